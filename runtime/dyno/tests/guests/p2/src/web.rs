@@ -1,0 +1,34 @@
+//! Helpers for guests that are written on `wstd`, as a normal app would be.
+
+use wstd::http::{Body, Error, Request, Response, Uri};
+
+/// What a handler gets.
+pub type Incoming = Request<Body>;
+/// What a handler gives.
+pub type Answer = Result<Response<Body>, Error>;
+
+/// A plain-text response.
+pub fn text(status: u16, body: impl Into<String>) -> Answer {
+    Ok(Response::builder()
+        .status(status)
+        .header("content-type", "text/plain; charset=utf-8")
+        .body(body.into().into())?)
+}
+
+/// One parameter of the query string, decoded.
+pub fn param(uri: &Uri, name: &str) -> Option<String> {
+    find(uri.query().unwrap_or_default(), name)
+}
+
+/// One parameter as a number; `default` if it is missing or is not a number.
+pub fn number(uri: &Uri, name: &str, default: u64) -> u64 {
+    param(uri, name)
+        .and_then(|text| text.parse().ok())
+        .unwrap_or(default)
+}
+
+pub(crate) fn find(query: &str, name: &str) -> Option<String> {
+    form_urlencoded::parse(query.as_bytes())
+        .find(|(key, _)| key == name)
+        .map(|(_, value)| value.into_owned())
+}
