@@ -1,1 +1,74 @@
+//! What the WASI 0.3 guests share: parameters out of the query, heads, and bodies that are written by a
+//! task which outlives the handler's return.
+//!
+//! Knows nothing of any one guest, and nothing of the host.
 
+use wasip3::http::types::{ErrorCode, Fields, Request, Response};
+use wasip3::wit_bindgen::rt::async_support::StreamWriter;
+use wasip3::{wit_future, wit_stream};
+
+/// What a handler gives.
+pub type Answer = Result<Response, ErrorCode>;
+
+/// Nanoseconds in a millisecond: the clock's unit, and ours.
+pub const NANOS_PER_MS: u64 = 1_000_000;
+
+/// The request's path without its query.
+pub fn path(request: &Request) -> String {
+    let target = request.get_path_with_query().unwrap_or_default();
+    target.split('?').next().unwrap_or_default().to_owned()
+}
+
+/// One parameter of the query string, decoded.
+pub fn param(request: &Request, name: &str) -> Option<String> {
+    let target = request.get_path_with_query()?;
+    let (_, query) = target.split_once('?')?;
+    form_urlencoded::parse(query.as_bytes())
+        .find(|(key, _)| key == name)
+        .map(|(_, value)| value.into_owned())
+}
+
+/// One parameter as a number; `default` if it is missing or is not a number.
+pub fn number(request: &Request, name: &str, default: u64) -> u64 {
+    param(request, name)
+        .and_then(|text| text.parse().ok())
+        .unwrap_or(default)
+}
+
+/// A sleep that lets the instance do other work.
+pub async fn sleep_ms(ms: u64) {
+    wasip3::clocks::monotonic_clock::wait_for(ms * NANOS_PER_MS).await;
+}
+
+/// Header fields from pairs that are known to be sound.
+pub fn fields(headers: &[(&str, &str)]) -> Fields {
+    let list: Vec<_> = headers
+        .iter()
+        .map(|(name, value)| ((*name).to_owned(), value.as_bytes().to_vec()))
+        .collect();
+    Fields::from_list(&list).expect("the guest sends sound headers")
+}
+
+/// A response whose body is what `write` puts into the stream, after the head is on its way.
+pub fn streamed<F>(status: u16, fields: Fields, write: impl FnOnce(StreamWriter<u8>) -> F) -> Answer
+where
+    F: Future<Output = ()> + 'static,
+{
+    let (sink, contents) = wit_stream::new();
+    let (_, trailers) = wit_future::new(|| Ok(None));
+    let (response, _sent) = Response::new(fields, Some(contents), trailers);
+    response
+        .set_status_code(status)
+        .expect("the guest sends a sound status");
+    wasip3::spawn_local(write(sink));
+    Ok(response)
+}
+
+/// A whole plain-text response.
+pub fn text(status: u16, body: impl Into<String>) -> Answer {
+    let body = body.into().into_bytes();
+    let kind = fields(&[("content-type", "text/plain; charset=utf-8")]);
+    streamed(status, kind, |mut sink| async move {
+        sink.write_all(body).await;
+    })
+}
