@@ -1,0 +1,108 @@
+//! The facts that a ledger holds: what was asked for and what was decided, in order.
+//!
+//! Owns their shapes. Must not know how they are stored, nor what follows from them.
+
+use super::Release;
+use crate::name::{AppName, DynoId, Hostname, ProcessType, Run, Version};
+use serde::{Deserialize, Serialize};
+use std::sync::Arc;
+
+/// Which dynos a restart is for.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum Restart {
+    /// Every dyno of the app.
+    All,
+    /// The dyno in one place of the formation.
+    Dyno(DynoId),
+}
+
+/// One thing that happened to the intent of the grid; never changed once appended.
+///
+/// A fact holds no point in time: time is measured anew by each reconciler. Where a fact divides dynos
+/// into older and newer ones it does so by [`Run`], which rises over all reconcilers.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Fact {
+    /// A reconciler took over; its runs and generations are above all earlier ones.
+    ReconcilerStarted,
+    /// An app exists from now on, with these host names.
+    AppCreated {
+        /// Its name.
+        app: AppName,
+        /// Where it answers.
+        hostnames: Vec<Hostname>,
+    },
+    /// A release was made. It serves once its dynos are up.
+    ReleaseCreated {
+        /// The app.
+        app: AppName,
+        /// The release; its version is the app's next.
+        release: Arc<Release>,
+    },
+    /// The dynos of a release were up, and it was published.
+    ReleaseServing {
+        /// The app.
+        app: AppName,
+        /// The release.
+        version: Version,
+    },
+    /// A release did not come up; what served before goes on serving.
+    ReleaseFailed {
+        /// The app.
+        app: AppName,
+        /// The release.
+        version: Version,
+        /// Why, for its owner to read.
+        reason: String,
+    },
+    /// So many dynos of a process type are wanted.
+    Scaled {
+        /// The app.
+        app: AppName,
+        /// The process type.
+        process: ProcessType,
+        /// How many.
+        count: u32,
+        /// Crashes of earlier runs are forgiven if there were no dynos of this type before.
+        before: Run,
+    },
+    /// Dynos of earlier runs are to be replaced.
+    RestartAsked {
+        /// The app.
+        app: AppName,
+        /// Which of its dynos.
+        target: Restart,
+        /// Dynos with a smaller run are too old.
+        before: Run,
+    },
+    /// Maintenance mode was turned on or off.
+    MaintenanceSet {
+        /// The app.
+        app: AppName,
+        /// Whether it is on.
+        on: bool,
+    },
+    /// The app answers at one more host name.
+    DomainAdded {
+        /// The app.
+        app: AppName,
+        /// The host name.
+        hostname: Hostname,
+    },
+}
+
+impl Fact {
+    /// The app that the fact is about, if it is about one.
+    pub fn app(&self) -> Option<&AppName> {
+        match self {
+            Fact::ReconcilerStarted => None,
+            Fact::AppCreated { app, .. }
+            | Fact::ReleaseCreated { app, .. }
+            | Fact::ReleaseServing { app, .. }
+            | Fact::ReleaseFailed { app, .. }
+            | Fact::Scaled { app, .. }
+            | Fact::RestartAsked { app, .. }
+            | Fact::MaintenanceSet { app, .. }
+            | Fact::DomainAdded { app, .. } => Some(app),
+        }
+    }
+}

@@ -1,0 +1,116 @@
+//! A release: slug, config vars and process types, frozen together.
+//!
+//! Owns the shape of a release and the limits of its dynos. Must not know where it runs.
+
+use crate::name::{ProcessType, SlugId, Version};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// One MiB in bytes.
+const MIB: u64 = 1024 * 1024;
+
+/// How a process type is run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum Kind {
+    /// Called by the router in-process, one request at a time; no socket.
+    Handler,
+    /// Binds `$PORT` and is spoken to over HTTP/1.1.
+    Server,
+    /// Runs by itself and takes no requests: a worker, a clock.
+    Process,
+}
+
+/// What one dyno may use at most; each field is named for what it caps.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Limits {
+    /// Linear memory in bytes, all memories of the guest together. Default 128 MiB.
+    pub memory_bytes: u64,
+    /// Elements of all tables together. Default 131,072: language runtimes fill one with tens of thousands.
+    pub table_elements: u32,
+    /// Core instances in the component. Default 256: a Python guest links some dozens of libraries.
+    pub instances: u32,
+    /// From the arrival of a request to the first byte of its response. Default 30 s, from 1 s to 10 min.
+    pub request_timeout: Duration,
+    /// From the start of a dyno to its readiness. Default 60 s.
+    pub boot_timeout: Duration,
+    /// Bytes of `./tmp` and `./log` together. Default 512 MiB.
+    pub disk_bytes: u64,
+    /// Files and folders in `./tmp` and `./log` together. Default 10,000.
+    pub disk_files: u32,
+    /// Outbound connections open at once. Default 64.
+    pub connections: u32,
+}
+
+impl Limits {
+    /// Default linear memory of a dyno.
+    pub const MEMORY_BYTES: u64 = 128 * MIB;
+    /// Default sum of table elements of a dyno.
+    pub const TABLE_ELEMENTS: u32 = 131_072;
+    /// Default number of core instances of a dyno.
+    pub const INSTANCES: u32 = 256;
+    /// Default time to the first byte of a response.
+    pub const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
+    /// Default time to become ready.
+    pub const BOOT_TIMEOUT: Duration = Duration::from_secs(60);
+    /// Default space for files of a dyno.
+    pub const DISK_BYTES: u64 = 512 * MIB;
+    /// Default number of files of a dyno.
+    pub const DISK_FILES: u32 = 10_000;
+    /// Default number of outbound connections of a dyno.
+    pub const CONNECTIONS: u32 = 64;
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Limits {
+            memory_bytes: Self::MEMORY_BYTES,
+            table_elements: Self::TABLE_ELEMENTS,
+            instances: Self::INSTANCES,
+            request_timeout: Self::REQUEST_TIMEOUT,
+            boot_timeout: Self::BOOT_TIMEOUT,
+            disk_bytes: Self::DISK_BYTES,
+            disk_files: Self::DISK_FILES,
+            connections: Self::CONNECTIONS,
+        }
+    }
+}
+
+/// One process type of a release.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ProcessSpec {
+    /// How it is run.
+    pub kind: Kind,
+    /// What each of its dynos may use.
+    pub limits: Limits,
+}
+
+/// Slug, config vars and process types under one number; never changed once made.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Release {
+    /// Its number within the app.
+    pub version: Version,
+    /// The built app.
+    pub slug: SlugId,
+    /// Why it was made, such as `Deploy` or `Rollback to v3`.
+    pub description: String,
+    /// Config vars by name. The values are secrets: nothing prints them.
+    pub config: Arc<BTreeMap<String, String>>,
+    /// What can be run of it.
+    pub processes: BTreeMap<ProcessType, ProcessSpec>,
+}
+
+/// Names the config vars and withholds their values.
+impl fmt::Debug for Release {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Release")
+            .field("version", &self.version)
+            .field("slug", &self.slug)
+            .field("description", &self.description)
+            .field("config", &self.config.keys().collect::<Vec<_>>())
+            .field("processes", &self.processes)
+            .finish()
+    }
+}

@@ -1,0 +1,16 @@
+//! Validated names, parsed once at the edge.
+//!
+//! Owns what a name may look like. Must not know what bears the name, nor whether it exists.
+
+mod digest;
+mod hostname;
+mod label;
+mod number;
+
+pub use digest::{SlugId, SlugIdError};
+pub use hostname::{Hostname, HostnameError};
+pub use label::{AppName, AppNameError, NodeId, NodeIdError, ProcessType, ProcessTypeError};
+pub use number::{DynoId, DynoIdError, DynoKey, Generation, Run, Version, VersionError};
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,138 @@
+//! Names that are a short word: apps, process types, nodes.
+//!
+//! Owns their alphabets and lengths. Must not know host names, which have rules of their own.
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use std::fmt;
+use std::str::FromStr;
+use std::sync::Arc;
+
+/// The name that makes a process type take web requests.
+const WEB: &str = "web";
+
+/// Makes a newtype over a shared string whose contents `$valid` has accepted.
+macro_rules! label {
+    ($(#[$doc:meta])* $name:ident, $error:ident, $valid:path, $message:literal) => {
+        $(#[$doc])*
+        #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub struct $name(Arc<str>);
+
+        impl $name {
+            /// The name as text.
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = $error;
+
+            fn from_str(text: &str) -> Result<Self, $error> {
+                if $valid(text) { Ok($name(text.into())) } else { Err($error(clip(text))) }
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.pad(&self.0)
+            }
+        }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                fmt::Debug::fmt(&self.0, f)
+            }
+        }
+
+        impl Serialize for $name {
+            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.serialize_str(&self.0)
+            }
+        }
+
+        impl<'de> Deserialize<'de> for $name {
+            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                let text = std::borrow::Cow::<'de, str>::deserialize(deserializer)?;
+                text.parse().map_err(serde::de::Error::custom)
+            }
+        }
+
+        #[doc = concat!("Text that is no [`", stringify!($name), "`].")]
+        #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+        #[error($message)]
+        pub struct $error(String);
+    };
+}
+
+label!(
+    /// The name of an app, such as `hello`: a valid DNS label, so that `hello.localhost` works.
+    AppName,
+    AppNameError,
+    is_app_name,
+    "{0:?} is not an app name: use 3 to 30 of a-z, 0-9 and -, starting with a letter and not ending with -"
+);
+
+label!(
+    /// A process type, such as `web` or `worker`.
+    ProcessType,
+    ProcessTypeError,
+    is_process_type,
+    "{0:?} is not a process type: use 1 to 30 of a-z, 0-9, _ and -, starting with a letter"
+);
+
+label!(
+    /// The name of a node, such as `n1` or `n1.example.com`.
+    NodeId,
+    NodeIdError,
+    is_node_id,
+    "{0:?} is not a node name: use 1 to 63 of a-z, 0-9, . and -, starting with a letter or digit"
+);
+
+impl ProcessType {
+    /// The process type that takes web requests.
+    pub fn web() -> Self {
+        ProcessType(WEB.into())
+    }
+
+    /// Whether its dynos take web requests.
+    pub fn is_web(&self) -> bool {
+        self.as_str() == WEB
+    }
+}
+
+/// An error quotes at most this much of what was typed (characters).
+const QUOTE_CHARS_MAX: usize = 64;
+
+fn clip(text: &str) -> String {
+    text.chars().take(QUOTE_CHARS_MAX).collect()
+}
+
+fn is_lower_or_digit(byte: u8) -> bool {
+    byte.is_ascii_lowercase() || byte.is_ascii_digit()
+}
+
+fn is_app_name(text: &str) -> bool {
+    let bytes = text.as_bytes();
+    (3..=30).contains(&bytes.len())
+        && bytes[0].is_ascii_lowercase()
+        && is_lower_or_digit(bytes[bytes.len() - 1])
+        && bytes.iter().all(|&b| is_lower_or_digit(b) || b == b'-')
+}
+
+fn is_process_type(text: &str) -> bool {
+    let bytes = text.as_bytes();
+    (1..=30).contains(&bytes.len())
+        && bytes[0].is_ascii_lowercase()
+        && bytes
+            .iter()
+            .all(|&b| is_lower_or_digit(b) || b == b'_' || b == b'-')
+}
+
+fn is_node_id(text: &str) -> bool {
+    let bytes = text.as_bytes();
+    (1..=63).contains(&bytes.len())
+        && is_lower_or_digit(bytes[0])
+        && bytes
+            .iter()
+            .all(|&b| is_lower_or_digit(b) || b == b'.' || b == b'-')
+}

@@ -1,0 +1,184 @@
+//! Names: what is taken, what is refused, and that each reads back as it was written.
+
+use super::*;
+use proptest::prelude::*;
+
+fn is<T: std::str::FromStr>(text: &str) -> bool {
+    text.parse::<T>().is_ok()
+}
+
+#[test]
+fn app_names() {
+    for good in ["abc", "a-b", "a00", "hello-world", &"a".repeat(30)] {
+        assert!(is::<AppName>(good), "{good}");
+    }
+    for bad in [
+        "",
+        "ab",
+        "1ab",
+        "-ab",
+        "ab-",
+        "aB1",
+        "a.b",
+        "a_b",
+        "äbc",
+        &"a".repeat(31),
+    ] {
+        assert!(!is::<AppName>(bad), "{bad}");
+    }
+}
+
+#[test]
+fn process_types() {
+    for good in ["w", "web", "my_worker-2", &"a".repeat(30)] {
+        assert!(is::<ProcessType>(good), "{good}");
+    }
+    for bad in ["", "2web", "_w", "Web", "a.b", &"a".repeat(31)] {
+        assert!(!is::<ProcessType>(bad), "{bad}");
+    }
+    assert!(ProcessType::web().is_web());
+}
+
+#[test]
+fn node_ids() {
+    for good in ["n", "1", "n1.example.com", &"a".repeat(63)] {
+        assert!(is::<NodeId>(good), "{good}");
+    }
+    for bad in ["", ".a", "-a", "A", "a b", &"a".repeat(64)] {
+        assert!(!is::<NodeId>(bad), "{bad}");
+    }
+}
+
+#[test]
+fn dyno_ids() {
+    let dyno: DynoId = "web.12".parse().expect("valid");
+    assert_eq!((dyno.process.as_str(), dyno.index), ("web", 12));
+    for bad in [
+        "",
+        "web",
+        "web.",
+        "web.0",
+        "web.01",
+        "web.+1",
+        "web.-1",
+        ".1",
+        "web.4294967296",
+    ] {
+        assert!(!is::<DynoId>(bad), "{bad}");
+    }
+}
+
+#[test]
+fn versions() {
+    assert_eq!(
+        "v42".parse::<Version>().expect("valid").next().to_string(),
+        "v43"
+    );
+    for bad in ["", "v", "v0", "42", "v01", "v+1", "V1", "v4294967296"] {
+        assert!(!is::<Version>(bad), "{bad}");
+    }
+}
+
+#[test]
+fn hostnames() {
+    assert_eq!(
+        "Hello.LOCALHOST"
+            .parse::<Hostname>()
+            .expect("valid")
+            .as_str(),
+        "hello.localhost"
+    );
+    assert_eq!(
+        "a.example.".parse::<Hostname>().expect("valid").as_str(),
+        "a.example"
+    );
+    let long_label = "a".repeat(64);
+    let long = [
+        "a".repeat(63),
+        "b".repeat(63),
+        "c".repeat(63),
+        "d".repeat(62),
+    ]
+    .join(".");
+    let bad = [
+        "",
+        ".",
+        "..",
+        "a..b",
+        "-a",
+        "a-",
+        "a_b",
+        "a b",
+        "a:80",
+        "127.0.0.1",
+        "1",
+        "[::1]",
+        "::1",
+        "a/b",
+        "ä.de",
+        &long_label,
+        &long,
+    ];
+    for bad in bad {
+        assert!(!is::<Hostname>(bad), "{bad}");
+    }
+}
+
+#[test]
+fn slug_ids() {
+    let slug = SlugId::new([0xAB; 32]);
+    assert_eq!(slug.to_string(), format!("sha256:{}", "ab".repeat(32)));
+    assert_eq!(slug.hex().parse(), Ok(slug));
+    assert_eq!(slug.hex().to_uppercase().parse(), Ok(slug));
+    for bad in ["", "sha256:", "sha512:aa", &"g".repeat(64), &"a".repeat(63)] {
+        assert!(!is::<SlugId>(bad), "{bad}");
+    }
+}
+
+#[test]
+fn keys_read_well() {
+    let key = DynoKey {
+        app: "hello".parse().expect("valid"),
+        dyno: "web.1".parse().expect("valid"),
+        run: Run(7),
+    };
+    assert_eq!(key.to_string(), "hello/web.1#7");
+}
+
+#[test]
+fn errors_say_what_is_allowed_and_stay_short() {
+    let error = "X"
+        .repeat(10_000)
+        .parse::<AppName>()
+        .expect_err("too long")
+        .to_string();
+    assert!(error.contains("3 to 30") && error.len() < 300, "{error}");
+}
+
+proptest! {
+    #[test]
+    fn whatever_is_taken_reads_back(text in ".{0,40}") {
+        if let Ok(name) = text.parse::<AppName>() { prop_assert_eq!(name.to_string(), text.clone()); }
+        if let Ok(name) = text.parse::<ProcessType>() { prop_assert_eq!(name.to_string(), text.clone()); }
+        if let Ok(name) = text.parse::<NodeId>() { prop_assert_eq!(name.to_string(), text.clone()); }
+        if let Ok(name) = text.parse::<DynoId>() { prop_assert_eq!(name.to_string(), text.clone()); }
+        if let Ok(name) = text.parse::<Version>() { prop_assert_eq!(name.to_string(), text.clone()); }
+        if let Ok(name) = text.parse::<Hostname>() {
+            prop_assert_eq!(name.as_str().parse::<Hostname>(), Ok(name.clone()));
+        }
+    }
+
+    #[test]
+    fn made_names_are_taken(
+        app in "[a-z][a-z0-9-]{1,28}[a-z0-9]",
+        process in "[a-z][a-z0-9_-]{0,29}",
+        index in 1u32..,
+        digest in any::<[u8; 32]>(),
+    ) {
+        prop_assert!(is::<AppName>(&app));
+        let dyno = DynoId { process: process.parse().expect("valid"), index };
+        prop_assert_eq!(dyno.to_string().parse(), Ok(dyno));
+        let slug = SlugId::new(digest);
+        prop_assert_eq!(slug.to_string().parse(), Ok(slug));
+    }
+}
