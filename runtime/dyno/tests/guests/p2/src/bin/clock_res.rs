@@ -1,0 +1,37 @@
+//! Measures the clocks: what resolution they claim, and the least step that `?n=N` (100,000) readings show. The host
+//! may offer no finer a timer than a microsecond.
+
+use guests_p2::raw;
+use wasip2::clocks::{monotonic_clock, wall_clock};
+use wasip2::http::types::{IncomingRequest, ResponseOutparam};
+
+guests_p2::guest!(handle);
+
+fn handle(request: IncomingRequest, out: ResponseOutparam) {
+    let n = raw::number(&request, "n", 100_000);
+    let wall = || {
+        let now = wall_clock::now();
+        now.seconds * 1_000_000_000 + u64::from(now.nanoseconds)
+    };
+    let claimed = wall_clock::resolution();
+    let claimed_ns = claimed.seconds * 1_000_000_000 + u64::from(claimed.nanoseconds);
+    let text = format!(
+        "monotonic_resolution_ns={}\nmonotonic_step_ns={}\nwall_resolution_ns={claimed_ns}\nwall_step_ns={}\n",
+        monotonic_clock::resolution(),
+        least_step(n, monotonic_clock::now),
+        least_step(n, wall),
+    );
+    raw::reply(out, 200, &text);
+}
+
+/// The least difference other than none between two readings in a row.
+fn least_step(readings: u64, read: impl Fn() -> u64) -> u64 {
+    let mut last = read();
+    let steps = (0..readings).map(|_| {
+        let now = read();
+        let step = now.saturating_sub(last);
+        last = now;
+        step
+    });
+    steps.filter(|step| *step > 0).min().unwrap_or(0)
+}
