@@ -3,9 +3,21 @@
 //!
 //! Knows nothing of any one guest, and nothing of the host.
 
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use wasip3::http::types::{ErrorCode, Fields, Request, Response};
 use wasip3::wit_bindgen::rt::async_support::StreamWriter;
 use wasip3::{wit_future, wit_stream};
+
+#[doc(hidden)]
+pub use wasip3;
+
+static CALLS: AtomicU64 = AtomicU64::new(0);
+
+/// Counts a call: 1 for the first one of this instance.
+pub fn count_call() -> u64 {
+    CALLS.fetch_add(1, Ordering::SeqCst) + 1
+}
 
 /// What a handler gives.
 pub type Answer = Result<Response, ErrorCode>;
@@ -71,4 +83,27 @@ pub fn text(status: u16, body: impl Into<String>) -> Answer {
     streamed(status, kind, |mut sink| async move {
         sink.write_all(body).await;
     })
+}
+
+/// Makes an async function the handler of this guest. Whatever else it does, the guest answers `/ok` with `ok N`,
+/// where N is the number of this call in this instance: 1 shows that the dyno is a fresh one.
+#[macro_export]
+macro_rules! guest {
+    ($handle:path) => {
+        struct Guest;
+
+        impl $crate::wasip3::exports::http::handler::Guest for Guest {
+            async fn handle(request: $crate::wasip3::http::types::Request) -> $crate::Answer {
+                let call = $crate::count_call();
+                match $crate::path(&request).as_str() {
+                    "/ok" => $crate::text(200, format!("ok {call}\n")),
+                    _ => $handle(request).await,
+                }
+            }
+        }
+
+        $crate::wasip3::http::service::export!(Guest with_types_in $crate::wasip3);
+
+        fn main() {}
+    };
 }

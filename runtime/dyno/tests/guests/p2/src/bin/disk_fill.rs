@@ -6,7 +6,7 @@ use std::io::{self, Seek, SeekFrom, Write};
 
 use guests_p2::raw;
 use wasip2::filesystem::preopens::get_directories;
-use wasip2::filesystem::types::{DescriptorFlags, OpenFlags, PathFlags};
+use wasip2::filesystem::types::{DescriptorFlags, ErrorCode, OpenFlags, PathFlags};
 use wasip2::http::types::{IncomingRequest, ResponseOutparam};
 
 const STEP_BYTES: usize = 1024 * 1024;
@@ -48,7 +48,7 @@ fn sparse(mb: u64) -> io::Result<()> {
 }
 
 fn pwrite(mb: u64) -> io::Result<()> {
-    let refused = |code| io::Error::other(format!("{code:?}"));
+    let refused = |code: ErrorCode| io::Error::other(code.name());
     let directories = get_directories();
     let (directory, path) = directories
         .iter()

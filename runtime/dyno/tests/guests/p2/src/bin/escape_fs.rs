@@ -49,7 +49,7 @@ impl Report {
     fn add(&mut self, name: &str, tried: Tried) {
         self.0 += &match tried {
             Ok(()) => format!("{name}: allowed\n"),
-            Err(code) => format!("{name}: refused {code:?}\n"),
+            Err(code) => format!("{name}: refused {}\n", code.name()),
         };
     }
 }
@@ -152,7 +152,7 @@ fn app_by_handle(report: &mut Report, root: &Descriptor, victim: &str) {
     let follow = PathFlags::SYMLINK_FOLLOW;
     let file = match root.open_at(follow, victim, Open::empty(), Flags::READ) {
         Ok(file) => file,
-        Err(code) => return report.0 += &format!("make_handle: refused {code:?}\n"),
+        Err(code) => return report.0 += &format!("make_handle: refused {}\n", code.name()),
     };
     report.add("handle_write", file.write(b"x", 0).map(drop));
     report.add("handle_set_size", file.set_size(0));

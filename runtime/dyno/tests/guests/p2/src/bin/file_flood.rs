@@ -40,5 +40,5 @@ fn symlink(i: u64) -> io::Result<()> {
     };
     directory
         .symlink_at("nowhere", &path)
-        .map_err(|code| io::Error::other(format!("{code:?}")))
+        .map_err(|code| io::Error::other(code.name()))
 }
