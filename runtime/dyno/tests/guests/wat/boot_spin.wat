@@ -1,0 +1,19 @@
+;; Never finishes being instantiated: an endless loop in the start function. The host must end it at the boot
+;; deadline (R10), and let nobody else wait for it.
+(component
+  (import "wasi:http/types@0.2.0" (instance $types
+    (export "incoming-request" (type (sub resource)))
+    (export "response-outparam" (type (sub resource)))))
+  (alias export $types "incoming-request" (type $request))
+  (alias export $types "response-outparam" (type $out))
+
+  (core module $m
+    (func $start (loop $again br $again))
+    (start $start)
+    (func (export "handle") (param i32 i32)))
+  (core instance $i (instantiate $m))
+
+  (func $handle (param "request" (own $request)) (param "response-out" (own $out))
+    (canon lift (core func $i "handle")))
+  (instance $handler (export "handle" (func $handle)))
+  (export "wasi:http/incoming-handler@0.2.0" (instance $handler)))
