@@ -1,0 +1,269 @@
+//! One request through a guest: the call itself, and the pump that carries the response out.
+//!
+//! Owns how a `wasi:http` handler is called, 0.2 and 0.3. Must not know where requests come from,
+//! nor what becomes of the dyno afterwards.
+
+use std::future::poll_fn;
+use std::pin::{Pin, pin};
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use http::{HeaderMap, Request, Response, response};
+use http_body::Body;
+use tokio::sync::oneshot;
+use wasmtime::Store;
+use wasmtime_wasi_http::p2::bindings::Proxy;
+use wasmtime_wasi_http::p2::bindings::http::types::{ErrorCode, Scheme};
+use wasmtime_wasi_http::p3::bindings::Service;
+use wasmtime_wasi_http::{Error, WasiBody, WasiHttpView, p3};
+
+use crate::guest::Guest;
+
+/// How often a call polls the guest again at once because its output moved, before it lets other
+/// tasks run.
+const ROUNDS_MAX: u32 = 16;
+
+/// Where a response goes. The sink decides how much it takes; the guest waits as long as it is not
+/// ready, so a sink whose client has gone stays ready and throws away.
+pub trait ResponseSink: Send + 'static {
+    /// Status and headers, once, before any data. `Err` ends the response: it breaks HTTP.
+    fn head(&mut self, head: response::Parts) -> Result<(), BadHead>;
+    /// Ready when there is room for data.
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<()>;
+    /// The next bytes of the body.
+    fn data(&mut self, data: Bytes);
+    /// The response is complete. Dropping the sink without this means that it is not.
+    fn finish(&mut self, trailers: Option<HeaderMap>);
+}
+
+/// The sink refused the head.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct BadHead;
+
+/// A request's body, as the guest reads it. An error means that the client sent no more.
+pub type RequestBody = WasiBody;
+
+/// What the client's side of a request body can fail with, in the guest's words.
+pub fn client_gone() -> Error {
+    Error::ConnectionTerminated
+}
+
+/// How the guest came out of a call, when it did not trap.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    /// The whole response went to the sink.
+    Complete,
+    /// The guest returned without a response, or left it incomplete.
+    Incomplete(&'static str),
+}
+
+/// A handler instance of either world.
+pub(crate) enum Handler {
+    P2(Proxy),
+    P3(Service),
+}
+
+impl Handler {
+    /// Runs one request; `Err` means that the guest trapped and its store must go.
+    pub(crate) async fn call(
+        &self,
+        store: &mut Store<Guest>,
+        request: Request<RequestBody>,
+        sink: &mut impl ResponseSink,
+    ) -> wasmtime::Result<Outcome> {
+        match self {
+            Handler::P2(proxy) => call_p2(proxy, store, request, sink).await,
+            Handler::P3(service) => call_p3(service, store, request, sink).await,
+        }
+    }
+}
+
+async fn call_p2(
+    proxy: &Proxy,
+    store: &mut Store<Guest>,
+    request: Request<RequestBody>,
+    sink: &mut impl ResponseSink,
+) -> wasmtime::Result<Outcome> {
+    let (head, response) = oneshot::channel();
+    let mut http = store.data_mut().http();
+    let request = http.new_incoming_request(Scheme::Http, request)?;
+    let outparam = http.new_response_outparam(head)?;
+    let mut pump = Pump::new(Source::Head(response), sink);
+    {
+        let handler = proxy.wasi_http_incoming_handler();
+        let mut guest = pin!(handler.call_handle(&mut *store, request, outparam));
+        poll_fn(|cx| {
+            for _ in 0..ROUNDS_MAX {
+                if let Poll::Ready(result) = guest.as_mut().poll(cx) {
+                    return Poll::Ready(result);
+                }
+                if !pump.advance(cx) {
+                    return Poll::Pending;
+                }
+            }
+            cx.waker().wake_by_ref();
+            Poll::Pending
+        })
+        .await?;
+    }
+    // The guest has returned and runs no more: what it wrote is there, or will never be.
+    Ok(poll_fn(|cx| pump.drain(cx)).await)
+}
+
+/// Ready when the guest has done with the request's body.
+type Received = Pin<Box<dyn Future<Output = Result<(), Error>> + Send>>;
+
+async fn call_p3(
+    service: &Service,
+    store: &mut Store<Guest>,
+    request: Request<RequestBody>,
+    sink: &mut impl ResponseSink,
+) -> wasmtime::Result<Outcome> {
+    store
+        .run_concurrent(async |guest| {
+            let (request, received) = guest.with(|mut store| {
+                let hooks = store.data_mut().http().hooks;
+                let (request, received) = p3::Request::from_http(hooks, request);
+                // Boxed, since its type names the lifetime of `hooks`, which it does not hold.
+                (request, Box::pin(received) as Received)
+            });
+            let Ok(response) = service.handle(guest, request).await? else {
+                return Ok(Outcome::Incomplete("the handler answered with an error"));
+            };
+            let response = guest.with(|mut store| response.into_http(&mut store, received))?;
+            let mut pump = Pump::new(Source::response(response), sink);
+            Ok(poll_fn(|cx| pump.poll(cx)).await)
+        })
+        .await?
+}
+
+/// What is known of the response so far.
+enum Source {
+    /// Nothing: the guest has not set it.
+    Head(oneshot::Receiver<Result<Response<WasiBody>, ErrorCode>>),
+    /// The head is here and was not given to the sink.
+    Response(Box<(response::Parts, WasiBody)>),
+    /// The head is with the sink.
+    Body(WasiBody),
+    /// Nothing more will come.
+    Ended(Outcome),
+}
+
+impl Source {
+    fn response(response: Response<WasiBody>) -> Source {
+        Source::Response(Box::new(response.into_parts()))
+    }
+}
+
+/// Carries the response from the guest to the sink, as far as both go.
+struct Pump<'a, S> {
+    source: Source,
+    sink: &'a mut S,
+}
+
+/// Why the pump stands still.
+enum Still {
+    Guest,
+    Sink,
+    Ended(Outcome),
+}
+
+impl<'a, S: ResponseSink> Pump<'a, S> {
+    fn new(source: Source, sink: &'a mut S) -> Pump<'a, S> {
+        Pump { source, sink }
+    }
+
+    /// Carries what is there; whether anything moved.
+    fn advance(&mut self, cx: &mut Context<'_>) -> bool {
+        let mut moved = false;
+        while self.step(cx).is_none() {
+            moved = true;
+        }
+        moved
+    }
+
+    /// Ready when the response has ended.
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Outcome> {
+        loop {
+            match self.step(cx) {
+                None => {}
+                Some(Still::Ended(outcome)) => return Poll::Ready(outcome),
+                Some(Still::Guest | Still::Sink) => return Poll::Pending,
+            }
+        }
+    }
+
+    /// Like [`Pump::poll`] after the guest has returned: what is not there now never comes.
+    fn drain(&mut self, cx: &mut Context<'_>) -> Poll<Outcome> {
+        loop {
+            match self.step(cx) {
+                None => {}
+                Some(Still::Ended(outcome)) => return Poll::Ready(outcome),
+                Some(Still::Sink) => return Poll::Pending,
+                Some(Still::Guest) => {
+                    let why = match self.source {
+                        Source::Head(_) => "the handler returned without a response",
+                        _ => "the handler returned before its response was complete",
+                    };
+                    return Poll::Ready(Outcome::Incomplete(why));
+                }
+            }
+        }
+    }
+
+    /// One thing carried, or why none.
+    fn step(&mut self, cx: &mut Context<'_>) -> Option<Still> {
+        match &mut self.source {
+            Source::Head(response) => match Pin::new(response).poll(cx) {
+                Poll::Pending => return Some(Still::Guest),
+                Poll::Ready(Ok(Ok(response))) => self.source = Source::response(response),
+                Poll::Ready(Ok(Err(_))) => self.fail("the handler answered with an error"),
+                Poll::Ready(Err(_)) => self.fail("the handler dropped its response"),
+            },
+            Source::Response(_) => self.head(),
+            Source::Body(body) => {
+                if self.sink.poll_ready(cx).is_pending() {
+                    return Some(Still::Sink);
+                }
+                match Pin::new(body).poll_frame(cx) {
+                    Poll::Pending => return Some(Still::Guest),
+                    Poll::Ready(frame) => self.frame(frame),
+                }
+            }
+            Source::Ended(outcome) => return Some(Still::Ended(*outcome)),
+        }
+        None
+    }
+
+    fn head(&mut self) {
+        let taken = std::mem::replace(&mut self.source, Source::Ended(Outcome::Complete));
+        let Source::Response(response) = taken else {
+            return;
+        };
+        let (head, body) = *response;
+        match self.sink.head(head) {
+            Ok(()) => self.source = Source::Body(body),
+            Err(BadHead) => self.fail("the response is not valid HTTP"),
+        }
+    }
+
+    fn frame(&mut self, frame: Option<Result<http_body::Frame<Bytes>, Error>>) {
+        match frame {
+            Some(Ok(frame)) => match frame.into_data() {
+                Ok(data) => self.sink.data(data),
+                Err(frame) => self.finish(frame.into_trailers().ok()),
+            },
+            Some(Err(_)) => self.fail("the body does not have its announced length"),
+            None => self.finish(None),
+        }
+    }
+
+    fn finish(&mut self, trailers: Option<HeaderMap>) {
+        self.sink.finish(trailers);
+        self.source = Source::Ended(Outcome::Complete);
+    }
+
+    fn fail(&mut self, why: &'static str) {
+        self.source = Source::Ended(Outcome::Incomplete(why));
+    }
+}

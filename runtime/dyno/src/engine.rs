@@ -1,0 +1,209 @@
+//! The wasmtime engines of this process: one configuration each, the epoch ticker.
+//!
+//! Two engines, since an engine without the machinery for concurrent calls serves a WASI 0.2
+//! request for two thirds of what it costs with it; only WASI 0.3 apps need that machinery.
+//! Knows nothing of apps, slugs or requests.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::Duration;
+
+use wasmtime::{Config, Enabled, Engine, InstanceAllocationStrategy, PoolingAllocationConfig};
+
+/// How long a guest computes before it yields to others: one tick of the epoch.
+pub const EPOCH_TICK: Duration = Duration::from_millis(1);
+
+/// How often the ticker looks whether a call has begun while none is running.
+const EPOCH_TICK_IDLE: Duration = Duration::from_millis(5);
+
+/// Stack that wasm code may use, in bytes. Deeper recursion traps.
+const WASM_STACK_BYTES: usize = 512 * 1024;
+
+/// Stack of one call, in bytes: the guest's share and what host functions need above it.
+const CALL_STACK_BYTES: usize = 1024 * 1024;
+
+/// Dynos awake at once in one engine. Each reserves address space (4 GiB and guards, of 128 TiB).
+pub const POOL_DYNOS_MAX: u32 = 10_000;
+
+/// Core instances, memories and tables that one component may be made of.
+pub const CORE_INSTANCES_PER_DYNO_MAX: u32 = 256;
+/// See [`CORE_INSTANCES_PER_DYNO_MAX`].
+pub const MEMORIES_PER_DYNO_MAX: u32 = 4;
+/// See [`CORE_INSTANCES_PER_DYNO_MAX`].
+pub const TABLES_PER_DYNO_MAX: u32 = 32;
+
+/// Elements of all tables of a dyno together, at most (16 bytes each on the host).
+pub const TABLE_ELEMENTS_MAX: usize = 1_000_000;
+
+/// Linear memory that stays resident for the next user of a slot, in bytes, where the kernel can
+/// tell which pages were touched; resetting them in place is three times faster than unmapping.
+const MEMORY_KEEP_RESIDENT_BYTES: usize = 2 * 1024 * 1024;
+/// See [`MEMORY_KEEP_RESIDENT_BYTES`].
+const TABLE_KEEP_RESIDENT_BYTES: usize = 64 * 1024;
+
+/// Which of the two engines a component runs on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Flavor {
+    /// WASI 0.2: one call at a time in an instance, without the concurrency machinery.
+    P2,
+    /// WASI 0.3: async component functions, streams and futures.
+    P3,
+}
+
+impl Flavor {
+    /// The name used in file names and messages: `p2` or `p3`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Flavor::P2 => "p2",
+            Flavor::P3 => "p3",
+        }
+    }
+
+    /// The flavor of that name.
+    pub fn from_name(name: &str) -> Option<Flavor> {
+        match name {
+            "p2" => Some(Flavor::P2),
+            "p3" => Some(Flavor::P3),
+            _ => None,
+        }
+    }
+}
+
+/// Where instances get their memory from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Allocation {
+    /// Slots that are mapped once and re-used.
+    Pooled,
+    /// A mapping per memory, made when needed.
+    OnDemand,
+}
+
+impl Allocation {
+    /// Pooled where the kernel offers `PAGEMAP_SCAN` (Linux 6.7); without it the pool is slower
+    /// than mapping on demand (45 against 26 µs an instance when it was measured).
+    pub fn for_this_machine() -> Allocation {
+        if PoolingAllocationConfig::is_pagemap_scan_available() {
+            Allocation::Pooled
+        } else {
+            Allocation::OnDemand
+        }
+    }
+}
+
+/// The configuration for `flavor`; code compiled under it loads into any engine made by it,
+/// whatever its allocation.
+fn config(flavor: Flavor, allocation: Allocation) -> Config {
+    let mut config = Config::new();
+    config
+        .wasm_component_model(true)
+        .epoch_interruption(true)
+        .max_wasm_stack(WASM_STACK_BYTES)
+        .async_stack_size(CALL_STACK_BYTES)
+        // A stack slot must never show one guest what another left there.
+        .async_stack_zeroing(true)
+        .wasm_backtrace_max_frames(std::num::NonZeroUsize::new(20));
+    match flavor {
+        Flavor::P2 => config.concurrency_support(false),
+        Flavor::P3 => config
+            .concurrency_support(true)
+            .wasm_component_model_async(true),
+    };
+    if allocation == Allocation::Pooled {
+        config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool()));
+    }
+    config
+}
+
+fn pool() -> PoolingAllocationConfig {
+    let mut pool = PoolingAllocationConfig::new();
+    pool.total_component_instances(POOL_DYNOS_MAX)
+        .total_core_instances(POOL_DYNOS_MAX * 4)
+        .total_memories(POOL_DYNOS_MAX)
+        .total_tables(POOL_DYNOS_MAX * 2)
+        .total_stacks(POOL_DYNOS_MAX)
+        .max_core_instances_per_component(CORE_INSTANCES_PER_DYNO_MAX)
+        .max_memories_per_component(MEMORIES_PER_DYNO_MAX)
+        .max_tables_per_component(TABLES_PER_DYNO_MAX)
+        .max_component_instance_size(16 * 1024 * 1024)
+        .max_core_instance_size(16 * 1024 * 1024)
+        .table_elements(TABLE_ELEMENTS_MAX)
+        .linear_memory_keep_resident(MEMORY_KEEP_RESIDENT_BYTES)
+        .table_keep_resident(TABLE_KEEP_RESIDENT_BYTES)
+        .pagemap_scan(Enabled::Auto);
+    pool
+}
+
+/// An engine that only compiles: used by the compile child, never to run anything.
+pub(crate) fn compiler(flavor: Flavor) -> wasmtime::Result<Engine> {
+    Engine::new(&config(flavor, Allocation::OnDemand))
+}
+
+/// The two engines and the thread that ticks their epochs.
+pub struct Engines {
+    p2: Engine,
+    p3: Engine,
+    ticker: Arc<Ticker>,
+}
+
+struct Ticker {
+    running: AtomicUsize,
+    stop: AtomicBool,
+}
+
+/// Held while guest code runs: as long as one exists, the epoch ticks every [`EPOCH_TICK`].
+pub struct Running(Arc<Ticker>);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.0.running.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+impl Engines {
+    /// Makes both engines and starts the ticker thread (`epoch`), which ends with this value.
+    pub fn new(allocation: Allocation) -> wasmtime::Result<Arc<Engines>> {
+        let p2 = Engine::new(&config(Flavor::P2, allocation))?;
+        let p3 = Engine::new(&config(Flavor::P3, allocation))?;
+        let ticker = Arc::new(Ticker {
+            running: AtomicUsize::new(0),
+            stop: AtomicBool::new(false),
+        });
+        let (thread, e2, e3) = (Arc::clone(&ticker), p2.clone(), p3.clone());
+        std::thread::Builder::new()
+            .name("epoch".into())
+            .spawn(move || tick(&thread, &e2, &e3))?;
+        Ok(Arc::new(Engines { p2, p3, ticker }))
+    }
+
+    /// The engine of that flavor.
+    pub fn get(&self, flavor: Flavor) -> &Engine {
+        match flavor {
+            Flavor::P2 => &self.p2,
+            Flavor::P3 => &self.p3,
+        }
+    }
+
+    /// Marks that guest code runs until the returned value is dropped.
+    pub fn running(&self) -> Running {
+        self.ticker.running.fetch_add(1, Ordering::Relaxed);
+        Running(Arc::clone(&self.ticker))
+    }
+}
+
+impl Drop for Engines {
+    fn drop(&mut self) {
+        self.ticker.stop.store(true, Ordering::Relaxed);
+    }
+}
+
+fn tick(ticker: &Ticker, p2: &Engine, p3: &Engine) {
+    while !ticker.stop.load(Ordering::Relaxed) {
+        if ticker.running.load(Ordering::Relaxed) == 0 {
+            std::thread::sleep(EPOCH_TICK_IDLE);
+            continue;
+        }
+        std::thread::sleep(EPOCH_TICK);
+        p2.increment_epoch();
+        p3.increment_epoch();
+    }
+}

@@ -1,0 +1,42 @@
+//! Clocks no finer than a microsecond: enough for any app, too coarse to time a cache line.
+
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use wasmtime_wasi::{HostMonotonicClock, HostWallClock};
+
+/// The finest step a guest sees.
+const RESOLUTION: Duration = Duration::from_micros(1);
+
+/// Time since the dyno booted.
+pub(crate) struct Monotonic(Instant);
+
+impl Monotonic {
+    pub(crate) fn new() -> Monotonic {
+        Monotonic(Instant::now())
+    }
+}
+
+impl HostMonotonicClock for Monotonic {
+    fn resolution(&self) -> u64 {
+        RESOLUTION.as_nanos() as u64
+    }
+
+    fn now(&self) -> u64 {
+        self.0.elapsed().as_micros() as u64 * 1_000
+    }
+}
+
+/// The time of day.
+pub(crate) struct Wall;
+
+impl HostWallClock for Wall {
+    fn resolution(&self) -> Duration {
+        RESOLUTION
+    }
+
+    fn now(&self) -> Duration {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH);
+        let micros = now.unwrap_or_default().as_micros() as u64;
+        Duration::from_micros(micros)
+    }
+}

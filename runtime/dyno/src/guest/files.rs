@@ -1,0 +1,98 @@
+//! What a dyno sees of the disk: the app's files at `/`, its own `./tmp` and `./log`.
+//!
+//! The two folders are made when the guest first asks for its folders (most requests never do) and
+//! removed with the dyno. Knows nothing of requests; the WASI side is in `files_p2` and `files_p3`.
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use wasmtime::component::{Resource, ResourceTable};
+use wasmtime_wasi::filesystem::{Descriptor, Dir};
+use wasmtime_wasi::{FsPerms, OpenMode};
+
+use super::quota::Quota;
+
+/// The folders that each dyno has for itself, under the names the guest knows.
+const OWN_FOLDERS: [&str; 2] = ["tmp", "log"];
+
+/// The app's files, opened once a release and shared by its dynos.
+#[derive(Clone)]
+pub(crate) struct AppFiles(Dir);
+
+impl AppFiles {
+    /// Opens the folder into which a slug was unpacked.
+    pub(crate) fn open(folder: &Path) -> std::io::Result<AppFiles> {
+        let dir = Dir::new(File::open(folder)?, FsPerms::ReadOnly, OpenMode::READ, true);
+        Ok(AppFiles(dir))
+    }
+}
+
+/// The folders of one dyno.
+pub(crate) struct Files {
+    app: AppFiles,
+    /// Where `tmp` and `log` are made.
+    home: PathBuf,
+    made: Option<[Dir; 2]>,
+    pub(crate) quota: Arc<Quota>,
+}
+
+impl Files {
+    /// `home` is a path that does not exist yet and belongs to this dyno alone.
+    pub(crate) fn new(app: AppFiles, home: PathBuf, quota: Quota) -> Files {
+        Files {
+            app,
+            home,
+            made: None,
+            quota: Arc::new(quota),
+        }
+    }
+
+    /// The folders a guest is handed, with the paths it knows them by.
+    pub(crate) fn preopens(
+        &mut self,
+        table: &mut ResourceTable,
+    ) -> wasmtime::Result<Vec<(Resource<Descriptor>, String)>> {
+        let [tmp, log] = self.own()?;
+        let mut push = |dir: &Dir, path: &str| {
+            let resource = table.push(Descriptor::Dir(dir.clone()))?;
+            wasmtime::error::Ok((resource, path.to_owned()))
+        };
+        Ok(vec![
+            push(&self.app.0, "/")?,
+            push(&tmp, "/tmp")?,
+            push(&log, "/log")?,
+        ])
+    }
+
+    fn own(&mut self) -> std::io::Result<[Dir; 2]> {
+        if let Some(made) = &self.made {
+            return Ok(made.clone());
+        }
+        std::fs::create_dir_all(&self.home)?;
+        let mode = OpenMode::READ | OpenMode::WRITE;
+        let make = |name: &str| {
+            let path = self.home.join(name);
+            std::fs::create_dir(&path)?;
+            File::open(path).map(|file| Dir::new(file, FsPerms::ReadWrite, mode, true))
+        };
+        let made = [make(OWN_FOLDERS[0])?, make(OWN_FOLDERS[1])?];
+        self.made = Some(made.clone());
+        Ok(made)
+    }
+}
+
+impl Drop for Files {
+    fn drop(&mut self) {
+        if self.made.is_none() {
+            return;
+        }
+        let home = std::mem::take(&mut self.home);
+        let remove = move || drop(std::fs::remove_dir_all(home));
+        // A dyno may leave ten thousand files; whoever drops it should not wait for that.
+        match tokio::runtime::Handle::try_current() {
+            Ok(runtime) => drop(runtime.spawn_blocking(remove)),
+            Err(_) => remove(),
+        }
+    }
+}

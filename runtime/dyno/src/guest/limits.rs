@@ -1,0 +1,151 @@
+//! What a guest may grow: linear memory, tables, instances, and what it makes the host hold for it.
+
+use std::sync::Arc;
+
+use grid::desired::Limits;
+use grid::fault::Fault;
+use wasmtime::ResourceLimiter;
+use wasmtime::component::ResourceTable;
+use wasmtime_wasi_http::FieldMap;
+
+use super::logs::Voice;
+use crate::engine::{MEMORIES_PER_DYNO_MAX, TABLES_PER_DYNO_MAX};
+
+/// Handles a guest may hold at once: descriptors, streams, pollables, headers, sockets.
+/// With [`STREAM_CHUNK_BYTES_MAX`] this bounds what they make the host buffer to 64 MiB.
+pub(crate) const RESOURCES_MAX: usize = 2_048;
+
+/// Bytes of one write to an outgoing body; two of them may be buffered a stream.
+pub(crate) const STREAM_CHUNK_BYTES_MAX: usize = 16 * 1024;
+
+/// One set of headers, in bytes as the engine counts them. Above the 512 KiB that the router
+/// accepts, so that it is the router which answers a guest that goes too far.
+pub(crate) const HEADERS_BYTES_MAX: usize = 1024 * 1024;
+
+/// All sets of headers that a guest holds at once, in bytes.
+const HEADERS_TOTAL_BYTES_MAX: usize = 24 * 1024 * 1024;
+
+/// Memory of the host for one header beside its text, in bytes.
+const HEADER_OVERHEAD_BYTES: usize = 96;
+
+/// Calls of `wasi:http` between two looks at what a guest's headers hold together.
+const HEADERS_AUDIT_CALLS: u32 = 16;
+
+/// Linear memory and tables of one dyno.
+pub(crate) struct Limiter {
+    memory_max: usize,
+    memory: usize,
+    elements_max: usize,
+    elements: usize,
+    instances_max: usize,
+    told: bool,
+    voice: Arc<Voice>,
+}
+
+impl Limiter {
+    pub(crate) fn new(limits: &Limits, voice: Arc<Voice>) -> Limiter {
+        Limiter {
+            memory_max: usize::try_from(limits.memory_bytes).unwrap_or(usize::MAX),
+            memory: 0,
+            elements_max: limits.table_elements as usize,
+            elements: 0,
+            instances_max: limits.instances as usize,
+            told: false,
+            voice,
+        }
+    }
+
+    /// Whether a growth was refused since the dyno booted.
+    pub(crate) fn refused(&self) -> bool {
+        self.told
+    }
+
+    fn refuse(&mut self, what: &str) -> wasmtime::Result<bool> {
+        if !std::mem::replace(&mut self.told, true) {
+            self.voice.fault(Fault::MemoryQuotaExceeded, what);
+        }
+        Ok(false)
+    }
+}
+
+impl ResourceLimiter for Limiter {
+    fn memory_growing(
+        &mut self,
+        current: usize,
+        desired: usize,
+        _maximum: Option<usize>,
+    ) -> wasmtime::Result<bool> {
+        let total = self.memory + desired.saturating_sub(current);
+        if total > self.memory_max {
+            let mib = |bytes: usize| bytes.div_ceil(1024 * 1024);
+            let what = format!(
+                "growth of linear memory to {} MiB refused, the limit is {} MiB",
+                mib(total),
+                mib(self.memory_max)
+            );
+            return self.refuse(&what);
+        }
+        self.memory = total;
+        Ok(true)
+    }
+
+    fn table_growing(
+        &mut self,
+        current: usize,
+        desired: usize,
+        _maximum: Option<usize>,
+    ) -> wasmtime::Result<bool> {
+        let total = self.elements + desired.saturating_sub(current);
+        if total > self.elements_max {
+            let what = format!(
+                "growth of tables to {total} elements refused, the limit is {}",
+                self.elements_max
+            );
+            return self.refuse(&what);
+        }
+        self.elements = total;
+        Ok(true)
+    }
+
+    fn instances(&self) -> usize {
+        self.instances_max
+    }
+
+    fn tables(&self) -> usize {
+        TABLES_PER_DYNO_MAX as usize
+    }
+
+    fn memories(&self) -> usize {
+        MEMORIES_PER_DYNO_MAX as usize
+    }
+}
+
+/// Looks now and then at all headers a guest holds, and says how large one set may become.
+#[derive(Default)]
+pub(crate) struct HeadersAudit {
+    calls: u32,
+}
+
+impl HeadersAudit {
+    /// The new limit of one set of headers in bytes, every [`HEADERS_AUDIT_CALLS`] calls.
+    pub(crate) fn due(&mut self, table: &mut ResourceTable) -> Option<usize> {
+        self.calls = self.calls.wrapping_add(1);
+        if !self.calls.is_multiple_of(HEADERS_AUDIT_CALLS) {
+            return None;
+        }
+        let held: usize = table
+            .iter_mut()
+            .filter_map(|entry| entry.downcast_ref::<FieldMap>())
+            .map(|fields| headers_bytes(fields))
+            .sum();
+        let left = HEADERS_TOTAL_BYTES_MAX.saturating_sub(held);
+        Some(left.min(HEADERS_BYTES_MAX))
+    }
+}
+
+fn headers_bytes(fields: &http::HeaderMap) -> usize {
+    let text = |(name, value): (&http::HeaderName, &http::HeaderValue)| {
+        name.as_str().len() + value.len() + HEADER_OVERHEAD_BYTES
+    };
+    fields.iter().map(text).sum()
+}

@@ -1,0 +1,255 @@
+//! A dyno's voice: what the guest prints, and what happens to it, as lines of the app's log.
+//!
+//! Lines are cut, cleaned and attributed here, so that no guest can write a line that looks like
+//! another's. Where they go, and how many are kept, is the sink's business.
+
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use grid::fault::Fault;
+use grid::name::{AppName, DynoId};
+use tokio::io::AsyncWrite;
+use wasmtime_wasi::cli::{IsTerminal, StdoutStream};
+use wasmtime_wasi::p2::{OutputStream, Pollable, StreamResult};
+
+/// Longest line of a log, in bytes; longer ones are split (as Heroku does).
+pub const LINE_BYTES_MAX: usize = 10_000;
+
+/// What a guest's stdout takes in one write, in bytes.
+const WRITE_BYTES_MAX: usize = 64 * 1024;
+
+/// Who wrote a line.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum LogSource {
+    /// The app itself: `app[web.1]`.
+    App(DynoId),
+    /// The platform, about a dyno: `dyno[web.1]`.
+    Dyno(DynoId),
+}
+
+/// One line of an app's log, without its time and its newline.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LogLine {
+    /// Whose log it belongs to.
+    pub app: AppName,
+    /// Who wrote it.
+    pub source: LogSource,
+    /// Printable text (control characters are escaped), at most [`LINE_BYTES_MAX`] bytes before
+    /// escaping.
+    pub text: String,
+}
+
+/// Takes lines; must neither block nor fail: it drops and counts what it cannot hold.
+pub type LogSink = Arc<dyn Fn(LogLine) + Send + Sync>;
+
+/// Writes lines in the name of one dyno.
+#[derive(Clone)]
+pub(crate) struct Voice {
+    pub(crate) app: AppName,
+    pub(crate) dyno: DynoId,
+    pub(crate) sink: LogSink,
+}
+
+impl Voice {
+    fn say(&self, source: LogSource, text: String) {
+        (self.sink)(LogLine {
+            app: self.app.clone(),
+            source,
+            text,
+        });
+    }
+
+    /// A line of the app.
+    fn app(&self, line: &[u8]) {
+        self.say(LogSource::App(self.dyno.clone()), printable(line));
+    }
+
+    /// A line of the platform about this dyno.
+    pub(crate) fn platform(&self, text: &str) {
+        self.say(LogSource::Dyno(self.dyno.clone()), printable(text.as_bytes()));
+    }
+
+    /// `Error R14 (Memory quota exceeded) -> detail`.
+    pub(crate) fn fault(&self, fault: Fault, detail: &str) {
+        self.platform(&format!(
+            "Error {} ({}) -> {detail}",
+            fault.code(),
+            fault.desc()
+        ));
+    }
+}
+
+/// Text that cannot move a terminal's cursor, end a line or hide itself.
+fn printable(line: &[u8]) -> String {
+    let text = String::from_utf8_lossy(line);
+    let plain = |c: char| c == '\t' || !(c.is_control() || is_format(c));
+    if text.chars().all(plain) {
+        return text.into_owned();
+    }
+    let mut out = String::with_capacity(text.len() + 16);
+    for c in text.chars() {
+        if plain(c) {
+            out.push(c);
+        } else {
+            out.extend(c.escape_default());
+        }
+    }
+    out
+}
+
+/// Invisible characters that reorder or break lines in a terminal or a browser.
+fn is_format(c: char) -> bool {
+    matches!(c, '\u{2028}' | '\u{2029}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{200e}' | '\u{200f}')
+}
+
+/// stdout or stderr of a guest.
+#[derive(Clone)]
+pub(crate) struct LogPipe {
+    voice: Voice,
+    partial: Arc<Mutex<Vec<u8>>>,
+}
+
+impl LogPipe {
+    pub(crate) fn new(voice: Voice) -> LogPipe {
+        LogPipe {
+            voice,
+            partial: Arc::default(),
+        }
+    }
+
+    fn take(&self, mut bytes: &[u8]) {
+        let mut partial = self.partial.lock().unwrap_or_else(PoisonError::into_inner);
+        while !bytes.is_empty() {
+            let room = LINE_BYTES_MAX - partial.len();
+            let newline = bytes.iter().take(room + 1).position(|byte| *byte == b'\n');
+            let (text, skip, ends) = match newline {
+                Some(at) => (at, at + 1, true),
+                None if bytes.len() >= room => (room, room, true),
+                None => (bytes.len(), bytes.len(), false),
+            };
+            if partial.is_empty() && ends {
+                self.voice.app(trim(&bytes[..text]));
+            } else {
+                partial.extend_from_slice(&bytes[..text]);
+            }
+            if ends && !partial.is_empty() {
+                self.voice.app(trim(&partial));
+                partial.clear();
+            }
+            bytes = &bytes[skip..];
+        }
+    }
+
+    /// Writes out what was printed without a newline at its end.
+    pub(crate) fn flush_partial(&self) {
+        let mut partial = self.partial.lock().unwrap_or_else(PoisonError::into_inner);
+        if !partial.is_empty() {
+            self.voice.app(trim(&partial));
+            partial.clear();
+        }
+    }
+}
+
+fn trim(line: &[u8]) -> &[u8] {
+    line.strip_suffix(b"\r").unwrap_or(line)
+}
+
+impl IsTerminal for LogPipe {
+    fn is_terminal(&self) -> bool {
+        false
+    }
+}
+
+impl StdoutStream for LogPipe {
+    fn async_stream(&self) -> Box<dyn AsyncWrite + Send + Sync> {
+        Box::new(self.clone())
+    }
+
+    fn p2_stream(&self) -> Box<dyn OutputStream> {
+        Box::new(self.clone())
+    }
+}
+
+impl OutputStream for LogPipe {
+    fn write(&mut self, bytes: Bytes) -> StreamResult<()> {
+        self.take(&bytes);
+        Ok(())
+    }
+
+    fn flush(&mut self) -> StreamResult<()> {
+        Ok(())
+    }
+
+    fn check_write(&mut self) -> StreamResult<usize> {
+        Ok(WRITE_BYTES_MAX)
+    }
+}
+
+#[wasmtime_wasi::async_trait]
+impl Pollable for LogPipe {
+    async fn ready(&mut self) {}
+}
+
+impl AsyncWrite for LogPipe {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<std::io::Result<usize>> {
+        self.take(bytes);
+        Poll::Ready(Ok(bytes.len()))
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<std::io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<std::io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn lines(writes: &[&[u8]]) -> Vec<String> {
+        let seen = Arc::new(Mutex::new(Vec::new()));
+        let sink = Arc::clone(&seen);
+        let pipe = LogPipe::new(Voice {
+            app: "demo".parse().expect("a name"),
+            dyno: "web.1".parse().expect("an id"),
+            sink: Arc::new(move |line| sink.lock().expect("not poisoned").push(line.text)),
+        });
+        for write in writes {
+            pipe.take(write);
+        }
+        pipe.flush_partial();
+        let lines = seen.lock().expect("not poisoned").clone();
+        lines
+    }
+
+    #[test]
+    fn writes_become_lines() {
+        assert_eq!(lines(&[b"a\nb", b"c\r\n\nd"]), ["a", "bc", "", "d"]);
+        assert_eq!(lines(&[b"\n"]), [""]);
+    }
+
+    #[test]
+    fn long_lines_are_split() {
+        let long = [b'x'; LINE_BYTES_MAX * 2 + 5];
+        let lens: Vec<usize> = lines(&[&long, b"\n"]).iter().map(String::len).collect();
+        assert_eq!(lens, [LINE_BYTES_MAX, LINE_BYTES_MAX, 5]);
+        let exact = [&[b'y'; LINE_BYTES_MAX][..], b"\nz\n"].concat();
+        assert_eq!(lines(&[&exact])[1], "z");
+    }
+
+    #[test]
+    fn control_characters_are_shown_not_obeyed() {
+        assert_eq!(lines(&[b"\x1b[2Jred\x07\tok\n"]), ["\\u{1b}[2Jred\\u{7}\tok"]);
+        assert_eq!(lines(&["a\u{202e}b\u{2028}c\n".as_bytes()]), ["a\\u{202e}b\\u{2028}c"]);
+        assert_eq!(lines(&[b"2026 dyno[router]: at=info\rX\n"]), ["2026 dyno[router]: at=info\\rX"]);
+    }
+}

@@ -1,0 +1,191 @@
+//! The store data of one dyno: its WASI context and everything that bounds it.
+//!
+//! Owns what a guest can see and use. Must not know of requests, routing or releases.
+
+mod clocks;
+pub(crate) mod egress;
+pub(crate) mod files;
+mod files_p2;
+mod files_p3;
+pub(crate) mod limits;
+pub(crate) mod logs;
+mod outgoing;
+pub(crate) mod quota;
+mod sockets;
+
+use std::sync::Arc;
+
+use grid::desired::Limits;
+use wasmtime::component::{Linker, ResourceTable};
+use wasmtime_wasi::filesystem::WasiFilesystemView;
+use wasmtime_wasi::sockets::WasiSocketsView;
+use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
+use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
+
+use crate::engine::Flavor;
+use egress::{Egress, Gate};
+use files::Files;
+use files_p2::{DynoFiles, FilesView};
+use limits::{HEADERS_BYTES_MAX, HeadersAudit, Limiter, RESOURCES_MAX};
+use logs::{LogPipe, Voice};
+use outgoing::Outgoing;
+use sockets::{CountedSockets, SocketsView};
+
+/// Bytes that a guest gets from one call for random bytes.
+const RANDOM_BYTES_MAX: u64 = 1024 * 1024;
+
+/// What a guest is given.
+pub(crate) struct Grant<'a> {
+    /// Environment variables, whole: nothing of the host's is added.
+    pub(crate) env: &'a [(String, String)],
+    /// Arguments, the program's name first.
+    pub(crate) args: &'a [String],
+    pub(crate) limits: &'a Limits,
+    pub(crate) egress: Egress,
+    pub(crate) files: Files,
+    pub(crate) voice: Arc<Voice>,
+}
+
+/// The data of a dyno's store.
+pub(crate) struct Guest {
+    wasi: WasiCtx,
+    http: WasiHttpCtx,
+    table: ResourceTable,
+    outgoing: Outgoing,
+    audit: HeadersAudit,
+    files: Files,
+    pub(crate) limiter: Limiter,
+    sockets_max: usize,
+    stdio: [LogPipe; 2],
+}
+
+impl Guest {
+    pub(crate) fn new(grant: Grant<'_>) -> Guest {
+        let gate = Gate::new(grant.egress, Arc::clone(&grant.voice));
+        let stdio = [(); 2].map(|()| LogPipe::new(Voice::clone(&grant.voice)));
+        let mut table = ResourceTable::new();
+        table.set_max_capacity(RESOURCES_MAX);
+        let mut http = WasiHttpCtx::new();
+        http.set_field_size_limit(HEADERS_BYTES_MAX);
+        Guest {
+            wasi: context(&grant, gate.clone(), &stdio),
+            http,
+            table,
+            outgoing: Outgoing::new(gate, grant.limits.connections as usize),
+            audit: HeadersAudit::default(),
+            files: grant.files,
+            limiter: Limiter::new(grant.limits, grant.voice),
+            sockets_max: grant.limits.connections as usize,
+            stdio,
+        }
+    }
+
+    /// Writes out lines that the guest has not ended.
+    pub(crate) fn flush_logs(&self) {
+        self.stdio.iter().for_each(LogPipe::flush_partial);
+    }
+
+    fn files(&mut self) -> FilesView<'_> {
+        let WasiCtxView { ctx, table } = WasiCtxView {
+            ctx: &mut self.wasi,
+            table: &mut self.table,
+        };
+        FilesView {
+            files: &mut self.files,
+            wasi: wasmtime_wasi::filesystem::WasiFilesystemCtxView {
+                ctx: ctx.filesystem(),
+                table,
+            },
+        }
+    }
+
+    fn counted_sockets(&mut self) -> SocketsView<'_> {
+        let max = self.sockets_max;
+        SocketsView {
+            wasi: self.sockets(),
+            max,
+        }
+    }
+}
+
+fn context(grant: &Grant<'_>, gate: Gate, stdio: &[LogPipe; 2]) -> WasiCtx {
+    let mut wasi = WasiCtx::builder();
+    wasi.envs(grant.env)
+        .args(grant.args)
+        .initial_cwd("/")
+        .stdout(stdio[0].clone())
+        .stderr(stdio[1].clone())
+        .wall_clock(clocks::Wall)
+        .monotonic_clock(clocks::Monotonic::new())
+        .max_random_size(RANDOM_BYTES_MAX)
+        .allow_ip_name_lookup(true)
+        .allow_tcp(true)
+        .allow_udp(true)
+        // The dyno's own folders live in the page cache; handing each call to another thread
+        // costs more than the call.
+        .allow_blocking_current_thread(true)
+        .socket_addr_check(move |addr, reason| {
+            let allowed = gate.socket(addr, reason);
+            Box::pin(async move { allowed })
+        });
+    wasi.build()
+}
+
+impl WasiView for Guest {
+    fn ctx(&mut self) -> WasiCtxView<'_> {
+        WasiCtxView {
+            ctx: &mut self.wasi,
+            table: &mut self.table,
+        }
+    }
+}
+
+impl WasiHttpView for Guest {
+    fn http(&mut self) -> WasiHttpCtxView<'_> {
+        if let Some(limit) = self.audit.due(&mut self.table) {
+            self.http.set_field_size_limit(limit);
+        }
+        WasiHttpCtxView {
+            ctx: &mut self.http,
+            table: &mut self.table,
+            hooks: &mut self.outgoing,
+        }
+    }
+}
+
+/// A linker with everything that a dyno is offered: all of WASI 0.2, and of 0.3 for that engine.
+pub(crate) fn linker(
+    engine: &wasmtime::Engine,
+    flavor: Flavor,
+) -> wasmtime::Result<Linker<Guest>> {
+    use wasmtime_wasi::p2::bindings::{filesystem, sockets};
+    let mut linker = Linker::new(engine);
+    wasmtime_wasi::p2::add_to_linker_async(&mut linker)?;
+    wasmtime_wasi_http::p2::add_only_http_to_linker_async(&mut linker)?;
+    if flavor == Flavor::P3 {
+        wasmtime_wasi::p3::add_to_linker(&mut linker)?;
+        wasmtime_wasi_http::p3::add_to_linker(&mut linker)?;
+    }
+    // Ours in place of the engine's where it has no bounds.
+    linker.allow_shadowing(true);
+    filesystem::preopens::add_to_linker::<_, DynoFiles>(&mut linker, Guest::files)?;
+    filesystem::types::add_to_linker::<_, DynoFiles>(&mut linker, Guest::files)?;
+    sockets::tcp_create_socket::add_to_linker::<_, CountedSockets>(
+        &mut linker,
+        Guest::counted_sockets,
+    )?;
+    sockets::udp_create_socket::add_to_linker::<_, CountedSockets>(
+        &mut linker,
+        Guest::counted_sockets,
+    )?;
+    if flavor == Flavor::P3 {
+        files_p3::add_to_linker(&mut linker)?;
+    }
+    linker.allow_shadowing(false);
+    Ok(linker)
+}
+
+/// The engine's own view of the filesystem, for the parts that need no quota.
+fn plain_files(guest: &mut Guest) -> wasmtime_wasi::filesystem::WasiFilesystemCtxView<'_> {
+    guest.filesystem()
+}

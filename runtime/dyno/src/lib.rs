@@ -1,0 +1,28 @@
+//! Dynos: WebAssembly components as long-lived instances that serve one request at a time.
+//!
+//! The only crate that knows wasmtime. A [`Node`] takes the planner's steps, makes releases ready
+//! (compiled in a limited child process, cached), starts dynos and reports what becomes of them;
+//! [`Node::take`] hands a free [`Dyno`] to whoever routes, and [`Dyno::call`] runs one request.
+//! It decides nothing: what to start and when is the planner's business, which request goes where
+//! is the router's.
+//!
+//! Everything a guest can use is bounded: memory, tables, handles, files, sockets, log lines, and
+//! the time it computes before it yields.
+
+mod call;
+pub mod compile;
+mod dyno;
+pub mod engine;
+mod guest;
+mod life;
+mod node;
+mod release;
+mod source;
+
+pub use call::{BadHead, RequestBody, ResponseSink, client_gone};
+pub use dyno::{Call, Dyno, Kill};
+pub use guest::egress::{Allow, Egress};
+pub use guest::logs::{LINE_BYTES_MAX, LogLine, LogSink, LogSource};
+pub use node::{Node, NodeConfig, ReportSink};
+pub use release::{PrepareError, Program};
+pub use source::{SlugSource, Unpacked};

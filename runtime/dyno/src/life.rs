@@ -1,0 +1,74 @@
+//! What a dyno's node and whoever uses the dyno share: who it is, whether it must stop, how it ended.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::Waker;
+
+use grid::name::DynoKey;
+use grid::plan::CrashCause;
+
+use crate::guest::logs::Voice;
+
+/// How a dyno ended without being asked to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Crash {
+    /// For the app's owner to read.
+    pub(crate) reason: String,
+    pub(crate) cause: CrashCause,
+}
+
+/// Shared by the node's list, the instance and a running call.
+pub(crate) struct Life {
+    pub(crate) key: DynoKey,
+    pub(crate) voice: Arc<Voice>,
+    stop: AtomicBool,
+    served: AtomicBool,
+    waker: Mutex<Option<Waker>>,
+}
+
+impl Life {
+    pub(crate) fn new(key: DynoKey, voice: Arc<Voice>) -> Life {
+        Life {
+            key,
+            voice,
+            stop: AtomicBool::new(false),
+            served: AtomicBool::new(false),
+            waker: Mutex::default(),
+        }
+    }
+
+    /// Ends the call that runs now, or the next one at its start.
+    pub(crate) fn stop(&self) {
+        self.stop.store(true, Ordering::Release);
+        let waker = self.waker.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(waker) = waker {
+            waker.wake();
+        }
+    }
+
+    pub(crate) fn stopped(&self) -> bool {
+        self.stop.load(Ordering::Acquire)
+    }
+
+    /// Has `waker` woken by [`Life::stop`]; whether it was called already.
+    pub(crate) fn stopped_or_wake(&self, waker: &Waker) -> bool {
+        let mut slot = self.waker.lock().unwrap_or_else(PoisonError::into_inner);
+        match &mut *slot {
+            Some(known) => known.clone_from(waker),
+            None => *slot = Some(waker.clone()),
+        }
+        drop(slot);
+        self.stopped()
+    }
+
+    /// A request was completed since the boot.
+    pub(crate) fn note_served(&self) {
+        if !self.served.load(Ordering::Relaxed) {
+            self.served.store(true, Ordering::Relaxed);
+        }
+    }
+
+    pub(crate) fn served(&self) -> bool {
+        self.served.load(Ordering::Relaxed)
+    }
+}

@@ -1,0 +1,339 @@
+//! The dynos of this machine: steps in, reports out.
+//!
+//! Owns which releases are ready here and which dynos exist. Every dyno that was started is listed
+//! until its end was reported; it is either starting, parked here, or out with a router. Must not
+//! decide anything: what to start and stop is the planner's business.
+//!
+//! Tasks: one per `Fetch` and one per dyno that starts, on the runtime that calls
+//! [`Node::step`]; each ends by itself or with the step that stops it. Reports leave through the
+//! sink that [`NodeConfig`] names; it must not block.
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use grid::desired::Release;
+use grid::name::{AppName, DynoKey, NodeId, Version};
+use grid::plan::{CrashCause, Report, Step};
+use tokio::task::AbortHandle;
+
+use crate::compile::Compiler;
+use crate::dyno::{Dyno, Instance, boot, crash};
+use crate::engine::Engines;
+use crate::guest::egress::Egress;
+use crate::guest::logs::{LogSink, Voice};
+use crate::life::{Crash, Life};
+use crate::release::{Processes, prepare};
+use crate::source::SlugSource;
+
+/// Takes reports; must neither block nor lose any.
+pub type ReportSink = Arc<dyn Fn(Report) + Send + Sync>;
+
+/// What a node needs.
+pub struct NodeConfig {
+    /// Its name.
+    pub id: NodeId,
+    /// The engines of this process.
+    pub engines: Arc<Engines>,
+    /// Turns components into native code.
+    pub compiler: Compiler,
+    /// Where slugs come from.
+    pub slugs: SlugSource,
+    /// Where dynos keep `./tmp` and `./log`; emptied at the start, and used by this node alone.
+    pub work: PathBuf,
+    /// What guests may reach.
+    pub egress: Egress,
+    /// Takes the lines of apps' logs.
+    pub logs: LogSink,
+    /// Takes what happens here.
+    pub reports: ReportSink,
+}
+
+/// The dynos of this machine.
+#[derive(Clone)]
+pub struct Node(Arc<Shared>);
+
+pub(crate) struct Shared {
+    id: NodeId,
+    pub(crate) engines: Arc<Engines>,
+    compiler: Compiler,
+    slugs: SlugSource,
+    work: PathBuf,
+    egress: Egress,
+    logs: LogSink,
+    reports: ReportSink,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    releases: HashMap<(AppName, Version), Arc<Processes>>,
+    dynos: HashMap<DynoKey, Entry>,
+}
+
+struct Entry {
+    life: Arc<Life>,
+    place: Place,
+    /// Nothing new for it: it ends as soon as it is free.
+    draining: bool,
+}
+
+enum Place {
+    Starting(AbortHandle),
+    Parked(Box<Instance>),
+    /// With a router: free there, or in a call.
+    Out,
+}
+
+impl Node {
+    /// A node without releases and dynos. Removes what an earlier one left in `work`.
+    pub fn new(config: NodeConfig) -> std::io::Result<Node> {
+        match std::fs::remove_dir_all(&config.work) {
+            Err(e) if e.kind() != std::io::ErrorKind::NotFound => return Err(e),
+            _ => std::fs::create_dir_all(&config.work)?,
+        }
+        Ok(Node(Arc::new(Shared {
+            id: config.id,
+            engines: config.engines,
+            compiler: config.compiler,
+            slugs: config.slugs,
+            work: config.work,
+            egress: config.egress,
+            logs: config.logs,
+            reports: config.reports,
+            state: Mutex::default(),
+        })))
+    }
+
+    /// Begins a step for this node; what comes of it is reported. Steps for routers and the ledger
+    /// are not for here and are ignored.
+    pub fn step(&self, step: Step) {
+        let shared = &self.0;
+        match step {
+            Step::Fetch { app, release, .. } => shared.fetch(app, release),
+            Step::Start { dyno, version, .. } => shared.start(dyno, version),
+            Step::Drain { dyno, .. } => shared.drain(&dyno),
+            Step::Stop { dyno, .. } => shared.stop(&dyno),
+            Step::Forget { app, version, .. } => {
+                drop(shared.state().releases.remove(&(app, version)));
+            }
+            Step::Publish { .. } | Step::Record { .. } => {}
+        }
+    }
+
+    /// The dyno, if it is up and nobody has it: for the router that is told to use it.
+    pub fn take(&self, key: &DynoKey) -> Option<Dyno> {
+        let mut state = self.0.state();
+        let entry = state.dynos.get_mut(key)?;
+        if entry.draining || !matches!(entry.place, Place::Parked(_)) {
+            return None;
+        }
+        match std::mem::replace(&mut entry.place, Place::Out) {
+            Place::Parked(instance) => Some(Dyno::new(instance, Arc::clone(&self.0))),
+            _ => None,
+        }
+    }
+
+    /// How many dynos there are, starting ones included.
+    pub fn dynos(&self) -> usize {
+        self.0.state().dynos.len()
+    }
+}
+
+impl Shared {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn report(&self, report: Report) {
+        (self.reports)(report);
+    }
+
+    fn fetch(self: &Arc<Self>, app: AppName, release: Arc<Release>) {
+        let shared = Arc::clone(self);
+        tokio::spawn(async move {
+            let version = release.version;
+            let result = shared.ready(&app, &release).await.map(|processes| {
+                let key = (app.clone(), version);
+                shared.state().releases.insert(key, Arc::new(processes));
+            });
+            shared.report(Report::Fetched {
+                node: shared.id.clone(),
+                app,
+                version,
+                result,
+            });
+        });
+    }
+
+    async fn ready(&self, app: &AppName, release: &Release) -> Result<Processes, String> {
+        let (slugs, id) = (Arc::clone(&self.slugs), release.slug);
+        let unpacked = tokio::task::spawn_blocking(move || slugs(id));
+        let unpacked = unpacked.await.map_err(|e| e.to_string())??;
+        let (folder, programs) = (&unpacked.folder, &unpacked.programs);
+        prepare(&self.engines, &self.compiler, app, release, folder, programs)
+            .await
+            .map_err(|e| chain(&e))
+    }
+
+    fn start(self: &Arc<Self>, key: DynoKey, version: Version) {
+        let mut state = self.state();
+        if state.dynos.contains_key(&key) {
+            return;
+        }
+        let processes = state.releases.get(&(key.app.clone(), version));
+        let ready = processes.and_then(|p| p.get(&key.dyno.process)).cloned();
+        let life = Arc::new(Life::new(key.clone(), Arc::new(self.voice(&key))));
+        let Some(ready) = ready else {
+            drop(state);
+            let reason = format!("{version} has no {} that runs here", key.dyno.process);
+            return self.crashed(&life, Crash { reason, cause: CrashCause::Boot });
+        };
+        let (shared, starting) = (Arc::clone(self), Arc::clone(&life));
+        let home = self.work.join(format!("{}-{}", key.app, key.run.0));
+        let task = tokio::spawn(async move {
+            let booted = boot(
+                &shared.engines,
+                &ready,
+                Arc::clone(&starting),
+                home,
+                shared.egress,
+            );
+            match booted.await {
+                Ok(instance) => shared.up(&starting, instance),
+                Err(error) => {
+                    let reason = crash(&error).reason;
+                    let cause = CrashCause::Boot;
+                    shared.ended(&starting, Crash { reason, cause });
+                }
+            }
+        });
+        let entry = Entry {
+            life,
+            place: Place::Starting(task.abort_handle()),
+            draining: false,
+        };
+        state.dynos.insert(key, entry);
+    }
+
+    fn voice(&self, key: &DynoKey) -> Voice {
+        Voice {
+            app: key.app.clone(),
+            dyno: key.dyno.clone(),
+            sink: Arc::clone(&self.logs),
+        }
+    }
+
+    fn up(&self, life: &Life, instance: Box<Instance>) {
+        let mut state = self.state();
+        // Gone from the list: stopped while it started, and reported as that.
+        let Some(entry) = state.dynos.get_mut(&life.key) else {
+            return;
+        };
+        entry.place = Place::Parked(instance);
+        drop(state);
+        self.report(Report::Up {
+            node: self.id.clone(),
+            dyno: life.key.clone(),
+        });
+    }
+
+    /// A router has no more use for a free dyno.
+    pub(crate) fn give_back(&self, life: &Life, instance: Box<Instance>) {
+        let mut state = self.state();
+        let ends = match state.dynos.get_mut(&life.key) {
+            None => return,
+            Some(entry) if entry.draining => state.dynos.remove(&life.key).is_some(),
+            Some(entry) => {
+                entry.place = Place::Parked(instance);
+                return;
+            }
+        };
+        drop(state);
+        drop(instance);
+        if ends {
+            self.down(&life.key);
+        }
+    }
+
+    /// An instance ended by itself or was killed; nothing of it is left.
+    pub(crate) fn ended(&self, life: &Life, crash: Crash) {
+        let Some(entry) = self.state().dynos.remove(&life.key) else {
+            return;
+        };
+        if entry.draining && life.stopped() {
+            self.down(&life.key);
+        } else {
+            self.crashed(life, crash);
+        }
+    }
+
+    fn crashed(&self, life: &Life, crash: Crash) {
+        self.report(Report::Crashed {
+            node: self.id.clone(),
+            dyno: life.key.clone(),
+            reason: crash.reason,
+            cause: crash.cause,
+            served: life.served(),
+        });
+    }
+
+    fn down(&self, key: &DynoKey) {
+        self.report(Report::Down {
+            node: self.id.clone(),
+            dyno: key.clone(),
+        });
+    }
+
+    fn drain(&self, key: &DynoKey) {
+        let mut state = self.state();
+        match state.dynos.get_mut(key) {
+            Some(Entry {
+                place: Place::Out,
+                draining,
+                ..
+            }) => *draining = true,
+            _ => self.remove(state, key),
+        }
+    }
+
+    fn stop(&self, key: &DynoKey) {
+        let mut state = self.state();
+        match state.dynos.get_mut(key) {
+            Some(entry) if matches!(entry.place, Place::Out) => {
+                entry.draining = true;
+                let life = Arc::clone(&entry.life);
+                drop(state);
+                life.stop();
+            }
+            _ => self.remove(state, key),
+        }
+    }
+
+    /// Ends a dyno that is here, or says once more that it is gone.
+    fn remove(&self, mut state: MutexGuard<'_, State>, key: &DynoKey) {
+        let entry = state.dynos.remove(key);
+        drop(state);
+        if let Some(Entry {
+            place: Place::Starting(task),
+            ..
+        }) = &entry
+        {
+            task.abort();
+        }
+        drop(entry);
+        self.down(key);
+    }
+}
+
+/// An error with all its causes, in one line.
+pub(crate) fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut next = error.source();
+    while let Some(cause) = next {
+        text.push_str(": ");
+        text.push_str(&cause.to_string());
+        next = cause.source();
+    }
+    text
+}

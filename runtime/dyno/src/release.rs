@@ -1,0 +1,174 @@
+//! A release made ready on this machine: its slug unpacked, its components compiled and linked.
+//!
+//! Owns what all dynos of a process type share. Must not know of single dynos.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use grid::desired::{Kind, Limits, Release};
+use grid::name::{AppName, DynoId, ProcessType};
+use wasmtime_wasi_http::p2::bindings::ProxyPre;
+use wasmtime_wasi_http::p3::bindings::ServicePre;
+
+use crate::compile::{CompileError, Compiler};
+use crate::engine::{Engines, Flavor};
+use crate::guest::files::AppFiles;
+use crate::guest::{Guest, linker};
+
+/// One process type as its slug describes it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Program {
+    /// The component's file, within the unpacked slug.
+    pub component: PathBuf,
+    /// Arguments after the program's name, `$NAME` already replaced.
+    pub args: Vec<String>,
+    /// The engine that its world needs.
+    pub flavor: Flavor,
+}
+
+/// Why a release cannot be run here.
+#[derive(Debug, thiserror::Error)]
+pub enum PrepareError {
+    /// The folder of the app's files.
+    #[error("cannot open the app's files in {}", path.display())]
+    Files {
+        /// Where they should be.
+        path: PathBuf,
+        /// Why not.
+        #[source]
+        source: std::io::Error,
+    },
+    /// A component could not be compiled.
+    #[error("process type {process}")]
+    Compile {
+        /// Which process type.
+        process: ProcessType,
+        /// Why not.
+        #[source]
+        source: CompileError,
+    },
+    /// A component wants something that is not offered, or does not export a handler.
+    #[error("process type {process} does not fit this host")]
+    Link {
+        /// Which process type.
+        process: ProcessType,
+        /// What is missing.
+        #[source]
+        source: wasmtime::Error,
+    },
+    /// A kind of process that cannot be run.
+    #[error(
+        "process type {process} is a {kind:?}, and this version runs HTTP handlers only: \
+         leave it out of the formation"
+    )]
+    Kind {
+        /// Which process type.
+        process: ProcessType,
+        /// What it is.
+        kind: Kind,
+    },
+}
+
+/// A linked component, ready to be instantiated.
+#[derive(Clone)]
+pub(crate) enum Pre {
+    P2(ProxyPre<Guest>),
+    P3(ServicePre<Guest>),
+}
+
+/// A process type, ready to start dynos of.
+pub(crate) struct Ready {
+    pub(crate) pre: Pre,
+    pub(crate) args: Vec<String>,
+    pub(crate) limits: Limits,
+    pub(crate) files: AppFiles,
+    env: Vec<(String, String)>,
+}
+
+impl Ready {
+    /// The environment of one dyno.
+    pub(crate) fn env(&self, dyno: &DynoId) -> Vec<(String, String)> {
+        let mut env = Vec::with_capacity(self.env.len() + 1);
+        env.extend_from_slice(&self.env);
+        env.push(("DYNO".to_owned(), dyno.to_string()));
+        env
+    }
+}
+
+/// All process types of a release.
+pub(crate) type Processes = BTreeMap<ProcessType, Arc<Ready>>;
+
+/// Compiles and links every handler of the release. `folder` holds the unpacked slug, `programs`
+/// what its manifest says.
+pub(crate) async fn prepare(
+    engines: &Engines,
+    compiler: &Compiler,
+    app: &AppName,
+    release: &Release,
+    folder: &Path,
+    programs: &BTreeMap<ProcessType, Program>,
+) -> Result<Processes, PrepareError> {
+    let files = AppFiles::open(folder).map_err(|source| PrepareError::Files {
+        path: folder.to_owned(),
+        source,
+    })?;
+    let env = environment(app, release);
+    let mut processes = Processes::new();
+    for (process, program) in programs {
+        let Some(spec) = release.processes.get(process) else {
+            continue;
+        };
+        if spec.kind != Kind::Handler {
+            continue;
+        }
+        let file = folder.join(&program.component);
+        let component = compiler.load(engines, program.flavor, &file);
+        let component = component.await.map_err(|source| PrepareError::Compile {
+            process: process.clone(),
+            source,
+        })?;
+        let pre = link(engines, program.flavor, &component).map_err(|source| {
+            PrepareError::Link {
+                process: process.clone(),
+                source,
+            }
+        })?;
+        let name = program.component.display().to_string();
+        let ready = Ready {
+            pre,
+            args: std::iter::once(name).chain(program.args.clone()).collect(),
+            limits: spec.limits.clone(),
+            files: files.clone(),
+            env: env.clone(),
+        };
+        processes.insert(process.clone(), Arc::new(ready));
+    }
+    Ok(processes)
+}
+
+fn link(
+    engines: &Engines,
+    flavor: Flavor,
+    component: &wasmtime::component::Component,
+) -> wasmtime::Result<Pre> {
+    let linker = linker(engines.get(flavor), flavor)?;
+    let pre = linker.instantiate_pre(component)?;
+    Ok(match flavor {
+        Flavor::P2 => Pre::P2(ProxyPre::new(pre)?),
+        Flavor::P3 => Pre::P3(ServicePre::new(pre)?),
+    })
+}
+
+/// The config vars and what the platform adds; the platform's names win.
+fn environment(app: &AppName, release: &Release) -> Vec<(String, String)> {
+    let mut env = BTreeMap::clone(&release.config);
+    let mut set = |name: &str, value: String| drop(env.insert(name.to_owned(), value));
+    set("HOME", "/".to_owned());
+    set("TMPDIR", "/tmp".to_owned());
+    set("APP_NAME", app.to_string());
+    set("RELEASE_VERSION", release.version.to_string());
+    set("SLUG_ID", release.slug.to_string());
+    env.remove("DYNO");
+    env.into_iter().collect()
+}

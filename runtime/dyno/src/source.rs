@@ -1,0 +1,21 @@
+//! Where a node gets unpacked slugs from.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use grid::name::{ProcessType, SlugId};
+
+use crate::release::Program;
+
+/// A slug on this machine's disk.
+#[derive(Debug, Clone)]
+pub struct Unpacked {
+    /// The app's files; read-only to guests.
+    pub folder: PathBuf,
+    /// What can be run of it.
+    pub programs: BTreeMap<ProcessType, Program>,
+}
+
+/// Gives the slug of that id, or says why not. May block: it is called off the runtime's threads.
+pub type SlugSource = Arc<dyn Fn(SlugId) -> Result<Unpacked, String> + Send + Sync>;
