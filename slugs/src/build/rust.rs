@@ -1,0 +1,232 @@
+//! Owns the Rust builder: cargo, for wasm32-wasip2, and what it left where.
+//! Must not know slugs or process types.
+
+use std::env;
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use serde::Deserialize;
+
+use super::run::{self, From};
+use super::{BuildError, BuiltComponent, Progress};
+use crate::manifest::Builder;
+use crate::path::SlugPath;
+
+const TARGET: &str = "wasm32-wasip2";
+const GET_RUST: &str = "get Rust from https://rustup.rs";
+/// Separates flags in `CARGO_ENCODED_RUSTFLAGS`.
+const FLAG_SEPARATOR: &str = "\x1f";
+
+/// Builds the package or workspace in a folder.
+pub(super) fn build(
+    folder: &Path,
+    progress: &mut dyn FnMut(Progress),
+) -> Result<(Builder, Vec<BuiltComponent>), BuildError> {
+    let version = rustc(folder, &["--version"], progress)?;
+    ensure_target(folder, progress)?;
+    let metadata = metadata(folder, progress)?;
+    let mut cargo = Command::new("cargo");
+    cargo
+        .args([
+            "build",
+            "--release",
+            "--target",
+            TARGET,
+            "--message-format=json-render-diagnostics",
+        ])
+        .current_dir(folder)
+        .env("CARGO_TERM_PROGRESS_WHEN", "never")
+        // Incremental objects differ from run to run.
+        .env("CARGO_INCREMENTAL", "0");
+    if let Some(flags) = flags(folder, &metadata, progress)? {
+        cargo.env("CARGO_ENCODED_RUSTFLAGS", flags);
+    }
+    let shown = "cargo build --release --target wasm32-wasip2";
+    progress(Progress::Step(shown.to_owned()));
+    let mut components = Vec::new();
+    run::stream(cargo, shown, &mut |from, line| match from {
+        From::Stderr => progress(Progress::Line(line)),
+        From::Stdout => components.extend(artifact(&line, &metadata)),
+    })?;
+    let mut components: Vec<BuiltComponent> = components.into_iter().collect::<Result<_, _>>()?;
+    components.sort_by(|left, right| left.path.cmp(&right.path));
+    components.dedup_by(|left, right| left.path == right.path);
+    if components.is_empty() {
+        return Err(BuildError::NoArtifact);
+    }
+    Ok((
+        Builder {
+            name: "rust".to_owned(),
+            tool: version,
+        },
+        components,
+    ))
+}
+
+/// Runs rustc, as this folder's toolchain file has it, for a line of output.
+fn rustc(
+    folder: &Path,
+    args: &[&str],
+    progress: &mut dyn FnMut(Progress),
+) -> Result<String, BuildError> {
+    let mut rustc = Command::new("rustc");
+    rustc.args(args).current_dir(folder);
+    match run::output(rustc, "rustc", progress) {
+        Ok(line) => Ok(line.trim().to_owned()),
+        Err(error) if run::is_absent(&error) => Err(BuildError::NoTool {
+            tool: "rustc",
+            remedy: GET_RUST,
+        }),
+        Err(error) => Err(error),
+    }
+}
+
+/// Adds the target if it is missing and rustup is there to do it.
+fn ensure_target(folder: &Path, progress: &mut dyn FnMut(Progress)) -> Result<(), BuildError> {
+    let place = rustc(
+        folder,
+        &["--print", "target-libdir", "--target", TARGET],
+        progress,
+    )?;
+    if Path::new(&place).is_dir() {
+        return Ok(());
+    }
+    let shown = "rustup target add wasm32-wasip2";
+    progress(Progress::Step(format!("{shown} (it is not installed yet)")));
+    let mut rustup = Command::new("rustup");
+    rustup.args(["target", "add", TARGET]).current_dir(folder);
+    let outcome = run::stream(rustup, shown, &mut |_, line| progress(Progress::Line(line)));
+    match outcome {
+        Err(error) if run::is_absent(&error) => Err(BuildError::NoTarget),
+        other => other,
+    }
+}
+
+/// What `cargo metadata` says that matters here.
+#[derive(Deserialize)]
+struct Metadata {
+    workspace_members: Vec<String>,
+    workspace_root: PathBuf,
+}
+
+fn metadata(folder: &Path, progress: &mut dyn FnMut(Progress)) -> Result<Metadata, BuildError> {
+    let mut cargo = Command::new("cargo");
+    cargo
+        .args(["metadata", "--no-deps", "--format-version", "1"])
+        .current_dir(folder);
+    let text = match run::output(cargo, "cargo metadata", progress) {
+        Err(error) if run::is_absent(&error) => {
+            return Err(BuildError::NoTool {
+                tool: "cargo",
+                remedy: GET_RUST,
+            });
+        }
+        other => other?,
+    };
+    serde_json::from_str(&text).map_err(|error| BuildError::Output {
+        tool: "cargo metadata",
+        problem: error.to_string(),
+    })
+}
+
+/// A line of cargo's JSON, where it is about something that was made.
+#[derive(Deserialize)]
+struct Message {
+    reason: String,
+    package_id: String,
+    target: Target,
+    filenames: Vec<PathBuf>,
+}
+
+#[derive(Deserialize)]
+struct Target {
+    crate_types: Vec<String>,
+}
+
+/// The component that a message tells of: a program or a cdylib of the workspace's own packages.
+fn artifact(line: &str, metadata: &Metadata) -> Option<Result<BuiltComponent, BuildError>> {
+    let message: Message = serde_json::from_str(line).ok()?;
+    let runnable = message
+        .target
+        .crate_types
+        .iter()
+        .any(|kind| kind == "bin" || kind == "cdylib");
+    if message.reason != "compiler-artifact"
+        || !runnable
+        || !metadata.workspace_members.contains(&message.package_id)
+    {
+        return None;
+    }
+    let file = message
+        .filenames
+        .into_iter()
+        .find(|file| file.extension().is_some_and(|end| end == "wasm"))?;
+    let name = file.file_name()?.to_str()?;
+    // The name in the app is the usual one, even where CARGO_TARGET_DIR leads elsewhere.
+    let name = format!("target/{TARGET}/release/{name}");
+    let path = SlugPath::new(&name).map_err(|source| BuildError::Name { name, source });
+    Some(path.map(|path| BuiltComponent { path, file }))
+}
+
+/// Flags that keep this machine's folders out of what is built, after the user's own; none where flags come from
+/// a cargo configuration file, which an environment variable would silence.
+fn flags(
+    folder: &Path,
+    metadata: &Metadata,
+    progress: &mut dyn FnMut(Progress),
+) -> Result<Option<OsString>, BuildError> {
+    let cargo_home = env::var_os("CARGO_HOME")
+        .map(PathBuf::from)
+        .or_else(|| Some(PathBuf::from(env::var_os("HOME")?).join(".cargo")));
+    let configured = [
+        "CARGO_BUILD_RUSTFLAGS",
+        "CARGO_TARGET_WASM32_WASIP2_RUSTFLAGS",
+    ];
+    if configured.iter().any(|name| env::var_os(name).is_some())
+        || has_configured_flags(folder, cargo_home.as_deref())
+    {
+        return Ok(None);
+    }
+    let sysroot = PathBuf::from(rustc(folder, &["--print", "sysroot"], progress)?);
+    let mut flags = user_flags();
+    let places = [
+        (cargo_home, "/cargo"),
+        (Some(sysroot.join("lib/rustlib/src/rust")), "/rust"),
+        (Some(metadata.workspace_root.clone()), "/app"),
+    ];
+    for (place, name) in places {
+        if let Some(place) = place {
+            let mut flag = OsString::from("--remap-path-prefix=");
+            flag.push(place);
+            flag.push("=");
+            flag.push(name);
+            flags.push(flag);
+        }
+    }
+    Ok(Some(flags.join(FLAG_SEPARATOR.as_ref())))
+}
+
+/// The user's flags from the environment, by cargo's own order of precedence.
+fn user_flags() -> Vec<OsString> {
+    if let Some(encoded) = env::var_os("CARGO_ENCODED_RUSTFLAGS") {
+        return if encoded.is_empty() {
+            Vec::new()
+        } else {
+            vec![encoded]
+        };
+    }
+    let flags = env::var("RUSTFLAGS").unwrap_or_default();
+    flags.split_whitespace().map(OsString::from).collect()
+}
+
+/// Whether any cargo configuration file that counts here speaks of rustflags.
+fn has_configured_flags(folder: &Path, cargo_home: Option<&Path>) -> bool {
+    let folder = folder.canonicalize().unwrap_or_else(|_| folder.to_owned());
+    let above = folder.ancestors().map(|folder| folder.join(".cargo"));
+    above.chain(cargo_home.map(Path::to_owned)).any(|place| {
+        ["config.toml", "config"].iter().any(|name| {
+            std::fs::read_to_string(place.join(name)).is_ok_and(|text| text.contains("rustflags"))
+        })
+    })
+}

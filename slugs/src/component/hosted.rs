@@ -1,0 +1,207 @@
+//! Owns the list of what a dyno is given: WASI's interfaces by name and version, and preview 1's functions.
+//! Must not know how they are linked; it names what `runtime/dyno` links.
+//! Source: the WIT and witx packages of wasmtime-wasi and wasmtime-wasi-http 48.
+
+use super::{WASIP1_MODULE, World};
+
+/// WASI 0.2: interfaces by package. Later patch versions only add functions.
+const WASI_02: &[(&str, &[&str])] = &[
+    (
+        "wasi:cli",
+        &[
+            "environment",
+            "exit",
+            "stdin",
+            "stdout",
+            "stderr",
+            "terminal-input",
+            "terminal-output",
+            "terminal-stdin",
+            "terminal-stdout",
+            "terminal-stderr",
+        ],
+    ),
+    ("wasi:clocks", &["monotonic-clock", "wall-clock"]),
+    ("wasi:filesystem", &["types", "preopens"]),
+    ("wasi:http", &["types", "outgoing-handler"]),
+    ("wasi:io", &["error", "poll", "streams"]),
+    ("wasi:random", &["random", "insecure", "insecure-seed"]),
+    (
+        "wasi:sockets",
+        &[
+            "network",
+            "instance-network",
+            "ip-name-lookup",
+            "tcp",
+            "tcp-create-socket",
+            "udp",
+            "udp-create-socket",
+        ],
+    ),
+];
+
+/// WASI 0.3: interfaces by package.
+const WASI_03: &[(&str, &[&str])] = &[
+    (
+        "wasi:cli",
+        &[
+            "environment",
+            "exit",
+            "types",
+            "stdin",
+            "stdout",
+            "stderr",
+            "terminal-input",
+            "terminal-output",
+            "terminal-stdin",
+            "terminal-stdout",
+            "terminal-stderr",
+        ],
+    ),
+    ("wasi:clocks", &["types", "monotonic-clock", "system-clock"]),
+    ("wasi:filesystem", &["types", "preopens"]),
+    ("wasi:http", &["types", "client"]),
+    ("wasi:random", &["random", "insecure", "insecure-seed"]),
+    ("wasi:sockets", &["types", "ip-name-lookup"]),
+];
+
+/// Functions of WASI preview 1.
+const PREVIEW1: &[&str] = &[
+    "args_get",
+    "args_sizes_get",
+    "clock_res_get",
+    "clock_time_get",
+    "environ_get",
+    "environ_sizes_get",
+    "fd_advise",
+    "fd_allocate",
+    "fd_close",
+    "fd_datasync",
+    "fd_fdstat_get",
+    "fd_fdstat_set_flags",
+    "fd_fdstat_set_rights",
+    "fd_filestat_get",
+    "fd_filestat_set_size",
+    "fd_filestat_set_times",
+    "fd_pread",
+    "fd_prestat_dir_name",
+    "fd_prestat_get",
+    "fd_pwrite",
+    "fd_read",
+    "fd_readdir",
+    "fd_renumber",
+    "fd_seek",
+    "fd_sync",
+    "fd_tell",
+    "fd_write",
+    "path_create_directory",
+    "path_filestat_get",
+    "path_filestat_set_times",
+    "path_link",
+    "path_open",
+    "path_readlink",
+    "path_remove_directory",
+    "path_rename",
+    "path_symlink",
+    "path_unlink_file",
+    "poll_oneoff",
+    "proc_exit",
+    "proc_raise",
+    "random_get",
+    "sched_yield",
+    "sock_accept",
+    "sock_recv",
+    "sock_send",
+    "sock_shutdown",
+];
+
+/// A release line of WASI.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Line {
+    V02,
+    V03,
+}
+
+/// Splits `wasi:cli/run@0.2.4` into package, interface and version.
+fn split(name: &str) -> Option<(&str, &str, &str)> {
+    let (path, version) = name.split_once('@')?;
+    let (package, interface) = path.split_once('/')?;
+    Some((package, interface, version))
+}
+
+/// The line of a released version: `0.2.x` or `0.3.x`, no pre-release.
+fn line(version: &str) -> Option<Line> {
+    let (minor, patch) = version.strip_prefix("0.")?.split_once('.')?;
+    let released =
+        !patch.is_empty() && patch.len() <= 4 && patch.bytes().all(|byte| byte.is_ascii_digit());
+    match (minor, released) {
+        ("2", true) => Some(Line::V02),
+        ("3", true) => Some(Line::V03),
+        _ => None,
+    }
+}
+
+/// Whether a component's import is provided; if not, what to say.
+pub(super) fn interface(name: &str) -> Result<(), String> {
+    let Some((package, interface, version)) = split(name) else {
+        return Err(
+            "a dyno is given WASI's interfaces and nothing else; build without it".to_owned(),
+        );
+    };
+    let known = |table: &[(&str, &[&str])]| table.iter().any(|(known, _)| *known == package);
+    if !known(WASI_02) && !known(WASI_03) {
+        return Err(format!(
+            "a dyno is given wasi:cli, clocks, filesystem, http, io, random and sockets; build without `{package}`, \
+             or compose the component that provides it into this one"
+        ));
+    }
+    let table = match line(version) {
+        Some(Line::V02) => WASI_02,
+        Some(Line::V03) => WASI_03,
+        None => {
+            return Err(format!(
+                "of `{package}` the versions 0.2.x and 0.3.0 are; build it for one of these"
+            ));
+        }
+    };
+    let found = table.iter().find(|(known, _)| *known == package);
+    let provided: &[&str] = found.map_or(&[], |(_, interfaces)| interfaces);
+    if provided.contains(&interface) {
+        return Ok(());
+    }
+    Err(format!(
+        "of `{package}@{version}` a dyno is given: {}; build without it",
+        list(provided)
+    ))
+}
+
+fn list(names: &[&str]) -> String {
+    if names.is_empty() {
+        "nothing".to_owned()
+    } else {
+        names.join(", ")
+    }
+}
+
+/// Whether a core module's import (`module::name`) is provided; if not, what to say.
+pub(super) fn preview1(import: &str) -> Result<(), String> {
+    match import.split_once("::") {
+        Some((WASIP1_MODULE, name)) if PREVIEW1.contains(&name) => Ok(()),
+        Some((WASIP1_MODULE, _)) => Err("WASI preview 1 has no such function".to_owned()),
+        _ => Err(format!(
+            "a core module is given `{WASIP1_MODULE}` and nothing else; build it for wasip1, without threads and without JavaScript glue"
+        )),
+    }
+}
+
+/// The world that an export makes, if it is a known one.
+pub(super) fn export(name: &str) -> Option<World> {
+    let (package, interface, version) = split(name)?;
+    match (package, interface, line(version)?) {
+        ("wasi:http", "handler", Line::V03) => Some(World::Handler03),
+        ("wasi:http", "incoming-handler", Line::V02) => Some(World::Handler02),
+        ("wasi:cli", "run", Line::V03) => Some(World::Run03),
+        ("wasi:cli", "run", Line::V02) => Some(World::Run02),
+        _ => None,
+    }
+}

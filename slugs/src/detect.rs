@@ -1,0 +1,253 @@
+//! Owns the choice of a builder for a source folder, and where ready `.wasm` files are.
+//! Must not know how a builder works.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use crate::manifest::procfile;
+use crate::path::{PathError, SlugPath};
+use crate::project::Project;
+
+/// Most entries of a folder that are looked at for `.wasm` files.
+const ENTRIES_LOOKED_AT_MAX: usize = 10_000;
+
+/// What builds an app.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Detected {
+    /// `[build] command` of `dyno.toml`.
+    Command(String),
+    /// `Cargo.toml`.
+    Rust,
+    /// Nothing to build: these components are there already.
+    Ready(Vec<SlugPath>),
+}
+
+/// Why no builder fits.
+#[derive(Debug, thiserror::Error)]
+pub enum DetectError {
+    /// Nothing known.
+    #[error("{} holds no app that can be built: {}", folder.display(), remedy(*hint))]
+    Nothing {
+        /// The folder.
+        folder: PathBuf,
+        /// A file of a language that has no builder of its own.
+        hint: Option<Hint>,
+    },
+    /// The Procfile names files that are not there.
+    #[error(
+        "the Procfile names `{component}`, which is not in the app's folder: correct the path, or say how it is built (`[build] command` in dyno.toml)"
+    )]
+    NotBuilt {
+        /// The component.
+        component: SlugPath,
+    },
+    /// `output` names nothing.
+    #[error(
+        "dyno.toml's output `{output}` is not there after the build: correct it, or let the build write it"
+    )]
+    NoOutput {
+        /// As written.
+        output: String,
+    },
+    /// `output` leaves the folder, or is no path.
+    #[error("dyno.toml's output `{output}` is not a path in the app's folder")]
+    BadOutput {
+        /// As written.
+        output: String,
+        /// Why.
+        #[source]
+        source: PathError,
+    },
+    /// More than one candidate.
+    #[error("there are several `.wasm` files ({}): say in a Procfile which one is which, as in `web: {}`", found.join(", "), found[0])]
+    Several {
+        /// Their names.
+        found: Vec<String>,
+    },
+    /// The disk said no.
+    #[error("{} cannot be read", path.display())]
+    Read {
+        /// What.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+}
+
+/// A file by which a language without a builder of its own is known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Hint {
+    /// The file.
+    pub file: &'static str,
+    /// The language and a tool that makes components of it.
+    pub tool: &'static str,
+}
+
+const HINTS: &[Hint] = &[
+    Hint {
+        file: "package.json",
+        tool: "JavaScript (componentize-js)",
+    },
+    Hint {
+        file: "requirements.txt",
+        tool: "Python (componentize-py)",
+    },
+    Hint {
+        file: "pyproject.toml",
+        tool: "Python (componentize-py)",
+    },
+    Hint {
+        file: "go.mod",
+        tool: "Go (GOOS=wasip1 go build)",
+    },
+    Hint {
+        file: "Makefile",
+        tool: "C (make with wasi-libc)",
+    },
+    Hint {
+        file: "CMakeLists.txt",
+        tool: "C (cmake with wasi-libc)",
+    },
+];
+
+fn remedy(hint: Option<Hint>) -> String {
+    let looked = "looked for `[build] command` in dyno.toml, Cargo.toml, components that a Procfile names, and one `.wasm` file";
+    match hint {
+        Some(Hint { file, tool }) => format!(
+            "{looked}. There is a {file}: {tool} has no builder of its own yet; in dyno.toml, set `command` under [build] \
+             to what makes the `.wasm` file and `output` to where it is"
+        ),
+        None => format!("{looked}. Begin with `dyno new NAME`, or name the app's folder"),
+    }
+}
+
+/// Chooses a builder: `[build] command`, then `Cargo.toml`, then ready `.wasm` files.
+pub fn detect(project: &Project) -> Result<Detected, DetectError> {
+    if let Some(command) = &project.settings.build_command {
+        return Ok(Detected::Command(command.clone()));
+    }
+    if project.folder.join("Cargo.toml").is_file() {
+        return Ok(Detected::Rust);
+    }
+    ready(project).map(Detected::Ready)
+}
+
+/// The components that lie ready: those of `output`, of the Procfile, or the only one.
+pub(crate) fn ready(project: &Project) -> Result<Vec<SlugPath>, DetectError> {
+    let folder = &project.folder;
+    if !project.settings.output.is_empty() {
+        let found: Result<Vec<_>, _> = project
+            .settings
+            .output
+            .iter()
+            .map(|output| at_output(folder, output))
+            .collect();
+        return Ok(found?.concat());
+    }
+    if let Some(procfile) = &project.procfile {
+        return named(folder, procfile);
+    }
+    let found = wasm_files(folder)?;
+    match found.as_slice() {
+        [] => Err(nothing(folder)),
+        [one] => Ok(vec![SlugPath::new(one).map_err(|source| {
+            DetectError::BadOutput {
+                output: one.clone(),
+                source,
+            }
+        })?]),
+        _ => Err(DetectError::Several { found }),
+    }
+}
+
+fn nothing(folder: &Path) -> DetectError {
+    let hint = HINTS
+        .iter()
+        .copied()
+        .find(|hint| folder.join(hint.file).is_file());
+    DetectError::Nothing {
+        folder: folder.to_owned(),
+        hint,
+    }
+}
+
+/// What a Procfile names: all of it must be there, or else nothing has been built at all.
+fn named(folder: &Path, procfile: &procfile::Procfile) -> Result<Vec<SlugPath>, DetectError> {
+    let mut components: Vec<SlugPath> = procfile
+        .processes
+        .values()
+        .map(|command| command.component.clone())
+        .collect();
+    components.sort();
+    components.dedup();
+    let absent = components
+        .iter()
+        .find(|component| !folder.join(component.as_str()).is_file());
+    match absent {
+        None => Ok(components),
+        Some(component) => match nothing(folder) {
+            error @ DetectError::Nothing { hint: Some(_), .. } => Err(error),
+            _ => Err(DetectError::NotBuilt {
+                component: component.clone(),
+            }),
+        },
+    }
+}
+
+/// One `output`: a file, or a folder with `.wasm` files in it.
+fn at_output(folder: &Path, output: &str) -> Result<Vec<SlugPath>, DetectError> {
+    let bad = |source| DetectError::BadOutput {
+        output: output.to_owned(),
+        source,
+    };
+    let trimmed = output
+        .strip_prefix("./")
+        .unwrap_or(output)
+        .trim_end_matches('/');
+    let path = SlugPath::new(trimmed).map_err(bad)?;
+    let place = folder.join(path.as_str());
+    if place.is_file() {
+        return Ok(vec![path]);
+    }
+    if !place.is_dir() {
+        return Err(DetectError::NoOutput {
+            output: output.to_owned(),
+        });
+    }
+    let found = wasm_files(&place)?;
+    if found.is_empty() {
+        return Err(DetectError::NoOutput {
+            output: format!("{trimmed}/*.wasm"),
+        });
+    }
+    found
+        .iter()
+        .map(|name| SlugPath::new(&format!("{path}/{name}")).map_err(bad))
+        .collect()
+}
+
+/// Names of the `.wasm` files right in a folder, sorted.
+fn wasm_files(folder: &Path) -> Result<Vec<String>, DetectError> {
+    let failed = |source| DetectError::Read {
+        path: folder.to_owned(),
+        source,
+    };
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(folder)
+        .map_err(failed)?
+        .take(ENTRIES_LOOKED_AT_MAX)
+    {
+        let entry = entry.map_err(failed)?;
+        let is_file = entry.file_type().map_err(failed)?.is_file();
+        if let Some(name) = entry
+            .file_name()
+            .to_str()
+            .filter(|name| is_file && name.ends_with(".wasm"))
+        {
+            found.push(name.to_owned());
+        }
+    }
+    found.sort();
+    Ok(found)
+}

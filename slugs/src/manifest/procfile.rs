@@ -1,0 +1,70 @@
+//! Owns the `Procfile`: one process type a line, `web: app.wasm --flag $PORT`.
+//! Must not know whether the components exist.
+
+use std::collections::BTreeMap;
+
+use grid::name::ProcessType;
+
+use super::command::Command;
+use super::error::{Parsed, SyntaxError, Warning};
+
+/// Name of the file.
+pub const NAME: &str = "Procfile";
+/// Most process types of an app: enough for any, and it bounds a formation.
+pub const PROCESS_TYPES_MAX: usize = 64;
+
+/// The process types and what each runs.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Procfile {
+    /// By type.
+    pub processes: BTreeMap<ProcessType, Command>,
+}
+
+/// Reads a Procfile. Blank lines and lines that begin with `#` are skipped.
+pub fn parse(text: &str) -> Result<Parsed<Procfile>, SyntaxError> {
+    let mut value = Procfile::default();
+    let mut warnings = Vec::new();
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    for (line, entry) in (1..).zip(text.lines()) {
+        let entry = entry.trim();
+        if entry.is_empty() || entry.starts_with('#') {
+            continue;
+        }
+        let (process, command) =
+            parse_line(entry).map_err(|problem| SyntaxError::new(NAME, line, problem))?;
+        if value.processes.insert(process.clone(), command).is_some() {
+            return Err(SyntaxError::new(
+                NAME,
+                line,
+                format!("`{process}` is there twice; remove one"),
+            ));
+        }
+        if value.processes.len() > PROCESS_TYPES_MAX {
+            return Err(SyntaxError::new(
+                NAME,
+                line,
+                format!("more than {PROCESS_TYPES_MAX} process types; remove some"),
+            ));
+        }
+    }
+    if value.processes.is_empty() {
+        warnings.push(Warning {
+            file: NAME.to_owned(),
+            line: None,
+            text: "it names no process type; add a line such as `web: app.wasm`, or remove it"
+                .to_owned(),
+        });
+    }
+    Ok(Parsed { value, warnings })
+}
+
+fn parse_line(entry: &str) -> Result<(ProcessType, Command), String> {
+    let (name, command) = entry
+        .split_once(':')
+        .ok_or("there is no `:`; write a process type and its command, as in `web: app.wasm`")?;
+    let process = name
+        .trim()
+        .parse::<ProcessType>()
+        .map_err(|error| error.to_string())?;
+    Ok((process, Command::parse(command)?))
+}

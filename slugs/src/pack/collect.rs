@@ -1,0 +1,258 @@
+//! Owns which files of a source folder belong to the app.
+//! Must not know what is in them.
+
+use std::collections::BTreeMap;
+use std::fs::{self, FileType};
+use std::os::unix::fs::FileTypeExt;
+use std::path::{Path, PathBuf};
+
+use ignore::gitignore::{Gitignore, GitignoreBuilder};
+
+use super::PackError;
+use crate::build::{Built, Files};
+use crate::format::{ENTRIES_MAX, EXTENSION};
+use crate::path::{DEPTH_MAX, SlugPath, shown};
+use crate::project::{ProjectError, read_text};
+
+/// Left out of every slug, as gitignore patterns: what the build leaves behind, secrets, and slugs themselves.
+pub const ALWAYS_LEFT_OUT: &[&str] = &[
+    ".git",
+    "/tmp",
+    "/log",
+    "/target",
+    "node_modules",
+    ".env",
+    "*.slug",
+];
+
+/// Name of the file with an app's own patterns.
+const SLUGIGNORE: &str = ".slugignore";
+/// A file by which tools mark folders of things that can be made again (bford.info/cachedir).
+const CACHE_MARK: &str = "CACHEDIR.TAG";
+
+/// The app's files: name in the slug, place on the disk. Sorted, whatever order the disk gives.
+pub(super) fn collect(
+    built: &Built,
+    output: &Path,
+) -> Result<BTreeMap<SlugPath, PathBuf>, PackError> {
+    let mut found = BTreeMap::new();
+    if built.files == Files::Folder {
+        let walk = Walk {
+            rules: Rules::new(built)?,
+            output: output.canonicalize().ok(),
+            root: &built.project.folder,
+        };
+        walk.folder(&built.project.folder, 0, &mut found)?;
+    }
+    for component in &built.components {
+        found.insert(component.path.clone(), component.file.clone());
+    }
+    // Components that a Procfile names are in, even where a pattern leaves their folder out.
+    for command in built
+        .project
+        .procfile
+        .iter()
+        .flat_map(|procfile| procfile.processes.values())
+    {
+        let file = built.project.folder.join(command.component.as_str());
+        if built.files == Files::Folder && file.is_file() {
+            found.entry(command.component.clone()).or_insert(file);
+        }
+    }
+    Ok(found)
+}
+
+/// Patterns: what to keep in any case, what to leave out.
+struct Rules {
+    include: Gitignore,
+    exclude: Gitignore,
+}
+
+impl Rules {
+    fn new(built: &Built) -> Result<Self, PackError> {
+        let folder = &built.project.folder;
+        let settings = &built.project.settings;
+        let own = slugignore(folder)?;
+        let own: Vec<String> = own.lines().map(str::to_owned).collect();
+        let always: Vec<String> = ALWAYS_LEFT_OUT
+            .iter()
+            .map(|pattern| (*pattern).to_owned())
+            .collect();
+        // Later patterns win in a gitignore file: an app cannot take back what is always left out.
+        let exclude = [
+            (SLUGIGNORE, &own),
+            ("dyno.toml's exclude", &settings.exclude),
+            ("", &always),
+        ];
+        Ok(Self {
+            include: patterns(folder, &[("dyno.toml's include", &settings.include)])?,
+            exclude: patterns(folder, &exclude)?,
+        })
+    }
+
+    fn keeps(&self, path: &Path, is_folder: bool) -> bool {
+        self.include
+            .matched_path_or_any_parents(path, is_folder)
+            .is_ignore()
+    }
+
+    fn leaves_out(&self, path: &Path, is_folder: bool) -> bool {
+        let marked = is_folder && path.join(CACHE_MARK).is_file();
+        marked
+            || self
+                .exclude
+                .matched_path_or_any_parents(path, is_folder)
+                .is_ignore()
+    }
+}
+
+fn slugignore(folder: &Path) -> Result<String, PackError> {
+    match read_text(&folder.join(SLUGIGNORE)) {
+        Ok(text) => Ok(text.unwrap_or_default()),
+        Err(ProjectError::Read { file, source }) => Err(PackError::Read { path: file, source }),
+        Err(other) => Err(PackError::Read {
+            path: folder.join(SLUGIGNORE),
+            source: std::io::Error::other(other),
+        }),
+    }
+}
+
+fn patterns(
+    folder: &Path,
+    sources: &[(&'static str, &Vec<String>)],
+) -> Result<Gitignore, PackError> {
+    let mut builder = GitignoreBuilder::new(folder);
+    for (place, lines) in sources {
+        for line in *lines {
+            let bad = |source| PackError::Pattern {
+                place,
+                pattern: line.clone(),
+                source,
+            };
+            builder.add_line(None, line).map_err(bad)?;
+        }
+    }
+    builder.build().map_err(|source| PackError::Pattern {
+        place: sources[0].0,
+        pattern: String::new(),
+        source,
+    })
+}
+
+struct Walk<'a> {
+    rules: Rules,
+    /// The slug being made, should it be in the folder under another extension.
+    output: Option<PathBuf>,
+    root: &'a Path,
+}
+
+impl Walk<'_> {
+    fn folder(
+        &self,
+        folder: &Path,
+        depth: usize,
+        found: &mut BTreeMap<SlugPath, PathBuf>,
+    ) -> Result<(), PackError> {
+        let failed = |source| PackError::Read {
+            path: folder.to_owned(),
+            source,
+        };
+        for entry in fs::read_dir(folder).map_err(failed)? {
+            let entry = entry.map_err(failed)?;
+            let kind = entry.file_type().map_err(failed)?;
+            let path = entry.path();
+            if kind.is_dir() {
+                self.subfolder(&path, depth, found)?;
+            } else if self.belongs(&path) {
+                found.insert(self.name(&path, kind)?, path);
+            }
+            if found.len() > ENTRIES_MAX {
+                return Err(PackError::TooManyFiles);
+            }
+        }
+        Ok(())
+    }
+
+    /// A folder that is left out is still looked into where `include` might keep something of it.
+    fn subfolder(
+        &self,
+        path: &Path,
+        depth: usize,
+        found: &mut BTreeMap<SlugPath, PathBuf>,
+    ) -> Result<(), PackError> {
+        let left_out = self.rules.leaves_out(path, true) && !self.rules.keeps(path, true);
+        let is_git = path.file_name().is_some_and(|name| name == ".git");
+        if is_git || (left_out && self.rules.include.is_empty()) {
+            return Ok(());
+        }
+        if depth + 1 >= DEPTH_MAX && !left_out {
+            let name = self.shown(path);
+            return Err(PackError::Name {
+                name,
+                source: crate::path::PathError::TooLong,
+            });
+        }
+        if left_out && depth + 1 >= DEPTH_MAX {
+            return Ok(());
+        }
+        self.folder(path, depth + 1, found)
+    }
+
+    fn belongs(&self, path: &Path) -> bool {
+        let is_slug = path.extension().is_some_and(|end| end == EXTENSION);
+        let is_env = path.file_name().is_some_and(|name| name == ".env");
+        let is_output = self.output.is_some() && path.canonicalize().ok() == self.output;
+        if is_slug || is_env || is_output {
+            return false;
+        }
+        self.rules.keeps(path, false)
+            || !(self.rules.leaves_out(path, false) || self.in_cache(path))
+    }
+
+    /// Whether a folder above is marked as a cache: only then when `include` let the walk go in.
+    fn in_cache(&self, path: &Path) -> bool {
+        !self.rules.include.is_empty()
+            && path
+                .ancestors()
+                .skip(1)
+                .take_while(|above| *above != self.root)
+                .any(|above| above.join(CACHE_MARK).is_file())
+    }
+
+    fn name(&self, path: &Path, kind: FileType) -> Result<SlugPath, PackError> {
+        if !kind.is_file() {
+            return Err(PackError::NotAFile {
+                name: self.shown(path),
+                what: what(kind),
+            });
+        }
+        let relative = path.strip_prefix(self.root).unwrap_or(path);
+        SlugPath::from_bytes(relative.as_os_str().as_encoded_bytes()).map_err(|source| {
+            PackError::Name {
+                name: self.shown(path),
+                source,
+            }
+        })
+    }
+
+    fn shown(&self, path: &Path) -> String {
+        shown(
+            path.strip_prefix(self.root)
+                .unwrap_or(path)
+                .as_os_str()
+                .as_encoded_bytes(),
+        )
+    }
+}
+
+fn what(kind: FileType) -> &'static str {
+    if kind.is_symlink() {
+        "a symbolic link"
+    } else if kind.is_fifo() {
+        "a pipe"
+    } else if kind.is_socket() {
+        "a socket"
+    } else {
+        "a device"
+    }
+}

@@ -1,0 +1,146 @@
+//! Owns `SlugPath`: the name of a file inside a slug, valid by construction.
+//! Must not know archives' contents, manifests or the disk.
+
+use std::fmt;
+use std::str::FromStr;
+use std::sync::Arc;
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use crate::format;
+
+/// Deepest folder nesting of a path: far beyond real trees, and it bounds the folders a slug implies.
+pub const DEPTH_MAX: usize = 32;
+
+/// A file's name inside a slug: relative, `/`-separated, UTF-8, without `.`, `..`, empty parts,
+/// control characters or backslashes, and short enough for a plain `ustar` header (no extension
+/// records, which is where archive tricks live).
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SlugPath(Arc<str>);
+
+/// Why a text is not a path inside a slug.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum PathError {
+    /// Nothing at all, or an empty part such as `a//b` or `a/`.
+    #[error("a path has an empty part: write it as `folder/file`")]
+    Empty,
+    /// It starts at the root.
+    #[error("an absolute path: name it relative to the app's folder")]
+    Absolute,
+    /// A `.` or `..` part.
+    #[error("`.` and `..` are not allowed: name the file from the app's folder down")]
+    Dots,
+    /// NUL, newline, escape and the like.
+    #[error("a control character in the name: rename the file")]
+    Control,
+    /// `\` means different things on different systems.
+    #[error("a backslash in the name: rename the file, or use `/` between folders")]
+    Backslash,
+    /// Bytes that are not UTF-8.
+    #[error("a name that is not UTF-8: rename the file")]
+    NotUtf8,
+    /// More than the header holds.
+    #[error(
+        "too long: at most 100 bytes for the file's name and 150 for its folders, {DEPTH_MAX} folders deep; shorten it"
+    )]
+    TooLong,
+}
+
+impl SlugPath {
+    /// Checks a path as it is written; nothing is normalised.
+    pub fn new(text: &str) -> Result<Self, PathError> {
+        if text.starts_with('/') {
+            return Err(PathError::Absolute);
+        }
+        if text.chars().any(char::is_control) {
+            return Err(PathError::Control);
+        }
+        if text.contains('\\') {
+            return Err(PathError::Backslash);
+        }
+        for part in text.split('/') {
+            match part {
+                "" => return Err(PathError::Empty),
+                "." | ".." => return Err(PathError::Dots),
+                _ => {}
+            }
+        }
+        let too_deep = text.split('/').count() > DEPTH_MAX;
+        if too_deep || format::header(&format::in_archive(text), 0).is_none() {
+            return Err(PathError::TooLong);
+        }
+        Ok(Self(text.into()))
+    }
+
+    /// Checks the bytes of a name.
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self, PathError> {
+        Self::new(std::str::from_utf8(bytes).map_err(|_| PathError::NotUtf8)?)
+    }
+
+    /// The path as written in the manifest.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The last part.
+    pub fn file_name(&self) -> &str {
+        self.0.rsplit('/').next().unwrap_or_default()
+    }
+
+    /// The folders above the file, outermost first: `a/b/c` gives `a`, `a/b`.
+    pub fn folders(&self) -> impl Iterator<Item = &str> {
+        self.0.match_indices('/').map(|(at, _)| &self.0[..at])
+    }
+}
+
+impl fmt::Display for SlugPath {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl fmt::Debug for SlugPath {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&*self.0, f)
+    }
+}
+
+impl FromStr for SlugPath {
+    type Err = PathError;
+
+    fn from_str(text: &str) -> Result<Self, PathError> {
+        Self::new(text)
+    }
+}
+
+impl Serialize for SlugPath {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.0)
+    }
+}
+
+impl<'de> Deserialize<'de> for SlugPath {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        Self::new(&text).map_err(|error| {
+            serde::de::Error::custom(format!("{}: {error}", shown(text.as_bytes())))
+        })
+    }
+}
+
+/// Longest excerpt of a hostile name that an error repeats.
+const SHOWN_CHARS_MAX: usize = 120;
+
+/// A name from outside, made safe to print: escaped, and cut when it is long.
+pub(crate) fn shown(name: &[u8]) -> String {
+    let text = String::from_utf8_lossy(&name[..name.len().min(4 * SHOWN_CHARS_MAX)]);
+    let mut safe: String = text
+        .chars()
+        .take(SHOWN_CHARS_MAX)
+        .flat_map(char::escape_debug)
+        .collect();
+    if text.chars().count() > SHOWN_CHARS_MAX {
+        safe.push('…');
+    }
+    safe
+}
