@@ -2,14 +2,178 @@
 //!
 //! Owns apps, releases, formations, domains and maintenance. Must not know what is observed.
 
+mod app;
 mod fact;
 mod release;
 
+pub use app::{App, RELEASES_KEPT};
 pub use fact::{Fact, Restart};
 pub use release::{Kind, Limits, ProcessSpec, Release};
 
-use crate::name::ProcessType;
-use std::collections::BTreeMap;
+use crate::name::{AppName, Generation, NodeId, ProcessType, Run, Version};
+use std::collections::{BTreeMap, BTreeSet};
 
 /// How many dynos of each process type are wanted.
 pub type Formation = BTreeMap<ProcessType, u32>;
+
+/// Runs and generations that one reconciler can hand out: the lower half of a 64-bit number.
+/// At a million starts a second that is more than an hour, and a restart gives a new range.
+const NUMBERS_PER_RECONCILER: u64 = 1 << 32;
+
+/// A fact that does not follow from the facts before it.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Misfit {
+    /// There is no such app.
+    #[error("there is no app {0}")]
+    NoSuchApp(AppName),
+    /// The app exists already.
+    #[error("the app {0} exists already")]
+    AppExists(AppName),
+    /// The release's number is not the next one.
+    #[error("the next release of {app} is {next}, not {given}")]
+    VersionGap {
+        /// The app.
+        app: AppName,
+        /// The number that would follow.
+        next: Version,
+        /// The number that was given.
+        given: Version,
+    },
+    /// There is no such release.
+    #[error("{app} has no release {version}")]
+    NoSuchRelease {
+        /// The app.
+        app: AppName,
+        /// The number that was given.
+        version: Version,
+    },
+    /// The host name belongs to an app already.
+    #[error("the host name {hostname} belongs to {owner}")]
+    HostnameTaken {
+        /// The host name.
+        hostname: crate::name::Hostname,
+        /// The app that answers there.
+        owner: AppName,
+    },
+}
+
+/// All that was asked for.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Desired {
+    /// The apps by name.
+    pub apps: BTreeMap<AppName, App>,
+    /// Every node that was ever heard of.
+    pub nodes: BTreeSet<NodeId>,
+    /// How many reconcilers have started.
+    pub reconcilers: u64,
+}
+
+impl Desired {
+    /// The state after these facts, or the first fact that does not fit.
+    pub fn replay<'a>(facts: impl IntoIterator<Item = &'a Fact>) -> Result<Self, Misfit> {
+        let mut desired = Desired::default();
+        for fact in facts {
+            desired.apply(fact)?;
+        }
+        Ok(desired)
+    }
+
+    /// Takes one more fact. A fact that does not fit changes nothing.
+    pub fn apply(&mut self, fact: &Fact) -> Result<(), Misfit> {
+        match fact {
+            Fact::ReconcilerStarted => self.reconcilers += 1,
+            Fact::NodeJoined { node } => {
+                self.nodes.insert(node.clone());
+            }
+            Fact::AppCreated { app, hostnames } => self.create(app, hostnames)?,
+            Fact::DomainAdded { app, hostname } => {
+                self.expect_free(app, std::slice::from_ref(hostname))?;
+                self.app_mut(app)?.hostnames.insert(hostname.clone());
+            }
+            Fact::ReleaseCreated { app, release } => self.app_mut(app)?.release(release)?,
+            Fact::ReleaseServing { app, version } => self.app_mut(app)?.serve(*version)?,
+            Fact::ReleaseFailed {
+                app,
+                version,
+                reason,
+            } => {
+                self.app_mut(app)?.fail(*version, reason)?;
+            }
+            Fact::Scaled {
+                app,
+                process,
+                count,
+                before,
+            } => {
+                self.app_mut(app)?.scale(process, *count, *before);
+            }
+            Fact::RestartAsked {
+                app,
+                target,
+                before,
+            } => {
+                self.app_mut(app)?.restart(target, *before);
+            }
+            Fact::MaintenanceSet { app, on } => self.app_mut(app)?.maintenance = *on,
+        }
+        Ok(())
+    }
+
+    /// The app of this name.
+    pub fn app(&self, name: &AppName) -> Result<&App, Misfit> {
+        self.apps
+            .get(name)
+            .ok_or_else(|| Misfit::NoSuchApp(name.clone()))
+    }
+
+    fn app_mut(&mut self, name: &AppName) -> Result<&mut App, Misfit> {
+        self.apps
+            .get_mut(name)
+            .ok_or_else(|| Misfit::NoSuchApp(name.clone()))
+    }
+
+    fn create(&mut self, app: &AppName, hostnames: &[crate::name::Hostname]) -> Result<(), Misfit> {
+        if self.apps.contains_key(app) {
+            return Err(Misfit::AppExists(app.clone()));
+        }
+        self.expect_free(app, hostnames)?;
+        self.apps
+            .insert(app.clone(), App::new(app.clone(), hostnames));
+        Ok(())
+    }
+
+    fn expect_free(&self, asker: &AppName, names: &[crate::name::Hostname]) -> Result<(), Misfit> {
+        let taken = self
+            .apps
+            .values()
+            .filter(|app| app.name != *asker)
+            .find_map(|app| {
+                let hostname = names.iter().find(|name| app.hostnames.contains(*name))?;
+                Some(Misfit::HostnameTaken {
+                    hostname: hostname.clone(),
+                    owner: app.name.clone(),
+                })
+            });
+        taken.map_or(Ok(()), Err)
+    }
+
+    /// The first run that the present reconciler may hand out; all earlier ones used lower ones.
+    pub fn first_run(&self) -> Run {
+        Run(self.first_number())
+    }
+
+    /// The first generation that the present reconciler may publish.
+    pub fn first_generation(&self) -> Generation {
+        Generation(self.first_number())
+    }
+
+    fn first_number(&self) -> u64 {
+        self.reconcilers
+            .saturating_sub(1)
+            .saturating_mul(NUMBERS_PER_RECONCILER)
+            .saturating_add(1)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -11,9 +11,13 @@
 //! 2. [`plan::plan`] says which steps follow, and when to look again;
 //! 3. [`observed::Observed::issue`] notes each step as asked, an executor carries it out, a node reports.
 
+pub mod backoff;
 pub mod desired;
 pub mod fault;
+pub mod lifecycle;
 pub mod name;
+pub mod observed;
+pub mod placement;
 pub mod plan;
 pub mod routing;
 pub mod time;

@@ -1,9 +1,200 @@
 //! From intent and observation to steps.
 //!
 //! Owns what is to be done next, and in which order. Must not know how a step is done.
+//!
+//! A plan is made on a copy of what is known: each step that is chosen is noted there as issued, and what
+//! follows is decided on that. So a plan that was carried out in full leaves nothing to do.
+//!
+//! No phase of a deploy is stored anywhere. What is to be done follows from the release that should
+//! serve, the one that does, and the dynos there are.
 
+mod draft;
+mod fill;
+mod place;
+mod promote;
 mod report;
+mod retire;
+mod route;
 mod step;
+mod wind_down;
 
 pub use report::{CrashCause, Heartbeats, Inventory, Listed, Report};
 pub use step::{Route, Serve, Step, StopReason};
+pub use wind_down::wind_down;
+
+use crate::desired::{Desired, Fact};
+use crate::name::{AppName, DynoId, NodeId, Version};
+use crate::observed::Observed;
+use crate::time::Time;
+use draft::Draft;
+use std::collections::BTreeSet;
+use std::fmt;
+use std::time::Duration;
+
+/// What a dyno has to finish its work in when it is no longer wanted; then it is stopped (R12).
+pub const DRAIN_GRACE: Duration = Duration::from_secs(30);
+/// A release that was asked for, or could not be had, is asked for again after this time. A compile of
+/// a large app stays well below.
+pub const FETCH_RETRY: Duration = Duration::from_secs(60);
+/// A stop that was not answered is sent again after this time.
+pub const STOP_RETRY: Duration = Duration::from_secs(10);
+/// How long a new reconciler waits for the nodes of its ledger to say what they have.
+pub const SETTLE: Duration = crate::observed::NODE_DEAD_AFTER;
+
+/// What is to be done now, and when to look again.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Plan {
+    /// To be carried out in this order.
+    pub steps: Vec<Step>,
+    /// Plan again at this time, if nothing is heard before.
+    pub wake_at: Option<Time>,
+    /// What stands in the way of the intent.
+    pub notes: BTreeSet<Note>,
+}
+
+/// Something that stands in the way of the intent, for an operator to read.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Note {
+    /// Known nodes have not said what they have: nothing is decided for a moment.
+    Settling,
+    /// Most nodes are silent at once: more likely it is our own ears. Nothing is moved away.
+    MostNodesSilent,
+    /// This node is silent: its dynos are placed elsewhere.
+    NodeSilent {
+        /// The node.
+        node: NodeId,
+    },
+    /// No node may take this dyno.
+    NoRoom {
+        /// The app.
+        app: AppName,
+        /// The place to be filled.
+        dyno: DynoId,
+        /// The release that it would run.
+        version: Version,
+    },
+    /// This place waits after crashes.
+    BackingOff {
+        /// The app.
+        app: AppName,
+        /// The place to be filled.
+        dyno: DynoId,
+        /// Until when.
+        until: Time,
+    },
+    /// Nodes have dynos of an app that the ledger does not know. They are left alone.
+    UnknownApp {
+        /// The app.
+        app: AppName,
+    },
+}
+
+impl Note {
+    /// The app whose owner wants to read it, if it is about one.
+    pub fn app(&self) -> Option<&AppName> {
+        match self {
+            Note::NoRoom { app, .. } | Note::BackingOff { app, .. } | Note::UnknownApp { app } => {
+                Some(app)
+            }
+            Note::Settling | Note::MostNodesSilent | Note::NodeSilent { .. } => None,
+        }
+    }
+}
+
+impl fmt::Display for Note {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Note::Settling => f.write_str("waiting for the nodes to say what they have"),
+            Note::MostNodesSilent => f.write_str("most nodes are silent: moving nothing"),
+            Note::NodeSilent { node } => write!(f, "node {node} is silent"),
+            Note::NoRoom { dyno, version, .. } => {
+                write!(f, "no node has room for {dyno} of {version}")
+            }
+            Note::BackingOff { dyno, until, .. } => write!(f, "{dyno} waits until {until}"),
+            Note::UnknownApp { app } => write!(f, "leaving dynos of the unknown app {app} alone"),
+        }
+    }
+}
+
+/// What is to be done at `now`. The same inputs give the same plan.
+pub fn plan(desired: &Desired, observed: &Observed, now: Time) -> Plan {
+    let mut draft = Draft::new(desired, observed, now);
+    if settling(&mut draft) {
+        return draft.finish();
+    }
+    watch_nodes(&mut draft);
+    let apps: Vec<AppName> = draft.desired.apps.keys().cloned().collect();
+    for app in &apps {
+        plan_app(&mut draft, app);
+    }
+    note_unknown_apps(&mut draft);
+    draft.finish()
+}
+
+/// One app: each phase sees what the ones before it chose.
+fn plan_app(draft: &mut Draft, app: &AppName) {
+    retire::stop_overdue_boots(draft, app);
+    promote::fail_release(draft, app);
+    fill::fill(draft, app);
+    promote::promote(draft, app);
+    route::publish(draft, app);
+    retire::retire(draft, app);
+    retire::forget(draft, app);
+}
+
+/// A reconciler that has just started knows its nodes from the ledger and waits a moment for them, or it
+/// would start again what already runs.
+fn settling(draft: &mut Draft) -> bool {
+    let until = draft.observed.since + SETTLE;
+    let missing = draft
+        .desired
+        .nodes
+        .iter()
+        .any(|node| !draft.observed.nodes.contains_key(node));
+    let settling = missing && draft.now < until;
+    if settling {
+        draft.wake(until);
+        draft.notes.insert(Note::Settling);
+    }
+    settling
+}
+
+fn watch_nodes(draft: &mut Draft) {
+    let nodes: Vec<(NodeId, Option<Time>)> = draft
+        .observed
+        .nodes
+        .iter()
+        .map(|(id, node)| (id.clone(), node.dead_at()))
+        .collect();
+    for (node, dead_at) in nodes {
+        if !draft.desired.nodes.contains(&node) {
+            draft.push(Step::Record {
+                fact: Fact::NodeJoined { node: node.clone() },
+            });
+        }
+        match dead_at {
+            Some(at) if at <= draft.now => {
+                draft.notes.insert(Note::NodeSilent { node });
+            }
+            Some(at) => draft.wake(at),
+            None => {}
+        }
+    }
+    if draft.blind {
+        draft.notes.insert(Note::MostNodesSilent);
+    }
+}
+
+fn note_unknown_apps(draft: &mut Draft) {
+    let apps = draft.observed.dynos.keys().map(|key| &key.app);
+    let unknown: BTreeSet<AppName> = apps
+        .filter(|app| !draft.desired.apps.contains_key(*app))
+        .cloned()
+        .collect();
+    draft
+        .notes
+        .extend(unknown.into_iter().map(|app| Note::UnknownApp { app }));
+}
+
+#[cfg(test)]
+mod tests;

@@ -2,8 +2,73 @@
 //!
 //! Owns the [`Refusal`] codes. Must not know HTTP types, connections or the guest.
 
+use crate::plan::Serve;
 use serde::{Deserialize, Serialize};
 use std::fmt;
+use std::time::Duration;
+
+/// Requests that may wait at once for each web dyno of an app.
+pub const WAITING_PER_DYNO_MAX: u32 = 100;
+/// How long a request waits while the first dynos of its app boot; then H20.
+pub const BOOT_WAIT_MAX: Duration = Duration::from_secs(75);
+/// How long a response may go without a byte; then H15, or H28 when the client stalls.
+pub const SILENCE_MAX: Duration = Duration::from_secs(55);
+
+/// What becomes of a request that has just arrived.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Admission {
+    /// A free dyno takes it.
+    Take,
+    /// It waits, behind all that wait already.
+    Wait,
+    /// It is answered at once.
+    Refuse(Refusal),
+}
+
+/// What becomes of a dyno that has just finished a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Handover {
+    /// It takes the request that has waited longest.
+    Oldest,
+    /// It is free.
+    Rest,
+    /// It is no longer in the route: its handle is dropped.
+    Release,
+}
+
+/// Requests that may wait at once in an app with so many web dynos: at least one dyno's share.
+pub const fn backlog_max(web_dynos: u32) -> u32 {
+    let dynos = if web_dynos == 0 { 1 } else { web_dynos };
+    dynos.saturating_mul(WAITING_PER_DYNO_MAX)
+}
+
+/// What becomes of a new request, where so many dynos are free and so many requests wait.
+///
+/// While anything waits, a new request waits behind it, whoever is free: arrival order is kept.
+pub fn admit(serve: &Serve, free: usize, waiting: usize, backlog_max: u32) -> Admission {
+    match serve {
+        Serve::Refuse(refusal) => Admission::Refuse(*refusal),
+        Serve::Dynos(_) if free > 0 && waiting == 0 => Admission::Take,
+        _ if waiting >= backlog_max as usize => Admission::Refuse(Refusal::BacklogTooDeep),
+        Serve::Dynos(_) | Serve::Booting => Admission::Wait,
+    }
+}
+
+/// Which of the free dynos takes a request, in the order in which they became free: the last one.
+///
+/// Its memory is the warmest, and those that are not needed get to sleep.
+pub const fn pick(free: usize) -> Option<usize> {
+    free.checked_sub(1)
+}
+
+/// What becomes of a dyno that has finished, where so many requests wait.
+pub const fn hand_over(in_route: bool, waiting: usize) -> Handover {
+    match (in_route, waiting) {
+        (false, _) => Handover::Release,
+        (true, 0) => Handover::Rest,
+        (true, _) => Handover::Oldest,
+    }
+}
 
 /// Why a request got no answer from an app: one variant for each H code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -185,5 +250,91 @@ impl Refusal {
 impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} ({})", self.code(), self.desc())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::name::{DynoKey, Run};
+    use proptest::prelude::*;
+
+    fn dynos() -> Serve {
+        let (app, dyno) = (
+            "hello".parse().expect("valid"),
+            "web.1".parse().expect("valid"),
+        );
+        Serve::Dynos(vec![DynoKey {
+            app,
+            dyno,
+            run: Run(1),
+        }])
+    }
+
+    #[test]
+    fn codes_are_distinct_and_sorted() {
+        assert!(
+            Refusal::ALL
+                .windows(2)
+                .all(|pair| pair[0].code() < pair[1].code())
+        );
+    }
+
+    #[test]
+    fn statuses_are_the_documented_ones() {
+        let odd = Refusal::ALL
+            .into_iter()
+            .filter(|refusal| refusal.status() != 503);
+        let odd: Vec<_> = odd
+            .map(|refusal| (refusal.code(), refusal.status()))
+            .collect();
+        assert_eq!(
+            odd,
+            [
+                ("H17", 502),
+                ("H26", 400),
+                ("H27", 499),
+                ("H28", 499),
+                ("H31", 421)
+            ]
+        );
+    }
+
+    #[test]
+    fn a_waiting_list_is_never_empty_for_want_of_dynos() {
+        assert_eq!(
+            (backlog_max(0), backlog_max(1), backlog_max(4)),
+            (100, 100, 400)
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn nobody_overtakes_and_nobody_waits_beside_a_free_dyno(
+            free in 0usize..5, waiting in 0usize..300, dyno_count in 0u32..3,
+        ) {
+            let max = backlog_max(dyno_count);
+            let admission = admit(&dynos(), free, waiting, max);
+            prop_assert_eq!(admission == Admission::Take, free > 0 && waiting == 0);
+            if waiting < max as usize {
+                prop_assert!(!matches!(admission, Admission::Refuse(_)));
+            } else {
+                prop_assert_eq!(admission, Admission::Refuse(Refusal::BacklogTooDeep));
+            }
+        }
+
+        #[test]
+        fn a_refusal_needs_no_room(free in 0usize..5, waiting in 0usize..300) {
+            let serve = Serve::Refuse(Refusal::Maintenance);
+            let admission = admit(&serve, free, waiting, 1);
+            prop_assert_eq!(admission, Admission::Refuse(Refusal::Maintenance));
+        }
+
+        #[test]
+        fn a_freed_dyno_serves_the_oldest_unless_it_is_out(in_route: bool, waiting in 0usize..5) {
+            let next = hand_over(in_route, waiting);
+            prop_assert_eq!(next == Handover::Release, !in_route);
+            prop_assert_eq!(next == Handover::Oldest, in_route && waiting > 0);
+        }
     }
 }

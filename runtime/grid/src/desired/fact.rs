@@ -3,7 +3,7 @@
 //! Owns their shapes. Must not know how they are stored, nor what follows from them.
 
 use super::Release;
-use crate::name::{AppName, DynoId, Hostname, ProcessType, Run, Version};
+use crate::name::{AppName, DynoId, Hostname, NodeId, ProcessType, Run, Version};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
@@ -24,6 +24,11 @@ pub enum Restart {
 pub enum Fact {
     /// A reconciler took over; its runs and generations are above all earlier ones.
     ReconcilerStarted,
+    /// A node was heard of for the first time; a reconciler that starts waits a moment for it.
+    NodeJoined {
+        /// The node.
+        node: NodeId,
+    },
     /// An app exists from now on, with these host names.
     AppCreated {
         /// Its name.
@@ -94,7 +99,7 @@ impl Fact {
     /// The app that the fact is about, if it is about one.
     pub fn app(&self) -> Option<&AppName> {
         match self {
-            Fact::ReconcilerStarted => None,
+            Fact::ReconcilerStarted | Fact::NodeJoined { .. } => None,
             Fact::AppCreated { app, .. }
             | Fact::ReleaseCreated { app, .. }
             | Fact::ReleaseServing { app, .. }

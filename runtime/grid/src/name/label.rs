@@ -94,6 +94,11 @@ impl ProcessType {
         ProcessType(WEB.into())
     }
 
+    /// Sorts before every other: where a range over an app's dynos begins. It names no process.
+    pub(crate) fn lowest() -> Self {
+        ProcessType(Arc::default())
+    }
+
     /// Whether its dynos take web requests.
     pub fn is_web(&self) -> bool {
         self.as_str() == WEB

@@ -1,0 +1,187 @@
+//! How long a crashed dyno waits before it is started again.
+//!
+//! Owns the history of crashes in one place of a formation. Must not know how to wait.
+
+use crate::name::Run;
+use crate::plan::CrashCause;
+use crate::time::Time;
+use std::time::Duration;
+
+/// The wait after the second crash in a row; after the first there is none.
+pub const FIRST_DELAY: Duration = Duration::from_secs(10);
+/// The longest wait, before jitter.
+pub const DELAY_MAX: Duration = Duration::from_secs(20 * 60);
+/// Jitter adds up to this share of the wait, in per cent, so that dynos do not come back in step.
+const JITTER_PERCENT_MAX: u64 = 10;
+
+/// The crashes in a row in one place of a formation.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct History {
+    /// How many that count.
+    pub crashes: u32,
+    /// When the last of them was.
+    pub last: Time,
+    /// The run that crashed last.
+    pub run: Run,
+    /// What kind of crash it was.
+    pub cause: CrashCause,
+    /// What happened, for the app's owner to read.
+    pub reason: String,
+    /// Not before this time may the place be filled again.
+    pub not_before: Time,
+}
+
+/// One crash, as it bears on the wait.
+#[derive(Clone, Debug)]
+pub struct Crash {
+    /// When.
+    pub at: Time,
+    /// Which run.
+    pub run: Run,
+    /// What kind.
+    pub cause: CrashCause,
+    /// What happened.
+    pub reason: String,
+    /// Since when it had been up, if it ever was.
+    pub up_since: Option<Time>,
+    /// Whether it had completed a request since its boot.
+    pub served: bool,
+}
+
+/// The wait after so many crashes in a row, without jitter: none, 10 s, 20 s, 40 s … 20 min.
+pub fn delay(crashes: u32) -> Duration {
+    match crashes {
+        0 | 1 => Duration::ZERO,
+        // 2^7 * 10 s is past the maximum already.
+        _ => (FIRST_DELAY * (1 << (crashes - 2).min(7))).min(DELAY_MAX),
+    }
+}
+
+/// Whether the run that crashed had been up long enough to clear the record before it.
+///
+/// It had if it was up for the last wait. A wait of nothing is earned by completing a request, or by
+/// staying up for the first real wait: else what dies on its very first request would never back off.
+fn redeemed(crashes: u32, crash: &Crash) -> bool {
+    let Some(up_since) = crash.up_since else {
+        return false;
+    };
+    let up = crash.at.since(up_since);
+    let last = delay(crashes);
+    if last.is_zero() {
+        crash.served || up >= FIRST_DELAY
+    } else {
+        up >= last
+    }
+}
+
+/// The history after one more crash; `seed` gives the jitter.
+pub fn crashed(before: Option<&History>, crash: Crash, seed: u64) -> History {
+    let earlier = before.map_or(0, |history| history.crashes);
+    let kept = if redeemed(earlier, &crash) {
+        0
+    } else {
+        earlier
+    };
+    let crashes = kept.saturating_add(1);
+    let base = delay(crashes);
+    let micros = u64::try_from(base.as_micros()).unwrap_or(u64::MAX);
+    let per_mille = mix(seed ^ mix(crash.run.0)) % (JITTER_PERCENT_MAX * 10 + 1);
+    let jitter = Duration::from_micros(micros / 1_000 * per_mille);
+    History {
+        crashes,
+        last: crash.at,
+        run: crash.run,
+        cause: crash.cause,
+        reason: crash.reason,
+        not_before: crash.at + base + jitter,
+    }
+}
+
+/// Spreads a number over all 64 bits (the finaliser of SplitMix64, by Steele, Lea and Flood).
+fn mix(number: u64) -> u64 {
+    let mut z = number.wrapping_add(0x9E37_79B9_7F4A_7C15);
+    z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+    z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+    z ^ (z >> 31)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn crash(at: u64, up_since: Option<u64>, served: bool) -> Crash {
+        Crash {
+            at: Time::from_secs(at),
+            run: Run(at),
+            cause: CrashCause::Trap,
+            reason: "trap".into(),
+            up_since: up_since.map(Time::from_secs),
+            served,
+        }
+    }
+
+    #[test]
+    fn the_waits_are_the_documented_ones() {
+        let waits: Vec<u64> = (0..12).map(|crashes| delay(crashes).as_secs()).collect();
+        assert_eq!(
+            waits,
+            [0, 0, 10, 20, 40, 80, 160, 320, 640, 1200, 1200, 1200]
+        );
+    }
+
+    #[test]
+    fn what_serves_now_and_then_is_replaced_at_once() {
+        let mut history = None;
+        for at in 1..100 {
+            history = Some(crashed(history.as_ref(), crash(at, Some(at), true), 7));
+            assert_eq!(
+                history.as_ref().map(|h| h.not_before),
+                Some(Time::from_secs(at))
+            );
+        }
+    }
+
+    #[test]
+    fn what_dies_on_its_first_request_backs_off() {
+        let first = crashed(None, crash(1, Some(1), false), 7);
+        assert_eq!(first.not_before, Time::from_secs(1));
+        let second = crashed(Some(&first), crash(2, Some(2), false), 7);
+        assert!(second.not_before >= Time::from_secs(12));
+        assert!(second.not_before <= Time::from_secs(13));
+    }
+
+    #[test]
+    fn being_up_for_the_last_wait_clears_the_record() {
+        let second = crashed(
+            Some(&crashed(None, crash(1, None, false), 7)),
+            crash(2, None, false),
+            7,
+        );
+        assert_eq!(second.crashes, 2);
+        assert_eq!(
+            crashed(Some(&second), crash(30, Some(21), false), 7).crashes,
+            3
+        );
+        assert_eq!(
+            crashed(Some(&second), crash(30, Some(20), false), 7).crashes,
+            1
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn the_wait_is_never_shorter_and_hardly_longer_than_documented(
+            crashes in 0u32..40, at in 0u64..1_000_000, run: u64, seed: u64,
+        ) {
+            let mut before = crashed(None, crash(0, None, false), seed);
+            before.crashes = crashes;
+            let mut now = crash(at, None, false);
+            now.run = Run(run);
+            let after = crashed(Some(&before), now, seed);
+            let wait = after.not_before - after.last;
+            prop_assert!(wait >= delay(crashes + 1));
+            prop_assert!(wait <= delay(crashes + 1) * 11 / 10);
+        }
+    }
+}

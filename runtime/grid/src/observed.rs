@@ -1,0 +1,277 @@
+//! What is known of nodes, dynos and routes: as last asked and last reported.
+//!
+//! Owns how steps and reports change that knowledge. Must not know intent, nor decide anything.
+
+mod apply;
+mod inventory;
+
+use crate::backoff::{self, Crash, History};
+use crate::desired::Desired;
+use crate::lifecycle::{Event, State, next};
+use crate::name::{AppName, DynoId, DynoKey, Generation, NodeId, Run, Version};
+use crate::plan::{CrashCause, Heartbeats, Route};
+use crate::time::Time;
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+/// Silence after which a node that should send heartbeats is dead: three of them missed.
+pub const NODE_DEAD_AFTER: Duration = Duration::from_secs(3);
+
+/// All that is known.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Observed {
+    /// Gives back-off its jitter.
+    pub seed: u64,
+    /// When this reconciler began to listen.
+    pub since: Time,
+    /// The nodes that have said what they have.
+    pub nodes: BTreeMap<NodeId, Node>,
+    /// Every dyno that a node was asked to start or says it has, until the node has nothing left of it.
+    pub dynos: BTreeMap<DynoKey, Dyno>,
+    /// Crashes by place and release.
+    pub crashes: BTreeMap<Slot, History>,
+    /// The last published route of each app.
+    pub routes: BTreeMap<AppName, Route>,
+    /// The next run that was never used.
+    pub next_run: Run,
+    /// The next generation that was never published.
+    pub next_generation: Generation,
+    /// The first run of this reconciler: it knows all dynos from here on without being told.
+    first_run: Run,
+    /// Earlier runs that ended since, so that a belated inventory does not bring them back.
+    buried: BTreeSet<Run>,
+}
+
+/// One node, as last heard.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Node {
+    /// See `Inventory::incarnation`.
+    pub incarnation: u64,
+    /// Whether silence means death.
+    pub heartbeats: Heartbeats,
+    /// Memory for dynos, in bytes.
+    pub memory_bytes: u64,
+    /// Dynos at most.
+    pub dynos_max: u32,
+    /// When it last said anything.
+    pub heard: Time,
+    /// Releases that it was asked to fetch or says it has.
+    pub releases: BTreeMap<(AppName, Version), Fetch>,
+}
+
+/// How far a node is with a release.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Fetch {
+    /// It was asked at this time.
+    Asked(Time),
+    /// Dynos can start.
+    Ready,
+    /// It could not be had.
+    Failed {
+        /// When it said so.
+        at: Time,
+        /// Why, for the app's owner to read.
+        reason: String,
+    },
+}
+
+/// One dyno, as last asked and last reported.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Dyno {
+    /// Where.
+    pub node: NodeId,
+    /// The release that it runs.
+    pub version: Version,
+    /// What it is doing.
+    pub state: State,
+    /// Since when.
+    pub since: Time,
+    /// When it was asked to start, or first heard of.
+    pub started: Time,
+    /// Since when it has been up or idle.
+    pub up_since: Option<Time>,
+    /// Memory that is set aside for it until its node has nothing left of it, in bytes.
+    pub memory_bytes: u64,
+    /// When its time to drain is over.
+    pub deadline: Option<Time>,
+    /// When it was last told to stop.
+    pub stopped: Option<Time>,
+}
+
+/// A place in a formation, for one release.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Slot {
+    /// The app.
+    pub app: AppName,
+    /// The place.
+    pub dyno: DynoId,
+    /// The release.
+    pub version: Version,
+}
+
+/// A dyno's change of state, for its log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Change {
+    /// The dyno.
+    pub dyno: DynoKey,
+    /// What it did before.
+    pub from: State,
+    /// What it does now.
+    pub to: State,
+    /// What took it down, if it crashed.
+    pub crash: Option<(CrashCause, String)>,
+}
+
+impl Node {
+    /// Whether it has said nothing for so long that it is taken for dead.
+    pub fn silent(&self, now: Time) -> bool {
+        self.dead_at().is_some_and(|at| now >= at)
+    }
+
+    /// When it is taken for dead unless it says something before.
+    pub fn dead_at(&self) -> Option<Time> {
+        match self.heartbeats {
+            Heartbeats::Expected => Some(self.heard + NODE_DEAD_AFTER),
+            Heartbeats::Needless => None,
+        }
+    }
+}
+
+impl Observed {
+    /// Nothing known yet, by the reconciler whose `ReconcilerStarted` is the last one in `desired`.
+    pub fn new(desired: &Desired, seed: u64, now: Time) -> Self {
+        Observed {
+            seed,
+            since: now,
+            nodes: BTreeMap::new(),
+            dynos: BTreeMap::new(),
+            crashes: BTreeMap::new(),
+            routes: BTreeMap::new(),
+            next_run: desired.first_run(),
+            next_generation: desired.first_generation(),
+            first_run: desired.first_run(),
+            buried: BTreeSet::new(),
+        }
+    }
+
+    /// The dynos of one app, in order.
+    pub fn dynos_of<'a>(
+        &'a self,
+        app: &AppName,
+    ) -> impl Iterator<Item = (&'a DynoKey, &'a Dyno)> + use<'a> {
+        let first = DynoKey {
+            app: app.clone(),
+            dyno: DynoId {
+                process: crate::name::ProcessType::lowest(),
+                index: 0,
+            },
+            run: Run(0),
+        };
+        let app = app.clone();
+        self.dynos
+            .range(first..)
+            .take_while(move |(key, _)| key.app == app)
+    }
+
+    /// The dynos in one place of an app's formation, oldest first.
+    pub fn dynos_in<'a>(
+        &'a self,
+        app: &AppName,
+        dyno: &DynoId,
+    ) -> impl Iterator<Item = (&'a DynoKey, &'a Dyno)> + use<'a> {
+        let key = |run| DynoKey {
+            app: app.clone(),
+            dyno: dyno.clone(),
+            run,
+        };
+        self.dynos.range(key(Run(0))..=key(Run(u64::MAX)))
+    }
+
+    /// Memory in bytes and number of the dynos that a node has or was asked to start.
+    pub fn used(&self, node: &NodeId) -> (u64, u32) {
+        let dynos = self.dynos.values().filter(|dyno| dyno.node == *node);
+        dynos.fold((0, 0), |(memory, count), dyno| {
+            (memory.saturating_add(dyno.memory_bytes), count + 1)
+        })
+    }
+
+    /// Forgets crashes of releases that are no longer wanted and of places that are gone.
+    pub fn prune(&mut self, desired: &Desired) {
+        self.crashes.retain(|slot, _| {
+            let Some(app) = desired.apps.get(&slot.app) else {
+                return true;
+            };
+            let wanted = app
+                .wanted()
+                .iter()
+                .any(|release| release.version == slot.version);
+            wanted && slot.dyno.index <= app.count(&slot.dyno.process)
+        });
+    }
+
+    /// Moves a dyno on; a change of state is for its log.
+    fn step(&mut self, key: &DynoKey, event: Event, now: Time) -> Option<Change> {
+        let dyno = self.dynos.get_mut(key)?;
+        let (from, to) = (dyno.state, next(dyno.state, event));
+        if from == to {
+            return None;
+        }
+        dyno.state = to;
+        dyno.since = now;
+        if to.serves() {
+            dyno.up_since.get_or_insert(now);
+        }
+        Some(Change {
+            dyno: key.clone(),
+            from,
+            to,
+            crash: None,
+        })
+    }
+
+    /// Notes that a dyno ended by itself.
+    fn crash(
+        &mut self,
+        key: &DynoKey,
+        cause: CrashCause,
+        reason: &str,
+        served: bool,
+        now: Time,
+    ) -> Option<Change> {
+        let mut change = self.step(key, Event::Crash, now)?;
+        if change.to != State::Crashed {
+            return Some(change);
+        }
+        change.crash = Some((cause, reason.to_owned()));
+        let dyno = self.dynos.get(key)?;
+        let slot = Slot {
+            app: key.app.clone(),
+            dyno: key.dyno.clone(),
+            version: dyno.version,
+        };
+        if cause.counts() {
+            let crash = Crash {
+                at: now,
+                run: key.run,
+                cause,
+                reason: reason.to_owned(),
+                up_since: dyno.up_since,
+                served,
+            };
+            let history = backoff::crashed(self.crashes.get(&slot), crash, self.seed);
+            self.crashes.insert(slot, history);
+        }
+        Some(change)
+    }
+
+    /// Forgets a dyno that its node has nothing left of.
+    fn bury(&mut self, key: &DynoKey) {
+        self.dynos.remove(key);
+        if key.run < self.first_run {
+            self.buried.insert(key.run);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,90 @@
+//! A node's inventory against what is known of it.
+//!
+//! Owns which dynos an inventory adds and which it ends. Must not decide what to do about either.
+
+use super::{Change, Dyno, Fetch, Node, Observed};
+use crate::lifecycle::{Event, State};
+use crate::name::DynoKey;
+use crate::plan::{CrashCause, Inventory, Listed};
+use crate::time::Time;
+use std::collections::{BTreeMap, BTreeSet};
+
+impl Observed {
+    /// An inventory of an earlier incarnation says nothing. One that comes late within an incarnation does
+    /// no harm: dynos only ever move on, and it judges none that was started after it.
+    pub(super) fn take_inventory(&mut self, inventory: &Inventory, now: Time) -> Vec<Change> {
+        let known = self.nodes.get(&inventory.node).map(|node| node.incarnation);
+        if known.is_some_and(|known| known > inventory.incarnation) {
+            return Vec::new();
+        }
+        let reborn = known.is_some_and(|known| known < inventory.incarnation);
+        self.take_node(inventory, reborn, now);
+        let mut changes = self.end_unlisted(inventory, reborn, now);
+        for listed in &inventory.dynos {
+            changes.extend(self.take_listed(inventory, listed, now));
+        }
+        changes
+    }
+
+    fn take_node(&mut self, inventory: &Inventory, reborn: bool, now: Time) {
+        let mut releases = BTreeMap::new();
+        if let Some(node) = self.nodes.remove(&inventory.node).filter(|_| !reborn) {
+            releases = node.releases;
+        }
+        for release in &inventory.releases {
+            releases.insert(release.clone(), Fetch::Ready);
+        }
+        let node = Node {
+            incarnation: inventory.incarnation,
+            heartbeats: inventory.heartbeats,
+            memory_bytes: inventory.memory_bytes,
+            dynos_max: inventory.dynos_max,
+            heard: now,
+            releases,
+        };
+        self.nodes.insert(inventory.node.clone(), node);
+    }
+
+    fn end_unlisted(&mut self, inventory: &Inventory, reborn: bool, now: Time) -> Vec<Change> {
+        let listed: BTreeSet<&DynoKey> =
+            inventory.dynos.iter().map(|listed| &listed.dyno).collect();
+        let gone = self.dynos.iter().filter(|(key, dyno)| {
+            let judged = reborn || key.run <= inventory.last_run;
+            dyno.node == inventory.node && judged && !listed.contains(key)
+        });
+        let gone: Vec<DynoKey> = gone.map(|(key, _)| key.clone()).collect();
+        let mut changes = Vec::new();
+        for key in gone {
+            changes.extend(self.crash(&key, CrashCause::Lost, "its node has lost it", false, now));
+            self.bury(&key);
+        }
+        changes
+    }
+
+    fn take_listed(&mut self, inventory: &Inventory, listed: &Listed, now: Time) -> Option<Change> {
+        let unheard = !self.dynos.contains_key(&listed.dyno);
+        if unheard {
+            if listed.dyno.run >= self.first_run || self.buried.contains(&listed.dyno.run) {
+                return None;
+            }
+            let dyno = Dyno {
+                node: inventory.node.clone(),
+                version: listed.version,
+                state: State::Starting,
+                since: now,
+                started: now,
+                up_since: None,
+                memory_bytes: listed.memory_bytes,
+                deadline: None,
+                stopped: None,
+            };
+            self.dynos.insert(listed.dyno.clone(), dyno);
+        }
+        let change = listed
+            .up
+            .then(|| self.step(&listed.dyno, Event::Ready, now))
+            .flatten();
+        // What an earlier reconciler started is no news to the reader of a log.
+        if unheard { None } else { change }
+    }
+}

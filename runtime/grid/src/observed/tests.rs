@@ -1,0 +1,225 @@
+//! Knowledge: reports that come late, twice or out of order change nothing.
+
+use super::*;
+use crate::plan::{Inventory, Listed, Report, Step, StopReason};
+
+fn node() -> NodeId {
+    "n1".parse().expect("valid")
+}
+
+fn key(run: u64) -> DynoKey {
+    let (app, dyno) = (
+        "hello".parse().expect("valid"),
+        "web.1".parse().expect("valid"),
+    );
+    DynoKey {
+        app,
+        dyno,
+        run: Run(run),
+    }
+}
+
+fn inventory(incarnation: u64, last_run: u64, dynos: &[(u64, bool)]) -> Report {
+    let dynos = dynos.iter().map(|&(run, up)| Listed {
+        dyno: key(run),
+        version: Version::FIRST,
+        up,
+        memory_bytes: 1,
+    });
+    let dynos = dynos.collect();
+    let base = Inventory::local(node(), 1 << 30, 100);
+    Report::Node(Inventory {
+        incarnation,
+        last_run: Run(last_run),
+        dynos,
+        ..base
+    })
+}
+
+fn start(run: u64) -> Step {
+    Step::Start {
+        node: node(),
+        dyno: key(run),
+        version: Version::FIRST,
+    }
+}
+
+/// A reconciler with one node and these starts asked.
+fn observed(reconcilers: u64, runs: &[u64]) -> Observed {
+    let desired = Desired {
+        reconcilers,
+        ..Desired::default()
+    };
+    let mut observed = Observed::new(&desired, 1, Time::ZERO);
+    observed.apply(&inventory(0, 0, &[]), Time::ZERO);
+    for &run in runs {
+        observed.issue(&start(run), &desired, Time::ZERO);
+    }
+    observed
+}
+
+fn state(observed: &Observed, run: u64) -> Option<State> {
+    observed.dynos.get(&key(run)).map(|dyno| dyno.state)
+}
+
+fn crashed(run: u64, cause: CrashCause) -> Report {
+    Report::Crashed {
+        node: node(),
+        dyno: key(run),
+        reason: "trap".into(),
+        cause,
+        served: false,
+    }
+}
+
+#[test]
+fn a_start_takes_the_next_run() {
+    let observed = observed(1, &[1, 2]);
+    assert_eq!(observed.next_run, Run(3));
+    assert_eq!(observed.dynos_in(&key(1).app, &key(1).dyno).count(), 2);
+    assert_eq!(observed.dynos_of(&key(1).app).count(), 2);
+    assert_eq!(
+        observed.dynos_of(&"hellp".parse().expect("valid")).count(),
+        0
+    );
+}
+
+#[test]
+fn up_after_down_revives_nothing() {
+    let mut observed = observed(1, &[1]);
+    let up = Report::Up {
+        node: node(),
+        dyno: key(1),
+    };
+    assert_eq!(observed.apply(&up, Time::ZERO).len(), 1);
+    assert_eq!(observed.apply(&up, Time::ZERO).len(), 0, "twice");
+    observed.apply(
+        &Report::Down {
+            node: node(),
+            dyno: key(1),
+        },
+        Time::ZERO,
+    );
+    observed.apply(&up, Time::ZERO);
+    observed.apply(&inventory(0, 1, &[(1, true)]), Time::ZERO);
+    assert_eq!(state(&observed, 1), None);
+}
+
+#[test]
+fn a_repeated_crash_counts_once() {
+    let mut observed = observed(1, &[1]);
+    let changes = observed.apply(&crashed(1, CrashCause::Trap), Time::ZERO);
+    assert_eq!(changes[0].crash, Some((CrashCause::Trap, "trap".into())));
+    observed.apply(&crashed(1, CrashCause::Trap), Time::ZERO);
+    assert_eq!(
+        observed
+            .crashes
+            .values()
+            .map(|history| history.crashes)
+            .collect::<Vec<_>>(),
+        [1]
+    );
+}
+
+#[test]
+fn a_discarded_dyno_leaves_no_record() {
+    let mut observed = observed(1, &[1]);
+    observed.apply(&crashed(1, CrashCause::Discarded), Time::ZERO);
+    assert!(observed.crashes.is_empty() && observed.dynos.is_empty());
+}
+
+#[test]
+fn a_missed_boot_counts_once_though_the_node_reports_it_too() {
+    let mut observed = observed(1, &[1]);
+    let stop = Step::Stop {
+        node: node(),
+        dyno: key(1),
+        reason: StopReason::BootTimeout,
+    };
+    observed.issue(&stop, &Desired::default(), Time::ZERO);
+    assert_eq!(
+        state(&observed, 1),
+        Some(State::Crashed),
+        "its memory is not free yet"
+    );
+    observed.apply(&crashed(1, CrashCause::BootTimeout), Time::ZERO);
+    assert_eq!(state(&observed, 1), None);
+    assert_eq!(
+        observed
+            .crashes
+            .values()
+            .map(|history| history.crashes)
+            .collect::<Vec<_>>(),
+        [1]
+    );
+}
+
+#[test]
+fn an_inventory_ends_what_it_does_not_list_but_judges_nothing_newer() {
+    let mut observed = observed(1, &[1, 2]);
+    observed.apply(&inventory(0, 1, &[]), Time::ZERO);
+    assert_eq!(
+        (state(&observed, 1), state(&observed, 2)),
+        (None, Some(State::Starting))
+    );
+}
+
+#[test]
+fn a_reborn_node_has_nothing_of_before() {
+    let mut observed = observed(1, &[1, 2]);
+    observed.apply(&inventory(5, 0, &[]), Time::ZERO);
+    assert!(observed.dynos.is_empty());
+    observed.apply(&inventory(4, 2, &[(2, true)]), Time::ZERO);
+    assert!(
+        observed.dynos.is_empty(),
+        "an earlier incarnation says nothing"
+    );
+}
+
+#[test]
+fn dynos_of_an_earlier_reconciler_are_taken_over_once() {
+    let mut observed = observed(2, &[]);
+    assert!(
+        observed
+            .apply(&inventory(0, 1, &[(1, true)]), Time::ZERO)
+            .is_empty()
+    );
+    assert_eq!(state(&observed, 1), Some(State::Up));
+    observed.apply(
+        &Report::Down {
+            node: node(),
+            dyno: key(1),
+        },
+        Time::ZERO,
+    );
+    observed.apply(&inventory(0, 1, &[(1, true)]), Time::ZERO);
+    assert_eq!(state(&observed, 1), None);
+}
+
+#[test]
+fn reports_of_another_node_are_not_believed() {
+    let mut observed = observed(1, &[1]);
+    let other: NodeId = "n2".parse().expect("valid");
+    observed.apply(
+        &Report::Node(Inventory::local(other.clone(), 1, 1)),
+        Time::ZERO,
+    );
+    observed.apply(
+        &Report::Up {
+            node: other,
+            dyno: key(1),
+        },
+        Time::ZERO,
+    );
+    assert_eq!(state(&observed, 1), Some(State::Starting));
+}
+
+#[test]
+fn silence_is_death_only_where_heartbeats_are_expected() {
+    let mut observed = observed(1, &[]);
+    let node = observed.nodes.get_mut(&node()).expect("known");
+    assert!(!node.silent(Time::from_secs(1_000)));
+    node.heartbeats = Heartbeats::Expected;
+    assert!(!node.silent(Time::from_millis(2_999)));
+    assert!(node.silent(Time::from_secs(3)));
+}

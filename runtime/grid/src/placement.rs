@@ -1,0 +1,134 @@
+//! Which node takes a dyno.
+//!
+//! Owns the choice between nodes: anti-affinity, capacity, a stable tie-break. Must not know addresses,
+//! nor how a node is asked.
+
+use crate::name::NodeId;
+use std::collections::BTreeSet;
+
+/// A live node, as a place for dynos.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Candidate {
+    /// Its name.
+    pub node: NodeId,
+    /// Memory that is not set aside for any dyno, in bytes.
+    pub free_bytes: u64,
+    /// Dynos that it can take besides those it has.
+    pub free_dynos: u32,
+    /// Dynos that it has.
+    pub dynos: u32,
+}
+
+impl Candidate {
+    /// Whether a dyno of this size fits.
+    pub fn fits(&self, memory_bytes: u64) -> bool {
+        self.free_dynos > 0 && self.free_bytes >= memory_bytes
+    }
+}
+
+/// The node for a dyno of this size whose siblings (same app, process type and release, other places)
+/// sit on the nodes in `siblings`, one entry each; none if no node may take it.
+///
+/// Hard: the dyno fits; and siblings that all share one node are not joined there while two nodes live,
+/// so that from two dynos up one node's death leaves one. Else the node with the fewest siblings, then
+/// with the fewest dynos, then with the most free memory, then the first by name.
+pub fn place(nodes: &[Candidate], siblings: &[NodeId], memory_bytes: u64) -> Option<NodeId> {
+    let homes: BTreeSet<&NodeId> = siblings.iter().collect();
+    let shunned = if nodes.len() >= 2 && homes.len() == 1 {
+        homes.first().copied()
+    } else {
+        None
+    };
+    let fit = nodes
+        .iter()
+        .filter(|c| c.fits(memory_bytes) && Some(&c.node) != shunned);
+    let best = fit.min_by_key(|c| {
+        let together = siblings.iter().filter(|node| **node == c.node).count();
+        (together, c.dynos, u64::MAX - c.free_bytes, &c.node)
+    });
+    best.map(|c| c.node.clone())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn node(number: usize) -> NodeId {
+        format!("n{number}").parse().expect("valid")
+    }
+
+    fn candidate(number: usize, free_bytes: u64, dynos: u32) -> Candidate {
+        Candidate {
+            node: node(number),
+            free_bytes,
+            free_dynos: 10,
+            dynos,
+        }
+    }
+
+    #[test]
+    fn one_node_takes_all() {
+        let nodes = [candidate(1, 100, 5)];
+        assert_eq!(place(&nodes, &[node(1), node(1)], 10), Some(node(1)));
+    }
+
+    #[test]
+    fn the_second_dyno_goes_elsewhere_or_nowhere() {
+        let nodes = [candidate(1, 100, 0), candidate(2, 100, 50)];
+        assert_eq!(place(&nodes, &[node(1)], 10), Some(node(2)));
+        let full = [candidate(1, 100, 0), candidate(2, 5, 50)];
+        assert_eq!(place(&full, &[node(1)], 10), None);
+        assert_eq!(
+            place(&full, &[node(1), node(2)], 10),
+            Some(node(1)),
+            "two nodes have one already"
+        );
+    }
+
+    #[test]
+    fn ties_go_to_the_first_by_name() {
+        let nodes = [candidate(2, 100, 0), candidate(1, 100, 0)];
+        assert_eq!(place(&nodes, &[], 10), Some(node(1)));
+    }
+
+    fn candidates() -> impl Strategy<Value = Vec<Candidate>> {
+        let one = (0u64..100, 0u32..4, 0u32..9);
+        prop::collection::vec(one, 0..6).prop_map(|all| {
+            let make = |(number, (free_bytes, free_dynos, dynos))| Candidate {
+                node: node(number),
+                free_bytes,
+                free_dynos,
+                dynos,
+            };
+            all.into_iter().enumerate().map(make).collect()
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn whoever_is_chosen_has_room_and_keeps_siblings_apart(
+            nodes in candidates(), homes in prop::collection::vec(0usize..6, 0..5), need in 0u64..100,
+        ) {
+            let siblings: Vec<NodeId> = homes.iter().map(|&number| node(number)).collect();
+            if let Some(chosen) = place(&nodes, &siblings, need) {
+                let candidate = nodes.iter().find(|c| c.node == chosen).expect("a candidate");
+                prop_assert!(candidate.fits(need));
+                let together = !siblings.is_empty() && siblings.iter().all(|home| *home == chosen);
+                prop_assert!(!(together && nodes.len() >= 2));
+            } else if siblings.is_empty() {
+                prop_assert!(!nodes.iter().any(|c| c.fits(need)));
+            }
+        }
+
+        #[test]
+        fn the_order_of_nodes_does_not_matter(
+            nodes in candidates(), homes in prop::collection::vec(0usize..6, 0..5), need in 0u64..100,
+        ) {
+            let siblings: Vec<NodeId> = homes.iter().map(|&number| node(number)).collect();
+            let mut reversed = nodes.clone();
+            reversed.reverse();
+            prop_assert_eq!(place(&nodes, &siblings, need), place(&reversed, &siblings, need));
+        }
+    }
+}

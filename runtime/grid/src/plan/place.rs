@@ -1,0 +1,116 @@
+//! Who fills a place of a formation.
+//!
+//! Owns the choice between several dynos of one place. Must not know what becomes of the others.
+
+use super::draft::Draft;
+use crate::desired::{App, Release};
+use crate::lifecycle::State;
+use crate::name::{DynoId, DynoKey, NodeId, ProcessType, Version};
+use crate::time::Time;
+
+/// The dynos of one release in one place.
+#[derive(Debug, Default)]
+pub(super) struct Place {
+    /// The newest one that serves and was not told to restart.
+    pub(super) fresh: Option<DynoKey>,
+    /// The newest one that starts and is newer than that.
+    pub(super) coming: Option<DynoKey>,
+    /// The newest one that serves though it was told to restart.
+    pub(super) stale: Option<DynoKey>,
+}
+
+impl Place {
+    /// Of the dynos on nodes that are not taken for dead.
+    pub(super) fn of(draft: &Draft, app: &App, version: Version, id: &DynoId) -> Self {
+        let stale_before = app.stale_before(id);
+        let mut place = Place::default();
+        for (key, dyno) in draft.observed.dynos_in(&app.name, id) {
+            let gone = draft.evicted(&dyno.node) || draft.victims.contains(key);
+            if gone || dyno.version != version {
+                continue;
+            }
+            // They come oldest first, so that the last one to be taken is the newest.
+            match (dyno.state, key.run < stale_before) {
+                (State::Up | State::Idle, false) => {
+                    place.fresh = Some(key.clone());
+                    place.coming = None;
+                }
+                (State::Up | State::Idle, true) => place.stale = Some(key.clone()),
+                (State::Starting, false) => place.coming = Some(key.clone()),
+                _ => {}
+            }
+        }
+        place
+    }
+
+    /// The one that takes requests.
+    pub(super) fn serving(&self) -> Option<&DynoKey> {
+        self.fresh.as_ref().or(self.stale.as_ref())
+    }
+
+    /// The one that will stay.
+    pub(super) fn keeper(&self) -> Option<&DynoKey> {
+        self.coming.as_ref().or(self.fresh.as_ref())
+    }
+
+    /// Those that must not be ended.
+    pub(super) fn needed(self) -> impl Iterator<Item = DynoKey> {
+        let stale = if self.fresh.is_some() {
+            None
+        } else {
+            self.stale
+        };
+        self.fresh.into_iter().chain(self.coming).chain(stale)
+    }
+}
+
+/// Until when a place must stay empty after crashes, if it must.
+pub(super) fn not_before(draft: &Draft, app: &App, version: Version, id: &DynoId) -> Option<Time> {
+    let slot = crate::observed::Slot {
+        app: app.name.clone(),
+        dyno: id.clone(),
+        version,
+    };
+    let history = draft.observed.crashes.get(&slot)?;
+    let counts = history.run >= app.forgiven_before(id) && history.not_before > draft.now;
+    counts.then_some(history.not_before)
+}
+
+/// The nodes of a dyno's siblings: the other places of its process type, in the same release.
+pub(super) fn siblings(draft: &Draft, app: &App, release: &Release, id: &DynoId) -> Vec<NodeId> {
+    let others = (1..=app.count(&id.process)).filter(|index| *index != id.index);
+    let places = others.filter_map(|index| {
+        let other = DynoId {
+            process: id.process.clone(),
+            index,
+        };
+        let place = Place::of(draft, app, release.version, &other);
+        let node = place
+            .keeper()
+            .and_then(|key| draft.observed.dynos.get(key))
+            .map(|d| &d.node);
+        let reserved = draft
+            .reserved
+            .iter()
+            .find(|r| r.app == app.name && r.version == release.version && r.dyno == other);
+        node.or(reserved.map(|r| &r.node)).cloned()
+    });
+    places.collect()
+}
+
+/// The dynos of a release and process type that take requests, or would if it were web.
+pub(super) fn serving(
+    draft: &Draft,
+    app: &App,
+    version: Version,
+    process: &ProcessType,
+) -> Vec<DynoKey> {
+    let places = (1..=app.count(process)).filter_map(|index| {
+        let id = DynoId {
+            process: process.clone(),
+            index,
+        };
+        Place::of(draft, app, version, &id).serving().cloned()
+    });
+    places.collect()
+}

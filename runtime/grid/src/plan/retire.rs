@@ -1,0 +1,138 @@
+//! Ending what is no longer wanted: drain, then stop; then forget the release.
+//!
+//! Owns the deadlines of a dyno's boot and of its end. Must not know why it is not wanted.
+
+use super::draft::Draft;
+use super::place::Place;
+use super::{DRAIN_GRACE, STOP_RETRY, Step, StopReason};
+use crate::lifecycle::State;
+use crate::name::{AppName, DynoKey, NodeId, Version};
+use crate::observed::Dyno;
+use crate::time::Time;
+use std::collections::BTreeSet;
+
+/// Stops dynos that were not ready in time (R10).
+pub(super) fn stop_overdue_boots(draft: &mut Draft, name: &AppName) {
+    let Some(app) = draft.desired.apps.get(name) else {
+        return;
+    };
+    let starting = draft
+        .observed
+        .dynos_of(name)
+        .filter(|(_, dyno)| dyno.state == State::Starting && draft.live.contains(&dyno.node));
+    let due = starting.filter_map(|(key, dyno)| {
+        let release = app.releases.get(&dyno.version)?;
+        let limits = &release.processes.get(&key.dyno.process)?.limits;
+        Some((
+            key.clone(),
+            dyno.node.clone(),
+            dyno.started + limits.boot_timeout,
+        ))
+    });
+    let due: Vec<(DynoKey, NodeId, Time)> = due.collect();
+    for (dyno, node, deadline) in due {
+        if deadline <= draft.now {
+            draft.push(Step::Stop {
+                node,
+                dyno,
+                reason: StopReason::BootTimeout,
+            });
+        } else {
+            draft.wake(deadline);
+        }
+    }
+}
+
+/// Drains what no place needs, and stops what was given its time.
+pub(super) fn retire(draft: &mut Draft, name: &AppName) {
+    let Some(app) = draft.desired.apps.get(name) else {
+        return;
+    };
+    let mut needed = BTreeSet::new();
+    for release in app.wanted() {
+        for id in app.slots(&release) {
+            needed.extend(Place::of(draft, app, release.version, &id).needed());
+        }
+    }
+    // A node that cannot hear is told nothing; when it is back, its dynos are judged again.
+    let reachable = draft
+        .observed
+        .dynos_of(name)
+        .filter(|(_, dyno)| draft.live.contains(&dyno.node));
+    let unneeded = reachable.filter(|(key, _)| !needed.contains(key));
+    let unneeded: Vec<(DynoKey, Dyno)> = unneeded.map(|(k, d)| (k.clone(), d.clone())).collect();
+    for (key, dyno) in unneeded {
+        end(draft, key, &dyno);
+    }
+}
+
+fn end(draft: &mut Draft, key: DynoKey, dyno: &Dyno) {
+    let node = dyno.node.clone();
+    let drain_deadline = draft.now + DRAIN_GRACE;
+    match dyno.state {
+        State::Starting => {
+            draft.wake(draft.now + STOP_RETRY);
+            draft.push(Step::Stop {
+                node,
+                dyno: key,
+                reason: StopReason::Unwanted,
+            });
+        }
+        State::Up | State::Idle => {
+            draft.wake(drain_deadline);
+            draft.push(Step::Drain {
+                node,
+                dyno: key,
+                deadline: drain_deadline,
+            });
+        }
+        State::Draining | State::Crashed | State::Down => {
+            let reason = match (dyno.state, dyno.deadline) {
+                (State::Crashed, _) => StopReason::BootTimeout,
+                (_, Some(_)) => StopReason::DrainTimeout,
+                _ => StopReason::Unwanted,
+            };
+            let at = dyno
+                .stopped
+                .map(|at| at + STOP_RETRY)
+                .or(dyno.deadline)
+                .unwrap_or(draft.now);
+            if at <= draft.now {
+                draft.wake(draft.now + STOP_RETRY);
+                draft.push(Step::Stop {
+                    node,
+                    dyno: key,
+                    reason,
+                });
+            } else {
+                draft.wake(at);
+            }
+        }
+    }
+}
+
+/// Tells nodes which releases they need not keep ready.
+pub(super) fn forget(draft: &mut Draft, name: &AppName) {
+    let Some(app) = draft.desired.apps.get(name) else {
+        return;
+    };
+    let wanted: Vec<Version> = app.wanted().iter().map(|release| release.version).collect();
+    let mut idle: Vec<(NodeId, Version)> = Vec::new();
+    for (id, node) in &draft.observed.nodes {
+        let mine = node.releases.keys().filter(|(app, _)| app == name);
+        for version in mine.map(|(_, version)| *version) {
+            let mut dynos = draft.observed.dynos_of(name);
+            let runs = dynos.any(|(_, dyno)| dyno.node == *id && dyno.version == version);
+            if draft.live.contains(id) && !wanted.contains(&version) && !runs {
+                idle.push((id.clone(), version));
+            }
+        }
+    }
+    for (node, version) in idle {
+        draft.push(Step::Forget {
+            node,
+            app: name.clone(),
+            version,
+        });
+    }
+}

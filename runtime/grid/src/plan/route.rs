@@ -1,0 +1,81 @@
+//! What the routers are told of an app.
+//!
+//! Owns the route that follows from the dynos there are. Must not know how a router uses it.
+
+use super::draft::Draft;
+use super::place::{self, Place};
+use super::{Route, Serve, Step};
+use crate::desired::{App, Release};
+use crate::name::{AppName, DynoId, ProcessType, Version};
+use crate::routing::{self, Refusal};
+
+/// Publishes the app's route if it is not the one that the routers have.
+pub(super) fn publish(draft: &mut Draft, name: &AppName) {
+    let Some(app) = draft.desired.apps.get(name).cloned() else {
+        return;
+    };
+    publish_version(draft, &app, app.serving);
+}
+
+/// Publishes the route of the app as served by this release, if it is not the one the routers have.
+pub(super) fn publish_version(draft: &mut Draft, app: &App, version: Option<Version>) {
+    let known = draft.observed.routes.get(&app.name);
+    // Deaf to most nodes and without a route of its own, a reconciler has nothing better to tell.
+    if draft.blind && known.is_none() {
+        return;
+    }
+    let mut route = Route {
+        app: app.name.clone(),
+        generation: known.map_or(draft.next_generation(), |known| known.generation),
+        hostnames: app.hostnames.iter().cloned().collect(),
+        version,
+        backlog_max: routing::backlog_max(app.count(&ProcessType::web())),
+        serve: serve(draft, app, version),
+    };
+    if known != Some(&route) {
+        route.generation = draft.next_generation();
+        draft.push(Step::Publish { route });
+    }
+}
+
+fn serve(draft: &Draft, app: &App, version: Option<Version>) -> Serve {
+    if app.maintenance {
+        return Serve::Refuse(Refusal::Maintenance);
+    }
+    let Some(target) = app.target() else {
+        return Serve::Refuse(Refusal::BlankApp);
+    };
+    let release = version
+        .and_then(|version| app.releases.get(&version))
+        .unwrap_or(target);
+    let web = ProcessType::web();
+    if !release.processes.contains_key(&web) || app.count(&web) == 0 {
+        return Serve::Refuse(Refusal::NoWebDynos);
+    }
+    let mut dynos = version.map_or(Vec::new(), |version| {
+        place::serving(draft, app, version, &web)
+    });
+    if !dynos.is_empty() {
+        dynos.sort();
+        return Serve::Dynos(dynos);
+    }
+    if any_is_coming(draft, app, release) {
+        Serve::Booting
+    } else {
+        Serve::Refuse(Refusal::AppCrashed)
+    }
+}
+
+/// Whether some web dyno of the release starts or may start at once.
+fn any_is_coming(draft: &Draft, app: &App, release: &Release) -> bool {
+    let failed = app.failed.contains_key(&release.version);
+    (1..=app.count(&ProcessType::web())).any(|index| {
+        let id = DynoId {
+            process: ProcessType::web(),
+            index,
+        };
+        let place = Place::of(draft, app, release.version, &id);
+        let waits = place::not_before(draft, app, release.version, &id).is_some();
+        place.keeper().is_some() || !(waits || failed)
+    })
+}

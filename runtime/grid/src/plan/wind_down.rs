@@ -1,0 +1,66 @@
+//! The end of a server: every dyno is drained.
+//!
+//! Owns the steps of a shutdown. Must not know intent: that is to come back as it was.
+
+use super::{Plan, Route, STOP_RETRY, Serve, Step, StopReason};
+use crate::lifecycle::State;
+use crate::observed::Observed;
+use crate::routing::Refusal;
+use crate::time::Time;
+
+/// What is to be done at `now` to end every dyno by `deadline`. Over when no dyno is observed any more.
+///
+/// Requests that still wait are refused with H24: a caller that wants them answered stops accepting
+/// requests, and waits, before it winds down.
+pub fn wind_down(observed: &Observed, deadline: Time, now: Time) -> Plan {
+    let mut plan = Plan::default();
+    let mut generation = observed.next_generation;
+    for route in observed
+        .routes
+        .values()
+        .filter(|route| matches!(route.serve, Serve::Dynos(_)))
+    {
+        let serve = Serve::Refuse(Refusal::ForcedClose);
+        plan.steps.push(Step::Publish {
+            route: Route {
+                generation,
+                serve,
+                ..route.clone()
+            },
+        });
+        generation.0 += 1;
+    }
+    let mut wake_at: Option<Time> = None;
+    let reachable = observed.dynos.iter().filter(|(_, dyno)| {
+        observed
+            .nodes
+            .get(&dyno.node)
+            .is_some_and(|node| !node.silent(now))
+    });
+    for (key, dyno) in reachable {
+        let (node, key) = (dyno.node.clone(), key.clone());
+        let stop = |reason| Step::Stop {
+            node: node.clone(),
+            dyno: key.clone(),
+            reason,
+        };
+        let due = dyno.stopped.map(|at| at + STOP_RETRY).unwrap_or(deadline);
+        let (step, look_again) = match dyno.state {
+            State::Starting => (Some(stop(StopReason::Unwanted)), now + STOP_RETRY),
+            State::Up | State::Idle => (
+                Some(Step::Drain {
+                    node: node.clone(),
+                    dyno: key.clone(),
+                    deadline,
+                }),
+                deadline,
+            ),
+            _ if due <= now => (Some(stop(StopReason::DrainTimeout)), now + STOP_RETRY),
+            _ => (None, due),
+        };
+        plan.steps.extend(step);
+        wake_at = Some(wake_at.map_or(look_again, |earlier| earlier.min(look_again)));
+    }
+    plan.wake_at = wake_at.filter(|at| *at > now);
+    plan
+}
