@@ -1,0 +1,147 @@
+//! Log lines about what the control plane does, as data.
+//!
+//! Owns their wording. Must not know how lines are stored, coloured or sent.
+
+use grid::desired::{App, Desired, Fact, Restart};
+use grid::fault::Fault;
+use grid::lifecycle;
+use grid::name::{AppName, DynoId, ProcessType};
+use grid::observed::Change;
+use grid::plan::{CrashCause, DRAIN_GRACE, Note, Step, StopReason};
+
+/// Bytes of one MiB.
+const MIB: u64 = 1024 * 1024;
+
+/// One line of an app's log stream.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LogEvent {
+    /// The app.
+    pub app: AppName,
+    /// Who says so.
+    pub source: Source,
+    /// The line, without time and source.
+    pub text: String,
+}
+
+/// Who a line is from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// A user's command, or what became of it: `dyno[api]`.
+    Api,
+    /// What happened to a dyno: `dyno[web.1]`.
+    Dyno(DynoId),
+}
+
+fn api(app: &AppName, text: String) -> LogEvent {
+    LogEvent {
+        app: app.clone(),
+        source: Source::Api,
+        text,
+    }
+}
+
+fn dyno(app: &AppName, dyno: &DynoId, text: String) -> LogEvent {
+    LogEvent {
+        app: app.clone(),
+        source: Source::Dyno(dyno.clone()),
+        text,
+    }
+}
+
+/// The lines for a change of a dyno's state.
+pub(crate) fn of_change(change: &Change) -> Vec<LogEvent> {
+    let (app, id) = (&change.dyno.app, &change.dyno.dyno);
+    let why = change.crash.as_ref().map(|(cause, reason)| match cause {
+        CrashCause::BootTimeout => format!("{} -> {reason}", Fault::BootTimeout),
+        CrashCause::Memory => format!("{} -> {reason}", Fault::MemoryQuotaVastlyExceeded),
+        CrashCause::Discarded | CrashCause::Lost => format!("Replacing: {reason}"),
+        CrashCause::Boot | CrashCause::Trap | CrashCause::Exit | CrashCause::Killed => {
+            format!("Crashed: {reason}")
+        }
+    });
+    let texts = why
+        .into_iter()
+        .chain(lifecycle::text(change.from, change.to));
+    texts.map(|text| dyno(app, id, text)).collect()
+}
+
+/// The line for a step that tells of a fault.
+pub(crate) fn of_step(step: &Step) -> Option<LogEvent> {
+    let Step::Stop {
+        dyno: key,
+        reason: StopReason::DrainTimeout,
+        ..
+    } = step
+    else {
+        return None;
+    };
+    let secs = DRAIN_GRACE.as_secs();
+    let text = format!(
+        "{} -> it did not finish within {secs} seconds",
+        Fault::ExitTimeout
+    );
+    Some(dyno(&key.app, &key.dyno, text))
+}
+
+/// The line for a fact; `desired` has it folded in.
+pub(crate) fn of_fact(fact: &Fact, desired: &Desired) -> Option<LogEvent> {
+    let app = fact.app()?;
+    let text = match fact {
+        Fact::ReconcilerStarted | Fact::NodeJoined { .. } => return None,
+        Fact::AppCreated { .. } => format!("App {app} created"),
+        Fact::ReleaseCreated { release, .. } => {
+            format!(
+                "Release {} created ({})",
+                release.version, release.description
+            )
+        }
+        Fact::ReleaseServing { version, .. } => format!("Release {version} is serving"),
+        Fact::ReleaseFailed {
+            version, reason, ..
+        } => {
+            format!("Release {version} failed: {reason}")
+        }
+        Fact::Scaled { process, count, .. } => {
+            let size = desired.apps.get(app).and_then(|app| size(app, process));
+            format!("Scaled to {process}@{count}{}", size.unwrap_or_default())
+        }
+        Fact::RestartAsked {
+            target: Restart::All,
+            ..
+        } => "Restarting all dynos".to_owned(),
+        Fact::RestartAsked {
+            target: Restart::Dyno(dyno),
+            ..
+        } => format!("Restarting {dyno}"),
+        Fact::MaintenanceSet { on, .. } => {
+            format!("Maintenance mode {}", if *on { "on" } else { "off" })
+        }
+        Fact::DomainAdded { hostname, .. } => format!("Added the domain {hostname}"),
+    };
+    Some(api(app, text))
+}
+
+/// `:128MiB`, if the newest release has the type.
+fn size(app: &App, process: &ProcessType) -> Option<String> {
+    let spec = app.newest()?.processes.get(process)?;
+    Some(format!(":{}MiB", spec.limits.memory_bytes / MIB))
+}
+
+/// The line for what stands in the way, if it concerns an app's owner.
+pub(crate) fn of_note(note: &Note, now: grid::time::Time) -> Option<LogEvent> {
+    match note {
+        Note::NoRoom { app, dyno: id, .. } => Some(dyno(app, id, format!("Cannot start: {note}"))),
+        Note::BackingOff {
+            app,
+            dyno: id,
+            until,
+        } => {
+            let secs = until.since(now).as_secs_f64();
+            Some(dyno(app, id, format!("Restarting in {secs:.1} seconds")))
+        }
+        Note::Settling
+        | Note::MostNodesSilent
+        | Note::NodeSilent { .. }
+        | Note::UnknownApp { .. } => None,
+    }
+}
