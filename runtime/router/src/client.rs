@@ -1,0 +1,192 @@
+//! What a client may ask at all, before any app is looked at.
+//!
+//! Owns the rules on methods, targets, `Host` and `Expect`. Must not know which hosts exist; the raw bytes of an
+//! HTTP/1 head are `watch`'s.
+
+use crate::limits::{HEADER_LINE_MAX, Limits, REQUEST_LINE_MAX};
+use http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, Version, header, uri};
+
+/// A request that is refused whatever app it is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Reject {
+    pub(crate) status: StatusCode,
+    /// For the log's `cause=`.
+    pub(crate) cause: &'static str,
+}
+
+const fn bad(cause: &'static str) -> Reject {
+    Reject {
+        status: StatusCode::BAD_REQUEST,
+        cause,
+    }
+}
+
+/// Checks a head and brings it into one form: the URI becomes path and query, `Host` the host that was asked.
+pub(crate) fn admit(head: &mut http::request::Parts, limits: &Limits) -> Result<(), Reject> {
+    if head.method == Method::CONNECT {
+        return Err(Reject {
+            status: StatusCode::METHOD_NOT_ALLOWED,
+            cause: "connect",
+        });
+    }
+    if head.version == Version::HTTP_2 {
+        sizes(head, limits)?;
+    }
+    host(head)?;
+    target(head)?;
+    expectation(&head.headers)
+}
+
+/// The host that an admitted request is for, without its port.
+pub(crate) fn asked_host(headers: &HeaderMap) -> &str {
+    let host = headers.get(header::HOST).and_then(|h| h.to_str().ok());
+    host.and_then(valid_host).unwrap_or_default()
+}
+
+/// The limits that an HTTP/1 head has passed already, in its raw bytes.
+fn sizes(head: &http::request::Parts, limits: &Limits) -> Result<(), Reject> {
+    let path = head.uri.path_and_query().map_or(0, |p| p.as_str().len());
+    if path > REQUEST_LINE_MAX {
+        return Err(Reject {
+            status: StatusCode::URI_TOO_LONG,
+            cause: "path-too-long",
+        });
+    }
+    let long = |(name, value): (&http::HeaderName, &HeaderValue)| {
+        name.as_str().len() + value.len() > HEADER_LINE_MAX
+    };
+    if head.headers.len() > limits.headers_max || head.headers.iter().any(long) {
+        return Err(Reject {
+            status: StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
+            cause: "headers-too-large",
+        });
+    }
+    Ok(())
+}
+
+/// Finds the one host that is meant, checks it, and puts it into `Host`.
+fn host(head: &mut http::request::Parts) -> Result<(), Reject> {
+    let mut values = head.headers.get_all(header::HOST).iter();
+    let named = values.next();
+    if values.next().is_some() {
+        return Err(bad("duplicate-host"));
+    }
+    let named = match named {
+        Some(value) => Some(value.to_str().map_err(|_| bad("invalid-host"))?),
+        None => None,
+    };
+    let asked = head.uri.authority().map(uri::Authority::as_str);
+    let is_h2 = head.version == Version::HTTP_2;
+    let authority = match (named, asked) {
+        (None, None) => return Err(bad("missing-host")),
+        // RFC 9112, 3.2: every HTTP/1.1 request has a Host, the absolute form too; HTTP/2 has `:authority`.
+        (None, Some(_)) if !is_h2 => return Err(bad("missing-host")),
+        (Some(named), Some(asked)) if is_h2 && !named.eq_ignore_ascii_case(asked) => {
+            return Err(bad("host-mismatch"));
+        }
+        // RFC 9112, 3.2.2: the absolute form wins over Host, which must be valid all the same.
+        (Some(named), Some(asked)) => {
+            valid_host(named).ok_or(bad("invalid-host"))?;
+            asked
+        }
+        (named, asked) => asked.or(named).unwrap_or_default(),
+    };
+    valid_host(authority).ok_or(bad("invalid-host"))?;
+    if named != Some(authority) {
+        let value = HeaderValue::from_str(authority).map_err(|_| bad("invalid-host"))?;
+        head.headers.insert(header::HOST, value);
+    }
+    Ok(())
+}
+
+/// The host of `host[:port]`. No list, no user, no path, no blank.
+fn valid_host(authority: &str) -> Option<&str> {
+    let (host, port) = match authority.strip_prefix('[') {
+        Some(rest) => {
+            let (address, port) = rest.split_once(']')?;
+            address.parse::<std::net::Ipv6Addr>().ok()?;
+            (&authority[..address.len() + 2], port)
+        }
+        None => {
+            let end = authority.find(':').unwrap_or(authority.len());
+            let (host, port) = authority.split_at(end);
+            let is_name =
+                |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_');
+            if host.is_empty() || !host.bytes().all(is_name) {
+                return None;
+            }
+            (host, port)
+        }
+    };
+    let digits = match port.strip_prefix(':') {
+        Some(digits) => digits,
+        None if port.is_empty() => return Some(host),
+        None => return None,
+    };
+    let plain = digits.bytes().all(|byte| byte.is_ascii_digit());
+    let in_range = digits.is_empty() || digits.parse::<u16>().is_ok();
+    (plain && in_range).then_some(host)
+}
+
+/// Reduces the target to path and query.
+fn target(head: &mut http::request::Parts) -> Result<(), Reject> {
+    let uri = &head.uri;
+    match uri.scheme_str() {
+        // RFC 9112, 3.2.3: what is no path, no full URI and no `*` is for CONNECT only.
+        None if uri.authority().is_some() => return Err(bad("invalid-target")),
+        None | Some("http" | "https") => {}
+        Some(_) => return Err(bad("invalid-scheme")),
+    }
+    let path = uri.path_and_query().map_or("/", |path| path.as_str());
+    let asterisk = path == "*" && head.method == Method::OPTIONS;
+    if !path.starts_with('/') && !asterisk && uri.scheme().is_none() {
+        return Err(bad("invalid-target"));
+    }
+    if uri.scheme().is_some() || uri.authority().is_some() {
+        let path = match uri.path_and_query() {
+            Some(path) if path.as_str().starts_with('/') || asterisk => path.clone(),
+            Some(path) => uri::PathAndQuery::try_from(format!("/{path}"))
+                .map_err(|_| bad("invalid-target"))?,
+            None => uri::PathAndQuery::from_static("/"),
+        };
+        head.uri = Uri::from(path);
+    }
+    Ok(())
+}
+
+/// RFC 9110, 10.1.1: `100-continue` is the only expectation there is.
+fn expectation(headers: &HeaderMap) -> Result<(), Reject> {
+    let known = |value: &HeaderValue| value.as_bytes().eq_ignore_ascii_case(b"100-continue");
+    if headers.get_all(header::EXPECT).iter().all(known) {
+        return Ok(());
+    }
+    Err(Reject {
+        status: StatusCode::EXPECTATION_FAILED,
+        cause: "expectation",
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hosts() {
+        for (authority, host) in [
+            ("hello.localhost", "hello.localhost"),
+            ("hello.localhost:8080", "hello.localhost"),
+            ("127.0.0.1:80", "127.0.0.1"),
+            ("[::1]:80", "[::1]"),
+            ("a_b.example", "a_b.example"),
+            ("a:", "a"),
+        ] {
+            assert_eq!(valid_host(authority), Some(host), "{authority}");
+        }
+        for bad in [
+            "", ":80", "a,b", "u@a", "a/b", "a b", "a:b", "a:99999", "a:80:80", "a:+80", "[::1",
+            "[::g]", "[::1]x", "a?b", "a#b", "a\\b", "a%00",
+        ] {
+            assert_eq!(valid_host(bad), None, "{bad}");
+        }
+    }
+}

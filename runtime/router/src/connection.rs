@@ -1,0 +1,212 @@
+//! One connection, from its first byte to its last.
+//!
+//! Owns the choice of protocol and the set-up of the HTTP layer. Must not know how connections come to be, nor
+//! what a request is.
+
+use crate::conn::{Conn, Peer};
+use crate::frames::{Frames, PREFACE};
+use crate::hub::Hub;
+use crate::limits::{
+    H2_CONNECTION_WINDOW, H2_ERROR_RESETS_MAX, H2_PENDING_RESETS_MAX, H2_STREAM_WINDOW,
+    H2_STREAMS_MAX, HEAD_TIMEOUT, HEADER_BLOCK_MAX, HEADERS_MAX, PIECE_MAX,
+};
+use crate::record::Record;
+use crate::seam::Dyno;
+use crate::serve::serve;
+use crate::streams::Streams;
+use crate::table::Routes;
+use crate::watch::Watch;
+use crate::wire::{Guard, Wire};
+use bytes::Bytes;
+use grid::routing::Refusal;
+use http::{Method, StatusCode, Uri, Version};
+use hyper::server::conn::{http1, http2};
+use hyper::service::service_fn;
+use hyper_util::rt::TokioIo;
+use hyper_util::server::graceful::GracefulConnection;
+use std::convert::Infallible;
+use std::future::poll_fn;
+use std::io;
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+use std::task::{Poll, ready};
+use std::time::{Duration, SystemTime};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::time::timeout;
+
+/// Beyond the largest head (bytes): the HTTP layer's buffer must hold what `watch` lets pass, and its poison.
+const READ_SLACK: usize = 1024;
+
+/// What a connection's requests share: one count to touch for each request instead of two.
+struct Site<D: Dyno> {
+    routes: Arc<Routes<D>>,
+    conn: Arc<Conn>,
+}
+
+/// Counts a connection as open while it lives.
+struct Entered(Arc<Conn>);
+
+impl Drop for Entered {
+    fn drop(&mut self) {
+        self.0.hub.exit(&self.0);
+    }
+}
+
+/// Serves a connection until it closes.
+pub(crate) async fn run<D, S>(
+    routes: Arc<Routes<D>>,
+    hub: Arc<Hub>,
+    mut io: S,
+    peer: Peer,
+    on_broken: fn(&S),
+) where
+    D: Dyno,
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let conn = Conn::new(hub, peer);
+    conn.hub.enter(&conn);
+    let _entered = Entered(conn.clone());
+    let Ok(Some((is_h2, replay))) = detect(&mut io, &conn).await else {
+        return;
+    };
+    let site = Arc::new(Site {
+        routes,
+        conn: conn.clone(),
+    });
+    if is_h2 {
+        let guard = Guard::Http2(Frames::new());
+        let wire = Wire::new(io, conn.clone(), guard, replay, on_broken);
+        let _ = drive(&conn, http2_connection(site, wire)).await;
+    } else {
+        let guard = Guard::Http1(Watch::new(&conn.hub.limits));
+        let wire = Wire::new(io, conn.clone(), guard, replay, on_broken);
+        if let Err(error) = drive(&conn, http1_connection(site, wire)).await
+            && error.is_parse()
+        {
+            malformed(&conn);
+        }
+    }
+}
+
+/// Tells HTTP/2 by its preface. Nothing if the connection closes, or is to close, without a byte.
+async fn detect<S>(io: &mut S, conn: &Conn) -> io::Result<Option<(bool, Bytes)>>
+where
+    S: AsyncRead + Unpin,
+{
+    let mut first = [0; PREFACE.len()];
+    let mut have = 0;
+    while have < first.len() && PREFACE.starts_with(&first[..have]) {
+        let read = poll_fn(|cx| {
+            conn.register(cx);
+            if have == 0 && conn.hub.is_closing() {
+                return Poll::Ready(Ok(0));
+            }
+            let mut buf = ReadBuf::new(&mut first[have..]);
+            ready!(Pin::new(&mut *io).poll_read(cx, &mut buf))?;
+            Poll::Ready(Ok::<_, io::Error>(buf.filled().len()))
+        });
+        match timeout(HEAD_TIMEOUT, read).await {
+            Ok(Ok(0)) | Err(_) if have == 0 => return Ok(None),
+            Ok(Ok(0)) | Err(_) => break,
+            Ok(read) => have += read?,
+        }
+    }
+    let is_h2 = first[..have] == PREFACE[..];
+    Ok(Some((is_h2, Bytes::copy_from_slice(&first[..have]))))
+}
+
+fn http1_connection<D, S>(
+    site: Arc<Site<D>>,
+    wire: Wire<S>,
+) -> impl GracefulConnection<Error = hyper::Error>
+where
+    D: Dyno,
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let mut builder = http1::Builder::new();
+    // `wire` has the clocks, and closes with the client: nobody waits for what a half-open client gets.
+    builder.header_read_timeout(None).half_close(false);
+    builder.max_buf_size(HEADER_BLOCK_MAX + READ_SLACK);
+    let headers_max = site.conn.hub.limits.headers_max;
+    if headers_max > HEADERS_MAX {
+        // Only then: with its own number of headers the parser needs no allocation.
+        builder.max_headers(headers_max);
+    }
+    let service = service_fn(move |request| {
+        let site = site.clone();
+        async move {
+            let answer = serve(&site.routes, site.conn.clone(), None, request).await;
+            Ok::<_, Infallible>(answer)
+        }
+    });
+    builder.serve_connection(TokioIo::new(wire), service)
+}
+
+fn http2_connection<D, S>(
+    site: Arc<Site<D>>,
+    wire: Wire<S>,
+) -> impl GracefulConnection<Error = hyper::Error>
+where
+    D: Dyno,
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let mut builder = http2::Builder::new(Streams(site.conn.clone()));
+    builder
+        .max_concurrent_streams(H2_STREAMS_MAX)
+        .max_header_list_size(u32::try_from(HEADER_BLOCK_MAX).unwrap_or(u32::MAX))
+        .max_pending_accept_reset_streams(H2_PENDING_RESETS_MAX)
+        .max_local_error_reset_streams(H2_ERROR_RESETS_MAX)
+        .initial_stream_window_size(H2_STREAM_WINDOW)
+        .initial_connection_window_size(H2_CONNECTION_WINDOW)
+        .max_send_buf_size(2 * PIECE_MAX);
+    let service = service_fn(move |request| {
+        let site = site.clone();
+        let pace = site.conn.leave_pace();
+        async move {
+            let answer = serve(&site.routes, site.conn.clone(), Some(pace), request).await;
+            Ok::<_, Infallible>(answer)
+        }
+    });
+    builder.serve_connection(TokioIo::new(wire), service)
+}
+
+/// Polls a connection to its end; when the router closes, the requests under way are the last.
+async fn drive<C: GracefulConnection>(conn: &Conn, connection: C) -> Result<(), C::Error> {
+    let mut connection = pin!(connection);
+    let mut told = false;
+    poll_fn(|cx| {
+        conn.register(cx);
+        if !told && conn.hub.is_closing() {
+            told = true;
+            connection.as_mut().graceful_shutdown();
+        }
+        connection.as_mut().poll(cx)
+    })
+    .await
+}
+
+/// Notes a head that could not be read: the HTTP layer has answered it with a bare 400.
+fn malformed(conn: &Conn) {
+    let hub = &conn.hub;
+    hub.counters.malformed.fetch_add(1, Relaxed);
+    hub.write(Record {
+        at: SystemTime::now(),
+        app: None,
+        code: Some(Refusal::RequestError),
+        cause: Some(conn.violation().unwrap_or("malformed")),
+        method: Method::from_bytes(b"-").expect("a dash is a token"),
+        path: Uri::default(),
+        host: None,
+        request_id: hub.ids.make(conn.id, conn.begun()),
+        fwd: conn.client.clone(),
+        dyno: None,
+        queue: 0,
+        wait: Duration::ZERO,
+        service: Duration::ZERO,
+        status: StatusCode::BAD_REQUEST.as_u16(),
+        bytes: 0,
+        version: Version::HTTP_11,
+        tls: conn.tls,
+    });
+}

@@ -1,0 +1,117 @@
+//! Running a call: once in place, and if that is not enough, in a task of its own.
+//!
+//! Owns the task of a running call, the grace after a hang-up, and what becomes of the dyno. Must not know
+//! requests, responses or connections. A running call is never dropped: it ends, or it is killed.
+
+use crate::exchange::Exchange;
+use crate::hub::{Hub, Running};
+use crate::limits::{AFTERWORK_MAX, HANGUP_GRACE};
+use crate::seam::{Call, Dyno, Finished, Kill};
+use crate::wait::App;
+use std::future::poll_fn;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+use tokio::time::{Instant, Sleep};
+
+/// A call that has not finished.
+pub(crate) struct Driver<D: Dyno> {
+    /// Taken when the call is over.
+    call: Option<Pin<Box<dyn Call<D>>>>,
+    app: Arc<App<D>>,
+    epoch: u64,
+    exchange: Arc<Exchange>,
+    /// A time after which the guest is killed, and why.
+    limit: Option<(Pin<Box<Sleep>>, Kill)>,
+    running: Option<Running>,
+}
+
+impl<D: Dyno> Driver<D> {
+    pub(crate) fn new(
+        call: Pin<Box<dyn Call<D>>>,
+        app: Arc<App<D>>,
+        epoch: u64,
+        exchange: Arc<Exchange>,
+    ) -> Self {
+        Driver {
+            call: Some(call),
+            app,
+            epoch,
+            exchange,
+            limit: None,
+            running: None,
+        }
+    }
+
+    /// Polls the call once, here. If it is not ready, the rest becomes a task, so that a client's hang-up
+    /// never drops it.
+    pub(crate) async fn start(mut self, hub: &Arc<Hub>) {
+        let ready = poll_fn(|cx| Poll::Ready(self.poll_call(cx).is_ready())).await;
+        if !ready {
+            self.running = Some(hub.run(self.exchange.clone()));
+            tokio::spawn(self);
+        }
+    }
+
+    fn poll_call(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let Some(call) = &mut self.call else {
+            return Poll::Ready(());
+        };
+        let Poll::Ready(finished) = call.as_mut().poll(cx) else {
+            return Poll::Pending;
+        };
+        self.call = None;
+        if let Finished::Free(dyno) = finished {
+            self.app.give_back(dyno, self.epoch);
+        }
+        self.exchange.close();
+        Poll::Ready(())
+    }
+
+    fn kill(&mut self, why: Kill) {
+        if let Some(call) = self.call.take() {
+            call.kill(why);
+        }
+        self.exchange.close();
+    }
+
+    /// Ready with a reason when a guest that nobody waits for any more has had its time.
+    fn poll_limit(&mut self, cx: &mut Context<'_>, span: Duration, why: Kill) -> Poll<Kill> {
+        if !matches!(&self.limit, Some((_, known)) if *known == why) {
+            let until = Instant::now() + span;
+            self.limit = Some((Box::pin(tokio::time::sleep_until(until)), why));
+        }
+        match &mut self.limit {
+            Some((sleep, why)) => sleep.as_mut().poll(cx).map(|()| *why),
+            None => Poll::Pending,
+        }
+    }
+}
+
+impl<D: Dyno> Future for Driver<D> {
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let me = self.get_mut();
+        if me.poll_call(cx).is_ready() {
+            return Poll::Ready(());
+        }
+        // After the poll, since the call itself may have answered just now.
+        let orders = me.exchange.orders(cx);
+        let over = match orders.kill {
+            Some(why) => Poll::Ready(why),
+            None if orders.abandoned => me.poll_limit(cx, HANGUP_GRACE, Kill::Hangup),
+            None if orders.answered => me.poll_limit(cx, AFTERWORK_MAX, Kill::Timeout),
+            None => Poll::Pending,
+        };
+        over.map(|why| me.kill(why))
+    }
+}
+
+impl<D: Dyno> Drop for Driver<D> {
+    /// A panic in a call, or the end of the runtime: whoever waits must not wait for ever.
+    fn drop(&mut self) {
+        self.exchange.close();
+    }
+}

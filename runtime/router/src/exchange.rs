@@ -1,0 +1,315 @@
+//! The one buffer that a running call and a connection share, for one request.
+//!
+//! Owns who waits for whom, the buffered response, and how the response ended. Must not know sockets, the
+//! HTTP library's bodies, or what runs the call. A mutex held for moments, and three wakers: no channel.
+
+use crate::limits::RESPONSE_BUFFER;
+use crate::seam::Kill;
+use bytes::{Bytes, BytesMut};
+use grid::routing::Refusal;
+use http::HeaderMap;
+use http::response::Parts;
+use std::collections::VecDeque;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Waker};
+
+/// One request's state between the guest's side ([`crate::Reply`], [`crate::RequestBody`]), the client's side
+/// (the response body) and whoever drives the call.
+#[derive(Debug, Default)]
+pub(crate) struct Exchange {
+    state: Mutex<State>,
+}
+
+/// How far a streamed request body has come.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Upload {
+    /// A body is still coming.
+    pub(crate) open: bool,
+    /// Bytes that the client has sent.
+    pub(crate) bytes: u64,
+    /// The guest has read all that came and waits for more.
+    pub(crate) waiting: bool,
+}
+
+/// What the client's side gets next.
+#[derive(Debug)]
+pub(crate) enum Piece {
+    Data(Bytes),
+    Trailers(HeaderMap),
+    End,
+    /// The response is not complete and never will be.
+    Broken(Refusal),
+}
+
+/// What the driver of the call is to mind.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Orders {
+    /// End the guest now.
+    pub(crate) kill: Option<Kill>,
+    /// The client left before the response was complete.
+    pub(crate) abandoned: bool,
+    /// The response is complete or given up; whatever the guest still does is afterwork.
+    pub(crate) answered: bool,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    /// A head that the client's side has not taken yet.
+    head: Option<Parts>,
+    /// A head was accepted.
+    begun: bool,
+    /// The response has no body: what the guest writes is thrown away.
+    bodyless: bool,
+    /// `Content-Length`, if the guest gave one.
+    declared: Option<u64>,
+    received: u64,
+    chunks: VecDeque<Bytes>,
+    buffered: usize,
+    trailers: Option<HeaderMap>,
+    end: Option<Result<(), Refusal>>,
+    /// The client's side is gone: everything is thrown away, so that the guest can always finish.
+    gone: bool,
+    order: Option<Kill>,
+    upload: Upload,
+    reader: Option<Waker>,
+    writer: Option<Waker>,
+    driver: Option<Waker>,
+}
+
+/// Wakers to call once the lock is released.
+type Wakers = [Option<Waker>; 3];
+
+fn wake(wakers: Wakers) {
+    wakers.into_iter().flatten().for_each(Waker::wake);
+}
+
+fn register(slot: &mut Option<Waker>, cx: &Context<'_>) {
+    if !slot.as_ref().is_some_and(|old| old.will_wake(cx.waker())) {
+        *slot = Some(cx.waker().clone());
+    }
+}
+
+/// The guest's side.
+impl Exchange {
+    /// Takes the checked head of the response. `false`: there was one already.
+    pub(crate) fn put_head(&self, head: Parts, declared: Option<u64>, bodyless: bool) -> bool {
+        let mut state = self.lock();
+        if state.begun || state.end.is_some() {
+            return !state.begun;
+        }
+        state.begun = true;
+        state.bodyless = bodyless;
+        state.declared = declared.filter(|_| !bodyless);
+        state.head = Some(head);
+        let reader = state.reader.take();
+        drop(state);
+        wake([reader, None, None]);
+        true
+    }
+
+    /// Ready when there is room for more, or when nobody wants more.
+    pub(crate) fn poll_room(&self, cx: &mut Context<'_>) -> Poll<()> {
+        let mut state = self.lock();
+        if state.buffered < RESPONSE_BUFFER || state.discards() {
+            return Poll::Ready(());
+        }
+        register(&mut state.writer, cx);
+        Poll::Pending
+    }
+
+    /// Takes a piece of the body. More than was declared breaks the response off.
+    pub(crate) fn put_data(&self, mut data: Bytes) {
+        let mut state = self.lock();
+        if data.is_empty() || state.discards() || !state.begun {
+            return;
+        }
+        if let Some(declared) = state.declared {
+            let room = declared - state.received;
+            if data.len() as u64 > room {
+                data.truncate(usize::try_from(room).unwrap_or(usize::MAX));
+                state.end = Some(Err(Refusal::Interrupted));
+            }
+        }
+        state.received += data.len() as u64;
+        state.buffered += data.len();
+        state.chunks.push_back(data);
+        let reader = state.reader.take();
+        drop(state);
+        wake([reader, None, None]);
+    }
+
+    /// The guest says that the response is complete.
+    pub(crate) fn finish(&self, trailers: Option<HeaderMap>) {
+        let mut state = self.lock();
+        if state.end.is_some() {
+            return;
+        }
+        let short = state.declared.is_some_and(|all| state.received < all);
+        state.end = Some(match (state.begun, short) {
+            (false, _) => Err(Refusal::NoResponse),
+            (true, true) => Err(Refusal::Interrupted),
+            (true, false) => Ok(()),
+        });
+        state.trailers = trailers.filter(|_| !state.bodyless);
+        let reader = state.reader.take();
+        drop(state);
+        wake([reader, None, None]);
+    }
+
+    /// The response ends in failure, unless it has ended before.
+    pub(crate) fn fail(&self, refusal: Refusal) {
+        let mut state = self.lock();
+        if state.end.is_some() {
+            return;
+        }
+        state.end = Some(Err(refusal));
+        let wakers = [state.reader.take(), state.writer.take(), None];
+        drop(state);
+        wake(wakers);
+    }
+
+    /// Nothing more will come from the guest.
+    pub(crate) fn close(&self) {
+        let begun = self.lock().begun;
+        self.fail(if begun {
+            Refusal::Interrupted
+        } else {
+            Refusal::NoResponse
+        });
+    }
+
+    /// Notes how the request body is coming along.
+    pub(crate) fn note_upload(&self, change: impl FnOnce(&mut Upload)) {
+        change(&mut self.lock().upload);
+    }
+
+    /// Whether the client's side has left.
+    pub(crate) fn is_gone(&self) -> bool {
+        self.lock().gone
+    }
+}
+
+/// The client's side.
+impl Exchange {
+    /// The head, once.
+    pub(crate) fn poll_head(&self, cx: &mut Context<'_>) -> Poll<Result<Parts, Refusal>> {
+        let mut state = self.lock();
+        if let Some(head) = state.head.take() {
+            return Poll::Ready(Ok(head));
+        }
+        if let Some(end) = state.end {
+            return Poll::Ready(Err(end.err().unwrap_or(Refusal::NoResponse)));
+        }
+        register(&mut state.reader, cx);
+        Poll::Pending
+    }
+
+    /// The whole body in one piece, if it is complete and has no trailers.
+    pub(crate) fn take_whole(&self) -> Option<Bytes> {
+        let mut state = self.lock();
+        if state.end != Some(Ok(())) || state.trailers.is_some() {
+            return None;
+        }
+        let whole = match state.chunks.len() {
+            0 => Bytes::new(),
+            1 => state.chunks.pop_front().unwrap_or_default(),
+            _ => {
+                let mut whole = BytesMut::with_capacity(state.buffered);
+                state.chunks.drain(..).for_each(|c| whole.extend(c));
+                whole.freeze()
+            }
+        };
+        state.buffered = 0;
+        Some(whole)
+    }
+
+    /// The next piece of the body, of at most `max` bytes.
+    pub(crate) fn poll_piece(&self, cx: &mut Context<'_>, max: usize) -> Poll<Piece> {
+        let mut state = self.lock();
+        if let Some(chunk) = state.chunks.front_mut() {
+            let data = if chunk.len() > max {
+                chunk.split_to(max)
+            } else {
+                state.chunks.pop_front().unwrap_or_default()
+            };
+            let full = state.buffered >= RESPONSE_BUFFER;
+            state.buffered -= data.len();
+            let writer = (full && state.buffered < RESPONSE_BUFFER).then(|| state.writer.take());
+            drop(state);
+            wake([writer.flatten(), None, None]);
+            return Poll::Ready(Piece::Data(data));
+        }
+        match state.end {
+            Some(Ok(())) => Poll::Ready(match state.trailers.take() {
+                Some(trailers) => Piece::Trailers(trailers),
+                None => Piece::End,
+            }),
+            Some(Err(refusal)) => Poll::Ready(Piece::Broken(refusal)),
+            None => {
+                register(&mut state.reader, cx);
+                Poll::Pending
+            }
+        }
+    }
+
+    /// Whether all of a complete response has been taken.
+    pub(crate) fn is_drained(&self) -> bool {
+        let state = self.lock();
+        state.end == Some(Ok(())) && state.chunks.is_empty() && state.trailers.is_none()
+    }
+
+    /// The client's side leaves; the guest goes on into the void.
+    pub(crate) fn leave(&self) {
+        let mut state = self.lock();
+        state.gone = true;
+        state.chunks.clear();
+        state.buffered = 0;
+        let wakers = [state.writer.take(), state.driver.take(), None];
+        drop(state);
+        wake(wakers);
+    }
+
+    /// Gives the response up and has the guest ended.
+    pub(crate) fn abort(&self, refusal: Refusal, why: Kill) {
+        let mut state = self.lock();
+        state.end.get_or_insert(Err(refusal));
+        state.order.get_or_insert(why);
+        let wakers = [
+            state.reader.take(),
+            state.writer.take(),
+            state.driver.take(),
+        ];
+        drop(state);
+        wake(wakers);
+    }
+
+    /// How far a streamed request body has come.
+    pub(crate) fn upload(&self) -> Upload {
+        self.lock().upload
+    }
+}
+
+/// The driver's side.
+impl Exchange {
+    /// What the driver is to do; it is woken when that changes.
+    pub(crate) fn orders(&self, cx: &Context<'_>) -> Orders {
+        let mut state = self.lock();
+        register(&mut state.driver, cx);
+        Orders {
+            kill: state.order,
+            abandoned: state.gone && state.end != Some(Ok(())),
+            answered: state.end.is_some(),
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        // Nothing in here can panic half way, so a poisoned state is still a whole one.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn discards(&self) -> bool {
+        self.gone || self.bodyless || self.end.is_some()
+    }
+}

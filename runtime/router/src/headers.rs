@@ -1,0 +1,179 @@
+//! Which headers pass, and which are added.
+//!
+//! Owns hop-by-hop rules, the headers that tell an app who asked and how long it waited, and the removal of a
+//! client's copies of them. Must not know apps or dynos.
+
+use http::header::{self, Entry, HeaderMap, HeaderName, HeaderValue};
+use http::response::Parts;
+use http::{StatusCode, Version};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
+const FORWARDED_PORT: HeaderName = HeaderName::from_static("x-forwarded-port");
+pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+const REQUEST_START: HeaderName = HeaderName::from_static("x-request-start");
+const QUEUE_WAIT: HeaderName = HeaderName::from_static("x-dyno-queue-wait");
+const QUEUE_DEPTH: HeaderName = HeaderName::from_static("x-dyno-queue-depth");
+
+/// What the app is told of a request besides what the client said.
+pub(crate) struct Told<'a> {
+    /// The client's address.
+    pub(crate) client: &'a HeaderValue,
+    pub(crate) port: &'a HeaderValue,
+    pub(crate) tls: bool,
+    pub(crate) version: Version,
+    pub(crate) request_id: &'a HeaderValue,
+    pub(crate) arrived: SystemTime,
+    pub(crate) wait: Duration,
+    pub(crate) depth: u32,
+}
+
+/// What becomes of a header.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Fate {
+    Pass,
+    /// It is for this connection only, or only we may say it, or it could pass for another header in a CGI-like
+    /// environment (where `_` and `-` are one).
+    Drop,
+}
+
+fn request_fate(name: &str) -> Fate {
+    match name {
+        "connection"
+        | "keep-alive"
+        | "proxy-connection"
+        | "proxy-authorization"
+        | "te"
+        | "transfer-encoding"
+        | "upgrade"
+        | "http2-settings"
+        | "expect" => Fate::Drop,
+        "x-forwarded-proto" | "x-forwarded-port" | "x-request-id" | "x-request-start"
+        | "x-dyno-queue-wait" | "x-dyno-queue-depth" => Fate::Drop,
+        other if other.as_bytes().contains(&b'_') => Fate::Drop,
+        _ => Fate::Pass,
+    }
+}
+
+fn response_fate(name: &str) -> Fate {
+    match name {
+        "connection" | "keep-alive" | "proxy-connection" | "proxy-authenticate" | "te"
+        | "transfer-encoding" | "upgrade" | "x-request-id" => Fate::Drop,
+        _ => Fate::Pass,
+    }
+}
+
+/// Names that a `Connection` header may not take along: the message would change its meaning.
+fn is_protected(name: &HeaderName) -> bool {
+    *name == header::HOST || *name == header::CONTENT_LENGTH || *name == FORWARDED_FOR
+}
+
+fn strip(headers: &mut HeaderMap, fate: fn(&str) -> Fate) {
+    // The usual message has nothing to remove: one pass without allocating.
+    if headers.keys().all(|name| fate(name.as_str()) == Fate::Pass) {
+        return;
+    }
+    let mut doomed: Vec<HeaderName> = headers
+        .keys()
+        .filter(|name| fate(name.as_str()) == Fate::Drop)
+        .cloned()
+        .collect();
+    for value in headers.get_all(header::CONNECTION) {
+        let named = value.as_bytes().split(|byte| *byte == b',');
+        doomed.extend(
+            named
+                .filter_map(|name| HeaderName::from_bytes(name.trim_ascii()).ok())
+                .filter(|name| !is_protected(name)),
+        );
+    }
+    for name in doomed {
+        headers.remove(name);
+    }
+}
+
+/// Turns a client's headers into what the app is to see.
+pub(crate) fn inbound(headers: &mut HeaderMap, told: &Told<'_>) {
+    strip(headers, request_fate);
+    headers.reserve(8);
+    append(headers, FORWARDED_FOR, told.client);
+    let proto = if told.tls { "https" } else { "http" };
+    headers.insert(FORWARDED_PROTO, HeaderValue::from_static(proto));
+    headers.insert(FORWARDED_PORT, told.port.clone());
+    headers.insert(REQUEST_ID, told.request_id.clone());
+    headers.insert(REQUEST_START, millis(since_epoch(told.arrived)));
+    headers.insert(QUEUE_WAIT, millis(told.wait));
+    headers.insert(QUEUE_DEPTH, told.depth.into());
+    let via = match told.version {
+        Version::HTTP_2 => "2.0 dyno",
+        Version::HTTP_10 => "1.0 dyno",
+        _ => "1.1 dyno",
+    };
+    append(headers, header::VIA, &HeaderValue::from_static(via));
+}
+
+/// The value that `X-Forwarded-For` will have.
+pub(crate) fn forwarded_for(headers: &HeaderMap, client: &HeaderValue) -> HeaderValue {
+    if headers.contains_key(FORWARDED_FOR) {
+        joined(headers.get_all(FORWARDED_FOR).iter().chain([client]))
+    } else {
+        client.clone()
+    }
+}
+
+fn append(headers: &mut HeaderMap, name: HeaderName, value: &HeaderValue) {
+    match headers.entry(name) {
+        Entry::Vacant(slot) => {
+            slot.insert(value.clone());
+        }
+        Entry::Occupied(mut slot) => {
+            let all = joined(slot.iter().chain([value]));
+            slot.insert(all);
+        }
+    }
+}
+
+fn joined<'a>(values: impl Iterator<Item = &'a HeaderValue>) -> HeaderValue {
+    let mut all = Vec::new();
+    for value in values {
+        if !all.is_empty() {
+            all.extend_from_slice(b", ");
+        }
+        all.extend_from_slice(value.as_bytes());
+    }
+    HeaderValue::from_bytes(&all).expect("header values joined by a comma are a header value")
+}
+
+fn millis(time: Duration) -> HeaderValue {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX).into()
+}
+
+fn since_epoch(time: SystemTime) -> Duration {
+    time.duration_since(UNIX_EPOCH).unwrap_or_default()
+}
+
+/// Removes from a guest's response what is not the guest's to say.
+pub(crate) fn strip_response(head: &mut Parts) {
+    strip(&mut head.headers, response_fate);
+    if head.status == StatusCode::NO_CONTENT {
+        // RFC 9110, 8.6: a 204 has no Content-Length.
+        head.headers.remove(header::CONTENT_LENGTH);
+    }
+}
+
+/// Removes from trailers what would change the message after the fact (RFC 9110, 6.5.1).
+pub(crate) fn strip_trailers(mut trailers: HeaderMap) -> HeaderMap {
+    strip(&mut trailers, response_fate);
+    for name in [
+        header::CONTENT_LENGTH,
+        header::HOST,
+        header::CONTENT_ENCODING,
+        header::CONTENT_TYPE,
+        header::CONTENT_RANGE,
+        header::TRAILER,
+        header::SET_COOKIE,
+    ] {
+        trailers.remove(name);
+    }
+    trailers
+}

@@ -1,0 +1,138 @@
+//! The log line of a request while the request is under way.
+//!
+//! Owns when a line is written, once, whatever becomes of the request: when this value is dropped, which is when
+//! the last byte was handed on or the client is gone. Must not know how a line is written.
+
+use crate::conn::Conn;
+use crate::headers;
+use crate::ident;
+use crate::record::Record;
+use grid::routing::Refusal;
+use http::request::Parts;
+use http::{HeaderValue, header};
+use std::sync::Arc;
+use std::sync::atomic::Ordering::SeqCst;
+use std::time::{Duration, SystemTime};
+use tokio::time::Instant;
+
+#[derive(Debug)]
+pub(crate) struct Journal {
+    pub(crate) conn: Arc<Conn>,
+    /// Taken when it is written.
+    record: Option<Record>,
+    /// When the head was read, by the wall clock.
+    pub(crate) came: SystemTime,
+    /// Set while it waits for a dyno.
+    waiting: Option<Instant>,
+    began: Option<Instant>,
+    /// The outcome is known.
+    settled: bool,
+}
+
+impl Journal {
+    /// Opens the line of a request, with its id.
+    pub(crate) fn open(conn: Arc<Conn>, head: &Parts) -> Self {
+        let number = conn.begin();
+        let own = head.headers.get(headers::REQUEST_ID);
+        let request_id = match own.filter(|id| ident::is_sane(id)) {
+            Some(id) => id.clone(),
+            None => conn.hub.ids.make(conn.id, number),
+        };
+        let authority = || HeaderValue::from_str(head.uri.authority()?.as_str()).ok();
+        let came = SystemTime::now();
+        let record = Record {
+            at: came,
+            app: None,
+            code: None,
+            cause: None,
+            method: head.method.clone(),
+            path: head.uri.clone(),
+            host: head.headers.get(header::HOST).cloned().or_else(authority),
+            request_id,
+            fwd: headers::forwarded_for(&head.headers, &conn.client),
+            dyno: None,
+            queue: 0,
+            wait: Duration::ZERO,
+            service: Duration::ZERO,
+            status: 0,
+            bytes: 0,
+            version: head.version,
+            tls: conn.tls,
+        };
+        Journal {
+            conn,
+            record: Some(record),
+            came,
+            waiting: None,
+            began: None,
+            settled: false,
+        }
+    }
+
+    pub(crate) fn record(&mut self) -> &mut Record {
+        self.record.as_mut().expect("it is taken only by drop")
+    }
+
+    /// The request waits, since then.
+    pub(crate) fn begin_wait(&mut self, since: Instant) {
+        self.waiting = Some(since);
+    }
+
+    /// It waits no more.
+    pub(crate) fn end_wait(&mut self) {
+        if let Some(since) = self.waiting.take() {
+            self.record().wait = since.elapsed();
+        }
+    }
+
+    /// A dyno has the request from now on.
+    pub(crate) fn begin_service(&mut self, now: Instant) {
+        self.began = Some(now);
+    }
+
+    /// The request ends with this code, and this status in the log.
+    pub(crate) fn refuse(&mut self, code: Refusal, status: u16) {
+        let record = self.record();
+        record.code = Some(code);
+        record.status = status;
+        self.settled = true;
+    }
+
+    /// The request is answered as the record says.
+    pub(crate) fn settle(&mut self) {
+        self.settled = true;
+    }
+
+    pub(crate) fn is_settled(&self) -> bool {
+        self.settled
+    }
+
+    /// What ended a request that nobody ended on purpose.
+    fn interruption(&self) -> Refusal {
+        if std::thread::panicking() {
+            Refusal::Platform
+        } else if self.conn.hub.is_forced() {
+            Refusal::ForcedClose
+        } else if self.conn.stalled.load(SeqCst) {
+            Refusal::ClientIdle
+        } else {
+            Refusal::ClientInterrupted
+        }
+    }
+}
+
+impl Drop for Journal {
+    fn drop(&mut self) {
+        if !self.settled {
+            let code = self.interruption();
+            self.refuse(code, code.status());
+        }
+        self.end_wait();
+        self.conn.end();
+        if let Some(mut record) = self.record.take() {
+            record.at = SystemTime::now();
+            record.service = self.began.map_or(Duration::ZERO, |began| began.elapsed());
+            self.conn.hub.write(record);
+        }
+    }
+}

@@ -1,0 +1,56 @@
+//! The HTTP front of dyno: it hands each request to a free dyno, and to a free one only.
+//!
+//! It owns listening sockets, the routing table, the one FIFO of each app, the request function, timeouts, error
+//! pages and the log line of each request. It must not know what a dyno is made of (see [`Dyno`]), how an app came
+//! to be, or where log lines go.
+//!
+//! # Tasks
+//! | task | owned by | ends |
+//! |---|---|---|
+//! | accept loop | [`Server`] | when the server closes |
+//! | connection | a `JoinSet` of the accept loop | when the client or the server closes |
+//! | HTTP/2 stream | its connection, which fails it | with the response, a reset, or a stalled client |
+//! | running call, if not ready at once | nobody: it must outlive its client; counted in [`Stats::calls`] | when the call ends or is killed |
+//!
+//! There is no channel but one cell for each request that waits for a dyno. A request that is answered at once costs
+//! no task, channel or timer, and no lock that another connection holds but the app's free list, for a moment.
+
+mod answer;
+mod body;
+mod client;
+mod conn;
+mod connection;
+mod drive;
+mod exchange;
+mod frames;
+mod headers;
+mod hub;
+mod ident;
+mod journal;
+pub mod limits;
+mod listen;
+mod outgoing;
+mod record;
+mod reply;
+mod router;
+mod seam;
+mod serve;
+mod stats;
+mod streams;
+mod table;
+mod upload;
+mod wait;
+mod watch;
+mod wire;
+
+pub use body::{BodyError, RequestBody};
+pub use conn::Peer;
+pub use limits::{AppSettings, Limits};
+pub use listen::{Closed, Server};
+pub use record::{Record, Sink};
+pub use reply::{BadResponse, Reply};
+pub use router::Router;
+pub use seam::{Call, Dyno, Finished, Kill};
+pub use stats::Stats;
+pub use table::Hosts;
+pub use wait::{Load, Stale};

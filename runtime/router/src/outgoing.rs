@@ -1,0 +1,148 @@
+//! The response body as the client's side takes it.
+//!
+//! Owns the clock of a silent guest (H15) and the breaking off of what is not complete. Must not know framing:
+//! an error from here makes the HTTP layer break the message off.
+
+use crate::exchange::{Exchange, Piece};
+use crate::journal::Journal;
+use crate::limits::{PIECE_MAX, SILENCE_TIMEOUT};
+use crate::seam::Kill;
+use crate::streams::Pace;
+use bytes::Bytes;
+use grid::routing::Refusal;
+use http::Version;
+use http_body::{Body, Frame, SizeHint};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+use tokio::time::{Instant, Sleep};
+
+/// Where the bytes come from.
+#[derive(Debug)]
+pub(crate) enum Source {
+    /// All of them are here.
+    Whole(Bytes),
+    /// A guest still makes them.
+    Live(Lead),
+}
+
+/// The client's end of an exchange: when it is dropped, the client is gone.
+#[derive(Debug)]
+pub(crate) struct Lead(pub(crate) Arc<Exchange>);
+
+impl Drop for Lead {
+    fn drop(&mut self) {
+        self.0.leave();
+    }
+}
+
+/// A response body, with the log line of its request.
+#[derive(Debug)]
+pub(crate) struct Outgoing {
+    source: Source,
+    journal: Journal,
+    pace: Option<Arc<Pace>>,
+    /// Set while the guest keeps the client waiting.
+    idle: Option<Pin<Box<Sleep>>>,
+}
+
+/// The response is broken off.
+#[derive(Debug, thiserror::Error)]
+#[error("the response was broken off: {0}")]
+pub(crate) struct BrokenOff(Refusal);
+
+impl Outgoing {
+    pub(crate) fn new(source: Source, journal: Journal, pace: Option<Arc<Pace>>) -> Self {
+        Outgoing {
+            source,
+            journal,
+            pace,
+            idle: None,
+        }
+    }
+
+    fn poll_source(&mut self, cx: &mut Context<'_>) -> Poll<Piece> {
+        let lead = match &mut self.source {
+            Source::Whole(bytes) if bytes.is_empty() => return Poll::Ready(Piece::End),
+            Source::Whole(bytes) => {
+                let size = bytes.len().min(PIECE_MAX);
+                return Poll::Ready(Piece::Data(bytes.split_to(size)));
+            }
+            Source::Live(lead) => lead,
+        };
+        if let Poll::Ready(piece) = lead.0.poll_piece(cx, PIECE_MAX) {
+            self.idle = None;
+            return Poll::Ready(piece);
+        }
+        let idle = self.idle.get_or_insert_with(|| {
+            Box::pin(tokio::time::sleep_until(Instant::now() + SILENCE_TIMEOUT))
+        });
+        ready!(idle.as_mut().poll(cx));
+        lead.0.abort(Refusal::IdleConnection, Kill::Stalled);
+        Poll::Ready(Piece::Broken(Refusal::IdleConnection))
+    }
+
+    fn break_off(&mut self, code: Refusal) -> BrokenOff {
+        self.journal.refuse(code, code.status());
+        if self.journal.record().version == Version::HTTP_10 {
+            let conn = &self.journal.conn;
+            conn.mark(&conn.broken);
+        }
+        BrokenOff(code)
+    }
+}
+
+impl Body for Outgoing {
+    type Data = Bytes;
+    type Error = BrokenOff;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BrokenOff>>> {
+        if let Some(pace) = &self.pace {
+            pace.asked();
+        }
+        let piece = ready!(self.poll_source(cx));
+        Poll::Ready(match piece {
+            Piece::Data(data) => {
+                self.journal.record().bytes += data.len() as u64;
+                if let Some(pace) = &self.pace {
+                    pace.handed();
+                }
+                Some(Ok(Frame::data(data)))
+            }
+            Piece::Trailers(trailers) => Some(Ok(Frame::trailers(trailers))),
+            Piece::End => None,
+            Piece::Broken(code) => Some(Err(self.break_off(code))),
+        })
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match &self.source {
+            Source::Whole(bytes) => bytes.is_empty(),
+            Source::Live(lead) => lead.0.is_drained(),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match &self.source {
+            Source::Whole(bytes) => SizeHint::with_exact(bytes.len() as u64),
+            Source::Live(_) => SizeHint::default(),
+        }
+    }
+}
+
+impl Drop for Outgoing {
+    fn drop(&mut self) {
+        if self.journal.is_settled() {
+            return;
+        }
+        if self.pace.as_ref().is_some_and(|pace| pace.is_stalled()) {
+            let code = Refusal::ClientIdle;
+            self.journal.refuse(code, code.status());
+        } else if self.is_end_stream() {
+            self.journal.settle();
+        }
+    }
+}

@@ -1,0 +1,129 @@
+//! The guest's side of a response.
+//!
+//! Owns what a guest may send. Must not know how it reaches the client.
+
+use crate::exchange::Exchange;
+use crate::headers;
+use crate::limits::RESPONSE_HEAD_MAX;
+use bytes::Bytes;
+use grid::routing::Refusal;
+use http::response::Parts;
+use http::{HeaderMap, StatusCode, header};
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+/// Where a call puts its response: a head, then pieces of a body, then the end. One for each request.
+///
+/// A reply dropped before [`Reply::finish`] is a response broken off: H13 without a head, H18 with one, and the
+/// client is never shown a clean end.
+#[derive(Debug)]
+pub struct Reply {
+    exchange: Arc<Exchange>,
+    /// The request was a `HEAD`.
+    head_only: bool,
+}
+
+/// Why a head was refused; the client gets H17.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum BadResponse {
+    /// 101 and all that is below 200 is no final response.
+    #[error("status {0} is no final response")]
+    Status(u16),
+    /// More than [`RESPONSE_HEAD_MAX`] bytes.
+    #[error("the response's headers have more than {RESPONSE_HEAD_MAX} bytes")]
+    TooLarge,
+    /// Not one decimal number.
+    #[error("the response's Content-Length is not one number")]
+    ContentLength,
+    /// There was a head before.
+    #[error("the response has a head already")]
+    Twice,
+}
+
+impl Reply {
+    pub(crate) fn new(exchange: Arc<Exchange>, head_only: bool) -> Self {
+        Reply {
+            exchange,
+            head_only,
+        }
+    }
+
+    /// Sends the head. Hop-by-hop headers are removed on the way; a refused head ends the response (H17).
+    pub fn send_head(&mut self, mut head: Parts) -> Result<(), BadResponse> {
+        let declared = match check(&head) {
+            Ok(declared) => declared,
+            Err(bad) => {
+                self.exchange.fail(Refusal::BadResponse);
+                return Err(bad);
+            }
+        };
+        headers::strip_response(&mut head);
+        let bodyless = self.head_only
+            || matches!(
+                head.status,
+                StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED
+            );
+        if self.exchange.put_head(head, declared, bodyless) {
+            Ok(())
+        } else {
+            Err(BadResponse::Twice)
+        }
+    }
+
+    /// Ready when there is room for more body, or when the client is gone and all is thrown away: a guest that
+    /// waits for it can always finish.
+    pub fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        self.exchange.poll_room(cx)
+    }
+
+    /// Adds to the body. Wait for [`Reply::poll_ready`] first: one piece beyond the bound is taken.
+    pub fn send_data(&mut self, data: Bytes) {
+        self.exchange.put_data(data);
+    }
+
+    /// The response is complete. A body shorter than its `Content-Length` counts as broken off.
+    pub fn finish(self, trailers: Option<HeaderMap>) {
+        let trailers = trailers.map(headers::strip_trailers);
+        self.exchange.finish(trailers.filter(|t| !t.is_empty()));
+    }
+
+    /// The response fails: with this code's page if no head was sent, else broken off.
+    pub fn fail(self, refusal: Refusal) {
+        self.exchange.fail(refusal);
+    }
+}
+
+impl Drop for Reply {
+    fn drop(&mut self) {
+        self.exchange.close();
+    }
+}
+
+/// The declared length, if the head is fit to be sent.
+fn check(head: &Parts) -> Result<Option<u64>, BadResponse> {
+    if head.status.as_u16() < 200 {
+        return Err(BadResponse::Status(head.status.as_u16()));
+    }
+    // Name, value, and the colon, space and line end between them.
+    let size = |(name, value): (&http::HeaderName, &http::HeaderValue)| {
+        name.as_str().len() + value.len() + 4
+    };
+    if head.headers.iter().map(size).sum::<usize>() > RESPONSE_HEAD_MAX {
+        return Err(BadResponse::TooLarge);
+    }
+    let mut lengths = head.headers.get_all(header::CONTENT_LENGTH).iter();
+    let Some(first) = lengths.next() else {
+        return Ok(None);
+    };
+    if lengths.any(|other| other != first) {
+        return Err(BadResponse::ContentLength);
+    }
+    let digits = first.to_str().ok().filter(|text| {
+        // `parse` alone would take a sign.
+        text.bytes().all(|byte| byte.is_ascii_digit())
+    });
+    match digits.and_then(|text| text.parse().ok()) {
+        Some(length) => Ok(Some(length)),
+        None => Err(BadResponse::ContentLength),
+    }
+}

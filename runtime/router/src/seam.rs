@@ -1,0 +1,53 @@
+//! What the router asks of a dyno, as traits: plain functions in tests, wasm in the product.
+//!
+//! Owns the shape of a handle and of a running call. Must not know what a dyno is made of, nor sockets.
+
+use crate::body::RequestBody;
+use crate::reply::Reply;
+use grid::name::DynoKey;
+use std::pin::Pin;
+
+/// A handle: the exclusive right to hand one dyno one request.
+///
+/// To drop it releases the dyno to its node: the router will not use it again.
+pub trait Dyno: Send + Sized + 'static {
+    /// Which start of which dyno this is.
+    fn key(&self) -> &DynoKey;
+
+    /// Runs one request. The call owns the dyno until it is finished.
+    ///
+    /// The request's URI is a path and query only, `Host` is set, and the headers are as the app is to see them.
+    /// Nothing is done before the call is polled.
+    fn call(self, request: http::Request<RequestBody>, reply: Reply) -> Pin<Box<dyn Call<Self>>>;
+}
+
+/// A running request.
+///
+/// The router polls it first in the connection's own task; if it is not ready then, the rest runs in a task
+/// of its own. The router never drops a call that has begun and is not finished, except in a panic: it kills it.
+pub trait Call<D>: Future<Output = Finished<D>> + Send {
+    /// Ends the guest now. Its dyno is thrown away, and replaced by its node.
+    fn kill(self: Pin<Box<Self>>, why: Kill);
+}
+
+/// What a call leaves behind.
+#[derive(Debug)]
+pub enum Finished<D> {
+    /// The dyno may take the next request.
+    Free(D),
+    /// The guest trapped, exited or was lost: the handle is gone with it, and its node reports why.
+    Gone,
+}
+
+/// Why a call is killed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Kill {
+    /// No first byte in time (H12), or still running long after its response was complete.
+    Timeout,
+    /// The client hung up (H27), and the guest did not end within the grace time.
+    Hangup,
+    /// Neither side moved in mid-response for too long (H15, H28).
+    Stalled,
+    /// The router is stopping (H24).
+    Forced,
+}

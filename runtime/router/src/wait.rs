@@ -1,0 +1,301 @@
+//! The dynos and the waiting requests of one app.
+//!
+//! Owns the free list and the one FIFO. Must not know requests, connections or timers; the lock is held for
+//! moments and never across an await.
+//!
+//! Two things always hold: while a request waits no dyno is free, and a handle is in one place only (the free
+//! list, a call, or on its way to one request). A request that stops waiting gives back what it was handed.
+
+use crate::seam::Dyno;
+use grid::name::{AppName, DynoKey, Generation};
+use grid::plan::{Route, Serve};
+use grid::routing::Refusal;
+use std::collections::{BTreeMap, HashSet};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use tokio::sync::oneshot;
+use tokio::time::Instant;
+
+/// An app as the router knows it, from the first route to the last.
+#[derive(Debug)]
+pub(crate) struct App<D: Dyno> {
+    pub(crate) name: AppName,
+    pool: Mutex<Pool<D>>,
+}
+
+/// How busy an app is, at one moment.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Load {
+    /// Dynos that wait for a request.
+    pub free: usize,
+    /// Dynos of the route that have one, or whose handle is lost and whose replacement is to come.
+    pub busy: usize,
+    /// Requests that wait for a dyno.
+    pub waiting: usize,
+}
+
+/// A dyno taken for one request.
+#[derive(Debug)]
+pub(crate) struct Claim<D> {
+    pub(crate) dyno: D,
+    /// Which publish it was taken under: if none came since, it need not be looked up when it comes back.
+    pub(crate) epoch: u64,
+}
+
+/// What a request that asks for a dyno gets.
+pub(crate) enum Turn<D: Dyno> {
+    Now(Claim<D>),
+    Wait(Ticket<D>),
+    Refused(Refusal),
+}
+
+/// A place in the FIFO.
+#[derive(Debug)]
+pub(crate) struct Ticket<D: Dyno> {
+    app: Arc<App<D>>,
+    number: u64,
+    /// How many were waiting before.
+    pub(crate) depth: u32,
+    grant: oneshot::Receiver<Grant<D>>,
+}
+
+type Grant<D> = Result<Claim<D>, Refusal>;
+
+#[derive(Debug)]
+enum Mode {
+    Serving,
+    Booting,
+    Refusing(Refusal),
+}
+
+#[derive(Debug)]
+struct Pool<D> {
+    generation: Option<Generation>,
+    /// Counts publishes.
+    epoch: u64,
+    mode: Mode,
+    /// When the app last went from booting to serving: waiting for a boot is not held against the app.
+    booted: Option<Instant>,
+    backlog_max: usize,
+    live: HashSet<DynoKey>,
+    /// Last in, first out: the warmest dyno is next, and the others can sleep.
+    free: Vec<D>,
+    waiting: BTreeMap<u64, oneshot::Sender<Grant<D>>>,
+    next_ticket: u64,
+}
+
+/// A route older than the one that is published.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the route has generation {offered}, and {published} is published")]
+pub struct Stale {
+    /// What was to be published.
+    pub offered: Generation,
+    /// What is.
+    pub published: Generation,
+}
+
+impl<D: Dyno> App<D> {
+    pub(crate) fn new(name: AppName) -> Arc<Self> {
+        Arc::new(App {
+            name,
+            pool: Mutex::new(Pool {
+                generation: None,
+                epoch: 0,
+                mode: Mode::Refusing(Refusal::BlankApp),
+                booted: None,
+                backlog_max: 0,
+                live: HashSet::new(),
+                free: Vec::new(),
+                waiting: BTreeMap::new(),
+                next_ticket: 0,
+            }),
+        })
+    }
+
+    /// Whether a request has a chance at all: asked before its body is read.
+    pub(crate) fn admit(&self) -> Result<(), Refusal> {
+        self.lock().admit()
+    }
+
+    /// Takes the free dyno that was used last, or a place in the FIFO.
+    pub(crate) fn take(self: &Arc<Self>) -> Turn<D> {
+        let mut pool = self.lock();
+        if let Err(refusal) = pool.admit() {
+            return Turn::Refused(refusal);
+        }
+        if let Some(dyno) = pool.free.pop() {
+            let epoch = pool.epoch;
+            return Turn::Now(Claim { dyno, epoch });
+        }
+        let (number, depth) = (pool.next_ticket, pool.waiting.len());
+        pool.next_ticket += 1;
+        let (sender, grant) = oneshot::channel();
+        pool.waiting.insert(number, sender);
+        drop(pool);
+        Turn::Wait(Ticket {
+            app: self.clone(),
+            number,
+            depth: u32::try_from(depth).unwrap_or(u32::MAX),
+            grant,
+        })
+    }
+
+    /// A dyno is done with its request. The oldest waiting request has it next, if the route still names it.
+    pub(crate) fn give_back(&self, dyno: D, epoch: u64) {
+        let mut pool = self.lock();
+        let retired = if epoch == pool.epoch || pool.live.contains(dyno.key()) {
+            pool.hand_out(dyno);
+            None
+        } else {
+            Some(dyno)
+        };
+        drop(pool);
+        // Outside the lock: what a handle does when it is dropped is not ours.
+        drop(retired);
+    }
+
+    /// When a request that came at `arrived` has waited enough, and what it is told then.
+    pub(crate) fn patience(&self, arrived: Instant, limits: Patience) -> (Instant, Refusal) {
+        let pool = self.lock();
+        match pool.mode {
+            Mode::Booting => (arrived + limits.boot, Refusal::BootTimeout),
+            _ => (
+                pool.counted_from(arrived) + limits.first_byte,
+                Refusal::RequestTimeout,
+            ),
+        }
+    }
+
+    /// From when on the time to the first byte counts: boots are not held against a request.
+    pub(crate) fn counted_from(&self, arrived: Instant) -> Instant {
+        self.lock().counted_from(arrived)
+    }
+
+    /// Puts a route in place of the one before. Handles of `fresh` that it does not name are dropped.
+    pub(crate) fn publish(&self, route: &Route, fresh: Vec<D>) -> Result<(), Stale> {
+        let mut pool = self.lock();
+        if let Some(published) = pool.generation.filter(|now| *now > route.generation) {
+            let offered = route.generation;
+            drop(pool);
+            return Err(Stale { offered, published });
+        }
+        pool.generation = Some(route.generation);
+        pool.backlog_max = usize::try_from(route.backlog_max).unwrap_or(usize::MAX);
+        let retired = pool.swap(&route.serve, fresh);
+        drop(pool);
+        drop(retired);
+        Ok(())
+    }
+
+    /// Refuses all who wait and all who come.
+    pub(crate) fn refuse(&self, refusal: Refusal) {
+        let retired = self.lock().swap(&Serve::Refuse(refusal), Vec::new());
+        drop(retired);
+    }
+
+    pub(crate) fn load(&self) -> Load {
+        let pool = self.lock();
+        Load {
+            free: pool.free.len(),
+            busy: pool.live.len().saturating_sub(pool.free.len()),
+            waiting: pool.waiting.len(),
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Pool<D>> {
+        // A panic in here could only come from a waker; the pool is whole then.
+        self.pool.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// How long a request may wait.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Patience {
+    pub(crate) first_byte: std::time::Duration,
+    pub(crate) boot: std::time::Duration,
+}
+
+impl<D: Dyno> Pool<D> {
+    fn admit(&self) -> Result<(), Refusal> {
+        match self.mode {
+            Mode::Refusing(refusal) => Err(refusal),
+            _ if self.free.is_empty() && self.waiting.len() >= self.backlog_max => {
+                Err(Refusal::BacklogTooDeep)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn counted_from(&self, arrived: Instant) -> Instant {
+        self.booted.map_or(arrived, |booted| booted.max(arrived))
+    }
+
+    /// To the oldest who waits, skipping those who have left; else to the free list.
+    fn hand_out(&mut self, dyno: D) {
+        let mut claim = Claim {
+            dyno,
+            epoch: self.epoch,
+        };
+        while let Some((_, waiter)) = self.waiting.pop_first() {
+            match waiter.send(Ok(claim)) {
+                Ok(()) => return,
+                Err(Ok(back)) => claim = back,
+                Err(Err(_)) => unreachable!("what comes back is what was sent"),
+            }
+        }
+        self.free.push(claim.dyno);
+    }
+
+    /// Takes over what a route says. Returns the handles that it has no use for.
+    fn swap(&mut self, serve: &Serve, fresh: Vec<D>) -> Vec<D> {
+        self.epoch += 1;
+        let mode = match serve {
+            Serve::Dynos(_) => Mode::Serving,
+            Serve::Booting => Mode::Booting,
+            Serve::Refuse(refusal) => Mode::Refusing(*refusal),
+        };
+        if matches!((&self.mode, &mode), (Mode::Booting, Mode::Serving)) {
+            self.booted = Some(Instant::now());
+        }
+        self.mode = mode;
+        self.live = match serve {
+            Serve::Dynos(keys) => keys.iter().cloned().collect(),
+            _ => HashSet::new(),
+        };
+        let idle = std::mem::take(&mut self.free);
+        let (kept, retired): (Vec<D>, Vec<D>) = idle
+            .into_iter()
+            .chain(fresh)
+            .partition(|dyno| self.live.contains(dyno.key()));
+        kept.into_iter().for_each(|dyno| self.hand_out(dyno));
+        if let Mode::Refusing(refusal) = self.mode {
+            for (_, waiter) in std::mem::take(&mut self.waiting) {
+                // One who has left needs no answer.
+                let _ = waiter.send(Err(refusal));
+            }
+        }
+        retired
+    }
+}
+
+impl<D: Dyno> Ticket<D> {
+    /// Waits for the turn. May be dropped and called again at any point.
+    pub(crate) async fn granted(&mut self) -> Grant<D> {
+        let grant = (&mut self.grant).await;
+        // The sender is dropped unused only with the pool itself.
+        grant.unwrap_or(Err(Refusal::Platform))
+    }
+}
+
+impl<D: Dyno> Drop for Ticket<D> {
+    fn drop(&mut self) {
+        self.grant.close();
+        match self.grant.try_recv() {
+            // Handed over in the moment of leaving: it must not be lost.
+            Ok(Ok(claim)) => self.app.give_back(claim.dyno, claim.epoch),
+            Ok(Err(_)) => {}
+            Err(_) => {
+                self.app.lock().waiting.remove(&self.number);
+            }
+        }
+    }
+}
