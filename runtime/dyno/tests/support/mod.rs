@@ -1,0 +1,234 @@
+//! A node with one app, driven without a planner or a router.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bytes::Bytes;
+use dyno::compile::Compiler;
+use dyno::engine::{Allocation, Engines, Flavor};
+use dyno::{BadHead, Dyno, Egress, LogLine, Node, NodeConfig, Program, ResponseSink, Unpacked};
+use grid::desired::{Kind, Limits, ProcessSpec, Release};
+use grid::name::{DynoKey, ProcessType, Run, SlugId};
+use grid::plan::{Report, Step};
+use http::{HeaderMap, Request, response};
+use http_body_util::{BodyExt, Full};
+use tokio::sync::mpsc;
+
+/// Longest that a test waits for anything: only reached when it fails.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// One app on a node of its own.
+pub struct Host {
+    pub node: Node,
+    reports: mpsc::UnboundedReceiver<Report>,
+    pub logs: Arc<Mutex<Vec<LogLine>>>,
+    pub folder: tempfile::TempDir,
+    run: u64,
+}
+
+/// What came of one request.
+#[derive(Default, Debug)]
+pub struct Reply {
+    pub head: Option<response::Parts>,
+    pub body: Vec<u8>,
+    pub trailers: Option<HeaderMap>,
+    pub finished: bool,
+}
+
+impl Reply {
+    pub fn text(&self) -> String {
+        String::from_utf8_lossy(&self.body).into_owned()
+    }
+
+    pub fn status(&self) -> u16 {
+        self.head.as_ref().map_or(0, |head| head.status.as_u16())
+    }
+}
+
+struct Sink(Arc<Mutex<Reply>>);
+
+impl ResponseSink for Sink {
+    fn head(&mut self, head: response::Parts) -> Result<(), BadHead> {
+        self.0.lock().unwrap().head = Some(head);
+        Ok(())
+    }
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<()> {
+        Poll::Ready(())
+    }
+
+    fn data(&mut self, data: Bytes) {
+        self.0.lock().unwrap().body.extend_from_slice(&data);
+    }
+
+    fn finish(&mut self, trailers: Option<HeaderMap>) {
+        let mut reply = self.0.lock().unwrap();
+        reply.trailers = trailers;
+        reply.finished = true;
+    }
+}
+
+/// The folder of built test guests; built now if it is not there.
+fn guests() -> PathBuf {
+    if let Some(folder) = std::env::var_os("DYNO_TEST_GUESTS") {
+        return folder.into();
+    }
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let target = root.join("../../target/guests");
+    let status = std::process::Command::new(env!("CARGO"))
+        .args(["build", "--release", "--target", "wasm32-wasip2", "--target-dir"])
+        .arg(&target)
+        .current_dir(root.join("tests/guests"))
+        .status()
+        .expect("cargo runs");
+    assert!(status.success(), "the test guests do not build");
+    target.join("wasm32-wasip2/release")
+}
+
+impl Host {
+    /// A node that knows the component `guest` (a test guest's name) as `web`.
+    pub async fn new(guest: &str) -> Host {
+        Host::with(guest, Limits::default(), &[]).await
+    }
+
+    pub async fn with(guest: &str, limits: Limits, env: &[(&str, &str)]) -> Host {
+        let file = guests().join(format!("{guest}.wasm"));
+        let bytes = std::fs::read(&file).unwrap_or_else(|e| panic!("{}: {e}", file.display()));
+        Host::of_bytes(&bytes, guest.ends_with('3'), limits, env).await
+    }
+
+    pub async fn of_bytes(bytes: &[u8], p3: bool, limits: Limits, env: &[(&str, &str)]) -> Host {
+        let folder = tempfile::tempdir().unwrap();
+        let app = folder.path().join("app");
+        std::fs::create_dir(&app).unwrap();
+        std::fs::write(app.join("web.wasm"), bytes).unwrap();
+        std::fs::write(app.join("victim.txt"), "the app's own file\n").unwrap();
+        let flavor = if p3 { Flavor::P3 } else { Flavor::P2 };
+        let program = Program {
+            component: "web.wasm".into(),
+            args: vec![],
+            flavor,
+        };
+        let programs = BTreeMap::from([(ProcessType::web(), program)]);
+        let unpacked = Unpacked {
+            folder: app,
+            programs,
+        };
+        let (send, reports) = mpsc::unbounded_channel();
+        let logs: Arc<Mutex<Vec<LogLine>>> = Arc::default();
+        let lines = Arc::clone(&logs);
+        let child = env!("CARGO_BIN_EXE_dyno-compile-child");
+        let cache = Path::new(env!("CARGO_TARGET_TMPDIR")).join("compiled");
+        let node = Node::new(NodeConfig {
+            id: "local".parse().unwrap(),
+            engines: Engines::new(Allocation::for_this_machine()).unwrap(),
+            compiler: Compiler::new(&cache, vec![child.into()]).unwrap(),
+            slugs: Arc::new(move |_| Ok(unpacked.clone())),
+            work: folder.path().join("work"),
+            egress: Egress::default(),
+            logs: Arc::new(move |line| lines.lock().unwrap().push(line)),
+            reports: Arc::new(move |report| drop(send.send(report))),
+        })
+        .unwrap();
+        let mut host = Host {
+            node,
+            reports,
+            logs,
+            folder,
+            run: 0,
+        };
+        host.fetch(limits, env).await;
+        host
+    }
+
+    async fn fetch(&mut self, limits: Limits, env: &[(&str, &str)]) {
+        let own = |(k, v): &(&str, &str)| (k.to_string(), v.to_string());
+        let spec = ProcessSpec {
+            kind: Kind::Handler,
+            limits,
+        };
+        let release = Release {
+            version: "v1".parse().unwrap(),
+            slug: SlugId::new([7; 32]),
+            description: "Deploy".to_owned(),
+            config: Arc::new(env.iter().map(own).collect()),
+            processes: BTreeMap::from([(ProcessType::web(), spec)]),
+        };
+        self.node.step(Step::Fetch {
+            node: "local".parse().unwrap(),
+            app: "demo".parse().unwrap(),
+            release: Arc::new(release),
+        });
+        match self.report().await {
+            Report::Fetched { result, .. } => result.expect("the guest compiles and links"),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    pub async fn report(&mut self) -> Report {
+        let report = tokio::time::timeout(PATIENCE, self.reports.recv());
+        report.await.expect("a report in time").unwrap()
+    }
+
+    pub fn key(&mut self) -> DynoKey {
+        self.run += 1;
+        DynoKey {
+            app: "demo".parse().unwrap(),
+            dyno: "web.1".parse().unwrap(),
+            run: Run(self.run),
+        }
+    }
+
+    /// Starts a dyno; the report of what came of it.
+    pub async fn start(&mut self) -> (DynoKey, Report) {
+        let dyno = self.key();
+        self.node.step(Step::Start {
+            node: "local".parse().unwrap(),
+            dyno: dyno.clone(),
+            version: "v1".parse().unwrap(),
+        });
+        (dyno, self.report().await)
+    }
+
+    /// A dyno that is up, taken.
+    pub async fn up(&mut self) -> Dyno {
+        let (key, report) = self.start().await;
+        assert!(matches!(report, Report::Up { .. }), "{report:?}");
+        self.node.take(&key).expect("up and free")
+    }
+
+    pub fn lines(&self) -> Vec<String> {
+        self.logs.lock().unwrap().iter().map(|line| line.text.clone()).collect()
+    }
+}
+
+/// A GET.
+pub fn get(path: &str) -> Request<Bytes> {
+    Request::get(format!("http://demo.localhost{path}"))
+        .header("host", "demo.localhost")
+        .body(Bytes::new())
+        .unwrap()
+}
+
+/// A POST of `body`.
+pub fn post(path: &str, body: impl Into<Bytes>) -> Request<Bytes> {
+    let body = body.into();
+    Request::post(format!("http://demo.localhost{path}"))
+        .header("host", "demo.localhost")
+        .header("content-length", body.len())
+        .body(body)
+        .unwrap()
+}
+
+/// Has the dyno answer; the dyno again if it lives.
+pub async fn ask(dyno: Dyno, request: Request<Bytes>) -> (Option<Dyno>, Reply) {
+    let reply: Arc<Mutex<Reply>> = Arc::default();
+    let request = request.map(|body| Full::new(body).map_err(|e| match e {}).boxed_unsync());
+    let call = dyno.call(request, Sink(Arc::clone(&reply)));
+    let dyno = tokio::time::timeout(PATIENCE, call).await.expect("the call ends");
+    let reply = std::mem::take(&mut *reply.lock().unwrap());
+    (dyno, reply)
+}
