@@ -1,0 +1,283 @@
+//! Owns the reading of a slug's archive: one zstd frame, inside it the canonical tar stream, within limits.
+//! Must not know what is done with the contents.
+
+use std::io::{self, BufReader, Read, Write};
+
+use grid::name::SlugId;
+use tar::{EntryType, Header};
+use zstd::stream::read::Decoder;
+
+use super::VerifyError;
+use crate::digest::{Digest, Digesting};
+use crate::format::{self, BLOCK, MANIFEST_BYTES_MAX, MANIFEST_NAME};
+use crate::manifest::{FileRecord, Manifest};
+use crate::path::{SlugPath, shown};
+
+/// Bytes read at a time.
+const CHUNK_BYTES: usize = 64 << 10;
+
+/// The packed bytes as they come in: counted, digested, limited.
+type Intake<R> = Digesting<R>;
+
+/// The tar stream inside a slug.
+pub(super) struct Stream<R: Read> {
+    decoder: Decoder<'static, BufReader<Intake<R>>>,
+    /// Bytes that came out so far.
+    unpacked: u64,
+    /// The entry being read, for errors.
+    pub(super) at: String,
+}
+
+impl<R: Read> Stream<R> {
+    pub(super) fn open(reader: R) -> Result<Self, VerifyError> {
+        let input = BufReader::with_capacity(CHUNK_BYTES, Digesting::new(reader));
+        let mut decoder = Decoder::with_buffer(input)
+            .map_err(VerifyError::Compression)?
+            .single_frame();
+        decoder
+            .window_log_max(format::ZSTD_WINDOW_LOG_MAX)
+            .map_err(VerifyError::Compression)?;
+        Ok(Self {
+            decoder,
+            unpacked: 0,
+            at: MANIFEST_NAME.to_owned(),
+        })
+    }
+
+    /// Reads the first entry, which must be the manifest.
+    pub(super) fn manifest(&mut self) -> Result<Manifest, VerifyError> {
+        let header = self.header()?.ok_or_else(|| VerifyError::NoManifest {
+            entry: "nothing".to_owned(),
+        })?;
+        let name = header.path_bytes();
+        if *name != *MANIFEST_NAME.as_bytes() {
+            return Err(VerifyError::NoManifest {
+                entry: shown(&name),
+            });
+        }
+        check_is_file(&header, MANIFEST_NAME)?;
+        let size = header.entry_size().unwrap_or(u64::MAX);
+        if size > MANIFEST_BYTES_MAX {
+            return Err(VerifyError::TooLarge {
+                entry: MANIFEST_NAME.to_owned(),
+                what: "16 MiB of manifest",
+            });
+        }
+        self.check_canonical(&header, MANIFEST_NAME, size)?;
+        let mut text = Vec::new();
+        self.contents(size, |bytes| {
+            text.extend_from_slice(bytes);
+            Ok(())
+        })?;
+        Manifest::from_json(&text).map_err(VerifyError::Manifest)
+    }
+
+    /// Reads the header that the manifest says comes next.
+    pub(super) fn entry(
+        &mut self,
+        path: &SlugPath,
+        record: &FileRecord,
+        manifest: &Manifest,
+    ) -> Result<(), VerifyError> {
+        let expected = format::in_archive(path.as_str());
+        self.at = shown(expected.as_bytes());
+        let header = self.header()?.ok_or_else(|| VerifyError::Truncated {
+            entry: self.at.clone(),
+        })?;
+        let name = header.path_bytes();
+        check_name(&header, &name)?;
+        if *name != *expected.as_bytes() {
+            return Err(unexpected(&name, path, manifest));
+        }
+        self.check_canonical(&header, &expected, record.bytes)
+    }
+
+    fn check_canonical(&self, header: &Header, name: &str, size: u64) -> Result<(), VerifyError> {
+        match format::header(name, size) {
+            Some(only) if only.as_bytes() == header.as_bytes() => Ok(()),
+            _ => Err(VerifyError::NotCanonical {
+                entry: shown(name.as_bytes()),
+            }),
+        }
+    }
+
+    /// The next block as a header; none where the archive ends.
+    fn header(&mut self) -> Result<Option<Header>, VerifyError> {
+        let mut header = Header::new_old();
+        let block = header.as_mut_bytes();
+        self.fill(block)?;
+        Ok(block.iter().any(|byte| *byte != 0).then_some(header))
+    }
+
+    /// Reads the contents of an entry and the fill after it; gives the digest.
+    pub(super) fn contents(
+        &mut self,
+        bytes: u64,
+        mut each: impl FnMut(&[u8]) -> io::Result<()>,
+    ) -> Result<Digest, VerifyError> {
+        let mut digest = Digesting::new(io::sink());
+        let mut chunk = vec![0; CHUNK_BYTES.min(bytes as usize)];
+        let mut left = bytes;
+        while left > 0 {
+            let part = &mut chunk[..left.min(CHUNK_BYTES as u64) as usize];
+            self.fill(part)?;
+            let written = digest.write_all(part).and_then(|()| each(part));
+            written.map_err(|source| VerifyError::Write {
+                entry: self.at.clone(),
+                source,
+            })?;
+            left -= part.len() as u64;
+        }
+        let mut fill = [0; BLOCK];
+        let fill = &mut fill[..format::padding(bytes)];
+        self.fill(fill)?;
+        if fill.iter().any(|byte| *byte != 0) {
+            return Err(VerifyError::NotCanonical {
+                entry: self.at.clone(),
+            });
+        }
+        Ok(digest.digest())
+    }
+
+    /// Reads the two zero blocks at the end and sees to it that nothing follows, packed or unpacked.
+    pub(super) fn close(mut self, manifest: &Manifest) -> Result<(SlugId, u64), VerifyError> {
+        self.at = "the end".to_owned();
+        if let Some(header) = self.header()? {
+            let name = header.path_bytes();
+            check_name(&header, &name)?;
+            return Err(after_last(&name, manifest));
+        }
+        if self.header()?.is_some() {
+            return Err(VerifyError::Trailing {
+                place: "between the archive's last blocks",
+            });
+        }
+        if self.read(&mut [0])? != 0 {
+            return Err(VerifyError::Trailing {
+                place: "in the archive",
+            });
+        }
+        let mut input = self.decoder.finish();
+        if input.read(&mut [0]).map_err(VerifyError::Read)? != 0 {
+            return Err(VerifyError::Trailing {
+                place: "after the compressed part",
+            });
+        }
+        let input = input.into_inner();
+        Ok((SlugId::new(*input.digest().bytes()), input.passed()))
+    }
+
+    /// Fills a buffer, or says that the slug is cut off.
+    fn fill(&mut self, mut buffer: &mut [u8]) -> Result<(), VerifyError> {
+        while !buffer.is_empty() {
+            let read = self.read(buffer)?;
+            if read == 0 {
+                return Err(VerifyError::Truncated {
+                    entry: self.at.clone(),
+                });
+            }
+            buffer = &mut buffer[read..];
+        }
+        Ok(())
+    }
+
+    /// Reads unpacked bytes, within the limits.
+    fn read(&mut self, buffer: &mut [u8]) -> Result<usize, VerifyError> {
+        let read = self
+            .decoder
+            .read(buffer)
+            .map_err(|error| match error.kind() {
+                io::ErrorKind::UnexpectedEof => VerifyError::Truncated {
+                    entry: self.at.clone(),
+                },
+                _ => VerifyError::Compression(error),
+            })?;
+        self.unpacked += read as u64;
+        let packed = self.decoder.get_ref().get_ref().passed();
+        let too_large = |what| VerifyError::TooLarge {
+            entry: self.at.clone(),
+            what,
+        };
+        if packed > format::SLUG_BYTES_MAX {
+            return Err(too_large("520 MiB packed"));
+        }
+        if self.unpacked > format::TAR_BYTES_MAX {
+            return Err(too_large("500 MiB unpacked"));
+        }
+        if format::is_bomb(self.unpacked, packed) {
+            return Err(VerifyError::Bomb {
+                entry: self.at.clone(),
+            });
+        }
+        Ok(read)
+    }
+}
+
+/// Refuses what is no plain file, or has a name that none may have.
+fn check_name(header: &Header, name: &[u8]) -> Result<(), VerifyError> {
+    let entry = || shown(name);
+    check_is_file(header, &entry())?;
+    if name == MANIFEST_NAME.as_bytes() {
+        return Err(VerifyError::SecondManifest);
+    }
+    let named = |source| VerifyError::Name {
+        entry: entry(),
+        source,
+    };
+    match format::from_archive(name) {
+        Some(path) => SlugPath::from_bytes(path).map(drop).map_err(named),
+        // An absolute or climbing name is told as such, whatever folder it means.
+        None => match SlugPath::from_bytes(name) {
+            Ok(_) => Err(VerifyError::Outside { entry: entry() }),
+            Err(source) => Err(named(source)),
+        },
+    }
+}
+
+fn check_is_file(header: &Header, entry: &str) -> Result<(), VerifyError> {
+    let what = match header.entry_type() {
+        EntryType::Regular => return Ok(()),
+        EntryType::Link => "a hard link",
+        EntryType::Symlink => "a symbolic link",
+        EntryType::Char | EntryType::Block => "a device",
+        EntryType::Fifo => "a pipe",
+        EntryType::Directory => "a folder entry",
+        EntryType::GNUSparse => "a sparse file",
+        EntryType::GNULongName | EntryType::GNULongLink => "a GNU long-name record",
+        EntryType::XGlobalHeader | EntryType::XHeader => "a PAX record",
+        _ => "of an unknown type",
+    };
+    Err(VerifyError::NotAFile {
+        entry: entry.to_owned(),
+        what,
+    })
+}
+
+/// What to say of a well-formed entry that is not the next one.
+fn unexpected(name: &[u8], next: &SlugPath, manifest: &Manifest) -> VerifyError {
+    let found = format::from_archive(name).and_then(|path| SlugPath::from_bytes(path).ok());
+    match found {
+        // Files come in the manifest's order, so a smaller name that it has was there before.
+        Some(path) if path < *next && manifest.files.contains_key(&path) => {
+            VerifyError::Duplicate { entry: shown(name) }
+        }
+        _ => VerifyError::Unexpected {
+            entry: shown(name),
+            expected: shown(next.as_str().as_bytes()),
+        },
+    }
+}
+
+/// What to say of a well-formed entry after the last one.
+fn after_last(name: &[u8], manifest: &Manifest) -> VerifyError {
+    let found = format::from_archive(name).and_then(|path| SlugPath::from_bytes(path).ok());
+    match found {
+        Some(path) if manifest.files.contains_key(&path) => {
+            VerifyError::Duplicate { entry: shown(name) }
+        }
+        _ => VerifyError::Unexpected {
+            entry: shown(name),
+            expected: "nothing more".to_owned(),
+        },
+    }
+}
