@@ -12,6 +12,7 @@
 //! 3. [`observed::Observed::issue`] notes each step as asked, an executor carries it out, a node reports.
 
 pub mod backoff;
+pub mod check;
 pub mod desired;
 pub mod fault;
 pub mod lifecycle;
@@ -21,3 +22,4 @@ pub mod placement;
 pub mod plan;
 pub mod routing;
 pub mod time;
+pub mod usage;

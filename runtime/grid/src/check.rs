@@ -1,0 +1,183 @@
+//! The invariants of the grid, as a function that returns violations.
+//!
+//! Owns what must hold of a plan, given what was known. Must not know how the planner got there: nothing
+//! of its making is used here, and each invariant is looked at from the outside.
+
+mod dynos;
+mod routes;
+
+use crate::desired::Desired;
+use crate::observed::Observed;
+use crate::plan::{Plan, Step, plan};
+use crate::time::Time;
+use std::fmt;
+
+/// A rule that holds of every plan. The numbers are those of the architecture's list.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Invariant {
+    /// 1: a published table names only dynos that are up.
+    OnlyUp = 1,
+    /// 2: one release an app a table.
+    OneRelease = 2,
+    /// 3: no capacity gap during a swap.
+    NoGap = 3,
+    /// 4: no node over capacity.
+    Capacity = 4,
+    /// 5: two dynos of one process type sit on two nodes whenever two nodes live.
+    Apart = 5,
+    /// 6: a draining dyno gets nothing new and stops by its deadline.
+    Drain = 6,
+    /// 7: generations only rise.
+    Generations = 7,
+    /// 8: applying a plan in full gives an empty next plan.
+    Settles = 8,
+    /// 9: no start before back-off ends.
+    BackOff = 9,
+    /// 10: same inputs, same plan.
+    Same = 10,
+    /// 11: missing data never unschedules anything.
+    MissingData = 11,
+}
+
+impl Invariant {
+    /// Every invariant.
+    pub const ALL: [Invariant; 11] = [
+        Invariant::OnlyUp,
+        Invariant::OneRelease,
+        Invariant::NoGap,
+        Invariant::Capacity,
+        Invariant::Apart,
+        Invariant::Drain,
+        Invariant::Generations,
+        Invariant::Settles,
+        Invariant::BackOff,
+        Invariant::Same,
+        Invariant::MissingData,
+    ];
+}
+
+/// A plan that breaks an invariant.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Violation {
+    /// Which one.
+    pub invariant: Invariant,
+    /// What is wrong.
+    pub what: String,
+}
+
+impl fmt::Display for Violation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "invariant {} ({:?}): {}",
+            self.invariant as u8, self.invariant, self.what
+        )
+    }
+}
+
+/// A plan and what it was made of.
+#[derive(Clone, Copy, Debug)]
+pub struct Case<'a> {
+    /// Intent.
+    pub desired: &'a Desired,
+    /// What was known.
+    pub observed: &'a Observed,
+    /// When.
+    pub now: Time,
+    /// The plan.
+    pub plan: &'a Plan,
+}
+
+/// What is known after a plan was carried out in full.
+#[derive(Clone, Debug)]
+pub struct After {
+    /// Intent, with the facts that the plan records.
+    pub desired: Desired,
+    /// What is known, with every step noted as issued.
+    pub observed: Observed,
+}
+
+/// Collects violations.
+#[derive(Debug, Default)]
+struct Findings(Vec<Violation>);
+
+impl Findings {
+    fn add(&mut self, invariant: Invariant, what: impl Into<String>) {
+        self.0.push(Violation {
+            invariant,
+            what: what.into(),
+        });
+    }
+}
+
+impl Case<'_> {
+    /// What is known after the first `steps` steps.
+    fn after(&self, steps: usize) -> After {
+        let (mut desired, mut observed) = (self.desired.clone(), self.observed.clone());
+        for step in &self.plan.steps[..steps] {
+            issue(&mut desired, &mut observed, step, self.now);
+        }
+        After { desired, observed }
+    }
+}
+
+fn issue(desired: &mut Desired, observed: &mut Observed, step: &Step, now: Time) {
+    match step {
+        // A fact that does not fit shows up as a plan that does not settle.
+        Step::Record { fact } => drop(desired.apply(fact)),
+        step => drop(observed.issue(step, desired, now)),
+    }
+}
+
+/// The violations of one plan: invariants 1 to 7, 9 and 11.
+pub fn violations(case: &Case<'_>) -> Vec<Violation> {
+    let mut findings = Findings::default();
+    let After {
+        mut desired,
+        mut observed,
+    } = case.after(0);
+    for step in &case.plan.steps {
+        routes::check_step(&mut findings, case, &desired, &observed, step);
+        dynos::check_step(&mut findings, case, &desired, &observed, step);
+        issue(&mut desired, &mut observed, step, case.now);
+    }
+    let after = After { desired, observed };
+    routes::check_end(&mut findings, case, &after);
+    dynos::check_end(&mut findings, case, &after);
+    findings.0
+}
+
+/// The violations of what two plans show: `again` of the same inputs (10), and `next` of what is known
+/// after the first was carried out in full (8).
+pub fn compare(plan: &Plan, again: &Plan, next: &Plan) -> Vec<Violation> {
+    let mut findings = Findings::default();
+    if plan != again {
+        findings.add(Invariant::Same, format!("{plan:?} and then {again:?}"));
+    }
+    if !next.steps.is_empty() {
+        findings.add(
+            Invariant::Settles,
+            format!("after {:?}: {:?}", plan.steps, next.steps),
+        );
+    }
+    findings.0
+}
+
+/// Plans, checks every invariant, and gives the plan.
+pub fn checked_plan(desired: &Desired, observed: &Observed, now: Time) -> (Plan, Vec<Violation>) {
+    let made = plan(desired, observed, now);
+    let case = Case {
+        desired,
+        observed,
+        now,
+        plan: &made,
+    };
+    let mut found = violations(&case);
+    let after = case.after(made.steps.len());
+    let next = plan(&after.desired, &after.observed, now);
+    found.extend(compare(&made, &plan(desired, observed, now), &next));
+    (made, found)
+}
+
+#[cfg(test)]
+mod tests;

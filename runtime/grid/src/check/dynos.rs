@@ -1,0 +1,301 @@
+//! Invariants of dynos and nodes: 4, 5, 6, 9 and 11.
+//!
+//! Owns what must hold of a `Start`, a `Drain` and a `Stop`. Must not know why one was chosen.
+
+use super::{After, Case, Findings, Invariant};
+use crate::desired::{App, Desired, Release};
+use crate::lifecycle::State;
+use crate::name::{DynoKey, NodeId, ProcessType};
+use crate::observed::{Observed, Slot};
+use crate::plan::{Plan, Step};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Whether most nodes that are known say nothing.
+pub(super) fn deaf(case: &Case<'_>) -> bool {
+    let known: BTreeSet<&NodeId> = case
+        .desired
+        .nodes
+        .iter()
+        .chain(case.observed.nodes.keys())
+        .collect();
+    let silent = known.iter().filter(|id| {
+        case.observed
+            .nodes
+            .get(**id)
+            .is_none_or(|node| node.silent(case.now))
+    });
+    silent.count() * 2 > known.len()
+}
+
+pub(super) fn check_step(
+    findings: &mut Findings,
+    case: &Case<'_>,
+    desired: &Desired,
+    observed: &Observed,
+    step: &Step,
+) {
+    match step {
+        Step::Start { node, dyno, .. } if observed.dynos.contains_key(dyno) => {
+            let what = format!("{dyno} is started twice, now on {node}");
+            findings.add(Invariant::Capacity, what);
+        }
+        Step::Start {
+            node,
+            dyno,
+            version,
+        } => {
+            let slot = Slot {
+                app: dyno.app.clone(),
+                dyno: dyno.dyno.clone(),
+                version: *version,
+            };
+            waited(findings, case, observed, &slot);
+            started_apart(findings, case, desired, observed, (node, &slot));
+        }
+        Step::Drain { node, dyno, .. } | Step::Stop { node, dyno, .. } => {
+            ended_for_a_reason(findings, case, observed, node, dyno);
+        }
+        _ => {}
+    }
+}
+
+fn waited(findings: &mut Findings, case: &Case<'_>, observed: &Observed, slot: &Slot) {
+    let Some(history) = observed.crashes.get(slot) else {
+        return;
+    };
+    let forgiven = case
+        .desired
+        .apps
+        .get(&slot.app)
+        .map(|app| app.forgiven_before(&slot.dyno));
+    let counts = forgiven.is_none_or(|before| history.run >= before);
+    if counts && case.now < history.not_before {
+        let what = format!(
+            "{} starts at {}, not after {}",
+            slot.dyno, case.now, history.not_before
+        );
+        findings.add(Invariant::BackOff, what);
+    }
+}
+
+/// A dyno does not join the only node that its siblings are on while another one lives.
+fn started_apart(
+    findings: &mut Findings,
+    case: &Case<'_>,
+    desired: &Desired,
+    observed: &Observed,
+    (node, slot): (&NodeId, &Slot),
+) {
+    let live = observed
+        .nodes
+        .values()
+        .filter(|node| !node.silent(case.now))
+        .count();
+    let Some(app) = desired.apps.get(&slot.app) else {
+        return;
+    };
+    let siblings = settled_in(case, app, observed, slot);
+    if live >= 2 && !siblings.is_empty() && siblings.values().all(|home| home == node) {
+        findings.add(
+            Invariant::Apart,
+            format!("{} joins all its siblings on {node}", slot.dyno),
+        );
+    }
+}
+
+/// The nodes of the dynos that will stay in the other places of a dyno's process type.
+fn settled_in(
+    case: &Case<'_>,
+    app: &App,
+    observed: &Observed,
+    slot: &Slot,
+) -> BTreeMap<u32, NodeId> {
+    let deaf = deaf(case);
+    let mut homes = BTreeMap::new();
+    for (key, dyno) in observed.dynos_of(&slot.app) {
+        let silent = observed
+            .nodes
+            .get(&dyno.node)
+            .is_none_or(|node| node.silent(case.now));
+        let stays = key.dyno.process == slot.dyno.process
+            && key.dyno.index != slot.dyno.index
+            && key.dyno.index <= app.count(&key.dyno.process)
+            && dyno.version == slot.version
+            && dyno.state.lives()
+            && key.run >= app.stale_before(&key.dyno)
+            && (deaf || !silent);
+        if stays {
+            homes.insert(key.dyno.index, dyno.node.clone());
+        }
+    }
+    homes
+}
+
+/// Nothing is ended that cannot be heard, or whose app is not known.
+fn ended_for_a_reason(
+    findings: &mut Findings,
+    case: &Case<'_>,
+    observed: &Observed,
+    node: &NodeId,
+    key: &DynoKey,
+) {
+    if !case.desired.apps.contains_key(&key.app) {
+        findings.add(
+            Invariant::MissingData,
+            format!("{key} of an unknown app is ended"),
+        );
+    }
+    if observed
+        .nodes
+        .get(node)
+        .is_none_or(|node| node.silent(case.now))
+    {
+        findings.add(
+            Invariant::MissingData,
+            format!("{key} is ended on the silent node {node}"),
+        );
+    }
+}
+
+pub(super) fn check_end(findings: &mut Findings, case: &Case<'_>, after: &After) {
+    within_capacity(findings, after);
+    drained_in_time(findings, case, after);
+    apart_at_rest(findings, case, after);
+    nothing_ended_without_successor(findings, case, after);
+}
+
+fn within_capacity(findings: &mut Findings, after: &After) {
+    for (id, node) in &after.observed.nodes {
+        let (memory, dynos) = after.observed.used(id);
+        if memory > node.memory_bytes || dynos > node.dynos_max {
+            let what = format!("{id} holds {dynos} dynos with {memory} bytes");
+            findings.add(Invariant::Capacity, what);
+        }
+    }
+}
+
+/// Whoever is past its deadline has been told to stop; for whoever is not, there will be another look.
+fn drained_in_time(findings: &mut Findings, case: &Case<'_>, after: &After) {
+    for (key, dyno) in &after.observed.dynos {
+        let silent = after
+            .observed
+            .nodes
+            .get(&dyno.node)
+            .is_none_or(|n| n.silent(case.now));
+        let (State::Draining, Some(deadline), None) = (dyno.state, dyno.deadline, dyno.stopped)
+        else {
+            continue;
+        };
+        if silent || !case.desired.apps.contains_key(&key.app) {
+            continue;
+        }
+        if case.now >= deadline {
+            findings.add(Invariant::Drain, format!("{key} goes on after {deadline}"));
+        } else if case.plan.wake_at.is_none_or(|wake| wake > deadline) {
+            findings.add(
+                Invariant::Drain,
+                format!("nobody will stop {key} at {deadline}"),
+            );
+        }
+    }
+}
+
+/// Where nothing is left to do and nothing under way, dynos that could sit on two nodes do.
+fn apart_at_rest(findings: &mut Findings, case: &Case<'_>, after: &After) {
+    let live: Vec<&NodeId> = after
+        .observed
+        .nodes
+        .iter()
+        .filter(|(_, node)| !node.silent(case.now))
+        .map(|(id, _)| id)
+        .collect();
+    let under_way = after
+        .observed
+        .dynos
+        .values()
+        .any(|dyno| !dyno.state.serves());
+    let waits = *case.plan
+        != Plan {
+            wake_at: case.plan.wake_at,
+            ..Plan::default()
+        };
+    if live.len() < 2 || under_way || waits {
+        return;
+    }
+    for app in after.desired.apps.values() {
+        let Some(release) = app.serving_release() else {
+            continue;
+        };
+        for process in release.processes.keys() {
+            let homes = homes(&after.observed, app, release, process);
+            let shared = homes
+                .first()
+                .filter(|home| homes.iter().all(|other| other == *home));
+            let Some(home) = shared.filter(|home| homes.len() >= 2 && live.contains(home)) else {
+                continue;
+            };
+            let need = release.processes[process].limits.memory_bytes;
+            let elsewhere = live
+                .iter()
+                .any(|id| *id != home && has_room(&after.observed, id, need));
+            // A node that has to fetch the slug first gets its dyno later.
+            let ready = live.iter().filter(|id| **id != home).all(|id| {
+                let key = (app.name.clone(), release.version);
+                after.observed.nodes[*id].releases.get(&key) == Some(&crate::observed::Fetch::Ready)
+            });
+            if elsewhere && ready && homes.len() == app.count(process) as usize {
+                let what = format!("all {process} dynos of {} sit on {home}", app.name);
+                findings.add(Invariant::Apart, what);
+            }
+        }
+    }
+}
+
+fn homes(observed: &Observed, app: &App, release: &Release, process: &ProcessType) -> Vec<NodeId> {
+    let dynos = observed.dynos_of(&app.name).filter(|(key, dyno)| {
+        key.dyno.process == *process
+            && dyno.version == release.version
+            && dyno.state.serves()
+            && key.dyno.index <= app.count(process)
+    });
+    dynos.map(|(_, dyno)| dyno.node.clone()).collect()
+}
+
+fn has_room(observed: &Observed, id: &NodeId, need: u64) -> bool {
+    let (memory, dynos) = observed.used(id);
+    let node = &observed.nodes[id];
+    dynos < node.dynos_max && node.memory_bytes.saturating_sub(memory) >= need
+}
+
+/// A wanted dyno of the release that serves is not ended unless its place is filled by another one, or
+/// room must be made where there is none.
+fn nothing_ended_without_successor(findings: &mut Findings, case: &Case<'_>, after: &After) {
+    for step in &case.plan.steps {
+        let Step::Drain { dyno: key, .. } = step else {
+            continue;
+        };
+        let Some(app) = after.desired.apps.get(&key.app) else {
+            continue;
+        };
+        let Some(dyno) = case.observed.dynos.get(key) else {
+            continue;
+        };
+        let wanted = app.serving == Some(dyno.version)
+            && key.dyno.index <= app.count(&key.dyno.process)
+            && app
+                .serving_release()
+                .is_some_and(|r| r.processes.contains_key(&key.dyno.process));
+        let mut in_place = after.observed.dynos_in(&key.app, &key.dyno);
+        let filled = in_place.any(|(_, d)| d.version == dyno.version && d.state.serves());
+        let no_room =
+            case.plan.notes.iter().any(
+                |note| matches!(note, crate::plan::Note::NoRoom { app, .. } if *app == key.app),
+            );
+        if wanted && !filled && !no_room {
+            findings.add(
+                Invariant::MissingData,
+                format!("{key} is drained and nothing replaces it"),
+            );
+        }
+    }
+}

@@ -1,0 +1,163 @@
+//! Invariants of published routes: 1, 2, 3, 7 and 11.
+//!
+//! Owns what must hold of a `Publish`. Must not know how a route is made.
+
+use super::{After, Case, Findings, Invariant};
+use crate::desired::Desired;
+use crate::name::{DynoKey, ProcessType};
+use crate::observed::Observed;
+use crate::plan::{Route, Serve, Step};
+
+/// The dynos that a route hands requests to.
+fn dynos(route: &Route) -> &[DynoKey] {
+    match &route.serve {
+        Serve::Dynos(dynos) => dynos,
+        Serve::Booting | Serve::Refuse(_) => &[],
+    }
+}
+
+pub(super) fn check_step(
+    findings: &mut Findings,
+    case: &Case<'_>,
+    desired: &Desired,
+    observed: &Observed,
+    step: &Step,
+) {
+    let Step::Publish { route } = step else {
+        return;
+    };
+    only_up(findings, observed, route);
+    one_release(findings, observed, route);
+    no_gap(findings, desired, observed, route);
+    rises(findings, observed, route);
+    nothing_missing_unschedules(findings, case, observed, route);
+}
+
+fn only_up(findings: &mut Findings, observed: &Observed, route: &Route) {
+    if matches!(&route.serve, Serve::Dynos(dynos) if dynos.is_empty()) {
+        findings.add(
+            Invariant::OnlyUp,
+            format!("the route of {} is empty", route.app),
+        );
+    }
+    for key in dynos(route) {
+        let state = observed.dynos.get(key).map(|dyno| dyno.state);
+        if !state.is_some_and(|state| state.serves()) {
+            findings.add(
+                Invariant::OnlyUp,
+                format!("{key} is published while {state:?}"),
+            );
+        }
+    }
+}
+
+fn one_release(findings: &mut Findings, observed: &Observed, route: &Route) {
+    for key in dynos(route) {
+        let version = observed.dynos.get(key).map(|dyno| dyno.version);
+        if version != route.version || key.app != route.app {
+            let what = format!("{key} of {version:?} is in a route of {:?}", route.version);
+            findings.add(Invariant::OneRelease, what);
+        }
+    }
+}
+
+/// When another release takes over, it serves with as many dynos as the one before, or as are wanted.
+fn no_gap(findings: &mut Findings, desired: &Desired, observed: &Observed, route: &Route) {
+    let Some(old) = observed.routes.get(&route.app) else {
+        return;
+    };
+    let Some(app) = desired.apps.get(&route.app) else {
+        return;
+    };
+    let swaps = old.version.is_some() && old.version != route.version;
+    if !swaps || app.maintenance {
+        return;
+    }
+    let release = route.version.and_then(|version| app.releases.get(&version));
+    let has_web = release.is_some_and(|r| r.processes.contains_key(&ProcessType::web()));
+    let wanted = if has_web {
+        app.count(&ProcessType::web()) as usize
+    } else {
+        0
+    };
+    let still_up = |key: &&DynoKey| {
+        observed
+            .dynos
+            .get(key)
+            .is_some_and(|dyno| dyno.state.serves())
+    };
+    let before = dynos(old).iter().filter(still_up).count();
+    let after = dynos(route).len();
+    if after < before.min(wanted) {
+        let what = format!(
+            "{} swaps {before} dynos for {after}, {wanted} wanted",
+            route.app
+        );
+        findings.add(Invariant::NoGap, what);
+    }
+}
+
+fn rises(findings: &mut Findings, observed: &Observed, route: &Route) {
+    let highest = observed.routes.values().map(|route| route.generation).max();
+    if highest.is_some_and(|highest| route.generation <= highest) {
+        let what = format!("generation {} after {highest:?}", route.generation);
+        findings.add(Invariant::Generations, what);
+    }
+}
+
+/// While most nodes are silent, a dyno on a silent node stays in the route, unless intent changed.
+fn nothing_missing_unschedules(
+    findings: &mut Findings,
+    case: &Case<'_>,
+    observed: &Observed,
+    route: &Route,
+) {
+    let Some(old) = observed.routes.get(&route.app) else {
+        return;
+    };
+    if !super::dynos::deaf(case) || old.version != route.version {
+        return;
+    }
+    let Some(app) = case.desired.apps.get(&route.app) else {
+        findings.add(
+            Invariant::MissingData,
+            format!("a route for {}, which is unknown", route.app),
+        );
+        return;
+    };
+    for key in dynos(old).iter().filter(|key| !dynos(route).contains(key)) {
+        let Some(dyno) = observed.dynos.get(key) else {
+            continue;
+        };
+        let silent = observed
+            .nodes
+            .get(&dyno.node)
+            .is_none_or(|node| node.silent(case.now));
+        let wanted = key.dyno.index <= app.count(&key.dyno.process)
+            && key.run >= app.stale_before(&key.dyno)
+            && !app.maintenance;
+        if silent && wanted && dyno.state.serves() {
+            findings.add(
+                Invariant::MissingData,
+                format!("{key} leaves the route in silence"),
+            );
+        }
+    }
+}
+
+/// At the end, every route still names only dynos that are up: none was drained behind its back.
+pub(super) fn check_end(findings: &mut Findings, case: &Case<'_>, after: &After) {
+    for route in after.observed.routes.values() {
+        for key in dynos(route) {
+            let drained = case.plan.steps.iter().any(|step| {
+                matches!(step, Step::Drain { dyno, .. } | Step::Stop { dyno, .. } if dyno == key)
+            });
+            if drained {
+                findings.add(
+                    Invariant::Drain,
+                    format!("{key} is ended while it is in the route"),
+                );
+            }
+        }
+    }
+}

@@ -1,0 +1,198 @@
+//! Dyno time and its price.
+//!
+//! Owns how intervals become dyno-seconds and money. Must not know how intervals are stored.
+
+use crate::name::{AppName, DynoKey, ProcessType};
+use crate::time::Time;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// Seconds of an hour.
+const HOUR_SECS: u64 = 3_600;
+
+/// One dyno's time, from its start to its end or to when the record was made.
+///
+/// A record of the same run replaces a shorter one, so that a repeated or later record bills nothing twice.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Interval {
+    /// The dyno.
+    pub dyno: DynoKey,
+    /// Memory limit of its size, in bytes.
+    pub memory_bytes: u64,
+    /// When it started.
+    pub from: Time,
+    /// When it ended, or how far the record goes.
+    pub to: Time,
+}
+
+/// What an hour of a dyno costs. The operator's setting.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Prices {
+    /// Dynos of an app that cost nothing at any moment.
+    pub free_dynos: u32,
+    /// Each further one, in millionths of a dollar an hour.
+    pub micros_per_hour: u64,
+}
+
+impl Default for Prices {
+    /// The first dyno of an app is free, each further one costs $0.05 an hour.
+    fn default() -> Self {
+        Prices {
+            free_dynos: 1,
+            micros_per_hour: 50_000,
+        }
+    }
+}
+
+/// Dyno time of one process type and size, and what an app pays.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Bill {
+    /// Dyno-seconds by process type and memory limit in bytes.
+    pub seconds: BTreeMap<(ProcessType, u64), u64>,
+    /// Dyno-seconds beyond the free dynos.
+    pub billed_seconds: u64,
+    /// The price in millionths of a dollar, rounded down.
+    pub micros: u64,
+}
+
+impl Bill {
+    /// All dyno time in seconds.
+    pub fn total_seconds(&self) -> u64 {
+        self.seconds.values().sum()
+    }
+
+    /// All dyno time in hours, as in `1.2583`.
+    pub fn dyno_hours(&self) -> f64 {
+        self.total_seconds() as f64 / HOUR_SECS as f64
+    }
+}
+
+/// The bill of each app for these intervals, in whatever order and however often they are given.
+pub fn bills(intervals: &[Interval], prices: Prices) -> BTreeMap<AppName, Bill> {
+    let mut runs: BTreeMap<&DynoKey, &Interval> = BTreeMap::new();
+    for interval in intervals {
+        let known = runs.entry(&interval.dyno).or_insert(interval);
+        if (interval.to, interval.from) > (known.to, known.from) {
+            *known = interval;
+        }
+    }
+    let mut apps: BTreeMap<AppName, Vec<&Interval>> = BTreeMap::new();
+    for (key, interval) in runs {
+        apps.entry(key.app.clone()).or_default().push(interval);
+    }
+    apps.into_iter()
+        .map(|(app, intervals)| (app, bill(&intervals, prices)))
+        .collect()
+}
+
+/// A time in whole seconds, rounded down: so the seconds of intervals that touch add up.
+fn second(time: Time) -> u64 {
+    time.micros() / 1_000_000
+}
+
+fn bill(intervals: &[&Interval], prices: Prices) -> Bill {
+    let mut bill = Bill::default();
+    let mut edges: BTreeMap<u64, i64> = BTreeMap::new();
+    for interval in intervals {
+        let (from, to) = (
+            second(interval.from),
+            second(interval.to.max(interval.from)),
+        );
+        let size = (interval.dyno.dyno.process.clone(), interval.memory_bytes);
+        *bill.seconds.entry(size).or_default() += to - from;
+        *edges.entry(from).or_default() += 1;
+        *edges.entry(to).or_default() -= 1;
+    }
+    let (mut running, mut since) = (0i64, 0u64);
+    for (at, change) in edges {
+        let beyond = u64::try_from(running - i64::from(prices.free_dynos)).unwrap_or(0);
+        bill.billed_seconds += (at - since) * beyond;
+        running += change;
+        since = at;
+    }
+    bill.micros = bill.billed_seconds.saturating_mul(prices.micros_per_hour) / HOUR_SECS;
+    bill
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::name::Run;
+    use proptest::prelude::*;
+
+    fn interval(index: u32, run: u64, from: u64, to: u64) -> Interval {
+        let dyno = crate::name::DynoId {
+            process: ProcessType::web(),
+            index,
+        };
+        let app = "hello".parse().expect("valid");
+        Interval {
+            dyno: DynoKey {
+                app,
+                dyno,
+                run: Run(run),
+            },
+            memory_bytes: 128 << 20,
+            from: Time::from_secs(from),
+            to: Time::from_secs(to),
+        }
+    }
+
+    fn of(intervals: &[Interval]) -> Bill {
+        let mut bills = bills(intervals, Prices::default());
+        bills.pop_first().map(|(_, bill)| bill).unwrap_or_default()
+    }
+
+    #[test]
+    fn an_hour_and_a_quarter_and_half_a_minute() {
+        let bill = of(&[interval(1, 1, 0, 75 * 60 + 30)]);
+        assert_eq!(format!("{:.4}", bill.dyno_hours()), "1.2583");
+        assert_eq!(bill.micros, 0, "the first dyno is free");
+    }
+
+    #[test]
+    fn four_dynos_for_an_hour_cost_fifteen_cents() {
+        let four: Vec<_> = (1..=4)
+            .map(|index| interval(index, u64::from(index), 0, 3_600))
+            .collect();
+        assert_eq!(of(&four).micros, 150_000);
+    }
+
+    #[test]
+    fn a_replaced_dyno_costs_as_one() {
+        let bill = of(&[interval(1, 1, 0, 1_800), interval(1, 2, 1_800, 3_600)]);
+        assert_eq!((bill.total_seconds(), bill.micros), (3_600, 0));
+    }
+
+    proptest! {
+        #[test]
+        fn repeating_and_shuffling_change_nothing(
+            spans in prop::collection::vec((1u32..5, 0u64..10_000, 0u64..10_000), 0..12),
+        ) {
+            let numbered = spans.into_iter().enumerate();
+            let all: Vec<_> = numbered
+                .map(|(run, (index, from, length))| interval(index, run as u64, from, from + length))
+                .collect();
+            // An earlier, shorter record of the same run is replaced.
+            let earlier = all.iter().map(|i| Interval { to: i.from, ..i.clone() });
+            let mut repeated: Vec<_> = all.iter().cloned().chain(earlier).collect();
+            repeated.extend(all.iter().rev().cloned());
+            repeated.reverse();
+            prop_assert_eq!(of(&all), of(&repeated));
+        }
+
+        #[test]
+        fn what_is_billed_is_what_runs_beyond_the_free_dyno(
+            spans in prop::collection::vec((0u64..300, 0u64..300), 0..8),
+        ) {
+            let numbered = spans.iter().enumerate();
+            let all: Vec<_> =
+                numbered.map(|(n, (from, length))| interval(1, n as u64, *from, from + length)).collect();
+            let slow: u64 = (0..600u64)
+                .map(|t| spans.iter().filter(|(from, n)| *from <= t && t < from + n).count() as u64)
+                .map(|running| running.saturating_sub(1))
+                .sum();
+            prop_assert_eq!(of(&all).billed_seconds, slow);
+        }
+    }
+}
