@@ -1,0 +1,83 @@
+//! Who we are. The platform tells a dyno by environment variables; elsewhere they are missing, and so are the
+//! fields here.
+
+use std::env;
+use std::fmt;
+
+/// This dyno, as the platform named it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Dyno {
+    /// `DYNO`: process type and number, `web.1`.
+    pub name: Option<String>,
+    /// `APP_NAME`: the app.
+    pub app: Option<String>,
+    /// `RELEASE_VERSION`: `v12`.
+    pub release: Option<String>,
+    /// `SLUG_ID`: the digest of what was built, `sha256:…`.
+    pub slug: Option<String>,
+}
+
+impl Dyno {
+    /// Reads the environment.
+    pub fn current() -> Self {
+        Self::from(|name| env::var(name).ok())
+    }
+
+    /// The process type, `web`.
+    pub fn process(&self) -> Option<&str> {
+        self.parts().map(|(process, _)| process)
+    }
+
+    /// The number of this dyno among those of its process type, from 1.
+    pub fn index(&self) -> Option<u32> {
+        self.parts().map(|(_, index)| index)
+    }
+
+    fn from(lookup: impl Fn(&str) -> Option<String>) -> Self {
+        Self {
+            name: lookup("DYNO"),
+            app: lookup("APP_NAME"),
+            release: lookup("RELEASE_VERSION"),
+            slug: lookup("SLUG_ID"),
+        }
+    }
+
+    fn parts(&self) -> Option<(&str, u32)> {
+        let (process, index) = self.name.as_deref()?.rsplit_once('.')?;
+        Some((process, index.parse().ok()?))
+    }
+}
+
+/// The name, or `local` where no platform gave one.
+impl fmt::Display for Dyno {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(self.name.as_deref().unwrap_or("local"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_dyno_knows_its_parts() {
+        let dyno = Dyno::from(|name| match name {
+            "DYNO" => Some("web.12".to_owned()),
+            "APP_NAME" => Some("shop".to_owned()),
+            _ => None,
+        });
+        assert_eq!((dyno.process(), dyno.index()), (Some("web"), Some(12)));
+        assert_eq!(
+            (dyno.app.as_deref(), dyno.release.as_deref()),
+            (Some("shop"), None)
+        );
+        assert_eq!(dyno.to_string(), "web.12");
+    }
+
+    #[test]
+    fn elsewhere_there_is_no_name() {
+        let dyno = Dyno::from(|_| None);
+        assert_eq!((dyno.process(), dyno.index()), (None, None));
+        assert_eq!(dyno.to_string(), "local");
+    }
+}
