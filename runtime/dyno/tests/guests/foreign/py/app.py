@@ -4,7 +4,6 @@ import os
 
 from componentize_py_types import Err, Ok
 from wit_world import exports
-from wit_world.imports import environment
 from wit_world.imports.streams import StreamError_Closed
 from wit_world.imports.types import (
     Fields,
@@ -27,7 +26,7 @@ class IncomingHandler(exports.IncomingHandler):
         elif path == "/echo" and isinstance(request.method(), Method_Post):
             reply(response_out, 200, read_all(request))
         elif path.startswith("/env/"):
-            value = dict(environment.get_environment()).get(path.removeprefix("/env/"))
+            value = os.environ.get(path.removeprefix("/env/"))
             if value is None:
                 reply(response_out, 404, b"not set\n")
             else:
