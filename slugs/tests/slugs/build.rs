@@ -1,0 +1,221 @@
+//! Real builds with the tools of this machine, and what is said when there is nothing to build.
+
+use std::fs;
+use std::path::Path;
+
+use grid::desired::Kind;
+use grid::name::ProcessType;
+use slugs::World;
+use slugs::build::{Progress, build};
+use slugs::pack::pack;
+
+use crate::support::{App, wasm};
+
+/// A crate without dependencies whose `main` panics with its own path in the message.
+fn rust_app() -> App {
+    App::new()
+        .file("Cargo.toml", "[package]\nname = \"tiny-app\"\nversion = \"0.1.0\"\nedition = \"2021\"\n[workspace]\n")
+        .file("src/main.rs", "fn main() { let n = std::env::args().count(); assert!(n > 0, \"none\"); println!(\"{n}\"); }\n")
+        .file("Cargo.lock", "version = 3\n\n[[package]]\nname = \"tiny-app\"\nversion = \"0.1.0\"\n")
+}
+
+fn packed(app: &App) -> (Vec<u8>, slugs::pack::Packed) {
+    app.pack()
+}
+
+#[test]
+fn rust_builds_and_twice_gives_the_same_slug_in_any_folder() {
+    let app = rust_app();
+    let mut lines = Vec::new();
+    let built = build(app.path(), &mut |progress| lines.push(progress)).expect("it builds");
+    assert!(lines.contains(&Progress::Step(
+        "cargo build --release --target wasm32-wasip2".to_owned()
+    )));
+    assert!(
+        lines
+            .iter()
+            .any(|line| matches!(line, Progress::Line(text) if text.contains("tiny-app")))
+    );
+    assert_eq!(
+        built.components[0].path.as_str(),
+        "target/wasm32-wasip2/release/tiny-app.wasm"
+    );
+    assert!(built.builder.tool.starts_with("rustc "));
+    let bytes = fs::read(&built.components[0].file).expect("the component");
+    for place in [app.path().to_str().expect("UTF-8"), "/.cargo/", "/.rustup/"] {
+        let found = bytes
+            .windows(place.len())
+            .any(|window| window == place.as_bytes());
+        assert!(!found, "`{place}` is in the component");
+    }
+    let (first, slug) = packed(&app);
+    let web = &slug.slug.manifest().processes[&ProcessType::web()];
+    assert_eq!((web.world, web.kind), (World::Run02, Kind::Server));
+    fs::remove_dir_all(app.path().join("target"))
+        .or_else(allow_absent)
+        .expect("it goes");
+    assert!(packed(&app).0 == first, "the same folder gave other bytes");
+    assert!(
+        packed(&rust_app()).0 == first,
+        "another folder gave other bytes"
+    );
+}
+
+/// With CARGO_TARGET_DIR set, there is no `target` in the folder.
+fn allow_absent(error: std::io::Error) -> std::io::Result<()> {
+    if error.kind() == std::io::ErrorKind::NotFound {
+        Ok(())
+    } else {
+        Err(error)
+    }
+}
+
+#[test]
+fn a_workspace_has_its_programs_named_by_the_procfile() {
+    let member = |name: &str, more: &str| {
+        format!("[package]\nname = \"{name}\"\nversion = \"0.1.0\"\nedition = \"2021\"\n{more}")
+    };
+    let app = App::new()
+        .file(
+            "Cargo.toml",
+            "[workspace]\nmembers = [\"one\", \"two\"]\nresolver = \"2\"\n",
+        )
+        .file(
+            "one/Cargo.toml",
+            member("one", "[lib]\ncrate-type = [\"cdylib\", \"rlib\"]\n"),
+        )
+        .file(
+            "one/src/lib.rs",
+            "#[unsafe(no_mangle)] pub extern \"C\" fn one() -> u32 { 1 }\n",
+        )
+        .file("one/src/main.rs", "fn main() {}\n")
+        .file("two/Cargo.toml", member("two", ""))
+        .file("two/src/main.rs", "fn main() {}\n")
+        .file("two/src/bin/three.rs", "fn main() {}\n");
+    let built = app.built();
+    let names: Vec<&str> = built
+        .components
+        .iter()
+        .map(|component| component.path.file_name())
+        .collect();
+    assert!(
+        ["one.wasm", "two.wasm", "three.wasm"]
+            .iter()
+            .all(|name| names.contains(name)),
+        "{names:?}"
+    );
+    let text = app.pack_error();
+    assert!(
+        text.contains("several components") && text.contains("three.wasm"),
+        "{text}"
+    );
+    let app = app.file(
+        "Procfile",
+        "worker: target/wasm32-wasip2/release/three.wasm\n",
+    );
+    let (_, packed) = app.pack();
+    assert_eq!(packed.slug.manifest().processes.len(), 1);
+}
+
+#[test]
+fn a_build_that_fails_shows_why() {
+    let app = rust_app().file("src/main.rs", "fn main() { does_not_exist(); }\n");
+    let mut lines = Vec::new();
+    let error = build(app.path(), &mut |progress| lines.push(progress))
+        .expect_err("it cannot build")
+        .to_string();
+    assert!(
+        error.contains("cargo build") && error.contains("exit status"),
+        "{error}"
+    );
+    assert!(
+        lines
+            .iter()
+            .any(|line| matches!(line, Progress::Line(text) if text.contains("does_not_exist")))
+    );
+}
+
+#[test]
+fn a_build_command_wins_and_its_output_is_shown() {
+    let app = App::new()
+        .file("parts/web.wasm", wasm::handler_03())
+        .file("Cargo.toml", "this is not read")
+        .file("dyno.toml", "[build]\ncommand = \"mkdir -p out && cp parts/web.wasm out/ && echo done && echo why >&2\"\noutput = [\"out/web.wasm\"]\n");
+    let mut lines = Vec::new();
+    let built = build(app.path(), &mut |progress| lines.push(progress)).expect("it builds");
+    assert!(
+        lines.contains(&Progress::Line("done".to_owned()))
+            && lines.contains(&Progress::Line("why".to_owned()))
+    );
+    assert_eq!(built.components[0].path.as_str(), "out/web.wasm");
+    let place = tempfile::tempdir().expect("a temporary folder");
+    let packed = pack(&built, &place.path().join("x.slug")).expect("a slug");
+    assert_eq!(packed.slug.manifest().builder.name, "command");
+    let text = App::new()
+        .file("dyno.toml", "[build]\ncommand = \"echo no; exit 3\"\n")
+        .build_error();
+    assert!(
+        text.contains("`echo no; exit 3` failed") && text.contains('3'),
+        "{text}"
+    );
+    let text = App::new()
+        .file(
+            "dyno.toml",
+            "[build]\ncommand = \"true\"\noutput = \"web.wasm\"\n",
+        )
+        .build_error();
+    assert!(text.contains("output `web.wasm` is not there"), "{text}");
+    let text = App::new()
+        .file(
+            "dyno.toml",
+            "[build]\ncommand = \"true\"\noutput = \"../web.wasm\"\n",
+        )
+        .build_error();
+    assert!(
+        text.contains("`../web.wasm` is not a path in the app's folder"),
+        "{text}"
+    );
+}
+
+#[test]
+fn a_folder_without_an_app_says_what_was_looked_for() {
+    let text = App::new().build_error();
+    for part in [
+        "[build] command",
+        "Cargo.toml",
+        "Procfile",
+        ".wasm",
+        "dyno new",
+    ] {
+        assert!(text.contains(part), "{text}");
+    }
+    let text = App::new().file("package.json", "{}").build_error();
+    assert!(
+        text.contains("package.json")
+            && text.contains("componentize-js")
+            && text.contains("`command`"),
+        "{text}"
+    );
+    let text = App::new()
+        .file("package.json", "{}")
+        .file("Procfile", "web: app.wasm\n")
+        .build_error();
+    assert!(text.contains("package.json"), "{text}");
+    let text = App::new().file("Procfile", "web: app.wasm\n").build_error();
+    assert!(
+        text.contains("`app.wasm`, which is not in the app's folder"),
+        "{text}"
+    );
+    let text = App::new()
+        .file("a.wasm", "x")
+        .file("b.wasm", "x")
+        .build_error();
+    assert!(
+        text.contains("several `.wasm` files (a.wasm, b.wasm)"),
+        "{text}"
+    );
+    let gone = build(Path::new("/no/such/folder"), &mut |_| {})
+        .expect_err("no folder")
+        .to_string();
+    assert!(gone.contains("/no/such/folder is not a folder"), "{gone}");
+}

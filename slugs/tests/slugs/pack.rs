@@ -1,0 +1,288 @@
+//! What goes into a slug, what stays out, and that the same app gives the same bytes.
+
+use std::fs::{self, File};
+use std::os::unix::fs::symlink;
+use std::time::{Duration, SystemTime};
+
+use grid::desired::Kind;
+use grid::name::ProcessType;
+use slugs::pack::pack;
+use slugs::verify::verify;
+use slugs::{Slug, World};
+
+use crate::support::{App, files_below, wasm};
+
+fn names(app: &App) -> Vec<String> {
+    let (_, packed) = app.pack();
+    packed
+        .slug
+        .manifest()
+        .files
+        .keys()
+        .map(ToString::to_string)
+        .collect()
+}
+
+#[test]
+fn a_slug_says_what_it_holds() {
+    let app = App::hello()
+        .file("Procfile", "web: web.wasm --port $PORT\nworker: jobs.wasm\n")
+        .file("jobs.wasm", wasm::command_02())
+        .file("dyno.toml", "[limits]\nmemory = \"64MiB\"\n[formation]\nweb = 2\n")
+        .file("app.json", r#"{"name": "x", "env": {"MODE": "fast", "KEY": {"required": false}}, "formation": {"worker": {"quantity": 3}}}"#);
+    let (bytes, packed) = app.pack();
+    let slug = verify(bytes.as_slice()).expect("a good slug");
+    assert_eq!(slug, packed.slug);
+    let manifest = slug.manifest();
+    let web = &manifest.processes[&ProcessType::web()];
+    assert_eq!((web.world, web.kind), (World::Handler02, Kind::Handler));
+    assert_eq!(web.args, ["--port", "$PORT"]);
+    assert_eq!(web.limits.memory_bytes, Some(64 << 20));
+    assert_eq!(
+        manifest.specs()[&ProcessType::web()].limits.memory_bytes,
+        64 << 20
+    );
+    let counts: Vec<(String, u32)> = manifest
+        .initial_formation()
+        .into_iter()
+        .map(|(name, count)| (name.to_string(), count))
+        .collect();
+    assert_eq!(counts, [("web".to_owned(), 2), ("worker".to_owned(), 3)]);
+    assert_eq!(manifest.env["MODE"].value.as_deref(), Some("fast"));
+    assert!(!manifest.env["KEY"].required);
+    let components: Vec<String> = slug
+        .components()
+        .map(|(path, world, _)| format!("{path} {world}"))
+        .collect();
+    assert_eq!(
+        components,
+        [
+            "jobs.wasm wasi:cli/run@0.2",
+            "web.wasm wasi:http/incoming-handler@0.2"
+        ]
+    );
+    assert_eq!(slug.bytes(), bytes.len() as u64);
+}
+
+#[test]
+fn the_same_app_gives_the_same_bytes() {
+    let (first, _) = App::hello().pack();
+    // Other folder, other order of writing, other times and modes.
+    let other = App::new()
+        .file("notes.txt", "some notes\n")
+        .file("web.wasm", wasm::handler_02())
+        .file("public/index.html", "<h1>hello</h1>")
+        .file("empty/gone", "");
+    fs::remove_file(other.path().join("empty/gone")).expect("it is there");
+    for file in files_below(other.path()) {
+        let yesterday = SystemTime::now() - Duration::from_secs(86_400);
+        File::open(&file)
+            .expect("a file")
+            .set_modified(yesterday)
+            .expect("a time");
+        fs::set_permissions(&file, std::os::unix::fs::PermissionsExt::from_mode(0o755))
+            .expect("a mode");
+    }
+    let (second, packed) = other.pack();
+    assert_eq!(first, second);
+    assert_eq!(
+        packed.slug.id(),
+        verify(first.as_slice()).expect("a good slug").id()
+    );
+}
+
+#[test]
+fn one_byte_more_gives_another_slug() {
+    let (_, first) = App::hello().pack();
+    let (_, second) = App::hello().file("notes.txt", "some notes!\n").pack();
+    assert_ne!(first.slug.id(), second.slug.id());
+}
+
+#[test]
+fn what_builds_leave_behind_stays_out() {
+    let app = App::hello()
+        .file(".git/config", "x")
+        .file("tmp/x", "x")
+        .file("log/x", "x")
+        .file("target/x", "x")
+        .file("node_modules/x", "x")
+        .file("sub/node_modules/x", "x")
+        .file(".env", "SECRET=1")
+        .file("sub/.env", "SECRET=1")
+        .file("old.slug", "x")
+        .file(
+            "cache/CACHEDIR.TAG",
+            "Signature: 8a477f597d28d172789f06886806bc55",
+        )
+        .file("cache/x", "x")
+        .file("sub/tmp/kept", "x")
+        .file("slug.json", "an app may have a file of this name");
+    assert_eq!(
+        names(&app),
+        [
+            "notes.txt",
+            "public/index.html",
+            "slug.json",
+            "sub/tmp/kept",
+            "web.wasm"
+        ]
+    );
+}
+
+#[test]
+fn slugignore_and_dyno_toml_have_their_say() {
+    let app = App::hello()
+        .file(
+            ".slugignore",
+            "*.psd\n/drafts/\n# a comment\n!keep.psd\n!/.env\n",
+        )
+        .file("a.psd", "x")
+        .file("sub/b.psd", "x")
+        .file("keep.psd", "x")
+        .file("drafts/x", "x")
+        .file("target/assets/app.css", "x")
+        .file("target/assets/.env", "x")
+        .file("target/other", "x")
+        .file(".env", "SECRET=1")
+        .file(
+            "dyno.toml",
+            "include = [\"target/assets/**\"]\nexclude = [\"notes.txt\"]\n",
+        );
+    assert_eq!(
+        names(&app),
+        [
+            ".slugignore",
+            "dyno.toml",
+            "keep.psd",
+            "public/index.html",
+            "target/assets/app.css",
+            "web.wasm"
+        ]
+    );
+}
+
+#[test]
+fn a_component_that_the_procfile_names_is_in_wherever_it_is() {
+    let app = App::hello()
+        .file("target/out/jobs.wasm", wasm::command_02())
+        .file(
+            "Procfile",
+            "web: web.wasm\nworker: ./target/out/jobs.wasm once\n",
+        );
+    assert!(names(&app).contains(&"target/out/jobs.wasm".to_owned()));
+}
+
+#[test]
+fn a_slug_never_holds_itself() {
+    let app = App::hello();
+    for name in ["app.slug", "app.bin"] {
+        let file = app.path().join(name);
+        let first = pack(&app.built(), &file).expect("a slug").slug;
+        let second = pack(&app.built(), &file).expect("a slug").slug;
+        assert_eq!(first.id(), second.id());
+        assert_eq!(Slug::open(&file).expect("a good slug"), second);
+        fs::remove_file(file).expect("it is there");
+    }
+}
+
+#[test]
+fn links_and_odd_names_are_refused_by_name() {
+    let app = App::hello();
+    symlink("/etc/passwd", app.path().join("secrets")).expect("a link");
+    let text = app.pack_error();
+    assert!(
+        text.contains("`secrets` is a symbolic link") && text.contains(".slugignore"),
+        "{text}"
+    );
+    let app = App::hello();
+    symlink("public", app.path().join("folder")).expect("a link");
+    assert!(app.pack_error().contains("`folder` is a symbolic link"));
+    // One that is left out hurts nobody.
+    let app = App::hello().file(".slugignore", "secrets\n");
+    symlink("/etc/passwd", app.path().join("secrets")).expect("a link");
+    symlink("/tmp", app.path().join("target")).expect("a link");
+    assert!(!names(&app).contains(&"secrets".to_owned()));
+    let text = App::hello().file("a\nb", "x").pack_error();
+    assert!(
+        text.contains("`a\\nb`") && text.contains("control character"),
+        "{text}"
+    );
+    let text = App::hello().file(&"x".repeat(120), "x").pack_error();
+    assert!(text.contains("too long"), "{text}");
+}
+
+#[test]
+fn a_process_must_have_its_component() {
+    let app = App::new()
+        .file("out/web.wasm", wasm::handler_02())
+        .file(
+            "dyno.toml",
+            "[build]\ncommand = \"true\"\noutput = \"out\"\n",
+        )
+        .file("Procfile", "web: web.wasm\n");
+    let text = app.pack_error();
+    assert!(
+        text.contains("`web` runs `web.wasm`, which is not there")
+            && text.contains("`out/web.wasm`"),
+        "{text}"
+    );
+    let app = App::new().file("web.wasm", wasm::wasip1());
+    let text = app.pack_error();
+    assert!(
+        text.contains("`web.wasm` cannot be `web`") && text.contains("worker"),
+        "{text}"
+    );
+    let app = App::hello().file("Procfile", "web: web.wasm\nworker: web.wasm\n");
+    assert!(app.pack_error().contains("`web.wasm` cannot be `worker`"));
+    let app = App::hello().file("dyno.toml", "[formation]\nworker = 1\n");
+    let text = app.pack_error();
+    assert!(
+        text.contains("`worker`") && text.contains("it has web"),
+        "{text}"
+    );
+}
+
+#[test]
+fn a_core_module_stays_as_it_is() {
+    let app = App::new()
+        .file("jobs.wasm", wasm::wasip1())
+        .file("Procfile", "worker: jobs.wasm\n");
+    let (bytes, packed) = app.pack();
+    let worker = packed
+        .slug
+        .manifest()
+        .processes
+        .values()
+        .next()
+        .expect("one process");
+    assert_eq!((worker.world, worker.kind), (World::Wasip1, Kind::Process));
+    assert!(verify(bytes.as_slice()).is_ok());
+}
+
+#[test]
+fn a_failed_pack_leaves_what_was_there() {
+    let app = App::hello();
+    let place = tempfile::tempdir().expect("a temporary folder");
+    let file = place.path().join("app.slug");
+    pack(&app.built(), &file).expect("a slug");
+    let before = fs::read(&file).expect("the slug");
+    let app = app.file("zeros", vec![0; 40 << 20]);
+    let error = pack(&app.built(), &file).expect_err("a bomb").to_string();
+    assert!(error.contains("1/200"), "{error}");
+    assert_eq!(files_below(place.path()), [file.clone()]);
+    assert_eq!(fs::read(&file).expect("the slug"), before);
+    assert!(pack(&app.built(), &place.path().join("no/such/folder/app.slug")).is_err());
+}
+
+#[test]
+fn a_single_file_is_an_app() {
+    let app = App::hello();
+    let built = slugs::build::ready_made(&app.path().join("web.wasm")).expect("a component");
+    let packed = pack(&built, &app.path().join("one.slug")).expect("a slug");
+    let manifest = packed.slug.manifest();
+    assert_eq!(manifest.files.len(), 1);
+    assert_eq!(
+        manifest.processes[&ProcessType::web()].component.as_str(),
+        "web.wasm"
+    );
+}

@@ -1,0 +1,114 @@
+//! Random input: nothing panics, and what is accepted is what it was.
+
+use arbitrary::{Arbitrary, Unstructured};
+use proptest::prelude::*;
+use slugs::component::inspect;
+use slugs::verify::verify;
+use slugs::{Manifest, SlugPath};
+use wasm_smith::{Component, Config, Module};
+
+use crate::support::App;
+use crate::support::archive::{self, Tar, good};
+
+/// A slug whose `web` is these bytes.
+fn slug_of(bytes: &[u8]) -> Vec<u8> {
+    let text = archive::text(&archive::manifest(&[("web.wasm", bytes)]));
+    Tar::default()
+        .file("slug.json", &text)
+        .file("app/web.wasm", bytes)
+        .slug()
+}
+
+fn random_config(input: &mut Unstructured<'_>) -> Config {
+    Config::arbitrary(input).unwrap_or_default()
+}
+
+/// A slug with a component is accepted only if the component is.
+fn check_component(bytes: &[u8]) {
+    let inspected = inspect(bytes);
+    if verify(slug_of(bytes).as_slice()).is_ok() {
+        assert!(inspected.is_ok());
+    }
+}
+
+proptest! {
+    #[test]
+    fn random_bytes_are_refused(bytes in prop::collection::vec(any::<u8>(), 0..2_000)) {
+        prop_assert!(verify(bytes.as_slice()).is_err());
+        prop_assert!(verify(archive::compressed(&bytes).as_slice()).is_err());
+        let _ = Manifest::from_json(&bytes);
+        let _ = inspect(&bytes);
+        let _ = inspect(&[b"\0asm\x01\0\0\0", bytes.as_slice()].concat());
+        let _ = inspect(&[b"\0asm\x0d\0\x01\0", bytes.as_slice()].concat());
+    }
+
+    #[test]
+    fn random_modules_are_judged(seed in prop::collection::vec(any::<u8>(), 0..4_000)) {
+        let mut input = Unstructured::new(&seed);
+        let config = random_config(&mut input);
+        if let Ok(module) = Module::new(config, &mut input) {
+            check_component(&module.to_bytes());
+        }
+    }
+
+    #[test]
+    fn random_components_are_judged(seed in prop::collection::vec(any::<u8>(), 0..4_000)) {
+        let mut input = Unstructured::new(&seed);
+        let config = random_config(&mut input);
+        if let Ok(component) = Component::new(config, &mut input) {
+            check_component(&component.to_bytes());
+        }
+    }
+
+    #[test]
+    fn damaged_components_are_judged(at in any::<prop::sample::Index>(), byte in any::<u8>()) {
+        for mut bytes in [crate::support::wasm::handler_02(), crate::support::wasm::wasip1()] {
+            let at = at.index(bytes.len());
+            bytes[at] = byte;
+            check_component(&bytes);
+        }
+    }
+
+    /// A flipped bit is seen, or changes nothing that a slug says (a flag of the frame that has no effect).
+    #[test]
+    fn a_flipped_bit_is_seen_or_harmless(at in any::<prop::sample::Index>(), bit in 0_u8..8) {
+        let (mut bytes, packed) = hello();
+        let at = at.index(bytes.len());
+        bytes[at] ^= 1 << bit;
+        if let Ok(slug) = verify(bytes.as_slice()) {
+            prop_assert_eq!(slug.manifest(), packed.slug.manifest());
+            prop_assert_ne!(slug.id(), packed.slug.id());
+        }
+    }
+
+    /// The same inside the archive, where no checksum of zstd's stands in the way.
+    #[test]
+    fn a_changed_byte_of_the_archive_is_seen(at in any::<prop::sample::Index>(), change in 1_u8..) {
+        let mut bytes = Vec::new();
+        std::io::copy(&mut zstd::stream::read::Decoder::new(good().slug().as_slice()).expect("a decoder"), &mut bytes)
+            .expect("memory");
+        let at = at.index(bytes.len());
+        bytes[at] ^= change;
+        if let Ok(slug) = verify(archive::compressed(&bytes).as_slice()) {
+            // Only a text that nothing else depends on can have changed.
+            let good = verify(good().slug().as_slice()).expect("a good slug");
+            prop_assert_eq!(&slug.manifest().files, &good.manifest().files);
+        }
+    }
+
+    #[test]
+    fn paths_are_what_they_say(text in "[a-z./\\\\\0 é]{0,40}") {
+        if let Ok(path) = SlugPath::new(&text) {
+            let joined = std::path::Path::new("/root").join(path.as_str());
+            prop_assert!(joined.starts_with("/root"));
+            prop_assert!(joined.components().all(|part| part != std::path::Component::ParentDir));
+            prop_assert_eq!(path.as_str(), text);
+        }
+    }
+}
+
+/// One app, packed once.
+fn hello() -> (Vec<u8>, slugs::pack::Packed) {
+    static HELLO: std::sync::OnceLock<(Vec<u8>, slugs::pack::Packed)> = std::sync::OnceLock::new();
+    HELLO.get_or_init(|| App::hello().pack()).clone()
+}

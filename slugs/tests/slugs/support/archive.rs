@@ -1,0 +1,205 @@
+//! Archives written block by block, so that they can hold what no archiver would write.
+
+use std::io::Write;
+
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+use tar::{EntryType, Header};
+use zstd::stream::write::Encoder;
+
+use super::wasm;
+
+const BLOCK: usize = 512;
+
+/// A tar stream in the making.
+#[derive(Clone, Default)]
+pub(crate) struct Tar {
+    bytes: Vec<u8>,
+}
+
+impl Tar {
+    /// An entry as packing would write it, after `change` had its way with the header.
+    pub(crate) fn entry(
+        mut self,
+        name: &str,
+        contents: &[u8],
+        change: impl FnOnce(&mut Header),
+    ) -> Self {
+        let mut header = plain(name, contents.len() as u64);
+        change(&mut header);
+        header.set_cksum();
+        self.bytes.extend(header.as_bytes());
+        self.data(contents)
+    }
+
+    pub(crate) fn file(self, name: &str, contents: &[u8]) -> Self {
+        self.entry(name, contents, |_| {})
+    }
+
+    pub(crate) fn of_type(self, name: &str, kind: EntryType) -> Self {
+        self.entry(name, b"", |header| header.set_entry_type(kind))
+    }
+
+    /// Bytes and the fill after them.
+    pub(crate) fn data(mut self, contents: &[u8]) -> Self {
+        self.bytes.extend(contents);
+        self.bytes
+            .resize(self.bytes.len().next_multiple_of(BLOCK), 0);
+        self
+    }
+
+    pub(crate) fn raw(mut self, bytes: &[u8]) -> Self {
+        self.bytes.extend(bytes);
+        self
+    }
+
+    /// Changes a byte, counted from the end.
+    pub(crate) fn poke(mut self, from_end: usize, byte: u8) -> Self {
+        let at = self.bytes.len() - from_end;
+        self.bytes[at] = byte;
+        self
+    }
+
+    pub(crate) fn end(self) -> Self {
+        self.raw(&[0; 2 * BLOCK])
+    }
+
+    pub(crate) fn packed(&self) -> Vec<u8> {
+        compressed(&self.bytes)
+    }
+
+    /// With the end, packed.
+    pub(crate) fn slug(self) -> Vec<u8> {
+        self.end().packed()
+    }
+}
+
+pub(crate) fn compressed(bytes: &[u8]) -> Vec<u8> {
+    let mut encoder = Encoder::new(Vec::new(), 3).expect("an encoder");
+    encoder.write_all(bytes).expect("memory");
+    encoder.finish().expect("memory")
+}
+
+/// A header as packing writes it, but with any name that fits its field.
+fn plain(name: &str, size: u64) -> Header {
+    let mut header = Header::new_ustar();
+    if header.set_path(name).is_err() || *header.path_bytes() != *name.as_bytes() {
+        let field = &mut header.as_ustar_mut().expect("a ustar header").name;
+        field.fill(0);
+        field[..name.len()].copy_from_slice(name.as_bytes());
+    }
+    header.set_entry_type(EntryType::Regular);
+    header.set_mode(0o644);
+    header.set_uid(0);
+    header.set_gid(0);
+    header.set_mtime(0);
+    header.set_size(size);
+    header.set_cksum();
+    header
+}
+
+pub(crate) fn digest(bytes: &[u8]) -> String {
+    Sha256::digest(bytes)
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect()
+}
+
+pub(crate) fn record(bytes: &[u8]) -> Value {
+    json!({"bytes": bytes.len(), "sha256": digest(bytes)})
+}
+
+/// The manifest of these files with `web.wasm` as a handler.
+pub(crate) fn manifest(files: &[(&str, &[u8])]) -> Value {
+    let records: serde_json::Map<String, Value> = files
+        .iter()
+        .map(|(name, contents)| ((*name).to_owned(), record(contents)))
+        .collect();
+    json!({
+        "format": 1,
+        "builder": {"name": "wasm", "tool": ""},
+        "processes": {"web": {
+            "component": "web.wasm", "args": [],
+            "world": "wasi:http/incoming-handler@0.2", "kind": "handler",
+        }},
+        "formation": {},
+        "env": {},
+        "files": records,
+    })
+}
+
+/// The text of a manifest in the order of its fields, as `slug.json` has it.
+pub(crate) fn text(manifest: &Value) -> Vec<u8> {
+    // serde_json sorts an object's keys; the form wants the order of the fields.
+    let fields = |value: &Value, names: &[&str]| {
+        let parts: Vec<String> = names
+            .iter()
+            .filter_map(|name| Some(format!("\"{name}\":{}", value.get(name)?)))
+            .collect();
+        format!("{{{}}}", parts.join(","))
+    };
+    let processes: Vec<String> = manifest["processes"]
+        .as_object()
+        .expect("an object")
+        .iter()
+        .map(|(name, process)| {
+            format!(
+                "\"{name}\":{}",
+                fields(process, &["component", "args", "world", "kind", "limits"])
+            )
+        })
+        .collect();
+    let mut text = String::from("{");
+    for name in ["format", "builder"] {
+        text.push_str(&format!("\"{name}\":{},", manifest[name]));
+    }
+    text.push_str(&format!("\"processes\":{{{}}}", processes.join(",")));
+    for name in ["formation", "env", "files"] {
+        text.push_str(&format!(",\"{name}\":{}", manifest[name]));
+    }
+    text.push('}');
+    text.into_bytes()
+}
+
+/// The files of the app that hostile archives start from, in order.
+pub(crate) fn files() -> Vec<(&'static str, Vec<u8>)> {
+    vec![
+        ("notes.txt", b"some notes\n".to_vec()),
+        ("web.wasm", wasm::handler_02()),
+    ]
+}
+
+/// The start of a good archive of [`files`]: its manifest.
+pub(crate) fn begun() -> Tar {
+    let files = files();
+    let files: Vec<(&str, &[u8])> = files
+        .iter()
+        .map(|(name, contents)| (*name, contents.as_slice()))
+        .collect();
+    Tar::default().file("slug.json", &text(&manifest(&files)))
+}
+
+/// A good archive of [`files`], without its end.
+pub(crate) fn good() -> Tar {
+    files().iter().fold(begun(), |tar, (name, contents)| {
+        tar.file(&format!("app/{name}"), contents)
+    })
+}
+
+/// A good archive but for what `change` does to its manifest.
+pub(crate) fn with_manifest(change: impl FnOnce(&mut Value)) -> Vec<u8> {
+    let files = files();
+    let named: Vec<(&str, &[u8])> = files
+        .iter()
+        .map(|(name, contents)| (*name, contents.as_slice()))
+        .collect();
+    let mut manifest = manifest(&named);
+    change(&mut manifest);
+    let start = Tar::default().file("slug.json", &text(&manifest));
+    files
+        .iter()
+        .fold(start, |tar, (name, contents)| {
+            tar.file(&format!("app/{name}"), contents)
+        })
+        .slug()
+}

@@ -1,0 +1,106 @@
+//! Folders, components and archives for the tests.
+
+pub(crate) mod archive;
+pub(crate) mod wasm;
+
+use std::error::Error;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use slugs::build::{self, Built};
+use slugs::pack::{self, PackError, Packed};
+use tempfile::TempDir;
+
+/// A source folder that is gone after the test.
+pub(crate) struct App {
+    folder: TempDir,
+}
+
+impl App {
+    pub(crate) fn new() -> Self {
+        Self {
+            folder: tempfile::tempdir().expect("a temporary folder"),
+        }
+    }
+
+    /// An app of one handler and two files.
+    pub(crate) fn hello() -> Self {
+        Self::new()
+            .file("web.wasm", wasm::handler_02())
+            .file("public/index.html", "<h1>hello</h1>")
+            .file("notes.txt", "some notes\n")
+    }
+
+    pub(crate) fn file(self, name: &str, contents: impl AsRef<[u8]>) -> Self {
+        let path = self.path().join(name);
+        fs::create_dir_all(path.parent().expect("a file is in a folder")).expect("a folder");
+        fs::write(path, contents).expect("a file");
+        self
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        self.folder.path()
+    }
+
+    pub(crate) fn built(&self) -> Built {
+        build::build(self.path(), &mut |_| {}).unwrap_or_else(|error| panic!("{}", chain(&error)))
+    }
+
+    /// Packs to a file outside of the folder.
+    pub(crate) fn try_pack(&self) -> Result<(TempDir, Packed), PackError> {
+        let place = tempfile::tempdir().expect("a temporary folder");
+        let packed = pack::pack(&self.built(), &place.path().join("app.slug"))?;
+        Ok((place, packed))
+    }
+
+    pub(crate) fn pack(&self) -> (Vec<u8>, Packed) {
+        let (_place, packed) = self
+            .try_pack()
+            .unwrap_or_else(|error| panic!("{}", chain(&error)));
+        (fs::read(&packed.file).expect("the slug"), packed)
+    }
+
+    pub(crate) fn pack_error(&self) -> String {
+        match self.try_pack() {
+            Ok(_) => panic!("it was packed"),
+            Err(error) => chain(&error),
+        }
+    }
+
+    pub(crate) fn build_error(&self) -> String {
+        match build::build(self.path(), &mut |_| {}) {
+            Ok(_) => panic!("it was built"),
+            Err(error) => chain(&error),
+        }
+    }
+}
+
+/// An error as the command line prints it.
+pub(crate) fn chain(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(error) = source {
+        text.push_str(": ");
+        text.push_str(&error.to_string());
+        source = error.source();
+    }
+    text
+}
+
+/// All files below a folder, by name, sorted.
+pub(crate) fn files_below(folder: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    let mut folders = vec![folder.to_owned()];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).expect("a folder") {
+            let path = entry.expect("an entry").path();
+            if path.is_dir() && !path.is_symlink() {
+                folders.push(path)
+            } else {
+                found.push(path)
+            }
+        }
+    }
+    found.sort();
+    found
+}
