@@ -62,11 +62,20 @@ pub enum ProjectError {
 impl Project {
     /// Reads the files of a folder; each may be absent.
     pub fn load(folder: &Path) -> Result<Self, ProjectError> {
-        Self::load_with(folder, &folder.join(procfile::NAME))
+        Self::read(folder, &folder.join(procfile::NAME))
     }
 
-    /// As [`Project::load`], with a Procfile of another name.
+    /// As [`Project::load`], with a Procfile of another name, which must be there.
     pub fn load_with(folder: &Path, procfile: &Path) -> Result<Self, ProjectError> {
+        let failed = |source| ProjectError::Read {
+            file: procfile.to_owned(),
+            source,
+        };
+        std::fs::metadata(procfile).map_err(failed)?;
+        Self::read(folder, procfile)
+    }
+
+    fn read(folder: &Path, procfile: &Path) -> Result<Self, ProjectError> {
         if !folder.is_dir() {
             return Err(ProjectError::NotAFolder {
                 folder: folder.to_owned(),

@@ -70,42 +70,20 @@ fn record(source: &Path) -> Result<FileRecord, PackError> {
     })
 }
 
-/// What each process type runs: by the Procfile, or the only component as `web`.
+/// What each process type runs, with the world that fits.
 fn processes(
     built: &Built,
     sources: &BTreeMap<SlugPath, PathBuf>,
 ) -> Result<BTreeMap<ProcessType, Process>, PackError> {
-    let available = || {
-        built
-            .components
-            .iter()
-            .map(|component| component.path.clone())
-            .collect::<Vec<_>>()
-    };
-    let commands = match (&built.project.procfile, built.components.as_slice()) {
-        (Some(procfile), _) => procfile.processes.clone(),
-        (None, [BuiltComponent { path, .. }]) => BTreeMap::from([(
-            ProcessType::web(),
-            Command {
-                component: path.clone(),
-                args: Vec::new(),
-            },
-        )]),
-        (None, _) => {
-            return Err(PackError::NoProcfile {
-                available: available(),
-            });
-        }
-    };
     let mut inspected = BTreeMap::new();
     let mut processes = BTreeMap::new();
-    for (process, Command { component, args }) in commands {
+    for (process, Command { component, args }) in commands(built)? {
         let source = sources
             .get(&component)
             .ok_or_else(|| PackError::NoComponent {
                 process: process.clone(),
                 component: component.clone(),
-                available: available(),
+                available: available(built),
             })?;
         if !inspected.contains_key(&component) {
             inspected.insert(component.clone(), inspect(&component, source)?);
@@ -129,6 +107,31 @@ fn processes(
         );
     }
     Ok(processes)
+}
+
+/// What each process type is to run: by the Procfile, or the only component as `web`.
+fn commands(built: &Built) -> Result<BTreeMap<ProcessType, Command>, PackError> {
+    match (&built.project.procfile, built.components.as_slice()) {
+        (Some(procfile), _) => Ok(procfile.processes.clone()),
+        (None, [BuiltComponent { path, .. }]) => {
+            let command = Command {
+                component: path.clone(),
+                args: Vec::new(),
+            };
+            Ok(BTreeMap::from([(ProcessType::web(), command)]))
+        }
+        (None, _) => Err(PackError::NoProcfile {
+            available: available(built),
+        }),
+    }
+}
+
+fn available(built: &Built) -> Vec<SlugPath> {
+    built
+        .components
+        .iter()
+        .map(|component| component.path.clone())
+        .collect()
 }
 
 fn inspect(component: &SlugPath, source: &Path) -> Result<component::Component, PackError> {

@@ -266,9 +266,12 @@ fn entries_that_are_not_the_manifests() {
     );
 }
 
+/// What is done to a header.
+type Change = fn(&mut tar::Header);
+
 #[test]
 fn headers_that_packing_does_not_write() {
-    let changed: [(&str, fn(&mut tar::Header)); 9] = [
+    let changed: [(&str, Change); 9] = [
         ("mode", |header| header.set_mode(0o4755)),
         ("owner", |header| header.set_uid(1000)),
         ("time", |header| header.set_mtime(1)),
@@ -411,10 +414,8 @@ fn a_window_that_takes_too_much_memory() {
     encoder
         .set_parameter(zstd::zstd_safe::CParameter::WindowLog(27))
         .expect("a parameter");
-    let mut tar = tar_bytes();
-    encoder.write_all(&tar).expect("memory");
+    encoder.write_all(&tar_bytes()).expect("memory");
     refuses("128 MiB", &encoder.finish().expect("memory"), &["zstd"]);
-    tar.clear();
 }
 
 /// The good archive, unpacked.

@@ -269,7 +269,7 @@ fn a_failed_pack_leaves_what_was_there() {
     let app = app.file("zeros", vec![0; 40 << 20]);
     let error = pack(&app.built(), &file).expect_err("a bomb").to_string();
     assert!(error.contains("1/200"), "{error}");
-    assert_eq!(files_below(place.path()), [file.clone()]);
+    assert_eq!(files_below(place.path()), std::slice::from_ref(&file));
     assert_eq!(fs::read(&file).expect("the slug"), before);
     assert!(pack(&app.built(), &place.path().join("no/such/folder/app.slug")).is_err());
 }
