@@ -8,6 +8,7 @@ use grid::name::ProcessType;
 use slugs::World;
 use slugs::build::{Progress, build};
 use slugs::pack::pack;
+use slugs::project::Project;
 
 use crate::support::{App, wasm};
 
@@ -218,4 +219,18 @@ fn a_folder_without_an_app_says_what_was_looked_for() {
         .expect_err("no folder")
         .to_string();
     assert!(gone.contains("/no/such/folder is not a folder"), "{gone}");
+}
+
+#[test]
+fn a_procfile_of_another_name_must_be_there() {
+    let app = App::hello().file("Procfile.dev", "site: web.wasm\n");
+    let project =
+        Project::load_with(app.path(), &app.path().join("Procfile.dev")).expect("it is there");
+    assert_eq!(project.procfile.expect("it has types").processes.len(), 1);
+    let error =
+        Project::load_with(app.path(), &app.path().join("Procfile.gone")).expect_err("it is gone");
+    assert!(
+        error.to_string().contains("Procfile.gone cannot be read"),
+        "{error}"
+    );
 }
