@@ -141,6 +141,7 @@ pub(crate) fn of_note(note: &Note, now: grid::time::Time) -> Option<LogEvent> {
         }
         Note::Settling
         | Note::MostNodesSilent
+        | Note::NoNodes
         | Note::NodeSilent { .. }
         | Note::UnknownApp { .. } => None,
     }

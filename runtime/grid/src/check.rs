@@ -173,9 +173,14 @@ pub fn checked_plan(desired: &Desired, observed: &Observed, now: Time) -> (Plan,
         plan: &made,
     };
     let mut found = violations(&case);
-    let after = case.after(made.steps.len());
-    let next = plan(&after.desired, &after.observed, now);
-    found.extend(compare(&made, &plan(desired, observed, now), &next));
+    let again = plan(desired, observed, now);
+    let next = if made.steps.is_empty() {
+        again.clone()
+    } else {
+        let after = case.after(made.steps.len());
+        plan(&after.desired, &after.observed, now)
+    };
+    found.extend(compare(&made, &again, &next));
     (made, found)
 }
 

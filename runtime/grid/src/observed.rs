@@ -47,6 +47,8 @@ pub struct Observed {
 pub struct Node {
     /// See `Inventory::incarnation`.
     pub incarnation: u64,
+    /// The serial of the last inventory.
+    pub serial: u64,
     /// Whether silence means death.
     pub heartbeats: Heartbeats,
     /// Memory for dynos, in bytes.

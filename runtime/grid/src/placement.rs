@@ -4,6 +4,7 @@
 //! nor how a node is asked.
 
 use crate::name::NodeId;
+use crate::time::Time;
 use std::collections::BTreeSet;
 
 /// A live node, as a place for dynos.
@@ -17,6 +18,21 @@ pub struct Candidate {
     pub free_dynos: u32,
     /// Dynos that it has.
     pub dynos: u32,
+    /// How far it is with the release.
+    pub slug: Slug,
+}
+
+/// How far a node is with the release of a dyno, the best first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Slug {
+    /// A dyno can start.
+    Ready,
+    /// It is on its way.
+    Coming,
+    /// The node was never asked.
+    Missing,
+    /// The node could not have it at this time; whoever was asked longest ago is asked first.
+    Failed(Time),
 }
 
 impl Candidate {
@@ -31,7 +47,7 @@ impl Candidate {
 ///
 /// Hard: the dyno fits; and siblings that all share one node are not joined there while two nodes live,
 /// so that from two dynos up one node's death leaves one. Else the node with the fewest siblings, then
-/// with the fewest dynos, then with the most free memory, then the first by name.
+/// the one that is furthest with the release (so that a choice, once made, stays), then with the fewest dynos, then with the most free memory, then the first by name.
 pub fn place(nodes: &[Candidate], siblings: &[NodeId], memory_bytes: u64) -> Option<NodeId> {
     let homes: BTreeSet<&NodeId> = siblings.iter().collect();
     let shunned = if nodes.len() >= 2 && homes.len() == 1 {
@@ -44,7 +60,7 @@ pub fn place(nodes: &[Candidate], siblings: &[NodeId], memory_bytes: u64) -> Opt
         .filter(|c| c.fits(memory_bytes) && Some(&c.node) != shunned);
     let best = fit.min_by_key(|c| {
         let together = siblings.iter().filter(|node| **node == c.node).count();
-        (together, c.dynos, u64::MAX - c.free_bytes, &c.node)
+        (together, c.slug, c.dynos, u64::MAX - c.free_bytes, &c.node)
     });
     best.map(|c| c.node.clone())
 }
@@ -64,6 +80,7 @@ mod tests {
             free_bytes,
             free_dynos: 10,
             dynos,
+            slug: Slug::Ready,
         }
     }
 
@@ -100,6 +117,12 @@ mod tests {
                 free_bytes,
                 free_dynos,
                 dynos,
+                slug: [
+                    Slug::Ready,
+                    Slug::Coming,
+                    Slug::Missing,
+                    Slug::Failed(Time::ZERO),
+                ][number % 4],
             };
             all.into_iter().enumerate().map(make).collect()
         })

@@ -59,6 +59,8 @@ pub enum Note {
     Settling,
     /// Most nodes are silent at once: more likely it is our own ears. Nothing is moved away.
     MostNodesSilent,
+    /// No node lives: nothing can start.
+    NoNodes,
     /// This node is silent: its dynos are placed elsewhere.
     NodeSilent {
         /// The node.
@@ -96,7 +98,9 @@ impl Note {
             Note::NoRoom { app, .. } | Note::BackingOff { app, .. } | Note::UnknownApp { app } => {
                 Some(app)
             }
-            Note::Settling | Note::MostNodesSilent | Note::NodeSilent { .. } => None,
+            Note::Settling | Note::MostNodesSilent | Note::NoNodes | Note::NodeSilent { .. } => {
+                None
+            }
         }
     }
 }
@@ -106,6 +110,7 @@ impl fmt::Display for Note {
         match self {
             Note::Settling => f.write_str("waiting for the nodes to say what they have"),
             Note::MostNodesSilent => f.write_str("most nodes are silent: moving nothing"),
+            Note::NoNodes => f.write_str("there is no node to start anything on"),
             Note::NodeSilent { node } => write!(f, "node {node} is silent"),
             Note::NoRoom { dyno, version, .. } => {
                 write!(f, "no node has room for {dyno} of {version}")

@@ -78,7 +78,8 @@ fn waited(findings: &mut Findings, case: &Case<'_>, observed: &Observed, slot: &
     }
 }
 
-/// A dyno does not join the only node that its siblings are on while another one lives.
+/// The last dyno of a type to be placed does not join all its siblings on one node while another lives.
+/// An earlier one may: another place is still to be filled, elsewhere.
 fn started_apart(
     findings: &mut Findings,
     case: &Case<'_>,
@@ -95,7 +96,8 @@ fn started_apart(
         return;
     };
     let siblings = settled_in(case, app, observed, slot);
-    if live >= 2 && !siblings.is_empty() && siblings.values().all(|home| home == node) {
+    let last = siblings.len() + 1 == app.count(&slot.dyno.process) as usize;
+    if live >= 2 && last && !siblings.is_empty() && siblings.values().all(|home| home == node) {
         findings.add(
             Invariant::Apart,
             format!("{} joins all its siblings on {node}", slot.dyno),

@@ -80,13 +80,15 @@ fn no_gap(findings: &mut Findings, desired: &Desired, observed: &Observed, route
     } else {
         0
     };
-    let still_up = |key: &&DynoKey| {
-        observed
+    // What crashed, or is scaled away in the same breath, is no loss of the swap's.
+    let stays = |key: &&DynoKey| {
+        let up = observed
             .dynos
             .get(key)
-            .is_some_and(|dyno| dyno.state.serves())
+            .is_some_and(|dyno| dyno.state.serves());
+        up && key.dyno.index as usize <= wanted
     };
-    let before = dynos(old).iter().filter(still_up).count();
+    let before = dynos(old).iter().filter(stays).count();
     let after = dynos(route).len();
     if after < before.min(wanted) {
         let what = format!(
@@ -136,7 +138,8 @@ fn nothing_missing_unschedules(
         let wanted = key.dyno.index <= app.count(&key.dyno.process)
             && key.run >= app.stale_before(&key.dyno)
             && !app.maintenance;
-        if silent && wanted && dyno.state.serves() {
+        let replaced = dynos(route).iter().any(|other| other.dyno == key.dyno);
+        if silent && wanted && !replaced && dyno.state.serves() {
             findings.add(
                 Invariant::MissingData,
                 format!("{key} leaves the route in silence"),

@@ -205,8 +205,9 @@ impl Observed {
         }
     }
 
+    /// What ended is forgotten. An earlier reconciler's dyno may not be known yet: it stays unknown.
     fn end(&mut self, node: &NodeId, key: &DynoKey) {
-        if self.has(node, key) {
+        if self.has(node, key) || !self.dynos.contains_key(key) {
             self.bury(key);
         }
     }

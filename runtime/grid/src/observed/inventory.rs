@@ -5,19 +5,23 @@
 use super::{Change, Dyno, Fetch, Node, Observed};
 use crate::lifecycle::{Event, State};
 use crate::name::DynoKey;
-use crate::plan::{CrashCause, Inventory, Listed};
+use crate::plan::{CrashCause, DRAIN_GRACE, Inventory, Listed};
 use crate::time::Time;
 use std::collections::{BTreeMap, BTreeSet};
 
 impl Observed {
-    /// An inventory of an earlier incarnation says nothing. One that comes late within an incarnation does
-    /// no harm: dynos only ever move on, and it judges none that was started after it.
+    /// An inventory of an earlier incarnation, or that a later one overtook, says nothing. One that comes
+    /// late otherwise does no harm: dynos only ever move on, and it judges none that was started after it.
     pub(super) fn take_inventory(&mut self, inventory: &Inventory, now: Time) -> Vec<Change> {
-        let known = self.nodes.get(&inventory.node).map(|node| node.incarnation);
-        if known.is_some_and(|known| known > inventory.incarnation) {
+        let told = (inventory.incarnation, inventory.serial);
+        let known = self
+            .nodes
+            .get(&inventory.node)
+            .map(|node| (node.incarnation, node.serial));
+        if known.is_some_and(|known| known > told) {
             return Vec::new();
         }
-        let reborn = known.is_some_and(|known| known < inventory.incarnation);
+        let reborn = known.is_some_and(|(incarnation, _)| incarnation < inventory.incarnation);
         self.take_node(inventory, reborn, now);
         let mut changes = self.end_unlisted(inventory, reborn, now);
         for listed in &inventory.dynos {
@@ -36,6 +40,7 @@ impl Observed {
         }
         let node = Node {
             incarnation: inventory.incarnation,
+            serial: inventory.serial,
             heartbeats: inventory.heartbeats,
             memory_bytes: inventory.memory_bytes,
             dynos_max: inventory.dynos_max,
@@ -80,10 +85,19 @@ impl Observed {
             };
             self.dynos.insert(listed.dyno.clone(), dyno);
         }
-        let change = listed
-            .up
-            .then(|| self.step(&listed.dyno, Event::Ready, now))
-            .flatten();
+        let event = match listed.state {
+            State::Up => Some(Event::Ready),
+            State::Idle => Some(Event::Sleep),
+            State::Draining => Some(Event::Drain),
+            State::Starting | State::Crashed | State::Down => None,
+        };
+        let change = event.and_then(|event| self.step(&listed.dyno, event, now));
+        if let Some(dyno) = self.dynos.get_mut(&listed.dyno)
+            && dyno.state == State::Draining
+        {
+            // Whoever asked it to drain is gone, and its deadline with it.
+            dyno.deadline.get_or_insert(now + DRAIN_GRACE);
+        }
         // What an earlier reconciler started is no news to the reader of a log.
         if unheard { None } else { change }
     }

@@ -23,7 +23,7 @@ fn inventory(incarnation: u64, last_run: u64, dynos: &[(u64, bool)]) -> Report {
     let dynos = dynos.iter().map(|&(run, up)| Listed {
         dyno: key(run),
         version: Version::FIRST,
-        up,
+        state: if up { State::Up } else { State::Starting },
         memory_bytes: 1,
     });
     let dynos = dynos.collect();

@@ -5,8 +5,8 @@
 use super::{Note, Plan, Step};
 use crate::desired::Desired;
 use crate::name::{AppName, DynoId, DynoKey, Generation, NodeId, Run, Version};
-use crate::observed::Observed;
-use crate::placement::Candidate;
+use crate::observed::{Fetch, Observed};
+use crate::placement::{Candidate, Slug};
 use crate::time::Time;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -120,8 +120,12 @@ impl Draft {
         *count += 1;
     }
 
-    /// The live nodes and their room, as if `without` were gone already.
-    pub(super) fn candidates(&self, without: Option<&DynoKey>) -> Vec<Candidate> {
+    /// The live nodes as places for a dyno of a release, as if `without` were gone already.
+    pub(super) fn candidates(
+        &self,
+        release: &(AppName, Version),
+        without: Option<&DynoKey>,
+    ) -> Vec<Candidate> {
         let gone = without.and_then(|key| self.observed.dynos.get(key));
         let live = self.live.iter().filter_map(|id| {
             let node = self.observed.nodes.get(id)?;
@@ -135,6 +139,12 @@ impl Draft {
                 free_bytes: node.memory_bytes.saturating_sub(memory),
                 free_dynos: node.dynos_max.saturating_sub(count),
                 dynos: count,
+                slug: match node.releases.get(release) {
+                    Some(Fetch::Ready) => Slug::Ready,
+                    Some(Fetch::Asked(_)) => Slug::Coming,
+                    Some(Fetch::Failed { at, .. }) => Slug::Failed(*at),
+                    None => Slug::Missing,
+                },
             })
         });
         live.collect()

@@ -38,6 +38,10 @@ fn start(draft: &mut Draft, app: &App, release: &Arc<Release>, id: &DynoId) {
         draft.notes.insert(Note::BackingOff { app, dyno, until });
         return;
     }
+    if draft.live.is_empty() {
+        draft.notes.insert(Note::NoNodes);
+        return;
+    }
     match choose(draft, app, release, id, None) {
         Some(node) => start_on(draft, app, release, id, node),
         None => {
@@ -63,8 +67,9 @@ fn choose(
 ) -> Option<NodeId> {
     let spec = release.processes.get(&id.process)?;
     let siblings = place::siblings(draft, app, release, id);
+    let key = (app.name.clone(), release.version);
     placement::place(
-        &draft.candidates(without),
+        &draft.candidates(&key, without),
         &siblings,
         spec.limits.memory_bytes,
     )
@@ -126,7 +131,11 @@ fn make_room(draft: &mut Draft, app: &App, release: &Release, id: &DynoId) {
     let starting = draft.observed.dynos_of(&app.name).any(|(_, dyno)| {
         dyno.state == crate::lifecycle::State::Starting && dyno.version == release.version
     });
-    if starting || draft.room_is_coming() || !draft.victims.is_empty() {
+    let fetching = draft
+        .reserved
+        .iter()
+        .any(|reserved| reserved.app == app.name);
+    if starting || fetching || draft.room_is_coming() || !draft.victims.is_empty() {
         return;
     }
     let Some(serving) = app.serving else { return };

@@ -4,6 +4,7 @@
 //!
 //! Reports may be lost, repeated and out of order, except that an [`Inventory`] says what is so.
 
+use crate::lifecycle::State;
 use crate::name::{AppName, DynoKey, NodeId, Run, Version};
 use serde::{Deserialize, Serialize};
 
@@ -132,8 +133,11 @@ pub enum Heartbeats {
 pub struct Inventory {
     /// The node.
     pub node: NodeId,
-    /// Rises with each start of the node's program, which leaves no dyno of before.
+    /// Rises with each start of the node's program, which leaves no dyno of before. A step that was meant
+    /// for an earlier one must not reach it.
     pub incarnation: u64,
+    /// Rises with each inventory of an incarnation: one that is overtaken says nothing.
+    pub serial: u64,
     /// Whether silence means death.
     pub heartbeats: Heartbeats,
     /// Memory for dynos, in bytes: the sum of their limits stays within it.
@@ -155,6 +159,7 @@ impl Inventory {
         Inventory {
             node,
             incarnation: 0,
+            serial: 0,
             heartbeats: Heartbeats::Needless,
             memory_bytes,
             dynos_max,
@@ -172,8 +177,8 @@ pub struct Listed {
     pub dyno: DynoKey,
     /// The release that it runs.
     pub version: Version,
-    /// Whether it is ready for requests; else it still starts.
-    pub up: bool,
+    /// What it does: `Starting`, `Up`, `Idle`, or `Draining` since a `Drain`.
+    pub state: State,
     /// Memory that is set aside for it, in bytes.
     pub memory_bytes: u64,
 }

@@ -1,0 +1,291 @@
+//! A node that carries out steps, as a real one would.
+//!
+//! Owns the truth about its dynos. Must not know the planner.
+
+use grid::lifecycle::State;
+use grid::name::{AppName, DynoKey, NodeId, Run, SlugId, Version};
+use grid::plan::{CrashCause, Heartbeats, Inventory, Listed, Report, Step};
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+/// What the dynos of one slug do.
+#[derive(Clone, Debug)]
+pub(crate) struct Behaviour {
+    pub(crate) boot: Boot,
+    /// Whether the slug can be had.
+    pub(crate) fetches: bool,
+    /// What a dyno needs to finish its work.
+    pub(crate) drain: Duration,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) enum Boot {
+    /// It comes up after this time.
+    Up(Duration),
+    /// It crashes after this time.
+    Crash(Duration),
+    /// It never says anything.
+    Never,
+}
+
+impl Behaviour {
+    pub(crate) const GOOD: Behaviour = Behaviour {
+        boot: Boot::Up(Duration::from_millis(20)),
+        fetches: true,
+        drain: Duration::from_millis(100),
+    };
+
+    pub(crate) fn is_good(&self) -> bool {
+        self.fetches && matches!(self.boot, Boot::Up(time) if time < Duration::from_secs(60))
+    }
+}
+
+/// One dyno, as it truly is.
+pub(crate) struct SimDyno {
+    pub(crate) version: Version,
+    pub(crate) up: bool,
+    pub(crate) served: bool,
+    draining: bool,
+    memory_bytes: u64,
+    behaviour: Behaviour,
+}
+
+/// One machine.
+pub(crate) struct SimNode {
+    pub(crate) id: NodeId,
+    pub(crate) alive: bool,
+    /// Whether nothing gets through to it or from it.
+    pub(crate) cut: bool,
+    pub(crate) heartbeats: Heartbeats,
+    pub(crate) incarnation: u64,
+    pub(crate) memory_bytes: u64,
+    pub(crate) dynos_max: u32,
+    pub(crate) dynos: BTreeMap<DynoKey, SimDyno>,
+    last_run: Run,
+    serial: u64,
+    fetched: BTreeMap<(AppName, Version), Fetched>,
+}
+
+/// A release on a node: its slug's behaviour, and the memory of each process type.
+#[derive(Clone)]
+struct Fetched {
+    behaviour: Behaviour,
+    memory_bytes: BTreeMap<String, u64>,
+}
+
+/// What comes of a step, after some time.
+pub(crate) enum Later {
+    Say(Report),
+    Booted(DynoKey),
+    Finished(DynoKey),
+}
+
+/// What a fetch takes.
+const FETCH: Duration = Duration::from_millis(50);
+
+impl SimNode {
+    pub(crate) fn new(
+        id: NodeId,
+        heartbeats: Heartbeats,
+        memory_bytes: u64,
+        dynos_max: u32,
+    ) -> Self {
+        SimNode {
+            id,
+            alive: true,
+            cut: false,
+            heartbeats,
+            incarnation: 0,
+            memory_bytes,
+            dynos_max,
+            dynos: BTreeMap::new(),
+            last_run: Run(0),
+            serial: 0,
+            fetched: BTreeMap::new(),
+        }
+    }
+
+    pub(crate) fn reachable(&self) -> bool {
+        self.alive && !self.cut
+    }
+
+    pub(crate) fn die(&mut self) {
+        self.alive = false;
+        self.dynos.clear();
+        self.fetched.clear();
+        self.last_run = Run(0);
+    }
+
+    pub(crate) fn revive(&mut self) {
+        if !self.alive {
+            self.alive = true;
+            self.incarnation += 1;
+        }
+    }
+
+    pub(crate) fn inventory(&mut self) -> Report {
+        self.serial += 1;
+        let dynos = self.dynos.iter().map(|(key, dyno)| Listed {
+            dyno: key.clone(),
+            version: dyno.version,
+            state: match (dyno.draining, dyno.up) {
+                (true, _) => State::Draining,
+                (false, true) => State::Up,
+                (false, false) => State::Starting,
+            },
+            memory_bytes: dyno.memory_bytes,
+        });
+        Report::Node(Inventory {
+            node: self.id.clone(),
+            incarnation: self.incarnation,
+            serial: self.serial,
+            heartbeats: self.heartbeats,
+            memory_bytes: self.memory_bytes,
+            dynos_max: self.dynos_max,
+            last_run: self.last_run,
+            dynos: dynos.collect(),
+            releases: self.fetched.keys().cloned().collect(),
+        })
+    }
+
+    /// Takes a step; an error is a step that must never have come.
+    pub(crate) fn take(
+        &mut self,
+        step: &Step,
+        behaviours: &BTreeMap<SlugId, Behaviour>,
+    ) -> Result<Vec<(Duration, Later)>, String> {
+        match step {
+            Step::Fetch { app, release, .. } => {
+                let behaviour = behaviours[&release.slug].clone();
+                let result = if behaviour.fetches {
+                    Ok(())
+                } else {
+                    Err("no such slug".into())
+                };
+                if result.is_ok() {
+                    let sizes = release.processes.iter();
+                    let memory_bytes = sizes
+                        .map(|(p, spec)| (p.to_string(), spec.limits.memory_bytes))
+                        .collect();
+                    let key = (app.clone(), release.version);
+                    self.fetched.insert(
+                        key,
+                        Fetched {
+                            behaviour,
+                            memory_bytes,
+                        },
+                    );
+                }
+                let (node, app) = (self.id.clone(), app.clone());
+                let report = Report::Fetched {
+                    node,
+                    app,
+                    version: release.version,
+                    result,
+                };
+                Ok(vec![(FETCH, Later::Say(report))])
+            }
+            Step::Start { dyno, version, .. } => self.start(dyno, *version),
+            Step::Drain { dyno, .. } => Ok(match self.dynos.get_mut(dyno) {
+                Some(there) => {
+                    there.draining = true;
+                    vec![(there.behaviour.drain, Later::Finished(dyno.clone()))]
+                }
+                None => vec![(Duration::ZERO, Later::Say(self.down(dyno)))],
+            }),
+            Step::Stop { dyno, .. } => {
+                self.dynos.remove(dyno);
+                Ok(vec![(Duration::ZERO, Later::Say(self.down(dyno)))])
+            }
+            Step::Forget { app, version, .. } => {
+                self.fetched.remove(&(app.clone(), *version));
+                Ok(Vec::new())
+            }
+            Step::Publish { .. } | Step::Record { .. } => Ok(Vec::new()),
+        }
+    }
+
+    fn start(&mut self, key: &DynoKey, version: Version) -> Result<Vec<(Duration, Later)>, String> {
+        if self.last_run >= key.run {
+            return Err(format!(
+                "{key} on {} comes after run {}",
+                self.id, self.last_run
+            ));
+        }
+        let Some(fetched) = self.fetched.get(&(key.app.clone(), version)).cloned() else {
+            return Err(format!("{key} starts on {} without its slug", self.id));
+        };
+        self.last_run = key.run;
+        let dyno = SimDyno {
+            version,
+            up: false,
+            served: false,
+            draining: false,
+            memory_bytes: fetched.memory_bytes[key.dyno.process.as_str()],
+            behaviour: fetched.behaviour,
+        };
+        let boot = match dyno.behaviour.boot {
+            Boot::Up(time) | Boot::Crash(time) => Some(time),
+            Boot::Never => None,
+        };
+        self.dynos.insert(key.clone(), dyno);
+        let used: u64 = self.dynos.values().map(|dyno| dyno.memory_bytes).sum();
+        if used > self.memory_bytes || self.dynos.len() > self.dynos_max as usize {
+            return Err(format!("{} is over capacity with {key}", self.id));
+        }
+        Ok(boot
+            .map(|time| (time, Later::Booted(key.clone())))
+            .into_iter()
+            .collect())
+    }
+
+    pub(crate) fn booted(&mut self, key: &DynoKey) -> Option<Report> {
+        let dyno = self.dynos.get_mut(key)?;
+        if let Boot::Crash(_) = dyno.behaviour.boot {
+            return self.crash(key, CrashCause::Boot, "it failed to boot");
+        }
+        dyno.up = true;
+        Some(Report::Up {
+            node: self.id.clone(),
+            dyno: key.clone(),
+        })
+    }
+
+    pub(crate) fn finished(&mut self, key: &DynoKey) -> Option<Report> {
+        self.dynos.remove(key).map(|_| self.down(key))
+    }
+
+    pub(crate) fn crash(
+        &mut self,
+        key: &DynoKey,
+        cause: CrashCause,
+        reason: &str,
+    ) -> Option<Report> {
+        let dyno = self.dynos.remove(key)?;
+        let (node, dyno_key, reason) = (self.id.clone(), key.clone(), reason.to_owned());
+        Some(Report::Crashed {
+            node,
+            dyno: dyno_key,
+            reason,
+            cause,
+            served: dyno.served,
+        })
+    }
+
+    fn down(&self, key: &DynoKey) -> Report {
+        Report::Down {
+            node: self.id.clone(),
+            dyno: key.clone(),
+        }
+    }
+
+    /// Releases that are there, for tests of what is forgotten.
+    pub(crate) fn releases(&self) -> BTreeSet<(AppName, Version)> {
+        self.fetched.keys().cloned().collect()
+    }
+
+    /// Dynos that drain.
+    pub(crate) fn is_draining(&self, key: &DynoKey) -> bool {
+        self.dynos.get(key).is_some_and(|dyno| dyno.draining)
+    }
+}

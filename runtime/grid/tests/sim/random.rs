@@ -1,0 +1,88 @@
+//! Scripts made by chance.
+//!
+//! Owns which commands are likely. The script is text, so that a run that fails is a scenario already.
+
+use crate::rng::Rng;
+use std::fmt::Write;
+
+/// Commands in a script at most, besides those that set the scene.
+const COMMANDS_MAX: u64 = 14;
+
+/// The script of a seed.
+pub(crate) fn script(seed: u64) -> String {
+    let mut rng = Rng::new(seed);
+    let mut text = String::new();
+    let (loss, repeat) = (*rng.pick(&[0, 0, 5, 20]), *rng.pick(&[0, 5, 30]));
+    let late = rng.pick(&[0, 50, 2_500]);
+    writeln!(text, "seed {seed} loss={loss} repeat={repeat} late={late}").expect("fits");
+    let nodes = 1 + rng.below(3);
+    for number in 1..=nodes {
+        let memory = rng.pick(&[512, 768, 4_096]);
+        let remote = if rng.percent(50) { " remote" } else { "" };
+        writeln!(text, "node n{number} memory={memory}{remote}").expect("fits");
+    }
+    let apps: &[&str] = if rng.percent(25) {
+        &["hello", "other"]
+    } else {
+        &["hello"]
+    };
+    for app in apps {
+        writeln!(text, "app {app}").expect("fits");
+        writeln!(text, "{}", deploy(&mut rng, app)).expect("fits");
+    }
+    for _ in 0..4 + rng.below(COMMANDS_MAX - 3) {
+        let app = *rng.pick(apps);
+        writeln!(text, "{}", command(&mut rng, app, nodes)).expect("fits");
+        if rng.percent(75) {
+            let time = rng.pick(&["1ms", "15ms", "60ms", "75ms", "300ms", "2s", "5s", "35s"]);
+            writeln!(text, "run {time}").expect("fits");
+        }
+    }
+    text.push_str("calm\n");
+    for number in 1..=nodes {
+        writeln!(text, "revive n{number}\nmend n{number}").expect("fits");
+    }
+    text.push_str("run 3m\nrest\n");
+    text
+}
+
+fn deploy(rng: &mut Rng, app: &str) -> String {
+    let worker = if rng.percent(25) { " worker" } else { "" };
+    let boot = rng.pick(&[
+        "",
+        "",
+        "",
+        "",
+        " boot=1s",
+        " boot=5s",
+        " boot=crash",
+        " boot=never",
+    ]);
+    let fetch = if rng.percent(4) { " fetch=fail" } else { "" };
+    let drain = rng.pick(&["", "", " drain=5s", " drain=60s"]);
+    let memory = rng.pick(&["", "", " memory=256"]);
+    format!("deploy {app} web{worker}{boot}{fetch}{drain}{memory}")
+}
+
+fn command(rng: &mut Rng, app: &str, nodes: u64) -> String {
+    let node = 1 + rng.below(nodes);
+    let index = 1 + rng.below(3);
+    match rng.below(100) {
+        0..20 => deploy(rng, app),
+        20..34 => format!("scale {app} web={}", rng.below(5)),
+        34..38 => format!("scale {app} worker={}", rng.below(3)),
+        38..44 => format!("rollback {app} v1"),
+        44..48 => format!("config {app}"),
+        48..53 => format!("restart {app}"),
+        53..58 => format!("restart {app} web.{index}"),
+        58..72 => format!("crash {app} web.{index}"),
+        72..75 => format!("serve {app} web.{index}"),
+        75..79 => format!("discard {app} web.{index}"),
+        79..82 => format!("maintenance {app} {}", rng.pick(&["on", "off"])),
+        82..87 => format!("kill n{node}"),
+        87..90 => format!("revive n{node}"),
+        90..94 => format!("cut n{node}"),
+        94..97 => format!("mend n{node}"),
+        _ => "reconciler".into(),
+    }
+}

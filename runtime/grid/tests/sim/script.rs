@@ -1,0 +1,279 @@
+//! Scenario scripts: one command a line.
+//!
+//! Owns the words of a script. Must not know what follows from a command.
+//!
+//! ```text
+//! seed 7 loss=5 repeat=5 late=200     chance, and per cent of lost and repeated reports, ms late at most
+//! node n1 memory=512 dynos=9 remote   a node joins (MiB; `remote`: heartbeats are expected)
+//! kill n1 | revive n1 | cut n1 | mend n1
+//! app hello
+//! deploy hello web worker boot=20ms|crash|never fetch=fail drain=5s memory=128
+//! scale hello web=2 worker=1
+//! rollback hello v1 | config hello | restart hello | restart hello web.1 | maintenance hello on
+//! crash hello web.1 | serve hello web.1 | discard hello web.1
+//! reconciler                          another reconciler takes over
+//! calm                                nothing goes wrong from here on
+//! run 10s
+//! rest                                fails unless what should run does, and nothing else
+//! ```
+
+use crate::node::{Behaviour, Boot, SimNode};
+use crate::rng::Rng;
+use crate::world::{Faults, World};
+use grid::desired::{Fact, Kind, Limits, ProcessSpec, Release, Restart};
+use grid::name::{AppName, DynoId, NodeId, ProcessType, SlugId};
+use grid::plan::{CrashCause, Heartbeats};
+use std::collections::BTreeMap;
+use std::str::FromStr;
+use std::sync::Arc;
+use std::time::Duration;
+
+const MIB: u64 = 1024 * 1024;
+
+/// Runs a script to its end, or to what went wrong.
+pub(crate) fn run(text: &str) -> Result<World, String> {
+    let mut world = World::new(0);
+    for (number, line) in text.lines().enumerate() {
+        let line = line.split('#').next().unwrap_or_default().trim();
+        if line.is_empty() {
+            continue;
+        }
+        world.transcript.input(world.now, line);
+        let words: Vec<&str> = line.split_whitespace().collect();
+        command(&mut world, &words)
+            .map_err(|what| format!("line {}: {line}: {what}", number + 1))?;
+    }
+    Ok(world)
+}
+
+fn parse<T: FromStr>(text: &str) -> Result<T, String> {
+    text.parse().map_err(|_| format!("what is {text}?"))
+}
+
+/// The value of `name=value` among the words.
+fn option<'a>(words: &[&'a str], name: &str) -> Option<&'a str> {
+    words
+        .iter()
+        .find_map(|word| word.strip_prefix(name)?.strip_prefix('='))
+}
+
+fn number(words: &[&str], name: &str, default: u64) -> Result<u64, String> {
+    option(words, name).map_or(Ok(default), parse)
+}
+
+fn duration(text: &str) -> Result<Duration, String> {
+    if let Some(millis) = text.strip_suffix("ms") {
+        return Ok(Duration::from_millis(parse(millis)?));
+    }
+    if let Some(minutes) = text.strip_suffix('m') {
+        return Ok(Duration::from_secs(60 * parse::<u64>(minutes)?));
+    }
+    Ok(Duration::from_secs(parse(
+        text.strip_suffix('s').unwrap_or(text),
+    )?))
+}
+
+fn command(world: &mut World, words: &[&str]) -> Result<(), String> {
+    match words {
+        ["seed", seed, ..] => chance(world, parse(seed)?, words),
+        ["node", node, ..] => join(world, node, words),
+        [verb @ ("kill" | "revive" | "cut" | "mend"), node] => machine(world, verb, &parse(node)?),
+        ["app", app] => app_created(world, app),
+        ["reconciler"] => world.replace_reconciler(),
+        ["calm"] => {
+            world.faults = Faults::default();
+            Ok(())
+        }
+        ["run", time] => world.run(duration(time)?),
+        ["rest"] => match world.unrest() {
+            Some(what) => Err(format!("{what}\n{}", world.transcript.text())),
+            None => Ok(()),
+        },
+        [verb @ ("crash" | "serve" | "discard"), app, dyno] => {
+            happen(world, verb, &parse(app)?, &parse(dyno)?)
+        }
+        [verb, app, rest @ ..] => intent(world, verb, &parse(app)?, rest),
+        _ => Err("what?".into()),
+    }
+}
+
+fn chance(world: &mut World, seed: u64, words: &[&str]) -> Result<(), String> {
+    world.rng = Rng::new(seed);
+    world.observed.seed = seed;
+    world.faults = Faults {
+        loss_percent: number(words, "loss", 0)?,
+        repeat_percent: number(words, "repeat", 0)?,
+        late_millis_max: number(words, "late", 0)?,
+    };
+    Ok(())
+}
+
+fn join(world: &mut World, node: &str, words: &[&str]) -> Result<(), String> {
+    let remote = words.contains(&"remote");
+    let heartbeats = if remote {
+        Heartbeats::Expected
+    } else {
+        Heartbeats::Needless
+    };
+    let memory_bytes = number(words, "memory", 4_096)? * MIB;
+    let dynos_max = u32::try_from(number(words, "dynos", 100)?).map_err(|e| e.to_string())?;
+    world.join(SimNode::new(
+        parse(node)?,
+        heartbeats,
+        memory_bytes,
+        dynos_max,
+    ))
+}
+
+fn machine(world: &mut World, verb: &str, id: &NodeId) -> Result<(), String> {
+    let node = world.nodes.get_mut(id).ok_or("no such node")?;
+    match verb {
+        "kill" => node.die(),
+        "revive" => node.revive(),
+        "cut" => node.cut = true,
+        _ => node.cut = false,
+    }
+    world.send_inventory(id);
+    Ok(())
+}
+
+fn app_created(world: &mut World, app: &str) -> Result<(), String> {
+    let hostname = parse(&format!("{app}.localhost"))?;
+    world.append(Fact::AppCreated {
+        app: parse(app)?,
+        hostnames: vec![hostname],
+    })
+}
+
+/// A dyno does something by itself. One that is not there does nothing.
+fn happen(world: &mut World, verb: &str, app: &AppName, dyno: &DynoId) -> Result<(), String> {
+    let Some((id, key)) = world.find(app, dyno) else {
+        return Ok(());
+    };
+    let Some(node) = world.nodes.get_mut(&id) else {
+        return Ok(());
+    };
+    let report = match verb {
+        "crash" => node.crash(&key, CrashCause::Trap, "unreachable executed"),
+        "discard" => node.crash(&key, CrashCause::Discarded, "the client hung up"),
+        _ => {
+            if let Some(dyno) = node.dynos.get_mut(&key) {
+                dyno.served = dyno.up;
+            }
+            None
+        }
+    };
+    report.into_iter().for_each(|report| world.say(report));
+    Ok(())
+}
+
+fn intent(world: &mut World, verb: &str, app: &AppName, words: &[&str]) -> Result<(), String> {
+    let before = world.observed.next_run;
+    match (verb, words) {
+        ("deploy", words) => deploy(world, app, words),
+        ("scale", counts) => {
+            for count in counts {
+                let (process, count) = count.split_once('=').ok_or("how many?")?;
+                let (process, count) = (parse(process)?, parse(count)?);
+                world.append(Fact::Scaled {
+                    app: app.clone(),
+                    process,
+                    count,
+                    before,
+                })?;
+            }
+            Ok(())
+        }
+        ("restart", []) => world.append(Fact::RestartAsked {
+            app: app.clone(),
+            target: Restart::All,
+            before,
+        }),
+        ("restart", [dyno]) => {
+            let target = Restart::Dyno(parse(dyno)?);
+            world.append(Fact::RestartAsked {
+                app: app.clone(),
+                target,
+                before,
+            })
+        }
+        ("maintenance", [on]) => world.append(Fact::MaintenanceSet {
+            app: app.clone(),
+            on: *on == "on",
+        }),
+        ("rollback", [version]) => again(world, app, Some(version)),
+        ("config", []) => again(world, app, None),
+        _ => Err("what?".into()),
+    }
+}
+
+/// A new release with the slug of an earlier one, the newest if none is named.
+fn again(world: &mut World, app: &AppName, version: Option<&&str>) -> Result<(), String> {
+    let known = world
+        .desired
+        .app(app)
+        .map_err(|misfit| misfit.to_string())?;
+    let old = match version {
+        Some(version) => known.releases.get(&parse(version)?),
+        None => known.newest(),
+    };
+    let Some(old) = old else { return Ok(()) };
+    let release = Release {
+        version: known.next_version(),
+        ..Release::clone(old)
+    };
+    world.append(Fact::ReleaseCreated {
+        app: app.clone(),
+        release: Arc::new(release),
+    })
+}
+
+fn deploy(world: &mut World, app: &AppName, words: &[&str]) -> Result<(), String> {
+    let slug = SlugId::new([u8::try_from(world.behaviours.len()).map_err(|e| e.to_string())?; 32]);
+    world.behaviours.insert(slug, behaviour(words)?);
+    let memory_bytes = number(words, "memory", 128)? * MIB;
+    let mut processes = BTreeMap::new();
+    for name in words.iter().filter(|word| !word.contains('=')) {
+        let process: ProcessType = parse(name)?;
+        let kind = if process.is_web() {
+            Kind::Handler
+        } else {
+            Kind::Process
+        };
+        let limits = Limits {
+            memory_bytes,
+            ..Limits::default()
+        };
+        processes.insert(process, ProcessSpec { kind, limits });
+    }
+    let known = world
+        .desired
+        .app(app)
+        .map_err(|misfit| misfit.to_string())?;
+    let release = Release {
+        version: known.next_version(),
+        slug,
+        description: "Deploy".into(),
+        config: Arc::default(),
+        processes,
+    };
+    world.append(Fact::ReleaseCreated {
+        app: app.clone(),
+        release: Arc::new(release),
+    })
+}
+
+fn behaviour(words: &[&str]) -> Result<Behaviour, String> {
+    let mut behaviour = Behaviour::GOOD;
+    match option(words, "boot") {
+        Some("crash") => behaviour.boot = Boot::Crash(Duration::from_millis(20)),
+        Some("never") => behaviour.boot = Boot::Never,
+        Some(time) => behaviour.boot = Boot::Up(duration(time)?),
+        None => {}
+    }
+    behaviour.fetches = option(words, "fetch") != Some("fail");
+    if let Some(time) = option(words, "drain") {
+        behaviour.drain = duration(time)?;
+    }
+    Ok(behaviour)
+}

@@ -1,0 +1,104 @@
+//! What happened, as text.
+//!
+//! Owns the format of golden files. Must not know who writes a line.
+
+use grid::desired::Fact;
+use grid::lifecycle;
+use grid::observed::Change;
+use grid::plan::{Note, Route, Serve, Step};
+use grid::time::Time;
+use std::collections::BTreeSet;
+use std::fmt::Write;
+
+/// The lines of a run.
+#[derive(Default)]
+pub(crate) struct Transcript {
+    text: String,
+    notes: BTreeSet<Note>,
+}
+
+impl Transcript {
+    pub(crate) fn text(&self) -> String {
+        self.text.clone()
+    }
+
+    pub(crate) fn line(&mut self, now: Time, line: &str) {
+        let now = now.to_string();
+        writeln!(self.text, "{now:>9}  {line}").expect("a string takes all");
+    }
+
+    pub(crate) fn input(&mut self, now: Time, line: &str) {
+        self.line(now, &format!("> {line}"));
+    }
+
+    pub(crate) fn change(&mut self, now: Time, change: &Change) {
+        let why = change
+            .crash
+            .as_ref()
+            .map(|(cause, reason)| format!(" ({cause:?}: {reason})"));
+        let text = lifecycle::text(change.from, change.to).unwrap_or_default();
+        self.line(
+            now,
+            &format!("  {}: {text}{}", change.dyno, why.unwrap_or_default()),
+        );
+    }
+
+    pub(crate) fn step(&mut self, now: Time, step: &Step) {
+        let text = match step {
+            Step::Fetch { node, app, release } => {
+                format!("fetch {app} {} on {node}", release.version)
+            }
+            Step::Start {
+                node,
+                dyno,
+                version,
+            } => format!("start {dyno} {version} on {node}"),
+            Step::Publish { route } => publish(route),
+            Step::Drain { dyno, deadline, .. } => format!("drain {dyno} until {deadline}"),
+            Step::Stop { dyno, reason, .. } => format!("stop {dyno}: {reason:?}"),
+            Step::Forget { node, app, version } => format!("forget {app} {version} on {node}"),
+            Step::Record { fact } => format!("record {}", record(fact)),
+        };
+        self.line(now, &text);
+    }
+
+    /// Notes that were not there before.
+    pub(crate) fn notes(&mut self, now: Time, notes: &BTreeSet<Note>) {
+        for note in notes.difference(&self.notes.clone()) {
+            self.line(now, &format!("  note: {note}"));
+        }
+        self.notes.clone_from(notes);
+    }
+}
+
+fn publish(route: &Route) -> String {
+    let version = route
+        .version
+        .map_or("nothing".to_owned(), |version| version.to_string());
+    let serve = match &route.serve {
+        Serve::Dynos(dynos) => {
+            let dynos: Vec<String> = dynos
+                .iter()
+                .map(|d| format!("{}#{}", d.dyno, d.run))
+                .collect();
+            dynos.join(" ")
+        }
+        Serve::Booting => "booting".into(),
+        Serve::Refuse(refusal) => refusal.to_string(),
+    };
+    format!(
+        "publish {} {version} as {}: {serve}",
+        route.app, route.generation
+    )
+}
+
+fn record(fact: &Fact) -> String {
+    match fact {
+        Fact::ReleaseServing { version, .. } => format!("{version} serves"),
+        Fact::ReleaseFailed {
+            version, reason, ..
+        } => format!("{version} failed: {reason}"),
+        Fact::NodeJoined { node } => format!("{node} joined"),
+        other => format!("{other:?}"),
+    }
+}

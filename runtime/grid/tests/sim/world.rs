@@ -1,0 +1,383 @@
+//! A world in virtual time: a reconciler, nodes, a router, and the messages between them.
+//!
+//! Owns time and the order of events. Must not decide anything that the planner decides.
+
+use crate::node::{Behaviour, Later, SimNode};
+use crate::rng::Rng;
+use crate::transcript::Transcript;
+use grid::check;
+use grid::desired::{Desired, Fact};
+use grid::name::{AppName, DynoKey, NodeId, SlugId};
+use grid::observed::Observed;
+use grid::plan::{Heartbeats, Note, Report, Route, Serve, Step};
+use grid::time::Time;
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+/// Something that will happen.
+enum Happening {
+    Heard(Report),
+    OnNode(NodeId, u64, Later),
+    Heartbeat(NodeId),
+    Inventory(NodeId),
+}
+
+/// What may go wrong with a report, in per cent, and how late it may be.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Faults {
+    pub(crate) loss_percent: u64,
+    pub(crate) repeat_percent: u64,
+    pub(crate) late_millis_max: u64,
+}
+
+pub(crate) struct World {
+    pub(crate) now: Time,
+    pub(crate) desired: Desired,
+    pub(crate) observed: Observed,
+    pub(crate) nodes: BTreeMap<NodeId, SimNode>,
+    pub(crate) behaviours: BTreeMap<SlugId, Behaviour>,
+    pub(crate) faults: Faults,
+    pub(crate) rng: Rng,
+    pub(crate) transcript: Transcript,
+    pub(crate) notes: BTreeSet<Note>,
+    ledger: Vec<Fact>,
+    routes: BTreeMap<AppName, Route>,
+    queue: BTreeMap<(Time, u64), Happening>,
+    queued: u64,
+    wake_at: Option<Time>,
+}
+
+/// A message on its way takes this long.
+const HOP: Duration = Duration::from_millis(1);
+const HEARTBEAT: Duration = Duration::from_secs(1);
+const INVENTORY: Duration = Duration::from_secs(10);
+/// Plans in a run at most: more means that something goes round in circles.
+const PLANS_MAX: u32 = 20_000;
+
+impl World {
+    pub(crate) fn new(seed: u64) -> Self {
+        let ledger = vec![Fact::ReconcilerStarted];
+        let desired = Desired::replay(&ledger).expect("one fact fits");
+        World {
+            now: Time::ZERO,
+            observed: Observed::new(&desired, seed, Time::ZERO),
+            desired,
+            nodes: BTreeMap::new(),
+            behaviours: BTreeMap::new(),
+            faults: Faults::default(),
+            rng: Rng::new(seed),
+            transcript: Transcript::default(),
+            notes: BTreeSet::new(),
+            ledger,
+            routes: BTreeMap::new(),
+            queue: BTreeMap::new(),
+            queued: 0,
+            wake_at: None,
+        }
+    }
+
+    fn at(&mut self, time: Time, happening: Happening) {
+        self.queued += 1;
+        self.queue.insert((time, self.queued), happening);
+    }
+
+    pub(crate) fn join(&mut self, node: SimNode) -> Result<(), String> {
+        let id = node.id.clone();
+        let heartbeats = node.heartbeats;
+        self.nodes.insert(id.clone(), node);
+        self.at(self.now + INVENTORY, Happening::Inventory(id.clone()));
+        if heartbeats == Heartbeats::Expected {
+            self.at(self.now + HEARTBEAT, Happening::Heartbeat(id.clone()));
+        }
+        self.send_inventory(&id);
+        Ok(())
+    }
+
+    pub(crate) fn send_inventory(&mut self, id: &NodeId) {
+        if let Some(report) = self
+            .nodes
+            .get_mut(id)
+            .filter(|n| n.reachable())
+            .map(|node| node.inventory())
+        {
+            self.say(report);
+        }
+    }
+
+    /// A node says something: it may be lost, repeated, and late.
+    pub(crate) fn say(&mut self, report: Report) {
+        if !self
+            .nodes
+            .get(report.node())
+            .is_some_and(SimNode::reachable)
+        {
+            return;
+        }
+        let copies = if self.rng.percent(self.faults.repeat_percent) {
+            2
+        } else {
+            1
+        };
+        for _ in 0..copies {
+            if self.rng.percent(self.faults.loss_percent) {
+                continue;
+            }
+            let late = Duration::from_millis(self.rng.below(self.faults.late_millis_max + 1));
+            self.at(self.now + HOP + late, Happening::Heard(report.clone()));
+        }
+    }
+
+    pub(crate) fn append(&mut self, fact: Fact) -> Result<(), String> {
+        self.desired
+            .apply(&fact)
+            .map_err(|misfit| misfit.to_string())?;
+        self.ledger.push(fact);
+        self.decide()
+    }
+
+    /// The reconciler is gone and another one takes over, with nothing but the ledger.
+    pub(crate) fn replace_reconciler(&mut self) -> Result<(), String> {
+        self.ledger.push(Fact::ReconcilerStarted);
+        let replayed = Desired::replay(&self.ledger).map_err(|misfit| misfit.to_string())?;
+        self.desired = replayed;
+        self.observed = Observed::new(&self.desired, self.observed.seed, self.now);
+        // Whatever was on its way was for the one that is gone.
+        self.queue
+            .retain(|_, happening| !matches!(happening, Happening::Heard(_)));
+        let ids: Vec<NodeId> = self.nodes.keys().cloned().collect();
+        for id in ids {
+            self.send_inventory(&id);
+        }
+        self.decide()
+    }
+
+    /// Lets time pass.
+    pub(crate) fn run(&mut self, time: Duration) -> Result<(), String> {
+        let end = self.now + time;
+        let mut plans = 0;
+        loop {
+            let next = self.queue.keys().next().map(|(at, _)| *at);
+            let wake = self
+                .wake_at
+                .filter(|wake| next.is_none_or(|next| *wake < next));
+            let Some(at) = wake.or(next).filter(|at| *at <= end) else {
+                break;
+            };
+            self.now = self.now.max(at);
+            let happens = if wake.is_some() { true } else { self.happen()? };
+            if happens {
+                self.decide()?;
+                plans += 1;
+            }
+            if plans > PLANS_MAX {
+                return Err("it goes round in circles".into());
+            }
+        }
+        self.now = end;
+        Ok(())
+    }
+
+    /// The next thing happens. Says whether the reconciler hears of it.
+    fn happen(&mut self) -> Result<bool, String> {
+        let Some((_, happening)) = self.queue.pop_first() else {
+            return Ok(false);
+        };
+        match happening {
+            Happening::Heard(report) => {
+                let quiet = matches!(report, Report::Heartbeat { .. });
+                let was_silent = self.silent(report.node());
+                let changes = self.observed.apply(&report, self.now);
+                for change in &changes {
+                    self.transcript.change(self.now, change);
+                }
+                return Ok(!quiet || was_silent);
+            }
+            Happening::OnNode(id, incarnation, later) => self.on_node(&id, incarnation, later),
+            Happening::Heartbeat(id) => {
+                let beat = self.nodes.get(&id).map(|n| Report::Heartbeat {
+                    node: id.clone(),
+                    incarnation: n.incarnation,
+                });
+                beat.into_iter().for_each(|beat| self.say(beat));
+                self.at(self.now + HEARTBEAT, Happening::Heartbeat(id));
+            }
+            Happening::Inventory(id) => {
+                self.send_inventory(&id);
+                self.at(self.now + INVENTORY, Happening::Inventory(id));
+            }
+        }
+        Ok(false)
+    }
+
+    fn silent(&self, id: &NodeId) -> bool {
+        self.observed
+            .nodes
+            .get(id)
+            .is_some_and(|node| node.silent(self.now))
+    }
+
+    fn on_node(&mut self, id: &NodeId, incarnation: u64, later: Later) {
+        let Some(node) = self.nodes.get_mut(id) else {
+            return;
+        };
+        if !node.alive || node.incarnation != incarnation {
+            return;
+        }
+        let report = match later {
+            Later::Say(report) => Some(report),
+            Later::Booted(key) => node.booted(&key),
+            Later::Finished(key) => node.finished(&key),
+        };
+        report.into_iter().for_each(|report| self.say(report));
+    }
+
+    /// Plans, checks the plan, and carries it out.
+    pub(crate) fn decide(&mut self) -> Result<(), String> {
+        self.observed.prune(&self.desired);
+        let (plan, violations) = check::checked_plan(&self.desired, &self.observed, self.now);
+        if let Some(violation) = violations.first() {
+            return Err(format!(
+                "at {}: {violation}\n{}",
+                self.now,
+                self.transcript.text()
+            ));
+        }
+        for step in &plan.steps {
+            self.transcript.step(self.now, step);
+            if let Step::Record { fact } = step {
+                self.desired
+                    .apply(fact)
+                    .map_err(|misfit| misfit.to_string())?;
+                self.ledger.push(fact.clone());
+                continue;
+            }
+            let change = self.observed.issue(step, &self.desired, self.now);
+            if let Some(change) = change {
+                self.transcript.change(self.now, &change);
+            }
+            self.carry_out(step)
+                .map_err(|what| format!("at {}: {what}\n{}", self.now, self.transcript.text()))?;
+        }
+        self.transcript.notes(self.now, &plan.notes);
+        self.notes = plan.notes;
+        self.wake_at = plan.wake_at;
+        Ok(())
+    }
+
+    fn carry_out(&mut self, step: &Step) -> Result<(), String> {
+        let node = match step {
+            Step::Publish { route } => return self.publish(route),
+            Step::Record { .. } => return Ok(()),
+            Step::Drain { dyno, node, .. } => {
+                if self.in_route(dyno) {
+                    return Err(format!("{dyno} drains while the router knows it"));
+                }
+                node
+            }
+            Step::Fetch { node, .. }
+            | Step::Start { node, .. }
+            | Step::Stop { node, .. }
+            | Step::Forget { node, .. } => node,
+        };
+        let Some(sim) = self.nodes.get_mut(node).filter(|node| node.reachable()) else {
+            return Ok(());
+        };
+        let incarnation = sim.incarnation;
+        // A step is sent to the program that was heard; one that started since does not get it.
+        if self
+            .observed
+            .nodes
+            .get(node)
+            .is_none_or(|known| known.incarnation != incarnation)
+        {
+            return Ok(());
+        }
+        for (delay, later) in sim.take(step, &self.behaviours)? {
+            self.at(
+                self.now + HOP + delay,
+                Happening::OnNode(node.clone(), incarnation, later),
+            );
+        }
+        Ok(())
+    }
+
+    fn publish(&mut self, route: &Route) -> Result<(), String> {
+        let known = self.routes.insert(route.app.clone(), route.clone());
+        if known.is_some_and(|known| known.generation >= route.generation) {
+            return Err(format!(
+                "the router refuses generation {}",
+                route.generation
+            ));
+        }
+        if let Serve::Dynos(dynos) = &route.serve
+            && let Some(key) = dynos.iter().find(|key| self.is_draining(key))
+        {
+            return Err(format!("{key} drains and is in the route"));
+        }
+        Ok(())
+    }
+
+    fn is_draining(&self, key: &DynoKey) -> bool {
+        self.nodes.values().any(|node| node.is_draining(key))
+    }
+
+    fn in_route(&self, key: &DynoKey) -> bool {
+        let route = self.routes.get(&key.app).map(|route| &route.serve);
+        matches!(route, Some(Serve::Dynos(dynos)) if dynos.contains(key))
+    }
+
+    /// The node that truly has a dyno in this place of the published release, and the dyno.
+    pub(crate) fn find(
+        &self,
+        app: &AppName,
+        dyno: &grid::name::DynoId,
+    ) -> Option<(NodeId, DynoKey)> {
+        self.nodes.values().find_map(|node| {
+            let mut dynos = node.dynos.keys();
+            let key = dynos.find(|key| key.app == *app && key.dyno == *dyno)?;
+            Some((node.id.clone(), key.clone()))
+        })
+    }
+
+    /// What is wrong when nothing has gone wrong for a while: what should run does, and nothing else.
+    pub(crate) fn unrest(&self) -> Option<String> {
+        for app in self.desired.apps.values() {
+            let Some(target) = app.target() else { continue };
+            if !self.behaviours[&target.slug].is_good() {
+                continue;
+            }
+            let excused = self.notes.iter().any(|note| note.app() == Some(&app.name));
+            let served = app.serving == Some(target.version);
+            let route = self.routes.get(&app.name);
+            if !excused && (!served || route.and_then(|r| r.version) != app.serving) {
+                return Some(format!("{} does not serve {}", app.name, target.version));
+            }
+            for id in app.slots(target) {
+                let there = self.find(&app.name, &id).is_some();
+                if !excused && !there {
+                    return Some(format!("{} has no {id}", app.name));
+                }
+            }
+            let extra =
+                self.nodes
+                    .values()
+                    .flat_map(|node| node.dynos.iter())
+                    .find(|(key, dyno)| {
+                        let wanted =
+                            app.slots(target).contains(&key.dyno) && dyno.version == target.version;
+                        key.app == app.name && !wanted
+                    });
+            if let Some((key, _)) = extra.filter(|_| !excused) {
+                return Some(format!("{key} still runs"));
+            }
+            let releases = self.nodes.values().flat_map(SimNode::releases);
+            let old = releases
+                .into_iter()
+                .find(|(name, version)| *name == app.name && *version != target.version);
+            if let Some((_, version)) = old.filter(|_| !excused) {
+                return Some(format!("{} {version} is not forgotten", app.name));
+            }
+        }
+        None
+    }
+}
