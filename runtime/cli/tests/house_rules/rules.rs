@@ -9,13 +9,13 @@ use serde_json::Value;
 use crate::source::{Function, Kind, functions, line, literals, only, without_tests};
 
 /// Lines of a file, at most.
-pub(crate) const FILE_LINES_MAX: usize = 600;
+const FILE_LINES_MAX: usize = 600;
 /// Lines of the middle one of all files, at most.
-pub(crate) const FILE_LINES_MEDIAN_MAX: usize = 150;
+const FILE_LINES_MEDIAN_MAX: usize = 150;
 /// Lines of a function, at most, from `fn` to its closing brace.
-pub(crate) const FUNCTION_LINES_MAX: usize = 70;
+const FUNCTION_LINES_MAX: usize = 70;
 /// Lines that nine functions of ten keep to.
-pub(crate) const FUNCTION_LINES_P90_MAX: usize = 30;
+const FUNCTION_LINES_P90_MAX: usize = 30;
 
 /// Which crates of the workspace a crate may depend on.
 pub(crate) const EDGES: [(&str, &[&str]); 7] = [
@@ -28,25 +28,25 @@ pub(crate) const EDGES: [(&str, &[&str]); 7] = [
     ("benches", &[]),
 ];
 /// All that the pure core may depend on, tests apart.
-pub(crate) const GRID_NEEDS: [&str; 2] = ["serde", "thiserror"];
+const GRID_NEEDS: [&str; 2] = ["serde", "thiserror"];
 /// The only crate that knows the engine.
-pub(crate) const ENGINE: (&str, &str) = ("wasmtime", "dyno");
+const ENGINE: (&str, &str) = ("wasmtime", "dyno");
 
 /// The only file with `unsafe`.
-pub(crate) const UNSAFE_FILE: &str = "runtime/dyno/src/compile.rs";
+const UNSAFE_FILE: &str = "runtime/dyno/src/compile.rs";
 /// These files, whose samples break the rules.
 pub(crate) const THIS_FOLDER: &str = "runtime/cli/tests/house_rules/";
-pub(crate) const GUESTS: &str = "runtime/dyno/tests/guests/";
+const GUESTS: &str = "runtime/dyno/tests/guests/";
 
 /// Folders that no rule looks into: what tools make.
 pub(crate) const SKIPPED: [&str; 4] = ["target", ".git", "node_modules", "__pycache__"];
 /// Unfinished or switched off.
-pub(crate) const LEFTOVERS: [&str; 4] = ["todo!", "unimplemented!", "dbg!", "#[ignore"];
-pub(crate) const NOTES: [&str; 2] = ["FIXME", "XXX"];
+const LEFTOVERS: [&str; 4] = ["todo!", "unimplemented!", "dbg!", "#[ignore"];
+const NOTES: [&str; 2] = ["FIXME", "XXX"];
 /// Paths of one machine.
-pub(crate) const MACHINE_PATHS: [&str; 2] = ["/work/", "/root/"];
+const MACHINE_PATHS: [&str; 2] = ["/work/", "/root/"];
 /// Hosts that package managers know by themselves, and that another machine may have to replace.
-pub(crate) const REGISTRY_HOSTS: [&str; 8] = [
+const REGISTRY_HOSTS: [&str; 8] = [
     "index.crates.io",
     "static.crates.io",
     "static.rust-lang.org",
@@ -212,15 +212,15 @@ pub(crate) fn machine_names(files: &[File]) -> Vec<String> {
     wrong
 }
 
-pub(crate) fn is_rust(file: &File) -> bool {
+fn is_rust(file: &File) -> bool {
     file.path.ends_with(".rs")
 }
 
-pub(crate) fn is_test(path: &str) -> bool {
+fn is_test(path: &str) -> bool {
     path.ends_with("tests.rs") || path.starts_with("tests/") || path.contains("/tests/")
 }
 
-pub(crate) fn is_host_test(path: &str) -> bool {
+fn is_host_test(path: &str) -> bool {
     let folders = ["runtime/dyno/tests/", "runtime/cli/tests/"];
     path.ends_with(".rs")
         && folders.iter().any(|folder| path.starts_with(folder))
@@ -246,11 +246,12 @@ pub(crate) fn guest(path: &str) -> Option<&str> {
 /// Where a word occurs: not as a part of a longer one.
 fn found(text: &str, word: &str, path: &str) -> Vec<String> {
     let part = |c: char| c.is_alphanumeric() || c == '_';
-    let whole = text.match_indices(word).filter(|(at, _)| {
-        let (before, after) = (&text[..*at], &text[at + word.len()..]);
-        !(word.starts_with(part) && before.ends_with(part))
-            && !(word.ends_with(part) && after.starts_with(part))
-    });
+    let longer = |at: usize| {
+        let (before, after) = (&text[..at], &text[at + word.len()..]);
+        let head = word.starts_with(part) && before.ends_with(part);
+        head || (word.ends_with(part) && after.starts_with(part))
+    };
+    let whole = text.match_indices(word).filter(|(at, _)| !longer(*at));
     whole
         .map(|(at, _)| violation(text, at, path, word))
         .collect()

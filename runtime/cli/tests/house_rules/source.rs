@@ -14,7 +14,7 @@ pub(crate) enum Kind {
 }
 
 /// A source in pieces, in order and without gaps.
-pub(crate) fn cut(source: &str) -> Vec<(Kind, Range<usize>)> {
+fn cut(source: &str) -> Vec<(Kind, Range<usize>)> {
     let bytes = source.as_bytes();
     let mut pieces = Vec::new();
     let (mut code_from, mut at) = (0, 0);
@@ -35,7 +35,7 @@ pub(crate) fn cut(source: &str) -> Vec<(Kind, Range<usize>)> {
 }
 
 /// The comment or literal that a text begins with, and its length.
-pub(crate) fn piece(text: &str, word_goes_on: bool) -> Option<(Kind, usize)> {
+fn piece(text: &str, word_goes_on: bool) -> Option<(Kind, usize)> {
     if text.starts_with("//") {
         return Some((Kind::Comment, text.find('\n').unwrap_or(text.len())));
     }
@@ -45,8 +45,8 @@ pub(crate) fn piece(text: &str, word_goes_on: bool) -> Option<(Kind, usize)> {
     if text.starts_with('"') {
         return Some((Kind::Text, quoted(text, '"')));
     }
-    if text.starts_with('\'') {
-        let mut rest = text[1..].chars();
+    if let Some(rest) = text.strip_prefix('\'') {
+        let mut rest = rest.chars();
         // Anything else is a lifetime.
         let literal = rest.next() == Some('\\') || rest.next() == Some('\'');
         return literal.then(|| (Kind::Text, quoted(text, '\'')));
@@ -64,7 +64,7 @@ pub(crate) fn piece(text: &str, word_goes_on: bool) -> Option<(Kind, usize)> {
 }
 
 /// The length of a block comment: these nest.
-pub(crate) fn block_comment(text: &str) -> usize {
+fn block_comment(text: &str) -> usize {
     let (mut depth, mut at) = (0_usize, 0);
     while at < text.len() {
         let rest = &text.as_bytes()[at..];
@@ -81,7 +81,7 @@ pub(crate) fn block_comment(text: &str) -> usize {
 }
 
 /// The length of a literal between two quotes, in which a backslash takes the next character along.
-pub(crate) fn quoted(text: &str, quote: char) -> usize {
+fn quoted(text: &str, quote: char) -> usize {
     let mut chars = text.char_indices().skip(1);
     while let Some((at, c)) = chars.next() {
         if c == '\\' {
@@ -105,7 +105,7 @@ pub(crate) fn only(source: &str, kept: Kind) -> String {
     view
 }
 
-pub(crate) fn blank(text: &str) -> String {
+fn blank(text: &str) -> String {
     text.bytes()
         .map(|byte| if byte == b'\n' { '\n' } else { ' ' })
         .collect()
@@ -124,7 +124,7 @@ pub(crate) fn without_tests(code: &str) -> String {
 }
 
 /// Behind the closing brace of the item that begins at `from`; nothing if it has no body.
-pub(crate) fn body_end(code: &str, from: usize) -> Option<usize> {
+fn body_end(code: &str, from: usize) -> Option<usize> {
     let (mut depth, mut braces) = (0_i32, 0_i32);
     for (at, byte) in code.bytes().enumerate().skip(from) {
         match byte {
