@@ -148,7 +148,11 @@ impl Stream {
             upload.bytes += bytes;
             upload.waiting = false;
         });
-        self.failed |= matches!(frame, Some(Err(_)));
+        if matches!(frame, Some(Err(_))) {
+            self.failed = true;
+            // Nobody waits for the answer to half a request.
+            self.exchange.fail(Refusal::ClientInterrupted);
+        }
         Poll::Ready(frame.map(|frame| frame.map_err(BodyError::Broken)))
     }
 

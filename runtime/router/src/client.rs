@@ -145,8 +145,10 @@ fn target(head: &mut http::request::Parts) -> Result<(), Reject> {
     if uri.scheme().is_some() || uri.authority().is_some() {
         let path = match uri.path_and_query() {
             Some(path) if path.as_str().starts_with('/') || asterisk => path.clone(),
-            Some(path) => uri::PathAndQuery::try_from(format!("/{path}"))
-                .map_err(|_| bad("invalid-target"))?,
+            // Written out, a query without a path gets its slash.
+            Some(path) => {
+                uri::PathAndQuery::try_from(path.to_string()).map_err(|_| bad("invalid-target"))?
+            }
             None => uri::PathAndQuery::from_static("/"),
         };
         head.uri = Uri::from(path);

@@ -44,6 +44,8 @@ pub(crate) struct Outgoing {
     pace: Option<Arc<Pace>>,
     /// Set while the guest keeps the client waiting.
     idle: Option<Pin<Box<Sleep>>>,
+    /// The break was put off once.
+    breaking: bool,
 }
 
 /// The response is broken off.
@@ -58,6 +60,7 @@ impl Outgoing {
             journal,
             pace,
             idle: None,
+            breaking: false,
         }
     }
 
@@ -114,6 +117,12 @@ impl Body for Outgoing {
             }
             Piece::Trailers(trailers) => Some(Ok(Frame::trailers(trailers))),
             Piece::End => None,
+            // Told of a break, the HTTP layer throws away what it has not written: it is given the time to.
+            Piece::Broken(_) if !self.breaking => {
+                self.breaking = true;
+                cx.waker().wake_by_ref();
+                return Poll::Pending;
+            }
             Piece::Broken(code) => Some(Err(self.break_off(code))),
         })
     }

@@ -84,7 +84,8 @@ async fn attempt<D: Dyno>(
 
     let window = entry.settings.first_byte_timeout;
     let due = entry.app.counted_from(arrived) + window;
-    let head = first_byte(&lead.0, began, due, window).await?;
+    let head = first_byte(&lead.0, began, due, window).await;
+    let head = head.map_err(|refusal| blame(refusal, &journal.conn))?;
     journal.record().status = head.status.as_u16();
     let source = match lead.0.take_whole() {
         Some(whole) => Source::Whole(whole),
@@ -190,6 +191,14 @@ async fn first_byte(
             None => due = Instant::now() + window,
         }
     }
+}
+
+/// A body that breaks off is a hang-up, unless it broke the rules.
+fn blame(refusal: Refusal, conn: &Conn) -> Refused {
+    if refusal == Refusal::ClientInterrupted && conn.violation().is_some() {
+        return upload::BROKEN.into();
+    }
+    refusal.into()
 }
 
 /// Whose fault it is that there is no response yet; none while an upload is coming along well.

@@ -25,7 +25,7 @@ pub(crate) enum Taken {
 }
 
 /// The body was not valid HTTP, or the client closed its side within it.
-const BROKEN: Reject = Reject {
+pub(crate) const BROKEN: Reject = Reject {
     status: StatusCode::BAD_REQUEST,
     cause: "broken-body",
 };

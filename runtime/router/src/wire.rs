@@ -147,13 +147,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
 
     fn stop(&mut self, violation: Violation) {
         self.ended = true;
-        self.poison = match violation {
-            Violation::Head(cause) => {
-                self.conn.note_violation(cause);
-                Some(POISON)
-            }
-            Violation::Body(_) => None,
-        };
+        let (Violation::Head(cause) | Violation::Body(cause)) = violation;
+        self.conn.note_violation(cause);
+        self.poison = matches!(violation, Violation::Head(_)).then_some(POISON);
     }
 
     fn put_poison(&mut self, buf: &mut ReadBuf<'_>) {

@@ -1,0 +1,99 @@
+//! The graceful close.
+
+use crate::raw::Raw;
+use crate::world::{End, World, connect, eventually, head, say};
+use bytes::Bytes;
+use grid::routing::Refusal;
+use router::{Closed, Kill, Reply};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::Semaphore;
+
+fn gated(gate: &Arc<Semaphore>) -> World {
+    let gate = gate.clone();
+    World::new(1, move |request: http::Request<_>, mut reply: Reply, _| {
+        let gate = gate.clone();
+        async move {
+            if request.uri().path() == "/body" {
+                reply.send_head(head(200)).unwrap();
+                reply.send_data(Bytes::from_static(b"piece"));
+                gate.acquire().await.unwrap().forget();
+                reply.finish(None);
+                return End::Free;
+            }
+            gate.acquire().await.unwrap().forget();
+            say(reply, 200, "finished")
+        }
+    })
+}
+
+#[tokio::test]
+async fn requests_under_way_are_finished_and_idle_connections_closed() {
+    let gate = Arc::new(Semaphore::new(0));
+    let world = gated(&gate);
+    let server = world.listen().await;
+    let address = server.address();
+    let mut fresh = Raw::new(connect(&server).await);
+    let mut idle = Raw::new(connect(&server).await);
+    gate.add_permits(1);
+    assert_eq!(idle.get("/").await.status, 200);
+    let mut busy = Raw::new(connect(&server).await);
+    busy.send("GET / HTTP/1.1\r\nhost: hello.localhost\r\n\r\n")
+        .await;
+    eventually(|| world.router.stats().calls == 1).await;
+    eventually(|| world.router.stats().connections == 3).await;
+    let closing = tokio::spawn(server.close(Duration::from_secs(100)));
+    assert!(idle.is_closed().await);
+    assert!(fresh.is_closed().await);
+    assert!(tokio::net::TcpStream::connect(address).await.is_err());
+    gate.add_permits(1);
+    let answer = busy.answer().await;
+    assert_eq!(answer.body, "finished");
+    assert_eq!(answer.header("connection"), Some("close"));
+    assert!(busy.is_closed().await);
+    assert_eq!(closing.await.unwrap(), Closed::Finished);
+    assert!(world.recorded(2).await.iter().all(|r| r.code.is_none()));
+}
+
+#[tokio::test]
+async fn what_outlasts_the_grace_is_forced() {
+    let gate = Arc::new(Semaphore::new(0));
+    let world = gated(&gate);
+    let server = world.listen().await;
+    let mut served = Raw::new(connect(&server).await);
+    served
+        .send("GET / HTTP/1.1\r\nhost: hello.localhost\r\n\r\n")
+        .await;
+    eventually(|| world.router.stats().calls == 1).await;
+    let mut waiting = Raw::new(connect(&server).await);
+    waiting
+        .send("GET /2 HTTP/1.1\r\nhost: hello.localhost\r\n\r\n")
+        .await;
+    eventually(|| world.router.load(&crate::world::app()).unwrap().waiting == 1).await;
+    let closing = tokio::spawn(server.close(Duration::from_millis(50)));
+    for raw in [&mut served, &mut waiting] {
+        let answer = raw.answer().await;
+        assert_eq!(answer.status, 503);
+        assert!(answer.body.contains("H24"), "{}", answer.body);
+    }
+    assert_eq!(closing.await.unwrap(), Closed::Forced(2));
+    let records = world.recorded(2).await;
+    assert!(records.iter().all(|r| r.code == Some(Refusal::ForcedClose)));
+    eventually(|| world.kills() == [Kill::Forced]).await;
+}
+
+#[tokio::test]
+async fn a_body_that_outlasts_the_grace_is_broken_off() {
+    let gate = Arc::new(Semaphore::new(0));
+    let world = gated(&gate);
+    let server = world.listen().await;
+    let mut raw = Raw::new(connect(&server).await);
+    raw.send("GET /body HTTP/1.1\r\nhost: hello.localhost\r\n\r\n")
+        .await;
+    eventually(|| world.router.stats().calls == 1).await;
+    let closing = tokio::spawn(server.close(Duration::from_millis(50)));
+    let answer = raw.answer().await;
+    assert_eq!((answer.status, answer.complete), (200, false));
+    assert_eq!(closing.await.unwrap(), Closed::Forced(1));
+    assert_eq!(world.recorded(1).await[0].code, Some(Refusal::ForcedClose));
+}

@@ -1,0 +1,250 @@
+//! A router with plain functions for dynos, on a real socket or on pipes in virtual time.
+
+use bytes::Bytes;
+use grid::name::{AppName, DynoId, DynoKey, Generation, ProcessType, Run};
+use grid::plan::{Route, Serve};
+use http::Request;
+use http::response::Parts;
+use http_body_util::BodyExt;
+use router::{
+    Call, Dyno, Finished, Hosts, Kill, Limits, Peer, Record, Reply, RequestBody, Router, Server,
+};
+use std::pin::Pin;
+use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll};
+use std::time::Duration;
+use tokio::io::DuplexStream;
+use tokio::net::{TcpListener, TcpStream};
+
+/// How a guest ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum End {
+    Free,
+    Trap,
+}
+
+pub(crate) type Guest = Pin<Box<dyn Future<Output = End> + Send>>;
+type Handler = Arc<dyn Fn(Request<RequestBody>, Reply, DynoKey) -> Guest + Send + Sync>;
+
+/// What happens to the dynos of a world.
+#[derive(Debug, Default)]
+pub(crate) struct Events {
+    pub(crate) kills: Mutex<Vec<Kill>>,
+    pub(crate) released: Mutex<Vec<DynoKey>>,
+}
+
+/// A dyno that is a function.
+pub(crate) struct FnDyno {
+    key: DynoKey,
+    handler: Handler,
+    events: Arc<Events>,
+}
+
+impl Drop for FnDyno {
+    fn drop(&mut self) {
+        self.events.released.lock().unwrap().push(self.key.clone());
+    }
+}
+
+struct FnCall {
+    guest: Guest,
+    dyno: Option<FnDyno>,
+    events: Arc<Events>,
+}
+
+impl Dyno for FnDyno {
+    fn key(&self) -> &DynoKey {
+        &self.key
+    }
+
+    fn call(self, request: Request<RequestBody>, reply: Reply) -> Pin<Box<dyn Call<Self>>> {
+        Box::pin(FnCall {
+            guest: (self.handler)(request, reply, self.key.clone()),
+            events: self.events.clone(),
+            dyno: Some(self),
+        })
+    }
+}
+
+impl Future for FnCall {
+    type Output = Finished<FnDyno>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        self.guest.as_mut().poll(cx).map(|end| match end {
+            End::Free => Finished::Free(self.dyno.take().expect("polled after its end")),
+            End::Trap => Finished::Gone,
+        })
+    }
+}
+
+impl Call<FnDyno> for FnCall {
+    fn kill(self: Pin<Box<Self>>, why: Kill) {
+        self.events.kills.lock().unwrap().push(why);
+    }
+}
+
+/// A router, its app `hello`, and all that was seen of them.
+pub(crate) struct World {
+    pub(crate) router: Router<FnDyno>,
+    pub(crate) events: Arc<Events>,
+    pub(crate) records: Arc<Mutex<Vec<Record>>>,
+    handler: Handler,
+    generation: Mutex<u64>,
+}
+
+pub(crate) fn app() -> AppName {
+    "hello".parse().unwrap()
+}
+
+pub(crate) fn key(index: u32, run: u64) -> DynoKey {
+    DynoKey {
+        app: app(),
+        dyno: DynoId {
+            process: ProcessType::web(),
+            index,
+        },
+        run: Run(run),
+    }
+}
+
+impl World {
+    /// `dynos` free dynos that all run `guest`.
+    pub(crate) fn new<F, G>(dynos: u32, guest: F) -> World
+    where
+        F: Fn(Request<RequestBody>, Reply, DynoKey) -> G + Send + Sync + 'static,
+        G: Future<Output = End> + Send + 'static,
+    {
+        World::with(Limits::default(), dynos, guest)
+    }
+
+    pub(crate) fn with<F, G>(limits: Limits, dynos: u32, guest: F) -> World
+    where
+        F: Fn(Request<RequestBody>, Reply, DynoKey) -> G + Send + Sync + 'static,
+        G: Future<Output = End> + Send + 'static,
+    {
+        let records: Arc<Mutex<Vec<Record>>> = Arc::default();
+        let seen = records.clone();
+        let sink = Arc::new(move |record| seen.lock().unwrap().push(record));
+        let world = World {
+            router: Router::new(Hosts::Named, limits, sink),
+            events: Arc::default(),
+            records,
+            handler: Arc::new(move |request, reply, key| {
+                Box::pin(guest(request, reply, key)) as Guest
+            }),
+            generation: Mutex::new(0),
+        };
+        let keys: Vec<_> = (1..=dynos).map(|index| key(index, 1)).collect();
+        world.serve(&keys, &keys);
+        world
+    }
+
+    pub(crate) fn dyno(&self, key: &DynoKey) -> FnDyno {
+        FnDyno {
+            key: key.clone(),
+            handler: self.handler.clone(),
+            events: self.events.clone(),
+        }
+    }
+
+    /// Publishes a route with these dynos, of which some are new.
+    pub(crate) fn serve(&self, keys: &[DynoKey], fresh: &[DynoKey]) {
+        let serve = Serve::Dynos(keys.to_vec());
+        let fresh = fresh.iter().map(|key| self.dyno(key)).collect();
+        self.publish(serve, fresh, 100 * u32::try_from(keys.len()).unwrap());
+    }
+
+    pub(crate) fn publish(&self, serve: Serve, fresh: Vec<FnDyno>, backlog_max: u32) {
+        let mut generation = self.generation.lock().unwrap();
+        *generation += 1;
+        let route = Route {
+            app: app(),
+            generation: Generation(*generation),
+            hostnames: vec!["hello.localhost".parse().unwrap()],
+            version: None,
+            backlog_max,
+            serve,
+        };
+        self.router.publish(route, fresh).unwrap();
+    }
+
+    pub(crate) async fn listen(&self) -> Server {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        self.router.listen(listener).unwrap()
+    }
+
+    /// A connection without a socket, for virtual time.
+    pub(crate) fn pipe(&self) -> DuplexStream {
+        let (client, server) = tokio::io::duplex(16 * 1024);
+        let router = self.router.clone();
+        let peer = Peer {
+            client: ([192, 0, 2, 7], 4711).into(),
+            port: 8080,
+            tls: false,
+        };
+        tokio::spawn(async move { router.connection(server, peer).await });
+        client
+    }
+
+    /// The log lines so far, once there are `count`.
+    pub(crate) async fn lines(&self, count: usize) -> Vec<String> {
+        self.recorded(count).await;
+        let records = self.records.lock().unwrap();
+        records.iter().map(ToString::to_string).collect()
+    }
+
+    pub(crate) async fn recorded(&self, count: usize) -> Vec<Record> {
+        eventually(|| self.records.lock().unwrap().len() >= count).await;
+        self.records.lock().unwrap().clone()
+    }
+
+    pub(crate) fn kills(&self) -> Vec<Kill> {
+        self.events.kills.lock().unwrap().clone()
+    }
+}
+
+/// Waits for what must come to pass. The bound is for what never does.
+pub(crate) async fn eventually(mut condition: impl FnMut() -> bool) {
+    for _ in 0..100_000 {
+        if condition() {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(2)).await;
+    }
+    panic!("it did not come to pass");
+}
+
+pub(crate) fn head(status: u16) -> Parts {
+    http::Response::builder()
+        .status(status)
+        .body(())
+        .unwrap()
+        .into_parts()
+        .0
+}
+
+/// Answers at once.
+pub(crate) fn say(mut reply: Reply, status: u16, text: &str) -> End {
+    reply.send_head(head(status)).unwrap();
+    reply.send_data(Bytes::copy_from_slice(text.as_bytes()));
+    reply.finish(None);
+    End::Free
+}
+
+/// Answers with the request's body.
+pub(crate) async fn echo(request: Request<RequestBody>, reply: Reply) -> End {
+    match request.into_body().collect().await {
+        Ok(body) => say(reply, 200, &String::from_utf8_lossy(&body.to_bytes())),
+        Err(error) => say(reply, 500, &error.to_string()),
+    }
+}
+
+/// Writes a piece, waiting for room.
+pub(crate) async fn send(reply: &mut Reply, data: Bytes) {
+    std::future::poll_fn(|cx| reply.poll_ready(cx)).await;
+    reply.send_data(data);
+}
+
+pub(crate) async fn connect(server: &Server) -> TcpStream {
+    TcpStream::connect(server.address()).await.unwrap()
+}
