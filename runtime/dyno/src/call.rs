@@ -8,6 +8,7 @@ use std::pin::{Pin, pin};
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
+use http::uri::{Authority, PathAndQuery};
 use http::{HeaderMap, Request, Response, response};
 use http_body::Body;
 use tokio::sync::oneshot;
@@ -34,6 +35,8 @@ pub trait ResponseSink: Send + 'static {
     fn data(&mut self, data: Bytes);
     /// The response is complete. Dropping the sink without this means that it is not.
     fn finish(&mut self, trailers: Option<HeaderMap>);
+    /// The guest went beyond what HTTP, or this host, takes as a response, and was ended for it.
+    fn reject(&mut self);
 }
 
 /// The sink refused the head.
@@ -116,9 +119,10 @@ type Received = Pin<Box<dyn Future<Output = Result<(), Error>> + Send>>;
 async fn call_p3(
     service: &Service,
     store: &mut Store<Guest>,
-    request: Request<RequestBody>,
+    mut request: Request<RequestBody>,
     sink: &mut impl ResponseSink,
 ) -> wasmtime::Result<Outcome> {
+    name_authority(&mut request);
     store
         .run_concurrent(async |guest| {
             let (request, received) = guest.with(|mut store| {
@@ -132,9 +136,28 @@ async fn call_p3(
             };
             let response = guest.with(|mut store| response.into_http(&mut store, received))?;
             let mut pump = Pump::new(Source::response(response), sink);
-            Ok(poll_fn(|cx| pump.poll(cx)).await)
+            let outcome = poll_fn(|cx| pump.poll(cx)).await;
+            // Free again is a guest that runs no more, not one whose response is out.
+            poll_fn(|cx| guest.poll_no_interesting_tasks(cx)).await;
+            Ok(outcome)
         })
         .await?
+}
+
+/// Puts the `Host` into the URI, from which alone a 0.3 guest learns it.
+fn name_authority(request: &mut Request<RequestBody>) {
+    if request.uri().authority().is_some() {
+        return;
+    }
+    let host = request.headers().get(http::header::HOST);
+    let authority = host.and_then(|host| Authority::try_from(host.as_bytes()).ok());
+    let mut parts = std::mem::take(request.uri_mut()).into_parts();
+    if authority.is_some() {
+        parts.scheme = Some(http::uri::Scheme::HTTP);
+        parts.authority = authority;
+        parts.path_and_query.get_or_insert(PathAndQuery::from_static("/"));
+    }
+    *request.uri_mut() = http::Uri::from_parts(parts).unwrap_or_default();
 }
 
 /// What is known of the response so far.

@@ -16,6 +16,7 @@ use grid::plan::CrashCause;
 use http::Request;
 use wasmtime::Store;
 use wasmtime_wasi::I32Exit;
+use wasmtime_wasi_http::FieldMapError;
 
 use crate::call::{Handler, Outcome, RequestBody, ResponseSink};
 use crate::engine::{Engines, Flavor, Running};
@@ -127,6 +128,9 @@ impl Dyno {
             instance.store.set_epoch_deadline(EPOCHS_FIRST);
             let Instance { store, handler, .. } = &mut *instance;
             let result = handler.call(store, request, &mut sink).await;
+            if result.as_ref().is_err_and(is_header_flood) {
+                sink.reject();
+            }
             (instance, result)
         });
         Call {
@@ -225,6 +229,14 @@ impl Future for Call {
             }
         }
     }
+}
+
+/// Whether the engine ended the guest for too many or too large headers, which traps.
+fn is_header_flood(error: &wasmtime::Error) -> bool {
+    let too_much = |e: &FieldMapError| {
+        matches!(e, FieldMapError::TooManyFields | FieldMapError::TotalSizeTooBig)
+    };
+    error.downcast_ref::<FieldMapError>().is_some_and(too_much)
 }
 
 /// What a failed call or boot means for the dyno.

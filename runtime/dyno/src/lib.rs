@@ -25,4 +25,4 @@ pub use guest::egress::{Allow, Egress};
 pub use guest::logs::{LINE_BYTES_MAX, LogLine, LogSink, LogSource};
 pub use node::{Node, NodeConfig, ReportSink};
 pub use release::{PrepareError, Program};
-pub use source::{SlugSource, Unpacked};
+pub use source::{SlugSource, Unpacked, from_store};

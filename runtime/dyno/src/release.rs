@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use grid::desired::{Kind, Limits, Release};
 use grid::name::{AppName, DynoId, ProcessType};
+use slugs::manifest::{ExpandError, expand};
 use wasmtime_wasi_http::p2::bindings::ProxyPre;
 use wasmtime_wasi_http::p3::bindings::ServicePre;
 
@@ -21,7 +22,7 @@ use crate::guest::{Guest, linker};
 pub struct Program {
     /// The component's file, within the unpacked slug.
     pub component: PathBuf,
-    /// Arguments after the program's name, `$NAME` already replaced.
+    /// Arguments after the program's name, as the manifest stores them: `$NAME` stands in them.
     pub args: Vec<String>,
     /// The engine that its world needs.
     pub flavor: Flavor,
@@ -57,16 +58,14 @@ pub enum PrepareError {
         #[source]
         source: wasmtime::Error,
     },
-    /// A kind of process that cannot be run.
-    #[error(
-        "process type {process} is a {kind:?}, and this version runs HTTP handlers only: \
-         leave it out of the formation"
-    )]
-    Kind {
+    /// The arguments use a variable that is not set.
+    #[error("the arguments of process type {process}")]
+    Args {
         /// Which process type.
         process: ProcessType,
-        /// What it is.
-        kind: Kind,
+        /// Which variable.
+        #[source]
+        source: ExpandError,
     },
 }
 
@@ -134,13 +133,15 @@ pub(crate) async fn prepare(
                 source,
             }
         })?;
-        let name = program.component.display().to_string();
         let ready = Ready {
             pre,
-            args: std::iter::once(name).chain(program.args.clone()).collect(),
+            args: arguments(program, &env).map_err(|source| PrepareError::Args {
+                process: process.clone(),
+                source,
+            })?,
             limits: spec.limits.clone(),
             files: files.clone(),
-            env: env.clone(),
+            env: env.clone().into_iter().collect(),
         };
         processes.insert(process.clone(), Arc::new(ready));
     }
@@ -160,8 +161,21 @@ fn link(
     })
 }
 
+/// The program's name and its arguments.
+fn arguments(
+    program: &Program,
+    env: &BTreeMap<String, String>,
+) -> Result<Vec<String>, ExpandError> {
+    let mut known = env.clone();
+    // A handler has no port; a Procfile written for servers may name it all the same.
+    known.entry("PORT".to_owned()).or_insert_with(|| "0".to_owned());
+    let mut args = vec![program.component.display().to_string()];
+    args.extend(expand(&program.args, &known)?);
+    Ok(args)
+}
+
 /// The config vars and what the platform adds; the platform's names win.
-fn environment(app: &AppName, release: &Release) -> Vec<(String, String)> {
+fn environment(app: &AppName, release: &Release) -> BTreeMap<String, String> {
     let mut env = BTreeMap::clone(&release.config);
     let mut set = |name: &str, value: String| drop(env.insert(name.to_owned(), value));
     set("HOME", "/".to_owned());
@@ -170,5 +184,5 @@ fn environment(app: &AppName, release: &Release) -> Vec<(String, String)> {
     set("RELEASE_VERSION", release.version.to_string());
     set("SLUG_ID", release.slug.to_string());
     env.remove("DYNO");
-    env.into_iter().collect()
+    env
 }

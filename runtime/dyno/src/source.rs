@@ -6,6 +6,9 @@ use std::sync::Arc;
 
 use grid::name::{ProcessType, SlugId};
 
+use slugs::World;
+
+use crate::engine::Flavor;
 use crate::release::Program;
 
 /// A slug on this machine's disk.
@@ -19,3 +22,27 @@ pub struct Unpacked {
 
 /// Gives the slug of that id, or says why not. May block: it is called off the runtime's threads.
 pub type SlugSource = Arc<dyn Fn(SlugId) -> Result<Unpacked, String> + Send + Sync>;
+
+/// Slugs from a store, unpacked there.
+pub fn from_store(store: Arc<slugs::store::Store>) -> SlugSource {
+    Arc::new(move |id| {
+        let unpacked = store.unpack(id).map_err(|e| crate::node::chain(&e))?;
+        let programs = unpacked.manifest.processes.iter();
+        let programs = programs.map(|(name, process)| (name.clone(), program(process)));
+        Ok(Unpacked {
+            folder: unpacked.folder,
+            programs: programs.collect(),
+        })
+    })
+}
+
+fn program(process: &slugs::manifest::Process) -> Program {
+    Program {
+        component: process.component.as_str().into(),
+        args: process.args.clone(),
+        flavor: match process.world {
+            World::Handler03 | World::Run03 => Flavor::P3,
+            World::Handler02 | World::Run02 | World::Wasip1 => Flavor::P2,
+        },
+    }
+}

@@ -55,11 +55,6 @@ impl Limiter {
         }
     }
 
-    /// Whether a growth was refused since the dyno booted.
-    pub(crate) fn refused(&self) -> bool {
-        self.told
-    }
-
     fn refuse(&mut self, what: &str) -> wasmtime::Result<bool> {
         if !std::mem::replace(&mut self.told, true) {
             self.voice.fault(Fault::MemoryQuotaExceeded, what);

@@ -17,7 +17,6 @@ use std::sync::Arc;
 
 use grid::desired::Limits;
 use wasmtime::component::{Linker, ResourceTable};
-use wasmtime_wasi::filesystem::WasiFilesystemView;
 use wasmtime_wasi::sockets::WasiSocketsView;
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
@@ -183,9 +182,4 @@ pub(crate) fn linker(
     }
     linker.allow_shadowing(false);
     Ok(linker)
-}
-
-/// The engine's own view of the filesystem, for the parts that need no quota.
-fn plain_files(guest: &mut Guest) -> wasmtime_wasi::filesystem::WasiFilesystemCtxView<'_> {
-    guest.filesystem()
 }

@@ -1,5 +1,7 @@
 //! A node with one app, driven without a planner or a router.
 
+#![allow(dead_code, unreachable_pub, clippy::unwrap_used, reason = "shared by several test files")]
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
@@ -36,6 +38,7 @@ pub struct Reply {
     pub body: Vec<u8>,
     pub trailers: Option<HeaderMap>,
     pub finished: bool,
+    pub rejected: bool,
 }
 
 impl Reply {
@@ -68,6 +71,10 @@ impl ResponseSink for Sink {
         let mut reply = self.0.lock().unwrap();
         reply.trailers = trailers;
         reply.finished = true;
+    }
+
+    fn reject(&mut self) {
+        self.0.lock().unwrap().rejected = true;
     }
 }
 

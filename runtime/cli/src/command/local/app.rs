@@ -1,0 +1,135 @@
+//! The one app of the local runner, as the reconciler's commands.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use control::{Command, Deploy, Outcome};
+use grid::desired::{Kind, Limits, ProcessSpec};
+use grid::name::{AppName, ProcessType, SlugId};
+use router::AppSettings;
+use slugs::manifest::Process;
+
+use super::source::Ready;
+use crate::platform::Platform;
+use crate::term;
+
+/// The app and what was deployed last.
+pub(super) struct App<'a> {
+    platform: &'a Platform,
+    name: AppName,
+    formation: BTreeMap<ProcessType, u32>,
+    last: RefCell<Option<(SlugId, BTreeMap<String, String>)>>,
+}
+
+impl<'a> App<'a> {
+    /// `formation` is what the developer asked for; it wins over the slug's.
+    pub(super) fn new(
+        platform: &'a Platform,
+        name: AppName,
+        formation: BTreeMap<ProcessType, u32>,
+    ) -> App<'a> {
+        App {
+            platform,
+            name,
+            formation,
+            last: RefCell::default(),
+        }
+    }
+
+    /// Makes a release and waits until it serves. A release that fails leaves the one before.
+    pub(super) async fn deploy(&self, ready: Ready) -> Result<()> {
+        let now = (ready.id, ready.config.clone());
+        if self.last.borrow().as_ref() == Some(&now) {
+            term::note("Unchanged", "the slug is the same as before");
+            return Ok(());
+        }
+        let processes = self.processes(&ready)?;
+        let control = &self.platform.control;
+        if self.last.borrow().is_none() {
+            let (app, hostnames) = (self.name.clone(), vec![]);
+            control.command(Command::CreateApp { app, hostnames }).await?;
+        }
+        *self.last.borrow_mut() = Some(now);
+        self.set_timeout(&processes);
+        let formation = self.formation(&ready, &processes);
+        let deploy = Deploy {
+            slug: ready.id,
+            description: "Deploy".to_owned(),
+            config: Some(ready.config),
+            processes,
+            formation,
+        };
+        let app = self.name.clone();
+        let accepted = control.command(Command::Deploy { app, deploy }).await?;
+        let version = accepted.version.context("a deploy makes a release")?;
+        match control.outcome(&self.name, version).await? {
+            Outcome::Serving | Outcome::Superseded(_) => Ok(()),
+            Outcome::Failed(reason) => bail!("{} did not come up: {reason}", self.name),
+        }
+    }
+
+    fn set_timeout(&self, processes: &BTreeMap<ProcessType, ProcessSpec>) {
+        if let Some(web) = processes.get(&ProcessType::web()) {
+            let first_byte_timeout = web.limits.request_timeout;
+            self.platform.router.set(&self.name, AppSettings { first_byte_timeout });
+        }
+    }
+
+    /// The process types that can be run.
+    fn processes(&self, ready: &Ready) -> Result<BTreeMap<ProcessType, ProcessSpec>> {
+        let known = &ready.manifest.processes;
+        if let Some(unknown) = self.formation.keys().find(|name| !known.contains_key(*name)) {
+            let known: Vec<String> = known.keys().map(ToString::to_string).collect();
+            bail!("the app has no process type {unknown}: it has {}", known.join(", "));
+        }
+        let mut processes = BTreeMap::new();
+        for (name, process) in known {
+            if process.kind == Kind::Handler {
+                processes.insert(name.clone(), spec(process));
+            } else if name.is_web() {
+                bail!(
+                    "web is a {} component that listens on a port by itself, and this version runs \
+                     HTTP handlers only: export wasi:http/incoming-handler or wasi:http/handler",
+                    process.world
+                );
+            } else {
+                term::warning(&format!(
+                    "{name} is not started: this version runs HTTP handlers only"
+                ));
+            }
+        }
+        if processes.is_empty() {
+            bail!("the app has no web process: name one in its Procfile, web: path/to/app.wasm");
+        }
+        Ok(processes)
+    }
+
+    fn formation(
+        &self,
+        ready: &Ready,
+        processes: &BTreeMap<ProcessType, ProcessSpec>,
+    ) -> BTreeMap<ProcessType, u32> {
+        let mut formation = BTreeMap::from([(ProcessType::web(), 1)]);
+        formation.extend(ready.manifest.formation.clone());
+        formation.extend(self.formation.clone());
+        formation.retain(|name, _| processes.contains_key(name));
+        formation
+    }
+}
+
+fn spec(process: &Process) -> ProcessSpec {
+    let (own, default) = (&process.limits, Limits::default());
+    let limits = Limits {
+        memory_bytes: own.memory_bytes.unwrap_or(default.memory_bytes),
+        request_timeout: own.timeout_ms.map_or(default.request_timeout, Duration::from_millis),
+        disk_bytes: own.disk_bytes.unwrap_or(default.disk_bytes),
+        connections: own.connections.unwrap_or(default.connections),
+        ..default
+    };
+    ProcessSpec {
+        kind: process.kind,
+        limits,
+    }
+}

@@ -1,0 +1,174 @@
+//! `dyno local`: the app behind the router on this machine, by the same loop as a server's.
+
+mod app;
+mod source;
+mod watch;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use dyno::{Allow, Egress};
+use grid::name::AppName;
+use router::Hosts;
+use slugs::store::Store;
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::args::Local;
+use crate::dirs::{self, RunFolder};
+use crate::logs::{self, Logs};
+use crate::platform::{Config, Platform};
+use crate::term;
+use app::App;
+use source::{Source, Target};
+
+/// What running requests have to finish when the runner is stopped: Ctrl-C ends within a second.
+const STOP_GRACE: Duration = Duration::from_millis(400);
+/// What dynos have to end after that.
+const DRAIN_GRACE: Duration = Duration::from_millis(100);
+
+/// Passes of the scheduler between two looks at sockets. A guest that computes holds a thread for a
+/// millisecond a pass; the default of 61 would keep other apps' requests waiting for all of those.
+const EVENT_INTERVAL: u32 = 8;
+
+pub(crate) fn run(args: &Local) -> Result<()> {
+    let target = Target::parse(&args.what, args)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .event_interval(EVENT_INTERVAL)
+        .build()
+        .context("the runtime does not start")?;
+    let (logs, printer) = logs::start().context("the log thread does not start")?;
+    let done = runtime.block_on(serve(args, &target, logs));
+    // What still blocks a thread, such as removing a dyno's files, gets a moment.
+    runtime.shutdown_timeout(DRAIN_GRACE);
+    printer.finish();
+    done
+}
+
+async fn serve(args: &Local, target: &Target, logs: Logs) -> Result<()> {
+    let mut stop = Stop::new()?;
+    let cache = dirs::cache()?;
+    let folder = RunFolder::create(&cache)?;
+    let slugs = Arc::new(Store::open(&folder.path().join("slugs"))?);
+    let source = Source::new(target, Arc::clone(&slugs), folder.path());
+    let Some(built) = stop.or(source.build()).await else {
+        return Ok(());
+    };
+    let built = built?;
+    let listener = listen(args.port).await?;
+    let config = Config {
+        slugs,
+        compiled: &cache.join("compiled"),
+        work: &folder.path().join("dynos"),
+        // The developer is the operator of this machine.
+        egress: Egress {
+            loopback: Allow::Yes,
+        },
+        hosts: Hosts::AllTo(built.name.clone()),
+    };
+    let name = built.name.clone();
+    let platform = Platform::start(config, &logs).await?;
+    let server = platform.router.listen(listener).context("the port cannot be used")?;
+    let url = format!("http://localhost:{}/", server.address().port());
+    let app = App::new(&platform, name.clone(), target.formation.clone());
+    let done = tokio::select! {
+        done = live(&app, &source, built, args, &url) => done,
+        () = stop.asked() => Ok(()),
+    };
+    // A second Ctrl-C ends it at once; the folder is removed by the next run.
+    let ending = async {
+        server.close(STOP_GRACE).await;
+        platform.stop(DRAIN_GRACE).await;
+    };
+    tokio::select! {
+        () = ending => {}
+        () = stop.asked() => {}
+    }
+    done
+}
+
+/// Deploys, says where the app is, and deploys again whenever the source changed.
+async fn live(
+    app: &App<'_>,
+    source: &Source<'_>,
+    built: source::Ready,
+    args: &Local,
+    url: &str,
+) -> Result<()> {
+    let name = built.name.clone();
+    match app.deploy(built).await {
+        Ok(()) => ready(&name, url),
+        Err(error) if args.watch => term::error(&error),
+        Err(error) => return Err(error),
+    }
+    if !args.watch {
+        return std::future::pending().await;
+    }
+    let Some(folder) = source.folder() else {
+        bail!("--watch needs a folder: a slug or a component does not change");
+    };
+    let mut changes = watch::Changes::of(folder)?;
+    term::note("Watching", &folder.display().to_string());
+    loop {
+        changes.next().await?;
+        let again = async { app.deploy(source.build().await?).await };
+        match again.await {
+            Ok(()) => ready(&name, url),
+            Err(error) => {
+                term::error(&error);
+                term::note("Serving", "what was there before; waiting for the next change");
+            }
+        }
+    }
+}
+
+fn ready(name: &AppName, url: &str) {
+    anstream::println!("{name} is up: {url}");
+}
+
+async fn listen(port: u16) -> Result<TcpListener> {
+    let listener = TcpListener::bind(("127.0.0.1", port)).await;
+    listener.with_context(|| {
+        format!("cannot listen on port {port}: choose another one with -p, or -p 0 for any")
+    })
+}
+
+/// Ctrl-C and SIGTERM.
+struct Stop {
+    interrupt: tokio::signal::unix::Signal,
+    terminate: tokio::signal::unix::Signal,
+}
+
+impl Stop {
+    fn new() -> Result<Stop> {
+        let on = |kind| signal(kind).context("signals cannot be handled");
+        Ok(Stop {
+            interrupt: on(SignalKind::interrupt())?,
+            terminate: on(SignalKind::terminate())?,
+        })
+    }
+
+    async fn asked(&mut self) {
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+        }
+    }
+
+    /// What `work` gives, or nothing if it is to stop first.
+    async fn or<T>(&mut self, work: impl Future<Output = T>) -> Option<T> {
+        tokio::select! {
+            done = work => Some(done),
+            () = self.asked() => None,
+        }
+    }
+}
+
+/// The absolute form of a path that exists.
+fn absolute(path: &std::path::Path) -> Result<PathBuf> {
+    path.canonicalize()
+        .with_context(|| format!("cannot find {}", path.display()))
+}

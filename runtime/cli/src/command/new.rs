@@ -1,0 +1,81 @@
+//! `dyno new`: an app that builds and runs, from a template.
+
+use std::path::Path;
+
+use anyhow::{Context, Result, bail};
+use grid::name::AppName;
+
+use crate::args::New;
+use crate::term;
+
+/// A template: its name, what it is, and its files with `{{name}}` for the app's name.
+struct Template {
+    name: &'static str,
+    about: &'static str,
+    files: &'static [(&'static str, &'static str)],
+}
+
+const TEMPLATES: [Template; 1] = [Template {
+    name: "rust",
+    about: "a web app in Rust: an HTTP handler on WASI 0.2 with wstd",
+    files: &[
+        ("Cargo.toml", include_str!("../../../../sdk/templates/rust/Cargo.toml.in")),
+        ("src/main.rs", include_str!("../../../../sdk/templates/rust/src/main.rs.in")),
+        ("Procfile", include_str!("../../../../sdk/templates/rust/Procfile.in")),
+        ("README.md", include_str!("../../../../sdk/templates/rust/README.md.in")),
+        (".gitignore", include_str!("../../../../sdk/templates/rust/gitignore.in")),
+    ],
+}];
+
+pub(crate) fn run(args: &New) -> Result<()> {
+    if args.list {
+        return list(args.json);
+    }
+    let name = args.name.as_deref().unwrap_or_default();
+    let name: AppName = name.parse()?;
+    let Some(template) = TEMPLATES.iter().find(|t| t.name == args.template) else {
+        let known: Vec<&str> = TEMPLATES.iter().map(|t| t.name).collect();
+        bail!("there is no template {:?}: there is {}", args.template, known.join(", "));
+    };
+    let folder = Path::new(name.as_str());
+    write(template, &name, folder)?;
+    term::note("Created", &format!("{name}, {}", template.about));
+    term::note("Next", &format!("dyno local {name}"));
+    Ok(())
+}
+
+fn list(as_json: bool) -> Result<()> {
+    if as_json {
+        let list: Vec<_> = TEMPLATES
+            .iter()
+            .map(|t| serde_json::json!({ "name": t.name, "about": t.about }))
+            .collect();
+        println!("{}", serde_json::to_string_pretty(&list)?);
+        return Ok(());
+    }
+    for template in &TEMPLATES {
+        println!("{:<12} {}", template.name, template.about);
+    }
+    Ok(())
+}
+
+/// Writes beside the target and renames, so that a failure leaves no half app.
+fn write(template: &Template, name: &AppName, folder: &Path) -> Result<()> {
+    if folder.exists() {
+        bail!("{} exists already: choose another name, or remove it", folder.display());
+    }
+    let work = tempfile::Builder::new()
+        .prefix(".dyno-new-")
+        .tempdir_in(".")
+        .context("cannot write in this folder")?;
+    for (path, text) in template.files {
+        let path = work.path().join(path);
+        let parent = path.parent().context("a template's path has a folder")?;
+        std::fs::create_dir_all(parent)
+            .and_then(|()| std::fs::write(&path, text.replace("{{name}}", name.as_str())))
+            .with_context(|| format!("cannot write {}", path.display()))?;
+    }
+    use std::os::unix::fs::PermissionsExt;
+    std::fs::set_permissions(work.path(), std::fs::Permissions::from_mode(0o755))?;
+    std::fs::rename(work.keep(), folder).with_context(|| format!("cannot make {}", folder.display()))
+}

@@ -1,0 +1,81 @@
+//! `dyno slug inspect`: what is in a slug, after checking all of it.
+
+use std::path::Path;
+
+use anyhow::{Context, Result};
+use comfy_table::{ContentArrangement, Table, presets};
+use serde_json::{Value, json};
+use slugs::Slug;
+
+use crate::term::size;
+
+pub(crate) fn inspect(file: &Path, as_json: bool) -> Result<()> {
+    let slug = Slug::open(file).with_context(|| format!("{} is not a sound slug", file.display()))?;
+    if as_json {
+        println!("{}", serde_json::to_string_pretty(&json(&slug, file))?);
+    } else {
+        print(&slug, file);
+    }
+    Ok(())
+}
+
+/// The slug for programs.
+pub(crate) fn json(slug: &Slug, file: &Path) -> Value {
+    let manifest = slug.manifest();
+    let processes = manifest.processes.iter().map(|(name, process)| {
+        let record = manifest.files.get(&process.component);
+        let shown = json!({
+            "component": process.component.as_str(),
+            "args": process.args,
+            "world": process.world.as_str(),
+            "kind": process.kind,
+            "bytes": record.map(|record| record.bytes),
+            "sha256": record.map(|record| record.sha256.to_string()),
+            "limits": process.limits,
+        });
+        (name.to_string(), shown)
+    });
+    json!({
+        "path": file,
+        "id": slug.id().to_string(),
+        "bytes": slug.bytes(),
+        "unpacked_bytes": manifest.unpacked_bytes(),
+        "builder": { "name": manifest.builder.name, "tool": manifest.builder.tool },
+        "processes": processes.collect::<serde_json::Map<_, _>>(),
+        "formation": manifest.formation,
+        "files": manifest.files,
+    })
+}
+
+/// The slug for people.
+pub(crate) fn print(slug: &Slug, file: &Path) {
+    let manifest = slug.manifest();
+    println!("{}", file.display());
+    println!("  id        {}", slug.id());
+    let unpacked = size(manifest.unpacked_bytes());
+    let files = manifest.files.len();
+    let plural = if files == 1 { "" } else { "s" };
+    println!("  size      {} ({unpacked} unpacked, {files} file{plural})", size(slug.bytes()));
+    println!("  builder   {} {}", manifest.builder.name, manifest.builder.tool);
+    let mut table = Table::new();
+    table
+        .load_style(presets::UTF8_HORIZONTAL_ONLY)
+        .set_content_arrangement(ContentArrangement::Dynamic)
+        .set_header(["process", "kind", "world", "component", "size", "sha256"]);
+    for (name, process) in &manifest.processes {
+        let record = manifest.files.get(&process.component);
+        let command = std::iter::once(process.component.as_str());
+        let command: Vec<&str> = command.chain(process.args.iter().map(String::as_str)).collect();
+        table.add_row([
+            name.to_string(),
+            format!("{:?}", process.kind).to_lowercase(),
+            process.world.to_string(),
+            command.join(" "),
+            record.map_or_else(String::new, |record| size(record.bytes)),
+            record.map_or_else(String::new, |record| {
+                record.sha256.to_string().chars().take(12).collect()
+            }),
+        ]);
+    }
+    println!("{table}");
+}

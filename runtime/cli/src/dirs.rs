@@ -1,0 +1,91 @@
+//! Where files go: the cache, and a folder of this run that ends with it.
+//!
+//! The only place that reads the environment for folders.
+
+use std::fs::{File, OpenOptions};
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+use rustix::fs::{FlockOperation, flock};
+
+/// Held, by lock, as long as the run that made the folder lives.
+const LOCK: &str = "lock";
+
+/// `$XDG_CACHE_HOME/dyno`, or `~/.cache/dyno`.
+pub(crate) fn cache() -> Result<PathBuf> {
+    let absolute = |name: &str| {
+        let path = PathBuf::from(std::env::var_os(name)?);
+        path.is_absolute().then_some(path)
+    };
+    let base = absolute("XDG_CACHE_HOME").or_else(|| Some(absolute("HOME")?.join(".cache")));
+    let base = base.context("there is no place for the cache: set HOME or XDG_CACHE_HOME")?;
+    Ok(base.join("dyno"))
+}
+
+/// A folder for this run, removed when dropped. What a killed run left is removed by the next.
+pub(crate) struct RunFolder {
+    path: PathBuf,
+    _lock: File,
+}
+
+impl RunFolder {
+    /// A new one under `cache`.
+    pub(crate) fn create(cache: &Path) -> Result<RunFolder> {
+        let runs = cache.join("run");
+        std::fs::create_dir_all(&runs).with_context(|| format!("cannot make {}", runs.display()))?;
+        sweep(&runs);
+        let path = tempfile::Builder::new()
+            .prefix("")
+            .tempdir_in(&runs)
+            .with_context(|| format!("cannot write in {}", runs.display()))?
+            .keep();
+        let lock = lock(&path)?.context("a new folder is already in use")?;
+        Ok(RunFolder { path, _lock: lock })
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+}
+
+impl Drop for RunFolder {
+    fn drop(&mut self) {
+        remove(&self.path);
+    }
+}
+
+/// The lock of a run's folder, unless its run lives.
+fn lock(folder: &Path) -> Result<Option<File>> {
+    let file = OpenOptions::new()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .open(folder.join(LOCK))?;
+    Ok(flock(&file, FlockOperation::NonBlockingLockExclusive)
+        .is_ok()
+        .then_some(file))
+}
+
+fn sweep(runs: &Path) {
+    for entry in std::fs::read_dir(runs).into_iter().flatten().flatten() {
+        if let Ok(Some(_held)) = lock(&entry.path()) {
+            remove(&entry.path());
+        }
+    }
+}
+
+/// Removes a folder whose parts may be read-only, as unpacked slugs are.
+fn remove(folder: &Path) {
+    make_writable(folder);
+    let _ = std::fs::remove_dir_all(folder);
+}
+
+fn make_writable(folder: &Path) {
+    use std::os::unix::fs::PermissionsExt;
+    let _ = std::fs::set_permissions(folder, std::fs::Permissions::from_mode(0o700));
+    for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+        if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+            make_writable(&entry.path());
+        }
+    }
+}

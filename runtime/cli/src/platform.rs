@@ -1,0 +1,157 @@
+//! The composition root: reconciler, node and router of one machine, connected.
+//!
+//! The only file that names control, dyno and router together. Steps that the reconciler plans are
+//! carried out here; what the node reports goes back.
+//!
+//! | task | ends |
+//! |---|---|
+//! | reconciler | with its shutdown |
+//! | steps: reconciler → node, router | when the reconciler is gone |
+//! | reports: node → reconciler | when the reconciler or the node is gone |
+//! | log events: reconciler → log | when the reconciler is gone |
+//!
+//! The channel of reports has no bound, since a dyno's end is reported from places that cannot
+//! wait; it holds a few reports a dyno at most, and dynos are bounded.
+
+use std::ffi::OsString;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use control::{Control, Ledger, Outputs};
+use dyno::compile::Compiler;
+use dyno::engine::{Allocation, Engines, POOL_DYNOS_MAX};
+use dyno::{Egress, Node, NodeConfig};
+use grid::name::NodeId;
+use grid::plan::{Inventory, Report, Route, Serve, Step};
+use router::{Hosts, Limits, Router};
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+
+use crate::logs::Logs;
+use crate::seam::Handle;
+
+/// Memory that a node offers, in bytes: what its dynos may grow to, not what they use. Nothing is
+/// set aside on a machine of one's own, so that this only keeps sums finite.
+const NODE_MEMORY_BYTES: u64 = 1 << 46;
+
+/// What differs between a developer's machine and a server.
+pub(crate) struct Config<'a> {
+    pub(crate) slugs: Arc<slugs::store::Store>,
+    /// Compiled code, kept between runs.
+    pub(crate) compiled: &'a Path,
+    /// The dynos' own folders.
+    pub(crate) work: &'a Path,
+    pub(crate) egress: Egress,
+    pub(crate) hosts: Hosts,
+}
+
+/// Reconciler, node and router of this process.
+pub(crate) struct Platform {
+    pub(crate) control: Control,
+    pub(crate) router: Router<Handle>,
+    tasks: JoinSet<()>,
+}
+
+impl Platform {
+    /// Starts all of it; nothing listens yet.
+    pub(crate) async fn start(config: Config<'_>, logs: &Logs) -> Result<Platform> {
+        let id: NodeId = "local".parse().context("the node's name")?;
+        let (reconciler, control, outputs) =
+            control::start(Ledger::new(), seed()).context("the reconciler does not start")?;
+        let (report, reports) = mpsc::unbounded_channel();
+        let node = node(&id, &config, logs, report)?;
+        let router = Router::new(config.hosts, Limits::default(), logs.of_router());
+        let mut tasks = JoinSet::new();
+        let Outputs { steps, logs: events } = outputs;
+        tasks.spawn(async move {
+            let _ = reconciler.run().await;
+        });
+        tasks.spawn(carry_out(steps, node, router.clone()));
+        tasks.spawn(pass_on(reports, control.clone()));
+        tasks.spawn(log(events, logs.clone()));
+        let inventory = Inventory::local(id, NODE_MEMORY_BYTES, POOL_DYNOS_MAX);
+        control.report(Report::Node(inventory)).await?;
+        Ok(Platform {
+            control,
+            router,
+            tasks,
+        })
+    }
+
+    /// Drains every dyno for `grace`, then ends everything.
+    pub(crate) async fn stop(mut self, grace: Duration) {
+        let shutdown = self.control.command(control::Command::Shutdown { grace });
+        let _ = tokio::time::timeout(grace * 2, shutdown).await;
+        self.tasks.shutdown().await;
+    }
+}
+
+/// Chance for the reconciler's jitter: different in every run.
+fn seed() -> u64 {
+    use std::hash::{BuildHasher, RandomState};
+    RandomState::new().hash_one(std::process::id())
+}
+
+fn node(
+    id: &NodeId,
+    config: &Config<'_>,
+    logs: &Logs,
+    reports: mpsc::UnboundedSender<Report>,
+) -> Result<Node> {
+    let engines = Engines::new(Allocation::for_this_machine())
+        .map_err(|e| anyhow::anyhow!("{e:#}"))
+        .context("the engine does not start")?;
+    let compiler = Compiler::new(config.compiled, compile_child()?)?;
+    let node = Node::new(NodeConfig {
+        id: id.clone(),
+        engines,
+        compiler,
+        slugs: dyno::from_store(Arc::clone(&config.slugs)),
+        work: config.work.to_owned(),
+        egress: config.egress,
+        logs: logs.of_dynos(),
+        // The receiver is gone only when all is over.
+        reports: Arc::new(move |report| drop(reports.send(report))),
+    });
+    node.with_context(|| format!("cannot use {}", config.work.display()))
+}
+
+/// How this program compiles in a child: itself, with other arguments.
+fn compile_child() -> Result<Vec<OsString>> {
+    let program = std::env::current_exe().context("cannot tell where this program is")?;
+    Ok(vec![program.into_os_string(), "__compile".into()])
+}
+
+async fn carry_out(mut steps: mpsc::Receiver<Step>, node: Node, router: Router<Handle>) {
+    while let Some(step) = steps.recv().await {
+        match step {
+            Step::Publish { route } => publish(&node, &router, route),
+            step => node.step(step),
+        }
+    }
+}
+
+fn publish(node: &Node, router: &Router<Handle>, route: Route) {
+    let fresh = match &route.serve {
+        Serve::Dynos(keys) => keys.iter().filter_map(|key| node.take(key)).collect(),
+        Serve::Booting | Serve::Refuse(_) => Vec::new(),
+    };
+    // A stale route was overtaken by a newer one: nothing is lost.
+    let _ = router.publish(route, fresh.into_iter().map(Handle).collect());
+}
+
+async fn pass_on(mut reports: mpsc::UnboundedReceiver<Report>, control: Control) {
+    while let Some(report) = reports.recv().await {
+        if control.report(report).await.is_err() {
+            return;
+        }
+    }
+}
+
+async fn log(mut events: mpsc::Receiver<control::LogEvent>, logs: Logs) {
+    while let Some(event) = events.recv().await {
+        logs.control(event);
+    }
+}

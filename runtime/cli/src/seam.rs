@@ -1,0 +1,93 @@
+//! Fits a dyno to what the router asks of one; neither knows the other.
+
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use grid::name::DynoKey;
+use grid::routing::Refusal;
+use http::{HeaderMap, Request, response};
+use http_body_util::BodyExt;
+use router::{Finished, Reply, RequestBody};
+
+/// A dyno in the router's hands.
+#[derive(Debug)]
+pub(crate) struct Handle(pub(crate) dyno::Dyno);
+
+impl router::Dyno for Handle {
+    fn key(&self) -> &DynoKey {
+        self.0.key()
+    }
+
+    fn call(
+        self,
+        request: Request<RequestBody>,
+        reply: Reply,
+    ) -> Pin<Box<dyn router::Call<Self>>> {
+        let request = request.map(|body| body.map_err(|_| dyno::client_gone()).boxed_unsync());
+        Box::pin(Running(self.0.call(request, Sink(Some(reply)))))
+    }
+}
+
+/// A dyno's call as the router's.
+struct Running(dyno::Call);
+
+impl Future for Running {
+    type Output = Finished<Handle>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Finished<Handle>> {
+        Pin::new(&mut self.0).poll(cx).map(|dyno| match dyno {
+            Some(dyno) => Finished::Free(Handle(dyno)),
+            None => Finished::Gone,
+        })
+    }
+}
+
+impl router::Call<Handle> for Running {
+    fn kill(self: Pin<Box<Self>>, why: router::Kill) {
+        let why = match why {
+            router::Kill::Timeout => dyno::Kill::Timeout,
+            router::Kill::Hangup | router::Kill::Stalled | router::Kill::Forced => {
+                dyno::Kill::Unwanted
+            }
+        };
+        Pin::into_inner(self).0.kill(why);
+    }
+}
+
+/// Carries a response to the router. Dropped before its end, it breaks the response off.
+struct Sink(Option<Reply>);
+
+impl dyno::ResponseSink for Sink {
+    fn head(&mut self, head: response::Parts) -> Result<(), dyno::BadHead> {
+        let Some(reply) = &mut self.0 else {
+            return Err(dyno::BadHead);
+        };
+        reply.send_head(head).map_err(|_| dyno::BadHead)
+    }
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        match &mut self.0 {
+            Some(reply) => reply.poll_ready(cx),
+            None => Poll::Ready(()),
+        }
+    }
+
+    fn data(&mut self, data: Bytes) {
+        if let Some(reply) = &mut self.0 {
+            reply.send_data(data);
+        }
+    }
+
+    fn finish(&mut self, trailers: Option<HeaderMap>) {
+        if let Some(reply) = self.0.take() {
+            reply.finish(trailers);
+        }
+    }
+
+    fn reject(&mut self) {
+        if let Some(reply) = self.0.take() {
+            reply.fail(Refusal::BadResponse);
+        }
+    }
+}
