@@ -4,7 +4,6 @@
 
 use crate::exchange::Exchange;
 use crate::limits::SILENCE_TIMEOUT;
-use crate::seam::Kill;
 use bytes::Bytes;
 use grid::routing::Refusal;
 use http::HeaderMap;
@@ -134,7 +133,7 @@ impl Stream {
         let Poll::Ready(frame) = Pin::new(&mut self.body).poll_frame(cx) else {
             ready!(self.poll_idle(cx));
             self.failed = true;
-            self.exchange.abort(Refusal::ClientIdle, Kill::Stalled);
+            self.exchange.fail(Refusal::ClientIdle);
             return Poll::Ready(Some(Err(BodyError::Idle)));
         };
         self.idle = None;

@@ -9,6 +9,8 @@ use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed, Ordering::SeqCst};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::task::{Context, Waker};
+use std::time::Duration;
+use tokio::time::Instant;
 
 /// Who is at the other end, and how it came in.
 #[derive(Clone, Copy, Debug)]
@@ -29,6 +31,9 @@ pub(crate) struct Conn {
     pub(crate) client: HeaderValue,
     pub(crate) port: HeaderValue,
     pub(crate) tls: bool,
+    born: Instant,
+    /// When the last request ended: microseconds since it was born.
+    ended: AtomicU64,
     requests: AtomicU64,
     active: AtomicUsize,
     /// The client did not take what was written: what ends now ends with H28.
@@ -52,6 +57,8 @@ impl Conn {
             client: HeaderValue::from_str(&client).expect("an address is a header value"),
             port: peer.port.into(),
             tls: peer.tls,
+            born: Instant::now(),
+            ended: AtomicU64::new(0),
             requests: AtomicU64::new(0),
             active: AtomicUsize::new(0),
             stalled: AtomicBool::new(false),
@@ -69,13 +76,21 @@ impl Conn {
     }
 
     /// A request has ended, with its response.
-    pub(crate) fn end(&self) {
+    pub(crate) fn end(&self, now: Instant) {
+        let ended = (now - self.born).as_micros();
+        self.ended
+            .store(u64::try_from(ended).unwrap_or(u64::MAX), Relaxed);
         self.active.fetch_sub(1, Relaxed);
     }
 
     /// How many requests have begun.
     pub(crate) fn begun(&self) -> u64 {
         self.requests.load(Relaxed)
+    }
+
+    /// Since when there is no request, if there is none.
+    pub(crate) fn idle_since(&self) -> Instant {
+        self.born + Duration::from_micros(self.ended.load(Relaxed))
     }
 
     pub(crate) fn is_active(&self) -> bool {

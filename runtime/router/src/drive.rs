@@ -94,10 +94,14 @@ impl<D: Dyno> Future for Driver<D> {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let me = self.get_mut();
+        if let Some(why) = me.exchange.orders(cx).kill {
+            me.kill(why);
+            return Poll::Ready(());
+        }
         if me.poll_call(cx).is_ready() {
             return Poll::Ready(());
         }
-        // After the poll, since the call itself may have answered just now.
+        // Again, since the call itself may have answered just now.
         let orders = me.exchange.orders(cx);
         let over = match orders.kill {
             Some(why) => Poll::Ready(why),

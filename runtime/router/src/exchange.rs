@@ -226,7 +226,9 @@ impl Exchange {
     /// The next piece of the body, of at most `max` bytes.
     pub(crate) fn poll_piece(&self, cx: &mut Context<'_>, max: usize) -> Poll<Piece> {
         let mut state = self.lock();
-        if let Some(chunk) = state.chunks.front_mut() {
+        let withheld = state.withheld();
+        if let Some(chunk) = state.chunks.front_mut().filter(|c| c.len() > withheld) {
+            let max = max.min(chunk.len() - withheld);
             let data = if chunk.len() > max {
                 chunk.split_to(max)
             } else {
@@ -256,6 +258,11 @@ impl Exchange {
     pub(crate) fn is_drained(&self) -> bool {
         let state = self.lock();
         state.end == Some(Ok(())) && state.chunks.is_empty() && state.trailers.is_none()
+    }
+
+    /// How the response failed, if it did.
+    pub(crate) fn failure(&self) -> Option<Refusal> {
+        self.lock().end.and_then(Result::err)
     }
 
     /// The client's side leaves; the guest goes on into the void.
@@ -311,5 +318,12 @@ impl Exchange {
 impl State {
     fn discards(&self) -> bool {
         self.gone || self.bodyless || self.end.is_some()
+    }
+
+    /// Bytes of the first chunk that must not go out yet: the last one of a declared length stays until the guest
+    /// has said that there is no more. With it the client would have a whole response, whatever comes then.
+    fn withheld(&self) -> usize {
+        let last = self.declared == Some(self.received) && self.chunks.len() == 1;
+        usize::from(last && self.end != Some(Ok(())))
     }
 }

@@ -128,10 +128,11 @@ impl Drop for Journal {
             self.refuse(code, code.status());
         }
         self.end_wait();
-        self.conn.end();
+        let now = Instant::now();
+        self.conn.end(now);
         if let Some(mut record) = self.record.take() {
             record.at = SystemTime::now();
-            record.service = self.began.map_or(Duration::ZERO, |began| began.elapsed());
+            record.service = self.began.map_or(Duration::ZERO, |began| now - began);
             self.conn.hub.write(record);
         }
     }

@@ -152,6 +152,10 @@ impl Drop for Outgoing {
             self.journal.refuse(code, code.status());
         } else if self.is_end_stream() {
             self.journal.settle();
+        } else if let Source::Live(lead) = &self.source
+            && let Some(code) = lead.0.failure()
+        {
+            self.journal.refuse(code, code.status());
         }
     }
 }

@@ -44,9 +44,9 @@ pub enum Finished<D> {
 pub enum Kill {
     /// No first byte in time (H12), or still running long after its response was complete.
     Timeout,
-    /// The client hung up (H27), and the guest did not end within the grace time.
+    /// The client hung up or stalled (H27, H28), and the guest did not end within the grace time.
     Hangup,
-    /// Neither side moved in mid-response for too long (H15, H28).
+    /// The guest fell silent in mid-response (H15).
     Stalled,
     /// The router is stopping (H24).
     Forced,

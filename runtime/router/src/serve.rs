@@ -183,13 +183,17 @@ async fn first_byte(
         if let Ok(head) = timeout_at(due, poll_fn(|cx| exchange.poll_head(cx))).await {
             return head;
         }
-        match overdue(exchange, began) {
-            Some((refusal, why)) => {
-                exchange.abort(refusal, why);
-                return Err(refusal);
-            }
-            None => due = Instant::now() + window,
+        let upload = exchange.upload();
+        if !upload.open || !upload.waiting {
+            exchange.abort(Refusal::RequestTimeout, Kill::Timeout);
+            return Err(Refusal::RequestTimeout);
         }
+        // The guest cannot answer what it has not got: either the client is too slow, or there is time.
+        if upload.bytes / began.elapsed().as_secs().max(1) < UPLOAD_RATE_MIN {
+            exchange.fail(Refusal::ClientIdle);
+            return Err(Refusal::ClientIdle);
+        }
+        due = Instant::now() + window;
     }
 }
 
@@ -199,14 +203,4 @@ fn blame(refusal: Refusal, conn: &Conn) -> Refused {
         return upload::BROKEN.into();
     }
     refusal.into()
-}
-
-/// Whose fault it is that there is no response yet; none while an upload is coming along well.
-fn overdue(exchange: &Exchange, began: Instant) -> Option<(Refusal, Kill)> {
-    let upload = exchange.upload();
-    if !upload.open || !upload.waiting {
-        return Some((Refusal::RequestTimeout, Kill::Timeout));
-    }
-    let rate = upload.bytes / began.elapsed().as_secs().max(1);
-    (rate < UPLOAD_RATE_MIN).then_some((Refusal::ClientIdle, Kill::Stalled))
 }

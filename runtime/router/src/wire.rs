@@ -63,17 +63,15 @@ impl Alarm {
     }
 }
 
-/// What a connection is doing as far as reading goes; with the count of requests, so that each pause is its own.
+/// What a connection is doing as far as reading goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Pause {
     /// Nothing has come yet.
     Fresh,
-    /// Between requests.
-    Idle(u64),
-    /// Within a head.
+    /// Within a head; with the count of requests, so that each head has its own time.
     Head(u64),
-    /// A request is being served or read, which has clocks of its own.
-    Busy,
+    /// Between requests, or within one, which has clocks of its own: only looked at now and then.
+    Between,
 }
 
 #[derive(Debug)]
@@ -167,23 +165,38 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
             Guard::Http2(frames) => frames.in_head(),
         };
         let is_h2 = matches!(self.guard, Guard::Http2(_));
-        let begun = self.conn.begun();
-        let pause = match (in_head, self.conn.is_active()) {
-            (true, active) if is_h2 || !active => Pause::Head(begun),
-            (_, true) => Pause::Busy,
-            _ if begun == 0 && !is_h2 => Pause::Fresh,
-            _ => Pause::Idle(begun),
+        let active = self.conn.is_active();
+        let pause = match self.conn.begun() {
+            // An HTTP/1 head behind a request under way is not read on before that is answered.
+            begun if in_head && (is_h2 || !active) => Pause::Head(begun),
+            0 if !is_h2 && !active => Pause::Fresh,
+            _ => Pause::Between,
         };
         if self.pause != Some(pause) {
             self.pause = Some(pause);
             let span = match pause {
-                Pause::Fresh | Pause::Head(_) => Some(HEAD_TIMEOUT),
-                Pause::Idle(_) => Some(KEEP_ALIVE_IDLE),
-                Pause::Busy => None,
+                Pause::Fresh | Pause::Head(_) => HEAD_TIMEOUT,
+                Pause::Between => KEEP_ALIVE_IDLE,
             };
-            self.read_alarm.due = span.map(|span| Instant::now() + span);
+            self.read_alarm.due = Some(Instant::now() + span);
         }
-        self.read_alarm.poll(cx)
+        loop {
+            ready!(self.read_alarm.poll(cx));
+            if pause != Pause::Between {
+                return Poll::Ready(());
+            }
+            // The HTTP layer does not read when a request ends, so the pause may be younger than the clock.
+            let now = Instant::now();
+            let since = if self.conn.is_active() {
+                now
+            } else {
+                self.conn.idle_since()
+            };
+            if now >= since + KEEP_ALIVE_IDLE {
+                return Poll::Ready(());
+            }
+            self.read_alarm.due = Some(since + KEEP_ALIVE_IDLE);
+        }
     }
 
     /// After a write: has the client taken nothing for too long?

@@ -1,5 +1,8 @@
 //! The router at its boundary: bytes in, bytes and log lines out, plain functions for dynos.
 
+// In a test, to unwrap is to assert.
+#![allow(clippy::unwrap_used)]
+
 mod abuse;
 mod basics;
 mod close;
