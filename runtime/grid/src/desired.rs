@@ -12,6 +12,7 @@ pub use release::{Kind, Limits, ProcessSpec, Release};
 
 use crate::name::{AppName, Generation, NodeId, ProcessType, Run, Version};
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 /// How many dynos of each process type are wanted.
 pub type Formation = BTreeMap<ProcessType, u32>;
@@ -60,8 +61,8 @@ pub enum Misfit {
 /// All that was asked for.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Desired {
-    /// The apps by name.
-    pub apps: BTreeMap<AppName, App>,
+    /// The apps by name; shared, since every plan is made on a copy.
+    pub apps: BTreeMap<AppName, Arc<App>>,
     /// Every node that was ever heard of.
     pub nodes: BTreeSet<NodeId>,
     /// How many reconcilers have started.
@@ -121,15 +122,13 @@ impl Desired {
 
     /// The app of this name.
     pub fn app(&self, name: &AppName) -> Result<&App, Misfit> {
-        self.apps
-            .get(name)
-            .ok_or_else(|| Misfit::NoSuchApp(name.clone()))
+        let app = self.apps.get(name).map(Arc::as_ref);
+        app.ok_or_else(|| Misfit::NoSuchApp(name.clone()))
     }
 
     fn app_mut(&mut self, name: &AppName) -> Result<&mut App, Misfit> {
-        self.apps
-            .get_mut(name)
-            .ok_or_else(|| Misfit::NoSuchApp(name.clone()))
+        let app = self.apps.get_mut(name).map(Arc::make_mut);
+        app.ok_or_else(|| Misfit::NoSuchApp(name.clone()))
     }
 
     fn create(&mut self, app: &AppName, hostnames: &[crate::name::Hostname]) -> Result<(), Misfit> {
@@ -138,7 +137,7 @@ impl Desired {
         }
         self.expect_free(app, hostnames)?;
         self.apps
-            .insert(app.clone(), App::new(app.clone(), hostnames));
+            .insert(app.clone(), Arc::new(App::new(app.clone(), hostnames)));
         Ok(())
     }
 

@@ -121,19 +121,34 @@ impl fmt::Display for Note {
     }
 }
 
+/// Rounds of planning at most. The second one nearly always finds nothing more to do.
+const ROUNDS_MAX: usize = 16;
+
 /// What is to be done at `now`. The same inputs give the same plan.
 pub fn plan(desired: &Desired, observed: &Observed, now: Time) -> Plan {
     let mut draft = Draft::new(desired, observed, now);
-    if settling(&mut draft) {
-        return draft.finish();
+    // What one app takes bears on the others, before it as well as behind it: so it goes round until
+    // there is nothing left to choose.
+    for _ in 0..ROUNDS_MAX {
+        let steps = draft.begin_round();
+        round(&mut draft);
+        if draft.steps() == steps {
+            break;
+        }
     }
-    watch_nodes(&mut draft);
+    draft.finish()
+}
+
+fn round(draft: &mut Draft) {
+    if settling(draft) {
+        return;
+    }
+    watch_nodes(draft);
     let apps: Vec<AppName> = draft.desired.apps.keys().cloned().collect();
     for app in &apps {
-        plan_app(&mut draft, app);
+        plan_app(draft, app);
     }
-    note_unknown_apps(&mut draft);
-    draft.finish()
+    note_unknown_apps(draft);
 }
 
 /// One app: each phase sees what the ones before it chose.
@@ -141,6 +156,12 @@ fn plan_app(draft: &mut Draft, app: &AppName) {
     retire::stop_overdue_boots(draft, app);
     promote::fail_release(draft, app);
     fill::fill(draft, app);
+    // Deaf to most nodes, and without knowing what the routers have: nothing better to tell them, and
+    // nobody may be ended whom they may still know.
+    if draft.blind && !draft.observed.routes.contains_key(app) {
+        retire::finish(draft, app);
+        return;
+    }
     promote::promote(draft, app);
     route::publish(draft, app);
     retire::retire(draft, app);

@@ -28,7 +28,7 @@ pub(super) fn check_step(
     };
     only_up(findings, observed, route);
     one_release(findings, observed, route);
-    no_gap(findings, desired, observed, route);
+    no_gap(findings, case, desired, observed, route);
     rises(findings, observed, route);
     nothing_missing_unschedules(findings, case, observed, route);
 }
@@ -62,7 +62,13 @@ fn one_release(findings: &mut Findings, observed: &Observed, route: &Route) {
 }
 
 /// When another release takes over, it serves with as many dynos as the one before, or as are wanted.
-fn no_gap(findings: &mut Findings, desired: &Desired, observed: &Observed, route: &Route) {
+fn no_gap(
+    findings: &mut Findings,
+    case: &Case<'_>,
+    desired: &Desired,
+    observed: &Observed,
+    route: &Route,
+) {
     let Some(old) = observed.routes.get(&route.app) else {
         return;
     };
@@ -80,13 +86,17 @@ fn no_gap(findings: &mut Findings, desired: &Desired, observed: &Observed, route
     } else {
         0
     };
-    // What crashed, or is scaled away in the same breath, is no loss of the swap's.
+    // What crashed, died with its node, or is scaled away in the same breath, is no loss of the swap's.
     let stays = |key: &&DynoKey| {
-        let up = observed
-            .dynos
-            .get(key)
-            .is_some_and(|dyno| dyno.state.serves());
-        up && key.dyno.index as usize <= wanted
+        let Some(dyno) = observed.dynos.get(key) else {
+            return false;
+        };
+        let silent = observed
+            .nodes
+            .get(&dyno.node)
+            .is_none_or(|node| node.silent(case.now));
+        let dead = silent && !super::dynos::deaf(case);
+        dyno.state.serves() && !dead && key.dyno.index as usize <= wanted
     };
     let before = dynos(old).iter().filter(stays).count();
     let after = dynos(route).len();

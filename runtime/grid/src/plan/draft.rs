@@ -47,12 +47,6 @@ impl Draft {
             .chain(&desired.nodes)
             .collect::<BTreeSet<_>>()
             .len();
-        let mut used: BTreeMap<NodeId, (u64, u32)> = BTreeMap::new();
-        for dyno in observed.dynos.values() {
-            let (memory, count) = used.entry(dyno.node.clone()).or_default();
-            *memory = memory.saturating_add(dyno.memory_bytes);
-            *count += 1;
-        }
         Draft {
             blind: live.len() * 2 < known,
             desired: desired.clone(),
@@ -63,10 +57,31 @@ impl Draft {
             victims: BTreeSet::new(),
             no_room: BTreeSet::new(),
             notes: BTreeSet::new(),
-            used,
+            used: BTreeMap::new(),
             steps: Vec::new(),
             wake_at: None,
         }
+    }
+
+    /// Keeps the steps, and forgets what else was found: it may be otherwise after them.
+    pub(super) fn begin_round(&mut self) -> usize {
+        self.used.clear();
+        for dyno in self.observed.dynos.values() {
+            let (memory, count) = self.used.entry(dyno.node.clone()).or_default();
+            *memory = memory.saturating_add(dyno.memory_bytes);
+            *count += 1;
+        }
+        self.reserved.clear();
+        self.victims.clear();
+        self.no_room.clear();
+        self.notes.clear();
+        self.wake_at = None;
+        self.steps()
+    }
+
+    /// How many steps are chosen.
+    pub(super) fn steps(&self) -> usize {
+        self.steps.len()
     }
 
     /// Chooses a step and notes it as carried out.

@@ -43,6 +43,19 @@ pub(super) fn stop_overdue_boots(draft: &mut Draft, name: &AppName) {
     }
 }
 
+/// Stops what was asked to end and given its time.
+pub(super) fn finish(draft: &mut Draft, name: &AppName) {
+    let ending = draft
+        .observed
+        .dynos_of(name)
+        .filter(|(_, dyno)| !dyno.state.lives());
+    let ending = ending.filter(|(_, dyno)| draft.live.contains(&dyno.node));
+    let ending: Vec<(DynoKey, Dyno)> = ending.map(|(k, d)| (k.clone(), d.clone())).collect();
+    for (key, dyno) in ending {
+        end(draft, key, &dyno);
+    }
+}
+
 /// Drains what no place needs, and stops what was given its time.
 pub(super) fn retire(draft: &mut Draft, name: &AppName) {
     let Some(app) = draft.desired.apps.get(name) else {

@@ -20,10 +20,6 @@ pub(super) fn publish(draft: &mut Draft, name: &AppName) {
 /// Publishes the route of the app as served by this release, if it is not the one the routers have.
 pub(super) fn publish_version(draft: &mut Draft, app: &App, version: Option<Version>) {
     let known = draft.observed.routes.get(&app.name);
-    // Deaf to most nodes and without a route of its own, a reconciler has nothing better to tell.
-    if draft.blind && known.is_none() {
-        return;
-    }
     let mut route = Route {
         app: app.name.clone(),
         generation: known.map_or(draft.next_generation(), |known| known.generation),

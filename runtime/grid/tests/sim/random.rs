@@ -18,7 +18,7 @@ pub(crate) fn script(seed: u64) -> String {
     let nodes = 1 + rng.below(3);
     for number in 1..=nodes {
         let memory = rng.pick(&[512, 768, 4_096]);
-        let remote = if rng.percent(50) { " remote" } else { "" };
+        let remote = if rng.percent(33) { " remote" } else { "" };
         writeln!(text, "node n{number} memory={memory}{remote}").expect("fits");
     }
     let apps: &[&str] = if rng.percent(25) {
@@ -42,7 +42,7 @@ pub(crate) fn script(seed: u64) -> String {
     for number in 1..=nodes {
         writeln!(text, "revive n{number}\nmend n{number}").expect("fits");
     }
-    text.push_str("run 3m\nrest\n");
+    text.push_str("run 135s\nrest\n");
     text
 }
 
