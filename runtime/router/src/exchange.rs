@@ -158,24 +158,29 @@ impl Exchange {
 
     /// The response ends in failure, unless it has ended before.
     pub(crate) fn fail(&self, refusal: Refusal) {
-        let mut state = self.lock();
-        if state.end.is_some() {
-            return;
-        }
-        state.end = Some(Err(refusal));
-        let wakers = [state.reader.take(), state.writer.take(), None];
-        drop(state);
-        wake(wakers);
+        self.end(|_| refusal);
     }
 
     /// Nothing more will come from the guest.
     pub(crate) fn close(&self) {
-        let begun = self.lock().begun;
-        self.fail(if begun {
-            Refusal::Interrupted
-        } else {
-            Refusal::NoResponse
+        self.end(|state| {
+            if state.begun {
+                Refusal::Interrupted
+            } else {
+                Refusal::NoResponse
+            }
         });
+    }
+
+    fn end(&self, why: impl FnOnce(&State) -> Refusal) {
+        let mut state = self.lock();
+        if state.end.is_some() {
+            return;
+        }
+        state.end = Some(Err(why(&state)));
+        let wakers = [state.reader.take(), state.writer.take(), None];
+        drop(state);
+        wake(wakers);
     }
 
     /// Notes how the request body is coming along.

@@ -257,15 +257,21 @@ impl<D: Dyno> Pool<D> {
             self.booted = Some(Instant::now());
         }
         self.mode = mode;
-        self.live = match serve {
+        let live = match serve {
             Serve::Dynos(keys) => keys.iter().cloned().collect(),
             _ => HashSet::new(),
         };
+        let known = std::mem::replace(&mut self.live, live);
         let idle = std::mem::take(&mut self.free);
-        let (kept, retired): (Vec<D>, Vec<D>) = idle
+        let (mut kept, mut retired): (Vec<D>, Vec<D>) = idle
             .into_iter()
-            .chain(fresh)
             .partition(|dyno| self.live.contains(dyno.key()));
+        // A second handle of a dyno would let two requests into it.
+        let (new, excess): (Vec<D>, Vec<D>) = fresh
+            .into_iter()
+            .partition(|dyno| self.live.contains(dyno.key()) && !known.contains(dyno.key()));
+        kept.extend(new);
+        retired.extend(excess);
         kept.into_iter().for_each(|dyno| self.hand_out(dyno));
         if let Mode::Refusing(refusal) = self.mode {
             for (_, waiter) in std::mem::take(&mut self.waiting) {
