@@ -8,7 +8,12 @@ use clap_complete::Shell;
 
 /// Runs web apps as WebAssembly dynos.
 #[derive(Debug, Parser)]
-#[command(name = "dyno", version, max_term_width = 100, disable_help_subcommand = true)]
+#[command(
+    name = "dyno",
+    version,
+    max_term_width = 100,
+    disable_help_subcommand = true
+)]
 #[command(after_help = "Start here:\n  dyno new hello && dyno local hello")]
 pub(crate) struct Args {
     /// What to do.
@@ -29,7 +34,9 @@ pub(crate) enum Command {
     #[command(subcommand)]
     Slug(Slug),
     /// Print a completion script for a shell
-    #[command(after_help = "Example:\n  dyno completions bash > ~/.local/share/bash-completion/completions/dyno")]
+    #[command(
+        after_help = "Example:\n  dyno completions bash > ~/.local/share/bash-completion/completions/dyno"
+    )]
     Completions {
         /// Which shell
         shell: Shell,
@@ -78,7 +85,9 @@ pub(crate) struct Build {
 
 /// `dyno local`
 #[derive(Debug, ClapArgs)]
-#[command(after_help = "Examples:\n  dyno local examples/hello\n  dyno local shop web=4 -p 8000 --watch\n  dyno local app.wasm")]
+#[command(
+    after_help = "Examples:\n  dyno local examples/hello\n  dyno local shop web=4 -p 8000 --watch\n  dyno local app.wasm"
+)]
 pub(crate) struct Local {
     /// The app's folder, a slug, or a component; and how many dynos of each type
     #[arg(value_name = "DIR|FILE.slug|FILE.wasm|web=2,…", value_hint = ValueHint::AnyPath, num_args = 0..=2)]

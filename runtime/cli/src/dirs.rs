@@ -32,7 +32,8 @@ impl RunFolder {
     /// A new one under `cache`.
     pub(crate) fn create(cache: &Path) -> Result<RunFolder> {
         let runs = cache.join("run");
-        std::fs::create_dir_all(&runs).with_context(|| format!("cannot make {}", runs.display()))?;
+        std::fs::create_dir_all(&runs)
+            .with_context(|| format!("cannot make {}", runs.display()))?;
         sweep(&runs);
         let path = tempfile::Builder::new()
             .prefix("")

@@ -3,9 +3,9 @@
 //! The queue never makes anybody wait: what does not fit is dropped and counted (L11).
 
 use std::io::Write;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
-use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::SystemTime;
 
@@ -164,7 +164,9 @@ fn style(source: &Source) -> Style {
     let name: u32 = dyno.process.as_str().bytes().map(u32::from).sum();
     // `web.1` begins the row.
     let web: u32 = b"web".iter().copied().map(u32::from).sum();
-    let at = name.wrapping_sub(web).wrapping_add(dyno.index.wrapping_sub(1));
+    let at = name
+        .wrapping_sub(web)
+        .wrapping_add(dyno.index.wrapping_sub(1));
     let colour = COLOURS[at as usize % COLOURS.len()];
     Style::new().fg_color(Some(colour.into()))
 }

@@ -64,7 +64,10 @@ impl Platform {
         let node = node(&id, &config, logs, report)?;
         let router = Router::new(config.hosts, Limits::default(), logs.of_router());
         let mut tasks = JoinSet::new();
-        let Outputs { steps, logs: events } = outputs;
+        let Outputs {
+            steps,
+            logs: events,
+        } = outputs;
         tasks.spawn(async move {
             let _ = reconciler.run().await;
         });

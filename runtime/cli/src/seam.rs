@@ -19,11 +19,7 @@ impl router::Dyno for Handle {
         self.0.key()
     }
 
-    fn call(
-        self,
-        request: Request<RequestBody>,
-        reply: Reply,
-    ) -> Pin<Box<dyn router::Call<Self>>> {
+    fn call(self, request: Request<RequestBody>, reply: Reply) -> Pin<Box<dyn router::Call<Self>>> {
         let request = request.map(|body| body.map_err(|_| dyno::client_gone()).boxed_unsync());
         Box::pin(Running(self.0.call(request, Sink(Some(reply)))))
     }

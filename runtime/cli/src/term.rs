@@ -97,6 +97,9 @@ mod tests {
     fn sizes_are_short() {
         let sizes = [0, 999, 1_000, 135_433, 1_400_000, 2_000_000_000];
         let texts = sizes.map(super::size);
-        assert_eq!(texts, ["0 B", "999 B", "1.0 kB", "135.4 kB", "1.4 MB", "2.0 GB"]);
+        assert_eq!(
+            texts,
+            ["0 B", "999 B", "1.0 kB", "135.4 kB", "1.4 MB", "2.0 GB"]
+        );
     }
 }

@@ -155,7 +155,9 @@ fn name_authority(request: &mut Request<RequestBody>) {
     if authority.is_some() {
         parts.scheme = Some(http::uri::Scheme::HTTP);
         parts.authority = authority;
-        parts.path_and_query.get_or_insert(PathAndQuery::from_static("/"));
+        parts
+            .path_and_query
+            .get_or_insert(PathAndQuery::from_static("/"));
     }
     *request.uri_mut() = http::Uri::from_parts(parts).unwrap_or_default();
 }

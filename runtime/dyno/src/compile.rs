@@ -187,7 +187,9 @@ fn deserialize(engine: &wasmtime::Engine, file: &Path) -> wasmtime::Result<Compo
 /// The name under which the code of a component for an engine is cached.
 fn cache_name(engine: &wasmtime::Engine, flavor: Flavor, component: &[u8]) -> String {
     let mut environment = std::hash::DefaultHasher::new();
-    engine.precompile_compatibility_hash().hash(&mut environment);
+    engine
+        .precompile_compatibility_hash()
+        .hash(&mut environment);
     let digest: String = Sha256::digest(component)
         .iter()
         .map(|byte| format!("{byte:02x}"))

@@ -123,7 +123,10 @@ impl Dyno {
     pub fn call(mut self, request: Request<RequestBody>, mut sink: impl ResponseSink) -> Call {
         let (life, node) = (Arc::clone(&self.life), Arc::clone(&self.node));
         let running = node.engines.running();
-        let mut instance = self.instance.take().expect("a dyno holds its instance until called");
+        let mut instance = self
+            .instance
+            .take()
+            .expect("a dyno holds its instance until called");
         let future = Box::pin(async move {
             instance.store.set_epoch_deadline(EPOCHS_FIRST);
             let Instance { store, handler, .. } = &mut *instance;
@@ -175,7 +178,10 @@ impl Call {
     pub fn kill(mut self, why: Kill) {
         let (cause, reason) = match why {
             Kill::Timeout => (CrashCause::Killed, "killed, since a request took too long"),
-            Kill::Unwanted => (CrashCause::Discarded, "replaced, since its client went away"),
+            Kill::Unwanted => (
+                CrashCause::Discarded,
+                "replaced, since its client went away",
+            ),
         };
         self.gone(cause, reason);
     }
@@ -191,7 +197,10 @@ impl Call {
 
 impl Drop for Call {
     fn drop(&mut self) {
-        self.gone(CrashCause::Discarded, "replaced, since its client went away");
+        self.gone(
+            CrashCause::Discarded,
+            "replaced, since its client went away",
+        );
     }
 }
 
@@ -234,7 +243,10 @@ impl Future for Call {
 /// Whether the engine ended the guest for too many or too large headers, which traps.
 fn is_header_flood(error: &wasmtime::Error) -> bool {
     let too_much = |e: &FieldMapError| {
-        matches!(e, FieldMapError::TooManyFields | FieldMapError::TotalSizeTooBig)
+        matches!(
+            e,
+            FieldMapError::TooManyFields | FieldMapError::TotalSizeTooBig
+        )
     };
     error.downcast_ref::<FieldMapError>().is_some_and(too_much)
 }

@@ -40,7 +40,11 @@ impl Life {
     /// Ends the call that runs now, or the next one at its start.
     pub(crate) fn stop(&self) {
         self.stop.store(true, Ordering::Release);
-        let waker = self.waker.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let waker = self
+            .waker
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
         if let Some(waker) = waker {
             waker.wake();
         }

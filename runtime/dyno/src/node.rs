@@ -171,9 +171,16 @@ impl Shared {
         let unpacked = tokio::task::spawn_blocking(move || slugs(id));
         let unpacked = unpacked.await.map_err(|e| e.to_string())??;
         let (folder, programs) = (&unpacked.folder, &unpacked.programs);
-        prepare(&self.engines, &self.compiler, app, release, folder, programs)
-            .await
-            .map_err(|e| chain(&e))
+        prepare(
+            &self.engines,
+            &self.compiler,
+            app,
+            release,
+            folder,
+            programs,
+        )
+        .await
+        .map_err(|e| chain(&e))
     }
 
     fn start(self: &Arc<Self>, key: DynoKey, version: Version) {
@@ -187,7 +194,13 @@ impl Shared {
         let Some(ready) = ready else {
             drop(state);
             let reason = format!("{version} has no {} that runs here", key.dyno.process);
-            return self.crashed(&life, Crash { reason, cause: CrashCause::Boot });
+            return self.crashed(
+                &life,
+                Crash {
+                    reason,
+                    cause: CrashCause::Boot,
+                },
+            );
         };
         let (shared, starting) = (Arc::clone(self), Arc::clone(&life));
         let home = self.work.join(format!("{}-{}", key.app, key.run.0));

@@ -127,12 +127,11 @@ pub(crate) async fn prepare(
             process: process.clone(),
             source,
         })?;
-        let pre = link(engines, program.flavor, &component).map_err(|source| {
-            PrepareError::Link {
+        let pre =
+            link(engines, program.flavor, &component).map_err(|source| PrepareError::Link {
                 process: process.clone(),
                 source,
-            }
-        })?;
+            })?;
         let ready = Ready {
             pre,
             args: arguments(program, &env).map_err(|source| PrepareError::Args {
@@ -168,7 +167,9 @@ fn arguments(
 ) -> Result<Vec<String>, ExpandError> {
     let mut known = env.clone();
     // A handler has no port; a Procfile written for servers may name it all the same.
-    known.entry("PORT".to_owned()).or_insert_with(|| "0".to_owned());
+    known
+        .entry("PORT".to_owned())
+        .or_insert_with(|| "0".to_owned());
     let mut args = vec![program.component.display().to_string()];
     args.extend(expand(&program.args, &known)?);
     Ok(args)

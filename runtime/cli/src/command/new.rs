@@ -19,11 +19,26 @@ const TEMPLATES: [Template; 1] = [Template {
     name: "rust",
     about: "a web app in Rust: an HTTP handler on WASI 0.2 with wstd",
     files: &[
-        ("Cargo.toml", include_str!("../../../../sdk/templates/rust/Cargo.toml.in")),
-        ("src/main.rs", include_str!("../../../../sdk/templates/rust/src/main.rs.in")),
-        ("Procfile", include_str!("../../../../sdk/templates/rust/Procfile.in")),
-        ("README.md", include_str!("../../../../sdk/templates/rust/README.md.in")),
-        (".gitignore", include_str!("../../../../sdk/templates/rust/gitignore.in")),
+        (
+            "Cargo.toml",
+            include_str!("../../../../sdk/templates/rust/Cargo.toml.in"),
+        ),
+        (
+            "src/main.rs",
+            include_str!("../../../../sdk/templates/rust/src/main.rs.in"),
+        ),
+        (
+            "Procfile",
+            include_str!("../../../../sdk/templates/rust/Procfile.in"),
+        ),
+        (
+            "README.md",
+            include_str!("../../../../sdk/templates/rust/README.md.in"),
+        ),
+        (
+            ".gitignore",
+            include_str!("../../../../sdk/templates/rust/gitignore.in"),
+        ),
     ],
 }];
 
@@ -35,7 +50,11 @@ pub(crate) fn run(args: &New) -> Result<()> {
     let name: AppName = name.parse()?;
     let Some(template) = TEMPLATES.iter().find(|t| t.name == args.template) else {
         let known: Vec<&str> = TEMPLATES.iter().map(|t| t.name).collect();
-        bail!("there is no template {:?}: there is {}", args.template, known.join(", "));
+        bail!(
+            "there is no template {:?}: there is {}",
+            args.template,
+            known.join(", ")
+        );
     };
     let folder = Path::new(name.as_str());
     write(template, &name, folder)?;
@@ -62,7 +81,10 @@ fn list(as_json: bool) -> Result<()> {
 /// Writes beside the target and renames, so that a failure leaves no half app.
 fn write(template: &Template, name: &AppName, folder: &Path) -> Result<()> {
     if folder.exists() {
-        bail!("{} exists already: choose another name, or remove it", folder.display());
+        bail!(
+            "{} exists already: choose another name, or remove it",
+            folder.display()
+        );
     }
     let work = tempfile::Builder::new()
         .prefix(".dyno-new-")
@@ -77,5 +99,6 @@ fn write(template: &Template, name: &AppName, folder: &Path) -> Result<()> {
     }
     use std::os::unix::fs::PermissionsExt;
     std::fs::set_permissions(work.path(), std::fs::Permissions::from_mode(0o755))?;
-    std::fs::rename(work.keep(), folder).with_context(|| format!("cannot make {}", folder.display()))
+    std::fs::rename(work.keep(), folder)
+        .with_context(|| format!("cannot make {}", folder.display()))
 }

@@ -10,7 +10,8 @@ use slugs::Slug;
 use crate::term::size;
 
 pub(crate) fn inspect(file: &Path, as_json: bool) -> Result<()> {
-    let slug = Slug::open(file).with_context(|| format!("{} is not a sound slug", file.display()))?;
+    let slug =
+        Slug::open(file).with_context(|| format!("{} is not a sound slug", file.display()))?;
     if as_json {
         println!("{}", serde_json::to_string_pretty(&json(&slug, file))?);
     } else {
@@ -55,8 +56,14 @@ pub(crate) fn print(slug: &Slug, file: &Path) {
     let unpacked = size(manifest.unpacked_bytes());
     let files = manifest.files.len();
     let plural = if files == 1 { "" } else { "s" };
-    println!("  size      {} ({unpacked} unpacked, {files} file{plural})", size(slug.bytes()));
-    println!("  builder   {} {}", manifest.builder.name, manifest.builder.tool);
+    println!(
+        "  size      {} ({unpacked} unpacked, {files} file{plural})",
+        size(slug.bytes())
+    );
+    println!(
+        "  builder   {} {}",
+        manifest.builder.name, manifest.builder.tool
+    );
     let mut table = Table::new();
     table
         .load_style(presets::UTF8_HORIZONTAL_ONLY)
@@ -65,7 +72,9 @@ pub(crate) fn print(slug: &Slug, file: &Path) {
     for (name, process) in &manifest.processes {
         let record = manifest.files.get(&process.component);
         let command = std::iter::once(process.component.as_str());
-        let command: Vec<&str> = command.chain(process.args.iter().map(String::as_str)).collect();
+        let command: Vec<&str> = command
+            .chain(process.args.iter().map(String::as_str))
+            .collect();
         table.add_row([
             name.to_string(),
             format!("{:?}", process.kind).to_lowercase(),

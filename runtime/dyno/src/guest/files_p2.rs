@@ -9,15 +9,14 @@ use bytes::Bytes;
 use wasmtime::component::{HasData, Resource};
 use wasmtime_wasi::filesystem::{Descriptor, Dir, File, WasiFilesystemCtxView};
 use wasmtime_wasi::p2::bindings::filesystem::{preopens, types};
+use wasmtime_wasi::p2::{DynInputStream, DynOutputStream};
 use wasmtime_wasi::p2::{
     FsError, FsResult, OutputStream, Pollable, ReaddirIterator, StreamError, StreamResult,
 };
-use wasmtime_wasi::p2::{DynInputStream, DynOutputStream};
 
 use super::files::Files;
 use super::quota::{Full, Quota};
 use types::{ErrorCode, HostDescriptor as Inner};
-
 
 /// Bytes that a file stream takes in one write; as much as wasmtime-wasi's own.
 const WRITE_BYTES_MAX: usize = 64 * 1024;
@@ -72,8 +71,14 @@ impl FilesView<'_> {
             return None;
         }
         let (flags, none) = (types::DescriptorFlags::READ, types::OpenFlags::empty());
-        let opened =
-            Inner::open_at(&mut self.wasi, borrow(fd), nofollow, path.to_owned(), none, flags);
+        let opened = Inner::open_at(
+            &mut self.wasi,
+            borrow(fd),
+            nofollow,
+            path.to_owned(),
+            none,
+            flags,
+        );
         let opened = opened.await.ok()?;
         let meta = match self.wasi.table.delete(opened).ok()? {
             Descriptor::File(file) => file.file.metadata().ok(),
@@ -249,7 +254,11 @@ impl types::HostDescriptor for FilesView<'_> {
             self.files.quota.create()?;
         }
         let opened = Inner::open_at(&mut self.wasi, fd, path_flags, path, oflags, flags).await;
-        let opened = if creates { self.settle(opened)? } else { opened? };
+        let opened = if creates {
+            self.settle(opened)?
+        } else {
+            opened?
+        };
         if let Descriptor::File(file) = self.wasi.table.get(&opened)? {
             self.files.quota.opened(&file.file);
             if let Some(before) = before {
@@ -260,13 +269,17 @@ impl types::HostDescriptor for FilesView<'_> {
     }
 
     async fn create_directory_at(&mut self, fd: Fd, path: String) -> FsResult<()> {
-        self.writable(&fd)?.then(|| self.files.quota.create()).transpose()?;
+        self.writable(&fd)?
+            .then(|| self.files.quota.create())
+            .transpose()?;
         let made = Inner::create_directory_at(&mut self.wasi, fd, path).await;
         self.settle(made)
     }
 
     async fn symlink_at(&mut self, fd: Fd, old: String, new: String) -> FsResult<()> {
-        self.writable(&fd)?.then(|| self.files.quota.create()).transpose()?;
+        self.writable(&fd)?
+            .then(|| self.files.quota.create())
+            .transpose()?;
         let made = Inner::symlink_at(&mut self.wasi, fd, old, new).await;
         self.settle(made)
     }
@@ -279,7 +292,9 @@ impl types::HostDescriptor for FilesView<'_> {
         new_fd: Fd,
         new: String,
     ) -> FsResult<()> {
-        self.writable(&new_fd)?.then(|| self.files.quota.create()).transpose()?;
+        self.writable(&new_fd)?
+            .then(|| self.files.quota.create())
+            .transpose()?;
         let made = Inner::link_at(&mut self.wasi, fd, flags, old, new_fd, new).await;
         self.settle(made)
     }
@@ -291,7 +306,11 @@ impl types::HostDescriptor for FilesView<'_> {
     }
 
     async fn unlink_file_at(&mut self, fd: Fd, path: String) -> FsResult<()> {
-        let last = if self.writable(&fd)? { self.last_name(&fd, &path).await } else { None };
+        let last = if self.writable(&fd)? {
+            self.last_name(&fd, &path).await
+        } else {
+            None
+        };
         Inner::unlink_file_at(&mut self.wasi, fd, path).await?;
         match last {
             Some(meta) => self.files.quota.unlinked(&meta),
@@ -302,8 +321,16 @@ impl types::HostDescriptor for FilesView<'_> {
 
     async fn rename_at(&mut self, fd: Fd, old: String, new_fd: Fd, new: String) -> FsResult<()> {
         let replaces = self.writable(&new_fd)? && self.exists(&new_fd, &new).await;
-        let last = if replaces { self.last_name(&new_fd, &new).await } else { None };
-        let source = if replaces { self.last_name(&fd, &old).await } else { None };
+        let last = if replaces {
+            self.last_name(&new_fd, &new).await
+        } else {
+            None
+        };
+        let source = if replaces {
+            self.last_name(&fd, &old).await
+        } else {
+            None
+        };
         Inner::rename_at(&mut self.wasi, fd, old, new_fd, new).await?;
         let same = matches!((&last, &source), (Some(a), Some(b)) if a.ino() == b.ino());
         match last {

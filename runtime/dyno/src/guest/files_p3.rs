@@ -225,11 +225,19 @@ impl types::HostDescriptorWithStore<Guest> for DynoFiles {
         }
         let stat = Inner::stat_at(&inner, borrow(&fd), path_flags, path.clone()).await;
         let truncate = oflags.contains(types::OpenFlags::TRUNCATE);
-        let before = stat.as_ref().ok().filter(|_| truncate).map(|stat| stat.size);
+        let before = stat
+            .as_ref()
+            .ok()
+            .filter(|_| truncate)
+            .map(|stat| stat.size);
         let creates = oflags.contains(types::OpenFlags::CREATE) && stat.is_err();
         let dir = borrow(&fd);
         let open = Inner::open_at(&inner, fd, path_flags, path, oflags, flags);
-        let opened = if creates { named(store, &dir, open).await? } else { open.await? };
+        let opened = if creates {
+            named(store, &dir, open).await?
+        } else {
+            open.await?
+        };
         if let Ok(file) = file(store, &opened) {
             let quota = quota(store);
             quota.opened(&file);
@@ -259,7 +267,12 @@ impl types::HostDescriptorWithStore<Guest> for DynoFiles {
         new: String,
     ) -> FilesystemResult<()> {
         let (inner, dir) = (plain(store), borrow(&new_fd));
-        named(store, &dir, Inner::link_at(&inner, fd, flags, old, new_fd, new)).await
+        named(
+            store,
+            &dir,
+            Inner::link_at(&inner, fd, flags, old, new_fd, new),
+        )
+        .await
     }
 
     async fn remove_directory_at(store: &Store, fd: Fd, path: String) -> FilesystemResult<()> {
@@ -269,7 +282,11 @@ impl types::HostDescriptorWithStore<Guest> for DynoFiles {
     }
 
     async fn unlink_file_at(store: &Store, fd: Fd, path: String) -> FilesystemResult<()> {
-        let last = if writable(store, &fd)? { last_name(store, &fd, &path).await } else { None };
+        let last = if writable(store, &fd)? {
+            last_name(store, &fd, &path).await
+        } else {
+            None
+        };
         Inner::unlink_file_at(&plain(store), fd, path).await?;
         match last {
             Some(meta) => quota(store).unlinked(&meta),
@@ -288,8 +305,16 @@ impl types::HostDescriptorWithStore<Guest> for DynoFiles {
         let (inner, nofollow) = (plain(store), types::PathFlags::empty());
         let exists = Inner::stat_at(&inner, borrow(&new_fd), nofollow, new.clone()).await;
         let replaces = exists.is_ok() && writable(store, &new_fd)?;
-        let last = if replaces { last_name(store, &new_fd, &new).await } else { None };
-        let source = if replaces { last_name(store, &fd, &old).await } else { None };
+        let last = if replaces {
+            last_name(store, &new_fd, &new).await
+        } else {
+            None
+        };
+        let source = if replaces {
+            last_name(store, &fd, &old).await
+        } else {
+            None
+        };
         Inner::rename_at(&inner, fd, old, new_fd, new).await?;
         let same = matches!((&last, &source), (Some(a), Some(b)) if a.ino() == b.ino());
         match last {

@@ -68,7 +68,10 @@ impl Voice {
 
     /// A line of the platform about this dyno.
     pub(crate) fn platform(&self, text: &str) {
-        self.say(LogSource::Dyno(self.dyno.clone()), printable(text.as_bytes()));
+        self.say(
+            LogSource::Dyno(self.dyno.clone()),
+            printable(text.as_bytes()),
+        );
     }
 
     /// `Error R14 (Memory quota exceeded) -> detail`.
@@ -248,8 +251,17 @@ mod tests {
 
     #[test]
     fn control_characters_are_shown_not_obeyed() {
-        assert_eq!(lines(&[b"\x1b[2Jred\x07\tok\n"]), ["\\u{1b}[2Jred\\u{7}\tok"]);
-        assert_eq!(lines(&["a\u{202e}b\u{2028}c\n".as_bytes()]), ["a\\u{202e}b\\u{2028}c"]);
-        assert_eq!(lines(&[b"2026 dyno[router]: at=info\rX\n"]), ["2026 dyno[router]: at=info\\rX"]);
+        assert_eq!(
+            lines(&[b"\x1b[2Jred\x07\tok\n"]),
+            ["\\u{1b}[2Jred\\u{7}\tok"]
+        );
+        assert_eq!(
+            lines(&["a\u{202e}b\u{2028}c\n".as_bytes()]),
+            ["a\\u{202e}b\\u{2028}c"]
+        );
+        assert_eq!(
+            lines(&[b"2026 dyno[router]: at=info\rX\n"]),
+            ["2026 dyno[router]: at=info\\rX"]
+        );
     }
 }

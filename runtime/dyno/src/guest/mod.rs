@@ -153,10 +153,7 @@ impl WasiHttpView for Guest {
 }
 
 /// A linker with everything that a dyno is offered: all of WASI 0.2, and of 0.3 for that engine.
-pub(crate) fn linker(
-    engine: &wasmtime::Engine,
-    flavor: Flavor,
-) -> wasmtime::Result<Linker<Guest>> {
+pub(crate) fn linker(engine: &wasmtime::Engine, flavor: Flavor) -> wasmtime::Result<Linker<Guest>> {
     use wasmtime_wasi::p2::bindings::{filesystem, sockets};
     let mut linker = Linker::new(engine);
     wasmtime_wasi::p2::add_to_linker_async(&mut linker)?;

@@ -1,6 +1,11 @@
 //! A node with one app, driven without a planner or a router.
 
-#![allow(dead_code, unreachable_pub, clippy::unwrap_used, reason = "shared by several test files")]
+#![allow(
+    dead_code,
+    unreachable_pub,
+    clippy::unwrap_used,
+    reason = "shared by several test files"
+)]
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -86,7 +91,13 @@ fn guests() -> PathBuf {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let target = root.join("../../target/guests");
     let status = std::process::Command::new(env!("CARGO"))
-        .args(["build", "--release", "--target", "wasm32-wasip2", "--target-dir"])
+        .args([
+            "build",
+            "--release",
+            "--target",
+            "wasm32-wasip2",
+            "--target-dir",
+        ])
         .arg(&target)
         .current_dir(root.join("tests/guests"))
         .status()
@@ -208,7 +219,12 @@ impl Host {
     }
 
     pub fn lines(&self) -> Vec<String> {
-        self.logs.lock().unwrap().iter().map(|line| line.text.clone()).collect()
+        self.logs
+            .lock()
+            .unwrap()
+            .iter()
+            .map(|line| line.text.clone())
+            .collect()
     }
 }
 
@@ -235,7 +251,9 @@ pub async fn ask(dyno: Dyno, request: Request<Bytes>) -> (Option<Dyno>, Reply) {
     let reply: Arc<Mutex<Reply>> = Arc::default();
     let request = request.map(|body| Full::new(body).map_err(|e| match e {}).boxed_unsync());
     let call = dyno.call(request, Sink(Arc::clone(&reply)));
-    let dyno = tokio::time::timeout(PATIENCE, call).await.expect("the call ends");
+    let dyno = tokio::time::timeout(PATIENCE, call)
+        .await
+        .expect("the call ends");
     let reply = std::mem::take(&mut *reply.lock().unwrap());
     (dyno, reply)
 }

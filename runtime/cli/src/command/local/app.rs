@@ -49,7 +49,9 @@ impl<'a> App<'a> {
         let control = &self.platform.control;
         if self.last.borrow().is_none() {
             let (app, hostnames) = (self.name.clone(), vec![]);
-            control.command(Command::CreateApp { app, hostnames }).await?;
+            control
+                .command(Command::CreateApp { app, hostnames })
+                .await?;
         }
         *self.last.borrow_mut() = Some(now);
         self.set_timeout(&processes);
@@ -73,16 +75,25 @@ impl<'a> App<'a> {
     fn set_timeout(&self, processes: &BTreeMap<ProcessType, ProcessSpec>) {
         if let Some(web) = processes.get(&ProcessType::web()) {
             let first_byte_timeout = web.limits.request_timeout;
-            self.platform.router.set(&self.name, AppSettings { first_byte_timeout });
+            self.platform
+                .router
+                .set(&self.name, AppSettings { first_byte_timeout });
         }
     }
 
     /// The process types that can be run.
     fn processes(&self, ready: &Ready) -> Result<BTreeMap<ProcessType, ProcessSpec>> {
         let known = &ready.manifest.processes;
-        if let Some(unknown) = self.formation.keys().find(|name| !known.contains_key(*name)) {
+        if let Some(unknown) = self
+            .formation
+            .keys()
+            .find(|name| !known.contains_key(*name))
+        {
             let known: Vec<String> = known.keys().map(ToString::to_string).collect();
-            bail!("the app has no process type {unknown}: it has {}", known.join(", "));
+            bail!(
+                "the app has no process type {unknown}: it has {}",
+                known.join(", ")
+            );
         }
         let mut processes = BTreeMap::new();
         for (name, process) in known {
@@ -123,7 +134,9 @@ fn spec(process: &Process) -> ProcessSpec {
     let (own, default) = (&process.limits, Limits::default());
     let limits = Limits {
         memory_bytes: own.memory_bytes.unwrap_or(default.memory_bytes),
-        request_timeout: own.timeout_ms.map_or(default.request_timeout, Duration::from_millis),
+        request_timeout: own
+            .timeout_ms
+            .map_or(default.request_timeout, Duration::from_millis),
         disk_bytes: own.disk_bytes.unwrap_or(default.disk_bytes),
         connections: own.connections.unwrap_or(default.connections),
         ..default

@@ -71,7 +71,10 @@ async fn serve(args: &Local, target: &Target, logs: Logs) -> Result<()> {
     };
     let name = built.name.clone();
     let platform = Platform::start(config, &logs).await?;
-    let server = platform.router.listen(listener).context("the port cannot be used")?;
+    let server = platform
+        .router
+        .listen(listener)
+        .context("the port cannot be used")?;
     let url = format!("http://localhost:{}/", server.address().port());
     let app = App::new(&platform, name.clone(), target.formation.clone());
     let done = tokio::select! {
@@ -119,7 +122,10 @@ async fn live(
             Ok(()) => ready(&name, url),
             Err(error) => {
                 term::error(&error);
-                term::note("Serving", "what was there before; waiting for the next change");
+                term::note(
+                    "Serving",
+                    "what was there before; waiting for the next change",
+                );
             }
         }
     }

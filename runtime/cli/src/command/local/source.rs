@@ -126,7 +126,9 @@ impl<'a> Source<'a> {
         config.extend(self.dotenv()?);
         let required = manifest.env.iter().filter(|(_, var)| var.required);
         for (name, _) in required.filter(|(name, _)| !config.contains_key(*name)) {
-            term::warning(&format!("the app needs {name}, which is not set: add it to .env"));
+            term::warning(&format!(
+                "the app needs {name}, which is not set: add it to .env"
+            ));
         }
         Ok(config)
     }
@@ -156,7 +158,10 @@ fn make(
     file: &Path,
     working: &Working,
 ) -> Result<(AppName, slugs::Slug)> {
-    if path.extension().is_some_and(|extension| extension == slugs::EXTENSION) {
+    if path
+        .extension()
+        .is_some_and(|extension| extension == slugs::EXTENSION)
+    {
         return Ok((name(path, None), put(store, path)?));
     }
     let built = build(path, procfile, working)?;
@@ -176,11 +181,14 @@ fn build(path: &Path, procfile: Option<&Path>, working: &Working) -> Result<Buil
         Some(procfile) => Project::load_with(path, procfile)?,
         None => Project::load(path)?,
     };
-    Ok(build_project(project, &mut |progress| working.build(progress))?)
+    Ok(build_project(project, &mut |progress| {
+        working.build(progress)
+    })?)
 }
 
 fn put(store: &Store, file: &Path) -> Result<slugs::Slug> {
-    let read = std::fs::File::open(file).with_context(|| format!("cannot read {}", file.display()))?;
+    let read =
+        std::fs::File::open(file).with_context(|| format!("cannot read {}", file.display()))?;
     Ok(store.put(read)?)
 }
 
@@ -201,7 +209,15 @@ mod tests {
         let formation = parse_formation("web=2,worker=0").expect("sound");
         let web: ProcessType = "web".parse().expect("a type");
         assert_eq!(formation.get(&web), Some(&2));
-        for bad in ["web", "web=", "web=-1", "web=1001", "web=1,web=2", "Web=1", "=1"] {
+        for bad in [
+            "web",
+            "web=",
+            "web=-1",
+            "web=1001",
+            "web=1,web=2",
+            "Web=1",
+            "=1",
+        ] {
             assert!(parse_formation(bad).is_err(), "{bad}");
         }
     }

@@ -11,7 +11,14 @@ use tokio::sync::mpsc;
 const SETTLE: Duration = Duration::from_millis(200);
 
 /// Folders that a build writes to or that are no source.
-const IGNORED: [&str; 6] = ["target", ".git", "node_modules", "tmp", "log", "__pycache__"];
+const IGNORED: [&str; 6] = [
+    "target",
+    ".git",
+    "node_modules",
+    "tmp",
+    "log",
+    "__pycache__",
+];
 
 /// Changes of a folder.
 pub(super) struct Changes {
@@ -24,12 +31,13 @@ impl Changes {
         // One place is enough: what matters is that something changed.
         let (changed, events) = mpsc::channel(1);
         let root = folder.to_owned();
-        let mut watcher = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
-            if event.is_ok_and(|event| matters(&root, &event.kind, &event.paths)) {
-                let _ = changed.try_send(());
-            }
-        })
-        .context("cannot watch for changes")?;
+        let mut watcher =
+            notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
+                if event.is_ok_and(|event| matters(&root, &event.kind, &event.paths)) {
+                    let _ = changed.try_send(());
+                }
+            })
+            .context("cannot watch for changes")?;
         watcher
             .watch(folder, RecursiveMode::Recursive)
             .with_context(|| format!("cannot watch {}", folder.display()))?;
@@ -54,7 +62,9 @@ fn matters(root: &Path, kind: &EventKind, paths: &[PathBuf]) -> bool {
 fn is_source(root: &Path, path: &Path) -> bool {
     let inner = path.strip_prefix(root).unwrap_or(path);
     let ignored = |part: Component<'_>| IGNORED.iter().any(|name| part.as_os_str() == *name);
-    let slug = path.extension().is_some_and(|extension| extension == slugs::EXTENSION);
+    let slug = path
+        .extension()
+        .is_some_and(|extension| extension == slugs::EXTENSION);
     !slug && !inner.components().any(ignored) && inner.file_name().is_none_or(|n| n != "Cargo.lock")
 }
 
