@@ -106,20 +106,36 @@ pub fn start(ledger: Ledger, seed: u64) -> Result<(Reconciler, Control, Outputs)
     ))
 }
 
+/// What came of waiting for events.
+enum Taken {
+    /// Something that asks for a plan.
+    News,
+    /// Nothing that does.
+    Nothing,
+    /// There is nobody left who could send any.
+    End,
+}
+
 impl Reconciler {
     /// Acts on events until a `Shutdown` is done or every [`Control`] is dropped.
     pub async fn run(mut self) -> Result<(), RunError> {
         let mut wake_at = None;
+        let mut planned = Time::ZERO;
         loop {
-            if !self.take_events(wake_at).await? {
-                return Ok(());
+            // Heartbeats move the next death, and nothing else: they cost no plan.
+            let death = self.state.next_death(planned);
+            let wake = [wake_at, death].into_iter().flatten().min();
+            match self.take_events(wake).await? {
+                Taken::News => {}
+                Taken::Nothing => continue,
+                Taken::End => return Ok(()),
             }
-            let now = self.now();
-            if self.state.closed(now) {
+            planned = self.now();
+            if self.state.closed(planned) {
                 self.state.answer_shutdown();
                 return Ok(());
             }
-            let (steps, wake) = self.state.decide(now).map_err(RunError::Ledger)?;
+            let (steps, wake) = self.state.decide(planned).map_err(RunError::Ledger)?;
             wake_at = wake;
             for step in steps {
                 self.send(step).await?;
@@ -131,8 +147,8 @@ impl Reconciler {
         Time::ZERO + self.started.elapsed()
     }
 
-    /// Waits for an event or the time to wake, then takes what else is there. False: there is nobody left.
-    async fn take_events(&mut self, wake_at: Option<Time>) -> Result<bool, RunError> {
+    /// Waits for an event or the time to wake, then takes what else is there.
+    async fn take_events(&mut self, wake_at: Option<Time>) -> Result<Taken, RunError> {
         let wake = wake_at.map(|at| self.started + at.since(Time::ZERO));
         let first = match self.pending.pop_front() {
             Some(event) => Some(event),
@@ -141,20 +157,23 @@ impl Reconciler {
                 () = sleep_until(wake.unwrap_or(self.started)), if wake.is_some() => Some(Event::Tick),
             },
         };
-        let Some(first) = first else { return Ok(false) };
-        self.take(first)?;
+        let Some(first) = first else {
+            return Ok(Taken::End);
+        };
+        let mut news = self.take(first)?;
         for _ in 1..BATCH_MAX {
             let next = self
                 .pending
                 .pop_front()
                 .or_else(|| self.events.try_recv().ok());
             let Some(event) = next else { break };
-            self.take(event)?;
+            news |= self.take(event)?;
         }
-        Ok(true)
+        Ok(if news { Taken::News } else { Taken::Nothing })
     }
 
-    fn take(&mut self, event: Event) -> Result<(), RunError> {
+    /// Takes an event, and says whether it asks for a new plan.
+    fn take(&mut self, event: Event) -> Result<bool, RunError> {
         let now = self.now();
         match event {
             Event::Command(Command::Shutdown { grace }, reply) => {
@@ -168,13 +187,14 @@ impl Reconciler {
                 // Whoever asked may have gone; the command stands.
                 let _ = reply.send(answer);
             }
-            Event::Report(report) => self.state.report(&report, now),
+            Event::Report(report) => return Ok(self.state.report(&report, now)),
             Event::Dynos(reply) => {
                 let _ = reply.send(self.state.dynos(now));
+                return Ok(false);
             }
             Event::Tick => {}
         }
-        Ok(())
+        Ok(true)
     }
 
     /// Hands out a step. While there is no room events are taken in, so that a node that reports before

@@ -9,7 +9,7 @@ use crate::backoff::{self, Crash, History};
 use crate::desired::Desired;
 use crate::lifecycle::{Event, State, next};
 use crate::name::{AppName, DynoId, DynoKey, Generation, NodeId, Run, Version};
-use crate::plan::{CrashCause, Heartbeats, Route};
+use crate::plan::{CrashCause, Heartbeats, Report, Route};
 use crate::time::Time;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -187,6 +187,24 @@ impl Observed {
             run,
         };
         self.dynos.range(key(Run(0))..=key(Run(u64::MAX)))
+    }
+
+    /// When the next node is taken for dead, unless it says something before. Every heartbeat moves it, so
+    /// that it is asked for here and is no part of a plan: a heartbeat alone needs no new plan.
+    pub fn next_death(&self, now: Time) -> Option<Time> {
+        self.nodes
+            .values()
+            .filter_map(Node::dead_at)
+            .filter(|at| *at > now)
+            .min()
+    }
+
+    /// Whether a report asks for a new plan: all do, but the heartbeat of a node that is known to live.
+    pub fn is_news(&self, report: &Report, now: Time) -> bool {
+        let Report::Heartbeat { node, .. } = report else {
+            return true;
+        };
+        self.nodes.get(node).is_none_or(|node| node.silent(now))
     }
 
     /// Memory in bytes and number of the dynos that a node has or was asked to start.

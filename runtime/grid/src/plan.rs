@@ -46,7 +46,7 @@ pub const SETTLE: Duration = crate::observed::NODE_DEAD_AFTER;
 pub struct Plan {
     /// To be carried out in this order.
     pub steps: Vec<Step>,
-    /// Plan again at this time, if nothing is heard before.
+    /// Plan again at this time, if nothing is heard before; or at `Observed::next_death`, if that is earlier.
     pub wake_at: Option<Time>,
     /// What stands in the way of the intent.
     pub notes: BTreeSet<Note>,
@@ -186,24 +186,15 @@ fn settling(draft: &mut Draft) -> bool {
 }
 
 fn watch_nodes(draft: &mut Draft) {
-    let nodes: Vec<(NodeId, Option<Time>)> = draft
-        .observed
-        .nodes
-        .iter()
-        .map(|(id, node)| (id.clone(), node.dead_at()))
-        .collect();
-    for (node, dead_at) in nodes {
+    let nodes: Vec<NodeId> = draft.observed.nodes.keys().cloned().collect();
+    for node in nodes {
         if !draft.desired.nodes.contains(&node) {
             draft.push(Step::Record {
                 fact: Fact::NodeJoined { node: node.clone() },
             });
         }
-        match dead_at {
-            Some(at) if at <= draft.now => {
-                draft.notes.insert(Note::NodeSilent { node });
-            }
-            Some(at) => draft.wake(at),
-            None => {}
+        if !draft.live.contains(&node) {
+            draft.notes.insert(Note::NodeSilent { node });
         }
     }
     if draft.blind {

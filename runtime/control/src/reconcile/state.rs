@@ -106,9 +106,17 @@ impl State {
         Ok(())
     }
 
-    pub(super) fn report(&mut self, report: &Report, now: Time) {
+    /// Takes a report, and says whether it asks for a new plan.
+    pub(super) fn report(&mut self, report: &Report, now: Time) -> bool {
+        let news = self.observed.is_news(report, now);
         let changes = self.observed.apply(report, now);
         self.log_changes(&changes);
+        news
+    }
+
+    /// When a node is taken for dead unless it says something.
+    pub(super) fn next_death(&self, planned: Time) -> Option<Time> {
+        self.observed.next_death(planned)
     }
 
     pub(super) fn close(&mut self, closing: Closing) {

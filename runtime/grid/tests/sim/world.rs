@@ -45,6 +45,7 @@ pub(crate) struct World {
     queue: BTreeMap<(Time, u64), Happening>,
     queued: u64,
     wake_at: Option<Time>,
+    planned: Time,
 }
 
 /// A message on its way takes this long.
@@ -73,6 +74,7 @@ impl World {
             queue: BTreeMap::new(),
             queued: 0,
             wake_at: None,
+            planned: Time::ZERO,
         }
     }
 
@@ -157,9 +159,9 @@ impl World {
         let mut plans = 0;
         loop {
             let next = self.queue.keys().next().map(|(at, _)| *at);
-            let wake = self
-                .wake_at
-                .filter(|wake| next.is_none_or(|next| *wake < next));
+            let death = self.observed.next_death(self.planned);
+            let wake = [self.wake_at, death].into_iter().flatten().min();
+            let wake = wake.filter(|wake| next.is_none_or(|next| *wake < next));
             let Some(at) = wake.or(next).filter(|at| *at <= end) else {
                 break;
             };
@@ -184,13 +186,12 @@ impl World {
         };
         match happening {
             Happening::Heard(report) => {
-                let quiet = matches!(report, Report::Heartbeat { .. });
-                let was_silent = self.silent(report.node());
+                let news = self.observed.is_news(&report, self.now);
                 let changes = self.observed.apply(&report, self.now);
                 for change in &changes {
                     self.transcript.change(self.now, change);
                 }
-                return Ok(!quiet || was_silent);
+                return Ok(news);
             }
             Happening::OnNode(id, incarnation, later) => self.on_node(&id, incarnation, later),
             Happening::Heartbeat(id) => {
@@ -207,13 +208,6 @@ impl World {
             }
         }
         Ok(false)
-    }
-
-    fn silent(&self, id: &NodeId) -> bool {
-        self.observed
-            .nodes
-            .get(id)
-            .is_some_and(|node| node.silent(self.now))
     }
 
     fn on_node(&mut self, id: &NodeId, incarnation: u64, later: Later) {
@@ -261,6 +255,7 @@ impl World {
         self.transcript.notes(self.now, &plan.notes);
         self.notes = plan.notes;
         self.wake_at = plan.wake_at;
+        self.planned = self.now;
         Ok(())
     }
 
