@@ -1,1 +1,445 @@
-//! wip
+//! Each invariant can fail: a plan is broken on purpose, and its violation is reported.
+
+use super::*;
+use crate::desired::{Fact, Kind, Limits, ProcessSpec, Release, Restart};
+use crate::lifecycle::State;
+use crate::name::{AppName, DynoKey, NodeId, ProcessType, Run, SlugId, Version};
+use crate::plan::{Heartbeats, Inventory, Report, Serve, StopReason};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// A reconciler with two nodes that answer every step at once.
+struct World {
+    desired: Desired,
+    observed: Observed,
+    now: Time,
+}
+
+fn app() -> AppName {
+    "hello".parse().expect("valid")
+}
+
+fn node(number: u32) -> NodeId {
+    format!("n{number}").parse().expect("valid")
+}
+
+fn inventory(number: u32) -> Report {
+    let base = Inventory::local(node(number), 1 << 30, 5);
+    Report::Node(Inventory {
+        heartbeats: Heartbeats::Expected,
+        ..base
+    })
+}
+
+fn release(number: u32) -> Fact {
+    let spec = ProcessSpec {
+        kind: Kind::Handler,
+        limits: Limits::default(),
+    };
+    let release = Release {
+        version: Version::new(number).expect("valid"),
+        slug: SlugId::new([7; 32]),
+        description: "Deploy".into(),
+        config: Arc::default(),
+        processes: BTreeMap::from([(ProcessType::web(), spec)]),
+    };
+    Fact::ReleaseCreated {
+        app: app(),
+        release: Arc::new(release),
+    }
+}
+
+fn scaled(count: u32) -> Fact {
+    Fact::Scaled {
+        app: app(),
+        process: ProcessType::web(),
+        count,
+        before: Run(0),
+    }
+}
+
+impl World {
+    /// Two web dynos of v1, up on two nodes.
+    fn new() -> Self {
+        let mut desired = Desired::default();
+        desired.apply(&Fact::ReconcilerStarted).expect("fits");
+        let observed = Observed::new(&desired, 1, Time::ZERO);
+        let mut world = World {
+            desired,
+            observed,
+            now: Time::from_secs(1),
+        };
+        world.hear(&inventory(1));
+        world.hear(&inventory(2));
+        world.add(&Fact::AppCreated {
+            app: app(),
+            hostnames: vec![],
+        });
+        world.add(&release(1));
+        world.add(&scaled(2));
+        world.settle();
+        assert_eq!(world.served().len(), 2);
+        world
+    }
+
+    fn add(&mut self, fact: &Fact) {
+        self.desired.apply(fact).expect("fits");
+    }
+
+    fn hear(&mut self, report: &Report) {
+        self.observed.apply(report, self.now);
+    }
+
+    /// Carries a plan out, and answers for the nodes.
+    fn carry_out(&mut self, plan: &Plan) {
+        for step in &plan.steps {
+            issue(&mut self.desired, &mut self.observed, step, self.now);
+            let report = match step.clone() {
+                Step::Fetch { node, app, release } => Report::Fetched {
+                    node,
+                    app,
+                    version: release.version,
+                    result: Ok(()),
+                },
+                Step::Start { node, dyno, .. } => Report::Up { node, dyno },
+                Step::Drain { node, dyno, .. } | Step::Stop { node, dyno, .. } => {
+                    Report::Down { node, dyno }
+                }
+                _ => continue,
+            };
+            self.hear(&report);
+        }
+    }
+
+    fn settle(&mut self) {
+        for _ in 0..20 {
+            let (plan, found) = checked_plan(&self.desired, &self.observed, self.now);
+            assert_eq!(found, [], "a true plan is without fault");
+            if plan.steps.is_empty() {
+                return;
+            }
+            self.carry_out(&plan);
+        }
+        panic!("it does not settle");
+    }
+
+    fn plan(&self) -> Plan {
+        plan(&self.desired, &self.observed, self.now)
+    }
+
+    fn served(&self) -> Vec<DynoKey> {
+        match &self.observed.routes[&app()].serve {
+            Serve::Dynos(dynos) => dynos.clone(),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// The invariants that a plan breaks here.
+    fn broken_by(&self, plan: &Plan) -> Vec<Invariant> {
+        let case = Case {
+            desired: &self.desired,
+            observed: &self.observed,
+            now: self.now,
+            plan,
+        };
+        let mut found: Vec<Invariant> = violations(&case).iter().map(|v| v.invariant).collect();
+        found.sort();
+        found.dedup();
+        found
+    }
+
+    /// The route as it is, under a new generation.
+    fn publish(&self, change: impl FnOnce(&mut crate::plan::Route)) -> Plan {
+        let mut route = self.observed.routes[&app()].clone();
+        route.generation = self.observed.next_generation;
+        change(&mut route);
+        of(vec![Step::Publish { route }])
+    }
+
+    fn start(&self, dyno: &str, number: u32, version: u32) -> Step {
+        let dyno = DynoKey {
+            app: app(),
+            dyno: dyno.parse().expect("valid"),
+            run: self.observed.next_run,
+        };
+        let version = Version::new(version).expect("valid");
+        Step::Start {
+            node: node(number),
+            dyno,
+            version,
+        }
+    }
+
+    fn drain(&self, dyno: &DynoKey) -> Step {
+        let node = self.observed.dynos[dyno].node.clone();
+        Step::Drain {
+            node,
+            dyno: dyno.clone(),
+            deadline: self.now + Duration::from_secs(30),
+        }
+    }
+}
+
+fn of(steps: Vec<Step>) -> Plan {
+    Plan {
+        steps,
+        ..Plan::default()
+    }
+}
+
+#[test]
+fn only_up_is_published() {
+    let mut world = World::new();
+    let key = world.served()[0].clone();
+    let plan = world.publish(|_| {});
+    assert_eq!(world.broken_by(&plan), []);
+    world.observed.dynos.get_mut(&key).expect("there").state = State::Starting;
+    assert_eq!(world.broken_by(&plan), [Invariant::OnlyUp]);
+    let empty = world.publish(|route| route.serve = Serve::Dynos(vec![]));
+    assert_eq!(world.broken_by(&empty), [Invariant::OnlyUp]);
+}
+
+#[test]
+fn two_releases_never_share_a_route() {
+    let mut world = World::new();
+    let key = world.served()[0].clone();
+    world.observed.dynos.get_mut(&key).expect("there").version = Version::FIRST.next();
+    assert_eq!(
+        world.broken_by(&world.publish(|_| {})),
+        [Invariant::OneRelease]
+    );
+}
+
+#[test]
+fn a_swap_to_fewer_dynos_is_a_gap() {
+    let mut world = World::new();
+    world.add(&release(2));
+    for _ in 0..2 {
+        // Fetch, then start: up to just before the swap.
+        let plan = world.plan();
+        world.carry_out(&plan);
+    }
+    let mut plan = world.plan();
+    assert_eq!(world.broken_by(&plan), []);
+    for step in &mut plan.steps {
+        if let Step::Publish { route } = step
+            && let Serve::Dynos(dynos) = &mut route.serve
+        {
+            assert_eq!(route.version, Some(Version::FIRST.next()), "the swap");
+            dynos.pop();
+        }
+    }
+    assert_eq!(world.broken_by(&plan), [Invariant::NoGap]);
+}
+
+#[test]
+fn a_node_is_not_filled_beyond_its_room() {
+    let mut world = World::new();
+    world
+        .observed
+        .nodes
+        .get_mut(&node(1))
+        .expect("there")
+        .dynos_max = 1;
+    let plan = of(vec![world.start("web.3", 1, 1)]);
+    assert_eq!(world.broken_by(&plan), [Invariant::Capacity]);
+    let mut small = World::new();
+    small
+        .observed
+        .nodes
+        .get_mut(&node(1))
+        .expect("there")
+        .memory_bytes = 200 << 20;
+    assert_eq!(
+        small.broken_by(&of(vec![small.start("web.3", 1, 1)])),
+        [Invariant::Capacity]
+    );
+    let again = Step::Start {
+        node: node(1),
+        dyno: small.served()[0].clone(),
+        version: Version::FIRST,
+    };
+    assert!(
+        small
+            .broken_by(&of(vec![again]))
+            .contains(&Invariant::Capacity),
+        "started twice"
+    );
+}
+
+#[test]
+fn two_dynos_do_not_share_a_node() {
+    let mut world = World::new();
+    let (first, second) = (world.served()[0].clone(), world.served()[1].clone());
+    let home = world.observed.dynos[&first].node.clone();
+    world.observed.dynos.get_mut(&second).expect("there").node = home.clone();
+    assert_eq!(
+        world.broken_by(&Plan::default()),
+        [Invariant::Apart],
+        "at rest"
+    );
+    world.observed.dynos.remove(&second);
+    let number = if home == node(1) { 1 } else { 2 };
+    let plan = of(vec![world.start("web.2", number, 1)]);
+    assert_eq!(world.broken_by(&plan), [Invariant::Apart], "when started");
+}
+
+#[test]
+fn a_drained_dyno_gets_nothing_new_and_is_stopped() {
+    let mut world = World::new();
+    world.add(&scaled(1));
+    let true_plan = world.plan();
+    assert_eq!(world.broken_by(&true_plan), []);
+    let mut kept = true_plan.clone();
+    kept.steps
+        .retain(|step| !matches!(step, Step::Publish { .. }));
+    assert_eq!(
+        world.broken_by(&kept),
+        [Invariant::Drain],
+        "it stays in the route"
+    );
+    let asleep = Plan {
+        wake_at: None,
+        ..true_plan.clone()
+    };
+    assert_eq!(
+        world.broken_by(&asleep),
+        [Invariant::Drain],
+        "nobody looks at its deadline"
+    );
+}
+
+#[test]
+fn a_deadline_is_kept() {
+    let mut world = World::new();
+    let key = world.served()[1].clone();
+    world.add(&scaled(1));
+    for step in &world.plan().steps {
+        issue(&mut world.desired, &mut world.observed, step, world.now);
+    }
+    world.now = world.now + Duration::from_secs(30);
+    for node in world.observed.nodes.values_mut() {
+        node.heard = world.now;
+    }
+    let plan = world.plan();
+    let stop = |step: &Step| matches!(step, Step::Stop { dyno, reason: StopReason::DrainTimeout, .. } if *dyno == key);
+    assert!(plan.steps.iter().any(stop));
+    assert_eq!(world.broken_by(&plan), []);
+    assert_eq!(world.broken_by(&Plan::default()), [Invariant::Drain]);
+}
+
+#[test]
+fn generations_do_not_fall() {
+    let world = World::new();
+    let known = world.observed.routes[&app()].generation;
+    let plan = world.publish(|route| route.generation = known);
+    assert_eq!(world.broken_by(&plan), [Invariant::Generations]);
+}
+
+#[test]
+fn a_plan_must_settle_and_be_the_same_again() {
+    let mut world = World::new();
+    world.add(&scaled(3));
+    let plan = world.plan();
+    let kinds = |found: Vec<Violation>| found.iter().map(|v| v.invariant).collect::<Vec<_>>();
+    assert_eq!(kinds(compare(&plan, &plan, &Plan::default())), []);
+    assert_eq!(kinds(compare(&plan, &plan, &plan)), [Invariant::Settles]);
+    assert_eq!(
+        kinds(compare(&plan, &Plan::default(), &Plan::default())),
+        [Invariant::Same]
+    );
+}
+
+#[test]
+fn back_off_is_kept_and_a_restart_ends_it() {
+    let mut world = World::new();
+    let key = world.served()[0].clone();
+    for _ in 0..2 {
+        let place = world.observed.dynos_in(&key.app, &key.dyno).next();
+        let (key, node) = place
+            .map(|(key, dyno)| (key.clone(), dyno.node.clone()))
+            .expect("up");
+        world.hear(&Report::Crashed {
+            node,
+            dyno: key,
+            reason: "trap".into(),
+            cause: crate::plan::CrashCause::Trap,
+            served: false,
+        });
+        let plan = world.plan();
+        world.carry_out(&plan);
+    }
+    let number = if world.observed.dynos.values().next().expect("up").node == node(1) {
+        2
+    } else {
+        1
+    };
+    let plan = of(vec![world.start(&key.dyno.to_string(), number, 1)]);
+    assert_eq!(world.broken_by(&plan), [Invariant::BackOff]);
+    let before = world.observed.next_run;
+    world.add(&Fact::RestartAsked {
+        app: app(),
+        target: Restart::All,
+        before,
+    });
+    assert!(!world.broken_by(&plan).contains(&Invariant::BackOff));
+}
+
+#[test]
+fn missing_data_unschedules_nothing() {
+    let world = World::new();
+    let key = world.served()[0].clone();
+
+    let mut unknown = World::new();
+    unknown.desired.apps.clear();
+    let stop = Step::Stop {
+        node: unknown.observed.dynos[&key].node.clone(),
+        dyno: key.clone(),
+        reason: StopReason::Unwanted,
+    };
+    assert!(
+        unknown
+            .broken_by(&of(vec![stop]))
+            .contains(&Invariant::MissingData)
+    );
+    assert_eq!(
+        unknown.plan().steps,
+        [],
+        "the app is not known: its dynos are left alone"
+    );
+
+    let mut silent = World::new();
+    silent.now = Time::from_secs(100);
+    assert_eq!(
+        silent.plan().steps,
+        [],
+        "all nodes are silent: nothing moves"
+    );
+    let shrunk = silent.publish(|route| {
+        if let Serve::Dynos(dynos) = &mut route.serve {
+            dynos.pop();
+        }
+    });
+    assert_eq!(silent.broken_by(&shrunk), [Invariant::MissingData]);
+    let drain = of(vec![silent.drain(&key)]);
+    assert!(silent.broken_by(&drain).contains(&Invariant::MissingData));
+
+    let drain = Plan {
+        wake_at: Some(world.now),
+        ..of(vec![world.drain(&key)])
+    };
+    assert!(
+        world.broken_by(&drain).contains(&Invariant::MissingData),
+        "nothing replaces it"
+    );
+}
+
+#[test]
+fn the_list_is_complete() {
+    let numbers: Vec<u8> = Invariant::ALL
+        .iter()
+        .map(|invariant| *invariant as u8)
+        .collect();
+    assert_eq!(numbers, (1..=11).collect::<Vec<u8>>());
+}

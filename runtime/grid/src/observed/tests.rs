@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::plan::{Inventory, Listed, Report, Step, StopReason};
+use proptest::prelude::*;
 
 fn node() -> NodeId {
     "n1".parse().expect("valid")
@@ -222,4 +223,65 @@ fn silence_is_death_only_where_heartbeats_are_expected() {
     node.heartbeats = Heartbeats::Expected;
     assert!(!node.silent(Time::from_millis(2_999)));
     assert!(node.silent(Time::from_secs(3)));
+}
+
+fn any_report() -> impl Strategy<Value = Report> {
+    let run = 1u64..6;
+    let dynos = prop::collection::vec((1u64..6, any::<bool>()), 0..3);
+    prop_oneof![
+        run.clone().prop_map(|run| Report::Up {
+            node: node(),
+            dyno: key(run)
+        }),
+        run.clone().prop_map(|run| Report::Idle {
+            node: node(),
+            dyno: key(run)
+        }),
+        run.clone().prop_map(|run| Report::Woke {
+            node: node(),
+            dyno: key(run)
+        }),
+        run.clone().prop_map(|run| Report::Down {
+            node: node(),
+            dyno: key(run)
+        }),
+        run.clone().prop_map(|run| crashed(run, CrashCause::Trap)),
+        run.prop_map(|run| crashed(run, CrashCause::Discarded)),
+        (0u64..3, 0u64..6, dynos).prop_map(|(born, last, dynos)| inventory(born, last, &dynos)),
+    ]
+}
+
+proptest! {
+    /// A report that comes twice says nothing the second time.
+    #[test]
+    fn repeats_change_nothing(
+        reports in prop::collection::vec(any_report(), 0..12), reconcilers in 1u64..3,
+    ) {
+        let mut once = observed(reconcilers, &[1, 2, 3]);
+        let mut twice = once.clone();
+        for report in &reports {
+            once.apply(report, Time::from_secs(1));
+            twice.apply(report, Time::from_secs(1));
+            prop_assert!(twice.apply(report, Time::from_secs(1)).is_empty());
+        }
+        prop_assert_eq!(once, twice);
+    }
+
+    /// Whatever comes, a dyno that ended never serves again.
+    #[test]
+    fn what_ended_stays_ended(reports in prop::collection::vec(any_report(), 0..20)) {
+        let mut observed = observed(1, &[1, 2, 3]);
+        let mut ended = BTreeSet::new();
+        for report in &reports {
+            for change in observed.apply(report, Time::ZERO) {
+                prop_assert!(!(ended.contains(&change.dyno) && change.to.lives()), "{change:?}");
+                if !change.to.lives() {
+                    ended.insert(change.dyno);
+                }
+            }
+            for key in &ended {
+                prop_assert!(!observed.dynos.get(key).is_some_and(|dyno| dyno.state.lives()));
+            }
+        }
+    }
 }

@@ -1,1 +1,278 @@
-//! wip
+//! Plans of arbitrary states, reached by no history at all; settling; winding down.
+
+use super::*;
+use crate::check::{Invariant, checked_plan};
+use crate::desired::{Kind, Limits, ProcessSpec, Release, Restart};
+use crate::lifecycle::State;
+use crate::name::{DynoKey, ProcessType, Run, SlugId};
+use crate::observed::{Dyno, Fetch};
+use proptest::prelude::*;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// A dyno of chance: index, version, state, node, run.
+type AnyDyno = (u32, u32, usize, usize, u64);
+
+#[derive(Clone, Debug)]
+struct Sketch {
+    nodes: Vec<(Option<u64>, usize)>,
+    dynos: Vec<AnyDyno>,
+    releases: u32,
+    serving: Option<u32>,
+    failed: Option<u32>,
+    count: u32,
+    stale: u64,
+    maintenance: bool,
+}
+
+fn sketch() -> impl Strategy<Value = Sketch> {
+    let nodes = prop::collection::vec((prop::option::of(0u64..120), 0usize..4), 0..4);
+    let dynos = prop::collection::vec((1u32..5, 1u32..4, 0usize..5, 0usize..4, 1u64..60), 0..10);
+    let releases = (
+        0u32..4,
+        prop::option::of(1u32..4),
+        prop::option::of(1u32..4),
+    );
+    (nodes, dynos, releases, 0u32..5, 0u64..60, any::<bool>()).prop_map(
+        |(nodes, dynos, (releases, serving, failed), count, stale, maintenance)| Sketch {
+            nodes,
+            dynos,
+            releases,
+            serving,
+            failed,
+            count,
+            stale,
+            maintenance,
+        },
+    )
+}
+
+const NOW: Time = Time::from_secs(100);
+
+fn app() -> AppName {
+    "hello".parse().expect("valid")
+}
+
+fn node(number: usize) -> NodeId {
+    format!("n{number}").parse().expect("valid")
+}
+
+fn version(number: u32) -> Version {
+    Version::new(number).expect("valid")
+}
+
+fn web(index: u32) -> DynoId {
+    DynoId {
+        process: ProcessType::web(),
+        index,
+    }
+}
+
+fn desired(sketch: &Sketch) -> Desired {
+    let mut desired = Desired::default();
+    let mut facts = vec![Fact::AppCreated {
+        app: app(),
+        hostnames: vec![],
+    }];
+    for number in 1..=sketch.releases {
+        let spec = ProcessSpec {
+            kind: Kind::Handler,
+            limits: Limits::default(),
+        };
+        let release = Release {
+            version: version(number),
+            slug: SlugId::new([0; 32]),
+            description: "Deploy".into(),
+            config: Arc::default(),
+            processes: BTreeMap::from([(ProcessType::web(), spec)]),
+        };
+        facts.push(Fact::ReleaseCreated {
+            app: app(),
+            release: Arc::new(release),
+        });
+    }
+    let exists = |number: &u32| *number <= sketch.releases;
+    if let Some(number) = sketch.failed.filter(exists) {
+        let reason = "it crashed".into();
+        facts.push(Fact::ReleaseFailed {
+            app: app(),
+            version: version(number),
+            reason,
+        });
+    }
+    if let Some(number) = sketch.serving.filter(exists) {
+        facts.push(Fact::ReleaseServing {
+            app: app(),
+            version: version(number),
+        });
+    }
+    let (process, count, before) = (ProcessType::web(), sketch.count, Run(0));
+    facts.push(Fact::Scaled {
+        app: app(),
+        process,
+        count,
+        before,
+    });
+    let before = Run(sketch.stale);
+    facts.push(Fact::RestartAsked {
+        app: app(),
+        target: Restart::All,
+        before,
+    });
+    facts.push(Fact::MaintenanceSet {
+        app: app(),
+        on: sketch.maintenance,
+    });
+    for fact in &facts {
+        desired.apply(fact).expect("fits");
+    }
+    desired
+}
+
+fn observed(sketch: &Sketch, desired: &Desired) -> Observed {
+    let mut observed = Observed::new(desired, 1, Time::ZERO);
+    observed.next_run = Run(1_000);
+    for (number, (silent_for, fetched)) in sketch.nodes.iter().enumerate() {
+        let mut inventory = Inventory::local(node(number), 1 << 40, 100);
+        inventory.releases = vec![(app(), version(*fetched as u32 + 1))];
+        inventory.heartbeats = if silent_for.is_some() {
+            Heartbeats::Expected
+        } else {
+            Heartbeats::Needless
+        };
+        let heard = Time::from_secs(100 - silent_for.unwrap_or(0).min(100));
+        observed.apply(&Report::Node(inventory), heard);
+        if *fetched == 3 {
+            let known = observed.nodes.get_mut(&node(number)).expect("it joined");
+            known
+                .releases
+                .insert((app(), version(1)), Fetch::Asked(Time::from_secs(90)));
+        }
+    }
+    for (index, number, state, on, run) in &sketch.dynos {
+        let key = DynoKey {
+            app: app(),
+            dyno: web(*index),
+            run: Run(*run),
+        };
+        let state = State::ALL[*state];
+        let started = Time::from_secs(30 + run);
+        let dyno = Dyno {
+            node: node(*on),
+            version: version(*number),
+            state,
+            since: started,
+            started,
+            up_since: state.serves().then_some(started),
+            memory_bytes: 1,
+            deadline: (state == State::Draining).then_some(Time::from_secs(60 + run)),
+            stopped: None,
+        };
+        observed.dynos.insert(key, dyno);
+    }
+    observed
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(512))]
+
+    /// However a state came about, the plan is sound. Where dynos sit already is not the plan's doing.
+    #[test]
+    fn any_state_has_a_sound_plan(sketch in sketch()) {
+        let desired = desired(&sketch);
+        let observed = observed(&sketch, &desired);
+        let (plan, mut found) = checked_plan(&desired, &observed, NOW);
+        found.retain(|violation| violation.invariant != Invariant::Apart);
+        prop_assert_eq!(found, vec![], "{:?}", plan);
+        prop_assert!(plan.wake_at.is_none_or(|at| at > NOW));
+    }
+
+    /// However a state came about, an answered wind-down leaves nothing.
+    #[test]
+    fn a_wind_down_ends_everything(sketch in sketch()) {
+        let desired = desired(&sketch);
+        let mut observed = observed(&sketch, &desired);
+        let deadline = NOW + DRAIN_GRACE;
+        for step in wind_down(&observed, deadline, NOW).steps {
+            observed.issue(&step, &desired, NOW);
+        }
+        for step in wind_down(&observed, deadline, deadline).steps {
+            observed.issue(&step, &desired, deadline);
+            if let Step::Stop { node, dyno, .. } = step {
+                observed.apply(&Report::Down { node, dyno }, deadline);
+            }
+        }
+        let reachable = observed.dynos.values().filter(|dyno| {
+            let there = observed.nodes.get(&dyno.node);
+            dyno.stopped.is_none() && there.is_some_and(|node| !node.silent(deadline))
+        });
+        prop_assert_eq!(reachable.count(), 0);
+    }
+}
+
+fn plain() -> Sketch {
+    Sketch {
+        nodes: vec![(None, 0)],
+        dynos: vec![(1, 1, 1, 0, 5)],
+        releases: 1,
+        serving: Some(1),
+        failed: None,
+        count: 1,
+        stale: 0,
+        maintenance: false,
+    }
+}
+
+#[test]
+fn a_new_reconciler_waits_for_the_nodes_it_knows() {
+    let mut desired = desired(&plain());
+    desired
+        .apply(&Fact::NodeJoined { node: node(9) })
+        .expect("fits");
+    let observed = Observed::new(&desired, 1, NOW);
+    let waiting = plan(&desired, &observed, NOW);
+    assert_eq!(waiting.steps, []);
+    assert_eq!(waiting.wake_at, Some(NOW + SETTLE));
+    assert!(waiting.notes.contains(&Note::Settling));
+}
+
+#[test]
+fn nothing_starts_without_a_node_and_that_is_noted() {
+    let sketch = Sketch {
+        nodes: vec![],
+        dynos: vec![],
+        ..plain()
+    };
+    let desired = desired(&sketch);
+    let made = plan(&desired, &observed(&sketch, &desired), NOW);
+    assert!(made.notes.contains(&Note::NoNodes));
+    assert!(
+        !made
+            .steps
+            .iter()
+            .any(|step| matches!(step, Step::Start { .. }))
+    );
+}
+
+#[test]
+fn a_stop_without_an_answer_is_sent_again() {
+    let sketch = Sketch {
+        dynos: vec![(1, 1, 3, 0, 5)],
+        count: 0,
+        ..plain()
+    };
+    let desired = desired(&sketch);
+    let mut observed = observed(&sketch, &desired);
+    let stops = |observed: &Observed, now| {
+        let steps = plan(&desired, observed, now).steps;
+        steps
+            .into_iter()
+            .filter(|step| matches!(step, Step::Stop { .. }))
+            .collect::<Vec<_>>()
+    };
+    let first = stops(&observed, NOW);
+    assert_eq!(first.len(), 1);
+    observed.issue(&first[0], &desired, NOW);
+    assert_eq!(stops(&observed, NOW), []);
+    assert_eq!(stops(&observed, NOW + STOP_RETRY), first);
+}
