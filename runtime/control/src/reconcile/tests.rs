@@ -1,1 +1,557 @@
-//! wip
+//! The reconciler in paused time, with a fake node that answers steps.
+
+use super::*;
+use crate::command::{ConfigChanges, Deploy};
+use crate::handle::{Outcome, Refused};
+use crate::log::Source;
+use grid::desired::{Kind, Limits, ProcessSpec, Restart};
+use grid::lifecycle;
+use grid::name::{AppName, DynoKey, NodeId, ProcessType, SlugId, Version};
+use grid::plan::{CrashCause, Inventory, Route, Serve};
+use grid::routing::Refusal;
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+use tokio::task::JoinHandle;
+use tokio::time::{sleep, timeout};
+
+/// What a fake node does with the dynos of a release, by the first byte of its slug.
+const GOOD: u8 = 0;
+const CRASHES: u8 = 1;
+const NEVER_UP: u8 = 2;
+const NO_SLUG: u8 = 3;
+const NEVER_DRAINS: u8 = 4;
+
+/// What happened on the node's side.
+#[derive(Default)]
+struct Seen {
+    route: Option<Route>,
+    /// Slug bytes by release, as fetched.
+    slugs: BTreeMap<Version, u8>,
+    running: BTreeMap<DynoKey, Version>,
+    logs: Vec<LogEvent>,
+}
+
+struct Bench {
+    control: Control,
+    running: JoinHandle<Result<(), RunError>>,
+    seen: Arc<Mutex<Seen>>,
+    ledger: Ledger,
+}
+
+fn app() -> AppName {
+    "hello".parse().expect("valid")
+}
+
+fn node() -> NodeId {
+    "local".parse().expect("valid")
+}
+
+fn inventory() -> Report {
+    Report::Node(Inventory::local(node(), 1 << 40, 1_000))
+}
+
+fn answer(step: Step, seen: &Mutex<Seen>) -> Option<(Duration, Report)> {
+    let mut seen = seen.lock().expect("not poisoned");
+    let soon = Duration::from_millis(10);
+    match step {
+        Step::Fetch { node, app, release } => {
+            let byte = release.slug.bytes()[0];
+            seen.slugs.insert(release.version, byte);
+            let result = if byte == NO_SLUG {
+                Err("no such slug".into())
+            } else {
+                Ok(())
+            };
+            Some((
+                soon,
+                Report::Fetched {
+                    node,
+                    app,
+                    version: release.version,
+                    result,
+                },
+            ))
+        }
+        Step::Start {
+            node,
+            dyno,
+            version,
+        } => match seen.slugs[&version] {
+            NEVER_UP => None,
+            CRASHES => Some((soon, crashed(dyno, CrashCause::Boot))),
+            _ => {
+                seen.running.insert(dyno.clone(), version);
+                Some((soon, Report::Up { node, dyno }))
+            }
+        },
+        Step::Drain { node, dyno, .. } => {
+            let version = seen.running.get(&dyno).copied();
+            if version.is_some_and(|version| seen.slugs[&version] == NEVER_DRAINS) {
+                return None;
+            }
+            seen.running.remove(&dyno);
+            Some((soon, Report::Down { node, dyno }))
+        }
+        Step::Stop { node, dyno, .. } => {
+            seen.running.remove(&dyno);
+            Some((soon, Report::Down { node, dyno }))
+        }
+        Step::Publish { route } => {
+            seen.route = Some(route);
+            None
+        }
+        Step::Forget { .. } => None,
+        Step::Record { .. } => panic!("a fact is not for the executor"),
+    }
+}
+
+fn crashed(dyno: DynoKey, cause: CrashCause) -> Report {
+    Report::Crashed {
+        node: node(),
+        dyno,
+        reason: "unreachable".into(),
+        cause,
+        served: false,
+    }
+}
+
+impl Bench {
+    /// A reconciler on this ledger with one node.
+    async fn on(ledger: Ledger) -> Self {
+        let (reconciler, control, mut outputs) = start(ledger.clone(), 7).expect("starts");
+        let running = tokio::spawn(reconciler.run());
+        let seen = Arc::new(Mutex::new(Seen::default()));
+        control.report(inventory()).await.expect("listens");
+        let (shared, reporter) = (Arc::clone(&seen), control.clone());
+        tokio::spawn(async move {
+            loop {
+                tokio::select! {
+                    Some(step) = outputs.steps.recv() => {
+                        if let Some((delay, report)) = answer(step, &shared) {
+                            let reporter = reporter.clone();
+                            tokio::spawn(async move {
+                                sleep(delay).await;
+                                let _ = reporter.report(report).await;
+                            });
+                        }
+                    }
+                    Some(line) = outputs.logs.recv() => {
+                        shared.lock().expect("not poisoned").logs.push(line);
+                    }
+                    else => return,
+                }
+            }
+        });
+        Bench {
+            control,
+            running,
+            seen,
+            ledger,
+        }
+    }
+
+    /// An app with one good release.
+    async fn new() -> Self {
+        let bench = Bench::on(Ledger::new()).await;
+        let hostnames = vec!["hello.localhost".parse().expect("valid")];
+        bench
+            .accept(Command::CreateApp {
+                app: app(),
+                hostnames,
+            })
+            .await;
+        assert_eq!(bench.deploy(GOOD).await, Outcome::Serving);
+        bench
+    }
+
+    async fn accept(&self, command: Command) -> Option<Version> {
+        self.control
+            .command(command)
+            .await
+            .expect("accepted")
+            .version
+    }
+
+    async fn refuse(&self, command: Command) -> Rejected {
+        match self.control.command(command).await {
+            Err(Refused::Rejected(rejected)) => rejected,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    async fn deploy(&self, slug: u8) -> Outcome {
+        let version = self.accept(deployed(slug)).await.expect("a release");
+        self.outcome(version).await
+    }
+
+    async fn outcome(&self, version: Version) -> Outcome {
+        let app = app();
+        let outcome = self.control.outcome(&app, version);
+        timeout(Duration::from_secs(600), outcome)
+            .await
+            .expect("in time")
+            .expect("listens")
+    }
+
+    async fn scale(&self, count: u32) {
+        let counts = BTreeMap::from([(ProcessType::web(), count)]);
+        self.accept(Command::Scale { app: app(), counts }).await;
+        sleep(Duration::from_secs(1)).await;
+    }
+
+    fn route(&self) -> Route {
+        self.seen
+            .lock()
+            .expect("not poisoned")
+            .route
+            .clone()
+            .expect("published")
+    }
+
+    fn served(&self) -> Vec<DynoKey> {
+        match self.route().serve {
+            Serve::Dynos(dynos) => dynos,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn logs(&self) -> Vec<String> {
+        let seen = self.seen.lock().expect("not poisoned");
+        let line = |event: &LogEvent| match &event.source {
+            Source::Api => format!("api: {}", event.text),
+            Source::Dyno(dyno) => format!("{dyno}: {}", event.text),
+        };
+        seen.logs.iter().map(line).collect()
+    }
+
+    fn logged(&self, line: &str) -> bool {
+        self.logs().iter().any(|logged| logged == line)
+    }
+}
+
+fn deployed(slug: u8) -> Command {
+    let spec = ProcessSpec {
+        kind: Kind::Handler,
+        limits: Limits::default(),
+    };
+    let deploy = Deploy {
+        slug: SlugId::new([slug; 32]),
+        description: "Deploy".into(),
+        config: None,
+        processes: BTreeMap::from([(ProcessType::web(), spec)]),
+        formation: BTreeMap::from([(ProcessType::web(), 2)]),
+    };
+    Command::Deploy { app: app(), deploy }
+}
+
+fn version(number: u32) -> Version {
+    Version::new(number).expect("valid")
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_deploy_serves_with_its_formation() {
+    let bench = Bench::new().await;
+    assert_eq!(bench.served().len(), 2);
+    assert_eq!(bench.route().version, Some(version(1)));
+    assert_eq!(bench.route().hostnames.len(), 1);
+    let dynos = bench.control.dynos().await.expect("listens");
+    assert!(dynos.iter().all(|dyno| dyno.state == lifecycle::State::Up));
+    for line in [
+        "api: App hello created",
+        "api: Release v1 created (Deploy)",
+        "api: Scaled to web@2:128MiB",
+        "web.1: State changed from down to starting",
+        "web.1: State changed from starting to up",
+        "api: Release v1 is serving",
+    ] {
+        assert!(bench.logged(line), "{line} in {:#?}", bench.logs());
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_swap_replaces_all_dynos() {
+    let bench = Bench::new().await;
+    let before = bench.served();
+    assert_eq!(bench.deploy(GOOD).await, Outcome::Serving);
+    sleep(Duration::from_secs(1)).await;
+    assert!(bench.served().iter().all(|key| !before.contains(key)));
+    let running = bench.seen.lock().expect("not poisoned").running.clone();
+    assert_eq!(running.keys().cloned().collect::<Vec<_>>(), bench.served());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_bad_release_fails_and_the_old_one_serves_on() {
+    let bench = Bench::new().await;
+    let before = bench.served();
+    let crashed = bench.deploy(CRASHES).await;
+    assert_eq!(
+        crashed,
+        Outcome::Failed("web.1 crashed: unreachable".into())
+    );
+    assert_eq!(
+        bench.deploy(NO_SLUG).await,
+        Outcome::Failed("no such slug".into())
+    );
+    let begun = Instant::now();
+    let slow = bench.deploy(NEVER_UP).await;
+    assert_eq!(
+        slow,
+        Outcome::Failed("web.1 was not ready within 60 seconds".into())
+    );
+    assert!(begun.elapsed() >= Duration::from_secs(60));
+    assert!(begun.elapsed() < Duration::from_secs(61));
+    assert_eq!(bench.served(), before);
+    assert!(bench.logged("web.1: Error R10 (Boot timeout) -> it was not ready in time"));
+    assert!(bench.logged("api: Release v4 failed: web.1 was not ready within 60 seconds"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_release_that_is_overtaken_is_superseded() {
+    let bench = Bench::new().await;
+    let slow = bench.accept(deployed(NEVER_UP)).await.expect("a release");
+    let next = bench.accept(deployed(GOOD)).await.expect("a release");
+    assert_eq!(bench.outcome(slow).await, Outcome::Superseded(next));
+    assert_eq!(bench.outcome(next).await, Outcome::Serving);
+}
+
+#[tokio::test(start_paused = true)]
+async fn scaling_goes_up_down_and_to_zero() {
+    let bench = Bench::new().await;
+    bench.scale(5).await;
+    assert_eq!(bench.served().len(), 5);
+    assert_eq!(bench.route().backlog_max, 500);
+    bench.scale(1).await;
+    assert_eq!(bench.served().len(), 1);
+    bench.scale(0).await;
+    assert_eq!(bench.route().serve, Serve::Refuse(Refusal::NoWebDynos));
+    assert!(bench.seen.lock().expect("not poisoned").running.is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn crashes_back_off_on_the_reconcilers_own_clock() {
+    let bench = Bench::new().await;
+    bench.scale(1).await;
+    for _ in 0..2 {
+        let key = bench.served()[0].clone();
+        bench
+            .control
+            .report(crashed(key, CrashCause::Trap))
+            .await
+            .expect("listens");
+        sleep(Duration::from_secs(1)).await;
+    }
+    assert_eq!(bench.route().serve, Serve::Refuse(Refusal::AppCrashed));
+    let dynos = bench.control.dynos().await.expect("listens");
+    assert_eq!(dynos.len(), 1);
+    assert_eq!(
+        (dynos[0].state, dynos[0].for_secs),
+        (lifecycle::State::Crashed, 1)
+    );
+    sleep(Duration::from_secs(8)).await;
+    assert_eq!(
+        bench.route().serve,
+        Serve::Refuse(Refusal::AppCrashed),
+        "not before ten seconds"
+    );
+    sleep(Duration::from_secs(3)).await;
+    assert_eq!(bench.served().len(), 1);
+    assert!(bench.logged("web.1: Crashed: unreachable"));
+    assert!(bench.logged("web.1: State changed from crashed to starting"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_restart_replaces_and_a_rollback_is_a_release() {
+    let bench = Bench::new().await;
+    let before = bench.served();
+    let target = Restart::Dyno(before[0].dyno.clone());
+    bench.accept(Command::Restart { app: app(), target }).await;
+    sleep(Duration::from_secs(1)).await;
+    assert_ne!(bench.served()[0], before[0]);
+    assert_eq!(bench.served()[1], before[1]);
+    let made = bench
+        .accept(Command::Rollback {
+            app: app(),
+            to: version(1),
+        })
+        .await;
+    assert_eq!(made, Some(version(2)));
+    assert_eq!(bench.outcome(version(2)).await, Outcome::Serving);
+    assert!(bench.logged("api: Release v2 created (Rollback to v1)"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn config_maintenance_and_domains() {
+    let bench = Bench::new().await;
+    let changes = ConfigChanges(BTreeMap::from([("KEY".into(), Some("value".into()))]));
+    let made = bench
+        .accept(Command::SetConfig {
+            app: app(),
+            changes,
+        })
+        .await
+        .expect("a release");
+    assert_eq!(bench.outcome(made).await, Outcome::Serving);
+    bench
+        .accept(Command::SetMaintenance {
+            app: app(),
+            on: true,
+        })
+        .await;
+    let hostname = "www.example.com".parse().expect("valid");
+    bench
+        .accept(Command::AddDomain {
+            app: app(),
+            hostname,
+        })
+        .await;
+    sleep(Duration::from_secs(1)).await;
+    assert_eq!(bench.route().serve, Serve::Refuse(Refusal::Maintenance));
+    assert_eq!(bench.route().hostnames.len(), 2);
+    assert!(
+        !bench.logs().iter().any(|line| line.contains("value")),
+        "values are never logged"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_makes_no_sense_is_rejected_and_changes_nothing() {
+    let bench = Bench::new().await;
+    let facts = bench.ledger.replay(0).len();
+    let other: AppName = "other".parse().expect("valid");
+    let counts = |process: &str, count| {
+        let counts = BTreeMap::from([(process.parse().expect("valid"), count)]);
+        Command::Scale { app: app(), counts }
+    };
+    let config = |name: &str, value: String| {
+        let changes = ConfigChanges(BTreeMap::from([(name.to_owned(), Some(value))]));
+        Command::SetConfig {
+            app: app(),
+            changes,
+        }
+    };
+    bench
+        .refuse(Command::SetMaintenance {
+            app: other,
+            on: true,
+        })
+        .await;
+    bench
+        .refuse(Command::CreateApp {
+            app: app(),
+            hostnames: vec![],
+        })
+        .await;
+    bench
+        .refuse(Command::Rollback {
+            app: app(),
+            to: version(9),
+        })
+        .await;
+    bench.refuse(counts("wrker", 1)).await;
+    bench.refuse(counts("web", 1_001)).await;
+    bench.refuse(config("1KEY", String::new())).await;
+    bench.refuse(config("KEY", "x".repeat(64 * 1024))).await;
+    let target = Restart::Dyno("web.3".parse().expect("valid"));
+    bench.refuse(Command::Restart { app: app(), target }).await;
+    assert_eq!(bench.ledger.replay(0).len(), facts);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_shutdown_drains_and_ends() {
+    let bench = Bench::new().await;
+    let begun = Instant::now();
+    bench
+        .accept(Command::Shutdown {
+            grace: Duration::from_secs(30),
+        })
+        .await;
+    assert!(
+        begun.elapsed() < Duration::from_secs(1),
+        "idle dynos need no grace"
+    );
+    assert!(bench.seen.lock().expect("not poisoned").running.is_empty());
+    assert_eq!(bench.route().serve, Serve::Refuse(Refusal::ForcedClose));
+    bench
+        .running
+        .await
+        .expect("no panic")
+        .expect("an orderly end");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_shutdown_does_not_wait_beyond_its_grace() {
+    let bench = Bench::new().await;
+    assert_eq!(bench.deploy(NEVER_DRAINS).await, Outcome::Serving);
+    let begun = Instant::now();
+    bench
+        .accept(Command::Shutdown {
+            grace: Duration::from_secs(3),
+        })
+        .await;
+    assert!(begun.elapsed() >= Duration::from_secs(3));
+    assert!(begun.elapsed() < Duration::from_secs(4));
+    bench
+        .running
+        .await
+        .expect("no panic")
+        .expect("an orderly end");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_dyno_that_does_not_drain_is_stopped() {
+    let bench = Bench::new().await;
+    assert_eq!(bench.deploy(NEVER_DRAINS).await, Outcome::Serving);
+    assert_eq!(bench.deploy(GOOD).await, Outcome::Serving);
+    sleep(Duration::from_secs(31)).await;
+    let line = "web.1: Error R12 (Exit timeout) -> it did not finish within 30 seconds";
+    assert!(bench.logged(line), "{:#?}", bench.logs());
+    assert_eq!(bench.seen.lock().expect("not poisoned").running.len(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn another_reconciler_takes_over_from_the_ledger() {
+    let first = Bench::new().await;
+    let second = Bench::on(first.ledger.clone()).await;
+    sleep(Duration::from_secs(1)).await;
+    // The second one's node is fresh: it has nothing, and gets what the ledger asks for.
+    assert_eq!(second.served().len(), 2);
+    assert!(second.route().generation > first.route().generation);
+    let on = Command::SetMaintenance {
+        app: app(),
+        on: true,
+    };
+    assert!(first.control.command(on).await.is_err());
+    let ended = first.running.await.expect("no panic");
+    assert!(matches!(
+        ended,
+        Err(RunError::Ledger(LedgerError::Conflict { .. }))
+    ));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_executor_that_reports_before_it_takes_a_step_is_no_deadlock() {
+    let (reconciler, control, mut outputs) = start(Ledger::new(), 7).expect("starts");
+    let running = tokio::spawn(reconciler.run());
+    let work = async {
+        // More steps than the channel holds, and none is taken while reports are sent.
+        for number in 0..(STEPS_MAX + 200) {
+            let app: AppName = format!("app-{number}").parse().expect("valid");
+            control
+                .command(Command::CreateApp {
+                    app,
+                    hostnames: vec![],
+                })
+                .await
+                .expect("accepted");
+            if number > STEPS_MAX - 10 {
+                control.report(inventory()).await.expect("listens");
+                outputs.steps.recv().await.expect("a step");
+            }
+        }
+    };
+    timeout(Duration::from_secs(60), work)
+        .await
+        .expect("nobody waits for ever");
+    drop((control, outputs));
+    assert!(running.await.expect("no panic").is_ok());
+}
