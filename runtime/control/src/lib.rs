@@ -15,9 +15,6 @@
 //! | steps out of it | [`STEPS_MAX`] | the reconciler waits, and takes in events meanwhile |
 //! | log events out of it | [`LOGS_MAX`] | lines are dropped and counted (L11) |
 //!
-//! Whoever takes the steps must not wait for room among the events before it takes the next step: a
-//! node answers by tasks of its own.
-//!
 //! ```
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() -> Result<(), Box<dyn std::error::Error>> {

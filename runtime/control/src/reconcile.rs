@@ -12,7 +12,6 @@ use grid::desired::Misfit;
 use grid::plan::{Report, Step};
 use grid::time::Time;
 use state::{Closing, State};
-use std::collections::VecDeque;
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, sleep_until};
@@ -78,8 +77,8 @@ pub struct Reconciler {
     state: State,
     started: Instant,
     events: mpsc::Receiver<Event>,
-    /// Taken in while the steps had no room.
-    pending: VecDeque<Event>,
+    /// Whether something was taken in, since the last plan, that asks for another.
+    news: bool,
     steps: mpsc::Sender<Step>,
 }
 
@@ -96,7 +95,7 @@ pub fn start(ledger: Ledger, seed: u64) -> Result<(Reconciler, Control, Outputs)
         state,
         started: Instant::now(),
         events,
-        pending: VecDeque::new(),
+        news: false,
         steps: step_sender,
     };
     Ok((
@@ -104,16 +103,6 @@ pub fn start(ledger: Ledger, seed: u64) -> Result<(Reconciler, Control, Outputs)
         Control::new(event_sender, standings),
         Outputs { steps, logs },
     ))
-}
-
-/// What came of waiting for events.
-enum Taken {
-    /// Something that asks for a plan.
-    News,
-    /// Nothing that does.
-    Nothing,
-    /// There is nobody left who could send any.
-    End,
 }
 
 impl Reconciler {
@@ -125,10 +114,11 @@ impl Reconciler {
             // Heartbeats move the next death, and nothing else: they cost no plan.
             let death = self.state.next_death(planned);
             let wake = [wake_at, death].into_iter().flatten().min();
-            match self.take_events(wake).await? {
-                Taken::News => {}
-                Taken::Nothing => continue,
-                Taken::End => return Ok(()),
+            if !self.take_events(wake).await? {
+                return Ok(());
+            }
+            if !std::mem::take(&mut self.news) {
+                continue;
             }
             planned = self.now();
             if self.state.closed(planned) {
@@ -147,33 +137,28 @@ impl Reconciler {
         Time::ZERO + self.started.elapsed()
     }
 
-    /// Waits for an event or the time to wake, then takes what else is there.
-    async fn take_events(&mut self, wake_at: Option<Time>) -> Result<Taken, RunError> {
-        let wake = wake_at.map(|at| self.started + at.since(Time::ZERO));
-        let first = match self.pending.pop_front() {
-            Some(event) => Some(event),
-            None => tokio::select! {
+    /// Waits for an event or the time to wake, unless there is news already; then takes what else is
+    /// there. False: there is nobody left who could send any.
+    async fn take_events(&mut self, wake_at: Option<Time>) -> Result<bool, RunError> {
+        if !self.news {
+            let wake = wake_at.map(|at| self.started + at.since(Time::ZERO));
+            let first = tokio::select! {
                 event = self.events.recv() => event,
                 () = sleep_until(wake.unwrap_or(self.started)), if wake.is_some() => Some(Event::Tick),
-            },
-        };
-        let Some(first) = first else {
-            return Ok(Taken::End);
-        };
-        let mut news = self.take(first)?;
-        for _ in 1..BATCH_MAX {
-            let next = self
-                .pending
-                .pop_front()
-                .or_else(|| self.events.try_recv().ok());
-            let Some(event) = next else { break };
-            news |= self.take(event)?;
+            };
+            let Some(first) = first else { return Ok(false) };
+            self.take(first)?;
         }
-        Ok(if news { Taken::News } else { Taken::Nothing })
+        for _ in 1..BATCH_MAX {
+            let Ok(event) = self.events.try_recv() else {
+                break;
+            };
+            self.take(event)?;
+        }
+        Ok(true)
     }
 
-    /// Takes an event, and says whether it asks for a new plan.
-    fn take(&mut self, event: Event) -> Result<bool, RunError> {
+    fn take(&mut self, event: Event) -> Result<(), RunError> {
         let now = self.now();
         match event {
             Event::Command(Command::Shutdown { grace }, reply) => {
@@ -181,35 +166,35 @@ impl Reconciler {
                     deadline: now + grace,
                     reply,
                 });
+                self.news = true;
             }
             Event::Command(command, reply) => {
                 let answer = self.state.command(command).map_err(RunError::Ledger)?;
                 // Whoever asked may have gone; the command stands.
                 let _ = reply.send(answer);
+                self.news = true;
             }
-            Event::Report(report) => return Ok(self.state.report(&report, now)),
+            Event::Report(report) => self.news |= self.state.report(&report, now),
             Event::Dynos(reply) => {
                 let _ = reply.send(self.state.dynos(now));
-                return Ok(false);
             }
-            Event::Tick => {}
+            Event::Tick => self.news = true,
         }
-        Ok(true)
+        Ok(())
     }
 
-    /// Hands out a step. While there is no room events are taken in, so that a node that reports before
-    /// it takes its next step cannot hold both sides up.
+    /// Hands out a step. While there is no room, events are taken in: so an executor that reports before
+    /// it takes its next step does not hold both sides up.
     async fn send(&mut self, step: Step) -> Result<(), RunError> {
         loop {
-            tokio::select! {
+            let event = tokio::select! {
                 permit = self.steps.reserve() => {
                     permit.map_err(|_| RunError::NoExecutor)?.send(step);
                     return Ok(());
                 }
-                Some(event) = self.events.recv(), if self.pending.len() < EVENTS_MAX => {
-                    self.pending.push_back(event);
-                }
-            }
+                Some(event) = self.events.recv() => event,
+            };
+            self.take(event)?;
         }
     }
 }

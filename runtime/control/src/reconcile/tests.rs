@@ -21,6 +21,9 @@ const NEVER_UP: u8 = 2;
 const NO_SLUG: u8 = 3;
 const NEVER_DRAINS: u8 = 4;
 
+/// Reports of the same thing, so that few steps fill the channel of events.
+const REPEATS: usize = 8;
+
 /// What happened on the node's side.
 #[derive(Default)]
 struct Seen {
@@ -529,29 +532,41 @@ async fn another_reconciler_takes_over_from_the_ledger() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_executor_that_reports_before_it_takes_a_step_is_no_deadlock() {
+async fn an_executor_that_reports_before_it_takes_the_next_step_is_no_deadlock() {
     let (reconciler, control, mut outputs) = start(Ledger::new(), 7).expect("starts");
     let running = tokio::spawn(reconciler.run());
-    let work = async {
-        // More steps than the channel holds, and none is taken while reports are sent.
-        for number in 0..(STEPS_MAX + 200) {
-            let app: AppName = format!("app-{number}").parse().expect("valid");
-            control
-                .command(Command::CreateApp {
-                    app,
-                    hostnames: vec![],
-                })
-                .await
-                .expect("accepted");
-            if number > STEPS_MAX - 10 {
-                control.report(inventory()).await.expect("listens");
-                outputs.steps.recv().await.expect("a step");
+    let executor = control.clone();
+    let executing = tokio::spawn(async move {
+        let seen = Mutex::new(Seen::default());
+        while let Some(step) = outputs.steps.recv().await {
+            let report = answer(step, &seen).map(|(_, report)| report);
+            for report in report.into_iter().flat_map(|report| vec![report; REPEATS]) {
+                let _ = executor.report(report).await;
             }
         }
-    };
-    timeout(Duration::from_secs(60), work)
+    });
+    control.report(inventory()).await.expect("listens");
+    control
+        .command(Command::CreateApp {
+            app: app(),
+            hostnames: vec![],
+        })
         .await
-        .expect("nobody waits for ever");
-    drop((control, outputs));
-    assert!(running.await.expect("no panic").is_ok());
+        .expect("accepted");
+    control.command(deployed(GOOD)).await.expect("accepted");
+    for count in [400, 100, 500] {
+        let counts = BTreeMap::from([(ProcessType::web(), count)]);
+        control
+            .command(Command::Scale { app: app(), counts })
+            .await
+            .expect("accepted");
+    }
+    let grace = Duration::from_secs(1);
+    let closing = control.command(Command::Shutdown { grace });
+    timeout(Duration::from_secs(60), closing)
+        .await
+        .expect("nobody waits for ever")
+        .expect("done");
+    running.await.expect("no panic").expect("an orderly end");
+    executing.abort();
 }
