@@ -230,8 +230,10 @@ mod tests {
             pipe.take(write);
         }
         pipe.flush_partial();
-        let lines = seen.lock().expect("not poisoned").clone();
-        lines
+        drop(pipe);
+        Arc::into_inner(seen)
+            .map(|lines| lines.into_inner().expect("not poisoned"))
+            .expect("the pipe is gone")
     }
 
     #[test]
