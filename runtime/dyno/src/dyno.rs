@@ -5,7 +5,6 @@
 //! with its whole store, since a store is not to be entered again after that. Dropping a free
 //! dyno returns it to its node. Must not know of routes and queues.
 
-use std::fmt::Write;
 use std::path::PathBuf;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -14,7 +13,7 @@ use std::task::{Context, Poll};
 use grid::name::DynoKey;
 use grid::plan::CrashCause;
 use http::Request;
-use wasmtime::Store;
+use wasmtime::{Store, WasmBacktrace};
 use wasmtime_wasi::I32Exit;
 use wasmtime_wasi_http::FieldMapError;
 
@@ -22,6 +21,7 @@ use crate::call::{Handler, Outcome, RequestBody, ResponseSink};
 use crate::engine::{Engines, Flavor, Running};
 use crate::guest::egress::Egress;
 use crate::guest::files::Files;
+use crate::guest::logs::{Voice, printable};
 use crate::guest::quota::Quota;
 use crate::guest::{Grant, Guest};
 use crate::life::{Crash, Life};
@@ -34,8 +34,11 @@ const HOSTCALL_BYTES_MAX: usize = 32 * 1024 * 1024;
 /// Epochs a call may run before it first yields: between one and two ticks.
 const EPOCHS_FIRST: u64 = 2;
 
-/// Longest description of a trap in the log, in bytes.
-const TRAP_TEXT_BYTES_MAX: usize = 2_000;
+/// Longest description of a trap, in bytes.
+const REASON_BYTES_MAX: usize = 1_000;
+
+/// Lines of a trap's backtrace that go to the log.
+const BACKTRACE_LINES_MAX: usize = 24;
 
 /// A booted guest.
 pub(crate) struct Instance {
@@ -233,7 +236,8 @@ impl Future for Call {
             }
             Err(error) => {
                 drop(instance);
-                self.node.ended(&self.life, crash(&error));
+                let crash = crash(&error, &self.life.voice);
+                self.node.ended(&self.life, crash);
                 Poll::Ready(None)
             }
         }
@@ -251,20 +255,23 @@ fn is_header_flood(error: &wasmtime::Error) -> bool {
     error.downcast_ref::<FieldMapError>().is_some_and(too_much)
 }
 
-/// What a failed call or boot means for the dyno.
-pub(crate) fn crash(error: &wasmtime::Error) -> Crash {
+/// What a failed call or boot means for the dyno; where the guest was goes to its log.
+pub(crate) fn crash(error: &wasmtime::Error, voice: &Voice) -> Crash {
     if let Some(I32Exit(code)) = error.downcast_ref::<I32Exit>() {
         return Crash {
             reason: format!("exited with code {code}"),
             cause: CrashCause::Exit,
         };
     }
-    let mut reason = String::new();
-    for part in error.chain() {
-        let separator = if reason.is_empty() { "" } else { ": " };
-        let _ = write!(reason, "{separator}{}", part.to_string().trim_end());
+    if let Some(backtrace) = error.downcast_ref::<WasmBacktrace>() {
+        // Names in it are the guest's own words.
+        for line in backtrace.to_string().lines().take(BACKTRACE_LINES_MAX) {
+            voice.platform(line);
+        }
     }
-    let mut end = reason.len().min(TRAP_TEXT_BYTES_MAX);
+    let cause = error.chain().last().map(ToString::to_string);
+    let mut reason = printable(cause.unwrap_or_default().trim_end().as_bytes());
+    let mut end = reason.len().min(REASON_BYTES_MAX);
     while !reason.is_char_boundary(end) {
         end -= 1;
     }

@@ -215,7 +215,7 @@ impl Shared {
             match booted.await {
                 Ok(instance) => shared.up(&starting, instance),
                 Err(error) => {
-                    let reason = crash(&error).reason;
+                    let reason = crash(&error, &starting.voice).reason;
                     let cause = CrashCause::Boot;
                     shared.ended(&starting, Crash { reason, cause });
                 }

@@ -85,7 +85,7 @@ impl Voice {
 }
 
 /// Text that cannot move a terminal's cursor, end a line or hide itself.
-fn printable(line: &[u8]) -> String {
+pub(crate) fn printable(line: &[u8]) -> String {
     let text = String::from_utf8_lossy(line);
     let plain = |c: char| c == '\t' || !(c.is_control() || is_format(c));
     if text.chars().all(plain) {
