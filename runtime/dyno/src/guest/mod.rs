@@ -176,6 +176,7 @@ pub(crate) fn linker(engine: &wasmtime::Engine, flavor: Flavor) -> wasmtime::Res
     )?;
     if flavor == Flavor::P3 {
         files_p3::add_to_linker(&mut linker)?;
+        self::sockets::add_p3_to_linker(&mut linker)?;
     }
     linker.allow_shadowing(false);
     Ok(linker)
