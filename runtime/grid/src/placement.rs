@@ -5,7 +5,7 @@
 
 use crate::name::NodeId;
 use crate::time::Time;
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
 /// A live node, as a place for dynos.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -42,16 +42,21 @@ impl Candidate {
     }
 }
 
-/// The node for a dyno of this size whose siblings (same app, process type and release, other places)
-/// sit on the nodes in `siblings`, one entry each; none if no node may take it.
+/// The node for a dyno of this size, given how many siblings (same app, process type and release) sit on
+/// each node; none if no node may take it.
 ///
 /// Hard: the dyno fits; and siblings that all share one node are not joined there while two nodes live,
 /// so that from two dynos up one node's death leaves one. Else the node with the fewest siblings, then
-/// the one that is furthest with the release (so that a choice, once made, stays), then with the fewest dynos, then with the most free memory, then the first by name.
-pub fn place(nodes: &[Candidate], siblings: &[NodeId], memory_bytes: u64) -> Option<NodeId> {
-    let homes: BTreeSet<&NodeId> = siblings.iter().collect();
-    let shunned = if nodes.len() >= 2 && homes.len() == 1 {
-        homes.first().copied()
+/// the one that is furthest with the release (so that a choice, once made, stays), then with the fewest
+/// dynos, then with the most free memory, then the first by name.
+pub fn place(
+    nodes: &[Candidate],
+    siblings: &BTreeMap<NodeId, u32>,
+    memory_bytes: u64,
+) -> Option<NodeId> {
+    let together = nodes.len() >= 2 && siblings.len() == 1;
+    let shunned = if together {
+        siblings.keys().next()
     } else {
         None
     };
@@ -59,8 +64,8 @@ pub fn place(nodes: &[Candidate], siblings: &[NodeId], memory_bytes: u64) -> Opt
         .iter()
         .filter(|c| c.fits(memory_bytes) && Some(&c.node) != shunned);
     let best = fit.min_by_key(|c| {
-        let together = siblings.iter().filter(|node| **node == c.node).count();
-        (together, c.slug, c.dynos, u64::MAX - c.free_bytes, &c.node)
+        let here = siblings.get(&c.node).copied().unwrap_or(0);
+        (here, c.slug, c.dynos, u64::MAX - c.free_bytes, &c.node)
     });
     best.map(|c| c.node.clone())
 }
@@ -72,6 +77,14 @@ mod tests {
 
     fn node(number: usize) -> NodeId {
         format!("n{number}").parse().expect("valid")
+    }
+
+    fn on(numbers: &[usize]) -> BTreeMap<NodeId, u32> {
+        let mut homes = BTreeMap::new();
+        for number in numbers {
+            *homes.entry(node(*number)).or_default() += 1;
+        }
+        homes
     }
 
     fn candidate(number: usize, free_bytes: u64, dynos: u32) -> Candidate {
@@ -87,17 +100,17 @@ mod tests {
     #[test]
     fn one_node_takes_all() {
         let nodes = [candidate(1, 100, 5)];
-        assert_eq!(place(&nodes, &[node(1), node(1)], 10), Some(node(1)));
+        assert_eq!(place(&nodes, &on(&[1, 1]), 10), Some(node(1)));
     }
 
     #[test]
     fn the_second_dyno_goes_elsewhere_or_nowhere() {
         let nodes = [candidate(1, 100, 0), candidate(2, 100, 50)];
-        assert_eq!(place(&nodes, &[node(1)], 10), Some(node(2)));
+        assert_eq!(place(&nodes, &on(&[1]), 10), Some(node(2)));
         let full = [candidate(1, 100, 0), candidate(2, 5, 50)];
-        assert_eq!(place(&full, &[node(1)], 10), None);
+        assert_eq!(place(&full, &on(&[1]), 10), None);
         assert_eq!(
-            place(&full, &[node(1), node(2)], 10),
+            place(&full, &on(&[1, 2]), 10),
             Some(node(1)),
             "two nodes have one already"
         );
@@ -106,7 +119,7 @@ mod tests {
     #[test]
     fn ties_go_to_the_first_by_name() {
         let nodes = [candidate(2, 100, 0), candidate(1, 100, 0)];
-        assert_eq!(place(&nodes, &[], 10), Some(node(1)));
+        assert_eq!(place(&nodes, &on(&[]), 10), Some(node(1)));
     }
 
     fn candidates() -> impl Strategy<Value = Vec<Candidate>> {
@@ -133,11 +146,11 @@ mod tests {
         fn whoever_is_chosen_has_room_and_keeps_siblings_apart(
             nodes in candidates(), homes in prop::collection::vec(0usize..6, 0..5), need in 0u64..100,
         ) {
-            let siblings: Vec<NodeId> = homes.iter().map(|&number| node(number)).collect();
+            let siblings = on(&homes);
             if let Some(chosen) = place(&nodes, &siblings, need) {
                 let candidate = nodes.iter().find(|c| c.node == chosen).expect("a candidate");
                 prop_assert!(candidate.fits(need));
-                let together = !siblings.is_empty() && siblings.iter().all(|home| *home == chosen);
+                let together = siblings.keys().eq([&chosen]);
                 prop_assert!(!(together && nodes.len() >= 2));
             } else if siblings.is_empty() {
                 prop_assert!(!nodes.iter().any(|c| c.fits(need)));
@@ -148,7 +161,7 @@ mod tests {
         fn the_order_of_nodes_does_not_matter(
             nodes in candidates(), homes in prop::collection::vec(0usize..6, 0..5), need in 0u64..100,
         ) {
-            let siblings: Vec<NodeId> = homes.iter().map(|&number| node(number)).collect();
+            let siblings = on(&homes);
             let mut reversed = nodes.clone();
             reversed.reverse();
             prop_assert_eq!(place(&nodes, &siblings, need), place(&reversed, &siblings, need));

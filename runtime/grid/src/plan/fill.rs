@@ -6,9 +6,11 @@ use super::draft::{Draft, Reserved};
 use super::place::{self, Place};
 use super::{FETCH_RETRY, Note, Step};
 use crate::desired::{App, Release};
-use crate::name::{AppName, DynoId, DynoKey, NodeId};
+use crate::lifecycle::State;
+use crate::name::{AppName, DynoId, DynoKey, NodeId, ProcessType};
 use crate::observed::Fetch;
 use crate::placement;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// Starts what is missing of the wanted releases.
@@ -17,21 +19,71 @@ pub(super) fn fill(draft: &mut Draft, name: &AppName) {
         return;
     };
     for release in app.wanted() {
-        for id in app.slots(&release) {
-            if Place::of(draft, &app, release.version, &id)
-                .keeper()
-                .is_none()
-            {
-                start(draft, &app, &release, &id);
+        for process in release.processes.keys() {
+            let mut homes = Homes::of(draft, &app, &release, process);
+            for index in homes.missing(app.count(process)) {
+                let id = DynoId {
+                    process: process.clone(),
+                    index,
+                };
+                start(draft, &app, &release, &id, &mut homes);
             }
         }
     }
     for release in app.wanted() {
-        spread(draft, &app, &release);
+        for process in release.processes.keys() {
+            spread(draft, &app, &release, process);
+        }
     }
 }
 
-fn start(draft: &mut Draft, app: &App, release: &Arc<Release>, id: &DynoId) {
+/// Where the dynos of one release and process type sit that will stay, or are to start.
+#[derive(Default)]
+struct Homes {
+    filled: BTreeSet<u32>,
+    counts: BTreeMap<NodeId, u32>,
+}
+
+impl Homes {
+    fn of(draft: &Draft, app: &App, release: &Release, process: &ProcessType) -> Self {
+        let mut homes = Homes::default();
+        for index in 1..=app.count(process) {
+            let id = DynoId {
+                process: process.clone(),
+                index,
+            };
+            let place = Place::of(draft, app, release.version, &id);
+            let keeper = place.keeper().and_then(|key| draft.observed.dynos.get(key));
+            if let Some(keeper) = keeper {
+                homes.add(index, &keeper.node);
+            }
+        }
+        let mine = draft.reserved.iter().filter(|reserved| {
+            reserved.app == app.name
+                && reserved.version == release.version
+                && reserved.dyno.process == *process
+        });
+        for reserved in mine {
+            homes.add(reserved.dyno.index, &reserved.node);
+        }
+        homes
+    }
+
+    fn add(&mut self, index: u32, node: &NodeId) {
+        if self.filled.insert(index) {
+            *self.counts.entry(node.clone()).or_default() += 1;
+        }
+    }
+
+    /// The places up to `count` that nobody fills.
+    fn missing(&self, count: u32) -> Vec<u32> {
+        (1..=count)
+            .filter(|index| !self.filled.contains(index))
+            .collect()
+    }
+}
+
+fn start(draft: &mut Draft, app: &App, release: &Arc<Release>, id: &DynoId, homes: &mut Homes) {
     if let Some(until) = place::not_before(draft, app, release.version, id) {
         draft.wake(until);
         let (app, dyno) = (app.name.clone(), id.clone());
@@ -42,37 +94,32 @@ fn start(draft: &mut Draft, app: &App, release: &Arc<Release>, id: &DynoId) {
         draft.notes.insert(Note::NoNodes);
         return;
     }
-    match choose(draft, app, release, id, None) {
-        Some(node) => start_on(draft, app, release, id, node),
-        None => {
-            let (name, dyno, version) = (app.name.clone(), id.clone(), release.version);
-            draft.no_room.insert((name.clone(), dyno.clone(), version));
-            draft.notes.insert(Note::NoRoom {
-                app: name,
-                dyno,
-                version,
-            });
-            make_room(draft, app, release, id);
-        }
+    if let Some(node) = choose(draft, app, release, id, (homes, None)) {
+        homes.add(id.index, &node);
+        start_on(draft, app, release, id, node);
+        return;
     }
+    let (name, dyno, version) = (app.name.clone(), id.clone(), release.version);
+    draft.no_room.insert((name.clone(), dyno.clone(), version));
+    draft.notes.insert(Note::NoRoom {
+        app: name,
+        dyno,
+        version,
+    });
+    make_room(draft, app, release, id, homes);
 }
 
-/// The node for a dyno, as if `without` were gone already.
+/// The node for a dyno whose siblings sit as told, as if `without` were gone already.
 fn choose(
     draft: &Draft,
     app: &App,
     release: &Release,
     id: &DynoId,
-    without: Option<&DynoKey>,
+    (homes, without): (&Homes, Option<&DynoKey>),
 ) -> Option<NodeId> {
     let spec = release.processes.get(&id.process)?;
-    let siblings = place::siblings(draft, app, release, id);
-    let key = (app.name.clone(), release.version);
-    placement::place(
-        &draft.candidates(&key, without),
-        &siblings,
-        spec.limits.memory_bytes,
-    )
+    let candidates = draft.candidates(&(app.name.clone(), release.version), without);
+    placement::place(&candidates, &homes.counts, spec.limits.memory_bytes)
 }
 
 /// Starts the dyno, or sees to it that the node gets the slug first.
@@ -127,10 +174,11 @@ fn start_on(draft: &mut Draft, app: &App, release: &Arc<Release>, id: &DynoId, n
 
 /// Where nothing fits any more, a replacement can only come up in the room of what it replaces. One
 /// dyno at a time gives way, as long as another one of its type serves on.
-fn make_room(draft: &mut Draft, app: &App, release: &Release, id: &DynoId) {
-    let starting = draft.observed.dynos_of(&app.name).any(|(_, dyno)| {
-        dyno.state == crate::lifecycle::State::Starting && dyno.version == release.version
-    });
+fn make_room(draft: &mut Draft, app: &App, release: &Release, id: &DynoId, homes: &Homes) {
+    let starting = draft
+        .observed
+        .dynos_of(&app.name)
+        .any(|(_, dyno)| dyno.state == State::Starting && dyno.version == release.version);
     let fetching = draft
         .reserved
         .iter()
@@ -154,39 +202,31 @@ fn make_room(draft: &mut Draft, app: &App, release: &Release, id: &DynoId) {
     if old.len() < least {
         return;
     }
-    let victim = spare
-        .iter()
-        .rev()
-        .find(|key| choose(draft, app, release, id, Some(key)).is_some());
-    draft.victims.extend(victim.cloned());
+    let fits = |key: &&DynoKey| choose(draft, app, release, id, (homes, Some(key))).is_some();
+    let victim = spare.iter().rev().find(fits).cloned();
+    draft.victims.extend(victim);
 }
 
-/// Two dynos that share a node, since no other one lived when they started, are parted when one does.
-fn spread(draft: &mut Draft, app: &App, release: &Arc<Release>) {
-    for process in release.processes.keys() {
-        let count = app.count(process);
-        let id = DynoId {
-            process: process.clone(),
-            index: count,
-        };
-        if count < 2 || draft.live.len() < 2 {
-            continue;
-        }
-        let place = Place::of(draft, app, release.version, &id);
-        let Some(key) = place.fresh.as_ref().filter(|_| place.coming.is_none()) else {
-            continue;
-        };
-        let Some(home) = draft.observed.dynos.get(key).map(|dyno| dyno.node.clone()) else {
-            continue;
-        };
-        let siblings = place::siblings(draft, app, release, &id);
-        let full = siblings.len() + 1 == count as usize;
-        let alone = siblings.iter().any(|node| *node != home);
-        if !full || alone || place::not_before(draft, app, release.version, &id).is_some() {
-            continue;
-        }
-        if let Some(node) = choose(draft, app, release, &id, None) {
-            start_on(draft, app, release, &id, node);
-        }
+/// Dynos that share a node, since no other one lived when they started, are parted when one does: the
+/// last of them moves.
+fn spread(draft: &mut Draft, app: &App, release: &Arc<Release>, process: &ProcessType) {
+    let count = app.count(process);
+    if count < 2 || draft.live.len() < 2 {
+        return;
+    }
+    let homes = Homes::of(draft, app, release, process);
+    let id = DynoId {
+        process: process.clone(),
+        index: count,
+    };
+    let place = Place::of(draft, app, release.version, &id);
+    let shared = homes.counts.len() == 1 && homes.filled.len() == count as usize;
+    let settled = place.fresh.is_some() && place.coming.is_none();
+    let waits = place::not_before(draft, app, release.version, &id).is_some();
+    if !shared || !settled || waits {
+        return;
+    }
+    if let Some(node) = choose(draft, app, release, &id, (&homes, None)) {
+        start_on(draft, app, release, &id, node);
     }
 }

@@ -3,9 +3,9 @@
 //! Owns the choice between several dynos of one place. Must not know what becomes of the others.
 
 use super::draft::Draft;
-use crate::desired::{App, Release};
+use crate::desired::App;
 use crate::lifecycle::State;
-use crate::name::{DynoId, DynoKey, NodeId, ProcessType, Version};
+use crate::name::{DynoId, DynoKey, ProcessType, Version};
 use crate::time::Time;
 
 /// The dynos of one release in one place.
@@ -74,28 +74,6 @@ pub(super) fn not_before(draft: &Draft, app: &App, version: Version, id: &DynoId
     let history = draft.observed.crashes.get(&slot)?;
     let counts = history.run >= app.forgiven_before(id) && history.not_before > draft.now;
     counts.then_some(history.not_before)
-}
-
-/// The nodes of a dyno's siblings: the other places of its process type, in the same release.
-pub(super) fn siblings(draft: &Draft, app: &App, release: &Release, id: &DynoId) -> Vec<NodeId> {
-    let others = (1..=app.count(&id.process)).filter(|index| *index != id.index);
-    let places = others.filter_map(|index| {
-        let other = DynoId {
-            process: id.process.clone(),
-            index,
-        };
-        let place = Place::of(draft, app, release.version, &other);
-        let node = place
-            .keeper()
-            .and_then(|key| draft.observed.dynos.get(key))
-            .map(|d| &d.node);
-        let reserved = draft
-            .reserved
-            .iter()
-            .find(|r| r.app == app.name && r.version == release.version && r.dyno == other);
-        node.or(reserved.map(|r| &r.node)).cloned()
-    });
-    places.collect()
 }
 
 /// The dynos of a release and process type that take requests, or would if it were web.

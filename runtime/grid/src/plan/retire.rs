@@ -129,17 +129,32 @@ pub(super) fn forget(draft: &mut Draft, name: &AppName) {
     let Some(app) = draft.desired.apps.get(name) else {
         return;
     };
-    let wanted: Vec<Version> = app.wanted().iter().map(|release| release.version).collect();
+    let mut kept: BTreeSet<(&NodeId, Version)> = BTreeSet::new();
+    for release in app.wanted() {
+        kept.extend(draft.live.iter().map(|node| (node, release.version)));
+    }
+    kept.extend(
+        draft
+            .observed
+            .dynos_of(name)
+            .map(|(_, dyno)| (&dyno.node, dyno.version)),
+    );
     let mut idle: Vec<(NodeId, Version)> = Vec::new();
-    for (id, node) in &draft.observed.nodes {
-        let mine = node.releases.keys().filter(|(app, _)| app == name);
-        for version in mine.map(|(_, version)| *version) {
-            let mut dynos = draft.observed.dynos_of(name);
-            let runs = dynos.any(|(_, dyno)| dyno.node == *id && dyno.version == version);
-            if draft.live.contains(id) && !wanted.contains(&version) && !runs {
-                idle.push((id.clone(), version));
-            }
-        }
+    for id in &draft.live {
+        let Some(node) = draft.observed.nodes.get(id) else {
+            continue;
+        };
+        let first = (name.clone(), Version::FIRST);
+        let mine = node
+            .releases
+            .range(first..)
+            .take_while(|((app, _), _)| app == name);
+        let versions = mine.map(|((_, version), _)| *version);
+        idle.extend(
+            versions
+                .filter(|v| !kept.contains(&(id, *v)))
+                .map(|v| (id.clone(), v)),
+        );
     }
     for (node, version) in idle {
         draft.push(Step::Forget {
