@@ -7,7 +7,7 @@
 use std::hash::{Hash, Hasher};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use rustix::process::{Resource, Rlimit, setrlimit};
 use sha2::{Digest, Sha256};
@@ -21,6 +21,13 @@ const COMPILE_CPU_SECONDS_MAX: u64 = 300;
 const COMPILE_MEMORY_BYTES_MAX: u64 = 6 * 1024 * 1024 * 1024;
 /// Wall time of one compilation: the CPU limit and patience for a busy machine.
 const COMPILE_TIMEOUT: Duration = Duration::from_secs(600);
+/// What the cache may hold, in bytes: the code of a few hundred Rust apps, or of some dozens in
+/// JavaScript or Python. The longest unused goes first.
+const CACHE_BYTES_MAX: u64 = 4 * 1024 * 1024 * 1024;
+/// A file that is still being written is younger than this.
+const UNFINISHED_AGE_MAX: Duration = Duration::from_secs(24 * 60 * 60);
+/// How unfinished files are named.
+const UNFINISHED: &str = ".compiling-";
 /// What of the child's messages is kept for the error, in bytes.
 const MESSAGE_BYTES_MAX: usize = 4 * 1024;
 
@@ -71,6 +78,7 @@ impl Compiler {
             .mode(0o700)
             .create(cache)
             .map_err(io("create the compile cache", cache))?;
+        prune(cache, CACHE_BYTES_MAX);
         Ok(Compiler {
             cache: cache.to_owned(),
             child,
@@ -90,7 +98,10 @@ impl Compiler {
         drop(bytes);
         if cached.exists() {
             match deserialize(engine, &cached) {
-                Ok(component) => return Ok(component),
+                Ok(component) => {
+                    used_now(&cached);
+                    return Ok(component);
+                }
                 // From another version, or damaged: made anew below.
                 Err(_) => drop(std::fs::remove_file(&cached)),
             }
@@ -106,7 +117,7 @@ impl Compiler {
         cached: &Path,
     ) -> Result<(), CompileError> {
         let output = tempfile::Builder::new()
-            .prefix(".compiling-")
+            .prefix(UNFINISHED)
             .tempfile_in(&self.cache)
             .map_err(io("write into", &self.cache))?
             .into_temp_path();
@@ -201,6 +212,38 @@ fn cache_name(engine: &wasmtime::Engine, flavor: Flavor, component: &[u8]) -> St
     )
 }
 
+/// Notes that cached code was of use. Only pruning looks at it, so that a failure does no harm.
+fn used_now(cached: &Path) {
+    if let Ok(file) = std::fs::File::open(cached) {
+        let _ = file.set_modified(SystemTime::now());
+    }
+}
+
+/// Removes what was left unfinished, and the longest unused until the rest fits. Code that some
+/// process runs stays mapped there.
+fn prune(cache: &Path, bytes_max: u64) {
+    let mut files = Vec::new();
+    for entry in std::fs::read_dir(cache).into_iter().flatten().flatten() {
+        let Ok(meta) = entry.metadata() else { continue };
+        let used = meta.modified().unwrap_or(SystemTime::UNIX_EPOCH);
+        let unfinished = entry.file_name().to_string_lossy().starts_with(UNFINISHED);
+        if unfinished && used.elapsed().is_ok_and(|age| age > UNFINISHED_AGE_MAX) {
+            let _ = std::fs::remove_file(entry.path());
+        } else if !unfinished {
+            files.push((used, meta.len(), entry.path()));
+        }
+    }
+    files.sort();
+    let mut total: u64 = files.iter().map(|(_, bytes, _)| bytes).sum();
+    for (_, bytes, path) in files {
+        if total <= bytes_max {
+            break;
+        }
+        let _ = std::fs::remove_file(path);
+        total -= bytes;
+    }
+}
+
 fn tail(stderr: &[u8]) -> String {
     let text = String::from_utf8_lossy(&stderr[..stderr.len().min(MESSAGE_BYTES_MAX)]);
     text.trim().to_owned()
@@ -212,5 +255,41 @@ fn io(action: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> Compi
         action,
         path,
         source,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_longest_unused_code_goes_first() {
+        let cache = tempfile::tempdir().expect("a temporary folder");
+        let at = |secs| SystemTime::UNIX_EPOCH + Duration::from_secs(secs);
+        for (name, used) in [("old", 1_000), ("older", 500), ("new", 2_000)] {
+            let path = cache.path().join(name);
+            std::fs::write(&path, [0; 100]).expect("writable");
+            let file = std::fs::File::open(&path).expect("readable");
+            file.set_modified(at(used)).expect("ours");
+        }
+        let left = cache.path().join(".compiling-x");
+        std::fs::write(&left, "half").expect("writable");
+        std::fs::File::open(&left)
+            .expect("readable")
+            .set_modified(at(1))
+            .expect("ours");
+        prune(cache.path(), 200);
+        let mut names: Vec<String> = std::fs::read_dir(cache.path())
+            .expect("readable")
+            .map(|entry| {
+                entry
+                    .expect("readable")
+                    .file_name()
+                    .to_string_lossy()
+                    .into_owned()
+            })
+            .collect();
+        names.sort();
+        assert_eq!(names, ["new", "old"]);
     }
 }
