@@ -1,2 +1,67 @@
-//! Skeleton.
-fn main() {}
+//! `benches`: drives the built `dyno` binary over HTTP, as users run it, and peers beside it.
+//!
+//! Owns the process: arguments in, report out, and the one place where an error is printed. Knows
+//! no crate of the workspace: only the binary, its command line, its log and its sockets.
+//!
+//! The README says how to run it and how to read what it prints.
+
+mod args;
+mod load;
+mod machine;
+mod peer;
+mod process;
+mod product;
+mod report;
+mod scenario;
+mod server;
+mod states;
+mod stats;
+mod table;
+mod wire;
+
+use std::process::ExitCode;
+
+use anyhow::{Context, Result};
+use clap::Parser;
+
+use args::{Args, Hidden, Options};
+use product::Product;
+use report::Report;
+
+/// Exit code of a run that broke off, or whose gates did not hold when that was asked for.
+const FAILED: u8 = 1;
+
+fn main() -> ExitCode {
+    let args = Args::parse();
+    let done = match args.hidden {
+        Some(Hidden::PeerHyper(peer)) => peer::serve(&peer).map(|()| true),
+        None => run(&args.options),
+    };
+    match done {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::from(FAILED),
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::from(FAILED)
+        }
+    }
+}
+
+/// Runs the scenarios; whether all is as it was asked to be.
+fn run(options: &Options) -> Result<bool> {
+    let product = Product::prepare(options.dyno.as_deref(), &options.app)?;
+    let mut report = Report::begin(machine::describe(), product.version()?);
+    println!("{}", table::machine(&report));
+    for which in args::distinct(&options.scenarios) {
+        eprintln!("{which}: …");
+        let outcome = scenario::run(which, options, &product)
+            .with_context(|| format!("the scenario {which} broke off"))?;
+        println!("{}", table::outcome(&outcome));
+        report.outcomes.push(outcome);
+        // After each: what was measured is kept if a later scenario breaks off.
+        if let Some(file) = &options.json {
+            report.write(file)?;
+        }
+    }
+    Ok(!options.gate || report.gates_held())
+}

@@ -1,0 +1,179 @@
+//! The product under measurement: the built `dyno` binary, and the slug of the app that it serves.
+//!
+//! Owns a folder for slugs, caches and logs, which is gone at the end. Nothing of the user's is used.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use anyhow::{Context, Result, bail, ensure};
+use serde::Serialize;
+use tempfile::TempDir;
+
+use crate::args::repository;
+use crate::server::{Log, Server, free_port};
+
+/// The name of the binary.
+const BINARY: &str = "dyno";
+/// Where the test guests are, from the repository's folder.
+const GUESTS: &str = "runtime/dyno/tests/guests";
+
+/// The binary and what it runs.
+#[derive(Debug)]
+pub(crate) struct Product {
+    binary: PathBuf,
+    work: TempDir,
+    slug: PathBuf,
+    started: AtomicU32,
+}
+
+/// Which binary was measured.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub(crate) struct Version {
+    /// What it says itself.
+    pub(crate) says: String,
+    /// When it was built.
+    pub(crate) built: String,
+    pub(crate) bytes: u64,
+}
+
+impl Product {
+    /// Finds the binary and builds `app` with it.
+    pub(crate) fn prepare(binary: Option<&Path>, app: &Path) -> Result<Product> {
+        let binary = find(binary)?;
+        let work = tempfile::tempdir().context("cannot make a temporary folder")?;
+        let slug = work.path().join("hello.slug");
+        let product = Product {
+            binary,
+            work,
+            slug,
+            started: AtomicU32::new(0),
+        };
+        let built = product
+            .command()
+            .arg("build")
+            .arg(app)
+            .arg("-o")
+            .arg(&product.slug)
+            .output()
+            .context("cannot start dyno build")?;
+        let said = String::from_utf8_lossy(&built.stderr);
+        ensure!(
+            built.status.success(),
+            "dyno build failed:\n{}",
+            said.trim()
+        );
+        Ok(product)
+    }
+
+    /// A file in the folder of this run.
+    pub(crate) fn file(&self, name: &str) -> PathBuf {
+        self.work.path().join(name)
+    }
+
+    /// The app's slug.
+    pub(crate) fn slug(&self) -> &Path {
+        &self.slug
+    }
+
+    /// `dyno local`, when it answers.
+    pub(crate) fn local(&self, what: &Path, dynos: u32, log: Log) -> Result<Server> {
+        let port = free_port()?;
+        let mut command = self.command();
+        command
+            .arg("local")
+            .arg(what)
+            .arg(format!("web={dynos}"))
+            .args(["-p", &port.to_string()]);
+        let number = self.started.fetch_add(1, Ordering::Relaxed);
+        let errors = self.file(&format!("errors.{number}"));
+        Server::start(command, port, log, &errors)
+    }
+
+    pub(crate) fn version(&self) -> Result<Version> {
+        let output = self.command().arg("--version").output();
+        let output = output.context("cannot start dyno --version")?;
+        let file = std::fs::metadata(&self.binary).context("the binary has gone")?;
+        let built = file.modified().context("files have no times here")?;
+        Ok(Version {
+            says: String::from_utf8_lossy(&output.stdout).trim().to_owned(),
+            built: humantime::format_rfc3339_seconds(built).to_string(),
+            bytes: file.len(),
+        })
+    }
+
+    /// One of the test guests, built now.
+    pub(crate) fn guest(&self, name: &str) -> Result<PathBuf> {
+        let (folder, target) = (
+            repository().join(GUESTS),
+            repository().join("target/guests"),
+        );
+        let built = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
+            .args([
+                "build",
+                "--quiet",
+                "--release",
+                "--target",
+                "wasm32-wasip2",
+                "--bin",
+                name,
+            ])
+            .arg("--target-dir")
+            .arg(&target)
+            .current_dir(&folder)
+            .output()
+            .context("cannot start cargo")?;
+        let said = String::from_utf8_lossy(&built.stderr);
+        ensure!(
+            built.status.success(),
+            "the guest {name} does not build:\n{}",
+            said.trim()
+        );
+        Ok(target
+            .join("wasm32-wasip2/release")
+            .join(name)
+            .with_extension("wasm"))
+    }
+
+    fn command(&self) -> Command {
+        let mut command = Command::new(&self.binary);
+        command
+            .env("XDG_CACHE_HOME", self.file("cache"))
+            .env("NO_COLOR", "1")
+            .env_remove("DYNO_APP")
+            .current_dir(self.work.path());
+        command
+    }
+}
+
+/// The binary that was asked for, or the one next to this program.
+fn find(asked: Option<&Path>) -> Result<PathBuf> {
+    let binary = match asked {
+        Some(path) => path.to_owned(),
+        None => {
+            let own = std::env::current_exe().context("cannot tell where this program is")?;
+            own.with_file_name(BINARY)
+        }
+    };
+    let Ok(found) = binary.canonicalize() else {
+        bail!(
+            "there is no {}: build it with `cargo build --release`, or name another with --dyno",
+            binary.display()
+        );
+    };
+    Ok(found)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_missing_binary_says_how_to_make_it() {
+        let error = find(Some(Path::new("nowhere/dyno"))).expect_err("it is not there");
+        assert!(
+            error.to_string().contains("cargo build --release"),
+            "{error}"
+        );
+    }
+}

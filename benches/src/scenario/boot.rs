@@ -1,0 +1,140 @@
+//! `boot`: how long a dyno takes from `starting` to `up`, by the product's own log.
+//!
+//! Alone: a dyno whose guest is made to trap is started again at once, while nothing else happens.
+//! At once: the first dynos of a release, which wait for each other's cores.
+
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+
+use super::page;
+use crate::args::{Options, Scenario};
+use crate::load;
+use crate::product::Product;
+use crate::report::Outcome;
+use crate::server::{Log, Server};
+use crate::states::{self, Boot, STATE_CHANGED};
+use crate::stats::quantile;
+
+/// A test guest that answers at `/ok` and traps at every other path.
+const TRAPPING: &str = "trap";
+/// Starts alone.
+const ALONE: usize = 100;
+/// How long dynos may take to come up.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// From `starting` to `up`, the middle one, in µs.
+const P50_MICROS_MAX: f64 = 200.0;
+/// The same, of 99 in a hundred.
+const P99_MICROS_MAX: f64 = 1_000.0;
+
+pub(super) fn run(options: &Options, product: &Product) -> Result<Outcome> {
+    let how = format!(
+        "from the line `State changed from … to starting` to the line `… starting to up` of the same dyno: times \
+         from log timestamps, which the log's own task takes a moment after the fact; rounds: {}; alone: {ALONE} \
+         restarts in a row after a trap, in each round",
+        options.repeats
+    );
+    let mut outcome = Outcome::new(Scenario::Boot, how);
+    let guest = product.guest(TRAPPING);
+    if let Err(error) = &guest {
+        eprintln!("boot: starts alone are left out: {error:#}");
+    }
+    let (mut alone, mut together) = (Vec::new(), Vec::new());
+    for round in 0..options.repeats {
+        if let Ok(guest) = &guest {
+            let server = product.local(guest, 1, Log::Kept(STATE_CHANGED))?;
+            alone.push(one_by_one(&server).context("while a dyno was restarted")?);
+            note(&mut outcome, round, &server);
+        }
+        let server = product.local(product.slug(), options.boots, Log::Kept(STATE_CHANGED))?;
+        together.push(at_once(&server, options.boots)?);
+        note(&mut outcome, round, &server);
+    }
+    if !alone.is_empty() {
+        add(&mut outcome, "alone", &alone, Gates::Yes);
+    }
+    let subject = format!("{} at once", options.boots);
+    add(&mut outcome, &subject, &together, Gates::No);
+    let span = together.iter().map(|boots| states::span_micros(boots));
+    let share = |span: f64| span / f64::from(options.boots);
+    outcome.add(
+        &subject,
+        "first starting to last up",
+        "µs",
+        span.clone().collect(),
+    );
+    outcome.add(
+        &subject,
+        "that, for each dyno",
+        "µs",
+        span.map(share).collect(),
+    );
+    Ok(outcome)
+}
+
+fn note(outcome: &mut Outcome, round: u32, server: &Server) {
+    if round == 0 {
+        outcome.commands.push(server.command.clone());
+    }
+}
+
+/// Has the dyno trap, and waits until it is up again.
+fn one_by_one(server: &Server) -> Result<Vec<Boot>> {
+    for number in 1..=ALONE {
+        let ok = load::fetch(server.address, "/ok", "")?;
+        ensure!(
+            ok.status == 200,
+            "/ok is answered with status {}",
+            ok.status
+        );
+        let trapped = load::fetch(server.address, "/", "")?;
+        ensure!(
+            trapped.status >= 500,
+            "a trap is answered with status {}",
+            trapped.status
+        );
+        up(server, number + 1)?;
+    }
+    // Without the first, which is that of the whole release.
+    Ok(up(server, ALONE + 1)?.split_off(1))
+}
+
+fn at_once(server: &Server, dynos: u32) -> Result<Vec<Boot>> {
+    let boots = up(server, dynos as usize)?;
+    // All of it was in vain if they do not answer.
+    page(server)?;
+    Ok(boots)
+}
+
+/// The boots, when there are as many as that.
+fn up(server: &Server, count: usize) -> Result<Vec<Boot>> {
+    // Fewer lines than that cannot do, and are not looked at again and again.
+    let enough = |lines: &[String]| lines.len() >= 2 * count && states::boots(lines).len() >= count;
+    Ok(states::boots(&server.lines_when(PATIENCE, enough)?))
+}
+
+/// Whether the gates are meant for what was measured.
+#[derive(PartialEq)]
+enum Gates {
+    Yes,
+    No,
+}
+
+fn add(outcome: &mut Outcome, subject: &str, rounds: &[Vec<Boot>], gates: Gates) {
+    let quantiles = [
+        ("p50", 0.5, Some(P50_MICROS_MAX)),
+        ("p99", 0.99, Some(P99_MICROS_MAX)),
+        ("longest", 1.0, None),
+    ];
+    for (name, share, at_most) in quantiles {
+        let of = |boots: &Vec<Boot>| {
+            let micros: Vec<f64> = boots.iter().map(Boot::micros).collect();
+            quantile(&micros, share)
+        };
+        let figure = outcome.add(subject, name, "µs", rounds.iter().map(of).collect());
+        if let Some(at_most) = at_most.filter(|_| gates == Gates::Yes) {
+            figure.gate(at_most);
+        }
+    }
+}

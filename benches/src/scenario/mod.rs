@@ -1,0 +1,62 @@
+//! The scenarios: each starts servers, uses them, and says what it found.
+//!
+//! A scenario owns its servers, which end with it. None knows of another.
+
+mod boot;
+mod density;
+mod hello;
+mod soak;
+
+use std::ops::RangeInclusive;
+
+use anyhow::{Result, ensure};
+
+use crate::args::{Options, Scenario};
+use crate::load::{self, Page, Target};
+use crate::product::Product;
+use crate::report::Outcome;
+use crate::server::Server;
+
+/// Bytes by which the page of the app may differ from one request to the next: it shows a count and
+/// the dyno's name twice.
+const PAGE_SLACK_BYTES: usize = 32;
+
+/// Bytes of a MiB.
+const MIB: f64 = 1_048_576.0;
+/// Bytes of a KiB.
+const KIB: f64 = 1_024.0;
+
+/// A figure of something: its name, its unit, and how it is read.
+type Reading<T> = (&'static str, &'static str, fn(&T) -> f64);
+
+/// Runs one scenario.
+pub(crate) fn run(which: Scenario, options: &Options, product: &Product) -> Result<Outcome> {
+    match which {
+        Scenario::Hello => hello::run(options, product),
+        Scenario::Soak => soak::run(options, product),
+        Scenario::Boot => boot::run(options, product),
+        Scenario::Density => density::run(options, product),
+    }
+}
+
+/// The app's page, as `server` gives it.
+fn page(server: &Server) -> Result<Page> {
+    let page = load::fetch(server.address, "/", "content-type")?;
+    let status = page.status;
+    ensure!(status == 200, "the app answers GET / with status {status}");
+    Ok(page)
+}
+
+/// Loads `server` with requests of that page.
+fn target(server: &Server, page: &Page) -> Target {
+    Target {
+        address: server.address,
+        request: load::get("/"),
+        status: page.status,
+        body_bytes: around(page.body.len()),
+    }
+}
+
+fn around(bytes: usize) -> RangeInclusive<usize> {
+    bytes.saturating_sub(PAGE_SLACK_BYTES)..=bytes + PAGE_SLACK_BYTES
+}

@@ -1,0 +1,70 @@
+//! `soak1m`: a million requests on one dyno; what the process holds must not grow.
+//!
+//! The dyno's resource table cannot be seen from outside. An entry that a request left there would
+//! take 16 bytes or more, 14 MiB in all, and so would show as memory.
+
+use anyhow::{Context, Result};
+
+use super::{MIB, Reading, page, target};
+use crate::args::{Options, Scenario};
+use crate::load::{self, Until};
+use crate::process::Holdings;
+use crate::product::Product;
+use crate::report::Outcome;
+use crate::server::Log;
+
+/// Looks at the process during the run. The time before the first is the warm-up.
+const LOOKS: u64 = 10;
+
+/// Growth of memory after the warm-up, in MiB.
+const GROWTH_MIB_MAX: f64 = 1.0;
+
+pub(super) fn run(options: &Options, product: &Product) -> Result<Outcome> {
+    let step = options.requests / LOOKS;
+    let how = format!(
+        "{} requests of GET / to one dyno over {} keep-alive connections, log to null; what the process holds, \
+         every {step} requests; growth is from the first look ({step} requests) to the last",
+        step * LOOKS,
+        options.connections
+    );
+    let mut outcome = Outcome::new(Scenario::Soak, how);
+    let server = product.local(product.slug(), 1, Log::Null)?;
+    outcome.commands.push(server.command.clone());
+    let target = target(&server, &page(&server)?);
+    let mut looks = vec![server.holdings()?];
+    let mut rates = Vec::new();
+    for look in 1..=LOOKS {
+        let tally =
+            load::run(&target, options.connections, Until::Requests(step)).with_context(|| {
+                format!("between {} and {} requests", step * (look - 1), step * look)
+            })?;
+        rates.push(tally.requests as f64 / tally.elapsed.as_secs_f64());
+        looks.push(server.holdings()?);
+    }
+    add(&mut outcome, &looks);
+    outcome.add("in all", "requests a second", "", rates);
+    Ok(outcome)
+}
+
+fn add(outcome: &mut Outcome, looks: &[Holdings]) {
+    let figures: [Reading<Holdings>; 5] = [
+        ("PSS", "MiB", |held| held.pss_bytes as f64 / MIB),
+        ("RSS", "MiB", |held| held.rss_bytes as f64 / MIB),
+        ("descriptors", "", |held| held.descriptors as f64),
+        ("threads", "", |held| held.threads as f64),
+        ("memory maps", "", |held| held.maps as f64),
+    ];
+    for (name, unit, figure) in figures {
+        let series: Vec<f64> = looks.iter().map(figure).collect();
+        let at = |index: usize| series.get(index).copied().unwrap_or(f64::NAN);
+        let last = at(series.len().saturating_sub(1));
+        outcome.add("before", name, unit, vec![at(0)]);
+        outcome.add("after a tenth", name, unit, vec![at(1)]);
+        outcome.add("at the end", name, unit, vec![last]);
+        let growth = outcome.add("growth", name, unit, vec![last - at(1)]);
+        if unit == "MiB" {
+            growth.gate(GROWTH_MIB_MAX);
+        }
+        outcome.add("in all", name, unit, series);
+    }
+}

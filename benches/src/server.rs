@@ -1,0 +1,224 @@
+//! A server process under measurement: started, asked for what it used, stopped.
+//!
+//! Owns the child; a server that is dropped is ended. Must not know what kind of server it is.
+
+use std::io::{BufRead, BufReader, Read};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::path::Path;
+use std::process::{Child, ChildStdout, Command, Stdio};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+use rustix::process::{Pid, Signal, kill_process};
+
+use crate::load::fetch;
+use crate::process::{self, Cpu, Holdings};
+
+/// How long a server has to answer its first request; the first start compiles.
+const START_MAX: Duration = Duration::from_secs(120);
+/// Time between two looks at a server that starts.
+const START_POLL: Duration = Duration::from_millis(20);
+/// What is asked until there is an answer: a path at which no test guest misbehaves.
+const PROBE: &str = "/ok";
+/// How long a server has to end after Ctrl-C.
+const STOP_MAX: Duration = Duration::from_secs(5);
+/// Bytes read at a time of a log that nobody looks at.
+const DRAIN_BYTES: usize = 64 * 1024;
+
+/// Where a server's standard output goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Log {
+    /// To `/dev/null`.
+    Null,
+    /// Through a pipe that is read to its end, as a log collector would.
+    Drained,
+    /// The same, and lines that contain the text are kept.
+    Kept(&'static str),
+}
+
+/// A server that runs.
+#[derive(Debug)]
+pub(crate) struct Server {
+    child: Child,
+    lines: Arc<Lines>,
+    pub(crate) address: SocketAddr,
+    /// As it would be typed, programs and files by their names alone.
+    pub(crate) command: String,
+}
+
+/// A port of this machine that was free a moment ago.
+pub(crate) fn free_port() -> Result<u16> {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).context("there is no free port")?;
+    Ok(listener.local_addr()?.port())
+}
+
+impl Server {
+    /// Starts a command that is to listen on `port`. What it says on its standard error goes to a
+    /// file, whose text is part of the error if it does not run.
+    pub(crate) fn start(
+        mut command: Command,
+        port: u16,
+        log: Log,
+        errors: &Path,
+    ) -> Result<Server> {
+        let shown = shown(&command);
+        let sink = std::fs::File::create(errors)
+            .with_context(|| format!("cannot write {}", errors.display()))?;
+        command.stdin(Stdio::null()).stderr(sink);
+        command.stdout(if log == Log::Null {
+            Stdio::null()
+        } else {
+            Stdio::piped()
+        });
+        let mut child = command
+            .spawn()
+            .with_context(|| format!("cannot start `{shown}`"))?;
+        let lines = Arc::<Lines>::default();
+        if let Some(output) = child.stdout.take() {
+            let lines = Arc::clone(&lines);
+            std::thread::spawn(move || lines.read(output, log));
+        }
+        let mut server = Server {
+            child,
+            lines,
+            address: (Ipv4Addr::LOCALHOST, port).into(),
+            command: shown,
+        };
+        server.wait_until_up(errors)?;
+        Ok(server)
+    }
+
+    fn wait_until_up(&mut self, errors: &Path) -> Result<()> {
+        let deadline = Instant::now() + START_MAX;
+        loop {
+            if let Some(status) = self.child.try_wait()? {
+                let said = std::fs::read_to_string(errors).unwrap_or_default();
+                bail!("`{}` ended with {status}:\n{}", self.command, said.trim());
+            }
+            match fetch(self.address, PROBE, "") {
+                Ok(page) if page.status < 500 => return Ok(()),
+                Ok(page) if Instant::now() > deadline => {
+                    bail!("`{}` answers with status {}", self.command, page.status)
+                }
+                Err(error) if Instant::now() > deadline => {
+                    return Err(error.context(format!("`{}` does not come up", self.command)));
+                }
+                Ok(_) | Err(_) => std::thread::sleep(START_POLL),
+            }
+        }
+    }
+
+    /// CPU time of it and its descendants so far.
+    pub(crate) fn cpu(&self) -> Result<Cpu> {
+        process::cpu_of_tree(self.child.id())
+    }
+
+    pub(crate) fn holdings(&self) -> Result<Holdings> {
+        process::holdings(self.child.id())
+    }
+
+    /// The lines kept so far, once `enough` of them says so.
+    pub(crate) fn lines_when(
+        &self,
+        patience: Duration,
+        enough: impl Fn(&[String]) -> bool,
+    ) -> Result<Vec<String>> {
+        let deadline = Instant::now() + patience;
+        let mut kept = self.lines.lock();
+        while !enough(&kept) {
+            let left = deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                bail!(
+                    "`{}` did not log what was awaited: {} lines",
+                    self.command,
+                    kept.len()
+                );
+            }
+            let waited = self.lines.more.wait_timeout(kept, left);
+            kept = waited.unwrap_or_else(PoisonError::into_inner).0;
+        }
+        Ok(kept.clone())
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let id = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw);
+        if let (Some(id), Ok(None)) = (id, self.child.try_wait()) {
+            let _ = kill_process(id, Signal::INT);
+        }
+        let deadline = Instant::now() + STOP_MAX;
+        while matches!(self.child.try_wait(), Ok(None)) && Instant::now() < deadline {
+            std::thread::sleep(START_POLL);
+        }
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Lines that were kept. As many as the scenario's servers write of the wanted kind.
+#[derive(Debug, Default)]
+struct Lines {
+    kept: Mutex<Vec<String>>,
+    more: Condvar,
+}
+
+impl Lines {
+    fn lock(&self) -> MutexGuard<'_, Vec<String>> {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn read(&self, mut output: ChildStdout, log: Log) {
+        let Log::Kept(text) = log else {
+            let mut buffer = vec![0; DRAIN_BYTES];
+            while output.read(&mut buffer).is_ok_and(|length| length > 0) {}
+            return;
+        };
+        for line in BufReader::new(output).lines().map_while(Result::ok) {
+            if line.contains(text) {
+                self.lock().push(line);
+                self.more.notify_all();
+            }
+        }
+    }
+}
+
+/// A command without the folders of this machine.
+fn shown(command: &Command) -> String {
+    let words = std::iter::once(command.get_program()).chain(command.get_args());
+    let names = words.map(|word| {
+        let path = Path::new(word);
+        let name = if path.is_absolute() {
+            path.file_name()
+        } else {
+            None
+        };
+        name.unwrap_or(word).to_string_lossy().into_owned()
+    });
+    names.collect::<Vec<_>>().join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn commands_are_shown_without_folders() {
+        let mut command = Command::new("/somewhere/bin/dyno");
+        command.args(["local", "/else/where/hello.slug", "web=4", "-p", "80"]);
+        assert_eq!(shown(&command), "dyno local hello.slug web=4 -p 80");
+    }
+
+    #[test]
+    fn a_server_that_ends_says_why() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let mut command = Command::new("sh");
+        command.args(["-c", "echo no luck >&2; exit 3"]);
+        let errors = folder.path().join("errors");
+        let port = free_port().expect("a port");
+        let error = Server::start(command, port, Log::Null, &errors).expect_err("it ends");
+        let text = format!("{error:#}");
+        assert!(text.contains("no luck") && text.contains('3'), "{text}");
+    }
+}
