@@ -199,12 +199,21 @@ impl Observed {
             .min()
     }
 
-    /// Whether a report asks for a new plan: all do, but the heartbeat of a node that is known to live.
+    /// Whether a report asks for a new plan: all do, but the heartbeat of a node that is known to live, and
+    /// an inventory of what is known.
     pub fn is_news(&self, report: &Report, now: Time) -> bool {
-        let Report::Heartbeat { node, .. } = report else {
+        if self
+            .nodes
+            .get(report.node())
+            .is_none_or(|node| node.silent(now))
+        {
             return true;
-        };
-        self.nodes.get(node).is_none_or(|node| node.silent(now))
+        }
+        match report {
+            Report::Heartbeat { .. } => false,
+            Report::Node(inventory) => self.differs(inventory),
+            _ => true,
+        }
     }
 
     /// Memory in bytes and number of the dynos that a node has or was asked to start.

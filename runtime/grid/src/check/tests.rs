@@ -114,7 +114,7 @@ impl World {
 
     fn settle(&mut self) {
         for _ in 0..20 {
-            let (plan, found) = checked_plan(&self.desired, &self.observed, self.now);
+            let (plan, found) = checked_plan(&self.desired, &self.observed, self.now, Depth::All);
             assert_eq!(found, [], "a true plan is without fault");
             if plan.steps.is_empty() {
                 return;

@@ -30,6 +30,33 @@ impl Observed {
         changes
     }
 
+    /// Whether a node has anything else than is known of it.
+    pub(super) fn differs(&self, inventory: &Inventory) -> bool {
+        let Some(node) = self.nodes.get(&inventory.node) else {
+            return true;
+        };
+        let fresh = |release| node.releases.get(release) != Some(&Fetch::Ready);
+        let moved = |listed: &Listed| {
+            let known = self.dynos.get(&listed.dyno);
+            known.is_none_or(|dyno| dyno.state != listed.state)
+        };
+        let listed: BTreeSet<&DynoKey> = inventory.dynos.iter().map(|d| &d.dyno).collect();
+        let mine = self
+            .dynos
+            .iter()
+            .filter(|(_, dyno)| dyno.node == inventory.node);
+        let size = (
+            inventory.incarnation,
+            inventory.memory_bytes,
+            inventory.dynos_max,
+        );
+        size != (node.incarnation, node.memory_bytes, node.dynos_max)
+            || inventory.heartbeats != node.heartbeats
+            || inventory.releases.iter().any(fresh)
+            || inventory.dynos.iter().any(moved)
+            || mine.map(|(key, _)| key).any(|key| !listed.contains(key))
+    }
+
     fn take_node(&mut self, inventory: &Inventory, reborn: bool, now: Time) {
         let mut releases = BTreeMap::new();
         if let Some(node) = self.nodes.remove(&inventory.node).filter(|_| !reborn) {

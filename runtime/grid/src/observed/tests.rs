@@ -285,3 +285,19 @@ proptest! {
         }
     }
 }
+
+proptest! {
+    /// What is no news changes nothing but when its node was heard.
+    #[test]
+    fn what_is_no_news_changes_nothing(
+        reports in prop::collection::vec(any_report(), 1..12), reconcilers in 1u64..3,
+    ) {
+        let mut observed = observed(reconcilers, &[1, 2, 3]);
+        for report in &reports {
+            let before = observed.clone();
+            let news = observed.is_news(report, Time::ZERO);
+            observed.apply(report, Time::ZERO);
+            prop_assert!(news || before == observed, "{report:?}");
+        }
+    }
+}

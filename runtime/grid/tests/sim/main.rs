@@ -1,7 +1,8 @@
 //! The grid in virtual time: scenarios with golden output, and seeded runs with faults.
 //!
 //! Owns the tests. A scenario is a file `scenarios/NAME.txt`; what happens is in `NAME.golden`, which
-//! `UPDATE_GOLDEN=1` rewrites. Every plan of every run is checked against all invariants.
+//! `UPDATE_GOLDEN=1` rewrites. Every plan of every run is checked against all invariants. A seeded run that
+//! fails prints its script, which is a scenario; `SIM_SEEDS` runs more seeds, from `SIM_FIRST` on.
 
 mod node;
 mod random;

@@ -5,7 +5,7 @@
 use crate::node::{Behaviour, Later, SimNode};
 use crate::rng::Rng;
 use crate::transcript::Transcript;
-use grid::check;
+use grid::check::{self, Depth};
 use grid::desired::{Desired, Fact};
 use grid::name::{AppName, DynoKey, NodeId, SlugId};
 use grid::observed::Observed;
@@ -46,12 +46,15 @@ pub(crate) struct World {
     queued: u64,
     wake_at: Option<Time>,
     planned: Time,
+    plans: u64,
 }
 
 /// A message on its way takes this long.
 const HOP: Duration = Duration::from_millis(1);
 const HEARTBEAT: Duration = Duration::from_secs(1);
 const INVENTORY: Duration = Duration::from_secs(10);
+/// One in so many plans is made twice, to see that it comes out the same.
+const DEEP_EVERY: u64 = 8;
 /// Plans in a run at most: more means that something goes round in circles.
 const PLANS_MAX: u32 = 20_000;
 
@@ -75,6 +78,7 @@ impl World {
             queued: 0,
             wake_at: None,
             planned: Time::ZERO,
+            plans: 0,
         }
     }
 
@@ -228,7 +232,14 @@ impl World {
     /// Plans, checks the plan, and carries it out.
     pub(crate) fn decide(&mut self) -> Result<(), String> {
         self.observed.prune(&self.desired);
-        let (plan, violations) = check::checked_plan(&self.desired, &self.observed, self.now);
+        self.plans += 1;
+        let depth = if self.plans.is_multiple_of(DEEP_EVERY) {
+            Depth::All
+        } else {
+            Depth::OnePlan
+        };
+        let (plan, violations) =
+            check::checked_plan(&self.desired, &self.observed, self.now, depth);
         if let Some(violation) = violations.first() {
             return Err(format!(
                 "at {}: {violation}\n{}",
