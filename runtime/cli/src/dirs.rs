@@ -34,6 +34,10 @@ impl RunFolder {
         let runs = cache.join("run");
         std::fs::create_dir_all(&runs)
             .with_context(|| format!("cannot make {}", runs.display()))?;
+        // A folder is not to be swept by another run before it is locked.
+        let turn = File::open(&runs).with_context(|| format!("cannot read {}", runs.display()))?;
+        flock(&turn, FlockOperation::LockExclusive)
+            .with_context(|| format!("cannot lock {}", runs.display()))?;
         sweep(&runs);
         let path = tempfile::Builder::new()
             .prefix("")

@@ -1,0 +1,17 @@
+//! Every test guest, run by the built binary: what each abuse gets, and what an app can count on.
+//!
+//! One test a guest at least, named for it; the guests' README says what each does. What is measured here is the
+//! process as a user runs it: its log, its memory, its descriptors, and what goes over the wire.
+
+#![allow(clippy::unwrap_used, missing_docs)]
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod bodies;
+mod ends;
+mod good;
+mod room;
+mod stage;
+mod time;
+mod ways_out;

@@ -1,0 +1,263 @@
+//! What these tests share: a running app with limits of its own, what it costs the machine, and the usual claims.
+//!
+//! Knows nothing of any one guest.
+
+use std::fs;
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::ops::Deref;
+use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use tempfile::TempDir;
+
+use crate::support::{Local, PATIENCE, Reply, guest, root};
+
+/// What the host may need for a guest beside its cap.
+pub const OVERHEAD_KIB: u64 = 64 * 1024;
+/// Linear memory of a dyno unless the app says otherwise.
+pub const MEMORY_KIB: u64 = 128 * 1024;
+/// Between two looks at something that is to change.
+const LOOK: Duration = Duration::from_millis(10);
+
+/// A running `dyno local`.
+pub struct Stage {
+    // Dropped first: it uses the folder.
+    local: Local,
+    folder: TempDir,
+}
+
+impl Deref for Stage {
+    type Target = Local;
+
+    fn deref(&self) -> &Local {
+        &self.local
+    }
+}
+
+/// The guest by its name, with the platform's limits.
+pub fn start(name: &str, args: &[&str]) -> Stage {
+    limited(name, "", args)
+}
+
+/// The guest by its name, with lines of `[limits]`.
+pub fn limited(name: &str, limits: &str, args: &[&str]) -> Stage {
+    let folder = folder(&guest(name), limits);
+    let local = Local::start(folder.path(), args);
+    Stage { local, folder }
+}
+
+/// A folder that is an app: the component, ready-made, and its limits.
+pub fn folder(component: &Path, limits: &str) -> TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    let put = |name: &str, text: &str| fs::write(folder.path().join(name), text).unwrap();
+    fs::copy(component, folder.path().join("app.wasm")).unwrap();
+    put("Procfile", "web: app.wasm\n");
+    put(
+        "dyno.toml",
+        &format!("name = \"demo\"\n[limits]\n{limits}\n"),
+    );
+    put("victim.txt", "as it was\n");
+    folder
+}
+
+/// A component written as text, in a folder of its own.
+pub fn wat(name: &str, limits: &str) -> TempDir {
+    let text = root().join(format!("runtime/dyno/tests/guests/wat/{name}.wat"));
+    let bytes = wat::parse_file(text).unwrap();
+    let file = tempfile::NamedTempFile::new().unwrap();
+    fs::write(file.path(), bytes).unwrap();
+    folder(file.path(), limits)
+}
+
+impl Stage {
+    pub fn of(local: Local, folder: TempDir) -> Stage {
+        Stage { local, folder }
+    }
+
+    /// The app's folder.
+    pub fn app(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// `/ok`: the number of this call in the instance that answers.
+    #[track_caller]
+    pub fn ok(&self) -> u64 {
+        let reply = self.get("/ok");
+        assert_eq!((reply.status, reply.complete), (200, true), "{reply:?}");
+        let number = reply.text().trim().strip_prefix("ok ").unwrap().parse();
+        number.unwrap()
+    }
+
+    /// The next request is served by a dyno that has served none.
+    #[track_caller]
+    pub fn is_replaced(&self) {
+        assert_eq!(self.ok(), 1, "the dyno is not a new one");
+    }
+
+    /// Asks for `path`: a page of this code and nothing else, and the same in the log, whose line this returns.
+    #[track_caller]
+    pub fn refuses(&self, path: &str, code: &str, status: u16) -> String {
+        let mark = self.mark();
+        let reply = self.get(path);
+        assert_eq!((reply.status, reply.complete), (status, true), "{reply:?}");
+        assert!(reply.text().contains(code), "{}", reply.text());
+        assert!(!reply.text().contains("hunter2"), "{}", reply.text());
+        let line = self.router_line_after(mark, path);
+        assert!(line.contains(&format!(" code={code} ")), "{line}");
+        assert!(line.contains(&format!(" status={status} ")), "{line}");
+        line
+    }
+
+    /// Asks for `path`: a response that begins and is broken off, and H18 in the log.
+    #[track_caller]
+    pub fn breaks_off(&self, path: &str) -> Reply {
+        let mark = self.mark();
+        let reply = self.get(path);
+        assert_eq!((reply.status, reply.complete), (200, false), "{reply:?}");
+        let line = self.router_line_after(mark, path);
+        assert!(line.contains(" code=H18 "), "{line}");
+        reply
+    }
+
+    /// A line after `mark` about a crash of the first dyno, for this reason, and its next start.
+    #[track_caller]
+    pub fn crashes(&self, mark: usize, reason: &str) {
+        self.wait_for_after(mark, &format!("a crash: {reason}"), |line| {
+            line.contains("dyno[web.1]: Crashed: ") && line.contains(reason)
+        });
+        self.moves(mark, "crashed to starting");
+        self.moves(mark, "starting to up");
+    }
+
+    /// The first dyno was thrown away after `mark` for no fault of its own.
+    #[track_caller]
+    pub fn discards(&self, mark: usize) {
+        self.wait_for_after(mark, "a replacement", |line| {
+            line.contains("dyno[web.1]: Replacing: ") && line.contains("client went away")
+        });
+    }
+
+    #[track_caller]
+    fn moves(&self, mark: usize, edge: &str) {
+        let state = format!("dyno[web.1]: State changed from {edge}");
+        self.wait_for_after(mark, &state, |line| line.ends_with(&state));
+    }
+
+    /// Asks for `path`, and until that is answered asks the other of two dynos again and again: it answers each time,
+    /// and lives on. Returns the answer, and how many the other one gave.
+    #[track_caller]
+    pub fn beside(&self, path: &str) -> (Reply, u64) {
+        for dyno in ["web.1", "web.2"] {
+            let up = format!("dyno[{dyno}]: State changed from starting to up");
+            self.wait_for("both dynos", |line| line.ends_with(&up));
+        }
+        let mark = self.mark();
+        let (reply, answers) = thread::scope(|scope| {
+            let busy = scope.spawn(|| self.get(path));
+            let mut answers = 0;
+            while !busy.is_finished() {
+                self.ok();
+                answers += 1;
+                thread::sleep(LOOK);
+            }
+            (busy.join().unwrap(), answers)
+        });
+        let line = self.router_line_after(mark, path);
+        let other = if line.contains(" dyno=web.1 ") { 2 } else { 1 };
+        let moved = format!("dyno[web.{other}]: ");
+        let lines = self.lines().split_off(mark);
+        let hurt = lines.iter().find(|line| line.contains(&moved));
+        assert_eq!(hurt, None, "the neighbour was moved");
+        (reply, answers)
+    }
+
+    /// Sends a request for `path` and reads its answer until `bytes` are there; the connection stays open.
+    pub fn begin(&self, path: &str, bytes: usize) -> (TcpStream, Vec<u8>) {
+        let mut stream = self.connect();
+        write!(
+            stream,
+            "GET {path} HTTP/1.1\r\nHost: demo.localhost\r\n\r\n"
+        )
+        .unwrap();
+        let mut got = vec![0; bytes];
+        stream.read_exact(&mut got).unwrap();
+        (stream, got)
+    }
+
+    /// A field of the process's status, in KiB.
+    pub fn kib(&self, name: &str) -> u64 {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.id())).unwrap();
+        let line = status
+            .lines()
+            .find_map(|line| line.strip_prefix(name))
+            .unwrap();
+        let digits = line.trim_start_matches(':').trim().trim_end_matches(" kB");
+        digits.parse().unwrap()
+    }
+
+    /// The process has never held more than `base` (its memory before), `cap` and what the host may need.
+    #[track_caller]
+    pub fn held(&self, base: u64, cap: u64) {
+        let peak = self.kib("VmHWM");
+        assert!(
+            peak <= base + cap + OVERHEAD_KIB,
+            "{base} KiB became {peak}"
+        );
+    }
+
+    pub fn descriptors(&self) -> usize {
+        fs::read_dir(format!("/proc/{}/fd", self.id()))
+            .unwrap()
+            .count()
+    }
+
+    /// Waits for the process to have no more than `base` descriptors.
+    #[track_caller]
+    pub fn descriptors_return_to(&self, base: usize) {
+        eventually("descriptors are closed", || self.descriptors() <= base);
+    }
+
+    /// The folder of this run: slugs, and what dynos write.
+    pub fn run_folder(&self) -> PathBuf {
+        let links = fs::read_dir(format!("/proc/{}/fd", self.id())).unwrap();
+        let mut files = links.filter_map(|link| fs::read_link(link.ok()?.path()).ok());
+        let lock = files.find(|file| file.ends_with("lock")).unwrap();
+        lock.parent().unwrap().to_owned()
+    }
+
+    /// Ctrl-C, a clean end, and nothing left behind.
+    #[track_caller]
+    pub fn ends(self) {
+        let folder = self.run_folder();
+        assert!(self.local.stop().success());
+        assert!(!folder.exists(), "{} is left", folder.display());
+    }
+}
+
+/// Waits for something to become true.
+#[track_caller]
+pub fn eventually(what: &str, is: impl Fn() -> bool) {
+    let deadline = Instant::now() + PATIENCE;
+    while !is() {
+        assert!(Instant::now() < deadline, "it never happens that {what}");
+        thread::sleep(LOOK);
+    }
+}
+
+/// The value of `NAME=VALUE` in a guest's answer.
+pub fn value(reply: &Reply, name: &str) -> String {
+    let text = reply.text();
+    let mut words = text.split([' ', '\n']);
+    let key = format!("{name}=");
+    let found = words.find_map(|word| word.strip_prefix(&key));
+    found
+        .unwrap_or_else(|| panic!("no {name} in {reply:?}"))
+        .to_owned()
+}
+
+/// The same, as a number.
+pub fn number(reply: &Reply, name: &str) -> u64 {
+    value(reply, name).parse().unwrap()
+}
