@@ -364,6 +364,11 @@ impl World {
                     return Some(format!("{} has no {id}", app.name));
                 }
             }
+            // What drains still has its time.
+            let mut dynos = self.observed.dynos_of(&app.name);
+            if dynos.any(|(_, dyno)| dyno.deadline.is_some_and(|at| at > self.now)) {
+                continue;
+            }
             let extra =
                 self.nodes
                     .values()
