@@ -11,7 +11,7 @@ use serde::Serialize;
 use tempfile::TempDir;
 
 use crate::args::repository;
-use crate::server::{Log, Server, free_port};
+use crate::server::{Log, Server, Start, free_port};
 
 /// The name of the binary.
 const BINARY: &str = "dyno";
@@ -71,13 +71,13 @@ impl Product {
         self.work.path().join(name)
     }
 
-    /// The app's slug.
-    pub(crate) fn slug(&self) -> &Path {
-        &self.slug
+    /// `dyno local` with the app, when it serves.
+    pub(crate) fn app(&self, dynos: u32, log: Log) -> Result<Server> {
+        self.local(&self.slug, dynos, log, "/")
     }
 
-    /// `dyno local`, when it answers.
-    pub(crate) fn local(&self, what: &Path, dynos: u32, log: Log) -> Result<Server> {
+    /// `dyno local` with anything, when it answers 200 at `probe`.
+    pub(crate) fn local(&self, what: &Path, dynos: u32, log: Log, probe: &str) -> Result<Server> {
         let port = free_port()?;
         let mut command = self.command();
         command
@@ -87,7 +87,13 @@ impl Product {
             .args(["-p", &port.to_string()]);
         let number = self.started.fetch_add(1, Ordering::Relaxed);
         let errors = self.file(&format!("errors.{number}"));
-        Server::start(command, port, log, &errors)
+        let start = Start {
+            port,
+            log,
+            errors: &errors,
+            probe,
+        };
+        Server::start(command, &start)
     }
 
     pub(crate) fn version(&self) -> Result<Version> {

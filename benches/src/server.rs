@@ -19,8 +19,6 @@ use crate::process::{self, Cpu, Holdings};
 const START_MAX: Duration = Duration::from_secs(120);
 /// Time between two looks at a server that starts.
 const START_POLL: Duration = Duration::from_millis(20);
-/// What is asked until there is an answer: a path at which no test guest misbehaves.
-const PROBE: &str = "/ok";
 /// How long a server has to end after Ctrl-C.
 const STOP_MAX: Duration = Duration::from_secs(5);
 /// Bytes read at a time of a log that nobody looks at.
@@ -47,6 +45,18 @@ pub(crate) struct Server {
     pub(crate) command: String,
 }
 
+/// How a server is started, apart from its command.
+#[derive(Debug)]
+pub(crate) struct Start<'a> {
+    /// Where the command will listen.
+    pub(crate) port: u16,
+    pub(crate) log: Log,
+    /// A file for what it says on its standard error.
+    pub(crate) errors: &'a Path,
+    /// It is up when it answers 200 here.
+    pub(crate) probe: &'a str,
+}
+
 /// A port of this machine that was free a moment ago.
 pub(crate) fn free_port() -> Result<u16> {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).context("there is no free port")?;
@@ -54,58 +64,50 @@ pub(crate) fn free_port() -> Result<u16> {
 }
 
 impl Server {
-    /// Starts a command that is to listen on `port`. What it says on its standard error goes to a
-    /// file, whose text is part of the error if it does not run.
-    pub(crate) fn start(
-        mut command: Command,
-        port: u16,
-        log: Log,
-        errors: &Path,
-    ) -> Result<Server> {
+    /// Starts a command and waits until it is up. If it does not come up, the error has its own words.
+    pub(crate) fn start(mut command: Command, start: &Start<'_>) -> Result<Server> {
         let shown = shown(&command);
-        let sink = std::fs::File::create(errors)
-            .with_context(|| format!("cannot write {}", errors.display()))?;
+        let sink = std::fs::File::create(start.errors)
+            .with_context(|| format!("cannot write {}", start.errors.display()))?;
         command.stdin(Stdio::null()).stderr(sink);
-        command.stdout(if log == Log::Null {
-            Stdio::null()
-        } else {
-            Stdio::piped()
+        command.stdout(match start.log {
+            Log::Null => Stdio::null(),
+            Log::Drained | Log::Kept(_) => Stdio::piped(),
         });
         let mut child = command
             .spawn()
             .with_context(|| format!("cannot start `{shown}`"))?;
         let lines = Arc::<Lines>::default();
         if let Some(output) = child.stdout.take() {
-            let lines = Arc::clone(&lines);
+            let (lines, log) = (Arc::clone(&lines), start.log);
             std::thread::spawn(move || lines.read(output, log));
         }
         let mut server = Server {
             child,
             lines,
-            address: (Ipv4Addr::LOCALHOST, port).into(),
+            address: (Ipv4Addr::LOCALHOST, start.port).into(),
             command: shown,
         };
-        server.wait_until_up(errors)?;
+        server.wait_until_up(start)?;
         Ok(server)
     }
 
-    fn wait_until_up(&mut self, errors: &Path) -> Result<()> {
+    fn wait_until_up(&mut self, start: &Start<'_>) -> Result<()> {
         let deadline = Instant::now() + START_MAX;
         loop {
             if let Some(status) = self.child.try_wait()? {
-                let said = std::fs::read_to_string(errors).unwrap_or_default();
+                let said = std::fs::read_to_string(start.errors).unwrap_or_default();
                 bail!("`{}` ended with {status}:\n{}", self.command, said.trim());
             }
-            match fetch(self.address, PROBE, "") {
-                Ok(page) if page.status < 500 => return Ok(()),
-                Ok(page) if Instant::now() > deadline => {
-                    bail!("`{}` answers with status {}", self.command, page.status)
-                }
-                Err(error) if Instant::now() > deadline => {
-                    return Err(error.context(format!("`{}` does not come up", self.command)));
-                }
-                Ok(_) | Err(_) => std::thread::sleep(START_POLL),
+            let answer = fetch(self.address, start.probe, "");
+            if answer.as_ref().is_ok_and(|page| page.status == 200) {
+                return Ok(());
             }
+            if Instant::now() > deadline {
+                let status = answer.map(|page| page.status);
+                bail!("`{}` does not come up: {status:?}", self.command);
+            }
+            std::thread::sleep(START_POLL);
         }
     }
 
@@ -217,7 +219,13 @@ mod tests {
         command.args(["-c", "echo no luck >&2; exit 3"]);
         let errors = folder.path().join("errors");
         let port = free_port().expect("a port");
-        let error = Server::start(command, port, Log::Null, &errors).expect_err("it ends");
+        let start = Start {
+            port,
+            log: Log::Null,
+            errors: &errors,
+            probe: "/",
+        };
+        let error = Server::start(command, &start).expect_err("it ends");
         let text = format!("{error:#}");
         assert!(text.contains("no luck") && text.contains('3'), "{text}");
     }

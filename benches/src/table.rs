@@ -55,7 +55,7 @@ pub(crate) fn outcome(outcome: &Outcome) -> String {
 }
 
 fn titled(name: &str, unit: &str) -> String {
-    if unit.is_empty() {
+    if unit.is_empty() || unit == "×" {
         name.to_owned()
     } else {
         format!("{name}, {unit}")

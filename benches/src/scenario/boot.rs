@@ -43,11 +43,11 @@ pub(super) fn run(options: &Options, product: &Product) -> Result<Outcome> {
     let (mut alone, mut together) = (Vec::new(), Vec::new());
     for round in 0..options.repeats {
         if let Ok(guest) = &guest {
-            let server = product.local(guest, 1, Log::Kept(STATE_CHANGED))?;
+            let server = product.local(guest, 1, Log::Kept(STATE_CHANGED), "/ok")?;
             alone.push(one_by_one(&server).context("while a dyno was restarted")?);
             note(&mut outcome, round, &server);
         }
-        let server = product.local(product.slug(), options.boots, Log::Kept(STATE_CHANGED))?;
+        let server = product.app(options.boots, Log::Kept(STATE_CHANGED))?;
         together.push(at_once(&server, options.boots)?);
         note(&mut outcome, round, &server);
     }

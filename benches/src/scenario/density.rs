@@ -45,7 +45,7 @@ pub(super) fn run(options: &Options, product: &Product) -> Result<Outcome> {
     let (mut one, mut many) = (Vec::new(), Vec::new());
     for round in 0..options.repeats {
         for (dynos, found) in [(1, &mut one), (options.idle, &mut many)] {
-            let server = product.local(product.slug(), dynos, Log::Kept(STATE_CHANGED))?;
+            let server = product.app(dynos, Log::Kept(STATE_CHANGED))?;
             if round == 0 {
                 outcome.commands.push(server.command.clone());
             }

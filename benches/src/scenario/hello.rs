@@ -13,7 +13,7 @@ use crate::peer;
 use crate::process::{self, Cpu};
 use crate::product::Product;
 use crate::report::Outcome;
-use crate::server::{Log, Server, free_port};
+use crate::server::{Log, Server, Start, free_port};
 
 /// Load on each server before the first round: caches, memory and clocks settle.
 const WARM_UP: Duration = Duration::from_secs(2);
@@ -25,6 +25,7 @@ const PEER: &str = "hyper";
 const RATIO_MAX: f64 = 3.0;
 
 const CPU: &str = "CPU per request";
+const RATIO: &str = "times hyper's CPU";
 
 /// A server and what its turns gave.
 struct Subject {
@@ -60,12 +61,16 @@ pub(super) fn run(options: &Options, product: &Product) -> Result<Outcome> {
     }
     for subject in &subjects {
         outcome.commands.push(subject.server.command.clone());
-        add(&mut outcome, subject)?;
+        let cpu = |turn| per_request(turn, |turn| turn.server.total());
+        let samples = subject.turns.iter().map(cpu).collect();
+        outcome.add(&subject.name, CPU, "µs", samples);
     }
-    // A run without logs is a diagnosis; what users see is the one whose log is read.
     for subject in subjects.iter().filter(|subject| subject.name != PEER) {
-        let ratio = outcome.add_ratio(CPU, &subject.name, PEER, "CPU, × hyper");
+        let ratio = outcome.add_ratio(CPU, &subject.name, PEER, RATIO);
         ratio.gate(RATIO_MAX);
+    }
+    for subject in &subjects {
+        add(&mut outcome, subject)?;
     }
     Ok(outcome)
 }
@@ -74,7 +79,7 @@ fn start(options: &Options, product: &Product) -> Result<Vec<Subject>> {
     let mut subjects = Vec::new();
     for dynos in &options.dynos {
         for (log, called) in [(Log::Drained, "log read"), (Log::Null, "log to null")] {
-            let server = product.local(product.slug(), *dynos, log)?;
+            let server = product.app(*dynos, log)?;
             let page = page(&server)?;
             subjects.push(Subject {
                 name: format!("web={dynos}, {called}"),
@@ -96,7 +101,13 @@ fn start_peer(server: &Server, product: &Product) -> Result<Subject> {
     std::fs::write(&body, &page.body).context("cannot write the peer's page")?;
     let port = free_port()?;
     let command = peer::command(port, &body, &page.header)?;
-    let server = Server::start(command, port, Log::Null, &product.file("errors.hyper"))?;
+    let start = Start {
+        port,
+        log: Log::Null,
+        errors: &product.file("errors.hyper"),
+        probe: "/",
+    };
+    let server = Server::start(command, &start)?;
     Ok(Subject {
         name: PEER.to_owned(),
         target: target(&server, &page),
@@ -117,22 +128,24 @@ fn turn(subject: &Subject, options: &Options, time: Duration) -> Result<Turn> {
     })
 }
 
+/// A time of a turn, in µs a request.
+fn per_request(turn: &Turn, time: impl Fn(&Turn) -> Duration) -> f64 {
+    time(turn).as_secs_f64() * 1e6 / turn.tally.requests as f64
+}
+
 fn add(outcome: &mut Outcome, subject: &Subject) -> Result<()> {
     let mut each = |name: &str, unit: &'static str, figure: &dyn Fn(&Turn) -> f64| {
         let samples = subject.turns.iter().map(figure).collect();
         outcome.add(&subject.name, name, unit, samples);
     };
-    let per_request =
-        |time: Duration, turn: &Turn| time.as_secs_f64() * 1e6 / turn.tally.requests as f64;
-    each(CPU, "µs", &|turn| per_request(turn.server.total(), turn));
     each("of that, user", "µs", &|turn| {
-        per_request(turn.server.user, turn)
+        per_request(turn, |turn| turn.server.user)
     });
     each("of that, system", "µs", &|turn| {
-        per_request(turn.server.system, turn)
+        per_request(turn, |turn| turn.server.system)
     });
-    each("harness's own CPU per request", "µs", &|turn| {
-        per_request(turn.harness.total(), turn)
+    each("harness's own CPU", "µs", &|turn| {
+        per_request(turn, |turn| turn.harness.total())
     });
     each("cores used by the server", "", &|turn| {
         turn.server.total().as_secs_f64() / turn.tally.elapsed.as_secs_f64()

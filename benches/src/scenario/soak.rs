@@ -28,7 +28,7 @@ pub(super) fn run(options: &Options, product: &Product) -> Result<Outcome> {
         options.connections
     );
     let mut outcome = Outcome::new(Scenario::Soak, how);
-    let server = product.local(product.slug(), 1, Log::Null)?;
+    let server = product.app(1, Log::Null)?;
     outcome.commands.push(server.command.clone());
     let target = target(&server, &page(&server)?);
     let mut looks = vec![server.holdings()?];
