@@ -14,6 +14,7 @@ use sha2::{Digest, Sha256};
 use wasmtime::component::Component;
 
 use crate::engine::{self, Engines, Flavor};
+use crate::quirks;
 
 /// CPU time of one compilation, in seconds. The largest known app (Ruby, 31 MB) takes 24.
 const COMPILE_CPU_SECONDS_MAX: u64 = 300;
@@ -61,6 +62,15 @@ pub enum CompileError {
     Load(#[source] wasmtime::Error),
 }
 
+/// A component, ready to be linked.
+#[derive(Clone)]
+pub struct Compiled {
+    /// The native code.
+    pub code: Component,
+    /// Its instances can take one request only.
+    pub single_use: bool,
+}
+
 /// Compiles components and keeps the result in a folder.
 #[derive(Debug, Clone)]
 pub struct Compiler {
@@ -91,23 +101,35 @@ impl Compiler {
         engines: &Engines,
         flavor: Flavor,
         file: &Path,
-    ) -> Result<Component, CompileError> {
+    ) -> Result<Compiled, CompileError> {
         let bytes = tokio::fs::read(file).await.map_err(io("read", file))?;
         let engine = engines.get(flavor);
         let cached = self.cache.join(cache_name(engine, flavor, &bytes));
+        let single_use = quirks::is_single_use(&bytes);
         drop(bytes);
+        let code = self.code(engine, flavor, file, &cached).await?;
+        Ok(Compiled { code, single_use })
+    }
+
+    async fn code(
+        &self,
+        engine: &wasmtime::Engine,
+        flavor: Flavor,
+        file: &Path,
+        cached: &Path,
+    ) -> Result<Component, CompileError> {
         if cached.exists() {
-            match deserialize(engine, &cached) {
+            match deserialize(engine, cached) {
                 Ok(component) => {
-                    used_now(&cached);
+                    used_now(cached);
                     return Ok(component);
                 }
                 // From another version, or damaged: made anew below.
-                Err(_) => drop(std::fs::remove_file(&cached)),
+                Err(_) => drop(std::fs::remove_file(cached)),
             }
         }
-        self.compile(flavor, file, &cached).await?;
-        deserialize(engine, &cached).map_err(CompileError::Load)
+        self.compile(flavor, file, cached).await?;
+        deserialize(engine, cached).map_err(CompileError::Load)
     }
 
     async fn compile(

@@ -45,12 +45,14 @@ pub(crate) struct Instance {
     store: Store<Guest>,
     handler: Handler,
     life: Arc<Life>,
+    ready: Arc<Ready>,
+    home: PathBuf,
 }
 
 /// Instantiates a component; the returned dyno has taken no request yet.
 pub(crate) async fn boot(
     engines: &Engines,
-    ready: &Ready,
+    ready: Arc<Ready>,
     life: Arc<Life>,
     home: PathBuf,
     egress: Egress,
@@ -71,7 +73,7 @@ pub(crate) async fn boot(
         args: &ready.args,
         limits,
         egress,
-        files: Files::new(ready.files.clone(), home, quota),
+        files: Files::new(ready.files.clone(), home.clone(), quota),
         voice: Arc::clone(&life.voice),
     });
     let flavor = match &ready.pre {
@@ -92,7 +94,23 @@ pub(crate) async fn boot(
         store,
         handler,
         life,
+        ready,
+        home,
     }))
+}
+
+/// A fresh instance in place of one that can take no further request; the dyno is the same.
+async fn renew(old: Box<Instance>, node: &Shared) -> wasmtime::Result<Box<Instance>> {
+    let Instance {
+        store,
+        handler,
+        life,
+        ready,
+        home,
+    } = *old;
+    // Its place and its files are the next one's.
+    drop((store, handler));
+    boot(&node.engines, ready, life, home, node.egress).await
 }
 
 /// The exclusive right to use one dyno that is up and free.
@@ -130,6 +148,7 @@ impl Dyno {
             .instance
             .take()
             .expect("a dyno holds its instance until called");
+        let shared = Arc::clone(&node);
         let future = Box::pin(async move {
             instance.store.set_epoch_deadline(EPOCHS_FIRST);
             let Instance { store, handler, .. } = &mut *instance;
@@ -137,7 +156,13 @@ impl Dyno {
             if result.as_ref().is_err_and(is_header_flood) {
                 sink.reject();
             }
-            (instance, result)
+            drop(sink);
+            instance.store.data().flush_logs();
+            let outcome = result?;
+            if instance.ready.single_use {
+                instance = renew(instance, &shared).await?;
+            }
+            Ok((instance, outcome))
         });
         Call {
             future: Some(future),
@@ -165,7 +190,7 @@ pub enum Kill {
     Unwanted,
 }
 
-type Done = (Box<Instance>, wasmtime::Result<Outcome>);
+type Done = wasmtime::Result<(Box<Instance>, Outcome)>;
 
 /// A running request. Ready with the dyno when the guest has finished and can take another one, or
 /// with nothing when the dyno is gone. Dropping it ends the guest as [`Kill::Unwanted`] does.
@@ -217,16 +242,15 @@ impl Future for Call {
         let Some(future) = &mut self.future else {
             return Poll::Ready(None);
         };
-        let Poll::Ready((instance, result)) = future.as_mut().poll(cx) else {
+        let Poll::Ready(done) = future.as_mut().poll(cx) else {
             if self.life.stopped_or_wake(cx.waker()) {
                 cx.waker().wake_by_ref();
             }
             return Poll::Pending;
         };
         self.future = None;
-        instance.store.data().flush_logs();
-        match result {
-            Ok(outcome) => {
+        match done {
+            Ok((instance, outcome)) => {
                 match outcome {
                     Outcome::Complete => self.life.note_served(),
                     Outcome::Incomplete(why) => self.life.voice.platform(why),
@@ -235,7 +259,6 @@ impl Future for Call {
                 Poll::Ready(Some(Dyno::new(instance, node)))
             }
             Err(error) => {
-                drop(instance);
                 let crash = crash(&error, &self.life.voice);
                 self.node.ended(&self.life, crash);
                 Poll::Ready(None)

@@ -16,6 +16,7 @@ pub mod engine;
 mod guest;
 mod life;
 mod node;
+mod quirks;
 mod release;
 mod source;
 

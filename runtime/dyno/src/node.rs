@@ -59,7 +59,7 @@ pub(crate) struct Shared {
     compiler: Compiler,
     slugs: SlugSource,
     work: PathBuf,
-    egress: Egress,
+    pub(crate) egress: Egress,
     logs: LogSink,
     reports: ReportSink,
     state: Mutex<State>,
@@ -207,7 +207,7 @@ impl Shared {
         let task = tokio::spawn(async move {
             let booted = boot(
                 &shared.engines,
-                &ready,
+                ready,
                 Arc::clone(&starting),
                 home,
                 shared.egress,

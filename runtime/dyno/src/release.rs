@@ -82,6 +82,8 @@ pub(crate) struct Ready {
     pub(crate) args: Vec<String>,
     pub(crate) limits: Limits,
     pub(crate) files: AppFiles,
+    /// Each request needs an instance of its own.
+    pub(crate) single_use: bool,
     env: Vec<(String, String)>,
 }
 
@@ -127,11 +129,12 @@ pub(crate) async fn prepare(
             process: process.clone(),
             source,
         })?;
-        let pre =
-            link(engines, program.flavor, &component).map_err(|source| PrepareError::Link {
+        let pre = link(engines, program.flavor, &component.code).map_err(|source| {
+            PrepareError::Link {
                 process: process.clone(),
                 source,
-            })?;
+            }
+        })?;
         let ready = Ready {
             pre,
             args: arguments(program, &env).map_err(|source| PrepareError::Args {
@@ -140,6 +143,7 @@ pub(crate) async fn prepare(
             })?,
             limits: spec.limits.clone(),
             files: files.clone(),
+            single_use: component.single_use,
             env: env.clone().into_iter().collect(),
         };
         processes.insert(process.clone(), Arc::new(ready));

@@ -1,0 +1,102 @@
+//! What components of known toolchains cannot do, told by the mark that the toolchain leaves in them.
+//!
+//! Knows the outermost sections of a component and nothing deeper. A component that bears a mark it should not
+//! have is treated with more care than it needs: no harm comes of it.
+
+/// Toolchains whose instances can take one request only. ComponentizeJS: its engine (StarlingMonkey) has a single
+/// fetch event an instance, and refuses to answer that a second time.
+const SINGLE_USE: [&str; 1] = ["ComponentizeJS"];
+
+/// The custom section in which toolchains sign:
+/// <https://github.com/WebAssembly/tool-conventions/blob/main/ProducersSection.md>.
+const PRODUCERS: &[u8] = b"producers";
+/// Magic number, version and layer.
+const HEADER_BYTES: usize = 8;
+const CUSTOM: u8 = 0;
+
+/// Whether an instance of this component is to be replaced after each request.
+pub(crate) fn is_single_use(component: &[u8]) -> bool {
+    let mut rest = component.get(HEADER_BYTES..).unwrap_or_default();
+    while let Some((id, section)) = section(&mut rest) {
+        if id == CUSTOM && is_signed(section) {
+            return true;
+        }
+    }
+    false
+}
+
+/// Takes the next section.
+fn section<'a>(rest: &mut &'a [u8]) -> Option<(u8, &'a [u8])> {
+    let (id, after) = rest.split_first()?;
+    *rest = after;
+    Some((*id, sized(rest)?))
+}
+
+/// Takes a length and so many bytes.
+fn sized<'a>(rest: &mut &'a [u8]) -> Option<&'a [u8]> {
+    let mut length = 0_usize;
+    for shift in [0, 7, 14, 21, 28] {
+        let (byte, after) = rest.split_first()?;
+        *rest = after;
+        length |= usize::from(byte & 0x7f) << shift;
+        if byte & 0x80 == 0 {
+            let (own, after) = rest.split_at_checked(length)?;
+            *rest = after;
+            return Some(own);
+        }
+    }
+    None
+}
+
+/// Whether the section is the producers' and has one of the names in it, as a text with its length before it.
+fn is_signed(mut section: &[u8]) -> bool {
+    sized(&mut section) == Some(PRODUCERS)
+        && SINGLE_USE.iter().any(|name| {
+            let length = u8::try_from(name.len()).expect("names in the list are short");
+            let signed = [&[length], name.as_bytes()].concat();
+            section.windows(signed.len()).any(|text| text == signed)
+        })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn component(sections: &[(u8, &[u8])]) -> Vec<u8> {
+        let mut bytes = b"\0asm\x0d\0\x01\0".to_vec();
+        for (id, content) in sections {
+            // Always in two bytes, as some tools do.
+            let length = [
+                (content.len() & 0x7f) as u8 | 0x80,
+                (content.len() >> 7) as u8,
+            ];
+            bytes.extend([&[*id], &length[..], content].concat());
+        }
+        bytes
+    }
+
+    const JS: &[u8] = b"\x09producers\x01\x0cprocessed-by\x01\x0eComponentizeJS\x060.23.0";
+
+    #[test]
+    fn the_mark_is_found_in_its_section_only() {
+        let other = [b"x".repeat(300), JS.to_vec()].concat();
+        assert!(is_single_use(&component(&[(1, &other), (0, JS)])));
+        assert!(!is_single_use(&component(&[
+            (1, &other),
+            (0, b"\x04nameComponentizeJS")
+        ])));
+        let longer = b"\x09producers\x01\x0cprocessed-by\x01\x0fComponentizeJS2\x060.23.0";
+        assert!(!is_single_use(&component(&[(0, longer)])));
+    }
+
+    #[test]
+    fn broken_components_have_none() {
+        let whole = component(&[(1, b"abc"), (0, JS)]);
+        for length in 0..whole.len() {
+            assert!(!is_single_use(&whole[..length]));
+        }
+        assert!(!is_single_use(
+            b"\0asm\x0d\0\x01\0\x00\xff\xff\xff\xff\xff\xff"
+        ));
+    }
+}
