@@ -3,6 +3,7 @@
 
 mod run;
 mod rust;
+mod tools;
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -12,6 +13,8 @@ use crate::detect::{self, DetectError, Detected};
 use crate::manifest::{Builder, Warning};
 use crate::path::{PathError, SlugPath};
 use crate::project::{Project, ProjectError};
+
+pub use tools::Tools;
 
 /// What a build tells while it runs.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -126,19 +129,20 @@ pub enum BuildError {
 
 /// Builds the app in a folder: detects the builder and runs it. Lines of the tool go to `progress` as they come.
 pub fn build(folder: &Path, progress: &mut dyn FnMut(Progress)) -> Result<Built, BuildError> {
-    build_project(Project::load(folder)?, progress)
+    build_project(Project::load(folder)?, &Tools::attached(), progress)
 }
 
-/// As [`build`], of a project that was read before.
+/// As [`build`], of a project that was read before, with tools that can be ended.
 pub fn build_project(
     project: Project,
+    tools: &Tools,
     progress: &mut dyn FnMut(Progress),
 ) -> Result<Built, BuildError> {
     let (builder, components) = match detect::detect(&project)? {
-        Detected::Rust => rust::build(&project.folder, progress)?,
+        Detected::Rust => rust::build(&project.folder, tools, progress)?,
         Detected::Command(command) => {
             progress(Progress::Step(command.clone()));
-            run::shell(&project.folder, &command, progress)?;
+            run::shell(&project.folder, &command, tools, progress)?;
             (
                 named("command"),
                 in_folder(&project, detect::ready(&project)?),

@@ -7,7 +7,7 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{SyncSender, sync_channel};
 use std::thread;
 
-use super::{BuildError, Progress};
+use super::{BuildError, Progress, Tools};
 
 /// Longest line that is passed on in one piece (1 MiB); longer ones are cut into several.
 const LINE_BYTES_MAX: u64 = 1 << 20;
@@ -27,11 +27,12 @@ pub(super) enum From {
 pub(super) fn shell(
     folder: &Path,
     command: &str,
+    tools: &Tools,
     progress: &mut dyn FnMut(Progress),
 ) -> Result<(), BuildError> {
     let mut shell = Command::new("sh");
     shell.args(["-c", command]).current_dir(folder);
-    stream(shell, command, &mut |_, line| {
+    stream(shell, command, tools, &mut |_, line| {
         progress(Progress::Line(line))
     })
 }
@@ -40,19 +41,21 @@ pub(super) fn shell(
 pub(super) fn stream(
     mut command: Command,
     shown: &str,
+    tools: &Tools,
     each: &mut dyn FnMut(From, String),
 ) -> Result<(), BuildError> {
     let failed = |source| BuildError::Run {
         tool: shown.to_owned(),
         source,
     };
-    let mut child = command
+    command
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .map_err(failed)?;
+        .stderr(Stdio::piped());
+    let mut child = tools.spawn(command).map_err(failed)?;
     pump(&mut child, each);
+    // Its number can be another process's once it was waited for.
+    tools.forget();
     let status = child.wait().map_err(failed)?;
     check(status, shown)
 }
@@ -99,12 +102,13 @@ fn send_lines(pipe: impl Read, from: From, to: &SyncSender<(From, String)>) {
 pub(super) fn output(
     mut command: Command,
     shown: &'static str,
+    tools: &Tools,
     progress: &mut dyn FnMut(Progress),
 ) -> Result<String, BuildError> {
     let mut text = String::new();
     let mut complaints = Vec::new();
     command.env("CARGO_TERM_COLOR", "never");
-    let outcome = stream(command, shown, &mut |from, line| match from {
+    let outcome = stream(command, shown, tools, &mut |from, line| match from {
         From::Stdout if (text.len() + line.len()) as u64 <= OUTPUT_BYTES_MAX => {
             text.push_str(&line);
             text.push('\n');

@@ -9,7 +9,7 @@ use std::process::Command;
 use serde::Deserialize;
 
 use super::run::{self, From};
-use super::{BuildError, BuiltComponent, Progress};
+use super::{BuildError, BuiltComponent, Progress, Tools};
 use crate::manifest::Builder;
 use crate::path::SlugPath;
 
@@ -21,11 +21,12 @@ const FLAG_SEPARATOR: &str = "\x1f";
 /// Builds the package or workspace in a folder.
 pub(super) fn build(
     folder: &Path,
+    tools: &Tools,
     progress: &mut dyn FnMut(Progress),
 ) -> Result<(Builder, Vec<BuiltComponent>), BuildError> {
-    let version = rustc(folder, &["--version"], progress)?;
-    ensure_target(folder, progress)?;
-    let metadata = metadata(folder, progress)?;
+    let version = rustc(folder, &["--version"], tools, progress)?;
+    ensure_target(folder, tools, progress)?;
+    let metadata = metadata(folder, tools, progress)?;
     let mut cargo = Command::new("cargo");
     cargo
         .args([
@@ -39,13 +40,13 @@ pub(super) fn build(
         .env("CARGO_TERM_PROGRESS_WHEN", "never")
         // Incremental objects differ from run to run.
         .env("CARGO_INCREMENTAL", "0");
-    if let Some(flags) = flags(folder, &metadata, progress)? {
+    if let Some(flags) = flags(folder, &metadata, tools, progress)? {
         cargo.env("CARGO_ENCODED_RUSTFLAGS", flags);
     }
     let shown = "cargo build --release --target wasm32-wasip2";
     progress(Progress::Step(shown.to_owned()));
     let mut components = Vec::new();
-    run::stream(cargo, shown, &mut |from, line| match from {
+    run::stream(cargo, shown, tools, &mut |from, line| match from {
         From::Stderr => progress(Progress::Line(line)),
         From::Stdout => components.extend(artifact(&line, &metadata)),
     })?;
@@ -68,11 +69,12 @@ pub(super) fn build(
 fn rustc(
     folder: &Path,
     args: &[&str],
+    tools: &Tools,
     progress: &mut dyn FnMut(Progress),
 ) -> Result<String, BuildError> {
     let mut rustc = Command::new("rustc");
     rustc.args(args).current_dir(folder);
-    match run::output(rustc, "rustc", progress) {
+    match run::output(rustc, "rustc", tools, progress) {
         Ok(line) => Ok(line.trim().to_owned()),
         Err(error) if run::is_absent(&error) => Err(BuildError::NoTool {
             tool: "rustc",
@@ -83,10 +85,15 @@ fn rustc(
 }
 
 /// Adds the target if it is missing and rustup is there to do it.
-fn ensure_target(folder: &Path, progress: &mut dyn FnMut(Progress)) -> Result<(), BuildError> {
+fn ensure_target(
+    folder: &Path,
+    tools: &Tools,
+    progress: &mut dyn FnMut(Progress),
+) -> Result<(), BuildError> {
     let place = rustc(
         folder,
         &["--print", "target-libdir", "--target", TARGET],
+        tools,
         progress,
     )?;
     if Path::new(&place).is_dir() {
@@ -96,7 +103,9 @@ fn ensure_target(folder: &Path, progress: &mut dyn FnMut(Progress)) -> Result<()
     progress(Progress::Step(format!("{shown} (it is not installed yet)")));
     let mut rustup = Command::new("rustup");
     rustup.args(["target", "add", TARGET]).current_dir(folder);
-    let outcome = run::stream(rustup, shown, &mut |_, line| progress(Progress::Line(line)));
+    let outcome = run::stream(rustup, shown, tools, &mut |_, line| {
+        progress(Progress::Line(line))
+    });
     match outcome {
         Err(error) if run::is_absent(&error) => Err(BuildError::NoTarget),
         other => other,
@@ -110,12 +119,16 @@ struct Metadata {
     workspace_root: PathBuf,
 }
 
-fn metadata(folder: &Path, progress: &mut dyn FnMut(Progress)) -> Result<Metadata, BuildError> {
+fn metadata(
+    folder: &Path,
+    tools: &Tools,
+    progress: &mut dyn FnMut(Progress),
+) -> Result<Metadata, BuildError> {
     let mut cargo = Command::new("cargo");
     cargo
         .args(["metadata", "--no-deps", "--format-version", "1"])
         .current_dir(folder);
-    let text = match run::output(cargo, "cargo metadata", progress) {
+    let text = match run::output(cargo, "cargo metadata", tools, progress) {
         Err(error) if run::is_absent(&error) => {
             return Err(BuildError::NoTool {
                 tool: "cargo",
@@ -174,6 +187,7 @@ fn artifact(line: &str, metadata: &Metadata) -> Option<Result<BuiltComponent, Bu
 fn flags(
     folder: &Path,
     metadata: &Metadata,
+    tools: &Tools,
     progress: &mut dyn FnMut(Progress),
 ) -> Result<Option<OsString>, BuildError> {
     let cargo_home = env::var_os("CARGO_HOME")
@@ -188,7 +202,7 @@ fn flags(
     {
         return Ok(None);
     }
-    let sysroot = PathBuf::from(rustc(folder, &["--print", "sysroot"], progress)?);
+    let sysroot = PathBuf::from(rustc(folder, &["--print", "sysroot"], tools, progress)?);
     let mut flags = user_flags();
     let places = [
         (cargo_home, "/cargo"),

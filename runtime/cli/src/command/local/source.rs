@@ -7,7 +7,7 @@ use std::sync::Arc;
 use anyhow::{Context, Result, bail};
 use grid::name::{AppName, ProcessType};
 use slugs::Manifest;
-use slugs::build::{Built, build_project, ready_made};
+use slugs::build::{Built, Tools, build_project, ready_made};
 use slugs::manifest::dotenv;
 use slugs::project::Project;
 use slugs::store::Store;
@@ -100,13 +100,17 @@ impl<'a> Source<'a> {
         Some(&*self.target.path).filter(|path| path.is_dir())
     }
 
-    /// Builds, packs and stores it; on a thread of its own, since tools take their time.
+    /// Builds, packs and stores it; on a thread of its own, since tools take their time. Dropped before its end, it
+    /// ends the tools.
     pub(super) async fn build(&self) -> Result<Ready> {
         let (path, procfile) = (self.target.path.clone(), self.target.procfile.clone());
         let (store, file) = (Arc::clone(&self.store), self.work.join("app.slug"));
+        let stop = StopTools(Tools::stoppable());
+        let tools = stop.0.clone();
         let stored = tokio::task::spawn_blocking(move || {
             let working = Working::start("Building");
-            make(&path, procfile.as_deref(), &store, &file, &working)
+            let built = || build(&path, procfile.as_deref(), &tools, &working);
+            make(&path, built, &store, &file)
         });
         let (name, slug) = stored.await.context("the build broke off")??;
         let config = self.config(slug.manifest())?;
@@ -151,12 +155,20 @@ impl<'a> Source<'a> {
     }
 }
 
+/// Ends the tools of a build that nobody waits for any more.
+struct StopTools(Tools);
+
+impl Drop for StopTools {
+    fn drop(&mut self) {
+        self.0.stop();
+    }
+}
+
 fn make(
     path: &Path,
-    procfile: Option<&Path>,
+    build: impl FnOnce() -> Result<Built>,
     store: &Store,
     file: &Path,
-    working: &Working,
 ) -> Result<(AppName, slugs::Slug)> {
     if path
         .extension()
@@ -164,7 +176,7 @@ fn make(
     {
         return Ok((name(path, None), put(store, path)?));
     }
-    let built = build(path, procfile, working)?;
+    let built = build()?;
     for warning in built.warnings() {
         term::warning(&warning.to_string());
     }
@@ -173,7 +185,7 @@ fn make(
     Ok((name, put(store, file)?))
 }
 
-fn build(path: &Path, procfile: Option<&Path>, working: &Working) -> Result<Built> {
+fn build(path: &Path, procfile: Option<&Path>, tools: &Tools, working: &Working) -> Result<Built> {
     if !path.is_dir() {
         return Ok(ready_made(path)?);
     }
@@ -181,7 +193,7 @@ fn build(path: &Path, procfile: Option<&Path>, working: &Working) -> Result<Buil
         Some(procfile) => Project::load_with(path, procfile)?,
         None => Project::load(path)?,
     };
-    Ok(build_project(project, &mut |progress| {
+    Ok(build_project(project, tools, &mut |progress| {
         working.build(progress)
     })?)
 }

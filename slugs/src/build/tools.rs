@@ -1,0 +1,72 @@
+//! Owns the ending of a build's tools from another thread. Must not know what they are.
+
+use std::io;
+use std::os::unix::process::CommandExt;
+use std::process::{Child, Command};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use rustix::process::{Pid, Signal, kill_process_group};
+
+/// The tool that a build runs, if it runs one. Clones are of the same build.
+#[derive(Debug, Clone)]
+pub struct Tools(Arc<Mutex<State>>);
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    /// Tools belong to this process's group: what ends it by the terminal ends them.
+    Attached,
+    /// Tools have groups of their own; none runs now.
+    Idle,
+    /// The group of the one that runs.
+    Running(Pid),
+    /// No more of them.
+    Stopped,
+}
+
+impl Tools {
+    /// Tools that end as this process does, when the terminal says so.
+    pub fn attached() -> Self {
+        Self(Arc::new(Mutex::new(State::Attached)))
+    }
+
+    /// Tools that [`Tools::stop`] ends, with all that they started.
+    pub fn stoppable() -> Self {
+        Self(Arc::new(Mutex::new(State::Idle)))
+    }
+
+    /// Asks the running tool to end (SIGTERM), and starts no other one. The build fails then.
+    pub fn stop(&self) {
+        let mut state = self.lock();
+        match *state {
+            State::Attached => return,
+            // One that has just ended by itself is what was wanted.
+            State::Running(group) => drop(kill_process_group(group, Signal::TERM)),
+            State::Idle | State::Stopped => {}
+        }
+        *state = State::Stopped;
+    }
+
+    pub(super) fn spawn(&self, mut command: Command) -> io::Result<Child> {
+        let mut state = self.lock();
+        match *state {
+            State::Attached => return command.spawn(),
+            State::Stopped => return Err(io::ErrorKind::Interrupted.into()),
+            State::Idle | State::Running(_) => {}
+        }
+        let child = command.process_group(0).spawn()?;
+        *state = State::Running(Pid::from_child(&child));
+        Ok(child)
+    }
+
+    /// The running tool has ended.
+    pub(super) fn forget(&self) {
+        let mut state = self.lock();
+        if matches!(*state, State::Running(_)) {
+            *state = State::Idle;
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
