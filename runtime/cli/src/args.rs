@@ -1,7 +1,7 @@
 //! The command line as typed. Checks form only; what a command means is its own business.
 
 use std::ffi::OsString;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueHint};
 use clap_complete::Shell;
@@ -31,7 +31,7 @@ pub(crate) enum Command {
     /// Run an app on this machine
     Local(Local),
     /// Look into slugs
-    #[command(subcommand)]
+    #[command(subcommand, after_help = "Example:\n  dyno slug inspect hello.slug")]
     Slug(Slug),
     /// Print a completion script for a shell
     #[command(
@@ -40,13 +40,6 @@ pub(crate) enum Command {
     Completions {
         /// Which shell
         shell: Shell,
-    },
-    /// Compile a component to native code: how `dyno` calls itself, in a process with limits
-    #[command(name = "__compile", hide = true)]
-    Compile {
-        flavor: String,
-        input: PathBuf,
-        output: PathBuf,
     },
 }
 
@@ -119,6 +112,20 @@ pub(crate) enum Slug {
         #[arg(long)]
         json: bool,
     },
+}
+
+/// How `dyno` calls itself to compile a component to native code, in a process with limits: no command for people,
+/// so it is in no help and no completion.
+pub(crate) const COMPILE: &str = "__compile";
+
+/// The arguments after [`COMPILE`], if that is what it is called for: flavor, input, output.
+pub(crate) fn compile(args: &[OsString]) -> Option<(&str, &Path, &Path)> {
+    match args {
+        [_, command, flavor, input, output] if command == COMPILE => {
+            Some((flavor.to_str()?, Path::new(input), Path::new(output)))
+        }
+        _ => None,
+    }
 }
 
 /// Groups of commands, which some people write with a colon: `dyno slug:inspect`.

@@ -20,9 +20,14 @@ use clap::Parser;
 const FAILED: u8 = 1;
 
 fn main() -> ExitCode {
-    let args = args::Args::parse_from(args::with_colons(std::env::args_os()));
+    let words: Vec<_> = std::env::args_os().collect();
+    if let Some((flavor, input, output)) = args::compile(&words) {
+        let code = dyno::compile::child_main(flavor, input, output);
+        return ExitCode::from(u8::try_from(code).unwrap_or(FAILED));
+    }
+    let args = args::Args::parse_from(args::with_colons(words.into_iter()));
     match command::run(args) {
-        Ok(code) => code,
+        Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             term::error(&error);
             ExitCode::from(FAILED)

@@ -13,6 +13,7 @@
 //! The channel of reports has no bound, since a dyno's end is reported from places that cannot
 //! wait; it holds a few reports a dyno at most, and dynos are bounded.
 
+use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::Path;
 use std::sync::Arc;
@@ -23,11 +24,11 @@ use control::{Control, Ledger, Outputs};
 use dyno::compile::Compiler;
 use dyno::engine::{Allocation, Engines, POOL_DYNOS_MAX};
 use dyno::{Egress, Node, NodeConfig};
-use grid::name::NodeId;
+use grid::name::{AppName, NodeId, Version};
 use grid::plan::{Inventory, Report, Route, Serve, Step};
 use router::{Hosts, Limits, Router};
-use tokio::sync::mpsc;
-use tokio::task::JoinSet;
+use tokio::sync::{mpsc, watch};
+use tokio::task::{JoinHandle, JoinSet};
 
 use crate::logs::Logs;
 use crate::seam::Handle;
@@ -51,8 +52,13 @@ pub(crate) struct Config<'a> {
 pub(crate) struct Platform {
     pub(crate) control: Control,
     pub(crate) router: Router<Handle>,
+    published: watch::Receiver<Published>,
+    log: JoinHandle<()>,
     tasks: JoinSet<()>,
 }
+
+/// Which release each app's requests go to.
+type Published = BTreeMap<AppName, Option<Version>>;
 
 impl Platform {
     /// Starts all of it; nothing listens yet.
@@ -71,22 +77,35 @@ impl Platform {
         tasks.spawn(async move {
             let _ = reconciler.run().await;
         });
-        tasks.spawn(carry_out(steps, node, router.clone()));
+        let (publish, published) = watch::channel(Published::new());
+        tasks.spawn(carry_out(steps, node, router.clone(), publish));
         tasks.spawn(pass_on(reports, control.clone()));
-        tasks.spawn(log(events, logs.clone()));
+        let log = tokio::spawn(log(events, logs.clone()));
         let inventory = Inventory::local(id, NODE_MEMORY_BYTES, POOL_DYNOS_MAX);
         control.report(Report::Node(inventory)).await?;
         Ok(Platform {
             control,
             router,
+            published,
+            log,
             tasks,
         })
+    }
+
+    /// Returns when the router sends an app's requests to this release, or a later one.
+    pub(crate) async fn published(&self, app: &AppName, version: Version) {
+        let there = |published: &Published| published.get(app).is_some_and(|v| *v >= Some(version));
+        // The sender is gone only when all is over.
+        let _ = self.published.clone().wait_for(there).await;
     }
 
     /// Drains every dyno for `grace`, then ends everything.
     pub(crate) async fn stop(mut self, grace: Duration) {
         let shutdown = self.control.command(control::Command::Shutdown { grace });
         let _ = tokio::time::timeout(grace * 2, shutdown).await;
+        // The reconciler has ended: what it said last is still on its way to the log.
+        let _ = tokio::time::timeout(grace, &mut self.log).await;
+        self.log.abort();
         self.tasks.shutdown().await;
     }
 }
@@ -124,13 +143,24 @@ fn node(
 /// How this program compiles in a child: itself, with other arguments.
 fn compile_child() -> Result<Vec<OsString>> {
     let program = std::env::current_exe().context("cannot tell where this program is")?;
-    Ok(vec![program.into_os_string(), "__compile".into()])
+    Ok(vec![program.into_os_string(), crate::args::COMPILE.into()])
 }
 
-async fn carry_out(mut steps: mpsc::Receiver<Step>, node: Node, router: Router<Handle>) {
+async fn carry_out(
+    mut steps: mpsc::Receiver<Step>,
+    node: Node,
+    router: Router<Handle>,
+    published: watch::Sender<Published>,
+) {
     while let Some(step) = steps.recv().await {
         match step {
-            Step::Publish { route } => publish(&node, &router, route),
+            Step::Publish { route } => {
+                let (app, version) = (route.app.clone(), route.version);
+                publish(&node, &router, route);
+                published.send_modify(|published| {
+                    published.insert(app, version);
+                });
+            }
             step => node.step(step),
         }
     }

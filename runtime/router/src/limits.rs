@@ -53,7 +53,7 @@ pub const UPLOAD_RATE_MIN: u64 = 8 * 1024;
 pub(crate) const LINGER_TIME: Duration = Duration::from_secs(2);
 pub(crate) const LINGER_MAX: usize = 256 * 1024;
 /// After the grace time of a close: what the last answers get to leave.
-pub(crate) const FORCED_FLUSH: Duration = Duration::from_secs(1);
+pub(crate) const FORCED_FLUSH: Duration = Duration::from_millis(250);
 
 /// HTTP/2 streams at once on a connection.
 pub const H2_STREAMS_MAX: u32 = 100;

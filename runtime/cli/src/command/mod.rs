@@ -5,16 +5,13 @@ mod local;
 mod new;
 mod slug;
 
-use std::path::Path;
-use std::process::ExitCode;
-
 use anyhow::Result;
 use clap::CommandFactory;
 
 use crate::args::{Args, Command, Slug};
 
-/// Runs a command; the exit code is the process's.
-pub(crate) fn run(args: Args) -> Result<ExitCode> {
+/// Runs a command.
+pub(crate) fn run(args: Args) -> Result<()> {
     match args.command {
         Command::New(new) => new::run(&new)?,
         Command::Build(build) => build::run(&build)?,
@@ -25,16 +22,6 @@ pub(crate) fn run(args: Args) -> Result<ExitCode> {
             clap_complete::generate(shell, &mut Args::command(), "dyno", &mut out);
             std::io::Write::write_all(&mut std::io::stdout(), &out)?;
         }
-        Command::Compile {
-            flavor,
-            input,
-            output,
-        } => return Ok(compile(&flavor, &input, &output)),
     }
-    Ok(ExitCode::SUCCESS)
-}
-
-fn compile(flavor: &str, input: &Path, output: &Path) -> ExitCode {
-    let code = dyno::compile::child_main(flavor, input, output);
-    ExitCode::from(u8::try_from(code).unwrap_or(1))
+    Ok(())
 }

@@ -6,6 +6,7 @@ use anyhow::{Context, Result};
 use comfy_table::{ContentArrangement, Table, presets};
 use serde_json::{Value, json};
 use slugs::Slug;
+use slugs::manifest::Process;
 
 use crate::term::size;
 
@@ -29,7 +30,7 @@ pub(crate) fn json(slug: &Slug, file: &Path) -> Value {
             "component": process.component.as_str(),
             "args": process.args,
             "world": process.world.as_str(),
-            "kind": process.kind,
+            "kind": kind(process),
             "bytes": record.map(|record| record.bytes),
             "sha256": record.map(|record| record.sha256.to_string()),
             "limits": process.limits,
@@ -46,6 +47,11 @@ pub(crate) fn json(slug: &Slug, file: &Path) -> Value {
         "formation": manifest.formation,
         "files": manifest.files,
     })
+}
+
+/// `handler`, `server` or `process`.
+fn kind(process: &Process) -> String {
+    format!("{:?}", process.kind).to_lowercase()
 }
 
 /// The slug for people.
@@ -77,7 +83,7 @@ pub(crate) fn print(slug: &Slug, file: &Path) {
             .collect();
         table.add_row([
             name.to_string(),
-            format!("{:?}", process.kind).to_lowercase(),
+            kind(process),
             process.world.to_string(),
             command.join(" "),
             record.map_or_else(String::new, |record| size(record.bytes)),

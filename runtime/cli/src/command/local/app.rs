@@ -67,7 +67,11 @@ impl<'a> App<'a> {
         let accepted = control.command(Command::Deploy { app, deploy }).await?;
         let version = accepted.version.context("a deploy makes a release")?;
         match control.outcome(&self.name, version).await? {
-            Outcome::Serving | Outcome::Superseded(_) => Ok(()),
+            Outcome::Serving => {
+                self.platform.published(&self.name, version).await;
+                Ok(())
+            }
+            Outcome::Superseded(_) => Ok(()),
             Outcome::Failed(reason) => bail!("{} did not come up: {reason}", self.name),
         }
     }

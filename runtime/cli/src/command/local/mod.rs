@@ -25,7 +25,7 @@ use app::App;
 use source::{Source, Target};
 
 /// What running requests have to finish when the runner is stopped: Ctrl-C ends within a second.
-const STOP_GRACE: Duration = Duration::from_millis(400);
+const STOP_GRACE: Duration = Duration::from_millis(300);
 /// What dynos have to end after that.
 const DRAIN_GRACE: Duration = Duration::from_millis(100);
 
