@@ -2,7 +2,12 @@
 //!
 //! Waits are bounded by [`PATIENCE`], which is reached only when a test fails.
 
-#![allow(dead_code, unreachable_pub, clippy::unwrap_used, reason = "shared by several test files")]
+#![allow(
+    dead_code,
+    unreachable_pub,
+    clippy::unwrap_used,
+    reason = "shared by several test files"
+)]
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
@@ -26,7 +31,13 @@ pub fn guest(name: &str) -> PathBuf {
     let folder = folder.unwrap_or_else(|| {
         let target = root().join("target/guests");
         let status = Command::new(env!("CARGO"))
-            .args(["build", "--release", "--target", "wasm32-wasip2", "--target-dir"])
+            .args([
+                "build",
+                "--release",
+                "--target",
+                "wasm32-wasip2",
+                "--target-dir",
+            ])
             .arg(&target)
             .current_dir(root().join("runtime/dyno/tests/guests"))
             .status();
@@ -45,7 +56,10 @@ pub fn foreign(name: &str) -> PathBuf {
         let target = root().join("target/foreign");
         let build = root().join("runtime/dyno/tests/guests/foreign/build");
         let status = Command::new(build).arg(&target).arg(name).status();
-        assert!(status.unwrap().success(), "the foreign component {name} does not build");
+        assert!(
+            status.unwrap().success(),
+            "the foreign component {name} does not build"
+        );
         target
     });
     folder.join(format!("{name}.wasm"))
@@ -55,7 +69,10 @@ pub fn foreign(name: &str) -> PathBuf {
 pub fn dyno() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_dyno"));
     command
-        .env("XDG_CACHE_HOME", Path::new(env!("CARGO_TARGET_TMPDIR")).join("cache"))
+        .env(
+            "XDG_CACHE_HOME",
+            Path::new(env!("CARGO_TARGET_TMPDIR")).join("cache"),
+        )
         .env("NO_COLOR", "1")
         .env_remove("DYNO_APP")
         .stdin(Stdio::null());
@@ -86,9 +103,7 @@ impl Local {
     /// `dyno local PATH -p 0 ARGS…`, until it says where it is.
     pub fn start(path: &Path, args: &[&str]) -> Local {
         let mut local = Local::spawn(path, args);
-        let line = local.wait_for("the URL", |line| line.contains(" is up: http://"));
-        let port = line.rsplit(':').next().unwrap().trim_end_matches('/');
-        local.port = port.parse().unwrap();
+        local.port = local.url_port();
         local
     }
 
@@ -97,14 +112,36 @@ impl Local {
         Local::spawn_with(dyno().arg("local").arg(path).args(["-p", "0"]).args(args))
     }
 
+    /// The port in the URL, as soon as it is printed.
+    pub fn url_port(&self) -> u16 {
+        let line = self.wait_for("the URL", |line| line.contains(" is up: http://"));
+        let port = line.rsplit(':').next().unwrap().trim_end_matches('/');
+        port.parse().unwrap()
+    }
+
+    /// Any form of `dyno local`, until it says where it is.
+    pub fn start_with(command: &mut Command) -> Local {
+        let mut local = Local::spawn_with(command);
+        local.port = local.url_port();
+        local
+    }
+
     /// Any command that runs until it is stopped.
     pub fn spawn_with(command: &mut Command) -> Local {
-        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let mut child = command
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
         let output = Arc::<Output>::default();
         collect(child.stdout.take().unwrap(), &output);
         collect(child.stderr.take().unwrap(), &output);
         let port = 0;
-        Local { child, port, output }
+        Local {
+            child,
+            port,
+            output,
+        }
     }
 
     /// All lines so far, stdout and stderr together.
@@ -131,7 +168,11 @@ impl Local {
                 return line.clone();
             }
             let left = deadline.saturating_duration_since(Instant::now());
-            assert!(!left.is_zero(), "no line shows {what}:\n{}", lines.join("\n"));
+            assert!(
+                !left.is_zero(),
+                "no line shows {what}:\n{}",
+                lines.join("\n")
+            );
             lines = self.output.more.wait_timeout(lines, left).unwrap().0;
         }
     }
@@ -166,7 +207,8 @@ impl Local {
 
     /// A request on a connection of its own.
     pub fn request(&self, method: &str, path: &str, headers: &[&str], body: &[u8]) -> Reply {
-        let mut head = format!("{method} {path} HTTP/1.1\r\nHost: demo.localhost\r\nConnection: close\r\n");
+        let mut head =
+            format!("{method} {path} HTTP/1.1\r\nHost: demo.localhost\r\nConnection: close\r\n");
         for header in headers {
             head.push_str(header);
             head.push_str("\r\n");
@@ -255,7 +297,9 @@ impl Reply {
         };
         let head = String::from_utf8_lossy(&bytes[..end]).into_owned();
         let mut lines = head.split("\r\n");
-        let status = lines.next().and_then(|line| line.split(' ').nth(1)?.parse().ok());
+        let status = lines
+            .next()
+            .and_then(|line| line.split(' ').nth(1)?.parse().ok());
         let headers = lines.filter_map(|line| line.split_once(':'));
         let headers: Vec<(String, String)> = headers
             .map(|(name, value)| (name.to_ascii_lowercase(), value.trim().to_owned()))
@@ -266,10 +310,15 @@ impl Reply {
             ..Reply::default()
         };
         let rest = &bytes[end + 4..];
-        if reply.header("transfer-encoding").is_some_and(|value| value.contains("chunked")) {
+        if reply
+            .header("transfer-encoding")
+            .is_some_and(|value| value.contains("chunked"))
+        {
             (reply.body, reply.complete) = unchunk(rest);
         } else {
-            let length = reply.header("content-length").and_then(|value| value.parse().ok());
+            let length = reply
+                .header("content-length")
+                .and_then(|value| value.parse().ok());
             reply.body = rest.to_vec();
             reply.complete = length.is_none_or(|length: usize| length == rest.len());
         }
@@ -307,7 +356,10 @@ fn unchunk(mut rest: &[u8]) -> (Vec<u8>, bool) {
 /// The number in `name=123` or `name=123ms` of a log line.
 pub fn field(line: &str, name: &str) -> u64 {
     let key = format!(" {name}=");
-    let value = line.split_once(&key).unwrap_or_else(|| panic!("no {name} in {line}")).1;
+    let value = line
+        .split_once(&key)
+        .unwrap_or_else(|| panic!("no {name} in {line}"))
+        .1;
     let digits: String = value.chars().take_while(char::is_ascii_digit).collect();
     digits.parse().unwrap()
 }

@@ -1,0 +1,15 @@
+//! Every command but `local`, on the built binary: what it writes, where, and its exit code.
+//!
+//! Knows the binary and its documented surface only, never a crate of the workspace.
+
+#![allow(clippy::unwrap_used, missing_docs)]
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod build;
+mod inspect;
+mod new;
+mod refused;
+mod run;
+mod usage;

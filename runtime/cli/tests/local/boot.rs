@@ -1,0 +1,108 @@
+//! Apps that do not boot, and the cache of compiled code.
+
+use std::fs;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+use crate::folder::{Demo, Home, fails, names};
+use crate::support::{Local, dyno, guest, root};
+
+/// Makes `file` one of the guests that are written as text.
+fn assemble(name: &str, file: &Path) {
+    let text = root().join(format!("runtime/dyno/tests/guests/wat/{name}.wat"));
+    fs::write(file, wat::parse_file(text).unwrap()).unwrap();
+}
+
+#[test]
+fn an_app_that_traps_at_boot_is_an_error_with_the_reason() {
+    let demo = Demo::empty();
+    assemble("boot_trap", &demo.file("app.wasm"));
+    let text = demo.fails(&[]);
+    assert!(text.contains("error: demo did not come up: "), "{text}");
+    assert!(text.contains("unreachable"), "{text}");
+}
+
+#[test]
+fn with_watch_it_waits_for_the_next_change() {
+    let demo = Demo::empty();
+    assemble("boot_trap", &demo.file("app.wasm"));
+    let mut command = dyno();
+    let mut local = Local::spawn_with(
+        command
+            .arg("local")
+            .arg(demo.path())
+            .args(["-p", "0", "--watch"]),
+    );
+    local.wait_for("the error", |line| {
+        line.starts_with("error: demo did not come up: ")
+    });
+    local.wait_for("watching", |line| line.contains("Watching"));
+    demo.put("good");
+    local.port = local.url_port();
+    assert_eq!(local.get("/").text(), "hello\n");
+    assert!(local.stop().success());
+}
+
+#[test]
+fn an_app_that_takes_its_time_to_boot_is_waited_for() {
+    let demo = Demo::empty();
+    assemble("slow_boot", &demo.file("app.wasm"));
+    let local = demo.start(&[]);
+    local.wait_for("its states", |line| {
+        line.ends_with("State changed from starting to up")
+    });
+    assert!(local.stop().success());
+}
+
+/// The only file in the compile cache, and its number: one that was made anew has another.
+fn cached(home: &Home) -> (PathBuf, u64) {
+    let folder = home.cache().join("compiled");
+    let files = names(&folder);
+    assert_eq!(files.len(), 1, "{files:?}");
+    let file = folder.join(&files[0]);
+    let number = file.metadata().unwrap().ino();
+    (file, number)
+}
+
+fn serve_once(home: &Home) {
+    let mut command = home.dyno();
+    let command = command.arg("local").arg(guest("good")).args(["-p", "0"]);
+    let local = Local::start_with(command);
+    assert_eq!(local.get("/").text(), "hello\n");
+    assert!(local.stop().success());
+}
+
+#[test]
+fn a_component_is_compiled_once_and_damaged_code_is_replaced() {
+    let home = Home::new();
+    serve_once(&home);
+    let (file, number) = cached(&home);
+    let code = fs::read(&file).unwrap();
+    serve_once(&home);
+    assert_eq!(cached(&home), (file.clone(), number));
+    let half = &code[..code.len() / 2];
+    let garbage = vec![0xa5; code.len()];
+    for damaged in [half, &garbage, b""] {
+        fs::write(&file, damaged).unwrap();
+        serve_once(&home);
+        assert_eq!(cached(&home).0, file);
+        assert!(
+            fs::read(&file).unwrap() == code,
+            "the damaged file is still there"
+        );
+    }
+    home.assert_clean();
+}
+
+#[test]
+fn what_is_no_component_is_refused_in_clear_words() {
+    let demo = Demo::empty();
+    demo.write("app.wasm", "no WebAssembly");
+    let text = fails(
+        dyno()
+            .arg("local")
+            .arg(demo.file("app.wasm"))
+            .args(["-p", "0"]),
+    );
+    assert!(text.contains("not a WebAssembly file"), "{text}");
+}

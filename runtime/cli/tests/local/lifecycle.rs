@@ -1,0 +1,197 @@
+//! From the first start to Ctrl-C: what a run leaves behind, and how it ends.
+
+use std::io::{Read, Write};
+use std::net::TcpListener;
+use std::time::{Duration, Instant};
+
+use crate::folder::{Demo, Hello, Home, fails, names};
+use crate::support::{Local, dyno, foreign, guest};
+
+/// Hangs are told from ends by this; an idle runner ends in a fraction of it.
+const SOON: Duration = Duration::from_secs(10);
+
+fn start(home: &Home, args: &[&str]) -> Local {
+    let mut command = home.dyno();
+    Local::start_with(command.arg("local").args(args).args(["-p", "0"]))
+}
+
+#[test]
+fn an_example_runs_in_an_empty_home_and_leaves_only_the_cache() {
+    let (home, hello) = (Home::new(), Hello::copy());
+    let sources = hello.files();
+    let local = start(&home, &[hello.path.to_str().unwrap()]);
+    let reply = local.get("/");
+    assert_eq!((reply.status, reply.complete), (200, true), "{reply:?}");
+    assert!(reply.text().contains("web.1"), "{}", reply.text());
+    let lines = local.lines().join("\n");
+    assert!(lines.contains("hello is up: http://localhost:"), "{lines}");
+    assert!(
+        lines.contains("cargo build --release --target wasm32-wasip2"),
+        "{lines}"
+    );
+    let began = Instant::now();
+    assert_eq!(local.stop().code(), Some(0));
+    assert!(began.elapsed() < SOON);
+    let mut allowed = sources;
+    allowed.push("target".into());
+    let left = hello.files();
+    assert!(left.iter().all(|name| allowed.contains(name)), "{left:?}");
+    assert_eq!(names(&home.cache()), ["compiled", "run"]);
+    home.assert_clean();
+}
+
+#[test]
+fn both_signals_end_it_with_success() {
+    for signal in ["INT", "TERM"] {
+        let home = Home::new();
+        let local = start(&home, &[guest("good").to_str().unwrap()]);
+        assert_eq!(local.get("/").status, 200);
+        local.signal(signal);
+        assert_eq!(local.wait().code(), Some(0), "{signal}");
+        home.assert_clean();
+    }
+}
+
+#[test]
+fn every_state_of_a_dyno_is_logged() {
+    let local = Local::start(&guest("good"), &[]);
+    let line = |text: &str| {
+        let text = format!("dyno[web.1]: State changed from {text}");
+        local.wait_for(&text, |line| line.ends_with(&text));
+    };
+    line("down to starting");
+    line("starting to up");
+    local.signal("INT");
+    line("up to stopping");
+    line("stopping to down");
+    assert!(local.wait().success());
+}
+
+/// Connections that say nothing, or not all, hold nobody up.
+#[test]
+fn idle_connections_do_not_hold_it_up() {
+    let beginnings: [&[u8]; 4] = [
+        b"",
+        b"GET / HTTP/1.1\r\nHost: demo.localhost\r\n\r\n",
+        b"GET / HT",
+        b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0",
+    ];
+    let local = Local::start(&guest("good"), &[]);
+    let _open = beginnings.map(|bytes| {
+        let mut stream = local.connect();
+        stream.write_all(bytes).unwrap();
+        stream
+    });
+    local.router_line("/");
+    let began = Instant::now();
+    assert_eq!(local.stop().code(), Some(0));
+    assert!(began.elapsed() < SOON);
+}
+
+#[test]
+fn a_request_that_runs_is_ended_with_h24() {
+    let local = Local::start(&guest("good"), &[]);
+    let mut stream = local.connect();
+    stream
+        .write_all(b"GET /sleep?ms=60000 HTTP/1.1\r\nHost: demo.localhost\r\n\r\n")
+        .unwrap();
+    std::thread::sleep(Duration::from_millis(200));
+    local.signal("INT");
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    assert!(
+        answer.starts_with("HTTP/1.1 503 ") && answer.contains("H24"),
+        "{answer}"
+    );
+    let line = local.router_line("/sleep?ms=60000");
+    assert!(line.contains("at=error code=H24 "), "{line}");
+    assert_eq!(local.wait().code(), Some(0));
+}
+
+#[test]
+fn a_short_request_is_finished_first() {
+    let local = Local::start(&guest("good"), &[]);
+    let mut stream = local.connect();
+    // Longer than the signal takes to arrive, shorter than the grace.
+    stream
+        .write_all(b"GET /sleep?ms=150 HTTP/1.1\r\nHost: demo.localhost\r\n\r\n")
+        .unwrap();
+    std::thread::sleep(Duration::from_millis(50));
+    local.signal("INT");
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    assert!(
+        answer.starts_with("HTTP/1.1 200 ") && answer.contains("slept 150"),
+        "{answer}"
+    );
+    assert_eq!(local.wait().code(), Some(0));
+}
+
+#[test]
+fn a_second_signal_ends_it_at_once() {
+    let home = Home::new();
+    let local = start(&home, &[guest("spin").to_str().unwrap()]);
+    let mut stream = local.connect();
+    stream
+        .write_all(b"GET / HTTP/1.1\r\nHost: demo.localhost\r\n\r\n")
+        .unwrap();
+    std::thread::sleep(Duration::from_millis(100));
+    let began = Instant::now();
+    local.signal("INT");
+    local.signal("INT");
+    assert_eq!(local.wait().code(), Some(0));
+    assert!(began.elapsed() < SOON);
+    home.assert_no_process();
+}
+
+#[test]
+fn stopping_ends_a_build_and_all_that_it_started() {
+    let (home, demo) = (Home::new(), Demo::empty());
+    demo.write(
+        "dyno.toml",
+        "[build]\ncommand = \"echo begun; sleep 1000; true\"\noutput = \"app.wasm\"\n",
+    );
+    for signal in ["INT", "TERM"] {
+        let mut command = home.dyno();
+        let local = Local::spawn_with(command.arg("local").arg(demo.path()).args(["-p", "0"]));
+        local.wait_for("the build's output", |line| line == "begun");
+        local.signal(signal);
+        assert_eq!(local.wait().code(), Some(0), "{signal}");
+        home.assert_clean();
+    }
+}
+
+#[test]
+fn stopping_ends_the_compiler() {
+    let home = Home::new();
+    let mut command = home.dyno();
+    let local = Local::spawn_with(command.arg("local").arg(foreign("js")).args(["-p", "0"]));
+    local.wait_for("the release", |line| line.contains("Release v1 created"));
+    std::thread::sleep(Duration::from_millis(200));
+    local.signal("INT");
+    assert_eq!(local.wait().code(), Some(0));
+    home.assert_clean();
+}
+
+#[test]
+fn a_port_in_use_is_an_error_that_names_the_way_out() {
+    let taken = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+    let port = taken.local_addr().unwrap().port().to_string();
+    let text = fails(dyno().arg("local").arg(guest("good")).args(["-p", &port]));
+    assert!(
+        text.contains(&format!("port {port}")) && text.contains("-p"),
+        "{text}"
+    );
+}
+
+#[test]
+fn the_port_is_the_one_asked_for() {
+    let free = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+    let port = free.local_addr().unwrap().port();
+    drop(free);
+    let text = port.to_string();
+    let mut command = dyno();
+    let local = Local::spawn_with(command.arg("local").arg(guest("good")).args(["-p", &text]));
+    assert_eq!(local.url_port(), port);
+    assert!(local.stop().success());
+}

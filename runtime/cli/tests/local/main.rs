@@ -1,0 +1,17 @@
+//! `dyno local`, driven as its user drives it: folders, slugs and components in, answers and log lines out.
+//!
+//! Knows the binary and its documented surface only, never a crate of the workspace.
+
+#![allow(clippy::unwrap_used, missing_docs)]
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod boot;
+mod fairness;
+mod folder;
+mod foreign;
+mod lifecycle;
+mod settings;
+mod targets;
+mod watch;

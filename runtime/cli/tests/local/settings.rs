@@ -1,0 +1,210 @@
+//! What an app's own files and the arguments set: variables, process types, formation, limits.
+
+use crate::folder::Demo;
+use crate::support::field;
+
+#[test]
+fn variables_come_from_dotenv() {
+    let demo = Demo::of("good");
+    demo.write(
+        ".env",
+        "# local\nexport GREETING=\"hi\\nthere\"\nEMPTY=\nPLAIN=a b # note\n",
+    );
+    let local = demo.start(&[]);
+    assert_eq!(local.get("/env/GREETING").text(), "hi\nthere");
+    assert_eq!(local.get("/env/PLAIN").text(), "a b");
+    assert_eq!(local.get("/env/EMPTY").status, 200);
+    // It is the developer's own: no part of the slug.
+    assert!(!local.get("/files/list?path=/").text().contains(".env"));
+    for (name, value) in [
+        ("DYNO", "web.1"),
+        ("HOME", "/"),
+        ("TMPDIR", "/tmp"),
+        ("APP_NAME", "demo"),
+        ("RELEASE_VERSION", "v1"),
+    ] {
+        assert_eq!(local.get(&format!("/env/{name}")).text(), value);
+    }
+    assert!(local.get("/env/SLUG_ID").text().starts_with("sha256:"));
+    // Nothing of this machine's.
+    assert!(!local.get("/env").text().contains("PATH="));
+}
+
+#[test]
+fn another_file_of_variables_takes_the_place_of_dotenv() {
+    let demo = Demo::of("good");
+    demo.write(".env", "A=1\nB=1\n").write("other.env", "A=2\n");
+    let file = demo.file("other.env");
+    let local = demo.start(&["-e", file.to_str().unwrap()]);
+    assert_eq!(local.get("/env/A").text(), "2");
+    assert_eq!(local.get("/env/B").status, 404);
+}
+
+#[test]
+fn mistakes_in_files_name_the_file_and_the_line() {
+    let demo = Demo::of("good");
+    let absent = demo.fails(&["-e", "absent.env"]);
+    assert!(absent.contains("cannot read absent.env"), "{absent}");
+    demo.write(".env", "GOOD=1\nnot a variable\n");
+    let text = demo.fails(&[]);
+    assert!(text.contains(".env") && text.contains('2'), "{text}");
+    demo.write(".env", "")
+        .write("dyno.toml", "[limits]\nmemroy = \"1MiB\"\n");
+    let text = demo.fails(&[]);
+    assert!(
+        text.contains("unknown key `limits.memroy`") && text.contains("memory"),
+        "{text}"
+    );
+    assert!(text.contains("dyno.toml"), "{text}");
+    demo.write("dyno.toml", "")
+        .write("Procfile", "web: elsewhere.wasm\n");
+    let text = demo.fails(&[]);
+    assert!(
+        text.contains("elsewhere.wasm") && text.contains("correct the path"),
+        "{text}"
+    );
+}
+
+#[test]
+fn app_json_gives_defaults_and_asks_for_the_rest() {
+    let demo = Demo::of("good");
+    demo.write(
+        "app.json",
+        r#"{"env": {"A": {"value": "default"}, "B": "plain", "C": {"required": true}},
+            "formation": {"web": {"quantity": 3}}}"#,
+    );
+    demo.write(".env", "B=own\n");
+    let local = demo.start(&[]);
+    assert_eq!(local.get("/env/A").text(), "default");
+    assert_eq!(local.get("/env/B").text(), "own");
+    let lines = local.lines().join("\n");
+    assert!(lines.contains("warning: the app needs C"), "{lines}");
+    assert!(lines.contains("Scaled to web@3:"), "{lines}");
+}
+
+#[test]
+fn the_formation_given_wins_over_the_files() {
+    let demo = Demo::of("good");
+    demo.write("dyno.toml", "[formation]\nweb = 2\n");
+    let local = demo.start(&[]);
+    local.wait_for("two dynos", |line| line.contains("Scaled to web@2:"));
+    assert!(local.stop().success());
+    let local = demo.start(&["web=1"]);
+    local.wait_for("one dyno", |line| line.contains("Scaled to web@1:"));
+    assert!(local.stop().success());
+}
+
+#[test]
+fn a_procfile_says_what_web_is() {
+    let demo = Demo::of("good");
+    std::fs::rename(demo.file("app.wasm"), demo.file("one.wasm")).unwrap();
+    demo.put("good3");
+    std::fs::rename(demo.file("app.wasm"), demo.file("two.wasm")).unwrap();
+    let text = demo.fails(&[]);
+    assert!(
+        text.contains("several `.wasm` files (one.wasm, two.wasm)"),
+        "{text}"
+    );
+    demo.write("Procfile", "web: one.wasm\n")
+        .write("Procfile.other", "web: two.wasm\n");
+    // Only one of the two has trailers.
+    let local = demo.start(&[]);
+    assert_eq!(local.get("/trailers").status, 200);
+    assert!(local.stop().success());
+    let other = demo.file("Procfile.other");
+    let local = demo.start(&["-f", other.to_str().unwrap()]);
+    assert_eq!(local.get("/trailers").status, 404);
+    assert_eq!(local.get("/").status, 200);
+    assert!(local.stop().success());
+}
+
+#[test]
+fn the_time_limit_of_dyno_toml_is_kept() {
+    let demo = Demo::of("good");
+    demo.write(
+        "dyno.toml",
+        "name = \"own-name\"\n[limits]\ntimeout = \"1s\"\n",
+    );
+    let local = demo.start(&[]);
+    assert_eq!(local.get("/env/APP_NAME").text(), "own-name");
+    let reply = local.get("/sleep?ms=60000");
+    assert_eq!(reply.status, 503);
+    assert!(reply.text().contains("H12"), "{}", reply.text());
+    let line = local.router_line("/sleep?ms=60000");
+    assert!(
+        line.contains("at=error code=H12 desc=\"Request timeout\""),
+        "{line}"
+    );
+    assert!(
+        field(&line, "wait") + field(&line, "service") >= 999,
+        "{line}"
+    );
+    // The dyno is another one: this is its first call.
+    assert_eq!(local.get("/count").text(), "1\n");
+    assert!(local.stop().success());
+}
+
+#[test]
+fn the_memory_limit_of_dyno_toml_is_kept() {
+    let mib = |limits: &str| {
+        let demo = Demo::of("memory_bomb");
+        demo.write("dyno.toml", limits);
+        let local = demo.start(&[]);
+        let text = local.get("/").text();
+        let number = text
+            .split_once("mib=")
+            .unwrap_or_else(|| panic!("{text}"))
+            .1;
+        assert!(local.stop().success());
+        number.trim().parse::<u32>().unwrap()
+    };
+    let small = mib("[limits]\nmemory = \"32MiB\"\n");
+    let default = mib("");
+    assert!(small < 32, "{small}");
+    assert!((64..128).contains(&default), "{default}");
+}
+
+#[test]
+fn without_dynos_every_request_is_h14() {
+    let demo = Demo::of("good");
+    let local = demo.start(&["web=0"]);
+    let reply = local.get("/");
+    assert_eq!(reply.status, 503);
+    assert!(reply.text().contains("H14"), "{}", reply.text());
+    let line = local.router_line("/");
+    assert!(
+        line.contains("at=error code=H14 desc=\"No web dynos running\""),
+        "{line}"
+    );
+    assert!(local.stop().success());
+}
+
+#[test]
+fn lines_of_guests_carry_time_and_dyno() {
+    let local = Demo::of("good").start(&[]);
+    assert_eq!(local.get("/log?lines=2").status, 200);
+    for text in ["out 1", "out 2", "err 1", "err 2"] {
+        let line = local.wait_for(text, |line| line.ends_with(&format!(" app[web.1]: {text}")));
+        let at = line.split(' ').next().unwrap();
+        assert_eq!(at.len(), "2026-11-21T19:09:12.345678+00:00".len(), "{line}");
+        assert!(at.ends_with("+00:00"), "{line}");
+    }
+}
+
+/// Not on a terminal, and with NO_COLOR, lines are plain.
+#[test]
+fn lines_have_no_colours_where_there_is_no_terminal() {
+    for no_color in [true, false] {
+        let demo = Demo::of("good");
+        let mut command = crate::support::dyno();
+        if !no_color {
+            command.env_remove("NO_COLOR");
+        }
+        let command = command.arg("local").arg(demo.path()).args(["-p", "0"]);
+        let local = crate::support::Local::start_with(command);
+        local.get("/log");
+        local.router_line("/log");
+        assert!(!local.lines().join("\n").contains('\x1b'));
+        assert!(local.stop().success());
+    }
+}
