@@ -244,6 +244,10 @@ impl types::HostDescriptor for FilesView<'_> {
         flags: types::DescriptorFlags,
     ) -> FsResult<Fd> {
         if !self.writable(&fd)? {
+            // The engine lets this pass, and gives a descriptor that cannot do it.
+            if flags.contains(types::DescriptorFlags::MUTATE_DIRECTORY) {
+                return Err(ErrorCode::ReadOnly.into());
+            }
             return Inner::open_at(&mut self.wasi, fd, path_flags, path, oflags, flags).await;
         }
         let stat = Inner::stat_at(&mut self.wasi, borrow(&fd), path_flags, path.clone()).await;

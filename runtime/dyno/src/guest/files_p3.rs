@@ -221,6 +221,10 @@ impl types::HostDescriptorWithStore<Guest> for DynoFiles {
     ) -> FilesystemResult<Fd> {
         let inner = plain(store);
         if !writable(store, &fd)? {
+            // The engine lets this pass, and gives a descriptor that cannot do it.
+            if flags.contains(types::DescriptorFlags::MUTATE_DIRECTORY) {
+                return Err(ErrorCode::ReadOnly.into());
+            }
             return Inner::open_at(&inner, fd, path_flags, path, oflags, flags).await;
         }
         let stat = Inner::stat_at(&inner, borrow(&fd), path_flags, path.clone()).await;
