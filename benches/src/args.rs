@@ -49,8 +49,8 @@ pub(crate) struct Options {
     /// The binary to measure [default: dyno, next to this program]
     #[arg(long, value_name = "PATH")]
     pub(crate) dyno: Option<PathBuf>,
-    /// The app to serve: anything that `dyno build` takes
-    #[arg(long, value_name = "FOLDER", default_value_os_t = repository().join("examples/hello"))]
+    /// The app to serve, which answers `GET /`: a folder to build, a slug, or a component
+    #[arg(long, value_name = "PATH", default_value_os_t = repository().join("examples/hello"))]
     pub(crate) app: PathBuf,
     /// Write all figures as JSON
     #[arg(long, value_name = "FILE")]

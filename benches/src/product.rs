@@ -1,4 +1,4 @@
-//! The product under measurement: the built `dyno` binary, and the slug of the app that it serves.
+//! The product under measurement: the built `dyno` binary, and the app that it serves.
 //!
 //! Owns a folder for slugs, caches and logs, which is gone at the end. Nothing of the user's is used.
 
@@ -23,7 +23,8 @@ const GUESTS: &str = "runtime/dyno/tests/guests";
 pub(crate) struct Product {
     binary: PathBuf,
     work: TempDir,
-    slug: PathBuf,
+    /// A slug or a component.
+    app: PathBuf,
     started: AtomicU32,
 }
 
@@ -38,32 +39,36 @@ pub(crate) struct Version {
 }
 
 impl Product {
-    /// Finds the binary and builds `app` with it.
+    /// Finds the binary. Has it build `app` if that is a folder; a slug or a component is taken as it is.
     pub(crate) fn prepare(binary: Option<&Path>, app: &Path) -> Result<Product> {
         let binary = find(binary)?;
         let work = tempfile::tempdir().context("cannot make a temporary folder")?;
-        let slug = work.path().join("hello.slug");
-        let product = Product {
+        let found = app.canonicalize();
+        let found = found.with_context(|| format!("there is no app {}", app.display()))?;
+        let mut product = Product {
             binary,
             work,
-            slug,
+            app: found,
             started: AtomicU32::new(0),
         };
-        let built = product
-            .command()
-            .arg("build")
-            .arg(app)
-            .arg("-o")
-            .arg(&product.slug)
-            .output()
-            .context("cannot start dyno build")?;
+        if product.app.is_dir() {
+            product.app = product.build(&product.app)?;
+        }
+        Ok(product)
+    }
+
+    fn build(&self, folder: &Path) -> Result<PathBuf> {
+        let slug = self.file("hello.slug");
+        let mut command = self.command();
+        command.arg("build").arg(folder).arg("-o").arg(&slug);
+        let built = command.output().context("cannot start dyno build")?;
         let said = String::from_utf8_lossy(&built.stderr);
         ensure!(
             built.status.success(),
             "dyno build failed:\n{}",
             said.trim()
         );
-        Ok(product)
+        Ok(slug)
     }
 
     /// A file in the folder of this run.
@@ -73,7 +78,7 @@ impl Product {
 
     /// `dyno local` with the app, when it serves.
     pub(crate) fn app(&self, dynos: u32, log: Log) -> Result<Server> {
-        self.local(&self.slug, dynos, log, "/")
+        self.local(&self.app, dynos, log, "/")
     }
 
     /// `dyno local` with anything, when it answers 200 at `probe`.
