@@ -6,6 +6,7 @@
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use wasmtime::component::{Resource, ResourceTable};
 use wasmtime_wasi::filesystem::{Descriptor, Dir};
@@ -87,8 +88,18 @@ impl Drop for Files {
         if self.made.is_none() {
             return;
         }
-        let home = std::mem::take(&mut self.home);
-        let remove = move || drop(std::fs::remove_dir_all(home));
+        // The place is free at once, for a next instance of the same dyno.
+        static GONE: AtomicU64 = AtomicU64::new(0);
+        let mut gone = std::mem::take(&mut self.home);
+        let home = gone.clone();
+        gone.as_mut_os_string()
+            .push(format!(".gone-{}", GONE.fetch_add(1, Ordering::Relaxed)));
+        let gone = if std::fs::rename(&home, &gone).is_ok() {
+            gone
+        } else {
+            home
+        };
+        let remove = move || drop(std::fs::remove_dir_all(gone));
         // A dyno may leave ten thousand files; whoever drops it should not wait for that.
         match tokio::runtime::Handle::try_current() {
             Ok(runtime) => drop(runtime.spawn_blocking(remove)),
