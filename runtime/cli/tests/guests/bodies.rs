@@ -8,7 +8,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use h2::Reason;
 
-use crate::stage::{MEMORY_KIB, Stage, start};
+use crate::stage::{Stage, start};
 use crate::support::Reply;
 
 /// More than the host takes before it looks at a body: the head is with the client when the guest traps.

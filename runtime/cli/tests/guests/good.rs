@@ -218,16 +218,17 @@ fn files_go_with_their_dyno() {
 #[test]
 fn siblings_share_nothing() {
     let stage = start("good", &["web=2"]);
-    for dyno in ["web.1", "web.2"] {
-        let up = format!("dyno[{dyno}]: State changed from starting to up");
-        stage.wait_for("both dynos", |line| line.ends_with(&up));
-    }
+    stage.both_are_up();
     stage.get("/files/write?path=/tmp/a&bytes=1");
     stage.get("/count");
     // The dyno that has it is kept busy.
     let (client, _) = stage.begin("/stream?chunks=2000&ms=5", 15);
     let (read, count) = (stage.get("/files/read?path=/tmp/a"), stage.get("/count"));
     drop(client);
-    assert_eq!((read.status, count.text().as_str()), (403, "1\n"), "{read:?}");
+    assert_eq!(
+        (read.status, count.text().as_str()),
+        (403, "1\n"),
+        "{read:?}"
+    );
     stage.ends();
 }

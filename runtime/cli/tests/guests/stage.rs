@@ -15,14 +15,14 @@ use tempfile::TempDir;
 use crate::support::{Local, PATIENCE, Reply, guest, root};
 
 /// What the host may need for a guest beside its cap.
-pub const OVERHEAD_KIB: u64 = 64 * 1024;
+pub(crate) const OVERHEAD_KIB: u64 = 64 * 1024;
 /// Linear memory of a dyno unless the app says otherwise.
-pub const MEMORY_KIB: u64 = 128 * 1024;
+pub(crate) const MEMORY_KIB: u64 = 128 * 1024;
 /// Between two looks at something that is to change.
 const LOOK: Duration = Duration::from_millis(10);
 
 /// A running `dyno local`.
-pub struct Stage {
+pub(crate) struct Stage {
     // Dropped first: it uses the folder.
     local: Local,
     folder: TempDir,
@@ -37,19 +37,19 @@ impl Deref for Stage {
 }
 
 /// The guest by its name, with the platform's limits.
-pub fn start(name: &str, args: &[&str]) -> Stage {
+pub(crate) fn start(name: &str, args: &[&str]) -> Stage {
     limited(name, "", args)
 }
 
 /// The guest by its name, with lines of `[limits]`.
-pub fn limited(name: &str, limits: &str, args: &[&str]) -> Stage {
+pub(crate) fn limited(name: &str, limits: &str, args: &[&str]) -> Stage {
     let folder = folder(&guest(name), limits);
     let local = Local::start(folder.path(), args);
     Stage { local, folder }
 }
 
 /// A folder that is an app: the component, ready-made, and its limits.
-pub fn folder(component: &Path, limits: &str) -> TempDir {
+pub(crate) fn folder(component: &Path, limits: &str) -> TempDir {
     let folder = tempfile::tempdir().unwrap();
     let put = |name: &str, text: &str| fs::write(folder.path().join(name), text).unwrap();
     fs::copy(component, folder.path().join("app.wasm")).unwrap();
@@ -63,7 +63,7 @@ pub fn folder(component: &Path, limits: &str) -> TempDir {
 }
 
 /// A component written as text, in a folder of its own.
-pub fn wat(name: &str, limits: &str) -> TempDir {
+pub(crate) fn wat(name: &str, limits: &str) -> TempDir {
     let text = root().join(format!("runtime/dyno/tests/guests/wat/{name}.wat"));
     let bytes = wat::parse_file(text).unwrap();
     let file = tempfile::NamedTempFile::new().unwrap();
@@ -72,18 +72,18 @@ pub fn wat(name: &str, limits: &str) -> TempDir {
 }
 
 impl Stage {
-    pub fn of(local: Local, folder: TempDir) -> Stage {
+    pub(crate) fn of(local: Local, folder: TempDir) -> Stage {
         Stage { local, folder }
     }
 
     /// The app's folder.
-    pub fn app(&self) -> &Path {
+    pub(crate) fn app(&self) -> &Path {
         self.folder.path()
     }
 
     /// `/ok`: the number of this call in the instance that answers.
     #[track_caller]
-    pub fn ok(&self) -> u64 {
+    pub(crate) fn ok(&self) -> u64 {
         let reply = self.get("/ok");
         assert_eq!((reply.status, reply.complete), (200, true), "{reply:?}");
         let number = reply.text().trim().strip_prefix("ok ").unwrap().parse();
@@ -92,13 +92,13 @@ impl Stage {
 
     /// The next request is served by a dyno that has served none.
     #[track_caller]
-    pub fn is_replaced(&self) {
+    pub(crate) fn is_replaced(&self) {
         assert_eq!(self.ok(), 1, "the dyno is not a new one");
     }
 
     /// Asks for `path`: a page of this code and nothing else, and the same in the log, whose line this returns.
     #[track_caller]
-    pub fn refuses(&self, path: &str, code: &str, status: u16) -> String {
+    pub(crate) fn refuses(&self, path: &str, code: &str, status: u16) -> String {
         let mark = self.mark();
         let reply = self.get(path);
         assert_eq!((reply.status, reply.complete), (status, true), "{reply:?}");
@@ -112,7 +112,7 @@ impl Stage {
 
     /// Asks for `path`: a response that begins and is broken off, and H18 in the log.
     #[track_caller]
-    pub fn breaks_off(&self, path: &str) -> Reply {
+    pub(crate) fn breaks_off(&self, path: &str) -> Reply {
         let mark = self.mark();
         let reply = self.get(path);
         assert_eq!((reply.status, reply.complete), (200, false), "{reply:?}");
@@ -123,7 +123,7 @@ impl Stage {
 
     /// A line after `mark` about a crash of the first dyno, for this reason, and its next start.
     #[track_caller]
-    pub fn crashes(&self, mark: usize, reason: &str) {
+    pub(crate) fn crashes(&self, mark: usize, reason: &str) {
         self.wait_for_after(mark, &format!("a crash: {reason}"), |line| {
             line.contains("dyno[web.1]: Crashed: ") && line.contains(reason)
         });
@@ -133,7 +133,7 @@ impl Stage {
 
     /// The first dyno was thrown away after `mark` for no fault of its own.
     #[track_caller]
-    pub fn discards(&self, mark: usize) {
+    pub(crate) fn discards(&self, mark: usize) {
         self.wait_for_after(mark, "a replacement", |line| {
             line.contains("dyno[web.1]: Replacing: ") && line.contains("client went away")
         });
@@ -148,22 +148,9 @@ impl Stage {
     /// Asks for `path`, and until that is answered asks the other of two dynos again and again: it answers each time,
     /// and lives on. Returns the answer, and how many the other one gave.
     #[track_caller]
-    pub fn beside(&self, path: &str) -> (Reply, u64) {
-        for dyno in ["web.1", "web.2"] {
-            let up = format!("dyno[{dyno}]: State changed from starting to up");
-            self.wait_for("both dynos", |line| line.ends_with(&up));
-        }
-        let mark = self.mark();
-        let (reply, answers) = thread::scope(|scope| {
-            let busy = scope.spawn(|| self.get(path));
-            let mut answers = 0;
-            while !busy.is_finished() {
-                self.ok();
-                answers += 1;
-                thread::sleep(LOOK);
-            }
-            (busy.join().unwrap(), answers)
-        });
+    pub(crate) fn beside(&self, path: &str) -> (Reply, u64) {
+        let mark = self.both_are_up();
+        let (reply, answers) = self.while_asked(path);
         let line = self.router_line_after(mark, path);
         let other = if line.contains(" dyno=web.1 ") { 2 } else { 1 };
         let moved = format!("dyno[web.{other}]: ");
@@ -173,8 +160,31 @@ impl Stage {
         (reply, answers)
     }
 
+    /// The same without a look at the log.
+    pub(crate) fn while_asked(&self, path: &str) -> (Reply, u64) {
+        thread::scope(|scope| {
+            let busy = scope.spawn(|| self.get(path));
+            let mut answers = 0;
+            while !busy.is_finished() {
+                self.ok();
+                answers += 1;
+                thread::sleep(LOOK);
+            }
+            (busy.join().unwrap(), answers)
+        })
+    }
+
+    /// Waits for both of two dynos to have started, and returns a mark behind that.
+    pub(crate) fn both_are_up(&self) -> usize {
+        for dyno in ["web.1", "web.2"] {
+            let up = format!("dyno[{dyno}]: State changed from starting to up");
+            self.wait_for("both dynos", |line| line.ends_with(&up));
+        }
+        self.mark()
+    }
+
     /// Sends a request for `path` and reads its answer until `bytes` are there; the connection stays open.
-    pub fn begin(&self, path: &str, bytes: usize) -> (TcpStream, Vec<u8>) {
+    pub(crate) fn begin(&self, path: &str, bytes: usize) -> (TcpStream, Vec<u8>) {
         let mut stream = self.connect();
         write!(
             stream,
@@ -187,7 +197,7 @@ impl Stage {
     }
 
     /// A field of the process's status, in KiB.
-    pub fn kib(&self, name: &str) -> u64 {
+    pub(crate) fn kib(&self, name: &str) -> u64 {
         let status = fs::read_to_string(format!("/proc/{}/status", self.id())).unwrap();
         let line = status
             .lines()
@@ -199,7 +209,7 @@ impl Stage {
 
     /// The process has never held more than `base` (its memory before), `cap` and what the host may need.
     #[track_caller]
-    pub fn held(&self, base: u64, cap: u64) {
+    pub(crate) fn held(&self, base: u64, cap: u64) {
         let peak = self.kib("VmHWM");
         assert!(
             peak <= base + cap + OVERHEAD_KIB,
@@ -207,7 +217,7 @@ impl Stage {
         );
     }
 
-    pub fn descriptors(&self) -> usize {
+    pub(crate) fn descriptors(&self) -> usize {
         fs::read_dir(format!("/proc/{}/fd", self.id()))
             .unwrap()
             .count()
@@ -215,12 +225,12 @@ impl Stage {
 
     /// Waits for the process to have no more than `base` descriptors.
     #[track_caller]
-    pub fn descriptors_return_to(&self, base: usize) {
+    pub(crate) fn descriptors_return_to(&self, base: usize) {
         eventually("descriptors are closed", || self.descriptors() <= base);
     }
 
     /// The folder of this run: slugs, and what dynos write.
-    pub fn run_folder(&self) -> PathBuf {
+    pub(crate) fn run_folder(&self) -> PathBuf {
         let links = fs::read_dir(format!("/proc/{}/fd", self.id())).unwrap();
         let mut files = links.filter_map(|link| fs::read_link(link.ok()?.path()).ok());
         let lock = files.find(|file| file.ends_with("lock")).unwrap();
@@ -229,7 +239,7 @@ impl Stage {
 
     /// Ctrl-C, a clean end, and nothing left behind.
     #[track_caller]
-    pub fn ends(self) {
+    pub(crate) fn ends(self) {
         let folder = self.run_folder();
         assert!(self.local.stop().success());
         assert!(!folder.exists(), "{} is left", folder.display());
@@ -238,7 +248,7 @@ impl Stage {
 
 /// Waits for something to become true.
 #[track_caller]
-pub fn eventually(what: &str, is: impl Fn() -> bool) {
+pub(crate) fn eventually(what: &str, is: impl Fn() -> bool) {
     let deadline = Instant::now() + PATIENCE;
     while !is() {
         assert!(Instant::now() < deadline, "it never happens that {what}");
@@ -247,7 +257,7 @@ pub fn eventually(what: &str, is: impl Fn() -> bool) {
 }
 
 /// The value of `NAME=VALUE` in a guest's answer.
-pub fn value(reply: &Reply, name: &str) -> String {
+pub(crate) fn value(reply: &Reply, name: &str) -> String {
     let text = reply.text();
     let mut words = text.split([' ', '\n']);
     let key = format!("{name}=");
@@ -258,6 +268,6 @@ pub fn value(reply: &Reply, name: &str) -> String {
 }
 
 /// The same, as a number.
-pub fn number(reply: &Reply, name: &str) -> u64 {
+pub(crate) fn number(reply: &Reply, name: &str) -> u64 {
     value(reply, name).parse().unwrap()
 }
