@@ -162,6 +162,40 @@ fn stopping_ends_a_build_and_all_that_it_started() {
 }
 
 #[test]
+fn what_a_killed_run_left_is_removed_by_the_next() {
+    let home = Home::new();
+    let component = guest("good");
+    let component = component.to_str().unwrap();
+    let local = start(&home, &[component]);
+    assert_eq!(local.get("/files/write?path=./tmp/x").status, 200);
+    local.signal("KILL");
+    assert_eq!(local.wait().code(), None);
+    assert_eq!(names(&home.cache().join("run")).len(), 1);
+    let local = start(&home, &[component]);
+    assert_eq!(names(&home.cache().join("run")).len(), 1);
+    assert!(local.stop().success());
+    home.assert_clean();
+}
+
+#[test]
+fn two_at_once_do_not_disturb_each_other() {
+    let home = Home::new();
+    let component = guest("good");
+    let args = ["local", component.to_str().unwrap(), "-p", "0"];
+    let mut both = [0, 1].map(|_| Local::spawn_with(home.dyno().args(args)));
+    for local in &mut both {
+        local.port = local.url_port();
+    }
+    let [one, two] = both;
+    assert_eq!(one.get("/count").text(), "1\n");
+    assert!(one.stop().success());
+    assert_eq!(two.get("/count").text(), "1\n");
+    assert_eq!(two.get("/files/write?path=./tmp/x").status, 200);
+    assert!(two.stop().success());
+    home.assert_clean();
+}
+
+#[test]
 fn stopping_ends_the_compiler() {
     let home = Home::new();
     let mut command = home.dyno();

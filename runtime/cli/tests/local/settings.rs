@@ -208,3 +208,21 @@ fn lines_have_no_colours_where_there_is_no_terminal() {
         assert!(local.stop().success());
     }
 }
+
+#[test]
+fn colours_tell_dynos_apart() {
+    let demo = Demo::of("good");
+    let mut command = crate::support::dyno();
+    command.env_remove("NO_COLOR").env("CLICOLOR_FORCE", "1");
+    let command = command.args(["local", "web=2", "-p", "0"]).arg(demo.path());
+    let local = crate::support::Local::start_with(command);
+    let colour = |dyno: &str| {
+        let name = format!("dyno[{dyno}]:");
+        let line = local.wait_for(dyno, |line| line.contains(&name));
+        let end = line.find('m').unwrap();
+        assert!(line.starts_with("\x1b["), "{line:?}");
+        line[..end].to_owned()
+    };
+    assert_ne!(colour("web.1"), colour("web.2"));
+    assert!(local.stop().success());
+}

@@ -65,7 +65,8 @@ fn a_change_is_swapped_in_without_a_lost_request() {
         up(mark);
         assert_eq!(local.get(WHICH).text(), "v3");
     });
-    for version in ["v1", "v2", "v3"] {
+    // The third has only just come up.
+    for version in ["v1", "v2"] {
         assert!(
             releases.iter().any(|release| release == version),
             "none by {version}"
