@@ -3,6 +3,8 @@
 //! The dyno's resource table cannot be seen from outside. An entry that a request left there would
 //! take 16 bytes or more, 14 MiB in all, and so would show as memory.
 
+use std::time::Duration;
+
 use anyhow::{Context, Result};
 
 use super::{MIB, Reading, page, target};
@@ -16,19 +18,23 @@ use crate::server::Log;
 /// Looks at the process during the run. The time before the first is the warm-up.
 const LOOKS: u64 = 10;
 
+/// Lines of the log that tell of lines that were lost: those waited in memory before.
+const LOSSES: &str = " lines dropped";
+
 /// Growth of memory after the warm-up, in MiB.
 const GROWTH_MIB_MAX: f64 = 1.0;
 
 pub(super) fn run(options: &Options, product: &Product) -> Result<Outcome> {
     let step = options.requests / LOOKS;
     let how = format!(
-        "{} requests of GET / to one dyno over {} keep-alive connections, log to null; what the process holds, \
-         every {step} requests; growth is from the first look ({step} requests) to the last",
+        "{} requests of GET / to one dyno over {} keep-alive connections, log read; what the process holds, \
+         every {step} requests; growth is from the first look ({step} requests) to the last, and from the middle \
+         one to the last",
         step * LOOKS,
         options.connections
     );
     let mut outcome = Outcome::new(Scenario::Soak, how);
-    let server = product.app(1, Log::Null)?;
+    let server = product.app(1, Log::Kept(LOSSES))?;
     outcome.commands.push(server.command.clone());
     let target = target(&server, &page(&server)?);
     let mut looks = vec![server.holdings()?];
@@ -43,6 +49,9 @@ pub(super) fn run(options: &Options, product: &Product) -> Result<Outcome> {
     }
     add(&mut outcome, &looks);
     outcome.add("in all", "requests a second", "", rates);
+    let losses = server.lines_when(Duration::ZERO, |_| true)?;
+    let lost = losses.iter().fold(0.0, |sum, line| sum + lost(line));
+    outcome.add("in all", "log lines lost", "", vec![lost]);
     Ok(outcome)
 }
 
@@ -65,6 +74,29 @@ fn add(outcome: &mut Outcome, looks: &[Holdings]) {
         if unit == "MiB" {
             growth.gate(GROWTH_MIB_MAX);
         }
+        let middle = at(series.len() / 2);
+        outcome.add("second half", name, unit, vec![last - middle]);
         outcome.add("in all", name, unit, series);
+    }
+}
+
+/// How many a line such as `… -> 12 lines dropped` tells of.
+fn lost(line: &str) -> f64 {
+    let count = line
+        .strip_suffix(LOSSES)
+        .and_then(|head| head.rsplit(' ').next());
+    count.and_then(|count| count.parse().ok()).unwrap_or(0.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lost_lines_are_counted() {
+        let line =
+            "2026-11-18T11:06:40Z dyno[api]: Error L11 (Tail buffer overflow) -> 12 lines dropped";
+        assert_eq!(lost(line), 12.0);
+        assert_eq!(lost("nothing"), 0.0);
     }
 }
