@@ -92,7 +92,7 @@ async fn call_p2(
     let request = http.new_incoming_request(Scheme::Http, request)?;
     let outparam = http.new_response_outparam(head)?;
     let mut pump = Pump::new(Source::Head(response), sink);
-    {
+    let returned = {
         let handler = proxy.wasi_http_incoming_handler();
         let mut guest = pin!(handler.call_handle(&mut *store, request, outparam));
         poll_fn(|cx| {
@@ -107,7 +107,12 @@ async fn call_p2(
             cx.waker().wake_by_ref();
             Poll::Pending
         })
-        .await?;
+        .await
+    };
+    if let Err(trap) = returned {
+        // What it had said goes out first, so that its end shows as a break and not as silence.
+        poll_fn(|cx| Poll::Ready(pump.advance(cx))).await;
+        return Err(trap);
     }
     // The guest has returned and runs no more: what it wrote is there, or will never be.
     Ok(poll_fn(|cx| pump.drain(cx)).await)

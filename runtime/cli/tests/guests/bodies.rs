@@ -13,7 +13,7 @@ use crate::stage::{Stage, start};
 /// More than the host takes before it looks at a body: the head is with the client when the guest traps.
 const MUCH: &str = "bytes=3000000";
 
-/// Traps in mid-body: broken off, and the dyno replaced. A body that nobody has seen any of can still become an error.
+/// Traps in mid-body: broken off, and the dyno replaced.
 fn traps_in_mid_body(name: &str) -> Stage {
     let stage = start(name, &[]);
     for path in [format!("/x?{MUCH}"), format!("/y?{MUCH}&length=1")] {
@@ -26,13 +26,8 @@ fn traps_in_mid_body(name: &str) -> Stage {
     }
     for path in ["/x", "/y?length=1"] {
         stage.ok();
-        let reply = stage.get(path);
-        assert!(!reply.complete || reply.status == 503, "{reply:?}");
-        let line = stage.router_line(path);
-        assert!(
-            line.contains(" code=H13 ") || line.contains(" code=H18 "),
-            "{line}"
-        );
+        // Nobody had seen any of it: a break all the same, not an answer of another kind.
+        stage.breaks_off(path);
         stage.is_replaced();
     }
     stage
