@@ -7,10 +7,17 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::JoinHandle;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use anstyle::{AnsiColor, Style};
+use grid::fault::Fault;
 use grid::name::DynoId;
+
+/// Bytes that are printed in one go.
+const BATCH_BYTES_MAX: usize = 256 * 1024;
+
+/// How long the printing thread lets lines gather, so that whoever logs need not wake it each time.
+const BATCH_PAUSE: Duration = Duration::from_millis(2);
 
 /// Lines that wait to be printed.
 const QUEUE_LEN_MAX: usize = 10_000;
@@ -102,42 +109,51 @@ impl Logs {
 }
 
 fn print_all(lines: &Receiver<Line>, dropped: &AtomicU64) {
-    let mut out = std::io::BufWriter::new(anstream::stdout());
+    let choice = anstream::AutoStream::choice(&std::io::stdout());
+    let colours = choice != anstream::ColorChoice::Never;
+    let mut batch = Vec::with_capacity(BATCH_BYTES_MAX);
     while let Ok(first) = lines.recv() {
-        let _ = print(&mut out, &first);
-        while let Ok(line) = lines.try_recv() {
-            let _ = print(&mut out, &line);
+        render(&mut batch, &first, colours);
+        while batch.len() < BATCH_BYTES_MAX
+            && let Ok(line) = lines.try_recv()
+        {
+            render(&mut batch, &line, colours);
         }
         let lost = dropped.swap(0, Ordering::Relaxed);
         if lost > 0 {
-            let text = format!("Error L11 (Tail buffer overflow) -> {lost} lines dropped");
             let line = Line {
                 at: SystemTime::now(),
                 source: Source::Api,
-                text: Text::Plain(text),
+                text: Text::Plain(format!("{} -> {lost} lines dropped", Fault::TailOverflow)),
             };
-            let _ = print(&mut out, &line);
+            render(&mut batch, &line, colours);
         }
-        let _ = out.flush();
+        // Nobody to read it is no reason to stop the app.
+        let _ = std::io::stdout().write_all(&batch);
+        batch.clear();
+        std::thread::sleep(BATCH_PAUSE);
     }
 }
 
 /// `TIMESTAMP SOURCE[DYNO]: TEXT`, the part before the text in the dyno's colour.
-fn print(out: &mut impl Write, line: &Line) -> std::io::Result<()> {
-    let style = style(&line.source);
+fn render(out: &mut Vec<u8>, line: &Line, colours: bool) {
+    let style = if colours {
+        style(&line.source)
+    } else {
+        Style::new()
+    };
     let at = timestamp(line.at);
-    write!(out, "{style}{at} ")?;
-    match &line.source {
-        Source::App(dyno) => write!(out, "app[{dyno}]")?,
-        Source::Dyno(dyno) => write!(out, "dyno[{dyno}]")?,
-        Source::Api => write!(out, "dyno[api]")?,
-        Source::Router => write!(out, "dyno[router]")?,
-    }
-    write!(out, ":{style:#} ")?;
-    match &line.text {
+    let done = match &line.source {
+        Source::App(dyno) => write!(out, "{style}{at} app[{dyno}]:{style:#} "),
+        Source::Dyno(dyno) => write!(out, "{style}{at} dyno[{dyno}]:{style:#} "),
+        Source::Api => write!(out, "{style}{at} dyno[api]:{style:#} "),
+        Source::Router => write!(out, "{style}{at} dyno[router]:{style:#} "),
+    };
+    let done = done.and_then(|()| match &line.text {
         Text::Plain(text) => writeln!(out, "{text}"),
         Text::Request(record) => writeln!(out, "{record}"),
-    }
+    });
+    done.expect("a Vec takes all");
 }
 
 /// RFC 3339 with microseconds and offset.
@@ -177,15 +193,15 @@ mod tests {
 
     #[test]
     fn a_line_has_the_documented_form() {
-        let at = SystemTime::UNIX_EPOCH + std::time::Duration::from_micros(1_795_000_000_123_456);
+        let at = SystemTime::UNIX_EPOCH + Duration::from_micros(1_795_000_000_123_456);
         let line = Line {
             at,
             source: Source::App("web.1".parse().expect("an id")),
             text: Text::Plain("hello".into()),
         };
-        let mut out = anstream::StripStream::new(Vec::new());
-        print(&mut out, &line).expect("a Vec takes all");
-        let text = String::from_utf8(out.into_inner()).expect("text");
+        let mut out = Vec::new();
+        render(&mut out, &line, false);
+        let text = String::from_utf8(out).expect("text");
         assert_eq!(text, "2026-11-18T11:06:40.123456+00:00 app[web.1]: hello\n");
     }
 }

@@ -24,8 +24,9 @@ use control::{Control, Ledger, Outputs};
 use dyno::compile::Compiler;
 use dyno::engine::{Allocation, Engines, POOL_DYNOS_MAX};
 use dyno::{Egress, Node, NodeConfig};
-use grid::name::{AppName, NodeId, Version};
+use grid::name::{AppName, Generation, NodeId, Version};
 use grid::plan::{Inventory, Report, Route, Serve, Step};
+use grid::routing::backlog_max;
 use router::{Hosts, Limits, Router};
 use tokio::sync::{mpsc, watch};
 use tokio::task::{JoinHandle, JoinSet};
@@ -90,6 +91,21 @@ impl Platform {
             log,
             tasks,
         })
+    }
+
+    /// Has requests of an app wait that is about to be deployed for the first time.
+    pub(crate) fn expect(&self, app: &AppName) {
+        let route = Route {
+            app: app.clone(),
+            // Below every one of the reconciler's.
+            generation: Generation(0),
+            hostnames: Vec::new(),
+            version: None,
+            backlog_max: backlog_max(1),
+            serve: Serve::Booting,
+        };
+        // Stale would mean that there is a better one already.
+        let _ = self.router.publish(route, Vec::new());
     }
 
     /// Returns when the router sends an app's requests to this release, or a later one.

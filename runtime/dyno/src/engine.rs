@@ -25,6 +25,10 @@ const CALL_STACK_BYTES: usize = 1024 * 1024;
 /// Dynos awake at once in one engine. Each reserves address space (4 GiB and guards, of 128 TiB).
 pub const POOL_DYNOS_MAX: u32 = 10_000;
 
+/// Calls at once in one engine, booting dynos included. Each has a stack, whose guard page splits
+/// the address space in two maps; a process has 65,530 of those, and an idle dyno needs four.
+pub const POOL_CALLS_MAX: u32 = 4_000;
+
 /// Core instances, memories and tables that one component may be made of.
 pub const CORE_INSTANCES_PER_DYNO_MAX: u32 = 256;
 /// See [`CORE_INSTANCES_PER_DYNO_MAX`].
@@ -120,7 +124,7 @@ fn pool() -> PoolingAllocationConfig {
         .total_core_instances(POOL_DYNOS_MAX * 4)
         .total_memories(POOL_DYNOS_MAX)
         .total_tables(POOL_DYNOS_MAX * 2)
-        .total_stacks(POOL_DYNOS_MAX)
+        .total_stacks(POOL_CALLS_MAX)
         .max_core_instances_per_component(CORE_INSTANCES_PER_DYNO_MAX)
         .max_memories_per_component(MEMORIES_PER_DYNO_MAX)
         .max_tables_per_component(TABLES_PER_DYNO_MAX)

@@ -71,6 +71,7 @@ async fn serve(args: &Local, target: &Target, logs: Logs) -> Result<()> {
     };
     let name = built.name.clone();
     let platform = Platform::start(config, &logs).await?;
+    platform.expect(&name);
     let server = platform
         .router
         .listen(listener)
