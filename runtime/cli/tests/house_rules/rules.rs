@@ -46,15 +46,15 @@ const NOTES: [&str; 2] = ["FIXME", "XXX"];
 /// Paths of one machine.
 const MACHINE_PATHS: [&str; 2] = ["/work/", "/root/"];
 /// Hosts that package managers know by themselves, and that another machine may have to replace.
-const REGISTRY_HOSTS: [&str; 8] = [
-    "index.crates.io",
-    "static.crates.io",
-    "static.rust-lang.org",
-    "registry.npmjs.org",
-    "pypi.org",
-    "files.pythonhosted.org",
-    "proxy.golang.org",
-    "deb.debian.org",
+const REGISTRY_HOSTS: [&[&str]; 8] = [
+    &["index", "crates", "io"],
+    &["static", "crates", "io"],
+    &["static", "rust-lang", "org"],
+    &["registry", "npmjs", "org"],
+    &["pypi", "org"],
+    &["files", "pythonhosted", "org"],
+    &["proxy", "golang", "org"],
+    &["deb", "debian", "org"],
 ];
 
 /// A text file, by its path from the root of the repository.
@@ -200,7 +200,7 @@ pub(crate) fn machine_names(files: &[File]) -> Vec<String> {
         .filter(|file| !file.path.starts_with(THIS_FOLDER))
     {
         let hosts = REGISTRY_HOSTS.iter();
-        wrong.extend(hosts.flat_map(|host| found(&file.text, host, &file.path)));
+        wrong.extend(hosts.flat_map(|host| found(&file.text, &host.join("."), &file.path)));
         for path in MACHINE_PATHS {
             let starts = file.text.match_indices(path).map(|(at, _)| at);
             // After these the path goes on from elsewhere: it is not absolute.
