@@ -16,6 +16,10 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
+/// Requests allocate dozens of small pieces each; see `benches/RESULTS.md` for what this one saves.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// Exit code of a command that failed; wrong usage is 2, and is clap's.
 const FAILED: u8 = 1;
 
