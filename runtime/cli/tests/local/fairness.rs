@@ -170,17 +170,18 @@ fn one_dyno_serves_one_at_a_time_and_four_take_a_quarter() {
     let wait_of_one: u64 = requests.iter().map(|request| request.wait).sum();
     let (four, requests) = run("web=4");
     let wait_of_four: u64 = requests.iter().map(|request| request.wait).sum();
-    let used = |dyno: &str| requests.iter().any(|request| request.dyno == dyno);
-    assert!(
-        ["web.1", "web.2", "web.3", "web.4"].into_iter().all(used),
-        "{requests:?}"
-    );
     assert!(
         four >= Duration::from_millis(SERVICE_MS * REQUESTS as u64 / 4),
         "{four:?}"
     );
-    // A quarter, were there no other work at all.
-    assert!(four * 2 < one, "{four:?} against {one:?}");
+    // A quarter, and what it takes to send the requests, which is the same for both.
+    assert!(four * 5 < one * 2, "{four:?} against {one:?}");
+    let share = |dyno: &str| requests.iter().filter(|r| r.dyno == dyno).count();
+    let most = ["web.1", "web.2", "web.3", "web.4"]
+        .map(share)
+        .into_iter()
+        .max();
+    assert!(most <= Some(REQUESTS / 4 + 1), "{requests:?}");
     assert!(
         wait_of_four * 2 < wait_of_one,
         "{wait_of_four} ms against {wait_of_one} ms"

@@ -101,7 +101,7 @@ fn a_rust_app_is_built_again() {
     local.wait_for_after(mark, "the new release", |line| line.contains("hello is up"));
     assert!(local.get("/").text().contains("<p>changed</p>"));
     let mark = local.mark();
-    std::fs::write(hello.path.join("src/main.rs"), "not Rust").unwrap();
+    std::fs::write(hello.path.join("src/lib.rs"), "not Rust").unwrap();
     local.wait_for_after(mark, "what rustc says", |line| line.starts_with("error"));
     local.wait_for_after(mark, "what goes on", |line| {
         line.contains("what was there before")
