@@ -2,40 +2,18 @@
 //!
 //! Owns how to ask and how to wait for what comes of it. Must not know how it is decided.
 
-use crate::command::{Accepted, Command, Rejected};
-use crate::reconcile::Event;
+use crate::access::{self, Token, TokenId};
+use crate::command::{Accepted, Actor, Command, Rejected};
+use crate::ledger::{Cause, IdempotencyKey};
+use crate::reconcile::{Event, Request, Wish};
+use crate::view::{Outcome, View};
 use grid::lifecycle::State;
 use grid::name::{AppName, DynoKey, NodeId, Version};
-use grid::plan::Report;
+use grid::plan::{Report, Step};
 use grid::time::Time;
-use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::sync::{mpsc, oneshot, watch};
-
-/// What became of each app's releases.
-pub type Standings = BTreeMap<AppName, Standing>;
-
-/// What became of an app's releases.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Standing {
-    /// The newest release.
-    pub newest: Option<Version>,
-    /// The one that is published.
-    pub serving: Option<Version>,
-    /// Those that did not come up, and why.
-    pub failed: BTreeMap<Version, String>,
-}
-
-/// What became of one release.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Outcome {
-    /// It is published.
-    Serving,
-    /// It did not come up, for this reason. What served before goes on serving.
-    Failed(String),
-    /// A newer one, this, was made before it was published.
-    Superseded(Version),
-}
 
 /// One dyno, as a user sees it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -59,12 +37,33 @@ pub struct DynoStatus {
 #[error("the reconciler has ended")]
 pub struct Gone;
 
-/// Why a command came to nothing.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+/// Why a command came to nothing. Nothing was changed, except where it says so.
+#[derive(Clone, Debug, thiserror::Error)]
 pub enum Refused {
     /// It was not accepted.
     #[error(transparent)]
     Rejected(#[from] Rejected),
+    /// Access cannot be changed like this.
+    #[error(transparent)]
+    Access(#[from] access::Misfit),
+    /// The idempotency key was used for another request.
+    #[error("the idempotency key was used for another request: use a new one")]
+    KeyReused,
+    /// The ledger cannot be written: a full disk, or an engine out of reach. Apps run on.
+    #[error("the server cannot write down changes now: nothing was changed; try again later")]
+    Unavailable(#[source] Cause),
+    /// The ledger may have been written: the change may be made or not.
+    #[error(
+        "the server lost touch with its ledger: it is not known whether the change was made; look, or \
+         try again with the same idempotency key"
+    )]
+    Unsure(#[source] Cause),
+    /// No ledger takes a change of this size.
+    #[error("the change is too large to be written down: {bytes} bytes")]
+    TooLarge {
+        /// Its size.
+        bytes: usize,
+    },
     /// There is no one to accept it.
     #[error(transparent)]
     Gone(#[from] Gone),
@@ -73,78 +72,134 @@ pub enum Refused {
 /// The way in to a reconciler. A clone leads to the same one.
 #[derive(Clone, Debug)]
 pub struct Control {
+    requests: mpsc::Sender<Request>,
     events: mpsc::Sender<Event>,
-    standings: watch::Receiver<Arc<Standings>>,
+    views: watch::Receiver<Arc<View>>,
+    trouble: watch::Receiver<Option<Cause>>,
 }
 
 impl Control {
     pub(crate) fn new(
+        requests: mpsc::Sender<Request>,
         events: mpsc::Sender<Event>,
-        standings: watch::Receiver<Arc<Standings>>,
+        views: watch::Receiver<Arc<View>>,
+        trouble: watch::Receiver<Option<Cause>>,
     ) -> Self {
-        Control { events, standings }
+        Control {
+            requests,
+            events,
+            views,
+            trouble,
+        }
     }
 
-    /// Has a command carried out: it is in the ledger when this returns.
-    pub async fn command(&self, command: Command) -> Result<Accepted, Refused> {
+    /// Has a command carried out: it is in the ledger, and in the view, when this returns.
+    ///
+    /// A request with a key that was used before gives what came of the first one, and is not carried out
+    /// again.
+    pub async fn command(
+        &self,
+        command: Command,
+        actor: Actor,
+        key: Option<IdempotencyKey>,
+    ) -> Result<Accepted, Refused> {
+        self.request(Wish::Command(command), actor, key).await
+    }
+
+    /// Lets the holder of a token in, from now on; see [`access::mint`].
+    pub async fn create_token(
+        &self,
+        token: Token,
+        actor: Actor,
+        key: Option<IdempotencyKey>,
+    ) -> Result<Accepted, Refused> {
+        self.request(Wish::CreateToken(token), actor, key).await
+    }
+
+    /// Makes a token worthless, unless it is the last one that may do everything.
+    pub async fn revoke_token(
+        &self,
+        id: TokenId,
+        actor: Actor,
+        key: Option<IdempotencyKey>,
+    ) -> Result<Accepted, Refused> {
+        self.request(Wish::RevokeToken(id), actor, key).await
+    }
+
+    async fn request(
+        &self,
+        wish: Wish,
+        actor: Actor,
+        key: Option<IdempotencyKey>,
+    ) -> Result<Accepted, Refused> {
         let (reply, answer) = oneshot::channel();
-        self.events
-            .send(Event::Command(command, reply))
-            .await
-            .map_err(|_| Gone)?;
-        Ok(answer.await.map_err(|_| Gone)??)
+        let request = Request {
+            wish,
+            actor,
+            key,
+            reply,
+        };
+        self.requests.send(request).await.map_err(|_| Gone)?;
+        answer.await.map_err(|_| Gone)?
+    }
+
+    /// What a command would do if all went well, in order. Nothing is changed.
+    pub async fn preview(&self, command: Command) -> Result<Vec<Step>, Refused> {
+        self.ask(|reply| Event::Preview(command, reply)).await?
+    }
+
+    /// Drains every dyno for at most `grace` and ends the reconciler; returns when that is done.
+    pub async fn shutdown(&self, grace: Duration) -> Result<(), Gone> {
+        self.ask(|reply| Event::Shutdown { grace, reply }).await
     }
 
     /// Passes on what a node reports.
     pub async fn report(&self, report: Report) -> Result<(), Gone> {
-        self.events
-            .send(Event::Report(report))
-            .await
-            .map_err(|_| Gone)
+        let event = Event::Report(report);
+        self.events.send(event).await.map_err(|_| Gone)
     }
 
     /// The dynos of all apps, in order.
     pub async fn dynos(&self) -> Result<Vec<DynoStatus>, Gone> {
-        let (reply, answer) = oneshot::channel();
-        self.events
-            .send(Event::Dynos(reply))
+        self.ask(|reply| Event::Dynos(None, reply)).await
+    }
+
+    /// The dynos of one app, in order.
+    pub async fn dynos_of(&self, app: &AppName) -> Result<Vec<DynoStatus>, Gone> {
+        self.ask(|reply| Event::Dynos(Some(app.clone()), reply))
             .await
-            .map_err(|_| Gone)?;
+    }
+
+    async fn ask<T>(&self, event: impl FnOnce(oneshot::Sender<T>) -> Event) -> Result<T, Gone> {
+        let (reply, answer) = oneshot::channel();
+        self.events.send(event(reply)).await.map_err(|_| Gone)?;
         answer.await.map_err(|_| Gone)
     }
 
-    /// What became of every app's releases, now and at each change.
-    pub fn standings(&self) -> watch::Receiver<Arc<Standings>> {
-        self.standings.clone()
+    /// All that the ledger says now.
+    pub fn view(&self) -> Arc<View> {
+        Arc::clone(&self.views.borrow())
+    }
+
+    /// All that the ledger says, now and at each change.
+    pub fn views(&self) -> watch::Receiver<Arc<View>> {
+        self.views.clone()
+    }
+
+    /// What the last attempt to write the ledger failed at; none if it did not.
+    pub fn trouble(&self) -> watch::Receiver<Option<Cause>> {
+        self.trouble.clone()
     }
 
     /// Waits until it is known what becomes of a release.
     pub async fn outcome(&self, app: &AppName, version: Version) -> Result<Outcome, Gone> {
-        let mut standings = self.standings.clone();
+        let mut views = self.views.clone();
         loop {
-            let known = standings
-                .borrow_and_update()
-                .get(app)
-                .and_then(|s| s.outcome(version));
+            let known = views.borrow_and_update().outcome(app, version);
             if let Some(outcome) = known {
                 return Ok(outcome);
             }
-            standings.changed().await.map_err(|_| Gone)?;
+            views.changed().await.map_err(|_| Gone)?;
         }
-    }
-}
-
-impl Standing {
-    /// What became of a release, if that is known yet.
-    pub fn outcome(&self, version: Version) -> Option<Outcome> {
-        if self.serving == Some(version) {
-            return Some(Outcome::Serving);
-        }
-        if let Some(reason) = self.failed.get(&version) {
-            return Some(Outcome::Failed(reason.clone()));
-        }
-        self.newest
-            .filter(|newest| *newest > version)
-            .map(Outcome::Superseded)
     }
 }

@@ -1,122 +1,116 @@
-//! The ledger of facts, in memory.
+//! The ledger: what happened, in order, and kept.
 //!
-//! Owns the order of facts and that nobody appends past what they have read. Must not know what a fact
-//! means. It lives as long as the process; a ledger on disk comes with the server.
+//! Owns how entries are appended, read and watched, whatever they are kept in. Must not know what an
+//! entry means.
+//!
+//! The trait asks for no more than a stream of messages can give: one entry is one message, it is there
+//! as a whole or not at all, and it is appended only behind the one that the writer read last. There is
+//! no transaction over two entries, and an append may end without anyone knowing whether it was done.
 
-use grid::desired::Fact;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+mod entry;
+mod memory;
+
+pub use entry::{Change, ENTRY_BYTES_MAX, Entry, EntryId, IdempotencyKey, KEY_BYTES_MAX, KeyError};
+pub use memory::Memory;
+
+use futures_util::future::BoxFuture;
+use std::fmt;
+use std::sync::Arc;
 use tokio::sync::watch;
 
-/// Facts that a ledger in memory holds: at one a second, that is more than ten days.
-const FACTS_MAX: usize = 1_000_000;
+/// The place of an entry in its ledger. The first one has 1, each further one the next number.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Seq(pub u64);
 
-/// An append-only list of facts. A clone is the same ledger.
-#[derive(Clone, Debug)]
-pub struct Ledger {
-    facts: Arc<Mutex<Vec<Fact>>>,
-    length: Arc<watch::Sender<usize>>,
+impl Seq {
+    /// Before the first entry.
+    pub const START: Seq = Seq(0);
+
+    /// The place behind this one.
+    pub const fn next(self) -> Seq {
+        Seq(self.0 + 1)
+    }
 }
 
-/// Why nothing was appended.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum LedgerError {
-    /// Someone else appended since: read on, and decide again.
-    #[error("the ledger has {actual} facts, not {expected}: there is another writer")]
+impl fmt::Display for Seq {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&self.0, f)
+    }
+}
+
+/// What stood in the way underneath: a disk, a connection.
+pub type Cause = Arc<dyn std::error::Error + Send + Sync>;
+
+/// Why an entry was not appended, or why that is not known.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum AppendError {
+    /// Someone else appended since: read on, and decide again. Nothing was written.
+    #[error("the ledger has {actual} entries, not {expected}: there is another writer")]
     Conflict {
-        /// How many facts the writer had read.
-        expected: usize,
-        /// How many there are.
-        actual: usize,
+        /// The last entry that the writer had read.
+        expected: Seq,
+        /// The last one there is.
+        actual: Seq,
     },
-    /// There is no room.
-    #[error("the ledger is full")]
-    Full,
+    /// Nothing was written; it may work later.
+    #[error("the ledger cannot be written now")]
+    Unavailable(#[source] Cause),
+    /// It may have been written or not, and it may still turn up: read on to know.
+    #[error("it is not known whether the ledger was written")]
+    Ambiguous(#[source] Cause),
+    /// No ledger takes an entry of this size. Nothing was written.
+    #[error("an entry of the ledger has at most {ENTRY_BYTES_MAX} bytes, not {bytes}")]
+    TooLarge {
+        /// Its size.
+        bytes: usize,
+    },
 }
 
-impl Default for Ledger {
-    fn default() -> Self {
-        Ledger::new()
-    }
+/// Why entries could not be read.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum ReadError {
+    /// It may work later.
+    #[error("the ledger cannot be read now")]
+    Unavailable(#[source] Cause),
+    /// An entry is not what was written, or was written with another key.
+    #[error(
+        "entry {at} of the ledger cannot be opened: it was changed, or sealed with another key"
+    )]
+    Sealed {
+        /// Which one.
+        at: Seq,
+    },
+    /// An entry was opened and is not understood: a newer version wrote it.
+    #[error("entry {at} of the ledger is not understood: was it written by a newer version?")]
+    Unknown {
+        /// Which one.
+        at: Seq,
+        /// What is wrong with it.
+        #[source]
+        source: Cause,
+    },
+    /// An entry is missing.
+    #[error("entry {at} of the ledger is missing")]
+    Missing {
+        /// Which one.
+        at: Seq,
+    },
 }
 
-impl Ledger {
-    /// An empty ledger.
-    pub fn new() -> Self {
-        Ledger {
-            facts: Arc::default(),
-            length: Arc::new(watch::channel(0).0),
-        }
-    }
+/// An append-only list of entries with many readers and, at a time, one writer that wins.
+pub trait Ledger: fmt::Debug + Send + Sync {
+    /// Appends an entry, if `after` is the last one there is. It survives whatever happens once this
+    /// returned its place.
+    fn append<'a>(
+        &'a self,
+        after: Seq,
+        entry: &'a Entry,
+    ) -> BoxFuture<'a, Result<Seq, AppendError>>;
 
-    /// Appends facts, all or none, if the ledger holds exactly `expected` facts. Returns how many it
-    /// holds then.
-    pub fn append(&self, expected: usize, facts: &[Fact]) -> Result<usize, LedgerError> {
-        let mut held = self.lock();
-        let actual = held.len();
-        if actual != expected {
-            return Err(LedgerError::Conflict { expected, actual });
-        }
-        if actual + facts.len() > FACTS_MAX {
-            return Err(LedgerError::Full);
-        }
-        held.extend_from_slice(facts);
-        let length = held.len();
-        drop(held);
-        self.length.send_replace(length);
-        Ok(length)
-    }
+    /// At most `limit` entries behind `after`, in order; fewer only if there are no more.
+    fn read(&self, after: Seq, limit: usize)
+    -> BoxFuture<'_, Result<Vec<(Seq, Entry)>, ReadError>>;
 
-    /// The facts from the one with this number on; the first has the number 0.
-    pub fn replay(&self, from: usize) -> Vec<Fact> {
-        self.lock().get(from..).unwrap_or_default().to_vec()
-    }
-
-    /// Says how many facts there are whenever there are more.
-    pub fn watch(&self) -> watch::Receiver<usize> {
-        self.length.subscribe()
-    }
-
-    /// A panic elsewhere leaves the list whole: facts are added in one go.
-    fn lock(&self) -> MutexGuard<'_, Vec<Fact>> {
-        self.facts.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn maintenance(on: bool) -> Fact {
-        Fact::MaintenanceSet {
-            app: "hello".parse().expect("valid"),
-            on,
-        }
-    }
-
-    #[test]
-    fn of_two_writers_one_loses() {
-        let ledger = Ledger::new();
-        assert_eq!(ledger.append(0, &[maintenance(true)]), Ok(1));
-        let lost = ledger.append(0, &[maintenance(false)]);
-        assert_eq!(
-            lost,
-            Err(LedgerError::Conflict {
-                expected: 0,
-                actual: 1
-            })
-        );
-        assert_eq!(ledger.replay(0), [maintenance(true)]);
-    }
-
-    #[test]
-    fn a_reader_goes_on_where_it_was() {
-        let ledger = Ledger::new();
-        let watch = ledger.watch();
-        ledger
-            .append(0, &[maintenance(true), maintenance(false)])
-            .expect("room");
-        assert!(watch.has_changed().expect("open"));
-        assert_eq!(ledger.clone().replay(1), [maintenance(false)]);
-        assert_eq!(ledger.replay(9), []);
-    }
+    /// Says which entry is the last whenever there is a new one. It may skip some, and lag behind.
+    fn watch(&self) -> watch::Receiver<Seq>;
 }

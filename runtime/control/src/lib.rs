@@ -11,21 +11,25 @@
 //!
 //! | channel | bound | when full |
 //! |---|---|---|
-//! | events into the reconciler | [`EVENTS_MAX`] | the sender waits |
+//! | requests into the reconciler, which are written down one by one | [`REQUESTS_MAX`] | the sender waits |
+//! | events into it, which are taken at once | [`EVENTS_MAX`] | the sender waits |
 //! | steps out of it | [`STEPS_MAX`] | the reconciler waits, and takes in events meanwhile |
 //! | log events out of it | [`LOGS_MAX`] | lines are dropped and counted (L11) |
 //!
 //! ```
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-//! use control::{Command, Deploy, Ledger, Outcome};
+//! use control::ledger::Memory;
+//! use control::{Actor, Command, Deploy, Options, Outcome};
 //! use grid::desired::{Kind, Limits, ProcessSpec};
 //! use grid::name::{AppName, NodeId, ProcessType, SlugId};
 //! use grid::plan::{Inventory, Report, Step};
 //! use std::collections::BTreeMap;
+//! use std::sync::Arc;
 //! use std::time::Duration;
 //!
-//! let (reconciler, control, mut outputs) = control::start(Ledger::new(), 7)?;
+//! let ledger = Arc::new(Memory::new());
+//! let (reconciler, control, mut outputs) = control::start(ledger, Options::default()).await?;
 //! let running = tokio::spawn(reconciler.run());
 //!
 //! // A node says what it has, then answers each step.
@@ -51,7 +55,9 @@
 //! });
 //!
 //! let app: AppName = "hello".parse()?;
-//! control.command(Command::CreateApp { app: app.clone(), hostnames: vec![] }).await?;
+//! let me = Actor { by: "me".into(), at_ms: 1_700_000_000_000 };
+//! let create = Command::CreateApp { app: app.clone(), hostnames: vec![] };
+//! control.command(create, me.clone(), None).await?;
 //! let spec = ProcessSpec { kind: Kind::Handler, limits: Limits::default() };
 //! let deploy = Deploy {
 //!     slug: SlugId::new([7; 32]),
@@ -60,25 +66,31 @@
 //!     processes: BTreeMap::from([(ProcessType::web(), spec)]),
 //!     formation: BTreeMap::from([(ProcessType::web(), 2)]),
 //! };
-//! let accepted = control.command(Command::Deploy { app: app.clone(), deploy }).await?;
+//! let deploy = Command::Deploy { app: app.clone(), deploy };
+//! let accepted = control.command(deploy, me, None).await?;
 //! let version = accepted.version.expect("a deploy makes a release");
 //! assert_eq!(control.outcome(&app, version).await?, Outcome::Serving);
-//! control.command(Command::Shutdown { grace: Duration::from_secs(1) }).await?;
+//! control.shutdown(Duration::from_secs(1)).await?;
 //! running.await??;
 //! # Ok(())
 //! # }
 //! ```
 
+pub mod access;
 mod command;
 mod handle;
-mod ledger;
+mod keys;
+pub mod ledger;
 mod log;
+mod random;
 mod reconcile;
+mod view;
 
-pub use command::{Accepted, Command, ConfigChanges, Deploy, Rejected};
-pub use handle::{Control, DynoStatus, Gone, Outcome, Refused, Standing, Standings};
-pub use ledger::{Ledger, LedgerError};
+pub use command::{Accepted, Actor, Command, ConfigChanges, Deploy, Rejected};
+pub use handle::{Control, DynoStatus, Gone, Refused};
 pub use log::{LogEvent, Source};
 pub use reconcile::{
-    EVENTS_MAX, Event, LOGS_MAX, Outputs, Reconciler, RunError, STEPS_MAX, StartError, start,
+    EVENTS_MAX, LOGS_MAX, Options, Outputs, REQUESTS_MAX, Reconciler, RunError, STEPS_MAX,
+    StartError, start,
 };
+pub use view::{Origin, Outcome, View};

@@ -1,23 +1,40 @@
 //! The reconciler: the single writer, which turns events into facts, and facts into steps.
 //!
 //! Owns the order in which things happen. Must not decide: decisions are `grid::plan`.
+//!
+//! At most one append is under way. Meanwhile reports are taken and plans are made, so that a slow ledger
+//! holds up changes only; requests wait for their turn.
 
+mod append;
+mod begin;
+mod held;
+mod lines;
 mod state;
+mod write;
 
-use crate::command::{Accepted, Command, Rejected};
-use crate::handle::{Control, DynoStatus};
-use crate::ledger::{Ledger, LedgerError};
+pub use begin::{Options, StartError, start};
+
+use crate::access::{Token, TokenId};
+use crate::command::{Accepted, Actor, Command};
+use crate::handle::{DynoStatus, Refused};
+use crate::ledger::{AppendError, IdempotencyKey};
 use crate::log::LogEvent;
+use append::Done;
 use grid::desired::Misfit;
+use grid::name::AppName;
 use grid::plan::{Report, Step};
 use grid::time::Time;
-use state::{Closing, State};
+use state::State;
+use std::fmt;
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, sleep_until};
+use write::Writer;
 
 /// Events that wait for the reconciler: a burst of reports from a thousand dynos.
 pub const EVENTS_MAX: usize = 1_024;
+/// Requests that wait for their turn to be written down.
+pub const REQUESTS_MAX: usize = 256;
 /// Steps that wait to be carried out.
 pub const STEPS_MAX: usize = 1_024;
 /// Log events that wait to be read.
@@ -26,18 +43,40 @@ pub const LOGS_MAX: usize = 4_096;
 const BATCH_MAX: usize = 256;
 /// What dynos that were stopped at the end of a shutdown have to be gone; then it ends without them.
 const STOP_GRACE: Duration = Duration::from_secs(5);
+/// Who the reconciler is, in entries of its own.
+const SELF: &str = "reconciler";
 
-/// Something that the reconciler acts on.
+/// Something that a user wants to be changed.
 #[derive(Debug)]
-pub enum Event {
-    /// A user asks for something; the answer goes back.
-    Command(Command, oneshot::Sender<Result<Accepted, Rejected>>),
+pub(crate) enum Wish {
+    Command(Command),
+    CreateToken(Token),
+    RevokeToken(TokenId),
+}
+
+/// A wish, who has it, and where the answer goes.
+#[derive(Debug)]
+pub(crate) struct Request {
+    pub(crate) wish: Wish,
+    pub(crate) actor: Actor,
+    pub(crate) key: Option<IdempotencyKey>,
+    pub(crate) reply: oneshot::Sender<Result<Accepted, Refused>>,
+}
+
+/// Something that the reconciler acts on at once.
+#[derive(Debug)]
+pub(crate) enum Event {
     /// A node reports something.
     Report(Report),
-    /// Someone asks which dynos there are.
-    Dynos(oneshot::Sender<Vec<DynoStatus>>),
-    /// Plan again.
-    Tick,
+    /// Someone asks which dynos there are, of one app or of all.
+    Dynos(Option<AppName>, oneshot::Sender<Vec<DynoStatus>>),
+    /// Someone asks what a command would do.
+    Preview(Command, oneshot::Sender<Result<Vec<Step>, Refused>>),
+    /// Every dyno is to be drained; the answer goes back when that is done.
+    Shutdown {
+        grace: Duration,
+        reply: oneshot::Sender<()>,
+    },
 }
 
 /// What a reconciler puts out.
@@ -49,71 +88,67 @@ pub struct Outputs {
     pub logs: mpsc::Receiver<LogEvent>,
 }
 
-/// Why a reconciler did not start.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum StartError {
-    /// The ledger does not make sense.
-    #[error("the ledger holds a fact that does not fit")]
-    Replay(#[source] Misfit),
-    /// The ledger cannot be written.
-    #[error("cannot write to the ledger")]
-    Ledger(#[source] LedgerError),
-}
-
 /// Why a reconciler ended before it was told to.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, thiserror::Error)]
 pub enum RunError {
-    /// The ledger cannot be written; another reconciler may have taken over.
-    #[error("cannot write to the ledger")]
-    Ledger(#[source] LedgerError),
+    /// Another reconciler has taken over.
+    #[error("the ledger has another writer")]
+    Ledger(#[source] AppendError),
+    /// What was written does not make sense.
+    #[error("the ledger holds a fact that does not fit")]
+    Misfit(#[from] Misfit),
     /// Nobody takes the steps any more.
     #[error("nobody carries out the steps")]
     NoExecutor,
 }
 
-/// The task that decides. Made by [`start`].
+/// A shutdown under way.
 #[derive(Debug)]
+struct Closing {
+    /// When it is over, whatever is still there.
+    ends: Time,
+    replies: Vec<oneshot::Sender<()>>,
+}
+
+/// The task that decides. Made by [`start`].
 pub struct Reconciler {
     state: State,
+    writer: Writer,
     started: Instant,
     events: mpsc::Receiver<Event>,
+    requests: mpsc::Receiver<Request>,
     /// Whether something was taken in, since the last plan, that asks for another.
     news: bool,
+    closing: Option<Closing>,
     steps: mpsc::Sender<Step>,
 }
 
-/// Replays the ledger and makes a reconciler of it. `seed` gives back-off its jitter.
-///
-/// Time is counted from here. There can be one reconciler a ledger: a second one takes over, and the
-/// first one ends at its next fact.
-pub fn start(ledger: Ledger, seed: u64) -> Result<(Reconciler, Control, Outputs), StartError> {
-    let (event_sender, events) = mpsc::channel(EVENTS_MAX);
-    let (step_sender, steps) = mpsc::channel(STEPS_MAX);
-    let (log_sender, logs) = mpsc::channel(LOGS_MAX);
-    let (state, standings) = State::replay(ledger, seed, log_sender)?;
-    let reconciler = Reconciler {
-        state,
-        started: Instant::now(),
-        events,
-        news: false,
-        steps: step_sender,
-    };
-    Ok((
-        reconciler,
-        Control::new(event_sender, standings),
-        Outputs { steps, logs },
-    ))
+impl fmt::Debug for Reconciler {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Reconciler").finish_non_exhaustive()
+    }
+}
+
+/// What the reconciler wakes for.
+enum Wake {
+    Event(Event),
+    Request(Request),
+    Done(Done),
+    Tick,
+    /// There is nobody left who could want anything.
+    Deserted,
 }
 
 impl Reconciler {
-    /// Acts on events until a `Shutdown` is done or every [`Control`] is dropped.
+    /// Acts on events until a shutdown is done or every [`Control`](crate::Control) is dropped.
     pub async fn run(mut self) -> Result<(), RunError> {
         let mut wake_at = None;
         let mut planned = Time::ZERO;
         loop {
             // Heartbeats move the next death, and nothing else: they cost no plan.
             let death = self.state.next_death(planned);
-            let wake = [wake_at, death].into_iter().flatten().min();
+            let ends = self.closing.as_ref().map(|closing| closing.ends);
+            let wake = [wake_at, death, ends].into_iter().flatten().min();
             if !self.take_events(wake).await? {
                 return Ok(());
             }
@@ -121,13 +156,15 @@ impl Reconciler {
                 continue;
             }
             planned = self.now();
-            if self.state.closed(planned) {
-                self.state.answer_shutdown();
+            if self.closed(planned) {
                 return Ok(());
             }
-            let (steps, wake) = self.state.decide(planned).map_err(RunError::Ledger)?;
-            wake_at = wake;
-            for step in steps {
+            let decision = self.state.decide(planned);
+            let retry_at = self
+                .writer
+                .record(decision.facts, self.state.view.at, planned);
+            wake_at = [decision.wake_at, retry_at].into_iter().flatten().min();
+            for step in decision.steps {
                 self.send(step).await?;
             }
         }
@@ -137,50 +174,82 @@ impl Reconciler {
         Time::ZERO + self.started.elapsed()
     }
 
-    /// Waits for an event or the time to wake, unless there is news already; then takes what else is
-    /// there. False: there is nobody left who could send any.
+    /// Waits for something to act on, unless there is news already; then takes what else is there. False:
+    /// there is nobody left who could send any.
     async fn take_events(&mut self, wake_at: Option<Time>) -> Result<bool, RunError> {
         if !self.news {
-            let wake = wake_at.map(|at| self.started + at.since(Time::ZERO));
-            let first = tokio::select! {
-                event = self.events.recv() => event,
-                () = sleep_until(wake.unwrap_or(self.started)), if wake.is_some() => Some(Event::Tick),
-            };
-            let Some(first) = first else { return Ok(false) };
-            self.take(first)?;
+            match self.wake(wake_at).await {
+                Wake::Event(event) => self.take(event),
+                Wake::Request(request) => self.writer.consider(request, &self.state),
+                Wake::Done(done) => {
+                    // Facts may have waited for their turn.
+                    self.news = true;
+                    let now = self.now();
+                    self.writer.settle(done, &mut self.state, now)?;
+                }
+                Wake::Tick => self.news = true,
+                Wake::Deserted => return Ok(false),
+            }
         }
         for _ in 1..BATCH_MAX {
             let Ok(event) = self.events.try_recv() else {
                 break;
             };
-            self.take(event)?;
+            self.take(event);
         }
         Ok(true)
     }
 
-    fn take(&mut self, event: Event) -> Result<(), RunError> {
+    async fn wake(&mut self, wake_at: Option<Time>) -> Wake {
+        let free = self.writer.is_free();
+        let wake = wake_at.map(|at| self.started + at.since(Time::ZERO));
+        tokio::select! {
+            event = self.events.recv() => event.map_or(Wake::Deserted, Wake::Event),
+            request = self.requests.recv(), if free => request.map_or(Wake::Deserted, Wake::Request),
+            done = self.writer.done(), if !free => Wake::Done(done),
+            () = sleep_until(wake.unwrap_or(self.started)), if wake.is_some() => Wake::Tick,
+        }
+    }
+
+    fn take(&mut self, event: Event) {
         let now = self.now();
         match event {
-            Event::Command(Command::Shutdown { grace }, reply) => {
-                self.state.close(Closing {
-                    deadline: now + grace,
-                    reply,
-                });
-                self.news = true;
-            }
-            Event::Command(command, reply) => {
-                let answer = self.state.command(command).map_err(RunError::Ledger)?;
-                // Whoever asked may have gone; the command stands.
-                let _ = reply.send(answer);
-                self.news = true;
-            }
             Event::Report(report) => self.news |= self.state.report(&report, now),
-            Event::Dynos(reply) => {
-                let _ = reply.send(self.state.dynos(now));
+            // Whoever asked may have gone.
+            Event::Dynos(app, reply) => drop(reply.send(self.state.dynos(app.as_ref(), now))),
+            Event::Preview(command, reply) => {
+                drop(reply.send(self.state.preview(&command, now)));
             }
-            Event::Tick => self.news = true,
+            Event::Shutdown { grace, reply } => self.close(now + grace, reply),
         }
-        Ok(())
+    }
+
+    /// Has every dyno drained by a deadline; a second time only waits for the first.
+    fn close(&mut self, deadline: Time, reply: oneshot::Sender<()>) {
+        if let Some(closing) = &mut self.closing {
+            closing.replies.push(reply);
+            return;
+        }
+        self.state.wind_down(deadline);
+        self.closing = Some(Closing {
+            ends: deadline + STOP_GRACE,
+            replies: vec![reply],
+        });
+        self.news = true;
+    }
+
+    /// Whether a shutdown is done, or its time is over; then it is answered.
+    fn closed(&mut self, now: Time) -> bool {
+        let quiet = self.state.is_quiet() && self.writer.is_free();
+        let over = |closing: &Closing| quiet || now >= closing.ends;
+        if !self.closing.as_ref().is_some_and(over) {
+            return false;
+        }
+        for reply in self.closing.take().into_iter().flat_map(|c| c.replies) {
+            // Whoever asked may have gone; it is done all the same.
+            let _ = reply.send(());
+        }
+        true
     }
 
     /// Hands out a step. While there is no room, events are taken in: so an executor that reports before
@@ -194,15 +263,8 @@ impl Reconciler {
                 }
                 Some(event) = self.events.recv() => event,
             };
-            self.take(event)?;
+            self.take(event);
         }
-    }
-}
-
-impl Closing {
-    /// When a shutdown is over, whatever is still there.
-    fn ends(&self) -> Time {
-        self.deadline + STOP_GRACE
     }
 }
 

@@ -1,116 +1,141 @@
 //! What a reconciler knows, and what it does about it, without waiting for anything.
 //!
-//! Owns intent, observation and the ledger's end. Must not know clocks or channels that can be full.
+//! Owns intent, observation and the end of the ledger. Must not know clocks, nor channels that can be full.
 
-use super::StartError;
-use crate::command::{self, Accepted, Command, Rejected};
-use crate::handle::{DynoStatus, Standing, Standings};
-use crate::ledger::{Ledger, LedgerError};
-use crate::log::{self, LogEvent};
-use grid::desired::{Desired, Fact};
-use grid::fault::Fault;
+use super::held::Held;
+use super::lines::Lines;
+use super::{Options, Request, Wish};
+use crate::access;
+use crate::command::{self, Accepted, Actor, Command, Rejected};
+use crate::handle::{DynoStatus, Refused};
+use crate::keys::Keys;
+use crate::ledger::{Change, Entry, Seq};
+use crate::log;
+use crate::view::View;
+use grid::desired::{Fact, Misfit};
 use grid::lifecycle;
 use grid::name::{AppName, DynoKey};
-use grid::observed::{Change, Observed};
-use grid::plan::{self, Note, Report, Step};
+use grid::observed::Observed;
+use grid::plan::{self, Note, Policy, Report, Step};
 use grid::time::Time;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::Arc;
-use tokio::sync::{mpsc, oneshot, watch};
-
-/// A shutdown under way.
-#[derive(Debug)]
-pub(super) struct Closing {
-    pub(super) deadline: Time,
-    pub(super) reply: oneshot::Sender<Result<Accepted, Rejected>>,
-}
+use tokio::sync::watch;
 
 #[derive(Debug)]
 pub(super) struct State {
-    ledger: Ledger,
-    /// Facts of the ledger that are folded in.
-    read: usize,
-    desired: Desired,
+    pub(super) view: View,
+    keys: Keys,
     observed: Observed,
+    policy: Policy,
     notes: BTreeSet<Note>,
-    logs: mpsc::Sender<LogEvent>,
-    /// Lines that found no room, by app.
-    lost: BTreeMap<AppName, u64>,
-    standings: watch::Sender<Arc<Standings>>,
-    closing: Option<Closing>,
+    lines: Lines,
+    views: watch::Sender<Arc<View>>,
+    /// When dynos are to be gone, in a shutdown.
+    deadline: Option<Time>,
+}
+
+/// What a request comes to.
+pub(super) enum Answer {
+    /// It is answered with this, and nothing is to be written.
+    Known(Accepted),
+    /// These changes are to be written.
+    Write(Vec<Change>),
+}
+
+/// What was decided.
+pub(super) struct Decision {
+    /// To be carried out.
+    pub(super) steps: Vec<Step>,
+    /// To be written before the rest of the plan can be made.
+    pub(super) facts: Vec<Fact>,
+    /// When to plan again.
+    pub(super) wake_at: Option<Time>,
 }
 
 impl State {
-    /// The state after all facts of a ledger, and one more: that this reconciler started.
-    pub(super) fn replay(
-        ledger: Ledger,
-        seed: u64,
-        logs: mpsc::Sender<LogEvent>,
-    ) -> Result<(Self, watch::Receiver<Arc<Standings>>), StartError> {
-        let mut facts = ledger.replay(0);
-        let started = [Fact::ReconcilerStarted];
-        let read = ledger
-            .append(facts.len(), &started)
-            .map_err(StartError::Ledger)?;
-        facts.extend(started);
-        let desired = Desired::replay(&facts).map_err(StartError::Replay)?;
-        let observed = Observed::new(&desired, seed, Time::ZERO);
-        let (standings, receiver) = watch::channel(Arc::new(standings(&desired)));
-        let state = State {
-            ledger,
-            read,
-            desired,
+    /// The state after all entries of a ledger, the last of which says that this reconciler started.
+    pub(super) fn new(view: View, keys: Keys, options: &Options, lines: Lines) -> Self {
+        let observed = Observed::new(&view.desired, options.seed, Time::ZERO);
+        State {
+            views: watch::channel(Arc::new(view.clone())).0,
+            view,
+            keys,
             observed,
+            policy: options.policy,
             notes: BTreeSet::new(),
-            logs,
-            lost: BTreeMap::new(),
-            standings,
-            closing: None,
-        };
-        Ok((state, receiver))
+            lines,
+            deadline: None,
+        }
     }
 
-    /// Checks a command and appends its facts.
-    pub(super) fn command(
-        &mut self,
-        command: Command,
-    ) -> Result<Result<Accepted, Rejected>, LedgerError> {
-        if self.closing.is_some() {
-            return Ok(Err(Rejected::ShuttingDown));
-        }
-        let facts = match command::facts(&self.desired, self.observed.next_run, command) {
-            Ok(facts) => facts,
-            Err(rejected) => return Ok(Err(rejected)),
-        };
-        self.append(&facts)?;
-        let version = facts.iter().find_map(|fact| match fact {
-            Fact::ReleaseCreated { release, .. } => Some(release.version),
-            _ => None,
-        });
-        Ok(Ok(Accepted { version }))
+    pub(super) fn views(&self) -> watch::Receiver<Arc<View>> {
+        self.views.subscribe()
     }
 
-    fn append(&mut self, facts: &[Fact]) -> Result<(), LedgerError> {
-        self.read = self.ledger.append(self.read, facts)?;
-        for fact in facts {
-            self.desired
-                .apply(fact)
-                .expect("a fact is tried before it is appended");
+    /// What a request comes to, given what is known now.
+    pub(super) fn consider(&self, request: &Request) -> Result<Answer, Refused> {
+        let actor = &request.actor;
+        if let Some(key) = &request.key
+            && let Some(accepted) = self.keys.find(&actor.by, key, actor.at_ms)?
+        {
+            return Ok(Answer::Known(accepted));
         }
+        if self.deadline.is_some() {
+            return Err(Rejected::ShuttingDown.into());
+        }
+        let changes: Vec<Change> = match &request.wish {
+            Wish::Command(command) => {
+                let facts = self.facts(command, actor)?;
+                facts.into_iter().map(Change::Fact).collect()
+            }
+            Wish::CreateToken(token) => self.access(access::Change::TokenCreated(token.clone()))?,
+            Wish::RevokeToken(id) => self.access(access::Change::TokenRevoked(id.clone()))?,
+        };
+        if changes.is_empty() {
+            return Ok(Answer::Known(Accepted::default()));
+        }
+        Ok(Answer::Write(changes))
+    }
+
+    fn access(&self, change: access::Change) -> Result<Vec<Change>, access::Misfit> {
+        self.view.tokens.check(&change)?;
+        Ok(vec![Change::Access(change)])
+    }
+
+    fn facts(&self, command: &Command, actor: &Actor) -> Result<Vec<Fact>, Rejected> {
+        command::facts(&self.view.desired, &self.observed, command.clone(), actor)
+    }
+
+    /// What a command would do if all went well.
+    pub(super) fn preview(&self, command: &Command, now: Time) -> Result<Vec<Step>, Refused> {
+        let facts = self.facts(command, &Actor::default())?;
+        let (desired, observed) = (&self.view.desired, &self.observed);
+        let steps = plan::preview(desired, observed, &self.policy, &facts, now);
+        Ok(steps.map_err(Rejected::Misfit)?)
+    }
+
+    /// Takes what is in the ledger, and returns what came of it.
+    pub(super) fn fold(&mut self, at: Seq, entry: &Entry) -> Result<Accepted, Misfit> {
+        self.view.apply(at, entry)?;
+        let accepted = accepted(entry);
+        self.keys.note(entry, accepted);
         // Formation comes before the release in a deploy, but its line tells the release's sizes.
-        for fact in facts {
-            self.log(log::of_fact(fact, &self.desired));
+        for change in &entry.changes {
+            if let Change::Fact(fact) = change {
+                self.lines
+                    .say(log::of_fact(fact, &self.view.desired, &entry.by));
+            }
         }
-        self.standings
-            .send_replace(Arc::new(standings(&self.desired)));
-        Ok(())
+        self.views.send_replace(Arc::new(self.view.clone()));
+        Ok(accepted)
     }
 
     /// Takes a report, and says whether it asks for a new plan.
     pub(super) fn report(&mut self, report: &Report, now: Time) -> bool {
         let news = self.observed.is_news(report, now);
         let changes = self.observed.apply(report, now);
-        self.log_changes(&changes);
+        self.lines.say(changes.iter().flat_map(log::of_change));
         news
     }
 
@@ -119,64 +144,57 @@ impl State {
         self.observed.next_death(planned)
     }
 
-    pub(super) fn close(&mut self, closing: Closing) {
-        match &self.closing {
-            None => self.closing = Some(closing),
-            Some(_) => {
-                let _ = closing.reply.send(Err(Rejected::ShuttingDown));
-            }
-        }
+    /// Has every dyno drained by this time.
+    pub(super) fn wind_down(&mut self, deadline: Time) {
+        self.deadline = Some(deadline);
     }
 
-    /// Whether a shutdown is done, or its time is over.
-    pub(super) fn closed(&self, now: Time) -> bool {
-        let closing = self.closing.as_ref();
-        closing.is_some_and(|closing| self.observed.dynos.is_empty() || now >= closing.ends())
+    /// Whether there is no dyno left.
+    pub(super) fn is_quiet(&self) -> bool {
+        self.observed.dynos.is_empty()
     }
 
-    pub(super) fn answer_shutdown(&mut self) {
-        if let Some(closing) = self.closing.take() {
-            // Whoever asked may have gone; it is done all the same.
-            let _ = closing.reply.send(Ok(Accepted::default()));
-        }
-    }
-
-    /// Plans, and notes the steps as issued. Returns those to be carried out, and when to plan again.
-    pub(super) fn decide(&mut self, now: Time) -> Result<(Vec<Step>, Option<Time>), LedgerError> {
-        self.observed.prune(&self.desired);
-        let mut plan = match &self.closing {
-            Some(closing) => {
-                let mut plan = plan::wind_down(&self.observed, closing.deadline, now);
-                plan.wake_at = Some(
-                    plan.wake_at
-                        .map_or(closing.ends(), |at| at.min(closing.ends())),
-                );
-                plan
-            }
-            None => plan::plan(&self.desired, &self.observed, now),
+    /// Plans, and notes the steps as issued.
+    pub(super) fn decide(&mut self, now: Time) -> Decision {
+        self.observed.prune(&self.view.desired);
+        let plan = match self.deadline {
+            Some(deadline) => plan::wind_down(&self.observed, deadline, now),
+            None => plan::plan(&self.view.desired, &self.observed, &self.policy, now),
         };
-        let mut out = Vec::with_capacity(plan.steps.len());
-        for step in plan.steps.drain(..) {
-            if let Step::Record { fact } = &step {
-                self.append(std::slice::from_ref(fact))?;
+        let (mut steps, mut facts) = (Vec::with_capacity(plan.steps.len()), Vec::new());
+        let mut held = Held::default();
+        for step in plan.steps {
+            if held.holds(&step) {
                 continue;
             }
-            self.log(log::of_step(&step));
-            let change = self.observed.issue(&step, &self.desired, now);
-            self.log_changes(change.as_slice());
-            out.push(step);
+            if let Step::Record { fact } = step {
+                held.hold(&fact);
+                facts.push(fact);
+                continue;
+            }
+            self.lines.say(log::of_step(&step));
+            let change = self.observed.issue(&step, &self.view.desired, now);
+            self.lines.say(change.iter().flat_map(log::of_change));
+            steps.push(step);
         }
-        let known = std::mem::replace(&mut self.notes, plan.notes.clone());
-        for note in plan.notes.difference(&known) {
-            self.log(log::of_note(note, now));
+        let known = std::mem::replace(&mut self.notes, plan.notes);
+        let new = self.notes.difference(&known);
+        self.lines
+            .say(new.filter_map(|note| log::of_note(note, now)));
+        self.lines.say_losses();
+        Decision {
+            steps,
+            facts,
+            wake_at: plan.wake_at,
         }
-        self.log_losses();
-        Ok((out, plan.wake_at))
     }
 
-    /// The dynos there are, and the places that wait after a crash.
-    pub(super) fn dynos(&self, now: Time) -> Vec<DynoStatus> {
-        let there = self.observed.dynos.iter().map(|(key, dyno)| DynoStatus {
+    /// The dynos there are, and the places that wait after a crash; of one app, or of all.
+    pub(super) fn dynos(&self, app: Option<&AppName>, now: Time) -> Vec<DynoStatus> {
+        let wanted = |key: &AppName| app.is_none_or(|app| app == key);
+        let there = self.observed.dynos.iter();
+        let there = there.filter(|(key, _)| wanted(&key.app));
+        let there = there.map(|(key, dyno)| DynoStatus {
             dyno: key.clone(),
             version: dyno.version,
             state: dyno.state,
@@ -184,11 +202,9 @@ impl State {
             for_secs: now.since(dyno.since).as_secs(),
             node: Some(dyno.node.clone()),
         });
-        let waiting = self
-            .observed
-            .crashes
-            .iter()
-            .filter(|(_, history)| history.not_before > now);
+        let waiting = self.observed.crashes.iter();
+        let waiting =
+            waiting.filter(|(slot, history)| wanted(&slot.app) && history.not_before > now);
         let waiting = waiting.map(|(slot, history)| DynoStatus {
             dyno: DynoKey {
                 app: slot.app.clone(),
@@ -206,50 +222,16 @@ impl State {
         all.dedup_by(|a, b| a.dyno == b.dyno);
         all
     }
-
-    fn log_changes(&mut self, changes: &[Change]) {
-        for change in changes {
-            for line in log::of_change(change) {
-                self.log(Some(line));
-            }
-        }
-    }
-
-    fn log(&mut self, line: Option<LogEvent>) {
-        if let Some(line) = line {
-            let app = line.app.clone();
-            if self.logs.try_send(line).is_err() {
-                *self.lost.entry(app).or_default() += 1;
-            }
-        }
-    }
-
-    /// Says how many lines were dropped, once there is room again.
-    fn log_losses(&mut self) {
-        while let Some((app, lines)) = self.lost.pop_first() {
-            let text = format!("{} -> {lines} lines were dropped", Fault::TailOverflow);
-            let line = LogEvent {
-                app: app.clone(),
-                source: log::Source::Api,
-                text,
-            };
-            if self.logs.try_send(line).is_err() {
-                self.lost.insert(app, lines);
-                return;
-            }
-        }
-    }
 }
 
-fn standings(desired: &Desired) -> Standings {
-    let standing = |app: &grid::desired::App| Standing {
-        newest: app.newest().map(|release| release.version),
-        serving: app.serving,
-        failed: app.failed.clone(),
-    };
-    desired
-        .apps
-        .iter()
-        .map(|(name, app)| (name.clone(), standing(app)))
-        .collect()
+/// What came of the request that became this entry.
+pub(super) fn accepted(entry: &Entry) -> Accepted {
+    let version = entry.changes.iter().find_map(|change| match change {
+        Change::Fact(Fact::ReleaseCreated { release, .. }) => Some(release.version),
+        _ => None,
+    });
+    Accepted {
+        version,
+        repeated: false,
+    }
 }

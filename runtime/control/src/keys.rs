@@ -1,0 +1,146 @@
+//! The requests that were carried out, by their idempotency keys.
+//!
+//! Owns how long they are remembered. Must not know what they asked for.
+
+use crate::command::Accepted;
+use crate::handle::Refused;
+use crate::ledger::{Entry, IdempotencyKey};
+use std::collections::{BTreeMap, VecDeque};
+
+/// Keys that are remembered, the newest ones.
+const KEYS_MAX: usize = 10_000;
+/// How long a key is remembered: a day, in milliseconds.
+const KEY_LIFE_MS: u64 = 24 * 60 * 60 * 1_000;
+
+/// Each client has keys of its own: who sent it, and its text.
+type Name = (String, String);
+
+/// What came of requests with keys.
+#[derive(Debug, Default)]
+pub(crate) struct Keys {
+    known: BTreeMap<Name, Known>,
+    /// Oldest first.
+    order: VecDeque<(u64, Name)>,
+}
+
+#[derive(Debug)]
+struct Known {
+    at_ms: u64,
+    digest: [u8; 32],
+    accepted: Accepted,
+}
+
+impl Keys {
+    /// What came of this request, if it was carried out before. An error: it was another one.
+    pub(crate) fn find(
+        &self,
+        by: &str,
+        key: &IdempotencyKey,
+        now_ms: u64,
+    ) -> Result<Option<Accepted>, Refused> {
+        let name = (by.to_owned(), key.text.clone());
+        let known = self.known.get(&name);
+        let fresh = known.filter(|known| now_ms < known.at_ms.saturating_add(KEY_LIFE_MS));
+        match fresh {
+            None => Ok(None),
+            Some(known) if known.digest == key.digest => Ok(Some(Accepted {
+                repeated: true,
+                ..known.accepted
+            })),
+            Some(_) => Err(Refused::KeyReused),
+        }
+    }
+
+    /// Remembers what came of an entry, if its request had a key.
+    pub(crate) fn note(&mut self, entry: &Entry, accepted: Accepted) {
+        let Some(key) = &entry.key else { return };
+        let name = (entry.by.clone(), key.text.clone());
+        let known = Known {
+            at_ms: entry.at_ms,
+            digest: key.digest,
+            accepted,
+        };
+        self.known.insert(name.clone(), known);
+        self.order.push_back((entry.at_ms, name));
+        self.prune(entry.at_ms);
+    }
+
+    fn prune(&mut self, now_ms: u64) {
+        while let Some((at_ms, _)) = self.order.front() {
+            let old = now_ms >= at_ms.saturating_add(KEY_LIFE_MS);
+            if self.order.len() <= KEYS_MAX && !old {
+                return;
+            }
+            let Some((at_ms, name)) = self.order.pop_front() else {
+                return;
+            };
+            // One that was used again since then stays.
+            if self
+                .known
+                .get(&name)
+                .is_some_and(|known| known.at_ms == at_ms)
+            {
+                self.known.remove(&name);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ledger::EntryId;
+
+    fn key(text: &str, request: &str) -> IdempotencyKey {
+        IdempotencyKey::new(text, request.as_bytes()).expect("valid")
+    }
+
+    fn entry(at_ms: u64, by: &str, key: IdempotencyKey) -> Entry {
+        Entry {
+            id: EntryId::random(),
+            at_ms,
+            by: by.into(),
+            key: Some(key),
+            changes: vec![],
+        }
+    }
+
+    fn found(keys: &Keys, by: &str, key: &IdempotencyKey, now_ms: u64) -> bool {
+        let found = keys.find(by, key, now_ms).expect("the same request");
+        found.is_some_and(|accepted| accepted.repeated)
+    }
+
+    #[test]
+    fn a_request_is_known_again_for_a_day() {
+        let mut keys = Keys::default();
+        keys.note(&entry(1_000, "me", key("k", "a")), Accepted::default());
+        assert!(found(&keys, "me", &key("k", "a"), 2_000));
+        assert!(!found(&keys, "you", &key("k", "a"), 2_000));
+        assert!(!found(&keys, "me", &key("l", "a"), 2_000));
+        let other = keys.find("me", &key("k", "b"), 2_000);
+        assert!(matches!(other, Err(Refused::KeyReused)));
+        assert!(!found(&keys, "me", &key("k", "b"), 1_000 + KEY_LIFE_MS));
+    }
+
+    #[test]
+    fn only_the_newest_are_remembered() {
+        let mut keys = Keys::default();
+        for number in 0..=KEYS_MAX {
+            let key = key(&number.to_string(), "a");
+            keys.note(&entry(1, "me", key), Accepted::default());
+        }
+        assert_eq!(keys.known.len(), KEYS_MAX);
+        assert!(!found(&keys, "me", &key("0", "a"), 1));
+        assert!(found(&keys, "me", &key("1", "a"), 1));
+    }
+
+    #[test]
+    fn a_key_that_was_used_again_is_kept_as_long_as_its_last_use() {
+        let mut keys = Keys::default();
+        keys.note(&entry(0, "me", key("k", "a")), Accepted::default());
+        let later = KEY_LIFE_MS + 1;
+        keys.note(&entry(later, "me", key("k", "b")), Accepted::default());
+        assert!(found(&keys, "me", &key("k", "b"), later));
+        assert_eq!(keys.order.len(), 1);
+    }
+}

@@ -1,0 +1,108 @@
+//! A ledger in memory, which lives as long as the process.
+//!
+//! Owns a list of encoded entries. Must not know what an entry means.
+
+use super::{AppendError, Entry, Ledger, ReadError, Seq};
+use futures_util::FutureExt;
+use futures_util::future::{BoxFuture, ready};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use tokio::sync::watch;
+
+/// Entries that a ledger in memory holds: at one a second, that is more than ten days.
+const ENTRIES_MAX: usize = 1_000_000;
+
+/// A ledger in memory. A clone is the same ledger.
+#[derive(Clone, Debug)]
+pub struct Memory {
+    /// Encoded, so that what a disk would refuse is refused here as well.
+    entries: Arc<Mutex<Vec<Vec<u8>>>>,
+    last: Arc<watch::Sender<Seq>>,
+}
+
+/// There is no room.
+#[derive(Debug, thiserror::Error)]
+#[error("a ledger in memory holds {ENTRIES_MAX} entries")]
+struct Full;
+
+impl Default for Memory {
+    fn default() -> Self {
+        Memory::new()
+    }
+}
+
+impl Memory {
+    /// An empty ledger.
+    pub fn new() -> Self {
+        Memory {
+            entries: Arc::default(),
+            last: Arc::new(watch::channel(Seq::START).0),
+        }
+    }
+
+    fn push(&self, after: Seq, entry: &Entry) -> Result<Seq, AppendError> {
+        let bytes = entry.encode()?;
+        let mut entries = self.lock();
+        let actual = seq(entries.len());
+        if actual != after {
+            return Err(AppendError::Conflict {
+                expected: after,
+                actual,
+            });
+        }
+        if entries.len() >= ENTRIES_MAX {
+            return Err(AppendError::Unavailable(Arc::new(Full)));
+        }
+        entries.push(bytes);
+        // Said while the list is held, so that the last one said is the last one there is.
+        self.last.send_replace(after.next());
+        Ok(after.next())
+    }
+
+    fn list(&self, after: Seq, limit: usize) -> Result<Vec<(Seq, Entry)>, ReadError> {
+        let entries = self.lock();
+        let first = usize::try_from(after.0).unwrap_or(usize::MAX);
+        let rest = entries.get(first..).unwrap_or_default();
+        let listed = rest.iter().zip(first + 1..).take(limit);
+        listed
+            .map(|(bytes, number)| {
+                let at = seq(number);
+                let entry = Entry::decode(bytes).map_err(|source| ReadError::Unknown {
+                    at,
+                    source: Arc::new(source),
+                })?;
+                Ok((at, entry))
+            })
+            .collect()
+    }
+
+    /// A panic elsewhere leaves the list whole: an entry is added in one go.
+    fn lock(&self) -> MutexGuard<'_, Vec<Vec<u8>>> {
+        self.entries.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn seq(number: usize) -> Seq {
+    Seq(number as u64)
+}
+
+impl Ledger for Memory {
+    fn append<'a>(
+        &'a self,
+        after: Seq,
+        entry: &'a Entry,
+    ) -> BoxFuture<'a, Result<Seq, AppendError>> {
+        ready(self.push(after, entry)).boxed()
+    }
+
+    fn read(
+        &self,
+        after: Seq,
+        limit: usize,
+    ) -> BoxFuture<'_, Result<Vec<(Seq, Entry)>, ReadError>> {
+        ready(self.list(after, limit)).boxed()
+    }
+
+    fn watch(&self) -> watch::Receiver<Seq> {
+        self.last.subscribe()
+    }
+}

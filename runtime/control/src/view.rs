@@ -1,0 +1,94 @@
+//! What the entries of a ledger come to.
+//!
+//! Owns the fold over entries: intent, tokens, and who made which app. Must not know what is observed, nor
+//! who asks.
+
+use crate::access::Tokens;
+use crate::ledger::{Change, Entry, Seq};
+use grid::desired::{Desired, Fact, Misfit};
+use grid::name::{AppName, Version};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// All that a ledger says, up to one entry. A clone shares what did not change.
+#[derive(Clone, Debug, Default)]
+pub struct View {
+    /// The last entry that is in it.
+    pub at: Seq,
+    /// Apps, and what was decided about them.
+    pub desired: Desired,
+    /// Who may do what.
+    pub tokens: Tokens,
+    origins: Arc<BTreeMap<AppName, Origin>>,
+}
+
+/// How an app came to be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Origin {
+    /// When it was made, in milliseconds since 1970.
+    pub created_ms: u64,
+    /// Who made it.
+    pub created_by: String,
+}
+
+/// What became of one release.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// It is published.
+    Serving,
+    /// It did not come up, for this reason. What served before goes on serving.
+    Failed(String),
+    /// A newer one, this, was made before it was published.
+    Superseded(Version),
+    /// The app is gone.
+    Destroyed,
+}
+
+impl View {
+    /// How an app came to be.
+    pub fn origin(&self, app: &AppName) -> Option<&Origin> {
+        self.origins.get(app)
+    }
+
+    /// What became of a release that was made, if that is known yet.
+    pub fn outcome(&self, app: &AppName, version: Version) -> Option<Outcome> {
+        let Some(app) = self.desired.apps.get(app) else {
+            return Some(Outcome::Destroyed);
+        };
+        if app.serving == Some(version) {
+            return Some(Outcome::Serving);
+        }
+        if let Some(reason) = app.failed.get(&version) {
+            return Some(Outcome::Failed(reason.clone()));
+        }
+        let newest = app.newest().map(|release| release.version);
+        newest
+            .filter(|newest| *newest > version)
+            .map(Outcome::Superseded)
+    }
+
+    /// Takes one more entry. After an error the view is of no use any more.
+    pub(crate) fn apply(&mut self, at: Seq, entry: &Entry) -> Result<(), Misfit> {
+        for change in &entry.changes {
+            match change {
+                Change::Fact(fact) => {
+                    self.desired.apply(fact)?;
+                    self.note_origin(fact, entry);
+                }
+                Change::Access(change) => self.tokens.apply(change),
+            }
+        }
+        self.at = at;
+        Ok(())
+    }
+
+    fn note_origin(&mut self, fact: &Fact, entry: &Entry) {
+        if let Fact::AppCreated { app, .. } = fact {
+            let origin = Origin {
+                created_ms: entry.at_ms,
+                created_by: entry.by.clone(),
+            };
+            Arc::make_mut(&mut self.origins).insert(app.clone(), origin);
+        }
+    }
+}
