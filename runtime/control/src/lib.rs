@@ -82,8 +82,10 @@ mod handle;
 mod keys;
 pub mod ledger;
 mod log;
+pub mod logs;
 mod random;
 mod reconcile;
+pub mod usage;
 mod view;
 
 pub use command::{Accepted, Actor, Command, ConfigChanges, Deploy, Rejected};

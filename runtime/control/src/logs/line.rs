@@ -1,0 +1,145 @@
+//! One line of an app's log, and what makes a line match.
+//!
+//! Owns the documented form, `TIMESTAMP SOURCE[DYNO]: TEXT`. Must not know where lines are kept.
+
+use crate::log::{LogEvent, Source as EventSource};
+use grid::name::{DynoId, ProcessType};
+use std::fmt;
+use std::time::SystemTime;
+
+/// Longest text that is kept, in bytes: a guest's line of 10,000 bytes, escaped.
+pub const LINE_BYTES_MAX: usize = 64 * 1024;
+
+/// Who says a line.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// The app itself: `app[web.1]`.
+    App(DynoId),
+    /// The platform, about a dyno: `dyno[web.1]`.
+    Dyno(DynoId),
+    /// The router, one line a request: `dyno[router]`.
+    Router,
+    /// A user's command, or what became of it: `dyno[api]`.
+    Api,
+}
+
+impl Source {
+    /// The dyno that the line is from or about.
+    pub fn dyno(&self) -> Option<&DynoId> {
+        match self {
+            Source::App(dyno) | Source::Dyno(dyno) => Some(dyno),
+            Source::Router | Source::Api => None,
+        }
+    }
+}
+
+impl fmt::Display for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Source::App(dyno) => write!(f, "app[{dyno}]"),
+            Source::Dyno(dyno) => write!(f, "dyno[{dyno}]"),
+            Source::Router => f.write_str("dyno[router]"),
+            Source::Api => f.write_str("dyno[api]"),
+        }
+    }
+}
+
+/// One line of an app's log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Line {
+    /// When it was said, by the wall clock.
+    pub at: SystemTime,
+    /// Who says it.
+    pub source: Source,
+    /// What is said; printable, without an end of line.
+    pub text: String,
+}
+
+impl Line {
+    /// The line for what the control plane did, said at this time.
+    pub fn of_event(event: LogEvent, at: SystemTime) -> Self {
+        let source = match event.source {
+            EventSource::Api => Source::Api,
+            EventSource::Dyno(dyno) => Source::Dyno(dyno),
+        };
+        Line {
+            at,
+            source,
+            text: event.text,
+        }
+    }
+
+    /// Cuts what is too long, and escapes what could pose as another line or steer a terminal.
+    pub(super) fn cleaned(mut self) -> Self {
+        if self.text.len() > LINE_BYTES_MAX {
+            self.text
+                .truncate(self.text.floor_char_boundary(LINE_BYTES_MAX));
+        }
+        let hostile = |c: char| c != '\t' && c.is_control();
+        // By bytes first, since nearly every line is harmless: C0, DEL, and what C1 begins with.
+        let suspect = |byte: u8| (byte < b' ' && byte != b'\t') || byte == 0x7f || byte == 0xc2;
+        if self.text.bytes().any(suspect) {
+            let mut clean = String::with_capacity(self.text.len() + 16);
+            for c in self.text.chars() {
+                if hostile(c) {
+                    clean.extend(c.escape_default());
+                } else {
+                    clean.push(c);
+                }
+            }
+            self.text = clean;
+        }
+        self
+    }
+}
+
+/// `2026-11-21T19:09:12.345678+00:00 app[web.1]: hello`
+impl fmt::Display for Line {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let at = humantime::format_rfc3339_micros(self.at).to_string();
+        let at = at.strip_suffix('Z').unwrap_or(&at);
+        write!(f, "{at}+00:00 {}: {}", self.source, self.text)
+    }
+}
+
+/// The half of the sources that a reader wants.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Side {
+    /// What the app prints.
+    App,
+    /// What the platform says: about dynos, requests and commands.
+    Dyno,
+}
+
+/// The dynos that a reader wants.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Which {
+    /// One place of the formation, `web.1`.
+    Dyno(DynoId),
+    /// All of one process type, `web`.
+    Process(ProcessType),
+}
+
+/// Which lines a reader wants; the default is all.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Filter {
+    /// Only lines of this side.
+    pub side: Option<Side>,
+    /// Only lines from or about these dynos.
+    pub which: Option<Which>,
+}
+
+impl Filter {
+    /// Whether a line from this source is wanted.
+    pub fn takes(&self, source: &Source) -> bool {
+        let side = match self.side {
+            None => true,
+            Some(side) => matches!(source, Source::App(_)) == (side == Side::App),
+        };
+        side && match &self.which {
+            None => true,
+            Some(Which::Dyno(wanted)) => source.dyno() == Some(wanted),
+            Some(Which::Process(wanted)) => source.dyno().is_some_and(|d| d.process == *wanted),
+        }
+    }
+}

@@ -1,0 +1,247 @@
+//! Logs: what is kept, who reads it, and what a reader misses.
+
+use super::*;
+use std::time::{Duration, SystemTime};
+
+fn app(name: &str) -> AppName {
+    name.parse().expect("a name")
+}
+
+fn line(source: Source, text: impl Into<String>) -> Line {
+    Line {
+        at: SystemTime::UNIX_EPOCH + Duration::from_micros(1_795_000_000_123_456),
+        source,
+        text: text.into(),
+    }
+}
+
+fn of_app(dyno: &str, text: impl Into<String>) -> Line {
+    line(Source::App(dyno.parse().expect("a dyno")), text)
+}
+
+async fn texts(mut tail: Tail) -> Vec<String> {
+    let mut texts = Vec::new();
+    while let Some(line) = tail.next().await {
+        texts.push(line.text.clone());
+    }
+    texts
+}
+
+async fn read(logs: &Logs, filter: Filter, n: usize) -> Vec<String> {
+    let tail = logs.tail(&app("hello"), filter, n, Follow::No);
+    texts(tail.expect("room for a reader")).await
+}
+
+#[test]
+fn lines_have_the_documented_form() {
+    let dyno: grid::name::DynoId = "web.1".parse().expect("a dyno");
+    let forms = [
+        (Source::App(dyno.clone()), "app[web.1]"),
+        (Source::Dyno(dyno), "dyno[web.1]"),
+        (Source::Router, "dyno[router]"),
+        (Source::Api, "dyno[api]"),
+    ];
+    for (source, form) in forms {
+        let text = line(source, "hello").to_string();
+        assert_eq!(
+            text,
+            format!("2026-11-18T11:06:40.123456+00:00 {form}: hello")
+        );
+    }
+}
+
+#[tokio::test]
+async fn the_last_lines_come_in_order() {
+    let logs = Logs::new();
+    for n in 0..10 {
+        logs.push(&app("hello"), of_app("web.1", n.to_string()));
+        logs.push(&app("other"), of_app("web.1", "not this"));
+    }
+    assert_eq!(read(&logs, Filter::default(), 3).await, ["7", "8", "9"]);
+    assert_eq!(read(&logs, Filter::default(), 100).await.len(), 10);
+    assert!(read(&logs, Filter::default(), 0).await.is_empty());
+    let silent = logs.tail(&app("silent"), Filter::default(), 5, Follow::No);
+    assert!(texts(silent.expect("room")).await.is_empty());
+    assert_eq!(logs.tails(), 0);
+}
+
+#[tokio::test]
+async fn filters_choose_and_the_number_counts_what_they_take() {
+    let logs = Logs::new();
+    let web: grid::name::DynoId = "web.1".parse().expect("a dyno");
+    for line in [
+        of_app("web.1", "a1"),
+        of_app("web.2", "a2"),
+        of_app("worker.1", "a3"),
+        line(Source::Dyno(web.clone()), "d1"),
+        line(Source::Router, "r"),
+        line(Source::Api, "i"),
+    ] {
+        logs.push(&app("hello"), line);
+    }
+    let of = |side, which| Filter { side, which };
+    let one = Some(Which::Dyno(web));
+    let all = Some(Which::Process("web".parse().expect("a process")));
+    assert_eq!(
+        read(&logs, of(Some(Side::App), None), 2).await,
+        ["a2", "a3"]
+    );
+    assert_eq!(
+        read(&logs, of(Some(Side::Dyno), None), 9).await,
+        ["d1", "r", "i"]
+    );
+    assert_eq!(read(&logs, of(None, one.clone()), 9).await, ["a1", "d1"]);
+    assert_eq!(read(&logs, of(None, all), 9).await, ["a1", "a2", "d1"]);
+    assert_eq!(read(&logs, of(Some(Side::App), one), 9).await, ["a1"]);
+}
+
+#[tokio::test]
+async fn a_follower_gets_what_comes_and_ends_with_the_app() {
+    let logs = Logs::new();
+    logs.push(&app("hello"), of_app("web.1", "before"));
+    let tail = logs.tail(&app("hello"), Filter::default(), 1, Follow::Yes);
+    let mut tail = tail.expect("room");
+    assert_eq!(tail.next().await.expect("a line").text, "before");
+    assert!(tail.ready().is_none());
+    let waiting = tokio::spawn(async move { (tail.next().await, tail) });
+    tokio::task::yield_now().await;
+    logs.push(&app("hello"), of_app("web.1", "after"));
+    let (line, mut tail) = waiting.await.expect("no panic");
+    assert_eq!(line.expect("a line").text, "after");
+    logs.forget(&app("hello"));
+    assert!(tail.next().await.is_none());
+    assert!(read(&logs, Filter::default(), 9).await.is_empty());
+    assert_eq!(logs.bytes(), 0);
+}
+
+#[tokio::test]
+async fn a_slow_reader_learns_how_much_it_missed() {
+    let logs = Logs::new();
+    let tail = logs.tail(&app("hello"), Filter::default(), 0, Follow::Yes);
+    let mut tail = tail.expect("room");
+    for n in 0..LINES_MAX + 7 {
+        logs.push(&app("hello"), of_app("web.1", n.to_string()));
+    }
+    let first = tail.next().await.expect("a line");
+    assert_eq!(
+        first.text,
+        "Error L11 (Tail buffer overflow) -> 7 lines were dropped"
+    );
+    assert_eq!(first.source, Source::Api);
+    for n in 7..LINES_MAX + 7 {
+        assert_eq!(tail.next().await.expect("a line").text, n.to_string());
+    }
+    assert!(tail.ready().is_none());
+}
+
+#[tokio::test]
+async fn a_reader_that_does_not_follow_ends_under_a_flood() {
+    let logs = Logs::new();
+    logs.push(&app("hello"), of_app("web.1", "first"));
+    let tail = logs.tail(&app("hello"), Filter::default(), 10, Follow::No);
+    for n in 0..100 {
+        logs.push(&app("hello"), of_app("web.1", n.to_string()));
+    }
+    assert_eq!(texts(tail.expect("room")).await, ["first"]);
+}
+
+#[test]
+fn what_is_kept_of_an_app_is_bounded_in_bytes() {
+    let logs = Logs::new();
+    for _ in 0..2_000 {
+        logs.push(&app("hello"), of_app("web.1", "x".repeat(10_000)));
+    }
+    assert!(logs.bytes() <= BYTES_MAX && logs.bytes() > BYTES_MAX / 2);
+    for _ in 0..2_000 {
+        logs.push(&app("other"), of_app("web.1", ""));
+    }
+    let small = read_now(&logs, "other");
+    assert_eq!(small, LINES_MAX);
+}
+
+fn read_now(logs: &Logs, name: &str) -> usize {
+    let tail = logs.tail(&app(name), Filter::default(), LINES_MAX, Follow::No);
+    let mut tail = tail.expect("room");
+    std::iter::from_fn(|| tail.ready()).count()
+}
+
+#[test]
+fn all_apps_together_are_bounded() {
+    let logs = Logs::new();
+    let push = |name: &str| logs.push(&app(name), of_app("web.1", "x".repeat(10_000)));
+    (0..200).for_each(|_| push("hello"));
+    assert!(read_now(&logs, "hello") > 90);
+    // As if other apps had filled what there is.
+    logs.0.bytes.fetch_add(ALL_BYTES_MAX, Ordering::Relaxed);
+    (0..20).for_each(|_| push("other"));
+    push("hello");
+    assert_eq!((read_now(&logs, "hello"), read_now(&logs, "other")), (6, 6));
+    assert!(logs.bytes() - ALL_BYTES_MAX <= 2 * SHARE_BYTES);
+}
+
+#[test]
+fn readers_are_counted_and_leave_nothing() {
+    let logs = Logs::new();
+    let follow = |name: &str| logs.tail(&app(name), Filter::default(), 0, Follow::Yes);
+    let mut tails: Vec<Tail> = (0..TAILS_OF_APP_MAX)
+        .map(|_| follow("hello").expect("room"))
+        .collect();
+    assert_eq!(follow("hello").err(), Some(TailError::OfApp));
+    for n in 0..TAILS_MAX - TAILS_OF_APP_MAX {
+        tails.push(follow(&format!("app-{}", n / 50)).expect("room"));
+    }
+    assert_eq!(follow("further").err(), Some(TailError::OfAll));
+    tails.clear();
+    assert_eq!(logs.tails(), 0);
+    assert!(logs.read().is_empty(), "silent apps cost nothing");
+    assert!(follow("hello").is_ok());
+}
+
+#[tokio::test]
+async fn no_line_poses_as_another() {
+    let logs = Logs::new();
+    let text = "one\n2026-11-18T11:06:40.123456+00:00 dyno[api]: forged\r\x1b[31m\ttab \u{85}";
+    logs.push(&app("hello"), of_app("web.1", text));
+    let lines = read(&logs, Filter::default(), 9).await;
+    assert_eq!(lines.len(), 1);
+    assert!(!lines[0].chars().any(|c| c != '\t' && c.is_control()));
+    assert!(lines[0].starts_with("one\\n2026") && lines[0].contains("\\r\\u{1b}[31m\ttab"));
+    logs.push(&app("hello"), of_app("web.1", "ä".repeat(LINE_BYTES_MAX)));
+    assert_eq!(
+        read(&logs, Filter::default(), 1).await[0].len(),
+        LINE_BYTES_MAX
+    );
+}
+
+#[test]
+fn many_writers_and_readers_lose_nothing() {
+    const WRITERS: usize = 4;
+    const LINES: usize = 300;
+    let logs = Logs::new();
+    let tail = logs.tail(&app("hello"), Filter::default(), 0, Follow::Yes);
+    let mut tail = tail.expect("room");
+    std::thread::scope(|scope| {
+        for n in 0..WRITERS {
+            let logs = &logs;
+            scope.spawn(move || {
+                for line in 0..LINES {
+                    logs.push(
+                        &app("hello"),
+                        of_app(&format!("web.{}", n + 1), line.to_string()),
+                    );
+                    drop(logs.tail(&app("other"), Filter::default(), 0, Follow::Yes));
+                    logs.push(&app("other"), of_app("web.1", "x"));
+                }
+            });
+        }
+    });
+    let mut next = std::collections::BTreeMap::new();
+    while let Some(line) = tail.ready() {
+        let seen: &mut usize = next.entry(line.source.to_string()).or_default();
+        assert_eq!(line.text, seen.to_string());
+        *seen += 1;
+    }
+    assert_eq!(next.len(), WRITERS);
+    assert!(next.values().all(|seen| *seen == LINES));
+    assert_eq!(read_now(&logs, "other"), WRITERS * LINES);
+}
