@@ -20,12 +20,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use control::{Control, Ledger, Outputs};
+use control::ledger::Ledger;
+use control::{Control, Options, Outputs};
 use dyno::compile::Compiler;
 use dyno::engine::{Allocation, Engines, POOL_DYNOS_MAX};
 use dyno::{Egress, Node, NodeConfig};
 use grid::name::{AppName, Generation, NodeId, Version};
-use grid::plan::{Inventory, Report, Route, Serve, Step};
+use grid::plan::{Inventory, Policy, Report, Route, Serve, Step};
 use grid::routing::backlog_max;
 use router::{Hosts, Limits, Router};
 use tokio::sync::{mpsc, watch};
@@ -40,6 +41,9 @@ const NODE_MEMORY_BYTES: u64 = 1 << 46;
 
 /// What differs between a developer's machine and a server.
 pub(crate) struct Config<'a> {
+    /// What was asked for, and what is written down of it.
+    pub(crate) ledger: Arc<dyn Ledger>,
+    pub(crate) policy: Policy,
     pub(crate) slugs: Arc<slugs::store::Store>,
     /// Compiled code, kept between runs.
     pub(crate) compiled: &'a Path,
@@ -65,8 +69,13 @@ impl Platform {
     /// Starts all of it; nothing listens yet.
     pub(crate) async fn start(config: Config<'_>, logs: &Logs) -> Result<Platform> {
         let id: NodeId = "local".parse().context("the node's name")?;
-        let (reconciler, control, outputs) =
-            control::start(Ledger::new(), seed()).context("the reconciler does not start")?;
+        let options = Options {
+            seed: seed(),
+            policy: config.policy,
+        };
+        let (reconciler, control, outputs) = control::start(Arc::clone(&config.ledger), options)
+            .await
+            .context("the reconciler does not start")?;
         let (report, reports) = mpsc::unbounded_channel();
         let node = node(&id, &config, logs, report)?;
         let router = Router::new(config.hosts, Limits::default(), logs.of_router());
@@ -102,6 +111,8 @@ impl Platform {
             hostnames: Vec::new(),
             version: None,
             backlog_max: backlog_max(1),
+            request_timeout: None,
+            idle_after: None,
             serve: Serve::Booting,
         };
         // Stale would mean that there is a better one already.
@@ -117,7 +128,7 @@ impl Platform {
 
     /// Drains every dyno for `grace`, then ends everything.
     pub(crate) async fn stop(mut self, grace: Duration) {
-        let shutdown = self.control.command(control::Command::Shutdown { grace });
+        let shutdown = self.control.shutdown(grace);
         let _ = tokio::time::timeout(grace * 2, shutdown).await;
         // The reconciler has ended: what it said last is still on its way to the log.
         let _ = tokio::time::timeout(grace, &mut self.log).await;

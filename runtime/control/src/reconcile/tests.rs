@@ -1,9 +1,11 @@
 //! The reconciler in paused time, with a fake node that answers steps.
 
 use super::*;
-use crate::command::{ConfigChanges, Deploy};
-use crate::handle::{Outcome, Refused};
+use crate::command::{ConfigChanges, Deploy, Rejected};
+use crate::handle::Control;
+use crate::ledger::{Ledger, Memory, Seq};
 use crate::log::Source;
+use crate::view::Outcome;
 use grid::desired::{Kind, Limits, ProcessSpec, Restart};
 use grid::lifecycle;
 use grid::name::{AppName, DynoKey, NodeId, ProcessType, SlugId, Version};
@@ -38,7 +40,7 @@ struct Bench {
     control: Control,
     running: JoinHandle<Result<(), RunError>>,
     seen: Arc<Mutex<Seen>>,
-    ledger: Ledger,
+    ledger: Arc<dyn Ledger>,
 }
 
 fn app() -> AppName {
@@ -103,7 +105,7 @@ fn answer(step: Step, seen: &Mutex<Seen>) -> Option<(Duration, Report)> {
             seen.route = Some(route);
             None
         }
-        Step::Forget { .. } => None,
+        Step::Withdraw { .. } | Step::Forget { .. } => None,
         Step::Record { .. } => panic!("a fact is not for the executor"),
     }
 }
@@ -120,8 +122,8 @@ fn crashed(dyno: DynoKey, cause: CrashCause) -> Report {
 
 impl Bench {
     /// A reconciler on this ledger with one node.
-    async fn on(ledger: Ledger) -> Self {
-        let (reconciler, control, mut outputs) = start(ledger.clone(), 7).expect("starts");
+    async fn on(ledger: Arc<dyn Ledger>) -> Self {
+        let (reconciler, control, mut outputs) = begin(&ledger).await;
         let running = tokio::spawn(reconciler.run());
         let seen = Arc::new(Mutex::new(Seen::default()));
         control.report(inventory()).await.expect("listens");
@@ -155,7 +157,7 @@ impl Bench {
 
     /// An app with one good release.
     async fn new() -> Self {
-        let bench = Bench::on(Ledger::new()).await;
+        let bench = Bench::on(Arc::new(Memory::new())).await;
         let hostnames = vec!["hello.localhost".parse().expect("valid")];
         bench
             .accept(Command::CreateApp {
@@ -168,15 +170,12 @@ impl Bench {
     }
 
     async fn accept(&self, command: Command) -> Option<Version> {
-        self.control
-            .command(command)
-            .await
-            .expect("accepted")
-            .version
+        let accepted = self.control.command(command, me(), None).await;
+        accepted.expect("accepted").version
     }
 
     async fn refuse(&self, command: Command) -> Rejected {
-        match self.control.command(command).await {
+        match self.control.command(command, me(), None).await {
             Err(Refused::Rejected(rejected)) => rejected,
             other => panic!("{other:?}"),
         }
@@ -198,7 +197,9 @@ impl Bench {
 
     async fn scale(&self, count: u32) {
         let counts = BTreeMap::from([(ProcessType::web(), count)]);
-        self.accept(Command::Scale { app: app(), counts }).await;
+        let app = app();
+        let sizes = BTreeMap::new();
+        self.accept(Command::Scale { app, counts, sizes }).await;
         sleep(Duration::from_secs(1)).await;
     }
 
@@ -232,6 +233,27 @@ impl Bench {
     }
 }
 
+fn me() -> Actor {
+    Actor {
+        by: "me".into(),
+        at_ms: 1_000,
+    }
+}
+
+async fn begin(ledger: &Arc<dyn Ledger>) -> (Reconciler, Control, Outputs) {
+    let options = Options {
+        seed: 7,
+        ..Options::default()
+    };
+    start(Arc::clone(ledger), options).await.expect("starts")
+}
+
+/// How many entries the ledger has.
+async fn entries(ledger: &Arc<dyn Ledger>) -> usize {
+    let entries = ledger.read(Seq::START, usize::MAX).await;
+    entries.expect("reads").len()
+}
+
 fn deployed(slug: u8) -> Command {
     let spec = ProcessSpec {
         kind: Kind::Handler,
@@ -260,9 +282,9 @@ async fn a_deploy_serves_with_its_formation() {
     let dynos = bench.control.dynos().await.expect("listens");
     assert!(dynos.iter().all(|dyno| dyno.state == lifecycle::State::Up));
     for line in [
-        "api: App hello created",
-        "api: Release v1 created (Deploy)",
-        "api: Scaled to web@2:128MiB",
+        "api: App hello created by me",
+        "api: Release v1 created by me (Deploy)",
+        "api: Scaled to web@2:128MiB by me",
         "web.1: State changed from down to starting",
         "web.1: State changed from starting to up",
         "api: Release v1 is serving",
@@ -379,7 +401,7 @@ async fn a_restart_replaces_and_a_rollback_is_a_release() {
         .await;
     assert_eq!(made, Some(version(2)));
     assert_eq!(bench.outcome(version(2)).await, Outcome::Serving);
-    assert!(bench.logged("api: Release v2 created (Rollback to v1)"));
+    assert!(bench.logged("api: Release v2 created by me (Rollback to v1)"));
 }
 
 #[tokio::test(start_paused = true)]
@@ -419,11 +441,15 @@ async fn config_maintenance_and_domains() {
 #[tokio::test(start_paused = true)]
 async fn what_makes_no_sense_is_rejected_and_changes_nothing() {
     let bench = Bench::new().await;
-    let facts = bench.ledger.replay(0).len();
+    let before = entries(&bench.ledger).await;
     let other: AppName = "other".parse().expect("valid");
     let counts = |process: &str, count| {
         let counts = BTreeMap::from([(process.parse().expect("valid"), count)]);
-        Command::Scale { app: app(), counts }
+        Command::Scale {
+            app: app(),
+            counts,
+            sizes: BTreeMap::new(),
+        }
     };
     let config = |name: &str, value: String| {
         let changes = ConfigChanges(BTreeMap::from([(name.to_owned(), Some(value))]));
@@ -456,18 +482,15 @@ async fn what_makes_no_sense_is_rejected_and_changes_nothing() {
     bench.refuse(config("KEY", "x".repeat(64 * 1024))).await;
     let target = Restart::Dyno("web.3".parse().expect("valid"));
     bench.refuse(Command::Restart { app: app(), target }).await;
-    assert_eq!(bench.ledger.replay(0).len(), facts);
+    assert_eq!(entries(&bench.ledger).await, before);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_shutdown_drains_and_ends() {
     let bench = Bench::new().await;
     let begun = Instant::now();
-    bench
-        .accept(Command::Shutdown {
-            grace: Duration::from_secs(30),
-        })
-        .await;
+    let grace = Duration::from_secs(30);
+    bench.control.shutdown(grace).await.expect("done");
     assert!(
         begun.elapsed() < Duration::from_secs(1),
         "idle dynos need no grace"
@@ -486,11 +509,8 @@ async fn a_shutdown_does_not_wait_beyond_its_grace() {
     let bench = Bench::new().await;
     assert_eq!(bench.deploy(NEVER_DRAINS).await, Outcome::Serving);
     let begun = Instant::now();
-    bench
-        .accept(Command::Shutdown {
-            grace: Duration::from_secs(3),
-        })
-        .await;
+    let grace = Duration::from_secs(3);
+    bench.control.shutdown(grace).await.expect("done");
     assert!(begun.elapsed() >= Duration::from_secs(3));
     assert!(begun.elapsed() < Duration::from_secs(4));
     bench
@@ -523,17 +543,18 @@ async fn another_reconciler_takes_over_from_the_ledger() {
         app: app(),
         on: true,
     };
-    assert!(first.control.command(on).await.is_err());
+    assert!(first.control.command(on, me(), None).await.is_err());
     let ended = first.running.await.expect("no panic");
     assert!(matches!(
         ended,
-        Err(RunError::Ledger(LedgerError::Conflict { .. }))
+        Err(RunError::Ledger(AppendError::Conflict { .. }))
     ));
 }
 
 #[tokio::test(start_paused = true)]
 async fn an_executor_that_reports_before_it_takes_the_next_step_is_no_deadlock() {
-    let (reconciler, control, mut outputs) = start(Ledger::new(), 7).expect("starts");
+    let ledger: Arc<dyn Ledger> = Arc::new(Memory::new());
+    let (reconciler, control, mut outputs) = begin(&ledger).await;
     let running = tokio::spawn(reconciler.run());
     let executor = control.clone();
     let executing = tokio::spawn(async move {
@@ -546,23 +567,26 @@ async fn an_executor_that_reports_before_it_takes_the_next_step_is_no_deadlock()
         }
     });
     control.report(inventory()).await.expect("listens");
-    control
-        .command(Command::CreateApp {
-            app: app(),
-            hostnames: vec![],
-        })
-        .await
-        .expect("accepted");
-    control.command(deployed(GOOD)).await.expect("accepted");
+    let create = Command::CreateApp {
+        app: app(),
+        hostnames: vec![],
+    };
+    for command in [create, deployed(GOOD)] {
+        let accepted = control.command(command, me(), None).await;
+        accepted.expect("accepted");
+    }
     for count in [400, 100, 500] {
         let counts = BTreeMap::from([(ProcessType::web(), count)]);
-        control
-            .command(Command::Scale { app: app(), counts })
-            .await
-            .expect("accepted");
+        let scale = Command::Scale {
+            app: app(),
+            counts,
+            sizes: BTreeMap::new(),
+        };
+        let accepted = control.command(scale, me(), None).await;
+        accepted.expect("accepted");
     }
     let grace = Duration::from_secs(1);
-    let closing = control.command(Command::Shutdown { grace });
+    let closing = control.shutdown(grace);
     timeout(Duration::from_secs(60), closing)
         .await
         .expect("nobody waits for ever")

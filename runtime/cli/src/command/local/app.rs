@@ -2,10 +2,10 @@
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use anyhow::{Context, Result, bail};
-use control::{Command, Deploy, Outcome};
+use control::{Actor, Command, Deploy, Outcome};
 use grid::desired::{Kind, Limits, ProcessSpec};
 use grid::name::{AppName, ProcessType, SlugId};
 use router::AppSettings;
@@ -49,9 +49,8 @@ impl<'a> App<'a> {
         let control = &self.platform.control;
         if self.last.borrow().is_none() {
             let (app, hostnames) = (self.name.clone(), vec![]);
-            control
-                .command(Command::CreateApp { app, hostnames })
-                .await?;
+            let create = Command::CreateApp { app, hostnames };
+            control.command(create, actor(), None).await?;
         }
         *self.last.borrow_mut() = Some(now);
         self.set_timeout(&processes);
@@ -64,14 +63,15 @@ impl<'a> App<'a> {
             formation,
         };
         let app = self.name.clone();
-        let accepted = control.command(Command::Deploy { app, deploy }).await?;
+        let deploy = Command::Deploy { app, deploy };
+        let accepted = control.command(deploy, actor(), None).await?;
         let version = accepted.version.context("a deploy makes a release")?;
         match control.outcome(&self.name, version).await? {
             Outcome::Serving => {
                 self.platform.published(&self.name, version).await;
                 Ok(())
             }
-            Outcome::Superseded(_) => Ok(()),
+            Outcome::Superseded(_) | Outcome::Destroyed => Ok(()),
             Outcome::Failed(reason) => bail!("{} did not come up: {reason}", self.name),
         }
     }
@@ -131,6 +131,16 @@ impl<'a> App<'a> {
         formation.extend(self.formation.clone());
         formation.retain(|name, _| processes.contains_key(name));
         formation
+    }
+}
+
+/// Whoever runs this program.
+fn actor() -> Actor {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+    let at_ms = since.map_or(0, |since| since.as_millis());
+    Actor {
+        by: "local".to_owned(),
+        at_ms: u64::try_from(at_ms).unwrap_or(u64::MAX),
     }
 }
 

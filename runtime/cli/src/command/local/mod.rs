@@ -9,8 +9,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
+use control::ledger::Memory;
 use dyno::{Allow, Egress};
 use grid::name::AppName;
+use grid::plan::Policy;
 use router::Hosts;
 use slugs::store::Store;
 use tokio::net::TcpListener;
@@ -60,6 +62,8 @@ async fn serve(args: &Local, target: &Target, logs: Logs) -> Result<()> {
     let built = built?;
     let listener = listen(args.port).await?;
     let config = Config {
+        ledger: Arc::new(Memory::new()),
+        policy: Policy::default(),
         slugs,
         compiled: &cache.join("compiled"),
         work: &folder.path().join("dynos"),
