@@ -2,17 +2,29 @@
 //!
 //! Owns what a command may ask for. Must not know how it is carried out, nor who may send it.
 
-use grid::desired::{App, Desired, Fact, Misfit, ProcessSpec, Release, Restart};
-use grid::name::{AppName, DynoId, Hostname, ProcessType, Run, SlugId, Version};
+mod facts;
+
+pub(crate) use facts::facts;
+
+use grid::desired::{Misfit, ProcessSpec, Restart, Settings};
+use grid::name::{AppName, DynoId, Hostname, ProcessType, SlugId, Version};
 use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::Arc;
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 /// Dynos of one process type at most: a slip of the finger must not fill a grid.
 pub(crate) const DYNOS_PER_TYPE_MAX: u32 = 1_000;
 /// All names and values of an app's config vars together, in bytes.
 pub(crate) const CONFIG_BYTES_MAX: usize = 64 * 1024;
+/// Linear memory of a dyno in bytes: from 1 MiB to all that 32 bits can address, as in a slug's manifest.
+pub(crate) const MEMORY_BYTES: RangeInclusive<u64> = 1024 * 1024..=4 * 1024 * 1024 * 1024;
+/// What an app may set as its time to the first byte of a response.
+pub(crate) const REQUEST_TIMEOUT: RangeInclusive<Duration> =
+    Duration::from_secs(1)..=Duration::from_secs(10 * 60);
+/// What an app may set as the time after which its dynos sleep: up to thirty days.
+pub(crate) const IDLE_AFTER: RangeInclusive<Duration> =
+    Duration::from_secs(1)..=Duration::from_secs(30 * 24 * 60 * 60);
 
 /// Something that a user asks for.
 #[derive(Clone, Debug)]
@@ -24,6 +36,11 @@ pub enum Command {
         /// Where it answers.
         hostnames: Vec<Hostname>,
     },
+    /// End an app: its dynos, its releases, its name.
+    DestroyApp {
+        /// The app.
+        app: AppName,
+    },
     /// Make a release of a new slug.
     Deploy {
         /// The app.
@@ -31,12 +48,14 @@ pub enum Command {
         /// What to deploy.
         deploy: Deploy,
     },
-    /// Change how many dynos there are.
+    /// Change how many dynos there are, and how large.
     Scale {
         /// The app.
         app: AppName,
         /// How many of each type; types that are not named stay as they are.
         counts: BTreeMap<ProcessType, u32>,
+        /// Memory in bytes of the dynos of a type; another one than now makes a release.
+        sizes: BTreeMap<ProcessType, u64>,
     },
     /// Make a release with the slug, config and processes of an earlier one.
     Rollback {
@@ -51,6 +70,13 @@ pub enum Command {
         app: AppName,
         /// Which of its dynos.
         target: Restart,
+    },
+    /// Leave a place of the formation empty.
+    StopDyno {
+        /// The app.
+        app: AppName,
+        /// The place.
+        dyno: DynoId,
     },
     /// Turn maintenance mode on or off.
     SetMaintenance {
@@ -73,11 +99,29 @@ pub enum Command {
         /// The host name.
         hostname: Hostname,
     },
-    /// Drain every dyno and end the reconciler; the reply comes when it is done.
-    Shutdown {
-        /// What dynos have to finish their work in.
-        grace: Duration,
+    /// Answer no more at a host name.
+    RemoveDomain {
+        /// The app.
+        app: AppName,
+        /// The host name.
+        hostname: Hostname,
     },
+    /// Replace an app's settings.
+    SetSettings {
+        /// The app.
+        app: AppName,
+        /// All of them.
+        settings: Settings,
+    },
+}
+
+/// Who asks for something, and when.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Actor {
+    /// The name of a token, or of what acts by itself.
+    pub by: String,
+    /// In milliseconds since 1970.
+    pub at_ms: u64,
 }
 
 /// Config vars to set, or to remove where there is no value.
@@ -127,6 +171,8 @@ impl fmt::Debug for Deploy {
 pub struct Accepted {
     /// The release that it made, if it made one. It does not serve yet: see `Control::outcome`.
     pub version: Option<Version>,
+    /// Whether it was carried out before, for an earlier request with the same idempotency key.
+    pub repeated: bool,
 }
 
 /// Why a command was not accepted. Nothing was changed.
@@ -173,190 +219,24 @@ pub enum Rejected {
     /// The config vars are too large.
     #[error("config vars have at most {CONFIG_BYTES_MAX} bytes all together, not {0}")]
     ConfigSize(usize),
+    /// A dyno of this size cannot be.
+    #[error("{bytes} bytes of memory for {process} are not possible: give it 1MiB to 4GiB")]
+    Memory {
+        /// The type.
+        process: ProcessType,
+        /// What was asked for, in bytes.
+        bytes: u64,
+    },
+    /// Responses cannot be waited for so long, or so shortly.
+    #[error("a request timeout is from 1s to 10m, not {}", humantime::format_duration(*.0))]
+    RequestTimeout(Duration),
+    /// Dynos cannot fall asleep after this time.
+    #[error("dynos sleep after 1s to 30d, or never, not after {}", humantime::format_duration(*.0))]
+    IdleAfter(Duration),
+    /// Something of an earlier app of this name still runs.
+    #[error("{0} was destroyed a moment ago and still ends: try again in half a minute")]
+    StillEnding(AppName),
     /// The reconciler is shutting down.
     #[error("the server is shutting down")]
     ShuttingDown,
-}
-
-/// The facts that a command becomes, given intent as it is and the next run to be started.
-pub(crate) fn facts(
-    desired: &Desired,
-    next_run: Run,
-    command: Command,
-) -> Result<Vec<Fact>, Rejected> {
-    let facts = match command {
-        Command::CreateApp { app, hostnames } => vec![Fact::AppCreated { app, hostnames }],
-        Command::Deploy { app, deploy } => deployed(desired.app(&app)?, next_run, deploy)?,
-        Command::Scale { app, counts } => scaled(desired.app(&app)?, next_run, counts)?,
-        Command::Rollback { app, to } => {
-            let app = desired.app(&app)?;
-            let no_such = || Misfit::NoSuchRelease {
-                app: app.name.clone(),
-                version: to,
-            };
-            let old = app.releases.get(&to).ok_or_else(no_such)?;
-            vec![again(
-                app,
-                old,
-                format!("Rollback to {to}"),
-                Arc::clone(&old.config),
-            )]
-        }
-        Command::Restart { app, target } => {
-            restartable(desired.app(&app)?, &target)?;
-            vec![Fact::RestartAsked {
-                app,
-                target,
-                before: next_run,
-            }]
-        }
-        Command::SetMaintenance { app, on } => vec![Fact::MaintenanceSet { app, on }],
-        Command::SetConfig { app, changes } => vec![reconfigured(desired.app(&app)?, changes)?],
-        Command::AddDomain { app, hostname } => vec![Fact::DomainAdded { app, hostname }],
-        Command::Shutdown { .. } => Vec::new(),
-    };
-    let mut trial = desired.clone();
-    for fact in &facts {
-        trial.apply(fact)?;
-    }
-    Ok(facts)
-}
-
-fn deployed(app: &App, next_run: Run, deploy: Deploy) -> Result<Vec<Fact>, Rejected> {
-    if deploy.processes.is_empty() {
-        return Err(Rejected::NothingToRun);
-    }
-    let config = match deploy.config {
-        Some(config) => Arc::new(checked(config)?),
-        None => app
-            .newest()
-            .map(|release| Arc::clone(&release.config))
-            .unwrap_or_default(),
-    };
-    let release = Release {
-        version: app.next_version(),
-        slug: deploy.slug,
-        description: deploy.description,
-        config,
-        processes: deploy.processes,
-    };
-    let mut facts = Vec::new();
-    for (process, count) in deploy.formation {
-        if !app.formation.contains_key(&process) && release.processes.contains_key(&process) {
-            facts.push(scale(app, next_run, process, count)?);
-        }
-    }
-    facts.push(Fact::ReleaseCreated {
-        app: app.name.clone(),
-        release: Arc::new(release),
-    });
-    Ok(facts)
-}
-
-fn scaled(
-    app: &App,
-    next_run: Run,
-    counts: BTreeMap<ProcessType, u32>,
-) -> Result<Vec<Fact>, Rejected> {
-    let newest = app
-        .newest()
-        .ok_or_else(|| Rejected::NoRelease(app.name.clone()))?;
-    let mut facts = Vec::new();
-    for (process, count) in counts {
-        if !newest.processes.contains_key(&process) {
-            let known: Vec<&str> = newest.processes.keys().map(ProcessType::as_str).collect();
-            let known = known.join(", ");
-            return Err(Rejected::NoSuchProcess {
-                app: app.name.clone(),
-                process,
-                known,
-            });
-        }
-        facts.push(scale(app, next_run, process, count)?);
-    }
-    Ok(facts)
-}
-
-fn scale(app: &App, before: Run, process: ProcessType, count: u32) -> Result<Fact, Rejected> {
-    if count > DYNOS_PER_TYPE_MAX {
-        return Err(Rejected::TooManyDynos { process, count });
-    }
-    Ok(Fact::Scaled {
-        app: app.name.clone(),
-        process,
-        count,
-        before,
-    })
-}
-
-fn restartable(app: &App, target: &Restart) -> Result<(), Rejected> {
-    let newest = app
-        .newest()
-        .ok_or_else(|| Rejected::NoRelease(app.name.clone()))?;
-    match target {
-        Restart::Dyno(dyno) if !app.slots(newest).contains(dyno) => Err(Rejected::NoSuchDyno {
-            app: app.name.clone(),
-            dyno: dyno.clone(),
-        }),
-        Restart::Dyno(_) | Restart::All => Ok(()),
-    }
-}
-
-fn reconfigured(app: &App, changes: ConfigChanges) -> Result<Fact, Rejected> {
-    let newest = app
-        .newest()
-        .ok_or_else(|| Rejected::NoRelease(app.name.clone()))?;
-    let mut config = BTreeMap::clone(&newest.config);
-    let names: Vec<&str> = changes.0.keys().map(String::as_str).collect();
-    let description = format!("Change config vars: {}", names.join(", "));
-    for (name, value) in changes.0 {
-        match value {
-            Some(value) => config.insert(name, value),
-            None => config.remove(&name),
-        };
-    }
-    Ok(again(app, newest, description, Arc::new(checked(config)?)))
-}
-
-/// The next release of the app, with slug and processes as in `old`.
-fn again(
-    app: &App,
-    old: &Release,
-    description: String,
-    config: Arc<BTreeMap<String, String>>,
-) -> Fact {
-    let version = app.next_version();
-    let release = Release {
-        version,
-        description,
-        config,
-        ..old.clone()
-    };
-    Fact::ReleaseCreated {
-        app: app.name.clone(),
-        release: Arc::new(release),
-    }
-}
-
-fn checked(config: BTreeMap<String, String>) -> Result<BTreeMap<String, String>, Rejected> {
-    if let Some(name) = config.keys().find(|name| !is_config_name(name)) {
-        return Err(Rejected::ConfigName(name.chars().take(64).collect()));
-    }
-    let bytes: usize = config
-        .iter()
-        .map(|(name, value)| name.len() + value.len())
-        .sum();
-    if bytes > CONFIG_BYTES_MAX {
-        Err(Rejected::ConfigSize(bytes))
-    } else {
-        Ok(config)
-    }
-}
-
-fn is_config_name(name: &str) -> bool {
-    let bytes = name.as_bytes();
-    bytes.first().is_some_and(|first| !first.is_ascii_digit())
-        && bytes
-            .iter()
-            .all(|b| b.is_ascii_alphanumeric() || *b == b'_')
 }

@@ -2,12 +2,13 @@
 //!
 //! Owns their wording. Must not know how lines are stored, coloured or sent.
 
-use grid::desired::{App, Desired, Fact, Restart};
+use grid::desired::{App, Desired, Fact, Idle, Restart, Settings};
 use grid::fault::Fault;
 use grid::lifecycle;
 use grid::name::{AppName, DynoId, ProcessType};
 use grid::observed::Change;
 use grid::plan::{CrashCause, DRAIN_GRACE, Note, Step, StopReason};
+use std::time::Duration;
 
 /// Bytes of one MiB.
 const MIB: u64 = 1024 * 1024;
@@ -83,15 +84,18 @@ pub(crate) fn of_step(step: &Step) -> Option<LogEvent> {
     Some(dyno(&key.app, &key.dyno, text))
 }
 
-/// The line for a fact; `desired` has it folded in.
-pub(crate) fn of_fact(fact: &Fact, desired: &Desired) -> Option<LogEvent> {
+/// The line for a fact that came of what `by` asked for; `desired` has it folded in.
+pub(crate) fn of_fact(fact: &Fact, desired: &Desired, by: &str) -> Option<LogEvent> {
     let app = fact.app()?;
     let text = match fact {
-        Fact::ReconcilerStarted | Fact::NodeJoined { .. } => return None,
-        Fact::AppCreated { .. } => format!("App {app} created"),
+        Fact::ReconcilerStarted | Fact::NodeJoined { .. } | Fact::ReleasesPruned { .. } => {
+            return None;
+        }
+        Fact::AppCreated { .. } => format!("App {app} created by {by}"),
+        Fact::AppDestroyed { .. } => format!("App {app} destroyed by {by}"),
         Fact::ReleaseCreated { release, .. } => {
             format!(
-                "Release {} created ({})",
+                "Release {} created by {by} ({})",
                 release.version, release.description
             )
         }
@@ -103,22 +107,52 @@ pub(crate) fn of_fact(fact: &Fact, desired: &Desired) -> Option<LogEvent> {
         }
         Fact::Scaled { process, count, .. } => {
             let size = desired.apps.get(app).and_then(|app| size(app, process));
-            format!("Scaled to {process}@{count}{}", size.unwrap_or_default())
+            format!(
+                "Scaled to {process}@{count}{} by {by}",
+                size.unwrap_or_default()
+            )
         }
         Fact::RestartAsked {
             target: Restart::All,
             ..
-        } => "Restarting all dynos".to_owned(),
+        } => format!("Restarting all dynos, asked by {by}"),
         Fact::RestartAsked {
             target: Restart::Dyno(dyno),
             ..
-        } => format!("Restarting {dyno}"),
+        } => format!("Restarting {dyno}, asked by {by}"),
         Fact::MaintenanceSet { on, .. } => {
-            format!("Maintenance mode {}", if *on { "on" } else { "off" })
+            let on = if *on { "on" } else { "off" };
+            format!("Maintenance mode turned {on} by {by}")
         }
-        Fact::DomainAdded { hostname, .. } => format!("Added the domain {hostname}"),
+        Fact::DomainAdded { hostname, .. } => format!("Domain {hostname} added by {by}"),
+        Fact::DomainRemoved { hostname, .. } => format!("Domain {hostname} removed by {by}"),
+        Fact::AppSet { settings, .. } => format!("{} by {by}", set(settings)),
+        Fact::Resized {
+            process,
+            memory_bytes,
+            ..
+        } => format!("{} by {by}", resized(process, *memory_bytes)),
+        Fact::DynoStopped { dyno, .. } => format!("Stopping {dyno}, asked by {by}"),
     };
     Some(api(app, text))
+}
+
+fn set(settings: &Settings) -> String {
+    let time = |time: Duration| humantime::format_duration(time).to_string();
+    let timeout = settings.request_timeout.map_or("default".to_owned(), time);
+    let idle_after = match settings.idle_after {
+        Idle::Default => "default".to_owned(),
+        Idle::Off => "off".to_owned(),
+        Idle::After(after) => time(after),
+    };
+    format!("Set timeout={timeout} idle-after={idle_after}")
+}
+
+fn resized(process: &ProcessType, memory_bytes: Option<u64>) -> String {
+    match memory_bytes {
+        Some(bytes) => format!("Resized {process} to {}MiB", bytes / MIB),
+        None => format!("Resized {process} to what its slug says"),
+    }
 }
 
 /// `:128MiB`, if the newest release has the type.

@@ -8,7 +8,7 @@ mod routes;
 
 use crate::desired::Desired;
 use crate::observed::Observed;
-use crate::plan::{Plan, Step, plan};
+use crate::plan::{Plan, Policy, Step, plan};
 use crate::time::Time;
 use std::fmt;
 
@@ -177,10 +177,11 @@ pub enum Depth {
 pub fn checked_plan(
     desired: &Desired,
     observed: &Observed,
+    policy: &Policy,
     now: Time,
     depth: Depth,
 ) -> (Plan, Vec<Violation>) {
-    let made = plan(desired, observed, now);
+    let made = plan(desired, observed, policy, now);
     let case = Case {
         desired,
         observed,
@@ -189,7 +190,7 @@ pub fn checked_plan(
     };
     let mut found = violations(&case);
     let again = match depth {
-        Depth::All => plan(desired, observed, now),
+        Depth::All => plan(desired, observed, policy, now),
         Depth::OnePlan => made.clone(),
     };
     // Nothing was done where there was nothing to do: the next plan is this one again.
@@ -197,7 +198,7 @@ pub fn checked_plan(
         again.clone()
     } else {
         let after = case.after(made.steps.len());
-        plan(&after.desired, &after.observed, now)
+        plan(&after.desired, &after.observed, policy, now)
     };
     found.extend(compare(&made, &again, &next));
     (made, found)

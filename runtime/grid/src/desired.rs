@@ -5,10 +5,12 @@
 mod app;
 mod fact;
 mod release;
+mod settings;
 
-pub use app::{App, RELEASES_KEPT};
+pub use app::{App, RELEASES_MAX};
 pub use fact::{Fact, Restart};
 pub use release::{Kind, Limits, ProcessSpec, Release};
+pub use settings::{Idle, Settings};
 
 use crate::name::{AppName, Generation, NodeId, ProcessType, Run, Version};
 use std::collections::{BTreeMap, BTreeSet};
@@ -20,6 +22,9 @@ pub type Formation = BTreeMap<ProcessType, u32>;
 /// Runs and generations that one reconciler can hand out: the lower half of a 64-bit number.
 /// At a million starts a second that is more than an hour, and a restart gives a new range.
 const NUMBERS_PER_RECONCILER: u64 = 1 << 32;
+/// Names of destroyed apps that are remembered, so that a node that comes back late is told to end what it
+/// has of them.
+const DESTROYED_MAX: usize = 10_000;
 
 /// A fact that does not follow from the facts before it.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -56,6 +61,14 @@ pub enum Misfit {
         /// The app that answers there.
         owner: AppName,
     },
+    /// The app does not answer at this host name.
+    #[error("{app} does not answer at {hostname}")]
+    NoSuchDomain {
+        /// The app.
+        app: AppName,
+        /// The host name.
+        hostname: crate::name::Hostname,
+    },
 }
 
 /// All that was asked for.
@@ -63,6 +76,8 @@ pub enum Misfit {
 pub struct Desired {
     /// The apps by name; shared, since every plan is made on a copy.
     pub apps: BTreeMap<AppName, Arc<App>>,
+    /// Apps that are gone, the last ones of them, and the first run that cannot be theirs.
+    pub destroyed: BTreeMap<AppName, Run>,
     /// Every node that was ever heard of.
     pub nodes: BTreeSet<NodeId>,
     /// How many reconcilers have started.
@@ -116,6 +131,16 @@ impl Desired {
                 self.app_mut(app)?.restart(target, *before);
             }
             Fact::MaintenanceSet { app, on } => self.app_mut(app)?.maintenance = *on,
+            Fact::DomainRemoved { app, hostname } => self.app_mut(app)?.remove_domain(hostname)?,
+            Fact::AppDestroyed { app, before } => self.destroy(app, *before)?,
+            Fact::AppSet { app, settings } => self.app_mut(app)?.settings = settings.clone(),
+            Fact::Resized {
+                app,
+                process,
+                memory_bytes,
+            } => self.app_mut(app)?.resize(process, *memory_bytes),
+            Fact::DynoStopped { app, dyno, before } => self.app_mut(app)?.stop(dyno, *before),
+            Fact::ReleasesPruned { app, before } => self.app_mut(app)?.prune(*before),
         }
         Ok(())
     }
@@ -136,8 +161,23 @@ impl Desired {
             return Err(Misfit::AppExists(app.clone()));
         }
         self.expect_free(app, hostnames)?;
-        self.apps
-            .insert(app.clone(), Arc::new(App::new(app.clone(), hostnames)));
+        let first_run = self.destroyed.remove(app).unwrap_or_default();
+        let created = App::new(app.clone(), hostnames, first_run);
+        self.apps.insert(app.clone(), Arc::new(created));
+        Ok(())
+    }
+
+    fn destroy(&mut self, app: &AppName, before: Run) -> Result<(), Misfit> {
+        if self.apps.remove(app).is_none() {
+            return Err(Misfit::NoSuchApp(app.clone()));
+        }
+        self.destroyed.insert(app.clone(), before);
+        if self.destroyed.len() > DESTROYED_MAX {
+            let oldest = self.destroyed.iter().min_by_key(|(_, before)| **before);
+            if let Some(oldest) = oldest.map(|(app, _)| app.clone()) {
+                self.destroyed.remove(&oldest);
+            }
+        }
         Ok(())
     }
 

@@ -139,6 +139,19 @@ impl Node {
     }
 }
 
+impl Node {
+    /// The releases of one app that the node was asked to fetch or has, in order.
+    pub fn releases_of<'a>(
+        &'a self,
+        app: &'a AppName,
+    ) -> impl Iterator<Item = (Version, &'a Fetch)> + use<'a> {
+        let first = (app.clone(), Version::FIRST);
+        let releases = self.releases.range(first..);
+        let own = releases.take_while(move |((of, _), _)| of == app);
+        own.map(|((_, version), fetch)| (*version, fetch))
+    }
+}
+
 impl Observed {
     /// Nothing known yet, by the reconciler whose `ReconcilerStarted` is the last one in `desired`.
     pub fn new(desired: &Desired, seed: u64, now: Time) -> Self {
@@ -189,6 +202,13 @@ impl Observed {
         self.dynos.range(key(Run(0))..=key(Run(u64::MAX)))
     }
 
+    /// Whether anything of an app is there: a dyno, or a release on a node.
+    pub fn has_any_of(&self, app: &AppName) -> bool {
+        let mut nodes = self.nodes.values();
+        self.dynos_of(app).next().is_some()
+            || nodes.any(|node| node.releases_of(app).next().is_some())
+    }
+
     /// When the next node is taken for dead, unless it says something before. Every heartbeat moves it, so
     /// that it is asked for here and is no part of a plan: a heartbeat alone needs no new plan.
     pub fn next_death(&self, now: Time) -> Option<Time> {
@@ -234,7 +254,7 @@ impl Observed {
                 .wanted()
                 .iter()
                 .any(|release| release.version == slot.version);
-            wanted && slot.dyno.index <= app.count(&slot.dyno.process)
+            wanted && app.wants(&slot.dyno)
         });
     }
 

@@ -11,6 +11,8 @@
 mod draft;
 mod fill;
 mod place;
+mod policy;
+mod preview;
 mod promote;
 mod report;
 mod retire;
@@ -18,6 +20,8 @@ mod route;
 mod step;
 mod wind_down;
 
+pub use policy::{Policy, RELEASES_KEPT};
+pub use preview::preview;
 pub use report::{CrashCause, Heartbeats, Inventory, Listed, Report};
 pub use step::{Route, Serve, Step, StopReason};
 pub use wind_down::wind_down;
@@ -125,8 +129,8 @@ impl fmt::Display for Note {
 const ROUNDS_MAX: usize = 16;
 
 /// What is to be done at `now`. The same inputs give the same plan.
-pub fn plan(desired: &Desired, observed: &Observed, now: Time) -> Plan {
-    let mut draft = Draft::new(desired, observed, now);
+pub fn plan(desired: &Desired, observed: &Observed, policy: &Policy, now: Time) -> Plan {
+    let mut draft = Draft::new(desired, observed, policy, now);
     // What one app takes bears on the others, before it as well as behind it: so it goes round until
     // there is nothing left to choose.
     for _ in 0..ROUNDS_MAX {

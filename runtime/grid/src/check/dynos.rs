@@ -96,7 +96,7 @@ fn started_apart(
         return;
     };
     let siblings = settled_in(case, app, observed, slot);
-    let last = siblings.len() + 1 == app.count(&slot.dyno.process) as usize;
+    let last = siblings.len() + 1 == app.open(&slot.dyno.process) as usize;
     if live >= 2 && last && !siblings.is_empty() && siblings.values().all(|home| home == node) {
         findings.add(
             Invariant::Apart,
@@ -121,7 +121,7 @@ fn settled_in(
             .is_none_or(|node| node.silent(case.now));
         let stays = key.dyno.process == slot.dyno.process
             && key.dyno.index != slot.dyno.index
-            && key.dyno.index <= app.count(&key.dyno.process)
+            && app.wants(&key.dyno)
             && dyno.version == slot.version
             && dyno.state.lives()
             && key.run >= app.stale_before(&key.dyno)
@@ -245,7 +245,7 @@ fn apart_at_rest(findings: &mut Findings, case: &Case<'_>, after: &After) {
                 let key = (app.name.clone(), release.version);
                 after.observed.nodes[*id].releases.get(&key) == Some(&crate::observed::Fetch::Ready)
             });
-            if elsewhere && ready && homes.len() == app.count(process) as usize {
+            if elsewhere && ready && homes.len() == app.open(process) as usize {
                 let what = format!("all {process} dynos of {} sit on {home}", app.name);
                 findings.add(Invariant::Apart, what);
             }
@@ -258,7 +258,7 @@ fn homes(observed: &Observed, app: &App, release: &Release, process: &ProcessTyp
         key.dyno.process == *process
             && dyno.version == release.version
             && dyno.state.serves()
-            && key.dyno.index <= app.count(process)
+            && app.wants(&key.dyno)
     });
     dynos.map(|(_, dyno)| dyno.node.clone()).collect()
 }
@@ -283,7 +283,7 @@ fn nothing_ended_without_successor(findings: &mut Findings, case: &Case<'_>, aft
             continue;
         };
         let wanted = app.serving == Some(dyno.version)
-            && key.dyno.index <= app.count(&key.dyno.process)
+            && app.wants(&key.dyno)
             && app
                 .serving_release()
                 .is_some_and(|r| r.processes.contains_key(&key.dyno.process));

@@ -82,7 +82,7 @@ fn no_gap(
     let release = route.version.and_then(|version| app.releases.get(&version));
     let has_web = release.is_some_and(|r| r.processes.contains_key(&ProcessType::web()));
     let wanted = if has_web {
-        app.count(&ProcessType::web()) as usize
+        app.open(&ProcessType::web()) as usize
     } else {
         0
     };
@@ -96,7 +96,7 @@ fn no_gap(
             .get(&dyno.node)
             .is_none_or(|node| node.silent(case.now));
         let dead = silent && !super::dynos::deaf(case);
-        dyno.state.serves() && !dead && key.dyno.index as usize <= wanted
+        dyno.state.serves() && !dead && app.wants(&key.dyno)
     };
     let before = dynos(old).iter().filter(stays).count();
     let after = dynos(route).len();
@@ -145,9 +145,8 @@ fn nothing_missing_unschedules(
             .nodes
             .get(&dyno.node)
             .is_none_or(|node| node.silent(case.now));
-        let wanted = key.dyno.index <= app.count(&key.dyno.process)
-            && key.run >= app.stale_before(&key.dyno)
-            && !app.maintenance;
+        let wanted =
+            app.wants(&key.dyno) && key.run >= app.stale_before(&key.dyno) && !app.maintenance;
         let replaced = dynos(route).iter().any(|other| other.dyno == key.dyno);
         if silent && wanted && !replaced && dyno.state.serves() {
             findings.add(

@@ -43,6 +43,8 @@ fn release(number: u32) -> Fact {
         description: "Deploy".into(),
         config: Arc::default(),
         processes: BTreeMap::from([(ProcessType::web(), spec)]),
+        created_ms: 0,
+        created_by: String::new(),
     };
     Fact::ReleaseCreated {
         app: app(),
@@ -114,7 +116,13 @@ impl World {
 
     fn settle(&mut self) {
         for _ in 0..20 {
-            let (plan, found) = checked_plan(&self.desired, &self.observed, self.now, Depth::All);
+            let (plan, found) = checked_plan(
+                &self.desired,
+                &self.observed,
+                &Policy::default(),
+                self.now,
+                Depth::All,
+            );
             assert_eq!(found, [], "a true plan is without fault");
             if plan.steps.is_empty() {
                 return;
@@ -125,7 +133,7 @@ impl World {
     }
 
     fn plan(&self) -> Plan {
-        plan(&self.desired, &self.observed, self.now)
+        plan(&self.desired, &self.observed, &Policy::default(), self.now)
     }
 
     fn served(&self) -> Vec<DynoKey> {
@@ -176,6 +184,7 @@ impl World {
         Step::Drain {
             node,
             dyno: dyno.clone(),
+            version: Version::FIRST,
             deadline: self.now + Duration::from_secs(30),
         }
     }
@@ -396,6 +405,7 @@ fn missing_data_unschedules_nothing() {
     let stop = Step::Stop {
         node: unknown.observed.dynos[&key].node.clone(),
         dyno: key.clone(),
+        version: Version::FIRST,
         reason: StopReason::Unwanted,
     };
     assert!(

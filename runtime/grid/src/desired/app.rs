@@ -2,13 +2,13 @@
 //!
 //! Owns which release should serve and which dynos are too old. Must not know which dynos exist.
 
-use super::{Formation, Misfit, Release, Restart};
+use super::{Formation, Misfit, Release, Restart, Settings};
 use crate::name::{AppName, DynoId, Hostname, ProcessType, Run, Version};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-/// Releases that are kept for rollback, the newest ones; the operator's default of `--keep-releases`.
-pub const RELEASES_KEPT: usize = 50;
+/// Releases of an app that are held at most, whatever the operator wants to keep.
+pub const RELEASES_MAX: usize = 1_000;
 /// Dynos that a process type has when nobody said how many: one web dyno, none of any other.
 const WEB_DYNOS_DEFAULT: u32 = 1;
 
@@ -17,7 +17,7 @@ const WEB_DYNOS_DEFAULT: u32 = 1;
 pub struct App {
     /// Its name.
     pub name: AppName,
-    /// The newest [`RELEASES_KEPT`] releases, and the one that serves.
+    /// The newest [`RELEASES_MAX`] releases, and the one that serves.
     pub releases: BTreeMap<Version, Arc<Release>>,
     /// The release that is published, or was when a newer one failed.
     pub serving: Option<Version>,
@@ -29,13 +29,21 @@ pub struct App {
     pub hostnames: BTreeSet<Hostname>,
     /// Whether every request is answered with the maintenance page.
     pub maintenance: bool,
+    /// What its owner set.
+    pub settings: Settings,
+    /// Memory in bytes of the dynos of a type in releases made from now on, instead of the slug's.
+    pub sizes: BTreeMap<ProcessType, u64>,
+    /// Dynos with a smaller run are of an app of this name that is gone.
+    pub first_run: Run,
+    /// Places that are to stay empty.
+    stopped: BTreeSet<DynoId>,
     restarted: Run,
     restarted_dynos: BTreeMap<DynoId, Run>,
     forgiven: BTreeMap<ProcessType, Run>,
 }
 
 impl App {
-    pub(super) fn new(name: AppName, hostnames: &[Hostname]) -> Self {
+    pub(super) fn new(name: AppName, hostnames: &[Hostname], first_run: Run) -> Self {
         App {
             name,
             releases: BTreeMap::new(),
@@ -44,6 +52,10 @@ impl App {
             formation: Formation::new(),
             hostnames: hostnames.iter().cloned().collect(),
             maintenance: false,
+            settings: Settings::default(),
+            sizes: BTreeMap::new(),
+            first_run,
+            stopped: BTreeSet::new(),
             restarted: Run(0),
             restarted_dynos: BTreeMap::new(),
             forgiven: BTreeMap::new(),
@@ -86,21 +98,53 @@ impl App {
         target.into_iter().chain(serving).cloned().collect()
     }
 
-    /// How many dynos of a type are wanted.
+    /// How many dynos of a type are asked for, those of them that are stopped included.
     pub fn count(&self, process: &ProcessType) -> u32 {
         self.formation.get(process).copied().unwrap_or(0)
     }
 
+    /// The places of a type that are to be filled, in order.
+    pub fn places(&self, process: &ProcessType) -> impl Iterator<Item = DynoId> {
+        let places = (1..=self.count(process)).map(|index| DynoId {
+            process: process.clone(),
+            index,
+        });
+        places.filter(|dyno| !self.stopped.contains(dyno))
+    }
+
+    /// How many places of a type are to be filled.
+    pub fn open(&self, process: &ProcessType) -> u32 {
+        let count = self.count(process);
+        let stopped = self.stopped.iter();
+        let stopped = stopped.filter(|dyno| dyno.process == *process && dyno.index <= count);
+        count - u32::try_from(stopped.count()).unwrap_or(count)
+    }
+
+    /// Whether a place is to be filled.
+    pub fn wants(&self, dyno: &DynoId) -> bool {
+        dyno.index <= self.count(&dyno.process) && !self.stopped.contains(dyno)
+    }
+
     /// The places that a release's dynos fill, in order.
     pub fn slots(&self, release: &Release) -> Vec<DynoId> {
-        let slots = release.processes.keys().flat_map(|process| {
-            let indices = 1..=self.count(process);
-            indices.map(|index| DynoId {
-                process: process.clone(),
-                index,
-            })
-        });
-        slots.collect()
+        let processes = release.processes.keys();
+        processes.flat_map(|process| self.places(process)).collect()
+    }
+
+    /// The release before which all can go, if so many are kept and some of the others are not needed.
+    pub fn prunable(&self, kept: usize) -> Option<Version> {
+        if self.releases.len() <= kept {
+            return None;
+        }
+        let first = self.releases.keys().nth_back(kept.max(1) - 1)?;
+        let mut old = self.releases.range(..first);
+        old.any(|(version, _)| !self.needs(*version))
+            .then_some(*first)
+    }
+
+    /// Whether a release serves or should.
+    fn needs(&self, version: Version) -> bool {
+        self.serving == Some(version) || self.target().is_some_and(|t| t.version == version)
     }
 
     /// Dynos in this place with a smaller run were told to restart.
@@ -136,8 +180,9 @@ impl App {
             };
             self.formation.entry(process.clone()).or_insert(default);
         }
+        self.stopped.clear();
         self.releases.insert(given, Arc::clone(release));
-        while self.releases.len() > RELEASES_KEPT {
+        while self.releases.len() > RELEASES_MAX {
             let serving = self.serving;
             let oldest = self
                 .releases
@@ -182,6 +227,7 @@ impl App {
         // A place that is gone has nothing to remember, so that the map stays bounded.
         self.restarted_dynos
             .retain(|dyno, _| dyno.process != *process || dyno.index <= count);
+        self.stopped.retain(|dyno| dyno.process != *process);
     }
 
     pub(super) fn restart(&mut self, target: &Restart, before: Run) {
@@ -189,10 +235,47 @@ impl App {
             Restart::All => {
                 self.restarted = before;
                 self.restarted_dynos.clear();
+                self.stopped.clear();
             }
             Restart::Dyno(dyno) => {
+                self.stopped.remove(dyno);
                 self.restarted_dynos.insert(dyno.clone(), before);
             }
+        }
+    }
+
+    pub(super) fn stop(&mut self, dyno: &DynoId, before: Run) {
+        if self.wants(dyno) {
+            self.stopped.insert(dyno.clone());
+            self.restarted_dynos.insert(dyno.clone(), before);
+        }
+    }
+
+    pub(super) fn resize(&mut self, process: &ProcessType, memory_bytes: Option<u64>) {
+        match memory_bytes {
+            Some(bytes) => self.sizes.insert(process.clone(), bytes),
+            None => self.sizes.remove(process),
+        };
+    }
+
+    pub(super) fn remove_domain(&mut self, hostname: &Hostname) -> Result<(), Misfit> {
+        if self.hostnames.remove(hostname) {
+            return Ok(());
+        }
+        Err(Misfit::NoSuchDomain {
+            app: self.name.clone(),
+            hostname: hostname.clone(),
+        })
+    }
+
+    pub(super) fn prune(&mut self, before: Version) {
+        let newest = self.newest().map(|release| release.version);
+        let kept = |version: Version| version >= before || Some(version) == newest;
+        let old = self.releases.keys().copied();
+        let gone: Vec<Version> = old.filter(|v| !kept(*v) && !self.needs(*v)).collect();
+        for version in gone {
+            self.releases.remove(&version);
+            self.failed.remove(&version);
         }
     }
 }

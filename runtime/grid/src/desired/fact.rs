@@ -2,7 +2,7 @@
 //!
 //! Owns their shapes. Must not know how they are stored, nor what follows from them.
 
-use super::Release;
+use super::{Release, Settings};
 use crate::name::{AppName, DynoId, Hostname, NodeId, ProcessType, Run, Version};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -93,6 +93,53 @@ pub enum Fact {
         /// The host name.
         hostname: Hostname,
     },
+    /// The app does not answer at this host name any more.
+    DomainRemoved {
+        /// The app.
+        app: AppName,
+        /// The host name.
+        hostname: Hostname,
+    },
+    /// The app is gone, with its releases; what runs of it is to end.
+    AppDestroyed {
+        /// The app.
+        app: AppName,
+        /// Dynos with a smaller run are of the app that is gone, even if there is one of this name again.
+        before: Run,
+    },
+    /// The app has these settings from now on, and no others.
+    AppSet {
+        /// The app.
+        app: AppName,
+        /// All its settings.
+        settings: Settings,
+    },
+    /// Dynos of a process type have this much memory in releases made from now on.
+    Resized {
+        /// The app.
+        app: AppName,
+        /// The process type.
+        process: ProcessType,
+        /// Memory in bytes; none: what the slug says.
+        memory_bytes: Option<u64>,
+    },
+    /// A place of the formation stays empty until it or the app is restarted, its process type is scaled,
+    /// or a release is made.
+    DynoStopped {
+        /// The app.
+        app: AppName,
+        /// The place.
+        dyno: DynoId,
+        /// Dynos with a smaller run are to end, even if the place is filled again before they do.
+        before: Run,
+    },
+    /// Old releases cannot be rolled back to any more.
+    ReleasesPruned {
+        /// The app.
+        app: AppName,
+        /// Releases before this one are gone, but for those that are needed.
+        before: Version,
+    },
 }
 
 impl Fact {
@@ -107,7 +154,13 @@ impl Fact {
             | Fact::Scaled { app, .. }
             | Fact::RestartAsked { app, .. }
             | Fact::MaintenanceSet { app, .. }
-            | Fact::DomainAdded { app, .. } => Some(app),
+            | Fact::DomainAdded { app, .. }
+            | Fact::DomainRemoved { app, .. }
+            | Fact::AppDestroyed { app, .. }
+            | Fact::AppSet { app, .. }
+            | Fact::Resized { app, .. }
+            | Fact::DynoStopped { app, .. }
+            | Fact::ReleasesPruned { app, .. } => Some(app),
         }
     }
 }

@@ -100,6 +100,12 @@ pub struct Release {
     pub config: Arc<BTreeMap<String, String>>,
     /// What can be run of it.
     pub processes: BTreeMap<ProcessType, ProcessSpec>,
+    /// When it was made, in milliseconds of Unix time, as whoever asked for it says.
+    #[serde(default)]
+    pub created_ms: u64,
+    /// Who made it.
+    #[serde(default)]
+    pub created_by: String,
 }
 
 /// Names the config vars and withholds their values.
@@ -111,6 +117,8 @@ impl fmt::Debug for Release {
             .field("description", &self.description)
             .field("config", &self.config.keys().collect::<Vec<_>>())
             .field("processes", &self.processes)
+            .field("created_ms", &self.created_ms)
+            .field("created_by", &self.created_by)
             .finish()
     }
 }

@@ -28,6 +28,8 @@ fn release(number: u32) -> Fact {
         description: "Deploy".into(),
         config: Arc::new(BTreeMap::from([secret])),
         processes: BTreeMap::from(types),
+        created_ms: 0,
+        created_by: String::new(),
     };
     Fact::ReleaseCreated {
         app: app(),
@@ -124,13 +126,13 @@ fn misfits_change_nothing() {
 #[test]
 fn old_releases_go_but_never_the_one_that_serves() {
     let mut desired = Desired::replay(&[created(), release(1), serving(1)]).expect("facts fit");
-    for number in 2..=120 {
+    for number in 2..=1_100 {
         desired.apply(&release(number)).expect("fits");
     }
     let app = &desired.apps[&app()];
-    assert_eq!(app.releases.len(), RELEASES_KEPT);
+    assert_eq!(app.releases.len(), RELEASES_MAX);
     assert!(app.serving_release().is_some());
-    assert_eq!(app.next_version(), version(121));
+    assert_eq!(app.next_version(), version(1_101));
 }
 
 #[test]

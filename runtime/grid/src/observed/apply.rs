@@ -27,6 +27,10 @@ impl Observed {
                 self.routes.insert(route.app.clone(), route.clone());
                 None
             }
+            Step::Withdraw { app } => {
+                self.routes.remove(app);
+                None
+            }
             Step::Drain { dyno, deadline, .. } => {
                 let change = self.step(dyno, Event::Drain, now);
                 if let Some(dyno) = self.dynos.get_mut(dyno) {

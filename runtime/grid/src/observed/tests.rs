@@ -135,6 +135,7 @@ fn a_missed_boot_counts_once_though_the_node_reports_it_too() {
     let stop = Step::Stop {
         node: node(),
         dyno: key(1),
+        version: Version::FIRST,
         reason: StopReason::BootTimeout,
     };
     observed.issue(&stop, &Desired::default(), Time::ZERO);

@@ -2,7 +2,7 @@
 //!
 //! Owns the room on nodes and which nodes are to be believed dead. Must not know any phase of planning.
 
-use super::{Note, Plan, Step};
+use super::{Note, Plan, Policy, Step};
 use crate::desired::Desired;
 use crate::name::{AppName, DynoId, DynoKey, Generation, NodeId, Run, Version};
 use crate::observed::{Fetch, Observed};
@@ -21,6 +21,7 @@ pub(super) struct Reserved {
 pub(super) struct Draft {
     pub(super) desired: Desired,
     pub(super) observed: Observed,
+    pub(super) policy: Policy,
     pub(super) now: Time,
     /// Nodes that can be asked for something.
     pub(super) live: BTreeSet<NodeId>,
@@ -38,7 +39,7 @@ pub(super) struct Draft {
 }
 
 impl Draft {
-    pub(super) fn new(desired: &Desired, observed: &Observed, now: Time) -> Self {
+    pub(super) fn new(desired: &Desired, observed: &Observed, policy: &Policy, now: Time) -> Self {
         let speaking = observed.nodes.iter().filter(|(_, node)| !node.silent(now));
         let live: BTreeSet<NodeId> = speaking.map(|(id, _)| id.clone()).collect();
         let known = observed
@@ -51,6 +52,7 @@ impl Draft {
             blind: live.len() * 2 < known,
             desired: desired.clone(),
             observed: observed.clone(),
+            policy: *policy,
             now,
             live,
             reserved: Vec::new(),

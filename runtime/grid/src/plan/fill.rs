@@ -21,11 +21,7 @@ pub(super) fn fill(draft: &mut Draft, name: &AppName) {
     for release in app.wanted() {
         for process in release.processes.keys() {
             let mut homes = Homes::of(draft, &app, &release, process);
-            for index in homes.missing(app.count(process)) {
-                let id = DynoId {
-                    process: process.clone(),
-                    index,
-                };
+            for id in homes.missing(&app, process) {
                 start(draft, &app, &release, &id, &mut homes);
             }
         }
@@ -47,15 +43,11 @@ struct Homes {
 impl Homes {
     fn of(draft: &Draft, app: &App, release: &Release, process: &ProcessType) -> Self {
         let mut homes = Homes::default();
-        for index in 1..=app.count(process) {
-            let id = DynoId {
-                process: process.clone(),
-                index,
-            };
+        for id in app.places(process) {
             let place = Place::of(draft, app, release.version, &id);
             let keeper = place.keeper().and_then(|key| draft.observed.dynos.get(key));
             if let Some(keeper) = keeper {
-                homes.add(index, &keeper.node);
+                homes.add(id.index, &keeper.node);
             }
         }
         let mine = draft.reserved.iter().filter(|reserved| {
@@ -75,10 +67,11 @@ impl Homes {
         }
     }
 
-    /// The places up to `count` that nobody fills.
-    fn missing(&self, count: u32) -> Vec<u32> {
-        (1..=count)
-            .filter(|index| !self.filled.contains(index))
+    /// The places that nobody fills.
+    fn missing(&self, app: &App, process: &ProcessType) -> Vec<DynoId> {
+        let places = app.places(process);
+        places
+            .filter(|id| !self.filled.contains(&id.index))
             .collect()
     }
 }
@@ -210,14 +203,13 @@ fn make_room(draft: &mut Draft, app: &App, release: &Release, id: &DynoId, homes
 /// Dynos that share a node, since no other one lived when they started, are parted when one does: the
 /// last of them moves.
 fn spread(draft: &mut Draft, app: &App, release: &Arc<Release>, process: &ProcessType) {
-    let count = app.count(process);
+    let count = app.open(process);
     if count < 2 || draft.live.len() < 2 {
         return;
     }
     let homes = Homes::of(draft, app, release, process);
-    let id = DynoId {
-        process: process.clone(),
-        index: count,
+    let Some(id) = app.places(process).last() else {
+        return;
     };
     let place = Place::of(draft, app, release.version, &id);
     let shared = homes.counts.len() == 1 && homes.filled.len() == count as usize;

@@ -26,7 +26,7 @@ impl Place {
         let mut place = Place::default();
         for (key, dyno) in draft.observed.dynos_in(&app.name, id) {
             let gone = draft.evicted(&dyno.node) || draft.victims.contains(key);
-            if gone || dyno.version != version {
+            if gone || dyno.version != version || key.run < app.first_run {
                 continue;
             }
             // They come oldest first, so that the last one to be taken is the newest.
@@ -83,12 +83,8 @@ pub(super) fn serving(
     version: Version,
     process: &ProcessType,
 ) -> Vec<DynoKey> {
-    let places = (1..=app.count(process)).filter_map(|index| {
-        let id = DynoId {
-            process: process.clone(),
-            index,
-        };
-        Place::of(draft, app, version, &id).serving().cloned()
-    });
-    places.collect()
+    let places = app.places(process);
+    places
+        .filter_map(|id| Place::of(draft, app, version, &id).serving().cloned())
+        .collect()
 }

@@ -82,7 +82,7 @@ fn ready(draft: &Draft, app: &App, release: &Release) -> bool {
     let web = ProcessType::web();
     let web_up = place::serving(draft, app, release.version, &web).len();
     let web_wanted = if release.processes.contains_key(&web) {
-        app.count(&web)
+        app.open(&web)
     } else {
         0
     };

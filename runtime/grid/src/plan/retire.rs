@@ -26,15 +26,17 @@ pub(super) fn stop_overdue_boots(draft: &mut Draft, name: &AppName) {
         Some((
             key.clone(),
             dyno.node.clone(),
+            dyno.version,
             dyno.started + limits.boot_timeout,
         ))
     });
-    let due: Vec<(DynoKey, NodeId, Time)> = due.collect();
-    for (dyno, node, deadline) in due {
+    let due: Vec<(DynoKey, NodeId, Version, Time)> = due.collect();
+    for (dyno, node, version, deadline) in due {
         if deadline <= draft.now {
             draft.push(Step::Stop {
                 node,
                 dyno,
+                version,
                 reason: StopReason::BootTimeout,
             });
         } else {
@@ -80,7 +82,7 @@ pub(super) fn retire(draft: &mut Draft, name: &AppName) {
 }
 
 fn end(draft: &mut Draft, key: DynoKey, dyno: &Dyno) {
-    let node = dyno.node.clone();
+    let (node, version) = (dyno.node.clone(), dyno.version);
     let drain_deadline = draft.now + DRAIN_GRACE;
     match dyno.state {
         State::Starting => {
@@ -88,6 +90,7 @@ fn end(draft: &mut Draft, key: DynoKey, dyno: &Dyno) {
             draft.push(Step::Stop {
                 node,
                 dyno: key,
+                version,
                 reason: StopReason::Unwanted,
             });
         }
@@ -96,6 +99,7 @@ fn end(draft: &mut Draft, key: DynoKey, dyno: &Dyno) {
             draft.push(Step::Drain {
                 node,
                 dyno: key,
+                version,
                 deadline: drain_deadline,
             });
         }
@@ -115,6 +119,7 @@ fn end(draft: &mut Draft, key: DynoKey, dyno: &Dyno) {
                 draft.push(Step::Stop {
                     node,
                     dyno: key,
+                    version,
                     reason,
                 });
             } else {
@@ -144,12 +149,7 @@ pub(super) fn forget(draft: &mut Draft, name: &AppName) {
         let Some(node) = draft.observed.nodes.get(id) else {
             continue;
         };
-        let first = (name.clone(), Version::FIRST);
-        let mine = node
-            .releases
-            .range(first..)
-            .take_while(|((app, _), _)| app == name);
-        let versions = mine.map(|((_, version), _)| *version);
+        let versions = node.releases_of(name).map(|(version, _)| version);
         idle.extend(
             versions
                 .filter(|v| !kept.contains(&(id, *v)))

@@ -6,8 +6,10 @@ use super::draft::Draft;
 use super::place::{self, Place};
 use super::{Route, Serve, Step};
 use crate::desired::{App, Release};
-use crate::name::{AppName, DynoId, ProcessType, Version};
+use crate::name::{AppName, ProcessType, Version};
 use crate::routing::{self, Refusal};
+use std::sync::Arc;
+use std::time::Duration;
 
 /// Publishes the app's route if it is not the one that the routers have.
 pub(super) fn publish(draft: &mut Draft, name: &AppName) {
@@ -25,7 +27,9 @@ pub(super) fn publish_version(draft: &mut Draft, app: &App, version: Option<Vers
         generation: known.map_or(draft.next_generation(), |known| known.generation),
         hostnames: app.hostnames.iter().cloned().collect(),
         version,
-        backlog_max: routing::backlog_max(app.count(&ProcessType::web())),
+        backlog_max: routing::backlog_max(app.open(&ProcessType::web())),
+        request_timeout: request_timeout(app, version),
+        idle_after: app.settings.idle_after.after(draft.policy.idle_after),
         serve: serve(draft, app, version),
     };
     if known != Some(&route) {
@@ -34,18 +38,30 @@ pub(super) fn publish_version(draft: &mut Draft, app: &App, version: Option<Vers
     }
 }
 
+/// The app's own time for a response, or that of the release's web dynos.
+fn request_timeout(app: &App, version: Option<Version>) -> Option<Duration> {
+    let own = app.settings.request_timeout;
+    own.or_else(|| {
+        let web = shown(app, version)?.processes.get(&ProcessType::web())?;
+        Some(web.limits.request_timeout)
+    })
+}
+
+/// The release that serves, or that requests wait for.
+fn shown(app: &App, version: Option<Version>) -> Option<&Arc<Release>> {
+    let serving = version.and_then(|version| app.releases.get(&version));
+    serving.or_else(|| app.target())
+}
+
 fn serve(draft: &Draft, app: &App, version: Option<Version>) -> Serve {
     if app.maintenance {
         return Serve::Refuse(Refusal::Maintenance);
     }
-    let Some(target) = app.target() else {
+    let Some(release) = shown(app, version) else {
         return Serve::Refuse(Refusal::BlankApp);
     };
-    let release = version
-        .and_then(|version| app.releases.get(&version))
-        .unwrap_or(target);
     let web = ProcessType::web();
-    if !release.processes.contains_key(&web) || app.count(&web) == 0 {
+    if !release.processes.contains_key(&web) || app.open(&web) == 0 {
         return Serve::Refuse(Refusal::NoWebDynos);
     }
     let mut dynos = version.map_or(Vec::new(), |version| {
@@ -65,11 +81,7 @@ fn serve(draft: &Draft, app: &App, version: Option<Version>) -> Serve {
 /// Whether some web dyno of the release starts or may start at once.
 fn any_is_coming(draft: &Draft, app: &App, release: &Release) -> bool {
     let failed = app.failed.contains_key(&release.version);
-    (1..=app.count(&ProcessType::web())).any(|index| {
-        let id = DynoId {
-            process: ProcessType::web(),
-            index,
-        };
+    app.places(&ProcessType::web()).any(|id| {
         let place = Place::of(draft, app, release.version, &id);
         let waits = place::not_before(draft, app, release.version, &id).is_some();
         place.keeper().is_some() || !(waits || failed)

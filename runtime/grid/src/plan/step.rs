@@ -7,7 +7,9 @@ use crate::name::{AppName, DynoKey, Generation, Hostname, NodeId, Version};
 use crate::routing::Refusal;
 use crate::time::Time;
 use serde::{Deserialize, Serialize};
+use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// One thing to do. Steps are carried out in order; each may be carried out twice without harm.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,12 +37,19 @@ pub enum Step {
         /// The new route.
         route: Route,
     },
+    /// Forget the app in every router: it is gone, and its hosts answer as those of no app.
+    Withdraw {
+        /// The app.
+        app: AppName,
+    },
     /// Give the dyno nothing new, and end it as soon as it has finished its work; then `Report::Down`.
     Drain {
         /// Where.
         node: NodeId,
         /// The dyno; no route names it any more.
         dyno: DynoKey,
+        /// The release that it runs.
+        version: Version,
         /// When a `Stop` will follow.
         deadline: Time,
     },
@@ -50,6 +59,8 @@ pub enum Step {
         node: NodeId,
         /// The dyno.
         dyno: DynoKey,
+        /// The release that it runs.
+        version: Version,
         /// Why.
         reason: StopReason,
     },
@@ -67,6 +78,22 @@ pub enum Step {
         /// What was found to be so.
         fact: Fact,
     },
+}
+
+impl Step {
+    /// The app that it is about, if it is about one.
+    pub fn app(&self) -> Option<&AppName> {
+        match self {
+            Step::Fetch { app, .. } | Step::Withdraw { app } | Step::Forget { app, .. } => {
+                Some(app)
+            }
+            Step::Start { dyno, .. } | Step::Drain { dyno, .. } | Step::Stop { dyno, .. } => {
+                Some(&dyno.app)
+            }
+            Step::Publish { route } => Some(&route.app),
+            Step::Record { fact } => fact.app(),
+        }
+    }
 }
 
 /// Why a dyno is stopped without further waiting.
@@ -95,6 +122,12 @@ pub struct Route {
     pub version: Option<Version>,
     /// Requests that may wait at once in this app; see `routing::backlog_max`.
     pub backlog_max: u32,
+    /// From the arrival of a request to the first byte of its response; none: the routers' own.
+    #[serde(default)]
+    pub request_timeout: Option<Duration>,
+    /// After so long without a request a dyno gives its memory back; none: never.
+    #[serde(default)]
+    pub idle_after: Option<Duration>,
     /// What becomes of a request.
     pub serve: Serve,
 }
@@ -108,4 +141,40 @@ pub enum Serve {
     Booting,
     /// It is answered at once, and so are those that wait.
     Refuse(Refusal),
+}
+
+/// One line for a human, such as `start web.1 of v4`. The app is known from where it is read.
+impl fmt::Display for Step {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Step::Fetch { release, .. } => write!(f, "fetch {}", release.version),
+            Step::Start { dyno, version, .. } => write!(f, "start {} of {version}", dyno.dyno),
+            Step::Publish { route } => fmt::Display::fmt(route, f),
+            Step::Withdraw { app } => write!(f, "answer no requests for {app}"),
+            Step::Drain { dyno, version, .. } => write!(f, "drain {} of {version}", dyno.dyno),
+            Step::Stop { dyno, version, .. } => write!(f, "stop {} of {version}", dyno.dyno),
+            Step::Forget { version, .. } => write!(f, "forget {version}"),
+            Step::Record { .. } => f.write_str("write it down"),
+        }
+    }
+}
+
+/// What becomes of requests: `send requests to v4 (2 dynos)`.
+impl fmt::Display for Route {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let version = |f: &mut fmt::Formatter<'_>| match self.version {
+            Some(version) => write!(f, "{version}"),
+            None => f.write_str(self.app.as_str()),
+        };
+        match &self.serve {
+            Serve::Dynos(dynos) => {
+                f.write_str("send requests to ")?;
+                version(f)?;
+                let plural = if dynos.len() == 1 { "" } else { "s" };
+                write!(f, " ({} dyno{plural})", dynos.len())
+            }
+            Serve::Booting => f.write_str("hold requests until a dyno is up"),
+            Serve::Refuse(refusal) => write!(f, "refuse requests with {refusal}"),
+        }
+    }
 }

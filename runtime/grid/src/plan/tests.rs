@@ -85,6 +85,8 @@ fn desired(sketch: &Sketch) -> Desired {
             description: "Deploy".into(),
             config: Arc::default(),
             processes: BTreeMap::from([(ProcessType::web(), spec)]),
+            created_ms: 0,
+            created_by: String::new(),
         };
         facts.push(Fact::ReleaseCreated {
             app: app(),
@@ -181,7 +183,7 @@ proptest! {
     fn any_state_has_a_sound_plan(sketch in sketch()) {
         let desired = desired(&sketch);
         let observed = observed(&sketch, &desired);
-        let (plan, mut found) = checked_plan(&desired, &observed, NOW, Depth::All);
+        let (plan, mut found) = checked_plan(&desired, &observed, &Policy::default(), NOW, Depth::All);
         found.retain(|violation| violation.invariant != Invariant::Apart);
         prop_assert_eq!(found, vec![], "{:?}", plan);
         prop_assert!(plan.wake_at.is_none_or(|at| at > NOW));
@@ -230,7 +232,7 @@ fn a_new_reconciler_waits_for_the_nodes_it_knows() {
         .apply(&Fact::NodeJoined { node: node(9) })
         .expect("fits");
     let observed = Observed::new(&desired, 1, NOW);
-    let waiting = plan(&desired, &observed, NOW);
+    let waiting = plan(&desired, &observed, &Policy::default(), NOW);
     assert_eq!(waiting.steps, []);
     assert_eq!(waiting.wake_at, Some(NOW + SETTLE));
     assert!(waiting.notes.contains(&Note::Settling));
@@ -244,7 +246,12 @@ fn nothing_starts_without_a_node_and_that_is_noted() {
         ..plain()
     };
     let desired = desired(&sketch);
-    let made = plan(&desired, &observed(&sketch, &desired), NOW);
+    let made = plan(
+        &desired,
+        &observed(&sketch, &desired),
+        &Policy::default(),
+        NOW,
+    );
     assert!(made.notes.contains(&Note::NoNodes));
     assert!(
         !made
@@ -264,7 +271,7 @@ fn a_stop_without_an_answer_is_sent_again() {
     let desired = desired(&sketch);
     let mut observed = observed(&sketch, &desired);
     let stops = |observed: &Observed, now| {
-        let steps = plan(&desired, observed, now).steps;
+        let steps = plan(&desired, observed, &Policy::default(), now).steps;
         steps
             .into_iter()
             .filter(|step| matches!(step, Step::Stop { .. }))

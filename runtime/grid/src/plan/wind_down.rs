@@ -38,10 +38,11 @@ pub fn wind_down(observed: &Observed, deadline: Time, now: Time) -> Plan {
             .is_some_and(|node| !node.silent(now))
     });
     for (key, dyno) in reachable {
-        let (node, key) = (dyno.node.clone(), key.clone());
+        let (node, key, version) = (dyno.node.clone(), key.clone(), dyno.version);
         let stop = |reason| Step::Stop {
             node: node.clone(),
             dyno: key.clone(),
+            version,
             reason,
         };
         let due = dyno.stopped.map(|at| at + STOP_RETRY).unwrap_or(deadline);
@@ -51,6 +52,7 @@ pub fn wind_down(observed: &Observed, deadline: Time, now: Time) -> Plan {
                 Some(Step::Drain {
                     node: node.clone(),
                     dyno: key.clone(),
+                    version,
                     deadline,
                 }),
                 deadline,

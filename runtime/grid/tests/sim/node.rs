@@ -201,7 +201,7 @@ impl SimNode {
                 self.fetched.remove(&(app.clone(), *version));
                 Ok(Vec::new())
             }
-            Step::Publish { .. } | Step::Record { .. } => Ok(Vec::new()),
+            Step::Publish { .. } | Step::Withdraw { .. } | Step::Record { .. } => Ok(Vec::new()),
         }
     }
 

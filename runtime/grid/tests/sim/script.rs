@@ -256,6 +256,8 @@ fn deploy(world: &mut World, app: &AppName, words: &[&str]) -> Result<(), String
         description: "Deploy".into(),
         config: Arc::default(),
         processes,
+        created_ms: 0,
+        created_by: String::new(),
     };
     world.append(Fact::ReleaseCreated {
         app: app.clone(),

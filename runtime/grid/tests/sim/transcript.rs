@@ -54,6 +54,7 @@ impl Transcript {
                 version,
             } => format!("start {dyno} {version} on {node}"),
             Step::Publish { route } => publish(route),
+            Step::Withdraw { app } => format!("withdraw {app}"),
             Step::Drain { dyno, deadline, .. } => format!("drain {dyno} until {deadline}"),
             Step::Stop { dyno, reason, .. } => format!("stop {dyno}: {reason:?}"),
             Step::Forget { node, app, version } => format!("forget {app} {version} on {node}"),

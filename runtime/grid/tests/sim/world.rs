@@ -9,7 +9,7 @@ use grid::check::{self, Depth};
 use grid::desired::{Desired, Fact};
 use grid::name::{AppName, DynoKey, NodeId, SlugId};
 use grid::observed::Observed;
-use grid::plan::{Heartbeats, Note, Report, Route, Serve, Step};
+use grid::plan::{Heartbeats, Note, Policy, Report, Route, Serve, Step};
 use grid::time::Time;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -37,6 +37,7 @@ pub(crate) struct World {
     pub(crate) nodes: BTreeMap<NodeId, SimNode>,
     pub(crate) behaviours: BTreeMap<SlugId, Behaviour>,
     pub(crate) faults: Faults,
+    pub(crate) policy: Policy,
     pub(crate) rng: Rng,
     pub(crate) transcript: Transcript,
     pub(crate) notes: BTreeSet<Note>,
@@ -69,6 +70,7 @@ impl World {
             nodes: BTreeMap::new(),
             behaviours: BTreeMap::new(),
             faults: Faults::default(),
+            policy: Policy::default(),
             rng: Rng::new(seed),
             transcript: Transcript::default(),
             notes: BTreeSet::new(),
@@ -239,7 +241,7 @@ impl World {
             Depth::OnePlan
         };
         let (plan, violations) =
-            check::checked_plan(&self.desired, &self.observed, self.now, depth);
+            check::checked_plan(&self.desired, &self.observed, &self.policy, self.now, depth);
         if let Some(violation) = violations.first() {
             return Err(format!(
                 "at {}: {violation}\n{}",
@@ -273,6 +275,10 @@ impl World {
     fn carry_out(&mut self, step: &Step) -> Result<(), String> {
         let node = match step {
             Step::Publish { route } => return self.publish(route),
+            Step::Withdraw { app } => {
+                self.routes.remove(app);
+                return Ok(());
+            }
             Step::Record { .. } => return Ok(()),
             Step::Drain { dyno, node, .. } => {
                 if self.in_route(dyno) {

@@ -1,0 +1,39 @@
+//! Settings of an app that are no part of a release.
+//!
+//! Owns their shapes. Must not know the operator's defaults, which are a `plan::Policy`.
+
+use serde::{Deserialize, Serialize};
+use std::time::Duration;
+
+/// When a dyno without traffic gives its memory back.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum Idle {
+    /// As the operator has it.
+    #[default]
+    Default,
+    /// Never.
+    Off,
+    /// After so long without a request.
+    After(Duration),
+}
+
+impl Idle {
+    /// The time that holds, given the operator's; none: never.
+    pub fn after(self, default: Option<Duration>) -> Option<Duration> {
+        match self {
+            Idle::Default => default,
+            Idle::Off => None,
+            Idle::After(time) => Some(time),
+        }
+    }
+}
+
+/// What an app's owner may set; a change takes effect at once and makes no release.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Settings {
+    /// From the arrival of a request to the first byte of its response, instead of the release's.
+    pub request_timeout: Option<Duration>,
+    /// When its dynos sleep.
+    pub idle_after: Idle,
+}
