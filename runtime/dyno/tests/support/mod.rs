@@ -174,6 +174,8 @@ impl Host {
             description: "Deploy".to_owned(),
             config: Arc::new(env.iter().map(own).collect()),
             processes: BTreeMap::from([(ProcessType::web(), spec)]),
+            created_ms: 0,
+            created_by: String::new(),
         };
         self.node.step(Step::Fetch {
             node: "local".parse().unwrap(),

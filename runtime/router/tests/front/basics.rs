@@ -193,6 +193,8 @@ async fn one_app_can_answer_on_every_host() {
         hostnames: Vec::new(),
         version: None,
         backlog_max: 100,
+        request_timeout: None,
+        idle_after: None,
         serve: Serve::Dynos(vec![key.clone()]),
     };
     router

@@ -163,6 +163,8 @@ impl World {
             hostnames: vec!["hello.localhost".parse().unwrap()],
             version: None,
             backlog_max,
+            request_timeout: None,
+            idle_after: None,
             serve,
         };
         self.router.publish(route, fresh).unwrap();
