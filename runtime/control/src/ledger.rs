@@ -9,9 +9,11 @@
 
 mod entry;
 mod memory;
+mod sqlite;
 
 pub use entry::{Change, ENTRY_BYTES_MAX, Entry, EntryId, IdempotencyKey, KEY_BYTES_MAX, KeyError};
 pub use memory::Memory;
+pub use sqlite::{OpenError, Sqlite};
 
 use futures_util::future::BoxFuture;
 use std::fmt;

@@ -85,6 +85,7 @@ mod log;
 pub mod logs;
 mod random;
 mod reconcile;
+pub mod seal;
 pub mod usage;
 mod view;
 

@@ -1,0 +1,186 @@
+//! A ledger in one SQLite file, for one machine.
+//!
+//! Owns the file and the one thread that uses it. Must not know what an entry means.
+//!
+//! An entry is on the disk when an append returns: a write-ahead log that is synced at every commit. All
+//! of an entry is sealed; the file tells how many entries there are, and how large.
+
+mod file;
+
+pub use file::OpenError;
+
+use super::{AppendError, Cause, Entry, EntryId, Ledger, ReadError, Seq};
+use crate::seal::{Key, Sealer};
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
+use rusqlite::Connection;
+use std::path::Path;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use tokio::sync::{mpsc, oneshot, watch};
+
+/// Jobs that wait for the thread; whoever has one more waits to hand it over.
+const JOBS_MAX: usize = 64;
+/// What entries are sealed for.
+const NAME: &str = "dyno control";
+
+type Job = Box<dyn FnOnce(&mut Connection) + Send>;
+
+/// A ledger in a file. It is closed when this is dropped, which waits for jobs under way.
+#[derive(Debug)]
+pub struct Sqlite {
+    sealer: Arc<Sealer>,
+    last: Arc<watch::Sender<Seq>>,
+    /// None only while it is dropped.
+    jobs: Option<mpsc::Sender<Job>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+/// The thread is gone.
+#[derive(Debug, thiserror::Error)]
+#[error("the ledger's thread has ended")]
+struct Ended;
+
+impl Sqlite {
+    /// Opens the ledger in the file `database`, sealed with the key in `key_file`. Blocks.
+    ///
+    /// Both files are made if there is no ledger yet. Their folders must exist. A ledger that exists needs
+    /// the key that it was made with.
+    pub fn open(database: &Path, key_file: &Path) -> Result<Self, OpenError> {
+        let key = if database.exists() {
+            Key::load(key_file)?
+        } else {
+            Key::load_or_create(key_file)?
+        };
+        let (mut connection, last) = file::open(database)?;
+        let (jobs, mut queue) = mpsc::channel::<Job>(JOBS_MAX);
+        let thread = std::thread::Builder::new().name("ledger".into());
+        let thread = thread
+            .spawn(move || {
+                while let Some(job) = queue.blocking_recv() {
+                    job(&mut connection);
+                }
+            })
+            .map_err(|source| OpenError::Io {
+                path: database.to_owned(),
+                source,
+            })?;
+        Ok(Sqlite {
+            sealer: Arc::new(Sealer::new(&key, NAME)),
+            last: Arc::new(watch::channel(last).0),
+            jobs: Some(jobs),
+            thread: Some(thread),
+        })
+    }
+
+    /// Hands a job to the thread. An error: it was not done, nor begun.
+    async fn begin<T: Send + 'static>(
+        &self,
+        job: impl FnOnce(&mut Connection) -> T + Send + 'static,
+    ) -> Result<oneshot::Receiver<T>, Ended> {
+        let (reply, answer) = oneshot::channel();
+        let job: Job = Box::new(move |connection| {
+            // Whoever asked may have gone.
+            let _ = reply.send(job(connection));
+        });
+        let jobs = self.jobs.as_ref().ok_or(Ended)?;
+        jobs.send(job).await.map_err(|_| Ended)?;
+        Ok(answer)
+    }
+
+    async fn append(&self, after: Seq, entry: &Entry) -> Result<Seq, AppendError> {
+        let (at, id) = (after.next(), entry.id);
+        let sealed = self.sealer.seal(at, id, &entry.encode()?);
+        let sealed = sealed.ok_or(AppendError::TooLarge { bytes: usize::MAX })?;
+        let last = Arc::clone(&self.last);
+        let answer = self.begin(move |connection| {
+            let appended = file::append(connection, after, id, &sealed);
+            if appended.is_ok() {
+                last.send_replace(at);
+            }
+            appended
+        });
+        let answer = answer
+            .await
+            .map_err(|ended| AppendError::Unavailable(Arc::new(ended)))?;
+        answer
+            .await
+            .unwrap_or_else(|_| Err(AppendError::Ambiguous(Arc::new(Ended))))
+    }
+
+    async fn read(&self, after: Seq, limit: usize) -> Result<Vec<(Seq, Entry)>, ReadError> {
+        let sealer = Arc::clone(&self.sealer);
+        let gone = || ReadError::Unavailable(Arc::new(Ended));
+        let answer = self.begin(move |connection| {
+            let rows = file::read(connection, after, limit)
+                .map_err(|source| ReadError::Unavailable(Arc::new(source)))?;
+            opened(&sealer, after, rows)
+        });
+        let answer = answer.await.map_err(|_| gone())?;
+        answer.await.unwrap_or_else(|_| Err(gone()))
+    }
+}
+
+/// The entries in these rows, which follow on `after` without a gap.
+fn opened(
+    sealer: &Sealer,
+    after: Seq,
+    rows: Vec<file::Row>,
+) -> Result<Vec<(Seq, Entry)>, ReadError> {
+    let mut entries = Vec::with_capacity(rows.len());
+    let mut expected = after.next();
+    for row in rows {
+        let at = Seq(row.seq);
+        if at != expected {
+            return Err(ReadError::Missing { at: expected });
+        }
+        let id = EntryId::from_bytes(row.id);
+        let plain = sealer.open(at, id, &row.sealed);
+        let plain = plain.ok_or(ReadError::Sealed { at })?;
+        let entry = Entry::decode(&plain).map_err(|source| ReadError::Unknown {
+            at,
+            source: withheld(&source),
+        })?;
+        entries.push((at, entry));
+        expected = at.next();
+    }
+    Ok(entries)
+}
+
+/// Where an entry is not understood, without a word of what is in it.
+fn withheld(error: &serde_json::Error) -> Cause {
+    let text = format!("{:?} error at byte {}", error.classify(), error.column());
+    Arc::new(std::io::Error::other(text))
+}
+
+impl Drop for Sqlite {
+    fn drop(&mut self) {
+        self.jobs = None;
+        if let Some(thread) = self.thread.take() {
+            // It can only have panicked, which it said already.
+            let _ = thread.join();
+        }
+    }
+}
+
+impl Ledger for Sqlite {
+    fn append<'a>(
+        &'a self,
+        after: Seq,
+        entry: &'a Entry,
+    ) -> BoxFuture<'a, Result<Seq, AppendError>> {
+        self.append(after, entry).boxed()
+    }
+
+    fn read(
+        &self,
+        after: Seq,
+        limit: usize,
+    ) -> BoxFuture<'_, Result<Vec<(Seq, Entry)>, ReadError>> {
+        self.read(after, limit).boxed()
+    }
+
+    fn watch(&self) -> watch::Receiver<Seq> {
+        self.last.subscribe()
+    }
+}

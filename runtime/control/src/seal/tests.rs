@@ -1,0 +1,88 @@
+//! Keys in files, and what opens and what does not.
+
+use super::*;
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+
+fn sealer() -> (tempfile::TempDir, Sealer) {
+    let folder = tempfile::tempdir().expect("a folder");
+    let key = Key::load_or_create(&folder.path().join("key")).expect("a key");
+    (folder, Sealer::new(&key, "test"))
+}
+
+#[test]
+fn what_is_sealed_opens_in_its_own_place_only() {
+    let (folder, sealer) = sealer();
+    let (at, id) = (Seq(7), EntryId::random());
+    let sealed = sealer.seal(at, id, b"secret").expect("small");
+    assert_eq!(
+        sealer.open(at, id, &sealed).as_deref(),
+        Some(&b"secret"[..])
+    );
+    assert_eq!(sealer.open(Seq(8), id, &sealed), None);
+    assert_eq!(sealer.open(at, EntryId::random(), &sealed), None);
+    let key = Key::load(&folder.path().join("key")).expect("a key");
+    assert_eq!(Sealer::new(&key, "other").open(at, id, &sealed), None);
+    let other = Key::load_or_create(&folder.path().join("other")).expect("a key");
+    assert_eq!(Sealer::new(&other, "test").open(at, id, &sealed), None);
+}
+
+#[test]
+fn a_single_changed_bit_is_noticed() {
+    let (_folder, sealer) = sealer();
+    let (at, id) = (Seq(1), EntryId::random());
+    let sealed = sealer.seal(at, id, b"secret").expect("small");
+    for index in 0..sealed.len() {
+        let mut changed = sealed.clone();
+        changed[index] ^= 1;
+        assert_eq!(sealer.open(at, id, &changed), None, "byte {index}");
+        assert_eq!(sealer.open(at, id, &sealed[..index]), None, "{index} bytes");
+    }
+}
+
+#[test]
+fn the_same_twice_is_sealed_differently() {
+    let (_folder, sealer) = sealer();
+    let id = EntryId::random();
+    let first = sealer.seal(Seq(1), id, b"secret").expect("small");
+    assert_ne!(sealer.seal(Seq(1), id, b"secret").expect("small"), first);
+}
+
+#[test]
+fn a_key_file_is_made_once_and_for_its_owner_only() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("key");
+    assert!(matches!(Key::load(&path), Err(KeyError::Missing(_))));
+    let made = Key::load_or_create(&path).expect("made");
+    let again = Key::load_or_create(&path).expect("found");
+    assert_eq!(made.bytes(), again.bytes());
+    let mode = fs::metadata(&path).expect("there").permissions().mode();
+    assert_eq!(mode & 0o777, 0o600);
+    let files = fs::read_dir(folder.path()).expect("readable").count();
+    assert_eq!(files, 1, "nothing is left beside it");
+}
+
+#[test]
+fn a_key_file_that_others_may_read_is_refused() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("key");
+    Key::load_or_create(&path).expect("made");
+    for mode in [0o640, 0o604, 0o620] {
+        let permissions = fs::Permissions::from_mode(mode);
+        fs::set_permissions(&path, permissions).expect("its owner may");
+        let refused = Key::load_or_create(&path);
+        assert!(matches!(refused, Err(KeyError::Exposed { mode: found, .. }) if found == mode));
+    }
+}
+
+#[test]
+fn a_file_of_another_length_is_no_key() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("key");
+    Key::load_or_create(&path).expect("made");
+    for bytes in [0, 31, 33, 100_000] {
+        fs::write(&path, vec![7; bytes]).expect("writable");
+        let refused = Key::load_or_create(&path);
+        assert!(matches!(refused, Err(KeyError::Length(_))), "{bytes} bytes");
+    }
+}

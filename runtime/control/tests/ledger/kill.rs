@@ -1,0 +1,95 @@
+//! A real process, which appends to a file and is killed in the midst of it.
+
+use crate::places::{InSqlite, Place, all, entry};
+use control::ledger::{Entry, EntryId, Seq, Sqlite};
+use std::collections::BTreeMap;
+use std::io::{BufRead, BufReader, Write};
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+/// How often a process is killed.
+const KILLS: u64 = 120;
+/// What tells this program that it is the child, and where the ledger is.
+const FOLDER: &str = "DYNO_TEST_LEDGER";
+
+/// Appends until it is killed, and says each entry that it was told is kept.
+#[tokio::test]
+#[ignore = "the child of the test beside it"]
+async fn child() {
+    let folder = PathBuf::from(std::env::var_os(FOLDER).expect("started by the test beside it"));
+    let ledger = Sqlite::open(&folder.join("ledger.db"), &folder.join("ledger.key"));
+    let ledger: &dyn control::ledger::Ledger = &ledger.expect("opens");
+    let mut last = *ledger.watch().borrow();
+    let mut out = std::io::stdout();
+    loop {
+        let entry = entry("child");
+        last = ledger.append(last, &entry).await.expect("appends");
+        let id = u128::from_be_bytes(entry.id.bytes());
+        let line = format!("kept {last} {id}\n");
+        out.write_all(line.as_bytes()).expect("the test listens");
+        out.flush().expect("the test listens");
+    }
+}
+
+fn start(place: &InSqlite) -> Child {
+    let folder = place.database();
+    let folder = folder.parent().expect("in a folder");
+    Command::new(std::env::current_exe().expect("this program"))
+        .args(["--exact", "kill::child", "--ignored", "--nocapture"])
+        .env(FOLDER, folder)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("starts")
+}
+
+/// Has a process append, kills it at some point behind `lines` entries, and tells what it said is kept.
+fn killed(place: &InSqlite, lines: usize, pause: Duration) -> BTreeMap<Seq, EntryId> {
+    let mut child = start(place);
+    let mut said = BufReader::new(child.stdout.take().expect("piped")).lines();
+    let mut kept = BTreeMap::new();
+    while kept.len() < lines {
+        let line = said.next().expect("it goes on").expect("readable");
+        kept.extend(parsed(&line));
+    }
+    std::thread::sleep(pause);
+    child.kill().expect("it runs");
+    child.wait().expect("it ended");
+    // What it said between our last look and its end.
+    kept.extend(said.map_while(Result::ok).filter_map(|line| parsed(&line)));
+    kept
+}
+
+fn parsed(line: &str) -> Option<(Seq, EntryId)> {
+    let (at, id) = line.strip_prefix("kept ")?.split_once(' ')?;
+    let id: u128 = id.parse().ok()?;
+    Some((Seq(at.parse().ok()?), EntryId::from_bytes(id.to_be_bytes())))
+}
+
+/// Entries that nobody was told of are allowed one a kill: it was on its way to be told.
+#[tokio::test]
+async fn what_was_acknowledged_survives_every_kill() {
+    let place = InSqlite::default();
+    drop(place.open());
+    let mut acknowledged = BTreeMap::new();
+    for round in 0..KILLS {
+        let pause = Duration::from_micros(round * 997 % 1_500);
+        let lines = usize::try_from(round % 5).expect("small");
+        acknowledged.extend(killed(&place, lines, pause));
+        let kept: Vec<(Seq, Entry)> = all(&*place.open()).await;
+        let ids: BTreeMap<Seq, EntryId> = kept.iter().map(|(at, e)| (*at, e.id)).collect();
+        for (at, id) in &acknowledged {
+            assert_eq!(ids.get(at), Some(id), "entry {at}, round {round}");
+        }
+        let untold = ids.len() - acknowledged.len();
+        assert!(
+            untold as u64 <= round + 1,
+            "{untold} untold in round {round}"
+        );
+    }
+    assert!(
+        acknowledged.len() as u64 > KILLS,
+        "it was killed while it worked"
+    );
+}

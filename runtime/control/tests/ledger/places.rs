@@ -1,0 +1,69 @@
+//! Where ledgers are kept, and how each is opened again.
+
+use control::ledger::{Change, Entry, EntryId, Ledger, Memory, Seq, Sqlite};
+use grid::desired::Fact;
+use std::path::PathBuf;
+use std::sync::Arc;
+use tempfile::TempDir;
+
+/// A place for one ledger.
+pub(crate) trait Place {
+    /// The ledger, opened once more.
+    fn open(&self) -> Arc<dyn Ledger>;
+}
+
+#[derive(Default)]
+pub(crate) struct InMemory(Memory);
+
+impl Place for InMemory {
+    fn open(&self) -> Arc<dyn Ledger> {
+        Arc::new(self.0.clone())
+    }
+}
+
+pub(crate) struct InSqlite(TempDir);
+
+impl Default for InSqlite {
+    fn default() -> Self {
+        InSqlite(tempfile::tempdir().expect("a folder"))
+    }
+}
+
+impl InSqlite {
+    pub(crate) fn database(&self) -> PathBuf {
+        self.0.path().join("ledger.db")
+    }
+
+    pub(crate) fn key(&self) -> PathBuf {
+        self.0.path().join("ledger.key")
+    }
+
+    pub(crate) fn sqlite(&self) -> Sqlite {
+        Sqlite::open(&self.database(), &self.key()).expect("opens")
+    }
+}
+
+impl Place for InSqlite {
+    fn open(&self) -> Arc<dyn Ledger> {
+        Arc::new(self.sqlite())
+    }
+}
+
+/// An entry by someone, which changes one thing.
+pub(crate) fn entry(by: &str) -> Entry {
+    Entry {
+        id: EntryId::random(),
+        at_ms: 1_700_000_000_000,
+        by: by.to_owned(),
+        key: None,
+        changes: vec![Change::Fact(Fact::MaintenanceSet {
+            app: "hello".parse().expect("valid"),
+            on: true,
+        })],
+    }
+}
+
+/// All entries of a ledger.
+pub(crate) async fn all(ledger: &dyn Ledger) -> Vec<(Seq, Entry)> {
+    ledger.read(Seq::START, usize::MAX).await.expect("reads")
+}
