@@ -1,5 +1,8 @@
 //! The reconciler in paused time, with a fake node that answers steps.
 
+mod faults;
+mod tokens;
+
 use super::*;
 use crate::command::{ConfigChanges, Deploy, Rejected};
 use crate::handle::Control;
@@ -157,7 +160,11 @@ impl Bench {
 
     /// An app with one good release.
     async fn new() -> Self {
-        let bench = Bench::on(Arc::new(Memory::new())).await;
+        Bench::deployed_on(Arc::new(Memory::new())).await
+    }
+
+    async fn deployed_on(ledger: Arc<dyn Ledger>) -> Self {
+        let bench = Bench::on(ledger).await;
         let hostnames = vec!["hello.localhost".parse().expect("valid")];
         bench
             .accept(Command::CreateApp {

@@ -1,0 +1,101 @@
+//! Tokens, from being made to being worthless.
+
+use super::*;
+use crate::access::{self, Misfit, Role, TOKEN_NAME_CHARS_MAX, Token};
+use crate::handle::Refused;
+
+async fn create(bench: &Bench, name: &str, role: Role, app: Option<AppName>) -> (Token, String) {
+    let (token, secret) = access::mint(name, role, app, &me());
+    let created = bench.control.create_token(token.clone(), me(), None).await;
+    created.expect("accepted");
+    (token, secret.reveal().to_owned())
+}
+
+async fn revoke(bench: &Bench, token: &Token) -> Result<(), Misfit> {
+    let revoked = bench.control.revoke_token(token.id.clone(), me(), None);
+    match revoked.await {
+        Ok(_) => Ok(()),
+        Err(Refused::Access(misfit)) => Err(misfit),
+        Err(other) => panic!("{other}"),
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_token_lets_its_holder_in_until_it_is_revoked() {
+    let bench = Bench::new().await;
+    assert!(bench.control.view().tokens.is_empty());
+    let (admin, admin_secret) = create(&bench, "me", Role::Admin, None).await;
+    let (token, secret) = create(&bench, "ci", Role::Deploy, Some(app())).await;
+    let tokens = bench.control.view().tokens.clone();
+    assert_eq!(tokens.authenticate(&secret), Some(&token));
+    assert_eq!(tokens.authenticate(&admin_secret), Some(&admin));
+    assert_eq!((token.created_ms, token.created_by.as_str()), (1_000, "me"));
+    revoke(&bench, &token).await.expect("not the last one");
+    let tokens = bench.control.view().tokens.clone();
+    assert_eq!(tokens.authenticate(&secret), None);
+    assert_eq!(tokens.authenticate(&admin_secret), Some(&admin));
+    let again = revoke(&bench, &token).await;
+    assert_eq!(again, Err(Misfit::NoSuchToken(token.id.clone())));
+    // The next reconciler knows the same.
+    let next = Bench::on(Arc::clone(&bench.ledger)).await;
+    let tokens = next.control.view().tokens.clone();
+    assert_eq!(tokens.iter().collect::<Vec<_>>(), [&admin]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_nearly_a_secret_is_none() {
+    let bench = Bench::new().await;
+    let (_, secret) = create(&bench, "me", Role::Admin, None).await;
+    assert_eq!(secret.len(), "dyno_".len() + 43);
+    assert!(secret.starts_with("dyno_"));
+    let tokens = bench.control.view().tokens.clone();
+    assert!(tokens.authenticate(&secret).is_some());
+    for index in 0..secret.len() {
+        let mut near = secret.clone().into_bytes();
+        near[index] = if near[index] == b'A' { b'B' } else { b'A' };
+        let near = String::from_utf8(near).expect("ASCII");
+        assert!(tokens.authenticate(&near).is_none(), "changed at {index}");
+        assert!(tokens.authenticate(&secret[..index]).is_none());
+    }
+    for odd in [
+        format!("{secret}="),
+        format!(" {secret}"),
+        secret.to_uppercase(),
+    ] {
+        assert!(tokens.authenticate(&odd).is_none(), "{odd:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_last_admin_token_stays() {
+    let bench = Bench::new().await;
+    let (first, _) = create(&bench, "first", Role::Admin, None).await;
+    create(&bench, "of one app", Role::Admin, Some(app())).await;
+    create(&bench, "reader", Role::Read, None).await;
+    let refused = revoke(&bench, &first).await;
+    assert_eq!(refused, Err(Misfit::LastAdmin(first.id.clone())));
+    let (second, _) = create(&bench, "second", Role::Admin, None).await;
+    revoke(&bench, &first).await.expect("there is another one");
+    let refused = revoke(&bench, &second).await;
+    assert_eq!(refused, Err(Misfit::LastAdmin(second.id.clone())));
+}
+
+#[tokio::test(start_paused = true)]
+async fn names_that_cannot_be_shown_in_a_line_are_refused() {
+    let bench = Bench::new().await;
+    let long = "x".repeat(TOKEN_NAME_CHARS_MAX + 1);
+    for name in ["", "two\nlines", "\u{1b}[31m", &long] {
+        let (token, _) = access::mint(name, Role::Read, None, &me());
+        let refused = bench.control.create_token(token, me(), None).await;
+        assert!(
+            matches!(refused, Err(Refused::Access(Misfit::Name))),
+            "{name:?}"
+        );
+    }
+    let (token, _) = create(&bench, "CI of the çödé", Role::Read, None).await;
+    let refused = bench.control.create_token(token, me(), None).await;
+    assert!(matches!(
+        refused,
+        Err(Refused::Access(Misfit::TokenExists(_)))
+    ));
+}
