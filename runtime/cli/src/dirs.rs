@@ -1,4 +1,4 @@
-//! Where files go: the cache, and a folder of this run that ends with it.
+//! Where files go: the cache, the user's configuration, and a folder of this run that ends with it.
 //!
 //! The only place that reads the environment for folders.
 
@@ -13,13 +13,30 @@ const LOCK: &str = "lock";
 
 /// `$XDG_CACHE_HOME/dyno`, or `~/.cache/dyno`.
 pub(crate) fn cache() -> Result<PathBuf> {
+    under("XDG_CACHE_HOME", ".cache")
+        .context("there is no place for the cache: set HOME or XDG_CACHE_HOME")
+}
+
+/// `$XDG_CONFIG_HOME/dyno`, or `~/.config/dyno`.
+pub(crate) fn config() -> Result<PathBuf> {
+    under("XDG_CONFIG_HOME", ".config")
+        .context("there is no place for credentials: set HOME or XDG_CONFIG_HOME")
+}
+
+/// `$XDG_DATA_HOME/dyno`, or `~/.local/share/dyno`.
+pub(crate) fn data() -> Result<PathBuf> {
+    under("XDG_DATA_HOME", ".local/share")
+        .context("there is no place for the server's data: name one with --data, or set HOME")
+}
+
+/// Our folder in the one that a variable names, or in its default in the user's home.
+fn under(variable: &str, default: &str) -> Option<PathBuf> {
     let absolute = |name: &str| {
         let path = PathBuf::from(std::env::var_os(name)?);
         path.is_absolute().then_some(path)
     };
-    let base = absolute("XDG_CACHE_HOME").or_else(|| Some(absolute("HOME")?.join(".cache")));
-    let base = base.context("there is no place for the cache: set HOME or XDG_CACHE_HOME")?;
-    Ok(base.join("dyno"))
+    let base = absolute(variable).or_else(|| Some(absolute("HOME")?.join(default)))?;
+    Some(base.join("dyno"))
 }
 
 /// A folder for this run, removed when dropped. What a killed run left is removed by the next.

@@ -1,15 +1,18 @@
-//! `dyno`: builds an app into a slug, runs it on this machine, and inspects slugs.
+//! `dyno`: builds an app into a slug, runs it on this machine or on a server, and is that server.
 //!
 //! Owns the process: arguments in, exit code out, and the one place where an error is printed.
 //! Decisions are in the crates below; `platform` is the only file that names router, dyno and
 //! control together.
 
 mod args;
+mod client;
 mod command;
 mod dirs;
 mod logs;
+mod meter;
 mod platform;
 mod seam;
+mod stop;
 mod term;
 
 use std::process::ExitCode;
@@ -22,6 +25,8 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 /// Exit code of a command that failed; wrong usage is 2, and is clap's.
 const FAILED: u8 = 1;
+/// Exit code of a command whose reader has gone: what a shell shows of one that SIGPIPE has ended.
+const CLOSED: u8 = 128 + 13;
 
 fn main() -> ExitCode {
     let words: Vec<_> = std::env::args_os().collect();
@@ -32,6 +37,7 @@ fn main() -> ExitCode {
     let args = args::Args::parse_from(args::with_colons(words.into_iter()));
     match command::run(args) {
         Ok(()) => ExitCode::SUCCESS,
+        Err(error) if error.is::<term::Closed>() => ExitCode::from(CLOSED),
         Err(error) => {
             term::error(&error);
             ExitCode::from(FAILED)

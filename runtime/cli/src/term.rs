@@ -1,11 +1,22 @@
-//! What people see beside logs: errors, warnings, notes, progress. All of it goes to stderr.
+//! What people see: results on stdout; errors, warnings, notes and progress on stderr.
+//!
+//! The only place that prints, logs apart. A reader of stdout that has gone away is [`Closed`], which ends the
+//! command quietly; one of stderr is no reason to stop.
 
+mod table;
+mod text;
+
+use std::io::{Read, Write};
 use std::time::Duration;
 
-use anstream::eprintln;
 use anstyle::{AnsiColor, Style};
+use anyhow::Result;
 use indicatif::{ProgressBar, ProgressStyle};
+use serde::Serialize;
 use slugs::build::Progress;
+
+pub(crate) use table::table;
+pub(crate) use text::{ago, clean, count, moment, size, span};
 
 /// How often the progress line moves.
 const TICK: Duration = Duration::from_millis(100);
@@ -14,28 +25,85 @@ const RED: Style = AnsiColor::Red.on_default().bold();
 const YELLOW: Style = AnsiColor::Yellow.on_default().bold();
 const GREEN: Style = AnsiColor::Green.on_default().bold();
 
+/// Nobody reads stdout any more: `dyno … | head`.
+#[derive(Debug)]
+pub(crate) struct Closed;
+
+impl std::fmt::Display for Closed {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("the output was closed")
+    }
+}
+
+impl std::error::Error for Closed {}
+
+/// Prints a result: one or more lines, without the last line's end.
+pub(crate) fn print(text: &str) -> Result<()> {
+    print_bytes(format!("{text}\n").as_bytes())
+}
+
+/// Prints a result as it is.
+pub(crate) fn print_bytes(bytes: &[u8]) -> Result<()> {
+    let mut out = anstream::stdout().lock();
+    out.write_all(bytes)
+        .and_then(|()| out.flush())
+        .map_err(closed)
+}
+
+/// Prints a result for programs.
+pub(crate) fn json(value: &impl Serialize) -> Result<()> {
+    print(&serde_json::to_string_pretty(value)?)
+}
+
+fn closed(error: std::io::Error) -> anyhow::Error {
+    match error.kind() {
+        std::io::ErrorKind::BrokenPipe => Closed.into(),
+        _ => anyhow::Error::new(error).context("cannot write the output"),
+    }
+}
+
 /// Prints an error and its causes, in one go.
 pub(crate) fn error(error: &anyhow::Error) {
-    eprintln!("{RED}error{RED:#}: {error}");
+    let mut shown = format!("{RED}error{RED:#}: {error}");
     let mut last = error.to_string();
     for cause in error.chain().skip(1) {
         let text = cause.to_string();
         // Some errors pass their cause's text on as their own.
         if text != last {
-            eprintln!("  because: {text}");
+            shown.push_str(&format!("\n  because: {text}"));
         }
         last = text;
     }
+    say(&shown);
 }
 
 /// Prints something that deserves a look.
 pub(crate) fn warning(text: &str) {
-    eprintln!("{YELLOW}warning{YELLOW:#}: {text}");
+    say(&format!("{YELLOW}warning{YELLOW:#}: {text}"));
 }
 
 /// Prints what was done.
 pub(crate) fn note(verb: &str, text: &str) {
-    eprintln!("{GREEN}{verb:>12}{GREEN:#} {text}");
+    say(&format!("{GREEN}{verb:>12}{GREEN:#} {text}"));
+}
+
+/// Prints lines that help to understand what comes after them.
+pub(crate) fn aside(lines: &str) {
+    if !lines.is_empty() {
+        say(lines);
+    }
+}
+
+/// Asks at the terminal for what nobody is to see.
+pub(crate) fn prompt(text: &str) -> Result<String> {
+    let terminal = console::Term::stderr();
+    terminal.write_str(text)?;
+    Ok(terminal.read_secure_line()?)
+}
+
+/// Prints a line to stderr, whether or not somebody reads it.
+fn say(line: &str) {
+    let _ = writeln!(anstream::stderr().lock(), "{line}");
 }
 
 /// One line that says what goes on; plain lines where there is no terminal.
@@ -43,15 +111,39 @@ pub(crate) struct Working(ProgressBar);
 
 impl Working {
     pub(crate) fn start(text: &str) -> Working {
+        let working = Working::quiet();
+        if working.0.is_hidden() {
+            note("", text);
+        }
+        working.0.set_message(text.to_owned());
+        working
+    }
+
+    /// Says nothing yet.
+    pub(crate) fn quiet() -> Working {
         let bar = ProgressBar::new_spinner();
         let style = ProgressStyle::with_template("{spinner} {wide_msg} {elapsed}");
         bar.set_style(style.expect("the template is sound"));
-        if bar.is_hidden() {
-            note("", text);
-        }
-        bar.set_message(text.to_owned());
         bar.enable_steady_tick(TICK);
         Working(bar)
+    }
+
+    /// Says what goes on now.
+    pub(crate) fn step(&self, verb: &str, text: &str) {
+        if self.0.is_hidden() {
+            note(verb, text);
+        }
+        self.0.set_message(format!("{verb} {text}"));
+    }
+
+    /// Says what was done; the progress line goes on below.
+    pub(crate) fn done(&self, verb: &str, text: &str) {
+        self.0.suspend(|| note(verb, text));
+    }
+
+    /// Says what deserves a look; the progress line goes on below.
+    pub(crate) fn warning(&self, text: &str) {
+        self.0.suspend(|| warning(text));
     }
 
     /// Shows a build's progress.
@@ -63,7 +155,21 @@ impl Working {
                 }
                 self.0.set_message(step);
             }
-            Progress::Line(line) => self.0.suspend(|| eprintln!("{line}")),
+            Progress::Line(line) => self.0.suspend(|| say(&line)),
+        }
+    }
+
+    /// Shows how far `read` has been read, of so many bytes.
+    pub(crate) fn bytes<R: Read>(&self, verb: &'static str, read: R, total: u64) -> Counted<R> {
+        let bar = self.0.clone();
+        let of = size(total);
+        let seen = 0;
+        Counted {
+            read,
+            bar,
+            verb,
+            seen,
+            of,
         }
     }
 }
@@ -74,32 +180,21 @@ impl Drop for Working {
     }
 }
 
-/// A size in bytes for people: `1.4 MB`.
-pub(crate) fn size(bytes: u64) -> String {
-    const UNITS: [&str; 4] = ["kB", "MB", "GB", "TB"];
-    if bytes < 1_000 {
-        return format!("{bytes} B");
-    }
-    let mut value = bytes as f64;
-    let mut unit = "B";
-    for next in UNITS {
-        if value < 999.5 {
-            break;
-        }
-        (value, unit) = (value / 1_000.0, next);
-    }
-    format!("{value:.1} {unit}")
+/// A reader that shows how far it is.
+pub(crate) struct Counted<R> {
+    read: R,
+    bar: ProgressBar,
+    verb: &'static str,
+    seen: u64,
+    of: String,
 }
 
-#[cfg(test)]
-mod tests {
-    #[test]
-    fn sizes_are_short() {
-        let sizes = [0, 999, 1_000, 135_433, 1_400_000, 2_000_000_000];
-        let texts = sizes.map(super::size);
-        assert_eq!(
-            texts,
-            ["0 B", "999 B", "1.0 kB", "135.4 kB", "1.4 MB", "2.0 GB"]
-        );
+impl<R: Read> Read for Counted<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        let count = self.read.read(buffer)?;
+        self.seen += count as u64;
+        self.bar
+            .set_message(format!("{} {} of {}", self.verb, size(self.seen), self.of));
+        Ok(count)
     }
 }

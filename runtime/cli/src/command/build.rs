@@ -26,11 +26,10 @@ pub(crate) fn run(args: &Build) -> Result<()> {
         let warnings: Vec<String> = built.warnings().iter().map(ToString::to_string).collect();
         let mut shown = slug::json(&slug, &file);
         shown["warnings"] = warnings.into();
-        println!("{}", serde_json::to_string_pretty(&shown)?);
-    } else {
-        slug::print(&slug, &file);
-        term::note("Next", &format!("dyno local {}", file.display()));
+        return term::json(&shown);
     }
+    slug::print(&slug, &file)?;
+    term::note("Next", &format!("dyno local {}", file.display()));
     Ok(())
 }
 

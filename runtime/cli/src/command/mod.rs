@@ -1,27 +1,59 @@
 //! One file a command. Thin: they say what is to be done and show what came of it.
 
+mod apps;
 mod build;
+mod config;
+mod deploy;
+mod domains;
 mod local;
+mod login;
+mod logs;
+mod maintenance;
 mod new;
+mod ps;
+mod releases;
+mod rollback;
+mod serve;
 mod slug;
+mod slugs;
+mod tokens;
+mod usage;
 
 use anyhow::Result;
 use clap::CommandFactory;
 
 use crate::args::{Args, Command, Slug};
+use crate::term;
 
 /// Runs a command.
 pub(crate) fn run(args: Args) -> Result<()> {
     match args.command {
-        Command::New(new) => new::run(&new)?,
-        Command::Build(build) => build::run(&build)?,
-        Command::Local(local) => local::run(&local)?,
-        Command::Slug(Slug::Inspect { file, json }) => slug::inspect(&file, json)?,
-        Command::Completions { shell } => {
-            let mut out = Vec::new();
-            clap_complete::generate(shell, &mut Args::command(), "dyno", &mut out);
-            std::io::Write::write_all(&mut std::io::stdout(), &out)?;
-        }
+        Command::New(args) => new::run(&args),
+        Command::Build(args) => build::run(&args),
+        Command::Local(args) => local::run(&args),
+        Command::Serve(args) => serve::run(&args),
+        Command::Login(args) => login::login(&args),
+        Command::Logout(args) => login::logout(&args),
+        Command::Whoami(args) => login::whoami(&args),
+        Command::Apps(args) => apps::run(&args),
+        Command::Deploy(args) => deploy::run(&args),
+        Command::Releases(args) => releases::run(&args),
+        Command::Rollback(args) => rollback::run(&args),
+        Command::Ps(args) => ps::run(&args),
+        Command::Config(args) => config::run(&args),
+        Command::Logs(args) => logs::run(&args),
+        Command::Maintenance(args) => maintenance::run(&args),
+        Command::Domains(args) => domains::run(&args),
+        Command::Usage(args) => usage::run(&args),
+        Command::Slugs(args) => slugs::run(&args),
+        Command::Slug(Slug::Inspect { file, json }) => slug::inspect(&file, json),
+        Command::Tokens(args) => tokens::run(&args),
+        Command::Completions { shell } => completions(shell),
     }
-    Ok(())
+}
+
+fn completions(shell: clap_complete::Shell) -> Result<()> {
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut Args::command(), "dyno", &mut script);
+    term::print_bytes(&script)
 }

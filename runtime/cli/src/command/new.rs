@@ -69,13 +69,12 @@ fn list(as_json: bool) -> Result<()> {
             .iter()
             .map(|t| serde_json::json!({ "name": t.name, "about": t.about }))
             .collect();
-        println!("{}", serde_json::to_string_pretty(&list)?);
-        return Ok(());
+        return term::json(&list);
     }
-    for template in &TEMPLATES {
-        println!("{:<12} {}", template.name, template.about);
-    }
-    Ok(())
+    let lines = TEMPLATES
+        .iter()
+        .map(|t| format!("{:<12} {}", t.name, t.about));
+    term::print(&lines.collect::<Vec<_>>().join("\n"))
 }
 
 /// Writes beside the target and renames, so that a failure leaves no half app.

@@ -5,20 +5,19 @@ use std::path::Path;
 use anyhow::{Context, Result};
 use comfy_table::{ContentArrangement, Table, presets};
 use serde_json::{Value, json};
-use slugs::Slug;
 use slugs::manifest::Process;
+use slugs::{Manifest, Slug};
 
-use crate::term::size;
+use crate::term::{self, count, size};
 
 pub(crate) fn inspect(file: &Path, as_json: bool) -> Result<()> {
     let slug =
         Slug::open(file).with_context(|| format!("{} is not a sound slug", file.display()))?;
     if as_json {
-        println!("{}", serde_json::to_string_pretty(&json(&slug, file))?);
+        term::json(&json(&slug, file))
     } else {
-        print(&slug, file);
+        print(&slug, file)
     }
-    Ok(())
 }
 
 /// The slug for programs.
@@ -55,21 +54,27 @@ fn kind(process: &Process) -> String {
 }
 
 /// The slug for people.
-pub(crate) fn print(slug: &Slug, file: &Path) {
+pub(crate) fn print(slug: &Slug, file: &Path) -> Result<()> {
     let manifest = slug.manifest();
-    println!("{}", file.display());
-    println!("  id        {}", slug.id());
     let unpacked = size(manifest.unpacked_bytes());
-    let files = manifest.files.len();
-    let plural = if files == 1 { "" } else { "s" };
-    println!(
-        "  size      {} ({unpacked} unpacked, {files} file{plural})",
-        size(slug.bytes())
-    );
-    println!(
-        "  builder   {} {}",
-        manifest.builder.name, manifest.builder.tool
-    );
+    let files = count(manifest.files.len(), "file");
+    let lines = [
+        file.display().to_string(),
+        format!("  id        {}", slug.id()),
+        format!(
+            "  size      {} ({unpacked} unpacked, {files})",
+            size(slug.bytes())
+        ),
+        format!(
+            "  builder   {} {}",
+            manifest.builder.name, manifest.builder.tool
+        ),
+        processes(manifest).to_string(),
+    ];
+    term::print(&lines.join("\n"))
+}
+
+fn processes(manifest: &Manifest) -> Table {
     let mut table = Table::new();
     table
         .load_style(presets::UTF8_HORIZONTAL_ONLY)
@@ -92,5 +97,5 @@ pub(crate) fn print(slug: &Slug, file: &Path) {
             }),
         ]);
     }
-    println!("{table}");
+    table
 }

@@ -1,0 +1,278 @@
+//! The commands that ask a server about one app.
+
+use std::path::PathBuf;
+
+use clap::{Args as ClapArgs, Subcommand, ValueHint};
+use grid::name::{AppName, DynoId, Hostname, Version};
+
+use super::server::OnServer;
+use super::words::{Assignment, Scale, Setting, Source, Switch};
+
+/// Which app, on which server.
+#[derive(Debug, ClapArgs)]
+pub(crate) struct OnApp {
+    /// The app [default: $DYNO_APP, else the name in dyno.toml, else the folder's]
+    #[arg(short, long, global = true)]
+    pub(crate) app: Option<AppName>,
+    #[command(flatten)]
+    pub(crate) server: OnServer,
+}
+
+/// `dyno apps`
+#[derive(Debug, ClapArgs)]
+#[command(
+    after_help = "Examples:\n  dyno apps\n  dyno apps create shop\n  dyno apps info -a shop\n  dyno apps set timeout=60s idle-after=off"
+)]
+pub(crate) struct Apps {
+    #[command(flatten)]
+    pub(crate) on: OnApp,
+    #[command(subcommand)]
+    pub(crate) command: Option<AppsCommand>,
+}
+
+/// What to do with apps, if not to list them.
+#[derive(Debug, Subcommand)]
+pub(crate) enum AppsCommand {
+    /// Create an app
+    #[command(after_help = "Example:\n  dyno apps create shop")]
+    Create {
+        /// Its name [default: as with -a]
+        name: Option<AppName>,
+    },
+    /// Show an app
+    #[command(after_help = "Example:\n  dyno apps info -a shop")]
+    Info,
+    /// Change an app's settings
+    #[command(
+        after_help = "Examples:\n  dyno apps set timeout=60s\n  dyno apps set idle-after=off -a shop\n  dyno apps set timeout=default idle-after=default"
+    )]
+    Set {
+        /// timeout=TIME|default, idle-after=TIME|off|default
+        #[arg(required = true, value_name = "NAME=VALUE")]
+        settings: Vec<Setting>,
+    },
+    /// Stop an app and remove it with all its releases and config vars
+    #[command(after_help = "Example:\n  dyno apps destroy --confirm shop")]
+    Destroy {
+        /// The app's name, once more
+        #[arg(long, value_name = "NAME")]
+        confirm: AppName,
+    },
+    /// Open an app in the browser
+    #[command(after_help = "Example:\n  dyno apps open -a shop")]
+    Open,
+}
+
+/// `dyno deploy`
+#[derive(Debug, ClapArgs)]
+#[command(
+    after_help = "Examples:\n  dyno deploy\n  dyno deploy examples/hello -a shop -m \"New start page\"\n  dyno deploy shop.slug --plan"
+)]
+pub(crate) struct Deploy {
+    /// The app's folder, a slug, or a component
+    #[arg(value_name = "DIR|FILE.slug|FILE.wasm", default_value = ".", value_hint = ValueHint::AnyPath)]
+    pub(crate) what: PathBuf,
+    /// What is new in it
+    #[arg(short, long, value_name = "TEXT")]
+    pub(crate) message: Option<String>,
+    /// Show what would change, and change nothing
+    #[arg(long)]
+    pub(crate) plan: bool,
+    #[command(flatten)]
+    pub(crate) on: OnApp,
+}
+
+/// `dyno releases`
+#[derive(Debug, ClapArgs)]
+#[command(after_help = "Examples:\n  dyno releases\n  dyno releases info v3")]
+pub(crate) struct Releases {
+    #[command(flatten)]
+    pub(crate) on: OnApp,
+    #[command(subcommand)]
+    pub(crate) command: Option<ReleasesCommand>,
+}
+
+/// What to do with releases, if not to list them.
+#[derive(Debug, Subcommand)]
+pub(crate) enum ReleasesCommand {
+    /// Show one release
+    #[command(after_help = "Example:\n  dyno releases info v3")]
+    Info {
+        /// Which
+        #[arg(value_name = "vN")]
+        version: Version,
+    },
+}
+
+/// `dyno rollback`
+#[derive(Debug, ClapArgs)]
+#[command(after_help = "Examples:\n  dyno rollback\n  dyno rollback v3\n  dyno rollback v3 --plan")]
+pub(crate) struct Rollback {
+    /// The release to go back to [default: the one that served before]
+    #[arg(value_name = "vN")]
+    pub(crate) version: Option<Version>,
+    /// Show what would change, and change nothing
+    #[arg(long)]
+    pub(crate) plan: bool,
+    #[command(flatten)]
+    pub(crate) on: OnApp,
+}
+
+/// `dyno ps`
+#[derive(Debug, ClapArgs)]
+#[command(after_help = "Examples:\n  dyno ps\n  dyno ps scale web=4\n  dyno ps restart web.1")]
+pub(crate) struct Ps {
+    #[command(flatten)]
+    pub(crate) on: OnApp,
+    #[command(subcommand)]
+    pub(crate) command: Option<PsCommand>,
+}
+
+/// What to do with dynos, if not to list them.
+#[derive(Debug, Subcommand)]
+pub(crate) enum PsCommand {
+    /// Change how many dynos run, and their size; show it if nothing is to change
+    #[command(
+        after_help = "Examples:\n  dyno ps scale web=4\n  dyno ps scale web+1 worker-1\n  dyno ps scale web=2:256MiB"
+    )]
+    Scale {
+        /// TYPE=N, TYPE+N or TYPE-N, and :MEMORY if that is to change
+        #[arg(value_name = "TYPE=N[:MEMORY]", allow_hyphen_values = false)]
+        changes: Vec<Scale>,
+    },
+    /// Replace dynos by fresh ones, without dropping a request
+    #[command(after_help = "Examples:\n  dyno ps restart\n  dyno ps restart web.1")]
+    Restart {
+        /// Which one [default: all of them]
+        dyno: Option<DynoId>,
+    },
+    /// Stop a dyno, until it is restarted, scaled or deployed anew
+    #[command(after_help = "Example:\n  dyno ps stop web.1")]
+    Stop {
+        /// Which one
+        dyno: DynoId,
+    },
+}
+
+/// `dyno config`
+#[derive(Debug, ClapArgs)]
+#[command(
+    after_help = "Examples:\n  dyno config\n  dyno config set GREETING=hello DEBUG=1\n  dyno config --shell > .env"
+)]
+pub(crate) struct Config {
+    /// Print it as a shell reads it
+    #[arg(long, conflicts_with = "json")]
+    pub(crate) shell: bool,
+    #[command(flatten)]
+    pub(crate) on: OnApp,
+    #[command(subcommand)]
+    pub(crate) command: Option<ConfigCommand>,
+}
+
+/// What to do with config vars, if not to list them.
+#[derive(Debug, Subcommand)]
+pub(crate) enum ConfigCommand {
+    /// Set config vars, which makes a release
+    #[command(
+        after_help = "Examples:\n  dyno config set GREETING=hello\n  dyno config set KEY=\"$(cat key.pem)\" -a shop"
+    )]
+    Set {
+        /// What to set
+        #[arg(required = true, value_name = "K=V")]
+        vars: Vec<Assignment>,
+    },
+    /// Remove config vars, which makes a release
+    #[command(after_help = "Example:\n  dyno config unset GREETING DEBUG")]
+    Unset {
+        /// Which
+        #[arg(required = true, value_name = "K")]
+        names: Vec<String>,
+    },
+    /// Print the value of one config var
+    #[command(after_help = "Example:\n  dyno config get GREETING")]
+    Get {
+        /// Which
+        #[arg(value_name = "K")]
+        name: String,
+    },
+}
+
+/// `dyno logs`
+#[derive(Debug, ClapArgs)]
+#[command(after_help = "Examples:\n  dyno logs -t\n  dyno logs -n 500 --dyno web.1 --source app")]
+pub(crate) struct Logs {
+    /// Go on as lines come
+    #[arg(short, long)]
+    pub(crate) tail: bool,
+    /// How many of the last lines
+    #[arg(short, long, value_name = "N", default_value_t = 100)]
+    pub(crate) num: u32,
+    /// Only lines of this dyno
+    #[arg(long)]
+    pub(crate) dyno: Option<DynoId>,
+    /// Only what the app said, or only what the platform said
+    #[arg(long)]
+    pub(crate) source: Option<Source>,
+    /// The app [default: $DYNO_APP, else the name in dyno.toml, else the folder's]
+    #[arg(short, long)]
+    pub(crate) app: Option<AppName>,
+    /// The server's API [default: $DYNO_SERVER, else the last login]
+    #[arg(long, value_name = "URL", value_hint = ValueHint::Url)]
+    pub(crate) server: Option<String>,
+}
+
+/// `dyno maintenance`
+#[derive(Debug, ClapArgs)]
+#[command(after_help = "Examples:\n  dyno maintenance on\n  dyno maintenance off -a shop")]
+pub(crate) struct Maintenance {
+    /// Show which it is, if not given
+    pub(crate) switch: Option<Switch>,
+    #[command(flatten)]
+    pub(crate) on: OnApp,
+}
+
+/// `dyno domains`
+#[derive(Debug, ClapArgs)]
+#[command(
+    after_help = "Examples:\n  dyno domains\n  dyno domains add www.example.com\n  dyno domains rm www.example.com"
+)]
+pub(crate) struct Domains {
+    #[command(flatten)]
+    pub(crate) on: OnApp,
+    #[command(subcommand)]
+    pub(crate) command: Option<DomainsCommand>,
+}
+
+/// What to do with host names, if not to list them.
+#[derive(Debug, Subcommand)]
+pub(crate) enum DomainsCommand {
+    /// Have the app answer at a host name
+    #[command(after_help = "Example:\n  dyno domains add www.example.com")]
+    Add {
+        /// The host name
+        hostname: Hostname,
+    },
+    /// Have the app no longer answer at a host name
+    #[command(
+        alias = "remove",
+        after_help = "Example:\n  dyno domains rm www.example.com"
+    )]
+    Rm {
+        /// The host name
+        hostname: Hostname,
+    },
+}
+
+/// `dyno usage`
+#[derive(Debug, ClapArgs)]
+#[command(after_help = "Examples:\n  dyno usage\n  dyno usage -a shop --since 2026-11-01")]
+pub(crate) struct Usage {
+    /// From this day or moment on [default: this month]
+    #[arg(long, value_name = "DATE")]
+    pub(crate) since: Option<String>,
+    /// Only this app [default: all apps]
+    #[arg(short, long)]
+    pub(crate) app: Option<AppName>,
+    #[command(flatten)]
+    pub(crate) on: OnServer,
+}

@@ -1,0 +1,76 @@
+//! The commands that work on this machine alone: `new`, `build`, `local`, `slug`.
+
+use std::path::PathBuf;
+
+use clap::{Args as ClapArgs, Subcommand, ValueHint};
+
+/// `dyno new`
+#[derive(Debug, ClapArgs)]
+#[command(after_help = "Example:\n  dyno new shop --template rust")]
+pub(crate) struct New {
+    /// The app's name, and the folder to make
+    #[arg(required_unless_present = "list")]
+    pub(crate) name: Option<String>,
+    /// Which template
+    #[arg(short, long, default_value = "rust")]
+    pub(crate) template: String,
+    /// List the templates
+    #[arg(long)]
+    pub(crate) list: bool,
+    /// Print the list as JSON
+    #[arg(long, requires = "list")]
+    pub(crate) json: bool,
+}
+
+/// `dyno build`
+#[derive(Debug, ClapArgs)]
+#[command(after_help = "Example:\n  dyno build examples/hello -o hello.slug")]
+pub(crate) struct Build {
+    /// The app's folder
+    #[arg(default_value = ".", value_hint = ValueHint::DirPath)]
+    pub(crate) folder: PathBuf,
+    /// Where the slug goes [default: NAME.slug in the app's folder]
+    #[arg(short, long, value_hint = ValueHint::FilePath)]
+    pub(crate) output: Option<PathBuf>,
+    /// Print the result as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// `dyno local`
+#[derive(Debug, ClapArgs)]
+#[command(
+    after_help = "Examples:\n  dyno local examples/hello\n  dyno local shop web=4 -p 8000 --watch\n  dyno local app.wasm"
+)]
+pub(crate) struct Local {
+    /// The app's folder, a slug, or a component; and how many dynos of each type
+    #[arg(value_name = "DIR|FILE.slug|FILE.wasm|web=2,…", value_hint = ValueHint::AnyPath, num_args = 0..=2)]
+    pub(crate) what: Vec<String>,
+    /// The port to listen on, on this machine only; 0 takes a free one
+    #[arg(short, long, default_value_t = 5000)]
+    pub(crate) port: u16,
+    /// The file with environment variables [default: .env in the app's folder, if there is one]
+    #[arg(short, long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) env: Option<PathBuf>,
+    /// Another Procfile
+    #[arg(short = 'f', long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) procfile: Option<PathBuf>,
+    /// Build and swap whenever a file changes, without dropping a request
+    #[arg(short, long)]
+    pub(crate) watch: bool,
+}
+
+/// `dyno slug`
+#[derive(Debug, Subcommand)]
+pub(crate) enum Slug {
+    /// Check a slug in full and show what is in it
+    #[command(after_help = "Example:\n  dyno slug inspect hello.slug --json")]
+    Inspect {
+        /// The slug's file
+        #[arg(value_hint = ValueHint::FilePath)]
+        file: PathBuf,
+        /// Print it as JSON
+        #[arg(long)]
+        json: bool,
+    },
+}

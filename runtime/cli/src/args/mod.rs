@@ -1,0 +1,135 @@
+//! The command line as typed. Checks form only; what a command means is its own business.
+//!
+//! `local` has what works on this machine alone, `apps` what is asked of a server about one app,
+//! `server` what concerns a server as a whole, `words` the words that are more than text.
+
+mod apps;
+mod local;
+mod server;
+mod words;
+
+use std::ffi::OsString;
+use std::path::Path;
+
+use clap::{Parser, Subcommand};
+use clap_complete::Shell;
+
+pub(crate) use apps::{
+    Apps, AppsCommand, Config, ConfigCommand, Deploy, Domains, DomainsCommand, Logs, Maintenance,
+    OnApp, Ps, PsCommand, Releases, ReleasesCommand, Rollback, Usage,
+};
+pub(crate) use local::{Build, Local, New, Slug};
+pub(crate) use server::{
+    Login, Logout, OnServer, Role, Serve, Slugs, Tokens, TokensCommand, Whoami,
+};
+pub(crate) use words::{Amount, Assignment, Price, Scale, Setting, Span, Switch};
+
+/// Builds web apps, runs them as WebAssembly dynos, and deploys them to a server.
+#[derive(Debug, Parser)]
+#[command(
+    name = "dyno",
+    version,
+    max_term_width = 100,
+    disable_help_subcommand = true
+)]
+#[command(after_help = "Start here:\n  dyno new hello && dyno local hello")]
+pub(crate) struct Args {
+    /// What to do.
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Write a new app that builds and runs
+    New(New),
+    /// Build an app into a slug
+    Build(Build),
+    /// Run an app on this machine
+    Local(Local),
+    /// Be a server: router, API, dynos
+    Serve(Serve),
+    /// Log in to a server
+    Login(Login),
+    /// Forget a server's token
+    Logout(Logout),
+    /// Show who the server takes you for
+    Whoami(Whoami),
+    /// List, create, set, open and destroy apps
+    Apps(Apps),
+    /// Build an app, and have the server run it
+    Deploy(Deploy),
+    /// Show what was deployed, and what became of it
+    Releases(Releases),
+    /// Go back to an earlier release
+    Rollback(Rollback),
+    /// Show dynos; scale, restart and stop them
+    Ps(Ps),
+    /// Show and change an app's config vars
+    Config(Config),
+    /// Show an app's log
+    Logs(Logs),
+    /// Answer every request with a maintenance page, or no longer
+    Maintenance(Maintenance),
+    /// Show and change an app's host names
+    Domains(Domains),
+    /// Show dyno-hours and what they cost
+    Usage(Usage),
+    /// List the slugs that a server has
+    Slugs(Slugs),
+    /// Look into slugs
+    #[command(subcommand, after_help = "Example:\n  dyno slug inspect hello.slug")]
+    Slug(Slug),
+    /// Show, create and revoke the tokens that a server takes
+    Tokens(Tokens),
+    /// Print a completion script for a shell
+    #[command(
+        after_help = "Example:\n  dyno completions bash > ~/.local/share/bash-completion/completions/dyno"
+    )]
+    Completions {
+        /// Which shell
+        shell: Shell,
+    },
+}
+
+/// How `dyno` calls itself to compile a component to native code, in a process with limits: no command for people,
+/// so it is in no help and no completion.
+pub(crate) const COMPILE: &str = "__compile";
+
+/// The arguments after [`COMPILE`], if that is what it is called for: flavor, input, output.
+pub(crate) fn compile(args: &[OsString]) -> Option<(&str, &Path, &Path)> {
+    match args {
+        [_, command, flavor, input, output] if command == COMPILE => {
+            Some((flavor.to_str()?, Path::new(input), Path::new(output)))
+        }
+        _ => None,
+    }
+}
+
+/// Groups of commands, which some people write with a colon: `dyno ps:scale web=4`.
+const GROUPS: [&str; 9] = [
+    "slug",
+    "local",
+    "apps",
+    "releases",
+    "ps",
+    "config",
+    "maintenance",
+    "domains",
+    "tokens",
+];
+
+/// Splits `group:command` in two words.
+pub(crate) fn with_colons(args: impl Iterator<Item = OsString>) -> Vec<OsString> {
+    let mut args: Vec<OsString> = args.collect();
+    let split = args.get(1).and_then(|arg| arg.to_str()?.split_once(':'));
+    if let Some((group, command)) = split.filter(|(group, _)| GROUPS.contains(group)) {
+        let words = [OsString::from(group), OsString::from(command)];
+        args.splice(1..2, words);
+    }
+    args
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,165 @@
+//! The command line: sound, and read as people write it.
+
+use std::time::Duration;
+
+use clap::CommandFactory;
+
+use super::*;
+
+fn parse(text: &str) -> Result<Command, clap::Error> {
+    let words = text.split(' ').map(OsString::from);
+    Args::try_parse_from(with_colons(words)).map(|args| args.command)
+}
+
+#[test]
+fn the_command_line_is_sound() {
+    Args::command().debug_assert();
+}
+
+#[test]
+fn a_colon_does_for_a_space() {
+    let words = |text: &str| with_colons(text.split(' ').map(OsString::from));
+    assert_eq!(words("dyno slug:inspect a.slug").len(), 4);
+    assert_eq!(words("dyno ps:scale web=4").len(), 4);
+    assert_eq!(words("dyno build c:d").len(), 3);
+}
+
+#[test]
+fn every_group_with_commands_takes_a_colon() {
+    let args = Args::command();
+    let groups = args.get_subcommands().filter(|c| c.has_subcommands());
+    for group in groups {
+        assert!(GROUPS.contains(&group.get_name()), "{}", group.get_name());
+    }
+}
+
+#[test]
+fn the_app_and_the_server_may_stand_anywhere() {
+    for text in [
+        "dyno ps -a shop --server http://x scale web=2",
+        "dyno ps scale web=2 -a shop --server http://x",
+        "dyno ps scale -a shop web=2 --server http://x",
+    ] {
+        let Ok(Command::Ps(ps)) = parse(text) else {
+            panic!("{text}");
+        };
+        assert_eq!(ps.on.app.expect("an app").as_str(), "shop");
+        assert_eq!(ps.on.server.server.as_deref(), Some("http://x"));
+        assert!(matches!(ps.command, Some(PsCommand::Scale { changes }) if changes.len() == 1));
+    }
+}
+
+#[test]
+fn scaling_is_said_outright_or_by_difference() {
+    let scale = |text: &str| text.parse::<Scale>().expect(text);
+    assert_eq!(scale("web=4").amount, Amount::Exactly(4));
+    assert_eq!(scale("web+1").amount, Amount::More(1));
+    let fewer = scale("image-worker-2:256MiB");
+    assert_eq!(fewer.process.as_str(), "image-worker");
+    assert_eq!(
+        (fewer.amount, fewer.memory.as_deref()),
+        (Amount::Fewer(2), Some("256MiB"))
+    );
+    for bad in [
+        "web",
+        "web=",
+        "web=x",
+        "=1",
+        "Web=1",
+        "web=1:",
+        "web=-1",
+        "web=99999999999",
+    ] {
+        assert!(bad.parse::<Scale>().is_err(), "{bad}");
+    }
+}
+
+#[test]
+fn differences_stop_at_nothing() {
+    assert_eq!(Amount::Fewer(3).of(2), 0);
+    assert_eq!(Amount::More(3).of(2), 5);
+    assert_eq!(Amount::Exactly(3).of(2), 3);
+}
+
+#[test]
+fn times_and_prices_are_exact() {
+    assert_eq!("off".parse(), Ok(Span::Off));
+    assert_eq!("30m".parse(), Ok(Span::After(Duration::from_secs(1_800))));
+    assert!("soon".parse::<Span>().is_err() && "30".parse::<Span>().is_err());
+    for (text, micros) in [
+        ("0.05", 50_000),
+        ("1", 1_000_000),
+        ("0", 0),
+        ("2.000001", 2_000_001),
+    ] {
+        assert_eq!(text.parse(), Ok(Price(micros)), "{text}");
+    }
+    for bad in ["", ".5", "1.", "-1", "0.0000001", "1e3"] {
+        assert!(bad.parse::<Price>().is_err(), "{bad}");
+    }
+}
+
+#[test]
+fn a_value_may_have_any_sign_in_it_and_is_not_shown() {
+    let var: Assignment = "URL=postgres://a:b@c/d?e=f".parse().expect("sound");
+    assert_eq!(var.value, "postgres://a:b@c/d?e=f");
+    assert_eq!(format!("{var:?}"), "URL=…");
+    for bad in ["URL", "=x", "1A=x", "A-B=x"] {
+        assert!(bad.parse::<Assignment>().is_err(), "{bad}");
+    }
+}
+
+#[test]
+fn settings_are_known_by_name() {
+    assert_eq!(
+        "timeout=30s".parse(),
+        Ok(Setting::Timeout(Some("30s".into())))
+    );
+    assert_eq!(
+        "idle-after=off".parse(),
+        Ok(Setting::IdleAfter(Some("off".into())))
+    );
+    assert_eq!("idle-after=default".parse(), Ok(Setting::IdleAfter(None)));
+    for bad in ["timeout=off", "timeout", "colour=red", "idle-after="] {
+        assert!(bad.parse::<Setting>().is_err(), "{bad}");
+    }
+}
+
+#[test]
+fn what_is_required_is_missed() {
+    for text in [
+        "dyno login",
+        "dyno apps destroy",
+        "dyno apps set",
+        "dyno config set",
+        "dyno config set A",
+        "dyno config unset",
+        "dyno ps stop",
+        "dyno ps stop web",
+        "dyno ps scale web",
+        "dyno releases info three",
+        "dyno maintenance maybe",
+        "dyno domains add no_host",
+        "dyno tokens create",
+        "dyno tokens create --role king",
+        "dyno serve --idle-after soon",
+        "dyno serve --keep-releases 0",
+        "dyno deploy -a Shop",
+    ] {
+        assert!(parse(text).is_err(), "{text}");
+    }
+}
+
+#[test]
+fn a_server_has_its_settings() {
+    let text = "dyno serve --listen 0.0.0.0:80 --api 127.0.0.1:0 --domain example.com --idle-after off \
+                --cycle 24h --price 0.1 --free-dynos 0 --keep-releases 5 --grace 5s";
+    let Ok(Command::Serve(serve)) = parse(text) else {
+        panic!("{text}");
+    };
+    assert_eq!(serve.idle_after, Some(Span::Off));
+    assert_eq!(serve.cycle, Some(Span::After(Duration::from_secs(86_400))));
+    assert_eq!(serve.price, Some(Price(100_000)));
+    assert_eq!(serve.grace, Some(Duration::from_secs(5)));
+    assert!(serve.config.is_none() && serve.data.is_none());
+}

@@ -1,0 +1,196 @@
+//! `credentials.toml`: the token of each server, and which one was logged in to last.
+//!
+//! Owns the file: private to its user, replaced whole. Must not know what a token is good for.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::io::{ErrorKind, Write};
+use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+use serde::{Deserialize, Serialize};
+
+use super::url::ServerUrl;
+use crate::dirs;
+use crate::term;
+
+const FILE: &str = "credentials.toml";
+/// Read and write for the user, nothing for others.
+const FOLDER_MODE: u32 = 0o700;
+/// Bits of a file's mode that let others in.
+const OTHERS: u32 = 0o077;
+
+/// What the file says; without it, nothing.
+#[derive(Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Credentials {
+    /// The server of the last login.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) last: Option<ServerUrl>,
+    #[serde(default)]
+    servers: BTreeMap<ServerUrl, Login>,
+}
+
+#[derive(PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Login {
+    token: String,
+}
+
+impl fmt::Debug for Login {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Login")
+    }
+}
+
+/// Keeps a token for a server, which becomes the last login. `server` is the API's URL.
+pub(crate) fn log_in(server: &ServerUrl, token: &str) -> Result<PathBuf> {
+    let file = file()?;
+    let mut credentials = Credentials::load(&file)?;
+    credentials.insert(server.clone(), token.to_owned());
+    credentials.save(&file)?;
+    Ok(file)
+}
+
+/// Forgets a server's token. Tells whether there was one.
+pub(crate) fn log_out(server: &ServerUrl) -> Result<bool> {
+    let file = file()?;
+    let mut credentials = Credentials::load(&file)?;
+    let was = credentials.remove(server);
+    if was {
+        credentials.save(&file)?;
+    }
+    Ok(was)
+}
+
+/// What this user's file says.
+pub(crate) fn load() -> Result<Credentials> {
+    Credentials::load(&file()?)
+}
+
+fn file() -> Result<PathBuf> {
+    Ok(dirs::config()?.join(FILE))
+}
+
+impl Credentials {
+    /// The token for a server.
+    pub(crate) fn token(&self, server: &ServerUrl) -> Option<&str> {
+        self.servers.get(server).map(|login| login.token.as_str())
+    }
+
+    fn insert(&mut self, server: ServerUrl, token: String) {
+        self.last = Some(server.clone());
+        self.servers.insert(server, Login { token });
+    }
+
+    fn remove(&mut self, server: &ServerUrl) -> bool {
+        if self.last.as_ref() == Some(server) {
+            self.last = None;
+        }
+        self.servers.remove(server).is_some()
+    }
+
+    fn load(file: &Path) -> Result<Credentials> {
+        let text = match std::fs::read_to_string(file) {
+            Ok(text) => text,
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Credentials::default()),
+            Err(error) => {
+                return Err(error).with_context(|| format!("cannot read {}", file.display()));
+            }
+        };
+        warn_if_open(file);
+        // The reason would quote the line, and with it a token.
+        toml::from_str(&text).map_err(|_| {
+            anyhow::anyhow!(
+                "{} is damaged: remove it, and log in again with `dyno login URL`",
+                file.display()
+            )
+        })
+    }
+
+    /// Replaces the file whole: whoever reads it meanwhile sees the old one or the new one.
+    fn save(&self, file: &Path) -> Result<()> {
+        let write = || -> Result<()> {
+            let folder = file.parent().context("the file has no folder")?;
+            let mut maker = std::fs::DirBuilder::new();
+            maker.recursive(true).mode(FOLDER_MODE).create(folder)?;
+            // Such a file is its user's alone from the start.
+            let mut new = tempfile::NamedTempFile::new_in(folder)?;
+            new.write_all(toml::to_string(self)?.as_bytes())?;
+            new.as_file().sync_all()?;
+            new.persist(file)?;
+            Ok(())
+        };
+        write().with_context(|| format!("cannot write {}", file.display()))
+    }
+}
+
+fn warn_if_open(file: &Path) {
+    let mode = std::fs::metadata(file).map(|found| found.permissions().mode());
+    if mode.is_ok_and(|mode| mode & OTHERS != 0) {
+        let file = file.display();
+        term::warning(&format!("others may read {file}: run chmod 600 {file}"));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn url(text: &str) -> ServerUrl {
+        text.parse().expect("a URL")
+    }
+
+    #[test]
+    fn what_is_saved_is_loaded_and_private() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let file = folder.path().join("deep/dyno").join(FILE);
+        assert_eq!(
+            Credentials::load(&file).expect("absent"),
+            Credentials::default()
+        );
+        let mut credentials = Credentials::default();
+        credentials.insert(url("http://127.0.0.1:8081"), "dyno_a".into());
+        credentials.insert(url("https://api.example.com"), "dyno_b".into());
+        credentials.save(&file).expect("saved");
+        let loaded = Credentials::load(&file).expect("loaded");
+        assert_eq!(loaded, credentials);
+        assert_eq!(loaded.last, Some(url("https://api.example.com")));
+        assert_eq!(loaded.token(&url("http://127.0.0.1:8081")), Some("dyno_a"));
+        let mode = |path: &Path| path.metadata().expect("there").permissions().mode() & 0o777;
+        assert_eq!(mode(&file), 0o600);
+        assert_eq!(mode(file.parent().expect("a folder")), 0o700);
+    }
+
+    #[test]
+    fn the_last_login_is_forgotten_with_its_server_only() {
+        let mut credentials = Credentials::default();
+        credentials.insert(url("http://a.example"), "1".into());
+        credentials.insert(url("http://b.example"), "2".into());
+        assert!(credentials.remove(&url("http://a.example")));
+        assert_eq!(credentials.last, Some(url("http://b.example")));
+        assert!(credentials.remove(&url("http://b.example")));
+        assert_eq!(credentials, Credentials::default());
+        assert!(!credentials.remove(&url("http://b.example")));
+    }
+
+    #[test]
+    fn a_damaged_file_is_named_but_not_quoted() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let file = folder.path().join(FILE);
+        std::fs::write(&file, "token = dyno_secret").expect("written");
+        let error = format!("{:#}", Credentials::load(&file).expect_err("damaged"));
+        assert!(error.contains("credentials.toml is damaged"), "{error}");
+        assert!(!error.contains("dyno_secret"), "{error}");
+        assert!(
+            !format!(
+                "{:?}",
+                Login {
+                    token: "dyno_secret".into()
+                }
+            )
+            .contains("secret")
+        );
+    }
+}

@@ -1,0 +1,149 @@
+//! Which server and which app a command means.
+//!
+//! The only place that reads the environment for them.
+
+use std::path::Path;
+
+use anyhow::{Context, Result, bail};
+use grid::name::AppName;
+use slugs::project::Project;
+
+use super::credentials::{self, Credentials};
+use super::{Answer, Client, ServerUrl};
+use crate::args::{OnApp, OnServer};
+use crate::term;
+
+/// The server, if no flag names one.
+const SERVER: &str = "DYNO_SERVER";
+/// The app, if no flag names one.
+const APP: &str = "DYNO_APP";
+/// The token, if there is one that no login has to keep: for machines.
+const TOKEN: &str = "DYNO_TOKEN";
+
+/// A server, and how its answers are shown.
+pub(crate) struct Server {
+    pub(crate) client: Client,
+    pub(crate) json: bool,
+}
+
+impl Server {
+    /// The server that is meant, with the token for it.
+    pub(crate) fn of(on: &OnServer) -> Result<Server> {
+        let credentials = credentials::load()?;
+        let url = server_url(on.server.as_deref(), &credentials)?;
+        let token = match variable(TOKEN) {
+            Some(token) => token,
+            None => credentials
+                .token(&url)
+                .with_context(|| format!("you are not logged in to {url}: run `dyno login {url}`"))?
+                .to_owned(),
+        };
+        Ok(Server {
+            client: Client::new(url, token),
+            json: on.json,
+        })
+    }
+
+    /// Prints an answer as JSON if that is asked for; else as `people` read it.
+    pub(crate) fn show(&self, answer: &Answer, people: impl FnOnce() -> Result<()>) -> Result<()> {
+        if self.json {
+            term::json(answer.json())
+        } else {
+            people()
+        }
+    }
+}
+
+/// An app on a server.
+pub(crate) struct App {
+    pub(crate) server: Server,
+    pub(crate) name: AppName,
+}
+
+impl App {
+    /// The app that is meant in this folder.
+    pub(crate) fn of(on: &OnApp) -> Result<App> {
+        App::in_folder(on, Path::new("."))
+    }
+
+    /// The app that is meant in another folder.
+    pub(crate) fn in_folder(on: &OnApp, folder: &Path) -> Result<App> {
+        let name = app_name(on.app.as_ref(), folder)?;
+        let server = Server::of(&on.server)?;
+        Ok(App { server, name })
+    }
+
+    pub(crate) fn client(&self) -> &Client {
+        &self.server.client
+    }
+
+    /// The path of a part of the app: `/v1/apps/NAME` and `rest`.
+    pub(crate) fn path(&self, rest: &str) -> String {
+        format!("/v1/apps/{}{rest}", self.name)
+    }
+}
+
+/// The server: by flag, by environment, or by the last login.
+pub(crate) fn server_url(flag: Option<&str>, credentials: &Credentials) -> Result<ServerUrl> {
+    let named = |text: &str, by: &str| text.parse().with_context(|| format!("in {by}"));
+    match (flag, variable(SERVER)) {
+        (Some(text), _) => named(text, "--server"),
+        (None, Some(text)) => named(&text, SERVER),
+        (None, None) => credentials.last.clone().context(
+            "no server is known: start one with `dyno serve`, or log in to one with `dyno login URL`",
+        ),
+    }
+}
+
+/// The app: by flag, by environment, by `dyno.toml` in the folder, or by the folder's name.
+pub(crate) fn app_name(flag: Option<&AppName>, folder: &Path) -> Result<AppName> {
+    match (flag, variable(APP)) {
+        (Some(name), _) => Ok(name.clone()),
+        (None, Some(text)) => text.parse().with_context(|| format!("in {APP}")),
+        (None, None) => by_folder(folder),
+    }
+}
+
+fn by_folder(folder: &Path) -> Result<AppName> {
+    let folder = folder
+        .canonicalize()
+        .with_context(|| format!("cannot find {}", folder.display()))?;
+    if let Some(name) = Project::load(&folder)?.settings.name {
+        return Ok(name);
+    }
+    let name = folder.file_name().unwrap_or_default().to_string_lossy();
+    let plain = name.to_lowercase().replace(['_', '.', ' '], "-");
+    match plain.parse() {
+        Ok(name) => Ok(name),
+        Err(_) => bail!(
+            "which app? The folder's name {name:?} is no app name: name the app with -a, or in dyno.toml with name = \"…\""
+        ),
+    }
+}
+
+/// A variable of the environment that says something.
+fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|text| !text.is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_folder_names_its_app() {
+        let root = tempfile::tempdir().expect("a folder");
+        let folder = root.path().join("My_Shop.v2");
+        std::fs::create_dir(&folder).expect("made");
+        assert_eq!(by_folder(&folder).expect("a name").as_str(), "my-shop-v2");
+        std::fs::write(folder.join("dyno.toml"), "name = \"shop\"").expect("written");
+        assert_eq!(by_folder(&folder).expect("a name").as_str(), "shop");
+        std::fs::write(folder.join("dyno.toml"), "nome = \"shop\"").expect("written");
+        assert!(
+            by_folder(&folder).is_err(),
+            "a broken file is not passed over"
+        );
+        let error = by_folder(Path::new("/")).expect_err("no name");
+        assert!(error.to_string().contains("-a"), "{error}");
+    }
+}

@@ -1,0 +1,154 @@
+//! The URL of a server's API.
+
+use std::fmt;
+use std::net::IpAddr;
+use std::str::FromStr;
+
+use http::Uri;
+use serde::{Deserialize, Serialize};
+
+/// `http://127.0.0.1:8081`: scheme, host and port, so that a server has one name only.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub(crate) struct ServerUrl {
+    text: String,
+    loopback: bool,
+    secure: bool,
+}
+
+/// Text that names no server.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct ServerUrlError(String);
+
+impl fmt::Display for ServerUrlError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let ServerUrlError(text) = self;
+        write!(
+            f,
+            "{text:?} is not a server's URL: write it as http://127.0.0.1:8081, without path or password"
+        )
+    }
+}
+
+impl std::error::Error for ServerUrlError {}
+
+impl ServerUrl {
+    /// Whether the server is on this machine.
+    pub(crate) fn is_loopback(&self) -> bool {
+        self.loopback
+    }
+
+    /// Whether others on the way can read what is said.
+    pub(crate) fn is_open(&self) -> bool {
+        !self.secure && !self.loopback
+    }
+}
+
+/// Without a scheme, `http` is meant on this machine, and `https` elsewhere.
+impl FromStr for ServerUrl {
+    type Err = ServerUrlError;
+
+    fn from_str(text: &str) -> Result<ServerUrl, ServerUrlError> {
+        let (scheme, rest) = match text.split_once("://") {
+            Some((scheme, rest)) => (Some(scheme.to_ascii_lowercase()), rest),
+            None => (None, text),
+        };
+        // What stands before an `@` may be a password: it is not repeated.
+        let wrong = || ServerUrlError(text.rsplit('@').next().unwrap_or_default().to_owned());
+        let uri: Uri = format!("http://{rest}").parse().map_err(|_| wrong())?;
+        let authority = uri.authority().ok_or_else(wrong)?;
+        let host = authority.host().to_ascii_lowercase();
+        let plain = !authority.as_str().contains('@') && !rest.contains('?');
+        if uri.path() != "/" || !plain || host.is_empty() {
+            return Err(wrong());
+        }
+        let loopback = is_loopback(&host);
+        let secure = match scheme.as_deref() {
+            Some("http") => false,
+            Some("https") => true,
+            None => !loopback,
+            Some(_) => return Err(wrong()),
+        };
+        let scheme = if secure { "https" } else { "http" };
+        let port = authority
+            .port()
+            .map_or_else(String::new, |port| format!(":{port}"));
+        let text = format!("{scheme}://{host}{port}");
+        Ok(ServerUrl {
+            text,
+            loopback,
+            secure,
+        })
+    }
+}
+
+fn is_loopback(host: &str) -> bool {
+    let address = host
+        .trim_start_matches('[')
+        .trim_end_matches(']')
+        .parse::<IpAddr>();
+    host == "localhost" || address.is_ok_and(|address| address.is_loopback())
+}
+
+impl fmt::Display for ServerUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+impl TryFrom<String> for ServerUrl {
+    type Error = ServerUrlError;
+
+    fn try_from(text: String) -> Result<ServerUrl, ServerUrlError> {
+        text.parse()
+    }
+}
+
+impl From<ServerUrl> for String {
+    fn from(url: ServerUrl) -> String {
+        url.text
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_server_has_one_name() {
+        for (text, expected) in [
+            ("http://127.0.0.1:8081", "http://127.0.0.1:8081"),
+            ("http://127.0.0.1:8081/", "http://127.0.0.1:8081"),
+            ("HTTPS://API.Example.com/", "https://api.example.com"),
+            ("localhost:8081", "http://localhost:8081"),
+            ("[::1]:8081", "http://[::1]:8081"),
+            ("api.example.com", "https://api.example.com"),
+        ] {
+            let url: ServerUrl = text.parse().expect(text);
+            assert_eq!(url.to_string(), expected);
+        }
+        let url = |text: &str| text.parse::<ServerUrl>().expect(text);
+        assert!(url("http://localhost:1").is_loopback() && url("http://[::1]").is_loopback());
+        assert!(url("http://api.example.com").is_open() && !url("http://localhost").is_open());
+        assert!(!url("https://api.example.com").is_open());
+    }
+
+    #[test]
+    fn what_is_no_server_is_refused_without_its_password() {
+        for text in [
+            "",
+            "ftp://x",
+            "http://",
+            "http://x/v1",
+            "http://x/?a=b",
+            "http:// x",
+            "x y",
+        ] {
+            assert!(text.parse::<ServerUrl>().is_err(), "{text:?}");
+        }
+        let error = "http://me:secret@x"
+            .parse::<ServerUrl>()
+            .expect_err("refused");
+        assert!(!error.to_string().contains("secret"), "{error}");
+    }
+}

@@ -1,0 +1,135 @@
+//! `dyno config`: an app's config vars.
+
+use std::collections::BTreeMap;
+
+use anyhow::{Context, Result};
+use serde_json::{Map, Value};
+
+use super::releases::settle;
+use crate::args::{Assignment, Config, ConfigCommand};
+use crate::client::{Answer, App};
+use crate::term::{self, Working, clean, table};
+
+type Vars = BTreeMap<String, String>;
+
+pub(crate) fn run(args: &Config) -> Result<()> {
+    let app = App::of(&args.on)?;
+    match &args.command {
+        None => list(&app, args.shell),
+        Some(ConfigCommand::Get { name }) => get(&app, name),
+        Some(ConfigCommand::Set { vars }) => set(&app, vars),
+        Some(ConfigCommand::Unset { names }) => unset(&app, names),
+    }
+}
+
+fn fetch(app: &App) -> Result<Answer> {
+    app.client().get(&app.path("/config-vars"))
+}
+
+fn list(app: &App, shell: bool) -> Result<()> {
+    let answer = fetch(app)?;
+    app.server.show(&answer, || {
+        let vars: Vars = answer.read()?;
+        if vars.is_empty() {
+            term::note(
+                "No config",
+                &format!("vars of {}: dyno config set K=V", app.name),
+            );
+            return Ok(());
+        }
+        if shell {
+            let lines: Vec<String> = vars
+                .iter()
+                .map(|(name, value)| assignment(name, value))
+                .collect();
+            return term::print(&lines.join("\n"));
+        }
+        let rows = vars.iter().map(|(name, value)| [clean(name), clean(value)]);
+        term::print(&table(["name", "value"], rows))
+    })
+}
+
+/// `K='V'`, as every shell reads it.
+fn assignment(name: &str, value: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "_-./:@%+=,".contains(c);
+    if !value.is_empty() && value.chars().all(plain) {
+        format!("{name}={value}")
+    } else {
+        format!("{name}='{}'", value.replace('\'', r"'\''"))
+    }
+}
+
+fn get(app: &App, name: &str) -> Result<()> {
+    let vars: Vars = fetch(app)?.read()?;
+    let value = vars.get(name);
+    let value = value.with_context(|| format!("{} has no config var {name}", app.name))?;
+    if app.server.json {
+        term::json(value)
+    } else {
+        term::print(value)
+    }
+}
+
+fn set(app: &App, vars: &[Assignment]) -> Result<()> {
+    let pairs = vars
+        .iter()
+        .map(|var| (var.name.clone(), Value::from(var.value.as_str())));
+    let names: Vec<&str> = vars.iter().map(|var| var.name.as_str()).collect();
+    change(app, "Set", &names, pairs.collect())
+}
+
+fn unset(app: &App, names: &[String]) -> Result<()> {
+    let pairs = names.iter().map(|name| (name.clone(), Value::Null));
+    let shown: Vec<&str> = names.iter().map(String::as_str).collect();
+    change(app, "Removed", &shown, pairs.collect())
+}
+
+/// Makes the change, and waits for the release that it makes, if it makes one.
+fn change(app: &App, verb: &str, names: &[&str], pairs: Map<String, Value>) -> Result<()> {
+    let answer = app
+        .client()
+        .patch(&app.path("/config-vars"), &pairs.into())?;
+    let names = clean(&names.join(", "));
+    match answer.release() {
+        Some(version) => {
+            term::note(verb, &format!("{names}, which makes {}", clean(version)));
+            settle(app, version, Working::quiet())?;
+            app.server.show(&answer, || {
+                term::note("Up", &format!("{} {}", app.name, clean(version)));
+                Ok(())
+            })
+        }
+        None => app.server.show(&answer, || {
+            term::note(verb, &format!("{names}; no release was to be made"));
+            Ok(())
+        }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_shell_reads_back_what_was_set() {
+        for value in [
+            "",
+            "plain",
+            "two words",
+            "it's",
+            "a\nb",
+            "$HOME `x` \"y\" \\",
+            "a=b",
+            "*",
+            "~",
+        ] {
+            let script = format!("{}\nprintf %s \"$VALUE\"", assignment("VALUE", value));
+            let output = std::process::Command::new("sh")
+                .args(["-c", &script])
+                .output();
+            let output = output.expect("a shell");
+            assert_eq!(String::from_utf8_lossy(&output.stdout), value, "{script}");
+        }
+        assert_eq!(assignment("URL", "http://a.b:1/c"), "URL=http://a.b:1/c");
+    }
+}

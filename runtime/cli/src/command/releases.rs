@@ -1,0 +1,138 @@
+//! `dyno releases`: what was deployed; and, for other commands, what became of a release and what one would change.
+
+mod plan;
+mod wait;
+
+use std::time::SystemTime;
+
+use anyhow::Result;
+use grid::name::Version;
+
+use crate::args::{Releases, ReleasesCommand};
+use crate::client::App;
+use crate::client::types::{Items, Release};
+use crate::term::{self, ago, clean, moment, table};
+
+pub(super) use plan::{plan, plan_of_first};
+pub(super) use wait::{settle, up};
+
+/// Digits of a slug's id that tell it from others for people.
+const SLUG_DIGITS: usize = 12;
+
+pub(crate) fn run(args: &Releases) -> Result<()> {
+    let app = App::of(&args.on)?;
+    match &args.command {
+        None => list(&app),
+        Some(ReleasesCommand::Info { version }) => info(&app, *version),
+    }
+}
+
+fn list(app: &App) -> Result<()> {
+    let answer = app.client().list(&app.path("/releases"))?;
+    app.server.show(&answer, || {
+        let Items { items } = answer.read::<Items<Release>>()?;
+        if items.is_empty() {
+            term::note("No releases", &format!("of {} yet: dyno deploy", app.name));
+            return Ok(());
+        }
+        term::print(&rows(&items, SystemTime::now()))
+    })
+}
+
+fn rows(releases: &[Release], now: SystemTime) -> String {
+    let rows = releases.iter().map(|release| {
+        [
+            clean(&release.version),
+            release.status.name().to_owned(),
+            clean(&release.description),
+            clean(&release.created_by),
+            ago(&release.created_at, now),
+        ]
+    });
+    table(["release", "status", "description", "by", "when"], rows)
+}
+
+fn info(app: &App, version: Version) -> Result<()> {
+    let answer = app
+        .client()
+        .get(&app.path(&format!("/releases/{version}")))?;
+    app.server
+        .show(&answer, || term::print(&describe(&answer.read()?)))
+}
+
+fn describe(release: &Release) -> String {
+    let lines = [
+        ("status", release.status.name().to_owned()),
+        ("reason", release.reason.clone().unwrap_or_default()),
+        ("description", release.description.clone()),
+        ("slug", release.slug.clone().unwrap_or_default()),
+        ("config vars", release.config_names.join(" ")),
+        (
+            "created",
+            format!("{} by {}", moment(&release.created_at), release.created_by),
+        ),
+    ];
+    let said = lines.iter().filter(|(_, value)| !value.is_empty());
+    let mut text = clean(&release.version);
+    for (name, value) in said {
+        text.push_str(&format!("\n  {name:<11}  {}", clean(value)));
+    }
+    for (name, process) in &release.processes {
+        let timeout = process.timeout.as_deref().unwrap_or("-");
+        let process = format!(
+            "{name} ({}, {}, timeout {timeout})",
+            process.kind, process.memory
+        );
+        text.push_str(&format!("\n  {:<11}  {}", "process", clean(&process)));
+    }
+    text
+}
+
+/// A slug's id, short.
+pub(super) fn short(slug: &str) -> String {
+    let hex = slug.strip_prefix("sha256:").unwrap_or(slug);
+    clean(&hex.chars().take(SLUG_DIGITS).collect::<String>())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn releases_are_rows() {
+        let releases: Vec<Release> = serde_json::from_value(json!([
+            { "version": "v2", "status": "serving", "description": "Set A", "created_by": "ci",
+              "created_at": "1970-01-01T00:00:40Z", "config_names": ["A"], "processes": {} },
+            { "version": "v1", "status": "sleeping", "description": "Deploy" },
+        ]))
+        .expect("releases");
+        let text = rows(&releases, SystemTime::UNIX_EPOCH + Duration::from_secs(100));
+        let expected = "\
+release  status   description  by  when
+v2       serving  Set A        ci  1m ago
+v1       ?        Deploy";
+        assert_eq!(text, expected);
+    }
+
+    #[test]
+    fn a_release_tells_why_it_failed() {
+        let release: Release = serde_json::from_value(json!({
+            "version": "v4", "status": "failed", "reason": "web.1 crashed", "description": "Deploy",
+            "slug": "sha256:ab", "created_at": "2026-11-22T00:53:12+00:00", "created_by": "me",
+            "processes": { "web": { "kind": "handler", "memory": "128MiB", "timeout": "30s" } },
+        }))
+        .expect("a release");
+        let expected = "v4
+  status       failed
+  reason       web.1 crashed
+  description  Deploy
+  slug         sha256:ab
+  created      2026-11-22 00:53:12 UTC by me
+  process      web (handler, 128MiB, timeout 30s)";
+        assert_eq!(describe(&release), expected);
+    }
+}

@@ -1,0 +1,91 @@
+//! Waiting until it is known what became of a release.
+
+use std::io::Read;
+use std::time::{Duration, Instant};
+
+use anyhow::{Result, bail};
+
+use crate::client::types::{self, Release, Status};
+use crate::client::{Answer, App, Unreachable, WAIT_SECS_MAX};
+use crate::term::{self, Working, clean};
+
+/// How long a release may be under way before nobody waits for it any more: boots end after a minute each.
+const WAIT_MAX: Duration = Duration::from_secs(600);
+/// Between two questions that were answered at once.
+const PAUSE: Duration = Duration::from_millis(300);
+/// A server that is started anew is waited for so long.
+const ABSENCE_MAX: Duration = Duration::from_secs(30);
+/// Lines of the log that are shown of a release that failed.
+const LOG_LINES: usize = 20;
+
+/// Waits for a release of `app`. Gives the server's last word on it; one that failed is an error, with the log's last lines
+/// before it.
+pub(crate) fn settle(app: &App, version: &str, working: Working) -> Result<Answer> {
+    working.step("Starting", &clean(version));
+    let (answer, release) = wait(app, version)?;
+    drop(working);
+    match release.status {
+        Status::Failed => {
+            let reason = release
+                .reason
+                .as_deref()
+                .map_or("no reason is known", str::trim);
+            show_log(app);
+            bail!(
+                "{version} of {} failed: {}; what served before goes on serving",
+                app.name,
+                clean(reason)
+            );
+        }
+        Status::Retired => term::note("Superseded", &format!("{version}, by a later release")),
+        Status::Pending => bail!(
+            "{version} of {} is still under way: see `dyno releases info {version}` and `dyno logs -t`",
+            app.name
+        ),
+        Status::Serving | Status::Other => {}
+    }
+    Ok(answer)
+}
+
+fn wait(app: &App, version: &str) -> Result<(Answer, Release)> {
+    let path = app.path(&format!("/releases/{version}?wait={}", WAIT_SECS_MAX / 2));
+    let start = Instant::now();
+    let mut heard = start;
+    loop {
+        match app.client().get(&path) {
+            Ok(answer) => {
+                let release: Release = answer.read()?;
+                if release.status != Status::Pending || start.elapsed() > WAIT_MAX {
+                    return Ok((answer, release));
+                }
+                heard = Instant::now();
+            }
+            Err(error) if error.is::<Unreachable>() && heard.elapsed() < ABSENCE_MAX => {}
+            Err(error) => return Err(error),
+        }
+        std::thread::sleep(PAUSE);
+    }
+}
+
+/// The last lines, as a help: without them the reason must do.
+fn show_log(app: &App) {
+    let mut text = String::new();
+    if let Ok(mut lines) = app
+        .client()
+        .stream(&app.path(&format!("/logs?n={LOG_LINES}")))
+        && lines.read_to_string(&mut text).is_ok()
+    {
+        term::aside(&clean(text.trim_end()));
+    }
+}
+
+/// Says that a release serves, and where.
+pub(crate) fn up(app: &App, version: &str) -> Result<()> {
+    let served: types::App = app.client().get(&app.path(""))?.read()?;
+    let url = clean(&served.url);
+    if served.formation.get("web").is_none_or(|count| *count == 0) {
+        let next = format!("no web dyno is wanted: dyno ps scale web=1 -a {}", app.name);
+        term::warning(&next);
+    }
+    term::print(&format!("{} {} is up: {url}", app.name, clean(version)))
+}

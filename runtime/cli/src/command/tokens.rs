@@ -1,0 +1,73 @@
+//! `dyno tokens`: what a server lets in.
+
+use std::time::SystemTime;
+
+use anyhow::{Context, Result};
+use grid::name::AppName;
+use serde_json::json;
+
+use crate::args::{Role, Tokens, TokensCommand};
+use crate::client::types::{Items, Token};
+use crate::client::{Server, escape};
+use crate::term::{self, ago, clean, table};
+
+pub(crate) fn run(args: &Tokens) -> Result<()> {
+    let server = Server::of(&args.on)?;
+    match &args.command {
+        None => list(&server),
+        Some(TokensCommand::Create { role, app, name }) => {
+            let name = name.as_deref().unwrap_or(role.name());
+            create(&server, name, *role, app.as_ref())
+        }
+        Some(TokensCommand::Revoke { id }) => revoke(&server, id),
+    }
+}
+
+fn list(server: &Server) -> Result<()> {
+    let answer = server.client.list("/v1/tokens")?;
+    server.show(&answer, || {
+        let Items { items } = answer.read::<Items<Token>>()?;
+        let now = SystemTime::now();
+        let rows = items.iter().map(|token| {
+            [
+                clean(&token.id),
+                clean(&token.name),
+                clean(&token.role),
+                clean(token.app.as_deref().unwrap_or("all")),
+                clean(&token.created_by),
+                ago(&token.created_at, now),
+            ]
+        });
+        term::print(&table(["id", "name", "role", "app", "by", "when"], rows))
+    })
+}
+
+/// Prints the secret alone on stdout, so that it can go where it is needed.
+fn create(server: &Server, name: &str, role: Role, app: Option<&AppName>) -> Result<()> {
+    let body = json!({ "name": name, "role": role.name(), "app": app });
+    let answer = server.client.post("/v1/tokens", &body)?;
+    server.show(&answer, || {
+        let token: Token = answer.read()?;
+        let secret = token
+            .token
+            .context("the server made a token and did not tell it")?;
+        term::note(
+            "Created",
+            &clean(&format!(
+                "token {} ({}), shown this once",
+                token.id, token.name
+            )),
+        );
+        term::print(&clean(&secret))
+    })
+}
+
+fn revoke(server: &Server, id: &str) -> Result<()> {
+    let answer = server
+        .client
+        .delete(&format!("/v1/tokens/{}", escape(id)))?;
+    server.show(&answer, || {
+        term::note("Revoked", &format!("token {id}"));
+        Ok(())
+    })
+}
