@@ -84,17 +84,21 @@ pub fn crashed(before: Option<&History>, crash: Crash, seed: u64) -> History {
     };
     let crashes = kept.saturating_add(1);
     let base = delay(crashes);
-    let micros = u64::try_from(base.as_micros()).unwrap_or(u64::MAX);
-    let per_mille = mix(seed ^ mix(crash.run.0)) % (JITTER_PERCENT_MAX * 10 + 1);
-    let jitter = Duration::from_micros(micros / 1_000 * per_mille);
     History {
         crashes,
         last: crash.at,
         run: crash.run,
         cause: crash.cause,
         reason: crash.reason,
-        not_before: crash.at + base + jitter,
+        not_before: crash.at + base + jitter(base, crash.run, seed),
     }
+}
+
+/// What is added to a time so that dynos do not go in step: up to a tenth of it.
+pub(crate) fn jitter(base: Duration, run: Run, seed: u64) -> Duration {
+    let micros = u64::try_from(base.as_micros()).unwrap_or(u64::MAX);
+    let per_mille = mix(seed ^ mix(run.0)) % (JITTER_PERCENT_MAX * 10 + 1);
+    Duration::from_micros(micros / 1_000 * per_mille)
 }
 
 /// Spreads a number over all 64 bits (the finaliser of SplitMix64, by Steele, Lea and Flood).

@@ -12,7 +12,7 @@ pub use fact::{Fact, Restart};
 pub use release::{Kind, Limits, ProcessSpec, Release};
 pub use settings::{Idle, Settings};
 
-use crate::name::{AppName, Generation, NodeId, ProcessType, Run, Version};
+use crate::name::{AppName, DynoKey, Generation, NodeId, ProcessType, Run, Version};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -24,7 +24,7 @@ pub type Formation = BTreeMap<ProcessType, u32>;
 const NUMBERS_PER_RECONCILER: u64 = 1 << 32;
 /// Names of destroyed apps that are remembered, so that a node that comes back late is told to end what it
 /// has of them.
-const DESTROYED_MAX: usize = 10_000;
+const DESTROYED_MAX: usize = 1_000;
 
 /// A fact that does not follow from the facts before it.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -149,6 +149,12 @@ impl Desired {
     pub fn app(&self, name: &AppName) -> Result<&App, Misfit> {
         let app = self.apps.get(name).map(Arc::as_ref);
         app.ok_or_else(|| Misfit::NoSuchApp(name.clone()))
+    }
+
+    /// Whether the ledger tells of a dyno's app: there is one, or there was and it was destroyed.
+    pub fn tells_of(&self, dyno: &DynoKey) -> bool {
+        let destroyed = self.destroyed.get(&dyno.app);
+        self.apps.contains_key(&dyno.app) || destroyed.is_some_and(|before| dyno.run < *before)
     }
 
     fn app_mut(&mut self, name: &AppName) -> Result<&mut App, Misfit> {

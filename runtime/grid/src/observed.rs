@@ -32,6 +32,8 @@ pub struct Observed {
     pub crashes: BTreeMap<Slot, History>,
     /// The last published route of each app.
     pub routes: BTreeMap<AppName, Route>,
+    /// Destroyed apps that the routers were told of.
+    pub withdrawn: BTreeSet<AppName>,
     /// The next run that was never used.
     pub next_run: Run,
     /// The next generation that was never published.
@@ -162,6 +164,7 @@ impl Observed {
             dynos: BTreeMap::new(),
             crashes: BTreeMap::new(),
             routes: BTreeMap::new(),
+            withdrawn: BTreeSet::new(),
             next_run: desired.first_run(),
             next_generation: desired.first_generation(),
             first_run: desired.first_run(),
@@ -248,7 +251,7 @@ impl Observed {
     pub fn prune(&mut self, desired: &Desired) {
         self.crashes.retain(|slot, _| {
             let Some(app) = desired.apps.get(&slot.app) else {
-                return true;
+                return !desired.destroyed.contains_key(&slot.app);
             };
             let wanted = app
                 .wanted()

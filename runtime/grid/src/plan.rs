@@ -8,8 +8,10 @@
 //! No phase of a deploy is stored anywhere. What is to be done follows from the release that should
 //! serve, the one that does, and the dynos there are.
 
+mod cycle;
 mod draft;
 mod fill;
+mod leave;
 mod place;
 mod policy;
 mod preview;
@@ -152,7 +154,7 @@ fn round(draft: &mut Draft) {
     for app in &apps {
         plan_app(draft, app);
     }
-    note_unknown_apps(draft);
+    leave::leave(draft);
 }
 
 /// One app: each phase sees what the ones before it chose.
@@ -160,6 +162,7 @@ fn plan_app(draft: &mut Draft, app: &AppName) {
     retire::stop_overdue_boots(draft, app);
     promote::fail_release(draft, app);
     fill::fill(draft, app);
+    cycle::cycle(draft, app);
     // Deaf to most nodes, and without knowing what the routers have: nothing better to tell them, and
     // nobody may be ended whom they may still know.
     if draft.blind && !draft.observed.routes.contains_key(app) {
@@ -167,6 +170,7 @@ fn plan_app(draft: &mut Draft, app: &AppName) {
         return;
     }
     promote::promote(draft, app);
+    promote::prune(draft, app);
     route::publish(draft, app);
     retire::retire(draft, app);
     retire::forget(draft, app);
@@ -204,17 +208,6 @@ fn watch_nodes(draft: &mut Draft) {
     if draft.blind {
         draft.notes.insert(Note::MostNodesSilent);
     }
-}
-
-fn note_unknown_apps(draft: &mut Draft) {
-    let apps = draft.observed.dynos.keys().map(|key| &key.app);
-    let unknown: BTreeSet<AppName> = apps
-        .filter(|app| !draft.desired.apps.contains_key(*app))
-        .cloned()
-        .collect();
-    draft
-        .notes
-        .extend(unknown.into_iter().map(|app| Note::UnknownApp { app }));
 }
 
 #[cfg(test)]

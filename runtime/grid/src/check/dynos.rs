@@ -141,7 +141,7 @@ fn ended_for_a_reason(
     node: &NodeId,
     key: &DynoKey,
 ) {
-    if !case.desired.apps.contains_key(&key.app) {
+    if !case.desired.tells_of(key) {
         findings.add(
             Invariant::MissingData,
             format!("{key} of an unknown app is ended"),
@@ -188,7 +188,7 @@ fn drained_in_time(findings: &mut Findings, case: &Case<'_>, after: &After) {
         else {
             continue;
         };
-        if silent || !case.desired.apps.contains_key(&key.app) {
+        if silent || !case.desired.tells_of(key) {
             continue;
         }
         if case.now >= deadline {

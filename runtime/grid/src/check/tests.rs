@@ -446,6 +446,42 @@ fn missing_data_unschedules_nothing() {
 }
 
 #[test]
+fn a_destroyed_app_is_withdrawn_before_its_dynos_end() {
+    let mut world = World::new();
+    let before = world.observed.next_run;
+    world.add(&Fact::AppDestroyed { app: app(), before });
+    let true_plan = world.plan();
+    assert_eq!(true_plan.steps.len(), 3, "{true_plan:?}");
+    assert_eq!(world.broken_by(&true_plan), []);
+    let mut kept = true_plan.clone();
+    kept.steps
+        .retain(|step| !matches!(step, Step::Withdraw { .. }));
+    assert_eq!(world.broken_by(&kept), [Invariant::Drain]);
+    // Dynos that were started since are of no app that the ledger knows.
+    world.desired.destroyed.insert(app(), Run(0));
+    assert_eq!(world.broken_by(&true_plan), [Invariant::MissingData]);
+}
+
+#[test]
+fn dynos_of_an_earlier_app_of_the_same_name_are_ended() {
+    let mut world = World::new();
+    let before = world.observed.next_run;
+    world.add(&Fact::AppDestroyed { app: app(), before });
+    world.add(&Fact::AppCreated {
+        app: app(),
+        hostnames: vec![],
+    });
+    world.add(&release(1));
+    let plan = world.plan();
+    let drains = |step: &&Step| matches!(step, Step::Drain { .. });
+    assert_eq!(plan.steps.iter().filter(drains).count(), 2, "{plan:?}");
+    assert_eq!(world.broken_by(&plan), []);
+    world.settle();
+    let served = world.served();
+    assert!(served.len() == 1 && served[0].run >= before);
+}
+
+#[test]
 fn the_list_is_complete() {
     let numbers: Vec<u8> = Invariant::ALL
         .iter()

@@ -196,3 +196,169 @@ fn config_values_are_never_printed() {
         "{text}"
     );
 }
+
+fn destroyed(before: u64) -> Fact {
+    Fact::AppDestroyed {
+        app: app(),
+        before: Run(before),
+    }
+}
+
+fn stopped(dyno: &str, before: u64) -> Fact {
+    Fact::DynoStopped {
+        app: app(),
+        dyno: dyno.parse().expect("valid"),
+        before: Run(before),
+    }
+}
+
+#[test]
+fn a_destroyed_app_leaves_its_name_and_nothing_else() {
+    let mut desired = Desired::replay(&[created(), release(1), destroyed(9)]).expect("facts fit");
+    assert!(desired.apps.is_empty());
+    let dyno = |run| DynoKey {
+        app: app(),
+        dyno: "web.1".parse().expect("valid"),
+        run: Run(run),
+    };
+    assert!(desired.tells_of(&dyno(8)) && !desired.tells_of(&dyno(9)));
+    desired.apply(&destroyed(9)).expect_err("it is gone");
+    desired
+        .apply(&created())
+        .expect("the name is free, and so is the host name");
+    let again = &desired.apps[&app()];
+    assert_eq!(
+        (again.first_run, again.next_version()),
+        (Run(9), version(1))
+    );
+    assert!(desired.destroyed.is_empty());
+}
+
+#[test]
+fn destroyed_names_are_remembered_up_to_a_number() {
+    let mut desired = Desired::default();
+    for number in 0..=DESTROYED_MAX as u64 {
+        let app: AppName = format!("app-{number}").parse().expect("valid");
+        let hostnames = vec![];
+        let created = Fact::AppCreated {
+            app: app.clone(),
+            hostnames,
+        };
+        desired.apply(&created).expect("fits");
+        let before = Run(number);
+        desired
+            .apply(&Fact::AppDestroyed { app, before })
+            .expect("fits");
+    }
+    assert_eq!(desired.destroyed.len(), DESTROYED_MAX);
+    assert!(
+        !desired.destroyed.values().any(|before| *before == Run(0)),
+        "the first one is forgotten"
+    );
+}
+
+#[test]
+fn a_stopped_place_is_filled_again_by_whatever_fills_places() {
+    let scale = |count| Fact::Scaled {
+        app: app(),
+        process: ProcessType::web(),
+        count,
+        before: Run(0),
+    };
+    let restart = |target| Fact::RestartAsked {
+        app: app(),
+        target,
+        before: Run(7),
+    };
+    let one: DynoId = "web.1".parse().expect("valid");
+    let base = [
+        created(),
+        release(1),
+        scale(2),
+        stopped("web.1", 5),
+        stopped("web.9", 5),
+    ];
+    let desired = Desired::replay(&base).expect("facts fit");
+    let stopped = &desired.apps[&app()];
+    assert!(!stopped.wants(&one));
+    assert_eq!(
+        (
+            stopped.count(&ProcessType::web()),
+            stopped.open(&ProcessType::web())
+        ),
+        (2, 1)
+    );
+    assert_eq!(
+        stopped.stale_before(&one),
+        Run(5),
+        "who was there is to end, whatever comes"
+    );
+    let fillers = [
+        restart(Restart::Dyno(one.clone())),
+        restart(Restart::All),
+        scale(2),
+        release(2),
+    ];
+    for filler in fillers {
+        let mut desired = desired.clone();
+        desired.apply(&filler).expect("fits");
+        assert!(desired.apps[&app()].wants(&one), "{filler:?}");
+    }
+}
+
+#[test]
+fn pruning_keeps_what_is_needed() {
+    let mut facts = vec![created(), release(1), serving(1)];
+    facts.extend((2..=6).flat_map(|number| [release(number), failed(number)]));
+    let mut desired = Desired::replay(&facts).expect("facts fit");
+    let before = desired.apps[&app()].prunable(2).expect("four can go");
+    assert_eq!(before, version(5));
+    let app_name = app();
+    desired
+        .apply(&Fact::ReleasesPruned {
+            app: app_name,
+            before,
+        })
+        .expect("fits");
+    let left = &desired.apps[&app()];
+    let numbers: Vec<u32> = left
+        .releases
+        .keys()
+        .map(|version| version.number())
+        .collect();
+    assert_eq!(numbers, [1, 5, 6], "v1 serves");
+    assert_eq!(left.failed.len(), 2);
+    assert_eq!(left.prunable(2), None, "nothing more can go");
+    assert_eq!(left.next_version(), version(7));
+    assert_eq!(left.prunable(0), Some(version(6)), "the newest one stays");
+}
+
+#[test]
+fn sizes_and_settings_are_as_last_set() {
+    let resized = |memory_bytes| Fact::Resized {
+        app: app(),
+        process: ProcessType::web(),
+        memory_bytes,
+    };
+    let settings = Settings {
+        request_timeout: None,
+        idle_after: Idle::Off,
+    };
+    let set = Fact::AppSet {
+        app: app(),
+        settings: settings.clone(),
+    };
+    let mut desired =
+        Desired::replay(&[created(), resized(Some(1)), resized(Some(2)), set]).expect("facts fit");
+    assert_eq!(desired.apps[&app()].sizes[&ProcessType::web()], 2);
+    assert_eq!(desired.apps[&app()].settings, settings);
+    desired.apply(&resized(None)).expect("fits");
+    assert!(desired.apps[&app()].sizes.is_empty());
+    let hostname = "hello.localhost".parse().expect("valid");
+    let removed = Fact::DomainRemoved {
+        app: app(),
+        hostname,
+    };
+    desired.apply(&removed).expect("it was there");
+    desired.apply(&removed).expect_err("it is gone");
+}

@@ -24,11 +24,13 @@ impl Observed {
             } => Some(self.ask_start(node, dyno, *version, desired, now)),
             Step::Publish { route } => {
                 self.next_generation.0 = self.next_generation.0.max(route.generation.0 + 1);
+                self.withdrawn.remove(&route.app);
                 self.routes.insert(route.app.clone(), route.clone());
                 None
             }
             Step::Withdraw { app } => {
                 self.routes.remove(app);
+                self.withdrawn.insert(app.clone());
                 None
             }
             Step::Drain { dyno, deadline, .. } => {

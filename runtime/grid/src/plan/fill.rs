@@ -20,7 +20,7 @@ pub(super) fn fill(draft: &mut Draft, name: &AppName) {
     };
     for release in app.wanted() {
         for process in release.processes.keys() {
-            let mut homes = Homes::of(draft, &app, &release, process);
+            let mut homes = Homes::of(draft, &app, &release, process, None);
             for id in homes.missing(&app, process) {
                 start(draft, &app, &release, &id, &mut homes);
             }
@@ -35,15 +35,25 @@ pub(super) fn fill(draft: &mut Draft, name: &AppName) {
 
 /// Where the dynos of one release and process type sit that will stay, or are to start.
 #[derive(Default)]
-struct Homes {
+pub(super) struct Homes {
     filled: BTreeSet<u32>,
     counts: BTreeMap<NodeId, u32>,
 }
 
 impl Homes {
-    fn of(draft: &Draft, app: &App, release: &Release, process: &ProcessType) -> Self {
+    /// Of all places but one.
+    pub(super) fn of(
+        draft: &Draft,
+        app: &App,
+        release: &Release,
+        process: &ProcessType,
+        without: Option<u32>,
+    ) -> Self {
         let mut homes = Homes::default();
         for id in app.places(process) {
+            if Some(id.index) == without {
+                continue;
+            }
             let place = Place::of(draft, app, release.version, &id);
             let keeper = place.keeper().and_then(|key| draft.observed.dynos.get(key));
             if let Some(keeper) = keeper {
@@ -54,6 +64,7 @@ impl Homes {
             reserved.app == app.name
                 && reserved.version == release.version
                 && reserved.dyno.process == *process
+                && Some(reserved.dyno.index) != without
         });
         for reserved in mine {
             homes.add(reserved.dyno.index, &reserved.node);
@@ -103,7 +114,7 @@ fn start(draft: &mut Draft, app: &App, release: &Arc<Release>, id: &DynoId, home
 }
 
 /// The node for a dyno whose siblings sit as told, as if `without` were gone already.
-fn choose(
+pub(super) fn choose(
     draft: &Draft,
     app: &App,
     release: &Release,
@@ -116,7 +127,13 @@ fn choose(
 }
 
 /// Starts the dyno, or sees to it that the node gets the slug first.
-fn start_on(draft: &mut Draft, app: &App, release: &Arc<Release>, id: &DynoId, node: NodeId) {
+pub(super) fn start_on(
+    draft: &mut Draft,
+    app: &App,
+    release: &Arc<Release>,
+    id: &DynoId,
+    node: NodeId,
+) {
     let release_key = (app.name.clone(), release.version);
     let known = draft
         .observed
@@ -207,7 +224,7 @@ fn spread(draft: &mut Draft, app: &App, release: &Arc<Release>, process: &Proces
     if count < 2 || draft.live.len() < 2 {
         return;
     }
-    let homes = Homes::of(draft, app, release, process);
+    let homes = Homes::of(draft, app, release, process, None);
     let Some(id) = app.places(process).last() else {
         return;
     };

@@ -83,3 +83,6 @@ fn fetched(node: &NodeId, app: &AppName, version: crate::name::Version) -> Repor
         result: Ok(()),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -77,6 +77,18 @@ pub(super) fn promote(draft: &mut Draft, name: &AppName) {
     });
 }
 
+/// Records that old releases are not kept any more, where there are more than the operator wants.
+pub(super) fn prune(draft: &mut Draft, name: &AppName) {
+    let app = draft.desired.apps.get(name);
+    let Some(before) = app.and_then(|app| app.prunable(draft.policy.releases_kept)) else {
+        return;
+    };
+    let app = name.clone();
+    draft.push(Step::Record {
+        fact: Fact::ReleasesPruned { app, before },
+    });
+}
+
 /// Whether the release can take over without serving less than the one before.
 fn ready(draft: &Draft, app: &App, release: &Release) -> bool {
     let web = ProcessType::web();

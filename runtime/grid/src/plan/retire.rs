@@ -81,7 +81,7 @@ pub(super) fn retire(draft: &mut Draft, name: &AppName) {
     }
 }
 
-fn end(draft: &mut Draft, key: DynoKey, dyno: &Dyno) {
+pub(super) fn end(draft: &mut Draft, key: DynoKey, dyno: &Dyno) {
     let (node, version) = (dyno.node.clone(), dyno.version);
     let drain_deadline = draft.now + DRAIN_GRACE;
     match dyno.state {

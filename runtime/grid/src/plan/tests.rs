@@ -23,6 +23,9 @@ struct Sketch {
     count: u32,
     stale: u64,
     maintenance: bool,
+    stopped: Option<u32>,
+    destroyed: bool,
+    policy: Policy,
 }
 
 fn sketch() -> impl Strategy<Value = Sketch> {
@@ -33,18 +36,32 @@ fn sketch() -> impl Strategy<Value = Sketch> {
         prop::option::of(1u32..4),
         prop::option::of(1u32..4),
     );
-    (nodes, dynos, releases, 0u32..5, 0u64..60, any::<bool>()).prop_map(
-        |(nodes, dynos, (releases, serving, failed), count, stale, maintenance)| Sketch {
+    let new = (prop::option::of(1u32..5), prop::bool::weighted(0.1));
+    let intent = (0u32..5, 0u64..60, any::<bool>());
+    (nodes, dynos, releases, intent, new, policy()).prop_map(
+        |(nodes, dynos, (releases, serving, failed), intent, new, policy)| Sketch {
             nodes,
             dynos,
             releases,
             serving,
             failed,
-            count,
-            stale,
-            maintenance,
+            count: intent.0,
+            stale: intent.1,
+            maintenance: intent.2,
+            stopped: new.0,
+            destroyed: new.1,
+            policy,
         },
     )
+}
+
+fn policy() -> impl Strategy<Value = Policy> {
+    let cycle = prop::option::of(5u64..60);
+    (cycle, 1usize..4).prop_map(|(cycle, releases_kept)| Policy {
+        idle_after: None,
+        cycle_after: cycle.map(Duration::from_secs),
+        releases_kept,
+    })
 }
 
 const NOW: Time = Time::from_secs(100);
@@ -125,6 +142,15 @@ fn desired(sketch: &Sketch) -> Desired {
         app: app(),
         on: sketch.maintenance,
     });
+    let before = Run(1_000);
+    facts.extend(sketch.stopped.map(|index| Fact::DynoStopped {
+        app: app(),
+        dyno: web(index),
+        before,
+    }));
+    if sketch.destroyed {
+        facts.push(Fact::AppDestroyed { app: app(), before });
+    }
     for fact in &facts {
         desired.apply(fact).expect("fits");
     }
@@ -183,7 +209,7 @@ proptest! {
     fn any_state_has_a_sound_plan(sketch in sketch()) {
         let desired = desired(&sketch);
         let observed = observed(&sketch, &desired);
-        let (plan, mut found) = checked_plan(&desired, &observed, &Policy::default(), NOW, Depth::All);
+        let (plan, mut found) = checked_plan(&desired, &observed, &sketch.policy, NOW, Depth::All);
         found.retain(|violation| violation.invariant != Invariant::Apart);
         prop_assert_eq!(found, vec![], "{:?}", plan);
         prop_assert!(plan.wake_at.is_none_or(|at| at > NOW));
@@ -222,6 +248,9 @@ fn plain() -> Sketch {
         count: 1,
         stale: 0,
         maintenance: false,
+        stopped: None,
+        destroyed: false,
+        policy: Policy::default(),
     }
 }
 

@@ -64,6 +64,15 @@ fn deploy(rng: &mut Rng, app: &str) -> String {
     format!("deploy {app} web{worker}{boot}{fetch}{drain}{memory}")
 }
 
+fn rare(rng: &mut Rng, app: &str) -> String {
+    match rng.below(4) {
+        0 => format!("destroy {app}"),
+        1 => "policy cycle=30s idle=5m keep=2".into(),
+        2 => "policy keep=1".into(),
+        _ => format!("undomain {app} {app}.localhost"),
+    }
+}
+
 fn command(rng: &mut Rng, app: &str, nodes: u64) -> String {
     let node = 1 + rng.below(nodes);
     let index = 1 + rng.below(3);
@@ -81,8 +90,12 @@ fn command(rng: &mut Rng, app: &str, nodes: u64) -> String {
         79..82 => format!("maintenance {app} {}", rng.pick(&["on", "off"])),
         82..87 => format!("kill n{node}"),
         87..90 => format!("revive n{node}"),
-        90..94 => format!("cut n{node}"),
-        94..97 => format!("mend n{node}"),
+        90..93 => format!("cut n{node}"),
+        93..95 => format!("mend n{node}"),
+        95 => format!("stop {app} web.{index}"),
+        96 => format!("resize {app} web={}", rng.pick(&[64, 128, 256])),
+        97 => format!("set {app} timeout=5s idle={}", rng.pick(&["off", "1m"])),
+        98 => rare(rng, app),
         _ => "reconciler".into(),
     }
 }

@@ -11,6 +11,9 @@
 //! scale hello web=2 worker=1
 //! rollback hello v1 | config hello | restart hello | restart hello web.1 | maintenance hello on
 //! crash hello web.1 | serve hello web.1 | discard hello web.1
+//! destroy hello | stop hello web.1 | resize hello web=256 | undomain hello hello.localhost
+//! set hello timeout=5s idle=30m|off   the app's own settings, all of them
+//! policy cycle=60s idle=30m keep=3    the operator's, from here on; what is not named is off
 //! reconciler                          another reconciler takes over
 //! calm                                nothing goes wrong from here on
 //! run 10s
@@ -20,9 +23,9 @@
 use crate::node::{Behaviour, Boot, SimNode};
 use crate::rng::Rng;
 use crate::world::{Faults, World};
-use grid::desired::{Fact, Kind, Limits, ProcessSpec, Release, Restart};
+use grid::desired::{Fact, Idle, Kind, Limits, ProcessSpec, Release, Restart, Settings};
 use grid::name::{AppName, DynoId, NodeId, ProcessType, SlugId};
-use grid::plan::{CrashCause, Heartbeats};
+use grid::plan::{CrashCause, Heartbeats, Policy, RELEASES_KEPT};
 use std::collections::BTreeMap;
 use std::str::FromStr;
 use std::sync::Arc;
@@ -80,6 +83,7 @@ fn command(world: &mut World, words: &[&str]) -> Result<(), String> {
         [verb @ ("kill" | "revive" | "cut" | "mend"), node] => machine(world, verb, &parse(node)?),
         ["app", app] => app_created(world, app),
         ["reconciler"] => world.replace_reconciler(),
+        ["policy", ..] => policy(world, words),
         ["calm"] => {
             world.faults = Faults::default();
             Ok(())
@@ -106,6 +110,17 @@ fn chance(world: &mut World, seed: u64, words: &[&str]) -> Result<(), String> {
         late_millis_max: number(words, "late", 0)?,
     };
     Ok(())
+}
+
+fn policy(world: &mut World, words: &[&str]) -> Result<(), String> {
+    let time = |name| option(words, name).map(duration).transpose();
+    let kept = number(words, "keep", RELEASES_KEPT as u64)?;
+    world.policy = Policy {
+        idle_after: time("idle")?,
+        cycle_after: time("cycle")?,
+        releases_kept: usize::try_from(kept).map_err(|e| e.to_string())?,
+    };
+    world.decide()
 }
 
 fn join(world: &mut World, node: &str, words: &[&str]) -> Result<(), String> {
@@ -137,7 +152,11 @@ fn machine(world: &mut World, verb: &str, id: &NodeId) -> Result<(), String> {
     Ok(())
 }
 
+/// Refused, as a command would be, while anything of an earlier app of this name is known.
 fn app_created(world: &mut World, app: &str) -> Result<(), String> {
+    if world.observed.has_any_of(&parse(app)?) {
+        return Err("something of it is still there".into());
+    }
     let hostname = parse(&format!("{app}.localhost"))?;
     world.append(Fact::AppCreated {
         app: parse(app)?,
@@ -168,22 +187,29 @@ fn happen(world: &mut World, verb: &str, app: &AppName, dyno: &DynoId) -> Result
 }
 
 fn intent(world: &mut World, verb: &str, app: &AppName, words: &[&str]) -> Result<(), String> {
+    // By chance, a destroyed app is asked for something: a command would be rejected.
+    if !world.desired.apps.contains_key(app) {
+        return Ok(());
+    }
     let before = world.observed.next_run;
     match (verb, words) {
         ("deploy", words) => deploy(world, app, words),
-        ("scale", counts) => {
-            for count in counts {
-                let (process, count) = count.split_once('=').ok_or("how many?")?;
-                let (process, count) = (parse(process)?, parse(count)?);
-                world.append(Fact::Scaled {
-                    app: app.clone(),
-                    process,
-                    count,
-                    before,
-                })?;
-            }
-            Ok(())
-        }
+        ("scale", counts) => scale(world, app, counts),
+        ("resize", [size]) => resize(world, app, size),
+        ("set", words) => set(world, app, words),
+        ("destroy", []) => world.append(Fact::AppDestroyed {
+            app: app.clone(),
+            before,
+        }),
+        ("stop", [dyno]) => world.append(Fact::DynoStopped {
+            app: app.clone(),
+            dyno: parse(dyno)?,
+            before,
+        }),
+        ("undomain", [hostname]) => world.append(Fact::DomainRemoved {
+            app: app.clone(),
+            hostname: parse(hostname)?,
+        }),
         ("restart", []) => world.append(Fact::RestartAsked {
             app: app.clone(),
             target: Restart::All,
@@ -207,6 +233,49 @@ fn intent(world: &mut World, verb: &str, app: &AppName, words: &[&str]) -> Resul
     }
 }
 
+fn scale(world: &mut World, app: &AppName, counts: &[&str]) -> Result<(), String> {
+    let before = world.observed.next_run;
+    for count in counts {
+        let (process, count) = count.split_once('=').ok_or("how many?")?;
+        let (process, count) = (parse(process)?, parse(count)?);
+        world.append(Fact::Scaled {
+            app: app.clone(),
+            process,
+            count,
+            before,
+        })?;
+    }
+    Ok(())
+}
+
+/// The size holds for releases from now on, of which this makes one.
+fn resize(world: &mut World, app: &AppName, size: &str) -> Result<(), String> {
+    let (process, mib) = size.split_once('=').ok_or("how large?")?;
+    world.append(Fact::Resized {
+        app: app.clone(),
+        process: parse(process)?,
+        memory_bytes: Some(parse::<u64>(mib)? * MIB),
+    })?;
+    again(world, app, None)
+}
+
+fn set(world: &mut World, app: &AppName, words: &[&str]) -> Result<(), String> {
+    let idle_after = match option(words, "idle") {
+        None => Idle::Default,
+        Some("off") => Idle::Off,
+        Some(time) => Idle::After(duration(time)?),
+    };
+    let request_timeout = option(words, "timeout").map(duration).transpose()?;
+    let settings = Settings {
+        request_timeout,
+        idle_after,
+    };
+    world.append(Fact::AppSet {
+        app: app.clone(),
+        settings,
+    })
+}
+
 /// A new release with the slug of an earlier one, the newest if none is named.
 fn again(world: &mut World, app: &AppName, version: Option<&&str>) -> Result<(), String> {
     let known = world
@@ -218,10 +287,15 @@ fn again(world: &mut World, app: &AppName, version: Option<&&str>) -> Result<(),
         None => known.newest(),
     };
     let Some(old) = old else { return Ok(()) };
-    let release = Release {
+    let mut release = Release {
         version: known.next_version(),
         ..Release::clone(old)
     };
+    for (process, spec) in &mut release.processes {
+        if let Some(bytes) = known.sizes.get(process) {
+            spec.limits.memory_bytes = *bytes;
+        }
+    }
     world.append(Fact::ReleaseCreated {
         app: app.clone(),
         release: Arc::new(release),

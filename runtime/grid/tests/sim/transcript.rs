@@ -2,13 +2,14 @@
 //!
 //! Owns the format of golden files. Must not know who writes a line.
 
-use grid::desired::Fact;
+use grid::desired::{Fact, Limits};
 use grid::lifecycle;
 use grid::observed::Change;
 use grid::plan::{Note, Route, Serve, Step};
 use grid::time::Time;
 use std::collections::BTreeSet;
 use std::fmt::Write;
+use std::time::Duration;
 
 /// The lines of a run.
 #[derive(Default)]
@@ -87,9 +88,19 @@ fn publish(route: &Route) -> String {
         Serve::Booting => "booting".into(),
         Serve::Refuse(refusal) => refusal.to_string(),
     };
+    let time = |name: &str, time: Option<Duration>| match time {
+        Some(time) => format!(" {name}={time:?}"),
+        None => String::new(),
+    };
+    // The default is left out, so that a line is about what is unusual.
+    let timeout = route.request_timeout;
+    let unusual = timeout.filter(|timeout| *timeout != Limits::REQUEST_TIMEOUT);
     format!(
-        "publish {} {version} as {}: {serve}",
-        route.app, route.generation
+        "publish {} {version} as {}: {serve}{}{}",
+        route.app,
+        route.generation,
+        time("timeout", unusual),
+        time("idle", route.idle_after),
     )
 }
 
@@ -100,6 +111,7 @@ fn record(fact: &Fact) -> String {
             version, reason, ..
         } => format!("{version} failed: {reason}"),
         Fact::NodeJoined { node } => format!("{node} joined"),
+        Fact::ReleasesPruned { before, .. } => format!("releases before {before} are gone"),
         other => format!("{other:?}"),
     }
 }

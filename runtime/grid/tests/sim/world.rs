@@ -351,8 +351,32 @@ impl World {
         })
     }
 
+    /// What is left of apps that are gone, and should not be.
+    fn remains(&self) -> Option<String> {
+        let gone = |app: &AppName| !self.desired.apps.contains_key(app);
+        if let Some(app) = self.routes.keys().find(|app| gone(app)) {
+            return Some(format!("the router still knows {app}"));
+        }
+        let nodes = self.nodes.values();
+        let dynos = nodes.clone().flat_map(|node| node.dynos.keys());
+        let mut dynos = dynos.filter(|key| gone(&key.app));
+        let ending = |key: &DynoKey| {
+            let dyno = self.observed.dynos.get(key);
+            dyno.is_some_and(|dyno| dyno.deadline.is_some_and(|at| at > self.now))
+        };
+        if let Some(key) = dynos.clone().find(|key| !ending(key)) {
+            return Some(format!("{key} still runs"));
+        }
+        let mut releases = nodes.flat_map(SimNode::releases);
+        let left = releases.find(|(app, _)| gone(app) && dynos.next().is_none());
+        left.map(|(app, version)| format!("{app} {version} is not forgotten"))
+    }
+
     /// What is wrong when nothing has gone wrong for a while: what should run does, and nothing else.
     pub(crate) fn unrest(&self) -> Option<String> {
+        if let Some(what) = self.remains() {
+            return Some(what);
+        }
         for app in self.desired.apps.values() {
             let Some(target) = app.target() else { continue };
             if !self.behaviours[&target.slug].is_good() {

@@ -1,0 +1,215 @@
+//! Previews: what is foretold is what happens, and nothing is changed.
+
+use super::*;
+use crate::desired::{Kind, Limits, ProcessSpec, Release, Restart};
+use crate::name::{ProcessType, Run, SlugId, Version};
+use crate::plan::Inventory;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+const NOW: Time = Time::from_secs(9);
+
+fn app(name: &str) -> AppName {
+    name.parse().expect("valid")
+}
+
+fn created(name: &str) -> Fact {
+    Fact::AppCreated {
+        app: app(name),
+        hostnames: vec![],
+    }
+}
+
+fn release(name: &str, number: u32) -> Fact {
+    let spec = ProcessSpec {
+        kind: Kind::Handler,
+        limits: Limits::default(),
+    };
+    let release = Release {
+        version: Version::new(number).expect("valid"),
+        slug: SlugId::new([number as u8; 32]),
+        description: "Deploy".into(),
+        config: Arc::default(),
+        processes: BTreeMap::from([(ProcessType::web(), spec)]),
+        created_ms: 0,
+        created_by: String::new(),
+    };
+    Fact::ReleaseCreated {
+        app: app(name),
+        release: Arc::new(release),
+    }
+}
+
+fn scaled(name: &str, count: u32) -> Fact {
+    Fact::Scaled {
+        app: app(name),
+        process: ProcessType::web(),
+        count,
+        before: Run(0),
+    }
+}
+
+struct World {
+    desired: Desired,
+    observed: Observed,
+}
+
+impl World {
+    /// One node, and these facts carried out, but for what is not answered yet.
+    fn after(facts: &[Fact]) -> Self {
+        let mut desired = Desired::default();
+        desired.apply(&Fact::ReconcilerStarted).expect("fits");
+        let mut observed = Observed::new(&desired, 1, Time::ZERO);
+        let node = "n1".parse().expect("valid");
+        observed.apply(
+            &Report::Node(Inventory::local(node, 1 << 40, 100)),
+            Time::ZERO,
+        );
+        let mut world = World { desired, observed };
+        for fact in facts {
+            world.desired.apply(fact).expect("fits");
+            world.carry_out();
+        }
+        world
+    }
+
+    fn carry_out(&mut self) -> Vec<Step> {
+        let plan = plan(&self.desired, &self.observed, &Policy::default(), NOW);
+        for step in &plan.steps {
+            match step {
+                Step::Record { fact } => self.desired.apply(fact).expect("fits"),
+                step => drop(self.observed.issue(step, &self.desired, NOW)),
+            }
+        }
+        plan.steps
+    }
+
+    /// The nodes answer, and what follows is carried out, until there is nothing more.
+    fn settle(&mut self, name: &str) -> Vec<Step> {
+        let app = app(name);
+        let mut steps = Vec::new();
+        while answer(&mut self.observed, &BTreeSet::from([&app]), NOW) {
+            steps.extend(self.carry_out());
+        }
+        steps
+    }
+
+    fn foretold(&self, facts: &[Fact]) -> Vec<String> {
+        let policy = Policy::default();
+        let steps = preview(&self.desired, &self.observed, &policy, facts, NOW);
+        let steps = steps.expect("fits");
+        steps.iter().map(ToString::to_string).collect()
+    }
+}
+
+/// Two dynos of v1 serve.
+fn serving() -> World {
+    let mut world = World::after(&[created("hello"), scaled("hello", 2), release("hello", 1)]);
+    world.settle("hello");
+    assert_eq!(
+        world.desired.apps[&app("hello")].serving,
+        Some(Version::FIRST)
+    );
+    world
+}
+
+#[test]
+fn a_deploy_is_foretold_in_full() {
+    let world = serving();
+    let before = (world.desired.clone(), world.observed.clone());
+    let expected = [
+        "fetch v2",
+        "start web.1 of v2",
+        "start web.2 of v2",
+        "send requests to v2 (2 dynos)",
+        "drain web.1 of v1",
+        "drain web.2 of v1",
+        "forget v1",
+    ];
+    assert_eq!(world.foretold(&[release("hello", 2)]), expected);
+    assert_eq!((world.desired, world.observed), before, "nothing changed");
+}
+
+#[test]
+fn what_is_foretold_happens() {
+    let mut world = serving();
+    let facts = [release("hello", 2)];
+    let foretold = world.foretold(&facts);
+    world.desired.apply(&facts[0]).expect("fits");
+    let mut happened = world.carry_out();
+    happened.extend(world.settle("hello"));
+    happened.retain(|step| !matches!(step, Step::Record { .. }));
+    let happened: Vec<String> = happened.iter().map(ToString::to_string).collect();
+    assert_eq!(happened, foretold);
+}
+
+#[test]
+fn other_commands_are_foretold_as_well() {
+    let world = serving();
+    let before = world.observed.next_run;
+    assert_eq!(
+        world.foretold(&[scaled("hello", 3)]),
+        [
+            "start web.3 of v1",
+            "send requests to v1 (2 dynos)",
+            "send requests to v1 (3 dynos)"
+        ],
+        "more requests may wait at once, then there is one more to take them"
+    );
+    let restart = Fact::RestartAsked {
+        app: app("hello"),
+        target: Restart::Dyno("web.1".parse().expect("valid")),
+        before,
+    };
+    assert_eq!(
+        world.foretold(&[restart]),
+        [
+            "start web.1 of v1",
+            "send requests to v1 (2 dynos)",
+            "drain web.1 of v1"
+        ]
+    );
+    let destroyed = Fact::AppDestroyed {
+        app: app("hello"),
+        before,
+    };
+    assert_eq!(
+        world.foretold(&[destroyed]),
+        [
+            "answer no requests for hello",
+            "drain web.1 of v1",
+            "drain web.2 of v1",
+            "forget v1"
+        ]
+    );
+    let on = Fact::MaintenanceSet {
+        app: app("hello"),
+        on: true,
+    };
+    assert_eq!(
+        world.foretold(&[on]),
+        ["refuse requests with H80 (Maintenance mode)"]
+    );
+}
+
+#[test]
+fn other_apps_are_left_out_and_what_does_not_fit_is_an_error() {
+    let mut world = serving();
+    for fact in [created("other"), release("other", 1)] {
+        world.desired.apply(&fact).expect("fits");
+    }
+    assert_eq!(world.foretold(&[]), Vec::<String>::new());
+    let first = world.foretold(&[created("third"), release("third", 1)]);
+    assert_eq!(
+        first,
+        [
+            "fetch v1",
+            "hold requests until a dyno is up",
+            "start web.1 of v1",
+            "send requests to v1 (1 dyno)"
+        ]
+    );
+    let policy = Policy::default();
+    let gap = [release("hello", 7)];
+    preview(&world.desired, &world.observed, &policy, &gap, NOW).expect_err("v2 comes next");
+}
