@@ -23,6 +23,10 @@ impl router::Dyno for Handle {
         let request = request.map(|body| body.map_err(|_| dyno::client_gone()).boxed_unsync());
         Box::pin(Running(self.0.call(request, Sink(Some(reply)))))
     }
+
+    fn sleep(&mut self) {
+        self.0.sleep();
+    }
 }
 
 /// A dyno's call as the router's.

@@ -1,11 +1,10 @@
-//! One dyno: start it, have it answer a request, throw it away.
+//! One dyno: have it answer a request, let it sleep, throw it away.
 //!
 //! A [`Dyno`] is the exclusive right to use one instance. Calling it moves it into the [`Call`],
 //! which gives it back when the guest has finished; a guest that trapped or was killed is gone
 //! with its whole store, since a store is not to be entered again after that. Dropping a free
 //! dyno returns it to its node. Must not know of routes and queues.
 
-use std::path::PathBuf;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -13,26 +12,16 @@ use std::task::{Context, Poll};
 use grid::name::DynoKey;
 use grid::plan::CrashCause;
 use http::Request;
-use wasmtime::{Store, WasmBacktrace};
+use wasmtime::WasmBacktrace;
 use wasmtime_wasi::I32Exit;
 use wasmtime_wasi_http::FieldMapError;
 
-use crate::call::{Handler, Outcome, RequestBody, ResponseSink};
-use crate::engine::{Engines, Flavor, Running};
-use crate::guest::egress::Egress;
-use crate::guest::files::Files;
+use crate::call::{Outcome, RequestBody, ResponseSink};
+use crate::engine::Running;
 use crate::guest::logs::{Voice, printable};
-use crate::guest::quota::Quota;
-use crate::guest::{Grant, Guest};
+use crate::instance::{EPOCHS_FIRST, Form, Instance};
 use crate::life::{Crash, Life};
 use crate::node::Shared;
-use crate::release::{Pre, Ready};
-
-/// Bytes that a guest may pass to the host in one call.
-const HOSTCALL_BYTES_MAX: usize = 32 * 1024 * 1024;
-
-/// Epochs a call may run before it first yields: between one and two ticks.
-const EPOCHS_FIRST: u64 = 2;
 
 /// Longest description of a trap, in bytes.
 const REASON_BYTES_MAX: usize = 1_000;
@@ -40,82 +29,10 @@ const REASON_BYTES_MAX: usize = 1_000;
 /// Lines of a trap's backtrace that go to the log.
 const BACKTRACE_LINES_MAX: usize = 24;
 
-/// A booted guest.
-pub(crate) struct Instance {
-    store: Store<Guest>,
-    handler: Handler,
-    life: Arc<Life>,
-    ready: Arc<Ready>,
-    home: PathBuf,
-}
-
-/// Instantiates a component; the returned dyno has taken no request yet.
-pub(crate) async fn boot(
-    engines: &Engines,
-    ready: Arc<Ready>,
-    life: Arc<Life>,
-    home: PathBuf,
-    egress: Egress,
-) -> wasmtime::Result<Box<Instance>> {
-    let _running = engines.running();
-    let limits = &ready.limits;
-    let voice = Arc::clone(&life.voice);
-    let full = format!(
-        "./tmp and ./log are full ({} MiB or {} files): the app is told that no space is left",
-        limits.disk_bytes / (1024 * 1024),
-        limits.disk_files
-    );
-    let quota = Quota::new(limits.disk_bytes, limits.disk_files.into(), move || {
-        voice.platform(&full);
-    });
-    let guest = Guest::new(Grant {
-        env: &ready.env(&life.key.dyno),
-        args: &ready.args,
-        limits,
-        egress,
-        files: Files::new(ready.files.clone(), home.clone(), quota),
-        voice: Arc::clone(&life.voice),
-    });
-    let flavor = match &ready.pre {
-        Pre::P2(_) => Flavor::P2,
-        Pre::P3(_) => Flavor::P3,
-    };
-    let mut store = Store::new(engines.get(flavor), guest);
-    store.limiter(|guest| &mut guest.limiter);
-    store.set_hostcall_fuel(HOSTCALL_BYTES_MAX);
-    store.epoch_deadline_async_yield_and_update(1);
-    store.set_epoch_deadline(EPOCHS_FIRST);
-    let handler = match &ready.pre {
-        Pre::P2(pre) => Handler::P2(pre.instantiate_async(&mut store).await?),
-        Pre::P3(pre) => Handler::P3(pre.instantiate_async(&mut store).await?),
-    };
-    store.data().flush_logs();
-    Ok(Box::new(Instance {
-        store,
-        handler,
-        life,
-        ready,
-        home,
-    }))
-}
-
-/// A fresh instance in place of one that can take no further request; the dyno is the same.
-async fn renew(old: Box<Instance>, node: &Shared) -> wasmtime::Result<Box<Instance>> {
-    let Instance {
-        store,
-        handler,
-        life,
-        ready,
-        home,
-    } = *old;
-    // Its place and its files are the next one's.
-    drop((store, handler));
-    boot(&node.engines, ready, life, home, node.egress).await
-}
-
-/// The exclusive right to use one dyno that is up and free.
+/// The exclusive right to use one dyno that is up and free, awake or asleep.
 pub struct Dyno {
-    instance: Option<Box<Instance>>,
+    /// Taken by a call.
+    form: Option<Form>,
     life: Arc<Life>,
     node: Arc<Shared>,
 }
@@ -127,10 +44,10 @@ impl std::fmt::Debug for Dyno {
 }
 
 impl Dyno {
-    pub(crate) fn new(instance: Box<Instance>, node: Arc<Shared>) -> Dyno {
+    pub(crate) fn new(form: Form, life: Arc<Life>, node: Arc<Shared>) -> Dyno {
         Dyno {
-            life: Arc::clone(&instance.life),
-            instance: Some(instance),
+            form: Some(form),
+            life,
             node,
         }
     }
@@ -140,16 +57,28 @@ impl Dyno {
         &self.life.key
     }
 
+    /// Gives back the memory of its instance, and empties its folders. The next call makes a fresh
+    /// instance first. Asleep already, it sleeps on.
+    ///
+    /// It may take a while if the guest used much memory.
+    pub fn sleep(&mut self) {
+        let Some(Form::Awake(instance)) = &self.form else {
+            return;
+        };
+        let ready = Arc::clone(&instance.ready);
+        self.form = Some(Form::Asleep(ready));
+        self.life.forget_waker();
+        self.node.idle(&self.life);
+    }
+
     /// Has the guest answer `request` into `sink`.
     pub fn call(mut self, request: Request<RequestBody>, mut sink: impl ResponseSink) -> Call {
         let (life, node) = (Arc::clone(&self.life), Arc::clone(&self.node));
         let running = node.engines.running();
-        let mut instance = self
-            .instance
-            .take()
-            .expect("a dyno holds its instance until called");
-        let shared = Arc::clone(&node);
+        let form = self.form.take().expect("a dyno has its form until called");
+        let (shared, own) = (Arc::clone(&node), Arc::clone(&life));
         let future = Box::pin(async move {
+            let mut instance = form.wake(&shared, &own).await.map_err(Broke::Boot)?;
             instance.store.set_epoch_deadline(EPOCHS_FIRST);
             let Instance { store, handler, .. } = &mut *instance;
             let result = handler.call(store, request, &mut sink).await;
@@ -158,9 +87,11 @@ impl Dyno {
             }
             drop(sink);
             instance.store.data().flush_logs();
-            let outcome = result?;
+            let outcome = result.map_err(Broke::Call)?;
             if instance.ready.single_use {
-                instance = renew(instance, &shared).await?;
+                instance = Box::pin(instance.renew(&shared))
+                    .await
+                    .map_err(Broke::Boot)?;
             }
             Ok((instance, outcome))
         });
@@ -175,8 +106,8 @@ impl Dyno {
 
 impl Drop for Dyno {
     fn drop(&mut self) {
-        if let Some(instance) = self.instance.take() {
-            self.node.give_back(&self.life, instance);
+        if let Some(form) = self.form.take() {
+            self.node.give_back(&self.life, form);
         }
     }
 }
@@ -190,7 +121,15 @@ pub enum Kill {
     Unwanted,
 }
 
-type Done = wasmtime::Result<(Box<Instance>, Outcome)>;
+type Done = Result<(Box<Instance>, Outcome), Broke>;
+
+/// What a call failed at.
+enum Broke {
+    /// To make an instance, before the request or after it.
+    Boot(wasmtime::Error),
+    /// The request.
+    Call(wasmtime::Error),
+}
 
 /// A running request. Ready with the dyno when the guest has finished and can take another one, or
 /// with nothing when the dyno is gone. Dropping it ends the guest as [`Kill::Unwanted`] does.
@@ -255,11 +194,15 @@ impl Future for Call {
                     Outcome::Complete => self.life.note_served(),
                     Outcome::Incomplete(why) => self.life.voice.platform(why),
                 }
-                let node = Arc::clone(&self.node);
-                Poll::Ready(Some(Dyno::new(instance, node)))
+                let (life, node) = (Arc::clone(&self.life), Arc::clone(&self.node));
+                Poll::Ready(Some(Dyno::new(Form::Awake(instance), life, node)))
             }
-            Err(error) => {
-                let crash = crash(&error, &self.life.voice);
+            Err(broke) => {
+                let voice = &self.life.voice;
+                let crash = match broke {
+                    Broke::Boot(error) => boot_crash(&error, voice),
+                    Broke::Call(error) => crash(&error, voice),
+                };
                 self.node.ended(&self.life, crash);
                 Poll::Ready(None)
             }
@@ -278,8 +221,16 @@ fn is_header_flood(error: &wasmtime::Error) -> bool {
     error.downcast_ref::<FieldMapError>().is_some_and(too_much)
 }
 
-/// What a failed call or boot means for the dyno; where the guest was goes to its log.
-pub(crate) fn crash(error: &wasmtime::Error, voice: &Voice) -> Crash {
+/// What a failed boot means for the dyno; where the guest was goes to its log.
+pub(crate) fn boot_crash(error: &wasmtime::Error, voice: &Voice) -> Crash {
+    Crash {
+        cause: CrashCause::Boot,
+        ..crash(error, voice)
+    }
+}
+
+/// The same of a failed call.
+fn crash(error: &wasmtime::Error, voice: &Voice) -> Crash {
     if let Some(I32Exit(code)) = error.downcast_ref::<I32Exit>() {
         return Crash {
             reason: format!("exited with code {code}"),

@@ -2,7 +2,8 @@
 //!
 //! The only crate that knows wasmtime. A [`Node`] takes the planner's steps, makes releases ready
 //! (compiled in a limited child process, cached), starts dynos and reports what becomes of them;
-//! [`Node::take`] hands a free [`Dyno`] to whoever routes, and [`Dyno::call`] runs one request.
+//! [`Node::take`] hands a free [`Dyno`] to whoever routes, and [`Dyno::call`] runs one request. A free
+//! dyno that nobody needs for a while is put to sleep by [`Dyno::sleep`]; its next call wakes it.
 //! It decides nothing: what to start and when is the planner's business, which request goes where
 //! is the router's.
 //!
@@ -14,6 +15,7 @@ pub mod compile;
 mod dyno;
 pub mod engine;
 mod guest;
+mod instance;
 mod life;
 mod node;
 mod quirks;

@@ -65,6 +65,14 @@ impl Life {
         self.stopped()
     }
 
+    /// Lets go of who polled the last call: a waker may hold the memory of a whole task.
+    pub(crate) fn forget_waker(&self) {
+        let mut slot = self.waker.lock().unwrap_or_else(PoisonError::into_inner);
+        let waker = slot.take();
+        drop(slot);
+        drop(waker);
+    }
+
     /// A request was completed since the boot.
     pub(crate) fn note_served(&self) {
         if !self.served.load(Ordering::Relaxed) {

@@ -1,7 +1,8 @@
 //! The dynos of this machine: steps in, reports out.
 //!
 //! Owns which releases are ready here and which dynos exist. Every dyno that was started is listed
-//! until its end was reported; it is either starting, parked here, or out with a router. Must not
+//! until its end was reported; it is either starting, parked here, or out with a router, and it may
+//! sleep in the last two. Must not
 //! decide anything: what to start and stop is the planner's business.
 //!
 //! Tasks: one per `Fetch` and one per dyno that starts, on the runtime that calls
@@ -18,10 +19,11 @@ use grid::plan::{CrashCause, Report, Step};
 use tokio::task::AbortHandle;
 
 use crate::compile::Compiler;
-use crate::dyno::{Dyno, Instance, boot, crash};
+use crate::dyno::{Dyno, boot_crash};
 use crate::engine::Engines;
 use crate::guest::egress::Egress;
 use crate::guest::logs::{LogSink, Voice};
+use crate::instance::{Form, Instance, boot};
 use crate::life::{Crash, Life};
 use crate::release::{Processes, prepare};
 use crate::source::SlugSource;
@@ -80,7 +82,7 @@ struct Entry {
 
 enum Place {
     Starting(AbortHandle),
-    Parked(Box<Instance>),
+    Parked(Form),
     /// With a router: free there, or in a call.
     Out,
 }
@@ -117,7 +119,7 @@ impl Node {
             Step::Forget { app, version, .. } => {
                 drop(shared.state().releases.remove(&(app, version)));
             }
-            Step::Publish { .. } | Step::Record { .. } => {}
+            Step::Publish { .. } | Step::Withdraw { .. } | Step::Record { .. } => {}
         }
     }
 
@@ -129,7 +131,10 @@ impl Node {
             return None;
         }
         match std::mem::replace(&mut entry.place, Place::Out) {
-            Place::Parked(instance) => Some(Dyno::new(instance, Arc::clone(&self.0))),
+            Place::Parked(form) => {
+                let life = Arc::clone(&entry.life);
+                Some(Dyno::new(form, life, Arc::clone(&self.0)))
+            }
             _ => None,
         }
     }
@@ -203,22 +208,10 @@ impl Shared {
             );
         };
         let (shared, starting) = (Arc::clone(self), Arc::clone(&life));
-        let home = self.work.join(format!("{}-{}", key.app, key.run.0));
         let task = tokio::spawn(async move {
-            let booted = boot(
-                &shared.engines,
-                ready,
-                Arc::clone(&starting),
-                home,
-                shared.egress,
-            );
-            match booted.await {
+            match boot(&shared, ready, Arc::clone(&starting)).await {
                 Ok(instance) => shared.up(&starting, instance),
-                Err(error) => {
-                    let reason = crash(&error, &starting.voice).reason;
-                    let cause = CrashCause::Boot;
-                    shared.ended(&starting, Crash { reason, cause });
-                }
+                Err(error) => shared.ended(&starting, boot_crash(&error, &starting.voice)),
             }
         });
         let entry = Entry {
@@ -227,6 +220,11 @@ impl Shared {
             draining: false,
         };
         state.dynos.insert(key, entry);
+    }
+
+    /// Where a dyno keeps its folders.
+    pub(crate) fn home(&self, key: &DynoKey) -> PathBuf {
+        self.work.join(format!("{}-{}", key.app, key.run.0))
     }
 
     fn voice(&self, key: &DynoKey) -> Voice {
@@ -243,7 +241,7 @@ impl Shared {
         let Some(entry) = state.dynos.get_mut(&life.key) else {
             return;
         };
-        entry.place = Place::Parked(instance);
+        entry.place = Place::Parked(Form::Awake(instance));
         drop(state);
         self.report(Report::Up {
             node: self.id.clone(),
@@ -251,19 +249,35 @@ impl Shared {
         });
     }
 
+    /// A dyno gave its memory back.
+    pub(crate) fn idle(&self, life: &Life) {
+        self.report(Report::Idle {
+            node: self.id.clone(),
+            dyno: life.key.clone(),
+        });
+    }
+
+    /// A dyno that slept is awake.
+    pub(crate) fn woke(&self, life: &Life) {
+        self.report(Report::Woke {
+            node: self.id.clone(),
+            dyno: life.key.clone(),
+        });
+    }
+
     /// A router has no more use for a free dyno.
-    pub(crate) fn give_back(&self, life: &Life, instance: Box<Instance>) {
+    pub(crate) fn give_back(&self, life: &Life, form: Form) {
         let mut state = self.state();
         let ends = match state.dynos.get_mut(&life.key) {
             None => return,
             Some(entry) if entry.draining => state.dynos.remove(&life.key).is_some(),
             Some(entry) => {
-                entry.place = Place::Parked(instance);
+                entry.place = Place::Parked(form);
                 return;
             }
         };
         drop(state);
-        drop(instance);
+        drop(form);
         if ends {
             self.down(&life.key);
         }

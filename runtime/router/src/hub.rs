@@ -15,6 +15,7 @@ use grid::routing::Refusal;
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering::SeqCst};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use tokio::sync::Notify;
 
 const OPEN: u8 = 0;
 const CLOSING: u8 = 1;
@@ -29,6 +30,7 @@ pub(crate) struct Hub {
     next: AtomicU64,
     running: Mutex<HashMap<u64, Arc<Exchange>>>,
     connections: Mutex<HashMap<u64, Arc<Conn>>>,
+    on_force: Notify,
 }
 
 impl std::fmt::Debug for Hub {
@@ -52,6 +54,7 @@ impl Hub {
             next: AtomicU64::new(1),
             running: Mutex::new(HashMap::new()),
             connections: Mutex::new(HashMap::new()),
+            on_force: Notify::new(),
         })
     }
 
@@ -75,6 +78,14 @@ impl Hub {
         self.stage.load(SeqCst) >= FORCED
     }
 
+    /// Returns when the grace time is ended early.
+    pub(crate) async fn forced(&self) {
+        let on_force = self.on_force.notified();
+        if !self.is_forced() {
+            on_force.await;
+        }
+    }
+
     /// Has every connection finish its requests and close.
     pub(crate) fn close(&self) {
         self.stage.fetch_max(CLOSING, SeqCst);
@@ -84,6 +95,7 @@ impl Hub {
     /// Ends every running call with H24.
     pub(crate) fn force(&self) {
         self.stage.fetch_max(FORCED, SeqCst);
+        self.on_force.notify_waiters();
         let running: Vec<_> = lock(&self.running).values().cloned().collect();
         for exchange in running {
             exchange.abort(Refusal::ForcedClose, Kill::Forced);

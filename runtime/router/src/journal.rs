@@ -7,6 +7,8 @@ use crate::conn::Conn;
 use crate::headers;
 use crate::ident;
 use crate::record::Record;
+use crate::stats::Tally;
+use grid::name::AppName;
 use grid::routing::Refusal;
 use http::request::Parts;
 use http::{HeaderValue, header};
@@ -27,6 +29,8 @@ pub(crate) struct Journal {
     began: Option<Instant>,
     /// The outcome is known.
     settled: bool,
+    /// The app's counters, once the app is known.
+    tally: Option<Arc<Tally>>,
 }
 
 impl Journal {
@@ -66,7 +70,14 @@ impl Journal {
             waiting: None,
             began: None,
             settled: false,
+            tally: None,
         }
+    }
+
+    /// The app is known.
+    pub(crate) fn of(&mut self, app: &AppName, tally: &Arc<Tally>) {
+        self.record().app = Some(app.clone());
+        self.tally = Some(tally.clone());
     }
 
     pub(crate) fn record(&mut self) -> &mut Record {
@@ -133,6 +144,9 @@ impl Drop for Journal {
         if let Some(mut record) = self.record.take() {
             record.at = SystemTime::now();
             record.service = self.began.map_or(Duration::ZERO, |began| now - began);
+            if let Some(tally) = &self.tally {
+                tally.count(record.status);
+            }
             self.conn.hub.write(record);
         }
     }

@@ -9,6 +9,7 @@
 //! |---|---|---|
 //! | accept loop | [`Server`] | when the server closes |
 //! | connection | a `JoinSet` of the accept loop | when the client or the server closes |
+//! | sweeper | nobody: it looks for dynos to put to sleep | within a second of the router |
 //! | HTTP/2 stream | its connection, which fails it | with the response, a reset, or a stalled client |
 //! | running call, if not ready at once | nobody: it must outlive its client; counted in [`Stats::calls`] | when the call ends or is killed |
 //!
@@ -23,6 +24,7 @@ mod connection;
 mod drive;
 mod exchange;
 mod frames;
+mod free;
 mod headers;
 mod hub;
 mod ident;
@@ -37,6 +39,7 @@ mod seam;
 mod serve;
 mod stats;
 mod streams;
+mod sweep;
 mod table;
 mod upload;
 mod wait;
@@ -45,12 +48,12 @@ mod wire;
 
 pub use body::{BodyError, RequestBody};
 pub use conn::Peer;
-pub use limits::{AppSettings, Limits};
+pub use limits::Limits;
 pub use listen::{Closed, Server};
 pub use record::{Record, Sink};
 pub use reply::{BadResponse, Reply};
 pub use router::Router;
 pub use seam::{Call, Dyno, Finished, Kill};
-pub use stats::Stats;
+pub use stats::{Stats, Statuses};
 pub use table::Hosts;
 pub use wait::{Load, Stale};

@@ -36,6 +36,9 @@ pub const FIRST_BYTE_TIMEOUT_RANGE: std::ops::RangeInclusive<Duration> =
     Duration::from_secs(1)..=Duration::from_secs(600);
 /// After the first byte: this long without another one ends the request (H15, or H28 if the client stalls).
 pub const SILENCE_TIMEOUT: Duration = Duration::from_secs(55);
+/// How often the router looks for dynos that have rested long enough to be put to sleep: by so much, twice at most,
+/// they sleep later than they might.
+pub const SWEEP_EVERY: Duration = Duration::from_secs(1);
 /// How long requests wait while the first dynos of an app boot (H20).
 pub const BOOT_WAIT_MAX: Duration = Duration::from_secs(75);
 /// How long a guest may go on after its client hung up. Most handlers end within it and keep their warm
@@ -88,21 +91,6 @@ impl Default for Limits {
             headers_max: HEADERS_MAX,
             connections_max: 10_000,
             connections_per_client_max: 2_000,
-        }
-    }
-}
-
-/// What an app's owner may set.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct AppSettings {
-    /// Time to the first response byte, waiting included; see [`FIRST_BYTE_TIMEOUT_RANGE`].
-    pub first_byte_timeout: Duration,
-}
-
-impl Default for AppSettings {
-    fn default() -> Self {
-        AppSettings {
-            first_byte_timeout: FIRST_BYTE_TIMEOUT,
         }
     }
 }

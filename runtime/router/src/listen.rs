@@ -70,7 +70,7 @@ impl Server {
     }
 
     /// Stops accepting, lets requests finish for `grace`, and ends the rest with H24. The router is closed for
-    /// good then, its other listeners' connections as well.
+    /// good then, its other listeners' connections as well. [`Router::force`] ends the grace time early.
     pub async fn close(self, grace: Duration) -> Closed {
         // If the task is gone already, so are its connections.
         let _ = self.stop.send(grace);
@@ -140,11 +140,16 @@ impl<D: Dyno> Accepting<D> {
         drop(listener);
         router.hub.close();
         let all_gone = async { while connections.join_next().await.is_some() {} };
-        let finished = timeout(grace, all_gone).await.is_ok();
-        let left = connections.len();
+        let finished = tokio::select! {
+            biased;
+            () = all_gone => true,
+            () = tokio::time::sleep(grace) => false,
+            () = router.hub.forced() => false,
+        };
+        let (left, early) = (connections.len(), router.hub.is_forced());
         // Without clients too: a call that nobody waits for is ended.
         router.force();
-        if finished {
+        if finished && !early {
             return Closed::Finished;
         }
         let all_gone = async { while connections.join_next().await.is_some() {} };

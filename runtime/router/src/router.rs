@@ -5,10 +5,11 @@
 use crate::conn::Peer;
 use crate::connection;
 use crate::hub::Hub;
-use crate::limits::{AppSettings, FIRST_BYTE_TIMEOUT_RANGE, Limits};
+use crate::limits::Limits;
 use crate::record::Sink;
 use crate::seam::Dyno;
-use crate::stats::Stats;
+use crate::stats::{Stats, Statuses};
+use crate::sweep;
 use crate::table::{Hosts, Routes};
 use crate::wait::{Load, Stale};
 use grid::name::AppName;
@@ -48,30 +49,27 @@ impl<D: Dyno> Router<D> {
     /// route does not name are dropped: the free ones now, the busy ones when they come back. Requests that wait
     /// go on waiting, unless the route refuses them.
     ///
+    /// The first route with a time after which dynos sleep starts the sweeper's task, on the runtime of the caller.
+    ///
     /// # Errors
     /// [`Stale`] if a later generation is published; `fresh` is dropped then.
+    ///
+    /// # Panics
+    /// If it starts the sweeper and there is no runtime.
     pub fn publish(&self, route: Route, fresh: Vec<D>) -> Result<(), Stale> {
         self.routes.app(&route.app).publish(&route, fresh)?;
         self.routes.set_hostnames(&route.app, &route.hostnames);
+        if route.idle_after.is_some() && self.routes.wants_sweeper() {
+            tokio::spawn(sweep::run(Arc::downgrade(&self.routes)));
+        }
         if self.hub.is_forced() {
             self.force();
         }
         Ok(())
     }
 
-    /// Sets what an app's owner may set, within its bounds. It may come before the app's first route.
-    pub fn set(&self, app: &AppName, settings: AppSettings) {
-        let (least, most) = (
-            *FIRST_BYTE_TIMEOUT_RANGE.start(),
-            *FIRST_BYTE_TIMEOUT_RANGE.end(),
-        );
-        let settings = AppSettings {
-            first_byte_timeout: settings.first_byte_timeout.clamp(least, most),
-        };
-        self.routes.set(app, settings);
-    }
-
-    /// Forgets an app: its hosts lead nowhere, its free handles are dropped, its waiting requests get H14.
+    /// Forgets an app: its hosts lead nowhere, its free handles are dropped, its waiting requests get H14. Requests
+    /// that have a dyno are finished, and their handles dropped then.
     pub fn withdraw(&self, app: &AppName) {
         if let Some(app) = self.routes.remove(app) {
             app.refuse(Refusal::NoWebDynos);
@@ -81,6 +79,19 @@ impl<D: Dyno> Router<D> {
     /// How busy an app is.
     pub fn load(&self, app: &AppName) -> Option<Load> {
         self.routes.known(app).map(|app| app.load())
+    }
+
+    /// How busy each app is, sorted by name.
+    pub fn loads(&self) -> Vec<(AppName, Load)> {
+        let apps = self.routes.all().into_iter();
+        apps.map(|app| (app.name.clone(), app.load())).collect()
+    }
+
+    /// Requests of each app that have ended since its first route, sorted by name.
+    pub fn served(&self) -> Vec<(AppName, Statuses)> {
+        let apps = self.routes.all().into_iter();
+        apps.map(|app| (app.name.clone(), app.tally.read()))
+            .collect()
     }
 
     /// The counters.
@@ -106,8 +117,9 @@ impl<D: Dyno> Router<D> {
         .await;
     }
 
-    /// Refuses what waits and what comes, and ends what runs, with H24.
-    pub(crate) fn force(&self) {
+    /// Refuses what waits and what comes, and ends what runs, with H24. The grace time of a server that closes is
+    /// over then, whatever it was.
+    pub fn force(&self) {
         for app in self.routes.all() {
             app.refuse(Refusal::ForcedClose);
         }

@@ -17,8 +17,11 @@ pub trait Dyno: Send + Sized + 'static {
     /// Runs one request. The call owns the dyno until it is finished.
     ///
     /// The request's URI is a path and query only, `Host` is set, and the headers are as the app is to see them.
-    /// Nothing is done before the call is polled.
+    /// Nothing is done before the call is polled. A dyno that sleeps wakes within it.
     fn call(self, request: http::Request<RequestBody>, reply: Reply) -> Pin<Box<dyn Call<Self>>>;
+
+    /// Gives the dyno's memory back until its next call. It may block for a while; asleep already, it does nothing.
+    fn sleep(&mut self);
 }
 
 /// A running request.

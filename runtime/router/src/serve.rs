@@ -11,14 +11,14 @@ use crate::drive::Driver;
 use crate::exchange::Exchange;
 use crate::headers::{self, Told};
 use crate::journal::Journal;
-use crate::limits::{BOOT_WAIT_MAX, UPLOAD_RATE_MIN};
+use crate::limits::UPLOAD_RATE_MIN;
 use crate::outgoing::{Lead, Outgoing, Source};
 use crate::reply::Reply;
 use crate::seam::{Dyno, Kill};
 use crate::streams::Pace;
-use crate::table::{Entry, Routes};
+use crate::table::Routes;
 use crate::upload;
-use crate::wait::{Claim, Patience, Ticket, Turn};
+use crate::wait::{App, Claim, Ticket, Turn};
 use grid::routing::Refusal;
 use http::response::Parts;
 use http::{Method, Request, Response};
@@ -64,12 +64,12 @@ async fn attempt<D: Dyno>(
     body: Incoming,
 ) -> Result<(Parts, Source), Refused> {
     let host = client::asked_host(&head.headers);
-    let entry = routes.find(host).ok_or(Refused::NoSuchApp)?;
-    journal.record().app = Some(entry.app.name.clone());
-    let body = received(&entry, body).await?;
+    let app = routes.find(host).ok_or(Refused::NoSuchApp)?;
+    journal.of(&app.name, &app.tally);
+    let body = received(&app, body).await?;
 
     let arrived = Instant::now();
-    let claim = turn(&entry, journal, arrived).await?;
+    let claim = turn(&app, journal, arrived).await?;
     let began = Instant::now();
     journal.begin_service(began);
     journal.record().dyno = Some(claim.dyno.key().dyno.clone());
@@ -79,12 +79,10 @@ async fn attempt<D: Dyno>(
     let reply = Reply::new(exchange.clone(), head.method == Method::HEAD);
     let request = guest_request(head, journal, body.into_body(&exchange));
     let call = claim.dyno.call(request, reply);
-    let driver = Driver::new(call, entry.app.clone(), claim.epoch, exchange);
+    let driver = Driver::new(call, app.clone(), claim.epoch, exchange);
     driver.start(&journal.conn.hub).await;
 
-    let window = entry.settings.first_byte_timeout;
-    let due = entry.app.counted_from(arrived) + window;
-    let head = first_byte(&lead.0, began, due, window).await;
+    let head = first_byte(&lead.0, began, || app.due(arrived)).await;
     let head = head.map_err(|refusal| blame(refusal, &journal.conn))?;
     journal.record().status = head.status.as_u16();
     let source = match lead.0.take_whole() {
@@ -95,26 +93,26 @@ async fn attempt<D: Dyno>(
 }
 
 /// Reads the body, or its first part, unless the app will refuse the request anyway.
-async fn received<D: Dyno>(entry: &Entry<D>, body: Incoming) -> Result<upload::Taken, Refused> {
+async fn received<D: Dyno>(app: &App<D>, body: Incoming) -> Result<upload::Taken, Refused> {
     if !body.is_end_stream() {
-        entry.app.admit()?;
+        app.admit()?;
     }
     upload::read(body).await
 }
 
 /// Takes a free dyno, or waits for one.
 async fn turn<D: Dyno>(
-    entry: &Entry<D>,
+    app: &Arc<App<D>>,
     journal: &mut Journal,
     arrived: Instant,
 ) -> Result<Claim<D>, Refusal> {
-    match entry.app.take() {
+    match app.take() {
         Turn::Now(claim) => Ok(claim),
         Turn::Refused(refusal) => Err(refusal),
         Turn::Wait(ticket) => {
             journal.record().queue = ticket.depth;
             journal.begin_wait(arrived);
-            let grant = wait(entry, ticket, arrived).await;
+            let grant = wait(app, ticket, arrived).await;
             journal.end_wait();
             grant
         }
@@ -122,22 +120,18 @@ async fn turn<D: Dyno>(
 }
 
 async fn wait<D: Dyno>(
-    entry: &Entry<D>,
+    app: &App<D>,
     mut ticket: Ticket<D>,
     arrived: Instant,
 ) -> Result<Claim<D>, Refusal> {
-    let limits = Patience {
-        first_byte: entry.settings.first_byte_timeout,
-        boot: BOOT_WAIT_MAX,
-    };
     loop {
-        let (due, refusal) = entry.app.patience(arrived, limits);
+        let patience = app.patience(arrived);
         let now = Instant::now();
-        if now >= due {
-            return Err(refusal);
+        if now >= patience.due {
+            return Err(patience.refusal);
         }
         // Looked at again now and then: the app may have come up, or gone down, in the meantime.
-        let look = due.min(now + limits.first_byte);
+        let look = patience.due.min(now + patience.window);
         if let Ok(grant) = timeout_at(look, ticket.granted()).await {
             return grant;
         }
@@ -168,17 +162,17 @@ fn guest_request(
     Request::from_parts(head, body)
 }
 
-/// Waits for the head of the response, until `due`.
+/// Waits for the head of the response, until it is `due`, and for longer if an upload has the time.
 async fn first_byte(
     exchange: &Arc<Exchange>,
     began: Instant,
-    mut due: Instant,
-    window: Duration,
+    due: impl FnOnce() -> (Instant, Duration),
 ) -> Result<Parts, Refusal> {
     // The usual case needs no timer.
     if let Poll::Ready(head) = poll_fn(|cx| Poll::Ready(exchange.poll_head(cx))).await {
         return head;
     }
+    let (mut due, window) = due();
     loop {
         if let Ok(head) = timeout_at(due, poll_fn(|cx| exchange.poll_head(cx))).await {
             return head;

@@ -12,6 +12,8 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
 pub struct Stats {
     /// Requests that have ended.
     pub requests: u64,
+    /// The same by class of their status, as in the log line.
+    pub statuses: Statuses,
     /// Bytes of response bodies.
     pub bytes: u64,
     /// Requests that have ended with a code, by code.
@@ -28,6 +30,26 @@ pub struct Stats {
     pub calls: u64,
 }
 
+/// How many requests ended with a status of each class: 1xx, 2xx, 3xx, 4xx, 5xx.
+pub type Statuses = [u64; STATUS_CLASSES];
+
+const STATUS_CLASSES: usize = 5;
+
+/// Counters of requests by class of their status.
+#[derive(Debug, Default)]
+pub(crate) struct Tally([AtomicU64; STATUS_CLASSES]);
+
+impl Tally {
+    pub(crate) fn count(&self, status: u16) {
+        let class = usize::from(status / 100).clamp(1, STATUS_CLASSES);
+        self.0[class - 1].fetch_add(1, Relaxed);
+    }
+
+    pub(crate) fn read(&self) -> Statuses {
+        self.0.each_ref().map(|count| count.load(Relaxed))
+    }
+}
+
 /// More than the cores of most machines, so that two of them seldom share one.
 const SHARDS: usize = 16;
 
@@ -35,7 +57,7 @@ const SHARDS: usize = 16;
 #[derive(Debug, Default)]
 #[repr(align(128))]
 struct Shard {
-    requests: AtomicU64,
+    requests: Tally,
     bytes: AtomicU64,
 }
 
@@ -65,7 +87,7 @@ fn shard() -> usize {
 impl Counters {
     pub(crate) fn count(&self, record: &Record) {
         let shard = &self.shards[shard()];
-        shard.requests.fetch_add(1, Relaxed);
+        shard.requests.count(record.status);
         shard.bytes.fetch_add(record.bytes, Relaxed);
         if let Some(code) = record.code {
             let at = Refusal::ALL.iter().position(|known| *known == code);
@@ -74,13 +96,20 @@ impl Counters {
     }
 
     pub(crate) fn read(&self) -> Stats {
-        let sum = |part: fn(&Shard) -> &AtomicU64| -> u64 {
-            self.shards.iter().map(|s| part(s).load(Relaxed)).sum()
-        };
+        let mut statuses = Statuses::default();
+        for shard in &self.shards {
+            let counted = shard.requests.read();
+            statuses
+                .iter_mut()
+                .zip(counted)
+                .for_each(|(sum, n)| *sum += n);
+        }
+        let bytes = self.shards.iter().map(|shard| shard.bytes.load(Relaxed));
         let refusals = Refusal::ALL.into_iter().zip(&self.refusals);
         Stats {
-            requests: sum(|shard| &shard.requests),
-            bytes: sum(|shard| &shard.bytes),
+            requests: statuses.iter().sum(),
+            statuses,
+            bytes: bytes.sum(),
             refusals: refusals.map(|(code, n)| (code, n.load(Relaxed))).collect(),
             unknown_hosts: self.unknown_hosts.load(Relaxed),
             malformed: self.malformed.load(Relaxed),

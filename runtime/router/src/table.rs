@@ -2,12 +2,12 @@
 //!
 //! Owns the routing table, which is read by one atomic load and swapped whole. Must not know HTTP types.
 
-use crate::limits::AppSettings;
 use crate::seam::Dyno;
 use crate::wait::App;
 use arc_swap::ArcSwap;
 use grid::name::{AppName, Hostname};
 use std::collections::{BTreeMap, HashMap};
+use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// Which hosts lead to apps.
@@ -20,24 +20,16 @@ pub enum Hosts {
     AllTo(AppName),
 }
 
-/// One app's entry: what a request needs to know, in one place.
-#[derive(Debug)]
-pub(crate) struct Entry<D: Dyno> {
-    pub(crate) app: Arc<App<D>>,
-    pub(crate) settings: AppSettings,
-}
-
 #[derive(Debug)]
 struct Table<D: Dyno> {
-    hosts: HashMap<Hostname, Arc<Entry<D>>>,
-    fallback: Option<Arc<Entry<D>>>,
+    hosts: HashMap<Hostname, Arc<App<D>>>,
+    fallback: Option<Arc<App<D>>>,
 }
 
 /// What the table is made from; touched by publishes only.
 #[derive(Debug)]
 struct Source<D: Dyno> {
     app: Arc<App<D>>,
-    settings: AppSettings,
     hostnames: Vec<Hostname>,
 }
 
@@ -48,7 +40,10 @@ type Sources<D> = BTreeMap<AppName, Source<D>>;
 pub(crate) struct Routes<D: Dyno> {
     hosts: Hosts,
     table: ArcSwap<Table<D>>,
+    /// Locked before an app's pool, where both are.
     sources: Mutex<Sources<D>>,
+    /// The sweeper was started.
+    swept: AtomicBool,
 }
 
 impl<D: Dyno> Routes<D> {
@@ -61,11 +56,12 @@ impl<D: Dyno> Routes<D> {
             hosts,
             table: ArcSwap::from_pointee(table),
             sources: Mutex::new(BTreeMap::new()),
+            swept: AtomicBool::new(false),
         }
     }
 
     /// The app of a host, which is a host name in any case, perhaps with a dot at its end, or an address.
-    pub(crate) fn find(&self, host: &str) -> Option<Arc<Entry<D>>> {
+    pub(crate) fn find(&self, host: &str) -> Option<Arc<App<D>>> {
         let table = self.table.load();
         let host = host.strip_suffix('.').unwrap_or(host);
         let found = if host.bytes().any(|byte| byte.is_ascii_uppercase()) {
@@ -97,12 +93,6 @@ impl<D: Dyno> Routes<D> {
         self.rebuild(&sources);
     }
 
-    pub(crate) fn set(&self, name: &AppName, settings: AppSettings) {
-        let mut sources = self.lock();
-        source(&mut sources, name).settings = settings;
-        self.rebuild(&sources);
-    }
-
     pub(crate) fn remove(&self, name: &AppName) -> Option<Arc<App<D>>> {
         let mut sources = self.lock();
         let removed = sources.remove(name)?;
@@ -113,6 +103,18 @@ impl<D: Dyno> Routes<D> {
     /// Every app.
     pub(crate) fn all(&self) -> Vec<Arc<App<D>>> {
         self.lock().values().map(|s| s.app.clone()).collect()
+    }
+
+    /// A pass of the sweeper: those apps with a dyno that is to be put to sleep.
+    pub(crate) fn sweep(&self) -> Vec<Arc<App<D>>> {
+        let sources = self.lock();
+        let apps = sources.values().map(|source| &source.app);
+        apps.filter(|app| app.sweep()).cloned().collect()
+    }
+
+    /// Whether the caller is the first to ask, and is to start the sweeper.
+    pub(crate) fn wants_sweeper(&self) -> bool {
+        !self.swept.load(SeqCst) && !self.swept.swap(true, SeqCst)
     }
 
     fn table_has(&self, name: &AppName) -> bool {
@@ -128,16 +130,13 @@ impl<D: Dyno> Routes<D> {
             fallback: None,
         };
         for (name, source) in sources {
-            let entry = Arc::new(Entry {
-                app: source.app.clone(),
-                settings: source.settings,
-            });
             for host in &source.hostnames {
                 // Whoever gives out hosts gives each out once; if not, the table must not depend on chance.
-                table.hosts.entry(host.clone()).or_insert(entry.clone());
+                let entry = table.hosts.entry(host.clone());
+                entry.or_insert_with(|| source.app.clone());
             }
             if matches!(&self.hosts, Hosts::AllTo(only) if only == name) {
-                table.fallback = Some(entry);
+                table.fallback = Some(source.app.clone());
             }
         }
         self.table.store(Arc::new(table));
@@ -151,7 +150,6 @@ impl<D: Dyno> Routes<D> {
 fn source<'a, D: Dyno>(sources: &'a mut Sources<D>, name: &AppName) -> &'a mut Source<D> {
     sources.entry(name.clone()).or_insert_with(|| Source {
         app: App::new(name.clone()),
-        settings: AppSettings::default(),
         hostnames: Vec::new(),
     })
 }

@@ -6,12 +6,17 @@
 //! Two things always hold: while a request waits no dyno is free, and a handle is in one place only (the free
 //! list, a call, or on its way to one request). A request that stops waiting gives back what it was handed.
 
+use crate::free::FreeList;
+use crate::limits::{BOOT_WAIT_MAX, FIRST_BYTE_TIMEOUT, FIRST_BYTE_TIMEOUT_RANGE};
 use crate::seam::Dyno;
+use crate::stats::Tally;
+use crate::sweep;
 use grid::name::{AppName, DynoKey, Generation};
 use grid::plan::{Route, Serve};
 use grid::routing::Refusal;
 use std::collections::{BTreeMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
@@ -19,6 +24,7 @@ use tokio::time::Instant;
 #[derive(Debug)]
 pub(crate) struct App<D: Dyno> {
     pub(crate) name: AppName,
+    pub(crate) tally: Arc<Tally>,
     pool: Mutex<Pool<D>>,
 }
 
@@ -27,6 +33,8 @@ pub(crate) struct App<D: Dyno> {
 pub struct Load {
     /// Dynos that wait for a request.
     pub free: usize,
+    /// Those of them that sleep.
+    pub asleep: usize,
     /// Dynos of the route that have one, or whose handle is lost and whose replacement is to come.
     pub busy: usize,
     /// Requests that wait for a dyno.
@@ -76,9 +84,11 @@ struct Pool<D> {
     /// When the app last went from booting to serving: waiting for a boot is not held against the app.
     booted: Option<Instant>,
     backlog_max: usize,
+    first_byte: Duration,
+    /// After so many passes of the sweeper a free dyno is put to sleep; none: never.
+    idle_passes: Option<u64>,
     live: HashSet<DynoKey>,
-    /// Last in, first out: the warmest dyno is next, and the others can sleep.
-    free: Vec<D>,
+    free: FreeList<D>,
     waiting: BTreeMap<u64, oneshot::Sender<Grant<D>>>,
     next_ticket: u64,
 }
@@ -97,14 +107,17 @@ impl<D: Dyno> App<D> {
     pub(crate) fn new(name: AppName) -> Arc<Self> {
         Arc::new(App {
             name,
+            tally: Arc::default(),
             pool: Mutex::new(Pool {
                 generation: None,
                 epoch: 0,
                 mode: Mode::Refusing(Refusal::BlankApp),
                 booted: None,
                 backlog_max: 0,
+                first_byte: FIRST_BYTE_TIMEOUT,
+                idle_passes: None,
                 live: HashSet::new(),
-                free: Vec::new(),
+                free: FreeList::new(),
                 waiting: BTreeMap::new(),
                 next_ticket: 0,
             }),
@@ -116,7 +129,7 @@ impl<D: Dyno> App<D> {
         self.lock().admit()
     }
 
-    /// Takes the free dyno that was used last, or a place in the FIFO.
+    /// Takes the free dyno that was used last, one that sleeps if there is no other, or a place in the FIFO.
     pub(crate) fn take(self: &Arc<Self>) -> Turn<D> {
         let mut pool = self.lock();
         if let Err(refusal) = pool.admit() {
@@ -141,9 +154,13 @@ impl<D: Dyno> App<D> {
 
     /// A dyno is done with its request. The oldest waiting request has it next, if the route still names it.
     pub(crate) fn give_back(&self, dyno: D, epoch: u64) {
+        self.accept(dyno, epoch, FreeList::push);
+    }
+
+    fn accept(&self, dyno: D, epoch: u64, rest: fn(&mut FreeList<D>, D)) {
         let mut pool = self.lock();
         let retired = if epoch == pool.epoch || pool.live.contains(dyno.key()) {
-            pool.hand_out(dyno);
+            pool.hand_out(dyno, rest);
             None
         } else {
             Some(dyno)
@@ -153,21 +170,50 @@ impl<D: Dyno> App<D> {
         drop(retired);
     }
 
-    /// When a request that came at `arrived` has waited enough, and what it is told then.
-    pub(crate) fn patience(&self, arrived: Instant, limits: Patience) -> (Instant, Refusal) {
-        let pool = self.lock();
-        match pool.mode {
-            Mode::Booting => (arrived + limits.boot, Refusal::BootTimeout),
-            _ => (
-                pool.counted_from(arrived) + limits.first_byte,
-                Refusal::RequestTimeout,
-            ),
+    /// A pass of the sweeper: whether a dyno is to be put to sleep.
+    pub(crate) fn sweep(&self) -> bool {
+        let mut pool = self.lock();
+        pool.free.pass();
+        pool.idle_passes.is_some_and(|n| pool.free.is_tired(n))
+    }
+
+    /// Puts the dynos to sleep that have rested long enough, one after the other. It may take a while.
+    pub(crate) fn put_to_sleep(&self) {
+        while let Some(Claim { mut dyno, epoch }) = self.take_tired() {
+            dyno.sleep();
+            // Who waits has come in this moment, and wakes it at once.
+            self.accept(dyno, epoch, FreeList::push_asleep);
         }
     }
 
-    /// From when on the time to the first byte counts: boots are not held against a request.
-    pub(crate) fn counted_from(&self, arrived: Instant) -> Instant {
-        self.lock().counted_from(arrived)
+    fn take_tired(&self) -> Option<Claim<D>> {
+        let mut pool = self.lock();
+        let passes = pool.idle_passes?;
+        let dyno = pool.free.pop_tired(passes)?;
+        let epoch = pool.epoch;
+        Some(Claim { dyno, epoch })
+    }
+
+    /// How long a request that came at `arrived` may wait for a dyno.
+    pub(crate) fn patience(&self, arrived: Instant) -> Patience {
+        let pool = self.lock();
+        let (due, refusal) = match pool.mode {
+            Mode::Booting => (arrived + BOOT_WAIT_MAX, Refusal::BootTimeout),
+            _ => (pool.first_byte_due(arrived), Refusal::RequestTimeout),
+        };
+        let window = pool.first_byte;
+        Patience {
+            due,
+            refusal,
+            window,
+        }
+    }
+
+    /// When the first byte of the answer is due to a request that came at `arrived`, and what time it has in all.
+    /// Boots are not held against a request.
+    pub(crate) fn due(&self, arrived: Instant) -> (Instant, Duration) {
+        let pool = self.lock();
+        (pool.first_byte_due(arrived), pool.first_byte)
     }
 
     /// Puts a route in place of the one before. Handles of `fresh` that it does not name are dropped.
@@ -180,6 +226,10 @@ impl<D: Dyno> App<D> {
         }
         pool.generation = Some(route.generation);
         pool.backlog_max = usize::try_from(route.backlog_max).unwrap_or(usize::MAX);
+        let window = route.request_timeout.unwrap_or(FIRST_BYTE_TIMEOUT);
+        let (least, most) = FIRST_BYTE_TIMEOUT_RANGE.into_inner();
+        pool.first_byte = window.clamp(least, most);
+        pool.idle_passes = route.idle_after.map(sweep::passes);
         let retired = pool.swap(&route.serve, fresh);
         drop(pool);
         drop(retired);
@@ -196,6 +246,7 @@ impl<D: Dyno> App<D> {
         let pool = self.lock();
         Load {
             free: pool.free.len(),
+            asleep: pool.free.asleep(),
             busy: pool.live.len().saturating_sub(pool.free.len()),
             waiting: pool.waiting.len(),
         }
@@ -210,8 +261,12 @@ impl<D: Dyno> App<D> {
 /// How long a request may wait.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Patience {
-    pub(crate) first_byte: std::time::Duration,
-    pub(crate) boot: std::time::Duration,
+    /// Until when, as things are.
+    pub(crate) due: Instant,
+    /// What it is told then.
+    pub(crate) refusal: Refusal,
+    /// The app's time to the first byte.
+    pub(crate) window: Duration,
 }
 
 impl<D: Dyno> Pool<D> {
@@ -225,12 +280,13 @@ impl<D: Dyno> Pool<D> {
         }
     }
 
-    fn counted_from(&self, arrived: Instant) -> Instant {
-        self.booted.map_or(arrived, |booted| booted.max(arrived))
+    fn first_byte_due(&self, arrived: Instant) -> Instant {
+        let counted_from = self.booted.map_or(arrived, |booted| booted.max(arrived));
+        counted_from + self.first_byte
     }
 
-    /// To the oldest who waits, skipping those who have left; else to the free list.
-    fn hand_out(&mut self, dyno: D) {
+    /// To the oldest who waits, skipping those who have left; else to the free list, to rest there.
+    fn hand_out(&mut self, dyno: D, rest: fn(&mut FreeList<D>, D)) {
         let mut claim = Claim {
             dyno,
             epoch: self.epoch,
@@ -242,7 +298,7 @@ impl<D: Dyno> Pool<D> {
                 Err(Err(_)) => unreachable!("what comes back is what was sent"),
             }
         }
-        self.free.push(claim.dyno);
+        rest(&mut self.free, claim.dyno);
     }
 
     /// Takes over what a route says. Returns the handles that it has no use for.
@@ -262,17 +318,15 @@ impl<D: Dyno> Pool<D> {
             _ => HashSet::new(),
         };
         let known = std::mem::replace(&mut self.live, live);
-        let idle = std::mem::take(&mut self.free);
-        let (mut kept, mut retired): (Vec<D>, Vec<D>) = idle
-            .into_iter()
-            .partition(|dyno| self.live.contains(dyno.key()));
+        let mut retired = self.free.retain(|dyno| self.live.contains(dyno.key()));
         // A second handle of a dyno would let two requests into it.
         let (new, excess): (Vec<D>, Vec<D>) = fresh
             .into_iter()
             .partition(|dyno| self.live.contains(dyno.key()) && !known.contains(dyno.key()));
-        kept.extend(new);
         retired.extend(excess);
-        kept.into_iter().for_each(|dyno| self.hand_out(dyno));
+        for dyno in new {
+            self.hand_out(dyno, FreeList::push);
+        }
         if let Mode::Refusing(refusal) = self.mode {
             for (_, waiter) in std::mem::take(&mut self.waiting) {
                 // One who has left needs no answer.

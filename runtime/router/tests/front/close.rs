@@ -97,3 +97,20 @@ async fn a_body_that_outlasts_the_grace_is_broken_off() {
     assert_eq!(closing.await.unwrap(), Closed::Forced(1));
     assert_eq!(world.recorded(1).await[0].code, Some(Refusal::ForcedClose));
 }
+
+#[tokio::test]
+async fn a_second_order_ends_the_grace_time() {
+    let gate = Arc::new(Semaphore::new(0));
+    let world = gated(&gate);
+    let server = world.listen().await;
+    let mut raw = Raw::new(connect(&server).await);
+    raw.send("GET / HTTP/1.1\r\nhost: hello.localhost\r\n\r\n")
+        .await;
+    eventually(|| world.router.stats().calls == 1).await;
+    // Longer than a test may take.
+    let closing = tokio::spawn(server.close(Duration::from_secs(1_000_000)));
+    assert_eq!(world.router.load(&crate::world::app()).unwrap().busy, 1);
+    world.router.force();
+    assert!(raw.answer().await.body.contains("H24"));
+    assert!(matches!(closing.await.unwrap(), Closed::Forced(_)));
+}

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use grid::plan::Serve;
 use grid::routing::Refusal;
 use http::HeaderValue;
-use router::{AppSettings, BadResponse, Kill, Reply};
+use router::{BadResponse, Kill, Reply};
 use std::future::pending;
 use std::time::Duration;
 
@@ -75,10 +75,9 @@ async fn h12_counts_the_wait_and_names_it() {
         let _held = _reply;
         pending::<End>().await
     });
-    let settings = AppSettings {
-        first_byte_timeout: Duration::from_secs(10),
-    };
-    world.router.set(&app(), settings);
+    world.change(Vec::new(), |route| {
+        route.request_timeout = Some(Duration::from_secs(10));
+    });
     let mut first = Raw::new(world.pipe());
     first
         .send("GET /1 HTTP/1.1\r\nhost: hello.localhost\r\n\r\n")

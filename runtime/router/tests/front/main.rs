@@ -13,6 +13,7 @@ mod headers;
 mod http2;
 mod log;
 mod raw;
+mod sleep;
 mod stalls;
 mod uploads;
 mod waiting;

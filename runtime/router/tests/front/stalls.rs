@@ -146,10 +146,9 @@ async fn a_slow_guest_is_not_a_silent_connection() {
         sleep(Duration::from_secs(290)).await;
         say(reply, 200, "reached")
     });
-    let settings = router::AppSettings {
-        first_byte_timeout: Duration::from_secs(300),
-    };
-    world.router.set(&app(), settings);
+    world.change(Vec::new(), |route| {
+        route.request_timeout = Some(Duration::from_secs(300));
+    });
     let mut raw = Raw::new(world.pipe());
     raw.send(get("/")).await;
     assert_eq!(raw.answer().await.status, 200);

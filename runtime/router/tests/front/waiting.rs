@@ -102,8 +102,7 @@ async fn requests_are_served_one_at_a_time_in_order_of_arrival() {
         load(&world),
         Load {
             free: 1,
-            busy: 0,
-            waiting: 0
+            ..Load::default()
         }
     );
 }

@@ -31,6 +31,8 @@ type Handler = Arc<dyn Fn(Request<RequestBody>, Reply, DynoKey) -> Guest + Send 
 pub(crate) struct Events {
     pub(crate) kills: Mutex<Vec<Kill>>,
     pub(crate) released: Mutex<Vec<DynoKey>>,
+    /// Every time that one was put to sleep.
+    pub(crate) slept: Mutex<Vec<DynoKey>>,
 }
 
 /// A dyno that is a function.
@@ -64,6 +66,10 @@ impl Dyno for FnDyno {
             dyno: Some(self),
         })
     }
+
+    fn sleep(&mut self) {
+        self.events.slept.lock().unwrap().push(self.key.clone());
+    }
 }
 
 impl Future for FnCall {
@@ -89,7 +95,7 @@ pub(crate) struct World {
     pub(crate) events: Arc<Events>,
     pub(crate) records: Arc<Mutex<Vec<Record>>>,
     handler: Handler,
-    generation: Mutex<u64>,
+    last: Mutex<Route>,
 }
 
 pub(crate) fn app() -> AppName {
@@ -132,7 +138,16 @@ impl World {
             handler: Arc::new(move |request, reply, key| {
                 Box::pin(guest(request, reply, key)) as Guest
             }),
-            generation: Mutex::new(0),
+            last: Mutex::new(Route {
+                app: app(),
+                generation: Generation(0),
+                hostnames: vec!["hello.localhost".parse().unwrap()],
+                version: None,
+                backlog_max: 0,
+                request_timeout: None,
+                idle_after: None,
+                serve: Serve::Booting,
+            }),
         };
         let keys: Vec<_> = (1..=dynos).map(|index| key(index, 1)).collect();
         world.serve(&keys, &keys);
@@ -155,19 +170,18 @@ impl World {
     }
 
     pub(crate) fn publish(&self, serve: Serve, fresh: Vec<FnDyno>, backlog_max: u32) {
-        let mut generation = self.generation.lock().unwrap();
-        *generation += 1;
-        let route = Route {
-            app: app(),
-            generation: Generation(*generation),
-            hostnames: vec!["hello.localhost".parse().unwrap()],
-            version: None,
-            backlog_max,
-            request_timeout: None,
-            idle_after: None,
-            serve,
-        };
-        self.router.publish(route, fresh).unwrap();
+        self.change(fresh, |route| {
+            route.backlog_max = backlog_max;
+            route.serve = serve;
+        });
+    }
+
+    /// Publishes the last route with a change.
+    pub(crate) fn change(&self, fresh: Vec<FnDyno>, change: impl FnOnce(&mut Route)) {
+        let mut route = self.last.lock().unwrap();
+        route.generation.0 += 1;
+        change(&mut route);
+        self.router.publish(route.clone(), fresh).unwrap();
     }
 
     pub(crate) async fn listen(&self) -> Server {

@@ -8,7 +8,6 @@ use anyhow::{Context, Result, bail};
 use control::{Actor, Command, Deploy, Outcome};
 use grid::desired::{Kind, Limits, ProcessSpec};
 use grid::name::{AppName, ProcessType, SlugId};
-use router::AppSettings;
 use slugs::manifest::Process;
 
 use super::source::Ready;
@@ -53,7 +52,6 @@ impl<'a> App<'a> {
             control.command(create, actor(), None).await?;
         }
         *self.last.borrow_mut() = Some(now);
-        self.set_timeout(&processes);
         let formation = self.formation(&ready, &processes);
         let deploy = Deploy {
             slug: ready.id,
@@ -73,15 +71,6 @@ impl<'a> App<'a> {
             }
             Outcome::Superseded(_) | Outcome::Destroyed => Ok(()),
             Outcome::Failed(reason) => bail!("{} did not come up: {reason}", self.name),
-        }
-    }
-
-    fn set_timeout(&self, processes: &BTreeMap<ProcessType, ProcessSpec>) {
-        if let Some(web) = processes.get(&ProcessType::web()) {
-            let first_byte_timeout = web.limits.request_timeout;
-            self.platform
-                .router
-                .set(&self.name, AppSettings { first_byte_timeout });
         }
     }
 

@@ -1,0 +1,124 @@
+//! A booted guest, and what stays of it while it sleeps.
+//!
+//! Owns how an instance comes to be. Must not know requests, nor who holds the dyno.
+
+use std::sync::Arc;
+
+use wasmtime::Store;
+
+use crate::call::Handler;
+use crate::engine::Flavor;
+use crate::guest::files::Files;
+use crate::guest::quota::Quota;
+use crate::guest::{Grant, Guest};
+use crate::life::Life;
+use crate::node::Shared;
+use crate::release::{Pre, Ready};
+
+/// Bytes that a guest may pass to the host in one call.
+const HOSTCALL_BYTES_MAX: usize = 32 * 1024 * 1024;
+
+/// Epochs a call may run before it first yields: between one and two ticks.
+pub(crate) const EPOCHS_FIRST: u64 = 2;
+
+/// A booted guest.
+pub(crate) struct Instance {
+    pub(crate) store: Store<Guest>,
+    pub(crate) handler: Handler,
+    pub(crate) life: Arc<Life>,
+    pub(crate) ready: Arc<Ready>,
+}
+
+/// A dyno that runs no call.
+pub(crate) enum Form {
+    /// With an instance, which takes the next request.
+    Awake(Box<Instance>),
+    /// Without one: the next request makes it first.
+    Asleep(Arc<Ready>),
+}
+
+/// Instantiates a component; the instance has taken no request yet, and its folders are empty.
+pub(crate) async fn boot(
+    node: &Shared,
+    ready: Arc<Ready>,
+    life: Arc<Life>,
+) -> wasmtime::Result<Box<Instance>> {
+    let _running = node.engines.running();
+    let limits = &ready.limits;
+    let guest = Guest::new(Grant {
+        env: &ready.env(&life.key.dyno),
+        args: &ready.args,
+        limits,
+        egress: node.egress,
+        files: Files::new(
+            ready.files.clone(),
+            node.home(&life.key),
+            quota(&ready, &life),
+        ),
+        voice: Arc::clone(&life.voice),
+    });
+    let flavor = match &ready.pre {
+        Pre::P2(_) => Flavor::P2,
+        Pre::P3(_) => Flavor::P3,
+    };
+    let mut store = Store::new(node.engines.get(flavor), guest);
+    store.limiter(|guest| &mut guest.limiter);
+    store.set_hostcall_fuel(HOSTCALL_BYTES_MAX);
+    store.epoch_deadline_async_yield_and_update(1);
+    store.set_epoch_deadline(EPOCHS_FIRST);
+    let handler = match &ready.pre {
+        Pre::P2(pre) => Handler::P2(pre.instantiate_async(&mut store).await?),
+        Pre::P3(pre) => Handler::P3(pre.instantiate_async(&mut store).await?),
+    };
+    store.data().flush_logs();
+    Ok(Box::new(Instance {
+        store,
+        handler,
+        life,
+        ready,
+    }))
+}
+
+fn quota(ready: &Ready, life: &Life) -> Quota {
+    let limits = &ready.limits;
+    let voice = Arc::clone(&life.voice);
+    let (mebibytes, files) = (limits.disk_bytes / (1024 * 1024), limits.disk_files);
+    Quota::new(limits.disk_bytes, limits.disk_files.into(), move || {
+        voice.platform(&format!(
+            "./tmp and ./log are full ({mebibytes} MiB or {files} files): the app is told that no space is left"
+        ));
+    })
+}
+
+impl Instance {
+    /// A fresh instance in place of one that can take no further request; the dyno is the same.
+    pub(crate) async fn renew(self: Box<Self>, node: &Shared) -> wasmtime::Result<Box<Instance>> {
+        let Instance {
+            store,
+            handler,
+            life,
+            ready,
+        } = *self;
+        // Its place and its files are the next one's.
+        drop((store, handler));
+        boot(node, ready, life).await
+    }
+}
+
+impl Form {
+    /// The instance, made now if the dyno slept.
+    pub(crate) async fn wake(
+        self,
+        node: &Shared,
+        life: &Arc<Life>,
+    ) -> wasmtime::Result<Box<Instance>> {
+        let ready = match self {
+            Form::Awake(instance) => return Ok(instance),
+            Form::Asleep(ready) => ready,
+        };
+        // Boxed, so that calls of dynos that are awake need no room for a boot.
+        let instance = Box::pin(boot(node, ready, Arc::clone(life))).await?;
+        node.woke(life);
+        Ok(instance)
+    }
+}
