@@ -1,16 +1,17 @@
 //! What has to wait until a fact is in the ledger.
 //!
-//! Owns which steps of a plan follow from a fact that it records. Must not know whether it is written.
+//! Owns which steps of a plan must not be taken before the facts that the plan records. Must not know
+//! whether they are written.
 //!
-//! Steps of other apps do not wait: a ledger that cannot be written must not keep a crashed dyno of another
-//! app from being replaced.
+//! Nothing is taken away for a fact that is not written, and nothing starts on a node that is not. All else
+//! goes on: a ledger that cannot be written must not keep a crashed dyno from being replaced, and routed to.
 
 use grid::desired::Fact;
 use grid::name::{AppName, NodeId};
-use grid::plan::Step;
+use grid::plan::{Step, StopReason};
 use std::collections::BTreeSet;
 
-/// The apps and nodes whose further steps in a plan have to wait.
+/// The apps and nodes that a plan records facts about.
 #[derive(Debug, Default)]
 pub(super) struct Held {
     apps: BTreeSet<AppName>,
@@ -23,31 +24,22 @@ impl Held {
         if let Some(app) = fact.app() {
             self.apps.insert(app.clone());
         }
-        // A dyno on a node that the ledger does not know would be started twice by the next reconciler.
+        // What runs on a node that the ledger does not know would be started twice by the next reconciler.
         if let Fact::NodeJoined { node } = fact {
             self.nodes.insert(node.clone());
         }
     }
 
-    /// Whether a step has to wait; then those of its app behind it do as well.
-    pub(super) fn holds(&mut self, step: &Step) -> bool {
-        let (app, node) = (step.app(), node(step));
-        let held = app.is_some_and(|app| self.apps.contains(app))
-            || node.is_some_and(|node| self.nodes.contains(node));
-        if let Some(app) = app.filter(|_| held) {
-            self.apps.insert(app.clone());
+    /// Whether a step has to wait.
+    pub(super) fn holds(&self, step: &Step) -> bool {
+        match step {
+            Step::Fetch { node, .. } | Step::Start { node, .. } => self.nodes.contains(node),
+            Step::Drain { dyno, .. } => self.apps.contains(&dyno.app),
+            Step::Stop { dyno, reason, .. } => {
+                *reason == StopReason::Unwanted && self.apps.contains(&dyno.app)
+            }
+            Step::Forget { app, .. } => self.apps.contains(app),
+            Step::Publish { .. } | Step::Withdraw { .. } | Step::Record { .. } => false,
         }
-        held
-    }
-}
-
-fn node(step: &Step) -> Option<&NodeId> {
-    match step {
-        Step::Fetch { node, .. }
-        | Step::Start { node, .. }
-        | Step::Drain { node, .. }
-        | Step::Stop { node, .. }
-        | Step::Forget { node, .. } => Some(node),
-        Step::Publish { .. } | Step::Withdraw { .. } | Step::Record { .. } => None,
     }
 }

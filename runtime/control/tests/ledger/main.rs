@@ -2,6 +2,7 @@
 //!
 //! Owns what a ledger promises. Must not know how any of them does it.
 
+mod full;
 mod kill;
 mod places;
 mod sqlite;

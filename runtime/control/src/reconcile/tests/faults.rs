@@ -174,12 +174,32 @@ async fn what_is_decided_while_the_ledger_is_full_is_done_once_it_is_not() {
     assert_eq!(bench.route().version, Some(next));
     assert_eq!(bench.control.view().outcome(&app(), next), None);
     assert_eq!(bench.control.dynos().await.expect("listens").len(), 4);
-    bench.crash_and_recover().await;
     faulty.set(Fault::None);
     // Nothing happens but time.
     sleep(Duration::from_secs(2)).await;
     let outcome = bench.control.view().outcome(&app(), next);
     assert_eq!(outcome, Some(Outcome::Serving));
+    assert_eq!(bench.control.dynos().await.expect("listens").len(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_release_that_crashes_before_it_is_known_to_serve_leaves_the_old_one() {
+    let (bench, faulty) = bench().await;
+    let old = bench.served();
+    let next = bench.accept(deployed(GOOD)).await.expect("a release");
+    faulty.set(Fault::Full);
+    sleep(Duration::from_secs(1)).await;
+    let new = bench.served();
+    assert_ne!(new, old);
+    let report = crashed(new[0].clone(), CrashCause::Trap);
+    bench.control.report(report).await.expect("listens");
+    sleep(Duration::from_secs(1)).await;
+    assert_eq!(bench.served(), old);
+    bench.crash_and_recover().await;
+    faulty.set(Fault::None);
+    let reason = "web.1 crashed: unreachable".into();
+    assert_eq!(bench.outcome(next).await, Outcome::Failed(reason));
+    sleep(Duration::from_secs(1)).await;
     assert_eq!(bench.control.dynos().await.expect("listens").len(), 2);
 }
 

@@ -1,0 +1,179 @@
+//! A real file that cannot grow, in a process of its own: apps run on, and changes go on once it can.
+
+use crate::places::InSqlite;
+use control::ledger::{Ledger, Seq, Sqlite};
+use control::{Actor, Command, Control, Deploy, Options, Outcome, Outputs, Refused};
+use grid::desired::{Kind, Limits, ProcessSpec};
+use grid::lifecycle::State;
+use grid::name::{AppName, DynoKey, NodeId, ProcessType, SlugId};
+use grid::plan::{CrashCause, Inventory, Report, Step};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// What tells this program that it is the child, and where the ledger is.
+const FOLDER: &str = "DYNO_TEST_FULL";
+/// Looks at something that is to happen, at most.
+const LOOKS: usize = 3_000;
+
+/// A file may not grow beyond a limit of the process, which is told by a signal unless that is ignored.
+#[test]
+fn a_full_disk_stops_changes_and_not_apps() {
+    let place = InSqlite::default();
+    let database = place.database();
+    let folder = database.parent().expect("in a folder");
+    let child = std::process::Command::new("sh")
+        .args(["-c", "trap '' XFSZ; exec \"$0\" \"$@\""])
+        .arg(std::env::current_exe().expect("this program"))
+        .args(["--exact", "full::child", "--ignored", "--nocapture"])
+        .env(FOLDER, folder)
+        .stdin(Stdio::null())
+        .output()
+        .expect("starts");
+    let said = String::from_utf8_lossy(&child.stdout);
+    let complained = String::from_utf8_lossy(&child.stderr);
+    assert!(child.status.success(), "{said}\n{complained}");
+    assert!(said.contains("1 passed"), "{said}");
+}
+
+#[tokio::test]
+#[ignore = "the child of the test beside it"]
+async fn child() {
+    let folder = PathBuf::from(std::env::var_os(FOLDER).expect("started by the test beside it"));
+    let ledger = Sqlite::open(&folder.join("ledger.db"), &folder.join("ledger.key"));
+    let ledger: Arc<dyn Ledger> = Arc::new(ledger.expect("opens"));
+    let options = Options::default();
+    let (reconciler, control, outputs) = control::start(Arc::clone(&ledger), options)
+        .await
+        .expect("starts");
+    tokio::spawn(reconciler.run());
+    tokio::spawn(node(control.clone(), outputs));
+    let inventory = Inventory::local(node_id(), 1 << 40, 10);
+    let report = Report::Node(inventory);
+    control.report(report).await.expect("listens");
+    deploy(&control).await;
+    let first = up(&control, None).await;
+    let kept = ledger.read(Seq::START, 1_000).await.expect("reads").len();
+
+    limit(Some(log_bytes(&folder)));
+    let refused = command(&control, maintenance(true)).await;
+    assert!(
+        matches!(refused, Err(Refused::Unavailable(_))),
+        "{refused:?}"
+    );
+    assert!(control.trouble().borrow().is_some());
+    crash(&control, first.clone()).await;
+    let second = up(&control, Some(&first)).await;
+    let read = ledger.read(Seq::START, 1_000).await.expect("reads").len();
+    assert_eq!(read, kept, "nothing was written");
+
+    limit(None);
+    command(&control, maintenance(true)).await.expect("room");
+    assert!(control.view().desired.apps[&app()].maintenance);
+    crash(&control, second).await;
+    let read = ledger.read(Seq::START, 1_000).await.expect("reads").len();
+    assert_eq!(read, kept + 1);
+}
+
+fn app() -> AppName {
+    "hello".parse().expect("valid")
+}
+
+fn node_id() -> NodeId {
+    "local".parse().expect("valid")
+}
+
+fn maintenance(on: bool) -> Command {
+    Command::SetMaintenance { app: app(), on }
+}
+
+async fn command(control: &Control, command: Command) -> Result<control::Accepted, Refused> {
+    control.command(command, Actor::default(), None).await
+}
+
+async fn deploy(control: &Control) {
+    let (app, hostnames) = (app(), vec![]);
+    let create = Command::CreateApp { app, hostnames };
+    command(control, create).await.expect("accepted");
+    let spec = ProcessSpec {
+        kind: Kind::Handler,
+        limits: Limits::default(),
+    };
+    let deploy = Deploy {
+        slug: SlugId::new([7; 32]),
+        description: "Deploy".into(),
+        config: None,
+        processes: BTreeMap::from([(ProcessType::web(), spec)]),
+        formation: BTreeMap::new(),
+    };
+    let deploy = Command::Deploy {
+        app: self::app(),
+        deploy,
+    };
+    let accepted = command(control, deploy).await.expect("accepted");
+    let version = accepted.version.expect("a release");
+    let outcome = control.outcome(&self::app(), version).await;
+    assert_eq!(outcome, Ok(Outcome::Serving));
+}
+
+/// A node on which everything works.
+async fn node(control: Control, mut outputs: Outputs) {
+    while let Some(step) = outputs.steps.recv().await {
+        let report = match step {
+            Step::Fetch { node, app, release } => Report::Fetched {
+                node,
+                app,
+                version: release.version,
+                result: Ok(()),
+            },
+            Step::Start { node, dyno, .. } => Report::Up { node, dyno },
+            Step::Drain { node, dyno, .. } | Step::Stop { node, dyno, .. } => {
+                Report::Down { node, dyno }
+            }
+            _ => continue,
+        };
+        if control.report(report).await.is_err() {
+            return;
+        }
+    }
+}
+
+async fn crash(control: &Control, dyno: DynoKey) {
+    let report = Report::Crashed {
+        node: node_id(),
+        dyno,
+        reason: "unreachable".into(),
+        cause: CrashCause::Trap,
+        served: true,
+    };
+    control.report(report).await.expect("listens");
+}
+
+/// The dyno that is up, as soon as it is another one than this.
+async fn up(control: &Control, but: Option<&DynoKey>) -> DynoKey {
+    for _ in 0..LOOKS {
+        let dynos = control.dynos_of(&app()).await.expect("listens");
+        let mut up = dynos.into_iter().filter(|dyno| dyno.state == State::Up);
+        if let Some(dyno) = up.find(|dyno| Some(&dyno.dyno) != but) {
+            return dyno.dyno;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    panic!("no dyno came up");
+}
+
+fn log_bytes(folder: &Path) -> u64 {
+    let log = std::fs::metadata(folder.join("ledger.db-wal"));
+    log.expect("it was written").len()
+}
+
+/// What a file of this process may grow to.
+fn limit(bytes: Option<u64>) {
+    let maximum = getrlimit(Resource::Fsize).maximum;
+    let current = bytes.or(maximum);
+    let limit = Rlimit { current, maximum };
+    setrlimit(Resource::Fsize, limit).expect("up to the maximum");
+}
