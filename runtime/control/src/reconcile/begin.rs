@@ -5,7 +5,7 @@
 use super::append::append;
 use super::lines::Lines;
 use super::state::{State, accepted};
-use super::write::{Writer, wall_ms};
+use super::write::{Owed, Writer, wall_ms};
 use super::{EVENTS_MAX, LOGS_MAX, Outputs, REQUESTS_MAX, Reconciler, SELF, STEPS_MAX};
 use crate::handle::Control;
 use crate::keys::Keys;
@@ -59,13 +59,13 @@ pub async fn start(
 ) -> Result<(Reconciler, Control, Outputs), StartError> {
     let (mut view, mut keys) = (View::default(), Keys::default());
     replay(&*ledger, &mut view, &mut keys).await?;
-    take_over(&ledger, &mut view, &mut keys).await?;
+    let owed = take_over(&ledger, &mut view, &mut keys).await?;
     let (log_sender, logs) = mpsc::channel(LOGS_MAX);
     let (step_sender, steps) = mpsc::channel(STEPS_MAX);
     let (event_sender, events) = mpsc::channel(EVENTS_MAX);
     let (request_sender, requests) = mpsc::channel(REQUESTS_MAX);
     let state = State::new(view, keys, &options, Lines::new(log_sender));
-    let writer = Writer::new(ledger);
+    let writer = Writer::new(ledger, owed);
     let control = Control::new(
         request_sender,
         event_sender,
@@ -78,7 +78,8 @@ pub async fn start(
         started: Instant::now(),
         events,
         requests,
-        news: false,
+        // What is owed is written without waiting for anything to happen.
+        news: true,
         closing: None,
         steps: step_sender,
     };
@@ -105,22 +106,32 @@ fn fold(at: Seq, entry: &Entry, view: &mut View, keys: &mut Keys) -> Result<(), 
 }
 
 /// Writes that this reconciler started, so that its runs and generations are above all earlier ones.
+///
+/// Where the ledger can be read and has no room, it begins all the same, for the sake of the apps, and owes
+/// the ledger that fact.
 async fn take_over(
     ledger: &Arc<dyn Ledger>,
     view: &mut View,
     keys: &mut Keys,
-) -> Result<(), StartError> {
+) -> Result<Option<Owed>, StartError> {
+    let fact = Fact::ReconcilerStarted;
     let entry = Entry {
         id: EntryId::random(),
         at_ms: wall_ms(),
         by: SELF.to_owned(),
         key: None,
-        changes: vec![Change::Fact(Fact::ReconcilerStarted)],
+        changes: vec![Change::Fact(fact.clone())],
     };
     let id = entry.id;
     let done = append(Arc::clone(ledger), view.at, entry).await;
     match (done.found.as_slice(), done.failed) {
-        ([(at, entry)], _) if entry.id == id => fold(*at, entry, view, keys),
+        ([(at, entry)], _) if entry.id == id => fold(*at, entry, view, keys).map(|()| None),
+        ([], Some(AppendError::Unavailable(cause))) => {
+            let at = view.at;
+            let applied = view.desired.apply(&fact);
+            applied.map_err(|source| StartError::Replay { at, source })?;
+            Ok(Some(Owed { fact, cause }))
+        }
         (_, Some(error)) => Err(StartError::Ledger(error)),
         (_, None) => Err(StartError::Ledger(AppendError::Unavailable(lost()))),
     }

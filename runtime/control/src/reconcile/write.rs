@@ -30,10 +30,19 @@ struct Appending {
     done: BoxFuture<'static, Done>,
 }
 
+/// A fact that is acted on already, and that there was no room for in the ledger.
+pub(super) struct Owed {
+    pub(super) fact: Fact,
+    /// Why it is not written.
+    pub(super) cause: Cause,
+}
+
 /// The way to the ledger.
 pub(super) struct Writer {
     ledger: Arc<dyn Ledger>,
     appending: Option<Appending>,
+    /// What the next entry begins with.
+    owed: Option<Fact>,
     /// Entries of ours that may still turn up behind the last one read.
     unsure: Vec<EntryId>,
     /// Facts of plans are not written before this time.
@@ -44,14 +53,16 @@ pub(super) struct Writer {
 }
 
 impl Writer {
-    pub(super) fn new(ledger: Arc<dyn Ledger>) -> Self {
+    pub(super) fn new(ledger: Arc<dyn Ledger>, owed: Option<Owed>) -> Self {
+        let (owed, cause) = owed.map(|owed| (owed.fact, owed.cause)).unzip();
         Writer {
             ledger,
             appending: None,
+            owed,
             unsure: Vec::new(),
             record_at: Time::ZERO,
             record_max: FACTS_PER_ENTRY_MAX,
-            trouble: watch::channel(None).0,
+            trouble: watch::channel(cause).0,
         }
     }
 
@@ -94,7 +105,7 @@ impl Writer {
     /// Begins to write facts of a plan behind `after`, if that can be done now. Returns when to plan again
     /// if it cannot, and nothing else says when.
     pub(super) fn record(&mut self, mut facts: Vec<Fact>, after: Seq, now: Time) -> Option<Time> {
-        if facts.is_empty() || !self.is_free() {
+        if (facts.is_empty() && self.owed.is_none()) || !self.is_free() {
             return None;
         }
         if now < self.record_at {
@@ -112,8 +123,10 @@ impl Writer {
         None
     }
 
-    fn append(&mut self, entry: Entry, after: Seq, request: Option<Request>) {
+    fn append(&mut self, mut entry: Entry, after: Seq, request: Option<Request>) {
         let id = entry.id;
+        let owed = self.owed.clone().map(Change::Fact);
+        entry.changes.splice(0..0, owed);
         let done = append::append(Arc::clone(&self.ledger), after, entry);
         self.appending = Some(Appending {
             id,
@@ -136,6 +149,7 @@ impl Writer {
         let own = self.fold(id, &done, state)?;
         match (own, done.failed) {
             (Some(accepted), _) => {
+                self.owed = None;
                 self.record_max = FACTS_PER_ENTRY_MAX;
                 self.trouble.send_replace(None);
                 answer(request, Ok(accepted));

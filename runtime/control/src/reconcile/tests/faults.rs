@@ -204,6 +204,31 @@ async fn a_release_that_crashes_before_it_is_known_to_serve_leaves_the_old_one()
 }
 
 #[tokio::test(start_paused = true)]
+async fn apps_start_from_a_full_ledger() {
+    let (first, faulty) = bench().await;
+    first
+        .control
+        .shutdown(Duration::from_secs(1))
+        .await
+        .expect("done");
+    let before = entries(&first.ledger).await;
+    faulty.set(Fault::Full);
+    let bench = Bench::on(Arc::clone(&first.ledger)).await;
+    sleep(Duration::from_secs(5)).await;
+    assert!(bench.control.trouble().borrow().is_some());
+    assert_eq!(bench.served().len(), 2);
+    assert!(bench.served()[0].run > first.control.view().desired.first_run());
+    faulty.set(Fault::None);
+    sleep(Duration::from_secs(2)).await;
+    assert!(bench.control.trouble().borrow().is_none());
+    assert_eq!(entries(&bench.ledger).await, before + 1);
+    // The one after it counts two before itself.
+    let next = Bench::on(Arc::clone(&bench.ledger)).await;
+    assert_eq!(next.control.view().desired.reconcilers, 3);
+    bench.crash_and_recover().await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_ledger_that_hangs_holds_up_changes_only() {
     let (bench, faulty) = bench().await;
     faulty.set(Fault::Hangs);
