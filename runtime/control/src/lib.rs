@@ -9,6 +9,9 @@
 //! caller owns; a [`Control`], the handle that commands and reports go in by; and [`Outputs`], the
 //! channels that steps and log events come out of.
 //!
+//! What a user asks for is one entry of the [`ledger`], there as a whole or not at all; it is acted on once
+//! it is written. A ledger that cannot be written refuses changes, and apps run on.
+//!
 //! | channel | bound | when full |
 //! |---|---|---|
 //! | requests into the reconciler, which are written down one by one | [`REQUESTS_MAX`] | the sender waits |
@@ -46,8 +49,8 @@
 //!             Step::Drain { node, dyno, .. } | Step::Stop { node, dyno, .. } => {
 //!                 Report::Down { node, dyno }
 //!             }
-//!             // `Publish` goes to the router, `Forget` to the node; `Record` never comes out.
-//!             Step::Publish { .. } | Step::Forget { .. } | Step::Record { .. } => continue,
+//!             // For the router `Publish` and `Withdraw`, for the node `Forget`; `Record` never comes out.
+//!             _ => continue,
 //!         };
 //!         let reporter = reporter.clone();
 //!         tokio::spawn(async move { reporter.report(report).await });
@@ -77,12 +80,14 @@
 //! ```
 
 pub mod access;
+pub mod api;
 mod command;
 mod handle;
 mod keys;
 pub mod ledger;
 mod log;
 pub mod logs;
+mod metrics;
 mod random;
 mod reconcile;
 pub mod seal;

@@ -85,6 +85,11 @@ impl Limits {
         Ok(())
     }
 
+    /// Reads an amount of linear memory such as `128MiB`, in bytes.
+    pub fn memory(text: &str) -> Result<u64, LimitError> {
+        memory(text)
+    }
+
     /// The platform's limits with what is set here put over them.
     pub fn over(&self, mut base: grid::desired::Limits) -> grid::desired::Limits {
         base.memory_bytes = self.memory_bytes.unwrap_or(base.memory_bytes);

@@ -1,0 +1,108 @@
+//! Config vars of an app.
+//!
+//! Owns how they are shown: whole, to those who may change them, and to nobody else. No value is ever part
+//! of an error or of a log line.
+
+use super::State;
+use super::caller::Caller;
+use super::error::Failure;
+use super::extract::{Asked, Path};
+use crate::access::Role;
+use crate::command::{Command, ConfigChanges};
+use axum::Json;
+use axum::extract::State as With;
+use axum::http::HeaderValue;
+use axum::response::{IntoResponse, Response};
+use grid::desired::App;
+use grid::name::AppName;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use utoipa::ToSchema;
+
+/// The header that names the release a change made.
+const RELEASE: &str = "x-dyno-release";
+
+/// Values by name.
+#[derive(Serialize, ToSchema)]
+pub(super) struct ConfigVars(BTreeMap<String, String>);
+
+/// Values to set by name, and `null` for those to remove.
+#[derive(Deserialize, ToSchema)]
+pub(super) struct ConfigVarChanges(BTreeMap<String, Option<String>>);
+
+fn shown(app: &App) -> ConfigVars {
+    let newest = app.newest();
+    ConfigVars(
+        newest
+            .map(|release| BTreeMap::clone(&release.config))
+            .unwrap_or_default(),
+    )
+}
+
+/// Config vars of an app
+///
+/// Needs the role deploy, since values are secrets.
+#[utoipa::path(
+    get, path = "/v1/apps/{app}/config-vars", operation_id = "show_config", tag = "config",
+    responses((status = 200, description = "Values by name", body = ConfigVars)),
+)]
+pub(super) async fn show(
+    caller: Caller,
+    Path(name): Path<AppName>,
+) -> Result<Json<ConfigVars>, Failure> {
+    Ok(Json(shown(caller.may_change(&name, Role::Deploy)?)))
+}
+
+/// Change config vars
+///
+/// Makes a release, unless nothing changes; the header `X-Dyno-Release` names it.
+#[utoipa::path(
+    patch, path = "/v1/apps/{app}/config-vars", operation_id = "change_config", tag = "config",
+    request_body = ConfigVarChanges,
+    responses((
+        status = 200, description = "All values by name, after the change", body = ConfigVars,
+        headers(("X-Dyno-Release" = String, description = "The release that was made, such as v4")),
+    )),
+)]
+pub(super) async fn change(
+    With(state): With<State>,
+    Path(name): Path<AppName>,
+    asked: Asked<ConfigVarChanges>,
+) -> Result<Response, Failure> {
+    let Asked { caller, body, .. } = asked;
+    let app = caller.may_change(&name, Role::Deploy)?;
+    let changes = body.0;
+    if let Some(name) = changes.iter().find_map(|(name, value)| {
+        value
+            .as_ref()
+            .filter(|value| value.contains('\0'))
+            .map(|_| name)
+    }) {
+        let message = format!("the value of {} holds a zero byte", name.escape_debug());
+        return Err(Failure::invalid("invalid_value", message));
+    }
+    let now = shown(app);
+    if changes
+        .iter()
+        .all(|(name, value)| now.0.get(name) == value.as_ref())
+        && is_known(app)
+    {
+        return Ok(Json(now).into_response());
+    }
+    let app = name.clone();
+    let changes = ConfigChanges(changes);
+    let set = Command::SetConfig { app, changes };
+    let accepted = state.control.command(set, caller.actor(), None).await?;
+    let vars = shown(state.control.view().desired.app(&name)?);
+    let mut response = Json(vars).into_response();
+    let release = accepted.version.map(|version| version.to_string());
+    if let Some(value) = release.and_then(|text| HeaderValue::try_from(text).ok()) {
+        response.headers_mut().insert(RELEASE, value);
+    }
+    Ok(response)
+}
+
+/// Whether the app has a release whose config can stay as it is.
+fn is_known(app: &App) -> bool {
+    app.newest().is_some()
+}

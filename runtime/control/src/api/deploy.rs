@@ -1,0 +1,263 @@
+//! New releases: of a slug, or of an earlier release.
+//!
+//! Owns what of a slug is hosted and what becomes of the rest. Must not decide when the release serves.
+
+use super::State;
+use super::error::Failure;
+use super::extract::{Asked, Path, Query, given};
+use super::plan::{self, Plan};
+use super::releases::{self, Release};
+use crate::access::Role;
+use crate::command::{Command, Deploy};
+use axum::Json;
+use axum::extract::State as With;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use grid::desired::{App, Kind, ProcessSpec};
+use grid::name::{AppName, ProcessType, SlugId, Version};
+use serde::Deserialize;
+use slugs::Manifest;
+use slugs::store::StoreError;
+use std::collections::BTreeMap;
+use utoipa::{IntoParams, ToSchema};
+
+/// Characters of a release's description.
+const DESCRIPTION_CHARS_MAX: usize = 500;
+/// What a release is called when nobody said why it was made.
+const DESCRIPTION_DEFAULT: &str = "Deploy";
+
+/// A new release: of a slug, or of an earlier release.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct NewRelease {
+    /// The slug, which must be on the server.
+    #[serde(default, deserialize_with = "given")]
+    slug: Option<String>,
+    /// Why; `Deploy` if it is not said.
+    #[serde(default, deserialize_with = "given")]
+    description: Option<String>,
+    /// The earlier release whose slug and config vars the new one is to have.
+    #[serde(default, deserialize_with = "given")]
+    rollback: Option<String>,
+}
+
+/// Whether to do it.
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(super) struct Planning {
+    /// Only tell what would happen, and change nothing.
+    #[serde(default)]
+    plan: bool,
+}
+
+/// What is asked for, checked as far as it goes without a look at the store.
+enum Wanted {
+    Slug(SlugId, String),
+    Rollback(Version),
+}
+
+/// A command, and what is to be said about it.
+pub(super) struct Prepared {
+    pub(super) command: Command,
+    pub(super) slug: SlugId,
+    pub(super) manifest: Manifest,
+    pub(super) description: String,
+    pub(super) config: BTreeMap<String, String>,
+    pub(super) processes: BTreeMap<ProcessType, ProcessSpec>,
+    warnings: Vec<String>,
+}
+
+fn invalid(message: impl Into<String>) -> Failure {
+    Failure::invalid("invalid_value", message)
+}
+
+fn wanted(body: NewRelease) -> Result<Wanted, Failure> {
+    match (body.slug, body.rollback) {
+        (Some(slug), None) => {
+            let id = slug
+                .parse::<SlugId>()
+                .map_err(|error| invalid(error.to_string()))?;
+            let text = body
+                .description
+                .unwrap_or_else(|| DESCRIPTION_DEFAULT.to_owned());
+            let chars = text.chars().count();
+            if !(1..=DESCRIPTION_CHARS_MAX).contains(&chars) || text.chars().any(char::is_control) {
+                return Err(invalid(format!(
+                    "a description is one line of 1 to {DESCRIPTION_CHARS_MAX} characters"
+                )));
+            }
+            Ok(Wanted::Slug(id, text))
+        }
+        (None, Some(_)) if body.description.is_some() => Err(invalid(
+            "a rollback describes itself: leave description out",
+        )),
+        (None, Some(version)) => {
+            let version = version.parse::<Version>();
+            version
+                .map(Wanted::Rollback)
+                .map_err(|error| invalid(error.to_string()))
+        }
+        _ => Err(invalid(
+            "give either slug, or rollback with an earlier release",
+        )),
+    }
+}
+
+/// Make a release
+///
+/// It serves once its dynos are up; what serves before goes on until then. With `plan`, tells what would happen
+/// and changes nothing.
+#[utoipa::path(
+    post, path = "/v1/apps/{app}/releases", operation_id = "create_release", tag = "releases",
+    params(Planning), request_body = NewRelease,
+    responses(
+        (status = 200, description = "What would happen", body = Plan),
+        (status = 201, description = "The release, whose dynos come up", body = Release),
+    ),
+)]
+pub(super) async fn create(
+    With(state): With<State>,
+    Path(name): Path<AppName>,
+    Query(planning): Query<Planning>,
+    asked: Asked<NewRelease>,
+) -> Result<Response, Failure> {
+    let Asked { caller, body, key } = asked;
+    let app = caller.may_change(&name, Role::Deploy)?;
+    let prepared = match wanted(body)? {
+        Wanted::Slug(slug, description) => of_slug(&state, app, slug, description).await?,
+        Wanted::Rollback(to) => of_release(&state, app, to).await?,
+    };
+    if planning.plan {
+        return Ok(Json(plan::of(&state, app, prepared).await?).into_response());
+    }
+    let Prepared {
+        command, warnings, ..
+    } = prepared;
+    let accepted = state.control.command(command, caller.actor(), key).await?;
+    let version = accepted.version.ok_or_else(Failure::internal)?;
+    let mut release = releases::of(state.control.view().desired.app(&name)?, version)?;
+    release.warnings = Some(warnings);
+    Ok((StatusCode::CREATED, Json(release)).into_response())
+}
+
+/// What a slug of this server says about itself.
+pub(super) async fn manifest(state: &State, id: SlugId) -> Result<Manifest, Failure> {
+    match state.store(move |store| store.manifest(id)).await? {
+        Err(StoreError::NotFound { .. }) => {
+            let hex = id.hex();
+            let message = format!(
+                "the slug {id} is not on this server: upload it with PUT /v1/slugs/{hex} first"
+            );
+            Err(Failure::invalid("slug_missing", message))
+        }
+        other => Ok(other?),
+    }
+}
+
+async fn of_slug(
+    state: &State,
+    app: &App,
+    slug: SlugId,
+    description: String,
+) -> Result<Prepared, Failure> {
+    let manifest = manifest(state, slug).await?;
+    let processes = hosted(&manifest)?;
+    let mut warnings = kind_warnings(&manifest);
+    let (config, first) = match app.newest() {
+        Some(newest) => (BTreeMap::clone(&newest.config), None),
+        // Defaults are for an app's beginning: later on, its owner's config is as it is.
+        None => (defaults(&manifest), Some(defaults(&manifest))),
+    };
+    warnings.extend(missing(&manifest, &config));
+    let mut formation = manifest.initial_formation();
+    formation.retain(|process, _| processes.contains_key(process));
+    let deploy = Deploy {
+        slug,
+        description: description.clone(),
+        config: first,
+        processes: processes.clone(),
+        formation,
+    };
+    let app = app.name.clone();
+    Ok(Prepared {
+        command: Command::Deploy { app, deploy },
+        slug,
+        manifest,
+        description,
+        config,
+        processes,
+        warnings,
+    })
+}
+
+async fn of_release(state: &State, app: &App, to: Version) -> Result<Prepared, Failure> {
+    let Some(old) = app.releases.get(&to) else {
+        let name = &app.name;
+        let message = format!("{name} has no release {to}, or not any more");
+        return Err(Failure::invalid("no_such_release", message));
+    };
+    let manifest = manifest(state, old.slug).await?;
+    let app = app.name.clone();
+    Ok(Prepared {
+        command: Command::Rollback { app, to },
+        slug: old.slug,
+        manifest,
+        description: format!("Rollback to {to}"),
+        config: BTreeMap::clone(&old.config),
+        processes: old.processes.clone(),
+        warnings: Vec::new(),
+    })
+}
+
+/// The process types that can be run here; `web` must be one of them.
+fn hosted(manifest: &Manifest) -> Result<BTreeMap<ProcessType, ProcessSpec>, Failure> {
+    if let Some((web, process)) = manifest.processes.iter().find(|(name, _)| name.is_web())
+        && process.kind != Kind::Handler
+    {
+        return Err(Failure::invalid(
+            "not_hosted",
+            format!(
+                "{web} is a {} component that listens on a port by itself, and this version runs HTTP \
+                 handlers only: export wasi:http/incoming-handler or wasi:http/handler",
+                process.world
+            ),
+        ));
+    }
+    let mut processes = manifest.specs();
+    processes.retain(|_, spec| spec.kind == Kind::Handler);
+    if processes.is_empty() {
+        let message =
+            "the slug has no web process: name one in its Procfile, web: path/to/app.wasm";
+        return Err(Failure::invalid("not_hosted", message));
+    }
+    Ok(processes)
+}
+
+/// What is said about process types that are not run here.
+pub(super) fn kind_warnings(manifest: &Manifest) -> Vec<String> {
+    let unhosted = manifest
+        .processes
+        .iter()
+        .filter(|(_, process)| process.kind != Kind::Handler);
+    unhosted
+        .map(|(name, _)| format!("{name} is not run: this version runs HTTP handlers only"))
+        .collect()
+}
+
+fn defaults(manifest: &Manifest) -> BTreeMap<String, String> {
+    let values = manifest.env.iter();
+    values
+        .filter_map(|(name, var)| Some((name.clone(), var.value.clone()?)))
+        .collect()
+}
+
+fn missing(manifest: &Manifest, config: &BTreeMap<String, String>) -> Vec<String> {
+    let needed = manifest.env.iter().filter(|(_, var)| var.required);
+    needed
+        .filter(|(name, _)| !config.contains_key(*name))
+        .map(|(name, _)| {
+            format!("the app needs the config var {name}: set it with `dyno config set {name}=…`")
+        })
+        .collect()
+}

@@ -1,0 +1,88 @@
+//! Slugs of this server.
+//!
+//! Owns how they are shown. Must not know how they are checked: that is the store's.
+
+use super::State;
+use super::caller::Caller;
+use super::error::Failure;
+use super::extract::{Path, Query};
+use super::page::{Page, Paging};
+use axum::Json;
+use axum::extract::State as With;
+use grid::name::SlugId;
+use serde::Serialize;
+use slugs::store::{Store, StoreError, Stored};
+use std::sync::Arc;
+use utoipa::ToSchema;
+
+/// A slug.
+#[derive(Serialize, ToSchema)]
+pub(super) struct Slug {
+    #[schema(pattern = "^sha256:[0-9a-f]{64}$")]
+    id: String,
+    /// Size of the file.
+    bytes: u64,
+}
+
+fn shown(stored: Stored) -> Slug {
+    Slug {
+        id: stored.id.to_string(),
+        bytes: stored.bytes,
+    }
+}
+
+impl State {
+    /// Has the store do something that blocks.
+    pub(super) async fn store<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Store) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<Result<T, StoreError>, Failure> {
+        let store = Arc::clone(&self.slugs);
+        let done = tokio::task::spawn_blocking(move || work(&store)).await;
+        // A store that panics has a fault of its own.
+        done.map_err(|_| Failure::internal())
+    }
+}
+
+/// Whether the caller may know that a slug is here: with a token for one app, only that app's.
+fn sees(caller: &Caller, slug: SlugId) -> bool {
+    let Some(app) = &caller.token.app else {
+        return true;
+    };
+    let app = caller.view.desired.apps.get(app);
+    app.is_some_and(|app| app.releases.values().any(|release| release.slug == slug))
+}
+
+/// All slugs
+#[utoipa::path(
+    get, path = "/v1/slugs", operation_id = "list_slugs", tag = "slugs", params(Paging),
+    responses((status = 200, description = "Slugs by id", body = Page<Slug>)),
+)]
+pub(super) async fn list(
+    With(state): With<State>,
+    caller: Caller,
+    Query(paging): Query<Paging>,
+) -> Result<Json<Page<Slug>>, Failure> {
+    let stored = state.store(Store::list).await??;
+    let seen = stored.into_iter().filter(|stored| sees(&caller, stored.id));
+    paging
+        .page(seen, |stored| stored.id.to_string(), shown)
+        .map(Json)
+}
+
+/// A slug
+#[utoipa::path(
+    get, path = "/v1/slugs/{slug}", operation_id = "show_slug", tag = "slugs",
+    responses((status = 200, description = "The slug is here", body = Slug)),
+)]
+pub(super) async fn show(
+    With(state): With<State>,
+    caller: Caller,
+    Path(id): Path<SlugId>,
+) -> Result<Json<Slug>, Failure> {
+    let seen = sees(&caller, id);
+    let stored = state.store(Store::list).await??;
+    let stored = stored.into_iter().find(|stored| seen && stored.id == id);
+    let stored = stored.ok_or(StoreError::NotFound { id })?;
+    Ok(Json(shown(stored)))
+}
