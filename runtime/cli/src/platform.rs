@@ -5,9 +5,9 @@
 //!
 //! | task | ends |
 //! |---|---|
-//! | reconciler | with its shutdown |
+//! | reconciler | with its shutdown, or when another one has taken over its ledger |
 //! | steps: reconciler → node, router | when the reconciler is gone |
-//! | reports: node → reconciler | when the reconciler or the node is gone |
+//! | reports: node → meter, reconciler | when the reconciler or the node is gone |
 //! | log events: reconciler → log | when the reconciler is gone |
 //!
 //! The channel of reports has no bound, since a dyno's end is reported from places that cannot
@@ -21,11 +21,12 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use control::ledger::Ledger;
+use control::usage::Recorder;
 use control::{Control, Options, Outputs};
 use dyno::compile::Compiler;
 use dyno::engine::{Allocation, Engines, POOL_DYNOS_MAX};
 use dyno::{Egress, Node, NodeConfig};
-use grid::name::{AppName, Generation, NodeId, Version};
+use grid::name::{AppName, Generation, Hostname, NodeId, Version};
 use grid::plan::{Inventory, Policy, Report, Route, Serve, Step};
 use grid::routing::backlog_max;
 use router::{Hosts, Limits, Router};
@@ -33,6 +34,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::{JoinHandle, JoinSet};
 
 use crate::logs::Logs;
+use crate::meter::Meter;
 use crate::seam::Handle;
 
 /// Memory that a node offers, in bytes: what its dynos may grow to, not what they use. Nothing is
@@ -51,6 +53,8 @@ pub(crate) struct Config<'a> {
     pub(crate) work: &'a Path,
     pub(crate) egress: Egress,
     pub(crate) hosts: Hosts,
+    /// Takes dyno time, where it is to be paid for.
+    pub(crate) usage: Option<Recorder>,
 }
 
 /// Reconciler, node and router of this process.
@@ -58,6 +62,7 @@ pub(crate) struct Platform {
     pub(crate) control: Control,
     pub(crate) router: Router<Handle>,
     published: watch::Receiver<Published>,
+    reconciler: JoinHandle<Result<(), control::RunError>>,
     log: JoinHandle<()>,
     tasks: JoinSet<()>,
 }
@@ -78,18 +83,23 @@ impl Platform {
             .context("the reconciler does not start")?;
         let (report, reports) = mpsc::unbounded_channel();
         let node = node(&id, &config, logs, report)?;
+        let meter = Meter::new(config.usage);
         let router = Router::new(config.hosts, Limits::default(), logs.of_router());
         let mut tasks = JoinSet::new();
         let Outputs {
             steps,
             logs: events,
         } = outputs;
-        tasks.spawn(async move {
-            let _ = reconciler.run().await;
-        });
+        let reconciler = tokio::spawn(reconciler.run());
         let (publish, published) = watch::channel(Published::new());
-        tasks.spawn(carry_out(steps, node, router.clone(), publish));
-        tasks.spawn(pass_on(reports, control.clone()));
+        let hands = Hands {
+            node,
+            router: router.clone(),
+            published: publish,
+            meter: meter.clone(),
+        };
+        tasks.spawn(hands.carry_out(steps));
+        tasks.spawn(pass_on(reports, control.clone(), meter));
         let log = tokio::spawn(log(events, logs.clone()));
         let inventory = Inventory::local(id, NODE_MEMORY_BYTES, POOL_DYNOS_MAX);
         control.report(Report::Node(inventory)).await?;
@@ -97,18 +107,19 @@ impl Platform {
             control,
             router,
             published,
+            reconciler,
             log,
             tasks,
         })
     }
 
-    /// Has requests of an app wait that is about to be deployed for the first time.
-    pub(crate) fn expect(&self, app: &AppName) {
+    /// Has requests of an app wait that is about to be deployed for the first time, or to come up again.
+    pub(crate) fn expect(&self, app: &AppName, hostnames: Vec<Hostname>) {
         let route = Route {
             app: app.clone(),
             // Below every one of the reconciler's.
             generation: Generation(0),
-            hostnames: Vec::new(),
+            hostnames,
             version: None,
             backlog_max: backlog_max(1),
             request_timeout: None,
@@ -124,6 +135,34 @@ impl Platform {
         let there = |published: &Published| published.get(app).is_some_and(|v| *v >= Some(version));
         // The sender is gone only when all is over.
         let _ = self.published.clone().wait_for(there).await;
+    }
+
+    /// A future that says `true` when every one of `apps` is published, or after `most` without them.
+    pub(crate) fn all_published(
+        &self,
+        apps: Vec<AppName>,
+        most: Duration,
+        ready: watch::Sender<bool>,
+    ) -> impl Future<Output = ()> + Send + use<> {
+        let mut published = self.published.clone();
+        async move {
+            let there = |published: &Published| {
+                let up = |app| published.get(app).is_some_and(Option::is_some);
+                apps.iter().all(up)
+            };
+            let all = tokio::time::timeout(most, published.wait_for(there));
+            let _ = all.await;
+            ready.send_replace(true);
+        }
+    }
+
+    /// Returns when the reconciler has ended, which it does not do by itself as long as all is well.
+    pub(crate) async fn ended(&mut self) -> anyhow::Error {
+        match (&mut self.reconciler).await {
+            Ok(Ok(())) => anyhow::anyhow!("the reconciler has ended"),
+            Ok(Err(why)) => anyhow::Error::new(why).context("the reconciler has ended"),
+            Err(panic) => anyhow::Error::new(panic).context("the reconciler has ended"),
+        }
     }
 
     /// Drains every dyno for `grace`, then ends everything.
@@ -173,37 +212,50 @@ fn compile_child() -> Result<Vec<OsString>> {
     Ok(vec![program.into_os_string(), crate::args::COMPILE.into()])
 }
 
-async fn carry_out(
-    mut steps: mpsc::Receiver<Step>,
+/// What the reconciler's steps are done with.
+struct Hands {
     node: Node,
     router: Router<Handle>,
     published: watch::Sender<Published>,
-) {
-    while let Some(step) = steps.recv().await {
-        match step {
-            Step::Publish { route } => {
-                let (app, version) = (route.app.clone(), route.version);
-                publish(&node, &router, route);
-                published.send_modify(|published| {
-                    published.insert(app, version);
-                });
+    meter: Meter,
+}
+
+impl Hands {
+    async fn carry_out(self, mut steps: mpsc::Receiver<Step>) {
+        while let Some(step) = steps.recv().await {
+            self.meter.step(&step);
+            match step {
+                Step::Publish { route } => self.publish(route),
+                Step::Withdraw { app } => {
+                    self.router.withdraw(&app);
+                    self.published.send_modify(|published| {
+                        published.remove(&app);
+                    });
+                }
+                step => self.node.step(step),
             }
-            step => node.step(step),
         }
+    }
+
+    fn publish(&self, route: Route) {
+        let (app, version) = (route.app.clone(), route.version);
+        let fresh = match &route.serve {
+            Serve::Dynos(keys) => keys.iter().filter_map(|key| self.node.take(key)).collect(),
+            Serve::Booting | Serve::Refuse(_) => Vec::new(),
+        };
+        // A stale route was overtaken by a newer one: nothing is lost.
+        let _ = self
+            .router
+            .publish(route, fresh.into_iter().map(Handle).collect());
+        self.published.send_modify(|published| {
+            published.insert(app, version);
+        });
     }
 }
 
-fn publish(node: &Node, router: &Router<Handle>, route: Route) {
-    let fresh = match &route.serve {
-        Serve::Dynos(keys) => keys.iter().filter_map(|key| node.take(key)).collect(),
-        Serve::Booting | Serve::Refuse(_) => Vec::new(),
-    };
-    // A stale route was overtaken by a newer one: nothing is lost.
-    let _ = router.publish(route, fresh.into_iter().map(Handle).collect());
-}
-
-async fn pass_on(mut reports: mpsc::UnboundedReceiver<Report>, control: Control) {
+async fn pass_on(mut reports: mpsc::UnboundedReceiver<Report>, control: Control, meter: Meter) {
     while let Some(report) = reports.recv().await {
+        meter.report(&report);
         if control.report(report).await.is_err() {
             return;
         }

@@ -212,10 +212,10 @@ fn accounts_for(stage: &Stage, written: usize, shown: impl Fn(&str) -> bool) {
     });
 }
 
-/// The number in `Error L11 (Tail buffer overflow) -> N lines dropped`.
+/// The number in `Error L11 (Tail buffer overflow) -> N lines were dropped`.
 fn dropped(line: &str) -> Option<usize> {
     let rest = line.split_once("Error L11 (Tail buffer overflow) -> ")?.1;
-    rest.strip_suffix(" lines dropped")?.parse().ok()
+    rest.strip_suffix(" lines were dropped")?.parse().ok()
 }
 
 #[test]

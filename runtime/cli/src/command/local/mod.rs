@@ -16,12 +16,12 @@ use grid::plan::Policy;
 use router::Hosts;
 use slugs::store::Store;
 use tokio::net::TcpListener;
-use tokio::signal::unix::{SignalKind, signal};
 
 use crate::args::Local;
 use crate::dirs::{self, RunFolder};
 use crate::logs::{self, Logs};
 use crate::platform::{Config, Platform};
+use crate::stop::{self, Stop};
 use crate::term;
 use app::App;
 use source::{Source, Target};
@@ -31,18 +31,11 @@ const STOP_GRACE: Duration = Duration::from_millis(300);
 /// What dynos have to end after that.
 const DRAIN_GRACE: Duration = Duration::from_millis(100);
 
-/// Passes of the scheduler between two looks at sockets. A guest that computes holds a thread for a
-/// millisecond a pass; the default of 61 would keep other apps' requests waiting for all of those.
-const EVENT_INTERVAL: u32 = 8;
-
 pub(crate) fn run(args: &Local) -> Result<()> {
     let target = Target::parse(&args.what, args)?;
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .event_interval(EVENT_INTERVAL)
-        .build()
-        .context("the runtime does not start")?;
-    let (logs, printer) = logs::start().context("the log thread does not start")?;
+    let runtime = stop::runtime()?;
+    let (logs, printer) =
+        logs::start(logs::To::Terminal).context("the log thread does not start")?;
     let done = runtime.block_on(serve(args, &target, logs));
     // What still blocks a thread, such as removing a dyno's files, gets a moment.
     runtime.shutdown_timeout(DRAIN_GRACE);
@@ -72,10 +65,11 @@ async fn serve(args: &Local, target: &Target, logs: Logs) -> Result<()> {
             loopback: Allow::Yes,
         },
         hosts: Hosts::AllTo(built.name.clone()),
+        usage: None,
     };
     let name = built.name.clone();
     let platform = Platform::start(config, &logs).await?;
-    platform.expect(&name);
+    platform.expect(&name, Vec::new());
     let server = platform
         .router
         .listen(listener)
@@ -145,37 +139,6 @@ async fn listen(port: u16) -> Result<TcpListener> {
     listener.with_context(|| {
         format!("cannot listen on port {port}: choose another one with -p, or -p 0 for any")
     })
-}
-
-/// Ctrl-C and SIGTERM.
-struct Stop {
-    interrupt: tokio::signal::unix::Signal,
-    terminate: tokio::signal::unix::Signal,
-}
-
-impl Stop {
-    fn new() -> Result<Stop> {
-        let on = |kind| signal(kind).context("signals cannot be handled");
-        Ok(Stop {
-            interrupt: on(SignalKind::interrupt())?,
-            terminate: on(SignalKind::terminate())?,
-        })
-    }
-
-    async fn asked(&mut self) {
-        tokio::select! {
-            _ = self.interrupt.recv() => {}
-            _ = self.terminate.recv() => {}
-        }
-    }
-
-    /// What `work` gives, or nothing if it is to stop first.
-    async fn or<T>(&mut self, work: impl Future<Output = T>) -> Option<T> {
-        tokio::select! {
-            done = work => Some(done),
-            () = self.asked() => None,
-        }
-    }
 }
 
 /// The absolute form of a path that exists.

@@ -1,0 +1,187 @@
+//! `dyno serve`: router, API and dynos of one server, until it is told to stop.
+//!
+//! Owns the order in which things start and end. Must not know routes of the API, nor decide anything.
+
+mod data;
+mod first;
+mod numbers;
+mod prune;
+mod settings;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use anyhow::{Context, Result};
+use control::api::{self, Parts};
+use control::ledger::{Ledger, Sqlite};
+use control::usage::{self, Recorder};
+use dyno::Egress;
+use grid::name::{AppName, ProcessType};
+use router::Hosts;
+use slugs::store::Store;
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+
+use crate::args::Serve;
+use crate::logs::{self, Logs};
+use crate::platform::{Config, Platform};
+use crate::stop::{self, Stop};
+use crate::term;
+use data::Data;
+use settings::Settings;
+
+/// What still blocks a thread at the end, such as removing a dyno's files, gets so long.
+const LAST_GRACE: Duration = Duration::from_secs(2);
+/// Apps that served when the server was stopped have so long to come up before it calls itself ready
+/// without them.
+const READY_MAX: Duration = Duration::from_secs(75);
+
+pub(crate) fn run(args: &Serve) -> Result<()> {
+    let settings = Settings::of(args)?;
+    let data = Data::open(&settings.data)?;
+    let runtime = stop::runtime()?;
+    let lines = control::logs::Logs::new();
+    let (logs, printer) =
+        logs::start(logs::To::Server(lines.clone())).context("the log thread does not start")?;
+    let done = runtime.block_on(serve(&settings, &data, &logs, lines));
+    drop(logs);
+    runtime.shutdown_timeout(LAST_GRACE);
+    printer.finish();
+    done
+}
+
+/// What lasts longer than one run.
+struct Kept {
+    ledger: Arc<dyn Ledger>,
+    usage: Recorder,
+    slugs: Arc<Store>,
+}
+
+impl Kept {
+    fn open(data: &Data) -> Result<Kept> {
+        let ledger = Sqlite::open(&data.ledger(), &data.key()).context("cannot open the ledger")?;
+        let usage = usage::Sqlite::open(&data.usage()).context("cannot open the usage records")?;
+        let usage = Recorder::open(Arc::new(usage), SystemTime::now())
+            .context("cannot read the usage records")?;
+        Ok(Kept {
+            ledger: Arc::new(ledger),
+            usage,
+            slugs: Arc::new(Store::open(&data.slugs())?),
+        })
+    }
+}
+
+async fn serve(
+    settings: &Settings,
+    data: &Data,
+    logs: &Logs,
+    lines: control::logs::Logs,
+) -> Result<()> {
+    let mut stop = Stop::new()?;
+    // Before anything is written: a port that is taken is no reason to start half.
+    let apps = listen(settings.listen, "--listen").await?;
+    let api = listen(settings.api, "--api").await?;
+    let kept = Kept::open(data)?;
+    let config = Config {
+        ledger: Arc::clone(&kept.ledger),
+        policy: settings.policy,
+        slugs: Arc::clone(&kept.slugs),
+        compiled: &data.compiled(),
+        work: &data.dynos(),
+        egress: Egress::default(),
+        hosts: Hosts::Named,
+        usage: Some(kept.usage.clone()),
+    };
+    let mut platform = Platform::start(config, logs).await?;
+    let (ready, is_ready) = watch::channel(false);
+    let mut tasks = JoinSet::new();
+    let served = expect_known(&platform);
+    let server = platform
+        .router
+        .listen(apps)
+        .context("the port cannot be used")?;
+    first::say(settings, server.address(), api.local_addr()?);
+    first::admin(&platform.control, api.local_addr()?).await?;
+    let parts = Parts {
+        control: platform.control.clone(),
+        slugs: Arc::clone(&kept.slugs),
+        logs: lines,
+        usage: kept.usage.clone(),
+        settings: api_settings(settings, server.address().port())?,
+        ready: is_ready,
+        metrics: numbers(&platform),
+    };
+    let (end, ends) = watch::channel(false);
+    let usage_ends = ends.clone();
+    let state = api::State::new(parts);
+    let api = tokio::spawn(async move { api::serve(api, state, ended(ends)).await });
+    let usage = tokio::spawn(kept.usage.clone().run(ended(usage_ends), |error| {
+        let error = anyhow::Error::new(error);
+        term::warning(&format!("dyno time is not written down: {error:#}"));
+    }));
+    tasks.spawn(prune::prune(kept.slugs, platform.control.clone()));
+    tasks.spawn(platform.all_published(served, READY_MAX, ready.clone()));
+    let done = tokio::select! {
+        () = stop.asked() => Ok(()),
+        error = platform.ended() => Err(error),
+    };
+    // Not before, or it would be ready again.
+    tasks.shutdown().await;
+    ready.send_replace(false);
+    term::note(
+        "Stopping",
+        "running requests have their time to finish; again to end at once",
+    );
+    let ending = async {
+        server.close(settings.grace).await;
+        platform.stop(settings.grace).await;
+        let _ = end.send(true);
+        let _ = tokio::join!(api, usage);
+    };
+    tokio::select! {
+        () = ending => {}
+        () = stop.asked() => {}
+    }
+    done
+}
+
+fn api_settings(settings: &Settings, public_port: u16) -> Result<api::Settings> {
+    Ok(api::Settings {
+        domain: settings.domain.parse().context("the domain")?,
+        public_https: false,
+        public_port,
+        prices: settings.prices,
+    })
+}
+
+fn numbers(platform: &Platform) -> api::MoreMetrics {
+    let router = platform.router.clone();
+    Arc::new(move |out| numbers::write(&router, out))
+}
+
+async fn listen(address: SocketAddr, flag: &str) -> Result<TcpListener> {
+    let listener = TcpListener::bind(address).await;
+    listener.with_context(|| {
+        format!("cannot listen on {address}: is another server there? Choose another with {flag}")
+    })
+}
+
+async fn ended(mut end: watch::Receiver<bool>) {
+    // The sender is gone only when all is over.
+    let _ = end.wait_for(|end| *end).await;
+}
+
+/// Has requests wait for the apps that served before; returns these apps.
+fn expect_known(platform: &Platform) -> Vec<AppName> {
+    let view = platform.control.view();
+    let apps = view.desired.apps.values();
+    let serving = apps.filter(|app| app.serving.is_some() && app.count(&ProcessType::web()) > 0);
+    serving
+        .map(|app| {
+            platform.expect(&app.name, app.hostnames.iter().cloned().collect());
+            app.name.clone()
+        })
+        .collect()
+}

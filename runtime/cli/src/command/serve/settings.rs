@@ -1,0 +1,243 @@
+//! What the operator set: flags win over the file of `--config`, which wins over the defaults.
+//!
+//! Owns the file's form and the defaults. Must not know what a setting brings about.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use grid::name::Hostname;
+use grid::plan::Policy;
+use grid::usage::Prices;
+use serde::Deserialize;
+
+use crate::args::{Price, Serve, Span};
+use crate::dirs;
+
+/// Where apps answer.
+const LISTEN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 8080);
+/// Where the API answers.
+const API: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 8081);
+/// Under which apps have their names: browsers and most resolvers send all of `*.localhost` here.
+const DOMAIN: &str = "localhost";
+/// A handler dyno without requests gives its memory back after this.
+const IDLE_AFTER: Duration = Duration::from_secs(30 * 60);
+/// What running requests have to finish when the server is stopped.
+const GRACE: Duration = Duration::from_secs(30);
+/// Longest grace: whoever stops a server does not wait for ever.
+const GRACE_MAX: Duration = Duration::from_secs(600);
+/// Longer times than this are slips of the finger.
+const SPAN_MAX: Duration = Duration::from_secs(365 * 24 * 3_600);
+/// Releases kept, at most; the flag has the same bound.
+const RELEASES_KEPT_MAX: u32 = 1_000;
+/// The file, at most, in bytes.
+const FILE_BYTES_MAX: u64 = 64 * 1024;
+
+/// A server's settings, checked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Settings {
+    pub(super) data: PathBuf,
+    pub(super) listen: SocketAddr,
+    pub(super) api: SocketAddr,
+    pub(super) domain: String,
+    pub(super) policy: Policy,
+    pub(super) prices: Prices,
+    pub(super) grace: Duration,
+}
+
+/// The file as typed.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+struct Raw {
+    data: Option<PathBuf>,
+    listen: Option<SocketAddr>,
+    api: Option<SocketAddr>,
+    domain: Option<String>,
+    keep_releases: Option<u32>,
+    idle_after: Option<String>,
+    cycle: Option<String>,
+    price: Option<PriceText>,
+    free_dynos: Option<u32>,
+    grace: Option<String>,
+}
+
+/// A price may stand with or without quotes.
+#[derive(Debug, Deserialize)]
+#[serde(untagged)]
+enum PriceText {
+    Text(String),
+    Number(f64),
+    Whole(u64),
+}
+
+impl Settings {
+    /// The settings of a command line.
+    pub(super) fn of(args: &Serve) -> Result<Settings> {
+        let raw = match &args.config {
+            Some(path) => read(path)
+                .with_context(|| format!("cannot use the settings in {}", path.display()))?,
+            None => Raw::default(),
+        };
+        merge(args, raw)
+    }
+}
+
+fn read(path: &Path) -> Result<Raw> {
+    let bytes = std::fs::metadata(path)?.len();
+    if bytes > FILE_BYTES_MAX {
+        bail!("it has {bytes} bytes, and settings have {FILE_BYTES_MAX} at most");
+    }
+    Ok(toml::from_str(&std::fs::read_to_string(path)?)?)
+}
+
+fn merge(args: &Serve, raw: Raw) -> Result<Settings> {
+    let data = match args.data.clone().or(raw.data) {
+        Some(data) => std::path::absolute(&data)
+            .with_context(|| format!("cannot tell where {} is", data.display()))?,
+        None => dirs::data()?,
+    };
+    let file_span = |text: Option<String>, name| text.map(|text| span(&text, name)).transpose();
+    let idle = args.idle_after.or(file_span(raw.idle_after, "idle-after")?);
+    let cycle = args.cycle.or(file_span(raw.cycle, "cycle")?);
+    let kept = args.keep_releases.or(raw.keep_releases);
+    Ok(Settings {
+        data,
+        listen: args.listen.or(raw.listen).unwrap_or(LISTEN),
+        api: args.api.or(raw.api).unwrap_or(API),
+        domain: domain(args.domain.clone().or(raw.domain))?,
+        policy: Policy {
+            idle_after: time(idle.unwrap_or(Span::After(IDLE_AFTER)), "idle-after")?,
+            cycle_after: time(cycle.unwrap_or(Span::Off), "cycle")?,
+            releases_kept: releases_kept(kept)?,
+        },
+        prices: prices(args, raw.price, raw.free_dynos)?,
+        grace: grace(args.grace, raw.grace.as_deref())?,
+    })
+}
+
+fn span(text: &str, name: &str) -> Result<Span> {
+    Span::from_str(text).map_err(|why| anyhow::anyhow!("{name} = {text:?}: {why}"))
+}
+
+fn time(span: Span, name: &str) -> Result<Option<Duration>> {
+    match span {
+        Span::Off => Ok(None),
+        Span::After(time) if time.is_zero() => bail!("{name} must be longer than nothing, or off"),
+        Span::After(time) if time > SPAN_MAX => bail!("{name} is more than a year: write off"),
+        Span::After(time) => Ok(Some(time)),
+    }
+}
+
+/// Every app's own host name is made of it, so it must be one itself.
+fn domain(text: Option<String>) -> Result<String> {
+    let text = text.unwrap_or_else(|| DOMAIN.to_owned());
+    let sample: Result<Hostname, _> = format!("app.{text}").parse();
+    sample.with_context(|| {
+        format!("{text:?} is not a domain under which apps can have names: write example.com")
+    })?;
+    Ok(text.to_ascii_lowercase())
+}
+
+fn releases_kept(kept: Option<u32>) -> Result<usize> {
+    match kept {
+        None => Ok(Policy::default().releases_kept),
+        Some(kept) if (1..=RELEASES_KEPT_MAX).contains(&kept) => Ok(kept as usize),
+        Some(kept) => bail!("keep-releases is {kept}: write 1 to {RELEASES_KEPT_MAX}"),
+    }
+}
+
+fn prices(args: &Serve, price: Option<PriceText>, free: Option<u32>) -> Result<Prices> {
+    let default = Prices::default();
+    let file = price.map(|price| match price {
+        PriceText::Text(text) => text,
+        PriceText::Number(number) => number.to_string(),
+        PriceText::Whole(number) => number.to_string(),
+    });
+    let file = file.map(|text| {
+        Price::from_str(&text).map_err(|why| anyhow::anyhow!("price = {text:?}: {why}"))
+    });
+    let price = args.price.or(file.transpose()?);
+    Ok(Prices {
+        free_dynos: args.free_dynos.or(free).unwrap_or(default.free_dynos),
+        micros_per_hour: price.map_or(default.micros_per_hour, |price| price.0),
+    })
+}
+
+fn grace(flag: Option<Duration>, file: Option<&str>) -> Result<Duration> {
+    let file = file.map(|text| {
+        humantime::parse_duration(text).with_context(|| format!("grace = {text:?}: write 30s"))
+    });
+    let grace = flag.or(file.transpose()?).unwrap_or(GRACE);
+    if grace > GRACE_MAX {
+        bail!(
+            "grace is {}, and at most {}",
+            humantime::format_duration(grace),
+            humantime::format_duration(GRACE_MAX)
+        );
+    }
+    Ok(grace)
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+    use crate::args::{Args, Command};
+
+    fn settings(words: &str, file: &str) -> Result<Settings> {
+        let words = format!("dyno serve --data /data {words}");
+        let words = words.split_whitespace();
+        let Command::Serve(args) = Args::try_parse_from(words)?.command else {
+            unreachable!("it says serve");
+        };
+        merge(&args, toml::from_str(file)?)
+    }
+
+    #[test]
+    fn without_anything_it_serves_this_machine() {
+        let settings = settings("", "").expect("settings");
+        assert_eq!(settings.listen.to_string(), "127.0.0.1:8080");
+        assert_eq!(settings.api.to_string(), "127.0.0.1:8081");
+        assert_eq!(settings.domain, "localhost");
+        assert_eq!(settings.policy.idle_after, Some(IDLE_AFTER));
+        assert_eq!(settings.policy.cycle_after, None);
+        assert_eq!(settings.prices, Prices::default());
+    }
+
+    #[test]
+    fn flags_win_over_the_file() {
+        let file = "listen = \"0.0.0.0:80\"\nidle-after = \"off\"\nprice = 0.5\nfree-dynos = 0\nkeep-releases = 3\n";
+        let settings = settings("--listen 127.0.0.1:1234 --cycle 24h", file).expect("settings");
+        assert_eq!(settings.listen.to_string(), "127.0.0.1:1234");
+        assert_eq!(settings.policy.idle_after, None);
+        assert_eq!(
+            settings.policy.cycle_after,
+            Some(Duration::from_secs(86_400))
+        );
+        assert_eq!(settings.policy.releases_kept, 3);
+        let prices = Prices {
+            free_dynos: 0,
+            micros_per_hour: 500_000,
+        };
+        assert_eq!(settings.prices, prices);
+    }
+
+    #[test]
+    fn what_is_wrong_is_named() {
+        for (file, named) in [
+            ("lisen = \"0.0.0.0:80\"", "lisen"),
+            ("idle-after = \"soon\"", "idle-after"),
+            ("idle-after = \"0s\"", "idle-after"),
+            ("keep-releases = 0", "keep-releases"),
+            ("price = \"cheap\"", "price"),
+            ("grace = \"2h\"", "grace"),
+            ("domain = \"not a domain\"", "not a domain"),
+        ] {
+            let error = settings("", file).expect_err(file);
+            assert!(format!("{error:#}").contains(named), "{file}: {error:#}");
+        }
+    }
+}
