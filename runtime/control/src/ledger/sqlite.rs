@@ -14,6 +14,7 @@ use crate::seal::{Key, Sealer};
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use rusqlite::Connection;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::Arc;
 use std::thread::JoinHandle;
@@ -36,9 +37,9 @@ pub struct Sqlite {
     thread: Option<JoinHandle<()>>,
 }
 
-/// The thread is gone.
+/// A job was not done, or not to its end.
 #[derive(Debug, thiserror::Error)]
-#[error("the ledger's thread has ended")]
+#[error("the ledger's thread gave up")]
 struct Ended;
 
 impl Sqlite {
@@ -58,7 +59,9 @@ impl Sqlite {
         let thread = thread
             .spawn(move || {
                 while let Some(job) = queue.blocking_recv() {
-                    job(&mut connection);
+                    // A job that panics rolls its transaction back, and whoever asked learns that nobody
+                    // knows what came of it. The next one finds the file as it should be.
+                    let _ = catch_unwind(AssertUnwindSafe(|| job(&mut connection)));
                 }
             })
             .map_err(|source| OpenError::Io {
@@ -184,3 +187,6 @@ impl Ledger for Sqlite {
         self.last.subscribe()
     }
 }
+
+#[cfg(all(test, feature = "failpoints"))]
+mod tests;
