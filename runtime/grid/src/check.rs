@@ -8,7 +8,7 @@ mod routes;
 
 use crate::desired::Desired;
 use crate::observed::Observed;
-use crate::plan::{Plan, Policy, Step, plan};
+use crate::plan::{Plan, Policy, Step, plan, plan_every_app};
 use crate::time::Time;
 use std::fmt;
 
@@ -190,7 +190,7 @@ pub fn checked_plan(
     };
     let mut found = violations(&case);
     let again = match depth {
-        Depth::All => plan(desired, observed, policy, now),
+        Depth::All => plan_every_app(desired, observed, policy, now),
         Depth::OnePlan => made.clone(),
     };
     // Nothing was done where there was nothing to do: the next plan is this one again.

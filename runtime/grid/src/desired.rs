@@ -151,6 +151,19 @@ impl Desired {
         app.ok_or_else(|| Misfit::NoSuchApp(name.clone()))
     }
 
+    /// What is asked for of these apps.
+    pub(crate) fn part(&self, apps: &BTreeSet<AppName>) -> Desired {
+        let apps = apps.iter().filter_map(|app| self.apps.get_key_value(app));
+        Desired {
+            apps: apps
+                .map(|(name, app)| (name.clone(), Arc::clone(app)))
+                .collect(),
+            destroyed: self.destroyed.clone(),
+            nodes: self.nodes.clone(),
+            reconcilers: self.reconcilers,
+        }
+    }
+
     /// Whether the ledger tells of a dyno's app: there is one, or there was and it was destroyed.
     pub fn tells_of(&self, dyno: &DynoKey) -> bool {
         let destroyed = self.destroyed.get(&dyno.app);

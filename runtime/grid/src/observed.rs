@@ -127,6 +127,13 @@ pub struct Change {
 }
 
 impl Node {
+    fn without_releases(&self) -> Node {
+        Node {
+            releases: BTreeMap::new(),
+            ..*self
+        }
+    }
+
     /// Whether it has said nothing for so long that it is taken for dead.
     pub fn silent(&self, now: Time) -> bool {
         self.dead_at().is_some_and(|at| now >= at)
@@ -179,10 +186,7 @@ impl Observed {
     ) -> impl Iterator<Item = (&'a DynoKey, &'a Dyno)> + use<'a> {
         let first = DynoKey {
             app: app.clone(),
-            dyno: DynoId {
-                process: crate::name::ProcessType::lowest(),
-                index: 0,
-            },
+            dyno: DynoId::lowest(),
             run: Run(0),
         };
         let app = app.clone();
@@ -203,6 +207,46 @@ impl Observed {
             run,
         };
         self.dynos.range(key(Run(0))..=key(Run(u64::MAX)))
+    }
+
+    /// What is known of these apps, and of all nodes as far as they have to do with them.
+    pub(crate) fn part(&self, apps: &BTreeSet<AppName>) -> Observed {
+        let nodes = self.nodes.iter().map(|(id, node)| {
+            let releases = apps.iter().flat_map(|app| {
+                let own = node.releases_of(app);
+                own.map(move |(version, fetch)| ((app.clone(), version), fetch.clone()))
+            });
+            let part = Node {
+                releases: releases.collect(),
+                ..node.without_releases()
+            };
+            (id.clone(), part)
+        });
+        let dynos = apps.iter().flat_map(|app| self.dynos_of(app));
+        let crashes = apps.iter().flat_map(|app| self.crashes_of(app));
+        let routes = apps.iter().filter_map(|app| self.routes.get_key_value(app));
+        Observed {
+            nodes: nodes.collect(),
+            dynos: dynos.map(|(k, d)| (k.clone(), d.clone())).collect(),
+            crashes: crashes.map(|(k, h)| (k.clone(), h.clone())).collect(),
+            routes: routes.map(|(k, r)| (k.clone(), r.clone())).collect(),
+            withdrawn: self.withdrawn.clone(),
+            buried: BTreeSet::new(),
+            ..*self
+        }
+    }
+
+    fn crashes_of<'a>(
+        &'a self,
+        app: &'a AppName,
+    ) -> impl Iterator<Item = (&'a Slot, &'a History)> + use<'a> {
+        let first = Slot {
+            app: app.clone(),
+            dyno: DynoId::lowest(),
+            version: Version::FIRST,
+        };
+        let crashes = self.crashes.range(first..);
+        crashes.take_while(move |(slot, _)| slot.app == *app)
     }
 
     /// Whether anything of an app is there: a dyno, or a release on a node.

@@ -2,7 +2,7 @@
 //!
 //! Owns what is to be done next, and in which order. Must not know how a step is done.
 //!
-//! A plan is made on a copy of what is known: each step that is chosen is noted there as issued, and what
+//! A plan is made on a copy of what is known of the apps that may need something: each step that is chosen is noted there as issued, and what
 //! follows is decided on that. So a plan that was carried out in full leaves nothing to do.
 //!
 //! No phase of a deploy is stored anywhere. What is to be done follows from the release that should
@@ -16,10 +16,12 @@ mod place;
 mod policy;
 mod preview;
 mod promote;
+mod quiet;
 mod report;
 mod retire;
 mod route;
 mod step;
+mod survey;
 mod wind_down;
 
 pub use policy::{Policy, RELEASES_KEPT};
@@ -33,9 +35,10 @@ use crate::name::{AppName, DynoId, NodeId, Version};
 use crate::observed::Observed;
 use crate::time::Time;
 use draft::Draft;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::time::Duration;
+use survey::{Room, Scene, Survey};
 
 /// What a dyno has to finish its work in when it is no longer wanted; then it is stopped (R12).
 pub const DRAIN_GRACE: Duration = Duration::from_secs(30);
@@ -132,26 +135,71 @@ const ROUNDS_MAX: usize = 16;
 
 /// What is to be done at `now`. The same inputs give the same plan.
 pub fn plan(desired: &Desired, observed: &Observed, policy: &Policy, now: Time) -> Plan {
-    let mut draft = Draft::new(desired, observed, policy, now);
+    make(desired, observed, policy, now, Survey::of)
+}
+
+/// As [`plan`], which passes over apps for which it sees at a glance that there is nothing to do. Here none
+/// is: slower, and what the other is checked against.
+pub fn plan_every_app(desired: &Desired, observed: &Observed, policy: &Policy, now: Time) -> Plan {
+    make(desired, observed, policy, now, |scene, _| {
+        Survey::of_all(scene)
+    })
+}
+
+fn make(
+    desired: &Desired,
+    observed: &Observed,
+    policy: &Policy,
+    now: Time,
+    look: impl Fn(Scene<'_>, &BTreeMap<NodeId, Room>) -> Survey,
+) -> Plan {
+    let (live, blind) = hearing(desired, observed, now);
+    let scene = Scene {
+        desired,
+        observed,
+        policy,
+        now,
+        live: &live,
+    };
+    // What is said by few, or before all have spoken, may be missing something: no glance is to be trusted.
+    let wary = blind || settles_at(desired, observed, now).is_some();
+    let look = |scene: Scene<'_>, used: &BTreeMap<NodeId, Room>| match wary {
+        true => Survey::of_all(scene),
+        false => look(scene, used),
+    };
+    let first = look(scene, &BTreeMap::new());
+    let mut draft = Draft::new(scene, blind, &first);
+    draft.begin_round(&first.busy, &[&first]);
+    round(&mut draft, &first.busy);
     // What one app takes bears on the others, before it as well as behind it: so it goes round until
     // there is nothing left to choose.
-    for _ in 0..ROUNDS_MAX {
-        let steps = draft.begin_round();
-        round(&mut draft);
-        if draft.steps() == steps {
-            break;
-        }
+    let (mut before, mut rounds) = (0, 1);
+    while draft.steps() > before && rounds < ROUNDS_MAX {
+        (before, rounds) = (draft.steps(), rounds + 1);
+        let next = look(draft.scene(), &first.used);
+        draft.begin_round(&next.busy, &[&first, &next]);
+        round(&mut draft, &next.busy);
     }
     draft.finish()
 }
 
-fn round(draft: &mut Draft) {
-    if settling(draft) {
+/// The nodes that are not silent, and whether most are, so that silence proves nothing.
+fn hearing(desired: &Desired, observed: &Observed, now: Time) -> (BTreeSet<NodeId>, bool) {
+    let speaking = observed.nodes.iter().filter(|(_, node)| !node.silent(now));
+    let live: BTreeSet<NodeId> = speaking.map(|(id, _)| id.clone()).collect();
+    let known: BTreeSet<&NodeId> = observed.nodes.keys().chain(&desired.nodes).collect();
+    let blind = live.len() * 2 < known.len();
+    (live, blind)
+}
+
+fn round(draft: &mut Draft, busy: &BTreeSet<AppName>) {
+    if let Some(until) = settles_at(&draft.desired, &draft.observed, draft.now) {
+        draft.wake(until);
+        draft.notes.insert(Note::Settling);
         return;
     }
     watch_nodes(draft);
-    let apps: Vec<AppName> = draft.desired.apps.keys().cloned().collect();
-    for app in &apps {
+    for app in busy {
         plan_app(draft, app);
     }
     leave::leave(draft);
@@ -177,20 +225,12 @@ fn plan_app(draft: &mut Draft, app: &AppName) {
 }
 
 /// A reconciler that has just started knows its nodes from the ledger and waits a moment for them, or it
-/// would start again what already runs.
-fn settling(draft: &mut Draft) -> bool {
-    let until = draft.observed.since + SETTLE;
-    let missing = draft
-        .desired
-        .nodes
-        .iter()
-        .any(|node| !draft.observed.nodes.contains_key(node));
-    let settling = missing && draft.now < until;
-    if settling {
-        draft.wake(until);
-        draft.notes.insert(Note::Settling);
-    }
-    settling
+/// would start again what already runs. Until when, if it still does.
+fn settles_at(desired: &Desired, observed: &Observed, now: Time) -> Option<Time> {
+    let until = observed.since + SETTLE;
+    let mut known = desired.nodes.iter();
+    let missing = known.any(|node| !observed.nodes.contains_key(node));
+    (missing && now < until).then_some(until)
 }
 
 fn watch_nodes(draft: &mut Draft) {

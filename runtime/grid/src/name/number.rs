@@ -16,6 +16,16 @@ pub struct DynoId {
     pub index: u32,
 }
 
+impl DynoId {
+    /// Sorts before every other: where a range over an app's dynos begins. It names no dyno.
+    pub(crate) fn lowest() -> Self {
+        DynoId {
+            process: ProcessType::lowest(),
+            index: 0,
+        }
+    }
+}
+
 /// Text that is no [`DynoId`].
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum DynoIdError {

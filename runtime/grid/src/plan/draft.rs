@@ -1,7 +1,8 @@
-//! A plan in the making: a copy of what is known, and the steps chosen so far.
+//! A plan in the making: a copy of what is known of busy apps, and the steps chosen so far.
 //!
 //! Owns the room on nodes and which nodes are to be believed dead. Must not know any phase of planning.
 
+use super::survey::{self, Room, Scene, Survey};
 use super::{Note, Plan, Policy, Step};
 use crate::desired::Desired;
 use crate::name::{AppName, DynoId, DynoKey, Generation, NodeId, Run, Version};
@@ -12,7 +13,6 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// A place on a node for a dyno that cannot start yet, since the node has no slug.
 pub(super) struct Reserved {
-    pub(super) app: AppName,
     pub(super) dyno: DynoId,
     pub(super) version: Version,
     pub(super) node: NodeId,
@@ -25,37 +25,35 @@ pub(super) struct Draft {
     pub(super) now: Time,
     /// Nodes that can be asked for something.
     pub(super) live: BTreeSet<NodeId>,
+    /// Apps of which nodes have something, and which are not there.
+    pub(super) strays: BTreeSet<AppName>,
     /// Whether most nodes are silent, so that silence proves nothing.
     pub(super) blind: bool,
-    pub(super) reserved: Vec<Reserved>,
+    /// By app.
+    pub(super) reserved: BTreeMap<AppName, Vec<Reserved>>,
     /// Dynos that make room for others and so count as gone already.
     pub(super) victims: BTreeSet<DynoKey>,
     /// Places that no node may take a dyno for.
     pub(super) no_room: BTreeSet<(AppName, DynoId, Version)>,
     pub(super) notes: BTreeSet<Note>,
-    used: BTreeMap<NodeId, (u64, u32)>,
+    used: BTreeMap<NodeId, Room>,
     steps: Vec<Step>,
     wake_at: Option<Time>,
 }
 
 impl Draft {
-    pub(super) fn new(desired: &Desired, observed: &Observed, policy: &Policy, now: Time) -> Self {
-        let speaking = observed.nodes.iter().filter(|(_, node)| !node.silent(now));
-        let live: BTreeSet<NodeId> = speaking.map(|(id, _)| id.clone()).collect();
-        let known = observed
-            .nodes
-            .keys()
-            .chain(&desired.nodes)
-            .collect::<BTreeSet<_>>()
-            .len();
+    /// Of the apps that a survey found busy.
+    pub(super) fn new(scene: Scene<'_>, blind: bool, survey: &Survey) -> Self {
+        let strays = &survey.strays;
         Draft {
-            blind: live.len() * 2 < known,
-            desired: desired.clone(),
-            observed: observed.clone(),
-            policy: *policy,
-            now,
-            live,
-            reserved: Vec::new(),
+            blind,
+            desired: scene.desired.part(&survey.busy),
+            observed: scene.observed.part(&(&survey.busy | strays)),
+            policy: *scene.policy,
+            now: scene.now,
+            live: scene.live.clone(),
+            strays: strays.clone(),
+            reserved: BTreeMap::new(),
             victims: BTreeSet::new(),
             no_room: BTreeSet::new(),
             notes: BTreeSet::new(),
@@ -65,20 +63,37 @@ impl Draft {
         }
     }
 
-    /// Keeps the steps, and forgets what else was found: it may be otherwise after them.
-    pub(super) fn begin_round(&mut self) -> usize {
+    /// What is known by now, for another survey.
+    pub(super) fn scene(&self) -> Scene<'_> {
+        Scene {
+            desired: &self.desired,
+            observed: &self.observed,
+            policy: &self.policy,
+            now: self.now,
+            live: &self.live,
+        }
+    }
+
+    /// Keeps the steps, and forgets what else was found: it may be otherwise after them. `passed` are the
+    /// surveys that found the apps that are not to be planned in this round.
+    pub(super) fn begin_round(&mut self, busy: &BTreeSet<AppName>, passed: &[&Survey]) {
         self.used.clear();
-        for dyno in self.observed.dynos.values() {
-            let (memory, count) = self.used.entry(dyno.node.clone()).or_default();
-            *memory = memory.saturating_add(dyno.memory_bytes);
-            *count += 1;
+        self.wake_at = None;
+        for survey in passed {
+            self.wake_at = survey::earlier(self.wake_at, survey.wake_at);
+            for (node, room) in &survey.used {
+                survey::take_room(&mut self.used, node, *room);
+            }
+        }
+        for app in busy.iter().chain(&self.strays) {
+            for (_, dyno) in self.observed.dynos_of(app) {
+                survey::take_room(&mut self.used, &dyno.node, (dyno.memory_bytes, 1));
+            }
         }
         self.reserved.clear();
         self.victims.clear();
         self.no_room.clear();
         self.notes.clear();
-        self.wake_at = None;
-        self.steps()
     }
 
     /// How many steps are chosen.
@@ -132,9 +147,7 @@ impl Draft {
     }
 
     pub(super) fn take_room(&mut self, node: &NodeId, memory_bytes: u64) {
-        let (memory, count) = self.used.entry(node.clone()).or_default();
-        *memory = memory.saturating_add(memory_bytes);
-        *count += 1;
+        survey::take_room(&mut self.used, node, (memory_bytes, 1));
     }
 
     /// The live nodes as places for a dyno of a release, as if `without` were gone already.

@@ -60,9 +60,9 @@ impl Homes {
                 homes.add(id.index, &keeper.node);
             }
         }
-        let mine = draft.reserved.iter().filter(|reserved| {
-            reserved.app == app.name
-                && reserved.version == release.version
+        let mine = draft.reserved.get(&app.name).into_iter().flatten();
+        let mine = mine.filter(|reserved| {
+            reserved.version == release.version
                 && reserved.dyno.process == *process
                 && Some(reserved.dyno.index) != without
         });
@@ -162,8 +162,8 @@ pub(super) fn start_on(
         .get(&id.process)
         .map_or(0, |s| s.limits.memory_bytes);
     draft.take_room(&node, memory_bytes);
-    draft.reserved.push(Reserved {
-        app: app.name.clone(),
+    let reserved = draft.reserved.entry(app.name.clone()).or_default();
+    reserved.push(Reserved {
         dyno: id.clone(),
         version: release.version,
         node: node.clone(),
@@ -189,10 +189,7 @@ fn make_room(draft: &mut Draft, app: &App, release: &Release, id: &DynoId, homes
         .observed
         .dynos_of(&app.name)
         .any(|(_, dyno)| dyno.state == State::Starting && dyno.version == release.version);
-    let fetching = draft
-        .reserved
-        .iter()
-        .any(|reserved| reserved.app == app.name);
+    let fetching = draft.reserved.contains_key(&app.name);
     if starting || fetching || draft.room_is_coming() || !draft.victims.is_empty() {
         return;
     }

@@ -12,7 +12,7 @@ use std::collections::BTreeSet;
 /// left alone: it may be that it is the ledger that is missing something.
 pub(super) fn leave(draft: &mut Draft) {
     withdraw(draft);
-    for app in strays(draft) {
+    for app in draft.strays.clone() {
         if draft.desired.destroyed.contains_key(&app) {
             end_dynos(draft, &app);
             forget(draft, &app);
@@ -33,16 +33,6 @@ fn withdraw(draft: &mut Draft) {
     for app in untold {
         draft.push(Step::Withdraw { app });
     }
-}
-
-/// Apps of which nodes have something, and which are not there.
-fn strays(draft: &Draft) -> BTreeSet<AppName> {
-    let dynos = draft.observed.dynos.keys().map(|key| &key.app);
-    let nodes = draft.observed.nodes.values();
-    let releases = nodes.flat_map(|node| node.releases.keys().map(|(app, _)| app));
-    let strays = dynos.chain(releases);
-    let strays = strays.filter(|app| !draft.desired.apps.contains_key(*app));
-    strays.cloned().collect()
 }
 
 fn end_dynos(draft: &mut Draft, app: &AppName) {

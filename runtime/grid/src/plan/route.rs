@@ -27,7 +27,7 @@ pub(super) fn publish_version(draft: &mut Draft, app: &App, version: Option<Vers
         generation: known.map_or(draft.next_generation(), |known| known.generation),
         hostnames: app.hostnames.iter().cloned().collect(),
         version,
-        backlog_max: routing::backlog_max(app.open(&ProcessType::web())),
+        backlog_max: backlog_max(app),
         request_timeout: request_timeout(app, version),
         idle_after: app.settings.idle_after.after(draft.policy.idle_after),
         serve: serve(draft, app, version),
@@ -38,8 +38,12 @@ pub(super) fn publish_version(draft: &mut Draft, app: &App, version: Option<Vers
     }
 }
 
+pub(super) fn backlog_max(app: &App) -> u32 {
+    routing::backlog_max(app.open(&ProcessType::web()))
+}
+
 /// The app's own time for a response, or that of the release's web dynos.
-fn request_timeout(app: &App, version: Option<Version>) -> Option<Duration> {
+pub(super) fn request_timeout(app: &App, version: Option<Version>) -> Option<Duration> {
     let own = app.settings.request_timeout;
     own.or_else(|| {
         let web = shown(app, version)?.processes.get(&ProcessType::web())?;

@@ -1,0 +1,267 @@
+//! Which apps have to be planned at all.
+//!
+//! Owns the one pass over everything that is known, in order of app and without a copy. Must not choose a
+//! step: an app that is passed over is one for which there is none, see `quiet`.
+
+use super::Policy;
+use super::quiet::{Known, Quiet, quiet};
+use crate::desired::{App, Desired};
+use crate::name::{AppName, DynoKey, NodeId, Version};
+use crate::observed::{Dyno, Fetch, Observed};
+use crate::plan::Route;
+use crate::time::Time;
+use std::collections::{BTreeMap, BTreeSet};
+use std::iter::Peekable;
+
+/// Memory in bytes, and a number of dynos.
+pub(super) type Room = (u64, u32);
+
+/// What is known, and under what it is judged.
+#[derive(Clone, Copy)]
+pub(super) struct Scene<'a> {
+    pub(super) desired: &'a Desired,
+    pub(super) observed: &'a Observed,
+    pub(super) policy: &'a Policy,
+    pub(super) now: Time,
+    /// Nodes that can be asked for something.
+    pub(super) live: &'a BTreeSet<NodeId>,
+}
+
+/// What one look at everything finds.
+#[derive(Default)]
+pub(super) struct Survey {
+    /// Apps for which there may be something to do.
+    pub(super) busy: BTreeSet<AppName>,
+    /// Apps of which nodes have something, and which are not there.
+    pub(super) strays: BTreeSet<AppName>,
+    /// The room that the other apps take, by node.
+    pub(super) used: BTreeMap<NodeId, Room>,
+    /// When one of them has to be looked at again.
+    pub(super) wake_at: Option<Time>,
+}
+
+/// A release on a node.
+pub(super) type Fetched<'a> = (&'a AppName, Version, &'a NodeId, &'a Fetch);
+
+impl Survey {
+    /// Every app is busy.
+    pub(super) fn of_all(scene: Scene<'_>) -> Self {
+        let Scene {
+            desired, observed, ..
+        } = scene;
+        let dynos = observed.dynos.keys().map(|key| &key.app);
+        let nodes = observed.nodes.values();
+        let releases = nodes.flat_map(|node| node.releases.keys().map(|(app, _)| app));
+        let strays = dynos.chain(releases);
+        let strays = strays.filter(|app| !desired.apps.contains_key(*app));
+        Survey {
+            busy: desired.apps.keys().cloned().collect(),
+            strays: strays.cloned().collect(),
+            ..Survey::default()
+        }
+    }
+
+    /// Apps at rest, or waiting for nothing but an answer or a time, are passed over. `used` is room that
+    /// is taken by what the scene does not show.
+    pub(super) fn of(scene: Scene<'_>, used: &BTreeMap<NodeId, Room>) -> Self {
+        let mut walk = Walk::new(scene);
+        for (name, app) in &scene.desired.apps {
+            walk.take(name, app);
+        }
+        walk.finish(used)
+    }
+}
+
+/// Apps that wait for the one node to have their slug.
+#[derive(Default)]
+struct Waiting {
+    apps: Vec<AppName>,
+    /// Room for their dynos, those that are there already included.
+    room: Room,
+    wake_at: Option<Time>,
+}
+
+/// A survey under way: everything sorted by app, up to the app that was taken last.
+struct Walk<'a> {
+    scene: Scene<'a>,
+    dynos: Peekable<std::collections::btree_map::Iter<'a, DynoKey, Dyno>>,
+    routes: Peekable<std::collections::btree_map::Iter<'a, AppName, Route>>,
+    releases: Peekable<std::vec::IntoIter<Fetched<'a>>>,
+    own_dynos: Vec<(&'a DynoKey, &'a Dyno)>,
+    own_releases: Vec<Fetched<'a>>,
+    waiting: Waiting,
+    /// Room that busy apps take already.
+    busy_used: Room,
+    survey: Survey,
+}
+
+impl<'a> Walk<'a> {
+    fn new(scene: Scene<'a>) -> Self {
+        let nodes = scene.observed.nodes.iter();
+        let releases = nodes.flat_map(|(id, node)| {
+            let releases = node.releases.iter();
+            releases.map(move |((app, version), fetch)| (app, *version, id, fetch))
+        });
+        let mut releases: Vec<Fetched<'a>> = releases.collect();
+        // Each node's are in order already, so that this is one merge.
+        releases.sort_by(|a, b| a.0.cmp(b.0));
+        Walk {
+            scene,
+            dynos: scene.observed.dynos.iter().peekable(),
+            routes: scene.observed.routes.iter().peekable(),
+            releases: releases.into_iter().peekable(),
+            own_dynos: Vec::new(),
+            own_releases: Vec::new(),
+            waiting: Waiting::default(),
+            busy_used: (0, 0),
+            survey: Survey::default(),
+        }
+    }
+
+    fn take(&mut self, name: &AppName, app: &'a App) {
+        let strays = &mut self.survey.strays;
+        self.own_dynos.clear();
+        self.own_releases.clear();
+        let own = &mut self.own_dynos;
+        take_while(
+            &mut self.dynos,
+            name,
+            |row| &row.0.app,
+            |row, mine| {
+                if mine {
+                    own.push(row);
+                } else {
+                    strays.insert(row.0.app.clone());
+                }
+            },
+        );
+        let own = &mut self.own_releases;
+        take_while(
+            &mut self.releases,
+            name,
+            |row| row.0,
+            |row, mine| {
+                if mine {
+                    own.push(row);
+                } else {
+                    strays.insert(row.0.clone());
+                }
+            },
+        );
+        let mut route = None;
+        take_while(
+            &mut self.routes,
+            name,
+            |row| row.0,
+            |row, mine| route = Some(row.1).filter(|_| mine),
+        );
+        self.judge(name, app, route);
+    }
+
+    fn judge(&mut self, name: &AppName, app: &'a App, route: Option<&'a Route>) {
+        let known = Known {
+            app,
+            dynos: &self.own_dynos,
+            releases: &self.own_releases,
+            route,
+        };
+        let Some(Quiet { wake_at, waits_for }) = quiet(self.scene, &known) else {
+            let dynos = self.own_dynos.iter();
+            self.busy_used = dynos.fold(self.busy_used, |sum, (_, dyno)| {
+                add(sum, (dyno.memory_bytes, 1))
+            });
+            self.survey.busy.insert(name.clone());
+            return;
+        };
+        let dynos = self.own_dynos.iter();
+        let dynos = dynos.map(|(_, dyno)| (&dyno.node, (dyno.memory_bytes, 1)));
+        if waits_for.1 > 0 {
+            let own = dynos.map(|(_, room)| room);
+            self.waiting.room = own.fold(add(self.waiting.room, waits_for), add);
+            self.waiting.wake_at = earlier(self.waiting.wake_at, wake_at);
+            self.waiting.apps.push(name.clone());
+            return;
+        }
+        self.survey.wake_at = earlier(self.survey.wake_at, wake_at);
+        for (node, room) in dynos {
+            take_room(&mut self.survey.used, node, room);
+        }
+    }
+
+    fn finish(mut self, used: &BTreeMap<NodeId, Room>) -> Survey {
+        let strays = &mut self.survey.strays;
+        for (key, dyno) in self.dynos {
+            self.busy_used = add(self.busy_used, (dyno.memory_bytes, 1));
+            strays.insert(key.app.clone());
+        }
+        strays.extend(self.releases.map(|(app, ..)| app.clone()));
+        let (mut survey, waiting) = (self.survey, self.waiting);
+        if waiting.apps.is_empty() {
+            return survey;
+        }
+        // Apps wait only where one node lives. While that has room for all that anybody may want, it does
+        // not matter who is asked first; else all are, in order.
+        let apps = survey.busy.iter();
+        let demand = apps.filter_map(|name| Some(demand(self.scene.desired.apps.get(name)?)));
+        let demand = demand.fold(add(waiting.room, self.busy_used), add);
+        let home = self.scene.live.first();
+        let fits = home.is_some_and(|id| {
+            let taken = |of: &BTreeMap<NodeId, Room>| of.get(id).copied().unwrap_or_default();
+            let (memory, dynos) = add(add(taken(used), taken(&survey.used)), demand);
+            let node = &self.scene.observed.nodes[id];
+            memory <= node.memory_bytes && dynos <= node.dynos_max
+        });
+        match home.filter(|_| fits) {
+            Some(home) => {
+                take_room(&mut survey.used, home, waiting.room);
+                survey.wake_at = earlier(survey.wake_at, waiting.wake_at);
+            }
+            None => survey.busy.extend(waiting.apps),
+        }
+        survey
+    }
+}
+
+/// Hands out the rows up to those of this app, and says of each whether it is of it.
+fn take_while<T: Copy>(
+    rows: &mut Peekable<impl Iterator<Item = T>>,
+    app: &AppName,
+    app_of: impl Fn(&T) -> &AppName,
+    mut out: impl FnMut(T, bool),
+) {
+    while let Some(row) = rows.peek().copied() {
+        // Names are mostly one and the same string, which is quick to see.
+        let mine = app_of(&row) == app;
+        if !mine && app_of(&row) > app {
+            return;
+        }
+        out(row, mine);
+        rows.next();
+    }
+}
+
+/// Room for every dyno that an app may want at once.
+fn demand(app: &App) -> Room {
+    let releases = app.wanted();
+    let processes = releases.iter().flat_map(|release| release.processes.iter());
+    processes.fold((0, 0), |sum, (process, spec)| {
+        let open = app.open(process);
+        let memory = spec.limits.memory_bytes.saturating_mul(open.into());
+        add(sum, (memory, open))
+    })
+}
+
+pub(super) fn add(a: Room, b: Room) -> Room {
+    (a.0.saturating_add(b.0), a.1.saturating_add(b.1))
+}
+
+pub(super) fn take_room(used: &mut BTreeMap<NodeId, Room>, node: &NodeId, room: Room) {
+    match used.get_mut(node) {
+        Some(taken) => *taken = add(*taken, room),
+        None => drop(used.insert(node.clone(), room)),
+    }
+}
+
+pub(super) fn earlier(a: Option<Time>, b: Option<Time>) -> Option<Time> {
+    a.into_iter().chain(b).min()
+}
