@@ -2,6 +2,7 @@
 //!
 //! Owns the connection's identity, counts and marks. Must not know bytes or HTTP messages.
 
+use crate::buffers::Buffers;
 use crate::hub::Hub;
 use crate::streams::Pace;
 use http::HeaderValue;
@@ -31,6 +32,7 @@ pub(crate) struct Conn {
     pub(crate) client: HeaderValue,
     pub(crate) port: HeaderValue,
     pub(crate) tls: bool,
+    pub(crate) buffers: Arc<Buffers>,
     born: Instant,
     /// When the last request ended: microseconds since it was born.
     ended: AtomicU64,
@@ -53,6 +55,7 @@ impl Conn {
         let client = peer.client.ip().to_canonical().to_string();
         Arc::new(Conn {
             id: hub.next_number(),
+            buffers: hub.buffers.share(),
             hub,
             client: HeaderValue::from_str(&client).expect("an address is a header value"),
             port: peer.port.into(),

@@ -3,6 +3,7 @@
 //! Owns who waits for whom, the buffered response, and how the response ended. Must not know sockets, the
 //! HTTP library's bodies, or what runs the call. A mutex held for moments, and three wakers: no channel.
 
+use crate::buffers::{Buffers, Share};
 use crate::limits::RESPONSE_BUFFER;
 use crate::seam::Kill;
 use bytes::{Bytes, BytesMut};
@@ -10,12 +11,12 @@ use grid::routing::Refusal;
 use http::HeaderMap;
 use http::response::Parts;
 use std::collections::VecDeque;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 
 /// One request's state between the guest's side ([`crate::Reply`], [`crate::RequestBody`]), the client's side
 /// (the response body) and whoever drives the call.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Exchange {
     state: Mutex<State>,
 }
@@ -52,7 +53,7 @@ pub(crate) struct Orders {
     pub(crate) answered: bool,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct State {
     /// A head that the client's side has not taken yet.
     head: Option<Parts>,
@@ -65,6 +66,8 @@ struct State {
     received: u64,
     chunks: VecDeque<Bytes>,
     buffered: usize,
+    /// What that takes of the memory for all responses.
+    share: Share,
     trailers: Option<HeaderMap>,
     end: Option<Result<(), Refusal>>,
     /// The client's side is gone: everything is thrown away, so that the guest can always finish.
@@ -89,6 +92,33 @@ fn register(slot: &mut Option<Waker>, cx: &Context<'_>) {
     }
 }
 
+impl Exchange {
+    /// Nothing has happened yet.
+    pub(crate) fn new(buffers: Arc<Buffers>) -> Self {
+        let state = State {
+            head: None,
+            begun: false,
+            bodyless: false,
+            declared: None,
+            received: 0,
+            chunks: VecDeque::new(),
+            buffered: 0,
+            share: Share::new(buffers),
+            trailers: None,
+            end: None,
+            gone: false,
+            order: None,
+            upload: Upload::default(),
+            reader: None,
+            writer: None,
+            driver: None,
+        };
+        Exchange {
+            state: Mutex::new(state),
+        }
+    }
+}
+
 /// The guest's side.
 impl Exchange {
     /// Takes the checked head of the response. `false`: there was one already.
@@ -110,7 +140,7 @@ impl Exchange {
     /// Ready when there is room for more, or when nobody wants more.
     pub(crate) fn poll_room(&self, cx: &mut Context<'_>) -> Poll<()> {
         let mut state = self.lock();
-        if state.buffered < RESPONSE_BUFFER || state.discards() {
+        if state.has_room() || state.discards() {
             return Poll::Ready(());
         }
         register(&mut state.writer, cx);
@@ -131,7 +161,8 @@ impl Exchange {
             }
         }
         state.received += data.len() as u64;
-        state.buffered += data.len();
+        let buffered = state.buffered + data.len();
+        state.set_buffered(buffered);
         state.chunks.push_back(data);
         let reader = state.reader.take();
         drop(state);
@@ -210,7 +241,7 @@ impl Exchange {
     }
 
     /// The whole body in one piece, if it is complete and has no trailers.
-    pub(crate) fn take_whole(&self) -> Option<Bytes> {
+    pub(crate) fn take_whole(&self) -> Option<(Bytes, Option<Share>)> {
         let mut state = self.lock();
         if state.end != Some(Ok(())) || state.trailers.is_some() {
             return None;
@@ -220,12 +251,14 @@ impl Exchange {
             1 => state.chunks.pop_front().unwrap_or_default(),
             _ => {
                 let mut whole = BytesMut::with_capacity(state.buffered);
-                state.chunks.drain(..).for_each(|c| whole.extend(c));
+                // Not `extend`, which goes byte by byte.
+                let chunks = state.chunks.drain(..);
+                chunks.for_each(|chunk| whole.extend_from_slice(&chunk));
                 whole.freeze()
             }
         };
         state.buffered = 0;
-        Some(whole)
+        Some((whole, state.share.take()))
     }
 
     /// The next piece of the body, of at most `max` bytes.
@@ -239,11 +272,15 @@ impl Exchange {
             } else {
                 state.chunks.pop_front().unwrap_or_default()
             };
-            let full = state.buffered >= RESPONSE_BUFFER;
-            state.buffered -= data.len();
-            let writer = (full && state.buffered < RESPONSE_BUFFER).then(|| state.writer.take());
+            let buffered = state.buffered - data.len();
+            state.set_buffered(buffered);
+            let writer = if state.has_room() {
+                state.writer.take()
+            } else {
+                None
+            };
             drop(state);
-            wake([writer.flatten(), None, None]);
+            wake([writer, None, None]);
             return Poll::Ready(Piece::Data(data));
         }
         match state.end {
@@ -275,7 +312,7 @@ impl Exchange {
         let mut state = self.lock();
         state.gone = true;
         state.chunks.clear();
-        state.buffered = 0;
+        state.set_buffered(0);
         let wakers = [state.writer.take(), state.driver.take(), None];
         drop(state);
         wake(wakers);
@@ -321,6 +358,15 @@ impl Exchange {
 }
 
 impl State {
+    fn set_buffered(&mut self, buffered: usize) {
+        self.buffered = buffered;
+        self.share.set(buffered);
+    }
+
+    fn has_room(&self) -> bool {
+        self.buffered < RESPONSE_BUFFER && self.share.has_room(self.buffered)
+    }
+
     fn discards(&self) -> bool {
         self.gone || self.bodyless || self.end.is_some()
     }

@@ -4,6 +4,7 @@
 //! dynos (it is not generic), so that the code which only moves bytes is compiled once. Nothing in here is
 //! locked for a request that is answered at once.
 
+use crate::buffers::Buffers;
 use crate::conn::Conn;
 use crate::exchange::Exchange;
 use crate::ident::Ids;
@@ -25,6 +26,7 @@ pub(crate) struct Hub {
     pub(crate) limits: Limits,
     pub(crate) counters: Counters,
     pub(crate) ids: Ids,
+    pub(crate) buffers: Buffers,
     sink: Sink,
     stage: AtomicU8,
     next: AtomicU64,
@@ -49,6 +51,7 @@ impl Hub {
             limits,
             counters: Counters::default(),
             ids: Ids::default(),
+            buffers: Buffers::default(),
             sink,
             stage: AtomicU8::new(OPEN),
             next: AtomicU64::new(1),

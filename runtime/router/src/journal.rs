@@ -84,6 +84,10 @@ impl Journal {
         self.record.as_mut().expect("it is taken only by drop")
     }
 
+    pub(crate) fn recorded(&self) -> &Record {
+        self.record.as_ref().expect("it is taken only by drop")
+    }
+
     /// The request waits, since then.
     pub(crate) fn begin_wait(&mut self, since: Instant) {
         self.waiting = Some(since);

@@ -18,6 +18,7 @@
 
 mod answer;
 mod body;
+mod buffers;
 mod client;
 mod conn;
 mod connection;

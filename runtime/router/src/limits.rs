@@ -18,6 +18,12 @@ pub const RESPONSE_HEAD_MAX: usize = 512 * 1024;
 pub const REQUEST_BUFFER: usize = 64 * 1024;
 /// A response is buffered up to this size, so that a slow reader frees the dyno (bytes).
 pub const RESPONSE_BUFFER: usize = 1024 * 1024;
+/// All buffered responses of a router together (bytes): when slow readers hold so much, guests wait for their own
+/// clients to read, with [`RESPONSE_BUFFER_FREE`] between them.
+pub const RESPONSE_BUFFERS_MAX: usize = 256 * 1024 * 1024;
+/// What each response may buffer in any case (bytes); it does not count among [`RESPONSE_BUFFERS_MAX`]. Requests are
+/// bounded by connections and streams, and so are these.
+pub const RESPONSE_BUFFER_FREE: usize = 16 * 1024;
 /// The largest piece of a body handed to the HTTP layer at a time (bytes): what it holds is not
 /// ours to take back, so the log line and the stall timer would be wrong by as much.
 pub(crate) const PIECE_MAX: usize = 32 * 1024;

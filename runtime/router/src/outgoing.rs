@@ -3,6 +3,7 @@
 //! Owns the clock of a silent guest (H15) and the breaking off of what is not complete. Must not know framing:
 //! an error from here makes the HTTP layer break the message off.
 
+use crate::buffers::Share;
 use crate::exchange::{Exchange, Piece};
 use crate::journal::Journal;
 use crate::limits::{PIECE_MAX, SILENCE_TIMEOUT};
@@ -20,8 +21,8 @@ use tokio::time::{Instant, Sleep};
 /// Where the bytes come from.
 #[derive(Debug)]
 pub(crate) enum Source {
-    /// All of them are here.
-    Whole(Bytes),
+    /// All of them are here, and take that much of the memory for responses, if they are many.
+    Whole(Bytes, Option<Share>),
     /// A guest still makes them.
     Live(Lead),
 }
@@ -66,10 +67,14 @@ impl Outgoing {
 
     fn poll_source(&mut self, cx: &mut Context<'_>) -> Poll<Piece> {
         let lead = match &mut self.source {
-            Source::Whole(bytes) if bytes.is_empty() => return Poll::Ready(Piece::End),
-            Source::Whole(bytes) => {
+            Source::Whole(bytes, _) if bytes.is_empty() => return Poll::Ready(Piece::End),
+            Source::Whole(bytes, share) => {
                 let size = bytes.len().min(PIECE_MAX);
-                return Poll::Ready(Piece::Data(bytes.split_to(size)));
+                let piece = bytes.split_to(size);
+                if let Some(share) = share {
+                    share.set(bytes.len());
+                }
+                return Poll::Ready(Piece::Data(piece));
             }
             Source::Live(lead) => lead,
         };
@@ -129,14 +134,14 @@ impl Body for Outgoing {
 
     fn is_end_stream(&self) -> bool {
         match &self.source {
-            Source::Whole(bytes) => bytes.is_empty(),
+            Source::Whole(bytes, _) => bytes.is_empty(),
             Source::Live(lead) => lead.0.is_drained(),
         }
     }
 
     fn size_hint(&self) -> SizeHint {
         match &self.source {
-            Source::Whole(bytes) => SizeHint::with_exact(bytes.len() as u64),
+            Source::Whole(bytes, _) => SizeHint::with_exact(bytes.len() as u64),
             Source::Live(_) => SizeHint::default(),
         }
     }

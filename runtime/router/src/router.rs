@@ -96,7 +96,7 @@ impl<D: Dyno> Router<D> {
 
     /// The counters.
     pub fn stats(&self) -> Stats {
-        self.hub.counters.read()
+        self.hub.counters.read(self.hub.buffers.used())
     }
 
     /// Serves one connection to its end, HTTP/1 or HTTP/2, whichever the client speaks.

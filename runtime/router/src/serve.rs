@@ -49,7 +49,7 @@ pub(crate) async fn serve<D: Dyno>(
     };
     let (mut head, source) = result.unwrap_or_else(|why| {
         let (head, page) = answer::refuse(why, asked.1.as_ref(), &mut journal, asked.0);
-        (head, Source::Whole(page))
+        (head, Source::Whole(page, None))
     });
     let id = journal.record().request_id.clone();
     head.headers.insert(headers::REQUEST_ID, id);
@@ -74,7 +74,7 @@ async fn attempt<D: Dyno>(
     journal.begin_service(began);
     journal.record().dyno = Some(claim.dyno.key().dyno.clone());
 
-    let exchange = Arc::new(Exchange::default());
+    let exchange = Arc::new(Exchange::new(journal.conn.buffers.clone()));
     let lead = Lead(exchange.clone());
     let reply = Reply::new(exchange.clone(), head.method == Method::HEAD);
     let request = guest_request(head, journal, body.into_body(&exchange));
@@ -86,7 +86,7 @@ async fn attempt<D: Dyno>(
     let head = head.map_err(|refusal| blame(refusal, &journal.conn))?;
     journal.record().status = head.status.as_u16();
     let source = match lead.0.take_whole() {
-        Some(whole) => Source::Whole(whole),
+        Some((whole, share)) => Source::Whole(whole, share),
         None => Source::Live(lead),
     };
     Ok((head, source))
@@ -141,12 +141,11 @@ async fn wait<D: Dyno>(
 /// The request as the guest sees it.
 fn guest_request(
     mut head: http::request::Parts,
-    journal: &mut Journal,
+    journal: &Journal,
     body: RequestBody,
 ) -> Request<RequestBody> {
     let came = journal.came;
-    let conn = journal.conn.clone();
-    let record = journal.record();
+    let (conn, record) = (&journal.conn, journal.recorded());
     let told = Told {
         client: &conn.client,
         port: &conn.port,

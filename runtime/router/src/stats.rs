@@ -28,6 +28,8 @@ pub struct Stats {
     pub connections_refused: u64,
     /// Calls that run in a task of their own.
     pub calls: u64,
+    /// Bytes of responses that wait for their clients to read, apart from the first 16 KiB of each.
+    pub buffered: u64,
 }
 
 /// How many requests ended with a status of each class: 1xx, 2xx, 3xx, 4xx, 5xx.
@@ -95,7 +97,7 @@ impl Counters {
         }
     }
 
-    pub(crate) fn read(&self) -> Stats {
+    pub(crate) fn read(&self, buffered: usize) -> Stats {
         let mut statuses = Statuses::default();
         for shard in &self.shards {
             let counted = shard.requests.read();
@@ -116,6 +118,7 @@ impl Counters {
             connections: self.connections.load(Relaxed),
             connections_refused: self.connections_refused.load(Relaxed),
             calls: self.calls.load(Relaxed),
+            buffered: u64::try_from(buffered).unwrap_or(u64::MAX),
         }
     }
 }

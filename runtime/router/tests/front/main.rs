@@ -5,6 +5,7 @@
 
 mod abuse;
 mod basics;
+mod buffers;
 mod close;
 mod codes;
 mod connections;
