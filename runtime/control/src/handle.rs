@@ -186,7 +186,8 @@ impl Control {
         self.views.clone()
     }
 
-    /// What the last attempt to write the ledger failed at; none if it did not.
+    /// What the last attempt to write the ledger failed at; none if it did not. After a failure there is
+    /// an attempt about every second, so that this is known to be over soon after it is.
     pub fn trouble(&self) -> watch::Receiver<Option<Cause>> {
         self.trouble.clone()
     }

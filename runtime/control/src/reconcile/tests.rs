@@ -1,6 +1,7 @@
 //! The reconciler in paused time, with a fake node that answers steps.
 
 mod bench;
+mod commands;
 mod faults;
 mod tokens;
 

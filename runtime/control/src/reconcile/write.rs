@@ -19,8 +19,11 @@ use tokio::sync::watch;
 
 /// Facts of plans that are written as one entry: each has some hundred bytes.
 const FACTS_PER_ENTRY_MAX: usize = 256;
-/// A fact of a plan that could not be written is tried again after this time.
+/// After a failure the reconciler tries to write again after this time; a user may try at any time.
 const RECORD_RETRY: Duration = Duration::from_secs(1);
+
+/// Entries that may still turn up, at most: with two a second, those of the last eight minutes and more.
+const UNSURE_MAX: usize = 1_024;
 
 /// An append under way.
 struct Appending {
@@ -45,7 +48,7 @@ pub(super) struct Writer {
     owed: Option<Fact>,
     /// Entries of ours that may still turn up behind the last one read.
     unsure: Vec<EntryId>,
-    /// Facts of plans are not written before this time.
+    /// The reconciler writes nothing of its own before this time.
     record_at: Time,
     /// Facts that are written as one entry now.
     record_max: usize,
@@ -104,8 +107,12 @@ impl Writer {
 
     /// Begins to write facts of a plan behind `after`, if that can be done now. Returns when to plan again
     /// if it cannot, and nothing else says when.
+    ///
+    /// While the ledger is in trouble it tries without any facts as well: what is owed gets written, what
+    /// may turn up has turned up or never will, and the trouble is known to be over.
     pub(super) fn record(&mut self, mut facts: Vec<Fact>, after: Seq, now: Time) -> Option<Time> {
-        if (facts.is_empty() && self.owed.is_none()) || !self.is_free() {
+        let troubled = self.trouble.borrow().is_some();
+        if (facts.is_empty() && !troubled) || !self.is_free() {
             return None;
         }
         if now < self.record_at {
@@ -191,8 +198,11 @@ impl Writer {
             (Some(AppendError::Conflict { expected, actual }), true) => {
                 return Err(conflict(*expected, *actual));
             }
-            // It may still turn up, as those before it.
-            (Some(AppendError::Ambiguous(_)), true) => {}
+            // It may still turn up, as those before it. The oldest of very many will not any more.
+            (Some(AppendError::Ambiguous(_)), true) => {
+                let excess = self.unsure.len().saturating_sub(UNSURE_MAX);
+                self.unsure.drain(..excess);
+            }
             (_, true) => self.unsure.retain(|id| !done.sent.contains(id)),
             // The place that they were for is taken.
             (_, false) => self.unsure.clear(),
@@ -201,14 +211,15 @@ impl Writer {
     }
 
     fn fail(&mut self, error: &AppendError, was_record: bool, now: Time) {
-        if was_record {
-            self.record_at = now + RECORD_RETRY;
-        }
         match error {
             AppendError::Unavailable(cause) | AppendError::Ambiguous(cause) => {
+                self.record_at = now + RECORD_RETRY;
                 self.trouble.send_replace(Some(Arc::clone(cause)));
             }
-            AppendError::TooLarge { .. } if was_record => self.record_max = 1,
+            AppendError::TooLarge { .. } if was_record => {
+                self.record_at = now + RECORD_RETRY;
+                self.record_max = 1;
+            }
             AppendError::TooLarge { .. } | AppendError::Conflict { .. } => {}
         }
     }
