@@ -195,7 +195,7 @@ async fn of_release(state: &State, app: &App, to: Version) -> Result<Prepared, F
     let Some(old) = app.releases.get(&to) else {
         let name = &app.name;
         let message = format!("{name} has no release {to}, or not any more");
-        return Err(Failure::invalid("no_such_release", message));
+        return Err(Failure::missing("no_such_release", message));
     };
     let manifest = manifest(state, old.slug).await?;
     let app = app.name.clone();

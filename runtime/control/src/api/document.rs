@@ -31,6 +31,18 @@ const NAMES: [(&str, &str, &str); 6] = [
     ("id", "The token's id", "^[0-9a-f]{16}$"),
 ];
 
+/// A date of which every one exists, and a time of day if there is more.
+const DATE: &str = "^(19[7-9][0-9]|2[0-9]{3})-((0[1-9]|1[0-2])-(0[1-9]|1[0-9]|2[0-8])|(0[13-9]|1[0-2])-(29|30)|\
+                    (0[13578]|1[02])-31)(T([01][0-9]|2[0-3])(:[0-5][0-9]){2}Z)?$";
+/// Cursors that have a form, by the list that they are of.
+const CURSORS: [(&str, &str); 2] = [
+    ("/releases", "^v[1-9][0-9]{0,8}$"),
+    (
+        "/dynos",
+        "^[a-z][a-z0-9_-]{0,29}[.][1-9][0-9]{0,8}~[0-9]{1,18}$",
+    ),
+];
+
 /// The route that serves a document.
 pub(super) fn route(document: Value) -> MethodRouter<State> {
     let text = document.to_string();
@@ -122,6 +134,11 @@ fn finish_operation(path: &str, method: &str, operation: &mut Value) {
     if has_body {
         operation["requestBody"]["required"] = json!(true);
     }
+    if has_body && !is_json {
+        let bytes = json!({"schema": {"type": "string", "format": "binary"}});
+        operation["requestBody"]["content"] =
+            json!({slugs::MEDIA_TYPE: bytes.clone(), "application/octet-stream": bytes});
+    }
     add_parameters(path, method == "post" && is_json, operation);
     let has_query = operation["parameters"]
         .as_array()
@@ -208,9 +225,24 @@ fn add_parameters(path: &str, takes_key: bool, operation: &mut Value) {
     }
     for parameter in &mut all {
         plain_schema(&mut parameter["schema"]);
+        if let Some(pattern) = pattern(path, parameter["name"].as_str()) {
+            parameter["schema"]["pattern"] = json!(pattern);
+        }
     }
     if !all.is_empty() {
         operation["parameters"] = all.into();
+    }
+}
+
+/// The form of a parameter of the query that has one.
+fn pattern(path: &str, name: Option<&str>) -> Option<&'static str> {
+    match name? {
+        "since" | "until" => Some(DATE),
+        "after" => CURSORS
+            .iter()
+            .find(|(list, _)| path.ends_with(list))
+            .map(|(_, form)| *form),
+        _ => None,
     }
 }
 

@@ -52,6 +52,11 @@ impl Failure {
         Failure::new(StatusCode::NOT_FOUND, "not_found", message)
     }
 
+    /// Something that the body names is not there.
+    pub(super) fn missing(id: &'static str, message: impl Into<String>) -> Self {
+        Failure::new(StatusCode::NOT_FOUND, id, message)
+    }
+
     pub(super) fn forbidden(message: impl Into<String>) -> Self {
         Failure::new(StatusCode::FORBIDDEN, "forbidden", message)
     }

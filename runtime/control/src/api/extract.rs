@@ -110,7 +110,7 @@ impl<T: DeserializeOwned> FromRequest<State> for Asked<T> {
             ));
         }
         let bytes = read(Request::from_parts(parts.clone(), body)).await?;
-        let body = serde_json::from_slice(&bytes).map_err(|error| json_failure(&error))?;
+        let body = parsed_json(&bytes)?;
         let key = key(&parts, &caller, &bytes)?;
         Ok(Asked { caller, body, key })
     }
@@ -150,6 +150,18 @@ async fn read(request: Request) -> Result<Bytes, Failure> {
     }
 }
 
+/// Reads a body, which is an object: a list of the same values would pass for one otherwise.
+fn parsed_json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Failure> {
+    let body = serde_json::from_slice(bytes).map_err(|error| json_failure(&error))?;
+    if bytes.trim_ascii_start().starts_with(b"[") {
+        return Err(Failure::invalid(
+            "invalid_body",
+            "the body must be an object, not a list",
+        ));
+    }
+    Ok(body)
+}
+
 /// What is no JSON is a bad request; what is JSON of another form cannot be worked on.
 fn json_failure(error: &serde_json::Error) -> Failure {
     match error.classify() {
@@ -173,6 +185,41 @@ fn key(parts: &Parts, caller: &Caller, body: &[u8]) -> Result<Option<Idempotency
     let own = format!("{}:{:x}", caller.token.id, Sha256::digest(text));
     let own = IdempotencyKey::new(&own, &request).map_err(|error| bad(error.to_string()))?;
     Ok(Some(own))
+}
+
+/// A list of objects; see [`parsed_json`].
+pub(super) fn objects<'de, D, T>(deserializer: D) -> Result<Vec<T>, D::Error>
+where
+    D: serde::Deserializer<'de>,
+    T: DeserializeOwned,
+{
+    use serde::Deserialize;
+    use serde::de::Error;
+    let objects = Vec::<serde_json::Map<String, serde_json::Value>>::deserialize(deserializer)?;
+    let read = |object| serde_json::from_value(serde_json::Value::Object(object));
+    objects
+        .into_iter()
+        .map(|object| read(object).map_err(D::Error::custom))
+        .collect()
+}
+
+/// A whole number that may be absent; `2.0` is one too, as JSON has no other numbers.
+pub(super) fn whole<'de, D: serde::Deserializer<'de>>(given: D) -> Result<Option<u32>, D::Error> {
+    use serde::Deserialize;
+    use serde::de::Error;
+    let number = serde_json::Number::deserialize(given)?;
+    let bad = || {
+        D::Error::custom(format!(
+            "{number} is no whole number from 0 to {}",
+            u32::MAX
+        ))
+    };
+    let float = number.as_f64().ok_or_else(bad)?;
+    if float.fract() != 0.0 || !(0.0..=f64::from(u32::MAX)).contains(&float) {
+        return Err(bad());
+    }
+    // Checked: it is whole, and within the range.
+    Ok(Some(float as u32))
 }
 
 /// A field that may be absent, and is not `null` if it is there.

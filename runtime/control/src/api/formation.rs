@@ -5,7 +5,7 @@
 use super::State;
 use super::caller::Caller;
 use super::error::Failure;
-use super::extract::{Asked, Path, Query, given};
+use super::extract::{Asked, Path, Query, given, objects, whole};
 use super::page::{Page, Paging};
 use super::releases::KindName;
 use super::text;
@@ -40,7 +40,7 @@ pub(super) struct FormationUpdate {
     #[schema(pattern = "^[a-z][a-z0-9_-]{0,29}$")]
     process: String,
     /// How many.
-    #[serde(default, deserialize_with = "given")]
+    #[serde(default, deserialize_with = "whole")]
     #[schema(minimum = 0, maximum = 1000, nullable = false)]
     quantity: Option<u32>,
     /// Memory of each of them, from `1MiB` to `4GiB`; another one than now makes a release.
@@ -56,6 +56,7 @@ pub(super) struct FormationUpdate {
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct FormationChanges {
+    #[serde(deserialize_with = "objects")]
     #[schema(max_items = 100)]
     updates: Vec<FormationUpdate>,
 }

@@ -15,7 +15,7 @@ use tokio::time::Instant;
 pub(super) const FAILURES_MAX: u32 = 20;
 /// How long wrong tokens count.
 pub(super) const WINDOW: Duration = Duration::from_secs(60);
-/// Addresses that are counted; with more, the window that began first is given away.
+/// Addresses that are counted; with more, counting begins anew.
 const ADDRESSES_MAX: usize = 10_000;
 
 /// Failures by address: when its window began, and how many since.
@@ -28,13 +28,8 @@ impl Limiter {
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let from = network(from);
         if known.len() >= ADDRESSES_MAX && !known.contains_key(&from) {
-            known.retain(|_, (began, _)| now.duration_since(*began) < WINDOW);
-            if known.len() >= ADDRESSES_MAX {
-                let oldest = known.iter().min_by_key(|(_, (began, _))| *began);
-                if let Some(oldest) = oldest.map(|(address, _)| *address) {
-                    known.remove(&oldest);
-                }
-            }
+            // Whoever has so many addresses has many times as many tries anyhow.
+            known.clear();
         }
         let (began, failures) = known.entry(from).or_insert((now, 0));
         if now.duration_since(*began) >= WINDOW {
@@ -90,6 +85,6 @@ mod tests {
             let _ = limiter.failed(address(n << 64), Instant::now());
         }
         let known = limiter.0.lock().expect("no panic").len();
-        assert_eq!(known, ADDRESSES_MAX);
+        assert!((1..=ADDRESSES_MAX).contains(&known), "{known}");
     }
 }

@@ -25,7 +25,7 @@ impl From<Refused> for Failure {
         match refused {
             Refused::Rejected(rejected) => rejected.into(),
             Refused::Access(misfit) => misfit.into(),
-            Refused::KeyReused => Failure::invalid("idempotency_key_reused", text),
+            Refused::KeyReused => Failure::conflict("idempotency_key_reused", text),
             Refused::Unavailable(_) => storage(text),
             Refused::Unsure(_) => Failure::unavailable("unsure", text),
             Refused::TooLarge { .. } => {
@@ -55,7 +55,7 @@ impl From<Rejected> for Failure {
             Rejected::StillEnding(_) => Failure::conflict("still_ending", text),
             Rejected::NoSuchDyno { .. } => Failure::not_found(text),
             Rejected::ShuttingDown => shutting_down(),
-            Rejected::NoSuchProcess { .. } => Failure::invalid("no_such_process", text),
+            Rejected::NoSuchProcess { .. } => Failure::missing("no_such_process", text),
             Rejected::NothingToRun => Failure::invalid("nothing_to_run", text),
             Rejected::TooManyDynos { .. }
             | Rejected::ConfigName(_)
@@ -72,7 +72,7 @@ impl From<Misfit> for Failure {
         let text = misfit.to_string();
         match misfit {
             Misfit::NoSuchApp(_) | Misfit::NoSuchDomain { .. } => Failure::not_found(text),
-            Misfit::NoSuchRelease { .. } => Failure::invalid("no_such_release", text),
+            Misfit::NoSuchRelease { .. } => Failure::missing("no_such_release", text),
             Misfit::AppExists(_) => Failure::conflict("app_exists", text),
             // Whose it is may be none of the caller's business.
             Misfit::HostnameTaken { hostname, .. } => {

@@ -69,7 +69,11 @@ pub(super) struct Token {
 #[serde(deny_unknown_fields)]
 pub(super) struct NewToken {
     /// Who or what it is for; releases and logs name it.
-    #[schema(min_length = 1, max_length = 64)]
+    #[schema(
+        min_length = 1,
+        max_length = 64,
+        pattern = "^[^\\u0000-\\u001f\\u007f-\\u009f]+$"
+    )]
     name: String,
     role: RoleName,
     /// The only app that it is to be for.

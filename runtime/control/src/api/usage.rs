@@ -58,10 +58,8 @@ pub(super) struct Usage {
 #[into_params(parameter_in = Query)]
 pub(super) struct Period {
     /// A date or a time (UTC); the first of this month if it is not said.
-    #[param(pattern = "^[0-9]{4}-[0-9]{2}-[0-9]{2}(T[0-9]{2}:[0-9]{2}:[0-9]{2}Z)?$")]
     since: Option<String>,
     /// A date or a time (UTC); now if it is not said.
-    #[param(pattern = "^[0-9]{4}-[0-9]{2}-[0-9]{2}(T[0-9]{2}:[0-9]{2}:[0-9]{2}Z)?$")]
     until: Option<String>,
 }
 
@@ -71,10 +69,8 @@ pub(super) struct Period {
 #[into_params(parameter_in = Query)]
 pub(super) struct PagedPeriod {
     /// A date or a time (UTC); the first of this month if it is not said.
-    #[param(pattern = "^[0-9]{4}-[0-9]{2}-[0-9]{2}(T[0-9]{2}:[0-9]{2}:[0-9]{2}Z)?$")]
     since: Option<String>,
     /// A date or a time (UTC); now if it is not said.
-    #[param(pattern = "^[0-9]{4}-[0-9]{2}-[0-9]{2}(T[0-9]{2}:[0-9]{2}:[0-9]{2}Z)?$")]
     until: Option<String>,
     /// How many items at most; 200 if it is not said.
     #[param(minimum = 1, maximum = 1000)]

@@ -235,7 +235,7 @@ fn many_writers_and_readers_lose_nothing() {
             });
         }
     });
-    let mut next = std::collections::BTreeMap::new();
+    let mut next = BTreeMap::new();
     while let Some(line) = tail.ready() {
         let seen: &mut usize = next.entry(line.source.to_string()).or_default();
         assert_eq!(line.text, seen.to_string());

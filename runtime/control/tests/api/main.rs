@@ -1,0 +1,11 @@
+//! The control API over real sockets: every route, every role, and what is refused.
+
+mod access;
+mod apps;
+mod bodies;
+mod deploys;
+mod document;
+mod dynos;
+mod logs;
+mod support;
+mod uploads;
