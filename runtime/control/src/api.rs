@@ -6,7 +6,7 @@
 //! # Shape
 //!
 //! [`serve`] accepts connections and hands them to [`router`], which is made together with its OpenAPI
-//! document, so that neither can have a route that the other has not. A request passes [`guard`] (counts it,
+//! document, so that neither can have a route that the other has not. A request passes `guard` (counts it,
 //! turns a panic or a bare error into JSON), then the extractors: `Caller` (who asks, and what that one may
 //! see), `Asked` (body and idempotency key), `Query`, `Path`. A handler reads the [`View`](crate::View) or
 //! sends a [`Command`](crate::Command).

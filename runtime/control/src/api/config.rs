@@ -7,20 +7,17 @@ use super::State;
 use super::caller::Caller;
 use super::error::Failure;
 use super::extract::{Asked, Path};
+use super::releases;
 use crate::access::Role;
 use crate::command::{Command, ConfigChanges};
 use axum::Json;
 use axum::extract::State as With;
-use axum::http::HeaderValue;
 use axum::response::{IntoResponse, Response};
 use grid::desired::App;
 use grid::name::AppName;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use utoipa::ToSchema;
-
-/// The header that names the release a change made.
-const RELEASE: &str = "x-dyno-release";
 
 /// Values by name.
 #[derive(Serialize, ToSchema)]
@@ -94,12 +91,7 @@ pub(super) async fn change(
     let set = Command::SetConfig { app, changes };
     let accepted = state.control.command(set, caller.actor(), None).await?;
     let vars = shown(state.control.view().desired.app(&name)?);
-    let mut response = Json(vars).into_response();
-    let release = accepted.version.map(|version| version.to_string());
-    if let Some(value) = release.and_then(|text| HeaderValue::try_from(text).ok()) {
-        response.headers_mut().insert(RELEASE, value);
-    }
-    Ok(response)
+    Ok(releases::named(Json(vars), accepted.version))
 }
 
 /// Whether the app has a release whose config can stay as it is.

@@ -7,12 +7,13 @@ use super::caller::Caller;
 use super::error::Failure;
 use super::extract::{Asked, Path, Query, given, objects, whole};
 use super::page::{Page, Paging};
-use super::releases::KindName;
+use super::releases::{self, KindName};
 use super::text;
 use crate::access::Role;
 use crate::command::Command;
 use axum::Json;
 use axum::extract::State as With;
+use axum::response::Response;
 use grid::desired::App;
 use grid::name::{AppName, ProcessType};
 use serde::{Deserialize, Serialize};
@@ -104,22 +105,31 @@ pub(super) async fn show(
 #[utoipa::path(
     patch, path = "/v1/apps/{app}/formation", operation_id = "change_formation", tag = "dynos",
     request_body = FormationChanges,
-    responses((status = 200, description = "The formation as it is to be now", body = Page<Formation>)),
+    responses((
+        status = 200, description = "The formation as it is to be now", body = Page<Formation>,
+        headers(("X-Dyno-Release" = String, description = "The release that another size made, such as v4")),
+    )),
 )]
 pub(super) async fn change(
     With(state): With<State>,
     Path(name): Path<AppName>,
     asked: Asked<FormationChanges>,
-) -> Result<Json<Page<Formation>>, Failure> {
+) -> Result<Response, Failure> {
     let Asked { caller, body, .. } = asked;
     caller.may_change(&name, Role::Deploy)?;
     let (counts, sizes) = wanted(body.updates)?;
+    let mut made = None;
     if !(counts.is_empty() && sizes.is_empty()) {
         let app = name.clone();
         let scale = Command::Scale { app, counts, sizes };
-        state.control.command(scale, caller.actor(), None).await?;
+        made = state
+            .control
+            .command(scale, caller.actor(), None)
+            .await?
+            .version;
     }
-    page(state.control.view().desired.app(&name)?, &Paging::default())
+    let page = page(state.control.view().desired.app(&name)?, &Paging::default())?;
+    Ok(releases::named(page, made))
 }
 
 type Wanted = (BTreeMap<ProcessType, u32>, BTreeMap<ProcessType, u64>);

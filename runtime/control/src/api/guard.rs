@@ -5,7 +5,7 @@
 use super::State;
 use super::error::{Failure, Ours};
 use axum::extract::{Request, State as With};
-use axum::http::{StatusCode, header};
+use axum::http::{HeaderValue, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use std::panic::AssertUnwindSafe;
@@ -15,11 +15,18 @@ use std::task::Poll;
 /// Runs a request.
 pub(super) async fn guard(With(state): With<State>, request: Request, next: Next) -> Response {
     let method = request.method().clone();
-    let response = match unwinding(next.run(request)).await {
+    let mut response = match unwinding(next.run(request)).await {
         Some(response) => ours(response),
         None => Failure::internal().into_response(),
     };
     state.0.counted.request(&method, response.status());
+    // Answers hold secrets, and text that apps wrote.
+    let headers = response.headers_mut();
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert(
+        header::X_CONTENT_TYPE_OPTIONS,
+        HeaderValue::from_static("nosniff"),
+    );
     response
 }
 

@@ -117,9 +117,6 @@ pub(super) async fn read(
         let chunk = chunk(&mut tail, &closing).await?;
         Some((Ok::<_, Infallible>(chunk), (tail, closing)))
     });
-    let headers = [
-        (header::CONTENT_TYPE, "text/plain; charset=utf-8"),
-        (header::CACHE_CONTROL, "no-store"),
-    ];
+    let headers = [(header::CONTENT_TYPE, "text/plain; charset=utf-8")];
     Ok((headers, Body::from_stream(lines)).into_response())
 }

@@ -10,6 +10,8 @@ use super::page::{Page, Paging};
 use super::text;
 use axum::Json;
 use axum::extract::State as With;
+use axum::http::HeaderValue;
+use axum::response::{IntoResponse, Response};
 use grid::desired::{App, Kind, ProcessSpec};
 use grid::name::{AppName, Version};
 use serde::{Deserialize, Serialize};
@@ -20,6 +22,9 @@ use utoipa::{IntoParams, ToSchema};
 
 /// How long a request may wait for a release, in seconds.
 const WAIT_SECS_MAX: u64 = 60;
+
+/// The header that names the release a change made.
+const RELEASE: &str = "x-dyno-release";
 
 /// What became of a release.
 #[derive(Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
@@ -146,6 +151,16 @@ pub(super) fn of(app: &App, version: Version) -> Result<Release, Failure> {
         Failure::not_found(format!("{name} has no release {version}, or not any more"))
     })?;
     Ok(shown(app, release))
+}
+
+/// An answer whose header names the release that a change made, if it made one.
+pub(super) fn named(answer: impl IntoResponse, made: Option<Version>) -> Response {
+    let mut response = answer.into_response();
+    let name = made.and_then(|version| HeaderValue::try_from(version.to_string()).ok());
+    if let Some(name) = name {
+        response.headers_mut().insert(RELEASE, name);
+    }
+    response
 }
 
 /// Releases of an app

@@ -22,12 +22,15 @@ use std::collections::BTreeMap;
 use std::io::{self, Read};
 use std::time::Duration;
 use tokio::sync::mpsc;
+use tokio::time::Instant;
 use utoipa::ToSchema;
 
 /// Pieces of the body between the connection and the store.
 const PIECES_MAX: usize = 16;
 /// How long a client may pause within an upload.
 const PAUSE_MAX: Duration = Duration::from_secs(30);
+/// How long an upload may take: 500 MiB at 300 KiB a second.
+const UPLOAD_TIME_MAX: Duration = Duration::from_secs(30 * 60);
 /// How long an upload may wait for others to be checked.
 const TURN_MAX: Duration = Duration::from_secs(60);
 /// What is still read of a slug that is refused already, so that its sender gets to read why.
@@ -150,8 +153,10 @@ async fn pass_on(
     pieces: mpsc::Sender<Result<Bytes, BrokeOff>>,
 ) -> Result<(), Failure> {
     let (mut came, mut unwanted) = (0_u64, 0_u64);
+    let ends = Instant::now() + UPLOAD_TIME_MAX;
     loop {
-        let frame = tokio::time::timeout(PAUSE_MAX, body.frame()).await;
+        let by = ends.min(Instant::now() + PAUSE_MAX);
+        let frame = tokio::time::timeout_at(by, body.frame()).await;
         let failure = match frame {
             Ok(None) => return Ok(()),
             Ok(Some(Ok(frame))) => {
@@ -174,7 +179,8 @@ async fn pass_on(
             Ok(Some(Err(_))) => Failure::bad_request("bad_body", "the upload broke off"),
             Err(_) => {
                 let secs = PAUSE_MAX.as_secs();
-                let message = format!("nothing came for {secs} seconds");
+                let message =
+                    format!("the upload took too long, or nothing came for {secs} seconds");
                 Failure::new(StatusCode::REQUEST_TIMEOUT, "timeout", message)
             }
         };

@@ -236,7 +236,9 @@ async fn tokens_are_made_shown_once_and_revoked() {
         "{secret}"
     );
     assert_eq!(made["created_by"], "admin");
-    let account = server.get(&secret, "/v1/account").await.ok(200);
+    let answer = server.get(&secret, "/v1/account").await;
+    assert_eq!(answer.header("cache-control"), Some("no-store"));
+    let account = answer.ok(200);
     assert_eq!(
         account,
         json!({"name": "ci", "role": "deploy", "app": "hello"})

@@ -65,10 +65,9 @@ async fn scaling_changes_number_and_size() {
     assert_eq!(formation["items"][0]["quantity"], 3);
     until(&server, all_up(3)).await;
     let larger = json!({"updates": [{"type": "web", "memory": "256MiB"}]});
-    let formation = server
-        .patch(&server.admin, FORMATION, &larger)
-        .await
-        .ok(200);
+    let answer = server.patch(&server.admin, FORMATION, &larger).await;
+    assert_eq!(answer.header("x-dyno-release"), Some("v2"));
+    let formation = answer.ok(200);
     assert_eq!(formation["items"][0]["memory"], "256MiB");
     let release = server
         .get(&server.admin, "/v1/apps/hello/releases/v2?wait=20")
