@@ -218,10 +218,10 @@ fn plan_app(draft: &mut Draft, app: &AppName) {
         return;
     }
     promote::promote(draft, app);
-    promote::prune(draft, app);
     route::publish(draft, app);
     retire::retire(draft, app);
     retire::forget(draft, app);
+    promote::prune(draft, app);
 }
 
 /// A reconciler that has just started knows its nodes from the ledger and waits a moment for them, or it

@@ -115,9 +115,18 @@ impl App {
     /// How many places of a type are to be filled.
     pub fn open(&self, process: &ProcessType) -> u32 {
         let count = self.count(process);
+        if self.stopped.is_empty() {
+            return count;
+        }
         let stopped = self.stopped.iter();
         let stopped = stopped.filter(|dyno| dyno.process == *process && dyno.index <= count);
         count - u32::try_from(stopped.count()).unwrap_or(count)
+    }
+
+    /// How many places of web dynos are to be filled.
+    pub fn open_web(&self) -> u32 {
+        let web = self.formation.keys().find(|process| process.is_web());
+        web.map_or(0, |web| self.open(web))
     }
 
     /// Whether a place is to be filled.

@@ -108,6 +108,15 @@ pub struct Release {
     pub created_by: String,
 }
 
+impl Release {
+    /// The process type that takes web requests, if it has one.
+    pub fn web(&self) -> Option<&ProcessSpec> {
+        let mut processes = self.processes.iter();
+        let (_, spec) = processes.find(|(process, _)| process.is_web())?;
+        Some(spec)
+    }
+}
+
 /// Names the config vars and withholds their values.
 impl fmt::Debug for Release {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -223,11 +223,10 @@ impl Look<'_> {
 
     /// Whether the routers have the dynos that they should.
     fn serves(&self, shown: &Serve) -> bool {
-        let web = ProcessType::web();
         if self.app.maintenance {
             return *shown == Serve::Refuse(Refusal::Maintenance);
         }
-        if !self.release.processes.contains_key(&web) || self.app.open(&web) == 0 {
+        if self.release.web().is_none() || self.app.open_web() == 0 {
             return *shown == Serve::Refuse(Refusal::NoWebDynos);
         }
         if self.app.serving.is_none() || self.web_up == 0 {

@@ -39,14 +39,14 @@ pub(super) fn publish_version(draft: &mut Draft, app: &App, version: Option<Vers
 }
 
 pub(super) fn backlog_max(app: &App) -> u32 {
-    routing::backlog_max(app.open(&ProcessType::web()))
+    routing::backlog_max(app.open_web())
 }
 
 /// The app's own time for a response, or that of the release's web dynos.
 pub(super) fn request_timeout(app: &App, version: Option<Version>) -> Option<Duration> {
     let own = app.settings.request_timeout;
     own.or_else(|| {
-        let web = shown(app, version)?.processes.get(&ProcessType::web())?;
+        let web = shown(app, version)?.web()?;
         Some(web.limits.request_timeout)
     })
 }
@@ -64,10 +64,10 @@ fn serve(draft: &Draft, app: &App, version: Option<Version>) -> Serve {
     let Some(release) = shown(app, version) else {
         return Serve::Refuse(Refusal::BlankApp);
     };
-    let web = ProcessType::web();
-    if !release.processes.contains_key(&web) || app.open(&web) == 0 {
+    if release.web().is_none() || app.open_web() == 0 {
         return Serve::Refuse(Refusal::NoWebDynos);
     }
+    let web = ProcessType::web();
     let mut dynos = version.map_or(Vec::new(), |version| {
         place::serving(draft, app, version, &web)
     });

@@ -10,6 +10,7 @@ use crate::name::{AppName, DynoKey, NodeId, Version};
 use crate::observed::{Dyno, Fetch, Observed};
 use crate::plan::Route;
 use crate::time::Time;
+use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
 use std::iter::Peekable;
 
@@ -104,7 +105,9 @@ impl<'a> Walk<'a> {
         });
         let mut releases: Vec<Fetched<'a>> = releases.collect();
         // Each node's are in order already, so that this is one merge.
-        releases.sort_by(|a, b| a.0.cmp(b.0));
+        if scene.observed.nodes.len() > 1 {
+            releases.sort_by(|a, b| a.0.cmp(b.0));
+        }
         Walk {
             scene,
             dynos: scene.observed.dynos.iter().peekable(),
@@ -231,11 +234,13 @@ fn take_while<T: Copy>(
 ) {
     while let Some(row) = rows.peek().copied() {
         // Names are mostly one and the same string, which is quick to see.
-        let mine = app_of(&row) == app;
-        if !mine && app_of(&row) > app {
+        let of = app_of(&row);
+        let mine = std::ptr::eq(of.as_str(), app.as_str());
+        let order = if mine { Ordering::Equal } else { of.cmp(app) };
+        if order.is_gt() {
             return;
         }
-        out(row, mine);
+        out(row, order.is_eq());
         rows.next();
     }
 }
@@ -265,3 +270,6 @@ pub(super) fn take_room(used: &mut BTreeMap<NodeId, Room>, node: &NodeId, room: 
 pub(super) fn earlier(a: Option<Time>, b: Option<Time>) -> Option<Time> {
     a.into_iter().chain(b).min()
 }
+
+#[cfg(test)]
+mod tests;

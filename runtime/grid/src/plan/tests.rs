@@ -1,5 +1,7 @@
 //! Plans of arbitrary states, reached by no history at all; settling; winding down.
 
+pub(super) mod world;
+
 use super::*;
 use crate::check::{Depth, Invariant, checked_plan};
 use crate::desired::{Kind, Limits, ProcessSpec, Release, Restart};

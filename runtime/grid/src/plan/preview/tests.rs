@@ -1,99 +1,11 @@
 //! Previews: what is foretold is what happens, and nothing is changed.
 
 use super::*;
-use crate::desired::{Kind, Limits, ProcessSpec, Release, Restart};
-use crate::name::{ProcessType, Run, SlugId, Version};
-use crate::plan::Inventory;
-use std::collections::BTreeMap;
-use std::sync::Arc;
-
-const NOW: Time = Time::from_secs(9);
-
-fn app(name: &str) -> AppName {
-    name.parse().expect("valid")
-}
-
-fn created(name: &str) -> Fact {
-    Fact::AppCreated {
-        app: app(name),
-        hostnames: vec![],
-    }
-}
-
-fn release(name: &str, number: u32) -> Fact {
-    let spec = ProcessSpec {
-        kind: Kind::Handler,
-        limits: Limits::default(),
-    };
-    let release = Release {
-        version: Version::new(number).expect("valid"),
-        slug: SlugId::new([number as u8; 32]),
-        description: "Deploy".into(),
-        config: Arc::default(),
-        processes: BTreeMap::from([(ProcessType::web(), spec)]),
-        created_ms: 0,
-        created_by: String::new(),
-    };
-    Fact::ReleaseCreated {
-        app: app(name),
-        release: Arc::new(release),
-    }
-}
-
-fn scaled(name: &str, count: u32) -> Fact {
-    Fact::Scaled {
-        app: app(name),
-        process: ProcessType::web(),
-        count,
-        before: Run(0),
-    }
-}
-
-struct World {
-    desired: Desired,
-    observed: Observed,
-}
+use crate::desired::Restart;
+use crate::name::Version;
+use crate::plan::tests::world::{NOW, World, app, created, release, scaled};
 
 impl World {
-    /// One node, and these facts carried out, but for what is not answered yet.
-    fn after(facts: &[Fact]) -> Self {
-        let mut desired = Desired::default();
-        desired.apply(&Fact::ReconcilerStarted).expect("fits");
-        let mut observed = Observed::new(&desired, 1, Time::ZERO);
-        let node = "n1".parse().expect("valid");
-        observed.apply(
-            &Report::Node(Inventory::local(node, 1 << 40, 100)),
-            Time::ZERO,
-        );
-        let mut world = World { desired, observed };
-        for fact in facts {
-            world.desired.apply(fact).expect("fits");
-            world.carry_out();
-        }
-        world
-    }
-
-    fn carry_out(&mut self) -> Vec<Step> {
-        let plan = plan(&self.desired, &self.observed, &Policy::default(), NOW);
-        for step in &plan.steps {
-            match step {
-                Step::Record { fact } => self.desired.apply(fact).expect("fits"),
-                step => drop(self.observed.issue(step, &self.desired, NOW)),
-            }
-        }
-        plan.steps
-    }
-
-    /// The nodes answer, and what follows is carried out, until there is nothing more.
-    fn settle(&mut self, name: &str) -> Vec<Step> {
-        let app = app(name);
-        let mut steps = Vec::new();
-        while answer(&mut self.observed, &BTreeSet::from([&app]), NOW) {
-            steps.extend(self.carry_out());
-        }
-        steps
-    }
-
     fn foretold(&self, facts: &[Fact]) -> Vec<String> {
         let policy = Policy::default();
         let steps = preview(&self.desired, &self.observed, &policy, facts, NOW);
@@ -105,7 +17,7 @@ impl World {
 /// Two dynos of v1 serve.
 fn serving() -> World {
     let mut world = World::after(&[created("hello"), scaled("hello", 2), release("hello", 1)]);
-    world.settle("hello");
+    world.settle();
     assert_eq!(
         world.desired.apps[&app("hello")].serving,
         Some(Version::FIRST)
@@ -137,7 +49,7 @@ fn what_is_foretold_happens() {
     let foretold = world.foretold(&facts);
     world.desired.apply(&facts[0]).expect("fits");
     let mut happened = world.carry_out();
-    happened.extend(world.settle("hello"));
+    happened.extend(world.settle());
     happened.retain(|step| !matches!(step, Step::Record { .. }));
     let happened: Vec<String> = happened.iter().map(ToString::to_string).collect();
     assert_eq!(happened, foretold);

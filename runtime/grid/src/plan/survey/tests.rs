@@ -1,0 +1,140 @@
+//! What is planned, and what is passed over: work is counted, not time.
+
+use super::*;
+use crate::desired::Fact;
+use crate::name::ProcessType;
+use crate::plan::tests::world::{NOW, World, app, created, release, scaled};
+use crate::plan::{CrashCause, Report};
+use std::time::Duration;
+
+impl World {
+    /// The apps that a plan would look at.
+    fn busy(&self, policy: &Policy, now: Time) -> Vec<String> {
+        let live = self.observed.nodes.keys().cloned().collect();
+        let scene = Scene {
+            desired: &self.desired,
+            observed: &self.observed,
+            policy,
+            now,
+            live: &live,
+        };
+        let survey = Survey::of(scene, &BTreeMap::new());
+        survey.busy.iter().map(ToString::to_string).collect()
+    }
+
+    fn busy_now(&self) -> Vec<String> {
+        self.busy(&Policy::default(), NOW)
+    }
+
+    fn add(&mut self, fact: &Fact) {
+        self.desired.apply(fact).expect("fits");
+    }
+}
+
+const NOBODY: [&str; 0] = [];
+
+/// Three apps at rest: two with dynos, one that is blank.
+fn resting() -> World {
+    let facts = [
+        created("blank"),
+        created("hello"),
+        release("hello", 1),
+        scaled("hello", 3),
+        created("other"),
+        release("other", 1),
+    ];
+    let mut world = World::after(&facts);
+    world.settle();
+    world
+}
+
+#[test]
+fn apps_at_rest_are_passed_over() {
+    let world = resting();
+    assert_eq!(world.busy_now(), NOBODY);
+    assert_eq!(world.observed.dynos.len(), 4);
+}
+
+#[test]
+fn only_who_is_concerned_is_planned() {
+    let mut world = resting();
+    world.add(&scaled("hello", 2));
+    assert_eq!(world.busy_now(), ["hello"]);
+    world.add(&release("blank", 1));
+    assert_eq!(world.busy_now(), ["blank", "hello"]);
+    world.carry_out();
+    let key = world.observed.dynos_of(&app("other")).next();
+    let (dyno, node) = key.map(|(k, d)| (k.clone(), d.node.clone())).expect("up");
+    world.observed.apply(
+        &Report::Crashed {
+            node,
+            dyno,
+            reason: "trap".into(),
+            cause: CrashCause::Trap,
+            served: true,
+        },
+        NOW,
+    );
+    assert_eq!(
+        world.busy_now(),
+        ["hello", "other"],
+        "hello drains a dyno; blank waits"
+    );
+}
+
+#[test]
+fn waiting_for_an_answer_is_no_work_until_it_is_late() {
+    let mut world = World::after(&[created("hello"), release("hello", 1)]);
+    assert_eq!(world.busy_now(), NOBODY, "its slug is fetched");
+    let late = NOW + crate::plan::FETCH_RETRY;
+    assert_eq!(world.busy(&Policy::default(), late), ["hello"]);
+    world.add(&created("large"));
+    let many = Fact::Scaled {
+        app: app("large"),
+        process: ProcessType::web(),
+        count: 1_000,
+        before: crate::name::Run(0),
+    };
+    world.add(&many);
+    world.add(&release("large", 1));
+    let all = ["hello", "large"];
+    assert_eq!(world.busy_now(), all, "there may not be room for both");
+}
+
+#[test]
+fn a_policy_that_changes_is_seen() {
+    let world = resting();
+    let sleepy = Policy {
+        idle_after: Some(Duration::from_secs(60)),
+        ..Policy::default()
+    };
+    assert_eq!(world.busy(&sleepy, NOW), ["blank", "hello", "other"]);
+    let cycling = Policy {
+        cycle_after: Some(Duration::from_secs(100)),
+        ..Policy::default()
+    };
+    assert_eq!(world.busy(&cycling, NOW), NOBODY);
+    let later = NOW + Duration::from_secs(110);
+    assert_eq!(world.busy(&cycling, later), ["hello", "other"]);
+}
+
+#[test]
+fn apps_start_with_each_planned_a_few_times() {
+    let mut world = World::after(&[]);
+    for number in 0..80 {
+        let name = format!("app-{number}");
+        world.add(&created(&name));
+        world.add(&release(&name, 1));
+    }
+    let mut planned = 0;
+    loop {
+        planned += world.busy_now().len();
+        world.carry_out();
+        // One answer at a time, and a plan after each.
+        if !world.answer_one() {
+            break;
+        }
+    }
+    assert_eq!(world.busy_now(), NOBODY);
+    assert_eq!(planned, 3 * 80, "to fetch, to start, to serve");
+}

@@ -1,0 +1,142 @@
+//! One node and a reconciler, for tests of single plans.
+
+use crate::desired::{Desired, Fact, Kind, Limits, ProcessSpec, Release};
+use crate::lifecycle::State;
+use crate::name::{AppName, ProcessType, Run, SlugId, Version};
+use crate::observed::{Fetch, Observed};
+use crate::plan::{Inventory, Policy, Report, Step, plan};
+use crate::time::Time;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+pub(in crate::plan) const NOW: Time = Time::from_secs(9);
+
+pub(in crate::plan) fn app(name: &str) -> AppName {
+    name.parse().expect("valid")
+}
+
+pub(in crate::plan) fn created(name: &str) -> Fact {
+    Fact::AppCreated {
+        app: app(name),
+        hostnames: vec![],
+    }
+}
+
+pub(in crate::plan) fn release(name: &str, number: u32) -> Fact {
+    let spec = ProcessSpec {
+        kind: Kind::Handler,
+        limits: Limits::default(),
+    };
+    let release = Release {
+        version: Version::new(number).expect("valid"),
+        slug: SlugId::new([number as u8; 32]),
+        description: "Deploy".into(),
+        config: Arc::default(),
+        processes: BTreeMap::from([(ProcessType::web(), spec)]),
+        created_ms: 0,
+        created_by: String::new(),
+    };
+    Fact::ReleaseCreated {
+        app: app(name),
+        release: Arc::new(release),
+    }
+}
+
+pub(in crate::plan) fn scaled(name: &str, count: u32) -> Fact {
+    Fact::Scaled {
+        app: app(name),
+        process: ProcessType::web(),
+        count,
+        before: Run(0),
+    }
+}
+
+pub(in crate::plan) struct World {
+    pub(in crate::plan) desired: Desired,
+    pub(in crate::plan) observed: Observed,
+}
+
+impl World {
+    /// One node with room for a hundred dynos, and these facts carried out, but for what is not answered yet.
+    pub(in crate::plan) fn after(facts: &[Fact]) -> Self {
+        let mut desired = Desired::default();
+        desired.apply(&Fact::ReconcilerStarted).expect("fits");
+        let mut observed = Observed::new(&desired, 1, Time::ZERO);
+        let node = "n1".parse().expect("valid");
+        observed.apply(
+            &Report::Node(Inventory::local(node, 1 << 40, 100)),
+            Time::ZERO,
+        );
+        let mut world = World { desired, observed };
+        for fact in facts {
+            world.desired.apply(fact).expect("fits");
+            world.carry_out();
+        }
+        world
+    }
+
+    pub(in crate::plan) fn carry_out(&mut self) -> Vec<Step> {
+        let plan = plan(&self.desired, &self.observed, &Policy::default(), NOW);
+        for step in &plan.steps {
+            match step {
+                Step::Record { fact } => self.desired.apply(fact).expect("fits"),
+                step => drop(self.observed.issue(step, &self.desired, NOW)),
+            }
+        }
+        plan.steps
+    }
+
+    /// The node answers all that it was asked; says whether there was anything.
+    fn answer(&mut self) -> bool {
+        let reports = self.answers();
+        for report in &reports {
+            self.observed.apply(report, NOW);
+        }
+        !reports.is_empty()
+    }
+
+    /// The node answers one thing.
+    pub(in crate::plan) fn answer_one(&mut self) -> bool {
+        let report = self.answers().into_iter().next();
+        report
+            .map(|report| self.observed.apply(&report, NOW))
+            .is_some()
+    }
+
+    fn answers(&self) -> Vec<Report> {
+        let nodes = self.observed.nodes.iter();
+        let mut reports = Vec::new();
+        for (node, (app, version), fetch) in nodes.flat_map(|(id, node)| {
+            node.releases
+                .iter()
+                .map(move |(key, fetch)| (id, key, fetch))
+        }) {
+            if matches!(fetch, Fetch::Asked(_)) {
+                reports.push(Report::Fetched {
+                    node: node.clone(),
+                    app: app.clone(),
+                    version: *version,
+                    result: Ok(()),
+                });
+            }
+        }
+        for (key, dyno) in &self.observed.dynos {
+            let (node, dyno, state) = (dyno.node.clone(), key.clone(), dyno.state);
+            match state {
+                State::Starting => reports.push(Report::Up { node, dyno }),
+                State::Draining => reports.push(Report::Down { node, dyno }),
+                _ => {}
+            }
+        }
+        reports
+    }
+
+    /// The node answers, and what follows is carried out, until there is nothing more.
+    pub(in crate::plan) fn settle(&mut self) -> Vec<Step> {
+        let mut steps = Vec::new();
+        while self.answer() {
+            steps.extend(self.carry_out());
+        }
+        steps
+    }
+}
