@@ -60,7 +60,7 @@ impl Paging {
             None => None,
             Some(text) => Some(
                 C::read(text)
-                    .filter(|_| text.len() <= CURSOR_CHARS_MAX)
+                    .filter(|_| text.chars().count() <= CURSOR_CHARS_MAX)
                     .ok_or_else(|| {
                         let message = "after is what `next` of the page before was";
                         Failure::bad_request("bad_query", message)
