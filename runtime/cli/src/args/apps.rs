@@ -6,7 +6,7 @@ use clap::{Args as ClapArgs, Subcommand, ValueHint};
 use grid::name::{AppName, DynoId, Hostname, Version};
 
 use super::server::OnServer;
-use super::words::{Assignment, Scale, Setting, Source, Switch};
+use super::words::{Assignment, Dynos, Scale, Setting, Source, Switch};
 
 /// Which app, on which server.
 #[derive(Debug, ClapArgs)]
@@ -205,11 +205,11 @@ pub(crate) struct Logs {
     #[arg(short, long)]
     pub(crate) tail: bool,
     /// How many of the last lines
-    #[arg(short, long, value_name = "N", default_value_t = 100)]
+    #[arg(short, long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u32).range(0..=1_500))]
     pub(crate) num: u32,
-    /// Only lines of this dyno
-    #[arg(long)]
-    pub(crate) dyno: Option<DynoId>,
+    /// Only lines of this dyno, or of this process type
+    #[arg(long, value_name = "DYNO|TYPE")]
+    pub(crate) dyno: Option<Dynos>,
     /// Only what the app said, or only what the platform said
     #[arg(long)]
     pub(crate) source: Option<Source>,

@@ -145,6 +145,8 @@ fn what_is_required_is_missed() {
         "dyno serve --idle-after soon",
         "dyno serve --keep-releases 0",
         "dyno deploy -a Shop",
+        "dyno logs --dyno Web",
+        "dyno logs -n 2000",
     ] {
         assert!(parse(text).is_err(), "{text}");
     }

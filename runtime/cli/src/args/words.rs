@@ -4,7 +4,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use clap::ValueEnum;
-use grid::name::ProcessType;
+use grid::name::{DynoId, ProcessType};
 
 /// Digits after the point of a price: it is counted in millionths.
 const PRICE_DIGITS: usize = 6;
@@ -34,6 +34,21 @@ impl Source {
             Source::App => "app",
             Source::Dyno => "dyno",
         }
+    }
+}
+
+/// A dyno such as `web.1`, or all of a process type.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Dynos(pub(crate) String);
+
+impl FromStr for Dynos {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Dynos, &'static str> {
+        if text.parse::<DynoId>().is_ok() || text.parse::<ProcessType>().is_ok() {
+            return Ok(Dynos(text.to_owned()));
+        }
+        Err("write a dyno such as web.1, or a process type such as web")
     }
 }
 

@@ -7,13 +7,13 @@ mod answer;
 pub(crate) mod credentials;
 mod target;
 pub(crate) mod types;
-mod url;
+pub(crate) mod url;
 
 use std::io::Read;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use http::{Method, Request, Uri};
+use http::{HeaderValue, Method, Request, Uri};
 use serde_json::Value;
 use ureq::{Agent, Body, SendBody};
 
@@ -101,7 +101,7 @@ impl Client {
 
     /// Creates something. Sent twice, through whatever chance, it is done once.
     pub(crate) fn post(&self, path: &str, body: &Value) -> Result<Answer> {
-        let mut request = self.request(Method::POST, path, SendBody::from_json(body)?)?;
+        let mut request = self.of_json(Method::POST, path, body)?;
         let key = idempotency_key()
             .parse()
             .context("a key is a header's value")?;
@@ -110,7 +110,7 @@ impl Client {
     }
 
     pub(crate) fn patch(&self, path: &str, body: &Value) -> Result<Answer> {
-        self.call(self.request(Method::PATCH, path, SendBody::from_json(body)?)?)
+        self.call(self.of_json(Method::PATCH, path, body)?)
     }
 
     pub(crate) fn delete(&self, path: &str) -> Result<Answer> {
@@ -123,11 +123,8 @@ impl Client {
         let mut request = self.request(Method::PUT, path, body)?;
         let headers = request.headers_mut();
         headers.insert("content-length", bytes.into());
-        let media_type = slugs::MEDIA_TYPE.parse();
-        headers.insert(
-            "content-type",
-            media_type.context("a media type is a header's value")?,
-        );
+        let media_type = HeaderValue::from_static(slugs::MEDIA_TYPE);
+        headers.insert("content-type", media_type);
         let configured = self
             .agent
             .configure_request(request)
@@ -174,6 +171,18 @@ impl Client {
                 self.url
             )
         })
+    }
+
+    fn of_json(
+        &self,
+        method: Method,
+        path: &str,
+        body: &Value,
+    ) -> Result<Request<SendBody<'static>>> {
+        let mut request = self.request(method, path, SendBody::from_json(body)?)?;
+        let json = HeaderValue::from_static("application/json");
+        request.headers_mut().insert("content-type", json);
+        Ok(request)
     }
 
     fn call(&self, request: Request<SendBody<'_>>) -> Result<Answer> {

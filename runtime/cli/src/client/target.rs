@@ -44,12 +44,12 @@ impl Server {
         })
     }
 
-    /// Prints an answer as JSON if that is asked for; else as `people` read it.
+    /// Prints an answer as JSON if that is asked for; else as `people` read it. No content is no JSON.
     pub(crate) fn show(&self, answer: &Answer, people: impl FnOnce() -> Result<()>) -> Result<()> {
-        if self.json {
-            term::json(answer.json())
-        } else {
-            people()
+        match self.json {
+            true if answer.json().is_null() => Ok(()),
+            true => term::json(answer.json()),
+            false => people(),
         }
     }
 }

@@ -22,13 +22,6 @@ fn list(app: &App) -> Result<()> {
     let answer = app.client().list(&app.path("/domains"))?;
     app.server.show(&answer, || {
         let Items { items } = answer.read::<Items<Domain>>()?;
-        if items.is_empty() {
-            term::note(
-                "No domains",
-                &format!("of {} yet: dyno domains add HOSTNAME", app.name),
-            );
-            return Ok(());
-        }
         let names: Vec<String> = items.iter().map(|domain| clean(&domain.hostname)).collect();
         term::print(&names.join("\n"))
     })

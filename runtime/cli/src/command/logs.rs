@@ -42,7 +42,7 @@ fn query(args: &args::Logs) -> String {
         query.push_str("&tail=true");
     }
     if let Some(dyno) = &args.dyno {
-        query.push_str(&format!("&dyno={}", escape(&dyno.to_string())));
+        query.push_str(&format!("&dyno={}", escape(&dyno.0)));
     }
     if let Some(source) = args.source {
         query.push_str(&format!("&source={}", source.name()));

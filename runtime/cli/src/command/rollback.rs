@@ -20,7 +20,7 @@ pub(crate) fn run(args: &Rollback) -> Result<()> {
         return plan(&app, &release);
     }
     let working = Working::quiet();
-    working.step("Rolling back", &format!("{} to {}", app.name, clean(&to)));
+    working.step("Going back", &format!("to {} of {}", clean(&to), app.name));
     let created: Release = app
         .client()
         .post(&app.path("/releases"), &release)?

@@ -44,7 +44,10 @@ fn list(server: &Server) -> Result<()> {
 
 /// Prints the secret alone on stdout, so that it can go where it is needed.
 fn create(server: &Server, name: &str, role: Role, app: Option<&AppName>) -> Result<()> {
-    let body = json!({ "name": name, "role": role.name(), "app": app });
+    let mut body = json!({ "name": name, "role": role.name() });
+    if let Some(app) = app {
+        body["app"] = json!(app);
+    }
     let answer = server.client.post("/v1/tokens", &body)?;
     server.show(&answer, || {
         let token: Token = answer.read()?;

@@ -11,5 +11,6 @@ mod build;
 mod inspect;
 mod new;
 mod refused;
+mod remote;
 mod run;
 mod usage;

@@ -4,13 +4,50 @@ use crate::run::Place;
 use crate::support::dyno;
 
 /// Every command that people call.
-const COMMANDS: [&[&str]; 6] = [
+const COMMANDS: [&[&str]; 42] = [
     &["new"],
     &["build"],
     &["local"],
+    &["serve"],
+    &["login"],
+    &["logout"],
+    &["whoami"],
+    &["apps"],
+    &["apps", "create"],
+    &["apps", "info"],
+    &["apps", "set"],
+    &["apps", "destroy"],
+    &["apps", "open"],
+    &["deploy"],
+    &["releases"],
+    &["releases", "info"],
+    &["rollback"],
+    &["ps"],
+    &["ps", "scale"],
+    &["ps", "restart"],
+    &["ps", "stop"],
+    &["config"],
+    &["config", "set"],
+    &["config", "unset"],
+    &["config", "get"],
+    &["logs"],
+    &["maintenance"],
+    &["domains"],
+    &["domains", "add"],
+    &["domains", "rm"],
+    &["usage"],
+    &["slugs"],
     &["slug"],
     &["slug", "inspect"],
+    &["tokens"],
+    &["tokens", "create"],
+    &["tokens", "revoke"],
     &["completions"],
+    // With a colon, as some people write them.
+    &["ps:scale"],
+    &["config:set"],
+    &["apps:create"],
+    &["tokens:revoke"],
 ];
 
 #[test]
@@ -18,23 +55,18 @@ fn every_command_has_help_with_an_example() {
     let place = Place::new();
     for command in COMMANDS {
         let text = place.run(&[command, &["--help"]].concat()).ok();
-        let example = format!("\n  dyno {}", command.join(" "));
+        let example = format!("\n  dyno {}", command.join(" ").replace(':', " "));
         assert!(
             text.contains("Example") && text.contains(&example),
             "{command:?}: {text}"
         );
     }
     let text = place.run(&["--help"]).ok();
-    for command in [
-        "new",
-        "build",
-        "local",
-        "slug",
-        "completions",
-        "dyno new hello",
-    ] {
-        assert!(text.contains(command), "{text}");
+    for command in COMMANDS {
+        let name = command[0].split(':').next().unwrap();
+        assert!(text.contains(&format!("\n  {name} ")), "{name}: {text}");
     }
+    assert!(text.contains("dyno new hello"), "{text}");
     assert!(!text.contains("__compile"), "{text}");
 }
 

@@ -74,9 +74,17 @@ pub fn dyno() -> Command {
             Path::new(env!("CARGO_TARGET_TMPDIR")).join("cache"),
         )
         .env("NO_COLOR", "1")
+        .env("XDG_CONFIG_HOME", no_config())
         .env_remove("DYNO_APP")
+        .env_remove("DYNO_SERVER")
+        .env_remove("DYNO_TOKEN")
         .stdin(Stdio::null());
     command
+}
+
+/// A configuration that nobody has made.
+fn no_config() -> PathBuf {
+    Path::new(env!("CARGO_TARGET_TMPDIR")).join("no-config")
 }
 
 /// A running `dyno local`.

@@ -1,0 +1,14 @@
+//! The commands that ask a server, on the built binary, against a real `dyno serve` on free ports.
+//!
+//! Knows the binary and its documented surface only, never a crate of the workspace.
+
+#![allow(clippy::unwrap_used, missing_docs)]
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod config;
+mod deploy;
+mod operate;
+mod server;
+mod tokens;
