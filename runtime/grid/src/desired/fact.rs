@@ -18,8 +18,8 @@ pub enum Restart {
 
 /// One thing that happened to the intent of the grid; never changed once appended.
 ///
-/// A fact holds no point in time: time is measured anew by each reconciler. Where a fact divides dynos
-/// into older and newer ones it does so by [`Run`], which rises over all reconcilers.
+/// Nothing follows from a point in time in a fact: time is measured anew by each reconciler. Where a fact
+/// divides dynos into older and newer ones it does so by [`Run`], which rises over all reconcilers.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Fact {
     /// A reconciler took over; its runs and generations are above all earlier ones.
