@@ -24,7 +24,7 @@ use crate::node::{Behaviour, Boot, SimNode};
 use crate::rng::Rng;
 use crate::world::{Faults, World};
 use grid::desired::{Fact, Idle, Kind, Limits, ProcessSpec, Release, Restart, Settings};
-use grid::name::{AppName, DynoId, NodeId, ProcessType, SlugId};
+use grid::name::{AppName, DynoId, Hostname, NodeId, ProcessType, SlugId};
 use grid::plan::{CrashCause, Heartbeats, Policy, RELEASES_KEPT};
 use std::collections::BTreeMap;
 use std::str::FromStr;
@@ -206,10 +206,7 @@ fn intent(world: &mut World, verb: &str, app: &AppName, words: &[&str]) -> Resul
             dyno: parse(dyno)?,
             before,
         }),
-        ("undomain", [hostname]) => world.append(Fact::DomainRemoved {
-            app: app.clone(),
-            hostname: parse(hostname)?,
-        }),
+        ("undomain", [hostname]) => undomain(world, app, parse(hostname)?),
         ("restart", []) => world.append(Fact::RestartAsked {
             app: app.clone(),
             target: Restart::All,
@@ -246,6 +243,16 @@ fn scale(world: &mut World, app: &AppName, counts: &[&str]) -> Result<(), String
         })?;
     }
     Ok(())
+}
+
+/// One that is not there is asked for by chance only: a command would be rejected.
+fn undomain(world: &mut World, app: &AppName, hostname: Hostname) -> Result<(), String> {
+    let known = world.desired.apps.get(app);
+    if !known.is_some_and(|app| app.hostnames.contains(&hostname)) {
+        return Ok(());
+    }
+    let app = app.clone();
+    world.append(Fact::DomainRemoved { app, hostname })
 }
 
 /// The size holds for releases from now on, of which this makes one.
