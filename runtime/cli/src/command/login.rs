@@ -48,7 +48,7 @@ fn token(url: &ServerUrl) -> Result<String> {
     let token = text.trim();
     if token.is_empty() || !token.bytes().all(|byte| byte.is_ascii_graphic()) {
         bail!(
-            "there is no token on stdin: give one line, such as `dyno tokens create` or the server's first start prints"
+            "no token was given: it is one line, as `dyno tokens create` or a server's first start prints it"
         );
     }
     Ok(token.to_owned())

@@ -159,8 +159,8 @@ fn a_login_that_fails_leaves_nothing() {
     for (url, stdin, expected) in [
         (url.as_str(), "dyno_x\n", "nothing listens"),
         (&refusing, "dyno_x\n", "no such token"),
-        (&url, "", "there is no token on stdin"),
-        (&url, "two words\n", "there is no token on stdin"),
+        (&url, "", "no token was given"),
+        (&url, "two words\n", "no token was given"),
         ("http://", "dyno_x", "is not a server's URL"),
         (
             "http://me:secret@127.0.0.1",
