@@ -131,7 +131,8 @@ async fn live(
 }
 
 fn ready(name: &AppName, url: &str) {
-    anstream::println!("{name} is up: {url}");
+    // Nobody to read it is no reason to stop the app.
+    let _ = term::print(&format!("{name} is up: {url}"));
 }
 
 async fn listen(port: u16) -> Result<TcpListener> {
