@@ -1,0 +1,314 @@
+//! `kill -9` at any instant: what was acknowledged is there after the next start, what was not is wholly there or
+//! wholly absent, and apps serve again by themselves.
+
+use std::io;
+use std::thread;
+use std::time::{Duration, SystemTime};
+
+use serde_json::{Value, json};
+
+use crate::http::{items, text};
+use crate::stage::{Rig, Server, Slug, eventually};
+use crate::support::Reply;
+
+const APP: &str = "shop";
+/// How many servers are killed; `DYNO_TEST_KILLS` asks for another number.
+const KILLS: usize = 100;
+/// Changes that one server gets before its client only waits for its end: releases are bounded.
+const CHANGES_MAX: usize = 8;
+/// A server is killed within this of answering, or of its start.
+const LIFE_MAX: Duration = Duration::from_millis(400);
+
+/// Chance that can be had again: SplitMix64.
+struct Chance(u64);
+
+impl Chance {
+    fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        z ^ (z >> 31)
+    }
+
+    fn below(&mut self, bound: u64) -> u64 {
+        self.next() % bound
+    }
+
+    fn life(&mut self) -> Duration {
+        Duration::from_micros(self.below(LIFE_MAX.as_micros() as u64))
+    }
+}
+
+/// Something that is asked of the server.
+#[derive(Clone, Debug)]
+enum Change {
+    Deploy(String),
+    Config(String),
+    Scale(u64),
+}
+
+/// What the app is, as far as changes make it.
+#[derive(Clone, Debug, PartialEq)]
+struct Model {
+    /// The slug of each release, the first one first.
+    releases: Vec<String>,
+    config: String,
+    quantity: u64,
+}
+
+impl Model {
+    fn after(&self, change: &Change) -> Model {
+        let mut model = self.clone();
+        let last = || self.releases.last().unwrap().clone();
+        match change {
+            Change::Deploy(slug) => model.releases.push(slug.clone()),
+            Change::Config(value) => {
+                model.releases.push(last());
+                model.config.clone_from(value);
+            }
+            Change::Scale(quantity) => model.quantity = *quantity,
+        }
+        model
+    }
+
+    /// What a server says it is.
+    fn of(server: &Server<'_>) -> Model {
+        let list = server.get(&format!("/v1/apps/{APP}/releases?limit=1000"));
+        let mut releases = Vec::new();
+        for (number, release) in items(&list).iter().rev().enumerate() {
+            assert_eq!(
+                text(release, "version"),
+                format!("v{}", number + 1),
+                "a gap"
+            );
+            releases.push(text(release, "slug").to_owned());
+        }
+        let config = server.get(&format!("/v1/apps/{APP}/config-vars"));
+        let formation = server.get(&format!("/v1/apps/{APP}/formation"));
+        Model {
+            releases,
+            config: text(&config, "NUMBER").to_owned(),
+            quantity: items(&formation)[0]["quantity"].as_u64().unwrap(),
+        }
+    }
+}
+
+/// The client: what it knows, and what it does not.
+struct Client {
+    chance: Chance,
+    slugs: Vec<Slug>,
+    known: Model,
+    /// Asked for, and never answered.
+    unsure: Option<Change>,
+    changes: usize,
+}
+
+impl Client {
+    fn change(&mut self) -> Change {
+        self.changes += 1;
+        match self.chance.below(3) {
+            0 => {
+                let slug = self.chance.below(self.slugs.len() as u64) as usize;
+                Change::Deploy(self.slugs[slug].id.clone())
+            }
+            1 => Change::Config(self.changes.to_string()),
+            _ => Change::Scale(1 + (self.known.quantity + self.chance.below(2)) % 3),
+        }
+    }
+
+    /// Asks for changes until nobody answers any more.
+    fn work(&mut self, server: &Server<'_>) {
+        for _ in 0..CHANGES_MAX {
+            let change = self.change();
+            let next = self.known.after(&change);
+            match ask(server, &self.slugs, &change) {
+                Ok(None) => return,
+                Ok(Some(reply)) => {
+                    assert!(
+                        (200..300).contains(&reply.status),
+                        "{change:?}: {}",
+                        reply.text()
+                    );
+                    if matches!(change, Change::Deploy(_)) {
+                        let version = format!("v{}", next.releases.len());
+                        assert_eq!(text(&reply.json(), "version"), version);
+                    }
+                    self.known = next;
+                }
+                Err(_) => {
+                    self.unsure = Some(change);
+                    return;
+                }
+            }
+        }
+    }
+
+    /// A new server: everything is there, and nothing by halves.
+    fn check(&mut self, server: &Server<'_>) {
+        let found = Model::of(server);
+        let unsure = self.unsure.take();
+        let other = unsure.as_ref().map(|change| self.known.after(change));
+        assert!(
+            found == self.known || Some(&found) == other.as_ref(),
+            "{found:?}\nis neither\n{:?}\nnor that after {unsure:?}",
+            self.known
+        );
+        self.known = found;
+    }
+
+    /// The app serves its newest release, whole.
+    fn serves(&self, server: &Server<'_>) {
+        let newest = format!("v{}", self.known.releases.len());
+        eventually("the newest release serves", || {
+            let version = server.app(APP, "/env/RELEASE_VERSION");
+            assert_eq!(version.status, 200, "{}", version.text());
+            version.text() == newest
+        });
+        assert_eq!(server.variable(APP, "NUMBER"), self.known.config);
+        assert_eq!(
+            &server.variable(APP, "SLUG_ID"),
+            self.known.releases.last().unwrap()
+        );
+    }
+}
+
+/// Nothing: the slug did not even arrive, so that there is nothing to be unsure of.
+fn ask(server: &Server<'_>, slugs: &[Slug], change: &Change) -> io::Result<Option<Reply>> {
+    let app = format!("/v1/apps/{APP}");
+    let reply = match change {
+        Change::Deploy(id) => {
+            let slug = slugs.iter().find(|slug| slug.id == *id).unwrap();
+            if server.upload(slug).is_err() {
+                return Ok(None);
+            }
+            server.try_api("POST", &format!("{app}/releases"), &json!({ "slug": id }))
+        }
+        Change::Config(value) => server.try_api(
+            "PATCH",
+            &format!("{app}/config-vars"),
+            &json!({ "NUMBER": value }),
+        ),
+        Change::Scale(quantity) => {
+            let updates = json!({ "updates": [{ "type": "web", "quantity": quantity }] });
+            server.try_api("PATCH", &format!("{app}/formation"), &updates)
+        }
+    };
+    reply.map(Some)
+}
+
+/// A server that is killed soon after its start, whatever it does then.
+fn killed_at_its_start(rig: &Rig, life: Duration) {
+    let mut command = rig.command(&rig.data(), &FLAGS);
+    let process = crate::support::Local::spawn_with(&mut command);
+    thread::sleep(life);
+    process.signal("KILL");
+    process.wait();
+}
+
+/// All releases are kept, so that a gap shows.
+const FLAGS: [&str; 2] = ["--keep-releases", "1000"];
+
+fn setting(name: &str) -> Option<u64> {
+    std::env::var(name).ok().map(|text| text.parse().unwrap())
+}
+
+/// The client, and the app that it changes.
+fn first_start(rig: &Rig, seed: u64) -> Client {
+    let slug = |number: usize| rig.slug(["good", "good3"][number % 2], &number.to_string());
+    let slugs: Vec<Slug> = (0..8).map(slug).collect();
+    let server = rig.start_with(&FLAGS);
+    server.make(APP, &slugs[0]);
+    let version = server.set(APP, &json!({ "NUMBER": "0" }));
+    server.wait_until_serving(APP, &version);
+    server.scale(APP, 2);
+    let id = slugs[0].id.clone();
+    Client {
+        chance: Chance(seed),
+        slugs,
+        known: Model {
+            releases: vec![id.clone(), id],
+            config: "0".to_owned(),
+            quantity: 2,
+        },
+        unsure: None,
+        changes: 0,
+    }
+}
+
+#[test]
+fn a_kill_at_any_instant_loses_nothing_that_was_acknowledged() {
+    let now = SystemTime::UNIX_EPOCH.elapsed().unwrap();
+    let seed = setting("DYNO_TEST_SEED").unwrap_or(now.as_nanos() as u64);
+    let kills = setting("DYNO_TEST_KILLS").map_or(KILLS, |kills| kills as usize);
+    println!("DYNO_TEST_SEED={seed} DYNO_TEST_KILLS={kills}");
+    let rig = Rig::new();
+    let mut client = first_start(&rig, seed);
+    for kill in 1..=kills {
+        let life = client.chance.life();
+        if client.chance.below(4) == 0 {
+            killed_at_its_start(&rig, life);
+            continue;
+        }
+        let server = rig.start_with(&FLAGS);
+        client.check(&server);
+        if kill % 3 == 0 {
+            server.wait_until_ready();
+            client.serves(&server);
+        }
+        thread::scope(|scope| {
+            scope.spawn(|| {
+                thread::sleep(life);
+                server.process.signal("KILL");
+            });
+            client.work(&server);
+        });
+        server.kill();
+    }
+    let server = rig.start_with(&FLAGS);
+    client.check(&server);
+    server.wait_until_ready();
+    client.serves(&server);
+    server.wait_for_dynos(APP, client.known.quantity as usize);
+    assert!(server.stop().success());
+    rig.home().assert_no_process();
+    let left = crate::folder::names(&rig.data().join("dynos"));
+    assert_eq!(left, [""; 0], "dynos' files are left");
+    println!(
+        "{} changes, {} releases",
+        client.changes,
+        client.known.releases.len()
+    );
+}
+
+#[test]
+fn a_server_that_is_killed_while_an_app_is_being_destroyed_forgets_it_or_keeps_it() {
+    let rig = Rig::new();
+    let slug = rig.slug("good3", "gone");
+    let mut chance = Chance(7);
+    for round in 0..5 {
+        let server = rig.start();
+        let name = format!("gone-{round}");
+        server.make(&name, &slug);
+        let path = format!("/v1/apps/{name}");
+        let gone = thread::scope(|scope| {
+            let life = Duration::from_micros(chance.below(20_000));
+            let destroyed = scope.spawn(|| server.try_api("DELETE", &path, &Value::Null));
+            thread::sleep(life);
+            server.process.signal("KILL");
+            destroyed
+                .join()
+                .unwrap()
+                .is_ok_and(|reply| reply.status < 300)
+        });
+        server.kill();
+        let server = rig.start();
+        let found = server.api("GET", &path, &Value::Null).status;
+        assert!(found == 404 || (found == 200 && !gone), "{found}, {gone}");
+        if found == 200 {
+            server.wait_until_ready();
+            server.page(&name, "/");
+        }
+        server.kill();
+    }
+}

@@ -1,0 +1,24 @@
+//! `dyno serve` and the commands that speak to it, driven as their users drive them: a server in a folder of its
+//! own, commands as processes, apps and API over HTTP.
+//!
+//! Knows the binary and its documented surface only, never a crate of the workspace.
+
+#![allow(clippy::unwrap_used, missing_docs)]
+
+#[path = "../support/mod.rs"]
+mod support;
+
+#[path = "../local/folder.rs"]
+#[allow(dead_code, reason = "shared with the tests of `dyno local`")]
+mod folder;
+
+mod changes;
+mod disk;
+mod failing;
+mod first;
+mod http;
+mod kills;
+mod load;
+mod operating;
+mod secrets;
+mod stage;
