@@ -12,6 +12,7 @@ use http::uri::{Authority, PathAndQuery};
 use http::{HeaderMap, Request, Response, response};
 use http_body::Body;
 use tokio::sync::oneshot;
+use tokio::task::unconstrained;
 use wasmtime::Store;
 use wasmtime_wasi_http::p2::bindings::Proxy;
 use wasmtime_wasi_http::p2::bindings::http::types::{ErrorCode, Scheme};
@@ -109,13 +110,14 @@ async fn call_p2(
         })
         .await
     };
+    // From here on what is not there will never be. Unconstrained, since a channel of a task that has used up its
+    // turn says that nothing is there when something is.
     if let Err(trap) = returned {
         // What it had said goes out first, so that its end shows as a break and not as silence.
-        poll_fn(|cx| Poll::Ready(pump.advance(cx))).await;
+        unconstrained(poll_fn(|cx| Poll::Ready(pump.advance(cx)))).await;
         return Err(trap);
     }
-    // The guest has returned and runs no more: what it wrote is there, or will never be.
-    Ok(poll_fn(|cx| pump.drain(cx)).await)
+    Ok(unconstrained(poll_fn(|cx| pump.drain(cx))).await)
 }
 
 /// Ready when the guest has done with the request's body.

@@ -39,12 +39,6 @@ pub const TABLES_PER_DYNO_MAX: u32 = 32;
 /// Elements of all tables of a dyno together, at most (16 bytes each on the host).
 pub const TABLE_ELEMENTS_MAX: usize = 1_000_000;
 
-/// Linear memory that stays resident for the next user of a slot, in bytes, where the kernel can
-/// tell which pages were touched; resetting them in place is three times faster than unmapping.
-const MEMORY_KEEP_RESIDENT_BYTES: usize = 2 * 1024 * 1024;
-/// See [`MEMORY_KEEP_RESIDENT_BYTES`].
-const TABLE_KEEP_RESIDENT_BYTES: usize = 64 * 1024;
-
 /// Which of the two engines a component runs on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Flavor {
@@ -131,8 +125,9 @@ fn pool() -> PoolingAllocationConfig {
         .max_component_instance_size(16 * 1024 * 1024)
         .max_core_instance_size(16 * 1024 * 1024)
         .table_elements(TABLE_ELEMENTS_MAX)
-        .linear_memory_keep_resident(MEMORY_KEEP_RESIDENT_BYTES)
-        .table_keep_resident(TABLE_KEEP_RESIDENT_BYTES)
+        // A dyno that sleeps or is gone gives its memory back, and does not leave it to a next one.
+        .linear_memory_keep_resident(0)
+        .table_keep_resident(0)
         .pagemap_scan(Enabled::Auto);
     pool
 }

@@ -44,3 +44,25 @@ async fn p2() {
 async fn p3() {
     serves("good3").await;
 }
+
+/// A task that never rests is told by the runtime's channels that they are empty, to make it rest: an answer that is
+/// there must not be taken for none.
+async fn answers_in_a_row(guest: &str) {
+    let mut host = Host::new(guest).await;
+    let mut dyno = host.up().await;
+    for n in 0..500 {
+        let (same, reply) = ask(dyno, get("/")).await;
+        assert_eq!((reply.status(), reply.finished), (200, true), "request {n}");
+        dyno = same.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn p2_in_a_row() {
+    answers_in_a_row("good").await;
+}
+
+#[tokio::test]
+async fn p3_in_a_row() {
+    answers_in_a_row("good3").await;
+}

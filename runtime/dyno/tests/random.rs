@@ -46,7 +46,8 @@ fn judge(bytes: &[u8], flavor: Flavor) -> Result<(), TestCaseError> {
                 !message.is_empty() && message.len() <= 4 * 1024,
                 "{message}"
             );
-            prop_assert!(matches!(compile(), Err(CompileError::Refused { .. })));
+            let refused_again = matches!(compile(), Err(CompileError::Refused { .. }));
+            prop_assert!(refused_again);
         }
         Err(CompileError::Exhausted) => {}
         Err(other) => prop_assert!(false, "{other:?}"),

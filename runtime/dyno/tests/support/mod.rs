@@ -9,7 +9,7 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, LazyLock, Mutex};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -26,6 +26,10 @@ use tokio::sync::mpsc;
 
 /// Longest that a test waits for anything: only reached when it fails.
 const PATIENCE: Duration = Duration::from_secs(60);
+
+/// All tests of a process share them: the address space has room for few.
+static ENGINES: LazyLock<Arc<Engines>> =
+    LazyLock::new(|| Engines::new(Allocation::for_this_machine()).unwrap());
 
 /// One app on a node of its own.
 pub struct Host {
@@ -84,7 +88,7 @@ impl ResponseSink for Sink {
 }
 
 /// The folder of built test guests; built now if it is not there.
-fn guests() -> PathBuf {
+pub fn guests() -> PathBuf {
     if let Some(folder) = std::env::var_os("DYNO_TEST_GUESTS") {
         return folder.into();
     }
@@ -142,7 +146,7 @@ impl Host {
         let cache = Path::new(env!("CARGO_TARGET_TMPDIR")).join("compiled");
         let node = Node::new(NodeConfig {
             id: "local".parse().unwrap(),
-            engines: Engines::new(Allocation::for_this_machine()).unwrap(),
+            engines: Arc::clone(&ENGINES),
             compiler: Compiler::new(&cache, vec![child.into()]).unwrap(),
             slugs: Arc::new(move |_| Ok(unpacked.clone())),
             work: folder.path().join("work"),
