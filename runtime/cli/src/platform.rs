@@ -15,7 +15,7 @@
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -206,9 +206,16 @@ fn node(
     node.with_context(|| format!("cannot use {}", config.work.display()))
 }
 
+/// This very program, also when another one was put in its place since: an upgrade must not have a server
+/// compile with another engine than it runs.
+const OURSELVES: &str = "/proc/self/exe";
+
 /// How this program compiles in a child: itself, with other arguments.
 fn compile_child() -> Result<Vec<OsString>> {
-    let program = std::env::current_exe().context("cannot tell where this program is")?;
+    let program = match Path::new(OURSELVES).exists() {
+        true => PathBuf::from(OURSELVES),
+        false => std::env::current_exe().context("cannot tell where this program is")?,
+    };
     Ok(vec![program.into_os_string(), crate::args::COMPILE.into()])
 }
 

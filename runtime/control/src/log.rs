@@ -126,6 +126,11 @@ pub(crate) fn of_fact(fact: &Fact, desired: &Desired, by: &str) -> Option<LogEve
         }
         Fact::DomainAdded { hostname, .. } => format!("Domain {hostname} added by {by}"),
         Fact::DomainRemoved { hostname, .. } => format!("Domain {hostname} removed by {by}"),
+        Fact::ConfigKept { config, .. } => {
+            let names: Vec<&str> = config.0.keys().map(String::as_str).collect();
+            let names = names.join(", ");
+            format!("Config vars for the first release: {names}, set by {by}")
+        }
         Fact::AppSet { settings, .. } => format!("{} by {by}", set(settings)),
         Fact::Resized {
             process,

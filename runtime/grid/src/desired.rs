@@ -9,7 +9,7 @@ mod settings;
 
 pub use app::{App, RELEASES_MAX};
 pub use fact::{Fact, Restart};
-pub use release::{Kind, Limits, ProcessSpec, Release};
+pub use release::{Kind, Limits, ProcessSpec, Release, Vars};
 pub use settings::{Idle, Settings};
 
 use crate::name::{AppName, DynoKey, Generation, NodeId, ProcessType, Run, Version};
@@ -134,6 +134,7 @@ impl Desired {
             Fact::DomainRemoved { app, hostname } => self.app_mut(app)?.remove_domain(hostname)?,
             Fact::AppDestroyed { app, before } => self.destroy(app, *before)?,
             Fact::AppSet { app, settings } => self.app_mut(app)?.settings = settings.clone(),
+            Fact::ConfigKept { app, config } => self.app_mut(app)?.first_config = config.clone(),
             Fact::Resized {
                 app,
                 process,

@@ -6,7 +6,7 @@ use clap::{Args as ClapArgs, Subcommand, ValueHint};
 use grid::name::{AppName, DynoId, Hostname, Version};
 
 use super::server::OnServer;
-use super::words::{Assignment, Dynos, Scale, Setting, Source, Switch};
+use super::words::{Dynos, Scale, Setting, Source, Switch};
 
 /// Which app, on which server.
 #[derive(Debug, ClapArgs)]
@@ -179,7 +179,7 @@ pub(crate) enum ConfigCommand {
     Set {
         /// What to set
         #[arg(required = true, value_name = "K=V")]
-        vars: Vec<Assignment>,
+        vars: Vec<String>,
     },
     /// Remove config vars, which makes a release
     #[command(after_help = "Example:\n  dyno config unset GREETING DEBUG")]

@@ -107,6 +107,13 @@ pub(crate) fn compile(args: &[OsString]) -> Option<(&str, &Path, &Path)> {
     }
 }
 
+/// Ends the program as for any wrong usage: the message, and exit code 2.
+pub(crate) fn wrong_usage(message: &str) -> ! {
+    let mut command = <Args as clap::CommandFactory>::command();
+    let kind = clap::error::ErrorKind::ValueValidation;
+    command.error(kind, message).exit()
+}
+
 /// Groups of commands, which some people write with a colon: `dyno ps:scale web=4`.
 const GROUPS: [&str; 9] = [
     "slug",

@@ -13,11 +13,15 @@ use crate::term::{self, Working, clean, table};
 type Vars = BTreeMap<String, String>;
 
 pub(crate) fn run(args: &Config) -> Result<()> {
+    let assigned = match &args.command {
+        Some(ConfigCommand::Set { vars }) => assignments(vars),
+        _ => Vec::new(),
+    };
     let app = App::of(&args.on)?;
     match &args.command {
         None => list(&app, args.shell),
         Some(ConfigCommand::Get { name }) => get(&app, name),
-        Some(ConfigCommand::Set { vars }) => set(&app, vars),
+        Some(ConfigCommand::Set { .. }) => set(&app, &assigned),
         Some(ConfigCommand::Unset { names }) => unset(&app, names),
     }
 }
@@ -68,6 +72,23 @@ fn get(app: &App, name: &str) -> Result<()> {
     } else {
         term::print(value)
     }
+}
+
+/// Checked here and not with the other arguments: what is said of wrong ones quotes them, secrets as well.
+fn assignments(vars: &[String]) -> Vec<Assignment> {
+    let parsed = vars.iter().map(|var| {
+        var.parse::<Assignment>().unwrap_or_else(|why| {
+            let name = var.split('=').next().unwrap_or_default();
+            let name = if var.contains('=') {
+                clean(name)
+            } else {
+                "…".to_owned()
+            };
+            let message = format!("cannot set {name}: {why}");
+            crate::args::wrong_usage(&message)
+        })
+    });
+    parsed.collect()
 }
 
 fn set(app: &App, vars: &[Assignment]) -> Result<()> {

@@ -28,12 +28,7 @@ pub(super) struct ConfigVars(BTreeMap<String, String>);
 pub(super) struct ConfigVarChanges(BTreeMap<String, Option<String>>);
 
 fn shown(app: &App) -> ConfigVars {
-    let newest = app.newest();
-    ConfigVars(
-        newest
-            .map(|release| BTreeMap::clone(&release.config))
-            .unwrap_or_default(),
-    )
+    ConfigVars(BTreeMap::clone(app.config()))
 }
 
 /// Config vars of an app
@@ -52,7 +47,8 @@ pub(super) async fn show(
 
 /// Change config vars
 ///
-/// Makes a release, unless nothing changes; the header `X-Dyno-Release` names it.
+/// Makes a release, unless nothing changes; the header `X-Dyno-Release` names it. Before the first release,
+/// the values are kept for it.
 #[utoipa::path(
     patch, path = "/v1/apps/{app}/config-vars", operation_id = "change_config", tag = "config",
     request_body = ConfigVarChanges,
@@ -82,7 +78,6 @@ pub(super) async fn change(
     if changes
         .iter()
         .all(|(name, value)| now.0.get(name) == value.as_ref())
-        && is_known(app)
     {
         return Ok(Json(now).into_response());
     }
@@ -92,9 +87,4 @@ pub(super) async fn change(
     let accepted = state.control.command(set, caller.actor(), None).await?;
     let vars = shown(state.control.view().desired.app(&name)?);
     Ok(releases::named(Json(vars), accepted.version))
-}
-
-/// Whether the app has a release whose config can stay as it is.
-fn is_known(app: &App) -> bool {
-    app.newest().is_some()
 }

@@ -167,7 +167,11 @@ async fn of_slug(
     let (config, first) = match app.newest() {
         Some(newest) => (BTreeMap::clone(&newest.config), None),
         // Defaults are for an app's beginning: later on, its owner's config is as it is.
-        None => (defaults(&manifest), Some(defaults(&manifest))),
+        None => {
+            let mut first = defaults(&manifest);
+            first.extend(BTreeMap::clone(app.config()));
+            (first.clone(), Some(first))
+        }
     };
     warnings.extend(missing(&manifest, &config));
     let mut formation = manifest.initial_formation();

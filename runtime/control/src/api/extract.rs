@@ -165,9 +165,22 @@ fn parsed_json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Failure> {
 /// What is no JSON is a bad request; what is JSON of another form cannot be worked on.
 fn json_failure(error: &serde_json::Error) -> Failure {
     match error.classify() {
-        serde_json::error::Category::Data => Failure::invalid("invalid_body", error.to_string()),
+        serde_json::error::Category::Data => {
+            Failure::invalid("invalid_body", without_values(&error.to_string()))
+        }
         _ => Failure::bad_request("bad_json", format!("the body is not JSON: {error}")),
     }
+}
+
+/// What serde says of a value in the wrong place, without the value, which may be a secret.
+fn without_values(message: &str) -> String {
+    let quotes = ["invalid type: ", "invalid value: ", "invalid length "];
+    if !quotes.iter().any(|start| message.starts_with(start)) {
+        return message.to_owned();
+    }
+    let expected = message.rsplit_once(", expected ");
+    let what = expected.map_or("something else", |(_, what)| what);
+    format!("a value is not as it should be: expected {what}")
 }
 
 /// The client's key for this request. Each token has its own keys, so that no caller meets another's.

@@ -12,7 +12,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 /// Wrong tokens from one address within a [`WINDOW`]; what comes after is refused without a look.
-pub(super) const FAILURES_MAX: u32 = 20;
+pub(super) const FAILURES_MAX: u32 = 60;
 /// How long wrong tokens count.
 pub(super) const WINDOW: Duration = Duration::from_secs(60);
 /// Addresses that are counted; with more, counting begins anew.

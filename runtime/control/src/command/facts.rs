@@ -6,7 +6,9 @@ use super::{
     Actor, CONFIG_BYTES_MAX, Command, ConfigChanges, DYNOS_PER_TYPE_MAX, Deploy, IDLE_AFTER,
     MEMORY_BYTES, REQUEST_TIMEOUT, Rejected,
 };
-use grid::desired::{App, Desired, Fact, Idle, Misfit, ProcessSpec, Release, Restart, Settings};
+use grid::desired::{
+    App, Desired, Fact, Idle, Misfit, ProcessSpec, Release, Restart, Settings, Vars,
+};
 use grid::name::{AppName, DynoId, ProcessType, Run, Version};
 use grid::observed::Observed;
 use std::collections::BTreeMap;
@@ -93,10 +95,7 @@ impl About<'_> {
         }
         let config = match deploy.config {
             Some(config) => Arc::new(checked(config)?),
-            None => {
-                let newest = self.app.newest();
-                newest.map(|r| Arc::clone(&r.config)).unwrap_or_default()
-            }
+            None => Arc::clone(self.app.config()),
         };
         let mut facts = Vec::new();
         for (process, count) in deploy.formation {
@@ -129,8 +128,7 @@ impl About<'_> {
     }
 
     fn reconfigured(&self, changes: ConfigChanges) -> Result<Vec<Fact>, Rejected> {
-        let newest = self.newest()?;
-        let mut config = BTreeMap::clone(&newest.config);
+        let mut config = BTreeMap::clone(self.app.config());
         let names: Vec<&str> = changes.0.keys().map(String::as_str).collect();
         let description = format!("Change config vars: {}", names.join(", "));
         for (name, value) in changes.0 {
@@ -139,8 +137,15 @@ impl About<'_> {
                 None => config.remove(&name),
             };
         }
+        let config = Arc::new(checked(config)?);
+        let Some(newest) = self.app.newest() else {
+            return Ok(vec![Fact::ConfigKept {
+                app: self.app.name.clone(),
+                config: Vars(config),
+            }]);
+        };
         let release = Release {
-            config: Arc::new(checked(config)?),
+            config,
             ..self.again(newest, description, &self.app.sizes)
         };
         Ok(vec![self.release(release)])

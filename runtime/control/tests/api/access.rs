@@ -205,7 +205,7 @@ async fn who_has_no_token_gets_nothing() {
 #[tokio::test]
 async fn wrong_tokens_are_counted_and_right_ones_pass() {
     let server = Server::start().await;
-    for _ in 0..20 {
+    for _ in 0..60 {
         server
             .get("dyno_wrong", "/v1/account")
             .await

@@ -188,3 +188,30 @@ async fn whatever_is_asked_the_answer_is_json() {
             .is_some_and(|allow| allow.contains("GET"))
     );
 }
+
+#[tokio::test]
+async fn what_is_said_of_a_wrong_body_does_not_quote_it() {
+    let server = Server::start().await;
+    let bearer = format!("Bearer {}", server.admin);
+    let headers = [
+        ("authorization", bearer.as_str()),
+        ("content-type", "application/json"),
+    ];
+    let made = json!({"name": "hello"}).to_string();
+    call(&server, "POST", "/v1/apps", &headers, made)
+        .await
+        .ok(201);
+    for body in [
+        json!("hidden-value"),
+        json!({"KEY": ["hidden-value"]}),
+        json!({"KEY": {"hidden-value": 1}}),
+        json!({"KEY": 20_261_122}),
+    ] {
+        let path = "/v1/apps/hello/config-vars";
+        let answer = call(&server, "PATCH", path, &headers, body.to_string()).await;
+        let message = answer.refused(422, "invalid_body");
+        assert!(message.contains("expected"), "{message}");
+        let quoted = message.contains("hidden") || message.contains("20261122");
+        assert!(!quoted, "{message}");
+    }
+}

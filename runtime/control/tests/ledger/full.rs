@@ -28,7 +28,7 @@ fn a_full_disk_stops_changes_and_not_apps() {
     let child = std::process::Command::new("sh")
         .args(["-c", "trap '' XFSZ; exec \"$0\" \"$@\""])
         .arg(std::env::current_exe().expect("this program"))
-        .args(["--exact", "full::child", "--ignored", "--nocapture"])
+        .args(["--exact", "full::child", "--nocapture"])
         .env(FOLDER, folder)
         .stdin(Stdio::null())
         .output()
@@ -40,9 +40,11 @@ fn a_full_disk_stops_changes_and_not_apps() {
 }
 
 #[tokio::test]
-#[ignore = "the child of the test beside it"]
 async fn child() {
-    let folder = PathBuf::from(std::env::var_os(FOLDER).expect("started by the test beside it"));
+    // Started by the test beside it; by itself, there is nothing to do.
+    let Some(folder) = std::env::var_os(FOLDER).map(PathBuf::from) else {
+        return;
+    };
     let ledger = Sqlite::open(&folder.join("ledger.db"), &folder.join("ledger.key"));
     let ledger: Arc<dyn Ledger> = Arc::new(ledger.expect("opens"));
     let options = Options::default();

@@ -2,7 +2,7 @@
 //!
 //! Owns which release should serve and which dynos are too old. Must not know which dynos exist.
 
-use super::{Formation, Misfit, Release, Restart, Settings};
+use super::{Formation, Misfit, Release, Restart, Settings, Vars};
 use crate::name::{AppName, DynoId, Hostname, ProcessType, Run, Version};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -33,6 +33,8 @@ pub struct App {
     pub settings: Settings,
     /// Memory in bytes of the dynos of a type in releases made from now on, instead of the slug's.
     pub sizes: BTreeMap<ProcessType, u64>,
+    /// Config vars for the first release.
+    pub first_config: Vars,
     /// Dynos with a smaller run are of an app of this name that is gone.
     pub first_run: Run,
     /// Places that are to stay empty.
@@ -54,6 +56,7 @@ impl App {
             maintenance: false,
             settings: Settings::default(),
             sizes: BTreeMap::new(),
+            first_config: Vars::default(),
             first_run,
             stopped: BTreeSet::new(),
             restarted: Run(0),
@@ -65,6 +68,12 @@ impl App {
     /// The newest release, whatever became of it.
     pub fn newest(&self) -> Option<&Arc<Release>> {
         self.releases.values().next_back()
+    }
+
+    /// The config vars that the next release will have, unless it says otherwise.
+    pub fn config(&self) -> &Arc<BTreeMap<String, String>> {
+        let newest = self.newest().map(|release| &release.config);
+        newest.unwrap_or(&self.first_config.0)
     }
 
     /// The number that the next release will have.

@@ -2,7 +2,7 @@
 //!
 //! Owns their shapes. Must not know how they are stored, nor what follows from them.
 
-use super::{Release, Settings};
+use super::{Release, Settings, Vars};
 use crate::name::{AppName, DynoId, Hostname, NodeId, ProcessType, Run, Version};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -107,6 +107,13 @@ pub enum Fact {
         /// Dynos with a smaller run are of the app that is gone, even if there is one of this name again.
         before: Run,
     },
+    /// Config vars were set before there was a release to have them: the first one has them.
+    ConfigKept {
+        /// The app.
+        app: AppName,
+        /// All of them.
+        config: Vars,
+    },
     /// The app has these settings from now on, and no others.
     AppSet {
         /// The app.
@@ -158,6 +165,7 @@ impl Fact {
             | Fact::DomainRemoved { app, .. }
             | Fact::AppDestroyed { app, .. }
             | Fact::AppSet { app, .. }
+            | Fact::ConfigKept { app, .. }
             | Fact::Resized { app, .. }
             | Fact::DynoStopped { app, .. }
             | Fact::ReleasesPruned { app, .. } => Some(app),

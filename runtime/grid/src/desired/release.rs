@@ -87,6 +87,17 @@ pub struct ProcessSpec {
     pub limits: Limits,
 }
 
+/// Config vars by name, before there is a release to have them.
+#[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Vars(pub Arc<BTreeMap<String, String>>);
+
+/// Names the config vars and withholds their values.
+impl fmt::Debug for Vars {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_set().entries(self.0.keys()).finish()
+    }
+}
+
 /// Slug, config vars and process types under one number; never changed once made.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Release {

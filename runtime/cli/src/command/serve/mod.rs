@@ -22,7 +22,7 @@ use router::Hosts;
 use slugs::store::Store;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
-use tokio::task::JoinSet;
+use tokio::task::{JoinHandle, JoinSet};
 
 use crate::args::Serve;
 use crate::logs::{self, Logs};
@@ -80,10 +80,96 @@ async fn serve(
     lines: control::logs::Logs,
 ) -> Result<()> {
     let mut stop = Stop::new()?;
-    // Before anything is written: a port that is taken is no reason to start half.
-    let apps = listen(settings.listen, "--listen").await?;
-    let api = listen(settings.api, "--api").await?;
-    let kept = Kept::open(data)?;
+    let mut running = Running::start(settings, data, logs, lines).await?;
+    let done = tokio::select! {
+        () = stop.asked() => Ok(()),
+        error = running.platform.ended() => Err(error),
+    };
+    term::note(
+        "Stopping",
+        "running requests have their time to finish; again to end at once",
+    );
+    tokio::select! {
+        () = running.end(settings.grace) => {}
+        () = stop.asked() => {}
+    }
+    done
+}
+
+/// A server that serves.
+struct Running {
+    platform: Platform,
+    apps: router::Server,
+    ready: watch::Sender<bool>,
+    /// Ends `api` and `usage`.
+    end: watch::Sender<bool>,
+    api: JoinHandle<std::io::Result<()>>,
+    usage: JoinHandle<()>,
+    tasks: JoinSet<()>,
+}
+
+impl Running {
+    async fn start(
+        settings: &Settings,
+        data: &Data,
+        logs: &Logs,
+        lines: control::logs::Logs,
+    ) -> Result<Running> {
+        // Before anything is written: a port that is taken is no reason to start half.
+        let apps = listen(settings.listen, "--listen").await?;
+        let api = listen(settings.api, "--api").await?;
+        let kept = Kept::open(data)?;
+        let platform = platform(settings, data, &kept, logs).await?;
+        let (ready, is_ready) = watch::channel(false);
+        let (end, ends) = watch::channel(false);
+        let mut tasks = JoinSet::new();
+        let served = expect_known(&platform);
+        tasks.spawn(platform.all_published(served, READY_MAX, ready.clone()));
+        let apps = platform.router.listen(apps);
+        let apps = apps.context("the port cannot be used")?;
+        first::say(settings, apps.address(), api.local_addr()?);
+        first::admin(&platform.control, api.local_addr()?).await?;
+        let parts = Parts {
+            control: platform.control.clone(),
+            slugs: Arc::clone(&kept.slugs),
+            logs: lines,
+            usage: kept.usage.clone(),
+            settings: api_settings(settings, apps.address().port())?,
+            ready: is_ready,
+            metrics: numbers(&platform),
+        };
+        let api_ends = ended(ends.clone());
+        let state = api::State::new(parts);
+        let api = tokio::spawn(async move { api::serve(api, state, api_ends).await });
+        let usage = tokio::spawn(kept.usage.run(ended(ends), |error| {
+            let error = anyhow::Error::new(error);
+            term::warning(&format!("dyno time is not written down: {error:#}"));
+        }));
+        tasks.spawn(prune::prune(kept.slugs, platform.control.clone()));
+        Ok(Running {
+            platform,
+            apps,
+            ready,
+            end,
+            api,
+            usage,
+            tasks,
+        })
+    }
+
+    /// Lets requests finish for `grace`, and ends everything.
+    async fn end(mut self, grace: Duration) {
+        // Before it says that it is not ready, or they would say that it is.
+        self.tasks.shutdown().await;
+        self.ready.send_replace(false);
+        self.apps.close(grace).await;
+        self.platform.stop(grace).await;
+        let _ = self.end.send(true);
+        let _ = tokio::join!(self.api, self.usage);
+    }
+}
+
+async fn platform(settings: &Settings, data: &Data, kept: &Kept, logs: &Logs) -> Result<Platform> {
     let config = Config {
         ledger: Arc::clone(&kept.ledger),
         policy: settings.policy,
@@ -94,57 +180,7 @@ async fn serve(
         hosts: Hosts::Named,
         usage: Some(kept.usage.clone()),
     };
-    let mut platform = Platform::start(config, logs).await?;
-    let (ready, is_ready) = watch::channel(false);
-    let mut tasks = JoinSet::new();
-    let served = expect_known(&platform);
-    let server = platform
-        .router
-        .listen(apps)
-        .context("the port cannot be used")?;
-    first::say(settings, server.address(), api.local_addr()?);
-    first::admin(&platform.control, api.local_addr()?).await?;
-    let parts = Parts {
-        control: platform.control.clone(),
-        slugs: Arc::clone(&kept.slugs),
-        logs: lines,
-        usage: kept.usage.clone(),
-        settings: api_settings(settings, server.address().port())?,
-        ready: is_ready,
-        metrics: numbers(&platform),
-    };
-    let (end, ends) = watch::channel(false);
-    let usage_ends = ends.clone();
-    let state = api::State::new(parts);
-    let api = tokio::spawn(async move { api::serve(api, state, ended(ends)).await });
-    let usage = tokio::spawn(kept.usage.clone().run(ended(usage_ends), |error| {
-        let error = anyhow::Error::new(error);
-        term::warning(&format!("dyno time is not written down: {error:#}"));
-    }));
-    tasks.spawn(prune::prune(kept.slugs, platform.control.clone()));
-    tasks.spawn(platform.all_published(served, READY_MAX, ready.clone()));
-    let done = tokio::select! {
-        () = stop.asked() => Ok(()),
-        error = platform.ended() => Err(error),
-    };
-    // Not before, or it would be ready again.
-    tasks.shutdown().await;
-    ready.send_replace(false);
-    term::note(
-        "Stopping",
-        "running requests have their time to finish; again to end at once",
-    );
-    let ending = async {
-        server.close(settings.grace).await;
-        platform.stop(settings.grace).await;
-        let _ = end.send(true);
-        let _ = tokio::join!(api, usage);
-    };
-    tokio::select! {
-        () = ending => {}
-        () = stop.asked() => {}
-    }
-    done
+    Platform::start(config, logs).await
 }
 
 fn api_settings(settings: &Settings, public_port: u16) -> Result<api::Settings> {

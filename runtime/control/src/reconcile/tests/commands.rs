@@ -219,3 +219,36 @@ async fn a_preview_tells_and_changes_nothing() {
         .await
         .expect_err("there is no v9");
 }
+
+#[tokio::test(start_paused = true)]
+async fn config_vars_may_come_before_the_first_release() {
+    let bench = Bench::new().await;
+    let early: AppName = "early".parse().expect("valid");
+    let set = |name: &str, value: Option<&str>| Command::SetConfig {
+        app: early.clone(),
+        changes: ConfigChanges(BTreeMap::from([(
+            name.to_owned(),
+            value.map(str::to_owned),
+        )])),
+    };
+    bench
+        .accept(Command::CreateApp {
+            app: early.clone(),
+            hostnames: Vec::new(),
+        })
+        .await;
+    for (name, value) in [
+        ("A", Some("hidden-1")),
+        ("B", Some("hidden-2")),
+        ("A", None),
+    ] {
+        let version = bench.accept(set(name, value)).await;
+        assert_eq!(version, None, "there is nothing to run yet");
+    }
+    let view = bench.control.view();
+    let app = view.desired.app(&early).expect("there");
+    assert!(!format!("{app:?}").contains("hidden"), "{app:?}");
+    let kept: Vec<_> = app.config().iter().collect();
+    assert_eq!(kept, [(&"B".to_owned(), &"hidden-2".to_owned())]);
+    assert!(bench.logged("api: Config vars for the first release: B, set by me"));
+}
