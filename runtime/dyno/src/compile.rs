@@ -69,6 +69,8 @@ pub struct Compiled {
     pub code: Component,
     /// Its instances can take one request only.
     pub single_use: bool,
+    /// Where the cache has it.
+    pub cached: PathBuf,
 }
 
 /// Compiles components and keeps the result in a folder.
@@ -108,7 +110,23 @@ impl Compiler {
         let single_use = quirks::is_single_use(&bytes);
         drop(bytes);
         let code = self.code(engine, flavor, file, &cached).await?;
-        Ok(Compiled { code, single_use })
+        Ok(Compiled {
+            code,
+            single_use,
+            cached,
+        })
+    }
+
+    /// The code of a component that was loaded before, without a look at the component: `cached` is where the
+    /// cache had it. If it has gone from there, it is compiled again.
+    pub(crate) async fn again(
+        &self,
+        engines: &Engines,
+        flavor: Flavor,
+        file: &Path,
+        cached: &Path,
+    ) -> Result<Component, CompileError> {
+        self.code(engines.get(flavor), flavor, file, cached).await
     }
 
     async fn code(

@@ -66,7 +66,8 @@ impl Dyno {
             return;
         };
         let ready = Arc::clone(&instance.ready);
-        self.form = Some(Form::Asleep(ready));
+        self.form = Some(Form::Asleep(Arc::clone(&ready)));
+        ready.code.rest();
         self.life.forget_waker();
         self.node.idle(&self.life);
     }
@@ -88,7 +89,7 @@ impl Dyno {
             drop(sink);
             instance.store.data().flush_logs();
             let outcome = result.map_err(Broke::Call)?;
-            if instance.ready.single_use {
+            if instance.ready.code.single_use || !instance.has_folders() {
                 instance = Box::pin(instance.renew(&shared))
                     .await
                     .map_err(Broke::Boot)?;

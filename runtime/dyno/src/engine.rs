@@ -4,11 +4,14 @@
 //! request for two thirds of what it costs with it; only WASI 0.3 apps need that machinery.
 //! Knows nothing of apps, slugs or requests.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use wasmtime::component::Linker;
 use wasmtime::{Config, Enabled, Engine, InstanceAllocationStrategy, PoolingAllocationConfig};
+
+use crate::guest::{Guest, linker};
 
 /// How long a guest computes before it yields to others: one tick of the epoch.
 pub const EPOCH_TICK: Duration = Duration::from_millis(1);
@@ -141,6 +144,8 @@ pub(crate) fn compiler(flavor: Flavor) -> wasmtime::Result<Engine> {
 pub struct Engines {
     p2: Engine,
     p3: Engine,
+    p2_linker: OnceLock<Linker<Guest>>,
+    p3_linker: OnceLock<Linker<Guest>>,
     ticker: Arc<Ticker>,
 }
 
@@ -171,7 +176,13 @@ impl Engines {
         std::thread::Builder::new()
             .name("epoch".into())
             .spawn(move || tick(&thread, &e2, &e3))?;
-        Ok(Arc::new(Engines { p2, p3, ticker }))
+        Ok(Arc::new(Engines {
+            p2,
+            p3,
+            p2_linker: OnceLock::new(),
+            p3_linker: OnceLock::new(),
+            ticker,
+        }))
     }
 
     /// The engine of that flavor.
@@ -180,6 +191,19 @@ impl Engines {
             Flavor::P2 => &self.p2,
             Flavor::P3 => &self.p3,
         }
+    }
+
+    /// What guests of that flavor are linked with; made when it is first asked for.
+    pub(crate) fn linker(&self, flavor: Flavor) -> wasmtime::Result<&Linker<Guest>> {
+        let held = match flavor {
+            Flavor::P2 => &self.p2_linker,
+            Flavor::P3 => &self.p3_linker,
+        };
+        if let Some(linker) = held.get() {
+            return Ok(linker);
+        }
+        let linker = linker(self.get(flavor), flavor)?;
+        Ok(held.get_or_init(|| linker))
     }
 
     /// Marks that guest code runs until the returned value is dropped.

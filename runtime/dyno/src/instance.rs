@@ -7,13 +7,13 @@ use std::sync::Arc;
 use wasmtime::Store;
 
 use crate::call::Handler;
-use crate::engine::Flavor;
+use crate::code::Pre;
 use crate::guest::files::Files;
 use crate::guest::quota::Quota;
 use crate::guest::{Grant, Guest};
 use crate::life::Life;
 use crate::node::Shared;
-use crate::release::{Pre, Ready};
+use crate::release::Ready;
 
 /// Bytes that a guest may pass to the host in one call.
 const HOSTCALL_BYTES_MAX: usize = 32 * 1024 * 1024;
@@ -27,6 +27,8 @@ pub(crate) struct Instance {
     pub(crate) handler: Handler,
     pub(crate) life: Arc<Life>,
     pub(crate) ready: Arc<Ready>,
+    /// Held as long as there are instances of it.
+    _code: Arc<Pre>,
 }
 
 /// A dyno that runs no call.
@@ -44,6 +46,7 @@ pub(crate) async fn boot(
     life: Arc<Life>,
 ) -> wasmtime::Result<Box<Instance>> {
     let _running = node.engines.running();
+    let code = ready.code.linked(&node.engines).await?;
     let limits = &ready.limits;
     let guest = Guest::new(Grant {
         env: &ready.env(&life.key.dyno),
@@ -57,16 +60,12 @@ pub(crate) async fn boot(
         ),
         voice: Arc::clone(&life.voice),
     });
-    let flavor = match &ready.pre {
-        Pre::P2(_) => Flavor::P2,
-        Pre::P3(_) => Flavor::P3,
-    };
-    let mut store = Store::new(node.engines.get(flavor), guest);
+    let mut store = Store::new(node.engines.get(ready.code.flavor()), guest);
     store.limiter(|guest| &mut guest.limiter);
     store.set_hostcall_fuel(HOSTCALL_BYTES_MAX);
     store.epoch_deadline_async_yield_and_update(1);
     store.set_epoch_deadline(EPOCHS_FIRST);
-    let handler = match &ready.pre {
+    let handler = match &*code {
         Pre::P2(pre) => Handler::P2(pre.instantiate_async(&mut store).await?),
         Pre::P3(pre) => Handler::P3(pre.instantiate_async(&mut store).await?),
     };
@@ -76,6 +75,7 @@ pub(crate) async fn boot(
         handler,
         life,
         ready,
+        _code: code,
     }))
 }
 
@@ -91,6 +91,18 @@ fn quota(ready: &Ready, life: &Life) -> Quota {
 }
 
 impl Instance {
+    /// False: the guest asked for its folders, the disk had none to give, and it will not ask again. So the next
+    /// request is a fresh instance's.
+    pub(crate) fn has_folders(&self) -> bool {
+        let Some(why) = self.store.data().missing_folders() else {
+            return true;
+        };
+        self.life.voice.platform(&format!(
+            "./tmp and ./log cannot be made: {why}; the app finds them read-only"
+        ));
+        false
+    }
+
     /// A fresh instance in place of one that can take no further request; the dyno is the same.
     pub(crate) async fn renew(self: Box<Self>, node: &Shared) -> wasmtime::Result<Box<Instance>> {
         let Instance {
@@ -98,10 +110,13 @@ impl Instance {
             handler,
             life,
             ready,
+            _code: code,
         } = *self;
         // Its place and its files are the next one's.
         drop((store, handler));
-        boot(node, ready, life).await
+        let instance = boot(node, ready, life).await;
+        drop(code);
+        instance
     }
 }
 

@@ -11,6 +11,7 @@
 //! the time it computes before it yields.
 
 mod call;
+mod code;
 pub mod compile;
 mod dyno;
 pub mod engine;

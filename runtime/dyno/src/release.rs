@@ -9,13 +9,11 @@ use std::sync::Arc;
 use grid::desired::{Kind, Limits, Release};
 use grid::name::{AppName, DynoId, ProcessType};
 use slugs::manifest::{ExpandError, expand};
-use wasmtime_wasi_http::p2::bindings::ProxyPre;
-use wasmtime_wasi_http::p3::bindings::ServicePre;
 
+use crate::code::{Code, CodeError};
 use crate::compile::{CompileError, Compiler};
 use crate::engine::{Engines, Flavor};
 use crate::guest::files::AppFiles;
-use crate::guest::{Guest, linker};
 
 /// One process type as its slug describes it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -69,21 +67,12 @@ pub enum PrepareError {
     },
 }
 
-/// A linked component, ready to be instantiated.
-#[derive(Clone)]
-pub(crate) enum Pre {
-    P2(ProxyPre<Guest>),
-    P3(ServicePre<Guest>),
-}
-
 /// A process type, ready to start dynos of.
 pub(crate) struct Ready {
-    pub(crate) pre: Pre,
+    pub(crate) code: Code,
     pub(crate) args: Vec<String>,
     pub(crate) limits: Limits,
     pub(crate) files: AppFiles,
-    /// Each request needs an instance of its own.
-    pub(crate) single_use: bool,
     env: Vec<(String, String)>,
 }
 
@@ -124,26 +113,16 @@ pub(crate) async fn prepare(
             continue;
         }
         let file = folder.join(&program.component);
-        let component = compiler.load(engines, program.flavor, &file);
-        let component = component.await.map_err(|source| PrepareError::Compile {
-            process: process.clone(),
-            source,
-        })?;
-        let pre = link(engines, program.flavor, &component.code).map_err(|source| {
-            PrepareError::Link {
-                process: process.clone(),
-                source,
-            }
-        })?;
+        let code = Code::prepare(engines, compiler, program.flavor, file);
+        let code = code.await.map_err(|error| not_ready(process, error))?;
         let ready = Ready {
-            pre,
+            code,
             args: arguments(program, &env).map_err(|source| PrepareError::Args {
                 process: process.clone(),
                 source,
             })?,
             limits: spec.limits.clone(),
             files: files.clone(),
-            single_use: component.single_use,
             env: env.clone().into_iter().collect(),
         };
         processes.insert(process.clone(), Arc::new(ready));
@@ -151,17 +130,12 @@ pub(crate) async fn prepare(
     Ok(processes)
 }
 
-fn link(
-    engines: &Engines,
-    flavor: Flavor,
-    component: &wasmtime::component::Component,
-) -> wasmtime::Result<Pre> {
-    let linker = linker(engines.get(flavor), flavor)?;
-    let pre = linker.instantiate_pre(component)?;
-    Ok(match flavor {
-        Flavor::P2 => Pre::P2(ProxyPre::new(pre)?),
-        Flavor::P3 => Pre::P3(ServicePre::new(pre)?),
-    })
+fn not_ready(process: &ProcessType, error: CodeError) -> PrepareError {
+    let process = process.clone();
+    match error {
+        CodeError::Compile(source) => PrepareError::Compile { process, source },
+        CodeError::Link(source) => PrepareError::Link { process, source },
+    }
 }
 
 /// The program's name and its arguments.

@@ -35,6 +35,8 @@ pub(crate) struct Files {
     /// Where `tmp` and `log` are made.
     home: PathBuf,
     made: Option<[Dir; 2]>,
+    /// Why the two could not be made, if they could not.
+    missing: Option<String>,
     pub(crate) quota: Arc<Quota>,
 }
 
@@ -45,6 +47,7 @@ impl Files {
             app,
             home,
             made: None,
+            missing: None,
             quota: Arc::new(quota),
         }
     }
@@ -54,7 +57,12 @@ impl Files {
         &mut self,
         table: &mut ResourceTable,
     ) -> wasmtime::Result<Vec<(Resource<Descriptor>, String)>> {
-        let [tmp, log] = self.own()?;
+        let [tmp, log] = self.own().unwrap_or_else(|error| {
+            // A disk that fails is the guest's to hear of, by what writing gives, and no reason to end it:
+            // the app's folder takes nothing in.
+            self.missing = Some(error.to_string());
+            [self.app.0.clone(), self.app.0.clone()]
+        });
         let mut push = |dir: &Dir, path: &str| {
             let resource = table.push(Descriptor::Dir(dir.clone()))?;
             wasmtime::error::Ok((resource, path.to_owned()))
@@ -64,6 +72,11 @@ impl Files {
             push(&tmp, "/tmp")?,
             push(&log, "/log")?,
         ])
+    }
+
+    /// Why the guest has no folders to write to, if it asked for them and they could not be made.
+    pub(crate) fn missing(&self) -> Option<&str> {
+        self.missing.as_deref()
     }
 
     fn own(&mut self) -> std::io::Result<[Dir; 2]> {
@@ -77,9 +90,13 @@ impl Files {
             std::fs::create_dir(&path)?;
             File::open(path).map(|file| Dir::new(file, FsPerms::ReadWrite, mode, true))
         };
-        let made = [make(OWN_FOLDERS[0])?, make(OWN_FOLDERS[1])?];
-        self.made = Some(made.clone());
-        Ok(made)
+        let made = make(OWN_FOLDERS[0]).and_then(|tmp| Ok([tmp, make(OWN_FOLDERS[1])?]));
+        match &made {
+            Ok(made) => self.made = Some(made.clone()),
+            // Half of them would be in the way of the next attempt.
+            Err(_) => drop(std::fs::remove_dir_all(&self.home)),
+        }
+        made
     }
 }
 

@@ -84,6 +84,11 @@ impl Guest {
         self.stdio.iter().for_each(LogPipe::flush_partial);
     }
 
+    /// See [`Files::missing`].
+    pub(crate) fn missing_folders(&self) -> Option<&str> {
+        self.files.missing()
+    }
+
     fn files(&mut self) -> FilesView<'_> {
         let WasiCtxView { ctx, table } = WasiCtxView {
             ctx: &mut self.wasi,
