@@ -13,7 +13,6 @@
 //! The channel of reports has no bound, since a dyno's end is reported from places that cannot
 //! wait; it holds a few reports a dyno at most, and dynos are bounded.
 
-use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -22,11 +21,11 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use control::ledger::Ledger;
 use control::usage::Recorder;
-use control::{Control, Options, Outputs};
+use control::{Control, Options, Outputs, Published};
 use dyno::compile::Compiler;
 use dyno::engine::{Allocation, Engines, POOL_DYNOS_MAX};
 use dyno::{Egress, Node, NodeConfig};
-use grid::name::{AppName, Generation, Hostname, NodeId, Version};
+use grid::name::{AppName, Generation, Hostname, NodeId};
 use grid::plan::{Inventory, Policy, Report, Route, Serve, Step};
 use grid::routing::backlog_max;
 use router::{Hosts, Limits, Router};
@@ -61,14 +60,10 @@ pub(crate) struct Config<'a> {
 pub(crate) struct Platform {
     pub(crate) control: Control,
     pub(crate) router: Router<Handle>,
-    published: watch::Receiver<Published>,
     reconciler: JoinHandle<Result<(), control::RunError>>,
     log: JoinHandle<()>,
     tasks: JoinSet<()>,
 }
-
-/// Which release each app's requests go to.
-type Published = BTreeMap<AppName, Option<Version>>;
 
 impl Platform {
     /// Starts all of it; nothing listens yet.
@@ -89,13 +84,13 @@ impl Platform {
         let Outputs {
             steps,
             logs: events,
+            published,
         } = outputs;
         let reconciler = tokio::spawn(reconciler.run());
-        let (publish, published) = watch::channel(Published::new());
         let hands = Hands {
             node,
             router: router.clone(),
-            published: publish,
+            published,
             meter: meter.clone(),
         };
         tasks.spawn(hands.carry_out(steps));
@@ -106,7 +101,6 @@ impl Platform {
         Ok(Platform {
             control,
             router,
-            published,
             reconciler,
             log,
             tasks,
@@ -130,13 +124,6 @@ impl Platform {
         let _ = self.router.publish(route, Vec::new());
     }
 
-    /// Returns when the router sends an app's requests to this release, or a later one.
-    pub(crate) async fn published(&self, app: &AppName, version: Version) {
-        let there = |published: &Published| published.get(app).is_some_and(|v| *v >= Some(version));
-        // The sender is gone only when all is over.
-        let _ = self.published.clone().wait_for(there).await;
-    }
-
     /// A future that says `true` when every one of `apps` is published, or after `most` without them.
     pub(crate) fn all_published(
         &self,
@@ -144,7 +131,7 @@ impl Platform {
         most: Duration,
         ready: watch::Sender<bool>,
     ) -> impl Future<Output = ()> + Send + use<> {
-        let mut published = self.published.clone();
+        let mut published = self.control.published();
         async move {
             let there = |published: &Published| {
                 let up = |app| published.get(app).is_some_and(Option::is_some);
@@ -245,7 +232,8 @@ impl Hands {
     }
 
     fn publish(&self, route: Route) {
-        let (app, version) = (route.app.clone(), route.version);
+        let app = route.app.clone();
+        let version = route.version.filter(|_| route.serve != Serve::Booting);
         let fresh = match &route.serve {
             Serve::Dynos(keys) => keys.iter().filter_map(|key| self.node.take(key)).collect(),
             Serve::Booting | Serve::Refuse(_) => Vec::new(),

@@ -11,6 +11,7 @@ use grid::lifecycle::State;
 use grid::name::{AppName, DynoKey, NodeId, Version};
 use grid::plan::{Report, Step};
 use grid::time::Time;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot, watch};
@@ -76,7 +77,14 @@ pub struct Control {
     events: mpsc::Sender<Event>,
     views: watch::Receiver<Arc<View>>,
     trouble: watch::Receiver<Option<Cause>>,
+    published: watch::Receiver<Published>,
 }
+
+/// Which release the router sends each app's requests to; none while it has no dynos to send them to.
+pub type Published = BTreeMap<AppName, Option<Version>>;
+
+/// A route that was planned is published within this time, unless nobody carries out steps.
+const PUBLISH_MAX: Duration = Duration::from_secs(5);
 
 impl Control {
     pub(crate) fn new(
@@ -84,12 +92,14 @@ impl Control {
         events: mpsc::Sender<Event>,
         views: watch::Receiver<Arc<View>>,
         trouble: watch::Receiver<Option<Cause>>,
+        published: watch::Receiver<Published>,
     ) -> Self {
         Control {
             requests,
             events,
             views,
             trouble,
+            published,
         }
     }
 
@@ -190,6 +200,20 @@ impl Control {
     /// an attempt about every second, so that this is known to be over soon after it is.
     pub fn trouble(&self) -> watch::Receiver<Option<Cause>> {
         self.trouble.clone()
+    }
+
+    /// What the router has, as whoever carries out the steps says.
+    pub fn published(&self) -> watch::Receiver<Published> {
+        self.published.clone()
+    }
+
+    /// Waits until the router sends an app's requests to this release, or to a later one: a moment after it is
+    /// known that it serves.
+    pub async fn until_published(&self, app: &AppName, version: Version) {
+        let mut published = self.published.clone();
+        let there = |published: &Published| published.get(app).is_some_and(|v| *v >= Some(version));
+        // Without anybody who says so there is nothing to wait for.
+        let _ = tokio::time::timeout(PUBLISH_MAX, published.wait_for(there)).await;
     }
 
     /// Waits until it is known what becomes of a release.

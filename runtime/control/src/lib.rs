@@ -95,7 +95,7 @@ pub mod usage;
 mod view;
 
 pub use command::{Accepted, Actor, Command, ConfigChanges, Deploy, Rejected};
-pub use handle::{Control, DynoStatus, Gone, Refused};
+pub use handle::{Control, DynoStatus, Gone, Published, Refused};
 pub use log::{LogEvent, Source};
 pub use reconcile::{
     EVENTS_MAX, LOGS_MAX, Options, Outputs, REQUESTS_MAX, Reconciler, RunError, STEPS_MAX,

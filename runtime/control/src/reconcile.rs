@@ -16,7 +16,7 @@ pub use begin::{Options, StartError, start};
 
 use crate::access::{Token, TokenId};
 use crate::command::{Accepted, Actor, Command};
-use crate::handle::{DynoStatus, Refused};
+use crate::handle::{DynoStatus, Published, Refused};
 use crate::ledger::{AppendError, IdempotencyKey};
 use crate::log::LogEvent;
 use append::Done;
@@ -27,7 +27,7 @@ use grid::time::Time;
 use state::State;
 use std::fmt;
 use std::time::Duration;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::{Instant, sleep_until};
 use write::Writer;
 
@@ -86,6 +86,8 @@ pub struct Outputs {
     pub steps: mpsc::Receiver<Step>,
     /// Lines for the apps' log streams.
     pub logs: mpsc::Receiver<LogEvent>,
+    /// Where whoever carries out the steps says what the router has: see [`Published`].
+    pub published: watch::Sender<Published>,
 }
 
 /// Why a reconciler ended before it was told to.

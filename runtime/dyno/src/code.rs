@@ -3,8 +3,9 @@
 //! Owns when code is in memory. Must not know dynos. What a component's code takes, beside what is mapped
 //! from the cache, is some hundred KiB: as much as several awake dynos, and too much for an app that sleeps.
 
-use std::path::PathBuf;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use wasmtime::component::Component;
 use wasmtime_wasi_http::p2::bindings::ProxyPre;
@@ -13,6 +14,7 @@ use wasmtime_wasi_http::p3::bindings::ServicePre;
 use crate::compile::{CompileError, Compiler};
 use crate::engine::{Engines, Flavor};
 use crate::guest::Guest;
+use crate::release::Ready;
 
 /// A linked component, ready to be instantiated.
 pub(crate) enum Pre {
@@ -31,17 +33,75 @@ pub(crate) enum CodeError {
     Link(#[source] wasmtime::Error),
 }
 
+/// Code that is in memory, by its file in the cache: releases of one slug, and apps of one slug, share it.
+#[derive(Clone, Default)]
+pub(crate) struct Loaded(Arc<Mutex<HashMap<PathBuf, Weak<Pre>>>>);
+
+impl Loaded {
+    fn get(&self, compiled: &Path) -> Option<Arc<Pre>> {
+        lock(&self.0).get(compiled)?.upgrade()
+    }
+
+    /// Keeps it in mind for others. If they were faster, theirs is taken.
+    fn offer(&self, compiled: &Path, pre: Pre) -> Arc<Pre> {
+        let mut all = lock(&self.0);
+        if let Some(known) = all.get(compiled).and_then(Weak::upgrade) {
+            return known;
+        }
+        all.retain(|_, known| known.strong_count() > 0);
+        let pre = Arc::new(pre);
+        all.insert(compiled.to_owned(), Arc::downgrade(&pre));
+        pre
+    }
+}
+
 /// The code of one process type.
 pub(crate) struct Code {
     compiler: Compiler,
+    loaded: Loaded,
     flavor: Flavor,
     /// The component, within the unpacked slug.
     file: PathBuf,
     /// Its native code, in the cache.
     compiled: PathBuf,
-    linked: Mutex<Option<Arc<Pre>>>,
+    held: Mutex<Held>,
     /// Its instances can take one request only.
     pub(crate) single_use: bool,
+}
+
+/// What this process type itself holds of its code.
+struct Held {
+    pre: Option<Arc<Pre>>,
+    /// Instances that run it.
+    instances: usize,
+}
+
+/// The right of one instance to run the code, which stays in memory as long.
+pub(crate) struct Lease {
+    ready: Arc<Ready>,
+    pre: Arc<Pre>,
+}
+
+impl Lease {
+    /// The code of `ready`, loaded now if it is not there.
+    pub(crate) async fn take(ready: Arc<Ready>, engines: &Engines) -> Result<Lease, CodeError> {
+        let pre = ready.code.pre(engines).await?;
+        let mut held = lock(&ready.code.held);
+        held.instances += 1;
+        held.pre.get_or_insert_with(|| Arc::clone(&pre));
+        drop(held);
+        Ok(Lease { ready, pre })
+    }
+
+    pub(crate) fn pre(&self) -> &Pre {
+        &self.pre
+    }
+}
+
+impl Drop for Lease {
+    fn drop(&mut self) {
+        lock(&self.ready.code.held).instances -= 1;
+    }
 }
 
 impl Code {
@@ -49,19 +109,29 @@ impl Code {
     pub(crate) async fn prepare(
         engines: &Engines,
         compiler: &Compiler,
-        flavor: Flavor,
-        file: PathBuf,
+        loaded: &Loaded,
+        (flavor, file): (Flavor, PathBuf),
     ) -> Result<Code, CodeError> {
-        let compiled = compiler.load(engines, flavor, &file).await;
-        let compiled = compiled.map_err(CodeError::Compile)?;
-        let linked = link(engines, flavor, &compiled.code).map_err(CodeError::Link)?;
+        let known = compiler.load(engines, flavor, &file).await;
+        let known = known.map_err(CodeError::Compile)?;
+        let pre = match loaded.get(&known.cached) {
+            Some(pre) => pre,
+            None => {
+                let pre = link(engines, flavor, &known.code).map_err(CodeError::Link)?;
+                loaded.offer(&known.cached, pre)
+            }
+        };
         Ok(Code {
             compiler: compiler.clone(),
+            loaded: loaded.clone(),
             flavor,
             file,
-            compiled: compiled.cached,
-            linked: Mutex::new(Some(Arc::new(linked))),
-            single_use: compiled.single_use,
+            compiled: known.cached,
+            held: Mutex::new(Held {
+                pre: Some(pre),
+                instances: 0,
+            }),
+            single_use: known.single_use,
         })
     }
 
@@ -70,34 +140,33 @@ impl Code {
         self.flavor
     }
 
-    /// The code, loaded now if it is not there. Two who ask at once may both load it; one of them is kept.
-    pub(crate) async fn linked(&self, engines: &Engines) -> Result<Arc<Pre>, CodeError> {
-        if let Some(linked) = &*self.held() {
-            return Ok(Arc::clone(linked));
+    async fn pre(&self, engines: &Engines) -> Result<Arc<Pre>, CodeError> {
+        if let Some(pre) = &lock(&self.held).pre {
+            return Ok(Arc::clone(pre));
+        }
+        if let Some(pre) = self.loaded.get(&self.compiled) {
+            return Ok(pre);
         }
         let loading = self
             .compiler
             .again(engines, self.flavor, &self.file, &self.compiled);
         let code = loading.await.map_err(CodeError::Compile)?;
-        let linked = Arc::new(link(engines, self.flavor, &code).map_err(CodeError::Link)?);
-        let mut held = self.held();
-        Ok(Arc::clone(held.get_or_insert(linked)))
+        let pre = link(engines, self.flavor, &code).map_err(CodeError::Link)?;
+        Ok(self.loaded.offer(&self.compiled, pre))
     }
 
-    /// Gives the code back, unless someone else still runs it.
+    /// Gives the code back, unless there are instances of it.
     pub(crate) fn rest(&self) {
-        let mut held = self.held();
-        if held
-            .as_ref()
-            .is_some_and(|linked| Arc::strong_count(linked) == 1)
-        {
-            *held = None;
+        let mut held = lock(&self.held);
+        if held.instances == 0 {
+            held.pre = None;
         }
     }
+}
 
-    fn held(&self) -> MutexGuard<'_, Option<Arc<Pre>>> {
-        self.linked.lock().unwrap_or_else(PoisonError::into_inner)
-    }
+/// Nothing that holds one of these locks can panic in between.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn link(engines: &Engines, flavor: Flavor, component: &Component) -> wasmtime::Result<Pre> {

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use wasmtime::Store;
 
 use crate::call::Handler;
-use crate::code::Pre;
+use crate::code::{Lease, Pre};
 use crate::guest::files::Files;
 use crate::guest::quota::Quota;
 use crate::guest::{Grant, Guest};
@@ -27,8 +27,8 @@ pub(crate) struct Instance {
     pub(crate) handler: Handler,
     pub(crate) life: Arc<Life>,
     pub(crate) ready: Arc<Ready>,
-    /// Held as long as there are instances of it.
-    _code: Arc<Pre>,
+    /// Last, so that the code outlives what runs it.
+    code: Lease,
 }
 
 /// A dyno that runs no call.
@@ -46,7 +46,7 @@ pub(crate) async fn boot(
     life: Arc<Life>,
 ) -> wasmtime::Result<Box<Instance>> {
     let _running = node.engines.running();
-    let code = ready.code.linked(&node.engines).await?;
+    let code = Lease::take(Arc::clone(&ready), &node.engines).await?;
     let limits = &ready.limits;
     let guest = Guest::new(Grant {
         env: &ready.env(&life.key.dyno),
@@ -65,7 +65,7 @@ pub(crate) async fn boot(
     store.set_hostcall_fuel(HOSTCALL_BYTES_MAX);
     store.epoch_deadline_async_yield_and_update(1);
     store.set_epoch_deadline(EPOCHS_FIRST);
-    let handler = match &*code {
+    let handler = match code.pre() {
         Pre::P2(pre) => Handler::P2(pre.instantiate_async(&mut store).await?),
         Pre::P3(pre) => Handler::P3(pre.instantiate_async(&mut store).await?),
     };
@@ -75,7 +75,7 @@ pub(crate) async fn boot(
         handler,
         life,
         ready,
-        _code: code,
+        code,
     }))
 }
 
@@ -110,7 +110,7 @@ impl Instance {
             handler,
             life,
             ready,
-            _code: code,
+            code,
         } = *self;
         // Its place and its files are the next one's.
         drop((store, handler));

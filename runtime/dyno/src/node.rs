@@ -16,8 +16,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use grid::desired::Release;
 use grid::name::{AppName, DynoKey, NodeId, Version};
 use grid::plan::{CrashCause, Report, Step};
+use tokio::sync::Semaphore;
 use tokio::task::AbortHandle;
 
+use crate::code::Loaded;
 use crate::compile::Compiler;
 use crate::dyno::{Dyno, boot_crash};
 use crate::engine::Engines;
@@ -27,6 +29,9 @@ use crate::instance::{Form, Instance, boot};
 use crate::life::{Crash, Life};
 use crate::release::{Processes, prepare};
 use crate::source::SlugSource;
+
+/// Releases that are made ready at a time; the others wait. Each reads its slug in a thread, and may compile.
+const FETCHES_MAX: usize = 8;
 
 /// Takes reports; must neither block nor lose any.
 pub type ReportSink = Arc<dyn Fn(Report) + Send + Sync>;
@@ -59,7 +64,9 @@ pub(crate) struct Shared {
     id: NodeId,
     pub(crate) engines: Arc<Engines>,
     compiler: Compiler,
+    loaded: Loaded,
     slugs: SlugSource,
+    fetches: Semaphore,
     work: PathBuf,
     pub(crate) egress: Egress,
     logs: LogSink,
@@ -98,6 +105,8 @@ impl Node {
             id: config.id,
             engines: config.engines,
             compiler: config.compiler,
+            loaded: Loaded::default(),
+            fetches: Semaphore::new(FETCHES_MAX),
             slugs: config.slugs,
             work: config.work,
             egress: config.egress,
@@ -158,10 +167,12 @@ impl Shared {
         let shared = Arc::clone(self);
         tokio::spawn(async move {
             let version = release.version;
+            let turn = shared.fetches.acquire().await;
             let result = shared.ready(&app, &release).await.map(|processes| {
                 let key = (app.clone(), version);
                 shared.state().releases.insert(key, Arc::new(processes));
             });
+            drop(turn);
             shared.report(Report::Fetched {
                 node: shared.id.clone(),
                 app,
@@ -178,7 +189,7 @@ impl Shared {
         let (folder, programs) = (&unpacked.folder, &unpacked.programs);
         prepare(
             &self.engines,
-            &self.compiler,
+            (&self.compiler, &self.loaded),
             app,
             release,
             folder,

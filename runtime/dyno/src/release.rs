@@ -10,7 +10,7 @@ use grid::desired::{Kind, Limits, Release};
 use grid::name::{AppName, DynoId, ProcessType};
 use slugs::manifest::{ExpandError, expand};
 
-use crate::code::{Code, CodeError};
+use crate::code::{Code, CodeError, Loaded};
 use crate::compile::{CompileError, Compiler};
 use crate::engine::{Engines, Flavor};
 use crate::guest::files::AppFiles;
@@ -93,7 +93,7 @@ pub(crate) type Processes = BTreeMap<ProcessType, Arc<Ready>>;
 /// what its manifest says.
 pub(crate) async fn prepare(
     engines: &Engines,
-    compiler: &Compiler,
+    (compiler, loaded): (&Compiler, &Loaded),
     app: &AppName,
     release: &Release,
     folder: &Path,
@@ -113,7 +113,7 @@ pub(crate) async fn prepare(
             continue;
         }
         let file = folder.join(&program.component);
-        let code = Code::prepare(engines, compiler, program.flavor, file);
+        let code = Code::prepare(engines, compiler, loaded, (program.flavor, file));
         let code = code.await.map_err(|error| not_ready(process, error))?;
         let ready = Ready {
             code,

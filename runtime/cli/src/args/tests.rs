@@ -132,7 +132,6 @@ fn what_is_required_is_missed() {
         "dyno apps destroy",
         "dyno apps set",
         "dyno config set",
-        "dyno config set A",
         "dyno config unset",
         "dyno ps stop",
         "dyno ps stop web",

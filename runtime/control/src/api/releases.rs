@@ -8,6 +8,7 @@ use super::error::Failure;
 use super::extract::{Path, Path2, Query};
 use super::page::{Page, Paging};
 use super::text;
+use crate::view::Outcome;
 use axum::Json;
 use axum::extract::State as With;
 use axum::http::HeaderValue;
@@ -203,13 +204,17 @@ pub(super) async fn show(
         let message = format!("wait is a number of seconds from 0 to {WAIT_SECS_MAX}");
         return Err(Failure::bad_request("bad_query", message));
     }
-    if secs == 0 || now.status != Status::Pending {
+    if secs == 0 {
         return Ok(Json(now));
     }
     tokio::select! {
         outcome = state.control.outcome(&name, version) => drop(outcome?),
         () = tokio::time::sleep(Duration::from_secs(secs)) => {}
         () = state.0.closing.cancelled() => {}
+    }
+    let view = state.control.view();
+    if view.outcome(&name, version) == Some(Outcome::Serving) {
+        state.control.until_published(&name, version).await;
     }
     // What the caller may see is as it was when the request came.
     of(state.control.view().desired.app(&name)?, version).map(Json)

@@ -7,14 +7,14 @@ use super::lines::Lines;
 use super::state::{State, accepted};
 use super::write::{Owed, Writer, wall_ms};
 use super::{EVENTS_MAX, LOGS_MAX, Outputs, REQUESTS_MAX, Reconciler, SELF, STEPS_MAX};
-use crate::handle::Control;
+use crate::handle::{Control, Published};
 use crate::keys::Keys;
 use crate::ledger::{AppendError, Cause, Change, Entry, EntryId, Ledger, ReadError, Seq};
 use crate::view::View;
 use grid::desired::{Fact, Misfit};
 use grid::plan::Policy;
 use std::sync::Arc;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 
 /// Entries that are read at once.
@@ -66,11 +66,13 @@ pub async fn start(
     let (request_sender, requests) = mpsc::channel(REQUESTS_MAX);
     let state = State::new(view, keys, &options, Lines::new(log_sender));
     let writer = Writer::new(ledger, owed);
+    let (published, is_published) = watch::channel(Published::new());
     let control = Control::new(
         request_sender,
         event_sender,
         state.views(),
         writer.trouble(),
+        is_published,
     );
     let reconciler = Reconciler {
         state,
@@ -83,7 +85,12 @@ pub async fn start(
         closing: None,
         steps: step_sender,
     };
-    Ok((reconciler, control, Outputs { steps, logs }))
+    let outputs = Outputs {
+        steps,
+        logs,
+        published,
+    };
+    Ok((reconciler, control, outputs))
 }
 
 async fn replay(ledger: &dyn Ledger, view: &mut View, keys: &mut Keys) -> Result<(), StartError> {

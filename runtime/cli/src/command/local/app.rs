@@ -66,7 +66,7 @@ impl<'a> App<'a> {
         let version = accepted.version.context("a deploy makes a release")?;
         match control.outcome(&self.name, version).await? {
             Outcome::Serving => {
-                self.platform.published(&self.name, version).await;
+                control.until_published(&self.name, version).await;
                 Ok(())
             }
             Outcome::Superseded(_) | Outcome::Destroyed => Ok(()),

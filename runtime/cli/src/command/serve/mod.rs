@@ -14,7 +14,7 @@ use std::time::{Duration, SystemTime};
 
 use anyhow::{Context, Result};
 use control::api::{self, Parts};
-use control::ledger::{Ledger, Sqlite};
+use control::ledger::{Cause, Ledger, Sqlite};
 use control::usage::{self, Recorder};
 use dyno::Egress;
 use grid::name::{AppName, ProcessType};
@@ -146,6 +146,7 @@ impl Running {
             term::warning(&format!("dyno time is not written down: {error:#}"));
         }));
         tasks.spawn(prune::prune(kept.slugs, platform.control.clone()));
+        tasks.spawn(tell_trouble(platform.control.trouble()));
         Ok(Running {
             platform,
             apps,
@@ -207,6 +208,22 @@ async fn listen(address: SocketAddr, flag: &str) -> Result<TcpListener> {
 async fn ended(mut end: watch::Receiver<bool>) {
     // The sender is gone only when all is over.
     let _ = end.wait_for(|end| *end).await;
+}
+
+/// Says when the ledger cannot be written, and when it can be again.
+async fn tell_trouble(mut trouble: watch::Receiver<Option<Cause>>) {
+    let mut was = false;
+    while trouble.changed().await.is_ok() {
+        let now = trouble.borrow_and_update().clone();
+        match &now {
+            Some(cause) if !was => term::warning(&format!(
+                "changes cannot be written down: {cause}. Is the disk full? Apps run on"
+            )),
+            None if was => term::note("Again", "changes are written down"),
+            _ => {}
+        }
+        was = now.is_some();
+    }
 }
 
 /// Has requests wait for the apps that served before; returns these apps.
