@@ -13,6 +13,7 @@ mod support;
 mod folder;
 
 mod changes;
+mod contract;
 mod disk;
 mod failing;
 mod first;

@@ -1,0 +1,57 @@
+//! The API against its own description: schemathesis makes requests of all kinds, good and bad, and holds the answers
+//! to the document that the server serves.
+//!
+//! Left out are log tails, which do not end by themselves.
+
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+
+use crate::stage::Rig;
+
+/// What every answer must hold to.
+const CHECKS: &str = "not_a_server_error,status_code_conformance,content_type_conformance,\
+    response_headers_conformance,response_schema_conformance,unsupported_method";
+/// Requests of random content for each operation; the examples and the edges of each parameter come besides.
+const EXAMPLES: &str = "40";
+/// With fewer requests, something was left out.
+const CASES_MIN: u32 = 1_000;
+
+/// The program, installed by `./test`.
+fn schemathesis() -> PathBuf {
+    let place = std::env::var_os("DYNO_TEST_SCHEMATHESIS");
+    place.map(PathBuf::from).unwrap_or_else(|| {
+        panic!("DYNO_TEST_SCHEMATHESIS names no program: ./test installs it and sets the variable")
+    })
+}
+
+#[test]
+fn every_answer_is_one_that_the_document_describes() {
+    let rig = Rig::new();
+    let server = rig.start();
+    server.make("shop", &rig.slug("good", "one"));
+    let said = Command::new(schemathesis())
+        .arg("run")
+        .arg(format!("http://127.0.0.1:{}/v1/openapi.json", server.api))
+        .arg("--header")
+        .arg(format!("Authorization: Bearer {}", rig.token()))
+        .args(["--checks", CHECKS, "--max-examples", EXAMPLES])
+        .args(["--phases", "examples,coverage,fuzzing", "--seed", "1"])
+        .args(["--exclude-path-regex", "/logs$", "--request-timeout", "30"])
+        .args(["--no-color", "--generation-database", "none"])
+        .current_dir(rig.home().path())
+        .stdin(Stdio::null())
+        .output()
+        .expect("schemathesis runs");
+    let out = String::from_utf8_lossy(&said.stdout);
+    let err = String::from_utf8_lossy(&said.stderr);
+    assert!(said.status.success(), "{out}\n{err}");
+    let cases = out
+        .lines()
+        .find_map(|line| line.trim().split_once(" generated, "));
+    let (generated, passed) = cases.expect("a summary");
+    assert_eq!(passed, format!("{generated} passed"), "{out}");
+    assert!(generated.parse::<u32>().unwrap() > CASES_MIN, "{out}");
+    // The server is as it was.
+    assert_eq!(server.open("GET", "/readyz").status, 200);
+    assert!(server.stop().success());
+}
