@@ -5,6 +5,7 @@
 //! a router stands in front of it. The other examples use `wstd`, which is nicer for larger apps.
 
 use std::env;
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use wasip2::exports::http::incoming_handler::Guest;
@@ -62,11 +63,16 @@ fn answer(response: ResponseOutparam, status: u16, kind: &str, text: &str) {
 }
 
 fn page(count: u64) -> String {
-    // The platform sets these three; their alphabets hold nothing that HTML would mind.
-    let named = |name: &str, or: &str| env::var(name).unwrap_or_else(|_| or.to_owned());
-    include_str!("page.html")
-        .replace("{dyno}", &named("DYNO", "this process"))
-        .replace("{app}", &named("APP_NAME", "hello"))
-        .replace("{release}", &named("RELEASE_VERSION", "unreleased"))
-        .replace("{count}", &count.to_string())
+    // All but the count is the same for as long as this dyno lives.
+    static PARTS: OnceLock<Vec<String>> = OnceLock::new();
+    let parts = PARTS.get_or_init(|| {
+        // The platform sets these three; their alphabets hold nothing that HTML would mind.
+        let named = |name: &str, or: &str| env::var(name).unwrap_or_else(|_| or.to_owned());
+        let page = include_str!("page.html")
+            .replace("{dyno}", &named("DYNO", "this process"))
+            .replace("{app}", &named("APP_NAME", "hello"))
+            .replace("{release}", &named("RELEASE_VERSION", "unreleased"));
+        page.split("{count}").map(str::to_owned).collect()
+    });
+    parts.join(&count.to_string())
 }

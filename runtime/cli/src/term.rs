@@ -3,6 +3,7 @@
 //! The only place that prints, logs apart. A reader of stdout that has gone away is [`Closed`], which ends the
 //! command quietly; one of stderr is no reason to stop.
 
+pub(crate) mod colours;
 mod table;
 mod text;
 

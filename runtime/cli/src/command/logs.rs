@@ -2,12 +2,12 @@
 
 use std::io::{BufRead, BufReader};
 
-use anstyle::{AnsiColor, Style};
 use anyhow::{Context, Result};
+use grid::name::DynoId;
 
 use crate::args::{self, OnApp, OnServer};
 use crate::client::{App, escape};
-use crate::term::{self, clean};
+use crate::term::{self, clean, colours};
 
 pub(crate) fn run(args: &args::Logs) -> Result<()> {
     let server = OnServer {
@@ -50,28 +50,15 @@ fn query(args: &args::Logs) -> String {
     query
 }
 
-/// Colours by which dynos are told apart.
-const COLOURS: [AnsiColor; 6] = [
-    AnsiColor::Cyan,
-    AnsiColor::Yellow,
-    AnsiColor::Green,
-    AnsiColor::Magenta,
-    AnsiColor::Blue,
-    AnsiColor::BrightCyan,
-];
-
 /// `TIMESTAMP SOURCE[DYNO]:` in the dyno's colour; what is not of this form as it is.
 fn coloured(line: &str) -> String {
     let Some((head, text)) = line.split_once("]: ") else {
         return line.to_owned();
     };
     let dyno = head.rsplit('[').next().unwrap_or_default();
-    let style = match dyno {
-        "router" | "api" => Style::new().dimmed(),
-        _ => {
-            let sum: usize = dyno.bytes().map(usize::from).sum();
-            COLOURS[sum % COLOURS.len()].on_default()
-        }
+    let style = match dyno.parse::<DynoId>() {
+        Ok(dyno) => colours::of_dyno(dyno.process.as_str(), dyno.index),
+        Err(_) => colours::of_the_rest(),
     };
     format!("{style}{head}]:{style:#} {text}")
 }

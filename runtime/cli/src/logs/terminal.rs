@@ -5,10 +5,11 @@
 use std::io::Write;
 use std::time::SystemTime;
 
-use anstyle::{AnsiColor, Style};
+use anstyle::Style;
 use control::logs::Source;
 
 use super::{Line, Text};
+use crate::term::colours;
 
 /// Bytes that are gathered before they are written.
 const BATCH_BYTES_MAX: usize = 256 * 1024;
@@ -65,28 +66,11 @@ fn timestamp(at: SystemTime) -> String {
     text + "+00:00"
 }
 
-/// Colours by which dynos are told apart.
-const COLOURS: [AnsiColor; 6] = [
-    AnsiColor::Cyan,
-    AnsiColor::Yellow,
-    AnsiColor::Green,
-    AnsiColor::Magenta,
-    AnsiColor::Blue,
-    AnsiColor::BrightCyan,
-];
-
 fn style(source: &Source) -> Style {
-    let Some(dyno) = source.dyno() else {
-        return Style::new().dimmed();
-    };
-    let name: u32 = dyno.process.as_str().bytes().map(u32::from).sum();
-    // `web.1` begins the row.
-    let web: u32 = b"web".iter().copied().map(u32::from).sum();
-    let at = name
-        .wrapping_sub(web)
-        .wrapping_add(dyno.index.wrapping_sub(1));
-    let colour = COLOURS[at as usize % COLOURS.len()];
-    Style::new().fg_color(Some(colour.into()))
+    match source.dyno() {
+        Some(dyno) => colours::of_dyno(dyno.process.as_str(), dyno.index),
+        None => colours::of_the_rest(),
+    }
 }
 
 #[cfg(test)]

@@ -87,31 +87,33 @@ fn web(index: u32) -> DynoId {
     }
 }
 
+fn released(number: u32) -> Fact {
+    let spec = ProcessSpec {
+        kind: Kind::Handler,
+        limits: Limits::default(),
+    };
+    let release = Release {
+        version: version(number),
+        slug: SlugId::new([0; 32]),
+        description: "Deploy".into(),
+        config: Arc::default(),
+        processes: BTreeMap::from([(ProcessType::web(), spec)]),
+        created_ms: 0,
+        created_by: String::new(),
+    };
+    Fact::ReleaseCreated {
+        app: app(),
+        release: Arc::new(release),
+    }
+}
+
 fn desired(sketch: &Sketch) -> Desired {
     let mut desired = Desired::default();
     let mut facts = vec![Fact::AppCreated {
         app: app(),
         hostnames: vec![],
     }];
-    for number in 1..=sketch.releases {
-        let spec = ProcessSpec {
-            kind: Kind::Handler,
-            limits: Limits::default(),
-        };
-        let release = Release {
-            version: version(number),
-            slug: SlugId::new([0; 32]),
-            description: "Deploy".into(),
-            config: Arc::default(),
-            processes: BTreeMap::from([(ProcessType::web(), spec)]),
-            created_ms: 0,
-            created_by: String::new(),
-        };
-        facts.push(Fact::ReleaseCreated {
-            app: app(),
-            release: Arc::new(release),
-        });
-    }
+    facts.extend((1..=sketch.releases).map(released));
     let exists = |number: &u32| *number <= sketch.releases;
     if let Some(number) = sketch.failed.filter(exists) {
         let reason = "it crashed".into();
