@@ -29,14 +29,15 @@ pub(crate) fn run(args: &Deploy) -> Result<()> {
         create(&app, &working)?;
         return deploy(&app, &source, &release, working);
     };
+    // Before the plan too, which tells what a deploy would do: nothing, then.
+    if let Some(answer) = unchanged(&app, &known.read()?, &source)? {
+        drop(working);
+        return nothing_changed(&app, &answer);
+    }
     if args.plan {
         upload(&app, &source, &working)?;
         drop(working);
         return plan(&app, &release);
-    }
-    if let Some(answer) = unchanged(&app, &known.read()?, &source)? {
-        drop(working);
-        return nothing_changed(&app, &answer);
     }
     deploy(&app, &source, &release, working)
 }

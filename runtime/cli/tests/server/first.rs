@@ -80,3 +80,49 @@ fn what_is_deployed_is_seen_by_every_command() {
     assert_eq!(server.app("shop", "/").status, 404);
     assert!(server.stop().success());
 }
+
+/// What the log tells of a swap, in the words of a plan.
+fn happened(lines: &str, new: &str, old: &str) -> Vec<String> {
+    let told = lines.lines().filter_map(|line| {
+        let (head, text) = line.split_once("]: ")?;
+        let who = head.rsplit('[').next()?;
+        match text {
+            "State changed from down to starting" => Some(format!("start {who} of {new}")),
+            "State changed from up to stopping" => Some(format!("drain {who} of {old}")),
+            _ if text == format!("Release {new} is serving") => {
+                Some(format!("send requests to {new} (2 dynos)"))
+            }
+            _ => None,
+        }
+    });
+    told.collect()
+}
+
+#[test]
+fn a_plan_tells_what_then_happens() {
+    let rig = Rig::new();
+    let server = rig.start();
+    server.make("shop", &rig.slug("good", "one"));
+    server.scale("shop", 2);
+    server.wait_for_dynos("shop", 2);
+    server.set("shop", &serde_json::json!({"A": "1"}));
+    server.wait_for_log(
+        "shop",
+        &["dyno[web.2]: State changed from stopping to down"],
+    );
+    let before = server.logs("shop");
+    let plan = server.dyno(&["rollback", "v1", "--plan", "--json", "-a", "shop"]);
+    let plan = plan.json();
+    assert_eq!(server.logs("shop"), before, "a plan changes nothing");
+    server.dyno(&["rollback", "v1", "-a", "shop"]).ok();
+    let steps = plan["steps"].as_array().unwrap().iter();
+    let planned: Vec<&str> = steps.map(|step| step.as_str().unwrap()).collect();
+    let seen = |step: &&&str| !step.starts_with("fetch") && !step.starts_with("forget");
+    let planned: Vec<&str> = planned.iter().filter(seen).copied().collect();
+    assert_eq!(planned.len(), 5, "{planned:?}");
+    crate::stage::eventually("the plan is carried out", || {
+        let lines = server.logs("shop");
+        happened(&lines[before.len()..], "v3", "v2") == planned
+    });
+    assert!(server.stop().success());
+}
