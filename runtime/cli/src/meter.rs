@@ -54,7 +54,8 @@ impl Meter {
         };
         let mut known = known.lock().unwrap_or_else(PoisonError::into_inner);
         match report {
-            Report::Up { dyno, .. } => {
+            // Asleep from the start, it was never up.
+            Report::Up { dyno, .. } | Report::Idle { dyno, .. } => {
                 let bytes = known.memory_bytes.get(dyno).copied().unwrap_or_default();
                 drop(known);
                 recorder.changed(dyno, bytes, true);

@@ -122,7 +122,12 @@ impl Node {
         let shared = &self.0;
         match step {
             Step::Fetch { app, release, .. } => shared.fetch(app, release),
-            Step::Start { dyno, version, .. } => shared.start(dyno, version),
+            Step::Start {
+                dyno,
+                version,
+                asleep,
+                ..
+            } => shared.start(dyno, version, asleep),
             Step::Drain { dyno, .. } => shared.drain(&dyno),
             Step::Stop { dyno, .. } => shared.stop(&dyno),
             Step::Forget { app, version, .. } => {
@@ -199,7 +204,7 @@ impl Shared {
         .map_err(|e| chain(&e))
     }
 
-    fn start(self: &Arc<Self>, key: DynoKey, version: Version) {
+    fn start(self: &Arc<Self>, key: DynoKey, version: Version, asleep: bool) {
         let mut state = self.state();
         if state.dynos.contains_key(&key) {
             return;
@@ -218,6 +223,22 @@ impl Shared {
                 },
             );
         };
+        if asleep {
+            ready.code.rest();
+            let (life, draining) = (Arc::clone(&life), false);
+            let place = Place::Parked(Form::Asleep(ready));
+            let entry = Entry {
+                life,
+                place,
+                draining,
+            };
+            state.dynos.insert(key.clone(), entry);
+            drop(state);
+            return self.report(Report::Idle {
+                node: self.id.clone(),
+                dyno: key,
+            });
+        }
         let (shared, starting) = (Arc::clone(self), Arc::clone(&life));
         let task = tokio::spawn(async move {
             match boot(&shared, ready, Arc::clone(&starting)).await {

@@ -133,6 +133,30 @@ async fn a_sleeping_dyno_is_given_back_taken_again_and_stopped() {
 }
 
 #[tokio::test]
+async fn a_dyno_sleeps_from_its_start_and_boots_for_its_first_request() {
+    let mut host = Host::new("good").await;
+    let (key, report) = host.start_as(true).await;
+    assert!(matches!(report, Report::Idle { .. }), "{report:?}");
+    let dyno = host.node.take(&key).expect("it is free");
+    let (dyno, reply) = ask(dyno, get("/count")).await;
+    assert_eq!((reply.status(), reply.text().trim()), (200, "1"));
+    assert!(matches!(host.report().await, Report::Woke { .. }));
+    let (dyno, reply) = ask(dyno.unwrap(), get("/count")).await;
+    assert_eq!((reply.status(), reply.text().trim()), (200, "2"));
+    drop(dyno);
+
+    let (unused, _) = host.start_as(true).await;
+    host.node.step(Step::Stop {
+        node: "local".parse().unwrap(),
+        dyno: unused,
+        version: "v1".parse().unwrap(),
+        reason: grid::plan::StopReason::Unwanted,
+    });
+    assert!(matches!(host.report().await, Report::Down { .. }));
+    assert_eq!(host.node.dynos(), 1);
+}
+
+#[tokio::test]
 async fn a_wake_that_fails_is_a_crash() {
     let component = wat::parse_str(BOOTS_BY_CHANCE).unwrap();
     let mut host = Host::of_bytes(&component, false, Limits::default(), &[]).await;

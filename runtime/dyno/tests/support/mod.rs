@@ -208,11 +208,17 @@ impl Host {
 
     /// Starts a dyno; the report of what came of it.
     pub async fn start(&mut self) -> (DynoKey, Report) {
+        self.start_as(false).await
+    }
+
+    /// The same of a dyno that may sleep.
+    pub async fn start_as(&mut self, asleep: bool) -> (DynoKey, Report) {
         let dyno = self.key();
         self.node.step(Step::Start {
             node: "local".parse().unwrap(),
             dyno: dyno.clone(),
             version: "v1".parse().unwrap(),
+            asleep,
         });
         (dyno, self.report().await)
     }

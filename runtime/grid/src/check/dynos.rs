@@ -43,6 +43,7 @@ pub(super) fn check_step(
             node,
             dyno,
             version,
+            ..
         } => {
             let slot = Slot {
                 app: dyno.app.clone(),

@@ -176,6 +176,7 @@ impl World {
             node: node(number),
             dyno,
             version,
+            asleep: false,
         }
     }
 
@@ -268,6 +269,7 @@ fn a_node_is_not_filled_beyond_its_room() {
         node: node(1),
         dyno: small.served()[0].clone(),
         version: Version::FIRST,
+        asleep: false,
     };
     assert!(
         small

@@ -21,6 +21,7 @@ impl Observed {
                 node,
                 dyno,
                 version,
+                ..
             } => Some(self.ask_start(node, dyno, *version, desired, now)),
             Step::Publish { route } => {
                 self.next_generation.0 = self.next_generation.0.max(route.generation.0 + 1);

@@ -42,6 +42,7 @@ fn start(run: u64) -> Step {
         node: node(),
         dyno: key(run),
         version: Version::FIRST,
+        asleep: false,
     }
 }
 

@@ -4,10 +4,10 @@
 
 use super::draft::{Draft, Reserved};
 use super::place::{self, Place};
-use super::{FETCH_RETRY, Note, Step};
+use super::{FETCH_RETRY, Note, Serve, Step};
 use crate::desired::{App, Release};
 use crate::lifecycle::State;
-use crate::name::{AppName, DynoId, DynoKey, NodeId, ProcessType};
+use crate::name::{AppName, DynoId, DynoKey, NodeId, ProcessType, Version};
 use crate::observed::Fetch;
 use crate::placement;
 use std::collections::{BTreeMap, BTreeSet};
@@ -147,10 +147,12 @@ pub(super) fn start_on(
                 dyno: id.clone(),
                 run: draft.next_run(),
             };
+            let asleep = may_sleep(draft, app, release.version, &id.process);
             draft.push(Step::Start {
                 node,
                 dyno,
                 version: release.version,
+                asleep,
             });
             return;
         }
@@ -180,6 +182,22 @@ pub(super) fn start_on(
             });
         }
     }
+}
+
+/// Whether a dyno of this release has no need to boot before somebody wants it: apps that served come back from
+/// a start of the whole platform as they would be a while later, and thousands of them do not boot at once.
+///
+/// Once routers know a dyno of the app, or one crashed, there is a reason for a new one to be up.
+fn may_sleep(draft: &Draft, app: &App, version: Version, process: &ProcessType) -> bool {
+    let idle_after = app.settings.idle_after.after(draft.policy.idle_after);
+    let route = draft.observed.routes.get(&app.name);
+    let untouched = route.is_none_or(|route| route.serve == Serve::Booting);
+    let mut crashes = draft.observed.crashes.keys();
+    idle_after.is_some()
+        && process.is_web()
+        && app.serving == Some(version)
+        && untouched
+        && !crashes.any(|slot| slot.app == app.name)
 }
 
 /// Where nothing fits any more, a replacement can only come up in the room of what it replaces. One

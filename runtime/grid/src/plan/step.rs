@@ -23,7 +23,8 @@ pub enum Step {
         /// What to have.
         release: Arc<Release>,
     },
-    /// Start a dyno of a release that the node has fetched; answer with `Up` or `Crashed`.
+    /// Start a dyno of a release that the node has fetched; answer with `Up` or `Crashed`, or with `Idle` if
+    /// it sleeps.
     Start {
         /// Where.
         node: NodeId,
@@ -31,6 +32,9 @@ pub enum Step {
         dyno: DynoKey,
         /// The release that it runs.
         version: Version,
+        /// It may sleep until its first request. Its release served before, so that nothing is to be learnt
+        /// from a boot.
+        asleep: bool,
     },
     /// Replace the route of an app in every router, whole.
     Publish {

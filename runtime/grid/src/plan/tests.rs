@@ -59,8 +59,9 @@ fn sketch() -> impl Strategy<Value = Sketch> {
 
 fn policy() -> impl Strategy<Value = Policy> {
     let cycle = prop::option::of(5u64..60);
-    (cycle, 1usize..4).prop_map(|(cycle, releases_kept)| Policy {
-        idle_after: None,
+    let idle = prop::option::of(Just(Duration::from_secs(60)));
+    (idle, cycle, 1usize..4).prop_map(|(idle_after, cycle, releases_kept)| Policy {
+        idle_after,
         cycle_after: cycle.map(Duration::from_secs),
         releases_kept,
     })

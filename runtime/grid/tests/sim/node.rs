@@ -185,7 +185,12 @@ impl SimNode {
                 };
                 Ok(vec![(FETCH, Later::Say(report))])
             }
-            Step::Start { dyno, version, .. } => self.start(dyno, *version),
+            Step::Start {
+                dyno,
+                version,
+                asleep,
+                ..
+            } => self.start(dyno, *version, *asleep),
             Step::Drain { dyno, .. } => Ok(match self.dynos.get_mut(dyno) {
                 Some(there) => {
                     there.draining = true;
@@ -205,7 +210,12 @@ impl SimNode {
         }
     }
 
-    fn start(&mut self, key: &DynoKey, version: Version) -> Result<Vec<(Duration, Later)>, String> {
+    fn start(
+        &mut self,
+        key: &DynoKey,
+        version: Version,
+        asleep: bool,
+    ) -> Result<Vec<(Duration, Later)>, String> {
         if self.last_run >= key.run {
             return Err(format!(
                 "{key} on {} comes after run {}",
@@ -218,7 +228,7 @@ impl SimNode {
         self.last_run = key.run;
         let dyno = SimDyno {
             version,
-            up: false,
+            up: asleep,
             served: false,
             draining: false,
             memory_bytes: fetched.memory_bytes[key.dyno.process.as_str()],
@@ -232,6 +242,13 @@ impl SimNode {
         let used: u64 = self.dynos.values().map(|dyno| dyno.memory_bytes).sum();
         if used > self.memory_bytes || self.dynos.len() > self.dynos_max as usize {
             return Err(format!("{} is over capacity with {key}", self.id));
+        }
+        if asleep {
+            let idle = Report::Idle {
+                node: self.id.clone(),
+                dyno: key.clone(),
+            };
+            return Ok(vec![(Duration::ZERO, Later::Say(idle))]);
         }
         Ok(boot
             .map(|time| (time, Later::Booted(key.clone())))

@@ -53,7 +53,11 @@ impl Transcript {
                 node,
                 dyno,
                 version,
-            } => format!("start {dyno} {version} on {node}"),
+                asleep,
+            } => {
+                let how = if *asleep { ", asleep" } else { "" };
+                format!("start {dyno} {version} on {node}{how}")
+            }
             Step::Publish { route } => publish(route),
             Step::Withdraw { app } => format!("withdraw {app}"),
             Step::Drain { dyno, deadline, .. } => format!("drain {dyno} until {deadline}"),

@@ -79,6 +79,7 @@ pub(super) fn answer(step: Step, seen: &Mutex<Seen>) -> Option<(Duration, Report
             node,
             dyno,
             version,
+            ..
         } => match seen.slugs[&version] {
             NEVER_UP => None,
             CRASHES => Some((soon, crashed(dyno, CrashCause::Boot))),
