@@ -124,12 +124,12 @@ impl Logs {
     /// Takes a record of each request.
     pub(crate) fn of_router(&self) -> router::Sink {
         let logs = self.clone();
-        Arc::new(move |record: router::Record| {
+        Arc::new(move |record: Box<router::Record>| {
             logs.send(Line {
                 at: record.at,
                 app: record.app.clone(),
                 source: Source::Router,
-                text: Text::Request(Box::new(record)),
+                text: Text::Request(record),
             });
         })
     }

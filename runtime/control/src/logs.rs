@@ -18,7 +18,7 @@ mod tail;
 #[cfg(test)]
 mod tests;
 
-pub use line::{Filter, LINE_BYTES_MAX, Line, Side, Source, Which};
+pub use line::{Filter, LINE_BYTES_MAX, Line, Side, Source, Which, timestamp};
 pub use ring::{BYTES_MAX, LINES_MAX};
 pub use tail::{Follow, Tail};
 

@@ -70,6 +70,7 @@ pub(crate) struct Code {
 }
 
 /// What this process type itself holds of its code.
+#[derive(Default)]
 struct Held {
     pre: Option<Arc<Pre>>,
     /// Instances that run it.
@@ -112,27 +113,20 @@ impl Code {
         loaded: &Loaded,
         (flavor, file): (Flavor, PathBuf),
     ) -> Result<Code, CodeError> {
-        let known = compiler.load(engines, flavor, &file).await;
-        let known = known.map_err(CodeError::Compile)?;
-        let pre = match loaded.get(&known.cached) {
-            Some(pre) => pre,
-            None => {
-                let pre = link(engines, flavor, &known.code).map_err(CodeError::Link)?;
-                loaded.offer(&known.cached, pre)
-            }
-        };
-        Ok(Code {
+        let found = compiler.find(engines, flavor, &file).await;
+        let found = found.map_err(CodeError::Compile)?;
+        let code = Code {
             compiler: compiler.clone(),
             loaded: loaded.clone(),
             flavor,
             file,
-            compiled: known.cached,
-            held: Mutex::new(Held {
-                pre: Some(pre),
-                instances: 0,
-            }),
-            single_use: known.single_use,
-        })
+            compiled: found.cached,
+            held: Mutex::default(),
+            single_use: found.single_use,
+        };
+        let pre = code.pre(engines).await?;
+        lock(&code.held).pre = Some(pre);
+        Ok(code)
     }
 
     /// Which engine it runs on.
@@ -149,18 +143,19 @@ impl Code {
         }
         let loading = self
             .compiler
-            .again(engines, self.flavor, &self.file, &self.compiled);
+            .code(engines, self.flavor, &self.file, &self.compiled);
         let code = loading.await.map_err(CodeError::Compile)?;
         let pre = link(engines, self.flavor, &code).map_err(CodeError::Link)?;
         Ok(self.loaded.offer(&self.compiled, pre))
     }
 
-    /// Gives the code back, unless there are instances of it.
-    pub(crate) fn rest(&self) {
+    /// Gives the code back, unless there are instances of it; says whether it did.
+    pub(crate) fn rest(&self) -> bool {
         let mut held = lock(&self.held);
         if held.instances == 0 {
             held.pre = None;
         }
+        held.pre.is_none()
     }
 }
 

@@ -73,6 +73,14 @@ pub struct Compiled {
     pub cached: PathBuf,
 }
 
+/// What a component says about itself, and where its code belongs.
+pub(crate) struct Found {
+    /// Its instances can take one request only.
+    pub(crate) single_use: bool,
+    /// Where the cache has its code, or would have it.
+    pub(crate) cached: PathBuf,
+}
+
 /// Compiles components and keeps the result in a folder.
 #[derive(Debug, Clone)]
 pub struct Compiler {
@@ -104,38 +112,40 @@ impl Compiler {
         flavor: Flavor,
         file: &Path,
     ) -> Result<Compiled, CompileError> {
-        let bytes = tokio::fs::read(file).await.map_err(io("read", file))?;
-        let engine = engines.get(flavor);
-        let cached = self.cache.join(cache_name(engine, flavor, &bytes));
-        let single_use = quirks::is_single_use(&bytes);
-        drop(bytes);
-        let code = self.code(engine, flavor, file, &cached).await?;
+        let found = self.find(engines, flavor, file).await?;
+        let code = self.code(engines, flavor, file, &found.cached).await?;
         Ok(Compiled {
             code,
-            single_use,
-            cached,
+            single_use: found.single_use,
+            cached: found.cached,
         })
     }
 
-    /// The code of a component that was loaded before, without a look at the component: `cached` is where the
-    /// cache had it. If it has gone from there, it is compiled again.
-    pub(crate) async fn again(
+    /// Reads the component in `file`, and says where the cache has its code or would have it.
+    pub(crate) async fn find(
+        &self,
+        engines: &Engines,
+        flavor: Flavor,
+        file: &Path,
+    ) -> Result<Found, CompileError> {
+        let bytes = tokio::fs::read(file).await.map_err(io("read", file))?;
+        let name = cache_name(engines.get(flavor), flavor, &bytes);
+        Ok(Found {
+            cached: self.cache.join(name),
+            single_use: quirks::is_single_use(&bytes),
+        })
+    }
+
+    /// The code of a component without a look at the component: `cached` is where the cache has it. If it has
+    /// gone from there, it is compiled.
+    pub(crate) async fn code(
         &self,
         engines: &Engines,
         flavor: Flavor,
         file: &Path,
         cached: &Path,
     ) -> Result<Component, CompileError> {
-        self.code(engines.get(flavor), flavor, file, cached).await
-    }
-
-    async fn code(
-        &self,
-        engine: &wasmtime::Engine,
-        flavor: Flavor,
-        file: &Path,
-        cached: &Path,
-    ) -> Result<Component, CompileError> {
+        let engine = engines.get(flavor);
         if cached.exists() {
             match deserialize(engine, cached) {
                 Ok(component) => {

@@ -67,7 +67,7 @@ impl Dyno {
         };
         let ready = Arc::clone(&instance.ready);
         self.form = Some(Form::Asleep(Arc::clone(&ready)));
-        ready.code.rest();
+        ready.rest();
         self.life.forget_waker();
         self.node.idle(&self.life);
     }

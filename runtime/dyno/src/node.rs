@@ -30,8 +30,10 @@ use crate::life::{Crash, Life};
 use crate::release::{Processes, prepare};
 use crate::source::SlugSource;
 
-/// Releases that are made ready at a time; the others wait. Each reads its slug in a thread, and may compile.
+/// Releases that are made ready at a time; the others wait. Each may compile, in a process of its own.
 const FETCHES_MAX: usize = 8;
+/// Of these, slugs that are read at a time: each takes a thread and some MiB while it is unpacked.
+const UNPACKS_MAX: usize = 2;
 
 /// Takes reports; must neither block nor lose any.
 pub type ReportSink = Arc<dyn Fn(Report) + Send + Sync>;
@@ -67,6 +69,7 @@ pub(crate) struct Shared {
     loaded: Loaded,
     slugs: SlugSource,
     fetches: Semaphore,
+    unpacks: Semaphore,
     work: PathBuf,
     pub(crate) egress: Egress,
     logs: LogSink,
@@ -107,6 +110,7 @@ impl Node {
             compiler: config.compiler,
             loaded: Loaded::default(),
             fetches: Semaphore::new(FETCHES_MAX),
+            unpacks: Semaphore::new(UNPACKS_MAX),
             slugs: config.slugs,
             work: config.work,
             egress: config.egress,
@@ -187,10 +191,12 @@ impl Shared {
         });
     }
 
-    async fn ready(&self, app: &AppName, release: &Release) -> Result<Processes, String> {
+    async fn ready(&self, app: &AppName, release: &Arc<Release>) -> Result<Processes, String> {
         let (slugs, id) = (Arc::clone(&self.slugs), release.slug);
+        let turn = self.unpacks.acquire().await;
         let unpacked = tokio::task::spawn_blocking(move || slugs(id));
         let unpacked = unpacked.await.map_err(|e| e.to_string())??;
+        drop(turn);
         let (folder, programs) = (&unpacked.folder, &unpacked.programs);
         prepare(
             &self.engines,
@@ -224,7 +230,7 @@ impl Shared {
             );
         };
         if asleep {
-            ready.code.rest();
+            ready.rest();
             let (life, draining) = (Arc::clone(&life), false);
             let place = Place::Parked(Form::Asleep(ready));
             let entry = Entry {

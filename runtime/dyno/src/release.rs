@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use grid::desired::{Kind, Limits, Release};
 use grid::name::{AppName, DynoId, ProcessType};
@@ -71,18 +71,43 @@ pub enum PrepareError {
 pub(crate) struct Ready {
     pub(crate) code: Code,
     pub(crate) args: Vec<String>,
-    pub(crate) limits: Limits,
+    pub(crate) limits: Arc<Limits>,
     pub(crate) files: AppFiles,
-    env: Vec<(String, String)>,
+    app: AppName,
+    release: Arc<Release>,
+    /// Made by the first boot, and given back with the code.
+    env: Mutex<Option<Arc<Environment>>>,
 }
+
+/// Names and values, the same for all dynos of a release.
+type Environment = [(String, String)];
 
 impl Ready {
     /// The environment of one dyno.
     pub(crate) fn env(&self, dyno: &DynoId) -> Vec<(String, String)> {
-        let mut env = Vec::with_capacity(self.env.len() + 1);
-        env.extend_from_slice(&self.env);
+        let mut held = self.env.lock().unwrap_or_else(PoisonError::into_inner);
+        let shared = held.get_or_insert_with(|| {
+            let all = environment(&self.app, &self.release);
+            all.into_iter().collect()
+        });
+        let shared = Arc::clone(shared);
+        drop(held);
+        let mut env = Vec::with_capacity(shared.len() + 1);
+        env.extend_from_slice(&shared);
         env.push(("DYNO".to_owned(), dyno.to_string()));
         env
+    }
+
+    /// Gives back what only dynos that are awake need, unless one is.
+    pub(crate) fn rest(&self) {
+        if self.code.rest() {
+            let held = self
+                .env
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .take();
+            drop(held);
+        }
     }
 }
 
@@ -95,7 +120,7 @@ pub(crate) async fn prepare(
     engines: &Engines,
     (compiler, loaded): (&Compiler, &Loaded),
     app: &AppName,
-    release: &Release,
+    release: &Arc<Release>,
     folder: &Path,
     programs: &BTreeMap<ProcessType, Program>,
 ) -> Result<Processes, PrepareError> {
@@ -121,9 +146,11 @@ pub(crate) async fn prepare(
                 process: process.clone(),
                 source,
             })?,
-            limits: spec.limits.clone(),
+            limits: Arc::clone(&spec.limits),
             files: files.clone(),
-            env: env.clone().into_iter().collect(),
+            app: app.clone(),
+            release: Arc::clone(release),
+            env: Mutex::default(),
         };
         processes.insert(process.clone(), Arc::new(ready));
     }

@@ -3,7 +3,7 @@
 //! Owns a measurement for people to read; no test depends on it. A node answers every step with success,
 //! `BATCH` answers are taken between two plans.
 
-use grid::desired::{Desired, Fact, Kind, Limits, ProcessSpec, Release};
+use grid::desired::{Desired, Fact, Kind, ProcessSpec, Release};
 use grid::name::{AppName, ProcessType, SlugId, Version};
 use grid::observed::Observed;
 use grid::plan::{Inventory, Policy, Report, Step, plan};
@@ -75,7 +75,7 @@ fn app(number: u32) -> [Fact; 2] {
     let app: AppName = format!("app-{number:05}").parse().expect("valid");
     let spec = ProcessSpec {
         kind: Kind::Handler,
-        limits: Limits::default(),
+        limits: Arc::default(),
     };
     let release = Release {
         version: Version::FIRST,

@@ -190,7 +190,7 @@ async fn drive<C: GracefulConnection>(conn: &Conn, connection: C) -> Result<(), 
 fn malformed(conn: &Conn) {
     let hub = &conn.hub;
     hub.counters.malformed.fetch_add(1, Relaxed);
-    hub.write(Record {
+    hub.write(Box::new(Record {
         at: SystemTime::now(),
         app: None,
         code: Some(Refusal::RequestError),
@@ -208,5 +208,5 @@ fn malformed(conn: &Conn) {
         bytes: 0,
         version: Version::HTTP_11,
         tls: conn.tls,
-    });
+    }));
 }

@@ -103,13 +103,18 @@ pub(crate) fn inbound(headers: &mut HeaderMap, told: &Told<'_>) {
     headers.insert(REQUEST_ID, told.request_id.clone());
     headers.insert(REQUEST_START, millis(since_epoch(told.arrived)));
     headers.insert(QUEUE_WAIT, millis(told.wait));
-    headers.insert(QUEUE_DEPTH, told.depth.into());
+    headers.insert(QUEUE_DEPTH, number(told.depth.into()));
     let via = match told.version {
         Version::HTTP_2 => "2.0 dyno",
         Version::HTTP_10 => "1.0 dyno",
         _ => "1.1 dyno",
     };
     append(headers, header::VIA, &HeaderValue::from_static(via));
+}
+
+/// The same value in memory of its own: one that was read shares a buffer with all that was read with it.
+pub(crate) fn detached(value: &HeaderValue) -> HeaderValue {
+    HeaderValue::from_bytes(value.as_bytes()).expect("it was one before")
 }
 
 /// The value that `X-Forwarded-For` will have.
@@ -145,7 +150,15 @@ fn joined<'a>(values: impl Iterator<Item = &'a HeaderValue>) -> HeaderValue {
 }
 
 fn millis(time: Duration) -> HeaderValue {
-    u64::try_from(time.as_millis()).unwrap_or(u64::MAX).into()
+    number(u64::try_from(time.as_millis()).unwrap_or(u64::MAX))
+}
+
+/// Most requests do not wait: no memory for their zeros.
+fn number(number: u64) -> HeaderValue {
+    match number {
+        0 => HeaderValue::from_static("0"),
+        number => number.into(),
+    }
 }
 
 fn since_epoch(time: SystemTime) -> Duration {

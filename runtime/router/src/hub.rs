@@ -66,7 +66,7 @@ impl Hub {
         self.next.fetch_add(1, SeqCst)
     }
 
-    pub(crate) fn write(&self, record: Record) {
+    pub(crate) fn write(&self, record: Box<Record>) {
         self.counters.count(&record);
         (self.sink)(record);
     }

@@ -8,10 +8,12 @@ use crate::headers;
 use crate::ident;
 use crate::record::Record;
 use crate::stats::Tally;
+use bytes::Bytes;
 use grid::name::AppName;
 use grid::routing::Refusal;
 use http::request::Parts;
-use http::{HeaderValue, header};
+use http::uri::PathAndQuery;
+use http::{HeaderValue, Uri, header};
 use std::sync::Arc;
 use std::sync::atomic::Ordering::SeqCst;
 use std::time::{Duration, SystemTime};
@@ -21,7 +23,7 @@ use tokio::time::Instant;
 pub(crate) struct Journal {
     pub(crate) conn: Arc<Conn>,
     /// Taken when it is written.
-    record: Option<Record>,
+    record: Option<Box<Record>>,
     /// When the head was read, by the wall clock.
     pub(crate) came: SystemTime,
     /// Set while it waits for a dyno.
@@ -39,10 +41,11 @@ impl Journal {
         let number = conn.begin();
         let own = head.headers.get(headers::REQUEST_ID);
         let request_id = match own.filter(|id| ident::is_sane(id)) {
-            Some(id) => id.clone(),
+            Some(id) => headers::detached(id),
             None => conn.hub.ids.make(conn.id, number),
         };
         let authority = || HeaderValue::from_str(head.uri.authority()?.as_str()).ok();
+        let host = head.headers.get(header::HOST);
         let came = SystemTime::now();
         let record = Record {
             at: came,
@@ -50,8 +53,8 @@ impl Journal {
             code: None,
             cause: None,
             method: head.method.clone(),
-            path: head.uri.clone(),
-            host: head.headers.get(header::HOST).cloned().or_else(authority),
+            path: detached(&head.uri),
+            host: host.map(headers::detached).or_else(authority),
             request_id,
             fwd: headers::forwarded_for(&head.headers, &conn.client),
             dyno: None,
@@ -65,7 +68,7 @@ impl Journal {
         };
         Journal {
             conn,
-            record: Some(record),
+            record: Some(Box::new(record)),
             came,
             waiting: None,
             began: None,
@@ -134,6 +137,14 @@ impl Journal {
             Refusal::ClientInterrupted
         }
     }
+}
+
+/// Path and query in memory of their own: the line outlives the request, and what it shared would keep the
+/// connection from reading the next request into the same buffer.
+fn detached(uri: &Uri) -> Uri {
+    let path = uri.path_and_query().map_or("/", |path| path.as_str());
+    let path = Bytes::copy_from_slice(path.as_bytes());
+    PathAndQuery::from_maybe_shared(path).map_or_else(|_| Uri::default(), Uri::from)
 }
 
 impl Drop for Journal {

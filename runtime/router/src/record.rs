@@ -6,12 +6,12 @@
 use grid::name::{AppName, DynoId};
 use grid::routing::Refusal;
 use http::{HeaderValue, Method, Uri, Version};
-use std::fmt::{self, Write};
+use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 /// Takes each record as its request ends. It runs on the request path: hand the record on, format it elsewhere.
-pub type Sink = Arc<dyn Fn(Record) + Send + Sync>;
+pub type Sink = Arc<dyn Fn(Box<Record>) + Send + Sync>;
 
 /// What is known of a request when its last byte has left.
 ///
@@ -58,71 +58,117 @@ pub struct Record {
 /// A value is cut after this many bytes as written, so that a line stays within the 10,000 of the log stream.
 const VALUE_MAX: usize = 2_000;
 
-impl fmt::Display for Record {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "at={}", self.code.map_or("info", Refusal::level))?;
+/// Bytes that a line has room for before it grows: a short path and no code take some 200.
+const LINE_TYPICAL: usize = 256;
+
+impl Record {
+    /// Appends the message. One is written for every request, so that nothing here goes through `format!`.
+    pub fn write(&self, out: &mut String) {
+        out.push_str("at=");
+        out.push_str(self.code.map_or("info", Refusal::level));
         if let Some(code) = self.code {
-            write!(f, " code={} desc=\"{}\"", code.code(), code.desc())?;
+            out.push_str(" code=");
+            out.push_str(code.code());
+            out.push_str(" desc=\"");
+            out.push_str(code.desc());
+            out.push('"');
         }
         if let Some(cause) = self.cause {
-            write!(f, " cause={cause}")?;
+            out.push_str(" cause=");
+            out.push_str(cause);
         }
-        write!(f, " method={}", Bare(self.method.as_str().as_bytes()))?;
+        out.push_str(" method=");
+        bare(out, self.method.as_str().as_bytes());
+        out.push_str(" path=");
         let path = self.path.path_and_query().map_or("", |path| path.as_str());
-        write!(f, " path={}", Quoted(path.as_bytes()))?;
+        quoted(out, path.as_bytes());
+        out.push_str(" host=");
         let host = self.host.as_ref().map_or(&[][..], HeaderValue::as_bytes);
-        write!(f, " host={}", Bare(host))?;
-        write!(f, " request_id={}", Bare(self.request_id.as_bytes()))?;
-        write!(f, " fwd={} dyno=", Quoted(self.fwd.as_bytes()))?;
+        bare(out, host);
+        out.push_str(" request_id=");
+        bare(out, self.request_id.as_bytes());
+        out.push_str(" fwd=");
+        quoted(out, self.fwd.as_bytes());
+        out.push_str(" dyno=");
         if let Some(dyno) = &self.dyno {
-            write!(f, "{dyno}")?;
+            out.push_str(dyno.process.as_str());
+            out.push('.');
+            number(out, dyno.index.into());
         }
-        write!(f, " queue={} wait={}ms", self.queue, self.wait.as_millis())?;
-        write!(f, " connect=0ms service={}ms", self.service.as_millis())?;
-        write!(f, " status={} bytes={}", self.status, self.bytes)?;
-        let protocol = match self.version {
-            Version::HTTP_2 => "http2",
-            Version::HTTP_10 => "http1.0",
-            _ => "http1.1",
-        };
-        write!(f, " protocol={protocol} tls={}", self.tls)
+        self.write_figures(out);
+    }
+
+    fn write_figures(&self, out: &mut String) {
+        out.push_str(" queue=");
+        number(out, self.queue.into());
+        out.push_str(" wait=");
+        number(out, millis(self.wait));
+        out.push_str("ms connect=0ms service=");
+        number(out, millis(self.service));
+        out.push_str("ms status=");
+        number(out, self.status.into());
+        out.push_str(" bytes=");
+        number(out, self.bytes);
+        out.push_str(match self.version {
+            Version::HTTP_2 => " protocol=http2",
+            Version::HTTP_10 => " protocol=http1.0",
+            _ => " protocol=http1.1",
+        });
+        out.push_str(if self.tls { " tls=true" } else { " tls=false" });
     }
 }
 
-/// A value without quotes if it needs none.
-struct Bare<'a>(&'a [u8]);
-
-impl fmt::Display for Bare<'_> {
+impl fmt::Display for Record {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let plain = |b: &u8| b.is_ascii_alphanumeric() || b"-_.:[]+/~@".contains(b);
-        let text = std::str::from_utf8(self.0).ok();
-        match text.filter(|t| t.len() <= VALUE_MAX && t.bytes().all(|b| plain(&b))) {
-            Some(text) => f.write_str(text),
-            None => Quoted(self.0).fmt(f),
-        }
+        let mut line = String::with_capacity(LINE_TYPICAL);
+        self.write(&mut line);
+        f.write_str(&line)
+    }
+}
+
+fn number(out: &mut String, number: u64) {
+    out.push_str(itoa::Buffer::new().format(number));
+}
+
+fn millis(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// A value without quotes if it needs none.
+fn bare(out: &mut String, value: &[u8]) {
+    let plain = |b: &u8| b.is_ascii_alphanumeric() || b"-_.:[]+/~@".contains(b);
+    match std::str::from_utf8(value) {
+        Ok(text) if text.len() <= VALUE_MAX && value.iter().all(plain) => out.push_str(text),
+        _ => quoted(out, value),
     }
 }
 
 /// A value in quotes: `"` and `\` escaped, and every byte that is not printable ASCII written as `\xNN`, since
 /// other scripts and escape sequences can change how the rest of a line is shown.
-struct Quoted<'a>(&'a [u8]);
+fn quoted(out: &mut String, value: &[u8]) {
+    let harmless = |b: &u8| matches!(b, b' '..=b'~') && !matches!(b, b'"' | b'\\');
+    out.push('"');
+    match std::str::from_utf8(value) {
+        Ok(text) if text.len() < VALUE_MAX && value.iter().all(harmless) => out.push_str(text),
+        _ => escaped(out, value),
+    }
+    out.push('"');
+}
 
-impl fmt::Display for Quoted<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_char('"')?;
-        let mut room = VALUE_MAX;
-        for &byte in self.0 {
-            room = room.saturating_sub(if matches!(byte, b' '..=b'~') { 1 } else { 4 });
-            if room == 0 {
-                f.write_str("...")?;
-                break;
-            }
-            match byte {
-                b'"' | b'\\' => write!(f, "\\{}", char::from(byte))?,
-                b' '..=b'~' => f.write_char(char::from(byte))?,
-                _ => write!(f, "\\x{byte:02x}")?,
+fn escaped(out: &mut String, value: &[u8]) {
+    let mut room = VALUE_MAX;
+    for &byte in value {
+        room = room.saturating_sub(if matches!(byte, b' '..=b'~') { 1 } else { 4 });
+        if room == 0 {
+            return out.push_str("...");
+        }
+        match byte {
+            b'"' | b'\\' => out.extend(['\\', char::from(byte)]),
+            b' '..=b'~' => out.push(char::from(byte)),
+            _ => {
+                let digit = |nibble: u8| char::from_digit(nibble.into(), 16).unwrap_or('?');
+                out.extend(['\\', 'x', digit(byte >> 4), digit(byte & 15)]);
             }
         }
-        f.write_char('"')
     }
 }

@@ -2,6 +2,7 @@
 //! Must not know the archive around it. It is checked as what it is: text from a stranger.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use grid::desired::{Kind, ProcessSpec};
 use grid::name::ProcessType;
@@ -191,7 +192,7 @@ impl Manifest {
     pub fn specs(&self) -> BTreeMap<ProcessType, ProcessSpec> {
         let spec = |process: &Process| ProcessSpec {
             kind: process.kind,
-            limits: process.limits.over(grid::desired::Limits::default()),
+            limits: Arc::new(process.limits.over(grid::desired::Limits::default())),
         };
         self.processes
             .iter()

@@ -2,11 +2,12 @@
 //!
 //! Owns the look of a line. Must not know where lines come from.
 
-use std::io::Write;
-use std::time::SystemTime;
+use std::fmt::Write as _;
+use std::io::Write as _;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use anstyle::Style;
-use control::logs::Source;
+use control::logs::{Source, timestamp};
 
 use super::{Line, Text};
 use crate::term::colours;
@@ -17,20 +18,26 @@ const BATCH_BYTES_MAX: usize = 256 * 1024;
 /// Standard output, with what is not yet written.
 pub(super) struct Terminal {
     colours: bool,
-    batch: Vec<u8>,
+    clock: Clock,
+    batch: String,
 }
 
 impl Terminal {
     pub(super) fn stdout() -> Terminal {
         let choice = anstream::AutoStream::choice(&std::io::stdout());
+        Terminal::new(choice != anstream::ColorChoice::Never)
+    }
+
+    fn new(colours: bool) -> Terminal {
         Terminal {
-            colours: choice != anstream::ColorChoice::Never,
-            batch: Vec::with_capacity(BATCH_BYTES_MAX),
+            colours,
+            clock: Clock::default(),
+            batch: String::with_capacity(BATCH_BYTES_MAX),
         }
     }
 
     pub(super) fn line(&mut self, line: &Line) {
-        render(&mut self.batch, line, self.colours);
+        self.render(line);
         if self.batch.len() >= BATCH_BYTES_MAX {
             self.flush();
         }
@@ -38,32 +45,58 @@ impl Terminal {
 
     pub(super) fn flush(&mut self) {
         // Nobody to read it is no reason to stop the app.
-        let _ = std::io::stdout().write_all(&self.batch);
+        let _ = std::io::stdout().write_all(self.batch.as_bytes());
         self.batch.clear();
+    }
+
+    /// `TIMESTAMP SOURCE[DYNO]: TEXT`, the part before the text in the dyno's colour.
+    fn render(&mut self, line: &Line) {
+        let out = &mut self.batch;
+        let (at, source) = (self.clock.text(line.at), &line.source);
+        let head = if self.colours {
+            let style = style(source);
+            write!(out, "{style}{at} {source}:{style:#} ")
+        } else {
+            out.push_str(at);
+            write!(out, " {source}: ")
+        };
+        head.expect("a String takes all");
+        match &line.text {
+            Text::Plain(text) => out.push_str(text),
+            Text::Request(record) => record.write(out),
+        }
+        out.push('\n');
     }
 }
 
-/// `TIMESTAMP SOURCE[DYNO]: TEXT`, the part before the text in the dyno's colour.
-fn render(out: &mut Vec<u8>, line: &Line, colours: bool) {
-    let style = if colours {
-        style(&line.source)
-    } else {
-        Style::new()
-    };
-    let (at, source) = (timestamp(line.at), &line.source);
-    let done = write!(out, "{style}{at} {source}:{style:#} ");
-    let done = done.and_then(|()| match &line.text {
-        Text::Plain(text) => writeln!(out, "{text}"),
-        Text::Request(record) => writeln!(out, "{record}"),
-    });
-    done.expect("a Vec takes all");
+/// The last timestamp as text: most lines are of the same second as the one before.
+#[derive(Default)]
+struct Clock {
+    second: Option<u64>,
+    text: String,
 }
 
-/// RFC 3339 with microseconds and offset.
-fn timestamp(at: SystemTime) -> String {
-    let mut text = humantime::format_rfc3339_micros(at).to_string();
-    text.truncate(text.len() - 1);
-    text + "+00:00"
+/// Where the microseconds are in a timestamp.
+const MICROS: std::ops::Range<usize> = 20..26;
+
+impl Clock {
+    fn text(&mut self, at: SystemTime) -> &str {
+        let since = at.duration_since(UNIX_EPOCH).unwrap_or_default();
+        if self.second == Some(since.as_secs()) {
+            let mut digits = [b'0'; 6];
+            let mut rest = since.subsec_micros();
+            for digit in digits.iter_mut().rev() {
+                *digit += u8::try_from(rest % 10).unwrap_or_default();
+                rest /= 10;
+            }
+            let digits = std::str::from_utf8(&digits).unwrap_or_default();
+            self.text.replace_range(MICROS, digits);
+        } else {
+            self.second = Some(since.as_secs());
+            self.text = timestamp(at);
+        }
+        &self.text
+    }
 }
 
 fn style(source: &Source) -> Style {
@@ -79,18 +112,32 @@ mod tests {
 
     use super::*;
 
+    const SECONDS: u64 = 1_795_000_000;
+
+    fn rendered(micros: &[u64]) -> String {
+        let mut terminal = Terminal::new(false);
+        for micros in micros {
+            terminal.render(&Line {
+                at: UNIX_EPOCH + Duration::from_micros(*micros),
+                app: None,
+                source: Source::App("web.1".parse().expect("an id")),
+                text: Text::Plain("hello".into()),
+            });
+        }
+        terminal.batch
+    }
+
     #[test]
     fn a_line_has_the_documented_form() {
-        let at = SystemTime::UNIX_EPOCH + Duration::from_micros(1_795_000_000_123_456);
-        let line = Line {
-            at,
-            app: None,
-            source: Source::App("web.1".parse().expect("an id")),
-            text: Text::Plain("hello".into()),
-        };
-        let mut out = Vec::new();
-        render(&mut out, &line, false);
-        let text = String::from_utf8(out).expect("text");
+        let text = rendered(&[SECONDS * 1_000_000 + 123_456]);
         assert_eq!(text, "2026-11-18T11:06:40.123456+00:00 app[web.1]: hello\n");
+    }
+
+    #[test]
+    fn times_are_the_same_however_many_lines_came_before() {
+        let at =
+            [0, 7, 999_999, 1_000_000, 1_000_010, 61_000_000, 2].map(|t| SECONDS * 1_000_000 + t);
+        let alone: String = at.iter().map(|at| rendered(&[*at])).collect();
+        assert_eq!(rendered(&at), alone);
     }
 }

@@ -12,6 +12,7 @@ mod support;
 #[allow(dead_code, reason = "shared with the tests of `dyno local`")]
 mod folder;
 
+mod asleep;
 mod changes;
 mod contract;
 mod disk;

@@ -365,12 +365,13 @@ impl Server<'_> {
         items(&self.get(&format!("/v1/apps/{app}/dynos"))).to_owned()
     }
 
-    /// Waits until just so many dynos run, all of them up.
+    /// Waits until just so many dynos run, all of them up; after a start of the server they may sleep.
     #[track_caller]
     pub(crate) fn wait_for_dynos(&self, app: &str, count: usize) {
         eventually(&format!("{count} dynos are up"), || {
             let dynos = self.dynos(app);
-            dynos.len() == count && dynos.iter().all(|dyno| dyno["state"] == "up")
+            let serves = |dyno: &Value| dyno["state"] == "up" || dyno["state"] == "idle";
+            dynos.len() == count && dynos.iter().all(serves)
         });
     }
 

@@ -267,7 +267,7 @@ impl About<'_> {
 fn sized(mut processes: Processes, sizes: &Sizes) -> Processes {
     for (process, spec) in &mut processes {
         if let Some(bytes) = sizes.get(process) {
-            spec.limits.memory_bytes = *bytes;
+            Arc::make_mut(&mut spec.limits).memory_bytes = *bytes;
         }
     }
     processes

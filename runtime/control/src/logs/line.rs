@@ -93,12 +93,18 @@ impl Line {
     }
 }
 
+/// RFC 3339 in UTC, with microseconds and offset: `2026-11-21T19:09:12.345678+00:00`.
+pub fn timestamp(at: SystemTime) -> String {
+    let mut text = humantime::format_rfc3339_micros(at).to_string();
+    text.truncate(text.len() - 1);
+    text + "+00:00"
+}
+
 /// `2026-11-21T19:09:12.345678+00:00 app[web.1]: hello`
 impl fmt::Display for Line {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let at = humantime::format_rfc3339_micros(self.at).to_string();
-        let at = at.strip_suffix('Z').unwrap_or(&at);
-        write!(f, "{at}+00:00 {}: {}", self.source, self.text)
+        let at = timestamp(self.at);
+        write!(f, "{at} {}: {}", self.source, self.text)
     }
 }
 

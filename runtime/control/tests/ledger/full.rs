@@ -3,7 +3,7 @@
 use crate::places::InSqlite;
 use control::ledger::{Ledger, Seq, Sqlite};
 use control::{Actor, Command, Control, Deploy, Options, Outcome, Outputs, Refused};
-use grid::desired::{Kind, Limits, ProcessSpec};
+use grid::desired::{Kind, ProcessSpec};
 use grid::lifecycle::State;
 use grid::name::{AppName, DynoKey, NodeId, ProcessType, SlugId};
 use grid::plan::{CrashCause, Inventory, Report, Step};
@@ -102,7 +102,7 @@ async fn deploy(control: &Control) {
     command(control, create).await.expect("accepted");
     let spec = ProcessSpec {
         kind: Kind::Handler,
-        limits: Limits::default(),
+        limits: Arc::default(),
     };
     let deploy = Deploy {
         slug: SlugId::new([7; 32]),

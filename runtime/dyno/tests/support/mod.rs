@@ -170,7 +170,7 @@ impl Host {
         let own = |(k, v): &(&str, &str)| (k.to_string(), v.to_string());
         let spec = ProcessSpec {
             kind: Kind::Handler,
-            limits,
+            limits: Arc::new(limits),
         };
         let release = Release {
             version: "v1".parse().unwrap(),

@@ -1,7 +1,7 @@
 //! Each invariant can fail: a plan is broken on purpose, and its violation is reported.
 
 use super::*;
-use crate::desired::{Fact, Kind, Limits, ProcessSpec, Release, Restart};
+use crate::desired::{Fact, Kind, ProcessSpec, Release, Restart};
 use crate::lifecycle::State;
 use crate::name::{AppName, DynoKey, NodeId, ProcessType, Run, SlugId, Version};
 use crate::plan::{Heartbeats, Inventory, Report, Serve, StopReason};
@@ -35,7 +35,7 @@ fn inventory(number: u32) -> Report {
 fn release(number: u32) -> Fact {
     let spec = ProcessSpec {
         kind: Kind::Handler,
-        limits: Limits::default(),
+        limits: Arc::default(),
     };
     let release = Release {
         version: Version::new(number).expect("valid"),

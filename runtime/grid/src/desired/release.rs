@@ -83,8 +83,8 @@ impl Default for Limits {
 pub struct ProcessSpec {
     /// How it is run.
     pub kind: Kind,
-    /// What each of its dynos may use.
-    pub limits: Limits,
+    /// What each of its dynos may use. Releases share what they have in common.
+    pub limits: Arc<Limits>,
 }
 
 /// Config vars by name, before there is a release to have them.

@@ -18,7 +18,7 @@ fn created() -> Fact {
 fn release(number: u32) -> Fact {
     let spec = ProcessSpec {
         kind: Kind::Handler,
-        limits: Limits::default(),
+        limits: Arc::default(),
     };
     let types = ["web", "worker"].map(|name| (name.parse().expect("valid"), spec.clone()));
     let secret = ("KEY".to_owned(), "hidden-value".to_owned());

@@ -4,7 +4,7 @@ pub(super) mod world;
 
 use super::*;
 use crate::check::{Depth, Invariant, checked_plan};
-use crate::desired::{Kind, Limits, ProcessSpec, Release, Restart};
+use crate::desired::{Kind, ProcessSpec, Release, Restart};
 use crate::lifecycle::State;
 use crate::name::{DynoKey, ProcessType, Run, SlugId};
 use crate::observed::{Dyno, Fetch};
@@ -91,7 +91,7 @@ fn web(index: u32) -> DynoId {
 fn released(number: u32) -> Fact {
     let spec = ProcessSpec {
         kind: Kind::Handler,
-        limits: Limits::default(),
+        limits: Arc::default(),
     };
     let release = Release {
         version: version(number),

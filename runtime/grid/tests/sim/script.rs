@@ -300,7 +300,7 @@ fn again(world: &mut World, app: &AppName, version: Option<&&str>) -> Result<(),
     };
     for (process, spec) in &mut release.processes {
         if let Some(bytes) = known.sizes.get(process) {
-            spec.limits.memory_bytes = *bytes;
+            Arc::make_mut(&mut spec.limits).memory_bytes = *bytes;
         }
     }
     world.append(Fact::ReleaseCreated {
@@ -325,7 +325,13 @@ fn deploy(world: &mut World, app: &AppName, words: &[&str]) -> Result<(), String
             memory_bytes,
             ..Limits::default()
         };
-        processes.insert(process, ProcessSpec { kind, limits });
+        processes.insert(
+            process,
+            ProcessSpec {
+                kind,
+                limits: Arc::new(limits),
+            },
+        );
     }
     let known = world
         .desired

@@ -2,6 +2,7 @@
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use anyhow::{Context, Result, bail};
@@ -146,6 +147,6 @@ fn spec(process: &Process) -> ProcessSpec {
     };
     ProcessSpec {
         kind: process.kind,
-        limits,
+        limits: Arc::new(limits),
     }
 }

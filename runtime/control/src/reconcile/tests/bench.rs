@@ -6,7 +6,7 @@ use crate::handle::{Control, Refused};
 use crate::ledger::{Ledger, Memory, Seq};
 use crate::log::Source;
 use crate::view::Outcome;
-use grid::desired::{Kind, Limits, ProcessSpec};
+use grid::desired::{Kind, ProcessSpec};
 use grid::name::{AppName, DynoKey, NodeId, ProcessType, SlugId, Version};
 use grid::plan::{CrashCause, Inventory, Route, Serve};
 use std::collections::BTreeMap;
@@ -258,7 +258,7 @@ pub(super) async fn entries(ledger: &Arc<dyn Ledger>) -> usize {
 pub(super) fn deployed(slug: u8) -> Command {
     let spec = ProcessSpec {
         kind: Kind::Handler,
-        limits: Limits::default(),
+        limits: Arc::default(),
     };
     let deploy = Deploy {
         slug: SlugId::new([slug; 32]),

@@ -1,6 +1,6 @@
 //! One node and a reconciler, for tests of single plans.
 
-use crate::desired::{Desired, Fact, Kind, Limits, ProcessSpec, Release};
+use crate::desired::{Desired, Fact, Kind, ProcessSpec, Release};
 use crate::lifecycle::State;
 use crate::name::{AppName, ProcessType, Run, SlugId, Version};
 use crate::observed::{Fetch, Observed};
@@ -25,7 +25,7 @@ pub(in crate::plan) fn created(name: &str) -> Fact {
 pub(in crate::plan) fn release(name: &str, number: u32) -> Fact {
     let spec = ProcessSpec {
         kind: Kind::Handler,
-        limits: Limits::default(),
+        limits: Arc::default(),
     };
     let release = Release {
         version: Version::new(number).expect("valid"),

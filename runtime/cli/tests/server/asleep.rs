@@ -1,0 +1,67 @@
+//! What sleeps costs next to nothing, and nobody who asks for it notices.
+
+use std::fs;
+
+use crate::stage::{Rig, Server};
+
+const APP: &str = "shop";
+/// Dynos of the app whose memory is counted.
+const DYNOS: u32 = 1_000;
+/// What a dyno asleep may take of the process, in KiB.
+const ASLEEP_KIB_MAX: u64 = 4;
+
+/// A server that was started anew with this many dynos of the app, all of which sleep.
+fn restarted(rig: &Rig, dynos: u32) -> Server<'_> {
+    let server = rig.start();
+    server.scale(APP, dynos);
+    server.wait_for_dynos(APP, dynos as usize);
+    server.process.signal("TERM");
+    assert_eq!(server.process.wait().code(), Some(0));
+    let server = rig.start();
+    server.wait_until_ready();
+    server.wait_for_dynos(APP, dynos as usize);
+    server
+}
+
+fn states(server: &Server<'_>, state: &str) -> usize {
+    let dynos = server.dynos(APP);
+    dynos.iter().filter(|dyno| dyno["state"] == state).count()
+}
+
+/// Memory of a process that no file backs, in KiB, as its share of it.
+fn anonymous_kib(process: u32) -> u64 {
+    let text = fs::read_to_string(format!("/proc/{process}/smaps_rollup")).unwrap();
+    let line = text.lines().find(|line| line.starts_with("Pss_Anon:"));
+    let kib = line.unwrap().split_whitespace().nth(1).unwrap();
+    kib.parse().unwrap()
+}
+
+#[test]
+fn apps_that_served_sleep_after_a_start_and_wake_for_a_request() {
+    let rig = Rig::new();
+    let server = rig.start();
+    server.make(APP, &rig.slug("good", "one"));
+    server.process.signal("TERM");
+    assert_eq!(server.process.wait().code(), Some(0));
+
+    let server = restarted(&rig, 1);
+    assert_eq!(states(&server, "idle"), 1);
+    let one = anonymous_kib(server.process.id());
+    assert_eq!(server.page(APP, "/count").trim(), "1");
+    assert_eq!(server.page(APP, "/count").trim(), "2");
+    assert_eq!(states(&server, "up"), 1);
+    // A release that nobody has seen serve is booted, not believed.
+    let version = server.set(APP, &serde_json::json!({ "WHO": "you" }));
+    server.wait_until_serving(APP, &version);
+    assert_eq!(states(&server, "up"), 1);
+    server.process.signal("TERM");
+    assert_eq!(server.process.wait().code(), Some(0));
+
+    let server = restarted(&rig, DYNOS);
+    assert_eq!(states(&server, "idle"), DYNOS as usize);
+    let all = anonymous_kib(server.process.id());
+    let budget = ASLEEP_KIB_MAX * u64::from(DYNOS - 1);
+    assert!(all.saturating_sub(one) <= budget, "{one} KiB, then {all}");
+    assert_eq!(server.page(APP, "/count").trim(), "1");
+    assert_eq!(states(&server, "up"), 1);
+}
