@@ -80,6 +80,27 @@ pub(crate) struct Options {
     /// Idle dynos of `density`
     #[arg(long, default_value_t = 1_000, value_parser = value_parser!(u32).range(2..=1_000))]
     pub(crate) idle: u32,
+    /// Dynos awake at once, of `density`
+    #[arg(long, default_value_t = 10_000, value_parser = value_parser!(u32).range(1..=100_000))]
+    pub(crate) awake: u32,
+    /// Dynos asleep at once, of `density`
+    #[arg(long, default_value_t = 100_000, value_parser = value_parser!(u32).range(1..=1_000_000))]
+    pub(crate) asleep: u32,
+    /// Minutes of the workload of `routing`
+    #[arg(long, default_value_t = 5, value_parser = value_parser!(u64).range(1..=240))]
+    pub(crate) trace_minutes: u64,
+    /// How many times faster than the workload's own time `routing` goes
+    #[arg(long, default_value_t = 1.0, value_parser = speed)]
+    pub(crate) speed: f64,
+    /// Dynos to which `scale` goes from one
+    #[arg(long, default_value_t = 1_000, value_parser = value_parser!(u32).range(2..=1_000))]
+    pub(crate) scale_to: u32,
+    /// Sleeping dynos that `wake` wakes, one after the other, in each round
+    #[arg(long, default_value_t = 50, value_parser = value_parser!(u32).range(1..=1_000))]
+    pub(crate) sleepers: u32,
+    /// Minutes of `soak`
+    #[arg(long, default_value_t = 10, value_parser = value_parser!(u64).range(1..=1_440))]
+    pub(crate) minutes: u64,
 }
 
 /// What can be measured.
@@ -92,14 +113,34 @@ pub(crate) enum Scenario {
     Soak,
     /// From `starting` to `up`, alone and many at once
     Boot,
-    /// Memory of a thousand idle dynos
+    /// Memory of a thousand idle dynos; ten thousand awake, a hundred thousand asleep
     Density,
+    /// How long requests wait for a dyno, beside other ways of routing
+    Routing,
+    /// From one dyno to a thousand
+    Scale,
+    /// From upload to serving
+    Deploy,
+    /// What the first request of a sleeping dyno takes longer
+    Wake,
+    /// Growth under mixed load with clients and guests that misbehave
+    #[value(name = "soak")]
+    Endure,
 }
 
 impl fmt::Display for Scenario {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let value = self.to_possible_value();
         f.write_str(value.as_ref().map_or("", |value| value.get_name()))
+    }
+}
+
+/// A factor that leaves times long enough to be measured.
+fn speed(text: &str) -> Result<f64, String> {
+    let speed: f64 = text.parse().map_err(|_| format!("{text} is no number"))?;
+    match (0.1..=20.0).contains(&speed) {
+        true => Ok(speed),
+        false => Err("it is from 0.1 to 20".to_owned()),
     }
 }
 

@@ -6,17 +6,23 @@
 //! The README says how to run it and how to read what it prints.
 
 mod args;
+mod client;
+mod idle;
 mod load;
 mod machine;
+mod open;
 mod peer;
 mod process;
 mod product;
 mod report;
+mod routed;
 mod scenario;
+mod serve;
 mod server;
 mod states;
 mod stats;
 mod table;
+mod trace;
 mod wire;
 
 use std::process::ExitCode;

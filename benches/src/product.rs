@@ -17,6 +17,8 @@ use crate::server::{Log, Server, Start, free_port};
 const BINARY: &str = "dyno";
 /// Where the test guests are, from the repository's folder.
 const GUESTS: &str = "runtime/dyno/tests/guests";
+/// Where the app with one path for each kind of work is, and what it is called.
+const BENCH: (&str, &str) = ("benches/guests/bench", "bench");
 
 /// The binary and what it runs.
 #[derive(Debug)]
@@ -115,38 +117,22 @@ impl Product {
 
     /// One of the test guests, built now.
     pub(crate) fn guest(&self, name: &str) -> Result<PathBuf> {
-        let (folder, target) = (
-            repository().join(GUESTS),
-            repository().join("target/guests"),
-        );
-        let built = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
-            .args([
-                "build",
-                "--quiet",
-                "--release",
-                "--target",
-                "wasm32-wasip2",
-                "--bin",
-                name,
-            ])
-            .arg("--target-dir")
-            .arg(&target)
-            .current_dir(&folder)
-            .output()
-            .context("cannot start cargo")?;
-        let said = String::from_utf8_lossy(&built.stderr);
-        ensure!(
-            built.status.success(),
-            "the guest {name} does not build:\n{}",
-            said.trim()
-        );
-        Ok(target
-            .join("wasm32-wasip2/release")
-            .join(name)
-            .with_extension("wasm"))
+        component(GUESTS, name, &["--bin", name])
     }
 
-    fn command(&self) -> Command {
+    /// The component with one path for each kind of work, built now.
+    pub(crate) fn bench(&self) -> Result<PathBuf> {
+        let (folder, name) = BENCH;
+        component(folder, name, &["--lib"])
+    }
+
+    /// The program that is measured.
+    pub(crate) fn binary(&self) -> &Path {
+        &self.binary
+    }
+
+    /// `dyno`, which keeps its caches in the folder of this run.
+    pub(crate) fn command(&self) -> Command {
         let mut command = Command::new(&self.binary);
         command
             .env("XDG_CACHE_HOME", self.file("cache"))
@@ -155,6 +141,29 @@ impl Product {
             .current_dir(self.work.path());
         command
     }
+}
+
+/// A component of a workspace in `folder` of the repository, built by cargo.
+fn component(folder: &str, name: &str, which: &[&str]) -> Result<PathBuf> {
+    let target = repository().join("target/guests");
+    let built = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
+        .args(["build", "--quiet", "--release", "--target", "wasm32-wasip2"])
+        .args(which)
+        .arg("--target-dir")
+        .arg(&target)
+        .current_dir(repository().join(folder))
+        .output()
+        .context("cannot start cargo")?;
+    let said = String::from_utf8_lossy(&built.stderr);
+    ensure!(
+        built.status.success(),
+        "the guest {name} does not build:\n{}",
+        said.trim()
+    );
+    Ok(target
+        .join("wasm32-wasip2/release")
+        .join(name)
+        .with_extension("wasm"))
 }
 
 /// The binary that was asked for, or the one next to this program.

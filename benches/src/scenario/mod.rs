@@ -5,6 +5,7 @@
 mod boot;
 mod density;
 mod hello;
+mod routing;
 mod soak;
 
 use std::ops::RangeInclusive;
@@ -36,6 +37,10 @@ pub(crate) fn run(which: Scenario, options: &Options, product: &Product) -> Resu
         Scenario::Soak => soak::run(options, product),
         Scenario::Boot => boot::run(options, product),
         Scenario::Density => density::run(options, product),
+        Scenario::Routing => routing::run(options, product),
+        Scenario::Scale | Scenario::Deploy | Scenario::Wake | Scenario::Endure => {
+            anyhow::bail!("soon")
+        }
     }
 }
 
