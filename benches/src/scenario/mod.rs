@@ -4,18 +4,23 @@
 
 mod boot;
 mod density;
+mod deploy;
 mod hello;
 mod routing;
+mod scale;
 mod soak;
+mod wake;
 
 use std::ops::RangeInclusive;
 
 use anyhow::{Result, ensure};
 
 use crate::args::{Options, Scenario};
+use crate::client::{self, Client};
 use crate::load::{self, Page, Target};
 use crate::product::Product;
 use crate::report::Outcome;
+use crate::serve::Serve;
 use crate::server::Server;
 
 /// Bytes by which the page of the app may differ from one request to the next: it shows a count and
@@ -38,7 +43,10 @@ pub(crate) fn run(which: Scenario, options: &Options, product: &Product) -> Resu
         Scenario::Boot => boot::run(options, product),
         Scenario::Density => density::run(options, product),
         Scenario::Routing => routing::run(options, product),
-        Scenario::Scale | Scenario::Deploy | Scenario::Wake | Scenario::Endure => {
+        Scenario::Scale => scale::run(options, product),
+        Scenario::Deploy => deploy::run(options, product),
+        Scenario::Wake => wake::run(options, product),
+        Scenario::Endure => {
             anyhow::bail!("soon")
         }
     }
@@ -50,6 +58,18 @@ fn page(server: &Server) -> Result<Page> {
     let status = page.status;
     ensure!(status == 200, "the app answers GET / with status {status}");
     Ok(page)
+}
+
+/// Has an app on a server answer `GET /`.
+fn asked(serve: &Serve, app: &str) -> Result<()> {
+    let request = client::request("GET", &format!("{app}.localhost"), "/", &[], b"");
+    let answer = Client::new(serve.apps).ask(&request)?;
+    ensure!(
+        answer.status == 200,
+        "{app} answers with status {}",
+        answer.status
+    );
+    Ok(())
 }
 
 /// Loads `server` with requests of that page.

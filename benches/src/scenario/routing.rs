@@ -78,6 +78,8 @@ pub(super) fn run(options: &Options, product: &Product) -> Result<Outcome> {
     for (dynos, lines) in SIZES.into_iter().zip(&lines) {
         let ideal = trace::ideal(&jobs, dynos as usize);
         let ideal: Vec<Fared> = ideal.iter().map(|wait| fared(*wait, speed)).collect();
+        let busy = vec![trace::utilisation(&jobs, dynos as usize) * 100.0];
+        outcome.add("ideal", &named(dynos, "busy"), "%", busy);
         add(&mut outcome, "ideal", dynos, &ideal, 0.0);
         let both = contenders.iter().zip(&done);
         for (contender, done) in both.filter(|(one, _)| one.dynos == dynos) {
