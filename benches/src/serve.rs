@@ -146,7 +146,13 @@ impl Serve {
             match release["status"].as_str() {
                 Some("serving") => return Ok(()),
                 Some("pending") if Instant::now() < deadline => {}
-                _ => bail!("the release {version} of {app} does not serve: {release}"),
+                status => bail!(
+                    "the release {version} of {app} does not serve: it is {}, for {}",
+                    status.unwrap_or("lost"),
+                    release["reason"]
+                        .as_str()
+                        .unwrap_or("no reason that is told")
+                ),
             }
         }
     }

@@ -3,6 +3,7 @@
 //! A scenario owns its servers, which end with it. None knows of another.
 
 mod boot;
+mod crowd;
 mod density;
 mod deploy;
 mod hello;
