@@ -6,9 +6,10 @@
 //! The README says how to run it and how to read what it prints.
 
 mod args;
+mod confine;
 mod load;
 mod machine;
-mod peer;
+mod peers;
 mod process;
 mod product;
 mod report;
@@ -17,7 +18,10 @@ mod server;
 mod states;
 mod stats;
 mod table;
+mod text;
 mod wire;
+#[path = "../guests/bench/src/work.rs"]
+mod work;
 
 use std::process::ExitCode;
 
@@ -34,7 +38,8 @@ const FAILED: u8 = 1;
 fn main() -> ExitCode {
     let args = Args::parse();
     let done = match args.hidden {
-        Some(Hidden::PeerHyper(peer)) => peer::serve(&peer).map(|()| true),
+        Some(Hidden::PeerHyper(peer)) => peers::serve_hyper(&peer).map(|()| true),
+        Some(Hidden::Confined(confined)) => confine::become_confined(&confined).map(|()| true),
         None => run(&args.options),
     };
     match done {
@@ -52,7 +57,7 @@ fn run(options: &Options) -> Result<bool> {
     let product = Product::prepare(options.dyno.as_deref(), &options.app)?;
     let mut report = Report::begin(machine::describe(), product.version()?);
     println!("{}", table::machine(&report));
-    for which in args::distinct(&options.scenarios) {
+    for which in options.chosen() {
         eprintln!("{which}: …");
         let outcome = scenario::run(which, options, &product)
             .with_context(|| format!("the scenario {which} broke off"))?;
@@ -63,5 +68,6 @@ fn run(options: &Options) -> Result<bool> {
             report.write(file)?;
         }
     }
+    println!("{}", table::gates(&report));
     Ok(!options.gate || report.gates_held())
 }

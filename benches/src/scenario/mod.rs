@@ -2,9 +2,12 @@
 //!
 //! A scenario owns its servers, which end with it. None knows of another.
 
+mod asked;
 mod boot;
+mod contest;
 mod density;
-mod hello;
+mod figures;
+mod served;
 mod soak;
 
 use std::ops::RangeInclusive;
@@ -32,7 +35,9 @@ type Reading<T> = (&'static str, &'static str, fn(&T) -> f64);
 /// Runs one scenario.
 pub(crate) fn run(which: Scenario, options: &Options, product: &Product) -> Result<Outcome> {
     match which {
-        Scenario::Hello => hello::run(options, product),
+        Scenario::Hello | Scenario::Body | Scenario::Echo | Scenario::Cpu | Scenario::Mixed => {
+            served::run(which, options, product)
+        }
         Scenario::Soak => soak::run(options, product),
         Scenario::Boot => boot::run(options, product),
         Scenario::Density => density::run(options, product),
