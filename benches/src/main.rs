@@ -7,11 +7,13 @@
 
 mod args;
 mod client;
+mod confine;
 mod idle;
 mod load;
 mod machine;
+mod misuse;
 mod open;
-mod peer;
+mod peers;
 mod process;
 mod product;
 mod report;
@@ -22,8 +24,11 @@ mod server;
 mod states;
 mod stats;
 mod table;
+mod text;
 mod trace;
 mod wire;
+#[path = "../guests/bench/src/work.rs"]
+mod work;
 
 use std::process::ExitCode;
 
@@ -40,7 +45,8 @@ const FAILED: u8 = 1;
 fn main() -> ExitCode {
     let args = Args::parse();
     let done = match args.hidden {
-        Some(Hidden::PeerHyper(peer)) => peer::serve(&peer).map(|()| true),
+        Some(Hidden::PeerHyper(peer)) => peers::serve_hyper(&peer).map(|()| true),
+        Some(Hidden::Confined(confined)) => confine::become_confined(&confined).map(|()| true),
         None => run(&args.options),
     };
     match done {
@@ -58,7 +64,7 @@ fn run(options: &Options) -> Result<bool> {
     let product = Product::prepare(options.dyno.as_deref(), &options.app)?;
     let mut report = Report::begin(machine::describe(), product.version()?);
     println!("{}", table::machine(&report));
-    for which in args::distinct(&options.scenarios) {
+    for which in options.chosen() {
         eprintln!("{which}: …");
         let outcome = scenario::run(which, options, &product)
             .with_context(|| format!("the scenario {which} broke off"))?;
@@ -69,5 +75,6 @@ fn run(options: &Options) -> Result<bool> {
             report.write(file)?;
         }
     }
+    println!("{}", table::gates(&report));
     Ok(!options.gate || report.gates_held())
 }

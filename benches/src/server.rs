@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 use rustix::process::{Pid, Signal, kill_process};
 
+use crate::confine;
 use crate::load::fetch;
 use crate::process::{self, Cpu, Holdings};
 
@@ -39,6 +40,8 @@ pub(crate) enum Log {
 #[derive(Debug)]
 pub(crate) struct Server {
     child: Child,
+    /// Servers that stand behind this one and count as its parts.
+    behind: Vec<Server>,
     lines: Arc<Lines>,
     pub(crate) address: SocketAddr,
     /// As it would be typed, programs and files by their names alone.
@@ -84,6 +87,7 @@ impl Server {
         }
         let mut server = Server {
             child,
+            behind: Vec::new(),
             lines,
             address: (Ipv4Addr::LOCALHOST, start.port).into(),
             command: shown,
@@ -111,11 +115,37 @@ impl Server {
         }
     }
 
-    /// CPU time of it and its descendants so far.
-    pub(crate) fn cpu(&self) -> Result<Cpu> {
-        process::cpu_of_tree(self.child.id())
+    /// This server with others behind it, which are counted as parts of it and end with it.
+    pub(crate) fn with(mut self, behind: Vec<Server>) -> Server {
+        self.behind = behind;
+        self
     }
 
+    /// All commands that make it up, as they would be typed.
+    pub(crate) fn commands(&self) -> Vec<String> {
+        let parts = self.behind.iter().flat_map(Server::commands);
+        std::iter::once(self.command.clone()).chain(parts).collect()
+    }
+
+    /// CPU time of it, its parts, and all their descendants so far.
+    pub(crate) fn cpu(&self) -> Result<Cpu> {
+        let mut cpu = process::cpu_of_tree(self.child.id())?;
+        for part in &self.behind {
+            cpu = cpu.and(part.cpu()?);
+        }
+        Ok(cpu)
+    }
+
+    /// What it, its parts, and all their descendants hold.
+    pub(crate) fn holdings_in_all(&self) -> Result<Holdings> {
+        let mut held = process::holdings_of_tree(self.child.id())?;
+        for part in &self.behind {
+            held = held.and(part.holdings_in_all()?);
+        }
+        Ok(held)
+    }
+
+    /// What its first process holds.
     pub(crate) fn holdings(&self) -> Result<Holdings> {
         process::holdings(self.child.id())
     }
@@ -188,15 +218,10 @@ impl Lines {
 
 /// A command without the folders of this machine.
 fn shown(command: &Command) -> String {
-    let words = std::iter::once(command.get_program()).chain(command.get_args());
-    let names = words.map(|word| {
-        let path = Path::new(word);
-        let name = if path.is_absolute() {
-            path.file_name()
-        } else {
-            None
-        };
-        name.unwrap_or(word).to_string_lossy().into_owned()
+    let names = confine::words(command).into_iter().map(|word| {
+        let path = Path::new(&word);
+        let name = path.file_name().filter(|_| path.is_absolute());
+        name.unwrap_or(&word).to_string_lossy().into_owned()
     });
     names.collect::<Vec<_>>().join(" ")
 }

@@ -55,7 +55,7 @@ struct Crowd {
 
 /// Adds both crowds to what `density` found.
 pub(super) fn add(outcome: &mut Outcome, options: &Options, product: &Product) -> Result<()> {
-    let slug = Slug::pack(product, "crowd", &product.bench()?, "")?;
+    let slug = Slug::pack(product, "crowd", &product.bench_guest()?, "")?;
     for (form, wanted, word) in [
         (Form::Awake, options.awake, "awake"),
         (Form::Asleep, options.asleep, "asleep"),
@@ -69,7 +69,9 @@ pub(super) fn add(outcome: &mut Outcome, options: &Options, product: &Product) -
         if let Some(error) = &crowd.broke {
             let (came, why) = (crowd.dynos, format!("{error:#}"));
             eprintln!("density: {subject} came to {came}: {why}");
-            outcome.how += &format!(". {subject}: came to {came}, then: {why}");
+            outcome
+                .skipped
+                .push(format!("{subject}: came to {came}, then: {why}"));
         }
         add_crowd(outcome, &subject, wanted, &crowd);
     }

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 
-use super::asked;
+use super::answers;
 use crate::args::{Options, Scenario};
 use crate::product::Product;
 use crate::report::Outcome;
@@ -16,8 +16,10 @@ use crate::serve::{Serve, Slug};
 
 /// The app that is deployed again and again.
 const APP: &str = "deployed";
-/// From the first byte of the upload until the new release answers, in ms; the goal is 500.
+/// From the first byte of the upload until the new release answers, in ms.
 const MILLIS_MAX: f64 = 2_000.0;
+/// The same, as it is hoped for.
+const MILLIS_GOAL: f64 = 500.0;
 /// A section of a component that engines pass over: see the binary format of WebAssembly.
 const CUSTOM_SECTION: u8 = 0;
 /// Its name.
@@ -31,7 +33,7 @@ struct Took {
 }
 
 pub(super) fn run(options: &Options, product: &Product) -> Result<Outcome> {
-    let component = product.bench()?;
+    let component = product.bench_guest()?;
     let size = std::fs::metadata(&component)?.len();
     let how = format!(
         "a slug of a Rust component of {size} bytes, on dyno serve by its API: upload, release, wait until it serves, \
@@ -101,7 +103,7 @@ fn once(serve: &Serve, slug: &Slug) -> Result<Took> {
     let version = serve.release(APP, slug)?;
     let release = began.elapsed();
     serve.until_serving(APP, &version)?;
-    asked(serve, APP)?;
+    answers(serve, APP)?;
     Ok(Took {
         upload,
         release,
@@ -120,7 +122,7 @@ fn by_command(serve: &Serve, slug: &Slug) -> Result<Duration> {
         "dyno deploy failed:\n{}",
         String::from_utf8_lossy(&done.stderr).trim()
     );
-    asked(serve, APP)?;
+    answers(serve, APP)?;
     Ok(began.elapsed())
 }
 
@@ -138,7 +140,8 @@ fn add(outcome: &mut Outcome, subject: &str, took: &[Took], by_command: &[Durati
             "ms",
             samples(|took| took.serving),
         )
-        .gate(MILLIS_MAX);
+        .gate(MILLIS_MAX)
+        .goal(MILLIS_GOAL);
     let parts: [Part; 3] = [
         ("of that, upload", |took| took.upload),
         ("of that, release made", |took| took.release - took.upload),

@@ -2,13 +2,17 @@
 //!
 //! A scenario owns its servers, which end with it. None knows of another.
 
+mod asked;
 mod boot;
+mod contest;
 mod crowd;
 mod density;
 mod deploy;
-mod hello;
+mod endure;
+mod figures;
 mod routing;
 mod scale;
+mod served;
 mod soak;
 mod wake;
 
@@ -39,7 +43,9 @@ type Reading<T> = (&'static str, &'static str, fn(&T) -> f64);
 /// Runs one scenario.
 pub(crate) fn run(which: Scenario, options: &Options, product: &Product) -> Result<Outcome> {
     match which {
-        Scenario::Hello => hello::run(options, product),
+        Scenario::Hello | Scenario::Body | Scenario::Echo | Scenario::Cpu | Scenario::Mixed => {
+            served::run(which, options, product)
+        }
         Scenario::Soak => soak::run(options, product),
         Scenario::Boot => boot::run(options, product),
         Scenario::Density => density::run(options, product),
@@ -47,9 +53,7 @@ pub(crate) fn run(which: Scenario, options: &Options, product: &Product) -> Resu
         Scenario::Scale => scale::run(options, product),
         Scenario::Deploy => deploy::run(options, product),
         Scenario::Wake => wake::run(options, product),
-        Scenario::Endure => {
-            anyhow::bail!("soon")
-        }
+        Scenario::Endure => endure::run(options, product),
     }
 }
 
@@ -62,7 +66,7 @@ fn page(server: &Server) -> Result<Page> {
 }
 
 /// Has an app on a server answer `GET /`.
-fn asked(serve: &Serve, app: &str) -> Result<()> {
+fn answers(serve: &Serve, app: &str) -> Result<()> {
     let request = client::request("GET", &format!("{app}.localhost"), "/", &[], b"");
     let answer = Client::new(serve.apps).ask(&request)?;
     ensure!(

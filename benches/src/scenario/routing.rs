@@ -127,7 +127,7 @@ fn contenders() -> Vec<Contender> {
 }
 
 fn deploy(serve: &Serve, product: &Product, contenders: &[Contender]) -> Result<()> {
-    let slug = Slug::pack(product, "routing", &product.bench()?, "")?;
+    let slug = Slug::pack(product, "routing", &product.bench_guest()?, "")?;
     serve.upload(&slug)?;
     let mut dynos = 0;
     for contender in contenders {

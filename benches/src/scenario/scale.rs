@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Result, ensure};
 
-use super::{Reading, asked};
+use super::{Reading, answers};
 use crate::args::{Options, Scenario};
 use crate::product::Product;
 use crate::report::Outcome;
@@ -16,8 +16,10 @@ const APP: &str = "scaled";
 /// How long dynos may take to come up, or to go.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// From the command until all dynos are up and take requests, in ms; the goal is 300.
+/// From the command until all dynos are up and take requests, in ms.
 const MILLIS_MAX: f64 = 1_000.0;
+/// The same, as it is hoped for.
+const MILLIS_GOAL: f64 = 300.0;
 
 /// How long it took, in ms.
 struct Took {
@@ -42,7 +44,7 @@ pub(super) fn run(options: &Options, product: &Product) -> Result<Outcome> {
     let mut outcome = Outcome::new(Scenario::Scale, how);
     let serve = Serve::start(product, &["--idle-after", "off"])?;
     outcome.commands.push(serve.server.command.clone());
-    let slug = Slug::pack(product, "scale", &product.bench()?, "")?;
+    let slug = Slug::pack(product, "scale", &product.bench_guest()?, "")?;
     serve.upload(&slug)?;
     serve.deploy(APP, &slug)?;
     let mut took = Vec::new();
@@ -58,7 +60,8 @@ pub(super) fn run(options: &Options, product: &Product) -> Result<Outcome> {
             "ms",
             samples(|took| took.routed),
         )
-        .gate(MILLIS_MAX);
+        .gate(MILLIS_MAX)
+        .goal(MILLIS_GOAL);
     let figures: [Reading<Took>; 3] = [
         ("command to its answer", "ms", |took| took.answered),
         ("first starting to last up, by the log", "ms", |took| {
@@ -86,7 +89,7 @@ fn round(serve: &Serve, dynos: u32) -> Result<Took> {
     serve.until(PATIENCE, "all dynos", |numbers| up(numbers, all))?;
     let routed = began.elapsed();
     let cpu = serve.server.cpu()?.since(cpu).total();
-    asked(serve, APP)?;
+    answers(serve, APP)?;
     let lines = log.end()?;
     serve.scale(APP, 1)?;
     let boots = states::boots(&lines);

@@ -38,7 +38,7 @@ pub(super) fn run(options: &Options, product: &Product) -> Result<Outcome> {
     let mut outcome = Outcome::new(Scenario::Wake, how);
     let serve = Serve::start(product, &["--idle-after", IDLE_AFTER])?;
     outcome.commands.push(serve.server.command.clone());
-    let slug = Slug::pack(product, "wake", &product.bench()?, "")?;
+    let slug = Slug::pack(product, "wake", &product.bench_guest()?, "")?;
     serve.upload(&slug)?;
     let apps: Vec<String> = (0..options.sleepers)
         .map(|n| format!("sleeper-{n}"))
