@@ -265,10 +265,10 @@ mod tests {
 
     #[test]
     fn two_choices_shun_the_busy_one() {
-        let lane = lane(Policy::TwoChoices, 2);
-        lane.outstanding.replace(vec![5, 4]);
-        assert!((0..100).all(|_| lane.choose() == 1));
-        let one = super::tests::lane(Policy::TwoChoices, 1);
+        let busy = lane(Policy::TwoChoices, 2);
+        busy.outstanding.replace(vec![5, 4]);
+        assert!((0..100).all(|_| busy.choose() == 1));
+        let one = lane(Policy::TwoChoices, 1);
         assert_eq!(one.choose(), 0);
     }
 }
