@@ -51,16 +51,28 @@ pub(crate) fn confined(command: &Command, budget: Budget) -> Result<Command> {
     Ok(confined)
 }
 
-/// The words of a command, without those that [`confined`] put before it.
+/// The words of a command, without those that [`confined`] put before it. A number of threads that
+/// is not that of the cores comes first, as it would be typed.
 pub(crate) fn words(command: &Command) -> Vec<OsString> {
     let all = std::iter::once(command.get_program()).chain(command.get_args());
     let all: Vec<OsString> = all.map(OsString::from).collect();
     let wrapped = all.get(1).is_some_and(|word| word == SUBCOMMAND);
     let own = all.iter().position(|word| word == "--");
-    match own.filter(|_| wrapped) {
-        Some(end) => all[end + 1..].to_vec(),
-        None => all,
-    }
+    let Some(end) = own.filter(|_| wrapped) else {
+        return all;
+    };
+    let mut envs = command.get_envs();
+    let threads = envs.find_map(|(name, value)| value.filter(|_| name == TOKIO_THREADS));
+    let threads = threads.filter(|threads| all[..end].last().is_some_and(|cores| cores != threads));
+    let threads = threads.map(|threads| {
+        let mut word = OsString::from(format!("{TOKIO_THREADS}="));
+        word.push(threads);
+        word
+    });
+    threads
+        .into_iter()
+        .chain(all[end + 1..].iter().cloned())
+        .collect()
 }
 
 /// Becomes the program; returns only if that fails.
@@ -88,12 +100,18 @@ mod tests {
         command.args(["--", "-p", "80"]).env("A", "b");
         let budget = Budget {
             cores: 2,
-            threads: 1,
+            threads: 2,
         };
-        let confined = confined(&command, budget).expect("a command");
-        assert_eq!(words(&confined), ["server", "--", "-p", "80"]);
-        assert_eq!(words(&command), words(&confined));
-        let names: Vec<_> = confined.get_envs().map(|(name, _)| name).collect();
+        let same = confined(&command, budget).expect("a command");
+        assert_eq!(words(&same), ["server", "--", "-p", "80"]);
+        assert_eq!(words(&command), words(&same));
+        let names: Vec<_> = same.get_envs().map(|(name, _)| name).collect();
         assert_eq!(names, ["A", TOKIO_THREADS]);
+        let one = Budget {
+            threads: 1,
+            ..budget
+        };
+        let one = words(&confined(&command, one).expect("a command"));
+        assert_eq!(one[..2], ["TOKIO_WORKER_THREADS=1", "server"]);
     }
 }

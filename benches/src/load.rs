@@ -128,10 +128,11 @@ pub(crate) fn run_mixed(
         return Err(failure.context(format!("{count} requests failed; the first one")));
     }
     let tally = |nanos: &RefCell<Histogram<u64>>| {
+        let nanos = nanos.replace(histogram()?);
         Ok(Tally {
-            requests: nanos.borrow().len(),
+            requests: nanos.len(),
             elapsed,
-            nanos: nanos.replace(histogram()?),
+            nanos,
         })
     };
     shared.nanos.iter().map(tally).collect()

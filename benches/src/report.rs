@@ -139,6 +139,17 @@ impl Outcome {
         figures.find(|figure| figure.subject == subject && figure.name == name)
     }
 
+    /// Figures that only one subject has, in an outcome of several subjects.
+    pub(crate) fn alone(&self) -> impl Iterator<Item = &Figure> {
+        let others = |figure: &Figure| {
+            let same = |other: &&Figure| other.name == figure.name;
+            self.figures.iter().filter(same).count() - 1
+        };
+        self.figures
+            .iter()
+            .filter(move |figure| others(figure) == 0)
+    }
+
     /// Adds a figure; it can be given a gate.
     pub(crate) fn add(
         &mut self,

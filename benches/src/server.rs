@@ -46,6 +46,8 @@ pub(crate) struct Server {
     pub(crate) address: SocketAddr,
     /// As it would be typed, programs and files by their names alone.
     pub(crate) command: String,
+    /// What its program says it is; may be empty.
+    version: String,
 }
 
 /// How a server is started, apart from its command.
@@ -91,6 +93,7 @@ impl Server {
             lines,
             address: (Ipv4Addr::LOCALHOST, start.port).into(),
             command: shown,
+            version: String::new(),
         };
         server.wait_until_up(start)?;
         Ok(server)
@@ -121,10 +124,32 @@ impl Server {
         self
     }
 
-    /// All commands that make it up, as they would be typed.
+    /// The same, with the version of its program: the first line that the program says of it.
+    pub(crate) fn versioned(mut self, program: &Path, flag: &str) -> Server {
+        let said = Command::new(program)
+            .arg(flag)
+            .stdin(Stdio::null())
+            .output();
+        if let Ok(said) = said {
+            // nginx says it on its standard error.
+            let all = [said.stdout, said.stderr].concat();
+            let text = String::from_utf8_lossy(&all);
+            text.lines()
+                .next()
+                .unwrap_or_default()
+                .clone_into(&mut self.version);
+        }
+        self
+    }
+
+    /// All commands that make it up, as they would be typed, and the versions of their programs.
     pub(crate) fn commands(&self) -> Vec<String> {
+        let own = match &*self.version {
+            "" => self.command.clone(),
+            version => format!("{}  # {version}", self.command),
+        };
         let parts = self.behind.iter().flat_map(Server::commands);
-        std::iter::once(self.command.clone()).chain(parts).collect()
+        std::iter::once(own).chain(parts).collect()
     }
 
     /// CPU time of it, its parts, and all their descendants so far.

@@ -7,7 +7,7 @@ use comfy_table::presets::ASCII_MARKDOWN;
 use comfy_table::{Cell, CellAlignment, Color, Table};
 
 use crate::report::{Figure, Outcome, Report};
-use crate::text::{distinct, gate, number, titled, verdict, with_spread};
+use crate::text::{distinct, gate, titled, value, verdict, with_spread};
 
 /// Subjects that still have a column each.
 const COLUMNS_MAX: usize = 5;
@@ -42,6 +42,10 @@ pub(crate) fn outcome(outcome: &Outcome) -> String {
     } else {
         for table in lying(outcome, &subjects) {
             text += &format!("{table}\n\n");
+        }
+        for figure in outcome.alone() {
+            let title = titled(&figure.name, figure.unit);
+            text += &format!("{}: {title}: {}\n", figure.subject, long(figure));
         }
         "median ± half of what lies between the ends"
     };
@@ -107,13 +111,18 @@ fn upright(outcome: &Outcome, subjects: &[&str]) -> Table {
     table
 }
 
-/// A row for each subject, in tables that are not too wide.
+/// A row for each subject, in tables that are not too wide, of figures that several subjects have.
 fn lying(outcome: &Outcome, subjects: &[&str]) -> Vec<Table> {
     let longest = |texts: &[String]| texts.iter().map(|text| text.chars().count()).max();
     let names: Vec<String> = subjects.iter().map(|&subject| subject.to_owned()).collect();
     let first = longest(&names).unwrap_or_default() + 2 * GAP;
     let (mut tables, mut columns, mut width) = (Vec::new(), Vec::new(), first);
-    for name in distinct(outcome.figures.iter().map(|figure| &*figure.name)) {
+    let alone: Vec<&str> = outcome.alone().map(|figure| &*figure.name).collect();
+    let names_of_figures = distinct(outcome.figures.iter().map(|figure| &*figure.name));
+    for name in names_of_figures
+        .into_iter()
+        .filter(|name| !alone.contains(name))
+    {
         let figures: Vec<_> = subjects
             .iter()
             .map(|subject| outcome.figure(subject, name))
@@ -166,9 +175,10 @@ fn right(text: impl ToString) -> Cell {
 /// `10.1 (9.8–10.4)  ≤ 15 ok`
 fn long(figure: &Figure) -> String {
     let spread = figure.spread;
-    let mut text = number(spread.median);
+    let mut text = value(figure, spread.median);
     if figure.samples.len() > 1 {
-        text += &format!(" ({}–{})", number(spread.min), number(spread.max));
+        let (min, max) = (value(figure, spread.min), value(figure, spread.max));
+        text += &format!(" ({min}–{max})");
     }
     if let Some(bounds) = figure.gate {
         text += &format!("  {} {}", gate(bounds), verdict(bounds));

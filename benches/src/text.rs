@@ -13,6 +13,15 @@ pub(crate) fn number(value: f64) -> String {
     }
 }
 
+/// A value of a figure: a count has nothing behind the point.
+pub(crate) fn value(figure: &Figure, value: f64) -> String {
+    let counted = figure.unit.is_empty() && figure.samples.iter().all(|one| one.fract() == 0.0);
+    match counted && value.fract() == 0.0 {
+        true => thousands(value as i64),
+        false => number(value),
+    }
+}
+
 /// A bound, which somebody chose: as few digits as it has.
 pub(crate) fn bound(value: f64) -> String {
     if value.abs() < 1_000.0 {
@@ -53,7 +62,7 @@ pub(crate) fn spread_percent(figure: &Figure) -> Option<f64> {
 
 /// `10.1 ±3%`
 pub(crate) fn with_spread(figure: &Figure) -> String {
-    let median = number(figure.spread.median);
+    let median = value(figure, figure.spread.median);
     match spread_percent(figure) {
         Some(percent) => format!("{median} ±{percent:.0}%"),
         None => median,

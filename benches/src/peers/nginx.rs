@@ -14,9 +14,10 @@ pub(super) fn start(site: &Site<'_>) -> Result<Server> {
     let program = site.installer.debian(NAME, &[NAME])?;
     let port = free_port()?;
     let file = site.write(NAME, "nginx.conf", config(site, port))?;
-    let mut command = Command::new(program);
+    let mut command = Command::new(&program);
     command.arg("-c").arg(file).arg("-e").arg("stderr");
-    site.start(NAME, port, command)
+    let server = site.start(NAME, port, command)?;
+    Ok(server.versioned(&program, "-v"))
 }
 
 /// In the foreground, with as many workers as the budget has threads. Files stay open, as they would

@@ -11,11 +11,12 @@ pub(super) fn start(site: &Site<'_>) -> Result<Server> {
     let program = site.installer.debian("node", &["nodejs"])?;
     let port = free_port()?;
     let script = site.write("node", "node.js", include_str!("files/node.js"))?;
-    let mut command = Command::new(program);
+    let mut command = Command::new(&program);
     command
         .arg(script)
         .arg(port.to_string())
         .arg(site.pages)
         .env("NODE_ENV", "production");
-    site.start("node", port, command)
+    let server = site.start("node", port, command)?;
+    Ok(server.versioned(&program, "--version"))
 }

@@ -24,10 +24,10 @@ pub(super) fn start(site: &Site<'_>) -> Result<Server> {
     let port = free_port()?;
     let addresses: Vec<_> = back_ends.iter().map(|server| server.address).collect();
     let file = site.write("haproxy", "haproxy.cfg", config(site, port, &addresses))?;
-    let mut command = Command::new(haproxy);
+    let mut command = Command::new(&haproxy);
     command.arg("-db").arg("-f").arg(file);
     let front = site.start("haproxy", port, command)?;
-    Ok(front.with(back_ends))
+    Ok(front.versioned(&haproxy, "-v").with(back_ends))
 }
 
 fn start_thin(site: &Site<'_>, thin: &Path, app: &Path, number: usize) -> Result<Server> {
@@ -41,7 +41,8 @@ fn start_thin(site: &Site<'_>, thin: &Path, app: &Path, number: usize) -> Result
         .arg(app)
         .env("PAGES", site.pages)
         .current_dir(site.folder);
-    site.start(&format!("thin.{number}"), port, command)
+    let server = site.start(&format!("thin.{number}"), port, command)?;
+    Ok(server.versioned(thin, "--version"))
 }
 
 /// Times are long, since a queue of all connections before four slow back ends is wanted.

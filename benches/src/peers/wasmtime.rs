@@ -25,7 +25,7 @@ pub(super) enum Instances {
 pub(super) fn start(site: &Site<'_>, instances: Instances) -> Result<Server> {
     let program = site.installer.python(PACKAGE, PROGRAM)?;
     let port = free_port()?;
-    let mut command = Command::new(program);
+    let mut command = Command::new(&program);
     // The guest imports the environment, as every guest in Rust does.
     command
         .args(["serve", "-S", "cli"])
@@ -40,5 +40,6 @@ pub(super) fn start(site: &Site<'_>, instances: Instances) -> Result<Server> {
         Instances::Fresh => "wasmtime",
         Instances::Reused => "wasmtime-reuse",
     };
-    site.start(called, port, command)
+    let server = site.start(called, port, command)?;
+    Ok(server.versioned(&program, "--version"))
 }

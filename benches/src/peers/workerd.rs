@@ -30,9 +30,10 @@ pub(super) fn start(site: &Site<'_>, kind: Kind) -> Result<Server> {
         Kind::Wasm => ("workerd-wasm", wasm(site)?),
     };
     let file = site.write(called, "config.capnp", config(port, modules))?;
-    let mut command = Command::new(program);
+    let mut command = Command::new(&program);
     command.arg("serve").arg(file);
-    site.start(called, port, command)
+    let server = site.start(called, port, command)?;
+    Ok(server.versioned(&program, "--version"))
 }
 
 /// As npm's packages call it.

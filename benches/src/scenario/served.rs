@@ -60,7 +60,7 @@ pub(super) fn run(which: Scenario, options: &Options, product: &Product) -> Resu
     let mut outcome = Outcome::new(which, field.how());
     let rows = field.dynos()?;
     field.app()?;
-    field.peers(&rows.first)?;
+    field.peers()?;
     let rounds = field.rounds();
     let left = contest::run(&mut field.contestants, rounds)?;
     field.skipped.extend(left);
@@ -131,7 +131,8 @@ impl Field<'_> {
         let server = self.dyno(None, dynos, Log::Null, self.budget)?;
         self.add(name, server)?;
         for threads in self.options.threads.iter().skip(1).copied() {
-            let name = format!("{}, {threads} threads", rows.first);
+            let plural = if threads == 1 { "" } else { "s" };
+            let name = format!("{}, {threads} thread{plural}", rows.first);
             let budget = Budget {
                 threads,
                 ..self.budget
@@ -146,12 +147,17 @@ impl Field<'_> {
             let server = Rc::clone(&first.server);
             let targets = first.targets.clone();
             self.push(name.clone(), Needed::Yes, server, targets);
-            if let Some(crowd) = self.contestants.last_mut() {
-                crowd.connections = self.options.crowd;
-            }
+            self.crowded();
             rows.crowd = Some(name);
         }
         Ok(())
+    }
+
+    /// The row that was added last has the larger number of connections.
+    fn crowded(&mut self) {
+        if let Some(crowd) = self.contestants.last_mut() {
+            crowd.connections = self.options.crowd;
+        }
     }
 
     /// The app that users are shown, in `hello`: its page is its own.
@@ -173,7 +179,7 @@ impl Field<'_> {
     }
 
     /// Plain hyper, in front, and the peers that can be had.
-    fn peers(&mut self, first: &str) -> Result<()> {
+    fn peers(&mut self) -> Result<()> {
         let folder = self.product.file("peers");
         let pages = folder.join("pages");
         std::fs::create_dir_all(&pages).context("cannot make a folder for the peers")?;
@@ -192,10 +198,19 @@ impl Field<'_> {
         let hyper = start_hyper(&site).context("plain hyper does not start")?;
         self.add(figures::HYPER.to_owned(), hyper)?;
         self.contestants.rotate_right(1);
+        if self.which == Scenario::Hello && self.options.crowd > 0 {
+            // What the sockets alone cost then.
+            let server = Rc::clone(&self.contestants[0].server);
+            let targets = self.contestants[0].targets.clone();
+            let name = format!("{}, {} connections", figures::HYPER, self.options.crowd);
+            self.push(name, Needed::Yes, server, targets);
+            self.crowded();
+            self.contestants[1..].rotate_right(1);
+        }
         for peer in self.options.chosen_peers() {
             if let Err(error) = self.peer(peer, &site) {
                 let reason = format!("{}: {error:#}", peer.called());
-                eprintln!("  left out, beside {first}: {reason}");
+                eprintln!("  left out: {reason}");
                 self.skipped.push(reason);
             }
         }
