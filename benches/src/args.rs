@@ -138,8 +138,8 @@ pub(crate) struct Options {
     /// Dynos to which `scale` goes from one
     #[arg(long, default_value_t = 1_000, value_parser = value_parser!(u32).range(2..=1_000))]
     pub(crate) scale_to: u32,
-    /// Sleeping dynos that `wake` wakes, one after the other, in each round
-    #[arg(long, default_value_t = 200, value_parser = value_parser!(u32).range(1..=1_000))]
+    /// Sleeping dynos that `wake` wakes, one after the other, in each round; twice
+    #[arg(long, default_value_t = 100, value_parser = value_parser!(u32).range(1..=1_000))]
     pub(crate) sleepers: u32,
     /// Minutes of `soak`
     #[arg(long, default_value_t = 10, value_parser = value_parser!(u64).range(1..=1_440))]

@@ -11,6 +11,7 @@ mod confine;
 mod idle;
 mod load;
 mod machine;
+mod mark;
 mod misuse;
 mod open;
 mod peers;

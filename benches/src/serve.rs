@@ -24,7 +24,7 @@ const TOKEN: &str = "admin token: ";
 /// How long the token's line may take after the API answers.
 const TOKEN_MAX: Duration = Duration::from_secs(10);
 /// How long a release may take to serve.
-const RELEASE_MAX: Duration = Duration::from_secs(120);
+const RELEASE_MAX: Duration = Duration::from_secs(60);
 /// Between two looks at the server's numbers.
 const LOOK: Duration = Duration::from_millis(20);
 /// How long the last lines of a log may take to come.

@@ -3,13 +3,14 @@
 //! Compiled: the component differs from every earlier one by bytes in a section of its own, so that no
 //! cache has its native code. Unchanged: only another file differs.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 
 use super::answers;
 use crate::args::{Options, Scenario};
+use crate::mark;
 use crate::product::Product;
 use crate::report::Outcome;
 use crate::serve::{Serve, Slug};
@@ -20,11 +21,6 @@ const APP: &str = "deployed";
 const MILLIS_MAX: f64 = 2_000.0;
 /// The same, as it is hoped for.
 const MILLIS_GOAL: f64 = 500.0;
-/// A section of a component that engines pass over: see the binary format of WebAssembly.
-const CUSTOM_SECTION: u8 = 0;
-/// Its name.
-const SECTION_NAME: &[u8] = b"deploy";
-
 /// How long the parts took.
 struct Took {
     upload: Duration,
@@ -58,7 +54,7 @@ pub(super) fn run(options: &Options, product: &Product) -> Result<Outcome> {
                 &format!("{what} {round}"),
             )
         };
-        let other = |what: &str| marked(product, &component, &format!("{what} {round}"));
+        let other = |what: &str| mark::marked(product, &component, &format!("{what} {round}"));
         compiled.push(once(&serve, &slug("compiled", &other("api")?)?)?);
         unchanged.push(once(&serve, &slug("unchanged", &component)?)?);
         compiled_cli.push(by_command(&serve, &slug("compiled-cli", &other("cli")?)?)?);
@@ -74,26 +70,6 @@ pub(super) fn run(options: &Options, product: &Product) -> Result<Outcome> {
     let kib = vec![first.size() as f64 / super::KIB];
     outcome.add("unchanged component", "slug", "KiB", kib);
     Ok(outcome)
-}
-
-/// The component with a section that tells it from all others.
-fn marked(product: &Product, component: &Path, mark: &str) -> Result<PathBuf> {
-    let mut bytes = std::fs::read(component)?;
-    bytes.extend(section(mark)?);
-    let file = product.file(&format!("{}.wasm", mark.replace(' ', "-")));
-    std::fs::write(&file, bytes).context("cannot write a component")?;
-    Ok(file)
-}
-
-fn section(mark: &str) -> Result<Vec<u8>> {
-    let content = SECTION_NAME.len() + 1 + mark.len();
-    // Lengths below 128 are a single byte of LEB128.
-    ensure!(content < 128, "the mark is too long");
-    let mut bytes = vec![CUSTOM_SECTION, u8::try_from(content)?];
-    bytes.push(u8::try_from(SECTION_NAME.len())?);
-    bytes.extend_from_slice(SECTION_NAME);
-    bytes.extend_from_slice(mark.as_bytes());
-    Ok(bytes)
 }
 
 fn once(serve: &Serve, slug: &Slug) -> Result<Took> {
@@ -154,16 +130,4 @@ fn add(outcome: &mut Outcome, subject: &str, took: &[Took], by_command: &[Durati
     }
     let samples = by_command.iter().map(millis).collect();
     outcome.add(subject, "dyno deploy, start to serving", "ms", samples);
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_section_says_how_long_it_is() {
-        let bytes = section("a 1").expect("it is short");
-        assert_eq!(bytes, b"\x00\x0a\x06deploya 1");
-        assert!(section(&"x".repeat(200)).is_err());
-    }
 }

@@ -22,11 +22,12 @@ use crate::serve::{Numbers, Serve, Slug};
 /// Parts of the time. The first is the warm-up: logs and caches fill.
 const PARTS: u32 = 10;
 /// How long the server rests before what it holds is looked at: longer than a guest may go on after its
-/// client hung up, and than the slow requests.
-const REST: Duration = Duration::from_secs(5);
+/// client hung up, than the slow requests, and than threads for blocking work wait for more of it (10 s
+/// with tokio).
+const REST: Duration = Duration::from_secs(12);
 /// How long the dynos may take to come up.
 const PATIENCE: Duration = Duration::from_secs(60);
-/// What a request may grow something by, in per cent of what was there after the warm-up.
+/// What anything may have grown by, in per cent of what was there after the warm-up.
 const GROWTH_MAX: f64 = 5.0;
 
 /// An app, its dynos, and how its clients behave.

@@ -1,4 +1,7 @@
 //! `wake`: what the first request of a sleeping dyno takes longer than the same request of one awake.
+//!
+//! Code of which no dyno is awake is given back as well. So two crowds: apps whose components differ, each
+//! of which has its code loaded again, and apps of one component, of which only the first one has.
 
 use std::time::{Duration, Instant};
 
@@ -6,9 +9,10 @@ use anyhow::{Result, ensure};
 
 use crate::args::{Options, Scenario};
 use crate::client::{Client, request};
+use crate::mark;
 use crate::product::Product;
 use crate::report::Outcome;
-use crate::serve::{Serve, Slug};
+use crate::serve::{Numbers, Serve, Slug};
 use crate::stats::quantile;
 
 /// When dynos go to sleep: as soon as an app may have it.
@@ -26,11 +30,17 @@ struct Woken {
     awake: f64,
 }
 
+/// The crowd whose wake-ups are held against the gates.
+const OWN: &str = "own code";
+/// The one whose code is there already.
+const SHARED: &str = "shared code";
+
 pub(super) fn run(options: &Options, product: &Product) -> Result<Outcome> {
     let how = format!(
         "{} apps of one dyno on dyno serve, all asleep; GET / of each over one keep-alive connection, {} times, and the \
-         first one's time less the median of the others; the next app when that is done; {} rounds; gates for p50 and \
-         p99 of a round",
+         first one's time less the median of the others; the next app when that is done; {} rounds, quantiles of each. \
+         {OWN}: components that differ, so that each app's native code is loaded with its dyno; {SHARED}: one \
+         component for all",
         options.sleepers,
         1 + AWAKE,
         options.repeats
@@ -38,27 +48,40 @@ pub(super) fn run(options: &Options, product: &Product) -> Result<Outcome> {
     let mut outcome = Outcome::new(Scenario::Wake, how);
     let serve = Serve::start(product, &["--idle-after", IDLE_AFTER])?;
     outcome.commands.push(serve.server.command.clone());
-    let slug = Slug::pack(product, "wake", &product.bench_guest()?, "")?;
-    serve.upload(&slug)?;
-    let apps: Vec<String> = (0..options.sleepers)
-        .map(|n| format!("sleeper-{n}"))
-        .collect();
-    for app in &apps {
-        serve.deploy(app, &slug)?;
-    }
-    let mut rounds = Vec::new();
+    let (own, shared) = deploy(&serve, product, options.sleepers)?;
+    let (mut own_rounds, mut shared_rounds) = (Vec::new(), Vec::new());
     for _ in 0..options.repeats {
-        rounds.push(round(&serve, &apps)?);
+        own_rounds.push(round(&serve, &own)?);
+        shared_rounds.push(round(&serve, &shared)?);
     }
-    add(&mut outcome, &rounds);
+    add(&mut outcome, OWN, &own_rounds);
+    add(&mut outcome, SHARED, &shared_rounds);
     Ok(outcome)
 }
 
+/// The apps of both crowds.
+fn deploy(serve: &Serve, product: &Product, sleepers: u32) -> Result<(Vec<String>, Vec<String>)> {
+    let component = product.bench_guest()?;
+    let slug = Slug::pack(product, "wake", &component, "")?;
+    serve.upload(&slug)?;
+    let (mut own, mut shared) = (Vec::new(), Vec::new());
+    for number in 0..sleepers {
+        let app = format!("shared-{number}");
+        serve.deploy(&app, &slug)?;
+        shared.push(app);
+        let app = format!("own-{number}");
+        let other = mark::marked(product, &component, &app)?;
+        let slug = Slug::pack(product, &format!("wake-{app}"), &other, "")?;
+        serve.upload(&slug)?;
+        serve.deploy(&app, &slug)?;
+        own.push(app);
+    }
+    Ok((own, shared))
+}
+
 fn round(serve: &Serve, apps: &[String]) -> Result<Vec<Woken>> {
-    let all = apps.len() as f64;
-    serve.until(PATIENCE, "all asleep", |numbers| {
-        numbers.dynos("idle") >= all
-    })?;
+    let asleep = |numbers: &Numbers| numbers.dynos("up") == 0.0;
+    serve.until(PATIENCE, "all asleep", asleep)?;
     let mut client = Client::new(serve.apps);
     // The connection is made by a request that wakes nobody.
     let nobody = request("GET", "nobody.localhost", "/", &[], b"");
@@ -82,24 +105,23 @@ fn round(serve: &Serve, apps: &[String]) -> Result<Vec<Woken>> {
     woken.collect()
 }
 
-fn add(outcome: &mut Outcome, rounds: &[Vec<Woken>]) {
-    let mut each = |subject: &str, name: &str, share: f64, part: fn(&Woken) -> f64| {
-        let of = |round: &Vec<Woken>| {
-            let micros: Vec<f64> = round.iter().map(part).collect();
-            quantile(&micros, share)
-        };
-        outcome
-            .add(subject, name, "µs", rounds.iter().map(of).collect())
-            .clone()
-    };
-    for (name, share) in [("p50", 0.5), ("p99", 0.99), ("longest", 1.0)] {
-        each("asleep", name, share, |woken| woken.first);
-        each("awake", name, share, |woken| woken.awake);
-        each("to wake", name, share, |woken| woken.first - woken.awake);
-    }
-    for figure in &mut outcome.figures {
-        if figure.subject == "to wake" && figure.name != "longest" {
-            figure.gate(MICROS_MAX);
+fn add(outcome: &mut Outcome, crowd: &str, rounds: &[Vec<Woken>]) {
+    let parts: [(&str, fn(&Woken) -> f64); 3] = [
+        ("asleep", |woken| woken.first),
+        ("awake", |woken| woken.awake),
+        ("to wake", |woken| woken.first - woken.awake),
+    ];
+    for (part, figure) in parts {
+        let subject = format!("{crowd}, {part}");
+        for (name, share) in [("p50", 0.5), ("p99", 0.99), ("longest", 1.0)] {
+            let of = |round: &Vec<Woken>| {
+                let micros: Vec<f64> = round.iter().map(figure).collect();
+                quantile(&micros, share)
+            };
+            let added = outcome.add(&subject, name, "µs", rounds.iter().map(of).collect());
+            if crowd == OWN && part == "to wake" && name != "longest" {
+                added.gate(MICROS_MAX);
+            }
         }
     }
 }
