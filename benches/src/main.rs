@@ -18,6 +18,7 @@ mod peers;
 mod process;
 mod product;
 mod report;
+mod room;
 mod routed;
 mod scenario;
 mod serve;

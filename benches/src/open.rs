@@ -15,6 +15,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::task::LocalSet;
 
+use crate::room::Room;
 use crate::trace::Job;
 use crate::{client, wire};
 
@@ -75,6 +76,7 @@ pub(crate) fn run(
         .enable_all()
         .build();
     let runtime = runtime.context("the load generator does not start")?;
+    let _room = Room::make();
     let local = LocalSet::new();
     let pool = Rc::new(Pool::new(address));
     let began = Instant::now();

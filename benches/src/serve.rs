@@ -29,6 +29,10 @@ const RELEASE_MAX: Duration = Duration::from_secs(60);
 const LOOK: Duration = Duration::from_millis(20);
 /// How long the last lines of a log may take to come.
 const LOG_END: Duration = Duration::from_secs(1);
+/// How long a reader may take to be counted.
+const READER_MAX: Duration = Duration::from_secs(10);
+/// How many there are, among the server's numbers.
+const READERS: &str = "dyno_log_readers";
 /// Media type of a slug.
 const SLUG_TYPE: &str = "Content-Type: application/vnd.dyno.slug.v1+tar.zstd";
 const JSON_TYPE: &str = "Content-Type: application/json";
@@ -223,6 +227,7 @@ impl Serve {
 
     /// Follows what the platform says of an app, by the product's own command.
     pub(crate) fn follow(&self, app: &str) -> Result<Follower> {
+        let readers = self.numbers()?.value(READERS);
         let mut command = self.command(&["logs", "-t", "-n", "0", "--source", "dyno", "-a", app]);
         command.stdout(Stdio::piped()).stderr(Stdio::null());
         let mut child = command.spawn().context("cannot start dyno logs")?;
@@ -231,29 +236,48 @@ impl Serve {
             let lines = BufReader::new(output).lines();
             lines.map_while(Result::ok).collect()
         });
+        let lines = Some(lines);
         let follower = Follower { child, lines };
-        self.until(TOKEN_MAX, "a reader of the log", |numbers| {
-            numbers.value("dyno_log_readers") > 0.0
+        self.until(READER_MAX, "a reader of the log more", |numbers| {
+            numbers.value(READERS) > readers
         })?;
         Ok(follower)
     }
+
+    /// All lines that came, after a moment for the last ones.
+    pub(crate) fn followed(&self, mut follower: Follower) -> Result<Vec<String>> {
+        std::thread::sleep(LOG_END);
+        let readers = self.numbers()?.value(READERS);
+        follower.stop();
+        let lines = follower.lines.take().map(JoinHandle::join);
+        // The next one that follows is told from this one by number.
+        self.until(READER_MAX, "a reader of the log less", |numbers| {
+            numbers.value(READERS) < readers
+        })?;
+        match lines {
+            Some(Ok(lines)) => Ok(lines),
+            _ => bail!("the log's reader broke off"),
+        }
+    }
 }
 
-/// `dyno logs -t`, as it runs.
+/// `dyno logs -t`, as it runs; it ends with this value.
 #[derive(Debug)]
 pub(crate) struct Follower {
     child: Child,
-    lines: JoinHandle<Vec<String>>,
+    lines: Option<JoinHandle<Vec<String>>>,
 }
 
 impl Follower {
-    /// All lines that came, after a moment for the last ones.
-    pub(crate) fn end(mut self) -> Result<Vec<String>> {
-        std::thread::sleep(LOG_END);
+    fn stop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
-        let lines = self.lines.join();
-        lines.map_err(|_| anyhow::anyhow!("the log's reader broke off"))
+    }
+}
+
+impl Drop for Follower {
+    fn drop(&mut self) {
+        self.stop();
     }
 }
 

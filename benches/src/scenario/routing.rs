@@ -73,7 +73,7 @@ pub(super) fn run(options: &Options, product: &Product) -> Result<Outcome> {
     let cpu = serve.server.cpu()?.since(cpu).total().as_secs_f64();
     let mut lines = Vec::new();
     for log in logs {
-        lines.push(log.end()?);
+        lines.push(serve.followed(log)?);
     }
     for (dynos, lines) in SIZES.into_iter().zip(&lines) {
         let ideal = trace::ideal(&jobs, dynos as usize);

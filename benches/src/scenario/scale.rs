@@ -90,7 +90,7 @@ fn round(serve: &Serve, dynos: u32) -> Result<Took> {
     let routed = began.elapsed();
     let cpu = serve.server.cpu()?.since(cpu).total();
     answers(serve, APP)?;
-    let lines = log.end()?;
+    let lines = serve.followed(log)?;
     serve.scale(APP, 1)?;
     let boots = states::boots(&lines);
     ensure!(

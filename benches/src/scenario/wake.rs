@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Result, ensure};
 
+use super::Reading;
 use crate::args::{Options, Scenario};
 use crate::client::{Client, request};
 use crate::mark;
@@ -106,19 +107,19 @@ fn round(serve: &Serve, apps: &[String]) -> Result<Vec<Woken>> {
 }
 
 fn add(outcome: &mut Outcome, crowd: &str, rounds: &[Vec<Woken>]) {
-    let parts: [(&str, fn(&Woken) -> f64); 3] = [
-        ("asleep", |woken| woken.first),
-        ("awake", |woken| woken.awake),
-        ("to wake", |woken| woken.first - woken.awake),
+    let parts: [Reading<Woken>; 3] = [
+        ("asleep", "µs", |woken| woken.first),
+        ("awake", "µs", |woken| woken.awake),
+        ("to wake", "µs", |woken| woken.first - woken.awake),
     ];
-    for (part, figure) in parts {
+    for (part, unit, figure) in parts {
         let subject = format!("{crowd}, {part}");
         for (name, share) in [("p50", 0.5), ("p99", 0.99), ("longest", 1.0)] {
             let of = |round: &Vec<Woken>| {
                 let micros: Vec<f64> = round.iter().map(figure).collect();
                 quantile(&micros, share)
             };
-            let added = outcome.add(&subject, name, "µs", rounds.iter().map(of).collect());
+            let added = outcome.add(&subject, name, unit, rounds.iter().map(of).collect());
             if crowd == OWN && part == "to wake" && name != "longest" {
                 added.gate(MICROS_MAX);
             }
