@@ -9,7 +9,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, ensure};
 use fastrand::Rng;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpSocket, TcpStream};
@@ -23,7 +23,11 @@ use crate::{client, wire};
 /// 127.0.0.0/8 are this machine's, so that further ones come as from further clients.
 const PER_ADDRESS_MAX: usize = 1_900;
 /// Addresses used: with more connections the product's own limit of 10,000 is near.
-const ADDRESSES_MAX: usize = 5;
+const ADDRESSES: usize = 5;
+/// How long a connection may rest: a little shorter than with the product (75 s), which would close it.
+const KEPT_MAX: Duration = Duration::from_secs(60);
+/// Connections that are there before the first request.
+const WARM: usize = 200;
 /// Longest answer, in bytes.
 const ANSWER_BYTES_MAX: usize = 64 * 1024;
 /// How long the last answers may take after the last request has left: longer than the longest line
@@ -79,6 +83,7 @@ pub(crate) fn run(
     let _room = Room::make();
     let local = LocalSet::new();
     let pool = Rc::new(Pool::new(address));
+    runtime.block_on(pool.warm())?;
     let began = Instant::now();
     let lanes: Vec<Rc<Lane>> = fleets
         .iter()
@@ -89,8 +94,8 @@ pub(crate) fn run(
             let at = tokio::time::Instant::from_std(began + wanted.at);
             tokio::time::sleep_until(at).await;
             for lane in &lanes {
-                let lane = Rc::clone(lane);
-                tokio::task::spawn_local(lane.request(job, wanted.service));
+                lane.under_way.set(lane.under_way.get() + 1);
+                tokio::task::spawn_local(Rc::clone(lane).request(job, wanted.service));
             }
         }
         let deadline = Instant::now() + DRAIN_MAX;
@@ -162,7 +167,6 @@ impl Lane {
         let id = format!("X-Request-Id: {job}");
         let request = client::request("GET", &self.fleet.hosts[host], &path, &[&id], b"");
         self.outstanding.borrow_mut()[host] += 1;
-        self.under_way.set(self.under_way.get() + 1);
         let sent = self.began.elapsed();
         let status = self.pool.exchange(&request).await;
         let answered = self.began.elapsed();
@@ -181,12 +185,24 @@ impl Lane {
     }
 }
 
-/// Connections, which are kept. The one that was used last is used next.
+/// Connections, which are kept for a while. The one that was used last is used next.
 struct Pool {
     address: SocketAddr,
-    free: RefCell<Vec<TcpStream>>,
-    made: Cell<usize>,
+    free: RefCell<Vec<Kept>>,
+    /// Connections from each of the addresses.
+    open: RefCell<[usize; ADDRESSES]>,
     failure: Cell<Option<anyhow::Error>>,
+}
+
+struct Kept {
+    connection: Connection,
+    since: Instant,
+}
+
+struct Connection {
+    stream: TcpStream,
+    /// Which of the addresses it comes from.
+    from: usize,
 }
 
 impl Pool {
@@ -194,7 +210,7 @@ impl Pool {
         Pool {
             address,
             free: RefCell::default(),
-            made: Cell::new(0),
+            open: RefCell::default(),
             failure: Cell::default(),
         }
     }
@@ -204,12 +220,23 @@ impl Pool {
         self.failure.set(Some(first.unwrap_or(error)));
     }
 
+    /// Makes some connections beforehand, so that the first requests do not wait for theirs.
+    async fn warm(&self) -> Result<()> {
+        let mut made = Vec::new();
+        for _ in 0..WARM {
+            made.push(self.connect().await?);
+        }
+        made.into_iter()
+            .for_each(|connection| self.keep(connection));
+        Ok(())
+    }
+
     async fn exchange(&self, request: &[u8]) -> Result<u16> {
-        let kept = self.free.borrow_mut().pop();
-        let mut stream = match kept {
-            Some(stream) => stream,
+        let mut connection = match self.kept() {
+            Some(connection) => connection,
             None => self.connect().await?,
         };
+        let stream = &mut connection.stream;
         stream.write_all(request).await?;
         let mut buffer = Vec::with_capacity(512);
         loop {
@@ -217,8 +244,8 @@ impl Pool {
             ensure!(length > 0, "the connection was closed in mid-response");
             if let Some(response) = wire::response(&buffer)? {
                 match response.close {
-                    true => self.made.set(self.made.get() - 1),
-                    false => self.free.borrow_mut().push(stream),
+                    true => self.closed(&connection),
+                    false => self.keep(connection),
                 }
                 return Ok(response.status);
             }
@@ -226,18 +253,48 @@ impl Pool {
         }
     }
 
-    async fn connect(&self) -> Result<TcpStream> {
-        let number = self.made.replace(self.made.get() + 1);
-        let address = number / PER_ADDRESS_MAX;
-        if address >= ADDRESSES_MAX {
-            bail!("more than {number} requests are under way");
+    fn kept(&self) -> Option<Connection> {
+        let mut free = self.free.borrow_mut();
+        let kept = free.pop()?;
+        if kept.since.elapsed() < KEPT_MAX {
+            return Some(kept.connection);
         }
+        // The others have rested even longer.
+        self.closed(&kept.connection);
+        for older in free.drain(..) {
+            self.closed(&older.connection);
+        }
+        None
+    }
+
+    fn keep(&self, connection: Connection) {
+        let since = Instant::now();
+        self.free.borrow_mut().push(Kept { connection, since });
+    }
+
+    fn closed(&self, connection: &Connection) {
+        self.open.borrow_mut()[connection.from] -= 1;
+    }
+
+    async fn connect(&self) -> Result<Connection> {
+        let from = self.address_with_room()?;
         let socket = TcpSocket::new_v4()?;
-        let from = Ipv4Addr::new(127, 0, 0, 2 + u8::try_from(address)?);
-        socket.bind((from, 0).into())?;
+        let address = Ipv4Addr::new(127, 0, 0, 2 + u8::try_from(from)?);
+        socket.bind((address, 0).into())?;
         let stream = socket.connect(self.address).await?;
         stream.set_nodelay(true)?;
-        Ok(stream)
+        Ok(Connection { stream, from })
+    }
+
+    fn address_with_room(&self) -> Result<usize> {
+        let mut open = self.open.borrow_mut();
+        let from = open.iter().position(|count| *count < PER_ADDRESS_MAX);
+        let from = from.with_context(|| {
+            let most = ADDRESSES * PER_ADDRESS_MAX;
+            format!("more than {most} requests are under way")
+        })?;
+        open[from] += 1;
+        Ok(from)
     }
 }
 

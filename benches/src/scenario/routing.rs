@@ -2,7 +2,7 @@
 //!
 //! Ours is one app with many dynos. The others are as many apps of one dyno each, with a line of its own
 //! before each dyno, and the generator is the router that picks one. All get the same requests at the
-//! same moments, from one server. The ideal is simulated over the very same requests.
+//! same moments, from one server. The ideal is simulated over the very same requests as they were sent.
 
 use std::time::Duration;
 
@@ -76,16 +76,21 @@ pub(super) fn run(options: &Options, product: &Product) -> Result<Outcome> {
         lines.push(serve.followed(log)?);
     }
     for (dynos, lines) in SIZES.into_iter().zip(&lines) {
-        let ideal = trace::ideal(&jobs, dynos as usize);
-        let ideal: Vec<Fared> = ideal.iter().map(|wait| fared(*wait, speed)).collect();
-        let busy = vec![trace::utilisation(&jobs, dynos as usize) * 100.0];
+        let own = contenders.iter().zip(&done);
+        let own = own
+            .filter(|(one, _)| one.dynos == dynos)
+            .collect::<Vec<_>>();
+        let sent = own.iter().find(|(one, _)| one.name == OURS);
+        let sent = sent.map_or_else(Vec::new, |(_, done)| sent_jobs(done, &jobs));
+        let busy = vec![trace::utilisation(&sent, dynos as usize) * 100.0];
         outcome.add("ideal", &named(dynos, "busy"), "%", busy);
+        let ideal = trace::ideal(&sent, dynos as usize);
+        let ideal: Vec<Fared> = ideal.iter().map(|wait| fared(*wait, speed)).collect();
         add(&mut outcome, "ideal", dynos, &ideal, 0.0);
-        let both = contenders.iter().zip(&done);
-        for (contender, done) in both.filter(|(one, _)| one.dynos == dynos) {
+        for (contender, done) in own {
             add_contender(&mut outcome, contender, done, &jobs, speed);
         }
-        add_ours(&mut outcome, dynos, lines, &jobs, speed)?;
+        add_ours(&mut outcome, dynos, lines, &ideal, speed)?;
     }
     add_generator(&mut outcome, &done, &jobs, cpu);
     Ok(outcome)
@@ -95,7 +100,7 @@ fn how(options: &Options, jobs: &[Job]) -> String {
     format!(
         "{} requests: Poisson, 9,000 a minute; service after Weibull, shape 0.46, median 50 ms, 10–30,000 ms; {} min of \
          it at {} times its speed; all policies at the same moments, from one dyno serve; times are the workload's. \
-         Wait: response time less the service asked for, so that HTTP and timers are in it; `by the log`: the router's \
+         Ideal: one line before all dynos, simulated over the requests as they were sent. Wait: response time less the service asked for, so that HTTP and timers are in it; `by the log`: the router's \
          own wait=, in whole ms. A policy's line is before each dyno; its requests count as waiting while a dyno is \
          free if both lasted over {} ms. The gate is for p99 by the log: no more than {RATIO_MAX} × the ideal's and {RESOLUTION_MILLIS} ms \
          of the clock, which is all that the log tells apart; where the ideal's is 0, that alone",
@@ -144,6 +149,17 @@ fn deploy(serve: &Serve, product: &Product, contenders: &[Contender]) -> Result<
     let all = f64::from(dynos);
     let free = |numbers: &crate::serve::Numbers| numbers.value("dyno_router_dynos_free") >= all;
     serve.until(PATIENCE, "all dynos up", free)
+}
+
+/// The jobs as they were sent: the generator may be late, and that is no fault of who routes.
+fn sent_jobs(done: &[Done], jobs: &[Job]) -> Vec<Job> {
+    let sent = |done: &Done| Job {
+        at: done.sent,
+        service: jobs[done.job].service,
+    };
+    let mut sent: Vec<Job> = done.iter().map(sent).collect();
+    sent.sort_by_key(|job| job.at);
+    sent
 }
 
 fn fared(wait: Duration, speed: f64) -> Fared {
@@ -233,7 +249,7 @@ fn add_ours(
     outcome: &mut Outcome,
     dynos: u32,
     lines: &[String],
-    jobs: &[Job],
+    ideal: &[Fared],
     speed: f64,
 ) -> Result<()> {
     let routed: Vec<Routed> = lines
@@ -245,10 +261,8 @@ fn add_ours(
         .iter()
         .map(|routed| routed.wait.as_secs_f64() * 1e3 * speed)
         .collect();
-    let ideal: Vec<f64> = trace::ideal(jobs, dynos as usize)
-        .iter()
-        .map(|wait| wait.as_secs_f64() * 1e3 * speed)
-        .collect();
+    let missing = ideal.len() as f64 - routed.len() as f64;
+    let ideal: Vec<f64> = ideal.iter().map(|fared| fared.wait_millis).collect();
     let (p99, best) = (quantile(&waits, 0.99), quantile(&ideal, 0.99));
     let mut figure = |name: &str, unit, value: f64, at_most: Option<f64>| {
         let figure = outcome.add(OURS, &named(dynos, name), unit, vec![value]);
@@ -277,7 +291,6 @@ fn add_ours(
             None,
         );
     }
-    let missing = jobs.len() as f64 - routed.len() as f64;
     figure("requests that the log lacks", "", missing, Some(0.0));
     Ok(())
 }
