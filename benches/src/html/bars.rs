@@ -16,7 +16,7 @@ pub(super) fn chart(outcome: &Outcome, name: &str, parts: &[&str]) -> Chart {
     let figures: Vec<&Figure> = outcome
         .figures
         .iter()
-        .filter(|figure| figure.name == name)
+        .filter(|figure| figure.name == name && !figure.series)
         .collect();
     let end = end(&figures);
     let mut inside = String::new();

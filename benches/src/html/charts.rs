@@ -50,6 +50,12 @@ pub(super) struct Chart {
     pub(super) wide: bool,
 }
 
+/// Whether its subjects are all of one kind: then colours tell nothing.
+pub(super) fn plain(outcome: &Outcome) -> bool {
+    let mut figures = outcome.figures.iter();
+    figures.all(|figure| Whose::of(&figure.subject) == Whose::Other)
+}
+
 /// The charts, in the order in which their figures were added.
 pub(super) fn of(outcome: &Outcome) -> Vec<Chart> {
     let alone: Vec<&str> = outcome.alone().map(|figure| &*figure.name).collect();
@@ -129,6 +135,7 @@ fn line(figure: &Figure) -> Chart {
     let (min, max) = (figure.spread.min, figure.spread.max);
     // A course that hardly moves looks like one.
     let reach = (max - min).max(max.abs() / 20.0).max(f64::MIN_POSITIVE);
+    let middle = f64::midpoint(min, max);
     let last = (figure.samples.len() as f64 - 1.0).max(1.0);
     let mut points = String::new();
     for (index, sample) in figure
@@ -138,7 +145,7 @@ fn line(figure: &Figure) -> Chart {
         .filter(|(_, sample)| sample.is_finite())
     {
         let x = index as f64 / last * WIDTH;
-        let y = HEIGHT - (sample - min) / reach * HEIGHT;
+        let y = HEIGHT / 2.0 - (sample - middle) / reach * HEIGHT;
         let _ = write!(points, "{x:.2},{y:.2} ");
     }
     let end =

@@ -142,11 +142,14 @@ fn section(outcome: &Outcome) -> String {
     let more = charts.split_off(charts.len().min(CHARTS_OPEN));
     // The wide ones first, so that the others fill rows.
     charts.sort_by_key(|chart| !chart.wide);
-    text += &format!("<div class=\"cards\">\n{}</div>\n", inside(&charts));
+    let plain = if charts::plain(outcome) { " plain" } else { "" };
+    let open = inside(&charts);
+    text += &format!("<div class=\"cards{plain}\">\n{open}</div>\n");
     if !more.is_empty() {
         let more = inside(&more);
         let summary = "<summary>more charts</summary>";
-        text += &format!("<details>{summary}<div class=\"cards\">\n{more}</div></details>\n");
+        text +=
+            &format!("<details>{summary}<div class=\"cards{plain}\">\n{more}</div></details>\n");
     }
     let table = table(outcome);
     let summary = "<summary>all figures</summary>";

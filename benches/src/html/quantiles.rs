@@ -42,10 +42,13 @@ pub(super) fn chart(outcome: &Outcome, group_name: &str, names: &[&str]) -> Char
     }
     inside += &axis.ticks(unit);
     let endings: Vec<&str> = names.iter().map(|name| ending(name)).collect();
+    let gated = figures.iter().any(|figure| figure.gate.is_some());
+    let gate = "<span><i class=\"key bound\"></i>gate</span>";
     let _ = write!(
         inside,
-        "<div class=\"legend\"><span>from left to right: {}; logarithmic</span></div>",
-        escape(&endings.join(", "))
+        "<div class=\"legend\"><span>from left to right: {}; logarithmic</span>{}</div>",
+        escape(&endings.join(", ")),
+        if gated { gate } else { "" }
     );
     let title = match group_name {
         "" => "how long",
@@ -74,6 +77,17 @@ fn row(subject: &str, figures: &[&Figure], axis: &Axis) -> String {
             track,
             "<i class=\"span\" style=\"left:{first:.2}%;width:{width:.2}%\"></i>"
         );
+    }
+    for figure in figures {
+        let most = figure.gate.and_then(|gate| gate.at_most);
+        if let Some(place) = most.and_then(|most| axis.place(most)) {
+            let title = format!("gate of {}", figure.name);
+            let title = escape(&title);
+            let _ = write!(
+                track,
+                "<i class=\"bound\" style=\"left:{place:.2}%\" title=\"{title}\"></i>"
+            );
+        }
     }
     for (index, (figure, place)) in figures.iter().zip(&places).enumerate() {
         let shade = index.min(3);
@@ -112,7 +126,9 @@ impl Axis {
     const DECADES_MAX: f64 = 7.0;
 
     fn of(figures: &[&Figure]) -> Axis {
+        let most = |figure: &Figure| figure.gate.and_then(|gate| gate.at_most);
         let values = figures.iter().map(|figure| figure.spread.median);
+        let values = values.chain(figures.iter().filter_map(|figure| most(figure)));
         let logs: Vec<f64> = values
             .filter(|value| *value > 0.0)
             .map(f64::log10)
