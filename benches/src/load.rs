@@ -103,10 +103,13 @@ pub(crate) fn run_mixed(
         .enable_all()
         .build()
         .context("the load generator does not start")?;
+    let first = targets.first().context("there is nothing to ask")?;
+    let streams = runtime.block_on(connected(first.address, connections))?;
     let shared = Rc::new(Shared::new(targets, every, until)?);
     let local = LocalSet::new();
-    let workers: Vec<_> = (0..connections)
-        .map(|_| local.spawn_local(connection(Rc::clone(&shared))))
+    let workers: Vec<_> = streams
+        .into_iter()
+        .map(|stream| local.spawn_local(connection(Rc::clone(&shared), stream)))
         .collect();
     let began = Instant::now();
     runtime.block_on(local.run_until(async {
@@ -264,10 +267,28 @@ impl Shared {
     }
 }
 
+/// All connections, before the first request: what connecting takes is not measured, nor that a
+/// server's line of those that it has yet to accept may be full, which costs a second.
+async fn connected(address: SocketAddr, connections: u32) -> Result<Vec<TcpStream>> {
+    let mut streams = Vec::new();
+    for number in 1..=connections {
+        let stream = tokio::time::timeout(STALL_MAX, connect(address)).await;
+        let stream = stream.context("not in time").and_then(|made| made);
+        streams.push(stream.with_context(|| format!("connection {number} was not made"))?);
+    }
+    Ok(streams)
+}
+
+async fn connect(address: SocketAddr) -> Result<TcpStream> {
+    let stream = TcpStream::connect(address).await?;
+    stream.set_nodelay(true)?;
+    Ok(stream)
+}
+
 /// One connection, made again when it was closed.
-async fn connection(shared: Rc<Shared>) {
+async fn connection(shared: Rc<Shared>, stream: TcpStream) {
     let mut buffer = Vec::with_capacity(BUFFER_BYTES);
-    let mut stream = None;
+    let mut stream = Some(stream);
     let mut now = Instant::now();
     while let Some(index) = shared.take(now) {
         let began = now;
@@ -290,11 +311,7 @@ async fn exchange(
 ) -> Result<()> {
     let stream = match slot {
         Some(stream) => stream,
-        None => {
-            let stream = TcpStream::connect(target.address).await?;
-            stream.set_nodelay(true)?;
-            slot.insert(stream)
-        }
+        None => slot.insert(connect(target.address).await?),
     };
     buffer.clear();
     stream.write_all(&target.request).await?;

@@ -5,9 +5,11 @@
 //!
 //! The README says how to run it and how to read what it prints.
 
+mod against;
 mod args;
 mod client;
 mod confine;
+mod html;
 mod idle;
 mod load;
 mod machine;
@@ -37,6 +39,7 @@ use std::process::ExitCode;
 use anyhow::{Context, Result};
 use clap::Parser;
 
+use against::Earlier;
 use args::{Args, Hidden, Options};
 use product::Product;
 use report::Report;
@@ -63,6 +66,8 @@ fn main() -> ExitCode {
 
 /// Runs the scenarios; whether all is as it was asked to be.
 fn run(options: &Options) -> Result<bool> {
+    // Before all that takes long.
+    let earlier = options.against.as_deref().map(Earlier::read).transpose()?;
     let product = Product::prepare(options.dyno.as_deref(), &options.app)?;
     let mut report = Report::begin(machine::describe(), product.version()?);
     println!("{}", table::machine(&report));
@@ -73,10 +78,24 @@ fn run(options: &Options) -> Result<bool> {
         println!("{}", table::outcome(&outcome));
         report.outcomes.push(outcome);
         // After each: what was measured is kept if a later scenario breaks off.
-        if let Some(file) = &options.json {
-            report.write(file)?;
-        }
+        write(&report, options, earlier.as_ref())?;
     }
     println!("{}", table::gates(&report));
+    if let Some(earlier) = &earlier {
+        let comparison = against::compare(earlier, &report);
+        println!("{}", table::comparison(&comparison));
+    }
     Ok(!options.gate || report.gates_held())
+}
+
+fn write(report: &Report, options: &Options, earlier: Option<&Earlier>) -> Result<()> {
+    if let Some(file) = &options.json {
+        report.write(file)?;
+    }
+    if let Some(file) = &options.html {
+        let comparison = earlier.map(|earlier| against::compare(earlier, report));
+        let page = html::page(report, comparison.as_ref());
+        std::fs::write(file, page).with_context(|| format!("cannot write {}", file.display()))?;
+    }
+    Ok(())
 }

@@ -14,7 +14,7 @@ use crate::product::Version;
 use crate::stats::{self, Spread};
 
 /// Version of the JSON form.
-const FORM: u32 = 1;
+pub(crate) const FORM: u32 = 1;
 
 /// One run of the harness.
 #[derive(Debug, Serialize)]
@@ -52,6 +52,9 @@ pub(crate) struct Figure {
     pub(crate) unit: &'static str,
     pub(crate) samples: Vec<f64>,
     pub(crate) spread: Spread,
+    /// The samples are one after the other in time, not repeats of one thing.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) series: bool,
     pub(crate) gate: Option<Gate>,
 }
 
@@ -165,6 +168,7 @@ impl Outcome {
             unit,
             spread: Spread::of(&samples),
             samples,
+            series: false,
             gate: None,
         });
         &mut self.figures[index]
@@ -202,6 +206,12 @@ impl Figure {
             at_least: Some(at_least),
             ..Gate::default()
         })
+    }
+
+    /// Says that the samples are a course over time.
+    pub(crate) fn series(&mut self) -> &mut Figure {
+        self.series = true;
+        self
     }
 
     /// What is hoped for, in a figure that has a gate.

@@ -6,6 +6,7 @@
 use comfy_table::presets::ASCII_MARKDOWN;
 use comfy_table::{Cell, CellAlignment, Color, Table};
 
+use crate::against::{Beyond, Comparison};
 use crate::report::{Figure, Outcome, Report};
 use crate::text::{distinct, gate, titled, value, verdict, with_spread};
 
@@ -89,6 +90,35 @@ pub(crate) fn gates(report: &Report) -> String {
     }
     let (held, all) = report.gates();
     format!("\n{table}\n{held} of {all} gates held\n")
+}
+
+/// A run against an earlier one.
+pub(crate) fn comparison(comparison: &Comparison) -> String {
+    let mut table = table(["figure", "then", "now", "change", "beyond the spread"]);
+    for change in &comparison.changes {
+        let title = format!("{}: {}, {}", change.scenario, change.subject, change.figure);
+        let mut mark = Cell::new(change.mark());
+        if change.beyond == Beyond::Yes {
+            mark = mark.fg(Color::Yellow);
+        }
+        table.add_row([
+            Cell::new(title),
+            right(&change.then),
+            right(&change.now),
+            right(change.shown_percent()),
+            mark,
+        ]);
+    }
+    let mut text = format!("\nagainst the run of {}\n{table}\n", comparison.at);
+    for warning in &comparison.warnings {
+        text += &format!("note: {warning}\n");
+    }
+    let (beyond, all) = (comparison.beyond(), comparison.changes.len());
+    text += &format!(
+        "{beyond} of {all} figures have changed beyond the spread: no sample of one run lies among those of the other; \
+         ?: a single sample\n"
+    );
+    text
 }
 
 /// A column for each subject.

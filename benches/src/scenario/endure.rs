@@ -180,7 +180,9 @@ fn add(outcome: &mut Outcome, begin: &Look, end: &Look, series: &[Holdings]) {
         }
     }
     let pss = series.iter().map(|held| held.pss_bytes as f64 / MIB);
-    outcome.add("under load", "PSS", "MiB", pss.collect());
+    let pss = outcome.add("under load", "PSS", "MiB", pss.collect());
+    pss.series();
     let descriptors = series.iter().map(|held| held.descriptors as f64);
-    outcome.add("under load", "descriptors", "", descriptors.collect());
+    let held = outcome.add("under load", "descriptors", "", descriptors.collect());
+    held.series();
 }

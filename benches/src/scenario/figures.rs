@@ -128,12 +128,6 @@ fn add_readings(outcome: &mut Outcome, contestant: &Contestant) -> Result<()> {
             turn.latency_micros(1, 0.5) / 1e3
         });
     }
-    each("cores used by the server", "", &|turn| {
-        turn.server.total().as_secs_f64() / turn.seconds()
-    });
-    each("harness's own CPU", "µs", &|turn| {
-        turn.per_request(turn.harness.total())
-    });
     let held = contestant.server.holdings_in_all()?;
     let mut once = |name: &str, unit: &'static str, value: f64| {
         outcome.add(&contestant.name, name, unit, vec![value]);
@@ -141,5 +135,15 @@ fn add_readings(outcome: &mut Outcome, contestant: &Contestant) -> Result<()> {
     once("PSS after it", "MiB", held.pss_bytes as f64 / MIB);
     once("RSS after it", "MiB", held.rss_bytes as f64 / MIB);
     once("threads", "", held.threads as f64);
+    let mut each = |name: &str, unit: &'static str, figure: &dyn Fn(&Turn) -> f64| {
+        let samples = contestant.turns.iter().map(figure).collect();
+        outcome.add(&contestant.name, name, unit, samples);
+    };
+    each("cores used by the server", "", &|turn| {
+        turn.server.total().as_secs_f64() / turn.seconds()
+    });
+    each("harness's own CPU", "µs", &|turn| {
+        turn.per_request(turn.harness.total())
+    });
     Ok(())
 }

@@ -275,7 +275,8 @@ fn add_ours(
     figure("waited while a dyno was free", "%", share, Some(0.0));
     let mean = waits.iter().sum::<f64>() / waits.len() as f64;
     figure("wait by the log, mean", "ms", mean, None);
-    let at_most = RATIO_MAX * best + RESOLUTION_MILLIS * speed;
+    // The log has whole milliseconds.
+    let at_most = (RATIO_MAX * best + RESOLUTION_MILLIS * speed).round();
     figure("wait by the log, p99", "ms", p99, Some(at_most));
     figure(
         "wait by the log, p99.9",
