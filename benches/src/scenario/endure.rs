@@ -64,13 +64,20 @@ pub(super) fn run(options: &Options, product: &Product) -> Result<Outcome> {
     let begin = rested(&serve, part, 1, &mut counts, &mut series)?;
     let end = rested(&serve, part, PARTS - 1, &mut counts, &mut series)?;
     add(&mut outcome, &begin, &end, &series);
-    for ((app, ..), counts) in APPS.iter().zip(&counts) {
-        outcome.add(app, "requests", "", vec![counts.asked as f64]);
-        let wrong = outcome.add(app, "not as expected", "", vec![counts.wrong as f64]);
-        wrong.gate(0.0);
-    }
+    add_clients(&mut outcome, &counts);
     answers(&serve, APPS[0].0)?;
     Ok(outcome)
+}
+
+fn add_clients(outcome: &mut Outcome, counts: &[Counts]) {
+    let subject = "clients";
+    for ((app, ..), counts) in APPS.iter().zip(counts) {
+        let name = format!("requests, {app}");
+        outcome.add(subject, &name, "", vec![counts.asked as f64]);
+    }
+    let wrong: u64 = counts.iter().map(|counts| counts.wrong).sum();
+    let wrong = outcome.add(subject, "not as expected", "", vec![wrong as f64]);
+    wrong.gate(0.0);
 }
 
 fn deploy(serve: &Serve, product: &Product) -> Result<()> {
