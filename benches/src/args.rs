@@ -62,7 +62,7 @@ pub(crate) struct Options {
     /// What to measure
     #[arg(value_enum, required_unless_present = "all", value_name = "SCENARIO")]
     pub(crate) scenarios: Vec<Scenario>,
-    /// Measure everything, which takes the better part of an hour
+    /// Measure everything, which takes more than an hour
     #[arg(long, conflicts_with = "scenarios")]
     pub(crate) all: bool,
     /// The binary to measure [default: dyno, next to this program]
