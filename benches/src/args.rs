@@ -1,17 +1,21 @@
 //! The command line as typed. What a scenario does is its own business.
 
 use std::collections::BTreeSet;
+use std::ffi::OsString;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum, value_parser};
+
+use crate::peers::Peer;
 
 /// Measures the built `dyno` binary, and peers beside it in the same run.
 #[derive(Debug, Parser)]
 #[command(name = "benches", version, args_conflicts_with_subcommands = true)]
 #[command(disable_help_subcommand = true, max_term_width = 100)]
 #[command(
-    after_help = "Example:\n  cargo build --release && cargo run --release -p benches -- hello boot --json run.json"
+    after_help = "Examples:\n  cargo build --release && cargo run --release -p benches -- hello boot --html run.html\n  \
+                  cargo run --release -p benches -- --all --json new.json --against old.json --gate"
 )]
 pub(crate) struct Args {
     #[command(flatten)]
@@ -23,38 +27,60 @@ pub(crate) struct Args {
 /// How the harness calls itself, so that what it measures is a process of its own.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Hidden {
-    /// Serve one page by plain hyper
+    /// Serve the paths of the bench guest by plain hyper
     #[command(name = "__peer-hyper", hide = true)]
     PeerHyper(PeerHyper),
+    /// Become another program, held to some cores, which ends with this program's parent
+    #[command(name = "__confined", hide = true)]
+    Confined(Confined),
 }
 
-/// The page that plain hyper serves.
+/// Where plain hyper serves what.
 #[derive(Debug, ClapArgs)]
 pub(crate) struct PeerHyper {
     #[arg(long)]
     pub(crate) port: u16,
-    /// The file with the body
+    /// The folder with the pages
     #[arg(long)]
-    pub(crate) body: PathBuf,
+    pub(crate) pages: PathBuf,
+}
+
+/// A program, and what it is held to.
+#[derive(Debug, ClapArgs)]
+pub(crate) struct Confined {
+    /// Cores it may run on: the first ones of those this process may use
     #[arg(long)]
-    pub(crate) content_type: String,
+    pub(crate) cores: usize,
+    /// The program and its arguments
+    #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true)]
+    pub(crate) command: Vec<OsString>,
 }
 
 /// What to measure, and how long.
 #[derive(Debug, ClapArgs)]
 pub(crate) struct Options {
     /// What to measure
-    #[arg(value_enum, required = true, value_name = "SCENARIO")]
+    #[arg(value_enum, required_unless_present = "all", value_name = "SCENARIO")]
     pub(crate) scenarios: Vec<Scenario>,
+    /// Measure everything, which takes more than an hour
+    #[arg(long, conflicts_with = "scenarios")]
+    pub(crate) all: bool,
     /// The binary to measure [default: dyno, next to this program]
     #[arg(long, value_name = "PATH")]
     pub(crate) dyno: Option<PathBuf>,
-    /// The app to serve, which answers `GET /`: a folder to build, a slug, or a component
+    /// An app that answers `GET /`: a folder to build, a slug, or a component. `hello` measures it in
+    /// a row of its own; `boot`, `density` and `soak1m` run it
     #[arg(long, value_name = "PATH", default_value_os_t = repository().join("examples/hello"))]
     pub(crate) app: PathBuf,
     /// Write all figures as JSON
     #[arg(long, value_name = "FILE")]
     pub(crate) json: Option<PathBuf>,
+    /// Write a report with charts, as one HTML file
+    #[arg(long, value_name = "FILE")]
+    pub(crate) html: Option<PathBuf>,
+    /// Compare with the figures of an earlier run, which were written by --json
+    #[arg(long, value_name = "FILE")]
+    pub(crate) against: Option<PathBuf>,
     /// Fail if a gate does not hold
     #[arg(long)]
     pub(crate) gate: bool,
@@ -67,7 +93,24 @@ pub(crate) struct Options {
     /// Keep-alive connections that ask all the time
     #[arg(long, default_value_t = 64, value_parser = value_parser!(u32).range(1..=1_000))]
     pub(crate) connections: u32,
-    /// Dynos behind which `hello` is measured, one after the other
+    /// Connections of the row of `hello` that shows what a crowd costs; 0 leaves it out
+    #[arg(long, default_value_t = 256, value_parser = value_parser!(u32).range(0..=1_000))]
+    pub(crate) crowd: u32,
+    /// Worker threads, and cores, of every server; each further number is a row of `hello`, for dyno
+    #[arg(long, value_name = "N,…", value_delimiter = ',', default_value = "2,1",
+          value_parser = value_parser!(u32).range(1..=64))]
+    pub(crate) threads: Vec<u32>,
+    /// Servers to measure beside dyno and plain hyper
+    #[arg(long, value_enum, value_name = "PEER,…", value_delimiter = ',',
+          default_values_t = Peer::value_variants().to_vec())]
+    pub(crate) peers: Vec<Peer>,
+    /// No peers but plain hyper
+    #[arg(long, conflicts_with = "peers")]
+    pub(crate) no_peers: bool,
+    /// Install no peers: those that are missing are left out
+    #[arg(long)]
+    pub(crate) no_install: bool,
+    /// Dynos of the rows of `hello`, one row each; the first number is that of `body`, `echo` and `cpu` too
     #[arg(long, value_name = "N,…", value_delimiter = ',', default_value = "4,1",
           value_parser = value_parser!(u32).range(1..=1_000))]
     pub(crate) dynos: Vec<u32>,
@@ -80,20 +123,60 @@ pub(crate) struct Options {
     /// Idle dynos of `density`
     #[arg(long, default_value_t = 1_000, value_parser = value_parser!(u32).range(2..=1_000))]
     pub(crate) idle: u32,
+    /// Dynos awake at once, of `density`
+    #[arg(long, default_value_t = 10_000, value_parser = value_parser!(u32).range(1..=100_000))]
+    pub(crate) awake: u32,
+    /// Dynos asleep at once, of `density`
+    #[arg(long, default_value_t = 100_000, value_parser = value_parser!(u32).range(1..=1_000_000))]
+    pub(crate) asleep: u32,
+    /// Minutes of the workload of `routing`
+    #[arg(long, default_value_t = 5, value_parser = value_parser!(u64).range(1..=240))]
+    pub(crate) trace_minutes: u64,
+    /// How many times faster than the workload's own time `routing` goes
+    #[arg(long, default_value_t = 1.0, value_parser = speed)]
+    pub(crate) speed: f64,
+    /// Dynos to which `scale` goes from one
+    #[arg(long, default_value_t = 1_000, value_parser = value_parser!(u32).range(2..=1_000))]
+    pub(crate) scale_to: u32,
+    /// Sleeping dynos that `wake` wakes, one after the other, in each round; twice
+    #[arg(long, default_value_t = 100, value_parser = value_parser!(u32).range(1..=1_000))]
+    pub(crate) sleepers: u32,
+    /// Minutes of `soak`
+    #[arg(long, default_value_t = 10, value_parser = value_parser!(u64).range(1..=1_440))]
+    pub(crate) minutes: u64,
 }
 
 /// What can be measured.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
 pub(crate) enum Scenario {
-    /// CPU per request and latency of a small page, beside plain hyper
+    /// CPU per request and latency of a small page, beside the peers
     Hello,
+    /// The same for 64 KiB
+    Body,
+    /// The same for a POST of 1 KiB that comes back
+    Echo,
+    /// The same for half a millisecond of computing
+    Cpu,
+    /// The same with one request of a hundred that takes a second
+    Mixed,
     /// Memory of one dyno over a million requests
     #[value(name = "soak1m")]
     Soak,
     /// From `starting` to `up`, alone and many at once
     Boot,
-    /// Memory of a thousand idle dynos
+    /// Memory of a thousand idle dynos; ten thousand awake, a hundred thousand asleep
     Density,
+    /// How long requests wait for a dyno, beside other ways of routing
+    Routing,
+    /// From one dyno to a thousand
+    Scale,
+    /// From upload to serving
+    Deploy,
+    /// What the first request of a sleeping dyno takes longer
+    Wake,
+    /// Growth under mixed load with clients and guests that misbehave
+    #[value(name = "soak")]
+    Endure,
 }
 
 impl fmt::Display for Scenario {
@@ -103,11 +186,33 @@ impl fmt::Display for Scenario {
     }
 }
 
-/// Each scenario once, in the order in which they were first named.
-pub(crate) fn distinct(scenarios: &[Scenario]) -> Vec<Scenario> {
-    let mut seen = BTreeSet::new();
-    let first = scenarios.iter().filter(|scenario| seen.insert(**scenario));
-    first.copied().collect()
+/// A factor that leaves times long enough to be measured.
+fn speed(text: &str) -> Result<f64, String> {
+    let speed: f64 = text.parse().map_err(|_| format!("{text} is no number"))?;
+    match (0.1..=20.0).contains(&speed) {
+        true => Ok(speed),
+        false => Err("it is from 0.1 to 20".to_owned()),
+    }
+}
+
+impl Options {
+    /// The scenarios, each once, in the order in which they were first named.
+    pub(crate) fn chosen(&self) -> Vec<Scenario> {
+        let named = if self.all {
+            Scenario::value_variants()
+        } else {
+            &self.scenarios
+        };
+        let mut seen = BTreeSet::new();
+        let first = named.iter().filter(|scenario| seen.insert(**scenario));
+        first.copied().collect()
+    }
+
+    /// The peers to measure, each once.
+    pub(crate) fn chosen_peers(&self) -> BTreeSet<Peer> {
+        let peers = self.peers.iter().filter(|_| !self.no_peers);
+        peers.copied().collect()
+    }
 }
 
 /// The repository in which this program was built.
@@ -128,16 +233,36 @@ mod tests {
     }
 
     #[test]
+    fn all_is_all_and_peers_can_be_left_out() {
+        let run = |words: &str| {
+            let args = Args::try_parse_from(words.split(' ')).expect("a run");
+            args.options
+        };
+        assert_eq!(run("benches --all").chosen(), Scenario::value_variants());
+        assert_eq!(
+            run("benches hello").chosen_peers().len(),
+            Peer::value_variants().len()
+        );
+        assert_eq!(
+            run("benches hello --peers node,node").chosen_peers(),
+            [Peer::Node].into()
+        );
+        assert!(run("benches hello --no-peers").chosen_peers().is_empty());
+    }
+
+    #[test]
     fn a_run_and_a_peer_are_told_apart() {
         let run = Args::try_parse_from(["benches", "boot", "hello", "boot", "--dynos", "2,3"]);
         let run = run.expect("a run");
         assert!(run.hidden.is_none());
         assert_eq!(run.options.dynos, [2, 3]);
-        let scenarios = distinct(&run.options.scenarios);
-        assert_eq!(scenarios, [Scenario::Boot, Scenario::Hello]);
-        let words = "benches __peer-hyper --port 1 --body b --content-type t";
+        assert_eq!(run.options.chosen(), [Scenario::Boot, Scenario::Hello]);
+        let words = "benches __peer-hyper --port 1 --pages p";
         let peer = Args::try_parse_from(words.split(' ')).expect("a peer");
         assert!(peer.hidden.is_some());
+        let words = "benches __confined --cores 2 -- server -p 80 --help";
+        let confined = Args::try_parse_from(words.split(' ')).expect("a server");
+        assert!(matches!(confined.hidden, Some(Hidden::Confined(it)) if it.command.len() == 4));
         assert!(Args::try_parse_from(["benches"]).is_err());
         assert!(Args::try_parse_from(["benches", "hello", "--repeats", "2"]).is_err());
     }

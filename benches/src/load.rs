@@ -49,6 +49,18 @@ pub(crate) fn get(path: &str) -> Vec<u8> {
     .into_bytes()
 }
 
+/// A `POST` as bytes on the wire.
+pub(crate) fn post(path: &str, body: &[u8]) -> Vec<u8> {
+    let mut bytes = format!(
+        "POST {path} HTTP/1.1\r\nHost: hello.localhost\r\nUser-Agent: benches\r\nAccept: */*\r\n\
+         Content-Type: text/plain\r\nContent-Length: {}\r\n\r\n",
+        body.len()
+    )
+    .into_bytes();
+    bytes.extend_from_slice(body);
+    bytes
+}
+
 /// When a run ends. Requests that are under way then are finished and counted.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Until {
@@ -74,14 +86,30 @@ impl Tally {
 
 /// Runs `connections` at once on this thread. One wrong answer, and the run has no figure: an error.
 pub(crate) fn run(target: &Target, connections: u32, until: Until) -> Result<Tally> {
+    let targets = [target.clone()];
+    let tallies = run_mixed(&targets, u64::MAX, connections, until)?;
+    tallies.into_iter().next().context("a target has a tally")
+}
+
+/// The same with several targets: each `every`-th request of all goes to one of the further ones, in
+/// turn, and the others to the first. A tally for each.
+pub(crate) fn run_mixed(
+    targets: &[Target],
+    every: u64,
+    connections: u32,
+    until: Until,
+) -> Result<Vec<Tally>> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .context("the load generator does not start")?;
-    let shared = Rc::new(Shared::new(target.clone(), until)?);
+    let first = targets.first().context("there is nothing to ask")?;
+    let streams = runtime.block_on(connected(first.address, connections))?;
+    let shared = Rc::new(Shared::new(targets, every, until)?);
     let local = LocalSet::new();
-    let workers: Vec<_> = (0..connections)
-        .map(|_| local.spawn_local(connection(Rc::clone(&shared))))
+    let workers: Vec<_> = streams
+        .into_iter()
+        .map(|stream| local.spawn_local(connection(Rc::clone(&shared), stream)))
         .collect();
     let began = Instant::now();
     runtime.block_on(local.run_until(async {
@@ -102,19 +130,28 @@ pub(crate) fn run(target: &Target, connections: u32, until: Until) -> Result<Tal
         let count = shared.failures.get();
         return Err(failure.context(format!("{count} requests failed; the first one")));
     }
-    Ok(Tally {
-        requests: shared.answered.get(),
-        elapsed,
-        nanos: shared.nanos.replace(histogram()?),
-    })
+    let tally = |nanos: &RefCell<Histogram<u64>>| {
+        let nanos = nanos.replace(histogram()?);
+        Ok(Tally {
+            requests: nanos.len(),
+            elapsed,
+            nanos,
+        })
+    };
+    shared.nanos.iter().map(tally).collect()
 }
 
 /// One page: its status, its body and the header of that name. For setting up, not for measuring.
 pub(crate) fn fetch(address: SocketAddr, path: &str, header: &str) -> Result<Page> {
+    ask(address, &get(path), header)
+}
+
+/// The same for any request, as bytes on the wire.
+pub(crate) fn ask(address: SocketAddr, request: &[u8], header: &str) -> Result<Page> {
     use std::io::{Read, Write};
     let mut stream = std::net::TcpStream::connect(address)?;
     stream.set_read_timeout(Some(STALL_MAX))?;
-    stream.write_all(&get(path))?;
+    stream.write_all(request)?;
     let (mut bytes, mut buffer) = (Vec::new(), vec![0; BUFFER_BYTES]);
     loop {
         let length = stream.read(&mut buffer)?;
@@ -148,47 +185,62 @@ fn histogram() -> Result<Histogram<u64>> {
 
 /// What the connections of a run share; all are on one thread.
 struct Shared {
-    target: Target,
+    targets: Vec<Target>,
+    /// Of so many requests, the last is for one of the further targets.
+    every: u64,
+    taken: Cell<u64>,
     deadline: Option<Instant>,
     left: Cell<u64>,
     answered: Cell<u64>,
     failures: Cell<u64>,
     failure: Cell<Option<anyhow::Error>>,
-    nanos: RefCell<Histogram<u64>>,
+    /// One for each target.
+    nanos: Vec<RefCell<Histogram<u64>>>,
 }
 
 impl Shared {
-    fn new(target: Target, until: Until) -> Result<Shared> {
+    fn new(targets: &[Target], every: u64, until: Until) -> Result<Shared> {
         let (deadline, left) = match until {
             Until::Elapsed(time) => (Some(Instant::now() + time), u64::MAX),
             Until::Requests(count) => (None, count),
         };
+        let nanos = targets.iter().map(|_| histogram().map(RefCell::new));
         Ok(Shared {
-            target,
+            targets: targets.to_vec(),
+            every,
+            taken: Cell::new(0),
             deadline,
             left: Cell::new(left),
             answered: Cell::new(0),
             failures: Cell::new(0),
             failure: Cell::default(),
-            nanos: RefCell::new(histogram()?),
+            nanos: nanos.collect::<Result<_>>()?,
         })
     }
 
-    /// Takes one request of those that are left.
-    fn take(&self, now: Instant) -> bool {
+    /// Takes one request of those that are left: the index of its target.
+    fn take(&self, now: Instant) -> Option<usize> {
         let open = self.deadline.is_none_or(|deadline| now < deadline);
         let left = self.left.get();
         if !open || left == 0 || self.failures.get() >= FAILURES_MAX {
-            return false;
+            return None;
         }
         self.left.set(left - 1);
-        true
+        let taken = self.taken.get() + 1;
+        self.taken.set(taken);
+        let further = self.targets.len() as u64 - 1;
+        let index = if further > 0 && taken.is_multiple_of(self.every) {
+            1 + (taken / self.every) % further
+        } else {
+            0
+        };
+        usize::try_from(index).ok()
     }
 
-    fn answered(&self, latency: Duration) {
+    fn answered(&self, index: usize, latency: Duration) {
         self.answered.set(self.answered.get() + 1);
         let nanos = u64::try_from(latency.as_nanos()).unwrap_or(u64::MAX);
-        self.nanos.borrow_mut().saturating_record(nanos);
+        self.nanos[index].borrow_mut().saturating_record(nanos);
     }
 
     fn failed(&self, error: anyhow::Error) {
@@ -197,10 +249,10 @@ impl Shared {
         self.failure.set(Some(first.unwrap_or(error)));
     }
 
-    fn check(&self, response: &Response) -> Result<()> {
+    fn check(target: &Target, response: &Response) -> Result<()> {
         let Target {
             status, body_bytes, ..
-        } = &self.target;
+        } = target;
         let Response {
             status: came,
             body_bytes: length,
@@ -215,17 +267,35 @@ impl Shared {
     }
 }
 
+/// All connections, before the first request: what connecting takes is not measured, nor that a
+/// server's line of those that it has yet to accept may be full, which costs a second.
+async fn connected(address: SocketAddr, connections: u32) -> Result<Vec<TcpStream>> {
+    let mut streams = Vec::new();
+    for number in 1..=connections {
+        let stream = tokio::time::timeout(STALL_MAX, connect(address)).await;
+        let stream = stream.context("not in time").and_then(|made| made);
+        streams.push(stream.with_context(|| format!("connection {number} was not made"))?);
+    }
+    Ok(streams)
+}
+
+async fn connect(address: SocketAddr) -> Result<TcpStream> {
+    let stream = TcpStream::connect(address).await?;
+    stream.set_nodelay(true)?;
+    Ok(stream)
+}
+
 /// One connection, made again when it was closed.
-async fn connection(shared: Rc<Shared>) {
+async fn connection(shared: Rc<Shared>, stream: TcpStream) {
     let mut buffer = Vec::with_capacity(BUFFER_BYTES);
-    let mut stream = None;
+    let mut stream = Some(stream);
     let mut now = Instant::now();
-    while shared.take(now) {
+    while let Some(index) = shared.take(now) {
         let began = now;
-        let result = exchange(&shared, &mut stream, &mut buffer).await;
+        let result = exchange(&shared.targets[index], &mut stream, &mut buffer).await;
         now = Instant::now();
         match result {
-            Ok(()) => shared.answered(now - began),
+            Ok(()) => shared.answered(index, now - began),
             Err(error) => {
                 stream = None;
                 shared.failed(error);
@@ -235,20 +305,16 @@ async fn connection(shared: Rc<Shared>) {
 }
 
 async fn exchange(
-    shared: &Shared,
+    target: &Target,
     slot: &mut Option<TcpStream>,
     buffer: &mut Vec<u8>,
 ) -> Result<()> {
     let stream = match slot {
         Some(stream) => stream,
-        None => {
-            let stream = TcpStream::connect(shared.target.address).await?;
-            stream.set_nodelay(true)?;
-            slot.insert(stream)
-        }
+        None => slot.insert(connect(target.address).await?),
     };
     buffer.clear();
-    stream.write_all(&shared.target.request).await?;
+    stream.write_all(&target.request).await?;
     let response = loop {
         let length = stream.read_buf(buffer).await?;
         ensure!(length > 0, "the connection was closed in mid-response");
@@ -267,7 +333,7 @@ async fn exchange(
     if response.close {
         *slot = None;
     }
-    shared.check(&response)
+    Shared::check(target, &response)
 }
 
 /// Ends when nothing was answered for too long.
@@ -327,6 +393,21 @@ mod tests {
         let quantiles = [0.5, 0.99, 0.999].map(|share| tally.latency_micros(share));
         assert!(quantiles[0] > 0.0 && quantiles.is_sorted());
         assert!(tally.elapsed > Duration::ZERO);
+    }
+
+    #[test]
+    fn rare_requests_are_counted_apart() {
+        let targets = [target(OK), target(OK), target(OK)];
+        let tallies = run_mixed(&targets, 10, 3, Until::Requests(200)).expect("a run");
+        let counts: Vec<u64> = tallies.iter().map(|tally| tally.requests).collect();
+        assert_eq!(counts, [180, 10, 10]);
+    }
+
+    #[test]
+    fn a_body_is_posted() {
+        let text = String::from_utf8(post("/echo", b"abc")).expect("text");
+        assert!(text.starts_with("POST /echo HTTP/1.1\r\n") && text.ends_with("\r\n\r\nabc"));
+        assert!(text.contains("Content-Length: 3\r\n"));
     }
 
     #[test]

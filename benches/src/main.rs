@@ -5,25 +5,41 @@
 //!
 //! The README says how to run it and how to read what it prints.
 
+mod against;
 mod args;
+mod client;
+mod confine;
+mod html;
+mod idle;
 mod load;
 mod machine;
-mod peer;
+mod mark;
+mod misuse;
+mod open;
+mod peers;
 mod process;
 mod product;
 mod report;
+mod room;
+mod routed;
 mod scenario;
+mod serve;
 mod server;
 mod states;
 mod stats;
 mod table;
+mod text;
+mod trace;
 mod wire;
+#[path = "../guests/bench/src/work.rs"]
+mod work;
 
 use std::process::ExitCode;
 
 use anyhow::{Context, Result};
 use clap::Parser;
 
+use against::Earlier;
 use args::{Args, Hidden, Options};
 use product::Product;
 use report::Report;
@@ -34,7 +50,8 @@ const FAILED: u8 = 1;
 fn main() -> ExitCode {
     let args = Args::parse();
     let done = match args.hidden {
-        Some(Hidden::PeerHyper(peer)) => peer::serve(&peer).map(|()| true),
+        Some(Hidden::PeerHyper(peer)) => peers::serve_hyper(&peer).map(|()| true),
+        Some(Hidden::Confined(confined)) => confine::become_confined(&confined).map(|()| true),
         None => run(&args.options),
     };
     match done {
@@ -49,19 +66,36 @@ fn main() -> ExitCode {
 
 /// Runs the scenarios; whether all is as it was asked to be.
 fn run(options: &Options) -> Result<bool> {
+    // Before all that takes long.
+    let earlier = options.against.as_deref().map(Earlier::read).transpose()?;
     let product = Product::prepare(options.dyno.as_deref(), &options.app)?;
     let mut report = Report::begin(machine::describe(), product.version()?);
     println!("{}", table::machine(&report));
-    for which in args::distinct(&options.scenarios) {
+    for which in options.chosen() {
         eprintln!("{which}: …");
         let outcome = scenario::run(which, options, &product)
             .with_context(|| format!("the scenario {which} broke off"))?;
         println!("{}", table::outcome(&outcome));
         report.outcomes.push(outcome);
         // After each: what was measured is kept if a later scenario breaks off.
-        if let Some(file) = &options.json {
-            report.write(file)?;
-        }
+        write(&report, options, earlier.as_ref())?;
+    }
+    println!("{}", table::gates(&report));
+    if let Some(earlier) = &earlier {
+        let comparison = against::compare(earlier, &report);
+        println!("{}", table::comparison(&comparison));
     }
     Ok(!options.gate || report.gates_held())
+}
+
+fn write(report: &Report, options: &Options, earlier: Option<&Earlier>) -> Result<()> {
+    if let Some(file) = &options.json {
+        report.write(file)?;
+    }
+    if let Some(file) = &options.html {
+        let comparison = earlier.map(|earlier| against::compare(earlier, report));
+        let page = html::page(report, comparison.as_ref());
+        std::fs::write(file, page).with_context(|| format!("cannot write {}", file.display()))?;
+    }
+    Ok(())
 }

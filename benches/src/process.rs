@@ -35,6 +35,14 @@ impl Cpu {
         self.user + self.system
     }
 
+    /// Both together.
+    pub(crate) fn and(self, other: Cpu) -> Cpu {
+        Cpu {
+            user: self.user + other.user,
+            system: self.system + other.system,
+        }
+    }
+
     /// What was used after `before`.
     pub(crate) fn since(self, before: Cpu) -> Cpu {
         Cpu {
@@ -56,6 +64,19 @@ pub(crate) struct Holdings {
     pub(crate) maps: u64,
 }
 
+impl Holdings {
+    /// Both together.
+    pub(crate) fn and(self, other: Holdings) -> Holdings {
+        Holdings {
+            pss_bytes: self.pss_bytes + other.pss_bytes,
+            rss_bytes: self.rss_bytes + other.rss_bytes,
+            threads: self.threads + other.threads,
+            descriptors: self.descriptors + other.descriptors,
+            maps: self.maps + other.maps,
+        }
+    }
+}
+
 /// The CPU time of a process and all its descendants, those that have ended included.
 pub(crate) fn cpu_of_tree(root: u32) -> Result<Cpu> {
     let stats = all();
@@ -63,14 +84,23 @@ pub(crate) fn cpu_of_tree(root: u32) -> Result<Cpu> {
         .get(&root)
         .with_context(|| format!("process {root} has ended"))?;
     let mut ticks = own.ended;
-    let mut family = vec![root];
-    while let Some(parent) = family.pop() {
-        let stat = stats.get(&parent).copied().unwrap_or_default();
+    for id in family(root, &stats) {
+        let stat = stats.get(&id).copied().unwrap_or_default();
         ticks = (ticks.0 + stat.own.0, ticks.1 + stat.own.1);
-        let children = stats.iter().filter(|(_, stat)| stat.parent == parent);
-        family.extend(children.map(|(id, _)| *id));
     }
     Ok(Cpu::of(ticks))
+}
+
+/// A process and all its descendants.
+fn family(root: u32, stats: &BTreeMap<u32, Stat>) -> Vec<u32> {
+    let mut family = vec![root];
+    let mut next = 0;
+    while let Some(parent) = family.get(next).copied() {
+        let children = stats.iter().filter(|(_, stat)| stat.parent == parent);
+        family.extend(children.map(|(id, _)| *id));
+        next += 1;
+    }
+    family
 }
 
 /// The CPU time of one process, children apart.
@@ -96,6 +126,15 @@ pub(crate) fn holdings(id: u32) -> Result<Holdings> {
         descriptors: descriptors.count() as u64,
         maps: read(id, "maps")?.lines().count() as u64,
     })
+}
+
+/// What a process and all its descendants hold now. One that ends meanwhile is left out.
+pub(crate) fn holdings_of_tree(root: u32) -> Result<Holdings> {
+    let mut held = holdings(root)?;
+    for id in family(root, &all()).into_iter().skip(1) {
+        held = held.and(holdings(id).unwrap_or_default());
+    }
+    Ok(held)
 }
 
 fn folder(id: u32) -> PathBuf {

@@ -11,12 +11,15 @@ use serde::Serialize;
 use tempfile::TempDir;
 
 use crate::args::repository;
+use crate::confine::{Budget, confined};
 use crate::server::{Log, Server, Start, free_port};
 
 /// The name of the binary.
 const BINARY: &str = "dyno";
 /// Where the test guests are, from the repository's folder.
 const GUESTS: &str = "runtime/dyno/tests/guests";
+/// Where the guest with one path for each kind of work is.
+const BENCH_GUEST: &str = "benches/guests/bench";
 
 /// The binary and what it runs.
 #[derive(Debug)]
@@ -25,6 +28,7 @@ pub(crate) struct Product {
     work: TempDir,
     /// A slug or a component.
     app: PathBuf,
+    app_name: String,
     started: AtomicU32,
 }
 
@@ -45,9 +49,11 @@ impl Product {
         let work = tempfile::tempdir().context("cannot make a temporary folder")?;
         let found = app.canonicalize();
         let found = found.with_context(|| format!("there is no app {}", app.display()))?;
+        let name = found.file_stem().unwrap_or_default().to_string_lossy();
         let mut product = Product {
             binary,
             work,
+            app_name: name.into_owned(),
             app: found,
             started: AtomicU32::new(0),
         };
@@ -81,8 +87,30 @@ impl Product {
         self.local(&self.app, dynos, log, "/")
     }
 
+    /// The same, held to a budget. `what` is a slug or a component; if none is named, it is the app.
+    pub(crate) fn held(
+        &self,
+        what: Option<&Path>,
+        dynos: u32,
+        log: Log,
+        budget: Budget,
+    ) -> Result<Server> {
+        self.start(what.unwrap_or(&self.app), dynos, log, "/", Some(budget))
+    }
+
     /// `dyno local` with anything, when it answers 200 at `probe`.
     pub(crate) fn local(&self, what: &Path, dynos: u32, log: Log, probe: &str) -> Result<Server> {
+        self.start(what, dynos, log, probe, None)
+    }
+
+    fn start(
+        &self,
+        what: &Path,
+        dynos: u32,
+        log: Log,
+        probe: &str,
+        budget: Option<Budget>,
+    ) -> Result<Server> {
         let port = free_port()?;
         let mut command = self.command();
         command
@@ -98,7 +126,15 @@ impl Product {
             errors: &errors,
             probe,
         };
+        if let Some(budget) = budget {
+            command = confined(&command, budget)?;
+        }
         Server::start(command, &start)
+    }
+
+    /// The name of the app.
+    pub(crate) fn app_name(&self) -> &str {
+        &self.app_name
     }
 
     pub(crate) fn version(&self) -> Result<Version> {
@@ -115,38 +151,21 @@ impl Product {
 
     /// One of the test guests, built now.
     pub(crate) fn guest(&self, name: &str) -> Result<PathBuf> {
-        let (folder, target) = (
-            repository().join(GUESTS),
-            repository().join("target/guests"),
-        );
-        let built = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
-            .args([
-                "build",
-                "--quiet",
-                "--release",
-                "--target",
-                "wasm32-wasip2",
-                "--bin",
-                name,
-            ])
-            .arg("--target-dir")
-            .arg(&target)
-            .current_dir(&folder)
-            .output()
-            .context("cannot start cargo")?;
-        let said = String::from_utf8_lossy(&built.stderr);
-        ensure!(
-            built.status.success(),
-            "the guest {name} does not build:\n{}",
-            said.trim()
-        );
-        Ok(target
-            .join("wasm32-wasip2/release")
-            .join(name)
-            .with_extension("wasm"))
+        cargo(GUESTS, &["--bin", name], name)
     }
 
-    fn command(&self) -> Command {
+    /// The guest with one path for each kind of work, built now.
+    pub(crate) fn bench_guest(&self) -> Result<PathBuf> {
+        cargo(BENCH_GUEST, &[], "bench")
+    }
+
+    /// The program that is measured.
+    pub(crate) fn binary(&self) -> &Path {
+        &self.binary
+    }
+
+    /// `dyno`, which keeps its caches in the folder of this run.
+    pub(crate) fn command(&self) -> Command {
         let mut command = Command::new(&self.binary);
         command
             .env("XDG_CACHE_HOME", self.file("cache"))
@@ -155,6 +174,27 @@ impl Product {
             .current_dir(self.work.path());
         command
     }
+}
+
+/// Builds a component from a folder of the repository; it lies where cargo puts what is `called` so.
+fn cargo(folder: &str, arguments: &[&str], called: &str) -> Result<PathBuf> {
+    let target = repository().join("target/guests");
+    let built = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
+        .args(["build", "--quiet", "--release", "--target", "wasm32-wasip2"])
+        .args(arguments)
+        .arg("--target-dir")
+        .arg(&target)
+        .current_dir(repository().join(folder))
+        .output()
+        .context("cannot start cargo")?;
+    let said = String::from_utf8_lossy(&built.stderr);
+    ensure!(
+        built.status.success(),
+        "the guest {called} does not build:\n{}",
+        said.trim()
+    );
+    let built = target.join("wasm32-wasip2/release").join(called);
+    Ok(built.with_extension("wasm"))
 }
 
 /// The binary that was asked for, or the one next to this program.

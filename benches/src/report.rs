@@ -14,7 +14,7 @@ use crate::product::Version;
 use crate::stats::{self, Spread};
 
 /// Version of the JSON form.
-const FORM: u32 = 1;
+pub(crate) const FORM: u32 = 1;
 
 /// One run of the harness.
 #[derive(Debug, Serialize)]
@@ -39,6 +39,8 @@ pub(crate) struct Outcome {
     pub(crate) load_before: f64,
     /// The servers, as they were started.
     pub(crate) commands: Vec<String>,
+    /// What was left out, with the reason.
+    pub(crate) skipped: Vec<String>,
     pub(crate) figures: Vec<Figure>,
 }
 
@@ -50,14 +52,38 @@ pub(crate) struct Figure {
     pub(crate) unit: &'static str,
     pub(crate) samples: Vec<f64>,
     pub(crate) spread: Spread,
+    /// The samples are one after the other in time, not repeats of one thing.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) series: bool,
     pub(crate) gate: Option<Gate>,
 }
 
-/// What the median may be at most.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+/// Where the median has to lie. One of the two bounds is set.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
 pub(crate) struct Gate {
-    pub(crate) at_most: f64,
+    pub(crate) at_most: Option<f64>,
+    pub(crate) at_least: Option<f64>,
+    /// What is hoped for beyond the gate; nothing depends on it.
+    pub(crate) goal: Option<f64>,
     pub(crate) held: bool,
+}
+
+impl Gate {
+    fn allows(self, value: f64) -> bool {
+        self.at_most.is_some_and(|most| value <= most)
+            || self.at_least.is_some_and(|least| value >= least)
+    }
+
+    /// Whether the goal, if there is one, was reached.
+    pub(crate) fn reached(self, value: f64) -> Option<bool> {
+        let bounds = |bound: Option<f64>| bound.and(self.goal);
+        let goal = Gate {
+            at_most: bounds(self.at_most),
+            at_least: bounds(self.at_least),
+            ..self
+        };
+        self.goal.map(|_| goal.allows(value))
+    }
 }
 
 impl Report {
@@ -73,9 +99,22 @@ impl Report {
         }
     }
 
+    /// All figures with the outcomes that they are of.
+    pub(crate) fn figures(&self) -> impl Iterator<Item = (&Outcome, &Figure)> {
+        let outcomes = self.outcomes.iter();
+        outcomes.flat_map(|outcome| outcome.figures.iter().map(move |figure| (outcome, figure)))
+    }
+
+    /// How many gates held, of how many.
+    pub(crate) fn gates(&self) -> (usize, usize) {
+        let gates = self.figures().filter_map(|(_, figure)| figure.gate);
+        let held: Vec<bool> = gates.map(|gate| gate.held).collect();
+        (held.iter().filter(|held| **held).count(), held.len())
+    }
+
     pub(crate) fn gates_held(&self) -> bool {
-        let mut figures = self.outcomes.iter().flat_map(|outcome| &outcome.figures);
-        figures.all(|figure| figure.gate.is_none_or(|gate| gate.held))
+        let (held, all) = self.gates();
+        held == all
     }
 
     pub(crate) fn write(&self, file: &Path) -> Result<()> {
@@ -92,8 +131,26 @@ impl Outcome {
             how: how.into(),
             load_before: machine::load(),
             commands: Vec::new(),
+            skipped: Vec::new(),
             figures: Vec::new(),
         }
+    }
+
+    /// The figure of a subject by its name.
+    pub(crate) fn figure(&self, subject: &str, name: &str) -> Option<&Figure> {
+        let mut figures = self.figures.iter();
+        figures.find(|figure| figure.subject == subject && figure.name == name)
+    }
+
+    /// Figures that only one subject has, in an outcome of several subjects.
+    pub(crate) fn alone(&self) -> impl Iterator<Item = &Figure> {
+        let others = |figure: &Figure| {
+            let same = |other: &&Figure| other.name == figure.name;
+            self.figures.iter().filter(same).count() - 1
+        };
+        self.figures
+            .iter()
+            .filter(move |figure| others(figure) == 0)
     }
 
     /// Adds a figure; it can be given a gate.
@@ -111,6 +168,7 @@ impl Outcome {
             unit,
             spread: Spread::of(&samples),
             samples,
+            series: false,
             gate: None,
         });
         &mut self.figures[index]
@@ -125,8 +183,7 @@ impl Outcome {
         called: &str,
     ) -> &mut Figure {
         let samples = |subject: &str| {
-            let same = |figure: &&Figure| figure.subject == subject && figure.name == name;
-            let figure = self.figures.iter().find(same);
+            let figure = self.figure(subject, name);
             figure.map_or(&[][..], |figure| &figure.samples)
         };
         let ratios = stats::ratios(samples(of), samples(to));
@@ -136,9 +193,39 @@ impl Outcome {
 
 impl Figure {
     /// The median must not be above `at_most`. What could not be measured has not held.
-    pub(crate) fn gate(&mut self, at_most: f64) {
-        let held = self.spread.median <= at_most;
-        self.gate = Some(Gate { at_most, held });
+    pub(crate) fn gate(&mut self, at_most: f64) -> &mut Figure {
+        self.bound(Gate {
+            at_most: Some(at_most),
+            ..Gate::default()
+        })
+    }
+
+    /// The median must not be below `at_least`.
+    pub(crate) fn gate_at_least(&mut self, at_least: f64) -> &mut Figure {
+        self.bound(Gate {
+            at_least: Some(at_least),
+            ..Gate::default()
+        })
+    }
+
+    /// Says that the samples are a course over time.
+    pub(crate) fn series(&mut self) -> &mut Figure {
+        self.series = true;
+        self
+    }
+
+    /// What is hoped for, in a figure that has a gate.
+    pub(crate) fn goal(&mut self, goal: f64) {
+        self.gate = self.gate.map(|gate| Gate {
+            goal: Some(goal),
+            ..gate
+        });
+    }
+
+    fn bound(&mut self, gate: Gate) -> &mut Figure {
+        let held = gate.allows(self.spread.median);
+        self.gate = Some(Gate { held, ..gate });
+        self
     }
 }
 
@@ -160,5 +247,17 @@ mod tests {
         };
         assert!(held("cpu to b"));
         assert!(!held("again") && !held("none"));
+    }
+
+    #[test]
+    fn a_gate_may_be_a_least_value_and_have_a_goal() {
+        let mut outcome = Outcome::new(Scenario::Hello, "by a test");
+        let figure = outcome.add("peer", "times", "×", vec![4.5]);
+        figure.gate_at_least(4.0).goal(8.0);
+        let gate = figure.gate.expect("a gate");
+        assert!(gate.held && gate.reached(4.5) == Some(false) && gate.reached(8.0) == Some(true));
+        assert!(!figure.gate_at_least(5.0).gate.expect("a gate").held);
+        figure.gate(5.0);
+        assert_eq!(figure.gate.expect("a gate").reached(4.5), None);
     }
 }

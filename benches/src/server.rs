@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 use rustix::process::{Pid, Signal, kill_process};
 
+use crate::confine;
 use crate::load::fetch;
 use crate::process::{self, Cpu, Holdings};
 
@@ -39,10 +40,14 @@ pub(crate) enum Log {
 #[derive(Debug)]
 pub(crate) struct Server {
     child: Child,
+    /// Servers that stand behind this one and count as its parts.
+    behind: Vec<Server>,
     lines: Arc<Lines>,
     pub(crate) address: SocketAddr,
     /// As it would be typed, programs and files by their names alone.
     pub(crate) command: String,
+    /// What its program says it is; may be empty.
+    version: String,
 }
 
 /// How a server is started, apart from its command.
@@ -84,9 +89,11 @@ impl Server {
         }
         let mut server = Server {
             child,
+            behind: Vec::new(),
             lines,
             address: (Ipv4Addr::LOCALHOST, start.port).into(),
             command: shown,
+            version: String::new(),
         };
         server.wait_until_up(start)?;
         Ok(server)
@@ -111,11 +118,59 @@ impl Server {
         }
     }
 
-    /// CPU time of it and its descendants so far.
-    pub(crate) fn cpu(&self) -> Result<Cpu> {
-        process::cpu_of_tree(self.child.id())
+    /// This server with others behind it, which are counted as parts of it and end with it.
+    pub(crate) fn with(mut self, behind: Vec<Server>) -> Server {
+        self.behind = behind;
+        self
     }
 
+    /// The same, with the version of its program: the first line that the program says of it.
+    pub(crate) fn versioned(mut self, program: &Path, flag: &str) -> Server {
+        let said = Command::new(program)
+            .arg(flag)
+            .stdin(Stdio::null())
+            .output();
+        if let Ok(said) = said {
+            // nginx says it on its standard error.
+            let all = [said.stdout, said.stderr].concat();
+            let text = String::from_utf8_lossy(&all);
+            text.lines()
+                .next()
+                .unwrap_or_default()
+                .clone_into(&mut self.version);
+        }
+        self
+    }
+
+    /// All commands that make it up, as they would be typed, and the versions of their programs.
+    pub(crate) fn commands(&self) -> Vec<String> {
+        let own = match &*self.version {
+            "" => self.command.clone(),
+            version => format!("{}  # {version}", self.command),
+        };
+        let parts = self.behind.iter().flat_map(Server::commands);
+        std::iter::once(own).chain(parts).collect()
+    }
+
+    /// CPU time of it, its parts, and all their descendants so far.
+    pub(crate) fn cpu(&self) -> Result<Cpu> {
+        let mut cpu = process::cpu_of_tree(self.child.id())?;
+        for part in &self.behind {
+            cpu = cpu.and(part.cpu()?);
+        }
+        Ok(cpu)
+    }
+
+    /// What it, its parts, and all their descendants hold.
+    pub(crate) fn holdings_in_all(&self) -> Result<Holdings> {
+        let mut held = process::holdings_of_tree(self.child.id())?;
+        for part in &self.behind {
+            held = held.and(part.holdings_in_all()?);
+        }
+        Ok(held)
+    }
+
+    /// What its first process holds.
     pub(crate) fn holdings(&self) -> Result<Holdings> {
         process::holdings(self.child.id())
     }
@@ -188,15 +243,10 @@ impl Lines {
 
 /// A command without the folders of this machine.
 fn shown(command: &Command) -> String {
-    let words = std::iter::once(command.get_program()).chain(command.get_args());
-    let names = words.map(|word| {
-        let path = Path::new(word);
-        let name = if path.is_absolute() {
-            path.file_name()
-        } else {
-            None
-        };
-        name.unwrap_or(word).to_string_lossy().into_owned()
+    let names = confine::words(command).into_iter().map(|word| {
+        let path = Path::new(&word);
+        let name = path.file_name().filter(|_| path.is_absolute());
+        name.unwrap_or(&word).to_string_lossy().into_owned()
     });
     names.collect::<Vec<_>>().join(" ")
 }

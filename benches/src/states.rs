@@ -72,7 +72,7 @@ fn change(line: &str) -> Option<Change<'_>> {
 }
 
 /// RFC 3339, in UTC.
-fn time(text: &str) -> Option<Duration> {
+pub(crate) fn time(text: &str) -> Option<Duration> {
     let utc = text
         .strip_suffix("+00:00")
         .or_else(|| text.strip_suffix('Z'))?;

@@ -1,10 +1,10 @@
-//! `density`: what an idle dyno takes, as the difference between many and one.
+//! `density`: what an idle dyno takes, as the difference between many and one. `crowd` has more of them.
 
 use std::time::Duration;
 
 use anyhow::Result;
 
-use super::{KIB, MIB, Reading, page};
+use super::{KIB, MIB, Reading, crowd, page};
 use crate::args::{Options, Scenario};
 use crate::process::{Cpu, Holdings};
 use crate::product::Product;
@@ -55,6 +55,7 @@ pub(super) fn run(options: &Options, product: &Product) -> Result<Outcome> {
     add(&mut outcome, "web=1", &one);
     add(&mut outcome, &format!("web={}", options.idle), &many);
     add_each(&mut outcome, options.idle, &one, &many);
+    crowd::add(&mut outcome, options, product)?;
     Ok(outcome)
 }
 

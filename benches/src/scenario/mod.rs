@@ -2,19 +2,30 @@
 //!
 //! A scenario owns its servers, which end with it. None knows of another.
 
+mod asked;
 mod boot;
+mod contest;
+mod crowd;
 mod density;
-mod hello;
+mod deploy;
+mod endure;
+mod figures;
+mod routing;
+mod scale;
+mod served;
 mod soak;
+mod wake;
 
 use std::ops::RangeInclusive;
 
 use anyhow::{Result, ensure};
 
 use crate::args::{Options, Scenario};
+use crate::client::{self, Client};
 use crate::load::{self, Page, Target};
 use crate::product::Product;
 use crate::report::Outcome;
+use crate::serve::Serve;
 use crate::server::Server;
 
 /// Bytes by which the page of the app may differ from one request to the next: it shows a count and
@@ -32,10 +43,17 @@ type Reading<T> = (&'static str, &'static str, fn(&T) -> f64);
 /// Runs one scenario.
 pub(crate) fn run(which: Scenario, options: &Options, product: &Product) -> Result<Outcome> {
     match which {
-        Scenario::Hello => hello::run(options, product),
+        Scenario::Hello | Scenario::Body | Scenario::Echo | Scenario::Cpu | Scenario::Mixed => {
+            served::run(which, options, product)
+        }
         Scenario::Soak => soak::run(options, product),
         Scenario::Boot => boot::run(options, product),
         Scenario::Density => density::run(options, product),
+        Scenario::Routing => routing::run(options, product),
+        Scenario::Scale => scale::run(options, product),
+        Scenario::Deploy => deploy::run(options, product),
+        Scenario::Wake => wake::run(options, product),
+        Scenario::Endure => endure::run(options, product),
     }
 }
 
@@ -45,6 +63,18 @@ fn page(server: &Server) -> Result<Page> {
     let status = page.status;
     ensure!(status == 200, "the app answers GET / with status {status}");
     Ok(page)
+}
+
+/// Has an app on a server answer `GET /`.
+fn answers(serve: &Serve, app: &str) -> Result<()> {
+    let request = client::request("GET", &format!("{app}.localhost"), "/", &[], b"");
+    let answer = Client::new(serve.apps).ask(&request)?;
+    ensure!(
+        answer.status == 200,
+        "{app} answers with status {}",
+        answer.status
+    );
+    Ok(())
 }
 
 /// Loads `server` with requests of that page.

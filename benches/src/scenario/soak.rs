@@ -48,7 +48,9 @@ pub(super) fn run(options: &Options, product: &Product) -> Result<Outcome> {
         looks.push(server.holdings()?);
     }
     add(&mut outcome, &looks);
-    outcome.add("in all", "requests a second", "", rates);
+    outcome
+        .add("in all", "requests a second", "", rates)
+        .series();
     let losses = server.lines_when(Duration::ZERO, |_| true)?;
     let lost = losses.iter().fold(0.0, |sum, line| sum + lost(line));
     outcome.add("in all", "log lines lost", "", vec![lost]);
@@ -76,7 +78,7 @@ fn add(outcome: &mut Outcome, looks: &[Holdings]) {
         }
         let middle = at(series.len() / 2);
         outcome.add("second half", name, unit, vec![last - middle]);
-        outcome.add("in all", name, unit, series);
+        outcome.add("in all", name, unit, series).series();
     }
 }
 

@@ -1,0 +1,195 @@
+//! `soak`: minutes of mixed load, part of which goes wrong; nothing that the server holds may grow.
+//!
+//! Four apps on one server: one that works, one whose guest traps, one whose requests take too long, and
+//! one whose clients hang up. What the server holds is looked at while it rests, before and after.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use anyhow::{Result, ensure};
+use serde_json::json;
+
+use super::{MIB, answers};
+use crate::args::{Options, Scenario};
+use crate::misuse::{self, Habit};
+use crate::process::Holdings;
+use crate::product::Product;
+use crate::report::Outcome;
+use crate::serve::{Numbers, Serve, Slug};
+
+/// Parts of the time. The first is the warm-up: logs and caches fill.
+const PARTS: u32 = 10;
+/// How long the server rests before what it holds is looked at: longer than a guest may go on after its
+/// client hung up, than the slow requests, and than threads for blocking work wait for more of it (10 s
+/// with tokio).
+const REST: Duration = Duration::from_secs(12);
+/// How long the dynos may take to come up.
+const PATIENCE: Duration = Duration::from_secs(60);
+/// What anything may have grown by, in per cent of what was there after the warm-up.
+const GROWTH_MAX: f64 = 5.0;
+
+/// An app, its dynos, and how its clients behave.
+const APPS: [(&str, u32, Habit, usize); 5] = [
+    ("works", 4, Habit::Mixed, 16),
+    ("traps", 2, Habit::Traps, 2),
+    ("too-slow", 2, Habit::TooSlow, 3),
+    ("left", 2, Habit::HangsUp, 4),
+    ("half", 2, Habit::StopsHalfway, 4),
+];
+
+/// What the server holds while it rests.
+struct Look {
+    held: Holdings,
+    numbers: Numbers,
+}
+
+pub(super) fn run(options: &Options, product: &Product) -> Result<Outcome> {
+    let minutes = options.minutes;
+    let how = format!(
+        "{minutes} min of load on dyno serve: small and large pages, bodies that come back and short waits on an app \
+         that works; GET /trap; requests of 3 s where 1 s is allowed; clients that leave before the answer, in the \
+         middle of it, and in the middle of a request; what the server holds after a rest of {} s: after a tenth of \
+         the time, and at the end; growth in per cent of the former",
+        REST.as_secs()
+    );
+    let mut outcome = Outcome::new(Scenario::Endure, how);
+    let serve = Serve::start(product, &["--idle-after", "off"])?;
+    outcome.commands.push(serve.server.command.clone());
+    deploy(&serve, product)?;
+    let part = Duration::from_secs(minutes * 60) / PARTS;
+    let mut series = Vec::new();
+    let mut counts = vec![Counts::default(); APPS.len()];
+    let begin = rested(&serve, part, 1, &mut counts, &mut series)?;
+    let end = rested(&serve, part, PARTS - 1, &mut counts, &mut series)?;
+    add(&mut outcome, &begin, &end, &series);
+    add_clients(&mut outcome, &counts);
+    answers(&serve, APPS[0].0)?;
+    Ok(outcome)
+}
+
+fn add_clients(outcome: &mut Outcome, counts: &[Counts]) {
+    let subject = "clients";
+    for ((app, ..), counts) in APPS.iter().zip(counts) {
+        let name = format!("requests, {app}");
+        outcome.add(subject, &name, "", vec![counts.asked as f64]);
+    }
+    let wrong: u64 = counts.iter().map(|counts| counts.wrong).sum();
+    let wrong = outcome.add(subject, "not as expected", "", vec![wrong as f64]);
+    wrong.gate(0.0);
+}
+
+fn deploy(serve: &Serve, product: &Product) -> Result<()> {
+    let slug = Slug::pack(product, "soak", &product.bench_guest()?, "")?;
+    serve.upload(&slug)?;
+    let mut all = 0;
+    for (app, dynos, habit, _) in APPS {
+        serve.deploy(app, &slug)?;
+        serve.scale(app, dynos)?;
+        if habit == Habit::TooSlow {
+            serve.set(app, &json!({ "timeout": "1s" }))?;
+        }
+        all += dynos;
+    }
+    let up = |numbers: &Numbers| numbers.dynos("up") >= f64::from(all);
+    serve.until(PATIENCE, "all dynos up", up)
+}
+
+/// What was asked of an app, and how often it was not answered as it should be.
+#[derive(Debug, Clone, Copy, Default)]
+struct Counts {
+    asked: u64,
+    wrong: u64,
+}
+
+/// Loads the server for some parts, and looks at it after a rest.
+fn rested(
+    serve: &Serve,
+    part: Duration,
+    parts: u32,
+    counts: &mut [Counts],
+    series: &mut Vec<Holdings>,
+) -> Result<Look> {
+    for _ in 0..parts {
+        for (sum, more) in counts.iter_mut().zip(load(serve.apps, part)?) {
+            sum.asked += more.asked;
+            sum.wrong += more.wrong;
+        }
+        series.push(serve.server.holdings()?);
+    }
+    std::thread::sleep(REST);
+    Ok(Look {
+        held: serve.server.holdings()?,
+        numbers: serve.numbers()?,
+    })
+}
+
+/// All clients of all apps, for so long.
+fn load(address: SocketAddr, time: Duration) -> Result<Vec<Counts>> {
+    let until = Instant::now() + time;
+    let tallies: Vec<Arc<(AtomicU64, AtomicU64)>> = APPS.iter().map(|_| Arc::default()).collect();
+    let mut clients = Vec::new();
+    for ((app, _, habit, number), tally) in APPS.iter().zip(&tallies) {
+        for client in 0..*number {
+            let (tally, host) = (Arc::clone(tally), format!("{app}.localhost"));
+            clients.push(std::thread::spawn(move || {
+                let mut step = client;
+                while Instant::now() < until {
+                    let fine = misuse::once(address, &host, *habit, step);
+                    tally.0.fetch_add(1, Ordering::Relaxed);
+                    tally.1.fetch_add(u64::from(!fine), Ordering::Relaxed);
+                    step += 1;
+                }
+            }));
+        }
+    }
+    for client in clients {
+        ensure!(client.join().is_ok(), "a client broke off");
+    }
+    let read = |tally: &Arc<(AtomicU64, AtomicU64)>| Counts {
+        asked: tally.0.load(Ordering::Relaxed),
+        wrong: tally.1.load(Ordering::Relaxed),
+    };
+    Ok(tallies.iter().map(read).collect())
+}
+
+fn add(outcome: &mut Outcome, begin: &Look, end: &Look, series: &[Holdings]) {
+    type Figure = (&'static str, &'static str, fn(&Look) -> f64);
+    let figures: [Figure; 8] = [
+        ("PSS", "MiB", |look| look.held.pss_bytes as f64 / MIB),
+        ("RSS", "MiB", |look| look.held.rss_bytes as f64 / MIB),
+        ("descriptors", "", |look| look.held.descriptors as f64),
+        ("threads", "", |look| look.held.threads as f64),
+        ("memory maps", "", |look| look.held.maps as f64),
+        ("calls that run", "", |look| {
+            look.numbers.value("dyno_router_calls")
+        }),
+        ("connections", "", |look| {
+            look.numbers.value("dyno_router_connections")
+        }),
+        ("log lines kept", "MiB", |look| {
+            look.numbers.value("dyno_log_bytes") / MIB
+        }),
+    ];
+    for (name, unit, figure) in figures {
+        let (first, last) = (figure(begin), figure(end));
+        outcome.add("after a tenth", name, unit, vec![first]);
+        outcome.add("at the end", name, unit, vec![last]);
+        // Of nothing, nothing may be left.
+        let growth = match first {
+            0.0 => last * 100.0,
+            first => (last - first) / first * 100.0,
+        };
+        let grown = outcome.add("growth, %", name, unit, vec![growth]);
+        if name != "log lines kept" {
+            grown.gate(GROWTH_MAX);
+        }
+    }
+    let pss = series.iter().map(|held| held.pss_bytes as f64 / MIB);
+    let pss = outcome.add("under load", "PSS", "MiB", pss.collect());
+    pss.series();
+    let descriptors = series.iter().map(|held| held.descriptors as f64);
+    let held = outcome.add("under load", "descriptors", "", descriptors.collect());
+    held.series();
+}

@@ -1,0 +1,110 @@
+//! `scale`: from one dyno to a thousand, from the command until all take requests.
+
+use std::time::{Duration, Instant};
+
+use anyhow::Result;
+
+use super::{Reading, answers};
+use crate::args::{Options, Scenario};
+use crate::product::Product;
+use crate::report::Outcome;
+use crate::serve::{Numbers, Serve, Slug};
+use crate::states;
+
+/// The app that is scaled.
+const APP: &str = "scaled";
+/// How long dynos may take to come up, or to go.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// From the command until all dynos are up and take requests, in ms.
+const MILLIS_MAX: f64 = 1_000.0;
+/// The same, as it is hoped for.
+const MILLIS_GOAL: f64 = 300.0;
+
+/// How long it took, in ms.
+struct Took {
+    /// Until the command was answered.
+    answered: f64,
+    /// Until all were up and in the routing table.
+    routed: f64,
+    /// From the first `starting` to the last `up` in the app's log; none if the log has lost lines, as it may
+    /// when more come at once than it keeps.
+    logged: Option<f64>,
+    /// CPU of the server meanwhile.
+    cpu: f64,
+}
+
+pub(super) fn run(options: &Options, product: &Product) -> Result<Outcome> {
+    let dynos = options.scale_to;
+    let how = format!(
+        "PATCH of the formation of one app on dyno serve, from web=1 to web={dynos}, until /metrics has all of them up \
+         and free in the routing table (looked at every 20 ms, so that it is that much too long at most); {} rounds, in \
+         between back to 1; by the log: the product's own times, which leave the command out",
+        options.repeats
+    );
+    let mut outcome = Outcome::new(Scenario::Scale, how);
+    let serve = Serve::start(product, &["--idle-after", "off"])?;
+    outcome.commands.push(serve.server.command.clone());
+    let slug = Slug::pack(product, "scale", &product.bench_guest()?, "")?;
+    serve.upload(&slug)?;
+    serve.deploy(APP, &slug)?;
+    let mut took = Vec::new();
+    for _ in 0..options.repeats {
+        took.push(round(&serve, dynos)?);
+    }
+    let subject = format!("1 to {dynos}");
+    let samples = |figure: fn(&Took) -> f64| took.iter().map(figure).collect();
+    outcome
+        .add(
+            &subject,
+            "command to all up and routed",
+            "ms",
+            samples(|took| took.routed),
+        )
+        .gate(MILLIS_MAX)
+        .goal(MILLIS_GOAL);
+    let figures: [Reading<Took>; 2] = [
+        ("command to its answer", "ms", |took| took.answered),
+        ("CPU of the server", "ms", |took| took.cpu),
+    ];
+    for (name, unit, figure) in figures {
+        outcome.add(&subject, name, unit, samples(figure));
+    }
+    let logged: Vec<f64> = took.iter().filter_map(|took| took.logged).collect();
+    let lost = took.len() - logged.len();
+    if lost > 0 {
+        let lost = format!("times by the log in {lost} rounds: it lost lines");
+        outcome.skipped.push(lost);
+    }
+    let name = "first starting to last up, by the log";
+    outcome.add(&subject, name, "ms", logged);
+    Ok(outcome)
+}
+
+fn round(serve: &Serve, dynos: u32) -> Result<Took> {
+    let all = f64::from(dynos);
+    let up = |numbers: &Numbers, count: f64| {
+        numbers.dynos("up") == count && numbers.value("dyno_router_dynos_free") == count
+    };
+    serve.until(PATIENCE, "one dyno", |numbers| up(numbers, 1.0))?;
+    let log = serve.follow(APP)?;
+    let cpu = serve.server.cpu()?;
+    let began = Instant::now();
+    serve.scale(APP, dynos)?;
+    let answered = began.elapsed();
+    serve.until(PATIENCE, "all dynos", |numbers| up(numbers, all))?;
+    let routed = began.elapsed();
+    let cpu = serve.server.cpu()?.since(cpu).total();
+    answers(serve, APP)?;
+    let lines = serve.followed(log)?;
+    serve.scale(APP, 1)?;
+    let boots = states::boots(&lines);
+    let whole = boots.len() + 1 >= dynos as usize;
+    let millis = |time: Duration| time.as_secs_f64() * 1e3;
+    Ok(Took {
+        answered: millis(answered),
+        routed: millis(routed),
+        logged: whole.then(|| states::span_micros(&boots) / 1e3),
+        cpu: millis(cpu),
+    })
+}

@@ -1,0 +1,128 @@
+//! `wake`: what the first request of a sleeping dyno takes longer than the same request of one awake.
+//!
+//! Code of which no dyno is awake is given back as well. So two crowds: apps whose components differ, each
+//! of which has its code loaded again, and apps of one component, of which only the first one has.
+
+use std::time::{Duration, Instant};
+
+use anyhow::{Result, ensure};
+
+use super::Reading;
+use crate::args::{Options, Scenario};
+use crate::client::{Client, request};
+use crate::mark;
+use crate::product::Product;
+use crate::report::Outcome;
+use crate::serve::{Numbers, Serve, Slug};
+use crate::stats::quantile;
+
+/// When dynos go to sleep: as soon as an app may have it.
+const IDLE_AFTER: &str = "1s";
+/// How long they may take to fall asleep.
+const PATIENCE: Duration = Duration::from_secs(60);
+/// Requests of each dyno once it is awake; the median counts.
+const AWAKE: usize = 9;
+/// What a wake-up may take, in µs.
+const MICROS_MAX: f64 = 1_000.0;
+
+/// Of one dyno, in µs.
+struct Woken {
+    first: f64,
+    awake: f64,
+}
+
+/// The crowd whose wake-ups are held against the gates.
+const OWN: &str = "own code";
+/// The one whose code is there already.
+const SHARED: &str = "shared code";
+
+pub(super) fn run(options: &Options, product: &Product) -> Result<Outcome> {
+    let how = format!(
+        "{} apps of one dyno on dyno serve, all asleep; GET / of each over one keep-alive connection, {} times, and the \
+         first one's time less the median of the others; the next app when that is done; {} rounds, quantiles of each. \
+         {OWN}: components that differ, so that each app's native code is loaded with its dyno; {SHARED}: one \
+         component for all",
+        options.sleepers,
+        1 + AWAKE,
+        options.repeats
+    );
+    let mut outcome = Outcome::new(Scenario::Wake, how);
+    let serve = Serve::start(product, &["--idle-after", IDLE_AFTER])?;
+    outcome.commands.push(serve.server.command.clone());
+    let (own, shared) = deploy(&serve, product, options.sleepers)?;
+    let (mut own_rounds, mut shared_rounds) = (Vec::new(), Vec::new());
+    for _ in 0..options.repeats {
+        own_rounds.push(round(&serve, &own)?);
+        shared_rounds.push(round(&serve, &shared)?);
+    }
+    add(&mut outcome, OWN, &own_rounds);
+    add(&mut outcome, SHARED, &shared_rounds);
+    Ok(outcome)
+}
+
+/// The apps of both crowds.
+fn deploy(serve: &Serve, product: &Product, sleepers: u32) -> Result<(Vec<String>, Vec<String>)> {
+    let component = product.bench_guest()?;
+    let slug = Slug::pack(product, "wake", &component, "")?;
+    serve.upload(&slug)?;
+    let (mut own, mut shared) = (Vec::new(), Vec::new());
+    for number in 0..sleepers {
+        let app = format!("shared-{number}");
+        serve.deploy(&app, &slug)?;
+        shared.push(app);
+        let app = format!("own-{number}");
+        let other = mark::marked(product, &component, &app)?;
+        let slug = Slug::pack(product, &format!("wake-{app}"), &other, "")?;
+        serve.upload(&slug)?;
+        serve.deploy(&app, &slug)?;
+        own.push(app);
+    }
+    Ok((own, shared))
+}
+
+fn round(serve: &Serve, apps: &[String]) -> Result<Vec<Woken>> {
+    let asleep = |numbers: &Numbers| numbers.dynos("up") == 0.0;
+    serve.until(PATIENCE, "all asleep", asleep)?;
+    let mut client = Client::new(serve.apps);
+    // The connection is made by a request that wakes nobody.
+    let nobody = request("GET", "nobody.localhost", "/", &[], b"");
+    ensure!(client.ask(&nobody)?.status == 404, "there is an app nobody");
+    let woken = apps.iter().map(|app| {
+        let request = request("GET", &format!("{app}.localhost"), "/", &[], b"");
+        let mut micros = || -> Result<f64> {
+            let began = Instant::now();
+            let answer = client.ask(&request)?;
+            let took = began.elapsed().as_secs_f64() * 1e6;
+            ensure!(answer.status == 200, "{app} answers with {}", answer.status);
+            Ok(took)
+        };
+        let first = micros()?;
+        let awake = (0..AWAKE).map(|_| micros()).collect::<Result<Vec<_>>>()?;
+        Ok(Woken {
+            first,
+            awake: quantile(&awake, 0.5),
+        })
+    });
+    woken.collect()
+}
+
+fn add(outcome: &mut Outcome, crowd: &str, rounds: &[Vec<Woken>]) {
+    let parts: [Reading<Woken>; 3] = [
+        ("asleep", "µs", |woken| woken.first),
+        ("awake", "µs", |woken| woken.awake),
+        ("to wake", "µs", |woken| woken.first - woken.awake),
+    ];
+    for (part, unit, figure) in parts {
+        let subject = format!("{crowd}, {part}");
+        for (name, share) in [("p50", 0.5), ("p99", 0.99), ("longest", 1.0)] {
+            let of = |round: &Vec<Woken>| {
+                let micros: Vec<f64> = round.iter().map(figure).collect();
+                quantile(&micros, share)
+            };
+            let added = outcome.add(&subject, name, unit, rounds.iter().map(of).collect());
+            if crowd == OWN && part == "to wake" && name != "longest" {
+                added.gate(MICROS_MAX);
+            }
+        }
+    }
+}
