@@ -362,7 +362,7 @@ impl Server<'_> {
     /// The app's dynos.
     #[track_caller]
     pub(crate) fn dynos(&self, app: &str) -> Vec<Value> {
-        items(&self.get(&format!("/v1/apps/{app}/dynos"))).to_owned()
+        items(&self.get(&format!("/v1/apps/{app}/dynos?limit=1000"))).to_owned()
     }
 
     /// Waits until just so many dynos run, all of them up; after a start of the server they may sleep.
