@@ -34,6 +34,7 @@ mod wire;
 #[path = "../guests/bench/src/work.rs"]
 mod work;
 
+use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::{Context, Result};
@@ -68,6 +69,9 @@ fn main() -> ExitCode {
 fn run(options: &Options) -> Result<bool> {
     // Before all that takes long.
     let earlier = options.against.as_deref().map(Earlier::read).transpose()?;
+    for file in options.json.iter().chain(&options.html) {
+        writable(file)?;
+    }
     let product = Product::prepare(options.dyno.as_deref(), &options.app)?;
     let mut report = Report::begin(machine::describe(), product.version()?);
     println!("{}", table::machine(&report));
@@ -86,6 +90,15 @@ fn run(options: &Options) -> Result<bool> {
         println!("{}", table::comparison(&comparison));
     }
     Ok(!options.gate || report.gates_held())
+}
+
+/// Finds out now whether a file can be written, and leaves what it holds as it is.
+fn writable(file: &Path) -> Result<()> {
+    let mut options = std::fs::OpenOptions::new();
+    let opened = options.create(true).append(true).open(file);
+    opened
+        .map(drop)
+        .with_context(|| format!("cannot write {}", file.display()))
 }
 
 fn write(report: &Report, options: &Options, earlier: Option<&Earlier>) -> Result<()> {

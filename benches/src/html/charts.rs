@@ -185,5 +185,5 @@ fn lone(outcome: &Outcome) -> Option<Chart> {
         );
     }
     inside += "</div>";
-    (!figures.is_empty()).then(|| card("wide", "besides", "", &inside))
+    (!figures.is_empty()).then(|| card("wide", "in numbers", "", &inside))
 }
