@@ -5,11 +5,11 @@
 
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result};
 
 use super::{KIB, MIB, Reading};
 use crate::args::Options;
-use crate::open::{self, Fleet, Policy};
+use crate::open::{self, Done, Fleet, Policy};
 use crate::process::{Cpu, Holdings};
 use crate::product::Product;
 use crate::report::Outcome;
@@ -44,13 +44,22 @@ enum Form {
 /// What was found with so many dynos as there came to be.
 struct Crowd {
     dynos: u32,
-    answered: u32,
+    asked: Asked,
     one: Holdings,
     all: Holdings,
     cpu: Cpu,
     grown: Duration,
     /// Why there are not more.
     broke: Option<anyhow::Error>,
+}
+
+/// What came of asking every dyno.
+struct Asked {
+    /// Dynos that answered, none of them twice.
+    alone: u32,
+    /// Answers that were none of the app's.
+    refused: u32,
+    longest: Duration,
 }
 
 /// Adds both crowds to what `density` found.
@@ -108,7 +117,7 @@ fn gather(serve: &Serve, slug: &Slug, form: Form, wanted: u32) -> Result<Crowd> 
         dynos,
         cpu: serve.server.cpu()?.since(before),
         all: serve.server.holdings()?,
-        answered: ask(serve, dynos).context("while every dyno was asked")?,
+        asked: ask(serve, dynos).context("while every dyno was asked")?,
         one,
         grown,
         broke,
@@ -136,8 +145,7 @@ fn grow(serve: &Serve, slug: &Slug, form: Form, dynos: u32, more: u32) -> Result
     serve.until(PATIENCE, &format!("{all} dynos"), there)
 }
 
-/// How many dynos answer.
-fn ask(serve: &Serve, dynos: u32) -> Result<u32> {
+fn ask(serve: &Serve, dynos: u32) -> Result<Asked> {
     let host = |dyno: u32| format!("{}.localhost", name(dyno / APP_DYNOS));
     let fleet = Fleet {
         policy: Policy::RoundRobin,
@@ -150,13 +158,17 @@ fn ask(serve: &Serve, dynos: u32) -> Result<u32> {
     let jobs: Vec<Job> = (0..dynos).map(job).collect();
     let done = open::run(serve.apps, &[fleet], &jobs, 0)?;
     let done = done.first().context("there is one fleet")?;
+    let took = |done: &Done| done.answered - done.sent;
     let alone = done.iter().filter(|done| {
-        let took = done.answered - done.sent;
+        let took = took(done);
         done.status == 200 && took >= HELD && took < 2 * HELD
     });
-    let answered = u32::try_from(alone.count())?;
-    ensure!(answered <= dynos, "more answers than requests");
-    Ok(answered)
+    let refused = done.iter().filter(|done| done.status != 200);
+    Ok(Asked {
+        alone: u32::try_from(alone.count())?,
+        refused: u32::try_from(refused.count())?,
+        longest: done.iter().map(took).max().unwrap_or_default(),
+    })
 }
 
 fn add_crowd(outcome: &mut Outcome, subject: &str, wanted: u32, crowd: &Crowd) {
@@ -179,7 +191,12 @@ fn add_crowd(outcome: &mut Outcome, subject: &str, wanted: u32, crowd: &Crowd) {
     }
     outcome.add(subject, "all started", "s", vec![crowd.grown.as_secs_f64()]);
     outcome.add(subject, "dynos", "", vec![f64::from(crowd.dynos)]);
-    let missing = f64::from(wanted - crowd.answered);
+    let asked = &crowd.asked;
+    let longest = asked.longest.as_secs_f64() * 1e3;
+    outcome.add(subject, "longest answer", "ms", vec![longest]);
+    let refused = vec![f64::from(asked.refused)];
+    outcome.add(subject, "refused", "", refused);
+    let missing = f64::from(wanted.saturating_sub(asked.alone));
     outcome
         .add(subject, "not there, or no answer", "", vec![missing])
         .gate(0.0);
