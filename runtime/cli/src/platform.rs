@@ -23,7 +23,7 @@ use control::ledger::Ledger;
 use control::usage::Recorder;
 use control::{Control, Options, Outputs, Published};
 use dyno::compile::Compiler;
-use dyno::engine::{Allocation, Engines, POOL_DYNOS_MAX};
+use dyno::engine::{Allocation, Engines};
 use dyno::{Egress, Node, NodeConfig};
 use grid::name::{AppName, Generation, Hostname, NodeId};
 use grid::plan::{Inventory, Policy, Report, Route, Serve, Step};
@@ -39,6 +39,10 @@ use crate::seam::Handle;
 /// Memory that a node offers, in bytes: what its dynos may grow to, not what they use. Nothing is
 /// set aside on a machine of one's own, so that this only keeps sums finite.
 const NODE_MEMORY_BYTES: u64 = 1 << 46;
+
+/// Dynos that a node has at most, nearly all of them asleep: one that sleeps takes 2.3 KiB, and how many are awake
+/// is bounded by `dyno::engine::AWAKE_MAX`.
+const NODE_DYNOS_MAX: u32 = 200_000;
 
 /// What differs between a developer's machine and a server.
 pub(crate) struct Config<'a> {
@@ -96,7 +100,7 @@ impl Platform {
         tasks.spawn(hands.carry_out(steps));
         tasks.spawn(pass_on(reports, control.clone(), meter));
         let log = tokio::spawn(log(events, logs.clone()));
-        let inventory = Inventory::local(id, NODE_MEMORY_BYTES, POOL_DYNOS_MAX);
+        let inventory = Inventory::local(id, NODE_MEMORY_BYTES, NODE_DYNOS_MAX);
         control.report(Report::Node(inventory)).await?;
         Ok(Platform {
             control,

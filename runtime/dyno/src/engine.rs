@@ -11,6 +11,8 @@ use std::time::Duration;
 use wasmtime::component::Linker;
 use wasmtime::{Config, Enabled, Engine, InstanceAllocationStrategy, PoolingAllocationConfig};
 
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
 use crate::guest::{Guest, linker};
 
 /// How long a guest computes before it yields to others: one tick of the epoch.
@@ -25,12 +27,21 @@ const WASM_STACK_BYTES: usize = 512 * 1024;
 /// Stack of one call, in bytes: the guest's share and what host functions need above it.
 const CALL_STACK_BYTES: usize = 1024 * 1024;
 
-/// Dynos awake at once in one engine. Each reserves address space (4 GiB and guards, of 128 TiB).
-pub const POOL_DYNOS_MAX: u32 = 10_000;
+/// Dynos awake at once in both engines; those that sleep do not count.
+///
+/// A process has 65,530 maps (`vm.max_map_count`). A pooled dyno takes four of them, and each stack of a pool
+/// two, used or not, since its guard page splits the address space. With as many stacks as there may be dynos
+/// awake, all of this took 61,485 maps when it was measured.
+pub const AWAKE_MAX: u32 = 10_000;
 
-/// Calls at once in one engine, booting dynos included. Each has a stack, whose guard page splits
-/// the address space in two maps; a process has 65,530 of those, and an idle dyno needs four.
-pub const POOL_CALLS_MAX: u32 = 4_000;
+/// How many of them may be of WASI 0.3: an engine's stacks cannot be another's.
+pub const AWAKE_P3_MAX: u32 = 1_000;
+
+/// The same without a pool, where a dyno takes seven maps and two for its stack.
+const AWAKE_ON_DEMAND_MAX: u32 = 6_000;
+
+/// Places of a pool more than dynos: a dyno that ends gives its place back a moment after its right to it.
+const POOL_SPARE: u32 = 100;
 
 /// Core instances, memories and tables that one component may be made of.
 pub const CORE_INSTANCES_PER_DYNO_MAX: u32 = 256;
@@ -110,18 +121,23 @@ fn config(flavor: Flavor, allocation: Allocation) -> Config {
             .wasm_component_model_async(true),
     };
     if allocation == Allocation::Pooled {
-        config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool()));
+        config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool(flavor)));
     }
     config
 }
 
-fn pool() -> PoolingAllocationConfig {
+/// Each dyno reserves address space (4 GiB and guards, of 128 TiB), and keeps its last stack while it is awake.
+fn pool(flavor: Flavor) -> PoolingAllocationConfig {
+    let dynos = match flavor {
+        Flavor::P2 => AWAKE_MAX + POOL_SPARE,
+        Flavor::P3 => AWAKE_P3_MAX + POOL_SPARE,
+    };
     let mut pool = PoolingAllocationConfig::new();
-    pool.total_component_instances(POOL_DYNOS_MAX)
-        .total_core_instances(POOL_DYNOS_MAX * 4)
-        .total_memories(POOL_DYNOS_MAX)
-        .total_tables(POOL_DYNOS_MAX * 2)
-        .total_stacks(POOL_CALLS_MAX)
+    pool.total_component_instances(dynos)
+        .total_core_instances(dynos * 4)
+        .total_memories(dynos)
+        .total_tables(dynos * 2)
+        .total_stacks(dynos)
         .max_core_instances_per_component(CORE_INSTANCES_PER_DYNO_MAX)
         .max_memories_per_component(MEMORIES_PER_DYNO_MAX)
         .max_tables_per_component(TABLES_PER_DYNO_MAX)
@@ -147,6 +163,14 @@ pub struct Engines {
     p2_linker: OnceLock<Linker<Guest>>,
     p3_linker: OnceLock<Linker<Guest>>,
     ticker: Arc<Ticker>,
+    awake: Arc<Semaphore>,
+    awake_p3: Arc<Semaphore>,
+}
+
+/// The right of one dyno to be awake.
+pub(crate) struct Room {
+    _all: OwnedSemaphorePermit,
+    _p3: Option<OwnedSemaphorePermit>,
 }
 
 struct Ticker {
@@ -166,6 +190,16 @@ impl Drop for Running {
 impl Engines {
     /// Makes both engines and starts the ticker thread (`epoch`), which ends with this value.
     pub fn new(allocation: Allocation) -> wasmtime::Result<Arc<Engines>> {
+        let awake = match allocation {
+            Allocation::Pooled => AWAKE_MAX,
+            Allocation::OnDemand => AWAKE_ON_DEMAND_MAX,
+        };
+        Engines::with_room(allocation, awake)
+    }
+
+    /// The same for at most so many dynos awake, up to [`AWAKE_MAX`].
+    pub fn with_room(allocation: Allocation, awake: u32) -> wasmtime::Result<Arc<Engines>> {
+        let awake = awake.min(AWAKE_MAX);
         let p2 = Engine::new(&config(Flavor::P2, allocation))?;
         let p3 = Engine::new(&config(Flavor::P3, allocation))?;
         let ticker = Arc::new(Ticker {
@@ -182,7 +216,28 @@ impl Engines {
             p2_linker: OnceLock::new(),
             p3_linker: OnceLock::new(),
             ticker,
+            awake: Arc::new(Semaphore::new(awake as usize)),
+            awake_p3: Arc::new(Semaphore::new(awake.min(AWAKE_P3_MAX) as usize)),
         }))
+    }
+
+    /// Waits until one more dyno may be awake, in order of asking. `full` is called if that is not so at once.
+    pub(crate) async fn room(&self, flavor: Flavor, full: impl FnOnce()) -> Room {
+        let p3 = (flavor == Flavor::P3).then_some(&self.awake_p3);
+        let there_is = |rights: &Arc<Semaphore>| rights.available_permits() > 0;
+        if !(there_is(&self.awake) && p3.is_none_or(there_is)) {
+            full();
+        }
+        let take = async |rights: &Arc<Semaphore>| {
+            let right = Arc::clone(rights).acquire_owned().await;
+            right.expect("the semaphore is never closed")
+        };
+        let _p3 = match p3 {
+            Some(rights) => Some(take(rights).await),
+            None => None,
+        };
+        let _all = take(&self.awake).await;
+        Room { _all, _p3 }
     }
 
     /// The engine of that flavor.

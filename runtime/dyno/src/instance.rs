@@ -8,6 +8,7 @@ use wasmtime::Store;
 
 use crate::call::Handler;
 use crate::code::{Lease, Pre};
+use crate::engine::Room;
 use crate::guest::files::Files;
 use crate::guest::quota::Quota;
 use crate::guest::{Grant, Guest};
@@ -27,8 +28,10 @@ pub(crate) struct Instance {
     pub(crate) handler: Handler,
     pub(crate) life: Arc<Life>,
     pub(crate) ready: Arc<Ready>,
-    /// Last, so that the code outlives what runs it.
+    /// After the store, so that the code outlives what runs it.
     code: Lease,
+    /// Last: the store's place is free when another dyno may take it.
+    room: Room,
 }
 
 /// A dyno that runs no call.
@@ -44,6 +47,21 @@ pub(crate) async fn boot(
     node: &Shared,
     ready: Arc<Ready>,
     life: Arc<Life>,
+) -> wasmtime::Result<Box<Instance>> {
+    let full = || {
+        life.voice.platform(
+            "This machine has as many dynos awake as it can have: waiting for one of them to sleep or end",
+        );
+    };
+    let room = node.engines.room(ready.code.flavor(), full).await;
+    boot_in(node, ready, life, room).await
+}
+
+async fn boot_in(
+    node: &Shared,
+    ready: Arc<Ready>,
+    life: Arc<Life>,
+    room: Room,
 ) -> wasmtime::Result<Box<Instance>> {
     let _running = node.engines.running();
     let code = Lease::take(Arc::clone(&ready), &node.engines).await?;
@@ -76,6 +94,7 @@ pub(crate) async fn boot(
         life,
         ready,
         code,
+        room,
     }))
 }
 
@@ -111,10 +130,11 @@ impl Instance {
             life,
             ready,
             code,
+            room,
         } = *self;
         // Its place and its files are the next one's.
         drop((store, handler));
-        let instance = boot(node, ready, life).await;
+        let instance = boot_in(node, ready, life, room).await;
         drop(code);
         instance
     }

@@ -156,6 +156,36 @@ async fn a_dyno_sleeps_from_its_start_and_boots_for_its_first_request() {
     assert_eq!(host.node.dynos(), 1);
 }
 
+async fn awake_in_turn(guest: &str) {
+    let mut host = Host::with_room(guest, 1).await;
+    let mut first = host.up().await;
+    let (key, report) = host.start_as(true).await;
+    assert!(matches!(report, Report::Idle { .. }), "{report:?}");
+    let second = host.node.take(&key).expect("it is free");
+    let waits = tokio::spawn(ask(second, get("/count")));
+    while !host
+        .lines()
+        .concat()
+        .contains("waiting for one of them to sleep")
+    {
+        tokio::time::sleep(std::time::Duration::from_millis(1)).await;
+    }
+    assert!(!waits.is_finished());
+    first.sleep();
+    let (second, reply) = waits.await.unwrap();
+    assert_eq!((reply.status(), reply.text().trim()), (200, "1"));
+    second.unwrap().sleep();
+    let (first, reply) = ask(first, get("/count")).await;
+    assert_eq!((reply.status(), reply.text().trim()), (200, "1"));
+    drop(first);
+}
+
+#[tokio::test]
+async fn no_more_dynos_are_awake_than_there_is_room_for() {
+    awake_in_turn("good").await;
+    awake_in_turn("good3").await;
+}
+
 #[tokio::test]
 async fn a_wake_that_fails_is_a_crash() {
     let component = wat::parse_str(BOOTS_BY_CHANCE).unwrap();

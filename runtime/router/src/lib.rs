@@ -50,7 +50,7 @@ mod wire;
 pub use body::{BodyError, RequestBody};
 pub use conn::Peer;
 pub use limits::Limits;
-pub use listen::{Closed, Server};
+pub use listen::{Closed, Server, bind};
 pub use record::{Record, Sink};
 pub use reply::{BadResponse, Reply};
 pub use router::Router;

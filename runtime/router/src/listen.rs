@@ -13,7 +13,7 @@ use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::oneshot;
 use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::timeout;
@@ -37,6 +37,25 @@ pub enum Closed {
     Finished,
     /// The grace time was over first: this many connections were cut (H24).
     Forced(usize),
+}
+
+/// Connections that the kernel keeps until they are accepted; it cuts this to `net.core.somaxconn`, 4,096 by
+/// default. With the 128 that is usual, a burst of new clients has some of them try again a second later.
+const BACKLOG: u32 = 4_096;
+
+/// A listening socket, for a runtime's thread to make.
+///
+/// # Errors
+/// If the address is taken, or not this machine's.
+pub fn bind(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = match address {
+        SocketAddr::V4(_) => TcpSocket::new_v4()?,
+        SocketAddr::V6(_) => TcpSocket::new_v6()?,
+    };
+    // Connections of a server before this one may still be closing.
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
 }
 
 impl<D: Dyno> Router<D> {

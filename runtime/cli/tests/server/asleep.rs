@@ -2,7 +2,8 @@
 
 use std::fs;
 
-use crate::stage::{Rig, Server};
+use crate::operating::number;
+use crate::stage::{Rig, Server, eventually};
 
 const APP: &str = "shop";
 /// Dynos of the app whose memory is counted.
@@ -19,7 +20,9 @@ fn restarted(rig: &Rig, dynos: u32) -> Server<'_> {
     assert_eq!(server.process.wait().code(), Some(0));
     let server = rig.start();
     server.wait_until_ready();
-    server.wait_for_dynos(APP, dynos as usize);
+    eventually("all dynos are with the router", || {
+        number(&server, "dyno_router_dynos_free") == u64::from(dynos)
+    });
     server
 }
 
@@ -45,8 +48,8 @@ fn apps_that_served_sleep_after_a_start_and_wake_for_a_request() {
     assert_eq!(server.process.wait().code(), Some(0));
 
     let server = restarted(&rig, 1);
-    assert_eq!(states(&server, "idle"), 1);
     let one = anonymous_kib(server.process.id());
+    assert_eq!(states(&server, "idle"), 1);
     assert_eq!(server.page(APP, "/count").trim(), "1");
     assert_eq!(server.page(APP, "/count").trim(), "2");
     assert_eq!(states(&server, "up"), 1);
@@ -58,8 +61,8 @@ fn apps_that_served_sleep_after_a_start_and_wake_for_a_request() {
     assert_eq!(server.process.wait().code(), Some(0));
 
     let server = restarted(&rig, DYNOS);
-    assert_eq!(states(&server, "idle"), DYNOS as usize);
     let all = anonymous_kib(server.process.id());
+    assert_eq!(states(&server, "idle"), DYNOS as usize);
     let budget = ASLEEP_KIB_MAX * u64::from(DYNOS - 1);
     assert!(all.saturating_sub(one) <= budget, "{one} KiB, then {all}");
     assert_eq!(server.page(APP, "/count").trim(), "1");

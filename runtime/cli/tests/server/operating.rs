@@ -93,7 +93,7 @@ fn a_second_sigterm_ends_it_at_once() {
 }
 
 /// One of the server's numbers.
-fn number(server: &Server<'_>, name: &str) -> u64 {
+pub(crate) fn number(server: &Server<'_>, name: &str) -> u64 {
     let text = server.open("GET", "/metrics").text();
     let mut lines = text.lines();
     let value = lines.find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));

@@ -123,6 +123,21 @@ impl Host {
     }
 
     pub async fn of_bytes(bytes: &[u8], p3: bool, limits: Limits, env: &[(&str, &str)]) -> Host {
+        let mut host = Host::bare(bytes, p3, &ENGINES);
+        host.fetch(limits, env).await;
+        host
+    }
+
+    /// On engines of its own, with room for so many dynos awake.
+    pub async fn with_room(guest: &str, awake: u32) -> Host {
+        let bytes = std::fs::read(guests().join(format!("{guest}.wasm"))).unwrap();
+        let engines = Engines::with_room(Allocation::OnDemand, awake).unwrap();
+        let mut host = Host::bare(&bytes, guest.ends_with('3'), &engines);
+        host.fetch(Limits::default(), &[]).await;
+        host
+    }
+
+    fn bare(bytes: &[u8], p3: bool, engines: &Arc<Engines>) -> Host {
         let folder = tempfile::tempdir().unwrap();
         let app = folder.path().join("app");
         std::fs::create_dir(&app).unwrap();
@@ -146,7 +161,7 @@ impl Host {
         let cache = Path::new(env!("CARGO_TARGET_TMPDIR")).join("compiled");
         let node = Node::new(NodeConfig {
             id: "local".parse().unwrap(),
-            engines: Arc::clone(&ENGINES),
+            engines: Arc::clone(engines),
             compiler: Compiler::new(&cache, vec![child.into()]).unwrap(),
             slugs: Arc::new(move |_| Ok(unpacked.clone())),
             work: folder.path().join("work"),
@@ -155,15 +170,13 @@ impl Host {
             reports: Arc::new(move |report| drop(send.send(report))),
         })
         .unwrap();
-        let mut host = Host {
+        Host {
             node,
             reports,
             logs,
             folder,
             run: 0,
-        };
-        host.fetch(limits, env).await;
-        host
+        }
     }
 
     async fn fetch(&mut self, limits: Limits, env: &[(&str, &str)]) {

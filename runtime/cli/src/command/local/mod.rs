@@ -4,6 +4,7 @@ mod app;
 mod source;
 mod watch;
 
+use std::net::Ipv4Addr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -53,7 +54,7 @@ async fn serve(args: &Local, target: &Target, logs: Logs) -> Result<()> {
         return Ok(());
     };
     let built = built?;
-    let listener = listen(args.port).await?;
+    let listener = listen(args.port)?;
     let config = Config {
         ledger: Arc::new(Memory::new()),
         policy: Policy::default(),
@@ -135,8 +136,8 @@ fn ready(name: &AppName, url: &str) {
     let _ = term::print(&format!("{name} is up: {url}"));
 }
 
-async fn listen(port: u16) -> Result<TcpListener> {
-    let listener = TcpListener::bind(("127.0.0.1", port)).await;
+fn listen(port: u16) -> Result<TcpListener> {
+    let listener = router::bind((Ipv4Addr::LOCALHOST, port).into());
     listener.with_context(|| {
         format!("cannot listen on port {port}: choose another one with -p, or -p 0 for any")
     })

@@ -116,8 +116,8 @@ impl Running {
         lines: control::logs::Logs,
     ) -> Result<Running> {
         // Before anything is written: a port that is taken is no reason to start half.
-        let apps = listen(settings.listen, "--listen").await?;
-        let api = listen(settings.api, "--api").await?;
+        let apps = listen(settings.listen, "--listen")?;
+        let api = listen(settings.api, "--api")?;
         let kept = Kept::open(data)?;
         let platform = platform(settings, data, &kept, logs).await?;
         let (ready, is_ready) = watch::channel(false);
@@ -198,8 +198,8 @@ fn numbers(platform: &Platform) -> api::MoreMetrics {
     Arc::new(move |out| numbers::write(&router, out))
 }
 
-async fn listen(address: SocketAddr, flag: &str) -> Result<TcpListener> {
-    let listener = TcpListener::bind(address).await;
+fn listen(address: SocketAddr, flag: &str) -> Result<TcpListener> {
+    let listener = router::bind(address);
     listener.with_context(|| {
         format!("cannot listen on {address}: is another server there? Choose another with {flag}")
     })
