@@ -11,7 +11,7 @@ use grid::name::{AppName, DynoId, Hostname, ProcessType, SlugId, Version};
 use std::collections::BTreeMap;
 use std::fmt;
 use std::ops::RangeInclusive;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 /// Dynos of one process type at most: a slip of the finger must not fill a grid.
 pub(crate) const DYNOS_PER_TYPE_MAX: u32 = 1_000;
@@ -122,6 +122,18 @@ pub struct Actor {
     pub by: String,
     /// In milliseconds since 1970.
     pub at_ms: u64,
+}
+
+impl Actor {
+    /// Whoever has this name, now.
+    pub fn now(by: &str) -> Actor {
+        let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+        let at_ms = since.map_or(0, |since| since.as_millis());
+        Actor {
+            by: by.to_owned(),
+            at_ms: u64::try_from(at_ms).unwrap_or(u64::MAX),
+        }
+    }
 }
 
 /// Config vars to set, or to remove where there is no value.

@@ -10,7 +10,7 @@ use std::hint::black_box;
 use std::sync::Arc;
 
 use criterion::{Criterion, criterion_group, criterion_main};
-use grid::desired::{Desired, Fact, Kind, Limits, ProcessSpec, Release};
+use grid::desired::{Desired, Fact, Kind, ProcessSpec, Release};
 use grid::name::{AppName, NodeId, ProcessType, Run, SlugId, Version};
 use grid::observed::Observed;
 use grid::plan::{Inventory, Plan, Policy, Report, Serve, Step, plan};
@@ -50,7 +50,7 @@ fn scaled(count: u32) -> Fact {
 fn released() -> Fact {
     let spec = ProcessSpec {
         kind: Kind::Handler,
-        limits: Limits::default(),
+        limits: Arc::default(),
     };
     let release = Release {
         version: Version::FIRST,

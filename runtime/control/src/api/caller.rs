@@ -15,7 +15,6 @@ use grid::desired::App;
 use grid::name::AppName;
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
-use std::time::SystemTime;
 use tokio::time::Instant;
 
 /// The holder of a token, and all that the ledger says at this moment.
@@ -77,12 +76,7 @@ impl Caller {
 
     /// The caller, as releases and logs name it.
     pub(super) fn actor(&self) -> Actor {
-        let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
-        let at_ms = since.map_or(0, |since| {
-            u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
-        });
-        let by = self.token.name.clone();
-        Actor { by, at_ms }
+        Actor::now(&self.token.name)
     }
 }
 

@@ -5,8 +5,9 @@
 use super::append::append;
 use super::lines::Lines;
 use super::state::{State, accepted};
-use super::write::{Owed, Writer, wall_ms};
+use super::write::{Owed, Writer};
 use super::{EVENTS_MAX, LOGS_MAX, Outputs, REQUESTS_MAX, Reconciler, SELF, STEPS_MAX};
+use crate::command::Actor;
 use crate::handle::{Control, Published};
 use crate::keys::Keys;
 use crate::ledger::{AppendError, Cause, Change, Entry, EntryId, Ledger, ReadError, Seq};
@@ -122,10 +123,11 @@ async fn take_over(
     keys: &mut Keys,
 ) -> Result<Option<Owed>, StartError> {
     let fact = Fact::ReconcilerStarted;
+    let Actor { by, at_ms } = Actor::now(SELF);
     let entry = Entry {
         id: EntryId::random(),
-        at_ms: wall_ms(),
-        by: SELF.to_owned(),
+        at_ms,
+        by,
         key: None,
         changes: vec![Change::Fact(fact.clone())],
     };

@@ -6,7 +6,7 @@
 use super::append::{self, Done};
 use super::state::{Answer, State};
 use super::{Request, RunError, SELF};
-use crate::command::Accepted;
+use crate::command::{Accepted, Actor};
 use crate::handle::Refused;
 use crate::ledger::{AppendError, Cause, Change, Entry, EntryId, Ledger, Seq};
 use futures_util::future::BoxFuture;
@@ -14,7 +14,7 @@ use grid::desired::Fact;
 use grid::time::Time;
 use std::future::pending;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 use tokio::sync::watch;
 
 /// Facts of plans that are written as one entry: each has some hundred bytes.
@@ -119,10 +119,11 @@ impl Writer {
             return Some(self.record_at);
         }
         facts.truncate(self.record_max);
+        let Actor { by, at_ms } = Actor::now(SELF);
         let entry = Entry {
             id: EntryId::random(),
-            at_ms: wall_ms(),
-            by: SELF.to_owned(),
+            at_ms,
+            by,
             key: None,
             changes: facts.into_iter().map(Change::Fact).collect(),
         };
@@ -241,12 +242,4 @@ impl From<AppendError> for Refused {
             error @ AppendError::Conflict { .. } => Refused::Unavailable(Arc::new(error)),
         }
     }
-}
-
-/// Now, in milliseconds since 1970.
-pub(super) fn wall_ms() -> u64 {
-    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
-    since.map_or(0, |since| {
-        u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
-    })
 }

@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use control::{Actor, Command, Deploy, Outcome};
@@ -126,12 +126,7 @@ impl<'a> App<'a> {
 
 /// Whoever runs this program.
 fn actor() -> Actor {
-    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
-    let at_ms = since.map_or(0, |since| since.as_millis());
-    Actor {
-        by: "local".to_owned(),
-        at_ms: u64::try_from(at_ms).unwrap_or(u64::MAX),
-    }
+    Actor::now("local")
 }
 
 fn spec(process: &Process) -> ProcessSpec {

@@ -4,7 +4,6 @@
 //! in this user's credentials.
 
 use std::net::SocketAddr;
-use std::time::SystemTime;
 
 use anyhow::{Context, Result};
 use control::access::{self, Role, Secret};
@@ -26,10 +25,7 @@ pub(super) async fn admin(control: &Control, api: SocketAddr) -> Result<()> {
     if !control.view().tokens.is_empty() {
         return Ok(());
     }
-    let actor = Actor {
-        by: "server".to_owned(),
-        at_ms: unix_ms(SystemTime::now()),
-    };
+    let actor = Actor::now("server");
     let (token, secret) = access::mint(ADMIN, Role::Admin, None, &actor);
     show(&secret, api)?;
     let made = control.create_token(token, actor, None).await;
@@ -50,13 +46,6 @@ fn show(secret: &Secret, api: SocketAddr) -> Result<()> {
         Err(error) => term::warning(&format!("this user is not logged in: {error:#}")),
     }
     Ok(())
-}
-
-fn unix_ms(at: SystemTime) -> u64 {
-    let since = at.duration_since(SystemTime::UNIX_EPOCH);
-    since.map_or(0, |since| {
-        u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
-    })
 }
 
 /// Says where what is.
