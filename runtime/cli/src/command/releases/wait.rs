@@ -15,8 +15,13 @@ const WAIT_MAX: Duration = Duration::from_secs(600);
 const PAUSE: Duration = Duration::from_millis(300);
 /// A server that is started anew is waited for so long.
 const ABSENCE_MAX: Duration = Duration::from_secs(30);
-/// Lines of the log that are shown of a release that failed.
+/// Lines of the log that are shown of a release that failed, of so many that are looked at: those of requests tell
+/// of the release that served meanwhile.
 const LOG_LINES: usize = 20;
+const LOG_LOOK: usize = 500;
+/// The log is written a moment after the fact: how often it is looked at, and the time in between.
+const LOG_LOOKS: usize = 10;
+const LOG_PAUSE: Duration = Duration::from_millis(50);
 
 /// Waits for a release of `app`. Gives the server's last word on it; one that failed is an error, with the log's last lines
 /// before it.
@@ -30,7 +35,7 @@ pub(crate) fn settle(app: &App, version: &str, working: Working) -> Result<Answe
                 .reason
                 .as_deref()
                 .map_or("no reason is known", str::trim);
-            show_log(app);
+            show_log(app, version);
             bail!(
                 "{version} of {} failed: {}; what served before goes on serving",
                 app.name,
@@ -68,15 +73,32 @@ fn wait(app: &App, version: &str) -> Result<(Answer, Release)> {
 }
 
 /// The last lines, as a help: without them the reason must do.
-fn show_log(app: &App) {
-    let mut text = String::new();
-    if let Ok(mut lines) = app
-        .client()
-        .stream(&app.path(&format!("/logs?n={LOG_LINES}")))
-        && lines.read_to_string(&mut text).is_ok()
-    {
-        term::aside(&clean(text.trim_end()));
+fn show_log(app: &App, version: &str) {
+    let last = format!("Release {version} failed");
+    let mut lines = Vec::new();
+    for _ in 0..LOG_LOOKS {
+        std::thread::sleep(LOG_PAUSE);
+        let Some(text) = read_log(app) else { break };
+        let told = text
+            .lines()
+            .filter(|line| !line.contains(" dyno[router]: "));
+        lines = told.map(str::to_owned).collect();
+        if lines.iter().any(|line| line.contains(&last)) {
+            break;
+        }
     }
+    let first = lines.len().saturating_sub(LOG_LINES);
+    if !lines.is_empty() {
+        term::aside(&clean(&lines[first..].join("\n")));
+    }
+}
+
+fn read_log(app: &App) -> Option<String> {
+    let path = app.path(&format!("/logs?n={LOG_LOOK}"));
+    let mut text = String::new();
+    let mut stream = app.client().stream(&path).ok()?;
+    stream.read_to_string(&mut text).ok()?;
+    Some(text)
 }
 
 /// Says that a release serves, and where.
