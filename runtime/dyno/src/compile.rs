@@ -62,23 +62,12 @@ pub enum CompileError {
     Load(#[source] wasmtime::Error),
 }
 
-/// A component, ready to be linked.
-#[derive(Clone)]
-pub struct Compiled {
-    /// The native code.
-    pub code: Component,
+/// What a component says about itself, and where its code belongs.
+pub struct Found {
     /// Its instances can take one request only.
     pub single_use: bool,
-    /// Where the cache has it.
-    pub cached: PathBuf,
-}
-
-/// What a component says about itself, and where its code belongs.
-pub(crate) struct Found {
-    /// Its instances can take one request only.
-    pub(crate) single_use: bool,
     /// Where the cache has its code, or would have it.
-    pub(crate) cached: PathBuf,
+    pub cached: PathBuf,
 }
 
 /// Compiles components and keeps the result in a folder.
@@ -105,24 +94,8 @@ impl Compiler {
         })
     }
 
-    /// The native code of the component in `file`: from the cache, or compiled now.
-    pub async fn load(
-        &self,
-        engines: &Engines,
-        flavor: Flavor,
-        file: &Path,
-    ) -> Result<Compiled, CompileError> {
-        let found = self.find(engines, flavor, file).await?;
-        let code = self.code(engines, flavor, file, &found.cached).await?;
-        Ok(Compiled {
-            code,
-            single_use: found.single_use,
-            cached: found.cached,
-        })
-    }
-
     /// Reads the component in `file`, and says where the cache has its code or would have it.
-    pub(crate) async fn find(
+    pub async fn find(
         &self,
         engines: &Engines,
         flavor: Flavor,
@@ -136,9 +109,9 @@ impl Compiler {
         })
     }
 
-    /// The code of a component without a look at the component: `cached` is where the cache has it. If it has
-    /// gone from there, it is compiled.
-    pub(crate) async fn code(
+    /// The native code of the component in `file`, without a look at it if `cached`, where the cache has it, is
+    /// there. If it is not, the component is compiled.
+    pub async fn code(
         &self,
         engines: &Engines,
         flavor: Flavor,

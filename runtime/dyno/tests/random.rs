@@ -62,8 +62,12 @@ fn judge(bytes: &[u8], flavor: Flavor) -> Result<(), TestCaseError> {
 }
 
 fn load(world: &World, flavor: Flavor, file: &Path) -> Result<(), CompileError> {
-    let load = world.compiler.load(&world.engines, flavor, file);
-    world.runtime.block_on(load).map(drop)
+    let (compiler, engines) = (&world.compiler, &world.engines);
+    world.runtime.block_on(async {
+        let found = compiler.find(engines, flavor, file).await?;
+        let code = compiler.code(engines, flavor, file, &found.cached).await;
+        code.map(drop)
+    })
 }
 
 fn flavor(p3: bool) -> Flavor {
