@@ -60,6 +60,7 @@ fn released() -> Fact {
         processes: BTreeMap::from([(ProcessType::web(), spec)]),
         created_ms: 0,
         created_by: String::new(),
+        reach: Default::default(),
     };
     Fact::ReleaseCreated {
         app: app(),

@@ -3,11 +3,13 @@
 //! Owns what a name may look like. Must not know what bears the name, nor whether it exists.
 
 mod digest;
+mod endpoint;
 mod hostname;
 mod label;
 mod number;
 
 pub use digest::{SlugId, SlugIdError};
+pub use endpoint::{Endpoint, EndpointError, Host};
 pub use hostname::{Hostname, HostnameError};
 pub use label::{AppName, AppNameError, NodeId, NodeIdError, ProcessType, ProcessTypeError};
 pub use number::{DynoId, DynoIdError, DynoKey, Generation, Run, Version, VersionError};

@@ -104,15 +104,22 @@ impl About<'_> {
                 facts.push(self.scale(process, count)?);
             }
         }
-        facts.push(self.release(Release {
-            version: self.app.next_version(),
-            slug: deploy.slug,
-            description: deploy.description,
-            config,
-            processes: sized(deploy.processes, &self.app.sizes),
-            created_ms: self.actor.at_ms,
-            created_by: self.actor.by.clone(),
-        }));
+        facts.push(
+            self.release(Release {
+                version: self.app.next_version(),
+                slug: deploy.slug,
+                description: deploy.description,
+                config,
+                processes: sized(deploy.processes, &self.app.sizes),
+                created_ms: self.actor.at_ms,
+                created_by: self.actor.by.clone(),
+                reach: self
+                    .app
+                    .newest()
+                    .map(|newest| Arc::clone(&newest.reach))
+                    .unwrap_or_default(),
+            }),
+        );
         Ok(facts)
     }
 

@@ -23,6 +23,7 @@ fn secret() -> Entry {
         processes: BTreeMap::new(),
         created_ms: 0,
         created_by: String::new(),
+        reach: Default::default(),
     };
     let created = Fact::ReleaseCreated {
         app: "private-app".parse().expect("valid"),

@@ -37,6 +37,7 @@ fn rich() -> Entry {
         processes: BTreeMap::from([(ProcessType::web(), spec)]),
         created_ms: u64::MAX,
         created_by: "me".into(),
+        reach: Default::default(),
     };
     Entry {
         key: Some(IdempotencyKey::new("once", b"POST /").expect("valid")),

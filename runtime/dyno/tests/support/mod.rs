@@ -193,6 +193,7 @@ impl Host {
             processes: BTreeMap::from([(ProcessType::web(), spec)]),
             created_ms: 0,
             created_by: String::new(),
+            reach: Default::default(),
         };
         self.node.step(Step::Fetch {
             node: "local".parse().unwrap(),

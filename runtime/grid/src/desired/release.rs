@@ -2,9 +2,9 @@
 //!
 //! Owns the shape of a release and the limits of its dynos. Must not know where it runs.
 
-use crate::name::{ProcessType, SlugId, Version};
+use crate::name::{Endpoint, ProcessType, SlugId, Version};
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -117,6 +117,9 @@ pub struct Release {
     /// Who made it.
     #[serde(default)]
     pub created_by: String,
+    /// What its dynos may reach beside public addresses: where the app's attached services are.
+    #[serde(default)]
+    pub reach: Arc<BTreeSet<Endpoint>>,
 }
 
 impl Release {
@@ -139,6 +142,7 @@ impl fmt::Debug for Release {
             .field("processes", &self.processes)
             .field("created_ms", &self.created_ms)
             .field("created_by", &self.created_by)
+            .field("reach", &self.reach)
             .finish()
     }
 }

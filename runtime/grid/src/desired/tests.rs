@@ -30,6 +30,7 @@ fn release(number: u32) -> Fact {
         processes: BTreeMap::from(types),
         created_ms: 0,
         created_by: String::new(),
+        reach: Default::default(),
     };
     Fact::ReleaseCreated {
         app: app(),

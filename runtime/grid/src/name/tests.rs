@@ -146,6 +146,19 @@ fn keys_read_well() {
 }
 
 #[test]
+fn an_endpoint_is_a_host_and_a_port() {
+    for text in ["127.0.0.1:5432", "[::1]:6379", "db.internal:1"] {
+        let endpoint: Endpoint = text.parse().expect("valid");
+        assert_eq!(endpoint.to_string(), text);
+    }
+    for text in [
+        "", "db", "db:0", "db:+1", "db:65536", "::1:80", "[::1", "[x]:1", "a b:1", "1.2.3:4",
+    ] {
+        assert!(!is::<Endpoint>(text), "{text}");
+    }
+}
+
+#[test]
 fn errors_say_what_is_allowed_and_stay_short() {
     let error = "X"
         .repeat(10_000)

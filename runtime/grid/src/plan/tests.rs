@@ -101,6 +101,7 @@ fn released(number: u32) -> Fact {
         processes: BTreeMap::from([(ProcessType::web(), spec)]),
         created_ms: 0,
         created_by: String::new(),
+        reach: Default::default(),
     };
     Fact::ReleaseCreated {
         app: app(),

@@ -345,6 +345,7 @@ fn deploy(world: &mut World, app: &AppName, words: &[&str]) -> Result<(), String
         processes,
         created_ms: 0,
         created_by: String::new(),
+        reach: Default::default(),
     };
     world.append(Fact::ReleaseCreated {
         app: app.clone(),

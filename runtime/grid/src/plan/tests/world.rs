@@ -35,6 +35,7 @@ pub(in crate::plan) fn release(name: &str, number: u32) -> Fact {
         processes: BTreeMap::from([(ProcessType::web(), spec)]),
         created_ms: 0,
         created_by: String::new(),
+        reach: Default::default(),
     };
     Fact::ReleaseCreated {
         app: app(name),
