@@ -70,7 +70,8 @@ async fn boot_in(
         env: &ready.env(&life.key.dyno),
         args: &ready.args,
         limits,
-        egress: node.egress,
+        network: node.network.of(&life.key.app),
+        reach: ready.reach(),
         files: Files::new(
             ready.files.clone(),
             node.home(&life.key),

@@ -2,12 +2,12 @@
 //!
 //! Owns what all dynos of a process type share. Must not know of single dynos.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use grid::desired::{Kind, Limits, Release};
-use grid::name::{AppName, DynoId, ProcessType};
+use grid::name::{AppName, DynoId, Endpoint, ProcessType};
 use slugs::manifest::{ExpandError, expand};
 
 use crate::code::{Code, CodeError, Loaded};
@@ -96,6 +96,11 @@ impl Ready {
         env.extend_from_slice(&shared);
         env.push(("DYNO".to_owned(), dyno.to_string()));
         env
+    }
+
+    /// What its dynos may reach beside public addresses.
+    pub(crate) fn reach(&self) -> Arc<BTreeSet<Endpoint>> {
+        Arc::clone(&self.release.reach)
     }
 
     /// Gives back what only dynos that are awake need, unless one is.
