@@ -143,6 +143,8 @@ impl Node {
             Step::Forget { app, version, .. } => {
                 drop(shared.state().releases.remove(&(app, version)));
             }
+            // Who has this node runs a release process too: see `run`.
+            Step::Run { .. } => {}
             Step::Publish { .. } | Step::Withdraw { .. } | Step::Record { .. } => {}
         }
     }

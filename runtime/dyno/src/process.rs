@@ -127,9 +127,8 @@ impl Entry {
             Entry::Run1(start) => start.call_async(store, ()).await.map(Ok),
             Entry::Run2(command) => command.wasi_cli_run().call_run(store).await,
             Entry::Run3(command) => {
-                let run = async |guest: &Accessor<Guest>| {
-                    command.wasi_cli_run().call_run(guest).await
-                };
+                let run =
+                    async |guest: &Accessor<Guest>| command.wasi_cli_run().call_run(guest).await;
                 store.run_concurrent(run).await.and_then(|ended| ended)
             }
         };

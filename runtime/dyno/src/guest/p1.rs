@@ -386,9 +386,9 @@ impl Inner for Preview1 {
         if creates {
             self.quota.create()?;
         }
-        let opened = self.wasi.path_open(
-            memory, dir, dirflags, path, oflags, base, inheriting, flags,
-        );
+        let opened = self
+            .wasi
+            .path_open(memory, dir, dirflags, path, oflags, base, inheriting, flags);
         let opened = opened.await;
         let fd = if creates {
             self.named(opened)?
@@ -487,9 +487,7 @@ impl Inner for Preview1 {
             last = self.last_name(memory, to_dir, to).await;
             source = self.last_name(memory, dir, path).await;
         }
-        self.wasi
-            .path_rename(memory, dir, path, to_dir, to)
-            .await?;
+        self.wasi.path_rename(memory, dir, path, to_dir, to).await?;
         let same = matches!((&last, &source), (Some(a), Some(b)) if a.ino() == b.ino());
         match last {
             Some(meta) if !same => self.quota.unlinked(&meta),

@@ -36,7 +36,8 @@ pub(super) fn check_step(
 ) {
     match step {
         Step::Start { node, dyno, .. } | Step::Run { node, dyno, .. }
-            if observed.dynos.contains_key(dyno) => {
+            if observed.dynos.contains_key(dyno) =>
+        {
             let what = format!("{dyno} is started twice, now on {node}");
             findings.add(Invariant::Capacity, what);
         }

@@ -53,7 +53,9 @@ fn resting(draft: &Draft, app: &App) -> Option<Arc<Release>> {
     let dynos: Vec<_> = dynos
         .filter(|(key, _)| !key.dyno.process.runs_once())
         .collect();
-    let all_serve = dynos.iter().all(|(_, dyno)| dyno.state.serves() && dyno.version == release.version);
+    let all_serve = dynos
+        .iter()
+        .all(|(_, dyno)| dyno.state.serves() && dyno.version == release.version);
     let one_each = dynos.len() == places;
     (is_target && all_serve && one_each).then(|| Arc::clone(release))
 }

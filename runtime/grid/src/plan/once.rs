@@ -43,7 +43,9 @@ pub enum OneOffError {
     )]
     TooMany(AppName),
     /// No node may take it.
-    #[error("no node has room for a one-off dyno of {memory_bytes} bytes of memory: try again later")]
+    #[error(
+        "no node has room for a one-off dyno of {memory_bytes} bytes of memory: try again later"
+    )]
     NoRoom {
         /// What was asked for, in bytes.
         memory_bytes: u64,

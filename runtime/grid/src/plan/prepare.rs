@@ -32,8 +32,7 @@ pub(super) fn prepare(draft: &mut Draft, name: &AppName) {
 
 /// Whether a dyno is left to end by itself: what was started by hand, and a release process whose end is awaited.
 pub(super) fn comes_to_its_own_end(app: &App, key: &DynoKey, version: Version) -> bool {
-    let awaited =
-        || app.releases.contains_key(&version) && !app.release_process_has_ended(version);
+    let awaited = || app.releases.contains_key(&version) && !app.release_process_has_ended(version);
     let process = &key.dyno.process;
     // What has the name and a smaller run is of another app.
     key.run >= app.first_run && (process.is_run() || (process.is_release() && awaited()))

@@ -61,7 +61,15 @@ fn deploy(rng: &mut Rng, app: &str) -> String {
     let fetch = if rng.percent(4) { " fetch=fail" } else { "" };
     let drain = rng.pick(&["", "", " drain=5s", " drain=60s"]);
     let memory = rng.pick(&["", "", " memory=256"]);
-    let release = rng.pick(&["", "", "", "", " release=0s", " release=5s", " release=fail"]);
+    let release = rng.pick(&[
+        "",
+        "",
+        "",
+        "",
+        " release=0s",
+        " release=5s",
+        " release=fail",
+    ]);
     format!("deploy {app} web{worker}{boot}{fetch}{drain}{memory}{release}")
 }
 

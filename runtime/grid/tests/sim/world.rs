@@ -378,11 +378,7 @@ impl World {
     }
 
     /// The node that truly has a dyno in this place of the published release, and the dyno.
-    pub(crate) fn find(
-        &self,
-        app: &AppName,
-        dyno: &DynoId,
-    ) -> Option<(NodeId, DynoKey)> {
+    pub(crate) fn find(&self, app: &AppName, dyno: &DynoId) -> Option<(NodeId, DynoKey)> {
         self.nodes.values().find_map(|node| {
             let mut dynos = node.dynos.keys();
             let key = dynos.find(|key| key.app == *app && key.dyno == *dyno)?;
