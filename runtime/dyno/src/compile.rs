@@ -220,11 +220,7 @@ fn child(flavor: &str, input: &Path, output: &Path) -> wasmtime::Result<()> {
     Ok(())
 }
 
-fn deserialize(
-    engine: &wasmtime::Engine,
-    flavor: Flavor,
-    file: &Path,
-) -> wasmtime::Result<Native> {
+fn deserialize(engine: &wasmtime::Engine, flavor: Flavor, file: &Path) -> wasmtime::Result<Native> {
     #[allow(
         unsafe_code,
         reason = "the file was written by our own compile child into a folder that only this user \

@@ -46,7 +46,9 @@ pub enum PrepareError {
         known: String,
     },
     /// What was to be run answers requests, and does nothing by itself.
-    #[error("{what} answers HTTP requests and does nothing by itself; run a component that exports `wasi:cli/run`")]
+    #[error(
+        "{what} answers HTTP requests and does nothing by itself; run a component that exports `wasi:cli/run`"
+    )]
     NotAProgram {
         /// The process type, or the component's file.
         what: String,

@@ -80,7 +80,11 @@ impl Files {
     /// The folders as paths of this machine, with the paths a guest knows them by and what it may do there; made now.
     pub(crate) fn folders(&mut self) -> std::io::Result<Vec<(PathBuf, String, FsPerms)>> {
         self.own()?;
-        let app = (self.app.path.to_path_buf(), "/".to_owned(), FsPerms::ReadOnly);
+        let app = (
+            self.app.path.to_path_buf(),
+            "/".to_owned(),
+            FsPerms::ReadOnly,
+        );
         let own = OWN_FOLDERS.map(|name| {
             let path = self.home.join(name);
             (path, format!("/{name}"), FsPerms::ReadWrite)
@@ -113,7 +117,10 @@ impl Files {
         };
         let own = [(&self.app.dir, "/"), (&tmp, "/tmp"), (&log, "/log")];
         let more = more.iter().map(|(dir, path)| (dir, *path));
-        own.into_iter().chain(more).map(|(dir, path)| push(dir, path)).collect()
+        own.into_iter()
+            .chain(more)
+            .map(|(dir, path)| push(dir, path))
+            .collect()
     }
 
     /// Why the guest has no folders to write to, if it asked for them and they could not be made.
