@@ -111,7 +111,7 @@ async fn send(
     let open = |addr| gate.allows(&target.host, addr);
     let first = match gate.app.pool.take(&target, open) {
         Some(connection) => exchange(connection, request, first_byte).await?,
-        None => Exchange::Again(Box::new(request)),
+        None => Exchange::Again(request),
     };
     let (connection, response) = match first {
         Exchange::Answer(connection, response) => (connection, response),
@@ -119,7 +119,7 @@ async fn send(
             let limit = options.connect_timeout.unwrap_or(TIMEOUT_DEFAULT);
             let connection = tokio::time::timeout(limit, connect(gate, &target)).await;
             let connection = connection.map_err(|_| Error::ConnectionTimeout)??;
-            match exchange(connection, *request, first_byte).await? {
+            match exchange(connection, request, first_byte).await? {
                 Exchange::Answer(connection, response) => (connection, response),
                 Exchange::Again(_) => return Err(Error::ConnectionTerminated),
             }
@@ -167,7 +167,7 @@ fn origin_form(mut request: Request<WasiBody>) -> Result<Request<WasiBody>, Erro
 enum Exchange {
     Answer(Connection, Response<Incoming>),
     /// The connection had ended before, and this may be sent over another one.
-    Again(Box<Request<RequestBody>>),
+    Again(Request<RequestBody>),
 }
 
 async fn exchange(
@@ -183,10 +183,10 @@ async fn exchange(
         Err(error) => error,
     };
     if let Some(unsent) = error.take_message() {
-        return Ok(Exchange::Again(Box::new(unsent)));
+        return Ok(Exchange::Again(unsent));
     }
     match (copy, terminated(error.error())) {
-        (Some(copy), true) => Ok(Exchange::Again(Box::new(copy))),
+        (Some(copy), true) => Ok(Exchange::Again(copy)),
         (None, true) => Err(Error::ConnectionTerminated),
         (_, false) => Err(error.into_error().into()),
     }
