@@ -133,6 +133,27 @@ fn of_several_addresses_the_open_ones_are_dialled() {
     server.stop();
 }
 
+/// It is the platform's own lookup that apps have, not the engine's, which has no bounds.
+#[test]
+fn a_long_answer_is_cut() {
+    let Some(world) = World::enter("names::a_long_answer_is_cut") else {
+        return;
+    };
+    let server = Server::with(&world, &[], &["connect_to", "connect_to3"]);
+    let all: Vec<String> = (1..=40)
+        .map(|number| format!("11.22.33.{number}"))
+        .collect();
+    world.dns.say("long.test", &[&all.join(" ")]);
+    for (app, one) in [
+        ("connect-to", "11.22.33."),
+        ("connect-to3", "(11, 22, 33, "),
+    ] {
+        let said = server.ask(app, "dns", "long.test");
+        assert_eq!(said.matches(one).count(), 32, "{said}");
+    }
+    server.stop();
+}
+
 /// A name server that says nothing holds up whoever asks, for a while, and nobody else.
 #[test]
 fn a_silent_name_server_is_given_up() {

@@ -117,7 +117,7 @@ fn waits_end_when_the_guest_says() {
         // Nobody has this address, which the system would find out only later.
         ("93.184.215.77/", "ConnectionTimeout"),
         ("11.22.33.44/never", "ConnectionReadTimeout"),
-        ("11.22.33.44/hold", "ConnectionReadTimeout"),
+        ("11.22.33.44/hold", "connection read timeout"),
         ("11.22.33.44:81/", "ConnectionRefused"),
     ] {
         let url = format!("http://{place}&wait=200");
