@@ -60,8 +60,10 @@ pub(crate) fn of_change(change: &Change) -> Vec<LogEvent> {
             format!("Crashed: {reason}")
         }
     });
+    let exit = change.exit.as_ref().map(ToString::to_string);
     let texts = why
         .into_iter()
+        .chain(exit)
         .chain(lifecycle::text(change.from, change.to));
     texts.map(|text| dyno(app, id, text)).collect()
 }
@@ -105,6 +107,12 @@ pub(crate) fn of_fact(fact: &Fact, desired: &Desired, by: &str) -> Option<LogEve
         } => {
             format!("Release {version} failed: {reason}")
         }
+        Fact::ReleaseProcessEnded {
+            version, failure, ..
+        } => match failure {
+            None => format!("Release {version} is prepared: its release command succeeded"),
+            Some(reason) => format!("Release {version} failed: {reason}"),
+        },
         Fact::Scaled { process, count, .. } => {
             let size = desired.apps.get(app).and_then(|app| size(app, process));
             format!(

@@ -135,6 +135,14 @@ impl Desired {
             } => {
                 self.app_mut(app)?.fail(*version, reason)?;
             }
+            Fact::ReleaseProcessEnded {
+                app,
+                version,
+                failure,
+            } => {
+                let app = self.app_mut(app)?;
+                app.release_process_ended(*version, failure.as_deref())?;
+            }
             Fact::Scaled {
                 app,
                 process,

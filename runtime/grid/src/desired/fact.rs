@@ -63,6 +63,15 @@ pub enum Fact {
         /// Why, for its owner to read.
         reason: String,
     },
+    /// The release process of a release ended: its dynos may start now, or it failed and never serves.
+    ReleaseProcessEnded {
+        /// The app.
+        app: AppName,
+        /// The release.
+        version: Version,
+        /// Why it failed, for its owner to read; none if it succeeded.
+        failure: Option<String>,
+    },
     /// So many dynos of a process type are wanted.
     Scaled {
         /// The app.
@@ -210,6 +219,7 @@ impl Fact {
             | Fact::ReleaseCreated { app, .. }
             | Fact::ReleaseServing { app, .. }
             | Fact::ReleaseFailed { app, .. }
+            | Fact::ReleaseProcessEnded { app, .. }
             | Fact::Scaled { app, .. }
             | Fact::RestartAsked { app, .. }
             | Fact::MaintenanceSet { app, .. }

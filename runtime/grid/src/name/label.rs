@@ -6,6 +6,10 @@ use std::sync::Arc;
 
 /// The name that makes a process type take web requests.
 const WEB: &str = "web";
+/// The process type that runs once before a release goes live.
+const RELEASE: &str = "release";
+/// The process type of dynos that were started by hand, whatever they run.
+const RUN: &str = "run";
 
 /// Makes a newtype over a shared string whose contents `$valid` has accepted.
 macro_rules! label {
@@ -97,9 +101,34 @@ impl ProcessType {
         ProcessType(Arc::default())
     }
 
+    /// The process type that runs once before a release goes live.
+    pub fn release() -> Self {
+        ProcessType(RELEASE.into())
+    }
+
+    /// The process type of one-off dynos.
+    pub fn run() -> Self {
+        ProcessType(RUN.into())
+    }
+
     /// Whether its dynos take web requests.
     pub fn is_web(&self) -> bool {
         self.as_str() == WEB
+    }
+
+    /// Whether it is what runs once before a release goes live.
+    pub fn is_release(&self) -> bool {
+        self.as_str() == RELEASE
+    }
+
+    /// Whether it is that of one-off dynos.
+    pub fn is_run(&self) -> bool {
+        self.as_str() == RUN
+    }
+
+    /// Whether its dynos run once and are never part of a formation: `release` and `run`.
+    pub fn runs_once(&self) -> bool {
+        self.is_release() || self.is_run()
     }
 }
 
