@@ -6,6 +6,7 @@ pub(crate) mod client;
 pub(crate) mod slug;
 
 use control::access::{Role, mint};
+use control::addons::{Addons, Servers};
 use control::api::{Parts, Settings, State};
 use control::ledger::Memory;
 use control::logs::{Line, Logs};
@@ -68,10 +69,13 @@ impl Server {
         let usage = Recorder::open(usage, SystemTime::now()).expect("a store");
         let broken: Arc<Mutex<BTreeSet<AppName>>> = Arc::default();
         run_node(&control, outputs, &logs, &usage, &broken).await;
+        let (addons, keeper) = Addons::new(control.clone(), Servers::default());
+        tokio::spawn(keeper.run(|_| ()));
         let (ready, is_ready) = watch::channel(true);
         let parts = Parts {
             control: control.clone(),
             slugs,
+            addons,
             logs: logs.clone(),
             usage: usage.clone(),
             settings: Settings {
