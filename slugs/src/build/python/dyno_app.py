@@ -58,9 +58,10 @@ METHODS = {
 class IncomingHandler(exports.IncomingHandler):
     def handle(self, request: IncomingRequest, response_out: ResponseOutparam) -> None:
         answer = app()
+        body = Input(request)
         reply = Reply(response_out, request.method())
         try:
-            answer(request, reply)
+            answer(request, body, reply)
         except Exception:
             traceback.print_exc()
             if reply.stream is not None:
@@ -69,6 +70,7 @@ class IncomingHandler(exports.IncomingHandler):
             reply.start(500, [("content-type", "text/plain")])
             reply.write(b"Internal Server Error\n")
         reply.finish()
+        body.release()
 
 
 loaded = None
@@ -154,6 +156,11 @@ class Input(io.RawIOBase):
         self.body = request.consume()
         self.stream = self.body.stream()
 
+    def release(self):
+        """Gives both back, in the order that the host asks for, whoever may still know this object."""
+        self.stream.__exit__(None, None, None)
+        self.body.__exit__(None, None, None)
+
     def readable(self):
         return True
 
@@ -182,7 +189,7 @@ def headers_of(request):
 def wsgi(call):
     """A WSGI callable (PEP 3333), as a function of a request and a reply."""
 
-    def answer(request, reply):
+    def answer(request, body, reply):
         begun = []
 
         def write(data):
@@ -199,7 +206,7 @@ def wsgi(call):
             begun[:] = [status, headers]
             return write
 
-        parts = call(environ_of(request), start_response)
+        parts = call(environ_of(request, body), start_response)
         try:
             for part in parts:
                 if part:
@@ -213,7 +220,7 @@ def wsgi(call):
     return answer
 
 
-def environ_of(request):
+def environ_of(request, body):
     from urllib.parse import unquote_to_bytes
 
     path, _, query = (request.path_with_query() or "/").partition("?")
@@ -237,7 +244,7 @@ def environ_of(request):
         "HTTP_HOST": request.authority() or given.get("host", ""),
         "wsgi.version": (1, 0),
         "wsgi.url_scheme": scheme,
-        "wsgi.input": io.BufferedReader(Input(request), READ_BYTES),
+        "wsgi.input": io.BufferedReader(body, READ_BYTES),
         "wsgi.input_terminated": True,  # the body has an end of its own, with and without a length
         "wsgi.errors": sys.stderr,
         "wsgi.multithread": False,
@@ -258,11 +265,11 @@ def environ_of(request):
 class Request:
     """What a plain handler function is given."""
 
-    def __init__(self, request):
+    def __init__(self, request, body):
         self.method = method_of(request)
         self.path, _, self.query = (request.path_with_query() or "/").partition("?")
         self.headers = dict(headers_of(request))
-        self._input = Input(request)
+        self._input = body
         self._body = None
 
     @property
@@ -276,11 +283,11 @@ class Request:
 def plain(call):
     """A function of a Request that returns a body, (body, status) or (body, status, headers)."""
 
-    def answer(request, reply):
-        result = call(Request(request))
-        body, *rest = result if isinstance(result, tuple) else (result,)
+    def answer(request, body, reply):
+        result = call(Request(request, body))
+        content, *rest = result if isinstance(result, tuple) else (result,)
         status, headers = (*rest, *(200, {})[len(rest) :])
-        data, kind = encoded(body)
+        data, kind = encoded(content)
         given = {"content-type": kind, **{name.lower(): value for name, value in headers.items()}}
         reply.start(status, [*given.items(), ("content-length", str(len(data)))])
         reply.write(data)
