@@ -7,19 +7,30 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
-use wasmtime::component::Component;
+use slugs::World;
+use wasmtime::InstancePre;
+use wasmtime_wasi::p2::bindings::CommandPre;
+use wasmtime_wasi::p3::bindings::CommandPre as CommandPre3;
 use wasmtime_wasi_http::p2::bindings::ProxyPre;
 use wasmtime_wasi_http::p3::bindings::ServicePre;
 
-use crate::compile::{CompileError, Compiler};
+use crate::compile::{CompileError, Compiler, Native};
 use crate::engine::{Engines, Flavor};
 use crate::guest::Guest;
 use crate::release::Ready;
 
-/// A linked component, ready to be instantiated.
+/// A linked component or module, ready to be instantiated.
 pub(crate) enum Pre {
+    /// A handler of WASI 0.2.
     P2(ProxyPre<Guest>),
+    /// A handler of WASI 0.3.
     P3(ServicePre<Guest>),
+    /// A command of preview 1.
+    Run1(InstancePre<Guest>),
+    /// A command of WASI 0.2.
+    Run2(CommandPre<Guest>),
+    /// A command of WASI 0.3.
+    Run3(CommandPre3<Guest>),
 }
 
 /// Why there is no code to run.
@@ -28,29 +39,33 @@ pub(crate) enum CodeError {
     /// It could not be compiled or loaded.
     #[error("its code cannot be loaded")]
     Compile(#[source] CompileError),
-    /// The component wants something that is not offered, or does not export a handler.
+    /// The component wants something that is not offered, or does not export what its world says.
     #[error("it does not fit this host")]
     Link(#[source] wasmtime::Error),
 }
 
-/// Code that is in memory, by its file in the cache: releases of one slug, and apps of one slug, share it.
+/// Code that is in memory, by its file in the cache and the way it is entered: releases of one slug, and apps of one
+/// slug, share it.
 #[derive(Clone, Default)]
-pub(crate) struct Loaded(Arc<Mutex<HashMap<PathBuf, Weak<Pre>>>>);
+pub(crate) struct Loaded(Arc<Mutex<Known>>);
+
+type Known = HashMap<(World, PathBuf), Weak<Pre>>;
 
 impl Loaded {
-    fn get(&self, compiled: &Path) -> Option<Arc<Pre>> {
-        lock(&self.0).get(compiled)?.upgrade()
+    fn get(&self, world: World, compiled: &Path) -> Option<Arc<Pre>> {
+        lock(&self.0).get(&(world, compiled.to_owned()))?.upgrade()
     }
 
     /// Keeps it in mind for others. If they were faster, theirs is taken.
-    fn offer(&self, compiled: &Path, pre: Pre) -> Arc<Pre> {
+    fn offer(&self, world: World, compiled: &Path, pre: Pre) -> Arc<Pre> {
         let mut all = lock(&self.0);
-        if let Some(known) = all.get(compiled).and_then(Weak::upgrade) {
+        let key = (world, compiled.to_owned());
+        if let Some(known) = all.get(&key).and_then(Weak::upgrade) {
             return known;
         }
         all.retain(|_, known| known.strong_count() > 0);
         let pre = Arc::new(pre);
-        all.insert(compiled.to_owned(), Arc::downgrade(&pre));
+        all.insert(key, Arc::downgrade(&pre));
         pre
     }
 }
@@ -59,7 +74,7 @@ impl Loaded {
 pub(crate) struct Code {
     compiler: Compiler,
     loaded: Loaded,
-    flavor: Flavor,
+    world: World,
     /// The component, within the unpacked slug.
     file: PathBuf,
     /// Its native code, in the cache.
@@ -111,14 +126,14 @@ impl Code {
         engines: &Engines,
         compiler: &Compiler,
         loaded: &Loaded,
-        (flavor, file): (Flavor, PathBuf),
+        (world, file): (World, PathBuf),
     ) -> Result<Code, CodeError> {
-        let found = compiler.find(engines, flavor, &file).await;
+        let found = compiler.find(engines, Flavor::of(world), &file).await;
         let found = found.map_err(CodeError::Compile)?;
         let code = Code {
             compiler: compiler.clone(),
             loaded: loaded.clone(),
-            flavor,
+            world,
             file,
             compiled: found.cached,
             held: Mutex::default(),
@@ -131,22 +146,22 @@ impl Code {
 
     /// Which engine it runs on.
     pub(crate) fn flavor(&self) -> Flavor {
-        self.flavor
+        Flavor::of(self.world)
     }
 
     async fn pre(&self, engines: &Engines) -> Result<Arc<Pre>, CodeError> {
         if let Some(pre) = &lock(&self.held).pre {
             return Ok(Arc::clone(pre));
         }
-        if let Some(pre) = self.loaded.get(&self.compiled) {
+        if let Some(pre) = self.loaded.get(self.world, &self.compiled) {
             return Ok(pre);
         }
         let loading = self
             .compiler
-            .code(engines, self.flavor, &self.file, &self.compiled);
+            .code(engines, self.flavor(), &self.file, &self.compiled);
         let code = loading.await.map_err(CodeError::Compile)?;
-        let pre = link(engines, self.flavor, &code).map_err(CodeError::Link)?;
-        Ok(self.loaded.offer(&self.compiled, pre))
+        let pre = link(engines, self.world, &code).map_err(CodeError::Link)?;
+        Ok(self.loaded.offer(self.world, &self.compiled, pre))
     }
 
     /// Gives the code back, unless there are instances of it; says whether it did.
@@ -164,10 +179,21 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn link(engines: &Engines, flavor: Flavor, component: &Component) -> wasmtime::Result<Pre> {
-    let pre = engines.linker(flavor)?.instantiate_pre(component)?;
-    Ok(match flavor {
-        Flavor::P2 => Pre::P2(ProxyPre::new(pre)?),
-        Flavor::P3 => Pre::P3(ServicePre::new(pre)?),
+fn link(engines: &Engines, world: World, code: &Native) -> wasmtime::Result<Pre> {
+    let component = match code {
+        Native::Component(component) => component,
+        Native::Module(module) => {
+            let pre = engines.module_linker()?.instantiate_pre(module)?;
+            return Ok(Pre::Run1(pre));
+        }
+    };
+    let pre = engines
+        .linker(Flavor::of(world))?
+        .instantiate_pre(component)?;
+    Ok(match world {
+        World::Handler02 => Pre::P2(ProxyPre::new(pre)?),
+        World::Handler03 => Pre::P3(ServicePre::new(pre)?),
+        World::Run03 => Pre::Run3(CommandPre3::new(pre)?),
+        World::Run02 | World::Wasip1 => Pre::Run2(CommandPre::new(pre)?),
     })
 }

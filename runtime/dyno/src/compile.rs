@@ -1,4 +1,4 @@
-//! Component to native code: compiled once in a limited child process, cached, loaded by mmap.
+//! Component, or core module, to native code: compiled once in a limited child process, cached, loaded by mmap.
 //!
 //! Compiling untrusted code can take any amount of time and memory, so it is done by a child with
 //! limits. The cache is written by us alone and private to the user; a slug never brings native
@@ -11,6 +11,7 @@ use std::time::{Duration, SystemTime};
 
 use rustix::process::{Resource, Rlimit, setrlimit};
 use sha2::{Digest, Sha256};
+use wasmtime::Module;
 use wasmtime::component::Component;
 
 use crate::engine::{self, Engines, Flavor};
@@ -60,6 +61,14 @@ pub enum CompileError {
     /// What the cache holds could not be loaded, even when made anew.
     #[error("compiled code cannot be loaded")]
     Load(#[source] wasmtime::Error),
+}
+
+/// Code that can be instantiated.
+pub enum Native {
+    /// Of a component.
+    Component(Component),
+    /// Of a core module.
+    Module(Module),
 }
 
 /// What a component says about itself, and where its code belongs.
@@ -117,20 +126,20 @@ impl Compiler {
         flavor: Flavor,
         file: &Path,
         cached: &Path,
-    ) -> Result<Component, CompileError> {
+    ) -> Result<Native, CompileError> {
         let engine = engines.get(flavor);
         if cached.exists() {
-            match deserialize(engine, cached) {
-                Ok(component) => {
+            match deserialize(engine, flavor, cached) {
+                Ok(native) => {
                     used_now(cached);
-                    return Ok(component);
+                    return Ok(native);
                 }
                 // From another version, or damaged: made anew below.
                 Err(_) => drop(std::fs::remove_file(cached)),
             }
         }
         self.compile(flavor, file, cached).await?;
-        deserialize(engine, cached).map_err(CompileError::Load)
+        deserialize(engine, flavor, cached).map_err(CompileError::Load)
     }
 
     async fn compile(
@@ -200,21 +209,30 @@ fn child(flavor: &str, input: &Path, output: &Path) -> wasmtime::Result<()> {
     let flavor = Flavor::from_name(flavor)
         .ok_or_else(|| wasmtime::format_err!("no engine is named {flavor:?}"))?;
     let bytes = std::fs::read(input)?;
-    let native = engine::compiler(flavor)?.precompile_component(&bytes)?;
+    let engine = engine::compiler(flavor)?;
+    let native = match flavor {
+        Flavor::P1 => engine.precompile_module(&bytes)?,
+        Flavor::P2 | Flavor::P3 => engine.precompile_component(&bytes)?,
+    };
     let mut file = std::fs::File::create(output)?;
     std::io::Write::write_all(&mut file, &native)?;
     file.sync_all()?;
     Ok(())
 }
 
-fn deserialize(engine: &wasmtime::Engine, file: &Path) -> wasmtime::Result<Component> {
+fn deserialize(engine: &wasmtime::Engine, flavor: Flavor, file: &Path) -> wasmtime::Result<Native> {
     #[allow(
         unsafe_code,
         reason = "the file was written by our own compile child into a folder that only this user \
                   can write; its name holds the digest of the component and of the engine"
     )]
     unsafe {
-        Component::deserialize_file(engine, file)
+        Ok(match flavor {
+            Flavor::P1 => Native::Module(Module::deserialize_file(engine, file)?),
+            Flavor::P2 | Flavor::P3 => {
+                Native::Component(Component::deserialize_file(engine, file)?)
+            }
+        })
     }
 }
 

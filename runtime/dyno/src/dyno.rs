@@ -230,8 +230,8 @@ pub(crate) fn boot_crash(error: &wasmtime::Error, voice: &Voice) -> Crash {
     }
 }
 
-/// The same of a failed call.
-fn crash(error: &wasmtime::Error, voice: &Voice) -> Crash {
+/// The same of a failed call, or of a program that ended with an error.
+pub(crate) fn crash(error: &wasmtime::Error, voice: &Voice) -> Crash {
     if let Some(I32Exit(code)) = error.downcast_ref::<I32Exit>() {
         return Crash {
             reason: format!("exited with code {code}"),

@@ -13,7 +13,9 @@ use wasmtime::{Config, Enabled, Engine, InstanceAllocationStrategy, PoolingAlloc
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use crate::guest::{Guest, linker};
+use slugs::World;
+
+use crate::guest::{Guest, linker, module_linker};
 
 /// How long a guest computes before it yields to others: one tick of the epoch.
 pub const EPOCH_TICK: Duration = Duration::from_millis(1);
@@ -53,9 +55,11 @@ pub const TABLES_PER_DYNO_MAX: u32 = 32;
 /// Elements of all tables of a dyno together, at most (16 bytes each on the host).
 pub const TABLE_ELEMENTS_MAX: usize = 1_000_000;
 
-/// Which of the two engines a component runs on.
+/// Which WASI a program speaks, and so which of the two engines it runs on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Flavor {
+    /// WASI preview 1: a core module, on the engine of 0.2.
+    P1,
     /// WASI 0.2: one call at a time in an instance, without the concurrency machinery.
     P2,
     /// WASI 0.3: async component functions, streams and futures.
@@ -63,9 +67,19 @@ pub enum Flavor {
 }
 
 impl Flavor {
-    /// The name used in file names and messages: `p2` or `p3`.
+    /// What a program of that world needs.
+    pub fn of(world: World) -> Flavor {
+        match world {
+            World::Handler03 | World::Run03 => Flavor::P3,
+            World::Handler02 | World::Run02 => Flavor::P2,
+            World::Wasip1 => Flavor::P1,
+        }
+    }
+
+    /// The name used in file names and messages: `p1`, `p2` or `p3`.
     pub fn as_str(self) -> &'static str {
         match self {
+            Flavor::P1 => "p1",
             Flavor::P2 => "p2",
             Flavor::P3 => "p3",
         }
@@ -74,6 +88,7 @@ impl Flavor {
     /// The flavor of that name.
     pub fn from_name(name: &str) -> Option<Flavor> {
         match name {
+            "p1" => Some(Flavor::P1),
             "p2" => Some(Flavor::P2),
             "p3" => Some(Flavor::P3),
             _ => None,
@@ -115,7 +130,7 @@ fn config(flavor: Flavor, allocation: Allocation) -> Config {
         .async_stack_zeroing(true)
         .wasm_backtrace_max_frames(std::num::NonZeroUsize::new(20));
     match flavor {
-        Flavor::P2 => config.concurrency_support(false),
+        Flavor::P1 | Flavor::P2 => config.concurrency_support(false),
         Flavor::P3 => config
             .concurrency_support(true)
             .wasm_component_model_async(true),
@@ -129,7 +144,7 @@ fn config(flavor: Flavor, allocation: Allocation) -> Config {
 /// Each dyno reserves address space (4 GiB and guards, of 128 TiB), and keeps its last stack while it is awake.
 fn pool(flavor: Flavor) -> PoolingAllocationConfig {
     let dynos = match flavor {
-        Flavor::P2 => AWAKE_MAX + POOL_SPARE,
+        Flavor::P1 | Flavor::P2 => AWAKE_MAX + POOL_SPARE,
         Flavor::P3 => AWAKE_P3_MAX + POOL_SPARE,
     };
     let mut pool = PoolingAllocationConfig::new();
@@ -160,6 +175,7 @@ pub(crate) fn compiler(flavor: Flavor) -> wasmtime::Result<Engine> {
 pub struct Engines {
     p2: Engine,
     p3: Engine,
+    p1_linker: OnceLock<wasmtime::Linker<Guest>>,
     p2_linker: OnceLock<Linker<Guest>>,
     p3_linker: OnceLock<Linker<Guest>>,
     ticker: Arc<Ticker>,
@@ -213,6 +229,7 @@ impl Engines {
         Ok(Arc::new(Engines {
             p2,
             p3,
+            p1_linker: OnceLock::new(),
             p2_linker: OnceLock::new(),
             p3_linker: OnceLock::new(),
             ticker,
@@ -243,15 +260,24 @@ impl Engines {
     /// The engine of that flavor.
     pub fn get(&self, flavor: Flavor) -> &Engine {
         match flavor {
-            Flavor::P2 => &self.p2,
+            Flavor::P1 | Flavor::P2 => &self.p2,
             Flavor::P3 => &self.p3,
         }
     }
 
-    /// What guests of that flavor are linked with; made when it is first asked for.
+    /// What core modules are linked with; made when it is first asked for.
+    pub(crate) fn module_linker(&self) -> wasmtime::Result<&wasmtime::Linker<Guest>> {
+        if let Some(linker) = self.p1_linker.get() {
+            return Ok(linker);
+        }
+        let linker = module_linker(&self.p2)?;
+        Ok(self.p1_linker.get_or_init(|| linker))
+    }
+
+    /// What components of that flavor are linked with; made when it is first asked for.
     pub(crate) fn linker(&self, flavor: Flavor) -> wasmtime::Result<&Linker<Guest>> {
         let held = match flavor {
-            Flavor::P2 => &self.p2_linker,
+            Flavor::P1 | Flavor::P2 => &self.p2_linker,
             Flavor::P3 => &self.p3_linker,
         };
         if let Some(linker) = held.get() {

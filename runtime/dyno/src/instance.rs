@@ -2,6 +2,7 @@
 //!
 //! Owns how an instance comes to be. Must not know requests, nor who holds the dyno.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use wasmtime::Store;
@@ -48,13 +49,18 @@ pub(crate) async fn boot(
     ready: Arc<Ready>,
     life: Arc<Life>,
 ) -> wasmtime::Result<Box<Instance>> {
+    let room = room(node, &ready, &life).await;
+    boot_in(node, ready, life, room).await
+}
+
+/// Waits for the right to be awake; the log is told if that takes more than a moment.
+pub(crate) async fn room(node: &Shared, ready: &Ready, life: &Life) -> Room {
     let full = || {
         life.voice.platform(
             "This machine has as many dynos awake as it can have: waiting for one of them to sleep or end",
         );
     };
-    let room = node.engines.room(ready.code.flavor(), full).await;
-    boot_in(node, ready, life, room).await
+    node.engines.room(ready.code.flavor(), full).await
 }
 
 async fn boot_in(
@@ -65,27 +71,26 @@ async fn boot_in(
 ) -> wasmtime::Result<Box<Instance>> {
     let _running = node.engines.running();
     let code = Lease::take(Arc::clone(&ready), &node.engines).await?;
-    let limits = &ready.limits;
+    let (env, args) = ready.start_of(&life.key.dyno, None)?;
+    let files = files(&ready, &life, node.home(&life.key));
     let guest = Guest::new(Grant {
-        env: &ready.env(&life.key.dyno),
-        args: &ready.args,
-        limits,
-        egress: node.egress,
-        files: Files::new(
-            ready.files.clone(),
-            node.home(&life.key),
-            quota(&ready, &life),
-        ),
+        env: &env,
+        args: &args,
+        limits: &ready.limits,
+        network: node.network.of(&life.key.app),
+        reach: ready.reach(),
+        files,
         voice: Arc::clone(&life.voice),
-    });
-    let mut store = Store::new(node.engines.get(ready.code.flavor()), guest);
-    store.limiter(|guest| &mut guest.limiter);
-    store.set_hostcall_fuel(HOSTCALL_BYTES_MAX);
-    store.epoch_deadline_async_yield_and_update(1);
-    store.set_epoch_deadline(EPOCHS_FIRST);
+        stdio: None,
+        flavor: ready.code.flavor(),
+    })?;
+    let mut store = store(node, &ready, guest);
     let handler = match code.pre() {
         Pre::P2(pre) => Handler::P2(pre.instantiate_async(&mut store).await?),
         Pre::P3(pre) => Handler::P3(pre.instantiate_async(&mut store).await?),
+        Pre::Run1(_) | Pre::Run2(_) | Pre::Run3(_) => {
+            wasmtime::bail!("it is a command and answers no requests by itself")
+        }
     };
     store.data().flush_logs();
     Ok(Box::new(Instance {
@@ -96,6 +101,21 @@ async fn boot_in(
         code,
         room,
     }))
+}
+
+/// A store for `guest` with everything that bounds it.
+pub(crate) fn store(node: &Shared, ready: &Ready, guest: Guest) -> Store<Guest> {
+    let mut store = Store::new(node.engines.get(ready.code.flavor()), guest);
+    store.limiter(|guest| &mut guest.limiter);
+    store.set_hostcall_fuel(HOSTCALL_BYTES_MAX);
+    store.epoch_deadline_async_yield_and_update(1);
+    store.set_epoch_deadline(EPOCHS_FIRST);
+    store
+}
+
+/// The files of a dyno that keeps its own in `home`.
+pub(crate) fn files(ready: &Ready, life: &Life, home: PathBuf) -> Files {
+    Files::new(ready.files.clone(), home, quota(ready, life))
 }
 
 fn quota(ready: &Ready, life: &Life) -> Quota {

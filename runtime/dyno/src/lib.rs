@@ -4,6 +4,7 @@
 //! (compiled in a limited child process, cached), starts dynos and reports what becomes of them;
 //! [`Node::take`] hands a free [`Dyno`] to whoever routes, and [`Dyno::call`] runs one request. A free
 //! dyno that nobody needs for a while is put to sleep by [`Dyno::sleep`]; its next call wakes it.
+//! [`Node::run`] runs a program once, with pipes for its stdin and its output.
 //! It decides nothing: what to start and when is the planner's business, which request goes where
 //! is the router's.
 //!
@@ -19,14 +20,19 @@ mod guest;
 mod instance;
 mod life;
 mod node;
+mod oneoff;
+mod process;
 mod quirks;
 mod release;
 mod source;
 
 pub use call::{BadHead, RequestBody, ResponseSink, client_gone};
 pub use dyno::{Call, Dyno, Kill};
-pub use guest::egress::{Allow, Egress};
+pub use guest::egress::{Egress, Opening, OpeningError, Ports};
+pub use guest::files::Folder;
 pub use guest::logs::{LINE_BYTES_MAX, LogLine, LogSink, LogSource};
+pub use guest::stdio::{Output, Stdio};
 pub use node::{Node, NodeConfig, ReportSink};
+pub use oneoff::{Command, Exit, OneOff, Running};
 pub use release::{PrepareError, Program};
 pub use source::{SlugSource, Unpacked, from_store};

@@ -11,6 +11,7 @@
 
 use std::collections::HashMap;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use grid::desired::Release;
@@ -25,10 +26,13 @@ use crate::dyno::{Dyno, boot_crash};
 use crate::engine::Engines;
 use crate::guest::egress::Egress;
 use crate::guest::logs::{LogSink, Voice};
+use crate::guest::network::Network;
 use crate::instance::{Form, Instance, boot};
 use crate::life::{Crash, Life};
-use crate::release::{Processes, prepare};
-use crate::source::SlugSource;
+use crate::oneoff::{OneOff, Running};
+use crate::process::Setup;
+use crate::release::{PrepareError, Processes, Workshop, prepare, prepare_once};
+use crate::source::{SlugSource, Unpacked};
 
 /// Releases that are made ready at a time; the others wait. Each may compile, in a process of its own.
 const FETCHES_MAX: usize = 8;
@@ -71,9 +75,11 @@ pub(crate) struct Shared {
     fetches: Semaphore,
     unpacks: Semaphore,
     work: PathBuf,
-    pub(crate) egress: Egress,
+    pub(crate) network: Arc<Network>,
     logs: LogSink,
     reports: ReportSink,
+    /// One-offs that were begun.
+    one_offs: AtomicU64,
     state: Mutex<State>,
 }
 
@@ -113,9 +119,10 @@ impl Node {
             unpacks: Semaphore::new(UNPACKS_MAX),
             slugs: config.slugs,
             work: config.work,
-            egress: config.egress,
+            network: Network::new(config.egress),
             logs: config.logs,
             reports: config.reports,
+            one_offs: AtomicU64::default(),
             state: Mutex::default(),
         })))
     }
@@ -137,8 +144,15 @@ impl Node {
             Step::Forget { app, version, .. } => {
                 drop(shared.state().releases.remove(&(app, version)));
             }
+            // Who has this node runs a release process too: see `run`.
+            Step::Run { .. } => {}
             Step::Publish { .. } | Step::Withdraw { .. } | Step::Record { .. } => {}
         }
+    }
+
+    /// Makes a program ready, as `Fetch` does, and runs it once. It is no dyno of the plan: no step names it.
+    pub async fn run(&self, one_off: OneOff) -> Result<Running, PrepareError> {
+        self.0.run(one_off).await
     }
 
     /// The dyno, if it is up and nobody has it: for the router that is told to use it.
@@ -192,22 +206,56 @@ impl Shared {
     }
 
     async fn ready(&self, app: &AppName, release: &Arc<Release>) -> Result<Processes, String> {
+        let unpacked = self.unpacked(release).await?;
+        let processes = prepare(self.workshop(), app, release, &unpacked);
+        processes.await.map_err(|e| chain(&e))
+    }
+
+    async fn unpacked(&self, release: &Release) -> Result<Unpacked, String> {
         let (slugs, id) = (Arc::clone(&self.slugs), release.slug);
-        let turn = self.unpacks.acquire().await;
+        let _turn = self.unpacks.acquire().await;
         let unpacked = tokio::task::spawn_blocking(move || slugs(id));
-        let unpacked = unpacked.await.map_err(|e| e.to_string())??;
-        drop(turn);
-        let (folder, programs) = (&unpacked.folder, &unpacked.programs);
-        prepare(
-            &self.engines,
-            (&self.compiler, &self.loaded),
-            app,
+        unpacked.await.map_err(|e| e.to_string())?
+    }
+
+    fn workshop(&self) -> Workshop<'_> {
+        Workshop {
+            engines: &self.engines,
+            compiler: &self.compiler,
+            loaded: &self.loaded,
+        }
+    }
+
+    async fn run(self: &Arc<Self>, one_off: OneOff) -> Result<Running, PrepareError> {
+        let OneOff {
+            key,
             release,
-            folder,
-            programs,
-        )
-        .await
-        .map_err(|e| chain(&e))
+            app,
+            command,
+            env,
+            stdio,
+            folders,
+        } = one_off;
+        let turn = self.fetches.acquire().await;
+        let unpacked = self.unpacked(&release).await.map_err(PrepareError::Slug)?;
+        let ready = prepare_once(
+            self.workshop(),
+            (&app, &release),
+            &unpacked,
+            (&key.dyno, command),
+            env,
+        );
+        let ready = Arc::new(ready.await?);
+        drop(turn);
+        // No name of an app has a dot: it is nobody else's.
+        let number = self.one_offs.fetch_add(1, Ordering::Relaxed);
+        let setup = Setup {
+            home: self.work.join(format!("once.{number}")),
+            stdio,
+            folders,
+        };
+        let life = Arc::new(Life::new(key.clone(), Arc::new(self.voice(&key))));
+        Ok(Running::begin(Arc::clone(self), ready, life, setup))
     }
 
     fn start(self: &Arc<Self>, key: DynoKey, version: Version, asleep: bool) {

@@ -2,18 +2,21 @@
 //!
 //! Owns what all dynos of a process type share. Must not know of single dynos.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use grid::desired::{Kind, Limits, Release};
-use grid::name::{AppName, DynoId, ProcessType};
+use grid::name::{AppName, DynoId, Endpoint, ProcessType, Version};
+use slugs::World;
 use slugs::manifest::{ExpandError, expand};
 
 use crate::code::{Code, CodeError, Loaded};
 use crate::compile::{CompileError, Compiler};
-use crate::engine::{Engines, Flavor};
+use crate::engine::Engines;
 use crate::guest::files::AppFiles;
+use crate::oneoff::Command;
+use crate::source::Unpacked;
 
 /// One process type as its slug describes it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,13 +25,43 @@ pub struct Program {
     pub component: PathBuf,
     /// Arguments after the program's name, as the manifest stores them: `$NAME` stands in them.
     pub args: Vec<String>,
-    /// The engine that its world needs.
-    pub flavor: Flavor,
+    /// How it is entered, and so which engine it needs.
+    pub world: World,
 }
 
 /// Why a release cannot be run here.
 #[derive(Debug, thiserror::Error)]
 pub enum PrepareError {
+    /// The slug is not here and could not be had.
+    #[error("the slug cannot be unpacked here: {0}")]
+    Slug(String),
+    /// The release has no such process type.
+    #[error("{version} has no process type {process}; it has: {known}")]
+    NoSuchProcess {
+        /// Which release.
+        version: Version,
+        /// Which process type was asked for.
+        process: ProcessType,
+        /// Those that it has.
+        known: String,
+    },
+    /// What was to be run answers requests, and does nothing by itself.
+    #[error(
+        "{what} answers HTTP requests and does nothing by itself; run a component that exports `wasi:cli/run`"
+    )]
+    NotAProgram {
+        /// The process type, or the component's file.
+        what: String,
+    },
+    /// The file to run is not in the slug, or not a component.
+    #[error("cannot run {}", path.display())]
+    Component {
+        /// Its path in the slug.
+        path: PathBuf,
+        /// Why not.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
     /// The folder of the app's files.
     #[error("cannot open the app's files in {}", path.display())]
     Files {
@@ -70,39 +103,92 @@ pub enum PrepareError {
 /// A process type, ready to start dynos of.
 pub(crate) struct Ready {
     pub(crate) code: Code,
-    pub(crate) args: Vec<String>,
+    pub(crate) kind: Kind,
+    program: Program,
     pub(crate) limits: Arc<Limits>,
     pub(crate) files: AppFiles,
     app: AppName,
     release: Arc<Release>,
+    /// Over the release's config: of a one-off.
+    over: BTreeMap<String, String>,
     /// Made by the first boot, and given back with the code.
-    env: Mutex<Option<Arc<Environment>>>,
+    start: Mutex<Option<Arc<Start>>>,
 }
 
-/// Names and values, the same for all dynos of a release.
-type Environment = [(String, String)];
+/// What a program starts with, the same for all dynos of a release.
+struct Start {
+    env: Vec<(String, String)>,
+    args: Vec<String>,
+}
 
 impl Ready {
-    /// The environment of one dyno.
-    pub(crate) fn env(&self, dyno: &DynoId) -> Vec<(String, String)> {
-        let mut held = self.env.lock().unwrap_or_else(PoisonError::into_inner);
-        let shared = held.get_or_insert_with(|| {
-            let all = environment(&self.app, &self.release);
-            all.into_iter().collect()
-        });
-        let shared = Arc::clone(shared);
-        drop(held);
-        let mut env = Vec::with_capacity(shared.len() + 1);
-        env.extend_from_slice(&shared);
+    /// Fails if the arguments use a variable that is not set.
+    fn new(
+        what: (AppName, Arc<Release>),
+        (program, kind): (Program, Kind),
+        code: Code,
+        (limits, files): (Arc<Limits>, AppFiles),
+        over: BTreeMap<String, String>,
+    ) -> Result<Ready, ExpandError> {
+        let ready = Ready {
+            code,
+            kind,
+            program,
+            limits,
+            files,
+            app: what.0,
+            release: what.1,
+            over,
+            start: Mutex::default(),
+        };
+        ready.start(None)?;
+        Ok(ready)
+    }
+
+    fn start(&self, port: Option<u16>) -> Result<Arc<Start>, ExpandError> {
+        let env = environment(&self.app, &self.release, &self.over, port);
+        Ok(Arc::new(Start {
+            args: arguments(&self.program, &env)?,
+            env: env.into_iter().collect(),
+        }))
+    }
+
+    /// The environment of one dyno, and its arguments with the program's name first. A server is told its `port`.
+    pub(crate) fn start_of(
+        &self,
+        dyno: &DynoId,
+        port: Option<u16>,
+    ) -> Result<(Vec<(String, String)>, Vec<String>), ExpandError> {
+        let start = match port {
+            Some(_) => self.start(port)?,
+            None => self.shared_start()?,
+        };
+        let mut env = Vec::with_capacity(start.env.len() + 1);
+        env.extend_from_slice(&start.env);
         env.push(("DYNO".to_owned(), dyno.to_string()));
-        env
+        Ok((env, start.args.clone()))
+    }
+
+    fn shared_start(&self) -> Result<Arc<Start>, ExpandError> {
+        let mut held = self.start.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(start) = &*held {
+            return Ok(Arc::clone(start));
+        }
+        let start = self.start(None)?;
+        *held = Some(Arc::clone(&start));
+        Ok(start)
+    }
+
+    /// What its dynos may reach beside public addresses.
+    pub(crate) fn reach(&self) -> Arc<BTreeSet<Endpoint>> {
+        Arc::clone(&self.release.reach)
     }
 
     /// Gives back what only dynos that are awake need, unless one is.
     pub(crate) fn rest(&self) {
         if self.code.rest() {
             let held = self
-                .env
+                .start
                 .lock()
                 .unwrap_or_else(PoisonError::into_inner)
                 .take();
@@ -114,54 +200,168 @@ impl Ready {
 /// All process types of a release.
 pub(crate) type Processes = BTreeMap<ProcessType, Arc<Ready>>;
 
-/// Compiles and links every handler of the release. `folder` holds the unpacked slug, `programs`
-/// what its manifest says.
+/// What turns a slug's programs into something to start.
+#[derive(Clone, Copy)]
+pub(crate) struct Workshop<'a> {
+    pub(crate) engines: &'a Engines,
+    pub(crate) compiler: &'a Compiler,
+    pub(crate) loaded: &'a Loaded,
+}
+
+/// Compiles and links every process type of the release.
 pub(crate) async fn prepare(
-    engines: &Engines,
-    (compiler, loaded): (&Compiler, &Loaded),
+    workshop: Workshop<'_>,
     app: &AppName,
     release: &Arc<Release>,
-    folder: &Path,
-    programs: &BTreeMap<ProcessType, Program>,
+    unpacked: &Unpacked,
 ) -> Result<Processes, PrepareError> {
-    let files = AppFiles::open(folder).map_err(|source| PrepareError::Files {
-        path: folder.to_owned(),
-        source,
-    })?;
-    let env = environment(app, release);
+    let files = open(unpacked)?;
     let mut processes = Processes::new();
-    for (process, program) in programs {
+    for (process, program) in &unpacked.programs {
         let Some(spec) = release.processes.get(process) else {
             continue;
         };
-        if spec.kind != Kind::Handler {
-            continue;
-        }
-        let file = folder.join(&program.component);
-        let code = Code::prepare(engines, compiler, loaded, (program.flavor, file));
-        let code = code.await.map_err(|error| not_ready(process, error))?;
-        let ready = Ready {
+        let code = workshop.code(process, program, unpacked).await?;
+        let ready = Ready::new(
+            (app.clone(), Arc::clone(release)),
+            (program.clone(), spec.kind),
             code,
-            args: arguments(program, &env).map_err(|source| PrepareError::Args {
-                process: process.clone(),
-                source,
-            })?,
-            limits: Arc::clone(&spec.limits),
-            files: files.clone(),
-            app: app.clone(),
-            release: Arc::clone(release),
-            env: Mutex::default(),
-        };
+            (Arc::clone(&spec.limits), files.clone()),
+            BTreeMap::new(),
+        );
+        let ready = ready.map_err(|source| unset(process, source))?;
+        if spec.kind != Kind::Handler {
+            // It may never be started: a release phase, a console.
+            ready.rest();
+        }
         processes.insert(process.clone(), Arc::new(ready));
     }
     Ok(processes)
 }
 
-fn not_ready(process: &ProcessType, error: CodeError) -> PrepareError {
+/// Compiles and links what one process runs once.
+pub(crate) async fn prepare_once(
+    workshop: Workshop<'_>,
+    (app, release): (&AppName, &Arc<Release>),
+    unpacked: &Unpacked,
+    (dyno, command): (&DynoId, Command),
+    over: BTreeMap<String, String>,
+) -> Result<Ready, PrepareError> {
+    let files = open(unpacked)?;
+    let (process, program) = program_of(release, unpacked, command)?;
+    let name = process.unwrap_or_else(|| dyno.process.clone());
+    let spec = release.processes.get(&name);
+    let limits = spec.map_or_else(Arc::default, |spec| Arc::clone(&spec.limits));
+    let code = workshop.code(&name, &program, unpacked).await?;
+    let ready = Ready::new(
+        (app.clone(), Arc::clone(release)),
+        (program, Kind::Process),
+        code,
+        (limits, files),
+        over,
+    );
+    ready.map_err(|source| unset(&name, source))
+}
+
+/// What a command stands for, and the process type whose limits it has.
+fn program_of(
+    release: &Release,
+    unpacked: &Unpacked,
+    command: Command,
+) -> Result<(Option<ProcessType>, Program), PrepareError> {
+    match command {
+        Command::Type { process, args } => {
+            let Some(program) = unpacked.programs.get(&process) else {
+                let known: Vec<String> =
+                    unpacked.programs.keys().map(ToString::to_string).collect();
+                return Err(PrepareError::NoSuchProcess {
+                    version: release.version,
+                    process,
+                    known: known.join(", "),
+                });
+            };
+            if program.world.is_handler() {
+                let what = format!("process type {process}");
+                return Err(PrepareError::NotAProgram { what });
+            }
+            let mut program = program.clone();
+            program.args.extend(args.iter().map(|arg| literal(arg)));
+            Ok((Some(process), program))
+        }
+        Command::Component { path, args } => {
+            let world = world_of(unpacked, &path)?;
+            let args = args.iter().map(|arg| literal(arg)).collect();
+            let program = Program {
+                component: path,
+                args,
+                world,
+            };
+            Ok((None, program))
+        }
+    }
+}
+
+/// How the component at `path` in the slug is run.
+fn world_of(unpacked: &Unpacked, path: &Path) -> Result<World, PrepareError> {
+    let failed = |source| PrepareError::Component {
+        path: path.to_owned(),
+        source,
+    };
+    let inside = |part| matches!(part, std::path::Component::Normal(_));
+    if !path.components().all(inside) {
+        let why = "a path within the app's files is needed, without `..` and not absolute";
+        return Err(failed(why.into()));
+    }
+    let bytes = std::fs::read(unpacked.folder.join(path)).map_err(|e| failed(e.into()))?;
+    let component = slugs::component::inspect(&bytes).map_err(|e| failed(e.into()))?;
+    let world = component.worlds().find(|world| !world.is_handler());
+    world.ok_or_else(|| PrepareError::NotAProgram {
+        what: path.display().to_string(),
+    })
+}
+
+/// An argument as the manifest would have it, for `expand` to give back as it is.
+fn literal(arg: &str) -> String {
+    arg.replace('$', "$$")
+}
+
+fn open(unpacked: &Unpacked) -> Result<AppFiles, PrepareError> {
+    AppFiles::open(&unpacked.folder).map_err(|source| PrepareError::Files {
+        path: unpacked.folder.clone(),
+        source,
+    })
+}
+
+fn unset(process: &ProcessType, source: ExpandError) -> PrepareError {
     let process = process.clone();
-    match error {
-        CodeError::Compile(source) => PrepareError::Compile { process, source },
-        CodeError::Link(source) => PrepareError::Link { process, source },
+    PrepareError::Args { process, source }
+}
+
+impl Workshop<'_> {
+    async fn code(
+        self,
+        process: &ProcessType,
+        program: &Program,
+        unpacked: &Unpacked,
+    ) -> Result<Code, PrepareError> {
+        let file = unpacked.folder.join(&program.component);
+        let Workshop {
+            engines,
+            compiler,
+            loaded,
+        } = self;
+        let code = Code::prepare(engines, compiler, loaded, (program.world, file));
+        let process = || process.clone();
+        code.await.map_err(|error| match error {
+            CodeError::Compile(source) => PrepareError::Compile {
+                process: process(),
+                source,
+            },
+            CodeError::Link(source) => PrepareError::Link {
+                process: process(),
+                source,
+            },
+        })
     }
 }
 
@@ -171,7 +371,7 @@ fn arguments(
     env: &BTreeMap<String, String>,
 ) -> Result<Vec<String>, ExpandError> {
     let mut known = env.clone();
-    // A handler has no port; a Procfile written for servers may name it all the same.
+    // Only a server has a port; a Procfile written for servers may name it all the same.
     known
         .entry("PORT".to_owned())
         .or_insert_with(|| "0".to_owned());
@@ -180,15 +380,24 @@ fn arguments(
     Ok(args)
 }
 
-/// The config vars and what the platform adds; the platform's names win.
-fn environment(app: &AppName, release: &Release) -> BTreeMap<String, String> {
+/// The config vars, what goes over them, and what the platform adds; the platform's names win.
+fn environment(
+    app: &AppName,
+    release: &Release,
+    over: &BTreeMap<String, String>,
+    port: Option<u16>,
+) -> BTreeMap<String, String> {
     let mut env = BTreeMap::clone(&release.config);
+    env.extend(over.clone());
     let mut set = |name: &str, value: String| drop(env.insert(name.to_owned(), value));
     set("HOME", "/".to_owned());
     set("TMPDIR", "/tmp".to_owned());
     set("APP_NAME", app.to_string());
     set("RELEASE_VERSION", release.version.to_string());
     set("SLUG_ID", release.slug.to_string());
+    if let Some(port) = port {
+        set("PORT", port.to_string());
+    }
     env.remove("DYNO");
     env
 }

@@ -6,9 +6,6 @@ use std::sync::Arc;
 
 use grid::name::{ProcessType, SlugId};
 
-use slugs::World;
-
-use crate::engine::Flavor;
 use crate::release::Program;
 
 /// A slug on this machine's disk.
@@ -40,9 +37,6 @@ fn program(process: &slugs::manifest::Process) -> Program {
     Program {
         component: process.component.as_str().into(),
         args: process.args.clone(),
-        flavor: match process.world {
-            World::Handler03 | World::Run03 => Flavor::P3,
-            World::Handler02 | World::Run02 | World::Wasip1 => Flavor::P2,
-        },
+        world: process.world,
     }
 }

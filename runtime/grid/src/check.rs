@@ -4,6 +4,7 @@
 //! of its making is used here, and each invariant is looked at from the outside.
 
 mod dynos;
+mod once;
 mod routes;
 
 use crate::desired::Desired;
@@ -37,11 +38,17 @@ pub enum Invariant {
     Same = 10,
     /// 11: missing data never unschedules anything.
     MissingData = 11,
+    /// 12: no dyno of a release with a release process starts before that succeeded.
+    Prepared = 12,
+    /// 13: an app's release processes run one at a time, and none again that has ended.
+    OneAtATime = 13,
+    /// 14: what runs once is left to come to its own end.
+    OwnEnd = 14,
 }
 
 impl Invariant {
     /// Every invariant.
-    pub const ALL: [Invariant; 11] = [
+    pub const ALL: [Invariant; 14] = [
         Invariant::OnlyUp,
         Invariant::OneRelease,
         Invariant::NoGap,
@@ -53,6 +60,9 @@ impl Invariant {
         Invariant::BackOff,
         Invariant::Same,
         Invariant::MissingData,
+        Invariant::Prepared,
+        Invariant::OneAtATime,
+        Invariant::OwnEnd,
     ];
 }
 
@@ -129,7 +139,7 @@ fn issue(desired: &mut Desired, observed: &mut Observed, step: &Step, now: Time)
     }
 }
 
-/// The violations of one plan: invariants 1 to 7, 9 and 11.
+/// The violations of one plan: all invariants but 8 and 10.
 pub fn violations(case: &Case<'_>) -> Vec<Violation> {
     let mut findings = Findings::default();
     let After {
@@ -139,6 +149,7 @@ pub fn violations(case: &Case<'_>) -> Vec<Violation> {
     for step in &case.plan.steps {
         routes::check_step(&mut findings, case, &desired, &observed, step);
         dynos::check_step(&mut findings, case, &desired, &observed, step);
+        once::check_step(&mut findings, case, &desired, &observed, step);
         issue(&mut desired, &mut observed, step, case.now);
     }
     let after = After { desired, observed };

@@ -9,7 +9,7 @@ use crate::backoff::{self, Crash, History};
 use crate::desired::Desired;
 use crate::lifecycle::{Event, State, next};
 use crate::name::{AppName, DynoId, DynoKey, Generation, NodeId, Run, Version};
-use crate::plan::{CrashCause, Heartbeats, Report, Route};
+use crate::plan::{CrashCause, Exit, Heartbeats, Report, Route, Step, StopReason};
 use crate::time::Time;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -30,6 +30,8 @@ pub struct Observed {
     pub dynos: BTreeMap<DynoKey, Dyno>,
     /// Crashes by place and release.
     pub crashes: BTreeMap<Slot, History>,
+    /// How release processes ended, until the ledger tells.
+    pub exits: BTreeMap<(AppName, Version), Exit>,
     /// The last published route of each app.
     pub routes: BTreeMap<AppName, Route>,
     /// Destroyed apps that the routers were told of.
@@ -124,6 +126,8 @@ pub struct Change {
     pub to: State,
     /// What took it down, if it crashed.
     pub crash: Option<(CrashCause, String)>,
+    /// How it ended, if it ran once.
+    pub exit: Option<Exit>,
 }
 
 impl Node {
@@ -170,6 +174,7 @@ impl Observed {
             nodes: BTreeMap::new(),
             dynos: BTreeMap::new(),
             crashes: BTreeMap::new(),
+            exits: BTreeMap::new(),
             routes: BTreeMap::new(),
             withdrawn: BTreeSet::new(),
             next_run: desired.first_run(),
@@ -209,6 +214,19 @@ impl Observed {
         self.dynos.range(key(Run(0))..=key(Run(u64::MAX)))
     }
 
+    /// The step that ends a dyno that runs once at somebody's wish; none if there is no such dyno that lives.
+    pub fn stop_once(&self, app: &AppName, dyno: &DynoId) -> Option<Step> {
+        let mut there = self.dynos_in(app, dyno);
+        let (key, known) =
+            there.find(|(key, dyno)| dyno.state.lives() && key.dyno.process.runs_once())?;
+        Some(Step::Stop {
+            node: known.node.clone(),
+            dyno: key.clone(),
+            version: known.version,
+            reason: StopReason::Asked,
+        })
+    }
+
     /// What is known of these apps, and of all nodes as far as they have to do with them.
     pub(crate) fn part(&self, apps: &BTreeSet<AppName>) -> Observed {
         let nodes = self.nodes.iter().map(|(id, node)| {
@@ -224,11 +242,15 @@ impl Observed {
         });
         let dynos = apps.iter().flat_map(|app| self.dynos_of(app));
         let crashes = apps.iter().flat_map(|app| self.crashes_of(app));
+        let exits = apps.iter().flat_map(|app| self.exits_of(app));
         let routes = apps.iter().filter_map(|app| self.routes.get_key_value(app));
         Observed {
             nodes: nodes.collect(),
             dynos: dynos.map(|(k, d)| (k.clone(), d.clone())).collect(),
             crashes: crashes.map(|(k, h)| (k.clone(), h.clone())).collect(),
+            exits: exits
+                .map(|(version, exit)| ((version.0.clone(), version.1), exit.clone()))
+                .collect(),
             routes: routes.map(|(k, r)| (k.clone(), r.clone())).collect(),
             withdrawn: self.withdrawn.clone(),
             buried: BTreeSet::new(),
@@ -247,6 +269,16 @@ impl Observed {
         };
         let crashes = self.crashes.range(first..);
         crashes.take_while(move |(slot, _)| slot.app == *app)
+    }
+
+    /// How release processes of an app ended, as far as the ledger does not tell.
+    pub fn exits_of<'a>(
+        &'a self,
+        app: &'a AppName,
+    ) -> impl Iterator<Item = (&'a (AppName, Version), &'a Exit)> + use<'a> {
+        let first = (app.clone(), Version::FIRST);
+        let exits = self.exits.range(first..);
+        exits.take_while(move |((of, _), _)| of == app)
     }
 
     /// Whether anything of an app is there: a dyno, or a release on a node.
@@ -291,8 +323,15 @@ impl Observed {
         })
     }
 
-    /// Forgets crashes of releases that are no longer wanted and of places that are gone.
+    /// Forgets crashes of releases that are no longer wanted and of places that are gone, and what the ledger
+    /// tells.
     pub fn prune(&mut self, desired: &Desired) {
+        self.exits.retain(|(app, version), _| {
+            let app = desired.apps.get(app);
+            app.is_some_and(|app| {
+                app.releases.contains_key(version) && !app.release_process_has_ended(*version)
+            })
+        });
         self.crashes.retain(|slot, _| {
             let Some(app) = desired.apps.get(&slot.app) else {
                 return !desired.destroyed.contains_key(&slot.app);
@@ -322,6 +361,7 @@ impl Observed {
             from,
             to,
             crash: None,
+            exit: None,
         })
     }
 
@@ -339,6 +379,10 @@ impl Observed {
             return Some(change);
         }
         change.crash = Some((cause, reason.to_owned()));
+        if key.dyno.process.runs_once() {
+            self.note_exit(key, &Exit::Failed(reason.to_owned()));
+            return Some(change);
+        }
         let dyno = self.dynos.get(key)?;
         let slot = Slot {
             app: key.app.clone(),
@@ -358,6 +402,17 @@ impl Observed {
             self.crashes.insert(slot, history);
         }
         Some(change)
+    }
+
+    /// Notes how a release process ended; what was noted first holds.
+    fn note_exit(&mut self, key: &DynoKey, exit: &Exit) {
+        let Some(dyno) = self.dynos.get(key) else {
+            return;
+        };
+        if key.dyno.process.is_release() {
+            let release = (key.app.clone(), dyno.version);
+            self.exits.entry(release).or_insert_with(|| exit.clone());
+        }
     }
 
     /// Forgets a dyno that its node has nothing left of.

@@ -12,8 +12,10 @@ mod cycle;
 mod draft;
 mod fill;
 mod leave;
+mod once;
 mod place;
 mod policy;
+mod prepare;
 mod preview;
 mod promote;
 mod quiet;
@@ -24,9 +26,11 @@ mod step;
 mod survey;
 mod wind_down;
 
+pub use once::{ONE_OFFS_PER_APP_MAX, ONE_OFFS_PER_NODE_MAX, OneOff, OneOffError, one_off};
 pub use policy::{Policy, RELEASES_KEPT};
+pub use prepare::RELEASE_PROCESS_MAX;
 pub use preview::preview;
-pub use report::{CrashCause, Heartbeats, Inventory, Listed, Report};
+pub use report::{CrashCause, Exit, Heartbeats, Inventory, Listed, Report};
 pub use step::{Route, Serve, Step, StopReason};
 pub use wind_down::wind_down;
 
@@ -208,6 +212,7 @@ fn round(draft: &mut Draft, busy: &BTreeSet<AppName>) {
 /// One app: each phase sees what the ones before it chose.
 fn plan_app(draft: &mut Draft, app: &AppName) {
     retire::stop_overdue_boots(draft, app);
+    prepare::prepare(draft, app);
     promote::fail_release(draft, app);
     fill::fill(draft, app);
     cycle::cycle(draft, app);

@@ -33,7 +33,9 @@ impl Held {
     /// Whether a step has to wait.
     pub(super) fn holds(&self, step: &Step) -> bool {
         match step {
-            Step::Fetch { node, .. } | Step::Start { node, .. } => self.nodes.contains(node),
+            Step::Fetch { node, .. } | Step::Start { node, .. } | Step::Run { node, .. } => {
+                self.nodes.contains(node)
+            }
             Step::Drain { dyno, .. } => self.apps.contains(&dyno.app),
             Step::Stop { dyno, reason, .. } => {
                 *reason == StopReason::Unwanted && self.apps.contains(&dyno.app)

@@ -7,28 +7,45 @@ pub(crate) mod egress;
 pub(crate) mod files;
 mod files_p2;
 mod files_p3;
+mod gate;
 pub(crate) mod limits;
 pub(crate) mod logs;
+mod lookup;
+pub(crate) mod network;
 mod outgoing;
+mod p1;
+mod pool;
 pub(crate) mod quota;
+mod resolver;
 mod sockets;
+pub(crate) mod stdio;
+mod tls;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use grid::desired::Limits;
+use grid::name::Endpoint;
 use wasmtime::component::{Linker, ResourceTable};
 use wasmtime_wasi::sockets::WasiSocketsView;
-use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
-use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
+use wasmtime_wasi::{WasiCtx, WasiCtxBuilder, WasiCtxView, WasiView};
+use wasmtime_wasi_http::{WasiHttp, WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
 
 use crate::engine::Flavor;
-use egress::{Egress, Gate};
 use files::Files;
 use files_p2::{DynoFiles, FilesView};
+use gate::Gate;
 use limits::{HEADERS_BYTES_MAX, HeadersAudit, Limiter, RESOURCES_MAX};
 use logs::{LogPipe, Voice};
+use lookup::{BoundedLookup, LookupView};
+use network::AppNetwork;
 use outgoing::Outgoing;
+use p1::Preview1;
+use resolver::Resolver;
 use sockets::{CountedSockets, SocketsView};
+use stdio::{Output, PipeIn, PipeOut, Stdio};
+
+pub(crate) use p1::linker as module_linker;
 
 /// Bytes that a guest gets from one call for random bytes.
 const RANDOM_BYTES_MAX: u64 = 1024 * 1024;
@@ -40,9 +57,22 @@ pub(crate) struct Grant<'a> {
     /// Arguments, the program's name first.
     pub(crate) args: &'a [String],
     pub(crate) limits: &'a Limits,
-    pub(crate) egress: Egress,
+    /// What its app shares for reaching out.
+    pub(crate) network: Arc<AppNetwork>,
+    /// What its release may reach beside public addresses.
+    pub(crate) reach: Arc<BTreeSet<Endpoint>>,
     pub(crate) files: Files,
     pub(crate) voice: Arc<Voice>,
+    /// What it reads and where it prints; `None` reads nothing and prints into the log.
+    pub(crate) stdio: Option<Stdio>,
+    /// What it speaks.
+    pub(crate) flavor: Flavor,
+}
+
+/// stdout or stderr.
+enum Printer {
+    Log(LogPipe),
+    Pipe(PipeOut),
 }
 
 /// The data of a dyno's store.
@@ -51,37 +81,79 @@ pub(crate) struct Guest {
     http: WasiHttpCtx,
     table: ResourceTable,
     outgoing: Outgoing,
+    resolver: Resolver,
     audit: HeadersAudit,
     files: Files,
     pub(crate) limiter: Limiter,
     sockets_max: usize,
-    stdio: [LogPipe; 2],
+    printers: [Printer; 2],
+    /// All that a core module sees of its host.
+    preview1: Option<Box<Preview1>>,
 }
 
 impl Guest {
-    pub(crate) fn new(grant: Grant<'_>) -> Guest {
-        let gate = Gate::new(grant.egress, Arc::clone(&grant.voice));
-        let stdio = [(); 2].map(|()| LogPipe::new(Voice::clone(&grant.voice)));
+    /// Fails only where a core module's folders cannot be made; a component hears of that when it asks for them.
+    pub(crate) fn new(mut grant: Grant<'_>) -> wasmtime::Result<Guest> {
+        let (network, reach) = (Arc::clone(&grant.network), Arc::clone(&grant.reach));
+        let gate = Gate::new(network, reach, Arc::clone(&grant.voice));
+        let (stdin, printers) = stdio(grant.stdio.take(), &grant.voice);
         let mut table = ResourceTable::new();
         table.set_max_capacity(RESOURCES_MAX);
         let mut http = WasiHttpCtx::new();
         http.set_field_size_limit(HEADERS_BYTES_MAX);
-        Guest {
-            wasi: context(&grant, gate.clone(), &stdio),
+        let mut builder = context(&grant, gate.clone(), stdin, &printers);
+        let (wasi, preview1) = match grant.flavor {
+            Flavor::P1 => {
+                for (path, seen_as, perms) in grant.files.folders()? {
+                    builder.preopened_dir(path, seen_as, perms)?;
+                }
+                let quota = Arc::clone(&grant.files.quota);
+                let preview1 = Preview1::new(builder.build_p1(), quota);
+                (WasiCtx::builder().build(), Some(Box::new(preview1)))
+            }
+            Flavor::P2 | Flavor::P3 => (builder.build(), None),
+        };
+        Ok(Guest {
+            wasi,
             http,
             table,
+            resolver: gate.resolver.clone(),
             outgoing: Outgoing::new(gate, grant.limits.connections as usize),
             audit: HeadersAudit::default(),
             files: grant.files,
             limiter: Limiter::new(grant.limits, grant.voice),
             sockets_max: grant.limits.connections as usize,
-            stdio,
-        }
+            printers,
+            preview1,
+        })
     }
 
     /// Writes out lines that the guest has not ended.
     pub(crate) fn flush_logs(&self) {
-        self.stdio.iter().for_each(LogPipe::flush_partial);
+        for printer in &self.printers {
+            if let Printer::Log(log) = printer {
+                log.flush_partial();
+            }
+        }
+    }
+
+    /// Ready when all that the guest wrote into pipes has left; they end with that.
+    pub(crate) fn end_pipes(&self) -> impl Future<Output = ()> + Send + use<> {
+        let pipes = self.printers.iter().filter_map(|printer| match printer {
+            Printer::Pipe(pipe) => Some(pipe.clone()),
+            Printer::Log(_) => None,
+        });
+        let pipes: Vec<PipeOut> = pipes.collect();
+        async move {
+            for pipe in pipes {
+                pipe.end().await;
+            }
+        }
+    }
+
+    fn preview1(&mut self) -> &mut Preview1 {
+        let preview1 = self.preview1.as_deref_mut();
+        preview1.expect("only core modules are linked with preview 1, and they are given it")
     }
 
     /// See [`Files::missing`].
@@ -104,21 +176,48 @@ impl Guest {
     }
 
     fn counted_sockets(&mut self) -> SocketsView<'_> {
-        let max = self.sockets_max;
+        // Requests that are open are counted too.
+        let max = self.sockets_max.saturating_sub(self.outgoing.open());
         SocketsView {
             wasi: self.sockets(),
             max,
         }
     }
+
+    /// The same as [`WasiHttpView::http`], to send a request with: how many sockets are open counts.
+    fn http_out(&mut self) -> WasiHttpCtxView<'_> {
+        self.outgoing.sockets = sockets::count(&mut self.table);
+        self.http()
+    }
+
+    fn lookups(&mut self) -> LookupView<'_> {
+        LookupView(&self.resolver)
+    }
 }
 
-fn context(grant: &Grant<'_>, gate: Gate, stdio: &[LogPipe; 2]) -> WasiCtx {
+/// Both sides of what a guest reads and prints.
+fn stdio(stdio: Option<Stdio>, voice: &Arc<Voice>) -> (Option<PipeIn>, [Printer; 2]) {
+    let log = || Printer::Log(LogPipe::new(Voice::clone(voice)));
+    let Some(stdio) = stdio else {
+        return (None, [log(), log()]);
+    };
+    let printers = [stdio.stdout, stdio.stderr].map(|output| match output {
+        Output::Log => log(),
+        Output::Pipe(to) => Printer::Pipe(PipeOut::new(to)),
+    });
+    (Some(PipeIn::new(stdio.stdin)), printers)
+}
+
+fn context(
+    grant: &Grant<'_>,
+    gate: Gate,
+    stdin: Option<PipeIn>,
+    [stdout, stderr]: &[Printer; 2],
+) -> WasiCtxBuilder {
     let mut wasi = WasiCtx::builder();
     wasi.envs(grant.env)
         .args(grant.args)
         .initial_cwd("/")
-        .stdout(stdio[0].clone())
-        .stderr(stdio[1].clone())
         .wall_clock(clocks::Wall)
         .monotonic_clock(clocks::Monotonic::new())
         .max_random_size(RANDOM_BYTES_MAX)
@@ -128,11 +227,19 @@ fn context(grant: &Grant<'_>, gate: Gate, stdio: &[LogPipe; 2]) -> WasiCtx {
         // The dyno's own folders live in the page cache; handing each call to another thread
         // costs more than the call.
         .allow_blocking_current_thread(true)
-        .socket_addr_check(move |addr, reason| {
-            let allowed = gate.socket(addr, reason);
-            Box::pin(async move { allowed })
-        });
-    wasi.build()
+        .socket_addr_check(move |addr, reason| gate.socket(addr, reason));
+    match stdout {
+        Printer::Log(log) => wasi.stdout(log.clone()),
+        Printer::Pipe(pipe) => wasi.stdout(pipe.clone()),
+    };
+    match stderr {
+        Printer::Log(log) => wasi.stderr(log.clone()),
+        Printer::Pipe(pipe) => wasi.stderr(pipe.clone()),
+    };
+    if let Some(stdin) = stdin {
+        wasi.stdin(stdin);
+    }
+    wasi
 }
 
 impl WasiView for Guest {
@@ -179,7 +286,16 @@ pub(crate) fn linker(engine: &wasmtime::Engine, flavor: Flavor) -> wasmtime::Res
         &mut linker,
         Guest::counted_sockets,
     )?;
+    lookup::add_p2_to_linker(&mut linker)?;
+    wasmtime_wasi_http::p2::bindings::http::outgoing_handler::add_to_linker::<_, WasiHttp>(
+        &mut linker,
+        Guest::http_out,
+    )?;
     if flavor == Flavor::P3 {
+        use wasmtime_wasi::p3::bindings::sockets::ip_name_lookup;
+        use wasmtime_wasi_http::p3::bindings::http::client;
+        ip_name_lookup::add_to_linker::<_, BoundedLookup>(&mut linker, Guest::lookups)?;
+        client::add_to_linker::<_, WasiHttp>(&mut linker, Guest::http_out)?;
         files_p3::add_to_linker(&mut linker)?;
         self::sockets::add_p3_to_linker(&mut linker)?;
     }

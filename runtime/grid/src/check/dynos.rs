@@ -35,7 +35,9 @@ pub(super) fn check_step(
     step: &Step,
 ) {
     match step {
-        Step::Start { node, dyno, .. } if observed.dynos.contains_key(dyno) => {
+        Step::Start { node, dyno, .. } | Step::Run { node, dyno, .. }
+            if observed.dynos.contains_key(dyno) =>
+        {
             let what = format!("{dyno} is started twice, now on {node}");
             findings.add(Invariant::Capacity, what);
         }

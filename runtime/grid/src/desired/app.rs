@@ -2,8 +2,10 @@
 //!
 //! Owns which release should serve and which dynos are too old. Must not know which dynos exist.
 
-use super::{Formation, Misfit, Release, Restart, Settings, Vars};
-use crate::name::{AppName, DynoId, Hostname, ProcessType, Run, Version};
+use super::{Attachment, Attachments, Formation, Misfit, Release, Restart, Settings, Vars};
+use crate::name::{
+    AddonName, AppName, AttachmentName, DynoId, Hostname, ProcessType, Run, Version,
+};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -35,8 +37,12 @@ pub struct App {
     pub sizes: BTreeMap<ProcessType, u64>,
     /// Config vars for the first release.
     pub first_config: Vars,
+    /// What it has of add-ons.
+    pub attached: Attachments,
     /// Dynos with a smaller run are of an app of this name that is gone.
     pub first_run: Run,
+    /// Releases whose release process ended, and whether it succeeded.
+    ran: BTreeMap<Version, bool>,
     /// Places that are to stay empty.
     stopped: BTreeSet<DynoId>,
     restarted: Run,
@@ -57,7 +63,9 @@ impl App {
             settings: Settings::default(),
             sizes: BTreeMap::new(),
             first_config: Vars::default(),
+            attached: Attachments::default(),
             first_run,
+            ran: BTreeMap::new(),
             stopped: BTreeSet::new(),
             restarted: Run(0),
             restarted_dynos: BTreeMap::new(),
@@ -89,13 +97,27 @@ impl App {
 
     /// The release that should serve: the newest, unless it failed and another one serves.
     ///
-    /// A failed release with nothing to fall back to is tried again, with back-off.
+    /// A failed release with nothing to fall back to is tried again, with back-off; but not one whose release
+    /// process failed: what that did half should not be done over and over by itself.
     pub fn target(&self) -> Option<&Arc<Release>> {
         let newest = self.newest()?;
         if self.failed.contains_key(&newest.version) {
-            return self.serving_release().or(Some(newest));
+            let over = self.ran.get(&newest.version) == Some(&false);
+            return self.serving_release().or((!over).then_some(newest));
         }
         Some(newest)
+    }
+
+    /// Whether the release process of a release ended, well or badly.
+    pub fn release_process_has_ended(&self, version: Version) -> bool {
+        self.ran.contains_key(&version)
+    }
+
+    /// Whether a release has a release process that has to succeed before any of its dynos may start.
+    pub fn is_unprepared(&self, release: &Release) -> bool {
+        release.release_process().is_some()
+            && self.serving != Some(release.version)
+            && self.ran.get(&release.version) != Some(&true)
     }
 
     /// The releases whose dynos should run: the target first, then the one that serves meanwhile.
@@ -109,7 +131,8 @@ impl App {
 
     /// How many dynos of a type are asked for, those of them that are stopped included.
     pub fn count(&self, process: &ProcessType) -> u32 {
-        self.formation.get(process).copied().unwrap_or(0)
+        let count = self.formation.get(process).copied();
+        count.filter(|_| !process.runs_once()).unwrap_or(0)
     }
 
     /// The places of a type that are to be filled, in order.
@@ -190,7 +213,8 @@ impl App {
                 given,
             });
         }
-        for process in release.processes.keys() {
+        let processes = release.processes.keys();
+        for process in processes.filter(|process| !process.runs_once()) {
             let default = if process.is_web() {
                 WEB_DYNOS_DEFAULT
             } else {
@@ -208,10 +232,34 @@ impl App {
                 .copied()
                 .find(|version| Some(*version) != serving);
             let Some(oldest) = oldest else { break };
-            self.releases.remove(&oldest);
-            self.failed.remove(&oldest);
+            self.forget(oldest);
         }
+        self.forget_attachments();
         Ok(())
+    }
+
+    /// Has the config vars of an add-on from the next release on.
+    pub(super) fn attach(&mut self, name: &AttachmentName, mut attachment: Attachment) {
+        attachment.since = self.next_version();
+        self.attached.add(name.clone(), attachment);
+    }
+
+    /// Has them no longer from the next release on.
+    pub(super) fn detach(&mut self, addon: &AddonName) -> Result<(), Misfit> {
+        let until = self.next_version();
+        if self.attached.remove(addon, until) {
+            return Ok(());
+        }
+        Err(Misfit::NotAttached {
+            app: self.name.clone(),
+            addon: addon.clone(),
+        })
+    }
+
+    fn forget_attachments(&mut self) {
+        let oldest = self.releases.keys().next();
+        self.attached
+            .prune(oldest.copied().unwrap_or(Version::FIRST));
     }
 
     fn expect_release(&self, version: Version) -> Result<(), Misfit> {
@@ -235,6 +283,25 @@ impl App {
         self.expect_release(version)?;
         self.failed.insert(version, reason.to_owned());
         Ok(())
+    }
+
+    pub(super) fn release_process_ended(
+        &mut self,
+        version: Version,
+        failure: Option<&str>,
+    ) -> Result<(), Misfit> {
+        self.expect_release(version)?;
+        self.ran.insert(version, failure.is_none());
+        match failure {
+            Some(reason) => self.fail(version, reason),
+            None => Ok(()),
+        }
+    }
+
+    fn forget(&mut self, version: Version) {
+        self.releases.remove(&version);
+        self.failed.remove(&version);
+        self.ran.remove(&version);
     }
 
     pub(super) fn scale(&mut self, process: &ProcessType, count: u32, before: Run) {
@@ -292,8 +359,8 @@ impl App {
         let old = self.releases.keys().copied();
         let gone: Vec<Version> = old.filter(|v| !kept(*v) && !self.needs(*v)).collect();
         for version in gone {
-            self.releases.remove(&version);
-            self.failed.remove(&version);
+            self.forget(version);
         }
+        self.forget_attachments();
     }
 }

@@ -129,6 +129,14 @@ impl Release {
         let (_, spec) = processes.find(|(process, _)| process.is_web())?;
         Some(spec)
     }
+
+    /// The process that has to succeed before its dynos start, if it has one.
+    pub fn release_process(&self) -> Option<&ProcessSpec> {
+        let mut processes = self.processes.iter();
+        let (_, spec) = processes.find(|(process, _)| process.is_release())?;
+        // A handler does nothing without a request.
+        (spec.kind != Kind::Handler).then_some(spec)
+    }
 }
 
 /// Names the config vars and withholds their values.

@@ -17,6 +17,14 @@ pub struct DynoId {
 }
 
 impl DynoId {
+    /// The dyno that a release process runs in: an app has one at a time.
+    pub fn release() -> Self {
+        DynoId {
+            process: ProcessType::release(),
+            index: 1,
+        }
+    }
+
     /// Sorts before every other: where a range over an app's dynos begins. It names no dyno.
     pub(crate) fn lowest() -> Self {
         DynoId {

@@ -6,7 +6,7 @@ use super::{Change, Dyno, Fetch, Observed, Slot};
 use crate::desired::Desired;
 use crate::lifecycle::{Event, State};
 use crate::name::{AppName, DynoKey, NodeId, Run, Version};
-use crate::plan::{CrashCause, Report, Step, StopReason};
+use crate::plan::{CrashCause, Exit, OneOff, RELEASE_PROCESS_MAX, Report, Step, StopReason};
 use crate::time::Time;
 
 impl Observed {
@@ -22,6 +22,11 @@ impl Observed {
                 dyno,
                 version,
                 ..
+            }
+            | Step::Run {
+                node,
+                dyno,
+                version,
             } => Some(self.ask_start(node, dyno, *version, desired, now)),
             Step::Publish { route } => {
                 self.next_generation.0 = self.next_generation.0.max(route.generation.0 + 1);
@@ -88,6 +93,43 @@ impl Observed {
         } else {
             State::Down
         };
+        let memory_bytes = spec.map_or(0, |spec| spec.limits.memory_bytes);
+        self.insert(node, key, version, memory_bytes, now);
+        Change {
+            dyno: key.clone(),
+            from,
+            to: State::Starting,
+            crash: None,
+            exit: None,
+        }
+    }
+
+    /// Notes that a one-off dyno is started, which no plan asks for: see [`plan::one_off`](crate::plan::one_off).
+    pub fn begin(&mut self, one_off: &OneOff, now: Time) -> Change {
+        let OneOff {
+            node,
+            dyno,
+            version,
+            memory_bytes,
+        } = one_off;
+        self.insert(node, dyno, *version, *memory_bytes, now);
+        Change {
+            dyno: dyno.clone(),
+            from: State::Down,
+            to: State::Starting,
+            crash: None,
+            exit: None,
+        }
+    }
+
+    fn insert(
+        &mut self,
+        node: &NodeId,
+        key: &DynoKey,
+        version: Version,
+        memory_bytes: u64,
+        now: Time,
+    ) {
         self.next_run = self.next_run.max(Run(key.run.0 + 1));
         let dyno = Dyno {
             node: node.clone(),
@@ -96,17 +138,11 @@ impl Observed {
             since: now,
             started: now,
             up_since: None,
-            memory_bytes: spec.map_or(0, |spec| spec.limits.memory_bytes),
+            memory_bytes,
             deadline: None,
             stopped: None,
         };
         self.dynos.insert(key.clone(), dyno);
-        Change {
-            dyno: key.clone(),
-            from,
-            to: State::Starting,
-            crash: None,
-        }
     }
 
     fn ask_stop(&mut self, key: &DynoKey, reason: StopReason, now: Time) -> Option<Change> {
@@ -114,6 +150,15 @@ impl Observed {
             StopReason::BootTimeout => {
                 let text = "it was not ready in time";
                 self.crash(key, CrashCause::BootTimeout, text, false, now)
+            }
+            StopReason::TimeLimit => {
+                let secs = RELEASE_PROCESS_MAX.as_secs();
+                let text = format!("it was still running after {secs} seconds");
+                self.crash(key, CrashCause::Killed, &text, false, now)
+            }
+            StopReason::Asked => {
+                self.note_exit(key, &Exit::Failed("it was stopped".into()));
+                self.step(key, Event::Drain, now)
             }
             StopReason::DrainTimeout | StopReason::Unwanted => self.step(key, Event::Drain, now),
         };
@@ -163,6 +208,17 @@ impl Observed {
                     .then(|| self.crash(dyno, *cause, reason, *served, now));
                 self.end(node, dyno);
                 change.flatten()
+            }
+            Report::Exited { node, dyno, exit } => {
+                if self.has(node, dyno) {
+                    self.note_exit(dyno, exit);
+                }
+                let change = self.on(node, dyno, Event::Gone, now);
+                self.end(node, dyno);
+                change.map(|change| Change {
+                    exit: Some(exit.clone()),
+                    ..change
+                })
             }
             Report::Down { node, dyno } => {
                 let change = self.on(node, dyno, Event::Gone, now);

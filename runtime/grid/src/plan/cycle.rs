@@ -49,9 +49,14 @@ fn resting(draft: &Draft, app: &App) -> Option<Arc<Release>> {
     let release = app.serving_release()?;
     let is_target = app.target()?.version == release.version;
     let places = app.slots(release).len();
-    let mut dynos = draft.observed.dynos_of(&app.name);
-    let all_serve = dynos.all(|(_, dyno)| dyno.state.serves() && dyno.version == release.version);
-    let one_each = draft.observed.dynos_of(&app.name).count() == places;
+    let dynos = draft.observed.dynos_of(&app.name);
+    let dynos: Vec<_> = dynos
+        .filter(|(key, _)| !key.dyno.process.runs_once())
+        .collect();
+    let all_serve = dynos
+        .iter()
+        .all(|(_, dyno)| dyno.state.serves() && dyno.version == release.version);
+    let one_each = dynos.len() == places;
     (is_target && all_serve && one_each).then(|| Arc::clone(release))
 }
 

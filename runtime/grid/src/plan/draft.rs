@@ -105,7 +105,7 @@ impl Draft {
     pub(super) fn push(&mut self, step: Step) {
         self.observed.issue(&step, &self.desired, self.now);
         match &step {
-            Step::Start { node, dyno, .. } => {
+            Step::Start { node, dyno, .. } | Step::Run { node, dyno, .. } => {
                 let memory_bytes = self.observed.dynos.get(dyno).map_or(0, |d| d.memory_bytes);
                 self.take_room(&node.clone(), memory_bytes);
             }

@@ -5,9 +5,9 @@
 use super::draft::{Draft, Reserved};
 use super::place::{self, Place};
 use super::{FETCH_RETRY, Note, Serve, Step};
-use crate::desired::{App, Release};
+use crate::desired::{App, Kind, Release};
 use crate::lifecycle::State;
-use crate::name::{AppName, DynoId, DynoKey, NodeId, ProcessType, Version};
+use crate::name::{AppName, DynoId, DynoKey, NodeId, ProcessType};
 use crate::observed::Fetch;
 use crate::placement;
 use std::collections::{BTreeMap, BTreeSet};
@@ -18,17 +18,20 @@ pub(super) fn fill(draft: &mut Draft, name: &AppName) {
     let Some(app) = draft.desired.apps.get(name).cloned() else {
         return;
     };
-    for release in app.wanted() {
+    // What has a release process to run first starts nothing before that succeeded.
+    let mut wanted = app.wanted();
+    wanted.retain(|release| !app.is_unprepared(release));
+    for release in &wanted {
         for process in release.processes.keys() {
-            let mut homes = Homes::of(draft, &app, &release, process, None);
+            let mut homes = Homes::of(draft, &app, release, process, None);
             for id in homes.missing(&app, process) {
-                start(draft, &app, &release, &id, &mut homes);
+                start(draft, &app, release, &id, &mut homes);
             }
         }
     }
-    for release in app.wanted() {
+    for release in &wanted {
         for process in release.processes.keys() {
-            spread(draft, &app, &release, process);
+            spread(draft, &app, release, process);
         }
     }
 }
@@ -147,13 +150,7 @@ pub(super) fn start_on(
                 dyno: id.clone(),
                 run: draft.next_run(),
             };
-            let asleep = may_sleep(draft, app, release.version, &id.process);
-            draft.push(Step::Start {
-                node,
-                dyno,
-                version: release.version,
-                asleep,
-            });
+            draft.push(begin(draft, app, release, node, dyno));
             return;
         }
         Some(Fetch::Asked(at) | Fetch::Failed { at, .. }) => Some(*at),
@@ -184,18 +181,38 @@ pub(super) fn start_on(
     }
 }
 
+fn begin(draft: &Draft, app: &App, release: &Release, node: NodeId, dyno: DynoKey) -> Step {
+    let version = release.version;
+    if dyno.dyno.process.is_release() {
+        return Step::Run {
+            node,
+            dyno,
+            version,
+        };
+    }
+    let asleep = may_sleep(draft, app, release, &dyno.dyno.process);
+    Step::Start {
+        node,
+        dyno,
+        version,
+        asleep,
+    }
+}
+
 /// Whether a dyno of this release has no need to boot before somebody wants it: apps that served come back from
 /// a start of the whole platform as they would be a while later, and thousands of them do not boot at once.
 ///
 /// Once routers know a dyno of the app, or one crashed, there is a reason for a new one to be up.
-fn may_sleep(draft: &Draft, app: &App, version: Version, process: &ProcessType) -> bool {
+fn may_sleep(draft: &Draft, app: &App, release: &Release, process: &ProcessType) -> bool {
     let idle_after = app.settings.idle_after.after(draft.policy.idle_after);
+    let handler = release.web().is_some_and(|web| web.kind == Kind::Handler);
     let route = draft.observed.routes.get(&app.name);
     let untouched = route.is_none_or(|route| route.serve == Serve::Booting);
     let mut crashes = draft.observed.crashes.keys();
     idle_after.is_some()
         && process.is_web()
-        && app.serving == Some(version)
+        && handler
+        && app.serving == Some(release.version)
         && untouched
         && !crashes.any(|slot| slot.app == app.name)
 }

@@ -2,7 +2,7 @@
 //!
 //! Owns the assumption that every step succeeds. Must not know how a plan is made.
 
-use super::{Plan, Policy, Report, Step, plan};
+use super::{Exit, Plan, Policy, Report, Step, plan};
 use crate::desired::{Desired, Fact, Misfit};
 use crate::lifecycle::State;
 use crate::name::{AppName, NodeId};
@@ -63,6 +63,11 @@ fn answer(observed: &mut Observed, apps: &BTreeSet<&AppName>, now: Time) -> bool
     let answered = dynos.filter_map(|(key, dyno)| {
         let (node, key) = (dyno.node.clone(), key.clone());
         match dyno.state {
+            State::Up if key.dyno.process.is_release() => Some(Report::Exited {
+                node,
+                dyno: key,
+                exit: Exit::Code(0),
+            }),
             State::Starting => Some(Report::Up { node, dyno: key }),
             state if ended(state) => Some(Report::Down { node, dyno: key }),
             _ => None,

@@ -65,7 +65,7 @@ pub(super) fn promote(draft: &mut Draft, name: &AppName) {
     };
     let Some(target) = app.target() else { return };
     let version = target.version;
-    if app.serving == Some(version) || !ready(draft, &app, target) {
+    if app.serving == Some(version) || app.is_unprepared(target) || !ready(draft, &app, target) {
         return;
     }
     route::publish_version(draft, &app, Some(version));

@@ -70,13 +70,18 @@ pub(super) fn quiet(scene: Scene<'_>, known: &Known<'_>) -> Option<Quiet> {
     let app = known.app;
     let shown = known.route?;
     let Some(release) = app.target() else {
-        let nothing = known.dynos.is_empty() && known.releases.is_empty();
+        let nothing = known.dynos.is_empty()
+            && known.releases.is_empty()
+            && scene.observed.exits_of(&app.name).next().is_none()
+            && app.prunable(scene.policy.releases_kept).is_none();
         let told = told(scene, app, shown) && shown.serve == blank(app);
         return (nothing && told).then(Quiet::default);
     };
     // A release that takes over from another, or that failed, takes planning.
     let plain = app.serving.is_none_or(|serving| serving == release.version)
         && !app.failed.contains_key(&release.version)
+        && !app.is_unprepared(release)
+        && scene.observed.exits_of(&app.name).next().is_none()
         && app.prunable(scene.policy.releases_kept).is_none();
     let mut releases = known.releases.iter();
     let only_this = releases.all(|(_, version, _, fetch)| {
@@ -109,7 +114,7 @@ fn told(scene: Scene<'_>, app: &App, shown: &Route) -> bool {
     shown.version == app.serving
         && shown.backlog_max == route::backlog_max(app)
         && shown.request_timeout == route::request_timeout(app, app.serving)
-        && shown.idle_after == app.settings.idle_after.after(scene.policy.idle_after)
+        && shown.idle_after == route::idle_after(app, app.serving, scene.policy)
         && shown.hostnames.iter().eq(&app.hostnames)
 }
 

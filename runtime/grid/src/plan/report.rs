@@ -7,6 +7,7 @@
 use crate::lifecycle::State;
 use crate::name::{AppName, DynoKey, NodeId, Run, Version};
 use serde::{Deserialize, Serialize};
+use std::fmt;
 
 /// One message from a node.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -65,6 +66,15 @@ pub enum Report {
         /// Whether it had completed a request since its boot.
         served: bool,
     },
+    /// A dyno that runs once came to its end by itself. The node has nothing left of it.
+    Exited {
+        /// Which node.
+        node: NodeId,
+        /// The dyno.
+        dyno: DynoKey,
+        /// How.
+        exit: Exit,
+    },
     /// The dyno ended as asked by `Drain` or `Stop`. The node has nothing left of it.
     Down {
         /// Which node.
@@ -85,7 +95,38 @@ impl Report {
             | Report::Idle { node, .. }
             | Report::Woke { node, .. }
             | Report::Crashed { node, .. }
+            | Report::Exited { node, .. }
             | Report::Down { node, .. } => node,
+        }
+    }
+}
+
+/// How a process that runs once ended.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Exit {
+    /// By itself, with this exit code.
+    Code(u8),
+    /// Otherwise: a trap, too much memory, a lost node. Why, for the app's owner to read.
+    Failed(String),
+}
+
+impl Exit {
+    /// That it failed, and why, as the end of a sentence; none if it succeeded.
+    pub fn failure(&self) -> Option<String> {
+        match self {
+            Exit::Code(0) => None,
+            Exit::Code(code) => Some(format!("failed with exit code {code}")),
+            Exit::Failed(reason) => Some(format!("failed: {reason}")),
+        }
+    }
+}
+
+/// As it stands in a log: `Process exited with status 3`.
+impl fmt::Display for Exit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Exit::Code(code) => write!(f, "Process exited with status {code}"),
+            Exit::Failed(reason) => write!(f, "Process failed: {reason}"),
         }
     }
 }

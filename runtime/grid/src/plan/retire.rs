@@ -4,6 +4,7 @@
 
 use super::draft::Draft;
 use super::place::Place;
+use super::prepare;
 use super::{DRAIN_GRACE, STOP_RETRY, Step, StopReason};
 use crate::lifecycle::State;
 use crate::name::{AppName, DynoKey, NodeId, Version};
@@ -74,7 +75,10 @@ pub(super) fn retire(draft: &mut Draft, name: &AppName) {
         .observed
         .dynos_of(name)
         .filter(|(_, dyno)| draft.live.contains(&dyno.node));
-    let unneeded = reachable.filter(|(key, _)| !needed.contains(key));
+    let unneeded = reachable.filter(|(key, dyno)| {
+        let own_end = dyno.state.lives() && prepare::comes_to_its_own_end(app, key, dyno.version);
+        !own_end && !needed.contains(key)
+    });
     let unneeded: Vec<(DynoKey, Dyno)> = unneeded.map(|(k, d)| (k.clone(), d.clone())).collect();
     for (key, dyno) in unneeded {
         end(draft, key, &dyno);

@@ -4,8 +4,8 @@
 
 use super::draft::Draft;
 use super::place::{self, Place};
-use super::{Route, Serve, Step};
-use crate::desired::{App, Release};
+use super::{Policy, Route, Serve, Step};
+use crate::desired::{App, Kind, Release};
 use crate::name::{AppName, ProcessType, Version};
 use crate::routing::{self, Refusal};
 use std::sync::Arc;
@@ -29,7 +29,7 @@ pub(super) fn publish_version(draft: &mut Draft, app: &App, version: Option<Vers
         version,
         backlog_max: backlog_max(app),
         request_timeout: request_timeout(app, version),
-        idle_after: app.settings.idle_after.after(draft.policy.idle_after),
+        idle_after: idle_after(app, version, &draft.policy),
         serve: serve(draft, app, version),
     };
     if known != Some(&route) {
@@ -49,6 +49,13 @@ pub(super) fn request_timeout(app: &App, version: Option<Version>) -> Option<Dur
         let web = shown(app, version)?.web()?;
         Some(web.limits.request_timeout)
     })
+}
+
+/// When the app's web dynos sleep. Only handlers do: a server goes on by itself between two requests.
+pub(super) fn idle_after(app: &App, version: Option<Version>, policy: &Policy) -> Option<Duration> {
+    let web = shown(app, version).and_then(|release| release.web());
+    let after = app.settings.idle_after.after(policy.idle_after);
+    after.filter(|_| web.is_none_or(|web| web.kind == Kind::Handler))
 }
 
 /// The release that serves, or that requests wait for.

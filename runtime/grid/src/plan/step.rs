@@ -36,6 +36,16 @@ pub enum Step {
         /// from a boot.
         asleep: bool,
     },
+    /// Run the release process of a release that the node has fetched, once; answer with `Up` when it runs, and
+    /// with `Exited` when it ended.
+    Run {
+        /// Where.
+        node: NodeId,
+        /// The new dyno; its run was never used before.
+        dyno: DynoKey,
+        /// The release whose process it is.
+        version: Version,
+    },
     /// Replace the route of an app in every router, whole.
     Publish {
         /// The new route.
@@ -91,9 +101,10 @@ impl Step {
             Step::Fetch { app, .. } | Step::Withdraw { app } | Step::Forget { app, .. } => {
                 Some(app)
             }
-            Step::Start { dyno, .. } | Step::Drain { dyno, .. } | Step::Stop { dyno, .. } => {
-                Some(&dyno.app)
-            }
+            Step::Start { dyno, .. }
+            | Step::Run { dyno, .. }
+            | Step::Drain { dyno, .. }
+            | Step::Stop { dyno, .. } => Some(&dyno.app),
             Step::Publish { route } => Some(&route.app),
             Step::Record { fact } => fact.app(),
         }
@@ -109,6 +120,10 @@ pub enum StopReason {
     DrainTimeout,
     /// It was still starting when it was no longer wanted.
     Unwanted,
+    /// A process that runs once ran longer than it may.
+    TimeLimit,
+    /// A process that runs once, and somebody asked for its end.
+    Asked,
 }
 
 /// What every router knows of one app.
@@ -153,6 +168,7 @@ impl fmt::Display for Step {
         match self {
             Step::Fetch { release, .. } => write!(f, "fetch {}", release.version),
             Step::Start { dyno, version, .. } => write!(f, "start {} of {version}", dyno.dyno),
+            Step::Run { dyno, version, .. } => write!(f, "run {} of {version}", dyno.dyno),
             Step::Publish { route } => fmt::Display::fmt(route, f),
             Step::Withdraw { app } => write!(f, "answer no requests for {app}"),
             Step::Drain { dyno, version, .. } => write!(f, "drain {} of {version}", dyno.dyno),

@@ -249,7 +249,10 @@ fn take_while<T: Copy>(
 fn demand(app: &App) -> Room {
     let releases = app.wanted();
     let processes = releases.iter().flat_map(|release| release.processes.iter());
-    processes.fold((0, 0), |sum, (process, spec)| {
+    let first = releases.iter().filter(|release| app.is_unprepared(release));
+    let first = first.filter_map(|release| release.release_process());
+    let first = first.fold((0, 0), |sum, spec| add(sum, (spec.limits.memory_bytes, 1)));
+    processes.fold(first, |sum, (process, spec)| {
         let open = app.open(process);
         let memory = spec.limits.memory_bytes.saturating_mul(open.into());
         add(sum, (memory, open))

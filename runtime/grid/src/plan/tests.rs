@@ -19,6 +19,10 @@ type AnyDyno = (u32, u32, usize, usize, u64);
 struct Sketch {
     nodes: Vec<(Option<u64>, usize)>,
     dynos: Vec<AnyDyno>,
+    /// Of what runs once: as the others, odd indices `release.1`, even ones `run.N`.
+    once: Vec<AnyDyno>,
+    /// Releases whose release process ended, and whether it succeeded; every second one has one.
+    ran: Vec<(u32, bool)>,
     releases: u32,
     serving: Option<u32>,
     failed: Option<u32>,
@@ -40,10 +44,15 @@ fn sketch() -> impl Strategy<Value = Sketch> {
     );
     let new = (prop::option::of(1u32..5), prop::bool::weighted(0.1));
     let intent = (0u32..5, 0u64..60, any::<bool>());
+    let once = prop::collection::vec((1u32..5, 1u32..4, 0usize..5, 0usize..4, 100u64..160), 0..3);
+    let ran = prop::collection::vec((1u32..4, any::<bool>()), 0..3);
+    let releases = (releases, once, ran);
     (nodes, dynos, releases, intent, new, policy()).prop_map(
-        |(nodes, dynos, (releases, serving, failed), intent, new, policy)| Sketch {
+        |(nodes, dynos, ((releases, serving, failed), once, ran), intent, new, policy)| Sketch {
             nodes,
             dynos,
+            once,
+            ran,
             releases,
             serving,
             failed,
@@ -88,17 +97,30 @@ fn web(index: u32) -> DynoId {
     }
 }
 
+fn once(index: u32) -> DynoId {
+    if index.is_multiple_of(2) {
+        let process = ProcessType::run();
+        return DynoId { process, index };
+    }
+    DynoId::release()
+}
+
 fn released(number: u32) -> Fact {
     let spec = ProcessSpec {
         kind: Kind::Handler,
         limits: Arc::default(),
     };
+    let mut processes = BTreeMap::from([(ProcessType::web(), spec.clone())]);
+    if number.is_multiple_of(2) {
+        let kind = Kind::Process;
+        processes.insert(ProcessType::release(), ProcessSpec { kind, ..spec });
+    }
     let release = Release {
         version: version(number),
         slug: SlugId::new([0; 32]),
         description: "Deploy".into(),
         config: Arc::default(),
-        processes: BTreeMap::from([(ProcessType::web(), spec)]),
+        processes,
         created_ms: 0,
         created_by: String::new(),
         reach: Default::default(),
@@ -123,6 +145,13 @@ fn desired(sketch: &Sketch) -> Desired {
             app: app(),
             version: version(number),
             reason,
+        });
+    }
+    for (number, succeeded) in sketch.ran.iter().filter(|(number, _)| exists(number)) {
+        facts.push(Fact::ReleaseProcessEnded {
+            app: app(),
+            version: version(*number),
+            failure: (!succeeded).then(|| "release command failed with exit code 1".into()),
         });
     }
     if let Some(number) = sketch.serving.filter(exists) {
@@ -183,10 +212,12 @@ fn observed(sketch: &Sketch, desired: &Desired) -> Observed {
                 .insert((app(), version(1)), Fetch::Asked(Time::from_secs(90)));
         }
     }
-    for (index, number, state, on, run) in &sketch.dynos {
+    let web = sketch.dynos.iter().map(|dyno| (web(dyno.0), dyno));
+    let once = sketch.once.iter().map(|dyno| (once(dyno.0), dyno));
+    for (id, (_, number, state, on, run)) in web.chain(once) {
         let key = DynoKey {
             app: app(),
-            dyno: web(*index),
+            dyno: id,
             run: Run(*run),
         };
         let state = State::ALL[*state];
@@ -248,6 +279,8 @@ fn plain() -> Sketch {
     Sketch {
         nodes: vec![(None, 0)],
         dynos: vec![(1, 1, 1, 0, 5)],
+        once: vec![],
+        ran: vec![],
         releases: 1,
         serving: Some(1),
         failed: None,

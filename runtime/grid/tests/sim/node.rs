@@ -4,7 +4,7 @@
 
 use grid::lifecycle::State;
 use grid::name::{AppName, DynoKey, NodeId, Run, SlugId, Version};
-use grid::plan::{CrashCause, Heartbeats, Inventory, Listed, Report, Step};
+use grid::plan::{CrashCause, Exit, Heartbeats, Inventory, Listed, OneOff, Report, Step};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
@@ -16,6 +16,17 @@ pub(crate) struct Behaviour {
     pub(crate) fetches: bool,
     /// What a dyno needs to finish its work.
     pub(crate) drain: Duration,
+    /// What its release process does, if it has one.
+    pub(crate) release: Ending,
+}
+
+/// How a process ends that runs once.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Ending {
+    /// After this time, with this exit code.
+    Code(Duration, u8),
+    /// Not by itself.
+    Never,
 }
 
 #[derive(Clone, Debug)]
@@ -33,10 +44,12 @@ impl Behaviour {
         boot: Boot::Up(Duration::from_millis(20)),
         fetches: true,
         drain: Duration::from_millis(100),
+        release: Ending::Code(Duration::from_millis(200), 0),
     };
 
     pub(crate) fn is_good(&self) -> bool {
-        self.fetches && matches!(self.boot, Boot::Up(time) if time < Duration::from_secs(60))
+        let boots = matches!(self.boot, Boot::Up(time) if time < Duration::from_secs(60));
+        self.fetches && boots && matches!(self.release, Ending::Code(_, 0))
     }
 }
 
@@ -78,6 +91,7 @@ pub(crate) enum Later {
     Say(Report),
     Booted(DynoKey),
     Finished(DynoKey),
+    Exited(DynoKey, u8),
 }
 
 /// What a fetch takes.
@@ -191,6 +205,16 @@ impl SimNode {
                 asleep,
                 ..
             } => self.start(dyno, *version, *asleep),
+            Step::Run { dyno, version, .. } => {
+                let mut later = self.start(dyno, *version, true)?;
+                let behaviour = self.dynos.get(dyno).map(|there| there.behaviour.release);
+                later.clear();
+                later.push((Duration::ZERO, Later::Say(self.up(dyno))));
+                if let Some(Ending::Code(time, code)) = behaviour {
+                    later.push((time, Later::Exited(dyno.clone(), code)));
+                }
+                Ok(later)
+            }
             Step::Drain { dyno, .. } => Ok(match self.dynos.get_mut(dyno) {
                 Some(there) => {
                     there.draining = true;
@@ -262,10 +286,39 @@ impl SimNode {
             return self.crash(key, CrashCause::Boot, "it failed to boot");
         }
         dyno.up = true;
-        Some(Report::Up {
+        Some(self.up(key))
+    }
+
+    /// A one-off dyno starts, at somebody's wish.
+    pub(crate) fn begin(&mut self, one_off: &OneOff) -> Report {
+        let key = &one_off.dyno;
+        self.last_run = self.last_run.max(key.run);
+        let dyno = SimDyno {
+            version: one_off.version,
+            up: true,
+            served: false,
+            draining: false,
+            memory_bytes: one_off.memory_bytes,
+            behaviour: Behaviour::GOOD,
+        };
+        self.dynos.insert(key.clone(), dyno);
+        self.up(key)
+    }
+
+    /// A process that runs once comes to its end.
+    pub(crate) fn exited(&mut self, key: &DynoKey, code: u8) -> Option<Report> {
+        self.dynos.remove(key).map(|_| Report::Exited {
             node: self.id.clone(),
             dyno: key.clone(),
+            exit: Exit::Code(code),
         })
+    }
+
+    fn up(&self, key: &DynoKey) -> Report {
+        Report::Up {
+            node: self.id.clone(),
+            dyno: key.clone(),
+        }
     }
 
     pub(crate) fn finished(&mut self, key: &DynoKey) -> Option<Report> {

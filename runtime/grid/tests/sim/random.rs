@@ -61,11 +61,23 @@ fn deploy(rng: &mut Rng, app: &str) -> String {
     let fetch = if rng.percent(4) { " fetch=fail" } else { "" };
     let drain = rng.pick(&["", "", " drain=5s", " drain=60s"]);
     let memory = rng.pick(&["", "", " memory=256"]);
-    format!("deploy {app} web{worker}{boot}{fetch}{drain}{memory}")
+    let release = rng.pick(&[
+        "",
+        "",
+        "",
+        "",
+        " release=0s",
+        " release=5s",
+        " release=fail",
+    ]);
+    format!("deploy {app} web{worker}{boot}{fetch}{drain}{memory}{release}")
 }
 
 fn rare(rng: &mut Rng, app: &str) -> String {
-    match rng.below(4) {
+    match rng.below(8) {
+        4 | 5 => format!("once {app}"),
+        6 => format!("end {app} {}", rng.pick(&["run.1", "release.1"])),
+        7 => format!("exit {app} run.1 code=3"),
         0 => format!("destroy {app}"),
         1 => "policy cycle=30s idle=5m keep=2".into(),
         2 => "policy keep=1".into(),
@@ -88,7 +100,8 @@ fn command(rng: &mut Rng, app: &str, nodes: u64) -> String {
         72..75 => format!("serve {app} web.{index}"),
         75..79 => format!("discard {app} web.{index}"),
         79..82 => format!("maintenance {app} {}", rng.pick(&["on", "off"])),
-        82..87 => format!("kill n{node}"),
+        82..86 => format!("kill n{node}"),
+        86 => format!("once {app}"),
         87..90 => format!("revive n{node}"),
         90..93 => format!("cut n{node}"),
         93..95 => format!("mend n{node}"),

@@ -7,11 +7,14 @@
 //! node n1 memory=512 dynos=9 remote   a node joins (MiB; `remote`: heartbeats are expected)
 //! kill n1 | revive n1 | cut n1 | mend n1
 //! app hello
-//! deploy hello web worker boot=20ms|crash|never fetch=fail drain=5s memory=128
+//! deploy hello web worker boot=20ms|crash|never fetch=fail drain=5s memory=128 release=5s|fail|never
 //! scale hello web=2 worker=1
 //! rollback hello v1 | config hello | restart hello | restart hello web.1 | maintenance hello on
 //! crash hello web.1 | serve hello web.1 | discard hello web.1
 //! destroy hello | stop hello web.1 | resize hello web=256 | undomain hello hello.localhost
+//! once hello                          a one-off dyno starts
+//! exit hello run.1 code=3             what runs once comes to its end
+//! end hello run.1                     somebody asks for its end
 //! set hello timeout=5s idle=30m|off   the app's own settings, all of them
 //! policy cycle=60s idle=30m keep=3    the operator's, from here on; what is not named is off
 //! reconciler                          another reconciler takes over
@@ -20,7 +23,7 @@
 //! rest                                fails unless what should run does, and nothing else
 //! ```
 
-use crate::node::{Behaviour, Boot, SimNode};
+use crate::node::{Behaviour, Boot, Ending, SimNode};
 use crate::rng::Rng;
 use crate::world::{Faults, World};
 use grid::desired::{Fact, Idle, Kind, Limits, ProcessSpec, Release, Restart, Settings};
@@ -93,6 +96,9 @@ fn command(world: &mut World, words: &[&str]) -> Result<(), String> {
             Some(what) => Err(format!("{what}\n{}", world.transcript.text())),
             None => Ok(()),
         },
+        ["once", app] => world.begin(&parse(app)?),
+        ["end", app, dyno] => world.end(&parse(app)?, &parse(dyno)?),
+        ["exit", app, dyno, ..] => exit(world, &parse(app)?, &parse(dyno)?, words),
         [verb @ ("crash" | "serve" | "discard"), app, dyno] => {
             happen(world, verb, &parse(app)?, &parse(dyno)?)
         }
@@ -182,6 +188,18 @@ fn happen(world: &mut World, verb: &str, app: &AppName, dyno: &DynoId) -> Result
             None
         }
     };
+    report.into_iter().for_each(|report| world.say(report));
+    Ok(())
+}
+
+/// What runs once comes to its end. One that is not there does nothing.
+fn exit(world: &mut World, app: &AppName, dyno: &DynoId, words: &[&str]) -> Result<(), String> {
+    let code = u8::try_from(number(words, "code", 0)?).map_err(|e| e.to_string())?;
+    let Some((id, key)) = world.find(app, dyno) else {
+        return Ok(());
+    };
+    let node = world.nodes.get_mut(&id);
+    let report = node.and_then(|node| node.exited(&key, code));
     report.into_iter().for_each(|report| world.say(report));
     Ok(())
 }
@@ -314,7 +332,9 @@ fn deploy(world: &mut World, app: &AppName, words: &[&str]) -> Result<(), String
     world.behaviours.insert(slug, behaviour(words)?);
     let memory_bytes = number(words, "memory", 128)? * MIB;
     let mut processes = BTreeMap::new();
-    for name in words.iter().filter(|word| !word.contains('=')) {
+    let release = option(words, "release").map(|_| "release");
+    let names = words.iter().filter(|word| !word.contains('='));
+    for name in names.copied().chain(release) {
         let process: ProcessType = parse(name)?;
         let kind = if process.is_web() {
             Kind::Handler
@@ -364,6 +384,12 @@ fn behaviour(words: &[&str]) -> Result<Behaviour, String> {
     behaviour.fetches = option(words, "fetch") != Some("fail");
     if let Some(time) = option(words, "drain") {
         behaviour.drain = duration(time)?;
+    }
+    match option(words, "release") {
+        Some("fail") => behaviour.release = Ending::Code(Duration::from_millis(200), 3),
+        Some("never") => behaviour.release = Ending::Never,
+        Some(time) => behaviour.release = Ending::Code(duration(time)?, 0),
+        None => {}
     }
     Ok(behaviour)
 }

@@ -37,6 +37,8 @@ impl Transcript {
             .crash
             .as_ref()
             .map(|(cause, reason)| format!(" ({cause:?}: {reason})"));
+        let exit = change.exit.as_ref().map(|exit| format!(" ({exit})"));
+        let why = why.or(exit);
         let text = lifecycle::text(change.from, change.to).unwrap_or_default();
         self.line(
             now,
@@ -58,6 +60,11 @@ impl Transcript {
                 let how = if *asleep { ", asleep" } else { "" };
                 format!("start {dyno} {version} on {node}{how}")
             }
+            Step::Run {
+                node,
+                dyno,
+                version,
+            } => format!("run {dyno} {version} on {node}"),
             Step::Publish { route } => publish(route),
             Step::Withdraw { app } => format!("withdraw {app}"),
             Step::Drain { dyno, deadline, .. } => format!("drain {dyno} until {deadline}"),
@@ -114,6 +121,12 @@ fn record(fact: &Fact) -> String {
         Fact::ReleaseFailed {
             version, reason, ..
         } => format!("{version} failed: {reason}"),
+        Fact::ReleaseProcessEnded {
+            version, failure, ..
+        } => match failure {
+            None => format!("{version} is prepared"),
+            Some(reason) => format!("{version} failed: {reason}"),
+        },
         Fact::NodeJoined { node } => format!("{node} joined"),
         Fact::ReleasesPruned { before, .. } => format!("releases before {before} are gone"),
         other => format!("{other:?}"),

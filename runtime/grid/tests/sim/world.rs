@@ -7,9 +7,9 @@ use crate::rng::Rng;
 use crate::transcript::Transcript;
 use grid::check::{self, Depth};
 use grid::desired::{Desired, Fact};
-use grid::name::{AppName, DynoKey, NodeId, SlugId};
+use grid::name::{AppName, DynoId, DynoKey, NodeId, SlugId};
 use grid::observed::Observed;
-use grid::plan::{Heartbeats, Note, Policy, Report, Route, Serve, Step};
+use grid::plan::{Heartbeats, Note, Policy, Report, Route, Serve, Step, one_off};
 use grid::time::Time;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -52,6 +52,8 @@ pub(crate) struct World {
 
 /// A message on its way takes this long.
 const HOP: Duration = Duration::from_millis(1);
+/// Memory of a one-off dyno, in bytes.
+const ONE_OFF_BYTES: u64 = 64 * 1024 * 1024;
 const HEARTBEAT: Duration = Duration::from_secs(1);
 const INVENTORY: Duration = Duration::from_secs(10);
 /// One in so many plans is made twice, to see that it comes out the same.
@@ -227,6 +229,7 @@ impl World {
             Later::Say(report) => Some(report),
             Later::Booted(key) => node.booted(&key),
             Later::Finished(key) => node.finished(&key),
+            Later::Exited(key, code) => node.exited(&key, code),
         };
         report.into_iter().for_each(|report| self.say(report));
     }
@@ -288,6 +291,7 @@ impl World {
             }
             Step::Fetch { node, .. }
             | Step::Start { node, .. }
+            | Step::Run { node, .. }
             | Step::Stop { node, .. }
             | Step::Forget { node, .. } => node,
         };
@@ -338,12 +342,43 @@ impl World {
         matches!(route, Some(Serve::Dynos(dynos)) if dynos.contains(key))
     }
 
+    /// A one-off dyno of an app starts, if there is room for one.
+    pub(crate) fn begin(&mut self, app: &AppName) -> Result<(), String> {
+        let made = one_off(&self.desired, &self.observed, app, ONE_OFF_BYTES, self.now);
+        let made = match made {
+            Ok(made) => made,
+            Err(refused) => {
+                self.transcript
+                    .line(self.now, &format!("  refused: {refused}"));
+                return Ok(());
+            }
+        };
+        let change = self.observed.begin(&made, self.now);
+        self.transcript.change(self.now, &change);
+        let node = self.nodes.get_mut(&made.node);
+        if let Some(node) = node.filter(|node| node.reachable()) {
+            let report = node.begin(&made);
+            self.say(report);
+        }
+        self.decide()
+    }
+
+    /// Somebody asks for the end of a dyno that runs once.
+    pub(crate) fn end(&mut self, app: &AppName, dyno: &DynoId) -> Result<(), String> {
+        let Some(step) = self.observed.stop_once(app, dyno) else {
+            return Ok(());
+        };
+        self.transcript.step(self.now, &step);
+        let change = self.observed.issue(&step, &self.desired, self.now);
+        if let Some(change) = change {
+            self.transcript.change(self.now, &change);
+        }
+        self.carry_out(&step)?;
+        self.decide()
+    }
+
     /// The node that truly has a dyno in this place of the published release, and the dyno.
-    pub(crate) fn find(
-        &self,
-        app: &AppName,
-        dyno: &grid::name::DynoId,
-    ) -> Option<(NodeId, DynoKey)> {
+    pub(crate) fn find(&self, app: &AppName, dyno: &DynoId) -> Option<(NodeId, DynoKey)> {
         self.nodes.values().find_map(|node| {
             let mut dynos = node.dynos.keys();
             let key = dynos.find(|key| key.app == *app && key.dyno == *dyno)?;
@@ -406,7 +441,7 @@ impl World {
                     .find(|(key, dyno)| {
                         let wanted =
                             app.slots(target).contains(&key.dyno) && dyno.version == target.version;
-                        key.app == app.name && !wanted
+                        key.app == app.name && !wanted && !key.dyno.process.is_run()
                     });
             if let Some((key, _)) = extra.filter(|_| !excused) {
                 return Some(format!("{key} still runs"));
@@ -415,6 +450,8 @@ impl World {
             let old = releases
                 .into_iter()
                 .find(|(name, version)| *name == app.name && *version != target.version);
+            let mut dynos = self.observed.dynos_of(&app.name);
+            let excused = excused || dynos.any(|(key, _)| key.dyno.process.is_run());
             if let Some((_, version)) = old.filter(|_| !excused) {
                 return Some(format!("{} {version} is not forgotten", app.name));
             }

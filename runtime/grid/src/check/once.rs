@@ -1,0 +1,92 @@
+//! Invariants of what runs once: 12, 13 and 14.
+//!
+//! Owns what must hold of a `Run`, of a `Start` after it, and of the end of either kind of one-off. Must not know
+//! why a step was chosen.
+
+use super::{Case, Findings, Invariant};
+use crate::desired::{App, Desired};
+use crate::name::{DynoKey, Version};
+use crate::observed::Observed;
+use crate::plan::{Step, StopReason};
+use std::sync::Arc;
+
+pub(super) fn check_step(
+    findings: &mut Findings,
+    case: &Case<'_>,
+    desired: &Desired,
+    observed: &Observed,
+    step: &Step,
+) {
+    let app = |key: &DynoKey| desired.apps.get(&key.app).map(Arc::as_ref);
+    match step {
+        Step::Start { dyno, version, .. } => {
+            if let Some(app) = app(dyno) {
+                prepared(findings, app, dyno, *version);
+            }
+        }
+        Step::Run { dyno, version, .. } => {
+            one_at_a_time(findings, case, observed, dyno);
+            let due = app(dyno).is_some_and(|app| is_due(app, *version));
+            if !due || !dyno.dyno.process.is_release() {
+                let what = format!("{dyno} of {version} has nothing to run, or has run");
+                findings.add(Invariant::OneAtATime, what);
+            }
+        }
+        Step::Drain { dyno, .. } => own_end(findings, app(dyno), observed, dyno),
+        Step::Stop { dyno, reason, .. } => {
+            // Its time to start, or to run, is over.
+            let overdue = matches!(reason, StopReason::BootTimeout | StopReason::TimeLimit);
+            if !overdue {
+                own_end(findings, app(dyno), observed, dyno);
+            }
+        }
+        _ => {}
+    }
+}
+
+/// Whether a release has a release process whose end is not written down.
+fn is_due(app: &App, version: Version) -> bool {
+    let release = app.releases.get(&version);
+    let has = release.is_some_and(|release| release.release_process().is_some());
+    has && !app.release_process_has_ended(version)
+}
+
+fn prepared(findings: &mut Findings, app: &App, key: &DynoKey, version: Version) {
+    let served = app.serving == Some(version);
+    let failed = app.release_process_has_ended(version) && app.failed.contains_key(&version);
+    // A release that fails later on may be tried again; one whose release process failed is no target.
+    let target = app.target().is_some_and(|target| target.version == version);
+    if !served && (is_due(app, version) || (failed && !target)) {
+        let what = format!("{key} of {version} starts before its release process has succeeded");
+        findings.add(Invariant::Prepared, what);
+    }
+}
+
+/// A node that cannot be heard may still run one; nobody can tell.
+fn one_at_a_time(findings: &mut Findings, case: &Case<'_>, observed: &Observed, key: &DynoKey) {
+    let mut others = observed.dynos_of(&key.app).filter(|(other, dyno)| {
+        let node = observed.nodes.get(&dyno.node);
+        let heard = node.is_some_and(|node| !node.silent(case.now));
+        other.dyno.process.is_release() && (heard || super::dynos::deaf(case))
+    });
+    if let Some((other, _)) = others.next() {
+        findings.add(
+            Invariant::OneAtATime,
+            format!("{key} runs while {other} does"),
+        );
+    }
+}
+
+fn own_end(findings: &mut Findings, app: Option<&App>, observed: &Observed, key: &DynoKey) {
+    let (Some(app), Some(dyno)) = (app, observed.dynos.get(key)) else {
+        return;
+    };
+    let process = &key.dyno.process;
+    let awaited = process.is_run() || (process.is_release() && is_due(app, dyno.version));
+    if awaited && dyno.state.lives() && key.run >= app.first_run {
+        findings.add(
+            Invariant::OwnEnd,
+            format!("{key} is ended, and nobody asked for it"),
+        );
+    }
+}

@@ -1,0 +1,117 @@
+//! One-off dynos: started by hand, they run once.
+//!
+//! Owns whether there may be one more, and where. Must not know what it runs, nor who asked for it. Plans leave
+//! them alone, and count the room that they take.
+
+use crate::desired::Desired;
+use crate::name::{AppName, DynoId, DynoKey, NodeId, ProcessType, Version};
+use crate::observed::{Fetch, Observed};
+use crate::placement::{self, Candidate, Slug};
+use crate::time::Time;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// One-off dynos of an app at a time: for people and jobs, many; for a loop that forgot to wait, an end.
+pub const ONE_OFFS_PER_APP_MAX: usize = 50;
+/// One-off dynos of a node at a time: each attached one has buffers and two connections.
+pub const ONE_OFFS_PER_NODE_MAX: usize = 500;
+
+/// A one-off dyno that may start.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OneOff {
+    /// Where.
+    pub node: NodeId,
+    /// The dyno: `run.1`, or the lowest number that is free; its run was never used before.
+    pub dyno: DynoKey,
+    /// The release that it runs: the one that serves, or the newest where none ever did.
+    pub version: Version,
+    /// Memory that is set aside for it, in bytes.
+    pub memory_bytes: u64,
+}
+
+/// Why there may not be one more.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum OneOffError {
+    /// There is no such app.
+    #[error("there is no app {0}")]
+    NoSuchApp(AppName),
+    /// The app has no release yet.
+    #[error("{0} has no release yet: deploy it first")]
+    NoRelease(AppName),
+    /// The app has as many as it may.
+    #[error(
+        "{0} has {ONE_OFFS_PER_APP_MAX} one-off dynos, and may have no more: wait for one, or end it with `dyno ps stop run.N`"
+    )]
+    TooMany(AppName),
+    /// No node may take it.
+    #[error(
+        "no node has room for a one-off dyno of {memory_bytes} bytes of memory: try again later"
+    )]
+    NoRoom {
+        /// What was asked for, in bytes.
+        memory_bytes: u64,
+    },
+}
+
+/// The next one-off dyno of an app, with this much memory in bytes. Changes nothing: see `Observed::begin`.
+pub fn one_off(
+    desired: &Desired,
+    observed: &Observed,
+    app: &AppName,
+    memory_bytes: u64,
+    now: Time,
+) -> Result<OneOff, OneOffError> {
+    let known = desired.apps.get(app);
+    let known = known.ok_or_else(|| OneOffError::NoSuchApp(app.clone()))?;
+    let release = known.serving_release().or(known.newest());
+    let version = release
+        .ok_or_else(|| OneOffError::NoRelease(app.clone()))?
+        .version;
+    let dynos = observed.dynos_of(app);
+    let taken: BTreeSet<u32> = dynos
+        .filter(|(key, _)| key.dyno.process.is_run())
+        .map(|(key, _)| key.dyno.index)
+        .collect();
+    if taken.len() >= ONE_OFFS_PER_APP_MAX {
+        return Err(OneOffError::TooMany(app.clone()));
+    }
+    let index = (1..=u32::MAX).find(|index| !taken.contains(index));
+    let candidates = candidates(observed, &(app.clone(), version), now);
+    let node = placement::place(&candidates, &BTreeMap::new(), memory_bytes);
+    let node = node.ok_or(OneOffError::NoRoom { memory_bytes })?;
+    Ok(OneOff {
+        node,
+        dyno: DynoKey {
+            app: app.clone(),
+            dyno: DynoId {
+                process: ProcessType::run(),
+                index: index.unwrap_or(1),
+            },
+            run: observed.next_run,
+        },
+        version,
+        memory_bytes,
+    })
+}
+
+/// The nodes that are heard of and have not all the one-offs that they may.
+fn candidates(observed: &Observed, release: &(AppName, Version), now: Time) -> Vec<Candidate> {
+    let nodes = observed.nodes.iter().filter(|(_, node)| !node.silent(now));
+    let candidates = nodes.filter_map(|(id, node)| {
+        let dynos = observed.dynos.iter().filter(|(_, dyno)| dyno.node == *id);
+        let one_offs = dynos.filter(|(key, _)| key.dyno.process.is_run()).count();
+        let (memory, count) = observed.used(id);
+        (one_offs < ONE_OFFS_PER_NODE_MAX).then(|| Candidate {
+            node: id.clone(),
+            free_bytes: node.memory_bytes.saturating_sub(memory),
+            free_dynos: node.dynos_max.saturating_sub(count),
+            dynos: count,
+            slug: match node.releases.get(release) {
+                Some(Fetch::Ready) => Slug::Ready,
+                Some(Fetch::Asked(_)) => Slug::Coming,
+                Some(Fetch::Failed { at, .. }) => Slug::Failed(*at),
+                None => Slug::Missing,
+            },
+        })
+    });
+    candidates.collect()
+}
