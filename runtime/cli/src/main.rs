@@ -10,6 +10,7 @@ mod command;
 mod dirs;
 mod logs;
 mod meter;
+mod once;
 mod platform;
 mod seam;
 mod stop;
