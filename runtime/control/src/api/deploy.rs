@@ -174,6 +174,7 @@ async fn of_slug(
         }
     };
     warnings.extend(missing(&manifest, &config));
+    warnings.extend(asleep(&manifest, app));
     let formation = manifest.initial_formation();
     let deploy = Deploy {
         slug,
@@ -231,6 +232,16 @@ pub(super) fn kind_warnings(manifest: &Manifest) -> Vec<String> {
         );
     }
     warnings
+}
+
+/// What is said once of process types that nobody has asked for yet.
+fn asleep(manifest: &Manifest, app: &App) -> Vec<String> {
+    let new = manifest.initial_formation().into_iter();
+    let new = new.filter(|(name, count)| {
+        *count == 0 && !name.runs_once() && !app.formation.contains_key(name)
+    });
+    new.map(|(name, _)| format!("{name} has no dyno yet: start one with `dyno ps scale {name}=1`"))
+        .collect()
 }
 
 fn defaults(manifest: &Manifest) -> BTreeMap<String, String> {
