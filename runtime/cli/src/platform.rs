@@ -193,7 +193,7 @@ fn node(
         compiler,
         slugs: dyno::from_store(Arc::clone(&config.slugs)),
         work: config.work.to_owned(),
-        egress: config.egress,
+        egress: config.egress.clone(),
         logs: logs.of_dynos(),
         // The receiver is gone only when all is over.
         reports: Arc::new(move |report| drop(reports.send(report))),

@@ -2,12 +2,17 @@
 //!
 //! Owns what a command may ask for. Must not know how it is carried out, nor who may send it.
 
+mod addons;
 mod facts;
 
+pub use addons::AddonCommand;
+pub(crate) use addons::default_name;
 pub(crate) use facts::{checked as checked_config, facts};
 
 use grid::desired::{Misfit, ProcessSpec, Restart, Settings};
-use grid::name::{AppName, DynoId, Hostname, ProcessType, SlugId, Version};
+use grid::name::{
+    AddonName, AppName, AttachmentName, DynoId, Hostname, ProcessType, SlugId, Version,
+};
 use grid::plan::OneOffError;
 use std::collections::BTreeMap;
 use std::fmt;
@@ -114,6 +119,8 @@ pub enum Command {
         /// All of them.
         settings: Settings,
     },
+    /// Something about an add-on.
+    Addon(AddonCommand),
 }
 
 /// Who asks for something, and when.
@@ -264,6 +271,66 @@ pub enum Rejected {
     /// Something of an earlier app of this name still runs.
     #[error("{0} was destroyed a moment ago and still ends: try again in half a minute")]
     StillEnding(AppName),
+    /// A config var belongs to an add-on.
+    #[error(
+        "the config var {var} belongs to the add-on {addon}, and goes with it: `dyno addons detach` or \
+         `dyno addons destroy`"
+    )]
+    ConfigOwned {
+        /// The config var.
+        var: String,
+        /// The add-on.
+        addon: AddonName,
+    },
+    /// An add-on would take the place of a config var that somebody set.
+    #[error("{app} has a config var {var} already: unset it, or give another name with --as")]
+    ConfigTaken {
+        /// The app.
+        app: AppName,
+        /// The config var.
+        var: String,
+    },
+    /// The app has another add-on of this name.
+    #[error("{app} has the add-on {addon} as {name} already: give another name with --as")]
+    AttachmentTaken {
+        /// The app.
+        app: AppName,
+        /// The name.
+        name: AttachmentName,
+        /// The add-on that has it.
+        addon: AddonName,
+    },
+    /// The app has the add-on.
+    #[error("{app} has the add-on {addon} already, as {name}")]
+    AttachedAlready {
+        /// The app.
+        app: AppName,
+        /// The add-on.
+        addon: AddonName,
+        /// What the app calls it.
+        name: AttachmentName,
+    },
+    /// An app and its own add-on stay together.
+    #[error(
+        "the add-on {addon} was made for {app} and stays with it: `dyno addons destroy {addon}` ends it"
+    )]
+    OwnAddon {
+        /// The app.
+        app: AppName,
+        /// The add-on.
+        addon: AddonName,
+    },
+    /// Another app would lose an add-on.
+    #[error("the add-on {addon} is attached to {with} too: detach it there first, or destroy it")]
+    AddonShared {
+        /// The add-on.
+        addon: AddonName,
+        /// The other app.
+        with: AppName,
+    },
+    /// There are too many.
+    #[error("there are {0} add-ons already, and there can be no more: destroy one first")]
+    TooManyAddons(usize),
     /// The reconciler is shutting down.
     #[error("the server is shutting down")]
     ShuttingDown,

@@ -96,7 +96,7 @@ pub mod seal;
 pub mod usage;
 mod view;
 
-pub use command::{Accepted, Actor, Command, ConfigChanges, Deploy, Rejected};
+pub use command::{Accepted, Actor, AddonCommand, Command, ConfigChanges, Deploy, Rejected};
 pub use handle::{Control, DynoStatus, Gone, Published, Refused};
 pub use log::{LogEvent, Source};
 pub use reconcile::{

@@ -147,8 +147,35 @@ pub(crate) fn of_fact(fact: &Fact, desired: &Desired, by: &str) -> Option<LogEve
             ..
         } => format!("{} by {by}", resized(process, *memory_bytes)),
         Fact::DynoStopped { dyno, .. } => format!("Stopping {dyno}, asked by {by}"),
+        Fact::AddonRequested { .. }
+        | Fact::AddonMade { .. }
+        | Fact::AddonAttached { .. }
+        | Fact::AddonDetached { .. }
+        | Fact::AddonDestroying { .. }
+        | Fact::AddonGone { .. } => return of_addon(fact, desired, by),
     };
     Some(api(app, text))
+}
+
+/// The line for a fact about an add-on; a config var's value is never part of it.
+fn of_addon(fact: &Fact, desired: &Desired, by: &str) -> Option<LogEvent> {
+    let text = match fact {
+        Fact::AddonRequested { addon } => {
+            let (service, name) = (addon.service, &addon.name);
+            format!("Add-on {name} ({service}) asked for by {by}")
+        }
+        Fact::AddonMade { addon, .. } => format!("Add-on {addon} is there"),
+        Fact::AddonAttached { addon, name, .. } => {
+            format!("Add-on {addon} attached as {name} by {by}")
+        }
+        Fact::AddonDetached { addon, .. } => format!("Add-on {addon} detached by {by}"),
+        Fact::AddonDestroying { addon, .. } => format!("Add-on {addon} is being destroyed"),
+        Fact::AddonGone { addon, .. } => format!("Add-on {addon} is gone"),
+        _ => return None,
+    };
+    let app = fact.app()?;
+    // An app that is gone has no log.
+    desired.apps.contains_key(app).then(|| api(app, text))
 }
 
 fn set(settings: &Settings) -> String {

@@ -28,7 +28,7 @@ mod source;
 
 pub use call::{BadHead, RequestBody, ResponseSink, client_gone};
 pub use dyno::{Call, Dyno, Kill};
-pub use guest::egress::{Allow, Egress};
+pub use guest::egress::{Egress, Opening, OpeningError, Ports};
 pub use guest::files::Folder;
 pub use guest::logs::{LINE_BYTES_MAX, LogLine, LogSink, LogSource};
 pub use guest::stdio::{Output, Stdio};

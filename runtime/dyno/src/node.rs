@@ -26,6 +26,7 @@ use crate::dyno::{Dyno, boot_crash};
 use crate::engine::Engines;
 use crate::guest::egress::Egress;
 use crate::guest::logs::{LogSink, Voice};
+use crate::guest::network::Network;
 use crate::instance::{Form, Instance, boot};
 use crate::life::{Crash, Life};
 use crate::oneoff::{OneOff, Running};
@@ -74,7 +75,7 @@ pub(crate) struct Shared {
     fetches: Semaphore,
     unpacks: Semaphore,
     work: PathBuf,
-    pub(crate) egress: Egress,
+    pub(crate) network: Arc<Network>,
     logs: LogSink,
     reports: ReportSink,
     /// One-offs that were begun.
@@ -118,7 +119,7 @@ impl Node {
             unpacks: Semaphore::new(UNPACKS_MAX),
             slugs: config.slugs,
             work: config.work,
-            egress: config.egress,
+            network: Network::new(config.egress),
             logs: config.logs,
             reports: config.reports,
             one_offs: AtomicU64::default(),

@@ -2,9 +2,8 @@
 //!
 //! Owns how one is booted and entered, and what its end means. Must not know why it runs, nor who wants to know.
 
-use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::pin::{Pin, pin};
+use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
@@ -16,7 +15,7 @@ use wasmtime_wasi::p2::bindings::Command;
 use wasmtime_wasi::p3::bindings::Command as Command3;
 
 use crate::code::{Lease, Pre};
-use crate::dyno::{boot_crash, crash};
+use crate::dyno::crash;
 use crate::engine::{Engines, Room};
 use crate::guest::files::Folder;
 use crate::guest::stdio::Stdio;
@@ -72,7 +71,8 @@ pub(crate) async fn boot(
         env: &env,
         args: &args,
         limits: &ready.limits,
-        egress: node.egress,
+        network: node.network.of(&life.key.app),
+        reach: ready.reach(),
         files: files(&ready, &life, setup.home).with(setup.folders),
         voice: Arc::clone(&life.voice),
         stdio: Some(setup.stdio),

@@ -2,12 +2,12 @@
 //!
 //! Owns what all dynos of a process type share. Must not know of single dynos.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use grid::desired::{Kind, Limits, Release};
-use grid::name::{AppName, DynoId, ProcessType, Version};
+use grid::name::{AppName, DynoId, Endpoint, ProcessType, Version};
 use slugs::World;
 use slugs::manifest::{ExpandError, expand};
 
@@ -177,6 +177,11 @@ impl Ready {
         let start = self.start(None)?;
         *held = Some(Arc::clone(&start));
         Ok(start)
+    }
+
+    /// What its dynos may reach beside public addresses.
+    pub(crate) fn reach(&self) -> Arc<BTreeSet<Endpoint>> {
+        Arc::clone(&self.release.reach)
     }
 
     /// Gives back what only dynos that are awake need, unless one is.

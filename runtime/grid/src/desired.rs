@@ -1,18 +1,22 @@
 //! Intent: what was asked for, as a fold of [`Fact`]s.
 //!
-//! Owns apps, releases, formations, domains and maintenance. Must not know what is observed.
+//! Owns apps, releases, formations, domains, maintenance and add-ons. Must not know what is observed.
 
+mod addon;
 mod app;
 mod fact;
 mod release;
 mod settings;
 
+pub use addon::{
+    Addon, AddonState, Attachment, Attachments, Made, NewAddon, Secret, Service, ServiceError,
+};
 pub use app::{App, RELEASES_MAX};
 pub use fact::{Fact, Restart};
 pub use release::{Kind, Limits, ProcessSpec, Release, Vars};
 pub use settings::{Idle, Settings};
 
-use crate::name::{AppName, DynoKey, Generation, NodeId, ProcessType, Run, Version};
+use crate::name::{AddonName, AppName, DynoKey, Generation, NodeId, ProcessType, Run, Version};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -69,6 +73,20 @@ pub enum Misfit {
         /// The host name.
         hostname: crate::name::Hostname,
     },
+    /// The add-on exists already.
+    #[error("there is an add-on {0} already")]
+    AddonExists(AddonName),
+    /// There is no such add-on, or it is not as far.
+    #[error("there is no add-on {0}, or it is not there yet, or going")]
+    NoSuchAddon(AddonName),
+    /// The app does not have the add-on.
+    #[error("{app} does not have the add-on {addon}")]
+    NotAttached {
+        /// The app.
+        app: AppName,
+        /// The add-on.
+        addon: AddonName,
+    },
 }
 
 /// All that was asked for.
@@ -78,6 +96,8 @@ pub struct Desired {
     pub apps: BTreeMap<AppName, Arc<App>>,
     /// Apps that are gone, the last ones of them, and the first run that cannot be theirs.
     pub destroyed: BTreeMap<AppName, Run>,
+    /// Add-ons by name, of all apps.
+    pub addons: Arc<BTreeMap<AddonName, Addon>>,
     /// Every node that was ever heard of.
     pub nodes: BTreeSet<NodeId>,
     /// How many reconcilers have started.
@@ -150,8 +170,82 @@ impl Desired {
             } => self.app_mut(app)?.resize(process, *memory_bytes),
             Fact::DynoStopped { app, dyno, before } => self.app_mut(app)?.stop(dyno, *before),
             Fact::ReleasesPruned { app, before } => self.app_mut(app)?.prune(*before),
+            Fact::AddonRequested { .. }
+            | Fact::AddonMade { .. }
+            | Fact::AddonAttached { .. }
+            | Fact::AddonDetached { .. }
+            | Fact::AddonDestroying { .. }
+            | Fact::AddonGone { .. } => self.apply_addon(fact)?,
         }
         Ok(())
+    }
+
+    /// Takes a fact about an add-on.
+    fn apply_addon(&mut self, fact: &Fact) -> Result<(), Misfit> {
+        match fact {
+            Fact::AddonRequested { addon } => {
+                self.app(&addon.owner)?;
+                if self.addons.contains_key(&addon.name) {
+                    return Err(Misfit::AddonExists(addon.name.clone()));
+                }
+                let created = Addon {
+                    asked: Arc::clone(addon),
+                    state: AddonState::Creating,
+                };
+                Arc::make_mut(&mut self.addons).insert(addon.name.clone(), created);
+            }
+            Fact::AddonMade { addon, made, .. } => {
+                let addon = self.addon_mut(addon, |state| *state == AddonState::Creating)?;
+                addon.state = AddonState::Ready(made.clone());
+            }
+            Fact::AddonAttached {
+                app,
+                addon,
+                name,
+                vars,
+                reach,
+            } => {
+                self.addon_mut(addon, |state| matches!(state, AddonState::Ready(_)))?;
+                let attachment = Attachment {
+                    addon: addon.clone(),
+                    vars: vars.clone(),
+                    reach: Arc::clone(reach),
+                    since: Version::FIRST,
+                };
+                self.app_mut(app)?.attach(name, attachment);
+            }
+            Fact::AddonDetached { app, addon } => self.app_mut(app)?.detach(addon)?,
+            Fact::AddonDestroying { addon, .. } => {
+                let addon = self.addon_mut(addon, |_| true)?;
+                if let AddonState::Ready(made) = &addon.state {
+                    addon.state = AddonState::Destroying(Some(made.clone()));
+                } else if addon.state == AddonState::Creating {
+                    addon.state = AddonState::Destroying(None);
+                }
+            }
+            Fact::AddonGone { addon, .. } => {
+                self.addon_mut(addon, |state| !matches!(state, AddonState::Ready(_)))?;
+                Arc::make_mut(&mut self.addons).remove(addon);
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// An add-on that is as far as this.
+    fn addon_mut(
+        &mut self,
+        name: &AddonName,
+        fits: impl Fn(&AddonState) -> bool,
+    ) -> Result<&mut Addon, Misfit> {
+        let fits = self
+            .addons
+            .get(name)
+            .is_some_and(|addon| fits(&addon.state));
+        let addon = Arc::make_mut(&mut self.addons)
+            .get_mut(name)
+            .filter(|_| fits);
+        addon.ok_or_else(|| Misfit::NoSuchAddon(name.clone()))
     }
 
     /// The app of this name.
@@ -168,6 +262,7 @@ impl Desired {
                 .map(|(name, app)| (name.clone(), Arc::clone(app)))
                 .collect(),
             destroyed: self.destroyed.clone(),
+            addons: Arc::clone(&self.addons),
             nodes: self.nodes.clone(),
             reconcilers: self.reconcilers,
         }

@@ -2,12 +2,14 @@
 //!
 //! Owns what a name may look like. Must not know what bears the name, nor whether it exists.
 
+mod attached;
 mod digest;
 mod endpoint;
 mod hostname;
 mod label;
 mod number;
 
+pub use attached::{AddonName, AddonNameError, AttachmentName, AttachmentNameError};
 pub use digest::{SlugId, SlugIdError};
 pub use endpoint::{Endpoint, EndpointError, Host};
 pub use hostname::{Hostname, HostnameError};

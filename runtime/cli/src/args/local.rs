@@ -58,6 +58,9 @@ pub(crate) struct Local {
     /// Another Procfile
     #[arg(short = 'f', long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(crate) procfile: Option<PathBuf>,
+    /// Let apps connect to addresses that are neither public nor loopback; may be repeated
+    #[arg(long, value_name = "CIDR[:PORT]")]
+    pub(crate) egress_allow: Vec<dyno::Opening>,
     /// Build and swap whenever a file changes, without dropping a request
     #[arg(short, long)]
     pub(crate) watch: bool,

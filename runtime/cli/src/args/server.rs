@@ -56,6 +56,9 @@ pub(crate) struct Serve {
     /// Dynos of an app that cost nothing [default: 1]
     #[arg(long, value_name = "N")]
     pub(crate) free_dynos: Option<u32>,
+    /// Let apps connect to addresses that are not public, such as 10.0.0.5:5432; may be repeated
+    #[arg(long, value_name = "CIDR[:PORT]")]
+    pub(crate) egress_allow: Vec<dyno::Opening>,
     /// What running requests have to finish when the server is stopped [default: 30s]
     #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration)]
     pub(crate) grace: Option<Duration>,

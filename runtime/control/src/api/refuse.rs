@@ -56,6 +56,20 @@ impl From<Rejected> for Failure {
             Rejected::StillEnding(_) => Failure::conflict("still_ending", text),
             Rejected::NoSuchDyno { .. } => Failure::not_found(text),
             Rejected::ShuttingDown => shutting_down(),
+            Rejected::ConfigOwned { .. } => Failure::conflict("config_owned", text),
+            Rejected::ConfigTaken { .. } => Failure::conflict("config_taken", text),
+            Rejected::AttachmentTaken { .. } | Rejected::AttachedAlready { .. } => {
+                Failure::conflict("attached_already", text)
+            }
+            Rejected::OwnAddon { .. } => Failure::conflict("own_addon", text),
+            // Which app it is may be none of the caller's business.
+            Rejected::AddonShared { addon, .. } => Failure::conflict(
+                "addon_shared",
+                format!(
+                    "the add-on {addon} is attached to another app too: detach it there first, or destroy it"
+                ),
+            ),
+            Rejected::TooManyAddons(_) => Failure::conflict("too_many_addons", text),
             Rejected::NoSuchProcess { .. } => Failure::missing("no_such_process", text),
             Rejected::RunsOnce(_) => Failure::invalid("runs_once", text),
             Rejected::NotRestarted(_) => Failure::conflict("runs_once", text),
@@ -91,6 +105,10 @@ impl From<Misfit> for Failure {
             Misfit::NoSuchApp(_) | Misfit::NoSuchDomain { .. } => Failure::not_found(text),
             Misfit::NoSuchRelease { .. } => Failure::missing("no_such_release", text),
             Misfit::AppExists(_) => Failure::conflict("app_exists", text),
+            Misfit::AddonExists(_) => Failure::conflict("addon_exists", text),
+            Misfit::NoSuchAddon(_) | Misfit::NotAttached { .. } => {
+                Failure::missing("no_such_addon", text)
+            }
             // Whose it is may be none of the caller's business.
             Misfit::HostnameTaken { hostname, .. } => {
                 let text = format!("the host name {hostname} belongs to another app");

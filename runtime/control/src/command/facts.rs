@@ -4,7 +4,7 @@
 
 use super::{
     Actor, CONFIG_BYTES_MAX, Command, ConfigChanges, DYNOS_PER_TYPE_MAX, Deploy, IDLE_AFTER,
-    MEMORY_BYTES, REQUEST_TIMEOUT, Rejected,
+    MEMORY_BYTES, REQUEST_TIMEOUT, Rejected, addons,
 };
 use grid::desired::{
     App, Desired, Fact, Idle, Misfit, ProcessSpec, Release, Restart, Settings, Vars,
@@ -54,7 +54,11 @@ fn translate(
             }
             one(Fact::AppCreated { app, hostnames })
         }
-        Command::DestroyApp { app } => one(Fact::AppDestroyed { app, before }),
+        Command::DestroyApp { app } => {
+            let mut facts = addons::with_app(desired, &app)?;
+            facts.push(Fact::AppDestroyed { app, before });
+            Ok(facts)
+        }
         Command::Deploy { app, deploy } => about(&app)?.deployed(deploy),
         Command::Scale { app, counts, sizes } => about(&app)?.scaled(counts, &sizes),
         Command::Rollback { app, to } => about(&app)?.rolled_back(to),
@@ -74,21 +78,25 @@ fn translate(
         }
         Command::StopDyno { app, dyno } => about(&app)?.stopped(dyno),
         Command::SetMaintenance { app, on } => one(Fact::MaintenanceSet { app, on }),
-        Command::SetConfig { app, changes } => about(&app)?.reconfigured(changes),
+        Command::SetConfig { app, changes } => {
+            addons::expect_not_owned(desired, about(&app)?.app, &changes.0)?;
+            about(&app)?.reconfigured(changes)
+        }
         Command::AddDomain { app, hostname } => one(Fact::DomainAdded { app, hostname }),
         Command::RemoveDomain { app, hostname } => one(Fact::DomainRemoved { app, hostname }),
         Command::SetSettings { app, settings } => {
             check_settings(&settings)?;
             one(Fact::AppSet { app, settings })
         }
+        Command::Addon(command) => addons::facts(desired, observed, command, actor),
     }
 }
 
 /// What a command for an app is translated with.
-struct About<'a> {
-    app: &'a App,
-    before: Run,
-    actor: &'a Actor,
+pub(super) struct About<'a> {
+    pub(super) app: &'a App,
+    pub(super) before: Run,
+    pub(super) actor: &'a Actor,
 }
 
 impl About<'_> {
@@ -97,7 +105,11 @@ impl About<'_> {
             return Err(Rejected::NothingToRun);
         }
         let config = match deploy.config {
-            Some(config) => Arc::new(checked(config)?),
+            Some(mut config) => {
+                let attached = self.app.attached.vars();
+                config.extend(attached.map(|(name, value)| (name.clone(), value.clone())));
+                Arc::new(checked(config)?)
+            }
             None => Arc::clone(self.app.config()),
         };
         let mut facts = Vec::new();
@@ -107,22 +119,16 @@ impl About<'_> {
                 facts.push(self.scale(process, count)?);
             }
         }
-        facts.push(
-            self.release(Release {
-                version: self.app.next_version(),
-                slug: deploy.slug,
-                description: deploy.description,
-                config,
-                processes: sized(deploy.processes, &self.app.sizes),
-                created_ms: self.actor.at_ms,
-                created_by: self.actor.by.clone(),
-                reach: self
-                    .app
-                    .newest()
-                    .map(|newest| Arc::clone(&newest.reach))
-                    .unwrap_or_default(),
-            }),
-        );
+        facts.push(self.release(Release {
+            version: self.app.next_version(),
+            slug: deploy.slug,
+            description: deploy.description,
+            config,
+            processes: sized(deploy.processes, &self.app.sizes),
+            created_ms: self.actor.at_ms,
+            created_by: self.actor.by.clone(),
+            reach: self.app.attached.reach(),
+        }));
         Ok(facts)
     }
 
@@ -133,7 +139,10 @@ impl About<'_> {
             version: to,
         })?;
         let description = format!("Rollback to {to}");
-        let release = self.again(old, description, &self.app.sizes);
+        let release = Release {
+            config: Arc::new(checked(self.app.attached.carried(&old.config, to))?),
+            ..self.again(old, description, &self.app.sizes)
+        };
         Ok(vec![self.release(release)])
     }
 
@@ -211,19 +220,21 @@ impl About<'_> {
         }])
     }
 
-    /// The next release, with what `old` has, in these sizes where they name a type.
-    fn again(&self, old: &Release, description: String, sizes: &Sizes) -> Release {
+    /// The next release, with what `old` has, in these sizes where they name a type. What it may reach is what
+    /// is attached now.
+    pub(super) fn again(&self, old: &Release, description: String, sizes: &Sizes) -> Release {
         Release {
             version: self.app.next_version(),
             description,
             processes: sized(old.processes.clone(), sizes),
             created_ms: self.actor.at_ms,
             created_by: self.actor.by.clone(),
+            reach: self.app.attached.reach(),
             ..old.clone()
         }
     }
 
-    fn release(&self, release: Release) -> Fact {
+    pub(super) fn release(&self, release: Release) -> Fact {
         Fact::ReleaseCreated {
             app: self.app.name.clone(),
             release: Arc::new(release),

@@ -7,30 +7,41 @@ pub(crate) mod egress;
 pub(crate) mod files;
 mod files_p2;
 mod files_p3;
+mod gate;
 pub(crate) mod limits;
 pub(crate) mod logs;
+mod lookup;
+pub(crate) mod network;
 mod outgoing;
 mod p1;
+mod pool;
 pub(crate) mod quota;
+mod resolver;
 mod sockets;
 pub(crate) mod stdio;
+mod tls;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use grid::desired::Limits;
+use grid::name::Endpoint;
 use wasmtime::component::{Linker, ResourceTable};
 use wasmtime_wasi::sockets::WasiSocketsView;
 use wasmtime_wasi::{WasiCtx, WasiCtxBuilder, WasiCtxView, WasiView};
-use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
+use wasmtime_wasi_http::{WasiHttp, WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
 
 use crate::engine::Flavor;
-use egress::{Egress, Gate};
 use files::Files;
 use files_p2::{DynoFiles, FilesView};
+use gate::Gate;
 use limits::{HEADERS_BYTES_MAX, HeadersAudit, Limiter, RESOURCES_MAX};
 use logs::{LogPipe, Voice};
+use lookup::{BoundedLookup, LookupView};
+use network::AppNetwork;
 use outgoing::Outgoing;
 use p1::Preview1;
+use resolver::Resolver;
 use sockets::{CountedSockets, SocketsView};
 use stdio::{Output, PipeIn, PipeOut, Stdio};
 
@@ -46,7 +57,10 @@ pub(crate) struct Grant<'a> {
     /// Arguments, the program's name first.
     pub(crate) args: &'a [String],
     pub(crate) limits: &'a Limits,
-    pub(crate) egress: Egress,
+    /// What its app shares for reaching out.
+    pub(crate) network: Arc<AppNetwork>,
+    /// What its release may reach beside public addresses.
+    pub(crate) reach: Arc<BTreeSet<Endpoint>>,
     pub(crate) files: Files,
     pub(crate) voice: Arc<Voice>,
     /// What it reads and where it prints; `None` reads nothing and prints into the log.
@@ -67,6 +81,7 @@ pub(crate) struct Guest {
     http: WasiHttpCtx,
     table: ResourceTable,
     outgoing: Outgoing,
+    resolver: Resolver,
     audit: HeadersAudit,
     files: Files,
     pub(crate) limiter: Limiter,
@@ -79,7 +94,8 @@ pub(crate) struct Guest {
 impl Guest {
     /// Fails only where a core module's folders cannot be made; a component hears of that when it asks for them.
     pub(crate) fn new(mut grant: Grant<'_>) -> wasmtime::Result<Guest> {
-        let gate = Gate::new(grant.egress, Arc::clone(&grant.voice));
+        let (network, reach) = (Arc::clone(&grant.network), Arc::clone(&grant.reach));
+        let gate = Gate::new(network, reach, Arc::clone(&grant.voice));
         let (stdin, printers) = stdio(grant.stdio.take(), &grant.voice);
         let mut table = ResourceTable::new();
         table.set_max_capacity(RESOURCES_MAX);
@@ -101,6 +117,7 @@ impl Guest {
             wasi,
             http,
             table,
+            resolver: gate.resolver.clone(),
             outgoing: Outgoing::new(gate, grant.limits.connections as usize),
             audit: HeadersAudit::default(),
             files: grant.files,
@@ -159,11 +176,22 @@ impl Guest {
     }
 
     fn counted_sockets(&mut self) -> SocketsView<'_> {
-        let max = self.sockets_max;
+        // Requests that are open are counted too.
+        let max = self.sockets_max.saturating_sub(self.outgoing.open());
         SocketsView {
             wasi: self.sockets(),
             max,
         }
+    }
+
+    /// The same as [`WasiHttpView::http`], to send a request with: how many sockets are open counts.
+    fn http_out(&mut self) -> WasiHttpCtxView<'_> {
+        self.outgoing.sockets = sockets::count(&mut self.table);
+        self.http()
+    }
+
+    fn lookups(&mut self) -> LookupView<'_> {
+        LookupView(&self.resolver)
     }
 }
 
@@ -199,10 +227,7 @@ fn context(
         // The dyno's own folders live in the page cache; handing each call to another thread
         // costs more than the call.
         .allow_blocking_current_thread(true)
-        .socket_addr_check(move |addr, reason| {
-            let allowed = gate.socket(addr, reason);
-            Box::pin(async move { allowed })
-        });
+        .socket_addr_check(move |addr, reason| gate.socket(addr, reason));
     match stdout {
         Printer::Log(log) => wasi.stdout(log.clone()),
         Printer::Pipe(pipe) => wasi.stdout(pipe.clone()),
@@ -261,7 +286,16 @@ pub(crate) fn linker(engine: &wasmtime::Engine, flavor: Flavor) -> wasmtime::Res
         &mut linker,
         Guest::counted_sockets,
     )?;
+    lookup::add_p2_to_linker(&mut linker)?;
+    wasmtime_wasi_http::p2::bindings::http::outgoing_handler::add_to_linker::<_, WasiHttp>(
+        &mut linker,
+        Guest::http_out,
+    )?;
     if flavor == Flavor::P3 {
+        use wasmtime_wasi::p3::bindings::sockets::ip_name_lookup;
+        use wasmtime_wasi_http::p3::bindings::http::client;
+        ip_name_lookup::add_to_linker::<_, BoundedLookup>(&mut linker, Guest::lookups)?;
+        client::add_to_linker::<_, WasiHttp>(&mut linker, Guest::http_out)?;
         files_p3::add_to_linker(&mut linker)?;
         self::sockets::add_p3_to_linker(&mut linker)?;
     }

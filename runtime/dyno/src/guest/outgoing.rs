@@ -1,29 +1,28 @@
 //! Outgoing `wasi:http` requests: resolved once, checked, dialled, counted.
 //!
-//! The engine's default would dial anything; this one asks the [`Gate`]. Connections of a dyno are
-//! counted; one is open until its response's body has ended or was dropped.
+//! The engine's default would dial anything; this one asks the [`Gate`]. A dyno's open requests are counted together
+//! with its sockets; one is open until its response's body has ended or was dropped. Its connection then waits for
+//! the app's next request.
 
-use std::pin::Pin;
-use std::sync::{Arc, LazyLock};
-use std::task::{Context, Poll, ready};
+mod body;
+mod dial;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use bytes::Bytes;
-use http::uri::{Authority, Scheme};
-use http::{Request, Response, Uri};
-use http_body::{Body, Frame, SizeHint};
-use http_body_util::BodyExt;
-use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::TcpStream;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio_rustls::TlsConnector;
-use tokio_rustls::rustls::pki_types::ServerName;
-use tokio_rustls::rustls::{ClientConfig, RootCertStore};
-use wasmtime_wasi_http::io::TokioIo;
+use http::uri::Scheme;
+use http::{Method, Request, Response, Uri};
+use http_body::Body;
+use http_body_util::{BodyExt, Empty};
+use hyper::body::Incoming;
 use wasmtime_wasi_http::{Error, RequestOptions, WasiBody, WasiHttpHooks};
 
-use super::egress::Gate;
+use super::gate::Gate;
 use super::limits::STREAM_CHUNK_BYTES_MAX;
+use super::pool::{Connection, Target};
+use body::{Lent, ResponseBody};
+use dial::connect;
 
 /// Longest wait for a connection, a first byte or the next byte, if the guest names none.
 const TIMEOUT_DEFAULT: Duration = Duration::from_secs(600);
@@ -34,16 +33,44 @@ type Answer = Result<(Response<WasiBody>, IoResult), Error>;
 /// The host's side of a guest's outgoing requests.
 pub(crate) struct Outgoing {
     gate: Gate,
-    connections: Arc<Semaphore>,
+    open: Arc<AtomicUsize>,
+    open_max: usize,
+    /// Sockets that the guest has open beside; as counted before its last request.
+    pub(crate) sockets: usize,
 }
 
 impl Outgoing {
-    /// `connections_max`: connections open at once.
-    pub(crate) fn new(gate: Gate, connections_max: usize) -> Outgoing {
+    /// `open_max`: requests and sockets open at once.
+    pub(crate) fn new(gate: Gate, open_max: usize) -> Outgoing {
         Outgoing {
             gate,
-            connections: Arc::new(Semaphore::new(connections_max)),
+            open: Arc::default(),
+            open_max,
+            sockets: 0,
         }
+    }
+
+    /// Requests that are open.
+    pub(crate) fn open(&self) -> usize {
+        self.open.load(Ordering::Acquire)
+    }
+
+    fn place(&self) -> Result<Place, Error> {
+        let place = Place(Arc::clone(&self.open));
+        let before = self.open.fetch_add(1, Ordering::AcqRel);
+        match before + self.sockets < self.open_max {
+            true => Ok(place),
+            false => Err(Error::ConnectionLimitReached),
+        }
+    }
+}
+
+/// One of the requests that a dyno may have open.
+pub(crate) struct Place(Arc<AtomicUsize>);
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::AcqRel);
     }
 }
 
@@ -55,11 +82,8 @@ impl WasiHttpHooks for Outgoing {
         _processed: IoResult,
     ) -> Box<dyn Future<Output = Answer> + Send> {
         let gate = self.gate.clone();
-        let permit = Arc::clone(&self.connections).try_acquire_owned();
-        Box::new(async move {
-            let permit = permit.map_err(|_| Error::ConnectionLimitReached)?;
-            send(&gate, request, options.unwrap_or_default(), permit).await
-        })
+        let place = self.place();
+        Box::new(async move { send(&gate, request, options.unwrap_or_default(), place?).await })
     }
 
     fn p2_outgoing_body_chunk_size(&mut self) -> usize {
@@ -75,32 +99,60 @@ async fn send(
     gate: &Gate,
     request: Request<WasiBody>,
     options: RequestOptions,
-    permit: OwnedSemaphorePermit,
+    place: Place,
 ) -> Answer {
-    let uri = request.uri();
-    let authority = uri.authority().ok_or(Error::HttpRequestUriInvalid)?.clone();
-    let tls = uri.scheme() != Some(&Scheme::HTTP);
-    let connect = async {
-        let stream = dial(gate, &authority, tls).await?;
-        let handshake = hyper::client::conn::http1::handshake(TokioIo::new(stream));
-        handshake.await.map_err(Error::from)
+    if request.method() == Method::CONNECT {
+        return Err(Error::HttpRequestMethodInvalid);
+    }
+    let target = target(request.uri())?;
+    let request = origin_form(request)?;
+    let first_byte = options.first_byte_timeout.unwrap_or(TIMEOUT_DEFAULT);
+    let open = |addr| gate.allows(&target.host, addr);
+    let first = match gate.app.pool.take(&target, open) {
+        Some(connection) => exchange(connection, request, first_byte).await?,
+        None => Exchange::Again(Box::new(request)),
     };
-    let limit = options.connect_timeout.unwrap_or(TIMEOUT_DEFAULT);
-    let (mut sender, connection) = tokio::time::timeout(limit, connect)
-        .await
-        .map_err(|_| Error::ConnectionTimeout)??;
-    let driver = tokio::spawn(async move { drop(connection.await) });
-    let guard = Open {
-        driver,
-        _permit: permit,
+    let (connection, response) = match first {
+        Exchange::Answer(connection, response) => (connection, response),
+        Exchange::Again(request) => {
+            let limit = options.connect_timeout.unwrap_or(TIMEOUT_DEFAULT);
+            let connection = tokio::time::timeout(limit, connect(gate, &target)).await;
+            let connection = connection.map_err(|_| Error::ConnectionTimeout)??;
+            match exchange(connection, *request, first_byte).await? {
+                Exchange::Answer(connection, response) => (connection, response),
+                Exchange::Again(_) => return Err(Error::ConnectionTerminated),
+            }
+        }
     };
-    let limit = options.first_byte_timeout.unwrap_or(TIMEOUT_DEFAULT);
-    let response = tokio::time::timeout(limit, sender.send_request(origin_form(request)?))
-        .await
-        .map_err(|_| Error::ConnectionReadTimeout)??;
     let between = options.between_bytes_timeout.unwrap_or(TIMEOUT_DEFAULT);
-    let response = response.map(|body| ResponseBody::new(body, between, guard).boxed_unsync());
+    let lent = Lent::new(&gate.app, target, connection, place);
+    let response = response.map(|body| ResponseBody::new(body, between, lent).boxed_unsync());
     Ok((response, Box::new(async { Ok(()) })))
+}
+
+/// Where a request goes. The port is the scheme's if there is none.
+fn target(uri: &Uri) -> Result<Target, Error> {
+    let authority = uri.authority().ok_or(Error::HttpRequestUriInvalid)?;
+    let tls = uri.scheme() != Some(&Scheme::HTTP);
+    let host = authority.host();
+    let port = match authority.port_u16() {
+        Some(port) => port,
+        // Neither a port that is none, nor a user's name.
+        None if authority.as_str() != host => return Err(Error::HttpRequestUriInvalid),
+        None if tls => 443,
+        None => 80,
+    };
+    let bare = host
+        .strip_prefix('[')
+        .and_then(|host| host.strip_suffix(']'));
+    match authority.as_str().contains('@') {
+        true => Err(Error::HttpRequestUriInvalid),
+        false => Ok(Target {
+            tls,
+            host: bare.unwrap_or(host).to_ascii_lowercase(),
+            port,
+        }),
+    }
 }
 
 /// The request as it goes over a connection to its own server.
@@ -110,103 +162,78 @@ fn origin_form(mut request: Request<WasiBody>) -> Result<Request<WasiBody>, Erro
     Ok(request)
 }
 
-trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
-impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}
+/// What came of a request on one connection.
+enum Exchange {
+    Answer(Connection, Response<Incoming>),
+    /// The connection had ended before, and this may be sent over another one.
+    Again(Box<Request<WasiBody>>),
+}
 
-async fn dial(gate: &Gate, authority: &Authority, tls: bool) -> Result<Box<dyn Stream>, Error> {
-    let port = authority.port_u16().unwrap_or(if tls { 443 } else { 80 });
-    let host = authority.host();
-    let bare = host.trim_start_matches('[').trim_end_matches(']');
-    let found = tokio::net::lookup_host((bare, port)).await;
-    let found = found.map_err(|e| Error::DnsError {
-        rcode: Some(e.to_string()),
-        info_code: None,
-    })?;
-    // One resolution: what was checked here is what is dialled.
-    let mut last = Error::DestinationIpProhibited;
-    for addr in found.filter(|addr| gate.dial(*addr)) {
-        match TcpStream::connect(addr).await {
-            Ok(stream) if tls => return secure(stream, bare).await,
-            Ok(stream) => return Ok(Box::new(stream)),
-            Err(e) => last = Error::Connect(e),
+async fn exchange(
+    mut connection: Connection,
+    request: Request<WasiBody>,
+    first_byte: Duration,
+) -> Result<Exchange, Error> {
+    let copy = repeatable(&request);
+    let sent = connection.sender.try_send_request(request);
+    let sent = tokio::time::timeout(first_byte, sent).await;
+    let mut error = match sent.map_err(|_| Error::ConnectionReadTimeout)? {
+        Ok(response) => return Ok(Exchange::Answer(connection, response)),
+        Err(error) => error,
+    };
+    if let Some(unsent) = error.take_message() {
+        return Ok(Exchange::Again(Box::new(unsent)));
+    }
+    match (copy, terminated(error.error())) {
+        (Some(copy), true) => Ok(Exchange::Again(Box::new(copy))),
+        (None, true) => Err(Error::ConnectionTerminated),
+        (_, false) => Err(error.into_error().into()),
+    }
+}
+
+/// The other side closed the connection, and sent no part of a response.
+fn terminated(error: &hyper::Error) -> bool {
+    use std::io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset};
+    let io = std::error::Error::source(error).and_then(|e| e.downcast_ref::<std::io::Error>());
+    let reset =
+        |e: &std::io::Error| matches!(e.kind(), BrokenPipe | ConnectionAborted | ConnectionReset);
+    error.is_incomplete_message() || error.is_closed() || io.is_some_and(reset)
+}
+
+/// The same request once more, where to have sent it twice does no harm (RFC 9110, 9.2.2) and it has no body.
+fn repeatable(request: &Request<WasiBody>) -> Option<Request<WasiBody>> {
+    if !request.method().is_idempotent() || !request.body().is_end_stream() {
+        return None;
+    }
+    let mut copy = Request::new(Empty::new().map_err(Error::from).boxed_unsync());
+    *copy.method_mut() = request.method().clone();
+    *copy.uri_mut() = request.uri().clone();
+    *copy.headers_mut() = request.headers().clone();
+    Some(copy)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(text: &str) -> Option<(bool, String, u16)> {
+        let target = target(&text.parse().ok()?).ok()?;
+        Some((target.tls, target.host, target.port))
+    }
+
+    #[test]
+    fn a_target_is_one_host_and_one_port() {
+        let is = |tls, host: &str, port| Some((tls, host.to_owned(), port));
+        assert_eq!(of("http://Example.com/x"), is(false, "example.com", 80));
+        assert_eq!(of("https://example.com"), is(true, "example.com", 443));
+        assert_eq!(of("http://[FD00::1]:8080/"), is(false, "fd00::1", 8080));
+        for text in [
+            "http://user@example.com/",
+            "http://127.0.0.1@example.com/",
+            "http://example.com:99999/",
+            "/path",
+        ] {
+            assert_eq!(of(text), None, "{text}");
         }
-    }
-    Err(last)
-}
-
-async fn secure(stream: TcpStream, host: &str) -> Result<Box<dyn Stream>, Error> {
-    static CONFIG: LazyLock<Arc<ClientConfig>> = LazyLock::new(|| {
-        let roots = RootCertStore {
-            roots: webpki_roots::TLS_SERVER_ROOTS.into(),
-        };
-        let config = ClientConfig::builder()
-            .with_root_certificates(roots)
-            .with_no_client_auth();
-        Arc::new(config)
-    });
-    let name = ServerName::try_from(host.to_owned()).map_err(|_| Error::TlsCertificateError)?;
-    let connector = TlsConnector::from(Arc::clone(&CONFIG));
-    let stream = connector.connect(name, stream).await.map_err(Error::Tls)?;
-    Ok(Box::new(stream))
-}
-
-/// A connection that is open: counted, and closed when this is dropped.
-struct Open {
-    driver: tokio::task::JoinHandle<()>,
-    _permit: OwnedSemaphorePermit,
-}
-
-impl Drop for Open {
-    fn drop(&mut self) {
-        self.driver.abort();
-    }
-}
-
-/// A response's body that gives up when no byte comes for a while.
-struct ResponseBody {
-    body: hyper::body::Incoming,
-    between: Duration,
-    waiting: Option<Pin<Box<tokio::time::Sleep>>>,
-    _open: Open,
-}
-
-impl ResponseBody {
-    fn new(body: hyper::body::Incoming, between: Duration, open: Open) -> ResponseBody {
-        ResponseBody {
-            body,
-            between,
-            waiting: None,
-            _open: open,
-        }
-    }
-}
-
-impl Body for ResponseBody {
-    type Data = Bytes;
-    type Error = Error;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
-        let this = &mut *self;
-        if let Poll::Ready(frame) = Pin::new(&mut this.body).poll_frame(cx) {
-            this.waiting = None;
-            return Poll::Ready(frame.map(|frame| frame.map_err(Error::from)));
-        }
-        let between = this.between;
-        let waiting = this
-            .waiting
-            .get_or_insert_with(|| Box::pin(tokio::time::sleep(between)));
-        ready!(waiting.as_mut().poll(cx));
-        Poll::Ready(Some(Err(Error::ConnectionReadTimeout)))
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
     }
 }

@@ -8,6 +8,7 @@ use std::collections::HashMap;
 use std::fs::{File, Metadata};
 use std::os::unix::fs::MetadataExt;
 use std::sync::{Arc, Weak};
+use std::time::Duration;
 
 use wasmtime_wasi::filesystem::Descriptor;
 use wasmtime_wasi::p1::WasiP1Ctx;
@@ -161,6 +162,19 @@ impl Preview1 {
     }
 }
 
+/// The event of a clock whose time has come.
+fn rang(userdata: types::Userdata) -> types::Event {
+    types::Event {
+        userdata,
+        error: Errno::Success,
+        type_: types::Eventtype::Clock,
+        fd_readwrite: types::EventFdReadwrite {
+            nbytes: 0,
+            flags: types::Eventrwflags::empty(),
+        },
+    }
+}
+
 /// Functions that neither grow nor create anything: passed on.
 macro_rules! passed_on {
     ($(fn $name:ident($($arg:ident: $ty:ty),*) -> $out:ty;)*) => {
@@ -264,11 +278,31 @@ impl Inner for Preview1 {
             buf: GuestPtr<u8>,
             len: types::Size
         ) -> types::Size;
-        async fn poll_oneoff(
-            subscriptions: GuestPtr<types::Subscription>,
-            events: GuestPtr<types::Event>,
-            len: types::Size
-        ) -> types::Size;
+    }
+
+    /// Sleeps here if that is all it is about: wasmtime-wasi would put the whole thread to sleep, and every other guest
+    /// on it.
+    async fn poll_oneoff(
+        &mut self,
+        memory: &mut GuestMemory<'_>,
+        subscriptions: GuestPtr<types::Subscription>,
+        events: GuestPtr<types::Event>,
+        len: types::Size,
+    ) -> Result<types::Size, Error> {
+        let absolute = types::Subclockflags::SUBSCRIPTION_CLOCK_ABSTIME;
+        if len == 1 {
+            let subscription = memory.read(subscriptions)?;
+            if let types::SubscriptionU::Clock(clock) = &subscription.u
+                && !clock.flags.contains(absolute)
+            {
+                tokio::time::sleep(Duration::from_nanos(clock.timeout)).await;
+                memory.write(events, rang(subscription.userdata))?;
+                return Ok(1);
+            }
+        }
+        self.wasi
+            .poll_oneoff(memory, subscriptions, events, len)
+            .await
     }
 
     /// Nothing to do: what is in these folders ends with the dyno, so it need not survive a power cut, and no guest

@@ -77,6 +77,8 @@ impl Quota {
     pub(crate) fn opened(&self, file: &Arc<File>) {
         let Ok(meta) = file.metadata() else { return };
         let mut used = self.used();
+        // Before it is known: it may have the inode of a nameless file that was closed meanwhile.
+        used.sweep();
         if used.open.len() >= OPEN_SWEEP_LEN {
             used.open.retain(|(_, file)| file.strong_count() > 0);
         }

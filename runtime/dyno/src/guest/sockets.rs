@@ -3,7 +3,7 @@
 use std::any::Any;
 
 use wasmtime::StoreContextMut;
-use wasmtime::component::{HasData, Linker, Resource};
+use wasmtime::component::{HasData, Linker, Resource, ResourceTable};
 use wasmtime_wasi::p2::bindings::sockets::network::{ErrorCode, IpAddressFamily};
 use wasmtime_wasi::p2::bindings::sockets::{network, tcp_create_socket, udp_create_socket};
 use wasmtime_wasi::p2::bindings::sockets::{tcp::TcpSocket, udp::UdpSocket};
@@ -40,8 +40,7 @@ pub(crate) struct SocketsView<'a> {
 impl SocketsView<'_> {
     /// A socket stays in the table as long as it, or a stream over it, is open.
     fn room(&mut self) -> bool {
-        let sockets = self.wasi.table.iter_mut();
-        sockets.filter(|entry| is_socket(*entry)).count() < self.max
+        count(self.wasi.table) < self.max
     }
 
     fn room_p2(&mut self) -> SocketResult<()> {
@@ -50,6 +49,11 @@ impl SocketsView<'_> {
             false => Err(ErrorCode::NewSocketLimit.into()),
         }
     }
+}
+
+/// The sockets in a guest's table. It is a walk through all of it, as long as the guest's handles are many.
+pub(crate) fn count(table: &mut ResourceTable) -> usize {
+    table.iter_mut().filter(|entry| is_socket(*entry)).count()
 }
 
 fn is_socket(entry: &(dyn Any + Send)) -> bool {

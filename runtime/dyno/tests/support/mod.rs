@@ -15,13 +15,17 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use dyno::compile::Compiler;
-use dyno::engine::{Allocation, Engines, Flavor};
-use dyno::{BadHead, Dyno, Egress, LogLine, Node, NodeConfig, Program, ResponseSink, Unpacked};
+use dyno::engine::{Allocation, Engines};
+use dyno::{
+    BadHead, Command, Dyno, Egress, LogLine, Node, NodeConfig, OneOff, PrepareError, Program,
+    ResponseSink, Running, Stdio, Unpacked,
+};
 use grid::desired::{Kind, Limits, ProcessSpec, Release};
 use grid::name::{DynoKey, ProcessType, Run, SlugId};
 use grid::plan::{Report, Step};
 use http::{HeaderMap, Request, response};
 use http_body_util::{BodyExt, Full};
+use slugs::World;
 use tokio::sync::mpsc;
 
 /// Longest that a test waits for anything: only reached when it fails.
@@ -38,6 +42,10 @@ pub struct Host {
     pub logs: Arc<Mutex<Vec<LogLine>>>,
     pub folder: tempfile::TempDir,
     run: u64,
+    kind: Kind,
+    args: Arc<Mutex<Vec<String>>>,
+    limits: Arc<Limits>,
+    config: Arc<BTreeMap<String, String>>,
 }
 
 /// What came of one request.
@@ -123,36 +131,106 @@ impl Host {
     }
 
     pub async fn of_bytes(bytes: &[u8], p3: bool, limits: Limits, env: &[(&str, &str)]) -> Host {
-        let mut host = Host::bare(bytes, p3, &ENGINES);
+        let world = if p3 {
+            World::Handler03
+        } else {
+            World::Handler02
+        };
+        let mut host = Host::bare(bytes, world, &ENGINES);
         host.fetch(limits, env).await;
         host
+    }
+
+    /// A node that knows a test guest which runs by itself: a core module if its name ends in `1`, of 0.3 if in `3`.
+    pub fn of_program(guest: &str, limits: Limits, env: &[(&str, &str)]) -> Host {
+        let world = match guest.as_bytes().last() {
+            Some(b'1') => World::Wasip1,
+            Some(b'3') => World::Run03,
+            _ => World::Run02,
+        };
+        let folder = match world {
+            World::Wasip1 => guests().join("../../wasm32-wasip1/release"),
+            _ => guests(),
+        };
+        let file = folder.join(format!("{guest}.wasm"));
+        let bytes = std::fs::read(&file).unwrap_or_else(|e| panic!("{}: {e}", file.display()));
+        let mut host = Host::bare(&bytes, world, &ENGINES);
+        host.set(limits, env);
+        host
+    }
+
+    /// The same, fetched as a process type of that kind.
+    pub async fn of_kind(kind: Kind, guest: &str, limits: Limits, args: &[&str]) -> Host {
+        let mut host = Host::of_program(guest, limits.clone(), &[]);
+        host.kind = kind;
+        *host.args.lock().unwrap() = args.iter().map(|arg| arg.to_string()).collect();
+        host.fetch(limits, &[]).await;
+        host
+    }
+
+    fn set(&mut self, limits: Limits, env: &[(&str, &str)]) {
+        let own = |(k, v): &(&str, &str)| (k.to_string(), v.to_string());
+        self.config = Arc::new(env.iter().map(own).collect());
+        self.limits = Arc::new(limits);
+    }
+
+    /// Runs the program once.
+    pub async fn run(&mut self, args: &[&str], stdio: Stdio) -> Result<Running, PrepareError> {
+        let args = args.iter().map(|arg| arg.to_string()).collect();
+        let process = ProcessType::web();
+        self.run_as(Command::Type { process, args }, stdio).await
+    }
+
+    pub async fn run_as(
+        &mut self,
+        command: Command,
+        stdio: Stdio,
+    ) -> Result<Running, PrepareError> {
+        let mut key = self.key();
+        key.dyno = "run.1".parse().unwrap();
+        let one_off = OneOff {
+            app: key.app.clone(),
+            key,
+            release: Arc::new(self.release()),
+            command,
+            env: BTreeMap::from([("OVER".to_owned(), "given".to_owned())]),
+            stdio,
+            folders: vec![],
+        };
+        self.node.run(one_off).await
     }
 
     /// On engines of its own, with room for so many dynos awake.
     pub async fn with_room(guest: &str, awake: u32) -> Host {
         let bytes = std::fs::read(guests().join(format!("{guest}.wasm"))).unwrap();
         let engines = Engines::with_room(Allocation::OnDemand, awake).unwrap();
-        let mut host = Host::bare(&bytes, guest.ends_with('3'), &engines);
+        let world = match guest.ends_with('3') {
+            true => World::Handler03,
+            false => World::Handler02,
+        };
+        let mut host = Host::bare(&bytes, world, &engines);
         host.fetch(Limits::default(), &[]).await;
         host
     }
 
-    fn bare(bytes: &[u8], p3: bool, engines: &Arc<Engines>) -> Host {
+    fn bare(bytes: &[u8], world: World, engines: &Arc<Engines>) -> Host {
         let folder = tempfile::tempdir().unwrap();
         let app = folder.path().join("app");
         std::fs::create_dir(&app).unwrap();
         std::fs::write(app.join("web.wasm"), bytes).unwrap();
         std::fs::write(app.join("victim.txt"), "the app's own file\n").unwrap();
-        let flavor = if p3 { Flavor::P3 } else { Flavor::P2 };
-        let program = Program {
-            component: "web.wasm".into(),
-            args: vec![],
-            flavor,
-        };
-        let programs = BTreeMap::from([(ProcessType::web(), program)]);
-        let unpacked = Unpacked {
-            folder: app,
-            programs,
+        let args: Arc<Mutex<Vec<String>>> = Arc::default();
+        let given = Arc::clone(&args);
+        let unpacked = move || {
+            let program = Program {
+                component: "web.wasm".into(),
+                args: given.lock().unwrap().clone(),
+                world,
+            };
+            Unpacked {
+                folder: app.clone(),
+                programs: BTreeMap::from([(ProcessType::web(), program)]),
+            }
         };
         let (send, reports) = mpsc::unbounded_channel();
         let logs: Arc<Mutex<Vec<LogLine>>> = Arc::default();
@@ -163,7 +241,7 @@ impl Host {
             id: "local".parse().unwrap(),
             engines: Arc::clone(engines),
             compiler: Compiler::new(&cache, vec![child.into()]).unwrap(),
-            slugs: Arc::new(move |_| Ok(unpacked.clone())),
+            slugs: Arc::new(move |_| Ok(unpacked())),
             work: folder.path().join("work"),
             egress: Egress::default(),
             logs: Arc::new(move |line| lines.lock().unwrap().push(line)),
@@ -176,25 +254,33 @@ impl Host {
             logs,
             folder,
             run: 0,
+            kind: Kind::Handler,
+            args,
+            limits: Arc::default(),
+            config: Arc::default(),
         }
     }
 
-    async fn fetch(&mut self, limits: Limits, env: &[(&str, &str)]) {
-        let own = |(k, v): &(&str, &str)| (k.to_string(), v.to_string());
+    fn release(&self) -> Release {
         let spec = ProcessSpec {
-            kind: Kind::Handler,
-            limits: Arc::new(limits),
+            kind: self.kind,
+            limits: Arc::clone(&self.limits),
         };
-        let release = Release {
+        Release {
             version: "v1".parse().unwrap(),
             slug: SlugId::new([7; 32]),
             description: "Deploy".to_owned(),
-            config: Arc::new(env.iter().map(own).collect()),
+            config: Arc::clone(&self.config),
             processes: BTreeMap::from([(ProcessType::web(), spec)]),
             created_ms: 0,
             created_by: String::new(),
             reach: Default::default(),
-        };
+        }
+    }
+
+    async fn fetch(&mut self, limits: Limits, env: &[(&str, &str)]) {
+        self.set(limits, env);
+        let release = self.release();
         self.node.step(Step::Fetch {
             node: "local".parse().unwrap(),
             app: "demo".parse().unwrap(),

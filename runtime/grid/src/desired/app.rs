@@ -2,8 +2,10 @@
 //!
 //! Owns which release should serve and which dynos are too old. Must not know which dynos exist.
 
-use super::{Formation, Misfit, Release, Restart, Settings, Vars};
-use crate::name::{AppName, DynoId, Hostname, ProcessType, Run, Version};
+use super::{Attachment, Attachments, Formation, Misfit, Release, Restart, Settings, Vars};
+use crate::name::{
+    AddonName, AppName, AttachmentName, DynoId, Hostname, ProcessType, Run, Version,
+};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -35,6 +37,8 @@ pub struct App {
     pub sizes: BTreeMap<ProcessType, u64>,
     /// Config vars for the first release.
     pub first_config: Vars,
+    /// What it has of add-ons.
+    pub attached: Attachments,
     /// Dynos with a smaller run are of an app of this name that is gone.
     pub first_run: Run,
     /// Releases whose release process ended, and whether it succeeded.
@@ -59,6 +63,7 @@ impl App {
             settings: Settings::default(),
             sizes: BTreeMap::new(),
             first_config: Vars::default(),
+            attached: Attachments::default(),
             first_run,
             ran: BTreeMap::new(),
             stopped: BTreeSet::new(),
@@ -229,7 +234,32 @@ impl App {
             let Some(oldest) = oldest else { break };
             self.forget(oldest);
         }
+        self.forget_attachments();
         Ok(())
+    }
+
+    /// Has the config vars of an add-on from the next release on.
+    pub(super) fn attach(&mut self, name: &AttachmentName, mut attachment: Attachment) {
+        attachment.since = self.next_version();
+        self.attached.add(name.clone(), attachment);
+    }
+
+    /// Has them no longer from the next release on.
+    pub(super) fn detach(&mut self, addon: &AddonName) -> Result<(), Misfit> {
+        let until = self.next_version();
+        if self.attached.remove(addon, until) {
+            return Ok(());
+        }
+        Err(Misfit::NotAttached {
+            app: self.name.clone(),
+            addon: addon.clone(),
+        })
+    }
+
+    fn forget_attachments(&mut self) {
+        let oldest = self.releases.keys().next();
+        self.attached
+            .prune(oldest.copied().unwrap_or(Version::FIRST));
     }
 
     fn expect_release(&self, version: Version) -> Result<(), Misfit> {
@@ -331,5 +361,6 @@ impl App {
         for version in gone {
             self.forget(version);
         }
+        self.forget_attachments();
     }
 }

@@ -2,9 +2,13 @@
 //!
 //! Owns their shapes. Must not know how they are stored, nor what follows from them.
 
-use super::{Release, Settings, Vars};
-use crate::name::{AppName, DynoId, Hostname, NodeId, ProcessType, Run, Version};
+use super::{Made, NewAddon, Release, Settings, Vars};
+use crate::name::{
+    AddonName, AppName, AttachmentName, DynoId, Endpoint, Hostname, NodeId, ProcessType, Run,
+    Version,
+};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// Which dynos a restart is for.
@@ -156,6 +160,54 @@ pub enum Fact {
         /// Releases before this one are gone, but for those that are needed.
         before: Version,
     },
+    /// An add-on is to be made: from now on, parts of it may be there.
+    AddonRequested {
+        /// What is asked for.
+        addon: Arc<NewAddon>,
+    },
+    /// An add-on is there.
+    AddonMade {
+        /// The app that it was made for.
+        app: AppName,
+        /// Its name.
+        addon: AddonName,
+        /// What came of making it.
+        made: Made,
+    },
+    /// The next release of an app is the first that has an add-on's config vars.
+    AddonAttached {
+        /// The app.
+        app: AppName,
+        /// The add-on.
+        addon: AddonName,
+        /// What the app calls it.
+        name: AttachmentName,
+        /// The config vars.
+        vars: Vars,
+        /// What the app's dynos may reach for its sake.
+        reach: Arc<BTreeSet<Endpoint>>,
+    },
+    /// The next release of an app does not have an add-on's config vars any more.
+    AddonDetached {
+        /// The app.
+        app: AppName,
+        /// The add-on.
+        addon: AddonName,
+    },
+    /// An add-on is to go, with all that is in it.
+    AddonDestroying {
+        /// The app that it was made for.
+        app: AppName,
+        /// Its name.
+        addon: AddonName,
+    },
+    /// Nothing is left of an add-on.
+    AddonGone {
+        /// The app that it was made for.
+        app: AppName,
+        /// Its name.
+        addon: AddonName,
+    },
 }
 
 impl Fact {
@@ -178,7 +230,13 @@ impl Fact {
             | Fact::ConfigKept { app, .. }
             | Fact::Resized { app, .. }
             | Fact::DynoStopped { app, .. }
-            | Fact::ReleasesPruned { app, .. } => Some(app),
+            | Fact::ReleasesPruned { app, .. }
+            | Fact::AddonMade { app, .. }
+            | Fact::AddonAttached { app, .. }
+            | Fact::AddonDetached { app, .. }
+            | Fact::AddonDestroying { app, .. }
+            | Fact::AddonGone { app, .. } => Some(app),
+            Fact::AddonRequested { addon } => Some(&addon.owner),
         }
     }
 }

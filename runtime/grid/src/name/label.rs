@@ -2,9 +2,6 @@
 //!
 //! Owns their alphabets and lengths. Must not know host names, which have rules of their own.
 
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
-use std::fmt;
-use std::str::FromStr;
 use std::sync::Arc;
 
 /// The name that makes a process type take web requests.
@@ -19,7 +16,7 @@ macro_rules! label {
     ($(#[$doc:meta])* $name:ident, $error:ident, $valid:path, $message:literal) => {
         $(#[$doc])*
         #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-        pub struct $name(Arc<str>);
+        pub struct $name(std::sync::Arc<str>);
 
         impl $name {
             /// The name as text.
@@ -28,35 +25,35 @@ macro_rules! label {
             }
         }
 
-        impl FromStr for $name {
+        impl std::str::FromStr for $name {
             type Err = $error;
 
             fn from_str(text: &str) -> Result<Self, $error> {
-                if $valid(text) { Ok($name(text.into())) } else { Err($error(clip(text))) }
+                if $valid(text) { Ok($name(text.into())) } else { Err($error($crate::name::label::clip(text))) }
             }
         }
 
-        impl fmt::Display for $name {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        impl std::fmt::Display for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
                 f.pad(&self.0)
             }
         }
 
-        impl fmt::Debug for $name {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                fmt::Debug::fmt(&self.0, f)
+        impl std::fmt::Debug for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                std::fmt::Debug::fmt(&self.0, f)
             }
         }
 
-        impl Serialize for $name {
-            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        impl serde::Serialize for $name {
+            fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
                 serializer.serialize_str(&self.0)
             }
         }
 
-        impl<'de> Deserialize<'de> for $name {
-            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-                let text = std::borrow::Cow::<'de, str>::deserialize(deserializer)?;
+        impl<'de> serde::Deserialize<'de> for $name {
+            fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                let text = <std::borrow::Cow<'de, str> as serde::Deserialize>::deserialize(deserializer)?;
                 text.parse().map_err(serde::de::Error::custom)
             }
         }
@@ -67,6 +64,7 @@ macro_rules! label {
         pub struct $error(String);
     };
 }
+pub(super) use label;
 
 label!(
     /// The name of an app, such as `hello`: a valid DNS label, so that `hello.localhost` works.
@@ -137,7 +135,7 @@ impl ProcessType {
 /// An error quotes at most this much of what was typed (characters).
 const QUOTE_CHARS_MAX: usize = 64;
 
-fn clip(text: &str) -> String {
+pub(super) fn clip(text: &str) -> String {
     text.chars().take(QUOTE_CHARS_MAX).collect()
 }
 

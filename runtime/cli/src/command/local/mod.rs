@@ -4,14 +4,14 @@ mod app;
 mod source;
 mod watch;
 
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use control::ledger::Memory;
-use dyno::{Allow, Egress};
+use dyno::{Egress, Opening};
 use grid::name::AppName;
 use grid::plan::Policy;
 use router::Hosts;
@@ -61,10 +61,7 @@ async fn serve(args: &Local, target: &Target, logs: Logs) -> Result<()> {
         slugs,
         compiled: &cache.join("compiled"),
         work: &folder.path().join("dynos"),
-        // The developer is the operator of this machine.
-        egress: Egress {
-            loopback: Allow::Yes,
-        },
+        egress: egress(args),
         hosts: Hosts::AllTo(built.name.clone()),
         usage: None,
     };
@@ -91,6 +88,23 @@ async fn serve(args: &Local, target: &Target, logs: Logs) -> Result<()> {
         () = stop.asked() => {}
     }
     done
+}
+
+/// The developer is the operator of this machine: loopback is open.
+fn egress(args: &Local) -> Egress {
+    const LOOPBACK: [(IpAddr, u8); 2] = [
+        (IpAddr::V4(Ipv4Addr::new(127, 0, 0, 0)), 8),
+        (IpAddr::V6(Ipv6Addr::LOCALHOST), 128),
+    ];
+    let loopback = LOOPBACK.map(|(address, bits)| Opening::network(address, bits));
+    Egress {
+        allowed: loopback
+            .into_iter()
+            .chain(args.egress_allow.iter().copied())
+            .collect(),
+        command: "dyno local",
+        ..Egress::default()
+    }
 }
 
 /// Deploys, says where the app is, and deploys again whenever the source changed.

@@ -119,7 +119,8 @@ impl Running {
         let apps = listen(settings.listen, "--listen")?;
         let api = listen(settings.api, "--api")?;
         let kept = Kept::open(data)?;
-        let platform = platform(settings, data, &kept, logs).await?;
+        let ports = [apps.local_addr()?.port(), api.local_addr()?.port()];
+        let platform = platform(settings, data, &kept, logs, ports).await?;
         let (ready, is_ready) = watch::channel(false);
         let (end, ends) = watch::channel(false);
         let mut tasks = JoinSet::new();
@@ -170,14 +171,24 @@ impl Running {
     }
 }
 
-async fn platform(settings: &Settings, data: &Data, kept: &Kept, logs: &Logs) -> Result<Platform> {
+async fn platform(
+    settings: &Settings,
+    data: &Data,
+    kept: &Kept,
+    logs: &Logs,
+    ports: [u16; 2],
+) -> Result<Platform> {
     let config = Config {
         ledger: Arc::clone(&kept.ledger),
         policy: settings.policy,
         slugs: Arc::clone(&kept.slugs),
         compiled: &data.compiled(),
         work: &data.dynos(),
-        egress: Egress::default(),
+        egress: Egress {
+            allowed: settings.egress_allow.as_slice().into(),
+            listening: ports.into(),
+            ..Egress::default()
+        },
         hosts: Hosts::Named,
         usage: Some(kept.usage.clone()),
     };

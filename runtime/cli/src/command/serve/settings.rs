@@ -8,6 +8,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
+use dyno::Opening;
 use grid::name::Hostname;
 use grid::plan::Policy;
 use grid::usage::Prices;
@@ -32,6 +33,8 @@ const GRACE_MAX: Duration = Duration::from_secs(600);
 const SPAN_MAX: Duration = Duration::from_secs(365 * 24 * 3_600);
 /// Releases kept, at most; the flag has the same bound.
 const RELEASES_KEPT_MAX: u32 = 1_000;
+/// Openings, at most: each is looked at whenever an app connects.
+const OPENINGS_MAX: usize = 256;
 /// The file, at most, in bytes.
 const FILE_BYTES_MAX: u64 = 64 * 1024;
 
@@ -45,6 +48,8 @@ pub(super) struct Settings {
     pub(super) policy: Policy,
     pub(super) prices: Prices,
     pub(super) grace: Duration,
+    /// What apps may reach beside public addresses.
+    pub(super) egress_allow: Vec<Opening>,
 }
 
 /// The file as typed.
@@ -61,6 +66,7 @@ struct Raw {
     price: Option<PriceText>,
     free_dynos: Option<u32>,
     grace: Option<String>,
+    egress_allow: Option<Vec<String>>,
 }
 
 /// A price may stand with or without quotes.
@@ -114,6 +120,7 @@ fn merge(args: &Serve, raw: Raw) -> Result<Settings> {
         },
         prices: prices(args, raw.price, raw.free_dynos)?,
         grace: grace(args.grace, raw.grace.as_deref())?,
+        egress_allow: egress(&args.egress_allow, raw.egress_allow.unwrap_or_default())?,
     })
 }
 
@@ -163,6 +170,26 @@ fn prices(args: &Serve, price: Option<PriceText>, free: Option<u32>) -> Result<P
         free_dynos: args.free_dynos.or(free).unwrap_or(default.free_dynos),
         micros_per_hour: price.map_or(default.micros_per_hour, |price| price.0),
     })
+}
+
+fn egress(flags: &[Opening], file: Vec<String>) -> Result<Vec<Opening>> {
+    let read = |text: &String| {
+        let opening = Opening::from_str(text);
+        opening.map_err(|why| anyhow::anyhow!("egress-allow has {text:?}: {why}"))
+    };
+    let file = file.iter().map(read).collect::<Result<Vec<_>>>()?;
+    let all = if flags.is_empty() {
+        file
+    } else {
+        flags.to_vec()
+    };
+    if all.len() > OPENINGS_MAX {
+        bail!(
+            "egress-allow has {} entries, and at most {OPENINGS_MAX}",
+            all.len()
+        );
+    }
+    Ok(all)
 }
 
 fn grace(flag: Option<Duration>, file: Option<&str>) -> Result<Duration> {
@@ -226,6 +253,19 @@ mod tests {
     }
 
     #[test]
+    fn openings_of_flags_take_the_place_of_the_files() {
+        let file = "egress-allow = [\"10.0.0.0/8\", \"[fd00::5]:5432\"]\n";
+        let texts = |words: &str| {
+            let settings = settings(words, file).expect("settings");
+            let texts = settings.egress_allow.iter().map(ToString::to_string);
+            texts.collect::<Vec<_>>()
+        };
+        assert_eq!(texts(""), ["10.0.0.0/8", "[fd00::5]/128:5432"]);
+        let flags = "--egress-allow 127.0.0.1:11211 --egress-allow 10.1.0.0/16";
+        assert_eq!(texts(flags), ["127.0.0.1/32:11211", "10.1.0.0/16"]);
+    }
+
+    #[test]
     fn what_is_wrong_is_named() {
         for (file, named) in [
             ("lisen = \"0.0.0.0:80\"", "lisen"),
@@ -234,6 +274,11 @@ mod tests {
             ("keep-releases = 0", "keep-releases"),
             ("price = \"cheap\"", "price"),
             ("grace = \"2h\"", "grace"),
+            (
+                "egress-allow = [\"db:5432\"]",
+                "egress-allow has \"db:5432\"",
+            ),
+            ("egress-allow = [\"10.0.0.5/8\"]", "write 10.0.0.0/8"),
             ("domain = \"not a domain\"", "not a domain"),
         ] {
             let error = settings("", file).expect_err(file);

@@ -1,0 +1,110 @@
+//! One person at one WebSocket.
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use axum::extract::ws::{CloseFrame, Message, WebSocket, WebSocketUpgrade, close_code};
+use axum::extract::{Query, State};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use futures_util::StreamExt;
+use serde::{Deserialize, Serialize};
+use tokio_util::task::TaskTracker;
+
+use crate::room::Room;
+
+/// Characters of a name, and of a line.
+const NAME_MAX: usize = 30;
+const LINE_MAX: usize = 500;
+/// The most that a WebSocket message may have, in bytes.
+const MESSAGE_BYTES_MAX: usize = 4 * 1024;
+/// So often a silent browser is asked whether it is still there: below the time after which a router gives up.
+const PING_EVERY: Duration = Duration::from_secs(20);
+
+#[derive(Deserialize)]
+pub struct Who {
+    #[serde(default)]
+    name: String,
+}
+
+/// A line as it goes through Redis and to the browsers.
+#[derive(Serialize)]
+struct Line<'a> {
+    name: &'a str,
+    text: &'a str,
+    /// Unix time in milliseconds.
+    at: u128,
+}
+
+/// Answers `GET /talk?name=…` with a WebSocket.
+pub async fn upgrade(
+    who: Query<Who>,
+    State(talks): State<TaskTracker>,
+    socket: WebSocketUpgrade,
+) -> Response {
+    let name = who.0.name.trim().to_owned();
+    if name.is_empty() || name.chars().count() > NAME_MAX {
+        return (
+            StatusCode::BAD_REQUEST,
+            "Please give a name of up to 30 characters.\n",
+        )
+            .into_response();
+    }
+    let socket = socket.max_message_size(MESSAGE_BYTES_MAX);
+    let open = talks.token();
+    socket.on_upgrade(async move |mut socket| {
+        if let Err(error) = talk(&mut socket, &name).await {
+            eprintln!("{error}");
+            let sorry = CloseFrame {
+                code: close_code::AGAIN,
+                reason: "The room cannot be reached right now.".into(),
+            };
+            let _ = socket.send(Message::Close(Some(sorry))).await;
+        }
+        drop(open);
+    })
+}
+
+async fn talk(socket: &mut WebSocket, name: &str) -> Result<(), redis::RedisError> {
+    let (mut room, heard) = Room::join().await?;
+    for line in room.before().await? {
+        if socket.send(Message::Text(line.into())).await.is_err() {
+            return Ok(());
+        }
+    }
+    println!("{name} came in");
+    let mut heard = heard.into_on_message();
+    let mut ping = tokio::time::interval(PING_EVERY);
+    loop {
+        let message = tokio::select! {
+            message = heard.next() => match message {
+                Some(line) => Message::Text(line.get_payload::<String>()?.into()),
+                None => return Err(std::io::Error::other("Redis closed the connection").into()),
+            },
+            said = socket.recv() => match said {
+                Some(Ok(Message::Text(text))) => {
+                    let text = text.trim();
+                    if !text.is_empty() && text.chars().count() <= LINE_MAX {
+                        room.say(&line(name, text)).await?;
+                    }
+                    continue;
+                }
+                Some(Ok(Message::Close(_)) | Err(_)) | None => break,
+                Some(Ok(_)) => continue,
+            },
+            _ = ping.tick() => Message::Ping(Default::default()),
+        };
+        if socket.send(message).await.is_err() {
+            break;
+        }
+    }
+    println!("{name} left");
+    Ok(())
+}
+
+fn line(name: &str, text: &str) -> String {
+    let at = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default()
+        .as_millis();
+    serde_json::to_string(&Line { name, text, at }).unwrap_or_default()
+}

@@ -1,0 +1,23 @@
+//! The release process: makes the tables before a new release takes requests.
+//!
+//! It ends with 1 if that fails, and then what served before goes on serving.
+
+use std::process::ExitCode;
+
+use guestbook::database::Database;
+
+fn main() -> ExitCode {
+    let outcome = Database::new()
+        .map_err(|error| error.to_string())
+        .and_then(|mut database| database.migrate().map_err(|error| error.to_string()));
+    match outcome {
+        Ok(()) => {
+            println!("The tables are there.");
+            ExitCode::SUCCESS
+        }
+        Err(why) => {
+            eprintln!("{why}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,5 @@
+//! A guest book: what the web process and the release process share.
+
+pub mod cache;
+pub mod database;
+pub mod page;

@@ -1,0 +1,25 @@
+//! The clock: one dyno that wakes now and then and sees what is due. Here: old jobs are forgotten every minute.
+
+use std::process::ExitCode;
+use std::thread::sleep;
+use std::time::Duration;
+
+use jobs::queue::Queue;
+
+const EVERY: Duration = Duration::from_secs(60);
+
+fn main() -> ExitCode {
+    let Err(why) = tick();
+    eprintln!("{why}");
+    ExitCode::FAILURE
+}
+
+fn tick() -> Result<std::convert::Infallible, String> {
+    let mut queue = Queue::connect()?;
+    println!("ready");
+    loop {
+        let forgotten = queue.tidy().map_err(|error| error.to_string())?;
+        println!("forgot {forgotten} old jobs");
+        sleep(EVERY);
+    }
+}

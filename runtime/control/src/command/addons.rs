@@ -1,0 +1,324 @@
+//! Commands about add-ons, and the facts that they become.
+//!
+//! Owns when an add-on may be made, shared and destroyed, and which releases that makes. Must not know how a
+//! service is made: what comes of that is told by whoever does it.
+
+use super::facts::{About, checked};
+use super::{Actor, Rejected};
+use grid::desired::{
+    Addon, AddonState, App, Desired, Fact, Made, Misfit, NewAddon, Release, Service, Vars,
+};
+use grid::name::{AddonName, AppName, AttachmentName, Endpoint};
+use grid::observed::Observed;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+/// Add-ons that an app has at most, its own and shared ones.
+pub(crate) const ADDONS_PER_APP_MAX: usize = 20;
+/// Add-ons of a server at most.
+pub(crate) const ADDONS_MAX: usize = 10_000;
+
+/// Something that is asked for, or was done, about an add-on.
+#[derive(Clone, Debug)]
+pub enum AddonCommand {
+    /// Make one.
+    Create(NewAddon),
+    /// It was made: attach it to its app.
+    Made {
+        /// The add-on.
+        addon: AddonName,
+        /// What came of making it.
+        made: Made,
+    },
+    /// Share one with a further app.
+    Attach {
+        /// The app.
+        app: AppName,
+        /// The add-on.
+        addon: AddonName,
+        /// What the app calls it; none: as its service is called by default.
+        name: Option<AttachmentName>,
+    },
+    /// Share it with an app no longer.
+    Detach {
+        /// The app.
+        app: AppName,
+        /// The add-on.
+        addon: AddonName,
+    },
+    /// Have it go, and all that is in it.
+    Destroy {
+        /// The add-on.
+        addon: AddonName,
+    },
+    /// Nothing is left of it.
+    Gone {
+        /// The add-on.
+        addon: AddonName,
+    },
+}
+
+/// What an app calls an add-on of this service unless it says otherwise.
+pub(crate) fn default_name(service: Service) -> AttachmentName {
+    let name = service.attached_as().parse();
+    name.expect("a service's default name is one")
+}
+
+/// The facts that a command becomes.
+pub(super) fn facts(
+    desired: &Desired,
+    observed: &Observed,
+    command: AddonCommand,
+    actor: &Actor,
+) -> Result<Vec<Fact>, Rejected> {
+    let about = |app: &AppName| {
+        let before = observed.next_run;
+        desired.app(app).map(|app| About { app, before, actor })
+    };
+    match command {
+        AddonCommand::Create(addon) => created(desired, addon),
+        AddonCommand::Made { addon, made } => {
+            let asked = &addon_of(desired, &addon)?.asked;
+            let mut facts = vec![Fact::AddonMade {
+                app: asked.owner.clone(),
+                addon: addon.clone(),
+                made: made.clone(),
+            }];
+            facts.extend(about(&asked.owner)?.attached(asked, &made, &asked.attach_as)?);
+            Ok(facts)
+        }
+        AddonCommand::Attach { app, addon, name } => {
+            let Addon { asked, state } = addon_of(desired, &addon)?;
+            let AddonState::Ready(made) = state else {
+                return Err(Misfit::NoSuchAddon(addon).into());
+            };
+            let name = name.unwrap_or_else(|| default_name(asked.service));
+            let about = about(&app)?;
+            if let Some(known) = about.app.attached.name_of(&addon) {
+                let (name, app) = (known.clone(), app.clone());
+                return Err(Rejected::AttachedAlready { app, addon, name });
+            }
+            expect_room(desired, about.app)?;
+            expect_free(desired, about.app, &name, asked.service)?;
+            about.attached(asked, made, &name)
+        }
+        AddonCommand::Detach { app, addon } => {
+            let owner = &addon_of(desired, &addon)?.asked.owner;
+            if *owner == app {
+                return Err(Rejected::OwnAddon { app, addon });
+            }
+            about(&app)?.detached(&addon, "Detach")
+        }
+        AddonCommand::Destroy { addon } => {
+            let Addon { asked, state } = addon_of(desired, &addon)?;
+            if matches!(state, AddonState::Destroying(_)) {
+                return Ok(Vec::new());
+            }
+            let having = desired.apps.values();
+            let having = having.filter(|app| app.attached.name_of(&addon).is_some());
+            let mut facts = Vec::new();
+            for app in having {
+                facts.extend(about(&app.name)?.detached(&addon, "Destroy")?);
+            }
+            facts.push(Fact::AddonDestroying {
+                app: asked.owner.clone(),
+                addon,
+            });
+            Ok(facts)
+        }
+        AddonCommand::Gone { addon } => Ok(vec![Fact::AddonGone {
+            app: addon_of(desired, &addon)?.asked.owner.clone(),
+            addon,
+        }]),
+    }
+}
+
+/// An app goes with its add-ons, unless another app has one of them too.
+pub(super) fn with_app(desired: &Desired, app: &AppName) -> Result<Vec<Fact>, Rejected> {
+    let mut facts = Vec::new();
+    for (name, addon) in desired.addons.iter() {
+        if addon.asked.owner != *app || matches!(addon.state, AddonState::Destroying(_)) {
+            continue;
+        }
+        let others = desired.apps.values();
+        let mut others = others.filter(|other| other.name != *app);
+        if let Some(other) = others.find(|other| other.attached.name_of(name).is_some()) {
+            return Err(Rejected::AddonShared {
+                addon: name.clone(),
+                with: other.name.clone(),
+            });
+        }
+        facts.push(Fact::AddonDestroying {
+            app: app.clone(),
+            addon: name.clone(),
+        });
+    }
+    Ok(facts)
+}
+
+/// Refuses changes of config vars that belong to add-ons, or will in a moment.
+pub(super) fn expect_not_owned(
+    desired: &Desired,
+    app: &App,
+    changes: &BTreeMap<String, Option<String>>,
+) -> Result<(), Rejected> {
+    let now = app.config();
+    for (var, value) in changes {
+        let addon = app.attached.owner_of(var).cloned();
+        let addon = addon.or_else(|| reserved(desired, app, var));
+        if let Some(addon) = addon
+            && now.get(var) != value.as_ref()
+        {
+            let var = var.clone();
+            return Err(Rejected::ConfigOwned { var, addon });
+        }
+    }
+    Ok(())
+}
+
+fn addon_of<'a>(desired: &'a Desired, addon: &AddonName) -> Result<&'a Addon, Misfit> {
+    let found = desired.addons.get(addon);
+    found.ok_or_else(|| Misfit::NoSuchAddon(addon.clone()))
+}
+
+/// Add-ons of an app that are being made.
+fn creating<'a>(desired: &'a Desired, app: &'a App) -> impl Iterator<Item = &'a NewAddon> {
+    let all = desired.addons.values();
+    let creating = all.filter(|addon| addon.state == AddonState::Creating);
+    creating
+        .map(|addon| addon.asked.as_ref())
+        .filter(|asked| asked.owner == app.name)
+}
+
+/// The add-on, still being made, that a config var will belong to.
+fn reserved(desired: &Desired, app: &App, var: &str) -> Option<AddonName> {
+    let will_have = |asked: &&NewAddon| {
+        let mut endings = asked.service.var_endings().iter();
+        endings.any(|ending| var == format!("{}_{ending}", asked.attach_as))
+    };
+    let mut creating = creating(desired, app);
+    creating.find(will_have).map(|asked| asked.name.clone())
+}
+
+fn created(desired: &Desired, addon: NewAddon) -> Result<Vec<Fact>, Rejected> {
+    let app = desired.app(&addon.owner)?;
+    expect_room(desired, app)?;
+    if desired.addons.len() >= ADDONS_MAX {
+        return Err(Rejected::TooManyAddons(ADDONS_MAX));
+    }
+    expect_free(desired, app, &addon.attach_as, addon.service)?;
+    let addon = Arc::new(addon);
+    Ok(vec![Fact::AddonRequested { addon }])
+}
+
+fn expect_room(desired: &Desired, app: &App) -> Result<(), Rejected> {
+    let has = app.attached.iter().count() + creating(desired, app).count();
+    if has >= ADDONS_PER_APP_MAX {
+        return Err(Rejected::TooManyAddons(ADDONS_PER_APP_MAX));
+    }
+    Ok(())
+}
+
+/// The name, and the config vars that come with it, are not in use.
+fn expect_free(
+    desired: &Desired,
+    app: &App,
+    name: &AttachmentName,
+    service: Service,
+) -> Result<(), Rejected> {
+    let other = app.attached.get(name).map(|other| other.addon.clone());
+    let coming = creating(desired, app).find(|asked| asked.attach_as == *name);
+    if let Some(addon) = other.or_else(|| coming.map(|asked| asked.name.clone())) {
+        let (app, name) = (app.name.clone(), name.clone());
+        return Err(Rejected::AttachmentTaken { app, name, addon });
+    }
+    for ending in service.var_endings() {
+        let var = format!("{name}_{ending}");
+        let owner = app.attached.owner_of(&var).cloned();
+        if let Some(addon) = owner.or_else(|| reserved(desired, app, &var)) {
+            return Err(Rejected::ConfigOwned { var, addon });
+        }
+        if app.config().contains_key(&var) {
+            let app = app.name.clone();
+            return Err(Rejected::ConfigTaken { app, var });
+        }
+    }
+    Ok(())
+}
+
+impl About<'_> {
+    /// The add-on's config vars, and what it may reach, as a release, or for the first one.
+    fn attached(
+        &self,
+        asked: &NewAddon,
+        made: &Made,
+        name: &AttachmentName,
+    ) -> Result<Vec<Fact>, Rejected> {
+        let vars = made.vars(name);
+        let attached = Fact::AddonAttached {
+            app: self.app.name.clone(),
+            addon: asked.name.clone(),
+            name: name.clone(),
+            vars: vars.clone(),
+            reach: Arc::clone(&made.reach),
+        };
+        let mut config = BTreeMap::clone(self.app.config());
+        config.extend(
+            vars.0
+                .iter()
+                .map(|(var, value)| (var.clone(), value.clone())),
+        );
+        let mut reach = BTreeSet::clone(&self.app.attached.reach());
+        reach.extend(made.reach.iter().cloned());
+        let description = format!("Attach {} as {name}", asked.service);
+        self.with_attachments(attached, config, reach, description)
+    }
+
+    /// The same without the add-on.
+    fn detached(&self, addon: &AddonName, verb: &str) -> Result<Vec<Fact>, Rejected> {
+        let name = self.app.attached.name_of(addon);
+        let name = name.ok_or_else(|| Misfit::NotAttached {
+            app: self.app.name.clone(),
+            addon: addon.clone(),
+        })?;
+        let mut config = BTreeMap::clone(self.app.config());
+        for var in self
+            .app
+            .attached
+            .get(name)
+            .into_iter()
+            .flat_map(|a| a.vars.0.keys())
+        {
+            config.remove(var);
+        }
+        let description = format!("{verb} {name} ({addon})");
+        let detached = Fact::AddonDetached {
+            app: self.app.name.clone(),
+            addon: addon.clone(),
+        };
+        let reach = self.app.attached.reach_without(addon);
+        self.with_attachments(detached, config, reach, description)
+    }
+
+    /// A change of attachments, and the release that has it; before there is a first one, the config for that.
+    fn with_attachments(
+        &self,
+        change: Fact,
+        config: BTreeMap<String, String>,
+        reach: BTreeSet<Endpoint>,
+        description: String,
+    ) -> Result<Vec<Fact>, Rejected> {
+        let config = Arc::new(checked(config)?);
+        let Some(newest) = self.app.newest() else {
+            let app = self.app.name.clone();
+            let config = Vars(config);
+            return Ok(vec![change, Fact::ConfigKept { app, config }]);
+        };
+        let release = Release {
+            config,
+            reach: Arc::new(reach),
+            ..self.again(newest, description, &self.app.sizes)
+        };
+        Ok(vec![change, self.release(release)])
+    }
+}

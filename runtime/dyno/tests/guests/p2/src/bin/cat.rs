@@ -1,0 +1,20 @@
+//! A program that copies its stdin to its stdout, and says on stderr how many bytes that were. The host must pass any
+//! number of bytes through, in little memory.
+
+use std::io::{Read, Write};
+
+fn main() -> std::io::Result<()> {
+    let (mut from, mut to) = (std::io::stdin().lock(), std::io::stdout().lock());
+    let (mut chunk, mut bytes) = (vec![0; 64 * 1024], 0);
+    loop {
+        let len = from.read(&mut chunk)?;
+        if len == 0 {
+            break;
+        }
+        to.write_all(&chunk[..len])?;
+        bytes += len;
+    }
+    to.flush()?;
+    eprintln!("bytes={bytes}");
+    Ok(())
+}

@@ -1,0 +1,261 @@
+//! Services that were made for apps: databases, caches.
+//!
+//! Owns what an add-on is, and what an app has of it. Must not know how a service is made, nor speak to one.
+
+use super::Vars;
+use crate::name::{AddonName, AppName, AttachmentName, Endpoint, Version};
+use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::str::FromStr;
+use std::sync::Arc;
+
+/// A kind of service.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Service {
+    /// A database and a role of their own.
+    Postgresql,
+    /// A user of its own, limited to names with a prefix, or a database number.
+    Redis,
+    /// A cache that knows no users: whoever reaches it may use all of it.
+    Memcached,
+}
+
+impl Service {
+    /// All of them.
+    pub const ALL: [Service; 3] = [Service::Postgresql, Service::Redis, Service::Memcached];
+
+    /// Its name, such as `postgresql`.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Service::Postgresql => "postgresql",
+            Service::Redis => "redis",
+            Service::Memcached => "memcached",
+        }
+    }
+
+    /// What an app calls it unless it says otherwise, such as `DATABASE`.
+    pub const fn attached_as(self) -> &'static str {
+        match self {
+            Service::Postgresql => "DATABASE",
+            Service::Redis => "REDIS",
+            Service::Memcached => "MEMCACHED",
+        }
+    }
+
+    /// What the config vars of an app end in, such as `URL` for `DATABASE_URL`.
+    pub const fn var_endings(self) -> &'static [&'static str] {
+        match self {
+            Service::Postgresql => &["URL"],
+            Service::Redis => &["PREFIX", "URL"],
+            Service::Memcached => &["SERVERS"],
+        }
+    }
+}
+
+impl fmt::Display for Service {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+/// Text that is no [`Service`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("a service is one of postgresql, redis and memcached")]
+pub struct ServiceError;
+
+impl FromStr for Service {
+    type Err = ServiceError;
+
+    fn from_str(text: &str) -> Result<Self, ServiceError> {
+        let mut all = Service::ALL.into_iter();
+        all.find(|service| service.name() == text)
+            .ok_or(ServiceError)
+    }
+}
+
+/// A text that is never printed.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Secret(pub Arc<str>);
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("…")
+    }
+}
+
+/// How far an add-on is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum AddonState {
+    /// It is asked for; parts of it may be there.
+    Creating,
+    /// It is there.
+    Ready(Made),
+    /// It is to go, and attached to no app; parts of it may still be there.
+    Destroying(Option<Made>),
+}
+
+/// What came of making an add-on.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Made {
+    /// Values of the config vars by what their names end in, such as `URL`.
+    pub values: Vars,
+    /// Where it answers.
+    pub reach: Arc<BTreeSet<Endpoint>>,
+    /// The number of a Redis database, where it has one of its own instead of a user.
+    pub number: Option<u16>,
+}
+
+impl Made {
+    /// The config vars of an app that calls it by this name.
+    pub fn vars(&self, name: &AttachmentName) -> Vars {
+        let values = self.values.0.iter();
+        let named = values.map(|(ending, value)| (format!("{name}_{ending}"), value.clone()));
+        Vars(Arc::new(named.collect()))
+    }
+}
+
+/// What is asked for when an add-on is made.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NewAddon {
+    /// Its name.
+    pub name: AddonName,
+    /// Its kind.
+    pub service: Service,
+    /// The app that it is made for, and is destroyed with.
+    pub owner: AppName,
+    /// What that app calls it.
+    pub attach_as: AttachmentName,
+    /// The password of its user or role: letters and digits.
+    pub password: Secret,
+    /// When it was asked for, in milliseconds since 1970.
+    pub created_ms: u64,
+    /// Who asked for it.
+    pub created_by: String,
+}
+
+/// A service that was made for an app.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Addon {
+    /// What was asked for.
+    pub asked: Arc<NewAddon>,
+    /// How far it is.
+    pub state: AddonState,
+}
+
+/// What an app has of an add-on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Attachment {
+    /// The add-on.
+    pub addon: AddonName,
+    /// The app's config vars that belong to it: nothing else may change them.
+    pub vars: Vars,
+    /// What the app's dynos may reach for its sake.
+    pub reach: Arc<BTreeSet<Endpoint>>,
+    /// The first release that has them.
+    pub since: Version,
+}
+
+/// Config vars that belonged to an add-on in some releases, and do not any more.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Former {
+    names: BTreeSet<String>,
+    since: Version,
+    until: Version,
+}
+
+/// What an app has of add-ons, now and formerly.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Attachments {
+    by_name: BTreeMap<AttachmentName, Attachment>,
+    former: Vec<Former>,
+}
+
+impl Attachments {
+    /// All of them, by name.
+    pub fn iter(&self) -> impl Iterator<Item = (&AttachmentName, &Attachment)> {
+        self.by_name.iter()
+    }
+
+    /// The attachment of this name.
+    pub fn get(&self, name: &AttachmentName) -> Option<&Attachment> {
+        self.by_name.get(name)
+    }
+
+    /// What the app calls an add-on, if it has it.
+    pub fn name_of(&self, addon: &AddonName) -> Option<&AttachmentName> {
+        let mut all = self.by_name.iter();
+        all.find(|(_, attachment)| attachment.addon == *addon)
+            .map(|(name, _)| name)
+    }
+
+    /// The add-on that a config var belongs to.
+    pub fn owner_of(&self, var: &str) -> Option<&AddonName> {
+        let mut all = self.by_name.values();
+        all.find(|attachment| attachment.vars.0.contains_key(var))
+            .map(|attachment| &attachment.addon)
+    }
+
+    /// What the app's dynos may reach for the sake of all of them.
+    pub fn reach(&self) -> Arc<BTreeSet<Endpoint>> {
+        let all = self.by_name.values();
+        let all = all.flat_map(|attachment| attachment.reach.iter().cloned());
+        Arc::new(all.collect())
+    }
+
+    /// The same without one of them.
+    pub fn reach_without(&self, addon: &AddonName) -> BTreeSet<Endpoint> {
+        let others = self.by_name.values();
+        let others = others.filter(|attachment| attachment.addon != *addon);
+        others
+            .flat_map(|attachment| attachment.reach.iter().cloned())
+            .collect()
+    }
+
+    /// The config vars of all of them.
+    pub fn vars(&self) -> impl Iterator<Item = (&String, &String)> {
+        let all = self.by_name.values();
+        all.flat_map(|attachment| attachment.vars.0.iter())
+    }
+
+    /// The config vars of a release as a new one takes them over: what add-ons had in it goes, and what they
+    /// have now comes. So a rollback keeps the attachments of the present.
+    pub fn carried(
+        &self,
+        config: &BTreeMap<String, String>,
+        version: Version,
+    ) -> BTreeMap<String, String> {
+        let had = |former: &&Former| (former.since..former.until).contains(&version);
+        let gone = self.former.iter().filter(had);
+        let gone: BTreeSet<&String> = gone.flat_map(|former| &former.names).collect();
+        let kept = config.iter().filter(|(name, _)| !gone.contains(name));
+        kept.chain(self.vars())
+            .map(|(name, value)| (name.clone(), value.clone()))
+            .collect()
+    }
+
+    pub(super) fn add(&mut self, name: AttachmentName, attachment: Attachment) {
+        self.by_name.insert(name, attachment);
+    }
+
+    /// Removes an add-on; its config vars are not part of the release `until` and later ones.
+    pub(super) fn remove(&mut self, addon: &AddonName, until: Version) -> bool {
+        let Some(name) = self.name_of(addon).cloned() else {
+            return false;
+        };
+        if let Some(attachment) = self.by_name.remove(&name) {
+            self.former.push(Former {
+                names: attachment.vars.0.keys().cloned().collect(),
+                since: attachment.since,
+                until,
+            });
+        }
+        true
+    }
+
+    /// Forgets what no release has any more; `first` is the oldest.
+    pub(super) fn prune(&mut self, first: Version) {
+        self.former.retain(|former| former.until > first);
+    }
+}
