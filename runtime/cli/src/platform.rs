@@ -25,7 +25,7 @@ use control::usage::Recorder;
 use control::{Control, Options, Outputs, Published};
 use dyno::compile::Compiler;
 use dyno::engine::{Allocation, Engines};
-use dyno::{Egress, Node, NodeConfig};
+use dyno::{Egress, LogSink, Node, NodeConfig, SlugSource};
 use grid::name::{AppName, Generation, Hostname, NodeId};
 use grid::plan::{Inventory, Policy, Report, Route, Serve, Step};
 use grid::routing::backlog_max;
@@ -183,14 +183,10 @@ fn node(
     logs: &Logs,
     reports: mpsc::UnboundedSender<Report>,
 ) -> Result<Node> {
-    let engines = Engines::new(Allocation::for_this_machine())
-        .map_err(|e| anyhow::anyhow!("{e:#}"))
-        .context("the engine does not start")?;
-    let compiler = Compiler::new(config.compiled, compile_child()?)?;
     let node = Node::new(NodeConfig {
         id: id.clone(),
-        engines,
-        compiler,
+        engines: engines(Allocation::for_this_machine())?,
+        compiler: Compiler::new(config.compiled, compile_child()?)?,
         slugs: dyno::from_store(Arc::clone(&config.slugs)),
         work: config.work.to_owned(),
         egress: config.egress.clone(),
@@ -199,6 +195,33 @@ fn node(
         reports: Arc::new(move |report| drop(reports.send(report))),
     });
     node.with_context(|| format!("cannot use {}", config.work.display()))
+}
+
+fn engines(allocation: Allocation) -> Result<Arc<Engines>> {
+    Engines::new(allocation)
+        .map_err(|e| anyhow::anyhow!("{e:#}"))
+        .context("the engine does not start")
+}
+
+/// A node for one program that runs once: nobody takes its reports, and no room is set aside for further programs.
+pub(crate) fn lone_node(
+    compiled: &Path,
+    work: &Path,
+    slugs: SlugSource,
+    egress: Egress,
+    logs: LogSink,
+) -> Result<Node> {
+    let node = Node::new(NodeConfig {
+        id: "local".parse().context("the node's name")?,
+        engines: engines(Allocation::OnDemand)?,
+        compiler: Compiler::new(compiled, compile_child()?)?,
+        slugs,
+        work: work.to_owned(),
+        egress,
+        logs,
+        reports: Arc::new(drop),
+    });
+    node.with_context(|| format!("cannot use {}", work.display()))
 }
 
 /// This very program, also when another one was put in its place since: an upgrade must not have a server

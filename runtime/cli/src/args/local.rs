@@ -88,6 +88,9 @@ pub(crate) struct LocalRun {
     /// A folder of this machine, and where the program finds it; it may read and write there
     #[arg(long, value_name = "HOST[::GUEST]", value_hint = ValueHint::DirPath)]
     pub(crate) dir: Vec<String>,
+    /// Let it connect to addresses that are neither public nor loopback; may be repeated
+    #[arg(long, value_name = "CIDR[:PORT]")]
+    pub(crate) egress_allow: Vec<dyno::Opening>,
     /// A component or core module, or a process type of the app in this folder; then arguments
     ///
     /// Output, errors and exit code are the program's own.

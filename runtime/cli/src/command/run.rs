@@ -192,13 +192,14 @@ fn watch_signals(tell: mpsc::Sender<News>) -> Result<()> {
         (interrupt, terminate)
     };
     let wait = async move {
+        let mut first = true;
         loop {
             let code = tokio::select! {
                 _ = interrupt.recv() => INTERRUPTED,
                 _ = terminate.recv() => TERMINATED,
             };
             let heard = tell.send(News::Signal(code)).is_ok();
-            if !heard {
+            if !heard || !std::mem::take(&mut first) {
                 std::process::exit(i32::from(code));
             }
         }
