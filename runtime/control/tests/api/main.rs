@@ -1,6 +1,7 @@
 //! The control API over real sockets: every route, every role, and what is refused.
 
 mod access;
+mod addons;
 mod apps;
 mod bodies;
 mod deploys;
@@ -8,4 +9,7 @@ mod document;
 mod dynos;
 mod logs;
 mod support;
+
+#[path = "../../../cli/tests/support/servers.rs"]
+mod servers;
 mod uploads;
