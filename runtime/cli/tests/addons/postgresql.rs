@@ -136,6 +136,8 @@ fn a_database_is_made_used_shared_and_destroyed() {
         .dyno(&["apps", "destroy", "-a", "other", "--confirm", "other"])
         .ok();
     crate::stage::eventually("nothing is left", || left(&postgres) == "0");
+    let said = server.process.lines().join("\n");
+    assert!(!said.contains("not destroyed yet"), "{said}");
     assert!(server.stop().success());
 }
 
