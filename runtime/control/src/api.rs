@@ -21,6 +21,7 @@
 mod account;
 mod addons;
 mod apps;
+mod attach;
 mod caller;
 mod config;
 mod deploy;
@@ -34,6 +35,7 @@ mod guard;
 mod health;
 mod limiter;
 mod logs;
+mod once;
 mod page;
 mod plan;
 mod refuse;
@@ -53,6 +55,7 @@ use crate::logs::Logs;
 use crate::metrics::Metrics;
 use crate::usage::Recorder;
 use ::slugs::store::Store;
+use attach::Attached;
 use grid::name::Hostname;
 use grid::usage::Prices;
 use limiter::Limiter;
@@ -110,6 +113,7 @@ struct Shared {
     parts: Parts,
     limiter: Limiter,
     uploads: Semaphore,
+    attached: Attached,
     counted: Metrics,
     /// Cancelled when the server ends: streams and waits come to an end then.
     closing: CancellationToken,
@@ -122,6 +126,7 @@ impl State {
             parts,
             limiter: Limiter::default(),
             uploads: Semaphore::new(UPLOADS_MAX),
+            attached: Attached::default(),
             counted: Metrics::new(),
             closing: CancellationToken::new(),
         }))
@@ -177,9 +182,11 @@ fn documented() -> (axum::Router<State>, serde_json::Value) {
         .routes(routes!(releases::show))
         .routes(routes!(config::show, config::change))
         .routes(routes!(formation::show, formation::change))
-        .routes(routes!(dynos::list, dynos::restart_all))
+        .routes(routes!(dynos::list, once::run, dynos::restart_all))
         .routes(routes!(dynos::restart))
         .routes(routes!(dynos::stop))
+        .routes(routes!(attach::output))
+        .routes(routes!(attach::input))
         .routes(routes!(logs::read))
         .routes(routes!(usage::of_app))
         .routes(routes!(usage::of_all))

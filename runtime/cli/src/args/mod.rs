@@ -18,9 +18,9 @@ use clap_complete::Shell;
 pub(crate) use addons::{Addons, AddonsCommand};
 pub(crate) use apps::{
     Apps, AppsCommand, Config, ConfigCommand, Deploy, Domains, DomainsCommand, Logs, Maintenance,
-    OnApp, Ps, PsCommand, Releases, ReleasesCommand, Rollback, Usage,
+    OnApp, Ps, PsCommand, Releases, ReleasesCommand, Rollback, Run, Usage,
 };
-pub(crate) use local::{Build, Local, New, Slug};
+pub(crate) use local::{Build, Local, LocalCommand, LocalRun, New, Slug};
 pub(crate) use server::{
     Login, Logout, OnServer, Role, Serve, Slugs, Tokens, TokensCommand, Whoami,
 };
@@ -68,6 +68,8 @@ pub(crate) enum Command {
     Rollback(Rollback),
     /// Show dynos; scale, restart and stop them
     Ps(Ps),
+    /// Run something once on a dyno of its own
+    Run(Run),
     /// Show and change an app's config vars
     Config(Config),
     /// Show an app's log

@@ -14,6 +14,7 @@ mod new;
 mod ps;
 mod releases;
 mod rollback;
+mod run;
 mod serve;
 mod slug;
 mod slugs;
@@ -41,6 +42,7 @@ pub(crate) fn run(args: Args) -> Result<()> {
         Command::Releases(args) => releases::run(&args),
         Command::Rollback(args) => rollback::run(&args),
         Command::Ps(args) => ps::run(&args),
+        Command::Run(args) => run::run(&args),
         Command::Config(args) => config::run(&args),
         Command::Logs(args) => logs::run(&args),
         Command::Maintenance(args) => maintenance::run(&args),

@@ -81,7 +81,7 @@ impl Far {
 
     /// Answers requests until the client leaves, or one asks for an end.
     ///
-    /// `/hold` begins a body and never ends it; `/last` is answered as any other, and the request after it is not: the
+    /// `/never` is not answered; `/hold` begins a body and never ends it; `/last` is answered as any other, and the request after it is not: the
     /// connection ends.
     pub(crate) fn answer_all(&self, stream: impl Read + Write, from: SocketAddr) {
         let mut reader = BufReader::new(stream);
@@ -94,6 +94,7 @@ impl Far {
                 return;
             }
             let answer = match path.as_str() {
+                "/never" => "",
                 "/hold" => "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nx",
                 "/away" => {
                     "HTTP/1.1 302 Found\r\nLocation: http://169.254.169.254/\r\nContent-Length: 4\r\n\r\naway"

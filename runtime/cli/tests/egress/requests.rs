@@ -105,3 +105,23 @@ fn a_dyno_has_sixty_four_open_at_most() {
     eventually("connections are closed", || sockets() < 32);
     server.stop();
 }
+
+/// A guest is told which wait was too long.
+#[test]
+fn waits_end_when_the_guest_says() {
+    let Some(world) = World::enter("requests::waits_end_when_the_guest_says") else {
+        return;
+    };
+    let server = Server::with(&world, &[], &["connect_to"]);
+    for (place, why) in [
+        // Nobody has this address, which the system would find out only later.
+        ("93.184.215.77/", "ConnectionTimeout"),
+        ("11.22.33.44/never", "ConnectionReadTimeout"),
+        ("11.22.33.44/hold", "ConnectionReadTimeout"),
+        ("11.22.33.44:81/", "ConnectionRefused"),
+    ] {
+        let url = format!("http://{place}&wait=200");
+        server.refuses(APP, "url", &url, &[why]);
+    }
+    server.stop();
+}

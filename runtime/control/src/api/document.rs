@@ -140,12 +140,14 @@ fn finish_operation(path: &str, method: &str, operation: &mut Value) {
     if has_body {
         operation["requestBody"]["required"] = json!(true);
     }
-    if has_body && !is_json {
+    if has_body && !is_json && path.starts_with("/v1/slugs/") {
         let bytes = json!({"schema": {"type": "string", "format": "binary"}});
         operation["requestBody"]["content"] =
             json!({slugs::MEDIA_TYPE: bytes.clone(), "application/octet-stream": bytes});
     }
-    add_parameters(path, method == "post" && is_json, operation);
+    // A program that is started twice runs twice.
+    let takes_key = method == "post" && is_json && !path.ends_with("/dynos");
+    add_parameters(path, takes_key, operation);
     let has_query = operation["parameters"]
         .as_array()
         .is_some_and(|all| all.iter().any(|one| one["in"] == "query"));

@@ -1,5 +1,5 @@
 //! Reaches out to one address and says what came of it: `?tcp=HOST:PORT`, `?udp=HOST:PORT` (one byte), `?udpto=` (the
-//! same by a socket that is not connected), `?dns=NAME`, or `?url=URL` through `wasi:http`. Before that it opens
+//! same by a socket that is not connected), `?dns=NAME`, or `?url=URL` through `wasi:http`, where `wait=MS` is the longest wait of each kind. Before that it opens
 //! `sockets=N` connections to `at=HOST:PORT` and `requests=N` to `from=URL`, whose bodies it does not read, and keeps
 //! them. The host must refuse what its egress rules refuse, on every way, and count what is open together.
 
@@ -8,6 +8,7 @@ use std::net::{SocketAddr, TcpStream, ToSocketAddrs, UdpSocket};
 
 use guests_p2::web::{Answer, Incoming, number, param, text};
 use wstd::http::{Body, Client, Request, Response, Uri};
+use wstd::time::Duration;
 
 #[wstd::http_server]
 async fn main(request: Incoming) -> Answer {
@@ -29,7 +30,9 @@ async fn main(request: Incoming) -> Answer {
     } else if let Some(name) = param(uri, "dns") {
         dns(&name)
     } else if let Some(url) = param(uri, "url") {
-        http(&url).await.map_err(|error| format!("{error:?}"))
+        http(&url, number(uri, "wait", 0))
+            .await
+            .map_err(|error| format!("{error:?}"))
     } else {
         Err("no target".to_owned())
     };
@@ -91,9 +94,16 @@ fn dns(name: &str) -> Result<String, String> {
     Ok(found.join(" "))
 }
 
-async fn http(url: &str) -> Result<String, wstd::http::Error> {
+async fn http(url: &str, wait_ms: u64) -> Result<String, wstd::http::Error> {
     let request = Request::get(url).body(Body::empty())?;
-    let mut response = Client::new().send(request).await?;
+    let mut client = Client::new();
+    if wait_ms > 0 {
+        let wait = Duration::from_millis(wait_ms);
+        client.set_connect_timeout(wait);
+        client.set_first_byte_timeout(wait);
+        client.set_between_bytes_timeout(wait);
+    }
+    let mut response = client.send(request).await?;
     let status = response.status().as_u16();
     let bytes = response.body_mut().contents().await?.len();
     Ok(format!("status={status} bytes={bytes}"))
