@@ -9,7 +9,6 @@
 mod support;
 
 #[path = "../support/servers.rs"]
-#[allow(dead_code, reason = "shared with the tests of add-ons")]
 mod servers;
 
 #[path = "../local/folder.rs"]

@@ -121,7 +121,7 @@ impl Addons {
         let create = Command::Addon(AddonCommand::Create(asked));
         match self.0.control.command(create, actor, key).await {
             Ok(accepted) if accepted.repeated => {
-                self.forget(&name, Wish::Made);
+                self.forget(&name, Wish::Made, answer);
                 Ok(accepted)
             }
             Ok(_) => {
@@ -130,7 +130,7 @@ impl Addons {
                 Ok(Accepted { version, repeated })
             }
             Err(refused) => {
-                self.forget(&name, Wish::Made);
+                self.forget(&name, Wish::Made, answer);
                 Err(refused.into())
             }
         }
@@ -144,7 +144,7 @@ impl Addons {
         let addon = name.clone();
         let destroy = Command::Addon(AddonCommand::Destroy { addon });
         if let Err(refused) = self.0.control.command(destroy, actor, None).await {
-            self.forget(&name, Wish::Gone);
+            self.forget(&name, Wish::Gone, answer);
             return Err(refused.into());
         }
         self.0.nudge.notify_one();
@@ -175,9 +175,17 @@ impl Addons {
         }
     }
 
-    /// Nobody waits any more for what was not begun.
-    fn forget(&self, addon: &AddonName, wish: Wish) {
-        self.waiting().remove(&(addon.clone(), wish));
+    /// One waits no more for what was not begun; others may.
+    fn forget(&self, addon: &AddonName, wish: Wish, answer: oneshot::Receiver<Answer>) {
+        drop(answer);
+        let mut waiting = self.waiting();
+        let key = (addon.clone(), wish);
+        if let Some(waiters) = waiting.get_mut(&key) {
+            waiters.retain(|waiter| !waiter.is_closed());
+            if waiters.is_empty() {
+                waiting.remove(&key);
+            }
+        }
     }
 
     fn tell(&self, addon: &AddonName, wish: Wish, answer: &Answer) {

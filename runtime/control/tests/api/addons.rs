@@ -126,12 +126,11 @@ async fn what_cannot_be_is_refused_and_makes_nothing() {
     server.post(&server.admin, own, &body).await.ok(201);
     let taken = server.post(&server.admin, own, &body).await;
     taken.refused(409, "attached_already");
-    let change = json!({"MEMCACHED_SERVERS": null});
-    let set = server.patch(&server.admin, vars, &change);
-    set.await.refused(409, "config_owned");
-    let change = json!({"MY_SERVERS": "a:1"});
-    let set = server.patch(&server.admin, vars, &change);
-    set.await.ok(200);
+    let unset = json!({"MEMCACHED_SERVERS": null});
+    let refused = server.patch(&server.admin, vars, &unset).await;
+    refused.refused(409, "config_owned");
+    let set = json!({"MY_SERVERS": "a:1"});
+    server.patch(&server.admin, vars, &set).await.ok(200);
     let body = json!({"service": "memcached", "as": "MY"});
     let taken = server.post(&server.admin, own, &body).await;
     taken.refused(409, "config_taken");
