@@ -6,7 +6,7 @@ use control::access::Role;
 use serde_json::{Value, json};
 
 /// Requests, and the least role that each needs. Those of `admin` come last: they take things away.
-const REQUESTS: [(&str, &str, &str, Role); 24] = [
+const REQUESTS: [(&str, &str, &str, Role); 27] = [
     ("GET", "/v1/account", "", Role::Read),
     ("GET", "/v1/apps", "", Role::Read),
     ("GET", "/v1/apps/hello", "", Role::Read),
@@ -44,6 +44,14 @@ const REQUESTS: [(&str, &str, &str, Role); 24] = [
     ("POST", "/v1/apps/hello/dynos/web.1/stop", "", Role::Deploy),
     (
         "POST",
+        "/v1/apps/hello/dynos",
+        r#"{"command":["task"],"attach":true}"#,
+        Role::Deploy,
+    ),
+    ("PUT", "/v1/apps/hello/dynos/run.1/input", "", Role::Deploy),
+    ("GET", "/v1/apps/hello/dynos/run.1/output", "", Role::Deploy),
+    (
+        "POST",
         "/v1/apps/hello/domains",
         r#"{"hostname":"a.example"}"#,
         Role::Deploy,
@@ -60,7 +68,7 @@ const REQUESTS: [(&str, &str, &str, Role); 24] = [
 
 async fn with_hello() -> Server {
     let server = Server::start().await;
-    let (id, bytes) = slug::handler("hello");
+    let (id, bytes) = slug::with_task("hello");
     server
         .put(&server.admin, &format!("/v1/slugs/{id}"), bytes)
         .await

@@ -7,5 +7,6 @@ mod deploys;
 mod document;
 mod dynos;
 mod logs;
+mod once;
 mod support;
 mod uploads;
