@@ -8,7 +8,7 @@ use control::access::Role;
 use serde_json::{Value, json};
 
 /// Requests, and the least role that each needs. Those of `admin` come last: they take things away.
-const REQUESTS: [(&str, &str, &str, Role); 27] = [
+const REQUESTS: [(&str, &str, &str, Role); 30] = [
     ("GET", "/v1/account", "", Role::Read),
     ("GET", "/v1/apps", "", Role::Read),
     ("GET", "/v1/apps/hello", "", Role::Read),
@@ -47,6 +47,14 @@ const REQUESTS: [(&str, &str, &str, Role); 27] = [
     ("POST", "/v1/apps/hello/dynos/web.1/stop", "", Role::Deploy),
     (
         "POST",
+        "/v1/apps/hello/dynos",
+        r#"{"command":["task"],"attach":true}"#,
+        Role::Deploy,
+    ),
+    ("PUT", "/v1/apps/hello/dynos/run.1/input", "", Role::Deploy),
+    ("GET", "/v1/apps/hello/dynos/run.1/output", "", Role::Deploy),
+    (
+        "POST",
         "/v1/apps/hello/domains",
         r#"{"hostname":"a.example"}"#,
         Role::Deploy,
@@ -70,7 +78,7 @@ const REQUESTS: [(&str, &str, &str, Role); 27] = [
 
 async fn with_hello(cache: &Memcached) -> Server {
     let server = Server::start_with(offering(cache)).await;
-    let (id, bytes) = slug::handler("hello");
+    let (id, bytes) = slug::with_task("hello");
     server
         .put(&server.admin, &format!("/v1/slugs/{id}"), bytes)
         .await

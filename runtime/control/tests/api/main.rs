@@ -8,6 +8,7 @@ mod deploys;
 mod document;
 mod dynos;
 mod logs;
+mod once;
 mod support;
 
 #[path = "../../../cli/tests/support/servers.rs"]

@@ -10,16 +10,18 @@ use control::addons::{Addons, Servers};
 use control::api::{Parts, Settings, State};
 use control::ledger::Memory;
 use control::logs::{Line, Logs};
+use control::once::OneOff;
 use control::usage::Recorder;
 use control::{Actor, Control, Options, Outputs};
 use grid::name::{AppName, DynoKey, NodeId};
-use grid::plan::{CrashCause, Inventory, Report, Step};
+use grid::plan::{CrashCause, Exit, Inventory, Report, Step};
 use grid::usage::Prices;
 use slugs::store::Store;
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
+use tokio::io::AsyncWriteExt;
 use tokio::net::TcpListener;
 use tokio::sync::{oneshot, watch};
 use tokio::task::JoinHandle;
@@ -150,9 +152,16 @@ async fn run_node(
         .expect("a reconciler");
     let Outputs {
         mut steps,
+        mut one_offs,
         logs: mut events,
         ..
     } = outputs;
+    let reporter = control.clone();
+    tokio::spawn(async move {
+        while let Some(one_off) = one_offs.recv().await {
+            tokio::spawn(once(one_off, reporter.clone()));
+        }
+    });
     let (reporter, usage, broken) = (control.clone(), usage.clone(), Arc::clone(broken));
     tokio::spawn(async move {
         while let Some(step) = steps.recv().await {
@@ -170,6 +179,39 @@ async fn run_node(
             logs.push(&app, Line::of_event(event, SystemTime::now()));
         }
     });
+}
+
+/// A program that gives back what it is given, says `done` on stderr, and ends with 7; without anybody to talk to it
+/// ends with 0.
+async fn once(one_off: OneOff, reporter: Control) {
+    let OneOff {
+        node, dyno, wanted, ..
+    } = one_off;
+    let up = Report::Up {
+        node: node.clone(),
+        dyno: dyno.clone(),
+    };
+    let _ = reporter.report(up).await;
+    let (exit, told) = match wanted.pipes {
+        None => (Exit::Code(0), None),
+        Some(mut pipes) => {
+            let talk = async {
+                let _ = tokio::io::copy(&mut pipes.stdin, &mut pipes.stdout).await;
+                let _ = pipes.stderr.write_all(b"done").await;
+                Exit::Code(7)
+            };
+            let exit = tokio::select! {
+                exit = talk => exit,
+                () = pipes.gone => Exit::Failed("its client left".into()),
+            };
+            (exit, Some(pipes.ended))
+        }
+    };
+    let told_exit = exit.clone();
+    let _ = reporter.report(Report::Exited { node, dyno, exit }).await;
+    if let Some(told) = told {
+        let _ = told.send(told_exit);
+    }
 }
 
 fn answer(step: Step, usage: &Recorder, broken: &Mutex<BTreeSet<AppName>>) -> Option<Report> {

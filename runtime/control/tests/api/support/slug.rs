@@ -40,7 +40,19 @@ pub(crate) fn handler(text: &str) -> (String, Vec<u8>) {
     of(&[("web.wasm", &web), ("notes.txt", text.as_bytes())])
 }
 
-/// A handler, and a worker that is not hosted; config vars with a default and a need.
+/// A handler, and a task that may be run once.
+pub(crate) fn with_task(text: &str) -> (String, Vec<u8>) {
+    let web = component("wasi:http/incoming-handler@0.2.6");
+    let task = component("wasi:cli/run@0.2.6");
+    of(&[
+        ("web.wasm", &web),
+        ("task.wasm", &task),
+        ("Procfile", b"web: web.wasm\ntask: task.wasm\n"),
+        ("notes.txt", text.as_bytes()),
+    ])
+}
+
+/// A handler, and a worker; config vars with a default and a need.
 pub(crate) fn with_worker() -> (String, Vec<u8>) {
     let web = component("wasi:http/incoming-handler@0.2.6");
     let worker = component("wasi:cli/run@0.2.6");
