@@ -26,4 +26,5 @@ mod stage;
 mod chat;
 mod guestbook;
 mod jobs;
+mod languages;
 mod site;

@@ -53,6 +53,12 @@ impl Site {
         reply.text()
     }
 
+    /// Sends JSON.
+    pub(crate) fn json(&self, method: &str, path: &str, value: &serde_json::Value) -> Reply {
+        let kind = "Content-Type: application/json";
+        self.ask(method, path, &[kind], value.to_string().as_bytes())
+    }
+
     /// Sends a form as a browser does; `fields` are encoded already.
     pub(crate) fn form(&self, path: &str, fields: &str) -> Reply {
         let kind = "Content-Type: application/x-www-form-urlencoded";
