@@ -236,13 +236,18 @@ pub(super) fn kind_warnings(manifest: &Manifest) -> Vec<String> {
 }
 
 /// What is said once of process types that nobody has asked for yet.
-fn asleep(manifest: &Manifest, app: &App) -> Vec<String> {
+fn asleep(manifest: &Manifest, app: &App) -> Option<String> {
     let new = manifest.initial_formation().into_iter();
     let new = new.filter(|(name, count)| {
         *count == 0 && !name.runs_once() && !app.formation.contains_key(name)
     });
-    new.map(|(name, _)| format!("{name} has no dyno yet: start one with `dyno ps scale {name}=1`"))
-        .collect()
+    let names: Vec<String> = new.map(|(name, _)| name.to_string()).collect();
+    let have = if names.len() == 1 { "has" } else { "have" };
+    let first = names.first();
+    first.map(|first| {
+        let all = names.join(", ");
+        format!("{all} {have} no dyno yet: start one with `dyno ps scale {first}=1`")
+    })
 }
 
 fn defaults(manifest: &Manifest) -> BTreeMap<String, String> {

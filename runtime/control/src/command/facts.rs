@@ -114,8 +114,10 @@ impl About<'_> {
         };
         let mut facts = Vec::new();
         for (process, count) in deploy.formation {
+            // None is what types have that nobody has scaled, but for web.
+            let says = process.is_web() || count > 0;
             let is_new = !self.app.formation.contains_key(&process) && !process.runs_once();
-            if is_new && deploy.processes.contains_key(&process) {
+            if says && is_new && deploy.processes.contains_key(&process) {
                 facts.push(self.scale(process, count)?);
             }
         }

@@ -75,7 +75,7 @@ fn pass_on(stream: impl Read, since: &str, tell: impl Fn(&str)) {
 }
 
 /// Whether a line's time is before another one. All times are of the server's clock, and UTC.
-fn is_before(line: &str, since: &str) -> bool {
+pub(super) fn is_before(line: &str, since: &str) -> bool {
     match (line.get(..TIME_CHARS), since.get(..TIME_CHARS)) {
         (Some(time), Some(since)) => time < since,
         _ => false,

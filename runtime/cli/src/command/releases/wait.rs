@@ -50,7 +50,7 @@ pub(crate) fn settle(app: &App, version: &str, working: Working) -> Result<Answe
                 .reason
                 .as_deref()
                 .map_or("no reason is known", str::trim);
-            show_log(app, version, told);
+            show_log(app, &release, told);
             bail!(
                 "{version} of {} failed: {}; what served before goes on serving",
                 app.name,
@@ -87,9 +87,10 @@ fn wait(app: &App, version: &str, most: Duration) -> Result<(Answer, Release)> {
     }
 }
 
-/// The last lines, as a help: without them the reason must do. Those of the release process may be `told` already.
-fn show_log(app: &App, version: &str, told: bool) {
-    let last = format!("Release {version} failed");
+/// The lines since a release was made, as a help: without them the reason must do. Those of the release process may be
+/// `told` already.
+fn show_log(app: &App, release: &Release, told: bool) {
+    let last = format!("Release {} failed", release.version);
     let mut lines = Vec::new();
     for _ in 0..LOG_LOOKS {
         std::thread::sleep(LOG_PAUSE);
@@ -97,7 +98,8 @@ fn show_log(app: &App, version: &str, told: bool) {
         let told = text
             .lines()
             .filter(|line| !line.contains(" dyno[router]: "))
-            .filter(|line| !told || !line.contains(live::OF_APP));
+            .filter(|line| !told || !line.contains(live::OF_APP))
+            .filter(|line| !live::is_before(line, &release.created_at));
         lines = told.map(str::to_owned).collect();
         if lines.iter().any(|line| line.contains(&last)) {
             break;
