@@ -10,6 +10,7 @@ mod command;
 mod dirs;
 mod logs;
 mod meter;
+mod once;
 mod platform;
 mod seam;
 mod stop;
@@ -38,6 +39,10 @@ fn main() -> ExitCode {
     match command::run(args) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) if error.is::<term::Closed>() => ExitCode::from(CLOSED),
+        Err(error) if error.is::<term::Code>() => match error.downcast_ref() {
+            Some(term::Code(code)) => ExitCode::from(*code),
+            None => ExitCode::from(FAILED),
+        },
         Err(error) => {
             term::error(&error);
             ExitCode::from(FAILED)

@@ -34,7 +34,7 @@ impl Meter {
                 let key = (app.clone(), release.version);
                 known.releases.insert(key, Arc::clone(release));
             }
-            Step::Start { dyno, version, .. } => {
+            Step::Start { dyno, version, .. } | Step::Run { dyno, version, .. } => {
                 let release = known.releases.get(&(dyno.app.clone(), *version));
                 let spec = release.and_then(|release| release.processes.get(&dyno.dyno.process));
                 let bytes = spec.map_or(0, |spec| spec.limits.memory_bytes);
@@ -45,6 +45,13 @@ impl Meter {
             }
             _ => {}
         }
+    }
+
+    /// Takes a one-off dyno before it starts.
+    pub(crate) fn one_off(&self, dyno: &DynoKey, memory_bytes: u64) {
+        let Some((_, known)) = &self.0 else { return };
+        let mut known = known.lock().unwrap_or_else(PoisonError::into_inner);
+        known.memory_bytes.insert(dyno.clone(), memory_bytes);
     }
 
     /// Takes a report of the node.
@@ -60,7 +67,9 @@ impl Meter {
                 drop(known);
                 recorder.changed(dyno, bytes, true);
             }
-            Report::Crashed { dyno, .. } | Report::Down { dyno, .. } => {
+            Report::Crashed { dyno, .. }
+            | Report::Exited { dyno, .. }
+            | Report::Down { dyno, .. } => {
                 let bytes = known.memory_bytes.remove(dyno).unwrap_or_default();
                 drop(known);
                 recorder.changed(dyno, bytes, false);

@@ -6,7 +6,7 @@
 //! | task | ends |
 //! |---|---|
 //! | reconciler | with its shutdown, or when another one has taken over its ledger |
-//! | steps: reconciler → node, router | when the reconciler is gone |
+//! | steps and one-offs: reconciler → node, router; it has those that run once as tasks of its own | when the reconciler is gone |
 //! | reports: node → meter, reconciler | when the reconciler or the node is gone |
 //! | log events: reconciler → log | when the reconciler is gone |
 //!
@@ -20,11 +20,12 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use control::ledger::Ledger;
+use control::once::OneOff;
 use control::usage::Recorder;
 use control::{Control, Options, Outputs, Published};
 use dyno::compile::Compiler;
 use dyno::engine::{Allocation, Engines};
-use dyno::{Egress, Node, NodeConfig};
+use dyno::{Egress, LogSink, Node, NodeConfig, SlugSource};
 use grid::name::{AppName, Generation, Hostname, NodeId};
 use grid::plan::{Inventory, Policy, Report, Route, Serve, Step};
 use grid::routing::backlog_max;
@@ -34,6 +35,7 @@ use tokio::task::{JoinHandle, JoinSet};
 
 use crate::logs::Logs;
 use crate::meter::Meter;
+use crate::once::Once;
 use crate::seam::Handle;
 
 /// Memory that a node offers, in bytes: what its dynos may grow to, not what they use. Nothing is
@@ -81,23 +83,25 @@ impl Platform {
             .await
             .context("the reconciler does not start")?;
         let (report, reports) = mpsc::unbounded_channel();
-        let node = node(&id, &config, logs, report)?;
+        let node = node(&id, &config, logs, report.clone())?;
         let meter = Meter::new(config.usage);
         let router = Router::new(config.hosts, Limits::default(), logs.of_router());
         let mut tasks = JoinSet::new();
         let Outputs {
             steps,
+            one_offs,
             logs: events,
             published,
         } = outputs;
         let reconciler = tokio::spawn(reconciler.run());
         let hands = Hands {
+            once: Once::new(node.clone(), report),
             node,
             router: router.clone(),
             published,
             meter: meter.clone(),
         };
-        tasks.spawn(hands.carry_out(steps));
+        tasks.spawn(hands.carry_out(steps, one_offs));
         tasks.spawn(pass_on(reports, control.clone(), meter));
         let log = tokio::spawn(log(events, logs.clone()));
         let inventory = Inventory::local(id, NODE_MEMORY_BYTES, NODE_DYNOS_MAX);
@@ -179,14 +183,10 @@ fn node(
     logs: &Logs,
     reports: mpsc::UnboundedSender<Report>,
 ) -> Result<Node> {
-    let engines = Engines::new(Allocation::for_this_machine())
-        .map_err(|e| anyhow::anyhow!("{e:#}"))
-        .context("the engine does not start")?;
-    let compiler = Compiler::new(config.compiled, compile_child()?)?;
     let node = Node::new(NodeConfig {
         id: id.clone(),
-        engines,
-        compiler,
+        engines: engines(Allocation::for_this_machine())?,
+        compiler: Compiler::new(config.compiled, compile_child()?)?,
         slugs: dyno::from_store(Arc::clone(&config.slugs)),
         work: config.work.to_owned(),
         egress: config.egress.clone(),
@@ -195,6 +195,33 @@ fn node(
         reports: Arc::new(move |report| drop(reports.send(report))),
     });
     node.with_context(|| format!("cannot use {}", config.work.display()))
+}
+
+fn engines(allocation: Allocation) -> Result<Arc<Engines>> {
+    Engines::new(allocation)
+        .map_err(|e| anyhow::anyhow!("{e:#}"))
+        .context("the engine does not start")
+}
+
+/// A node for one program that runs once: nobody takes its reports, and no room is set aside for further programs.
+pub(crate) fn lone_node(
+    compiled: &Path,
+    work: &Path,
+    slugs: SlugSource,
+    egress: Egress,
+    logs: LogSink,
+) -> Result<Node> {
+    let node = Node::new(NodeConfig {
+        id: "local".parse().context("the node's name")?,
+        engines: engines(Allocation::OnDemand)?,
+        compiler: Compiler::new(compiled, compile_child()?)?,
+        slugs,
+        work: work.to_owned(),
+        egress,
+        logs,
+        reports: Arc::new(drop),
+    });
+    node.with_context(|| format!("cannot use {}", work.display()))
 }
 
 /// This very program, also when another one was put in its place since: an upgrade must not have a server
@@ -213,25 +240,49 @@ fn compile_child() -> Result<Vec<OsString>> {
 /// What the reconciler's steps are done with.
 struct Hands {
     node: Node,
+    once: Once,
     router: Router<Handle>,
     published: watch::Sender<Published>,
     meter: Meter,
 }
 
 impl Hands {
-    async fn carry_out(self, mut steps: mpsc::Receiver<Step>) {
-        while let Some(step) = steps.recv().await {
-            self.meter.step(&step);
-            match step {
-                Step::Publish { route } => self.publish(route),
-                Step::Withdraw { app } => {
-                    self.router.withdraw(&app);
-                    self.published.send_modify(|published| {
-                        published.remove(&app);
-                    });
+    async fn carry_out(
+        mut self,
+        mut steps: mpsc::Receiver<Step>,
+        mut one_offs: mpsc::Receiver<OneOff>,
+    ) {
+        loop {
+            tokio::select! {
+                // A step may be about a one-off that was sent before it.
+                biased;
+                Some(one_off) = one_offs.recv() => {
+                    self.meter.one_off(&one_off.dyno, one_off.wanted.memory_bytes);
+                    self.once.begin(one_off);
                 }
-                step => self.node.step(step),
+                step = steps.recv() => match step {
+                    Some(step) => self.step(step),
+                    None => return,
+                },
+                () = self.once.ended() => {}
             }
+        }
+    }
+
+    fn step(&mut self, step: Step) {
+        self.meter.step(&step);
+        let Some(step) = self.once.step(step) else {
+            return;
+        };
+        match step {
+            Step::Publish { route } => self.publish(route),
+            Step::Withdraw { app } => {
+                self.router.withdraw(&app);
+                self.published.send_modify(|published| {
+                    published.remove(&app);
+                });
+            }
+            step => self.node.step(step),
         }
     }
 

@@ -38,6 +38,18 @@ impl std::fmt::Display for Closed {
 
 impl std::error::Error for Closed {}
 
+/// A program ended with this exit code, which is this command's own then. All is said already.
+#[derive(Debug)]
+pub(crate) struct Code(pub(crate) u8);
+
+impl std::fmt::Display for Code {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "it ended with exit code {}", self.0)
+    }
+}
+
+impl std::error::Error for Code {}
+
 /// Prints a result: one or more lines, without the last line's end.
 pub(crate) fn print(text: &str) -> Result<()> {
     print_bytes(format!("{text}\n").as_bytes())
@@ -145,6 +157,12 @@ impl Working {
     /// Says what deserves a look; the progress line goes on below.
     pub(crate) fn warning(&self, text: &str) {
         self.0.suspend(|| warning(text));
+    }
+
+    /// Says what others print, from any thread; the progress line goes on below.
+    pub(crate) fn teller(&self) -> impl Fn(&str) + Send + 'static {
+        let bar = self.0.clone();
+        move |line: &str| bar.suspend(|| say(line))
     }
 
     /// Shows a build's progress.

@@ -19,7 +19,9 @@
 #![allow(unused_qualifications, reason = "what utoipa's macro writes has some")]
 
 mod account;
+mod addons;
 mod apps;
+mod attach;
 mod caller;
 mod config;
 mod deploy;
@@ -33,6 +35,7 @@ mod guard;
 mod health;
 mod limiter;
 mod logs;
+mod once;
 mod page;
 mod plan;
 mod refuse;
@@ -46,11 +49,13 @@ mod usage;
 
 pub use serve::{CONNECTIONS_MAX, serve};
 
+use crate::addons::Addons;
 use crate::handle::Control;
 use crate::logs::Logs;
 use crate::metrics::Metrics;
 use crate::usage::Recorder;
 use ::slugs::store::Store;
+use attach::Attached;
 use grid::name::Hostname;
 use grid::usage::Prices;
 use limiter::Limiter;
@@ -86,6 +91,8 @@ pub struct Parts {
     pub control: Control,
     /// The slugs of this server.
     pub slugs: Arc<Store>,
+    /// The way to make services for apps.
+    pub addons: Addons,
     /// The apps' logs.
     pub logs: Logs,
     /// Dyno time.
@@ -106,6 +113,7 @@ struct Shared {
     parts: Parts,
     limiter: Limiter,
     uploads: Semaphore,
+    attached: Attached,
     counted: Metrics,
     /// Cancelled when the server ends: streams and waits come to an end then.
     closing: CancellationToken,
@@ -118,6 +126,7 @@ impl State {
             parts,
             limiter: Limiter::default(),
             uploads: Semaphore::new(UPLOADS_MAX),
+            attached: Attached::default(),
             counted: Metrics::new(),
             closing: CancellationToken::new(),
         }))
@@ -173,14 +182,18 @@ fn documented() -> (axum::Router<State>, serde_json::Value) {
         .routes(routes!(releases::show))
         .routes(routes!(config::show, config::change))
         .routes(routes!(formation::show, formation::change))
-        .routes(routes!(dynos::list, dynos::restart_all))
+        .routes(routes!(dynos::list, once::run, dynos::restart_all))
         .routes(routes!(dynos::restart))
         .routes(routes!(dynos::stop))
+        .routes(routes!(attach::output))
+        .routes(routes!(attach::input))
         .routes(routes!(logs::read))
         .routes(routes!(usage::of_app))
         .routes(routes!(usage::of_all))
         .routes(routes!(domains::list, domains::add))
         .routes(routes!(domains::remove))
+        .routes(routes!(addons::list, addons::create))
+        .routes(routes!(addons::remove))
         .split_for_parts();
     (routes, document::finish(&document))
 }

@@ -7,12 +7,13 @@ mod facts;
 
 pub use addons::AddonCommand;
 pub(crate) use addons::default_name;
-pub(crate) use facts::facts;
+pub(crate) use facts::{checked as checked_config, facts};
 
 use grid::desired::{Misfit, ProcessSpec, Restart, Settings};
 use grid::name::{
     AddonName, AppName, AttachmentName, DynoId, Hostname, ProcessType, SlugId, Version,
 };
+use grid::plan::OneOffError;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::ops::RangeInclusive;
@@ -213,6 +214,21 @@ pub enum Rejected {
         /// The types that it has.
         known: String,
     },
+    /// It runs once, and is part of no formation.
+    #[error(
+        "{0} runs once and is never part of the formation: `release` runs at each release, and `dyno run` \
+         starts anything else once"
+    )]
+    RunsOnce(ProcessType),
+    /// It runs once, so that nothing would come after it.
+    #[error("{0} runs once and cannot be restarted: end it with `dyno ps stop {0}`")]
+    NotRestarted(DynoId),
+    /// There may not be one more one-off dyno.
+    #[error(transparent)]
+    OneOff(#[from] OneOffError),
+    /// Too many one-off dynos begin at once.
+    #[error("too many one-off dynos start at once: try again in a moment")]
+    TooManyAtOnce,
     /// There is no such place in the formation.
     #[error("{app} has no dyno {dyno}")]
     NoSuchDyno {

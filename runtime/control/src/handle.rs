@@ -5,10 +5,11 @@
 use crate::access::{self, Token, TokenId};
 use crate::command::{Accepted, Actor, Command, Rejected};
 use crate::ledger::{Cause, IdempotencyKey};
+use crate::once::{Begun, Wanted};
 use crate::reconcile::{Event, Request, Wish};
 use crate::view::{Outcome, View};
 use grid::lifecycle::State;
-use grid::name::{AppName, DynoKey, NodeId, Version};
+use grid::name::{AppName, DynoId, DynoKey, NodeId, Version};
 use grid::plan::{Report, Step};
 use grid::time::Time;
 use std::collections::BTreeMap;
@@ -156,6 +157,18 @@ impl Control {
     /// What a command would do if all went well, in order. Nothing is changed.
     pub async fn preview(&self, command: Command) -> Result<Vec<Step>, Refused> {
         self.ask(|reply| Event::Preview(command, reply)).await?
+    }
+
+    /// Has something run once. It starts, or is on its way to its node, when this returns.
+    pub async fn run(&self, wanted: Wanted) -> Result<Begun, Refused> {
+        self.ask(|reply| Event::Run(Box::new(wanted), reply))
+            .await?
+    }
+
+    /// Ends a dyno that runs once. Says whether there was such a dyno.
+    pub async fn stop_once(&self, app: &AppName, dyno: &DynoId, by: &str) -> Result<bool, Gone> {
+        self.ask(|reply| Event::StopOnce(app.clone(), dyno.clone(), by.to_owned(), reply))
+            .await
     }
 
     /// Drains every dyno for at most `grace` and ends the reconciler; returns when that is done.

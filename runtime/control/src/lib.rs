@@ -16,6 +16,7 @@
 //! |---|---|---|
 //! | requests into the reconciler, which are written down one by one | [`REQUESTS_MAX`] | the sender waits |
 //! | events into it, which are taken at once | [`EVENTS_MAX`] | the sender waits |
+//! | one-off dynos out of it | [`ONE_OFFS_MAX`] | one more is refused |
 //! | steps out of it | [`STEPS_MAX`] | the reconciler waits, and takes in events meanwhile |
 //! | log events out of it | [`LOGS_MAX`] | lines are dropped and counted (L11) |
 //!
@@ -80,6 +81,7 @@
 //! ```
 
 pub mod access;
+pub mod addons;
 pub mod api;
 mod command;
 mod handle;
@@ -88,6 +90,7 @@ pub mod ledger;
 mod log;
 pub mod logs;
 mod metrics;
+pub mod once;
 mod random;
 mod reconcile;
 pub mod seal;
@@ -98,7 +101,7 @@ pub use command::{Accepted, Actor, AddonCommand, Command, ConfigChanges, Deploy,
 pub use handle::{Control, DynoStatus, Gone, Published, Refused};
 pub use log::{LogEvent, Source};
 pub use reconcile::{
-    EVENTS_MAX, LOGS_MAX, Options, Outputs, REQUESTS_MAX, Reconciler, RunError, STEPS_MAX,
-    StartError, start,
+    EVENTS_MAX, LOGS_MAX, ONE_OFFS_MAX, Options, Outputs, REQUESTS_MAX, Reconciler, RunError,
+    STEPS_MAX, StartError, start,
 };
 pub use view::{Origin, Outcome, View};

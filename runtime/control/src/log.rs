@@ -2,6 +2,7 @@
 //!
 //! Owns their wording. Must not know how lines are stored, coloured or sent.
 
+use crate::once::OneOff;
 use grid::desired::{App, Desired, Fact, Idle, Restart, Settings};
 use grid::fault::Fault;
 use grid::lifecycle;
@@ -199,6 +200,19 @@ fn resized(process: &ProcessType, memory_bytes: Option<u64>) -> String {
 fn size(app: &App, process: &ProcessType) -> Option<String> {
     let spec = app.newest()?.processes.get(process)?;
     Some(format!(":{}MiB", spec.limits.memory_bytes / MIB))
+}
+
+/// The line for a one-off dyno that starts.
+pub(crate) fn of_one_off(one_off: &OneOff) -> LogEvent {
+    let (dyno, wanted) = (&one_off.dyno, &one_off.wanted);
+    let (program, by) = (&wanted.program, &wanted.by);
+    let text = format!("Starting {} ({program}), asked by {by}", dyno.dyno);
+    api(&dyno.app, text)
+}
+
+/// The line for a dyno that runs once, whose end somebody asked for.
+pub(crate) fn of_stop(app: &AppName, dyno: &DynoId, by: &str) -> LogEvent {
+    api(app, format!("Stopping {dyno}, asked by {by}"))
 }
 
 /// The line for what stands in the way, if it concerns an app's owner.

@@ -19,9 +19,10 @@ use crate::command::{Accepted, Actor, Command};
 use crate::handle::{DynoStatus, Published, Refused};
 use crate::ledger::{AppendError, IdempotencyKey};
 use crate::log::LogEvent;
+use crate::once::{OneOff, Reply, Wanted};
 use append::Done;
 use grid::desired::Misfit;
-use grid::name::AppName;
+use grid::name::{AppName, DynoId};
 use grid::plan::{Report, Step};
 use grid::time::Time;
 use state::State;
@@ -37,6 +38,8 @@ pub const EVENTS_MAX: usize = 1_024;
 pub const REQUESTS_MAX: usize = 256;
 /// Steps that wait to be carried out.
 pub const STEPS_MAX: usize = 1_024;
+/// One-off dynos that wait to be started.
+pub const ONE_OFFS_MAX: usize = 64;
 /// Log events that wait to be read.
 pub const LOGS_MAX: usize = 4_096;
 /// Events that are taken together before the next plan, so that a burst costs one plan.
@@ -72,6 +75,10 @@ pub(crate) enum Event {
     Dynos(Option<AppName>, oneshot::Sender<Vec<DynoStatus>>),
     /// Someone asks what a command would do.
     Preview(Command, oneshot::Sender<Result<Vec<Step>, Refused>>),
+    /// Someone wants something to be run once.
+    Run(Box<Wanted>, Reply),
+    /// Someone wants a dyno that runs once to end; the answer says whether there was one.
+    StopOnce(AppName, DynoId, String, oneshot::Sender<bool>),
     /// Every dyno is to be drained; the answer goes back when that is done.
     Shutdown {
         grace: Duration,
@@ -84,6 +91,8 @@ pub(crate) enum Event {
 pub struct Outputs {
     /// Steps, to be carried out in order. `Step::Record` is not among them.
     pub steps: mpsc::Receiver<Step>,
+    /// One-off dynos that are to start. Whoever takes both takes these first: a step may be about one of them.
+    pub one_offs: mpsc::Receiver<OneOff>,
     /// Lines for the apps' log streams.
     pub logs: mpsc::Receiver<LogEvent>,
     /// Where whoever carries out the steps says what the router has: see [`Published`].
@@ -122,6 +131,9 @@ pub struct Reconciler {
     /// Whether something was taken in, since the last plan, that asks for another.
     news: bool,
     closing: Option<Closing>,
+    /// Steps that someone asked for, which no plan holds.
+    asked: Vec<Step>,
+    one_offs: mpsc::Sender<OneOff>,
     steps: mpsc::Sender<Step>,
 }
 
@@ -166,7 +178,8 @@ impl Reconciler {
                 .writer
                 .record(decision.facts, self.state.view.at, planned);
             wake_at = [decision.wake_at, retry_at].into_iter().flatten().min();
-            for step in decision.steps {
+            let asked = std::mem::take(&mut self.asked);
+            for step in asked.into_iter().chain(decision.steps) {
                 self.send(step).await?;
             }
         }
@@ -221,6 +234,16 @@ impl Reconciler {
             Event::Dynos(app, reply) => drop(reply.send(self.state.dynos(app.as_ref(), now))),
             Event::Preview(command, reply) => {
                 drop(reply.send(self.state.preview(&command, now)));
+            }
+            Event::Run(wanted, reply) => {
+                drop(reply.send(self.state.run(*wanted, &self.one_offs, now)));
+                self.news = true;
+            }
+            Event::StopOnce(app, dyno, by, reply) => {
+                let step = self.state.stop_once((&app, &dyno), &by, now);
+                let _ = reply.send(step.is_some());
+                self.news |= step.is_some();
+                self.asked.extend(step);
             }
             Event::Shutdown { grace, reply } => self.close(now + grace, reply),
         }

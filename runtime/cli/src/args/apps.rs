@@ -154,6 +154,32 @@ pub(crate) enum PsCommand {
     },
 }
 
+/// `dyno run`
+#[derive(Debug, ClapArgs)]
+#[command(
+    after_help = "Examples:\n  dyno run -- migrate --dry-run\n  dyno run -- bin/import.wasm < data.csv\n  dyno run -d -- report -a shop"
+)]
+pub(crate) struct Run {
+    /// Leave it to itself: its output goes to the app's log
+    #[arg(short, long)]
+    pub(crate) detached: bool,
+    /// A variable over the app's config vars
+    #[arg(long, value_name = "K=V")]
+    pub(crate) env: Vec<String>,
+    /// Its memory [default: its process type's]
+    #[arg(long, value_name = "MEMORY")]
+    pub(crate) size: Option<String>,
+    /// A process type of the app, or a component's path in its slug; then arguments
+    ///
+    /// Output, errors and exit code are the program's own. It reads this command's input line by line from a terminal,
+    /// which it does not get to see itself: there are no keys, colours or window sizes for it. Ctrl-C, and a lost
+    /// connection, end it.
+    #[arg(required = true, last = true, value_name = "COMMAND")]
+    pub(crate) command: Vec<String>,
+    #[command(flatten)]
+    pub(crate) on: OnApp,
+}
+
 /// `dyno config`
 #[derive(Debug, ClapArgs)]
 #[command(

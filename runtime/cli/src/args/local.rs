@@ -40,9 +40,12 @@ pub(crate) struct Build {
 /// `dyno local`
 #[derive(Debug, ClapArgs)]
 #[command(
-    after_help = "Examples:\n  dyno local examples/hello\n  dyno local shop web=4 -p 8000 --watch\n  dyno local app.wasm"
+    after_help = "Examples:\n  dyno local examples/hello\n  dyno local shop web=4 -p 8000 --watch\n  dyno local app.wasm\n  dyno local run -- migrate",
+    args_conflicts_with_subcommands = true
 )]
 pub(crate) struct Local {
+    #[command(subcommand)]
+    pub(crate) command: Option<LocalCommand>,
     /// The app's folder, a slug, or a component; and how many dynos of each type
     #[arg(value_name = "DIR|FILE.slug|FILE.wasm|web=2,…", value_hint = ValueHint::AnyPath, num_args = 0..=2)]
     pub(crate) what: Vec<String>,
@@ -61,6 +64,38 @@ pub(crate) struct Local {
     /// Build and swap whenever a file changes, without dropping a request
     #[arg(short, long)]
     pub(crate) watch: bool,
+}
+
+/// What to do on this machine, if not to run the whole app.
+#[derive(Debug, Subcommand)]
+pub(crate) enum LocalCommand {
+    /// Run something once on this machine
+    Run(LocalRun),
+}
+
+/// `dyno local run`
+#[derive(Debug, ClapArgs)]
+#[command(
+    after_help = "Examples:\n  dyno local run -- migrate --dry-run\n  dyno local run --dir data::/data -- tool.wasm /data/in.csv"
+)]
+pub(crate) struct LocalRun {
+    /// The file with environment variables [default: .env in the app's folder, if there is one]
+    #[arg(short, long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) env_file: Option<PathBuf>,
+    /// A variable over those of the file
+    #[arg(long, value_name = "K=V")]
+    pub(crate) env: Vec<String>,
+    /// A folder of this machine, and where the program finds it; it may read and write there
+    #[arg(long, value_name = "HOST[::GUEST]", value_hint = ValueHint::DirPath)]
+    pub(crate) dir: Vec<String>,
+    /// Let it connect to addresses that are neither public nor loopback; may be repeated
+    #[arg(long, value_name = "CIDR[:PORT]")]
+    pub(crate) egress_allow: Vec<dyno::Opening>,
+    /// A component or core module, or a process type of the app in this folder; then arguments
+    ///
+    /// Output, errors and exit code are the program's own.
+    #[arg(required = true, last = true, value_name = "FILE.wasm|PROCESS")]
+    pub(crate) command: Vec<String>,
 }
 
 /// `dyno slug`

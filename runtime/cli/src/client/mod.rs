@@ -38,7 +38,8 @@ const PAGES_MAX: usize = 1_000;
 
 const USER_AGENT: &str = concat!("dyno/", env!("CARGO_PKG_VERSION"));
 
-/// One server, spoken to with one token.
+/// One server, spoken to with one token. Clones share connections.
+#[derive(Clone)]
 pub(crate) struct Client {
     agent: Agent,
     url: ServerUrl,
@@ -129,6 +130,20 @@ impl Client {
             .agent
             .configure_request(request)
             .timeout_recv_response(Some(UPLOAD_ANSWER_TIMEOUT))
+            .build();
+        self.answer(self.agent.run(configured))
+    }
+
+    /// Sends what `read` gives as it comes, to its end, for however long that takes.
+    pub(crate) fn pour(&self, path: &str, mut read: impl Read) -> Result<Answer> {
+        let body = SendBody::from_reader(&mut read);
+        let mut request = self.request(Method::PUT, path, body)?;
+        let media_type = HeaderValue::from_static("application/octet-stream");
+        request.headers_mut().insert("content-type", media_type);
+        let configured = self
+            .agent
+            .configure_request(request)
+            .timeout_recv_response(None)
             .build();
         self.answer(self.agent.run(configured))
     }

@@ -1,5 +1,6 @@
 //! One file a command. Thin: they say what is to be done and show what came of it.
 
+mod addons;
 mod apps;
 mod build;
 mod config;
@@ -13,6 +14,7 @@ mod new;
 mod ps;
 mod releases;
 mod rollback;
+mod run;
 mod serve;
 mod slug;
 mod slugs;
@@ -40,10 +42,12 @@ pub(crate) fn run(args: Args) -> Result<()> {
         Command::Releases(args) => releases::run(&args),
         Command::Rollback(args) => rollback::run(&args),
         Command::Ps(args) => ps::run(&args),
+        Command::Run(args) => run::run(&args),
         Command::Config(args) => config::run(&args),
         Command::Logs(args) => logs::run(&args),
         Command::Maintenance(args) => maintenance::run(&args),
         Command::Domains(args) => domains::run(&args),
+        Command::Addons(args) => addons::run(&args),
         Command::Usage(args) => usage::run(&args),
         Command::Slugs(args) => slugs::run(&args),
         Command::Slug(Slug::Inspect { file, json }) => slug::inspect(&file, json),

@@ -26,7 +26,7 @@ fn list(app: &App) -> Result<()> {
         if items.is_empty() {
             term::note(
                 "No dynos",
-                &format!("of {} run: dyno ps scale web=1", app.name),
+                &format!("of {} run: see `dyno ps scale`", app.name),
             );
             return Ok(());
         }
@@ -129,11 +129,11 @@ fn stop(app: &App, dyno: &DynoId) -> Result<()> {
         .client()
         .post(&app.path(&format!("/dynos/{dyno}/stop")), &json!({}))?;
     app.server.show(&answer, || {
-        let back = format!("dyno ps restart {dyno}");
-        term::note(
-            "Stopping",
-            &format!("{dyno} of {}: back with `{back}`", app.name),
-        );
+        let back = match dyno.process.runs_once() {
+            true => String::new(),
+            false => format!(": back with `dyno ps restart {dyno}`"),
+        };
+        term::note("Stopping", &format!("{dyno} of {}{back}", app.name));
         Ok(())
     })
 }

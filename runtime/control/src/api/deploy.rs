@@ -1,6 +1,6 @@
 //! New releases: of a slug, or of an earlier release.
 //!
-//! Owns what of a slug is hosted and what becomes of the rest. Must not decide when the release serves.
+//! Owns what a release takes over from its slug. Must not decide when the release serves.
 
 use super::State;
 use super::error::Failure;
@@ -13,7 +13,7 @@ use axum::Json;
 use axum::extract::State as With;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use grid::desired::{App, Kind, ProcessSpec};
+use grid::desired::{App, ProcessSpec};
 use grid::name::{AppName, ProcessType, SlugId, Version};
 use serde::Deserialize;
 use slugs::Manifest;
@@ -162,7 +162,7 @@ async fn of_slug(
     description: String,
 ) -> Result<Prepared, Failure> {
     let manifest = manifest(state, slug).await?;
-    let processes = hosted(&manifest)?;
+    let processes = manifest.specs();
     let mut warnings = kind_warnings(&manifest);
     let (config, first) = match app.newest() {
         Some(newest) => (BTreeMap::clone(&newest.config), None),
@@ -174,8 +174,8 @@ async fn of_slug(
         }
     };
     warnings.extend(missing(&manifest, &config));
-    let mut formation = manifest.initial_formation();
-    formation.retain(|process, _| processes.contains_key(process));
+    warnings.extend(asleep(&manifest, app));
+    let formation = manifest.initial_formation();
     let deploy = Deploy {
         slug,
         description: description.clone(),
@@ -202,51 +202,52 @@ async fn of_release(state: &State, app: &App, to: Version) -> Result<Prepared, F
         return Err(Failure::missing("no_such_release", message));
     };
     let manifest = manifest(state, old.slug).await?;
+    let config = app.attached.carried(&old.config, to);
     let app = app.name.clone();
     Ok(Prepared {
         command: Command::Rollback { app, to },
         slug: old.slug,
         manifest,
         description: format!("Rollback to {to}"),
-        config: BTreeMap::clone(&old.config),
+        config,
         processes: old.processes.clone(),
         warnings: Vec::new(),
     })
 }
 
-/// The process types that can be run here; `web` must be one of them.
-fn hosted(manifest: &Manifest) -> Result<BTreeMap<ProcessType, ProcessSpec>, Failure> {
-    if let Some((web, process)) = manifest.processes.iter().find(|(name, _)| name.is_web())
-        && process.kind != Kind::Handler
-    {
-        return Err(Failure::invalid(
-            "not_hosted",
-            format!(
-                "{web} is a {} component that listens on a port by itself, and this version runs HTTP \
-                 handlers only: export wasi:http/incoming-handler or wasi:http/handler",
-                process.world
-            ),
-        ));
+/// What is said about process types that are run otherwise than their owner may think.
+pub(super) fn kind_warnings(manifest: &Manifest) -> Vec<String> {
+    let mut warnings = Vec::new();
+    for (name, count) in &manifest.formation {
+        if name.runs_once() && *count > 0 {
+            warnings.push(format!(
+                "{name} runs once and is never part of a formation: {name}={count} is passed over"
+            ));
+        }
     }
-    let mut processes = manifest.specs();
-    processes.retain(|_, spec| spec.kind == Kind::Handler);
-    if processes.is_empty() {
-        let message =
-            "the slug has no web process: name one in its Procfile, web: path/to/app.wasm";
-        return Err(Failure::invalid("not_hosted", message));
+    if manifest.processes.keys().any(ProcessType::is_run) {
+        warnings.push(
+            "run is the name of one-off dynos, so that a process type of this name is never scaled: \
+             give it another name, or start it with `dyno run run`"
+                .to_owned(),
+        );
     }
-    Ok(processes)
+    warnings
 }
 
-/// What is said about process types that are not run here.
-pub(super) fn kind_warnings(manifest: &Manifest) -> Vec<String> {
-    let unhosted = manifest
-        .processes
-        .iter()
-        .filter(|(_, process)| process.kind != Kind::Handler);
-    unhosted
-        .map(|(name, _)| format!("{name} is not run: this version runs HTTP handlers only"))
-        .collect()
+/// What is said once of process types that nobody has asked for yet.
+fn asleep(manifest: &Manifest, app: &App) -> Option<String> {
+    let new = manifest.initial_formation().into_iter();
+    let new = new.filter(|(name, count)| {
+        *count == 0 && !name.runs_once() && !app.formation.contains_key(name)
+    });
+    let names: Vec<String> = new.map(|(name, _)| name.to_string()).collect();
+    let have = if names.len() == 1 { "has" } else { "have" };
+    let first = names.first();
+    first.map(|first| {
+        let all = names.join(", ");
+        format!("{all} {have} no dyno yet: start one with `dyno ps scale {first}=1`")
+    })
 }
 
 fn defaults(manifest: &Manifest) -> BTreeMap<String, String> {

@@ -66,6 +66,11 @@ fn shown(status: DynoStatus, now: SystemTime) -> Dyno {
     }
 }
 
+/// A dyno that has just begun.
+pub(super) fn begun(status: DynoStatus) -> Dyno {
+    shown(status, SystemTime::now())
+}
+
 /// Dynos of an app
 #[utoipa::path(
     get, path = "/v1/apps/{app}/dynos", operation_id = "list_dynos", tag = "dynos", params(Paging),
@@ -128,7 +133,8 @@ pub(super) async fn restart(
 
 /// Stop a dyno
 ///
-/// Its place stays empty until it or the app is restarted, its process type is scaled, or a release is made.
+/// Its place stays empty until it or the app is restarted, its process type is scaled, or a release is made. One that
+/// runs once is ended at once.
 #[utoipa::path(
     post, path = "/v1/apps/{app}/dynos/{dyno}/stop", operation_id = "stop_dyno", tag = "dynos",
     responses((status = 204, description = "It gets no more requests and ends")),
@@ -139,6 +145,14 @@ pub(super) async fn stop(
     Path2(app, dyno): Path2<AppName, DynoId>,
 ) -> Result<StatusCode, Failure> {
     caller.may_change(&app, Role::Deploy)?;
+    if dyno.process.runs_once() {
+        let by = &caller.token.name;
+        if state.control.stop_once(&app, &dyno, by).await? {
+            return Ok(StatusCode::NO_CONTENT);
+        }
+        let message = format!("{app} has no dyno {dyno} that runs");
+        return Err(Failure::not_found(message));
+    }
     let stop = Command::StopDyno { app, dyno };
     state.control.command(stop, caller.actor(), None).await?;
     Ok(StatusCode::NO_CONTENT)

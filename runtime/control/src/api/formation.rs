@@ -66,7 +66,9 @@ fn shown(app: &App) -> Vec<(String, Formation)> {
     let Some(newest) = app.newest() else {
         return Vec::new();
     };
-    let types = newest.processes.iter().map(|(process, spec)| {
+    let types = newest.processes.iter();
+    let types = types.filter(|(process, _)| !process.runs_once());
+    let types = types.map(|(process, spec)| {
         let memory = app.sizes.get(process).copied();
         let formation = Formation {
             process: process.to_string(),

@@ -10,6 +10,7 @@ use crate::logs::TailError;
 use crate::usage::UsageError;
 use axum::http::StatusCode;
 use grid::desired::Misfit;
+use grid::plan::OneOffError;
 use slugs::store::StoreError;
 
 /// When it may be worth to try again after the disk was full, in seconds.
@@ -70,6 +71,10 @@ impl From<Rejected> for Failure {
             ),
             Rejected::TooManyAddons(_) => Failure::conflict("too_many_addons", text),
             Rejected::NoSuchProcess { .. } => Failure::missing("no_such_process", text),
+            Rejected::RunsOnce(_) => Failure::invalid("runs_once", text),
+            Rejected::NotRestarted(_) => Failure::conflict("runs_once", text),
+            Rejected::OneOff(refused) => refused.into(),
+            Rejected::TooManyAtOnce => Failure::unavailable("busy", text).retry_after(1),
             Rejected::NothingToRun => Failure::invalid("nothing_to_run", text),
             Rejected::TooManyDynos { .. }
             | Rejected::ConfigName(_)
@@ -77,6 +82,18 @@ impl From<Rejected> for Failure {
             | Rejected::Memory { .. }
             | Rejected::RequestTimeout(_)
             | Rejected::IdleAfter(_) => Failure::invalid("invalid_value", text),
+        }
+    }
+}
+
+impl From<OneOffError> for Failure {
+    fn from(refused: OneOffError) -> Self {
+        let text = refused.to_string();
+        match refused {
+            OneOffError::NoSuchApp(_) => Failure::not_found(text),
+            OneOffError::NoRelease(_) => Failure::conflict("no_release", text),
+            OneOffError::TooMany(_) => Failure::conflict("too_many_one_offs", text),
+            OneOffError::NoRoom { .. } => Failure::unavailable("no_room", text).retry_after(10),
         }
     }
 }

@@ -64,6 +64,9 @@ fn translate(
         Command::Rollback { app, to } => about(&app)?.rolled_back(to),
         Command::Restart { app, target } => {
             if let Restart::Dyno(dyno) = &target {
+                if dyno.process.runs_once() {
+                    return Err(Rejected::NotRestarted(dyno.clone()));
+                }
                 about(&app)?.expect_place(dyno)?;
             }
             about(&app)?.newest()?;
@@ -111,8 +114,10 @@ impl About<'_> {
         };
         let mut facts = Vec::new();
         for (process, count) in deploy.formation {
-            let is_new = !self.app.formation.contains_key(&process);
-            if is_new && deploy.processes.contains_key(&process) {
+            // None is what types have that nobody has scaled, but for web.
+            let says = process.is_web() || count > 0;
+            let is_new = !self.app.formation.contains_key(&process) && !process.runs_once();
+            if says && is_new && deploy.processes.contains_key(&process) {
                 facts.push(self.scale(process, count)?);
             }
         }
@@ -257,10 +262,14 @@ impl About<'_> {
 
     fn expect_type(&self, process: &ProcessType) -> Result<(), Rejected> {
         let newest = self.newest()?;
+        if process.runs_once() {
+            return Err(Rejected::RunsOnce(process.clone()));
+        }
         if newest.processes.contains_key(process) {
             return Ok(());
         }
-        let known: Vec<&str> = newest.processes.keys().map(ProcessType::as_str).collect();
+        let known = newest.processes.keys().filter(|known| !known.runs_once());
+        let known: Vec<&str> = known.map(ProcessType::as_str).collect();
         Err(Rejected::NoSuchProcess {
             app: self.app.name.clone(),
             process: process.clone(),
@@ -302,7 +311,8 @@ fn check_settings(settings: &Settings) -> Result<(), Rejected> {
     }
 }
 
-pub(super) fn checked(
+/// Config vars, if their names and their size are allowed.
+pub(crate) fn checked(
     config: BTreeMap<String, String>,
 ) -> Result<BTreeMap<String, String>, Rejected> {
     if let Some(name) = config.keys().find(|name| !is_config_name(name)) {

@@ -6,7 +6,9 @@ use super::append::append;
 use super::lines::Lines;
 use super::state::{State, accepted};
 use super::write::{Owed, Writer};
-use super::{EVENTS_MAX, LOGS_MAX, Outputs, REQUESTS_MAX, Reconciler, SELF, STEPS_MAX};
+use super::{
+    EVENTS_MAX, LOGS_MAX, ONE_OFFS_MAX, Outputs, REQUESTS_MAX, Reconciler, SELF, STEPS_MAX,
+};
 use crate::command::Actor;
 use crate::handle::{Control, Published};
 use crate::keys::Keys;
@@ -62,6 +64,7 @@ pub async fn start(
     replay(&*ledger, &mut view, &mut keys).await?;
     let owed = take_over(&ledger, &mut view, &mut keys).await?;
     let (log_sender, logs) = mpsc::channel(LOGS_MAX);
+    let (one_off_sender, one_offs) = mpsc::channel(ONE_OFFS_MAX);
     let (step_sender, steps) = mpsc::channel(STEPS_MAX);
     let (event_sender, events) = mpsc::channel(EVENTS_MAX);
     let (request_sender, requests) = mpsc::channel(REQUESTS_MAX);
@@ -84,10 +87,13 @@ pub async fn start(
         // What is owed is written without waiting for anything to happen.
         news: true,
         closing: None,
+        asked: Vec::new(),
+        one_offs: one_off_sender,
         steps: step_sender,
     };
     let outputs = Outputs {
         steps,
+        one_offs,
         logs,
         published,
     };

@@ -7,19 +7,21 @@ use super::lines::Lines;
 use super::{Options, Request, Wish};
 use crate::access;
 use crate::command::{self, Accepted, Actor, Command, Rejected};
-use crate::handle::{DynoStatus, Refused};
+use crate::handle::{DynoStatus, Gone, Refused};
 use crate::keys::Keys;
 use crate::ledger::{Change, Entry, Seq};
 use crate::log;
+use crate::once::{Begun, OneOff, Wanted};
 use crate::view::View;
 use grid::desired::{Fact, Misfit};
 use grid::lifecycle;
-use grid::name::{AppName, DynoKey};
+use grid::name::{AppName, DynoId, DynoKey};
 use grid::observed::Observed;
 use grid::plan::{self, Note, Policy, Report, Step};
 use grid::time::Time;
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use tokio::sync::mpsc::{self, error::TrySendError};
 use tokio::sync::watch;
 
 #[derive(Debug)]
@@ -137,6 +139,57 @@ impl State {
         let changes = self.observed.apply(report, now);
         self.lines.say(changes.iter().flat_map(log::of_change));
         news
+    }
+
+    /// Lets a one-off dyno start, if there may be one more.
+    pub(super) fn run(
+        &mut self,
+        wanted: Wanted,
+        out: &mpsc::Sender<OneOff>,
+        now: Time,
+    ) -> Result<Begun, Refused> {
+        if self.deadline.is_some() {
+            return Err(Rejected::ShuttingDown.into());
+        }
+        let (desired, app, bytes) = (&self.view.desired, &wanted.app, wanted.memory_bytes);
+        let made = plan::one_off(desired, &self.observed, app, bytes, now);
+        let made = made.map_err(Rejected::OneOff)?;
+        let app = desired.app(app).map_err(Rejected::Misfit)?;
+        let release = app.releases.get(&made.version);
+        let release = release.ok_or_else(|| Rejected::NoRelease(app.name.clone()))?;
+        let one_off = OneOff {
+            node: made.node.clone(),
+            dyno: made.dyno.clone(),
+            release: Arc::clone(release),
+            wanted,
+        };
+        let line = log::of_one_off(&one_off);
+        out.try_send(one_off).map_err(|error| match error {
+            TrySendError::Full(_) => Refused::from(Rejected::TooManyAtOnce),
+            TrySendError::Closed(_) => Refused::Gone(Gone),
+        })?;
+        let change = self.observed.begin(&made, now);
+        self.lines.say([line]);
+        self.lines.say(log::of_change(&change));
+        Ok(Begun {
+            dyno: made.dyno,
+            version: made.version,
+            node: made.node,
+        })
+    }
+
+    /// The step that ends a dyno that runs once, noted as issued; none if there is no such dyno.
+    pub(super) fn stop_once(
+        &mut self,
+        (app, dyno): (&AppName, &DynoId),
+        by: &str,
+        now: Time,
+    ) -> Option<Step> {
+        let step = self.observed.stop_once(app, dyno)?;
+        let change = self.observed.issue(&step, &self.view.desired, now);
+        self.lines.say([log::of_stop(app, dyno, by)]);
+        self.lines.say(change.iter().flat_map(log::of_change));
+        Some(step)
     }
 
     /// When a node is taken for dead unless it says something.

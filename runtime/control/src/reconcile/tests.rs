@@ -3,6 +3,7 @@
 mod bench;
 mod commands;
 mod faults;
+mod once;
 mod tokens;
 
 use super::*;

@@ -114,19 +114,14 @@ async fn a_release_that_does_not_come_up_says_why_and_the_old_one_serves() {
 }
 
 #[tokio::test]
-async fn a_slug_that_is_not_there_or_not_hosted_is_refused_with_the_way_out() {
-    let (server, listener) = with_slug(slug::listener()).await;
+async fn a_slug_that_is_not_there_is_refused_with_the_way_out() {
+    let (server, _) = with_slug(slug::handler("one")).await;
     let missing = format!("sha256:{}", "0".repeat(64));
     let message = server
         .post(&server.admin, RELEASES, &json!({"slug": missing}))
         .await
         .refused(422, "slug_missing");
     assert!(message.contains("PUT /v1/slugs/0000"), "{message}");
-    let message = server
-        .post(&server.admin, RELEASES, &json!({"slug": listener}))
-        .await
-        .refused(422, "not_hosted");
-    assert!(message.contains("wasi:cli/run"), "{message}");
     for bad in [
         json!({}),
         json!({"slug": "latest"}),
@@ -158,7 +153,18 @@ async fn a_slug_that_is_not_there_or_not_hosted_is_refused_with_the_way_out() {
 }
 
 #[tokio::test]
-async fn what_is_not_hosted_is_left_out_with_a_warning_and_defaults_are_for_the_first_release() {
+async fn a_server_is_a_web_process_as_well() {
+    let (server, id) = with_slug(slug::listener()).await;
+    let made = server
+        .post(&server.admin, RELEASES, &json!({"slug": id}))
+        .await
+        .ok(201);
+    assert_eq!(made["processes"]["web"]["kind"], "server");
+    assert_eq!(outcome(&server, "v1").await["status"], "serving");
+}
+
+#[tokio::test]
+async fn who_has_no_dyno_yet_is_named_once_and_defaults_are_for_the_first_release() {
     let (server, id) = with_slug(slug::with_worker()).await;
     let made = server
         .post(&server.admin, RELEASES, &json!({"slug": id}))
@@ -167,13 +173,13 @@ async fn what_is_not_hosted_is_left_out_with_a_warning_and_defaults_are_for_the_
     let warnings = made["warnings"].as_array().expect("warnings");
     assert_eq!(warnings.len(), 2, "{made}");
     assert!(
-        warnings[0]
+        warnings[1]
             .as_str()
             .expect("text")
-            .starts_with("worker is not run")
+            .ends_with("start one with `dyno ps scale worker=1`")
     );
-    assert!(warnings[1].as_str().expect("text").contains("NEEDED"));
-    assert_eq!(made["processes"].as_object().map(|all| all.len()), Some(1));
+    assert!(warnings[0].as_str().expect("text").contains("NEEDED"));
+    assert_eq!(made["processes"].as_object().map(|all| all.len()), Some(2));
     assert_eq!(
         server.get(&server.admin, CONFIG).await.ok(200),
         json!({"GREETING": "hi"})
@@ -191,7 +197,7 @@ async fn what_is_not_hosted_is_left_out_with_a_warning_and_defaults_are_for_the_
         .post(&server.admin, RELEASES, &json!({"slug": id}))
         .await
         .ok(201);
-    assert_eq!(made["warnings"].as_array().map(Vec::len), Some(1));
+    assert_eq!(made["warnings"], json!([]));
     assert_eq!(
         made["config_names"],
         json!(["NEEDED"]),

@@ -18,6 +18,7 @@ fn instance(template: &str) -> String {
         ("{dyno}", "web.1"),
         ("{hostname}", "a.example"),
         ("{id}", "0123456789abcdef"),
+        ("{addon}", "redis-1"),
         ("{slug}", &"0".repeat(64)),
     ]
     .iter()
@@ -33,7 +34,7 @@ async fn every_route_is_documented_and_every_documented_one_is_served() {
         .await
         .ok(200);
     assert_eq!(served, control::api::document());
-    assert_eq!(paths(&served).len(), 23);
+    assert_eq!(paths(&served).len(), 25);
     for (template, item) in paths(&served) {
         let path = instance(template);
         for method in METHODS {

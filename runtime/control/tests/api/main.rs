@@ -1,11 +1,16 @@
 //! The control API over real sockets: every route, every role, and what is refused.
 
 mod access;
+mod addons;
 mod apps;
 mod bodies;
 mod deploys;
 mod document;
 mod dynos;
 mod logs;
+mod once;
 mod support;
+
+#[path = "../../../cli/tests/support/servers.rs"]
+mod servers;
 mod uploads;

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use control::{Actor, Command, Deploy, Outcome};
-use grid::desired::{Kind, Limits, ProcessSpec};
+use grid::desired::{Limits, ProcessSpec};
 use grid::name::{AppName, ProcessType, SlugId};
 use slugs::manifest::Process;
 
@@ -53,7 +53,7 @@ impl<'a> App<'a> {
             control.command(create, actor(), None).await?;
         }
         *self.last.borrow_mut() = Some(now);
-        let formation = self.formation(&ready, &processes);
+        let formation = self.formation(&ready);
         let deploy = Deploy {
             slug: ready.id,
             description: "Deploy".to_owned(),
@@ -89,37 +89,28 @@ impl<'a> App<'a> {
                 known.join(", ")
             );
         }
-        let mut processes = BTreeMap::new();
-        for (name, process) in known {
-            if process.kind == Kind::Handler {
-                processes.insert(name.clone(), spec(process));
-            } else if name.is_web() {
-                bail!(
-                    "web is a {} component that listens on a port by itself, and this version runs \
-                     HTTP handlers only: export wasi:http/incoming-handler or wasi:http/handler",
-                    process.world
-                );
-            } else {
-                term::warning(&format!(
-                    "{name} is not started: this version runs HTTP handlers only"
-                ));
-            }
+        let asked = self.formation.keys().find(|name| name.runs_once());
+        if let Some(name) = asked {
+            bail!("{name} runs once and is never part of a formation: use `dyno local run {name}`");
         }
-        if processes.is_empty() {
-            bail!("the app has no web process: name one in its Procfile, web: path/to/app.wasm");
+        let idle = known.keys().filter(|name| !name.runs_once());
+        for name in idle.filter(|name| self.count(ready, name) == 0) {
+            term::warning(&format!("{name} is not started: add {name}=1 to start one"));
         }
-        Ok(processes)
+        let processes = known.iter();
+        Ok(processes
+            .map(|(name, process)| (name.clone(), spec(process)))
+            .collect())
     }
 
-    fn formation(
-        &self,
-        ready: &Ready,
-        processes: &BTreeMap<ProcessType, ProcessSpec>,
-    ) -> BTreeMap<ProcessType, u32> {
-        let mut formation = BTreeMap::from([(ProcessType::web(), 1)]);
-        formation.extend(ready.manifest.formation.clone());
+    fn count(&self, ready: &Ready, process: &ProcessType) -> u32 {
+        let asked = self.formation.get(process).copied();
+        asked.unwrap_or_else(|| ready.manifest.initial_formation()[process])
+    }
+
+    fn formation(&self, ready: &Ready) -> BTreeMap<ProcessType, u32> {
+        let mut formation = ready.manifest.initial_formation();
         formation.extend(self.formation.clone());
-        formation.retain(|name, _| processes.contains_key(name));
         formation
     }
 }

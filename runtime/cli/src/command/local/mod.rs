@@ -1,6 +1,7 @@
 //! `dyno local`: the app behind the router on this machine, by the same loop as a server's.
 
 mod app;
+mod run;
 mod source;
 mod watch;
 
@@ -18,7 +19,7 @@ use router::Hosts;
 use slugs::store::Store;
 use tokio::net::TcpListener;
 
-use crate::args::Local;
+use crate::args::{Local, LocalCommand};
 use crate::dirs::{self, RunFolder};
 use crate::logs::{self, Logs};
 use crate::platform::{Config, Platform};
@@ -33,6 +34,9 @@ const STOP_GRACE: Duration = Duration::from_millis(300);
 const DRAIN_GRACE: Duration = Duration::from_millis(100);
 
 pub(crate) fn run(args: &Local) -> Result<()> {
+    if let Some(LocalCommand::Run(args)) = &args.command {
+        return run::run(args);
+    }
     let target = Target::parse(&args.what, args)?;
     let runtime = stop::runtime()?;
     let (logs, printer) =
@@ -61,7 +65,7 @@ async fn serve(args: &Local, target: &Target, logs: Logs) -> Result<()> {
         slugs,
         compiled: &cache.join("compiled"),
         work: &folder.path().join("dynos"),
-        egress: egress(args),
+        egress: egress(&args.egress_allow),
         hosts: Hosts::AllTo(built.name.clone()),
         usage: None,
     };
@@ -91,7 +95,7 @@ async fn serve(args: &Local, target: &Target, logs: Logs) -> Result<()> {
 }
 
 /// The developer is the operator of this machine: loopback is open.
-fn egress(args: &Local) -> Egress {
+fn egress(further: &[Opening]) -> Egress {
     const LOOPBACK: [(IpAddr, u8); 2] = [
         (IpAddr::V4(Ipv4Addr::new(127, 0, 0, 0)), 8),
         (IpAddr::V6(Ipv6Addr::LOCALHOST), 128),
@@ -100,7 +104,7 @@ fn egress(args: &Local) -> Egress {
     Egress {
         allowed: loopback
             .into_iter()
-            .chain(args.egress_allow.iter().copied())
+            .chain(further.iter().copied())
             .collect(),
         command: "dyno local",
         ..Egress::default()

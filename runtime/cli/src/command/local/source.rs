@@ -14,6 +14,7 @@ use slugs::store::Store;
 
 use super::absolute;
 use crate::args::Local;
+use crate::dirs;
 use crate::term::{self, Working};
 
 /// How an app is called whose folder's or file's name is no app name.
@@ -31,6 +32,16 @@ pub(super) struct Target {
 }
 
 impl Target {
+    /// The app in a folder, with the environment of this file if there is one.
+    pub(super) fn in_folder(folder: &Path, env: Option<PathBuf>) -> Result<Target> {
+        Ok(Target {
+            path: absolute(folder)?,
+            formation: BTreeMap::new(),
+            env,
+            procfile: None,
+        })
+    }
+
     pub(super) fn parse(words: &[String], args: &Local) -> Result<Target> {
         let mut path = None;
         let mut formation = BTreeMap::new();
@@ -105,7 +116,7 @@ impl<'a> Source<'a> {
     pub(super) async fn build(&self) -> Result<Ready> {
         let (path, procfile) = (self.target.path.clone(), self.target.procfile.clone());
         let (store, file) = (Arc::clone(&self.store), self.work.join("app.slug"));
-        let stop = StopTools(Tools::stoppable());
+        let stop = StopTools(Tools::stoppable(dirs::cache()?));
         let tools = stop.0.clone();
         let stored = tokio::task::spawn_blocking(move || {
             let working = Working::start("Building");
@@ -139,20 +150,28 @@ impl<'a> Source<'a> {
 
     fn dotenv(&self) -> Result<BTreeMap<String, String>> {
         let folder = self.folder().or_else(|| self.target.path.parent());
-        let default = folder.map(|folder| folder.join(".env"));
-        let file = match (&self.target.env, default.filter(|file| file.is_file())) {
-            (Some(file), _) => file.clone(),
-            (None, Some(file)) => file,
-            (None, None) => return Ok(BTreeMap::new()),
-        };
-        let text = std::fs::read_to_string(&file)
-            .with_context(|| format!("cannot read {}", file.display()))?;
-        let parsed = dotenv::parse(&text).with_context(|| format!("in {}", file.display()))?;
-        for warning in &parsed.warnings {
-            term::warning(&warning.to_string());
-        }
-        Ok(parsed.value)
+        dotenv(self.target.env.as_deref(), folder)
     }
+}
+
+/// The variables of this file, or of `.env` in the folder if there is one.
+pub(super) fn dotenv(
+    file: Option<&Path>,
+    folder: Option<&Path>,
+) -> Result<BTreeMap<String, String>> {
+    let default = folder.map(|folder| folder.join(".env"));
+    let file = match (file, default.filter(|file| file.is_file())) {
+        (Some(file), _) => file.to_owned(),
+        (None, Some(file)) => file,
+        (None, None) => return Ok(BTreeMap::new()),
+    };
+    let text = std::fs::read_to_string(&file)
+        .with_context(|| format!("cannot read {}", file.display()))?;
+    let parsed = dotenv::parse(&text).with_context(|| format!("in {}", file.display()))?;
+    for warning in &parsed.warnings {
+        term::warning(&warning.to_string());
+    }
+    Ok(parsed.value)
 }
 
 /// Ends the tools of a build that nobody waits for any more.

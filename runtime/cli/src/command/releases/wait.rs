@@ -4,7 +4,9 @@ use std::io::Read;
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
+use grid::plan::RELEASE_PROCESS_MAX;
 
+use super::live::{self, Live};
 use crate::client::types::{self, Release, Status};
 use crate::client::{Answer, App, Unreachable, WAIT_SECS_MAX};
 use crate::term::{self, Working, clean};
@@ -26,8 +28,21 @@ const LOG_PAUSE: Duration = Duration::from_millis(50);
 /// Waits for a release of `app`. Gives the server's last word on it; one that failed is an error, with the log's last lines
 /// before it.
 pub(crate) fn settle(app: &App, version: &str, working: Working) -> Result<Answer> {
-    working.step("Starting", &clean(version));
-    let (answer, release) = wait(app, version)?;
+    let begun: Release = app
+        .client()
+        .get(&app.path(&format!("/releases/{version}")))?
+        .read()?;
+    let live = Live::begin(app, &begun, &working);
+    let (verb, most) = match &live {
+        Some(_) => ("Releasing", WAIT_MAX + RELEASE_PROCESS_MAX),
+        None => ("Starting", WAIT_MAX),
+    };
+    working.step(verb, &clean(version));
+    let (answer, release) = wait(app, version, most)?;
+    let told = live.is_some();
+    if let Some(live) = live {
+        live.finish();
+    }
     drop(working);
     match release.status {
         Status::Failed => {
@@ -35,7 +50,7 @@ pub(crate) fn settle(app: &App, version: &str, working: Working) -> Result<Answe
                 .reason
                 .as_deref()
                 .map_or("no reason is known", str::trim);
-            show_log(app, version);
+            show_log(app, &release, told);
             bail!(
                 "{version} of {} failed: {}; what served before goes on serving",
                 app.name,
@@ -52,7 +67,7 @@ pub(crate) fn settle(app: &App, version: &str, working: Working) -> Result<Answe
     Ok(answer)
 }
 
-fn wait(app: &App, version: &str) -> Result<(Answer, Release)> {
+fn wait(app: &App, version: &str, most: Duration) -> Result<(Answer, Release)> {
     let path = app.path(&format!("/releases/{version}?wait={}", WAIT_SECS_MAX / 2));
     let start = Instant::now();
     let mut heard = start;
@@ -60,7 +75,7 @@ fn wait(app: &App, version: &str) -> Result<(Answer, Release)> {
         match app.client().get(&path) {
             Ok(answer) => {
                 let release: Release = answer.read()?;
-                if release.status != Status::Pending || start.elapsed() > WAIT_MAX {
+                if release.status != Status::Pending || start.elapsed() > most {
                     return Ok((answer, release));
                 }
                 heard = Instant::now();
@@ -72,16 +87,19 @@ fn wait(app: &App, version: &str) -> Result<(Answer, Release)> {
     }
 }
 
-/// The last lines, as a help: without them the reason must do.
-fn show_log(app: &App, version: &str) {
-    let last = format!("Release {version} failed");
+/// The lines since a release was made, as a help: without them the reason must do. Those of the release process may be
+/// `told` already.
+fn show_log(app: &App, release: &Release, told: bool) {
+    let last = format!("Release {} failed", release.version);
     let mut lines = Vec::new();
     for _ in 0..LOG_LOOKS {
         std::thread::sleep(LOG_PAUSE);
         let Some(text) = read_log(app) else { break };
         let told = text
             .lines()
-            .filter(|line| !line.contains(" dyno[router]: "));
+            .filter(|line| !line.contains(" dyno[router]: "))
+            .filter(|line| !told || !line.contains(live::OF_APP))
+            .filter(|line| !live::is_before(line, &release.created_at));
         lines = told.map(str::to_owned).collect();
         if lines.iter().any(|line| line.contains(&last)) {
             break;
@@ -104,6 +122,16 @@ fn read_log(app: &App) -> Option<String> {
 /// Says that a release serves, and where.
 pub(crate) fn up(app: &App, version: &str) -> Result<()> {
     let served: types::App = app.client().get(&app.path(""))?.read()?;
+    let path = app.path(&format!("/releases/{version}"));
+    let release: Release = app.client().get(&path)?.read()?;
+    if !release.processes.contains_key("web") {
+        let text = format!(
+            "{} {} is up: it has no web process",
+            app.name,
+            clean(version)
+        );
+        return term::print(&text);
+    }
     let url = clean(&served.url);
     if served.formation.get("web").is_none_or(|count| *count == 0) {
         let next = format!("no web dyno is wanted: dyno ps scale web=1 -a {}", app.name);

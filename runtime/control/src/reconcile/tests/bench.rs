@@ -8,7 +8,7 @@ use crate::log::Source;
 use crate::view::Outcome;
 use grid::desired::{Kind, ProcessSpec};
 use grid::name::{AppName, DynoKey, NodeId, ProcessType, SlugId, Version};
-use grid::plan::{CrashCause, Inventory, Route, Serve};
+use grid::plan::{CrashCause, Exit, Inventory, Route, Serve};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use tokio::task::JoinHandle;
@@ -20,6 +20,8 @@ pub(super) const CRASHES: u8 = 1;
 pub(super) const NEVER_UP: u8 = 2;
 pub(super) const NO_SLUG: u8 = 3;
 pub(super) const NEVER_DRAINS: u8 = 4;
+/// Its release process ends with exit code 3.
+pub(super) const RELEASE_FAILS: u8 = 5;
 
 /// Reports of the same thing, so that few steps fill the channel of events.
 pub(super) const REPEATS: usize = 8;
@@ -32,6 +34,8 @@ pub(super) struct Seen {
     pub(super) slugs: BTreeMap<Version, u8>,
     pub(super) running: BTreeMap<DynoKey, Version>,
     pub(super) logs: Vec<LogEvent>,
+    /// One-off dynos that were to start.
+    pub(super) one_offs: Vec<OneOff>,
 }
 
 pub(super) struct Bench {
@@ -57,6 +61,19 @@ pub(super) fn answer(step: Step, seen: &Mutex<Seen>) -> Option<(Duration, Report
     let mut seen = seen.lock().expect("not poisoned");
     let soon = Duration::from_millis(10);
     match step {
+        Step::Run {
+            node,
+            dyno,
+            version,
+        } => {
+            let code = if seen.slugs[&version] == RELEASE_FAILS {
+                3
+            } else {
+                0
+            };
+            let exit = Exit::Code(code);
+            Some((soon, Report::Exited { node, dyno, exit }))
+        }
         Step::Fetch { node, app, release } => {
             let byte = release.slug.bytes()[0];
             seen.slugs.insert(release.version, byte);
@@ -130,6 +147,10 @@ impl Bench {
         tokio::spawn(async move {
             loop {
                 tokio::select! {
+                    biased;
+                    Some(one_off) = outputs.one_offs.recv() => {
+                        shared.lock().expect("not poisoned").one_offs.push(one_off);
+                    }
                     Some(step) = outputs.steps.recv() => {
                         if let Some((delay, report)) = answer(step, &shared) {
                             let reporter = reporter.clone();

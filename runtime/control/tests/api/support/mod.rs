@@ -6,19 +6,22 @@ pub(crate) mod client;
 pub(crate) mod slug;
 
 use control::access::{Role, mint};
+use control::addons::{Addons, Servers};
 use control::api::{Parts, Settings, State};
 use control::ledger::Memory;
 use control::logs::{Line, Logs};
+use control::once::OneOff;
 use control::usage::Recorder;
 use control::{Actor, Control, Options, Outputs};
 use grid::name::{AppName, DynoKey, NodeId};
-use grid::plan::{CrashCause, Inventory, Report, Step};
+use grid::plan::{CrashCause, Exit, Inventory, Report, Step};
 use grid::usage::Prices;
 use slugs::store::Store;
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
+use tokio::io::AsyncWriteExt;
 use tokio::net::TcpListener;
 use tokio::sync::{oneshot, watch};
 use tokio::task::JoinHandle;
@@ -54,7 +57,16 @@ impl Server {
         Server::start_at("127.0.0.1:0").await
     }
 
+    /// With these servers for add-ons.
+    pub(crate) async fn start_with(servers: Servers) -> Server {
+        Server::start_all("127.0.0.1:0", servers).await
+    }
+
     pub(crate) async fn start_at(address: &str) -> Server {
+        Server::start_all(address, Servers::default()).await
+    }
+
+    async fn start_all(address: &str, servers: Servers) -> Server {
         let folder = tempfile::tempdir().expect("a folder");
         let store = folder.path().join("slugs");
         let slugs = Arc::new(Store::open(&store).expect("a store"));
@@ -68,10 +80,13 @@ impl Server {
         let usage = Recorder::open(usage, SystemTime::now()).expect("a store");
         let broken: Arc<Mutex<BTreeSet<AppName>>> = Arc::default();
         run_node(&control, outputs, &logs, &usage, &broken).await;
+        let (addons, keeper) = Addons::new(control.clone(), servers);
+        tokio::spawn(keeper.run(|_| ()));
         let (ready, is_ready) = watch::channel(true);
         let parts = Parts {
             control: control.clone(),
             slugs,
+            addons,
             logs: logs.clone(),
             usage: usage.clone(),
             settings: Settings {
@@ -137,9 +152,16 @@ async fn run_node(
         .expect("a reconciler");
     let Outputs {
         mut steps,
+        mut one_offs,
         logs: mut events,
         ..
     } = outputs;
+    let reporter = control.clone();
+    tokio::spawn(async move {
+        while let Some(one_off) = one_offs.recv().await {
+            tokio::spawn(once(one_off, reporter.clone()));
+        }
+    });
     let (reporter, usage, broken) = (control.clone(), usage.clone(), Arc::clone(broken));
     tokio::spawn(async move {
         while let Some(step) = steps.recv().await {
@@ -157,6 +179,39 @@ async fn run_node(
             logs.push(&app, Line::of_event(event, SystemTime::now()));
         }
     });
+}
+
+/// A program that gives back what it is given, says `done` on stderr, and ends with 7; without anybody to talk to it
+/// ends with 0.
+async fn once(one_off: OneOff, reporter: Control) {
+    let OneOff {
+        node, dyno, wanted, ..
+    } = one_off;
+    let up = Report::Up {
+        node: node.clone(),
+        dyno: dyno.clone(),
+    };
+    let _ = reporter.report(up).await;
+    let (exit, told) = match wanted.pipes {
+        None => (Exit::Code(0), None),
+        Some(mut pipes) => {
+            let talk = async {
+                let _ = tokio::io::copy(&mut pipes.stdin, &mut pipes.stdout).await;
+                let _ = pipes.stderr.write_all(b"done").await;
+                Exit::Code(7)
+            };
+            let exit = tokio::select! {
+                exit = talk => exit,
+                () = pipes.gone => Exit::Failed("its client left".into()),
+            };
+            (exit, Some(pipes.ended))
+        }
+    };
+    let told_exit = exit.clone();
+    let _ = reporter.report(Report::Exited { node, dyno, exit }).await;
+    if let Some(told) = told {
+        let _ = told.send(told_exit);
+    }
 }
 
 fn answer(step: Step, usage: &Recorder, broken: &Mutex<BTreeSet<AppName>>) -> Option<Report> {

@@ -25,7 +25,8 @@ pub(crate) fn of(files: &[(&str, &[u8])]) -> (String, Vec<u8>) {
     for (name, contents) in files {
         std::fs::write(source.path().join(name), contents).expect("a file");
     }
-    let built = slugs::build::build(source.path(), &mut |_| {}).expect("an app");
+    let tools = slugs::build::Tools::attached(source.path().join("tools"));
+    let built = slugs::build::build(source.path(), &tools, &mut |_| {}).expect("an app");
     let place = tempfile::tempdir().expect("a folder");
     let packed = slugs::pack::pack(&built, &Path::new(place.path()).join("app.slug"));
     let packed = packed.expect("a slug");
@@ -39,7 +40,19 @@ pub(crate) fn handler(text: &str) -> (String, Vec<u8>) {
     of(&[("web.wasm", &web), ("notes.txt", text.as_bytes())])
 }
 
-/// A handler, and a worker that is not hosted; config vars with a default and a need.
+/// A handler, and a task that may be run once.
+pub(crate) fn with_task(text: &str) -> (String, Vec<u8>) {
+    let web = component("wasi:http/incoming-handler@0.2.6");
+    let task = component("wasi:cli/run@0.2.6");
+    of(&[
+        ("web.wasm", &web),
+        ("task.wasm", &task),
+        ("Procfile", b"web: web.wasm\ntask: task.wasm\n"),
+        ("notes.txt", text.as_bytes()),
+    ])
+}
+
+/// A handler, and a worker; config vars with a default and a need.
 pub(crate) fn with_worker() -> (String, Vec<u8>) {
     let web = component("wasi:http/incoming-handler@0.2.6");
     let worker = component("wasi:cli/run@0.2.6");

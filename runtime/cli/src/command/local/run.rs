@@ -1,0 +1,233 @@
+//! `dyno local run`: a program that runs once on this machine, without server, router or reconciler.
+//!
+//! Its input, output and exit code are this command's own.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use dyno::{Command, Folder, Node, OneOff, Output, SlugSource, Stdio, Unpacked};
+use grid::desired::Release;
+use grid::name::{AppName, DynoId, DynoKey, ProcessType, Run, SlugId, Version};
+use grid::plan::Exit;
+use slugs::store::Store;
+use tokio::signal::unix::{SignalKind, signal};
+
+use super::source::{Source, Target, dotenv};
+use super::{absolute, egress};
+use crate::args::LocalRun;
+use crate::command::run::{ABORTED, INTERRUPTED, TERMINATED, environment};
+use crate::dirs::{self, RunFolder};
+use crate::platform::lone_node;
+use crate::stop;
+use crate::term::{self, Code};
+
+/// What still blocks a thread at the end: a read of the terminal, above all, which nobody can end.
+const LAST_GRACE: Duration = Duration::from_millis(50);
+/// What parts a folder of this machine from the program's name for it.
+const PARTED: &str = "::";
+
+pub(super) fn run(args: &LocalRun) -> Result<()> {
+    let folders = args.dir.iter().map(|dir| folder(dir));
+    let folders: Vec<Folder> = folders.collect::<Result<_>>()?;
+    let runtime = stop::runtime()?;
+    let exit = runtime.block_on(ended(args, folders));
+    runtime.shutdown_timeout(LAST_GRACE);
+    match exit? {
+        Ended::Exit(Exit::Code(0)) => Ok(()),
+        Ended::Exit(Exit::Code(code)) | Ended::Signal(code) => Err(Code(code).into()),
+        Ended::Exit(Exit::Failed(reason)) => {
+            term::error(&anyhow::anyhow!("{}: {reason}", args.command[0]));
+            Err(Code(ABORTED).into())
+        }
+    }
+}
+
+enum Ended {
+    Exit(Exit),
+    Signal(u8),
+}
+
+/// `HOST::GUEST`, or a folder by the same name for both.
+fn folder(text: &str) -> Result<Folder> {
+    let (host, guest) = text.split_once(PARTED).unwrap_or((text, text));
+    let host = absolute(Path::new(host))?;
+    if !host.is_dir() {
+        bail!("--dir {text}: {} is no folder", host.display());
+    }
+    // A program's own folder is `/`.
+    let guest = guest.trim_start_matches("./").trim_start_matches('/');
+    let guest = format!("/{}", if guest == "." { "" } else { guest });
+    Ok(Folder { host, guest })
+}
+
+async fn ended(args: &LocalRun, folders: Vec<Folder>) -> Result<Ended> {
+    let on = |kind| signal(kind).context("signals cannot be handled");
+    let (mut interrupt, mut terminate) =
+        (on(SignalKind::interrupt())?, on(SignalKind::terminate())?);
+    tokio::select! {
+        exit = exit(args, folders) => exit.map(Ended::Exit),
+        _ = interrupt.recv() => Ok(Ended::Signal(INTERRUPTED)),
+        _ = terminate.recv() => Ok(Ended::Signal(TERMINATED)),
+    }
+}
+
+/// What is to run, and where it comes from.
+struct Program {
+    app: AppName,
+    release: Release,
+    command: Command,
+    slugs: SlugSource,
+}
+
+async fn exit(args: &LocalRun, folders: Vec<Folder>) -> Result<Exit> {
+    let cache = dirs::cache()?;
+    let own = RunFolder::create(&cache)?;
+    let env = environment(&args.env)?.into_iter();
+    let env = env.filter_map(|(name, value)| Some((name, value.as_str()?.to_owned())));
+    let program = match Path::new(&args.command[0]) {
+        file if file.is_file() => of_file(args, file, own.path())?,
+        _ => of_app(args, own.path()).await?,
+    };
+    let node = lone_node(
+        &cache.join("compiled"),
+        &own.path().join("dynos"),
+        program.slugs,
+        egress(&args.egress_allow),
+        // What the platform says about it, such as an address that it may not connect to.
+        Arc::new(|line| term::aside(&line.text)),
+    )?;
+    let one_off = OneOff {
+        key: DynoKey {
+            app: program.app.clone(),
+            dyno: DynoId {
+                process: ProcessType::run(),
+                index: 1,
+            },
+            run: Run(1),
+        },
+        app: program.app,
+        release: Arc::new(program.release),
+        command: program.command,
+        env: env.collect(),
+        stdio: stdio(),
+        folders,
+    };
+    Ok(run_on(&node, one_off).await)
+}
+
+async fn run_on(node: &Node, one_off: OneOff) -> Exit {
+    crate::once::run(node, one_off, || {}).await
+}
+
+fn stdio() -> Stdio {
+    Stdio {
+        stdin: Some(Box::new(tokio::io::stdin())),
+        stdout: Output::Pipe(Box::new(tokio::io::stdout())),
+        stderr: Output::Pipe(Box::new(tokio::io::stderr())),
+    }
+}
+
+/// A file as it is, in an app's folder of its own.
+fn of_file(args: &LocalRun, file: &Path, own: &Path) -> Result<Program> {
+    let file = absolute(file)?;
+    let name = PathBuf::from(file.file_name().context("a file has a name")?);
+    let folder = own.join("app");
+    std::fs::create_dir(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
+    let copy = folder.join(&name);
+    // A link where that can be, since it may be large.
+    let linked =
+        std::fs::hard_link(&file, &copy).or_else(|_| std::fs::copy(&file, &copy).map(drop));
+    linked.with_context(|| format!("cannot read {}", file.display()))?;
+    let unpacked = Unpacked {
+        folder,
+        programs: BTreeMap::new(),
+    };
+    let config = dotenv(args.env_file.as_deref(), Some(Path::new(".")))?;
+    let command = Command::Component {
+        path: name,
+        args: args.command[1..].to_vec(),
+    };
+    Ok(Program {
+        app: "app".parse().context("a name")?,
+        release: release(SlugId::new([0; 32]), config, BTreeMap::new()),
+        command,
+        slugs: Arc::new(move |_| Ok(unpacked.clone())),
+    })
+}
+
+/// A process type, or a component, of the app in this folder, which is built.
+async fn of_app(args: &LocalRun, own: &Path) -> Result<Program> {
+    let slugs = Arc::new(Store::open(&own.join("slugs"))?);
+    let target = Target::in_folder(Path::new("."), args.env_file.clone())?;
+    let source = Source::new(&target, Arc::clone(&slugs), own);
+    let built = source.build().await.with_context(|| {
+        let word = &args.command[0];
+        format!("{word:?} is no file, and the app in this folder, which may have a process type of that name, cannot be built")
+    })?;
+    let (word, rest) = (&args.command[0], args.command[1..].to_vec());
+    let process = word.parse::<ProcessType>().ok();
+    let process = process.filter(|name| built.manifest.processes.contains_key(name));
+    let command = match process {
+        Some(process) => Command::Type {
+            process,
+            args: rest,
+        },
+        None => {
+            let mut files = built.manifest.files.keys();
+            if !files.any(|file| file.as_str() == word.trim_start_matches("./")) {
+                let known = built.manifest.processes.keys();
+                let known: Vec<&str> = known.map(ProcessType::as_str).collect();
+                bail!(
+                    "{word:?} is no file, no process type, and no component of {}, which has {}",
+                    built.name,
+                    known.join(", ")
+                );
+            }
+            Command::Component {
+                path: PathBuf::from(word.trim_start_matches("./")),
+                args: rest,
+            }
+        }
+    };
+    Ok(Program {
+        app: built.name,
+        release: release(built.id, built.config, built.manifest.specs()),
+        command,
+        slugs: dyno::from_store(slugs),
+    })
+}
+
+fn release(
+    slug: SlugId,
+    config: BTreeMap<String, String>,
+    processes: BTreeMap<ProcessType, grid::desired::ProcessSpec>,
+) -> Release {
+    Release {
+        version: Version::FIRST,
+        slug,
+        description: String::new(),
+        config: Arc::new(config),
+        processes,
+        created_ms: 0,
+        created_by: String::new(),
+        reach: Arc::default(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_folder_is_known_by_its_own_name_or_another() {
+        let of = |text: &str| folder(text).map(|folder| folder.guest);
+        assert_eq!(of("/tmp::/data").expect("there"), "/data");
+        assert_eq!(of("/tmp::data").expect("there"), "/data");
+        assert_eq!(of(".").expect("there"), "/");
+        assert_eq!(of("/tmp").expect("there"), "/tmp");
+        assert!(of("/no/such/folder").is_err());
+    }
+}

@@ -1,0 +1,102 @@
+//! An app of programs: a folder with test guests and a Procfile.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Stdio};
+
+use crate::stage::{Rig, Server, eventually};
+use crate::support::guest;
+
+pub(crate) const APP: &str = "jobs";
+
+/// A test guest that is a core module, by its name.
+pub(crate) fn module(name: &str) -> PathBuf {
+    let folder = guest("good");
+    let folder = folder.parent().unwrap().join("../../wasm32-wasip1/release");
+    let file = folder.join(format!("{name}.wasm"));
+    assert!(file.is_file(), "{} is missing", file.display());
+    file
+}
+
+/// Writes an app of these guests, each as `NAME.wasm`, and this Procfile.
+pub(crate) fn app(folder: &Path, guests: &[&str], procfile: &str) {
+    fs::create_dir_all(folder).unwrap();
+    for name in guests {
+        let file = match name.ends_with('1') {
+            true => module(name),
+            false => guest(name),
+        };
+        fs::copy(file, folder.join(format!("{name}.wasm"))).unwrap();
+    }
+    fs::write(folder.join("Procfile"), procfile).unwrap();
+    fs::write(folder.join("dyno.toml"), format!("name = \"{APP}\"\n")).unwrap();
+}
+
+/// Programs that may be run, and a web process.
+pub(crate) const PROGRAMS: &str = "\
+web: good.wasm
+code: exit_with_code.wasm
+code1: exit_with1.wasm
+cat: cat.wasm
+cat1: cat1.wasm
+lines: lines.wasm
+hangs: hangs.wasm
+surroundings: surroundings.wasm fixed
+";
+pub(crate) const GUESTS: [&str; 8] = [
+    "good",
+    "exit_with_code",
+    "exit_with1",
+    "cat",
+    "cat1",
+    "lines",
+    "hangs",
+    "surroundings",
+];
+
+/// Deploys the app in a folder, which succeeds; gives what was said on stderr and stdout.
+#[track_caller]
+pub(crate) fn deploy(server: &Server<'_>, folder: &Path) -> String {
+    let said = server.dyno(&["deploy", folder.to_str().unwrap()]);
+    said.ok();
+    format!("{}{}", said.err, said.out)
+}
+
+/// A server with the app of programs.
+pub(crate) fn with_programs(rig: &Rig) -> Server<'_> {
+    let folder = rig.path("jobs");
+    app(&folder, &GUESTS, PROGRAMS);
+    let server = rig.start();
+    deploy(&server, &folder);
+    server
+}
+
+impl Server<'_> {
+    /// `dyno run` with these words, with pipes to all three of its ends.
+    pub(crate) fn spawn_run(&self, words: &[&str]) -> Child {
+        let mut all = vec!["run", "-a", APP, "--"];
+        all.extend(words);
+        let mut command = self.command(&all);
+        let command = command.stdin(Stdio::piped()).stdout(Stdio::piped());
+        command.stderr(Stdio::piped()).spawn().unwrap()
+    }
+
+    /// Waits until nothing runs that runs once.
+    #[track_caller]
+    pub(crate) fn wait_for_no_one_off(&self) {
+        eventually("no one-off dyno is left", || {
+            let dynos = self.dynos(APP);
+            !dynos.iter().any(|dyno| dyno["process"] == "run")
+        });
+        let said = self.dyno(&["ps", "-a", APP]);
+        assert!(!said.ok().contains("run."), "{}", said.out);
+    }
+}
+
+/// Sends a process a signal.
+pub(crate) fn signal(child: &Child, name: &str) {
+    let status = std::process::Command::new("kill")
+        .args([format!("-{name}"), child.id().to_string()])
+        .status();
+    assert!(status.unwrap().success());
+}

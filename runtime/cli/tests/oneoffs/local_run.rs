@@ -1,0 +1,139 @@
+//! `dyno local run`: a program on this machine, with no server at all.
+
+use std::fs;
+use std::io::{BufRead, BufReader, Write};
+use std::process::{Command, Output, Stdio};
+use std::thread;
+
+use tempfile::TempDir;
+
+use crate::jobs::{app, module, signal};
+use crate::support::{dyno, guest};
+
+/// A folder to be in.
+pub(crate) fn place() -> TempDir {
+    tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap()
+}
+
+/// `dyno local run` in a folder, with these words.
+pub(crate) fn command(place: &TempDir, words: &[&str]) -> Command {
+    let mut command = dyno();
+    command.current_dir(place.path()).args(["local", "run"]);
+    command.args(words);
+    command
+}
+
+fn output(place: &TempDir, words: &[&str]) -> Output {
+    command(place, words).output().unwrap()
+}
+
+pub(crate) fn text(bytes: &[u8]) -> String {
+    String::from_utf8(bytes.to_owned()).unwrap()
+}
+
+#[test]
+fn every_exit_code_is_exact() {
+    let place = place();
+    let (component, core) = (guest("exit_with_code"), module("exit_with1"));
+    thread::scope(|scope| {
+        for part in 0..4 {
+            let (place, component, core) = (&place, &component, &core);
+            scope.spawn(move || {
+                for code in (0..=255).skip(part).step_by(4) {
+                    let file = if code / 4 % 2 == 0 { component } else { core };
+                    let said = output(place, &["--", file.to_str().unwrap(), &code.to_string()]);
+                    assert_eq!(said.status.code(), Some(code), "{}", text(&said.stderr));
+                }
+            });
+        }
+    });
+    let aborts = output(&place, &["--", core.to_str().unwrap(), "abort"]);
+    assert_eq!(aborts.status.code(), Some(134), "{}", text(&aborts.stderr));
+    assert!(text(&aborts.stderr).contains("error: "));
+}
+
+#[test]
+fn input_output_and_errors_are_its_own() {
+    let place = place();
+    for cat in [guest("cat"), module("cat1")] {
+        let mut command = command(&place, &["--", cat.to_str().unwrap()]);
+        let command = command.stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut child = command.stderr(Stdio::piped()).spawn().unwrap();
+        let mut stdin = child.stdin.take().unwrap();
+        let bytes: Vec<u8> = (0..20_000_000_u32).map(|n| (n % 251) as u8).collect();
+        let sent = bytes.clone();
+        let feed = thread::spawn(move || stdin.write_all(&sent).unwrap());
+        let said = child.wait_with_output().unwrap();
+        feed.join().unwrap();
+        assert_eq!(said.status.code(), Some(0));
+        assert!(said.stdout == bytes, "{} bytes came", said.stdout.len());
+        assert_eq!(text(&said.stderr), "bytes=20000000\n");
+    }
+}
+
+#[test]
+fn a_signal_ends_it() {
+    let place = place();
+    for (how, name, code) in [
+        ("sleep", "INT", 130),
+        ("spin", "INT", 130),
+        ("stdin", "TERM", 143),
+    ] {
+        let mut command = command(&place, &["--", guest("hangs").to_str().unwrap(), how]);
+        let command = command.stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        let mut line = String::new();
+        let mut out = BufReader::new(child.stdout.take().unwrap());
+        out.read_line(&mut line).unwrap();
+        assert_eq!(line, "begun\n");
+        signal(&child, name);
+        assert_eq!(child.wait().unwrap().code(), Some(code), "{how}");
+    }
+}
+
+#[test]
+fn a_process_type_of_the_app_here_is_built_and_run() {
+    let place = place();
+    let procfile = "web: good.wasm\nshow: surroundings.wasm fixed $A\n";
+    app(place.path(), &["good", "surroundings"], procfile);
+    fs::write(place.path().join(".env"), "A=from-env\nB=1\n").unwrap();
+    fs::write(place.path().join("other.env"), "A=from-other\n").unwrap();
+    fs::write(place.path().join("victim.txt"), "the app's own\n").unwrap();
+    let lines = |words: &[&str]| {
+        let said = output(&place, words);
+        assert_eq!(said.status.code(), Some(0), "{}", text(&said.stderr));
+        let lines: Vec<String> = text(&said.stdout).lines().map(str::to_owned).collect();
+        lines
+    };
+    let told = lines(&["--env", "B=2", "--", "show", "$more"]);
+    for line in [
+        "arg=fixed",
+        "arg=from-env",
+        "arg=$more",
+        "env A=from-env",
+        "env B=2",
+        "env DYNO=run.1",
+        "victim=the app's own",
+    ] {
+        assert!(told.iter().any(|found| found == line), "{line}: {told:#?}");
+    }
+    let told = lines(&["-e", "other.env", "--", "surroundings.wasm", "x"]);
+    assert!(told.contains(&"env A=from-other".to_owned()), "{told:#?}");
+    for (words, why) in [
+        (["--", "nothing"], "no process type"),
+        (["--", "web"], "answers requests"),
+        (["--env=1=2", "show"], "cannot"),
+    ] {
+        let said = output(&place, &words);
+        assert_ne!(said.status.code(), Some(0));
+        let err = text(&said.stderr);
+        assert!(err.contains(why) || said.status.code() == Some(2), "{err}");
+    }
+    let said = output(&place, &["--dir", "no-such::/x", "--", "show"]);
+    assert_eq!(said.status.code(), Some(1));
+    assert!(
+        text(&said.stderr).contains("no-such"),
+        "{}",
+        text(&said.stderr)
+    );
+}

@@ -1,0 +1,78 @@
+//! Workers: process types that nobody asks anything.
+
+use serde_json::Value;
+
+use crate::jobs::{APP, app, deploy};
+use crate::stage::{Rig, Server, eventually};
+
+/// Workers alone: one that goes on, and one that ends at once.
+const PROCFILE: &str = "worker: hangs.wasm sleep\nbrief: exit_with1.wasm 0\n";
+
+fn with_workers(rig: &Rig) -> Server<'_> {
+    let folder = rig.path("jobs");
+    app(&folder, &["hangs", "exit_with1"], PROCFILE);
+    let server = rig.start();
+    let said = deploy(&server, &folder);
+    assert!(said.contains("jobs v1 is up"), "{said}");
+    assert!(!said.contains("http://jobs"), "{said}");
+    let next = "brief, worker have no dyno yet: start one with `dyno ps scale brief=1`";
+    assert_eq!(said.matches(next).count(), 1, "{said}");
+    server
+}
+
+fn up(server: &Server<'_>, names: &[&str]) {
+    eventually(&format!("{names:?} are up"), || {
+        let dynos = server.dynos(APP);
+        let is = |dyno: &Value, name: &str| dyno["id"] == name && dyno["state"] == "up";
+        dynos.len() == names.len() && dynos.iter().zip(names).all(|(dyno, name)| is(dyno, name))
+    });
+}
+
+#[test]
+fn workers_are_scaled_restarted_and_stopped() {
+    let rig = Rig::new();
+    let server = with_workers(&rig);
+    assert!(server.dynos(APP).is_empty(), "none unless somebody asks");
+    server.dyno(&["ps", "scale", "worker=2", "-a", APP]).ok();
+    up(&server, &["worker.1", "worker.2"]);
+    for dyno in ["worker.1", "worker.2"] {
+        server.wait_for_log(APP, &[&format!(" app[{dyno}]: begun")]);
+    }
+    server.dyno(&["ps", "restart", "worker.1", "-a", APP]).ok();
+    eventually("another worker.1 has begun", || {
+        server.logs(APP).matches(" app[worker.1]: begun").count() == 2
+    });
+    up(&server, &["worker.1", "worker.2"]);
+    server.dyno(&["ps", "stop", "worker.1", "-a", APP]).ok();
+    up(&server, &["worker.2"]);
+    assert_eq!(server.app(APP, "/").status, 503, "there is no web process");
+    // They come back with the server.
+    server.kill();
+    let server = rig.start();
+    up(&server, &["worker.2"]);
+    server.dyno(&["ps", "scale", "worker=0", "-a", APP]).ok();
+    eventually("no dyno is left", || server.dynos(APP).is_empty());
+    let usage = server.get(&format!("/v1/apps/{APP}/usage"));
+    assert!(usage.to_string().contains("\"worker\""), "{usage}");
+    assert!(server.stop().success());
+}
+
+#[test]
+fn one_that_ends_is_started_again_after_longer_and_longer_waits() {
+    let rig = Rig::new();
+    let server = with_workers(&rig);
+    server.dyno(&["ps", "scale", "brief=1", "-a", APP]).ok();
+    server.wait_for_log(APP, &[" dyno[brief.1]: Crashed: exited with code 0"]);
+    // At once after the first crash, then after ten seconds and a bit.
+    server.wait_for_log(APP, &[" dyno[brief.1]: Restarting in 1"]);
+    let dynos = server.dynos(APP);
+    assert_eq!(dynos[0]["state"], "crashed", "{dynos:?}");
+    assert_eq!(
+        server
+            .logs(APP)
+            .matches("app[brief.1]: ends with 0")
+            .count(),
+        2
+    );
+    assert!(server.stop().success());
+}

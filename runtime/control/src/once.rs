@@ -1,0 +1,119 @@
+//! One-off dynos on their way from whoever wants one to whoever has a node.
+//!
+//! Owns what is said about one, and the form in which an attached one's output travels. Must not know how it is run.
+
+pub mod frame;
+
+use crate::handle::Refused;
+use futures_util::future::BoxFuture;
+use grid::desired::Release;
+use grid::name::{AppName, DynoKey, NodeId, ProcessType, Version};
+use grid::plan::Exit;
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::sync::oneshot;
+
+/// What a one-off dyno runs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Program {
+    /// A process type of the release.
+    Type {
+        /// Which.
+        process: ProcessType,
+        /// Arguments after those that it has.
+        args: Vec<String>,
+    },
+    /// A component of the slug.
+    Component {
+        /// Its path there.
+        path: String,
+        /// Its arguments.
+        args: Vec<String>,
+    },
+}
+
+/// By what it is called in a log: without arguments, of which one may be a secret.
+impl fmt::Display for Program {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Program::Type { process, .. } => fmt::Display::fmt(process, f),
+            Program::Component { path, .. } => f.write_str(path),
+        }
+    }
+}
+
+/// What a one-off dyno reads and where its output goes, if that is not the app's log.
+pub struct Pipes {
+    /// What it reads.
+    pub stdin: Box<dyn AsyncRead + Send + Unpin>,
+    /// Where its output goes; it waits while there is no room.
+    pub stdout: Box<dyn AsyncWrite + Send + Unpin>,
+    /// Where its errors go.
+    pub stderr: Box<dyn AsyncWrite + Send + Unpin>,
+    /// Ready when nobody is there any more who wants it: it is to be ended then.
+    pub gone: BoxFuture<'static, ()>,
+    /// Who is told how it ended.
+    pub ended: oneshot::Sender<Exit>,
+}
+
+/// What somebody wants to be run once.
+pub struct Wanted {
+    /// The app.
+    pub app: AppName,
+    /// What.
+    pub program: Program,
+    /// Environment variables over the app's config vars.
+    pub env: BTreeMap<String, String>,
+    /// Memory in bytes.
+    pub memory_bytes: u64,
+    /// None: it reads nothing, and its output goes to the app's log.
+    pub pipes: Option<Pipes>,
+    /// Who asks.
+    pub by: String,
+}
+
+impl fmt::Debug for Wanted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Wanted")
+            .field("app", &self.app)
+            .field("memory_bytes", &self.memory_bytes)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A one-off dyno that is to start now. Whoever takes it reports `Up`, and `Exited` or `Down` at its end.
+pub struct OneOff {
+    /// Where.
+    pub node: NodeId,
+    /// The dyno.
+    pub dyno: DynoKey,
+    /// Whose files, config vars and limits it has.
+    pub release: Arc<Release>,
+    /// What was asked for.
+    pub wanted: Wanted,
+}
+
+impl fmt::Debug for OneOff {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("OneOff")
+            .field("node", &self.node)
+            .field("dyno", &self.dyno)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A one-off dyno that starts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Begun {
+    /// The dyno.
+    pub dyno: DynoKey,
+    /// The release that it runs.
+    pub version: Version,
+    /// Where.
+    pub node: NodeId,
+}
+
+/// Where the answer goes.
+pub(crate) type Reply = oneshot::Sender<Result<Begun, Refused>>;

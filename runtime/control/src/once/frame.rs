@@ -1,0 +1,123 @@
+//! What an attached one-off dyno prints, as it travels to its client.
+//!
+//! Owns the form: a byte that says what it is, its length in four bytes, the most significant first, and as many
+//! bytes. Must not know connections.
+
+use grid::plan::Exit;
+use std::io::{self, Read};
+
+/// The media type of a stream of frames.
+pub const MEDIA_TYPE: &str = "application/vnd.dyno.frames";
+/// Bytes in one frame.
+pub const BYTES_MAX: usize = 64 * 1024;
+/// Bytes before those of a frame.
+pub const HEAD_BYTES: usize = 5;
+
+/// A piece of what comes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Frame {
+    /// Nothing: the connection lives.
+    Alive,
+    /// Output.
+    Stdout(Vec<u8>),
+    /// Errors.
+    Stderr(Vec<u8>),
+    /// The last one: how it ended.
+    Exit(Exit),
+}
+
+const ALIVE: u8 = 0;
+const STDOUT: u8 = 1;
+const STDERR: u8 = 2;
+const CODE: u8 = 3;
+const FAILED: u8 = 4;
+
+/// What comes before so many bytes of output, or of errors.
+pub fn head(is_stderr: bool, bytes: usize) -> [u8; HEAD_BYTES] {
+    framed(if is_stderr { STDERR } else { STDOUT }, bytes)
+}
+
+fn framed(kind: u8, bytes: usize) -> [u8; HEAD_BYTES] {
+    let [a, b, c, d] = u32::try_from(bytes).unwrap_or(u32::MAX).to_be_bytes();
+    [kind, a, b, c, d]
+}
+
+/// A frame that says nothing.
+pub fn alive() -> Vec<u8> {
+    framed(ALIVE, 0).to_vec()
+}
+
+/// The last frame.
+pub fn exit(exit: &Exit) -> Vec<u8> {
+    let (kind, text) = match exit {
+        Exit::Code(code) => (CODE, vec![*code]),
+        Exit::Failed(reason) => (FAILED, reason.bytes().take(BYTES_MAX).collect()),
+    };
+    let mut frame = framed(kind, text.len()).to_vec();
+    frame.extend(text);
+    frame
+}
+
+/// The next frame; none if there is nothing any more, as after a connection that was lost between two.
+pub fn read(from: &mut impl Read) -> io::Result<Option<Frame>> {
+    let mut head = [0; HEAD_BYTES];
+    if from.read(&mut head[..1])? == 0 {
+        return Ok(None);
+    }
+    from.read_exact(&mut head[1..])?;
+    let [kind, a, b, c, d] = head;
+    let odd = || io::Error::new(io::ErrorKind::InvalidData, "what came is no frame");
+    let bytes = u32::from_be_bytes([a, b, c, d]) as usize;
+    if bytes > BYTES_MAX {
+        return Err(odd());
+    }
+    let mut body = vec![0; bytes];
+    from.read_exact(&mut body)?;
+    Ok(Some(match (kind, body.as_slice()) {
+        (ALIVE, []) => Frame::Alive,
+        (STDOUT, _) => Frame::Stdout(body),
+        (STDERR, _) => Frame::Stderr(body),
+        (CODE, [code]) => Frame::Exit(Exit::Code(*code)),
+        (FAILED, reason) => {
+            let reason = String::from_utf8_lossy(reason).into_owned();
+            Frame::Exit(Exit::Failed(reason))
+        }
+        _ => return Err(odd()),
+    }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_written_is_read() {
+        let mut bytes = alive();
+        bytes.extend(head(false, 3));
+        bytes.extend(b"out");
+        bytes.extend(head(true, 0));
+        bytes.extend(exit(&Exit::Code(255)));
+        bytes.extend(exit(&Exit::Failed("it trapped".into())));
+        let mut from = bytes.as_slice();
+        let mut next = || read(&mut from).expect("sound");
+        assert_eq!(next(), Some(Frame::Alive));
+        assert_eq!(next(), Some(Frame::Stdout(b"out".to_vec())));
+        assert_eq!(next(), Some(Frame::Stderr(Vec::new())));
+        assert_eq!(next(), Some(Frame::Exit(Exit::Code(255))));
+        assert_eq!(next(), Some(Frame::Exit(Exit::Failed("it trapped".into()))));
+        assert_eq!(next(), None);
+    }
+
+    #[test]
+    fn what_broke_off_or_is_no_frame_is_an_error() {
+        for bad in [
+            &[STDOUT, 0, 0, 0, 2, b'x'][..],
+            &[STDOUT, 0, 0],
+            &[9, 0, 0, 0, 0],
+            &[CODE, 0, 0, 0, 0],
+            &[STDOUT, 0xff, 0, 0, 0],
+        ] {
+            read(&mut &*bad).expect_err("no frame");
+        }
+    }
+}
