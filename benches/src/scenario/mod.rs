@@ -10,6 +10,7 @@ mod density;
 mod deploy;
 mod endure;
 mod figures;
+mod languages;
 mod routing;
 mod scale;
 mod served;
@@ -53,6 +54,7 @@ pub(crate) fn run(which: Scenario, options: &Options, product: &Product) -> Resu
         Scenario::Scale => scale::run(options, product),
         Scenario::Deploy => deploy::run(options, product),
         Scenario::Wake => wake::run(options, product),
+        Scenario::Languages => languages::run(options, product),
         Scenario::Endure => endure::run(options, product),
     }
 }
