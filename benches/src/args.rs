@@ -177,6 +177,8 @@ pub(crate) enum Scenario {
     /// Growth under mixed load with clients and guests that misbehave
     #[value(name = "soak")]
     Endure,
+    /// What a page over PostgreSQL takes, from memcached and without it
+    Guestbook,
 }
 
 impl fmt::Display for Scenario {

@@ -25,6 +25,8 @@ mod routed;
 mod scenario;
 mod serve;
 mod server;
+#[path = "../../runtime/cli/tests/support/servers.rs"]
+mod servers;
 mod states;
 mod stats;
 mod table;

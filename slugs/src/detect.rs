@@ -4,6 +4,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use crate::build;
 use crate::manifest::procfile;
 use crate::path::{PathError, SlugPath};
 use crate::project::Project;
@@ -18,6 +19,12 @@ pub enum Detected {
     Command(String),
     /// `Cargo.toml`.
     Rust,
+    /// `package.json`.
+    JavaScript,
+    /// `requirements.txt` or `pyproject.toml`.
+    Python,
+    /// `.c` files, and no tool of their own.
+    C,
     /// Nothing to build: these components are there already.
     Ready(Vec<SlugPath>),
 }
@@ -58,6 +65,16 @@ pub enum DetectError {
         #[source]
         source: PathError,
     },
+    /// A program without the file by which its builder is known.
+    #[error("{} has {program}, but not {lacks}: add it", folder.display())]
+    Lacks {
+        /// The folder.
+        folder: PathBuf,
+        /// The program.
+        program: &'static str,
+        /// What to add.
+        lacks: &'static str,
+    },
     /// More than one candidate.
     #[error("there are several `.wasm` files ({}): say in a Procfile which one is which, as in `web: {}`", found.join(", "), found[0])]
     Several {
@@ -86,18 +103,6 @@ pub struct Hint {
 
 const HINTS: &[Hint] = &[
     Hint {
-        file: "package.json",
-        tool: "JavaScript (componentize-js)",
-    },
-    Hint {
-        file: "requirements.txt",
-        tool: "Python (componentize-py)",
-    },
-    Hint {
-        file: "pyproject.toml",
-        tool: "Python (componentize-py)",
-    },
-    Hint {
         file: "go.mod",
         tool: "Go (GOOS=wasip1 go build)",
     },
@@ -111,8 +116,17 @@ const HINTS: &[Hint] = &[
     },
 ];
 
+/// Programs of languages whose builders are known by another file.
+const LACKS: &[(&str, &str)] = &[
+    ("app.py", "a requirements.txt (an empty one will do)"),
+    ("main.py", "a requirements.txt (an empty one will do)"),
+    ("index.js", "a package.json (`npm init -y`)"),
+    ("index.ts", "a package.json (`npm init -y`)"),
+];
+
 fn remedy(hint: Option<Hint>) -> String {
-    let looked = "looked for `[build] command` in dyno.toml, Cargo.toml, components that a Procfile names, and one `.wasm` file";
+    let looked = "looked for `[build] command` in dyno.toml, Cargo.toml, package.json, requirements.txt or pyproject.toml, `.c` \
+                  files, components that a Procfile names, and one `.wasm` file";
     match hint {
         Some(Hint { file, tool }) => format!(
             "{looked}. There is a {file}: {tool} has no builder of its own yet; in dyno.toml, set `command` under [build] \
@@ -122,7 +136,8 @@ fn remedy(hint: Option<Hint>) -> String {
     }
 }
 
-/// Chooses a builder: `[build] command`, then `Cargo.toml`, then ready `.wasm` files.
+/// Chooses a builder: `[build] command`, `Cargo.toml`, `.wasm` files that a Procfile names, `package.json`,
+/// `requirements.txt` or `pyproject.toml`, `.c` files, then a ready `.wasm` file.
 pub fn detect(project: &Project) -> Result<Detected, DetectError> {
     if let Some(command) = &project.settings.build_command {
         return Ok(Detected::Command(command.clone()));
@@ -130,7 +145,38 @@ pub fn detect(project: &Project) -> Result<Detected, DetectError> {
     if project.folder.join("Cargo.toml").is_file() {
         return Ok(Detected::Rust);
     }
+    let has = |name: &str| project.folder.join(name).is_file();
+    let are_named = project.procfile.as_ref().is_some_and(names_wasm) && !is_built_here(project);
+    if are_named || !project.settings.output.is_empty() {
+        return ready(project).map(Detected::Ready);
+    }
+    if has("package.json") {
+        return Ok(Detected::JavaScript);
+    }
+    if has("requirements.txt") || has("pyproject.toml") {
+        return Ok(Detected::Python);
+    }
+    if !has("Makefile") && !has("CMakeLists.txt") && is_c(&project.folder) {
+        return Ok(Detected::C);
+    }
     ready(project).map(Detected::Ready)
+}
+
+/// Whether what runs is given as components.
+fn names_wasm(procfile: &procfile::Procfile) -> bool {
+    let mut commands = procfile.processes.values();
+    commands.any(|command| command.component.as_str().ends_with(".wasm"))
+}
+
+/// The C builder's own module, which a Procfile names to run it as something.
+fn is_built_here(project: &Project) -> bool {
+    let commands = project.procfile.iter().flat_map(|p| p.processes.values());
+    let mut names = commands.map(|command| command.component.as_str());
+    is_c(&project.folder) && names.all(|name| name == build::C_MODULE)
+}
+
+fn is_c(folder: &Path) -> bool {
+    !build::c_sources(folder).is_empty()
 }
 
 /// The components that lie ready: those of `output`, of the Procfile, or the only one.
@@ -166,6 +212,14 @@ fn nothing(folder: &Path) -> DetectError {
         .iter()
         .copied()
         .find(|hint| folder.join(hint.file).is_file());
+    let lacking = LACKS.iter().find(|(file, _)| folder.join(file).is_file());
+    if let (None, Some((program, lacks))) = (hint, lacking) {
+        return DetectError::Lacks {
+            folder: folder.to_owned(),
+            program,
+            lacks,
+        };
+    }
     DetectError::Nothing {
         folder: folder.to_owned(),
         hint,
@@ -187,7 +241,9 @@ fn named(folder: &Path, procfile: &procfile::Procfile) -> Result<Vec<SlugPath>, 
     match absent {
         None => Ok(components),
         Some(component) => match nothing(folder) {
-            error @ DetectError::Nothing { hint: Some(_), .. } => Err(error),
+            error @ (DetectError::Nothing { hint: Some(_), .. } | DetectError::Lacks { .. }) => {
+                Err(error)
+            }
             _ => Err(DetectError::NotBuilt {
                 component: component.clone(),
             }),

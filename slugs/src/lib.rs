@@ -23,7 +23,8 @@
 //! use std::path::Path;
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
-//! let built = slugs::build::build(Path::new("examples/hello"), &mut |step| println!("{step:?}"))?;
+//! let tools = slugs::build::Tools::attached("/home/me/.cache/dyno");
+//! let built = slugs::build::build(Path::new("examples/hello"), &tools, &mut |step| println!("{step:?}"))?;
 //! let packed = slugs::pack::pack(&built, Path::new("hello.slug"))?;
 //! println!("{} ({} bytes)", packed.slug.id(), packed.slug.bytes());
 //!

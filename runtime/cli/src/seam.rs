@@ -2,6 +2,7 @@
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use bytes::Bytes;
 use grid::name::DynoKey;
@@ -22,6 +23,10 @@ impl router::Dyno for Handle {
     fn call(self, request: Request<RequestBody>, reply: Reply) -> Pin<Box<dyn router::Call<Self>>> {
         let request = request.map(|body| body.map_err(|_| dyno::client_gone()).boxed_unsync());
         Box::pin(Running(self.0.call(request, Sink(Some(reply)))))
+    }
+
+    fn switches(&self) -> bool {
+        self.0.switches()
     }
 
     fn sleep(&mut self) {
@@ -89,5 +94,29 @@ impl dyno::ResponseSink for Sink {
         if let Some(reply) = self.0.take() {
             reply.fail(Refusal::BadResponse);
         }
+    }
+
+    fn connected(&mut self, took: Duration) {
+        if let Some(reply) = &mut self.0 {
+            reply.connected(took);
+        }
+    }
+
+    fn unreachable(&mut self, why: dyno::Unreachable) {
+        if let Some(reply) = self.0.take() {
+            reply.fail(match why {
+                dyno::Unreachable::Refused => Refusal::BackendRefused,
+                dyno::Unreachable::TimedOut => Refusal::BackendTimeout,
+            });
+        }
+    }
+
+    fn switch(&mut self, head: response::Parts, tunnel: dyno::Tunnel) -> Result<(), dyno::BadHead> {
+        let Some(reply) = self.0.take() else {
+            return Err(dyno::BadHead);
+        };
+        reply
+            .switch(head, Box::new(tunnel))
+            .map_err(|_| dyno::BadHead)
     }
 }

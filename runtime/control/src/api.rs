@@ -19,6 +19,7 @@
 #![allow(unused_qualifications, reason = "what utoipa's macro writes has some")]
 
 mod account;
+mod addons;
 mod apps;
 mod attach;
 mod caller;
@@ -48,6 +49,7 @@ mod usage;
 
 pub use serve::{CONNECTIONS_MAX, serve};
 
+use crate::addons::Addons;
 use crate::handle::Control;
 use crate::logs::Logs;
 use crate::metrics::Metrics;
@@ -89,6 +91,8 @@ pub struct Parts {
     pub control: Control,
     /// The slugs of this server.
     pub slugs: Arc<Store>,
+    /// The way to make services for apps.
+    pub addons: Addons,
     /// The apps' logs.
     pub logs: Logs,
     /// Dyno time.
@@ -188,6 +192,8 @@ fn documented() -> (axum::Router<State>, serde_json::Value) {
         .routes(routes!(usage::of_all))
         .routes(routes!(domains::list, domains::add))
         .routes(routes!(domains::remove))
+        .routes(routes!(addons::list, addons::create))
+        .routes(routes!(addons::remove))
         .split_for_parts();
     (routes, document::finish(&document))
 }

@@ -81,6 +81,7 @@
 //! ```
 
 pub mod access;
+pub mod addons;
 pub mod api;
 mod command;
 mod handle;

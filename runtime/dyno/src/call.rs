@@ -6,6 +6,7 @@
 use std::future::poll_fn;
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::uri::{Authority, PathAndQuery};
@@ -20,6 +21,7 @@ use wasmtime_wasi_http::p3::bindings::Service;
 use wasmtime_wasi_http::{Error, WasiBody, WasiHttpView, p3};
 
 use crate::guest::Guest;
+use crate::server::Tunnel;
 
 /// How often a call polls the guest again at once because its output moved, before it lets other
 /// tasks run.
@@ -38,6 +40,21 @@ pub trait ResponseSink: Send + 'static {
     fn finish(&mut self, trailers: Option<HeaderMap>);
     /// The guest went beyond what HTTP, or this host, takes as a response, and was ended for it.
     fn reject(&mut self);
+    /// A server dyno took this long to be connected to: nothing, if a connection was kept.
+    fn connected(&mut self, took: Duration);
+    /// There is no connection to the server dyno; it has seen nothing of the request.
+    fn unreachable(&mut self, why: Unreachable);
+    /// The server dyno switches protocols: the head, and its side of the bytes that follow. `Err` ends it.
+    fn switch(&mut self, head: response::Parts, tunnel: Tunnel) -> Result<(), BadHead>;
+}
+
+/// Why there is no connection to a server dyno.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unreachable {
+    /// It does not listen on its port.
+    Refused,
+    /// It did not accept in time.
+    TimedOut,
 }
 
 /// The sink refused the head.

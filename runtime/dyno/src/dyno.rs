@@ -75,8 +75,21 @@ impl Dyno {
     /// Has the guest answer `request` into `sink`.
     pub fn call(mut self, request: Request<RequestBody>, mut sink: impl ResponseSink) -> Call {
         let (life, node) = (Arc::clone(&self.life), Arc::clone(&self.node));
-        let running = node.engines.running();
         let form = self.form.take().expect("a dyno has its form until called");
+        if let Form::Serving(server) = form {
+            let future = async move {
+                let served = server.call(request, sink).await;
+                let (server, outcome) = served.map_err(|_| Broke::Server)?;
+                Ok((Form::Serving(Box::new(server)), outcome))
+            };
+            return Call {
+                future: Some(Box::pin(future)),
+                life,
+                node,
+                _running: None,
+            };
+        }
+        let running = node.engines.running();
         let (shared, own) = (Arc::clone(&node), Arc::clone(&life));
         let future = Box::pin(async move {
             let mut instance = form.wake(&shared, &own).await.map_err(Broke::Boot)?;
@@ -94,14 +107,19 @@ impl Dyno {
                     .await
                     .map_err(Broke::Boot)?;
             }
-            Ok((instance, outcome))
+            Ok((Form::Awake(instance), outcome))
         });
         Call {
             future: Some(future),
             life,
             node,
-            _running: running,
+            _running: Some(running),
         }
+    }
+
+    /// Whether it takes requests that ask to switch protocols.
+    pub fn switches(&self) -> bool {
+        matches!(self.form, Some(Form::Serving(_)))
     }
 }
 
@@ -122,7 +140,7 @@ pub enum Kill {
     Unwanted,
 }
 
-type Done = Result<(Box<Instance>, Outcome), Broke>;
+type Done = Result<(Form, Outcome), Broke>;
 
 /// What a call failed at.
 enum Broke {
@@ -130,6 +148,8 @@ enum Broke {
     Boot(wasmtime::Error),
     /// The request.
     Call(wasmtime::Error),
+    /// The server does not listen any more.
+    Server,
 }
 
 /// A running request. Ready with the dyno when the guest has finished and can take another one, or
@@ -138,7 +158,7 @@ pub struct Call {
     future: Option<Pin<Box<dyn Future<Output = Done> + Send>>>,
     life: Arc<Life>,
     node: Arc<Shared>,
-    _running: Running,
+    _running: Option<Running>,
 }
 
 impl Call {
@@ -158,7 +178,14 @@ impl Call {
         // First the store, so that nothing of the guest is left when its end is reported.
         if self.future.take().is_some() {
             let reason = reason.to_owned();
-            self.node.ended(&self.life, Crash { reason, cause });
+            self.end(&Crash { reason, cause });
+        }
+    }
+
+    /// A program that runs by itself is ended, and its own task tells of it.
+    fn end(&self, crash: &Crash) {
+        if !self.life.end(crash) {
+            self.node.ended(&self.life, crash.clone());
         }
     }
 }
@@ -190,21 +217,25 @@ impl Future for Call {
         };
         self.future = None;
         match done {
-            Ok((instance, outcome)) => {
+            Ok((form, outcome)) => {
                 match outcome {
                     Outcome::Complete => self.life.note_served(),
                     Outcome::Incomplete(why) => self.life.voice.platform(why),
                 }
                 let (life, node) = (Arc::clone(&self.life), Arc::clone(&self.node));
-                Poll::Ready(Some(Dyno::new(Form::Awake(instance), life, node)))
+                Poll::Ready(Some(Dyno::new(form, life, node)))
             }
             Err(broke) => {
                 let voice = &self.life.voice;
                 let crash = match broke {
                     Broke::Boot(error) => boot_crash(&error, voice),
                     Broke::Call(error) => crash(&error, voice),
+                    Broke::Server => Crash {
+                        reason: "stopped, since it does not listen on $PORT any more".to_owned(),
+                        cause: CrashCause::Killed,
+                    },
                 };
-                self.node.ended(&self.life, crash);
+                self.end(&crash);
                 Poll::Ready(None)
             }
         }

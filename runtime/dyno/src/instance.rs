@@ -16,6 +16,7 @@ use crate::guest::{Grant, Guest};
 use crate::life::Life;
 use crate::node::Shared;
 use crate::release::Ready;
+use crate::server::Server;
 
 /// Bytes that a guest may pass to the host in one call.
 const HOSTCALL_BYTES_MAX: usize = 32 * 1024 * 1024;
@@ -41,6 +42,8 @@ pub(crate) enum Form {
     Awake(Box<Instance>),
     /// Without one: the next request makes it first.
     Asleep(Arc<Ready>),
+    /// A server, whose program runs by itself.
+    Serving(Box<Server>),
 }
 
 /// Instantiates a component; the instance has taken no request yet, and its folders are empty.
@@ -83,6 +86,7 @@ async fn boot_in(
         voice: Arc::clone(&life.voice),
         stdio: None,
         flavor: ready.code.flavor(),
+        port: None,
     })?;
     let mut store = store(node, &ready, guest);
     let handler = match code.pre() {
@@ -170,6 +174,7 @@ impl Form {
         let ready = match self {
             Form::Awake(instance) => return Ok(instance),
             Form::Asleep(ready) => ready,
+            Form::Serving(_) => wasmtime::bail!("a server has no instance to call"),
         };
         // Boxed, so that calls of dynos that are awake need no room for a boot.
         let instance = Box::pin(boot(node, ready, Arc::clone(life))).await?;

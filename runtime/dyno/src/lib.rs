@@ -11,6 +11,7 @@
 //! Everything a guest can use is bounded: memory, tables, handles, files, sockets, log lines, and
 //! the time it computes before it yields.
 
+mod background;
 mod call;
 mod code;
 pub mod compile;
@@ -24,9 +25,10 @@ mod oneoff;
 mod process;
 mod quirks;
 mod release;
+mod server;
 mod source;
 
-pub use call::{BadHead, RequestBody, ResponseSink, client_gone};
+pub use call::{BadHead, RequestBody, ResponseSink, Unreachable, client_gone};
 pub use dyno::{Call, Dyno, Kill};
 pub use guest::egress::{Egress, Opening, OpeningError, Ports};
 pub use guest::files::Folder;
@@ -35,4 +37,5 @@ pub use guest::stdio::{Output, Stdio};
 pub use node::{Node, NodeConfig, ReportSink};
 pub use oneoff::{Command, Exit, OneOff, Running};
 pub use release::{PrepareError, Program};
+pub use server::Tunnel;
 pub use source::{SlugSource, Unpacked, from_store};

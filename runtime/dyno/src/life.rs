@@ -1,11 +1,12 @@
 //! What a dyno's node and whoever uses the dyno share: who it is, whether it must stop, how it ended.
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::task::Waker;
 
 use grid::name::DynoKey;
 use grid::plan::CrashCause;
+use tokio::task::AbortHandle;
 
 use crate::guest::logs::Voice;
 
@@ -24,6 +25,10 @@ pub(crate) struct Life {
     stop: AtomicBool,
     served: AtomicBool,
     waker: Mutex<Option<Waker>>,
+    /// The task of a dyno whose program runs by itself.
+    program: OnceLock<AbortHandle>,
+    /// How that ended, or why it was ended.
+    verdict: Mutex<Option<Crash>>,
 }
 
 impl Life {
@@ -34,7 +39,37 @@ impl Life {
             stop: AtomicBool::new(false),
             served: AtomicBool::new(false),
             waker: Mutex::default(),
+            program: OnceLock::new(),
+            verdict: Mutex::default(),
         }
+    }
+
+    /// Its program runs by itself, in this task.
+    pub(crate) fn runs(&self, program: AbortHandle) {
+        // Set once, by the start.
+        let _ = self.program.set(program);
+    }
+
+    /// Ends the program that runs by itself, for this reason; false if there is none.
+    pub(crate) fn end(&self, why: &Crash) -> bool {
+        let Some(program) = self.program.get() else {
+            return false;
+        };
+        self.judge(why.clone());
+        program.abort();
+        true
+    }
+
+    /// Notes how the program ended, or why it is ended. The first word holds.
+    pub(crate) fn judge(&self, crash: Crash) {
+        let mut verdict = self.verdict.lock().unwrap_or_else(PoisonError::into_inner);
+        verdict.get_or_insert(crash);
+    }
+
+    /// How the program ended, if that is known.
+    pub(crate) fn verdict(&self) -> Option<Crash> {
+        let mut verdict = self.verdict.lock().unwrap_or_else(PoisonError::into_inner);
+        verdict.take()
     }
 
     /// Ends the call that runs now, or the next one at its start.

@@ -5,8 +5,8 @@
 //! sleep in the last two. Must not
 //! decide anything: what to start and stop is the planner's business.
 //!
-//! Tasks: one per `Fetch` and one per dyno that starts, on the runtime that calls
-//! [`Node::step`]; each ends by itself or with the step that stops it. Reports leave through the
+//! Tasks: one per `Fetch`, one per dyno that starts and one per program that runs by itself, on the
+//! runtime that calls [`Node::step`]; each ends by itself or with the step that stops it. Reports leave through the
 //! sink that [`NodeConfig`] names; it must not block.
 
 use std::collections::HashMap;
@@ -14,12 +14,13 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use grid::desired::Release;
+use grid::desired::{Kind, Release};
 use grid::name::{AppName, DynoKey, NodeId, Version};
 use grid::plan::{CrashCause, Report, Step};
 use tokio::sync::Semaphore;
 use tokio::task::AbortHandle;
 
+use crate::background::Background;
 use crate::code::Loaded;
 use crate::compile::Compiler;
 use crate::dyno::{Dyno, boot_crash};
@@ -27,7 +28,8 @@ use crate::engine::Engines;
 use crate::guest::egress::Egress;
 use crate::guest::logs::{LogSink, Voice};
 use crate::guest::network::Network;
-use crate::instance::{Form, Instance, boot};
+use crate::guest::port::Numbers;
+use crate::instance::{Form, boot};
 use crate::life::{Crash, Life};
 use crate::oneoff::{OneOff, Running};
 use crate::process::Setup;
@@ -80,6 +82,8 @@ pub(crate) struct Shared {
     reports: ReportSink,
     /// One-offs that were begun.
     one_offs: AtomicU64,
+    /// Where servers listen.
+    pub(crate) ports: Arc<Numbers>,
     state: Mutex<State>,
 }
 
@@ -94,6 +98,8 @@ struct Entry {
     place: Place,
     /// Nothing new for it: it ends as soon as it is free.
     draining: bool,
+    /// Its program, if that runs by itself.
+    program: Option<Background>,
 }
 
 enum Place {
@@ -123,6 +129,7 @@ impl Node {
             logs: config.logs,
             reports: config.reports,
             one_offs: AtomicU64::default(),
+            ports: Arc::default(),
             state: Mutex::default(),
         })))
     }
@@ -253,6 +260,7 @@ impl Shared {
             home: self.work.join(format!("once.{number}")),
             stdio,
             folders,
+            port: None,
         };
         let life = Arc::new(Life::new(key.clone(), Arc::new(self.voice(&key))));
         Ok(Running::begin(Arc::clone(self), ready, life, setup))
@@ -277,14 +285,24 @@ impl Shared {
                 },
             );
         };
-        if asleep {
-            ready.rest();
-            let (life, draining) = (Arc::clone(&life), false);
-            let place = Place::Parked(Form::Asleep(ready));
+        if ready.kind != Kind::Handler {
+            let program = Background::begin(self, ready, &life);
             let entry = Entry {
                 life,
-                place,
-                draining,
+                place: Place::Out,
+                draining: false,
+                program: Some(program),
+            };
+            state.dynos.insert(key, entry);
+            return;
+        }
+        if asleep {
+            ready.rest();
+            let entry = Entry {
+                life: Arc::clone(&life),
+                place: Place::Parked(Form::Asleep(ready)),
+                draining: false,
+                program: None,
             };
             state.dynos.insert(key.clone(), entry);
             drop(state);
@@ -296,7 +314,7 @@ impl Shared {
         let (shared, starting) = (Arc::clone(self), Arc::clone(&life));
         let task = tokio::spawn(async move {
             match boot(&shared, ready, Arc::clone(&starting)).await {
-                Ok(instance) => shared.up(&starting, instance),
+                Ok(instance) => shared.up(&starting, Some(Form::Awake(instance))),
                 Err(error) => shared.ended(&starting, boot_crash(&error, &starting.voice)),
             }
         });
@@ -304,6 +322,7 @@ impl Shared {
             life,
             place: Place::Starting(task.abort_handle()),
             draining: false,
+            program: None,
         };
         state.dynos.insert(key, entry);
     }
@@ -321,13 +340,19 @@ impl Shared {
         }
     }
 
-    fn up(&self, life: &Life, instance: Box<Instance>) {
+    /// A dyno is ready, and with a form for requests.
+    pub(crate) fn up(&self, life: &Life, form: Option<Form>) {
         let mut state = self.state();
         // Gone from the list: stopped while it started, and reported as that.
         let Some(entry) = state.dynos.get_mut(&life.key) else {
             return;
         };
-        entry.place = Place::Parked(Form::Awake(instance));
+        if entry.draining {
+            return;
+        }
+        if let Some(form) = form {
+            entry.place = Place::Parked(form);
+        }
         drop(state);
         self.report(Report::Up {
             node: self.id.clone(),
@@ -356,6 +381,15 @@ impl Shared {
         let mut state = self.state();
         let ends = match state.dynos.get_mut(&life.key) {
             None => return,
+            // Its own task tells when it has ended.
+            Some(Entry {
+                draining: true,
+                program: Some(program),
+                ..
+            }) => {
+                program.wind_down();
+                false
+            }
             Some(entry) if entry.draining => state.dynos.remove(&life.key).is_some(),
             Some(entry) => {
                 entry.place = Place::Parked(form);
@@ -381,6 +415,21 @@ impl Shared {
         }
     }
 
+    /// The program of a dyno has ended; nothing of it is left.
+    pub(crate) fn left(&self, life: &Life) {
+        let Some(entry) = self.state().dynos.remove(&life.key) else {
+            return;
+        };
+        if entry.draining {
+            return self.down(&life.key);
+        }
+        let crash = life.verdict().unwrap_or_else(|| Crash {
+            reason: "the platform failed while it ran".to_owned(),
+            cause: CrashCause::Discarded,
+        });
+        self.crashed(life, crash);
+    }
+
     fn crashed(&self, life: &Life, crash: Crash) {
         self.report(Report::Crashed {
             node: self.id.clone(),
@@ -401,6 +450,19 @@ impl Shared {
     fn drain(&self, key: &DynoKey) {
         let mut state = self.state();
         match state.dynos.get_mut(key) {
+            Some(entry) if entry.program.is_some() => {
+                entry.draining = true;
+                // A router that has it gives it back when its request is done.
+                let parked = std::mem::replace(&mut entry.place, Place::Out);
+                let is_free = matches!(parked, Place::Parked(_));
+                if let Some(program) = &mut entry.program
+                    && (is_free || !program.serves)
+                {
+                    program.wind_down();
+                }
+                drop(state);
+                drop(parked);
+            }
             Some(Entry {
                 place: Place::Out,
                 draining,
@@ -413,6 +475,18 @@ impl Shared {
     fn stop(&self, key: &DynoKey) {
         let mut state = self.state();
         match state.dynos.get_mut(key) {
+            Some(entry) if entry.program.is_some() => {
+                entry.draining = true;
+                let parked = std::mem::replace(&mut entry.place, Place::Out);
+                let life = Arc::clone(&entry.life);
+                drop(state);
+                drop(parked);
+                life.stop();
+                life.end(&Crash {
+                    reason: "stopped".to_owned(),
+                    cause: CrashCause::Discarded,
+                });
+            }
             Some(entry) if matches!(entry.place, Place::Out) => {
                 entry.draining = true;
                 let life = Arc::clone(&entry.life);

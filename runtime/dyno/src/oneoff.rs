@@ -97,13 +97,14 @@ impl Running {
                     return Exit::Boot { reason };
                 }
             };
-            match process.run(&node.engines).await {
+            let judge = |ended| match ended {
                 Ok(code) => Exit::Code(code),
                 Err(error) => {
                     let reason = crash(&error, &life.voice).reason;
                     Exit::Trap { reason }
                 }
-            }
+            };
+            process.run(&node.engines, judge).await
         }))
     }
 

@@ -18,6 +18,7 @@ use crate::code::{Lease, Pre};
 use crate::dyno::crash;
 use crate::engine::{Engines, Room};
 use crate::guest::files::Folder;
+use crate::guest::port::Port;
 use crate::guest::stdio::Stdio;
 use crate::guest::{Grant, Guest};
 use crate::instance::{files, room, store};
@@ -32,7 +33,6 @@ const START: &str = "_start";
 pub(crate) struct Process {
     store: Store<Guest>,
     entry: Entry,
-    life: Arc<Life>,
     /// After the store, so that the code outlives what runs it.
     _code: Lease,
     /// Last: the store's place is free when another dyno may take it.
@@ -52,6 +52,8 @@ pub(crate) struct Setup {
     pub(crate) stdio: Stdio,
     /// Folders of this machine beside its own.
     pub(crate) folders: Vec<Folder>,
+    /// Where it may listen, if it is a server.
+    pub(crate) port: Option<Arc<Port>>,
 }
 
 /// How a program ended by itself.
@@ -66,7 +68,8 @@ pub(crate) async fn boot(
 ) -> wasmtime::Result<Process> {
     let room = room(node, &ready, &life).await;
     let code = Lease::take(Arc::clone(&ready), &node.engines).await?;
-    let (env, args) = ready.start_of(&life.key.dyno, None)?;
+    let port = setup.port.as_ref().map(|port| port.number);
+    let (env, args) = ready.start_of(&life.key.dyno, port)?;
     let guest = Guest::new(Grant {
         env: &env,
         args: &args,
@@ -77,6 +80,7 @@ pub(crate) async fn boot(
         voice: Arc::clone(&life.voice),
         stdio: Some(setup.stdio),
         flavor: ready.code.flavor(),
+        port: setup.port.clone(),
     })?;
     let mut store = store(node, &ready, guest);
     let entry = entry(code.pre(), &mut store);
@@ -85,7 +89,6 @@ pub(crate) async fn boot(
     Ok(Process {
         store,
         entry,
-        life,
         _code: code,
         _room: room,
     })
@@ -109,10 +112,12 @@ async fn entry(pre: &Pre, store: &mut Store<Guest>) -> wasmtime::Result<Entry> {
 }
 
 impl Process {
-    /// Enters the program, and waits for its end. All that it printed has left then, and nothing of it is left.
-    pub(crate) async fn run(mut self, engines: &Engines) -> Ended {
+    /// Enters the program, and waits for its end. All that it printed has left then, and nothing of it is left; what
+    /// its end means is found before that.
+    pub(crate) async fn run<T>(mut self, engines: &Engines, judge: impl FnOnce(Ended) -> T) -> T {
         let result = Polled::new(self.entry.run(&mut self.store), engines).await;
         self.store.data().flush_logs();
+        let result = judge(result);
         let pipes = self.store.data().end_pipes();
         // Its memory and its place go now, its last words when somebody reads them.
         drop(self);

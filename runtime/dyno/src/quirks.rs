@@ -1,11 +1,15 @@
-//! What components of known toolchains cannot do, told by the mark that the toolchain leaves in them.
+//! What components of known toolchains cannot do, told by the marks that tools leave in them.
 //!
 //! Knows the outermost sections of a component and nothing deeper. A component that bears a mark it should not
 //! have is treated with more care than it needs: no harm comes of it.
 
 /// Toolchains whose instances can take one request only. ComponentizeJS: its engine (StarlingMonkey) has a single
 /// fetch event an instance, and refuses to answer that a second time.
-const SINGLE_USE: [&str; 1] = ["ComponentizeJS"];
+const SINGLE_USE: &str = "ComponentizeJS";
+
+/// Signs components in which `slugs::build` put a handler of its own in the place of that fetch event: they take
+/// any number of requests.
+const OWN_HANDLER: &str = "dyno-handler";
 
 /// The custom section in which toolchains sign:
 /// <https://github.com/WebAssembly/tool-conventions/blob/main/ProducersSection.md>.
@@ -18,8 +22,8 @@ const CUSTOM: u8 = 0;
 pub(crate) fn is_single_use(component: &[u8]) -> bool {
     let mut rest = component.get(HEADER_BYTES..).unwrap_or_default();
     while let Some((id, section)) = section(&mut rest) {
-        if id == CUSTOM && is_signed(section) {
-            return true;
+        if id == CUSTOM && is_signed(section, SINGLE_USE) {
+            return !is_signed(section, OWN_HANDLER);
         }
     }
     false
@@ -48,14 +52,12 @@ fn sized<'a>(rest: &mut &'a [u8]) -> Option<&'a [u8]> {
     None
 }
 
-/// Whether the section is the producers' and has one of the names in it, as a text with its length before it.
-fn is_signed(mut section: &[u8]) -> bool {
+/// Whether the section is the producers' and has the name in it, as a text with its length before it.
+fn is_signed(mut section: &[u8], name: &str) -> bool {
+    let length = u8::try_from(name.len()).expect("the names looked for are short");
+    let signed = [&[length], name.as_bytes()].concat();
     sized(&mut section) == Some(PRODUCERS)
-        && SINGLE_USE.iter().any(|name| {
-            let length = u8::try_from(name.len()).expect("names in the list are short");
-            let signed = [&[length], name.as_bytes()].concat();
-            section.windows(signed.len()).any(|text| text == signed)
-        })
+        && section.windows(signed.len()).any(|text| text == signed)
 }
 
 #[cfg(test)]
@@ -87,6 +89,12 @@ mod tests {
         ])));
         let longer = b"\x09producers\x01\x0cprocessed-by\x01\x0fComponentizeJS2\x060.23.0";
         assert!(!is_single_use(&component(&[(0, longer)])));
+    }
+
+    #[test]
+    fn a_handler_of_our_own_is_used_again() {
+        let own = [JS, b"\x0cdyno-handler\x011"].concat();
+        assert!(!is_single_use(&component(&[(1, b"abc"), (0, &own)])));
     }
 
     #[test]

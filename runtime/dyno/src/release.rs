@@ -121,6 +121,9 @@ struct Start {
     args: Vec<String>,
 }
 
+/// Environment and arguments of one dyno.
+pub(crate) type Beginnings = (Vec<(String, String)>, Vec<String>);
+
 impl Ready {
     /// Fails if the arguments use a variable that is not set.
     fn new(
@@ -158,7 +161,7 @@ impl Ready {
         &self,
         dyno: &DynoId,
         port: Option<u16>,
-    ) -> Result<(Vec<(String, String)>, Vec<String>), ExpandError> {
+    ) -> Result<Beginnings, ExpandError> {
         let start = match port {
             Some(_) => self.start(port)?,
             None => self.shared_start()?,

@@ -5,6 +5,7 @@
 use crate::buffers::Buffers;
 use crate::hub::Hub;
 use crate::streams::Pace;
+use crate::tunnel::Switched;
 use http::HeaderValue;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed, Ordering::SeqCst};
@@ -48,6 +49,10 @@ pub(crate) struct Conn {
     violation: OnceLock<&'static str>,
     /// The pace of the HTTP/2 stream whose task is about to be made.
     pace: Mutex<Option<Arc<Pace>>>,
+    /// The protocol has changed: what is read is not HTTP any more.
+    pub(crate) tunnelled: AtomicBool,
+    /// What the connection does from then on.
+    switched: Mutex<Option<Switched>>,
 }
 
 impl Conn {
@@ -69,6 +74,8 @@ impl Conn {
             waker: OnceLock::new(),
             violation: OnceLock::new(),
             pace: Mutex::new(None),
+            tunnelled: AtomicBool::new(false),
+            switched: Mutex::new(None),
         })
     }
 
@@ -129,6 +136,17 @@ impl Conn {
         let pace = Arc::new(Pace::default());
         *self.pace.lock().unwrap_or_else(PoisonError::into_inner) = Some(pace.clone());
         pace
+    }
+
+    /// From the answer under way on, the connection is a tunnel.
+    pub(crate) fn switch(&self, switched: Switched) {
+        self.mark(&self.tunnelled);
+        *self.switched.lock().unwrap_or_else(PoisonError::into_inner) = Some(switched);
+    }
+
+    pub(crate) fn take_switched(&self) -> Option<Switched> {
+        let mut slot = self.switched.lock().unwrap_or_else(PoisonError::into_inner);
+        slot.take()
     }
 
     pub(crate) fn take_pace(&self) -> Option<Arc<Pace>> {

@@ -23,7 +23,6 @@ use http::{Method, StatusCode, Uri, Version};
 use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
-use hyper_util::server::graceful::GracefulConnection;
 use std::convert::Infallible;
 use std::future::poll_fn;
 use std::io;
@@ -50,6 +49,8 @@ struct Entered(Arc<Conn>);
 impl Drop for Entered {
     fn drop(&mut self) {
         self.0.hub.exit(&self.0);
+        // Its log line holds the connection, which holds it.
+        drop(self.0.take_switched());
     }
 }
 
@@ -77,14 +78,17 @@ pub(crate) async fn run<D, S>(
     if is_h2 {
         let guard = Guard::Http2(Frames::new());
         let wire = Wire::new(io, conn.clone(), guard, replay, on_broken);
-        let _ = drive(&conn, http2_connection(site, wire)).await;
+        let _ = http2_connection(site, wire).await;
     } else {
         let guard = Guard::Http1(Watch::new(&conn.hub.limits));
         let wire = Wire::new(io, conn.clone(), guard, replay, on_broken);
-        if let Err(error) = drive(&conn, http1_connection(site, wire)).await
+        if let Err(error) = http1_connection(site, wire).await
             && error.is_parse()
         {
             malformed(&conn);
+        }
+        if let Some(switched) = conn.take_switched() {
+            switched.run(&conn).await;
         }
     }
 }
@@ -116,14 +120,12 @@ where
     Ok(Some((is_h2, Bytes::copy_from_slice(&first[..have]))))
 }
 
-fn http1_connection<D, S>(
-    site: Arc<Site<D>>,
-    wire: Wire<S>,
-) -> impl GracefulConnection<Error = hyper::Error>
+async fn http1_connection<D, S>(site: Arc<Site<D>>, wire: Wire<S>) -> hyper::Result<()>
 where
     D: Dyno,
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
+    let conn = site.conn.clone();
     let mut builder = http1::Builder::new();
     // `wire` has the clocks, and closes with the client: nobody waits for what a half-open client gets.
     builder.header_read_timeout(None).half_close(false);
@@ -140,17 +142,16 @@ where
             Ok::<_, Infallible>(answer)
         }
     });
-    builder.serve_connection(TokioIo::new(wire), service)
+    let connection = builder.serve_connection(TokioIo::new(wire), service);
+    drive(&conn, connection.with_upgrades(), |c| c.graceful_shutdown()).await
 }
 
-fn http2_connection<D, S>(
-    site: Arc<Site<D>>,
-    wire: Wire<S>,
-) -> impl GracefulConnection<Error = hyper::Error>
+async fn http2_connection<D, S>(site: Arc<Site<D>>, wire: Wire<S>) -> hyper::Result<()>
 where
     D: Dyno,
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
+    let conn = site.conn.clone();
     let mut builder = http2::Builder::new(Streams(site.conn.clone()));
     builder
         .max_concurrent_streams(H2_STREAMS_MAX)
@@ -168,18 +169,22 @@ where
             Ok::<_, Infallible>(answer)
         }
     });
-    builder.serve_connection(TokioIo::new(wire), service)
+    let connection = builder.serve_connection(TokioIo::new(wire), service);
+    drive(&conn, connection, |c| c.graceful_shutdown()).await
 }
 
 /// Polls a connection to its end; when the router closes, the requests under way are the last.
-async fn drive<C: GracefulConnection>(conn: &Conn, connection: C) -> Result<(), C::Error> {
+async fn drive<C>(conn: &Conn, connection: C, finish: fn(Pin<&mut C>)) -> hyper::Result<()>
+where
+    C: Future<Output = hyper::Result<()>>,
+{
     let mut connection = pin!(connection);
     let mut told = false;
     poll_fn(|cx| {
         conn.register(cx);
         if !told && conn.hub.is_closing() {
             told = true;
-            connection.as_mut().graceful_shutdown();
+            finish(connection.as_mut());
         }
         connection.as_mut().poll(cx)
     })
@@ -203,6 +208,7 @@ fn malformed(conn: &Conn) {
         dyno: None,
         queue: 0,
         wait: Duration::ZERO,
+        connect: Duration::ZERO,
         service: Duration::ZERO,
         status: StatusCode::BAD_REQUEST.as_u16(),
         bytes: 0,

@@ -6,6 +6,7 @@
 use crate::buffers::{Buffers, Share};
 use crate::limits::RESPONSE_BUFFER;
 use crate::seam::Kill;
+use crate::tunnel::Tunnel;
 use bytes::{Bytes, BytesMut};
 use grid::routing::Refusal;
 use http::HeaderMap;
@@ -13,6 +14,7 @@ use http::response::Parts;
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
+use std::time::Duration;
 
 /// One request's state between the guest's side ([`crate::Reply`], [`crate::RequestBody`]), the client's side
 /// (the response body) and whoever drives the call.
@@ -69,6 +71,12 @@ struct State {
     /// What that takes of the memory for all responses.
     share: Share,
     trailers: Option<HeaderMap>,
+    /// What a server that switched protocols reads and writes from now on.
+    switched: Option<Box<dyn Tunnel>>,
+    /// It did: the exchange ends with the tunnel.
+    tunnelled: bool,
+    /// How long the dyno took to be connected to.
+    connect: Duration,
     end: Option<Result<(), Refusal>>,
     /// The client's side is gone: everything is thrown away, so that the guest can always finish.
     gone: bool,
@@ -105,6 +113,9 @@ impl Exchange {
             buffered: 0,
             share: Share::new(buffers),
             trailers: None,
+            switched: None,
+            tunnelled: false,
+            connect: Duration::ZERO,
             end: None,
             gone: false,
             order: None,
@@ -135,6 +146,28 @@ impl Exchange {
         drop(state);
         wake([reader, None, None]);
         true
+    }
+
+    /// Takes the head of a response that switches protocols, and the server's side of what follows.
+    pub(crate) fn put_switch(&self, head: Parts, tunnel: Box<dyn Tunnel>) {
+        let mut state = self.lock();
+        if state.begun || state.end.is_some() {
+            drop(state);
+            // Outside the lock: what it does when it is dropped is not ours.
+            return drop(tunnel);
+        }
+        state.begun = true;
+        state.tunnelled = true;
+        state.head = Some(head);
+        state.switched = Some(tunnel);
+        let reader = state.reader.take();
+        drop(state);
+        wake([reader, None, None]);
+    }
+
+    /// The dyno was connected to, after so long.
+    pub(crate) fn connected(&self, took: Duration) {
+        self.lock().connect = took;
     }
 
     /// Ready when there is room for more, or when nobody wants more.
@@ -205,7 +238,7 @@ impl Exchange {
 
     fn end(&self, why: impl FnOnce(&State) -> Refusal) {
         let mut state = self.lock();
-        if state.end.is_some() {
+        if state.end.is_some() || state.tunnelled {
             return;
         }
         state.end = Some(Err(why(&state)));
@@ -294,6 +327,16 @@ impl Exchange {
                 Poll::Pending
             }
         }
+    }
+
+    /// The server's side, if it switched protocols.
+    pub(crate) fn take_switched(&self) -> Option<Box<dyn Tunnel>> {
+        self.lock().switched.take()
+    }
+
+    /// How long the dyno took to be connected to.
+    pub(crate) fn connect(&self) -> Duration {
+        self.lock().connect
     }
 
     /// Whether all of a complete response has been taken.

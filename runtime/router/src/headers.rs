@@ -126,6 +126,23 @@ pub(crate) fn forwarded_for(headers: &HeaderMap, client: &HeaderValue) -> Header
     }
 }
 
+/// The protocol that a request asks to switch to, if its `Connection` says so too.
+pub(crate) fn asked_switch(headers: &HeaderMap) -> Option<HeaderValue> {
+    let protocol = headers.get(header::UPGRADE)?;
+    let mut named = headers.get_all(header::CONNECTION).iter();
+    let names = |value: &HeaderValue| {
+        let mut names = value.as_bytes().split(|byte| *byte == b',');
+        names.any(|name| name.trim_ascii().eq_ignore_ascii_case(b"upgrade"))
+    };
+    named.any(names).then(|| protocol.clone())
+}
+
+/// Puts that back into headers that were stripped of it.
+pub(crate) fn ask_switch(headers: &mut HeaderMap, protocol: HeaderValue) {
+    headers.insert(header::CONNECTION, HeaderValue::from_static("upgrade"));
+    headers.insert(header::UPGRADE, protocol);
+}
+
 fn append(headers: &mut HeaderMap, name: HeaderName, value: &HeaderValue) {
     match headers.entry(name) {
         Entry::Vacant(slot) => {

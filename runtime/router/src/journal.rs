@@ -60,6 +60,7 @@ impl Journal {
             dyno: None,
             queue: 0,
             wait: Duration::ZERO,
+            connect: Duration::ZERO,
             service: Duration::ZERO,
             status: 0,
             bytes: 0,

@@ -52,6 +52,8 @@ pub const BOOT_WAIT_MAX: Duration = Duration::from_secs(75);
 pub const HANGUP_GRACE: Duration = Duration::from_secs(1);
 /// How long a guest may go on after its response is complete, before it counts as hung.
 pub const AFTERWORK_MAX: Duration = Duration::from_secs(30);
+/// Other dynos that get a request after one could not be reached (H19, H21).
+pub const RETRIES_MAX: usize = 3;
 /// A body that is read before a dyno is taken must be there within this time, however it drips.
 pub const REQUEST_BUFFER_TIMEOUT: Duration = Duration::from_secs(60);
 /// An upload at least this fast (bytes a second, on average) is not timed out for want of a first

@@ -9,6 +9,7 @@ use crate::journal::Journal;
 use crate::limits::{PIECE_MAX, SILENCE_TIMEOUT};
 use crate::seam::Kill;
 use crate::streams::Pace;
+use crate::tunnel::Handover;
 use bytes::Bytes;
 use grid::routing::Refusal;
 use http::Version;
@@ -25,6 +26,8 @@ pub(crate) enum Source {
     Whole(Bytes, Option<Share>),
     /// A guest still makes them.
     Live(Lead),
+    /// None: the connection changes its protocol, with what is handed over for that.
+    Switched(Option<Box<Handover>>),
 }
 
 /// The client's end of an exchange: when it is dropped, the client is gone.
@@ -41,7 +44,8 @@ impl Drop for Lead {
 #[derive(Debug)]
 pub(crate) struct Outgoing {
     source: Source,
-    journal: Journal,
+    /// Of a connection that changes its protocol, the tunnel has it.
+    journal: Option<Journal>,
     pace: Option<Arc<Pace>>,
     /// Set while the guest keeps the client waiting.
     idle: Option<Pin<Box<Sleep>>>,
@@ -55,7 +59,7 @@ pub(crate) struct Outgoing {
 pub(crate) struct BrokenOff(Refusal);
 
 impl Outgoing {
-    pub(crate) fn new(source: Source, journal: Journal, pace: Option<Arc<Pace>>) -> Self {
+    pub(crate) fn new(source: Source, journal: Option<Journal>, pace: Option<Arc<Pace>>) -> Self {
         Outgoing {
             source,
             journal,
@@ -77,6 +81,7 @@ impl Outgoing {
                 return Poll::Ready(Piece::Data(piece));
             }
             Source::Live(lead) => lead,
+            Source::Switched(_) => return Poll::Ready(Piece::End),
         };
         if let Poll::Ready(piece) = lead.0.poll_piece(cx, PIECE_MAX) {
             self.idle = None;
@@ -91,10 +96,12 @@ impl Outgoing {
     }
 
     fn break_off(&mut self, code: Refusal) -> BrokenOff {
-        self.journal.refuse(code, code.status());
-        if self.journal.record().version == Version::HTTP_10 {
-            let conn = &self.journal.conn;
-            conn.mark(&conn.broken);
+        if let Some(journal) = &mut self.journal {
+            journal.refuse(code, code.status());
+            if journal.record().version == Version::HTTP_10 {
+                let conn = &journal.conn;
+                conn.mark(&conn.broken);
+            }
         }
         BrokenOff(code)
     }
@@ -114,7 +121,9 @@ impl Body for Outgoing {
         let piece = ready!(self.poll_source(cx));
         Poll::Ready(match piece {
             Piece::Data(data) => {
-                self.journal.record().bytes += data.len() as u64;
+                if let Some(journal) = &mut self.journal {
+                    journal.record().bytes += data.len() as u64;
+                }
                 if let Some(pace) = &self.pace {
                     pace.handed();
                 }
@@ -136,6 +145,7 @@ impl Body for Outgoing {
         match &self.source {
             Source::Whole(bytes, _) => bytes.is_empty(),
             Source::Live(lead) => lead.0.is_drained(),
+            Source::Switched(_) => true,
         }
     }
 
@@ -143,24 +153,26 @@ impl Body for Outgoing {
         match &self.source {
             Source::Whole(bytes, _) => SizeHint::with_exact(bytes.len() as u64),
             Source::Live(_) => SizeHint::default(),
+            Source::Switched(_) => SizeHint::with_exact(0),
         }
     }
 }
 
 impl Drop for Outgoing {
     fn drop(&mut self) {
-        if self.journal.is_settled() {
+        let ended = self.is_end_stream();
+        let Some(journal) = self.journal.as_mut().filter(|j| !j.is_settled()) else {
             return;
-        }
+        };
         if self.pace.as_ref().is_some_and(|pace| pace.is_stalled()) {
             let code = Refusal::ClientIdle;
-            self.journal.refuse(code, code.status());
-        } else if self.is_end_stream() {
-            self.journal.settle();
+            journal.refuse(code, code.status());
+        } else if ended {
+            journal.settle();
         } else if let Source::Live(lead) = &self.source
             && let Some(code) = lead.0.failure()
         {
-            self.journal.refuse(code, code.status());
+            journal.refuse(code, code.status());
         }
     }
 }

@@ -43,6 +43,8 @@ pub struct Record {
     pub queue: u32,
     /// How long it waited for a dyno.
     pub wait: Duration,
+    /// How long the connection to a server dyno took to make; nothing, if one was kept.
+    pub connect: Duration,
     /// How long a dyno had it.
     pub service: Duration,
     /// The status of the answer, or of the failure that cut it short.
@@ -103,7 +105,9 @@ impl Record {
         number(out, self.queue.into());
         out.push_str(" wait=");
         number(out, millis(self.wait));
-        out.push_str("ms connect=0ms service=");
+        out.push_str("ms connect=");
+        number(out, millis(self.connect));
+        out.push_str("ms service=");
         number(out, millis(self.service));
         out.push_str("ms status=");
         number(out, self.status.into());

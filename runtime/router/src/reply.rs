@@ -5,12 +5,14 @@
 use crate::exchange::Exchange;
 use crate::headers;
 use crate::limits::RESPONSE_HEAD_MAX;
+use crate::tunnel::Tunnel;
 use bytes::Bytes;
 use grid::routing::Refusal;
 use http::response::Parts;
 use http::{HeaderMap, StatusCode, header};
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 /// Where a call puts its response: a head, then pieces of a body, then the end. One for each request.
 ///
@@ -68,6 +70,27 @@ impl Reply {
         } else {
             Err(BadResponse::Twice)
         }
+    }
+
+    /// The dyno is a server, and took this long to be connected to.
+    pub fn connected(&mut self, took: Duration) {
+        self.exchange.connected(took);
+    }
+
+    /// The server switches protocols: its head with status 101, and its side of the bytes that follow, which is
+    /// dropped when the client's side has ended. A refused head ends the response (H17).
+    pub fn switch(self, mut head: Parts, tunnel: Box<dyn Tunnel>) -> Result<(), BadResponse> {
+        let known = head.status == StatusCode::SWITCHING_PROTOCOLS;
+        let protocol = head.headers.get(header::UPGRADE).filter(|_| known).cloned();
+        let Some(protocol) = protocol else {
+            self.exchange.fail(Refusal::BadResponse);
+            return Err(BadResponse::Status(head.status.as_u16()));
+        };
+        headers::strip_response(&mut head);
+        head.headers.remove(header::CONTENT_LENGTH);
+        headers::ask_switch(&mut head.headers, protocol);
+        self.exchange.put_switch(head, tunnel);
+        Ok(())
     }
 
     /// Ready when there is room for more body, or when the client is gone and all is thrown away: a guest that

@@ -20,6 +20,11 @@ pub trait Dyno: Send + Sized + 'static {
     /// Nothing is done before the call is polled. A dyno that sleeps wakes within it.
     fn call(self, request: http::Request<RequestBody>, reply: Reply) -> Pin<Box<dyn Call<Self>>>;
 
+    /// Whether it takes requests to switch protocols (`Upgrade`), as a server does.
+    fn switches(&self) -> bool {
+        false
+    }
+
     /// Gives the dyno's memory back until its next call. It may block for a while; asleep already, it does nothing.
     fn sleep(&mut self);
 }

@@ -11,19 +11,21 @@ use crate::drive::Driver;
 use crate::exchange::Exchange;
 use crate::headers::{self, Told};
 use crate::journal::Journal;
-use crate::limits::UPLOAD_RATE_MIN;
+use crate::limits::{RETRIES_MAX, UPLOAD_RATE_MIN};
 use crate::outgoing::{Lead, Outgoing, Source};
 use crate::reply::Reply;
 use crate::seam::{Dyno, Kill};
 use crate::streams::Pace;
 use crate::table::Routes;
+use crate::tunnel::{Handover, Switched};
 use crate::upload;
 use crate::wait::{App, Claim, Ticket, Turn};
 use grid::routing::Refusal;
 use http::response::Parts;
-use http::{Method, Request, Response};
+use http::{HeaderValue, Method, Request, Response};
 use http_body::Body;
 use hyper::body::Incoming;
+use hyper::upgrade::OnUpgrade;
 use std::future::poll_fn;
 use std::sync::Arc;
 use std::task::Poll;
@@ -53,43 +55,123 @@ pub(crate) async fn serve<D: Dyno>(
     });
     let id = journal.record().request_id.clone();
     head.headers.insert(headers::REQUEST_ID, id);
-    Response::from_parts(head, Outgoing::new(source, journal, pace))
+    let body = match source {
+        Source::Switched(Some(handover)) => {
+            let conn = journal.conn.clone();
+            let handover = *handover;
+            conn.switch(Switched { handover, journal });
+            Outgoing::new(Source::Switched(None), None, pace)
+        }
+        source => Outgoing::new(source, Some(journal), pace),
+    };
+    Response::from_parts(head, body)
 }
 
 /// Has an app answer the request.
 async fn attempt<D: Dyno>(
     routes: &Routes<D>,
     journal: &mut Journal,
-    head: http::request::Parts,
+    mut head: http::request::Parts,
     body: Incoming,
 ) -> Result<(Parts, Source), Refused> {
     let host = client::asked_host(&head.headers);
     let app = routes.find(host).ok_or(Refused::NoSuchApp)?;
     journal.of(&app.name, &app.tally);
-    let body = received(&app, body).await?;
+    let switch = Switch::asked(&mut head).filter(|_| body.is_end_stream());
+    let mut body = received(&app, body).await?;
 
     let arrived = Instant::now();
-    let claim = turn(&app, journal, arrived).await?;
+    let mut claim = turn(&app, journal, arrived).await?;
+    if !claim.dyno.switches() {
+        return once(&app, journal, arrived, claim, head, body, None).await;
+    }
+    // A server dyno may turn out to be unreachable: then nothing of the request was sent, and another has it.
+    for _ in 0..RETRIES_MAX {
+        let Some(again) = body.copy() else { break };
+        let copy = copy(&head);
+        match once(&app, journal, arrived, claim, copy, body, switch.clone()).await {
+            Err(Refused::Code(code)) if code.retryable() => body = again,
+            done => return done,
+        }
+        claim = turn(&app, journal, arrived).await?;
+    }
+    once(&app, journal, arrived, claim, head, body, switch).await
+}
+
+/// Has one dyno answer the request.
+async fn once<D: Dyno>(
+    app: &Arc<App<D>>,
+    journal: &mut Journal,
+    arrived: Instant,
+    claim: Claim<D>,
+    head: http::request::Parts,
+    body: upload::Taken,
+    switch: Option<Switch>,
+) -> Result<(Parts, Source), Refused> {
     let began = Instant::now();
     journal.begin_service(began);
     journal.record().dyno = Some(claim.dyno.key().dyno.clone());
 
+    let serves = claim.dyno.switches();
+
     let exchange = Arc::new(Exchange::new(journal.conn.buffers.clone()));
     let lead = Lead(exchange.clone());
     let reply = Reply::new(exchange.clone(), head.method == Method::HEAD);
-    let request = guest_request(head, journal, body.into_body(&exchange));
+    let mut request = guest_request(head, journal, body.into_body(&exchange));
+    if let Some(switch) = &switch {
+        headers::ask_switch(request.headers_mut(), switch.protocol.clone());
+    }
     let call = claim.dyno.call(request, reply);
     let driver = Driver::new(call, app.clone(), claim.epoch, exchange);
     driver.start(&journal.conn.hub).await;
 
     let head = first_byte(&lead.0, began, || app.due(arrived)).await;
+    if serves {
+        journal.record().connect = lead.0.connect();
+    }
     let head = head.map_err(|refusal| blame(refusal, &journal.conn))?;
     journal.record().status = head.status.as_u16();
+    if let Some(server) = lead.0.take_switched() {
+        // A dyno switches only when it was asked to.
+        let switch = switch.ok_or(Refusal::BadResponse)?;
+        let handover = Handover {
+            server,
+            client: switch.client,
+            lead,
+        };
+        return Ok((head, Source::Switched(Some(Box::new(handover)))));
+    }
     let source = match lead.0.take_whole() {
         Some((whole, share)) => Source::Whole(whole, share),
         None => Source::Live(lead),
     };
     Ok((head, source))
+}
+
+/// A client's wish to switch protocols.
+#[derive(Clone)]
+struct Switch {
+    protocol: HeaderValue,
+    client: OnUpgrade,
+}
+
+impl Switch {
+    fn asked(head: &mut http::request::Parts) -> Option<Switch> {
+        let protocol = headers::asked_switch(&head.headers)?;
+        // HTTP/2 has none.
+        let client = head.extensions.remove()?;
+        Some(Switch { protocol, client })
+    }
+}
+
+/// The head for another dyno.
+fn copy(head: &http::request::Parts) -> http::request::Parts {
+    let (mut copy, ()) = Request::new(()).into_parts();
+    copy.method = head.method.clone();
+    copy.uri = head.uri.clone();
+    copy.version = head.version;
+    copy.headers = head.headers.clone();
+    copy
 }
 
 /// Reads the body, or its first part, unless the app will refuse the request anyway.

@@ -62,6 +62,14 @@ async fn next(body: &mut Incoming, all_by: Instant) -> Result<Option<Frame<Bytes
 }
 
 impl Taken {
+    /// The same once more, if all of it is here.
+    pub(crate) fn copy(&self) -> Option<Taken> {
+        match self {
+            Taken::Whole(bytes, trailers) => Some(Taken::Whole(bytes.clone(), trailers.clone())),
+            Taken::Part(..) => None,
+        }
+    }
+
     /// The body as the guest gets it.
     pub(crate) fn into_body(self, exchange: &Arc<Exchange>) -> RequestBody {
         match self {

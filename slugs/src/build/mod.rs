@@ -1,19 +1,29 @@
 //! Owns the way from a source folder to components: it picks the builder and runs the language's own tool.
 //! Must not know the slug's form. It runs processes, which inherit this process's environment.
 
+mod c;
+mod javascript;
+mod place;
+mod python;
 mod run;
 mod rust;
+mod sources;
+mod toolchain;
 mod tools;
 
+use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::process::ExitStatus;
 
+use grid::name::ProcessType;
+
 use crate::detect::{self, DetectError, Detected};
-use crate::manifest::{Builder, Warning};
+use crate::manifest::{Builder, Command, Warning};
 use crate::path::{PathError, SlugPath};
 use crate::project::{Project, ProjectError};
 
+pub(crate) use c::{MODULE as C_MODULE, sources_of as c_sources};
 pub use tools::Tools;
 
 /// What a build tells while it runs.
@@ -34,6 +44,10 @@ pub struct Built {
     pub builder: Builder,
     /// The components, each with its name in the app and its place on this disk.
     pub components: Vec<BuiltComponent>,
+    /// Further files that the build made, which the app's own folder does not hold under these names.
+    pub made: Vec<BuiltComponent>,
+    /// What the process types run, where the builder knows it better than the Procfile.
+    pub commands: Option<BTreeMap<ProcessType, Command>>,
     /// What else belongs to the app.
     pub files: Files,
 }
@@ -45,7 +59,42 @@ impl Built {
     }
 }
 
-/// A component that a build made or found.
+/// What a builder leaves.
+struct Made {
+    builder: Builder,
+    components: Vec<BuiltComponent>,
+    files: Vec<BuiltComponent>,
+    commands: Option<BTreeMap<ProcessType, Command>>,
+    warnings: Vec<Warning>,
+}
+
+impl Made {
+    /// Components alone, which the Procfile tells apart.
+    fn components(builder: Builder, components: Vec<BuiltComponent>) -> Self {
+        Self {
+            builder,
+            components,
+            files: Vec::new(),
+            commands: None,
+            warnings: Vec::new(),
+        }
+    }
+}
+
+/// One component, as the only process type `web`.
+fn web(component: &str) -> BTreeMap<ProcessType, Command> {
+    BTreeMap::from([(ProcessType::web(), command(component))])
+}
+
+/// A component without arguments.
+fn command(component: &str) -> Command {
+    Command {
+        component: SlugPath::new(component).expect("a path that this program names"),
+        args: Vec::new(),
+    }
+}
+
+/// A component, or another file, that a build made or found.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BuiltComponent {
     /// Its name in the app, whatever folder the tool wrote to.
@@ -111,6 +160,38 @@ pub enum BuildError {
         /// What was wrong.
         problem: String,
     },
+    /// Tools of a language could not be had.
+    #[error(
+        "{title} could not be installed: it comes from the language's package registry, which must be reached this once"
+    )]
+    Toolchain {
+        /// What they are.
+        title: &'static str,
+        /// Why.
+        #[source]
+        source: Box<BuildError>,
+    },
+    /// The app is not what its builder can build; the text says what, where, and what to do.
+    #[error("{0}")]
+    Refused(String),
+    /// The disk said no.
+    #[error("{} cannot be read", path.display())]
+    Read {
+        /// What.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// The disk said no, or the build was broken off while it waited to write.
+    #[error("{} cannot be written", path.display())]
+    Write {
+        /// What.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
     /// The build made no program.
     #[error(
         "the build made no `.wasm` program: the package needs a `src/main.rs`, or `crate-type = [\"cdylib\"]` under [lib]"
@@ -127,33 +208,48 @@ pub enum BuildError {
     },
 }
 
-/// Builds the app in a folder: detects the builder and runs it. Lines of the tool go to `progress` as they come.
-pub fn build(folder: &Path, progress: &mut dyn FnMut(Progress)) -> Result<Built, BuildError> {
-    build_project(Project::load(folder)?, &Tools::attached(), progress)
-}
-
-/// As [`build`], of a project that was read before, with tools that can be ended.
-pub fn build_project(
-    project: Project,
+/// Builds the app in a folder: detects the builder and runs it, with the tools of `tools`. Their lines go to `progress`
+/// as they come.
+pub fn build(
+    folder: &Path,
     tools: &Tools,
     progress: &mut dyn FnMut(Progress),
 ) -> Result<Built, BuildError> {
-    let (builder, components) = match detect::detect(&project)? {
-        Detected::Rust => rust::build(&project.folder, tools, progress)?,
+    build_project(Project::load(folder)?, tools, progress)
+}
+
+/// As [`build`], of a project that was read before.
+pub fn build_project(
+    mut project: Project,
+    tools: &Tools,
+    progress: &mut dyn FnMut(Progress),
+) -> Result<Built, BuildError> {
+    let (folder, procfile) = (&project.folder, project.procfile.as_ref());
+    let made = match detect::detect(&project)? {
+        Detected::Rust => {
+            let (builder, components) = rust::build(folder, tools, progress)?;
+            Made::components(builder, components)
+        }
+        Detected::JavaScript => javascript::build(folder, procfile, tools, progress)?,
+        Detected::Python => python::build(folder, procfile, tools, progress)?,
+        Detected::C => c::build(folder, procfile, tools, progress)?,
         Detected::Command(command) => {
             progress(Progress::Step(command.clone()));
-            run::shell(&project.folder, &command, tools, progress)?;
-            (
-                named("command"),
-                in_folder(&project, detect::ready(&project)?),
-            )
+            run::shell(folder, &command, tools, progress)?;
+            let components = in_folder(&project, detect::ready(&project)?);
+            Made::components(named("command"), components)
         }
-        Detected::Ready(components) => (named("wasm"), in_folder(&project, components)),
+        Detected::Ready(components) => {
+            Made::components(named("wasm"), in_folder(&project, components))
+        }
     };
+    project.warnings.extend(made.warnings);
     Ok(Built {
         project,
-        builder,
-        components,
+        builder: made.builder,
+        components: made.components,
+        made: made.files,
+        commands: made.commands,
         files: Files::Folder,
     })
 }
@@ -174,6 +270,8 @@ pub fn ready_made(file: &Path) -> Result<Built, BuildError> {
             path,
             file: file.to_owned(),
         }],
+        made: Vec::new(),
+        commands: None,
         files: Files::None,
     })
 }

@@ -39,7 +39,18 @@ pub(super) fn shell(
 
 /// Runs a tool and hands on its lines, of stdout and stderr, as they come.
 pub(super) fn stream(
+    command: Command,
+    shown: &str,
+    tools: &Tools,
+    each: &mut dyn FnMut(From, String),
+) -> Result<(), BuildError> {
+    stream_with(command, Stdio::null(), shown, tools, each)
+}
+
+/// The same, with something to read.
+pub(super) fn stream_with(
     mut command: Command,
+    stdin: Stdio,
     shown: &str,
     tools: &Tools,
     each: &mut dyn FnMut(From, String),
@@ -49,7 +60,7 @@ pub(super) fn stream(
         source,
     };
     command
-        .stdin(Stdio::null())
+        .stdin(stdin)
         .stdout(Stdio::piped())
         .stderr(Stdio::piped());
     let mut child = tools.spawn(command).map_err(failed)?;

@@ -1,15 +1,20 @@
-//! Owns the ending of a build's tools from another thread. Must not know what they are.
+//! Owns what a build may use: the tools of languages in the cache, and the ending of those that run from another
+//! thread. Must not know what they are.
 
 use std::io;
 use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use rustix::process::{Pid, Signal, kill_process_group};
 
-/// The tool that a build runs, if it runs one. Clones are of the same build.
+/// The tool that a build runs, if it runs one, and the folder where languages keep theirs. Clones are of the same build.
 #[derive(Debug, Clone)]
-pub struct Tools(Arc<Mutex<State>>);
+pub struct Tools {
+    state: Arc<Mutex<State>>,
+    cache: Arc<Path>,
+}
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum State {
@@ -24,14 +29,22 @@ enum State {
 }
 
 impl Tools {
-    /// Tools that end as this process does, when the terminal says so.
-    pub fn attached() -> Self {
-        Self(Arc::new(Mutex::new(State::Attached)))
+    /// Tools that end as this process does, when the terminal says so. `cache` is where languages' own tools are
+    /// installed when they are first needed; it need not be there yet.
+    pub fn attached(cache: impl Into<PathBuf>) -> Self {
+        Self::new(State::Attached, cache.into())
     }
 
     /// Tools that [`Tools::stop`] ends, with all that they started.
-    pub fn stoppable() -> Self {
-        Self(Arc::new(Mutex::new(State::Idle)))
+    pub fn stoppable(cache: impl Into<PathBuf>) -> Self {
+        Self::new(State::Idle, cache.into())
+    }
+
+    fn new(state: State, cache: PathBuf) -> Self {
+        Self {
+            state: Arc::new(Mutex::new(state)),
+            cache: cache.into(),
+        }
     }
 
     /// Asks the running tool to end (SIGTERM), and starts no other one. The build fails then.
@@ -44,6 +57,15 @@ impl Tools {
             State::Idle | State::Stopped => {}
         }
         *state = State::Stopped;
+    }
+
+    pub(super) fn cache(&self) -> &Path {
+        &self.cache
+    }
+
+    /// Whether the build is to go no further.
+    pub(super) fn is_stopped(&self) -> bool {
+        *self.lock() == State::Stopped
     }
 
     pub(super) fn spawn(&self, mut command: Command) -> io::Result<Child> {
@@ -67,6 +89,6 @@ impl Tools {
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

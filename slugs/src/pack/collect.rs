@@ -21,14 +21,16 @@ pub const ALWAYS_LEFT_OUT: &[&str] = &[
     "/log",
     "/target",
     "node_modules",
+    "__pycache__",
     ".env",
     "*.slug",
 ];
 
 /// Name of the file with an app's own patterns.
 const SLUGIGNORE: &str = ".slugignore";
-/// A file by which tools mark folders of things that can be made again (bford.info/cachedir).
-const CACHE_MARK: &str = "CACHEDIR.TAG";
+/// Files by which folders of things are known that can be made again: any cache (bford.info/cachedir), and a virtual
+/// environment of Python.
+const CACHE_MARKS: [&str; 2] = ["CACHEDIR.TAG", "pyvenv.cfg"];
 
 /// The app's files: name in the slug, place on the disk. Sorted, whatever order the disk gives.
 pub(super) fn collect(
@@ -44,8 +46,11 @@ pub(super) fn collect(
         };
         walk.folder(&built.project.folder, 0, &mut found)?;
     }
-    for component in &built.components {
-        found.insert(component.path.clone(), component.file.clone());
+    for made in built.components.iter().chain(&built.made) {
+        found.insert(made.path.clone(), made.file.clone());
+    }
+    if found.len() > ENTRIES_MAX {
+        return Err(PackError::TooManyFiles);
     }
     // Components that a Procfile names are in, even where a pattern leaves their folder out.
     for command in built
@@ -97,13 +102,17 @@ impl Rules {
     }
 
     fn leaves_out(&self, path: &Path, is_folder: bool) -> bool {
-        let marked = is_folder && path.join(CACHE_MARK).is_file();
+        let marked = is_folder && is_cache(path);
         marked
             || self
                 .exclude
                 .matched_path_or_any_parents(path, is_folder)
                 .is_ignore()
     }
+}
+
+fn is_cache(folder: &Path) -> bool {
+    CACHE_MARKS.iter().any(|mark| folder.join(mark).is_file())
 }
 
 fn slugignore(folder: &Path) -> Result<String, PackError> {
@@ -216,7 +225,7 @@ impl Walk<'_> {
                 .ancestors()
                 .skip(1)
                 .take_while(|above| *above != self.root)
-                .any(|above| above.join(CACHE_MARK).is_file())
+                .any(is_cache)
     }
 
     fn name(&self, path: &Path, kind: FileType) -> Result<SlugPath, PackError> {

@@ -109,8 +109,11 @@ fn processes(
     Ok(processes)
 }
 
-/// What each process type is to run: by the Procfile, or the only component as `web`.
+/// What each process type is to run: by the builder, by the Procfile, or the only component as `web`.
 fn commands(built: &Built) -> Result<BTreeMap<ProcessType, Command>, PackError> {
+    if let Some(commands) = &built.commands {
+        return Ok(commands.clone());
+    }
     match (&built.project.procfile, built.components.as_slice()) {
         (Some(procfile), _) => Ok(procfile.processes.clone()),
         (None, [BuiltComponent { path, .. }]) => {

@@ -10,7 +10,7 @@ use slugs::build::{Progress, build};
 use slugs::pack::pack;
 use slugs::project::Project;
 
-use crate::support::{App, wasm};
+use crate::support::{App, tools, wasm};
 
 /// A crate without dependencies whose `main` panics with its own path in the message.
 fn rust_app() -> App {
@@ -28,7 +28,8 @@ fn packed(app: &App) -> (Vec<u8>, slugs::pack::Packed) {
 fn rust_builds_and_twice_gives_the_same_slug_in_any_folder() {
     let app = rust_app();
     let mut lines = Vec::new();
-    let built = build(app.path(), &mut |progress| lines.push(progress)).expect("it builds");
+    let built =
+        build(app.path(), &tools(), &mut |progress| lines.push(progress)).expect("it builds");
     assert!(lines.contains(&Progress::Step(
         "cargo build --release --target wasm32-wasip2".to_owned()
     )));
@@ -122,7 +123,7 @@ fn a_workspace_has_its_programs_named_by_the_procfile() {
 fn a_build_that_fails_shows_why() {
     let app = rust_app().file("src/main.rs", "fn main() { does_not_exist(); }\n");
     let mut lines = Vec::new();
-    let error = build(app.path(), &mut |progress| lines.push(progress))
+    let error = build(app.path(), &tools(), &mut |progress| lines.push(progress))
         .expect_err("it cannot build")
         .to_string();
     assert!(
@@ -143,7 +144,8 @@ fn a_build_command_wins_and_its_output_is_shown() {
         .file("Cargo.toml", "this is not read")
         .file("dyno.toml", "[build]\ncommand = \"mkdir -p out && cp parts/web.wasm out/ && echo done && echo why >&2\"\noutput = [\"out/web.wasm\"]\n");
     let mut lines = Vec::new();
-    let built = build(app.path(), &mut |progress| lines.push(progress)).expect("it builds");
+    let built =
+        build(app.path(), &tools(), &mut |progress| lines.push(progress)).expect("it builds");
     assert!(
         lines.contains(&Progress::Line("done".to_owned()))
             && lines.contains(&Progress::Line("why".to_owned()))
@@ -215,7 +217,7 @@ fn a_folder_without_an_app_says_what_was_looked_for() {
         text.contains("several `.wasm` files (a.wasm, b.wasm)"),
         "{text}"
     );
-    let gone = build(Path::new("/no/such/folder"), &mut |_| {})
+    let gone = build(Path::new("/no/such/folder"), &tools(), &mut |_| {})
         .expect_err("no folder")
         .to_string();
     assert!(gone.contains("/no/such/folder is not a folder"), "{gone}");

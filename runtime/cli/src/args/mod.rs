@@ -1,8 +1,9 @@
 //! The command line as typed. Checks form only; what a command means is its own business.
 //!
-//! `local` has what works on this machine alone, `apps` what is asked of a server about one app,
+//! `local` has what works on this machine alone, `apps` what is asked of a server about one app, `addons` the same about its services,
 //! `server` what concerns a server as a whole, `words` the words that are more than text.
 
+mod addons;
 mod apps;
 mod local;
 mod server;
@@ -14,6 +15,7 @@ use std::path::Path;
 use clap::{Parser, Subcommand};
 use clap_complete::Shell;
 
+pub(crate) use addons::{Addons, AddonsCommand};
 pub(crate) use apps::{
     Apps, AppsCommand, Config, ConfigCommand, Deploy, Domains, DomainsCommand, Logs, Maintenance,
     OnApp, Ps, PsCommand, Releases, ReleasesCommand, Rollback, Run, Usage,
@@ -76,6 +78,8 @@ pub(crate) enum Command {
     Maintenance(Maintenance),
     /// Show and change an app's host names
     Domains(Domains),
+    /// Show, create, share and destroy an app's databases and caches
+    Addons(Addons),
     /// Show dyno-hours and what they cost
     Usage(Usage),
     /// List the slugs that a server has
@@ -117,7 +121,8 @@ pub(crate) fn wrong_usage(message: &str) -> ! {
 }
 
 /// Groups of commands, which some people write with a colon: `dyno ps:scale web=4`.
-const GROUPS: [&str; 9] = [
+const GROUPS: [&str; 10] = [
+    "addons",
     "slug",
     "local",
     "apps",

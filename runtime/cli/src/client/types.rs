@@ -198,6 +198,24 @@ pub(crate) struct Domain {
     pub(crate) hostname: String,
 }
 
+/// A database or a cache, as an app has it.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Addon {
+    pub(crate) name: String,
+    pub(crate) service: String,
+    pub(crate) state: String,
+    /// The app that it was made for.
+    #[serde(default)]
+    pub(crate) owner: Option<String>,
+    /// What this app calls it.
+    #[serde(default, rename = "as")]
+    pub(crate) attached_as: Option<String>,
+    #[serde(default)]
+    pub(crate) config_names: Vec<String>,
+    #[serde(default)]
+    pub(crate) shared_with: Vec<String>,
+}
+
 /// A slug that a server has.
 #[derive(Debug, Deserialize)]
 pub(crate) struct Slug {

@@ -3,16 +3,20 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
-use slugs::build::Built;
+use slugs::build::{Built, Tools};
 use slugs::pack::Packed;
 
 use super::slug;
 use crate::args::Build;
+use crate::dirs;
 use crate::term::{self, Working};
 
 pub(crate) fn run(args: &Build) -> Result<()> {
+    let tools = Tools::attached(dirs::cache()?);
     let working = Working::start("Building");
-    let built = slugs::build::build(&args.folder, &mut |progress| working.build(progress))?;
+    let built = slugs::build::build(&args.folder, &tools, &mut |progress| {
+        working.build(progress)
+    })?;
     let file = match &args.output {
         Some(file) => file.clone(),
         None => default_output(&built, &args.folder)?,

@@ -1,5 +1,6 @@
 //! One file a command. Thin: they say what is to be done and show what came of it.
 
+mod addons;
 mod apps;
 mod build;
 mod config;
@@ -46,6 +47,7 @@ pub(crate) fn run(args: Args) -> Result<()> {
         Command::Logs(args) => logs::run(&args),
         Command::Maintenance(args) => maintenance::run(&args),
         Command::Domains(args) => domains::run(&args),
+        Command::Addons(args) => addons::run(&args),
         Command::Usage(args) => usage::run(&args),
         Command::Slugs(args) => slugs::run(&args),
         Command::Slug(Slug::Inspect { file, json }) => slug::inspect(&file, json),

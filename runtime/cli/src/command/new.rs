@@ -8,39 +8,9 @@ use grid::name::AppName;
 use crate::args::New;
 use crate::term;
 
-/// A template: its name, what it is, and its files with `{{name}}` for the app's name.
-struct Template {
-    name: &'static str,
-    about: &'static str,
-    files: &'static [(&'static str, &'static str)],
-}
+mod templates;
 
-const TEMPLATES: [Template; 1] = [Template {
-    name: "rust",
-    about: "a web app in Rust: an HTTP handler on WASI 0.2 with wstd",
-    files: &[
-        (
-            "Cargo.toml",
-            include_str!("../../../../sdk/templates/rust/Cargo.toml.in"),
-        ),
-        (
-            "src/main.rs",
-            include_str!("../../../../sdk/templates/rust/src/main.rs.in"),
-        ),
-        (
-            "Procfile",
-            include_str!("../../../../sdk/templates/rust/Procfile.in"),
-        ),
-        (
-            "README.md",
-            include_str!("../../../../sdk/templates/rust/README.md.in"),
-        ),
-        (
-            ".gitignore",
-            include_str!("../../../../sdk/templates/rust/gitignore.in"),
-        ),
-    ],
-}];
+use templates::{TEMPLATES, Template};
 
 pub(crate) fn run(args: &New) -> Result<()> {
     if args.list {
@@ -59,7 +29,7 @@ pub(crate) fn run(args: &New) -> Result<()> {
     let folder = Path::new(name.as_str());
     write(template, &name, folder)?;
     term::note("Created", &format!("{name}, {}", template.about));
-    term::note("Next", &format!("dyno local {name}"));
+    term::note("Next", &template.next.replace("NAME", name.as_str()));
     Ok(())
 }
 

@@ -10,4 +10,23 @@ mod support;
 #[path = "../support/servers.rs"]
 mod servers;
 
+#[path = "../local/folder.rs"]
+#[allow(dead_code, reason = "shared with the tests of `dyno local`")]
+mod folder;
+
+#[path = "../server/http.rs"]
+#[allow(dead_code, reason = "shared with the tests of `dyno serve`")]
+mod http;
+
+#[path = "../server/stage.rs"]
+#[allow(dead_code, reason = "shared with the tests of `dyno serve`")]
+mod stage;
+
+mod kills;
+mod memcached;
+mod offer;
+mod postgresql;
+mod proxy;
+mod redis;
 mod themselves;
+mod trouble;

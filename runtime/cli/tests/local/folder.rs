@@ -76,19 +76,19 @@ pub(crate) fn fails(command: &mut Command) -> String {
     text
 }
 
-/// `examples/hello`, copied. The folder is always the same one, so that only the first test ever has to build all.
-pub(crate) struct Hello {
+/// An app of `examples`, copied. Its folder is always the same one, so that only the first test ever has to build all.
+pub(crate) struct Example {
     pub(crate) path: PathBuf,
     _lock: File,
 }
 
-impl Hello {
-    pub(crate) fn copy() -> Hello {
+impl Example {
+    pub(crate) fn copy(name: &str) -> Example {
         let place = scratch().join("apps");
         fs::create_dir_all(&place).unwrap();
-        let lock = File::create(place.join("lock")).unwrap();
+        let lock = File::create(place.join(format!("{name}.lock"))).unwrap();
         flock(&lock, FlockOperation::LockExclusive).unwrap();
-        let path = place.join("hello");
+        let path = place.join(name);
         for entry in fs::read_dir(&path).into_iter().flatten().flatten() {
             if entry.file_name() != "target" {
                 let path = entry.path();
@@ -97,8 +97,8 @@ impl Hello {
                     .unwrap();
             }
         }
-        copy(&root().join("examples/hello"), &path);
-        Hello { path, _lock: lock }
+        copy(&root().join("examples").join(name), &path);
+        Example { path, _lock: lock }
     }
 
     /// Names of the files right in the folder.

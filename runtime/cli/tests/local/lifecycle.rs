@@ -4,7 +4,7 @@ use std::io::{Read, Write};
 use std::net::TcpListener;
 use std::time::{Duration, Instant};
 
-use crate::folder::{Demo, Hello, Home, fails, names};
+use crate::folder::{Demo, Example, Home, fails, names};
 use crate::support::{Local, dyno, foreign, guest};
 
 /// Hangs are told from ends by this; an idle runner ends in a fraction of it.
@@ -17,7 +17,7 @@ fn start(home: &Home, args: &[&str]) -> Local {
 
 #[test]
 fn an_example_runs_in_an_empty_home_and_leaves_only_the_cache() {
-    let (home, hello) = (Home::new(), Hello::copy());
+    let (home, hello) = (Home::new(), Example::copy("hello"));
     let sources = hello.files();
     let local = start(&home, &[hello.path.to_str().unwrap()]);
     let reply = local.get("/");

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use crate::folder::{Demo, Hello};
+use crate::folder::{Demo, Example};
 use crate::support::{Local, Reply};
 
 /// Clients that ask without a pause.
@@ -91,7 +91,7 @@ fn variables_are_read_again() {
 
 #[test]
 fn a_rust_app_is_built_again() {
-    let hello = Hello::copy();
+    let hello = Example::copy("hello");
     let page = hello.path.join("src/page.html");
     let local = Local::start(&hello.path, &["--watch"]);
     local.wait_for("watching", |line| line.contains("Watching"));

@@ -6,6 +6,7 @@
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
+use crate::servers::Memcached;
 use crate::stage::Rig;
 
 /// What every answer must hold to.
@@ -27,7 +28,9 @@ fn schemathesis() -> PathBuf {
 #[test]
 fn every_answer_is_one_that_the_document_describes() {
     let rig = Rig::new();
-    let server = rig.start();
+    let cache = Memcached::start();
+    let mut command = rig.command(&rig.data(), &[]);
+    let server = rig.run(command.env("DYNO_SERVICE_MEMCACHED", cache.address()));
     server.make("shop", &rig.slug("good", "one"));
     let said = Command::new(schemathesis())
         .arg("run")

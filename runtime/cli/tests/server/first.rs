@@ -1,12 +1,12 @@
 //! From an empty folder to a page in the browser, and what a second time says.
 
-use crate::folder::Hello;
+use crate::folder::Example;
 use crate::http::{items, text};
 use crate::stage::{Rig, say};
 
 #[test]
 fn a_first_start_a_deploy_and_a_page() {
-    let hello = Hello::copy();
+    let hello = Example::copy("hello");
     let rig = Rig::new();
     let server = rig.start();
     // As the user who started it: logged in without a word, and no server to be named.

@@ -8,6 +8,9 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+#[path = "../support/servers.rs"]
+mod servers;
+
 #[path = "../local/folder.rs"]
 #[allow(dead_code, reason = "shared with the tests of `dyno local`")]
 mod folder;

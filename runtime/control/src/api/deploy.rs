@@ -202,13 +202,14 @@ async fn of_release(state: &State, app: &App, to: Version) -> Result<Prepared, F
         return Err(Failure::missing("no_such_release", message));
     };
     let manifest = manifest(state, old.slug).await?;
+    let config = app.attached.carried(&old.config, to);
     let app = app.name.clone();
     Ok(Prepared {
         command: Command::Rollback { app, to },
         slug: old.slug,
         manifest,
         description: format!("Rollback to {to}"),
-        config: BTreeMap::clone(&old.config),
+        config,
         processes: old.processes.clone(),
         warnings: Vec::new(),
     })

@@ -10,7 +10,7 @@ use serde_json::{Map, Value, json};
 use utoipa::openapi::OpenApi;
 
 /// Names in paths: what they are, and their form.
-const NAMES: [(&str, &str, &str); 6] = [
+const NAMES: [(&str, &str, &str); 7] = [
     ("app", "The app's name", "^[a-z][a-z0-9-]{1,28}[a-z0-9]$"),
     ("version", "The release, such as v3", "^v[1-9][0-9]{0,8}$"),
     (
@@ -29,6 +29,11 @@ const NAMES: [(&str, &str, &str); 6] = [
         "^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?([.][a-z]([a-z0-9-]{0,61}[a-z0-9])?)+$",
     ),
     ("id", "The token's id", "^[0-9a-f]{16}$"),
+    (
+        "addon",
+        "The add-on's name, such as postgresql-1f9a03bc",
+        "^[a-z][a-z0-9-]{1,38}[a-z0-9]$",
+    ),
 ];
 
 /// A date of which every one exists, and a time of day if there is more.
@@ -79,6 +84,7 @@ pub(super) fn finish(made: &OpenApi) -> Value {
     });
     components["schemas"]["NewRelease"] = new_release();
     components["schemas"]["ConfigVarChanges"] = config_changes();
+    components["schemas"]["NewAttachment"] = super::addons::new_attachment();
     document["paths"]["/v1/openapi.json"] = json!({"get": {
         "operationId": "openapi", "tags": ["server"], "summary": "This document",
         "responses": {"200": {"description": "The document", "content": {"application/json": {"schema": {"type": "object"}}}}},

@@ -1,12 +1,14 @@
 //! Who may do what, and what others get to know.
 
+use crate::addons::offering;
+use crate::servers::Memcached;
 use crate::support::client::call;
 use crate::support::{Server, slug};
 use control::access::Role;
 use serde_json::{Value, json};
 
 /// Requests, and the least role that each needs. Those of `admin` come last: they take things away.
-const REQUESTS: [(&str, &str, &str, Role); 27] = [
+const REQUESTS: [(&str, &str, &str, Role); 30] = [
     ("GET", "/v1/account", "", Role::Read),
     ("GET", "/v1/apps", "", Role::Read),
     ("GET", "/v1/apps/hello", "", Role::Read),
@@ -17,6 +19,7 @@ const REQUESTS: [(&str, &str, &str, Role); 27] = [
     ("GET", "/v1/apps/hello/logs", "", Role::Read),
     ("GET", "/v1/apps/hello/usage", "", Role::Read),
     ("GET", "/v1/apps/hello/domains", "", Role::Read),
+    ("GET", "/v1/apps/hello/addons", "", Role::Read),
     ("GET", "/v1/usage", "", Role::Read),
     ("GET", "/v1/slugs", "", Role::Read),
     ("GET", "/v1/apps/hello/config-vars", "", Role::Deploy),
@@ -56,6 +59,13 @@ const REQUESTS: [(&str, &str, &str, Role); 27] = [
         r#"{"hostname":"a.example"}"#,
         Role::Deploy,
     ),
+    (
+        "POST",
+        "/v1/apps/hello/addons",
+        r#"{"service":"memcached","name":"cache"}"#,
+        Role::Deploy,
+    ),
+    ("DELETE", "/v1/apps/hello/addons/cache", "", Role::Deploy),
     ("GET", "/v1/tokens", "", Role::Admin),
     (
         "POST",
@@ -66,8 +76,8 @@ const REQUESTS: [(&str, &str, &str, Role); 27] = [
     ("DELETE", "/v1/apps/hello", "", Role::Admin),
 ];
 
-async fn with_hello() -> Server {
-    let server = Server::start().await;
+async fn with_hello(cache: &Memcached) -> Server {
+    let server = Server::start_with(offering(cache)).await;
     let (id, bytes) = slug::with_task("hello");
     server
         .put(&server.admin, &format!("/v1/slugs/{id}"), bytes)
@@ -104,7 +114,8 @@ async fn request(server: &Server, token: &str, (method, path, body): (&str, &str
 
 #[tokio::test]
 async fn each_role_may_do_what_it_may_and_nothing_else() {
-    let server = with_hello().await;
+    let cache = Memcached::start();
+    let server = with_hello(&cache).await;
     for role in [Role::Read, Role::Deploy, Role::Admin] {
         let token = server.token("someone", role, None).await;
         for (method, path, body, needed) in REQUESTS {
@@ -128,7 +139,8 @@ async fn each_role_may_do_what_it_may_and_nothing_else() {
 
 #[tokio::test]
 async fn a_token_of_one_app_sees_no_other() {
-    let server = with_hello().await;
+    let cache = Memcached::start();
+    let server = with_hello(&cache).await;
     for role in [Role::Read, Role::Deploy, Role::Admin] {
         let token = server.token("theirs", role, Some("other")).await;
         for (method, path, body, _) in REQUESTS.into_iter().filter(|r| r.1.contains("/hello")) {

@@ -18,6 +18,7 @@ fn instance(template: &str) -> String {
         ("{dyno}", "web.1"),
         ("{hostname}", "a.example"),
         ("{id}", "0123456789abcdef"),
+        ("{addon}", "redis-1"),
         ("{slug}", &"0".repeat(64)),
     ]
     .iter()

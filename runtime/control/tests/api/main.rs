@@ -1,6 +1,7 @@
 //! The control API over real sockets: every route, every role, and what is refused.
 
 mod access;
+mod addons;
 mod apps;
 mod bodies;
 mod deploys;
@@ -9,4 +10,7 @@ mod dynos;
 mod logs;
 mod once;
 mod support;
+
+#[path = "../../../cli/tests/support/servers.rs"]
+mod servers;
 mod uploads;

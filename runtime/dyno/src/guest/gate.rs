@@ -68,26 +68,30 @@ impl Gate {
             })
     }
 
-    /// Whether `addr`, which `host` was resolved to, may be dialled.
+    /// Whether `addr`, which `host` was resolved to, may be used without asking anybody.
     pub(crate) fn allows(&self, host: &str, addr: SocketAddr) -> bool {
-        self.verdict(host, addr).is_ok()
+        self.verdict(Some(host), addr).is_ok()
     }
 
-    /// The same; a refusal is told to the log.
-    pub(crate) fn dial(&self, host: &str, addr: SocketAddr) -> bool {
-        let verdict = self.verdict(host, addr);
-        if let Err(why) = verdict {
-            let named = host.parse().is_ok_and(|ip: IpAddr| addr.ip() == ip);
-            self.refused((!named).then_some(host), addr, why);
+    /// Whether `addr`, which `host` was resolved to if there is one, may be dialled. A refusal is told to the log.
+    pub(crate) async fn dial(&self, host: Option<&str>, addr: SocketAddr) -> bool {
+        let Err(why) = self.verdict(host, addr) else {
+            return true;
+        };
+        let stands = self.stands_for_name(addr, why).await;
+        if !stands {
+            self.refused(host, addr, why);
         }
-        verdict.is_ok()
+        stands
     }
 
-    fn verdict(&self, host: &str, addr: SocketAddr) -> Result<(), Closed> {
-        match self.check(addr) {
+    fn verdict(&self, host: Option<&str>, addr: SocketAddr) -> Result<(), Closed> {
+        match (self.check(addr), host) {
             // No name opens a dyno's port.
-            Err(why) if why != Closed::Dyno && self.reaches(host, addr.port()) => Ok(()),
-            verdict => verdict,
+            (Err(why), Some(host)) if why != Closed::Dyno && self.reaches(host, addr.port()) => {
+                Ok(())
+            }
+            (verdict, _) => verdict,
         }
     }
 
@@ -95,9 +99,10 @@ impl Gate {
         if self.told.fetch_add(1, Ordering::Relaxed) >= REFUSALS_TOLD_MAX {
             return;
         }
+        let itself = |host: &str| host.parse().is_ok_and(|ip: IpAddr| addr.ip() == ip);
         let whither = match host {
-            Some(host) => format!("{host} ({addr})"),
-            None => addr.to_string(),
+            Some(host) if !itself(host) => format!("{host} ({addr})"),
+            _ => addr.to_string(),
         };
         let remedy = self.app.node.egress.remedy(addr, why);
         let remedy = remedy.map_or_else(String::new, |words| {
@@ -110,8 +115,12 @@ impl Gate {
     /// What a socket may do: connect and send by the policy, never listen.
     pub(crate) fn socket(&self, addr: SocketAddr, reason: SocketAddrUse) -> Verdict {
         let now = match reason {
-            SocketAddrUse::TcpConnect | SocketAddrUse::UdpSend => return self.address(addr, true),
-            SocketAddrUse::UdpReceive => return self.address(addr, false),
+            SocketAddrUse::TcpConnect | SocketAddrUse::UdpSend | SocketAddrUse::UdpReceive => {
+                if self.check(addr).is_err() {
+                    return self.later(addr, reason);
+                }
+                true
+            }
             // What connecting and sending do by themselves; a chosen port or address is a server's.
             SocketAddrUse::TcpBind | SocketAddrUse::UdpBind => {
                 addr.ip().is_unspecified() && addr.port() == 0
@@ -121,29 +130,24 @@ impl Gate {
         Box::pin(std::future::ready(now))
     }
 
-    /// An address without a name: it may still be what a name of the release stands for, now.
-    fn address(&self, addr: SocketAddr, tell: bool) -> Verdict {
-        let why = match self.check(addr) {
-            Ok(()) => return Box::pin(std::future::ready(true)),
-            Err(why) => why,
-        };
+    /// The verdict on an address that is closed unless one of the release's names stands for it.
+    fn later(&self, addr: SocketAddr, reason: SocketAddrUse) -> Verdict {
         let gate = self.clone();
-        if why == Closed::Dyno || gate.names(addr.port()).next().is_none() {
-            if tell {
-                gate.refused(None, addr, why);
-            }
-            return Box::pin(std::future::ready(false));
-        }
         Box::pin(async move {
-            let stands = gate.stands_for_name(addr).await;
-            if !stands && tell {
-                gate.refused(None, addr, why);
+            match (reason, gate.check(addr)) {
+                (_, Ok(())) => true,
+                // What others send is not the app's doing.
+                (SocketAddrUse::UdpReceive, Err(why)) => gate.stands_for_name(addr, why).await,
+                _ => gate.dial(None, addr).await,
             }
-            stands
         })
     }
 
-    async fn stands_for_name(&self, addr: SocketAddr) -> bool {
+    /// Whether an address that is closed is what a name of the release stands for, now.
+    async fn stands_for_name(&self, addr: SocketAddr, why: Closed) -> bool {
+        if why == Closed::Dyno {
+            return false;
+        }
         for name in self.names(addr.port()) {
             let found = self.resolver.resolve(name).await;
             if found.is_ok_and(|found| found.contains(&addr.ip().to_canonical())) {
@@ -157,6 +161,96 @@ impl Gate {
     pub(crate) fn tell(&self, text: &str) {
         if self.told.fetch_add(1, Ordering::Relaxed) < REFUSALS_TOLD_MAX {
             self.voice.platform(text);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use super::super::egress::Egress;
+    use super::super::network::Network;
+    use super::*;
+    use crate::guest::logs::LogLine;
+
+    /// A dyno of a release that reaches these, and its log.
+    fn gate(egress: Egress, reach: &[&str]) -> (Gate, Arc<Mutex<Vec<LogLine>>>) {
+        let app = "demo".parse().expect("a name");
+        let lines: Arc<Mutex<Vec<LogLine>>> = Arc::default();
+        let log = Arc::clone(&lines);
+        let voice = Voice {
+            app: "demo".parse().expect("a name"),
+            dyno: "web.1".parse().expect("a dyno"),
+            sink: Arc::new(move |line| log.lock().expect("not poisoned").push(line)),
+        };
+        let reach = reach.iter().map(|end| end.parse().expect("an endpoint"));
+        let network = Network::new(egress).of(&app);
+        let gate = Gate::new(network, Arc::new(reach.collect()), Arc::new(voice));
+        (gate, lines)
+    }
+
+    async fn connects(gate: &Gate, addr: &str) -> bool {
+        let addr = addr.parse().expect("an address");
+        gate.socket(addr, SocketAddrUse::TcpConnect).await
+    }
+
+    #[tokio::test]
+    async fn a_name_of_the_release_opens_what_it_stands_for() {
+        let (gate, log) = gate(Egress::default(), &["localhost:5432", "10.0.0.5:6379"]);
+        assert!(connects(&gate, "127.0.0.1:5432").await);
+        assert!(connects(&gate, "10.0.0.5:6379").await);
+        for closed in [
+            "127.0.0.1:5433",
+            "127.0.0.2:5432",
+            "10.0.0.5:5432",
+            "10.0.0.6:6379",
+        ] {
+            assert!(!connects(&gate, closed).await, "{closed}");
+        }
+        let addr = "127.0.0.1:5432".parse().expect("an address");
+        // By its own name without a lookup; by another, because it is the same address.
+        assert!(gate.allows("LOCALHOST", addr) && !gate.allows("other.test", addr));
+        assert!(gate.dial(Some("other.test"), addr).await);
+        let elsewhere = "127.0.0.2:5432".parse().expect("an address");
+        assert!(!gate.dial(Some("other.test"), elsewhere).await);
+        assert_eq!(log.lock().expect("not poisoned").len(), 5);
+    }
+
+    #[tokio::test]
+    async fn no_name_opens_a_dynos_port() {
+        let egress = Egress::default();
+        egress.dynos.insert(5_432);
+        let (gate, _) = gate(egress, &["localhost:5432", "127.0.0.1:5432"]);
+        assert!(!connects(&gate, "127.0.0.1:5432").await);
+        let addr = "127.0.0.1:5432".parse().expect("an address");
+        assert!(!gate.allows("localhost", addr) && !gate.dial(Some("localhost"), addr).await);
+    }
+
+    #[tokio::test]
+    async fn so_many_refusals_are_told_and_no_more() {
+        let (gate, log) = gate(Egress::default(), &[]);
+        let addr = "10.0.0.5:5432".parse().expect("an address");
+        // What others send is dropped without a word.
+        assert!(!gate.socket(addr, SocketAddrUse::UdpReceive).await);
+        assert!(log.lock().expect("not poisoned").is_empty());
+        for _ in 0..2 * REFUSALS_TOLD_MAX {
+            assert!(!gate.socket(addr, SocketAddrUse::UdpSend).await);
+        }
+        let log = log.lock().expect("not poisoned");
+        assert_eq!(log.len(), REFUSALS_TOLD_MAX as usize);
+    }
+
+    #[tokio::test]
+    async fn a_socket_listens_nowhere() {
+        let (gate, _) = gate(Egress::default(), &[]);
+        let any = "0.0.0.0:0".parse().expect("an address");
+        assert!(gate.socket(any, SocketAddrUse::TcpBind).await);
+        assert!(!gate.socket(any, SocketAddrUse::TcpListen).await);
+        for chosen in ["0.0.0.0:80", "127.0.0.1:0"] {
+            let chosen = chosen.parse().expect("an address");
+            assert!(!gate.socket(chosen, SocketAddrUse::TcpBind).await);
+            assert!(!gate.socket(chosen, SocketAddrUse::UdpBind).await);
         }
     }
 }

@@ -15,10 +15,12 @@ pub(crate) mod network;
 mod outgoing;
 mod p1;
 mod pool;
+pub(crate) mod port;
 pub(crate) mod quota;
 mod resolver;
 mod sockets;
 pub(crate) mod stdio;
+mod tcp_p2;
 mod tls;
 
 use std::collections::BTreeSet;
@@ -41,9 +43,11 @@ use lookup::{BoundedLookup, LookupView};
 use network::AppNetwork;
 use outgoing::Outgoing;
 use p1::Preview1;
+use port::Port;
 use resolver::Resolver;
 use sockets::{CountedSockets, SocketsView};
 use stdio::{Output, PipeIn, PipeOut, Stdio};
+use tcp_p2::{DynoTcp, Served, TcpView};
 
 pub(crate) use p1::linker as module_linker;
 
@@ -67,6 +71,8 @@ pub(crate) struct Grant<'a> {
     pub(crate) stdio: Option<Stdio>,
     /// What it speaks.
     pub(crate) flavor: Flavor,
+    /// Where it may listen, if it may.
+    pub(crate) port: Option<Arc<Port>>,
 }
 
 /// stdout or stderr.
@@ -89,6 +95,7 @@ pub(crate) struct Guest {
     printers: [Printer; 2],
     /// All that a core module sees of its host.
     preview1: Option<Box<Preview1>>,
+    served: Option<Box<Served>>,
 }
 
 impl Guest {
@@ -125,6 +132,7 @@ impl Guest {
             sockets_max: grant.limits.connections as usize,
             printers,
             preview1,
+            served: grant.port.map(|port| Box::new(Served::new(port))),
         })
     }
 
@@ -181,6 +189,20 @@ impl Guest {
         SocketsView {
             wasi: self.sockets(),
             max,
+        }
+    }
+
+    fn tcp(&mut self) -> TcpView<'_> {
+        let WasiCtxView { ctx, table } = WasiCtxView {
+            ctx: &mut self.wasi,
+            table: &mut self.table,
+        };
+        TcpView {
+            wasi: wasmtime_wasi::sockets::WasiSocketsCtxView {
+                ctx: ctx.sockets(),
+                table,
+            },
+            served: self.served.as_deref_mut(),
         }
     }
 
@@ -278,6 +300,7 @@ pub(crate) fn linker(engine: &wasmtime::Engine, flavor: Flavor) -> wasmtime::Res
     linker.allow_shadowing(true);
     filesystem::preopens::add_to_linker::<_, DynoFiles>(&mut linker, Guest::files)?;
     filesystem::types::add_to_linker::<_, DynoFiles>(&mut linker, Guest::files)?;
+    sockets::tcp::add_to_linker::<_, DynoTcp>(&mut linker, Guest::tcp)?;
     sockets::tcp_create_socket::add_to_linker::<_, CountedSockets>(
         &mut linker,
         Guest::counted_sockets,

@@ -4,24 +4,25 @@
 //! with its sockets; one is open until its response's body has ended or was dropped. Its connection then waits for
 //! the app's next request.
 
-mod body;
+pub(crate) mod body;
 mod dial;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use http::header::CONTENT_LENGTH;
 use http::uri::Scheme;
 use http::{Method, Request, Response, Uri};
 use http_body::Body;
-use http_body_util::{BodyExt, Empty};
+use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use wasmtime_wasi_http::{Error, RequestOptions, WasiBody, WasiHttpHooks};
 
 use super::gate::Gate;
 use super::limits::STREAM_CHUNK_BYTES_MAX;
 use super::pool::{Connection, Target};
-use body::{Lent, ResponseBody};
+use body::{Lent, RequestBody, ResponseBody};
 use dial::connect;
 
 /// Longest wait for a connection, a first byte or the next byte, if the guest names none.
@@ -105,12 +106,12 @@ async fn send(
         return Err(Error::HttpRequestMethodInvalid);
     }
     let target = target(request.uri())?;
-    let request = origin_form(request)?;
+    let request = origin_form(request)?.map(RequestBody::of);
     let first_byte = options.first_byte_timeout.unwrap_or(TIMEOUT_DEFAULT);
     let open = |addr| gate.allows(&target.host, addr);
     let first = match gate.app.pool.take(&target, open) {
         Some(connection) => exchange(connection, request, first_byte).await?,
-        None => Exchange::Again(Box::new(request)),
+        None => Exchange::Again(request),
     };
     let (connection, response) = match first {
         Exchange::Answer(connection, response) => (connection, response),
@@ -118,7 +119,7 @@ async fn send(
             let limit = options.connect_timeout.unwrap_or(TIMEOUT_DEFAULT);
             let connection = tokio::time::timeout(limit, connect(gate, &target)).await;
             let connection = connection.map_err(|_| Error::ConnectionTimeout)??;
-            match exchange(connection, *request, first_byte).await? {
+            match exchange(connection, request, first_byte).await? {
                 Exchange::Answer(connection, response) => (connection, response),
                 Exchange::Again(_) => return Err(Error::ConnectionTerminated),
             }
@@ -166,12 +167,12 @@ fn origin_form(mut request: Request<WasiBody>) -> Result<Request<WasiBody>, Erro
 enum Exchange {
     Answer(Connection, Response<Incoming>),
     /// The connection had ended before, and this may be sent over another one.
-    Again(Box<Request<WasiBody>>),
+    Again(Request<RequestBody>),
 }
 
 async fn exchange(
     mut connection: Connection,
-    request: Request<WasiBody>,
+    request: Request<RequestBody>,
     first_byte: Duration,
 ) -> Result<Exchange, Error> {
     let copy = repeatable(&request);
@@ -182,10 +183,10 @@ async fn exchange(
         Err(error) => error,
     };
     if let Some(unsent) = error.take_message() {
-        return Ok(Exchange::Again(Box::new(unsent)));
+        return Ok(Exchange::Again(unsent));
     }
     match (copy, terminated(error.error())) {
-        (Some(copy), true) => Ok(Exchange::Again(Box::new(copy))),
+        (Some(copy), true) => Ok(Exchange::Again(copy)),
         (None, true) => Err(Error::ConnectionTerminated),
         (_, false) => Err(error.into_error().into()),
     }
@@ -200,12 +201,18 @@ fn terminated(error: &hyper::Error) -> bool {
     error.is_incomplete_message() || error.is_closed() || io.is_some_and(reset)
 }
 
-/// The same request once more, where to have sent it twice does no harm (RFC 9110, 9.2.2) and it has no body.
-fn repeatable(request: &Request<WasiBody>) -> Option<Request<WasiBody>> {
-    if !request.method().is_idempotent() || !request.body().is_end_stream() {
+/// The same request once more, where to have sent it twice does no harm (RFC 9110, 9.2.2) and no body goes with it.
+fn repeatable(request: &Request<RequestBody>) -> Option<Request<RequestBody>> {
+    let length = request.headers().get(CONTENT_LENGTH);
+    // Of a body whose length nobody told, the client sends nothing with these.
+    let bare = matches!(*request.method(), Method::GET | Method::HEAD);
+    let bodiless = request.body().is_end_stream()
+        || length.is_some_and(|length| length == "0")
+        || (bare && length.is_none());
+    if !request.method().is_idempotent() || !bodiless {
         return None;
     }
-    let mut copy = Request::new(Empty::new().map_err(Error::from).boxed_unsync());
+    let mut copy = Request::new(RequestBody::empty());
     *copy.method_mut() = request.method().clone();
     *copy.uri_mut() = request.uri().clone();
     *copy.headers_mut() = request.headers().clone();

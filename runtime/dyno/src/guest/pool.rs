@@ -13,9 +13,9 @@ use std::time::{Duration, Instant};
 use hyper::client::conn::http1::SendRequest;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::task::JoinHandle;
-use wasmtime_wasi_http::WasiBody;
 
 use super::network::AppNetwork;
+use super::outgoing::body::RequestBody;
 
 /// Idle connections of an app; the one that waited longest gives way.
 const IDLE_PER_APP_MAX: usize = 32;
@@ -37,7 +37,7 @@ pub(crate) struct Target {
 
 /// An open connection; closed when this is dropped.
 pub(crate) struct Connection {
-    pub(crate) sender: SendRequest<WasiBody>,
+    pub(crate) sender: SendRequest<RequestBody>,
     /// What was dialled.
     pub(crate) addr: SocketAddr,
     born: Instant,
@@ -46,7 +46,7 @@ pub(crate) struct Connection {
 
 impl Connection {
     pub(crate) fn new(
-        sender: SendRequest<WasiBody>,
+        sender: SendRequest<RequestBody>,
         addr: SocketAddr,
         driver: JoinHandle<()>,
     ) -> Connection {

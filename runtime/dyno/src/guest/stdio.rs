@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker, ready};
 
 use bytes::{Buf, Bytes, BytesMut};
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf};
 use wasmtime_wasi::cli::{IsTerminal, StdinStream, StdoutStream};
 use wasmtime_wasi::p2::{InputStream, OutputStream, Pollable, StreamError, StreamResult};
 
@@ -52,6 +52,15 @@ impl PipeIn {
     pub(crate) fn new(from: Option<Box<dyn AsyncRead + Send + Unpin>>) -> PipeIn {
         let chunk = BytesMut::new();
         PipeIn(Arc::new(Mutex::new(Input { from, chunk })))
+    }
+}
+
+impl PipeIn {
+    /// Nothing more is read.
+    pub(crate) fn close(&self) {
+        let mut input = lock(&self.0);
+        input.from = None;
+        input.chunk.clear();
     }
 }
 
@@ -132,38 +141,103 @@ impl Pollable for PipeIn {
 pub(crate) struct PipeOut(Arc<Mutex<Outlet>>);
 
 struct Outlet {
-    to: Box<dyn AsyncWrite + Send + Unpin>,
+    /// `None`: closed, and what was written is on its way.
+    to: Option<Box<dyn AsyncWrite + Send + Unpin>>,
     /// What was taken from the guest and has not been written.
     chunk: Bytes,
     /// Written, and not known to have left.
     dirty: bool,
     /// Nobody reads any more.
     closed: bool,
+    /// A task carries the chunk out; who waits for it is woken by that.
+    carried: bool,
+    waiting: Vec<Waker>,
 }
 
 impl PipeOut {
     pub(crate) fn new(to: Box<dyn AsyncWrite + Send + Unpin>) -> PipeOut {
         PipeOut(Arc::new(Mutex::new(Outlet {
-            to,
+            to: Some(to),
             chunk: Bytes::new(),
             dirty: false,
             closed: false,
+            carried: false,
+            waiting: Vec::new(),
         })))
+    }
+
+    /// Carries out what did not go at once: a guest may have written its last, and turn to something else.
+    fn carry(&self, outlet: &mut Outlet) {
+        let Ok(runtime) = tokio::runtime::Handle::try_current() else {
+            return;
+        };
+        outlet.carried = true;
+        let pipe = self.clone();
+        // Ends with the last byte, or with the reader.
+        drop(runtime.spawn(async move {
+            poll_fn(|cx| lock(&pipe.0).poll_drain(cx)).await;
+            let mut outlet = lock(&pipe.0);
+            outlet.carried = false;
+            let waiting = std::mem::take(&mut outlet.waiting);
+            drop(outlet);
+            waiting.into_iter().for_each(Waker::wake);
+        }));
     }
 
     /// Ready when all that the guest wrote has left, and the other side was told that this is the end.
     pub(crate) async fn end(&self) {
-        poll_fn(|cx| lock(&self.0).poll_drain(cx)).await;
-        // A reader that has gone does not mind.
-        let _ = poll_fn(|cx| Pin::new(&mut lock(&self.0).to).poll_shutdown(cx)).await;
+        poll_fn(|cx| lock(&self.0).poll_empty(cx)).await;
+        poll_fn(|cx| match &mut lock(&self.0).to {
+            // A reader that has gone does not mind.
+            Some(to) => Pin::new(to).poll_shutdown(cx).map(drop),
+            None => Poll::Ready(()),
+        })
+        .await;
+    }
+
+    /// Nothing more is written; what was, still goes out.
+    pub(crate) fn close(&self) {
+        lock(&self.0).close();
     }
 }
 
 impl Outlet {
+    fn close(&mut self) {
+        self.closed = true;
+        let chunk = std::mem::take(&mut self.chunk);
+        let Some(mut to) = self.to.take() else {
+            return;
+        };
+        let rest = async move {
+            // Whoever should read it has gone if this fails.
+            if to.write_all(&chunk).await.is_ok() {
+                let _ = to.shutdown().await;
+            }
+        };
+        // Ends with the last byte, or with the reader.
+        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+            drop(runtime.spawn(rest));
+        }
+    }
+
+    /// Ready when nothing is left to write; of many who wait, each is woken.
+    fn poll_empty(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if !self.carried {
+            return self.poll_drain(cx);
+        }
+        if !self.waiting.iter().any(|known| known.will_wake(cx.waker())) {
+            self.waiting.push(cx.waker().clone());
+        }
+        Poll::Pending
+    }
+
     /// Ready when nothing is left to write, or nobody to read it.
     fn poll_drain(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let Some(to) = &mut self.to else {
+            return Poll::Ready(());
+        };
         while !self.closed && !self.chunk.is_empty() {
-            match ready!(Pin::new(&mut self.to).poll_write(cx, &self.chunk)) {
+            match ready!(Pin::new(&mut *to).poll_write(cx, &self.chunk)) {
                 Ok(0) | Err(_) => self.closed = true,
                 Ok(len) => {
                     self.chunk.advance(len);
@@ -172,11 +246,20 @@ impl Outlet {
             }
         }
         if !self.closed && self.dirty {
-            let flushed = ready!(Pin::new(&mut self.to).poll_flush(cx));
+            let flushed = ready!(Pin::new(to).poll_flush(cx));
             self.closed = flushed.is_err();
             self.dirty = false;
         }
         Poll::Ready(())
+    }
+}
+
+impl Drop for Outlet {
+    /// A guest that closes a connection does not wait until all of it has been read.
+    fn drop(&mut self) {
+        if !self.closed && !self.chunk.is_empty() {
+            self.close();
+        }
     }
 }
 
@@ -206,8 +289,10 @@ impl OutputStream for PipeOut {
             return Err(StreamError::trap("wrote more than check-write allowed"));
         }
         outlet.chunk = bytes;
-        // As far as it goes at once: a guest need not ask again before it computes on.
-        let _ = outlet.poll_drain(&mut Context::from_waker(Waker::noop()));
+        let mut cx = Context::from_waker(Waker::noop());
+        if outlet.poll_drain(&mut cx).is_pending() {
+            self.carry(&mut outlet);
+        }
         Ok(())
     }
 
@@ -228,7 +313,7 @@ impl OutputStream for PipeOut {
 #[wasmtime_wasi::async_trait]
 impl Pollable for PipeOut {
     async fn ready(&mut self) {
-        poll_fn(|cx| lock(&self.0).poll_drain(cx)).await;
+        poll_fn(|cx| lock(&self.0).poll_empty(cx)).await;
     }
 }
 
@@ -239,19 +324,22 @@ impl AsyncWrite for PipeOut {
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
         let mut outlet = lock(&self.0);
-        ready!(outlet.poll_drain(cx));
+        ready!(outlet.poll_empty(cx));
         if outlet.closed {
             return Poll::Ready(Err(io::ErrorKind::BrokenPipe.into()));
         }
         let len = bytes.len().min(CHUNK_BYTES);
         outlet.chunk = Bytes::copy_from_slice(&bytes[..len]);
-        let _ = outlet.poll_drain(cx);
+        let mut at_once = Context::from_waker(Waker::noop());
+        if outlet.poll_drain(&mut at_once).is_pending() {
+            self.carry(&mut outlet);
+        }
         Poll::Ready(Ok(len))
     }
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let mut outlet = lock(&self.0);
-        ready!(outlet.poll_drain(cx));
+        ready!(outlet.poll_empty(cx));
         match outlet.closed {
             true => Poll::Ready(Err(io::ErrorKind::BrokenPipe.into())),
             false => Poll::Ready(Ok(())),

@@ -17,8 +17,8 @@ use bytes::Bytes;
 use dyno::compile::Compiler;
 use dyno::engine::{Allocation, Engines};
 use dyno::{
-    BadHead, Command, Dyno, Egress, LogLine, Node, NodeConfig, OneOff, PrepareError, Program,
-    ResponseSink, Running, Stdio, Unpacked,
+    BadHead, Call, Command, Dyno, Egress, LogLine, Node, NodeConfig, OneOff, PrepareError, Program,
+    ResponseSink, Running, Stdio, Tunnel, Unpacked, Unreachable,
 };
 use grid::desired::{Kind, Limits, ProcessSpec, Release};
 use grid::name::{DynoKey, ProcessType, Run, SlugId};
@@ -56,6 +56,8 @@ pub struct Reply {
     pub trailers: Option<HeaderMap>,
     pub finished: bool,
     pub rejected: bool,
+    pub unreachable: Option<Unreachable>,
+    pub tunnel: Option<Tunnel>,
 }
 
 impl Reply {
@@ -92,6 +94,19 @@ impl ResponseSink for Sink {
 
     fn reject(&mut self) {
         self.0.lock().unwrap().rejected = true;
+    }
+
+    fn connected(&mut self, _: Duration) {}
+
+    fn unreachable(&mut self, why: Unreachable) {
+        self.0.lock().unwrap().unreachable = Some(why);
+    }
+
+    fn switch(&mut self, head: response::Parts, tunnel: Tunnel) -> Result<(), BadHead> {
+        let mut reply = self.0.lock().unwrap();
+        reply.head = Some(head);
+        reply.tunnel = Some(tunnel);
+        Ok(())
     }
 }
 
@@ -358,11 +373,17 @@ pub fn post(path: &str, body: impl Into<Bytes>) -> Request<Bytes> {
         .unwrap()
 }
 
-/// Has the dyno answer; the dyno again if it lives.
-pub async fn ask(dyno: Dyno, request: Request<Bytes>) -> (Option<Dyno>, Reply) {
+/// Begins a request, and says where its reply will be.
+pub fn call(dyno: Dyno, request: Request<Bytes>) -> (Call, Arc<Mutex<Reply>>) {
     let reply: Arc<Mutex<Reply>> = Arc::default();
     let request = request.map(|body| Full::new(body).map_err(|e| match e {}).boxed_unsync());
     let call = dyno.call(request, Sink(Arc::clone(&reply)));
+    (call, reply)
+}
+
+/// Has the dyno answer; the dyno again if it lives.
+pub async fn ask(dyno: Dyno, request: Request<Bytes>) -> (Option<Dyno>, Reply) {
+    let (call, reply) = call(dyno, request);
     let dyno = tokio::time::timeout(PATIENCE, call)
         .await
         .expect("the call ends");

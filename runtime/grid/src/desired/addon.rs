@@ -259,3 +259,195 @@ impl Attachments {
         self.former.retain(|former| former.until > first);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::desired::{Desired, Fact, Misfit, Release};
+    use crate::name::SlugId;
+
+    fn name<T: FromStr<Err: fmt::Debug>>(text: &str) -> T {
+        text.parse().expect("a name")
+    }
+
+    fn made(url: &str, reach: &str) -> Made {
+        let values = BTreeMap::from([("URL".to_owned(), url.to_owned())]);
+        Made {
+            values: Vars(Arc::new(values)),
+            reach: Arc::new(BTreeSet::from([name(reach)])),
+            number: None,
+        }
+    }
+
+    fn requested(addon: &str, owner: &str) -> Fact {
+        let service = Service::Postgresql;
+        let addon = NewAddon {
+            name: name(addon),
+            service,
+            owner: name(owner),
+            attach_as: name(service.attached_as()),
+            password: Secret("hunter2".into()),
+            created_ms: 1,
+            created_by: "me".to_owned(),
+        };
+        assert!(!format!("{addon:?}").contains("hunter2"));
+        let addon = Arc::new(addon);
+        Fact::AddonRequested { addon }
+    }
+
+    fn is_made(addon: &str, made: &Made) -> Fact {
+        Fact::AddonMade {
+            app: name("shop"),
+            addon: name(addon),
+            made: made.clone(),
+        }
+    }
+
+    fn attached(addon: &str, attach_as: &str, made: &Made) -> Fact {
+        Fact::AddonAttached {
+            app: name("shop"),
+            addon: name(addon),
+            name: name(attach_as),
+            vars: made.vars(&name(attach_as)),
+            reach: Arc::clone(&made.reach),
+        }
+    }
+
+    fn of(addon: &str, fact: fn(AppName, AddonName) -> Fact) -> Fact {
+        fact(name("shop"), name(addon))
+    }
+
+    fn released(version: u32, config: &[(&str, &str)]) -> Fact {
+        let config = config
+            .iter()
+            .map(|(k, v)| ((*k).to_owned(), (*v).to_owned()));
+        let release = Release {
+            version: name(&format!("v{version}")),
+            slug: SlugId::new([1; 32]),
+            description: String::new(),
+            config: Arc::new(config.collect()),
+            processes: BTreeMap::new(),
+            created_ms: 0,
+            created_by: String::new(),
+            reach: Arc::default(),
+        };
+        Fact::ReleaseCreated {
+            app: name("shop"),
+            release: Arc::new(release),
+        }
+    }
+
+    const DETACHED: fn(AppName, AddonName) -> Fact =
+        |app, addon| Fact::AddonDetached { app, addon };
+    const DESTROYING: fn(AppName, AddonName) -> Fact =
+        |app, addon| Fact::AddonDestroying { app, addon };
+    const GONE: fn(AppName, AddonName) -> Fact = |app, addon| Fact::AddonGone { app, addon };
+
+    fn with_shop() -> Desired {
+        let app = Fact::AppCreated {
+            app: name("shop"),
+            hostnames: vec![],
+        };
+        Desired::replay([&app]).expect("fits")
+    }
+
+    #[test]
+    fn an_add_on_is_made_and_goes_in_order_only() {
+        let mut desired = with_shop();
+        let made = made("u", "db:1");
+        let wrong = requested("db-1", "nobody");
+        assert!(matches!(desired.apply(&wrong), Err(Misfit::NoSuchApp(_))));
+        desired.apply(&requested("db-1", "shop")).expect("fits");
+        let again = desired.apply(&requested("db-1", "shop"));
+        assert!(matches!(again, Err(Misfit::AddonExists(_))));
+        let early = desired.apply(&attached("db-1", "DATABASE", &made));
+        assert!(matches!(early, Err(Misfit::NoSuchAddon(_))));
+        desired.apply(&is_made("db-1", &made)).expect("fits");
+        assert!(
+            desired.apply(&is_made("db-1", &made)).is_err(),
+            "it is there"
+        );
+        assert!(desired.apply(&of("db-1", GONE)).is_err(), "it is there");
+        assert!(
+            desired.apply(&of("db-1", DETACHED)).is_err(),
+            "nobody has it"
+        );
+        desired.apply(&of("db-1", DESTROYING)).expect("fits");
+        let addon = &desired.addons[&name("db-1")];
+        assert_eq!(addon.state, AddonState::Destroying(Some(made.clone())));
+        assert!(desired.apply(&attached("db-1", "DATABASE", &made)).is_err());
+        desired.apply(&of("db-1", GONE)).expect("fits");
+        assert!(desired.addons.is_empty());
+        // One that nothing was made of goes at once.
+        desired.apply(&requested("db-1", "shop")).expect("fits");
+        desired.apply(&of("db-1", GONE)).expect("fits");
+    }
+
+    #[test]
+    fn an_old_release_gives_back_what_was_its_own_and_not_what_add_ons_had() {
+        let (old, new) = (made("old", "db:1"), made("new", "db:2"));
+        let facts = [
+            released(1, &[("MINE", "1"), ("CACHE_URL", "my own")]),
+            requested("db-1", "shop"),
+            is_made("db-1", &old),
+            attached("db-1", "DATABASE", &old),
+            released(
+                2,
+                &[
+                    ("MINE", "1"),
+                    ("CACHE_URL", "my own"),
+                    ("DATABASE_URL", "old"),
+                ],
+            ),
+            of("db-1", DETACHED),
+            of("db-1", DESTROYING),
+            released(3, &[("MINE", "1")]),
+            requested("db-2", "shop"),
+            is_made("db-2", &new),
+            attached("db-2", "CACHE", &new),
+            released(
+                4,
+                &[
+                    ("MINE", "2"),
+                    ("CACHE_URL", "new"),
+                    ("DATABASE_URL", "by hand"),
+                ],
+            ),
+        ];
+        let mut desired = with_shop();
+        for fact in &facts {
+            desired.apply(fact).expect("fits");
+        }
+        let carried = |desired: &Desired, version: u32| {
+            let app = desired.app(&name("shop")).expect("an app");
+            let version = name(&format!("v{version}"));
+            let carried = app
+                .attached
+                .carried(&app.releases[&version].config, version);
+            let pairs = carried
+                .iter()
+                .map(|(name, value)| format!("{name}={value}"));
+            pairs.collect::<Vec<_>>().join(" ")
+        };
+        assert_eq!(carried(&desired, 1), "CACHE_URL=new MINE=1");
+        assert_eq!(carried(&desired, 2), "CACHE_URL=new MINE=1");
+        assert_eq!(carried(&desired, 3), "CACHE_URL=new MINE=1");
+        assert_eq!(
+            carried(&desired, 4),
+            "CACHE_URL=new DATABASE_URL=by hand MINE=2"
+        );
+        let app = desired.app(&name("shop")).expect("an app");
+        assert_eq!(*app.attached.reach(), BTreeSet::from([name("db:2")]));
+        assert!(app.attached.reach_without(&name("db-2")).is_empty());
+        assert_eq!(app.attached.owner_of("CACHE_URL"), Some(&name("db-2")));
+        assert_eq!(app.attached.owner_of("DATABASE_URL"), None);
+        // What no release has any more is forgotten.
+        let pruned = Fact::ReleasesPruned {
+            app: name("shop"),
+            before: name("v4"),
+        };
+        desired.apply(&pruned).expect("fits");
+        let app = desired.app(&name("shop")).expect("an app");
+        assert!(app.attached.former.is_empty());
+    }
+}

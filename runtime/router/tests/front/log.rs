@@ -91,6 +91,7 @@ fn record(path: Uri, host: HeaderValue, id: HeaderValue, fwd: HeaderValue) -> Re
         dyno: None,
         queue: 3,
         wait: Duration::from_millis(120),
+        connect: Duration::ZERO,
         service: Duration::from_micros(29_880_999),
         status: 200,
         bytes: 13,

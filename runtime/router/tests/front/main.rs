@@ -14,6 +14,7 @@ mod headers;
 mod http2;
 mod log;
 mod raw;
+mod servers;
 mod sleep;
 mod stalls;
 mod uploads;

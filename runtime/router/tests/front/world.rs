@@ -10,6 +10,7 @@ use router::{
     Call, Dyno, Finished, Hosts, Kill, Limits, Peer, Record, Reply, RequestBody, Router, Server,
 };
 use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -33,6 +34,8 @@ pub(crate) struct Events {
     pub(crate) released: Mutex<Vec<DynoKey>>,
     /// Every time that one was put to sleep.
     pub(crate) slept: Mutex<Vec<DynoKey>>,
+    /// Its dynos are servers.
+    pub(crate) serve: AtomicBool,
 }
 
 /// A dyno that is a function.
@@ -65,6 +68,10 @@ impl Dyno for FnDyno {
             events: self.events.clone(),
             dyno: Some(self),
         })
+    }
+
+    fn switches(&self) -> bool {
+        self.events.serve.load(Ordering::SeqCst)
     }
 
     fn sleep(&mut self) {
@@ -151,6 +158,17 @@ impl World {
         };
         let keys: Vec<_> = (1..=dynos).map(|index| key(index, 1)).collect();
         world.serve(&keys, &keys);
+        world
+    }
+
+    /// The same of dynos that are servers.
+    pub(crate) fn servers<F, G>(dynos: u32, guest: F) -> World
+    where
+        F: Fn(Request<RequestBody>, Reply, DynoKey) -> G + Send + Sync + 'static,
+        G: Future<Output = End> + Send + 'static,
+    {
+        let world = World::new(dynos, guest);
+        world.events.serve.store(true, Ordering::SeqCst);
         world
     }
 

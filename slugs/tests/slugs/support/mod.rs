@@ -7,7 +7,7 @@ use std::error::Error;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use slugs::build::{self, Built};
+use slugs::build::{self, Built, Tools};
 use slugs::pack::{self, PackError, Packed};
 use tempfile::TempDir;
 
@@ -43,7 +43,8 @@ impl App {
     }
 
     pub(crate) fn built(&self) -> Built {
-        build::build(self.path(), &mut |_| {}).unwrap_or_else(|error| panic!("{}", chain(&error)))
+        build::build(self.path(), &tools(), &mut |_| {})
+            .unwrap_or_else(|error| panic!("{}", chain(&error)))
     }
 
     /// Packs to a file outside of the folder.
@@ -68,11 +69,16 @@ impl App {
     }
 
     pub(crate) fn build_error(&self) -> String {
-        match build::build(self.path(), &mut |_| {}) {
+        match build::build(self.path(), &tools(), &mut |_| {}) {
             Ok(_) => panic!("it was built"),
             Err(error) => chain(&error),
         }
     }
+}
+
+/// Tools that need nothing of the cache: it is nowhere.
+pub(crate) fn tools() -> Tools {
+    Tools::attached("/no/such/cache")
 }
 
 /// An error as the command line prints it.

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use slugs::Slug;
-use slugs::build::Built;
+use slugs::build::{Built, Tools};
 
 use crate::dirs::{self, RunFolder};
 use crate::term::Working;
@@ -65,7 +65,8 @@ impl Source {
 
 fn build(what: &Path, working: &Working) -> Result<Built> {
     if what.is_dir() {
-        return Ok(slugs::build::build(what, &mut |progress| {
+        let tools = Tools::attached(dirs::cache()?);
+        return Ok(slugs::build::build(what, &tools, &mut |progress| {
             working.build(progress)
         })?);
     }

@@ -14,6 +14,7 @@ use slugs::store::Store;
 
 use super::absolute;
 use crate::args::Local;
+use crate::dirs;
 use crate::term::{self, Working};
 
 /// How an app is called whose folder's or file's name is no app name.
@@ -115,7 +116,7 @@ impl<'a> Source<'a> {
     pub(super) async fn build(&self) -> Result<Ready> {
         let (path, procfile) = (self.target.path.clone(), self.target.procfile.clone());
         let (store, file) = (Arc::clone(&self.store), self.work.join("app.slug"));
-        let stop = StopTools(Tools::stoppable());
+        let stop = StopTools(Tools::stoppable(dirs::cache()?));
         let tools = stop.0.clone();
         let stored = tokio::task::spawn_blocking(move || {
             let working = Working::start("Building");

@@ -58,4 +58,12 @@ pub(super) fn say(settings: &Settings, apps: SocketAddr, api: SocketAddr) {
     term::note("Apps", &url);
     term::note("API", &format!("http://{api}"));
     term::note("Data", &settings.data.display().to_string());
+    let services: Vec<String> = settings
+        .servers
+        .offered()
+        .map(|(service, place)| format!("{service} at {place}"))
+        .collect();
+    if !services.is_empty() {
+        term::note("Services", &services.join(", "));
+    }
 }

@@ -6,6 +6,7 @@ mod data;
 mod first;
 mod numbers;
 mod prune;
+mod services;
 mod settings;
 
 use std::net::SocketAddr;
@@ -13,6 +14,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use anyhow::{Context, Result};
+use control::addons::Addons;
 use control::api::{self, Parts};
 use control::ledger::{Cause, Ledger, Sqlite};
 use control::usage::{self, Recorder};
@@ -130,9 +132,12 @@ impl Running {
         let apps = apps.context("the port cannot be used")?;
         first::say(settings, apps.address(), api.local_addr()?);
         first::admin(&platform.control, api.local_addr()?).await?;
+        let (addons, keeper) = Addons::new(platform.control.clone(), settings.servers.clone());
+        tasks.spawn(keeper.run(|trouble| term::warning(&trouble)));
         let parts = Parts {
             control: platform.control.clone(),
             slugs: Arc::clone(&kept.slugs),
+            addons,
             logs: lines,
             usage: kept.usage.clone(),
             settings: api_settings(settings, apps.address().port())?,

@@ -8,12 +8,14 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
+use control::addons::Servers;
 use dyno::Opening;
 use grid::name::Hostname;
 use grid::plan::Policy;
 use grid::usage::Prices;
 use serde::Deserialize;
 
+use super::services::Services;
 use crate::args::{Price, Serve, Span};
 use crate::dirs;
 
@@ -39,7 +41,7 @@ const OPENINGS_MAX: usize = 256;
 const FILE_BYTES_MAX: u64 = 64 * 1024;
 
 /// A server's settings, checked.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub(super) struct Settings {
     pub(super) data: PathBuf,
     pub(super) listen: SocketAddr,
@@ -50,6 +52,7 @@ pub(super) struct Settings {
     pub(super) grace: Duration,
     /// What apps may reach beside public addresses.
     pub(super) egress_allow: Vec<Opening>,
+    pub(super) servers: Servers,
 }
 
 /// The file as typed.
@@ -67,6 +70,8 @@ struct Raw {
     free_dynos: Option<u32>,
     grace: Option<String>,
     egress_allow: Option<Vec<String>>,
+    #[serde(default)]
+    services: Services,
 }
 
 /// A price may stand with or without quotes.
@@ -81,11 +86,14 @@ enum PriceText {
 impl Settings {
     /// The settings of a command line.
     pub(super) fn of(args: &Serve) -> Result<Settings> {
-        let raw = match &args.config {
+        let mut raw = match &args.config {
             Some(path) => read(path)
                 .with_context(|| format!("cannot use the settings in {}", path.display()))?,
             None => Raw::default(),
         };
+        raw.services = raw
+            .services
+            .with_environment(|name| std::env::var_os(name))?;
         merge(args, raw)
     }
 }
@@ -95,7 +103,25 @@ fn read(path: &Path) -> Result<Raw> {
     if bytes > FILE_BYTES_MAX {
         bail!("it has {bytes} bytes, and settings have {FILE_BYTES_MAX} at most");
     }
-    Ok(toml::from_str(&std::fs::read_to_string(path)?)?)
+    parsed(&std::fs::read_to_string(path)?)
+}
+
+/// What the parser says of a wrong line quotes it, and URLs of services are secrets: only its place is told, and what is
+/// wrong with it.
+fn parsed(text: &str) -> Result<Raw> {
+    toml::from_str(text).map_err(|error| {
+        let at = error.span().map_or(0, |span| span.start);
+        let before = text.get(..at).unwrap_or_default();
+        let line = before.matches('\n').count() + 1;
+        let message = error.message();
+        let quotes = ["invalid type: ", "invalid value: ", "invalid length "];
+        let expected = message.rsplit_once(", expected ");
+        let message = match expected.filter(|_| quotes.iter().any(|q| message.starts_with(q))) {
+            Some((_, what)) => format!("a value is not as it should be: expected {what}"),
+            None => message.trim_end().to_owned(),
+        };
+        anyhow::anyhow!("line {line}: {message}")
+    })
 }
 
 fn merge(args: &Serve, raw: Raw) -> Result<Settings> {
@@ -121,6 +147,7 @@ fn merge(args: &Serve, raw: Raw) -> Result<Settings> {
         prices: prices(args, raw.price, raw.free_dynos)?,
         grace: grace(args.grace, raw.grace.as_deref())?,
         egress_allow: egress(&args.egress_allow, raw.egress_allow.unwrap_or_default())?,
+        servers: raw.services.servers()?,
     })
 }
 
@@ -220,7 +247,23 @@ mod tests {
         let Command::Serve(args) = Args::try_parse_from(words)?.command else {
             unreachable!("it says serve");
         };
-        merge(&args, toml::from_str(file)?)
+        merge(&args, parsed(file)?)
+    }
+
+    #[test]
+    fn a_wrong_line_is_named_and_not_told() {
+        for (file, named) in [
+            ("[services]\npostgresql = \"hunter2\"", "line 2"),
+            ("[services.redis]\nurl = hunter2", "line 2"),
+            ("[services.redis]\nurl = \"hunter2\" \"hunter2\"", "line 2"),
+            ("[services.redis]\nurl = [\"hunter2\"]", "line 2: a value"),
+            ("[services.redis]\nurl = \"hunter2\n", "line 2"),
+            ("listen = \"hunter2\"", "line 1"),
+        ] {
+            let error = format!("{:#}", settings("", file).expect_err(file));
+            assert!(error.contains(named), "{file}: {error}");
+            assert!(!error.contains("hunter2"), "{error}");
+        }
     }
 
     #[test]

@@ -6,6 +6,7 @@ pub(crate) mod client;
 pub(crate) mod slug;
 
 use control::access::{Role, mint};
+use control::addons::{Addons, Servers};
 use control::api::{Parts, Settings, State};
 use control::ledger::Memory;
 use control::logs::{Line, Logs};
@@ -56,7 +57,16 @@ impl Server {
         Server::start_at("127.0.0.1:0").await
     }
 
+    /// With these servers for add-ons.
+    pub(crate) async fn start_with(servers: Servers) -> Server {
+        Server::start_all("127.0.0.1:0", servers).await
+    }
+
     pub(crate) async fn start_at(address: &str) -> Server {
+        Server::start_all(address, Servers::default()).await
+    }
+
+    async fn start_all(address: &str, servers: Servers) -> Server {
         let folder = tempfile::tempdir().expect("a folder");
         let store = folder.path().join("slugs");
         let slugs = Arc::new(Store::open(&store).expect("a store"));
@@ -70,10 +80,13 @@ impl Server {
         let usage = Recorder::open(usage, SystemTime::now()).expect("a store");
         let broken: Arc<Mutex<BTreeSet<AppName>>> = Arc::default();
         run_node(&control, outputs, &logs, &usage, &broken).await;
+        let (addons, keeper) = Addons::new(control.clone(), servers);
+        tokio::spawn(keeper.run(|_| ()));
         let (ready, is_ready) = watch::channel(true);
         let parts = Parts {
             control: control.clone(),
             slugs,
+            addons,
             logs: logs.clone(),
             usage: usage.clone(),
             settings: Settings {

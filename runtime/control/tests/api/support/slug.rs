@@ -25,7 +25,8 @@ pub(crate) fn of(files: &[(&str, &[u8])]) -> (String, Vec<u8>) {
     for (name, contents) in files {
         std::fs::write(source.path().join(name), contents).expect("a file");
     }
-    let built = slugs::build::build(source.path(), &mut |_| {}).expect("an app");
+    let tools = slugs::build::Tools::attached(source.path().join("tools"));
+    let built = slugs::build::build(source.path(), &tools, &mut |_| {}).expect("an app");
     let place = tempfile::tempdir().expect("a folder");
     let packed = slugs::pack::pack(&built, &Path::new(place.path()).join("app.slug"));
     let packed = packed.expect("a slug");

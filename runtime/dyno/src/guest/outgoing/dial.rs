@@ -42,8 +42,12 @@ async fn dial(gate: &Gate, target: &Target) -> Result<(SocketAddr, TcpStream), E
     // What was checked here is what is dialled: the name is not resolved again.
     let found = gate.resolver.resolve(&target.host).await;
     let found = found.map_err(|error| unresolved(&error))?;
-    let all = found.into_iter().map(|ip| SocketAddr::new(ip, target.port));
-    let open: Vec<_> = all.filter(|addr| gate.dial(&target.host, *addr)).collect();
+    let mut open = Vec::with_capacity(found.len());
+    for addr in found.into_iter().map(|ip| SocketAddr::new(ip, target.port)) {
+        if gate.dial(Some(&target.host), addr).await {
+            open.push(addr);
+        }
+    }
     let mut last = Error::DestinationIpProhibited;
     let attempts = open.len().min(ATTEMPTS_MAX);
     for (number, addr) in open.into_iter().take(attempts).enumerate() {

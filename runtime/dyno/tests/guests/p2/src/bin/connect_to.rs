@@ -1,11 +1,14 @@
-//! Reaches out to one address and says what came of it: `?tcp=HOST:PORT`, `?udp=HOST:PORT` (one byte),
-//! `?dns=NAME`, or `?url=URL` through `wasi:http`. The host must refuse what its egress rules refuse, on every way.
+//! Reaches out to one address and says what came of it: `?tcp=HOST:PORT`, `?udp=HOST:PORT` (one byte), `?udpto=` (the
+//! same by a socket that is not connected), `?dns=NAME`, or `?url=URL` through `wasi:http`, where `wait=MS` is the longest wait of each kind. Before that it opens
+//! `sockets=N` connections to `at=HOST:PORT` and `requests=N` to `from=URL`, whose bodies it does not read, and keeps
+//! them. The host must refuse what its egress rules refuse, on every way, and count what is open together.
 
 use std::io;
-use std::net::{TcpStream, ToSocketAddrs, UdpSocket};
+use std::net::{SocketAddr, TcpStream, ToSocketAddrs, UdpSocket};
 
-use guests_p2::web::{Answer, Incoming, param, text};
-use wstd::http::{Body, Client, Request};
+use guests_p2::web::{Answer, Incoming, number, param, text};
+use wstd::http::{Body, Client, Request, Response, Uri};
+use wstd::time::Duration;
 
 #[wstd::http_server]
 async fn main(request: Incoming) -> Answer {
@@ -14,14 +17,22 @@ async fn main(request: Incoming) -> Answer {
     if uri.path() == "/ok" {
         return text(200, format!("ok {call}\n"));
     }
+    let _kept = match keep(uri).await {
+        Ok(kept) => kept,
+        Err(why) => return text(200, format!("kept: {}\n", why.replace('\n', " "))),
+    };
     let result = if let Some(addr) = param(uri, "tcp") {
         tcp(&addr)
     } else if let Some(addr) = param(uri, "udp") {
         udp(&addr)
+    } else if let Some(addr) = param(uri, "udpto") {
+        udp_to(&addr)
     } else if let Some(name) = param(uri, "dns") {
         dns(&name)
     } else if let Some(url) = param(uri, "url") {
-        http(&url).await.map_err(|error| format!("{error:?}"))
+        http(&url, number(uri, "wait", 0))
+            .await
+            .map_err(|error| format!("{error:?}"))
     } else {
         Err("no target".to_owned())
     };
@@ -31,13 +42,30 @@ async fn main(request: Incoming) -> Answer {
     }
 }
 
+/// Connections and responses that are only held.
+async fn keep(uri: &Uri) -> Result<(Vec<TcpStream>, Vec<Response<Body>>), String> {
+    let (mut sockets, mut responses) = (Vec::new(), Vec::new());
+    for _ in 0..number(uri, "sockets", 0) {
+        let at = param(uri, "at").ok_or("no address to connect to")?;
+        sockets.push(TcpStream::connect(at).map_err(named)?);
+    }
+    for _ in 0..number(uri, "requests", 0) {
+        let from = param(uri, "from").ok_or("no URL to ask")?;
+        let request = Request::get(from).body(Body::empty());
+        let request = request.map_err(|error| error.to_string())?;
+        let response = Client::new().send(request).await;
+        responses.push(response.map_err(|error| format!("{error:?}"))?);
+    }
+    Ok((sockets, responses))
+}
+
 fn tcp(addr: &str) -> Result<String, String> {
     TcpStream::connect(addr)
         .map(|_| "connected".to_owned())
         .map_err(named)
 }
 
-fn udp(addr: &str) -> Result<String, String> {
+fn bound(addr: &str) -> Result<(UdpSocket, SocketAddr), String> {
     let target = addr.to_socket_addrs().map_err(named)?.next();
     let target = target.ok_or("no address")?;
     let local = if target.is_ipv6() {
@@ -45,7 +73,17 @@ fn udp(addr: &str) -> Result<String, String> {
     } else {
         "0.0.0.0:0"
     };
-    let socket = UdpSocket::bind(local).map_err(named)?;
+    Ok((UdpSocket::bind(local).map_err(named)?, target))
+}
+
+fn udp_to(addr: &str) -> Result<String, String> {
+    let (socket, target) = bound(addr)?;
+    let sent = socket.send_to(b"x", target);
+    sent.map(|_| "sent".to_owned()).map_err(named)
+}
+
+fn udp(addr: &str) -> Result<String, String> {
+    let (socket, target) = bound(addr)?;
     socket.connect(target).map_err(named)?;
     socket.send(b"x").map(|_| "sent".to_owned()).map_err(named)
 }
@@ -56,9 +94,16 @@ fn dns(name: &str) -> Result<String, String> {
     Ok(found.join(" "))
 }
 
-async fn http(url: &str) -> Result<String, wstd::http::Error> {
+async fn http(url: &str, wait_ms: u64) -> Result<String, wstd::http::Error> {
     let request = Request::get(url).body(Body::empty())?;
-    let mut response = Client::new().send(request).await?;
+    let mut client = Client::new();
+    if wait_ms > 0 {
+        let wait = Duration::from_millis(wait_ms);
+        client.set_connect_timeout(wait);
+        client.set_first_byte_timeout(wait);
+        client.set_between_bytes_timeout(wait);
+    }
+    let mut response = client.send(request).await?;
     let status = response.status().as_u16();
     let bytes = response.body_mut().contents().await?.len();
     Ok(format!("status={status} bytes={bytes}"))

@@ -1,0 +1,196 @@
+//! `kill -9` in the midst of making and destroying add-ons: before, between and behind the statements, each of which
+//! still reaches the service's server. What was asked for is completed by the next server.
+
+use std::net::SocketAddr;
+
+use serde_json::{Value, json};
+
+use crate::offer::{Offer, addons, new_app, var, vars, wait_until_settled};
+use crate::proxy::Proxy;
+use crate::servers::{Postgres, Redis};
+use crate::stage::{Rig, Server};
+
+/// Pieces of data between two places where a server is killed.
+const STRIDE: usize = 4;
+/// Fewer places than this are not a conversation.
+const PLACES_MIN: usize = 3;
+
+/// A service behind a proxy.
+struct Behind<'a> {
+    service: &'static str,
+    proxy: &'a Proxy,
+    offer: Offer,
+    /// What there is of add-ons on the service's server.
+    left: &'a dyn Fn() -> String,
+    /// Whether a URL lets its app in.
+    works: &'a dyn Fn(&str) -> bool,
+}
+
+impl Behind<'_> {
+    fn url(&self, server: &Server<'_>) -> String {
+        let name = match self.service {
+            "postgresql" => "DATABASE_URL",
+            _ => "REDIS_URL",
+        };
+        var(server, "shop", name)
+    }
+
+    fn create(&self, server: &Server<'_>, name: &str) -> bool {
+        let body = json!({ "service": self.service, "name": name });
+        let reply = server.try_api("POST", "/v1/apps/shop/addons", &body);
+        reply.is_ok_and(|reply| reply.status == 201)
+    }
+
+    fn destroy(&self, server: &Server<'_>, name: &str) -> bool {
+        let path = format!("/v1/apps/shop/addons/{name}");
+        let reply = server.try_api("DELETE", &path, &Value::Null);
+        reply.is_ok_and(|reply| reply.status == 204)
+    }
+
+    fn expect_nothing(&self, server: &Server<'_>) {
+        assert_eq!(addons(server, "shop"), [Value::Null; 0]);
+        assert_eq!(vars(server, "shop"), json!({}));
+        assert_eq!((self.left)(), "", "something is left");
+    }
+
+    /// Kills a server at place after place while it makes an add-on.
+    fn killed_while_creating(&self) {
+        let rig = Rig::new();
+        let server = self.offer.start(&rig);
+        new_app(&server, "shop");
+        server.kill();
+        for place in 0.. {
+            let server = self.offer.start(&rig);
+            let name = format!("made-{place}");
+            self.proxy.kill_after(place * STRIDE, server.process.id());
+            let made = self.create(&server, &name);
+            if !self.proxy.disarm() {
+                assert!(made, "nobody was in the way");
+                assert!(place >= PLACES_MIN, "only {place} places");
+                assert!(self.destroy(&server, &name));
+                self.expect_nothing(&server);
+                assert!(server.stop().success());
+                return;
+            }
+            assert!(!made, "it was killed before it was told");
+            server.kill();
+            let server = self.offer.start(&rig);
+            wait_until_settled(&server, "shop");
+            assert_eq!(addons(&server, "shop").len(), 1, "place {place}");
+            let url = self.url(&server);
+            assert!((self.works)(&url), "place {place}");
+            assert!(self.destroy(&server, &name));
+            self.expect_nothing(&server);
+            server.kill();
+        }
+    }
+
+    /// Kills a server at place after place while it destroys an add-on.
+    fn killed_while_destroying(&self) {
+        let rig = Rig::new();
+        let server = self.offer.start(&rig);
+        new_app(&server, "shop");
+        server.kill();
+        for place in 0.. {
+            let server = self.offer.start(&rig);
+            let name = format!("gone-{place}");
+            assert!(self.create(&server, &name));
+            let url = self.url(&server);
+            assert!((self.works)(&url));
+            self.proxy.kill_after(place * STRIDE, server.process.id());
+            let gone = self.destroy(&server, &name);
+            if !self.proxy.disarm() {
+                assert!(gone, "nobody was in the way");
+                assert!(place >= PLACES_MIN, "only {place} places");
+                self.expect_nothing(&server);
+                assert!(server.stop().success());
+                return;
+            }
+            server.kill();
+            let server = self.offer.start(&rig);
+            wait_until_settled(&server, "shop");
+            self.expect_nothing(&server);
+            assert!(!(self.works)(&url));
+            server.kill();
+        }
+    }
+}
+
+fn address(port: u16) -> String {
+    SocketAddr::from(([127, 0, 0, 1], port)).to_string()
+}
+
+fn with_postgresql(test: impl FnOnce(&Behind<'_>)) {
+    let postgres = Postgres::start();
+    let proxy = Proxy::to(postgres.port());
+    let left = || {
+        let names = "select rolname from pg_roles where rolname like 'dyno%' \
+                     union all select datname from pg_database where datname like 'dyno%'";
+        postgres.sql(names).unwrap()
+    };
+    let works = |url: &str| Postgres::sql_as(url, "create table t (); drop table t").is_ok();
+    test(&Behind {
+        service: "postgresql",
+        proxy: &proxy,
+        offer: Offer::default()
+            .with("POSTGRESQL", postgres.url_at(proxy.port()))
+            .with("POSTGRESQL_REACH", address(postgres.port())),
+        left: &left,
+        works: &works,
+    });
+}
+
+fn with_redis(test: impl FnOnce(&Behind<'_>)) {
+    let redis = Redis::start();
+    let proxy = Proxy::to(redis.port());
+    let left = || {
+        let users = redis.ask(&["ACL", "USERS"]).unwrap();
+        let users = users.lines().filter(|user| *user != "default");
+        let keys = redis.ask(&["KEYS", "*"]).unwrap();
+        users
+            .chain(keys.lines())
+            .collect::<Vec<_>>()
+            .join(" ")
+            .trim()
+            .to_owned()
+    };
+    let works = |url: &str| {
+        // `redis://dyno_NAME:…`
+        let user = url
+            .trim_start_matches("redis://")
+            .split(':')
+            .next()
+            .unwrap();
+        let name = user.trim_start_matches("dyno_").replace('_', "-");
+        Redis::ask_as(url, &["SET", &format!("{name}:k"), "1"]).is_ok()
+    };
+    test(&Behind {
+        service: "redis",
+        proxy: &proxy,
+        offer: Offer::default()
+            .with("REDIS", redis.url_at(proxy.port()))
+            .with("REDIS_REACH", address(redis.port())),
+        left: &left,
+        works: &works,
+    });
+}
+
+#[test]
+fn a_database_is_completed_wherever_the_server_was_killed() {
+    with_postgresql(|behind| behind.killed_while_creating());
+}
+
+#[test]
+fn a_database_is_removed_wherever_the_server_was_killed() {
+    with_postgresql(|behind| behind.killed_while_destroying());
+}
+
+#[test]
+fn a_user_is_completed_wherever_the_server_was_killed() {
+    with_redis(|behind| behind.killed_while_creating());
+}
+
+#[test]
+fn a_user_is_removed_wherever_the_server_was_killed() {
+    with_redis(|behind| behind.killed_while_destroying());
+}

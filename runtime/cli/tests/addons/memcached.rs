@@ -1,0 +1,65 @@
+//! memcached: addresses of servers that answer.
+
+use crate::offer::{Offer, addons, new_app, vars};
+use crate::servers::Memcached;
+use crate::stage::Rig;
+
+#[test]
+fn an_app_is_told_where_the_caches_are() {
+    let (one, two) = (Memcached::start(), Memcached::start());
+    let both = format!("{},{}", one.address(), two.address());
+    let rig = Rig::new();
+    let server = Offer::default().with("MEMCACHED", &both).start(&rig);
+    server.make("shop", &rig.slug("good", "one"));
+    server
+        .dyno(&["addons", "create", "memcached", "-a", "shop"])
+        .ok();
+    assert_eq!(server.variable("shop", "MEMCACHED_SERVERS"), both);
+    for address in both.split(',') {
+        let stored = Memcached::ask(address, "set k 0 0 1\n7\n", "\r\n");
+        assert_eq!(stored, "STORED\r\n");
+    }
+    new_app(&server, "other");
+    let shared = addons(&server, "shop")[0]["name"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    server
+        .dyno(&["addons", "attach", &shared, "-a", "other", "--as", "CACHE"])
+        .ok();
+    assert_eq!(vars(&server, "other")["CACHE_SERVERS"], both);
+    let words = [
+        "addons",
+        "destroy",
+        "MEMCACHED",
+        "-a",
+        "shop",
+        "--confirm",
+        "shop",
+    ];
+    server.dyno(&words).ok();
+    assert!(vars(&server, "other")["CACHE_SERVERS"].is_null());
+    assert!(vars(&server, "shop")["MEMCACHED_SERVERS"].is_null());
+    assert!(server.stop().success());
+}
+
+#[test]
+fn a_cache_that_does_not_answer_is_not_attached() {
+    let (one, mut two) = (Memcached::start(), Memcached::start());
+    let both = format!("{},{}", one.address(), two.address());
+    let rig = Rig::new();
+    let server = Offer::default().with("MEMCACHED", &both).start(&rig);
+    new_app(&server, "shop");
+    two.stop();
+    let words = ["addons", "create", "memcached", "-a", "shop"];
+    let refused = server.dyno(&words);
+    let error = refused.fails();
+    assert!(
+        error.contains(&two.address()) && error.contains("refused"),
+        "{error}"
+    );
+    assert_eq!(addons(&server, "shop").len(), 0);
+    two.start_again();
+    server.dyno(&words).ok();
+    assert!(server.stop().success());
+}

@@ -1,0 +1,69 @@
+//! What a server of these tests offers, and what is asked of it.
+
+use std::process::Command;
+
+use serde_json::{Value, json};
+
+use crate::http::items;
+use crate::stage::{Rig, Server, eventually};
+
+/// The settings of services, as variables of a server's environment.
+#[derive(Default)]
+pub(crate) struct Offer(Vec<(&'static str, String)>);
+
+impl Offer {
+    pub(crate) fn with(mut self, name: &'static str, value: impl Into<String>) -> Offer {
+        self.0.push((name, value.into()));
+        self
+    }
+
+    /// The command of a server that offers this.
+    pub(crate) fn command(&self, rig: &Rig) -> Command {
+        let mut command = rig.command(&rig.data(), &[]);
+        let variables = self.0.iter();
+        command.envs(variables.map(|(name, value)| (format!("DYNO_SERVICE_{name}"), value)));
+        command
+    }
+
+    pub(crate) fn start<'a>(&self, rig: &'a Rig) -> Server<'a> {
+        rig.run(&mut self.command(rig))
+    }
+}
+
+/// The add-ons of an app.
+#[track_caller]
+pub(crate) fn addons(server: &Server<'_>, app: &str) -> Vec<Value> {
+    items(&server.get(&format!("/v1/apps/{app}/addons"))).to_owned()
+}
+
+/// Makes an app without a release.
+#[track_caller]
+pub(crate) fn new_app(server: &Server<'_>, app: &str) {
+    let body = json!({ "name": app });
+    server.api("POST", "/v1/apps", &body).is(201);
+}
+
+/// The config vars of an app.
+#[track_caller]
+pub(crate) fn vars(server: &Server<'_>, app: &str) -> Value {
+    server.get(&format!("/v1/apps/{app}/config-vars"))
+}
+
+#[track_caller]
+pub(crate) fn var(server: &Server<'_>, app: &str, name: &str) -> String {
+    let vars = vars(server, app);
+    let value = vars[name].as_str();
+    value
+        .unwrap_or_else(|| panic!("{name} in {vars}"))
+        .to_owned()
+}
+
+/// Waits until nothing is being made or destroyed.
+#[track_caller]
+pub(crate) fn wait_until_settled(server: &Server<'_>, app: &str) {
+    eventually("every add-on is there or gone", || {
+        addons(server, app)
+            .iter()
+            .all(|addon| addon["state"] == "ready")
+    });
+}

@@ -1,0 +1,290 @@
+//! PostgreSQL: made, used, shared, kept through a rollback, destroyed.
+
+use serde_json::json;
+
+use crate::http::text;
+use crate::offer::{Offer, addons, new_app, var, vars};
+use crate::servers::Postgres;
+use crate::stage::Rig;
+
+/// Roles and databases of add-ons.
+fn left(postgres: &Postgres) -> String {
+    let count = "select (select count(*) from pg_roles where rolname like 'dyno%') \
+                 + (select count(*) from pg_database where datname like 'dyno%')";
+    postgres.sql(count).unwrap()
+}
+
+#[test]
+fn a_database_is_made_used_and_its_apps_own() {
+    let postgres = Postgres::start();
+    let rig = Rig::new();
+    let server = Offer::default()
+        .with("POSTGRESQL", postgres.url())
+        .start(&rig);
+    server.make("shop", &rig.slug("good", "one"));
+
+    let made = server.dyno(&["addons", "create", "postgresql", "-a", "shop"]);
+    assert!(
+        made.err.contains("DATABASE_URL, which makes v2"),
+        "{made:?}"
+    );
+    made.ok();
+    let url = var(&server, "shop", "DATABASE_URL");
+    assert_eq!(server.variable("shop", "DATABASE_URL"), url);
+    let release = server.get("/v1/apps/shop/releases/v2");
+    assert_eq!(
+        text(&release, "description"),
+        "Attach postgresql as DATABASE"
+    );
+    let used = "create table visits (n int); insert into visits values (7); select n from visits";
+    assert_eq!(Postgres::sql_as(&url, used), Ok("7".into()));
+    let place = format!("@127.0.0.1:{}/", postgres.port());
+    assert!(url.contains(&place), "{url}");
+    // The server was never told the password, only what SCRAM makes of it.
+    let password = url.split([':', '@']).nth(2).unwrap();
+    assert!(!postgres.log().contains(password));
+
+    // Of another app: neither can see what the other has.
+    new_app(&server, "other");
+    server
+        .dyno(&["addons", "create", "postgresql", "-a", "other"])
+        .ok();
+    let others = var(&server, "other", "DATABASE_URL");
+    let (own, theirs) = (
+        url.rsplit_once('/').unwrap(),
+        others.rsplit_once('/').unwrap(),
+    );
+    let strange = format!("{}/{}", own.0, theirs.1);
+    let refused = Postgres::sql_as(&strange, "select 1").unwrap_err();
+    assert!(
+        refused.contains("permission denied for database"),
+        "{refused}"
+    );
+    for grab in [
+        "create role more",
+        "create database more",
+        "alter role admin nologin",
+    ] {
+        assert!(Postgres::sql_as(&url, grab).is_err(), "{grab}");
+    }
+    assert!(server.stop().success());
+}
+
+#[test]
+fn a_database_is_shared_and_destroyed() {
+    let postgres = Postgres::start();
+    let rig = Rig::new();
+    let server = Offer::default()
+        .with("POSTGRESQL", postgres.url())
+        .start(&rig);
+    for app in ["shop", "other"] {
+        new_app(&server, app);
+        let words = ["addons", "create", "postgresql", "-a", app];
+        server.dyno(&words).ok();
+    }
+    let url = var(&server, "shop", "DATABASE_URL");
+    Postgres::sql_as(
+        &url,
+        "create table visits (); insert into visits default values",
+    )
+    .unwrap();
+
+    // Shared under another name, and taken back.
+    let name = text(&addons(&server, "shop")[0], "name").to_owned();
+    server
+        .dyno(&["addons", "attach", &name, "-a", "other", "--as", "SHOP"])
+        .ok();
+    assert_eq!(var(&server, "other", "SHOP_URL"), url);
+    let list = server.dyno(&["addons", "-a", "shop"]);
+    assert!(
+        list.ok().contains(&name) && list.out.contains("other"),
+        "{list:?}"
+    );
+    let twice = server.dyno(&["addons", "attach", &name, "-a", "other", "--as", "AGAIN"]);
+    assert!(twice.fails().contains("already, as SHOP"), "{twice:?}");
+    let kept = server.dyno(&["apps", "destroy", "-a", "shop", "--confirm", "shop"]);
+    assert!(kept.fails().contains("attached to another app"), "{kept:?}");
+    server
+        .dyno(&["addons", "detach", "SHOP", "-a", "other"])
+        .ok();
+    assert!(vars(&server, "other")["SHOP_URL"].is_null());
+    assert_eq!(
+        Postgres::sql_as(&url, "select count(*) from visits"),
+        Ok("1".into())
+    );
+
+    let wrong = server.dyno(&[
+        "addons",
+        "destroy",
+        "DATABASE",
+        "-a",
+        "shop",
+        "--confirm",
+        "x",
+    ]);
+    assert!(wrong.fails().contains("nothing was destroyed"), "{wrong:?}");
+    // A session that stays does not hold it up.
+    let slow = url.clone();
+    let sleeper = std::thread::spawn(move || Postgres::sql_as(&slow, "select pg_sleep(600)"));
+    crate::stage::eventually("it sleeps", || {
+        let sleeps = "select count(*) from pg_stat_activity where query like '%pg_sleep(600)'";
+        postgres.sql(&format!("{sleeps} and pid <> pg_backend_pid()")) == Ok("1".into())
+    });
+    let words = [
+        "addons",
+        "destroy",
+        "DATABASE",
+        "-a",
+        "shop",
+        "--confirm",
+        "shop",
+    ];
+    server.dyno(&words).ok();
+    assert!(sleeper.join().unwrap().is_err());
+    assert!(vars(&server, "shop")["DATABASE_URL"].is_null());
+    assert_eq!(addons(&server, "shop").len(), 0);
+    assert!(Postgres::sql_as(&url, "select 1").is_err());
+    assert_eq!(
+        left(&postgres),
+        "2",
+        "the other app has a role and a database"
+    );
+
+    // An app goes with its add-ons.
+    server
+        .dyno(&["apps", "destroy", "-a", "other", "--confirm", "other"])
+        .ok();
+    crate::stage::eventually("nothing is left", || left(&postgres) == "0");
+    let said = server.process.lines().join("\n");
+    assert!(!said.contains("not destroyed yet"), "{said}");
+    assert!(server.stop().success());
+}
+
+#[test]
+fn what_is_attached_is_kept_by_whatever_makes_a_release() {
+    let postgres = Postgres::start();
+    let rig = Rig::new();
+    let server = Offer::default()
+        .with("POSTGRESQL", postgres.url())
+        .start(&rig);
+    // Before there is a release, it waits for the first one.
+    new_app(&server, "shop");
+    let words = [
+        "addons",
+        "create",
+        "postgresql",
+        "-a",
+        "shop",
+        "--name",
+        "first",
+    ];
+    let made = server.dyno(&words);
+    assert!(made.err.contains("for the first release"), "{made:?}");
+    let slug = rig.slug("good", "one");
+    assert!(server.upload(&slug).unwrap().status < 300);
+    let version = server.release("shop", &json!({ "slug": slug.id }));
+    server.wait_until_serving("shop", &version);
+    let first = server.variable("shop", "DATABASE_URL");
+    assert!(first.contains("dyno_first"), "{first}");
+
+    // Its variables are its own.
+    for change in [
+        json!({ "DATABASE_URL": "x" }),
+        json!({ "DATABASE_URL": null }),
+    ] {
+        let refused = server.api("PATCH", "/v1/apps/shop/config-vars", &change);
+        assert_eq!(refused.status, 409, "{}", refused.text());
+        assert!(refused.text().contains("config_owned") && refused.text().contains("first"));
+    }
+    let version = server.set("shop", &json!({ "OTHER": "1", "DATABASE_URL": first }));
+    server.wait_until_serving("shop", &version);
+    let taken = server.dyno(&["addons", "create", "postgresql", "-a", "shop"]);
+    assert!(taken.fails().contains("--as"), "{taken:?}");
+    let version = server.set("shop", &json!({ "MORE_URL": "mine" }));
+    server.wait_until_serving("shop", &version);
+    let taken = server.dyno(&[
+        "addons",
+        "create",
+        "postgresql",
+        "-a",
+        "shop",
+        "--as",
+        "MORE",
+    ]);
+    assert!(taken.fails().contains("MORE_URL already"), "{taken:?}");
+    assert_eq!(addons(&server, "shop").len(), 1);
+
+    // A rollback has the attachments of the present: not those that have gone, but those that came.
+    let words = [
+        "addons",
+        "destroy",
+        "first",
+        "-a",
+        "shop",
+        "--confirm",
+        "first",
+    ];
+    server.dyno(&words).ok();
+    let words = [
+        "addons",
+        "create",
+        "postgresql",
+        "-a",
+        "shop",
+        "--as",
+        "NEWER",
+    ];
+    server.dyno(&words).ok();
+    let newer = var(&server, "shop", "NEWER_URL");
+    let version = server.release("shop", &json!({ "rollback": "v1" }));
+    server.wait_until_serving("shop", &version);
+    assert_eq!(vars(&server, "shop"), json!({ "NEWER_URL": newer }));
+    assert_eq!(server.variable("shop", "NEWER_URL"), newer);
+    let slug = rig.slug("good", "two");
+    assert!(server.upload(&slug).unwrap().status < 300);
+    let version = server.release("shop", &json!({ "slug": slug.id }));
+    server.wait_until_serving("shop", &version);
+    assert_eq!(server.variable("shop", "NEWER_URL"), newer);
+
+    // All of it is in the ledger.
+    server.kill();
+    let server = Offer::default()
+        .with("POSTGRESQL", postgres.url())
+        .start(&rig);
+    server.wait_until_ready();
+    assert_eq!(server.variable("shop", "NEWER_URL"), newer);
+    assert_eq!(addons(&server, "shop")[0]["state"], "ready");
+    assert!(server.stop().success());
+}
+
+#[test]
+fn an_operator_who_is_no_superuser_may_offer_it_too() {
+    let postgres = Postgres::start();
+    let role = "create role operator login createdb createrole password 'operators-own-secret'";
+    postgres.sql(role).unwrap();
+    let rig = Rig::new();
+    let url = postgres.url().replace("admin:", "operator:");
+    let server = Offer::default().with("POSTGRESQL", url).start(&rig);
+    new_app(&server, "shop");
+    server
+        .dyno(&["addons", "create", "postgresql", "-a", "shop"])
+        .ok();
+    let url = var(&server, "shop", "DATABASE_URL");
+    assert_eq!(
+        Postgres::sql_as(&url, "create table t (); select 7"),
+        Ok("7".into())
+    );
+    let words = [
+        "addons",
+        "destroy",
+        "DATABASE",
+        "-a",
+        "shop",
+        "--confirm",
+        "shop",
+    ];
+    server.dyno(&words).ok();
+    assert_eq!(addons(&server, "shop").len(), 0);
+    assert_eq!(left(&postgres), "0");
+    assert!(server.stop().success());
+}

@@ -1,0 +1,268 @@
+//! What stands in the way: told clearly, without secrets, and nothing is left of it.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+
+use serde_json::{Value, json};
+
+use crate::offer::{Offer, addons, new_app, var, vars};
+use crate::servers::{Memcached, PASSWORD, Postgres, Redis};
+use crate::stage::{Rig, Server, eventually};
+
+const NOTHING: [Value; 0] = [];
+
+/// Asks for an add-on in vain; returns what is said.
+#[track_caller]
+fn refused(server: &Server<'_>, words: &[&str]) -> String {
+    let words = [&["addons", "create"], words, &["-a", "shop"]].concat();
+    let said = server.dyno(&words).fails().to_owned();
+    assert_eq!(addons(server, "shop"), NOTHING, "{said}");
+    assert_eq!(vars(server, "shop"), json!({}));
+    assert!(!said.contains(PASSWORD), "{said}");
+    said
+}
+
+#[test]
+fn a_server_that_is_down_or_refuses_is_named_and_nothing_is_made() {
+    let (mut postgres, mut redis) = (Postgres::start(), Redis::start());
+    let rig = Rig::new();
+    let offer = Offer::default()
+        .with("POSTGRESQL", postgres.url())
+        .with("REDIS", redis.url());
+    let server = offer.start(&rig);
+    new_app(&server, "shop");
+    let said = refused(&server, &["memcached"]);
+    assert!(
+        said.contains("offers no memcached") && said.contains("[services.memcached]"),
+        "{said}"
+    );
+
+    // Down.
+    postgres.stop();
+    redis.stop();
+    for (service, port) in [("postgresql", postgres.port()), ("redis", redis.port())] {
+        let said = refused(&server, &[service]);
+        let place = format!("the {service} server at 127.0.0.1:{port} cannot be reached");
+        assert!(said.contains(&place) && said.contains("refused"), "{said}");
+    }
+    postgres.start_again();
+    redis.start_again();
+
+    // Somebody else has the name.
+    for theirs in ["create role dyno_mine", "create database dyno_yours"] {
+        postgres.sql(theirs).unwrap();
+    }
+    redis
+        .ask(&["ACL", "SETUSER", "dyno_mine", "on", ">theirs"])
+        .unwrap();
+    for (service, what) in [
+        ("postgresql", "a role dyno_mine"),
+        ("redis", "a user dyno_mine"),
+    ] {
+        let said = refused(&server, &[service, "--name", "mine"]);
+        assert!(said.contains(what) && said.contains("--name"), "{said}");
+    }
+    let said = refused(&server, &["postgresql", "--name", "yours"]);
+    assert!(said.contains("a database dyno_yours"), "{said}");
+    let roles =
+        "select string_agg(rolname, ' ' order by rolname) from pg_roles where rolname like 'dyno%'";
+    assert_eq!(postgres.sql(roles), Ok("dyno_mine".into()));
+    assert!(
+        redis
+            .ask(&["ACL", "LIST"])
+            .unwrap()
+            .contains("user dyno_mine on")
+    );
+    assert!(server.stop().success());
+
+    // Logins that are wrong, or may not do it.
+    postgres
+        .sql(&format!("create role weak login password '{PASSWORD}'"))
+        .unwrap();
+    redis
+        .ask(&[
+            "ACL",
+            "SETUSER",
+            "weak",
+            "on",
+            &format!(">{PASSWORD}"),
+            "+ping",
+        ])
+        .unwrap();
+    let weak = |url: String| url.replace("admin:", "weak:").replace("//:", "//weak:");
+    let wrong = |url: String| url.replace(PASSWORD, "operators-wrong-secret");
+    for (change, says) in [
+        (
+            &wrong as &dyn Fn(String) -> String,
+            ["refuses the platform's login"; 2],
+        ),
+        (
+            &weak,
+            [
+                "permission denied to create role",
+                "refuses the platform's login",
+            ],
+        ),
+    ] {
+        let offer = Offer::default()
+            .with("POSTGRESQL", change(postgres.url()))
+            .with("REDIS", change(redis.url()));
+        let server = offer.start(&rig);
+        for (service, says) in ["postgresql", "redis"].into_iter().zip(says) {
+            let said = refused(&server, &[service]);
+            assert!(
+                said.contains(says) && !said.contains("wrong-secret"),
+                "{said}"
+            );
+        }
+        let log = server.logs("shop") + &server.process.lines().join("\n");
+        assert!(
+            !log.contains(PASSWORD) && !log.contains("wrong-secret"),
+            "{log}"
+        );
+        assert!(server.stop().success());
+    }
+}
+
+#[test]
+fn what_cannot_be_destroyed_now_goes_when_it_can() {
+    let mut postgres = Postgres::start();
+    let rig = Rig::new();
+    let offer = Offer::default().with("POSTGRESQL", postgres.url());
+    let server = offer.start(&rig);
+    new_app(&server, "shop");
+    server
+        .dyno(&["addons", "create", "postgresql", "-a", "shop"])
+        .ok();
+    let url = var(&server, "shop", "DATABASE_URL");
+    postgres.stop();
+    let words = [
+        "addons",
+        "destroy",
+        "DATABASE",
+        "-a",
+        "shop",
+        "--confirm",
+        "shop",
+    ];
+    let said = server.dyno(&words);
+    assert!(said.err.contains("destroying"), "{said:?}");
+    assert_eq!(said.code, Some(0));
+    assert_eq!(vars(&server, "shop"), json!({}));
+    assert_eq!(addons(&server, "shop")[0]["state"], "destroying");
+    // Its name is free for the app all the same, once its server is there.
+    server.kill();
+    let server = offer.start(&rig);
+    assert_eq!(addons(&server, "shop")[0]["state"], "destroying");
+    postgres.start_again();
+    eventually("it is gone", || addons(&server, "shop").is_empty());
+    assert!(Postgres::sql_as(&url, "select 1").is_err());
+    let names = "select count(*) from pg_roles where rolname like 'dyno%'";
+    assert_eq!(postgres.sql(names), Ok("0".into()));
+    assert!(server.stop().success());
+}
+
+#[test]
+fn a_request_that_is_sent_twice_makes_one() {
+    let memcached = Memcached::start();
+    let rig = Rig::new();
+    let server = Offer::default()
+        .with("MEMCACHED", memcached.address())
+        .start(&rig);
+    new_app(&server, "shop");
+    let body = json!({ "service": "memcached" }).to_string();
+    let head = [
+        "Host: api.localhost".to_owned(),
+        "Connection: close".to_owned(),
+        format!("Authorization: Bearer {}", rig.token()),
+        "Content-Type: application/json".to_owned(),
+        "Idempotency-Key: once".to_owned(),
+    ];
+    let names: Vec<String> = (0..2)
+        .map(|_| {
+            let request =
+                crate::http::request("POST", "/v1/apps/shop/addons", &head, body.as_bytes());
+            let reply = crate::http::exchange(server.api, &request).unwrap();
+            crate::http::text(&reply.is(201), "name").to_owned()
+        })
+        .collect();
+    assert_eq!(names[0], names[1]);
+    assert_eq!(addons(&server, "shop").len(), 1);
+    assert!(server.stop().success());
+}
+
+/// The operator's URLs in a file: they are told nowhere, and a line that is wrong is not quoted.
+#[test]
+fn the_operators_urls_are_told_nowhere() {
+    let (postgres, redis) = (Postgres::start(), Redis::start());
+    let rig = Rig::new();
+    let file = rig.path("dyno.conf");
+    let settings = format!(
+        "grace = \"5s\"\n[services.postgresql]\nurl = \"{}\"\nconnections = 3\n[services.redis]\nurl = \"{}\"\n",
+        postgres.url(),
+        redis.url()
+    );
+    fs::write(&file, &settings).unwrap();
+    fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).unwrap();
+    let flag = file.to_str().unwrap().to_owned();
+    let server = rig.start_with(&["--config", &flag]);
+    new_app(&server, "shop");
+    for service in ["postgresql", "redis"] {
+        server
+            .dyno(&["addons", "create", service, "-a", "shop"])
+            .ok();
+    }
+    let limit = "select rolconnlimit from pg_roles where rolname like 'dyno%'";
+    assert_eq!(postgres.sql(limit), Ok("3".into()));
+    let passwords = ["DATABASE_URL", "REDIS_URL"].map(|name| {
+        let url = var(&server, "shop", name);
+        url.split([':', '@']).nth(2).unwrap().to_owned()
+    });
+    let mut told = server.get("/v1/apps/shop/addons").to_string();
+    told += &server.get("/v1/apps/shop").to_string();
+    told += &server.open("GET", "/metrics").text();
+    told += &server.dyno(&["addons", "-a", "shop", "--json"]).out;
+    told += &server.logs("shop");
+    let words = [
+        "addons",
+        "destroy",
+        "REDIS",
+        "-a",
+        "shop",
+        "--confirm",
+        "shop",
+    ];
+    let said = server.dyno(&words);
+    told += &(said.out + &said.err);
+    told += &server.process.lines().join("\n");
+    let environment = fs::read(format!("/proc/{}/cmdline", server.process.id())).unwrap();
+    told += &String::from_utf8_lossy(&environment);
+    for secret in passwords.iter().map(String::as_str).chain([PASSWORD]) {
+        assert!(!told.contains(secret), "{secret} is told: {told}");
+        for entry in fs::read_dir(rig.data()).unwrap().flatten() {
+            let bytes = fs::read(entry.path()).unwrap_or_default();
+            let found = bytes
+                .windows(secret.len())
+                .any(|window| window == secret.as_bytes());
+            assert!(!found, "{} has a secret", entry.path().display());
+        }
+    }
+    assert!(server.stop().success());
+    for wrong in [
+        settings.replace("connections = 3", "connections = three"),
+        settings.replace("url = \"postgres", "url = \"mysql"),
+        settings.replace("url = \"redis:", "url = \"rediss:"),
+        settings
+            .replace("connections = 3\n", "")
+            .replace("/postgres\"", "/postgres"),
+    ] {
+        fs::write(&file, wrong).unwrap();
+        let said = crate::stage::say(&mut rig.command(&rig.data(), &["--config", &flag]));
+        let error = said.fails();
+        assert!(
+            error.contains("dyno.conf") || error.contains("[services."),
+            "{error}"
+        );
+        assert!(!error.contains(PASSWORD), "{error}");
+    }
+}

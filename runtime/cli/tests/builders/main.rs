@@ -1,0 +1,18 @@
+//! Apps in JavaScript, TypeScript, Python and C: built by the real toolchains, run, used over HTTP; and what is said of
+//! those that cannot be. The first run installs the toolchains into a cache of the tests.
+//!
+//! Knows the binary and its documented surface only, never a crate of the workspace.
+
+#![allow(clippy::unwrap_used, missing_docs)]
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod api_ts;
+mod app;
+mod blog_py;
+mod c;
+mod javascript;
+mod python;
+mod templates;
+mod toolchains;

@@ -1,0 +1,74 @@
+//! Every template of `dyno new` becomes an app that builds and answers.
+
+use crate::app::App;
+use crate::support::dyno;
+
+/// What a template leaves, without a step in between.
+fn made(template: &str) -> (App, std::path::PathBuf) {
+    let place = App::new(&[]);
+    let status = dyno()
+        .args(["new", "shop", "--template", template])
+        .current_dir(place.folder())
+        .output()
+        .unwrap();
+    assert!(status.status.success(), "{status:?}");
+    let folder = place.path("shop");
+    (place, folder)
+}
+
+fn answers(template: &str) {
+    let (place, folder) = made(template);
+    let app = App::new(&[]);
+    // A folder of the test's own kind, of the same files.
+    std::fs::remove_dir(app.folder()).unwrap();
+    std::fs::rename(&folder, app.folder()).unwrap();
+    drop(place);
+    let local = app.run(&["web=2"]);
+    let text = local.get("/").text();
+    assert!(
+        text.contains("shop") && text.contains("served by web."),
+        "{text}"
+    );
+    assert_eq!(local.get("/elsewhere").status, 404);
+    let echo = local.request("POST", "/echo", &["Content-Type: application/json"], b"[1]");
+    let json: serde_json::Value = serde_json::from_slice(&echo.body).unwrap();
+    assert_eq!(json, serde_json::json!({"received": [1]}));
+    assert!(local.stop().success());
+}
+
+#[test]
+fn javascript() {
+    answers("javascript");
+}
+
+#[test]
+fn typescript() {
+    answers("typescript");
+}
+
+#[test]
+fn python() {
+    answers("python");
+}
+
+#[test]
+fn c() {
+    let (_place, folder) = made("c");
+    let output = dyno()
+        .arg("build")
+        .arg(&folder)
+        .arg("--json")
+        .output()
+        .unwrap();
+    let slug: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(slug["processes"]["main"]["kind"], "process", "{output:?}");
+}
+
+#[test]
+fn the_list_has_a_line_for_each() {
+    let output = dyno().args(["new", "--list"]).output().unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    for name in ["rust ", "javascript ", "typescript ", "python ", "c "] {
+        assert!(text.lines().any(|line| line.starts_with(name)), "{text}");
+    }
+}

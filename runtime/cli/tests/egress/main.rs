@@ -1,0 +1,19 @@
+//! What apps may reach, told by the built binary between two networks of the test's own: `dyno serve` in one, and in the
+//! other an internet with a server at every kind of address, and a name server that changes its mind.
+//!
+//! Knows the binary and its documented surface only, never a crate of the workspace.
+
+#![allow(clippy::unwrap_used, missing_docs)]
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod dns;
+mod far;
+mod names;
+mod openings;
+mod requests;
+mod server;
+mod table;
+mod tls;
+mod world;

@@ -1,0 +1,188 @@
+//! `dyno serve` in its network, asked from the internet.
+
+use std::io::{self, Read, Write};
+use std::net::TcpStream;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crate::support::{Local, PATIENCE, Reply, dyno, guest};
+use crate::world::{OWN, World};
+
+/// Where apps answer, on every address of the server's.
+const APPS: u16 = 8_080;
+/// Where the API answers.
+pub(crate) const API: u16 = 8_081;
+
+/// A running server.
+pub(crate) struct Server {
+    process: Local,
+    token: String,
+    data: PathBuf,
+}
+
+impl Server {
+    /// A server with these flags, which answers.
+    pub(crate) fn start(world: &World, flags: &[&str]) -> Server {
+        Server::start_with(world, flags, |_| {})
+    }
+
+    /// The same, with more said of the command.
+    pub(crate) fn start_with(
+        world: &World,
+        flags: &[&str],
+        more: impl FnOnce(&mut Command),
+    ) -> Server {
+        let data = world.path("data");
+        let fresh = !data.exists();
+        let mut command = dyno();
+        command.args(["serve", "--listen", &format!("0.0.0.0:{APPS}")]);
+        command.args(["--api", &format!("0.0.0.0:{API}"), "--data"]);
+        command.arg(&data).args(flags);
+        more(&mut command);
+        let process = Local::spawn_with(&mut world.at_server(&command));
+        let token = data.with_extension("token");
+        if fresh {
+            let line = process.wait_for("the token", |line| line.starts_with("admin token: "));
+            std::fs::write(&token, line.rsplit(' ').next().unwrap()).unwrap();
+        }
+        let token = std::fs::read_to_string(token).unwrap();
+        let server = Server {
+            process,
+            token,
+            data,
+        };
+        eventually("the API answers", || {
+            let reply = exchange(API, "api.localhost", "/readyz", "");
+            reply.is_ok_and(|reply| reply.status == 200)
+        });
+        server
+    }
+
+    /// A server in whose network this app runs the guest of this name.
+    pub(crate) fn with(world: &World, flags: &[&str], guests: &[&str]) -> Server {
+        let server = Server::start(world, flags);
+        for name in guests {
+            server.deploy(&name.replace('_', "-"), name);
+        }
+        server
+    }
+
+    /// `dyno` with these words, meaning this server; what it prints.
+    #[track_caller]
+    pub(crate) fn dyno(&self, words: &[&str]) -> String {
+        let mut command = dyno();
+        command
+            .args(words)
+            .env("DYNO_SERVER", format!("http://{OWN}:{API}"));
+        let output = command.env("DYNO_TOKEN", &self.token).output().unwrap();
+        let text = |bytes| String::from_utf8_lossy(bytes).into_owned();
+        let (out, err) = (text(&output.stdout), text(&output.stderr));
+        assert!(output.status.success(), "{words:?}: {out}{err}");
+        out
+    }
+
+    /// Makes an app of a test guest.
+    #[track_caller]
+    pub(crate) fn deploy(&self, app: &str, name: &str) {
+        let folder = self.data.with_file_name(app);
+        std::fs::create_dir(&folder).unwrap();
+        std::fs::copy(guest(name), folder.join("app.wasm")).unwrap();
+        std::fs::write(folder.join("Procfile"), "web: app.wasm\n").unwrap();
+        self.dyno(&["apps", "create", app]);
+        self.dyno(&["deploy", folder.to_str().unwrap(), "-a", app]);
+    }
+
+    /// What an app says at this path.
+    #[track_caller]
+    pub(crate) fn page(&self, app: &str, path: &str) -> String {
+        let reply = exchange(APPS, &format!("{app}.localhost"), path, "").unwrap();
+        assert_eq!(reply.status, 200, "{path}: {}", reply.text());
+        reply.text()
+    }
+
+    /// What an app says of reaching out to a place, `what` being the way.
+    #[track_caller]
+    pub(crate) fn ask(&self, app: &str, what: &str, place: &str) -> String {
+        self.page(app, &format!("/x?{what}={place}"))
+    }
+
+    /// The app reaches a place.
+    #[track_caller]
+    pub(crate) fn allows(&self, app: &str, what: &str, place: &str) {
+        let said = self.ask(app, what, place);
+        assert!(
+            said.starts_with("allowed: "),
+            "{app} {what} {place}: {said}"
+        );
+    }
+
+    /// The app is refused a place, for one of these reasons.
+    #[track_caller]
+    pub(crate) fn refuses(&self, app: &str, what: &str, place: &str, reasons: &[&str]) {
+        let said = self.ask(app, what, place);
+        let named = reasons.iter().any(|reason| said.contains(reason));
+        assert!(
+            said.starts_with("refused: ") && named,
+            "{app} {what} {place}: {said}"
+        );
+    }
+
+    /// The app's log so far.
+    pub(crate) fn log(&self, app: &str) -> String {
+        let path = format!("/v1/apps/{app}/logs?n=1500");
+        let token = format!("Authorization: Bearer {}\r\n", self.token);
+        exchange(API, "api.localhost", &path, &token)
+            .unwrap()
+            .text()
+    }
+
+    /// Waits for a line of the app's log with all of these words.
+    #[track_caller]
+    pub(crate) fn logs(&self, app: &str, words: &[&str]) -> String {
+        let mut found = None;
+        eventually(&format!("a log line has {words:?}"), || {
+            let log = self.log(app);
+            let mut lines = log.lines();
+            let line = lines.find(|line| words.iter().all(|word| line.contains(word)));
+            found = line.map(str::to_owned);
+            found.is_some()
+        });
+        found.unwrap()
+    }
+
+    /// The server's process, as the system shows it.
+    pub(crate) fn process(&self) -> PathBuf {
+        Path::new("/proc").join(self.process.id().to_string())
+    }
+
+    /// SIGTERM, and a clean end.
+    pub(crate) fn stop(self) {
+        self.process.signal("TERM");
+        assert!(self.process.wait().success());
+    }
+}
+
+/// A request without a body, with more header lines, and what came back.
+fn exchange(port: u16, host: &str, path: &str, headers: &str) -> io::Result<Reply> {
+    let mut stream = TcpStream::connect((OWN, port))?;
+    stream.set_read_timeout(Some(PATIENCE))?;
+    write!(
+        stream,
+        "GET {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n{headers}\r\n"
+    )?;
+    let mut answer = Vec::new();
+    let _ = stream.read_to_end(&mut answer);
+    Ok(Reply::parse(&answer))
+}
+
+/// Waits for something to become true.
+#[track_caller]
+pub(crate) fn eventually(what: &str, mut is: impl FnMut() -> bool) {
+    let deadline = Instant::now() + PATIENCE;
+    while !is() {
+        assert!(Instant::now() < deadline, "it never happens that {what}");
+        thread::sleep(Duration::from_millis(10));
+    }
+}

@@ -1,0 +1,114 @@
+//! `chat`: a server on `$PORT`, a WebSocket for each person, Redis between the dynos.
+
+use std::net::TcpStream;
+
+use serde_json::Value;
+use tungstenite::client::client;
+use tungstenite::http::StatusCode;
+use tungstenite::{Error, HandshakeError, Message, WebSocket};
+
+use crate::folder::Example;
+use crate::http::connect;
+use crate::servers::Redis;
+use crate::site::{Site, environment, local, settings, word};
+use crate::stage::Rig;
+
+/// A person in the room.
+struct Person(WebSocket<TcpStream>);
+
+impl Person {
+    fn comes(site: &Site, name: &str) -> Person {
+        let url = format!("ws://{}:{}/talk?name={name}", site.host, site.port);
+        let (socket, answer) = client(url, connect(site.port).unwrap()).unwrap();
+        assert_eq!(answer.status(), StatusCode::SWITCHING_PROTOCOLS);
+        Person(socket)
+    }
+
+    fn says(&mut self, text: &str) {
+        self.0.send(Message::text(text)).unwrap();
+    }
+
+    /// The next line, as `name: text`.
+    fn hears(&mut self) -> String {
+        loop {
+            if let Message::Text(text) = self.0.read().unwrap() {
+                let line: Value = serde_json::from_str(&text).unwrap();
+                let part = |name: &str| line[name].as_str().unwrap().to_owned();
+                return format!("{}: {}", part("name"), part("text"));
+            }
+        }
+    }
+
+    fn leaves(mut self) {
+        self.0.close(None).unwrap();
+        loop {
+            match self.0.read() {
+                Ok(_) => {}
+                Err(Error::ConnectionClosed) => return,
+                Err(error) => panic!("{error}"),
+            }
+        }
+    }
+}
+
+/// People come, talk and leave.
+fn talks(site: &Site) {
+    let page = site.page("/");
+    assert!(page.contains("<h1>Chat</h1>"), "{page}");
+    let mut ada = Person::comes(site, "Ada");
+    let mut bob = Person::comes(site, "Bob");
+    ada.says("  is anybody here? ");
+    assert_eq!(ada.hears(), "Ada: is anybody here?");
+    assert_eq!(bob.hears(), "Ada: is anybody here?");
+    bob.says("I am <b>");
+    assert_eq!(ada.hears(), "Bob: I am <b>");
+    assert_eq!(bob.hears(), "Bob: I am <b>");
+    bob.leaves();
+    // Whoever comes later sees what was said before.
+    let mut cleo = Person::comes(site, "Cleo");
+    assert_eq!(cleo.hears(), "Ada: is anybody here?");
+    assert_eq!(cleo.hears(), "Bob: I am <b>");
+    cleo.says("hello");
+    assert_eq!(cleo.hears(), "Cleo: hello");
+    assert_eq!(ada.hears(), "Cleo: hello");
+    cleo.leaves();
+    ada.leaves();
+    let url = format!("ws://{}:{}/talk?name=", site.host, site.port);
+    match client(url, connect(site.port).unwrap()) {
+        Err(HandshakeError::Failure(Error::Http(refused))) => assert_eq!(refused.status(), 400),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn on_this_machine() {
+    let redis = Redis::start();
+    let example = Example::copy("chat");
+    environment(&example, &format!("REDIS_URL={}\n", redis.url()));
+    let local = local(&example, &["web=4"]);
+    talks(&Site::local(&local));
+    assert!(local.stop().success());
+}
+
+#[test]
+fn deployed() {
+    let redis = Redis::start();
+    let example = Example::copy("chat");
+    let rig = Rig::new();
+    let text = format!("[services.redis]\nurl = \"{}\"\n", redis.url());
+    let settings = settings(&rig, &text);
+    let server = rig.start_with(&["--config", word(&settings)]);
+    server.dyno(&["apps", "create", "chat"]).ok();
+    server
+        .dyno(&["addons", "create", "redis", "-a", "chat"])
+        .ok();
+    server
+        .dyno(&["deploy", word(&example.path), "-a", "chat"])
+        .ok();
+    let site = Site::deployed(&server, "chat");
+    talks(&site);
+    let upgraded = ["dyno[router]", "status=101", "path=\"/talk?name=Ada\""];
+    server.wait_for_log("chat", &upgraded);
+    assert!(server.stop().success());
+    rig.home().assert_no_process();
+}

@@ -1,0 +1,106 @@
+//! `guestbook`: PostgreSQL and memcached, either of which may be restarted, and tables made by a release process.
+
+use crate::folder::Example;
+use crate::servers::{Memcached, Postgres};
+use crate::site::{Site, environment, local, run_once, settings, word};
+use crate::stage::{Rig, eventually};
+
+/// What a visitor sees who comes first, writes, and reads.
+fn visit(site: &Site) {
+    let empty = site.page("/");
+    assert!(empty.contains("Nobody has written yet"), "{empty}");
+    let written = site.form("/", "name=Ada+%3Cb%3E&message=Hello+%26+{entries}");
+    assert_eq!(written.status, 303, "{}", written.text());
+    assert_eq!(written.header("location"), Some("/"));
+    let page = site.page("/");
+    assert!(page.contains("Hello &amp; {entries}"), "{page}");
+    assert!(page.contains("Ada &lt;b&gt;"), "{page}");
+    assert!(!page.contains("Nobody has written yet"), "{page}");
+    let refused = site.form("/", "name=&message=who+am+I");
+    assert_eq!(refused.status, 422);
+    let page = refused.text();
+    assert!(page.contains("Please write your name"), "{page}");
+    assert!(page.contains(">who am I</textarea>"), "{page}");
+}
+
+fn cache(site: &Site) -> Option<String> {
+    site.get("/").header("x-cache").map(str::to_owned)
+}
+
+/// Either server goes and comes back; nothing that was written is lost, and people can write again.
+fn survives(site: &Site, postgres: &mut Postgres, memcached: &mut Memcached) {
+    memcached.stop();
+    assert!(site.page("/").contains("Ada"), "the cache is only a cache");
+    assert_eq!(site.form("/", "name=Bob&message=one").status, 303);
+    memcached.start_again();
+    assert_eq!(cache(site).as_deref(), Some("miss"));
+    assert_eq!(cache(site).as_deref(), Some("hit"));
+
+    postgres.stop();
+    assert!(site.page("/").contains("Bob"), "the page is in the cache");
+    let refused = site.form("/", "name=Cleo&message=two");
+    assert_eq!(refused.status, 503, "{}", refused.text());
+    assert!(refused.text().contains("try again"), "{}", refused.text());
+    postgres.start_again();
+    assert_eq!(site.form("/", "name=Dora&message=three").status, 303);
+    let page = site.page("/");
+    for name in ["Ada", "Bob", "Dora"] {
+        assert!(page.contains(name), "{name} is missing: {page}");
+    }
+    assert!(!page.contains("Cleo"), "that was refused: {page}");
+}
+
+#[test]
+fn on_this_machine() {
+    let (mut postgres, mut memcached) = (Postgres::start(), Memcached::start());
+    let example = Example::copy("guestbook");
+    let variables = format!(
+        "DATABASE_URL={}\nMEMCACHED_SERVERS={}\n",
+        postgres.url(),
+        memcached.address()
+    );
+    environment(&example, &variables);
+    run_once(&example, "release");
+    // Twice does no harm.
+    run_once(&example, "release");
+    let local = local(&example, &[]);
+    let site = Site::local(&local);
+    visit(&site);
+    survives(&site, &mut postgres, &mut memcached);
+    assert!(local.stop().success());
+}
+
+#[test]
+fn deployed() {
+    let (mut postgres, mut memcached) = (Postgres::start(), Memcached::start());
+    let example = Example::copy("guestbook");
+    let rig = Rig::new();
+    let text = format!(
+        "[services.postgresql]\nurl = \"{}\"\n[services.memcached]\nservers = [\"{}\"]\n",
+        postgres.url(),
+        memcached.address()
+    );
+    let settings = settings(&rig, &text);
+    let server = rig.start_with(&["--config", word(&settings)]);
+    server.dyno(&["apps", "create", "guestbook"]).ok();
+    for service in ["postgresql", "memcached"] {
+        let words = ["addons", "create", service, "-a", "guestbook"];
+        server.dyno(&words).ok();
+    }
+    let said = server.dyno(&["deploy", word(&example.path), "-a", "guestbook"]);
+    assert!(said.ok().contains("is up"), "{}", said.out);
+    server.wait_for_log("guestbook", &["app[release.1]", "The tables are there."]);
+    let site = Site::deployed(&server, "guestbook");
+    visit(&site);
+    survives(&site, &mut postgres, &mut memcached);
+
+    server
+        .dyno(&["ps", "scale", "web=3", "-a", "guestbook"])
+        .ok();
+    server.wait_for_dynos("guestbook", 3);
+    eventually("another dyno answers as well", || {
+        site.page("/").contains("Dora")
+    });
+    assert!(server.stop().success());
+    rig.home().assert_no_process();
+}

@@ -1,0 +1,84 @@
+//! `jobs`: web, worker and clock over Redis.
+
+use crate::folder::Example;
+use crate::servers::Redis;
+use crate::site::{Site, environment, local, settings, word};
+use crate::stage::{Rig, eventually};
+use crate::support::Local;
+
+/// A number and its factors, as the page shows them.
+const JOB: (&str, &str) = ("600851475143", "71 × 839 × 1471 × 6857");
+
+/// Queues a number, and waits for its factors.
+fn factorises(site: &Site) {
+    let (number, factors) = JOB;
+    let queued = site.form("/", &format!("number={number}"));
+    assert_eq!(queued.status, 303, "{}", queued.text());
+    eventually("a worker does the job", || site.page("/").contains(factors));
+    let page = site.page("/");
+    assert!(page.contains(&format!("<td>{number}<td>done")), "{page}");
+    assert!(page.contains("worker."), "{page}");
+    let refused = site.form("/", "number=many");
+    assert_eq!(refused.status, 422);
+    assert!(
+        refused.text().contains("whole number"),
+        "{}",
+        refused.text()
+    );
+}
+
+fn has(local: &Local, words: &[&str]) -> bool {
+    let lines = local.lines();
+    lines
+        .iter()
+        .any(|line| words.iter().all(|word| line.contains(word)))
+}
+
+#[test]
+fn on_this_machine() {
+    let redis = Redis::start();
+    let example = Example::copy("jobs");
+    environment(&example, &format!("REDIS_URL={}\n", redis.url()));
+    let local = local(&example, &["web=1,worker=2,clock=1"]);
+    let site = Site::local(&local);
+    assert!(site.page("/").contains("No jobs yet"));
+    factorises(&site);
+    eventually("the clock has ticked", || {
+        has(&local, &["app[clock.1]", "forgot 0 old jobs"])
+    });
+    assert!(local.stop().success());
+}
+
+#[test]
+fn deployed() {
+    let mut redis = Redis::start();
+    let example = Example::copy("jobs");
+    let rig = Rig::new();
+    let text = format!("[services.redis]\nurl = \"{}\"\n", redis.url());
+    let settings = settings(&rig, &text);
+    let server = rig.start_with(&["--config", word(&settings)]);
+    server.dyno(&["apps", "create", "jobs"]).ok();
+    server
+        .dyno(&["addons", "create", "redis", "-a", "jobs"])
+        .ok();
+    server
+        .dyno(&["deploy", word(&example.path), "-a", "jobs"])
+        .ok();
+    let site = Site::deployed(&server, "jobs");
+    factorises(&site);
+    server.dyno(&["ps", "scale", "worker=3", "-a", "jobs"]).ok();
+    server.wait_for_dynos("jobs", 5);
+    let ps = server.dyno(&["ps", "-a", "jobs"]);
+    for dyno in ["web.1", "worker.3", "clock.1"] {
+        assert!(ps.ok().contains(dyno), "{}", ps.out);
+    }
+
+    // Workers and clock end when Redis does, and are started again until it is back.
+    redis.stop();
+    server.wait_for_log("jobs", &["dyno[worker.1]", "to crashed"]);
+    assert_eq!(site.get("/").status, 503);
+    redis.start_again();
+    factorises(&site);
+    assert!(server.stop().success());
+    rig.home().assert_no_process();
+}

@@ -1,0 +1,49 @@
+//! The examples that need no other server, deployed: `api-ts` in TypeScript, `blog-py` in Python.
+
+use serde_json::{Value, json};
+
+use crate::folder::Example;
+use crate::site::{Site, word};
+use crate::stage::{Rig, Server};
+
+/// Deploys an example under its own name.
+fn deploy(server: &Server<'_>, name: &str) -> Site {
+    let example = Example::copy(name);
+    let said = server.dyno(&["deploy", word(&example.path), "-a", name]);
+    assert!(said.ok().contains("v1 is up"), "{}", said.out);
+    Site::deployed(server, name)
+}
+
+#[test]
+fn a_typescript_api_is_deployed() {
+    let rig = Rig::new();
+    let server = rig.start();
+    let site = deploy(&server, "api-ts");
+    let made = site.json("POST", "/tasks", &json!({"title": "deploy it"}));
+    assert_eq!(made.status, 201, "{}", made.text());
+    let task: Value = made.json();
+    assert_eq!(task["title"], "deploy it");
+    let place = made.header("location").unwrap().to_owned();
+    let found: Value = serde_json::from_str(&site.page(&place)).unwrap();
+    assert_eq!(found, task);
+    assert!(server.stop().success());
+    rig.home().assert_no_process();
+}
+
+#[test]
+fn a_python_blog_is_deployed() {
+    let rig = Rig::new();
+    let server = rig.start();
+    let site = deploy(&server, "blog-py");
+    let has_posts = || {
+        let page = site.page("/");
+        assert!(page.contains("Trust nobody"), "{page}");
+    };
+    has_posts();
+    assert_eq!(site.get("/nowhere").status, 404);
+    // A second release beside the first: nothing is built anew.
+    server.dyno(&["config", "set", "A=1", "-a", "blog-py"]).ok();
+    has_posts();
+    assert!(server.stop().success());
+    rig.home().assert_no_process();
+}

@@ -1,0 +1,30 @@
+//! The examples, used as their readers use them: run on this machine and deployed to a server, beside the real
+//! PostgreSQL, Redis and memcached that they need, over HTTP, checked for what a person would see.
+//!
+//! Knows the binary and its documented surface only, never a crate of the workspace.
+
+#![allow(clippy::unwrap_used, missing_docs)]
+
+#[path = "../support/mod.rs"]
+mod support;
+
+#[path = "../support/servers.rs"]
+mod servers;
+
+#[path = "../local/folder.rs"]
+#[allow(dead_code, reason = "shared with the tests of `dyno local`")]
+mod folder;
+
+#[path = "../server/http.rs"]
+#[allow(dead_code, reason = "shared with the tests of `dyno serve`")]
+mod http;
+
+#[path = "../server/stage.rs"]
+#[allow(dead_code, reason = "shared with the tests of `dyno serve`")]
+mod stage;
+
+mod chat;
+mod guestbook;
+mod jobs;
+mod languages;
+mod site;

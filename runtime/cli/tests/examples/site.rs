@@ -1,0 +1,96 @@
+//! An example that runs, wherever it runs, and the files that tests write for it.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use crate::folder::Example;
+use crate::http;
+use crate::stage::{Rig, Server, say};
+use crate::support::{Local, Reply, dyno};
+
+/// Where an example answers.
+pub(crate) struct Site {
+    pub(crate) port: u16,
+    pub(crate) host: String,
+}
+
+impl Site {
+    /// With `dyno local`.
+    pub(crate) fn local(local: &Local) -> Site {
+        Site {
+            port: local.port,
+            host: "localhost".to_owned(),
+        }
+    }
+
+    /// Deployed as `app`.
+    pub(crate) fn deployed(server: &Server<'_>, app: &str) -> Site {
+        Site {
+            port: server.apps,
+            host: format!("{app}.localhost"),
+        }
+    }
+
+    fn ask(&self, method: &str, path: &str, headers: &[&str], body: &[u8]) -> Reply {
+        let host = format!("Host: {}", self.host);
+        let own = headers.iter().map(|header| (*header).to_owned());
+        let headers: Vec<String> = [host, "Connection: close".to_owned()]
+            .into_iter()
+            .chain(own)
+            .collect();
+        http::exchange(self.port, &http::request(method, path, &headers, body)).unwrap()
+    }
+
+    pub(crate) fn get(&self, path: &str) -> Reply {
+        self.ask("GET", path, &[], b"")
+    }
+
+    /// What is there, with status 200.
+    #[track_caller]
+    pub(crate) fn page(&self, path: &str) -> String {
+        let reply = self.get(path);
+        assert_eq!(reply.status, 200, "{}", reply.text());
+        reply.text()
+    }
+
+    /// Sends JSON.
+    pub(crate) fn json(&self, method: &str, path: &str, value: &serde_json::Value) -> Reply {
+        let kind = "Content-Type: application/json";
+        self.ask(method, path, &[kind], value.to_string().as_bytes())
+    }
+
+    /// Sends a form as a browser does; `fields` are encoded already.
+    pub(crate) fn form(&self, path: &str, fields: &str) -> Reply {
+        let kind = "Content-Type: application/x-www-form-urlencoded";
+        self.ask("POST", path, &[kind], fields.as_bytes())
+    }
+}
+
+/// Writes the `.env` of an example.
+pub(crate) fn environment(example: &Example, text: &str) {
+    fs::write(example.path.join(".env"), text).unwrap();
+}
+
+/// `dyno local` in the folder of an example, once it serves.
+pub(crate) fn local(example: &Example, formation: &[&str]) -> Local {
+    Local::start(&example.path, formation)
+}
+
+/// Runs a process type of an example once, on this machine.
+pub(crate) fn run_once(example: &Example, process: &str) {
+    let mut command = dyno();
+    command.args(["local", "run", "--", process]);
+    say(command.current_dir(&example.path)).ok();
+}
+
+/// The settings of a server that offers services.
+pub(crate) fn settings(rig: &Rig, text: &str) -> PathBuf {
+    let file = rig.path("server.toml");
+    fs::write(&file, text).unwrap();
+    file
+}
+
+/// A path as an argument.
+pub(crate) fn word(path: &Path) -> &str {
+    path.to_str().unwrap()
+}

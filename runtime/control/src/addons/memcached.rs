@@ -1,0 +1,107 @@
+//! memcached: addresses, and nothing to be made.
+//!
+//! Owns that the servers answer before an app is told of them. memcached has no users: whoever reaches a server may
+//! use all of it, so that the apps that have this add-on share one cache.
+
+use super::{CONNECT_TIMEOUT, ConfigError, ProvisionError, Server};
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
+use grid::desired::{Made, NewAddon, Service, Vars};
+use grid::name::Endpoint;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+
+/// Servers at most: each is asked before an add-on is made.
+pub(super) const SERVERS_MAX: usize = 16;
+/// Bytes of an answer to `version` at most.
+const ANSWER_BYTES_MAX: usize = 64;
+
+/// The operator's memcached servers.
+#[derive(Clone, Debug)]
+pub struct Memcached {
+    /// In the order in which clients are to use them.
+    servers: Vec<Endpoint>,
+}
+
+impl Memcached {
+    /// One to sixteen servers, which apps dial as they are written.
+    pub fn new(servers: Vec<Endpoint>) -> Result<Self, ConfigError> {
+        if !(1..=SERVERS_MAX).contains(&servers.len()) {
+            return Err(ConfigError::Servers);
+        }
+        Ok(Memcached { servers })
+    }
+
+    fn list(&self) -> String {
+        let servers: Vec<String> = self.servers.iter().map(ToString::to_string).collect();
+        servers.join(",")
+    }
+
+    async fn made(&self) -> Result<Made, ProvisionError> {
+        for server in &self.servers {
+            ask(server)
+                .await
+                .map_err(|why| ProvisionError::Unreachable {
+                    service: Service::Memcached,
+                    place: server.to_string(),
+                    why,
+                })?;
+        }
+        let values = BTreeMap::from([("SERVERS".to_owned(), self.list())]);
+        Ok(Made {
+            values: Vars(Arc::new(values)),
+            reach: Arc::new(self.servers.iter().cloned().collect()),
+            number: None,
+        })
+    }
+}
+
+/// Whether something that speaks memcached's protocol answers.
+async fn ask(server: &Endpoint) -> Result<(), String> {
+    let asked = timeout(CONNECT_TIMEOUT, async {
+        let mut stream = TcpStream::connect(server.to_string()).await?;
+        stream.write_all(b"version\r\n").await?;
+        let mut answer = [0; ANSWER_BYTES_MAX];
+        let count = stream.read(&mut answer).await?;
+        Ok::<_, std::io::Error>(answer[..count].starts_with(b"VERSION "))
+    });
+    match asked.await {
+        Ok(Ok(true)) => Ok(()),
+        Ok(Ok(false)) => Err("what answers there is no memcached".to_owned()),
+        Ok(Err(error)) => Err(error.to_string()),
+        Err(_) => Err("no answer".to_owned()),
+    }
+}
+
+impl Server for Memcached {
+    fn place(&self) -> String {
+        self.list()
+    }
+
+    fn create<'a>(
+        &'a self,
+        _: &'a NewAddon,
+        _: &'a BTreeSet<u16>,
+    ) -> BoxFuture<'a, Result<Made, ProvisionError>> {
+        self.made().boxed()
+    }
+
+    fn destroy<'a>(
+        &'a self,
+        _: &'a NewAddon,
+        _: Option<&'a Made>,
+    ) -> BoxFuture<'a, Result<(), ProvisionError>> {
+        async { Ok(()) }.boxed()
+    }
+
+    fn tend<'a>(
+        &'a self,
+        _: &'a NewAddon,
+        _: &'a Made,
+    ) -> BoxFuture<'a, Result<(), ProvisionError>> {
+        async { Ok(()) }.boxed()
+    }
+}

@@ -1,0 +1,252 @@
+//! Server dynos: those that cannot be reached, and connections that switch protocols.
+
+use crate::raw::Raw;
+use crate::world::{End, World, app, eventually, head, say};
+use grid::routing::Refusal;
+use http::Request;
+use router::{Kill, Reply, RequestBody};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
+use std::time::Duration;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+const SWITCH: &str = "GET /chat HTTP/1.1\r\nhost: hello.localhost\r\nconnection: keep-alive, Upgrade\r\n\
+                      upgrade: websocket\r\nsec-websocket-key: abc\r\n\r\n";
+
+/// Dynos of which the first so many refuse a connection, with this code.
+fn unreachable(dynos: u32, first: usize, code: Refusal) -> (World, Arc<AtomicUsize>) {
+    let tried = Arc::new(AtomicUsize::new(0));
+    let seen = tried.clone();
+    let world = World::servers(
+        dynos,
+        move |request: Request<RequestBody>, mut reply: Reply, _| {
+            let number = seen.fetch_add(1, SeqCst);
+            async move {
+                if number < first {
+                    drop(request);
+                    reply.fail(code);
+                    return End::Trap;
+                }
+                reply.connected(Duration::from_millis(7));
+                crate::world::echo(request, reply).await
+            }
+        },
+    );
+    (world, tried)
+}
+
+#[tokio::test(start_paused = true)]
+async fn another_dyno_has_a_request_that_could_not_be_sent() {
+    for code in [Refusal::BackendRefused, Refusal::BackendTimeout] {
+        let (world, tried) = unreachable(3, 2, code);
+        let mut raw = Raw::new(world.pipe());
+        let answer = raw
+            .ask("POST /echo HTTP/1.1\r\nhost: hello.localhost\r\ncontent-length: 5\r\n\r\nhello")
+            .await;
+        assert_eq!((answer.status, answer.body.as_str()), (200, "hello"));
+        assert_eq!(tried.load(SeqCst), 3);
+        let lines = world.lines(1).await;
+        assert!(lines[0].starts_with("at=info "), "{}", lines[0]);
+        assert!(lines[0].contains(" connect=7ms "), "{}", lines[0]);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn after_some_dynos_the_code_is_the_answer() {
+    for (code, name) in [
+        (Refusal::BackendRefused, "H21"),
+        (Refusal::BackendTimeout, "H19"),
+    ] {
+        let (world, tried) = unreachable(10, 10, code);
+        let mut raw = Raw::new(world.pipe());
+        assert_eq!(raw.get("/").await.status, 503);
+        assert_eq!(tried.load(SeqCst), 1 + router::limits::RETRIES_MAX);
+        let lines = world.lines(1).await;
+        assert!(
+            lines[0].starts_with(&format!("at=error code={name} ")),
+            "{}",
+            lines[0]
+        );
+    }
+}
+
+/// With no other dyno the request waits for the replacement, as any request waits.
+#[tokio::test(start_paused = true)]
+async fn a_request_waits_for_the_dyno_that_replaces_one() {
+    let (world, tried) = unreachable(1, 1, Refusal::BackendRefused);
+    let mut raw = Raw::new(world.pipe());
+    raw.send("GET / HTTP/1.1\r\nhost: hello.localhost\r\n\r\n")
+        .await;
+    eventually(|| world.router.load(&app()).unwrap().waiting == 1).await;
+    let next = [crate::world::key(1, 2)];
+    world.serve(&next, &next);
+    assert_eq!(raw.answer().await.status, 200);
+    assert_eq!(tried.load(SeqCst), 2);
+}
+
+/// A dyno that switches protocols, and sends back what it gets, `>` before it, until it gets `bye`.
+fn chat() -> World {
+    World::servers(
+        1,
+        |request: Request<RequestBody>, reply: Reply, _| async move {
+            if request.uri().path() != "/chat" {
+                return say(reply, 200, "plain");
+            }
+            assert_eq!(request.headers()["connection"], "upgrade");
+            assert_eq!(request.headers()["upgrade"], "websocket");
+            assert_eq!(request.headers()["sec-websocket-key"], "abc");
+            let (near, mut far) = tokio::io::duplex(1024);
+            let mut parts = head(101);
+            parts
+                .headers
+                .insert("upgrade", "websocket".parse().unwrap());
+            parts
+                .headers
+                .insert("sec-websocket-accept", "xyz".parse().unwrap());
+            reply.switch(parts, Box::new(near)).unwrap();
+            let mut chunk = [0; 1024];
+            loop {
+                let len = far.read(&mut chunk).await.unwrap_or(0);
+                if len == 0 || chunk[..len].starts_with(b"bye") {
+                    return End::Free;
+                }
+                far.write_all(b">").await.unwrap();
+                far.write_all(&chunk[..len]).await.unwrap();
+            }
+        },
+    )
+}
+
+async fn read_exactly(raw: &mut Raw<tokio::io::DuplexStream>, len: usize) -> String {
+    let mut bytes = std::mem::take(&mut raw.ahead);
+    while bytes.len() < len {
+        let mut chunk = [0; 256];
+        let read = raw.io.read(&mut chunk).await.unwrap();
+        assert!(read > 0, "the tunnel is open");
+        bytes.extend_from_slice(&chunk[..read]);
+    }
+    String::from_utf8(bytes).unwrap()
+}
+
+/// Asks for the switch, and reads the head of the answer.
+async fn switched(world: &World) -> Raw<tokio::io::DuplexStream> {
+    let mut raw = Raw::new(world.pipe());
+    raw.send(SWITCH).await;
+    let mut text = String::new();
+    while !text.ends_with("\r\n\r\n") {
+        text.push(char::from(raw.io.read_u8().await.unwrap()));
+    }
+    let text = text.to_lowercase();
+    assert!(text.starts_with("http/1.1 101 "), "{text}");
+    for line in [
+        "upgrade: websocket",
+        "connection: upgrade",
+        "sec-websocket-accept: xyz",
+    ] {
+        assert!(text.contains(line), "{text}");
+    }
+    assert!(text.contains("x-request-id: "));
+    raw
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_switched_connection_carries_bytes_both_ways_and_holds_its_dyno() {
+    let world = chat();
+    let mut raw = switched(&world).await;
+    for text in ["one", "\0\0\r\nGET", "three"] {
+        raw.send(text).await;
+        assert_eq!(
+            read_exactly(&mut raw, text.len() + 1).await,
+            format!(">{text}")
+        );
+    }
+    // Longer than a request may take: it is no request any more.
+    for _ in 0..3 {
+        tokio::time::sleep(Duration::from_secs(50)).await;
+        raw.send("x").await;
+        assert_eq!(read_exactly(&mut raw, 2).await, ">x");
+    }
+    assert_eq!(world.router.load(&app()).unwrap().free, 0);
+    raw.send("bye").await;
+    assert_eq!(
+        raw.io.read(&mut [0; 8]).await.unwrap(),
+        0,
+        "closed by the server"
+    );
+    eventually(|| world.router.load(&app()).unwrap().free == 1).await;
+    let lines = world.lines(1).await;
+    assert!(lines[0].starts_with("at=info "), "{}", lines[0]);
+    assert!(lines[0].contains(" status=101 bytes=24 "), "{}", lines[0]);
+    assert!(world.kills().is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_client_that_leaves_a_tunnel_frees_the_dyno() {
+    let world = chat();
+    let raw = switched(&world).await;
+    drop(raw);
+    eventually(|| world.router.load(&app()).unwrap().free == 1).await;
+    assert!(world.kills().is_empty());
+    let lines = world.lines(1).await;
+    assert!(lines[0].contains(" status=101 "), "{}", lines[0]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_silent_tunnel_ends() {
+    let world = chat();
+    let mut raw = switched(&world).await;
+    let began = tokio::time::Instant::now();
+    assert_eq!(raw.io.read(&mut [0; 8]).await.unwrap(), 0);
+    assert_eq!(began.elapsed().as_secs(), 55);
+    let lines = world.lines(1).await;
+    assert!(lines[0].starts_with("at=error code=H15 "), "{}", lines[0]);
+    eventually(|| world.router.load(&app()).unwrap().free == 1).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_router_that_must_stop_ends_tunnels() {
+    let world = chat();
+    let mut raw = switched(&world).await;
+    world.router.force();
+    assert_eq!(raw.io.read(&mut [0; 8]).await.unwrap_or(0), 0);
+    let lines = world.lines(1).await;
+    assert!(lines[0].starts_with("at=error code=H24 "), "{}", lines[0]);
+    assert!(world.kills().iter().all(|kill| *kill == Kill::Forced));
+}
+
+/// A dyno that is no server never hears of the wish, and a server may ignore it.
+#[tokio::test(start_paused = true)]
+async fn a_wish_to_switch_that_nobody_grants_is_a_request() {
+    let world = World::new(
+        1,
+        |request: Request<RequestBody>, reply: Reply, _| async move {
+            assert!(!request.headers().contains_key("upgrade"));
+            assert!(!request.headers().contains_key("connection"));
+            say(reply, 200, "plain")
+        },
+    );
+    let mut raw = Raw::new(world.pipe());
+    assert_eq!(raw.ask(SWITCH).await.body, "plain");
+    let world = chat();
+    let mut raw = Raw::new(world.pipe());
+    let ignored = SWITCH.replace("/chat", "/plain");
+    assert_eq!(raw.ask(&ignored).await.body, "plain");
+    assert_eq!(
+        raw.get("/plain").await.body,
+        "plain",
+        "the connection goes on"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_switch_without_a_protocol_is_no_answer() {
+    let world = World::servers(1, |_, reply: Reply, _| async move {
+        let (near, _far) = tokio::io::duplex(64);
+        assert!(reply.switch(head(101), Box::new(near)).is_err());
+        End::Free
+    });
+    let mut raw = Raw::new(world.pipe());
+    assert_eq!(raw.ask(SWITCH).await.status, 502);
+    let lines = world.lines(1).await;
+    assert!(lines[0].starts_with("at=error code=H17 "), "{}", lines[0]);
+}

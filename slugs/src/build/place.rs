@@ -1,0 +1,173 @@
+//! Owns the places that builds write to, one at a time: a folder behind a lock, files and folders that are there whole
+//! or not at all, and as many of them as are worth keeping. Must not know what is in them.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::{Duration, SystemTime};
+
+use rustix::fs::{FlockOperation, flock};
+use tempfile::TempDir;
+
+use super::{BuildError, Progress, Tools};
+use crate::digest::Digest;
+
+/// How often a lock is tried that another build has.
+const TURN: Duration = Duration::from_millis(100);
+/// Begins the name of what is not whole yet.
+const UNFINISHED: &str = ".new-";
+/// Outputs of one kind that are kept, the newest: enough to go back and forth between two versions.
+const KEPT: usize = 3;
+/// Says to backup tools and to ourselves that all can be made again (bford.info/cachedir).
+const CACHE_TAG: &str =
+    "Signature: 8a477f597d28d172789f06886806bc55\n# Made by dyno, and made again when missing.\n";
+
+/// A folder that this build alone writes to while it has this.
+pub(super) struct Place {
+    folder: PathBuf,
+    _lock: File,
+}
+
+impl Place {
+    /// `target/dyno` in an app's folder.
+    pub(super) fn of_app(
+        folder: &Path,
+        tools: &Tools,
+        progress: &mut dyn FnMut(Progress),
+    ) -> Result<Self, BuildError> {
+        let target = folder.join("target");
+        let place = Self::open(&target.join("dyno"), tools, progress)?;
+        place.save_once("CACHEDIR.TAG", CACHE_TAG)?;
+        place.save_once(".gitignore", "*\n")?;
+        Ok(place)
+    }
+
+    /// Any folder, made if it is missing, when no other build has it. What a killed build left unfinished is removed.
+    pub(super) fn open(
+        folder: &Path,
+        tools: &Tools,
+        progress: &mut dyn FnMut(Progress),
+    ) -> Result<Self, BuildError> {
+        let failed = cannot_write(folder);
+        fs::create_dir_all(folder).map_err(&failed)?;
+        let lock = OpenOptions::new()
+            .create(true)
+            .truncate(false)
+            .write(true)
+            .open(folder.join(".lock"))
+            .map_err(&failed)?;
+        let mut told = false;
+        while flock(&lock, FlockOperation::NonBlockingLockExclusive).is_err() {
+            if tools.is_stopped() {
+                return Err(failed(std::io::ErrorKind::Interrupted.into()));
+            }
+            if !std::mem::replace(&mut told, true) {
+                progress(Progress::Step("waiting for another build".to_owned()));
+            }
+            thread::sleep(TURN);
+        }
+        let place = Self {
+            folder: folder.to_owned(),
+            _lock: lock,
+        };
+        for unfinished in place.named(UNFINISHED) {
+            remove(&unfinished);
+        }
+        Ok(place)
+    }
+
+    /// Where something is, or would be.
+    pub(super) fn at(&self, name: &str) -> PathBuf {
+        self.folder.join(name)
+    }
+
+    /// A folder to work in: removed with the value, or given a name by [`Place::keep`].
+    pub(super) fn work(&self) -> Result<TempDir, BuildError> {
+        tempfile::Builder::new()
+            .prefix(UNFINISHED)
+            .tempdir_in(&self.folder)
+            .map_err(cannot_write(&self.folder))
+    }
+
+    /// Gives a file or folder, made in a folder of [`Place::work`], its name; there is none of that name.
+    pub(super) fn keep(&self, made: &Path, name: &str) -> Result<PathBuf, BuildError> {
+        let place = self.at(name);
+        remove(&place);
+        fs::rename(made, &place).map_err(cannot_write(&place))?;
+        Ok(place)
+    }
+
+    /// Writes a small file.
+    pub(super) fn save(&self, name: &str, text: &str) -> Result<PathBuf, BuildError> {
+        let place = self.at(name);
+        let failed = cannot_write(&place);
+        let mut file = tempfile::Builder::new()
+            .prefix(UNFINISHED)
+            .tempfile_in(&self.folder)
+            .map_err(&failed)?;
+        file.write_all(text.as_bytes()).map_err(&failed)?;
+        file.persist(&place).map_err(|error| failed(error.error))?;
+        Ok(place)
+    }
+
+    fn save_once(&self, name: &str, text: &str) -> Result<(), BuildError> {
+        if !self.at(name).exists() {
+            self.save(name, text)?;
+        }
+        Ok(())
+    }
+
+    /// Something is used: it counts as new for [`Place::prune`].
+    pub(super) fn touch(&self, name: &str) {
+        let now = SystemTime::now();
+        // A folder or file of somebody else's is as good untouched.
+        let _ = File::open(self.at(name)).and_then(|file| file.set_modified(now));
+    }
+
+    /// Removes what has a name that begins so, but for the newest few.
+    pub(super) fn prune(&self, prefix: &str) {
+        let age = |path: &PathBuf| {
+            fs::metadata(path)
+                .and_then(|metadata| metadata.modified())
+                .ok()
+        };
+        let mut found = self.named(prefix);
+        found.sort_by_key(|path| std::cmp::Reverse(age(path)));
+        for old in found.iter().skip(KEPT) {
+            remove(old);
+        }
+    }
+
+    fn named(&self, prefix: &str) -> Vec<PathBuf> {
+        let entries = fs::read_dir(&self.folder).into_iter().flatten().flatten();
+        entries
+            .filter(|entry| entry.file_name().to_string_lossy().starts_with(prefix))
+            .map(|entry| entry.path())
+            .collect()
+    }
+}
+
+/// The error of writing there.
+pub(super) fn cannot_write(path: &Path) -> impl Fn(std::io::Error) -> BuildError + use<> {
+    let path = path.to_owned();
+    move |source| BuildError::Write {
+        path: path.clone(),
+        source,
+    }
+}
+
+/// Short name of a thing that these inputs make.
+pub(super) fn key(inputs: &[&[u8]]) -> String {
+    let mut all = Vec::new();
+    for input in inputs {
+        all.extend((input.len() as u64).to_le_bytes());
+        all.extend(*input);
+    }
+    Digest::of(&all).to_string()[..16].to_owned()
+}
+
+fn remove(path: &Path) {
+    // One of the two is right, and what cannot go is found when its name is needed.
+    let _ = fs::remove_file(path).or_else(|_| fs::remove_dir_all(path));
+}

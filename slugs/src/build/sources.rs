@@ -1,0 +1,94 @@
+//! Owns the look at an app's own files: which there are, and one digest over them.
+//! Must not know what a language makes of them.
+
+use std::fs;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+use super::BuildError;
+use crate::digest::Digesting;
+use crate::format::{ENTRIES_MAX, EXTENSION};
+use crate::path::DEPTH_MAX;
+
+/// Folders without an app's own sources, wherever they are.
+const OTHERS: [&str; 4] = [".git", "node_modules", "__pycache__", "target"];
+/// By this file a virtual environment of Python is known.
+const VIRTUAL_ENVIRONMENT: &str = "pyvenv.cfg";
+
+/// A file: its name from the app's folder, and its place.
+pub(super) type Source = (String, PathBuf);
+
+/// The files that `wanted` names by their names, sorted. More than a slug holds is an error.
+pub(super) fn files(
+    folder: &Path,
+    wanted: &dyn Fn(&str) -> bool,
+) -> Result<Vec<Source>, BuildError> {
+    let mut found = Vec::new();
+    let mut folders = vec![(folder.to_owned(), 0)];
+    while let Some((current, depth)) = folders.pop() {
+        let failed = |source| BuildError::Read {
+            path: current.clone(),
+            source,
+        };
+        for entry in fs::read_dir(&current).map_err(failed)? {
+            let entry = entry.map_err(failed)?;
+            let (path, name) = (entry.path(), entry.file_name());
+            let name = name.to_string_lossy();
+            let kind = entry.file_type().map_err(failed)?;
+            if kind.is_dir() {
+                let other = OTHERS.contains(&&*name) || path.join(VIRTUAL_ENVIRONMENT).is_file();
+                if !other && depth < DEPTH_MAX {
+                    folders.push((path, depth + 1));
+                }
+            } else if path.is_file() && !is_no_source(&name) && wanted(&name) {
+                let inner = path.strip_prefix(folder).unwrap_or(&path);
+                found.push((inner.to_string_lossy().into_owned(), path));
+            }
+            if found.len() > ENTRIES_MAX {
+                return Err(BuildError::Refused(format!(
+                    "{} holds more than {ENTRIES_MAX} files: name the folder of the app",
+                    folder.display()
+                )));
+            }
+        }
+    }
+    found.sort();
+    Ok(found)
+}
+
+/// Slugs, and config vars of this machine.
+fn is_no_source(name: &str) -> bool {
+    name == ".env"
+        || Path::new(name)
+            .extension()
+            .is_some_and(|end| end == EXTENSION)
+}
+
+/// One text for names and contents of all these files.
+pub(super) fn digest(sources: &[Source]) -> Result<String, BuildError> {
+    let mut all = String::new();
+    for (name, path) in sources {
+        let failed = |source| BuildError::Read {
+            path: path.clone(),
+            source,
+        };
+        let mut reader = Digesting::new(fs::File::open(path).map_err(failed)?);
+        std::io::copy(&mut reader, &mut std::io::sink()).map_err(failed)?;
+        all.push_str(&format!("{name}\0{}\n", reader.digest()));
+    }
+    Ok(super::place::key(&[all.as_bytes()]))
+}
+
+/// A text file that may be absent; what is no UTF-8 in it is replaced.
+pub(super) fn text(path: &Path) -> Result<Option<String>, BuildError> {
+    let mut bytes = Vec::new();
+    let read = fs::File::open(path).and_then(|mut file| file.read_to_end(&mut bytes));
+    match read {
+        Ok(_) => Ok(Some(String::from_utf8_lossy(&bytes).into_owned())),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(source) => Err(BuildError::Read {
+            path: path.to_owned(),
+            source,
+        }),
+    }
+}
