@@ -5,8 +5,8 @@ use serde_json::Value;
 use crate::jobs::{APP, app, deploy};
 use crate::stage::{Rig, Server, eventually};
 
-/// Workers alone: one that goes on, and one that ends at once.
-const PROCFILE: &str = "worker: hangs.wasm sleep\nbrief: exit_with1.wasm 0\n";
+/// Workers alone: one that goes on until its input ends, as it does when it is to stop, and one that ends at once.
+const PROCFILE: &str = "worker: hangs.wasm stdin\nbrief: exit_with1.wasm 0\n";
 
 fn with_workers(rig: &Rig) -> Server<'_> {
     let folder = rig.path("jobs");
@@ -45,6 +45,7 @@ fn workers_are_scaled_restarted_and_stopped() {
     up(&server, &["worker.1", "worker.2"]);
     server.dyno(&["ps", "stop", "worker.1", "-a", APP]).ok();
     up(&server, &["worker.2"]);
+    server.wait_for_log(APP, &[" app[worker.1]: stdin closed"]);
     assert_eq!(server.app(APP, "/").status, 503, "there is no web process");
     // They come back with the server.
     server.kill();
