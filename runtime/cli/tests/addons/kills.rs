@@ -10,10 +10,15 @@ use crate::proxy::Proxy;
 use crate::servers::{Postgres, Redis};
 use crate::stage::{Rig, Server};
 
-/// Pieces of data between two places where a server is killed.
+/// Pieces of data between two places where a server is killed, unless `DYNO_TEST_STRIDE` says how many.
 const STRIDE: usize = 4;
 /// Fewer places than this are not a conversation.
 const PLACES_MIN: usize = 3;
+
+fn stride() -> usize {
+    let said = std::env::var("DYNO_TEST_STRIDE").ok();
+    said.map_or(STRIDE, |said| said.parse().unwrap())
+}
 
 /// A service behind a proxy.
 struct Behind<'a> {
@@ -62,7 +67,7 @@ impl Behind<'_> {
         for place in 0.. {
             let server = self.offer.start(&rig);
             let name = format!("made-{place}");
-            self.proxy.kill_after(place * STRIDE, server.process.id());
+            self.proxy.kill_after(place * stride(), server.process.id());
             let made = self.create(&server, &name);
             if !self.proxy.disarm() {
                 assert!(made, "nobody was in the way");
@@ -97,7 +102,7 @@ impl Behind<'_> {
             assert!(self.create(&server, &name));
             let url = self.url(&server);
             assert!((self.works)(&url));
-            self.proxy.kill_after(place * STRIDE, server.process.id());
+            self.proxy.kill_after(place * stride(), server.process.id());
             let gone = self.destroy(&server, &name);
             if !self.proxy.disarm() {
                 assert!(gone, "nobody was in the way");
