@@ -277,7 +277,6 @@ fn what_cannot_be_run_is_refused_with_a_reason() {
     };
     refused(&["run", "-a", APP, "--", "nothing"], "cat, cat1, code");
     refused(&["run", "-a", APP, "--", "web"], "answers HTTP requests");
-    refused(&["run", "-a", APP, "--", "good.wasm"], "answers");
     refused(&["run", "-a", "other", "--", "cat"], "no app other");
     refused(&["run", "-a", APP, "--env", "1=x", "--", "cat"], "--env");
     refused(
