@@ -83,7 +83,11 @@ impl Project {
         }
         let mut warnings = Vec::new();
         let settings = read(&folder.join(settings::NAME), settings::parse, &mut warnings)?;
-        let procfile = read(procfile, procfile::parse, &mut warnings)?;
+        let parse = match is_built_from_source(folder, &settings) {
+            true => procfile::parse_for_builder,
+            false => procfile::parse,
+        };
+        let procfile = read(procfile, parse, &mut warnings)?;
         let app_json = read(&folder.join(app_json::NAME), app_json::parse, &mut warnings)?;
         Ok(Self {
             folder: folder.to_owned(),
@@ -111,6 +115,16 @@ impl Project {
         formation.extend(self.settings.formation.clone());
         formation
     }
+}
+
+/// Whether a builder of an interpreted language will be chosen, unless the Procfile names components.
+fn is_built_from_source(folder: &Path, settings: &Option<Settings>) -> bool {
+    let has = |name: &str| folder.join(name).is_file();
+    let has_command = settings
+        .as_ref()
+        .is_some_and(|settings| settings.build_command.is_some());
+    let manifests = ["package.json", "requirements.txt", "pyproject.toml"];
+    !has_command && !has("Cargo.toml") && manifests.into_iter().any(has)
 }
 
 /// Reads and parses a file, if it is there.

@@ -119,7 +119,11 @@ impl Work<'_> {
         progress: &mut dyn FnMut(Progress),
     ) -> Result<PathBuf, BuildError> {
         let own = sources::files(self.folder, &|name| name.ends_with(".py"))?;
-        let wanted = imports::of(self.folder, &own)?;
+        let all = imports::of(self.folder, &own)?;
+        let wanted: String = all
+            .split_inclusive('\n')
+            .filter(|line| packages.decides(line))
+            .collect();
         let pins = self.toolchain.to_string_lossy();
         let inputs = [pins.as_ref(), SHIM, WIT, HTTP_WIT, &packages.key, &wanted];
         let key = place::key(&inputs.map(str::as_bytes));

@@ -110,6 +110,19 @@ pub(crate) fn is_stored_form(arg: &str) -> bool {
 impl Command {
     /// Reads a command line. The error says what is wrong and what to write instead.
     pub fn parse(text: &str) -> Result<Self, String> {
+        Self::read(text, component)
+    }
+
+    /// As [`Command::parse`], where a builder makes the component and reads the words itself: the first one may be
+    /// `module:name` or a program of the language.
+    pub(crate) fn parse_for_builder(text: &str) -> Result<Self, String> {
+        Self::read(text, path)
+    }
+
+    fn read(
+        text: &str,
+        component: impl FnOnce(&str) -> Result<SlugPath, String>,
+    ) -> Result<Self, String> {
         if text.len() > COMMAND_BYTES_MAX {
             return Err(format!(
                 "the command is longer than {COMMAND_BYTES_MAX} bytes; move settings into config vars"
@@ -150,6 +163,10 @@ fn component(word: &str) -> Result<SlugPath, String> {
             "`{word}` is not a component: a command begins with the path of a `.wasm` file in the app, as in `app.wasm --flag`"
         ));
     }
+    path(word)
+}
+
+fn path(word: &str) -> Result<SlugPath, String> {
     let path = word.strip_prefix("./").unwrap_or(word);
     SlugPath::new(path).map_err(|error| format!("`{word}`: {error}"))
 }

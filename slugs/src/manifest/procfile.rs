@@ -22,6 +22,18 @@ pub struct Procfile {
 
 /// Reads a Procfile. Blank lines and lines that begin with `#` are skipped.
 pub fn parse(text: &str) -> Result<Parsed<Procfile>, SyntaxError> {
+    read(text, Command::parse)
+}
+
+/// As [`parse`], for an app whose builder makes the component: commands are read as other platforms write them.
+pub(crate) fn parse_for_builder(text: &str) -> Result<Parsed<Procfile>, SyntaxError> {
+    read(text, Command::parse_for_builder)
+}
+
+fn read(
+    text: &str,
+    command: fn(&str) -> Result<Command, String>,
+) -> Result<Parsed<Procfile>, SyntaxError> {
     let mut value = Procfile::default();
     let mut warnings = Vec::new();
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
@@ -31,7 +43,7 @@ pub fn parse(text: &str) -> Result<Parsed<Procfile>, SyntaxError> {
             continue;
         }
         let (process, command) =
-            parse_line(entry).map_err(|problem| SyntaxError::new(NAME, line, problem))?;
+            parse_line(entry, command).map_err(|problem| SyntaxError::new(NAME, line, problem))?;
         if value.processes.insert(process.clone(), command).is_some() {
             return Err(SyntaxError::new(
                 NAME,
@@ -58,13 +70,16 @@ pub fn parse(text: &str) -> Result<Parsed<Procfile>, SyntaxError> {
     Ok(Parsed { value, warnings })
 }
 
-fn parse_line(entry: &str) -> Result<(ProcessType, Command), String> {
-    let (name, command) = entry
+fn parse_line(
+    entry: &str,
+    command: fn(&str) -> Result<Command, String>,
+) -> Result<(ProcessType, Command), String> {
+    let (name, text) = entry
         .split_once(':')
         .ok_or("there is no `:`; write a process type and its command, as in `web: app.wasm`")?;
     let process = name
         .trim()
         .parse::<ProcessType>()
         .map_err(|error| error.to_string())?;
-    Ok((process, Command::parse(command)?))
+    Ok((process, command(text)?))
 }

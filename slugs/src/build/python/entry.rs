@@ -151,7 +151,9 @@ mod tests {
     #[test]
     fn the_procfile_names_it_as_other_servers_are_told() {
         let found = |text: &str| {
-            let procfile = crate::manifest::procfile::parse(text).expect("sound").value;
+            let procfile = crate::manifest::procfile::parse_for_builder(text)
+                .expect("sound")
+                .value;
             in_procfile(&procfile).map(str::to_owned)
         };
         assert_eq!(found("web: app:app").as_deref(), Some("app:app"));

@@ -54,6 +54,19 @@ pub(super) struct Packages {
 }
 
 impl Packages {
+    /// Whether a line of imports makes a component another one: whole modules of Python's own library are in each.
+    pub(super) fn decides(&self, line: &str) -> bool {
+        let (module, name) = line
+            .trim_end()
+            .split_once('\t')
+            .unwrap_or((line.trim_end(), ""));
+        let is_own = || {
+            let file = format!("{module}.py");
+            self.folder.join(module).is_dir() || self.folder.join(file).is_file()
+        };
+        module.contains('.') || !name.is_empty() || is_own()
+    }
+
     /// Their files, by their names in the slug.
     pub(super) fn files(&self) -> Result<Vec<BuiltComponent>, BuildError> {
         let found = sources::files(&self.folder, &|name| name != NATIVE)?;
