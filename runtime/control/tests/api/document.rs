@@ -34,7 +34,7 @@ async fn every_route_is_documented_and_every_documented_one_is_served() {
         .await
         .ok(200);
     assert_eq!(served, control::api::document());
-    assert_eq!(paths(&served).len(), 25);
+    assert_eq!(paths(&served).len(), 27);
     for (template, item) in paths(&served) {
         let path = instance(template);
         for method in METHODS {
