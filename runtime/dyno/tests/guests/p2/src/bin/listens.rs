@@ -28,7 +28,9 @@ enum Next {
 }
 
 fn main() -> std::io::Result<()> {
-    let host = std::env::args().nth(1).unwrap_or_else(|| "0.0.0.0".to_owned());
+    let host = std::env::args()
+        .nth(1)
+        .unwrap_or_else(|| "0.0.0.0".to_owned());
     let port = std::env::var("PORT").expect("a server is told its port");
     let listener = TcpListener::bind((host.as_str(), port.parse().expect("a number")))?;
     println!("listening at {}", listener.local_addr()?);
@@ -128,7 +130,10 @@ fn answer(mut to: &TcpStream, request: &Request, about: &str) -> std::io::Result
         }
         "/busy" => {
             to.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\nconnection: close\r\n\r\n")?;
-            let ms = request.query.strip_prefix("ms=").and_then(|ms| ms.parse().ok());
+            let ms = request
+                .query
+                .strip_prefix("ms=")
+                .and_then(|ms| ms.parse().ok());
             return Ok(Next::Busy(ms.unwrap_or(0)));
         }
         _ => reply(to, about.as_bytes())?,
