@@ -241,7 +241,7 @@ fn log_line(criterion: &mut Criterion) {
         dyno: "web.1".parse().ok(),
         queue: 3,
         wait: Duration::from_millis(12),
-        connect: std::time::Duration::ZERO,
+        connect: Duration::ZERO,
         service: Duration::from_millis(34),
         status: 200,
         bytes: 1_234,
