@@ -174,6 +174,8 @@ pub(crate) enum Scenario {
     Deploy,
     /// What the first request of a sleeping dyno takes longer
     Wake,
+    /// Dynos in JavaScript and Python: first request, memory, growth, and a changed line
+    Languages,
     /// Growth under mixed load with clients and guests that misbehave
     #[value(name = "soak")]
     Endure,

@@ -320,9 +320,14 @@ impl Slug {
             .with_context(|| format!("cannot copy {}", component.display()))?;
         std::fs::write(folder.join("Procfile"), "web: app.wasm\n")?;
         std::fs::write(folder.join("note.txt"), text)?;
+        Slug::build(product, &folder)
+    }
+
+    /// Has the product build the app in a folder; the slug lies beside it.
+    pub(crate) fn build(product: &Product, folder: &Path) -> Result<Slug> {
         let file = folder.with_extension("slug");
         let mut command = product.command();
-        command.arg("build").arg(&folder).arg("--json");
+        command.arg("build").arg(folder).arg("--json");
         let built = command.arg("-o").arg(&file).output();
         let built = built.context("cannot start dyno build")?;
         ensure!(

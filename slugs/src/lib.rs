@@ -8,7 +8,7 @@
 //! |---|---|
 //! | [`project`] | a source folder as its author describes it: `dyno.toml`, `Procfile`, `app.json` |
 //! | [`detect`] | which builder fits |
-//! | [`mod@build`] | running the language's own tool |
+//! | [`mod@build`] | running the language's own tools, which it installs where they are missing |
 //! | [`component`] | what a `.wasm` file exports and imports, so what it can be |
 //! | [`manifest`] | `slug.json`, and the parsers of what people write |
 //! | [`mod@pack`] | the slug file, deterministic |

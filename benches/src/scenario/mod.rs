@@ -11,6 +11,7 @@ mod deploy;
 mod endure;
 mod figures;
 mod guestbook;
+mod languages;
 mod routing;
 mod scale;
 mod served;
@@ -54,6 +55,7 @@ pub(crate) fn run(which: Scenario, options: &Options, product: &Product) -> Resu
         Scenario::Scale => scale::run(options, product),
         Scenario::Deploy => deploy::run(options, product),
         Scenario::Wake => wake::run(options, product),
+        Scenario::Languages => languages::run(options, product),
         Scenario::Endure => endure::run(options, product),
         Scenario::Guestbook => guestbook::run(options, product),
     }

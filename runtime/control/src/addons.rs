@@ -9,6 +9,13 @@
 //! *creating* makes it, finds what an earlier one has made of it, or takes that back; one that finds it *destroying*
 //! goes on until nothing is left. So a server may be killed at any time. Each operation may be done again: see the
 //! modules of the services for how each knows its own from what is somebody else's.
+//!
+//! | task | ends |
+//! |---|---|
+//! | the keeper, which waits for the ledger, for time, and for what it has begun | when whoever runs it drops it |
+//! | one for each add-on that is made or destroyed, eight at a time; one that tends | by itself, or with the keeper |
+//!
+//! Each operation has a time limit, and none is waited for by the reconciler: what came of one is a command of its own.
 
 mod keeper;
 mod memcached;

@@ -32,6 +32,9 @@ pub struct Observed {
     pub crashes: BTreeMap<Slot, History>,
     /// How release processes ended, until the ledger tells.
     pub exits: BTreeMap<(AppName, Version), Exit>,
+    /// The number of each app's last one-off dyno: the next one has another name, so that nobody takes one for the
+    /// other.
+    pub one_offs: BTreeMap<AppName, u32>,
     /// The last published route of each app.
     pub routes: BTreeMap<AppName, Route>,
     /// Destroyed apps that the routers were told of.
@@ -175,6 +178,7 @@ impl Observed {
             dynos: BTreeMap::new(),
             crashes: BTreeMap::new(),
             exits: BTreeMap::new(),
+            one_offs: BTreeMap::new(),
             routes: BTreeMap::new(),
             withdrawn: BTreeSet::new(),
             next_run: desired.first_run(),
@@ -252,6 +256,7 @@ impl Observed {
                 .map(|(version, exit)| ((version.0.clone(), version.1), exit.clone()))
                 .collect(),
             routes: routes.map(|(k, r)| (k.clone(), r.clone())).collect(),
+            one_offs: BTreeMap::new(),
             withdrawn: self.withdrawn.clone(),
             buried: BTreeSet::new(),
             ..*self
@@ -324,8 +329,10 @@ impl Observed {
     }
 
     /// Forgets crashes of releases that are no longer wanted and of places that are gone, and what the ledger
-    /// tells.
+    /// tells, and destroyed apps' one-offs.
     pub fn prune(&mut self, desired: &Desired) {
+        self.one_offs
+            .retain(|app, _| desired.apps.contains_key(app));
         self.exits.retain(|(app, version), _| {
             let app = desired.apps.get(app);
             app.is_some_and(|app| {

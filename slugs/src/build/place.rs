@@ -17,8 +17,10 @@ use crate::digest::Digest;
 const TURN: Duration = Duration::from_millis(100);
 /// Begins the name of what is not whole yet.
 const UNFINISHED: &str = ".new-";
-/// Outputs of one kind that are kept, the newest: enough to go back and forth between two versions.
-const KEPT: usize = 3;
+/// Outputs of one kind that are kept in an app's folder, the newest: enough to go back and forth between two versions.
+const KEPT_OF_APP: usize = 3;
+/// The same of all apps together, in the cache: a component of Python has some 40 MB.
+const KEPT_OF_ALL: usize = 16;
 /// Says to backup tools and to ourselves that all can be made again (bford.info/cachedir).
 const CACHE_TAG: &str =
     "Signature: 8a477f597d28d172789f06886806bc55\n# Made by dyno, and made again when missing.\n";
@@ -26,6 +28,7 @@ const CACHE_TAG: &str =
 /// A folder that this build alone writes to while it has this.
 pub(super) struct Place {
     folder: PathBuf,
+    kept: usize,
     _lock: File,
 }
 
@@ -37,10 +40,21 @@ impl Place {
         progress: &mut dyn FnMut(Progress),
     ) -> Result<Self, BuildError> {
         let target = folder.join("target");
-        let place = Self::open(&target.join("dyno"), tools, progress)?;
+        let mut place = Self::open(&target.join("dyno"), tools, progress)?;
+        place.kept = KEPT_OF_APP;
         place.save_once("CACHEDIR.TAG", CACHE_TAG)?;
         place.save_once(".gitignore", "*\n")?;
         Ok(place)
+    }
+
+    /// What all apps of a language share, in the cache.
+    pub(super) fn shared(
+        language: &str,
+        tools: &Tools,
+        progress: &mut dyn FnMut(Progress),
+    ) -> Result<Self, BuildError> {
+        let folder = tools.cache().join("builds").join(language);
+        Self::open(&folder, tools, progress)
     }
 
     /// Any folder, made if it is missing, when no other build has it. What a killed build left unfinished is removed.
@@ -69,6 +83,7 @@ impl Place {
         }
         let place = Self {
             folder: folder.to_owned(),
+            kept: KEPT_OF_ALL,
             _lock: lock,
         };
         for unfinished in place.named(UNFINISHED) {
@@ -134,7 +149,7 @@ impl Place {
         };
         let mut found = self.named(prefix);
         found.sort_by_key(|path| std::cmp::Reverse(age(path)));
-        for old in found.iter().skip(KEPT) {
+        for old in found.iter().skip(self.kept) {
             remove(old);
         }
     }

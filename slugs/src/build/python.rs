@@ -2,8 +2,8 @@
 //! app's own modules stay files, which a dyno imports when it first answers. Must not know slugs.
 //!
 //! So a changed line of the app costs no compilation: the component depends on the packages, and on which modules of
-//! theirs the app imports. A snapshot holds random seeds, so two builds of it are two files of one meaning; what is
-//! kept in the app's folder makes it one.
+//! theirs the app imports. A snapshot holds random seeds, so two machines make two files of one meaning; on one machine
+//! it is made once, for all apps that ask for the same.
 
 mod entry;
 mod imports;
@@ -55,13 +55,14 @@ pub(super) fn build(
     })?;
     let builder = Work {
         folder,
-        place: &Place::of_app(folder, tools, progress)?,
+        own: &Place::of_app(folder, tools, progress)?,
+        place: &Place::shared("python", tools, progress)?,
         toolchain: &toolchain,
         tools,
     };
     let packages = packages::ensure(&builder, progress)?;
     let component = builder.component(&packages, progress)?;
-    let entry = builder.place.save("entry.txt", &entry)?;
+    let entry = builder.own.save("entry.txt", &entry)?;
     let mut files = packages.files()?;
     files.push(file(ENTRY, &entry)?);
     Ok(Made {
@@ -90,6 +91,9 @@ fn file(name: &str, place: &Path) -> Result<BuiltComponent, BuildError> {
 /// One build.
 struct Work<'a> {
     folder: &'a Path,
+    /// The app's own.
+    own: &'a Place,
+    /// Packages and components, for all apps that ask for the same.
     place: &'a Place,
     toolchain: &'a Path,
     tools: &'a Tools,
@@ -122,7 +126,7 @@ impl Work<'_> {
         let name = format!("component-{key}.wasm");
         let checked = format!("checked-{key}-{}", sources::digest(&own)?);
         let is_there = self.place.at(&name).is_file();
-        if is_there && (self.place.at(&checked).is_file() || self.compiles(&own)?) {
+        if is_there && (self.own.at(&checked).is_file() || self.compiles(&own)?) {
             self.place.touch(&name);
         } else {
             progress(Progress::Step(
@@ -133,8 +137,8 @@ impl Work<'_> {
             self.place.keep(&made, &name)?;
             self.place.prune("component-");
         }
-        self.place.save(&checked, "")?;
-        self.place.prune("checked-");
+        self.own.save(&checked, "")?;
+        self.own.prune("checked-");
         Ok(self.place.at(&name))
     }
 
@@ -144,7 +148,7 @@ impl Work<'_> {
              for path in sys.stdin.read().split(chr(0))[:-1]:\n \
              compile(open(path, 'rb').read(), path, 'exec', dont_inherit=True)";
         let list: String = own.iter().map(|(name, _)| format!("{name}\0")).collect();
-        let list = self.place.save("sources.txt", &list)?;
+        let list = self.own.save("sources.txt", &list)?;
         let list = fs::File::open(&list).map_err(place::cannot_write(&list))?;
         let mut python = self.python();
         python.args(["-c", COMPILE]);

@@ -7,6 +7,7 @@ use grid::desired::Kind;
 use grid::name::ProcessType;
 use slugs::World;
 use slugs::build::{Progress, build};
+use slugs::detect::{Detected, detect};
 use slugs::pack::pack;
 use slugs::project::Project;
 
@@ -192,18 +193,21 @@ fn a_folder_without_an_app_says_what_was_looked_for() {
     ] {
         assert!(text.contains(part), "{text}");
     }
-    let text = App::new().file("package.json", "{}").build_error();
+    let text = App::new().file("go.mod", "module x").build_error();
     assert!(
-        text.contains("package.json")
-            && text.contains("componentize-js")
-            && text.contains("`command`"),
+        text.contains("go.mod") && text.contains("GOOS=wasip1") && text.contains("`command`"),
         "{text}"
     );
     let text = App::new()
-        .file("package.json", "{}")
+        .file("go.mod", "module x")
         .file("Procfile", "web: app.wasm\n")
         .build_error();
-    assert!(text.contains("package.json"), "{text}");
+    assert!(text.contains("go.mod"), "{text}");
+    let text = App::new().file("main.py", "app = 1").build_error();
+    assert!(
+        text.contains("has main.py, but not a requirements.txt"),
+        "{text}"
+    );
     let text = App::new().file("Procfile", "web: app.wasm\n").build_error();
     assert!(
         text.contains("`app.wasm`, which is not in the app's folder"),
@@ -221,6 +225,49 @@ fn a_folder_without_an_app_says_what_was_looked_for() {
         .expect_err("no folder")
         .to_string();
     assert!(gone.contains("/no/such/folder is not a folder"), "{gone}");
+}
+
+#[test]
+fn the_first_builder_that_fits_is_chosen() {
+    let detected = |files: &[(&str, &str)]| {
+        let mut app = App::new();
+        for (name, text) in files {
+            app = app.file(name, text);
+        }
+        let project = Project::load(app.path()).expect("sound");
+        detect(&project).unwrap_or_else(|error| panic!("{error}"))
+    };
+    let (wasm, named) = (("app.wasm", "x"), ("Procfile", "web: app.wasm\n"));
+    let (js, py) = (("package.json", "{}"), ("requirements.txt", ""));
+    let (c, rust) = (("main.c", ""), ("Cargo.toml", ""));
+    let command = ("dyno.toml", "[build]\ncommand = \"make\"\n");
+    let output = ("dyno.toml", "[build]\noutput = \"app.wasm\"\n");
+    assert!(matches!(
+        detected(&[command, rust, js]),
+        Detected::Command(_)
+    ));
+    assert_eq!(detected(&[rust, js, py, wasm, named]), Detected::Rust);
+    assert!(matches!(
+        detected(&[js, py, wasm, named]),
+        Detected::Ready(_)
+    ));
+    assert!(matches!(detected(&[js, wasm, output]), Detected::Ready(_)));
+    assert_eq!(detected(&[js, py, c, wasm]), Detected::JavaScript);
+    assert_eq!(
+        detected(&[js, ("Procfile", "web: npm start\n")]),
+        Detected::JavaScript
+    );
+    assert_eq!(detected(&[py, c, wasm]), Detected::Python);
+    assert_eq!(detected(&[("pyproject.toml", "")]), Detected::Python);
+    assert_eq!(detected(&[c, wasm]), Detected::C);
+    assert_eq!(
+        detected(&[("src/a.c", ""), ("Procfile", "job: main.wasm -x\n")]),
+        Detected::C
+    );
+    assert!(matches!(
+        detected(&[c, wasm, ("Makefile", "")]),
+        Detected::Ready(_)
+    ));
 }
 
 #[test]

@@ -157,7 +157,7 @@ pub(crate) enum PsCommand {
 /// `dyno run`
 #[derive(Debug, ClapArgs)]
 #[command(
-    after_help = "Examples:\n  dyno run -- migrate --dry-run\n  dyno run -- bin/import.wasm < data.csv\n  dyno run -d -- report -a shop"
+    after_help = "Examples:\n  dyno run -- migrate --dry-run\n  dyno run -- bin/import.wasm < data.csv\n  dyno run -d -a shop -- report"
 )]
 pub(crate) struct Run {
     /// Leave it to itself: its output goes to the app's log
@@ -174,7 +174,12 @@ pub(crate) struct Run {
     /// Output, errors and exit code are the program's own. It reads this command's input line by line from a terminal,
     /// which it does not get to see itself: there are no keys, colours or window sizes for it. Ctrl-C, and a lost
     /// connection, end it.
-    #[arg(required = true, last = true, value_name = "COMMAND")]
+    #[arg(
+        required = true,
+        trailing_var_arg = true,
+        allow_hyphen_values = true,
+        value_name = "COMMAND"
+    )]
     pub(crate) command: Vec<String>,
     #[command(flatten)]
     pub(crate) on: OnApp,

@@ -94,7 +94,12 @@ pub(crate) struct LocalRun {
     /// A component or core module, or a process type of the app in this folder; then arguments
     ///
     /// Output, errors and exit code are the program's own.
-    #[arg(required = true, last = true, value_name = "FILE.wasm|PROCESS")]
+    #[arg(
+        required = true,
+        trailing_var_arg = true,
+        allow_hyphen_values = true,
+        value_name = "FILE.wasm|PROCESS"
+    )]
     pub(crate) command: Vec<String>,
 }
 

@@ -50,6 +50,34 @@ fn the_app_and_the_server_may_stand_anywhere() {
 }
 
 #[test]
+fn what_is_to_run_is_taken_as_it_is() {
+    for text in [
+        "dyno run -a shop task -a -- --x",
+        "dyno run -a shop -- task -a -- --x",
+    ] {
+        let Ok(Command::Run(run)) = parse(text) else {
+            panic!("{text}");
+        };
+        assert_eq!(run.command, ["task", "-a", "--", "--x"], "{text}");
+        assert_eq!(run.on.app.expect("an app").as_str(), "shop");
+    }
+    let Ok(Command::Local(local)) = parse("dyno local run --dir a::/b -- f.wasm -e x") else {
+        panic!("it is sound");
+    };
+    let Some(LocalCommand::Run(run)) = local.command else {
+        panic!("it is to run something");
+    };
+    assert_eq!(
+        (run.dir, run.command),
+        (
+            vec!["a::/b".into()],
+            vec!["f.wasm".into(), "-e".into(), "x".into()]
+        )
+    );
+    parse("dyno run").expect_err("nothing to run");
+}
+
+#[test]
 fn scaling_is_said_outright_or_by_difference() {
     let scale = |text: &str| text.parse::<Scale>().expect(text);
     assert_eq!(scale("web=4").amount, Amount::Exactly(4));

@@ -1,19 +1,26 @@
 //! `kill -9` in the midst of making and destroying add-ons: before, between and behind the statements, each of which
 //! still reaches the service's server. What was asked for is completed by the next server.
 
+use std::io::Write;
 use std::net::SocketAddr;
+use std::thread;
 
 use serde_json::{Value, json};
 
 use crate::offer::{Offer, addons, new_app, var, vars, wait_until_settled};
 use crate::proxy::Proxy;
 use crate::servers::{Postgres, Redis};
-use crate::stage::{Rig, Server};
+use crate::stage::{Rig, Server, eventually};
 
-/// Pieces of data between two places where a server is killed.
+/// Pieces of data between two places where a server is killed, unless `DYNO_TEST_STRIDE` says how many.
 const STRIDE: usize = 4;
 /// Fewer places than this are not a conversation.
 const PLACES_MIN: usize = 3;
+
+fn stride() -> usize {
+    let said = std::env::var("DYNO_TEST_STRIDE").ok();
+    said.map_or(STRIDE, |said| said.parse().unwrap())
+}
 
 /// A service behind a proxy.
 struct Behind<'a> {
@@ -62,7 +69,7 @@ impl Behind<'_> {
         for place in 0.. {
             let server = self.offer.start(&rig);
             let name = format!("made-{place}");
-            self.proxy.kill_after(place * STRIDE, server.process.id());
+            self.proxy.kill_after(place * stride(), server.process.id());
             let made = self.create(&server, &name);
             if !self.proxy.disarm() {
                 assert!(made, "nobody was in the way");
@@ -97,7 +104,7 @@ impl Behind<'_> {
             assert!(self.create(&server, &name));
             let url = self.url(&server);
             assert!((self.works)(&url));
-            self.proxy.kill_after(place * STRIDE, server.process.id());
+            self.proxy.kill_after(place * stride(), server.process.id());
             let gone = self.destroy(&server, &name);
             if !self.proxy.disarm() {
                 assert!(gone, "nobody was in the way");
@@ -173,6 +180,59 @@ fn with_redis(test: impl FnOnce(&Behind<'_>)) {
         left: &left,
         works: &works,
     });
+}
+
+/// A statement that the server sent before it was killed, and that still waits, does not come late.
+#[test]
+fn a_statement_that_waits_is_ended_by_the_next_server() {
+    let postgres = Postgres::start();
+    let rig = Rig::new();
+    let offer = Offer::default().with("POSTGRESQL", postgres.url());
+    let server = offer.start(&rig);
+    new_app(&server, "shop");
+    let waiting = |count: &str| {
+        let waits = "select count(*) from pg_stat_activity where query like 'CREATE DATABASE%' \
+                     and wait_event_type = 'Lock'";
+        eventually("statements wait", || {
+            postgres.sql(waits) == Ok(count.into())
+        });
+    };
+    let mut lock = postgres.session();
+    let mut orders = lock.stdin.take().unwrap();
+    writeln!(orders, "begin; lock table pg_database in share mode;").unwrap();
+    let locked = "select count(*) from pg_locks where relation = 'pg_database'::regclass \
+                  and mode = 'ShareLock' and granted";
+    eventually("the lock is held", || {
+        postgres.sql(locked) == Ok("1".into())
+    });
+    let body = json!({ "service": "postgresql" });
+    let first = thread::scope(|scope| {
+        let made = scope.spawn(|| {
+            server
+                .try_api("POST", "/v1/apps/shop/addons", &body)
+                .is_ok()
+        });
+        waiting("1");
+        let session = "select pid from pg_stat_activity where query like 'CREATE DATABASE%'";
+        let first = postgres.sql(session).unwrap();
+        server.process.signal("KILL");
+        assert!(!made.join().unwrap());
+        first
+    });
+    server.kill();
+    let server = offer.start(&rig);
+    let alive = format!("select count(*) from pg_stat_activity where pid = {first}");
+    eventually("the first session has gone", || {
+        postgres.sql(&alive) == Ok("0".into())
+    });
+    waiting("1");
+    writeln!(orders, "commit;").unwrap();
+    drop(orders);
+    lock.wait().unwrap();
+    wait_until_settled(&server, "shop");
+    let url = var(&server, "shop", "DATABASE_URL");
+    assert!(Postgres::sql_as(&url, "create table t ()").is_ok());
+    assert!(server.stop().success());
 }
 
 #[test]

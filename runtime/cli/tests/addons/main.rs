@@ -27,6 +27,7 @@ mod memcached;
 mod offer;
 mod postgresql;
 mod proxy;
+mod reach;
 mod redis;
 mod themselves;
 mod trouble;

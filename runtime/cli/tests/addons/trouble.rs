@@ -247,6 +247,11 @@ fn the_operators_urls_are_told_nowhere() {
             assert!(!found, "{} has a secret", entry.path().display());
         }
     }
+    assert!(!server.process.lines().join("\n").contains("chmod"));
+    assert!(server.stop().success());
+    fs::set_permissions(&file, fs::Permissions::from_mode(0o640)).unwrap();
+    let server = rig.start_with(&["--config", &flag]);
+    assert!(server.process.lines().join("\n").contains("chmod 600"));
     assert!(server.stop().success());
     for wrong in [
         settings.replace("connections = 3", "connections = three"),

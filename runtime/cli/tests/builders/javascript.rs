@@ -129,7 +129,7 @@ fn an_unchanged_app_is_built_at_once_and_a_changed_line_without_a_network() {
     );
     let text = app
         .read("src/index.ts")
-        .replace("'/tasks',", "'/tasks', changed: true,");
+        .replace("tasks: '/tasks',", "tasks: '/tasks', changed: true,");
     app.write("src/index.ts", &text);
     let (told, second) = app.build_offline();
     assert_eq!(
@@ -180,8 +180,6 @@ fn what_cannot_run_is_named_with_its_place_and_a_way_out() {
             "{text}"
         );
     }
-    let server = of("const express = {}; console.log('listening'); module.exports = 1;");
-    assert!(!server.contains("backtrace"), "{server}");
     let none = of("export const x = 1;");
     assert!(
         none.contains("index.js has no fetch handler") && none.contains("Hono"),

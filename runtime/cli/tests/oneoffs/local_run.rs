@@ -121,7 +121,7 @@ fn a_process_type_of_the_app_here_is_built_and_run() {
     assert!(told.contains(&"env A=from-other".to_owned()), "{told:#?}");
     for (words, why) in [
         (["--", "nothing"], "no process type"),
-        (["--", "web"], "answers requests"),
+        (["--", "web"], "answers HTTP requests"),
         (["--env=1=2", "show"], "cannot"),
     ] {
         let said = output(&place, &words);

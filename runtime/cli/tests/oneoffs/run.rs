@@ -14,12 +14,11 @@ const LARGE: usize = 100 << 20;
 /// What a client or a server may grow to while that passes through it, in KiB: most of it is there from the start.
 const MEMORY_KIB_MAX: u64 = 120 << 10;
 
-/// The most memory that a process ever had, in KiB.
-fn memory_peak(pid: u32) -> u64 {
-    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
-    let line = status.lines().find(|line| line.starts_with("VmHWM:"));
-    let kib = line.unwrap().split_whitespace().nth(1);
-    kib.unwrap().parse().unwrap()
+/// The most memory that a process ever had, in KiB; none if it has ended.
+fn memory_peak(pid: u32) -> Option<u64> {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+    let line = status.lines().find(|line| line.starts_with("VmHWM:"))?;
+    line.split_whitespace().nth(1)?.parse().ok()
 }
 
 /// Bytes that no compression or repetition hides: byte `n` of a stream that is always the same.
@@ -96,16 +95,17 @@ fn a_large_input_passes_through_and_back_in_little_memory() {
                 .all(|(at, found)| *found == byte(seen + at));
             assert!(same, "other bytes than were sent, after {seen}");
             seen += len;
-            if seen < LARGE {
-                peak = memory_peak(child.id());
-            }
+            peak = memory_peak(child.id()).unwrap_or(peak);
         }
         feed.join().unwrap();
         let rest = child.wait_with_output().unwrap();
         let err = String::from_utf8(rest.stderr).unwrap();
         assert_eq!(rest.status.code(), Some(0), "{err}");
         assert_eq!((seen, err.as_str()), (LARGE, "bytes=104857600\n"));
-        assert!(peak < MEMORY_KIB_MAX, "the client had {peak} KiB");
+        assert!(
+            (1..MEMORY_KIB_MAX).contains(&peak),
+            "the client had {peak} KiB"
+        );
     }
     server.wait_for_no_one_off();
     assert!(server.stop().success());
@@ -151,7 +151,7 @@ fn nothing_is_left_of_a_client_that_ends() {
     for how in ["sleep", "spin", "stdin"] {
         let (mut child, _out) = hanging(&server, how);
         let said = server.dyno(&["ps", "-a", APP]);
-        assert!(said.ok().contains("run.1"), "{}", said.out);
+        assert!(said.ok().contains("run."), "{}", said.out);
         signal(&child, "INT");
         assert_eq!(child.wait().unwrap().code(), Some(130), "{how}");
         server.wait_for_no_one_off();
@@ -277,7 +277,6 @@ fn what_cannot_be_run_is_refused_with_a_reason() {
     };
     refused(&["run", "-a", APP, "--", "nothing"], "cat, cat1, code");
     refused(&["run", "-a", APP, "--", "web"], "answers HTTP requests");
-    refused(&["run", "-a", APP, "--", "good.wasm"], "answers");
     refused(&["run", "-a", "other", "--", "cat"], "no app other");
     refused(&["run", "-a", APP, "--env", "1=x", "--", "cat"], "--env");
     refused(

@@ -2,7 +2,7 @@
 //! gives where that is installed.
 
 use std::fs;
-use std::io::{Read, Write};
+use std::io::{BufRead, BufReader, Write};
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
@@ -121,7 +121,7 @@ fn sockets() {
         for stream in listener.incoming() {
             let mut stream = stream.unwrap();
             let mut said = String::new();
-            stream.read_to_string(&mut said).unwrap();
+            BufReader::new(&stream).read_line(&mut said).unwrap();
             stream.write_all(said.to_uppercase().as_bytes()).unwrap();
         }
     });

@@ -4,9 +4,10 @@ use serde_json::Value;
 
 use crate::jobs::{APP, app, deploy};
 use crate::stage::{Rig, Server, eventually};
+use crate::support::Local;
 
-/// Workers alone: one that goes on, and one that ends at once.
-const PROCFILE: &str = "worker: hangs.wasm sleep\nbrief: exit_with1.wasm 0\n";
+/// Workers alone: one that goes on until its input ends, as it does when it is to stop, and one that ends at once.
+const PROCFILE: &str = "worker: hangs.wasm stdin\nbrief: exit_with1.wasm 0\n";
 
 fn with_workers(rig: &Rig) -> Server<'_> {
     let folder = rig.path("jobs");
@@ -45,6 +46,7 @@ fn workers_are_scaled_restarted_and_stopped() {
     up(&server, &["worker.1", "worker.2"]);
     server.dyno(&["ps", "stop", "worker.1", "-a", APP]).ok();
     up(&server, &["worker.2"]);
+    server.wait_for_log(APP, &[" app[worker.1]: stdin closed"]);
     assert_eq!(server.app(APP, "/").status, 503, "there is no web process");
     // They come back with the server.
     server.kill();
@@ -75,4 +77,29 @@ fn one_that_ends_is_started_again_after_longer_and_longer_waits() {
         2
     );
     assert!(server.stop().success());
+}
+
+#[test]
+fn an_app_of_workers_runs_on_this_machine_as_well() {
+    let rig = Rig::new();
+    let folder = rig.path("jobs");
+    app(&folder, &["hangs", "exit_with1"], PROCFILE);
+    let mut command = rig.home().dyno();
+    command.arg("local").arg(&folder);
+    let local = Local::spawn_with(command.args(["worker=2", "-p", "0"]));
+    local.wait_for("that it is up", |line| {
+        line == "jobs is up: it has no web process"
+    });
+    local.wait_for("who is not started", |line| {
+        line.contains("brief is not started: add brief=1")
+    });
+    for dyno in ["worker.1", "worker.2"] {
+        let begun = format!(" app[{dyno}]: begun");
+        local.wait_for("the workers", |line| line.ends_with(&begun));
+    }
+    local.signal("INT");
+    local.wait_for("the end of its input", |line| {
+        line.contains("app[worker.1]: stdin closed")
+    });
+    assert!(local.wait().success());
 }

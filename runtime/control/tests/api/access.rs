@@ -119,6 +119,13 @@ async fn each_role_may_do_what_it_may_and_nothing_else() {
     for role in [Role::Read, Role::Deploy, Role::Admin] {
         let token = server.token("someone", role, None).await;
         for (method, path, body, needed) in REQUESTS {
+            // No two one-offs have the same name.
+            let own = if role == Role::Admin {
+                "run.2"
+            } else {
+                "run.1"
+            };
+            let path = &path.replace("run.1", own);
             let status = request(&server, &token, (method, path, body)).await;
             let context = format!("{role} {method} {path}: {status}");
             if role >= needed {

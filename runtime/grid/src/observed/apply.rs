@@ -113,6 +113,7 @@ impl Observed {
             memory_bytes,
         } = one_off;
         self.insert(node, dyno, *version, *memory_bytes, now);
+        self.one_offs.insert(dyno.app.clone(), dyno.dyno.index);
         Change {
             dyno: dyno.clone(),
             from: State::Down,

@@ -20,7 +20,7 @@ pub const ONE_OFFS_PER_NODE_MAX: usize = 500;
 pub struct OneOff {
     /// Where.
     pub node: NodeId,
-    /// The dyno: `run.1`, or the lowest number that is free; its run was never used before.
+    /// The dyno: `run.1`, and so on; its run was never used before.
     pub dyno: DynoKey,
     /// The release that it runs: the one that serves, or the newest where none ever did.
     pub version: Version,
@@ -74,7 +74,10 @@ pub fn one_off(
     if taken.len() >= ONE_OFFS_PER_APP_MAX {
         return Err(OneOffError::TooMany(app.clone()));
     }
-    let index = (1..=u32::MAX).find(|index| !taken.contains(index));
+    let last = observed.one_offs.get(app).copied().unwrap_or(0);
+    // An earlier reconciler's may still run. At the end of all numbers it begins anew.
+    let further = (last.saturating_add(1)..=u32::MAX).chain(1..=last);
+    let index = further.into_iter().find(|index| !taken.contains(index));
     let candidates = candidates(observed, &(app.clone(), version), now);
     let node = placement::place(&candidates, &BTreeMap::new(), memory_bytes);
     let node = node.ok_or(OneOffError::NoRoom { memory_bytes })?;

@@ -5,8 +5,8 @@
 use super::draft::Draft;
 use super::place::{self, Place};
 use super::{Step, route};
-use crate::desired::{App, Fact, Release};
-use crate::name::{AppName, ProcessType};
+use crate::desired::{App, Fact, Kind, Release};
+use crate::name::{AppName, DynoId, ProcessType};
 use crate::observed::{Fetch, Slot};
 use crate::plan::CrashCause;
 
@@ -45,6 +45,9 @@ fn failure(draft: &Draft, app: &App, release: &Release) -> Option<String> {
                 version: release.version,
             };
             let history = draft.observed.crashes.get(&slot)?;
+            if has_run(release, &slot.dyno, history.cause) {
+                return None;
+            }
             if history.cause == CrashCause::BootTimeout {
                 let limits = release
                     .processes
@@ -56,6 +59,14 @@ fn failure(draft: &Draft, app: &App, release: &Release) -> Option<String> {
             Some(format!("{} crashed: {}", slot.dyno, history.reason))
         })
     })
+}
+
+/// Whether a crash is that of a process which had begun to run. It takes no requests, so that its end, of which the
+/// back-off takes care, says nothing of whether the release can serve: a worker may end for want of a queue.
+fn has_run(release: &Release, dyno: &DynoId, cause: CrashCause) -> bool {
+    let spec = release.processes.get(&dyno.process);
+    let process = spec.is_some_and(|spec| spec.kind == Kind::Process);
+    process && !matches!(cause, CrashCause::Boot | CrashCause::BootTimeout)
 }
 
 /// Publishes the target once it is ready: the one swap. The old dynos are drained after it.
@@ -106,7 +117,14 @@ fn ready(draft: &Draft, app: &App, release: &Release) -> bool {
     let mut all_up_or_no_room = true;
     for id in app.slots(release) {
         let place = Place::of(draft, app, release.version, &id);
-        let up = place.serving().is_some();
+        let slot = Slot {
+            app: app.name.clone(),
+            dyno: id.clone(),
+            version: release.version,
+        };
+        let history = draft.observed.crashes.get(&slot);
+        let up = place.serving().is_some()
+            || history.is_some_and(|history| has_run(release, &id, history.cause));
         let no_room = draft
             .no_room
             .contains(&(app.name.clone(), id, release.version));
@@ -124,4 +142,119 @@ fn ready(draft: &Draft, app: &App, release: &Release) -> bool {
         && !draft.room_is_coming()
         && web_up >= web_before
         && (web_up > 0 || web_wanted == 0)
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::desired::{Fact, Kind, ProcessSpec, Release};
+    use crate::name::{DynoKey, ProcessType, SlugId, Version};
+    use crate::plan::tests::world::{NOW, World, app, created};
+    use crate::plan::{CrashCause, Report, Step};
+    use std::collections::BTreeMap;
+    use std::sync::Arc;
+
+    /// One `web` and one `worker`, both starting.
+    fn starting() -> World {
+        let worker: ProcessType = "worker".parse().expect("valid");
+        let of = |kind| ProcessSpec {
+            kind,
+            limits: Arc::default(),
+        };
+        let release = Release {
+            version: Version::FIRST,
+            slug: SlugId::new([1; 32]),
+            description: "Deploy".into(),
+            config: Arc::default(),
+            processes: BTreeMap::from([
+                (ProcessType::web(), of(Kind::Handler)),
+                (worker.clone(), of(Kind::Process)),
+            ]),
+            created_ms: 0,
+            created_by: String::new(),
+            reach: Arc::default(),
+        };
+        let scaled = |process: &ProcessType| Fact::Scaled {
+            app: app("hello"),
+            process: process.clone(),
+            count: 1,
+            before: crate::name::Run(0),
+        };
+        let mut world = World::after(&[
+            created("hello"),
+            Fact::ReleaseCreated {
+                app: app("hello"),
+                release: Arc::new(release),
+            },
+            scaled(&ProcessType::web()),
+            scaled(&worker),
+        ]);
+        assert!(world.answer_one(), "the slug is fetched");
+        world.carry_out();
+        world
+    }
+
+    fn dyno(world: &World, process: &str) -> DynoKey {
+        let mut dynos = world.observed.dynos.keys();
+        let found = dynos.find(|key| key.dyno.process.as_str() == process);
+        found.expect("it was started").clone()
+    }
+
+    fn hear(world: &mut World, report: &Report) -> Vec<Step> {
+        world.observed.apply(report, NOW);
+        world.carry_out()
+    }
+
+    fn crashed(dyno: DynoKey, cause: CrashCause) -> Report {
+        Report::Crashed {
+            node: "n1".parse().expect("valid"),
+            dyno,
+            reason: "exited with code 1".into(),
+            cause,
+            served: false,
+        }
+    }
+
+    fn recorded(steps: &[Step], wanted: fn(&Fact) -> bool) -> bool {
+        let mut steps = steps.iter();
+        steps.any(|step| matches!(step, Step::Record { fact } if wanted(fact)))
+    }
+
+    #[test]
+    fn a_worker_that_ends_does_not_fail_its_release() {
+        let mut world = starting();
+        let (web, worker) = (dyno(&world, "web"), dyno(&world, "worker"));
+        let steps = hear(&mut world, &crashed(worker, CrashCause::Exit));
+        assert!(!recorded(&steps, |fact| matches!(
+            fact,
+            Fact::ReleaseFailed { .. }
+        )));
+        let node = "n1".parse().expect("valid");
+        let steps = hear(&mut world, &Report::Up { node, dyno: web });
+        assert!(recorded(&steps, |fact| matches!(
+            fact,
+            Fact::ReleaseServing { .. }
+        )));
+    }
+
+    #[test]
+    fn a_worker_that_cannot_begin_does() {
+        let mut world = starting();
+        let worker = dyno(&world, "worker");
+        let steps = hear(&mut world, &crashed(worker, CrashCause::Boot));
+        assert!(recorded(&steps, |fact| matches!(
+            fact,
+            Fact::ReleaseFailed { .. }
+        )));
+    }
+
+    #[test]
+    fn a_web_dyno_that_ends_does() {
+        let mut world = starting();
+        let web = dyno(&world, "web");
+        let steps = hear(&mut world, &crashed(web, CrashCause::Exit));
+        assert!(recorded(&steps, |fact| matches!(
+            fact,
+            Fact::ReleaseFailed { .. }
+        )));
+    }
 }

@@ -329,6 +329,54 @@ fn nothing_starts_without_a_node_and_that_is_noted() {
     );
 }
 
+/// The steps of a reconciler that starts, for one web dyno of this kind that served before.
+fn after_a_start(kind: Kind) -> Vec<Step> {
+    let sketch = Sketch {
+        dynos: vec![],
+        policy: Policy {
+            idle_after: Some(Duration::from_secs(60)),
+            ..Policy::default()
+        },
+        ..plain()
+    };
+    let mut desired = desired(&sketch);
+    let known = desired.apps.get_mut(&app()).map(Arc::make_mut);
+    let release = known.and_then(|app| app.releases.get_mut(&version(1)));
+    let release = release.map(Arc::make_mut).expect("it was made");
+    let web = release.processes.get_mut(&ProcessType::web());
+    web.expect("it has one").kind = kind;
+    let observed = observed(&sketch, &desired);
+    plan(&desired, &observed, &sketch.policy, NOW).steps
+}
+
+#[test]
+fn handlers_sleep_and_servers_never_do() {
+    let starts = |kind| {
+        let steps = after_a_start(kind).into_iter();
+        let mut asleep = steps.filter_map(|step| match step {
+            Step::Start { asleep, .. } => Some(asleep),
+            _ => None,
+        });
+        asleep.next()
+    };
+    let idle = |kind| {
+        let steps = after_a_start(kind).into_iter();
+        let mut idle = steps.filter_map(|step| match step {
+            Step::Publish { route } => Some(route.idle_after.is_some()),
+            _ => None,
+        });
+        idle.next()
+    };
+    assert_eq!(
+        (starts(Kind::Handler), idle(Kind::Handler)),
+        (Some(true), Some(true))
+    );
+    assert_eq!(
+        (starts(Kind::Server), idle(Kind::Server)),
+        (Some(false), Some(false))
+    );
+}
+
 #[test]
 fn a_stop_without_an_answer_is_sent_again() {
     let sketch = Sketch {

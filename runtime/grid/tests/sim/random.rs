@@ -76,8 +76,8 @@ fn deploy(rng: &mut Rng, app: &str) -> String {
 fn rare(rng: &mut Rng, app: &str) -> String {
     match rng.below(8) {
         4 | 5 => format!("once {app}"),
-        6 => format!("end {app} {}", rng.pick(&["run.1", "release.1"])),
-        7 => format!("exit {app} run.1 code=3"),
+        6 => format!("end {app} {}", rng.pick(&["run.1", "run.2", "release.1"])),
+        7 => format!("exit {app} run.{} code=3", 1 + rng.below(3)),
         0 => format!("destroy {app}"),
         1 => "policy cycle=30s idle=5m keep=2".into(),
         2 => "policy keep=1".into(),

@@ -111,7 +111,13 @@ writeFileSync(out, returned(text));
 
 /** esbuild writes one export statement, the last one; it becomes what the function returns. */
 function returned(text) {
-  const at = text.lastIndexOf('\nexport {');
+  const [list, single] = ['\nexport {', '\nexport default '];
+  const at = text.lastIndexOf(list);
+  const common = text.lastIndexOf(single);
+  if (common > at) {
+    const value = text.slice(common + single.length).trim().replace(/;$/, '');
+    return `${text.slice(0, common)}\nreturn { default: ${value} };\n`;
+  }
   if (at < 0) return `${text}\nreturn {};\n`;
   const names = text.slice(text.indexOf('{', at) + 1, text.indexOf('}', at));
   const entries = names.split(',').map((part) => part.trim().match(/^(\S+)(?: as (\S+))?$/));

@@ -1,6 +1,6 @@
 //! The one app of the local runner, as the reconciler's commands.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,6 +21,7 @@ pub(super) struct App<'a> {
     name: AppName,
     formation: BTreeMap<ProcessType, u32>,
     last: RefCell<Option<(SlugId, BTreeMap<String, String>)>>,
+    has_web: Cell<bool>,
 }
 
 impl<'a> App<'a> {
@@ -35,7 +36,13 @@ impl<'a> App<'a> {
             name,
             formation,
             last: RefCell::default(),
+            has_web: Cell::default(),
         }
+    }
+
+    /// Whether what was deployed last answers requests.
+    pub(super) fn has_web(&self) -> bool {
+        self.has_web.get()
     }
 
     /// Makes a release and waits until it serves. A release that fails leaves the one before.
@@ -53,6 +60,7 @@ impl<'a> App<'a> {
             control.command(create, actor(), None).await?;
         }
         *self.last.borrow_mut() = Some(now);
+        self.has_web.set(processes.keys().any(ProcessType::is_web));
         let formation = self.formation(&ready);
         let deploy = Deploy {
             slug: ready.id,

@@ -121,7 +121,7 @@ async fn live(
 ) -> Result<()> {
     let name = built.name.clone();
     match app.deploy(built).await {
-        Ok(()) => ready(&name, url),
+        Ok(()) => ready(&name, app.has_web().then_some(url)),
         Err(error) if args.watch => term::error(&error),
         Err(error) => return Err(error),
     }
@@ -137,7 +137,7 @@ async fn live(
         changes.next().await?;
         let again = async { app.deploy(source.build().await?).await };
         match again.await {
-            Ok(()) => ready(&name, url),
+            Ok(()) => ready(&name, app.has_web().then_some(url)),
             Err(error) => {
                 term::error(&error);
                 term::note(
@@ -149,9 +149,10 @@ async fn live(
     }
 }
 
-fn ready(name: &AppName, url: &str) {
+fn ready(name: &AppName, url: Option<&str>) {
+    let at = url.unwrap_or("it has no web process");
     // Nobody to read it is no reason to stop the app.
-    let _ = term::print(&format!("{name} is up: {url}"));
+    let _ = term::print(&format!("{name} is up: {at}"));
 }
 
 fn listen(port: u16) -> Result<TcpListener> {

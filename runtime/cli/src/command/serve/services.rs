@@ -5,12 +5,18 @@
 //! since everybody on a machine may read those.
 
 use std::ffi::OsString;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
 
 use anyhow::{Context, Result, bail};
 use control::addons::{Memcached, Postgresql, Redis, Servers};
 use grid::name::Endpoint;
 use serde::Deserialize;
 
+use crate::term;
+
+/// What of a file's mode lets others than its owner in.
+const OTHERS: u32 = 0o077;
 /// Before the names of variables: `DYNO_SERVICE_POSTGRESQL` is a URL, and `DYNO_SERVICE_POSTGRESQL_REACH` the address
 /// that apps dial.
 const VARIABLE: &str = "DYNO_SERVICE_";
@@ -70,6 +76,22 @@ impl Services {
             self.memcached.get_or_insert_default().servers = Some(servers.collect());
         }
         Ok(self)
+    }
+
+    /// Tells an operator whose file with logins others may read.
+    pub(super) fn warn_of_readers(&self, file: &Path) {
+        let tables = [&self.postgresql, &self.redis];
+        let has_login = tables
+            .into_iter()
+            .flatten()
+            .any(|table| table.url.is_some());
+        let mode = file.metadata().map_or(0, |file| file.permissions().mode());
+        if has_login && mode & OTHERS != 0 {
+            let file = file.display();
+            term::warning(&format!(
+                "others on this machine may read {file}, which holds logins: chmod 600 {file}"
+            ));
+        }
     }
 
     /// The servers, checked; nothing is asked of them.

@@ -87,8 +87,13 @@ impl Settings {
     /// The settings of a command line.
     pub(super) fn of(args: &Serve) -> Result<Settings> {
         let mut raw = match &args.config {
-            Some(path) => read(path)
-                .with_context(|| format!("cannot use the settings in {}", path.display()))?,
+            Some(path) => {
+                let raw = read(path);
+                let wrong = || format!("cannot use the settings in {}", path.display());
+                let raw = raw.with_context(wrong)?;
+                raw.services.warn_of_readers(path);
+                raw
+            }
             None => Raw::default(),
         };
         raw.services = raw

@@ -155,7 +155,11 @@ async fn a_one_off_is_seen_from_its_start_to_its_end() {
         .tell("run.1", |node, dyno| Report::Exited { node, dyno, exit })
         .await;
     assert!(bench.logged("run.1: Process exited with status 7"));
-    assert_eq!(bench.run().await.expect("accepted"), "run.1", "it is free");
+    assert_eq!(
+        bench.run().await.expect("accepted"),
+        "run.3",
+        "no name twice"
+    );
 }
 
 #[tokio::test(start_paused = true)]
