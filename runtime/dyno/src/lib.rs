@@ -4,6 +4,7 @@
 //! (compiled in a limited child process, cached), starts dynos and reports what becomes of them;
 //! [`Node::take`] hands a free [`Dyno`] to whoever routes, and [`Dyno::call`] runs one request. A free
 //! dyno that nobody needs for a while is put to sleep by [`Dyno::sleep`]; its next call wakes it.
+//! A dyno whose program listens on `$PORT` is called in the same way; one that only works is started and watched.
 //! [`Node::run`] runs a program once, with pipes for its stdin and its output.
 //! It decides nothing: what to start and when is the planner's business, which request goes where
 //! is the router's.

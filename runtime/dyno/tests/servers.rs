@@ -11,6 +11,7 @@ use grid::desired::{Kind, Limits};
 use grid::name::DynoKey;
 use grid::plan::{CrashCause, Report, Step, StopReason};
 use support::{Host, Reply, ask, call, get, post};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 async fn server(guest: &str, args: &[&str]) -> Host {
     Host::of_kind(Kind::Server, guest, Limits::default(), args).await
@@ -317,4 +318,75 @@ async fn a_worker_is_stopped_whatever_it_does() {
         assert!(matches!(report, Report::Down { .. }), "{report:?}");
         assert_eq!(host.node.dynos(), 0);
     }
+}
+
+/// The connection is handed over, holds the dyno, and the dyno is free when it has ended.
+#[tokio::test]
+async fn a_server_switches_protocols() {
+    let mut host = server("chats", &[]).await;
+    let dyno = host.up().await;
+    let (dyno, reply) = ask(dyno, get("/plain")).await;
+    assert_eq!(reply.text(), "plain\n");
+    let mut request = get("/chat");
+    for (name, value) in [
+        ("connection", "upgrade"),
+        ("upgrade", "websocket"),
+        ("sec-websocket-key", "dGhlIHNhbXBsZSBub25jZQ=="),
+    ] {
+        request.headers_mut().insert(name, value.parse().unwrap());
+    }
+    let (call, reply) = call(dyno.unwrap(), request);
+    let call = tokio::spawn(call);
+    let mut tunnel = loop {
+        if let Some(tunnel) = reply.lock().unwrap().tunnel.take() {
+            break tunnel;
+        }
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    };
+    let head = reply.lock().unwrap().head.take().unwrap();
+    assert_eq!(head.status, 101);
+    assert_eq!(
+        head.headers["sec-websocket-accept"],
+        "s3pPLMBiTxaQ9kYGzzhZRbK+xOo="
+    );
+    // A masked frame with a mask of zeros, and the answer.
+    tunnel.write_all(b"\x81\x82\0\0\0\0hi").await.unwrap();
+    let mut frame = [0; 4];
+    tunnel.read_exact(&mut frame).await.unwrap();
+    assert_eq!(&frame, b"\x81\x02hi");
+    assert!(!call.is_finished(), "it holds the dyno");
+    drop(tunnel);
+    let dyno = call.await.unwrap().expect("the server goes on");
+    let (_, reply) = ask(dyno, get("/plain")).await;
+    assert_eq!(reply.text(), "plain\n");
+}
+
+/// The sockets of WASI 0.3 lead to the same port.
+#[tokio::test]
+async fn a_listener_of_wasi_0_3_serves() {
+    let mut host = server("listens3", &[]).await;
+    let (key, mut dyno) = up_at(&mut host).await;
+    assert!(
+        host.lines().contains(&"other_port: refused".to_owned()),
+        "{:?}",
+        host.lines()
+    );
+    for (path, number) in [("/", 1), ("/", 2), ("/close", 3), ("/", 4)] {
+        let (same, reply) = ask(dyno, get(path)).await;
+        assert_eq!(
+            reply.text(),
+            format!("requests={number}\n"),
+            "{:?}",
+            host.lines()
+        );
+        dyno = same.unwrap();
+    }
+    drop(dyno);
+    drain(&host, &key);
+    assert!(matches!(host.report().await, Report::Down { .. }));
+    assert!(
+        host.lines().contains(&"listened to the end".to_owned()),
+        "{:?}",
+        host.lines()
+    );
 }

@@ -12,6 +12,7 @@ mod bodies;
 mod ends;
 mod good;
 mod room;
+mod servers;
 mod stage;
 mod time;
 mod ways_out;

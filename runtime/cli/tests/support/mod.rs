@@ -49,7 +49,7 @@ pub fn guest(name: &str) -> PathBuf {
     file
 }
 
-/// A component made by other people's toolchains, by its name: `wstd`, `p3`, `js`, `py`.
+/// A component made by other people's toolchains, by its name: `wstd`, `p3`, `axum`, `js`, `py`.
 pub fn foreign(name: &str) -> PathBuf {
     let folder = std::env::var_os("DYNO_TEST_FOREIGN").map(PathBuf::from);
     let folder = folder.unwrap_or_else(|| {

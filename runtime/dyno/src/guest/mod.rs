@@ -21,6 +21,7 @@ mod resolver;
 mod sockets;
 pub(crate) mod stdio;
 mod tcp_p2;
+mod tcp_p3;
 mod tls;
 
 use std::collections::BTreeSet;
@@ -48,6 +49,7 @@ use resolver::Resolver;
 use sockets::{CountedSockets, SocketsView};
 use stdio::{Output, PipeIn, PipeOut, Stdio};
 use tcp_p2::{DynoTcp, Served, TcpView};
+use tcp_p3::Served3;
 
 pub(crate) use p1::linker as module_linker;
 
@@ -96,6 +98,7 @@ pub(crate) struct Guest {
     /// All that a core module sees of its host.
     preview1: Option<Box<Preview1>>,
     served: Option<Box<Served>>,
+    served3: Option<Box<Served3>>,
 }
 
 impl Guest {
@@ -132,6 +135,7 @@ impl Guest {
             sockets_max: grant.limits.connections as usize,
             printers,
             preview1,
+            served3: (grant.port.clone()).map(|port| Box::new(Served3::new(port))),
             served: grant.port.map(|port| Box::new(Served::new(port))),
         })
     }
@@ -321,6 +325,7 @@ pub(crate) fn linker(engine: &wasmtime::Engine, flavor: Flavor) -> wasmtime::Res
         client::add_to_linker::<_, WasiHttp>(&mut linker, Guest::http_out)?;
         files_p3::add_to_linker(&mut linker)?;
         self::sockets::add_p3_to_linker(&mut linker)?;
+        tcp_p3::add_to_linker(&mut linker)?;
     }
     linker.allow_shadowing(false);
     Ok(linker)

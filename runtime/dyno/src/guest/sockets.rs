@@ -98,7 +98,9 @@ fn too_many() -> p3::SocketError {
 }
 
 /// The guest's half of an error; the other half ends the guest.
-fn told<T>(result: Result<T, p3::SocketError>) -> wasmtime::Result<Result<T, p3::ErrorCode>> {
+pub(crate) fn told<T>(
+    result: Result<T, p3::SocketError>,
+) -> wasmtime::Result<Result<T, p3::ErrorCode>> {
     match result {
         Ok(socket) => Ok(Ok(socket)),
         Err(error) => error.downcast().map(Err),

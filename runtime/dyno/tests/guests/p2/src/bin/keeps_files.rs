@@ -31,7 +31,10 @@ fn own_folders() {
     say("own_log", fs::write("log/a", "one"));
     say("own_log_unlink", fs::remove_file("log/a"));
     let append = OpenOptions::new().append(true).open("tmp/a");
-    say("own_append", append.and_then(|mut file| file.write_all(b" two")));
+    say(
+        "own_append",
+        append.and_then(|mut file| file.write_all(b" two")),
+    );
     let read = fs::read_to_string("/tmp/a").and_then(|text| match text.as_str() {
         "one two" => Ok(()),
         _ => Err(io::Error::other(text)),
@@ -70,8 +73,14 @@ fn app_files() {
     let open = |options: &mut OpenOptions| options.open("victim.txt");
     say("app_write", open(OpenOptions::new().write(true)));
     say("app_append", open(OpenOptions::new().append(true)));
-    say("app_truncate", open(OpenOptions::new().write(true).truncate(true)));
-    say("app_set_len", File::open("victim.txt").and_then(|file| file.set_len(0)));
+    say(
+        "app_truncate",
+        open(OpenOptions::new().write(true).truncate(true)),
+    );
+    say(
+        "app_set_len",
+        File::open("victim.txt").and_then(|file| file.set_len(0)),
+    );
     say("app_create", fs::write("new.txt", "mine"));
     say("app_unlink", fs::remove_file("victim.txt"));
     say("app_rename", fs::rename("victim.txt", "tmp/stolen.txt"));
@@ -103,19 +112,36 @@ fn fill(mut file: File, mb: usize) -> io::Result<()> {
 
 fn quota_of_bytes() {
     let mb = limit("QUOTA_MB");
-    let append = || OpenOptions::new().create(true).append(true).open("tmp/fill");
-    say("fill_to_quota", File::create("tmp/fill").and_then(|file| fill(file, mb)));
+    let append = || {
+        OpenOptions::new()
+            .create(true)
+            .append(true)
+            .open("tmp/fill")
+    };
+    say(
+        "fill_to_quota",
+        File::create("tmp/fill").and_then(|file| fill(file, mb)),
+    );
     say("fill_beyond", append().and_then(|file| fill(file, 1)));
-    say("set_len_beyond", append().and_then(|file| file.set_len(((mb + 1) * MIB) as u64)));
+    say(
+        "set_len_beyond",
+        append().and_then(|file| file.set_len(((mb + 1) * MIB) as u64)),
+    );
     say("other_beyond", fs::write("log/more", "more"));
     let _ = fs::remove_file("log/more");
     let open = File::open("tmp/fill");
     say("unlink_full", fs::remove_file("tmp/fill"));
     say("still_open", fs::write("tmp/still", "more"));
     drop(open);
-    say("fill_again", File::create("tmp/fill").and_then(|file| fill(file, mb)));
+    say(
+        "fill_again",
+        File::create("tmp/fill").and_then(|file| fill(file, mb)),
+    );
     say("truncate_full", File::create("tmp/fill"));
-    say("fill_once_more", File::create("tmp/fill").and_then(|file| fill(file, mb)));
+    say(
+        "fill_once_more",
+        File::create("tmp/fill").and_then(|file| fill(file, mb)),
+    );
     let sparse = File::create("tmp/fill").and_then(|mut file| {
         file.seek(SeekFrom::Start((mb * MIB) as u64))?;
         file.write_all(b"x")

@@ -4,7 +4,10 @@
 use std::io::Write;
 
 fn main() -> std::io::Result<()> {
-    let lines: u64 = std::env::args().nth(1).and_then(|n| n.parse().ok()).unwrap_or(3);
+    let lines: u64 = std::env::args()
+        .nth(1)
+        .and_then(|n| n.parse().ok())
+        .unwrap_or(3);
     let mut out = std::io::BufWriter::new(std::io::stdout().lock());
     for n in 0..lines {
         writeln!(out, "line {n}")?;

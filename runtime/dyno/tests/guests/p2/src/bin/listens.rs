@@ -4,7 +4,8 @@
 //! `/` its port and how many connections and requests it had · `/echo` the request's body · `/headers` the request as
 //! it came · `/close` answers and closes · `/drop` closes without an answer · `/broken` answers what is not HTTP ·
 //! `/half` breaks off in the middle of a body · `/exit` ends with code 7 · `/spin` computes for ever · `/deaf` closes
-//! its listener · `/busy` answers, closes, and accepts nothing for `?ms=` · `/files` writes and reads in `./tmp`
+//! its listener · `/pause` answers as `/` after `?ms=`
+//! · `/busy` answers, closes, and accepts nothing for `?ms=` · `/files` writes and reads in `./tmp`
 //! · `/big` a body of 1 MiB.
 //!
 //! The host must hand it one request at a time, tell each end apart, and replace it when it is gone.
@@ -28,7 +29,9 @@ enum Next {
 }
 
 fn main() -> std::io::Result<()> {
-    let host = std::env::args().nth(1).unwrap_or_else(|| "0.0.0.0".to_owned());
+    let host = std::env::args()
+        .nth(1)
+        .unwrap_or_else(|| "0.0.0.0".to_owned());
     let port = std::env::var("PORT").expect("a server is told its port");
     let listener = TcpListener::bind((host.as_str(), port.parse().expect("a number")))?;
     println!("listening at {}", listener.local_addr()?);
@@ -99,6 +102,10 @@ fn read(from: &mut impl BufRead) -> std::io::Result<Option<Request>> {
 fn answer(mut to: &TcpStream, request: &Request, about: &str) -> std::io::Result<Next> {
     match request.path.as_str() {
         "/echo" => reply(to, &request.body)?,
+        "/pause" => {
+            std::thread::sleep(Duration::from_millis(millis(request)));
+            reply(to, about.as_bytes())?;
+        }
         "/headers" => reply(to, request.head.as_bytes())?,
         "/big" => reply(to, &vec![b'x'; 1024 * 1024])?,
         "/files" => {
@@ -128,12 +135,17 @@ fn answer(mut to: &TcpStream, request: &Request, about: &str) -> std::io::Result
         }
         "/busy" => {
             to.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\nconnection: close\r\n\r\n")?;
-            let ms = request.query.strip_prefix("ms=").and_then(|ms| ms.parse().ok());
-            return Ok(Next::Busy(ms.unwrap_or(0)));
+            return Ok(Next::Busy(millis(request)));
         }
         _ => reply(to, about.as_bytes())?,
     }
     Ok(Next::Keep)
+}
+
+/// The time in `?ms=`.
+fn millis(request: &Request) -> u64 {
+    let ms = request.query.strip_prefix("ms=");
+    ms.and_then(|ms| ms.parse().ok()).unwrap_or(0)
 }
 
 fn reply(mut to: &TcpStream, body: &[u8]) -> std::io::Result<()> {

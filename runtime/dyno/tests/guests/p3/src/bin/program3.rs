@@ -35,7 +35,11 @@ async fn lines(lines: u64) -> Result<(), ()> {
     let (mut to, from) = wit_stream::new();
     let written = stdout::write_via_stream(from);
     for n in 0..lines {
-        if !to.write_all(format!("line {n}\n").into_bytes()).await.is_empty() {
+        if !to
+            .write_all(format!("line {n}\n").into_bytes())
+            .await
+            .is_empty()
+        {
             return Err(());
         }
     }

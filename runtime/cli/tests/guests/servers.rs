@@ -1,0 +1,215 @@
+//! Server dynos: programs that listen on `$PORT`, from the outside.
+
+use std::collections::HashSet;
+use std::io::{Read, Write};
+use std::thread;
+
+use crate::stage::{Stage, folder, limited, number, start};
+use crate::support::{Local, field, foreign, guest};
+
+/// Four dynos, each on a port of its own, and each request on its own dyno.
+#[test]
+fn listens() {
+    let stage = start("listens", &["web=4"]);
+    for dyno in 1..=4 {
+        let up = format!("dyno[web.{dyno}]: State changed from starting to up");
+        stage.wait_for(&up, |line| line.ends_with(&up));
+    }
+    // Four requests at once are on four dynos: each holds its own until all have been asked.
+    let mut ports = HashSet::new();
+    while ports.len() < 4 {
+        thread::scope(|scope| {
+            let asked: Vec<_> = (0..4)
+                .map(|_| scope.spawn(|| stage.get("/pause?ms=200")))
+                .collect();
+            for reply in asked {
+                ports.insert(number(&reply.join().unwrap(), "port"));
+            }
+        });
+    }
+    assert_eq!(ports.len(), 4);
+    for port in &ports {
+        let port = u16::try_from(*port).unwrap();
+        assert!(
+            std::net::TcpStream::connect(("127.0.0.1", port)).is_err(),
+            "nobody else can dial it"
+        );
+    }
+    let body: Vec<u8> = (0..300_000_u32).map(|i| (i % 251) as u8).collect();
+    let reply = stage.post("/echo", &body);
+    assert!(reply.status == 200 && reply.complete && reply.body == body);
+    let seen = stage.get("/headers").text();
+    for header in [
+        "x-request-id: ",
+        "x-forwarded-for: 127.0.0.1",
+        "via: 1.1 dyno",
+    ] {
+        assert!(seen.contains(header), "{seen}");
+    }
+    stage.ends();
+}
+
+#[test]
+fn listens_and_ends() {
+    let stage = limited("listens", "timeout = \"1s\"", &[]);
+    stage.refuses("/drop", "H13", 503);
+    stage.refuses("/broken", "H17", 502);
+    stage.breaks_off("/half");
+    let mark = stage.mark();
+    stage.refuses("/spin", "H12", 503);
+    stage.wait_for_after(mark, "its end", |line| {
+        line.contains("Crashed: killed, since a request took too long")
+    });
+    stage.wait_for_after(mark, "a new one", |line| {
+        line.ends_with("State changed from starting to up")
+    });
+    let reply = stage.get("/");
+    assert_eq!(
+        (number(&reply, "connections"), number(&reply, "requests")),
+        (1, 1)
+    );
+    let mark = stage.mark();
+    assert_eq!(stage.get("/exit").status, 503);
+    stage.wait_for_after(mark, "its exit", |line| {
+        line.contains("Crashed: exited with code 1")
+    });
+    stage.ends();
+}
+
+#[test]
+fn binds_elsewhere() {
+    let stage = start("binds_elsewhere", &[]);
+    stage.wait_for("its last word", |line| {
+        line.ends_with("own_port_again: refused")
+    });
+    let lines = stage.lines();
+    let tried = lines.iter().filter(|line| line.contains("app[web.1]: "));
+    for line in tried {
+        assert!(line.ends_with(": refused"), "{line}");
+    }
+    stage.ends();
+}
+
+/// The port of a dyno is nothing that another one can dial, even where loopback is open: here.
+#[test]
+fn binds_elsewhere_and_dials() {
+    let other = start("listens", &[]);
+    let port = number(&other.get("/"), "port");
+    let folder = folder(&guest("binds_elsewhere"), "");
+    std::fs::write(
+        folder.path().join("Procfile"),
+        format!("web: app.wasm 127.0.0.1:{port}\n"),
+    )
+    .unwrap();
+    let stage = Stage::of(Local::start(folder.path(), &[]), folder);
+    let line = stage.wait_for("the dial", |line| {
+        line.contains(&format!("dial 127.0.0.1:{port}"))
+    });
+    assert!(line.ends_with(": refused"), "{line}");
+    stage.ends();
+    assert_eq!(other.get("/").status, 200);
+    other.ends();
+}
+
+/// Sixty seconds without a listener.
+#[test]
+fn hangs() {
+    let folder = folder(&guest("hangs"), "");
+    std::fs::write(folder.path().join("Procfile"), "web: app.wasm sleep\n").unwrap();
+    let local = Local::spawn(folder.path(), &[]);
+    local.wait_for("R10", |line| {
+        line.contains("dyno[web.1]: Error R10 (Boot timeout)")
+    });
+}
+
+/// A client of RFC 6455, with its own example of a key.
+fn switched(stage: &Stage) -> std::net::TcpStream {
+    let mut stream = stage.connect();
+    stream
+        .write_all(
+            b"GET /chat HTTP/1.1\r\nhost: demo.localhost\r\nconnection: Upgrade\r\nupgrade: websocket\r\n\
+              sec-websocket-version: 13\r\nsec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n",
+        )
+        .unwrap();
+    let mut head = Vec::new();
+    while !head.ends_with(b"\r\n\r\n") {
+        let mut byte = [0];
+        stream.read_exact(&mut byte).unwrap();
+        head.push(byte[0]);
+    }
+    let head = String::from_utf8(head).unwrap().to_lowercase();
+    assert!(head.starts_with("http/1.1 101 "), "{head}");
+    assert!(head.contains("s3pplmbitxaq9kygzzhzrbk+xoo="), "{head}");
+    stream
+}
+
+/// One masked text frame there, one frame back.
+fn say(stream: &mut std::net::TcpStream, text: &str) -> String {
+    let mask = [1, 2, 3, 4];
+    let length = u8::try_from(text.len()).unwrap();
+    let mut frame = vec![0x81, 0x80 | length];
+    frame.extend(mask);
+    frame.extend(
+        text.bytes()
+            .zip(mask.iter().cycle())
+            .map(|(byte, mask)| byte ^ mask),
+    );
+    stream.write_all(&frame).unwrap();
+    let mut head = [0; 2];
+    stream.read_exact(&mut head).unwrap();
+    assert_eq!(head[0], 0x81);
+    let mut answer = vec![0; usize::from(head[1])];
+    stream.read_exact(&mut answer).unwrap();
+    String::from_utf8(answer).unwrap()
+}
+
+#[test]
+fn chats() {
+    let stage = start("chats", &[]);
+    assert_eq!(stage.get("/plain").text(), "plain\n");
+    let mark = stage.mark();
+    let mut stream = switched(&stage);
+    for n in 0..100 {
+        let text = format!("message {n}");
+        assert_eq!(say(&mut stream, &text), text);
+    }
+    // It holds the one dyno: the next request waits until it is over.
+    thread::scope(|scope| {
+        let waits = scope.spawn(|| stage.get("/plain"));
+        stage.wait_for_after(mark, "nothing", |_| true);
+        assert_eq!(say(&mut stream, "close"), "closing");
+        assert_eq!(stream.read(&mut [0; 8]).unwrap_or(0), 0);
+        assert_eq!(waits.join().unwrap().status, 200);
+    });
+    let line = stage.router_line_after(mark, "/chat");
+    assert!(
+        line.contains(" at=info ") && line.contains(" status=101 "),
+        "{line}"
+    );
+    assert!(field(&line, "bytes") > 1000, "{line}");
+    // A client that just leaves does no harm either.
+    let mark = stage.mark();
+    drop(switched(&stage));
+    stage.router_line_after(mark, "/chat");
+    assert_eq!(stage.get("/plain").text(), "plain\n");
+    assert!(!stage.lines().iter().any(|line| line.contains("Crashed")));
+    stage.ends();
+}
+
+#[test]
+fn axum() {
+    let folder = folder(&foreign("axum"), "");
+    let stage = Stage::of(Local::start(folder.path(), &["web=2"]), folder);
+    assert_eq!(stage.get("/").text(), "hello from axum\n");
+    let body = vec![b'x'; 200 * 1024];
+    assert!(stage.post("/echo", &body).body == body);
+    let count = || stage.get("/count").text().parse::<u32>().unwrap();
+    assert_eq!(stage.get("/wait").text(), "waited\n");
+    let before = count();
+    assert_eq!(stage.get("/wait").text(), "waited\n");
+    assert!(count() > before, "its own task goes on");
+    for _ in 0..100 {
+        assert_eq!(stage.get("/").status, 200);
+    }
+    stage.ends();
+}
