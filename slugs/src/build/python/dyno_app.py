@@ -102,8 +102,10 @@ def find(module, name):
     names = [name] if name else CALLABLES
     for name in names:
         found = module
-        for part in name.split("."):
+        for part in name.removesuffix("()").split("."):
             found = getattr(found, part, None)
+        if callable(found) and name.endswith("()"):
+            return wsgi(found())
         if callable(found):
             return plain(found) if name.rpartition(".")[2] in ("handler", "handle") else wsgi(found)
     factory = getattr(module, "create_app", None)
