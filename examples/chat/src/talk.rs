@@ -66,8 +66,10 @@ pub async fn upgrade(
 
 async fn talk(socket: &mut WebSocket, name: &str) -> Result<(), redis::RedisError> {
     let (mut room, heard) = Room::join().await?;
-    for line in room.before().await? {
-        if socket.send(Message::Text(line.into())).await.is_err() {
+    // What is said just now may be in the list and be heard as well: it is shown once.
+    let mut shown = room.before().await?;
+    for line in &shown {
+        if socket.send(Message::text(line.clone())).await.is_err() {
             return Ok(());
         }
     }
@@ -76,10 +78,17 @@ async fn talk(socket: &mut WebSocket, name: &str) -> Result<(), redis::RedisErro
     let mut ping = tokio::time::interval(PING_EVERY);
     loop {
         let message = tokio::select! {
-            message = heard.next() => match message {
-                Some(line) => Message::Text(line.get_payload::<String>()?.into()),
-                None => return Err(std::io::Error::other("Redis closed the connection").into()),
-            },
+            line = heard.next() => {
+                let Some(line) = line else {
+                    return Err(std::io::Error::other("Redis closed the connection").into());
+                };
+                let line: String = line.get_payload()?;
+                if let Some(place) = shown.iter().position(|known| *known == line) {
+                    shown.remove(place);
+                    continue;
+                }
+                Message::text(line)
+            }
             said = socket.recv() => match said {
                 Some(Ok(Message::Text(text))) => {
                     let text = text.trim();
