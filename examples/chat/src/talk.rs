@@ -97,8 +97,9 @@ async fn talk(socket: &mut WebSocket, name: &str) -> Result<(), redis::RedisErro
                     }
                     continue;
                 }
-                Some(Ok(Message::Close(_)) | Err(_)) | None => break,
+                // A close is answered on the way to what comes next, which is the end.
                 Some(Ok(_)) => continue,
+                Some(Err(_)) | None => break,
             },
             _ = ping.tick() => Message::Ping(Default::default()),
         };
