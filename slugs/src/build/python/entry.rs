@@ -108,9 +108,12 @@ fn defines_app(text: &str) -> bool {
             words(names)
         } else if let Some(rest) = line.strip_prefix("def ") {
             words(rest).into_iter().take(1).collect()
-        } else if line.starts_with(char::is_alphabetic) && line.contains('=') {
-            let before = line.split('=').next().unwrap_or_default();
-            words(before.split(':').next().unwrap_or_default())
+        } else if let Some((before, _)) = line
+            .split_once('=')
+            .filter(|(_, rest)| !rest.starts_with('='))
+        {
+            let target = before.split(':').next().unwrap_or_default().trim_end();
+            vec![target.to_owned()]
         } else {
             Vec::new()
         };
@@ -140,9 +143,13 @@ mod tests {
             "print(app)",
             "    app = 1",
             "my_app = 1",
+            "site.app = 1",
+            "app += 1",
             "# app = 1",
             "from app import x",
             "if app == 1:",
+            "app == 1",
+            "assert app != 1",
         ] {
             assert!(!defines_app(text), "{text}");
         }
