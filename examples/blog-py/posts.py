@@ -3,7 +3,12 @@
 import os
 from datetime import date
 
-import markdown
+from markdown import Markdown
+from markdown.extensions.fenced_code import FencedCodeExtension
+from markdown.extensions.tables import TableExtension
+
+# One for all posts: making it takes longer than a post does.
+MARKDOWN = Markdown(extensions=[FencedCodeExtension(), TableExtension()])
 
 
 def load(folder):
@@ -23,9 +28,13 @@ def read(folder, slug):
         "title": fields["title"],
         "date": date.fromisoformat(fields["date"]),
         "text": text,
-        "html": markdown.markdown(text, extensions=["fenced_code", "tables"]),
-        "begins": markdown.markdown(text.split("\n\n", 1)[0]),
+        "html": html(text),
+        "begins": html(text.split("\n\n", 1)[0]),
     }
+
+
+def html(text):
+    return MARKDOWN.reset().convert(text)
 
 
 def search(posts, query):

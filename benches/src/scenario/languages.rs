@@ -26,8 +26,8 @@ const PATIENCE: Duration = Duration::from_secs(60);
 const SETTLE: Duration = Duration::from_secs(2);
 /// Dynos whose memory is counted, beside the first one.
 const DYNOS: u32 = 20;
-/// Requests before growth is counted, and while it is.
-const WARM_REQUESTS: usize = 100;
+/// Requests before growth is counted, until the collector of JavaScript has found its heap's size; and while it is.
+const WARM_REQUESTS: usize = 10_000;
 const REQUESTS: usize = 1_000;
 /// What the first request after a boot may take, in ms.
 const FIRST_MILLIS_MAX: f64 = 100.0;
@@ -38,12 +38,12 @@ pub(super) fn run(options: &Options, product: &Product) -> Result<Outcome> {
     let how = format!(
         "examples api-ts and blog-py on dyno serve; first request: GET of a dyno that sleeps, code not loaded, its native \
          code in the cache, {} rounds; memory: PSS of the process with {} dynos that have answered less that with one, \
-         for each; asleep: the same when all sleep; growth: PSS after {} requests of one dyno less that after {}; changed \
-         line: dyno build of a folder built before, with another comment in its source",
+         for each; at work: PSS after {} requests of one dyno less that after the first; growth: PSS after {} more less \
+         that; kept: PSS when all sleep again less that when all slept before; changed line: dyno build of a folder built before, with another comment in its source",
         options.repeats,
         DYNOS + 1,
-        WARM_REQUESTS + REQUESTS,
-        WARM_REQUESTS
+        WARM_REQUESTS,
+        REQUESTS
     );
     let mut outcome = Outcome::new(Scenario::Languages, how);
     for (name, subject, path, source) in APPS {
@@ -116,8 +116,11 @@ fn memory(
         }
         Ok(())
     };
+    ask("first", 1)?;
+    let begun = pss()?;
     ask("first", WARM_REQUESTS)?;
     let warm = pss()?;
+    outcome.add(subject, "taken at work by one", "MiB", vec![warm - begun]);
     ask("first", REQUESTS)?;
     let grown = pss()? - warm;
     let name = format!("growth over {REQUESTS} requests");
@@ -151,7 +154,12 @@ fn millis(client: &mut Client, app: &str, path: &str) -> Result<f64> {
     let began = Instant::now();
     let answer = client.ask(&bytes)?;
     let took = began.elapsed().as_secs_f64() * 1e3;
-    ensure!(answer.status == 200, "{app} answers with {}", answer.status);
+    ensure!(
+        answer.status == 200,
+        "{app} answers with {}: {}",
+        answer.status,
+        String::from_utf8_lossy(&answer.body)
+    );
     Ok(took)
 }
 

@@ -17,6 +17,7 @@ use wasmtime_wasi_http::p3::bindings::ServicePre;
 use crate::compile::{CompileError, Compiler, Native};
 use crate::engine::{Engines, Flavor};
 use crate::guest::Guest;
+use crate::quirks::Lasting;
 use crate::release::Ready;
 
 /// A linked component or module, ready to be instantiated.
@@ -80,8 +81,8 @@ pub(crate) struct Code {
     /// Its native code, in the cache.
     compiled: PathBuf,
     held: Mutex<Held>,
-    /// Its instances can take one request only.
-    pub(crate) single_use: bool,
+    /// How long its instances are good for.
+    pub(crate) lasting: Lasting,
 }
 
 /// What this process type itself holds of its code.
@@ -137,7 +138,7 @@ impl Code {
             file,
             compiled: found.cached,
             held: Mutex::default(),
-            single_use: found.single_use,
+            lasting: found.lasting,
         };
         let pre = code.pre(engines).await?;
         lock(&code.held).pre = Some(pre);

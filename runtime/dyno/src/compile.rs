@@ -15,7 +15,7 @@ use wasmtime::Module;
 use wasmtime::component::Component;
 
 use crate::engine::{self, Engines, Flavor};
-use crate::quirks;
+use crate::quirks::{self, Lasting};
 
 /// CPU time of one compilation, in seconds. The largest known app (Ruby, 31 MB) takes 24.
 const COMPILE_CPU_SECONDS_MAX: u64 = 300;
@@ -73,8 +73,8 @@ pub enum Native {
 
 /// What a component says about itself, and where its code belongs.
 pub struct Found {
-    /// Its instances can take one request only.
-    pub single_use: bool,
+    /// How long its instances are good for.
+    pub lasting: Lasting,
     /// Where the cache has its code, or would have it.
     pub cached: PathBuf,
 }
@@ -114,7 +114,7 @@ impl Compiler {
         let name = cache_name(engines.get(flavor), flavor, &bytes);
         Ok(Found {
             cached: self.cache.join(name),
-            single_use: quirks::is_single_use(&bytes),
+            lasting: quirks::lasting(&bytes),
         })
     }
 

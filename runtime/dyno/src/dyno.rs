@@ -102,7 +102,7 @@ impl Dyno {
             drop(sink);
             instance.store.data().flush_logs();
             let outcome = result.map_err(Broke::Call)?;
-            if instance.ready.code.single_use || !instance.has_folders() {
+            if !instance.lasts() {
                 instance = Box::pin(instance.renew(&shared))
                     .await
                     .map_err(Broke::Boot)?;

@@ -15,8 +15,14 @@ use crate::guest::quota::Quota;
 use crate::guest::{Grant, Guest};
 use crate::life::Life;
 use crate::node::Shared;
+use crate::quirks::Lasting;
 use crate::release::Ready;
 use crate::server::Server;
+
+/// The part of its memory that is kept free in an instance which loses memory: a quarter of what it had at first.
+const MEMORY_LEFT_PART: usize = 4;
+
+const MIB: usize = 1024 * 1024;
 
 /// Bytes that a guest may pass to the host in one call.
 const HOSTCALL_BYTES_MAX: usize = 32 * 1024 * 1024;
@@ -30,6 +36,8 @@ pub(crate) struct Instance {
     pub(crate) handler: Handler,
     pub(crate) life: Arc<Life>,
     pub(crate) ready: Arc<Ready>,
+    /// Bytes of linear memory after the first request.
+    first_memory: Option<usize>,
     /// After the store, so that the code outlives what runs it.
     code: Lease,
     /// Last: the store's place is free when another dyno may take it.
@@ -102,6 +110,7 @@ async fn boot_in(
         handler,
         life,
         ready,
+        first_memory: None,
         code,
         room,
     }))
@@ -134,9 +143,45 @@ fn quota(ready: &Ready, life: &Life) -> Quota {
 }
 
 impl Instance {
-    /// False: the guest asked for its folders, the disk had none to give, and it will not ask again. So the next
-    /// request is a fresh instance's.
-    pub(crate) fn has_folders(&self) -> bool {
+    /// Whether it can take another request; if not, the next one is a fresh instance's.
+    pub(crate) fn lasts(&mut self) -> bool {
+        let lasts = match self.ready.code.lasting {
+            Lasting::Once => false,
+            Lasting::Leaks => self.has_memory(),
+            Lasting::Ever => true,
+        };
+        lasts && self.has_folders() && self.has_handles()
+    }
+
+    /// False: it has lost most of the memory that it had left after its first request.
+    fn has_memory(&mut self) -> bool {
+        let (now, most) = self.store.data().limiter.memory();
+        let first = *self.first_memory.get_or_insert(now);
+        let (room, taken) = (most.saturating_sub(first), now.saturating_sub(first));
+        if taken < room - room / MEMORY_LEFT_PART {
+            return true;
+        }
+        self.life.voice.platform(&format!(
+            "Started afresh: the app has taken {} of {} MiB of memory, for its language does not give back all of it",
+            now / MIB,
+            most / MIB
+        ));
+        false
+    }
+
+    /// False: the guest does not close the handles it is given, and would soon get no more.
+    fn has_handles(&mut self) -> bool {
+        let Some(kept) = self.store.data_mut().handles_in_excess() else {
+            return true;
+        };
+        self.life.voice.platform(&format!(
+            "Started afresh: the app has {kept} handles of requests, streams and the like that it did not close"
+        ));
+        false
+    }
+
+    /// False: the guest asked for its folders, the disk had none to give, and it will not ask again.
+    fn has_folders(&self) -> bool {
         let Some(why) = self.store.data().missing_folders() else {
             return true;
         };
@@ -155,6 +200,7 @@ impl Instance {
             ready,
             code,
             room,
+            ..
         } = *self;
         // Its place and its files are the next one's.
         drop((store, handler));

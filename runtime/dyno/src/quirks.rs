@@ -3,13 +3,28 @@
 //! Knows the outermost sections of a component and nothing deeper. A component that bears a mark it should not
 //! have is treated with more care than it needs: no harm comes of it.
 
-/// Toolchains whose instances can take one request only. ComponentizeJS: its engine (StarlingMonkey) has a single
-/// fetch event an instance, and refuses to answer that a second time.
-const SINGLE_USE: &str = "ComponentizeJS";
+/// How long an instance is good for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Lasting {
+    /// For one request.
+    Once,
+    /// Until little is left of its memory, of which it loses some at each request.
+    Leaks,
+    /// As long as it lives.
+    Ever,
+}
+
+/// ComponentizeJS: its engine (StarlingMonkey) has a single fetch event an instance, and refuses to answer that a
+/// second time. It does not free lists that it is given, either.
+const SCRIPTS: &str = "ComponentizeJS";
 
 /// Signs components in which `slugs::build` put a handler of its own in the place of that fetch event: they take
 /// any number of requests.
 const OWN_HANDLER: &str = "dyno-handler";
+
+/// By which componentize-py keeps a started interpreter in a component; no other known tool does. Its bindings do not
+/// free bytes that they pass on (0.25), such as a response's body.
+const PYTHON: &str = "component-init-transform";
 
 /// The custom section in which toolchains sign:
 /// <https://github.com/WebAssembly/tool-conventions/blob/main/ProducersSection.md>.
@@ -18,15 +33,21 @@ const PRODUCERS: &[u8] = b"producers";
 const HEADER_BYTES: usize = 8;
 const CUSTOM: u8 = 0;
 
-/// Whether an instance of this component is to be replaced after each request.
-pub(crate) fn is_single_use(component: &[u8]) -> bool {
+/// How long instances of this component are good for.
+pub(crate) fn lasting(component: &[u8]) -> Lasting {
     let mut rest = component.get(HEADER_BYTES..).unwrap_or_default();
     while let Some((id, section)) = section(&mut rest) {
-        if id == CUSTOM && is_signed(section, SINGLE_USE) {
-            return !is_signed(section, OWN_HANDLER);
+        if id != CUSTOM {
+            continue;
+        }
+        if is_signed(section, OWN_HANDLER) || is_signed(section, PYTHON) {
+            return Lasting::Leaks;
+        }
+        if is_signed(section, SCRIPTS) {
+            return Lasting::Once;
         }
     }
-    false
+    Lasting::Ever
 }
 
 /// Takes the next section.
@@ -82,29 +103,33 @@ mod tests {
     #[test]
     fn the_mark_is_found_in_its_section_only() {
         let other = [b"x".repeat(300), JS.to_vec()].concat();
-        assert!(is_single_use(&component(&[(1, &other), (0, JS)])));
-        assert!(!is_single_use(&component(&[
-            (1, &other),
-            (0, b"\x04nameComponentizeJS")
-        ])));
+        assert_eq!(lasting(&component(&[(1, &other), (0, JS)])), Lasting::Once);
+        let named = component(&[(1, &other), (0, b"\x04nameComponentizeJS")]);
+        assert_eq!(lasting(&named), Lasting::Ever);
         let longer = b"\x09producers\x01\x0cprocessed-by\x01\x0fComponentizeJS2\x060.23.0";
-        assert!(!is_single_use(&component(&[(0, longer)])));
+        assert_eq!(lasting(&component(&[(0, longer)])), Lasting::Ever);
     }
 
     #[test]
     fn a_handler_of_our_own_is_used_again() {
         let own = [JS, b"\x0cdyno-handler\x011"].concat();
-        assert!(!is_single_use(&component(&[(1, b"abc"), (0, &own)])));
+        let own = component(&[(1, b"abc"), (0, &own)]);
+        assert_eq!(lasting(&own), Lasting::Leaks);
+    }
+
+    #[test]
+    fn python_is_told_by_its_snapshot() {
+        let python = b"\x09producers\x01\x0cprocessed-by\x01\x18component-init-transform\x050.2.0";
+        assert_eq!(lasting(&component(&[(0, python)])), Lasting::Leaks);
     }
 
     #[test]
     fn broken_components_have_none() {
         let whole = component(&[(1, b"abc"), (0, JS)]);
         for length in 0..whole.len() {
-            assert!(!is_single_use(&whole[..length]));
+            assert_eq!(lasting(&whole[..length]), Lasting::Ever);
         }
-        assert!(!is_single_use(
-            b"\0asm\x0d\0\x01\0\x00\xff\xff\xff\xff\xff\xff"
-        ));
+        let endless = b"\0asm\x0d\0\x01\0\x00\xff\xff\xff\xff\xff\xff";
+        assert_eq!(lasting(endless), Lasting::Ever);
     }
 }

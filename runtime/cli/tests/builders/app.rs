@@ -139,3 +139,26 @@ fn copy(from: &Path, to: &Path) {
         }
     }
 }
+
+/// Has the app read bodies, leave them unread, and answer without any, hundreds of times. An app that kept what the
+/// host gave it for a request would be started afresh.
+#[track_caller]
+pub(crate) fn keeps_nothing(local: &Local, reads: &str, ignores: &str) {
+    for request in 0..400 {
+        let body = format!("request {request}");
+        let reply = local.request(
+            "POST",
+            reads,
+            &["Content-Type: text/plain"],
+            body.as_bytes(),
+        );
+        assert_eq!(reply.text(), body, "{reply:?}");
+        for method in ["POST", "GET"] {
+            let reply = local.request(method, ignores, &[], b"");
+            assert!(reply.complete && reply.status < 300, "{reply:?}");
+        }
+    }
+    let told = local.lines();
+    let odd = |line: &&String| line.contains("Started afresh") || line.contains("Crashed");
+    assert_eq!(told.iter().find(odd), None);
+}

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crate::app::{App, steps};
+use crate::app::{App, keeps_nothing, steps};
 use crate::support::Local;
 
 const PACKAGE: (&str, &str) = (
@@ -42,6 +42,14 @@ export default {
   },
 };
 "#;
+
+#[test]
+fn nothing_is_kept_of_a_request() {
+    let app = App::new(&[PACKAGE, ("index.js", WHOLE), ("words.txt", "")]);
+    let local = app.run(&[]);
+    keeps_nothing(&local, "/echo", "/text");
+    assert!(local.stop().success());
+}
 
 #[test]
 fn a_handler_has_what_it_is_promised() {

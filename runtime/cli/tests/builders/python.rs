@@ -1,6 +1,6 @@
 //! Python apps of every form, and those that cannot run.
 
-use crate::app::{App, steps};
+use crate::app::{App, keeps_nothing, steps};
 
 /// Without packages, so that a component is made once for all of these.
 const NONE: (&str, &str) = ("requirements.txt", "# none\n");
@@ -43,6 +43,38 @@ def half():
     yield b"half"
     raise RuntimeError("no more")
 "#;
+
+#[test]
+fn nothing_is_kept_of_a_request() {
+    let app = App::new(&[NONE, ("wsgi.py", WSGI), (".env", "GREETING=x\n")]);
+    let local = app.run(&[]);
+    keeps_nothing(&local, "/echo", "/random");
+    assert!(local.stop().success());
+}
+
+/// Its bindings lose the memory of each body that is sent: more of it than a dyno has must not end a request.
+#[test]
+fn bodies_beyond_a_dynos_memory_are_served() {
+    let app = App::new(&[NONE, ("wsgi.py", WSGI), (".env", "GREETING=x\n")]);
+    let local = app.run(&[]);
+    let body = vec![b'x'; 1024 * 1024];
+    for request in 0..150 {
+        let reply = local.request("POST", "/echo", &["Content-Type: text/plain"], &body);
+        assert_eq!(
+            (reply.status, reply.body.len()),
+            (201, body.len()),
+            "request {request}"
+        );
+    }
+    let told = local.lines();
+    assert_eq!(told.iter().find(|line| line.contains("rashed")), None);
+    let fresh = |line: &&String| line.contains("dyno[web.1]: Started afresh: the app has taken ");
+    assert!(
+        told.iter().find(fresh).is_some(),
+        "or a new version no longer loses any"
+    );
+    assert!(local.stop().success());
+}
 
 #[test]
 fn a_wsgi_app_has_what_it_is_promised() {

@@ -105,6 +105,21 @@ fn table_growth() {
     stage.ends();
 }
 
+/// Handles that are never closed end no request: the instance is replaced between two.
+#[test]
+fn forgotten_handles() {
+    let stage = start("resource_flood", &[]);
+    for request in 0..500 {
+        let reply = stage.get("/x?n=10");
+        assert_eq!(reply.status, 200, "request {request}: {reply:?}");
+    }
+    stage.wait_for("a fresh start", |line| {
+        line.contains("dyno[web.1]: Started afresh: the app has ") && line.contains(" handles ")
+    });
+    assert!(!stage.lines().iter().any(|line| line.contains("rashed")));
+    stage.ends();
+}
+
 #[test]
 fn resource_flood() {
     overflows("resource_flood", &["/x"]);

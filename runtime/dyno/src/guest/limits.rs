@@ -15,6 +15,14 @@ use crate::engine::{MEMORIES_PER_DYNO_MAX, TABLES_PER_DYNO_MAX};
 /// With [`STREAM_CHUNK_BYTES_MAX`] this bounds what they make the host buffer to 64 MiB.
 pub(crate) const RESOURCES_MAX: usize = 2_048;
 
+/// Handles that a guest may keep from one request to the next. One that keeps more has lost track of them, as a
+/// language with a garbage collector may; it is replaced between two requests, before one of them ends at
+/// [`RESOURCES_MAX`].
+pub(crate) const HANDLES_KEPT_MAX: usize = RESOURCES_MAX / 2;
+
+/// Requests between two counts of the handles kept. So up to 64 a request are noticed in time.
+const HANDLES_AUDIT_CALLS: u32 = 16;
+
 /// Bytes of one write to an outgoing body; two of them may be buffered a stream.
 pub(crate) const STREAM_CHUNK_BYTES_MAX: usize = 16 * 1024;
 
@@ -53,6 +61,11 @@ impl Limiter {
             told: false,
             voice,
         }
+    }
+
+    /// Bytes of linear memory now, and at most.
+    pub(crate) fn memory(&self) -> (usize, usize) {
+        (self.memory, self.memory_max)
     }
 
     fn refuse(&mut self, what: &str) -> wasmtime::Result<bool> {
@@ -135,6 +148,23 @@ impl HeadersAudit {
             .sum();
         let left = HEADERS_TOTAL_BYTES_MAX.saturating_sub(held);
         Some(left.min(HEADERS_BYTES_MAX))
+    }
+}
+
+/// Counts now and then what a guest keeps between two requests.
+#[derive(Default)]
+pub(crate) struct HandlesAudit {
+    calls: u32,
+}
+
+impl HandlesAudit {
+    /// How many handles it keeps, every [`HANDLES_AUDIT_CALLS`] requests, if they are more than [`HANDLES_KEPT_MAX`].
+    pub(crate) fn excess(&mut self, table: &mut ResourceTable) -> Option<usize> {
+        self.calls = self.calls.wrapping_add(1);
+        if !self.calls.is_multiple_of(HANDLES_AUDIT_CALLS) {
+            return None;
+        }
+        Some(table.iter_mut().count()).filter(|kept| *kept > HANDLES_KEPT_MAX)
     }
 }
 

@@ -38,7 +38,7 @@ use crate::engine::Flavor;
 use files::Files;
 use files_p2::{DynoFiles, FilesView};
 use gate::Gate;
-use limits::{HEADERS_BYTES_MAX, HeadersAudit, Limiter, RESOURCES_MAX};
+use limits::{HEADERS_BYTES_MAX, HandlesAudit, HeadersAudit, Limiter, RESOURCES_MAX};
 use logs::{LogPipe, Voice};
 use lookup::{BoundedLookup, LookupView};
 use network::AppNetwork;
@@ -91,6 +91,7 @@ pub(crate) struct Guest {
     outgoing: Outgoing,
     resolver: Resolver,
     audit: HeadersAudit,
+    handles: HandlesAudit,
     files: Files,
     pub(crate) limiter: Limiter,
     sockets_max: usize,
@@ -130,6 +131,7 @@ impl Guest {
             resolver: gate.resolver.clone(),
             outgoing: Outgoing::new(gate, grant.limits.connections as usize),
             audit: HeadersAudit::default(),
+            handles: HandlesAudit::default(),
             files: grant.files,
             limiter: Limiter::new(grant.limits, grant.voice),
             sockets_max: grant.limits.connections as usize,
@@ -147,6 +149,11 @@ impl Guest {
                 log.flush_partial();
             }
         }
+    }
+
+    /// The handles that it has not closed after a request, if they are so many that it had better be replaced.
+    pub(crate) fn handles_in_excess(&mut self) -> Option<usize> {
+        self.handles.excess(&mut self.table)
     }
 
     /// Ready when all that the guest wrote into pipes has left; they end with that.

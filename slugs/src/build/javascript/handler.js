@@ -29,9 +29,11 @@ export const incomingHandler = {
       throw error;
     }
     const later = [];
+    const body = new RequestBody(request);
+    const isHead = request.method().tag === 'head';
     let response;
     try {
-      response = await answer(toRequest(request), later);
+      response = await answer(toRequest(request, body), later);
       if (!(response instanceof Response)) {
         throw new TypeError(`the fetch handler returned ${response}, which is no Response`);
       }
@@ -39,8 +41,11 @@ export const incomingHandler = {
       console.error(told(error));
       response = new Response('Internal Server Error\n', { status: 500 });
     }
-    await send(response, responseOut, request.method().tag === 'head');
+    await send(response, responseOut, isHead);
     await Promise.allSettled(later);
+    // The host counts handles, and the engine may never collect what is not closed.
+    body.close();
+    request[Symbol.dispose]();
   },
 };
 
@@ -123,15 +128,17 @@ function readText(path) {
   }
 }
 
-function toRequest(incoming) {
+function toRequest(incoming, body) {
   const headers = new Headers();
-  for (const [name, value] of incoming.headers().entries()) headers.append(name, decoder.decode(value));
+  const fields = incoming.headers();
+  for (const [name, value] of fields.entries()) headers.append(name, decoder.decode(value));
+  fields[Symbol.dispose]();
   const method = named(incoming.method()).toUpperCase();
   const scheme = headers.get('x-forwarded-proto') ?? 'http';
   const host = incoming.authority() ?? headers.get('host') ?? 'localhost';
   const url = `${scheme}://${host}${incoming.pathWithQuery() ?? '/'}`;
   const hasBody = method !== 'GET' && method !== 'HEAD';
-  return new Request(url, { method, headers, ...(hasBody && { body: bodyOf(incoming), duplex: 'half' }) });
+  return new Request(url, { method, headers, ...(hasBody && { body: body.open(), duplex: 'half' }) });
 }
 
 function named({ tag, val }) {
@@ -139,19 +146,37 @@ function named({ tag, val }) {
 }
 
 /** The body, read when the app asks for it. The other side's end of it is the end; anything else is an error. */
-function bodyOf(incoming) {
-  const body = incoming.consume();
-  const stream = body.stream();
-  return new ReadableStream({
-    pull(controller) {
-      try {
-        controller.enqueue(stream.blockingRead(READ_BYTES));
-      } catch (error) {
-        if (error?.payload?.tag === 'closed') controller.close();
-        else controller.error(new TypeError('the request body broke off'));
-      }
-    },
-  });
+class RequestBody {
+  #incoming;
+  #body;
+  #stream;
+
+  constructor(incoming) {
+    this.#incoming = incoming;
+  }
+
+  open() {
+    this.#body = this.#incoming.consume();
+    this.#stream = this.#body.stream();
+    return new ReadableStream({ pull: (controller) => this.#pull(controller) });
+  }
+
+  #pull(controller) {
+    try {
+      if (!this.#stream) throw new Error('it is read after the request');
+      controller.enqueue(this.#stream.blockingRead(READ_BYTES));
+    } catch (error) {
+      if (error?.payload?.tag === 'closed') controller.close();
+      else controller.error(new TypeError('the request body broke off'));
+    }
+  }
+
+  close() {
+    this.#stream?.[Symbol.dispose]();
+    this.#stream = undefined;
+    this.#body?.[Symbol.dispose]();
+    this.#body = undefined;
+  }
 }
 
 async function send(response, responseOut, isHead) {
