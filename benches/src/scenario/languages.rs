@@ -39,11 +39,12 @@ pub(super) fn run(options: &Options, product: &Product) -> Result<Outcome> {
         "examples api-ts and blog-py on dyno serve; first request: GET of a dyno that sleeps, code not loaded, its native \
          code in the cache, {} rounds; memory: PSS of the process with {} dynos that have answered less that with one, \
          for each; at work: PSS after {} requests of one dyno less that after the first; growth: PSS after {} more less \
-         that; kept: PSS when all sleep again less that when all slept before; changed line: dyno build of a folder built before, with another comment in its source",
+         that, {} times in a row; kept: PSS when all sleep again less that when all slept before; changed line: dyno build of a folder built before, with another comment in its source",
         options.repeats,
         DYNOS + 1,
         WARM_REQUESTS,
-        REQUESTS
+        REQUESTS,
+        options.repeats
     );
     let mut outcome = Outcome::new(Scenario::Languages, how);
     for (name, subject, path, source) in APPS {
@@ -63,7 +64,7 @@ pub(super) fn run(options: &Options, product: &Product) -> Result<Outcome> {
         outcome.add(subject, "changed line, to slug", "ms", changed);
         outcome.add(subject, "slug", "MiB", vec![slug.size() as f64 / MIB]);
         first_requests(&mut outcome, subject, options, product, &slug, path)?;
-        memory(&mut outcome, subject, product, &slug, path)?;
+        memory(&mut outcome, subject, options, product, &slug, path)?;
     }
     Ok(outcome)
 }
@@ -98,6 +99,7 @@ fn first_requests(
 fn memory(
     outcome: &mut Outcome,
     subject: &str,
+    options: &Options,
     product: &Product,
     slug: &Slug,
     path: &str,
@@ -121,11 +123,16 @@ fn memory(
     ask("first", WARM_REQUESTS)?;
     let warm = pss()?;
     outcome.add(subject, "taken at work by one", "MiB", vec![warm - begun]);
-    ask("first", REQUESTS)?;
-    let grown = pss()? - warm;
+    let (mut before, mut grown) = (warm, Vec::new());
+    for _ in 0..options.repeats {
+        ask("first", REQUESTS)?;
+        let now = pss()?;
+        grown.push(now - before);
+        before = now;
+    }
     let name = format!("growth over {REQUESTS} requests");
     outcome
-        .add(subject, &name, "MiB", vec![grown])
+        .add(subject, &name, "MiB", grown)
         .gate(GROWTH_MIB_MAX);
     for number in 0..DYNOS {
         serve.deploy(&format!("more-{number}"), slug)?;

@@ -145,39 +145,42 @@ fn quota(ready: &Ready, life: &Life) -> Quota {
 impl Instance {
     /// Whether it can take another request; if not, the next one is a fresh instance's.
     pub(crate) fn lasts(&mut self) -> bool {
-        let lasts = match self.ready.code.lasting {
-            Lasting::Once => false,
-            Lasting::Leaks => self.has_memory(),
-            Lasting::Ever => true,
+        if self.ready.code.lasting == Lasting::Once || !self.has_folders() {
+            return false;
+        }
+        let Some(why) = self.worn() else {
+            return true;
         };
-        lasts && self.has_folders() && self.has_handles()
+        let line = format!("Started afresh: the app has {why}");
+        self.life.voice.platform(&line);
+        false
     }
 
-    /// False: it has lost most of the memory that it had left after its first request.
-    fn has_memory(&mut self) -> bool {
+    /// What it has lost or kept so much of that it had better be replaced.
+    fn worn(&mut self) -> Option<String> {
+        if self.ready.code.lasting == Lasting::Leaks {
+            if let Some(why) = self.memory_lost() {
+                return Some(why);
+            }
+            if let Some(open) = self.store.data().requests_in_excess() {
+                let what = "outbound requests whose answers it has not read";
+                return Some(format!("{open} {what}"));
+            }
+        }
+        let kept = self.store.data_mut().handles_in_excess()?;
+        let what = "handles of requests, streams and the like that it did not close";
+        Some(format!("{kept} {what}"))
+    }
+
+    /// Something to say, if it has lost most of the memory that it had left after its first request.
+    fn memory_lost(&mut self) -> Option<String> {
         let (now, most) = self.store.data().limiter.memory();
         let first = *self.first_memory.get_or_insert(now);
         let (room, taken) = (most.saturating_sub(first), now.saturating_sub(first));
-        if taken < room - room / MEMORY_LEFT_PART {
-            return true;
-        }
-        self.life.voice.platform(&format!(
-            "Started afresh: the app has taken {} of {} MiB of memory, for its language does not give back all of it",
-            now / MIB,
-            most / MIB
-        ));
-        false
-    }
-
-    /// False: the guest does not close the handles it is given, and would soon get no more.
-    fn has_handles(&mut self) -> bool {
-        let Some(kept) = self.store.data_mut().handles_in_excess() else {
-            return true;
-        };
-        self.life.voice.platform(&format!(
-            "Started afresh: the app has {kept} handles of requests, streams and the like that it did not close"
-        ));
-        false
+        let (now, most) = (now / MIB, most / MIB);
+        let lost = taken > 0 && taken >= room - room / MEMORY_LEFT_PART;
+        let why = "and its language does not give back all of it";
+        lost.then(|| format!("taken {now} of {most} MiB of memory, {why}"))
     }
 
     /// False: the guest asked for its folders, the disk had none to give, and it will not ask again.

@@ -1,5 +1,7 @@
 //! JavaScript and TypeScript apps of every form, and those that cannot run.
 
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpListener};
 use std::path::Path;
 
 use crate::app::{App, keeps_nothing, steps};
@@ -49,6 +51,43 @@ fn nothing_is_kept_of_a_request() {
     let local = app.run(&[]);
     keeps_nothing(&local, "/echo", "/text");
     assert!(local.stop().success());
+}
+
+/// Answers that nobody reads stay open until the engine collects them, which may be never.
+#[test]
+fn answers_that_nobody_reads_end_no_request() {
+    let asked = tiny_server();
+    let text = format!(
+        "export default {{ async fetch() {{\n  const {{ status }} = await fetch('http://{asked}/');\n  \
+         return new Response(String(status));\n}} }};\n"
+    );
+    let local = App::new(&[PACKAGE, ("index.js", &text)]).run(&[]);
+    for request in 0..200 {
+        assert_eq!(local.get("/").text(), "200", "request {request}");
+    }
+    local.wait_for("a fresh start", |line| {
+        line.contains("dyno[web.1]: Started afresh: the app has ") && line.contains(" not read")
+    });
+    assert!(local.stop().success());
+}
+
+/// Answers every request of every connection; it ends with the test.
+fn tiny_server() -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = stream.unwrap();
+            std::thread::spawn(move || {
+                let mut request = [0; 4096];
+                while matches!(stream.read(&mut request), Ok(1..)) {
+                    let answer = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello";
+                    stream.write_all(answer).unwrap();
+                }
+            });
+        }
+    });
+    address
 }
 
 #[test]

@@ -156,6 +156,11 @@ impl Guest {
         self.handles.excess(&mut self.table)
     }
 
+    /// The outbound requests that are open after one of its own, if they are more than half of those it may have.
+    pub(crate) fn requests_in_excess(&self) -> Option<usize> {
+        Some(self.outgoing.open()).filter(|open| *open > self.sockets_max / 2)
+    }
+
     /// Ready when all that the guest wrote into pipes has left; they end with that.
     pub(crate) fn end_pipes(&self) -> impl Future<Output = ()> + Send + use<> {
         let pipes = self.printers.iter().filter_map(|printer| match printer {
