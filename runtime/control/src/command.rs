@@ -156,32 +156,38 @@ impl fmt::Debug for ConfigChanges {
 }
 
 /// What makes a release.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub struct Deploy {
     /// The built app.
     pub slug: SlugId,
     /// Why, such as `Deploy`.
     pub description: String,
-    /// All config vars, or none to keep those of the newest release.
-    pub config: Option<BTreeMap<String, String>>,
+    /// Its config vars.
+    pub config: DeployConfig,
     /// What can be run of it; not empty.
     pub processes: BTreeMap<ProcessType, ProcessSpec>,
     /// How many dynos of types that have no number yet.
     pub formation: BTreeMap<ProcessType, u32>,
 }
 
-/// Withholds the values of config vars, which are secrets.
-impl fmt::Debug for Deploy {
+/// The config vars of what is deployed.
+#[derive(Clone, PartialEq, Eq)]
+pub enum DeployConfig {
+    /// The app's own. One without a release has these as well, where it has none of the name.
+    Own(BTreeMap<String, String>),
+    /// These, and those of add-ons.
+    These(BTreeMap<String, String>),
+}
+
+/// Withholds the values, which are secrets.
+impl fmt::Debug for DeployConfig {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Deploy")
-            .field("slug", &self.slug)
-            .field("description", &self.description)
-            .field(
-                "config",
-                &self.config.as_ref().map(|c| c.keys().collect::<Vec<_>>()),
-            )
-            .field("processes", &self.processes)
-            .field("formation", &self.formation)
+        let (name, vars) = match self {
+            DeployConfig::Own(vars) => ("Own", vars),
+            DeployConfig::These(vars) => ("These", vars),
+        };
+        f.debug_tuple(name)
+            .field(&vars.keys().collect::<Vec<_>>())
             .finish()
     }
 }

@@ -24,7 +24,7 @@
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! use control::ledger::Memory;
-//! use control::{Actor, Command, Deploy, Options, Outcome};
+//! use control::{Actor, Command, Deploy, DeployConfig, Options, Outcome};
 //! use grid::desired::{Kind, ProcessSpec};
 //! use grid::name::{AppName, NodeId, ProcessType, SlugId};
 //! use grid::plan::{Inventory, Report, Step};
@@ -66,7 +66,7 @@
 //! let deploy = Deploy {
 //!     slug: SlugId::new([7; 32]),
 //!     description: "Deploy".into(),
-//!     config: None,
+//!     config: DeployConfig::Own(BTreeMap::new()),
 //!     processes: BTreeMap::from([(ProcessType::web(), spec)]),
 //!     formation: BTreeMap::from([(ProcessType::web(), 2)]),
 //! };
@@ -97,7 +97,9 @@ pub mod seal;
 pub mod usage;
 mod view;
 
-pub use command::{Accepted, Actor, AddonCommand, Command, ConfigChanges, Deploy, Rejected};
+pub use command::{
+    Accepted, Actor, AddonCommand, Command, ConfigChanges, Deploy, DeployConfig, Rejected,
+};
 pub use handle::{Control, DynoStatus, Gone, Published, Refused};
 pub use log::{LogEvent, Source};
 pub use reconcile::{

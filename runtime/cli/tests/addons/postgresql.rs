@@ -288,3 +288,50 @@ fn an_operator_who_is_no_superuser_may_offer_it_too() {
     assert_eq!(left(&postgres), "0");
     assert!(server.stop().success());
 }
+
+/// Where the operator's own databases are open to everybody, as they are by default.
+#[test]
+fn what_an_app_leaves_elsewhere_or_plants_there_ends_with_it() {
+    let postgres = Postgres::start();
+    let rig = Rig::new();
+    let server = Offer::default()
+        .with("POSTGRESQL", postgres.url())
+        .start(&rig);
+    new_app(&server, "shop");
+    let create = ["addons", "create", "postgresql", "-a", "shop"];
+    server.dyno(&create).ok();
+    let url = var(&server, "shop", "DATABASE_URL");
+    let elsewhere = |database: &str| format!("{}/{database}", url.rsplit_once('/').unwrap().0);
+    Postgres::sql_as(&elsewhere("template1"), "select lo_create(0)").unwrap();
+    // As it was everywhere up to PostgreSQL 14.
+    let admins = postgres.url().rsplit('/').next().unwrap().to_owned();
+    postgres
+        .sql("grant create on schema public to public")
+        .unwrap();
+    let plant = "create function public.shobj_description(oid, text) returns text language plpgsql \
+                 as $$ begin execute 'create role planted'; return 'x'; end $$";
+    Postgres::sql_as(&elsewhere(&admins), plant).unwrap();
+
+    new_app(&server, "other");
+    let words = ["addons", "create", "postgresql", "-a", "other"];
+    server.dyno(&words).ok();
+    let words = [
+        "addons",
+        "destroy",
+        "DATABASE",
+        "-a",
+        "shop",
+        "--confirm",
+        "shop",
+    ];
+    server.dyno(&words).ok();
+    assert_eq!(addons(&server, "shop").len(), 0);
+    assert_eq!(
+        left(&postgres),
+        "2",
+        "the other app has a role and a database"
+    );
+    let planted = "select count(*) from pg_roles where rolname = 'planted'";
+    assert_eq!(postgres.sql(planted), Ok("0".into()));
+    assert!(server.stop().success());
+}

@@ -98,6 +98,8 @@ impl Addons {
             busy: BTreeMap::new(),
             retries: BTreeMap::new(),
             doomed: BTreeSet::new(),
+            untended: Vec::new(),
+            tend_at: Instant::now(),
         };
         (addons, keeper)
     }
@@ -312,15 +314,14 @@ impl Addons {
         }
     }
 
-    /// Sees to it that servers know what they were told. What cannot be done now is done the next time.
-    async fn tend(&self) {
+    /// Sees to it that the server knows what it was told of an add-on. What cannot be done now is done the next time.
+    async fn tend(&self, addon: &AddonName) {
         let view = self.0.control.view();
-        for addon in view.desired.addons.values() {
-            if let AddonState::Ready(made) = &addon.state
-                && let Ok(server) = self.0.servers.get(addon.asked.service)
-            {
-                let _ = timeout(TAKE_BACK_MAX, server.tend(&addon.asked, made)).await;
-            }
+        if let Some(addon) = view.desired.addons.get(addon)
+            && let AddonState::Ready(made) = &addon.state
+            && let Ok(server) = self.0.servers.get(addon.asked.service)
+        {
+            let _ = timeout(TAKE_BACK_MAX, server.tend(&addon.asked, made)).await;
         }
     }
 }
@@ -336,11 +337,19 @@ enum End {
     Doomed,
 }
 
-/// What is being done.
+/// What is being done, to one add-on: nothing else is done to it meanwhile.
 #[derive(Debug)]
 enum Work {
-    Addon(AddonName),
-    Tend,
+    Change(AddonName),
+    Tend(AddonName),
+}
+
+impl Work {
+    fn addon(&self) -> &AddonName {
+        match self {
+            Work::Change(addon) | Work::Tend(addon) => addon,
+        }
+    }
 }
 
 /// The task that makes and destroys add-ons; one for a server.
@@ -353,27 +362,26 @@ pub struct Keeper {
     retries: BTreeMap<AddonName, (Instant, Duration)>,
     /// Those that somebody was told are not made.
     doomed: BTreeSet<AddonName>,
+    /// Those that are to be tended, one after the other, before all are again at this time.
+    untended: Vec<AddonName>,
+    tend_at: Instant,
 }
 
 impl Keeper {
     /// Does what the ledger says, until it is dropped. `warn` is told for the operator what cannot be destroyed now.
     pub async fn run(mut self, warn: impl Fn(String)) {
         let mut views = self.addons.0.control.views();
-        let mut tend_at = Instant::now();
         loop {
             views.borrow_and_update();
             self.begin();
-            if tend_at <= Instant::now() && !self.busy.values().any(|w| matches!(w, Work::Tend)) {
-                tend_at = Instant::now() + TEND_EVERY;
-                let addons = self.addons.clone();
-                self.spawn(Work::Tend, async move {
-                    addons.tend().await;
-                    End::Done
-                });
-            }
+            self.tend();
             // Whatever is late because all are busy is begun when one of them ends.
             let now = Instant::now();
-            let wakes = self.retries.values().map(|(at, _)| *at).chain([tend_at]);
+            let wakes = self
+                .retries
+                .values()
+                .map(|(at, _)| *at)
+                .chain([self.tend_at]);
             let wake = wakes
                 .filter(|at| *at > now)
                 .min()
@@ -400,17 +408,16 @@ impl Keeper {
             .retain(|name| view.desired.addons.contains_key(name));
         for addon in view.desired.addons.values().filter(open) {
             let name = &addon.asked.name;
-            let is_busy = |work: &Work| matches!(work, Work::Addon(busy) if busy == name);
             let later = self.retries.get(name);
             if self.busy.len() >= BUSY_MAX
-                || self.busy.values().any(is_busy)
+                || self.busy.values().any(|work| work.addon() == name)
                 || later.is_some_and(|(at, _)| *at > Instant::now())
             {
                 continue;
             }
             let (addons, addon) = (self.addons.clone(), addon.clone());
             let doomed = self.doomed.contains(name);
-            self.spawn(Work::Addon(name.clone()), async move {
+            self.spawn(Work::Change(name.clone()), async move {
                 match &addon.state {
                     AddonState::Creating => addons.make(&addon.asked, doomed).await,
                     AddonState::Destroying(made) => {
@@ -419,6 +426,29 @@ impl Keeper {
                     AddonState::Ready(_) => End::Done,
                 }
             });
+        }
+    }
+
+    /// Tends the next add-on, if none is being tended.
+    fn tend(&mut self) {
+        if self.busy.values().any(|work| matches!(work, Work::Tend(_))) {
+            return;
+        }
+        if self.untended.is_empty() && self.tend_at <= Instant::now() {
+            self.tend_at = Instant::now() + TEND_EVERY;
+            let view = self.addons.0.control.view();
+            self.untended = view.desired.addons.keys().cloned().collect();
+        }
+        while let Some(addon) = self.untended.pop() {
+            if self.busy.values().any(|work| *work.addon() == addon) {
+                continue;
+            }
+            let addons = self.addons.clone();
+            self.spawn(Work::Tend(addon.clone()), async move {
+                addons.tend(&addon).await;
+                End::Done
+            });
+            return;
         }
     }
 
@@ -437,7 +467,7 @@ impl Keeper {
             // Whatever it was is tried again.
             Err(panic) => (panic.id(), End::Again(None)),
         };
-        let Some(Work::Addon(name)) = self.busy.remove(&id) else {
+        let Some(Work::Change(name)) = self.busy.remove(&id) else {
             return;
         };
         let error = match end {

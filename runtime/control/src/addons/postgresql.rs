@@ -26,6 +26,9 @@ const CONNECTIONS_DEFAULT: u32 = 20;
 const CONNECTIONS_MAX: u32 = 10_000;
 /// The port of a URL without one.
 const PORT_DEFAULT: u16 = 5_432;
+/// The server's own functions and tables, and no others: where the admin's database lets anybody create things (by
+/// default up to version 14), an app could put a better fitting one of its own in their place, and have it run as admin.
+const OWN_NAMES_ONLY: &str = "SET search_path = pg_catalog, pg_temp";
 /// Between two looks whether a session that was ended has gone.
 const LOOK: Duration = Duration::from_millis(50);
 const FORM: &str = "postgres://USER:PASSWORD@HOST:PORT/DATABASE";
@@ -142,6 +145,7 @@ impl Postgresql {
         let connected = config.connect(NoTls).await;
         let (client, connection) = connected.map_err(|error| self.unreachable(error))?;
         let work = async move {
+            self.run(&client, OWN_NAMES_ONLY).await?;
             self.end_others(&client, &session).await?;
             // The connection ends when its client is dropped.
             work(&client).await
@@ -151,8 +155,9 @@ impl Postgresql {
     }
 
     async fn end_others(&self, client: &Client, session: &str) -> Result<(), ProvisionError> {
+        // Anybody may give a session this name.
         let end = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity \
-                   WHERE application_name = $1 AND pid <> pg_backend_pid()";
+                   WHERE application_name = $1 AND usename = current_user AND pid <> pg_backend_pid()";
         loop {
             let left = client.query(end, &[&session]).await;
             if left.map_err(|error| self.refused(error))?.is_empty() {
@@ -173,7 +178,8 @@ impl Postgresql {
         role: &str,
         mark: &str,
     ) -> Result<Owner, ProvisionError> {
-        let look = "SELECT shobj_description(oid, 'pg_authid') FROM pg_roles WHERE rolname = $1";
+        let look =
+            "SELECT shobj_description(oid, 'pg_authid'::name) FROM pg_roles WHERE rolname = $1";
         let found = client.query_opt(look, &[&role]).await;
         let found = found.map_err(|error| self.refused(error))?;
         Ok(match found.map(|row| row.get::<_, Option<String>>(0)) {
@@ -278,8 +284,29 @@ impl Postgresql {
         let end = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = $1";
         let ended = client.query(end, &[&name]).await;
         ended.map_err(|error| self.refused(error))?;
+        self.drop_elsewhere(client, &name).await?;
         let drop = format!("DROP OWNED BY {name}; DROP ROLE {name}");
         self.run(client, &drop).await
+    }
+
+    /// Drops what a role has in databases that are not its own: those that the operator leaves open to everybody. The
+    /// role cannot go before.
+    async fn drop_elsewhere(&self, client: &Client, name: &str) -> Result<(), ProvisionError> {
+        let look = "SELECT DISTINCT datname::text FROM pg_shdepend JOIN pg_database ON pg_database.oid = dbid \
+                    WHERE refclassid = 'pg_authid'::regclass AND datname <> current_database() \
+                    AND refobjid = (SELECT oid FROM pg_roles WHERE rolname = $1)";
+        let found = client.query(look, &[&name]).await;
+        for row in found.map_err(|error| self.refused(error))? {
+            let mut config = self.admin.clone();
+            config.dbname(row.get::<_, String>(0));
+            let connected = config.connect(NoTls).await;
+            let (client, connection) = connected.map_err(|error| self.unreachable(error))?;
+            let drop = format!("{OWN_NAMES_ONLY}; DROP OWNED BY {name}");
+            let work = async move { self.run(&client, &drop).await };
+            let (done, _) = tokio::join!(work, connection);
+            done?;
+        }
+        Ok(())
     }
 }
 

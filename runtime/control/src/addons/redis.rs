@@ -1,5 +1,5 @@
 //! Redis: a user for each add-on, which may use only names with its prefix; or a database number, where there are no
-//! users (before version 6).
+//! users (before version 6). Version 6.0 has users without channels, and is refused.
 //!
 //! Owns the commands. A user is known as an add-on's by the digest of its password. Users are set in one command, so
 //! that none is ever there by halves. A database number is taken by nothing but the ledger: there is nothing to make.
@@ -31,7 +31,7 @@ const FORM: &str = "redis://USER:PASSWORD@HOST:PORT";
 /// What a user may do beside what its prefix limits: everything but what concerns the server or others. A list of
 /// names, other databases, and what scripts and functions leave behind would show or change what is others'. INFO shows
 /// numbers of the server as a whole; clients ask for its version.
-const RIGHTS: [&str; 17] = [
+const RIGHTS: [&str; 16] = [
     "+@all",
     "-@admin",
     "-@dangerous",
@@ -48,10 +48,10 @@ const RIGHTS: [&str; 17] = [
     "+info",
     "+eval",
     "+evalsha",
-    "+sort_ro",
 ];
 /// What is allowed besides where the server knows it.
-const RIGHTS_IF_KNOWN: [&str; 11] = [
+const RIGHTS_IF_KNOWN: [&str; 12] = [
+    "+sort_ro",
     "+client|setname",
     "+client|getname",
     "+client|setinfo",

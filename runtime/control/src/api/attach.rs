@@ -304,14 +304,14 @@ pub(super) async fn input(
     let lost = input.lost.drop_guard();
     let mut pipe = input.pipe;
     let mut pieces = body.into_data_stream();
+    let mut is_read = true;
     while let Some(piece) = pieces.next().await {
         let Ok(piece) = piece else {
             return Err(Failure::bad_request("bad_body", "the body broke off"));
         };
-        // A program that has ended reads no more.
-        if pipe.write_all(&piece).await.is_err() {
-            break;
-        }
+        // A program that has ended, or wants no more, reads nothing of the rest. It is taken nevertheless: whoever
+        // sends it could not tell an answer that comes too early from a lost connection.
+        is_read = is_read && pipe.write_all(&piece).await.is_ok();
     }
     input.complete.store(true, Ordering::Release);
     drop(lost.disarm());

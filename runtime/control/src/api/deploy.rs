@@ -8,7 +8,7 @@ use super::extract::{Asked, Path, Query, given};
 use super::plan::{self, Plan};
 use super::releases::{self, Release};
 use crate::access::Role;
-use crate::command::{Command, Deploy};
+use crate::command::{Command, Deploy, DeployConfig};
 use axum::Json;
 use axum::extract::State as With;
 use axum::http::StatusCode;
@@ -164,22 +164,20 @@ async fn of_slug(
     let manifest = manifest(state, slug).await?;
     let processes = manifest.specs();
     let mut warnings = kind_warnings(&manifest);
-    let (config, first) = match app.newest() {
-        Some(newest) => (BTreeMap::clone(&newest.config), None),
-        // Defaults are for an app's beginning: later on, its owner's config is as it is.
-        None => {
-            let mut first = defaults(&manifest);
-            first.extend(BTreeMap::clone(app.config()));
-            (first.clone(), Some(first))
-        }
+    // Defaults are for an app's beginning: later on, its owner's config is as it is.
+    let first = match app.newest() {
+        Some(_) => BTreeMap::new(),
+        None => defaults(&manifest),
     };
+    let mut config = first.clone();
+    config.extend(BTreeMap::clone(app.config()));
     warnings.extend(missing(&manifest, &config));
     warnings.extend(asleep(&manifest, app));
     let formation = manifest.initial_formation();
     let deploy = Deploy {
         slug,
         description: description.clone(),
-        config: first,
+        config: DeployConfig::Own(first),
         processes: processes.clone(),
         formation,
     };

@@ -3,8 +3,8 @@
 //! Owns which commands make sense, and when. Must not know how a fact is written or carried out.
 
 use super::{
-    Actor, CONFIG_BYTES_MAX, Command, ConfigChanges, DYNOS_PER_TYPE_MAX, Deploy, IDLE_AFTER,
-    MEMORY_BYTES, REQUEST_TIMEOUT, Rejected, addons,
+    Actor, CONFIG_BYTES_MAX, Command, ConfigChanges, DYNOS_PER_TYPE_MAX, Deploy, DeployConfig,
+    IDLE_AFTER, MEMORY_BYTES, REQUEST_TIMEOUT, Rejected, addons,
 };
 use grid::desired::{
     App, Desired, Fact, Idle, Misfit, ProcessSpec, Release, Restart, Settings, Vars,
@@ -104,13 +104,14 @@ impl About<'_> {
         if deploy.processes.is_empty() {
             return Err(Rejected::NothingToRun);
         }
+        let own = self.app.config();
         let config = match deploy.config {
-            Some(mut config) => {
-                let attached = self.app.attached.vars();
-                config.extend(attached.map(|(name, value)| (name.clone(), value.clone())));
-                Arc::new(checked(config)?)
+            DeployConfig::Own(_) if self.app.newest().is_some() => Arc::clone(own),
+            DeployConfig::Own(mut first) => {
+                first.extend(BTreeMap::clone(own));
+                self.with_addons(first)?
             }
-            None => Arc::clone(self.app.config()),
+            DeployConfig::These(config) => self.with_addons(config)?,
         };
         let mut facts = Vec::new();
         for (process, count) in deploy.formation {
@@ -132,6 +133,15 @@ impl About<'_> {
             reach: self.app.attached.reach(),
         }));
         Ok(facts)
+    }
+
+    fn with_addons(
+        &self,
+        mut config: BTreeMap<String, String>,
+    ) -> Result<Arc<BTreeMap<String, String>>, Rejected> {
+        let attached = self.app.attached.vars();
+        config.extend(attached.map(|(name, value)| (name.clone(), value.clone())));
+        Ok(Arc::new(checked(config)?))
     }
 
     fn rolled_back(&self, to: Version) -> Result<Vec<Fact>, Rejected> {

@@ -2,7 +2,7 @@
 
 use crate::places::InSqlite;
 use control::ledger::{Ledger, Seq, Sqlite};
-use control::{Actor, Command, Control, Deploy, Options, Outcome, Outputs, Refused};
+use control::{Actor, Command, Control, Deploy, DeployConfig, Options, Outcome, Outputs, Refused};
 use grid::desired::{Kind, ProcessSpec};
 use grid::lifecycle::State;
 use grid::name::{AppName, DynoKey, NodeId, ProcessType, SlugId};
@@ -107,7 +107,7 @@ async fn deploy(control: &Control) {
     let deploy = Deploy {
         slug: SlugId::new([7; 32]),
         description: "Deploy".into(),
-        config: None,
+        config: DeployConfig::Own(BTreeMap::new()),
         processes: BTreeMap::from([(ProcessType::web(), spec)]),
         formation: BTreeMap::new(),
     };

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
-use control::{Actor, Command, Deploy, Outcome};
+use control::{Actor, Command, Deploy, DeployConfig, Outcome};
 use grid::desired::{Limits, ProcessSpec};
 use grid::name::{AppName, ProcessType, SlugId};
 use slugs::manifest::Process;
@@ -65,7 +65,7 @@ impl<'a> App<'a> {
         let deploy = Deploy {
             slug: ready.id,
             description: "Deploy".to_owned(),
-            config: Some(ready.config),
+            config: DeployConfig::These(ready.config),
             processes,
             formation,
         };

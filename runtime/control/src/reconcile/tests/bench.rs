@@ -1,7 +1,7 @@
 //! A reconciler with a fake node, which answers steps as the slug says.
 
 use super::super::*;
-use crate::command::Deploy;
+use crate::command::{Deploy, DeployConfig};
 use crate::handle::{Control, Refused};
 use crate::ledger::{Ledger, Memory, Seq};
 use crate::log::Source;
@@ -284,7 +284,7 @@ pub(super) fn deployed(slug: u8) -> Command {
     let deploy = Deploy {
         slug: SlugId::new([slug; 32]),
         description: "Deploy".into(),
-        config: None,
+        config: DeployConfig::Own(BTreeMap::new()),
         processes: BTreeMap::from([(ProcessType::web(), spec)]),
         formation: BTreeMap::from([(ProcessType::web(), 2)]),
     };
