@@ -14,7 +14,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use tokio::time::{Instant, Sleep};
 
-/// A request body: in memory up to 64 KiB, streamed from the client beyond.
+/// A request body: in memory up to 64 KiB while the router has room for it, streamed from the client beyond.
 #[derive(Debug)]
 pub struct RequestBody {
     /// What was read before the dyno was taken.
@@ -61,7 +61,7 @@ impl RequestBody {
         }
     }
 
-    /// A body of which the first part is here already.
+    /// A body of which the first part is here already, if any.
     pub(crate) fn streamed(first: Bytes, body: Incoming, exchange: Arc<Exchange>) -> Self {
         exchange.note_upload(|upload| {
             upload.open = true;
@@ -74,7 +74,7 @@ impl RequestBody {
             failed: false,
         };
         RequestBody {
-            first: Some(first),
+            first: Some(first).filter(|b| !b.is_empty()),
             trailers: None,
             rest: Some(Box::new(rest)),
         }

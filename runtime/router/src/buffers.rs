@@ -1,35 +1,59 @@
-//! The memory that the buffered responses of a router take together.
+//! The memory that the buffered responses of a router take together, and its buffered request bodies.
 //!
-//! Owns the sum and its bound. Must not know whose responses they are, nor who waits: a response that may not grow
-//! goes on when its own client has read, so that nobody is to be woken.
+//! Owns the two sums and their bounds. Must not know whose messages they are, nor who waits: a response that may not
+//! grow goes on when its own client has read, and a request body is handed on as it is, so that nobody is to be woken.
 
 use crate::limits::{RESPONSE_BUFFER_FREE, RESPONSE_BUFFERS_MAX};
+use bytes::Bytes;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
-/// The sum, as one connection holds it: responses count it in and out, and those of different connections are not
-/// to fight over that count.
-#[derive(Debug, Default)]
-pub(crate) struct Buffers(Arc<AtomicUsize>);
+/// A sum, as one connection holds it: messages count it in and out, and those of different connections are not to
+/// fight over that count.
+#[derive(Clone, Debug)]
+pub(crate) struct Buffers {
+    sum: Arc<AtomicUsize>,
+    /// What each message may buffer uncounted (bytes).
+    free: usize,
+    /// Bytes.
+    max: usize,
+}
 
 impl Buffers {
+    fn new(free: usize, max: usize) -> Buffers {
+        Buffers {
+            sum: Arc::default(),
+            free,
+            max,
+        }
+    }
+
+    pub(crate) fn responses() -> Buffers {
+        Buffers::new(RESPONSE_BUFFER_FREE, RESPONSE_BUFFERS_MAX)
+    }
+
+    /// For request bodies. Those that need not be counted have no [`Share`].
+    pub(crate) fn requests(max: usize) -> Buffers {
+        Buffers::new(0, max)
+    }
+
     /// For another connection.
     pub(crate) fn share(&self) -> Arc<Buffers> {
-        Arc::new(Buffers(self.0.clone()))
+        Arc::new(self.clone())
     }
 
-    /// What all responses take, in bytes, apart from the first few of each.
+    /// What all messages take, in bytes, apart from what each has free.
     pub(crate) fn used(&self) -> usize {
-        self.0.load(Relaxed)
+        self.sum.load(Relaxed)
     }
 
-    /// Whether a response that buffers so many bytes may take more.
+    /// Whether a message that buffers so many bytes may take more.
     pub(crate) fn has_room(&self, buffered: usize) -> bool {
-        buffered < RESPONSE_BUFFER_FREE || self.used() < RESPONSE_BUFFERS_MAX
+        buffered < self.free || self.used() < self.max
     }
 }
 
-/// What one response takes of the sum. Small ones never touch it.
+/// What one message takes of the sum. Small ones never touch it.
 #[derive(Debug)]
 pub(crate) struct Share {
     buffers: Arc<Buffers>,
@@ -44,10 +68,10 @@ impl Share {
         }
     }
 
-    /// The response buffers so many bytes now.
+    /// The message buffers so many bytes now.
     pub(crate) fn set(&mut self, buffered: usize) {
-        let due = buffered.saturating_sub(RESPONSE_BUFFER_FREE);
-        let sum = &self.buffers.0;
+        let due = buffered.saturating_sub(self.buffers.free);
+        let sum = &self.buffers.sum;
         if due > self.charged {
             sum.fetch_add(due - self.charged, Relaxed);
         } else if due < self.charged {
@@ -69,10 +93,50 @@ impl Share {
             charged,
         })
     }
+
+    /// Bytes that are counted for as long as any part or copy of them lives.
+    pub(crate) fn hold(self, bytes: Bytes) -> Bytes {
+        Bytes::from_owner(Held {
+            bytes,
+            _share: self,
+        })
+    }
 }
 
 impl Drop for Share {
     fn drop(&mut self) {
         self.set(0);
+    }
+}
+
+/// Memory, and what it takes of the sum.
+struct Held {
+    bytes: Bytes,
+    _share: Share,
+}
+
+impl AsRef<[u8]> for Held {
+    fn as_ref(&self) -> &[u8] {
+        &self.bytes
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_held_counts_until_its_last_part_is_gone() {
+        let buffers = Buffers::requests(100).share();
+        let mut share = Share::new(buffers.clone());
+        assert!(share.has_room(0));
+        share.set(100);
+        assert!(!share.has_room(100) && !buffers.share().has_room(0));
+        let mut whole = share.hold(Bytes::from_static(b"body"));
+        let (copy, part) = (whole.clone(), whole.split_to(2));
+        drop((copy, whole));
+        assert_eq!((buffers.used(), &part[..]), (100, &b"bo"[..]));
+        drop(part);
+        assert_eq!(buffers.used(), 0);
     }
 }

@@ -33,7 +33,10 @@ pub(crate) struct Conn {
     pub(crate) client: HeaderValue,
     pub(crate) port: HeaderValue,
     pub(crate) tls: bool,
+    /// Of responses.
     pub(crate) buffers: Arc<Buffers>,
+    /// Of request bodies.
+    pub(crate) uploads: Arc<Buffers>,
     born: Instant,
     /// When the last request ended: microseconds since it was born.
     ended: AtomicU64,
@@ -61,6 +64,7 @@ impl Conn {
         Arc::new(Conn {
             id: hub.next_number(),
             buffers: hub.buffers.share(),
+            uploads: hub.uploads.share(),
             hub,
             client: HeaderValue::from_str(&client).expect("an address is a header value"),
             port: peer.port.into(),

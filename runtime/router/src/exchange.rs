@@ -252,6 +252,16 @@ impl Exchange {
         change(&mut self.lock().upload);
     }
 
+    /// Ready when the client's side has left before the response was complete. For the task that writes.
+    pub(crate) fn poll_left(&self, cx: &mut Context<'_>) -> Poll<()> {
+        let mut state = self.lock();
+        if state.gone && state.end != Some(Ok(())) {
+            return Poll::Ready(());
+        }
+        register(&mut state.writer, cx);
+        Poll::Pending
+    }
+
     /// Whether the client's side has left.
     pub(crate) fn is_gone(&self) -> bool {
         self.lock().gone
@@ -389,7 +399,7 @@ impl Exchange {
         register(&mut state.driver, cx);
         Orders {
             kill: state.order,
-            abandoned: state.gone && state.end != Some(Ok(())),
+            abandoned: state.gone && state.is_unwanted(),
             answered: state.end.is_some(),
         }
     }
@@ -408,6 +418,19 @@ impl State {
 
     fn has_room(&self) -> bool {
         self.buffered < RESPONSE_BUFFER && self.share.has_room(self.buffered)
+    }
+
+    /// Whether the client's leaving is what ended it, or will. A response that has ended otherwise, well or badly, is
+    /// told before the client leaves.
+    fn is_unwanted(&self) -> bool {
+        match self.end {
+            None => true,
+            Some(Ok(())) => false,
+            Some(Err(refusal)) => matches!(
+                refusal,
+                Refusal::ClientInterrupted | Refusal::ClientIdle | Refusal::ForcedClose
+            ),
+        }
     }
 
     fn discards(&self) -> bool {

@@ -26,7 +26,10 @@ pub(crate) struct Hub {
     pub(crate) limits: Limits,
     pub(crate) counters: Counters,
     pub(crate) ids: Ids,
+    /// Of responses.
     pub(crate) buffers: Buffers,
+    /// Of request bodies.
+    pub(crate) uploads: Buffers,
     sink: Sink,
     stage: AtomicU8,
     next: AtomicU64,
@@ -51,7 +54,8 @@ impl Hub {
             limits,
             counters: Counters::default(),
             ids: Ids::default(),
-            buffers: Buffers::default(),
+            buffers: Buffers::responses(),
+            uploads: Buffers::requests(limits.request_buffers_max),
             sink,
             stage: AtomicU8::new(OPEN),
             next: AtomicU64::new(1),

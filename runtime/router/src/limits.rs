@@ -16,6 +16,13 @@ pub const HEADER_BLOCK_MAX: usize = 64 * 1024;
 pub const RESPONSE_HEAD_MAX: usize = 512 * 1024;
 /// A request body up to this size is read before a dyno is taken (bytes).
 pub const REQUEST_BUFFER: usize = 64 * 1024;
+/// All request bodies of a router that are read so, together (bytes), unless its [`Limits`] say otherwise: one client
+/// may have 200,000 streams, and they must not take [`REQUEST_BUFFER`] each. When so much is held, bodies stream as
+/// longer ones do, and the clients' windows hold the rest back.
+pub const REQUEST_BUFFERS_MAX: usize = 256 * 1024 * 1024;
+/// A body that is announced with a length up to this is read in any case (bytes), and does not count among
+/// [`REQUEST_BUFFERS_MAX`]; longer ones count in steps of as much. It is what one read of a socket takes anyway.
+pub const REQUEST_BUFFER_FREE: usize = 8 * 1024;
 /// A response is buffered up to this size, so that a slow reader frees the dyno (bytes).
 pub const RESPONSE_BUFFER: usize = 1024 * 1024;
 /// All buffered responses of a router together (bytes): when slow readers hold so much, guests wait for their own
@@ -90,15 +97,18 @@ pub struct Limits {
     pub connections_max: usize,
     /// Open connections of one client address (of an IPv6 network of 64 bits).
     pub connections_per_client_max: usize,
+    /// Bytes of request bodies that are held before dynos are taken for them, all clients together.
+    pub request_buffers_max: usize,
 }
 
 impl Default for Limits {
-    /// 100 headers; 10,000 connections, a fifth of them for one client at most.
+    /// 100 headers; 10,000 connections, a fifth of them for one client at most; [`REQUEST_BUFFERS_MAX`].
     fn default() -> Self {
         Limits {
             headers_max: HEADERS_MAX,
             connections_max: 10_000,
             connections_per_client_max: 2_000,
+            request_buffers_max: REQUEST_BUFFERS_MAX,
         }
     }
 }

@@ -99,6 +99,12 @@ impl Reply {
         self.exchange.poll_room(cx)
     }
 
+    /// Ready when the client has left before the response was complete. To be awaited by the task that sends it.
+    pub fn left(&self) -> impl Future<Output = ()> + Send + use<> {
+        let exchange = self.exchange.clone();
+        std::future::poll_fn(move |cx| exchange.poll_left(cx))
+    }
+
     /// Adds to the body. Wait for [`Reply::poll_ready`] first: one piece beyond the bound is taken.
     pub fn send_data(&mut self, data: Bytes) {
         self.exchange.put_data(data);

@@ -78,7 +78,7 @@ async fn attempt<D: Dyno>(
     let app = routes.find(host).ok_or(Refused::NoSuchApp)?;
     journal.of(&app.name, &app.tally);
     let switch = Switch::asked(&mut head).filter(|_| body.is_end_stream());
-    let mut body = received(&app, body).await?;
+    let mut body = received(&app, &journal.conn, body).await?;
 
     let arrived = Instant::now();
     let mut claim = turn(&app, journal, arrived).await?;
@@ -175,11 +175,15 @@ fn copy(head: &http::request::Parts) -> http::request::Parts {
 }
 
 /// Reads the body, or its first part, unless the app will refuse the request anyway.
-async fn received<D: Dyno>(app: &App<D>, body: Incoming) -> Result<upload::Taken, Refused> {
+async fn received<D: Dyno>(
+    app: &App<D>,
+    conn: &Conn,
+    body: Incoming,
+) -> Result<upload::Taken, Refused> {
     if !body.is_end_stream() {
         app.admit()?;
     }
-    upload::read(body).await
+    upload::read(body, &conn.uploads).await
 }
 
 /// Takes a free dyno, or waits for one.

@@ -1,26 +1,30 @@
 //! Reading a request body before a dyno is taken for it.
 //!
-//! Owns how much is read and how long that may take. Must not know apps or dynos.
+//! Owns how much is read and how long that may take. Must not know apps or dynos. What is read counts among the
+//! memory for all bodies for as long as it is held, here, in line, or by a guest.
 
 use crate::answer::Refused;
 use crate::body::RequestBody;
+use crate::buffers::{Buffers, Share};
 use crate::client::Reject;
 use crate::exchange::Exchange;
-use crate::limits::{REQUEST_BUFFER, REQUEST_BUFFER_TIMEOUT, SILENCE_TIMEOUT};
+use crate::limits::{REQUEST_BUFFER, REQUEST_BUFFER_FREE, REQUEST_BUFFER_TIMEOUT, SILENCE_TIMEOUT};
 use bytes::{Bytes, BytesMut};
 use grid::routing::Refusal;
 use http::{HeaderMap, StatusCode};
 use http_body::{Body, Frame};
-use http_body_util::BodyExt;
 use hyper::body::Incoming;
+use std::future::poll_fn;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::Poll;
 use tokio::time::{Instant, timeout_at};
 
 /// What was read.
 #[derive(Debug)]
 pub(crate) enum Taken {
     Whole(Bytes, Option<HeaderMap>),
-    /// More than is buffered: the first part, and where the rest comes from.
+    /// More than is buffered: the first part, which may be empty, and where the rest comes from.
     Part(Bytes, Incoming),
 }
 
@@ -30,16 +34,26 @@ pub(crate) const BROKEN: Reject = Reject {
     cause: "broken-body",
 };
 
-/// Reads a body whole, or the first part of one that is larger than the buffer.
-pub(crate) async fn read(mut body: Incoming) -> Result<Taken, Refused> {
+/// What comes next of a body.
+enum Next {
+    Frame(Frame<Bytes>),
+    End,
+    /// It may, but there is no room for it.
+    NoRoom,
+}
+
+/// Reads a body whole, or the first part of one that is larger than the buffer, or than the room that `buffers` have.
+pub(crate) async fn read(mut body: Incoming, buffers: &Arc<Buffers>) -> Result<Taken, Refused> {
     if body.is_end_stream() {
         return Ok(Taken::Whole(Bytes::new(), None));
     }
-    let mut got = Pieces::default();
+    let mut got = Pieces::of(&body, buffers);
     let all_by = Instant::now() + REQUEST_BUFFER_TIMEOUT;
     loop {
-        let Some(frame) = next(&mut body, all_by).await? else {
-            return Ok(Taken::Whole(got.join(), None));
+        let frame = match next(&mut body, &got, all_by).await? {
+            Next::Frame(frame) => frame,
+            Next::End => return Ok(Taken::Whole(got.join(), None)),
+            Next::NoRoom => return Ok(Taken::Part(got.join(), body)),
         };
         match frame.into_data() {
             Ok(data) => got.push(data),
@@ -51,12 +65,19 @@ pub(crate) async fn read(mut body: Incoming) -> Result<Taken, Refused> {
     }
 }
 
-async fn next(body: &mut Incoming, all_by: Instant) -> Result<Option<Frame<Bytes>>, Refused> {
+async fn next(body: &mut Incoming, got: &Pieces, all_by: Instant) -> Result<Next, Refused> {
     let silent_by = Instant::now() + SILENCE_TIMEOUT;
-    match timeout_at(all_by.min(silent_by), body.frame()).await {
-        Ok(None) => Ok(None),
-        Ok(Some(Ok(frame))) => Ok(Some(frame)),
-        Ok(Some(Err(_))) => Err(Refused::Rejected(BROKEN)),
+    // Before each look, since others may have taken the room while this one waited: what is not looked at stays
+    // within the client's window.
+    let frame = poll_fn(|cx| match got.has_room() {
+        true => Pin::new(&mut *body).poll_frame(cx).map(Some),
+        false => Poll::Ready(None),
+    });
+    match timeout_at(all_by.min(silent_by), frame).await {
+        Ok(None) => Ok(Next::NoRoom),
+        Ok(Some(None)) => Ok(Next::End),
+        Ok(Some(Some(Ok(frame)))) => Ok(Next::Frame(frame)),
+        Ok(Some(Some(Err(_)))) => Err(Refused::Rejected(BROKEN)),
         Err(_) => Err(Refused::Code(Refusal::ClientIdle)),
     }
 }
@@ -80,21 +101,43 @@ impl Taken {
 }
 
 /// The pieces so far; one alone is not copied.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Pieces {
     first: Bytes,
     more: BytesMut,
     size: usize,
+    /// What they take of the memory for all bodies, unless the whole is small.
+    share: Option<Share>,
 }
 
 impl Pieces {
+    /// None yet.
+    fn of(body: &Incoming, buffers: &Arc<Buffers>) -> Pieces {
+        let most = body.size_hint().upper();
+        let small = most.is_some_and(|most| most <= REQUEST_BUFFER_FREE as u64);
+        Pieces {
+            first: Bytes::new(),
+            more: BytesMut::new(),
+            size: 0,
+            share: (!small).then(|| Share::new(buffers.clone())),
+        }
+    }
+
+    fn has_room(&self) -> bool {
+        let share = self.share.as_ref();
+        share.is_none_or(|share| share.has_room(self.size))
+    }
+
     fn push(&mut self, data: Bytes) {
-        if self.size == 0 {
-            self.size = data.len();
+        let before = self.size;
+        self.size += data.len();
+        if let Some(share) = &mut self.share {
+            share.set(self.size.next_multiple_of(REQUEST_BUFFER_FREE));
+        }
+        if before == 0 {
             self.first = data;
             return;
         }
-        self.size += data.len();
         if self.more.is_empty() {
             self.more.extend_from_slice(&self.first);
         }
@@ -102,10 +145,14 @@ impl Pieces {
     }
 
     fn join(self) -> Bytes {
-        if self.more.is_empty() {
+        let bytes = if self.more.is_empty() {
             self.first
         } else {
             self.more.freeze()
+        };
+        match self.share {
+            Some(share) if !bytes.is_empty() => share.hold(bytes),
+            _ => bytes,
         }
     }
 }

@@ -9,7 +9,7 @@ use router::{Kill, Reply};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
-async fn client<S>(io: S) -> SendRequest<Bytes>
+pub(crate) async fn client<S>(io: S) -> SendRequest<Bytes>
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {

@@ -5,6 +5,7 @@
 
 mod abuse;
 mod basics;
+mod bodies;
 mod buffers;
 mod close;
 mod codes;
