@@ -90,6 +90,13 @@ impl dyno::ResponseSink for Sink {
         }
     }
 
+    fn left(&self) -> dyno::Left {
+        match &self.0 {
+            Some(reply) => Box::pin(reply.left()),
+            None => Box::pin(std::future::pending()),
+        }
+    }
+
     fn reject(&mut self) {
         if let Some(reply) = self.0.take() {
             reply.fail(Refusal::BadResponse);

@@ -40,6 +40,11 @@ pub trait ResponseSink: Send + 'static {
     fn finish(&mut self, trailers: Option<HeaderMap>);
     /// The guest went beyond what HTTP, or this host, takes as a response, and was ended for it.
     fn reject(&mut self);
+    /// Ready when nobody wants the response any more. Told apart from a response that is complete, since then there
+    /// is nothing left to stop.
+    fn left(&self) -> Left {
+        Box::pin(std::future::pending())
+    }
     /// A server dyno took this long to be connected to: nothing, if a connection was kept.
     fn connected(&mut self, took: Duration);
     /// There is no connection to the server dyno; it has seen nothing of the request.
@@ -47,6 +52,9 @@ pub trait ResponseSink: Send + 'static {
     /// The server dyno switches protocols: the head, and its side of the bytes that follow. `Err` ends it.
     fn switch(&mut self, head: response::Parts, tunnel: Tunnel) -> Result<(), BadHead>;
 }
+
+/// Ready when whoever waited for a response has left.
+pub type Left = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 /// Why there is no connection to a server dyno.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -155,12 +163,15 @@ async fn call_p3(
                 // Boxed, since its type names the lifetime of `hooks`, which it does not hold.
                 (request, Box::pin(received) as Received)
             });
-            let Ok(response) = service.handle(guest, request).await? else {
-                return Ok(Outcome::Incomplete("the handler answered with an error"));
+            let outcome = match service.handle(guest, request).await? {
+                Ok(response) => {
+                    let response =
+                        guest.with(|mut store| response.into_http(&mut store, received))?;
+                    let mut pump = Pump::new(Source::response(response), sink);
+                    poll_fn(|cx| pump.poll(cx)).await
+                }
+                Err(_) => Outcome::Incomplete("the handler answered with an error"),
             };
-            let response = guest.with(|mut store| response.into_http(&mut store, received))?;
-            let mut pump = Pump::new(Source::response(response), sink);
-            let outcome = poll_fn(|cx| pump.poll(cx)).await;
             // Free again is a guest that runs no more, not one whose response is out.
             poll_fn(|cx| guest.poll_no_interesting_tasks(cx)).await;
             Ok(outcome)

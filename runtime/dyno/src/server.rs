@@ -23,7 +23,7 @@ use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
-use crate::call::{Outcome, RequestBody, ResponseSink, Unreachable};
+use crate::call::{Left, Outcome, RequestBody, ResponseSink, Unreachable};
 use crate::guest::port::{CONNECT_TIMEOUT, Port};
 
 /// How long a connection may take to be ready for a next request, before it is given up for a new one.
@@ -143,30 +143,36 @@ impl Server {
             },
         };
         sink.connected(began.elapsed());
-        let mut sent = link.sender.try_send_request(request).await;
-        if let Err(error) = &mut sent
+        let mut left = sink.left();
+        let mut sent = until(&mut left, link.sender.try_send_request(request)).await;
+        if let Some(Err(error)) = &mut sent
             && !fresh
             && let Some(request) = error.take_message()
         {
             // Closed in the meantime; the server has seen nothing of the request.
-            link = match Link::new(&self.port).await {
+            link = match self.reach(&mut sink).await? {
                 Ok(link) => link,
-                Err(gone) => {
-                    sink.unreachable(Unreachable::Refused);
-                    return Err(gone);
-                }
+                Err(server) => return Ok((server, Outcome::Incomplete(LATE))),
             };
-            sent = link.sender.try_send_request(request).await;
+            sent = until(&mut left, link.sender.try_send_request(request)).await;
         }
         let outcome = match sent {
-            Ok(response) if asks && response.status() == StatusCode::SWITCHING_PROTOCOLS => {
+            Some(Ok(response)) if asks && response.status() == StatusCode::SWITCHING_PROTOCOLS => {
                 let outcome = switch(response, sink).await;
                 drop(link);
                 self.again().await?;
                 return Ok((self, outcome));
             }
-            Ok(response) => carry(response, sink).await,
-            Err(error) => failed(&error.into_error(), sink),
+            Some(Ok(response)) => until(&mut left, carry(response, sink)).await,
+            Some(Err(error)) => Some(failed(&error.into_error(), sink)),
+            None => None,
+        };
+        let Some(outcome) = outcome else {
+            // Nobody waits for the answer. The server learns of it by the end of the connection, and is free again when
+            // it has accepted another one.
+            drop(link);
+            self.again().await?;
+            return Ok((self, Outcome::Complete));
         };
         let usable = timeout(KEEP_GRACE, link.sender.ready()).await;
         if matches!(usable, Ok(Ok(()))) && outcome == Outcome::Complete {
@@ -206,6 +212,18 @@ impl Server {
         self.link = Some(Link::new(&self.port).await?);
         Ok(())
     }
+}
+
+/// What comes of `work`, unless whoever it is for has `left` before.
+async fn until<T>(left: &mut Left, work: impl Future<Output = T>) -> Option<T> {
+    let mut work = std::pin::pin!(work);
+    std::future::poll_fn(|cx| {
+        if let Poll::Ready(done) = work.as_mut().poll(cx) {
+            return Poll::Ready(Some(done));
+        }
+        left.as_mut().poll(cx).map(|()| None)
+    })
+    .await
 }
 
 /// The request as it goes over a connection to its own server.

@@ -29,6 +29,9 @@ const SILENCE_MAX: Duration = Duration::from_secs(60);
 /// How often that is looked at.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
+/// How long the end of a program that reads no more input may be on its way.
+const ENDED_WITHIN: Duration = Duration::from_secs(2);
+
 pub(crate) fn run(args: &args::Run) -> Result<()> {
     let env = environment(&args.env)?;
     let app = App::of(&args.on)?;
@@ -128,16 +131,23 @@ fn follow(news: &mpsc::Receiver<News>, waiting: &Waiting) -> News {
 fn attach(client: &Client, place: &str, tell: &mpsc::Sender<News>) -> Result<Waiting> {
     let output = client.stream(&format!("{place}/output"))?;
     let waiting: Waiting = Arc::new(Mutex::new(Some(Instant::now())));
-    let (tell, is_waiting) = (tell.clone(), Arc::clone(&waiting));
+    let tell = tell.clone();
+    let (printed, is_waiting) = (tell.clone(), Arc::clone(&waiting));
     std::thread::Builder::new()
         .name("output".into())
-        .spawn(move || drop(tell.send(print(BufReader::new(output), &is_waiting))))
+        .spawn(move || drop(printed.send(print(BufReader::new(output), &is_waiting))))
         .context("a thread does not start")?;
     let (client, path) = (client.clone(), format!("{place}/input"));
     std::thread::Builder::new()
         .name("input".into())
-        // A program that ended reads no more; what became of it comes with its output.
-        .spawn(move || drop(client.pour(&path, Stdin)))
+        .spawn(move || {
+            if let Err(why) = client.pour(&path, Stdin) {
+                // The program may have ended; that comes with its output.
+                std::thread::sleep(ENDED_WITHIN);
+                let why = why.context("its input was not taken");
+                drop(tell.send(News::Lost(why)));
+            }
+        })
         .context("a thread does not start")?;
     Ok(waiting)
 }

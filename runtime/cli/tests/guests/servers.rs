@@ -213,3 +213,33 @@ fn axum() {
     }
     stage.ends();
 }
+
+/// A server learns of it by its connection, and goes on: other clients do not pay for the one that left.
+#[test]
+fn a_client_that_leaves_ends_no_server() {
+    let folder = folder(&foreign("axum"), "");
+    let stage = Stage::of(Local::start(folder.path(), &["web=1"]), folder);
+    let count = || stage.get("/count").text().parse::<u32>().unwrap();
+    while count() < 10 {}
+    for round in 0..3 {
+        let before = count();
+        let path = format!("/wait?ms=2000{round}");
+        let mut client = stage.connect();
+        write!(
+            client,
+            "GET {path} HTTP/1.1\r\nHost: demo.localhost\r\n\r\n"
+        )
+        .unwrap();
+        thread::sleep(std::time::Duration::from_millis(200));
+        drop(client);
+        let line = stage.router_line(&path);
+        assert!(line.contains(" code=H27 "), "{line}");
+        assert!(count() >= before, "it is the same one");
+    }
+    // Longer than one that does not notice is given.
+    thread::sleep(std::time::Duration::from_millis(1_500));
+    assert_eq!(stage.get("/").status, 200);
+    let told = stage.lines();
+    assert_eq!(told.iter().find(|line| line.contains("eplac")), None);
+    stage.ends();
+}

@@ -81,8 +81,12 @@ impl ResourceLimiter for Limiter {
         &mut self,
         current: usize,
         desired: usize,
-        _maximum: Option<usize>,
+        maximum: Option<usize>,
     ) -> wasmtime::Result<bool> {
+        // The guest's own limit, which the engine looks at only after this.
+        if maximum.is_some_and(|maximum| desired > maximum) {
+            return Ok(false);
+        }
         let total = self.memory + desired.saturating_sub(current);
         if total > self.memory_max {
             let mib = |bytes: usize| bytes.div_ceil(1024 * 1024);
@@ -101,8 +105,11 @@ impl ResourceLimiter for Limiter {
         &mut self,
         current: usize,
         desired: usize,
-        _maximum: Option<usize>,
+        maximum: Option<usize>,
     ) -> wasmtime::Result<bool> {
+        if maximum.is_some_and(|maximum| desired > maximum) {
+            return Ok(false);
+        }
         let total = self.elements + desired.saturating_sub(current);
         if total > self.elements_max {
             let what = format!(

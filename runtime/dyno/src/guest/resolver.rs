@@ -20,6 +20,10 @@ const ADDRESSES_MAX: usize = 32;
 /// Longest name, in bytes (RFC 1035).
 const NAME_BYTES_MAX: usize = 253;
 
+/// Longest writing of a name that is read at all, in bytes: percent-encoded letters take three for one, and letters of
+/// other scripts become more than they were.
+const WRITING_BYTES_MAX: usize = 4 * NAME_BYTES_MAX;
+
 /// Why a name has no addresses.
 #[derive(Debug, Clone, thiserror::Error)]
 pub(crate) enum LookupError {
@@ -114,6 +118,10 @@ fn kind(error: &io::Error) -> LookupError {
 /// As the URL standard reads a host: what looks like a number is an address or nothing, and letters of other
 /// scripts become ASCII.
 fn parse(name: &str) -> Result<url::Host, LookupError> {
+    // Before anything else: reading a name takes the square of its length.
+    if name.len() > WRITING_BYTES_MAX {
+        return Err(LookupError::Invalid);
+    }
     if let Ok(ip) = name.parse::<std::net::Ipv6Addr>() {
         return Ok(url::Host::Ipv6(ip));
     }
@@ -129,6 +137,13 @@ mod tests {
     use std::net::Ipv4Addr;
 
     use super::*;
+
+    #[test]
+    fn a_name_that_is_far_too_long_is_not_read() {
+        let label = format!("xn--{}.", "a".repeat(2_000));
+        let name = label.repeat(10_000);
+        assert!(matches!(parse(&name), Err(LookupError::Invalid)));
+    }
 
     #[test]
     fn an_address_in_any_writing_is_that_address() {

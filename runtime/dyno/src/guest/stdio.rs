@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker, ready};
 
 use bytes::{Buf, Bytes, BytesMut};
-use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use wasmtime_wasi::cli::{IsTerminal, StdinStream, StdoutStream};
 use wasmtime_wasi::p2::{InputStream, OutputStream, Pollable, StreamError, StreamResult};
 
@@ -141,17 +141,26 @@ impl Pollable for PipeIn {
 pub(crate) struct PipeOut(Arc<Mutex<Outlet>>);
 
 struct Outlet {
-    /// `None`: closed, and what was written is on its way.
+    /// `None`: the other side was told that this is the end.
     to: Option<Box<dyn AsyncWrite + Send + Unpin>>,
     /// What was taken from the guest and has not been written.
     chunk: Bytes,
     /// Written, and not known to have left.
     dirty: bool,
-    /// Nobody reads any more.
-    closed: bool,
+    phase: Phase,
     /// A task carries the chunk out; who waits for it is woken by that.
     carried: bool,
     waiting: Vec<Waker>,
+}
+
+/// How far the guest's side of an outlet has come.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    Open,
+    /// Closed by the guest: the chunk still goes out, and then the end.
+    Ending,
+    /// Nobody reads any more, or all of it has left.
+    Gone,
 }
 
 impl PipeOut {
@@ -160,13 +169,14 @@ impl PipeOut {
             to: Some(to),
             chunk: Bytes::new(),
             dirty: false,
-            closed: false,
+            phase: Phase::Open,
             carried: false,
             waiting: Vec::new(),
         })))
     }
 
-    /// Carries out what did not go at once: a guest may have written its last, and turn to something else.
+    /// Carries out what did not go at once: a guest may have written its last, and turn to something else. One task does
+    /// it, and also the end: the pipe has a place for the waker of one alone.
     fn carry(&self, outlet: &mut Outlet) {
         let Ok(runtime) = tokio::runtime::Handle::try_current() else {
             return;
@@ -175,11 +185,7 @@ impl PipeOut {
         let pipe = self.clone();
         // Ends with the last byte, or with the reader.
         drop(runtime.spawn(async move {
-            poll_fn(|cx| lock(&pipe.0).poll_drain(cx)).await;
-            let mut outlet = lock(&pipe.0);
-            outlet.carried = false;
-            let waiting = std::mem::take(&mut outlet.waiting);
-            drop(outlet);
+            let waiting = poll_fn(|cx| lock(&pipe.0).poll_carry(cx)).await;
             waiting.into_iter().for_each(Waker::wake);
         }));
     }
@@ -197,26 +203,27 @@ impl PipeOut {
 
     /// Nothing more is written; what was, still goes out.
     pub(crate) fn close(&self) {
-        lock(&self.0).close();
+        let mut outlet = lock(&self.0);
+        if outlet.phase != Phase::Open {
+            return;
+        }
+        outlet.phase = Phase::Ending;
+        if !outlet.carried {
+            self.carry(&mut outlet);
+        }
+        // The guest has nothing to wait for any more.
+        let waiting = std::mem::take(&mut outlet.waiting);
+        drop(outlet);
+        waiting.into_iter().for_each(Waker::wake);
     }
 }
 
 impl Outlet {
-    fn close(&mut self) {
-        self.closed = true;
-        let chunk = std::mem::take(&mut self.chunk);
-        let Some(mut to) = self.to.take() else {
-            return;
-        };
-        let rest = async move {
-            // Whoever should read it has gone if this fails.
-            if to.write_all(&chunk).await.is_ok() {
-                let _ = to.shutdown().await;
-            }
-        };
-        // Ends with the last byte, or with the reader.
-        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
-            drop(runtime.spawn(rest));
+    /// Ready when the guest may write, or never may again.
+    fn poll_room(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        match self.phase {
+            Phase::Open => self.poll_empty(cx),
+            Phase::Ending | Phase::Gone => Poll::Ready(()),
         }
     }
 
@@ -236,30 +243,37 @@ impl Outlet {
         let Some(to) = &mut self.to else {
             return Poll::Ready(());
         };
-        while !self.closed && !self.chunk.is_empty() {
+        while self.phase != Phase::Gone && !self.chunk.is_empty() {
             match ready!(Pin::new(&mut *to).poll_write(cx, &self.chunk)) {
-                Ok(0) | Err(_) => self.closed = true,
+                Ok(0) | Err(_) => self.phase = Phase::Gone,
                 Ok(len) => {
                     self.chunk.advance(len);
                     self.dirty = true;
                 }
             }
         }
-        if !self.closed && self.dirty {
-            let flushed = ready!(Pin::new(to).poll_flush(cx));
-            self.closed = flushed.is_err();
+        if self.phase != Phase::Gone && self.dirty {
+            if ready!(Pin::new(to).poll_flush(cx)).is_err() {
+                self.phase = Phase::Gone;
+            }
             self.dirty = false;
         }
         Poll::Ready(())
     }
-}
 
-impl Drop for Outlet {
-    /// A guest that closes a connection does not wait until all of it has been read.
-    fn drop(&mut self) {
-        if !self.closed && !self.chunk.is_empty() {
-            self.close();
+    /// The carrying task's work: ready when it is done, with those who waited for it.
+    fn poll_carry(&mut self, cx: &mut Context<'_>) -> Poll<Vec<Waker>> {
+        ready!(self.poll_drain(cx));
+        if self.phase == Phase::Ending {
+            if let Some(to) = &mut self.to {
+                // Whoever should read it has gone if this fails.
+                let _ = ready!(Pin::new(to).poll_shutdown(cx));
+            }
+            self.phase = Phase::Gone;
+            self.to = None;
         }
+        self.carried = false;
+        Poll::Ready(std::mem::take(&mut self.waiting))
     }
 }
 
@@ -282,7 +296,7 @@ impl StdoutStream for PipeOut {
 impl OutputStream for PipeOut {
     fn write(&mut self, bytes: Bytes) -> StreamResult<()> {
         let mut outlet = lock(&self.0);
-        if outlet.closed {
+        if outlet.phase != Phase::Open {
             return Err(StreamError::Closed);
         }
         if !outlet.chunk.is_empty() || bytes.len() > CHUNK_BYTES {
@@ -302,10 +316,10 @@ impl OutputStream for PipeOut {
 
     fn check_write(&mut self) -> StreamResult<usize> {
         let outlet = lock(&self.0);
-        match outlet.closed {
-            true => Err(StreamError::Closed),
-            false if outlet.chunk.is_empty() && !outlet.dirty => Ok(CHUNK_BYTES),
-            false => Ok(0),
+        match outlet.phase {
+            Phase::Ending | Phase::Gone => Err(StreamError::Closed),
+            Phase::Open if outlet.chunk.is_empty() && !outlet.dirty => Ok(CHUNK_BYTES),
+            Phase::Open => Ok(0),
         }
     }
 }
@@ -313,7 +327,7 @@ impl OutputStream for PipeOut {
 #[wasmtime_wasi::async_trait]
 impl Pollable for PipeOut {
     async fn ready(&mut self) {
-        poll_fn(|cx| lock(&self.0).poll_empty(cx)).await;
+        poll_fn(|cx| lock(&self.0).poll_room(cx)).await;
     }
 }
 
@@ -324,8 +338,8 @@ impl AsyncWrite for PipeOut {
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
         let mut outlet = lock(&self.0);
-        ready!(outlet.poll_empty(cx));
-        if outlet.closed {
+        ready!(outlet.poll_room(cx));
+        if outlet.phase != Phase::Open {
             return Poll::Ready(Err(io::ErrorKind::BrokenPipe.into()));
         }
         let len = bytes.len().min(CHUNK_BYTES);
@@ -339,14 +353,93 @@ impl AsyncWrite for PipeOut {
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let mut outlet = lock(&self.0);
-        ready!(outlet.poll_empty(cx));
-        match outlet.closed {
-            true => Poll::Ready(Err(io::ErrorKind::BrokenPipe.into())),
-            false => Poll::Ready(Ok(())),
+        ready!(outlet.poll_room(cx));
+        match outlet.phase {
+            Phase::Open => Poll::Ready(Ok(())),
+            Phase::Ending | Phase::Gone => Poll::Ready(Err(io::ErrorKind::BrokenPipe.into())),
         }
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         self.poll_flush(cx)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use tokio::io::{AsyncReadExt, DuplexStream};
+    use tokio::task::yield_now;
+    use tokio::time::timeout;
+
+    use super::*;
+
+    const TEXT: &[u8] = b"more than the pipe holds";
+    const LIMIT: Duration = Duration::from_secs(10);
+
+    /// A pipe of 4 bytes that is full, with a task that waits to carry out the rest.
+    async fn full() -> (DuplexStream, PipeOut) {
+        let (near, far) = tokio::io::duplex(4);
+        let mut pipe = PipeOut::new(Box::new(far));
+        let written = OutputStream::write(&mut pipe, Bytes::from_static(TEXT));
+        assert!(written.is_ok());
+        yield_now().await;
+        assert_eq!(holders(&pipe), 2, "a task carries the rest");
+        (near, pipe)
+    }
+
+    fn holders(pipe: &PipeOut) -> usize {
+        Arc::strong_count(&pipe.0)
+    }
+
+    async fn read(mut near: DuplexStream) -> Vec<u8> {
+        let mut all = Vec::new();
+        let end = timeout(LIMIT, near.read_to_end(&mut all)).await;
+        assert!(matches!(end, Ok(Ok(_))), "the end was not told: {end:?}");
+        all
+    }
+
+    #[tokio::test]
+    async fn what_is_carried_arrives_after_a_close_and_then_the_end() {
+        let (near, pipe) = full().await;
+        let mut polled = pipe.clone();
+        let waits = tokio::spawn(async move { polled.ready().await });
+        yield_now().await;
+        pipe.close();
+        pipe.close();
+        assert!(matches!(timeout(LIMIT, waits).await, Ok(Ok(()))), "woken");
+        let may_write = pipe.clone().check_write();
+        assert!(matches!(may_write, Err(StreamError::Closed)));
+        assert_eq!(holders(&pipe), 2, "one task, not two");
+        assert_eq!(read(near).await, TEXT);
+        assert_eq!(holders(&pipe), 1, "the task has ended");
+        assert!(timeout(LIMIT, pipe.clone().ready()).await.is_ok());
+        assert!(timeout(LIMIT, pipe.end()).await.is_ok());
+    }
+
+    #[tokio::test]
+    async fn a_reader_that_goes_ends_the_task_of_a_closed_pipe() {
+        let (near, pipe) = full().await;
+        pipe.close();
+        drop(near);
+        yield_now().await;
+        assert_eq!(holders(&pipe), 1);
+    }
+
+    #[tokio::test]
+    async fn an_idle_pipe_that_is_closed_ends_at_once() {
+        let (near, far) = tokio::io::duplex(4);
+        let pipe = PipeOut::new(Box::new(far));
+        pipe.close();
+        assert_eq!(read(near).await, b"");
+        assert_eq!(holders(&pipe), 1);
+    }
+
+    #[tokio::test]
+    async fn what_is_carried_arrives_though_the_guest_is_gone() {
+        let (near, pipe) = full().await;
+        drop(pipe);
+        assert_eq!(read(near).await, TEXT);
     }
 }

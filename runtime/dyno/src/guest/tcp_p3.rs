@@ -13,19 +13,19 @@ use bytes::BytesMut;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::sync::oneshot;
 use wasmtime::component::{
-    Access, Destination, FutureReader, Linker, Resource, ResourceType, Source, StreamConsumer,
-    StreamProducer, StreamReader, StreamResult,
+    Access, Accessor, Destination, FutureReader, Linker, Resource, ResourceTable, ResourceType,
+    Source, StreamConsumer, StreamProducer, StreamReader, StreamResult,
 };
 use wasmtime::{AsContextMut, StoreContextMut};
 use wasmtime_wasi::p3::bindings::sockets::types::{
     ErrorCode, HostTcpSocket, HostTcpSocketWithStore, IpAddressFamily, IpSocketAddress,
 };
-use wasmtime_wasi::sockets::WasiSockets;
 use wasmtime_wasi::sockets::{TcpSocket, WasiSocketsView};
+use wasmtime_wasi::sockets::{WasiSockets, WasiSocketsCtxView};
 
 use super::Guest;
 use super::port::{Connection, Family, Listener, Port};
-use super::sockets::told;
+use super::sockets::{Apart, told};
 use super::stdio::{PipeIn, PipeOut};
 
 /// The interface as the engine offers it.
@@ -33,6 +33,10 @@ const TYPES: &str = "wasi:sockets/types@0.3.0";
 
 /// Bytes that are carried at a time where the guest names no number.
 const CHUNK_BYTES: usize = 8 * 1024;
+
+/// Accepted connections whose sockets a server holds at a time. It is sent one request at a time, so a few are all that
+/// it needs; each socket takes a descriptor of this process.
+const ACCEPTED_MAX: usize = 16;
 
 type Tcp = Resource<TcpSocket>;
 type Store<'a> = StoreContextMut<'a, Guest>;
@@ -49,13 +53,13 @@ pub(crate) struct Served3 {
 enum Role {
     Bound(Family),
     Listening(Family),
-    Accepted(Family, Connection),
+    Accepted(Family, Connection, Resource<Apart>),
 }
 
 impl Role {
     fn family(&self) -> Family {
         match self {
-            Role::Bound(family) | Role::Listening(family) | Role::Accepted(family, _) => *family,
+            Role::Bound(family) | Role::Listening(family) | Role::Accepted(family, ..) => *family,
         }
     }
 }
@@ -66,6 +70,51 @@ impl Served3 {
             port,
             sockets: HashMap::new(),
         }
+    }
+
+    /// Whether one more connection may be accepted.
+    fn room(&self) -> bool {
+        let roles = self.sockets.values();
+        let accepted = roles.filter(|role| matches!(role, Role::Accepted(..)));
+        accepted.count() < ACCEPTED_MAX
+    }
+
+    /// A socket for a connection. `None`: the guest has too many, or the machine; the connection has ended.
+    fn accept(
+        &mut self,
+        wasi: &mut WasiSocketsCtxView<'_>,
+        family: Family,
+        connection: Connection,
+    ) -> Option<Tcp> {
+        if !self.room() {
+            return None;
+        }
+        let asked = match family {
+            Family::V4 => IpAddressFamily::Ipv4,
+            Family::V6 => IpAddressFamily::Ipv6,
+        };
+        let socket = HostTcpSocket::create(wasi, asked).ok()?;
+        let Ok(apart) = wasi.table.push(Apart) else {
+            // It has just come into the table.
+            let _ = wasi.table.delete(socket);
+            return None;
+        };
+        let role = Role::Accepted(family, connection, apart);
+        self.sockets.insert(socket.rep(), role);
+        Some(socket)
+    }
+
+    /// The handle with that number is gone.
+    fn forget(&mut self, rep: u32, table: &mut ResourceTable) -> wasmtime::Result<()> {
+        match self.sockets.remove(&rep) {
+            Some(Role::Bound(_)) => self.port.release(),
+            Some(Role::Accepted(_, _, apart)) => {
+                table.delete(apart)?;
+            }
+            // A listener gives the port back itself, with its stream.
+            Some(Role::Listening(_)) | None => {}
+        }
+        Ok(())
     }
 }
 
@@ -124,7 +173,28 @@ pub(crate) fn add_to_linker(linker: &mut Linker<Guest>) -> wasmtime::Result<()> 
         "[method]tcp-socket.receive",
         |store: Store<'_>, (socket,): (Tcp,)| Ok((receive(store, socket)?,)),
     )?;
+    add_connect(linker)?;
     add_addresses(linker)
+}
+
+/// A socket of the port's is no way out.
+fn add_connect(linker: &mut Linker<Guest>) -> wasmtime::Result<()> {
+    let mut types = linker.instance(TYPES)?;
+    types.func_wrap_concurrent(
+        "[method]tcp-socket.connect",
+        |accessor: &Accessor<Guest>, (socket, address): (Tcp, IpSocketAddress)| {
+            Box::pin(async move {
+                let ours = |mut access: Access<'_, Guest>| {
+                    role(&access.as_context_mut(), &socket).is_some()
+                };
+                if accessor.with(ours) {
+                    return Ok((Err(ErrorCode::InvalidState),));
+                }
+                let wasi = accessor.with_getter::<WasiSockets>(Guest::sockets);
+                Ok((told(WasiSockets::connect(&wasi, socket, address).await)?,))
+            })
+        },
+    )
 }
 
 fn add_addresses(linker: &mut Linker<Guest>) -> wasmtime::Result<()> {
@@ -143,7 +213,7 @@ fn add_addresses(linker: &mut Linker<Guest>) -> wasmtime::Result<()> {
     types.func_wrap(
         "[method]tcp-socket.get-remote-address",
         |mut store: Store<'_>, (socket,): (Tcp,)| {
-            if let Some(Role::Accepted(family, _)) = role(&store, &socket) {
+            if let Some(Role::Accepted(family, ..)) = role(&store, &socket) {
                 return Ok((Ok(IpSocketAddress::from(family.peer())),));
             }
             let mut wasi = store.data_mut().sockets();
@@ -163,11 +233,9 @@ fn add_addresses(linker: &mut Linker<Guest>) -> wasmtime::Result<()> {
 
 /// The handle is gone.
 fn dropped(store: &mut Store<'_>, rep: u32) -> wasmtime::Result<()> {
-    if let Some(served) = &mut store.data_mut().served3
-        && let Some(Role::Bound(_)) = served.sockets.remove(&rep)
-    {
-        // A listener gives it back itself, with its stream.
-        served.port.release();
+    let Guest { table, served3, .. } = store.data_mut();
+    if let Some(served) = served3 {
+        served.forget(rep, table)?;
     }
     let mut wasi = store.data_mut().sockets();
     HostTcpSocket::drop(&mut wasi, Resource::new_own(rep))
@@ -235,35 +303,30 @@ impl StreamProducer<Guest> for Accepting {
                 Poll::Pending => unready,
             };
         }
-        let connection = match self.listener.poll_accept(cx) {
-            Poll::Ready(Some(connection)) => connection,
-            // The dyno is to end.
-            Poll::Ready(None) => return Poll::Ready(Ok(StreamResult::Dropped)),
-            Poll::Pending => return unready,
-        };
-        let family = self.family;
-        let socket = accepted(store.data_mut(), family, connection)?;
-        to.set_buffer(Some(socket));
-        Poll::Ready(Ok(StreamResult::Completed))
+        loop {
+            let connection = match self.listener.poll_accept(cx) {
+                Poll::Ready(Some(connection)) => connection,
+                // The dyno is to end.
+                Poll::Ready(None) => return Poll::Ready(Ok(StreamResult::Dropped)),
+                Poll::Pending => return unready,
+            };
+            if let Some(socket) = accepted(store.data_mut(), self.family, connection) {
+                to.set_buffer(Some(socket));
+                return Poll::Ready(Ok(StreamResult::Completed));
+            }
+        }
     }
 }
 
-fn accepted(guest: &mut Guest, family: Family, connection: Connection) -> wasmtime::Result<Tcp> {
-    let asked = match family {
-        Family::V4 => IpAddressFamily::Ipv4,
-        Family::V6 => IpAddressFamily::Ipv6,
-    };
-    let socket = HostTcpSocket::create(&mut guest.sockets(), asked);
-    let socket = socket.map_err(|e| wasmtime::format_err!("no socket for a connection: {e}"))?;
-    if let Some(served) = &mut guest.served3 {
-        let role = Role::Accepted(family, connection);
-        served.sockets.insert(socket.rep(), role);
-    }
-    Ok(socket)
+fn accepted(guest: &mut Guest, family: Family, connection: Connection) -> Option<Tcp> {
+    let mut served = guest.served3.take()?;
+    let socket = served.accept(&mut guest.sockets(), family, connection);
+    guest.served3 = Some(served);
+    socket
 }
 
 fn send(mut store: Store<'_>, socket: Tcp, data: StreamReader<u8>) -> wasmtime::Result<Ended> {
-    let Some(Role::Accepted(_, connection)) = role(&store, &socket) else {
+    let Some(Role::Accepted(_, connection, _)) = role(&store, &socket) else {
         let access = Access::<_, WasiSockets>::new(store, Guest::sockets);
         return WasiSockets::send(access, borrow(&socket), data);
     };
@@ -275,7 +338,7 @@ fn send(mut store: Store<'_>, socket: Tcp, data: StreamReader<u8>) -> wasmtime::
 }
 
 fn receive(mut store: Store<'_>, socket: Tcp) -> wasmtime::Result<(StreamReader<u8>, Ended)> {
-    let Some(Role::Accepted(_, connection)) = role(&store, &socket) else {
+    let Some(Role::Accepted(_, connection, _)) = role(&store, &socket) else {
         let access = Access::<_, WasiSockets>::new(store, Guest::sockets);
         return WasiSockets::receive(access, borrow(&socket));
     };
@@ -365,5 +428,71 @@ impl Drop for Sending {
     fn drop(&mut self) {
         self.to.close();
         self.end(Ok(()));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use wasmtime_wasi::WasiCtx;
+
+    use super::super::port::Numbers;
+    use super::super::sockets::count;
+    use super::*;
+
+    fn context() -> WasiCtx {
+        WasiCtx::builder().allow_tcp(true).build()
+    }
+
+    fn served() -> Served3 {
+        Served3::new(Arc::<Numbers>::default().take())
+    }
+
+    fn accept(served: &mut Served3, wasi: &mut WasiSocketsCtxView<'_>) -> Option<Tcp> {
+        let connection = Connection {
+            input: PipeIn::new(None),
+            output: PipeOut::new(Box::new(tokio::io::sink())),
+        };
+        served.accept(wasi, Family::V4, connection)
+    }
+
+    #[test]
+    fn a_server_holds_few_accepted_sockets_and_they_are_counted_apart() {
+        let (mut context, mut table) = (context(), ResourceTable::new());
+        let mut wasi = WasiSocketsCtxView {
+            ctx: context.sockets(),
+            table: &mut table,
+        };
+        let mut served = served();
+        let held: Vec<Tcp> = std::iter::from_fn(|| accept(&mut served, &mut wasi)).collect();
+        assert_eq!(held.len(), ACCEPTED_MAX);
+        assert_eq!(count(wasi.table), 0, "none of them leads outside");
+
+        let outbound = HostTcpSocket::create(&mut wasi, IpAddressFamily::Ipv4);
+        assert!(outbound.is_ok());
+        assert_eq!(count(wasi.table), 1);
+
+        for socket in held {
+            let rep = socket.rep();
+            assert!(accept(&mut served, &mut wasi).is_none());
+            assert!(served.forget(rep, wasi.table).is_ok());
+            assert!(HostTcpSocket::drop(&mut wasi, socket).is_ok());
+            assert!(accept(&mut served, &mut wasi).is_some());
+        }
+        assert_eq!(count(wasi.table), 1);
+    }
+
+    #[test]
+    fn a_connection_without_a_socket_leaves_nothing_behind() {
+        let (mut context, mut table) = (context(), ResourceTable::new());
+        // Room for the socket alone.
+        table.set_max_capacity(1);
+        let mut wasi = WasiSocketsCtxView {
+            ctx: context.sockets(),
+            table: &mut table,
+        };
+        let mut served = served();
+        assert!(accept(&mut served, &mut wasi).is_none());
+        assert!(wasi.table.is_empty());
+        assert!(served.sockets.is_empty());
     }
 }

@@ -1,5 +1,5 @@
-//! An axum app on `$PORT`: `/` says hello, `/echo` gives the body back, `/wait` answers after a moment, and a second
-//! task counts meanwhile (`/count`).
+//! An axum app on `$PORT`: `/` says hello, `/echo` gives the body back, `/wait` answers after `?ms=` (50), and a
+//! second task counts meanwhile (`/count`).
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -8,6 +8,7 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::Bytes;
 use axum::extract::State;
+use axum::http::Uri;
 use axum::routing::{get, post};
 use axum::serve::Listener;
 
@@ -58,8 +59,10 @@ async fn main() -> std::io::Result<()> {
     axum::serve(Accepting(listener), app).await
 }
 
-async fn wait() -> &'static str {
-    tokio::time::sleep(Duration::from_millis(50)).await;
+async fn wait(uri: Uri) -> &'static str {
+    let asked = uri.query().and_then(|query| query.strip_prefix("ms="));
+    let millis = asked.and_then(|millis| millis.parse().ok()).unwrap_or(50);
+    tokio::time::sleep(Duration::from_millis(millis)).await;
     "waited\n"
 }
 
