@@ -3,3 +3,4 @@
 pub mod cache;
 pub mod database;
 pub mod page;
+pub mod seal;

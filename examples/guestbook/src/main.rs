@@ -14,8 +14,8 @@ use wstd::http::{Body, Error, Method, Request, Response, StatusCode};
 /// Most bytes of a form.
 const FORM_BYTES_MAX: usize = 16 * 1024;
 
-/// Where the page is kept; a new shape of the page takes a new name.
-const PAGE_KEY: &str = "guestbook:page:1";
+/// Under which name the page is kept; a new shape of the page takes a new name.
+const PAGE_KEY: &str = "page:2";
 
 struct Services {
     database: Database,
@@ -60,7 +60,7 @@ fn with(
             None => services.insert(Services {
                 database: Database::new()
                     .map_err(|error| DatabaseError::Away(error.to_string()))?,
-                cache: Cache::default(),
+                cache: Cache::new(),
             }),
         };
         work(services)

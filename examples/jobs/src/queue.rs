@@ -1,12 +1,15 @@
 //! The jobs, in Redis.
 //!
 //! A job waits in a list. A worker moves it to a list of its own while it works on it, so that a job whose worker died
-//! is not lost: the worker of that name takes it up again when it starts. A job may so be done twice, never not at all.
+//! is not lost: the worker of that name takes it up again when it starts; if none starts, the clock gives it back to
+//! those that wait, once the worker's heartbeat is gone. A job may so be done twice, never not at all.
 //!
 //! | key | holds |
 //! |---|---|
 //! | `jobs:waiting` | the numbers of jobs that wait, the oldest at the right |
 //! | `jobs:at:worker.1` | what that worker is doing |
+//! | `jobs:workers` | the names of workers that may have such a list |
+//! | `jobs:alive:worker.1` | a worker's heartbeat, which goes by itself |
 //! | `jobs:recent` | the numbers of all jobs that are remembered, the newest at the left |
 //! | `jobs:job:7` | one job: `number`, `state`, `result`, `by` |
 //! | `jobs:last` | the number of the newest job |
@@ -15,7 +18,7 @@ use std::collections::HashMap;
 use std::env;
 use std::time::Duration;
 
-use redis::{Commands, Connection, Direction, RedisResult};
+use redis::{Commands, Connection, Direction, Pipeline, RedisResult};
 
 /// Jobs that may wait at a time.
 pub const WAITING_MAX: usize = 1_000;
@@ -25,6 +28,8 @@ const REMEMBERED: isize = 100;
 const KEPT: Duration = Duration::from_secs(24 * 60 * 60);
 /// How long a worker waits for a job before it looks around.
 const WAIT_SECONDS: f64 = 5.0;
+/// How long a worker counts as alive since it last took a job or waited for one: far longer than the longest job takes.
+const ALIVE_SECONDS: u64 = 60;
 /// How long Redis may take to let us in.
 const PATIENCE: Duration = Duration::from_secs(5);
 
@@ -115,16 +120,23 @@ impl Queue {
     /// while is no error.
     pub fn take(&mut self, worker: &str) -> RedisResult<Option<Job>> {
         let (waiting, mine) = (self.key("waiting"), self.key(&format!("at:{worker}")));
-        let unfinished: Option<u64> = self.redis.lindex(&mine, -1)?;
+        let mut look = self.heartbeat(worker);
+        let (unfinished,): (Option<u64>,) = look.lindex(&mine, -1).query(&mut self.redis)?;
         let id = match unfinished {
             Some(id) => Some(id),
-            None => self.redis.blmove(
-                &waiting,
-                &mine,
-                Direction::Right,
-                Direction::Left,
-                WAIT_SECONDS,
-            )?,
+            None => {
+                // In one go with the heartbeat, so that no job comes into a list that the clock does not know.
+                let mut next = self.heartbeat(worker);
+                next.blmove(
+                    &waiting,
+                    &mine,
+                    Direction::Right,
+                    Direction::Left,
+                    WAIT_SECONDS,
+                );
+                let (id,): (Option<u64>,) = next.query(&mut self.redis)?;
+                id
+            }
         };
         let Some(id) = id else { return Ok(None) };
         let key = self.key(&format!("job:{id}"));
@@ -155,6 +167,37 @@ impl Queue {
             .expire(&key, KEPT.as_secs() as i64)
             .lrem(&mine, 1, id)
             .exec(&mut self.redis)
+    }
+
+    /// What tells the clock that there is such a worker; other commands may follow.
+    fn heartbeat(&self, worker: &str) -> Pipeline {
+        let mut commands = redis::pipe();
+        commands
+            .sadd(self.key("workers"), worker)
+            .ignore()
+            .set_ex(self.key(&format!("alive:{worker}")), "", ALIVE_SECONDS)
+            .ignore();
+        commands
+    }
+
+    /// Gives back what workers had that are gone, and forgets these. Says how many jobs there were.
+    pub fn rescue(&mut self) -> RedisResult<usize> {
+        let workers = self.key("workers");
+        let names: Vec<String> = self.redis.smembers(&workers)?;
+        let mut rescued = 0;
+        for name in names {
+            let moved: usize = redis::cmd("EVAL")
+                .arg(include_str!("rescue.lua"))
+                .arg(4)
+                .arg(self.key(&format!("alive:{name}")))
+                .arg(self.key(&format!("at:{name}")))
+                .arg(self.key("waiting"))
+                .arg(&workers)
+                .arg(&name)
+                .query(&mut self.redis)?;
+            rescued += moved;
+        }
+        Ok(rescued)
     }
 
     /// Forgets all but the newest jobs that are done. Says how many there were.

@@ -1,4 +1,5 @@
-//! The clock: one dyno that wakes now and then and sees what is due. Here: old jobs are forgotten every minute.
+//! The clock: one dyno that wakes now and then and sees what is due. Here, every minute: old jobs are forgotten, and
+//! jobs whose worker is gone wait again.
 
 use std::process::ExitCode;
 use std::thread::sleep;
@@ -20,6 +21,10 @@ fn tick() -> Result<std::convert::Infallible, String> {
     loop {
         let forgotten = queue.tidy().map_err(|error| error.to_string())?;
         println!("forgot {forgotten} old jobs");
+        let rescued = queue.rescue().map_err(|error| error.to_string())?;
+        if rescued > 0 {
+            println!("gave back {rescued} jobs of workers that are gone");
+        }
         sleep(EVERY);
     }
 }

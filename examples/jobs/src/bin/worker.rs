@@ -1,5 +1,8 @@
 //! A worker: takes one job after the other. `dyno ps scale worker=4` gives four of them.
 //!
+//! A dyno that is to end has its input closed: then the worker ends after the job that it has. It leaves its heartbeat
+//! behind, since another one of its name may have started already.
+//!
 //! It has no answer to an error but to end: the platform starts it again, later each time while Redis stays away.
 
 use std::process::ExitCode;
@@ -8,18 +11,26 @@ use std::{env, fmt::Write};
 
 use jobs::factors::factors;
 use jobs::queue::Queue;
+use wasip2::cli::stdin::get_stdin;
+
+/// Bytes of input that are passed over at a time.
+const INPUT_BYTES: u64 = 4096;
 
 fn main() -> ExitCode {
     let name = env::var("DYNO").unwrap_or_else(|_| "worker".to_owned());
-    let Err(why) = work(&name);
-    eprintln!("{why}");
-    ExitCode::FAILURE
+    match work(&name) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(why) => {
+            eprintln!("{why}");
+            ExitCode::FAILURE
+        }
+    }
 }
 
-fn work(name: &str) -> Result<std::convert::Infallible, String> {
+fn work(name: &str) -> Result<(), String> {
     let mut queue = Queue::connect()?;
     println!("ready");
-    loop {
+    while !is_to_end() {
         let Some(job) = queue.take(name).map_err(|error| error.to_string())? else {
             continue;
         };
@@ -33,6 +44,13 @@ fn work(name: &str) -> Result<std::convert::Infallible, String> {
             .map_err(|error| error.to_string())?;
         println!("job {} done in {} ms", job.id, begun.elapsed().as_millis());
     }
+    Ok(())
+}
+
+/// Whether our input is closed. What somebody writes there is passed over; std could only wait for it.
+fn is_to_end() -> bool {
+    let input = get_stdin();
+    input.subscribe().ready() && input.read(INPUT_BYTES).is_err()
 }
 
 fn listed(factors: &[u64]) -> String {

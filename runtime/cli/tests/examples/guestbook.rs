@@ -27,6 +27,17 @@ fn cache(site: &Site) -> Option<String> {
     site.get("/").header("x-cache").map(str::to_owned)
 }
 
+/// What others put into the cache in place of the page is not shown.
+fn is_not_fooled(site: &Site, memcached: &Memcached) {
+    site.page("/");
+    // Stored only if something is kept there.
+    let other = "replace guestbook:guestbook:page:2 0 10 9\n<b>not us\n";
+    let answer = Memcached::ask(&memcached.address(), other, "\r\n");
+    assert_eq!(answer, "STORED\r\n");
+    assert!(!site.page("/").contains("not us"));
+    assert_eq!(cache(site).as_deref(), Some("hit"));
+}
+
 /// Either server goes and comes back; nothing that was written is lost, and people can write again.
 fn survives(site: &Site, postgres: &mut Postgres, memcached: &mut Memcached) {
     memcached.stop();
@@ -66,6 +77,7 @@ fn on_this_machine() {
     let local = local(&example, &[]);
     let site = Site::local(&local);
     visit(&site);
+    is_not_fooled(&site, &memcached);
     survives(&site, &mut postgres, &mut memcached);
     assert!(local.stop().success());
 }
@@ -92,6 +104,7 @@ fn deployed() {
     server.wait_for_log("guestbook", &["app[release.1]", "The tables are there."]);
     let site = Site::deployed(&server, "guestbook");
     visit(&site);
+    is_not_fooled(&site, &memcached);
     survives(&site, &mut postgres, &mut memcached);
 
     server

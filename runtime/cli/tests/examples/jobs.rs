@@ -34,9 +34,18 @@ fn has(local: &Local, words: &[&str]) -> bool {
         .any(|line| words.iter().all(|word| line.contains(word)))
 }
 
+/// What a worker left that no longer exists, in the middle of a job.
+fn orphan(redis: &Redis) {
+    let job = ["HSET", "jobs:job:700", "number", "91", "state", "working"];
+    redis.ask(&job).unwrap();
+    redis.ask(&["LPUSH", "jobs:at:worker.9", "700"]).unwrap();
+    redis.ask(&["SADD", "jobs:workers", "worker.9"]).unwrap();
+}
+
 #[test]
 fn on_this_machine() {
     let redis = Redis::start();
+    orphan(&redis);
     let example = Example::copy("jobs");
     environment(&example, &format!("REDIS_URL={}\n", redis.url()));
     let local = local(&example, &["web=1,worker=2,clock=1"]);
@@ -45,6 +54,10 @@ fn on_this_machine() {
     factorises(&site);
     eventually("the clock has ticked", || {
         has(&local, &["app[clock.1]", "forgot 0 old jobs"])
+    });
+    eventually("another worker does what one left that is gone", || {
+        has(&local, &["app[clock.1]", "gave back 1 jobs"])
+            && has(&local, &["app[worker.", "job 700 done"])
     });
     assert!(local.stop().success());
 }
