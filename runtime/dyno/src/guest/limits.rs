@@ -83,10 +83,6 @@ impl ResourceLimiter for Limiter {
         desired: usize,
         maximum: Option<usize>,
     ) -> wasmtime::Result<bool> {
-        // The guest's own limit, which the engine looks at only after this.
-        if maximum.is_some_and(|maximum| desired > maximum) {
-            return Ok(false);
-        }
         let total = self.memory + desired.saturating_sub(current);
         if total > self.memory_max {
             let mib = |bytes: usize| bytes.div_ceil(1024 * 1024);
@@ -96,6 +92,11 @@ impl ResourceLimiter for Limiter {
                 mib(self.memory_max)
             );
             return self.refuse(&what);
+        }
+        // What the engine would refuse only after this is not to be counted. After ours, since it may be the engine's
+        // own limit and not the guest's, and ours is not to be reached without a word.
+        if maximum.is_some_and(|maximum| desired > maximum) {
+            return Ok(false);
         }
         self.memory = total;
         Ok(true)
@@ -107,9 +108,6 @@ impl ResourceLimiter for Limiter {
         desired: usize,
         maximum: Option<usize>,
     ) -> wasmtime::Result<bool> {
-        if maximum.is_some_and(|maximum| desired > maximum) {
-            return Ok(false);
-        }
         let total = self.elements + desired.saturating_sub(current);
         if total > self.elements_max {
             let what = format!(
@@ -117,6 +115,10 @@ impl ResourceLimiter for Limiter {
                 self.elements_max
             );
             return self.refuse(&what);
+        }
+        // As above.
+        if maximum.is_some_and(|maximum| desired > maximum) {
+            return Ok(false);
         }
         self.elements = total;
         Ok(true)
