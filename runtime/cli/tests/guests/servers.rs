@@ -7,14 +7,24 @@ use std::thread;
 use crate::stage::{Stage, folder, limited, number, start};
 use crate::support::{Local, field, foreign, guest};
 
-/// Four dynos, each on a port of its own, and each request on its own dyno.
-#[test]
-fn listens() {
-    let stage = start("listens", &["web=4"]);
+/// Which dyno a line of the router is about.
+fn dyno(line: &str) -> String {
+    let (_, dyno) = line.split_once(" dyno=").unwrap();
+    dyno.split(' ').next().unwrap().to_owned()
+}
+
+fn four_are_up(stage: &Stage) {
     for dyno in 1..=4 {
         let up = format!("dyno[web.{dyno}]: State changed from starting to up");
         stage.wait_for(&up, |line| line.ends_with(&up));
     }
+}
+
+/// Four dynos, each on a port of its own, and each request on its own dyno.
+#[test]
+fn listens() {
+    let stage = start("listens", &["web=4"]);
+    four_are_up(&stage);
     // Four requests at once are on four dynos: each holds its own until all have been asked.
     let mut ports = HashSet::new();
     while ports.len() < 4 {
@@ -196,13 +206,47 @@ fn chats() {
     stage.ends();
 }
 
+/// Four clients that stay, each with a dyno of its own.
+#[test]
+fn four_chats_at_a_time() {
+    let stage = start("chats", &["web=4"]);
+    four_are_up(&stage);
+    let mark = stage.mark();
+    let mut streams = [(); 4].map(|()| switched(&stage));
+    for n in 0..10 {
+        for (client, stream) in streams.iter_mut().enumerate() {
+            let text = format!("message {n} of {client}");
+            assert_eq!(say(stream, &text), text);
+        }
+    }
+    let mut dynos = HashSet::new();
+    for mut stream in streams {
+        let before = stage.mark();
+        assert_eq!(say(&mut stream, "close"), "closing");
+        let line = stage.router_line_after(before.max(mark), "/chat");
+        dynos.insert(dyno(&line));
+    }
+    assert_eq!(dynos.len(), 4, "{dynos:?}");
+    stage.ends();
+}
+
 #[test]
 fn axum() {
     let folder = folder(&foreign("axum"), "");
-    let stage = Stage::of(Local::start(folder.path(), &["web=2"]), folder);
+    let stage = Stage::of(Local::start(folder.path(), &["web=4"]), folder);
+    four_are_up(&stage);
+    let paths = [500, 501, 502, 503].map(|ms| format!("/wait?ms={ms}"));
+    thread::scope(|scope| {
+        for path in &paths {
+            scope.spawn(|| assert_eq!(stage.get(path).text(), "waited\n"));
+        }
+    });
+    let dynos: HashSet<String> = paths.iter().map(|p| dyno(&stage.router_line(p))).collect();
+    assert_eq!(dynos.len(), 4, "{dynos:?}");
     assert_eq!(stage.get("/").text(), "hello from axum\n");
     let body = vec![b'x'; 200 * 1024];
     assert!(stage.post("/echo", &body).body == body);
+    // One after the other they are all of the same dyno: the one that became free last.
     let count = || stage.get("/count").text().parse::<u32>().unwrap();
     assert_eq!(stage.get("/wait").text(), "waited\n");
     let before = count();
