@@ -4,7 +4,7 @@
 //! if the server was restarted meanwhile, the next request connects anew.
 
 use std::future::Future;
-use std::net::TcpStream;
+use std::net::{TcpStream, ToSocketAddrs};
 use std::time::Duration;
 use std::{env, fmt};
 
@@ -141,7 +141,16 @@ async fn connect() -> Result<Client, Error> {
     };
     let port = config.get_ports().first().copied().unwrap_or(5432);
     let away = |error: std::io::Error| Error::Away(error.to_string());
-    let stream = TcpStream::connect((host.as_str(), port)).map_err(away)?;
+    let addresses = (host.as_str(), port).to_socket_addrs().map_err(away)?;
+    let mut stream = Err(Error::Away("its name has no address".to_owned()));
+    for address in addresses {
+        // Blocks, so that the limit around this could not end it.
+        stream = TcpStream::connect_timeout(&address, PATIENCE).map_err(away);
+        if stream.is_ok() {
+            break;
+        }
+    }
+    let stream = stream?;
     stream.set_nodelay(true).map_err(away)?;
     stream.set_nonblocking(true).map_err(away)?;
     let stream = tokio::net::TcpStream::from_std(stream).map_err(away)?;
