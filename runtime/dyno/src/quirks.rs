@@ -23,7 +23,7 @@ const SCRIPTS: &str = "ComponentizeJS";
 const OWN_HANDLER: &str = "dyno-handler";
 
 /// By which componentize-py keeps a started interpreter in a component; no other known tool does. Its bindings do not
-/// free bytes that they pass on (0.25), such as a response's body.
+/// free bytes that they pass on (0.25), such as the values of headers.
 const PYTHON: &str = "component-init-transform";
 
 /// The custom section in which toolchains sign:
