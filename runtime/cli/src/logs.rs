@@ -2,7 +2,8 @@
 //! apps' logs of a server.
 //!
 //! The queue never makes anybody wait: what does not fit is dropped and counted (L11). Must not know
-//! what lines mean. A request's line is formatted by the thread, not by whoever served the request.
+//! what lines mean. A request's line is formatted by whoever served the request: it takes a third of a microsecond and
+//! one allocation, where the request's parts in memory of their own would take five.
 
 mod terminal;
 
@@ -25,29 +26,19 @@ const BATCH_LINES_MAX: usize = 2_000;
 /// Lines that wait for the thread.
 const QUEUE_LEN_MAX: usize = 10_000;
 
-/// What a line says.
-enum Text {
-    Plain(String),
-    Request(Box<router::Record>),
-}
-
 struct Line {
     at: SystemTime,
     /// None: a request for no app, which only a terminal shows.
     app: Option<AppName>,
     source: Source,
-    text: Text,
+    text: String,
 }
 
 impl Line {
     /// As a line of its app's log.
     fn into_words(self) -> Option<(AppName, control::logs::Line)> {
         let app = self.app?;
-        let text = match self.text {
-            Text::Plain(text) => text,
-            Text::Request(record) => record.to_string(),
-        };
-        let (at, source) = (self.at, self.source);
+        let (at, source, text) = (self.at, self.source, self.text);
         Some((app, control::logs::Line { at, source, text }))
     }
 }
@@ -105,7 +96,7 @@ impl Logs {
             at: SystemTime::now(),
             app: Some(app),
             source,
-            text: Text::Plain(text),
+            text,
         });
     }
 
@@ -124,12 +115,12 @@ impl Logs {
     /// Takes a record of each request.
     pub(crate) fn of_router(&self) -> router::Sink {
         let logs = self.clone();
-        Arc::new(move |record: Box<router::Record>| {
+        Arc::new(move |record: &router::Record| {
             logs.send(Line {
                 at: record.at,
                 app: record.app.clone(),
                 source: Source::Router,
-                text: Text::Request(record),
+                text: record.line(),
             });
         })
     }
@@ -186,7 +177,7 @@ impl Out {
                 at: SystemTime::now(),
                 app,
                 source: Source::Api,
-                text: Text::Plain(text),
+                text,
             });
         }
     }

@@ -4,6 +4,7 @@
 //! Decisions are in the crates below; `platform` is the only file that names router, dyno and
 //! control together.
 
+mod alloc;
 mod args;
 mod client;
 mod command;
@@ -22,7 +23,7 @@ use clap::Parser;
 
 /// Requests allocate dozens of small pieces each; see `benches/RESULTS.md` for what this one saves.
 #[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+static ALLOCATOR: alloc::Mimalloc = alloc::Mimalloc;
 
 /// Exit code of a command that failed; wrong usage is 2, and is clap's.
 const FAILED: u8 = 1;

@@ -10,17 +10,15 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::uri::{Authority, PathAndQuery};
-use http::{HeaderMap, Request, Response, response};
+use http::{HeaderMap, Request, response};
 use http_body::Body;
-use tokio::sync::oneshot;
 use tokio::task::unconstrained;
 use wasmtime::Store;
-use wasmtime_wasi_http::p2::bindings::Proxy;
-use wasmtime_wasi_http::p2::bindings::http::types::{ErrorCode, Scheme};
 use wasmtime_wasi_http::p3::bindings::Service;
 use wasmtime_wasi_http::{Error, WasiBody, WasiHttpView, p3};
 
 use crate::guest::Guest;
+use crate::guest::handling::{Handle, Said, Slot};
 use crate::server::Tunnel;
 
 /// How often a call polls the guest again at once because its output moved, before it lets other
@@ -88,7 +86,7 @@ pub(crate) enum Outcome {
 
 /// A handler instance of either world.
 pub(crate) enum Handler {
-    P2(Proxy),
+    P2(Handle),
     P3(Service),
 }
 
@@ -101,26 +99,22 @@ impl Handler {
         sink: &mut impl ResponseSink,
     ) -> wasmtime::Result<Outcome> {
         match self {
-            Handler::P2(proxy) => call_p2(proxy, store, request, sink).await,
+            Handler::P2(handle) => call_p2(handle, store, request, sink).await,
             Handler::P3(service) => call_p3(service, store, request, sink).await,
         }
     }
 }
 
 async fn call_p2(
-    proxy: &Proxy,
+    handle: &Handle,
     store: &mut Store<Guest>,
     request: Request<RequestBody>,
     sink: &mut impl ResponseSink,
 ) -> wasmtime::Result<Outcome> {
-    let (head, response) = oneshot::channel();
-    let mut http = store.data_mut().http();
-    let request = http.new_incoming_request(Scheme::Http, request)?;
-    let outparam = http.new_response_outparam(head)?;
-    let mut pump = Pump::new(Source::Head(response), sink);
+    let (request, outparam, slot) = store.data_mut().handle(request)?;
+    let mut pump = Pump::new(slot, sink);
     let returned = {
-        let handler = proxy.wasi_http_incoming_handler();
-        let mut guest = pin!(handler.call_handle(&mut *store, request, outparam));
+        let mut guest = pin!(handle.call_async(&mut *store, (request, outparam)));
         poll_fn(|cx| {
             for _ in 0..ROUNDS_MAX {
                 if let Poll::Ready(result) = guest.as_mut().poll(cx) {
@@ -167,7 +161,9 @@ async fn call_p3(
                 Ok(response) => {
                     let response =
                         guest.with(|mut store| response.into_http(&mut store, received))?;
-                    let mut pump = Pump::new(Source::response(response), sink);
+                    let mut pump = Pump::new(Slot::default(), sink);
+                    let (head, body) = response.into_parts();
+                    pump.head(head, Some(body));
                     poll_fn(|cx| pump.poll(cx)).await
                 }
                 Err(_) => Outcome::Incomplete("the handler answered with an error"),
@@ -200,19 +196,11 @@ fn name_authority(request: &mut Request<RequestBody>) {
 /// What is known of the response so far.
 enum Source {
     /// Nothing: the guest has not set it.
-    Head(oneshot::Receiver<Result<Response<WasiBody>, ErrorCode>>),
-    /// The head is here and was not given to the sink.
-    Response(Box<(response::Parts, WasiBody)>),
+    Head(Slot),
     /// The head is with the sink.
     Body(WasiBody),
     /// Nothing more will come.
     Ended(Outcome),
-}
-
-impl Source {
-    fn response(response: Response<WasiBody>) -> Source {
-        Source::Response(Box::new(response.into_parts()))
-    }
 }
 
 /// Carries the response from the guest to the sink, as far as both go.
@@ -229,7 +217,8 @@ enum Still {
 }
 
 impl<'a, S: ResponseSink> Pump<'a, S> {
-    fn new(source: Source, sink: &'a mut S) -> Pump<'a, S> {
+    fn new(slot: Slot, sink: &'a mut S) -> Pump<'a, S> {
+        let source = Source::Head(slot);
         Pump { source, sink }
     }
 
@@ -274,13 +263,12 @@ impl<'a, S: ResponseSink> Pump<'a, S> {
     /// One thing carried, or why none.
     fn step(&mut self, cx: &mut Context<'_>) -> Option<Still> {
         match &mut self.source {
-            Source::Head(response) => match Pin::new(response).poll(cx) {
-                Poll::Pending => return Some(Still::Guest),
-                Poll::Ready(Ok(Ok(response))) => self.source = Source::response(response),
-                Poll::Ready(Ok(Err(_))) => self.fail("the handler answered with an error"),
-                Poll::Ready(Err(_)) => self.fail("the handler dropped its response"),
+            Source::Head(slot) => match slot.take() {
+                Said::Nothing => return Some(Still::Guest),
+                Said::Response(head, body) => self.head(head, body),
+                Said::Error => self.fail("the handler answered with an error"),
+                Said::Dropped => self.fail("the handler dropped its response"),
             },
-            Source::Response(_) => self.head(),
             Source::Body(body) => {
                 if self.sink.poll_ready(cx).is_pending() {
                     return Some(Still::Sink);
@@ -295,15 +283,11 @@ impl<'a, S: ResponseSink> Pump<'a, S> {
         None
     }
 
-    fn head(&mut self) {
-        let taken = std::mem::replace(&mut self.source, Source::Ended(Outcome::Complete));
-        let Source::Response(response) = taken else {
-            return;
-        };
-        let (head, body) = *response;
-        match self.sink.head(head) {
-            Ok(()) => self.source = Source::Body(body),
-            Err(BadHead) => self.fail("the response is not valid HTTP"),
+    fn head(&mut self, head: response::Parts, body: Option<WasiBody>) {
+        match (self.sink.head(head), body) {
+            (Ok(()), Some(body)) => self.source = Source::Body(body),
+            (Ok(()), None) => self.finish(None),
+            (Err(BadHead), _) => self.fail("the response is not valid HTTP"),
         }
     }
 

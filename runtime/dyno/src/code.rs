@@ -11,19 +11,19 @@ use slugs::World;
 use wasmtime::InstancePre;
 use wasmtime_wasi::p2::bindings::CommandPre;
 use wasmtime_wasi::p3::bindings::CommandPre as CommandPre3;
-use wasmtime_wasi_http::p2::bindings::ProxyPre;
 use wasmtime_wasi_http::p3::bindings::ServicePre;
 
 use crate::compile::{CompileError, Compiler, Native};
 use crate::engine::{Engines, Flavor};
 use crate::guest::Guest;
+use crate::guest::handling::HandlerPre;
 use crate::quirks::Lasting;
 use crate::release::Ready;
 
 /// A linked component or module, ready to be instantiated.
 pub(crate) enum Pre {
     /// A handler of WASI 0.2.
-    P2(ProxyPre<Guest>),
+    P2(HandlerPre),
     /// A handler of WASI 0.3.
     P3(ServicePre<Guest>),
     /// A command of preview 1.
@@ -192,7 +192,7 @@ fn link(engines: &Engines, world: World, code: &Native) -> wasmtime::Result<Pre>
         .linker(Flavor::of(world))?
         .instantiate_pre(component)?;
     Ok(match world {
-        World::Handler02 => Pre::P2(ProxyPre::new(pre)?),
+        World::Handler02 => Pre::P2(HandlerPre::new(pre)?),
         World::Handler03 => Pre::P3(ServicePre::new(pre)?),
         World::Run03 => Pre::Run3(CommandPre3::new(pre)?),
         World::Run02 | World::Wasip1 => Pre::Run2(CommandPre::new(pre)?),

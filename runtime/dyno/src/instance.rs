@@ -98,7 +98,7 @@ async fn boot_in(
     })?;
     let mut store = store(node, &ready, guest);
     let handler = match code.pre() {
-        Pre::P2(pre) => Handler::P2(pre.instantiate_async(&mut store).await?),
+        Pre::P2(pre) => Handler::P2(pre.instantiate(&mut store).await?),
         Pre::P3(pre) => Handler::P3(pre.instantiate_async(&mut store).await?),
         Pre::Run1(_) | Pre::Run2(_) | Pre::Run3(_) => {
             wasmtime::bail!("it is a command and answers no requests by itself")

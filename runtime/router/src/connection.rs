@@ -19,7 +19,7 @@ use crate::watch::Watch;
 use crate::wire::{Guard, Wire};
 use bytes::Bytes;
 use grid::routing::Refusal;
-use http::{Method, StatusCode, Uri, Version};
+use http::{Method, StatusCode, Version};
 use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
@@ -195,13 +195,13 @@ where
 fn malformed(conn: &Conn) {
     let hub = &conn.hub;
     hub.counters.malformed.fetch_add(1, Relaxed);
-    hub.write(Box::new(Record {
+    hub.write(&Record {
         at: SystemTime::now(),
         app: None,
         code: Some(Refusal::RequestError),
         cause: Some(conn.violation().unwrap_or("malformed")),
         method: Method::from_bytes(b"-").expect("a dash is a token"),
-        path: Uri::default(),
+        path: None,
         host: None,
         request_id: hub.ids.make(conn.id, conn.begun()),
         fwd: conn.client.clone(),
@@ -214,5 +214,5 @@ fn malformed(conn: &Conn) {
         bytes: 0,
         version: Version::HTTP_11,
         tls: conn.tls,
-    }));
+    });
 }

@@ -112,11 +112,6 @@ pub(crate) fn inbound(headers: &mut HeaderMap, told: &Told<'_>) {
     append(headers, header::VIA, &HeaderValue::from_static(via));
 }
 
-/// The same value in memory of its own: one that was read shares a buffer with all that was read with it.
-pub(crate) fn detached(value: &HeaderValue) -> HeaderValue {
-    HeaderValue::from_bytes(value.as_bytes()).expect("it was one before")
-}
-
 /// The value that `X-Forwarded-For` will have.
 pub(crate) fn forwarded_for(headers: &HeaderMap, client: &HeaderValue) -> HeaderValue {
     if headers.contains_key(FORWARDED_FOR) {

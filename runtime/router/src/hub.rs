@@ -70,8 +70,8 @@ impl Hub {
         self.next.fetch_add(1, SeqCst)
     }
 
-    pub(crate) fn write(&self, record: Box<Record>) {
-        self.counters.count(&record);
+    pub(crate) fn write(&self, record: &Record) {
+        self.counters.count(record);
         (self.sink)(record);
     }
 

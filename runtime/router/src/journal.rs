@@ -8,12 +8,10 @@ use crate::headers;
 use crate::ident;
 use crate::record::Record;
 use crate::stats::Tally;
-use bytes::Bytes;
 use grid::name::AppName;
 use grid::routing::Refusal;
 use http::request::Parts;
-use http::uri::PathAndQuery;
-use http::{HeaderValue, Uri, header};
+use http::{HeaderValue, header};
 use std::sync::Arc;
 use std::sync::atomic::Ordering::SeqCst;
 use std::time::{Duration, SystemTime};
@@ -22,13 +20,16 @@ use tokio::time::Instant;
 #[derive(Debug)]
 pub(crate) struct Journal {
     pub(crate) conn: Arc<Conn>,
-    /// Taken when it is written.
-    record: Option<Box<Record>>,
+    record: Box<Record>,
     /// When the head was read, by the wall clock.
     pub(crate) came: SystemTime,
+    /// The same by the clock that never jumps.
+    pub(crate) opened: Instant,
     /// Set while it waits for a dyno.
     waiting: Option<Instant>,
     began: Option<Instant>,
+    /// Neither has it waited, nor has a dyno had it.
+    fresh: bool,
     /// The outcome is known.
     settled: bool,
     /// The app's counters, once the app is known.
@@ -41,20 +42,20 @@ impl Journal {
         let number = conn.begin();
         let own = head.headers.get(headers::REQUEST_ID);
         let request_id = match own.filter(|id| ident::is_sane(id)) {
-            Some(id) => headers::detached(id),
+            Some(id) => id.clone(),
             None => conn.hub.ids.make(conn.id, number),
         };
         let authority = || HeaderValue::from_str(head.uri.authority()?.as_str()).ok();
         let host = head.headers.get(header::HOST);
-        let came = SystemTime::now();
+        let (came, opened) = (SystemTime::now(), Instant::now());
         let record = Record {
             at: came,
             app: None,
             code: None,
             cause: None,
             method: head.method.clone(),
-            path: detached(&head.uri),
-            host: host.map(headers::detached).or_else(authority),
+            path: head.uri.path_and_query().cloned(),
+            host: host.cloned().or_else(authority),
             request_id,
             fwd: headers::forwarded_for(&head.headers, &conn.client),
             dyno: None,
@@ -69,10 +70,12 @@ impl Journal {
         };
         Journal {
             conn,
-            record: Some(Box::new(record)),
+            record: Box::new(record),
             came,
+            opened,
             waiting: None,
             began: None,
+            fresh: true,
             settled: false,
             tally: None,
         }
@@ -85,16 +88,17 @@ impl Journal {
     }
 
     pub(crate) fn record(&mut self) -> &mut Record {
-        self.record.as_mut().expect("it is taken only by drop")
+        &mut self.record
     }
 
     pub(crate) fn recorded(&self) -> &Record {
-        self.record.as_ref().expect("it is taken only by drop")
+        &self.record
     }
 
     /// The request waits, since then.
     pub(crate) fn begin_wait(&mut self, since: Instant) {
         self.waiting = Some(since);
+        self.fresh = false;
     }
 
     /// It waits no more.
@@ -104,9 +108,13 @@ impl Journal {
         }
     }
 
-    /// A dyno has the request from now on.
-    pub(crate) fn begin_service(&mut self, now: Instant) {
-        self.began = Some(now);
+    /// A dyno has the request from now on, which is returned. One that `arrived` and found a dyno at once saves a look at
+    /// the clock.
+    pub(crate) fn begin_service(&mut self, arrived: Instant) -> Instant {
+        let first = std::mem::take(&mut self.fresh);
+        let began = if first { arrived } else { Instant::now() };
+        self.began = Some(began);
+        began
     }
 
     /// The request ends with this code, and this status in the log.
@@ -140,14 +148,6 @@ impl Journal {
     }
 }
 
-/// Path and query in memory of their own: the line outlives the request, and what it shared would keep the
-/// connection from reading the next request into the same buffer.
-fn detached(uri: &Uri) -> Uri {
-    let path = uri.path_and_query().map_or("/", |path| path.as_str());
-    let path = Bytes::copy_from_slice(path.as_bytes());
-    PathAndQuery::from_maybe_shared(path).map_or_else(|_| Uri::default(), Uri::from)
-}
-
 impl Drop for Journal {
     fn drop(&mut self) {
         if !self.settled {
@@ -157,13 +157,11 @@ impl Drop for Journal {
         self.end_wait();
         let now = Instant::now();
         self.conn.end(now);
-        if let Some(mut record) = self.record.take() {
-            record.at = SystemTime::now();
-            record.service = self.began.map_or(Duration::ZERO, |began| now - began);
-            if let Some(tally) = &self.tally {
-                tally.count(record.status);
-            }
-            self.conn.hub.write(record);
+        self.record.at = self.came + (now - self.opened);
+        self.record.service = self.began.map_or(Duration::ZERO, |began| now - began);
+        if let Some(tally) = &self.tally {
+            tally.count(self.record.status);
         }
+        self.conn.hub.write(&self.record);
     }
 }

@@ -5,13 +5,15 @@
 
 use grid::name::{AppName, DynoId};
 use grid::routing::Refusal;
-use http::{HeaderValue, Method, Uri, Version};
+use http::uri::PathAndQuery;
+use http::{HeaderValue, Method, Version};
 use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-/// Takes each record as its request ends. It runs on the request path: hand the record on, format it elsewhere.
-pub type Sink = Arc<dyn Fn(Box<Record>) + Send + Sync>;
+/// Takes each record as its request ends. It runs on the request path, so it must not wait. The record shares memory
+/// with what was read from the client: keep the line, not the record.
+pub type Sink = Arc<dyn Fn(&Record) + Send + Sync>;
 
 /// What is known of a request when its last byte has left.
 ///
@@ -30,7 +32,7 @@ pub struct Record {
     /// The method.
     pub method: Method,
     /// Path and query.
-    pub path: Uri,
+    pub path: Option<PathAndQuery>,
     /// As the client wrote it.
     pub host: Option<HeaderValue>,
     /// The id.
@@ -64,6 +66,13 @@ const VALUE_MAX: usize = 2_000;
 const LINE_TYPICAL: usize = 256;
 
 impl Record {
+    /// The message, in memory of its own.
+    pub fn line(&self) -> String {
+        let mut line = String::with_capacity(LINE_TYPICAL);
+        self.write(&mut line);
+        line
+    }
+
     /// Appends the message. One is written for every request, so that nothing here goes through `format!`.
     pub fn write(&self, out: &mut String) {
         out.push_str("at=");
@@ -82,7 +91,7 @@ impl Record {
         out.push_str(" method=");
         bare(out, self.method.as_str().as_bytes());
         out.push_str(" path=");
-        let path = self.path.path_and_query().map_or("", |path| path.as_str());
+        let path = self.path.as_ref().map_or("/", |path| path.as_str());
         quoted(out, path.as_bytes());
         out.push_str(" host=");
         let host = self.host.as_ref().map_or(&[][..], HeaderValue::as_bytes);
@@ -124,9 +133,7 @@ impl Record {
 
 impl fmt::Display for Record {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut line = String::with_capacity(LINE_TYPICAL);
-        self.write(&mut line);
-        f.write_str(&line)
+        f.write_str(&self.line())
     }
 }
 

@@ -78,9 +78,14 @@ async fn attempt<D: Dyno>(
     let app = routes.find(host).ok_or(Refused::NoSuchApp)?;
     journal.of(&app.name, &app.tally);
     let switch = Switch::asked(&mut head).filter(|_| body.is_end_stream());
+    let at_once = body.is_end_stream();
     let mut body = received(&app, &journal.conn, body).await?;
 
-    let arrived = Instant::now();
+    let arrived = if at_once {
+        journal.opened
+    } else {
+        Instant::now()
+    };
     let mut claim = turn(&app, journal, arrived).await?;
     if !claim.dyno.switches() {
         return once(&app, journal, arrived, claim, head, body, None).await;
@@ -108,8 +113,7 @@ async fn once<D: Dyno>(
     body: upload::Taken,
     switch: Option<Switch>,
 ) -> Result<(Parts, Source), Refused> {
-    let began = Instant::now();
-    journal.begin_service(began);
+    let began = journal.begin_service(arrived);
     journal.record().dyno = Some(claim.dyno.key().dyno.clone());
 
     let serves = claim.dyno.switches();

@@ -9,7 +9,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use anstyle::Style;
 use control::logs::{Source, timestamp};
 
-use super::{Line, Text};
+use super::Line;
 use crate::term::colours;
 
 /// Bytes that are gathered before they are written.
@@ -61,10 +61,7 @@ impl Terminal {
             write!(out, " {source}: ")
         };
         head.expect("a String takes all");
-        match &line.text {
-            Text::Plain(text) => out.push_str(text),
-            Text::Request(record) => record.write(out),
-        }
+        out.push_str(&line.text);
         out.push('\n');
     }
 }
@@ -121,7 +118,7 @@ mod tests {
                 at: UNIX_EPOCH + Duration::from_micros(*micros),
                 app: None,
                 source: Source::App("web.1".parse().expect("an id")),
-                text: Text::Plain("hello".into()),
+                text: "hello".into(),
             });
         }
         terminal.batch

@@ -1,6 +1,6 @@
 //! memcached: addresses of servers that answer.
 
-use crate::offer::{Offer, addons, new_app, vars};
+use crate::offer::{Offer, addons, destroy, new_app, vars};
 use crate::servers::Memcached;
 use crate::stage::Rig;
 
@@ -28,16 +28,7 @@ fn an_app_is_told_where_the_caches_are() {
         .dyno(&["addons", "attach", &shared, "-a", "other", "--as", "CACHE"])
         .ok();
     assert_eq!(vars(&server, "other")["CACHE_SERVERS"], both);
-    let words = [
-        "addons",
-        "destroy",
-        "MEMCACHED",
-        "-a",
-        "shop",
-        "--confirm",
-        "shop",
-    ];
-    server.dyno(&words).ok();
+    destroy(&server, "shop", "MEMCACHED").ok();
     assert!(vars(&server, "other")["CACHE_SERVERS"].is_null());
     assert!(vars(&server, "shop")["MEMCACHED_SERVERS"].is_null());
     assert!(server.stop().success());

@@ -5,7 +5,7 @@ use std::process::Command;
 use serde_json::{Value, json};
 
 use crate::http::items;
-use crate::stage::{Rig, Server, eventually};
+use crate::stage::{Rig, Said, Server, eventually};
 
 /// The settings of services, as variables of a server's environment.
 #[derive(Default)]
@@ -56,6 +56,11 @@ pub(crate) fn var(server: &Server<'_>, app: &str, name: &str) -> String {
     value
         .unwrap_or_else(|| panic!("{name} in {vars}"))
         .to_owned()
+}
+
+/// Has an app's add-on destroyed, by what it is attached as.
+pub(crate) fn destroy(server: &Server<'_>, app: &str, attached: &str) -> Said {
+    server.dyno(&["addons", "destroy", attached, "-a", app, "--confirm", app])
 }
 
 /// Waits until nothing is being made or destroyed.

@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use crate::http::text;
-use crate::offer::{Offer, addons, new_app, var, vars};
+use crate::offer::{Offer, addons, destroy, new_app, var, vars};
 use crate::servers::Postgres;
 use crate::stage::Rig;
 
@@ -130,16 +130,7 @@ fn a_database_is_shared_and_destroyed() {
         let sleeps = "select count(*) from pg_stat_activity where query like '%pg_sleep(600)'";
         postgres.sql(&format!("{sleeps} and pid <> pg_backend_pid()")) == Ok("1".into())
     });
-    let words = [
-        "addons",
-        "destroy",
-        "DATABASE",
-        "-a",
-        "shop",
-        "--confirm",
-        "shop",
-    ];
-    server.dyno(&words).ok();
+    destroy(&server, "shop", "DATABASE").ok();
     assert!(sleeper.join().unwrap().is_err());
     assert!(vars(&server, "shop")["DATABASE_URL"].is_null());
     assert_eq!(addons(&server, "shop").len(), 0);
@@ -274,16 +265,7 @@ fn an_operator_who_is_no_superuser_may_offer_it_too() {
         Postgres::sql_as(&url, "create table t (); select 7"),
         Ok("7".into())
     );
-    let words = [
-        "addons",
-        "destroy",
-        "DATABASE",
-        "-a",
-        "shop",
-        "--confirm",
-        "shop",
-    ];
-    server.dyno(&words).ok();
+    destroy(&server, "shop", "DATABASE").ok();
     assert_eq!(addons(&server, "shop").len(), 0);
     assert_eq!(left(&postgres), "0");
     assert!(server.stop().success());
@@ -315,16 +297,7 @@ fn what_an_app_leaves_elsewhere_or_plants_there_ends_with_it() {
     new_app(&server, "other");
     let words = ["addons", "create", "postgresql", "-a", "other"];
     server.dyno(&words).ok();
-    let words = [
-        "addons",
-        "destroy",
-        "DATABASE",
-        "-a",
-        "shop",
-        "--confirm",
-        "shop",
-    ];
-    server.dyno(&words).ok();
+    destroy(&server, "shop", "DATABASE").ok();
     assert_eq!(addons(&server, "shop").len(), 0);
     assert_eq!(
         left(&postgres),

@@ -1,6 +1,6 @@
 //! What a guest may reach: exactly what is attached to its app, as long as it is.
 
-use crate::offer::{Offer, new_app};
+use crate::offer::{Offer, destroy, new_app};
 use crate::servers::{Memcached, Redis};
 use crate::stage::{Rig, Server};
 
@@ -39,16 +39,7 @@ fn a_guest_reaches_exactly_what_is_attached() {
         .start(&rig);
     server.wait_until_ready();
     assert_eq!(both(&server), ["allowed", "refused"]);
-    let words = [
-        "addons",
-        "destroy",
-        "MEMCACHED",
-        "-a",
-        "shop",
-        "--confirm",
-        "shop",
-    ];
-    server.dyno(&words).ok();
+    destroy(&server, "shop", "MEMCACHED").ok();
     server.wait_until_serving("shop", "v4");
     assert_eq!(both(&server), ["refused", "refused"]);
     assert!(server.stop().success());

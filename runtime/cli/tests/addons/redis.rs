@@ -1,7 +1,7 @@
 //! Redis: a user with a prefix, or a database number where there are no users.
 
 use crate::http::text;
-use crate::offer::{Offer, addons, new_app, var};
+use crate::offer::{Offer, addons, destroy, new_app, var};
 use crate::servers::Redis;
 use crate::stage::{Rig, eventually};
 
@@ -81,16 +81,7 @@ fn a_user_has_its_prefix_and_no_more() {
     redis.ask(&["EVAL", &fill, "0"]).unwrap();
     let alike = prefix.replace(':', "x:k");
     redis.ask(&["SET", &alike, "1"]).unwrap();
-    let words = [
-        "addons",
-        "destroy",
-        "CACHE",
-        "-a",
-        "shop",
-        "--confirm",
-        "shop",
-    ];
-    server.dyno(&words).ok();
+    destroy(&server, "shop", "CACHE").ok();
     assert_eq!(redis.ask(&["DBSIZE"]), Ok("2".into()));
     assert!(Redis::ask_as(&url, &["PING"]).is_err());
     assert!(Redis::ask_as(&other, &["PING"]).is_ok());
@@ -119,16 +110,7 @@ fn users_that_a_server_forgets_are_made_again() {
     // Forgotten and destroyed at once: its keys go all the same.
     redis.stop();
     redis.start_again();
-    let words = [
-        "addons",
-        "destroy",
-        "REDIS",
-        "-a",
-        "shop",
-        "--confirm",
-        "shop",
-    ];
-    server.dyno(&words).ok();
+    destroy(&server, "shop", "REDIS").ok();
     assert_eq!(redis.ask(&["DBSIZE"]), Ok("0".into()));
     assert!(server.stop().success());
 }

@@ -5,7 +5,7 @@ use std::os::unix::fs::PermissionsExt;
 
 use serde_json::{Value, json};
 
-use crate::offer::{Offer, addons, new_app, var, vars};
+use crate::offer::{Offer, addons, destroy, new_app, var, vars};
 use crate::servers::{Memcached, PASSWORD, Postgres, Redis};
 use crate::stage::{Rig, Server, eventually};
 
@@ -136,16 +136,7 @@ fn what_cannot_be_destroyed_now_goes_when_it_can() {
         .ok();
     let url = var(&server, "shop", "DATABASE_URL");
     postgres.stop();
-    let words = [
-        "addons",
-        "destroy",
-        "DATABASE",
-        "-a",
-        "shop",
-        "--confirm",
-        "shop",
-    ];
-    let said = server.dyno(&words);
+    let said = destroy(&server, "shop", "DATABASE");
     assert!(said.err.contains("destroying"), "{said:?}");
     assert_eq!(said.code, Some(0));
     assert_eq!(vars(&server, "shop"), json!({}));
@@ -223,16 +214,7 @@ fn the_operators_urls_are_told_nowhere() {
     told += &server.open("GET", "/metrics").text();
     told += &server.dyno(&["addons", "-a", "shop", "--json"]).out;
     told += &server.logs("shop");
-    let words = [
-        "addons",
-        "destroy",
-        "REDIS",
-        "-a",
-        "shop",
-        "--confirm",
-        "shop",
-    ];
-    let said = server.dyno(&words);
+    let said = destroy(&server, "shop", "REDIS");
     told += &(said.out + &said.err);
     told += &server.process.lines().join("\n");
     let environment = fs::read(format!("/proc/{}/cmdline", server.process.id())).unwrap();

@@ -8,6 +8,7 @@ pub(crate) mod files;
 mod files_p2;
 mod files_p3;
 mod gate;
+pub(crate) mod handling;
 pub(crate) mod limits;
 pub(crate) mod logs;
 mod lookup;
@@ -23,21 +24,25 @@ pub(crate) mod stdio;
 mod tcp_p2;
 mod tcp_p3;
 mod tls;
+mod writing;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use grid::desired::Limits;
 use grid::name::Endpoint;
-use wasmtime::component::{Linker, ResourceTable};
+use http::Request;
+use wasmtime::component::{Linker, Resource, ResourceTable};
 use wasmtime_wasi::sockets::WasiSocketsView;
 use wasmtime_wasi::{WasiCtx, WasiCtxBuilder, WasiCtxView, WasiView};
 use wasmtime_wasi_http::{WasiHttp, WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
 
+use crate::call::RequestBody;
 use crate::engine::Flavor;
 use files::Files;
 use files_p2::{DynoFiles, FilesView};
 use gate::Gate;
+use handling::{Incoming, Outparam, Slot};
 use limits::{HEADERS_BYTES_MAX, HandlesAudit, HeadersAudit, Limiter, RESOURCES_MAX};
 use logs::{LogPipe, Voice};
 use lookup::{BoundedLookup, LookupView};
@@ -149,6 +154,17 @@ impl Guest {
                 log.flush_partial();
             }
         }
+    }
+
+    /// What a 0.2 handler is called with for `request`, and where its response will be.
+    pub(crate) fn handle(
+        &mut self,
+        request: Request<RequestBody>,
+    ) -> wasmtime::Result<(Resource<Incoming>, Resource<Outparam>, Slot)> {
+        let slot = Slot::default();
+        let request = self.table.push(Incoming::new(request))?;
+        let outparam = self.table.push(Outparam::new(slot.clone()))?;
+        Ok((request, outparam, slot))
     }
 
     /// The handles that it has not closed after a request, if they are so many that it had better be replaced.
@@ -326,6 +342,8 @@ pub(crate) fn linker(engine: &wasmtime::Engine, flavor: Flavor) -> wasmtime::Res
         Guest::counted_sockets,
     )?;
     lookup::add_p2_to_linker(&mut linker)?;
+    handling::add_to_linker(&mut linker)?;
+    writing::add_to_linker(&mut linker)?;
     wasmtime_wasi_http::p2::bindings::http::outgoing_handler::add_to_linker::<_, WasiHttp>(
         &mut linker,
         Guest::http_out,

@@ -13,11 +13,13 @@ use std::time::Duration;
 
 use http::header::CONTENT_LENGTH;
 use http::uri::Scheme;
-use http::{Method, Request, Response, Uri};
+use http::{HeaderName, Method, Request, Response, Uri};
 use http_body::Body;
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
-use wasmtime_wasi_http::{Error, RequestOptions, WasiBody, WasiHttpHooks};
+use wasmtime_wasi_http::{
+    DEFAULT_FORBIDDEN_HEADERS, Error, RequestOptions, WasiBody, WasiHttpHooks,
+};
 
 use super::gate::Gate;
 use super::limits::STREAM_CHUNK_BYTES_MAX;
@@ -87,8 +89,9 @@ impl WasiHttpHooks for Outgoing {
         Box::new(async move { send(&gate, request, options.unwrap_or_default(), place?).await })
     }
 
-    fn p2_outgoing_body_chunk_size(&mut self) -> usize {
-        STREAM_CHUNK_BYTES_MAX
+    /// The same as by default, where each look at a header allocates.
+    fn is_forbidden_header(&mut self, name: &HeaderName) -> bool {
+        DEFAULT_FORBIDDEN_HEADERS.contains(name)
     }
 
     fn p3_outgoing_body_chunk_size(&mut self) -> usize {

@@ -217,7 +217,10 @@ async fn a_stream_that_takes_nothing_is_reset_and_the_connection_lives() {
     tokio::time::sleep(Duration::from_secs(10)).await;
     assert_eq!(ask(&mut client, get("/fine")).await.1, "fine");
     let records = world.recorded(12).await;
-    let idle = records.iter().find(|r| r.path.path() == "/large").unwrap();
+    let idle = records
+        .iter()
+        .find(|r| r.path.as_ref().unwrap().path() == "/large")
+        .unwrap();
     assert_eq!(idle.code, Some(Refusal::ClientIdle));
     let mut seen = 0;
     let end = loop {

@@ -137,7 +137,7 @@ impl World {
     {
         let records: Arc<Mutex<Vec<Record>>> = Arc::default();
         let seen = records.clone();
-        let sink = Arc::new(move |record: Box<Record>| seen.lock().unwrap().push(*record));
+        let sink = Arc::new(move |record: &Record| seen.lock().unwrap().push(record.clone()));
         let world = World {
             router: Router::new(Hosts::Named, limits, sink),
             events: Arc::default(),

@@ -1,7 +1,7 @@
 //! Commands, from their asking to what the node and the router see.
 
 use super::*;
-use crate::command::{Command, Rejected};
+use crate::command::{Command, DeployConfig, Rejected};
 use crate::handle::Refused;
 use grid::desired::{Idle, Limits, Release, Settings};
 use grid::name::DynoId;
@@ -251,4 +251,29 @@ async fn config_vars_may_come_before_the_first_release() {
     let kept: Vec<_> = app.config().iter().collect();
     assert_eq!(kept, [(&"B".to_owned(), &"hidden-2".to_owned())]);
     assert!(bench.logged("api: Config vars for the first release: B, set by me"));
+    // What comes with the slug undoes none of that, and counts for the first release alone.
+    let deploy = |slug: u8, offered: &[&str]| {
+        let Command::Deploy { mut deploy, .. } = deployed(slug) else {
+            unreachable!("it is one");
+        };
+        let offered = offered
+            .iter()
+            .map(|name| (name.to_string(), "offered".to_owned()));
+        deploy.config = DeployConfig::Own(offered.collect());
+        let app = early.clone();
+        Command::Deploy { app, deploy }
+    };
+    let config = || {
+        let view = bench.control.view();
+        let app = view.desired.app(&early).expect("there");
+        let pairs = app.config().iter();
+        pairs
+            .map(|(name, value)| format!("{name}={value}"))
+            .collect::<Vec<_>>()
+    };
+    bench.accept(deploy(1, &["B", "C"])).await;
+    assert_eq!(config(), ["B=hidden-2", "C=offered"]);
+    bench.accept(set("C", None)).await;
+    bench.accept(deploy(2, &["C", "D"])).await;
+    assert_eq!(config(), ["B=hidden-2"]);
 }
