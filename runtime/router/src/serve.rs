@@ -88,48 +88,81 @@ async fn attempt<D: Dyno>(
     };
     let mut claim = turn(&app, journal, arrived).await?;
     if !claim.dyno.switches() {
-        return once(&app, journal, arrived, claim, head, body, None).await;
+        let begun = Begun::new(&app, journal, arrived, claim, head, body, None);
+        return answer_of(&app, journal, arrived, begun, None).await;
     }
     // A server dyno may turn out to be unreachable: then nothing of the request was sent, and another has it.
     for _ in 0..RETRIES_MAX {
         let Some(again) = body.copy() else { break };
         let copy = copy(&head);
-        match once(&app, journal, arrived, claim, copy, body, switch.clone()).await {
+        let begun = Begun::new(&app, journal, arrived, claim, copy, body, switch.as_ref());
+        match answer_of(&app, journal, arrived, begun, switch.clone()).await {
             Err(Refused::Code(code)) if code.retryable() => body = again,
             done => return done,
         }
         claim = turn(&app, journal, arrived).await?;
     }
-    once(&app, journal, arrived, claim, head, body, switch).await
+    let begun = Begun::new(&app, journal, arrived, claim, head, body, switch.as_ref());
+    answer_of(&app, journal, arrived, begun, switch).await
 }
 
-/// Has one dyno answer the request.
-async fn once<D: Dyno>(
+/// A request that is with a dyno. Apart from the waiting for its answer, so that a request which waits holds nothing of
+/// what it was made of.
+struct Begun<D: Dyno> {
+    driver: Driver<D>,
+    lead: Lead,
+    at: Instant,
+    /// The dyno is a server.
+    serves: bool,
+}
+
+impl<D: Dyno> Begun<D> {
+    fn new(
+        app: &Arc<App<D>>,
+        journal: &mut Journal,
+        arrived: Instant,
+        claim: Claim<D>,
+        head: http::request::Parts,
+        body: upload::Taken,
+        switch: Option<&Switch>,
+    ) -> Begun<D> {
+        let at = journal.begin_service(arrived);
+        journal.record().dyno = Some(claim.dyno.key().dyno.clone());
+        let serves = claim.dyno.switches();
+        let exchange = Arc::new(Exchange::new(journal.conn.buffers.clone()));
+        let lead = Lead(exchange.clone());
+        let reply = Reply::new(exchange.clone(), head.method == Method::HEAD);
+        let mut request = guest_request(head, journal, body.into_body(&exchange));
+        if let Some(switch) = switch {
+            headers::ask_switch(request.headers_mut(), switch.protocol.clone());
+        }
+        let call = claim.dyno.call(request, reply);
+        let driver = Driver::new(call, app.clone(), claim.epoch, exchange);
+        Begun {
+            driver,
+            lead,
+            at,
+            serves,
+        }
+    }
+}
+
+/// Waits for one dyno's answer.
+async fn answer_of<D: Dyno>(
     app: &Arc<App<D>>,
     journal: &mut Journal,
     arrived: Instant,
-    claim: Claim<D>,
-    head: http::request::Parts,
-    body: upload::Taken,
+    begun: Begun<D>,
     switch: Option<Switch>,
 ) -> Result<(Parts, Source), Refused> {
-    let began = journal.begin_service(arrived);
-    journal.record().dyno = Some(claim.dyno.key().dyno.clone());
-
-    let serves = claim.dyno.switches();
-
-    let exchange = Arc::new(Exchange::new(journal.conn.buffers.clone()));
-    let lead = Lead(exchange.clone());
-    let reply = Reply::new(exchange.clone(), head.method == Method::HEAD);
-    let mut request = guest_request(head, journal, body.into_body(&exchange));
-    if let Some(switch) = &switch {
-        headers::ask_switch(request.headers_mut(), switch.protocol.clone());
-    }
-    let call = claim.dyno.call(request, reply);
-    let driver = Driver::new(call, app.clone(), claim.epoch, exchange);
+    let Begun {
+        driver,
+        lead,
+        at,
+        serves,
+    } = begun;
     driver.start(&journal.conn.hub).await;
-
-    let head = first_byte(&lead.0, began, || app.due(arrived)).await;
+    let head = first_byte(&lead.0, at, || app.due(arrived)).await;
     if serves {
         journal.record().connect = lead.0.connect();
     }

@@ -6,7 +6,7 @@
 use crate::conn::Conn;
 use crate::limits::SILENCE_TIMEOUT;
 use std::future::poll_fn;
-use std::pin::{Pin, pin};
+use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 use tokio::time::{Instant, Sleep};
@@ -52,8 +52,9 @@ where
 {
     fn execute(&self, stream: F) {
         let pace = self.0.take_pace();
+        // Boxed, since a task that pins what it was given has room for it twice.
+        let mut stream = Box::pin(stream);
         tokio::spawn(async move {
-            let mut stream = pin!(stream);
             let mut alarm = None;
             poll_fn(|cx| match stream.as_mut().poll(cx) {
                 Poll::Ready(()) => Poll::Ready(()),

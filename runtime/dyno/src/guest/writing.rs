@@ -349,3 +349,139 @@ pub(crate) fn add_to_linker(linker: &mut Linker<Guest>) -> wasmtime::Result<()> 
         },
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn begun(announced: Option<u64>) -> (Writing, Stream, HyperOutgoingBody) {
+        let (mut writing, body) = Writing::begin(StreamContext::Response, announced);
+        let stream = writing.stream().expect("the first is there");
+        assert!(writing.stream().is_none(), "and there is no second");
+        (writing, stream, body)
+    }
+
+    /// What the reader gets now, in words.
+    fn read(body: &mut HyperOutgoingBody) -> String {
+        let mut cx = Context::from_waker(Waker::noop());
+        match Pin::new(body).poll_frame(&mut cx) {
+            Poll::Pending => "nothing yet".to_owned(),
+            Poll::Ready(None) => "end".to_owned(),
+            Poll::Ready(Some(Err(error))) => format!("{error:?}"),
+            Poll::Ready(Some(Ok(frame))) => match frame.into_data() {
+                Ok(data) => String::from_utf8_lossy(&data).into_owned(),
+                Err(frame) => format!("{:?}", frame.into_trailers().expect("trailers")),
+            },
+        }
+    }
+
+    fn is_ready(stream: &mut Stream) -> bool {
+        let mut cx = Context::from_waker(Waker::noop());
+        stream.ready().as_mut().poll(&mut cx).is_ready()
+    }
+
+    #[test]
+    fn what_is_written_is_read_and_ends_when_it_is_finished() {
+        let (writing, mut stream, mut body) = begun(None);
+        assert_eq!(read(&mut body), "nothing yet");
+        stream.put("a".into()).expect("room");
+        stream.put("b".into()).expect("room");
+        drop(stream);
+        assert_eq!([read(&mut body), read(&mut body)], ["a", "b"]);
+        assert_eq!(read(&mut body), "nothing yet");
+        writing.finish(None).expect("any length");
+        assert_eq!([read(&mut body), read(&mut body)], ["end", "end"]);
+    }
+
+    #[test]
+    fn two_writes_wait_and_the_third_has_to() {
+        let (_writing, mut stream, mut body) = begun(None);
+        for part in ["a", "b"] {
+            assert!(is_ready(&mut stream));
+            assert_eq!(stream.check_write().expect("open"), STREAM_CHUNK_BYTES_MAX);
+            stream.put(part.into()).expect("room");
+        }
+        assert!(!is_ready(&mut stream));
+        assert_eq!(stream.check_write().expect("open"), 0);
+        let excess = stream.put("c".into());
+        assert!(matches!(excess, Err(StreamError::Trap(_))), "{excess:?}");
+        assert_eq!(read(&mut body), "a");
+        assert!(is_ready(&mut stream));
+        let long = vec![b'x'; STREAM_CHUNK_BYTES_MAX + 1].into();
+        let excess = stream.put(long);
+        assert!(matches!(excess, Err(StreamError::Trap(_))), "{excess:?}");
+    }
+
+    #[test]
+    fn a_body_has_the_length_that_it_announced() {
+        let (writing, mut stream, mut body) = begun(Some(3));
+        stream.put("ab".into()).expect("room");
+        let short = writing.finish(None);
+        assert!(
+            matches!(short, Err(ErrorCode::HttpResponseBodySize(Some(2)))),
+            "{short:?}"
+        );
+        assert_eq!(read(&mut body), "ab");
+        assert_eq!(read(&mut body), "HttpProtocolError");
+
+        let (writing, mut stream, _body) = begun(Some(1));
+        let long = stream.put("ab".into());
+        assert!(
+            matches!(long, Err(StreamError::LastOperationFailed(_))),
+            "{long:?}"
+        );
+        assert!(writing.finish(None).is_err());
+
+        let (writing, mut stream, mut body) = begun(Some(1));
+        stream.put("a".into()).expect("room");
+        writing.finish(None).expect("as announced");
+        assert_eq!([read(&mut body), read(&mut body)], ["a", "end"]);
+    }
+
+    #[test]
+    fn a_body_that_is_let_go_is_broken() {
+        let (writing, mut stream, mut body) = begun(None);
+        stream.put("a".into()).expect("room");
+        drop((stream, writing));
+        assert_eq!(read(&mut body), "a");
+        assert_eq!(read(&mut body), "HttpProtocolError");
+    }
+
+    #[test]
+    fn a_stream_that_nobody_reads_is_closed() {
+        let (writing, mut stream, body) = begun(None);
+        stream.put("a".into()).expect("room");
+        stream.put("b".into()).expect("room");
+        drop(body);
+        assert!(is_ready(&mut stream));
+        assert!(matches!(stream.check_write(), Err(StreamError::Closed)));
+        assert!(matches!(stream.flush(), Err(StreamError::Closed)));
+        assert!(matches!(stream.put("c".into()), Err(StreamError::Closed)));
+        writing.finish(None).expect("it may end all the same");
+    }
+
+    #[test]
+    fn a_length_is_one_number() {
+        let of = |values: &[&str]| {
+            let mut headers = HeaderMap::new();
+            for value in values {
+                let value = value.parse().expect("a value");
+                headers.append(header::CONTENT_LENGTH, value);
+            }
+            announced(&headers)
+        };
+        assert_eq!(of(&[]), Ok(None));
+        assert_eq!(of(&["0"]), Ok(Some(0)));
+        assert_eq!(of(&["18446744073709551615"]), Ok(Some(u64::MAX)));
+        for bad in [
+            &["1", "1"][..],
+            &["+1"],
+            &["-1"],
+            &[""],
+            &["1 "],
+            &["18446744073709551616"],
+        ] {
+            assert_eq!(of(bad), Err(()), "{bad:?}");
+        }
+    }
+}
