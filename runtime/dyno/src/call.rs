@@ -12,7 +12,6 @@ use bytes::Bytes;
 use http::uri::{Authority, PathAndQuery};
 use http::{HeaderMap, Request, response};
 use http_body::Body;
-use tokio::task::unconstrained;
 use wasmtime::Store;
 use wasmtime_wasi_http::p3::bindings::Service;
 use wasmtime_wasi_http::{Error, WasiBody, WasiHttpView, p3};
@@ -129,14 +128,13 @@ async fn call_p2(
         })
         .await
     };
-    // From here on what is not there will never be. Unconstrained, since a channel of a task that has used up its
-    // turn says that nothing is there when something is.
+    // From here on what is not there will never be. What says so has no part in tokio's budget of a task's turn.
     if let Err(trap) = returned {
         // What it had said goes out first, so that its end shows as a break and not as silence.
-        unconstrained(poll_fn(|cx| Poll::Ready(pump.advance(cx)))).await;
+        poll_fn(|cx| Poll::Ready(pump.advance(cx))).await;
         return Err(trap);
     }
-    Ok(unconstrained(poll_fn(|cx| pump.drain(cx))).await)
+    Ok(poll_fn(|cx| pump.drain(cx)).await)
 }
 
 /// Ready when the guest has done with the request's body.

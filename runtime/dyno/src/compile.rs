@@ -2,7 +2,7 @@
 //!
 //! Compiling untrusted code can take any amount of time and memory, so it is done by a child with
 //! limits. The cache is written by us alone and private to the user; a slug never brings native
-//! code. This is the only module with `unsafe`: loading what the child compiled.
+//! code. This is the only module here with `unsafe`: loading what the child compiled.
 
 use std::hash::{Hash, Hasher};
 use std::path::{Path, PathBuf};

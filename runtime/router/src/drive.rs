@@ -116,6 +116,8 @@ impl<D: Dyno> Future for Driver<D> {
 impl<D: Dyno> Drop for Driver<D> {
     /// A panic in a call, or the end of the runtime: whoever waits must not wait for ever.
     fn drop(&mut self) {
-        self.exchange.close();
+        if self.call.is_some() {
+            self.exchange.close();
+        }
     }
 }

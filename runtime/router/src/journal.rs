@@ -8,14 +8,19 @@ use crate::headers;
 use crate::ident;
 use crate::record::Record;
 use crate::stats::Tally;
+use bytes::Bytes;
 use grid::name::AppName;
 use grid::routing::Refusal;
 use http::request::Parts;
+use http::uri::PathAndQuery;
 use http::{HeaderValue, header};
 use std::sync::Arc;
 use std::sync::atomic::Ordering::SeqCst;
 use std::time::{Duration, SystemTime};
 use tokio::time::Instant;
+
+/// For so long the two clocks are taken to go alike.
+const CLOCKS_AGREE: Duration = Duration::from_secs(1);
 
 #[derive(Debug)]
 pub(crate) struct Journal {
@@ -79,6 +84,20 @@ impl Journal {
             settled: false,
             tally: None,
         }
+    }
+
+    /// Keeps nothing of what the connection read: a response that goes on would keep that memory for as long.
+    pub(crate) fn detach(&mut self) {
+        let own = |value: &HeaderValue| HeaderValue::from_bytes(value.as_bytes());
+        let record = &mut *self.record;
+        if let Ok(id) = own(&record.request_id) {
+            record.request_id = id;
+        }
+        record.host = record.host.as_ref().and_then(|host| own(host).ok());
+        record.path = record.path.as_ref().and_then(|path| {
+            let path = Bytes::copy_from_slice(path.as_str().as_bytes());
+            PathAndQuery::from_maybe_shared(path).ok()
+        });
     }
 
     /// The app is known.
@@ -157,7 +176,13 @@ impl Drop for Journal {
         self.end_wait();
         let now = Instant::now();
         self.conn.end(now);
-        self.record.at = self.came + (now - self.opened);
+        let took = now - self.opened;
+        // Shortly after, one clock tells the other; in a longer time the wall clock may have been set, or the machine have
+        // slept.
+        self.record.at = match took < CLOCKS_AGREE {
+            true => self.came + took,
+            false => SystemTime::now(),
+        };
         self.record.service = self.began.map_or(Duration::ZERO, |began| now - began);
         if let Some(tally) = &self.tally {
             tally.count(self.record.status);

@@ -145,9 +145,26 @@ fn millis(time: Duration) -> u64 {
     u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }
 
+/// The bytes of a value that needs no quotes.
+const BARE: [bool; 256] = {
+    let mut bare = [false; 256];
+    let mut byte = 0;
+    while byte < 128 {
+        bare[byte] = (byte as u8).is_ascii_alphanumeric();
+        byte += 1;
+    }
+    let others = b"-_.:[]+/~@";
+    let mut at = 0;
+    while at < others.len() {
+        bare[others[at] as usize] = true;
+        at += 1;
+    }
+    bare
+};
+
 /// A value without quotes if it needs none.
 fn bare(out: &mut String, value: &[u8]) {
-    let plain = |b: &u8| b.is_ascii_alphanumeric() || b"-_.:[]+/~@".contains(b);
+    let plain = |b: &u8| BARE[usize::from(*b)];
     match std::str::from_utf8(value) {
         Ok(text) if text.len() <= VALUE_MAX && value.iter().all(plain) => out.push_str(text),
         _ => quoted(out, value),

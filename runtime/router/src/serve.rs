@@ -55,6 +55,9 @@ pub(crate) async fn serve<D: Dyno>(
     });
     let id = journal.record().request_id.clone();
     head.headers.insert(headers::REQUEST_ID, id);
+    if !matches!(source, Source::Whole(..)) {
+        journal.detach();
+    }
     let body = match source {
         Source::Switched(Some(handover)) => {
             let conn = journal.conn.clone();

@@ -85,7 +85,7 @@ fn nothing_is_unfinished_or_switched_off() {
 }
 
 #[test]
-fn unsafe_code_is_in_one_file() {
+fn unsafe_code_is_in_two_files() {
     none(&rules::unsafe_code(&repository()));
 }
 

@@ -36,7 +36,7 @@ const HEADERS_TOTAL_BYTES_MAX: usize = 24 * 1024 * 1024;
 /// Memory of the host for one header beside its text, in bytes.
 const HEADER_OVERHEAD_BYTES: usize = 96;
 
-/// Calls of `wasi:http` between two looks at what a guest's headers hold together.
+/// Calls of `wasi:http` that can make headers, between two looks at what all of a guest's hold together.
 const HEADERS_AUDIT_CALLS: u32 = 16;
 
 /// Linear memory and tables of one dyno.

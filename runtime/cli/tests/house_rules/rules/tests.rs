@@ -80,7 +80,7 @@ fn leftovers_are_found() {
     );
     let source = "// unsafe\n#![deny(unsafe_code)]\nunsafe { f() }";
     assert_eq!(unsafe_code(&file("a.rs", source)), ["a.rs:3: `unsafe`"]);
-    assert!(unsafe_code(&file(UNSAFE_FILE, source)).is_empty());
+    assert!(unsafe_code(&file(UNSAFE_FILES[0], source)).is_empty());
 }
 
 #[test]
