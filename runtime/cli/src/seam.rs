@@ -7,9 +7,9 @@ use std::time::Duration;
 use bytes::Bytes;
 use grid::name::DynoKey;
 use grid::routing::Refusal;
-use http::{HeaderMap, Request, response};
+use http::{HeaderMap, response};
 use http_body_util::BodyExt;
-use router::{Finished, Reply, RequestBody};
+use router::{Asked, Finished, Reply, RequestBody};
 
 /// A dyno in the router's hands.
 #[derive(Debug)]
@@ -20,9 +20,15 @@ impl router::Dyno for Handle {
         self.0.key()
     }
 
-    fn call(self, request: Request<RequestBody>, reply: Reply) -> Pin<Box<dyn router::Call<Self>>> {
-        let request = request.map(|body| body.map_err(|_| dyno::client_gone()).boxed_unsync());
-        Box::pin(Running(self.0.call(request, Sink(Some(reply)))))
+    fn call(self, asked: Asked, reply: Reply) -> Pin<Box<dyn router::Call<Self>>> {
+        let body = |body: RequestBody| body.map_err(|_| dyno::client_gone()).boxed_unsync();
+        let asked = dyno::Asked {
+            request: asked.request.map(body),
+            told: asked
+                .told
+                .map(|told| -> dyno::Told { Box::new(|headers| told.tell(headers)) }),
+        };
+        Box::pin(Running(self.0.call(asked, Sink(Some(reply)))))
     }
 
     fn switches(&self) -> bool {

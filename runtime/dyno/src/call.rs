@@ -69,6 +69,37 @@ pub struct BadHead;
 /// A request's body, as the guest reads it. An error means that the client sent no more.
 pub type RequestBody = WasiBody;
 
+/// Turns headers as they came into what the app is to see.
+pub type Told = Box<dyn FnOnce(&mut HeaderMap) + Send>;
+
+/// A request for a dyno.
+pub struct Asked {
+    /// The request; its headers are not fit to be seen before `told`.
+    pub request: Request<RequestBody>,
+    /// Called when the app looks at its headers, if it does. None: they are as it is to see them.
+    pub told: Option<Told>,
+}
+
+impl Asked {
+    /// The request with all its headers.
+    pub(crate) fn complete(self) -> Request<RequestBody> {
+        let Asked { mut request, told } = self;
+        if let Some(told) = told {
+            told(request.headers_mut());
+        }
+        request
+    }
+}
+
+impl From<Request<RequestBody>> for Asked {
+    fn from(request: Request<RequestBody>) -> Asked {
+        Asked {
+            request,
+            told: None,
+        }
+    }
+}
+
 /// What the client's side of a request body can fail with, in the guest's words.
 pub fn client_gone() -> Error {
     Error::ConnectionTerminated
@@ -94,12 +125,12 @@ impl Handler {
     pub(crate) async fn call(
         &self,
         store: &mut Store<Guest>,
-        request: Request<RequestBody>,
+        asked: Asked,
         sink: &mut impl ResponseSink,
     ) -> wasmtime::Result<Outcome> {
         match self {
-            Handler::P2(handle) => call_p2(handle, store, request, sink).await,
-            Handler::P3(service) => call_p3(service, store, request, sink).await,
+            Handler::P2(handle) => call_p2(handle, store, asked, sink).await,
+            Handler::P3(service) => call_p3(service, store, asked.complete(), sink).await,
         }
     }
 }
@@ -107,10 +138,10 @@ impl Handler {
 async fn call_p2(
     handle: &Handle,
     store: &mut Store<Guest>,
-    request: Request<RequestBody>,
+    asked: Asked,
     sink: &mut impl ResponseSink,
 ) -> wasmtime::Result<Outcome> {
-    let (request, outparam, slot) = store.data_mut().handle(request)?;
+    let (request, outparam, slot) = store.data_mut().handle(asked)?;
     let mut pump = Pump::new(slot, sink);
     let returned = {
         let mut guest = pin!(handle.call_async(&mut *store, (request, outparam)));

@@ -11,12 +11,11 @@ use std::task::{Context, Poll};
 
 use grid::name::DynoKey;
 use grid::plan::CrashCause;
-use http::Request;
 use wasmtime::WasmBacktrace;
 use wasmtime_wasi::I32Exit;
 use wasmtime_wasi_http::FieldMapError;
 
-use crate::call::{Outcome, RequestBody, ResponseSink};
+use crate::call::{Asked, Outcome, ResponseSink};
 use crate::engine::Running;
 use crate::guest::logs::{Voice, printable};
 use crate::instance::{EPOCHS_FIRST, Form, Instance};
@@ -72,13 +71,14 @@ impl Dyno {
         self.node.idle(&self.life);
     }
 
-    /// Has the guest answer `request` into `sink`.
-    pub fn call(mut self, request: Request<RequestBody>, mut sink: impl ResponseSink) -> Call {
+    /// Has the guest answer the request into `sink`.
+    pub fn call(mut self, asked: impl Into<Asked>, mut sink: impl ResponseSink) -> Call {
+        let asked = asked.into();
         let (life, node) = (Arc::clone(&self.life), Arc::clone(&self.node));
         let form = self.form.take().expect("a dyno has its form until called");
         if let Form::Serving(server) = form {
             let future = async move {
-                let served = server.call(request, sink).await;
+                let served = server.call(asked.complete(), sink).await;
                 let (server, outcome) = served.map_err(|_| Broke::Server)?;
                 Ok((Form::Serving(Box::new(server)), outcome))
             };
@@ -95,7 +95,7 @@ impl Dyno {
             let mut instance = form.wake(&shared, &own).await.map_err(Broke::Boot)?;
             instance.store.set_epoch_deadline(EPOCHS_FIRST);
             let Instance { store, handler, .. } = &mut *instance;
-            let result = handler.call(store, request, &mut sink).await;
+            let result = handler.call(store, asked, &mut sink).await;
             if result.as_ref().is_err_and(is_header_flood) {
                 sink.reject();
             }

@@ -29,7 +29,7 @@ mod release;
 mod server;
 mod source;
 
-pub use call::{BadHead, Left, RequestBody, ResponseSink, Unreachable, client_gone};
+pub use call::{Asked, BadHead, Left, RequestBody, ResponseSink, Told, Unreachable, client_gone};
 pub use dyno::{Call, Dyno, Kill};
 pub use guest::egress::{Egress, Opening, OpeningError, Ports};
 pub use guest::files::Folder;

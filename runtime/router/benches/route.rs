@@ -15,8 +15,8 @@ use bytes::Bytes;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use grid::name::{AppName, DynoId, DynoKey, Generation, ProcessType, Run};
 use grid::plan::{Route, Serve};
-use http::{HeaderValue, Method, Request, Version};
-use router::{Call, Dyno, Finished, Hosts, Kill, Limits, Peer, Record, Reply, RequestBody, Router};
+use http::{HeaderValue, Method, Version};
+use router::{Asked, Call, Dyno, Finished, Hosts, Kill, Limits, Peer, Record, Reply, Router};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
 use tokio::runtime::Runtime;
 
@@ -46,7 +46,7 @@ impl Dyno for Page {
         &self.key
     }
 
-    fn call(self, _: Request<RequestBody>, reply: Reply) -> Pin<Box<dyn Call<Self>>> {
+    fn call(self, _: Asked, reply: Reply) -> Pin<Box<dyn Call<Self>>> {
         Box::pin(PageCall {
             yields: self.yields,
             dyno: Some(self),

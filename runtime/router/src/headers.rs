@@ -16,14 +16,16 @@ const REQUEST_START: HeaderName = HeaderName::from_static("x-request-start");
 const QUEUE_WAIT: HeaderName = HeaderName::from_static("x-dyno-queue-wait");
 const QUEUE_DEPTH: HeaderName = HeaderName::from_static("x-dyno-queue-depth");
 
-/// What the app is told of a request besides what the client said.
-pub(crate) struct Told<'a> {
+/// What the app is told of a request besides what the client said. Most of the work is putting it into the headers, and an
+/// app that does not look at them needs none of it.
+#[derive(Debug)]
+pub struct Told {
     /// The client's address.
-    pub(crate) client: &'a HeaderValue,
-    pub(crate) port: &'a HeaderValue,
+    pub(crate) client: HeaderValue,
+    pub(crate) port: HeaderValue,
     pub(crate) tls: bool,
     pub(crate) version: Version,
-    pub(crate) request_id: &'a HeaderValue,
+    pub(crate) request_id: HeaderValue,
     pub(crate) arrived: SystemTime,
     pub(crate) wait: Duration,
     pub(crate) depth: u32,
@@ -92,24 +94,26 @@ fn strip(headers: &mut HeaderMap, fate: fn(&str) -> Fate) {
     }
 }
 
-/// Turns a client's headers into what the app is to see.
-pub(crate) fn inbound(headers: &mut HeaderMap, told: &Told<'_>) {
-    strip(headers, request_fate);
-    headers.reserve(8);
-    append(headers, FORWARDED_FOR, told.client);
-    let proto = if told.tls { "https" } else { "http" };
-    headers.insert(FORWARDED_PROTO, HeaderValue::from_static(proto));
-    headers.insert(FORWARDED_PORT, told.port.clone());
-    headers.insert(REQUEST_ID, told.request_id.clone());
-    headers.insert(REQUEST_START, millis(since_epoch(told.arrived)));
-    headers.insert(QUEUE_WAIT, millis(told.wait));
-    headers.insert(QUEUE_DEPTH, number(told.depth.into()));
-    let via = match told.version {
-        Version::HTTP_2 => "2.0 dyno",
-        Version::HTTP_10 => "1.0 dyno",
-        _ => "1.1 dyno",
-    };
-    append(headers, header::VIA, &HeaderValue::from_static(via));
+impl Told {
+    /// Turns a client's headers into what the app is to see.
+    pub fn tell(self, headers: &mut HeaderMap) {
+        strip(headers, request_fate);
+        headers.reserve(8);
+        append(headers, FORWARDED_FOR, self.client);
+        let proto = if self.tls { "https" } else { "http" };
+        headers.insert(FORWARDED_PROTO, HeaderValue::from_static(proto));
+        headers.insert(FORWARDED_PORT, self.port);
+        headers.insert(REQUEST_ID, self.request_id);
+        headers.insert(REQUEST_START, millis(since_epoch(self.arrived)));
+        headers.insert(QUEUE_WAIT, millis(self.wait));
+        headers.insert(QUEUE_DEPTH, number(self.depth.into()));
+        let via = match self.version {
+            Version::HTTP_2 => "2.0 dyno",
+            Version::HTTP_10 => "1.0 dyno",
+            _ => "1.1 dyno",
+        };
+        append(headers, header::VIA, HeaderValue::from_static(via));
+    }
 }
 
 /// The value that `X-Forwarded-For` will have.
@@ -138,13 +142,13 @@ pub(crate) fn ask_switch(headers: &mut HeaderMap, protocol: HeaderValue) {
     headers.insert(header::UPGRADE, protocol);
 }
 
-fn append(headers: &mut HeaderMap, name: HeaderName, value: &HeaderValue) {
+fn append(headers: &mut HeaderMap, name: HeaderName, value: HeaderValue) {
     match headers.entry(name) {
         Entry::Vacant(slot) => {
-            slot.insert(value.clone());
+            slot.insert(value);
         }
         Entry::Occupied(mut slot) => {
-            let all = joined(slot.iter().chain([value]));
+            let all = joined(slot.iter().chain([&value]));
             slot.insert(all);
         }
     }

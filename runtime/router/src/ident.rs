@@ -3,6 +3,7 @@
 //! Owns how an id is made and which of a client's own is kept. Must not know what ids are used for.
 
 use crate::limits::REQUEST_ID_MAX;
+use bytes::Bytes;
 use http::HeaderValue;
 use std::hash::{BuildHasher, RandomState};
 
@@ -23,7 +24,9 @@ impl Ids {
         let low = self.key.hash_one((connection, number, 1_u8));
         let high = high & !0xf000 | 0x4000;
         let low = low & !(0b11 << 62) | 0b10 << 62;
-        HeaderValue::from_bytes(&text(high, low)).expect("hexadecimal digits and dashes are valid")
+        // Owned by what it is shared through: it is cloned for the app and for the client.
+        let text = Bytes::from_owner(text(high, low));
+        HeaderValue::from_maybe_shared(text).expect("hexadecimal digits and dashes are valid")
     }
 }
 

@@ -50,12 +50,13 @@ mod wire;
 
 pub use body::{BodyError, RequestBody};
 pub use conn::Peer;
+pub use headers::Told;
 pub use limits::Limits;
 pub use listen::{Closed, Server, bind};
 pub use record::{Record, Sink};
 pub use reply::{BadResponse, Reply};
 pub use router::Router;
-pub use seam::{Call, Dyno, Finished, Kill};
+pub use seam::{Asked, Call, Dyno, Finished, Kill};
 pub use stats::{Stats, Statuses};
 pub use table::Hosts;
 pub use tunnel::Tunnel;

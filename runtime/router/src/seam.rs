@@ -3,6 +3,7 @@
 //! Owns the shape of a handle and of a running call. Must not know what a dyno is made of, nor sockets.
 
 use crate::body::RequestBody;
+use crate::headers::Told;
 use crate::reply::Reply;
 use grid::name::DynoKey;
 use std::pin::Pin;
@@ -16,9 +17,9 @@ pub trait Dyno: Send + Sized + 'static {
 
     /// Runs one request. The call owns the dyno until it is finished.
     ///
-    /// The request's URI is a path and query only, `Host` is set, and the headers are as the app is to see them.
-    /// Nothing is done before the call is polled. A dyno that sleeps wakes within it.
-    fn call(self, request: http::Request<RequestBody>, reply: Reply) -> Pin<Box<dyn Call<Self>>>;
+    /// The request's URI is a path and query only, and `Host` is set. Nothing is done before the call is polled. A dyno
+    /// that sleeps wakes within it.
+    fn call(self, asked: Asked, reply: Reply) -> Pin<Box<dyn Call<Self>>>;
 
     /// Whether it takes requests to switch protocols (`Upgrade`), as a server does.
     fn switches(&self) -> bool {
@@ -27,6 +28,26 @@ pub trait Dyno: Send + Sized + 'static {
 
     /// Gives the dyno's memory back until its next call. It may block for a while; asleep already, it does nothing.
     fn sleep(&mut self);
+}
+
+/// A request for a dyno.
+#[derive(Debug)]
+pub struct Asked {
+    /// Its headers are the client's, some of which the app must not see, until it is [`told`](Asked::told).
+    pub request: http::Request<RequestBody>,
+    /// What makes of them those that the app is to see; none if that is done.
+    pub told: Option<Told>,
+}
+
+impl Asked {
+    /// The request as the app is to see it.
+    pub fn complete(self) -> http::Request<RequestBody> {
+        let Asked { mut request, told } = self;
+        if let Some(told) = told {
+            told.tell(request.headers_mut());
+        }
+        request
+    }
 }
 
 /// A running request.

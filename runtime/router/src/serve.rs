@@ -14,7 +14,7 @@ use crate::journal::Journal;
 use crate::limits::{RETRIES_MAX, UPLOAD_RATE_MIN};
 use crate::outgoing::{Lead, Outgoing, Source};
 use crate::reply::Reply;
-use crate::seam::{Dyno, Kill};
+use crate::seam::{Asked, Dyno, Kill};
 use crate::streams::Pace;
 use crate::table::Routes;
 use crate::tunnel::{Handover, Switched};
@@ -135,11 +135,16 @@ impl<D: Dyno> Begun<D> {
         let exchange = Arc::new(Exchange::new(journal.conn.buffers.clone()));
         let lead = Lead(exchange.clone());
         let reply = Reply::new(exchange.clone(), head.method == Method::HEAD);
-        let mut request = guest_request(head, journal, body.into_body(&exchange));
+        let mut asked = asked(head, journal, body.into_body(&exchange));
         if let Some(switch) = switch {
+            let mut request = asked.complete();
             headers::ask_switch(request.headers_mut(), switch.protocol.clone());
+            asked = Asked {
+                request,
+                told: None,
+            };
         }
-        let call = claim.dyno.call(request, reply);
+        let call = claim.dyno.call(asked, reply);
         let driver = Driver::new(call, app.clone(), claim.epoch, exchange);
         Begun {
             driver,
@@ -264,27 +269,24 @@ async fn wait<D: Dyno>(
     }
 }
 
-/// The request as the guest sees it.
-fn guest_request(
-    mut head: http::request::Parts,
-    journal: &Journal,
-    body: RequestBody,
-) -> Request<RequestBody> {
-    let came = journal.came;
+/// The request, and what its app is told besides.
+fn asked(mut head: http::request::Parts, journal: &Journal, body: RequestBody) -> Asked {
     let (conn, record) = (&journal.conn, journal.recorded());
     let told = Told {
-        client: &conn.client,
-        port: &conn.port,
+        client: conn.client.clone(),
+        port: conn.port.clone(),
         tls: conn.tls,
         version: head.version,
-        request_id: &record.request_id,
-        arrived: came,
+        request_id: record.request_id.clone(),
+        arrived: journal.came,
         wait: record.wait,
         depth: record.queue,
     };
-    headers::inbound(&mut head.headers, &told);
     head.extensions.clear();
-    Request::from_parts(head, body)
+    Asked {
+        request: Request::from_parts(head, body),
+        told: Some(told),
+    }
 }
 
 /// Waits for the head of the response, until it is `due`, and for longer if an upload has the time.

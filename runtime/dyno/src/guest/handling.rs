@@ -6,7 +6,7 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use http::{HeaderMap, HeaderValue, Request, header, request, response};
+use http::{HeaderMap, HeaderValue, header, request, response};
 use wasmtime::StoreContextMut;
 use wasmtime::component::{
     ComponentExportIndex, InstancePre, Linker, Resource, ResourceTable, ResourceType, TypedFunc,
@@ -18,7 +18,7 @@ use wasmtime_wasi_http::p2::types::HostOutgoingResponse;
 use wasmtime_wasi_http::{FieldMap, WasiHttpView};
 
 use super::Guest;
-use crate::call::RequestBody;
+use crate::call::{Asked, RequestBody, Told};
 
 /// The interfaces as the engine offers and calls them; a component may have been made for any 0.2 before.
 const TYPES: &str = "wasi:http/types@0.2.12";
@@ -31,16 +31,18 @@ pub(crate) struct Incoming {
     host: Option<HeaderValue>,
     /// Made of the head's when they are first asked for.
     headers: Option<FieldMap>,
+    told: Option<Told>,
     body: Option<RequestBody>,
 }
 
 impl Incoming {
-    pub(crate) fn new(request: Request<RequestBody>) -> Incoming {
-        let (mut head, body) = request.into_parts();
+    pub(crate) fn new(asked: Asked) -> Incoming {
+        let (mut head, body) = asked.request.into_parts();
         Incoming {
             host: head.headers.remove(header::HOST),
             head,
             headers: None,
+            told: asked.told,
             body: Some(body),
         }
     }
@@ -225,7 +227,10 @@ fn add_requests(linker: &mut Linker<Guest>) -> wasmtime::Result<()> {
             let http = store.data_mut().http();
             let request = http.table.get_mut(&request)?;
             let headers = request.headers.get_or_insert_with(|| {
-                let headers = std::mem::take(&mut request.head.headers);
+                let mut headers = std::mem::take(&mut request.head.headers);
+                if let Some(told) = request.told.take() {
+                    told(&mut headers);
+                }
                 FieldMap::new_immutable(http.hooks, headers)
             });
             let headers = headers.clone();

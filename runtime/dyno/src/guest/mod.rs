@@ -31,13 +31,12 @@ use std::sync::Arc;
 
 use grid::desired::Limits;
 use grid::name::Endpoint;
-use http::Request;
 use wasmtime::component::{Linker, Resource, ResourceTable};
 use wasmtime_wasi::sockets::WasiSocketsView;
 use wasmtime_wasi::{WasiCtx, WasiCtxBuilder, WasiCtxView, WasiView};
 use wasmtime_wasi_http::{WasiHttp, WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
 
-use crate::call::RequestBody;
+use crate::call::Asked;
 use crate::engine::Flavor;
 use files::Files;
 use files_p2::{DynoFiles, FilesView};
@@ -156,13 +155,13 @@ impl Guest {
         }
     }
 
-    /// What a 0.2 handler is called with for `request`, and where its response will be.
+    /// What a 0.2 handler is called with, and where its response will be.
     pub(crate) fn handle(
         &mut self,
-        request: Request<RequestBody>,
+        asked: Asked,
     ) -> wasmtime::Result<(Resource<Incoming>, Resource<Outparam>, Slot)> {
         let slot = Slot::default();
-        let request = self.table.push(Incoming::new(request))?;
+        let request = self.table.push(Incoming::new(asked))?;
         let outparam = self.table.push(Outparam::new(slot.clone()))?;
         Ok((request, outparam, slot))
     }

@@ -7,7 +7,8 @@ use http::Request;
 use http::response::Parts;
 use http_body_util::BodyExt;
 use router::{
-    Call, Dyno, Finished, Hosts, Kill, Limits, Peer, Record, Reply, RequestBody, Router, Server,
+    Asked, Call, Dyno, Finished, Hosts, Kill, Limits, Peer, Record, Reply, RequestBody, Router,
+    Server,
 };
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -62,9 +63,9 @@ impl Dyno for FnDyno {
         &self.key
     }
 
-    fn call(self, request: Request<RequestBody>, reply: Reply) -> Pin<Box<dyn Call<Self>>> {
+    fn call(self, asked: Asked, reply: Reply) -> Pin<Box<dyn Call<Self>>> {
         Box::pin(FnCall {
-            guest: (self.handler)(request, reply, self.key.clone()),
+            guest: (self.handler)(asked.complete(), reply, self.key.clone()),
             events: self.events.clone(),
             dyno: Some(self),
         })
