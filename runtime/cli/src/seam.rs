@@ -8,7 +8,8 @@ use bytes::Bytes;
 use grid::name::DynoKey;
 use grid::routing::Refusal;
 use http::{HeaderMap, response};
-use http_body_util::BodyExt;
+use http_body::Body as _;
+use http_body_util::{BodyExt, Empty};
 use router::{Asked, Finished, Reply, RequestBody};
 
 /// A dyno in the router's hands.
@@ -21,7 +22,11 @@ impl router::Dyno for Handle {
     }
 
     fn call(self, asked: Asked, reply: Reply) -> Pin<Box<dyn router::Call<Self>>> {
-        let body = |body: RequestBody| body.map_err(|_| dyno::client_gone()).boxed_unsync();
+        let body = |body: RequestBody| match body.is_end_stream() {
+            // Takes no memory, unlike the other.
+            true => Empty::new().map_err(|never| match never {}).boxed_unsync(),
+            false => body.map_err(|_| dyno::client_gone()).boxed_unsync(),
+        };
         let asked = dyno::Asked {
             request: asked.request.map(body),
             told: asked

@@ -13,6 +13,7 @@ use http::uri::{Authority, PathAndQuery};
 use http::{HeaderMap, Request, response};
 use http_body::Body;
 use wasmtime::Store;
+use wasmtime::error::Context as _;
 use wasmtime_wasi_http::p3::bindings::Service;
 use wasmtime_wasi_http::{Error, WasiBody, WasiHttpView, p3};
 
@@ -121,27 +122,33 @@ pub(crate) enum Handler {
 }
 
 impl Handler {
-    /// Runs one request; `Err` means that the guest trapped and its store must go.
+    /// Runs one request, which is taken where it is: handed down, each level would hold a copy of it. `Err` means that the
+    /// guest trapped and its store must go.
     pub(crate) async fn call(
         &self,
         store: &mut Store<Guest>,
-        asked: Asked,
+        asked: &mut Option<Asked>,
         sink: &mut impl ResponseSink,
     ) -> wasmtime::Result<Outcome> {
         match self {
             Handler::P2(handle) => call_p2(handle, store, asked, sink).await,
-            Handler::P3(service) => call_p3(service, store, asked.complete(), sink).await,
+            // Boxed, since it is larger than all the rest of a call.
+            Handler::P3(service) => Box::pin(call_p3(service, store, asked, sink)).await,
         }
     }
+}
+
+fn take(asked: &mut Option<Asked>) -> wasmtime::Result<Asked> {
+    asked.take().context("a request is run once")
 }
 
 async fn call_p2(
     handle: &Handle,
     store: &mut Store<Guest>,
-    asked: Asked,
+    asked: &mut Option<Asked>,
     sink: &mut impl ResponseSink,
 ) -> wasmtime::Result<Outcome> {
-    let (request, outparam, slot) = store.data_mut().handle(asked)?;
+    let (request, outparam, slot) = store.data_mut().handle(take(asked)?)?;
     let mut pump = Pump::new(slot, sink);
     let returned = {
         let mut guest = pin!(handle.call_async(&mut *store, (request, outparam)));
@@ -174,9 +181,10 @@ type Received = Pin<Box<dyn Future<Output = Result<(), Error>> + Send>>;
 async fn call_p3(
     service: &Service,
     store: &mut Store<Guest>,
-    mut request: Request<RequestBody>,
+    asked: &mut Option<Asked>,
     sink: &mut impl ResponseSink,
 ) -> wasmtime::Result<Outcome> {
+    let mut request = take(asked)?.complete();
     name_authority(&mut request);
     store
         .run_concurrent(async |guest| {

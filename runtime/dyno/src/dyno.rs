@@ -91,11 +91,12 @@ impl Dyno {
         }
         let running = node.engines.running();
         let (shared, own) = (Arc::clone(&node), Arc::clone(&life));
+        let mut asked = Some(asked);
         let future = Box::pin(async move {
             let mut instance = form.wake(&shared, &own).await.map_err(Broke::Boot)?;
             instance.store.set_epoch_deadline(EPOCHS_FIRST);
             let Instance { store, handler, .. } = &mut *instance;
-            let result = handler.call(store, asked, &mut sink).await;
+            let result = handler.call(store, &mut asked, &mut sink).await;
             if result.as_ref().is_err_and(is_header_flood) {
                 sink.reject();
             }

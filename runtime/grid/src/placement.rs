@@ -3,7 +3,8 @@
 //! Owns the choice between nodes: anti-affinity, capacity, a stable tie-break. Must not know addresses,
 //! nor how a node is asked.
 
-use crate::name::NodeId;
+use crate::name::{AppName, NodeId, Version};
+use crate::observed::{Fetch, Node};
 use crate::time::Time;
 use std::collections::BTreeMap;
 
@@ -20,6 +21,29 @@ pub struct Candidate {
     pub dynos: u32,
     /// How far it is with the release.
     pub slug: Slug,
+}
+
+impl Candidate {
+    /// The node as a place for a dyno of `release`; its dynos have `memory` bytes, and are so many.
+    pub(crate) fn of(
+        id: &NodeId,
+        node: &Node,
+        release: &(AppName, Version),
+        (memory, dynos): (u64, u32),
+    ) -> Candidate {
+        Candidate {
+            node: id.clone(),
+            free_bytes: node.memory_bytes.saturating_sub(memory),
+            free_dynos: node.dynos_max.saturating_sub(dynos),
+            dynos,
+            slug: match node.releases.get(release) {
+                Some(Fetch::Ready) => Slug::Ready,
+                Some(Fetch::Asked(_)) => Slug::Coming,
+                Some(Fetch::Failed { at, .. }) => Slug::Failed(*at),
+                None => Slug::Missing,
+            },
+        }
+    }
 }
 
 /// How far a node is with the release of a dyno, the best first.

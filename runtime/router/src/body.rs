@@ -19,7 +19,7 @@ use tokio::time::{Instant, Sleep};
 pub struct RequestBody {
     /// What was read before the dyno was taken.
     first: Option<Bytes>,
-    trailers: Option<HeaderMap>,
+    trailers: Option<Box<HeaderMap>>,
     rest: Option<Box<Stream>>,
 }
 
@@ -53,7 +53,7 @@ impl RequestBody {
     }
 
     /// A body that is here already.
-    pub(crate) fn full(first: Bytes, trailers: Option<HeaderMap>) -> Self {
+    pub(crate) fn full(first: Bytes, trailers: Option<Box<HeaderMap>>) -> Self {
         RequestBody {
             first: Some(first).filter(|b| !b.is_empty()),
             trailers,
@@ -93,7 +93,7 @@ impl Body for RequestBody {
             return Poll::Ready(Some(Ok(Frame::data(first))));
         }
         if let Some(trailers) = self.trailers.take() {
-            return Poll::Ready(Some(Ok(Frame::trailers(trailers))));
+            return Poll::Ready(Some(Ok(Frame::trailers(*trailers))));
         }
         match &mut self.rest {
             Some(rest) => rest.poll_frame(cx),

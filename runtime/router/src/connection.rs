@@ -23,7 +23,6 @@ use http::{Method, StatusCode, Version};
 use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
-use std::convert::Infallible;
 use std::future::poll_fn;
 use std::io;
 use std::pin::{Pin, pin};
@@ -36,12 +35,6 @@ use tokio::time::timeout;
 
 /// Beyond the largest head (bytes): the HTTP layer's buffer must hold what `watch` lets pass, and its poison.
 const READ_SLACK: usize = 1024;
-
-/// What a connection's requests share: one count to touch for each request instead of two.
-struct Site<D: Dyno> {
-    routes: Arc<Routes<D>>,
-    conn: Arc<Conn>,
-}
 
 /// Counts a connection as open while it lives.
 struct Entered(Arc<Conn>);
@@ -71,18 +64,14 @@ pub(crate) async fn run<D, S>(
     let Ok(Some((is_h2, replay))) = detect(&mut io, &conn).await else {
         return;
     };
-    let site = Arc::new(Site {
-        routes,
-        conn: conn.clone(),
-    });
     if is_h2 {
         let guard = Guard::Http2(Frames::new());
         let wire = Wire::new(io, conn.clone(), guard, replay, on_broken);
-        let _ = http2_connection(site, wire).await;
+        let _ = http2_connection(routes, conn, wire).await;
     } else {
         let guard = Guard::Http1(Watch::new(&conn.hub.limits));
         let wire = Wire::new(io, conn.clone(), guard, replay, on_broken);
-        if let Err(error) = http1_connection(site, wire).await
+        if let Err(error) = http1_connection(routes, conn.clone(), wire).await
             && error.is_parse()
         {
             malformed(&conn);
@@ -120,39 +109,40 @@ where
     Ok(Some((is_h2, Bytes::copy_from_slice(&first[..have]))))
 }
 
-async fn http1_connection<D, S>(site: Arc<Site<D>>, wire: Wire<S>) -> hyper::Result<()>
+async fn http1_connection<D, S>(
+    routes: Arc<Routes<D>>,
+    conn: Arc<Conn>,
+    wire: Wire<S>,
+) -> hyper::Result<()>
 where
     D: Dyno,
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let conn = site.conn.clone();
     let mut builder = http1::Builder::new();
     // `wire` has the clocks, and closes with the client: nobody waits for what a half-open client gets.
     builder.header_read_timeout(None).half_close(false);
     builder.max_buf_size(HEADER_BLOCK_MAX + READ_SLACK);
-    let headers_max = site.conn.hub.limits.headers_max;
+    let headers_max = conn.hub.limits.headers_max;
     if headers_max > HEADERS_MAX {
         // Only then: with its own number of headers the parser needs no allocation.
         builder.max_headers(headers_max);
     }
-    let service = service_fn(move |request| {
-        let site = site.clone();
-        async move {
-            let answer = serve(&site.routes, site.conn.clone(), None, request).await;
-            Ok::<_, Infallible>(answer)
-        }
-    });
+    let of = conn.clone();
+    let service = service_fn(move |request| serve(&routes, &of, None, request));
     let connection = builder.serve_connection(TokioIo::new(wire), service);
     drive(&conn, connection.with_upgrades(), |c| c.graceful_shutdown()).await
 }
 
-async fn http2_connection<D, S>(site: Arc<Site<D>>, wire: Wire<S>) -> hyper::Result<()>
+async fn http2_connection<D, S>(
+    routes: Arc<Routes<D>>,
+    conn: Arc<Conn>,
+    wire: Wire<S>,
+) -> hyper::Result<()>
 where
     D: Dyno,
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let conn = site.conn.clone();
-    let mut builder = http2::Builder::new(Streams(site.conn.clone()));
+    let mut builder = http2::Builder::new(Streams(conn.clone()));
     builder
         .max_concurrent_streams(H2_STREAMS_MAX)
         .max_header_list_size(u32::try_from(HEADER_BLOCK_MAX).unwrap_or(u32::MAX))
@@ -161,13 +151,10 @@ where
         .initial_stream_window_size(H2_STREAM_WINDOW)
         .initial_connection_window_size(H2_CONNECTION_WINDOW)
         .max_send_buf_size(2 * PIECE_MAX);
+    let of = conn.clone();
     let service = service_fn(move |request| {
-        let site = site.clone();
-        let pace = site.conn.leave_pace();
-        async move {
-            let answer = serve(&site.routes, site.conn.clone(), Some(pace), request).await;
-            Ok::<_, Infallible>(answer)
-        }
+        let pace = of.leave_pace();
+        serve(&routes, &of, Some(pace), request)
     });
     let connection = builder.serve_connection(TokioIo::new(wire), service);
     drive(&conn, connection, |c| c.graceful_shutdown()).await

@@ -46,12 +46,16 @@ impl<D: Dyno> Driver<D> {
 
     /// Polls the call once, here. If it is not ready, the rest becomes a task, so that a client's hang-up
     /// never drops it.
-    pub(crate) async fn start(mut self, hub: &Arc<Hub>) {
-        let ready = poll_fn(|cx| Poll::Ready(self.poll_call(cx).is_ready())).await;
-        if !ready {
-            self.running = Some(hub.run(self.exchange.clone()));
-            tokio::spawn(self);
-        }
+    pub(crate) fn start(self, hub: &Arc<Hub>) -> impl Future<Output = ()> + Send {
+        let mut driver = Some(self);
+        poll_fn(move |cx| {
+            let pending = driver.take_if(|driver| driver.poll_call(cx).is_pending());
+            if let Some(mut driver) = pending {
+                driver.running = Some(hub.run(driver.exchange.clone()));
+                tokio::spawn(driver);
+            }
+            Poll::Ready(())
+        })
     }
 
     fn poll_call(&mut self, cx: &mut Context<'_>) -> Poll<()> {

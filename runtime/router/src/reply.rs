@@ -23,6 +23,8 @@ pub struct Reply {
     exchange: Arc<Exchange>,
     /// The request was a `HEAD`.
     head_only: bool,
+    /// It has not been finished.
+    open: bool,
 }
 
 /// Why a head was refused; the client gets H17.
@@ -47,6 +49,7 @@ impl Reply {
         Reply {
             exchange,
             head_only,
+            open: true,
         }
     }
 
@@ -111,9 +114,10 @@ impl Reply {
     }
 
     /// The response is complete. A body shorter than its `Content-Length` counts as broken off.
-    pub fn finish(self, trailers: Option<HeaderMap>) {
+    pub fn finish(mut self, trailers: Option<HeaderMap>) {
         let trailers = trailers.map(headers::strip_trailers);
         self.exchange.finish(trailers.filter(|t| !t.is_empty()));
+        self.open = false;
     }
 
     /// The response fails: with this code's page if no head was sent, else broken off.
@@ -124,7 +128,9 @@ impl Reply {
 
 impl Drop for Reply {
     fn drop(&mut self) {
-        self.exchange.close();
+        if self.open {
+            self.exchange.close();
+        }
     }
 }
 

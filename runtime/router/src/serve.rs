@@ -18,14 +18,15 @@ use crate::seam::{Asked, Dyno, Kill};
 use crate::streams::Pace;
 use crate::table::Routes;
 use crate::tunnel::{Handover, Switched};
-use crate::upload;
+use crate::upload::{self, Taken};
 use crate::wait::{App, Claim, Ticket, Turn};
 use grid::routing::Refusal;
 use http::response::Parts;
-use http::{HeaderValue, Method, Request, Response};
+use http::{HeaderValue, Method, Request, Response, StatusCode};
 use http_body::Body;
 use hyper::body::Incoming;
 use hyper::upgrade::OnUpgrade;
+use std::convert::Infallible;
 use std::future::poll_fn;
 use std::sync::Arc;
 use std::task::Poll;
@@ -33,32 +34,56 @@ use std::time::Duration;
 use tokio::time::{Instant, timeout_at};
 
 /// Serves one request: the answer is an app's, or a page that says why not.
-pub(crate) async fn serve<D: Dyno>(
+///
+/// What waits for nothing is done at once: the line of a request whose client has left before the future is polled is in
+/// its app's log all the same. The HTTP layer moves the future about, so it is kept small: no level of it holds what
+/// another has already, and what is seldom waited for is boxed.
+pub(crate) fn serve<D: Dyno>(
     routes: &Routes<D>,
-    conn: Arc<Conn>,
+    conn: &Arc<Conn>,
     pace: Option<Arc<Pace>>,
     request: Request<Incoming>,
-) -> Response<Outgoing> {
+) -> impl Future<Output = Result<Response<Outgoing>, Infallible>> + Send + use<D> {
     let (mut head, body) = request.into_parts();
-    let mut journal = Journal::open(conn, &head);
-    let asked = (
-        head.version,
-        head.headers.get(http::header::ACCEPT).cloned(),
-    );
-    let result = match client::admit(&mut head, &journal.conn.hub.limits) {
-        Ok(()) => attempt(routes, &mut journal, head, body).await,
-        Err(reject) => Err(reject.into()),
-    };
-    let (mut head, source) = result.unwrap_or_else(|why| {
-        let (head, page) = answer::refuse(why, asked.1.as_ref(), &mut journal, asked.0);
-        (head, Source::Whole(page, None))
-    });
-    let id = journal.record().request_id.clone();
-    head.headers.insert(headers::REQUEST_ID, id);
+    let mut journal = Journal::open(conn.clone(), &head);
+    let version = head.version;
+    let accept = head.headers.get(http::header::ACCEPT).cloned();
+    let found = found(routes, &mut journal, &mut head);
+    async move {
+        let result = match found {
+            Ok(app) => attempt(&app, &mut journal, &mut head, body).await,
+            Err(refused) => Err(refused),
+        };
+        let (mut head, source) = result.unwrap_or_else(|why| {
+            let (head, page) = answer::refuse(why, accept.as_ref(), &mut journal, version);
+            (head, Source::Whole(page, None))
+        });
+        let id = journal.record().request_id.clone();
+        head.headers.insert(headers::REQUEST_ID, id);
+        let body = outgoing(source, journal, pace);
+        Ok(Response::from_parts(head, body))
+    }
+}
+
+/// The app that is asked, unless the request is none.
+fn found<D: Dyno>(
+    routes: &Routes<D>,
+    journal: &mut Journal,
+    head: &mut http::request::Parts,
+) -> Result<Arc<App<D>>, Refused> {
+    client::admit(head, &journal.conn.hub.limits)?;
+    let host = client::asked_host(&head.headers);
+    let app = routes.find(host).ok_or(Refused::NoSuchApp)?;
+    journal.of(&app.name, &app.tally);
+    Ok(app)
+}
+
+/// The response's body, with the log line that its end writes.
+fn outgoing(source: Source, mut journal: Journal, pace: Option<Arc<Pace>>) -> Outgoing {
     if !matches!(source, Source::Whole(..)) {
         journal.detach();
     }
-    let body = match source {
+    match source {
         Source::Switched(Some(handover)) => {
             let conn = journal.conn.clone();
             let handover = *handover;
@@ -66,47 +91,59 @@ pub(crate) async fn serve<D: Dyno>(
             Outgoing::new(Source::Switched(None), None, pace)
         }
         source => Outgoing::new(source, Some(journal), pace),
-    };
-    Response::from_parts(head, body)
+    }
 }
 
-/// Has an app answer the request.
+/// Has an app answer the request, of which `head` is taken.
 async fn attempt<D: Dyno>(
-    routes: &Routes<D>,
+    app: &Arc<App<D>>,
     journal: &mut Journal,
-    mut head: http::request::Parts,
+    head: &mut http::request::Parts,
     body: Incoming,
 ) -> Result<(Parts, Source), Refused> {
-    let host = client::asked_host(&head.headers);
-    let app = routes.find(host).ok_or(Refused::NoSuchApp)?;
-    journal.of(&app.name, &app.tally);
-    let switch = Switch::asked(&mut head).filter(|_| body.is_end_stream());
-    let at_once = body.is_end_stream();
-    let mut body = received(&app, &journal.conn, body).await?;
-
-    let arrived = if at_once {
-        journal.opened
+    let (switch, body, arrived) = if body.is_end_stream() {
+        drop(body);
+        (Switch::asked(head), Taken::none(), journal.opened)
     } else {
-        Instant::now()
+        // Not of an app that will refuse the request anyway.
+        app.admit()?;
+        let body = Box::pin(upload::read(body, &journal.conn.uploads)).await?;
+        (None, body, Instant::now())
     };
-    let mut claim = turn(&app, journal, arrived).await?;
-    if !claim.dyno.switches() {
-        let begun = Begun::new(&app, journal, arrived, claim, head, body, None);
-        return answer_of(&app, journal, arrived, begun, None).await;
+    let claim = turn(app, journal, arrived).await?;
+    if claim.dyno.switches() {
+        return Box::pin(serve_server(
+            app, journal, arrived, claim, head, body, switch,
+        ))
+        .await;
     }
-    // A server dyno may turn out to be unreachable: then nothing of the request was sent, and another has it.
+    let begun = Begun::new(app, journal, arrived, claim, take(head), body, None);
+    answer_of(app, journal, arrived, begun, None).await
+}
+
+/// A server dyno may turn out to be unreachable: then nothing of the request was sent, and another has it.
+async fn serve_server<D: Dyno>(
+    app: &Arc<App<D>>,
+    journal: &mut Journal,
+    arrived: Instant,
+    mut claim: Claim<D>,
+    head: &mut http::request::Parts,
+    mut body: Taken,
+    switch: Option<Switch>,
+) -> Result<(Parts, Source), Refused> {
     for _ in 0..RETRIES_MAX {
         let Some(again) = body.copy() else { break };
-        let copy = copy(&head);
-        let begun = Begun::new(&app, journal, arrived, claim, copy, body, switch.as_ref());
-        match answer_of(&app, journal, arrived, begun, switch.clone()).await {
+        let copy = copy(head);
+        let begun = Begun::new(app, journal, arrived, claim, copy, body, switch.as_ref());
+        match answer_of(app, journal, arrived, begun, switch.clone()).await {
             Err(Refused::Code(code)) if code.retryable() => body = again,
             done => return done,
         }
-        claim = turn(&app, journal, arrived).await?;
+        claim = turn(app, journal, arrived).await?;
     }
-    let begun = Begun::new(&app, journal, arrived, claim, head, body, switch.as_ref());
-    answer_of(&app, journal, arrived, begun, switch).await
+    let head = take(head);
+    let begun = Begun::new(app, journal, arrived, claim, head, body, switch.as_ref());
+    answer_of(app, journal, arrived, begun, switch).await
 }
 
 /// A request that is with a dyno. Apart from the waiting for its answer, so that a request which waits holds nothing of
@@ -126,7 +163,7 @@ impl<D: Dyno> Begun<D> {
         arrived: Instant,
         claim: Claim<D>,
         head: http::request::Parts,
-        body: upload::Taken,
+        body: Taken,
         switch: Option<&Switch>,
     ) -> Begun<D> {
         let at = journal.begin_service(arrived);
@@ -170,13 +207,19 @@ async fn answer_of<D: Dyno>(
         serves,
     } = begun;
     driver.start(&journal.conn.hub).await;
-    let head = first_byte(&lead.0, at, || app.due(arrived)).await;
+    // The usual case needs no timer.
+    let head = match poll_fn(|cx| Poll::Ready(lead.0.poll_head(cx))).await {
+        Poll::Ready(head) => head,
+        Poll::Pending => Box::pin(first_byte(&lead.0, at, app.due(arrived))).await,
+    };
     if serves {
         journal.record().connect = lead.0.connect();
     }
     let head = head.map_err(|refusal| blame(refusal, &journal.conn))?;
     journal.record().status = head.status.as_u16();
-    if let Some(server) = lead.0.take_switched() {
+    if head.status == StatusCode::SWITCHING_PROTOCOLS
+        && let Some(server) = lead.0.take_switched()
+    {
         // A dyno switches only when it was asked to.
         let switch = switch.ok_or(Refusal::BadResponse)?;
         let handover = Handover {
@@ -209,6 +252,12 @@ impl Switch {
     }
 }
 
+/// The head, of which nothing is left behind.
+fn take(head: &mut http::request::Parts) -> http::request::Parts {
+    let (nothing, ()) = Request::new(()).into_parts();
+    std::mem::replace(head, nothing)
+}
+
 /// The head for another dyno.
 fn copy(head: &http::request::Parts) -> http::request::Parts {
     let (mut copy, ()) = Request::new(()).into_parts();
@@ -219,35 +268,22 @@ fn copy(head: &http::request::Parts) -> http::request::Parts {
     copy
 }
 
-/// Reads the body, or its first part, unless the app will refuse the request anyway.
-async fn received<D: Dyno>(
-    app: &App<D>,
-    conn: &Conn,
-    body: Incoming,
-) -> Result<upload::Taken, Refused> {
-    if !body.is_end_stream() {
-        app.admit()?;
-    }
-    upload::read(body, &conn.uploads).await
-}
-
 /// Takes a free dyno, or waits for one.
 async fn turn<D: Dyno>(
     app: &Arc<App<D>>,
     journal: &mut Journal,
     arrived: Instant,
 ) -> Result<Claim<D>, Refusal> {
-    match app.take() {
-        Turn::Now(claim) => Ok(claim),
-        Turn::Refused(refusal) => Err(refusal),
-        Turn::Wait(ticket) => {
-            journal.record().queue = ticket.depth;
-            journal.begin_wait(arrived);
-            let grant = wait(app, ticket, arrived).await;
-            journal.end_wait();
-            grant
-        }
-    }
+    let ticket = match app.take() {
+        Turn::Now(claim) => return Ok(claim),
+        Turn::Refused(refusal) => return Err(refusal),
+        Turn::Wait(ticket) => ticket,
+    };
+    journal.record().queue = ticket.depth;
+    journal.begin_wait(arrived);
+    let grant = Box::pin(wait(app, ticket, arrived)).await;
+    journal.end_wait();
+    grant
 }
 
 async fn wait<D: Dyno>(
@@ -289,17 +325,12 @@ fn asked(mut head: http::request::Parts, journal: &Journal, body: RequestBody) -
     }
 }
 
-/// Waits for the head of the response, until it is `due`, and for longer if an upload has the time.
+/// Waits for the head of the response, until it is due, and for longer if an upload has the time.
 async fn first_byte(
     exchange: &Arc<Exchange>,
     began: Instant,
-    due: impl FnOnce() -> (Instant, Duration),
+    (mut due, window): (Instant, Duration),
 ) -> Result<Parts, Refusal> {
-    // The usual case needs no timer.
-    if let Poll::Ready(head) = poll_fn(|cx| Poll::Ready(exchange.poll_head(cx))).await {
-        return head;
-    }
-    let (mut due, window) = due();
     loop {
         if let Ok(head) = timeout_at(due, poll_fn(|cx| exchange.poll_head(cx))).await {
             return head;

@@ -23,7 +23,7 @@ use tokio::time::{Instant, timeout_at};
 /// What was read.
 #[derive(Debug)]
 pub(crate) enum Taken {
-    Whole(Bytes, Option<HeaderMap>),
+    Whole(Bytes, Option<Box<HeaderMap>>),
     /// More than is buffered: the first part, which may be empty, and where the rest comes from.
     Part(Bytes, Incoming),
 }
@@ -44,9 +44,6 @@ enum Next {
 
 /// Reads a body whole, or the first part of one that is larger than the buffer, or than the room that `buffers` have.
 pub(crate) async fn read(mut body: Incoming, buffers: &Arc<Buffers>) -> Result<Taken, Refused> {
-    if body.is_end_stream() {
-        return Ok(Taken::Whole(Bytes::new(), None));
-    }
     let mut got = Pieces::of(&body, buffers);
     let all_by = Instant::now() + REQUEST_BUFFER_TIMEOUT;
     loop {
@@ -57,7 +54,10 @@ pub(crate) async fn read(mut body: Incoming, buffers: &Arc<Buffers>) -> Result<T
         };
         match frame.into_data() {
             Ok(data) => got.push(data),
-            Err(frame) => return Ok(Taken::Whole(got.join(), frame.into_trailers().ok())),
+            Err(frame) => {
+                let trailers = frame.into_trailers().ok().map(Box::new);
+                return Ok(Taken::Whole(got.join(), trailers));
+            }
         }
         if got.size > REQUEST_BUFFER {
             return Ok(Taken::Part(got.join(), body));
@@ -83,6 +83,11 @@ async fn next(body: &mut Incoming, got: &Pieces, all_by: Instant) -> Result<Next
 }
 
 impl Taken {
+    /// What there is to read where there is no body.
+    pub(crate) fn none() -> Taken {
+        Taken::Whole(Bytes::new(), None)
+    }
+
     /// The same once more, if all of it is here.
     pub(crate) fn copy(&self) -> Option<Taken> {
         match self {

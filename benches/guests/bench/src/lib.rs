@@ -112,7 +112,9 @@ fn answer(response: ResponseOutparam, status: u16, content: &[u8]) {
     ];
     let headers = Fields::from_list(&headers).expect("these two are allowed");
     let head = OutgoingResponse::new(headers);
-    head.set_status_code(status).expect("a status");
+    if status != 200 {
+        head.set_status_code(status).expect("a status");
+    }
     let body = head.body().expect("it is taken once");
     ResponseOutparam::set(response, Ok(head));
     let stream = body.write().expect("it is taken once");

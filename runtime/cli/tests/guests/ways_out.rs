@@ -4,10 +4,11 @@ use std::fs;
 use std::io::{Read, Write};
 use std::net::{TcpListener, UdpSocket};
 use std::path::{Path, PathBuf};
+use std::sync::mpsc::{self, Receiver};
 use std::thread;
 
 use crate::stage::{Stage, folder, start};
-use crate::support::{Local, dyno, guest};
+use crate::support::{Local, PATIENCE, dyno, guest};
 
 /// All files of this name below a folder.
 fn named(folder: &Path, name: &str) -> Vec<PathBuf> {
@@ -165,6 +166,56 @@ fn connect_to_loopback() {
     assert_eq!(reaches(&stage, "udp", &udp), "allowed: sent\n");
     assert!(reaches(&stage, "dns", "localhost").starts_with("allowed: "));
     stage.descriptors_return_to(base + 2);
+    stage.ok();
+    stage.ends();
+}
+
+/// A server that gives back what it got on its next connection, which it answers once the body's last chunk is there.
+fn receiving() -> (String, Receiver<String>) {
+    let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+    let address = listener.local_addr().unwrap();
+    let (sender, receiver) = mpsc::channel();
+    thread::spawn(move || {
+        for client in listener.incoming().take(2) {
+            let mut client = client.unwrap();
+            client.set_read_timeout(Some(PATIENCE)).unwrap();
+            let mut got = Vec::new();
+            let mut buffer = [0; 4096];
+            while !got.ends_with(LAST_CHUNK) {
+                match client.read(&mut buffer) {
+                    Ok(bytes) if bytes > 0 => got.extend_from_slice(&buffer[..bytes]),
+                    _ => break,
+                }
+            }
+            if got.ends_with(LAST_CHUNK) {
+                let answer = "HTTP/1.1 204 No Content\r\nConnection: close\r\n\r\n";
+                client.write_all(answer.as_bytes()).unwrap();
+            }
+            sender.send(String::from_utf8(got).unwrap()).unwrap();
+        }
+    });
+    (address.to_string(), receiver)
+}
+
+/// What ends a body that came in chunks.
+const LAST_CHUNK: &[u8] = b"\r\n0\r\n\r\n";
+
+/// The body of a request that is sent: its receiver can tell a half from a whole.
+#[test]
+fn half_upload() {
+    let stage = start("half_upload", &[]);
+    let (address, got) = receiving();
+    for (path, whole) in [("", false), ("&whole=1", true)] {
+        let reply = stage.get(&format!("/x?to={address}{path}"));
+        let said = reply.text();
+        assert_eq!(said == "answered: 204\n", whole, "{said}");
+        assert_eq!(said.starts_with("failed: "), !whole, "{said}");
+        let got = got.recv_timeout(PATIENCE).unwrap();
+        let head = got.split("\r\n\r\n").next().unwrap();
+        assert!(head.contains("transfer-encoding: chunked"), "{head}");
+        assert!(got.len() > 500_000, "{} bytes are too few", got.len());
+        assert_eq!(got.as_bytes().ends_with(LAST_CHUNK), whole);
+    }
     stage.ok();
     stage.ends();
 }

@@ -17,11 +17,10 @@ use wasmtime_wasi_http::p2::body::{HostIncomingBody, HyperOutgoingBody};
 use wasmtime_wasi_http::p2::types::HostOutgoingResponse;
 use wasmtime_wasi_http::{FieldMap, WasiHttpView};
 
-use super::Guest;
+use super::{Guest, HTTP_TYPES};
 use crate::call::{Asked, RequestBody, Told};
 
-/// The interfaces as the engine offers and calls them; a component may have been made for any 0.2 before.
-const TYPES: &str = "wasi:http/types@0.2.12";
+/// The interface as the engine calls it; a component may have been made for any 0.2 before.
 const HANDLER: &str = "wasi:http/incoming-handler@0.2.12";
 
 /// `incoming-request`.
@@ -156,7 +155,7 @@ fn table<'a>(store: &'a mut Store<'_>) -> &'a mut ResourceTable {
 /// Puts these in the engine's place.
 pub(crate) fn add_to_linker(linker: &mut Linker<Guest>) -> wasmtime::Result<()> {
     add_requests(linker)?;
-    let mut types = linker.instance(TYPES)?;
+    let mut types = linker.instance(HTTP_TYPES)?;
     types.resource(
         "response-outparam",
         ResourceType::host::<Outparam>(),
@@ -182,7 +181,7 @@ pub(crate) fn add_to_linker(linker: &mut Linker<Guest>) -> wasmtime::Result<()> 
 
 fn add_requests(linker: &mut Linker<Guest>) -> wasmtime::Result<()> {
     type Request = (Resource<Incoming>,);
-    let mut types = linker.instance(TYPES)?;
+    let mut types = linker.instance(HTTP_TYPES)?;
     types.resource(
         "incoming-request",
         ResourceType::host::<Incoming>(),

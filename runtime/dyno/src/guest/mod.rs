@@ -4,6 +4,7 @@
 
 mod clocks;
 pub(crate) mod egress;
+mod fields;
 pub(crate) mod files;
 mod files_p2;
 mod files_p3;
@@ -57,6 +58,9 @@ use tcp_p3::Served3;
 
 pub(crate) use p1::linker as module_linker;
 
+/// The interface as the engine offers it; a component may have been made for any 0.2 before.
+const HTTP_TYPES: &str = "wasi:http/types@0.2.12";
+
 /// Bytes that a guest gets from one call for random bytes.
 const RANDOM_BYTES_MAX: u64 = 1024 * 1024;
 
@@ -91,6 +95,8 @@ enum Printer {
 pub(crate) struct Guest {
     wasi: WasiCtx,
     http: WasiHttpCtx,
+    /// Bytes of one set of headers, as `http` has it.
+    fields_max: usize,
     table: ResourceTable,
     outgoing: Outgoing,
     resolver: Resolver,
@@ -131,6 +137,7 @@ impl Guest {
         Ok(Guest {
             wasi,
             http,
+            fields_max: HEADERS_BYTES_MAX,
             table,
             resolver: gate.resolver.clone(),
             outgoing: Outgoing::new(gate, grant.limits.connections as usize),
@@ -193,6 +200,13 @@ impl Guest {
     fn preview1(&mut self) -> &mut Preview1 {
         let preview1 = self.preview1.as_deref_mut();
         preview1.expect("only core modules are linked with preview 1, and they are given it")
+    }
+
+    /// Bytes that a set of headers which is about to be made may take.
+    fn fields_max(&mut self) -> usize {
+        // This also looks now and then at what all headers take.
+        self.http();
+        self.fields_max
     }
 
     /// See [`Files::missing`].
@@ -307,6 +321,7 @@ impl WasiView for Guest {
 impl WasiHttpView for Guest {
     fn http(&mut self) -> WasiHttpCtxView<'_> {
         if let Some(limit) = self.audit.due(&mut self.table) {
+            self.fields_max = limit;
             self.http.set_field_size_limit(limit);
         }
         WasiHttpCtxView {
@@ -341,6 +356,7 @@ pub(crate) fn linker(engine: &wasmtime::Engine, flavor: Flavor) -> wasmtime::Res
         Guest::counted_sockets,
     )?;
     lookup::add_p2_to_linker(&mut linker)?;
+    fields::add_to_linker(&mut linker)?;
     handling::add_to_linker(&mut linker)?;
     writing::add_to_linker(&mut linker)?;
     wasmtime_wasi_http::p2::bindings::http::outgoing_handler::add_to_linker::<_, WasiHttp>(

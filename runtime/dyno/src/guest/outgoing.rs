@@ -89,14 +89,18 @@ impl WasiHttpHooks for Outgoing {
         Box::new(async move { send(&gate, request, options.unwrap_or_default(), place?).await })
     }
 
-    /// The same as by default, where each look at a header allocates.
     fn is_forbidden_header(&mut self, name: &HeaderName) -> bool {
-        DEFAULT_FORBIDDEN_HEADERS.contains(name)
+        is_forbidden(name)
     }
 
     fn p3_outgoing_body_chunk_size(&mut self) -> usize {
         STREAM_CHUNK_BYTES_MAX
     }
+}
+
+/// Whether a guest may neither see nor set a header. The same as by default, where each look at one allocates.
+pub(crate) fn is_forbidden(name: &HeaderName) -> bool {
+    DEFAULT_FORBIDDEN_HEADERS.contains(name)
 }
 
 async fn send(

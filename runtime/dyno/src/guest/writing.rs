@@ -4,7 +4,6 @@
 //! length that its headers announce. The engine's own makes two channels for each body; here it is one allocation, and
 //! a write for which there is room waits for nothing. Must not know who reads.
 
-use std::collections::VecDeque;
 use std::future::poll_fn;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -22,11 +21,9 @@ use wasmtime_wasi_http::p2::body::{HyperOutgoingBody, StreamContext};
 use wasmtime_wasi_http::p2::types::{HostOutgoingRequest, HostOutgoingResponse};
 use wasmtime_wasi_http::{Error, FieldMap};
 
-use super::Guest;
+use super::fields::length;
 use super::limits::STREAM_CHUNK_BYTES_MAX;
-
-/// The interface as the engine offers it.
-const TYPES: &str = "wasi:http/types@0.2.12";
+use super::{Guest, HTTP_TYPES};
 
 /// Writes that wait to be read, of [`STREAM_CHUNK_BYTES_MAX`] bytes at most each.
 const CHUNKS_MAX: usize = 2;
@@ -38,12 +35,37 @@ enum End {
     Broken,
 }
 
+/// Writes in their order; in place, since most bodies have one.
+#[derive(Default)]
+struct Chunks([Option<Bytes>; CHUNKS_MAX]);
+
+impl Chunks {
+    fn is_full(&self) -> bool {
+        self.0.iter().all(Option::is_some)
+    }
+
+    /// There is room for it.
+    fn push(&mut self, chunk: Bytes) {
+        if let Some(free) = self.0.iter_mut().find(|place| place.is_none()) {
+            *free = Some(chunk);
+        }
+    }
+
+    fn pop(&mut self) -> Option<Bytes> {
+        let first = self.0[0].take();
+        self.0.rotate_left(1);
+        first
+    }
+}
+
 /// What a guest and a reader share of one body.
 struct State {
-    chunks: VecDeque<Bytes>,
+    chunks: Chunks,
     announced: Option<u64>,
     written: u64,
     end: Option<End>,
+    /// The guest has its stream.
+    streaming: bool,
     /// Nobody reads any more.
     abandoned: bool,
     reader: Option<Waker>,
@@ -56,10 +78,11 @@ struct Pipe(Arc<Mutex<State>>);
 impl Pipe {
     fn new(announced: Option<u64>) -> Pipe {
         Pipe(Arc::new(Mutex::new(State {
-            chunks: VecDeque::new(),
+            chunks: Chunks::default(),
             announced,
             written: 0,
             end: None,
+            streaming: false,
             abandoned: false,
             reader: None,
             writer: None,
@@ -74,7 +97,7 @@ impl Pipe {
     /// Ready when there is room for a write, or nobody to read it.
     fn poll_room(&self, cx: &mut Context<'_>) -> Poll<()> {
         let mut state = self.lock();
-        if state.abandoned || state.chunks.len() < CHUNKS_MAX {
+        if state.abandoned || !state.chunks.is_full() {
             return Poll::Ready(());
         }
         state.writer = Some(cx.waker().clone());
@@ -112,11 +135,23 @@ impl Writing {
     }
 
     fn stream(&mut self) -> Option<Stream> {
-        let first = !std::mem::replace(&mut self.taken, true);
-        first.then(|| Stream {
+        if std::mem::replace(&mut self.taken, true) {
+            return None;
+        }
+        self.pipe.lock().streaming = true;
+        Some(Stream {
             pipe: self.pipe.clone(),
             context: self.context,
         })
+    }
+
+    /// Its stream goes before it does; an error ends the guest.
+    fn without_stream(self) -> wasmtime::Result<Writing> {
+        let streaming = self.pipe.lock().streaming;
+        match streaming {
+            true => Err(format_err!("the body's stream is not dropped yet")),
+            false => Ok(self),
+        }
     }
 
     fn finish(self, trailers: Option<FieldMap>) -> Result<(), ErrorCode> {
@@ -151,12 +186,12 @@ impl Stream {
         if state.abandoned {
             return Err(StreamError::Closed);
         }
-        if bytes.len() > STREAM_CHUNK_BYTES_MAX || state.chunks.len() >= CHUNKS_MAX {
+        if bytes.len() > STREAM_CHUNK_BYTES_MAX || state.chunks.is_full() {
             return Err(StreamError::Trap(format_err!("write exceeded budget")));
         }
         state.written += bytes.len() as u64;
         let (announced, written) = (state.announced, state.written);
-        state.chunks.push_back(bytes);
+        state.chunks.push(bytes);
         let reader = state.reader.take();
         drop(state);
         reader.into_iter().for_each(Waker::wake);
@@ -167,6 +202,12 @@ impl Stream {
             }
             _ => Ok(()),
         }
+    }
+}
+
+impl Drop for Stream {
+    fn drop(&mut self) {
+        self.pipe.lock().streaming = false;
     }
 }
 
@@ -186,10 +227,10 @@ impl OutputStream for Stream {
 
     fn check_write(&mut self) -> StreamResult<usize> {
         let state = self.pipe.lock();
-        match state.chunks.len() {
+        match state.chunks.is_full() {
             _ if state.abandoned => Err(StreamError::Closed),
-            CHUNKS_MAX.. => Ok(0),
-            _ => Ok(STREAM_CHUNK_BYTES_MAX),
+            true => Ok(0),
+            false => Ok(STREAM_CHUNK_BYTES_MAX),
         }
     }
 
@@ -227,7 +268,7 @@ impl Body for Reader {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
         let mut state = self.0.lock();
-        if let Some(chunk) = state.chunks.pop_front() {
+        if let Some(chunk) = state.chunks.pop() {
             let writer = state.writer.take();
             drop(state);
             writer.into_iter().for_each(Waker::wake);
@@ -251,7 +292,7 @@ impl Drop for Reader {
     fn drop(&mut self) {
         let mut state = self.0.lock();
         state.abandoned = true;
-        state.chunks.clear();
+        state.chunks = Chunks::default();
         let writer = state.writer.take();
         drop(state);
         writer.into_iter().for_each(Waker::wake);
@@ -264,65 +305,62 @@ fn announced(headers: &HeaderMap) -> Result<Option<u64>, ()> {
     let Some(value) = values.next() else {
         return Ok(None);
     };
-    let text = value.to_str().map_err(drop)?;
-    // `parse` alone would take a sign.
-    let plain = text.bytes().all(|byte| byte.is_ascii_digit());
-    match text.parse() {
-        Ok(length) if plain && values.next().is_none() => Ok(Some(length)),
+    match length(value.as_bytes()) {
+        Some(length) if values.next().is_none() => Ok(Some(length)),
         _ => Err(()),
     }
 }
 
 type Store<'a> = StoreContextMut<'a, Guest>;
 
-/// Begins the body of something with `headers`, if it has none yet.
+/// Has a guest begin the body of something with `headers`, which gets the other side of it into `slot`. Nothing if it has
+/// a body, or its headers say no length that can be.
 fn begin(
     context: StreamContext,
     headers: &HeaderMap,
     slot: &mut Option<HyperOutgoingBody>,
-) -> Result<Writing, ()> {
-    if slot.is_some() {
-        return Err(());
-    }
-    let (writing, reader) = Writing::begin(context, announced(headers)?);
+) -> Option<Writing> {
+    let announced = announced(headers).ok().filter(|_| slot.is_none())?;
+    let (writing, reader) = Writing::begin(context, announced);
     *slot = Some(reader);
-    Ok(writing)
+    Some(writing)
+}
+
+/// What a guest gets of that.
+type Begun = (Result<Resource<Writing>, ()>,);
+
+fn begun(store: &mut Store<'_>, writing: Option<Writing>) -> wasmtime::Result<Begun> {
+    let table = &mut store.data_mut().table;
+    let body = writing.map(|writing| table.push(writing)).transpose()?;
+    Ok((body.ok_or(()),))
 }
 
 /// Puts these bodies in the engine's place.
 pub(crate) fn add_to_linker(linker: &mut Linker<Guest>) -> wasmtime::Result<()> {
-    let mut types = linker.instance(TYPES)?;
+    let mut types = linker.instance(HTTP_TYPES)?;
     types.resource(
         "outgoing-body",
         ResourceType::host::<Writing>(),
         |mut store, rep| {
             let table = &mut store.data_mut().table;
-            table.delete(Resource::<Writing>::new_own(rep))?;
-            Ok(())
+            let body = table.delete(Resource::<Writing>::new_own(rep))?;
+            body.without_stream().map(drop)
         },
     )?;
     types.func_wrap(
         "[method]outgoing-response.body",
-        |mut store: Store<'_>, (response,): (Resource<HostOutgoingResponse>,)| {
-            let table = &mut store.data_mut().table;
-            let response = table.get_mut(&response)?;
-            let begun = begin(
-                StreamContext::Response,
-                &response.headers,
-                &mut response.body,
-            );
-            let pushed = begun.map(|writing| table.push(writing));
-            Ok((pushed.map_or(Ok(Err(())), |pushed| pushed.map(Ok))?,))
+        |mut store: Store<'_>, (of,): (Resource<HostOutgoingResponse>,)| {
+            let of = store.data_mut().table.get_mut(&of)?;
+            let writing = begin(StreamContext::Response, &of.headers, &mut of.body);
+            begun(&mut store, writing)
         },
     )?;
     types.func_wrap(
         "[method]outgoing-request.body",
-        |mut store: Store<'_>, (request,): (Resource<HostOutgoingRequest>,)| {
-            let table = &mut store.data_mut().table;
-            let request = table.get_mut(&request)?;
-            let begun = begin(StreamContext::Request, &request.headers, &mut request.body);
-            let pushed = begun.map(|writing| table.push(writing));
-            Ok((pushed.map_or(Ok(Err(())), |pushed| pushed.map(Ok))?,))
+        |mut store: Store<'_>, (of,): (Resource<HostOutgoingRequest>,)| {
+            let of = store.data_mut().table.get_mut(&of)?;
+            let writing = begin(StreamContext::Request, &of.headers, &mut of.body);
+            begun(&mut store, writing)
         },
     )?;
     types.func_wrap(
@@ -333,7 +371,7 @@ pub(crate) fn add_to_linker(linker: &mut Linker<Guest>) -> wasmtime::Result<()> 
                 return Ok((Err(()),));
             };
             let stream: DynOutputStream = Box::new(stream);
-            Ok((Ok(table.push_child(stream, &body)?),))
+            Ok((Ok(table.push(stream)?),))
         },
     )?;
     types.func_wrap(
@@ -341,7 +379,7 @@ pub(crate) fn add_to_linker(linker: &mut Linker<Guest>) -> wasmtime::Result<()> 
         |mut store: Store<'_>,
          (body, trailers): (Resource<Writing>, Option<Resource<FieldMap>>)| {
             let table = &mut store.data_mut().table;
-            let body = table.delete(body)?;
+            let body = table.delete(body)?.without_stream()?;
             let trailers = trailers
                 .map(|trailers| table.delete(trailers))
                 .transpose()?;
@@ -354,7 +392,7 @@ pub(crate) fn add_to_linker(linker: &mut Linker<Guest>) -> wasmtime::Result<()> 
 mod tests {
     use super::*;
 
-    fn begun(announced: Option<u64>) -> (Writing, Stream, HyperOutgoingBody) {
+    fn open(announced: Option<u64>) -> (Writing, Stream, HyperOutgoingBody) {
         let (mut writing, body) = Writing::begin(StreamContext::Response, announced);
         let stream = writing.stream().expect("the first is there");
         assert!(writing.stream().is_none(), "and there is no second");
@@ -382,20 +420,21 @@ mod tests {
 
     #[test]
     fn what_is_written_is_read_and_ends_when_it_is_finished() {
-        let (writing, mut stream, mut body) = begun(None);
+        let (writing, mut stream, mut body) = open(None);
         assert_eq!(read(&mut body), "nothing yet");
         stream.put("a".into()).expect("room");
         stream.put("b".into()).expect("room");
         drop(stream);
         assert_eq!([read(&mut body), read(&mut body)], ["a", "b"]);
         assert_eq!(read(&mut body), "nothing yet");
+        let writing = writing.without_stream().expect("it was dropped");
         writing.finish(None).expect("any length");
         assert_eq!([read(&mut body), read(&mut body)], ["end", "end"]);
     }
 
     #[test]
     fn two_writes_wait_and_the_third_has_to() {
-        let (_writing, mut stream, mut body) = begun(None);
+        let (_writing, mut stream, mut body) = open(None);
         for part in ["a", "b"] {
             assert!(is_ready(&mut stream));
             assert_eq!(stream.check_write().expect("open"), STREAM_CHUNK_BYTES_MAX);
@@ -414,7 +453,7 @@ mod tests {
 
     #[test]
     fn a_body_has_the_length_that_it_announced() {
-        let (writing, mut stream, mut body) = begun(Some(3));
+        let (writing, mut stream, mut body) = open(Some(3));
         stream.put("ab".into()).expect("room");
         let short = writing.finish(None);
         assert!(
@@ -424,7 +463,7 @@ mod tests {
         assert_eq!(read(&mut body), "ab");
         assert_eq!(read(&mut body), "HttpProtocolError");
 
-        let (writing, mut stream, _body) = begun(Some(1));
+        let (writing, mut stream, _body) = open(Some(1));
         let long = stream.put("ab".into());
         assert!(
             matches!(long, Err(StreamError::LastOperationFailed(_))),
@@ -432,15 +471,24 @@ mod tests {
         );
         assert!(writing.finish(None).is_err());
 
-        let (writing, mut stream, mut body) = begun(Some(1));
+        let (writing, mut stream, mut body) = open(Some(1));
         stream.put("a".into()).expect("room");
         writing.finish(None).expect("as announced");
         assert_eq!([read(&mut body), read(&mut body)], ["a", "end"]);
     }
 
     #[test]
+    fn a_body_does_not_go_before_its_stream() {
+        let (writing, stream, mut body) = open(None);
+        let error = writing.without_stream().err().expect("the stream is there");
+        assert_eq!(error.to_string(), "the body's stream is not dropped yet");
+        drop(stream);
+        assert_eq!(read(&mut body), "HttpProtocolError");
+    }
+
+    #[test]
     fn a_body_that_is_let_go_is_broken() {
-        let (writing, mut stream, mut body) = begun(None);
+        let (writing, mut stream, mut body) = open(None);
         stream.put("a".into()).expect("room");
         drop((stream, writing));
         assert_eq!(read(&mut body), "a");
@@ -449,7 +497,7 @@ mod tests {
 
     #[test]
     fn a_stream_that_nobody_reads_is_closed() {
-        let (writing, mut stream, body) = begun(None);
+        let (writing, mut stream, body) = open(None);
         stream.put("a".into()).expect("room");
         stream.put("b".into()).expect("room");
         drop(body);
@@ -461,7 +509,7 @@ mod tests {
     }
 
     #[test]
-    fn a_length_is_one_number() {
+    fn headers_announce_one_length() {
         let of = |values: &[&str]| {
             let mut headers = HeaderMap::new();
             for value in values {
@@ -471,16 +519,8 @@ mod tests {
             announced(&headers)
         };
         assert_eq!(of(&[]), Ok(None));
-        assert_eq!(of(&["0"]), Ok(Some(0)));
-        assert_eq!(of(&["18446744073709551615"]), Ok(Some(u64::MAX)));
-        for bad in [
-            &["1", "1"][..],
-            &["+1"],
-            &["-1"],
-            &[""],
-            &["1 "],
-            &["18446744073709551616"],
-        ] {
+        assert_eq!(of(&["7"]), Ok(Some(7)));
+        for bad in [&["1", "1"][..], &["+1"], &[""]] {
             assert_eq!(of(bad), Err(()), "{bad:?}");
         }
     }

@@ -6,8 +6,8 @@ use super::survey::{self, Room, Scene, Survey};
 use super::{Note, Plan, Policy, Step};
 use crate::desired::Desired;
 use crate::name::{AppName, DynoId, DynoKey, Generation, NodeId, Run, Version};
-use crate::observed::{Fetch, Observed};
-use crate::placement::{Candidate, Slug};
+use crate::observed::Observed;
+use crate::placement::Candidate;
 use crate::time::Time;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -164,18 +164,7 @@ impl Draft {
                 memory -= gone.memory_bytes;
                 count -= 1;
             }
-            Some(Candidate {
-                node: id.clone(),
-                free_bytes: node.memory_bytes.saturating_sub(memory),
-                free_dynos: node.dynos_max.saturating_sub(count),
-                dynos: count,
-                slug: match node.releases.get(release) {
-                    Some(Fetch::Ready) => Slug::Ready,
-                    Some(Fetch::Asked(_)) => Slug::Coming,
-                    Some(Fetch::Failed { at, .. }) => Slug::Failed(*at),
-                    None => Slug::Missing,
-                },
-            })
+            Some(Candidate::of(id, node, release, (memory, count)))
         });
         live.collect()
     }

@@ -5,8 +5,8 @@
 
 use crate::desired::Desired;
 use crate::name::{AppName, DynoId, DynoKey, NodeId, ProcessType, Version};
-use crate::observed::{Fetch, Observed};
-use crate::placement::{self, Candidate, Slug};
+use crate::observed::Observed;
+use crate::placement::{self, Candidate};
 use crate::time::Time;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -102,19 +102,8 @@ fn candidates(observed: &Observed, release: &(AppName, Version), now: Time) -> V
     let candidates = nodes.filter_map(|(id, node)| {
         let dynos = observed.dynos.iter().filter(|(_, dyno)| dyno.node == *id);
         let one_offs = dynos.filter(|(key, _)| key.dyno.process.is_run()).count();
-        let (memory, count) = observed.used(id);
-        (one_offs < ONE_OFFS_PER_NODE_MAX).then(|| Candidate {
-            node: id.clone(),
-            free_bytes: node.memory_bytes.saturating_sub(memory),
-            free_dynos: node.dynos_max.saturating_sub(count),
-            dynos: count,
-            slug: match node.releases.get(release) {
-                Some(Fetch::Ready) => Slug::Ready,
-                Some(Fetch::Asked(_)) => Slug::Coming,
-                Some(Fetch::Failed { at, .. }) => Slug::Failed(*at),
-                None => Slug::Missing,
-            },
-        })
+        let room = one_offs < ONE_OFFS_PER_NODE_MAX;
+        room.then(|| Candidate::of(id, node, release, observed.used(id)))
     });
     candidates.collect()
 }

@@ -63,6 +63,19 @@ async fn a_guest_that_does_not_is_killed_after_the_grace() {
     assert_eq!(world.kills(), [Kill::Hangup]);
 }
 
+/// Its request is in the app's log, although nobody began to serve it.
+#[tokio::test]
+async fn a_client_may_leave_before_its_request_is_looked_at() {
+    let world = World::new(1, |_, reply, _| async move { say(reply, 200, "hello") });
+    let mut raw = Raw::new(world.pipe());
+    raw.send(REQUEST).await;
+    drop(raw);
+    let records = world.recorded(1).await;
+    assert_eq!(records[0].code, Some(Refusal::ClientInterrupted));
+    assert_eq!((records[0].status, &records[0].app), (499, &Some(app())));
+    assert_eq!(records[0].dyno, None);
+}
+
 #[tokio::test]
 async fn a_hangup_in_mid_response() {
     let world = World::new(1, |_, mut reply: Reply, _| async move {

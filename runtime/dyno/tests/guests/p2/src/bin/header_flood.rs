@@ -1,5 +1,6 @@
-//! Answers with `?n=N` (40,000) headers of `?bytes=M` (32). If the host refuses one as it is added, the guest says
-//! at which; otherwise the host must refuse the response, and tell the client no header of it.
+//! Answers with `?n=N` (40,000) headers of `?bytes=M` (32); with `?name=M` all have one name, of so many bytes, and are made
+//! in one call. If the host refuses one as it is added, the guest says at which; otherwise the host must refuse the
+//! response, and tell the client no header of it.
 
 use guests_p2::raw;
 use wasip2::http::types::{
@@ -11,12 +12,22 @@ guests_p2::guest!(handle);
 fn handle(request: IncomingRequest, out: ResponseOutparam) {
     let n = raw::number(&request, "n", 40_000);
     let value = vec![b'v'; raw::number(&request, "bytes", 32) as usize];
+    let name = raw::number(&request, "name", 0) as usize;
+    if name > 0 {
+        let header = ("x".repeat(name), value);
+        let fields = Fields::from_list(&vec![header; n as usize]);
+        return answer(fields.expect("sound headers"), out);
+    }
     let fields = Fields::new();
     for i in 0..n {
         if let Err(error) = fields.append(&format!("x-flood-{i}"), &value) {
             return raw::reply(out, 200, &format!("refused at={i} {error:?}\n"));
         }
     }
+    answer(fields, out);
+}
+
+fn answer(fields: Fields, out: ResponseOutparam) {
     let response = OutgoingResponse::new(fields);
     let body = response.body().expect("the body is taken once");
     ResponseOutparam::set(out, Ok(response));
