@@ -98,8 +98,11 @@ impl Busy<'_> {
         self.server.wait_for_dynos(APP, 3);
     }
 
+    /// After each change: nothing was lost, and the load goes on, however slow the machine is.
     #[track_caller]
     fn is_well(&self) {
+        let before = self.load.good();
+        eventually("the load goes on", || self.load.good() > before);
         assert_eq!(self.load.bad(), [""; 0]);
     }
 }
@@ -127,6 +130,5 @@ fn no_request_is_lost_while_everything_changes() {
     let Busy { server, load, .. } = busy;
     let (good, bad) = load.stop();
     assert_eq!(bad, [""; 0], "of {good}");
-    assert!(good > 1_000, "only {good} requests were made");
     assert!(server.stop().success());
 }
