@@ -27,6 +27,7 @@ mod oneoff;
 mod process;
 mod quirks;
 mod release;
+mod replacement;
 mod server;
 mod source;
 

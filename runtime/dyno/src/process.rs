@@ -155,6 +155,7 @@ pub(crate) fn ended(ended: Ended, life: &Life) -> Crash {
         Ok(code) => Crash {
             reason: format!("exited with code {code}"),
             cause: CrashCause::Exit,
+            in_request: false,
         },
         Err(error) => crash(&error, &life.voice),
     }
