@@ -6,6 +6,7 @@
 mod support;
 
 use bytes::Bytes;
+use grid::desired::{Kind, Limits};
 use http::{Method, Request};
 use support::{Host, Reply, ask, get};
 
@@ -72,6 +73,26 @@ async fn rfc_9110_15_4_5_a_304_and_a_204_have_no_content_whatever_they_announce(
         all_are_whole(guest, paths.map(head).to_vec()).await;
     }
     all_are_whole("late_status", vec![get("/"), get("/?status=204")]).await;
+}
+
+/// A server of the Rust book's kind sends the body all the same; nobody reads that.
+#[tokio::test]
+async fn a_server_may_answer_a_head_with_a_body() {
+    let mut host = Host::of_kind(Kind::Server, "listens", Limits::default(), &[]).await;
+    let mut dyno = host.up().await;
+    for request in [head("/"), get("/"), head("/big"), head("/close"), get("/")] {
+        let what = format!("{} {}", request.method(), request.uri());
+        let (is_head, big) = (request.method() == Method::HEAD, what.ends_with("/big"));
+        let (same, reply) = ask(dyno, request).await;
+        assert_eq!(
+            (reply.status(), reply.finished),
+            (200, true),
+            "{what}: {reply:?}"
+        );
+        assert_eq!(reply.body.is_empty(), is_head, "{what}");
+        assert_eq!(length(&reply) == Some("1048576"), big, "{what}");
+        dyno = same.unwrap_or_else(|| panic!("{what}: {:?}", host.lines()));
+    }
 }
 
 /// Everywhere else a length is a promise.

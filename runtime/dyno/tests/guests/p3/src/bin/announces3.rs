@@ -1,12 +1,14 @@
 //! On WASI 0.3: answers with `status` (200), announces `length` (1234; 0: none) whatever it sends, and sends `bytes` (0) of
-//! body. The host must take that where the protocol sends no content: for a HEAD, and with the status 204 or 304.
+//! body; `/panic` panics. The host must take the former where the protocol sends no content, for a HEAD, and with the
+//! status 204 or 304; and must replace it at once after the latter.
 
-use guests_p3::{Answer, fields, number, streamed};
+use guests_p3::{Answer, fields, number, path, streamed};
 use wasip3::http::types::Request;
 
 guests_p3::guest!(handle);
 
 async fn handle(request: Request) -> Answer {
+    assert_ne!(path(&request), "/panic", "the stranger has found it");
     let length = number(&request, "length", 1234).to_string();
     let headers = match length.as_str() {
         "0" => fields(&[]),
