@@ -42,6 +42,9 @@ const SHIM: [(&str, &str); 8] = [
     ("dyno_runtime.py", include_str!("python/dyno_runtime.py")),
     ("dyno_wsgi.py", include_str!("python/dyno_wsgi.py")),
 ];
+/// The module `_dyno_hash`, a shared library in text form, and its file name as componentize-py knows such libraries.
+const HASH: &str = include_str!("python/dyno_hash.wat");
+const HASH_FILE: &str = "_dyno_hash.cpython-314-wasm32-wasi.so";
 const WIT: &str = include_str!("python/app.wit");
 const HTTP_WIT: &str = include_str!("wit/http.wit");
 const REQUIREMENTS: &str = include_str!("python/requirements.txt");
@@ -136,7 +139,7 @@ impl Work<'_> {
             .collect();
         let pins = self.toolchain.to_string_lossy();
         let shim = SHIM.map(|(_, text)| text).concat();
-        let inputs = [pins.as_ref(), &shim, WIT, HTTP_WIT, &packages.key, &wanted];
+        let inputs = [pins.as_ref(), &shim, HASH, WIT, HTTP_WIT, &packages.key, &wanted];
         let key = place::key(&inputs.map(str::as_bytes));
         let name = format!("component-{key}.wasm");
         let checked = format!("checked-{key}-{}", sources::digest(&own)?);
@@ -258,6 +261,8 @@ fn stage(
     for (name, text) in SHIM {
         fs::write(build.join(name), text)?;
     }
+    let hash = wat::parse_str(HASH).map_err(std::io::Error::other)?;
+    fs::write(build.join(HASH_FILE), hash)?;
     fs::write(build.join("wanted.txt"), wanted)?;
     fs::write(build.join("native.txt"), &packages.native)?;
     let mut names = String::new();
