@@ -32,10 +32,11 @@ const GET_PYTHON: &str =
     "get Python 3.10 or newer, with `venv` and `pip` (on Debian: python3 python3-venv)";
 
 /// What the component is made of beside the interpreter, by file name. componentize-py imports the first.
-const SHIM: [(&str, &str); 8] = [
+const SHIM: [(&str, &str); 9] = [
     ("dyno_app.py", include_str!("python/dyno_app.py")),
     ("dyno_command.py", include_str!("python/dyno_command.py")),
     ("dyno_hash.py", include_str!("python/dyno_hash.py")),
+    ("dyno_library.py", include_str!("python/dyno_library.py")),
     ("dyno_load.py", include_str!("python/dyno_load.py")),
     ("dyno_prepare.py", include_str!("python/dyno_prepare.py")),
     ("dyno_report.py", include_str!("python/dyno_report.py")),
