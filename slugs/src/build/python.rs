@@ -31,7 +31,17 @@ const PACKAGES: &str = "0";
 const GET_PYTHON: &str =
     "get Python 3.10 or newer, with `venv` and `pip` (on Debian: python3 python3-venv)";
 
-const SHIM: &str = include_str!("python/dyno_app.py");
+/// What the component is made of beside the interpreter, by file name. componentize-py imports the first.
+const SHIM: [(&str, &str); 8] = [
+    ("dyno_app.py", include_str!("python/dyno_app.py")),
+    ("dyno_command.py", include_str!("python/dyno_command.py")),
+    ("dyno_hash.py", include_str!("python/dyno_hash.py")),
+    ("dyno_load.py", include_str!("python/dyno_load.py")),
+    ("dyno_prepare.py", include_str!("python/dyno_prepare.py")),
+    ("dyno_report.py", include_str!("python/dyno_report.py")),
+    ("dyno_runtime.py", include_str!("python/dyno_runtime.py")),
+    ("dyno_wsgi.py", include_str!("python/dyno_wsgi.py")),
+];
 const WIT: &str = include_str!("python/app.wit");
 const HTTP_WIT: &str = include_str!("wit/http.wit");
 const REQUIREMENTS: &str = include_str!("python/requirements.txt");
@@ -125,7 +135,8 @@ impl Work<'_> {
             .filter(|line| packages.decides(line))
             .collect();
         let pins = self.toolchain.to_string_lossy();
-        let inputs = [pins.as_ref(), SHIM, WIT, HTTP_WIT, &packages.key, &wanted];
+        let shim = SHIM.map(|(_, text)| text).concat();
+        let inputs = [pins.as_ref(), &shim, WIT, HTTP_WIT, &packages.key, &wanted];
         let key = place::key(&inputs.map(str::as_bytes));
         let name = format!("component-{key}.wasm");
         let checked = format!("checked-{key}-{}", sources::digest(&own)?);
@@ -173,7 +184,9 @@ impl Work<'_> {
         progress: &mut dyn FnMut(Progress),
     ) -> Result<PathBuf, BuildError> {
         let build = work.join("build");
-        stage(&build, packages, own, wanted).map_err(place::cannot_write(&build))?;
+        let staged = stage(&build, packages, own, wanted)
+            .and_then(|()| self.stage_time_zones(&build.join("zoneinfo")));
+        staged.map_err(place::cannot_write(&build))?;
         let wit = work.join("app.wit");
         let text = [WIT, HTTP_WIT].concat().replace("VERSION", WASI);
         fs::write(&wit, text).map_err(place::cannot_write(&wit))?;
@@ -208,6 +221,30 @@ impl Work<'_> {
         }
         outcome.map(|()| out)
     }
+
+    /// Copies the time zones of the toolchain's package `tzdata`.
+    fn stage_time_zones(&self, into: &Path) -> std::io::Result<()> {
+        for version in fs::read_dir(self.toolchain.join("venv/lib"))? {
+            let zones = version?.path().join("site-packages/tzdata/zoneinfo");
+            if zones.is_dir() {
+                copy_folder(&zones, into)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+fn copy_folder(from: &Path, into: &Path) -> std::io::Result<()> {
+    fs::create_dir_all(into)?;
+    for entry in fs::read_dir(from)? {
+        let entry = entry?;
+        let to = into.join(entry.file_name());
+        match entry.file_type()?.is_dir() {
+            true => copy_folder(&entry.path(), &to)?,
+            false => drop(fs::copy(entry.path(), to)?),
+        }
+    }
+    Ok(())
 }
 
 /// What the shim finds beside itself.
@@ -218,7 +255,9 @@ fn stage(
     wanted: &str,
 ) -> std::io::Result<()> {
     fs::create_dir_all(build.join("sources"))?;
-    fs::write(build.join("dyno_app.py"), SHIM)?;
+    for (name, text) in SHIM {
+        fs::write(build.join(name), text)?;
+    }
     fs::write(build.join("wanted.txt"), wanted)?;
     fs::write(build.join("native.txt"), &packages.native)?;
     let mut names = String::new();
