@@ -516,3 +516,7 @@ fn refuse_async(module: &ModuleFacts, app: &str) -> Result<(), BuildError> {
         None => Ok(()),
     }
 }
+
+#[cfg(test)]
+#[path = "entry_tests.rs"]
+mod tests;
