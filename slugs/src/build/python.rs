@@ -45,10 +45,11 @@ const GET_PYTHON: &str =
     "get Python 3.10 or newer, with `venv` and `pip` (on Debian: python3 python3-venv)";
 
 /// What the component is made of beside the interpreter, by file name. componentize-py imports the first.
-const SHIM: [(&str, &str); 9] = [
+const SHIM: [(&str, &str); 10] = [
     ("dyno_app.py", include_str!("python/dyno_app.py")),
     ("dyno_command.py", include_str!("python/dyno_command.py")),
     ("dyno_hash.py", include_str!("python/dyno_hash.py")),
+    ("dyno_library.py", include_str!("python/dyno_library.py")),
     ("dyno_load.py", include_str!("python/dyno_load.py")),
     ("dyno_prepare.py", include_str!("python/dyno_prepare.py")),
     ("dyno_report.py", include_str!("python/dyno_report.py")),
@@ -56,6 +57,9 @@ const SHIM: [(&str, &str); 9] = [
     ("dyno_serve.py", include_str!("python/dyno_serve.py")),
     ("dyno_wsgi.py", include_str!("python/dyno_wsgi.py")),
 ];
+/// The module `_dyno_hash`, a shared library in text form, and its file name as componentize-py knows such libraries.
+const HASH: &str = include_str!("python/dyno_hash.wat");
+const HASH_FILE: &str = "_dyno_hash.cpython-314-wasm32-wasi.so";
 const WIT: &str = include_str!("python/app.wit");
 const HTTP_WIT: &str = include_str!("wit/http.wit");
 const REQUIREMENTS: &str = include_str!("python/requirements.txt");
@@ -231,7 +235,15 @@ impl Work<'_> {
             .collect();
         let pins = self.toolchain.to_string_lossy();
         let shim = SHIM.map(|(_, text)| text).concat();
-        let inputs = [pins.as_ref(), &shim, WIT, HTTP_WIT, &packages.key, &wanted];
+        let inputs = [
+            pins.as_ref(),
+            &shim,
+            HASH,
+            WIT,
+            HTTP_WIT,
+            &packages.key,
+            &wanted,
+        ];
         let key = place::key(&inputs.map(str::as_bytes));
         let name = format!("component-{key}.wasm");
         let failed = format!("failures-{key}.txt");
@@ -342,6 +354,8 @@ fn stage(
     for (name, text) in SHIM {
         fs::write(build.join(name), text)?;
     }
+    let hash = wat::parse_str(HASH).map_err(std::io::Error::other)?;
+    fs::write(build.join(HASH_FILE), hash)?;
     fs::write(build.join("wanted.txt"), wanted)?;
     fs::write(build.join("native.txt"), &packages.native)?;
     let mut names = String::new();

@@ -3,6 +3,7 @@
 import os
 import sys
 
+import dyno_library
 from dyno_report import flush, print_exception, print_line
 
 USAGE = "usage: python [option] ... [-c cmd | -m mod | file | -] [arg] ..."
@@ -70,7 +71,8 @@ def finish(code):
         except BaseException as error:
             print_exception(error)
     try:
-        sys.stdout.flush()
+        if not sys.stdout.closed:
+            sys.stdout.flush()
     except OSError:
         code = code or 120  # as Python does
     flush()
@@ -178,6 +180,9 @@ def run_module(name, words):
 
     begin(["-m", *words], os.getcwd())
     main = new_main()
+    # A fresh interpreter would not have imported it.
+    if name in dyno_library.sources and not dyno_library.sources[name][0]:
+        sys.modules.pop(name, None)
     try:
         _, spec, code = runpy._get_module_details(name, runpy._Error)
     except runpy._Error as error:

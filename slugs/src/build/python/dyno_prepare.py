@@ -7,16 +7,16 @@ import importlib
 import os
 import sys
 
+import dyno_library
 import dyno_runtime
 
 PACKAGES = "/0"
 BUILD = "/1"
 LIBRARY = "/python"
 # Python's own library is imported whole, since its files are not there later. What is left out makes no sense in a
-# dyno: a screen, tests, other systems, installers, and modules that do something when they are imported.
+# dyno: a screen, tests, installers, and modules that do something when they are imported.
 LEFT_OUT = {
-    "antigravity", "config-3.14-wasm32-wasi", "ensurepip", "idlelib", "lib2to3", "pip", "site-packages", "test", "this",
-    "tkinter", "turtle", "turtledemo", "venv",
+    "__hello__", "antigravity", "ensurepip", "idlelib", "test", "this", "tkinter", "turtle", "turtledemo", "venv",
 }  # fmt: skip
 
 
@@ -47,29 +47,33 @@ def refuse(problems):
 def import_library():
     import warnings
 
+    for name, path in library():
+        with open(path, "rb") as file:
+            dyno_library.keep(name, path, file.read())
     with warnings.catch_warnings(action="ignore"):
-        for name in library():
+        for name in [*dyno_library.sources, *sys.builtin_module_names]:
             try:
-                importlib.import_module(name)
+                if not name.endswith("__main__"):
+                    importlib.import_module(name)
             except BaseException:
                 continue  # what this system does not have
+    dyno_library.install()
 
 
 def library():
-    """Names of all modules of the library, packages before what is in them."""
+    """All modules of the library with their files, packages before what is in them."""
     folders = [("", LIBRARY)]
     for prefix, folder in folders:
         for entry in sorted(os.listdir(folder)):
             name, ending = os.path.splitext(entry)
-            if entry in LEFT_OUT or name in LEFT_OUT or name in ("__main__", "__init__"):
-                continue
             path = f"{folder}/{entry}"
+            if prefix + name in LEFT_OUT | dyno_runtime.ABSENT.keys() or name == "__init__":
+                continue
             if ending == ".py":
-                yield prefix + name
+                yield prefix + name, path
             elif os.path.isfile(f"{path}/__init__.py"):
-                yield prefix + entry
+                yield prefix + entry, f"{path}/__init__.py"
                 folders.append((f"{prefix}{entry}.", path))
-    yield from sys.builtin_module_names
 
 
 def lines_of(name):

@@ -1,9 +1,18 @@
 """Tracebacks as the owner of an app wants to read them: the app's frames, without those of the code that calls the app."""
 
+import importlib
+import os
+import runpy
 import sys
 import traceback
 
-OWN_FILES = ("/1/dyno_", "<frozen importlib", "<frozen runpy", "/python/runpy.py", "/python/importlib/__init__.py")
+OWN_FILES = (
+    os.path.join(os.path.dirname(__file__), "dyno_"),
+    "<frozen importlib",
+    "<frozen runpy",
+    importlib.__file__,
+    runpy.__file__,
+)
 
 
 def is_own(frame):

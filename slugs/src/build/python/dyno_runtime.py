@@ -38,18 +38,17 @@ def adapt_library(zone_folder):
     adapt_asyncio()
     adapt_zoneinfo(zone_folder)
     sys.meta_path.append(AbsentFinder)
-    for name in [*ABSENT, *(name for name in sys.modules if name.partition(".")[0] in ABSENT)]:
-        sys.modules.pop(name, None)
+    for name in [name for name in sys.modules if name.partition(".")[0] in ABSENT]:
+        del sys.modules[name]
 
 
 class AbsentFinder:
-    """Asked last, for modules that nothing else has."""
+    """Asked last, for modules that nothing else has: an app may have packages of these names. `find_spec` finds them,
+    as it finds `ssl.py` in a Python that was built without OpenSSL; the import fails."""
 
     @staticmethod
     def find_spec(name, path=None, target=None):
-        if name in ABSENT:
-            return importlib.machinery.ModuleSpec(name, AbsentFinder)
-        return None
+        return importlib.machinery.ModuleSpec(name, AbsentFinder) if name in ABSENT else None
 
     @staticmethod
     def create_module(spec):
@@ -57,7 +56,7 @@ class AbsentFinder:
 
     @staticmethod
     def exec_module(module):
-        pass
+        raise AssertionError("an absent module is never made")
 
 
 def adapt_hashlib():
@@ -72,14 +71,25 @@ def adapt_hashlib():
         hashlib.__all__ += ("pbkdf2_hmac",)
 
 
+NO_PROCESSES = (
+    "can't start a process: a dyno's Python is one process. Do the work in the request, or in a process type of its own "
+    "(Procfile)"
+)
+
+
 def adapt_threads():
     import concurrent.futures.thread
+    import multiprocessing.process
     import threading
 
-    def start(self):
+    def start_thread(self):
         raise RuntimeError(NO_THREADS)
 
-    threading.Thread.start = start
+    def start_process(self):
+        raise RuntimeError(NO_PROCESSES)
+
+    threading.Thread.start = start_thread
+    multiprocessing.process.BaseProcess.start = start_process
     concurrent.futures.thread.ThreadPoolExecutor.submit = submit
 
 
@@ -128,6 +138,7 @@ def adapt_asyncio():
     loop._make_self_pipe = lambda self: None
     loop._close_self_pipe = lambda self: None
     loop._write_to_self = lambda self: None
+    loop.shutdown_default_executor = shutdown_default_executor
     before = loop.__init__
 
     def __init__(self, selector=None):
@@ -149,6 +160,13 @@ def adapt_asyncio():
             if timeout > 0:
                 time.sleep(timeout)
             return []
+
+
+async def shutdown_default_executor(self, timeout=None):
+    """Without the thread that waits for the executor's threads."""
+    self._executor_shutdown_called = True
+    if self._default_executor is not None:
+        self._default_executor.shutdown()
 
 
 def adapt_zoneinfo(folder):

@@ -6,6 +6,7 @@ reply has `start(status, headers)`, `write(data)` and `is_started`. A body is an
 """
 
 import io
+import re
 import sys
 from urllib.parse import unquote_to_bytes
 
@@ -14,6 +15,7 @@ READ_BYTES = 64 * 1024
 HOP_BY_HOP = {
     "connection", "keep-alive", "proxy-connection", "te", "trailer", "trailers", "transfer-encoding", "upgrade",
 }  # fmt: skip
+NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110, 5.6.2
 CONTROLS = {chr(code) for code in (*range(0x20), 0x7F)} - {"\t"}
 
 
@@ -93,6 +95,8 @@ def checked_header(header):
     name, value = header
     if not isinstance(name, str) or not isinstance(value, str):
         raise TypeError(f"a header's name and value are to be str: {header!r:.60}")
+    if not NAME.fullmatch(name):
+        raise ValueError(f"{name!r:.60} is not the name of a header")
     if CONTROLS.intersection(value):
         raise ValueError(f"the header {name!r:.60} has a line break or another control character in its value")
     if name.lower() in HOP_BY_HOP:
