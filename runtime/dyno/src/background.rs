@@ -18,6 +18,7 @@ use crate::life::Life;
 use crate::node::Shared;
 use crate::process::{Setup, boot, ended};
 use crate::release::Ready;
+use crate::replacement::{Core, OnOneCore};
 use crate::server::Server;
 
 /// How long a server that has no request any more may take to end when its port is closed. Most never end by
@@ -36,7 +37,14 @@ pub(crate) struct Background {
 
 impl Background {
     /// Starts the program of a dyno. Its task tells the node when it is up, and when it has ended.
-    pub(crate) fn begin(node: &Arc<Shared>, ready: Arc<Ready>, life: &Arc<Life>) -> Background {
+    ///
+    /// A server that has a `core` boots on it.
+    pub(crate) fn begin(
+        node: &Arc<Shared>,
+        ready: Arc<Ready>,
+        life: &Arc<Life>,
+        core: Option<Core>,
+    ) -> Background {
         let serves = ready.kind == Kind::Server;
         let port = serves.then(|| node.ports.take());
         let (stdin, reads) = tokio::io::duplex(1);
@@ -54,7 +62,7 @@ impl Background {
         let task = tokio::spawn(async move {
             // Dropped last, whichever way this ends.
             let Leaves(node, life) = &leaves;
-            run(node, ready, life, setup).await;
+            run(node, ready, life, setup, core).await;
         });
         let task = task.abort_handle();
         life.runs(task.clone());
@@ -89,9 +97,16 @@ impl Drop for Leaves {
     }
 }
 
-async fn run(node: &Arc<Shared>, ready: Arc<Ready>, life: &Arc<Life>, setup: Setup) {
+async fn run(
+    node: &Arc<Shared>,
+    ready: Arc<Ready>,
+    life: &Arc<Life>,
+    setup: Setup,
+    core: Option<Core>,
+) {
     let port = setup.port.clone();
-    let process = match boot(node, ready, Arc::clone(life), setup).await {
+    let boot = Box::pin(boot(node, ready, Arc::clone(life), setup));
+    let process = match OnOneCore::new(core.clone(), boot).await {
         Ok(process) => process,
         Err(error) => return life.judge(boot_crash(&error, &life.voice)),
     };
@@ -103,7 +118,7 @@ async fn run(node: &Arc<Shared>, ready: Arc<Ready>, life: &Arc<Life>, setup: Set
     };
     tokio::select! {
         biased;
-        () = &mut running => return,
+        () = OnOneCore::new(core, &mut running) => return,
         server = Server::up(port) => node.up(life, Some(Form::Serving(Box::new(server)))),
     }
     running.await;

@@ -169,7 +169,7 @@ impl Call {
             Kill::Timeout => (CrashCause::Killed, "killed, since a request took too long"),
             Kill::Unwanted => (
                 CrashCause::Discarded,
-                "replaced, since its client went away",
+                "its client went away before the response was complete",
             ),
         };
         self.gone(cause, reason);
@@ -178,8 +178,11 @@ impl Call {
     fn gone(&mut self, cause: CrashCause, reason: &str) {
         // First the store, so that nothing of the guest is left when its end is reported.
         if self.future.take().is_some() {
-            let reason = reason.to_owned();
-            self.end(&Crash { reason, cause });
+            self.end(&Crash {
+                reason: reason.to_owned(),
+                cause,
+                in_request: true,
+            });
         }
     }
 
@@ -195,7 +198,7 @@ impl Drop for Call {
     fn drop(&mut self) {
         self.gone(
             CrashCause::Discarded,
-            "replaced, since its client went away",
+            "its client went away before the response was complete",
         );
     }
 }
@@ -230,10 +233,14 @@ impl Future for Call {
                 let voice = &self.life.voice;
                 let crash = match broke {
                     Broke::Boot(error) => boot_crash(&error, voice),
-                    Broke::Call(error) => crash(&error, voice),
+                    Broke::Call(error) => Crash {
+                        in_request: true,
+                        ..crash(&error, voice)
+                    },
                     Broke::Server => Crash {
                         reason: "stopped, since it does not listen on $PORT any more".to_owned(),
                         cause: CrashCause::Killed,
+                        in_request: false,
                     },
                 };
                 self.end(&crash);
@@ -262,12 +269,13 @@ pub(crate) fn boot_crash(error: &wasmtime::Error, voice: &Voice) -> Crash {
     }
 }
 
-/// The same of a failed call, or of a program that ended with an error.
+/// The same of a failed call, or of a program that ended with an error; as if no request had ended it.
 pub(crate) fn crash(error: &wasmtime::Error, voice: &Voice) -> Crash {
     if let Some(I32Exit(code)) = error.downcast_ref::<I32Exit>() {
         return Crash {
             reason: format!("exited with code {code}"),
             cause: CrashCause::Exit,
+            in_request: false,
         };
     }
     if let Some(backtrace) = error.downcast_ref::<WasmBacktrace>() {
@@ -286,5 +294,6 @@ pub(crate) fn crash(error: &wasmtime::Error, voice: &Voice) -> Crash {
     Crash {
         reason,
         cause: CrashCause::Trap,
+        in_request: false,
     }
 }

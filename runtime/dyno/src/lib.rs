@@ -13,6 +13,7 @@
 //! the time it computes before it yields.
 
 mod background;
+mod boot_hook;
 mod call;
 mod code;
 pub mod compile;
@@ -26,6 +27,7 @@ mod oneoff;
 mod process;
 mod quirks;
 mod release;
+mod replacement;
 mod server;
 mod source;
 

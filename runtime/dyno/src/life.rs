@@ -16,6 +16,8 @@ pub(crate) struct Crash {
     /// For the app's owner to read.
     pub(crate) reason: String,
     pub(crate) cause: CrashCause,
+    /// A request ended it: see [`grid::plan::Report::Crashed`].
+    pub(crate) in_request: bool,
 }
 
 /// Shared by the node's list, the instance and a running call.

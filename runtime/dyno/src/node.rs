@@ -34,6 +34,7 @@ use crate::life::{Crash, Life};
 use crate::oneoff::{OneOff, Running};
 use crate::process::Setup;
 use crate::release::{PrepareError, Processes, Workshop, prepare, prepare_once};
+use crate::replacement::{OnOneCore, Replacements};
 use crate::source::{SlugSource, Unpacked};
 
 /// Releases that are made ready at a time; the others wait. Each may compile, in a process of its own.
@@ -84,6 +85,7 @@ pub(crate) struct Shared {
     one_offs: AtomicU64,
     /// Where servers listen.
     pub(crate) ports: Arc<Numbers>,
+    replacements: Replacements,
     state: Mutex<State>,
 }
 
@@ -130,6 +132,7 @@ impl Node {
             reports: config.reports,
             one_offs: AtomicU64::default(),
             ports: Arc::default(),
+            replacements: Replacements::default(),
             state: Mutex::default(),
         })))
     }
@@ -148,9 +151,7 @@ impl Node {
             } => shared.start(dyno, version, asleep),
             Step::Drain { dyno, .. } => shared.drain(&dyno),
             Step::Stop { dyno, .. } => shared.stop(&dyno),
-            Step::Forget { app, version, .. } => {
-                drop(shared.state().releases.remove(&(app, version)));
-            }
+            Step::Forget { app, version, .. } => shared.forget(app, version),
             // Who has this node runs a release process too: see `run`.
             Step::Run { .. } => {}
             Step::Publish { .. } | Step::Withdraw { .. } | Step::Record { .. } => {}
@@ -210,6 +211,16 @@ impl Shared {
                 result,
             });
         });
+    }
+
+    fn forget(&self, app: AppName, version: Version) {
+        let mut state = self.state();
+        let release = state.releases.remove(&(app.clone(), version));
+        if !state.releases.keys().any(|(other, _)| *other == app) {
+            self.replacements.forget_app(&app);
+        }
+        drop(state);
+        drop(release);
     }
 
     async fn ready(&self, app: &AppName, release: &Arc<Release>) -> Result<Processes, String> {
@@ -282,11 +293,13 @@ impl Shared {
                 Crash {
                     reason,
                     cause: CrashCause::Boot,
+                    in_request: false,
                 },
             );
         };
+        let core = self.replacements.take_core(&key);
         if ready.kind != Kind::Handler {
-            let program = Background::begin(self, ready, &life);
+            let program = Background::begin(self, ready, &life, core);
             let entry = Entry {
                 life,
                 place: Place::Out,
@@ -313,7 +326,8 @@ impl Shared {
         }
         let (shared, starting) = (Arc::clone(self), Arc::clone(&life));
         let task = tokio::spawn(async move {
-            match boot(&shared, ready, Arc::clone(&starting)).await {
+            let boot = Box::pin(boot(&shared, ready, Arc::clone(&starting)));
+            match OnOneCore::new(core, boot).await {
                 Ok(instance) => shared.up(&starting, Some(Form::Awake(instance))),
                 Err(error) => shared.ended(&starting, boot_crash(&error, &starting.voice)),
             }
@@ -426,17 +440,22 @@ impl Shared {
         let crash = life.verdict().unwrap_or_else(|| Crash {
             reason: "the platform failed while it ran".to_owned(),
             cause: CrashCause::Discarded,
+            in_request: false,
         });
         self.crashed(life, crash);
     }
 
     fn crashed(&self, life: &Life, crash: Crash) {
+        if crash.in_request {
+            self.replacements.expect_replacement(&life.key);
+        }
         self.report(Report::Crashed {
             node: self.id.clone(),
             dyno: life.key.clone(),
             reason: crash.reason,
             cause: crash.cause,
             served: life.served(),
+            in_request: crash.in_request,
         });
     }
 
@@ -485,6 +504,7 @@ impl Shared {
                 life.end(&Crash {
                     reason: "stopped".to_owned(),
                     cause: CrashCause::Discarded,
+                    in_request: false,
                 });
             }
             Some(entry) if matches!(entry.place, Place::Out) => {

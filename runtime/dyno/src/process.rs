@@ -105,7 +105,7 @@ async fn entry(pre: &Pre, store: &mut Store<Guest>) -> wasmtime::Result<Entry> {
             let instance = pre.instance_pre().instantiate_async(&mut *store).await?;
             Entry::Run3(Command3::new(store, &instance)?)
         }
-        Pre::P2(_) | Pre::P3(_) => {
+        Pre::P2(..) | Pre::P3(..) => {
             wasmtime::bail!("it answers requests and does nothing by itself")
         }
     })
@@ -155,6 +155,7 @@ pub(crate) fn ended(ended: Ended, life: &Life) -> Crash {
         Ok(code) => Crash {
             reason: format!("exited with code {code}"),
             cause: CrashCause::Exit,
+            in_request: false,
         },
         Err(error) => crash(&error, &life.voice),
     }

@@ -1,6 +1,8 @@
 //! How long a crashed dyno waits before it is started again.
 //!
-//! Owns the history of crashes in one place of a formation. Must not know how to wait.
+//! Owns the history of crashes in one place of a formation: of boots that failed, and of programs that ended. A dyno that
+//! a request ended is replaced at once and has no history here: else whoever finds a request that ends one could stop
+//! the app with two of them. Must not know how to wait.
 
 use crate::name::Run;
 use crate::plan::CrashCause;
@@ -14,7 +16,7 @@ pub const DELAY_MAX: Duration = Duration::from_secs(20 * 60);
 /// Jitter adds up to this share of the wait, in per cent, so that dynos do not come back in step.
 const JITTER_PERCENT_MAX: u64 = 10;
 
-/// The crashes in a row in one place of a formation.
+/// The crashes in a row in one place of a formation, without those that requests caused.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct History {
     /// How many that count.
@@ -60,7 +62,7 @@ pub fn delay(crashes: u32) -> Duration {
 /// Whether the run that crashed had been up long enough to clear the record before it.
 ///
 /// It had if it was up for the last wait. A wait of nothing is earned by completing a request, or by
-/// staying up for the first real wait: else what dies on its very first request would never back off.
+/// staying up for the first real wait: else a program that ends right after its start would never back off.
 fn redeemed(crashes: u32, crash: &Crash) -> bool {
     let Some(up_since) = crash.up_since else {
         return false;
@@ -147,7 +149,7 @@ mod tests {
     }
 
     #[test]
-    fn what_dies_on_its_first_request_backs_off() {
+    fn what_ends_twice_before_it_served_backs_off() {
         let first = crashed(None, crash(1, Some(1), false), 7);
         assert_eq!(first.not_before, Time::from_secs(1));
         let second = crashed(Some(&first), crash(2, Some(2), false), 7);

@@ -32,7 +32,7 @@ pub enum Invariant {
     Generations = 7,
     /// 8: applying a plan in full gives an empty next plan.
     Settles = 8,
-    /// 9: no start before back-off ends.
+    /// 9: no start before back-off ends, and no back-off for what a request did.
     BackOff = 9,
     /// 10: same inputs, same plan.
     Same = 10,

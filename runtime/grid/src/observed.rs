@@ -28,8 +28,10 @@ pub struct Observed {
     pub nodes: BTreeMap<NodeId, Node>,
     /// Every dyno that a node was asked to start or says it has, until the node has nothing left of it.
     pub dynos: BTreeMap<DynoKey, Dyno>,
-    /// Crashes by place and release.
+    /// Crashes by place and release: of boots that failed, and of programs that ended.
     pub crashes: BTreeMap<Slot, History>,
+    /// Places whose last dyno crashed in a request, until the next one is started.
+    crashed_in_request: BTreeSet<Slot>,
     /// How release processes ended, until the ledger tells.
     pub exits: BTreeMap<(AppName, Version), Exit>,
     /// The number of each app's last one-off dyno: the next one has another name, so that nobody takes one for the
@@ -133,6 +135,30 @@ pub struct Change {
     pub exit: Option<Exit>,
 }
 
+/// How a dyno ended without being asked to.
+#[derive(Clone, Copy, Debug)]
+struct End<'a> {
+    cause: CrashCause,
+    /// What happened, for the app's owner to read.
+    reason: &'a str,
+    /// It had completed a request since its boot.
+    served: bool,
+    /// A request ended it.
+    in_request: bool,
+}
+
+impl<'a> End<'a> {
+    /// Of a dyno that no request ended, and of which it is not known whether it served.
+    fn of(cause: CrashCause, reason: &'a str) -> Self {
+        End {
+            cause,
+            reason,
+            served: false,
+            in_request: false,
+        }
+    }
+}
+
 impl Node {
     fn without_releases(&self) -> Node {
         Node {
@@ -177,6 +203,7 @@ impl Observed {
             nodes: BTreeMap::new(),
             dynos: BTreeMap::new(),
             crashes: BTreeMap::new(),
+            crashed_in_request: BTreeSet::new(),
             exits: BTreeMap::new(),
             one_offs: BTreeMap::new(),
             routes: BTreeMap::new(),
@@ -252,6 +279,8 @@ impl Observed {
             nodes: nodes.collect(),
             dynos: dynos.map(|(k, d)| (k.clone(), d.clone())).collect(),
             crashes: crashes.map(|(k, h)| (k.clone(), h.clone())).collect(),
+            // Only for the log, where no part is.
+            crashed_in_request: BTreeSet::new(),
             exits: exits
                 .map(|(version, exit)| ((version.0.clone(), version.1), exit.clone()))
                 .collect(),
@@ -339,7 +368,7 @@ impl Observed {
                 app.releases.contains_key(version) && !app.release_process_has_ended(*version)
             })
         });
-        self.crashes.retain(|slot, _| {
+        let is_wanted = |slot: &Slot| {
             let Some(app) = desired.apps.get(&slot.app) else {
                 return !desired.destroyed.contains_key(&slot.app);
             };
@@ -348,7 +377,9 @@ impl Observed {
                 .iter()
                 .any(|release| release.version == slot.version);
             wanted && app.wants(&slot.dyno)
-        });
+        };
+        self.crashes.retain(|slot, _| is_wanted(slot));
+        self.crashed_in_request.retain(is_wanted);
     }
 
     /// Moves a dyno on; a change of state is for its log.
@@ -373,21 +404,16 @@ impl Observed {
     }
 
     /// Notes that a dyno ended by itself.
-    fn crash(
-        &mut self,
-        key: &DynoKey,
-        cause: CrashCause,
-        reason: &str,
-        served: bool,
-        now: Time,
-    ) -> Option<Change> {
-        let mut change = self.step(key, Event::Crash, now)?;
-        if change.to != State::Crashed {
+    fn crash(&mut self, key: &DynoKey, end: End<'_>, now: Time) -> Option<Change> {
+        let discarded = end.cause == CrashCause::Discarded;
+        let event = if discarded { Event::Gone } else { Event::Crash };
+        let mut change = self.step(key, event, now)?;
+        if change.from == State::Draining {
             return Some(change);
         }
-        change.crash = Some((cause, reason.to_owned()));
+        change.crash = Some((end.cause, end.reason.to_owned()));
         if key.dyno.process.runs_once() {
-            self.note_exit(key, &Exit::Failed(reason.to_owned()));
+            self.note_exit(key, &Exit::Failed(end.reason.to_owned()));
             return Some(change);
         }
         let dyno = self.dynos.get(key)?;
@@ -396,14 +422,16 @@ impl Observed {
             dyno: key.dyno.clone(),
             version: dyno.version,
         };
-        if cause.counts() {
+        if end.cause.counts() && end.in_request {
+            self.crashed_in_request.insert(slot);
+        } else if end.cause.counts() {
             let crash = Crash {
                 at: now,
                 run: key.run,
-                cause,
-                reason: reason.to_owned(),
+                cause: end.cause,
+                reason: end.reason.to_owned(),
                 up_since: dyno.up_since,
-                served,
+                served: end.served,
             };
             let history = backoff::crashed(self.crashes.get(&slot), crash, self.seed);
             self.crashes.insert(slot, history);

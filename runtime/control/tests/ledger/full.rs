@@ -150,6 +150,7 @@ async fn crash(control: &Control, dyno: DynoKey) {
         reason: "unreachable".into(),
         cause: CrashCause::Trap,
         served: true,
+        in_request: true,
     };
     control.report(report).await.expect("listens");
 }

@@ -3,11 +3,11 @@
 //! Owns what must hold of a `Start`, a `Drain` and a `Stop`. Must not know why one was chosen.
 
 use super::{After, Case, Findings, Invariant};
-use crate::desired::{App, Desired, Release};
+use crate::desired::{App, Desired, Kind, Release};
 use crate::lifecycle::State;
 use crate::name::{DynoKey, NodeId, ProcessType};
 use crate::observed::{Observed, Slot};
-use crate::plan::{Plan, Step};
+use crate::plan::{CrashCause, Plan, Step};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Whether most nodes that are known say nothing.
@@ -78,6 +78,21 @@ fn waited(findings: &mut Findings, case: &Case<'_>, observed: &Observed, slot: &
             slot.dyno, case.now, history.not_before
         );
         findings.add(Invariant::BackOff, what);
+    }
+}
+
+/// A handler dyno waits after boots that failed, and after nothing that a request did.
+fn waits_for_boots_only(findings: &mut Findings, after: &After) {
+    for (slot, history) in &after.observed.crashes {
+        let app = after.desired.apps.get(&slot.app);
+        let release = app.and_then(|app| app.releases.get(&slot.version));
+        let spec = release.and_then(|release| release.processes.get(&slot.dyno.process));
+        let handler = spec.is_some_and(|spec| spec.kind == Kind::Handler);
+        let boot = matches!(history.cause, CrashCause::Boot | CrashCause::BootTimeout);
+        if handler && !boot {
+            let what = format!("{} waits after {:?} in a request", slot.dyno, history.cause);
+            findings.add(Invariant::BackOff, what);
+        }
     }
 }
 
@@ -165,6 +180,7 @@ fn ended_for_a_reason(
 pub(super) fn check_end(findings: &mut Findings, case: &Case<'_>, after: &After) {
     within_capacity(findings, after);
     drained_in_time(findings, case, after);
+    waits_for_boots_only(findings, after);
     apart_at_rest(findings, case, after);
     nothing_ended_without_successor(findings, case, after);
 }

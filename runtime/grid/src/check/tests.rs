@@ -6,7 +6,7 @@ use super::*;
 use crate::desired::{Fact, Kind, ProcessSpec, Release, Restart};
 use crate::lifecycle::State;
 use crate::name::{AppName, DynoKey, NodeId, ProcessType, Run, SlugId, Version};
-use crate::plan::{Heartbeats, Inventory, Report, Serve, StopReason};
+use crate::plan::{CrashCause, Heartbeats, Inventory, Report, Serve, StopReason};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -368,6 +368,37 @@ fn a_plan_must_settle_and_be_the_same_again() {
 }
 
 #[test]
+fn a_request_makes_no_back_off() {
+    let mut world = World::new();
+    let key = world.served()[0].clone();
+    for in_request in [true, false] {
+        let place = world.observed.dynos_in(&key.app, &key.dyno).next();
+        let (dyno, node) = place
+            .map(|(key, dyno)| (key.clone(), dyno.node.clone()))
+            .expect("up");
+        world.hear(&Report::Crashed {
+            node,
+            dyno,
+            reason: "trap".into(),
+            cause: CrashCause::Trap,
+            served: false,
+            in_request,
+        });
+        let expected: &[Invariant] = match in_request {
+            true => &[],
+            false => &[Invariant::BackOff],
+        };
+        let plan = world.plan();
+        assert_eq!(
+            world.broken_by(&plan),
+            expected,
+            "in a request: {in_request}"
+        );
+        world.carry_out(&plan);
+    }
+}
+
+#[test]
 fn back_off_is_kept_and_a_restart_ends_it() {
     let mut world = World::new();
     let key = world.served()[0].clone();
@@ -379,9 +410,10 @@ fn back_off_is_kept_and_a_restart_ends_it() {
         world.hear(&Report::Crashed {
             node,
             dyno: key,
-            reason: "trap".into(),
-            cause: crate::plan::CrashCause::Trap,
+            reason: "it failed to boot".into(),
+            cause: CrashCause::Boot,
             served: false,
+            in_request: false,
         });
         let plan = world.plan();
         world.carry_out(&plan);

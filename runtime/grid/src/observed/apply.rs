@@ -2,7 +2,7 @@
 //!
 //! Owns the two entrances, `issue` for what is asked and `apply` for what is heard. Must not decide.
 
-use super::{Change, Dyno, Fetch, Observed, Slot};
+use super::{Change, Dyno, End, Fetch, Observed, Slot};
 use crate::desired::Desired;
 use crate::lifecycle::{Event, State};
 use crate::name::{AppName, DynoKey, NodeId, Run, Version};
@@ -88,7 +88,8 @@ impl Observed {
             dyno: key.dyno.clone(),
             version,
         };
-        let from = if self.crashes.contains_key(&slot) {
+        let in_request = self.crashed_in_request.remove(&slot);
+        let from = if in_request || self.crashes.contains_key(&slot) {
             State::Crashed
         } else {
             State::Down
@@ -150,12 +151,12 @@ impl Observed {
         let change = match reason {
             StopReason::BootTimeout => {
                 let text = "it was not ready in time";
-                self.crash(key, CrashCause::BootTimeout, text, false, now)
+                self.crash(key, End::of(CrashCause::BootTimeout, text), now)
             }
             StopReason::TimeLimit => {
                 let secs = RELEASE_PROCESS_MAX.as_secs();
                 let text = format!("it was still running after {secs} seconds");
-                self.crash(key, CrashCause::Killed, &text, false, now)
+                self.crash(key, End::of(CrashCause::Killed, &text), now)
             }
             StopReason::Asked => {
                 self.note_exit(key, &Exit::Failed("it was stopped".into()));
@@ -203,10 +204,15 @@ impl Observed {
                 reason,
                 cause,
                 served,
+                in_request,
             } => {
-                let change = self
-                    .has(node, dyno)
-                    .then(|| self.crash(dyno, *cause, reason, *served, now));
+                let end = End {
+                    cause: *cause,
+                    reason,
+                    served: *served,
+                    in_request: *in_request,
+                };
+                let change = self.has(node, dyno).then(|| self.crash(dyno, end, now));
                 self.end(node, dyno);
                 change.flatten()
             }

@@ -2,7 +2,7 @@
 //!
 //! Owns which dynos an inventory adds and which it ends. Must not decide what to do about either.
 
-use super::{Change, Dyno, Fetch, Node, Observed};
+use super::{Change, Dyno, End, Fetch, Node, Observed};
 use crate::lifecycle::{Event, State};
 use crate::name::DynoKey;
 use crate::plan::{CrashCause, DRAIN_GRACE, Inventory, Listed};
@@ -87,7 +87,11 @@ impl Observed {
         let gone: Vec<DynoKey> = gone.map(|(key, _)| key.clone()).collect();
         let mut changes = Vec::new();
         for key in gone {
-            changes.extend(self.crash(&key, CrashCause::Lost, "its node has lost it", false, now));
+            changes.extend(self.crash(
+                &key,
+                End::of(CrashCause::Lost, "its node has lost it"),
+                now,
+            ));
             self.bury(&key);
         }
         changes

@@ -71,6 +71,7 @@ fn crashed(run: u64, cause: CrashCause) -> Report {
         reason: "trap".into(),
         cause,
         served: false,
+        in_request: false,
     }
 }
 

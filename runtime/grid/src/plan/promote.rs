@@ -211,6 +211,7 @@ mod tests {
             reason: "exited with code 1".into(),
             cause,
             served: false,
+            in_request: false,
         }
     }
 

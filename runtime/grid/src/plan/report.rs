@@ -65,6 +65,9 @@ pub enum Report {
         cause: CrashCause,
         /// Whether it had completed a request since its boot.
         served: bool,
+        /// Whether a request ended it: by a trap or an exit of a handler, or since the request took too long. That says
+        /// nothing of its boots, so that it is replaced at once, however often.
+        in_request: bool,
     },
     /// A dyno that runs once came to its end by itself. The node has nothing left of it.
     Exited {
@@ -154,7 +157,8 @@ pub enum CrashCause {
 }
 
 impl CrashCause {
-    /// Whether the app is to blame, so that it counts for back-off and fails a new release.
+    /// Whether the app is to blame. If it is, and no request ended the dyno, the crash counts for back-off and fails a new
+    /// release.
     pub const fn counts(self) -> bool {
         !matches!(self, CrashCause::Discarded | CrashCause::Lost)
     }

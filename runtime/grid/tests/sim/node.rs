@@ -333,12 +333,15 @@ impl SimNode {
     ) -> Option<Report> {
         let dyno = self.dynos.remove(key)?;
         let (node, dyno_key, reason) = (self.id.clone(), key.clone(), reason.to_owned());
+        // Every web dyno of the simulator is a handler.
+        let in_request = key.dyno.process.is_web() && cause != CrashCause::Boot;
         Some(Report::Crashed {
             node,
             dyno: dyno_key,
             reason,
             cause,
             served: dyno.served,
+            in_request,
         })
     }
 

@@ -11,6 +11,7 @@
 //! scale hello web=2 worker=1
 //! rollback hello v1 | config hello | restart hello | restart hello web.1 | maintenance hello on
 //! crash hello web.1 | serve hello web.1 | discard hello web.1
+//! misboot hello web.1                 a dyno that slept fails to boot when it is woken
 //! destroy hello | stop hello web.1 | resize hello web=256 | undomain hello hello.localhost
 //! once hello                          a one-off dyno starts
 //! exit hello run.1 code=3             what runs once comes to its end
@@ -99,9 +100,11 @@ fn command(world: &mut World, words: &[&str]) -> Result<(), String> {
         ["once", app] => world.begin(&parse(app)?),
         ["end", app, dyno] => world.end(&parse(app)?, &parse(dyno)?),
         ["exit", app, dyno, ..] => exit(world, &parse(app)?, &parse(dyno)?, words),
-        [verb @ ("crash" | "serve" | "discard"), app, dyno] => {
-            happen(world, verb, &parse(app)?, &parse(dyno)?)
-        }
+        [
+            verb @ ("crash" | "misboot" | "serve" | "discard"),
+            app,
+            dyno,
+        ] => happen(world, verb, &parse(app)?, &parse(dyno)?),
         [verb, app, rest @ ..] => intent(world, verb, &parse(app)?, rest),
         _ => Err("what?".into()),
     }
@@ -179,7 +182,11 @@ fn happen(world: &mut World, verb: &str, app: &AppName, dyno: &DynoId) -> Result
         return Ok(());
     };
     let report = match verb {
-        "crash" => node.crash(&key, CrashCause::Trap, "unreachable executed"),
+        // What is not up yet has no request to crash in.
+        "crash" if node.dynos.get(&key).is_some_and(|dyno| dyno.up) => {
+            node.crash(&key, CrashCause::Trap, "unreachable executed")
+        }
+        "crash" | "misboot" => node.crash(&key, CrashCause::Boot, "it failed to boot"),
         "discard" => node.crash(&key, CrashCause::Discarded, "the client hung up"),
         _ => {
             if let Some(dyno) = node.dynos.get_mut(&key) {

@@ -133,6 +133,7 @@ pub(super) fn crashed(dyno: DynoKey, cause: CrashCause) -> Report {
         reason: "unreachable".into(),
         cause,
         served: false,
+        in_request: false,
     }
 }
 

@@ -232,6 +232,7 @@ fn answer(step: Step, usage: &Recorder, broken: &Mutex<BTreeSet<AppName>>) -> Op
             reason: "it fell over".to_owned(),
             cause: CrashCause::Boot,
             served: false,
+            in_request: false,
         }),
         Step::Start { node, dyno, .. } => {
             usage.changed(&dyno, 128 << 20, true);

@@ -72,6 +72,7 @@ fn only_who_is_concerned_is_planned() {
             reason: "trap".into(),
             cause: CrashCause::Trap,
             served: true,
+            in_request: true,
         },
         NOW,
     );
