@@ -148,7 +148,7 @@ def begin(argv, first):
     import dyno_load
 
     try:
-        folders = dyno_load.read_entry()[2]
+        folders = dyno_load.folders_of(dyno_load.read_entry())
     except OSError:
         folders = []
     dyno_load.begin(folders, argv)

@@ -1,14 +1,18 @@
-"""Finds what answers an app's requests: imports the module that `entry.txt` names, and takes the callable from it."""
+"""Finds what answers an app's requests: imports the module that `entry.json` names, and takes the callable from it."""
 
 import ast
 import importlib
+import json
 import os
 import sys
 
 from dyno_wsgi import plain, wsgi
 
 BUILD = "/1"  # the build's own folder, of which nothing is there in a dyno
-ENTRY = "/.dyno/entry.txt"  # MODULE:NAME; each line after it is a further folder of the app to import from
+# What the builder has found: `module` and `app` (a name or a call; empty for the usual names), or a program (`script`,
+# `script_module`, `args`) that starts a server itself; `path`, the folders of the app to import from; `chdir`; `env`;
+# `static_files`, whether Django serves them.
+ENTRY = "/.dyno/entry.json"
 CALLABLES = ("app", "application", "handler", "handle")
 FACTORIES = ("create_app", "make_app")
 # Modules that every Python has imported before the first line of a program runs: no file of an app takes their place.
@@ -24,14 +28,17 @@ class NoCallable(Exception):
 
 def read_entry():
     with open(ENTRY, encoding="utf-8") as file:
-        entry, *folders = file.read().split("\n")
-    module, _, name = entry.strip().partition(":")
-    return module, name, [os.path.join("/", folder.strip()) for folder in folders if folder.strip()]
+        return json.load(file)
+
+
+def folders_of(entry):
+    """The app's folders to import from, in order."""
+    return [os.path.join("/", folder) for folder in entry.get("path", [])]
 
 
 def begin(folders, argv):
     """What is different in a dyno from the build, whose snapshot this interpreter is."""
-    own = ["/", *folders]
+    own = folders if "/" in folders else ["/", *folders]
     sys.path[:] = [*own, *(path for path in sys.path if path not in (*own, BUILD))]
     sys.argv[:] = argv
     sys.dont_write_bytecode = True
@@ -65,25 +72,41 @@ def forget_shadowed(folders):
 
 def load():
     """The app, as a function of a request, its body and a reply."""
-    module, name, folders = read_entry()
-    begin(folders, ["app"])
-    return find(importlib.import_module(module), name)
+    entry = read_entry()
+    begin(folders_of(entry), ["app"])
+    for name, value in entry.get("env", {}).items():
+        os.environ.setdefault(name, value)
+    if entry.get("chdir"):
+        os.chdir(os.path.join("/", entry["chdir"]))
+    script, script_module = entry.get("script"), entry.get("script_module")
+    if script or script_module:
+        import dyno_serve
+
+        return wsgi(dyno_serve.app_of_program(script, script_module, entry.get("args", [])))
+    if not entry["module"]:
+        raise NoCallable("the Procfile has no `web`: add one, as in `web: gunicorn module:name`")
+    found, is_plain = find(importlib.import_module(entry["module"]), entry["app"])
+    if entry.get("static_files"):
+        import dyno_serve
+
+        found = dyno_serve.with_static_files(found)
+    return plain(found) if is_plain else wsgi(found)
 
 
 def find(module, name):
+    """What answers, and whether it is a plain function rather than a WSGI callable."""
     names = [name] if name else CALLABLES
     for name in names:
         found, called = look_up(module, name)
         if callable(found):
-            is_plain = not called and name.rpartition(".")[2] in ("handler", "handle")
-            return plain(found) if is_plain else wsgi(found)
+            return found, not called and name.rpartition(".")[2] in ("handler", "handle")
         if called:
             raise NoCallable(f"`{name}` in {module.__file__} returned {type(found).__name__}, not a WSGI callable")
-    if not names[0] or names is CALLABLES:
+    if names is CALLABLES:
         for factory in FACTORIES:
             found = getattr(module, factory, None)
             if callable(found):
-                return wsgi(found())
+                return found(), False
     wanted = " or ".join(f"`{name}`" for name in names)
     raise NoCallable(f"{module.__file__} has no callable {wanted}: define one, or name it in the Procfile")
 

@@ -21,13 +21,16 @@ LEFT_OUT = {
 
 
 def prepare():
-    """Ends with an error if something is wrong, which `problems.txt` then tells."""
+    """Ends with an error if a file cannot be compiled, which `problems.txt` then tells. What cannot be imported is listed
+    in `failures.txt`: whether the app needs it is found when it is loaded.
+    """
     sys.dont_write_bytecode = True
     refuse([*syntax_errors()])
     import_library()
     # Before any package is imported: some look only once whether the library has a function.
     dyno_runtime.adapt_library(f"{BUILD}/zoneinfo")
-    refuse([*missing_packages()])
+    with open(f"{BUILD}/failures.txt", "w") as file:
+        file.writelines(failed_imports())
     importlib.invalidate_caches()
     # All that is here stays: later collections need not look at it, nor touch its memory.
     gc.collect()
@@ -91,53 +94,43 @@ def syntax_errors():
                 yield f"    {text.strip()}"
 
 
-def missing_packages():
-    """Imports what the app does, of its packages; tells which of them cannot be."""
+def failed_imports():
+    """Imports what the app does, of its packages. A line for each that fails: module, name, kind, native file, error."""
     native = {}
     for line in lines_of("native.txt"):
-        package, _, file = line.partition("\t")
-        native.setdefault(package, file)
-    refused = set()
+        _, _, file = line.partition("\t")
+        native[file.partition(".")[0].replace("/", ".")] = file
     for line in lines_of("wanted.txt"):
         module, _, name = line.partition("\t")
-        top = module.partition(".")[0]
-        if top in refused:
-            continue
         try:
             found = importlib.import_module(module)
             if name and name != "*" and not hasattr(found, name):
-                importlib.import_module(f"{module}.{name}")
+                import_part(module, name)
         except BaseException as error:
-            if not installed(top):
-                continue  # perhaps one of several that would do; a dyno's log says it if not
-            refused.add(top)
-            yield refusal(top, error, native)
+            kind, file = kind_of(error, native)
+            text = " ".join(f"{type(error).__name__}: {error}".split())
+            yield f"{module}\t{name}\t{kind}\t{file}\t{text}\n"
 
 
-def installed(top):
-    return os.path.isdir(f"{PACKAGES}/{top}") or os.path.isfile(f"{PACKAGES}/{top}.py")
+def import_part(module, name):
+    """A module in a package; what is neither that nor a name fails with the words of the import statement."""
+    try:
+        importlib.import_module(f"{module}.{name}")
+    except ModuleNotFoundError as error:
+        if error.name != f"{module}.{name}":
+            raise
+        text = f"cannot import name {name!r} from {module!r}"
+        raise ImportError(text, name=module, name_from=name) from None
 
 
-def refusal(top, error, native):
-    blamed = [package for package in native if package == top or package in str(error) or package in frames(error)]
-    if not blamed:
-        return f"`import {top}` fails: {type(error).__name__}: {error}"
-    package = blamed[0]
-    through = "" if package == top else f" (which `{top}` imports)"
-    return (
-        f"{package}{through} is made of native code ({native[package]}), and a dyno runs WebAssembly: this package "
-        f"cannot work here, unless it has a version in plain Python. Choose another in its place, or have a service of "
-        f"another kind do that work. ({type(error).__name__}: {str(error).strip().splitlines()[0] if str(error) else ''})"
-    )
-
-
-def frames(error):
-    found = []
-    trace = error.__traceback__
-    while trace:
-        found.append(trace.tb_frame.f_code.co_filename)
-        trace = trace.tb_next
-    tops = {path.removeprefix(f"{PACKAGES}/").partition("/")[0] for path in found if path.startswith(f"{PACKAGES}/")}
-    return tops
-
-
+def kind_of(error, native):
+    """`native` where a module is missing that was native code, `absent` for any other missing one, else `other`."""
+    one, seen = error, set()
+    while one is not None and id(one) not in seen:
+        seen.add(id(one))
+        if isinstance(one, ImportError):
+            for name in (one.name, f"{one.name}.{getattr(one, 'name_from', None)}"):
+                if name in native:
+                    return "native", native[name]
+        one = one.__cause__ or one.__context__
+    return ("absent" if isinstance(error, ImportError) else "other"), ""
