@@ -21,7 +21,7 @@ pub enum Detected {
     Rust,
     /// `package.json`.
     JavaScript,
-    /// `requirements.txt` or `pyproject.toml`.
+    /// One of the files of [`PYTHON_MARKS`], or a Python program at a usual place.
     Python,
     /// `.c` files, and no tool of their own.
     C,
@@ -116,17 +116,57 @@ const HINTS: &[Hint] = &[
     },
 ];
 
+/// Files by which a Python project is known.
+pub(crate) const PYTHON_MARKS: [&str; 7] = [
+    "requirements.txt",
+    "pyproject.toml",
+    "Pipfile",
+    "setup.py",
+    "setup.cfg",
+    "poetry.lock",
+    "uv.lock",
+];
+/// Python programs that need no list of packages beside them.
+const PYTHON_PROGRAMS: [&str; 4] = ["app.py", "main.py", "wsgi.py", "manage.py"];
+/// First words of commands of Python apps, where another language's files are there as well.
+const PYTHON_COMMANDS: [&str; 8] = [
+    "python",
+    "python3",
+    "gunicorn",
+    "waitress-serve",
+    "flask",
+    "uwsgi",
+    "django-admin",
+    "manage.py",
+];
+
+/// Whether a folder holds a Python project.
+pub(crate) fn is_python(folder: &Path) -> bool {
+    let has = |name: &&str| folder.join(name).is_file();
+    PYTHON_MARKS
+        .iter()
+        .chain(&PYTHON_PROGRAMS)
+        .any(|name| has(name))
+}
+
+/// Whether the Procfile's `web` begins as those of Python apps do.
+fn serves_python(procfile: &procfile::Procfile) -> bool {
+    let web = procfile
+        .processes
+        .iter()
+        .find(|(process, _)| process.is_web());
+    web.is_some_and(|(_, command)| PYTHON_COMMANDS.contains(&command.component.file_name()))
+}
+
 /// Programs of languages whose builders are known by another file.
 const LACKS: &[(&str, &str)] = &[
-    ("app.py", "a requirements.txt (an empty one will do)"),
-    ("main.py", "a requirements.txt (an empty one will do)"),
     ("index.js", "a package.json (`npm init -y`)"),
     ("index.ts", "a package.json (`npm init -y`)"),
 ];
 
 fn remedy(hint: Option<Hint>) -> String {
-    let looked = "looked for `[build] command` in dyno.toml, Cargo.toml, package.json, requirements.txt or pyproject.toml, `.c` \
-                  files, components that a Procfile names, and one `.wasm` file";
+    let looked = "looked for `[build] command` in dyno.toml, Cargo.toml, package.json, requirements.txt, pyproject.toml, Pipfile or \
+                  app.py, `.c` files, components that a Procfile names, and one `.wasm` file";
     match hint {
         Some(Hint { file, tool }) => format!(
             "{looked}. There is a {file}: {tool} has no builder of its own yet; in dyno.toml, set `command` under [build] \
@@ -136,8 +176,8 @@ fn remedy(hint: Option<Hint>) -> String {
     }
 }
 
-/// Chooses a builder: `[build] command`, `Cargo.toml`, `.wasm` files that a Procfile names, `package.json`,
-/// `requirements.txt` or `pyproject.toml`, `.c` files, then a ready `.wasm` file.
+/// Chooses a builder: `[build] command`, `Cargo.toml`, `.wasm` files that a Procfile names, a Procfile that serves a
+/// Python project, `package.json`, a Python project, `.c` files, then a ready `.wasm` file.
 pub fn detect(project: &Project) -> Result<Detected, DetectError> {
     if let Some(command) = &project.settings.build_command {
         return Ok(Detected::Command(command.clone()));
@@ -150,10 +190,14 @@ pub fn detect(project: &Project) -> Result<Detected, DetectError> {
     if are_named || !project.settings.output.is_empty() {
         return ready(project).map(Detected::Ready);
     }
+    let python = is_python(&project.folder);
+    if python && project.procfile.as_ref().is_some_and(serves_python) {
+        return Ok(Detected::Python);
+    }
     if has("package.json") {
         return Ok(Detected::JavaScript);
     }
-    if has("requirements.txt") || has("pyproject.toml") {
+    if python {
         return Ok(Detected::Python);
     }
     if !has("Makefile") && !has("CMakeLists.txt") && is_c(&project.folder) {

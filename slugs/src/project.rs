@@ -123,8 +123,8 @@ fn is_built_from_source(folder: &Path, settings: &Option<Settings>) -> bool {
     let has_command = settings
         .as_ref()
         .is_some_and(|settings| settings.build_command.is_some());
-    let manifests = ["package.json", "requirements.txt", "pyproject.toml"];
-    !has_command && !has("Cargo.toml") && manifests.into_iter().any(has)
+    let is_known = has("package.json") || crate::detect::is_python(folder);
+    !has_command && !has("Cargo.toml") && is_known
 }
 
 /// Reads and parses a file, if it is there.

@@ -17,13 +17,12 @@ use crate::digest::Digest;
 const TURN: Duration = Duration::from_millis(100);
 /// Begins the name of what is not whole yet.
 const UNFINISHED: &str = ".new-";
-/// Outputs of one kind that are kept in an app's folder, the newest: enough to go back and forth between two versions.
+/// Outputs of one kind that are kept of an app, the newest: enough to go back and forth between two versions.
 const KEPT_OF_APP: usize = 3;
 /// The same of all apps together, in the cache: a component of Python has some 40 MB.
 const KEPT_OF_ALL: usize = 16;
-/// Says to backup tools and to ourselves that all can be made again (bford.info/cachedir).
-const CACHE_TAG: &str =
-    "Signature: 8a477f597d28d172789f06886806bc55\n# Made by dyno, and made again when missing.\n";
+/// Apps whose outputs are kept, those that were built last.
+const APPS_KEPT: usize = 64;
 
 /// A folder that this build alone writes to while it has this.
 pub(super) struct Place {
@@ -33,17 +32,22 @@ pub(super) struct Place {
 }
 
 impl Place {
-    /// `target/dyno` in an app's folder.
+    /// A folder for one app, in the cache: builds write nothing to the app's own folder.
     pub(super) fn of_app(
         folder: &Path,
         tools: &Tools,
         progress: &mut dyn FnMut(Progress),
     ) -> Result<Self, BuildError> {
-        let target = folder.join("target");
-        let mut place = Self::open(&target.join("dyno"), tools, progress)?;
+        let whole = folder.canonicalize().map_err(|source| BuildError::Read {
+            path: folder.to_owned(),
+            source,
+        })?;
+        let apps = tools.cache().join("builds/apps");
+        let own = apps.join(key(&[whole.as_os_str().as_encoded_bytes()]));
+        let mut place = Self::open(&own, tools, progress)?;
         place.kept = KEPT_OF_APP;
-        place.save_once("CACHEDIR.TAG", CACHE_TAG)?;
-        place.save_once(".gitignore", "*\n")?;
+        place.touch("");
+        prune_apps(&apps);
         Ok(place)
     }
 
@@ -126,13 +130,6 @@ impl Place {
         Ok(place)
     }
 
-    fn save_once(&self, name: &str, text: &str) -> Result<(), BuildError> {
-        if !self.at(name).exists() {
-            self.save(name, text)?;
-        }
-        Ok(())
-    }
-
     /// Something is used: it counts as new for [`Place::prune`].
     pub(super) fn touch(&self, name: &str) {
         let now = SystemTime::now();
@@ -160,6 +157,17 @@ impl Place {
             .filter(|entry| entry.file_name().to_string_lossy().starts_with(prefix))
             .map(|entry| entry.path())
             .collect()
+    }
+}
+
+/// Removes what is kept of apps that were not built for long.
+fn prune_apps(apps: &Path) {
+    let built = |path: &PathBuf| fs::metadata(path).and_then(|folder| folder.modified()).ok();
+    let entries = fs::read_dir(apps).into_iter().flatten().flatten();
+    let mut found: Vec<PathBuf> = entries.map(|entry| entry.path()).collect();
+    found.sort_by_key(|path| std::cmp::Reverse(built(path)));
+    for old in found.iter().skip(APPS_KEPT) {
+        remove(old);
     }
 }
 

@@ -5,10 +5,19 @@
 //! theirs the app imports. A snapshot holds random seeds, so two machines make two files of one meaning; on one machine
 //! it is made once, for all apps that ask for the same.
 
+mod django;
 mod entry;
+mod facts;
+mod failures;
 mod imports;
 mod packages;
+mod processes;
+mod project_files;
+mod requirements;
+mod servers;
+mod versions;
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -17,21 +26,40 @@ use super::place::{self, Place};
 use super::run::{self, From};
 use super::toolchain::Toolchain;
 use super::{BuildError, BuiltComponent, Made, Progress, Tools, sources};
-use crate::manifest::{Builder, Procfile};
+use crate::manifest::{Builder, Procfile, Warning};
 use crate::path::SlugPath;
+use entry::Entry;
+use facts::SourceFacts;
+use imports::{ImportPlace, Wanted};
+use requirements::Requested;
 
 /// A version that any engine of WASI 0.2 has; componentize-py moves it up to its own.
 const WASI: &str = "0.2.0";
 const COMPONENT: &str = ".dyno/python.wasm";
 /// Where the component looks for what to import.
-const ENTRY: &str = ".dyno/entry.txt";
+const ENTRY: &str = ".dyno/entry.json";
 /// componentize-py's name of the first folder of its path, and so the packages' place in a dyno: code remembers where
 /// it was loaded from.
 const PACKAGES: &str = "0";
 const GET_PYTHON: &str =
     "get Python 3.10 or newer, with `venv` and `pip` (on Debian: python3 python3-venv)";
 
-const SHIM: &str = include_str!("python/dyno_app.py");
+/// What the component is made of beside the interpreter, by file name. componentize-py imports the first.
+const SHIM: [(&str, &str); 10] = [
+    ("dyno_app.py", include_str!("python/dyno_app.py")),
+    ("dyno_command.py", include_str!("python/dyno_command.py")),
+    ("dyno_hash.py", include_str!("python/dyno_hash.py")),
+    ("dyno_library.py", include_str!("python/dyno_library.py")),
+    ("dyno_load.py", include_str!("python/dyno_load.py")),
+    ("dyno_prepare.py", include_str!("python/dyno_prepare.py")),
+    ("dyno_report.py", include_str!("python/dyno_report.py")),
+    ("dyno_runtime.py", include_str!("python/dyno_runtime.py")),
+    ("dyno_serve.py", include_str!("python/dyno_serve.py")),
+    ("dyno_wsgi.py", include_str!("python/dyno_wsgi.py")),
+];
+/// The module `_dyno_hash`, a shared library in text form, and its file name as componentize-py knows such libraries.
+const HASH: &str = include_str!("python/dyno_hash.wat");
+const HASH_FILE: &str = "_dyno_hash.cpython-314-wasm32-wasi.so";
 const WIT: &str = include_str!("python/app.wit");
 const HTTP_WIT: &str = include_str!("wit/http.wit");
 const REQUIREMENTS: &str = include_str!("python/requirements.txt");
@@ -42,14 +70,14 @@ const TOOLCHAIN: Toolchain = Toolchain {
     pins: &[REQUIREMENTS],
 };
 
-/// Builds the app in a folder with a `requirements.txt` or a `pyproject.toml`.
+/// Builds the app in a folder with Python files.
 pub(super) fn build(
     folder: &Path,
     procfile: Option<&Procfile>,
     tools: &Tools,
     progress: &mut dyn FnMut(Progress),
 ) -> Result<Made, BuildError> {
-    let entry = entry::find(folder, procfile)?;
+    let project = PythonProject::read(folder, procfile, tools, progress)?;
     let toolchain = TOOLCHAIN.ensure(tools, progress, |folder, progress| {
         install(folder, tools, progress)
     })?;
@@ -60,9 +88,24 @@ pub(super) fn build(
         toolchain: &toolchain,
         tools,
     };
-    let packages = packages::ensure(&builder, progress)?;
-    let component = builder.component(&packages, progress)?;
-    let entry = builder.own.save("entry.txt", &entry)?;
+    let packages = packages::ensure(&builder, &project.requested, progress)?;
+    project.entry.check_foreign(|module| packages.has(module))?;
+    let mut scripts = packages.scripts()?;
+    scripts.extend(project.requested.scripts.clone());
+    let mut commands = processes::others(procfile, &scripts)?;
+    if project.serves {
+        commands.extend(super::web(COMPONENT));
+    }
+    let (component, failures) = builder.component(&packages, &project, progress)?;
+    let facts = (&project.facts, &packages);
+    let mut warnings = project.warnings(folder)?;
+    warnings.extend(failures::judge(
+        &failures,
+        &project.imports,
+        facts,
+        &project.requested.file,
+    )?);
+    let entry = builder.own.save("entry.json", &project.entry.to_json())?;
     let mut files = packages.files()?;
     files.push(file(ENTRY, &entry)?);
     Ok(Made {
@@ -72,9 +115,73 @@ pub(super) fn build(
         },
         components: vec![file(COMPONENT, &component)?],
         files,
-        commands: Some(super::web(COMPONENT)),
-        warnings: Vec::new(),
+        commands: Some(commands),
+        command_words: processes::command_words(&scripts),
+        warnings,
     })
+}
+
+/// A source folder as it is understood, before anything is installed.
+struct PythonProject {
+    facts: SourceFacts,
+    requested: Requested,
+    /// What answers requests, if anything `serves`.
+    entry: Entry,
+    serves: bool,
+    /// What its files import of others.
+    imports: BTreeMap<Wanted, ImportPlace>,
+    /// Files that its processes load, by name and place.
+    loaded: Vec<sources::Source>,
+}
+
+impl PythonProject {
+    fn read(
+        folder: &Path,
+        procfile: Option<&Procfile>,
+        tools: &Tools,
+        progress: &mut dyn FnMut(Progress),
+    ) -> Result<Self, BuildError> {
+        let is_read =
+            |name: &str| name.ends_with(".py") || name.ends_with(".ini") || name == "setup.cfg";
+        let files = sources::files(folder, &is_read)?;
+        let mut facts = SourceFacts::read(folder, &files, tools, progress)?;
+        let requested = Requested::read(folder, &facts.setup)?;
+        for root in &requested.roots {
+            facts.add_root(root, false);
+        }
+        let found = entry::find(folder, &mut facts, procfile)?;
+        let serves = found.is_some();
+        let mut entry = found.unwrap_or_default();
+        entry.path = facts.roots.clone();
+        let starts = [entry.starts.clone(), processes::starts(procfile, &facts)].concat();
+        let reached = imports::reached(&facts, &starts);
+        let loaded = files
+            .iter()
+            .filter(|(name, _)| reached.contains_key(name.as_str()));
+        Ok(Self {
+            loaded: loaded.cloned().collect(),
+            imports: imports::of(&facts, &starts),
+            facts,
+            requested,
+            entry,
+            serves,
+        })
+    }
+
+    /// Whether this machine's Python has nothing against the files that are loaded. It may be older than the component's.
+    fn is_parsed(&self) -> bool {
+        let mut loaded = self.loaded.iter();
+        loaded.all(|(name, _)| {
+            let file = self.facts.file(name);
+            file.is_some_and(|file| file.error.is_none())
+        })
+    }
+
+    fn warnings(&self, folder: &Path) -> Result<Vec<Warning>, BuildError> {
+        let mut warnings = self.requested.warnings.clone();
+        warnings.extend(versions::warnings(folder)?);
+        Ok(warnings)
+    }
 }
 
 fn file(name: &str, place: &Path) -> Result<BuiltComponent, BuildError> {
@@ -111,56 +218,56 @@ impl Work<'_> {
         python
     }
 
-    /// The component, made if there is none of these packages and imports. The app's own files are looked through in
-    /// any case: by this machine's Python, which is quick, and if that finds an error, by the component's own.
+    /// The component, made if there is none of these packages and imports, and the imports that failed in it. The
+    /// app's own files are looked through in any case: by this machine's Python, which is quick, and if that finds an
+    /// error, by the component's own.
     fn component(
         &self,
         packages: &packages::Packages,
+        project: &PythonProject,
         progress: &mut dyn FnMut(Progress),
-    ) -> Result<PathBuf, BuildError> {
-        let own = sources::files(self.folder, &|name| name.ends_with(".py"))?;
-        let all = imports::of(self.folder, &own)?;
-        let wanted: String = all
-            .split_inclusive('\n')
-            .filter(|line| packages.decides(line))
+    ) -> Result<(PathBuf, String), BuildError> {
+        let own = &project.loaded;
+        let wanted = project.imports.keys();
+        let wanted = wanted.filter(|(module, _)| packages.has(module));
+        let wanted: String = wanted
+            .map(|(module, name)| format!("{module}\t{name}\n"))
             .collect();
         let pins = self.toolchain.to_string_lossy();
-        let inputs = [pins.as_ref(), SHIM, WIT, HTTP_WIT, &packages.key, &wanted];
+        let shim = SHIM.map(|(_, text)| text).concat();
+        let inputs = [
+            pins.as_ref(),
+            &shim,
+            HASH,
+            WIT,
+            HTTP_WIT,
+            &packages.key,
+            &wanted,
+        ];
         let key = place::key(&inputs.map(str::as_bytes));
         let name = format!("component-{key}.wasm");
-        let checked = format!("checked-{key}-{}", sources::digest(&own)?);
-        let is_there = self.place.at(&name).is_file();
-        if is_there && (self.own.at(&checked).is_file() || self.compiles(&own)?) {
+        let failed = format!("failures-{key}.txt");
+        let checked = format!("checked-{key}-{}", sources::digest(own)?);
+        let is_there = self.place.at(&name).is_file() && self.place.at(&failed).is_file();
+        if is_there && (project.is_parsed() || self.own.at(&checked).is_file()) {
             self.place.touch(&name);
+            self.place.touch(&failed);
         } else {
             progress(Progress::Step(
                 "making the component: the interpreter imports the packages".to_owned(),
             ));
             let work = self.place.work()?;
-            let made = self.make(work.path(), packages, &own, &wanted, progress)?;
+            let made = self.make(work.path(), packages, own, &wanted, progress)?;
             self.place.keep(&made, &name)?;
+            self.place
+                .keep(&work.path().join("build/failures.txt"), &failed)?;
             self.place.prune("component-");
+            self.place.prune("failures-");
         }
         self.own.save(&checked, "")?;
         self.own.prune("checked-");
-        Ok(self.place.at(&name))
-    }
-
-    /// Whether this machine's Python has nothing against the files. It may be older than the component's.
-    fn compiles(&self, own: &[sources::Source]) -> Result<bool, BuildError> {
-        const COMPILE: &str = "import sys\n\
-             for path in sys.stdin.read().split(chr(0))[:-1]:\n \
-             compile(open(path, 'rb').read(), path, 'exec', dont_inherit=True)";
-        let list: String = own.iter().map(|(name, _)| format!("{name}\0")).collect();
-        let list = self.own.save("sources.txt", &list)?;
-        let list = fs::File::open(&list).map_err(place::cannot_write(&list))?;
-        let mut python = self.python();
-        python.args(["-c", COMPILE]);
-        match run::stream_with(python, list.into(), "python", self.tools, &mut |_, _| {}) {
-            Ok(()) => Ok(true),
-            Err(BuildError::Failed { .. }) => Ok(false),
-            Err(error) => Err(error),
-        }
+        let failures = sources::text(&self.place.at(&failed))?.unwrap_or_default();
+        Ok((self.place.at(&name), failures))
     }
 
     /// Runs componentize-py. `work` becomes the second folder of its path, which is there while building only.
@@ -173,7 +280,9 @@ impl Work<'_> {
         progress: &mut dyn FnMut(Progress),
     ) -> Result<PathBuf, BuildError> {
         let build = work.join("build");
-        stage(&build, packages, own, wanted).map_err(place::cannot_write(&build))?;
+        let staged = stage(&build, packages, own, wanted)
+            .and_then(|()| self.stage_time_zones(&build.join("zoneinfo")));
+        staged.map_err(place::cannot_write(&build))?;
         let wit = work.join("app.wit");
         let text = [WIT, HTTP_WIT].concat().replace("VERSION", WASI);
         fs::write(&wit, text).map_err(place::cannot_write(&wit))?;
@@ -208,6 +317,30 @@ impl Work<'_> {
         }
         outcome.map(|()| out)
     }
+
+    /// Copies the time zones of the toolchain's package `tzdata`.
+    fn stage_time_zones(&self, into: &Path) -> std::io::Result<()> {
+        for version in fs::read_dir(self.toolchain.join("venv/lib"))? {
+            let zones = version?.path().join("site-packages/tzdata/zoneinfo");
+            if zones.is_dir() {
+                copy_folder(&zones, into)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+fn copy_folder(from: &Path, into: &Path) -> std::io::Result<()> {
+    fs::create_dir_all(into)?;
+    for entry in fs::read_dir(from)? {
+        let entry = entry?;
+        let to = into.join(entry.file_name());
+        match entry.file_type()?.is_dir() {
+            true => copy_folder(&entry.path(), &to)?,
+            false => drop(fs::copy(entry.path(), to)?),
+        }
+    }
+    Ok(())
 }
 
 /// What the shim finds beside itself.
@@ -218,7 +351,11 @@ fn stage(
     wanted: &str,
 ) -> std::io::Result<()> {
     fs::create_dir_all(build.join("sources"))?;
-    fs::write(build.join("dyno_app.py"), SHIM)?;
+    for (name, text) in SHIM {
+        fs::write(build.join(name), text)?;
+    }
+    let hash = wat::parse_str(HASH).map_err(std::io::Error::other)?;
+    fs::write(build.join(HASH_FILE), hash)?;
     fs::write(build.join("wanted.txt"), wanted)?;
     fs::write(build.join("native.txt"), &packages.native)?;
     let mut names = String::new();

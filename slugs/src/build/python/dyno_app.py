@@ -1,21 +1,19 @@
-"""The component of a Python app: it answers `wasi:http` by the app's WSGI callable, or by a plain function.
+"""The component of a Python app: the three interfaces that it exports, over the other files of this folder.
 
 Imported twice in its life. While building, it imports what the app will (`wanted.txt`), so that the snapshot of this
-interpreter has it in memory; the app's own modules are left alone. In a dyno, at the first request, it imports the app
-itself from the slug's files: it sees its config vars from the first line on.
+interpreter has it in memory; the app's own modules are left alone. In a dyno, at its boot, it imports the app itself
+from the slug's files: the app sees its config vars from the first line on.
 
 The packages lie at `/0` both times: componentize-py names the folders of its path by number, and code remembers where
 it came from.
 """
 
-import importlib
 import io
 import os
-import sys
-import traceback
 
 from componentize_py_types import Err, Ok
 from wit_world import exports
+from wit_world.imports import environment, exit
 from wit_world.imports.preopens import get_directories
 from wit_world.imports.streams import StreamError_Closed
 from wit_world.imports.wasi_filesystem_types import DescriptorFlags, OpenFlags, PathFlags
@@ -38,11 +36,13 @@ from wit_world.imports.wasi_http_types import (
     Scheme_Https,
 )
 
-PACKAGES = "/0"
-BUILD = "/1"  # the build's own folder, of which nothing is there later
-ENTRY = "/.dyno/entry.txt"  # MODULE:NAME
+import dyno_command
+import dyno_load
+from dyno_report import flush, one_line, print_exception, print_line
+
 READ_BYTES = 64 * 1024
-CALLABLES = ("app", "application", "handler", "handle")
+# Statuses whose responses have no content (RFC 9110, 15.3.5 and 15.4.5).
+WITHOUT_CONTENT = (204, 304)
 
 METHODS = {
     Method_Connect: "CONNECT",
@@ -56,65 +56,77 @@ METHODS = {
     Method_Trace: "TRACE",
 }
 
-
-class IncomingHandler(exports.IncomingHandler):
-    def handle(self, request: IncomingRequest, response_out: ResponseOutparam) -> None:
-        answer = app()
-        body = Input(request)
-        reply = Reply(response_out, request.method())
-        try:
-            answer(request, body, reply)
-        except Exception:
-            traceback.print_exc()
-            if reply.stream is not None:
-                # Half a response must not look like a whole one: the dyno ends here.
-                raise
-            reply.start(500, [("content-type", "text/plain")])
-            reply.write(b"Internal Server Error\n")
-        reply.finish()
-        body.release()
-
-
 loaded = None
 
 
 def app():
-    """The app, imported at the first request. One that cannot be is a crash."""
+    """The app, imported once."""
     global loaded
     if loaded is None:
-        sys.path[:] = ["/", *(path for path in sys.path if path not in ("/", BUILD))]
-        sys.argv[:] = ["app"]
-        sys.dont_write_bytecode = True
-        importlib.invalidate_caches()
-        # The snapshot has the numbers of the build in it, the same for all dynos.
-        import random
-
-        random.seed()
-        with open(ENTRY) as file:
-            module, _, name = file.read().strip().partition(":")
-        try:
-            loaded = find(importlib.import_module(module), name)
-        except BaseException:
-            traceback.print_exc()
-            raise
+        loaded = dyno_load.load()
     return loaded
 
 
-def find(module, name):
-    names = [name] if name else CALLABLES
-    for name in names:
-        found = module
-        for part in name.removesuffix("()").split("."):
-            found = getattr(found, part, None)
-        if callable(found) and name.endswith("()"):
-            return wsgi(found())
-        if callable(found):
-            return plain(found) if name.rpartition(".")[2] in ("handler", "handle") else wsgi(found)
-    factory = getattr(module, "create_app", None)
-    if callable(factory):
-        return wsgi(factory())
-    wanted = " or ".join(f"`{name}`" for name in names)
-    raise SystemExit(f"{module.__file__} has no callable {wanted}: define one, or name it in the Procfile")
+class Boot(exports.Boot):
+    def load(self) -> None:
+        try:
+            app()
+        except BaseException as error:
+            print_exception(error)
+            raise Err(one_line(error)) from None
+        finally:
+            flush()
+
+
+class Run(exports.Run):
+    def run(self) -> None:
+        code = dyno_command.run(environment.get_arguments()[1:])
+        if code:
+            exit.exit_with_code(code)
+
+
+class IncomingHandler(exports.IncomingHandler):
+    def handle(self, request: IncomingRequest, response_out: ResponseOutparam) -> None:
+        head = RequestHead(request)
+        reply = Reply(response_out, head.method)
+        body = Input(request)
+        try:
+            load_or_exit()(head, body, reply)
+            reply.finish()
+        except ClientLeft:
+            reply.break_off()
+        except BaseException as error:  # sys.exit() in an app ends its request, not the dyno
+            print_exception(error)
+            reply.fail()
+        finally:
+            body.release()
+            flush()
+
+
+def load_or_exit():
+    """The app, for a host that has not called `load` before. An instance without its app is of no use."""
+    try:
+        return app()
+    except BaseException as error:
+        print_exception(error)
+        flush()
+        exit.exit_with_code(1)
+
+
+class ClientLeft(BrokenPipeError):
+    """Nobody reads the response any more."""
+
+
+class RequestHead:
+    """A request without its body."""
+
+    def __init__(self, request):
+        method = request.method()
+        self.method = method.value if isinstance(method, Method_Other) else METHODS[type(method)]
+        self.target = request.path_with_query()
+        self.scheme = "https" if isinstance(request.scheme(), Scheme_Https) else "http"
+        self.authority = request.authority()
+        self.headers = request.headers().entries()
 
 
 class Reply:
@@ -122,31 +134,87 @@ class Reply:
 
     def __init__(self, response_out, method):
         self.response_out = response_out
-        self.is_head = isinstance(method, Method_Head)
+        self.is_head = method == "HEAD"
+        self.is_started = False
+        self.has_content = True
         self.body = None
         self.stream = None
+        self.length = None  # as announced
+        self.sent = 0
+        self.is_cut = False
 
     def start(self, status, headers):
-        # The host holds a body to the length that its head names, and the answer to HEAD has none.
-        left_out = "content-length" if self.is_head else None
-        entries = [(name.lower(), value.encode("latin-1")) for name, value in headers if name.lower() != left_out]
-        response = OutgoingResponse(Fields.from_list(entries))
+        try:
+            fields = Fields.from_list(headers)
+        except Err as error:
+            raise ValueError(f"these headers are not HTTP ({type(error.value).__name__}): {headers!r:.300}") from None
+        response = OutgoingResponse(fields)
         response.set_status_code(status)
+        self.has_content = not self.is_head and status not in WITHOUT_CONTENT
+        self.length = announced_length(headers) if self.has_content else None
         self.body = response.body()
         ResponseOutparam.set(self.response_out, Ok(response))
+        self.is_started = True
         self.stream = self.body.write()
 
     def write(self, data):
         """Waits for room, so that a slow client slows the app down."""
-        data = memoryview(data)
-        while data and not self.is_head:
+        data = memoryview(data).cast("B")
+        if not self.has_content:
+            return
+        if self.length is not None and self.sent + len(data) > self.length:
+            data = data[: self.length - self.sent]
+            self.is_cut = True
+        self.sent += len(data)
+        while data:
             part = data[:READ_BYTES]
-            detour().send(part, self.stream)
+            try:
+                detour().send(part, self.stream)
+            except Err:
+                raise ClientLeft("the client has left") from None
             data = data[len(part) :]
 
     def finish(self):
+        """Ends the body. One that is not as long as announced is told in the log."""
+        if self.is_cut:
+            print_line(f"The app announced Content-Length: {self.length} and sent more: the rest was left out.")
+        if self.length is not None and self.sent < self.length:
+            print_line(f"The app announced Content-Length: {self.length} and sent {self.sent}: the response is broken off.")
+            self.break_off()
+            return
         self.stream.__exit__(None, None, None)
-        OutgoingBody.finish(self.body, None)
+        self.stream = None
+        body, self.body = self.body, None
+        try:
+            OutgoingBody.finish(body, None)
+        except Err:
+            pass  # the host breaks the response off, and says why
+
+    def break_off(self):
+        """Half a response must not look like a whole one: a body that is dropped unfinished is not."""
+        for resource in (self.stream, self.body):
+            if resource is not None:
+                resource.__exit__(None, None, None)
+        self.stream = self.body = None
+
+    def fail(self):
+        """An exception in the app: an error page if nothing was sent, else the end of the response."""
+        if self.is_started:
+            self.break_off()
+            return
+        try:
+            self.start(500, [("content-type", b"text/plain")])
+            self.write(b"Internal Server Error\n")
+            self.finish()
+        except (Err, ClientLeft):
+            self.break_off()
+
+
+def announced_length(headers):
+    for name, value in headers:
+        if name == "content-length" and value.isdigit():
+            return int(value)
+    return None
 
 
 class Detour:
@@ -216,13 +284,17 @@ class Input(io.RawIOBase):
 
     def release(self):
         """Gives both back, in the order that the host asks for, whoever may still know this object."""
-        self.stream.__exit__(None, None, None)
-        self.body.__exit__(None, None, None)
+        stream, self.stream = self.stream, None
+        if stream is not None:
+            stream.__exit__(None, None, None)
+            self.body.__exit__(None, None, None)
 
     def readable(self):
         return True
 
     def readinto(self, into):
+        if self.stream is None:
+            return 0  # the request is over
         try:
             while True:
                 data = self.stream.blocking_read(min(len(into), READ_BYTES))
@@ -235,249 +307,7 @@ class Input(io.RawIOBase):
             raise OSError("the request's body broke off") from None
 
 
-def method_of(request):
-    method = request.method()
-    return method.value if isinstance(method, Method_Other) else METHODS[type(method)]
+if os.path.isdir(dyno_load.BUILD):
+    import dyno_prepare
 
-
-def headers_of(request):
-    return [(name, value.decode("latin-1")) for name, value in request.headers().entries()]
-
-
-def wsgi(call):
-    """A WSGI callable (PEP 3333), as a function of a request and a reply."""
-
-    def answer(request, body, reply):
-        begun = []
-
-        def write(data):
-            if reply.stream is None:
-                status, headers = begun
-                reply.start(int(status.split(" ", 1)[0]), headers)
-            reply.write(data)
-
-        def start_response(status, headers, exc_info=None):
-            if exc_info and reply.stream is not None:
-                raise exc_info[1].with_traceback(exc_info[2])
-            if begun and not exc_info:
-                raise AssertionError("start_response was called before")
-            begun[:] = [status, headers]
-            return write
-
-        parts = call(environ_of(request, body), start_response)
-        try:
-            for part in parts:
-                if part:
-                    write(part)
-            if reply.stream is None:
-                write(b"")
-        finally:
-            if hasattr(parts, "close"):
-                parts.close()
-
-    return answer
-
-
-def environ_of(request, body):
-    from urllib.parse import unquote_to_bytes
-
-    path, _, query = (request.path_with_query() or "/").partition("?")
-    headers = headers_of(request)
-    given = dict(headers)
-    https = isinstance(request.scheme(), Scheme_Https)
-    scheme = given.get("x-forwarded-proto") or ("https" if https else "http")
-    host, _, port = (request.authority() or given.get("host") or "localhost").rpartition(":")
-    if not host or not port.isdigit():
-        host, port = (f"{host}:{port}" if host else port), "443" if scheme == "https" else "80"
-    environ = {
-        "REQUEST_METHOD": method_of(request),
-        "SCRIPT_NAME": "",
-        "PATH_INFO": unquote_to_bytes(path).decode("latin-1"),
-        "QUERY_STRING": query,
-        "RAW_URI": request.path_with_query() or "/",
-        "SERVER_NAME": host,
-        "SERVER_PORT": port,
-        "SERVER_PROTOCOL": "HTTP/1.1",
-        "REMOTE_ADDR": given.get("x-forwarded-for", "").rpartition(",")[2].strip(),
-        "HTTP_HOST": request.authority() or given.get("host", ""),
-        "wsgi.version": (1, 0),
-        "wsgi.url_scheme": scheme,
-        "wsgi.input": io.BufferedReader(body, READ_BYTES),
-        "wsgi.input_terminated": True,  # the body has an end of its own, with and without a length
-        "wsgi.errors": sys.stderr,
-        "wsgi.multithread": False,
-        "wsgi.multiprocess": True,
-        "wsgi.run_once": False,
-    }
-    for name, value in headers:
-        key = name.upper().replace("-", "_")
-        if key not in ("CONTENT_TYPE", "CONTENT_LENGTH"):
-            key = "HTTP_" + key
-        if key == "HTTP_HOST":
-            continue
-        separator = "; " if key == "HTTP_COOKIE" else ","
-        environ[key] = f"{environ[key]}{separator}{value}" if key in environ else value
-    return environ
-
-
-class Request:
-    """What a plain handler function is given."""
-
-    def __init__(self, request, body):
-        self.method = method_of(request)
-        self.path, _, self.query = (request.path_with_query() or "/").partition("?")
-        self.headers = dict(headers_of(request))
-        self._input = body
-        self._body = None
-
-    @property
-    def body(self):
-        """The whole body, in bytes."""
-        if self._body is None:
-            self._body = self._input.readall()
-        return self._body
-
-
-def plain(call):
-    """A function of a Request that returns a body, (body, status) or (body, status, headers)."""
-
-    def answer(request, body, reply):
-        result = call(Request(request, body))
-        content, *rest = result if isinstance(result, tuple) else (result,)
-        status, headers = (*rest, *(200, {})[len(rest) :])
-        data, kind = encoded(content)
-        given = {"content-type": kind, **{name.lower(): value for name, value in headers.items()}}
-        reply.start(status, [*given.items(), ("content-length", str(len(data)))])
-        reply.write(data)
-
-    return answer
-
-
-def encoded(body):
-    import json
-
-    if isinstance(body, (bytes, bytearray)):
-        return bytes(body), "application/octet-stream"
-    if isinstance(body, str):
-        kind = "text/html" if body.lstrip().startswith("<") else "text/plain"
-        return body.encode(), f"{kind}; charset=utf-8"
-    return json.dumps(body).encode(), "application/json"
-
-
-# What is tried while building, of Python's own library, so that it need not be there later: all but what makes no sense
-# in a dyno, and what takes a screen.
-LEFT_OUT = {
-    "antigravity",
-    "ensurepip",
-    "idlelib",
-    "lib2to3",
-    "pip",
-    "pydoc_data",
-    "test",
-    "this",
-    "tkinter",
-    "turtle",
-    "turtledemo",
-    "venv",
-}
-# Modules within packages that are looked up by name only when they are needed.
-LAZY = """
-concurrent.futures.thread email.mime.application email.mime.audio email.mime.image email.mime.multipart
-email.mime.text html.entities html.parser http.client http.cookies http.server importlib.metadata importlib.resources
-json.tool logging.config logging.handlers multiprocessing.pool os.path sqlite3.dbapi2 unittest.mock urllib.error
-urllib.parse urllib.request urllib.robotparser wsgiref.handlers wsgiref.headers wsgiref.simple_server wsgiref.types
-wsgiref.util xml.dom.minidom xml.etree.ElementTree xml.sax.expatreader xml.sax.handler xml.sax.saxutils xmlrpc.client
-""".split()
-
-
-def prepare():
-    """The part while building: ends with an error if something is wrong, which `problems.txt` then tells."""
-    sys.dont_write_bytecode = True
-    problems = [*syntax_errors(), *missing_packages()]
-    if problems:
-        with open(f"{BUILD}/problems.txt", "w") as file:
-            file.write("\n".join(problems))
-        raise SystemExit("the app cannot be built")
-    import encodings
-    import pkgutil
-
-    codecs = [f"encodings.{module.name}" for module in pkgutil.iter_modules(encodings.__path__)]
-    library = [name for name in sys.stdlib_module_names if name not in LEFT_OUT and not name.startswith("_")]
-    for name in [*library, *LAZY, *codecs]:
-        try:
-            importlib.import_module(name)
-        except BaseException:
-            pass  # what this system does not have
-    importlib.invalidate_caches()
-
-
-def lines_of(name):
-    with open(f"{BUILD}/{name}") as file:
-        return file.read().splitlines()
-
-
-def syntax_errors():
-    """What is wrong with the app's own files, copied to the build's folder."""
-    for path in lines_of("sources.txt"):
-        try:
-            with open(f"{BUILD}/sources/{path}", "rb") as file:
-                compile(file.read(), path, "exec", dont_inherit=True)
-        except (SyntaxError, ValueError) as error:
-            yield f"{path}:{getattr(error, 'lineno', 0) or 1}: {getattr(error, 'msg', error)}"
-            text = getattr(error, "text", None)
-            if text:
-                yield f"    {text.strip()}"
-
-
-def missing_packages():
-    """Imports what the app does, of its packages; tells which of them cannot be."""
-    native = {}
-    for line in lines_of("native.txt"):
-        package, _, file = line.partition("\t")
-        native.setdefault(package, file)
-    refused = set()
-    for line in lines_of("wanted.txt"):
-        module, _, name = line.partition("\t")
-        top = module.partition(".")[0]
-        if top in refused:
-            continue
-        try:
-            found = importlib.import_module(module)
-            if name and name != "*" and not hasattr(found, name):
-                importlib.import_module(f"{module}.{name}")
-        except BaseException as error:
-            if not installed(top):
-                continue  # perhaps one of several that would do; a dyno's log says it if not
-            refused.add(top)
-            yield refusal(top, error, native)
-
-
-def installed(top):
-    return os.path.isdir(f"{PACKAGES}/{top}") or os.path.isfile(f"{PACKAGES}/{top}.py")
-
-
-def refusal(top, error, native):
-    blamed = [package for package in native if package == top or package in str(error) or package in frames(error)]
-    if not blamed:
-        return f"`import {top}` fails: {type(error).__name__}: {error}"
-    package = blamed[0]
-    through = "" if package == top else f" (which `{top}` imports)"
-    return (
-        f"{package}{through} is made of native code ({native[package]}), and a dyno runs WebAssembly: this package "
-        f"cannot work here, unless it has a version in plain Python. Choose another in its place, or have a service of "
-        f"another kind do that work. ({type(error).__name__}: {str(error).strip().splitlines()[0] if str(error) else ''})"
-    )
-
-
-def frames(error):
-    found = []
-    trace = error.__traceback__
-    while trace:
-        found.append(trace.tb_frame.f_code.co_filename)
-        trace = trace.tb_next
-    tops = {path.removeprefix(f"{PACKAGES}/").partition("/")[0] for path in found if path.startswith(f"{PACKAGES}/")}
-    return tops
-
-
-if os.path.isdir(BUILD):
-    prepare()
+    dyno_prepare.prepare()

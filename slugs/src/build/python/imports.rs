@@ -1,99 +1,163 @@
-//! Owns the list of modules that an app's files import, by the look of their lines. Must not run them.
+//! Owns the list of what an app's files import that is not theirs, and how surely each import is done. Must not run
+//! anything.
 //!
 //! What is missed (an import by a name in a variable) is imported from the packages' files when a dyno needs it, which
 //! takes longer and works as well.
 
-use std::collections::BTreeSet;
-use std::path::Path;
+use std::collections::BTreeMap;
 
-use super::super::{BuildError, sources};
+use super::facts::{ModuleFacts, SourceFacts, When};
 
-/// `MODULE<TAB>NAME` lines, sorted: what the files import that is not theirs. `NAME` is empty for `import MODULE`.
-pub(super) fn of(folder: &Path, files: &[sources::Source]) -> Result<String, BuildError> {
-    let mut found = BTreeSet::new();
-    for (_, path) in files {
-        let text = sources::text(path)?.unwrap_or_default();
-        let mut lines = text.lines();
-        while let Some(line) = lines.next() {
-            let mut line = line.split('#').next().unwrap_or_default().trim().to_owned();
-            let begins = line.starts_with("import ") || line.starts_with("from ");
-            if !begins {
+/// Something that is imported: a module, and what is taken from it (empty for `import MODULE`).
+pub(super) type Wanted = (String, String);
+
+/// Where something is imported, and how surely.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct ImportPlace {
+    /// None where no file that the app's processes load is known to do it.
+    pub(super) when: Option<When>,
+    pub(super) file: String,
+    pub(super) line: usize,
+}
+
+/// What all files import, the strongest place for each. `starts` are the files that the app's processes load.
+pub(super) fn of(facts: &SourceFacts, starts: &[String]) -> BTreeMap<Wanted, ImportPlace> {
+    let reached = reached(facts, starts);
+    let mut found: BTreeMap<Wanted, ImportPlace> = BTreeMap::new();
+    for module in facts.modules() {
+        let how = reached.get(module.file.as_str()).copied();
+        for import in module.imports.iter().filter(|import| import.level == 0) {
+            if is_surely_own(facts, &import.module) {
                 continue;
             }
-            // A list in brackets goes on until they close; lines that do not are no import.
-            while line.contains('(') && !line.contains(')') {
-                let Some(next) = lines.next() else { break };
-                line.push_str(next.split('#').next().unwrap_or_default());
+            let place = ImportPlace {
+                when: how.map(|how| how.min(import.when)),
+                file: module.file.clone(),
+                line: import.line,
+            };
+            let wanted = (import.module.clone(), import.name.clone());
+            match found.get_mut(&wanted) {
+                Some(known) if known.when >= place.when => {}
+                Some(known) => *known = place,
+                None => drop(found.insert(wanted, place)),
             }
-            found.extend(imported(&line));
+        }
+        for (wanted, place) in named_in_texts(facts, module) {
+            found.entry(wanted).or_insert(place);
         }
     }
-    let own = |module: &str| {
-        let top = module.split('.').next().unwrap_or_default();
-        folder.join(top).is_dir() || folder.join(format!("{top}.py")).is_file()
-    };
-    let lines = found
-        .into_iter()
-        .filter(|(module, _)| !module.is_empty() && !own(module));
-    Ok(lines
-        .map(|(module, name)| format!("{module}\t{name}\n"))
-        .collect())
+    found
 }
 
-/// What one statement imports, of other packages than its own.
-fn imported(line: &str) -> Vec<(String, String)> {
-    let name = |text: &str| {
-        let first = text.split_whitespace().next().unwrap_or_default();
-        first.trim_matches(['(', ')', ',']).to_owned()
-    };
-    if let Some(rest) = line.strip_prefix("import ") {
-        let modules = rest.split(',').map(|module| (name(module), String::new()));
-        return modules.filter(|(module, _)| is_module(module)).collect();
-    }
-    let Some((module, names)) = line
-        .strip_prefix("from ")
-        .and_then(|rest| rest.split_once(" import"))
-    else {
-        return Vec::new();
-    };
-    let module = module.trim();
-    if !is_module(module) {
-        return Vec::new();
-    }
-    names
-        .trim_matches(|c: char| c.is_whitespace() || c == '(' || c == ')')
-        .split(',')
-        .map(|one| (module.to_owned(), name(one)))
-        .filter(|(_, name)| !name.is_empty())
-        .collect()
+/// Names in texts, such as those of Django's settings: imported while building if they can be, and never missed.
+fn named_in_texts<'a>(
+    facts: &'a SourceFacts,
+    module: &'a ModuleFacts,
+) -> impl Iterator<Item = (Wanted, ImportPlace)> + 'a {
+    let words = module.words.iter();
+    words.filter_map(|word| {
+        let (outer, name) = word.rsplit_once('.')?;
+        let place = ImportPlace {
+            when: None,
+            file: module.file.clone(),
+            line: 0,
+        };
+        (!is_surely_own(facts, outer)).then(|| ((outer.to_owned(), name.to_owned()), place))
+    })
 }
 
-/// Not relative, and nothing else than names.
-fn is_module(text: &str) -> bool {
-    text.starts_with(|c: char| c.is_alphabetic() || c == '_')
-        && text
-            .chars()
-            .all(|c| c.is_alphanumeric() || c == '_' || c == '.')
+/// A package of the app. A folder without `__init__.py` gives way to an installed package of the same name.
+fn is_surely_own(facts: &SourceFacts, dotted: &str) -> bool {
+    let top = dotted.split('.').next().unwrap_or_default();
+    facts.module(top).is_some()
+}
+
+/// The files that are loaded when these are, with how surely. A name in a text may be of a module that is loaded by it.
+pub(super) fn reached<'a>(facts: &'a SourceFacts, starts: &[String]) -> BTreeMap<&'a str, When> {
+    let mut reached: BTreeMap<&str, When> = BTreeMap::new();
+    let mut waiting: Vec<(&ModuleFacts, When)> = starts
+        .iter()
+        .filter_map(|file| Some((facts.file(file)?, When::Always)))
+        .collect();
+    while let Some((module, how)) = waiting.pop() {
+        if reached
+            .get(module.file.as_str())
+            .is_some_and(|known| *known >= how)
+        {
+            continue;
+        }
+        reached.insert(&module.file, how);
+        for import in &module.imports {
+            let files = facts.led_to(&module.file, import).into_iter();
+            waiting.extend(files.map(|file| (file, how.min(import.when))));
+        }
+        for word in &module.words {
+            let outer = word.rsplit_once('.').map_or("", |(outer, _)| outer);
+            let named = facts.module(word).or_else(|| facts.module(outer));
+            waiting.extend(named.map(|file| (file, how.min(When::Maybe))));
+        }
+    }
+    reached
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn when(files: &[(&str, &str)], module: &str) -> Option<Option<When>> {
+        let facts = SourceFacts::of_files(files);
+        let found = of(&facts, &["app.py".to_owned()]);
+        let mut places = found.iter().filter(|((name, _), _)| name == module);
+        places.next().map(|(_, place)| place.when)
+    }
+
     #[test]
-    fn statements_are_read() {
-        let pairs = |line: &str| -> Vec<String> {
-            let found = imported(line).into_iter();
-            found
-                .map(|(module, name)| format!("{module}:{name}"))
-                .collect()
-        };
-        assert_eq!(pairs("import a.b as c, d"), ["a.b:", "d:"]);
-        assert_eq!(pairs("from a import b as c, d"), ["a:b", "a:d"]);
-        assert_eq!(pairs("from a.b import (c,   d,)"), ["a.b:c", "a.b:d"]);
-        assert_eq!(pairs("from a import *"), ["a:*"]);
-        assert!(pairs("from . import a").is_empty());
-        assert!(pairs("from .a import b").is_empty());
-        assert!(pairs("import the words of a text").len() <= 1);
+    fn only_what_the_apps_files_load_is_sure() {
+        let files = [
+            ("app.py", "from shop import views\n"),
+            ("shop/__init__.py", "import a\n"),
+            (
+                "shop/views.py",
+                "from .late import f\ndef g():\n    from . import lazy\n",
+            ),
+            (
+                "shop/late.py",
+                "import b\ntry:\n    import c\nexcept ImportError:\n    c = None\n",
+            ),
+            ("shop/lazy.py", "import d\n"),
+            ("scripts/train.py", "import e\nimport b\n"),
+        ];
+        assert_eq!(
+            when(&files, "a"),
+            Some(Some(When::Always)),
+            "by its package"
+        );
+        assert_eq!(when(&files, "b"), Some(Some(When::Always)), "the strongest");
+        assert_eq!(when(&files, "c"), Some(Some(When::Caught)));
+        assert_eq!(when(&files, "d"), Some(Some(When::Later)));
+        assert_eq!(when(&files, "e"), Some(None), "nobody loads it");
+        assert_eq!(when(&files, "shop"), None, "the app's own");
+    }
+
+    #[test]
+    fn settings_lead_to_the_modules_that_they_name() {
+        let files = [
+            (
+                "app.py",
+                "INSTALLED_APPS = ['polls.apps.PollsConfig', 'django.contrib.admin']\n",
+            ),
+            ("polls/__init__.py", ""),
+            ("polls/apps.py", "import a\n"),
+        ];
+        assert_eq!(when(&files, "a"), Some(Some(When::Maybe)));
+        assert_eq!(when(&files, "django.contrib"), Some(None));
+    }
+
+    #[test]
+    fn a_folder_of_other_files_does_not_hide_a_package() {
+        let files = [("app.py", "import markdown\n"), ("markdown/x.py", "")];
+        assert_eq!(when(&files, "markdown"), Some(Some(When::Always)));
+        let own = [("app.py", "import markdown\n"), ("markdown.py", "")];
+        assert_eq!(when(&own, "markdown"), None);
     }
 }

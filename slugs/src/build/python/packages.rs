@@ -7,13 +7,13 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use serde::Deserialize;
-
 use super::super::{BuildError, BuiltComponent, Progress, place, run, sources};
+use super::processes::Scripts;
+use super::requirements::{REQUIREMENTS, Requested, parted};
 use super::{PACKAGES, Work, file};
 
-const REQUIREMENTS: &str = "requirements.txt";
-const PYPROJECT: &str = "pyproject.toml";
+const CONSTRAINTS: &str = "constraints.txt";
+const PIP: &str = include_str!("pip_for_target.py");
 /// The component's Python, and wheels that fit it. The platform does not matter, as its code is left out; being always
 /// the same, it gives the same files on every machine.
 const FITTING: [&str; 18] = [
@@ -38,8 +38,6 @@ const FITTING: [&str; 18] = [
 ];
 /// How often pip asks again for what it did not get: enough for a hiccup, and soon over without a network.
 const RETRIES: &str = "2";
-/// Files of requirements that name each other, at most.
-const FILES_MAX: usize = 32;
 /// The list of native files, beside the packages.
 const NATIVE: &str = ".native.txt";
 
@@ -54,17 +52,32 @@ pub(super) struct Packages {
 }
 
 impl Packages {
-    /// Whether a line of imports makes a component another one: whole modules of Python's own library are in each.
-    pub(super) fn decides(&self, line: &str) -> bool {
-        let (module, name) = line
-            .trim_end()
-            .split_once('\t')
-            .unwrap_or((line.trim_end(), ""));
-        let is_own = || {
-            let file = format!("{module}.py");
-            self.folder.join(module).is_dir() || self.folder.join(file).is_file()
-        };
-        module.contains('.') || !name.is_empty() || is_own()
+    /// Whether a module's top name is installed.
+    pub(super) fn has(&self, module: &str) -> bool {
+        let top = module.split('.').next().unwrap_or_default();
+        self.folder.join(top).is_dir() || self.folder.join(format!("{top}.py")).is_file()
+    }
+
+    /// The file of a module at the top that was native code, and so is not there.
+    pub(super) fn native_module(&self, module: &str) -> Option<String> {
+        let top = module.split('.').next().unwrap_or_default();
+        let mut lines = self.native.lines().filter_map(|line| line.split_once('\t'));
+        let file = lines.find(|(name, _)| *name == top)?.1;
+        Some(file.to_owned())
+    }
+
+    /// Programs of the packages, with `module:function` of each.
+    pub(super) fn scripts(&self) -> Result<Scripts, BuildError> {
+        let mut scripts = Scripts::new();
+        let entries = fs::read_dir(&self.folder).into_iter().flatten().flatten();
+        for entry in entries {
+            let name = entry.file_name();
+            if name.to_string_lossy().ends_with(".dist-info") {
+                let text = sources::text(&entry.path().join("entry_points.txt"))?;
+                scripts.extend(console_scripts(&text.unwrap_or_default()));
+            }
+        }
+        Ok(scripts)
     }
 
     /// Their files, by their names in the slug.
@@ -80,23 +93,21 @@ impl Packages {
 /// The packages that the app asks for, installed unless they are there.
 pub(super) fn ensure(
     work: &Work<'_>,
+    requested: &Requested,
     progress: &mut dyn FnMut(Progress),
 ) -> Result<Packages, BuildError> {
-    let asked = Asked::read(work.folder)?;
     let fitting = FITTING.concat();
-    let key = place::key(&[asked.text.as_bytes(), fitting.as_bytes()]);
+    let text = requested.text();
+    let key = place::key(&[text.as_bytes(), fitting.as_bytes(), PIP.as_bytes()]);
     let name = format!("packages-{key}");
     let folder = work.place.at(&name);
     if !folder.is_dir() {
         let new = work.place.work()?;
         let into = new.path().join("packages");
         fs::create_dir(&into).map_err(place::cannot_write(&into))?;
-        if !asked.is_empty() {
-            progress(Progress::Step(format!(
-                "pip install ({})",
-                asked.file.display()
-            )));
-            install(work, &asked, new.path(), &into, progress)?;
+        if !requested.is_empty() {
+            progress(Progress::Step(format!("pip install ({})", requested.file)));
+            install(work, requested, new.path(), &into, progress)?;
         }
         let native = leave_out(&into).map_err(place::cannot_write(&into))?;
         let list = into.join(NATIVE);
@@ -113,120 +124,31 @@ pub(super) fn ensure(
     })
 }
 
-/// What the app asks for.
-struct Asked {
-    /// The file that says so.
-    file: PathBuf,
-    /// The text of it, and of those that it names.
-    text: String,
-    /// Lines for pip, where the file is none of its own.
-    lines: Option<String>,
-}
-
-impl Asked {
-    fn read(folder: &Path) -> Result<Self, BuildError> {
-        let file = PathBuf::from(REQUIREMENTS);
-        if folder.join(&file).is_file() {
-            let text = with_named(folder, &file)?;
-            return Ok(Self {
-                file,
-                text,
-                lines: None,
-            });
-        }
-        let text = sources::text(&folder.join(PYPROJECT))?.unwrap_or_default();
-        let lines = dependencies(&text)?.join("\n");
-        Ok(Self {
-            file: PathBuf::from(PYPROJECT),
-            text: lines.clone(),
-            lines: Some(lines),
-        })
-    }
-
-    fn is_empty(&self) -> bool {
-        let asks = |line: &str| !line.trim().is_empty() && !line.trim().starts_with('#');
-        !self.text.lines().any(asks)
-    }
-}
-
-/// A file of requirements with those that `-r` and `-c` name in it, each once.
-fn with_named(folder: &Path, first: &Path) -> Result<String, BuildError> {
-    let mut all = String::new();
-    let mut files = vec![first.to_owned()];
-    let mut read = 0;
-    while let Some(file) = files.get(read).cloned() {
-        read += 1;
-        let text = sources::text(&folder.join(&file))?.unwrap_or_default();
-        for line in text.lines() {
-            let named = ["-r", "-c", "--requirement", "--constraint"]
-                .iter()
-                .find_map(|flag| line.trim().strip_prefix(flag));
-            if let Some(named) = named {
-                let named = named.trim_start_matches(['=', ' ']).trim();
-                let path = file.parent().unwrap_or(Path::new("")).join(named);
-                if !files.contains(&path) && files.len() < FILES_MAX {
-                    files.push(path);
-                }
-            }
-        }
-        all.push_str(&text);
-        all.push('\n');
-    }
-    Ok(all)
-}
-
-#[derive(Deserialize, Default)]
-struct Pyproject {
-    project: Option<Project>,
-    tool: Option<toml::Table>,
-}
-
-#[derive(Deserialize)]
-struct Project {
-    #[serde(default)]
-    dependencies: Vec<String>,
-}
-
-/// `[project] dependencies` of a `pyproject.toml`.
-fn dependencies(text: &str) -> Result<Vec<String>, BuildError> {
-    let parsed: Pyproject = toml::from_str(text)
-        .map_err(|error| BuildError::Refused(format!("{PYPROJECT} cannot be read: {error}")))?;
-    let poetry = parsed.tool.and_then(|tool| {
-        let table = tool.get("poetry")?.as_table()?.clone();
-        table.contains_key("dependencies").then_some(())
-    });
-    match (parsed.project, poetry) {
-        (Some(project), None) => Ok(project.dependencies),
-        (Some(project), Some(())) if !project.dependencies.is_empty() => Ok(project.dependencies),
-        (_, Some(())) => Err(BuildError::Refused(format!(
-            "{PYPROJECT} lists its packages for Poetry: write them to a {REQUIREMENTS} (`poetry export -o {REQUIREMENTS}`), \
-             or list them as `dependencies` under [project]"
-        ))),
-        (None, None) => Ok(Vec::new()),
-    }
-}
-
 fn install(
     work: &Work<'_>,
-    asked: &Asked,
+    requested: &Requested,
     temporary: &Path,
     into: &Path,
     progress: &mut dyn FnMut(Progress),
 ) -> Result<(), BuildError> {
-    let mut list = asked.file.clone();
-    if let Some(lines) = &asked.lines {
-        list = temporary.join(REQUIREMENTS);
-        fs::write(&list, lines).map_err(place::cannot_write(&list))?;
-    }
+    let save = |name: &str, lines: &[&str]| {
+        let list = temporary.join(name);
+        fs::write(&list, lines.join("\n")).map_err(place::cannot_write(&list))?;
+        Ok::<_, BuildError>(list)
+    };
+    let (lines, mut constraints) = parted(&requested.lines);
+    constraints.extend(requested.constraints.iter().map(String::as_str));
     let mut pip: Command = work.python();
-    pip.args(["-m", "pip", "install", "--quiet", "--no-input"])
+    pip.args(["-c", PIP, "install", "--quiet", "--no-input"])
         .args(["--disable-pip-version-check", "--no-compile"])
         .args(["--retries", RETRIES])
         .args(FITTING)
         .arg("--target")
         .arg(into)
         .arg("-r")
-        .arg(&list)
+        .arg(save(REQUIREMENTS, &lines)?)
+        .arg("-c")
+        .arg(save(CONSTRAINTS, &constraints)?)
         // What is said of scripts and of this machine's packages does not matter here.
         .env("PIP_NO_WARN_SCRIPT_LOCATION", "1");
     let mut lines = Vec::new();
@@ -235,14 +157,16 @@ fn install(
         lines.push(line);
     });
     match outcome {
-        Err(BuildError::Failed { .. }) => Err(BuildError::Refused(why(&lines, &asked.file))),
+        Err(BuildError::Failed { .. }) => Err(BuildError::Refused(explain_failure(
+            &lines,
+            &requested.file,
+        ))),
         other => other,
     }
 }
 
 /// What pip's messages mean.
-fn why(lines: &[String], file: &Path) -> String {
-    let file = file.display();
+fn explain_failure(lines: &[String], file: &str) -> String {
     let no_network = ["Retrying (", "NewConnectionError", "connection broken"];
     if lines
         .iter()
@@ -264,6 +188,21 @@ fn why(lines: &[String], file: &Path) -> String {
         ),
         None => format!("pip could not install what {file} asks for; its messages above say why"),
     }
+}
+
+/// The programs in a package's `entry_points.txt`.
+fn console_scripts(text: &str) -> impl Iterator<Item = (String, String)> {
+    let lines = text.lines().map(str::trim);
+    let lines = lines
+        .skip_while(|line| *line != "[console_scripts]")
+        .skip(1);
+    let lines = lines.take_while(|line| !line.starts_with('['));
+    lines.filter_map(|line| {
+        let (name, place) = line.split_once('=')?;
+        // `module:function [extra]`
+        let place = place.trim().split(' ').next()?;
+        Some((name.trim().to_owned(), place.to_owned()))
+    })
 }
 
 /// Removes what a dyno cannot use, and lists the native code among it.
@@ -302,23 +241,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn pyproject_lists_packages_in_one_place() {
-        let listed = dependencies("[project]\nname = 'x'\ndependencies = ['flask>=3', 'markdown']");
-        assert_eq!(listed.expect("sound"), ["flask>=3", "markdown"]);
-        assert!(
-            dependencies("[tool.black]\nline-length = 1")
-                .expect("sound")
-                .is_empty()
-        );
-        let poetry = dependencies("[tool.poetry.dependencies]\nflask = '3'").expect_err("Poetry's");
-        assert!(poetry.to_string().contains("poetry export"), "{poetry}");
-    }
-
-    #[test]
     fn what_pip_says_is_put_in_words() {
         let lines = |text: &str| vec![text.to_owned()];
-        let file = Path::new(REQUIREMENTS);
-        let none = why(
+        let file = REQUIREMENTS;
+        let none = explain_failure(
             &lines("ERROR: No matching distribution found for flsk==1"),
             file,
         );
@@ -326,7 +252,7 @@ mod tests {
             none.contains("flsk==1") && none.contains("requirements.txt"),
             "{none}"
         );
-        let offline = why(&lines("WARNING: Retrying (Retry(total=1…"), file);
+        let offline = explain_failure(&lines("WARNING: Retrying (Retry(total=1…"), file);
         assert!(offline.contains("connect to the network"), "{offline}");
     }
 }

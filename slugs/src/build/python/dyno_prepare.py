@@ -1,0 +1,136 @@
+"""What is done while building, so that the snapshot of the interpreter has it in memory. Of this file nothing is used
+in a dyno.
+"""
+
+import gc
+import importlib
+import os
+import sys
+
+import dyno_library
+import dyno_runtime
+
+PACKAGES = "/0"
+BUILD = "/1"
+LIBRARY = "/python"
+# Python's own library is imported whole, since its files are not there later. What is left out makes no sense in a
+# dyno: a screen, tests, installers, and modules that do something when they are imported.
+LEFT_OUT = {
+    "__hello__", "antigravity", "ensurepip", "idlelib", "test", "this", "tkinter", "turtle", "turtledemo", "venv",
+}  # fmt: skip
+
+
+def prepare():
+    """Ends with an error if a file cannot be compiled, which `problems.txt` then tells. What cannot be imported is listed
+    in `failures.txt`: whether the app needs it is found when it is loaded.
+    """
+    sys.dont_write_bytecode = True
+    refuse([*syntax_errors()])
+    import_library()
+    # Before any package is imported: some look only once whether the library has a function.
+    dyno_runtime.adapt_library(f"{BUILD}/zoneinfo")
+    with open(f"{BUILD}/failures.txt", "w") as file:
+        file.writelines(failed_imports())
+    importlib.invalidate_caches()
+    # All that is here stays: later collections need not look at it, nor touch its memory.
+    gc.collect()
+    gc.freeze()
+
+
+def refuse(problems):
+    if problems:
+        with open(f"{BUILD}/problems.txt", "w") as file:
+            file.write("\n".join(problems))
+        raise SystemExit("the app cannot be built")
+
+
+def import_library():
+    import warnings
+
+    for name, path in library():
+        with open(path, "rb") as file:
+            dyno_library.keep(name, path, file.read())
+    with warnings.catch_warnings(action="ignore"):
+        for name in [*dyno_library.sources, *sys.builtin_module_names]:
+            try:
+                if not name.endswith("__main__"):
+                    importlib.import_module(name)
+            except BaseException:
+                continue  # what this system does not have
+    dyno_library.install()
+
+
+def library():
+    """All modules of the library with their files, packages before what is in them."""
+    folders = [("", LIBRARY)]
+    for prefix, folder in folders:
+        for entry in sorted(os.listdir(folder)):
+            name, ending = os.path.splitext(entry)
+            path = f"{folder}/{entry}"
+            if prefix + name in LEFT_OUT | dyno_runtime.ABSENT.keys() or name == "__init__":
+                continue
+            if ending == ".py":
+                yield prefix + name, path
+            elif os.path.isfile(f"{path}/__init__.py"):
+                yield prefix + entry, f"{path}/__init__.py"
+                folders.append((f"{prefix}{entry}.", path))
+
+
+def lines_of(name):
+    with open(f"{BUILD}/{name}") as file:
+        return file.read().splitlines()
+
+
+def syntax_errors():
+    """What is wrong with the app's own files, copied to the build's folder."""
+    for path in lines_of("sources.txt"):
+        try:
+            with open(f"{BUILD}/sources/{path}", "rb") as file:
+                compile(file.read(), path, "exec", dont_inherit=True)
+        except (SyntaxError, ValueError) as error:
+            yield f"{path}:{getattr(error, 'lineno', 0) or 1}: {getattr(error, 'msg', error)}"
+            text = getattr(error, "text", None)
+            if text:
+                yield f"    {text.strip()}"
+
+
+def failed_imports():
+    """Imports what the app does, of its packages. A line for each that fails: module, name, kind, native file, error."""
+    native = {}
+    for line in lines_of("native.txt"):
+        _, _, file = line.partition("\t")
+        native[file.partition(".")[0].replace("/", ".")] = file
+    for line in lines_of("wanted.txt"):
+        module, _, name = line.partition("\t")
+        try:
+            found = importlib.import_module(module)
+            if name and name != "*" and not hasattr(found, name):
+                import_part(module, name)
+        except BaseException as error:
+            kind, file = kind_of(error, native)
+            text = " ".join(f"{type(error).__name__}: {error}".split())
+            yield f"{module}\t{name}\t{kind}\t{file}\t{text}\n"
+
+
+def import_part(module, name):
+    """A module in a package; what is neither that nor a name fails with the words of the import statement."""
+    try:
+        importlib.import_module(f"{module}.{name}")
+    except ModuleNotFoundError as error:
+        if error.name != f"{module}.{name}":
+            raise
+        text = f"cannot import name {name!r} from {module!r}"
+        raise ImportError(text, name=module, name_from=name) from None
+
+
+def kind_of(error, native):
+    """`native` where a module is missing that was native code, `absent` for any other missing one, else `other`."""
+    one, seen = error, set()
+    while one is not None and id(one) not in seen:
+        seen.add(id(one))
+        if isinstance(one, ImportError):
+            for name in (one.name, f"{one.name}.{getattr(one, 'name_from', None)}"):
+                if name in native:
+                    return "native", native[name]
+        one = one.__cause__ or one.__context__
+    return ("absent" if isinstance(error, ImportError) else "other"), ""

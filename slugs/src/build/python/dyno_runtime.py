@@ -1,0 +1,211 @@
+"""What Python's library lacks in a dyno, supplied where that can be done, and said in plain words where it cannot.
+
+A dyno has one thread, no OpenSSL and no files of the system. So `asyncio` gets a loop without a socket pair, executors
+of threads run their work at once, `hashlib` gets `pbkdf2_hmac` and `scrypt`, and `zoneinfo` the data of time zones.
+"""
+
+import importlib.machinery
+import io
+import os
+import sys
+import time
+
+# Modules that need what a dyno has not, with what to do instead.
+ABSENT = {
+    "ssl": "a dyno's Python has no OpenSSL, so no TLS: fetch https:// by a service of another language, or by plain http",
+    "_ssl": "a dyno's Python has no OpenSSL, so no TLS",
+    "ctypes": "a dyno runs WebAssembly: there are no shared libraries to load",
+    "_ctypes": "a dyno runs WebAssembly: there are no shared libraries to load",
+    "bz2": "a dyno's Python is built without bzip2: use gzip or zlib",
+    "_bz2": "a dyno's Python is built without bzip2",
+    "lzma": "a dyno's Python is built without xz: use gzip or zlib",
+    "_lzma": "a dyno's Python is built without xz",
+    "curses": "a dyno has no terminal",
+    "_curses": "a dyno has no terminal",
+    "readline": "a dyno has no terminal",
+    "tkinter": "a dyno has no screen",
+    "turtle": "a dyno has no screen",
+}
+NO_THREADS = (
+    "can't start new thread: a dyno's Python has one thread. Do the work in the request, in a process type of its own "
+    "(Procfile), or with concurrent.futures.ThreadPoolExecutor, which runs it at once in a dyno"
+)
+
+
+def adapt_library(zone_folder):
+    adapt_os()
+    adapt_hashlib()
+    adapt_threads()
+    adapt_asyncio()
+    adapt_zoneinfo(zone_folder)
+    sys.meta_path.append(AbsentFinder)
+    for name in [name for name in sys.modules if name.partition(".")[0] in ABSENT]:
+        del sys.modules[name]
+
+
+class AbsentFinder:
+    """Asked last, for modules that nothing else has: an app may have packages of these names. `find_spec` finds them,
+    as it finds `ssl.py` in a Python that was built without OpenSSL; the import fails."""
+
+    @staticmethod
+    def find_spec(name, path=None, target=None):
+        return importlib.machinery.ModuleSpec(name, AbsentFinder) if name in ABSENT else None
+
+    @staticmethod
+    def create_module(spec):
+        raise ModuleNotFoundError(f"No module named '{spec.name}': {ABSENT[spec.name]}", name=spec.name)
+
+    @staticmethod
+    def exec_module(module):
+        raise AssertionError("an absent module is never made")
+
+
+def adapt_os():
+    if not hasattr(os, "umask"):
+        os.umask = lambda mask: 0o022  # files of a dyno have no permissions to leave out
+
+
+def adapt_hashlib():
+    import hashlib
+
+    import dyno_hash
+
+    for name in ("pbkdf2_hmac", "scrypt"):
+        if not hasattr(hashlib, name):
+            setattr(hashlib, name, getattr(dyno_hash, name))
+    if "pbkdf2_hmac" not in hashlib.__all__:
+        hashlib.__all__ += ("pbkdf2_hmac",)
+
+
+NO_PROCESSES = (
+    "can't start a process: a dyno's Python is one process. Do the work in the request, or in a process type of its own "
+    "(Procfile)"
+)
+
+
+def adapt_threads():
+    import concurrent.futures.thread
+    import multiprocessing.process
+    import threading
+
+    def start_thread(self):
+        raise RuntimeError(NO_THREADS)
+
+    def start_process(self):
+        raise RuntimeError(NO_PROCESSES)
+
+    threading.Thread.start = start_thread
+    multiprocessing.process.BaseProcess.start = start_process
+    concurrent.futures.thread.ThreadPoolExecutor.submit = submit
+
+
+def submit(self, fn, /, *args, **kwargs):
+    """`ThreadPoolExecutor.submit` with one thread: the work is done at once, as if a thread had been quick."""
+    import concurrent.futures
+    import contextvars
+
+    if self._shutdown:
+        raise RuntimeError("cannot schedule new futures after shutdown")
+    future = concurrent.futures.Future()
+    future.set_running_or_notify_cancel()
+    context = contextvars.Context()
+    try:
+        future.set_result(outside_of_loop(context.run, fn, *args, **kwargs))
+    except BaseException as error:
+        future.set_exception(error)
+    return future
+
+
+def outside_of_loop(call, *args, **kwargs):
+    """A thread of its own would see no running event loop, and could run another one."""
+    from asyncio import events, tasks
+
+    loop = events._get_running_loop()
+    if loop is None:
+        return call(*args, **kwargs)
+    task = tasks.current_task(loop)
+    if task is not None:
+        tasks._leave_task(loop, task)
+    events._set_running_loop(None)
+    try:
+        return call(*args, **kwargs)
+    finally:
+        events._set_running_loop(loop)
+        if task is not None:
+            tasks._enter_task(loop, task)
+
+
+def adapt_asyncio():
+    import asyncio.selector_events
+    import selectors
+
+    # The pipe wakes a loop up from another thread or a signal, and there are none.
+    loop = asyncio.selector_events.BaseSelectorEventLoop
+    loop._make_self_pipe = lambda self: None
+    loop._close_self_pipe = lambda self: None
+    loop._write_to_self = lambda self: None
+    loop.shutdown_default_executor = shutdown_default_executor
+    before = loop.__init__
+
+    def __init__(self, selector=None):
+        before(self, selector or Selector())
+
+    loop.__init__ = __init__
+
+    class Selector(selectors.DefaultSelector):
+        """Waits by the clock alone where there is no socket to wait for."""
+
+        def select(self, timeout=None):
+            if self.get_map():
+                return super().select(timeout)
+            if timeout is None:
+                raise RuntimeError(
+                    "asyncio waits for something that nothing can bring about any more: no timer, no socket and no "
+                    "other task is left, and a dyno has no other thread"
+                )
+            if timeout > 0:
+                time.sleep(timeout)
+            return []
+
+
+async def shutdown_default_executor(self, timeout=None):
+    """Without the thread that waits for the executor's threads."""
+    self._executor_shutdown_called = True
+    if self._default_executor is not None:
+        self._default_executor.shutdown()
+
+
+def adapt_zoneinfo(folder):
+    """Time zones from memory, unless the app has the package `tzdata`, whose data may be newer."""
+    import zoneinfo
+    import zoneinfo._common as common
+
+    data = dict(read_zones(folder))
+    from_package = common.load_tzdata
+    of_package = zoneinfo.available_timezones
+
+    def load_tzdata(key):
+        try:
+            return from_package(key)
+        except common.ZoneInfoNotFoundError:
+            if key in data:
+                return io.BytesIO(data[key])
+            raise
+
+    def available_timezones():
+        return of_package() | set(data)
+
+    available_timezones.__doc__ = of_package.__doc__
+    common.load_tzdata = load_tzdata
+    for module in (zoneinfo, zoneinfo._tzpath):
+        module.available_timezones = available_timezones
+
+
+def read_zones(folder):
+    for place, _, files in os.walk(folder):
+        for file in files:
+            path = os.path.join(place, file)
+            with open(path, "rb") as opened:
+                data = opened.read()
+            if data.startswith(b"TZif"):
+                yield os.path.relpath(path, folder), data

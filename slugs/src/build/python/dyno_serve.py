@@ -1,0 +1,111 @@
+"""Programs that start a server themselves, such as `python app.py`: their app is taken from the call that would serve it.
+
+The functions of servers are replaced while the program runs. The first one that is called ends it, with the app.
+"""
+
+import importlib
+import os
+import sys
+
+import dyno_command
+
+PACKAGES = "/0"
+
+
+class Serving(BaseException):
+    """A server was to be started with this app. Not an `Exception`: programs must not catch it."""
+
+    def __init__(self, app):
+        super().__init__("a server was to be started")
+        self.app = app
+
+
+class NoServer(Exception):
+    """The program has ended, and started no server."""
+
+
+def app_of_program(script, module, args):
+    """Runs the program until it serves. One that never does may still have an app under a usual name."""
+    take_over_servers()
+    try:
+        if script:
+            dyno_command.run_script(script, [script, *args])
+        else:
+            dyno_command.run_module(module, list(args))
+    except Serving as serving:
+        return serving.app
+    except SystemExit as error:
+        if error.code:
+            raise NoServer(f"{script or module} ended with {error.code!r} before it started a server") from None
+    main = sys.modules["__main__"]
+    for name in ("app", "application"):
+        if callable(getattr(main, name, None)):
+            return getattr(main, name)
+    raise NoServer(f"{script or module} ended without starting a server: call `app.run()` in it, or define `app`")
+
+
+def positional(at, name):
+    """A function in place of a server's, whose app is the argument at this place or of this name."""
+
+    def serve(*args, **named):
+        raise Serving(named.get(name) if name in named else args[at] if len(args) > at else None)
+
+    return serve
+
+
+def serve_itself(self, *args, **named):
+    raise Serving(self)
+
+
+def serve_bottle(app=None, *args, **named):
+    import bottle
+
+    if isinstance(app, str):
+        app = bottle.load_app(app)
+    raise Serving(app or bottle.default_app())
+
+
+# What starts a server: module, the name in it, and what is to be called in its place.
+SERVERS = [
+    ("flask.app", "Flask.run", serve_itself),
+    ("bottle", "run", serve_bottle),
+    ("bottle", "Bottle.run", serve_itself),
+    ("werkzeug.serving", "run_simple", positional(2, "application")),
+    ("werkzeug.serving", "make_server", positional(2, "app")),
+    ("waitress", "serve", positional(0, "app")),
+    ("waitress.server", "create_server", positional(0, "application")),
+    ("cheroot.wsgi", "Server.__init__", positional(2, "wsgi_app")),
+    ("wsgiref.simple_server", "make_server", positional(2, "app")),
+    ("wsgiref.simple_server", "WSGIServer.set_app", positional(1, "application")),
+]
+
+
+def take_over_servers():
+    for module, name, serve in SERVERS:
+        if not is_installed(module.partition(".")[0]):
+            continue
+        try:
+            owner = importlib.import_module(module)
+        except ImportError:
+            continue
+        *outer, last = name.split(".")
+        for part in outer:
+            owner = getattr(owner, part, None)
+        if owner is not None:
+            setattr(owner, last, serve)
+
+
+def is_installed(top):
+    return top == "wsgiref" or os.path.isdir(f"{PACKAGES}/{top}") or os.path.isfile(f"{PACKAGES}/{top}.py")
+
+
+def with_static_files(app):
+    """Django's own way while DEBUG is on, as `runserver` does it."""
+    from django.apps import apps
+    from django.conf import settings
+
+    if not (settings.DEBUG and apps.is_installed("django.contrib.staticfiles")):
+        return app
+    from django.contrib.staticfiles.handlers import StaticFilesHandler
+
+    return StaticFilesHandler(app)

@@ -1,0 +1,445 @@
+//! Owns what the app's Python files say, read by Python's own parser, and how a module's name leads to its file.
+//! Must not know processes, packages or the component. The parser runs in a process of its own, and runs none of the
+//! files.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::{Seek, Write};
+use std::path::Path;
+use std::process::Command;
+
+use serde::Deserialize;
+
+use super::super::run::{self, From};
+use super::super::{BuildError, Progress, Tools, place, sources};
+use super::GET_PYTHON;
+
+const SOURCE_FACTS: &str = include_str!("source_facts.py");
+
+/// How surely an import is done, weakest first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum When {
+    /// The file goes on without the module.
+    Caught,
+    /// In a function.
+    Later,
+    /// Under a condition.
+    Maybe,
+    /// Whenever the file is imported.
+    Always,
+}
+
+/// One import of a file.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub(super) struct ImportStatement {
+    /// Dots before the module's name: 0 for an absolute import.
+    pub(super) level: usize,
+    pub(super) module: String,
+    /// What is taken from the module; empty for `import MODULE`.
+    pub(super) name: String,
+    pub(super) line: usize,
+    pub(super) when: When,
+}
+
+/// Why this machine's Python cannot parse a file. The component's Python is newer, and may.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub(super) struct ParseError {
+    pub(super) line: usize,
+    pub(super) message: String,
+    pub(super) text: String,
+}
+
+/// What starts a server in a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum Serves {
+    /// Running the file as a program does.
+    Script,
+    /// Importing it does.
+    Import,
+}
+
+/// One file.
+#[derive(Debug, Clone, Default, Deserialize)]
+pub(super) struct ModuleFacts {
+    /// Its name from the app's folder.
+    pub(super) file: String,
+    #[serde(default)]
+    pub(super) error: Option<ParseError>,
+    #[serde(default)]
+    pub(super) imports: Vec<ImportStatement>,
+    /// Names at the top level, in order.
+    #[serde(default)]
+    pub(super) defines: Vec<String>,
+    /// A name and the callable whose result it is.
+    #[serde(default)]
+    pub(super) made: BTreeMap<String, String>,
+    /// A name and the literal text that it is set to.
+    #[serde(default)]
+    pub(super) texts: BTreeMap<String, String>,
+    /// Dotted names in texts.
+    #[serde(default)]
+    pub(super) words: Vec<String>,
+    /// Django's settings module, where the file sets it by default.
+    #[serde(default)]
+    pub(super) settings: Option<String>,
+    #[serde(default)]
+    pub(super) serves: Option<Serves>,
+}
+
+impl ModuleFacts {
+    pub(super) fn defines(&self, name: &str) -> bool {
+        self.defines.iter().any(|defined| defined == name)
+    }
+}
+
+/// What setup.py and setup.cfg say.
+#[derive(Debug, Clone, Default, Deserialize)]
+pub(super) struct SetupFacts {
+    /// Packages that the project needs.
+    pub(super) requires: Vec<String>,
+    /// Where its code lies.
+    pub(super) package_dir: Option<String>,
+    /// Programs, each with its `module:function`.
+    pub(super) scripts: BTreeMap<String, String>,
+    /// Whether setup.py computes what it needs.
+    pub(super) computed: bool,
+}
+
+#[derive(Debug, Default, Deserialize)]
+struct Printed {
+    modules: Vec<ModuleFacts>,
+    setup: SetupFacts,
+    uwsgi: BTreeMap<String, BTreeMap<String, String>>,
+    library: BTreeSet<String>,
+}
+
+/// The app's Python files.
+#[derive(Debug, Default)]
+pub(super) struct SourceFacts {
+    modules: BTreeMap<String, ModuleFacts>,
+    pub(super) setup: SetupFacts,
+    /// Options for uWSGI by file.
+    pub(super) uwsgi: BTreeMap<String, BTreeMap<String, String>>,
+    /// Folders from which modules are imported, the app's own (an empty name) first.
+    pub(super) roots: Vec<String>,
+    /// Modules of Python's library, as this machine's version has them.
+    library: BTreeSet<String>,
+}
+
+impl SourceFacts {
+    /// Parses the app's files.
+    pub(super) fn read(
+        folder: &Path,
+        files: &[sources::Source],
+        tools: &Tools,
+        progress: &mut dyn FnMut(Progress),
+    ) -> Result<Self, BuildError> {
+        let printed = print_facts(folder, files, tools, progress)?;
+        Ok(Self::new(printed))
+    }
+
+    fn new(printed: Printed) -> Self {
+        let modules = printed.modules.into_iter();
+        Self {
+            modules: modules
+                .map(|module| (module.file.clone(), module))
+                .collect(),
+            setup: printed.setup,
+            uwsgi: printed.uwsgi,
+            roots: vec![String::new()],
+            library: printed.library,
+        }
+    }
+
+    /// Facts as the parser prints them, for tests.
+    #[cfg(test)]
+    pub(super) fn of_files(files: &[(&str, &str)]) -> Self {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let mut sources = Vec::new();
+        for (name, text) in files {
+            let path = folder.path().join(name);
+            std::fs::create_dir_all(path.parent().expect("a folder")).expect("a folder");
+            std::fs::write(&path, text).expect("a file");
+            sources.push(((*name).to_owned(), path));
+        }
+        let tools = Tools::attached("/no/such/cache");
+        Self::read(folder.path(), &sources, &tools, &mut |_| {}).expect("Python is there")
+    }
+
+    pub(super) fn is_library(&self, top: &str) -> bool {
+        self.library.contains(top)
+    }
+
+    pub(super) fn modules(&self) -> impl Iterator<Item = &ModuleFacts> {
+        self.modules.values()
+    }
+
+    pub(super) fn file(&self, name: &str) -> Option<&ModuleFacts> {
+        self.modules.get(name)
+    }
+
+    /// Adds a folder from which modules are imported, before the others or after them.
+    pub(super) fn add_root(&mut self, root: &str, is_first: bool) {
+        let root = root.trim_start_matches("./").trim_matches('/');
+        let root = if root == "." { "" } else { root };
+        self.roots.retain(|known| !is_first || known != root);
+        if !self.roots.iter().any(|known| known == root) {
+            let at = if is_first { 0 } else { self.roots.len() };
+            self.roots.insert(at, root.to_owned());
+        }
+    }
+
+    /// The file of a module by its dotted name: `a/b.py`, or a package's `a/b/__init__.py`.
+    pub(super) fn module(&self, dotted: &str) -> Option<&ModuleFacts> {
+        let inner = dotted.replace('.', "/");
+        self.roots
+            .iter()
+            .find_map(|root| self.at(&join(root, &inner)))
+    }
+
+    /// The module at a path without its extension.
+    fn at(&self, path: &str) -> Option<&ModuleFacts> {
+        let package = format!("{path}/__init__.py");
+        let package = self.file(package.trim_start_matches('/'));
+        package.or_else(|| self.file(&format!("{path}.py")))
+    }
+
+    /// Whether a module, or a package of Python files without an `__init__.py`, is the app's own.
+    pub(super) fn is_own(&self, dotted: &str) -> bool {
+        self.module(dotted).is_some() || self.is_namespace(dotted)
+    }
+
+    /// Whether a name is a folder with Python files and no `__init__.py` (PEP 420).
+    pub(super) fn is_namespace(&self, dotted: &str) -> bool {
+        let inner = dotted.replace('.', "/");
+        self.module(dotted).is_none()
+            && self.roots.iter().any(|root| {
+                let folder = format!("{}/", join(root, &inner));
+                let mut below = self.modules.range(folder.clone()..);
+                below
+                    .next()
+                    .is_some_and(|(name, _)| name.starts_with(&folder))
+            })
+    }
+
+    /// Names of the packages at the top of the roots, with the root of each.
+    pub(super) fn packages(&self) -> BTreeSet<(&str, &str)> {
+        let mut found = BTreeSet::new();
+        for root in &self.roots {
+            for name in self.modules.keys() {
+                let inner = match root.is_empty() {
+                    true => Some(name.as_str()),
+                    false => name
+                        .strip_prefix(root.as_str())
+                        .and_then(|rest| rest.strip_prefix('/')),
+                };
+                let package = inner.and_then(|inner| inner.strip_suffix("/__init__.py"));
+                if let Some(package) = package.filter(|package| !package.contains('/')) {
+                    found.insert((root.as_str(), package));
+                }
+            }
+        }
+        found
+    }
+
+    /// The app's own files that an import of a file leads to: the module, the packages around it, and what is taken
+    /// from it where that is a module.
+    pub(super) fn led_to(&self, from: &str, import: &ImportStatement) -> Vec<&ModuleFacts> {
+        let names: Vec<&str> = import
+            .module
+            .split('.')
+            .filter(|part| !part.is_empty())
+            .collect();
+        let bases: Vec<String> = match import.level {
+            0 => self.roots.clone(),
+            level => relative_base(from, level).into_iter().collect(),
+        };
+        for base in bases {
+            let mut path = base.clone();
+            let mut found = Vec::new();
+            for name in names.iter().copied().chain([import.name.as_str()]) {
+                if !name.is_empty() && name != "*" {
+                    path = join(&path, name);
+                    found.extend(self.at(&path));
+                }
+            }
+            if import.level > 0 && names.is_empty() {
+                found.extend(self.at(&base));
+            }
+            if !found.is_empty() {
+                return found;
+            }
+        }
+        Vec::new()
+    }
+}
+
+/// The folder that a relative import of a file begins in.
+fn relative_base(from: &str, level: usize) -> Option<String> {
+    let mut folders: Vec<&str> = from.split('/').collect();
+    if folders.len() < level {
+        return None;
+    }
+    folders.truncate(folders.len() - level);
+    Some(folders.join("/"))
+}
+
+/// A path within the app's folder, whose own name is empty.
+pub(super) fn join(folder: &str, name: &str) -> String {
+    match folder {
+        "" => name.to_owned(),
+        folder => format!("{folder}/{name}"),
+    }
+}
+
+fn print_facts(
+    folder: &Path,
+    files: &[sources::Source],
+    tools: &Tools,
+    progress: &mut dyn FnMut(Progress),
+) -> Result<Printed, BuildError> {
+    let list: String = files.iter().map(|(name, _)| format!("{name}\0")).collect();
+    let failed = place::cannot_write(Path::new("a temporary file"));
+    let mut stdin = tempfile::tempfile().map_err(&failed)?;
+    stdin.write_all(list.as_bytes()).map_err(&failed)?;
+    stdin.rewind().map_err(&failed)?;
+    let mut python = Command::new("python3");
+    // Isolated from the app's own modules, one of which may be called `ast`.
+    python
+        .args(["-I", "-B", "-c", SOURCE_FACTS])
+        .current_dir(folder)
+        .env("PYTHONIOENCODING", "utf-8");
+    let mut text = String::new();
+    let mut complaints = Vec::new();
+    let outcome =
+        run::stream_with(
+            python,
+            stdin.into(),
+            "python3",
+            tools,
+            &mut |from, line| match from {
+                From::Stdout => text.push_str(&line),
+                From::Stderr => complaints.push(line),
+            },
+        );
+    match outcome {
+        Err(error) if run::is_absent(&error) => Err(BuildError::NoTool {
+            tool: "python3",
+            remedy: GET_PYTHON,
+        }),
+        Err(error) => {
+            complaints
+                .into_iter()
+                .for_each(|line| progress(Progress::Line(line)));
+            Err(error)
+        }
+        Ok(()) => serde_json::from_str(&text).map_err(|error| BuildError::Output {
+            tool: "python3",
+            problem: error.to_string(),
+        }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What a file imports, as `MODULE:NAME when`.
+    fn imports(text: &str) -> Vec<String> {
+        let facts = SourceFacts::of_files(&[("app.py", text)]);
+        let file = facts.file("app.py").expect("it was read");
+        assert_eq!(file.error, None);
+        let shown = |import: &ImportStatement| {
+            let dots = ".".repeat(import.level);
+            let (module, name) = (&import.module, &import.name);
+            format!("{dots}{module}:{name} {:?}", import.when).to_lowercase()
+        };
+        file.imports.iter().map(shown).collect()
+    }
+
+    #[test]
+    fn imports_are_read_by_pythons_own_parser() {
+        let text = "\"\"\"Words.\n\nfrom markupsafe import nothing\nimport this\n\"\"\"\n";
+        assert!(imports(text).is_empty(), "a docstring imports nothing");
+        assert_eq!(
+            imports("from click import echo; X = [1, 2]\n"),
+            ["click:echo always"]
+        );
+        assert_eq!(
+            imports("from a.b import (c, # one\n  d as e,\n)\nimport f.g as h, i\n"),
+            ["a.b:c always", "a.b:d always", "f.g: always", "i: always"]
+        );
+        assert_eq!(
+            imports("from . import a\nfrom ..b import c\n"),
+            [".:a always", "..b:c always"]
+        );
+        assert_eq!(
+            imports("x = '''\nimport a\n'''\nif True: import b\n"),
+            ["b: always"]
+        );
+    }
+
+    #[test]
+    fn imports_under_conditions_are_told_from_others() {
+        let guarded =
+            "try:\n    import a\nexcept ImportError:\n    import b\nelse:\n    import c\n";
+        assert_eq!(imports(guarded), ["a: caught", "b: maybe", "c: maybe"]);
+        let suppressed =
+            "from contextlib import suppress\nwith suppress(ModuleNotFoundError):\n    import a\n";
+        assert!(imports(suppressed).contains(&"a: caught".to_owned()));
+        let typing = "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    import a\nelse:\n    import b\n";
+        assert_eq!(
+            imports(typing),
+            ["typing:type_checking always", "b: always"]
+        );
+        let version =
+            "import sys\nif sys.version_info >= (3, 11):\n    import a\nelse:\n    import b\n";
+        assert_eq!(imports(version), ["sys: always", "a: always"]);
+        assert_eq!(
+            imports("def f():\n    import a\nclass C:\n    import b\n"),
+            ["a: later", "b: always"]
+        );
+        assert_eq!(
+            imports(
+                "import importlib\nm = importlib.import_module('a.b')\nn = __import__('c')\nimport_module('.d', 'e')\n"
+            ),
+            ["importlib: always", "a.b: always", "c: always"]
+        );
+        let other_error = "try:\n    import a\nexcept ValueError:\n    pass\n";
+        assert_eq!(imports(other_error), ["a: always"]);
+    }
+
+    #[test]
+    fn modules_are_found_from_every_root() {
+        let mut facts = SourceFacts::of_files(&[
+            ("app.py", "import shop.views\nfrom lib import tools\n"),
+            ("src/shop/__init__.py", ""),
+            (
+                "src/shop/views.py",
+                "from . import models\nfrom .forms import F\n",
+            ),
+            ("src/shop/models.py", ""),
+            ("src/shop/forms.py", ""),
+            ("lib/tools.py", ""),
+        ]);
+        assert!(facts.module("shop").is_none());
+        facts.add_root("src", false);
+        let led = |from: &str, at: usize| -> Vec<String> {
+            let import = &facts.file(from).expect("read").imports[at];
+            let files = facts.led_to(from, import).into_iter();
+            files.map(|module| module.file.clone()).collect()
+        };
+        assert_eq!(
+            led("app.py", 0),
+            ["src/shop/__init__.py", "src/shop/views.py"]
+        );
+        assert_eq!(led("app.py", 1), ["lib/tools.py"], "a namespace package");
+        assert_eq!(
+            led("src/shop/views.py", 0),
+            ["src/shop/models.py", "src/shop/__init__.py"]
+        );
+        assert_eq!(led("src/shop/views.py", 1), ["src/shop/forms.py"]);
+        assert!(facts.is_own("lib") && facts.is_namespace("lib") && !facts.is_own("flask"));
+    }
+}

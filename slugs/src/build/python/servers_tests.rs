@@ -1,0 +1,148 @@
+//! Command lines of servers, as their own documentation writes them.
+
+use super::*;
+
+fn parsed(line: &str) -> Result<ServeCommand, String> {
+    let line = format!("web: {line}");
+    let procfile = crate::manifest::procfile::parse_for_builder(&line).expect("sound");
+    let command = procfile.value.processes.into_values().next().expect("web");
+    let words = [command.component.as_str().to_owned()];
+    parse(&[&words[..], &command.args].concat())
+}
+
+fn target(line: &str) -> Target {
+    parsed(line).expect("a server").target
+}
+
+fn module(text: &str) -> Target {
+    Target::Module(text.to_owned())
+}
+
+#[test]
+fn gunicorn_names_its_app_among_options() {
+    for (line, app) in [
+        ("gunicorn package.wsgi", "package.wsgi"),
+        (
+            "gunicorn package.wsgi:application --bind 0.0.0.0:$PORT",
+            "package.wsgi:application",
+        ),
+        (
+            "gunicorn --bind :$PORT -w 4 --log-file - shop:app",
+            "shop:app",
+        ),
+        ("gunicorn -w4 -k gevent --preload shop.app", "shop.app"),
+        ("gunicorn 'shop:create_app()'", "shop:create_app()"),
+        (
+            "gunicorn \"shop:create_app('prod', debug=False)\"",
+            "shop:create_app('prod', debug=False)",
+        ),
+        (
+            "gunicorn --timeout=90 mysite.wsgi --log-level debug",
+            "mysite.wsgi",
+        ),
+        ("venv/bin/gunicorn app:app", "app:app"),
+        ("poetry run gunicorn app:app", "app:app"),
+        ("newrelic-admin run-program gunicorn app:app", "app:app"),
+        ("python -m gunicorn app:app", "app:app"),
+    ] {
+        assert_eq!(target(line), module(app), "{line}");
+    }
+    let command = parsed("gunicorn --chdir src -e STAGE=prod --pythonpath a,b app:app");
+    let command = command.expect("a server");
+    assert_eq!(command.chdir.as_deref(), Some("src"));
+    assert_eq!(command.paths, ["a", "b"]);
+    assert_eq!(command.env["STAGE"], "prod");
+    let config = Target::GunicornConfig("conf/gunicorn.py".to_owned());
+    assert_eq!(target("gunicorn -c conf/gunicorn.py"), config);
+}
+
+#[test]
+fn other_servers_are_read_as_they_read_themselves() {
+    for (line, found) in [
+        ("app:app", module("app:app")),
+        (
+            "waitress-serve --port=$PORT shop.wsgi:app",
+            module("shop.wsgi:app"),
+        ),
+        (
+            "waitress-serve --call shop:create_app",
+            module("shop:create_app()"),
+        ),
+        (
+            "waitress-serve --listen=*:$PORT --call 'shop:create_app'",
+            module("shop:create_app()"),
+        ),
+        (
+            "uwsgi --http :$PORT --master -p 4 -w shop:app",
+            module("shop:app"),
+        ),
+        (
+            "uwsgi --module shop.wsgi --callable app",
+            module("shop.wsgi:app"),
+        ),
+        ("uwsgi --mount /=shop:app", module("shop:app")),
+        (
+            "uwsgi --wsgi-file app.py --callable app",
+            Target::File("app.py".into(), "app".into()),
+        ),
+        ("uwsgi uwsgi.ini", Target::UwsgiFile("uwsgi.ini".into())),
+        (
+            "flask --app shop run --host=0.0.0.0 --port=$PORT",
+            Target::Flask(Some("shop".into())),
+        ),
+        ("flask run -h 0.0.0.0 -p $PORT", Target::Flask(None)),
+        (
+            "python -m flask -A shop:make run",
+            Target::Flask(Some("shop:make".into())),
+        ),
+        (
+            "python3 -u app.py --debug",
+            Target::Script("app.py".into(), vec!["--debug".into()]),
+        ),
+        (
+            "python3.12 -m shop serve",
+            Target::ScriptModule("shop".into(), vec!["serve".into()]),
+        ),
+        (
+            "python manage.py runserver 0.0.0.0:$PORT",
+            Target::Django("manage.py".into()),
+        ),
+        (
+            "python mysite/manage.py runserver",
+            Target::Django("mysite/manage.py".into()),
+        ),
+    ] {
+        assert_eq!(target(line), found, "{line}");
+    }
+}
+
+#[test]
+fn asgi_is_told_with_what_works() {
+    for line in [
+        "uvicorn main:app --host 0.0.0.0",
+        "hypercorn shop:app",
+        "daphne mysite.asgi:application",
+        "python -m uvicorn main:app",
+        "gunicorn -k uvicorn.workers.UvicornWorker main:app",
+    ] {
+        let error = parsed(line).expect_err(line);
+        assert!(
+            error.contains("ASGI") && error.contains("WSGI"),
+            "{line}: {error}"
+        );
+        assert!(
+            !error.contains('\n') && error.contains("web: gunicorn"),
+            "{error}"
+        );
+    }
+    let error = parsed("celery -A shop worker").expect_err("no server");
+    assert!(
+        error.contains("`celery`") && error.contains("web: module:name"),
+        "{error}"
+    );
+    assert!(
+        parsed("flask init-db")
+            .expect_err("no server")
+            .contains("web: flask run")
+    );
+}

@@ -1,0 +1,30 @@
+//! Runs the Python tests of the Python component's shim by this machine's Python, which needs no component for it.
+
+use std::path::Path;
+use std::process::Command;
+
+#[test]
+fn wsgi_is_what_pep_3333_says() {
+    python("test_wsgi");
+}
+
+#[test]
+fn a_command_line_is_read_as_python_reads_it() {
+    python("test_command");
+}
+
+/// Runs one file of tests beside this one.
+#[track_caller]
+fn python(tests: &str) {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let output = Command::new("python3")
+        .args(["-m", "unittest", tests])
+        .current_dir(root.join("tests/python"))
+        .env("PYTHONPATH", root.join("src/build/python"))
+        .env("PYTHONDONTWRITEBYTECODE", "1")
+        .output()
+        .expect("python3 is needed, as it is to build Python apps");
+    let told = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{told}");
+    assert!(!told.contains("Ran 0 tests"), "{told}");
+}
