@@ -163,11 +163,7 @@ pub(crate) fn begin_create(quota: &Arc<Quota>, at: &Place) -> Result<NewName, Re
 }
 
 /// A second name of a file is to be made.
-pub(crate) fn begin_link(
-    quota: &Arc<Quota>,
-    from: &Place,
-    to: &Place,
-) -> Result<NewName, Refusal> {
+pub(crate) fn begin_link(quota: &Arc<Quota>, from: &Place, to: &Place) -> Result<NewName, Refusal> {
     if from.is_read_only != to.is_read_only {
         from.metadata(LastLink::Keep)?;
         return Err(Refusal::CrossDevice);

@@ -309,8 +309,7 @@ impl types::HostDescriptor for FilesView<'_> {
             changes_folder: flags.contains(types::DescriptorFlags::MUTATE_DIRECTORY),
         };
         let opening = changes::begin_open(self.quota(), &at, asked)?;
-        let opened =
-            Inner::open_at(&mut self.wasi, fd, path_flags, at.path, oflags, flags).await?;
+        let opened = Inner::open_at(&mut self.wasi, fd, path_flags, at.path, oflags, flags).await?;
         let descriptor = self.wasi.table.get_mut(&opened)?;
         self.files.recognize(descriptor, at.is);
         match descriptor {

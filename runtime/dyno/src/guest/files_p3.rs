@@ -290,8 +290,7 @@ impl types::HostDescriptorWithStore<Guest> for DynoFiles {
             changes_folder: flags.contains(types::DescriptorFlags::MUTATE_DIRECTORY),
         };
         let opening = changes::begin_open(&quota(store), &at, asked)?;
-        let opened =
-            Inner::open_at(&plain(store), fd, path_flags, at.path, oflags, flags).await?;
+        let opened = Inner::open_at(&plain(store), fd, path_flags, at.path, oflags, flags).await?;
         store.with(|mut store| {
             let view = store.get();
             let descriptor = view.wasi.table.get_mut(&opened)?;

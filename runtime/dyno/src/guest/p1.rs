@@ -72,7 +72,10 @@ impl Preview1 {
 
     /// A file that may be changed, and whether writes go to its end.
     fn file(&self, fd: types::Fd) -> Option<(Arc<File>, bool)> {
-        let opened = self.files.get(&u32::from(fd)).filter(|file| !file.is_read_only)?;
+        let opened = self
+            .files
+            .get(&u32::from(fd))
+            .filter(|file| !file.is_read_only)?;
         Some((opened.file.upgrade()?, opened.append))
     }
 
@@ -125,7 +128,12 @@ impl Preview1 {
             Some(at) => Some(at),
             None => Some(self.wasi.fd_tell(memory, fd)?),
         };
-        Ok(Some(changes::begin_write(&self.quota, &file, start, bytes.into())?))
+        Ok(Some(changes::begin_write(
+            &self.quota,
+            &file,
+            start,
+            bytes.into(),
+        )?))
     }
 
     /// Refuses to change what a descriptor is open on among the app's files.
@@ -337,7 +345,10 @@ impl Inner for Preview1 {
         if !self.folders.is_root(&self.tree, fd) {
             return self.wasi.fd_readdir(memory, fd, buf, len, cookie).await;
         }
-        let entries = self.folders.list_root(&mut self.wasi, &self.tree, fd).await?;
+        let entries = self
+            .folders
+            .list_root(&mut self.wasi, &self.tree, fd)
+            .await?;
         let bytes = encode_entries(&entries, cookie, len as usize);
         memory.copy_from_slice(&bytes, buf.as_array(bytes.len() as u32))?;
         Ok(bytes.len() as u32)
@@ -352,7 +363,9 @@ impl Inner for Preview1 {
         flags: types::Fstflags,
     ) -> Result<(), Error> {
         self.check_writable(fd)?;
-        let set = self.wasi.fd_filestat_set_times(memory, fd, atim, mtim, flags);
+        let set = self
+            .wasi
+            .fd_filestat_set_times(memory, fd, atim, mtim, flags);
         set.await
     }
 
@@ -417,9 +430,9 @@ impl Inner for Preview1 {
         let opening = changes::begin_open(&self.quota, &at, asked)?;
         let mut paths = HostPaths::of(&[&at.path]);
         let (path, mut host) = (paths.path(0), paths.memory());
-        let opened = self
-            .wasi
-            .path_open(&mut host, dir, dirflags, path, oflags, base, inheriting, flags);
+        let opened = self.wasi.path_open(
+            &mut host, dir, dirflags, path, oflags, base, inheriting, flags,
+        );
         let fd = opened.await?;
         let Some(file) = self.newest() else {
             opening.done(None);
@@ -446,7 +459,9 @@ impl Inner for Preview1 {
         let (dir, at) = self.find(memory, dir, path, last(flags))?;
         let mut paths = HostPaths::of(&[&at.path]);
         let (path, mut host) = (paths.path(0), paths.memory());
-        self.wasi.path_filestat_get(&mut host, dir, flags, path).await
+        self.wasi
+            .path_filestat_get(&mut host, dir, flags, path)
+            .await
     }
 
     async fn path_filestat_set_times(
@@ -480,7 +495,10 @@ impl Inner for Preview1 {
         let mut paths = HostPaths::with_room(&at.path, len);
         let (path, room, len) = (paths.path(0), paths.room(), paths.room_bytes());
         let mut host = paths.memory();
-        let read = self.wasi.path_readlink(&mut host, dir, path, room, len).await?;
+        let read = self
+            .wasi
+            .path_readlink(&mut host, dir, path, room, len)
+            .await?;
         let target = host.to_vec(room.as_array(read))?;
         memory.copy_from_slice(&target, buf.as_array(read))?;
         Ok(read)
@@ -496,7 +514,9 @@ impl Inner for Preview1 {
         let name = changes::begin_create(&self.quota, &at)?;
         let mut paths = HostPaths::of(&[&at.path]);
         let (path, mut host) = (paths.path(0), paths.memory());
-        self.wasi.path_create_directory(&mut host, dir, path).await?;
+        self.wasi
+            .path_create_directory(&mut host, dir, path)
+            .await?;
         name.keep();
         Ok(())
     }
@@ -515,7 +535,9 @@ impl Inner for Preview1 {
         let name = changes::begin_link(&self.quota, &from, &to)?;
         let mut paths = HostPaths::of(&[&from.path, &to.path]);
         let (old, new, mut host) = (paths.path(0), paths.path(1), paths.memory());
-        self.wasi.path_link(&mut host, dir, flags, old, to_dir, new).await?;
+        self.wasi
+            .path_link(&mut host, dir, flags, old, to_dir, new)
+            .await?;
         name.keep();
         Ok(())
     }
@@ -548,7 +570,9 @@ impl Inner for Preview1 {
         let removal = changes::begin_remove_folder(&self.quota, &at)?;
         let mut paths = HostPaths::of(&[&at.path]);
         let (path, mut host) = (paths.path(0), paths.memory());
-        self.wasi.path_remove_directory(&mut host, dir, path).await?;
+        self.wasi
+            .path_remove_directory(&mut host, dir, path)
+            .await?;
         removal.done();
         Ok(())
     }
@@ -581,7 +605,9 @@ impl Inner for Preview1 {
         let removal = changes::begin_rename(&self.quota, &from, &to)?;
         let mut paths = HostPaths::of(&[&from.path, &to.path]);
         let (old, new, mut host) = (paths.path(0), paths.path(1), paths.memory());
-        self.wasi.path_rename(&mut host, dir, old, to_dir, new).await?;
+        self.wasi
+            .path_rename(&mut host, dir, old, to_dir, new)
+            .await?;
         removal.done();
         Ok(())
     }

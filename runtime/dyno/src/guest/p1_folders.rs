@@ -173,7 +173,9 @@ impl Folders {
         tree: &FileTree,
         fd: types::Fd,
     ) -> Result<Vec<Entry>, Error> {
-        let listed = tree.list_root().map_err(super::file_changes::Refusal::from)?;
+        let listed = tree
+            .list_root()
+            .map_err(super::file_changes::Refusal::from)?;
         let names = [".", ".."].into_iter().map(str::to_owned);
         let names = names.chain(listed.into_iter().map(|(name, _)| name));
         let mut entries = Vec::new();
@@ -251,7 +253,8 @@ impl HostPaths {
         };
         for path in paths {
             // Both are bounded by what was read, and the links in it.
-            host.paths.push((host.bytes.len() as u32, path.len() as u32));
+            host.paths
+                .push((host.bytes.len() as u32, path.len() as u32));
             host.bytes.extend_from_slice(path.as_bytes());
         }
         host
