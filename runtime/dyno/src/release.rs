@@ -335,9 +335,11 @@ fn literal(arg: &str) -> String {
 }
 
 fn open(unpacked: &Unpacked) -> Result<AppFiles, PrepareError> {
-    AppFiles::open(&unpacked.folder).map_err(|source| PrepareError::Files {
-        path: unpacked.folder.clone(),
-        source,
+    AppFiles::open(&unpacked.folder, Arc::clone(&unpacked.links)).map_err(|source| {
+        PrepareError::Files {
+            path: unpacked.folder.clone(),
+            source,
+        }
     })
 }
 

@@ -15,6 +15,8 @@ pub struct Unpacked {
     pub folder: PathBuf,
     /// What can be run of it.
     pub programs: BTreeMap<ProcessType, Program>,
+    /// The symbolic links in the folder: path and target, relative to where they stand. None leads out of the folder.
+    pub links: Arc<BTreeMap<String, String>>,
 }
 
 /// Gives the slug of that id, or says why not. May block: it is called off the runtime's threads.
@@ -29,6 +31,7 @@ pub fn from_store(store: Arc<slugs::store::Store>) -> SlugSource {
         Ok(Unpacked {
             folder: unpacked.folder,
             programs: programs.collect(),
+            links: Arc::default(),
         })
     })
 }

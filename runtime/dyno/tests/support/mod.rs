@@ -245,6 +245,7 @@ impl Host {
             Unpacked {
                 folder: app.clone(),
                 programs: BTreeMap::from([(ProcessType::web(), program)]),
+                links: Arc::default(),
             }
         };
         let (send, reports) = mpsc::unbounded_channel();

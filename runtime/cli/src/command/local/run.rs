@@ -144,6 +144,7 @@ fn of_file(args: &LocalRun, file: &Path, own: &Path) -> Result<Program> {
     let unpacked = Unpacked {
         folder,
         programs: BTreeMap::new(),
+        links: Arc::default(),
     };
     let config = dotenv(args.env_file.as_deref(), Some(Path::new(".")))?;
     let command = Command::Component {
