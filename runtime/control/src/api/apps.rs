@@ -175,8 +175,7 @@ pub(super) async fn create(
         caller.may_everywhere(Role::Deploy)?;
     }
     if !caller.view.desired.apps.contains_key(&name) {
-        // An earlier app of this name may have been another's.
-        state.logs.forget(&name);
+        state.logs.begin(&name);
     }
     let hostnames = vec![state.default_hostname(&name)?];
     let app = name.clone();

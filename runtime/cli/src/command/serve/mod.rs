@@ -19,6 +19,7 @@ use anyhow::{Context, Result};
 use control::addons::Addons;
 use control::api::{self, Parts};
 use control::ledger::{Cause, Ledger, Sqlite};
+use control::logs::LogFiles;
 use control::usage::{self, Recorder};
 use dyno::Egress;
 use grid::name::{AppName, ProcessType};
@@ -49,7 +50,7 @@ pub(crate) fn run(args: &Serve) -> Result<()> {
     let settings = Settings::of(args)?;
     let data = Data::open(&settings.data)?;
     let runtime = stop::runtime()?;
-    let lines = control::logs::Logs::new();
+    let lines = kept_logs(&settings, &data)?;
     let (logs, printer) =
         logs::start(logs::To::Server(lines.clone())).context("the log thread does not start")?;
     let done = runtime.block_on(serve(&settings, &data, &logs, lines, passed));
@@ -57,6 +58,14 @@ pub(crate) fn run(args: &Serve) -> Result<()> {
     runtime.shutdown_timeout(LAST_GRACE);
     printer.finish();
     done
+}
+
+/// The apps' logs, with what was kept of them.
+fn kept_logs(settings: &Settings, data: &Data) -> Result<control::logs::Logs> {
+    let folder = settings.log_dir.clone().unwrap_or_else(|| data.logs());
+    let files = LogFiles::open(&folder)
+        .context("the apps' logs cannot be kept: name another folder with --log-dir")?;
+    Ok(control::logs::Logs::kept_in(files))
 }
 
 /// What lasts longer than one run.
@@ -132,6 +141,9 @@ impl Running {
         let kept = Kept::open(data)?;
         let ports = [apps.local_addr()?.port(), api.local_addr()?.port()];
         let platform = platform(settings, data, &kept, logs, ports).await?;
+        // Of apps that were destroyed just before the server was killed.
+        let known = platform.control.view();
+        lines.retain_files(|app| known.desired.apps.contains_key(app));
         let (ready, is_ready) = watch::channel(false);
         let (end, ends) = watch::channel(false);
         let mut tasks = JoinSet::new();
