@@ -46,7 +46,11 @@ fn local(address: SocketAddr) -> SocketAddr {
 
 fn show(secret: &Secret, api: SocketAddr) -> Result<()> {
     term::print(&format!("admin token: {}\n", secret.reveal()))?;
-    term::note("Note", "the admin token is not shown again: keep it");
+    term::note(
+        "Note",
+        "the admin token is not shown again: keep it. `dyno tokens create --role admin --local` makes another one on this \
+         machine",
+    );
     let url: ServerUrl = format!("http://{}", local(api)).parse()?;
     if !url.is_loopback() {
         return Ok(());
