@@ -7,8 +7,8 @@ use crate::conn::{Conn, Peer};
 use crate::frames::{Frames, PREFACE};
 use crate::hub::Hub;
 use crate::limits::{
-    H2_CONNECTION_WINDOW, H2_ERROR_RESETS_MAX, H2_PENDING_RESETS_MAX, H2_STREAM_WINDOW,
-    H2_STREAMS_MAX, HEAD_TIMEOUT, HEADER_BLOCK_MAX, HEADERS_MAX, PIECE_MAX,
+    FIRST_REQUEST_GRACE, H2_CONNECTION_WINDOW, H2_ERROR_RESETS_MAX, H2_PENDING_RESETS_MAX,
+    H2_STREAM_WINDOW, H2_STREAMS_MAX, HEAD_TIMEOUT, HEADER_BLOCK_MAX, HEADERS_MAX, PIECE_MAX,
 };
 use crate::record::Record;
 use crate::seam::Dyno;
@@ -31,7 +31,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::task::{Poll, ready};
 use std::time::{Duration, SystemTime};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
 /// Beyond the largest head (bytes): the HTTP layer's buffer must hold what `watch` lets pass, and its poison.
 const READ_SLACK: usize = 1024;
@@ -82,22 +82,30 @@ pub(crate) async fn run<D, S>(
     }
 }
 
-/// Tells HTTP/2 by its preface. Nothing if the connection closes, or is to close, without a byte.
+/// Tells HTTP/2 by its preface. Nothing if the connection closes without a byte, or if none comes for a moment once the
+/// router closes.
 async fn detect<S>(io: &mut S, conn: &Conn) -> io::Result<Option<(bool, Bytes)>>
 where
     S: AsyncRead + Unpin,
 {
     let mut first = [0; PREFACE.len()];
     let mut have = 0;
+    let mut last_chance = None;
     while have < first.len() && PREFACE.starts_with(&first[..have]) {
         let read = poll_fn(|cx| {
             conn.register(cx);
-            if have == 0 && conn.hub.is_closing() {
-                return Poll::Ready(Ok(0));
-            }
             let mut buf = ReadBuf::new(&mut first[have..]);
-            ready!(Pin::new(&mut *io).poll_read(cx, &mut buf))?;
-            Poll::Ready(Ok::<_, io::Error>(buf.filled().len()))
+            if let Poll::Ready(read) = Pin::new(&mut *io).poll_read(cx, &mut buf) {
+                read?;
+                return Poll::Ready(Ok::<_, io::Error>(buf.filled().len()));
+            }
+            if have > 0 || !conn.hub.is_closing() {
+                return Poll::Pending;
+            }
+            let last_chance =
+                last_chance.get_or_insert_with(|| Box::pin(sleep(FIRST_REQUEST_GRACE)));
+            ready!(last_chance.as_mut().poll(cx));
+            Poll::Ready(Ok(0))
         });
         match timeout(HEAD_TIMEOUT, read).await {
             Ok(Ok(0)) | Err(_) if have == 0 => return Ok(None),
@@ -169,10 +177,13 @@ where
     let mut told = false;
     poll_fn(|cx| {
         conn.register(cx);
-        if !told && conn.hub.is_closing() {
-            told = true;
-            finish(connection.as_mut());
+        // Polled before it is told to finish: a request that has arrived by then is answered.
+        let polled = connection.as_mut().poll(cx);
+        if polled.is_ready() || told || !conn.hub.is_closing() {
+            return polled;
         }
+        told = true;
+        finish(connection.as_mut());
         connection.as_mut().poll(cx)
     })
     .await

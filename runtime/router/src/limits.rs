@@ -70,6 +70,9 @@ pub const UPLOAD_RATE_MIN: u64 = 8 * 1024;
 /// answer is not lost in a connection reset.
 pub(crate) const LINGER_TIME: Duration = Duration::from_secs(2);
 pub(crate) const LINGER_MAX: usize = 256 * 1024;
+/// What a client that connected just before the router closes has to send its first request. Closed at once, it would get
+/// no answer, although the next server may take over the listening socket and would have given one.
+pub(crate) const FIRST_REQUEST_GRACE: Duration = Duration::from_secs(1);
 /// After the grace time of a close: what the last answers get to leave.
 pub(crate) const FORCED_FLUSH: Duration = Duration::from_millis(250);
 

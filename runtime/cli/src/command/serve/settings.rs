@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use control::addons::Servers;
+use control::api::ApiHost;
 use dyno::Opening;
 use grid::name::Hostname;
 use grid::plan::Policy;
@@ -53,6 +54,10 @@ pub(super) struct Settings {
     /// What apps may reach beside public addresses.
     pub(super) egress_allow: Vec<Opening>,
     pub(super) servers: Servers,
+    /// Hosts at which the API answers, beside its own.
+    pub(super) api_hosts: Vec<ApiHost>,
+    /// Where the apps' logs are kept; none: in the data folder.
+    pub(super) log_dir: Option<PathBuf>,
 }
 
 /// The file as typed.
@@ -70,6 +75,8 @@ struct Raw {
     free_dynos: Option<u32>,
     grace: Option<String>,
     egress_allow: Option<Vec<String>>,
+    api_domain: Option<Vec<String>>,
+    log_dir: Option<PathBuf>,
     #[serde(default)]
     services: Services,
 }
@@ -131,10 +138,10 @@ fn parsed(text: &str) -> Result<Raw> {
 
 fn merge(args: &Serve, raw: Raw) -> Result<Settings> {
     let data = match args.data.clone().or(raw.data) {
-        Some(data) => std::path::absolute(&data)
-            .with_context(|| format!("cannot tell where {} is", data.display()))?,
+        Some(data) => absolute(&data)?,
         None => dirs::data()?,
     };
+    let log_dir = args.log_dir.clone().or(raw.log_dir);
     let file_span = |text: Option<String>, name| text.map(|text| span(&text, name)).transpose();
     let idle = args.idle_after.or(file_span(raw.idle_after, "idle-after")?);
     let cycle = args.cycle.or(file_span(raw.cycle, "cycle")?);
@@ -153,7 +160,25 @@ fn merge(args: &Serve, raw: Raw) -> Result<Settings> {
         grace: grace(args.grace, raw.grace.as_deref())?,
         egress_allow: egress(&args.egress_allow, raw.egress_allow.unwrap_or_default())?,
         servers: raw.services.servers()?,
+        api_hosts: api_hosts(&args.api_domain, raw.api_domain.unwrap_or_default())?,
+        log_dir: log_dir.as_deref().map(absolute).transpose()?,
     })
+}
+
+fn absolute(path: &Path) -> Result<PathBuf> {
+    std::path::absolute(path).with_context(|| format!("cannot tell where {} is", path.display()))
+}
+
+/// Flags take the place of the file's.
+fn api_hosts(flags: &[ApiHost], file: Vec<String>) -> Result<Vec<ApiHost>> {
+    if !flags.is_empty() {
+        return Ok(flags.to_vec());
+    }
+    let read = |text: &String| {
+        let host = text.parse();
+        host.map_err(|why| anyhow::anyhow!("api-domain has {text:?}: {why}"))
+    };
+    file.iter().map(read).collect()
 }
 
 fn span(text: &str, name: &str) -> Result<Span> {
@@ -328,6 +353,7 @@ mod tests {
             ),
             ("egress-allow = [\"10.0.0.5/8\"]", "write 10.0.0.0/8"),
             ("domain = \"not a domain\"", "not a domain"),
+            ("api-domain = [\"http://x\"]", "api-domain has"),
         ] {
             let error = settings("", file).expect_err(file);
             assert!(format!("{error:#}").contains(named), "{file}: {error:#}");
