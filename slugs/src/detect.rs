@@ -19,7 +19,7 @@ pub enum Detected {
     Command(String),
     /// `Cargo.toml`.
     Rust,
-    /// `package.json`.
+    /// `package.json`, the configuration of Workers or Deno, or a lone program of a usual name.
     JavaScript,
     /// `requirements.txt` or `pyproject.toml`.
     Python,
@@ -120,8 +120,6 @@ const HINTS: &[Hint] = &[
 const LACKS: &[(&str, &str)] = &[
     ("app.py", "a requirements.txt (an empty one will do)"),
     ("main.py", "a requirements.txt (an empty one will do)"),
-    ("index.js", "a package.json (`npm init -y`)"),
-    ("index.ts", "a package.json (`npm init -y`)"),
 ];
 
 fn remedy(hint: Option<Hint>) -> String {
@@ -136,8 +134,9 @@ fn remedy(hint: Option<Hint>) -> String {
     }
 }
 
-/// Chooses a builder: `[build] command`, `Cargo.toml`, `.wasm` files that a Procfile names, `package.json`,
-/// `requirements.txt` or `pyproject.toml`, `.c` files, then a ready `.wasm` file.
+/// Chooses a builder: `[build] command`, `Cargo.toml`, `.wasm` files that a Procfile names, `package.json` (or
+/// `wrangler.toml`, `deno.json`), `requirements.txt` or `pyproject.toml`, `.c` files, a lone JavaScript program, then a
+/// ready `.wasm` file.
 pub fn detect(project: &Project) -> Result<Detected, DetectError> {
     if let Some(command) = &project.settings.build_command {
         return Ok(Detected::Command(command.clone()));
@@ -150,7 +149,7 @@ pub fn detect(project: &Project) -> Result<Detected, DetectError> {
     if are_named || !project.settings.output.is_empty() {
         return ready(project).map(Detected::Ready);
     }
-    if has("package.json") {
+    if build::is_javascript_project(&project.folder) {
         return Ok(Detected::JavaScript);
     }
     if has("requirements.txt") || has("pyproject.toml") {
@@ -158,6 +157,9 @@ pub fn detect(project: &Project) -> Result<Detected, DetectError> {
     }
     if !has("Makefile") && !has("CMakeLists.txt") && is_c(&project.folder) {
         return Ok(Detected::C);
+    }
+    if build::is_lone_javascript(&project.folder) && wasm_files(&project.folder)?.is_empty() {
+        return Ok(Detected::JavaScript);
     }
     ready(project).map(Detected::Ready)
 }
