@@ -13,6 +13,7 @@ use wasmtime_wasi::p2::bindings::CommandPre;
 use wasmtime_wasi::p3::bindings::CommandPre as CommandPre3;
 use wasmtime_wasi_http::p3::bindings::ServicePre;
 
+use crate::boot_hook::BootHook;
 use crate::compile::{CompileError, Compiler, Native};
 use crate::engine::{Engines, Flavor};
 use crate::guest::Guest;
@@ -23,9 +24,9 @@ use crate::release::Ready;
 /// A linked component or module, ready to be instantiated.
 pub(crate) enum Pre {
     /// A handler of WASI 0.2.
-    P2(HandlerPre),
+    P2(HandlerPre, Option<BootHook>),
     /// A handler of WASI 0.3.
-    P3(ServicePre<Guest>),
+    P3(ServicePre<Guest>, Option<BootHook>),
     /// A command of preview 1.
     Run1(InstancePre<Guest>),
     /// A command of WASI 0.2.
@@ -192,8 +193,8 @@ fn link(engines: &Engines, world: World, code: &Native) -> wasmtime::Result<Pre>
         .linker(Flavor::of(world))?
         .instantiate_pre(component)?;
     Ok(match world {
-        World::Handler02 => Pre::P2(HandlerPre::new(pre)?),
-        World::Handler03 => Pre::P3(ServicePre::new(pre)?),
+        World::Handler02 => Pre::P2(HandlerPre::new(pre)?, BootHook::find(component)?),
+        World::Handler03 => Pre::P3(ServicePre::new(pre)?, BootHook::find(component)?),
         World::Run03 => Pre::Run3(CommandPre3::new(pre)?),
         World::Run02 | World::Wasip1 => Pre::Run2(CommandPre::new(pre)?),
     })

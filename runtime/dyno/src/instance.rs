@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use wasmtime::Store;
+use wasmtime_wasi_http::p3::bindings::Service;
 
 use crate::call::Handler;
 use crate::code::{Lease, Pre};
@@ -54,7 +55,7 @@ pub(crate) enum Form {
     Serving(Box<Server>),
 }
 
-/// Instantiates a component; the instance has taken no request yet, and its folders are empty.
+/// Instantiates a component and has its app loaded; the instance has taken no request yet.
 pub(crate) async fn boot(
     node: &Shared,
     ready: Arc<Ready>,
@@ -97,23 +98,41 @@ async fn boot_in(
         port: None,
     })?;
     let mut store = store(node, &ready, guest);
-    let handler = match code.pre() {
-        Pre::P2(pre) => Handler::P2(pre.instantiate(&mut store).await?),
-        Pre::P3(pre) => Handler::P3(pre.instantiate_async(&mut store).await?),
-        Pre::Run1(_) | Pre::Run2(_) | Pre::Run3(_) => {
-            wasmtime::bail!("it is a command and answers no requests by itself")
-        }
-    };
+    let handler = instantiate(code.pre(), &mut store).await;
+    // Also if that failed: the last line may say why.
     store.data().flush_logs();
     Ok(Box::new(Instance {
         store,
-        handler,
+        handler: handler?,
         life,
         ready,
         first_memory: None,
         code,
         room,
     }))
+}
+
+/// Instantiates a handler and has its app loaded, if the component has a hook for that.
+async fn instantiate(pre: &Pre, store: &mut Store<Guest>) -> wasmtime::Result<Handler> {
+    let (instance, handler, hook) = match pre {
+        Pre::P2(pre, hook) => {
+            let instance = pre.instance_pre().instantiate_async(&mut *store).await?;
+            let handle = pre.handle_of(store, &instance)?;
+            (instance, Handler::P2(handle), hook)
+        }
+        Pre::P3(pre, hook) => {
+            let instance = pre.instance_pre().instantiate_async(&mut *store).await?;
+            let service = Service::new(&mut *store, &instance)?;
+            (instance, Handler::P3(service), hook)
+        }
+        Pre::Run1(_) | Pre::Run2(_) | Pre::Run3(_) => {
+            wasmtime::bail!("it is a command and answers no requests by itself")
+        }
+    };
+    if let Some(hook) = hook {
+        hook.load(store, &instance).await?;
+    }
+    Ok(handler)
 }
 
 /// A store for `guest` with everything that bounds it.

@@ -13,6 +13,7 @@
 //! the time it computes before it yields.
 
 mod background;
+mod boot_hook;
 mod call;
 mod code;
 pub mod compile;

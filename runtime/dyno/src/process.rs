@@ -105,7 +105,7 @@ async fn entry(pre: &Pre, store: &mut Store<Guest>) -> wasmtime::Result<Entry> {
             let instance = pre.instance_pre().instantiate_async(&mut *store).await?;
             Entry::Run3(Command3::new(store, &instance)?)
         }
-        Pre::P2(_) | Pre::P3(_) => {
+        Pre::P2(..) | Pre::P3(..) => {
             wasmtime::bail!("it answers requests and does nothing by itself")
         }
     })

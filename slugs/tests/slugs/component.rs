@@ -73,6 +73,24 @@ fn newer_worlds_come_first_and_each_process_type_gets_its_own() {
 }
 
 #[test]
+fn the_boot_hook_is_an_export_like_others_and_no_world_of_its_own() {
+    let hook = "dyno:app/boot@0.1.0";
+    let handler = wasm::component(
+        &["wasi:http/types@0.2.6"],
+        &["wasi:http/incoming-handler@0.2.6", hook],
+    );
+    let component = inspect(&handler).expect("a component");
+    let worlds: Vec<World> = component.worlds().collect();
+    assert_eq!(worlds, [World::Handler02]);
+    assert!(component.exports().contains(&hook.to_owned()));
+    let alone = refused(&wasm::component(&[], &[hook]));
+    assert!(
+        alone.contains(&format!("it exports `{hook}`, but none")),
+        "{alone}"
+    );
+}
+
+#[test]
 fn imports_that_are_not_hosted_are_named() {
     let run = ["wasi:cli/run@0.2.0"];
     for (import, says) in [

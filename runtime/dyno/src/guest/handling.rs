@@ -9,7 +9,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use http::{HeaderMap, HeaderValue, header, request, response};
 use wasmtime::StoreContextMut;
 use wasmtime::component::{
-    ComponentExportIndex, InstancePre, Linker, Resource, ResourceTable, ResourceType, TypedFunc,
+    ComponentExportIndex, Instance, InstancePre, Linker, Resource, ResourceTable, ResourceType,
+    TypedFunc,
 };
 use wasmtime::error::Context as _;
 use wasmtime_wasi_http::p2::bindings::http::types::{ErrorCode, Method, Scheme};
@@ -137,11 +138,16 @@ impl HandlerPre {
         Ok(HandlerPre { pre, handle })
     }
 
-    pub(crate) async fn instantiate(
+    pub(crate) fn instance_pre(&self) -> &InstancePre<Guest> {
+        &self.pre
+    }
+
+    /// The handler of an instance that [`HandlerPre::instance_pre`] made.
+    pub(crate) fn handle_of(
         &self,
         store: &mut wasmtime::Store<Guest>,
+        instance: &Instance,
     ) -> wasmtime::Result<Handle> {
-        let instance = self.pre.instantiate_async(&mut *store).await?;
         instance.get_typed_func(&mut *store, self.handle)
     }
 }

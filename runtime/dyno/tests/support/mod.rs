@@ -294,6 +294,18 @@ impl Host {
     }
 
     async fn fetch(&mut self, limits: Limits, env: &[(&str, &str)]) {
+        let result = self.try_fetch(limits, env).await;
+        result.expect("the guest compiles and links");
+    }
+
+    /// Why this component of 0.2 is no handler for this host.
+    pub async fn refused(bytes: &[u8]) -> String {
+        let mut host = Host::bare(bytes, World::Handler02, &ENGINES);
+        let result = host.try_fetch(Limits::default(), &[]).await;
+        result.expect_err("it does not fit")
+    }
+
+    async fn try_fetch(&mut self, limits: Limits, env: &[(&str, &str)]) -> Result<(), String> {
         self.set(limits, env);
         let release = self.release();
         self.node.step(Step::Fetch {
@@ -302,7 +314,7 @@ impl Host {
             release: Arc::new(release),
         });
         match self.report().await {
-            Report::Fetched { result, .. } => result.expect("the guest compiles and links"),
+            Report::Fetched { result, .. } => result,
             other => panic!("{other:?}"),
         }
     }
