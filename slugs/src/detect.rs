@@ -19,7 +19,7 @@ pub enum Detected {
     Command(String),
     /// `Cargo.toml`.
     Rust,
-    /// `package.json`.
+    /// `package.json`, the configuration of Workers or Deno, or a lone program of a usual name.
     JavaScript,
     /// One of the files of [`PYTHON_MARKS`], or a Python program at a usual place.
     Python,
@@ -64,16 +64,6 @@ pub enum DetectError {
         /// Why.
         #[source]
         source: PathError,
-    },
-    /// A program without the file by which its builder is known.
-    #[error("{} has {program}, but not {lacks}: add it", folder.display())]
-    Lacks {
-        /// The folder.
-        folder: PathBuf,
-        /// The program.
-        program: &'static str,
-        /// What to add.
-        lacks: &'static str,
     },
     /// More than one candidate.
     #[error("there are several `.wasm` files ({}): say in a Procfile which one is which, as in `web: {}`", found.join(", "), found[0])]
@@ -158,12 +148,6 @@ fn serves_python(procfile: &procfile::Procfile) -> bool {
     web.is_some_and(|(_, command)| PYTHON_COMMANDS.contains(&command.component.file_name()))
 }
 
-/// Programs of languages whose builders are known by another file.
-const LACKS: &[(&str, &str)] = &[
-    ("index.js", "a package.json (`npm init -y`)"),
-    ("index.ts", "a package.json (`npm init -y`)"),
-];
-
 fn remedy(hint: Option<Hint>) -> String {
     let looked = "looked for `[build] command` in dyno.toml, Cargo.toml, package.json, requirements.txt, pyproject.toml, Pipfile or \
                   app.py, `.c` files, components that a Procfile names, and one `.wasm` file";
@@ -177,7 +161,8 @@ fn remedy(hint: Option<Hint>) -> String {
 }
 
 /// Chooses a builder: `[build] command`, `Cargo.toml`, `.wasm` files that a Procfile names, a Procfile that serves a
-/// Python project, `package.json`, a Python project, `.c` files, then a ready `.wasm` file.
+/// Python project, `package.json` (or `wrangler.toml`, `deno.json`), a Python project, `.c` files, a lone JavaScript
+/// program, then a ready `.wasm` file.
 pub fn detect(project: &Project) -> Result<Detected, DetectError> {
     if let Some(command) = &project.settings.build_command {
         return Ok(Detected::Command(command.clone()));
@@ -194,7 +179,7 @@ pub fn detect(project: &Project) -> Result<Detected, DetectError> {
     if python && project.procfile.as_ref().is_some_and(serves_python) {
         return Ok(Detected::Python);
     }
-    if has("package.json") {
+    if build::is_javascript_project(&project.folder) {
         return Ok(Detected::JavaScript);
     }
     if python {
@@ -202,6 +187,9 @@ pub fn detect(project: &Project) -> Result<Detected, DetectError> {
     }
     if !has("Makefile") && !has("CMakeLists.txt") && is_c(&project.folder) {
         return Ok(Detected::C);
+    }
+    if build::is_lone_javascript(&project.folder) && wasm_files(&project.folder)?.is_empty() {
+        return Ok(Detected::JavaScript);
     }
     ready(project).map(Detected::Ready)
 }
@@ -256,14 +244,6 @@ fn nothing(folder: &Path) -> DetectError {
         .iter()
         .copied()
         .find(|hint| folder.join(hint.file).is_file());
-    let lacking = LACKS.iter().find(|(file, _)| folder.join(file).is_file());
-    if let (None, Some((program, lacks))) = (hint, lacking) {
-        return DetectError::Lacks {
-            folder: folder.to_owned(),
-            program,
-            lacks,
-        };
-    }
     DetectError::Nothing {
         folder: folder.to_owned(),
         hint,
@@ -285,7 +265,7 @@ fn named(folder: &Path, procfile: &procfile::Procfile) -> Result<Vec<SlugPath>, 
     match absent {
         None => Ok(components),
         Some(component) => match nothing(folder) {
-            error @ (DetectError::Nothing { hint: Some(_), .. } | DetectError::Lacks { .. }) => {
+            error @ DetectError::Nothing { hint: Some(_), .. } => {
                 Err(error)
             }
             _ => Err(DetectError::NotBuilt {

@@ -24,6 +24,9 @@ use crate::path::{PathError, SlugPath};
 use crate::project::{Project, ProjectError};
 
 pub(crate) use c::{MODULE as C_MODULE, sources_of as c_sources};
+pub(crate) use javascript::{
+    is_lone_program as is_lone_javascript, is_project as is_javascript_project,
+};
 pub use tools::Tools;
 
 /// What a build tells while it runs.
