@@ -78,6 +78,8 @@ struct State {
     /// How long the dyno took to be connected to.
     connect: Duration,
     end: Option<Result<(), Refusal>>,
+    /// More of why it failed, for the log.
+    cause: Option<&'static str>,
     /// The client's side is gone: everything is thrown away, so that the guest can always finish.
     gone: bool,
     order: Option<Kill>,
@@ -117,6 +119,7 @@ impl Exchange {
             tunnelled: false,
             connect: Duration::ZERO,
             end: None,
+            cause: None,
             gone: false,
             order: None,
             upload: Upload::default(),
@@ -225,6 +228,22 @@ impl Exchange {
         self.end(|_| refusal);
     }
 
+    /// The same, with more of the why for the log.
+    pub(crate) fn fail_because(&self, refusal: Refusal, cause: &'static str) {
+        self.end(|state| {
+            state.cause = Some(cause);
+            refusal
+        });
+    }
+
+    /// Does something unless the response has begun or ended, and keeps it from beginning meanwhile.
+    pub(crate) fn while_unanswered(&self, action: impl FnOnce()) {
+        let state = self.lock();
+        if !state.begun && state.end.is_none() && !state.gone {
+            action();
+        }
+    }
+
     /// Nothing more will come from the guest.
     pub(crate) fn close(&self) {
         self.end(|state| {
@@ -236,12 +255,12 @@ impl Exchange {
         });
     }
 
-    fn end(&self, why: impl FnOnce(&State) -> Refusal) {
+    fn end(&self, why: impl FnOnce(&mut State) -> Refusal) {
         let mut state = self.lock();
         if state.end.is_some() || state.tunnelled {
             return;
         }
-        state.end = Some(Err(why(&state)));
+        state.end = Some(Err(why(&mut state)));
         let wakers = [state.reader.take(), state.writer.take(), None];
         drop(state);
         wake(wakers);
@@ -352,7 +371,18 @@ impl Exchange {
     /// Whether all of a complete response has been taken.
     pub(crate) fn is_drained(&self) -> bool {
         let state = self.lock();
-        state.end == Some(Ok(())) && state.chunks.is_empty() && state.trailers.is_none()
+        state.is_body_taken() && state.trailers.is_none()
+    }
+
+    /// The same but for trailers, which go out in chunked HTTP/1.1 and in HTTP/2 only: nobody asks for those beside a
+    /// `Content-Length` (RFC 9112, 7.1.2).
+    pub(crate) fn is_body_taken(&self) -> bool {
+        self.lock().is_body_taken()
+    }
+
+    /// More of why the response failed.
+    pub(crate) fn cause(&self) -> Option<&'static str> {
+        self.lock().cause
     }
 
     /// How the response failed, if it did.
@@ -411,6 +441,10 @@ impl Exchange {
 }
 
 impl State {
+    fn is_body_taken(&self) -> bool {
+        self.end == Some(Ok(())) && self.chunks.is_empty()
+    }
+
     fn set_buffered(&mut self, buffered: usize) {
         self.buffered = buffered;
         self.share.set(buffered);

@@ -19,11 +19,13 @@
 mod answer;
 mod body;
 mod buffers;
+mod chunk_extension;
 mod client;
 mod conn;
 mod connection;
 mod drive;
 mod exchange;
+mod forwarded;
 mod frames;
 mod free;
 mod headers;
@@ -50,6 +52,7 @@ mod wire;
 
 pub use body::{BodyError, RequestBody};
 pub use conn::Peer;
+pub use forwarded::{TrustedProxies, TrustedProxy, TrustedProxyError};
 pub use headers::Told;
 pub use limits::Limits;
 pub use listen::{Closed, Server, bind};

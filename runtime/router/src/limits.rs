@@ -14,6 +14,9 @@ pub const HEADERS_MAX: usize = 100;
 pub const HEADER_BLOCK_MAX: usize = 64 * 1024;
 /// The largest head of a guest's response (bytes of names, values and separators).
 pub const RESPONSE_HEAD_MAX: usize = 512 * 1024;
+/// Headers of a guest's response. Clients take fewer than servers do: 1,000 is the most that the common HTTP libraries
+/// read, and each header costs the client and the log of its proxy more than its bytes.
+pub const RESPONSE_HEADERS_MAX: usize = 1_000;
 /// A request body up to this size is read before a dyno is taken (bytes).
 pub const REQUEST_BUFFER: usize = 64 * 1024;
 /// All request bodies of a router that are read so, together (bytes), unless its [`Limits`] say otherwise: one client
@@ -73,6 +76,9 @@ pub(crate) const LINGER_MAX: usize = 256 * 1024;
 /// After the grace time of a close: what the last answers get to leave.
 pub(crate) const FORCED_FLUSH: Duration = Duration::from_millis(250);
 
+/// Interim responses (1xx) that wait to be written on a connection (bytes); more are dropped. A page's early hints take
+/// a few hundred.
+pub(crate) const INTERIM_MAX: usize = 16 * 1024;
 /// HTTP/2 streams at once on a connection.
 pub const H2_STREAMS_MAX: u32 = 100;
 /// HTTP/2 frames that move no data, in a window of [`H2_CALM_WINDOW`]; each 4 KiB moved earns one more.

@@ -128,9 +128,12 @@ impl<D: Dyno> Accepting<D> {
     fn admit(&mut self, stream: TcpStream, client: SocketAddr) {
         let hub = &self.router.hub;
         let limits = &hub.limits;
-        let place = self
-            .clients
-            .enter(client.ip(), limits.connections_per_client_max);
+        // All clients of a trusted proxy come from its one address: no bound of one client is meant for it.
+        let most = match hub.trusted.contains(client.ip()) {
+            true => limits.connections_max,
+            false => limits.connections_per_client_max,
+        };
+        let place = self.clients.enter(client.ip(), most);
         let Some(place) = place.filter(|_| self.connections.len() < limits.connections_max) else {
             hub.counters.connections_refused.fetch_add(1, Relaxed);
             return;

@@ -22,7 +22,7 @@ use crate::upload::{self, Taken};
 use crate::wait::{App, Claim, Ticket, Turn};
 use grid::routing::Refusal;
 use http::response::Parts;
-use http::{HeaderValue, Method, Request, Response, StatusCode};
+use http::{HeaderValue, Method, Request, Response, StatusCode, Version};
 use http_body::Body;
 use hyper::body::Incoming;
 use hyper::upgrade::OnUpgrade;
@@ -45,10 +45,17 @@ pub(crate) fn serve<D: Dyno>(
     request: Request<Incoming>,
 ) -> impl Future<Output = Result<Response<Outgoing>, Infallible>> + Send + use<D> {
     let (mut head, body) = request.into_parts();
+    let refused = conn.refused_head();
     let mut journal = Journal::open(conn.clone(), &head);
     let version = head.version;
     let accept = head.headers.get(http::header::ACCEPT).cloned();
-    let found = found(routes, &mut journal, &mut head);
+    let found = match refused {
+        Some(reject) => {
+            journal.mark_unread();
+            Err(reject.into())
+        }
+        None => found(routes, &mut journal, &mut head),
+    };
     async move {
         let result = match found {
             Ok(app) => attempt(&app, &mut journal, &mut head, body).await,
@@ -71,9 +78,16 @@ fn found<D: Dyno>(
     journal: &mut Journal,
     head: &mut http::request::Parts,
 ) -> Result<Arc<App<D>>, Refused> {
+    let absolute = head.version != Version::HTTP_2 && head.uri.authority().is_some();
     client::admit(head, &journal.conn.hub.limits)?;
+    if absolute {
+        journal.note_target(head);
+    }
     let host = client::asked_host(&head.headers);
     let app = routes.find(host).ok_or(Refused::NoSuchApp)?;
+    if head.version == Version::HTTP_10 {
+        client::name_host(&mut head.headers, &journal.conn.port);
+    }
     journal.of(&app.name, &app.tally);
     Ok(app)
 }
@@ -171,7 +185,10 @@ impl<D: Dyno> Begun<D> {
         let serves = claim.dyno.switches();
         let exchange = Arc::new(Exchange::new(journal.conn.buffers.clone()));
         let lead = Lead(exchange.clone());
-        let reply = Reply::new(exchange.clone(), head.method == Method::HEAD);
+        let mut reply = Reply::new(exchange.clone(), head.method == Method::HEAD);
+        if serves && head.version == Version::HTTP_11 {
+            reply = reply.with_interim(journal.conn.clone());
+        }
         let mut asked = asked(head, journal, body.into_body(&exchange));
         if let Some(switch) = switch {
             let mut request = asked.complete();
@@ -215,7 +232,10 @@ async fn answer_of<D: Dyno>(
     if serves {
         journal.record().connect = lead.0.connect();
     }
-    let head = head.map_err(|refusal| blame(refusal, &journal.conn))?;
+    let head = head.map_err(|refusal| {
+        journal.record().cause = lead.0.cause();
+        blame(refusal, &journal.conn)
+    })?;
     journal.record().status = head.status.as_u16();
     if head.status == StatusCode::SWITCHING_PROTOCOLS
         && let Some(server) = lead.0.take_switched()
@@ -309,9 +329,10 @@ async fn wait<D: Dyno>(
 fn asked(mut head: http::request::Parts, journal: &Journal, body: RequestBody) -> Asked {
     let (conn, record) = (&journal.conn, journal.recorded());
     let told = Told {
-        client: conn.client.clone(),
-        port: conn.port.clone(),
-        tls: conn.tls,
+        addresses: record.fwd.clone(),
+        trusted: conn.trusted,
+        port: journal.port.as_ref().unwrap_or(&conn.port).clone(),
+        tls: record.tls,
         version: head.version,
         request_id: record.request_id.clone(),
         arrived: journal.came,

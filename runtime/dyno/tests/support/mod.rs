@@ -92,7 +92,7 @@ impl ResponseSink for Sink {
         reply.finished = true;
     }
 
-    fn reject(&mut self) {
+    fn reject(&mut self, _: &'static str) {
         self.0.lock().unwrap().rejected = true;
     }
 
