@@ -5,6 +5,7 @@
 
 use crate::buffers::{Buffers, Share};
 use crate::limits::RESPONSE_BUFFER;
+use crate::reader_rate::{ReaderRate, Verdict};
 use crate::seam::Kill;
 use crate::tunnel::Tunnel;
 use bytes::{Bytes, BytesMut};
@@ -15,6 +16,7 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
+use tokio::time::Instant;
 
 /// One request's state between the guest's side ([`crate::Reply`], [`crate::RequestBody`]), the client's side
 /// (the response body) and whoever drives the call.
@@ -53,6 +55,14 @@ pub(crate) struct Orders {
     pub(crate) abandoned: bool,
     /// The response is complete or given up; whatever the guest still does is afterwork.
     pub(crate) answered: bool,
+    /// The guest waits for its client, which is to be judged then.
+    pub(crate) judge_at: Option<Instant>,
+}
+
+/// Ends the connection, or the stream, of a client that does not read.
+pub(crate) trait Cut: std::fmt::Debug + Send + Sync {
+    /// Has it end as stalled. It must not wait, nor touch the exchange.
+    fn cut(&self);
 }
 
 #[derive(Debug)]
@@ -83,6 +93,9 @@ struct State {
     /// The client's side is gone: everything is thrown away, so that the guest can always finish.
     gone: bool,
     order: Option<Kill>,
+    rate: ReaderRate,
+    /// What ends the client's connection, once it is being written to.
+    cut: Option<Arc<dyn Cut>>,
     upload: Upload,
     reader: Option<Waker>,
     writer: Option<Waker>,
@@ -122,6 +135,8 @@ impl Exchange {
             cause: None,
             gone: false,
             order: None,
+            rate: ReaderRate::default(),
+            cut: None,
             upload: Upload::default(),
             reader: None,
             writer: None,
@@ -177,8 +192,10 @@ impl Exchange {
     pub(crate) fn poll_room(&self, cx: &mut Context<'_>) -> Poll<()> {
         let mut state = self.lock();
         if state.has_room() || state.discards() {
+            state.rate.end_wait();
             return Poll::Ready(());
         }
+        state.rate.begin_wait();
         register(&mut state.writer, cx);
         Poll::Pending
     }
@@ -336,6 +353,7 @@ impl Exchange {
             };
             let buffered = state.buffered - data.len();
             state.set_buffered(buffered);
+            state.rate.add_taken(data.len());
             let writer = if state.has_room() {
                 state.writer.take()
             } else {
@@ -390,6 +408,11 @@ impl Exchange {
         self.lock().end.and_then(Result::err)
     }
 
+    /// The response is being written to a client, whose connection or stream this ends.
+    pub(crate) fn set_cut(&self, cut: Arc<dyn Cut>) {
+        self.lock().cut = Some(cut);
+    }
+
     /// The client's side leaves; the guest goes on into the void.
     pub(crate) fn leave(&self) {
         let mut state = self.lock();
@@ -427,10 +450,36 @@ impl Exchange {
     pub(crate) fn orders(&self, cx: &Context<'_>) -> Orders {
         let mut state = self.lock();
         register(&mut state.driver, cx);
-        Orders {
+        let verdict = match state.discards() {
+            true => Verdict::NotWaiting,
+            false => state.rate.judge(),
+        };
+        let orders = Orders {
             kill: state.order,
             abandoned: state.gone && state.is_unwanted(),
             answered: state.end.is_some(),
+            judge_at: match verdict {
+                Verdict::Until(at) => Some(at),
+                Verdict::NotWaiting | Verdict::TooSlow => None,
+            },
+        };
+        if verdict == Verdict::TooSlow {
+            self.cut_reader(state);
+        }
+        orders
+    }
+
+    /// Cuts off a client that reads too slowly (H28). The guest goes on into the void.
+    fn cut_reader(&self, mut state: MutexGuard<'_, State>) {
+        state.end = Some(Err(Refusal::ClientIdle));
+        state.chunks.clear();
+        state.set_buffered(0);
+        let cut = state.cut.take();
+        let wakers = [state.reader.take(), state.writer.take(), None];
+        drop(state);
+        wake(wakers);
+        if let Some(cut) = cut {
+            cut.cut();
         }
     }
 

@@ -198,6 +198,15 @@ pub(crate) fn strip_response(head: &mut Parts) {
     }
 }
 
+/// Has the HTTP layer close the connection of an HTTP/1.0 client that wanted to keep it, where the end of the
+/// connection is the end of the body, or where the response says so itself.
+pub(crate) fn end_with_connection(head: &mut Parts, is_stream: bool) {
+    let unknown = is_stream && !head.headers.contains_key(header::CONTENT_LENGTH);
+    if unknown || head.headers.contains_key(header::CONNECTION) {
+        head.version = Version::HTTP_10;
+    }
+}
+
 /// An interim response as HTTP/1.1 writes it, with the headers that are not for one connection only.
 pub(crate) fn write_interim(status: StatusCode, headers: &HeaderMap) -> Vec<u8> {
     let mut headers = headers.clone();

@@ -35,6 +35,7 @@ mod journal;
 pub mod limits;
 mod listen;
 mod outgoing;
+mod reader_rate;
 mod record;
 mod reply;
 mod router;

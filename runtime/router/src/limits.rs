@@ -69,6 +69,15 @@ pub const REQUEST_BUFFER_TIMEOUT: Duration = Duration::from_secs(60);
 /// An upload at least this fast (bytes a second, on average) is not timed out for want of a first
 /// response byte: the guest cannot answer what it has not got. Slower ones would hold a dyno for nothing.
 pub const UPLOAD_RATE_MIN: u64 = 8 * 1024;
+/// A client that keeps a guest waiting reads at least this fast (bytes a second), as uploads are sent: a tenth of what
+/// the slowest mobile networks in use give.
+pub const READER_RATE_MIN: u64 = 8 * 1024;
+/// A guest waits this long at most for a client that reads nothing. Shorter, and a lost packet on a mobile network would
+/// end a download.
+pub const READER_PATIENCE: Duration = Duration::from_secs(10);
+/// What the kernel holds of a response beyond what is on its way (bytes). Without a bound it takes up to 4 MiB, and asks
+/// for more only when a third of that is gone: a client's pace would be seen in steps of half a minute.
+pub(crate) const UNSENT_MAX: u32 = 128 * 1024;
 /// After an error, unread input is read and thrown away this long and this far (bytes), so that the
 /// answer is not lost in a connection reset.
 pub(crate) const LINGER_TIME: Duration = Duration::from_secs(2);

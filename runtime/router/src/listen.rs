@@ -4,9 +4,10 @@
 
 use crate::conn::Peer;
 use crate::connection;
-use crate::limits::FORCED_FLUSH;
+use crate::limits::{FORCED_FLUSH, UNSENT_MAX};
 use crate::router::Router;
 use crate::seam::Dyno;
+use socket2::SockRef;
 use std::collections::HashMap;
 use std::io;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
@@ -140,6 +141,7 @@ impl<D: Dyno> Accepting<D> {
         };
         // Answers are written whole; to wait for more would only delay them. A socket that refuses is dead.
         let _ = stream.set_nodelay(true);
+        let _ = SockRef::from(&stream).set_tcp_notsent_lowat(UNSENT_MAX);
         let peer = Peer {
             client,
             port: self.port,

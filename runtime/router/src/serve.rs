@@ -8,7 +8,7 @@ use crate::body::RequestBody;
 use crate::client;
 use crate::conn::Conn;
 use crate::drive::Driver;
-use crate::exchange::Exchange;
+use crate::exchange::{Cut, Exchange};
 use crate::headers::{self, Told};
 use crate::journal::Journal;
 use crate::limits::{RETRIES_MAX, UPLOAD_RATE_MIN};
@@ -67,6 +67,9 @@ pub(crate) fn serve<D: Dyno>(
         });
         let id = journal.record().request_id.clone();
         head.headers.insert(headers::REQUEST_ID, id);
+        if version == Version::HTTP_10 {
+            headers::end_with_connection(&mut head, matches!(source, Source::Live(_)));
+        }
         let body = outgoing(source, journal, pace);
         Ok(Response::from_parts(head, body))
     }
@@ -104,7 +107,28 @@ fn outgoing(source: Source, mut journal: Journal, pace: Option<Arc<Pace>>) -> Ou
             conn.switch(Switched { handover, journal });
             Outgoing::new(Source::Switched(None), None, pace)
         }
-        source => Outgoing::new(source, Some(journal), pace),
+        source => {
+            if let Source::Live(lead) = &source {
+                lead.0.set_cut(Arc::new(Stalled(journal.conn.clone(), pace.clone())));
+            }
+            Outgoing::new(source, Some(journal), pace)
+        }
+    }
+}
+
+/// What ends a client that reads too slowly: its stream, or its connection.
+#[derive(Debug)]
+struct Stalled(Arc<Conn>, Option<Arc<Pace>>);
+
+impl Cut for Stalled {
+    fn cut(&self) {
+        match &self.1 {
+            Some(pace) => pace.stall(),
+            None => {
+                self.0.mark(&self.0.stalled);
+                self.0.wake();
+            }
+        }
     }
 }
 

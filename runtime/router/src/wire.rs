@@ -93,6 +93,8 @@ pub(crate) struct Wire<S> {
     checked: Bytes,
     /// Nothing is read any more.
     ended: bool,
+    /// A head broke the rules.
+    refused: bool,
     /// The interim responses that are being written.
     interim: Bytes,
     /// The HTTP layer has written all that it had.
@@ -121,6 +123,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
             held: BytesMut::new(),
             checked: Bytes::new(),
             ended: false,
+            refused: false,
             interim: Bytes::new(),
             flushed: true,
             pause: None,
@@ -196,6 +199,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
     /// Has the HTTP layer read a request that is refused, after what it has yet to read.
     fn refuse_head(&mut self, buf: &mut ReadBuf<'_>, number: u64, reject: Reject) {
         self.conn.refuse_head(number, reject);
+        self.refused = true;
         let mut checked = BytesMut::from(&self.checked[..]);
         checked.extend_from_slice(REFUSED);
         self.checked = checked.freeze();
@@ -302,9 +306,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
             self.write_alarm.due = None;
             return result;
         }
-        let due = || Instant::now() + SILENCE_TIMEOUT;
-        self.write_alarm.due.get_or_insert_with(due);
-        ready!(self.write_alarm.poll(cx));
+        if !self.conn.stalled.load(Relaxed) {
+            let due = || Instant::now() + SILENCE_TIMEOUT;
+            self.write_alarm.due.get_or_insert_with(due);
+            ready!(self.write_alarm.poll(cx));
+        }
         self.conn.mark(&self.conn.stalled);
         Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
     }
@@ -357,8 +363,15 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for Wire<S> {
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let me = self.get_mut();
-        if me.ended || !me.checked.is_empty() {
+        if !me.checked.is_empty() {
             me.put_checked(buf);
+            return Poll::Ready(Ok(()));
+        }
+        if me.refused {
+            // The answer closes the connection. To show the end now would have the HTTP layer close it first.
+            return Poll::Pending;
+        }
+        if me.ended {
             return Poll::Ready(Ok(()));
         }
         let before = buf.filled().len();
