@@ -30,7 +30,9 @@ mod response_framing;
 mod server;
 mod source;
 
-pub use call::{Asked, BadHead, Interim, Left, RequestBody, ResponseSink, Told, Unreachable, client_gone};
+pub use call::{
+    Asked, BadHead, Interim, Left, RequestBody, ResponseSink, Told, Unreachable, client_gone,
+};
 pub use dyno::{Call, Dyno, Kill};
 pub use guest::egress::{Egress, Opening, OpeningError, Ports};
 pub use guest::files::Folder;

@@ -14,6 +14,8 @@ pub(crate) enum Reuse {
     Yes,
     /// What follows the response may belong to it.
     No,
+    /// Its end is the end of the body.
+    Ends,
 }
 
 /// The transfer codings of a response are others than `chunked`, the only one that the request allows.
@@ -39,14 +41,18 @@ pub(crate) fn normalize(
             head.headers.remove(header::CONTENT_LENGTH);
         }
     } else if coded {
-        if !is_known(&codings(&head.headers)) {
-            return Err(UnknownCoding);
-        }
+        let codings = codings(&head.headers);
+        let chunked = is_chunked(&codings)?;
         head.headers.remove(header::TRANSFER_ENCODING);
         // The coding counts; both together may be the attempt to split a response.
         if head.headers.remove(header::CONTENT_LENGTH).is_some() {
             reuse = Reuse::No;
         }
+        if !chunked {
+            reuse = Reuse::Ends;
+        }
+    } else if !head.headers.contains_key(header::CONTENT_LENGTH) {
+        reuse = Reuse::Ends;
     }
     join_lengths(&mut head.headers);
     Ok(reuse)
@@ -66,11 +72,12 @@ fn codings(headers: &HeaderMap) -> Vec<Vec<u8>> {
 }
 
 /// `chunked`; or `identity`, which was no coding in RFC 2616 already: the body ends with the connection then.
-fn is_known(codings: &[Vec<u8>]) -> bool {
+fn is_chunked(codings: &[Vec<u8>]) -> Result<bool, UnknownCoding> {
     match codings {
-        [] => true,
-        [one] => one == b"chunked" || one == b"identity",
-        _ => false,
+        [] => Ok(false),
+        [one] if one == b"identity" => Ok(false),
+        [one] if one == b"chunked" => Ok(true),
+        _ => Err(UnknownCoding),
     }
 }
 
@@ -119,14 +126,14 @@ mod tests {
     fn rfc_9112_6_3() {
         let (te, cl) = ("transfer-encoding", "content-length");
         for (lines, expected) in [
-            (vec![], Ok((Reuse::Yes, None))),
+            (vec![], Ok((Reuse::Ends, None))),
             (vec![(cl, "5")], Ok((Reuse::Yes, Some("5")))),
             (vec![(cl, "5"), (cl, "5")], Ok((Reuse::Yes, Some("5")))),
             (vec![(cl, "5, 5")], Ok((Reuse::Yes, Some("5")))),
             (vec![(te, "chunked")], Ok((Reuse::Yes, None))),
             (vec![(te, "Chunked ")], Ok((Reuse::Yes, None))),
             (vec![(te, "chunked"), (cl, "5")], Ok((Reuse::No, None))),
-            (vec![(te, "identity"), (cl, "5")], Ok((Reuse::No, None))),
+            (vec![(te, "identity"), (cl, "5")], Ok((Reuse::Ends, None))),
             (vec![(te, "gzip")], Err(UnknownCoding)),
             (vec![(te, "gzip, chunked")], Err(UnknownCoding)),
             (vec![(te, "gzip"), (te, "chunked")], Err(UnknownCoding)),
@@ -143,11 +150,7 @@ mod tests {
     #[test]
     fn a_response_without_a_body_keeps_the_length_that_it_announces() {
         let length = Ok((Reuse::Yes, Some("5".to_owned())));
-        for (method, status) in [
-            (Method::HEAD, 200),
-            (Method::GET, 304),
-            (Method::GET, 204),
-        ] {
+        for (method, status) in [(Method::HEAD, 200), (Method::GET, 304), (Method::GET, 204)] {
             let lines = [("content-length", "5")];
             let got = normalized(&method, status, Version::HTTP_11, &lines);
             assert_eq!(got, length, "{method} {status}");
@@ -159,7 +162,12 @@ mod tests {
 
     #[test]
     fn the_connection_of_an_old_server_is_not_kept() {
-        let got = normalized(&Method::GET, 200, Version::HTTP_10, &[("content-length", "5")]);
+        let got = normalized(
+            &Method::GET,
+            200,
+            Version::HTTP_10,
+            &[("content-length", "5")],
+        );
         assert_eq!(got, Ok((Reuse::No, Some("5".to_owned()))));
     }
 }

@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
-use http::{Method, Request, Response, StatusCode, Uri, Version, header};
+use http::{HeaderMap, Method, Request, Response, StatusCode, Uri, Version, header};
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use hyper::client::conn::http1::{self, SendRequest};
@@ -171,17 +171,25 @@ impl Server {
                 self.again().await?;
                 return Ok((self, outcome));
             }
-            Some(Ok(response)) => until(&mut left, carry(&method, response, sink)).await,
-            Some(Err(error)) => Some((failed(&error.into_error(), sink), Reuse::No)),
+            Some(Ok(response)) => {
+                let carried = carry(&method, response, sink, &self.port);
+                until(&mut left, carried).await
+            }
+            Some(Err(error)) => Some(Carried::without_reuse(failed(&error.into_error(), sink))),
             None => None,
         };
-        let Some((outcome, reuse)) = outcome else {
+        let Some(carried) = outcome else {
             // Nobody waits for the answer. The server learns of it by the end of the connection, and is free again when
             // it has accepted another one.
             drop(link);
             self.again().await?;
             return Ok((self, Outcome::Complete));
         };
+        let Carried {
+            outcome,
+            reuse,
+            next,
+        } = carried;
         if outcome == Outcome::Complete && reuse == Reuse::Yes {
             let usable = timeout(KEEP_GRACE, link.sender.ready()).await;
             if matches!(usable, Ok(Ok(()))) {
@@ -190,7 +198,10 @@ impl Server {
             }
         }
         drop(link);
-        self.again().await?;
+        match next {
+            Some(next) => self.link = Some(next),
+            None => self.again().await?,
+        }
         Ok((self, outcome))
     }
 
@@ -246,59 +257,97 @@ fn origin_form(request: &mut Request<RequestBody>) {
 }
 
 /// What the log says of a head that was not read to its end.
-const HEAD_TOO_LARGE: &str =
-    "the response is not valid HTTP: it has more than 1,000 headers, or they have more than 512 KiB";
+const HEAD_TOO_LARGE: &str = "the response is not valid HTTP: it has more than 1,000 headers, or they have more than 512 KiB";
 
 /// What the log says of a response in a coding that nobody asked for.
-const UNKNOWN_CODING: &str =
-    "the response is not valid HTTP: its Transfer-Encoding is not chunked, and no other was asked for";
+const UNKNOWN_CODING: &str = "the response is not valid HTTP: its Transfer-Encoding is not chunked, and no other was asked for";
 
 /// What the log says of a server that was too slow to accept.
 const LATE: &str = "the server did not accept a connection in time";
 
-/// Carries a response to the sink. The connection can be used again after a whole one at most.
+/// What came of a response.
+struct Carried {
+    outcome: Outcome,
+    /// Of its connection, after a whole one.
+    reuse: Reuse,
+    /// A connection that the server has accepted meanwhile.
+    next: Option<Link>,
+}
+
+impl Carried {
+    fn without_reuse(outcome: Outcome) -> Carried {
+        Carried {
+            outcome,
+            reuse: Reuse::No,
+            next: None,
+        }
+    }
+}
+
+/// Carries a response to the sink.
 async fn carry(
     method: &Method,
     response: Response<Incoming>,
     mut sink: impl ResponseSink,
-) -> (Outcome, Reuse) {
+    port: &Port,
+) -> Carried {
     let (mut head, body) = response.into_parts();
     let reuse = match normalize(method, &mut head) {
         Ok(reuse) => reuse,
         Err(UnknownCoding) => {
             sink.reject("transfer-encoding");
-            return (Outcome::Incomplete(UNKNOWN_CODING), Reuse::No);
+            return Carried::without_reuse(Outcome::Incomplete(UNKNOWN_CODING));
         }
     };
     if let Err(BadHead(why)) = sink.head(head) {
-        return (Outcome::Incomplete(why), Reuse::No);
+        return Carried::without_reuse(Outcome::Incomplete(why));
     }
-    (carry_body(body, sink).await, reuse)
+    let mut carried = Carried {
+        outcome: Outcome::Complete,
+        reuse,
+        next: None,
+    };
+    match carry_body(body, &mut sink).await {
+        Ok(trailers) => {
+            if reuse == Reuse::Ends {
+                // The end of the connection may be that of the program.
+                match timeout(KEEP_GRACE, Link::new(port)).await {
+                    Ok(Ok(link)) => carried.next = Some(link),
+                    Ok(Err(NotListening)) => {
+                        carried.outcome = Outcome::Incomplete(BROKE_OFF);
+                        return carried;
+                    }
+                    // It is busy with something else.
+                    Err(_) => {}
+                }
+            }
+            sink.finish(trailers);
+        }
+        Err(why) => carried.outcome = Outcome::Incomplete(why),
+    }
+    carried
 }
 
-async fn carry_body(mut body: Incoming, mut sink: impl ResponseSink) -> Outcome {
+/// Carries a body to its end, and returns its trailers.
+async fn carry_body(
+    mut body: Incoming,
+    sink: &mut impl ResponseSink,
+) -> Result<Option<HeaderMap>, &'static str> {
     loop {
         std::future::poll_fn(|cx| sink.poll_ready(cx)).await;
         match body.frame().await {
             Some(Ok(frame)) => match frame.into_data() {
                 Ok(data) => sink.data(data),
-                Err(frame) => {
-                    sink.finish(frame.into_trailers().ok());
-                    return Outcome::Complete;
-                }
+                Err(frame) => return Ok(frame.into_trailers().ok()),
             },
-            Some(Err(_)) => {
-                return Outcome::Incomplete(
-                    "the server broke off before its response was complete",
-                );
-            }
-            None => {
-                sink.finish(None);
-                return Outcome::Complete;
-            }
+            Some(Err(_)) => return Err(BROKE_OFF),
+            None => return Ok(None),
         }
     }
 }
+
+/// What the log says of a body that is not complete.
+const BROKE_OFF: &str = "the server broke off before its response was complete";
 
 /// Hands the connection over to whoever asked to switch protocols, and waits for its end.
 async fn switch(response: Response<Incoming>, mut sink: impl ResponseSink) -> Outcome {

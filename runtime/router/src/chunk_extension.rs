@@ -45,7 +45,10 @@ fn read_quoted(text: &[u8]) -> Option<&[u8]> {
         rest = match rest {
             [b'"', after @ ..] => return Some(after),
             [b'\\', b'\t' | b' '..=b'~' | 0x80..=0xff, after @ ..] => after,
-            [b'\t' | b' ' | b'!' | b'#'..=b'[' | b']'..=b'~' | 0x80..=0xff, after @ ..] => after,
+            [
+                b'\t' | b' ' | b'!' | b'#'..=b'[' | b']'..=b'~' | 0x80..=0xff,
+                after @ ..,
+            ] => after,
             _ => return None,
         };
     }
@@ -75,8 +78,21 @@ mod tests {
             assert!(is_valid(good.as_bytes()), "{good:?}");
         }
         for bad in [
-            ";", ";;", ";=b", ";a=", ";a b", ";a=b c", ";a=\"b", ";a=\"b\"c", ";a(b", "a", " ", ";a ",
-            ";a=\"\x01\"", ";a\x7f", ";a=\"\\",
+            ";",
+            ";;",
+            ";=b",
+            ";a=",
+            ";a b",
+            ";a=b c",
+            ";a=\"b",
+            ";a=\"b\"c",
+            ";a(b",
+            "a",
+            " ",
+            ";a ",
+            ";a=\"\x01\"",
+            ";a\x7f",
+            ";a=\"\\",
         ] {
             assert!(!is_valid(bad.as_bytes()), "{bad:?}");
         }

@@ -5,9 +5,9 @@
 use crate::buffers::Buffers;
 use crate::client::Reject;
 use crate::hub::Hub;
+use crate::limits::INTERIM_MAX;
 use crate::streams::Pace;
 use crate::tunnel::Switched;
-use crate::limits::INTERIM_MAX;
 use bytes::{Bytes, BytesMut};
 use http::HeaderValue;
 use std::net::SocketAddr;

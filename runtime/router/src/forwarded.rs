@@ -67,7 +67,6 @@ impl From<Vec<TrustedProxy>> for TrustedProxies {
 }
 
 impl TrustedProxies {
-
     /// Whether the forwarding headers of this peer are believed.
     pub(crate) fn contains(&self, peer: IpAddr) -> bool {
         let peer = peer.to_canonical();
@@ -115,7 +114,8 @@ pub(crate) fn read_trusted(headers: &HeaderMap, own: ForwardedClient) -> Forward
 pub(crate) fn remove_invalid(headers: &mut HeaderMap) {
     let is_valid = |value: &HeaderValue| {
         let text = value.to_str().unwrap_or_default();
-        text.split(',').all(|host| valid_host(host.trim()).is_some())
+        text.split(',')
+            .all(|host| valid_host(host.trim()).is_some())
     };
     if !headers.get_all(FORWARDED_HOST).iter().all(is_valid) {
         headers.remove(FORWARDED_HOST);
@@ -175,7 +175,9 @@ fn read_port(headers: &HeaderMap) -> Option<u16> {
 
 /// The port of a client whose proxy tells the protocol alone: that of `Host`, else the protocol's own.
 fn implied_port(headers: &HeaderMap, tls: bool) -> u16 {
-    let host = headers.get(header::HOST).and_then(|host| host.to_str().ok());
+    let host = headers
+        .get(header::HOST)
+        .and_then(|host| host.to_str().ok());
     let port = host.and_then(|host| host.rsplit_once(':'));
     let port = port.and_then(|(_, port)| parse_port(port));
     port.unwrap_or(if tls { 443 } else { 80 })
@@ -258,7 +260,10 @@ mod tests {
     fn addresses_are_kept_as_far_as_they_are_addresses() {
         for (value, kept) in [
             ("203.0.113.9", "203.0.113.9, 127.0.0.1"),
-            ("198.51.100.7,203.0.113.9", "198.51.100.7, 203.0.113.9, 127.0.0.1"),
+            (
+                "198.51.100.7,203.0.113.9",
+                "198.51.100.7, 203.0.113.9, 127.0.0.1",
+            ),
             ("2001:db8::7", "2001:db8::7, 127.0.0.1"),
             ("[2001:db8::7]:4711", "2001:db8::7, 127.0.0.1"),
             ("203.0.113.9:4711", "203.0.113.9, 127.0.0.1"),
@@ -270,7 +275,10 @@ mod tests {
         ] {
             assert_eq!(read(&[("x-forwarded-for", value)]).0, kept, "{value:?}");
         }
-        let lines = [("x-forwarded-for", "198.51.100.7"), ("x-forwarded-for", "203.0.113.9")];
+        let lines = [
+            ("x-forwarded-for", "198.51.100.7"),
+            ("x-forwarded-for", "203.0.113.9"),
+        ];
         assert_eq!(read(&lines).0, "198.51.100.7, 203.0.113.9, 127.0.0.1");
     }
 
@@ -282,7 +290,11 @@ mod tests {
             (vec![(proto, "https")], true, "443"),
             (vec![(proto, "HTTPS")], true, "443"),
             (vec![(proto, "http")], false, "80"),
-            (vec![(proto, "https"), ("host", "a.example:8443")], true, "8443"),
+            (
+                vec![(proto, "https"), ("host", "a.example:8443")],
+                true,
+                "8443",
+            ),
             (vec![(proto, "https"), (port, "8443")], true, "8443"),
             (vec![(proto, "https,http"), (port, "443, 80")], true, "443"),
             (vec![(proto, "gopher"), (port, "70000")], false, "own"),

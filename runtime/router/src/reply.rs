@@ -2,9 +2,9 @@
 //!
 //! Owns what a guest may send. Must not know how it reaches the client.
 
+use crate::conn::Conn;
 use crate::exchange::Exchange;
 use crate::headers;
-use crate::conn::Conn;
 use crate::limits::{RESPONSE_HEAD_MAX, RESPONSE_HEADERS_MAX};
 use crate::tunnel::Tunnel;
 use bytes::Bytes;
@@ -102,7 +102,10 @@ impl Reply {
     /// there is no head, to clients that can take them. A 100 is not, since the router itself asks for bodies, and
     /// neither is a 101, which is no interim response.
     pub fn interim(&self) -> impl Fn(StatusCode, &HeaderMap) + Send + Sync + use<> {
-        let way = self.interim.clone().map(|conn| (conn, self.exchange.clone()));
+        let way = self
+            .interim
+            .clone()
+            .map(|conn| (conn, self.exchange.clone()));
         move |status, headers| {
             let passes = (102..200).contains(&status.as_u16());
             if let Some((conn, exchange)) = way.as_ref().filter(|_| passes) {
@@ -117,7 +120,8 @@ impl Reply {
         let declared = match check(&head) {
             Ok(declared) => declared,
             Err(bad) => {
-                self.exchange.fail_because(Refusal::BadResponse, bad.cause());
+                self.exchange
+                    .fail_because(Refusal::BadResponse, bad.cause());
                 return Err(bad);
             }
         };

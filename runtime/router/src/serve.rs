@@ -109,7 +109,8 @@ fn outgoing(source: Source, mut journal: Journal, pace: Option<Arc<Pace>>) -> Ou
         }
         source => {
             if let Source::Live(lead) = &source {
-                lead.0.set_cut(Arc::new(Stalled(journal.conn.clone(), pace.clone())));
+                lead.0
+                    .set_cut(Arc::new(Stalled(journal.conn.clone(), pace.clone())));
             }
             Outgoing::new(source, Some(journal), pace)
         }

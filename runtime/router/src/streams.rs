@@ -54,7 +54,11 @@ impl Pace {
             if state.stalled {
                 return Poll::Ready(());
             }
-            if !state.task.as_ref().is_some_and(|task| task.will_wake(cx.waker())) {
+            if !state
+                .task
+                .as_ref()
+                .is_some_and(|task| task.will_wake(cx.waker()))
+            {
                 state.task = Some(cx.waker().clone());
             }
             Poll::Pending

@@ -90,7 +90,10 @@ async fn what_a_trusted_proxy_says_wrongly_counts_as_not_said() {
     assert_eq!(value(&seen, "x-forwarded-proto"), ["http"]);
     assert_eq!(value(&seen, "x-forwarded-port"), ["8080"]);
     assert!(value(&seen, "x-forwarded-host").is_empty());
-    assert!(line.contains("fwd=\"192.0.2.7\"") && line.ends_with("tls=false"), "{line}");
+    assert!(
+        line.contains("fwd=\"192.0.2.7\"") && line.ends_with("tls=false"),
+        "{line}"
+    );
 }
 
 /// The other headers of a client do not pass a trusted proxy's name either.
@@ -123,6 +126,9 @@ async fn a_trusted_proxy_may_open_as_many_connections_as_there_are() {
             answered += u64::from(raw.try_answer(false).await.is_some());
             open.push(raw);
         }
-        assert_eq!((answered, world.router.stats().connections_refused), (5 - refused, refused));
+        assert_eq!(
+            (answered, world.router.stats().connections_refused),
+            (5 - refused, refused)
+        );
     }
 }

@@ -62,7 +62,10 @@ async fn a_connection_is_kept_when_it_is_asked_for() {
         let answer = raw
             .ask("GET / HTTP/1.0\r\nhost: hello.localhost\r\nconnection: keep-alive\r\n\r\n")
             .await;
-        assert_eq!((answer.status, answer.header("connection")), (200, Some("keep-alive")));
+        assert_eq!(
+            (answer.status, answer.header("connection")),
+            (200, Some("keep-alive"))
+        );
     }
     let line = &world.lines(4).await[3];
     assert!(line.contains(" protocol=http1.0 "), "{line}");
@@ -103,7 +106,10 @@ async fn a_request_without_a_host_is_the_only_apps() {
     };
     tokio::spawn(async move { router.connection(server, peer).await });
     let text = all(Raw::new(client), "GET / HTTP/1.0\r\n\r\n").await;
-    assert!(text.starts_with("http/1.0 200 ") && text.contains("\nhost: localhost:8080"), "{text}");
+    assert!(
+        text.starts_with("http/1.0 200 ") && text.contains("\nhost: localhost:8080"),
+        "{text}"
+    );
 }
 
 /// RFC 9112, 3.2.2: the target in absolute form wins over `Host`, in the log as well.
@@ -117,12 +123,17 @@ async fn a_target_in_absolute_form_is_logged_as_it_counted() {
         let world = World::new(1, |_, reply, _| async { say(reply, 200, "reached") });
         let mut raw = Raw::new(world.pipe());
         let answer = raw
-            .ask(format!("GET {target} HTTP/1.1\r\nhost: other.localhost\r\n\r\n"))
+            .ask(format!(
+                "GET {target} HTTP/1.1\r\nhost: other.localhost\r\n\r\n"
+            ))
             .await;
         assert_eq!(answer.status, 200, "{target}");
         let line = &world.lines(1).await[0];
         let authority = target.split("//").nth(1).unwrap();
         let host = &authority[..authority.find(['/', '?']).unwrap_or(authority.len())];
-        assert!(line.contains(&format!("path=\"{path}\" host={host} ")), "{line}");
+        assert!(
+            line.contains(&format!("path=\"{path}\" host={host} ")),
+            "{line}"
+        );
     }
 }

@@ -258,7 +258,10 @@ async fn a_window_that_never_opens_frees_the_dyno() {
     eventually(|| world.router.load(&app()).unwrap().free == 1).await;
     assert_eq!(begun.elapsed().as_secs(), 10);
     let records = world.recorded(1).await;
-    assert_eq!((records[0].code, records[0].status), (Some(Refusal::ClientIdle), 499));
+    assert_eq!(
+        (records[0].code, records[0].status),
+        (Some(Refusal::ClientIdle), 499)
+    );
     // The stream is reset, and the connection lives.
     assert!(body(stalled.into_body()).await.unwrap_err().is_reset());
     let (response, _) = client.send_request(get("/fine"), true).unwrap();

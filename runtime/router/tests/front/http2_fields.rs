@@ -22,7 +22,10 @@ async fn ask(request: Request<()>) -> (u16, Vec<String>) {
         body.extend_from_slice(&data.unwrap());
     }
     let seen = String::from_utf8(body).unwrap();
-    (head.status.as_u16(), seen.lines().map(str::to_owned).collect())
+    (
+        head.status.as_u16(),
+        seen.lines().map(str::to_owned).collect(),
+    )
 }
 
 /// RFC 9113, 8.2.3.
@@ -30,7 +33,9 @@ async fn ask(request: Request<()>) -> (u16, Vec<String>) {
 async fn the_crumbs_of_a_cookie_are_joined() {
     let mut request = get();
     for crumb in ["a=1", "b=2; c=3", "d=\"4\""] {
-        request.headers_mut().append("cookie", crumb.parse().unwrap());
+        request
+            .headers_mut()
+            .append("cookie", crumb.parse().unwrap());
     }
     let (status, seen) = ask(request).await;
     assert_eq!(status, 200);
@@ -86,7 +91,9 @@ async fn a_header_of_one_connection_is_malformed() {
         assert_eq!(world.router.stats().requests, 0, "{name}");
     }
     let mut request = get();
-    request.headers_mut().insert("te", HeaderValue::from_static("trailers"));
+    request
+        .headers_mut()
+        .insert("te", HeaderValue::from_static("trailers"));
     assert_eq!(ask(request).await.0, 200);
 }
 
@@ -94,7 +101,11 @@ async fn a_header_of_one_connection_is_malformed() {
 async fn an_apps_values_are_sent_without_the_blanks_around_them() {
     let world = World::new(1, |_, mut reply: Reply, _| async move {
         let mut head = head(200);
-        for (name, value) in [("x-blank", " a b\t"), ("x-empty", " "), ("connection", "close")] {
+        for (name, value) in [
+            ("x-blank", " a b\t"),
+            ("x-empty", " "),
+            ("connection", "close"),
+        ] {
             head.headers.insert(name, HeaderValue::from_static(value));
         }
         reply.send_head(head).unwrap();

@@ -61,7 +61,8 @@ async fn a_reader_below_the_least_rate_is_cut_off_and_frees_the_dyno() {
         eventually(|| !world.recorded_free()).await;
         while !world.recorded_free() {
             sleep(Duration::from_secs(5)).await;
-            let _ = tokio::time::timeout(Duration::from_secs(1), slow.io.read_exact(&mut piece)).await;
+            let _ =
+                tokio::time::timeout(Duration::from_secs(1), slow.io.read_exact(&mut piece)).await;
         }
         let held = begun.elapsed().as_secs();
         assert!((10..=35).contains(&held), "{held} s");
@@ -106,7 +107,11 @@ async fn a_reader_above_the_least_rate_has_all_the_time_that_it_takes() {
         let end = tokio::time::timeout(Duration::from_secs(1), slow.io.read_to_end(&mut piece));
         let _ = end.await;
         let records = world.recorded(1).await;
-        assert_eq!((records[0].code, records[0].bytes), (None, 3_000_000), "{bytes}");
+        assert_eq!(
+            (records[0].code, records[0].bytes),
+            (None, 3_000_000),
+            "{bytes}"
+        );
     }
 }
 
@@ -145,7 +150,9 @@ async fn slow_readers_over_sockets_do_not_hold_all_dynos() {
     let mut raw = Raw::new(connect(&server).await);
     assert_eq!(raw.get("/1000").await.body.len(), 1000);
     let records = world.recorded(5).await;
-    let cut = records.iter().filter(|r| r.code == Some(Refusal::ClientIdle));
+    let cut = records
+        .iter()
+        .filter(|r| r.code == Some(Refusal::ClientIdle));
     assert_eq!(cut.count(), 4);
 }
 
