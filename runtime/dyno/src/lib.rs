@@ -28,10 +28,13 @@ mod process;
 mod quirks;
 mod release;
 mod replacement;
+mod response_framing;
 mod server;
 mod source;
 
-pub use call::{Asked, BadHead, Left, RequestBody, ResponseSink, Told, Unreachable, client_gone};
+pub use call::{
+    Asked, BadHead, Interim, Left, RequestBody, ResponseSink, Told, Unreachable, client_gone,
+};
 pub use dyno::{Call, Dyno, Kill};
 pub use guest::egress::{Egress, Opening, OpeningError, Ports};
 pub use guest::files::Folder;

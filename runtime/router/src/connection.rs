@@ -189,6 +189,11 @@ where
     .await
 }
 
+/// The method of a head that could not be read, for the log.
+pub(crate) fn unread_method() -> Method {
+    Method::from_bytes(b"-").expect("a dash is a token")
+}
+
 /// Notes a head that could not be read: the HTTP layer has answered it with a bare 400.
 fn malformed(conn: &Conn) {
     let hub = &conn.hub;
@@ -197,8 +202,8 @@ fn malformed(conn: &Conn) {
         at: SystemTime::now(),
         app: None,
         code: Some(Refusal::RequestError),
-        cause: Some(conn.violation().unwrap_or("malformed")),
-        method: Method::from_bytes(b"-").expect("a dash is a token"),
+        cause: Some("malformed"),
+        method: unread_method(),
         path: None,
         host: None,
         request_id: hub.ids.make(conn.id, conn.begun()),

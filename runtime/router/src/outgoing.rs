@@ -164,7 +164,11 @@ impl Body for Outgoing {
 
 impl Drop for Outgoing {
     fn drop(&mut self) {
-        let ended = self.is_end_stream() || matches!(self.source, Source::Announced);
+        let ended = match &self.source {
+            Source::Announced => true,
+            Source::Live(lead) => lead.0.is_body_taken(),
+            _ => self.is_end_stream(),
+        };
         let Some(journal) = self.journal.as_mut().filter(|j| !j.is_settled()) else {
             return;
         };

@@ -8,7 +8,7 @@ use crate::body::RequestBody;
 use crate::client;
 use crate::conn::Conn;
 use crate::drive::Driver;
-use crate::exchange::Exchange;
+use crate::exchange::{Cut, Exchange};
 use crate::headers::{self, Told};
 use crate::journal::Journal;
 use crate::limits::{RETRIES_MAX, UPLOAD_RATE_MIN};
@@ -45,10 +45,17 @@ pub(crate) fn serve<D: Dyno>(
     request: Request<Incoming>,
 ) -> impl Future<Output = Result<Response<Outgoing>, Infallible>> + Send + use<D> {
     let (mut head, body) = request.into_parts();
+    let refused = conn.refused_head();
     let mut journal = Journal::open(conn.clone(), &head);
     let version = head.version;
     let accept = head.headers.get(header::ACCEPT).cloned();
-    let found = found(routes, &mut journal, &mut head);
+    let found = match refused {
+        Some(reject) => {
+            journal.mark_unread();
+            Err(reject.into())
+        }
+        None => found(routes, &mut journal, &mut head),
+    };
     async move {
         let result = match found {
             Ok(app) => attempt(&app, &mut journal, &mut head, body).await,
@@ -60,6 +67,9 @@ pub(crate) fn serve<D: Dyno>(
         });
         let id = journal.record().request_id.clone();
         head.headers.insert(headers::REQUEST_ID, id);
+        if version == Version::HTTP_10 {
+            headers::end_with_connection(&mut head, matches!(source, Source::Live(_)));
+        }
         let body = outgoing(source, journal, pace);
         Ok(Response::from_parts(head, body))
     }
@@ -71,9 +81,16 @@ fn found<D: Dyno>(
     journal: &mut Journal,
     head: &mut http::request::Parts,
 ) -> Result<Arc<App<D>>, Refused> {
+    let absolute = head.version != Version::HTTP_2 && head.uri.authority().is_some();
     client::admit(head, &journal.conn.hub.limits)?;
+    if absolute {
+        journal.note_target(head);
+    }
     let host = client::asked_host(&head.headers);
     let app = routes.find(host).ok_or(Refused::NoSuchApp)?;
+    if head.version == Version::HTTP_10 {
+        client::name_host(&mut head.headers, &journal.conn.port);
+    }
     journal.of(&app.name, &app.tally);
     Ok(app)
 }
@@ -90,7 +107,29 @@ fn outgoing(source: Source, mut journal: Journal, pace: Option<Arc<Pace>>) -> Ou
             conn.switch(Switched { handover, journal });
             Outgoing::new(Source::Switched(None), None, pace)
         }
-        source => Outgoing::new(source, Some(journal), pace),
+        source => {
+            if let Source::Live(lead) = &source {
+                lead.0
+                    .set_cut(Arc::new(Stalled(journal.conn.clone(), pace.clone())));
+            }
+            Outgoing::new(source, Some(journal), pace)
+        }
+    }
+}
+
+/// What ends a client that reads too slowly: its stream, or its connection.
+#[derive(Debug)]
+struct Stalled(Arc<Conn>, Option<Arc<Pace>>);
+
+impl Cut for Stalled {
+    fn cut(&self) {
+        match &self.1 {
+            Some(pace) => pace.stall(),
+            None => {
+                self.0.mark(&self.0.stalled);
+                self.0.wake();
+            }
+        }
     }
 }
 
@@ -171,7 +210,10 @@ impl<D: Dyno> Begun<D> {
         let serves = claim.dyno.switches();
         let exchange = Arc::new(Exchange::new(journal.conn.buffers.clone()));
         let lead = Lead(exchange.clone());
-        let reply = Reply::new(exchange.clone(), head.method == Method::HEAD);
+        let mut reply = Reply::new(exchange.clone(), head.method == Method::HEAD);
+        if serves && head.version == Version::HTTP_11 {
+            reply = reply.with_interim(journal.conn.clone());
+        }
         let mut asked = asked(head, journal, body.into_body(&exchange));
         if let Some(switch) = switch {
             let mut request = asked.complete();
@@ -215,7 +257,10 @@ async fn answer_of<D: Dyno>(
     if serves {
         journal.record().connect = lead.0.connect();
     }
-    let head = head.map_err(|refusal| blame(refusal, &journal.conn))?;
+    let head = head.map_err(|refusal| {
+        journal.record().cause = lead.0.cause();
+        blame(refusal, &journal.conn)
+    })?;
     journal.record().status = head.status.as_u16();
     if head.status == StatusCode::SWITCHING_PROTOCOLS
         && let Some(server) = lead.0.take_switched()
@@ -318,9 +363,10 @@ async fn wait<D: Dyno>(
 fn asked(mut head: http::request::Parts, journal: &Journal, body: RequestBody) -> Asked {
     let (conn, record) = (&journal.conn, journal.recorded());
     let told = Told {
-        client: conn.client.clone(),
-        port: conn.port.clone(),
-        tls: conn.tls,
+        addresses: record.fwd.clone(),
+        trusted: conn.trusted,
+        port: journal.port.as_ref().unwrap_or(&conn.port).clone(),
+        tls: record.tls,
         version: head.version,
         request_id: record.request_id.clone(),
         arrived: journal.came,

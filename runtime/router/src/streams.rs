@@ -8,17 +8,19 @@ use crate::limits::SILENCE_TIMEOUT;
 use std::future::poll_fn;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 use tokio::time::{Instant, Sleep};
 
 /// When the HTTP layer last took a piece of a stream's body that it has not come back from.
 #[derive(Debug, Default)]
 pub(crate) struct Pace(Mutex<State>);
 
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Debug, Default)]
 struct State {
     handed: Option<Instant>,
     stalled: bool,
+    /// The stream's task.
+    task: Option<Waker>,
 }
 
 impl Pace {
@@ -35,6 +37,32 @@ impl Pace {
     /// The stream ended because the client took nothing.
     pub(crate) fn is_stalled(&self) -> bool {
         self.update(|state| state.stalled)
+    }
+
+    /// Ends the stream, since its client is too slow.
+    pub(crate) fn stall(&self) {
+        let task = self.update(|state| {
+            state.stalled = true;
+            state.task.take()
+        });
+        task.into_iter().for_each(Waker::wake);
+    }
+
+    /// Whether the stream is to end. If not, its task is woken when it is.
+    fn poll_end(&self, cx: &Context<'_>) -> Poll<()> {
+        self.update(|state| {
+            if state.stalled {
+                return Poll::Ready(());
+            }
+            if !state
+                .task
+                .as_ref()
+                .is_some_and(|task| task.will_wake(cx.waker()))
+            {
+                state.task = Some(cx.waker().clone());
+            }
+            Poll::Pending
+        })
     }
 
     fn update<R>(&self, change: impl FnOnce(&mut State) -> R) -> R {
@@ -75,6 +103,9 @@ fn poll_stalled(
     alarm: &mut Option<Pin<Box<Sleep>>>,
     cx: &mut Context<'_>,
 ) -> Poll<()> {
+    if pace.poll_end(cx).is_ready() {
+        return Poll::Ready(());
+    }
     loop {
         let Some(handed) = pace.update(|state| state.handed) else {
             return Poll::Pending;

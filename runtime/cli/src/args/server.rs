@@ -66,6 +66,9 @@ pub(crate) struct Serve {
     /// Let apps connect to addresses that are not public, such as 10.0.0.5:5432; may be repeated
     #[arg(long, value_name = "CIDR[:PORT]")]
     pub(crate) egress_allow: Vec<dyno::Opening>,
+    /// Believe X-Forwarded-For, -Proto, -Port, -Host and Forwarded from this proxy; may be repeated
+    #[arg(long, value_name = "CIDR")]
+    pub(crate) trust_proxy: Vec<router::TrustedProxy>,
     /// What running requests have to finish when the server is stopped [default: 30s]
     #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration)]
     pub(crate) grace: Option<Duration>,

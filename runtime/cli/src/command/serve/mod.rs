@@ -219,6 +219,7 @@ async fn platform(
             ..Egress::default()
         },
         hosts: Hosts::Named,
+        trusted: settings.trust_proxy.clone(),
         usage: Some(kept.usage.clone()),
     };
     Platform::start(config, logs).await
