@@ -7,6 +7,7 @@ mod place;
 mod python;
 mod run;
 mod rust;
+mod site;
 mod sources;
 mod toolchain;
 mod tools;
@@ -24,6 +25,7 @@ use crate::path::{PathError, SlugPath};
 use crate::project::{Project, ProjectError};
 
 pub(crate) use c::{MODULE as C_MODULE, sources_of as c_sources};
+pub(crate) use site::INDEX as SITE_INDEX;
 pub use tools::Tools;
 
 /// What a build tells while it runs.
@@ -171,6 +173,9 @@ pub enum BuildError {
         #[source]
         source: Box<BuildError>,
     },
+    /// The app's files cannot be listed.
+    #[error(transparent)]
+    Files(#[from] Box<crate::pack::PackError>),
     /// The app is not what its builder can build; the text says what, where, and what to do.
     #[error("{0}")]
     Refused(String),
@@ -220,7 +225,7 @@ pub fn build(
 
 /// As [`build`], of a project that was read before.
 pub fn build_project(
-    mut project: Project,
+    project: Project,
     tools: &Tools,
     progress: &mut dyn FnMut(Progress),
 ) -> Result<Built, BuildError> {
@@ -233,9 +238,14 @@ pub fn build_project(
         Detected::JavaScript => javascript::build(folder, procfile, tools, progress)?,
         Detected::Python => python::build(folder, procfile, tools, progress)?,
         Detected::C => c::build(folder, procfile, tools, progress)?,
+        Detected::Static => site::build(&project, tools, progress)?,
         Detected::Command(command) => {
             progress(Progress::Step(command.clone()));
             run::shell(folder, &command, tools, progress)?;
+            if project.settings.site.root.is_some() {
+                let made = site::build(&project, tools, progress)?;
+                return Ok(finish(project, made));
+            }
             let components = in_folder(&project, detect::ready(&project)?);
             Made::components(named("command"), components)
         }
@@ -243,15 +253,19 @@ pub fn build_project(
             Made::components(named("wasm"), in_folder(&project, components))
         }
     };
+    Ok(finish(project, made))
+}
+
+fn finish(mut project: Project, made: Made) -> Built {
     project.warnings.extend(made.warnings);
-    Ok(Built {
+    Built {
         project,
         builder: made.builder,
         components: made.components,
         made: made.files,
         commands: made.commands,
         files: Files::Folder,
-    })
+    }
 }
 
 /// An app that is a single `.wasm` file: its `web` process, with no other files.
