@@ -307,6 +307,24 @@ pub(crate) fn find_sure_language(folder: &Path, words: &[&str]) -> Option<Unsupp
     found.find_map(|foreign| unsupported(folder, &names, foreign.sure_files, foreign, &[]))
 }
 
+/// Whether a folder with a `Cargo.toml` may have a program: `true` also if that cannot be told.
+pub(crate) fn has_cargo_program(folder: &Path) -> bool {
+    let text = std::fs::read_to_string(folder.join("Cargo.toml")).unwrap_or_default();
+    let Ok(manifest) = text.parse::<toml::Table>() else {
+        return true;
+    };
+    let types = manifest.get("lib").and_then(|lib| lib.get("crate-type"));
+    let types = types.and_then(|types| types.as_array());
+    let is_cdylib =
+        types.is_some_and(|types| types.iter().any(|one| one.as_str() == Some("cdylib")));
+    is_cdylib
+        || manifest.contains_key("workspace") && !manifest.contains_key("package")
+        || manifest.contains_key("bin")
+        || ["src/main.rs", "src/bin"]
+            .iter()
+            .any(|path| folder.join(path).exists())
+}
+
 fn unsupported(
     folder: &Path,
     names: &Names,

@@ -59,6 +59,14 @@ pub enum ProjectError {
     /// One of the files has an error in it.
     #[error(transparent)]
     Syntax(#[from] SyntaxError),
+    /// A Rust library, whose Procfile is not one of ours either.
+    #[error(
+        "{} is a Rust library without a program: add `src/main.rs`, or `crate-type = [\"cdylib\"]` under [lib] in Cargo.toml", folder.display()
+    )]
+    NoProgram {
+        /// The folder.
+        folder: PathBuf,
+    },
     /// A language without a builder, whose Procfile is not one of ours either.
     #[error(transparent)]
     Unsupported(#[from] Unsupported),
@@ -90,6 +98,7 @@ impl Project {
         let settings = read(&folder.join(settings::NAME), settings::parse, &mut warnings)?;
         let parse = match is_built_from_source(folder, &settings) {
             true => procfile::parse_for_builder,
+            false if folder.join("Cargo.toml").is_file() => procfile::parse_for_cargo,
             false => procfile::parse,
         };
         let procfile = read(procfile, parse, &mut warnings)
@@ -141,7 +150,12 @@ fn explain_procfile(error: ProjectError, folder: &Path, procfile: &Path) -> Proj
     let text = read_text(procfile).ok().flatten().unwrap_or_default();
     let words = foreign::command_words(&text);
     if folder.join("Cargo.toml").is_file() {
-        return error;
+        return match foreign::has_cargo_program(folder) {
+            true => error,
+            false => ProjectError::NoProgram {
+                folder: folder.to_owned(),
+            },
+        };
     }
     if let Some(unsupported) = foreign::find_language(folder, &words) {
         return unsupported.into();

@@ -148,6 +148,14 @@ pub enum BuildError {
         /// How it ended.
         status: ExitStatus,
     },
+    /// A tool failed for a reason that is known.
+    #[error("`{tool}` failed: {advice}")]
+    Advised {
+        /// As typed.
+        tool: &'static str,
+        /// What stands in the way, and what works.
+        advice: String,
+    },
     /// Rust cannot compile for wasm here.
     #[error(
         "this Rust has no wasm32-wasip2 and there is no rustup to add it: install Rust from https://rustup.rs, \
@@ -231,10 +239,7 @@ pub fn build_project(
 ) -> Result<Built, BuildError> {
     let (folder, procfile) = (&project.folder, project.procfile.as_ref());
     let made = match detect::detect(&project)? {
-        Detected::Rust => {
-            let (builder, components) = rust::build(folder, tools, progress)?;
-            Made::components(builder, components)
-        }
+        Detected::Rust => rust::build(folder, procfile, tools, progress)?,
         Detected::JavaScript => javascript::build(folder, procfile, tools, progress)?,
         Detected::Python => python::build(folder, procfile, tools, progress)?,
         Detected::C => c::build(folder, procfile, tools, progress)?,

@@ -119,6 +119,12 @@ impl Command {
         Self::read(text, path)
     }
 
+    /// As [`Command::parse`], where cargo makes the component: the first word may be the program that it makes for this
+    /// machine, `target/release/shop`, as Procfiles of other platforms have it.
+    pub(crate) fn parse_for_cargo(text: &str) -> Result<Self, String> {
+        Self::read(text, |word| component(&cargo_component(word)))
+    }
+
     fn read(
         text: &str,
         component: impl FnOnce(&str) -> Result<SlugPath, String>,
@@ -164,6 +170,18 @@ fn component(word: &str) -> Result<SlugPath, String> {
         ));
     }
     path(word)
+}
+
+/// The component that cargo makes of a program, if the word names one.
+fn cargo_component(word: &str) -> String {
+    let path = word.strip_prefix("./").unwrap_or(word);
+    let name = ["target/release/", "target/debug/"]
+        .iter()
+        .find_map(|folder| path.strip_prefix(folder));
+    match name.filter(|name| !name.contains('/') && !name.ends_with(".wasm")) {
+        Some(name) => format!("target/wasm32-wasip2/release/{name}.wasm"),
+        None => word.to_owned(),
+    }
 }
 
 fn path(word: &str) -> Result<SlugPath, String> {
