@@ -7,7 +7,7 @@
 //! | module | owns |
 //! |---|---|
 //! | [`project`] | a source folder as its author describes it: `dyno.toml`, `Procfile`, `app.json` |
-//! | [`detect`] | which builder fits |
+//! | [`detect`] | which builder fits; `foreign` knows the languages that have none |
 //! | [`mod@build`] | running the language's own tools, which it installs where they are missing |
 //! | [`component`] | what a `.wasm` file exports and imports, so what it can be |
 //! | [`manifest`] | `slug.json`, and the parsers of what people write |
@@ -43,6 +43,7 @@ pub mod build;
 pub mod component;
 pub mod detect;
 mod digest;
+mod foreign;
 mod format;
 pub mod manifest;
 pub mod pack;

@@ -53,7 +53,7 @@ pub struct Manifest {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Builder {
-    /// `rust`, `javascript`, `python`, `c`, `command` or `wasm`.
+    /// `rust`, `javascript`, `python`, `c`, `static`, `command` or `wasm`.
     pub name: String,
     /// The tool's own version line; empty if there is none.
     pub tool: String,

@@ -12,7 +12,7 @@ use super::PackError;
 use crate::build::{Built, Files};
 use crate::format::{ENTRIES_MAX, EXTENSION};
 use crate::path::{DEPTH_MAX, SlugPath, shown};
-use crate::project::{ProjectError, read_text};
+use crate::project::{Project, ProjectError, read_text};
 
 /// Left out of every slug, as gitignore patterns: what the build leaves behind, secrets, and slugs themselves.
 pub const ALWAYS_LEFT_OUT: &[&str] = &[
@@ -37,15 +37,10 @@ pub(super) fn collect(
     built: &Built,
     output: &Path,
 ) -> Result<BTreeMap<SlugPath, PathBuf>, PackError> {
-    let mut found = BTreeMap::new();
-    if built.files == Files::Folder {
-        let walk = Walk {
-            rules: Rules::new(built)?,
-            output: output.canonicalize().ok(),
-            root: &built.project.folder,
-        };
-        walk.folder(&built.project.folder, 0, &mut found)?;
-    }
+    let mut found = match built.files {
+        Files::Folder => walk(&built.project, output.canonicalize().ok())?,
+        Files::None => BTreeMap::new(),
+    };
     for made in built.components.iter().chain(&built.made) {
         found.insert(made.path.clone(), made.file.clone());
     }
@@ -67,6 +62,26 @@ pub(super) fn collect(
     Ok(found)
 }
 
+/// The files of a project's folder that belong to the app, without what a build makes.
+pub(crate) fn folder_files(project: &Project) -> Result<BTreeMap<SlugPath, PathBuf>, PackError> {
+    walk(project, None)
+}
+
+/// `output` is the slug being made, which may be in the folder.
+fn walk(
+    project: &Project,
+    output: Option<PathBuf>,
+) -> Result<BTreeMap<SlugPath, PathBuf>, PackError> {
+    let walk = Walk {
+        rules: Rules::new(project)?,
+        output,
+        root: &project.folder,
+    };
+    let mut found = BTreeMap::new();
+    walk.folder(&project.folder, 0, &mut found)?;
+    Ok(found)
+}
+
 /// Patterns: what to keep in any case, what to leave out.
 struct Rules {
     include: Gitignore,
@@ -74,9 +89,8 @@ struct Rules {
 }
 
 impl Rules {
-    fn new(built: &Built) -> Result<Self, PackError> {
-        let folder = &built.project.folder;
-        let settings = &built.project.settings;
+    fn new(project: &Project) -> Result<Self, PackError> {
+        let (folder, settings) = (&project.folder, &project.settings);
         let own = slugignore(folder)?;
         let own: Vec<String> = own.lines().map(str::to_owned).collect();
         let always: Vec<String> = ALWAYS_LEFT_OUT

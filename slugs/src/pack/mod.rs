@@ -15,6 +15,7 @@ use crate::manifest::Warning;
 use crate::slug::Slug;
 
 pub use collect::ALWAYS_LEFT_OUT;
+pub(crate) use collect::folder_files;
 pub use error::PackError;
 
 /// Mode of a slug file, less what the process's umask takes.

@@ -105,6 +105,23 @@ pub(crate) struct Whoami {
     pub(crate) on: OnServer,
 }
 
+/// `dyno status`
+#[derive(Debug, ClapArgs)]
+#[command(after_help = "Example:\n  dyno status --server https://api.example.com")]
+pub(crate) struct Status {
+    #[command(flatten)]
+    pub(crate) on: OnServer,
+}
+
+/// `dyno version`
+#[derive(Debug, ClapArgs)]
+#[command(after_help = "Example:\n  dyno version --json")]
+pub(crate) struct Version {
+    /// Print it as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
 /// `dyno slugs`
 #[derive(Debug, ClapArgs)]
 #[command(after_help = "Example:\n  dyno slugs --json")]

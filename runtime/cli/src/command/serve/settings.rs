@@ -121,7 +121,9 @@ fn read(path: &Path) -> Result<Raw> {
     if bytes > FILE_BYTES_MAX {
         bail!("it has {bytes} bytes, and settings have {FILE_BYTES_MAX} at most");
     }
-    parsed(&std::fs::read_to_string(path)?)
+    let text = slugs::manifest::decode_text(std::fs::read(path)?);
+    let text = text.map_err(|problem| anyhow::anyhow!("it is {problem}: save it as text in UTF-8"))?;
+    parsed(&text)
 }
 
 /// What the parser says of a wrong line quotes it, and URLs of services are secrets: only its place is told, and what is
