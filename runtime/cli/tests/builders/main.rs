@@ -14,5 +14,6 @@ mod blog_py;
 mod c;
 mod javascript;
 mod python;
+mod python_runtime;
 mod templates;
 mod toolchains;
