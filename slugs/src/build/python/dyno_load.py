@@ -6,6 +6,7 @@ import json
 import os
 import sys
 
+import dyno_serve
 from dyno_wsgi import plain, wsgi
 
 BUILD = "/1"  # the build's own folder, of which nothing is there in a dyno
@@ -80,15 +81,11 @@ def load():
         os.chdir(os.path.join("/", entry["chdir"]))
     script, script_module = entry.get("script"), entry.get("script_module")
     if script or script_module:
-        import dyno_serve
-
         return wsgi(dyno_serve.app_of_program(script, script_module, entry.get("args", [])))
     if not entry["module"]:
         raise NoCallable("the Procfile has no `web`: add one, as in `web: gunicorn module:name`")
     found, is_plain = find(importlib.import_module(entry["module"]), entry["app"])
     if entry.get("static_files"):
-        import dyno_serve
-
         found = dyno_serve.with_static_files(found)
     return plain(found) if is_plain else wsgi(found)
 
