@@ -27,7 +27,7 @@ mod c;
 mod django;
 mod javascript;
 mod python;
-mod python_runtime;
 mod python_projects;
+mod python_runtime;
 mod templates;
 mod toolchains;
