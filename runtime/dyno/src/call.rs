@@ -9,16 +9,19 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
+use http::header::{self, Entry};
 use http::uri::{Authority, PathAndQuery};
-use http::{HeaderMap, Request, response};
+use http::{HeaderMap, Method, Request, response};
 use http_body::Body;
 use wasmtime::Store;
+use wasmtime::component::Access;
 use wasmtime::error::Context as _;
 use wasmtime_wasi_http::p3::bindings::Service;
-use wasmtime_wasi_http::{Error, WasiBody, WasiHttpView, p3};
+use wasmtime_wasi_http::{Error, FieldMap, WasiBody, WasiHttpView, p3};
 
 use crate::guest::Guest;
 use crate::guest::handling::{Handle, Said, Slot};
+use crate::guest::writing::is_without_content;
 use crate::server::Tunnel;
 
 /// How often a call polls the guest again at once because its output moved, before it lets other
@@ -148,8 +151,10 @@ async fn call_p2(
     asked: &mut Option<Asked>,
     sink: &mut impl ResponseSink,
 ) -> wasmtime::Result<Outcome> {
-    let (request, outparam, slot) = store.data_mut().handle(take(asked)?)?;
-    let mut pump = Pump::new(slot, sink);
+    let asked = take(asked)?;
+    let head_only = asked.request.method() == Method::HEAD;
+    let (request, outparam, slot) = store.data_mut().handle(asked)?;
+    let mut pump = Pump::new(slot, sink, head_only);
     let returned = {
         let mut guest = pin!(handle.call_async(&mut *store, (request, outparam)));
         poll_fn(|cx| {
@@ -185,6 +190,7 @@ async fn call_p3(
     sink: &mut impl ResponseSink,
 ) -> wasmtime::Result<Outcome> {
     let mut request = take(asked)?.complete();
+    let head_only = request.method() == Method::HEAD;
     name_authority(&mut request);
     store
         .run_concurrent(async |guest| {
@@ -196,10 +202,9 @@ async fn call_p3(
             });
             let outcome = match service.handle(guest, request).await? {
                 Ok(response) => {
-                    let response =
-                        guest.with(|mut store| response.into_http(&mut store, received))?;
-                    let mut pump = Pump::new(Slot::default(), sink);
-                    let (head, body) = response.into_parts();
+                    let (head, body) =
+                        guest.with(|store| open_response(store, response, received, head_only))?;
+                    let mut pump = Pump::new(Slot::default(), sink, head_only);
                     pump.head(head, Some(body));
                     poll_fn(|cx| pump.poll(cx)).await
                 }
@@ -212,12 +217,38 @@ async fn call_p3(
         .await?
 }
 
+/// The head and the body of a 0.3 response. The body has its announced length, or ends with an error; one that the
+/// protocol does not send may have any (RFC 9110, 8.6).
+fn open_response(
+    mut store: Access<'_, Guest>,
+    mut response: p3::Response,
+    received: Received,
+    head_only: bool,
+) -> wasmtime::Result<(response::Parts, WasiBody)> {
+    let mut lengths = Vec::new();
+    if head_only || is_without_content(response.status) {
+        // The engine checks the body against this header.
+        let mut headers = HeaderMap::from(std::mem::take(&mut response.headers));
+        if let Entry::Occupied(entry) = headers.entry(header::CONTENT_LENGTH) {
+            lengths.extend(entry.remove_entry_mult().1);
+        }
+        let hooks = store.data_mut().http().hooks;
+        response.headers = FieldMap::new_immutable(hooks, headers);
+    }
+    let response = response.into_http(&mut store, received)?;
+    let (mut head, body) = response.into_parts();
+    for length in lengths {
+        head.headers.append(header::CONTENT_LENGTH, length);
+    }
+    Ok((head, body))
+}
+
 /// Puts the `Host` into the URI, from which alone a 0.3 guest learns it.
 fn name_authority(request: &mut Request<RequestBody>) {
     if request.uri().authority().is_some() {
         return;
     }
-    let host = request.headers().get(http::header::HOST);
+    let host = request.headers().get(header::HOST);
     let authority = host.and_then(|host| Authority::try_from(host.as_bytes()).ok());
     let mut parts = std::mem::take(request.uri_mut()).into_parts();
     if authority.is_some() {
@@ -244,6 +275,10 @@ enum Source {
 struct Pump<'a, S> {
     source: Source,
     sink: &'a mut S,
+    /// The request is a `HEAD`.
+    head_only: bool,
+    /// The head is with the sink, and by protocol it is the whole response: what becomes of the body does not matter.
+    is_whole: bool,
 }
 
 /// Why the pump stands still.
@@ -254,9 +289,13 @@ enum Still {
 }
 
 impl<'a, S: ResponseSink> Pump<'a, S> {
-    fn new(slot: Slot, sink: &'a mut S) -> Pump<'a, S> {
-        let source = Source::Head(slot);
-        Pump { source, sink }
+    fn new(slot: Slot, sink: &'a mut S, head_only: bool) -> Pump<'a, S> {
+        Pump {
+            source: Source::Head(slot),
+            sink,
+            head_only,
+            is_whole: false,
+        }
     }
 
     /// Carries what is there; whether anything moved.
@@ -286,6 +325,7 @@ impl<'a, S: ResponseSink> Pump<'a, S> {
                 None => {}
                 Some(Still::Ended(outcome)) => return Poll::Ready(outcome),
                 Some(Still::Sink) => return Poll::Pending,
+                Some(Still::Guest) if self.is_whole => self.finish(None),
                 Some(Still::Guest) => {
                     let why = match self.source {
                         Source::Head(_) => "the handler returned without a response",
@@ -321,7 +361,10 @@ impl<'a, S: ResponseSink> Pump<'a, S> {
     }
 
     fn head(&mut self, head: response::Parts, body: Option<WasiBody>) {
-        match (self.sink.head(head), body) {
+        let without_content = self.head_only || is_without_content(head.status);
+        let taken = self.sink.head(head);
+        self.is_whole = without_content && taken.is_ok();
+        match (taken, body) {
             (Ok(()), Some(body)) => self.source = Source::Body(body),
             (Ok(()), None) => self.finish(None),
             (Err(BadHead), _) => self.fail("the response is not valid HTTP"),
@@ -334,7 +377,11 @@ impl<'a, S: ResponseSink> Pump<'a, S> {
                 Ok(data) => self.sink.data(data),
                 Err(frame) => self.finish(frame.into_trailers().ok()),
             },
-            Some(Err(_)) => self.fail("the body does not have its announced length"),
+            Some(Err(_)) if self.is_whole => self.finish(None),
+            Some(Err(Error::HttpResponseBodySize(_))) => {
+                self.fail("the body does not have its announced length");
+            }
+            Some(Err(_)) => self.fail("the app broke its response off"),
             None => self.finish(None),
         }
     }

@@ -61,8 +61,6 @@ struct State {
     head: Option<Parts>,
     /// A head was accepted.
     begun: bool,
-    /// The response has no body: what the guest writes is thrown away.
-    bodyless: bool,
     /// `Content-Length`, if the guest gave one.
     declared: Option<u64>,
     received: u64,
@@ -106,7 +104,6 @@ impl Exchange {
         let state = State {
             head: None,
             begun: false,
-            bodyless: false,
             declared: None,
             received: 0,
             chunks: VecDeque::new(),
@@ -133,14 +130,19 @@ impl Exchange {
 /// The guest's side.
 impl Exchange {
     /// Takes the checked head of the response. `false`: there was one already.
+    ///
+    /// The head of a bodyless response is all of it: the client need not wait for the guest to say so, and nothing that
+    /// the guest does afterwards breaks the response off.
     pub(crate) fn put_head(&self, head: Parts, declared: Option<u64>, bodyless: bool) -> bool {
         let mut state = self.lock();
         if state.begun || state.end.is_some() {
             return !state.begun;
         }
         state.begun = true;
-        state.bodyless = bodyless;
         state.declared = declared.filter(|_| !bodyless);
+        if bodyless {
+            state.end = Some(Ok(()));
+        }
         state.head = Some(head);
         let reader = state.reader.take();
         drop(state);
@@ -214,7 +216,7 @@ impl Exchange {
             (true, true) => Err(Refusal::Interrupted),
             (true, false) => Ok(()),
         });
-        state.trailers = trailers.filter(|_| !state.bodyless);
+        state.trailers = trailers;
         let reader = state.reader.take();
         drop(state);
         wake([reader, None, None]);
@@ -434,7 +436,7 @@ impl State {
     }
 
     fn discards(&self) -> bool {
-        self.gone || self.bodyless || self.end.is_some()
+        self.gone || self.end.is_some()
     }
 
     /// Bytes of the first chunk that must not go out yet: the last one of a declared length stays until the guest

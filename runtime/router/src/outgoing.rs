@@ -24,6 +24,8 @@ use tokio::time::{Instant, Sleep};
 pub(crate) enum Source {
     /// All of them are here, and take that much of the memory for responses, if they are many.
     Whole(Bytes, Option<Share>),
+    /// None, though the head announces a length: that of what a full response would have.
+    Announced,
     /// A guest still makes them.
     Live(Lead),
     /// None: the connection changes its protocol, with what is handed over for that.
@@ -81,7 +83,7 @@ impl Outgoing {
                 return Poll::Ready(Piece::Data(piece));
             }
             Source::Live(lead) => lead,
-            Source::Switched(_) => return Poll::Ready(Piece::End),
+            Source::Announced | Source::Switched(_) => return Poll::Ready(Piece::End),
         };
         if let Poll::Ready(piece) = lead.0.poll_piece(cx, PIECE_MAX) {
             self.idle = None;
@@ -145,6 +147,8 @@ impl Body for Outgoing {
         match &self.source {
             Source::Whole(bytes, _) => bytes.is_empty(),
             Source::Live(lead) => lead.0.is_drained(),
+            // Of a body that is known to be empty, the HTTP/1.1 layer removes the length from the head.
+            Source::Announced => false,
             Source::Switched(_) => true,
         }
     }
@@ -152,7 +156,7 @@ impl Body for Outgoing {
     fn size_hint(&self) -> SizeHint {
         match &self.source {
             Source::Whole(bytes, _) => SizeHint::with_exact(bytes.len() as u64),
-            Source::Live(_) => SizeHint::default(),
+            Source::Announced | Source::Live(_) => SizeHint::default(),
             Source::Switched(_) => SizeHint::with_exact(0),
         }
     }
@@ -160,7 +164,7 @@ impl Body for Outgoing {
 
 impl Drop for Outgoing {
     fn drop(&mut self) {
-        let ended = self.is_end_stream();
+        let ended = self.is_end_stream() || matches!(self.source, Source::Announced);
         let Some(journal) = self.journal.as_mut().filter(|j| !j.is_settled()) else {
             return;
         };

@@ -22,7 +22,7 @@ use crate::upload::{self, Taken};
 use crate::wait::{App, Claim, Ticket, Turn};
 use grid::routing::Refusal;
 use http::response::Parts;
-use http::{HeaderValue, Method, Request, Response, StatusCode};
+use http::{HeaderValue, Method, Request, Response, StatusCode, Version, header};
 use http_body::Body;
 use hyper::body::Incoming;
 use hyper::upgrade::OnUpgrade;
@@ -47,7 +47,7 @@ pub(crate) fn serve<D: Dyno>(
     let (mut head, body) = request.into_parts();
     let mut journal = Journal::open(conn.clone(), &head);
     let version = head.version;
-    let accept = head.headers.get(http::header::ACCEPT).cloned();
+    let accept = head.headers.get(header::ACCEPT).cloned();
     let found = found(routes, &mut journal, &mut head);
     async move {
         let result = match found {
@@ -230,10 +230,19 @@ async fn answer_of<D: Dyno>(
         return Ok((head, Source::Switched(Some(Box::new(handover)))));
     }
     let source = match lead.0.take_whole() {
+        Some((whole, _)) if whole.is_empty() && announces(&head, journal) => Source::Announced,
         Some((whole, share)) => Source::Whole(whole, share),
         None => Source::Live(lead),
     };
     Ok((head, source))
+}
+
+/// Whether a 304 over HTTP/1 says how long the response would be that the client has already (RFC 9110, 15.4.5). The
+/// HTTP/1 layer leaves a length alone for a `HEAD` only; over HTTP/2 it passes in any case.
+fn announces(head: &Parts, journal: &Journal) -> bool {
+    head.status == StatusCode::NOT_MODIFIED
+        && head.headers.contains_key(header::CONTENT_LENGTH)
+        && journal.recorded().version != Version::HTTP_2
 }
 
 /// A client's wish to switch protocols.

@@ -18,6 +18,11 @@ fn programs_that_start_a_server_are_served() {
     python("test_serve");
 }
 
+#[test]
+fn password_hashes_are_those_of_openssl() {
+    python("test_hash");
+}
+
 /// Runs one file of tests beside this one.
 #[track_caller]
 fn python(tests: &str) {

@@ -28,5 +28,6 @@ mod django;
 mod javascript;
 mod python;
 mod python_projects;
+mod python_runtime;
 mod templates;
 mod toolchains;

@@ -14,5 +14,7 @@ mod good;
 mod room;
 mod servers;
 mod stage;
+mod strangers;
 mod time;
 mod ways_out;
+mod without_content;

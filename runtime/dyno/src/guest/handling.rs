@@ -18,6 +18,7 @@ use wasmtime_wasi_http::p2::body::{HostIncomingBody, HyperOutgoingBody};
 use wasmtime_wasi_http::p2::types::HostOutgoingResponse;
 use wasmtime_wasi_http::{FieldMap, WasiHttpView};
 
+use super::writing::is_without_content;
 use super::{Guest, HTTP_TYPES};
 use crate::call::{Asked, RequestBody, Told};
 
@@ -174,12 +175,15 @@ pub(crate) fn add_to_linker(linker: &mut Linker<Guest>) -> wasmtime::Result<()> 
         "[static]response-outparam.set",
         |mut store: Store<'_>, (outparam, answer): (Resource<Outparam>, _)| {
             let answer: Result<Resource<HostOutgoingResponse>, ErrorCode> = answer;
-            let table = table(&mut store);
+            let guest = store.data_mut();
             let answer = match answer {
-                Ok(response) => Ok(table.delete(response)?),
+                Ok(response) => Ok(guest.table.delete(response)?),
                 Err(code) => Err(code),
             };
-            table.delete(outparam)?.set(said(answer));
+            if let Ok(response) = &answer {
+                guest.without_content |= is_without_content(response.status);
+            }
+            guest.table.delete(outparam)?.set(said(answer));
             Ok(())
         },
     )

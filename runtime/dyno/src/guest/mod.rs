@@ -25,13 +25,14 @@ pub(crate) mod stdio;
 mod tcp_p2;
 mod tcp_p3;
 mod tls;
-mod writing;
+pub(crate) mod writing;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use grid::desired::Limits;
 use grid::name::Endpoint;
+use http::Method;
 use wasmtime::component::{Linker, Resource, ResourceTable};
 use wasmtime_wasi::sockets::WasiSocketsView;
 use wasmtime_wasi::{WasiCtx, WasiCtxBuilder, WasiCtxView, WasiView};
@@ -106,6 +107,10 @@ pub(crate) struct Guest {
     pub(crate) limiter: Limiter,
     sockets_max: usize,
     printers: [Printer; 2],
+    /// The request under way is a `HEAD`.
+    head_only: bool,
+    /// The response under way has no content: that of a `HEAD`, or one of a status that has none.
+    without_content: bool,
     /// All that a core module sees of its host.
     preview1: Option<Box<Preview1>>,
     served: Option<Box<Served>>,
@@ -147,6 +152,8 @@ impl Guest {
             limiter: Limiter::new(grant.limits, grant.voice),
             sockets_max: grant.limits.connections as usize,
             printers,
+            head_only: false,
+            without_content: false,
             preview1,
             served3: (grant.port.clone()).map(|port| Box::new(Served3::new(port))),
             served: grant.port.map(|port| Box::new(Served::new(port))),
@@ -168,6 +175,8 @@ impl Guest {
         asked: Asked,
     ) -> wasmtime::Result<(Resource<Incoming>, Resource<Outparam>, Slot)> {
         let slot = Slot::default();
+        self.head_only = asked.request.method() == Method::HEAD;
+        self.without_content = self.head_only;
         let request = self.table.push(Incoming::new(asked))?;
         let outparam = self.table.push(Outparam::new(slot.clone()))?;
         Ok((request, outparam, slot))

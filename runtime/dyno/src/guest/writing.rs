@@ -1,7 +1,7 @@
 //! The bodies that a 0.2 guest writes: of its responses, and of the requests that it sends.
 //!
 //! Owns `outgoing-body` of `wasi:http/types`: what waits between the guest and whoever reads, and that a body has the
-//! length that its headers announce. The engine's own makes two channels for each body; here it is one allocation, and
+//! length that its headers announce, unless the protocol sends none (RFC 9110, 8.6). The engine's own makes two channels for each body; here it is one allocation, and
 //! a write for which there is room waits for nothing. Must not know who reads.
 
 use std::future::poll_fn;
@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 
 use bytes::Bytes;
-use http::{HeaderMap, header};
+use http::{HeaderMap, StatusCode, header};
 use http_body::{Body, Frame};
 use http_body_util::BodyExt;
 use wasmtime::component::{Linker, Resource, ResourceType};
@@ -31,8 +31,10 @@ const CHUNKS_MAX: usize = 2;
 /// How a body ended.
 enum End {
     Complete(Option<HeaderMap>),
-    /// It was dropped, or has not its announced length.
-    Broken,
+    /// It was dropped unfinished.
+    Dropped,
+    /// It does not have its announced length; this is the length that it has.
+    WrongLength(u64),
 }
 
 /// Writes in their order; in place, since most bodies have one.
@@ -154,13 +156,14 @@ impl Writing {
         }
     }
 
-    fn finish(self, trailers: Option<FieldMap>) -> Result<(), ErrorCode> {
+    /// `any_length`: the body goes nowhere, so its length does not matter.
+    fn finish(self, trailers: Option<FieldMap>, any_length: bool) -> Result<(), ErrorCode> {
         let (announced, written) = {
             let state = self.pipe.lock();
             (state.announced, state.written)
         };
-        if announced.is_some_and(|announced| announced != written) {
-            // Dropped, it is broken.
+        if !any_length && announced.is_some_and(|announced| announced != written) {
+            self.pipe.end(End::WrongLength(written));
             return Err(self.context.as_body_size_error(written));
         }
         self.pipe.end(End::Complete(trailers.map(HeaderMap::from)));
@@ -170,7 +173,8 @@ impl Writing {
 
 impl Drop for Writing {
     fn drop(&mut self) {
-        self.pipe.end(End::Broken);
+        // The first word holds: nothing, if it was finished.
+        self.pipe.end(End::Dropped);
     }
 }
 
@@ -279,7 +283,10 @@ impl Body for Reader {
                 let trailers = trailers.take();
                 Poll::Ready(trailers.map(|trailers| Ok(Frame::trailers(trailers))))
             }
-            Some(End::Broken) => Poll::Ready(Some(Err(Error::HttpProtocolError))),
+            Some(End::Dropped) => Poll::Ready(Some(Err(Error::HttpProtocolError))),
+            Some(End::WrongLength(written)) => {
+                Poll::Ready(Some(Err(Error::HttpResponseBodySize(Some(*written)))))
+            }
             None => {
                 state.reader = Some(cx.waker().clone());
                 Poll::Pending
@@ -311,16 +318,21 @@ fn announced(headers: &HeaderMap) -> Result<Option<u64>, ()> {
     }
 }
 
+/// Whether responses of this status have no content, whatever their headers say (RFC 9110, 15.3.5 and 15.4.5).
+pub(crate) fn is_without_content(status: StatusCode) -> bool {
+    matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED)
+}
+
 type Store<'a> = StoreContextMut<'a, Guest>;
 
-/// Has a guest begin the body of something with `headers`, which gets the other side of it into `slot`. Nothing if it has
-/// a body, or its headers say no length that can be.
+/// Has a guest begin the body of something that announces a length so, which gets the other side of it into `slot`.
+/// Nothing if it has a body, or its headers say no length that can be.
 fn begin(
     context: StreamContext,
-    headers: &HeaderMap,
+    announced: Result<Option<u64>, ()>,
     slot: &mut Option<HyperOutgoingBody>,
 ) -> Option<Writing> {
-    let announced = announced(headers).ok().filter(|_| slot.is_none())?;
+    let announced = announced.ok().filter(|_| slot.is_none())?;
     let (writing, reader) = Writing::begin(context, announced);
     *slot = Some(reader);
     Some(writing)
@@ -350,8 +362,13 @@ pub(crate) fn add_to_linker(linker: &mut Linker<Guest>) -> wasmtime::Result<()> 
     types.func_wrap(
         "[method]outgoing-response.body",
         |mut store: Store<'_>, (of,): (Resource<HostOutgoingResponse>,)| {
-            let of = store.data_mut().table.get_mut(&of)?;
-            let writing = begin(StreamContext::Response, &of.headers, &mut of.body);
+            let guest = store.data_mut();
+            let of = guest.table.get_mut(&of)?;
+            let announced = match guest.head_only || is_without_content(of.status) {
+                true => Ok(None),
+                false => announced(&of.headers),
+            };
+            let writing = begin(StreamContext::Response, announced, &mut of.body);
             begun(&mut store, writing)
         },
     )?;
@@ -359,7 +376,8 @@ pub(crate) fn add_to_linker(linker: &mut Linker<Guest>) -> wasmtime::Result<()> 
         "[method]outgoing-request.body",
         |mut store: Store<'_>, (of,): (Resource<HostOutgoingRequest>,)| {
             let of = store.data_mut().table.get_mut(&of)?;
-            let writing = begin(StreamContext::Request, &of.headers, &mut of.body);
+            let announced = announced(&of.headers);
+            let writing = begin(StreamContext::Request, announced, &mut of.body);
             begun(&mut store, writing)
         },
     )?;
@@ -378,12 +396,15 @@ pub(crate) fn add_to_linker(linker: &mut Linker<Guest>) -> wasmtime::Result<()> 
         "[static]outgoing-body.finish",
         |mut store: Store<'_>,
          (body, trailers): (Resource<Writing>, Option<Resource<FieldMap>>)| {
-            let table = &mut store.data_mut().table;
-            let body = table.delete(body)?.without_stream()?;
+            let guest = store.data_mut();
+            let body = guest.table.delete(body)?.without_stream()?;
             let trailers = trailers
-                .map(|trailers| table.delete(trailers))
+                .map(|trailers| guest.table.delete(trailers))
                 .transpose()?;
-            Ok((body.finish(trailers),))
+            // Also where the status came after the body.
+            let any_length =
+                matches!(body.context, StreamContext::Response) && guest.without_content;
+            Ok((body.finish(trailers, any_length),))
         },
     )
 }
@@ -428,7 +449,7 @@ mod tests {
         assert_eq!([read(&mut body), read(&mut body)], ["a", "b"]);
         assert_eq!(read(&mut body), "nothing yet");
         let writing = writing.without_stream().expect("it was dropped");
-        writing.finish(None).expect("any length");
+        writing.finish(None, false).expect("any length");
         assert_eq!([read(&mut body), read(&mut body)], ["end", "end"]);
     }
 
@@ -455,13 +476,13 @@ mod tests {
     fn a_body_has_the_length_that_it_announced() {
         let (writing, mut stream, mut body) = open(Some(3));
         stream.put("ab".into()).expect("room");
-        let short = writing.finish(None);
+        let short = writing.finish(None, false);
         assert!(
             matches!(short, Err(ErrorCode::HttpResponseBodySize(Some(2)))),
             "{short:?}"
         );
         assert_eq!(read(&mut body), "ab");
-        assert_eq!(read(&mut body), "HttpProtocolError");
+        assert_eq!(read(&mut body), "HttpResponseBodySize(Some(2))");
 
         let (writing, mut stream, _body) = open(Some(1));
         let long = stream.put("ab".into());
@@ -469,12 +490,20 @@ mod tests {
             matches!(long, Err(StreamError::LastOperationFailed(_))),
             "{long:?}"
         );
-        assert!(writing.finish(None).is_err());
+        assert!(writing.finish(None, false).is_err());
 
         let (writing, mut stream, mut body) = open(Some(1));
         stream.put("a".into()).expect("room");
-        writing.finish(None).expect("as announced");
+        writing.finish(None, false).expect("as announced");
         assert_eq!([read(&mut body), read(&mut body)], ["a", "end"]);
+    }
+
+    #[test]
+    fn a_body_that_goes_nowhere_has_any_length() {
+        let (writing, mut stream, mut body) = open(Some(3));
+        stream.put("ab".into()).expect("room");
+        writing.finish(None, true).expect("any length");
+        assert_eq!([read(&mut body), read(&mut body)], ["ab", "end"]);
     }
 
     #[test]
@@ -505,7 +534,9 @@ mod tests {
         assert!(matches!(stream.check_write(), Err(StreamError::Closed)));
         assert!(matches!(stream.flush(), Err(StreamError::Closed)));
         assert!(matches!(stream.put("c".into()), Err(StreamError::Closed)));
-        writing.finish(None).expect("it may end all the same");
+        writing
+            .finish(None, false)
+            .expect("it may end all the same");
     }
 
     #[test]

@@ -20,4 +20,5 @@ mod sleep;
 mod stalls;
 mod uploads;
 mod waiting;
+mod without_content;
 mod world;

@@ -33,6 +33,7 @@ NO_THREADS = (
 
 
 def adapt_library(zone_folder):
+    adapt_os()
     adapt_hashlib()
     adapt_threads()
     adapt_asyncio()
@@ -57,6 +58,11 @@ class AbsentFinder:
     @staticmethod
     def exec_module(module):
         raise AssertionError("an absent module is never made")
+
+
+def adapt_os():
+    if not hasattr(os, "umask"):
+        os.umask = lambda mask: 0o022  # files of a dyno have no permissions to leave out
 
 
 def adapt_hashlib():

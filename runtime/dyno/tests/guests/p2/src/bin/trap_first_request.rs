@@ -1,5 +1,5 @@
 //! Traps in the first request of each instance, whatever its path: no instance ever completes one. The host must
-//! back off from starting it again and again.
+//! start it again at once each time: what a request does makes no back-off.
 
 guests_p2::guest!(
     raw | _request,
