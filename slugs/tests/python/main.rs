@@ -13,6 +13,16 @@ fn a_command_line_is_read_as_python_reads_it() {
     python("test_command");
 }
 
+#[test]
+fn programs_that_start_a_server_are_served() {
+    python("test_serve");
+}
+
+#[test]
+fn password_hashes_are_those_of_openssl() {
+    python("test_hash");
+}
+
 /// Runs one file of tests beside this one.
 #[track_caller]
 fn python(tests: &str) {

@@ -9,6 +9,7 @@ import sys
 
 import dyno_library
 import dyno_runtime
+import dyno_serve
 
 PACKAGES = "/0"
 BUILD = "/1"
@@ -31,6 +32,7 @@ def prepare():
     dyno_runtime.adapt_library(f"{BUILD}/zoneinfo")
     with open(f"{BUILD}/failures.txt", "w") as file:
         file.writelines(failed_imports())
+    dyno_serve.adapt_flask()
     importlib.invalidate_caches()
     # All that is here stays: later collections need not look at it, nor touch its memory.
     gc.collect()

@@ -1,10 +1,12 @@
-"""Programs that start a server themselves, such as `python app.py`: their app is taken from the call that would serve it.
+"""Programs that start a server themselves, such as `python app.py`: their app is taken from the call that would serve it. And
+what frameworks need to be served in a dyno.
 
 The functions of servers are replaced while the program runs. The first one that is called ends it, with the app.
 """
 
 import importlib
 import os
+import shutil
 import sys
 
 import dyno_command
@@ -97,6 +99,25 @@ def take_over_servers():
 
 def is_installed(top):
     return top == "wsgiref" or os.path.isdir(f"{PACKAGES}/{top}") or os.path.isfile(f"{PACKAGES}/{top}.py")
+
+
+def adapt_flask():
+    """Flask's instance folder, where apps keep a database or uploads, must be writable: it is a copy in ./tmp of the one
+    that the app's files have, if any. Done while building, once the app's packages are imported.
+    """
+    flask = sys.modules.get("flask")
+    if flask is None:
+        return
+    find = flask.Flask.auto_find_instance_path
+
+    def auto_find_instance_path(self):
+        given = find(self)
+        own = os.path.join("/tmp", given.lstrip("/"))
+        if os.path.isdir(given) and not os.path.isdir(own):
+            shutil.copytree(given, own)
+        return own
+
+    flask.Flask.auto_find_instance_path = auto_find_instance_path
 
 
 def with_static_files(app):

@@ -221,10 +221,11 @@ fn of_target(folder: &Path, facts: &mut SourceFacts, target: Target) -> Result<E
 /// `MODULE`, or `MODULE:EXPRESSION`.
 fn of_module(facts: &SourceFacts, text: &str) -> Result<Entry, BuildError> {
     let (module, app) = text.split_once(':').unwrap_or((text, ""));
-    if !is_dotted(module) {
+    let is_file = module.ends_with(".py") && facts.module(module).is_none();
+    if is_file || !is_dotted(module) {
         return refused(format!(
-            "the Procfile's web process is `{text}`, and `{module}` is no module's name: write it with dots and without \
-             `.py`, as in `web: gunicorn package.module:name`"
+            "the web process is `{text}`, and `{module}` is no module's name: write it with dots and without `.py`, as in \
+             `web: gunicorn package.module:name`"
         ));
     }
     let mut entry = Entry {

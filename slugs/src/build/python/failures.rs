@@ -41,6 +41,24 @@ const REMOVED: [(&str, &str); 25] = [
     ("uu", "3.13"),
     ("xdrlib", "3.13"),
 ];
+/// Modules of Python's library that a dyno's Python lacks, with the reason.
+const LACKING: [(&str, &str); 12] = [
+    ("bz2", "it is built without bzip2: use gzip or zlib"),
+    ("ctypes", "WebAssembly has no shared libraries to load"),
+    ("curses", "a dyno has no terminal"),
+    ("fcntl", "a dyno's files have no locks"),
+    ("lzma", "it is built without xz: use gzip or zlib"),
+    ("mmap", "WebAssembly maps no files to memory"),
+    ("readline", "a dyno has no terminal"),
+    ("resource", "a dyno's limits are set from outside"),
+    (
+        "ssl",
+        "it has no OpenSSL, so no TLS and no https://; use plain http, or a service in another language",
+    ),
+    ("termios", "a dyno has no terminal"),
+    ("tkinter", "a dyno has no screen"),
+    ("turtle", "a dyno has no screen"),
+];
 /// Warnings of one build, at most: the first ones tell what is wrong.
 const WARNINGS_MAX: usize = 20;
 
@@ -169,7 +187,14 @@ fn not_installed(
             format!("`{top}` is no part of Python's library since {version}, and a dyno has 3.14");
         return Some(warn(place, text));
     }
-    if facts.is_library(top) || facts.is_own(top) {
+    if facts.is_own(top) {
+        return None;
+    }
+    if let Some((_, why)) = LACKING.iter().find(|(name, _)| *name == top) {
+        let text = format!("a dyno's Python has no `{top}`: {why}");
+        return Some(warn(place, text));
+    }
+    if facts.is_library(top) {
         return None;
     }
     let text = format!("no package that {listed} asks for has `{top}`: add the one that does");
@@ -240,6 +265,13 @@ mod tests {
         );
         let removed = judged("import cgi\n", "").expect("a warning");
         assert!(removed[0].contains("3.13"), "{removed:?}");
+        let lacking = judged("import os\nimport ssl\n", "").expect("a warning");
+        assert!(
+            lacking[0].contains("app.py") && lacking[0].contains("no OpenSSL"),
+            "{lacking:?}"
+        );
+        let caught = "try:\n    import ssl\nexcept ImportError:\n    ssl = None\n";
+        assert_eq!(judged(caught, ""), Ok(vec![]));
         assert_eq!(judged("if DEBUG:\n    import yaml\n", ""), Ok(vec![]));
     }
 }
