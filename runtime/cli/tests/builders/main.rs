@@ -14,5 +14,7 @@ mod blog_py;
 mod c;
 mod javascript;
 mod python;
+mod rust;
+mod site;
 mod templates;
 mod toolchains;
