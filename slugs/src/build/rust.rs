@@ -120,7 +120,7 @@ fn rustc(
 
 /// A toolchain that the app pins, and that this machine cannot run.
 fn explain_pin(folder: &Path, error: BuildError) -> BuildError {
-    let read = |name: &&str| Some((*name, std::fs::read_to_string(folder.join(name)).ok()?));
+    let read = |name: &&'static str| Some((*name, std::fs::read_to_string(folder.join(name)).ok()?));
     let Some((file, text)) = PINS.iter().find_map(read) else {
         return error;
     };
@@ -128,10 +128,27 @@ fn explain_pin(folder: &Path, error: BuildError) -> BuildError {
         return error;
     }
     let channel = pinned_channel(&text);
-    BuildError::Refused(format!(
-        "{file} pins the Rust toolchain `{channel}`, which is not installed here, or older than {RUST_MIN}, the first with {TARGET}: \
-         `rustup toolchain install {channel} --target {TARGET}`, or change the pin"
-    ))
+    BuildError::Refused(match is_too_old(&channel) {
+        true => format!(
+            "{file} pins Rust {channel}, which is older than {RUST_MIN}, the first with {TARGET}: pin a newer one, or remove the file"
+        ),
+        false => format!(
+            "{file} pins the Rust toolchain `{channel}`, which does not run here: \
+             `rustup toolchain install {channel} --target {TARGET}`, or change the pin"
+        ),
+    })
+}
+
+/// Whether a channel is a release before the first with the target.
+fn is_too_old(channel: &str) -> bool {
+    let minor = |text: &str| {
+        text.strip_prefix("1.")?
+            .split('.')
+            .next()?
+            .parse::<u32>()
+            .ok()
+    };
+    minor(channel) < minor(RUST_MIN) && minor(channel).is_some()
 }
 
 /// The channel of a toolchain file, which is TOML, or in its old form the name alone.

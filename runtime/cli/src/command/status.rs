@@ -11,11 +11,7 @@ use crate::term::{self, clean, count, details};
 pub(crate) fn run(args: &Status) -> Result<()> {
     let server = Server::of(&args.on)?;
     let account: Account = server.client.get("/v1/account")?.read()?;
-    let apps = server
-        .client
-        .list("/v1/apps")?
-        .read::<Items<App>>()?
-        .items;
+    let apps = server.client.list("/v1/apps")?.read::<Items<App>>()?.items;
     let serving = apps.iter().filter(|app| serves(app)).count();
     let url = server.client.url().to_string();
     if server.json {

@@ -122,7 +122,8 @@ fn read(path: &Path) -> Result<Raw> {
         bail!("it has {bytes} bytes, and settings have {FILE_BYTES_MAX} at most");
     }
     let text = slugs::manifest::decode_text(std::fs::read(path)?);
-    let text = text.map_err(|problem| anyhow::anyhow!("it is {problem}: save it as text in UTF-8"))?;
+    let text =
+        text.map_err(|problem| anyhow::anyhow!("it is {problem}: save it as text in UTF-8"))?;
     parsed(&text)
 }
 
