@@ -240,6 +240,7 @@ impl Shared {
             app,
             command,
             env,
+            platform_vars,
             stdio,
             folders,
         } = one_off;
@@ -250,7 +251,7 @@ impl Shared {
             (&app, &release),
             &unpacked,
             (&key.dyno, command),
-            env,
+            (env, platform_vars),
         );
         let ready = Arc::new(ready.await?);
         drop(turn);
