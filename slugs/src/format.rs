@@ -8,8 +8,11 @@ use tar::{EntryType, Header};
 pub const MEDIA_TYPE: &str = "application/vnd.dyno.slug.v1+tar.zstd";
 /// The file extension of a slug, without the dot.
 pub const EXTENSION: &str = "slug";
-/// Version of the manifest's form that this code writes and reads.
-pub const FORMAT: u32 = 1;
+/// Newest version of the manifest's form that this code reads. A slug is written in the oldest form that holds it, so
+/// that older servers go on accepting it and its digest stays the same.
+pub const FORMAT: u32 = 2;
+/// The first form: process types only.
+pub(crate) const FORMAT_WITHOUT_COMMANDS: u32 = 1;
 /// Name of the manifest, always the first entry.
 pub const MANIFEST_NAME: &str = "slug.json";
 

@@ -181,7 +181,7 @@ impl Once {
 fn command(program: Program) -> Command {
     match program {
         Program::Type { process, args } => Command::Type { process, args },
-        Program::Component { path, args } => {
+        Program::Component { path, args, .. } => {
             let path = PathBuf::from(path);
             Command::Component { path, args }
         }

@@ -27,6 +27,8 @@ pub enum Program {
     },
     /// A component of the slug.
     Component {
+        /// What was typed for it: its path, or a command word such as `python`.
+        name: String,
         /// Its path there.
         path: String,
         /// Its arguments.
@@ -39,7 +41,7 @@ impl fmt::Display for Program {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Program::Type { process, .. } => fmt::Display::fmt(process, f),
-            Program::Component { path, .. } => f.write_str(path),
+            Program::Component { name, .. } => f.write_str(name),
         }
     }
 }

@@ -261,8 +261,14 @@ pub(crate) async fn prepare_once(
     let files = open(unpacked)?;
     let (process, program) = program_of(release, unpacked, command)?;
     let name = process.unwrap_or_else(|| dyno.process.clone());
-    let spec = release.processes.get(&name);
-    let limits = spec.map_or_else(Arc::default, |spec| Arc::clone(&spec.limits));
+    // A component that is named by itself has the limits of a process type that runs it.
+    let mut same = unpacked.programs.iter();
+    let same = same.find(|(_, other)| other.component == program.component);
+    let limited = release
+        .processes
+        .get(&name)
+        .or_else(|| release.processes.get(same?.0));
+    let limits = limited.map_or_else(Arc::default, |spec| Arc::clone(&spec.limits));
     let code = workshop.code(&name, &program, unpacked).await?;
     let ready = Ready::new(
         (app.clone(), Arc::clone(release)),

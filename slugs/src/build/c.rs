@@ -102,6 +102,7 @@ pub(super) fn build(
         components: vec![module],
         files: Vec::new(),
         commands,
+        command_words: Default::default(),
         warnings: Vec::new(),
     })
 }

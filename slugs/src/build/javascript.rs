@@ -84,6 +84,7 @@ pub(super) fn build(
         components: vec![file(COMPONENT, &toolchain.join("javascript.wasm"))],
         files: vec![file(BUNDLE, &place.at(&name))],
         commands: Some(super::web(COMPONENT)),
+        command_words: Default::default(),
         warnings: Vec::new(),
     })
 }

@@ -19,7 +19,7 @@ use std::process::ExitStatus;
 use grid::name::ProcessType;
 
 use crate::detect::{self, DetectError, Detected};
-use crate::manifest::{Builder, Command, Warning};
+use crate::manifest::{Builder, Command, CommandProgram, Warning};
 use crate::path::{PathError, SlugPath};
 use crate::project::{Project, ProjectError};
 
@@ -48,6 +48,8 @@ pub struct Built {
     pub made: Vec<BuiltComponent>,
     /// What the process types run, where the builder knows it better than the Procfile.
     pub commands: Option<BTreeMap<ProcessType, Command>>,
+    /// What the first word of a one-off's command stands for, besides process types and components.
+    pub command_words: BTreeMap<String, CommandProgram>,
     /// What else belongs to the app.
     pub files: Files,
 }
@@ -65,6 +67,7 @@ struct Made {
     components: Vec<BuiltComponent>,
     files: Vec<BuiltComponent>,
     commands: Option<BTreeMap<ProcessType, Command>>,
+    command_words: BTreeMap<String, CommandProgram>,
     warnings: Vec<Warning>,
 }
 
@@ -76,6 +79,7 @@ impl Made {
             components,
             files: Vec::new(),
             commands: None,
+            command_words: BTreeMap::new(),
             warnings: Vec::new(),
         }
     }
@@ -250,6 +254,7 @@ pub fn build_project(
         components: made.components,
         made: made.files,
         commands: made.commands,
+        command_words: made.command_words,
         files: Files::Folder,
     })
 }
@@ -272,6 +277,7 @@ pub fn ready_made(file: &Path) -> Result<Built, BuildError> {
         }],
         made: Vec::new(),
         commands: None,
+        command_words: BTreeMap::new(),
         files: Files::None,
     })
 }

@@ -107,6 +107,11 @@ impl Component {
         self.exports.iter().chain(&self.imports).any(is_03)
     }
 
+    /// Whether it can be run as a command, which ends by itself.
+    pub fn is_command(&self) -> bool {
+        self.worlds().any(|world| !world.is_handler())
+    }
+
     /// How it runs as this type of process: the best world that fits, and the kind that makes.
     pub fn fit(&self, process: &ProcessType) -> Result<(World, Kind), UnfitError> {
         self.worlds()

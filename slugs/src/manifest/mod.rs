@@ -17,7 +17,11 @@ pub use error::{Parsed, SyntaxError, Warning};
 pub use limits::{LimitError, Limits};
 pub use procfile::Procfile;
 pub use settings::Settings;
-pub use slug_json::{Builder, EnvVar, FileRecord, Manifest, ManifestError, Process};
+pub(crate) use slug_json::is_command_word;
+pub use slug_json::{
+    Builder, COMMAND_WORDS_MAX, CommandProgram, EnvVar, FileRecord, Manifest, ManifestError,
+    Process,
+};
 
 /// Whether a text can be the name of a config var: `[A-Za-z_][A-Za-z0-9_]*`.
 pub fn is_env_name(text: &str) -> bool {

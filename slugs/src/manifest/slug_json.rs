@@ -15,9 +15,15 @@ use super::procfile::PROCESS_TYPES_MAX;
 use super::settings::QUANTITY_MAX;
 use crate::component::World;
 use crate::digest::Digest;
-use crate::format::{COMPONENT_BYTES_MAX, ENTRIES_MAX, FORMAT, UNPACKED_BYTES_MAX};
+use crate::format::{
+    COMPONENT_BYTES_MAX, ENTRIES_MAX, FORMAT, FORMAT_WITHOUT_COMMANDS, UNPACKED_BYTES_MAX,
+};
 use crate::path::{SlugPath, shown};
 
+/// Most command words: an app's own scripts and those of its packages.
+pub const COMMAND_WORDS_MAX: usize = 256;
+/// Longest command word, in bytes.
+const COMMAND_WORD_BYTES_MAX: usize = 64;
 /// Longest text about a builder: a name and a version.
 const BUILDER_BYTES_MAX: usize = 200;
 
@@ -25,12 +31,16 @@ const BUILDER_BYTES_MAX: usize = 200;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Manifest {
-    /// Version of this form: [`FORMAT`].
+    /// Version of this form: [`Manifest::format_needed`].
     pub format: u32,
     /// What made the components.
     pub builder: Builder,
     /// What the app runs, by process type; at least one.
     pub processes: BTreeMap<ProcessType, Process>,
+    /// What a one-off's first word stands for, such as `python` in `python manage.py migrate`; absent where the app's
+    /// language has no such words, as in slugs of format 1.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub commands: BTreeMap<String, CommandProgram>,
     /// How many dynos of each type to begin with; types that are absent: one of `web`, none of others.
     pub formation: BTreeMap<ProcessType, u32>,
     /// Config vars that the app wants (`app.json`): default values, never secrets.
@@ -67,6 +77,16 @@ pub struct Process {
     pub limits: Limits,
 }
 
+/// What a command word runs: a component that is a command, with arguments before those that are typed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CommandProgram {
+    /// The component: a key of [`Manifest::files`].
+    pub component: SlugPath,
+    /// Its first arguments, as they are: nothing in them is replaced.
+    pub args: Vec<String>,
+}
+
 /// A config var that an app wants.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -96,7 +116,7 @@ pub enum ManifestError {
     Json(#[source] serde_json::Error),
     /// From another time.
     #[error(
-        "slug.json has format {found}, and this dyno reads {FORMAT}: use the dyno that made it, or build the app again"
+        "slug.json has format {found}, and this dyno reads up to {FORMAT}: use the dyno that made it, or build the app again"
     )]
     Format {
         /// What it says.
@@ -121,6 +141,14 @@ pub enum ManifestError {
     AbsentComponent {
         /// The process type.
         process: ProcessType,
+        /// The file it names.
+        component: SlugPath,
+    },
+    /// A command word whose component is not in the slug.
+    #[error("slug.json: the command `{word}` runs `{component}`, which is not in the slug")]
+    AbsentCommand {
+        /// The word.
+        word: String,
         /// The file it names.
         component: SlugPath,
     },
@@ -165,15 +193,23 @@ impl Manifest {
     /// Reads and checks a manifest. Only the exact bytes that [`Manifest::to_json`] writes are accepted.
     pub fn from_json(bytes: &[u8]) -> Result<Self, ManifestError> {
         let FormatOnly { format } = serde_json::from_slice(bytes).map_err(ManifestError::Json)?;
-        if format != FORMAT {
+        if !(FORMAT_WITHOUT_COMMANDS..=FORMAT).contains(&format) {
             return Err(ManifestError::Format { found: format });
         }
         let manifest: Self = serde_json::from_slice(bytes).map_err(ManifestError::Json)?;
-        if manifest.to_json() != bytes {
+        if manifest.to_json() != bytes || manifest.format != manifest.format_needed() {
             return Err(ManifestError::NotCanonical);
         }
         manifest.check()?;
         Ok(manifest)
+    }
+
+    /// The oldest form that can say all of this: a reader of that form accepts it, and one content has one text.
+    pub fn format_needed(&self) -> u32 {
+        match self.commands.is_empty() {
+            true => FORMAT_WITHOUT_COMMANDS,
+            false => FORMAT,
+        }
     }
 
     /// The canonical text.
@@ -214,11 +250,20 @@ impl Manifest {
             .collect()
     }
 
-    /// The files that process types run, each once.
+    /// The files that process types and command words run, each once.
     pub fn components(&self) -> BTreeSet<&SlugPath> {
-        self.processes
-            .values()
-            .map(|process| &process.component)
+        let processes = self.processes.values().map(|process| &process.component);
+        let commands = self.commands.values().map(|command| &command.component);
+        processes.chain(commands).collect()
+    }
+
+    /// First words of what can be run once, for people: process types that run by themselves, then command words.
+    pub fn runnable(&self) -> Vec<&str> {
+        let types = self.processes.iter();
+        let types = types.filter(|(_, process)| process.kind != Kind::Handler);
+        let types = types.map(|(name, _)| name.as_str());
+        types
+            .chain(self.commands.keys().map(String::as_str))
             .collect()
     }
 
@@ -237,6 +282,7 @@ impl Manifest {
         for (name, process) in &self.processes {
             self.check_process(name, process)?;
         }
+        self.check_commands()?;
         for (process, count) in &self.formation {
             if !self.processes.contains_key(process) {
                 return Err(ManifestError::UnknownFormation {
@@ -289,6 +335,29 @@ impl Manifest {
         at_most("bytes of config vars", bytes as u64, ENV_BYTES_MAX as u64)
     }
 
+    fn check_commands(&self) -> Result<(), ManifestError> {
+        at_most(
+            "command words",
+            self.commands.len() as u64,
+            COMMAND_WORDS_MAX as u64,
+        )?;
+        for (word, command) in &self.commands {
+            if !is_command_word(word) {
+                return Err(bad("a command word", word));
+            }
+            let record =
+                self.files
+                    .get(&command.component)
+                    .ok_or_else(|| ManifestError::AbsentCommand {
+                        word: word.clone(),
+                        component: command.component.clone(),
+                    })?;
+            at_most("bytes of a component", record.bytes, COMPONENT_BYTES_MAX)?;
+            check_args(&command.args, |_| true)?;
+        }
+        Ok(())
+    }
+
     fn check_process(&self, name: &ProcessType, process: &Process) -> Result<(), ManifestError> {
         let record =
             self.files
@@ -298,25 +367,39 @@ impl Manifest {
                     component: process.component.clone(),
                 })?;
         at_most("bytes of a component", record.bytes, COMPONENT_BYTES_MAX)?;
-        at_most("arguments", process.args.len() as u64, ARGS_MAX as u64)?;
-        let bytes: usize = process.args.iter().map(String::len).sum();
-        // In stored form every dollar sign may be doubled.
-        at_most(
-            "bytes of arguments",
-            bytes as u64,
-            2 * COMMAND_BYTES_MAX as u64,
-        )?;
-        for arg in &process.args {
-            if arg.contains('\0') || !is_stored_form(arg) {
-                return Err(bad("an argument", arg));
-            }
-        }
+        check_args(&process.args, is_stored_form)?;
         let limit = |source| ManifestError::Limit {
             process: name.clone(),
             source,
         };
         process.limits.check().map_err(limit)
     }
+}
+
+/// Checks number, size and form of a program's arguments.
+fn check_args(args: &[String], is_in_form: fn(&str) -> bool) -> Result<(), ManifestError> {
+    at_most("arguments", args.len() as u64, ARGS_MAX as u64)?;
+    let bytes: usize = args.iter().map(String::len).sum();
+    // In stored form every dollar sign may be doubled.
+    at_most(
+        "bytes of arguments",
+        bytes as u64,
+        2 * COMMAND_BYTES_MAX as u64,
+    )?;
+    match args
+        .iter()
+        .find(|arg| arg.contains('\0') || !is_in_form(arg))
+    {
+        Some(arg) => Err(bad("an argument", arg)),
+        None => Ok(()),
+    }
+}
+
+/// Whether a text can be the first word of a command line: a program's name as shells know it.
+pub(crate) fn is_command_word(text: &str) -> bool {
+    let begins = text.starts_with(|first: char| first.is_ascii_alphanumeric() || first == '_');
+    let fits = |byte: u8| byte.is_ascii_alphanumeric() || b"._+-".contains(&byte);
+    begins && text.len() <= COMMAND_WORD_BYTES_MAX && text.bytes().all(fits)
 }
 
 fn at_most(what: &'static str, value: u64, most: u64) -> Result<(), ManifestError> {

@@ -12,7 +12,7 @@ use super::PackError;
 use crate::build::{Built, BuiltComponent};
 use crate::component;
 use crate::digest::Digesting;
-use crate::format::{COMPONENT_BYTES_MAX, FORMAT, MANIFEST_BYTES_MAX};
+use crate::format::{COMPONENT_BYTES_MAX, FORMAT_WITHOUT_COMMANDS, MANIFEST_BYTES_MAX};
 use crate::manifest::{Command, FileRecord, Manifest, ManifestError, Process};
 use crate::path::SlugPath;
 
@@ -37,14 +37,16 @@ pub(super) fn manifest(
             known: known.join(", "),
         });
     }
-    let manifest = Manifest {
-        format: FORMAT,
+    let mut manifest = Manifest {
+        format: FORMAT_WITHOUT_COMMANDS,
         builder: built.builder.clone(),
         processes,
+        commands: built.command_words.clone(),
         formation,
         env: built.project.app_json.env.clone(),
         files,
     };
+    manifest.format = manifest.format_needed();
     manifest.check().map_err(PackError::Manifest)?;
     let bytes = manifest.to_json().len() as u64;
     if bytes > MANIFEST_BYTES_MAX {

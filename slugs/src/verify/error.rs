@@ -153,4 +153,14 @@ pub enum VerifyError {
         /// The world that is claimed.
         said: World,
     },
+    /// A command word for a component that only answers requests.
+    #[error(
+        "`{entry}` cannot be run as `{word}`: it answers requests and is no command, which exports `wasi:cli/run`"
+    )]
+    NotACommand {
+        /// The entry.
+        entry: String,
+        /// The command word.
+        word: String,
+    },
 }

@@ -75,7 +75,7 @@ fn walk(reader: impl Read, into: Option<&Dir>) -> Result<Slug, VerifyError> {
     Ok(Slug::new(id, bytes, manifest))
 }
 
-/// A component must be what the manifest makes of it, for every process type that runs it.
+/// A component must be what the manifest makes of it, for every process type and command word that runs it.
 fn check_component(path: &SlugPath, bytes: &[u8], manifest: &Manifest) -> Result<(), VerifyError> {
     let entry = || shown(path.as_str().as_bytes());
     let component = component::inspect(bytes).map_err(|source| VerifyError::Component {
@@ -101,7 +101,14 @@ fn check_component(path: &SlugPath, bytes: &[u8], manifest: &Manifest) -> Result
             });
         }
     }
-    Ok(())
+    let mut commands = manifest.commands.iter();
+    match commands.find(|(_, command)| command.component == *path) {
+        Some((word, _)) if !component.is_command() => Err(VerifyError::NotACommand {
+            entry: entry(),
+            word: word.clone(),
+        }),
+        _ => Ok(()),
+    }
 }
 
 /// Where files go: nowhere, or below a folder.

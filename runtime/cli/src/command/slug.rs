@@ -43,6 +43,7 @@ pub(crate) fn json(slug: &Slug, file: &Path) -> Value {
         "unpacked_bytes": manifest.unpacked_bytes(),
         "builder": { "name": manifest.builder.name, "tool": manifest.builder.tool },
         "processes": processes.collect::<serde_json::Map<_, _>>(),
+        "commands": manifest.commands,
         "formation": manifest.formation,
         "files": manifest.files,
     })

@@ -21,7 +21,7 @@ use grid::lifecycle;
 use grid::name::{AppName, ProcessType};
 use grid::time::Time;
 use serde::Deserialize;
-use slugs::Manifest;
+use slugs::{Manifest, SlugPath};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use utoipa::ToSchema;
@@ -33,7 +33,8 @@ const WORDS_MAX: usize = 256;
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct NewDyno {
-    /// A process type of the app, or the path of a component in its slug; then arguments.
+    /// A process type of the app, a command word of its language such as `python`, or the path of a component in its
+    /// slug; then arguments.
     #[schema(min_items = 1, max_items = 256)]
     command: Vec<String>,
     /// Environment variables over the app's config vars.
@@ -124,7 +125,7 @@ fn program(
     let mut words = words.into_iter();
     let first = words.next();
     let first = first.ok_or_else(|| Failure::invalid("invalid_value", "the command is empty"))?;
-    let args = words.collect();
+    let args: Vec<String> = words.collect();
     let named = first.parse::<ProcessType>().ok();
     let named = named.filter(|name| manifest.processes.contains_key(name));
     if let Some(process) = named {
@@ -132,16 +133,31 @@ fn program(
         let kept = Some(process.clone());
         return Ok((Program::Type { process, args }, kept));
     }
+    if let Some(command) = manifest.commands.get(&first) {
+        let args = command.args.iter().cloned().chain(args).collect();
+        return Ok(component(manifest, first, &command.component, args));
+    }
     let path = first.trim_start_matches("./");
     let mut files = manifest.files.keys();
     let Some(path) = files.find(|file| file.as_str() == path) else {
         return Err(no_such_program(app, manifest, &first));
     };
+    let name = path.as_str().to_owned();
+    Ok(component(manifest, name, path, args))
+}
+
+/// A component as it is run by its path, and a process type that runs the same one.
+fn component(
+    manifest: &Manifest,
+    name: String,
+    path: &SlugPath,
+    args: Vec<String>,
+) -> (Program, Option<ProcessType>) {
     let mut processes = manifest.processes.iter();
     let process = processes.find(|(_, process)| process.component == *path);
-    let process = process.map(|(name, _)| name.clone());
     let path = path.as_str().to_owned();
-    Ok((Program::Component { path, args }, process))
+    let process = process.map(|(name, _)| name.clone());
+    (Program::Component { name, path, args }, process)
 }
 
 fn runs_by_itself(manifest: &Manifest, process: &ProcessType) -> Result<(), Failure> {
@@ -157,16 +173,13 @@ fn runs_by_itself(manifest: &Manifest, process: &ProcessType) -> Result<(), Fail
 }
 
 fn no_such_program(app: &App, manifest: &Manifest, word: &str) -> Failure {
-    let types = manifest.processes.iter();
-    let types = types.filter(|(_, process)| process.kind != Kind::Handler);
-    let types: Vec<&str> = types.map(|(name, _)| name.as_str()).collect();
-    let known = match types.is_empty() {
-        true => "has no process type that runs by itself".to_owned(),
-        false => format!("has the process types {}", types.join(", ")),
+    let known = match manifest.runnable().as_slice() {
+        [] => "has nothing that runs by itself".to_owned(),
+        words => format!("can run {}", words.join(", ")),
     };
     let word: String = word.chars().take(64).collect();
     let message = format!(
-        "{:?} is neither a process type nor a component of {}, which {known}",
+        "{:?} is no process type, command or component of {}, which {known}",
         word, app.name
     );
     Failure::invalid("no_such_process", message)

@@ -15,7 +15,7 @@ use grid::plan::Exit;
 use slugs::store::Store;
 use tokio::signal::unix::{SignalKind, signal};
 
-use super::source::{Source, Target, dotenv};
+use super::source::{Ready, Source, Target, dotenv};
 use super::{absolute, egress};
 use crate::args::LocalRun;
 use crate::command::run::{ABORTED, INTERRUPTED, TERMINATED, environment};
@@ -170,37 +170,43 @@ async fn of_app(args: &LocalRun, own: &Path) -> Result<Program> {
         let word = &args.command[0];
         format!("{word:?} is no file, and the app in this folder, which may have a process type of that name, cannot be built")
     })?;
-    let (word, rest) = (&args.command[0], args.command[1..].to_vec());
-    let process = word.parse::<ProcessType>().ok();
-    let process = process.filter(|name| built.manifest.processes.contains_key(name));
-    let command = match process {
-        Some(process) => Command::Type {
-            process,
-            args: rest,
-        },
-        None => {
-            let mut files = built.manifest.files.keys();
-            if !files.any(|file| file.as_str() == word.trim_start_matches("./")) {
-                let known = built.manifest.processes.keys();
-                let known: Vec<&str> = known.map(ProcessType::as_str).collect();
-                bail!(
-                    "{word:?} is no file, no process type, and no component of {}, which has {}",
-                    built.name,
-                    known.join(", ")
-                );
-            }
-            Command::Component {
-                path: PathBuf::from(word.trim_start_matches("./")),
-                args: rest,
-            }
-        }
-    };
+    let command = command_of(&built, &args.command[0], args.command[1..].to_vec())?;
     Ok(Program {
         app: built.name,
         release: release(built.id, built.config, built.manifest.specs()),
         command,
         platform_vars: PlatformVars::Added,
         slugs: dyno::from_store(slugs),
+    })
+}
+
+/// What the first word of a command stands for: a process type, a command word of the language, or a component.
+fn command_of(built: &Ready, word: &str, args: Vec<String>) -> Result<Command> {
+    let manifest = &built.manifest;
+    let process = word.parse::<ProcessType>().ok();
+    if let Some(process) = process.filter(|name| manifest.processes.contains_key(name)) {
+        return Ok(Command::Type { process, args });
+    }
+    if let Some(program) = manifest.commands.get(word) {
+        return Ok(Command::Component {
+            path: PathBuf::from(program.component.as_str()),
+            args: program.args.iter().cloned().chain(args).collect(),
+        });
+    }
+    let path = word.trim_start_matches("./");
+    if !manifest.files.keys().any(|file| file.as_str() == path) {
+        let known = match manifest.runnable().as_slice() {
+            [] => "has nothing that runs by itself".to_owned(),
+            words => format!("can run {}", words.join(", ")),
+        };
+        bail!(
+            "{word:?} is no file, and no process type, command or component of {}, which {known}",
+            built.name
+        );
+    }
+    Ok(Command::Component {
+        path: PathBuf::from(path),
+        args,
     })
 }
 
