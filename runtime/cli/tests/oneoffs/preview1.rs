@@ -38,7 +38,12 @@ fn run(command: &mut Command, module: &Path, root: &Path) -> Output {
     fs::create_dir(root).unwrap();
     fs::write(root.join("old"), "old contents").unwrap();
     let dir = format!("{}::/", root.display());
-    command.args(["--dir", &dir]).arg("--").arg(module).output().unwrap()
+    command
+        .args(["--dir", &dir])
+        .arg("--")
+        .arg(module)
+        .output()
+        .unwrap()
 }
 
 #[test]
@@ -49,7 +54,11 @@ fn each_call_gives_what_wasmtime_gives() {
         let module = place.path().join(format!("{name}.wasm"));
         let wasm = wat::parse_str(assemble::assemble(&calls(printed))).unwrap();
         fs::write(&module, wasm).unwrap();
-        let ours = run(&mut command(&place, &[]), &module, &place.path().join("ours"));
+        let ours = run(
+            &mut command(&place, &[]),
+            &module,
+            &place.path().join("ours"),
+        );
         let mut given = text(&ours.stdout) + &text(&ours.stderr);
         assert_eq!(ours.status.code(), Some(0), "{name}: {given}");
         if let Some(wasmtime) = std::env::var_os("DYNO_TEST_WASMTIME") {

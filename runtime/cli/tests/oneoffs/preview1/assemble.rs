@@ -59,7 +59,11 @@ const FUNCTIONS: [(&str, &str); 37] = [
 /// The text of a module that makes these calls.
 pub(crate) fn assemble(script: &str) -> String {
     let mut module = Module::default();
-    for line in script.lines().map(str::trim).filter(|line| !line.is_empty()) {
+    for line in script
+        .lines()
+        .map(str::trim)
+        .filter(|line| !line.is_empty())
+    {
         module.line(line);
     }
     module.text()
@@ -155,7 +159,8 @@ impl Module {
     }
 
     fn show<'a>(&mut self, what: &str, more: &mut impl Iterator<Item = &'a String>) {
-        let load = |how: &str, at: usize| format!("(call $hex ({how} (i32.const {})))\n", RESULT + at);
+        let load =
+            |how: &str, at: usize| format!("(call $hex ({how} (i32.const {})))\n", RESULT + at);
         let (byte, half, word, long) = ("i64.load8_u", "i64.load16_u", "i64.load32_u", "i64.load");
         let code = match what {
             "fd" => {
@@ -195,7 +200,10 @@ impl Module {
     fn text(&self) -> String {
         let mut text = "(module\n".to_owned();
         for (name, types) in FUNCTIONS {
-            let types: String = types.chars().map(|of| if of == 'l' { " i64" } else { " i32" }).collect();
+            let types: String = types
+                .chars()
+                .map(|of| if of == 'l' { " i64" } else { " i32" })
+                .collect();
             let _ = writeln!(
                 text,
                 "(import \"wasi_snapshot_preview1\" \"{name}\" (func ${name} (param{types}) (result i32)))"
@@ -205,9 +213,17 @@ impl Module {
         for name in self.descriptors.keys() {
             let _ = writeln!(text, "(global ${name} (mut i32) (i32.const -1))");
         }
-        let bytes: String = self.data.iter().map(|byte| format!("\\{byte:02x}")).collect();
+        let bytes: String = self
+            .data
+            .iter()
+            .map(|byte| format!("\\{byte:02x}"))
+            .collect();
         let _ = writeln!(text, "(data (i32.const {DATA}) \"{bytes}\")");
-        let _ = writeln!(text, "{PRINTING}\n(func (export \"_start\")\n{}))", self.code);
+        let _ = writeln!(
+            text,
+            "{PRINTING}\n(func (export \"_start\")\n{}))",
+            self.code
+        );
         text.replace("LINE", &LINE.to_string())
     }
 }
