@@ -1,20 +1,22 @@
 //! Owns `SlugPath`: the name of a file inside a slug, valid by construction.
 //! Must not know archives' contents, manifests or the disk.
 
+use std::borrow::Borrow;
 use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use crate::format;
-
+/// Longest name of a file or folder, in bytes: what Linux's file systems hold.
+pub const NAME_BYTES_MAX: usize = 255;
+/// Longest path, in bytes: of the 4,096 that Linux takes, a quarter is left for where the app's folder stands.
+pub const PATH_BYTES_MAX: usize = 3_072;
 /// Deepest folder nesting of a path: far beyond real trees, and it bounds the folders a slug implies.
 pub const DEPTH_MAX: usize = 32;
 
 /// A file's name inside a slug: relative, `/`-separated, UTF-8, without `.`, `..`, empty parts,
-/// control characters or backslashes, and short enough for a plain `ustar` header (no extension
-/// records, which is where archive tricks live).
+/// control characters or backslashes, and within the lengths that file systems take.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SlugPath(Arc<str>);
 
@@ -39,9 +41,9 @@ pub enum PathError {
     /// Bytes that are not UTF-8.
     #[error("a name that is not UTF-8: rename the file")]
     NotUtf8,
-    /// More than the header holds.
+    /// Longer than a file system holds.
     #[error(
-        "too long: at most 100 bytes for the file's name and 150 for its folders, {DEPTH_MAX} folders deep; shorten it"
+        "too long: at most {NAME_BYTES_MAX} bytes for each name and {PATH_BYTES_MAX} for the whole path, {DEPTH_MAX} folders deep; shorten it"
     )]
     TooLong,
 }
@@ -66,7 +68,8 @@ impl SlugPath {
             }
         }
         let too_deep = text.split('/').count() > DEPTH_MAX;
-        if too_deep || format::header(&format::in_archive(text), 0).is_none() {
+        let long_name = text.split('/').any(|part| part.len() > NAME_BYTES_MAX);
+        if too_deep || long_name || text.len() > PATH_BYTES_MAX {
             return Err(PathError::TooLong);
         }
         Ok(Self(text.into()))
@@ -90,6 +93,12 @@ impl SlugPath {
     /// The folders above the file, outermost first: `a/b/c` gives `a`, `a/b`.
     pub fn folders(&self) -> impl Iterator<Item = &str> {
         self.0.match_indices('/').map(|(at, _)| &self.0[..at])
+    }
+}
+
+impl Borrow<str> for SlugPath {
+    fn borrow(&self) -> &str {
+        &self.0
     }
 }
 

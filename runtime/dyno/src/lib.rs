@@ -41,7 +41,7 @@ pub use guest::files::Folder;
 pub use guest::logs::{LINE_BYTES_MAX, LogLine, LogSink, LogSource};
 pub use guest::stdio::{Output, Stdio};
 pub use node::{Node, NodeConfig, ReportSink};
-pub use oneoff::{Command, Exit, OneOff, Running};
+pub use oneoff::{Command, Exit, OneOff, PlatformVars, Running};
 pub use release::{PrepareError, Program};
 pub use server::Tunnel;
 pub use source::{SlugSource, Unpacked, from_store};

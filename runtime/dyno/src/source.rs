@@ -28,10 +28,12 @@ pub fn from_store(store: Arc<slugs::store::Store>) -> SlugSource {
         let unpacked = store.unpack(id).map_err(|e| crate::node::chain(&e))?;
         let programs = unpacked.manifest.processes.iter();
         let programs = programs.map(|(name, process)| (name.clone(), program(process)));
+        let links = unpacked.manifest.links.iter();
+        let links = links.map(|(path, target)| (path.as_str().to_owned(), target.clone()));
         Ok(Unpacked {
             folder: unpacked.folder,
             programs: programs.collect(),
-            links: Arc::default(),
+            links: Arc::new(links.collect()),
         })
     })
 }

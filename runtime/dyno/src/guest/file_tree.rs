@@ -54,8 +54,22 @@ impl TreeFolder {
 
     /// Its name in `/`, if it stands there.
     fn name(&self) -> Option<&str> {
-        let name = self.guest.strip_prefix('/')?;
+        let name = below_root(&self.guest);
         (!name.is_empty() && !name.contains('/')).then_some(name)
+    }
+}
+
+/// A path that a folder is known by, without what stands for the root: as libc reads it, `/data`, `data` and `./data`
+/// are the same.
+pub(crate) fn below_root(guest: &str) -> &str {
+    let mut path = guest;
+    while let Some(rest) = path.strip_prefix("./").or_else(|| path.strip_prefix('/')) {
+        path = rest;
+    }
+    if path == "." {
+        ""
+    } else {
+        path.trim_end_matches('/')
     }
 }
 

@@ -15,7 +15,7 @@ use wasmtime_wasi::filesystem::{Descriptor, Dir};
 use wasmtime_wasi::{FsPerms, OpenMode};
 
 use super::file_changes::{Place, Refusal};
-use super::file_tree::{AppLinks, EntryKind, FileTree, FolderId, LastLink, TreeFolder};
+use super::file_tree::{AppLinks, EntryKind, FileTree, FolderId, LastLink, TreeFolder, below_root};
 use super::quota::Quota;
 
 /// The folders that each dyno has for itself, under the names the guest knows.
@@ -24,13 +24,21 @@ const OWN_FOLDERS: [&str; 2] = ["/tmp", "/log"];
 const ROOT: &str = "/";
 
 /// A folder of this machine that a program is handed beside its own, to read and to write, or in place of the one of
-/// the same name. With one in place of `/` the program has no other folders than those that it is handed.
+/// the same name. With one in place of `/` the program has only the folders that it is handed, as other WASI tools
+/// do it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Folder {
     /// Where it is here.
     pub host: PathBuf,
-    /// The absolute path by which the program knows it.
+    /// The path by which the program knows it: `/data`, or `data` for the same; `/` or `.` is its root.
     pub guest: String,
+}
+
+impl Folder {
+    /// The path below `/`.
+    fn below_root(&self) -> &str {
+        below_root(&self.guest)
+    }
 }
 
 /// The app's files, opened once a release and shared by its dynos.
@@ -199,13 +207,21 @@ impl Files {
 
     fn make_tree(&mut self) -> std::io::Result<FileTree> {
         let given = |folder: &Folder| open(&folder.host, &folder.guest);
-        if self.more.iter().any(|folder| folder.guest == ROOT) {
+        if self
+            .more
+            .iter()
+            .any(|folder| folder.below_root().is_empty())
+        {
             let folders = self.more.iter().map(given);
             return Ok(FileTree::separate(folders.collect::<Result<_, _>>()?));
         }
         let mut folders = vec![self.app.folder(ROOT)];
         for name in OWN_FOLDERS {
-            if !self.more.iter().any(|folder| folder.guest == name) {
+            if !self
+                .more
+                .iter()
+                .any(|folder| folder.below_root() == below_root(name))
+            {
                 folders.push(self.make_own(name)?);
             }
         }

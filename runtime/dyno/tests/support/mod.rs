@@ -17,8 +17,8 @@ use bytes::Bytes;
 use dyno::compile::Compiler;
 use dyno::engine::{Allocation, Engines};
 use dyno::{
-    BadHead, Call, Command, Dyno, Egress, Interim, LogLine, Node, NodeConfig, OneOff, PrepareError,
-    Program, ResponseSink, Running, Stdio, Tunnel, Unpacked, Unreachable,
+    BadHead, Call, Command, Dyno, Egress, Interim, LogLine, Node, NodeConfig, OneOff, PlatformVars,
+    PrepareError, Program, ResponseSink, Running, Stdio, Tunnel, Unpacked, Unreachable,
 };
 use grid::desired::{Kind, Limits, ProcessSpec, Release};
 use grid::name::{DynoKey, ProcessType, Run, SlugId};
@@ -221,6 +221,7 @@ impl Host {
             release: Arc::new(self.release()),
             command,
             env: BTreeMap::from([("OVER".to_owned(), "given".to_owned())]),
+            platform_vars: PlatformVars::Added,
             stdio,
             folders: vec![],
         };
