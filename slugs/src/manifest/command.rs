@@ -214,7 +214,9 @@ fn piece<'a>(rest: &'a str, next: char, word: &mut String) -> Result<&'a str, St
         '|' | '&' | ';' | '<' | '>' | '`' | '(' | ')' => Err(format!(
             "`{next}` needs a shell, and there is none; put it in quotes if it is meant as it is, or name one component and its arguments"
         )),
-        _ if next.is_control() => Err("a control character in the command; remove it".to_owned()),
+        _ if grid::text::is_control(next) => {
+            Err("a control character in the command; remove it".to_owned())
+        }
         _ => {
             word.push(next);
             Ok(after)

@@ -16,6 +16,7 @@ mod headers;
 mod http10;
 mod http2;
 mod http2_fields;
+mod interim;
 mod log;
 mod raw;
 mod servers;
