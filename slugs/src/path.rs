@@ -16,7 +16,7 @@ pub const PATH_BYTES_MAX: usize = 3_072;
 pub const DEPTH_MAX: usize = 32;
 
 /// A file's name inside a slug: relative, `/`-separated, UTF-8, without `.`, `..`, empty parts,
-/// control characters or backslashes, and within the lengths that file systems take.
+/// control characters (bidirectional ones too) or backslashes, and within the lengths that file systems take.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SlugPath(Arc<str>);
 
@@ -32,8 +32,8 @@ pub enum PathError {
     /// A `.` or `..` part.
     #[error("`.` and `..` are not allowed: name the file from the app's folder down")]
     Dots,
-    /// NUL, newline, escape and the like.
-    #[error("a control character in the name: rename the file")]
+    /// NUL, newline, escape and the like, or one that has the name read as another.
+    #[error("a control character in the name, perhaps an invisible one: rename the file")]
     Control,
     /// `\` means different things on different systems.
     #[error("a backslash in the name: rename the file, or use `/` between folders")]
@@ -54,7 +54,7 @@ impl SlugPath {
         if text.starts_with('/') {
             return Err(PathError::Absolute);
         }
-        if text.chars().any(char::is_control) {
+        if text.chars().any(grid::text::is_control) {
             return Err(PathError::Control);
         }
         if text.contains('\\') {
@@ -152,4 +152,23 @@ pub(crate) fn shown(name: &[u8]) -> String {
         safe.push('…');
     }
     safe
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// `photo_\u{202e}gpj.exe` is shown as `photo_exe.jpg`.
+    #[test]
+    fn a_name_that_is_shown_as_another_is_refused() {
+        for hidden in [
+            '\u{202e}', '\u{2066}', '\u{200f}', '\u{61c}', '\u{1b}', '\n',
+        ] {
+            let name = format!("public/photo_{hidden}gpj.exe");
+            assert_eq!(SlugPath::new(&name), Err(PathError::Control), "{name:?}");
+        }
+        for plain in ["public/café.html", "public/صورة.html", "public/写真.html"] {
+            assert!(SlugPath::new(plain).is_ok(), "{plain}");
+        }
+    }
 }

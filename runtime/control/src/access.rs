@@ -249,7 +249,7 @@ impl Tokens {
         match change {
             Change::TokenCreated(token) => {
                 let chars = token.name.chars().count();
-                let visible = !token.name.chars().any(char::is_control);
+                let visible = !token.name.chars().any(grid::text::is_control);
                 if !(1..=TOKEN_NAME_CHARS_MAX).contains(&chars) || !visible {
                     return Err(Misfit::Name);
                 }

@@ -6,7 +6,6 @@ use crate::buffers::Buffers;
 use crate::client::Reject;
 use crate::hub::Hub;
 use crate::limits::INTERIM_MAX;
-use crate::streams::Pace;
 use crate::tunnel::Switched;
 use bytes::{Bytes, BytesMut};
 use http::HeaderValue;
@@ -62,8 +61,6 @@ pub(crate) struct Conn {
     has_interim: AtomicBool,
     /// All of the responses so far has been written.
     flushed: AtomicBool,
-    /// The pace of the HTTP/2 stream whose task is about to be made.
-    pace: Mutex<Option<Arc<Pace>>>,
     /// The protocol has changed: what is read is not HTTP any more.
     pub(crate) tunnelled: AtomicBool,
     /// What the connection does from then on.
@@ -94,7 +91,6 @@ impl Conn {
             interim: Mutex::default(),
             has_interim: AtomicBool::new(false),
             flushed: AtomicBool::new(true),
-            pace: Mutex::new(None),
             tunnelled: AtomicBool::new(false),
             switched: Mutex::new(None),
         })
@@ -195,13 +191,6 @@ impl Conn {
         mark.store(true, SeqCst);
     }
 
-    /// Leaves a pace for the stream task that the HTTP/2 layer makes right after it called the service.
-    pub(crate) fn leave_pace(&self) -> Arc<Pace> {
-        let pace = Arc::new(Pace::default());
-        *self.pace.lock().unwrap_or_else(PoisonError::into_inner) = Some(pace.clone());
-        pace
-    }
-
     /// From the answer under way on, the connection is a tunnel.
     pub(crate) fn switch(&self, switched: Switched) {
         self.mark(&self.tunnelled);
@@ -210,11 +199,6 @@ impl Conn {
 
     pub(crate) fn take_switched(&self) -> Option<Switched> {
         let mut slot = self.switched.lock().unwrap_or_else(PoisonError::into_inner);
-        slot.take()
-    }
-
-    pub(crate) fn take_pace(&self) -> Option<Arc<Pace>> {
-        let mut slot = self.pace.lock().unwrap_or_else(PoisonError::into_inner);
         slot.take()
     }
 }

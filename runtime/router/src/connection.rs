@@ -3,24 +3,23 @@
 //! Owns the choice of protocol and the set-up of the HTTP layer. Must not know how connections come to be, nor
 //! what a request is.
 
+use crate::client_body::ClientBody;
 use crate::conn::{Conn, Peer};
 use crate::frames::{Frames, PREFACE};
+use crate::http2;
 use crate::hub::Hub;
-use crate::limits::{
-    FIRST_REQUEST_GRACE, H2_CONNECTION_WINDOW, H2_ERROR_RESETS_MAX, H2_PENDING_RESETS_MAX,
-    H2_STREAM_WINDOW, H2_STREAMS_MAX, HEAD_TIMEOUT, HEADER_BLOCK_MAX, HEADERS_MAX, PIECE_MAX,
-};
+use crate::limits::{HEAD_TIMEOUT, HEADER_BLOCK_MAX, HEADERS_MAX};
 use crate::record::Record;
 use crate::seam::Dyno;
 use crate::serve::serve;
-use crate::streams::Streams;
 use crate::table::Routes;
 use crate::watch::Watch;
 use crate::wire::{Guard, Wire};
 use bytes::Bytes;
 use grid::routing::Refusal;
-use http::{Method, StatusCode, Version};
-use hyper::server::conn::{http1, http2};
+use http::{Method, Request, StatusCode, Version};
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use std::future::poll_fn;
@@ -67,7 +66,7 @@ pub(crate) async fn run<D, S>(
     if is_h2 {
         let guard = Guard::Http2(Frames::new());
         let wire = Wire::new(io, conn.clone(), guard, replay, on_broken);
-        let _ = http2_connection(routes, conn, wire).await;
+        let _ = http2::serve_connection(routes, conn, wire).await;
     } else {
         let guard = Guard::Http1(Watch::new(&conn.hub.limits));
         let wire = Wire::new(io, conn.clone(), guard, replay, on_broken);
@@ -136,36 +135,11 @@ where
         builder.max_headers(headers_max);
     }
     let of = conn.clone();
-    let service = service_fn(move |request| serve(&routes, &of, None, request));
-    let connection = builder.serve_connection(TokioIo::new(wire), service);
-    drive(&conn, connection.with_upgrades(), |c| c.graceful_shutdown()).await
-}
-
-async fn http2_connection<D, S>(
-    routes: Arc<Routes<D>>,
-    conn: Arc<Conn>,
-    wire: Wire<S>,
-) -> hyper::Result<()>
-where
-    D: Dyno,
-    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
-{
-    let mut builder = http2::Builder::new(Streams(conn.clone()));
-    builder
-        .max_concurrent_streams(H2_STREAMS_MAX)
-        .max_header_list_size(u32::try_from(HEADER_BLOCK_MAX).unwrap_or(u32::MAX))
-        .max_pending_accept_reset_streams(H2_PENDING_RESETS_MAX)
-        .max_local_error_reset_streams(H2_ERROR_RESETS_MAX)
-        .initial_stream_window_size(H2_STREAM_WINDOW)
-        .initial_connection_window_size(H2_CONNECTION_WINDOW)
-        .max_send_buf_size(2 * PIECE_MAX);
-    let of = conn.clone();
-    let service = service_fn(move |request| {
-        let pace = of.leave_pace();
-        serve(&routes, &of, Some(pace), request)
+    let service = service_fn(move |request: Request<Incoming>| {
+        serve(&routes, &of, None, request.map(ClientBody::Http1))
     });
     let connection = builder.serve_connection(TokioIo::new(wire), service);
-    drive(&conn, connection, |c| c.graceful_shutdown()).await
+    drive(&conn, connection.with_upgrades(), |c| c.graceful_shutdown()).await
 }
 
 /// Polls a connection to its end; when the router closes, the requests under way are the last.

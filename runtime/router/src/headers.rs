@@ -207,14 +207,19 @@ pub(crate) fn end_with_connection(head: &mut Parts, is_stream: bool) {
     }
 }
 
-/// An interim response as HTTP/1.1 writes it, with the headers that are not for one connection only.
-pub(crate) fn write_interim(status: StatusCode, headers: &HeaderMap) -> Vec<u8> {
-    let mut headers = headers.clone();
+/// The headers of an interim response that are not for one connection only.
+pub(crate) fn strip_interim(mut headers: HeaderMap) -> HeaderMap {
     strip(&mut headers, response_fate);
+    trim_values(&mut headers);
     headers.remove(header::CONTENT_LENGTH);
+    headers
+}
+
+/// An interim response as HTTP/1.1 writes it.
+pub(crate) fn write_interim(status: StatusCode, headers: &HeaderMap) -> Vec<u8> {
     let reason = status.canonical_reason().unwrap_or("Interim");
     let mut head = format!("HTTP/1.1 {} {reason}\r\n", status.as_str()).into_bytes();
-    for (name, value) in &headers {
+    for (name, value) in headers {
         head.extend_from_slice(name.as_str().as_bytes());
         head.extend_from_slice(b": ");
         head.extend_from_slice(value.as_bytes());

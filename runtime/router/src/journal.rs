@@ -10,6 +10,7 @@ use crate::headers;
 use crate::ident;
 use crate::record::Record;
 use crate::stats::Tally;
+use crate::streams::StreamState;
 use bytes::Bytes;
 use grid::name::AppName;
 use grid::routing::Refusal;
@@ -34,6 +35,8 @@ pub(crate) struct Journal {
     pub(crate) came: SystemTime,
     /// The same by the clock that never jumps.
     pub(crate) opened: Instant,
+    /// The stream of an HTTP/2 request.
+    pub(crate) stream: Option<Arc<StreamState>>,
     /// Set while it waits for a dyno.
     waiting: Option<Instant>,
     began: Option<Instant>,
@@ -47,7 +50,7 @@ pub(crate) struct Journal {
 
 impl Journal {
     /// Opens the line of a request, with its id.
-    pub(crate) fn open(conn: Arc<Conn>, head: &Parts) -> Self {
+    pub(crate) fn open(conn: Arc<Conn>, stream: Option<Arc<StreamState>>, head: &Parts) -> Self {
         let number = conn.begin();
         let own = head.headers.get(headers::REQUEST_ID);
         let request_id = match own.filter(|id| ident::is_sane(id)) {
@@ -82,6 +85,7 @@ impl Journal {
             conn,
             record: Box::new(record),
             port: client.port,
+            stream,
             came,
             opened,
             waiting: None,

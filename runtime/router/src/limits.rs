@@ -91,6 +91,8 @@ pub(crate) const FORCED_FLUSH: Duration = Duration::from_millis(250);
 /// Interim responses (1xx) that wait to be written on a connection (bytes); more are dropped. A page's early hints take
 /// a few hundred.
 pub(crate) const INTERIM_MAX: usize = 16 * 1024;
+/// Interim responses that wait to be sent on a stream.
+pub(crate) const H2_INTERIM_MAX: usize = 16;
 /// HTTP/2 streams at once on a connection.
 pub const H2_STREAMS_MAX: u32 = 100;
 /// HTTP/2 frames that move no data, in a window of [`H2_CALM_WINDOW`]; each 4 KiB moved earns one more.

@@ -6,6 +6,7 @@ use crate::conn::Conn;
 use crate::exchange::Exchange;
 use crate::headers;
 use crate::limits::{RESPONSE_HEAD_MAX, RESPONSE_HEADERS_MAX};
+use crate::streams::StreamState;
 use crate::tunnel::Tunnel;
 use bytes::Bytes;
 use grid::routing::Refusal;
@@ -25,9 +26,25 @@ pub struct Reply {
     /// The request was a `HEAD`.
     head_only: bool,
     /// Takes interim responses, if the client can.
-    interim: Option<Arc<Conn>>,
+    interim: Option<InterimWay>,
     /// It has not been finished.
     open: bool,
+}
+
+/// How interim responses reach a client.
+#[derive(Clone, Debug)]
+pub(crate) enum InterimWay {
+    Http1(Arc<Conn>),
+    Http2(Arc<StreamState>),
+}
+
+impl InterimWay {
+    fn put(&self, status: StatusCode, headers: HeaderMap) {
+        match self {
+            InterimWay::Http1(conn) => conn.put_interim(&headers::write_interim(status, &headers)),
+            InterimWay::Http2(stream) => stream.put_interim(status, headers),
+        }
+    }
 }
 
 /// Why a head was refused; the client gets H17.
@@ -92,9 +109,9 @@ impl Reply {
         }
     }
 
-    /// Has interim responses go out on `conn`, whose client takes them.
-    pub(crate) fn with_interim(mut self, conn: Arc<Conn>) -> Self {
-        self.interim = Some(conn);
+    /// Has interim responses go to the client, which takes them.
+    pub(crate) fn with_interim(mut self, way: InterimWay) -> Self {
+        self.interim = Some(way);
         self
     }
 
@@ -102,15 +119,13 @@ impl Reply {
     /// there is no head, to clients that can take them. A 100 is not, since the router itself asks for bodies, and
     /// neither is a 101, which is no interim response.
     pub fn interim(&self) -> impl Fn(StatusCode, &HeaderMap) + Send + Sync + use<> {
-        let way = self
-            .interim
-            .clone()
-            .map(|conn| (conn, self.exchange.clone()));
+        let way = self.interim.clone();
+        let way = way.map(|way| (way, self.exchange.clone()));
         move |status, headers| {
             let passes = (102..200).contains(&status.as_u16());
-            if let Some((conn, exchange)) = way.as_ref().filter(|_| passes) {
-                let head = headers::write_interim(status, headers);
-                exchange.while_unanswered(|| conn.put_interim(&head));
+            if let Some((way, exchange)) = way.as_ref().filter(|_| passes) {
+                let headers = headers::strip_interim(headers.clone());
+                exchange.while_unanswered(|| way.put(status, headers));
             }
         }
     }

@@ -6,6 +6,7 @@
 use crate::answer::{self, Refused};
 use crate::body::RequestBody;
 use crate::client;
+use crate::client_body::ClientBody;
 use crate::conn::Conn;
 use crate::drive::Driver;
 use crate::exchange::{Cut, Exchange};
@@ -13,9 +14,9 @@ use crate::headers::{self, Told};
 use crate::journal::Journal;
 use crate::limits::{RETRIES_MAX, UPLOAD_RATE_MIN};
 use crate::outgoing::{Lead, Outgoing, Source};
-use crate::reply::Reply;
+use crate::reply::{InterimWay, Reply};
 use crate::seam::{Asked, Dyno, Kill};
-use crate::streams::Pace;
+use crate::streams::StreamState;
 use crate::table::Routes;
 use crate::tunnel::{Handover, Switched};
 use crate::upload::{self, Taken};
@@ -24,7 +25,6 @@ use grid::routing::Refusal;
 use http::response::Parts;
 use http::{HeaderValue, Method, Request, Response, StatusCode, Version, header};
 use http_body::Body;
-use hyper::body::Incoming;
 use hyper::upgrade::OnUpgrade;
 use std::convert::Infallible;
 use std::future::poll_fn;
@@ -41,12 +41,12 @@ use tokio::time::{Instant, timeout_at};
 pub(crate) fn serve<D: Dyno>(
     routes: &Routes<D>,
     conn: &Arc<Conn>,
-    pace: Option<Arc<Pace>>,
-    request: Request<Incoming>,
+    stream: Option<Arc<StreamState>>,
+    request: Request<ClientBody>,
 ) -> impl Future<Output = Result<Response<Outgoing>, Infallible>> + Send + use<D> {
     let (mut head, body) = request.into_parts();
     let refused = conn.refused_head();
-    let mut journal = Journal::open(conn.clone(), &head);
+    let mut journal = Journal::open(conn.clone(), stream, &head);
     let version = head.version;
     let accept = head.headers.get(header::ACCEPT).cloned();
     let found = match refused {
@@ -70,7 +70,7 @@ pub(crate) fn serve<D: Dyno>(
         if version == Version::HTTP_10 {
             headers::end_with_connection(&mut head, matches!(source, Source::Live(_)));
         }
-        let body = outgoing(source, journal, pace);
+        let body = outgoing(source, journal);
         Ok(Response::from_parts(head, body))
     }
 }
@@ -96,35 +96,36 @@ fn found<D: Dyno>(
 }
 
 /// The response's body, with the log line that its end writes.
-fn outgoing(source: Source, mut journal: Journal, pace: Option<Arc<Pace>>) -> Outgoing {
+fn outgoing(source: Source, mut journal: Journal) -> Outgoing {
     if !matches!(source, Source::Whole(..)) {
         journal.detach();
     }
+    let stream = journal.stream.clone();
     match source {
         Source::Switched(Some(handover)) => {
             let conn = journal.conn.clone();
             let handover = *handover;
             conn.switch(Switched { handover, journal });
-            Outgoing::new(Source::Switched(None), None, pace)
+            Outgoing::new(Source::Switched(None), None, stream)
         }
         source => {
             if let Source::Live(lead) = &source {
                 lead.0
-                    .set_cut(Arc::new(Stalled(journal.conn.clone(), pace.clone())));
+                    .set_cut(Arc::new(Stalled(journal.conn.clone(), stream.clone())));
             }
-            Outgoing::new(source, Some(journal), pace)
+            Outgoing::new(source, Some(journal), stream)
         }
     }
 }
 
 /// What ends a client that reads too slowly: its stream, or its connection.
 #[derive(Debug)]
-struct Stalled(Arc<Conn>, Option<Arc<Pace>>);
+struct Stalled(Arc<Conn>, Option<Arc<StreamState>>);
 
 impl Cut for Stalled {
     fn cut(&self) {
         match &self.1 {
-            Some(pace) => pace.stall(),
+            Some(stream) => stream.stall(),
             None => {
                 self.0.mark(&self.0.stalled);
                 self.0.wake();
@@ -138,7 +139,7 @@ async fn attempt<D: Dyno>(
     app: &Arc<App<D>>,
     journal: &mut Journal,
     head: &mut http::request::Parts,
-    body: Incoming,
+    body: ClientBody,
 ) -> Result<(Parts, Source), Refused> {
     let (switch, body, arrived) = if body.is_end_stream() {
         drop(body);
@@ -211,8 +212,8 @@ impl<D: Dyno> Begun<D> {
         let exchange = Arc::new(Exchange::new(journal.conn.buffers.clone()));
         let lead = Lead(exchange.clone());
         let mut reply = Reply::new(exchange.clone(), head.method == Method::HEAD);
-        if serves && head.version == Version::HTTP_11 {
-            reply = reply.with_interim(journal.conn.clone());
+        if serves && let Some(way) = interim_way(journal, head.version) {
+            reply = reply.with_interim(way);
         }
         let mut asked = asked(head, journal, body.into_body(&exchange));
         if let Some(switch) = switch {
@@ -231,6 +232,15 @@ impl<D: Dyno> Begun<D> {
             at,
             serves,
         }
+    }
+}
+
+/// How interim responses reach the client, if it takes them: HTTP/1.0 knows none (RFC 9110, 15.2).
+fn interim_way(journal: &Journal, version: Version) -> Option<InterimWay> {
+    match &journal.stream {
+        Some(stream) => Some(InterimWay::Http2(stream.clone())),
+        None if version == Version::HTTP_10 => None,
+        None => Some(InterimWay::Http1(journal.conn.clone())),
     }
 }
 

@@ -241,7 +241,9 @@ fn piece<'a>(rest: &'a str, next: char, word: &mut String) -> Result<&'a str, St
             Err(needs_shell(next.encode_utf8(&mut [0; 4])))
         }
         '{' if is_brace_expansion(rest) => Err(needs_shell("{…}")),
-        _ if next.is_control() => Err("a control character in the command; remove it".to_owned()),
+        _ if grid::text::is_control(next) => {
+            Err("a control character in the command; remove it".to_owned())
+        }
         _ => {
             word.push(next);
             Ok(after)

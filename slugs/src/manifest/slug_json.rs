@@ -359,7 +359,7 @@ impl Manifest {
 
     fn check_texts(&self) -> Result<(), ManifestError> {
         for text in [&self.builder.name, &self.builder.tool] {
-            if text.len() > BUILDER_BYTES_MAX || text.chars().any(char::is_control) {
+            if text.len() > BUILDER_BYTES_MAX || text.chars().any(grid::text::is_control) {
                 return Err(bad("a builder", text));
             }
         }

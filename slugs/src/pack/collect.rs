@@ -92,9 +92,15 @@ pub(super) fn collect(built: &Built, output: &Path) -> Result<Collected, PackErr
     Ok(found)
 }
 
-/// The files of a project's folder that belong to the app, without links and without what a build makes.
+/// The files of a project's folder that belong to the app, and links to files, without what a build makes.
 pub(crate) fn folder_files(project: &Project) -> Result<BTreeMap<SlugPath, PathBuf>, PackError> {
-    Ok(walk(project, None)?.files)
+    let Collected { mut files, links } = walk(project, None)?;
+    let linked = links.into_keys().filter_map(|link| {
+        let file = project.folder.join(link.as_str());
+        file.is_file().then_some((link, file))
+    });
+    files.extend(linked);
+    Ok(files)
 }
 
 /// `output` is the slug being made, which may be in the folder.

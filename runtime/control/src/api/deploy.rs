@@ -84,7 +84,9 @@ fn wanted(body: NewRelease) -> Result<Wanted, Failure> {
                 .description
                 .unwrap_or_else(|| DESCRIPTION_DEFAULT.to_owned());
             let chars = text.chars().count();
-            if !(1..=DESCRIPTION_CHARS_MAX).contains(&chars) || text.chars().any(char::is_control) {
+            if !(1..=DESCRIPTION_CHARS_MAX).contains(&chars)
+                || text.chars().any(grid::text::is_control)
+            {
                 return Err(invalid(format!(
                     "a description is one line of 1 to {DESCRIPTION_CHARS_MAX} characters"
                 )));

@@ -16,6 +16,8 @@ mod headers;
 mod http10;
 mod http2;
 mod http2_fields;
+mod http2_interim;
+mod interim;
 mod log;
 mod raw;
 mod servers;
