@@ -8,7 +8,7 @@ use crate::conn::{Conn, Peer};
 use crate::frames::{Frames, PREFACE};
 use crate::http2;
 use crate::hub::Hub;
-use crate::limits::{HEAD_TIMEOUT, HEADER_BLOCK_MAX, HEADERS_MAX};
+use crate::limits::{FIRST_REQUEST_GRACE, HEAD_TIMEOUT, HEADER_BLOCK_MAX, HEADERS_MAX};
 use crate::record::Record;
 use crate::seam::Dyno;
 use crate::serve::serve;

@@ -109,7 +109,6 @@ pub(super) fn build(
     let mut files = packages.files()?;
     files.push(file(ENTRY, &entry)?);
     Ok(Made {
-        command_words: Default::default(),
         builder: Builder {
             name: "python".to_owned(),
             tool: "componentize-py 0.25.1 (CPython 3.14)".to_owned(),

@@ -64,6 +64,7 @@ pub(super) fn build(
         components: vec![keep(&place, COMPONENT, "server", SERVER)?],
         files: vec![keep(&place, LIST, "list", list.as_bytes())?],
         commands: Some(super::web(COMPONENT)),
+        command_words: Default::default(),
         warnings: warnings(project, root, fallback, &files),
     })
 }
