@@ -439,7 +439,14 @@ impl Shared {
             cause: CrashCause::Discarded,
             in_request: false,
         });
-        self.crashed(life, crash);
+        let in_request = crash.in_request || life.in_call();
+        self.crashed(
+            life,
+            Crash {
+                in_request,
+                ..crash
+            },
+        );
     }
 
     fn crashed(&self, life: &Life, crash: Crash) {

@@ -49,6 +49,23 @@ async fn what_ends_a_handler_in_a_request_is_the_requests_doing() {
     }
 }
 
+/// In Rust for WebAssembly, a panic in any handler of a server ends the program.
+#[tokio::test]
+async fn what_ends_a_server_in_a_request_is_as_well() {
+    for path in ["/exit", "/deaf"] {
+        let mut host = Host::of_kind(Kind::Server, "listens", Limits::default(), &[]).await;
+        for _ in 0..3 {
+            let (dyno, _) = ask(host.up().await, get("/")).await;
+            let (dyno, _) = ask(dyno.unwrap(), get(path)).await;
+            assert!(dyno.is_none(), "{path}");
+            assert!(crash(&mut host).await.1, "{path}");
+            let (dyno, _) = ask(host.up().await, get(path)).await;
+            assert!(dyno.is_none(), "{path}");
+            assert!(crash(&mut host).await.1, "{path}, before it has served");
+        }
+    }
+}
+
 #[tokio::test]
 async fn so_is_a_kill_of_a_handler_or_of_a_server() {
     let ways = [
@@ -81,10 +98,20 @@ async fn a_failed_boot_and_the_end_of_a_program_are_not() {
         ),
         "{report:?}"
     );
-    let mut host = Host::of_kind(Kind::Server, "listens", limits.clone(), &[]).await;
-    let (dyno, _) = ask(host.up().await, get("/exit")).await;
-    assert!(dyno.is_none());
-    assert_eq!(crash(&mut host).await, (CrashCause::Exit, false));
+    // Before it listens.
+    let mut host = Host::of_kind(Kind::Server, "exit_with", limits.clone(), &["7"]).await;
+    let (_, report) = host.start().await;
+    assert!(
+        matches!(
+            report,
+            Report::Crashed {
+                cause: CrashCause::Exit,
+                in_request: false,
+                ..
+            }
+        ),
+        "{report:?}"
+    );
     let mut host = Host::of_kind(Kind::Process, "exit_with1", limits, &["0"]).await;
     let (_, report) = host.start().await;
     assert!(matches!(report, Report::Up { .. }), "{report:?}");
