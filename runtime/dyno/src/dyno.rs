@@ -77,9 +77,12 @@ impl Dyno {
         let (life, node) = (Arc::clone(&self.life), Arc::clone(&self.node));
         let form = self.form.take().expect("a dyno has its form until called");
         if let Form::Serving(server) = form {
+            let own = Arc::clone(&life);
+            own.set_in_call(true);
             let future = async move {
                 let served = server.call(asked.complete(), sink).await;
                 let (server, outcome) = served.map_err(|_| Broke::Server)?;
+                own.set_in_call(false);
                 Ok((Form::Serving(Box::new(server)), outcome))
             };
             return Call {

@@ -26,6 +26,8 @@ pub(crate) struct Life {
     pub(crate) voice: Arc<Voice>,
     stop: AtomicBool,
     served: AtomicBool,
+    /// A server has a request, or has not come back from its last one.
+    in_call: AtomicBool,
     waker: Mutex<Option<Waker>>,
     /// The task of a dyno whose program runs by itself.
     program: OnceLock<AbortHandle>,
@@ -40,6 +42,7 @@ impl Life {
             voice,
             stop: AtomicBool::new(false),
             served: AtomicBool::new(false),
+            in_call: AtomicBool::new(false),
             waker: Mutex::default(),
             program: OnceLock::new(),
             verdict: Mutex::default(),
@@ -115,6 +118,16 @@ impl Life {
         if !self.served.load(Ordering::Relaxed) {
             self.served.store(true, Ordering::Relaxed);
         }
+    }
+
+    /// A server has been given a request, or is free again.
+    pub(crate) fn set_in_call(&self, in_call: bool) {
+        self.in_call.store(in_call, Ordering::Release);
+    }
+
+    /// Whether a server that ends now ends in a request.
+    pub(crate) fn in_call(&self) -> bool {
+        self.in_call.load(Ordering::Acquire)
     }
 
     pub(crate) fn served(&self) -> bool {

@@ -71,6 +71,10 @@ struct State {
     head: Option<Parts>,
     /// A head was accepted.
     begun: bool,
+    /// The head is all of the response.
+    bodyless: bool,
+    /// It is, and the guest sends a body that nobody will ever read: as if its client had left.
+    unread: bool,
     /// `Content-Length`, if the guest gave one.
     declared: Option<u64>,
     received: u64,
@@ -119,6 +123,8 @@ impl Exchange {
         let state = State {
             head: None,
             begun: false,
+            bodyless: false,
+            unread: false,
             declared: None,
             received: 0,
             chunks: VecDeque::new(),
@@ -158,6 +164,7 @@ impl Exchange {
         }
         state.begun = true;
         state.declared = declared.filter(|_| !bodyless);
+        state.bodyless = bodyless;
         if bodyless {
             state.end = Some(Ok(()));
         }
@@ -206,6 +213,7 @@ impl Exchange {
     pub(crate) fn put_data(&self, mut data: Bytes) {
         let mut state = self.lock();
         if data.is_empty() || state.discards() || !state.begun {
+            state.unread |= state.bodyless && !data.is_empty();
             return;
         }
         if let Some(declared) = state.declared {
@@ -458,7 +466,7 @@ impl Exchange {
         };
         let orders = Orders {
             kill: state.order,
-            abandoned: state.gone && state.is_unwanted(),
+            abandoned: state.unread || (state.gone && state.is_unwanted()),
             answered: state.end.is_some(),
             judge_at: match verdict {
                 Verdict::Until(at) => Some(at),

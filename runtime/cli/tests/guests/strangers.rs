@@ -85,23 +85,28 @@ fn holds(target: &Target<'_>) -> Local {
     local
 }
 
-fn guest_holds(name: &str) {
+fn guest_holds(name: &str, (announces, traps, works): (&str, &str, &str)) {
     let folder = folder(&guest(name), "");
     let local = holds(&Target {
         folder: folder.path(),
-        announces: "/?length=1234",
-        traps: "/panic",
-        works: "/ok",
+        announces,
+        traps,
+        works,
     });
     Stage::of(local, folder).ends();
 }
 
 #[test]
 fn a_stranger_stops_no_wstd_app() {
-    guest_holds("announces");
+    guest_holds("announces", ("/?length=1234", "/panic", "/ok"));
 }
 
 #[test]
 fn a_stranger_stops_no_wasi_0_3_app() {
-    guest_holds("announces3");
+    guest_holds("announces3", ("/?length=1234", "/panic", "/ok"));
+}
+
+#[test]
+fn a_stranger_stops_no_server() {
+    guest_holds("listens", ("/", "/exit", "/headers"));
 }

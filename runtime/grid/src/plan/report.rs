@@ -65,8 +65,8 @@ pub enum Report {
         cause: CrashCause,
         /// Whether it had completed a request since its boot.
         served: bool,
-        /// Whether a request ended it: by a trap or an exit of a handler, or since the request took too long. That says
-        /// nothing of its boots, so that it is replaced at once, however often.
+        /// Whether a request ended it: by a trap or an exit of a handler or server that had one, or since the request took too
+        /// long. That says nothing of its boots, so that it is replaced at once, however often.
         in_request: bool,
     },
     /// A dyno that runs once came to its end by itself. The node has nothing left of it.

@@ -2,10 +2,11 @@
 
 use crate::http2::client;
 use crate::raw::{Answer, Raw};
-use crate::world::{End, World, connect, head, send};
+use crate::world::{End, World, connect, eventually, head, say, send};
 use bytes::Bytes;
 use http::{HeaderValue, Request};
-use router::{Reply, RequestBody};
+use router::{Kill, Reply, RequestBody};
+use std::time::Duration;
 
 /// What follows the head.
 #[derive(Clone, Copy, Debug)]
@@ -120,6 +121,29 @@ async fn over_http2_no_stream_is_reset() {
         }
         all_are_whole(&world, rest).await;
     }
+}
+
+/// A body that never ends holds the dyno of a HEAD no longer than that of a client that has left.
+#[tokio::test(start_paused = true)]
+async fn a_head_of_an_endless_body_is_over_soon() {
+    let world = World::new(1, |request, mut reply: Reply, _| async move {
+        if request.method() == "GET" {
+            return say(reply, 200, "still here");
+        }
+        reply.send_head(head(200)).unwrap();
+        loop {
+            send(&mut reply, Bytes::from_static(b"data: tick\n\n")).await;
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    });
+    let mut raw = Raw::new(world.pipe());
+    raw.send("HEAD / HTTP/1.1\r\nhost: hello.localhost\r\n\r\n")
+        .await;
+    assert_eq!(raw.answer_to(true).await.status, 200);
+    eventually(|| !world.kills().is_empty()).await;
+    assert_eq!(world.kills(), [Kill::Hangup]);
+    let record = &world.recorded(1).await[0];
+    assert_eq!((record.status, record.code), (200, None), "{record}");
 }
 
 /// Nobody is told a length of zero that no GET would have (RFC 9110, 8.6).
