@@ -70,7 +70,7 @@ class Library(unittest.TestCase):
             self.assertRaises(RecursionError, json.loads, text)
         text = "[" * 500 + "]" * 500
         self.assertEqual(json.dumps(json.loads(text)), text)
-        wide = [{"n": [1, [2]], "text": "[[[{{{ \\" ]"}] * 5_000
+        wide = [{"n": [1, [2]], "text": '[[[{{{ " ]'}] * 5_000
         self.assertEqual(json.loads(json.dumps(wide)), wide)
 
     def test_the_apps_own_modules_come_first(self):
