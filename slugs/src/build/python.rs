@@ -92,7 +92,7 @@ pub(super) fn build(
     project.entry.check_foreign(|module| packages.has(module))?;
     let mut scripts = packages.scripts()?;
     scripts.extend(project.requested.scripts.clone());
-    let mut commands = processes::others(procfile, &scripts)?;
+    let mut commands = processes::others(procfile, &scripts, &project.facts)?;
     if project.serves {
         commands.extend(super::web(COMPONENT));
     }

@@ -203,11 +203,6 @@ fn a_folder_without_an_app_says_what_was_looked_for() {
         .file("Procfile", "web: app.wasm\n")
         .build_error();
     assert!(text.contains("go.mod"), "{text}");
-    let text = App::new().file("main.py", "app = 1").build_error();
-    assert!(
-        text.contains("has main.py, but not a requirements.txt"),
-        "{text}"
-    );
     let text = App::new().file("Procfile", "web: app.wasm\n").build_error();
     assert!(
         text.contains("`app.wasm`, which is not in the app's folder"),
@@ -258,7 +253,21 @@ fn the_first_builder_that_fits_is_chosen() {
         Detected::JavaScript
     );
     assert_eq!(detected(&[py, c, wasm]), Detected::Python);
-    assert_eq!(detected(&[("pyproject.toml", "")]), Detected::Python);
+    for mark in [
+        "pyproject.toml",
+        "Pipfile",
+        "setup.py",
+        "setup.cfg",
+        "uv.lock",
+        "app.py",
+        "manage.py",
+    ] {
+        assert_eq!(detected(&[(mark, "")]), Detected::Python, "{mark}");
+    }
+    // A Django project with a front end of its own: its Procfile says what serves.
+    for web in ["web: gunicorn mysite.wsgi\n", "web: python app.py\n"] {
+        assert_eq!(detected(&[js, py, ("Procfile", web)]), Detected::Python);
+    }
     assert_eq!(detected(&[c, wasm]), Detected::C);
     assert_eq!(
         detected(&[("src/a.c", ""), ("Procfile", "job: main.wasm -x\n")]),

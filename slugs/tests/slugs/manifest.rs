@@ -2,10 +2,12 @@
 
 use serde_json::{Value, json};
 use slugs::Manifest;
+use slugs::manifest::CommandProgram;
+use slugs::pack::{Packed, pack};
 use slugs::verify::verify;
 
 use crate::support::archive::{self, Tar, good, with_manifest};
-use crate::support::{App, chain};
+use crate::support::{App, chain, wasm};
 
 fn refuses(what: &str, slug: &[u8], says: &str) {
     let text = chain(&verify(slug).map(drop).expect_err(what));
@@ -67,8 +69,13 @@ fn other_forms_of_the_same_are_refused() {
     );
     refuses(
         "another version",
+        &text(&|text| *text = text.replace("\"format\":1", "\"format\":3")),
+        "has format 3",
+    );
+    refuses(
+        "a newer version than it needs",
         &text(&|text| *text = text.replace("\"format\":1", "\"format\":2")),
-        "has format 2",
+        "canonical",
     );
     refuses(
         "no JSON",
@@ -171,6 +178,92 @@ fn the_rest_that_makes_no_sense_is_refused() {
         ),
     ]);
     assert!(verify(good().slug().as_slice()).is_ok());
+}
+
+/// A slug whose command words are made by a builder.
+fn with_commands(words: &[(&str, &str)]) -> Packed {
+    let app = App::hello().file("tool.wasm", wasm::command_02());
+    let mut built = app.built();
+    for (word, component) in words {
+        let program = CommandProgram {
+            component: component.parse().expect("a path"),
+            args: vec!["-m".to_owned(), "$HOME".to_owned()],
+        };
+        built.command_words.insert((*word).to_owned(), program);
+    }
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    pack(&built, &folder.path().join("app.slug"))
+        .unwrap_or_else(|error| panic!("{}", chain(&error)))
+}
+
+#[test]
+fn command_words_raise_the_format_of_slugs_that_have_them_only() {
+    let without = with_commands(&[]).slug.manifest().clone();
+    let text = String::from_utf8(without.to_json()).expect("JSON");
+    assert!(
+        text.starts_with("{\"format\":1,") && !text.contains("commands"),
+        "{text}"
+    );
+    let with = with_commands(&[("python", "tool.wasm")])
+        .slug
+        .manifest()
+        .clone();
+    let text = String::from_utf8(with.to_json()).expect("JSON");
+    let commands = ",\"commands\":{\"python\":{\"component\":\"tool.wasm\",\"args\":[\"-m\",\"$HOME\"]}},\"formation\"";
+    assert!(
+        text.starts_with("{\"format\":2,") && text.contains(commands),
+        "{text}"
+    );
+    assert_eq!(
+        Manifest::from_json(&with.to_json()).expect("its own text"),
+        with
+    );
+    assert_eq!(
+        with.runnable(),
+        ["python"],
+        "the handler does not run by itself"
+    );
+    let older = text.replace("\"format\":2", "\"format\":1");
+    let error = Manifest::from_json(older.as_bytes()).expect_err("an older form");
+    assert!(error.to_string().contains("canonical"), "{error}");
+}
+
+#[test]
+fn command_words_that_make_no_sense_are_refused() {
+    let command = |component: &str| json!({"component": component, "args": []});
+    let of = |word: &str, value: Value| {
+        with_manifest(|m: &mut Value| {
+            m["format"] = json!(2);
+            m["commands"] = json!({word: value.clone()});
+        })
+    };
+    refuses(
+        "an absent component",
+        &of("python", command("gone.wasm")),
+        "`python` runs `gone.wasm`",
+    );
+    refuses(
+        "a bad word",
+        &of("rm -rf", command("web.wasm")),
+        "a command word",
+    );
+    refuses(
+        "an empty word",
+        &of("", command("web.wasm")),
+        "a command word",
+    );
+    let many = json!({"component": "web.wasm", "args": vec!["x"; 300]});
+    refuses(
+        "arguments",
+        &of("python", many),
+        "arguments is over its limit",
+    );
+    let handler = verify(of("python", command("web.wasm")).as_slice()).map(drop);
+    let error = chain(&handler.expect_err("it only answers requests"));
+    assert!(
+        error.contains("`web.wasm` cannot be run as `python`"),
+        "{error}"
+    );
 }
 
 fn web(manifest: &Value) -> Value {

@@ -33,14 +33,17 @@ pub(super) type Scripts = BTreeMap<String, String>;
 pub(super) fn others(
     procfile: Option<&Procfile>,
     scripts: &Scripts,
+    facts: &SourceFacts,
 ) -> Result<BTreeMap<ProcessType, Command>, BuildError> {
     let processes = procfile.iter().flat_map(|procfile| &procfile.processes);
     let others = processes.filter(|(process, _)| !process.is_web());
     others
         .map(|(process, command)| {
-            let args = arguments(&stored_words(command), scripts).map_err(|why| {
-                BuildError::Refused(format!("the Procfile's `{process}` runs {why}"))
-            })?;
+            let args = arguments(&stored_words(command), scripts)
+                .and_then(|args| check_file(args, facts))
+                .map_err(|why| {
+                    BuildError::Refused(format!("the Procfile's `{process}` runs {why}"))
+                })?;
             let command = Command {
                 component: component(),
                 args,
@@ -90,6 +93,18 @@ fn arguments(words: &[String], scripts: &Scripts) -> Result<Vec<String>, String>
              `python -m MODULE`; there is {}",
             known(scripts)
         )),
+    }
+}
+
+/// A program that is named by its file has to be there.
+fn check_file(args: Vec<String>, facts: &SourceFacts) -> Result<Vec<String>, String> {
+    let file = args.iter().find(|arg| !arg.starts_with('-'));
+    let is_first = args.first().is_some_and(|first| Some(first) == file);
+    match file.filter(|file| is_first && file.ends_with(".py") && !file.starts_with('/')) {
+        Some(file) if facts.file(file.trim_start_matches("./")).is_none() => Err(format!(
+            "`{file}`, which is not in the app's folder: correct the name"
+        )),
+        _ => Ok(args),
     }
 }
 
@@ -177,7 +192,9 @@ mod tests {
     fn of(line: &str) -> Result<Vec<String>, String> {
         let text = format!("worker: {line}\n");
         let procfile = crate::manifest::procfile::parse_for_builder(&text).expect("sound");
-        let found = others(Some(&procfile.value), &scripts()).map_err(|error| error.to_string())?;
+        let facts = SourceFacts::of_files(&[("manage.py", "")]);
+        let found = others(Some(&procfile.value), &scripts(), &facts);
+        let found = found.map_err(|error| error.to_string())?;
         Ok(found.into_values().next().expect("one").args)
     }
 
@@ -214,6 +231,11 @@ mod tests {
 
     #[test]
     fn what_no_dyno_can_run_is_told_by_its_name() {
+        let absent = of("python jobs/work.py").expect_err("not there");
+        assert!(
+            absent.contains("`jobs/work.py`, which is not in"),
+            "{absent}"
+        );
         let error = of("celery -A shop worker").expect_err("not installed");
         assert!(
             error.contains("`worker`") && error.contains("`celery`"),

@@ -154,6 +154,13 @@ pub(crate) fn text(manifest: &Value) -> Vec<u8> {
         text.push_str(&format!("\"{name}\":{},", manifest[name]));
     }
     text.push_str(&format!("\"processes\":{{{}}}", processes.join(",")));
+    if let Some(commands) = manifest["commands"].as_object() {
+        let commands = commands.iter().map(|(word, command)| {
+            format!("\"{word}\":{}", fields(command, &["component", "args"]))
+        });
+        let commands: Vec<String> = commands.collect();
+        text.push_str(&format!(",\"commands\":{{{}}}", commands.join(",")));
+    }
     for name in ["formation", "env", "files"] {
         text.push_str(&format!(",\"{name}\":{}", manifest[name]));
     }
