@@ -11,6 +11,7 @@ use tokio::io::DuplexStream;
 use tokio::task::AbortHandle;
 
 use crate::dyno::boot_crash;
+use crate::engine::Flavor;
 use crate::guest::port::Port;
 use crate::guest::stdio::{Output, Stdio};
 use crate::instance::Form;
@@ -33,6 +34,9 @@ pub(crate) struct Background {
     port: Option<Arc<Port>>,
     /// It takes requests.
     pub(crate) serves: bool,
+    /// The end of its idle connection tells it of its own end, since those of WASI 0.3 come as a stream that ends. A server
+    /// around `accept` would take it for a client that sent nothing, and most likely panic: it keeps the connection.
+    pub(crate) hears_of_end: bool,
 }
 
 impl Background {
@@ -58,6 +62,7 @@ impl Background {
             folders: Vec::new(),
             port: port.clone(),
         };
+        let hears_of_end = ready.code.flavor() == Flavor::P3;
         let leaves = Leaves(Arc::clone(node), Arc::clone(life));
         let task = tokio::spawn(async move {
             // Dropped last, whichever way this ends.
@@ -71,6 +76,7 @@ impl Background {
             stdin: Some(stdin),
             port,
             serves,
+            hears_of_end,
         }
     }
 

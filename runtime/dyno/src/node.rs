@@ -393,27 +393,24 @@ impl Shared {
     /// A router has no more use for a free dyno.
     pub(crate) fn give_back(&self, life: &Life, form: Form) {
         let mut state = self.state();
-        let ends = match state.dynos.get_mut(&life.key) {
-            None => return,
-            // Its own task tells when it has ended.
-            Some(Entry {
-                draining: true,
-                program: Some(program),
-                ..
-            }) => {
-                program.wind_down();
-                false
-            }
-            Some(entry) if entry.draining => state.dynos.remove(&life.key).is_some(),
-            Some(entry) => {
-                entry.place = Place::Parked(form);
-                return;
-            }
+        let Some(entry) = state.dynos.get_mut(&life.key) else {
+            return;
         };
-        drop(state);
-        drop(form);
-        if ends {
-            self.down(&life.key);
+        match &mut entry.program {
+            // Its own task tells when it has ended.
+            Some(program) if entry.draining => {
+                program.wind_down();
+                if !program.hears_of_end {
+                    entry.place = Place::Parked(form);
+                }
+            }
+            None if entry.draining => {
+                let ended = state.dynos.remove(&life.key);
+                drop(state);
+                drop((form, ended));
+                self.down(&life.key);
+            }
+            _ => entry.place = Place::Parked(form),
         }
     }
 
@@ -472,15 +469,18 @@ impl Shared {
             Some(entry) if entry.program.is_some() => {
                 entry.draining = true;
                 // A router that has it gives it back when its request is done.
-                let parked = std::mem::replace(&mut entry.place, Place::Out);
-                let is_free = matches!(parked, Place::Parked(_));
+                let is_free = matches!(entry.place, Place::Parked(_));
+                let mut unused = Place::Out;
                 if let Some(program) = &mut entry.program
                     && (is_free || !program.serves)
                 {
                     program.wind_down();
+                    if program.hears_of_end {
+                        std::mem::swap(&mut entry.place, &mut unused);
+                    }
                 }
                 drop(state);
-                drop(parked);
+                drop(unused);
             }
             Some(Entry {
                 place: Place::Out,
@@ -496,10 +496,9 @@ impl Shared {
         match state.dynos.get_mut(key) {
             Some(entry) if entry.program.is_some() => {
                 entry.draining = true;
-                let parked = std::mem::replace(&mut entry.place, Place::Out);
+                // Its connection goes with its entry, when the program has ended.
                 let life = Arc::clone(&entry.life);
                 drop(state);
-                drop(parked);
                 life.stop();
                 life.end(&Crash {
                     reason: "stopped".to_owned(),

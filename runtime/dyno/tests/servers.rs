@@ -390,3 +390,39 @@ async fn a_listener_of_wasi_0_3_serves() {
         host.lines()
     );
 }
+
+/// Whether it is idle, or in the middle of a request: nothing of its end is a panic.
+#[tokio::test]
+async fn a_plain_server_that_is_stopped_says_nothing() {
+    for (ends, asks) in [(drain as fn(&Host, &DynoKey), 0), (drain, 3), (stop, 1)] {
+        let mut host = server("book", &[]).await;
+        let (key, mut dyno) = up_at(&mut host).await;
+        for _ in 0..asks {
+            let (same, reply) = ask(dyno, get("/page")).await;
+            assert_eq!(reply.text(), "GET /page HTTP/1.1\n", "{:?}", host.lines());
+            dyno = same.unwrap();
+        }
+        ends(&host, &key);
+        drop(dyno);
+        let report = host.report().await;
+        assert!(matches!(report, Report::Down { .. }), "{report:?}");
+        assert_eq!(host.lines(), [""; 0]);
+        assert_eq!(host.node.dynos(), 0);
+    }
+}
+
+#[tokio::test]
+async fn a_server_that_listens_elsewhere_is_told_where_to() {
+    for address in ["127.0.0.1:8080", "0.0.0.0:3000", "[::]:80"] {
+        let mut host = server("wrong_port", &[address]).await;
+        let (_, report) = host.start().await;
+        assert!(matches!(report, Report::Crashed { .. }), "{report:?}");
+        let lines = host.lines();
+        let told = lines
+            .iter()
+            .find(|line| line.contains("where no request reaches it"));
+        let told = told.unwrap_or_else(|| panic!("{lines:?}"));
+        assert!(told.contains(&format!("listen at {address}, ")), "{told}");
+        assert!(told.ends_with("listen at 0.0.0.0:$PORT"), "{told}");
+    }
+}

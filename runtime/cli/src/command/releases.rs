@@ -1,5 +1,6 @@
 //! `dyno releases`: what was deployed; and, for other commands, what became of a release and what one would change.
 
+mod failure;
 mod live;
 mod plan;
 mod wait;

@@ -287,3 +287,32 @@ fn a_client_that_leaves_ends_no_server() {
     assert_eq!(told.iter().find(|line| line.contains("eplac")), None);
     stage.ends();
 }
+
+/// The Rust book's server: Ctrl-C is no reason for a panic.
+#[test]
+fn book() {
+    let stage = start("book", &["web=2"]);
+    for _ in 0..5 {
+        assert_eq!(stage.get("/page").text(), "GET /page HTTP/1.1\n");
+    }
+    let mark = stage.mark();
+    stage.signal("INT");
+    stage.wait_for_after(mark, "its end", |line| line.contains("stopping to down"));
+    let lines = stage.lines();
+    let odd = |line: &&String| line.contains("panicked") || line.contains("backtrace");
+    assert_eq!(lines.iter().find(odd), None);
+    let own = lines.iter().filter(|line| line.contains(" app[web."));
+    assert_eq!(own.count(), 0, "{lines:?}");
+}
+
+#[test]
+fn wrong_port() {
+    let folder = folder(&guest("wrong_port"), "");
+    let local = Local::spawn(folder.path(), &[]);
+    local.wait_for("where to listen", |line| {
+        line.contains("dyno[web.1]: The app tried to listen at 127.0.0.1:8080")
+            && line.ends_with("listen at 0.0.0.0:$PORT")
+    });
+    local.wait_for("the end", |line| line.contains("did not come up"));
+    assert!(!local.wait().success());
+}

@@ -131,12 +131,19 @@ impl Stage {
         self.moves(mark, "starting to up");
     }
 
-    /// The first dyno was thrown away after `mark` for no fault of its own.
+    /// The first dyno was thrown away after `mark` for no fault of its own: that is no crash.
     #[track_caller]
     pub(crate) fn discards(&self, mark: usize) {
         self.wait_for_after(mark, "a replacement", |line| {
             line.contains("dyno[web.1]: Replacing: ") && line.contains("client went away")
         });
+        self.moves(mark, "up to down");
+        self.moves(mark, "down to starting");
+        let lines = self.lines().split_off(mark);
+        let crash = lines
+            .iter()
+            .find(|line| line.to_lowercase().contains("crash"));
+        assert_eq!(crash, None);
     }
 
     #[track_caller]

@@ -43,6 +43,61 @@ fn with_watch_it_waits_for_the_next_change() {
     assert!(local.stop().success());
 }
 
+/// An app whose source cannot be loaded: the app's own words, and the end.
+#[test]
+fn an_app_that_cannot_be_loaded_is_an_error_with_its_own_words() {
+    let demo = Demo::of("loads");
+    demo.write(".env", "LOAD=err\n");
+    let output = dyno()
+        .arg("local")
+        .arg(demo.path())
+        .args(["-p", "0"])
+        .output()
+        .unwrap();
+    let (out, err) = (output.stdout, output.stderr);
+    let (out, err) = (
+        String::from_utf8(out).unwrap(),
+        String::from_utf8(err).unwrap(),
+    );
+    assert_eq!(output.status.code(), Some(1), "{out}{err}");
+    let why = "web.1 did not start: ModuleNotFoundError: No module named 'shop'";
+    let last = format!("error: demo did not come up: {why}");
+    assert!(err.lines().any(|line| line == last), "{err}");
+    assert!(
+        out.contains("app[web.1]: Traceback (most recent call last):"),
+        "{out}"
+    );
+    assert!(!out.contains(" is up: "), "{out}");
+}
+
+#[test]
+fn a_change_that_cannot_be_loaded_leaves_what_served() {
+    let demo = Demo::of("loads");
+    let local = demo.start(&["web=2", "--watch"]);
+    local.wait_for("watching", |line| line.contains("Watching"));
+    assert_eq!(local.get("/").text(), "loaded\n");
+    let mark = local.mark();
+    demo.write(".env", "LOAD=err\n");
+    local.wait_for_after(mark, "the traceback", |line| {
+        line.ends_with("app[web.1]: Traceback (most recent call last):")
+    });
+    local.wait_for_after(mark, "the error", |line| {
+        line.starts_with("error: demo did not come up: ")
+            && line.ends_with("No module named 'shop'")
+    });
+    local.wait_for_after(mark, "what goes on", |line| {
+        line.contains("what was there before")
+    });
+    for _ in 0..10 {
+        assert_eq!(local.get("/").text(), "loaded\n");
+    }
+    let mark = local.mark();
+    demo.write(".env", "LOAD=ok\n");
+    local.wait_for_after(mark, "the new release", |line| line.contains("demo is up"));
+    assert_eq!(local.get("/").text(), "loaded\n");
+    assert!(local.stop().success());
+}
+
 #[test]
 fn an_app_that_takes_its_time_to_boot_is_waited_for() {
     let demo = Demo::empty();

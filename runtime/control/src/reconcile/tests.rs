@@ -58,7 +58,7 @@ async fn a_bad_release_fails_and_the_old_one_serves_on() {
     let crashed = bench.deploy(CRASHES).await;
     assert_eq!(
         crashed,
-        Outcome::Failed("web.1 crashed: unreachable".into())
+        Outcome::Failed("web.1 did not start: unreachable".into())
     );
     assert_eq!(
         bench.deploy(NO_SLUG).await,

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use grid::name::{Endpoint, Host};
 use wasmtime_wasi::sockets::SocketAddrUse;
@@ -30,6 +30,10 @@ pub(crate) struct Gate {
     reach: Arc<BTreeSet<Endpoint>>,
     voice: Arc<Voice>,
     told: Arc<AtomicU32>,
+    /// `$PORT`, if it is a server.
+    port: Option<u16>,
+    /// Its log says already that it listens elsewhere.
+    told_port: Arc<AtomicBool>,
 }
 
 impl Gate {
@@ -37,6 +41,7 @@ impl Gate {
         app: Arc<AppNetwork>,
         reach: Arc<BTreeSet<Endpoint>>,
         voice: Arc<Voice>,
+        port: Option<u16>,
     ) -> Gate {
         Gate {
             resolver: Resolver::new(Arc::clone(&app)),
@@ -44,6 +49,8 @@ impl Gate {
             reach,
             voice,
             told: Arc::default(),
+            port,
+            told_port: Arc::default(),
         }
     }
 
@@ -112,6 +119,18 @@ impl Gate {
         self.voice.platform(&text);
     }
 
+    /// A server that listens elsewhere than at `$PORT` waits for requests in vain: its log says so, once.
+    fn tell_port(&self, addr: SocketAddr) {
+        let Some(port) = self.port else { return };
+        if self.told_port.swap(true, Ordering::Relaxed) {
+            return;
+        }
+        self.voice.platform(&format!(
+            "The app tried to listen at {addr}, where no request reaches it: $PORT is {port} here, and another number in each \
+             dyno; read it from the environment and listen at 0.0.0.0:$PORT"
+        ));
+    }
+
     /// What a socket may do: connect and send by the policy, never listen.
     pub(crate) fn socket(&self, addr: SocketAddr, reason: SocketAddrUse) -> Verdict {
         let now = match reason {
@@ -127,6 +146,9 @@ impl Gate {
             }
             SocketAddrUse::TcpListen | SocketAddrUse::TcpAccept => false,
         };
+        if !now && matches!(reason, SocketAddrUse::TcpBind | SocketAddrUse::TcpListen) {
+            self.tell_port(addr);
+        }
         Box::pin(std::future::ready(now))
     }
 
@@ -186,7 +208,8 @@ mod tests {
         };
         let reach = reach.iter().map(|end| end.parse().expect("an endpoint"));
         let network = Network::new(egress).of(&app);
-        let gate = Gate::new(network, Arc::new(reach.collect()), Arc::new(voice));
+        let reach = Arc::new(reach.collect());
+        let gate = Gate::new(network, reach, Arc::new(voice), Some(5000));
         (gate, lines)
     }
 
@@ -239,6 +262,26 @@ mod tests {
         }
         let log = log.lock().expect("not poisoned");
         assert_eq!(log.len(), REFUSALS_TOLD_MAX as usize);
+    }
+
+    #[tokio::test]
+    async fn a_server_hears_once_that_it_listens_elsewhere() {
+        let (gate, log) = gate(Egress::default(), &[]);
+        for chosen in ["127.0.0.1:8080", "0.0.0.0:3000"] {
+            let chosen = chosen.parse().expect("an address");
+            assert!(!gate.socket(chosen, SocketAddrUse::TcpBind).await);
+        }
+        let log = log.lock().expect("not poisoned");
+        let [line] = &log[..] else {
+            panic!("{log:?}");
+        };
+        for words in [
+            "at 127.0.0.1:8080",
+            "$PORT is 5000",
+            "listen at 0.0.0.0:$PORT",
+        ] {
+            assert!(line.text.contains(words), "{}", line.text);
+        }
     }
 
     #[tokio::test]

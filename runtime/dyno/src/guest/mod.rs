@@ -121,7 +121,8 @@ impl Guest {
     /// Fails only where a core module's folders cannot be made; a component hears of that when it asks for them.
     pub(crate) fn new(mut grant: Grant<'_>) -> wasmtime::Result<Guest> {
         let (network, reach) = (Arc::clone(&grant.network), Arc::clone(&grant.reach));
-        let gate = Gate::new(network, reach, Arc::clone(&grant.voice));
+        let port = grant.port.as_ref().map(|port| port.number);
+        let gate = Gate::new(network, reach, Arc::clone(&grant.voice), port);
         let (stdin, printers) = stdio(grant.stdio.take(), &grant.voice);
         let mut table = ResourceTable::new();
         table.set_max_capacity(RESOURCES_MAX);

@@ -273,10 +273,16 @@ impl Drop for Listener {
     }
 }
 
+/// Never ready when there will never be a connection again: a server of the standard library, which is told of the end
+/// of its dyno by an error of `accept`, would most likely panic.
 #[wasmtime_wasi::async_trait]
 impl wasmtime_wasi::p2::Pollable for Listener {
     async fn ready(&mut self) {
         let mut me = Pin::new(self);
-        std::future::poll_fn(|cx| me.poll_ready(cx)).await;
+        std::future::poll_fn(|cx| match me.poll_ready(cx) {
+            Poll::Ready(()) if me.next.is_some() => Poll::Ready(()),
+            _ => Poll::Pending,
+        })
+        .await;
     }
 }

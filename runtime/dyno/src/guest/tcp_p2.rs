@@ -217,9 +217,8 @@ impl Inner for TcpView<'_> {
         let local = listener.address(family);
         let mut cx = Context::from_waker(Waker::noop());
         let connection = match listener.poll_accept(&mut cx) {
-            Poll::Pending => return Err(ErrorCode::WouldBlock.into()),
-            // The dyno is to end.
-            Poll::Ready(None) => return Err(ErrorCode::InvalidState.into()),
+            // Also where the dyno is to end.
+            Poll::Pending | Poll::Ready(None) => return Err(ErrorCode::WouldBlock.into()),
             Poll::Ready(Some(connection)) => connection,
         };
         let input: DynInputStream = Box::new(connection.input.clone());

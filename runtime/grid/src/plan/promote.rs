@@ -5,6 +5,7 @@
 use super::draft::Draft;
 use super::place::{self, Place};
 use super::{Step, route};
+use crate::backoff::History;
 use crate::desired::{App, Fact, Kind, Release};
 use crate::name::{AppName, DynoId, ProcessType};
 use crate::observed::{Fetch, Slot};
@@ -48,17 +49,26 @@ fn failure(draft: &Draft, app: &App, release: &Release) -> Option<String> {
             if has_run(release, &slot.dyno, history.cause) {
                 return None;
             }
-            if history.cause == CrashCause::BootTimeout {
-                let limits = release
-                    .processes
-                    .get(&slot.dyno.process)
-                    .map(|spec| &spec.limits);
-                let secs = limits.map_or(0, |limits| limits.boot_timeout.as_secs());
-                return Some(format!("{} was not ready within {secs} seconds", slot.dyno));
-            }
-            Some(format!("{} crashed: {}", slot.dyno, history.reason))
+            Some(reason(release, &slot.dyno, history))
         })
     })
+}
+
+/// Why a release failed whose dyno ended like that, for the app's owner to read. It begins with the dyno's name.
+fn reason(release: &Release, dyno: &DynoId, history: &History) -> String {
+    match history.cause {
+        CrashCause::BootTimeout => {
+            let spec = release.processes.get(&dyno.process);
+            let secs = spec.map_or(0, |spec| spec.limits.boot_timeout.as_secs());
+            let what = match spec.map(|spec| spec.kind) {
+                Some(Kind::Server) => "did not listen on $PORT",
+                _ => "was not ready",
+            };
+            format!("{dyno} {what} within {secs} seconds")
+        }
+        CrashCause::Boot => format!("{dyno} did not start: {}", history.reason),
+        _ => format!("{dyno} crashed: {}", history.reason),
+    }
 }
 
 /// Whether a crash is that of a process which had begun to run. It takes no requests, so that its end, of which the

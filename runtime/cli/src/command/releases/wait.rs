@@ -1,12 +1,12 @@
 //! Waiting until it is known what became of a release.
 
-use std::io::Read;
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
 use grid::plan::RELEASE_PROCESS_MAX;
 
-use super::live::{self, Live};
+use super::failure;
+use super::live::Live;
 use crate::client::types::{self, Release, Status};
 use crate::client::{Answer, App, Unreachable, WAIT_SECS_MAX};
 use crate::term::{self, Working, clean};
@@ -17,13 +17,6 @@ const WAIT_MAX: Duration = Duration::from_secs(600);
 const PAUSE: Duration = Duration::from_millis(300);
 /// A server that is started anew is waited for so long.
 const ABSENCE_MAX: Duration = Duration::from_secs(30);
-/// Lines of the log that are shown of a release that failed, of so many that are looked at: those of requests tell
-/// of the release that served meanwhile.
-const LOG_LINES: usize = 20;
-const LOG_LOOK: usize = 500;
-/// The log is written a moment after the fact: how often it is looked at, and the time in between.
-const LOG_LOOKS: usize = 10;
-const LOG_PAUSE: Duration = Duration::from_millis(50);
 
 /// Waits for a release of `app`. Gives the server's last word on it; one that failed is an error, with the log's last lines
 /// before it.
@@ -50,9 +43,10 @@ pub(crate) fn settle(app: &App, version: &str, working: Working) -> Result<Answe
                 .reason
                 .as_deref()
                 .map_or("no reason is known", str::trim);
-            show_log(app, &release, told);
+            failure::show_log(app, &release, told);
+            let serving = failure::serving_instead(app);
             bail!(
-                "{version} of {} failed: {}; what served before goes on serving",
+                "{version} of {} failed: {}; {serving}",
                 app.name,
                 clean(reason)
             );
@@ -85,38 +79,6 @@ fn wait(app: &App, version: &str, most: Duration) -> Result<(Answer, Release)> {
         }
         std::thread::sleep(PAUSE);
     }
-}
-
-/// The lines since a release was made, as a help: without them the reason must do. Those of the release process may be
-/// `told` already.
-fn show_log(app: &App, release: &Release, told: bool) {
-    let last = format!("Release {} failed", release.version);
-    let mut lines = Vec::new();
-    for _ in 0..LOG_LOOKS {
-        std::thread::sleep(LOG_PAUSE);
-        let Some(text) = read_log(app) else { break };
-        let told = text
-            .lines()
-            .filter(|line| !line.contains(" dyno[router]: "))
-            .filter(|line| !told || !line.contains(live::OF_APP))
-            .filter(|line| !live::is_before(line, &release.created_at));
-        lines = told.map(str::to_owned).collect();
-        if lines.iter().any(|line| line.contains(&last)) {
-            break;
-        }
-    }
-    let first = lines.len().saturating_sub(LOG_LINES);
-    if !lines.is_empty() {
-        term::aside(&clean(&lines[first..].join("\n")));
-    }
-}
-
-fn read_log(app: &App) -> Option<String> {
-    let path = app.path(&format!("/logs?n={LOG_LOOK}"));
-    let mut text = String::new();
-    let mut stream = app.client().stream(&path).ok()?;
-    stream.read_to_string(&mut text).ok()?;
-    Some(text)
 }
 
 /// Says that a release serves, and where.
