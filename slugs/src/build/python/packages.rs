@@ -154,7 +154,7 @@ fn install(
         let Err(BuildError::Failed { .. }) = outcome else {
             return outcome;
         };
-        let missing = missing_wheel(&said).map(|package| name_of(package));
+        let missing = missing_wheel(&said).map(name_of);
         match missing
             .filter(|name| from_source.len() < FROM_SOURCE_MAX && !from_source.contains(name))
         {
