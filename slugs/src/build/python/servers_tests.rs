@@ -52,6 +52,12 @@ fn gunicorn_names_its_app_among_options() {
     assert_eq!(command.chdir.as_deref(), Some("src"));
     assert_eq!(command.paths, ["a", "b"]);
     assert_eq!(command.env["STAGE"], "prod");
+    let command = parsed("PYTHONPATH=src:lib STAGE=prod gunicorn app:app").expect("a server");
+    assert_eq!(
+        (command.target, command.paths),
+        (module("app:app"), vec!["src".to_owned(), "lib".to_owned()])
+    );
+    assert_eq!(command.env["STAGE"], "prod");
     let config = Target::GunicornConfig("conf/gunicorn.py".to_owned());
     assert_eq!(target("gunicorn -c conf/gunicorn.py"), config);
 }
