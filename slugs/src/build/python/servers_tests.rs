@@ -31,6 +31,10 @@ fn gunicorn_names_its_app_among_options() {
             "shop:app",
         ),
         ("gunicorn -w4 -k gevent --preload shop.app", "shop.app"),
+        (
+            "gunicorn --forwarded-allow-ips=* shop.app # as the proxy is trusted",
+            "shop.app",
+        ),
         ("gunicorn 'shop:create_app()'", "shop:create_app()"),
         (
             "gunicorn \"shop:create_app('prod', debug=False)\"",
