@@ -127,10 +127,7 @@ const PYTHON_COMMANDS: [&str; 8] = [
 /// Whether a folder holds a Python project.
 pub(crate) fn is_python(folder: &Path) -> bool {
     let has = |name: &&str| folder.join(name).is_file();
-    PYTHON_MARKS
-        .iter()
-        .chain(&PYTHON_PROGRAMS)
-        .any(|name| has(name))
+    PYTHON_MARKS.iter().chain(&PYTHON_PROGRAMS).any(has)
 }
 
 /// Whether the Procfile's `web` begins as those of Python apps do.

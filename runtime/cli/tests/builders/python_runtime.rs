@@ -163,7 +163,13 @@ fn an_app_that_cannot_be_loaded_tells_its_traceback_and_no_more() {
         told.contains("File \"/app.py\", line 4, in setting"),
         "{told}"
     );
-    for engine in ["backtrace", "panicked", "dyno_", "<frozen", "importlib"] {
+    for engine in [
+        "backtrace",
+        "panicked",
+        "dyno_",
+        "<frozen importlib",
+        "/importlib/",
+    ] {
         assert!(!told.contains(engine), "{engine} in {told}");
     }
 }

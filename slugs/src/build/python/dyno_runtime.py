@@ -7,6 +7,7 @@ of threads run their work at once, `hashlib` gets `pbkdf2_hmac` and `scrypt`, an
 import importlib.machinery
 import io
 import os
+import re
 import sys
 import time
 
@@ -26,6 +27,10 @@ ABSENT = {
     "tkinter": "a dyno has no screen",
     "turtle": "a dyno has no screen",
 }
+JSON_DEPTH_MAX = 500
+CHUNK = 256  # characters
+# Strings, and all else that is no bracket.
+NO_BRACKETS = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+"?|[^][{}"]++', re.DOTALL)
 NO_THREADS = (
     "can't start new thread: a dyno's Python has one thread. Do the work in the request, in a process type of its own "
     "(Procfile), or with concurrent.futures.ThreadPoolExecutor, which runs it at once in a dyno"
@@ -34,6 +39,7 @@ NO_THREADS = (
 
 def adapt_library(zone_folder):
     adapt_os()
+    adapt_json()
     adapt_hashlib()
     adapt_threads()
     adapt_asyncio()
@@ -63,6 +69,41 @@ class AbsentFinder:
 def adapt_os():
     if not hasattr(os, "umask"):
         os.umask = lambda mask: 0o022  # files of a dyno have no permissions to leave out
+
+
+def adapt_json():
+    """Python measures how deep its C code has called itself by the memory that this took, which for the JSON reader in
+    WebAssembly is next to none: a request of some kilobytes of brackets would end the dyno."""
+    import json.decoder
+
+    before = json.decoder.JSONDecoder.raw_decode
+
+    def raw_decode(self, s, idx=0):
+        if too_deep(s):
+            raise RecursionError(f"maximum recursion depth exceeded while decoding JSON: over {JSON_DEPTH_MAX} levels")
+        return before(self, s, idx)
+
+    json.decoder.JSONDecoder.raw_decode = raw_decode
+
+
+def too_deep(text):
+    """By three looks, each slower and closer than the one before it."""
+    if text.count("[") + text.count("{") <= JSON_DEPTH_MAX:
+        return False
+    depth = deepest = 0
+    for at in range(0, len(text), CHUNK):
+        chunk = text[at : at + CHUNK]
+        opened = chunk.count("[") + chunk.count("{")
+        deepest = max(deepest, depth + opened)
+        depth += opened - chunk.count("]") - chunk.count("}")
+    if deepest <= JSON_DEPTH_MAX:
+        return False
+    depth = 0
+    for bracket in NO_BRACKETS.sub("", text):
+        depth += 1 if bracket in "[{" else -1
+        if depth > JSON_DEPTH_MAX:
+            return True
+    return False
 
 
 def adapt_hashlib():

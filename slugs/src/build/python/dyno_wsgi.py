@@ -89,27 +89,40 @@ def checked_head(status, headers):
 
 
 def checked_header(header):
-    """A pair of a name and bytes; nothing for one that is the server's affair."""
+    """A pair of a name and bytes; nothing for a header that is the server's affair."""
     if not isinstance(header, tuple) or len(header) != 2:
         raise TypeError(f"a header is to be a pair of a name and a value: {header!r:.60}")
     name, value = header
     if not isinstance(name, str) or not isinstance(value, str):
         raise TypeError(f"a header's name and value are to be str: {header!r:.60}")
-    if not NAME.fullmatch(name):
-        raise ValueError(f"{name!r:.60} is not the name of a header")
-    if CONTROL.search(value):
+    lower = known_names.get(name)
+    if lower is None:
+        lower = checked_name(name)
+    if not value.isprintable() and CONTROL.search(value):
         raise ValueError(f"the header {name!r:.60} has a line break or another control character in its value")
-    if name.lower() in HOP_BY_HOP:
+    if lower in HOP_BY_HOP:
         return None
     try:
-        return name.lower(), value.encode("latin-1")
+        return lower, value.encode("latin-1")
     except UnicodeEncodeError:
         raise ValueError(f"the header {name!r:.60} has characters that are not of Latin-1: {value!r:.60}") from None
 
 
+NAMES_MAX = 256  # an app has a few dozen; one that makes them up gains nothing by this
+known_names = {}
+
+
+def checked_name(name):
+    if not NAME.fullmatch(name):
+        raise ValueError(f"{name!r:.60} is not the name of a header")
+    if len(known_names) < NAMES_MAX:
+        known_names[name] = name.lower()
+    return name.lower()
+
+
 def native(text):
     """PEP 3333, "Unicode Issues": a str of the bytes, each as the character of Latin-1."""
-    return text.encode("utf-8", "surrogateescape").decode("latin-1")
+    return text if text.isascii() else text.encode("utf-8", "surrogateescape").decode("latin-1")
 
 
 def headers_of(request):
@@ -164,7 +177,7 @@ def path_info(path):
     if not path.startswith("/"):
         _, _, rest = path.partition("://")
         path = "/" + rest.partition("/")[2]
-    return unquote_to_bytes(path).decode("latin-1")
+    return unquote_to_bytes(path).decode("latin-1") if "%" in path else native(path)
 
 
 def host_and_port(authority, scheme):

@@ -8,7 +8,7 @@ use grid::name::ProcessType;
 use super::super::BuildError;
 use super::COMPONENT;
 use super::facts::SourceFacts;
-use super::servers::{program_of, unwrapped};
+use super::servers::{assignment, program_of, unwrapped};
 use crate::manifest::{COMMAND_WORDS_MAX, Command, CommandProgram, Procfile, is_command_word};
 use crate::path::SlugPath;
 
@@ -70,6 +70,11 @@ fn arguments(words: &[String], scripts: &Scripts) -> Result<Vec<String>, String>
     let Some((first, rest)) = unwrapped(words).split_first() else {
         return Err("nothing: name a command, as in `python worker.py`".to_owned());
     };
+    if assignment(first).is_some() {
+        return Err(format!(
+            "`{first}`, which sets a variable as only a shell can: use a config var (`dyno config set {first}`)"
+        ));
+    }
     let program = program_of(first);
     if program == "python" {
         return match rest.is_empty() {
@@ -236,6 +241,8 @@ mod tests {
             absent.contains("`jobs/work.py`, which is not in"),
             "{absent}"
         );
+        let shell = of("STAGE=prod python work.py").expect_err("a shell's");
+        assert!(shell.contains("dyno config set STAGE=prod"), "{shell}");
         let error = of("celery -A shop worker").expect_err("not installed");
         assert!(
             error.contains("`worker`") && error.contains("`celery`"),

@@ -9,7 +9,7 @@ use toml::{Table, Value};
 use super::super::BuildError;
 use super::facts::{SetupFacts, join};
 use super::processes::Scripts;
-use super::requirements::{Extras, REQUIREMENTS, read_text};
+use super::requirements::{Extras, REQUIREMENTS, name_of, normal, read_text};
 use crate::manifest::Warning;
 
 const PYPROJECT: &str = "pyproject.toml";
@@ -317,20 +317,6 @@ fn numbers_of(version: &str) -> Vec<u64> {
         .split('.')
         .map_while(|part| part.parse().ok())
         .collect()
-}
-
-/// A name as indexes compare it (PEP 503).
-fn normal(name: &str) -> String {
-    name.to_lowercase().replace(['_', '.'], "-")
-}
-
-/// The name at the begin of a requirement.
-fn name_of(line: &str) -> String {
-    let name = line
-        .trim()
-        .chars()
-        .take_while(|c| c.is_alphanumeric() || "-_.".contains(*c));
-    normal(&name.collect::<String>())
 }
 
 /// The versions that a project's lock file pins, as constraints. One that it pins several versions of is left to pip.

@@ -63,6 +63,16 @@ class Library(unittest.TestCase):
             with self.assertRaisesRegex(ModuleNotFoundError, f"No module named '{name}': .*{word}"):
                 importlib.import_module(name)
 
+    def test_json_that_is_too_deep_is_an_error_and_no_end(self):
+        import json
+
+        for text in ("[" * 100_000, '{"a":' * 100_000, '["[[", ' * 5_000, "[" * 501 + "]" * 501):
+            self.assertRaises(RecursionError, json.loads, text)
+        text = "[" * 500 + "]" * 500
+        self.assertEqual(json.dumps(json.loads(text)), text)
+        wide = [{"n": [1, [2]], "text": '[[[{{{ " ]'}] * 5_000
+        self.assertEqual(json.loads(json.dumps(wide)), wide)
+
     def test_the_apps_own_modules_come_first(self):
         self.assertEqual(importlib.import_module("statistics").mine, "of the app")
 
