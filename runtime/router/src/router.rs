@@ -68,6 +68,7 @@ impl<D: Dyno> Router<D> {
     /// # Panics
     /// If it starts the sweeper and there is no runtime.
     pub fn publish(&self, route: Route, fresh: Vec<D>) -> Result<(), Stale> {
+        let _publishing = self.routes.publishing();
         self.routes.app(&route.app).publish(&route, fresh)?;
         self.routes.set_hostnames(&route.app, &route.hostnames);
         if route.idle_after.is_some() && self.routes.wants_sweeper() {

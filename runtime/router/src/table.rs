@@ -44,6 +44,9 @@ pub(crate) struct Routes<D: Dyno> {
     sources: Mutex<Sources<D>>,
     /// The sweeper was started.
     swept: AtomicBool,
+    /// Held while a route and its host names are put in place. Whoever is told that a route is stale finds the newer one
+    /// at its host names then.
+    publishing: Mutex<()>,
 }
 
 impl<D: Dyno> Routes<D> {
@@ -57,6 +60,7 @@ impl<D: Dyno> Routes<D> {
             table: ArcSwap::from_pointee(table),
             sources: Mutex::new(BTreeMap::new()),
             swept: AtomicBool::new(false),
+            publishing: Mutex::new(()),
         }
     }
 
@@ -70,6 +74,13 @@ impl<D: Dyno> Routes<D> {
             table.hosts.get(host)
         };
         found.or(table.fallback.as_ref()).cloned()
+    }
+
+    /// One route is published at a time; requests do not wait for it. Locked before all others.
+    pub(crate) fn publishing(&self) -> MutexGuard<'_, ()> {
+        self.publishing
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The app of that name, made if there is none.

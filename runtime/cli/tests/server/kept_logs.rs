@@ -70,7 +70,7 @@ fn logs_are_read_across_a_stop_and_a_kill() {
     let folder = rig.data().join("logs");
     let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
     assert_eq!(mode(&folder), 0o700);
-    assert_eq!(mode(&folder.join("shop.1.log")), 0o600);
+    assert_eq!(mode(&folder.join("shop.1.dyno.log")), 0o600);
     server.dyno(&["apps", "destroy", "--confirm", "shop"]).ok();
     assert!(server.stop().success());
     assert_eq!(files_of(&folder, "shop"), 0);

@@ -1,6 +1,6 @@
 //! The apps' logs on the disk, so that they survive a restart.
 //!
-//! An app's lines are in files `APP.NUMBER.log`, the newest in the one with the highest number, in the form in which
+//! An app's lines are in files `APP.NUMBER.dyno.log`, the newest in the one with the highest number, in the form in which
 //! they are shown. Files are only appended to and removed whole. What a crash left of a line that was half written is
 //! cut off before the next one is written. Nothing is synced: lines of the last seconds before a power cut may be lost.
 //!
@@ -61,6 +61,13 @@ pub enum LogFilesError {
         #[source]
         source: io::Error,
     },
+}
+
+impl LogFilesError {
+    /// Whether there is no room on the disk.
+    pub fn is_full(&self) -> bool {
+        matches!(self, LogFilesError::Folder { source, .. } if source.kind() == io::ErrorKind::StorageFull)
+    }
 }
 
 /// The folder of all files. One process writes it at a time.

@@ -21,6 +21,7 @@ use grid::name::AppName;
 use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{UnixListener, UnixStream};
+use tokio::task::JoinSet;
 
 use crate::term;
 
@@ -110,8 +111,20 @@ pub(crate) fn socket(root: &Path) -> Result<(PathBuf, Option<File>)> {
     Ok((short.into(), Some(folder)))
 }
 
+/// Says what was done while the server was stopped, and takes requests from now on.
+pub(super) fn start(root: &Path, control: &Control, tasks: &mut JoinSet<()>) {
+    say_notes(root);
+    match LocalSocket::bind(root) {
+        Ok(socket) => drop(tasks.spawn(socket.serve(control.clone()))),
+        // Apps are served all the same.
+        Err(error) => term::warning(&format!(
+            "`dyno tokens create --local` works only while the server is stopped: {error:#}"
+        )),
+    }
+}
+
 /// The listening socket; its file goes with it.
-pub(super) struct LocalSocket {
+struct LocalSocket {
     listener: UnixListener,
     file: PathBuf,
 }
@@ -125,7 +138,7 @@ impl Drop for LocalSocket {
 
 impl LocalSocket {
     /// Listens in the data folder, whose lock is held: a file that is there is a dead server's.
-    pub(super) fn bind(root: &Path) -> Result<LocalSocket> {
+    fn bind(root: &Path) -> Result<LocalSocket> {
         let file = root.join(SOCKET);
         let bind = || -> Result<UnixListener> {
             match std::fs::remove_file(&file) {
@@ -142,7 +155,7 @@ impl LocalSocket {
     }
 
     /// Answers one after the other, for ever.
-    pub(super) async fn serve(self, control: Control) {
+    async fn serve(self, control: Control) {
         loop {
             match self.listener.accept().await {
                 Ok((stream, _)) => {
@@ -200,7 +213,7 @@ pub(crate) fn leave_note(root: &Path, token: &Token) -> Result<()> {
 }
 
 /// Says what was done while the server was stopped.
-pub(super) fn say_notes(root: &Path) {
+fn say_notes(root: &Path) {
     let file = root.join(NOTES);
     if let Ok(notes) = std::fs::read_to_string(&file) {
         for note in notes.lines() {

@@ -34,7 +34,6 @@ use crate::platform::{Config, Platform};
 use crate::stop::{self, Stop};
 use crate::term;
 use data::Data;
-use local::LocalSocket;
 use settings::Settings;
 use sockets::Passed;
 
@@ -63,9 +62,19 @@ pub(crate) fn run(args: &Serve) -> Result<()> {
 /// The apps' logs, with what was kept of them.
 fn kept_logs(settings: &Settings, data: &Data) -> Result<control::logs::Logs> {
     let folder = settings.log_dir.clone().unwrap_or_else(|| data.logs());
-    let files = LogFiles::open(&folder)
-        .context("the apps' logs cannot be kept: name another folder with --log-dir")?;
-    Ok(control::logs::Logs::kept_in(files))
+    match LogFiles::open(&folder) {
+        Ok(files) => Ok(control::logs::Logs::kept_in(files)),
+        // Apps are served all the same.
+        Err(error) if error.is_full() => {
+            let error = anyhow::Error::new(error);
+            term::warning(&format!("log lines do not survive a restart: {error:#}"));
+            Ok(control::logs::Logs::new())
+        }
+        Err(error) => {
+            let error = anyhow::Error::new(error);
+            Err(error.context("the apps' logs cannot be kept: name another folder with --log-dir"))
+        }
+    }
 }
 
 /// What lasts longer than one run.
@@ -153,9 +162,7 @@ impl Running {
         let apps = apps.context("the port cannot be used")?;
         first::say(settings, apps.address(), api.local_addr()?);
         first::admin(&platform.control, api.local_addr()?).await?;
-        local::say_notes(data.root());
-        let local = LocalSocket::bind(data.root())?;
-        tasks.spawn(local.serve(platform.control.clone()));
+        local::start(data.root(), &platform.control, &mut tasks);
         let (addons, keeper) = Addons::new(platform.control.clone(), settings.servers.clone());
         tasks.spawn(keeper.run(|trouble| term::warning(&trouble)));
         let parts = Parts {

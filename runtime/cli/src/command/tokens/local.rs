@@ -41,6 +41,7 @@ pub(super) fn create(request: &LocalRequest, data: Option<&Path>, json: bool) ->
     }
     let text = format!("token {} ({}), shown this once", made.id, made.name);
     term::note("Created", &clean(&text));
+    term::note("Next", "dyno login URL, which asks for it");
     term::print(&clean(&made.token))
 }
 

@@ -9,10 +9,10 @@ use std::io::{self, Read, Seek, SeekFrom};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
-/// What a file's name ends with.
-const SUFFIX: &str = ".log";
+/// What a file's name ends with, so that no other program's file in the same folder is taken for one of these.
+const SUFFIX: &str = ".dyno.log";
 /// The file that is locked as long as a server writes here.
-const LOCK: &str = "lock";
+const LOCK: &str = "dyno.lock";
 /// How far from its end a file is searched for the end of a line: a line is shorter.
 const TAIL_BYTES: u64 = super::super::LINE_BYTES_MAX as u64 + 4_096;
 

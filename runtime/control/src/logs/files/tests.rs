@@ -81,7 +81,7 @@ fn the_files_are_their_owners_alone_and_one_servers() {
     say(&held, "hello", numbers(0..1));
     let mode = |path: &Path| path.metadata().expect("there").permissions().mode() & 0o777;
     assert_eq!(mode(&root), 0o700);
-    assert_eq!(mode(&root.join("hello.1.log")), 0o600);
+    assert_eq!(mode(&root.join("hello.1.dyno.log")), 0o600);
     let second = LogFiles::open(&root);
     assert!(matches!(second, Err(LogFilesError::InUse(_))));
 }
@@ -94,7 +94,7 @@ fn a_line_that_a_crash_tore_is_dropped_and_the_next_one_is_whole() {
         "hello",
         numbers(0..3),
     );
-    let file = folder.path().join("hello.1.log");
+    let file = folder.path().join("hello.1.dyno.log");
     for torn in [
         "2026-11-18T11:06:40.123456+00:00 app[web.1]: ha",
         "\0\0\0\0",
@@ -194,6 +194,15 @@ fn a_destroyed_apps_files_go_and_late_lines_are_not_written() {
 }
 
 #[test]
+fn files_of_other_programs_stay() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let other = folder.path().join("backup.1.log");
+    std::fs::write(&other, "theirs").expect("written");
+    logs(folder.path(), Bounds::default()).retain_files(|_| false);
+    assert!(other.exists());
+}
+
+#[test]
 fn a_full_disk_loses_lines_that_are_counted_and_nothing_else() {
     let folder = tempfile::tempdir().expect("a folder");
     let bounds = Bounds {
@@ -201,7 +210,7 @@ fn a_full_disk_loses_lines_that_are_counted_and_nothing_else() {
         ..Bounds::default()
     };
     let kept = logs(folder.path(), bounds);
-    let place = folder.path().join("hello.1.log");
+    let place = folder.path().join("hello.1.dyno.log");
     // Every write there fails for want of space.
     std::os::unix::fs::symlink("/dev/full", &place).expect("a link");
     for text in numbers(0..3) {
