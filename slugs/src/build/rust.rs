@@ -120,7 +120,8 @@ fn rustc(
 
 /// A toolchain that the app pins, and that this machine cannot run.
 fn explain_pin(folder: &Path, error: BuildError) -> BuildError {
-    let read = |name: &&'static str| Some((*name, std::fs::read_to_string(folder.join(name)).ok()?));
+    let read =
+        |name: &&'static str| Some((*name, std::fs::read_to_string(folder.join(name)).ok()?));
     let Some((file, text)) = PINS.iter().find_map(read) else {
         return error;
     };

@@ -104,6 +104,13 @@ pub(crate) enum Command {
     },
 }
 
+impl Command {
+    /// Whether stderr has lines of tools for people, so that an error stands below them in words as well.
+    pub(crate) fn has_progress(&self) -> bool {
+        matches!(self, Command::Build(_) | Command::Deploy(_))
+    }
+}
+
 /// How `dyno` calls itself to compile a component to native code, in a process with limits: no command for people,
 /// so it is in no help and no completion.
 pub(crate) const COMPILE: &str = "__compile";

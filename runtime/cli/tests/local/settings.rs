@@ -263,7 +263,7 @@ fn env_files_hold_any_value_with_or_without_a_byte_order_mark() {
         b"\xef\xbb\xbfQUOTES='it'\\''s \"$5\" \\ #1'\r\nLINES='a\r\nb'\r\n",
     ] {
         std::fs::write(demo.path().join(".env"), text).unwrap();
-        let local = crate::support::Local::start(demo.path(), &[]);
+        let local = crate::support::Local::start(&demo.path(), &[]);
         assert_eq!(
             local.get("/env/QUOTES").text().trim_end(),
             r#"it's "$5" \ #1"#
