@@ -51,7 +51,7 @@ pub(crate) enum Command {
     Build(Build),
     /// Run an app on this machine
     Local(Local),
-    /// Be a server: router, API, dynos
+    /// Run a server: router, API and dynos
     Serve(Serve),
     /// Log in to a server
     Login(Login),
