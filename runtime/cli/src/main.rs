@@ -46,6 +46,7 @@ fn main() -> ExitCode {
         // Help and the version go the same way, with exit code 0.
         Err(error) => error.exit(),
     };
+    let has_progress = args.command.has_progress();
     match command::run(args) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) if error.is::<term::Closed>() => ExitCode::from(CLOSED),
@@ -54,9 +55,11 @@ fn main() -> ExitCode {
             None => ExitCode::from(FAILED),
         },
         Err(error) => {
-            match as_json {
-                true => term::json_error(&client::described(&error)),
-                false => term::error(&error),
+            if !as_json || has_progress {
+                term::error(&error);
+            }
+            if as_json {
+                term::json_error(&client::described(&error));
             }
             ExitCode::from(FAILED)
         }

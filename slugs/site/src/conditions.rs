@@ -70,7 +70,7 @@ impl Version<'_> {
     /// proof: after a rollback, older files are the current ones.
     fn is_served_at(&self, date: &str) -> bool {
         let date = httpdate::parse_http_date(date.trim());
-        date.is_ok_and(|date| seconds(date) > seconds(self.served_since))
+        date.is_ok_and(|date| seconds(date) >= seconds(self.served_since))
     }
 
     fn is_newer_than(&self, date: &str) -> bool {

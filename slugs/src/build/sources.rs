@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use super::BuildError;
 use crate::digest::Digesting;
 use crate::format::{ENTRIES_MAX, EXTENSION};
+use crate::manifest::{decode_lossily, is_utf16};
 use crate::path::DEPTH_MAX;
 
 /// Folders without an app's own sources, wherever they are.
@@ -79,12 +80,16 @@ pub(super) fn digest(sources: &[Source]) -> Result<String, BuildError> {
     Ok(super::place::key(&[all.as_bytes()]))
 }
 
-/// A text file that may be absent; what is no UTF-8 in it is replaced.
+/// A text file that may be absent, without a byte order mark; what is no UTF-8 in it is replaced.
 pub(super) fn text(path: &Path) -> Result<Option<String>, BuildError> {
     let mut bytes = Vec::new();
     let read = fs::File::open(path).and_then(|mut file| file.read_to_end(&mut bytes));
     match read {
-        Ok(_) => Ok(Some(String::from_utf8_lossy(&bytes).into_owned())),
+        Ok(_) if is_utf16(&bytes) => Err(BuildError::Refused(format!(
+            "{} is in UTF-16: save it as text in UTF-8",
+            path.display()
+        ))),
+        Ok(_) => Ok(Some(decode_lossily(&bytes))),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
         Err(source) => Err(BuildError::Read {
             path: path.to_owned(),

@@ -25,6 +25,7 @@ pub use slug_json::{
     Process,
 };
 pub use text::decode_text;
+pub(crate) use text::{decode_lossily, is_utf16};
 
 /// Whether a text can be the name of a config var: `[A-Za-z_][A-Za-z0-9_]*`.
 pub fn is_env_name(text: &str) -> bool {

@@ -10,7 +10,7 @@ const UTF16_MARKS: [&[u8]; 2] = [b"\xff\xfe", b"\xfe\xff"];
 /// A mark that stayed would become part of the first line: of a `.slugignore` the first pattern, which then matches
 /// nothing.
 pub fn decode_text(bytes: Vec<u8>) -> Result<String, &'static str> {
-    if UTF16_MARKS.iter().any(|mark| bytes.starts_with(mark)) {
+    if is_utf16(&bytes) {
         return Err("in UTF-16");
     }
     // UTF-16 without a mark: each ASCII character has a NUL beside it.
@@ -24,9 +24,20 @@ pub fn decode_text(bytes: Vec<u8>) -> Result<String, &'static str> {
     Ok(text)
 }
 
+/// Whether a text says that it is in UTF-16.
+pub(crate) fn is_utf16(bytes: &[u8]) -> bool {
+    UTF16_MARKS.iter().any(|mark| bytes.starts_with(mark))
+}
+
+/// As [`decode_text`] for sources that may have an encoding of their own: what is no UTF-8 is replaced.
+pub(crate) fn decode_lossily(bytes: &[u8]) -> String {
+    let bytes = bytes.strip_prefix(UTF8_MARK).unwrap_or(bytes);
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
 #[cfg(test)]
 mod tests {
-    use super::decode_text;
+    use super::*;
 
     #[test]
     fn a_byte_order_mark_is_no_part_of_the_text() {
@@ -36,6 +47,7 @@ mod tests {
         );
         assert_eq!(decode_text("é".into()).as_deref(), Ok("é"));
         assert_eq!(decode_text(Vec::new()).as_deref(), Ok(""));
+        assert_eq!(decode_lossily(b"\xef\xbb\xbf{} \xe9"), "{} \u{fffd}");
     }
 
     #[test]

@@ -71,11 +71,13 @@ struct Flags<'c>(Vec<&'c Arg>);
 impl<'c> Flags<'c> {
     fn of(root: &'c Command, command: &'c Command) -> Self {
         let global = root.get_arguments().filter(|arg| arg.is_global_set());
+        // `dyno run migrate --help` asks the program.
+        let is_ours = |arg: &&Arg| !arg.is_positional() && arg.get_id() != "help";
         Flags(
             command
                 .get_arguments()
                 .chain(global)
-                .filter(|arg| !arg.is_positional())
+                .filter(is_ours)
                 .collect(),
         )
     }
@@ -148,6 +150,11 @@ mod tests {
                 "dyno run --json --server http://x -- task y",
             ),
             ("dyno run --nonsense task", "dyno run --nonsense -- task"),
+            (
+                "dyno run migrate --help -h",
+                "dyno run -- migrate --help -h",
+            ),
+            ("dyno run --help", "dyno run --help"),
             ("dyno run", "dyno run"),
             (
                 "dyno local run f.wasm a --dir x::/y",

@@ -51,7 +51,7 @@ pub(crate) enum Command {
     Build(Build),
     /// Run an app on this machine
     Local(Local),
-    /// Be a server: router, API, dynos
+    /// Run a server: router, API and dynos
     Serve(Serve),
     /// Log in to a server
     Login(Login),
@@ -102,6 +102,13 @@ pub(crate) enum Command {
         /// Which shell
         shell: Shell,
     },
+}
+
+impl Command {
+    /// Whether stderr has lines of tools for people, so that an error stands below them in words as well.
+    pub(crate) fn has_progress(&self) -> bool {
+        matches!(self, Command::Build(_) | Command::Deploy(_))
+    }
 }
 
 /// How `dyno` calls itself to compile a component to native code, in a process with limits: no command for people,

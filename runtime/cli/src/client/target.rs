@@ -45,6 +45,12 @@ impl Server {
         })
     }
 
+    /// The same, for requests about an app that the command line names.
+    pub(crate) fn naming_apps(mut self) -> Server {
+        self.client = self.client.naming_apps_by(NamedBy::CommandLine);
+        self
+    }
+
     /// Prints an answer as JSON if that is asked for; else as `people` read it. No content is no JSON.
     pub(crate) fn show(&self, answer: &Answer, people: impl FnOnce() -> Result<()>) -> Result<()> {
         match self.json {
@@ -83,8 +89,7 @@ impl App {
         if let Some(flag) = on.app.as_ref().filter(|flag| *flag != name) {
             bail!("two names: {name}, and {flag} by -a");
         }
-        let mut server = Server::of(&on.server)?;
-        server.client = server.client.naming_apps_by(NamedBy::CommandLine);
+        let server = Server::of(&on.server)?.naming_apps();
         let name = name.clone();
         Ok(App { server, name })
     }

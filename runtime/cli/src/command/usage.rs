@@ -8,7 +8,7 @@ use crate::client::{Server, escape};
 use crate::term::{self, clean, moment, table};
 
 pub(crate) fn run(args: &args::Usage) -> Result<()> {
-    let server = Server::of(&args.on)?;
+    let server = Server::of(&args.on)?.naming_apps();
     let since = args
         .since
         .as_deref()
@@ -36,7 +36,7 @@ pub(crate) fn run(args: &args::Usage) -> Result<()> {
     server.show(&answer, || {
         match all.first() {
             Some(first) => {
-                let (since, until) = (moment(&first.since), moment(&first.until));
+                let (since, until) = (day(&first.since), day(&first.until));
                 term::note("From", &format!("{since} to {until}"));
             }
             None => term::note("No usage", "yet: dyno deploy"),
@@ -47,6 +47,15 @@ pub(crate) fn run(args: &args::Usage) -> Result<()> {
             term::print(&rows(&all))
         }
     })
+}
+
+/// A moment; a day alone where it is the day's beginning.
+fn day(text: &str) -> String {
+    let shown = moment(text);
+    match shown.strip_suffix(" 00:00:00 UTC") {
+        Some(day) => day.to_owned(),
+        None => shown,
+    }
 }
 
 /// A row for each process type and size; an app's price is in its first, and the sum of all below.

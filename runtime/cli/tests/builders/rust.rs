@@ -27,13 +27,12 @@ fn axums_own_server_is_led_to_wstd_axum() {
         ("Procfile", "web: ./target/release/shop\n"),
     ]);
     let told = app.try_build(|_| {}).told;
-    let last = told.trim_end().lines().last().unwrap();
-    assert!(last.starts_with("error: `cargo build"), "{told}");
-    assert!(
-        last.contains("#[wstd_axum::http_server]")
-            && last.contains("dyno new NAME --template axum"),
-        "{told}"
-    );
+    let error = told
+        .lines()
+        .find(|line| line.starts_with("error: `cargo build"));
+    let error = error.unwrap_or_else(|| panic!("{told}"));
+    assert!(error.contains("#[wstd_axum::http_server]"), "{told}");
+    assert!(error.contains("dyno new NAME --template axum"), "{told}");
 }
 
 #[test]

@@ -164,8 +164,13 @@ fn log_lines_are_objects_where_json_is_asked_for() {
         .lines()
         .map(|line| serde_json::from_str(line).unwrap())
         .collect();
-    let api = lines.iter().find(|line| line["dyno"] == "api").unwrap();
-    assert_eq!(api["source"], "dyno");
+    let is_release =
+        |line: &&serde_json::Value| line["text"].as_str().unwrap().starts_with("Release v1");
+    let api = lines.iter().find(is_release).unwrap();
+    assert_eq!(
+        (&api["source"], &api["dyno"]),
+        (&"dyno".into(), &"api".into())
+    );
     assert!(
         api["text"]
             .as_str()

@@ -271,7 +271,7 @@ fn env_files_hold_any_value_with_or_without_a_byte_order_mark() {
         assert_eq!(local.get("/env/LINES").text().trim_end(), "a\nb");
         assert!(local.stop().success());
     }
-    std::fs::write(demo.path().join(".env"), b"\xff\xfeA\0=\01\0").unwrap();
+    std::fs::write(demo.path().join(".env"), b"\xff\xfeA\x00=\x001\x00").unwrap();
     let output = crate::support::dyno()
         .args(["local", "-p", "0"])
         .arg(demo.path())
