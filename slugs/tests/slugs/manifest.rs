@@ -67,8 +67,13 @@ fn other_forms_of_the_same_are_refused() {
     );
     refuses(
         "another version",
+        &text(&|text| *text = text.replace("\"format\":1", "\"format\":3")),
+        "has format 3",
+    );
+    refuses(
+        "a newer version than it needs",
         &text(&|text| *text = text.replace("\"format\":1", "\"format\":2")),
-        "has format 2",
+        "canonical",
     );
     refuses(
         "no JSON",
