@@ -12,7 +12,7 @@ use crate::support::archive::{self, Tar, begun, good, with_manifest};
 use crate::support::{chain, files_below, wasm};
 
 /// Checks that an archive is refused by `verify` and by a store, for the reason given, and that the store stays empty.
-fn refuses(what: &str, slug: &[u8], says: &[&str]) {
+pub(crate) fn refuses(what: &str, slug: &[u8], says: &[&str]) {
     let error = verify(slug).map(drop).expect_err(what);
     let text = chain(&error);
     for part in says {

@@ -5,6 +5,7 @@ mod support;
 mod build;
 mod component;
 mod hostile;
+mod hostile_links;
 mod manifest;
 mod pack;
 mod parsers;

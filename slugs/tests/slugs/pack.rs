@@ -1,6 +1,7 @@
 //! What goes into a slug, what stays out, and that the same app gives the same bytes.
 
 use std::fs::{self, File};
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::symlink;
 use std::time::{Duration, SystemTime};
 
@@ -10,7 +11,7 @@ use slugs::pack::pack;
 use slugs::verify::verify;
 use slugs::{Slug, World};
 
-use crate::support::{App, files_below, wasm};
+use crate::support::{App, chain, files_below, wasm};
 
 fn names(app: &App) -> Vec<String> {
     let (_, packed) = app.pack();
@@ -189,29 +190,174 @@ fn a_slug_never_holds_itself() {
 }
 
 #[test]
-fn links_and_odd_names_are_refused_by_name() {
+fn links_that_lead_elsewhere_are_refused_by_name() {
+    for (target, why) in [
+        ("/etc/passwd", "absolute"),
+        ("../outside", "out of the app's folder"),
+        ("public/../../outside", "out of the app's folder"),
+        ("none", "leads to nothing"),
+        ("notes.txt/none", "leads to nothing"),
+        ("secrets", "in a circle"),
+        // What is left out of the slug is not there.
+        ("target/x", "leads to nothing"),
+    ] {
+        let app = App::hello().file("target/x", "made by the build");
+        symlink(target, app.path().join("secrets")).expect("a link");
+        let text = app.pack_error();
+        for part in [
+            &format!("symbolic link `secrets` -> `{target}`"),
+            why,
+            ".slugignore",
+        ] {
+            assert!(text.contains(part), "{target}: {text}");
+        }
+    }
     let app = App::hello();
-    symlink("/etc/passwd", app.path().join("secrets")).expect("a link");
-    let text = app.pack_error();
-    assert!(
-        text.contains("`secrets` is a symbolic link") && text.contains(".slugignore"),
-        "{text}"
-    );
-    let app = App::hello();
-    symlink("public", app.path().join("folder")).expect("a link");
-    assert!(app.pack_error().contains("`folder` is a symbolic link"));
+    symlink("b", app.path().join("a")).expect("a link");
+    symlink("a", app.path().join("b")).expect("a link");
+    assert!(app.pack_error().contains("in a circle"));
     // One that is left out hurts nobody.
     let app = App::hello().file(".slugignore", "secrets\n");
     symlink("/etc/passwd", app.path().join("secrets")).expect("a link");
     symlink("/tmp", app.path().join("target")).expect("a link");
     assert!(!names(&app).contains(&"secrets".to_owned()));
+    // Such as those of packages and virtual environments, in folders that are always left out.
+    let app = App::hello()
+        .file("node_modules/tool/cli.js", "tool()")
+        .file(".venv/pyvenv.cfg", "home = /usr/bin\n")
+        .file(".venv/lib/x", "x");
+    fs::create_dir(app.path().join("node_modules/.bin")).expect("a folder");
+    symlink("../tool/cli.js", app.path().join("node_modules/.bin/tool")).expect("a link");
+    symlink("/usr/bin/python3", app.path().join(".venv/python")).expect("a link");
+    symlink("lib", app.path().join(".venv/lib64")).expect("a link");
+    assert_eq!(names(&app), ["notes.txt", "public/index.html", "web.wasm"]);
+}
+
+#[test]
+fn links_that_stay_inside_are_kept() {
+    let app = || {
+        let app = App::hello().file("releases/v2/page.html", "<p>two</p>");
+        for (target, link) in [
+            ("releases/v2", "current"),
+            ("../notes.txt", "public/notes.txt"),
+            ("current/page.html", "page.html"),
+            ("./public/../public/", "static"),
+            ("tmp/uploads", "uploads"),
+            (".", "here"),
+        ] {
+            symlink(target, app.path().join(link)).expect("a link");
+        }
+        fs::hard_link(app.path().join("notes.txt"), app.path().join("hard.txt")).expect("a link");
+        app
+    };
+    let (bytes, packed) = app().pack();
+    assert_eq!(app().pack().0, bytes, "the same app, the same bytes");
+    let manifest = packed.slug.manifest();
+    assert_eq!(manifest.format, 2);
+    let links: Vec<String> = (manifest.links.iter())
+        .map(|(link, target)| format!("{link} -> {target}"))
+        .collect();
+    assert_eq!(
+        links,
+        [
+            "current -> releases/v2",
+            "here -> .",
+            "page.html -> current/page.html",
+            "public/notes.txt -> ../notes.txt",
+            "static -> ./public/../public/",
+            "uploads -> tmp/uploads",
+        ]
+    );
+    assert!(manifest.files.contains_key("hard.txt"));
+    assert_eq!(verify(bytes.as_slice()).expect("a good slug"), packed.slug);
+}
+
+/// A component is run by its own bytes, so it is a file even where the source has a link.
+#[test]
+fn a_link_to_a_component_becomes_a_copy() {
+    let app = App::hello()
+        .file("bin/real.wasm", wasm::handler_02())
+        .file("Procfile", "web: run.wasm\n");
+    fs::remove_file(app.path().join("web.wasm")).expect("it is there");
+    symlink("bin/real.wasm", app.path().join("run.wasm")).expect("a link");
+    let (bytes, packed) = app.pack();
+    let manifest = packed.slug.manifest();
+    assert_eq!(manifest.files["run.wasm"], manifest.files["bin/real.wasm"]);
+    assert!(manifest.links.is_empty() && manifest.format == 1);
+    verify(bytes.as_slice()).expect("a good slug");
+}
+
+#[test]
+fn names_of_255_bytes_are_kept() {
+    let name = |letter: &str| letter.repeat(255);
+    let folder = format!("{}/{}", name("d"), "ü".repeat(127));
+    let app = || {
+        let app = App::hello()
+            .file(&name("a"), "at the top")
+            .file(&format!("{folder}/file.txt"), "below")
+            .file(&format!("{}/{}", "p".repeat(150), "n".repeat(100)), "plain");
+        symlink(format!("{folder}/file.txt"), app.path().join(name("l"))).expect("a link");
+        app
+    };
+    let (bytes, packed) = app().pack();
+    assert_eq!(app().pack().0, bytes, "the same app, the same bytes");
+    let slug = verify(bytes.as_slice()).unwrap_or_else(|error| panic!("{}", chain(&error)));
+    assert_eq!(slug, packed.slug);
+    assert_eq!(slug.manifest().format, 2);
+    assert_eq!(slug.manifest().files.len(), 6);
+    // Any archiver can read it.
+    let tar = zstd::decode_all(bytes.as_slice()).expect("zstd");
+    let mut archive = tar::Archive::new(tar.as_slice());
+    let found: Vec<String> = (archive.entries().expect("entries"))
+        .map(|entry| {
+            entry
+                .expect("an entry")
+                .path()
+                .expect("a path")
+                .display()
+                .to_string()
+        })
+        .collect();
+    for path in [name("a"), format!("{folder}/file.txt"), name("l")] {
+        assert!(found.contains(&format!("app/{path}")), "{path}");
+    }
+}
+
+/// Slugs without long names or links have the form that they always had.
+#[test]
+fn names_that_fit_a_plain_header_leave_the_format_as_it_was() {
+    let app = App::hello().file(&format!("{}/{}", "p".repeat(150), "n".repeat(100)), "plain");
+    let (_, packed) = app.pack();
+    assert_eq!(packed.slug.manifest().format, 1);
+    let (bytes, _) = App::hello().pack();
+    let tar = zstd::decode_all(bytes.as_slice()).expect("zstd");
+    let mut archive = tar::Archive::new(tar.as_slice());
+    let entries = archive.entries().expect("entries").raw(true);
+    for entry in entries {
+        let entry = entry.expect("an entry");
+        assert_eq!(entry.header().entry_type(), tar::EntryType::Regular);
+    }
+}
+
+#[test]
+fn odd_names_are_refused_by_name() {
     let text = App::hello().file("a\nb", "x").pack_error();
     assert!(
         text.contains("`a\\nb`") && text.contains("control character"),
         "{text}"
     );
-    let text = App::hello().file(&"x".repeat(120), "x").pack_error();
-    assert!(text.contains("too long"), "{text}");
+    // Below the limit of file systems for the whole path, and above that of slugs.
+    let long = vec!["x".repeat(240); 14].join("/");
+    let text = App::hello().file(&long, "x").pack_error();
+    assert!(text.contains("too long") && text.contains("3072"), "{text}");
+    let app = App::hello();
+    let name = std::ffi::OsStr::from_bytes(b"caf\xe9");
+    fs::write(app.path().join(name), "x").expect("a file");
+    let text = app.pack_error();
+    assert!(
+        text.contains("not UTF-8") && text.contains("`caf"),
+        "{text}"
+    );
 }
 
 #[test]

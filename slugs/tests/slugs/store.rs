@@ -225,3 +225,45 @@ fn many_at_once_get_the_same() {
     });
     assert_eq!(works(place.path()), 0);
 }
+
+#[test]
+fn links_and_long_names_are_unpacked_and_compared() {
+    let place = tempfile::tempdir().expect("a temporary folder");
+    let store = Store::open(place.path()).expect("a store");
+    let long = "n".repeat(255);
+    let app = App::hello().file(&long, "a long name");
+    for (target, link) in [
+        ("../notes.txt", "public/notes.txt"),
+        ("public", "static"),
+        ("tmp/x", "own"),
+    ] {
+        std::os::unix::fs::symlink(target, app.path().join(link)).expect("a link");
+    }
+    let id = store
+        .put(app.pack().0.as_slice())
+        .expect("a good slug")
+        .id();
+    let folder = store.unpack(id).expect("it unpacks").folder;
+    let read = |name: &str| fs::read_to_string(folder.join(name)).expect("a file");
+    assert_eq!(read("public/notes.txt"), "some notes\n");
+    assert_eq!(read("static/index.html"), "<h1>hello</h1>");
+    assert_eq!(read(&long), "a long name");
+    let target = |name: &str| fs::read_link(folder.join(name)).expect("a link");
+    assert_eq!(target("own"), Path::new("tmp/x"));
+    let node =
+        |folder: &Path| std::os::unix::fs::MetadataExt::ino(&fs::metadata(folder).expect("there"));
+    // The tree is what it should be, so another process takes it as it is.
+    let before = node(&folder);
+    let again = Store::open(place.path()).expect("a store");
+    assert_eq!(again.unpack(id).expect("it unpacks").folder, folder);
+    assert_eq!(node(&folder), before);
+    // A link that leads elsewhere now is seen, and not followed.
+    fs::set_permissions(&folder, Permissions::from_mode(0o755)).expect("ours");
+    fs::remove_file(folder.join("static")).expect("ours");
+    std::os::unix::fs::symlink("/etc", folder.join("static")).expect("a link");
+    let healed = Store::open(place.path()).expect("a store");
+    healed.unpack(id).expect("it unpacks");
+    assert_eq!(target("static"), Path::new("public"));
+    assert!(store.remove(id).expect("it was here"));
+    assert!(!folder.exists());
+}

@@ -86,6 +86,8 @@ fn a_signal_ends_it() {
         let mut out = BufReader::new(child.stdout.take().unwrap());
         out.read_line(&mut line).unwrap();
         assert_eq!(line, "begun\n");
+        // Waiting would close it, and a program that reads would end by itself.
+        let _stdin = child.stdin.take();
         signal(&child, name);
         assert_eq!(child.wait().unwrap().code(), Some(code), "{how}");
     }
@@ -175,4 +177,50 @@ fn a_folder_takes_the_place_of_the_root() {
         b"made"
     );
     assert_eq!(fs::read(place.path().join("more/new")).unwrap(), b"made");
+}
+
+/// What the app's folder has behind links, and under long names, is there in the slug.
+#[test]
+fn links_inside_the_app_and_long_names_are_kept() {
+    let place = place();
+    app(
+        place.path(),
+        &["good", "cmd_reads"],
+        "web: good.wasm\nread: cmd_reads.wasm\n",
+    );
+    let (folder, long) = (place.path(), "n".repeat(255));
+    fs::create_dir_all(folder.join("releases/v2")).unwrap();
+    fs::write(folder.join("releases/v2/page.txt"), "page two").unwrap();
+    fs::write(folder.join(&long), "a long name").unwrap();
+    for (target, link) in [
+        ("releases/v2", "current"),
+        ("../releases/v2/page.txt", "releases/page.txt"),
+        ("tmp/cache", "cache"),
+        (".", "here"),
+    ] {
+        std::os::unix::fs::symlink(target, folder.join(link)).unwrap();
+    }
+    let words = [
+        "current/page.txt",
+        "./current/../v2/page.txt",
+        "releases/page.txt",
+        "here/current/page.txt",
+        &long,
+        "cache=made",
+        "tmp/cache",
+        "here/tmp/../cache",
+        "/cache",
+        "here/cache=again",
+        "tmp/../here/here/tmp/cache",
+        "current/page.txt=mine",
+        "../outside",
+    ];
+    let said = output(&place, &[&["--", "read"][..], &words].concat());
+    let expected = "page two\npage two\npage two\npage two\na long name\nwritten\nmade\nmade\nmade\nwritten\nagain\n\
+                    ReadOnlyFilesystem\nPermissionDenied\n";
+    assert_eq!(text(&said.stdout), expected, "{}", text(&said.stderr));
+    std::os::unix::fs::symlink("../outside", folder.join("bad")).unwrap();
+    let said = output(&place, &["--", "read"]);
+    let err = text(&said.stderr);
+    assert!(err.contains("`bad` -> `../outside`"), "{err}");
 }

@@ -36,6 +36,23 @@ impl Tar {
         self.entry(name, contents, |_| {})
     }
 
+    /// A symbolic link as packing would write it.
+    pub(crate) fn link(self, name: &str, target: &str) -> Self {
+        self.entry(name, b"", |header| {
+            header.set_entry_type(EntryType::Symlink);
+            header.set_mode(0o777);
+            let field = &mut header.as_ustar_mut().expect("a ustar header").linkname;
+            field[..target.len()].copy_from_slice(target.as_bytes());
+        })
+    }
+
+    /// A PAX record as packing would write it, if its text is; a file or a link of that name has to follow.
+    pub(crate) fn pax(self, records: &str) -> Self {
+        self.entry("long-names", records.as_bytes(), |header| {
+            header.set_entry_type(EntryType::XHeader)
+        })
+    }
+
     pub(crate) fn of_type(self, name: &str, kind: EntryType) -> Self {
         self.entry(name, b"", |header| header.set_entry_type(kind))
     }
@@ -161,8 +178,10 @@ pub(crate) fn text(manifest: &Value) -> Vec<u8> {
         let commands: Vec<String> = commands.collect();
         text.push_str(&format!(",\"commands\":{{{}}}", commands.join(",")));
     }
-    for name in ["formation", "env", "files"] {
-        text.push_str(&format!(",\"{name}\":{}", manifest[name]));
+    for name in ["formation", "env", "files", "links"] {
+        if let Some(value) = manifest.get(name) {
+            text.push_str(&format!(",\"{name}\":{value}"));
+        }
     }
     text.push('}');
     text.into_bytes()

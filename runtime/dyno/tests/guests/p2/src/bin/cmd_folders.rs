@@ -7,7 +7,10 @@ use std::io;
 use wasip2::filesystem::preopens::get_directories;
 
 fn main() -> io::Result<()> {
-    let folders: Vec<String> = get_directories().into_iter().map(|(_, path)| path).collect();
+    let folders: Vec<String> = get_directories()
+        .into_iter()
+        .map(|(_, path)| path)
+        .collect();
     println!("{}", folders.join(" "));
     let names = fs::read_dir("/")?.map(|entry| entry.map(|entry| entry.file_name()));
     let mut names = names.collect::<io::Result<Vec<_>>>()?;

@@ -1,0 +1,17 @@
+//! A program that prints what is in each file that an argument names, a line each, or the kind of the error; for
+//! `PATH=TEXT` it writes that text into the file, and prints `written`.
+
+use std::fs;
+
+fn main() {
+    for word in std::env::args().skip(1) {
+        let tried = match word.split_once('=') {
+            Some((path, text)) => fs::write(path, text).map(|()| "written".to_owned()),
+            None => fs::read_to_string(&word),
+        };
+        match tried {
+            Ok(text) => println!("{text}"),
+            Err(error) => println!("{:?}", error.kind()),
+        }
+    }
+}
