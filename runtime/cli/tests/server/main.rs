@@ -25,5 +25,6 @@ mod http;
 mod kills;
 mod load;
 mod operating;
+mod proxies;
 mod secrets;
 mod stage;
