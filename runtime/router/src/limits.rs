@@ -34,6 +34,15 @@ pub const RESPONSE_BUFFERS_MAX: usize = 256 * 1024 * 1024;
 /// What each response may buffer in any case (bytes); it does not count among [`RESPONSE_BUFFERS_MAX`]. Requests are
 /// bounded by connections and streams, and so are these.
 pub const RESPONSE_BUFFER_FREE: usize = 16 * 1024;
+/// What a response may take of the disk when its client reads more slowly than its guest writes (bytes): the dyno is
+/// free when the guest has finished. As nginx has it for a proxied response, a quarter of that.
+pub const SPILL_MAX_BYTES: u64 = 256 * 1024 * 1024;
+/// All responses of a router on disk together (bytes): some 1,000 slow readers of the least that is put there.
+pub const SPILLS_MAX_BYTES: usize = 1024 * 1024 * 1024;
+/// What stays in memory of a response that is put on disk (bytes): the client takes that while the rest is written.
+pub(crate) const SPILL_KEPT_BYTES: usize = 128 * 1024;
+/// What is read back at a time (bytes).
+pub(crate) const SPILL_READ_BYTES: usize = 256 * 1024;
 /// The largest piece of a body handed to the HTTP layer at a time (bytes): what it holds is not
 /// ours to take back, so the log line and the stall timer would be wrong by as much.
 pub(crate) const PIECE_MAX: usize = 32 * 1024;

@@ -76,6 +76,11 @@ impl Data {
         self.root.join("compiled")
     }
 
+    /// For files that have no name.
+    pub(super) fn nameless(&self) -> &Path {
+        &self.root
+    }
+
     pub(super) fn dynos(&self) -> PathBuf {
         self.root.join("dynos")
     }
