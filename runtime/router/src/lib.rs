@@ -11,6 +11,7 @@
 //! | connection | a `JoinSet` of the accept loop | when the client or the server closes |
 //! | sweeper | nobody: it looks for dynos to put to sleep | within a second of the router |
 //! | HTTP/2 stream | its connection, which fails it | with the response, a reset, or a stalled client |
+//! | moving a response to disk or back, on a thread that may block | the response | after a megabyte |
 //! | running call, if not ready at once | nobody: it must outlive its client; counted in [`Stats::calls`] | when the call ends or is killed |
 //!
 //! There is no channel but one cell for each request that waits for a dyno. A request that is answered at once costs

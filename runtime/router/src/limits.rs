@@ -35,9 +35,9 @@ pub const RESPONSE_BUFFERS_MAX: usize = 256 * 1024 * 1024;
 /// bounded by connections and streams, and so are these.
 pub const RESPONSE_BUFFER_FREE: usize = 16 * 1024;
 /// What a response may take of the disk when its client reads more slowly than its guest writes (bytes): the dyno is
-/// free when the guest has finished. As nginx has it for a proxied response, a quarter of that.
-pub const SPILL_MAX_BYTES: u64 = 256 * 1024 * 1024;
-/// All responses of a router on disk together (bytes): some 1,000 slow readers of the least that is put there.
+/// free when the guest has finished. More than nearly every response has, and little for one that never ends.
+pub const SPILL_MAX_BYTES: u64 = 64 * 1024 * 1024;
+/// All responses of a router on disk together (bytes): 16 of the largest, or 1,000 of the least that is put there.
 pub const SPILLS_MAX_BYTES: usize = 1024 * 1024 * 1024;
 /// What stays in memory of a response that is put on disk (bytes): the client takes that while the rest is written.
 pub(crate) const SPILL_KEPT_BYTES: usize = 128 * 1024;

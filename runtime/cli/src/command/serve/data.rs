@@ -9,6 +9,8 @@
 //! compiled/     native code: can be made again
 //! dynos/        the dynos' own files: emptied at each start
 //! ```
+//! What slow readers leave of responses is in files without names, beside these.
+//!
 //! A copy of all but the last two, made while the server is stopped, is a backup.
 
 use std::fs::{DirBuilder, File, OpenOptions};
