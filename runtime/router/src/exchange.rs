@@ -4,10 +4,11 @@
 //! HTTP library's bodies, or what runs the call. A mutex held for moments, and three wakers: no channel.
 
 use crate::buffers::{Buffers, Share};
+use crate::limits::SPILL_AFTER;
 use crate::reader_rate::{ReaderRate, Verdict};
 use crate::response_queue::{Next, ResponseQueue};
 use crate::seam::Kill;
-use crate::spill::ReadJob;
+use crate::spill::{ReadJob, WriteJob};
 use crate::tunnel::Tunnel;
 use bytes::Bytes;
 use grid::routing::Refusal;
@@ -183,8 +184,8 @@ impl Exchange {
         self.lock().connect = took;
     }
 
-    /// Ready when there is room for more, or when nobody wants more. Room is made on disk first; only when that takes
-    /// nothing does the guest wait for its client.
+    /// Ready when there is room for more, or when nobody wants more. Once the guest has waited for a while, room is made
+    /// on disk; when that takes nothing either, the guest waits for its client.
     pub(crate) fn poll_room(self: &Arc<Self>, cx: &mut Context<'_>) -> Poll<()> {
         let mut state = self.lock();
         if state.queue.has_room() || state.discards() {
@@ -192,15 +193,16 @@ impl Exchange {
             return Poll::Ready(());
         }
         register(&mut state.writer, cx);
-        if state.queue.is_writing() {
-            return Poll::Pending;
+        if !state.queue.is_writing() {
+            match state.begin_spill() {
+                Some(job) => self.spill(job),
+                None => state.rate.begin_wait(),
+            }
         }
-        let Some(job) = state.queue.begin_write() else {
-            state.rate.begin_wait();
-            return Poll::Pending;
-        };
-        state.rate.end_wait();
-        drop(state);
+        Poll::Pending
+    }
+
+    fn spill(self: &Arc<Self>, job: WriteJob) {
         let exchange = self.clone();
         tokio::task::spawn_blocking(move || {
             let written = job.run();
@@ -210,7 +212,6 @@ impl Exchange {
             drop(state);
             wake(wakers);
         });
-        Poll::Pending
     }
 
     /// Takes a piece of the body. More than was declared breaks the response off.
@@ -462,13 +463,23 @@ impl Exchange {
 /// The driver's side.
 impl Exchange {
     /// What the driver is to do; it is woken when that changes.
-    pub(crate) fn orders(&self, cx: &Context<'_>) -> Orders {
+    pub(crate) fn orders(self: &Arc<Self>, cx: &Context<'_>) -> Orders {
         let mut state = self.lock();
         register(&mut state.driver, cx);
-        let verdict = match state.discards() {
+        let mut verdict = match state.discards() {
             true => Verdict::NotWaiting,
             false => state.rate.judge(),
         };
+        if let Verdict::Until(at) = &mut verdict {
+            match state.begin_spill() {
+                Some(job) => {
+                    self.spill(job);
+                    verdict = Verdict::NotWaiting;
+                }
+                // To look again when the time has come.
+                None => *at = (*at).min(state.spill_at().unwrap_or(*at)),
+            }
+        }
         let orders = Orders {
             kill: state.order,
             abandoned: state.gone && state.is_unwanted(),
@@ -519,6 +530,22 @@ impl State {
                 Refusal::ClientInterrupted | Refusal::ClientIdle | Refusal::ForcedClose
             ),
         }
+    }
+
+    /// The job that makes room on disk, for a guest that has waited long enough.
+    fn begin_spill(&mut self) -> Option<WriteJob> {
+        if self.rate.waited() < SPILL_AFTER {
+            return None;
+        }
+        let job = self.queue.begin_write()?;
+        self.rate.end_wait();
+        Some(job)
+    }
+
+    /// When that will be.
+    fn spill_at(&self) -> Option<Instant> {
+        let left = SPILL_AFTER.checked_sub(self.rate.waited())?;
+        (!left.is_zero()).then(|| Instant::now() + left)
     }
 
     fn discards(&self) -> bool {

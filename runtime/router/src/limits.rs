@@ -37,6 +37,9 @@ pub const RESPONSE_BUFFER_FREE: usize = 16 * 1024;
 /// What a response may take of the disk when its client reads more slowly than its guest writes (bytes): the dyno is
 /// free when the guest has finished. More than nearly every response has, and little for one that never ends.
 pub const SPILL_MAX_BYTES: u64 = 64 * 1024 * 1024;
+/// A response goes to disk once its guest has waited for so long, all waits together: clients that read about as fast as
+/// the guest writes cost no disk.
+pub(crate) const SPILL_AFTER: Duration = Duration::from_millis(100);
 /// All responses of a router on disk together (bytes): 16 of the largest, or 1,000 of the least that is put there.
 pub const SPILLS_MAX_BYTES: usize = 1024 * 1024 * 1024;
 /// What stays in memory of a response that is put on disk (bytes): the client takes that while the rest is written.
