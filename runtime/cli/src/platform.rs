@@ -29,7 +29,7 @@ use dyno::{Egress, LogSink, Node, NodeConfig, SlugSource};
 use grid::name::{AppName, Generation, Hostname, NodeId};
 use grid::plan::{Inventory, Policy, Report, Route, Serve, Step};
 use grid::routing::backlog_max;
-use router::{Hosts, Limits, Router, TrustedProxies};
+use router::{Hosts, Router, RouterConfig, TrustedProxies};
 use tokio::sync::{mpsc, watch};
 use tokio::task::{JoinHandle, JoinSet};
 
@@ -56,6 +56,8 @@ pub(crate) struct Config<'a> {
     pub(crate) compiled: &'a Path,
     /// The dynos' own folders.
     pub(crate) work: &'a Path,
+    /// For what slow readers leave of responses, in files that have no name.
+    pub(crate) spill: &'a Path,
     pub(crate) egress: Egress,
     pub(crate) hosts: Hosts,
     /// Proxies whose forwarding headers are believed.
@@ -87,12 +89,13 @@ impl Platform {
         let (report, reports) = mpsc::unbounded_channel();
         let node = node(&id, &config, logs, report.clone())?;
         let meter = Meter::new(config.usage);
-        let router = Router::behind_proxies(
-            config.hosts,
-            Limits::default(),
-            config.trusted,
-            logs.of_router(),
-        );
+        let router = RouterConfig {
+            hosts: config.hosts,
+            trusted: config.trusted,
+            spill: Some(config.spill.to_owned()),
+            ..RouterConfig::default()
+        };
+        let router = Router::with_config(router, logs.of_router());
         let mut tasks = JoinSet::new();
         let Outputs {
             steps,

@@ -132,13 +132,7 @@ impl Server {
         mut sink: impl ResponseSink,
     ) -> Result<(Server, Outcome), NotListening> {
         let began = Instant::now();
-        origin_form(&mut request);
-        // RFC 9110, 2.5: our own version, whichever the client spoke.
-        *request.version_mut() = Version::HTTP_11;
-        let interim = sink.interim();
-        hyper::ext::on_informational(&mut request, move |response| {
-            interim(response.status(), response.headers());
-        });
+        prepare(&mut request, &sink);
         let method = request.method().clone();
         let asks = request.headers().contains_key(header::UPGRADE);
         let kept = self.link.take().filter(|link| !link.sender.is_closed());
@@ -185,6 +179,15 @@ impl Server {
             self.again().await?;
             return Ok((self, Outcome::Complete));
         };
+        self.after(link, carried).await
+    }
+
+    /// Waits until the server can take another request after a response, on the same connection or a new one.
+    async fn after(
+        mut self,
+        mut link: Link,
+        carried: Carried,
+    ) -> Result<(Server, Outcome), NotListening> {
         let Carried {
             outcome,
             reuse,
@@ -245,6 +248,17 @@ async fn until<T>(left: &mut Left, work: impl Future<Output = T>) -> Option<T> {
         left.as_mut().poll(cx).map(|()| None)
     })
     .await
+}
+
+/// Brings a request into the form in which it goes out: in the host's own version, whichever the client spoke (RFC
+/// 9110, 2.5), and with interim responses passed on.
+fn prepare(request: &mut Request<RequestBody>, sink: &impl ResponseSink) {
+    origin_form(request);
+    *request.version_mut() = Version::HTTP_11;
+    let interim = sink.interim();
+    hyper::ext::on_informational(request, move |response| {
+        interim(response.status(), response.headers());
+    });
 }
 
 /// The request as it goes over a connection to its own server.

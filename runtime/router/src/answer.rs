@@ -99,7 +99,7 @@ fn page(why: Refused) -> Page {
             status: reject.status,
             code: Refusal::RequestError.code(),
             title: "Request error",
-            text: "The request is not one that can be served.",
+            text: rejection_text(reject.status),
             retry_after: None,
             close: true,
         },
@@ -120,6 +120,21 @@ fn wire_status(code: Refusal) -> StatusCode {
         return StatusCode::REQUEST_TIMEOUT;
     }
     StatusCode::from_u16(code.status()).unwrap_or(StatusCode::SERVICE_UNAVAILABLE)
+}
+
+/// What is wrong with a request, as far as its sender can do something about it.
+fn rejection_text(status: StatusCode) -> &'static str {
+    match status {
+        StatusCode::URI_TOO_LONG => {
+            "The address is too long: method, address and version have 8 KiB at most."
+        }
+        StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE => {
+            "The request has too many headers, or too large ones. Fewer cookies of this site may help."
+        }
+        StatusCode::METHOD_NOT_ALLOWED => "This server is no proxy: CONNECT is not served.",
+        StatusCode::EXPECTATION_FAILED => "The only expectation that is met is 100-continue.",
+        _ => "The request is not one that can be served.",
+    }
 }
 
 fn text(code: Refusal) -> &'static str {

@@ -3,7 +3,8 @@
 //! Owns the two sums and their bounds. Must not know whose messages they are, nor who waits: a response that may not
 //! grow goes on when its own client has read, and a request body is handed on as it is, so that nobody is to be woken.
 
-use crate::limits::{RESPONSE_BUFFER_FREE, RESPONSE_BUFFERS_MAX};
+use crate::limits::{RESPONSE_BUFFER_FREE, RESPONSE_BUFFERS_MAX, SPILLS_MAX_BYTES};
+use crate::spill::SpillFolder;
 use bytes::Bytes;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
@@ -17,6 +18,8 @@ pub(crate) struct Buffers {
     free: usize,
     /// Bytes.
     max: usize,
+    /// Where responses go that find no room.
+    spill: Option<SpillFolder>,
 }
 
 impl Buffers {
@@ -25,11 +28,20 @@ impl Buffers {
             sum: Arc::default(),
             free,
             max,
+            spill: None,
         }
     }
 
-    pub(crate) fn responses() -> Buffers {
-        Buffers::new(RESPONSE_BUFFER_FREE, RESPONSE_BUFFERS_MAX)
+    pub(crate) fn responses(spill: Option<SpillFolder>) -> Buffers {
+        Buffers {
+            spill,
+            ..Buffers::new(RESPONSE_BUFFER_FREE, RESPONSE_BUFFERS_MAX)
+        }
+    }
+
+    /// For what responses take of the disk.
+    pub(crate) fn on_disk() -> Buffers {
+        Buffers::new(0, SPILLS_MAX_BYTES)
     }
 
     /// For request bodies. Those that need not be counted have no [`Share`].
@@ -83,6 +95,11 @@ impl Share {
     /// See [`Buffers::has_room`].
     pub(crate) fn has_room(&self, buffered: usize) -> bool {
         self.buffers.has_room(buffered)
+    }
+
+    /// Where the message goes if it finds no room.
+    pub(crate) fn spill_folder(&self) -> Option<&SpillFolder> {
+        self.buffers.spill.as_ref()
     }
 
     /// What it takes, for someone else to hold; nothing if that is nothing.

@@ -4,15 +4,16 @@
 //! HTTP library's bodies, or what runs the call. A mutex held for moments, and three wakers: no channel.
 
 use crate::buffers::{Buffers, Share};
-use crate::limits::RESPONSE_BUFFER;
+use crate::limits::SPILL_AFTER;
 use crate::reader_rate::{ReaderRate, Verdict};
+use crate::response_queue::{Next, ResponseQueue};
 use crate::seam::Kill;
+use crate::spill::{ReadJob, WriteJob};
 use crate::tunnel::Tunnel;
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use grid::routing::Refusal;
 use http::HeaderMap;
 use http::response::Parts;
-use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
@@ -78,10 +79,7 @@ struct State {
     /// `Content-Length`, if the guest gave one.
     declared: Option<u64>,
     received: u64,
-    chunks: VecDeque<Bytes>,
-    buffered: usize,
-    /// What that takes of the memory for all responses.
-    share: Share,
+    queue: ResponseQueue,
     trailers: Option<HeaderMap>,
     /// What a server that switched protocols reads and writes from now on.
     switched: Option<Box<dyn Tunnel>>,
@@ -127,9 +125,7 @@ impl Exchange {
             unread: false,
             declared: None,
             received: 0,
-            chunks: VecDeque::new(),
-            buffered: 0,
-            share: Share::new(buffers),
+            queue: ResponseQueue::new(buffers),
             trailers: None,
             switched: None,
             tunnelled: false,
@@ -197,16 +193,34 @@ impl Exchange {
         self.lock().connect = took;
     }
 
-    /// Ready when there is room for more, or when nobody wants more.
-    pub(crate) fn poll_room(&self, cx: &mut Context<'_>) -> Poll<()> {
+    /// Ready when there is room for more, or when nobody wants more. Once the guest has waited for a while, room is made
+    /// on disk; when that takes nothing either, the guest waits for its client.
+    pub(crate) fn poll_room(self: &Arc<Self>, cx: &mut Context<'_>) -> Poll<()> {
         let mut state = self.lock();
-        if state.has_room() || state.discards() {
+        if state.queue.has_room() || state.discards() {
             state.rate.end_wait();
             return Poll::Ready(());
         }
-        state.rate.begin_wait();
         register(&mut state.writer, cx);
+        if !state.queue.is_writing() {
+            match state.begin_spill() {
+                Some(job) => self.spill(job),
+                None => state.rate.begin_wait(),
+            }
+        }
         Poll::Pending
+    }
+
+    fn spill(self: &Arc<Self>, job: WriteJob) {
+        let exchange = self.clone();
+        tokio::task::spawn_blocking(move || {
+            let written = job.run();
+            let mut state = exchange.lock();
+            state.queue.end_write(written);
+            let wakers = [state.reader.take(), state.writer.take(), None];
+            drop(state);
+            wake(wakers);
+        });
     }
 
     /// Takes a piece of the body. More than was declared breaks the response off.
@@ -224,9 +238,7 @@ impl Exchange {
             }
         }
         state.received += data.len() as u64;
-        let buffered = state.buffered + data.len();
-        state.set_buffered(buffered);
-        state.chunks.push_back(data);
+        state.queue.push(data);
         let reader = state.reader.take();
         drop(state);
         wake([reader, None, None]);
@@ -335,43 +347,32 @@ impl Exchange {
         if state.end != Some(Ok(())) || state.trailers.is_some() {
             return None;
         }
-        let whole = match state.chunks.len() {
-            0 => Bytes::new(),
-            1 => state.chunks.pop_front().unwrap_or_default(),
-            _ => {
-                let mut whole = BytesMut::with_capacity(state.buffered);
-                // Not `extend`, which goes byte by byte.
-                let chunks = state.chunks.drain(..);
-                chunks.for_each(|chunk| whole.extend_from_slice(&chunk));
-                whole.freeze()
-            }
-        };
-        state.buffered = 0;
-        Some((whole, state.share.take()))
+        state.queue.take_whole()
     }
 
     /// The next piece of the body, of at most `max` bytes.
-    pub(crate) fn poll_piece(&self, cx: &mut Context<'_>, max: usize) -> Poll<Piece> {
+    pub(crate) fn poll_piece(self: &Arc<Self>, cx: &mut Context<'_>, max: usize) -> Poll<Piece> {
         let mut state = self.lock();
-        let withheld = state.withheld();
-        if let Some(chunk) = state.chunks.front_mut().filter(|c| c.len() > withheld) {
-            let max = max.min(chunk.len() - withheld);
-            let data = if chunk.len() > max {
-                chunk.split_to(max)
-            } else {
-                state.chunks.pop_front().unwrap_or_default()
-            };
-            let buffered = state.buffered - data.len();
-            state.set_buffered(buffered);
-            state.rate.add_taken(data.len());
-            let writer = if state.has_room() {
-                state.writer.take()
-            } else {
-                None
-            };
-            drop(state);
-            wake([writer, None, None]);
-            return Poll::Ready(Piece::Data(data));
+        let holds_last = state.holds_last();
+        match state.queue.next(max, holds_last) {
+            Next::Data(data) => {
+                state.rate.add_taken(data.len());
+                let has_room = state.queue.has_room();
+                let writer = state.writer.take_if(|_| has_room);
+                drop(state);
+                wake([writer, None, None]);
+                return Poll::Ready(Piece::Data(data));
+            }
+            Next::Read(job) => {
+                register(&mut state.reader, cx);
+                self.read_back(job);
+                return Poll::Pending;
+            }
+            Next::Wait => {
+                register(&mut state.reader, cx);
+                return Poll::Pending;
+            }
+            Next::Nothing => {}
         }
         match state.end {
             Some(Ok(())) => Poll::Ready(match state.trailers.take() {
@@ -384,6 +385,22 @@ impl Exchange {
                 Poll::Pending
             }
         }
+    }
+
+    fn read_back(self: &Arc<Self>, job: ReadJob) {
+        let exchange = self.clone();
+        tokio::task::spawn_blocking(move || {
+            let read = job.run();
+            let mut state = exchange.lock();
+            if state.queue.end_read(read).is_err() {
+                // Of what the disk has lost, nothing that follows can be sent.
+                state.queue.clear();
+                state.end = Some(Err(Refusal::Platform));
+            }
+            let wakers = [state.reader.take(), state.writer.take(), None];
+            drop(state);
+            wake(wakers);
+        });
     }
 
     /// The server's side, if it switched protocols.
@@ -427,8 +444,7 @@ impl Exchange {
     pub(crate) fn leave(&self) {
         let mut state = self.lock();
         state.gone = true;
-        state.chunks.clear();
-        state.set_buffered(0);
+        state.queue.clear();
         let wakers = [state.writer.take(), state.driver.take(), None];
         drop(state);
         wake(wakers);
@@ -457,13 +473,23 @@ impl Exchange {
 /// The driver's side.
 impl Exchange {
     /// What the driver is to do; it is woken when that changes.
-    pub(crate) fn orders(&self, cx: &Context<'_>) -> Orders {
+    pub(crate) fn orders(self: &Arc<Self>, cx: &Context<'_>) -> Orders {
         let mut state = self.lock();
         register(&mut state.driver, cx);
-        let verdict = match state.discards() {
+        let mut verdict = match state.discards() {
             true => Verdict::NotWaiting,
             false => state.rate.judge(),
         };
+        if let Verdict::Until(at) = &mut verdict {
+            match state.begin_spill() {
+                Some(job) => {
+                    self.spill(job);
+                    verdict = Verdict::NotWaiting;
+                }
+                // To look again when the time has come.
+                None => *at = (*at).min(state.spill_at().unwrap_or(*at)),
+            }
+        }
         let orders = Orders {
             kill: state.order,
             abandoned: state.unread || (state.gone && state.is_unwanted()),
@@ -482,8 +508,7 @@ impl Exchange {
     /// Cuts off a client that reads too slowly (H28). The guest goes on into the void.
     fn cut_reader(&self, mut state: MutexGuard<'_, State>) {
         state.end = Some(Err(Refusal::ClientIdle));
-        state.chunks.clear();
-        state.set_buffered(0);
+        state.queue.clear();
         let cut = state.cut.take();
         let wakers = [state.reader.take(), state.writer.take(), None];
         drop(state);
@@ -501,16 +526,7 @@ impl Exchange {
 
 impl State {
     fn is_body_taken(&self) -> bool {
-        self.end == Some(Ok(())) && self.chunks.is_empty()
-    }
-
-    fn set_buffered(&mut self, buffered: usize) {
-        self.buffered = buffered;
-        self.share.set(buffered);
-    }
-
-    fn has_room(&self) -> bool {
-        self.buffered < RESPONSE_BUFFER && self.share.has_room(self.buffered)
+        self.end == Some(Ok(())) && self.queue.is_empty()
     }
 
     /// Whether the client's leaving is what ended it, or will. A response that has ended otherwise, well or badly, is
@@ -526,14 +542,29 @@ impl State {
         }
     }
 
+    /// The job that makes room on disk, for a guest that has waited long enough.
+    fn begin_spill(&mut self) -> Option<WriteJob> {
+        if self.rate.waited() < SPILL_AFTER {
+            return None;
+        }
+        let job = self.queue.begin_write()?;
+        self.rate.end_wait();
+        Some(job)
+    }
+
+    /// When that will be.
+    fn spill_at(&self) -> Option<Instant> {
+        let left = SPILL_AFTER.checked_sub(self.rate.waited())?;
+        (!left.is_zero()).then(|| Instant::now() + left)
+    }
+
     fn discards(&self) -> bool {
         self.gone || self.end.is_some()
     }
 
-    /// Bytes of the first chunk that must not go out yet: the last one of a declared length stays until the guest
-    /// has said that there is no more. With it the client would have a whole response, whatever comes then.
-    fn withheld(&self) -> usize {
-        let last = self.declared == Some(self.received) && self.chunks.len() == 1;
-        usize::from(last && self.end != Some(Ok(())))
+    /// Whether the last byte must not go out yet: that of a declared length stays until the guest has said that there
+    /// is no more. With it the client would have a whole response, whatever comes then.
+    fn holds_last(&self) -> bool {
+        self.declared == Some(self.received) && self.end != Some(Ok(()))
     }
 }

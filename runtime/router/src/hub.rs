@@ -12,6 +12,7 @@ use crate::ident::Ids;
 use crate::limits::Limits;
 use crate::record::{Record, Sink};
 use crate::seam::Kill;
+use crate::spill::SpillFolder;
 use crate::stats::Counters;
 use grid::routing::Refusal;
 use std::collections::HashMap;
@@ -51,13 +52,18 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Hub {
-    pub(crate) fn new(limits: Limits, trusted: TrustedProxies, sink: Sink) -> Arc<Self> {
+    pub(crate) fn new(
+        limits: Limits,
+        trusted: TrustedProxies,
+        spill: Option<SpillFolder>,
+        sink: Sink,
+    ) -> Arc<Self> {
         Arc::new(Hub {
             limits,
             trusted,
             counters: Counters::default(),
             ids: Ids::default(),
-            buffers: Buffers::responses(),
+            buffers: Buffers::responses(spill),
             uploads: Buffers::requests(limits.request_buffers_max),
             sink,
             stage: AtomicU8::new(OPEN),

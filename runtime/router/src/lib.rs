@@ -11,6 +11,7 @@
 //! | connection | a `JoinSet` of the accept loop | when the client or the server closes |
 //! | sweeper | nobody: it looks for dynos to put to sleep | within a second of the router |
 //! | HTTP/2 stream | its connection, which fails it | with the response, a reset, or a stalled client |
+//! | moving a response to disk or back, on a thread that may block | the response | after a megabyte |
 //! | running call, if not ready at once | nobody: it must outlive its client; counted in [`Stats::calls`] | when the call ends or is killed |
 //!
 //! There is no channel but one cell for each request that waits for a dyno. A request that is answered at once costs
@@ -41,9 +42,11 @@ mod outgoing;
 mod reader_rate;
 mod record;
 mod reply;
+mod response_queue;
 mod router;
 mod seam;
 mod serve;
+mod spill;
 mod stats;
 mod streams;
 mod sweep;
@@ -62,7 +65,7 @@ pub use limits::Limits;
 pub use listen::{Closed, Server, bind};
 pub use record::{Record, Sink};
 pub use reply::{BadResponse, Reply};
-pub use router::Router;
+pub use router::{Router, RouterConfig};
 pub use seam::{Asked, Call, Dyno, Finished, Kill};
 pub use stats::{Stats, Statuses};
 pub use table::Hosts;

@@ -34,6 +34,18 @@ pub const RESPONSE_BUFFERS_MAX: usize = 256 * 1024 * 1024;
 /// What each response may buffer in any case (bytes); it does not count among [`RESPONSE_BUFFERS_MAX`]. Requests are
 /// bounded by connections and streams, and so are these.
 pub const RESPONSE_BUFFER_FREE: usize = 16 * 1024;
+/// What a response may take of the disk when its client reads more slowly than its guest writes (bytes): the dyno is
+/// free when the guest has finished. More than nearly every response has, and little for one that never ends.
+pub const SPILL_MAX_BYTES: u64 = 64 * 1024 * 1024;
+/// A response goes to disk once its guest has waited for so long, all waits together: clients that read about as fast as
+/// the guest writes cost no disk.
+pub(crate) const SPILL_AFTER: Duration = Duration::from_millis(100);
+/// All responses of a router on disk together (bytes): 16 of the largest, or 1,000 of the least that is put there.
+pub const SPILLS_MAX_BYTES: usize = 1024 * 1024 * 1024;
+/// What stays in memory of a response that is put on disk (bytes): the client takes that while the rest is written.
+pub(crate) const SPILL_KEPT_BYTES: usize = 128 * 1024;
+/// What is read back at a time (bytes).
+pub(crate) const SPILL_READ_BYTES: usize = 256 * 1024;
 /// The largest piece of a body handed to the HTTP layer at a time (bytes): what it holds is not
 /// ours to take back, so the log line and the stall timer would be wrong by as much.
 pub(crate) const PIECE_MAX: usize = 32 * 1024;

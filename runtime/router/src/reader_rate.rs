@@ -11,8 +11,10 @@ use tokio::time::{Duration, Instant};
 #[derive(Debug)]
 pub(crate) struct ReaderRate {
     credit: Duration,
-    /// The guest waits, and `credit` was true then.
+    /// The guest waits, and `credit` and `waited` were true then.
     since: Option<Instant>,
+    /// How long the guest has waited, all times together.
+    waited: Duration,
 }
 
 /// Whether a client reads fast enough.
@@ -30,6 +32,7 @@ impl Default for ReaderRate {
         ReaderRate {
             credit: READER_PATIENCE,
             since: None,
+            waited: Duration::ZERO,
         }
     }
 }
@@ -43,8 +46,14 @@ impl ReaderRate {
     /// The guest does not wait any more.
     pub(crate) fn end_wait(&mut self) {
         if let Some(since) = self.since.take() {
-            self.credit = self.credit.saturating_sub(since.elapsed());
+            self.spend(since.elapsed());
         }
+    }
+
+    /// How long the guest has waited so far, all times together.
+    pub(crate) fn waited(&self) -> Duration {
+        let now = self.since.map(|since| since.elapsed());
+        self.waited + now.unwrap_or_default()
     }
 
     /// The client has taken so many bytes.
@@ -52,13 +61,18 @@ impl ReaderRate {
         if self.since.is_none() && self.credit == READER_PATIENCE {
             return;
         }
-        if let Some(since) = &mut self.since {
+        if let Some(since) = self.since {
             let now = Instant::now();
-            self.credit = self.credit.saturating_sub(now - *since);
-            *since = now;
+            self.spend(now - since);
+            self.since = Some(now);
         }
         let earned = Duration::from_micros(bytes as u64 * 1_000_000 / READER_RATE_MIN);
         self.credit = (self.credit + earned).min(READER_PATIENCE);
+    }
+
+    fn spend(&mut self, time: Duration) {
+        self.credit = self.credit.saturating_sub(time);
+        self.waited += time;
     }
 
     pub(crate) fn judge(&self) -> Verdict {
@@ -132,6 +146,7 @@ mod tests {
             advance(60 * SECOND).await;
         }
         rate.begin_wait();
+        assert_eq!(rate.waited(), READER_PATIENCE - SECOND);
         assert_eq!(rate.judge(), Verdict::Until(Instant::now() + SECOND));
         advance(SECOND).await;
         assert_eq!(rate.judge(), Verdict::TooSlow);

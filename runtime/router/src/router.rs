@@ -9,6 +9,7 @@ use crate::hub::Hub;
 use crate::limits::Limits;
 use crate::record::Sink;
 use crate::seam::Dyno;
+use crate::spill::SpillFolder;
 use crate::stats::{Stats, Statuses};
 use crate::sweep;
 use crate::table::{Hosts, Routes};
@@ -16,6 +17,7 @@ use crate::wait::{Load, Stale};
 use grid::name::AppName;
 use grid::plan::Route;
 use grid::routing::Refusal;
+use std::path::PathBuf;
 use std::sync::Arc;
 use tokio::io::{AsyncRead, AsyncWrite};
 
@@ -24,6 +26,20 @@ use tokio::io::{AsyncRead, AsyncWrite};
 pub struct Router<D: Dyno> {
     pub(crate) routes: Arc<Routes<D>>,
     pub(crate) hub: Arc<Hub>,
+}
+
+/// What differs between routers.
+#[derive(Clone, Debug, Default)]
+pub struct RouterConfig {
+    /// Which hosts lead to apps.
+    pub hosts: Hosts,
+    /// The bounds that an operator may set.
+    pub limits: Limits,
+    /// Proxies whose `X-Forwarded-For`, `-Proto`, `-Port`, `-Host` and `Forwarded` are believed.
+    pub trusted: TrustedProxies,
+    /// A folder for what slow readers leave of responses larger than the buffer. It must exist; without one, or if it
+    /// takes nothing, guests wait for their clients.
+    pub spill: Option<PathBuf>,
 }
 
 impl<D: Dyno> Clone for Router<D> {
@@ -36,21 +52,23 @@ impl<D: Dyno> Clone for Router<D> {
 }
 
 impl<D: Dyno> Router<D> {
-    /// A router without routes, which trusts no proxy. Each request that ends is told to `sink`.
+    /// A router without routes, which trusts no proxy and keeps nothing on disk. Each request that ends is told to
+    /// `sink`.
     pub fn new(hosts: Hosts, limits: Limits, sink: Sink) -> Self {
-        Router::behind_proxies(hosts, limits, TrustedProxies::default(), sink)
+        let config = RouterConfig {
+            hosts,
+            limits,
+            ..RouterConfig::default()
+        };
+        Router::with_config(config, sink)
     }
 
-    /// The same, behind proxies whose `X-Forwarded-For`, `-Proto`, `-Port`, `-Host` and `Forwarded` are believed.
-    pub fn behind_proxies(
-        hosts: Hosts,
-        limits: Limits,
-        trusted: TrustedProxies,
-        sink: Sink,
-    ) -> Self {
+    /// A router without routes. Each request that ends is told to `sink`.
+    pub fn with_config(config: RouterConfig, sink: Sink) -> Self {
+        let spill = config.spill.map(SpillFolder::new);
         Router {
-            routes: Arc::new(Routes::new(hosts)),
-            hub: Hub::new(limits, trusted, sink),
+            routes: Arc::new(Routes::new(config.hosts)),
+            hub: Hub::new(config.limits, config.trusted, spill, sink),
         }
     }
 

@@ -191,6 +191,46 @@ fn write_after_hangup3() {
     writes_for_ever("write_after_hangup3", 300);
 }
 
+/// Clients that read nothing of large responses hold no dyno: what they leave waits on disk.
+#[test]
+fn slow_readers_do_not_hold_the_dyno() {
+    let stage = start("good", &[]);
+    let base = stage.kib("VmRSS");
+    let slow: Vec<_> = (0..5)
+        .map(|_| stage.begin("/big?bytes=30000000", 100))
+        .collect();
+    for _ in 0..20 {
+        assert_eq!(stage.get("/").status, 200);
+    }
+    stage.held(base, 0);
+    // One of them goes on, and has all of it.
+    let (mut client, _) = slow.into_iter().next().unwrap();
+    let mut chunk = vec![0; 1024 * 1024];
+    let mut got = 0;
+    while got < 30_000_000 {
+        let len = client.read(&mut chunk).unwrap();
+        assert!(len > 0, "the response ended after {got} bytes");
+        got += len;
+    }
+    stage.ends();
+}
+
+/// A response without end outgrows the disk as well: its client is cut off, and the next request has the dyno.
+#[test]
+fn a_slow_reader_of_an_endless_body_is_cut_off() {
+    let stage = start("endless_body", &[]);
+    let (client, _) = stage.begin("/1", 100);
+    let line = stage.router_line("/1");
+    assert!(
+        line.contains(" code=H28 ") && line.contains(" status=499 "),
+        "{line}"
+    );
+    drop(client);
+    let (_next, got) = stage.begin("/2", 100);
+    assert!(got.starts_with(b"HTTP/1.1 200 OK\r\n"));
+    stage.ends();
+}
+
 /// The body of a request looks like a request; nobody may take it for one.
 #[test]
 fn never_reads_body() {

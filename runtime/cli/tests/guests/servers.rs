@@ -86,6 +86,39 @@ fn listens_and_ends() {
     stage.ends();
 }
 
+/// Early hints reach the client at once; what is no response is H17, and the app's log says why.
+#[test]
+fn answers_raw() {
+    let stage = start("answers_raw", &[]);
+    let path = |bytes: &str| {
+        let digits: String = bytes.bytes().map(|byte| format!("{byte:02x}")).collect();
+        format!("/?raw={digits}")
+    };
+    let hints = "HTTP/1.1 103 Early Hints\r\nlink: </a.css>; rel=preload\r\n\r\n";
+    let response = "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n";
+    let request = format!(
+        "GET {} HTTP/1.1\r\nhost: demo.localhost\r\nconnection: close\r\n\r\n",
+        path(&format!("{hints}{response}"))
+    );
+    let text = String::from_utf8(stage.raw(request.as_bytes())).unwrap();
+    assert!(text.starts_with(hints), "{text}");
+    assert!(
+        text[hints.len()..].starts_with("HTTP/1.1 200 OK\r\n"),
+        "{text}"
+    );
+
+    let mark = stage.mark();
+    let gzip = "HTTP/1.1 200 OK\r\ntransfer-encoding: gzip, chunked\r\n\r\n0\r\n\r\n";
+    assert_eq!(stage.get(&path(gzip)).status, 502);
+    stage.wait_for_after(mark, "the code", |line| {
+        line.contains("code=H17") && line.contains(" cause=transfer-encoding ")
+    });
+    stage.wait_for_after(mark, "the reason", |line| {
+        line.contains("dyno[web.1]: ") && line.contains("Transfer-Encoding is not chunked")
+    });
+    stage.ends();
+}
+
 #[test]
 fn binds_elsewhere() {
     let stage = start("binds_elsewhere", &[]);

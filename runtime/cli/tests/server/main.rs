@@ -28,5 +28,6 @@ mod kills;
 mod load;
 mod operating;
 mod own_machine;
+mod proxies;
 mod secrets;
 mod stage;

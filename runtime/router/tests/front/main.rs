@@ -22,6 +22,7 @@ mod log;
 mod raw;
 mod servers;
 mod sleep;
+mod spill;
 mod stalls;
 mod uploads;
 mod waiting;

@@ -7,8 +7,8 @@ use http::Request;
 use http::response::Parts;
 use http_body_util::BodyExt;
 use router::{
-    Asked, Call, Dyno, Finished, Hosts, Kill, Limits, Peer, Record, Reply, RequestBody, Router,
-    Server, TrustedProxy,
+    Asked, Call, Dyno, Finished, Kill, Limits, Peer, Record, Reply, RequestBody, Router,
+    RouterConfig, Server, TrustedProxy,
 };
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -147,11 +147,24 @@ impl World {
     {
         let proxies = proxies.iter().map(|text| text.parse().unwrap());
         let proxies: Vec<TrustedProxy> = proxies.collect();
+        let config = RouterConfig {
+            limits,
+            trusted: proxies.into(),
+            ..RouterConfig::default()
+        };
+        World::with_config(config, dynos, guest)
+    }
+
+    pub(crate) fn with_config<F, G>(config: RouterConfig, dynos: u32, guest: F) -> World
+    where
+        F: Fn(Request<RequestBody>, Reply, DynoKey) -> G + Send + Sync + 'static,
+        G: Future<Output = End> + Send + 'static,
+    {
         let records: Arc<Mutex<Vec<Record>>> = Arc::default();
         let seen = records.clone();
         let sink = Arc::new(move |record: &Record| seen.lock().unwrap().push(record.clone()));
         let world = World {
-            router: Router::behind_proxies(Hosts::Named, limits, proxies.into(), sink),
+            router: Router::with_config(config, sink),
             events: Arc::default(),
             records,
             handler: Arc::new(move |request, reply, key| {

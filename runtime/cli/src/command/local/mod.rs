@@ -65,6 +65,7 @@ async fn serve(args: &Local, target: &Target, logs: Logs) -> Result<()> {
         slugs,
         compiled: &cache.join("compiled"),
         work: &folder.path().join("dynos"),
+        spill: folder.path(),
         egress: egress(&args.egress_allow),
         hosts: Hosts::AllTo(built.name.clone()),
         trusted: TrustedProxies::default(),

@@ -11,6 +11,8 @@
 //! compiled/     native code: can be made again
 //! dynos/        the dynos' own files: emptied at each start
 //! ```
+//! What slow readers leave of responses is in files without names, beside these.
+//!
 //! A copy of all but the last three, made while the server is stopped, is a backup.
 
 use std::fs::{DirBuilder, File, OpenOptions};
@@ -88,6 +90,11 @@ impl Data {
     }
 
     pub(super) fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// For files that have no name.
+    pub(super) fn nameless(&self) -> &Path {
         &self.root
     }
 

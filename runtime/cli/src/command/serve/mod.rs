@@ -220,6 +220,7 @@ async fn platform(
         slugs: Arc::clone(&kept.slugs),
         compiled: &data.compiled(),
         work: &data.dynos(),
+        spill: data.nameless(),
         egress: Egress {
             allowed: settings.egress_allow.as_slice().into(),
             listening: ports.into(),
