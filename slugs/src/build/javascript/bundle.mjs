@@ -1,7 +1,6 @@
 // node bundle.mjs OPTIONS: bundles an app into the body of one async function that returns its exports.
 //
-// OPTIONS is JSON: `folder`, `entry` (named from there), `out`, `map`, and perhaps
-// and `imports` (an import map). Each message is one line on stderr; exit code 1 says that the app is at fault.
+// OPTIONS is JSON: `folder`, `entry` (named from there), `out`, `map`, and perhaps `imports` (an import map). Each message is one line on stderr; exit code 1 says that the app is at fault.
 
 import { readFileSync, writeFileSync } from 'node:fs';
 import { parse } from 'acorn';

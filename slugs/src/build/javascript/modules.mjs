@@ -175,6 +175,6 @@ function denoSpecifiers(imports) {
   };
 }
 
-export function plugins({ imports = {} }) {
-  return [denoSpecifiers(imports), virtual, frameworks, builtins];
+export function plugins({ imports }) {
+  return [denoSpecifiers(imports ?? {}), virtual, frameworks, builtins];
 }

@@ -76,7 +76,7 @@ function toFrames(raw) {
     if (!match) continue;
     const place = locate(Number(match[2]), Number(match[3]));
     if (!place) continue;
-    const name = match[1].replace(/[/<]+$/, '').replace(/^anonymous$/, '');
+    const name = match[1].replace(/[/<]+$/, '').replace(/^anonymous[/<]*/, '');
     const isAsync = line.startsWith('async*') ? 'async ' : '';
     frames.push(name ? `    at ${isAsync}${name} (${place})` : `    at ${isAsync}${place}`);
     if (frames.length === FRAMES_MAX) break;
