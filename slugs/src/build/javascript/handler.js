@@ -5,10 +5,11 @@
 import { Fields, OutgoingBody, OutgoingResponse, ResponseOutparam } from 'wasi:http/types@0.2.10';
 import './engine/console.js';
 import './engine/globals.js';
+import './engine/locale.js';
 import './engine/web.js';
 import './engine/crypto/subtle.js';
 import { loadApp } from './engine/app.js';
-import { Message, encoder, join, lengths, toBytes } from './engine/body.js';
+import { Message, encoder, join, lengths, ownBytes, toBytes } from './engine/body.js';
 import { summarize } from './engine/errors.js';
 import { report } from './engine/tasks.js';
 import { NO_CONTENT } from './engine/web.js';
@@ -137,7 +138,7 @@ class IncomingBody {
     try {
       this.#body ??= this.#request.consume();
       this.#stream ??= this.#body.stream();
-      return this.#stream.blockingRead(READ_BYTES);
+      return ownBytes(this.#stream.blockingRead(READ_BYTES));
     } catch (error) {
       if (error?.payload?.tag === 'closed') return undefined;
       throw new TypeError('the request body broke off');

@@ -8,6 +8,15 @@ function define(target, name, value) {
   if (!(name in target)) Object.defineProperty(target, name, { configurable: true, writable: true, value });
 }
 
+// The engine's own insists on a reason.
+const abort = AbortSignal.abort.bind(AbortSignal);
+AbortSignal.abort = (reason = new DOMException('This operation was aborted', 'AbortError')) => abort(reason);
+
+// The engine's own ends the instance instead of throwing.
+AbortSignal.prototype.throwIfAborted = function throwIfAborted() {
+  if (this.aborted) throw this.reason;
+};
+
 let unorm;
 
 /** The package's tables take 4 MB of memory: they are made when they are first needed, which most apps never do. */
