@@ -158,6 +158,11 @@ async function globals() {
     text,
     events,
     meta: [import.meta.env.PROD, import.meta.env.VITE_NAME, import.meta.url.startsWith('file:///')],
+    locale: [
+      (1234567.891).toLocaleString(),
+      (1234.5).toLocaleString('en-US', { style: 'currency', currency: 'USD' }),
+      new Date(0).toLocaleString(),
+    ],
     navigator: navigator.userAgent,
   };
 }

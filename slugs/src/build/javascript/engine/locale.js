@@ -42,7 +42,8 @@ function toDigits(number, least, most, useGrouping) {
 function roundHalfUp(number, digits) {
   const [mantissa, exponent = '0'] = String(number).split('e');
   const moved = Math.round(Number(`${mantissa}e${Number(exponent) + digits}`));
-  return moved <= Number.MAX_SAFE_INTEGER ? Number(`${moved}e-${digits}`).toFixed(digits) : number.toFixed(digits);
+  if (moved <= Number.MAX_SAFE_INTEGER) return Number(`${moved}e-${digits}`).toFixed(digits);
+  return Number.isInteger(number) ? String(number) : number.toFixed(digits);
 }
 
 function formatDate(date) {
