@@ -76,7 +76,7 @@ fn errors_are_told_once_with_places_in_the_sources_and_end_no_instance() {
         [
             "GET /handler failed: TypeError: can't access property \"property\", value is null",
             "    at readProperty (src/lib.ts:2:3)",
-            "    at fetch (src/index.ts:19:34)",
+            "    at fetch (src/index.ts:19:31)",
         ]
     );
     assert_eq!(local.get("/none").status, 500);
@@ -144,8 +144,8 @@ fn the_console_writes_as_that_of_node() {
     let lines = told_by(&local, "/logged", "Assertion failed");
     let text = lines.join("\n");
     for part in [
-        "Error: it is logged\n    at fetch (src/index.ts:24:",
-        "  [cause]: TypeError: its cause\n      at fetch (src/index.ts:24:",
+        "Error: it is logged\n    at fetch (src/index.ts:25:",
+        "  [cause]: TypeError: its cause\n      at fetch (src/index.ts:25:",
         "she has 2 of { a: [ 1 ] } Map(1) { 'k' => { b: { c: [Object] } } } end",
         "<ref *1> { name: 'ring', self: [Circular *1] }",
         "│ (index) │ a │",

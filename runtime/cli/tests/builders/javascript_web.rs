@@ -58,7 +58,7 @@ fn files_of_forms_keep_bytes_name_and_type() {
                 "f",
                 "ünï \"1\".bin",
                 "x/y",
-                17,
+                19,
                 "00ff0d0a2d2d63750d0a2d2d0d0a6162630d0a"
             ],
             ["empty", "", "application/octet-stream", 0, ""],
