@@ -45,6 +45,8 @@ export function scan(program, map) {
       }
     },
     ImportExpression(node) {
+      // Packages that do so ask for parts of other runtimes, and catch what comes of it.
+      if (isOfPackage(node, map)) return;
       note(found.warnings, node, '`import()` of a name that is not a plain string cannot be bundled, and fails when it runs');
     },
     CallExpression: (node) => checkLocale(node, found, note),
@@ -55,6 +57,11 @@ export function scan(program, map) {
   const rest = warnings.length - WARNINGS_MAX;
   if (rest > 0) warnings.splice(WARNINGS_MAX, rest, `and ${rest} more of these`);
   return { refusals: [...found.refusals.values()], warnings, changes: found.changes };
+}
+
+function isOfPackage(node, map) {
+  const at = map.locate(node.loc.start);
+  return at !== undefined && packageOf(at.file) !== undefined;
 }
 
 function checkGlobal(node, ancestors, found, note) {

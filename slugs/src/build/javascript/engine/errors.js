@@ -5,7 +5,8 @@
 export const BUNDLE = '.dyno/app.js';
 /** Lines that an `AsyncFunction` puts before its body. */
 const LINES_BEFORE = 2;
-const FRAMES_MAX = 20;
+/** As many as V8 shows. */
+const FRAMES_MAX = 10;
 const CAUSES_MAX = 8;
 
 const frame = new RegExp(`^(?:async\\*|promise callback\\*|setTimeout handler\\*)?(.*)@${BUNDLE.replaceAll('.', '\\.')}:(\\d+):(\\d+)$`);
