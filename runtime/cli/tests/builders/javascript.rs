@@ -229,7 +229,7 @@ fn what_cannot_run_is_named_with_its_place_and_a_way_out() {
     }
     let none = of("export const x = 1;");
     assert!(
-        none.contains("index.js has no fetch handler") && none.contains("Hono"),
+        none.contains("index.js:1:1: there is no fetch handler") && none.contains("Hono"),
         "{none}"
     );
     let wrong = App::new(&[("package.json", "{}"), ("src/index.ts", "const x: = 1;\n")]).refused();
@@ -249,15 +249,4 @@ fn what_cannot_run_is_named_with_its_place_and_a_way_out() {
     );
     let broken = App::new(&[("package.json", "{")]).refused();
     assert!(broken.contains("package.json cannot be read"), "{broken}");
-}
-
-#[test]
-fn an_app_that_cannot_be_loaded_crashes_with_its_reason() {
-    let text = "export default { fetch() {} };\nthrow new Error('no such setting');\n";
-    let local = App::new(&[PACKAGE, ("index.js", text)]).run(&[]);
-    assert_eq!(local.get("/").status, 503);
-    local.wait_for("why", |line| {
-        line.contains("cannot be loaded") && line.contains("no such setting")
-    });
-    assert!(local.stop().success());
 }

@@ -1,12 +1,11 @@
 // node bundle.mjs OPTIONS: bundles an app into the body of one async function that returns its exports.
 //
-// OPTIONS is JSON: `folder`, `entry` (named from there), `out`, `map`, and perhaps
-// and `imports` (an import map). Each message is one line on stderr; exit code 1 says that the app is at fault.
+// OPTIONS is JSON: `folder`, `entry` (named from there), `out`, `map`, and perhaps `imports` (an import map). Each message is one line on stderr; exit code 1 says that the app is at fault.
 
 import { readFileSync, writeFileSync } from 'node:fs';
 import { parse } from 'acorn';
 import { build } from 'esbuild';
-import { complain, describeErrors } from './messages.mjs';
+import { complain, describeErrors, newGraph } from './messages.mjs';
 import { plugins } from './modules.mjs';
 import { applyChanges, rewriteLiterals } from './regexp.mjs';
 import { scan } from './scan.mjs';
@@ -14,6 +13,7 @@ import { SourceMap } from './sourcemap.mjs';
 
 const options = JSON.parse(process.argv[2]);
 const { folder, entry, out } = options;
+const graph = newGraph();
 
 const TEXT = ['.txt', '.md', '.html', '.css', '.svg', '.sql', '.graphql', '.csv'];
 const BINARY = ['.png', '.jpg', '.jpeg', '.gif', '.webp', '.ico', '.woff', '.woff2', '.wasm', '.pdf'];
@@ -39,17 +39,17 @@ const result = await build({
     'Bun.env': '$dyno.bun.env',
   },
   loader: Object.fromEntries(loaders),
-  plugins: plugins(options),
+  plugins: plugins(options, graph),
   sourcemap: 'external',
   sourcesContent: false,
   metafile: true,
   logLevel: 'silent',
   charset: 'utf8',
 }).catch((error) => {
-  describeErrors(error.errors ?? [{ text: String(error) }], folder).forEach(complain);
+  describeErrors(error.errors ?? [{ text: String(error) }], graph, folder).forEach(complain);
   process.exit(1);
 });
-describeErrors(result.warnings, folder).forEach((line) => complain(`warning: ${line}`));
+describeErrors(result.warnings, graph, folder).forEach((line) => complain(`warning: ${line}`));
 
 const text = readFileSync(out, 'utf8');
 const map = new SourceMap(JSON.parse(readFileSync(`${out}.map`, 'utf8')), out, folder);

@@ -5,16 +5,19 @@
 import { Fields, OutgoingBody, OutgoingResponse, ResponseOutparam } from 'wasi:http/types@0.2.10';
 import './engine/console.js';
 import './engine/globals.js';
+import './engine/locale.js';
 import './engine/web.js';
 import './engine/crypto/subtle.js';
 import { loadApp } from './engine/app.js';
-import { Message, encoder, join, lengths, toBytes } from './engine/body.js';
+import { Message, encoder, join, lengths, ownBytes, toBytes } from './engine/body.js';
 import { summarize } from './engine/errors.js';
 import { report } from './engine/tasks.js';
 import { NO_CONTENT } from './engine/web.js';
 
 /** How much is read of a body at once. */
 const READ_BYTES = 64n * 1024n;
+/** How long `waitUntil` may take: less than the platform gives a dyno after its response (30 s), which then ends it. */
+const LATER_MS_MAX = 25_000;
 /** What belongs to one connection (RFC 9110 7.6.1): an app that passes a fetched response on may have it. */
 const HOP_BY_HOP = new Set(['connection', 'keep-alive', 'proxy-connection', 'transfer-encoding', 'upgrade', 'te']);
 
@@ -66,15 +69,21 @@ function pathOf(request) {
   return request.pathWithQuery()?.split('?', 1)[0] ?? '/';
 }
 
-/** Waits for all that `waitUntil` was given, also by what it was given. */
+/** Waits for all that `waitUntil` was given, also by what it was given; not for ever, since no other request can come. */
 async function finishLater(later) {
+  if (later.length === 0) return;
+  let timer;
+  const isOver = new Promise((done) => {
+    timer = setTimeout(() => done(true), LATER_MS_MAX);
+  });
   for (let at = 0; at < later.length; at += 1) {
-    try {
-      await later[at];
-    } catch (error) {
-      report(error, 'Rejected in waitUntil()');
+    const settled = Promise.resolve(later[at]).then(() => false, (error) => report(error, 'Rejected in waitUntil()'));
+    if ((await Promise.race([settled, isOver])) === true) {
+      console.error(`waitUntil() was given a promise that is open after ${LATER_MS_MAX / 1000} seconds: it is left`);
+      return;
     }
   }
+  clearTimeout(timer);
 }
 
 /** What a Request of ours asks for when somebody asks it. */
@@ -137,7 +146,7 @@ class IncomingBody {
     try {
       this.#body ??= this.#request.consume();
       this.#stream ??= this.#body.stream();
-      return this.#stream.blockingRead(READ_BYTES);
+      return ownBytes(this.#stream.blockingRead(READ_BYTES));
     } catch (error) {
       if (error?.payload?.tag === 'closed') return undefined;
       throw new TypeError('the request body broke off');

@@ -24,7 +24,7 @@ const GET_NODE: &str =
 const WIT: &str = include_str!("app.wit");
 const HTTP_WIT: &str = include_str!("../wit/http.wit");
 /// What the component is made of, and what bundles apps for it.
-const FILES: [(&str, &str); 30] = [
+const FILES: [(&str, &str); 31] = [
     ("package.json", include_str!("package.json")),
     ("package-lock.json", include_str!("package-lock.json")),
     ("bundle.mjs", include_str!("bundle.mjs")),
@@ -65,6 +65,7 @@ const FILES: [(&str, &str); 30] = [
     ("engine/form.js", include_str!("engine/form.js")),
     ("engine/globals.js", include_str!("engine/globals.js")),
     ("engine/inspect.js", include_str!("engine/inspect.js")),
+    ("engine/locale.js", include_str!("engine/locale.js")),
     ("engine/process.js", include_str!("engine/process.js")),
     ("engine/servers.js", include_str!("engine/servers.js")),
     ("engine/tasks.js", include_str!("engine/tasks.js")),

@@ -11,6 +11,18 @@ import { parse } from 'acorn';
 import { build } from 'esbuild';
 import { applyChanges, rewriteLiterals } from './regexp.mjs';
 
+/** `text:PATH` is a file of a package as a string. */
+const texts = {
+  name: 'texts',
+  setup(setup) {
+    setup.onResolve({ filter: /^text:/ }, ({ path }) => ({ path: path.slice('text:'.length), namespace: 'text' }));
+    setup.onLoad({ filter: /.*/, namespace: 'text' }, async ({ path }) => ({
+      contents: await readFile(join('node_modules', path), 'utf8'),
+      loader: 'text',
+    }));
+  },
+};
+
 const [handler, witPath, out] = process.argv.slice(2);
 const work = await mkdtemp(join(process.cwd(), '.make-'));
 const sourcePath = join(work, 'handler.js');
@@ -23,6 +35,7 @@ await build({
   target: 'es2022',
   mainFields: ['module', 'main'],
   external: ['wasi:*'],
+  plugins: [texts],
   legalComments: 'none',
   logLevel: 'warning',
 });

@@ -1,5 +1,8 @@
 // What a build says: one line for each fault, with its place first.
 
+import { readFileSync } from 'node:fs';
+import { relative } from 'node:path';
+
 /** Lines of one kind that are shown; a build that fails in a hundred places fails for few reasons. */
 const LINES_MAX = 12;
 
@@ -15,8 +18,13 @@ export function packageOf(file) {
   return scope.startsWith('@') ? `${scope}/${name}` : scope;
 }
 
-/** esbuild's messages as lines; those of one package that name parts of Node.js become one. */
-export function describeErrors(errors) {
+/** What is known of imports: `roots`, packages that the app itself imports, with where; `packages`, and whose they are. */
+export function newGraph() {
+  return { roots: new Map(), packages: new Map() };
+}
+
+/** esbuild's messages as lines; those about parts of Node.js in packages become one for each package of the app's own. */
+export function describeErrors(errors, graph, folder) {
   const lines = [];
   const ofPackages = new Map();
   for (const error of errors) {
@@ -26,18 +34,40 @@ export function describeErrors(errors) {
       lines.push(place(error) + error.text);
       continue;
     }
-    if (!ofPackages.has(name)) ofPackages.set(name, { first: error, builtins: new Set() });
-    ofPackages.get(name).builtins.add(`"${builtin}"`);
+    const root = rootOf(name, graph) ?? name;
+    if (!ofPackages.has(root)) ofPackages.set(root, { first: error, builtins: new Set() });
+    ofPackages.get(root).builtins.add(`"${builtin}"`);
   }
   for (const [name, { first, builtins }] of ofPackages) {
     const parts = [...builtins].join(', ');
+    const where = placeOfImport(graph.roots.get(name), folder) ?? place(first);
     lines.push(
-      `${place(first)}the package ${name} needs ${parts} of Node.js, which a dyno is not: use a package that runs in ` +
+      `${where}the package ${name} needs ${parts} of Node.js, which a dyno does not have: use a package that runs in ` +
         'browsers or workers as well',
     );
   }
   if (lines.length <= LINES_MAX) return lines;
   return [...lines.slice(0, LINES_MAX), `and ${lines.length - LINES_MAX} more of these`];
+}
+
+/** The package that the app itself imports and that leads to this one. */
+function rootOf(name, { roots, packages }) {
+  for (const root of roots.keys()) {
+    const reached = new Set([root]);
+    for (const at of reached) for (const next of packages.get(at) ?? []) reached.add(next);
+    if (reached.has(name)) return root;
+  }
+  return undefined;
+}
+
+/** The line of the app's own that imports a package. */
+function placeOfImport(root, folder) {
+  if (!root) return undefined;
+  const lines = readFileSync(root.importer, 'utf8').split('\n');
+  const line = lines.findIndex((text) => text.includes(`'${root.path}'`) || text.includes(`"${root.path}"`));
+  if (line < 0) return undefined;
+  const column = lines[line].search(new RegExp(`['"]${root.path.replace(/[.*+?^${}()|[\]\\]/g, '\\$&')}['"]`));
+  return `${relative(folder, root.importer)}:${line + 1}:${column + 1}: `;
 }
 
 function place({ location }) {

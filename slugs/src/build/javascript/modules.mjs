@@ -1,6 +1,7 @@
 // How imports are found: parts of Node.js, servers of other runtimes, specifiers of Deno.
 
 import { builtinModules } from 'node:module';
+import { packageOf } from './messages.mjs';
 
 /** What to use in the place of a part of Node.js. */
 const INSTEAD = {
@@ -100,7 +101,7 @@ const virtual = {
     setup.onResolve({ filter: /^(@hono\/node-server|hono\/(bun|deno)$|cloudflare:)/ }, ({ path }) => {
       if (Object.hasOwn(VIRTUAL, path)) return { path, namespace: 'dyno' };
       if (!path.startsWith('cloudflare:')) return undefined;
-      return { errors: [{ text: `"${path}" is a part of Cloudflare's own, which a dyno has not` }] };
+      return { errors: [{ text: `"${path}" is a part of Cloudflare alone, which a dyno does not have`, detail: { builtin: path } }] };
     });
     setup.onLoad({ filter: /.*/, namespace: 'dyno' }, ({ path }) => ({ contents: VIRTUAL[path], loader: 'js' }));
   },
@@ -175,6 +176,26 @@ function denoSpecifiers(imports) {
   };
 }
 
-export function plugins({ imports = {} }) {
-  return [denoSpecifiers(imports), virtual, frameworks, builtins];
+/** Notes who imports what, so that a fault deep in a package is told where the app asks for it. */
+function noteImports(graph) {
+  return {
+    name: 'who imports what',
+    setup(setup) {
+      setup.onResolve({ filter: /^[^./]/ }, ({ path, importer }) => {
+        const wanted = packageOf(`node_modules/${path}`);
+        const from = packageOf(importer);
+        if (from !== undefined) {
+          if (!graph.packages.has(from)) graph.packages.set(from, new Set());
+          graph.packages.get(from).add(wanted);
+        } else if (!graph.roots.has(wanted)) {
+          graph.roots.set(wanted, { importer, path });
+        }
+        return undefined;
+      });
+    },
+  };
+}
+
+export function plugins({ imports }, graph) {
+  return [noteImports(graph), denoSpecifiers(imports ?? {}), virtual, frameworks, builtins];
 }

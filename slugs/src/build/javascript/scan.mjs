@@ -45,8 +45,11 @@ export function scan(program, map) {
       }
     },
     ImportExpression(node) {
+      // Packages that do so ask for parts of other runtimes, and catch what comes of it.
+      if (isOfPackage(node, map)) return;
       note(found.warnings, node, '`import()` of a name that is not a plain string cannot be bundled, and fails when it runs');
     },
+    CallExpression: (node) => checkLocale(node, found, note),
     NewExpression: (node) => checkRegExp(node, found, note),
     ExpressionStatement: (node) => watchPromise(node, map, found.changes),
   });
@@ -54,6 +57,11 @@ export function scan(program, map) {
   const rest = warnings.length - WARNINGS_MAX;
   if (rest > 0) warnings.splice(WARNINGS_MAX, rest, `and ${rest} more of these`);
   return { refusals: [...found.refusals.values()], warnings, changes: found.changes };
+}
+
+function isOfPackage(node, map) {
+  const at = map.locate(node.loc.start);
+  return at !== undefined && packageOf(at.file) !== undefined;
 }
 
 function checkGlobal(node, ancestors, found, note) {
@@ -92,6 +100,17 @@ function isDeclared(name, ancestors) {
     });
     return isHere || node.params?.some((parameter) => parameter.name === name);
   });
+}
+
+/** Texts of languages other than English, and dates in other forms than the usual one. */
+function checkLocale({ callee, arguments: [locales, options], loc }, found, note) {
+  const name = callee.type === 'MemberExpression' && !callee.computed ? callee.property.name : undefined;
+  if (!['toLocaleString', 'toLocaleDateString', 'toLocaleTimeString', 'localeCompare'].includes(name)) return;
+  const locale = name === 'localeCompare' ? options : locales;
+  const isEnglish = !locale || locale.type === 'Identifier' || /^en(-US)?$/.test(locale.value);
+  const hasOptions = options && name !== 'localeCompare' && name !== 'toLocaleString';
+  if (isEnglish && !hasOptions) return;
+  note(found.warnings, { loc }, `${name}() writes American English in UTC here, in its usual form, whatever it is asked for`);
 }
 
 /** The engine knows no properties of characters; literals are made over, and texts are not. */

@@ -31,7 +31,8 @@ export async function loadApp() {
   const text = readText(BUNDLE);
   if (text === undefined) throw new Error(`the app has no ${BUNDLE}`);
   const tools = { meta: metaOf(), watch, deno, bun, env, nodeServe, remoteAddress, readFile, typeOf, assets };
-  const exported = await new AsyncFunction('$dyno', `${text}\n//# sourceURL=${BUNDLE}`)(tools);
+  const run = new AsyncFunction('$dyno', `${text}\n//# sourceURL=${BUNDLE}`);
+  const exported = (await run(tools)) ?? {};
   const answer = findHandler(exported, env, listeners);
   return assets ? withAssets(answer, assets, settings.assets) : answer;
 }
@@ -48,6 +49,10 @@ function findHandler(exported, env, listeners) {
   const app = exported.default;
   const holder = [app, app?.default, exported].find((value) => typeof value?.fetch === 'function');
   if (holder) return (request, later) => holder.fetch(request, env, context(later));
+  if (typeof app?.prototype?.fetch === 'function') {
+    // A class of the kind of `WorkerEntrypoint`: one object for each request.
+    return (request, later) => new app(context(later), env).fetch(request);
+  }
   const served = servedHandler();
   if (served) return (request, later) => served(request, env, context(later));
   if (typeof app === 'function') return (request, later) => app(request, env, context(later));

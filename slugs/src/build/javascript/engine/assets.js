@@ -46,7 +46,8 @@ function safePath(pathname) {
     return undefined;
   }
   const parts = path.split('/').filter((part) => part !== '');
-  const isSafe = parts.every((part) => part !== '.' && part !== '..' && !/[\\\0]/.test(part));
+  // Files whose names begin with a dot are settings, and secrets among them.
+  const isSafe = parts.every((part) => (part === '.well-known' || !part.startsWith('.')) && !/[\\\0]/.test(part));
   return isSafe ? parts.join('/') + (path.endsWith('/') && parts.length > 0 ? '/' : '') : undefined;
 }
 

@@ -5,7 +5,8 @@
 export const BUNDLE = '.dyno/app.js';
 /** Lines that an `AsyncFunction` puts before its body. */
 const LINES_BEFORE = 2;
-const FRAMES_MAX = 20;
+/** As many as V8 shows. */
+const FRAMES_MAX = 10;
 const CAUSES_MAX = 8;
 
 const frame = new RegExp(`^(?:async\\*|promise callback\\*|setTimeout handler\\*)?(.*)@${BUNDLE.replaceAll('.', '\\.')}:(\\d+):(\\d+)$`);
@@ -76,7 +77,7 @@ function toFrames(raw) {
     if (!match) continue;
     const place = locate(Number(match[2]), Number(match[3]));
     if (!place) continue;
-    const name = match[1].replace(/[/<]+$/, '').replace(/^anonymous$/, '');
+    const name = match[1].replace(/[/<]+$/, '').replace(/^anonymous[/<]*/, '');
     const isAsync = line.startsWith('async*') ? 'async ' : '';
     frames.push(name ? `    at ${isAsync}${name} (${place})` : `    at ${isAsync}${place}`);
     if (frames.length === FRAMES_MAX) break;

@@ -1,6 +1,7 @@
 // The app's files, read through WASI: the bundle and its map, settings, static files.
 
 import { getDirectories } from 'wasi:filesystem/preopens@0.2.10';
+import { ownBytes } from './body.js';
 
 /** How much is read of a file at once. */
 const READ_BYTES = 1024n * 1024n;
@@ -35,7 +36,7 @@ export function readFile(path) {
         if (error?.payload === undefined) throw error;
         return undefined;
       }
-      if (bytes.length > 0) pieces.push(bytes);
+      if (bytes.length > 0) pieces.push(ownBytes(bytes));
       length += bytes.length;
       if (isEnd || bytes.length === 0) break;
     }

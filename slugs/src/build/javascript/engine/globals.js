@@ -2,18 +2,37 @@
 // web platform API"), each added only where it is missing.
 
 import 'urlpattern-polyfill';
-import unorm from 'unorm';
+import unormSource from 'text:unorm/lib/unorm.js';
 
 function define(target, name, value) {
   if (!(name in target)) Object.defineProperty(target, name, { configurable: true, writable: true, value });
 }
 
+// The engine's own insists on a reason.
+const abort = AbortSignal.abort.bind(AbortSignal);
+AbortSignal.abort = (reason = new DOMException('This operation was aborted', 'AbortError')) => abort(reason);
+
+// The engine's own ends the instance instead of throwing.
+AbortSignal.prototype.throwIfAborted = function throwIfAborted() {
+  if (this.aborted) throw this.reason;
+};
+
+let unorm;
+
+/** The package's tables take 4 MB of memory: they are made when they are first needed, which most apps never do. */
+function loadUnorm() {
+  const module = { exports: {} };
+  new Function('module', 'exports', unormSource)(module, module.exports);
+  return module.exports;
+}
+
 define(String.prototype, 'normalize', function normalize(form = 'NFC') {
-  const change = { NFC: unorm.nfc, NFD: unorm.nfd, NFKC: unorm.nfkc, NFKD: unorm.nfkd }[form];
-  if (!change) throw new RangeError(`${form} is no normalization form: NFC, NFD, NFKC or NFKD`);
+  if (!['NFC', 'NFD', 'NFKC', 'NFKD'].includes(form)) throw new RangeError(`${form} is no normalization form: NFC, NFD, NFKC or NFKD`);
   const text = String(this);
   // Nothing below U+0300 changes under NFC, and nothing of ASCII under any form.
-  return (form === 'NFC' ? /^[\0-\u02ff]*$/ : /^[\0-\x7f]*$/).test(text) ? text : change(text);
+  return (form === 'NFC' ? /^[\0-\u02ff]*$/ : /^[\0-\x7f]*$/).test(text) 
+    ? text
+    : (unorm ??= loadUnorm())[form.toLowerCase()](text);
 });
 
 define(URL, 'parse', (url, base) => {

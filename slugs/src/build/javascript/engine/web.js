@@ -342,4 +342,7 @@ function abortable(promise, signal) {
   });
 }
 
+// A bundler may have given the classes other names.
+Object.defineProperty(Request, 'name', { value: 'Request' });
+Object.defineProperty(Response, 'name', { value: 'Response' });
 Object.assign(globalThis, { Request, Response, fetch });
