@@ -32,7 +32,7 @@ use std::time::{Duration, SystemTime};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{sleep, timeout};
 
-/// Beyond the largest head (bytes): the HTTP layer's buffer must hold what `watch` lets pass, and its poison.
+/// Beyond the largest head (bytes): the HTTP layer's buffer must hold what `watch` lets pass.
 const READ_SLACK: usize = 1024;
 
 /// Counts a connection as open while it lives.

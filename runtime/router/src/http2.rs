@@ -50,17 +50,19 @@ where
     let mut closing = false;
     poll_fn(|cx| {
         conn.register(cx);
-        if !closing && conn.hub.is_closing() {
-            closing = true;
-            connection.graceful_shutdown();
-        }
         loop {
-            match ready!(connection.poll_accept(cx)) {
-                Some(Ok((request, respond))) => {
+            match connection.poll_accept(cx) {
+                Poll::Ready(Some(Ok((request, respond)))) => {
                     spawn_stream(routes.clone(), &conn, request, respond);
                 }
-                Some(Err(error)) => return Poll::Ready(Err(error)),
-                None => return Poll::Ready(Ok(())),
+                Poll::Ready(Some(Err(error))) => return Poll::Ready(Err(error)),
+                Poll::Ready(None) => return Poll::Ready(Ok(())),
+                Poll::Pending if closing || !conn.hub.is_closing() => return Poll::Pending,
+                // After a look at what has arrived: that is answered as well.
+                Poll::Pending => {
+                    closing = true;
+                    connection.graceful_shutdown();
+                }
             }
         }
     })
