@@ -237,7 +237,11 @@ fn piece<'a>(rest: &'a str, next: char, word: &mut String) -> Result<&'a str, St
             Ok(&after[escaped.len_utf8()..])
         }
         '$' => dollar(rest, word),
-        '|' | '&' | ';' | '<' | '>' | '`' | '(' | ')' | '*' | '?' | '[' => {
+        '|' | '&' | ';' | '<' | '>' | '`' | '(' | ')' => {
+            Err(needs_shell(next.encode_utf8(&mut [0; 4])))
+        }
+        // A shell looks for files that fit, and no file fits an option such as `--listen=*:$PORT`.
+        '*' | '?' | '[' if !word.starts_with('-') => {
             Err(needs_shell(next.encode_utf8(&mut [0; 4])))
         }
         '{' if is_brace_expansion(rest) => Err(needs_shell("{…}")),
