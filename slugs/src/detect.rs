@@ -1,7 +1,7 @@
 //! Owns the choice of a builder for a source folder, and where ready `.wasm` files are.
 //! Must not know how a builder works.
 
-use std::io;
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use grid::name::ProcessType;
@@ -14,6 +14,9 @@ use crate::project::Project;
 
 /// Most entries of a folder that are looked at for `.wasm` files.
 const ENTRIES_LOOKED_AT_MAX: usize = 10_000;
+
+/// How a core module begins: magic number, version 1, layer 0. A component has another layer.
+const CORE_MODULE: [u8; 8] = *b"\0asm\x01\0\0\0";
 
 /// What builds an app.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -191,10 +194,19 @@ pub fn detect(project: &Project) -> Result<Detected, DetectError> {
 /// Whether a folder is a static site: it has a start page, and no sign of anything else.
 fn is_site(project: &Project) -> Result<bool, DetectError> {
     let folder = &project.folder;
+    let is_page = |name: &String| is_core_module(&folder.join(name));
     Ok(folder.join(build::SITE_INDEX).is_file()
         && project.procfile.is_none()
-        && wasm_files(folder)?.is_empty()
+        && wasm_files(folder)?.iter().all(is_page)
         && foreign::find_language(folder, &[]).is_none())
+}
+
+/// Whether a file is a core module: beside a start page, that is the page's, since none can be `web`.
+fn is_core_module(file: &Path) -> bool {
+    let mut begin = Vec::new();
+    let read = std::fs::File::open(file)
+        .and_then(|file| file.take(CORE_MODULE.len() as u64).read_to_end(&mut begin));
+    read.is_ok() && begin == CORE_MODULE
 }
 
 /// Whether what runs is given as components.

@@ -42,6 +42,7 @@ fn commands_are_split_and_replaced_without_a_shell() {
             vec!["--glob=*", "~", "a~", "#x", "a#b"],
         ),
         ("--all # a comment; with 'signs", vec!["--all"]),
+        ("--allow=* -x[1]", vec!["--allow=*", "-x[1]"]),
         ("'a?' \\[b] {} {a}", vec!["a?", "[b]", "{}", "{a}"]),
         ("\"a\\b\\\\\\\"\"", vec!["a\\b\\\""]),
     ] {
@@ -59,7 +60,8 @@ fn what_only_a_shell_can_do_is_refused() {
         ("a.wasm `date`", "`` ` `` needs a shell"),
         ("a.wasm ${X:-y}", "`${NAME:-x}` need a shell"),
         ("a.wasm *.csv", "`*` needs a shell"),
-        ("a.wasm --allow=*", "`*` needs a shell"),
+        ("a.wasm --files *.csv", "`*` needs a shell"),
+        ("a.wasm a*b", "`*` needs a shell"),
         ("a.wasm file?.txt", "`?` needs a shell"),
         ("a.wasm [ab].txt", "`[` needs a shell"),
         ("a.wasm ~/data", "`~` needs a shell"),

@@ -103,6 +103,16 @@ fn the_root_may_be_named_at_the_top_or_under_static() {
 }
 
 #[test]
+fn a_module_beside_the_start_page_is_the_pages() {
+    let module = crate::support::wasm::module(&[("env", "alert")], &["main"]);
+    let app = App::new()
+        .file("index.html", "x")
+        .file("demo.wasm", &module);
+    let size = format!("demo.wasm {}", module.len());
+    assert_eq!(listed(&app), [size.as_str(), "index.html 1"]);
+}
+
+#[test]
 fn a_generator_makes_the_root_first() {
     let app = App::new().file(
         "dyno.toml",
