@@ -13,8 +13,6 @@ import time
 
 # Modules that need what a dyno has not, with what to do instead.
 ABSENT = {
-    "ssl": "a dyno's Python has no OpenSSL, so no TLS: fetch https:// by a service of another language, or by plain http",
-    "_ssl": "a dyno's Python has no OpenSSL, so no TLS",
     "ctypes": "a dyno runs WebAssembly: there are no shared libraries to load",
     "_ctypes": "a dyno runs WebAssembly: there are no shared libraries to load",
     "bz2": "a dyno's Python is built without bzip2: use gzip or zlib",
@@ -51,7 +49,7 @@ def adapt_library(zone_folder):
 
 class AbsentFinder:
     """Asked last, for modules that nothing else has: an app may have packages of these names. `find_spec` finds them,
-    as it finds `ssl.py` in a Python that was built without OpenSSL; the import fails."""
+    as it finds `bz2.py` in a Python that was built without bzip2; the import fails."""
 
     @staticmethod
     def find_spec(name, path=None, target=None):

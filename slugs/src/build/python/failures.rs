@@ -42,7 +42,7 @@ const REMOVED: [(&str, &str); 25] = [
     ("xdrlib", "3.13"),
 ];
 /// Modules of Python's library that a dyno's Python lacks, with the reason.
-const LACKING: [(&str, &str); 12] = [
+const LACKING: [(&str, &str); 11] = [
     ("bz2", "it is built without bzip2: use gzip or zlib"),
     ("ctypes", "WebAssembly has no shared libraries to load"),
     ("curses", "a dyno has no terminal"),
@@ -51,14 +51,12 @@ const LACKING: [(&str, &str); 12] = [
     ("mmap", "WebAssembly maps no files to memory"),
     ("readline", "a dyno has no terminal"),
     ("resource", "a dyno's limits are set from outside"),
-    (
-        "ssl",
-        "it has no OpenSSL, so no TLS and no https://; use plain http, or a service in another language",
-    ),
     ("termios", "a dyno has no terminal"),
     ("tkinter", "a dyno has no screen"),
     ("turtle", "a dyno has no screen"),
 ];
+const NO_TLS: &str = "`ssl` can be imported, and its connections fail: a dyno's Python has no OpenSSL, so no TLS and no \
+                      https://; connect without it, or through a service in another language";
 /// Warnings of one build, at most: the first ones tell what is wrong.
 const WARNINGS_MAX: usize = 20;
 
@@ -189,6 +187,9 @@ fn not_installed(
     }
     if facts.is_own(top) {
         return None;
+    }
+    if top == "ssl" {
+        return Some(warn(place, NO_TLS.to_owned()));
     }
     if let Some((_, why)) = LACKING.iter().find(|(name, _)| *name == top) {
         let text = format!("a dyno's Python has no `{top}`: {why}");
