@@ -24,6 +24,11 @@ pub(crate) struct Args {
     pub(crate) hidden: Option<Hidden>,
 }
 
+/// Seconds of load in a turn when nobody said how many.
+const TURN_SECONDS: u64 = 4;
+/// Seconds of `abuse` when nobody said how many.
+const ABUSE_SECONDS: u64 = 600;
+
 /// How the harness calls itself, so that what it measures is a process of its own.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Hidden {
@@ -87,9 +92,9 @@ pub(crate) struct Options {
     /// Rounds; in each one every server has its turn
     #[arg(long, default_value_t = 5, value_parser = value_parser!(u32).range(3..=100))]
     pub(crate) repeats: u32,
-    /// Seconds of load in a turn
-    #[arg(long, default_value_t = 4, value_parser = value_parser!(u64).range(1..=600))]
-    pub(crate) seconds: u64,
+    /// Seconds of load: in a turn [default: 4], or of `abuse` [default: 600]
+    #[arg(long, value_parser = value_parser!(u64).range(1..=86_400))]
+    pub(crate) seconds: Option<u64>,
     /// Keep-alive connections that ask all the time
     #[arg(long, default_value_t = 64, value_parser = value_parser!(u32).range(1..=1_000))]
     pub(crate) connections: u32,
@@ -179,6 +184,8 @@ pub(crate) enum Scenario {
     /// Growth under mixed load with clients and guests that misbehave
     #[value(name = "soak")]
     Endure,
+    /// One request in ten traps, times out or is left: what the others notice, and growth
+    Abuse,
     /// What a page over PostgreSQL takes, from memcached and without it
     Guestbook,
 }
@@ -210,6 +217,16 @@ impl Options {
         let mut seen = BTreeSet::new();
         let first = named.iter().filter(|scenario| seen.insert(**scenario));
         first.copied().collect()
+    }
+
+    /// Seconds of load in a turn.
+    pub(crate) fn turn_seconds(&self) -> u64 {
+        self.seconds.unwrap_or(TURN_SECONDS)
+    }
+
+    /// Seconds of `abuse`.
+    pub(crate) fn abuse_seconds(&self) -> u64 {
+        self.seconds.unwrap_or(ABUSE_SECONDS)
     }
 
     /// The peers to measure, each once.

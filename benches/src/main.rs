@@ -16,6 +16,7 @@ mod machine;
 mod mark;
 mod misuse;
 mod open;
+mod paced;
 mod peers;
 mod process;
 mod product;

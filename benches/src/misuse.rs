@@ -39,7 +39,18 @@ pub(crate) enum Habit {
 
 /// One request, the `step`th of its client. Whether it went as it should.
 pub(crate) fn once(address: SocketAddr, host: &str, habit: Habit, step: usize) -> bool {
-    let fine = match habit {
+    let fine = ask(address, host, habit, step);
+    std::thread::sleep(if habit == Habit::Mixed {
+        PACE
+    } else {
+        SLOW_PACE
+    });
+    fine.unwrap_or(false)
+}
+
+/// The same without a rest. An error is a request that was not answered.
+pub(crate) fn ask(address: SocketAddr, host: &str, habit: Habit, step: usize) -> Result<bool> {
+    match habit {
         Habit::Mixed => mixed(address, host, step),
         // H13, or H10 while the dynos wait to be started again.
         Habit::Traps => status(address, host, "/trap").map(|status| status == 503),
@@ -47,13 +58,7 @@ pub(crate) fn once(address: SocketAddr, host: &str, habit: Habit, step: usize) -
         Habit::TooSlow => status(address, host, "/sleep?ms=3000").map(|status| status == 503),
         Habit::HangsUp => hang_up(address, host, step),
         Habit::StopsHalfway => stop_halfway(address, host, step),
-    };
-    std::thread::sleep(if habit == Habit::Mixed {
-        PACE
-    } else {
-        SLOW_PACE
-    });
-    fine.unwrap_or(false)
+    }
 }
 
 fn mixed(address: SocketAddr, host: &str, step: usize) -> Result<bool> {

@@ -12,8 +12,9 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 use rustix::process::{Pid, Signal, kill_process};
 
+use crate::client::request;
 use crate::confine;
-use crate::load::fetch;
+use crate::load::ask;
 use crate::process::{self, Cpu, Holdings};
 
 /// How long a server has to answer its first request; the first start compiles.
@@ -106,7 +107,9 @@ impl Server {
                 let said = std::fs::read_to_string(start.errors).unwrap_or_default();
                 bail!("`{}` ended with {status}:\n{}", self.command, said.trim());
             }
-            let answer = fetch(self.address, start.probe, "");
+            // An API answers at its own host names only; apps and peers at any.
+            let probe = request("GET", "localhost", start.probe, &[], b"");
+            let answer = ask(self.address, &probe, "");
             if answer.as_ref().is_ok_and(|page| page.status == 200) {
                 return Ok(());
             }

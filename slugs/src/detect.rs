@@ -4,7 +4,10 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use grid::name::ProcessType;
+
 use crate::build;
+use crate::foreign::{self, Unsupported};
 use crate::manifest::procfile;
 use crate::path::{PathError, SlugPath};
 use crate::project::Project;
@@ -19,12 +22,14 @@ pub enum Detected {
     Command(String),
     /// `Cargo.toml`.
     Rust,
-    /// `package.json`.
+    /// `package.json`, the configuration of Workers or Deno, or a lone program of a usual name.
     JavaScript,
     /// One of the files of [`PYTHON_MARKS`], or a Python program at a usual place.
     Python,
     /// `.c` files, and no tool of their own.
     C,
+    /// A folder of pages: `root` in `dyno.toml`, or `index.html` and nothing else that is known.
+    Static,
     /// Nothing to build: these components are there already.
     Ready(Vec<SlugPath>),
 }
@@ -33,13 +38,16 @@ pub enum Detected {
 #[derive(Debug, thiserror::Error)]
 pub enum DetectError {
     /// Nothing known.
-    #[error("{} holds no app that can be built: {}", folder.display(), remedy(*hint))]
+    #[error(
+        "{} holds no app that can be built: {LOOKED_FOR}. Begin with `dyno new NAME`, or name the app's folder", folder.display()
+    )]
     Nothing {
         /// The folder.
         folder: PathBuf,
-        /// A file of a language that has no builder of its own.
-        hint: Option<Hint>,
     },
+    /// A language that has no builder.
+    #[error(transparent)]
+    Unsupported(#[from] Unsupported),
     /// The Procfile names files that are not there.
     #[error(
         "the Procfile names `{component}`, which is not in the app's folder: correct the path, or say how it is built (`[build] command` in dyno.toml)"
@@ -65,15 +73,15 @@ pub enum DetectError {
         #[source]
         source: PathError,
     },
-    /// A program without the file by which its builder is known.
-    #[error("{} has {program}, but not {lacks}: add it", folder.display())]
-    Lacks {
+    /// A site in a folder that is not named.
+    #[error(
+        "{} holds a static site in `{root}`: write `root = \"{root}\"` into dyno.toml, or name that folder", folder.display()
+    )]
+    SiteElsewhere {
         /// The folder.
         folder: PathBuf,
-        /// The program.
-        program: &'static str,
-        /// What to add.
-        lacks: &'static str,
+        /// Where its pages are.
+        root: &'static str,
     },
     /// More than one candidate.
     #[error("there are several `.wasm` files ({}): say in a Procfile which one is which, as in `web: {}`", found.join(", "), found[0])]
@@ -91,30 +99,6 @@ pub enum DetectError {
         source: io::Error,
     },
 }
-
-/// A file by which a language without a builder of its own is known.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Hint {
-    /// The file.
-    pub file: &'static str,
-    /// The language and a tool that makes components of it.
-    pub tool: &'static str,
-}
-
-const HINTS: &[Hint] = &[
-    Hint {
-        file: "go.mod",
-        tool: "Go (GOOS=wasip1 go build)",
-    },
-    Hint {
-        file: "Makefile",
-        tool: "C (make with wasi-libc)",
-    },
-    Hint {
-        file: "CMakeLists.txt",
-        tool: "C (cmake with wasi-libc)",
-    },
-];
 
 /// Files by which a Python project is known.
 pub(crate) const PYTHON_MARKS: [&str; 7] = [
@@ -143,10 +127,7 @@ const PYTHON_COMMANDS: [&str; 8] = [
 /// Whether a folder holds a Python project.
 pub(crate) fn is_python(folder: &Path) -> bool {
     let has = |name: &&str| folder.join(name).is_file();
-    PYTHON_MARKS
-        .iter()
-        .chain(&PYTHON_PROGRAMS)
-        .any(|name| has(name))
+    PYTHON_MARKS.iter().chain(&PYTHON_PROGRAMS).any(has)
 }
 
 /// Whether the Procfile's `web` begins as those of Python apps do.
@@ -158,29 +139,23 @@ fn serves_python(procfile: &procfile::Procfile) -> bool {
     web.is_some_and(|(_, command)| PYTHON_COMMANDS.contains(&command.component.file_name()))
 }
 
-/// Programs of languages whose builders are known by another file.
-const LACKS: &[(&str, &str)] = &[
-    ("index.js", "a package.json (`npm init -y`)"),
-    ("index.ts", "a package.json (`npm init -y`)"),
+/// Folders that tools leave a site in.
+const SITE_FOLDERS: &[&str] = &[
+    "public", "dist", "build", "out", "_site", "site", "www", "docs",
 ];
 
-fn remedy(hint: Option<Hint>) -> String {
-    let looked = "looked for `[build] command` in dyno.toml, Cargo.toml, package.json, requirements.txt, pyproject.toml, Pipfile or \
-                  app.py, `.c` files, components that a Procfile names, and one `.wasm` file";
-    match hint {
-        Some(Hint { file, tool }) => format!(
-            "{looked}. There is a {file}: {tool} has no builder of its own yet; in dyno.toml, set `command` under [build] \
-             to what makes the `.wasm` file and `output` to where it is"
-        ),
-        None => format!("{looked}. Begin with `dyno new NAME`, or name the app's folder"),
-    }
-}
+const LOOKED_FOR: &str = "looked for `[build] command` in dyno.toml, Cargo.toml, package.json, requirements.txt, pyproject.toml, \
+     Pipfile or app.py, `.c` files, components that a Procfile names, one `.wasm` file, and index.html";
 
-/// Chooses a builder: `[build] command`, `Cargo.toml`, `.wasm` files that a Procfile names, a Procfile that serves a
-/// Python project, `package.json`, a Python project, `.c` files, then a ready `.wasm` file.
+/// Chooses a builder: `[build] command`, `root` of a site, `Cargo.toml`, `.wasm` files that a Procfile names, a Procfile
+/// that serves a Python project, `package.json` (or `wrangler.toml`, `deno.json`), a Python project, `.c` files,
+/// `index.html`, a lone JavaScript program, then a ready `.wasm` file.
 pub fn detect(project: &Project) -> Result<Detected, DetectError> {
     if let Some(command) = &project.settings.build_command {
         return Ok(Detected::Command(command.clone()));
+    }
+    if project.settings.site.root.is_some() {
+        return Ok(Detected::Static);
     }
     if project.folder.join("Cargo.toml").is_file() {
         return Ok(Detected::Rust);
@@ -194,7 +169,8 @@ pub fn detect(project: &Project) -> Result<Detected, DetectError> {
     if python && project.procfile.as_ref().is_some_and(serves_python) {
         return Ok(Detected::Python);
     }
-    if has("package.json") {
+    refuse_sure_language(project)?;
+    if build::is_javascript_project(&project.folder) {
         return Ok(Detected::JavaScript);
     }
     if python {
@@ -203,7 +179,22 @@ pub fn detect(project: &Project) -> Result<Detected, DetectError> {
     if !has("Makefile") && !has("CMakeLists.txt") && is_c(&project.folder) {
         return Ok(Detected::C);
     }
+    if is_site(project)? {
+        return Ok(Detected::Static);
+    }
+    if build::is_lone_javascript(&project.folder) && wasm_files(&project.folder)?.is_empty() {
+        return Ok(Detected::JavaScript);
+    }
     ready(project).map(Detected::Ready)
+}
+
+/// Whether a folder is a static site: it has a start page, and no sign of anything else.
+fn is_site(project: &Project) -> Result<bool, DetectError> {
+    let folder = &project.folder;
+    Ok(folder.join(build::SITE_INDEX).is_file()
+        && project.procfile.is_none()
+        && wasm_files(folder)?.is_empty()
+        && foreign::find_language(folder, &[]).is_none())
 }
 
 /// Whether what runs is given as components.
@@ -240,7 +231,7 @@ pub(crate) fn ready(project: &Project) -> Result<Vec<SlugPath>, DetectError> {
     }
     let found = wasm_files(folder)?;
     match found.as_slice() {
-        [] => Err(nothing(folder)),
+        [] => Err(nothing(folder, &[])),
         [one] => Ok(vec![SlugPath::new(one).map_err(|source| {
             DetectError::BadOutput {
                 output: one.clone(),
@@ -251,22 +242,36 @@ pub(crate) fn ready(project: &Project) -> Result<Vec<SlugPath>, DetectError> {
     }
 }
 
-fn nothing(folder: &Path) -> DetectError {
-    let hint = HINTS
-        .iter()
-        .copied()
-        .find(|hint| folder.join(hint.file).is_file());
-    let lacking = LACKS.iter().find(|(file, _)| folder.join(file).is_file());
-    if let (None, Some((program, lacks))) = (hint, lacking) {
-        return DetectError::Lacks {
+fn nothing(folder: &Path, words: &[&str]) -> DetectError {
+    if let Some(unsupported) = foreign::find_language(folder, words) {
+        return unsupported.into();
+    }
+    if let Some(unsupported) = foreign::find_platform(folder) {
+        return unsupported.into();
+    }
+    let index = |root: &&&str| folder.join(root).join(build::SITE_INDEX).is_file();
+    if let Some(root) = SITE_FOLDERS.iter().find(index) {
+        return DetectError::SiteElsewhere {
             folder: folder.to_owned(),
-            program,
-            lacks,
+            root,
         };
     }
     DetectError::Nothing {
         folder: folder.to_owned(),
-        hint,
+    }
+}
+
+/// Refuses an app of a language without a builder, although there is a `package.json` or the like beside it.
+fn refuse_sure_language(project: &Project) -> Result<(), DetectError> {
+    let web = project
+        .procfile
+        .iter()
+        .filter_map(|procfile| procfile.processes.get(&ProcessType::web()));
+    let words: Vec<&str> = web.map(|command| command.component.as_str()).collect();
+    let found = foreign::find_sure_language(&project.folder, &words);
+    match found.filter(|_| wasm_files(&project.folder).is_ok_and(|files| files.is_empty())) {
+        Some(unsupported) => Err(unsupported.into()),
+        None => Ok(()),
     }
 }
 
@@ -284,13 +289,11 @@ fn named(folder: &Path, procfile: &procfile::Procfile) -> Result<Vec<SlugPath>, 
         .find(|component| !folder.join(component.as_str()).is_file());
     match absent {
         None => Ok(components),
-        Some(component) => match nothing(folder) {
-            error @ (DetectError::Nothing { hint: Some(_), .. } | DetectError::Lacks { .. }) => {
-                Err(error)
-            }
-            _ => Err(DetectError::NotBuilt {
+        Some(component) => match nothing(folder, &[]) {
+            DetectError::Nothing { .. } => Err(DetectError::NotBuilt {
                 component: component.clone(),
             }),
+            error => Err(error),
         },
     }
 }

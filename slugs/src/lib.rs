@@ -7,7 +7,7 @@
 //! | module | owns |
 //! |---|---|
 //! | [`project`] | a source folder as its author describes it: `dyno.toml`, `Procfile`, `app.json` |
-//! | [`detect`] | which builder fits |
+//! | [`detect`] | which builder fits; `foreign` knows the languages that have none |
 //! | [`mod@build`] | running the language's own tools, which it installs where they are missing |
 //! | [`component`] | what a `.wasm` file exports and imports, so what it can be |
 //! | [`manifest`] | `slug.json`, and the parsers of what people write |
@@ -43,7 +43,9 @@ pub mod build;
 pub mod component;
 pub mod detect;
 mod digest;
+mod foreign;
 mod format;
+mod link;
 pub mod manifest;
 pub mod pack;
 mod path;
@@ -56,6 +58,7 @@ pub use component::{Component, World};
 pub use digest::Digest;
 pub use format::{COMPONENT_BYTES_MAX, ENTRIES_MAX, EXTENSION, FORMAT, MANIFEST_NAME, MEDIA_TYPE};
 pub use format::{MANIFEST_BYTES_MAX, SLUG_BYTES_MAX, UNPACKED_BYTES_MAX};
+pub use link::LinkError;
 pub use manifest::Manifest;
-pub use path::{DEPTH_MAX, PathError, SlugPath};
+pub use path::{DEPTH_MAX, NAME_BYTES_MAX, PATH_BYTES_MAX, PathError, SlugPath};
 pub use slug::Slug;

@@ -1,20 +1,22 @@
 //! Owns `SlugPath`: the name of a file inside a slug, valid by construction.
 //! Must not know archives' contents, manifests or the disk.
 
+use std::borrow::Borrow;
 use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use crate::format;
-
+/// Longest name of a file or folder, in bytes: what Linux's file systems hold.
+pub const NAME_BYTES_MAX: usize = 255;
+/// Longest path, in bytes: of the 4,096 that Linux takes, a quarter is left for where the app's folder stands.
+pub const PATH_BYTES_MAX: usize = 3_072;
 /// Deepest folder nesting of a path: far beyond real trees, and it bounds the folders a slug implies.
 pub const DEPTH_MAX: usize = 32;
 
 /// A file's name inside a slug: relative, `/`-separated, UTF-8, without `.`, `..`, empty parts,
-/// control characters or backslashes, and short enough for a plain `ustar` header (no extension
-/// records, which is where archive tricks live).
+/// control characters (bidirectional ones too) or backslashes, and within the lengths that file systems take.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SlugPath(Arc<str>);
 
@@ -30,8 +32,8 @@ pub enum PathError {
     /// A `.` or `..` part.
     #[error("`.` and `..` are not allowed: name the file from the app's folder down")]
     Dots,
-    /// NUL, newline, escape and the like.
-    #[error("a control character in the name: rename the file")]
+    /// NUL, newline, escape and the like, or one that has the name read as another.
+    #[error("a control character in the name, perhaps an invisible one: rename the file")]
     Control,
     /// `\` means different things on different systems.
     #[error("a backslash in the name: rename the file, or use `/` between folders")]
@@ -39,9 +41,9 @@ pub enum PathError {
     /// Bytes that are not UTF-8.
     #[error("a name that is not UTF-8: rename the file")]
     NotUtf8,
-    /// More than the header holds.
+    /// Longer than a file system holds.
     #[error(
-        "too long: at most 100 bytes for the file's name and 150 for its folders, {DEPTH_MAX} folders deep; shorten it"
+        "too long: at most {NAME_BYTES_MAX} bytes for each name and {PATH_BYTES_MAX} for the whole path, {DEPTH_MAX} folders deep; shorten it"
     )]
     TooLong,
 }
@@ -52,7 +54,7 @@ impl SlugPath {
         if text.starts_with('/') {
             return Err(PathError::Absolute);
         }
-        if text.chars().any(char::is_control) {
+        if text.chars().any(grid::text::is_control) {
             return Err(PathError::Control);
         }
         if text.contains('\\') {
@@ -66,7 +68,8 @@ impl SlugPath {
             }
         }
         let too_deep = text.split('/').count() > DEPTH_MAX;
-        if too_deep || format::header(&format::in_archive(text), 0).is_none() {
+        let long_name = text.split('/').any(|part| part.len() > NAME_BYTES_MAX);
+        if too_deep || long_name || text.len() > PATH_BYTES_MAX {
             return Err(PathError::TooLong);
         }
         Ok(Self(text.into()))
@@ -90,6 +93,12 @@ impl SlugPath {
     /// The folders above the file, outermost first: `a/b/c` gives `a`, `a/b`.
     pub fn folders(&self) -> impl Iterator<Item = &str> {
         self.0.match_indices('/').map(|(at, _)| &self.0[..at])
+    }
+}
+
+impl Borrow<str> for SlugPath {
+    fn borrow(&self) -> &str {
+        &self.0
     }
 }
 
@@ -143,4 +152,23 @@ pub(crate) fn shown(name: &[u8]) -> String {
         safe.push('…');
     }
     safe
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// `photo_\u{202e}gpj.exe` is shown as `photo_exe.jpg`.
+    #[test]
+    fn a_name_that_is_shown_as_another_is_refused() {
+        for hidden in [
+            '\u{202e}', '\u{2066}', '\u{200f}', '\u{61c}', '\u{1b}', '\n',
+        ] {
+            let name = format!("public/photo_{hidden}gpj.exe");
+            assert_eq!(SlugPath::new(&name), Err(PathError::Control), "{name:?}");
+        }
+        for plain in ["public/café.html", "public/صورة.html", "public/写真.html"] {
+            assert!(SlugPath::new(plain).is_ok(), "{plain}");
+        }
+    }
 }

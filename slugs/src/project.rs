@@ -7,7 +7,9 @@ use std::path::{Path, PathBuf};
 
 use grid::name::ProcessType;
 
-use crate::manifest::{AppJson, Parsed, Procfile, Settings, SyntaxError, Warning};
+use crate::build::SITE_INDEX;
+use crate::foreign::{self, Unsupported};
+use crate::manifest::{AppJson, Parsed, Procfile, Settings, SyntaxError, Warning, decode_text};
 use crate::manifest::{app_json, procfile, settings};
 
 /// Largest of the files read here (1 MiB): people write them by hand.
@@ -47,7 +49,7 @@ pub enum ProjectError {
         source: io::Error,
     },
     /// One of the files is not text, or too large.
-    #[error("{} is {problem}: it should be a short text in UTF-8", file.display())]
+    #[error("{} is {problem}: save it as a short text in UTF-8", file.display())]
     NotText {
         /// Which.
         file: PathBuf,
@@ -57,6 +59,17 @@ pub enum ProjectError {
     /// One of the files has an error in it.
     #[error(transparent)]
     Syntax(#[from] SyntaxError),
+    /// A Rust library, whose Procfile is not one of ours either.
+    #[error(
+        "{} is a Rust library without a program: add `src/main.rs`, or `crate-type = [\"cdylib\"]` under [lib] in Cargo.toml", folder.display()
+    )]
+    NoProgram {
+        /// The folder.
+        folder: PathBuf,
+    },
+    /// A language without a builder, whose Procfile is not one of ours either.
+    #[error(transparent)]
+    Unsupported(#[from] Unsupported),
 }
 
 impl Project {
@@ -85,9 +98,11 @@ impl Project {
         let settings = read(&folder.join(settings::NAME), settings::parse, &mut warnings)?;
         let parse = match is_built_from_source(folder, &settings) {
             true => procfile::parse_for_builder,
+            false if folder.join("Cargo.toml").is_file() => procfile::parse_for_cargo,
             false => procfile::parse,
         };
-        let procfile = read(procfile, parse, &mut warnings)?;
+        let procfile = read(procfile, parse, &mut warnings)
+            .map_err(|error| explain_procfile(error, folder, procfile))?;
         let app_json = read(&folder.join(app_json::NAME), app_json::parse, &mut warnings)?;
         Ok(Self {
             folder: folder.to_owned(),
@@ -96,6 +111,16 @@ impl Project {
             app_json: app_json.unwrap_or_default(),
             warnings,
         })
+    }
+
+    /// The settings of a folder alone: all that an app's name needs.
+    pub fn load_settings(folder: &Path) -> Result<Settings, ProjectError> {
+        let settings = read(
+            &folder.join(settings::NAME),
+            settings::parse,
+            &mut Vec::new(),
+        )?;
+        Ok(settings.unwrap_or_default())
     }
 
     /// A project that is nothing but settings left at their defaults.
@@ -117,6 +142,35 @@ impl Project {
     }
 }
 
+/// A Procfile for another language is not corrected line by line: the language has no builder.
+fn explain_procfile(error: ProjectError, folder: &Path, procfile: &Path) -> ProjectError {
+    let ProjectError::Syntax(_) = &error else {
+        return error;
+    };
+    let text = read_text(procfile).ok().flatten().unwrap_or_default();
+    let words = foreign::command_words(&text);
+    if folder.join("Cargo.toml").is_file() {
+        return match foreign::has_cargo_program(folder) {
+            true => error,
+            false => ProjectError::NoProgram {
+                folder: folder.to_owned(),
+            },
+        };
+    }
+    if let Some(unsupported) = foreign::find_language(folder, &words) {
+        return unsupported.into();
+    }
+    match error {
+        ProjectError::Syntax(mut error) if folder.join(SITE_INDEX).is_file() => {
+            error
+                .problem
+                .push_str("; a static site needs no Procfile: remove it");
+            error.into()
+        }
+        error => foreign::find_platform(folder).map_or(error, ProjectError::from),
+    }
+}
+
 /// Whether a builder of an interpreted language will be chosen, unless the Procfile names components.
 fn is_built_from_source(folder: &Path, settings: &Option<Settings>) -> bool {
     let has = |name: &str| folder.join(name).is_file();
@@ -124,7 +178,10 @@ fn is_built_from_source(folder: &Path, settings: &Option<Settings>) -> bool {
         .as_ref()
         .is_some_and(|settings| settings.build_command.is_some());
     let is_known = has("package.json") || crate::detect::is_python(folder);
-    !has_command && !has("Cargo.toml") && is_known
+    let is_site = settings
+        .as_ref()
+        .is_some_and(|settings| settings.site.root.is_some());
+    is_site || (!has_command && !has("Cargo.toml") && is_known)
 }
 
 /// Reads and parses a file, if it is there.
@@ -136,9 +193,17 @@ fn read<T>(
     let Some(text) = read_text(file)? else {
         return Ok(None);
     };
-    let parsed = parse(&text)?;
+    let parsed = parse(&text).map_err(|error| of_file(error, file))?;
     warnings.extend(parsed.warnings);
     Ok(Some(parsed.value))
+}
+
+/// Names the file that was read: a Procfile may have another name than usual.
+fn of_file(mut error: SyntaxError, file: &Path) -> SyntaxError {
+    if let Some(name) = file.file_name() {
+        error.file = name.to_string_lossy().into_owned();
+    }
+    error
 }
 
 /// A short text file, or nothing if it is not there.
@@ -164,7 +229,5 @@ pub(crate) fn read_text(file: &Path) -> Result<Option<String>, ProjectError> {
     if bytes.len() as u64 > FILE_BYTES_MAX {
         return Err(not_text("over 1 MiB"));
     }
-    String::from_utf8(bytes)
-        .map(Some)
-        .map_err(|_| not_text("not UTF-8"))
+    decode_text(bytes).map(Some).map_err(not_text)
 }

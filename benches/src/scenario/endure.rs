@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Result, ensure};
 use serde_json::json;
 
+use super::growth::{self, Look, REST};
 use super::{MIB, answers};
 use crate::args::{Options, Scenario};
 use crate::misuse::{self, Habit};
@@ -21,15 +22,8 @@ use crate::serve::{Numbers, Serve, Slug};
 
 /// Parts of the time. The first is the warm-up: logs and caches fill.
 const PARTS: u32 = 10;
-/// How long the server rests before what it holds is looked at: longer than a guest may go on after its
-/// client hung up, than the slow requests, and than threads for blocking work wait for more of it (10 s
-/// with tokio).
-const REST: Duration = Duration::from_secs(12);
 /// How long the dynos may take to come up.
 const PATIENCE: Duration = Duration::from_secs(60);
-/// What anything may have grown by, in per cent of what was there after the warm-up.
-const GROWTH_MAX: f64 = 5.0;
-
 /// An app, its dynos, and how its clients behave.
 const APPS: [(&str, u32, Habit, usize); 5] = [
     ("works", 4, Habit::Mixed, 16),
@@ -38,12 +32,6 @@ const APPS: [(&str, u32, Habit, usize); 5] = [
     ("left", 2, Habit::HangsUp, 4),
     ("half", 2, Habit::StopsHalfway, 4),
 ];
-
-/// What the server holds while it rests.
-struct Look {
-    held: Holdings,
-    numbers: Numbers,
-}
 
 pub(super) fn run(options: &Options, product: &Product) -> Result<Outcome> {
     let minutes = options.minutes;
@@ -118,11 +106,7 @@ fn rested(
         }
         series.push(serve.server.holdings()?);
     }
-    std::thread::sleep(REST);
-    Ok(Look {
-        held: serve.server.holdings()?,
-        numbers: serve.numbers()?,
-    })
+    Look::after_rest(serve)
 }
 
 /// All clients of all apps, for so long.
@@ -155,37 +139,7 @@ fn load(address: SocketAddr, time: Duration) -> Result<Vec<Counts>> {
 }
 
 fn add(outcome: &mut Outcome, begin: &Look, end: &Look, series: &[Holdings]) {
-    type Figure = (&'static str, &'static str, fn(&Look) -> f64);
-    let figures: [Figure; 8] = [
-        ("PSS", "MiB", |look| look.held.pss_bytes as f64 / MIB),
-        ("RSS", "MiB", |look| look.held.rss_bytes as f64 / MIB),
-        ("descriptors", "", |look| look.held.descriptors as f64),
-        ("threads", "", |look| look.held.threads as f64),
-        ("memory maps", "", |look| look.held.maps as f64),
-        ("calls that run", "", |look| {
-            look.numbers.value("dyno_router_calls")
-        }),
-        ("connections", "", |look| {
-            look.numbers.value("dyno_router_connections")
-        }),
-        ("log lines kept", "MiB", |look| {
-            look.numbers.value("dyno_log_bytes") / MIB
-        }),
-    ];
-    for (name, unit, figure) in figures {
-        let (first, last) = (figure(begin), figure(end));
-        outcome.add("after a tenth", name, unit, vec![first]);
-        outcome.add("at the end", name, unit, vec![last]);
-        // Of nothing, nothing may be left.
-        let growth = match first {
-            0.0 => last * 100.0,
-            first => (last - first) / first * 100.0,
-        };
-        let grown = outcome.add("growth, %", name, unit, vec![growth]);
-        if name != "log lines kept" {
-            grown.gate(GROWTH_MAX);
-        }
-    }
+    growth::add(outcome, (begin, "after a tenth"), end);
     let pss = series.iter().map(|held| held.pss_bytes as f64 / MIB);
     let pss = outcome.add("under load", "PSS", "MiB", pss.collect());
     pss.series();

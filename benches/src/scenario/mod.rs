@@ -2,6 +2,7 @@
 //!
 //! A scenario owns its servers, which end with it. None knows of another.
 
+mod abuse;
 mod asked;
 mod boot;
 mod contest;
@@ -10,6 +11,7 @@ mod density;
 mod deploy;
 mod endure;
 mod figures;
+mod growth;
 mod guestbook;
 mod languages;
 mod routing;
@@ -57,6 +59,7 @@ pub(crate) fn run(which: Scenario, options: &Options, product: &Product) -> Resu
         Scenario::Wake => wake::run(options, product),
         Scenario::Languages => languages::run(options, product),
         Scenario::Endure => endure::run(options, product),
+        Scenario::Abuse => abuse::run(options, product),
         Scenario::Guestbook => guestbook::run(options, product),
     }
 }

@@ -86,14 +86,14 @@ impl Field<'_> {
             self.mix.what(),
             self.options.connections,
             self.options.repeats,
-            self.options.seconds,
+            self.options.turn_seconds(),
         )
     }
 
     fn rounds(&self) -> Rounds {
         Rounds {
             repeats: self.options.repeats,
-            turn: Duration::from_secs(self.options.seconds),
+            turn: Duration::from_secs(self.options.turn_seconds()),
             every: self.mix.every,
         }
     }

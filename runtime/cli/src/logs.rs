@@ -17,6 +17,8 @@ use control::logs::Source;
 use grid::fault::Fault;
 use grid::name::AppName;
 
+use crate::term;
+
 /// How long the thread lets lines gather, so that whoever logs need not wake it each time. Not longer: with 5 ms an idle
 /// machine slept deeper, and a boot took a third longer.
 const BATCH_PAUSE: Duration = Duration::from_millis(2);
@@ -137,7 +139,7 @@ impl Logs {
 fn pass_on(lines: &Receiver<Line>, dropped: &Dropped, to: To) {
     let mut out = match to {
         To::Terminal => Out::Terminal(terminal::Terminal::stdout()),
-        To::Server(logs) => Out::Server(logs),
+        To::Server(logs) => Out::Server(logs, Disk::Works),
     };
     while let Ok(first) = lines.recv() {
         out.line(first);
@@ -154,14 +156,20 @@ fn pass_on(lines: &Receiver<Line>, dropped: &Dropped, to: To) {
 
 enum Out {
     Terminal(terminal::Terminal),
-    Server(control::logs::Logs),
+    Server(control::logs::Logs, Disk),
+}
+
+/// Whether the last lines could be written to the disk.
+enum Disk {
+    Works,
+    Refuses,
 }
 
 impl Out {
     fn line(&mut self, line: Line) {
         match self {
             Out::Terminal(terminal) => terminal.line(&line),
-            Out::Server(logs) => {
+            Out::Server(logs, _) => {
                 if let Some((app, line)) = line.into_words() {
                     logs.push(&app, line);
                 }
@@ -187,8 +195,21 @@ impl Out {
     }
 
     fn flush(&mut self) {
-        if let Out::Terminal(terminal) = self {
-            terminal.flush();
+        match self {
+            Out::Terminal(terminal) => terminal.flush(),
+            Out::Server(logs, disk) => match (logs.flush(), &disk) {
+                (Err(error), Disk::Works) => {
+                    term::warning(&format!(
+                        "log lines cannot be written to the disk: {error}. Readers get them all the same"
+                    ));
+                    *disk = Disk::Refuses;
+                }
+                (Ok(()), Disk::Refuses) => {
+                    term::note("Again", "log lines are written to the disk");
+                    *disk = Disk::Works;
+                }
+                _ => {}
+            },
         }
     }
 }

@@ -19,14 +19,14 @@ mod term;
 
 use std::process::ExitCode;
 
-use clap::Parser;
-
 /// Requests allocate dozens of small pieces each; see `benches/RESULTS.md` for what this one saves.
 #[global_allocator]
 static ALLOCATOR: alloc::Mimalloc = alloc::Mimalloc;
 
-/// Exit code of a command that failed; wrong usage is 2, and is clap's.
+/// Exit code of a command that failed.
 const FAILED: u8 = 1;
+/// Exit code of a command line that cannot be read.
+const WRONG_USAGE: u8 = 2;
 /// Exit code of a command whose reader has gone: what a shell shows of one that SIGPIPE has ended.
 const CLOSED: u8 = 128 + 13;
 
@@ -36,7 +36,16 @@ fn main() -> ExitCode {
         let code = dyno::compile::child_main(flavor, input, output);
         return ExitCode::from(u8::try_from(code).unwrap_or(FAILED));
     }
-    let args = args::Args::parse_from(args::with_colons(words.into_iter()));
+    let as_json = args::wants_json(&words);
+    let args = match args::parse(words.into_iter()) {
+        Ok(args) => args,
+        Err(error) if as_json && error.use_stderr() => {
+            term::json_error(&client::described_usage(&error));
+            return ExitCode::from(WRONG_USAGE);
+        }
+        // Help and the version go the same way, with exit code 0.
+        Err(error) => error.exit(),
+    };
     match command::run(args) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) if error.is::<term::Closed>() => ExitCode::from(CLOSED),
@@ -45,7 +54,10 @@ fn main() -> ExitCode {
             None => ExitCode::from(FAILED),
         },
         Err(error) => {
-            term::error(&error);
+            match as_json {
+                true => term::json_error(&client::described(&error)),
+                false => term::error(&error),
+            }
             ExitCode::from(FAILED)
         }
     }

@@ -219,6 +219,7 @@ async fn one(
         release: start.release,
         command: start.command,
         env: start.env,
+        platform_vars: dyno::PlatformVars::Added,
         stdio,
         folders: Vec::new(),
     };

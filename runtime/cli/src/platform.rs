@@ -29,7 +29,7 @@ use dyno::{Egress, LogSink, Node, NodeConfig, SlugSource};
 use grid::name::{AppName, Generation, Hostname, NodeId};
 use grid::plan::{Inventory, Policy, Report, Route, Serve, Step};
 use grid::routing::backlog_max;
-use router::{Hosts, Limits, Router};
+use router::{Hosts, Limits, Router, TrustedProxies};
 use tokio::sync::{mpsc, watch};
 use tokio::task::{JoinHandle, JoinSet};
 
@@ -58,6 +58,8 @@ pub(crate) struct Config<'a> {
     pub(crate) work: &'a Path,
     pub(crate) egress: Egress,
     pub(crate) hosts: Hosts,
+    /// Proxies whose forwarding headers are believed.
+    pub(crate) trusted: TrustedProxies,
     /// Takes dyno time, where it is to be paid for.
     pub(crate) usage: Option<Recorder>,
 }
@@ -85,7 +87,12 @@ impl Platform {
         let (report, reports) = mpsc::unbounded_channel();
         let node = node(&id, &config, logs, report.clone())?;
         let meter = Meter::new(config.usage);
-        let router = Router::new(config.hosts, Limits::default(), logs.of_router());
+        let router = Router::behind_proxies(
+            config.hosts,
+            Limits::default(),
+            config.trusted,
+            logs.of_router(),
+        );
         let mut tasks = JoinSet::new();
         let Outputs {
             steps,

@@ -71,15 +71,20 @@ impl router::Call<Handle> for Running {
     }
 }
 
+/// Why a head is refused that comes after the end.
+const ENDED: &str = "the response has ended already";
+
 /// Carries a response to the router. Dropped before its end, it breaks the response off.
 struct Sink(Option<Reply>);
 
 impl dyno::ResponseSink for Sink {
     fn head(&mut self, head: response::Parts) -> Result<(), dyno::BadHead> {
         let Some(reply) = &mut self.0 else {
-            return Err(dyno::BadHead);
+            return Err(dyno::BadHead(ENDED));
         };
-        reply.send_head(head).map_err(|_| dyno::BadHead)
+        reply
+            .send_head(head)
+            .map_err(|bad| dyno::BadHead(bad.reason()))
     }
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<()> {
@@ -108,9 +113,16 @@ impl dyno::ResponseSink for Sink {
         }
     }
 
-    fn reject(&mut self) {
+    fn reject(&mut self, cause: &'static str) {
         if let Some(reply) = self.0.take() {
-            reply.fail(Refusal::BadResponse);
+            reply.reject(cause);
+        }
+    }
+
+    fn interim(&self) -> dyno::Interim {
+        match &self.0 {
+            Some(reply) => Box::new(reply.interim()),
+            None => Box::new(|_, _| {}),
         }
     }
 
@@ -131,10 +143,10 @@ impl dyno::ResponseSink for Sink {
 
     fn switch(&mut self, head: response::Parts, tunnel: dyno::Tunnel) -> Result<(), dyno::BadHead> {
         let Some(reply) = self.0.take() else {
-            return Err(dyno::BadHead);
+            return Err(dyno::BadHead(ENDED));
         };
         reply
             .switch(head, Box::new(tunnel))
-            .map_err(|_| dyno::BadHead)
+            .map_err(|bad| dyno::BadHead(bad.reason()))
     }
 }

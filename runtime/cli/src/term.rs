@@ -4,6 +4,7 @@
 //! command quietly; one of stderr is no reason to stop.
 
 pub(crate) mod colours;
+pub(crate) mod sgr;
 mod table;
 mod text;
 
@@ -16,7 +17,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 use slugs::build::Progress;
 
-pub(crate) use table::table;
+pub(crate) use table::{details, table};
 pub(crate) use text::{ago, clean, count, moment, size, span};
 
 /// How often the progress line moves.
@@ -88,6 +89,11 @@ pub(crate) fn error(error: &anyhow::Error) {
         last = text;
     }
     say(&shown);
+}
+
+/// Prints an error for programs: one line of JSON, to stderr, since stdout has results alone.
+pub(crate) fn json_error(error: &serde_json::Value) {
+    say(&error.to_string());
 }
 
 /// Prints something that deserves a look.

@@ -3,10 +3,14 @@
 //! Owns what a token is, how its secret is made and how it is known again. Must not know HTTP, nor which
 //! role a request needs. A secret is shown once and never kept: only its digest is.
 
+mod uploads;
+
+pub use uploads::Uploads;
+
 use crate::command::Actor;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use grid::name::AppName;
+use grid::name::{AppName, SlugId};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
@@ -142,6 +146,13 @@ pub enum Change {
     TokenCreated(Token),
     /// A token is worth nothing any more.
     TokenRevoked(TokenId),
+    /// A token for one app brought a slug, which such tokens may see from now on.
+    SlugUploaded {
+        /// The app that the token is for.
+        app: AppName,
+        /// The slug.
+        slug: SlugId,
+    },
 }
 
 /// What a token's holder presents. It is not kept anywhere, and nothing prints it by accident.
@@ -238,7 +249,7 @@ impl Tokens {
         match change {
             Change::TokenCreated(token) => {
                 let chars = token.name.chars().count();
-                let visible = !token.name.chars().any(char::is_control);
+                let visible = !token.name.chars().any(grid::text::is_control);
                 if !(1..=TOKEN_NAME_CHARS_MAX).contains(&chars) || !visible {
                     return Err(Misfit::Name);
                 }
@@ -260,19 +271,20 @@ impl Tokens {
                 }
                 Ok(())
             }
+            Change::SlugUploaded { .. } => Ok(()),
         }
     }
 
     /// Makes a change that was checked when it was written.
     pub(crate) fn apply(&mut self, change: &Change) {
-        let by_id = Arc::make_mut(&mut self.by_id);
         match change {
             Change::TokenCreated(token) => {
-                by_id.insert(token.id.clone(), token.clone());
+                Arc::make_mut(&mut self.by_id).insert(token.id.clone(), token.clone());
             }
             Change::TokenRevoked(id) => {
-                by_id.remove(id);
+                Arc::make_mut(&mut self.by_id).remove(id);
             }
+            Change::SlugUploaded { .. } => {}
         }
     }
 }

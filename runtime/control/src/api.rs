@@ -6,9 +6,9 @@
 //! # Shape
 //!
 //! [`serve`] accepts connections and hands them to [`router`], which is made together with its OpenAPI
-//! document, so that neither can have a route that the other has not. A request passes `guard` (counts it,
-//! turns a panic or a bare error into JSON), then the extractors: `Caller` (who asks, and what that one may
-//! see), `Asked` (body and idempotency key), `Query`, `Path`. A handler reads the [`View`](crate::View) or
+//! document, so that neither can have a route that the other has not. A request passes `guard` (counts it, refuses
+//! foreign `hosts`, turns a panic or a bare error into JSON), then the extractors: `Caller` (who asks; `visible` is the rule of what
+//! that one may see), `Asked` (body and idempotency key), `Query`, `Path`. A handler reads the [`View`](crate::View) or
 //! sends a [`Command`](crate::Command).
 //!
 //! | task | ends |
@@ -33,6 +33,7 @@ mod extract;
 mod formation;
 mod guard;
 mod health;
+mod hosts;
 mod limiter;
 mod logs;
 mod once;
@@ -41,12 +42,15 @@ mod plan;
 mod refuse;
 mod releases;
 mod serve;
+mod server;
 mod slugs;
 mod text;
 mod tokens;
 mod upload;
 mod usage;
+mod visible;
 
+pub use hosts::ApiHost;
 pub use serve::{CONNECTIONS_MAX, serve};
 
 use crate::addons::Addons;
@@ -58,9 +62,11 @@ use ::slugs::store::Store;
 use attach::Attached;
 use grid::name::Hostname;
 use grid::usage::Prices;
+use hosts::ApiHosts;
 use limiter::Limiter;
 use std::fmt;
 use std::sync::Arc;
+use std::time::SystemTime;
 use tokio::sync::{Semaphore, watch};
 use tokio_util::sync::CancellationToken;
 use utoipa_axum::router::OpenApiRouter;
@@ -80,6 +86,8 @@ pub struct Settings {
     pub public_port: u16,
     /// What dyno time costs.
     pub prices: Prices,
+    /// Further hosts at which the API answers, beside loopback and its own addresses.
+    pub api_hosts: Vec<ApiHost>,
 }
 
 /// Writes further numbers in Prometheus' text form.
@@ -115,6 +123,8 @@ struct Shared {
     uploads: Semaphore,
     attached: Attached,
     counted: Metrics,
+    hosts: ApiHosts,
+    started: SystemTime,
     /// Cancelled when the server ends: streams and waits come to an end then.
     closing: CancellationToken,
 }
@@ -122,8 +132,11 @@ struct Shared {
 impl State {
     /// The state of an API that nobody has called yet.
     pub fn new(parts: Parts) -> Self {
+        let hosts = ApiHosts::new(&parts.settings.domain, &parts.settings.api_hosts);
         State(Arc::new(Shared {
             parts,
+            hosts,
+            started: SystemTime::now(),
             limiter: Limiter::default(),
             uploads: Semaphore::new(UPLOADS_MAX),
             attached: Attached::default(),
@@ -171,6 +184,7 @@ fn documented() -> (axum::Router<State>, serde_json::Value) {
         .routes(routes!(health::alive))
         .routes(routes!(health::ready))
         .routes(routes!(health::metrics))
+        .routes(routes!(server::show))
         .routes(routes!(account::show))
         .routes(routes!(tokens::list, tokens::create))
         .routes(routes!(tokens::revoke))

@@ -9,7 +9,7 @@ use crate::once::{Begun, Wanted};
 use crate::reconcile::{Event, Request, Wish};
 use crate::view::{Outcome, View};
 use grid::lifecycle::State;
-use grid::name::{AppName, DynoId, DynoKey, NodeId, Version};
+use grid::name::{AppName, DynoId, DynoKey, NodeId, SlugId, Version};
 use grid::plan::{Report, Step};
 use grid::time::Time;
 use std::collections::BTreeMap;
@@ -135,6 +135,16 @@ impl Control {
         key: Option<IdempotencyKey>,
     ) -> Result<Accepted, Refused> {
         self.request(Wish::RevokeToken(id), actor, key).await
+    }
+
+    /// Lets tokens for one app see a slug that one of them uploaded.
+    pub async fn note_upload(
+        &self,
+        app: AppName,
+        slug: SlugId,
+        actor: Actor,
+    ) -> Result<Accepted, Refused> {
+        self.request(Wish::NoteUpload(app, slug), actor, None).await
     }
 
     async fn request(

@@ -103,7 +103,7 @@ pub use command::{
 pub use handle::{Control, DynoStatus, Gone, Published, Refused};
 pub use log::{LogEvent, Source};
 pub use reconcile::{
-    EVENTS_MAX, LOGS_MAX, ONE_OFFS_MAX, Options, Outputs, REQUESTS_MAX, Reconciler, RunError,
-    STEPS_MAX, StartError, start,
+    EVENTS_MAX, LOGS_MAX, ONE_OFFS_MAX, OfflineError, Options, Outputs, REQUESTS_MAX, Reconciler,
+    RunError, STEPS_MAX, StartError, create_token_offline, start,
 };
 pub use view::{Origin, Outcome, View};

@@ -9,10 +9,12 @@ mod append;
 mod begin;
 mod held;
 mod lines;
+mod offline;
 mod state;
 mod write;
 
 pub use begin::{Options, StartError, start};
+pub use offline::{OfflineError, create_token_offline};
 
 use crate::access::{Token, TokenId};
 use crate::command::{Accepted, Actor, Command};
@@ -22,7 +24,7 @@ use crate::log::LogEvent;
 use crate::once::{OneOff, Reply, Wanted};
 use append::Done;
 use grid::desired::Misfit;
-use grid::name::{AppName, DynoId};
+use grid::name::{AppName, DynoId, SlugId};
 use grid::plan::{Report, Step};
 use grid::time::Time;
 use state::State;
@@ -55,6 +57,7 @@ pub(crate) enum Wish {
     Command(Command),
     CreateToken(Token),
     RevokeToken(TokenId),
+    NoteUpload(AppName, SlugId),
 }
 
 /// A wish, who has it, and where the answer goes.

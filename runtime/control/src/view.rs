@@ -1,9 +1,9 @@
 //! What the entries of a ledger come to.
 //!
-//! Owns the fold over entries: intent, tokens, and who made which app. Must not know what is observed, nor
+//! Owns the fold over entries: intent, tokens, who uploaded which slug, and who made which app. Must not know what is observed, nor
 //! who asks.
 
-use crate::access::Tokens;
+use crate::access::{self, Tokens, Uploads};
 use crate::ledger::{Change, Entry, Seq};
 use grid::desired::{Desired, Fact, Misfit};
 use grid::name::{AppName, Version};
@@ -19,6 +19,8 @@ pub struct View {
     pub desired: Desired,
     /// Who may do what.
     pub tokens: Tokens,
+    /// Which slugs were uploaded with a token for one app.
+    pub uploads: Uploads,
     origins: Arc<BTreeMap<AppName, Origin>>,
 }
 
@@ -75,6 +77,9 @@ impl View {
                     self.desired.apply(fact)?;
                     self.note_origin(fact, entry);
                 }
+                Change::Access(access::Change::SlugUploaded { app, slug }) => {
+                    self.uploads.note(app, *slug);
+                }
                 Change::Access(change) => self.tokens.apply(change),
             }
         }
@@ -93,6 +98,7 @@ impl View {
             }
             Fact::AppDestroyed { app, .. } => {
                 Arc::make_mut(&mut self.origins).remove(app);
+                self.uploads.forget(app);
             }
             _ => {}
         }

@@ -11,7 +11,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::header::{self, Entry};
 use http::uri::{Authority, PathAndQuery};
-use http::{HeaderMap, Method, Request, response};
+use http::{HeaderMap, Method, Request, StatusCode, response};
 use http_body::Body;
 use wasmtime::Store;
 use wasmtime::component::Access;
@@ -39,8 +39,12 @@ pub trait ResponseSink: Send + 'static {
     fn data(&mut self, data: Bytes);
     /// The response is complete. Dropping the sink without this means that it is not.
     fn finish(&mut self, trailers: Option<HeaderMap>);
-    /// The guest went beyond what HTTP, or this host, takes as a response, and was ended for it.
-    fn reject(&mut self);
+    /// The response went beyond what HTTP, or this host, takes as one; `cause` says in a word how.
+    fn reject(&mut self, cause: &'static str);
+    /// What takes the interim responses (1xx but 101) of a server dyno, before its head.
+    fn interim(&self) -> Interim {
+        Box::new(|_, _| {})
+    }
     /// Ready when nobody wants the response any more. Told apart from a response that is complete, since then there
     /// is nothing left to stop.
     fn left(&self) -> Left {
@@ -57,6 +61,9 @@ pub trait ResponseSink: Send + 'static {
 /// Ready when whoever waited for a response has left.
 pub type Left = Pin<Box<dyn Future<Output = ()> + Send>>;
 
+/// Takes the status and the headers of an interim response.
+pub type Interim = Box<dyn Fn(StatusCode, &HeaderMap) + Send + Sync>;
+
 /// Why there is no connection to a server dyno.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Unreachable {
@@ -66,9 +73,9 @@ pub enum Unreachable {
     TimedOut,
 }
 
-/// The sink refused the head.
+/// The sink refused the head, for this reason.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct BadHead;
+pub struct BadHead(pub &'static str);
 
 /// A request's body, as the guest reads it. An error means that the client sent no more.
 pub type RequestBody = WasiBody;
@@ -367,7 +374,7 @@ impl<'a, S: ResponseSink> Pump<'a, S> {
         match (taken, body) {
             (Ok(()), Some(body)) => self.source = Source::Body(body),
             (Ok(()), None) => self.finish(None),
-            (Err(BadHead), _) => self.fail("the response is not valid HTTP"),
+            (Err(BadHead(why)), _) => self.fail(why),
         }
     }
 

@@ -98,7 +98,7 @@ impl Dyno {
             let Instance { store, handler, .. } = &mut *instance;
             let result = handler.call(store, &mut asked, &mut sink).await;
             if result.as_ref().is_err_and(is_header_flood) {
-                sink.reject();
+                sink.reject("headers-too-large");
             }
             drop(sink);
             instance.store.data().flush_logs();

@@ -28,17 +28,20 @@ mod process;
 mod quirks;
 mod release;
 mod replacement;
+mod response_framing;
 mod server;
 mod source;
 
-pub use call::{Asked, BadHead, Left, RequestBody, ResponseSink, Told, Unreachable, client_gone};
+pub use call::{
+    Asked, BadHead, Interim, Left, RequestBody, ResponseSink, Told, Unreachable, client_gone,
+};
 pub use dyno::{Call, Dyno, Kill};
 pub use guest::egress::{Egress, Opening, OpeningError, Ports};
 pub use guest::files::Folder;
 pub use guest::logs::{LINE_BYTES_MAX, LogLine, LogSink, LogSource};
 pub use guest::stdio::{Output, Stdio};
 pub use node::{Node, NodeConfig, ReportSink};
-pub use oneoff::{Command, Exit, OneOff, Running};
+pub use oneoff::{Command, Exit, OneOff, PlatformVars, Running};
 pub use release::{PrepareError, Program};
 pub use server::Tunnel;
 pub use source::{SlugSource, Unpacked, from_store};

@@ -251,6 +251,7 @@ impl Shared {
             app,
             command,
             env,
+            platform_vars,
             stdio,
             folders,
         } = one_off;
@@ -261,7 +262,7 @@ impl Shared {
             (&app, &release),
             &unpacked,
             (&key.dyno, command),
-            env,
+            (env, platform_vars),
         );
         let ready = Arc::new(ready.await?);
         drop(turn);

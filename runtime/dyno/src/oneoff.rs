@@ -32,11 +32,22 @@ pub struct OneOff {
     pub command: Command,
     /// Over the release's config vars.
     pub env: BTreeMap<String, String>,
+    /// Whether it is told of the platform beside these.
+    pub platform_vars: PlatformVars,
     /// What it reads and where it prints.
     pub stdio: Stdio,
     /// Folders of this machine that it may read and write: only where the developer is the operator. With any, its
     /// files are not counted, since what is in there is not the platform's to count.
     pub folders: Vec<Folder>,
+}
+
+/// Whether a program has the variables that the platform adds, such as `HOME`, `APP_NAME` and `DYNO`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PlatformVars {
+    /// It has: it is part of an app.
+    Added,
+    /// It has not, as a file that any other tool would run just so.
+    LeftOut,
 }
 
 /// What a one-off runs.

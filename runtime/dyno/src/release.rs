@@ -15,7 +15,7 @@ use crate::code::{Code, CodeError, Loaded};
 use crate::compile::{CompileError, Compiler};
 use crate::engine::Engines;
 use crate::guest::files::AppFiles;
-use crate::oneoff::Command;
+use crate::oneoff::{Command, PlatformVars};
 use crate::source::Unpacked;
 
 /// One process type as its slug describes it.
@@ -111,6 +111,7 @@ pub(crate) struct Ready {
     release: Arc<Release>,
     /// Over the release's config: of a one-off.
     over: BTreeMap<String, String>,
+    platform_vars: PlatformVars,
     /// Made by the first boot, and given back with the code.
     start: Mutex<Option<Arc<Start>>>,
 }
@@ -131,7 +132,7 @@ impl Ready {
         (program, kind): (Program, Kind),
         code: Code,
         (limits, files): (Arc<Limits>, AppFiles),
-        over: BTreeMap<String, String>,
+        (over, platform_vars): (BTreeMap<String, String>, PlatformVars),
     ) -> Result<Ready, ExpandError> {
         let ready = Ready {
             code,
@@ -142,6 +143,7 @@ impl Ready {
             app: what.0,
             release: what.1,
             over,
+            platform_vars,
             start: Mutex::default(),
         };
         ready.start(None)?;
@@ -149,7 +151,11 @@ impl Ready {
     }
 
     fn start(&self, port: Option<u16>) -> Result<Arc<Start>, ExpandError> {
-        let env = environment(&self.app, &self.release, &self.over, port);
+        let mut env = BTreeMap::clone(&self.release.config);
+        env.extend(self.over.clone());
+        if self.platform_vars == PlatformVars::Added {
+            add_platform_vars(&mut env, &self.app, &self.release, port);
+        }
         Ok(Arc::new(Start {
             args: arguments(&self.program, &env)?,
             env: env.into_iter().collect(),
@@ -168,7 +174,9 @@ impl Ready {
         };
         let mut env = Vec::with_capacity(start.env.len() + 1);
         env.extend_from_slice(&start.env);
-        env.push(("DYNO".to_owned(), dyno.to_string()));
+        if self.platform_vars == PlatformVars::Added {
+            env.push(("DYNO".to_owned(), dyno.to_string()));
+        }
         Ok((env, start.args.clone()))
     }
 
@@ -230,7 +238,7 @@ pub(crate) async fn prepare(
             (program.clone(), spec.kind),
             code,
             (Arc::clone(&spec.limits), files.clone()),
-            BTreeMap::new(),
+            (BTreeMap::new(), PlatformVars::Added),
         );
         let ready = ready.map_err(|source| unset(process, source))?;
         if spec.kind != Kind::Handler {
@@ -248,7 +256,7 @@ pub(crate) async fn prepare_once(
     (app, release): (&AppName, &Arc<Release>),
     unpacked: &Unpacked,
     (dyno, command): (&DynoId, Command),
-    over: BTreeMap<String, String>,
+    over: (BTreeMap<String, String>, PlatformVars),
 ) -> Result<Ready, PrepareError> {
     let files = open(unpacked)?;
     let (process, program) = program_of(release, unpacked, command)?;
@@ -335,9 +343,11 @@ fn literal(arg: &str) -> String {
 }
 
 fn open(unpacked: &Unpacked) -> Result<AppFiles, PrepareError> {
-    AppFiles::open(&unpacked.folder).map_err(|source| PrepareError::Files {
-        path: unpacked.folder.clone(),
-        source,
+    AppFiles::open(&unpacked.folder, Arc::clone(&unpacked.links)).map_err(|source| {
+        PrepareError::Files {
+            path: unpacked.folder.clone(),
+            source,
+        }
     })
 }
 
@@ -389,15 +399,13 @@ fn arguments(
     Ok(args)
 }
 
-/// The config vars, what goes over them, and what the platform adds; the platform's names win.
-fn environment(
+/// Adds what the platform tells every dyno; its names win over the app's.
+fn add_platform_vars(
+    env: &mut BTreeMap<String, String>,
     app: &AppName,
     release: &Release,
-    over: &BTreeMap<String, String>,
     port: Option<u16>,
-) -> BTreeMap<String, String> {
-    let mut env = BTreeMap::clone(&release.config);
-    env.extend(over.clone());
+) {
     let mut set = |name: &str, value: String| drop(env.insert(name.to_owned(), value));
     set("HOME", "/".to_owned());
     set("TMPDIR", "/tmp".to_owned());
@@ -408,5 +416,4 @@ fn environment(
         set("PORT", port.to_string());
     }
     env.remove("DYNO");
-    env
 }

@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
-use http::{Request, Response, StatusCode, Uri, header};
+use http::{HeaderMap, Method, Request, Response, StatusCode, Uri, Version, header};
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use hyper::client::conn::http1::{self, SendRequest};
@@ -23,16 +23,17 @@ use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
-use crate::call::{Left, Outcome, RequestBody, ResponseSink, Unreachable};
+use crate::call::{BadHead, Left, Outcome, RequestBody, ResponseSink, Unreachable};
 use crate::guest::port::{CONNECT_TIMEOUT, Port};
+use crate::response_framing::{Reuse, UnknownCoding, normalize};
 
 /// How long a connection may take to be ready for a next request, before it is given up for a new one.
 const KEEP_GRACE: Duration = Duration::from_secs(1);
 
 /// Bytes of a response's head that are read: above the 512 KiB that the router takes, so that it is the one to refuse.
 const HEAD_BYTES_MAX: usize = 1024 * 1024;
-/// Headers of a response that are read.
-const HEADERS_MAX: usize = 1_000;
+/// Headers of a response that are read: one more than the router takes, so that it is the one to refuse.
+const HEADERS_MAX: usize = 1_001;
 
 /// A server that is up: its port, and the connection that it has accepted.
 pub(crate) struct Server {
@@ -132,6 +133,13 @@ impl Server {
     ) -> Result<(Server, Outcome), NotListening> {
         let began = Instant::now();
         origin_form(&mut request);
+        // RFC 9110, 2.5: our own version, whichever the client spoke.
+        *request.version_mut() = Version::HTTP_11;
+        let interim = sink.interim();
+        hyper::ext::on_informational(&mut request, move |response| {
+            interim(response.status(), response.headers());
+        });
+        let method = request.method().clone();
         let asks = request.headers().contains_key(header::UPGRADE);
         let kept = self.link.take().filter(|link| !link.sender.is_closed());
         let fresh = kept.is_none();
@@ -163,23 +171,36 @@ impl Server {
                 self.again().await?;
                 return Ok((self, outcome));
             }
-            Some(Ok(response)) => until(&mut left, carry(response, sink)).await,
-            Some(Err(error)) => Some(failed(&error.into_error(), sink)),
+            Some(Ok(response)) => {
+                let carried = carry(&method, response, sink, &self.port);
+                until(&mut left, carried).await
+            }
+            Some(Err(error)) => Some(Carried::without_reuse(failed(&error.into_error(), sink))),
             None => None,
         };
-        let Some(outcome) = outcome else {
+        let Some(carried) = outcome else {
             // Nobody waits for the answer. The server learns of it by the end of the connection, and is free again when
             // it has accepted another one.
             drop(link);
             self.again().await?;
             return Ok((self, Outcome::Complete));
         };
-        let usable = timeout(KEEP_GRACE, link.sender.ready()).await;
-        if matches!(usable, Ok(Ok(()))) && outcome == Outcome::Complete {
-            self.link = Some(link);
-        } else {
-            drop(link);
-            self.again().await?;
+        let Carried {
+            outcome,
+            reuse,
+            next,
+        } = carried;
+        if outcome == Outcome::Complete && reuse == Reuse::Yes {
+            let usable = timeout(KEEP_GRACE, link.sender.ready()).await;
+            if matches!(usable, Ok(Ok(()))) {
+                self.link = Some(link);
+                return Ok((self, outcome));
+            }
+        }
+        drop(link);
+        match next {
+            Some(next) => self.link = Some(next),
+            None => self.again().await?,
         }
         Ok((self, outcome))
     }
@@ -235,37 +256,98 @@ fn origin_form(request: &mut Request<RequestBody>) {
     }
 }
 
+/// What the log says of a head that was not read to its end.
+const HEAD_TOO_LARGE: &str = "the response is not valid HTTP: it has more than 1,000 headers, or they have more than 512 KiB";
+
+/// What the log says of a response in a coding that nobody asked for.
+const UNKNOWN_CODING: &str = "the response is not valid HTTP: its Transfer-Encoding is not chunked, and no other was asked for";
+
 /// What the log says of a server that was too slow to accept.
 const LATE: &str = "the server did not accept a connection in time";
 
-/// Carries a response to the sink.
-async fn carry(response: Response<Incoming>, mut sink: impl ResponseSink) -> Outcome {
-    let (head, mut body) = response.into_parts();
-    if sink.head(head).is_err() {
-        return Outcome::Incomplete("the response is not valid HTTP");
+/// What came of a response.
+struct Carried {
+    outcome: Outcome,
+    /// Of its connection, after a whole one.
+    reuse: Reuse,
+    /// A connection that the server has accepted meanwhile.
+    next: Option<Link>,
+}
+
+impl Carried {
+    fn without_reuse(outcome: Outcome) -> Carried {
+        Carried {
+            outcome,
+            reuse: Reuse::No,
+            next: None,
+        }
     }
+}
+
+/// Carries a response to the sink.
+async fn carry(
+    method: &Method,
+    response: Response<Incoming>,
+    mut sink: impl ResponseSink,
+    port: &Port,
+) -> Carried {
+    let (mut head, body) = response.into_parts();
+    let reuse = match normalize(method, &mut head) {
+        Ok(reuse) => reuse,
+        Err(UnknownCoding) => {
+            sink.reject("transfer-encoding");
+            return Carried::without_reuse(Outcome::Incomplete(UNKNOWN_CODING));
+        }
+    };
+    if let Err(BadHead(why)) = sink.head(head) {
+        return Carried::without_reuse(Outcome::Incomplete(why));
+    }
+    let mut carried = Carried {
+        outcome: Outcome::Complete,
+        reuse,
+        next: None,
+    };
+    match carry_body(body, &mut sink).await {
+        Ok(trailers) => {
+            if reuse == Reuse::Ends {
+                // The end of the connection may be that of the program.
+                match timeout(KEEP_GRACE, Link::new(port)).await {
+                    Ok(Ok(link)) => carried.next = Some(link),
+                    Ok(Err(NotListening)) => {
+                        carried.outcome = Outcome::Incomplete(BROKE_OFF);
+                        return carried;
+                    }
+                    // It is busy with something else.
+                    Err(_) => {}
+                }
+            }
+            sink.finish(trailers);
+        }
+        Err(why) => carried.outcome = Outcome::Incomplete(why),
+    }
+    carried
+}
+
+/// Carries a body to its end, and returns its trailers.
+async fn carry_body(
+    mut body: Incoming,
+    sink: &mut impl ResponseSink,
+) -> Result<Option<HeaderMap>, &'static str> {
     loop {
         std::future::poll_fn(|cx| sink.poll_ready(cx)).await;
         match body.frame().await {
             Some(Ok(frame)) => match frame.into_data() {
                 Ok(data) => sink.data(data),
-                Err(frame) => {
-                    sink.finish(frame.into_trailers().ok());
-                    return Outcome::Complete;
-                }
+                Err(frame) => return Ok(frame.into_trailers().ok()),
             },
-            Some(Err(_)) => {
-                return Outcome::Incomplete(
-                    "the server broke off before its response was complete",
-                );
-            }
-            None => {
-                sink.finish(None);
-                return Outcome::Complete;
-            }
+            Some(Err(_)) => return Err(BROKE_OFF),
+            None => return Ok(None),
         }
     }
 }
+
+/// What the log says of a body that is not complete.
+const BROKE_OFF: &str = "the server broke off before its response was complete";
 
 /// Hands the connection over to whoever asked to switch protocols, and waits for its end.
 async fn switch(response: Response<Incoming>, mut sink: impl ResponseSink) -> Outcome {
@@ -285,8 +367,8 @@ async fn switch(response: Response<Incoming>, mut sink: impl ResponseSink) -> Ou
         server: TokioIo::new(upgraded),
         _held: held,
     };
-    if sink.switch(copy, tunnel).is_err() {
-        return Outcome::Incomplete("the response is not valid HTTP");
+    if let Err(BadHead(why)) = sink.switch(copy, tunnel) {
+        return Outcome::Incomplete(why);
     }
     drop(sink);
     // Dropped is ended.
@@ -296,8 +378,12 @@ async fn switch(response: Response<Incoming>, mut sink: impl ResponseSink) -> Ou
 
 /// No response came.
 fn failed(error: &hyper::Error, mut sink: impl ResponseSink) -> Outcome {
+    if error.is_parse_too_large() {
+        sink.reject("headers-too-large");
+        return Outcome::Incomplete(HEAD_TOO_LARGE);
+    }
     if error.is_parse() {
-        sink.reject();
+        sink.reject("malformed");
         return Outcome::Incomplete("the response is not valid HTTP");
     }
     Outcome::Incomplete("the server closed the connection without a response")

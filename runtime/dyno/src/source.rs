@@ -15,6 +15,8 @@ pub struct Unpacked {
     pub folder: PathBuf,
     /// What can be run of it.
     pub programs: BTreeMap<ProcessType, Program>,
+    /// The symbolic links in the folder: path and target, relative to where they stand. None leads out of the folder.
+    pub links: Arc<BTreeMap<String, String>>,
 }
 
 /// Gives the slug of that id, or says why not. May block: it is called off the runtime's threads.
@@ -26,9 +28,12 @@ pub fn from_store(store: Arc<slugs::store::Store>) -> SlugSource {
         let unpacked = store.unpack(id).map_err(|e| crate::node::chain(&e))?;
         let programs = unpacked.manifest.processes.iter();
         let programs = programs.map(|(name, process)| (name.clone(), program(process)));
+        let links = unpacked.manifest.links.iter();
+        let links = links.map(|(path, target)| (path.as_str().to_owned(), target.clone()));
         Ok(Unpacked {
             folder: unpacked.folder,
             programs: programs.collect(),
+            links: Arc::new(links.collect()),
         })
     })
 }

@@ -385,3 +385,49 @@ async fn what_cannot_be_run_is_said() {
         "{refused}"
     );
 }
+
+/// What a tour of the folders must print, a line a step.
+const TREE: &str = include_str!("programs/one_tree.txt");
+/// The same through descriptors.
+const TREE3: &str = include_str!("programs/one_tree3.txt");
+
+async fn one_tree(guest: &str, expected: &str) {
+    let limits = Limits {
+        disk_bytes: 4 * MIB,
+        disk_files: 20,
+        ..Limits::default()
+    };
+    let mut host = Host::of_program(guest, limits, &[]);
+    let app = host.folder.path().join("app");
+    std::fs::create_dir(app.join("public")).unwrap();
+    std::fs::write(app.join("public/page.txt"), "a page\n").unwrap();
+    // As an older build may have left it there: the dyno's own stand in their place.
+    std::fs::create_dir(app.join("tmp")).unwrap();
+    std::fs::write(app.join("tmp/x"), "not to be seen\n").unwrap();
+    let (text, exit) = output(&mut host, &[]).await;
+    for (line, (given, expected)) in text.lines().zip(expected.lines()).enumerate() {
+        assert_eq!(given, expected, "{guest}, line {}\n{text}", line + 1);
+    }
+    assert_eq!(text, expected, "{guest}");
+    assert_eq!(exit, Exit::Code(0));
+    let read = |file: &str| std::fs::read_to_string(app.join(file)).unwrap();
+    assert_eq!(read("victim.txt"), "the app's own file\n");
+    assert_eq!(read("public/page.txt"), "a page\n");
+    assert_eq!(read("tmp/x"), "not to be seen\n");
+    assert_eq!(std::fs::read_dir(&app).unwrap().count(), 4);
+}
+
+#[tokio::test]
+async fn a_component_sees_one_tree() {
+    one_tree("one_tree", TREE).await;
+}
+
+#[tokio::test]
+async fn a_core_module_sees_one_tree() {
+    one_tree("one_tree1", TREE).await;
+}
+
+#[tokio::test]
+async fn a_component_of_wasi_0_3_sees_one_tree() {
+    one_tree("one_tree3", TREE3).await;
+}

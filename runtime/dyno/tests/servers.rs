@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, missing_docs)]
 
+#[path = "servers/framing.rs"]
+mod framing;
 mod support;
 
 use std::time::Duration;

@@ -21,5 +21,6 @@ pub mod observed;
 pub mod placement;
 pub mod plan;
 pub mod routing;
+pub mod text;
 pub mod time;
 pub mod usage;

@@ -2,13 +2,13 @@
 //!
 //! Owns buffered and streamed bodies and the clock of a stalled upload. Must not know how a body is framed.
 
+use crate::client_body::ClientBody;
 use crate::exchange::Exchange;
 use crate::limits::SILENCE_TIMEOUT;
 use bytes::Bytes;
 use grid::routing::Refusal;
 use http::HeaderMap;
 use http_body::{Body, Frame, SizeHint};
-use hyper::body::Incoming;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
@@ -34,12 +34,12 @@ pub enum BodyError {
     Idle,
     /// The connection broke, or the framing of the body is not valid.
     #[error("the request body broke off")]
-    Broken(#[source] hyper::Error),
+    Broken(#[source] Box<dyn std::error::Error + Send + Sync>),
 }
 
 #[derive(Debug)]
 struct Stream {
-    body: Incoming,
+    body: ClientBody,
     exchange: Arc<Exchange>,
     /// Set while the client keeps the guest waiting.
     idle: Option<Pin<Box<Sleep>>>,
@@ -62,7 +62,7 @@ impl RequestBody {
     }
 
     /// A body of which the first part is here already, if any.
-    pub(crate) fn streamed(first: Bytes, body: Incoming, exchange: Arc<Exchange>) -> Self {
+    pub(crate) fn streamed(first: Bytes, body: ClientBody, exchange: Arc<Exchange>) -> Self {
         exchange.note_upload(|upload| {
             upload.open = true;
             upload.bytes = first.len() as u64;

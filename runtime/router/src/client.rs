@@ -30,11 +30,21 @@ pub(crate) fn admit(head: &mut http::request::Parts, limits: &Limits) -> Result<
         });
     }
     if head.version == Version::HTTP_2 {
+        fields(&mut head.headers)?;
         sizes(head, limits)?;
     }
     host(head)?;
     target(head)?;
-    expectation(&head.headers)
+    expectation(head)
+}
+
+/// Gives an HTTP/1.0 request that names no host one: every app that is asked without a name is the router's only one.
+pub(crate) fn name_host(headers: &mut HeaderMap, port: &HeaderValue) {
+    if !headers.contains_key(header::HOST) {
+        let host = [b"localhost:", port.as_bytes()].concat();
+        let host = HeaderValue::from_bytes(&host).expect("a name and a port are a header value");
+        headers.insert(header::HOST, host);
+    }
 }
 
 /// The host that an admitted request is for, without its port.
@@ -64,6 +74,30 @@ fn sizes(head: &http::request::Parts, limits: &Limits) -> Result<(), Reject> {
     Ok(())
 }
 
+/// The rules of HTTP/2 on fields that the HTTP layer leaves to us: no value begins or ends with a blank (RFC 9113,
+/// 8.2.1), and the crumbs of a cookie become one header (8.2.3) for those who read HTTP/1.
+fn fields(headers: &mut HeaderMap) -> Result<(), Reject> {
+    let is_blank = |byte: Option<&u8>| matches!(byte, Some(b' ' | b'\t'));
+    let padded = |value: &HeaderValue| {
+        is_blank(value.as_bytes().first()) || is_blank(value.as_bytes().last())
+    };
+    if headers.values().any(padded) {
+        return Err(bad("blank-around-value"));
+    }
+    let mut crumbs = headers.get_all(header::COOKIE).iter();
+    if crumbs.by_ref().nth(1).is_some() {
+        let crumbs: Vec<&[u8]> = headers
+            .get_all(header::COOKIE)
+            .iter()
+            .map(HeaderValue::as_bytes)
+            .collect();
+        let whole = HeaderValue::from_bytes(&crumbs.join(&b"; "[..]))
+            .expect("header values joined by a semicolon are a header value");
+        headers.insert(header::COOKIE, whole);
+    }
+    Ok(())
+}
+
 /// Finds the one host that is meant, checks it, and puts it into `Host`.
 fn host(head: &mut http::request::Parts) -> Result<(), Reject> {
     let mut values = head.headers.get_all(header::HOST).iter();
@@ -78,9 +112,11 @@ fn host(head: &mut http::request::Parts) -> Result<(), Reject> {
     let asked = head.uri.authority().map(uri::Authority::as_str);
     let is_h2 = head.version == Version::HTTP_2;
     let authority = match (named, asked) {
+        // RFC 9112, 3.2: every HTTP/1.1 request has a Host; HTTP/1.0 knew none.
+        (None, None) if head.version == Version::HTTP_10 => return Ok(()),
         (None, None) => return Err(bad("missing-host")),
-        // RFC 9112, 3.2: every HTTP/1.1 request has a Host, the absolute form too; HTTP/2 has `:authority`.
-        (None, Some(_)) if !is_h2 => return Err(bad("missing-host")),
+        // The absolute form too; HTTP/2 has `:authority`.
+        (None, Some(_)) if head.version == Version::HTTP_11 => return Err(bad("missing-host")),
         (Some(named), Some(asked)) if is_h2 && !named.eq_ignore_ascii_case(asked) => {
             return Err(bad("host-mismatch"));
         }
@@ -100,7 +136,7 @@ fn host(head: &mut http::request::Parts) -> Result<(), Reject> {
 }
 
 /// The host of `host[:port]`. No list, no user, no path, no blank.
-fn valid_host(authority: &str) -> Option<&str> {
+pub(crate) fn valid_host(authority: &str) -> Option<&str> {
     let (host, port) = match authority.strip_prefix('[') {
         Some(rest) => {
             let (address, port) = rest.split_once(']')?;
@@ -156,10 +192,10 @@ fn target(head: &mut http::request::Parts) -> Result<(), Reject> {
     Ok(())
 }
 
-/// RFC 9110, 10.1.1: `100-continue` is the only expectation there is.
-fn expectation(headers: &HeaderMap) -> Result<(), Reject> {
+/// RFC 9110, 10.1.1: `100-continue` is the only expectation there is, and HTTP/1.0 knows none.
+fn expectation(head: &http::request::Parts) -> Result<(), Reject> {
     let known = |value: &HeaderValue| value.as_bytes().eq_ignore_ascii_case(b"100-continue");
-    if headers.get_all(header::EXPECT).iter().all(known) {
+    if head.version == Version::HTTP_10 || head.headers.get_all(header::EXPECT).iter().all(known) {
         return Ok(());
     }
     Err(Reject {

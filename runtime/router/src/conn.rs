@@ -3,9 +3,11 @@
 //! Owns the connection's identity, counts and marks. Must not know bytes or HTTP messages.
 
 use crate::buffers::Buffers;
+use crate::client::Reject;
 use crate::hub::Hub;
-use crate::streams::Pace;
+use crate::limits::INTERIM_MAX;
 use crate::tunnel::Switched;
+use bytes::{Bytes, BytesMut};
 use http::HeaderValue;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed, Ordering::SeqCst};
@@ -33,6 +35,8 @@ pub(crate) struct Conn {
     pub(crate) client: HeaderValue,
     pub(crate) port: HeaderValue,
     pub(crate) tls: bool,
+    /// It is a proxy whose forwarding headers are believed.
+    pub(crate) trusted: bool,
     /// Of responses.
     pub(crate) buffers: Arc<Buffers>,
     /// Of request bodies.
@@ -48,10 +52,15 @@ pub(crate) struct Conn {
     /// like the end of the response.
     pub(crate) broken: AtomicBool,
     waker: OnceLock<Waker>,
-    /// What was wrong with a head that could not be read.
+    /// What was wrong with a body.
     violation: OnceLock<&'static str>,
-    /// The pace of the HTTP/2 stream whose task is about to be made.
-    pace: Mutex<Option<Arc<Pace>>>,
+    /// The number of a request that stands for a head which broke the rules, and what was wrong with that.
+    refused: OnceLock<(u64, Reject)>,
+    /// Interim responses that are to be written, whole.
+    interim: Mutex<BytesMut>,
+    has_interim: AtomicBool,
+    /// All of the responses so far has been written.
+    flushed: AtomicBool,
     /// The protocol has changed: what is read is not HTTP any more.
     pub(crate) tunnelled: AtomicBool,
     /// What the connection does from then on.
@@ -65,6 +74,7 @@ impl Conn {
             id: hub.next_number(),
             buffers: hub.buffers.share(),
             uploads: hub.uploads.share(),
+            trusted: hub.trusted.contains(peer.client.ip()),
             hub,
             client: HeaderValue::from_str(&client).expect("an address is a header value"),
             port: peer.port.into(),
@@ -77,7 +87,10 @@ impl Conn {
             broken: AtomicBool::new(false),
             waker: OnceLock::new(),
             violation: OnceLock::new(),
-            pace: Mutex::new(None),
+            refused: OnceLock::new(),
+            interim: Mutex::default(),
+            has_interim: AtomicBool::new(false),
+            flushed: AtomicBool::new(true),
             tunnelled: AtomicBool::new(false),
             switched: Mutex::new(None),
         })
@@ -126,20 +139,56 @@ impl Conn {
         self.violation.get_or_init(|| cause);
     }
 
-    /// What was wrong with a head that could not be read, if `watch` found it.
+    /// Notes that the request with this number, from 0, stands for a head that broke the rules.
+    pub(crate) fn refuse_head(&self, number: u64, reject: Reject) {
+        self.refused.get_or_init(|| (number, reject));
+    }
+
+    /// What was wrong with the head that the next request stands for, if it stands for one.
+    pub(crate) fn refused_head(&self) -> Option<Reject> {
+        let (number, reject) = self.refused.get()?;
+        (*number == self.begun()).then_some(*reject)
+    }
+
+    /// Has an interim response of the request under way written before its response. It is dropped, as it may be,
+    /// while the response before it is not out: the client is in no hurry.
+    pub(crate) fn put_interim(&self, head: &[u8]) {
+        let mut interim = self.interim.lock().unwrap_or_else(PoisonError::into_inner);
+        if !self.flushed.load(SeqCst) || interim.len() + head.len() > INTERIM_MAX {
+            return;
+        }
+        interim.extend_from_slice(head);
+        drop(interim);
+        self.has_interim.store(true, SeqCst);
+        self.wake();
+    }
+
+    /// Whether there are interim responses to write.
+    pub(crate) fn has_interim(&self) -> bool {
+        self.has_interim.load(Relaxed)
+    }
+
+    /// The interim responses that are to be written now.
+    pub(crate) fn take_interim(&self) -> Option<Bytes> {
+        if !self.has_interim.swap(false, SeqCst) {
+            return None;
+        }
+        let mut interim = self.interim.lock().unwrap_or_else(PoisonError::into_inner);
+        Some(interim.split().freeze()).filter(|interim| !interim.is_empty())
+    }
+
+    /// Whether all of the responses so far has been written.
+    pub(crate) fn note_flushed(&self, flushed: bool) {
+        self.flushed.store(flushed, Relaxed);
+    }
+
+    /// What was wrong with a body, if `watch` found it.
     pub(crate) fn violation(&self) -> Option<&'static str> {
         self.violation.get().copied()
     }
 
     pub(crate) fn mark(&self, mark: &AtomicBool) {
         mark.store(true, SeqCst);
-    }
-
-    /// Leaves a pace for the stream task that the HTTP/2 layer makes right after it called the service.
-    pub(crate) fn leave_pace(&self) -> Arc<Pace> {
-        let pace = Arc::new(Pace::default());
-        *self.pace.lock().unwrap_or_else(PoisonError::into_inner) = Some(pace.clone());
-        pace
     }
 
     /// From the answer under way on, the connection is a tunnel.
@@ -150,11 +199,6 @@ impl Conn {
 
     pub(crate) fn take_switched(&self) -> Option<Switched> {
         let mut slot = self.switched.lock().unwrap_or_else(PoisonError::into_inner);
-        slot.take()
-    }
-
-    pub(crate) fn take_pace(&self) -> Option<Arc<Pace>> {
-        let mut slot = self.pace.lock().unwrap_or_else(PoisonError::into_inner);
         slot.take()
     }
 }

@@ -3,24 +3,23 @@
 //! Owns the choice of protocol and the set-up of the HTTP layer. Must not know how connections come to be, nor
 //! what a request is.
 
+use crate::client_body::ClientBody;
 use crate::conn::{Conn, Peer};
 use crate::frames::{Frames, PREFACE};
+use crate::http2;
 use crate::hub::Hub;
-use crate::limits::{
-    H2_CONNECTION_WINDOW, H2_ERROR_RESETS_MAX, H2_PENDING_RESETS_MAX, H2_STREAM_WINDOW,
-    H2_STREAMS_MAX, HEAD_TIMEOUT, HEADER_BLOCK_MAX, HEADERS_MAX, PIECE_MAX,
-};
+use crate::limits::{FIRST_REQUEST_GRACE, HEAD_TIMEOUT, HEADER_BLOCK_MAX, HEADERS_MAX};
 use crate::record::Record;
 use crate::seam::Dyno;
 use crate::serve::serve;
-use crate::streams::Streams;
 use crate::table::Routes;
 use crate::watch::Watch;
 use crate::wire::{Guard, Wire};
 use bytes::Bytes;
 use grid::routing::Refusal;
-use http::{Method, StatusCode, Version};
-use hyper::server::conn::{http1, http2};
+use http::{Method, Request, StatusCode, Version};
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use std::future::poll_fn;
@@ -31,7 +30,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::task::{Poll, ready};
 use std::time::{Duration, SystemTime};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
 /// Beyond the largest head (bytes): the HTTP layer's buffer must hold what `watch` lets pass, and its poison.
 const READ_SLACK: usize = 1024;
@@ -67,7 +66,7 @@ pub(crate) async fn run<D, S>(
     if is_h2 {
         let guard = Guard::Http2(Frames::new());
         let wire = Wire::new(io, conn.clone(), guard, replay, on_broken);
-        let _ = http2_connection(routes, conn, wire).await;
+        let _ = http2::serve_connection(routes, conn, wire).await;
     } else {
         let guard = Guard::Http1(Watch::new(&conn.hub.limits));
         let wire = Wire::new(io, conn.clone(), guard, replay, on_broken);
@@ -82,22 +81,30 @@ pub(crate) async fn run<D, S>(
     }
 }
 
-/// Tells HTTP/2 by its preface. Nothing if the connection closes, or is to close, without a byte.
+/// Tells HTTP/2 by its preface. Nothing if the connection closes without a byte, or if none comes for a moment once the
+/// router closes.
 async fn detect<S>(io: &mut S, conn: &Conn) -> io::Result<Option<(bool, Bytes)>>
 where
     S: AsyncRead + Unpin,
 {
     let mut first = [0; PREFACE.len()];
     let mut have = 0;
+    let mut last_chance = None;
     while have < first.len() && PREFACE.starts_with(&first[..have]) {
         let read = poll_fn(|cx| {
             conn.register(cx);
-            if have == 0 && conn.hub.is_closing() {
-                return Poll::Ready(Ok(0));
-            }
             let mut buf = ReadBuf::new(&mut first[have..]);
-            ready!(Pin::new(&mut *io).poll_read(cx, &mut buf))?;
-            Poll::Ready(Ok::<_, io::Error>(buf.filled().len()))
+            if let Poll::Ready(read) = Pin::new(&mut *io).poll_read(cx, &mut buf) {
+                read?;
+                return Poll::Ready(Ok::<_, io::Error>(buf.filled().len()));
+            }
+            if have > 0 || !conn.hub.is_closing() {
+                return Poll::Pending;
+            }
+            let last_chance =
+                last_chance.get_or_insert_with(|| Box::pin(sleep(FIRST_REQUEST_GRACE)));
+            ready!(last_chance.as_mut().poll(cx));
+            Poll::Ready(Ok(0))
         });
         match timeout(HEAD_TIMEOUT, read).await {
             Ok(Ok(0)) | Err(_) if have == 0 => return Ok(None),
@@ -128,36 +135,11 @@ where
         builder.max_headers(headers_max);
     }
     let of = conn.clone();
-    let service = service_fn(move |request| serve(&routes, &of, None, request));
-    let connection = builder.serve_connection(TokioIo::new(wire), service);
-    drive(&conn, connection.with_upgrades(), |c| c.graceful_shutdown()).await
-}
-
-async fn http2_connection<D, S>(
-    routes: Arc<Routes<D>>,
-    conn: Arc<Conn>,
-    wire: Wire<S>,
-) -> hyper::Result<()>
-where
-    D: Dyno,
-    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
-{
-    let mut builder = http2::Builder::new(Streams(conn.clone()));
-    builder
-        .max_concurrent_streams(H2_STREAMS_MAX)
-        .max_header_list_size(u32::try_from(HEADER_BLOCK_MAX).unwrap_or(u32::MAX))
-        .max_pending_accept_reset_streams(H2_PENDING_RESETS_MAX)
-        .max_local_error_reset_streams(H2_ERROR_RESETS_MAX)
-        .initial_stream_window_size(H2_STREAM_WINDOW)
-        .initial_connection_window_size(H2_CONNECTION_WINDOW)
-        .max_send_buf_size(2 * PIECE_MAX);
-    let of = conn.clone();
-    let service = service_fn(move |request| {
-        let pace = of.leave_pace();
-        serve(&routes, &of, Some(pace), request)
+    let service = service_fn(move |request: Request<Incoming>| {
+        serve(&routes, &of, None, request.map(ClientBody::Http1))
     });
     let connection = builder.serve_connection(TokioIo::new(wire), service);
-    drive(&conn, connection, |c| c.graceful_shutdown()).await
+    drive(&conn, connection.with_upgrades(), |c| c.graceful_shutdown()).await
 }
 
 /// Polls a connection to its end; when the router closes, the requests under way are the last.
@@ -169,13 +151,21 @@ where
     let mut told = false;
     poll_fn(|cx| {
         conn.register(cx);
-        if !told && conn.hub.is_closing() {
-            told = true;
-            finish(connection.as_mut());
+        // Polled before it is told to finish: a request that has arrived by then is answered.
+        let polled = connection.as_mut().poll(cx);
+        if polled.is_ready() || told || !conn.hub.is_closing() {
+            return polled;
         }
+        told = true;
+        finish(connection.as_mut());
         connection.as_mut().poll(cx)
     })
     .await
+}
+
+/// The method of a head that could not be read, for the log.
+pub(crate) fn unread_method() -> Method {
+    Method::from_bytes(b"-").expect("a dash is a token")
 }
 
 /// Notes a head that could not be read: the HTTP layer has answered it with a bare 400.
@@ -186,8 +176,8 @@ fn malformed(conn: &Conn) {
         at: SystemTime::now(),
         app: None,
         code: Some(Refusal::RequestError),
-        cause: Some(conn.violation().unwrap_or("malformed")),
-        method: Method::from_bytes(b"-").expect("a dash is a token"),
+        cause: Some("malformed"),
+        method: unread_method(),
         path: None,
         host: None,
         request_id: hub.ids.make(conn.id, conn.begun()),

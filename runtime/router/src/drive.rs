@@ -24,6 +24,8 @@ pub(crate) struct Driver<D: Dyno> {
     exchange: Arc<Exchange>,
     /// A time after which the guest is killed, and why.
     limit: Option<(Pin<Box<Sleep>>, Kill)>,
+    /// Rings when the client is to be judged, or before.
+    judge: Option<Pin<Box<Sleep>>>,
     running: Option<Running>,
 }
 
@@ -40,6 +42,7 @@ impl<D: Dyno> Driver<D> {
             epoch,
             exchange,
             limit: None,
+            judge: None,
             running: None,
         }
     }
@@ -80,6 +83,20 @@ impl<D: Dyno> Driver<D> {
         self.exchange.close();
     }
 
+    /// Has this task woken when the client is to be judged. A clock that rings too early is set again then, so that a
+    /// guest which waits for a moment many times costs one clock.
+    fn poll_judge(&mut self, cx: &mut Context<'_>, at: Instant) {
+        let judge = self
+            .judge
+            .get_or_insert_with(|| Box::pin(tokio::time::sleep_until(at)));
+        if judge.deadline() > at || judge.is_elapsed() {
+            judge.as_mut().reset(at);
+        }
+        if judge.as_mut().poll(cx).is_ready() {
+            cx.waker().wake_by_ref();
+        }
+    }
+
     /// Ready with a reason when a guest that nobody waits for any more has had its time.
     fn poll_limit(&mut self, cx: &mut Context<'_>, span: Duration, why: Kill) -> Poll<Kill> {
         if !matches!(&self.limit, Some((_, known)) if *known == why) {
@@ -111,7 +128,12 @@ impl<D: Dyno> Future for Driver<D> {
             Some(why) => Poll::Ready(why),
             None if orders.abandoned => me.poll_limit(cx, HANGUP_GRACE, Kill::Hangup),
             None if orders.answered => me.poll_limit(cx, AFTERWORK_MAX, Kill::Timeout),
-            None => Poll::Pending,
+            None => {
+                if let Some(at) = orders.judge_at {
+                    me.poll_judge(cx, at);
+                }
+                Poll::Pending
+            }
         };
         over.map(|why| me.kill(why))
     }

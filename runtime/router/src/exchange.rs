@@ -5,6 +5,7 @@
 
 use crate::buffers::{Buffers, Share};
 use crate::limits::RESPONSE_BUFFER;
+use crate::reader_rate::{ReaderRate, Verdict};
 use crate::seam::Kill;
 use crate::tunnel::Tunnel;
 use bytes::{Bytes, BytesMut};
@@ -15,6 +16,7 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
+use tokio::time::Instant;
 
 /// One request's state between the guest's side ([`crate::Reply`], [`crate::RequestBody`]), the client's side
 /// (the response body) and whoever drives the call.
@@ -53,6 +55,14 @@ pub(crate) struct Orders {
     pub(crate) abandoned: bool,
     /// The response is complete or given up; whatever the guest still does is afterwork.
     pub(crate) answered: bool,
+    /// The guest waits for its client, which is to be judged then.
+    pub(crate) judge_at: Option<Instant>,
+}
+
+/// Ends the connection, or the stream, of a client that does not read.
+pub(crate) trait Cut: std::fmt::Debug + Send + Sync {
+    /// Has it end as stalled. It must not wait, nor touch the exchange.
+    fn cut(&self);
 }
 
 #[derive(Debug)]
@@ -76,9 +86,14 @@ struct State {
     /// How long the dyno took to be connected to.
     connect: Duration,
     end: Option<Result<(), Refusal>>,
+    /// More of why it failed, for the log.
+    cause: Option<&'static str>,
     /// The client's side is gone: everything is thrown away, so that the guest can always finish.
     gone: bool,
     order: Option<Kill>,
+    rate: ReaderRate,
+    /// What ends the client's connection, once it is being written to.
+    cut: Option<Arc<dyn Cut>>,
     upload: Upload,
     reader: Option<Waker>,
     writer: Option<Waker>,
@@ -114,8 +129,11 @@ impl Exchange {
             tunnelled: false,
             connect: Duration::ZERO,
             end: None,
+            cause: None,
             gone: false,
             order: None,
+            rate: ReaderRate::default(),
+            cut: None,
             upload: Upload::default(),
             reader: None,
             writer: None,
@@ -176,8 +194,10 @@ impl Exchange {
     pub(crate) fn poll_room(&self, cx: &mut Context<'_>) -> Poll<()> {
         let mut state = self.lock();
         if state.has_room() || state.discards() {
+            state.rate.end_wait();
             return Poll::Ready(());
         }
+        state.rate.begin_wait();
         register(&mut state.writer, cx);
         Poll::Pending
     }
@@ -227,6 +247,22 @@ impl Exchange {
         self.end(|_| refusal);
     }
 
+    /// The same, with more of the why for the log.
+    pub(crate) fn fail_because(&self, refusal: Refusal, cause: &'static str) {
+        self.end(|state| {
+            state.cause = Some(cause);
+            refusal
+        });
+    }
+
+    /// Does something unless the response has begun or ended, and keeps it from beginning meanwhile.
+    pub(crate) fn while_unanswered(&self, action: impl FnOnce()) {
+        let state = self.lock();
+        if !state.begun && state.end.is_none() && !state.gone {
+            action();
+        }
+    }
+
     /// Nothing more will come from the guest.
     pub(crate) fn close(&self) {
         self.end(|state| {
@@ -238,12 +274,12 @@ impl Exchange {
         });
     }
 
-    fn end(&self, why: impl FnOnce(&State) -> Refusal) {
+    fn end(&self, why: impl FnOnce(&mut State) -> Refusal) {
         let mut state = self.lock();
         if state.end.is_some() || state.tunnelled {
             return;
         }
-        state.end = Some(Err(why(&state)));
+        state.end = Some(Err(why(&mut state)));
         let wakers = [state.reader.take(), state.writer.take(), None];
         drop(state);
         wake(wakers);
@@ -319,6 +355,7 @@ impl Exchange {
             };
             let buffered = state.buffered - data.len();
             state.set_buffered(buffered);
+            state.rate.add_taken(data.len());
             let writer = if state.has_room() {
                 state.writer.take()
             } else {
@@ -354,12 +391,28 @@ impl Exchange {
     /// Whether all of a complete response has been taken.
     pub(crate) fn is_drained(&self) -> bool {
         let state = self.lock();
-        state.end == Some(Ok(())) && state.chunks.is_empty() && state.trailers.is_none()
+        state.is_body_taken() && state.trailers.is_none()
+    }
+
+    /// The same but for trailers, which go out in chunked HTTP/1.1 and in HTTP/2 only: nobody asks for those beside a
+    /// `Content-Length` (RFC 9112, 7.1.2).
+    pub(crate) fn is_body_taken(&self) -> bool {
+        self.lock().is_body_taken()
+    }
+
+    /// More of why the response failed.
+    pub(crate) fn cause(&self) -> Option<&'static str> {
+        self.lock().cause
     }
 
     /// How the response failed, if it did.
     pub(crate) fn failure(&self) -> Option<Refusal> {
         self.lock().end.and_then(Result::err)
+    }
+
+    /// The response is being written to a client, whose connection or stream this ends.
+    pub(crate) fn set_cut(&self, cut: Arc<dyn Cut>) {
+        self.lock().cut = Some(cut);
     }
 
     /// The client's side leaves; the guest goes on into the void.
@@ -399,10 +452,36 @@ impl Exchange {
     pub(crate) fn orders(&self, cx: &Context<'_>) -> Orders {
         let mut state = self.lock();
         register(&mut state.driver, cx);
-        Orders {
+        let verdict = match state.discards() {
+            true => Verdict::NotWaiting,
+            false => state.rate.judge(),
+        };
+        let orders = Orders {
             kill: state.order,
             abandoned: state.gone && state.is_unwanted(),
             answered: state.end.is_some(),
+            judge_at: match verdict {
+                Verdict::Until(at) => Some(at),
+                Verdict::NotWaiting | Verdict::TooSlow => None,
+            },
+        };
+        if verdict == Verdict::TooSlow {
+            self.cut_reader(state);
+        }
+        orders
+    }
+
+    /// Cuts off a client that reads too slowly (H28). The guest goes on into the void.
+    fn cut_reader(&self, mut state: MutexGuard<'_, State>) {
+        state.end = Some(Err(Refusal::ClientIdle));
+        state.chunks.clear();
+        state.set_buffered(0);
+        let cut = state.cut.take();
+        let wakers = [state.reader.take(), state.writer.take(), None];
+        drop(state);
+        wake(wakers);
+        if let Some(cut) = cut {
+            cut.cut();
         }
     }
 
@@ -413,6 +492,10 @@ impl Exchange {
 }
 
 impl State {
+    fn is_body_taken(&self) -> bool {
+        self.end == Some(Ok(())) && self.chunks.is_empty()
+    }
+
     fn set_buffered(&mut self, buffered: usize) {
         self.buffered = buffered;
         self.share.set(buffered);

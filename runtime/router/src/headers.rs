@@ -3,14 +3,12 @@
 //! Owns hop-by-hop rules, the headers that tell an app who asked and how long it waited, and the removal of a
 //! client's copies of them. Must not know apps or dynos.
 
+use crate::forwarded::{self, FORWARDED_FOR, FORWARDED_PORT, FORWARDED_PROTO};
 use http::header::{self, Entry, HeaderMap, HeaderName, HeaderValue};
 use http::response::Parts;
 use http::{StatusCode, Version};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
-const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
-const FORWARDED_PORT: HeaderName = HeaderName::from_static("x-forwarded-port");
 pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const REQUEST_START: HeaderName = HeaderName::from_static("x-request-start");
 const QUEUE_WAIT: HeaderName = HeaderName::from_static("x-dyno-queue-wait");
@@ -20,8 +18,10 @@ const QUEUE_DEPTH: HeaderName = HeaderName::from_static("x-dyno-queue-depth");
 /// app that does not look at them needs none of it.
 #[derive(Debug)]
 pub struct Told {
-    /// The client's address.
-    pub(crate) client: HeaderValue,
+    /// The value of `X-Forwarded-For`.
+    pub(crate) addresses: HeaderValue,
+    /// The request came from a proxy whose forwarding headers are believed.
+    pub(crate) trusted: bool,
     pub(crate) port: HeaderValue,
     pub(crate) tls: bool,
     pub(crate) version: Version,
@@ -51,10 +51,21 @@ fn request_fate(name: &str) -> Fate {
         | "upgrade"
         | "http2-settings"
         | "expect" => Fate::Drop,
-        "x-forwarded-proto" | "x-forwarded-port" | "x-request-id" | "x-request-start"
-        | "x-dyno-queue-wait" | "x-dyno-queue-depth" => Fate::Drop,
+        "x-request-id" | "x-request-start" | "x-dyno-queue-wait" | "x-dyno-queue-depth" => {
+            Fate::Drop
+        }
         other if other.as_bytes().contains(&b'_') => Fate::Drop,
         _ => Fate::Pass,
+    }
+}
+
+/// The fate of a header that a stranger sent: claims that only a proxy can make are dropped as well. Apps believe many
+/// of them (`X-Forwarded-Host`, `-Ssl`, `-Scheme`, `-Prefix`, `-User`).
+fn stranger_fate(name: &str) -> Fate {
+    match name {
+        "forwarded" | "x-real-ip" => Fate::Drop,
+        other if other.starts_with("x-forwarded-") => Fate::Drop,
+        other => request_fate(other),
     }
 }
 
@@ -97,9 +108,14 @@ fn strip(headers: &mut HeaderMap, fate: fn(&str) -> Fate) {
 impl Told {
     /// Turns a client's headers into what the app is to see.
     pub fn tell(self, headers: &mut HeaderMap) {
-        strip(headers, request_fate);
+        if self.trusted {
+            strip(headers, request_fate);
+            forwarded::remove_invalid(headers);
+        } else {
+            strip(headers, stranger_fate);
+        }
         headers.reserve(8);
-        append(headers, FORWARDED_FOR, self.client);
+        headers.insert(FORWARDED_FOR, self.addresses);
         let proto = if self.tls { "https" } else { "http" };
         headers.insert(FORWARDED_PROTO, HeaderValue::from_static(proto));
         headers.insert(FORWARDED_PORT, self.port);
@@ -113,15 +129,6 @@ impl Told {
             _ => "1.1 dyno",
         };
         append(headers, header::VIA, HeaderValue::from_static(via));
-    }
-}
-
-/// The value that `X-Forwarded-For` will have.
-pub(crate) fn forwarded_for(headers: &HeaderMap, client: &HeaderValue) -> HeaderValue {
-    if headers.contains_key(FORWARDED_FOR) {
-        joined(headers.get_all(FORWARDED_FOR).iter().chain([client]))
-    } else {
-        client.clone()
     }
 }
 
@@ -184,15 +191,61 @@ fn since_epoch(time: SystemTime) -> Duration {
 /// Removes from a guest's response what is not the guest's to say.
 pub(crate) fn strip_response(head: &mut Parts) {
     strip(&mut head.headers, response_fate);
+    trim_values(&mut head.headers);
     if head.status == StatusCode::NO_CONTENT {
         // RFC 9110, 8.6: a 204 has no Content-Length.
         head.headers.remove(header::CONTENT_LENGTH);
     }
 }
 
+/// Has the HTTP layer close the connection of an HTTP/1.0 client that wanted to keep it, where the end of the
+/// connection is the end of the body, or where the response says so itself.
+pub(crate) fn end_with_connection(head: &mut Parts, is_stream: bool) {
+    let unknown = is_stream && !head.headers.contains_key(header::CONTENT_LENGTH);
+    if unknown || head.headers.contains_key(header::CONNECTION) {
+        head.version = Version::HTTP_10;
+    }
+}
+
+/// The headers of an interim response that are not for one connection only.
+pub(crate) fn strip_interim(mut headers: HeaderMap) -> HeaderMap {
+    strip(&mut headers, response_fate);
+    trim_values(&mut headers);
+    headers.remove(header::CONTENT_LENGTH);
+    headers
+}
+
+/// An interim response as HTTP/1.1 writes it.
+pub(crate) fn write_interim(status: StatusCode, headers: &HeaderMap) -> Vec<u8> {
+    let reason = status.canonical_reason().unwrap_or("Interim");
+    let mut head = format!("HTTP/1.1 {} {reason}\r\n", status.as_str()).into_bytes();
+    for (name, value) in headers {
+        head.extend_from_slice(name.as_str().as_bytes());
+        head.extend_from_slice(b": ");
+        head.extend_from_slice(value.as_bytes());
+        head.extend_from_slice(b"\r\n");
+    }
+    head.extend_from_slice(b"\r\n");
+    head
+}
+
+/// Removes the blanks around values, which are no part of them, and which HTTP/2 forbids (RFC 9113, 8.2.1).
+fn trim_values(headers: &mut HeaderMap) {
+    let trimmed = |value: &HeaderValue| value.as_bytes().trim_ascii().len() == value.len();
+    if headers.values().all(trimmed) {
+        return;
+    }
+    for value in headers.values_mut() {
+        if let Ok(plain) = HeaderValue::from_bytes(value.as_bytes().trim_ascii()) {
+            *value = plain;
+        }
+    }
+}
+
 /// Removes from trailers what would change the message after the fact (RFC 9110, 6.5.1).
 pub(crate) fn strip_trailers(mut trailers: HeaderMap) -> HeaderMap {
     strip(&mut trailers, response_fate);
+    trim_values(&mut trailers);
     for name in [
         header::CONTENT_LENGTH,
         header::HOST,

@@ -7,6 +7,7 @@
 use crate::buffers::Buffers;
 use crate::conn::Conn;
 use crate::exchange::Exchange;
+use crate::forwarded::TrustedProxies;
 use crate::ident::Ids;
 use crate::limits::Limits;
 use crate::record::{Record, Sink};
@@ -24,6 +25,7 @@ const FORCED: u8 = 2;
 
 pub(crate) struct Hub {
     pub(crate) limits: Limits,
+    pub(crate) trusted: TrustedProxies,
     pub(crate) counters: Counters,
     pub(crate) ids: Ids,
     /// Of responses.
@@ -49,9 +51,10 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Hub {
-    pub(crate) fn new(limits: Limits, sink: Sink) -> Arc<Self> {
+    pub(crate) fn new(limits: Limits, trusted: TrustedProxies, sink: Sink) -> Arc<Self> {
         Arc::new(Hub {
             limits,
+            trusted,
             counters: Counters::default(),
             ids: Ids::default(),
             buffers: Buffers::responses(),

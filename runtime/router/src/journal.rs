@@ -4,10 +4,13 @@
 //! the last byte was handed on or the client is gone. Must not know how a line is written.
 
 use crate::conn::Conn;
+use crate::connection::unread_method;
+use crate::forwarded::{self, ForwardedClient};
 use crate::headers;
 use crate::ident;
 use crate::record::Record;
 use crate::stats::Tally;
+use crate::streams::StreamState;
 use bytes::Bytes;
 use grid::name::AppName;
 use grid::routing::Refusal;
@@ -15,7 +18,7 @@ use http::request::Parts;
 use http::uri::PathAndQuery;
 use http::{HeaderValue, header};
 use std::sync::Arc;
-use std::sync::atomic::Ordering::SeqCst;
+use std::sync::atomic::Ordering::{Relaxed, SeqCst};
 use std::time::{Duration, SystemTime};
 use tokio::time::Instant;
 
@@ -26,10 +29,14 @@ const CLOCKS_AGREE: Duration = Duration::from_secs(1);
 pub(crate) struct Journal {
     pub(crate) conn: Arc<Conn>,
     record: Box<Record>,
+    /// The port that the client connected to, unless it is the connection's own.
+    pub(crate) port: Option<HeaderValue>,
     /// When the head was read, by the wall clock.
     pub(crate) came: SystemTime,
     /// The same by the clock that never jumps.
     pub(crate) opened: Instant,
+    /// The stream of an HTTP/2 request.
+    pub(crate) stream: Option<Arc<StreamState>>,
     /// Set while it waits for a dyno.
     waiting: Option<Instant>,
     began: Option<Instant>,
@@ -43,7 +50,7 @@ pub(crate) struct Journal {
 
 impl Journal {
     /// Opens the line of a request, with its id.
-    pub(crate) fn open(conn: Arc<Conn>, head: &Parts) -> Self {
+    pub(crate) fn open(conn: Arc<Conn>, stream: Option<Arc<StreamState>>, head: &Parts) -> Self {
         let number = conn.begin();
         let own = head.headers.get(headers::REQUEST_ID);
         let request_id = match own.filter(|id| ident::is_sane(id)) {
@@ -52,6 +59,7 @@ impl Journal {
         };
         let authority = || HeaderValue::from_str(head.uri.authority()?.as_str()).ok();
         let host = head.headers.get(header::HOST);
+        let client = client_of(&conn, head);
         let (came, opened) = (SystemTime::now(), Instant::now());
         let record = Record {
             at: came,
@@ -62,7 +70,7 @@ impl Journal {
             path: head.uri.path_and_query().cloned(),
             host: host.cloned().or_else(authority),
             request_id,
-            fwd: headers::forwarded_for(&head.headers, &conn.client),
+            fwd: client.addresses,
             dyno: None,
             queue: 0,
             wait: Duration::ZERO,
@@ -71,11 +79,13 @@ impl Journal {
             status: 0,
             bytes: 0,
             version: head.version,
-            tls: conn.tls,
+            tls: client.tls,
         };
         Journal {
             conn,
             record: Box::new(record),
+            port: client.port,
+            stream,
             came,
             opened,
             waiting: None,
@@ -98,6 +108,21 @@ impl Journal {
             let path = Bytes::copy_from_slice(path.as_str().as_bytes());
             PathAndQuery::from_maybe_shared(path).ok()
         });
+    }
+
+    /// The request stands for one whose head was not read.
+    pub(crate) fn mark_unread(&mut self) {
+        let record = self.record();
+        record.method = unread_method();
+        (record.host, record.path) = (None, None);
+        self.conn.hub.counters.malformed.fetch_add(1, Relaxed);
+    }
+
+    /// Takes host and path of a target in absolute form, which win over `Host` (RFC 9112, 3.2.2).
+    pub(crate) fn note_target(&mut self, head: &Parts) {
+        let record = self.record();
+        record.host = head.headers.get(header::HOST).cloned();
+        record.path = head.uri.path_and_query().cloned();
     }
 
     /// The app is known.
@@ -164,6 +189,19 @@ impl Journal {
         } else {
             Refusal::ClientInterrupted
         }
+    }
+}
+
+/// The client of a request: the peer, unless a trusted proxy says more.
+fn client_of(conn: &Conn, head: &Parts) -> ForwardedClient {
+    let own = ForwardedClient {
+        addresses: conn.client.clone(),
+        tls: conn.tls,
+        port: None,
+    };
+    match conn.trusted {
+        true => forwarded::read_trusted(&head.headers, own),
+        false => own,
     }
 }
 

@@ -14,6 +14,9 @@ pub const HEADERS_MAX: usize = 100;
 pub const HEADER_BLOCK_MAX: usize = 64 * 1024;
 /// The largest head of a guest's response (bytes of names, values and separators).
 pub const RESPONSE_HEAD_MAX: usize = 512 * 1024;
+/// Headers of a guest's response. Clients take fewer than servers do: 1,000 is the most that the common HTTP libraries
+/// read, and each header costs the client and the log of its proxy more than its bytes.
+pub const RESPONSE_HEADERS_MAX: usize = 1_000;
 /// A request body up to this size is read before a dyno is taken (bytes).
 pub const REQUEST_BUFFER: usize = 64 * 1024;
 /// All request bodies of a router that are read so, together (bytes), unless its [`Limits`] say otherwise: one client
@@ -66,13 +69,30 @@ pub const REQUEST_BUFFER_TIMEOUT: Duration = Duration::from_secs(60);
 /// An upload at least this fast (bytes a second, on average) is not timed out for want of a first
 /// response byte: the guest cannot answer what it has not got. Slower ones would hold a dyno for nothing.
 pub const UPLOAD_RATE_MIN: u64 = 8 * 1024;
+/// A client that keeps a guest waiting reads at least this fast (bytes a second), as uploads are sent: a tenth of what
+/// the slowest mobile networks in use give.
+pub const READER_RATE_MIN: u64 = 8 * 1024;
+/// A guest waits this long at most for a client that reads nothing. Shorter, and a lost packet on a mobile network would
+/// end a download.
+pub const READER_PATIENCE: Duration = Duration::from_secs(10);
+/// What the kernel holds of a response beyond what is on its way (bytes). Without a bound it takes up to 4 MiB, and asks
+/// for more only when a third of that is gone: a client's pace would be seen in steps of half a minute.
+pub(crate) const UNSENT_MAX: u32 = 128 * 1024;
 /// After an error, unread input is read and thrown away this long and this far (bytes), so that the
 /// answer is not lost in a connection reset.
 pub(crate) const LINGER_TIME: Duration = Duration::from_secs(2);
 pub(crate) const LINGER_MAX: usize = 256 * 1024;
+/// What a client that connected just before the router closes has to send its first request. Closed at once, it would get
+/// no answer, although the next server may take over the listening socket and would have given one.
+pub(crate) const FIRST_REQUEST_GRACE: Duration = Duration::from_secs(1);
 /// After the grace time of a close: what the last answers get to leave.
 pub(crate) const FORCED_FLUSH: Duration = Duration::from_millis(250);
 
+/// Interim responses (1xx) that wait to be written on a connection (bytes); more are dropped. A page's early hints take
+/// a few hundred.
+pub(crate) const INTERIM_MAX: usize = 16 * 1024;
+/// Interim responses that wait to be sent on a stream.
+pub(crate) const H2_INTERIM_MAX: usize = 16;
 /// HTTP/2 streams at once on a connection.
 pub const H2_STREAMS_MAX: u32 = 100;
 /// HTTP/2 frames that move no data, in a window of [`H2_CALM_WINDOW`]; each 4 KiB moved earns one more.

@@ -4,9 +4,10 @@
 
 use crate::conn::Peer;
 use crate::connection;
-use crate::limits::FORCED_FLUSH;
+use crate::limits::{FORCED_FLUSH, UNSENT_MAX};
 use crate::router::Router;
 use crate::seam::Dyno;
+use socket2::SockRef;
 use std::collections::HashMap;
 use std::io;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
@@ -128,15 +129,19 @@ impl<D: Dyno> Accepting<D> {
     fn admit(&mut self, stream: TcpStream, client: SocketAddr) {
         let hub = &self.router.hub;
         let limits = &hub.limits;
-        let place = self
-            .clients
-            .enter(client.ip(), limits.connections_per_client_max);
+        // All clients of a trusted proxy come from its one address: no bound of one client is meant for it.
+        let most = match hub.trusted.contains(client.ip()) {
+            true => limits.connections_max,
+            false => limits.connections_per_client_max,
+        };
+        let place = self.clients.enter(client.ip(), most);
         let Some(place) = place.filter(|_| self.connections.len() < limits.connections_max) else {
             hub.counters.connections_refused.fetch_add(1, Relaxed);
             return;
         };
         // Answers are written whole; to wait for more would only delay them. A socket that refuses is dead.
         let _ = stream.set_nodelay(true);
+        let _ = SockRef::from(&stream).set_tcp_notsent_lowat(UNSENT_MAX);
         let peer = Peer {
             client,
             port: self.port,

@@ -8,7 +8,7 @@ use crate::exchange::{Exchange, Piece};
 use crate::journal::Journal;
 use crate::limits::{PIECE_MAX, SILENCE_TIMEOUT};
 use crate::seam::Kill;
-use crate::streams::Pace;
+use crate::streams::StreamState;
 use crate::tunnel::Handover;
 use bytes::Bytes;
 use grid::routing::Refusal;
@@ -48,7 +48,7 @@ pub(crate) struct Outgoing {
     source: Source,
     /// Of a connection that changes its protocol, the tunnel has it.
     journal: Option<Journal>,
-    pace: Option<Arc<Pace>>,
+    stream: Option<Arc<StreamState>>,
     /// Set while the guest keeps the client waiting.
     idle: Option<Pin<Box<Sleep>>>,
     /// The break was put off once.
@@ -61,11 +61,15 @@ pub(crate) struct Outgoing {
 pub(crate) struct BrokenOff(Refusal);
 
 impl Outgoing {
-    pub(crate) fn new(source: Source, journal: Option<Journal>, pace: Option<Arc<Pace>>) -> Self {
+    pub(crate) fn new(
+        source: Source,
+        journal: Option<Journal>,
+        stream: Option<Arc<StreamState>>,
+    ) -> Self {
         Outgoing {
             source,
             journal,
-            pace,
+            stream,
             idle: None,
             breaking: false,
         }
@@ -117,8 +121,8 @@ impl Body for Outgoing {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BrokenOff>>> {
-        if let Some(pace) = &self.pace {
-            pace.asked();
+        if let Some(stream) = &self.stream {
+            stream.asked();
         }
         let piece = ready!(self.poll_source(cx));
         Poll::Ready(match piece {
@@ -126,8 +130,8 @@ impl Body for Outgoing {
                 if let Some(journal) = &mut self.journal {
                     journal.record().bytes += data.len() as u64;
                 }
-                if let Some(pace) = &self.pace {
-                    pace.handed();
+                if let Some(stream) = &self.stream {
+                    stream.handed();
                 }
                 Some(Ok(Frame::data(data)))
             }
@@ -164,11 +168,19 @@ impl Body for Outgoing {
 
 impl Drop for Outgoing {
     fn drop(&mut self) {
-        let ended = self.is_end_stream() || matches!(self.source, Source::Announced);
+        let ended = match &self.source {
+            Source::Announced => true,
+            Source::Live(lead) => lead.0.is_body_taken(),
+            _ => self.is_end_stream(),
+        };
         let Some(journal) = self.journal.as_mut().filter(|j| !j.is_settled()) else {
             return;
         };
-        if self.pace.as_ref().is_some_and(|pace| pace.is_stalled()) {
+        if self
+            .stream
+            .as_ref()
+            .is_some_and(|stream| stream.is_stalled())
+        {
             let code = Refusal::ClientIdle;
             journal.refuse(code, code.status());
         } else if ended {

@@ -2,14 +2,16 @@
 //!
 //! Owns what a guest may send. Must not know how it reaches the client.
 
+use crate::conn::Conn;
 use crate::exchange::Exchange;
 use crate::headers;
-use crate::limits::RESPONSE_HEAD_MAX;
+use crate::limits::{RESPONSE_HEAD_MAX, RESPONSE_HEADERS_MAX};
+use crate::streams::StreamState;
 use crate::tunnel::Tunnel;
 use bytes::Bytes;
 use grid::routing::Refusal;
 use http::response::Parts;
-use http::{HeaderMap, StatusCode, header};
+use http::{HeaderMap, StatusCode, Version, header};
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -23,8 +25,26 @@ pub struct Reply {
     exchange: Arc<Exchange>,
     /// The request was a `HEAD`.
     head_only: bool,
+    /// Takes interim responses, if the client can.
+    interim: Option<InterimWay>,
     /// It has not been finished.
     open: bool,
+}
+
+/// How interim responses reach a client.
+#[derive(Clone, Debug)]
+pub(crate) enum InterimWay {
+    Http1(Arc<Conn>),
+    Http2(Arc<StreamState>),
+}
+
+impl InterimWay {
+    fn put(&self, status: StatusCode, headers: HeaderMap) {
+        match self {
+            InterimWay::Http1(conn) => conn.put_interim(&headers::write_interim(status, &headers)),
+            InterimWay::Http2(stream) => stream.put_interim(status, headers),
+        }
+    }
 }
 
 /// Why a head was refused; the client gets H17.
@@ -36,6 +56,9 @@ pub enum BadResponse {
     /// More than [`RESPONSE_HEAD_MAX`] bytes.
     #[error("the response's headers have more than {RESPONSE_HEAD_MAX} bytes")]
     TooLarge,
+    /// More than [`RESPONSE_HEADERS_MAX`] headers.
+    #[error("the response has {0} headers, and at most {RESPONSE_HEADERS_MAX} are passed on")]
+    TooMany(usize),
     /// Not one decimal number.
     #[error("the response's Content-Length is not one number")]
     ContentLength,
@@ -44,12 +67,66 @@ pub enum BadResponse {
     Twice,
 }
 
+impl BadResponse {
+    /// The reason in the words of an app's log.
+    pub fn reason(self) -> &'static str {
+        match self {
+            BadResponse::Status(_) => {
+                "the response is not valid HTTP: its status is none of a final response, which is 200 or more"
+            }
+            BadResponse::TooLarge => {
+                "the response is not valid HTTP: its headers have more than 512 KiB"
+            }
+            BadResponse::TooMany(_) => {
+                "the response is not valid HTTP: it has more than 1,000 headers, the most that are passed on"
+            }
+            BadResponse::ContentLength => {
+                "the response is not valid HTTP: its Content-Length is not one number"
+            }
+            BadResponse::Twice => "the response has a head already",
+        }
+    }
+
+    /// For the log's `cause=`.
+    fn cause(self) -> &'static str {
+        match self {
+            BadResponse::Status(_) => "status",
+            BadResponse::TooLarge => "headers-too-large",
+            BadResponse::TooMany(_) => "too-many-headers",
+            BadResponse::ContentLength => "content-length",
+            BadResponse::Twice => "second-head",
+        }
+    }
+}
+
 impl Reply {
     pub(crate) fn new(exchange: Arc<Exchange>, head_only: bool) -> Self {
         Reply {
             exchange,
             head_only,
+            interim: None,
             open: true,
+        }
+    }
+
+    /// Has interim responses go to the client, which takes them.
+    pub(crate) fn with_interim(mut self, way: InterimWay) -> Self {
+        self.interim = Some(way);
+        self
+    }
+
+    /// What takes the interim responses (RFC 9110, 15.2) that come before the head: they are passed on as long as
+    /// there is no head, to clients that can take them. A 100 is not, since the router itself asks for bodies, and
+    /// neither is a 101, which is no interim response.
+    pub fn interim(&self) -> impl Fn(StatusCode, &HeaderMap) + Send + Sync + use<> {
+        let way = self.interim.clone();
+        let way = way.map(|way| (way, self.exchange.clone()));
+        move |status, headers| {
+            let passes = (102..200).contains(&status.as_u16());
+            if let Some((way, exchange)) = way.as_ref().filter(|_| passes) {
+                let headers = headers::strip_interim(headers.clone());
+                exchange.while_unanswered(|| way.put(status, headers));
+            }
         }
     }
 
@@ -58,11 +135,14 @@ impl Reply {
         let declared = match check(&head) {
             Ok(declared) => declared,
             Err(bad) => {
-                self.exchange.fail(Refusal::BadResponse);
+                self.exchange
+                    .fail_because(Refusal::BadResponse, bad.cause());
                 return Err(bad);
             }
         };
         headers::strip_response(&mut head);
+        // RFC 9110, 2.5: the router speaks its own version, whichever a server dyno spoke.
+        head.version = Version::HTTP_11;
         let bodyless = self.head_only
             || matches!(
                 head.status,
@@ -120,6 +200,11 @@ impl Reply {
         self.open = false;
     }
 
+    /// The response is not HTTP, for a reason that the log shows (H17).
+    pub fn reject(self, cause: &'static str) {
+        self.exchange.fail_because(Refusal::BadResponse, cause);
+    }
+
     /// The response fails: with this code's page if no head was sent, else broken off.
     pub fn fail(self, refusal: Refusal) {
         self.exchange.fail(refusal);
@@ -138,6 +223,9 @@ impl Drop for Reply {
 fn check(head: &Parts) -> Result<Option<u64>, BadResponse> {
     if head.status.as_u16() < 200 {
         return Err(BadResponse::Status(head.status.as_u16()));
+    }
+    if head.headers.len() > RESPONSE_HEADERS_MAX {
+        return Err(BadResponse::TooMany(head.headers.len()));
     }
     // Name, value, and the colon, space and line end between them.
     let size = |(name, value): (&http::HeaderName, &http::HeaderValue)| {

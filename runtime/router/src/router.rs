@@ -4,6 +4,7 @@
 
 use crate::conn::Peer;
 use crate::connection;
+use crate::forwarded::TrustedProxies;
 use crate::hub::Hub;
 use crate::limits::Limits;
 use crate::record::Sink;
@@ -35,11 +36,21 @@ impl<D: Dyno> Clone for Router<D> {
 }
 
 impl<D: Dyno> Router<D> {
-    /// A router without routes. Each request that ends is told to `sink`.
+    /// A router without routes, which trusts no proxy. Each request that ends is told to `sink`.
     pub fn new(hosts: Hosts, limits: Limits, sink: Sink) -> Self {
+        Router::behind_proxies(hosts, limits, TrustedProxies::default(), sink)
+    }
+
+    /// The same, behind proxies whose `X-Forwarded-For`, `-Proto`, `-Port`, `-Host` and `Forwarded` are believed.
+    pub fn behind_proxies(
+        hosts: Hosts,
+        limits: Limits,
+        trusted: TrustedProxies,
+        sink: Sink,
+    ) -> Self {
         Router {
             routes: Arc::new(Routes::new(hosts)),
-            hub: Hub::new(limits, sink),
+            hub: Hub::new(limits, trusted, sink),
         }
     }
 

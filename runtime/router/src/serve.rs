@@ -6,16 +6,17 @@
 use crate::answer::{self, Refused};
 use crate::body::RequestBody;
 use crate::client;
+use crate::client_body::ClientBody;
 use crate::conn::Conn;
 use crate::drive::Driver;
-use crate::exchange::Exchange;
+use crate::exchange::{Cut, Exchange};
 use crate::headers::{self, Told};
 use crate::journal::Journal;
 use crate::limits::{RETRIES_MAX, UPLOAD_RATE_MIN};
 use crate::outgoing::{Lead, Outgoing, Source};
-use crate::reply::Reply;
+use crate::reply::{InterimWay, Reply};
 use crate::seam::{Asked, Dyno, Kill};
-use crate::streams::Pace;
+use crate::streams::StreamState;
 use crate::table::Routes;
 use crate::tunnel::{Handover, Switched};
 use crate::upload::{self, Taken};
@@ -24,7 +25,6 @@ use grid::routing::Refusal;
 use http::response::Parts;
 use http::{HeaderValue, Method, Request, Response, StatusCode, Version, header};
 use http_body::Body;
-use hyper::body::Incoming;
 use hyper::upgrade::OnUpgrade;
 use std::convert::Infallible;
 use std::future::poll_fn;
@@ -41,14 +41,21 @@ use tokio::time::{Instant, timeout_at};
 pub(crate) fn serve<D: Dyno>(
     routes: &Routes<D>,
     conn: &Arc<Conn>,
-    pace: Option<Arc<Pace>>,
-    request: Request<Incoming>,
+    stream: Option<Arc<StreamState>>,
+    request: Request<ClientBody>,
 ) -> impl Future<Output = Result<Response<Outgoing>, Infallible>> + Send + use<D> {
     let (mut head, body) = request.into_parts();
-    let mut journal = Journal::open(conn.clone(), &head);
+    let refused = conn.refused_head();
+    let mut journal = Journal::open(conn.clone(), stream, &head);
     let version = head.version;
     let accept = head.headers.get(header::ACCEPT).cloned();
-    let found = found(routes, &mut journal, &mut head);
+    let found = match refused {
+        Some(reject) => {
+            journal.mark_unread();
+            Err(reject.into())
+        }
+        None => found(routes, &mut journal, &mut head),
+    };
     async move {
         let result = match found {
             Ok(app) => attempt(&app, &mut journal, &mut head, body).await,
@@ -60,7 +67,10 @@ pub(crate) fn serve<D: Dyno>(
         });
         let id = journal.record().request_id.clone();
         head.headers.insert(headers::REQUEST_ID, id);
-        let body = outgoing(source, journal, pace);
+        if version == Version::HTTP_10 {
+            headers::end_with_connection(&mut head, matches!(source, Source::Live(_)));
+        }
+        let body = outgoing(source, journal);
         Ok(Response::from_parts(head, body))
     }
 }
@@ -71,26 +81,56 @@ fn found<D: Dyno>(
     journal: &mut Journal,
     head: &mut http::request::Parts,
 ) -> Result<Arc<App<D>>, Refused> {
+    let absolute = head.version != Version::HTTP_2 && head.uri.authority().is_some();
     client::admit(head, &journal.conn.hub.limits)?;
+    if absolute {
+        journal.note_target(head);
+    }
     let host = client::asked_host(&head.headers);
     let app = routes.find(host).ok_or(Refused::NoSuchApp)?;
+    if head.version == Version::HTTP_10 {
+        client::name_host(&mut head.headers, &journal.conn.port);
+    }
     journal.of(&app.name, &app.tally);
     Ok(app)
 }
 
 /// The response's body, with the log line that its end writes.
-fn outgoing(source: Source, mut journal: Journal, pace: Option<Arc<Pace>>) -> Outgoing {
+fn outgoing(source: Source, mut journal: Journal) -> Outgoing {
     if !matches!(source, Source::Whole(..)) {
         journal.detach();
     }
+    let stream = journal.stream.clone();
     match source {
         Source::Switched(Some(handover)) => {
             let conn = journal.conn.clone();
             let handover = *handover;
             conn.switch(Switched { handover, journal });
-            Outgoing::new(Source::Switched(None), None, pace)
+            Outgoing::new(Source::Switched(None), None, stream)
         }
-        source => Outgoing::new(source, Some(journal), pace),
+        source => {
+            if let Source::Live(lead) = &source {
+                lead.0
+                    .set_cut(Arc::new(Stalled(journal.conn.clone(), stream.clone())));
+            }
+            Outgoing::new(source, Some(journal), stream)
+        }
+    }
+}
+
+/// What ends a client that reads too slowly: its stream, or its connection.
+#[derive(Debug)]
+struct Stalled(Arc<Conn>, Option<Arc<StreamState>>);
+
+impl Cut for Stalled {
+    fn cut(&self) {
+        match &self.1 {
+            Some(stream) => stream.stall(),
+            None => {
+                self.0.mark(&self.0.stalled);
+                self.0.wake();
+            }
+        }
     }
 }
 
@@ -99,7 +139,7 @@ async fn attempt<D: Dyno>(
     app: &Arc<App<D>>,
     journal: &mut Journal,
     head: &mut http::request::Parts,
-    body: Incoming,
+    body: ClientBody,
 ) -> Result<(Parts, Source), Refused> {
     let (switch, body, arrived) = if body.is_end_stream() {
         drop(body);
@@ -171,7 +211,10 @@ impl<D: Dyno> Begun<D> {
         let serves = claim.dyno.switches();
         let exchange = Arc::new(Exchange::new(journal.conn.buffers.clone()));
         let lead = Lead(exchange.clone());
-        let reply = Reply::new(exchange.clone(), head.method == Method::HEAD);
+        let mut reply = Reply::new(exchange.clone(), head.method == Method::HEAD);
+        if serves && let Some(way) = interim_way(journal, head.version) {
+            reply = reply.with_interim(way);
+        }
         let mut asked = asked(head, journal, body.into_body(&exchange));
         if let Some(switch) = switch {
             let mut request = asked.complete();
@@ -189,6 +232,15 @@ impl<D: Dyno> Begun<D> {
             at,
             serves,
         }
+    }
+}
+
+/// How interim responses reach the client, if it takes them: HTTP/1.0 knows none (RFC 9110, 15.2).
+fn interim_way(journal: &Journal, version: Version) -> Option<InterimWay> {
+    match &journal.stream {
+        Some(stream) => Some(InterimWay::Http2(stream.clone())),
+        None if version == Version::HTTP_10 => None,
+        None => Some(InterimWay::Http1(journal.conn.clone())),
     }
 }
 
@@ -215,7 +267,10 @@ async fn answer_of<D: Dyno>(
     if serves {
         journal.record().connect = lead.0.connect();
     }
-    let head = head.map_err(|refusal| blame(refusal, &journal.conn))?;
+    let head = head.map_err(|refusal| {
+        journal.record().cause = lead.0.cause();
+        blame(refusal, &journal.conn)
+    })?;
     journal.record().status = head.status.as_u16();
     if head.status == StatusCode::SWITCHING_PROTOCOLS
         && let Some(server) = lead.0.take_switched()
@@ -318,9 +373,10 @@ async fn wait<D: Dyno>(
 fn asked(mut head: http::request::Parts, journal: &Journal, body: RequestBody) -> Asked {
     let (conn, record) = (&journal.conn, journal.recorded());
     let told = Told {
-        client: conn.client.clone(),
-        port: conn.port.clone(),
-        tls: conn.tls,
+        addresses: record.fwd.clone(),
+        trusted: conn.trusted,
+        port: journal.port.as_ref().unwrap_or(&conn.port).clone(),
+        tls: record.tls,
         version: head.version,
         request_id: record.request_id.clone(),
         arrived: journal.came,

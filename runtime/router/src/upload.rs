@@ -7,13 +7,13 @@ use crate::answer::Refused;
 use crate::body::RequestBody;
 use crate::buffers::{Buffers, Share};
 use crate::client::Reject;
+use crate::client_body::ClientBody;
 use crate::exchange::Exchange;
 use crate::limits::{REQUEST_BUFFER, REQUEST_BUFFER_FREE, REQUEST_BUFFER_TIMEOUT, SILENCE_TIMEOUT};
 use bytes::{Bytes, BytesMut};
 use grid::routing::Refusal;
 use http::{HeaderMap, StatusCode};
 use http_body::{Body, Frame};
-use hyper::body::Incoming;
 use std::future::poll_fn;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -25,7 +25,7 @@ use tokio::time::{Instant, timeout_at};
 pub(crate) enum Taken {
     Whole(Bytes, Option<Box<HeaderMap>>),
     /// More than is buffered: the first part, which may be empty, and where the rest comes from.
-    Part(Bytes, Incoming),
+    Part(Bytes, ClientBody),
 }
 
 /// The body was not valid HTTP, or the client closed its side within it.
@@ -43,7 +43,7 @@ enum Next {
 }
 
 /// Reads a body whole, or the first part of one that is larger than the buffer, or than the room that `buffers` have.
-pub(crate) async fn read(mut body: Incoming, buffers: &Arc<Buffers>) -> Result<Taken, Refused> {
+pub(crate) async fn read(mut body: ClientBody, buffers: &Arc<Buffers>) -> Result<Taken, Refused> {
     let mut got = Pieces::of(&body, buffers);
     let all_by = Instant::now() + REQUEST_BUFFER_TIMEOUT;
     loop {
@@ -65,7 +65,7 @@ pub(crate) async fn read(mut body: Incoming, buffers: &Arc<Buffers>) -> Result<T
     }
 }
 
-async fn next(body: &mut Incoming, got: &Pieces, all_by: Instant) -> Result<Next, Refused> {
+async fn next(body: &mut ClientBody, got: &Pieces, all_by: Instant) -> Result<Next, Refused> {
     let silent_by = Instant::now() + SILENCE_TIMEOUT;
     // Before each look, since others may have taken the room while this one waited: what is not looked at stays
     // within the client's window.
@@ -117,7 +117,7 @@ struct Pieces {
 
 impl Pieces {
     /// None yet.
-    fn of(body: &Incoming, buffers: &Arc<Buffers>) -> Pieces {
+    fn of(body: &ClientBody, buffers: &Arc<Buffers>) -> Pieces {
         let most = body.size_hint().upper();
         let small = most.is_some_and(|most| most <= REQUEST_BUFFER_FREE as u64);
         Pieces {

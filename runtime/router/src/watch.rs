@@ -7,7 +7,10 @@
 //! To find the heads it follows the framing of the bodies, by rules stricter than hyper's: what passes here has one
 //! reading only, so the two cannot come to disagree on where a request begins. Nothing after a violation passes.
 
+use crate::chunk_extension;
+use crate::client::Reject;
 use crate::limits::{HEADER_BLOCK_MAX, HEADER_LINE_MAX, Limits, REQUEST_LINE_MAX};
+use http::StatusCode;
 
 /// The longest line of a chunk's size, extensions included (bytes); no client in use sends any.
 const CHUNK_LINE_MAX: usize = 256;
@@ -38,8 +41,8 @@ enum Place {
 /// What was found wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Violation {
-    /// In a head: the client can be answered 400.
-    Head(&'static str),
+    /// In a head: the client is answered with this status.
+    Head(Reject),
     /// In a body: it must end as broken.
     Body(&'static str),
 }
@@ -49,6 +52,8 @@ pub(crate) enum Violation {
 struct Framing {
     length: Option<u64>,
     chunked: bool,
+    /// The request is HTTP/1.0, which knows no transfer coding (RFC 9112, 6.1).
+    http10: bool,
 }
 
 /// Follows the requests of one connection.
@@ -62,6 +67,8 @@ pub(crate) struct Watch {
     size: usize,
     lines: usize,
     framing: Framing,
+    /// Heads that were complete.
+    heads: u64,
 }
 
 impl Watch {
@@ -73,7 +80,13 @@ impl Watch {
             size: 0,
             lines: 0,
             framing: Framing::default(),
+            heads: 0,
         }
+    }
+
+    /// How many heads were complete: the number, from 0, of the request that comes next.
+    pub(crate) fn heads(&self) -> u64 {
+        self.heads
     }
 
     /// Whether a head has begun and is not complete.
@@ -86,9 +99,10 @@ impl Watch {
         self.place != Place::Between
     }
 
-    /// Follows `bytes`. On a violation: what, and how many of the bytes come before it.
-    pub(crate) fn feed(&mut self, bytes: &[u8]) -> Result<(), (usize, Violation)> {
-        let mut at = 0;
+    /// Follows `bytes`, and returns how many of them come before a head that is not complete. On a violation: what, and
+    /// how many come before the head or the line that it is in.
+    pub(crate) fn feed(&mut self, bytes: &[u8]) -> Result<usize, (usize, Violation)> {
+        let (mut at, mut whole) = (0, 0);
         while at < bytes.len() {
             let rest = &bytes[at..];
             let step = match self.place {
@@ -98,23 +112,26 @@ impl Watch {
                 _ => self.lines(rest),
             };
             match step {
-                Ok(used) => at += used,
+                Ok(used) => {
+                    at += used;
+                    if self.place != Place::Head {
+                        whole = at;
+                    }
+                }
                 Err(what) => {
                     let in_body = matches!(
                         self.place,
                         Place::ChunkLine | Place::Chunk(_) | Place::Trailers
                     );
                     self.place = Place::Dead;
-                    let what = if in_body {
-                        Violation::Body(what)
-                    } else {
-                        Violation::Head(what)
-                    };
-                    return Err((at, what));
+                    return Err(match in_body {
+                        true => (at, Violation::Body(what)),
+                        false => (whole, Violation::Head(reject(what))),
+                    });
                 }
             }
         }
-        Ok(())
+        Ok(whole)
     }
 
     fn skip(&mut self, rest: &[u8], left: u64) -> Result<usize, &'static str> {
@@ -181,10 +198,14 @@ impl Watch {
             _ => HEADER_LINE_MAX,
         };
         if line > max + 2 {
-            return Err("line-too-long");
+            let in_request_line = matches!(self.place, Place::Between | Place::Head);
+            return Err(match in_request_line && self.lines == 0 {
+                true => REQUEST_LINE_TOO_LONG,
+                false => HEADER_LINE_TOO_LONG,
+            });
         }
         if self.size > HEADER_BLOCK_MAX && self.place != Place::ChunkLine {
-            return Err("head-too-large");
+            return Err(HEAD_TOO_LARGE);
         }
         Ok(())
     }
@@ -207,14 +228,24 @@ impl Watch {
                 // RFC 9112, 2.2: empty lines before a request are skipped.
                 if line.is_empty() {
                     self.place = Place::Between;
-                } else {
-                    self.lines = 1;
-                    self.place = Place::Head;
+                    return Ok(());
                 }
-                Ok(())
+                self.lines = 1;
+                self.place = Place::Head;
+                self.request_line(line)
             }
             _ if line.is_empty() => self.head_ends(),
             _ => self.header(line, true),
+        }
+    }
+
+    /// A fragment is no part of a request target (RFC 9112, 3.2), and the HTTP layer would cut it off in silence.
+    fn request_line(&mut self, line: &[u8]) -> Result<(), &'static str> {
+        self.framing.http10 = line.ends_with(b" HTTP/1.0");
+        let target = line.iter().position(|byte| *byte == b' ');
+        match target.is_some_and(|at| line[at..].contains(&b'#')) {
+            true => Err("fragment"),
+            false => Ok(()),
         }
     }
 
@@ -222,7 +253,7 @@ impl Watch {
         self.lines += 1;
         // The request line counts as one.
         if self.lines > self.headers_max + 1 {
-            return Err("too-many-headers");
+            return Err(TOO_MANY_HEADERS);
         }
         if matches!(line[0], b' ' | b'\t') {
             return Err("folded-header");
@@ -266,6 +297,10 @@ impl Watch {
         if framing.chunked && framing.length.is_some() {
             return Err("content-length-with-transfer-encoding");
         }
+        if framing.chunked && framing.http10 {
+            return Err("transfer-encoding-in-http1.0");
+        }
+        self.heads += 1;
         self.rest();
         if framing.chunked {
             self.place = Place::ChunkLine;
@@ -275,12 +310,15 @@ impl Watch {
         Ok(())
     }
 
-    /// `1a` or `1a;extension`.
+    /// `1a` or `1a;name;name=value;name="value"` (RFC 9112, 7.1.1).
     fn chunk_line(&mut self, line: &[u8]) -> Result<(), &'static str> {
         let digits = line.iter().take_while(|b| b.is_ascii_hexdigit()).count();
         let extension = &line[digits..];
-        if !(1..=CHUNK_DIGITS_MAX).contains(&digits) || !matches!(extension, [] | [b';', ..]) {
+        if !(1..=CHUNK_DIGITS_MAX).contains(&digits) {
             return Err("chunk-size");
+        }
+        if !extension.is_empty() && !chunk_extension::is_valid(extension) {
+            return Err("chunk-extension");
         }
         let text = std::str::from_utf8(&line[..digits]).map_err(|_| "chunk-size")?;
         let size = u64::from_str_radix(text, 16).map_err(|_| "chunk-size")?;
@@ -298,6 +336,23 @@ impl Watch {
         self.lines = 0;
         self.framing = Framing::default();
     }
+}
+
+const REQUEST_LINE_TOO_LONG: &str = "request-line-too-long";
+const HEADER_LINE_TOO_LONG: &str = "header-line-too-long";
+const HEAD_TOO_LARGE: &str = "head-too-large";
+const TOO_MANY_HEADERS: &str = "too-many-headers";
+
+/// The status for what is wrong with a head (RFC 9110, 15.5.15; RFC 6585, 5).
+fn reject(cause: &'static str) -> Reject {
+    let status = match cause {
+        REQUEST_LINE_TOO_LONG => StatusCode::URI_TOO_LONG,
+        HEADER_LINE_TOO_LONG | HEAD_TOO_LARGE | TOO_MANY_HEADERS => {
+            StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE
+        }
+        _ => StatusCode::BAD_REQUEST,
+    };
+    Reject { status, cause }
 }
 
 /// The trimmed value of a header line, if it has this name. A blank before the colon is part of the name, which

@@ -3,11 +3,12 @@
 //! Owns the clocks of a silent or stalled client and the stopping of a stream that breaks the rules. Must not know
 //! requests or apps. A clock is set once and looked at when it rings, so a request costs none.
 
+use crate::client::Reject;
 use crate::conn::Conn;
 use crate::frames::Frames;
 use crate::limits::{HEAD_TIMEOUT, KEEP_ALIVE_IDLE, LINGER_MAX, LINGER_TIME, SILENCE_TIMEOUT};
 use crate::watch::{Violation, Watch};
-use bytes::{Buf, Bytes};
+use bytes::{Buf, Bytes, BytesMut};
 use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::sync::Arc;
@@ -17,9 +18,9 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep};
 
-/// What the HTTP layer reads instead of a head that breaks the rules: no parser takes a NUL there, so it answers
-/// 400 in its turn, after the requests before, and closes.
-const POISON: &[u8] = b"\0\r\n\r\n";
+/// What the HTTP layer reads in place of a head that breaks the rules: a request that is refused in its turn, after the
+/// requests before it, with a page (see [`Conn::refused_head`]).
+const REFUSED: &[u8] = b"GET / HTTP/1.1\r\nhost: refused\r\n\r\n";
 
 /// Pieces that are no longer than this together are written as one: to copy so few costs less than to have the kernel
 /// gather them.
@@ -85,9 +86,19 @@ pub(crate) struct Wire<S> {
     guard: Guard,
     /// Bytes that were read to tell the protocol.
     replay: Bytes,
-    /// What is still to be read of the [`POISON`]; then comes the end.
-    poison: Option<&'static [u8]>,
+    /// A head that is not complete yet. The HTTP layer sees whole heads only, so that one that breaks the rules can be
+    /// replaced.
+    held: BytesMut,
+    /// What the HTTP layer reads before anything else.
+    checked: Bytes,
+    /// Nothing is read any more.
     ended: bool,
+    /// A head broke the rules.
+    refused: bool,
+    /// The interim responses that are being written.
+    interim: Bytes,
+    /// The HTTP layer has written all that it had.
+    flushed: bool,
     pause: Option<Pause>,
     read_alarm: Alarm,
     write_alarm: Alarm,
@@ -109,8 +120,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
             conn,
             guard,
             replay,
-            poison: None,
+            held: BytesMut::new(),
+            checked: Bytes::new(),
             ended: false,
+            refused: false,
+            interim: Bytes::new(),
+            flushed: true,
             pause: None,
             read_alarm: Alarm::default(),
             write_alarm: Alarm::default(),
@@ -128,40 +143,111 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
         Pin::new(&mut self.io).poll_read(cx, buf)
     }
 
-    /// Looks at what was read; what breaks the rules does not pass.
+    /// Looks at what was read, which is the end if it is nothing; what breaks the rules does not pass.
     fn inspect(&mut self, buf: &mut ReadBuf<'_>, before: usize) -> io::Result<()> {
         if self.conn.tunnelled.load(Relaxed) {
             return Ok(());
         }
-        match &mut self.guard {
-            Guard::Http1(watch) => {
-                if let Err((passed, violation)) = watch.feed(&buf.filled()[before..]) {
-                    buf.set_filled(before + passed);
-                    self.stop(violation);
-                    if passed == 0 {
-                        self.put_poison(buf);
-                    }
-                }
-                Ok(())
+        let watch = match &mut self.guard {
+            Guard::Http1(watch) => watch,
+            Guard::Http2(frames) => {
+                return frames.feed(&buf.filled()[before..]).map_err(|_| {
+                    io::Error::new(io::ErrorKind::InvalidData, "too many idle frames")
+                });
             }
-            Guard::Http2(frames) => frames
-                .feed(&buf.filled()[before..])
-                .map_err(|_| io::Error::new(io::ErrorKind::InvalidData, "too many idle frames")),
+        };
+        if buf.filled().len() == before {
+            self.checked = self.held.split().freeze();
+            self.put_checked(buf);
+            return Ok(());
         }
+        match watch.feed(&buf.filled()[before..]) {
+            // Nearly every request.
+            Ok(whole) if self.held.is_empty() && before + whole == buf.filled().len() => {}
+            Ok(whole) => self.pass(buf, before, whole, true),
+            Err((whole, violation)) => {
+                let number = watch.heads();
+                self.ended = true;
+                self.pass(buf, before, whole, false);
+                match violation {
+                    Violation::Body(cause) => self.conn.note_violation(cause),
+                    Violation::Head(reject) => self.refuse_head(buf, number, reject),
+                }
+            }
+        }
+        Ok(())
     }
 
-    fn stop(&mut self, violation: Violation) {
-        self.ended = true;
-        let (Violation::Head(cause) | Violation::Body(cause)) = violation;
-        self.conn.note_violation(cause);
-        self.poison = matches!(violation, Violation::Head(_)).then_some(POISON);
+    /// Passes the first `whole` bytes of what was read, after a head that was held and is complete with them. Holds or
+    /// forgets the rest.
+    fn pass(&mut self, buf: &mut ReadBuf<'_>, before: usize, whole: usize, holds_rest: bool) {
+        let end = before + whole;
+        let completes = whole > 0 && !self.held.is_empty();
+        if completes {
+            let mut checked = std::mem::take(&mut self.held);
+            checked.extend_from_slice(&buf.filled()[before..end]);
+            self.checked = checked.freeze();
+        }
+        match holds_rest {
+            true => self.held.extend_from_slice(&buf.filled()[end..]),
+            false => self.held = BytesMut::new(),
+        }
+        buf.set_filled(if completes { before } else { end });
+        self.put_checked(buf);
     }
 
-    fn put_poison(&mut self, buf: &mut ReadBuf<'_>) {
-        if let Some(poison) = self.poison {
-            let (now, later) = poison.split_at(poison.len().min(buf.remaining()));
-            buf.put_slice(now);
-            self.poison = Some(later).filter(|later| !later.is_empty());
+    /// Has the HTTP layer read a request that is refused, after what it has yet to read.
+    fn refuse_head(&mut self, buf: &mut ReadBuf<'_>, number: u64, reject: Reject) {
+        self.conn.refuse_head(number, reject);
+        self.refused = true;
+        let mut checked = BytesMut::from(&self.checked[..]);
+        checked.extend_from_slice(REFUSED);
+        self.checked = checked.freeze();
+        self.put_checked(buf);
+    }
+
+    fn put_checked(&mut self, buf: &mut ReadBuf<'_>) {
+        let size = self.checked.len().min(buf.remaining());
+        buf.put_slice(&self.checked.split_to(size));
+    }
+
+    /// Writes the interim responses that there are: when all of the response before has been written, and before the
+    /// first byte of the next one.
+    fn poll_interim(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        while self.flushed {
+            if self.interim.is_empty() {
+                match self.conn.take_interim() {
+                    Some(interim) => self.interim = interim,
+                    None => return Poll::Ready(Ok(())),
+                }
+            }
+            let result = Pin::new(&mut self.io).poll_write(cx, &self.interim);
+            let size = ready!(self.written(cx, result))?;
+            if size == 0 {
+                return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
+            }
+            self.interim.advance(size);
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    /// Before the HTTP layer writes.
+    fn poll_begin_write(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if !self.interim.is_empty() || self.conn.has_interim() {
+            ready!(self.poll_interim(cx))?;
+        }
+        self.flushed = false;
+        self.conn.note_flushed(false);
+        Poll::Ready(Ok(()))
+    }
+
+    /// After the HTTP layer has written all that it had.
+    fn poll_end_write(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.flushed = true;
+        self.conn.note_flushed(true);
+        match self.interim.is_empty() && !self.conn.has_interim() {
+            true => Poll::Ready(Ok(())),
+            false => self.poll_interim(cx),
         }
     }
 
@@ -220,9 +306,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
             self.write_alarm.due = None;
             return result;
         }
-        let due = || Instant::now() + SILENCE_TIMEOUT;
-        self.write_alarm.due.get_or_insert_with(due);
-        ready!(self.write_alarm.poll(cx));
+        if !self.conn.stalled.load(Relaxed) {
+            let due = || Instant::now() + SILENCE_TIMEOUT;
+            self.write_alarm.due.get_or_insert_with(due);
+            ready!(self.write_alarm.poll(cx));
+        }
         self.conn.mark(&self.conn.stalled);
         Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
     }
@@ -275,14 +363,27 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for Wire<S> {
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let me = self.get_mut();
+        if !me.checked.is_empty() {
+            me.put_checked(buf);
+            return Poll::Ready(Ok(()));
+        }
+        if me.refused {
+            // The answer closes the connection. To show the end now would have the HTTP layer close it first.
+            return Poll::Pending;
+        }
         if me.ended {
-            me.put_poison(buf);
             return Poll::Ready(Ok(()));
         }
         let before = buf.filled().len();
-        if let Poll::Ready(result) = me.poll_fill(cx, buf) {
+        while let Poll::Ready(result) = me.poll_fill(cx, buf) {
+            result?;
             me.pause = me.pause.filter(|pause| matches!(pause, Pause::Head(_)));
-            return Poll::Ready(result.and_then(|()| me.inspect(buf, before)));
+            let is_end = buf.filled().len() == before;
+            me.inspect(buf, before)?;
+            if is_end || me.ended || buf.filled().len() > before {
+                return Poll::Ready(Ok(()));
+            }
+            // All of it is held.
         }
         ready!(me.poll_silent(cx));
         // The end of the stream, as if the client had closed it.
@@ -298,6 +399,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Wire<S> {
         buf: &[u8],
     ) -> Poll<io::Result<usize>> {
         let me = self.get_mut();
+        ready!(me.poll_begin_write(cx))?;
         let result = Pin::new(&mut me.io).poll_write(cx, buf);
         me.count_written(&result);
         me.written(cx, result)
@@ -309,6 +411,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Wire<S> {
         bufs: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let me = self.get_mut();
+        ready!(me.poll_begin_write(cx))?;
         let mut room = [0; JOINED_MAX];
         let result = match joined(bufs, &mut room) {
             Some(joined) => Pin::new(&mut me.io).poll_write(cx, joined),
@@ -324,6 +427,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Wire<S> {
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let me = self.get_mut();
+        ready!(me.poll_end_write(cx))?;
         let result = Pin::new(&mut me.io).poll_flush(cx);
         // A flush says nothing of progress unless it fails to make any.
         if result.is_ready() {

@@ -4,215 +4,190 @@
 //! The component holds the engine and our handler. It is made once, when the toolchain is installed, so that a changed
 //! line costs a bundle and no compilation, and compiled code is shared by all apps of a machine. How it is made is not
 //! deterministic (the engine's snapshot holds random seeds): two machines have two components of one meaning.
+//!
+//! Nothing is written to the app's folder but `target/dyno`: npm installs and builds in a copy there.
 
+mod deno;
 mod entry;
+mod install;
+mod jsonc;
+mod package;
 mod packages;
+mod shape;
+mod wrangler;
 
-use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use serde_json::json;
+
 use super::place::{self, Place};
-use super::run::{self, From};
-use super::toolchain::Toolchain;
+use super::run;
 use super::{BuildError, BuiltComponent, Made, Progress, Tools, sources};
 use crate::manifest::{Builder, Procfile};
 use crate::path::SlugPath;
+use entry::Entry;
+use packages::AppSources;
+use shape::Shape;
 
-/// The exact version of WASI that the engine speaks.
-const WASI: &str = "0.2.10";
+pub(crate) use shape::{is_lone_program, is_project};
+
 const COMPONENT: &str = ".dyno/javascript.wasm";
-/// Where the component looks for it.
+/// Where the component looks for the bundle, its source map, and what the app's configuration says.
 const BUNDLE: &str = ".dyno/app.js";
-/// What componentize-js needs; Debian 12 has it.
-const NODE_MAJOR_MIN: u32 = 18;
-const GET_NODE: &str =
-    "get Node.js 18 or newer, with npm, from https://nodejs.org or as a package of your system";
+const MAP: &str = ".dyno/app.js.map";
+const SETTINGS: &str = ".dyno/app.json";
+/// The program of an app that has static files only.
+const ASSETS_ONLY: &str = "export default { fetch: (request, env) => $dyno.assets(request) };\n";
 
-const HANDLER: &str = include_str!("javascript/handler.js");
-const MAKE: &str = include_str!("javascript/make.mjs");
-const BUNDLER: &str = include_str!("javascript/bundle.mjs");
-const WIT: &str = include_str!("javascript/app.wit");
-const HTTP_WIT: &str = include_str!("wit/http.wit");
-const PACKAGE: &str = include_str!("javascript/package.json");
-const LOCK: &str = include_str!("javascript/package-lock.json");
-
-const TOOLCHAIN: Toolchain = Toolchain {
-    name: "javascript",
-    title: "the JavaScript toolchain (componentize-js 0.23.0, esbuild 0.25.12)",
-    pins: &[WASI, HANDLER, MAKE, BUNDLER, WIT, HTTP_WIT, PACKAGE, LOCK],
-};
-
-/// Builds the app in a folder with a `package.json`.
+/// Builds the app in a folder.
 pub(super) fn build(
     folder: &Path,
     procfile: Option<&Procfile>,
     tools: &Tools,
     progress: &mut dyn FnMut(Progress),
 ) -> Result<Made, BuildError> {
-    let package = entry::Package::read(folder)?;
-    let entry = entry::find(folder, &package, procfile)?;
-    let toolchain = TOOLCHAIN.ensure(tools, progress, |folder, progress| {
-        install(folder, tools, progress)
-    })?;
+    let own = sources::files(folder, &|_| true)?;
+    let shape = Shape::read(folder, &own)?;
+    let entry = entry::find(folder, &shape, procfile)?;
+    let toolchain = install::ensure(tools, progress)?;
     let place = Place::of_app(folder, tools, progress)?;
-    packages::ensure(folder, &package, &place, tools, progress)?;
-    let own = sources::digest(&sources::files(folder, &|_| true)?)?;
-    let packages = packages::state(folder)?;
-    let pins = toolchain.to_string_lossy();
-    let key = place::key(&[
-        pins.as_bytes(),
-        own.as_bytes(),
-        packages.as_bytes(),
-        entry.as_bytes(),
-    ]);
-    let name = format!("bundle-{key}.js");
-    if !place.at(&name).is_file() {
-        progress(Progress::Step(format!("bundling {entry}")));
-        let work = place.work()?;
-        let made = work.path().join("app.js");
-        bundle(&toolchain, folder, &entry, &made, tools, progress)?;
-        place.keep(&made, &name)?;
-        place.prune("bundle-");
+    let app = AppSources {
+        folder,
+        own: &own,
+        shape: &shape,
+        place: &place,
+        tools,
+    };
+    let digest = sources::digest(&own)?;
+    let program = Program::prepare(&app, &entry, &digest, progress)?;
+    let bundle = program.bundle(&app, &toolchain, &digest, progress)?;
+    let mut files = vec![
+        file(BUNDLE, &bundle.join("app.js"))?,
+        file(MAP, &bundle.join("app.js.map"))?,
+    ];
+    if let Some(settings) = shape.worker.as_ref().and_then(|w| w.settings.to_json()) {
+        files.push(file(SETTINGS, &place.save("app.json", &settings)?)?);
     }
-    place.touch(&name);
+    for (name, path) in &program.written {
+        files.push(file(name, path)?);
+    }
     Ok(Made {
         builder: Builder {
             name: "javascript".to_owned(),
             tool: "componentize-js 0.23.0, esbuild 0.25.12".to_owned(),
         },
-        components: vec![file(COMPONENT, &toolchain.join("javascript.wasm"))],
-        files: vec![file(BUNDLE, &place.at(&name))],
+        components: vec![file(COMPONENT, &toolchain.join(install::COMPONENT))?],
+        files,
         commands: Some(super::web(COMPONENT)),
         command_words: Default::default(),
         warnings: Vec::new(),
     })
 }
 
-fn file(name: &str, place: &Path) -> BuiltComponent {
-    BuiltComponent {
-        path: SlugPath::new(name).expect("a path that this program names"),
-        file: place.to_owned(),
-    }
-}
-
-fn bundle(
-    toolchain: &Path,
-    folder: &Path,
-    entry: &str,
-    made: &Path,
-    tools: &Tools,
-    progress: &mut dyn FnMut(Progress),
-) -> Result<(), BuildError> {
-    let folder = folder.canonicalize().map_err(|source| BuildError::Read {
-        path: folder.to_owned(),
+fn file(name: &str, place: &Path) -> Result<BuiltComponent, BuildError> {
+    let path = SlugPath::new(name).map_err(|source| BuildError::Name {
+        name: name.to_owned(),
         source,
     })?;
-    let mut node = Command::new("node");
-    node.arg(toolchain.join("bundle.mjs"))
-        .args([&folder, Path::new(entry), made])
-        .current_dir(&folder);
-    run::stream(node, "esbuild", tools, &mut |_, line| {
-        progress(Progress::Line(line))
+    Ok(BuiltComponent {
+        path,
+        file: place.to_owned(),
     })
-    .map_err(absent)
 }
 
-/// Fills the toolchain's folder: the component, and the bundler, but not what only the component's making needed.
-fn install(
-    folder: &Path,
-    tools: &Tools,
-    progress: &mut dyn FnMut(Progress),
-) -> Result<(), BuildError> {
-    check_node(tools, progress)?;
-    let wit = [WIT, HTTP_WIT].concat().replace("VERSION", WASI);
-    let files = [
-        ("package.json", PACKAGE),
-        ("package-lock.json", LOCK),
-        ("handler.js", HANDLER),
-        ("make.mjs", MAKE),
-        ("bundle.mjs", BUNDLER),
-        ("app.wit", &wit),
-    ];
-    for (name, text) in files {
-        let path = folder.join(name);
-        fs::write(&path, text).map_err(place::cannot_write(&path))?;
+/// What is bundled: a file in a folder that has its packages.
+struct Program {
+    root: PathBuf,
+    entry: String,
+    /// What the app's own build wrote, which belongs to the app.
+    written: Vec<sources::Source>,
+}
+
+impl Program {
+    fn prepare(
+        app: &AppSources,
+        entry: &Entry,
+        digest: &str,
+        progress: &mut dyn FnMut(Progress),
+    ) -> Result<Self, BuildError> {
+        let (root, entry, written) = match entry {
+            Entry::File(entry) => (app.with_packages(progress)?, entry.clone(), Vec::new()),
+            Entry::Assets => {
+                let program = app.place.save("assets.js", ASSETS_ONLY)?;
+                let program = program.canonicalize().unwrap_or(program);
+                let entry = program.to_string_lossy().into_owned();
+                (app.folder.to_owned(), entry, Vec::new())
+            }
+            Entry::Built(entry) => {
+                let root = app.built(digest, progress)?;
+                if !root.join(entry).is_file() {
+                    return Err(BuildError::Refused(format!(
+                        "`npm run build` went well, and {entry} is not there: correct what names it (package.json, \
+                         wrangler's `main` or the Procfile), or let the script write it"
+                    )));
+                }
+                let written = packages::written(&root, app.own)?;
+                (root, entry.clone(), written)
+            }
+        };
+        let root = root.canonicalize().map_err(|source| BuildError::Read {
+            path: root.clone(),
+            source,
+        })?;
+        Ok(Self {
+            root,
+            entry,
+            written,
+        })
     }
-    let arguments = ["ci", "--ignore-scripts", "--loglevel=error"];
-    npm(folder, &arguments, tools, progress)?;
-    let mut node = Command::new("node");
-    node.args(["make.mjs", "handler.js", "app.wit", "javascript.wasm"])
-        .current_dir(folder);
-    progress(Progress::Step(
-        "making the component of JavaScript apps".to_owned(),
-    ));
-    run::stream(node, "componentize-js", tools, &mut |_, line| {
-        progress(Progress::Line(line))
-    })?;
-    keep_bundler(folder).map_err(place::cannot_write(folder))
-}
 
-/// Nine tenths of what was installed is needed no more.
-fn keep_bundler(folder: &Path) -> std::io::Result<()> {
-    let modules = folder.join("node_modules");
-    for entry in fs::read_dir(&modules)? {
-        let entry = entry?;
-        let name = entry.file_name();
-        if name == "esbuild" || name == "@esbuild" {
-            continue;
+    /// A folder with the bundle and its source map, made unless nothing has changed since.
+    fn bundle(
+        &self,
+        app: &AppSources,
+        toolchain: &Path,
+        digest: &str,
+        progress: &mut dyn FnMut(Progress),
+    ) -> Result<PathBuf, BuildError> {
+        let packages = packages::state(&self.root)?;
+        let pins = toolchain.to_string_lossy();
+        let inputs = [pins.as_ref(), digest, &packages, &self.entry];
+        let name = format!("bundle-{}", place::key(&inputs.map(str::as_bytes)));
+        if !app.place.at(&name).is_dir() {
+            progress(Progress::Step(format!("bundling {}", self.entry)));
+            let work = app.place.work()?;
+            self.run_bundler(app, toolchain, work.path(), progress)?;
+            app.place.keep(&work.keep(), &name)?;
+            app.place.prune("bundle-");
         }
-        match entry.file_type()?.is_dir() {
-            true => fs::remove_dir_all(entry.path())?,
-            false => fs::remove_file(entry.path())?,
-        }
+        app.place.touch(&name);
+        Ok(app.place.at(&name))
     }
-    Ok(())
-}
 
-/// Runs npm in a folder.
-fn npm(
-    folder: &Path,
-    arguments: &[&str],
-    tools: &Tools,
-    progress: &mut dyn FnMut(Progress),
-) -> Result<(), BuildError> {
-    let mut npm = Command::new("npm");
-    npm.args(arguments)
-        .args(["--no-audit", "--no-fund", "--no-progress"])
-        .env("NO_UPDATE_NOTIFIER", "1")
-        .current_dir(folder);
-    let shown = format!("npm {}", arguments[0]);
-    progress(Progress::Step(shown.clone()));
-    run::stream(npm, &shown, tools, &mut |_, line| {
-        progress(Progress::Line(line))
-    })
-    .map_err(absent)
-}
-
-fn absent(error: BuildError) -> BuildError {
-    match run::is_absent(&error) {
-        true => BuildError::NoTool {
-            tool: "node",
-            remedy: GET_NODE,
-        },
-        false => error,
-    }
-}
-
-fn check_node(tools: &Tools, progress: &mut dyn FnMut(Progress)) -> Result<(), BuildError> {
-    let mut version = String::new();
-    let mut node = Command::new("node");
-    node.arg("--version");
-    run::stream(node, "node", tools, &mut |from, line| match from {
-        From::Stdout => version = line,
-        From::Stderr => progress(Progress::Line(line)),
-    })
-    .map_err(absent)?;
-    let major = version.trim_start_matches('v').split('.').next();
-    match major.and_then(|major| major.parse::<u32>().ok()) {
-        Some(major) if major >= NODE_MAJOR_MIN => Ok(()),
-        _ => Err(BuildError::Refused(format!(
-            "this is Node.js {version}: {GET_NODE}"
-        ))),
+    fn run_bundler(
+        &self,
+        app: &AppSources,
+        toolchain: &Path,
+        made: &Path,
+        progress: &mut dyn FnMut(Progress),
+    ) -> Result<(), BuildError> {
+        let made = made.canonicalize().map_err(place::cannot_write(made))?;
+        let imports = app.shape.deno.as_ref().map(|deno| &deno.imports);
+        let options = json!({
+            "folder": self.root,
+            "entry": self.entry,
+            "out": made.join("app.js"),
+            "map": made.join("app.js.map"),
+            "imports": imports,
+        });
+        let mut node = Command::new("node");
+        node.arg(toolchain.join(install::BUNDLER))
+            .arg(options.to_string())
+            .current_dir(&self.root);
+        run::stream(node, "esbuild", app.tools, &mut |_, line| {
+            progress(Progress::Line(line))
+        })
+        .map_err(install::absent)
     }
 }

@@ -7,6 +7,7 @@ mod place;
 mod python;
 mod run;
 mod rust;
+mod site;
 mod sources;
 mod toolchain;
 mod tools;
@@ -24,6 +25,10 @@ use crate::path::{PathError, SlugPath};
 use crate::project::{Project, ProjectError};
 
 pub(crate) use c::{MODULE as C_MODULE, sources_of as c_sources};
+pub(crate) use javascript::{
+    is_lone_program as is_lone_javascript, is_project as is_javascript_project,
+};
+pub(crate) use site::INDEX as SITE_INDEX;
 pub use tools::Tools;
 
 /// What a build tells while it runs.
@@ -150,6 +155,14 @@ pub enum BuildError {
         /// How it ended.
         status: ExitStatus,
     },
+    /// A tool failed for a reason that is known.
+    #[error("`{tool}` failed: {advice}")]
+    Advised {
+        /// As typed.
+        tool: &'static str,
+        /// What stands in the way, and what works.
+        advice: String,
+    },
     /// Rust cannot compile for wasm here.
     #[error(
         "this Rust has no wasm32-wasip2 and there is no rustup to add it: install Rust from https://rustup.rs, \
@@ -175,6 +188,9 @@ pub enum BuildError {
         #[source]
         source: Box<BuildError>,
     },
+    /// The app's files cannot be listed.
+    #[error(transparent)]
+    Files(#[from] Box<crate::pack::PackError>),
     /// The app is not what its builder can build; the text says what, where, and what to do.
     #[error("{0}")]
     Refused(String),
@@ -224,22 +240,24 @@ pub fn build(
 
 /// As [`build`], of a project that was read before.
 pub fn build_project(
-    mut project: Project,
+    project: Project,
     tools: &Tools,
     progress: &mut dyn FnMut(Progress),
 ) -> Result<Built, BuildError> {
     let (folder, procfile) = (&project.folder, project.procfile.as_ref());
     let made = match detect::detect(&project)? {
-        Detected::Rust => {
-            let (builder, components) = rust::build(folder, tools, progress)?;
-            Made::components(builder, components)
-        }
+        Detected::Rust => rust::build(folder, procfile, tools, progress)?,
         Detected::JavaScript => javascript::build(folder, procfile, tools, progress)?,
         Detected::Python => python::build(folder, procfile, tools, progress)?,
         Detected::C => c::build(folder, procfile, tools, progress)?,
+        Detected::Static => site::build(&project, tools, progress)?,
         Detected::Command(command) => {
             progress(Progress::Step(command.clone()));
             run::shell(folder, &command, tools, progress)?;
+            if project.settings.site.root.is_some() {
+                let made = site::build(&project, tools, progress)?;
+                return Ok(finish(project, made));
+            }
             let components = in_folder(&project, detect::ready(&project)?);
             Made::components(named("command"), components)
         }
@@ -247,8 +265,12 @@ pub fn build_project(
             Made::components(named("wasm"), in_folder(&project, components))
         }
     };
+    Ok(finish(project, made))
+}
+
+fn finish(mut project: Project, made: Made) -> Built {
     project.warnings.extend(made.warnings);
-    Ok(Built {
+    Built {
         project,
         builder: made.builder,
         components: made.components,
@@ -256,7 +278,7 @@ pub fn build_project(
         commands: made.commands,
         command_words: made.command_words,
         files: Files::Folder,
-    })
+    }
 }
 
 /// An app that is a single `.wasm` file: its `web` process, with no other files.

@@ -118,14 +118,18 @@ impl Place {
     }
 
     /// Writes a small file.
-    pub(super) fn save(&self, name: &str, text: &str) -> Result<PathBuf, BuildError> {
+    pub(super) fn save(
+        &self,
+        name: &str,
+        content: impl AsRef<[u8]>,
+    ) -> Result<PathBuf, BuildError> {
         let place = self.at(name);
         let failed = cannot_write(&place);
         let mut file = tempfile::Builder::new()
             .prefix(UNFINISHED)
             .tempfile_in(&self.folder)
             .map_err(&failed)?;
-        file.write_all(text.as_bytes()).map_err(&failed)?;
+        file.write_all(content.as_ref()).map_err(&failed)?;
         file.persist(&place).map_err(|error| failed(error.error))?;
         Ok(place)
     }

@@ -1,6 +1,8 @@
 //! Owns the Rust builder: cargo, for wasm32-wasip2, and what it left where.
 //! Must not know slugs or process types.
 
+mod advice;
+
 use std::env;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -8,25 +10,51 @@ use std::process::Command;
 
 use serde::Deserialize;
 
+use super::Made;
 use super::run::{self, From};
 use super::{BuildError, BuiltComponent, Progress, Tools};
-use crate::manifest::Builder;
+use crate::manifest::{Builder, Procfile};
 use crate::path::SlugPath;
+use advice::BuildLines;
 
 const TARGET: &str = "wasm32-wasip2";
 const GET_RUST: &str = "get Rust from https://rustup.rs";
+/// The first release with the target.
+const RUST_MIN: &str = "1.82";
+/// The files that pin a toolchain for a folder.
+const PINS: [&str; 2] = ["rust-toolchain.toml", "rust-toolchain"];
 /// Separates flags in `CARGO_ENCODED_RUSTFLAGS`.
 const FLAG_SEPARATOR: &str = "\x1f";
 
 /// Builds the package or workspace in a folder.
 pub(super) fn build(
     folder: &Path,
+    procfile: Option<&Procfile>,
     tools: &Tools,
     progress: &mut dyn FnMut(Progress),
-) -> Result<(Builder, Vec<BuiltComponent>), BuildError> {
+) -> Result<Made, BuildError> {
     let version = rustc(folder, &["--version"], tools, progress)?;
     ensure_target(folder, tools, progress)?;
     let metadata = metadata(folder, tools, progress)?;
+    let components = compile(folder, &metadata, tools, progress)?;
+    let builder = Builder {
+        name: "rust".to_owned(),
+        tool: version,
+    };
+    let default = metadata.default_program().filter(|_| procfile.is_none());
+    let default = default.filter(|path| components.iter().any(|made| made.path.as_str() == path));
+    let mut made = Made::components(builder, components);
+    made.commands = default.map(|path| super::web(&path));
+    Ok(made)
+}
+
+/// Runs cargo, and collects the components that it makes.
+fn compile(
+    folder: &Path,
+    metadata: &Metadata,
+    tools: &Tools,
+    progress: &mut dyn FnMut(Progress),
+) -> Result<Vec<BuiltComponent>, BuildError> {
     let mut cargo = Command::new("cargo");
     cargo
         .args([
@@ -40,29 +68,35 @@ pub(super) fn build(
         .env("CARGO_TERM_PROGRESS_WHEN", "never")
         // Incremental objects differ from run to run.
         .env("CARGO_INCREMENTAL", "0");
-    if let Some(flags) = flags(folder, &metadata, tools, progress)? {
+    if let Some(flags) = flags(folder, metadata, tools, progress)? {
         cargo.env("CARGO_ENCODED_RUSTFLAGS", flags);
     }
     let shown = "cargo build --release --target wasm32-wasip2";
     progress(Progress::Step(shown.to_owned()));
-    let mut components = Vec::new();
-    run::stream(cargo, shown, tools, &mut |from, line| match from {
-        From::Stderr => progress(Progress::Line(line)),
-        From::Stdout => components.extend(artifact(&line, &metadata)),
-    })?;
+    let (mut components, mut lines) = (Vec::new(), BuildLines::default());
+    let outcome = run::stream(cargo, shown, tools, &mut |from, line| match from {
+        From::Stderr => {
+            lines.read(&line);
+            progress(Progress::Line(line));
+        }
+        From::Stdout => components.extend(artifact(&line, metadata)),
+    });
+    outcome.map_err(
+        |error| match lines.advice(&metadata.workspace_root.join("Cargo.lock")) {
+            Some(advice) => BuildError::Advised {
+                tool: shown,
+                advice,
+            },
+            None => error,
+        },
+    )?;
     let mut components: Vec<BuiltComponent> = components.into_iter().collect::<Result<_, _>>()?;
     components.sort_by(|left, right| left.path.cmp(&right.path));
     components.dedup_by(|left, right| left.path == right.path);
     if components.is_empty() {
         return Err(BuildError::NoArtifact);
     }
-    Ok((
-        Builder {
-            name: "rust".to_owned(),
-            tool: version,
-        },
-        components,
-    ))
+    Ok(components)
 }
 
 /// Runs rustc, as this folder's toolchain file has it, for a line of output.
@@ -80,8 +114,54 @@ fn rustc(
             tool: "rustc",
             remedy: GET_RUST,
         }),
-        Err(error) => Err(error),
+        Err(error) => Err(explain_pin(folder, error)),
     }
+}
+
+/// A toolchain that the app pins, and that this machine cannot run.
+fn explain_pin(folder: &Path, error: BuildError) -> BuildError {
+    let read =
+        |name: &&'static str| Some((*name, std::fs::read_to_string(folder.join(name)).ok()?));
+    let Some((file, text)) = PINS.iter().find_map(read) else {
+        return error;
+    };
+    if !matches!(error, BuildError::Failed { .. }) {
+        return error;
+    }
+    let channel = pinned_channel(&text);
+    BuildError::Refused(match is_too_old(&channel) {
+        true => format!(
+            "{file} pins Rust {channel}, which is older than {RUST_MIN}, the first with {TARGET}: pin a newer one, or remove the file"
+        ),
+        false => format!(
+            "{file} pins the Rust toolchain `{channel}`, which does not run here: \
+             `rustup toolchain install {channel} --target {TARGET}`, or change the pin"
+        ),
+    })
+}
+
+/// Whether a channel is a release before the first with the target.
+fn is_too_old(channel: &str) -> bool {
+    let minor = |text: &str| {
+        text.strip_prefix("1.")?
+            .split('.')
+            .next()?
+            .parse::<u32>()
+            .ok()
+    };
+    minor(channel) < minor(RUST_MIN) && minor(channel).is_some()
+}
+
+/// The channel of a toolchain file, which is TOML, or in its old form the name alone.
+fn pinned_channel(text: &str) -> String {
+    let table: Option<toml::Table> = text.parse().ok();
+    let channel = table.and_then(|table| {
+        let channel = table.get("toolchain")?.get("channel")?;
+        channel.as_str().map(str::to_owned)
+    });
+    let channel =
+        channel.unwrap_or_else(|| text.lines().next().unwrap_or_default().trim().to_owned());
+    crate::path::shown(channel.as_bytes())
 }
 
 /// Adds the target if it is missing and rustup is there to do it.
@@ -117,6 +197,25 @@ fn ensure_target(
 struct Metadata {
     workspace_members: Vec<String>,
     workspace_root: PathBuf,
+    #[serde(default)]
+    packages: Vec<Package>,
+}
+
+#[derive(Deserialize)]
+struct Package {
+    default_run: Option<String>,
+}
+
+impl Metadata {
+    /// The component of the program that `cargo run` would choose by `default-run`, if exactly one package names one.
+    fn default_program(&self) -> Option<String> {
+        let mut named = self
+            .packages
+            .iter()
+            .filter_map(|package| package.default_run.as_deref());
+        let name = named.next().filter(|_| named.next().is_none())?;
+        Some(format!("target/{TARGET}/release/{name}.wasm"))
+    }
 }
 
 fn metadata(

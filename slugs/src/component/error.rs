@@ -65,6 +65,12 @@ pub enum InspectError {
         "a core module without `_start`: build it as a command (with a `main`), or as a component"
     )]
     NoStart,
+    /// A component for WASI as it was before a release.
+    #[error("it exports `{export}`: {}", super::hosted::CANDIDATE)]
+    Candidate {
+        /// The export's full name.
+        export: String,
+    },
     /// A component without a known export.
     #[error(
         "it exports {found}, but none of what can run: `wasi:http/handler@0.3.0`, \

@@ -141,6 +141,27 @@ fn line(version: &str) -> Option<Line> {
     }
 }
 
+/// What is said of components for WASI as it was before a release.
+pub(super) const CANDIDATE: &str = "it is from before the release of WASI, and a dyno is given the releases 0.2.x and 0.3.0 alone: upgrade what \
+     the component is made with and build it again (spin-sdk 7 or newer, wasip3 0.10, wasi 0.14 or wstd 0.6)";
+
+/// Whether a version is a candidate of a release: `0.3.0-rc-2026-01-06`, `0.2.0-rc-2023-12-05`.
+fn is_candidate(version: &str) -> bool {
+    let (release, rest) = version.split_once('-').unwrap_or((version, ""));
+    !rest.is_empty() && line(release).is_some()
+}
+
+/// Whether an export is one that runs here in its released version.
+pub(super) fn is_candidate_export(name: &str) -> bool {
+    split(name).is_some_and(|(package, interface, version)| {
+        let known = matches!(
+            (package, interface),
+            ("wasi:http", "handler" | "incoming-handler") | ("wasi:cli", "run")
+        );
+        known && is_candidate(version)
+    })
+}
+
 /// Whether a component's import is provided; if not, what to say.
 pub(super) fn interface(name: &str) -> Result<(), String> {
     let Some((package, interface, version)) = split(name) else {
@@ -158,6 +179,7 @@ pub(super) fn interface(name: &str) -> Result<(), String> {
     let table = match line(version) {
         Some(Line::V02) => WASI_02,
         Some(Line::V03) => WASI_03,
+        None if is_candidate(version) => return Err(CANDIDATE.to_owned()),
         None => {
             return Err(format!(
                 "of `{package}` the versions 0.2.x and 0.3.0 are; build it for one of these"

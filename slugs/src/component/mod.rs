@@ -167,6 +167,14 @@ fn worlds(exports: &[String]) -> Result<BTreeSet<World>, InspectError> {
         .filter_map(|name| hosted::export(name))
         .collect();
     if known.is_empty() {
+        if let Some(export) = exports
+            .iter()
+            .find(|name| hosted::is_candidate_export(name))
+        {
+            return Err(InspectError::Candidate {
+                export: shown(export.as_bytes()),
+            });
+        }
         let some: Vec<String> = exports
             .iter()
             .take(5)

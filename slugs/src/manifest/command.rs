@@ -1,9 +1,9 @@
 //! Owns the command of a process type: a component's path and its arguments, with `$NAME` for later.
 //! Must not know the Procfile's lines, nor run anything. There is no shell: what only a shell could
-//! do is refused by name, never passed on as an argument by mistake.
+//! do is refused by name (`|`, `*.txt`, `~`), never passed on as an argument by mistake.
 //!
 //! Quotes work as in a shell: `'…'` is literal, `"…"` keeps spaces and replaces `$NAME`, `\` takes the
-//! next character as it is. In a stored argument `$` always begins a reference (`$NAME`, `${NAME}`)
+//! next character as it is, and a word that begins with `#` begins a comment. In a stored argument `$` always begins a reference (`$NAME`, `${NAME}`)
 //! or is doubled (`$$`, a dollar sign).
 
 use std::collections::BTreeMap;
@@ -119,6 +119,12 @@ impl Command {
         Self::read(text, path)
     }
 
+    /// As [`Command::parse`], where cargo makes the component: the first word may be the program that it makes for this
+    /// machine, `target/release/shop`, as Procfiles of other platforms have it.
+    pub(crate) fn parse_for_cargo(text: &str) -> Result<Self, String> {
+        Self::read(text, |word| component(&cargo_component(word)))
+    }
+
     fn read(
         text: &str,
         component: impl FnOnce(&str) -> Result<SlugPath, String>,
@@ -166,6 +172,18 @@ fn component(word: &str) -> Result<SlugPath, String> {
     path(word)
 }
 
+/// The component that cargo makes of a program, if the word names one.
+fn cargo_component(word: &str) -> String {
+    let path = word.strip_prefix("./").unwrap_or(word);
+    let name = ["target/release/", "target/debug/"]
+        .iter()
+        .find_map(|folder| path.strip_prefix(folder));
+    match name.filter(|name| !name.contains('/') && !name.ends_with(".wasm")) {
+        Some(name) => format!("target/wasm32-wasip2/release/{name}.wasm"),
+        None => word.to_owned(),
+    }
+}
+
 fn path(word: &str) -> Result<SlugPath, String> {
     let path = word.strip_prefix("./").unwrap_or(word);
     SlugPath::new(path).map_err(|error| format!("`{word}`: {error}"))
@@ -181,6 +199,14 @@ fn words(text: &str) -> Result<Vec<String>, String> {
             words.extend(word.take());
             rest = &rest[next.len_utf8()..];
             continue;
+        }
+        if word.is_none() {
+            match next {
+                // A comment, as in a shell: to the end of the line.
+                '#' => break,
+                '~' => return Err(needs_shell("~")),
+                _ => {}
+            }
         }
         rest = piece(rest, next, word.get_or_insert_with(String::new))?;
     }
@@ -211,15 +237,35 @@ fn piece<'a>(rest: &'a str, next: char, word: &mut String) -> Result<&'a str, St
             Ok(&after[escaped.len_utf8()..])
         }
         '$' => dollar(rest, word),
-        '|' | '&' | ';' | '<' | '>' | '`' | '(' | ')' => Err(format!(
-            "`{next}` needs a shell, and there is none; put it in quotes if it is meant as it is, or name one component and its arguments"
-        )),
-        _ if next.is_control() => Err("a control character in the command; remove it".to_owned()),
+        '|' | '&' | ';' | '<' | '>' | '`' | '(' | ')' => {
+            Err(needs_shell(next.encode_utf8(&mut [0; 4])))
+        }
+        // A shell looks for files that fit, and no file fits an option such as `--listen=*:$PORT`.
+        '*' | '?' | '[' if !word.starts_with('-') => {
+            Err(needs_shell(next.encode_utf8(&mut [0; 4])))
+        }
+        '{' if is_brace_expansion(rest) => Err(needs_shell("{…}")),
+        _ if grid::text::is_control(next) => {
+            Err("a control character in the command; remove it".to_owned())
+        }
         _ => {
             word.push(next);
             Ok(after)
         }
     }
+}
+
+fn needs_shell(sign: &str) -> String {
+    format!(
+        "`{sign}` needs a shell, and there is none; put it in quotes if it is meant as it is, or name one component and its arguments"
+    )
+}
+
+/// Whether a text begins with what a shell makes several words of: `{a,b}`, `{1..9}`.
+fn is_brace_expansion(text: &str) -> bool {
+    let word = text.split(char::is_whitespace).next().unwrap_or_default();
+    let inner = word.split_once('}').map(|(inner, _)| inner);
+    inner.is_some_and(|inner| inner.contains(',') || inner.contains(".."))
 }
 
 fn double_quoted<'a>(mut rest: &'a str, word: &mut String) -> Result<&'a str, String> {

@@ -2,8 +2,10 @@
 //! Must not know the process environment: nothing is read from it and nothing replaced.
 //!
 //! `export NAME=…` works. Unquoted values end at the line's end or at ` #`; `'…'` is literal; `"…"` knows
-//! `\n`, `\r`, `\t`, `\"`, `\\`, `\$`. Quoted values may go over several lines.
+//! `\n`, `\r`, `\t`, `\"`, `\\`, `\$`. Quoted values may go over several lines, and several quoted parts in a row
+//! are one value, as in a shell: `'it'\''s'`.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use super::error::{Parsed, SyntaxError, Warning};
@@ -16,8 +18,9 @@ pub const ENV_BYTES_MAX: usize = 64 << 10;
 
 /// Reads a `.env`. A name that is there twice has its last value, with a warning.
 pub fn parse(text: &str) -> Result<Parsed<BTreeMap<String, String>>, SyntaxError> {
+    let text = unix_lines(text.strip_prefix('\u{feff}').unwrap_or(text));
     let mut parser = Parser {
-        rest: text.strip_prefix('\u{feff}').unwrap_or(text),
+        rest: &text,
         line: 1,
     };
     let mut value = BTreeMap::new();
@@ -44,6 +47,27 @@ pub fn parse(text: &str) -> Result<Parsed<BTreeMap<String, String>>, SyntaxError
         }
     }
     Ok(Parsed { value, warnings })
+}
+
+/// Writes an entry as both a POSIX shell and [`parse`] read it, whatever the value: `NAME=value`, or quoted.
+pub fn format_entry(name: &str, value: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "_-./:@%+=,".contains(c);
+    if !value.is_empty() && value.chars().all(plain) {
+        format!("{name}={value}")
+    } else {
+        format!("{name}='{}'", value.replace('\'', r"'\''"))
+    }
+}
+
+/// The text of a file from Windows with `\n` at the ends of its lines. A file with other line ends as well is left as
+/// it is: there, `\r\n` can be part of a quoted value.
+fn unix_lines(text: &str) -> Cow<'_, str> {
+    let ends = text.matches('\n').count();
+    if ends > 0 && text.matches("\r\n").count() == ends {
+        text.replace("\r\n", "\n").into()
+    } else {
+        text.into()
+    }
 }
 
 struct Parser<'a> {
@@ -101,11 +125,13 @@ impl<'a> Parser<'a> {
     }
 
     fn value(&mut self) -> Result<String, SyntaxError> {
-        let value = match self.rest.chars().next() {
-            Some('\'') => self.single_quoted()?,
-            Some('"') => self.double_quoted()?,
-            _ => return Ok(self.unquoted()),
-        };
+        if !self.rest.starts_with(['\'', '"']) {
+            return Ok(self.unquoted());
+        }
+        let mut value = String::new();
+        while let Some(part) = self.quoted_part()? {
+            value.push_str(&part);
+        }
         self.blanks();
         match self.rest.chars().next() {
             None | Some('\n' | '#') => {
@@ -116,6 +142,20 @@ impl<'a> Parser<'a> {
                 Err(self
                     .error("text after the closing quote; put all of the value into the quotes"))
             }
+        }
+    }
+
+    /// The next part of a quoted value: `'…'`, `"…"`, or `\` and a character that it quotes.
+    fn quoted_part(&mut self) -> Result<Option<String>, SyntaxError> {
+        let mut characters = self.rest.chars();
+        match (characters.next(), characters.next()) {
+            (Some('\''), _) => self.single_quoted().map(Some),
+            (Some('"'), _) => self.double_quoted().map(Some),
+            (Some('\\'), Some(escaped)) if !escaped.is_whitespace() => {
+                self.take(1 + escaped.len_utf8());
+                Ok(Some(escaped.to_string()))
+            }
+            _ => Ok(None),
         }
     }
 

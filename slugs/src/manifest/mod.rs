@@ -6,10 +6,12 @@ pub mod app_json;
 pub mod command;
 pub mod dotenv;
 mod error;
+mod json_key;
 mod limits;
 pub mod procfile;
 pub mod settings;
 mod slug_json;
+mod text;
 
 pub use app_json::AppJson;
 pub use command::{Command, ExpandError, expand};
@@ -22,6 +24,7 @@ pub use slug_json::{
     Builder, COMMAND_WORDS_MAX, CommandProgram, EnvVar, FileRecord, Manifest, ManifestError,
     Process,
 };
+pub use text::decode_text;
 
 /// Whether a text can be the name of a config var: `[A-Za-z_][A-Za-z0-9_]*`.
 pub fn is_env_name(text: &str) -> bool {

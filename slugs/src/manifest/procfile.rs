@@ -30,6 +30,11 @@ pub(crate) fn parse_for_builder(text: &str) -> Result<Parsed<Procfile>, SyntaxEr
     read(text, Command::parse_for_builder)
 }
 
+/// As [`parse`], for an app that cargo builds: `target/release/shop` is the component that it makes of that program.
+pub(crate) fn parse_for_cargo(text: &str) -> Result<Parsed<Procfile>, SyntaxError> {
+    read(text, Command::parse_for_cargo)
+}
+
 fn read(
     text: &str,
     command: fn(&str) -> Result<Command, String>,

@@ -8,6 +8,9 @@
 //! output = ["out/web.wasm"]       # `.wasm` files, or folders that hold them
 //! include = ["target/assets/**"]  # kept although it would be left out
 //! exclude = ["*.psd"]             # gitignore patterns
+//! [static]                        # a static site
+//! root = "public"                 # the folder of its pages
+//! fallback = "index.html"         # answers for pages that are not there
 //! [limits]
 //! memory = "128MiB"
 //! timeout = "30s"
@@ -16,7 +19,7 @@
 //! [formation]
 //! web = 2
 //! ```
-//! `output`, `include` and `exclude` may stand at the top as well.
+//! `output`, `include`, `exclude` and `root` may stand at the top as well.
 
 use std::collections::BTreeMap;
 
@@ -27,6 +30,7 @@ use toml::de::{DeTable, DeValue};
 
 use super::error::{Parsed, SyntaxError, line_at, suggestion};
 use super::limits::{self, LimitError, Limits};
+use crate::path::SlugPath;
 
 /// Name of the file.
 pub const NAME: &str = "dyno.toml";
@@ -46,10 +50,21 @@ pub struct Settings {
     pub include: Vec<String>,
     /// gitignore patterns of files to leave out.
     pub exclude: Vec<String>,
+    /// What a static site says about itself.
+    pub site: SiteSettings,
     /// Limits that the app sets itself.
     pub limits: Limits,
     /// How many dynos of each type to begin with.
     pub formation: BTreeMap<ProcessType, u32>,
+}
+
+/// `root` and `[static]`.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct SiteSettings {
+    /// The folder of the site's pages, named from the app's folder. If it is set, the app is a static site.
+    pub root: Option<String>,
+    /// The page, named from the root, that answers for pages that are not there.
+    pub fallback: Option<String>,
 }
 
 const ROOT_KEYS: &[&str] = &[
@@ -58,10 +73,13 @@ const ROOT_KEYS: &[&str] = &[
     "output",
     "include",
     "exclude",
+    "root",
+    "static",
     "limits",
     "formation",
 ];
 const BUILD_KEYS: &[&str] = &["command", "output", "include", "exclude"];
+const STATIC_KEYS: &[&str] = &["root", "fallback"];
 const LIMIT_KEYS: &[&str] = &["memory", "timeout", "disk", "connections"];
 
 /// The file as typed. Unknown keys were refused before, with a suggestion.
@@ -72,10 +90,19 @@ struct Raw {
     build: RawBuild,
     #[serde(flatten)]
     paths: RawPaths,
+    root: Option<Spanned<String>>,
+    #[serde(default, rename = "static")]
+    site: RawSite,
     #[serde(default)]
     limits: RawLimits,
     #[serde(default)]
     formation: BTreeMap<Spanned<String>, Spanned<i64>>,
+}
+
+#[derive(Deserialize, Default)]
+struct RawSite {
+    root: Option<Spanned<String>>,
+    fallback: Option<Spanned<String>>,
 }
 
 #[derive(Deserialize, Default)]
@@ -122,6 +149,7 @@ pub fn parse(text: &str) -> Result<Parsed<Settings>, SyntaxError> {
         output: reader.once("output", raw.paths.output, raw.build.paths.output)?,
         include: reader.once("include", raw.paths.include, raw.build.paths.include)?,
         exclude: reader.once("exclude", raw.paths.exclude, raw.build.paths.exclude)?,
+        site: reader.site(raw.root, raw.site)?,
         limits: reader.limits(&raw.limits)?,
         formation: reader.formation(&raw.formation)?,
     };
@@ -152,6 +180,7 @@ impl Reader<'_> {
             let known = match key.get_ref().as_ref() {
                 "build" => BUILD_KEYS,
                 "limits" => LIMIT_KEYS,
+                "static" => STATIC_KEYS,
                 _ => continue,
             };
             let DeValue::Table(table) = value.get_ref() else {
@@ -203,6 +232,26 @@ impl Reader<'_> {
         })
     }
 
+    fn site(
+        &self,
+        top: Option<Spanned<String>>,
+        raw: RawSite,
+    ) -> Result<SiteSettings, SyntaxError> {
+        if let (Some(top), Some(_)) = (&top, &raw.root) {
+            let problem = "`root` is there at the top and under [static]; remove one";
+            return Err(self.error(top.span().start, problem));
+        }
+        let path = |value: Option<Spanned<String>>| {
+            value
+                .map(|value| self.checked(&value, |text| folder_path(text)))
+                .transpose()
+        };
+        Ok(SiteSettings {
+            root: path(top.or(raw.root))?,
+            fallback: path(raw.fallback)?,
+        })
+    }
+
     fn limits(&self, raw: &RawLimits) -> Result<Limits, SyntaxError> {
         let text = |value: &Option<Spanned<String>>, check: fn(&str) -> Result<u64, LimitError>| {
             value
@@ -234,6 +283,18 @@ impl Reader<'_> {
         }
         Ok(formation)
     }
+}
+
+/// Checks a path inside of the app's folder, which may be that folder itself: `.`, which gives an empty text.
+fn folder_path(text: &str) -> Result<String, String> {
+    let plain = text.trim_end_matches('/');
+    let plain = plain.strip_prefix("./").unwrap_or(plain);
+    if plain == "." {
+        return Ok(String::new());
+    }
+    let path = SlugPath::new(plain);
+    path.map(|path| path.as_str().to_owned())
+        .map_err(|error| format!("`{}`: {error}", text.escape_debug()))
 }
 
 /// Checks a number of dynos.

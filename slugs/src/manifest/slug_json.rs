@@ -16,8 +16,9 @@ use super::settings::QUANTITY_MAX;
 use crate::component::World;
 use crate::digest::Digest;
 use crate::format::{
-    COMPONENT_BYTES_MAX, ENTRIES_MAX, FORMAT, FORMAT_WITHOUT_COMMANDS, UNPACKED_BYTES_MAX,
+    self, COMPONENT_BYTES_MAX, ENTRIES_MAX, FORMAT, FORMAT_WITHOUT_COMMANDS, UNPACKED_BYTES_MAX,
 };
+use crate::link::{APP_LINKS_MAX, LinkError, Names};
 use crate::path::{SlugPath, shown};
 
 /// Most command words: an app's own scripts and those of its packages.
@@ -47,13 +48,17 @@ pub struct Manifest {
     pub env: BTreeMap<String, EnvVar>,
     /// Every file of the app, components included.
     pub files: BTreeMap<SlugPath, FileRecord>,
+    /// The app's symbolic links, with their targets as they are written, relative to where the link stands; each leads
+    /// to something in the app. Absent where there are none, as in slugs of format 1.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub links: BTreeMap<SlugPath, String>,
 }
 
 /// What made the components.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Builder {
-    /// `rust`, `javascript`, `python`, `c`, `command` or `wasm`.
+    /// `rust`, `javascript`, `python`, `c`, `static`, `command` or `wasm`.
     pub name: String,
     /// The tool's own version line; empty if there is none.
     pub tool: String,
@@ -152,6 +157,15 @@ pub enum ManifestError {
         /// The file it names.
         component: SlugPath,
     },
+    /// A symbolic link that leads out of the app, or to nothing.
+    #[error("slug.json: the symbolic link `{link}` is refused")]
+    Link {
+        /// The link.
+        link: SlugPath,
+        /// Why.
+        #[source]
+        source: LinkError,
+    },
     /// A file where another path needs a folder.
     #[error("slug.json: `{path}` is both a file and a folder")]
     FileAndFolder {
@@ -206,9 +220,16 @@ impl Manifest {
 
     /// The oldest form that can say all of this: a reader of that form accepts it, and one content has one text.
     pub fn format_needed(&self) -> u32 {
-        match self.commands.is_empty() {
-            true => FORMAT_WITHOUT_COMMANDS,
-            false => FORMAT,
+        let has_new = !self.commands.is_empty() || !self.links.is_empty();
+        let has_long = || {
+            !self
+                .files
+                .keys()
+                .all(|path| format::is_plain(path.as_str()))
+        };
+        match has_new || has_long() {
+            true => FORMAT,
+            false => FORMAT_WITHOUT_COMMANDS,
         }
     }
 
@@ -296,12 +317,12 @@ impl Manifest {
 
     fn check_files(&self) -> Result<(), ManifestError> {
         let mut folders = BTreeSet::new();
-        for path in self.files.keys() {
+        for path in self.files.keys().chain(self.links.keys()) {
             folders.extend(path.folders());
         }
         at_most(
             "files and folders",
-            (self.files.len() + folders.len()) as u64,
+            (self.files.len() + self.links.len() + folders.len()) as u64,
             ENTRIES_MAX as u64,
         )?;
         at_most(
@@ -309,19 +330,36 @@ impl Manifest {
             self.unpacked_bytes(),
             UNPACKED_BYTES_MAX,
         )?;
-        match self
-            .files
-            .keys()
-            .find(|path| folders.contains(path.as_str()))
-        {
-            Some(path) => Err(ManifestError::FileAndFolder { path: path.clone() }),
-            None => Ok(()),
+        let mut paths = self.files.keys().chain(self.links.keys());
+        if let Some(path) = paths.find(|path| folders.contains(path.as_str())) {
+            return Err(ManifestError::FileAndFolder { path: path.clone() });
         }
+        self.check_links()
+    }
+
+    fn check_links(&self) -> Result<(), ManifestError> {
+        at_most(
+            "symbolic links",
+            self.links.len() as u64,
+            APP_LINKS_MAX as u64,
+        )?;
+        let names = Names::new(self.files.keys(), &self.links);
+        for (link, target) in &self.links {
+            if self.files.contains_key(link) {
+                return Err(bad("a symbolic link that is a file too", link.as_str()));
+            }
+            let refused = |source| ManifestError::Link {
+                link: link.clone(),
+                source,
+            };
+            names.check(link, target).map_err(refused)?;
+        }
+        Ok(())
     }
 
     fn check_texts(&self) -> Result<(), ManifestError> {
         for text in [&self.builder.name, &self.builder.tool] {
-            if text.len() > BUILDER_BYTES_MAX || text.chars().any(char::is_control) {
+            if text.len() > BUILDER_BYTES_MAX || text.chars().any(grid::text::is_control) {
                 return Err(bad("a builder", text));
             }
         }

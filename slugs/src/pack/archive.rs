@@ -11,7 +11,7 @@ use zstd::stream::write::Encoder;
 
 use super::PackError;
 use crate::digest::Digesting;
-use crate::format::{self, MANIFEST_NAME};
+use crate::format::{self, Entry, MANIFEST_NAME};
 use crate::manifest::Manifest;
 use crate::path::SlugPath;
 
@@ -58,6 +58,11 @@ pub(super) fn write(
             return Err(PackError::Changed { name: path.clone() });
         }
     }
+    for (path, target) in &manifest.links {
+        let head = format::head(&format::in_archive(path.as_str()), Entry::Link(target));
+        encoder.write_all(&head).map_err(failed)?;
+        unpacked += head.len() as u64;
+    }
     encoder.write_all(&[0; 2 * format::BLOCK]).map_err(failed)?;
     let output = encoder.finish().map_err(failed)?;
     let (id, bytes) = (SlugId::new(*output.digest().bytes()), output.passed());
@@ -78,11 +83,10 @@ fn append<W: Write>(
     bytes: u64,
     contents: impl FnOnce(&mut W) -> io::Result<()>,
 ) -> io::Result<u64> {
-    let header =
-        format::header(name, bytes).expect("the names of slug paths fit, and the manifest's does");
-    out.write_all(header.as_bytes())?;
+    let head = format::head(name, Entry::File(bytes));
+    out.write_all(&head)?;
     contents(out)?;
     let fill = format::padding(bytes);
     out.write_all(&[0; format::BLOCK][..fill])?;
-    Ok((format::BLOCK + fill) as u64 + bytes)
+    Ok((head.len() + fill) as u64 + bytes)
 }

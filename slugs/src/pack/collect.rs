@@ -11,8 +11,9 @@ use ignore::gitignore::{Gitignore, GitignoreBuilder};
 use super::PackError;
 use crate::build::{Built, Files};
 use crate::format::{ENTRIES_MAX, EXTENSION};
+use crate::link::{LinkError, Names};
 use crate::path::{DEPTH_MAX, SlugPath, shown};
-use crate::project::{ProjectError, read_text};
+use crate::project::{Project, ProjectError, read_text};
 
 /// Left out of every slug, as gitignore patterns: what the build leaves behind, secrets, and slugs themselves.
 pub const ALWAYS_LEFT_OUT: &[&str] = &[
@@ -32,26 +33,48 @@ const SLUGIGNORE: &str = ".slugignore";
 /// environment of Python.
 const CACHE_MARKS: [&str; 2] = ["CACHEDIR.TAG", "pyvenv.cfg"];
 
-/// The app's files: name in the slug, place on the disk. Sorted, whatever order the disk gives.
-pub(super) fn collect(
-    built: &Built,
-    output: &Path,
-) -> Result<BTreeMap<SlugPath, PathBuf>, PackError> {
-    let mut found = BTreeMap::new();
-    if built.files == Files::Folder {
-        let walk = Walk {
-            rules: Rules::new(built)?,
-            output: output.canonicalize().ok(),
-            root: &built.project.folder,
-        };
-        walk.folder(&built.project.folder, 0, &mut found)?;
+/// What belongs to an app. Sorted, whatever order the disk gives.
+#[derive(Debug, Default)]
+pub(super) struct Collected {
+    /// Files: name in the slug, place on the disk.
+    pub(super) files: BTreeMap<SlugPath, PathBuf>,
+    /// Symbolic links: name in the slug, target as it is written. Each leads to something of the app.
+    pub(super) links: BTreeMap<SlugPath, String>,
+}
+
+impl Collected {
+    fn len(&self) -> usize {
+        self.files.len() + self.links.len()
     }
+
+    fn check_links(&self) -> Result<(), PackError> {
+        let names = Names::new(self.files.keys(), &self.links);
+        for (link, target) in &self.links {
+            let refused = |source| PackError::Link {
+                name: link.to_string(),
+                target: shown(target.as_bytes()),
+                source,
+            };
+            names.check(link, target).map_err(refused)?;
+        }
+        Ok(())
+    }
+}
+
+/// The app's files and links.
+pub(super) fn collect(built: &Built, output: &Path) -> Result<Collected, PackError> {
+    let mut found = match built.files {
+        Files::Folder => walk(&built.project, output.canonicalize().ok())?,
+        Files::None => Collected::default(),
+    };
     for made in built.components.iter().chain(&built.made) {
-        found.insert(made.path.clone(), made.file.clone());
+        found.links.remove(&made.path);
+        found.files.insert(made.path.clone(), made.file.clone());
     }
     if found.len() > ENTRIES_MAX {
         return Err(PackError::TooManyFiles);
     }
+    found.check_links()?;
     // Components that a Procfile names are in, even where a pattern leaves their folder out.
     for command in built
         .project
@@ -61,9 +84,34 @@ pub(super) fn collect(
     {
         let file = built.project.folder.join(command.component.as_str());
         if built.files == Files::Folder && file.is_file() {
-            found.entry(command.component.clone()).or_insert(file);
+            // A component is a file: in place of a link to one there is a copy.
+            found.links.remove(&command.component);
+            found.files.entry(command.component.clone()).or_insert(file);
         }
     }
+    Ok(found)
+}
+
+/// The files of a project's folder that belong to the app, and links to files, without what a build makes.
+pub(crate) fn folder_files(project: &Project) -> Result<BTreeMap<SlugPath, PathBuf>, PackError> {
+    let Collected { mut files, links } = walk(project, None)?;
+    let linked = links.into_keys().filter_map(|link| {
+        let file = project.folder.join(link.as_str());
+        file.is_file().then_some((link, file))
+    });
+    files.extend(linked);
+    Ok(files)
+}
+
+/// `output` is the slug being made, which may be in the folder.
+fn walk(project: &Project, output: Option<PathBuf>) -> Result<Collected, PackError> {
+    let walk = Walk {
+        rules: Rules::new(project)?,
+        output,
+        root: &project.folder,
+    };
+    let mut found = Collected::default();
+    walk.folder(&project.folder, 0, &mut found)?;
     Ok(found)
 }
 
@@ -74,9 +122,8 @@ struct Rules {
 }
 
 impl Rules {
-    fn new(built: &Built) -> Result<Self, PackError> {
-        let folder = &built.project.folder;
-        let settings = &built.project.settings;
+    fn new(project: &Project) -> Result<Self, PackError> {
+        let (folder, settings) = (&project.folder, &project.settings);
         let own = slugignore(folder)?;
         let own: Vec<String> = own.lines().map(str::to_owned).collect();
         let always: Vec<String> = ALWAYS_LEFT_OUT
@@ -156,12 +203,7 @@ struct Walk<'a> {
 }
 
 impl Walk<'_> {
-    fn folder(
-        &self,
-        folder: &Path,
-        depth: usize,
-        found: &mut BTreeMap<SlugPath, PathBuf>,
-    ) -> Result<(), PackError> {
+    fn folder(&self, folder: &Path, depth: usize, found: &mut Collected) -> Result<(), PackError> {
         let failed = |source| PackError::Read {
             path: folder.to_owned(),
             source,
@@ -173,7 +215,7 @@ impl Walk<'_> {
             if kind.is_dir() {
                 self.subfolder(&path, depth, found)?;
             } else if self.belongs(&path) {
-                found.insert(self.name(&path, kind)?, path);
+                self.entry(path, kind, found)?;
             }
             if found.len() > ENTRIES_MAX {
                 return Err(PackError::TooManyFiles);
@@ -183,12 +225,7 @@ impl Walk<'_> {
     }
 
     /// A folder that is left out is still looked into where `include` might keep something of it.
-    fn subfolder(
-        &self,
-        path: &Path,
-        depth: usize,
-        found: &mut BTreeMap<SlugPath, PathBuf>,
-    ) -> Result<(), PackError> {
+    fn subfolder(&self, path: &Path, depth: usize, found: &mut Collected) -> Result<(), PackError> {
         let left_out = self.rules.leaves_out(path, true) && !self.rules.keeps(path, true);
         let is_git = path.file_name().is_some_and(|name| name == ".git");
         if is_git || (left_out && self.rules.include.is_empty()) {
@@ -228,13 +265,36 @@ impl Walk<'_> {
                 .any(is_cache)
     }
 
-    fn name(&self, path: &Path, kind: FileType) -> Result<SlugPath, PackError> {
-        if !kind.is_file() {
+    fn entry(&self, path: PathBuf, kind: FileType, found: &mut Collected) -> Result<(), PackError> {
+        if kind.is_symlink() {
+            let target = self.target(&path)?;
+            found.links.insert(self.name(&path)?, target);
+        } else if kind.is_file() {
+            found.files.insert(self.name(&path)?, path);
+        } else {
             return Err(PackError::NotAFile {
-                name: self.shown(path),
+                name: self.shown(&path),
                 what: what(kind),
             });
         }
+        Ok(())
+    }
+
+    /// Where a symbolic link leads, as it is written.
+    fn target(&self, path: &Path) -> Result<String, PackError> {
+        let target = fs::read_link(path).map_err(|source| PackError::Read {
+            path: path.to_owned(),
+            source,
+        })?;
+        let not_text = |target: std::ffi::OsString| PackError::Link {
+            name: self.shown(path),
+            target: shown(target.as_encoded_bytes()),
+            source: LinkError::Target,
+        };
+        target.into_os_string().into_string().map_err(not_text)
+    }
+
+    fn name(&self, path: &Path) -> Result<SlugPath, PackError> {
         let relative = path.strip_prefix(self.root).unwrap_or(path);
         SlugPath::from_bytes(relative.as_os_str().as_encoded_bytes()).map_err(|source| {
             PackError::Name {
@@ -255,9 +315,7 @@ impl Walk<'_> {
 }
 
 fn what(kind: FileType) -> &'static str {
-    if kind.is_symlink() {
-        "a symbolic link"
-    } else if kind.is_fifo() {
+    if kind.is_fifo() {
         "a pipe"
     } else if kind.is_socket() {
         "a socket"

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use grid::name::ProcessType;
 
 use super::PackError;
+use super::collect::Collected;
 use crate::build::{Built, BuiltComponent};
 use crate::component;
 use crate::digest::Digesting;
@@ -17,10 +18,8 @@ use crate::manifest::{Command, FileRecord, Manifest, ManifestError, Process};
 use crate::path::SlugPath;
 
 /// Digests all files and says what they are.
-pub(super) fn manifest(
-    built: &Built,
-    sources: &BTreeMap<SlugPath, PathBuf>,
-) -> Result<Manifest, PackError> {
+pub(super) fn manifest(built: &Built, collected: &Collected) -> Result<Manifest, PackError> {
+    let sources = &collected.files;
     let mut files = BTreeMap::new();
     for (path, source) in sources {
         files.insert(path.clone(), record(source)?);
@@ -45,6 +44,7 @@ pub(super) fn manifest(
         formation,
         env: built.project.app_json.env.clone(),
         files,
+        links: collected.links.clone(),
     };
     manifest.format = manifest.format_needed();
     manifest.check().map_err(PackError::Manifest)?;

@@ -7,6 +7,7 @@ use grid::name::ProcessType;
 
 use crate::component::{InspectError, UnfitError};
 use crate::format;
+use crate::link::LinkError;
 use crate::manifest::ManifestError;
 use crate::path::{PathError, SlugPath};
 
@@ -40,9 +41,22 @@ pub enum PackError {
         #[source]
         source: PathError,
     },
-    /// A symbolic link, a pipe …
+    /// A symbolic link that leads elsewhere.
     #[error(
-        "`{name}` is {what}, and a slug holds plain files only: copy the file in its place, or leave it out with .slugignore"
+        "the symbolic link `{name}` -> `{target}` cannot be in a slug: put a copy in its place, or leave it out with .slugignore"
+    )]
+    Link {
+        /// Its name.
+        name: String,
+        /// Where it leads, made safe to show.
+        target: String,
+        /// Why.
+        #[source]
+        source: LinkError,
+    },
+    /// A pipe, a socket …
+    #[error(
+        "`{name}` is {what}, and a slug holds files and symbolic links only: copy the file in its place, or leave it out with .slugignore"
     )]
     NotAFile {
         /// Its name.

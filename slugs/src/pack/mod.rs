@@ -15,6 +15,7 @@ use crate::manifest::Warning;
 use crate::slug::Slug;
 
 pub use collect::ALWAYS_LEFT_OUT;
+pub(crate) use collect::folder_files;
 pub use error::PackError;
 
 /// Mode of a slug file, less what the process's umask takes.
@@ -33,8 +34,8 @@ pub struct Packed {
 
 /// Packs a build into one file, written beside its final name and then renamed, so that there is a whole slug or none.
 pub fn pack(built: &Built, file: &Path) -> Result<Packed, PackError> {
-    let sources = collect::collect(built, file)?;
-    let manifest = describe::manifest(built, &sources)?;
+    let collected = collect::collect(built, file)?;
+    let manifest = describe::manifest(built, &collected)?;
     let folder = match file.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
         _ => Path::new("."),
@@ -50,7 +51,7 @@ pub fn pack(built: &Built, file: &Path) -> Result<Packed, PackError> {
         .permissions(fs::Permissions::from_mode(SLUG_MODE))
         .tempfile_in(folder)
         .map_err(failed)?;
-    let (id, bytes) = archive::write(&sources, &manifest, temporary.as_file(), file)?;
+    let (id, bytes) = archive::write(&collected.files, &manifest, temporary.as_file(), file)?;
     temporary.as_file().sync_all().map_err(failed)?;
     temporary
         .persist(file)

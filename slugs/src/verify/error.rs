@@ -70,8 +70,8 @@ pub enum VerifyError {
     /// A second manifest.
     #[error("`{MANIFEST_NAME}` is there twice: build it with `dyno build`")]
     SecondManifest,
-    /// A link, a device, an extension record …
-    #[error("`{entry}` is {what}, and a slug holds plain files only: build it with `dyno build`")]
+    /// A link that the manifest does not have, a device, an extension record …
+    #[error("`{entry}` is {what} that a slug cannot have there: build it with `dyno build`")]
     NotAFile {
         /// The entry.
         entry: String,

@@ -2,8 +2,10 @@
 //! Must not know where the bytes come from or who asked.
 //!
 //! There is one valid form for each content: the manifest says which files follow and in which order,
-//! every header must be byte for byte the one that packing writes, every padding byte zero. So links,
-//! devices, extension records, sparse files, second names and hidden data have no place to be.
+//! every header must be byte for byte the one that packing writes, every padding byte zero. So hard links,
+//! devices, sparse files, second names and hidden data have no place to be, and of extension records there is one
+//! kind, for names that are too long for a header. Symbolic links are those of the manifest, which lead to something
+//! in the app (`link`); they are made after all files, so that no file is written through one.
 
 mod error;
 mod stream;
@@ -16,6 +18,7 @@ use cap_std::fs::{Dir, OpenOptions, OpenOptionsExt, Permissions, PermissionsExt}
 use grid::desired::Kind;
 
 use crate::component::{self, World};
+use crate::format::Entry;
 use crate::manifest::Manifest;
 use crate::path::{SlugPath, shown};
 use crate::slug::Slug;
@@ -53,7 +56,7 @@ fn walk(reader: impl Read, into: Option<&Dir>) -> Result<Slug, VerifyError> {
         folders: BTreeSet::new(),
     };
     for (path, record) in &manifest.files {
-        stream.entry(path, record, &manifest)?;
+        stream.entry(path, Entry::File(record.bytes), &manifest)?;
         let mut kept = components.contains(path).then(Vec::new);
         let mut file = sink.file(path)?;
         let digest = stream.contents(record.bytes, |bytes| {
@@ -68,6 +71,10 @@ fn walk(reader: impl Read, into: Option<&Dir>) -> Result<Slug, VerifyError> {
         if let Some(bytes) = kept {
             check_component(path, &bytes, &manifest)?;
         }
+    }
+    for (path, target) in &manifest.links {
+        stream.entry(path, Entry::Link(target), &manifest)?;
+        sink.link(path, target)?;
     }
     sink.close()?;
     drop(components);
@@ -111,6 +118,13 @@ fn check_component(path: &SlugPath, bytes: &[u8], manifest: &Manifest) -> Result
     }
 }
 
+fn unwritten(path: &SlugPath, source: std::io::Error) -> VerifyError {
+    VerifyError::Write {
+        entry: shown(path.as_str().as_bytes()),
+        source,
+    }
+}
+
 /// Where files go: nowhere, or below a folder.
 struct Sink<'a> {
     into: Option<&'a Dir>,
@@ -122,21 +136,33 @@ impl Sink<'_> {
         let Some(into) = self.into else {
             return Ok(None);
         };
-        let failed = |source| VerifyError::Write {
-            entry: shown(path.as_str().as_bytes()),
-            source,
-        };
-        for folder in path.folders() {
-            if !self.folders.contains(folder) {
-                into.create_dir(folder).map_err(failed)?;
-                self.folders.insert(folder.to_owned());
-            }
-        }
+        self.make_folders(into, path)?;
+        let failed = |source| unwritten(path, source);
         let mut options = OpenOptions::new();
         options.write(true).create_new(true).mode(FILE_MODE);
         into.open_with(path.as_str(), &options)
             .map(Some)
             .map_err(failed)
+    }
+
+    fn link(&mut self, path: &SlugPath, target: &str) -> Result<(), VerifyError> {
+        let Some(into) = self.into else {
+            return Ok(());
+        };
+        self.make_folders(into, path)?;
+        let made = into.symlink(target, path.as_str());
+        made.map_err(|source| unwritten(path, source))
+    }
+
+    fn make_folders(&mut self, into: &Dir, path: &SlugPath) -> Result<(), VerifyError> {
+        for folder in path.folders() {
+            if !self.folders.contains(folder) {
+                let made = into.create_dir(folder);
+                made.map_err(|source| unwritten(path, source))?;
+                self.folders.insert(folder.to_owned());
+            }
+        }
+        Ok(())
     }
 
     /// Makes the folders read-only, innermost first.

@@ -9,8 +9,8 @@ use zstd::stream::read::Decoder;
 
 use super::VerifyError;
 use crate::digest::{Digest, Digesting};
-use crate::format::{self, BLOCK, MANIFEST_BYTES_MAX, MANIFEST_NAME};
-use crate::manifest::{FileRecord, Manifest};
+use crate::format::{self, BLOCK, Entry, MANIFEST_BYTES_MAX, MANIFEST_NAME};
+use crate::manifest::Manifest;
 use crate::path::{SlugPath, shown};
 
 /// Bytes read at a time.
@@ -63,7 +63,7 @@ impl<R: Read> Stream<R> {
                 what: "16 MiB of manifest",
             });
         }
-        self.check_canonical(&header, MANIFEST_NAME, size)?;
+        self.check_canonical(&header, MANIFEST_NAME, Entry::File(size))?;
         let mut text = Vec::new();
         self.contents(size, |bytes| {
             text.extend_from_slice(bytes);
@@ -72,11 +72,11 @@ impl<R: Read> Stream<R> {
         Manifest::from_json(&text).map_err(VerifyError::Manifest)
     }
 
-    /// Reads the header that the manifest says comes next.
+    /// Reads the head of the entry that the manifest says comes next.
     pub(super) fn entry(
         &mut self,
         path: &SlugPath,
-        record: &FileRecord,
+        entry: Entry<'_>,
         manifest: &Manifest,
     ) -> Result<(), VerifyError> {
         let expected = format::in_archive(path.as_str());
@@ -84,21 +84,46 @@ impl<R: Read> Stream<R> {
         let header = self.header()?.ok_or_else(|| VerifyError::Truncated {
             entry: self.at.clone(),
         })?;
+        let head = format::head(&expected, entry);
+        if head.len() > BLOCK && header.entry_type() == EntryType::XHeader {
+            return self.check_long_head(&header, &head);
+        }
         let name = header.path_bytes();
-        check_name(&header, &name)?;
+        let is_link = matches!(entry, Entry::Link(_)) && header.entry_type().is_symlink();
+        if !is_link {
+            check_is_file(&header, &shown(&name))?;
+        }
+        check_name(&name)?;
         if *name != *expected.as_bytes() {
             return Err(unexpected(&name, path, manifest));
         }
-        self.check_canonical(&header, &expected, record.bytes)
+        self.check_canonical(&header, &expected, entry)
     }
 
-    fn check_canonical(&self, header: &Header, name: &str, size: u64) -> Result<(), VerifyError> {
-        match format::header(name, size) {
-            Some(only) if only.as_bytes() == header.as_bytes() => Ok(()),
-            _ => Err(VerifyError::NotCanonical {
-                entry: shown(name.as_bytes()),
-            }),
+    /// Reads the rest of a head that begins with a PAX record; it must be the one that packing writes.
+    fn check_long_head(&mut self, first: &Header, head: &[u8]) -> Result<(), VerifyError> {
+        let mut rest = vec![0; head.len() - BLOCK];
+        self.fill(&mut rest)?;
+        if first.as_bytes() == &head[..BLOCK] && rest == head[BLOCK..] {
+            return Ok(());
         }
+        Err(VerifyError::NotCanonical {
+            entry: self.at.clone(),
+        })
+    }
+
+    fn check_canonical(
+        &self,
+        header: &Header,
+        name: &str,
+        entry: Entry<'_>,
+    ) -> Result<(), VerifyError> {
+        if format::head(name, entry) == header.as_bytes() {
+            return Ok(());
+        }
+        Err(VerifyError::NotCanonical {
+            entry: shown(name.as_bytes()),
+        })
     }
 
     /// The next block as a header; none where the archive ends.
@@ -144,7 +169,8 @@ impl<R: Read> Stream<R> {
         self.at = "the end".to_owned();
         if let Some(header) = self.header()? {
             let name = header.path_bytes();
-            check_name(&header, &name)?;
+            check_is_file(&header, &shown(&name))?;
+            check_name(&name)?;
             return Err(after_last(&name, manifest));
         }
         if self.header()?.is_some() {
@@ -213,10 +239,9 @@ impl<R: Read> Stream<R> {
     }
 }
 
-/// Refuses what is no plain file, or has a name that none may have.
-fn check_name(header: &Header, name: &[u8]) -> Result<(), VerifyError> {
+/// Refuses a name that no entry may have.
+fn check_name(name: &[u8]) -> Result<(), VerifyError> {
     let entry = || shown(name);
-    check_is_file(header, &entry())?;
     if name == MANIFEST_NAME.as_bytes() {
         return Err(VerifyError::SecondManifest);
     }
@@ -272,7 +297,7 @@ fn unexpected(name: &[u8], next: &SlugPath, manifest: &Manifest) -> VerifyError 
 fn after_last(name: &[u8], manifest: &Manifest) -> VerifyError {
     let found = format::from_archive(name).and_then(|path| SlugPath::from_bytes(path).ok());
     match found {
-        Some(path) if manifest.files.contains_key(&path) => {
+        Some(path) if manifest.files.contains_key(&path) || manifest.links.contains_key(&path) => {
             VerifyError::Duplicate { entry: shown(name) }
         }
         _ => VerifyError::Unexpected {

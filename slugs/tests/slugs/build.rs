@@ -195,7 +195,9 @@ fn a_folder_without_an_app_says_what_was_looked_for() {
     }
     let text = App::new().file("go.mod", "module x").build_error();
     assert!(
-        text.contains("go.mod") && text.contains("GOOS=wasip1") && text.contains("`command`"),
+        text.contains("a Go app (go.mod)")
+            && text.contains("GOOS=wasip1")
+            && text.contains("`command`"),
         "{text}"
     );
     let text = App::new()
@@ -220,6 +222,75 @@ fn a_folder_without_an_app_says_what_was_looked_for() {
         .expect_err("no folder")
         .to_string();
     assert!(gone.contains("/no/such/folder is not a folder"), "{gone}");
+}
+
+/// Whatever the Procfile holds: globs, pipes, settings of variables, a component that is not there, nothing.
+#[test]
+fn other_languages_get_one_line_whatever_the_procfile_holds() {
+    for (file, says) in [
+        ("Gemfile", "a Ruby app"),
+        ("composer.json", "a PHP app"),
+        ("go.mod", "a Go app"),
+        ("pom.xml", "a Java or Kotlin app"),
+        ("build.gradle.kts", "a Java or Kotlin app"),
+        ("mix.exs", "an Elixir app"),
+        ("Shop.csproj", "a .NET app"),
+        ("Package.swift", "a Swift app"),
+        ("deps.edn", "a Clojure app"),
+        ("Dockerfile", "an app in a container"),
+        ("heroku.yml", "an app in a container"),
+    ] {
+        for procfile in [
+            None,
+            Some(""),
+            Some("web: app.wasm\n"),
+            Some("web: bin/start -C config/*.rb | tee log\n"),
+            Some("web: A=1 bin/start target/*.jar ~ 'unclosed\n"),
+            Some("no colon"),
+        ] {
+            let mut app = App::new().file(file, "x");
+            if let Some(text) = procfile {
+                app = app.file("Procfile", text);
+            }
+            let text = app.build_error();
+            assert!(
+                text.contains(says) && !text.contains('\n'),
+                "{file}, {procfile:?}: {text}"
+            );
+            assert!(
+                text.contains("Rust, JavaScript, TypeScript, Python"),
+                "{text}"
+            );
+        }
+    }
+    let text = App::new()
+        .file("Procfile", "web: bundle exec puma *\n")
+        .build_error();
+    assert!(
+        text.contains("a Ruby app (`bundle` in the Procfile)"),
+        "{text}"
+    );
+}
+
+#[test]
+fn an_app_of_another_language_is_known_beside_a_package_json() {
+    let rails = || App::new().file("Gemfile", "").file("package.json", "{}");
+    let text = rails()
+        .file("Procfile", "web: bundle exec puma\n")
+        .build_error();
+    assert!(text.contains("a Ruby app (Gemfile)"), "{text}");
+    let text = rails().file("config.ru", "").build_error();
+    assert!(text.contains("a Ruby app"), "{text}");
+    let node = rails().file("Procfile", "web: node x.js\n");
+    let project = Project::load(node.path()).expect("sound");
+    assert!(matches!(detect(&project), Ok(Detected::JavaScript)));
+}
+
+#[test]
+fn a_ready_component_of_another_language_still_runs() {
+    let app = App::hello().file("go.mod", "module x");
+    let project = Project::load(app.path()).expect("sound");
+    assert!(matches!(detect(&project), Ok(Detected::Ready(_))));
 }
 
 #[test]
@@ -277,6 +348,12 @@ fn the_first_builder_that_fits_is_chosen() {
         detected(&[c, wasm, ("Makefile", "")]),
         Detected::Ready(_)
     ));
+    let (index, root) = (("index.html", ""), ("dyno.toml", "root = \"public\"\n"));
+    assert_eq!(detected(&[js, index]), Detected::JavaScript);
+    assert_eq!(detected(&[py, index]), Detected::Python);
+    assert!(matches!(detected(&[wasm, index]), Detected::Ready(_)));
+    assert_eq!(detected(&[index, ("Dockerfile", "")]), Detected::Static);
+    assert_eq!(detected(&[js, rust, root]), Detected::Static);
 }
 
 #[test]
@@ -291,4 +368,28 @@ fn a_procfile_of_another_name_must_be_there() {
         error.to_string().contains("Procfile.gone cannot be read"),
         "{error}"
     );
+}
+
+#[test]
+fn files_with_a_byte_order_mark_are_read_and_utf_16_is_refused() {
+    let marked = |text: &str| [b"\xef\xbb\xbf", text.as_bytes()].concat();
+    let app = App::hello()
+        .file(
+            "dyno.toml",
+            marked("name = \"shop\"\r\n[formation]\r\nweb = 2\r\n"),
+        )
+        .file("Procfile", marked("web: web.wasm # the site\r\n"))
+        .file("app.json", marked("{\"env\": {\"A\": \"1\"}}\r\n"));
+    let project = Project::load(app.path()).expect("sound");
+    assert_eq!(project.settings.name.expect("a name").as_str(), "shop");
+    assert_eq!(project.procfile.expect("types").processes.len(), 1);
+    assert_eq!(project.app_json.env.len(), 1);
+    for name in ["dyno.toml", "Procfile", "app.json"] {
+        let app = App::hello().file(name, b"\xff\xfew\0e\0b\0");
+        let error = Project::load(app.path()).expect_err(name).to_string();
+        assert!(
+            error.contains("is in UTF-16") && error.contains(name),
+            "{error}"
+        );
+    }
 }

@@ -100,7 +100,7 @@ fn imports_that_are_not_hosted_are_named() {
         ("plain-function", "nothing else"),
         ("wasi:cli/environment@0.4.0", "0.2.x and 0.3.0"),
         ("wasi:cli/environment@1.0.0", "0.2.x and 0.3.0"),
-        ("wasi:http/types@0.3.0-rc-2025-08-15", "0.2.x and 0.3.0"),
+        ("wasi:http/types@0.3.0-rc-2025-08-15", "spin-sdk 7"),
         ("wasi:clocks/timezone@0.2.0", "monotonic-clock, wall-clock"),
         ("wasi:io/streams@0.3.0", "a dyno is given: nothing"),
         ("wasi:http/handler@0.3.0", "types, client"),
@@ -194,4 +194,30 @@ fn names_without_end_are_refused() {
     assert!(refused(&wasm::component(&[], &names)).contains("more than 1000"));
     let long = format!("wasi:cli/{}@0.2.0", "x".repeat(10_000));
     assert!(refused(&wasm::component(&[&long], &["wasi:cli/run@0.2.0"])).len() < 1_000);
+}
+
+/// WASI 0.3 had candidates for a year: what is made for one of them runs nowhere else.
+#[test]
+fn candidates_of_a_release_are_told_what_to_upgrade() {
+    for (import, export) in [
+        (
+            "wasi:http/types@0.3.0-rc-2026-01-06",
+            "wasi:http/handler@0.3.0-rc-2026-01-06",
+        ),
+        (
+            "wasi:random/random@0.2.0",
+            "wasi:http/handler@0.3.0-rc-2025-09-16",
+        ),
+        (
+            "wasi:random/random@0.2.0",
+            "wasi:cli/run@0.2.0-rc-2023-12-05",
+        ),
+    ] {
+        let text = refused(&wasm::component(&[import], &[export]));
+        let named = text.contains(export) || text.contains(import);
+        assert!(
+            named && text.contains("spin-sdk 7") && text.contains("upgrade"),
+            "{text}"
+        );
+    }
 }

@@ -9,4 +9,5 @@ mod manifest;
 mod pack;
 mod parsers;
 mod random;
+mod site;
 mod store;

@@ -182,7 +182,9 @@ fn the_rest_that_makes_no_sense_is_refused() {
 
 /// A slug whose command words are made by a builder.
 fn with_commands(words: &[(&str, &str)]) -> Packed {
-    let app = App::hello().file("tool.wasm", wasm::command_02());
+    let app = App::hello()
+        .file("tool.wasm", wasm::command_02())
+        .file("Procfile", "web: web.wasm\n");
     let mut built = app.built();
     for (word, component) in words {
         let program = CommandProgram {

@@ -289,3 +289,37 @@ fn a_single_file_is_an_app() {
         "web.wasm"
     );
 }
+
+/// A byte order mark would become part of the first pattern, and the secret would ship.
+#[test]
+fn a_slugignore_of_a_windows_editor_leaves_out_what_it_names() {
+    let names = |text: &[u8]| {
+        let app = App::hello()
+            .file("prod.key", "secret")
+            .file("a.psd", "x")
+            .file(".slugignore", text);
+        let (_, packed) = app.pack();
+        let files = packed.slug.manifest().files.keys();
+        files
+            .map(|path| path.as_str().to_owned())
+            .collect::<Vec<_>>()
+    };
+    for text in [
+        &b"\xef\xbb\xbf*.key\r\n*.psd\r\n"[..],
+        b"\xef\xbb\xbf*.key\n*.psd",
+        b"*.key\n*.psd\n",
+    ] {
+        let names = names(text);
+        let leaked = names
+            .iter()
+            .any(|name| name.ends_with(".key") || name.ends_with(".psd"));
+        assert!(!leaked, "{names:?}");
+    }
+    for text in [&b"\xff\xfe*\0.\0k\0"[..], b"*\0.\0k\0e\0y\0"] {
+        let text = App::hello().file(".slugignore", text).pack_error();
+        assert!(
+            text.contains(".slugignore is in UTF-16") && text.contains("UTF-8"),
+            "{text}"
+        );
+    }
+}

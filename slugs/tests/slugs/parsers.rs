@@ -37,7 +37,12 @@ fn commands_are_split_and_replaced_without_a_shell() {
         ),
         ("costs 5$ $5", vec!["costs", "5$", "$5"]),
         ("'a|b' \\; \"<\"", vec!["a|b", ";", "<"]),
-        ("--glob=* ~ #x", vec!["--glob=*", "~", "#x"]),
+        (
+            "'--glob=*' \"~\" a~ '#x' a#b",
+            vec!["--glob=*", "~", "a~", "#x", "a#b"],
+        ),
+        ("--all # a comment; with 'signs", vec!["--all"]),
+        ("'a?' \\[b] {} {a}", vec!["a?", "[b]", "{}", "{a}"]),
         ("\"a\\b\\\\\\\"\"", vec!["a\\b\\\""]),
     ] {
         assert_eq!(words(line, &all), expected, "{line}");
@@ -53,6 +58,14 @@ fn what_only_a_shell_can_do_is_refused() {
         ("a.wasm $(date)", "`$(…)` needs a shell"),
         ("a.wasm `date`", "`` ` `` needs a shell"),
         ("a.wasm ${X:-y}", "`${NAME:-x}` need a shell"),
+        ("a.wasm *.csv", "`*` needs a shell"),
+        ("a.wasm --allow=*", "`*` needs a shell"),
+        ("a.wasm file?.txt", "`?` needs a shell"),
+        ("a.wasm [ab].txt", "`[` needs a shell"),
+        ("a.wasm ~/data", "`~` needs a shell"),
+        ("a.wasm {a,b}.txt", "`{…}` needs a shell"),
+        ("a.wasm {1..9}", "`{…}` needs a shell"),
+        ("# a.wasm", "there is no command"),
         ("PORT=1 a.wasm", "sets a variable"),
         ("node server.js", "`node` is not a component"),
         ("$BIN/a.wasm", "must be written out"),
@@ -106,6 +119,7 @@ fn procfiles() {
             "line 2: `python` is not a component",
         ),
         ("web:", "line 1: there is no command"),
+        ("# x\nweb: a.wasm *.csv # all", "line 2: `*` needs a shell"),
     ] {
         let error = procfile::parse(text).expect_err(text).to_string();
         assert!(
@@ -213,11 +227,37 @@ fn app_json_files() {
     );
     assert!(parsed.warnings[0].text.contains("`C`"));
     for (text, says) in [
-        ("{\n\"env\": {\n\"1A\": \"x\"}}", "line 3: env `1A`"),
+        (
+            "{\n\"env\": {\n\"1A\": \"x\"}}",
+            "line 3: `env.1A` is no name",
+        ),
+        (
+            "{\"env\": {\"A\": \"1\",\n\"PORT\": 5000}}",
+            "line 2: `env.PORT` is a number; write a text in quotes",
+        ),
+        (
+            "{\"env\": {\"A\": {\"required\":\n \"yes\"}}}",
+            "line 1: `env.A.required` is a text; write true or false",
+        ),
+        (
+            "{\"env\": {\"A\": {\n\"value\": true}}}",
+            "line 2: `env.A.value` is true or false; write a text",
+        ),
+        ("{\"env\": [\"A\"]}", "line 1: `env` is a list"),
+        ("{\"env\": {\"A\": null}}", "`env.A` is null"),
         (
             "{\"formation\": {\"web\": {\"quantity\": 5000}}}",
-            "5000 dynos",
+            "`formation.web.quantity` is 5000 dynos",
         ),
+        (
+            "{\"formation\": {\"web\": {\n\"quantity\": \"2\"}}}",
+            "line 2: `formation.web.quantity` is a text",
+        ),
+        (
+            "{\"formation\": {\"web\": 2}}",
+            "`formation.web` is a number",
+        ),
+        ("[]", "it is no object"),
         ("{\"formation\": {\"We b\": {}}}", "line 1: "),
         ("{\n", "line "),
     ] {
@@ -264,6 +304,37 @@ fn env_files() {
     }
 }
 
+#[test]
+fn env_files_of_windows_and_values_that_hold_its_line_ends() {
+    let parsed = |text: &str| dotenv::parse(text).expect(text).value;
+    let windows = parsed("A=1\r\nB=\"two\r\nlines\"\r\nC='x'\r\n");
+    assert_eq!(windows, env(&[("A", "1"), ("B", "two\nlines"), ("C", "x")]));
+    // Written by `dyno config --shell`: the value itself has such ends.
+    assert_eq!(parsed("A='x\r\ny'\n"), env(&[("A", "x\r\ny")]));
+}
+
+#[test]
+fn quoted_parts_in_a_row_are_one_value() {
+    for (text, expected) in [
+        (r"A='it'\''s'", "it's"),
+        (r#"A="a"'b'"c" # d"#, "abc"),
+        (r"A=''\'''", "'"),
+        (r#"A="a"\""#, "a\""),
+    ] {
+        let parsed = dotenv::parse(text).expect(text);
+        assert_eq!(parsed.value["A"], expected, "{text}");
+    }
+}
+
+/// What a POSIX shell makes of the same lines.
+fn by_shell(script: &str) -> String {
+    let output = std::process::Command::new("sh")
+        .args(["-c", &format!("{script}\nprintf '%s|%s' \"$A\" \"$B\"")])
+        .output()
+        .expect("a shell");
+    String::from_utf8(output.stdout).expect("UTF-8")
+}
+
 /// A value in single quotes, as a shell would write it.
 fn quoted(value: &str) -> String {
     format!("'{}'", value.replace('\'', "'\\''"))
@@ -298,6 +369,25 @@ proptest! {
         let parsed = dotenv::parse(&format!("A='{value}'\nB=1\n")).expect("quoted");
         prop_assert_eq!(&parsed.value["A"], &value);
         prop_assert_eq!(&parsed.value["B"], "1");
+    }
+
+    /// `dyno config --shell > .env`: what was written is read again.
+    #[test]
+    fn any_value_comes_back_from_an_env_file(
+        values in prop::collection::vec("[^\0]{0,40}|[ '\"\\\\$#\r\n\t=`é]{0,12}", 1..4)
+    ) {
+        let names: Vec<String> = (0..values.len()).map(|at| format!("V{at}")).collect();
+        let lines: Vec<String> =
+            names.iter().zip(&values).map(|(name, value)| dotenv::format_entry(name, value)).collect();
+        let parsed = dotenv::parse(&(lines.join("\n") + "\n")).expect("its own text");
+        prop_assert!(parsed.warnings.is_empty());
+        prop_assert_eq!(parsed.value.into_values().collect::<Vec<_>>(), values);
+    }
+
+    #[test]
+    fn a_shell_reads_the_same_values(a in "[^\0]{0,20}", b in "[ '\"\\\\$#\n\t=`*~é]{0,12}") {
+        let script = [dotenv::format_entry("A", &a), dotenv::format_entry("B", &b)].join("\n");
+        prop_assert_eq!(by_shell(&script), format!("{a}|{b}"));
     }
 
     #[test]

@@ -21,7 +21,7 @@ pub(crate) struct OnApp {
 /// `dyno apps`
 #[derive(Debug, ClapArgs)]
 #[command(
-    after_help = "Examples:\n  dyno apps\n  dyno apps create shop\n  dyno apps info -a shop\n  dyno apps set timeout=60s idle-after=off"
+    after_help = "Examples:\n  dyno apps\n  dyno apps create shop\n  dyno apps info shop\n  dyno apps set timeout=60s idle-after=off"
 )]
 pub(crate) struct Apps {
     #[command(flatten)]
@@ -40,8 +40,11 @@ pub(crate) enum AppsCommand {
         name: Option<AppName>,
     },
     /// Show an app
-    #[command(after_help = "Example:\n  dyno apps info -a shop")]
-    Info,
+    #[command(after_help = "Examples:\n  dyno apps info shop\n  dyno info")]
+    Info {
+        /// Its name [default: as with -a]
+        name: Option<AppName>,
+    },
     /// Change an app's settings
     #[command(
         after_help = "Examples:\n  dyno apps set timeout=60s\n  dyno apps set idle-after=off -a shop\n  dyno apps set timeout=default idle-after=default"
@@ -52,15 +55,20 @@ pub(crate) enum AppsCommand {
         settings: Vec<Setting>,
     },
     /// Stop an app and remove it with all its releases and config vars
-    #[command(after_help = "Example:\n  dyno apps destroy --confirm shop")]
+    #[command(after_help = "Example:\n  dyno apps destroy shop --confirm shop")]
     Destroy {
+        /// Its name [default: that of --confirm]
+        name: Option<AppName>,
         /// The app's name, once more
         #[arg(long, value_name = "NAME")]
-        confirm: AppName,
+        confirm: Option<AppName>,
     },
     /// Open an app in the browser
-    #[command(after_help = "Example:\n  dyno apps open -a shop")]
-    Open,
+    #[command(after_help = "Examples:\n  dyno apps open shop\n  dyno open")]
+    Open {
+        /// Its name [default: as with -a]
+        name: Option<AppName>,
+    },
 }
 
 /// `dyno deploy`
@@ -157,7 +165,7 @@ pub(crate) enum PsCommand {
 /// `dyno run`
 #[derive(Debug, ClapArgs)]
 #[command(
-    after_help = "Examples:\n  dyno run -- migrate --dry-run\n  dyno run -- bin/import.wasm < data.csv\n  dyno run -d -a shop -- report"
+    after_help = "Examples:\n  dyno run migrate -a shop\n  dyno run -- migrate --dry-run\n  dyno run bin/import.wasm < data.csv\n  dyno run -d -a shop -- report\n\nFlags of dyno's are read until --, wherever they stand; all that follows is the command's."
 )]
 pub(crate) struct Run {
     /// Leave it to itself: its output goes to the app's log
@@ -230,7 +238,9 @@ pub(crate) enum ConfigCommand {
 
 /// `dyno logs`
 #[derive(Debug, ClapArgs)]
-#[command(after_help = "Examples:\n  dyno logs -t\n  dyno logs -n 500 --dyno web.1 --source app")]
+#[command(
+    after_help = "Examples:\n  dyno logs -t\n  dyno logs -n 500 --dyno web.1 --source app\n  dyno logs -t --json | jq .text"
+)]
 pub(crate) struct Logs {
     /// Go on as lines come
     #[arg(short, long)]
@@ -239,17 +249,13 @@ pub(crate) struct Logs {
     #[arg(short, long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u32).range(0..=1_500))]
     pub(crate) num: u32,
     /// Only lines of this dyno, or of this process type
-    #[arg(long, value_name = "DYNO|TYPE")]
+    #[arg(short, long, visible_aliases = ["ps", "process-type", "dyno-name"], value_name = "DYNO|TYPE")]
     pub(crate) dyno: Option<Dynos>,
     /// Only what the app said, or only what the platform said
-    #[arg(long)]
-    pub(crate) source: Option<Source>,
-    /// The app [default: $DYNO_APP, else the name in dyno.toml, else the folder's]
     #[arg(short, long)]
-    pub(crate) app: Option<AppName>,
-    /// The server's API [default: $DYNO_SERVER, else the last login]
-    #[arg(long, value_name = "URL", value_hint = ValueHint::Url)]
-    pub(crate) server: Option<String>,
+    pub(crate) source: Option<Source>,
+    #[command(flatten)]
+    pub(crate) on: OnApp,
 }
 
 /// `dyno maintenance`

@@ -1,12 +1,16 @@
 //! The command line as typed. Checks form only; what a command means is its own business.
 //!
 //! `local` has what works on this machine alone, `apps` what is asked of a server about one app, `addons` the same about its services,
-//! `server` what concerns a server as a whole, `words` the words that are more than text.
+//! `server` what concerns a server as a whole, `words` the words that are more than text. Before the parser, `habits`
+//! translates other people's words and `hoist` finds the flags of `dyno run`; after it, `usage` corrects what it says.
 
 mod addons;
 mod apps;
+mod habits;
+mod hoist;
 mod local;
 mod server;
+mod usage;
 mod words;
 
 use std::ffi::OsString;
@@ -22,19 +26,16 @@ pub(crate) use apps::{
 };
 pub(crate) use local::{Build, Local, LocalCommand, LocalRun, New, Slug};
 pub(crate) use server::{
-    Login, Logout, OnServer, Role, Serve, Slugs, Tokens, TokensCommand, Whoami,
+    Login, Logout, OnServer, Role, Serve, Slugs, Status, Tokens, TokensCommand, Version, Whoami,
 };
 pub(crate) use words::{Amount, Assignment, Price, Scale, Setting, Span, Switch};
 
 /// Builds web apps, runs them as WebAssembly dynos, and deploys them to a server.
 #[derive(Debug, Parser)]
+#[command(name = "dyno", version, max_term_width = 100)]
 #[command(
-    name = "dyno",
-    version,
-    max_term_width = 100,
-    disable_help_subcommand = true
+    after_help = "Start here:\n  dyno new hello && dyno local hello\n\nShort for apps and ps: open, info, create, destroy, scale, restart, stop."
 )]
-#[command(after_help = "Start here:\n  dyno new hello && dyno local hello")]
 pub(crate) struct Args {
     /// What to do.
     #[command(subcommand)]
@@ -89,6 +90,10 @@ pub(crate) enum Command {
     Slug(Slug),
     /// Show, create and revoke the tokens that a server takes
     Tokens(Tokens),
+    /// Show whether the server is up, who you are there, and how its apps are
+    Status(Status),
+    /// Print the version of this program
+    Version(Version),
     /// Print a completion script for a shell
     #[command(
         after_help = "Example:\n  dyno completions bash > ~/.local/share/bash-completion/completions/dyno"
@@ -117,32 +122,30 @@ pub(crate) fn compile(args: &[OsString]) -> Option<(&str, &Path, &Path)> {
 pub(crate) fn wrong_usage(message: &str) -> ! {
     let mut command = <Args as clap::CommandFactory>::command();
     let kind = clap::error::ErrorKind::ValueValidation;
-    command.error(kind, message).exit()
+    let error = command.error(kind, message);
+    let words: Vec<OsString> = std::env::args_os().collect();
+    if wants_json(&words) {
+        crate::term::json_error(&crate::client::described_usage(&error));
+        std::process::exit(error.exit_code())
+    }
+    error.exit()
 }
 
-/// Groups of commands, which some people write with a colon: `dyno ps:scale web=4`.
-const GROUPS: [&str; 10] = [
-    "addons",
-    "slug",
-    "local",
-    "apps",
-    "releases",
-    "ps",
-    "config",
-    "maintenance",
-    "domains",
-    "tokens",
-];
+/// Reads a command line, with other people's words for commands translated.
+pub(crate) fn parse(words: impl Iterator<Item = OsString>) -> Result<Args, clap::Error> {
+    let mut root = <Args as clap::CommandFactory>::command();
+    root.build();
+    let words = hoist::hoist_flags(&root, habits::translate(words));
+    Args::try_parse_from(&words).map_err(|mut error| {
+        usage::correct_suggestions(&root, &words, &mut error);
+        error
+    })
+}
 
-/// Splits `group:command` in two words.
-pub(crate) fn with_colons(args: impl Iterator<Item = OsString>) -> Vec<OsString> {
-    let mut args: Vec<OsString> = args.collect();
-    let split = args.get(1).and_then(|arg| arg.to_str()?.split_once(':'));
-    if let Some((group, command)) = split.filter(|(group, _)| GROUPS.contains(group)) {
-        let words = [OsString::from(group), OsString::from(command)];
-        args.splice(1..2, words);
-    }
-    args
+/// Whether a command line asks for JSON: then errors are JSON as well.
+pub(crate) fn wants_json(words: &[OsString]) -> bool {
+    let own = words.iter().take_while(|word| *word != "--");
+    own.skip(1).any(|word| word == "--json")
 }
 
 #[cfg(test)]

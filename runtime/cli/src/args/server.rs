@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args as ClapArgs, Subcommand, ValueEnum, ValueHint};
+use control::api::ApiHost;
 use grid::name::AppName;
 
 use super::words::{Price, Span};
@@ -41,6 +42,12 @@ pub(crate) struct Serve {
     /// The domain under which every app has a name [default: localhost]
     #[arg(long, value_name = "DOMAIN")]
     pub(crate) domain: Option<String>,
+    /// A further host name at which the API answers, such as that of a proxy in front; may be repeated
+    #[arg(long, value_name = "NAME")]
+    pub(crate) api_domain: Vec<ApiHost>,
+    /// Where the apps' logs are kept [default: logs in the data folder]
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub(crate) log_dir: Option<PathBuf>,
     /// Releases of an app that can be rolled back to [default: 50]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1_000))]
     pub(crate) keep_releases: Option<u32>,
@@ -59,6 +66,9 @@ pub(crate) struct Serve {
     /// Let apps connect to addresses that are not public, such as 10.0.0.5:5432; may be repeated
     #[arg(long, value_name = "CIDR[:PORT]")]
     pub(crate) egress_allow: Vec<dyno::Opening>,
+    /// Believe X-Forwarded-For, -Proto, -Port, -Host and Forwarded from this proxy; may be repeated
+    #[arg(long, value_name = "CIDR")]
+    pub(crate) trust_proxy: Vec<router::TrustedProxy>,
     /// What running requests have to finish when the server is stopped [default: 30s]
     #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration)]
     pub(crate) grace: Option<Duration>,
@@ -95,6 +105,23 @@ pub(crate) struct Whoami {
     pub(crate) on: OnServer,
 }
 
+/// `dyno status`
+#[derive(Debug, ClapArgs)]
+#[command(after_help = "Example:\n  dyno status --server https://api.example.com")]
+pub(crate) struct Status {
+    #[command(flatten)]
+    pub(crate) on: OnServer,
+}
+
+/// `dyno version`
+#[derive(Debug, ClapArgs)]
+#[command(after_help = "Example:\n  dyno version --json")]
+pub(crate) struct Version {
+    /// Print it as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
 /// `dyno slugs`
 #[derive(Debug, ClapArgs)]
 #[command(after_help = "Example:\n  dyno slugs --json")]
@@ -120,7 +147,7 @@ pub(crate) struct Tokens {
 pub(crate) enum TokensCommand {
     /// Create a token, and print it this once
     #[command(
-        after_help = "Examples:\n  dyno tokens create --role deploy --app shop --name ci\n  dyno tokens create --role read | ssh ops dyno login https://api.example.com"
+        after_help = "Examples:\n  dyno tokens create --role deploy --app shop --name ci\n  dyno tokens create --role read | ssh ops dyno login https://api.example.com\n  sudo dyno tokens create --role admin --local --data /var/lib/dyno"
     )]
     Create {
         /// What it may do
@@ -132,6 +159,12 @@ pub(crate) enum TokensCommand {
         /// What it is for; shown in lists and logs [default: the role]
         #[arg(long)]
         name: Option<String>,
+        /// On the server's own machine, without a token: for whoever may read the server's data
+        #[arg(long)]
+        local: bool,
+        /// Where the server keeps its state, with --local [default: the XDG data folder]
+        #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath, requires = "local")]
+        data: Option<PathBuf>,
     },
     /// Take a token back
     #[command(after_help = "Example:\n  dyno tokens revoke 3f9a")]

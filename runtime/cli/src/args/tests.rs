@@ -7,8 +7,7 @@ use clap::CommandFactory;
 use super::*;
 
 fn parse(text: &str) -> Result<Command, clap::Error> {
-    let words = text.split(' ').map(OsString::from);
-    Args::try_parse_from(with_colons(words)).map(|args| args.command)
+    super::parse(text.split(' ').map(OsString::from)).map(|args| args.command)
 }
 
 #[test]
@@ -17,19 +16,15 @@ fn the_command_line_is_sound() {
 }
 
 #[test]
-fn a_colon_does_for_a_space() {
-    let words = |text: &str| with_colons(text.split(' ').map(OsString::from));
-    assert_eq!(words("dyno slug:inspect a.slug").len(), 4);
-    assert_eq!(words("dyno ps:scale web=4").len(), 4);
-    assert_eq!(words("dyno build c:d").len(), 3);
-}
-
-#[test]
 fn every_group_with_commands_takes_a_colon() {
     let args = Args::command();
     let groups = args.get_subcommands().filter(|c| c.has_subcommands());
     for group in groups {
-        assert!(GROUPS.contains(&group.get_name()), "{}", group.get_name());
+        assert!(
+            habits::GROUPS.contains(&group.get_name()),
+            "{}",
+            group.get_name()
+        );
     }
 }
 
@@ -50,17 +45,25 @@ fn the_app_and_the_server_may_stand_anywhere() {
 }
 
 #[test]
+fn a_flag_of_ours_may_follow_what_is_to_run() {
+    let Ok(Command::Run(run)) = parse("dyno run bash -a hello") else {
+        panic!("it is sound");
+    };
+    assert_eq!(
+        (run.command, run.on.app.expect("an app").as_str()),
+        (vec!["bash".into()], "hello")
+    );
+    let error = parse("dyno run bash -a -- x").expect_err("no app");
+    assert!(error.to_string().contains("--app"), "{error}");
+}
+
+#[test]
 fn what_is_to_run_is_taken_as_it_is() {
-    for text in [
-        "dyno run -a shop task -a -- --x",
-        "dyno run -a shop -- task -a -- --x",
-    ] {
-        let Ok(Command::Run(run)) = parse(text) else {
-            panic!("{text}");
-        };
-        assert_eq!(run.command, ["task", "-a", "--", "--x"], "{text}");
-        assert_eq!(run.on.app.expect("an app").as_str(), "shop");
-    }
+    let Ok(Command::Run(run)) = parse("dyno run -a shop -- task -a -- --x") else {
+        panic!("it is sound");
+    };
+    assert_eq!(run.command, ["task", "-a", "--", "--x"]);
+    assert_eq!(run.on.app.expect("an app").as_str(), "shop");
     let Ok(Command::Local(local)) = parse("dyno local run --dir a::/b -- f.wasm -e x") else {
         panic!("it is sound");
     };
@@ -157,7 +160,6 @@ fn settings_are_known_by_name() {
 fn what_is_required_is_missed() {
     for text in [
         "dyno login",
-        "dyno apps destroy",
         "dyno apps set",
         "dyno config set",
         "dyno config unset",

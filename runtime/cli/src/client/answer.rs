@@ -46,11 +46,13 @@ impl Answer {
             return Ok(Answer { json, release });
         }
         let refusal = json.and_then(|json| serde_json::from_value::<Refusal>(json).ok());
-        let Refusal { message } = refusal.with_context(|| foreign(server, parts))?;
+        let Refusal { id, message } = refusal.with_context(|| foreign(server, parts))?;
         Err(ApiError {
             status: parts.status.as_u16(),
+            id,
             message,
             server: server.clone(),
+            explanation: None,
         }
         .into())
     }
@@ -83,9 +85,41 @@ fn foreign(server: &ServerUrl, parts: &Parts) -> String {
 #[derive(Debug)]
 pub(crate) struct ApiError {
     status: u16,
+    id: String,
     message: String,
     server: ServerUrl,
+    /// What the server cannot know: where the app's name came from, and which apps there are.
+    explanation: Option<String>,
 }
+
+impl ApiError {
+    /// What kind of failure it is, as the API names it.
+    pub(super) fn id(&self) -> &str {
+        &self.id
+    }
+
+    /// A command that helps.
+    pub(super) fn next(&self) -> Option<String> {
+        match self.status {
+            401 => Some(format!("dyno login {}", self.server)),
+            404 if self.is_no_such_app() => Some("dyno apps".to_owned()),
+            _ => None,
+        }
+    }
+
+    /// Whether the server knows no app of the name.
+    pub(super) fn is_no_such_app(&self) -> bool {
+        self.status == 404 && self.message.starts_with(NO_SUCH_APP)
+    }
+
+    pub(super) fn explained(mut self, explanation: String) -> ApiError {
+        self.explanation = Some(explanation);
+        self
+    }
+}
+
+/// How the API begins when it knows no app of a name.
+const NO_SUCH_APP: &str = "there is no app ";
 
 impl fmt::Display for ApiError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -97,6 +131,10 @@ impl fmt::Display for ApiError {
                 self.server
             ),
             _ => f.write_str(&message),
+        }?;
+        match &self.explanation {
+            Some(explanation) => write!(f, ": {explanation}"),
+            None => Ok(()),
         }
     }
 }

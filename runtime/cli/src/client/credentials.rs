@@ -53,6 +53,31 @@ pub(crate) fn log_in(server: &ServerUrl, token: &str) -> Result<PathBuf> {
     Ok(file)
 }
 
+/// What keeping a login without being asked to has changed.
+pub(crate) struct KeptLogin {
+    /// The file that holds it.
+    pub(crate) file: PathBuf,
+    /// The server that commands go to, if it is another one.
+    pub(crate) default: Option<ServerUrl>,
+    /// Whether there was another token for this URL, which is gone.
+    pub(crate) replaced: bool,
+}
+
+/// Keeps a token for a server that nobody asked to log in to: it becomes the server that commands go to only if there
+/// is none yet.
+pub(crate) fn keep(server: &ServerUrl, token: &str) -> Result<KeptLogin> {
+    let file = file()?;
+    let mut credentials = Credentials::load(&file)?;
+    let replaced = credentials.keep(server.clone(), token.to_owned());
+    credentials.save(&file)?;
+    let default = credentials.last.filter(|last| last != server);
+    Ok(KeptLogin {
+        file,
+        default,
+        replaced,
+    })
+}
+
 /// Forgets a server's token. Tells whether there was one.
 pub(crate) fn log_out(server: &ServerUrl) -> Result<bool> {
     let file = file()?;
@@ -82,6 +107,14 @@ impl Credentials {
     fn insert(&mut self, server: ServerUrl, token: String) {
         self.last = Some(server.clone());
         self.servers.insert(server, Login { token });
+    }
+
+    /// Tells whether the server had another token.
+    fn keep(&mut self, server: ServerUrl, token: String) -> bool {
+        self.last.get_or_insert_with(|| server.clone());
+        let login = Login { token };
+        let before = self.servers.insert(server.clone(), login);
+        before.is_some_and(|before| Some(before.token.as_str()) != self.token(&server))
     }
 
     fn remove(&mut self, server: &ServerUrl) -> bool {
@@ -173,6 +206,24 @@ mod tests {
         assert!(credentials.remove(&url("http://b.example")));
         assert_eq!(credentials, Credentials::default());
         assert!(!credentials.remove(&url("http://b.example")));
+    }
+
+    #[test]
+    fn a_second_server_does_not_become_the_default_by_itself() {
+        let mut credentials = Credentials::default();
+        let (first, second) = (url("http://127.0.0.1:8081"), url("http://127.0.0.1:9081"));
+        assert!(!credentials.keep(first.clone(), "1".into()));
+        assert!(!credentials.keep(second.clone(), "2".into()));
+        assert_eq!(credentials.last, Some(first.clone()));
+        assert_eq!(credentials.token(&second), Some("2"));
+        assert!(
+            !credentials.keep(second.clone(), "2".into()),
+            "the same token"
+        );
+        assert!(credentials.keep(first.clone(), "3".into()), "another token");
+        credentials.remove(&first);
+        credentials.keep(second.clone(), "2".into());
+        assert_eq!(credentials.last, Some(second));
     }
 
     #[test]

@@ -5,6 +5,7 @@
 
 mod answer;
 pub(crate) mod credentials;
+mod described;
 mod target;
 pub(crate) mod types;
 pub(crate) mod url;
@@ -17,7 +18,10 @@ use http::{HeaderValue, Method, Request, Uri};
 use serde_json::Value;
 use ureq::{Agent, Body, SendBody};
 
+use answer::ApiError;
 pub(crate) use answer::{Answer, Unreachable, is_not_found};
+pub(crate) use described::{described, described_usage};
+use target::NamedBy;
 pub(crate) use target::{App, Server, server_url};
 pub(crate) use url::ServerUrl;
 
@@ -33,6 +37,8 @@ pub(crate) const WAIT_SECS_MAX: u64 = 60;
 const ANSWER_BYTES_MAX: u64 = 64 << 20;
 /// Items of a page of a list.
 const PAGE_ITEMS: usize = 1_000;
+/// Apps that are named when another one is not there.
+const APPS_NAMED: usize = 20;
 /// Pages of a list, at most: a server that never comes to an end is broken.
 const PAGES_MAX: usize = 1_000;
 
@@ -44,6 +50,8 @@ pub(crate) struct Client {
     agent: Agent,
     url: ServerUrl,
     token: String,
+    /// What named the app that requests are about.
+    named_by: Option<NamedBy>,
 }
 
 impl Client {
@@ -59,7 +67,18 @@ impl Client {
             config = config.proxy(None);
         }
         let agent = config.build().into();
-        Client { agent, url, token }
+        Client {
+            agent,
+            url,
+            token,
+            named_by: None,
+        }
+    }
+
+    /// The same, for requests about an app that this has named: an app that is not there is explained.
+    fn naming_apps_by(mut self, named_by: NamedBy) -> Client {
+        self.named_by = Some(named_by);
+        self
     }
 
     pub(crate) fn url(&self) -> &ServerUrl {
@@ -72,7 +91,9 @@ impl Client {
 
     /// What is at `path`, if there is such a thing.
     pub(crate) fn find(&self, path: &str) -> Result<Option<Answer>> {
-        match self.get(path) {
+        let mut plain = self.clone();
+        plain.named_by = None;
+        match plain.get(path) {
             Ok(answer) => Ok(Some(answer)),
             Err(error) if is_not_found(&error) => Ok(None),
             Err(error) => Err(error),
@@ -214,7 +235,49 @@ impl Client {
             .read_to_string()
             .map_err(|error| self.failed(error))?;
         let (parts, _) = response.into_parts();
-        Answer::read_from(&self.url, &parts, &text)
+        Answer::read_from(&self.url, &parts, &text).map_err(|error| self.explain(error))
+    }
+
+    /// Says of an app that is not there where its name came from, and which ones are.
+    fn explain(&self, error: anyhow::Error) -> anyhow::Error {
+        let Some(named_by) = self.named_by else {
+            return error;
+        };
+        match error.downcast::<ApiError>() {
+            Ok(refused) if refused.is_no_such_app() => {
+                let apps = self.apps().unwrap_or_default();
+                refused
+                    .explained(format!("{named_by}{apps}; name another one with -a"))
+                    .into()
+            }
+            Ok(refused) => refused.into(),
+            Err(error) => error,
+        }
+    }
+
+    /// `; apps there: blog, shop`
+    fn apps(&self) -> Result<String> {
+        let mut plain = self.clone();
+        plain.named_by = None;
+        let page = plain.get(&format!("/v1/apps?limit={}", APPS_NAMED + 1))?;
+        let types::Items { items } = page.read::<types::Items<types::App>>()?;
+        let names: Vec<&str> = items
+            .iter()
+            .take(APPS_NAMED)
+            .map(|app| app.name.as_str())
+            .collect();
+        let more = if items.len() > APPS_NAMED {
+            " and more (`dyno apps`)"
+        } else {
+            ""
+        };
+        Ok(match names.is_empty() {
+            true => "; there are no apps yet".to_owned(),
+            false => format!(
+                "; apps there: {}{more}",
+                crate::term::clean(&names.join(", "))
+            ),
+        })
     }
 
     fn failed(&self, error: ureq::Error) -> anyhow::Error {

@@ -24,6 +24,8 @@ pub(crate) struct Items<T> {
 /// Why a request was refused.
 #[derive(Debug, Deserialize)]
 pub(crate) struct Refusal {
+    #[serde(default)]
+    pub(crate) id: String,
     pub(crate) message: String,
 }
 

@@ -10,16 +10,18 @@ use serde_json::{Map, Value, json};
 use crate::args::{Apps, AppsCommand, OnApp, Setting};
 use crate::client::types::{self, Items};
 use crate::client::{App, Server};
-use crate::term::{self, clean, moment, table};
+use crate::term::{self, clean, details, moment, table};
 
 pub(crate) fn run(args: &Apps) -> Result<()> {
     match &args.command {
         None => list(&args.on),
         Some(AppsCommand::Create { name }) => create(&args.on, name.as_ref()),
-        Some(AppsCommand::Info) => info(&args.on),
+        Some(AppsCommand::Info { name }) => info(&args.on, name.as_ref()),
         Some(AppsCommand::Set { settings }) => set(&args.on, settings),
-        Some(AppsCommand::Destroy { confirm }) => destroy(&args.on, confirm),
-        Some(AppsCommand::Open) => open(&args.on),
+        Some(AppsCommand::Destroy { name, confirm }) => {
+            destroy(&args.on, name.as_ref(), confirm.as_ref())
+        }
+        Some(AppsCommand::Open { name }) => open(&args.on, name.as_ref()),
     }
 }
 
@@ -45,18 +47,7 @@ fn list(on: &OnApp) -> Result<()> {
 }
 
 fn create(on: &OnApp, name: Option<&AppName>) -> Result<()> {
-    let app = match name {
-        Some(name) => App {
-            server: Server::of(&on.server)?,
-            name: name.clone(),
-        },
-        None => App::of(on)?,
-    };
-    if let (Some(name), Some(flag)) = (name, &on.app)
-        && name != flag
-    {
-        bail!("two names: {name}, and {flag} by -a");
-    }
+    let app = App::named(on, name)?;
     let answer = app
         .client()
         .post("/v1/apps", &json!({ "name": app.name }))?;
@@ -68,8 +59,8 @@ fn create(on: &OnApp, name: Option<&AppName>) -> Result<()> {
     })
 }
 
-fn info(on: &OnApp) -> Result<()> {
-    let app = App::of(on)?;
+fn info(on: &OnApp, name: Option<&AppName>) -> Result<()> {
+    let app = App::named(on, name)?;
     let answer = app.client().get(&app.path(""))?;
     app.server
         .show(&answer, || term::print(&describe(&answer.read()?)))
@@ -99,11 +90,10 @@ fn describe(app: &types::App) -> String {
             format!("{} by {}", moment(&app.created_at), app.created_by),
         ),
     ];
-    let said = lines.iter().filter(|(_, value)| !value.is_empty());
-    let lines: Vec<String> = said
-        .map(|(name, value)| format!("  {name:<11}  {}", clean(value)))
-        .collect();
-    format!("{}\n{}", clean(&app.name), lines.join("\n"))
+    details(
+        &clean(&app.name),
+        lines.map(|(name, value)| (name, clean(&value))),
+    )
 }
 
 fn release(app: &types::App) -> String {
@@ -144,14 +134,20 @@ fn changes(settings: &[Setting]) -> Value {
 }
 
 /// The name, typed once more, says which app, unless something else names another one.
-fn destroy(on: &OnApp, confirm: &AppName) -> Result<()> {
-    if let Some(other) = on.app.as_ref().filter(|app| *app != confirm) {
-        bail!("--confirm {confirm} does not fit -a {other}: nothing was destroyed");
-    }
-    let app = App {
-        server: Server::of(&on.server)?,
-        name: confirm.clone(),
+fn destroy(on: &OnApp, name: Option<&AppName>, confirm: Option<&AppName>) -> Result<()> {
+    let named = name.or(on.app.as_ref());
+    let Some(confirm) = confirm else {
+        let app = named.map_or("APP", AppName::as_str);
+        crate::args::wrong_usage(&format!(
+            "this destroys an app with its releases and config vars: type its name once more, as in \
+             `dyno apps destroy {app} --confirm {app}`"
+        ));
     };
+    if let Some(other) = named.filter(|app| *app != confirm) {
+        let given = if name.is_some() { "" } else { "-a " };
+        bail!("--confirm {confirm} does not fit {given}{other}: nothing was destroyed");
+    }
+    let app = App::named(on, Some(confirm))?;
     let answer = app.client().delete(&app.path(""))?;
     app.server.show(&answer, || {
         term::note(
@@ -162,8 +158,8 @@ fn destroy(on: &OnApp, confirm: &AppName) -> Result<()> {
     })
 }
 
-fn open(on: &OnApp) -> Result<()> {
-    let app = App::of(on)?;
+fn open(on: &OnApp, name: Option<&AppName>) -> Result<()> {
+    let app = App::named(on, name)?;
     let answer = app.client().get(&app.path(""))?;
     let url = answer.read::<types::App>()?.url;
     if std::io::stdout().is_terminal() && !app.server.json && !browse(&url) {

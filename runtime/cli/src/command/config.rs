@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use anyhow::{Context, Result};
 use serde_json::{Map, Value};
+use slugs::manifest::dotenv::format_entry;
 
 use super::releases::settle;
 use crate::args::{Assignment, Config, ConfigCommand};
@@ -44,23 +45,13 @@ fn list(app: &App, shell: bool) -> Result<()> {
         if shell {
             let lines: Vec<String> = vars
                 .iter()
-                .map(|(name, value)| assignment(name, value))
+                .map(|(name, value)| format_entry(name, value))
                 .collect();
             return term::print(&lines.join("\n"));
         }
         let rows = vars.iter().map(|(name, value)| [clean(name), clean(value)]);
         term::print(&table(["name", "value"], rows))
     })
-}
-
-/// `K='V'`, as every shell reads it.
-fn assignment(name: &str, value: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "_-./:@%+=,".contains(c);
-    if !value.is_empty() && value.chars().all(plain) {
-        format!("{name}={value}")
-    } else {
-        format!("{name}='{}'", value.replace('\'', r"'\''"))
-    }
 }
 
 fn get(app: &App, name: &str) -> Result<()> {
@@ -124,33 +115,5 @@ fn change(app: &App, verb: &str, names: &[&str], pairs: Map<String, Value>) -> R
             term::note(verb, &format!("{names}; no release was to be made"));
             Ok(())
         }),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_shell_reads_back_what_was_set() {
-        for value in [
-            "",
-            "plain",
-            "two words",
-            "it's",
-            "a\nb",
-            "$HOME `x` \"y\" \\",
-            "a=b",
-            "*",
-            "~",
-        ] {
-            let script = format!("{}\nprintf %s \"$VALUE\"", assignment("VALUE", value));
-            let output = std::process::Command::new("sh")
-                .args(["-c", &script])
-                .output();
-            let output = output.expect("a shell");
-            assert_eq!(String::from_utf8_lossy(&output.stdout), value, "{script}");
-        }
-        assert_eq!(assignment("URL", "http://a.b:1/c"), "URL=http://a.b:1/c");
     }
 }

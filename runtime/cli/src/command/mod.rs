@@ -18,6 +18,7 @@ mod run;
 mod serve;
 mod slug;
 mod slugs;
+mod status;
 mod tokens;
 mod usage;
 
@@ -52,7 +53,17 @@ pub(crate) fn run(args: Args) -> Result<()> {
         Command::Slugs(args) => slugs::run(&args),
         Command::Slug(Slug::Inspect { file, json }) => slug::inspect(&file, json),
         Command::Tokens(args) => tokens::run(&args),
+        Command::Status(args) => status::run(&args),
+        Command::Version(args) => version(args.json),
         Command::Completions { shell } => completions(shell),
+    }
+}
+
+fn version(as_json: bool) -> Result<()> {
+    const VERSION: &str = env!("CARGO_PKG_VERSION");
+    match as_json {
+        true => term::json(&serde_json::json!({ "version": VERSION })),
+        false => term::print(&format!("dyno {VERSION}")),
     }
 }
 

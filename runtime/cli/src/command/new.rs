@@ -41,10 +41,10 @@ fn list(as_json: bool) -> Result<()> {
             .collect();
         return term::json(&list);
     }
-    let lines = TEMPLATES
+    let rows = TEMPLATES
         .iter()
-        .map(|t| format!("{:<12} {}", t.name, t.about));
-    term::print(&lines.collect::<Vec<_>>().join("\n"))
+        .map(|t| [t.name.to_owned(), t.about.to_owned()]);
+    term::print(&term::table(["template", "what it makes"], rows))
 }
 
 /// Writes beside the target and renames, so that a failure leaves no half app.

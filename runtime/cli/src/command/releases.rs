@@ -13,7 +13,7 @@ use grid::name::Version;
 use crate::args::{Releases, ReleasesCommand};
 use crate::client::App;
 use crate::client::types::{Items, Release};
-use crate::term::{self, ago, clean, moment, table};
+use crate::term::{self, ago, clean, details, moment, table};
 
 pub(super) use plan::{plan, plan_of_first};
 pub(super) use wait::{settle, up};
@@ -74,20 +74,19 @@ fn describe(release: &Release) -> String {
             format!("{} by {}", moment(&release.created_at), release.created_by),
         ),
     ];
-    let said = lines.iter().filter(|(_, value)| !value.is_empty());
-    let mut text = clean(&release.version);
-    for (name, value) in said {
-        text.push_str(&format!("\n  {name:<11}  {}", clean(value)));
-    }
-    for (name, process) in &release.processes {
+    let processes = release.processes.iter().map(|(name, process)| {
         let timeout = process.timeout.as_deref().unwrap_or("-");
         let process = format!(
             "{name} ({}, {}, timeout {timeout})",
             process.kind, process.memory
         );
-        text.push_str(&format!("\n  {:<11}  {}", "process", clean(&process)));
-    }
-    text
+        ("process", process)
+    });
+    let rows = lines.into_iter().chain(processes);
+    details(
+        &clean(&release.version),
+        rows.map(|(name, value)| (name, clean(&value))),
+    )
 }
 
 /// A slug's id, short.

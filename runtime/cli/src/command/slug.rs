@@ -3,12 +3,11 @@
 use std::path::Path;
 
 use anyhow::{Context, Result};
-use comfy_table::{ContentArrangement, Table, presets};
 use serde_json::{Value, json};
 use slugs::manifest::Process;
 use slugs::{Manifest, Slug};
 
-use crate::term::{self, count, size};
+use crate::term::{self, count, details, size, table};
 
 pub(crate) fn inspect(file: &Path, as_json: bool) -> Result<()> {
     let slug =
@@ -59,35 +58,36 @@ pub(crate) fn print(slug: &Slug, file: &Path) -> Result<()> {
     let manifest = slug.manifest();
     let unpacked = size(manifest.unpacked_bytes());
     let files = count(manifest.files.len(), "file");
-    let lines = [
-        file.display().to_string(),
-        format!("  id        {}", slug.id()),
-        format!(
-            "  size      {} ({unpacked} unpacked, {files})",
-            size(slug.bytes())
+    let builder = &manifest.builder;
+    let rows = [
+        ("id", slug.id().to_string()),
+        (
+            "size",
+            format!("{} ({unpacked} unpacked, {files})", size(slug.bytes())),
         ),
-        format!(
-            "  builder   {} {}",
-            manifest.builder.name, manifest.builder.tool
+        (
+            "builder",
+            format!("{} {}", builder.name, builder.tool)
+                .trim_end()
+                .to_owned(),
         ),
-        processes(manifest).to_string(),
     ];
-    term::print(&lines.join("\n"))
+    let title = file.display().to_string();
+    term::print(&format!(
+        "{}\n\n{}",
+        details(&title, rows),
+        processes(manifest)
+    ))
 }
 
-fn processes(manifest: &Manifest) -> Table {
-    let mut table = Table::new();
-    table
-        .load_style(presets::UTF8_HORIZONTAL_ONLY)
-        .set_content_arrangement(ContentArrangement::Dynamic)
-        .set_header(["process", "kind", "world", "component", "size", "sha256"]);
-    for (name, process) in &manifest.processes {
+fn processes(manifest: &Manifest) -> String {
+    let rows = manifest.processes.iter().map(|(name, process)| {
         let record = manifest.files.get(&process.component);
         let command = std::iter::once(process.component.as_str());
         let command: Vec<&str> = command
             .chain(process.args.iter().map(String::as_str))
             .collect();
-        table.add_row([
+        [
             name.to_string(),
             kind(process),
             process.world.to_string(),
@@ -96,7 +96,10 @@ fn processes(manifest: &Manifest) -> Table {
             record.map_or_else(String::new, |record| {
                 record.sha256.to_string().chars().take(12).collect()
             }),
-        ]);
-    }
-    table
+        ]
+    });
+    table(
+        ["process", "kind", "world", "component", "size", "sha256"],
+        rows,
+    )
 }

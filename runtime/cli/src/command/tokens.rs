@@ -1,26 +1,47 @@
 //! `dyno tokens`: what a server lets in.
 
+mod local;
+
 use std::time::SystemTime;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use grid::name::AppName;
 use serde_json::json;
 
 use crate::args::{Role, Tokens, TokensCommand};
 use crate::client::types::{Items, Token};
 use crate::client::{Server, escape};
+use crate::command::serve::local::LocalRequest;
 use crate::term::{self, ago, clean, table};
 
 pub(crate) fn run(args: &Tokens) -> Result<()> {
-    let server = Server::of(&args.on)?;
-    match &args.command {
-        None => list(&server),
-        Some(TokensCommand::Create { role, app, name }) => {
-            let name = name.as_deref().unwrap_or(role.name());
-            create(&server, name, *role, app.as_ref())
-        }
-        Some(TokensCommand::Revoke { id }) => revoke(&server, id),
+    let Some(TokensCommand::Create {
+        role,
+        app,
+        name,
+        local,
+        data,
+    }) = &args.command
+    else {
+        let server = Server::of(&args.on)?;
+        return match &args.command {
+            Some(TokensCommand::Revoke { id }) => revoke(&server, id),
+            _ => list(&server),
+        };
+    };
+    let name = name.as_deref().unwrap_or(role.name());
+    if !local {
+        return create(&Server::of(&args.on)?, name, *role, app.as_ref());
     }
+    if args.on.server.is_some() {
+        bail!("--local is for the server whose data is on this machine: leave --server out");
+    }
+    let request = LocalRequest {
+        name: name.to_owned(),
+        role: role.name().parse()?,
+        app: app.clone(),
+    };
+    local::create(&request, data.as_deref(), args.on.json)
 }
 
 fn list(server: &Server) -> Result<()> {

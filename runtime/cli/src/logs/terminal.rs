@@ -10,7 +10,7 @@ use anstyle::Style;
 use control::logs::{Source, timestamp};
 
 use super::Line;
-use crate::term::colours;
+use crate::term::{colours, sgr};
 
 /// Bytes that are gathered before they are written.
 const BATCH_BYTES_MAX: usize = 256 * 1024;
@@ -61,7 +61,12 @@ impl Terminal {
             write!(out, " {source}: ")
         };
         head.expect("a String takes all");
-        out.push_str(&line.text);
+        match (source, self.colours) {
+            (Source::App(_), true) => out.push_str(&sgr::with_colours(&line.text)),
+            (Source::App(_), false) => out.push_str(&sgr::without_colours(&line.text)),
+            // Others quote what strangers sent.
+            _ => out.push_str(&line.text),
+        }
         out.push('\n');
     }
 }

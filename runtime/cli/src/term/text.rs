@@ -66,10 +66,10 @@ fn parse(moment: &str) -> Option<SystemTime> {
     humantime::parse_rfc3339(&utc).ok()
 }
 
-/// Text from elsewhere, without signs that would move a terminal's cursor or colour it.
+/// Text from elsewhere, without signs that would move a terminal's cursor, colour it, or reorder what it shows.
 pub(crate) fn clean(text: &str) -> String {
     let harmless = |c: char| {
-        if c.is_control() && c != '\n' && c != '\t' {
+        if grid::text::is_control(c) && c != '\n' && c != '\t' {
             ' '
         } else {
             c

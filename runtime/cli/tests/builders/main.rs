@@ -29,5 +29,7 @@ mod javascript;
 mod python;
 mod python_projects;
 mod python_runtime;
+mod rust;
+mod site;
 mod templates;
 mod toolchains;

@@ -1,6 +1,7 @@
 //! Python apps of every form, and those that cannot run.
 
 use crate::app::{App, keeps_nothing, steps};
+use crate::support::Local;
 
 /// Without packages, so that a component is made once for all of these.
 const NONE: (&str, &str) = ("requirements.txt", "# none\n");
@@ -217,15 +218,20 @@ fn what_cannot_run_is_told_with_its_place() {
 }
 
 #[test]
-fn an_app_that_cannot_be_imported_crashes_with_its_reason() {
+fn an_app_that_cannot_be_imported_does_not_come_up_and_says_why() {
     let app = App::new(&[
         NONE,
         ("app.py", "import os\napp = os.environ['NO_SUCH_SETTING']\n"),
     ]);
-    let local = app.run(&[]);
-    assert_eq!(local.get("/").status, 503);
-    local.wait_for("why", |line| line.contains("KeyError: 'NO_SUCH_SETTING'"));
-    assert!(local.stop().success());
+    app.build();
+    let local = Local::spawn(app.folder(), &[]);
+    local.wait_for("the app's own traceback", |line| {
+        line.contains("File \"/app.py\", line 2")
+    });
+    local.wait_for("why", |line| {
+        line.starts_with("error: ") && line.contains("KeyError: 'NO_SUCH_SETTING'")
+    });
+    assert!(!local.wait().success());
     let (told, _) = app.build();
     assert!(steps(&told).is_empty(), "{told}");
 }

@@ -20,7 +20,7 @@ fn a_package_in_src_with_a_factory_is_an_app_with_process_types() {
     let app = App::new(&[
         (
             "requirements.txt",
-            &format!("-r requirements/base.txt\n-e .\nuwsgi==2.0.30\n"),
+            "-r requirements/base.txt\n-e .\nuwsgi==2.0.30\n",
         ),
         ("requirements/base.txt", PACKAGES),
         (

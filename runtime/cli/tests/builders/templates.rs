@@ -52,6 +52,28 @@ fn python() {
 }
 
 #[test]
+fn axum() {
+    answers("axum");
+}
+
+#[test]
+fn a_static_site() {
+    let (_place, folder) = made("static");
+    let local = crate::support::Local::start(&folder, &[]);
+    let page = local.get("/");
+    assert!(
+        page.status == 200 && page.text().contains("Hello from shop"),
+        "{page:?}"
+    );
+    assert_eq!(
+        local.get("/style.css").header("content-type"),
+        Some("text/css; charset=utf-8")
+    );
+    assert_eq!(local.get("/dyno.toml").status, 404);
+    assert!(local.stop().success());
+}
+
+#[test]
 fn c() {
     let (_place, folder) = made("c");
     let output = dyno()
@@ -68,7 +90,15 @@ fn c() {
 fn the_list_has_a_line_for_each() {
     let output = dyno().args(["new", "--list"]).output().unwrap();
     let text = String::from_utf8(output.stdout).unwrap();
-    for name in ["rust ", "javascript ", "typescript ", "python ", "c "] {
+    for name in [
+        "rust ",
+        "axum ",
+        "javascript ",
+        "typescript ",
+        "python ",
+        "static ",
+        "c ",
+    ] {
         assert!(text.lines().any(|line| line.starts_with(name)), "{text}");
     }
 }

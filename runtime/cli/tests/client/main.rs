@@ -9,6 +9,7 @@ mod support;
 
 mod config;
 mod deploy;
+mod habits;
 mod operate;
 mod server;
 mod tokens;

@@ -24,8 +24,8 @@ fn text_shows_processes_worlds_sizes_and_digests() {
     let text = place.run(&["slug", "inspect", "shop.slug"]).ok();
     for part in [
         "shop.slug",
-        "id        sha256:",
-        "size      ",
+        "id       sha256:",
+        "size     ",
         "unpacked",
         "web",
         "handler",

@@ -8,6 +8,7 @@
 mod support;
 
 mod build;
+mod habits;
 mod inspect;
 mod new;
 mod refused;

@@ -4,7 +4,7 @@ use crate::run::Place;
 use crate::support::dyno;
 
 /// Every command that people call.
-const COMMANDS: [&[&str]; 42] = [
+const COMMANDS: [&[&str]; 44] = [
     &["new"],
     &["build"],
     &["local"],
@@ -42,6 +42,8 @@ const COMMANDS: [&[&str]; 42] = [
     &["tokens"],
     &["tokens", "create"],
     &["tokens", "revoke"],
+    &["status"],
+    &["version"],
     &["completions"],
     // With a colon, as some people write them.
     &["ps:scale"],

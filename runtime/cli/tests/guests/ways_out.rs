@@ -36,9 +36,18 @@ fn escape_fs() {
         let reply = stage.get(path);
         assert_eq!(reply.status, 200, "{reply:?}");
         let text = reply.text();
+        let own: Vec<&str> = text
+            .lines()
+            .filter(|line| line.starts_with("own_"))
+            .collect();
+        assert!(own.len() >= 2, "{text}");
+        assert!(
+            own.iter().all(|line| line.ends_with(": allowed")),
+            "{own:?}"
+        );
         let tries: Vec<&str> = text
             .lines()
-            .filter(|line| !line.starts_with("make_"))
+            .filter(|line| !line.starts_with("make_") && !line.starts_with("own_"))
             .collect();
         assert!(tries.len() > 40, "{text}");
         let allowed: Vec<_> = tries

@@ -226,3 +226,60 @@ fn colours_tell_dynos_apart() {
     assert_ne!(colour("web.1"), colour("web.2"));
     assert!(local.stop().success());
 }
+
+/// ECMA-48 8.3.117: an app's colours are shown where there are colours; what else it sends stays escaped.
+#[test]
+fn colours_of_an_app_are_shown_on_a_terminal_and_left_out_of_a_pipe() {
+    let demo = Demo::of("log_escape");
+    for is_coloured in [true, false] {
+        let mut command = crate::support::dyno();
+        if is_coloured {
+            command.env_remove("NO_COLOR").env("CLICOLOR_FORCE", "1");
+        }
+        let command = command.args(["local", "-p", "0"]).arg(demo.path());
+        let local = crate::support::Local::start_with(command);
+        local.get("/");
+        local.router_line("/");
+        let line = |what: &str| local.wait_for(what, |line| line.contains(what));
+        let colour = line("colour ");
+        let end = if is_coloured {
+            "colour \x1b[31mred\x1b[0m\x1b[0m"
+        } else {
+            "]: colour red"
+        };
+        assert!(colour.ends_with(end), "{colour:?}");
+        assert!(line("title ").ends_with("title \\u{1b}]0;owned\\u{7}"));
+        assert!(line("c1 ").ends_with("c1 \\u{9b}31m"));
+        assert!(local.stop().success());
+    }
+}
+
+/// What `dyno config --shell > .env` writes, read by `dyno local`; and files of other systems' editors.
+#[test]
+fn env_files_hold_any_value_with_or_without_a_byte_order_mark() {
+    let demo = Demo::of("good");
+    for text in [
+        &b"QUOTES='it'\\''s \"$5\" \\ #1'\nLINES='a\nb'\n"[..],
+        b"\xef\xbb\xbfQUOTES='it'\\''s \"$5\" \\ #1'\r\nLINES='a\r\nb'\r\n",
+    ] {
+        std::fs::write(demo.path().join(".env"), text).unwrap();
+        let local = crate::support::Local::start(&demo.path(), &[]);
+        assert_eq!(
+            local.get("/env/QUOTES").text().trim_end(),
+            r#"it's "$5" \ #1"#
+        );
+        assert_eq!(local.get("/env/LINES").text().trim_end(), "a\nb");
+        assert!(local.stop().success());
+    }
+    std::fs::write(demo.path().join(".env"), b"\xff\xfeA\0=\01\0").unwrap();
+    let output = crate::support::dyno()
+        .args(["local", "-p", "0"])
+        .arg(demo.path())
+        .output()
+        .unwrap();
+    let error = String::from_utf8(output.stderr).unwrap();
+    assert!(
+        error.contains(".env is in UTF-16") && error.contains("UTF-8"),
+        "{error}"
+    );
+}

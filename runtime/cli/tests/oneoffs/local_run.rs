@@ -137,3 +137,42 @@ fn a_process_type_of_the_app_here_is_built_and_run() {
         text(&said.stderr)
     );
 }
+
+/// The public test suite of WASI counts them.
+#[test]
+fn a_file_has_the_variables_that_it_is_given_and_no_others() {
+    let place = place();
+    for program in [guest("surroundings"), module("surroundings1")] {
+        let program = program.to_str().unwrap();
+        let vars = |words: &[&str]| {
+            let said = output(&place, words);
+            assert_eq!(said.status.code(), Some(0), "{}", text(&said.stderr));
+            let lines: Vec<String> = text(&said.stdout).lines().map(str::to_owned).collect();
+            let vars = lines.into_iter().filter(|line| line.starts_with("env "));
+            vars.collect::<Vec<_>>()
+        };
+        assert_eq!(vars(&["--", program]), [] as [&str; 0]);
+        let given = ["--env", "B=a \" b", "--env", "a=", "--", program];
+        assert_eq!(vars(&given), ["env B=a \" b", "env a="]);
+    }
+}
+
+/// With a folder in place of `/`, a program has the folders that it is given and no others.
+#[test]
+fn a_folder_takes_the_place_of_the_root() {
+    let place = place();
+    for folder in ["root/below", "root/tmp", "more"] {
+        fs::create_dir_all(place.path().join(folder)).unwrap();
+    }
+    fs::write(place.path().join("root/tmp/x"), "of this machine").unwrap();
+    let dirs = ["--dir", "root::/", "--dir", "more", "--"];
+    let program = guest("cmd_folders");
+    let said = output(&place, &[&dirs[..], &[program.to_str().unwrap()]].concat());
+    let expected = "/ more\nbelow tmp\nof this machine\n";
+    assert_eq!(text(&said.stdout), expected, "{}", text(&said.stderr));
+    assert_eq!(
+        fs::read(place.path().join("root/below/new")).unwrap(),
+        b"made"
+    );
+    assert_eq!(fs::read(place.path().join("more/new")).unwrap(), b"made");
+}

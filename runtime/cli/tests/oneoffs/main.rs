@@ -22,6 +22,7 @@ mod stage;
 
 mod jobs;
 mod local_run;
+mod preview1;
 mod release;
 mod run;
 mod wasi;

@@ -82,6 +82,31 @@ pub fn dyno() -> Command {
     command
 }
 
+/// What a command shows on a terminal that is so many columns wide.
+pub fn on_terminal(command: &Command, columns: u32) -> String {
+    let quoted = |word: &std::ffi::OsStr| format!("'{}'", word.to_str().unwrap());
+    let words: Vec<String> = std::iter::once(command.get_program())
+        .chain(command.get_args())
+        .map(quoted)
+        .collect();
+    let script = format!("stty cols {columns} rows 24; exec {}", words.join(" "));
+    let mut terminal = Command::new("script");
+    terminal
+        .args(["-qec", &script, "/dev/null"])
+        .stdin(Stdio::null());
+    terminal.env("TERM", "xterm-256color");
+    for (name, value) in command.get_envs() {
+        match value {
+            Some(value) => terminal.env(name, value),
+            None => terminal.env_remove(name),
+        };
+    }
+    if let Some(folder) = command.get_current_dir() {
+        terminal.current_dir(folder);
+    }
+    String::from_utf8(terminal.output().unwrap().stdout).unwrap()
+}
+
 /// A configuration that nobody has made.
 fn no_config() -> PathBuf {
     Path::new(env!("CARGO_TARGET_TMPDIR")).join("no-config")

@@ -121,7 +121,9 @@ fn shown(caller: &Caller, app: &App, name: &AddonName) -> Option<Addon> {
             AddonState::Ready(_) => AddonStatus::Ready,
             AddonState::Destroying(_) => AddonStatus::Destroying,
         },
-        owner: caller.sees(&asked.owner).then(|| asked.owner.to_string()),
+        owner: caller
+            .sees_app(&asked.owner)
+            .then(|| asked.owner.to_string()),
         attached_as: attached_as.map(ToString::to_string),
         config_names: attachment
             .map(|attachment| attachment.vars.0.keys().cloned().collect())
@@ -193,7 +195,7 @@ pub(super) async fn create(
         }
         (None, Some(addon)) if body.name.is_none() => {
             let addon: AddonName = addon.parse().map_err(invalid)?;
-            expect_shared_with_caller(&caller, &addon)?;
+            caller.addon(&addon)?;
             let attach = Command::Addon(AddonCommand::Attach {
                 app: app.clone(),
                 addon: addon.clone(),
@@ -281,16 +283,6 @@ fn wanted(
         created_ms: actor.at_ms,
         created_by: actor.by,
     })
-}
-
-/// An add-on of an app that the caller may not see is as if it were not there.
-fn expect_shared_with_caller(caller: &Caller, addon: &AddonName) -> Result<(), Failure> {
-    let found = caller.view.desired.addons.get(addon);
-    if found.is_some_and(|found| caller.sees(&found.asked.owner)) {
-        return Ok(());
-    }
-    let message = format!("there is no add-on {addon}");
-    Err(Failure::missing("no_such_addon", message))
 }
 
 impl From<AddonError> for Failure {

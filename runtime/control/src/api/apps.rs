@@ -93,7 +93,8 @@ impl State {
         })
     }
 
-    fn url(&self, app: &AppName) -> String {
+    /// Where an app of this name answers.
+    pub(super) fn url_of(&self, app: &str) -> String {
         let (domain, port) = (&self.settings.domain, self.settings.public_port);
         match (self.settings.public_https, port) {
             (true, 443) => format!("https://{app}.{domain}/"),
@@ -108,7 +109,7 @@ fn shown(state: &State, view: &View, app: &grid::desired::App) -> App {
     let origin = view.origin(&app.name);
     App {
         name: app.name.to_string(),
-        url: state.url(&app.name),
+        url: state.url_of(app.name.as_str()),
         hostnames: app.hostnames.iter().map(ToString::to_string).collect(),
         maintenance: app.maintenance,
         timeout_ms: app
@@ -168,14 +169,13 @@ pub(super) async fn create(
     let Asked { caller, body, key } = asked;
     let name = body.name.parse::<AppName>();
     let name = name.map_err(|error| Failure::invalid("invalid_value", error.to_string()))?;
-    if caller.sees(&name) {
+    if caller.sees_app(&name) {
         caller.may(Role::Deploy)?;
     } else {
         caller.may_everywhere(Role::Deploy)?;
     }
     if !caller.view.desired.apps.contains_key(&name) {
-        // An earlier app of this name may have been another's.
-        state.logs.forget(&name);
+        state.logs.begin(&name);
     }
     let hostnames = vec![state.default_hostname(&name)?];
     let app = name.clone();

@@ -1,6 +1,6 @@
-//! Who asks, and what that one may see and do.
+//! Who asks, and what that one may do.
 //!
-//! Owns the rules of roles. Must not know what a request is about.
+//! Owns the rules of roles. What a token may see at all is in `visible`. Must not know what a request is about.
 
 use super::State;
 use super::error::Failure;
@@ -24,27 +24,6 @@ pub(super) struct Caller {
 }
 
 impl Caller {
-    /// An app that the caller may see. One that is another's is as if it were not there.
-    pub(super) fn app(&self, name: &AppName) -> Result<&App, Failure> {
-        let app = self.view.desired.apps.get(name).filter(|_| self.sees(name));
-        app.map(Arc::as_ref)
-            .ok_or_else(|| no_such_app(name.as_str()))
-    }
-
-    /// Whether an app of this name would be the caller's to see.
-    pub(super) fn sees(&self, name: &AppName) -> bool {
-        self.token.app.as_ref().is_none_or(|own| own == name)
-    }
-
-    /// The apps that the caller may see, by name.
-    pub(super) fn apps(&self) -> impl Iterator<Item = &Arc<App>> {
-        self.view
-            .desired
-            .apps
-            .values()
-            .filter(|app| self.sees(&app.name))
-    }
-
     /// Refuses a caller with a lesser role.
     pub(super) fn may(&self, role: Role) -> Result<(), Failure> {
         if self.token.role >= role {
@@ -78,10 +57,6 @@ impl Caller {
     pub(super) fn actor(&self) -> Actor {
         Actor::now(&self.token.name)
     }
-}
-
-pub(super) fn no_such_app(name: &str) -> Failure {
-    Failure::not_found(format!("there is no app {}", name.escape_debug()))
 }
 
 impl FromRequestParts<State> for Caller {

@@ -3,12 +3,16 @@
 //! Owns what a release takes over from its slug. Must not decide when the release serves.
 
 use super::State;
+use super::caller::Caller;
 use super::error::Failure;
 use super::extract::{Asked, Path, Query, given};
 use super::plan::{self, Plan};
 use super::releases::{self, Release};
+use super::slugs;
 use crate::access::Role;
 use crate::command::{Command, Deploy, DeployConfig};
+use ::slugs::Manifest;
+use ::slugs::store::StoreError;
 use axum::Json;
 use axum::extract::State as With;
 use axum::http::StatusCode;
@@ -16,8 +20,6 @@ use axum::response::{IntoResponse, Response};
 use grid::desired::{App, ProcessSpec};
 use grid::name::{AppName, ProcessType, SlugId, Version};
 use serde::Deserialize;
-use slugs::Manifest;
-use slugs::store::StoreError;
 use std::collections::BTreeMap;
 use utoipa::{IntoParams, ToSchema};
 
@@ -82,7 +84,9 @@ fn wanted(body: NewRelease) -> Result<Wanted, Failure> {
                 .description
                 .unwrap_or_else(|| DESCRIPTION_DEFAULT.to_owned());
             let chars = text.chars().count();
-            if !(1..=DESCRIPTION_CHARS_MAX).contains(&chars) || text.chars().any(char::is_control) {
+            if !(1..=DESCRIPTION_CHARS_MAX).contains(&chars)
+                || text.chars().any(grid::text::is_control)
+            {
                 return Err(invalid(format!(
                     "a description is one line of 1 to {DESCRIPTION_CHARS_MAX} characters"
                 )));
@@ -125,7 +129,7 @@ pub(super) async fn create(
     let Asked { caller, body, key } = asked;
     let app = caller.may_change(&name, Role::Deploy)?;
     let prepared = match wanted(body)? {
-        Wanted::Slug(slug, description) => of_slug(&state, app, slug, description).await?,
+        Wanted::Slug(slug, description) => of_slug(&state, &caller, app, slug, description).await?,
         Wanted::Rollback(to) => of_release(&state, app, to).await?,
     };
     if planning.plan {
@@ -144,23 +148,21 @@ pub(super) async fn create(
 /// What a slug of this server says about itself.
 pub(super) async fn manifest(state: &State, id: SlugId) -> Result<Manifest, Failure> {
     match state.store(move |store| store.manifest(id)).await? {
-        Err(StoreError::NotFound { .. }) => {
-            let hex = id.hex();
-            let message = format!(
-                "the slug {id} is not on this server: upload it with PUT /v1/slugs/{hex} first"
-            );
-            Err(Failure::invalid("slug_missing", message))
-        }
+        Err(StoreError::NotFound { .. }) => Err(slugs::missing(id)),
         other => Ok(other?),
     }
 }
 
 async fn of_slug(
     state: &State,
+    caller: &Caller,
     app: &App,
     slug: SlugId,
     description: String,
 ) -> Result<Prepared, Failure> {
+    if !caller.sees_slug(slug) {
+        return Err(slugs::missing(slug));
+    }
     let manifest = manifest(state, slug).await?;
     let processes = manifest.specs();
     let mut warnings = kind_warnings(&manifest);

@@ -183,6 +183,11 @@ fn finish_operation(path: &str, method: &str, operation: &mut Value) {
     failures.push((has_body, "413", "The body is too large"));
     failures.push((has_body, "415", "The body is not of the right type"));
     failures.push((true, "405", "The path has other methods"));
+    failures.push((
+        true,
+        "421",
+        "The API does not answer at the host that the request names",
+    ));
     failures.push((true, "500", "The server's own fault"));
     let responses = operation["responses"].as_object_mut();
     let Some(responses) = responses else { return };

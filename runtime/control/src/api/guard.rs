@@ -1,4 +1,4 @@
-//! What every request passes: it is counted, and whatever goes wrong is answered in our form.
+//! What every request passes: it is counted, its host is checked, and whatever goes wrong is answered in our form.
 //!
 //! Owns the last line of defence. Must not know routes.
 
@@ -15,9 +15,12 @@ use std::task::Poll;
 /// Runs a request.
 pub(super) async fn guard(With(state): With<State>, request: Request, next: Next) -> Response {
     let method = request.method().clone();
-    let mut response = match unwinding(next.run(request)).await {
-        Some(response) => ours(response),
-        None => Failure::internal().into_response(),
+    let mut response = match state.0.hosts.check(&request) {
+        Err(foreign) => foreign.into_response(),
+        Ok(()) => match unwinding(next.run(request)).await {
+            Some(response) => ours(response),
+            None => Failure::internal().into_response(),
+        },
     };
     state.0.counted.request(&method, response.status());
     // Answers hold secrets, and text that apps wrote.

@@ -25,6 +25,18 @@ pub(super) struct Ready {
     reason: Option<&'static str>,
 }
 
+/// Whether requests to apps are answered now.
+pub(super) fn readiness(state: &State) -> Ready {
+    let ready = *state.ready.borrow() && !state.0.closing.is_cancelled();
+    let trouble = state.control.trouble().borrow().is_some();
+    let reason = match (ready, trouble) {
+        (false, _) => Some("the server is starting or ending"),
+        (true, true) => Some("changes cannot be written down: is the disk full? Apps run on"),
+        (true, false) => None,
+    };
+    Ready { ready, reason }
+}
+
 /// Is it alive
 #[utoipa::path(
     get, path = "/healthz", operation_id = "health", tag = "server",
@@ -43,23 +55,13 @@ pub(super) async fn alive() -> &'static str {
     ),
 )]
 pub(super) async fn ready(With(state): With<State>) -> impl IntoResponse {
-    let ready = *state.ready.borrow() && !state.0.closing.is_cancelled();
-    let trouble = state.control.trouble().borrow().is_some();
-    let reason = match (ready, trouble) {
-        (false, _) => Some("the server is starting or ending"),
-        (true, true) => Some("changes cannot be written down: is the disk full? Apps run on"),
-        (true, false) => None,
-    };
-    let status = match ready {
+    let readiness = readiness(&state);
+    let status = match readiness.ready {
         true => StatusCode::OK,
         false => StatusCode::SERVICE_UNAVAILABLE,
     };
     // `Ours`, so that the guard leaves it in this form.
-    (
-        status,
-        axum::Extension(super::error::Ours),
-        Json(Ready { ready, reason }),
-    )
+    (status, axum::Extension(super::error::Ours), Json(readiness))
 }
 
 /// Numbers for Prometheus

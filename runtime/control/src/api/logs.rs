@@ -111,7 +111,10 @@ pub(super) async fn read(
         true => Follow::Yes,
         false => Follow::No,
     };
-    let tail = state.logs.tail(&name, filter(&wanted)?, n, follow)?;
+    let (logs, filter) = (state.logs.clone(), filter(&wanted)?);
+    // The lines of a log that nobody has read since the start are on the disk.
+    let tail = tokio::task::spawn_blocking(move || logs.tail(&name, filter, n, follow)).await;
+    let tail = tail.map_err(|_| Failure::internal())??;
     let closing = state.0.closing.clone();
     let lines = stream::unfold((tail, closing), |(mut tail, closing)| async move {
         let chunk = chunk(&mut tail, &closing).await?;

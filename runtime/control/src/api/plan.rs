@@ -65,9 +65,10 @@ pub(super) async fn of(state: &State, app: &App, prepared: Prepared) -> Result<P
         (BTreeMap::clone(&newest.config), newest.processes.clone())
     });
     let steps = state.control.preview(prepared.command).await?;
+    // The grid plans for all apps at once; what it does for others is not shown.
     let shown = steps
         .iter()
-        .filter(|step| !matches!(step, Step::Record { .. }));
+        .filter(|step| !matches!(step, Step::Record { .. }) && step.app() == Some(&app.name));
     Ok(Plan {
         version: app.next_version().to_string(),
         description: prepared.description,

@@ -105,7 +105,11 @@ impl From<Misfit> for Failure {
             Misfit::NoSuchApp(_) | Misfit::NoSuchDomain { .. } => Failure::not_found(text),
             Misfit::NoSuchRelease { .. } => Failure::missing("no_such_release", text),
             Misfit::AppExists(_) => Failure::conflict("app_exists", text),
-            Misfit::AddonExists(_) => Failure::conflict("addon_exists", text),
+            // Whose it is may be none of the caller's business.
+            Misfit::AddonExists(name) => {
+                let text = format!("the name {name} is taken: give the add-on another one");
+                Failure::conflict("addon_exists", text)
+            }
             Misfit::NoSuchAddon(_) | Misfit::NotAttached { .. } => {
                 Failure::missing("no_such_addon", text)
             }

@@ -32,12 +32,19 @@ const HEAD_BYTES_MAX: usize = 64 * 1024;
 const STREAMS_MAX: u32 = 100;
 /// What requests have to finish in when the server ends.
 const END_GRACE: Duration = Duration::from_secs(10);
+/// What a client that connected just before the end has to send its request. Closed at once, it would get no answer at
+/// all, although the next server takes over the socket and would have answered.
+const FIRST_BYTE_GRACE: Duration = Duration::from_millis(500);
 /// The pause after an accept that failed for want of descriptors or memory.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// The address that a request came from; an extension of each.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Peer(pub(super) IpAddr);
+
+/// The address of this machine that a request came in at; an extension of each.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct LocalAddress(pub(super) IpAddr);
 
 /// Serves the API on a listener until `shutdown` is ready; then lets requests finish for a moment. Streams and
 /// waits end at once.
@@ -90,19 +97,43 @@ async fn accept(
 async fn connection(stream: TcpStream, peer: Peer, routes: Router, closing: CancellationToken) {
     // Without it answers are slower, and nothing else.
     let _ = stream.set_nodelay(true);
+    // A connection without an address is gone.
+    let Ok(local) = stream.local_addr() else {
+        return;
+    };
+    if !has_first_byte(&stream, &closing).await {
+        return;
+    }
     let service = service_fn(move |mut request: hyper::Request<Incoming>| {
         request.extensions_mut().insert(peer);
+        request.extensions_mut().insert(LocalAddress(local.ip()));
         let request: Request = request.map(axum::body::Body::new);
         routes.clone().oneshot(request)
     });
     let builder = builder();
     let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), service));
     tokio::select! {
+        // First, so that a request that is there already is read before the connection is told to end.
+        biased;
         // A connection that breaks is the client's affair.
         _ = connection.as_mut() => return,
         () = closing.cancelled() => connection.as_mut().graceful_shutdown(),
     }
     let _ = connection.await;
+}
+
+/// Waits for a client to say something; false if it does not, or not soon enough once the server closes.
+async fn has_first_byte(stream: &TcpStream, closing: &CancellationToken) -> bool {
+    let mut first = [0];
+    let too_late = async {
+        closing.cancelled().await;
+        tokio::time::sleep(FIRST_BYTE_GRACE).await;
+    };
+    tokio::select! {
+        read = stream.peek(&mut first) => read.is_ok_and(|bytes| bytes > 0),
+        () = tokio::time::sleep(HEADER_TIMEOUT) => false,
+        () = too_late => false,
+    }
 }
 
 fn builder() -> Builder<TokioExecutor> {

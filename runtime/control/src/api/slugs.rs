@@ -1,6 +1,6 @@
 //! Slugs of this server.
 //!
-//! Owns how they are shown. Must not know how they are checked: that is the store's.
+//! Owns how they are shown. Must not know how they are checked: that is the store's; nor who may see which: `visible`.
 
 use super::State;
 use super::caller::Caller;
@@ -44,13 +44,12 @@ impl State {
     }
 }
 
-/// Whether the caller may know that a slug is here: with a token for one app, only that app's.
-fn sees(caller: &Caller, slug: SlugId) -> bool {
-    let Some(app) = &caller.token.app else {
-        return true;
-    };
-    let app = caller.view.desired.apps.get(app);
-    app.is_some_and(|app| app.releases.values().any(|release| release.slug == slug))
+/// What is said of a slug that a body names and that is not here, or not for this caller to see.
+pub(super) fn missing(id: SlugId) -> Failure {
+    let hex = id.hex();
+    let message =
+        format!("the slug {id} is not on this server: upload it with PUT /v1/slugs/{hex} first");
+    Failure::missing("slug_missing", message)
 }
 
 /// All slugs
@@ -64,7 +63,9 @@ pub(super) async fn list(
     Query(paging): Query<Paging>,
 ) -> Result<Json<Page<Slug>>, Failure> {
     let stored = state.store(Store::list).await??;
-    let seen = stored.into_iter().filter(|stored| sees(&caller, stored.id));
+    let seen = stored
+        .into_iter()
+        .filter(|stored| caller.sees_slug(stored.id));
     paging
         .page(seen, |stored| stored.id.to_string(), shown)
         .map(Json)
@@ -80,7 +81,7 @@ pub(super) async fn show(
     caller: Caller,
     Path(id): Path<SlugId>,
 ) -> Result<Json<Slug>, Failure> {
-    let seen = sees(&caller, id);
+    let seen = caller.sees_slug(id);
     let stored = state.store(Store::list).await??;
     let stored = stored.into_iter().find(|stored| seen && stored.id == id);
     let stored = stored.ok_or(StoreError::NotFound { id })?;

@@ -8,7 +8,7 @@ use super::error::Failure;
 use super::extract::{Asked, Path, Query, given};
 use super::page::{Page, Paging};
 use super::text;
-use crate::access::{self, Role, TokenId};
+use crate::access::{self, Misfit, Role, TokenId};
 use axum::Json;
 use axum::extract::State as With;
 use axum::http::StatusCode;
@@ -158,6 +158,9 @@ pub(super) async fn revoke(
     caller: Caller,
     Path(id): Path<TokenId>,
 ) -> Result<StatusCode, Failure> {
+    if !caller.sees_token(&id) {
+        return Err(Misfit::NoSuchToken(id).into());
+    }
     caller.may_everywhere(Role::Admin)?;
     state.control.revoke_token(id, caller.actor(), None).await?;
     Ok(StatusCode::NO_CONTENT)

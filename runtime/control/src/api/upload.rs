@@ -59,7 +59,8 @@ pub(super) struct NewSlug {
 
 /// Upload a slug
 ///
-/// The slug is checked in full and must be the one that the path names. Bringing one again is no error.
+/// The slug is checked in full and must be the one that the path names. Bringing one again is no error. A token for one
+/// app sees the slugs that it brought, and those of the app's releases.
 #[utoipa::path(
     put, path = "/v1/slugs/{slug}", operation_id = "upload_slug", tag = "slugs",
     request_body(content = String, content_type = "application/vnd.dyno.slug.v1+tar.zstd"),
@@ -82,7 +83,8 @@ pub(super) async fn put(
         let message = "the server checks other slugs: try again in a minute";
         return Err(Failure::unavailable("busy", message).retry_after(30));
     };
-    let was_here = state.slugs.contains(id);
+    // Whether somebody else has brought it is none of the caller's business.
+    let was_here = caller.sees_slug(id) && state.slugs.contains(id);
     let (pieces, arriving) = mpsc::channel(PIECES_MAX);
     let reader = Arriving {
         pieces: arriving,
@@ -94,11 +96,22 @@ pub(super) async fn put(
     );
     sent?;
     let slug = stored??;
+    note_upload(&state, &caller, id).await?;
     let status = match was_here {
         true => StatusCode::OK,
         false => StatusCode::CREATED,
     };
     Ok((status, Json(shown(&slug))))
+}
+
+/// Lets tokens for the caller's app see the slug, whose bytes the caller has.
+async fn note_upload(state: &State, caller: &Caller, id: SlugId) -> Result<(), Failure> {
+    let Some(app) = &caller.token.app else {
+        return Ok(());
+    };
+    let (app, actor) = (app.clone(), caller.actor());
+    state.control.note_upload(app, id, actor).await?;
+    Ok(())
 }
 
 fn check_headers(headers: &HeaderMap) -> Result<(), Failure> {

@@ -38,6 +38,16 @@ pub(super) struct Price {
     amount: String,
 }
 
+impl Price {
+    /// An amount in millionths of a dollar.
+    pub(super) fn of_micros(micros: u64) -> Price {
+        Price {
+            currency: "USD",
+            amount: text::dollars(micros),
+        }
+    }
+}
+
 /// Dyno time of an app.
 #[derive(Serialize, ToSchema)]
 pub(super) struct Usage {
@@ -101,10 +111,7 @@ fn shown(app: &AppName, bill: &Bill, (since, until): (Time, Time)) -> Usage {
             })
             .collect(),
         billed_seconds: bill.billed_seconds,
-        price: Price {
-            currency: "USD",
-            amount: text::dollars(bill.micros),
-        },
+        price: Price::of_micros(bill.micros),
     }
 }
 

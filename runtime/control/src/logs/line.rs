@@ -75,9 +75,10 @@ impl Line {
             self.text
                 .truncate(self.text.floor_char_boundary(LINE_BYTES_MAX));
         }
-        let hostile = |c: char| c != '\t' && c.is_control();
-        // By bytes first, since nearly every line is harmless: C0, DEL, and what C1 begins with.
-        let suspect = |byte: u8| (byte < b' ' && byte != b'\t') || byte == 0x7f || byte == 0xc2;
+        let hostile = |c: char| c != '\t' && grid::text::is_control(c);
+        // By bytes first, since nearly every line is harmless: C0, DEL, and what C1 and bidirectional controls begin with.
+        let suspect =
+            |byte: u8| (byte < b' ' && byte != b'\t') || matches!(byte, 0x7f | 0xc2 | 0xd8 | 0xe2);
         if self.text.bytes().any(suspect) {
             let mut clean = String::with_capacity(self.text.len() + 16);
             for c in self.text.chars() {

@@ -245,3 +245,17 @@ fn many_writers_and_readers_lose_nothing() {
     assert!(next.values().all(|seen| *seen == LINES));
     assert_eq!(read_now(&logs, "other"), WRITERS * LINES);
 }
+
+/// Unicode's bidirectional controls would have a line read as another one.
+#[test]
+fn bidirectional_controls_are_escaped() {
+    for (c, shown) in [
+        ('\u{202e}', "\\u{202e}"),
+        ('\u{2066}', "\\u{2066}"),
+        ('\u{200f}', "\\u{200f}"),
+        ('\u{61c}', "\\u{61c}"),
+    ] {
+        let line = line(Source::Api, format!("deploy {c}txt.exe – é ع"));
+        assert_eq!(line.cleaned().text, format!("deploy {shown}txt.exe – é ع"));
+    }
+}

@@ -100,7 +100,11 @@ pub async fn start(
     Ok((reconciler, control, outputs))
 }
 
-async fn replay(ledger: &dyn Ledger, view: &mut View, keys: &mut Keys) -> Result<(), StartError> {
+pub(super) async fn replay(
+    ledger: &dyn Ledger,
+    view: &mut View,
+    keys: &mut Keys,
+) -> Result<(), StartError> {
     loop {
         let entries = ledger.read(view.at, PAGE).await?;
         if entries.is_empty() {

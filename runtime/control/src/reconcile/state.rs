@@ -93,6 +93,11 @@ impl State {
             }
             Wish::CreateToken(token) => self.access(access::Change::TokenCreated(token.clone()))?,
             Wish::RevokeToken(id) => self.access(access::Change::TokenRevoked(id.clone()))?,
+            Wish::NoteUpload(app, slug) if self.view.uploads.contains(app, *slug) => Vec::new(),
+            Wish::NoteUpload(app, slug) => {
+                let (app, slug) = (app.clone(), *slug);
+                self.access(access::Change::SlugUploaded { app, slug })?
+            }
         };
         if changes.is_empty() {
             return Ok(Answer::Known(Accepted::default()));

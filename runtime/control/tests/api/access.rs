@@ -8,7 +8,8 @@ use control::access::Role;
 use serde_json::{Value, json};
 
 /// Requests, and the least role that each needs. Those of `admin` come last: they take things away.
-const REQUESTS: [(&str, &str, &str, Role); 30] = [
+const REQUESTS: [(&str, &str, &str, Role); 31] = [
+    ("GET", "/v1/server", "", Role::Read),
     ("GET", "/v1/account", "", Role::Read),
     ("GET", "/v1/apps", "", Role::Read),
     ("GET", "/v1/apps/hello", "", Role::Read),

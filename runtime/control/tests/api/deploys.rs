@@ -120,7 +120,7 @@ async fn a_slug_that_is_not_there_is_refused_with_the_way_out() {
     let message = server
         .post(&server.admin, RELEASES, &json!({"slug": missing}))
         .await
-        .refused(422, "slug_missing");
+        .refused(404, "slug_missing");
     assert!(message.contains("PUT /v1/slugs/0000"), "{message}");
     for bad in [
         json!({}),

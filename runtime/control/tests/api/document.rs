@@ -34,7 +34,7 @@ async fn every_route_is_documented_and_every_documented_one_is_served() {
         .await
         .ok(200);
     assert_eq!(served, control::api::document());
-    assert_eq!(paths(&served).len(), 27);
+    assert_eq!(paths(&served).len(), 28);
     for (template, item) in paths(&served) {
         let path = instance(template);
         for method in METHODS {
@@ -74,7 +74,7 @@ fn operations_have_names_descriptions_and_all_their_failures() {
                 responses.keys().any(|status| status.starts_with('2')),
                 "{context}"
             );
-            assert!(has("405") && has("500"), "{context}");
+            assert!(has("405") && has("421") && has("500"), "{context}");
             if path.starts_with("/v1/") && path != "/v1/openapi.json" {
                 assert_eq!(
                     operation["security"][0]["token"],

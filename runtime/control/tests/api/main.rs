@@ -7,6 +7,8 @@ mod bodies;
 mod deploys;
 mod document;
 mod dynos;
+mod foreign;
+mod hosts;
 mod logs;
 mod once;
 mod support;

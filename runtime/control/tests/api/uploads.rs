@@ -97,7 +97,7 @@ async fn begin(server: &Server, length: u64, part: &[u8]) -> tokio::net::TcpStre
         .await
         .expect("a server");
     let head = format!(
-        "PUT /v1/slugs/{} HTTP/1.1\r\nhost: api\r\nauthorization: Bearer {}\r\ncontent-length: {length}\r\n\r\n",
+        "PUT /v1/slugs/{} HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer {}\r\ncontent-length: {length}\r\n\r\n",
         "0".repeat(64),
         server.admin
     );

@@ -1,8 +1,7 @@
-//! `wasi:filesystem` 0.2 for a dyno: wasmtime-wasi's own, with the quota in front of whatever grows
-//! or creates something. Everything that only reads is passed on as it is.
+//! `wasi:filesystem` 0.2 for a dyno: wasmtime-wasi's own, for one tree of folders (`file_tree`), with the quota and the
+//! rules of `file_changes` in front of whatever changes something.
 
-use std::fs::Metadata;
-use std::os::unix::fs::{FileExt, MetadataExt};
+use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -14,8 +13,10 @@ use wasmtime_wasi::p2::{
     FsError, FsResult, OutputStream, Pollable, ReaddirIterator, StreamError, StreamResult,
 };
 
+use super::file_changes::{self as changes, OpenRequest, Place, Refusal};
+use super::file_tree::{EntryKind, LastLink};
 use super::files::Files;
-use super::quota::{Full, Quota};
+use super::quota::Quota;
 use types::{ErrorCode, HostDescriptor as Inner};
 
 /// Bytes that a file stream takes in one write; as much as wasmtime-wasi's own.
@@ -34,17 +35,34 @@ pub(crate) struct FilesView<'a> {
     pub(crate) wasi: WasiFilesystemCtxView<'a>,
 }
 
-impl From<Full> for FsError {
-    fn from(_: Full) -> FsError {
-        ErrorCode::InsufficientSpace.into()
+impl From<Refusal> for ErrorCode {
+    fn from(refusal: Refusal) -> ErrorCode {
+        match refusal {
+            Refusal::ReadOnly => ErrorCode::ReadOnly,
+            Refusal::CrossDevice => ErrorCode::CrossDevice,
+            Refusal::Busy => ErrorCode::Busy,
+            Refusal::Exists => ErrorCode::Exist,
+            Refusal::IsFolder => ErrorCode::IsDirectory,
+            Refusal::NotPermitted => ErrorCode::NotPermitted,
+            Refusal::TooManyLinks => ErrorCode::Loop,
+            Refusal::Invalid => ErrorCode::Invalid,
+            Refusal::Full => ErrorCode::InsufficientSpace,
+            Refusal::Io(error) => error.into(),
+        }
+    }
+}
+
+impl From<Refusal> for FsError {
+    fn from(refusal: Refusal) -> FsError {
+        ErrorCode::from(refusal).into()
     }
 }
 
 type Fd = Resource<Descriptor>;
 
 impl FilesView<'_> {
-    fn quota(&self) -> Arc<Quota> {
-        Arc::clone(&self.files.quota)
+    fn quota(&self) -> &Arc<Quota> {
+        &self.files.quota
     }
 
     fn file(&self, fd: &Fd) -> FsResult<File> {
@@ -54,51 +72,25 @@ impl FilesView<'_> {
         }
     }
 
-    /// Whether what is under `fd` may be changed, and so counts against the quota.
-    fn writable(&self, fd: &Fd) -> FsResult<bool> {
+    /// Refuses to change what a read-only descriptor is open on.
+    fn check_writable(&self, fd: &Fd) -> FsResult<()> {
         let perms = match self.wasi.table.get(fd)? {
             Descriptor::File(File { perms, .. }) | Descriptor::Dir(Dir { perms, .. }) => *perms,
         };
-        Ok(!perms.write_not_permitted())
+        if perms.write_not_permitted() {
+            return Err(ErrorCode::ReadOnly.into());
+        }
+        Ok(())
     }
 
-    /// The regular file that `path` names and that would be gone with this name.
-    async fn last_name(&mut self, fd: &Fd, path: &str) -> Option<Metadata> {
-        let nofollow = types::PathFlags::empty();
-        let stat = Inner::stat_at(&mut self.wasi, borrow(fd), nofollow, path.to_owned()).await;
-        let stat = stat.ok()?;
-        if stat.type_ != types::DescriptorType::RegularFile || stat.link_count != 1 {
-            return None;
-        }
-        let (flags, none) = (types::DescriptorFlags::READ, types::OpenFlags::empty());
-        let opened = Inner::open_at(
-            &mut self.wasi,
-            borrow(fd),
-            nofollow,
-            path.to_owned(),
-            none,
-            flags,
-        );
-        let opened = opened.await.ok()?;
-        let meta = match self.wasi.table.delete(opened).ok()? {
-            Descriptor::File(file) => file.file.metadata().ok(),
-            Descriptor::Dir(_) => None,
+    /// Follows a path; gives the descriptor for the engine to begin at, and the path from there.
+    fn find(&self, fd: &Fd, path: String, last: LastLink) -> FsResult<(Fd, Place)> {
+        let Descriptor::Dir(dir) = self.wasi.table.get(fd)? else {
+            return Err(ErrorCode::NotDirectory.into());
         };
-        meta.filter(|meta| meta.nlink() == 1)
-    }
-
-    async fn exists(&mut self, fd: &Fd, path: &str) -> bool {
-        let nofollow = types::PathFlags::empty();
-        let stat = Inner::stat_at(&mut self.wasi, borrow(fd), nofollow, path.to_owned());
-        stat.await.is_ok()
-    }
-
-    /// Charges one name for the time of `made`, and takes it back if that failed.
-    fn settle<T>(&self, made: FsResult<T>) -> FsResult<T> {
-        if made.is_err() {
-            self.files.quota.uncreate();
-        }
-        made
+        let (folder, place) = self.files.find(dir, path, last)?;
+        let fd = folder.map_or_else(|| borrow(fd), |id| self.files.base(id));
+        Ok((fd, place))
     }
 
     fn push_writer(&mut self, fd: &Fd, at: Option<u64>) -> FsResult<Resource<DynOutputStream>> {
@@ -109,11 +101,30 @@ impl FilesView<'_> {
         let writer: DynOutputStream = Box::new(FileWriter {
             file: file.file,
             at,
-            quota: self.quota(),
+            quota: Arc::clone(self.quota()),
             failed: false,
         });
         Ok(self.wasi.table.push(writer)?)
     }
+}
+
+/// Whether a path's last part is followed when it is a symbolic link.
+fn last(flags: types::PathFlags) -> LastLink {
+    if flags.contains(types::PathFlags::SYMLINK_FOLLOW) {
+        LastLink::Follow
+    } else {
+        LastLink::Keep
+    }
+}
+
+fn entry((name, kind): (String, EntryKind)) -> types::DirectoryEntry {
+    let type_ = match kind {
+        EntryKind::Folder => types::DescriptorType::Directory,
+        EntryKind::File => types::DescriptorType::RegularFile,
+        EntryKind::Link => types::DescriptorType::SymbolicLink,
+        EntryKind::Other => types::DescriptorType::Unknown,
+    };
+    types::DirectoryEntry { type_, name }
 }
 
 fn borrow(fd: &Fd) -> Fd {
@@ -144,19 +155,41 @@ impl types::HostDirectoryEntryStream for FilesView<'_> {
         &mut self,
         stream: Resource<ReaddirIterator>,
     ) -> FsResult<Option<types::DirectoryEntry>> {
+        if let Some(listing) = self.files.listing(stream.rep()) {
+            return Ok(listing.next().map(entry));
+        }
         types::HostDirectoryEntryStream::read_directory_entry(&mut self.wasi, stream).await
     }
 
     fn drop(&mut self, stream: Resource<ReaddirIterator>) -> wasmtime::Result<()> {
+        self.files.end_listing(stream.rep());
         types::HostDirectoryEntryStream::drop(&mut self.wasi, stream)
     }
 }
 
-/// Functions that change nothing: passed on.
+/// Functions of an open descriptor that change nothing: passed on.
 macro_rules! passed_on {
     ($($name:ident($($arg:ident: $ty:ty),*) -> $out:ty;)*) => {
         $(async fn $name(&mut self, fd: Fd $(, $arg: $ty)*) -> $out {
             Inner::$name(&mut self.wasi, fd $(, $arg)*).await
+        })*
+    };
+}
+
+/// Functions of a path that change nothing: passed on with the folder that the path means.
+macro_rules! passed_on_in_tree {
+    ($($name:ident($($flags:ident)?) -> $out:ty;)*) => {
+        $(async fn $name(
+            &mut self,
+            fd: Fd,
+            $($flags: types::PathFlags,)?
+            path: String,
+        ) -> FsResult<$out> {
+            #[allow(unused_variables)]
+            let follow = LastLink::Keep;
+            $(let follow = last($flags);)?
+            let (fd, at) = self.find(&fd, path, follow)?;
+            Inner::$name(&mut self.wasi, fd, $($flags,)? at.path).await
         })*
     };
 }
@@ -166,24 +199,51 @@ impl types::HostDescriptor for FilesView<'_> {
         advise(offset: u64, len: u64, advice: types::Advice) -> FsResult<()>;
         get_flags() -> FsResult<types::DescriptorFlags>;
         get_type() -> FsResult<types::DescriptorType>;
-        set_times(atim: types::NewTimestamp, mtim: types::NewTimestamp) -> FsResult<()>;
         read(len: u64, offset: u64) -> FsResult<(Vec<u8>, bool)>;
-        read_directory() -> FsResult<Resource<ReaddirIterator>>;
         stat() -> FsResult<types::DescriptorStat>;
-        stat_at(flags: types::PathFlags, path: String) -> FsResult<types::DescriptorStat>;
-        set_times_at(
-            flags: types::PathFlags,
-            path: String,
-            atim: types::NewTimestamp,
-            mtim: types::NewTimestamp
-        ) -> FsResult<()>;
-        readlink_at(path: String) -> FsResult<String>;
         is_same_object(other: Fd) -> wasmtime::Result<bool>;
         metadata_hash() -> FsResult<types::MetadataHashValue>;
-        metadata_hash_at(
-            flags: types::PathFlags,
-            path: String
-        ) -> FsResult<types::MetadataHashValue>;
+    }
+
+    passed_on_in_tree! {
+        stat_at(flags) -> types::DescriptorStat;
+        readlink_at() -> String;
+        metadata_hash_at(flags) -> types::MetadataHashValue;
+    }
+
+    async fn set_times(
+        &mut self,
+        fd: Fd,
+        atim: types::NewTimestamp,
+        mtim: types::NewTimestamp,
+    ) -> FsResult<()> {
+        self.check_writable(&fd)?;
+        Inner::set_times(&mut self.wasi, fd, atim, mtim).await
+    }
+
+    async fn set_times_at(
+        &mut self,
+        fd: Fd,
+        flags: types::PathFlags,
+        path: String,
+        atim: types::NewTimestamp,
+        mtim: types::NewTimestamp,
+    ) -> FsResult<()> {
+        let (fd, at) = self.find(&fd, path, last(flags))?;
+        changes::begin_set_times(&at, last(flags))?;
+        Inner::set_times_at(&mut self.wasi, fd, flags, at.path, atim, mtim).await
+    }
+
+    async fn read_directory(&mut self, fd: Fd) -> FsResult<Resource<ReaddirIterator>> {
+        let entries = match self.wasi.table.get(&fd)? {
+            Descriptor::Dir(dir) => self.files.list_root(dir).transpose()?,
+            Descriptor::File(_) => None,
+        };
+        let listing = Inner::read_directory(&mut self.wasi, fd).await?;
+        if let Some(entries) = entries {
+            self.files.begin_listing(listing.rep(), entries);
+        }
+        Ok(listing)
     }
 
     /// Nothing to do: what is in these folders ends with the dyno, so it need not survive a power
@@ -215,24 +275,20 @@ impl types::HostDescriptor for FilesView<'_> {
     }
 
     async fn write(&mut self, fd: Fd, buf: Vec<u8>, offset: u64) -> FsResult<u64> {
-        if self.writable(&fd)? {
-            let file = self.file(&fd)?;
-            let end = offset.saturating_add(buf.len() as u64);
-            self.files.quota.grow(&file.file, end)?;
+        let file = self.file(&fd)?;
+        if file.perms.write_not_permitted() {
+            return Inner::write(&mut self.wasi, fd, buf, offset).await;
         }
+        let bytes = buf.len() as u64;
+        let _growth = changes::begin_write(self.quota(), &file.file, Some(offset), bytes)?;
         Inner::write(&mut self.wasi, fd, buf, offset).await
     }
 
     async fn set_size(&mut self, fd: Fd, size: u64) -> FsResult<()> {
-        if !self.writable(&fd)? {
-            return Inner::set_size(&mut self.wasi, fd, size).await;
-        }
         let file = self.file(&fd)?.file;
-        let before = file.metadata().map_err(|_| ErrorCode::Io)?.len();
-        self.files.quota.grow(&file, size)?;
-        Inner::set_size(&mut self.wasi, fd, size).await?;
-        self.files.quota.shrank(&file, before);
-        Ok(())
+        self.check_writable(&fd)?;
+        let _sizing = changes::begin_set_size(self.quota(), &file, size)?;
+        Inner::set_size(&mut self.wasi, fd, size).await
     }
 
     async fn open_at(
@@ -243,49 +299,41 @@ impl types::HostDescriptor for FilesView<'_> {
         oflags: types::OpenFlags,
         flags: types::DescriptorFlags,
     ) -> FsResult<Fd> {
-        if !self.writable(&fd)? {
-            // The engine lets this pass, and gives a descriptor that cannot do it.
-            if flags.contains(types::DescriptorFlags::MUTATE_DIRECTORY) {
-                return Err(ErrorCode::ReadOnly.into());
-            }
-            return Inner::open_at(&mut self.wasi, fd, path_flags, path, oflags, flags).await;
-        }
-        let stat = Inner::stat_at(&mut self.wasi, borrow(&fd), path_flags, path.clone()).await;
-        let truncate = oflags.contains(types::OpenFlags::TRUNCATE);
-        let before = stat.as_ref().ok().filter(|_| truncate).map(|s| s.size);
-        let creates = oflags.contains(types::OpenFlags::CREATE) && stat.is_err();
-        if creates {
-            self.files.quota.create()?;
-        }
-        let opened = Inner::open_at(&mut self.wasi, fd, path_flags, path, oflags, flags).await;
-        let opened = if creates {
-            self.settle(opened)?
-        } else {
-            opened?
+        let (fd, at) = self.find(&fd, path, last(path_flags))?;
+        let asked = OpenRequest {
+            last: last(path_flags),
+            creates: oflags.contains(types::OpenFlags::CREATE),
+            is_exclusive: oflags.contains(types::OpenFlags::EXCLUSIVE),
+            truncates: oflags.contains(types::OpenFlags::TRUNCATE),
+            writes: flags.contains(types::DescriptorFlags::WRITE),
+            changes_folder: flags.contains(types::DescriptorFlags::MUTATE_DIRECTORY),
         };
-        if let Descriptor::File(file) = self.wasi.table.get(&opened)? {
-            self.files.quota.opened(&file.file);
-            if let Some(before) = before {
-                self.files.quota.shrank(&file.file, before);
-            }
+        let opening = changes::begin_open(self.quota(), &at, asked)?;
+        let opened = Inner::open_at(&mut self.wasi, fd, path_flags, at.path, oflags, flags).await?;
+        let descriptor = self.wasi.table.get_mut(&opened)?;
+        self.files.recognize(descriptor, at.is);
+        match descriptor {
+            Descriptor::File(file) => opening.done(Some(&file.file)),
+            Descriptor::Dir(_) => opening.done(None),
         }
         Ok(opened)
     }
 
     async fn create_directory_at(&mut self, fd: Fd, path: String) -> FsResult<()> {
-        self.writable(&fd)?
-            .then(|| self.files.quota.create())
-            .transpose()?;
-        let made = Inner::create_directory_at(&mut self.wasi, fd, path).await;
-        self.settle(made)
+        let (fd, at) = self.find(&fd, path, LastLink::Keep)?;
+        let name = changes::begin_create(self.quota(), &at)?;
+        Inner::create_directory_at(&mut self.wasi, fd, at.path).await?;
+        name.keep();
+        Ok(())
     }
 
     async fn symlink_at(&mut self, fd: Fd, old: String, new: String) -> FsResult<()> {
-        self.writable(&fd)?
-            .then(|| self.files.quota.create())
-            .transpose()?;
-        let made = Inner::symlink_at(&mut self.wasi, fd, old, new).await;
-        self.settle(made)
+        let (fd, at) = self.find(&fd, new, LastLink::Keep)?;
+        let name = changes::begin_create(self.quota(), &at)?;
+        self.files.expect_links();
+        Inner::symlink_at(&mut self.wasi, fd, old, at.path).await?;
+        name.keep();
+        Ok(())
     }
 
     async fn link_at(
@@ -296,52 +344,36 @@ impl types::HostDescriptor for FilesView<'_> {
         new_fd: Fd,
         new: String,
     ) -> FsResult<()> {
-        self.writable(&new_fd)?
-            .then(|| self.files.quota.create())
-            .transpose()?;
-        let made = Inner::link_at(&mut self.wasi, fd, flags, old, new_fd, new).await;
-        self.settle(made)
+        let (fd, from) = self.find(&fd, old, last(flags))?;
+        let (new_fd, to) = self.find(&new_fd, new, LastLink::Keep)?;
+        let name = changes::begin_link(self.quota(), &from, &to)?;
+        Inner::link_at(&mut self.wasi, fd, flags, from.path, new_fd, to.path).await?;
+        name.keep();
+        Ok(())
     }
 
     async fn remove_directory_at(&mut self, fd: Fd, path: String) -> FsResult<()> {
-        Inner::remove_directory_at(&mut self.wasi, fd, path).await?;
-        self.files.quota.uncreate();
+        let (fd, at) = self.find(&fd, path, LastLink::Keep)?;
+        let removal = changes::begin_remove_folder(self.quota(), &at)?;
+        Inner::remove_directory_at(&mut self.wasi, fd, at.path).await?;
+        removal.done();
         Ok(())
     }
 
     async fn unlink_file_at(&mut self, fd: Fd, path: String) -> FsResult<()> {
-        let last = if self.writable(&fd)? {
-            self.last_name(&fd, &path).await
-        } else {
-            None
-        };
-        Inner::unlink_file_at(&mut self.wasi, fd, path).await?;
-        match last {
-            Some(meta) => self.files.quota.unlinked(&meta),
-            None => self.files.quota.uncreate(),
-        }
+        let (fd, at) = self.find(&fd, path, LastLink::Keep)?;
+        let removal = changes::begin_unlink(self.quota(), &at)?;
+        Inner::unlink_file_at(&mut self.wasi, fd, at.path).await?;
+        removal.done();
         Ok(())
     }
 
     async fn rename_at(&mut self, fd: Fd, old: String, new_fd: Fd, new: String) -> FsResult<()> {
-        let replaces = self.writable(&new_fd)? && self.exists(&new_fd, &new).await;
-        let last = if replaces {
-            self.last_name(&new_fd, &new).await
-        } else {
-            None
-        };
-        let source = if replaces {
-            self.last_name(&fd, &old).await
-        } else {
-            None
-        };
-        Inner::rename_at(&mut self.wasi, fd, old, new_fd, new).await?;
-        let same = matches!((&last, &source), (Some(a), Some(b)) if a.ino() == b.ino());
-        match last {
-            Some(meta) if !same => self.files.quota.unlinked(&meta),
-            None if replaces => self.files.quota.uncreate(),
-            _ => {}
-        }
+        let (fd, from) = self.find(&fd, old, LastLink::Keep)?;
+        let (new_fd, to) = self.find(&new_fd, new, LastLink::Keep)?;
+        let removal = changes::begin_rename(self.quota(), &from, &to)?;
+        Inner::rename_at(&mut self.wasi, fd, from.path, new_fd, to.path).await?;
+        removal.done();
         Ok(())
     }
 }
@@ -357,17 +389,13 @@ struct FileWriter {
 
 /// Writes `bytes` at `at` (or appends), charged to `quota`.
 pub(crate) fn write_charged(
-    file: &std::fs::File,
+    file: &Arc<std::fs::File>,
     at: Option<u64>,
     bytes: &[u8],
-    quota: &Quota,
-) -> std::io::Result<()> {
-    let start = match at {
-        Some(at) => at,
-        None => file.metadata()?.len(),
-    };
-    quota.grow(file, start.saturating_add(bytes.len() as u64))?;
-    file.write_all_at(bytes, start)
+    quota: &Arc<Quota>,
+) -> Result<(), Refusal> {
+    let growth = changes::begin_write(quota, file, at, bytes.len() as u64)?;
+    Ok(file.write_all_at(bytes, growth.start())?)
 }
 
 impl OutputStream for FileWriter {
@@ -377,7 +405,8 @@ impl OutputStream for FileWriter {
         }
         if let Err(e) = write_charged(&self.file, self.at, &bytes, &self.quota) {
             self.failed = true;
-            return Err(StreamError::LastOperationFailed(e.into()));
+            let error = std::io::Error::from(e);
+            return Err(StreamError::LastOperationFailed(error.into()));
         }
         if let Some(at) = &mut self.at {
             *at += bytes.len() as u64;

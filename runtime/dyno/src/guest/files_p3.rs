@@ -1,7 +1,5 @@
-//! `wasi:filesystem` 0.3 for a dyno: wasmtime-wasi's own behind the same quota as for 0.2.
+//! `wasi:filesystem` 0.3 for a dyno: wasmtime-wasi's own behind the same tree, rules and quota as for 0.2.
 
-use std::fs::Metadata;
-use std::os::unix::fs::MetadataExt;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -17,8 +15,10 @@ use wasmtime_wasi::p3::bindings::filesystem::{preopens, types};
 use wasmtime_wasi::p3::filesystem::{FilesystemError, FilesystemResult};
 
 use super::Guest;
+use super::file_changes::{self as changes, OpenRequest, Place, Refusal};
+use super::file_tree::{EntryKind, LastLink};
 use super::files_p2::{DynoFiles, FilesView, write_charged};
-use super::quota::{Full, Quota};
+use super::quota::Quota;
 use types::{ErrorCode, HostDescriptorWithStore as Inner};
 
 pub(crate) fn add_to_linker(linker: &mut Linker<Guest>) -> wasmtime::Result<()> {
@@ -30,9 +30,26 @@ type Fd = Resource<Descriptor>;
 type Store = Accessor<Guest, DynoFiles>;
 type Ended = FutureReader<Result<(), ErrorCode>>;
 
-impl From<Full> for FilesystemError {
-    fn from(_: Full) -> FilesystemError {
-        ErrorCode::InsufficientSpace.into()
+impl From<Refusal> for ErrorCode {
+    fn from(refusal: Refusal) -> ErrorCode {
+        match refusal {
+            Refusal::ReadOnly => ErrorCode::ReadOnly,
+            Refusal::CrossDevice => ErrorCode::CrossDevice,
+            Refusal::Busy => ErrorCode::Busy,
+            Refusal::Exists => ErrorCode::Exist,
+            Refusal::IsFolder => ErrorCode::IsDirectory,
+            Refusal::NotPermitted => ErrorCode::NotPermitted,
+            Refusal::TooManyLinks => ErrorCode::Loop,
+            Refusal::Invalid => ErrorCode::Invalid,
+            Refusal::Full => ErrorCode::InsufficientSpace,
+            Refusal::Io(error) => error.into(),
+        }
+    }
+}
+
+impl From<Refusal> for FilesystemError {
+    fn from(refusal: Refusal) -> FilesystemError {
+        ErrorCode::from(refusal).into()
     }
 }
 
@@ -55,14 +72,18 @@ fn quota(store: &Store) -> Arc<Quota> {
     store.with(|mut store| Arc::clone(&store.get().files.quota))
 }
 
-/// Whether what is under `fd` may be changed, and so counts against the quota.
-fn writable(store: &Store, fd: &Fd) -> FilesystemResult<bool> {
-    store.with(|mut store| {
+/// Refuses to change what a read-only descriptor is open on.
+fn check_writable(store: &Store, fd: &Fd) -> FilesystemResult<()> {
+    let perms = store.with(|mut store| {
         let perms = match store.get().wasi.table.get(fd)? {
             Descriptor::File(File { perms, .. }) | Descriptor::Dir(Dir { perms, .. }) => *perms,
         };
-        Ok(!perms.write_not_permitted())
-    })
+        FilesystemResult::Ok(perms)
+    })?;
+    if perms.write_not_permitted() {
+        return Err(ErrorCode::ReadOnly.into());
+    }
+    Ok(())
 }
 
 fn file(store: &Store, fd: &Fd) -> FilesystemResult<Arc<std::fs::File>> {
@@ -72,40 +93,36 @@ fn file(store: &Store, fd: &Fd) -> FilesystemResult<Arc<std::fs::File>> {
     })
 }
 
-/// The regular file that `path` names and that would be gone with this name.
-async fn last_name(store: &Store, fd: &Fd, path: &str) -> Option<Metadata> {
-    let (inner, nofollow) = (plain(store), types::PathFlags::empty());
-    let stat = Inner::stat_at(&inner, borrow(fd), nofollow, path.to_owned());
-    let stat = stat.await.ok()?;
-    if !matches!(stat.type_, types::DescriptorType::RegularFile) || stat.link_count != 1 {
-        return None;
-    }
-    let (flags, none) = (types::DescriptorFlags::READ, types::OpenFlags::empty());
-    let opened = Inner::open_at(&inner, borrow(fd), nofollow, path.to_owned(), none, flags);
-    let opened = opened.await.ok()?;
-    let descriptor = store.with(|mut store| store.get().wasi.table.delete(opened));
-    match descriptor.ok()? {
-        Descriptor::File(file) => file.file.metadata().ok().filter(|meta| meta.nlink() == 1),
-        Descriptor::Dir(_) => None,
+/// Follows a path; gives the descriptor for the engine to begin at, and the path from there.
+fn find(store: &Store, fd: &Fd, path: String, last: LastLink) -> FilesystemResult<(Fd, Place)> {
+    store.with(|mut store| {
+        let view = store.get();
+        let Descriptor::Dir(dir) = view.wasi.table.get(fd)? else {
+            return Err(ErrorCode::NotDirectory.into());
+        };
+        let (folder, place) = view.files.find(dir, path, last)?;
+        let fd = folder.map_or_else(|| borrow(fd), |id| view.files.base(id));
+        Ok((fd, place))
+    })
+}
+
+/// Whether a path's last part is followed when it is a symbolic link.
+fn last(flags: types::PathFlags) -> LastLink {
+    if flags.contains(types::PathFlags::SYMLINK_FOLLOW) {
+        LastLink::Follow
+    } else {
+        LastLink::Keep
     }
 }
 
-/// Charges one name before `make`, and takes it back if that fails.
-async fn named<T>(
-    store: &Store,
-    fd: &Fd,
-    make: impl Future<Output = FilesystemResult<T>>,
-) -> FilesystemResult<T> {
-    let quota = quota(store);
-    if !writable(store, fd)? {
-        return make.await;
-    }
-    quota.create()?;
-    let made = make.await;
-    if made.is_err() {
-        quota.uncreate();
-    }
-    made
+fn entry((name, kind): (String, EntryKind)) -> types::DirectoryEntry {
+    let type_ = match kind {
+        EntryKind::Folder => types::DescriptorType::Directory,
+        EntryKind::File => types::DescriptorType::RegularFile,
+        EntryKind::Link => types::DescriptorType::SymbolicLink,
+        EntryKind::Other => types::DescriptorType::Other(None),
+    };
+    types::DirectoryEntry { type_, name }
 }
 
 impl types::Host for FilesView<'_> {
@@ -126,11 +143,29 @@ impl types::HostDescriptor for FilesView<'_> {
     }
 }
 
-/// Functions that grow nothing: passed on.
+/// Functions of an open descriptor that change nothing: passed on.
 macro_rules! passed_on {
     ($($name:ident($($arg:ident: $ty:ty),*) -> $out:ty;)*) => {
         $(async fn $name(store: &Store, fd: Fd $(, $arg: $ty)*) -> $out {
             Inner::$name(&plain(store), fd $(, $arg)*).await
+        })*
+    };
+}
+
+/// Functions of a path that change nothing: passed on with the folder that the path means.
+macro_rules! passed_on_in_tree {
+    ($($name:ident($($flags:ident)?) -> $out:ty;)*) => {
+        $(async fn $name(
+            store: &Store,
+            fd: Fd,
+            $($flags: types::PathFlags,)?
+            path: String,
+        ) -> FilesystemResult<$out> {
+            #[allow(unused_variables)]
+            let follow = LastLink::Keep;
+            $(let follow = last($flags);)?
+            let (fd, at) = find(store, &fd, path, follow)?;
+            Inner::$name(&plain(store), fd, $($flags,)? at.path).await
         })*
     };
 }
@@ -140,22 +175,38 @@ impl types::HostDescriptorWithStore<Guest> for DynoFiles {
         advise(offset: u64, len: u64, advice: types::Advice) -> FilesystemResult<()>;
         get_flags() -> FilesystemResult<types::DescriptorFlags>;
         get_type() -> FilesystemResult<types::DescriptorType>;
-        set_times(atim: types::NewTimestamp, mtim: types::NewTimestamp) -> FilesystemResult<()>;
         stat() -> FilesystemResult<types::DescriptorStat>;
-        stat_at(flags: types::PathFlags, path: String) -> FilesystemResult<types::DescriptorStat>;
-        set_times_at(
-            flags: types::PathFlags,
-            path: String,
-            atim: types::NewTimestamp,
-            mtim: types::NewTimestamp
-        ) -> FilesystemResult<()>;
-        readlink_at(path: String) -> FilesystemResult<String>;
         is_same_object(other: Fd) -> wasmtime::Result<bool>;
         metadata_hash() -> FilesystemResult<types::MetadataHashValue>;
-        metadata_hash_at(
-            flags: types::PathFlags,
-            path: String
-        ) -> FilesystemResult<types::MetadataHashValue>;
+    }
+
+    passed_on_in_tree! {
+        stat_at(flags) -> types::DescriptorStat;
+        readlink_at() -> String;
+        metadata_hash_at(flags) -> types::MetadataHashValue;
+    }
+
+    async fn set_times(
+        store: &Store,
+        fd: Fd,
+        atim: types::NewTimestamp,
+        mtim: types::NewTimestamp,
+    ) -> FilesystemResult<()> {
+        check_writable(store, &fd)?;
+        Inner::set_times(&plain(store), fd, atim, mtim).await
+    }
+
+    async fn set_times_at(
+        store: &Store,
+        fd: Fd,
+        flags: types::PathFlags,
+        path: String,
+        atim: types::NewTimestamp,
+        mtim: types::NewTimestamp,
+    ) -> FilesystemResult<()> {
+        let (fd, at) = find(store, &fd, path, last(flags))?;
+        changes::begin_set_times(&at, last(flags))?;
+        Inner::set_times_at(&plain(store), fd, flags, at.path, atim, mtim).await
     }
 
     fn read_via_stream(
@@ -170,7 +221,22 @@ impl types::HostDescriptorWithStore<Guest> for DynoFiles {
         mut store: Access<'_, Guest, Self>,
         fd: Fd,
     ) -> wasmtime::Result<(StreamReader<types::DirectoryEntry>, Ended)> {
-        Inner::read_directory(plain_access(&mut store), fd)
+        let view = store.get();
+        let entries = match view.wasi.table.get(&fd)? {
+            Descriptor::Dir(dir) => view.files.list_root(dir),
+            Descriptor::File(_) => None,
+        };
+        let Some(entries) = entries else {
+            return Inner::read_directory(plain_access(&mut store), fd);
+        };
+        let (entries, ended) = match entries {
+            Ok(entries) => (entries.into_iter().map(entry).collect(), Ok(())),
+            Err(error) => (Vec::new(), Err(ErrorCode::from(error))),
+        };
+        Ok((
+            StreamReader::new(&mut store, entries)?,
+            FutureReader::new(&mut store, async move { wasmtime::error::Ok(ended) })?,
+        ))
     }
 
     fn write_via_stream(
@@ -192,23 +258,18 @@ impl types::HostDescriptorWithStore<Guest> for DynoFiles {
 
     /// Nothing to do, as for 0.2: these folders end with the dyno.
     async fn sync_data(store: &Store, fd: Fd) -> FilesystemResult<()> {
-        writable(store, &fd).map(drop)
+        store.with(|mut store| Ok(store.get().wasi.table.get(&fd).map(drop)?))
     }
 
     async fn sync(store: &Store, fd: Fd) -> FilesystemResult<()> {
-        writable(store, &fd).map(drop)
+        DynoFiles::sync_data(store, fd).await
     }
 
     async fn set_size(store: &Store, fd: Fd, size: u64) -> FilesystemResult<()> {
-        if !writable(store, &fd)? {
-            return Inner::set_size(&plain(store), fd, size).await;
-        }
-        let (file, quota) = (file(store, &fd)?, quota(store));
-        let before = file.metadata().map_err(|_| ErrorCode::Io)?.len();
-        quota.grow(&file, size)?;
-        Inner::set_size(&plain(store), fd, size).await?;
-        quota.shrank(&file, before);
-        Ok(())
+        let file = file(store, &fd)?;
+        check_writable(store, &fd)?;
+        let _sizing = changes::begin_set_size(&quota(store), &file, size)?;
+        Inner::set_size(&plain(store), fd, size).await
     }
 
     async fn open_at(
@@ -219,47 +280,45 @@ impl types::HostDescriptorWithStore<Guest> for DynoFiles {
         oflags: types::OpenFlags,
         flags: types::DescriptorFlags,
     ) -> FilesystemResult<Fd> {
-        let inner = plain(store);
-        if !writable(store, &fd)? {
-            // The engine lets this pass, and gives a descriptor that cannot do it.
-            if flags.contains(types::DescriptorFlags::MUTATE_DIRECTORY) {
-                return Err(ErrorCode::ReadOnly.into());
-            }
-            return Inner::open_at(&inner, fd, path_flags, path, oflags, flags).await;
-        }
-        let stat = Inner::stat_at(&inner, borrow(&fd), path_flags, path.clone()).await;
-        let truncate = oflags.contains(types::OpenFlags::TRUNCATE);
-        let before = stat
-            .as_ref()
-            .ok()
-            .filter(|_| truncate)
-            .map(|stat| stat.size);
-        let creates = oflags.contains(types::OpenFlags::CREATE) && stat.is_err();
-        let dir = borrow(&fd);
-        let open = Inner::open_at(&inner, fd, path_flags, path, oflags, flags);
-        let opened = if creates {
-            named(store, &dir, open).await?
-        } else {
-            open.await?
+        let (fd, at) = find(store, &fd, path, last(path_flags))?;
+        let asked = OpenRequest {
+            last: last(path_flags),
+            creates: oflags.contains(types::OpenFlags::CREATE),
+            is_exclusive: oflags.contains(types::OpenFlags::EXCLUSIVE),
+            truncates: oflags.contains(types::OpenFlags::TRUNCATE),
+            writes: flags.contains(types::DescriptorFlags::WRITE),
+            changes_folder: flags.contains(types::DescriptorFlags::MUTATE_DIRECTORY),
         };
-        if let Ok(file) = file(store, &opened) {
-            let quota = quota(store);
-            quota.opened(&file);
-            if let Some(before) = before {
-                quota.shrank(&file, before);
+        let opening = changes::begin_open(&quota(store), &at, asked)?;
+        let opened = Inner::open_at(&plain(store), fd, path_flags, at.path, oflags, flags).await?;
+        store.with(|mut store| {
+            let view = store.get();
+            let descriptor = view.wasi.table.get_mut(&opened)?;
+            view.files.recognize(descriptor, at.is);
+            match descriptor {
+                Descriptor::File(file) => opening.done(Some(&file.file)),
+                Descriptor::Dir(_) => opening.done(None),
             }
-        }
+            FilesystemResult::Ok(())
+        })?;
         Ok(opened)
     }
 
     async fn create_directory_at(store: &Store, fd: Fd, path: String) -> FilesystemResult<()> {
-        let (inner, dir) = (plain(store), borrow(&fd));
-        named(store, &dir, Inner::create_directory_at(&inner, fd, path)).await
+        let (fd, at) = find(store, &fd, path, LastLink::Keep)?;
+        let name = changes::begin_create(&quota(store), &at)?;
+        Inner::create_directory_at(&plain(store), fd, at.path).await?;
+        name.keep();
+        Ok(())
     }
 
     async fn symlink_at(store: &Store, fd: Fd, old: String, new: String) -> FilesystemResult<()> {
-        let (inner, dir) = (plain(store), borrow(&fd));
-        named(store, &dir, Inner::symlink_at(&inner, fd, old, new)).await
+        let (fd, at) = find(store, &fd, new, LastLink::Keep)?;
+        let name = changes::begin_create(&quota(store), &at)?;
+        store.with(|mut store| store.get().files.expect_links());
+        Inner::symlink_at(&plain(store), fd, old, at.path).await?;
+        name.keep();
+        Ok(())
     }
 
     async fn link_at(
@@ -270,32 +329,27 @@ impl types::HostDescriptorWithStore<Guest> for DynoFiles {
         new_fd: Fd,
         new: String,
     ) -> FilesystemResult<()> {
-        let (inner, dir) = (plain(store), borrow(&new_fd));
-        named(
-            store,
-            &dir,
-            Inner::link_at(&inner, fd, flags, old, new_fd, new),
-        )
-        .await
+        let (fd, from) = find(store, &fd, old, last(flags))?;
+        let (new_fd, to) = find(store, &new_fd, new, LastLink::Keep)?;
+        let name = changes::begin_link(&quota(store), &from, &to)?;
+        Inner::link_at(&plain(store), fd, flags, from.path, new_fd, to.path).await?;
+        name.keep();
+        Ok(())
     }
 
     async fn remove_directory_at(store: &Store, fd: Fd, path: String) -> FilesystemResult<()> {
-        Inner::remove_directory_at(&plain(store), fd, path).await?;
-        quota(store).uncreate();
+        let (fd, at) = find(store, &fd, path, LastLink::Keep)?;
+        let removal = changes::begin_remove_folder(&quota(store), &at)?;
+        Inner::remove_directory_at(&plain(store), fd, at.path).await?;
+        removal.done();
         Ok(())
     }
 
     async fn unlink_file_at(store: &Store, fd: Fd, path: String) -> FilesystemResult<()> {
-        let last = if writable(store, &fd)? {
-            last_name(store, &fd, &path).await
-        } else {
-            None
-        };
-        Inner::unlink_file_at(&plain(store), fd, path).await?;
-        match last {
-            Some(meta) => quota(store).unlinked(&meta),
-            None => quota(store).uncreate(),
-        }
+        let (fd, at) = find(store, &fd, path, LastLink::Keep)?;
+        let removal = changes::begin_unlink(&quota(store), &at)?;
+        Inner::unlink_file_at(&plain(store), fd, at.path).await?;
+        removal.done();
         Ok(())
     }
 
@@ -306,26 +360,11 @@ impl types::HostDescriptorWithStore<Guest> for DynoFiles {
         new_fd: Fd,
         new: String,
     ) -> FilesystemResult<()> {
-        let (inner, nofollow) = (plain(store), types::PathFlags::empty());
-        let exists = Inner::stat_at(&inner, borrow(&new_fd), nofollow, new.clone()).await;
-        let replaces = exists.is_ok() && writable(store, &new_fd)?;
-        let last = if replaces {
-            last_name(store, &new_fd, &new).await
-        } else {
-            None
-        };
-        let source = if replaces {
-            last_name(store, &fd, &old).await
-        } else {
-            None
-        };
-        Inner::rename_at(&inner, fd, old, new_fd, new).await?;
-        let same = matches!((&last, &source), (Some(a), Some(b)) if a.ino() == b.ino());
-        match last {
-            Some(meta) if !same => quota(store).unlinked(&meta),
-            None if replaces => quota(store).uncreate(),
-            _ => {}
-        }
+        let (fd, from) = find(store, &fd, old, LastLink::Keep)?;
+        let (new_fd, to) = find(store, &new_fd, new, LastLink::Keep)?;
+        let removal = changes::begin_rename(&quota(store), &from, &to)?;
+        Inner::rename_at(&plain(store), fd, from.path, new_fd, to.path).await?;
+        removal.done();
         Ok(())
     }
 }

@@ -104,7 +104,7 @@ pub(crate) fn printable(line: &[u8]) -> String {
 
 /// Invisible characters that reorder or break lines in a terminal or a browser.
 fn is_format(c: char) -> bool {
-    matches!(c, '\u{2028}' | '\u{2029}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{200e}' | '\u{200f}')
+    matches!(c, '\u{2028}' | '\u{2029}') || grid::text::is_bidi_control(c)
 }
 
 /// stdout or stderr of a guest.
@@ -258,8 +258,8 @@ mod tests {
             ["\\u{1b}[2Jred\\u{7}\tok"]
         );
         assert_eq!(
-            lines(&["a\u{202e}b\u{2028}c\n".as_bytes()]),
-            ["a\\u{202e}b\\u{2028}c"]
+            lines(&["a\u{202e}b\u{2028}c\u{61c}d\u{2069}é\n".as_bytes()]),
+            ["a\\u{202e}b\\u{2028}c\\u{61c}d\\u{2069}é"]
         );
         assert_eq!(
             lines(&[b"2026 dyno[router]: at=info\rX\n"]),

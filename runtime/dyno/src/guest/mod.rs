@@ -5,6 +5,8 @@
 mod clocks;
 pub(crate) mod egress;
 mod fields;
+mod file_changes;
+pub(crate) mod file_tree;
 pub(crate) mod files;
 mod files_p2;
 mod files_p3;
@@ -16,6 +18,7 @@ mod lookup;
 pub(crate) mod network;
 mod outgoing;
 mod p1;
+mod p1_folders;
 mod pool;
 pub(crate) mod port;
 pub(crate) mod quota;
@@ -131,11 +134,12 @@ impl Guest {
         let mut builder = context(&grant, gate.clone(), stdin, &printers);
         let (wasi, preview1) = match grant.flavor {
             Flavor::P1 => {
-                for (path, seen_as, perms) in grant.files.folders()? {
-                    builder.preopened_dir(path, seen_as, perms)?;
+                let tree = grant.files.tree()?;
+                for folder in tree.folders() {
+                    builder.preopened_dir(&folder.host, &folder.guest, folder.perms())?;
                 }
                 let quota = Arc::clone(&grant.files.quota);
-                let preview1 = Preview1::new(builder.build_p1(), quota);
+                let preview1 = Preview1::new(builder.build_p1(), tree, quota);
                 (WasiCtx::builder().build(), Some(Box::new(preview1)))
             }
             Flavor::P2 | Flavor::P3 => (builder.build(), None),

@@ -1,12 +1,11 @@
-//! WASI preview 1 for core modules: wasmtime-wasi's own, with the quota in front of whatever grows or creates something.
+//! WASI preview 1 for core modules: wasmtime-wasi's own, for one tree of folders (`file_tree`), with the quota and the
+//! rules of `file_changes` in front of whatever changes something.
 //!
-//! wasmtime-wasi keeps a module's descriptors to itself, so this one stands around it: it looks at a file before and
-//! after what is done to it, as `files_p2` does for components. That the app's files are read-only is wasmtime-wasi's
-//! to hold. Must not know of components.
+//! wasmtime-wasi keeps a module's descriptors to itself, so this one stands around it: it knows the files and folders
+//! that are open by the number of their descriptor (the folders are in `p1_folders`). Must not know of components.
 
 use std::collections::HashMap;
-use std::fs::{File, Metadata};
-use std::os::unix::fs::MetadataExt;
+use std::fs::File;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
@@ -18,8 +17,11 @@ use wasmtime_wasi::{I32Exit, WasiView};
 use wiggle::{GuestMemory, GuestPtr};
 
 use super::Guest;
+use super::file_changes::{self as changes, OpenRequest, Place, Refusal, Sizing};
+use super::file_tree::{FileTree, LastLink};
 use super::limits::RESOURCES_MAX;
-use super::quota::{Full, Quota};
+use super::p1_folders::{Folders, HostPaths, encode_entries, read_path};
+use super::quota::Quota;
 
 /// Buffers that one write may name: as many as POSIX asks of `writev`.
 const BUFFERS_MAX: u32 = 1_024;
@@ -34,43 +36,46 @@ pub(crate) fn linker(engine: &wasmtime::Engine) -> wasmtime::Result<wasmtime::Li
 /// What a core module works on.
 pub(crate) struct Preview1 {
     wasi: WasiP1Ctx,
+    tree: Arc<FileTree>,
     quota: Arc<Quota>,
     /// Files by descriptor.
-    files: HashMap<u32, Opened>,
+    files: HashMap<u32, OpenFile>,
+    folders: Folders,
 }
 
-struct Opened {
+struct OpenFile {
     /// Held by wasmtime-wasi as long as the descriptor is open.
     file: Weak<File>,
     append: bool,
+    is_read_only: bool,
 }
 
-/// What is known of a write before it is made.
-struct Charge {
-    file: Arc<File>,
-    /// The length that was paid for.
-    end: u64,
-    bytes: u32,
-}
-
-impl From<Full> for Error {
-    fn from(_: Full) -> Error {
-        Errno::Nospc.into()
+impl From<Refusal> for Error {
+    fn from(refusal: Refusal) -> Error {
+        wasmtime_wasi::p2::bindings::filesystem::types::ErrorCode::from(refusal).into()
     }
 }
 
 impl Preview1 {
-    pub(crate) fn new(mut wasi: WasiP1Ctx, quota: Arc<Quota>) -> Preview1 {
+    /// `wasi` has the folders of the tree, in their order.
+    pub(crate) fn new(mut wasi: WasiP1Ctx, tree: Arc<FileTree>, quota: Arc<Quota>) -> Preview1 {
         wasi.ctx().table.set_max_capacity(RESOURCES_MAX);
+        let folders = Folders::new(&mut wasi, &tree);
         Preview1 {
             wasi,
+            tree,
             quota,
             files: HashMap::new(),
+            folders,
         }
     }
 
+    /// A file that may be changed, and whether writes go to its end.
     fn file(&self, fd: types::Fd) -> Option<(Arc<File>, bool)> {
-        let opened = self.files.get(&u32::from(fd))?;
+        let opened = self
+            .files
+            .get(&u32::from(fd))
+            .filter(|file| !file.is_read_only)?;
         Some((opened.file.upgrade()?, opened.append))
     }
 
@@ -84,6 +89,18 @@ impl Preview1 {
         files.find(|file| Arc::weak_count(file) == 0).cloned()
     }
 
+    /// Follows a path of the guest's; gives the descriptor for the engine to begin at, and the path from there.
+    fn find(
+        &self,
+        memory: &GuestMemory<'_>,
+        dir: types::Fd,
+        path: GuestPtr<str>,
+        last: LastLink,
+    ) -> Result<(types::Fd, Place), Error> {
+        let path = read_path(memory, path)?;
+        self.folders.find(&self.tree, dir, path, last)
+    }
+
     /// Pays for a write of these buffers at `at` (or where the descriptor stands), if it goes to a file.
     fn charge(
         &mut self,
@@ -91,7 +108,7 @@ impl Preview1 {
         fd: types::Fd,
         buffers: types::CiovecArray,
         at: Option<u64>,
-    ) -> Result<Option<Charge>, Error> {
+    ) -> Result<Option<Sizing>, Error> {
         if buffers.len() > BUFFERS_MAX {
             return Err(Errno::Inval.into());
         }
@@ -107,58 +124,34 @@ impl Preview1 {
             }
         }
         let start = match at {
-            _ if append => file.metadata().map_err(|_| Errno::Io)?.len(),
-            Some(at) => at,
-            None => self.wasi.fd_tell(memory, fd)?,
+            _ if append => None,
+            Some(at) => Some(at),
+            None => Some(self.wasi.fd_tell(memory, fd)?),
         };
-        let end = start.saturating_add(bytes.into());
-        self.quota.grow(&file, end)?;
-        Ok(Some(Charge { file, end, bytes }))
+        Ok(Some(changes::begin_write(
+            &self.quota,
+            &file,
+            start,
+            bytes.into(),
+        )?))
     }
 
-    /// Takes back what was paid for and not written.
-    fn settle(
-        &self,
-        charge: Option<Charge>,
-        written: Result<u32, Error>,
-    ) -> Result<types::Size, Error> {
-        if let Some(charge) = charge
-            && !written.as_ref().is_ok_and(|len| *len == charge.bytes)
-        {
-            self.quota.shrank(&charge.file, charge.end);
+    /// Refuses to change what a descriptor is open on among the app's files.
+    fn check_writable(&self, fd: types::Fd) -> Result<(), Error> {
+        let file = self.files.get(&u32::from(fd));
+        if file.is_some_and(|file| file.is_read_only) || self.folders.is_read_only(fd) {
+            return Err(Errno::Rofs.into());
         }
-        written
+        Ok(())
     }
+}
 
-    /// The regular file that `path` names and that would be gone with this name.
-    async fn last_name(
-        &mut self,
-        memory: &mut GuestMemory<'_>,
-        dir: types::Fd,
-        path: GuestPtr<str>,
-    ) -> Option<Metadata> {
-        let nofollow = Lookupflags::empty();
-        let stat = self.wasi.path_filestat_get(memory, dir, nofollow, path);
-        let stat = stat.await.ok()?;
-        if stat.filetype != types::Filetype::RegularFile || stat.nlink != 1 {
-            return None;
-        }
-        let (none, read, flags) = (Oflags::empty(), Rights::FD_READ, Fdflags::empty());
-        let fd = self
-            .wasi
-            .path_open(memory, dir, nofollow, path, none, read, read, flags);
-        let fd = fd.await.ok()?;
-        let meta = self.newest().and_then(|file| file.metadata().ok());
-        self.wasi.fd_close(memory, fd).await.ok()?;
-        meta.filter(|meta| meta.nlink() == 1)
-    }
-
-    /// Charges one name if `made` is not an error.
-    fn named<T>(&self, made: Result<T, Error>) -> Result<T, Error> {
-        if made.is_err() {
-            self.quota.uncreate();
-        }
-        made
+/// Whether a path's last part is followed when it is a symbolic link.
+fn last(flags: Lookupflags) -> LastLink {
+    if flags.contains(Lookupflags::SYMLINK_FOLLOW) {
+        LastLink::Follow
+    } else {
+        LastLink::Keep
     }
 }
 
@@ -175,7 +168,7 @@ fn rang(userdata: types::Userdata) -> types::Event {
     }
 }
 
-/// Functions that neither grow nor create anything: passed on.
+/// Functions of an open descriptor that change nothing, and those that know no files: passed on.
 macro_rules! passed_on {
     ($(fn $name:ident($($arg:ident: $ty:ty),*) -> $out:ty;)*) => {
         $(fn $name(&mut self, memory: &mut GuestMemory<'_> $(, $arg: $ty)*) -> Result<$out, Error> {
@@ -236,12 +229,6 @@ impl Inner for Preview1 {
         ) -> ();
         async fn fd_fdstat_get(fd: types::Fd) -> types::Fdstat;
         async fn fd_filestat_get(fd: types::Fd) -> types::Filestat;
-        async fn fd_filestat_set_times(
-            fd: types::Fd,
-            atim: types::Timestamp,
-            mtim: types::Timestamp,
-            flags: types::Fstflags
-        ) -> ();
         async fn fd_read(fd: types::Fd, iovs: types::IovecArray) -> types::Size;
         async fn fd_pread(
             fd: types::Fd,
@@ -253,31 +240,6 @@ impl Inner for Preview1 {
             offset: types::Filedelta,
             whence: types::Whence
         ) -> types::Filesize;
-        async fn fd_readdir(
-            fd: types::Fd,
-            buf: GuestPtr<u8>,
-            len: types::Size,
-            cookie: types::Dircookie
-        ) -> types::Size;
-        async fn path_filestat_get(
-            dir: types::Fd,
-            flags: Lookupflags,
-            path: GuestPtr<str>
-        ) -> types::Filestat;
-        async fn path_filestat_set_times(
-            dir: types::Fd,
-            flags: Lookupflags,
-            path: GuestPtr<str>,
-            atim: types::Timestamp,
-            mtim: types::Timestamp,
-            set: types::Fstflags
-        ) -> ();
-        async fn path_readlink(
-            dir: types::Fd,
-            path: GuestPtr<str>,
-            buf: GuestPtr<u8>,
-            len: types::Size
-        ) -> types::Size;
     }
 
     /// Sleeps here if that is all it is about: wasmtime-wasi would put the whole thread to sleep, and every other guest
@@ -308,7 +270,10 @@ impl Inner for Preview1 {
     /// Nothing to do: what is in these folders ends with the dyno, so it need not survive a power cut, and no guest
     /// can make the host wait for a disk.
     async fn fd_sync(&mut self, memory: &mut GuestMemory<'_>, fd: types::Fd) -> Result<(), Error> {
-        self.wasi.fd_fdstat_get(memory, fd).await.map(drop)
+        if self.files.contains_key(&u32::from(fd)) {
+            return Ok(());
+        }
+        self.wasi.fd_sync(memory, fd).await
     }
 
     async fn fd_datasync(
@@ -342,8 +307,11 @@ impl Inner for Preview1 {
     }
 
     async fn fd_close(&mut self, memory: &mut GuestMemory<'_>, fd: types::Fd) -> Result<(), Error> {
+        self.folders.check_known(fd)?;
+        self.folders.keep_base(&mut self.wasi, fd).await;
         self.wasi.fd_close(memory, fd).await?;
         self.files.remove(&u32::from(fd));
+        self.folders.forget(fd);
         Ok(())
     }
 
@@ -353,15 +321,55 @@ impl Inner for Preview1 {
         from: types::Fd,
         to: types::Fd,
     ) -> Result<(), Error> {
+        self.folders.check_known(from)?;
+        self.folders.check_known(to)?;
+        if u32::from(from) == u32::from(to) {
+            return self.wasi.fd_renumber(memory, from, to).await;
+        }
+        self.folders.keep_base(&mut self.wasi, to).await;
         self.wasi.fd_renumber(memory, from, to).await?;
+        self.folders.rename(from, to);
         let (from, to) = (u32::from(from), u32::from(to));
-        if from != to {
-            self.files.remove(&to);
-            if let Some(opened) = self.files.remove(&from) {
-                self.files.insert(to, opened);
-            }
+        self.files.remove(&to);
+        if let Some(opened) = self.files.remove(&from) {
+            self.files.insert(to, opened);
         }
         Ok(())
+    }
+
+    async fn fd_readdir(
+        &mut self,
+        memory: &mut GuestMemory<'_>,
+        fd: types::Fd,
+        buf: GuestPtr<u8>,
+        len: types::Size,
+        cookie: types::Dircookie,
+    ) -> Result<types::Size, Error> {
+        if !self.folders.is_root(&self.tree, fd) {
+            return self.wasi.fd_readdir(memory, fd, buf, len, cookie).await;
+        }
+        let entries = self
+            .folders
+            .list_root(&mut self.wasi, &self.tree, fd)
+            .await?;
+        let bytes = encode_entries(&entries, cookie, len as usize);
+        memory.copy_from_slice(&bytes, buf.as_array(bytes.len() as u32))?;
+        Ok(bytes.len() as u32)
+    }
+
+    async fn fd_filestat_set_times(
+        &mut self,
+        memory: &mut GuestMemory<'_>,
+        fd: types::Fd,
+        atim: types::Timestamp,
+        mtim: types::Timestamp,
+        flags: types::Fstflags,
+    ) -> Result<(), Error> {
+        self.check_writable(fd)?;
+        let set = self
+            .wasi
+            .fd_filestat_set_times(memory, fd, atim, mtim, flags);
+        set.await
     }
 
     async fn fd_write(
@@ -370,9 +378,8 @@ impl Inner for Preview1 {
         fd: types::Fd,
         buffers: types::CiovecArray,
     ) -> Result<types::Size, Error> {
-        let charge = self.charge(memory, fd, buffers, None)?;
-        let written = self.wasi.fd_write(memory, fd, buffers).await;
-        self.settle(charge, written)
+        let _growth = self.charge(memory, fd, buffers, None)?;
+        self.wasi.fd_write(memory, fd, buffers).await
     }
 
     async fn fd_pwrite(
@@ -382,9 +389,8 @@ impl Inner for Preview1 {
         buffers: types::CiovecArray,
         offset: types::Filesize,
     ) -> Result<types::Size, Error> {
-        let charge = self.charge(memory, fd, buffers, Some(offset))?;
-        let written = self.wasi.fd_pwrite(memory, fd, buffers, offset).await;
-        self.settle(charge, written)
+        let _growth = self.charge(memory, fd, buffers, Some(offset))?;
+        self.wasi.fd_pwrite(memory, fd, buffers, offset).await
     }
 
     async fn fd_filestat_set_size(
@@ -393,14 +399,12 @@ impl Inner for Preview1 {
         fd: types::Fd,
         size: types::Filesize,
     ) -> Result<(), Error> {
-        let Some((file, _)) = self.file(fd) else {
-            return self.wasi.fd_filestat_set_size(memory, fd, size).await;
+        self.check_writable(fd)?;
+        let _sizing = match self.file(fd) {
+            Some((file, _)) => Some(changes::begin_set_size(&self.quota, &file, size)?),
+            None => None,
         };
-        let before = file.metadata().map_err(|_| Errno::Io)?.len();
-        self.quota.grow(&file, size)?;
-        let set = self.wasi.fd_filestat_set_size(memory, fd, size).await;
-        self.quota.shrank(&file, before.max(size));
-        set
+        self.wasi.fd_filestat_set_size(memory, fd, size).await
     }
 
     async fn path_open(
@@ -414,31 +418,93 @@ impl Inner for Preview1 {
         inheriting: Rights,
         flags: Fdflags,
     ) -> Result<types::Fd, Error> {
-        let known = self.wasi.path_filestat_get(memory, dir, dirflags, path);
-        let known = known.await.ok();
-        let creates = oflags.contains(Oflags::CREAT) && known.is_none();
-        if creates {
-            self.quota.create()?;
+        if self.files.contains_key(&u32::from(dir)) {
+            return Err(Errno::Notdir.into());
         }
-        let opened = self
-            .wasi
-            .path_open(memory, dir, dirflags, path, oflags, base, inheriting, flags);
-        let opened = opened.await;
-        let fd = if creates {
-            self.named(opened)?
-        } else {
-            opened?
+        let (dir, at) = self.find(memory, dir, path, last(dirflags))?;
+        let asked = OpenRequest {
+            last: last(dirflags),
+            creates: oflags.contains(Oflags::CREAT),
+            is_exclusive: oflags.contains(Oflags::EXCL),
+            truncates: oflags.contains(Oflags::TRUNC),
+            writes: base.contains(Rights::FD_WRITE),
+            changes_folder: false,
         };
-        if let Some(file) = self.newest() {
-            self.quota.opened(&file);
-            if let Some(known) = known.filter(|_| oflags.contains(Oflags::TRUNC)) {
-                self.quota.shrank(&file, known.size);
-            }
-            let append = flags.contains(Fdflags::APPEND);
-            let file = Arc::downgrade(&file);
-            self.files.insert(fd.into(), Opened { file, append });
-        }
+        let opening = changes::begin_open(&self.quota, &at, asked)?;
+        let mut paths = HostPaths::of(&[&at.path]);
+        let (path, mut host) = (paths.path(0), paths.memory());
+        let opened = self.wasi.path_open(
+            &mut host, dir, dirflags, path, oflags, base, inheriting, flags,
+        );
+        let fd = opened.await?;
+        let Some(file) = self.newest() else {
+            opening.done(None);
+            self.folders.note_opened(&mut self.wasi, fd, &at);
+            return Ok(fd);
+        };
+        opening.done(Some(&file));
+        let opened = OpenFile {
+            file: Arc::downgrade(&file),
+            append: flags.contains(Fdflags::APPEND),
+            is_read_only: at.is_read_only,
+        };
+        self.files.insert(fd.into(), opened);
         Ok(fd)
+    }
+
+    async fn path_filestat_get(
+        &mut self,
+        memory: &mut GuestMemory<'_>,
+        dir: types::Fd,
+        flags: Lookupflags,
+        path: GuestPtr<str>,
+    ) -> Result<types::Filestat, Error> {
+        let (dir, at) = self.find(memory, dir, path, last(flags))?;
+        let mut paths = HostPaths::of(&[&at.path]);
+        let (path, mut host) = (paths.path(0), paths.memory());
+        self.wasi
+            .path_filestat_get(&mut host, dir, flags, path)
+            .await
+    }
+
+    async fn path_filestat_set_times(
+        &mut self,
+        memory: &mut GuestMemory<'_>,
+        dir: types::Fd,
+        flags: Lookupflags,
+        path: GuestPtr<str>,
+        atim: types::Timestamp,
+        mtim: types::Timestamp,
+        set: types::Fstflags,
+    ) -> Result<(), Error> {
+        let (dir, at) = self.find(memory, dir, path, last(flags))?;
+        changes::begin_set_times(&at, last(flags))?;
+        let mut paths = HostPaths::of(&[&at.path]);
+        let (path, mut host) = (paths.path(0), paths.memory());
+        self.wasi
+            .path_filestat_set_times(&mut host, dir, flags, path, atim, mtim, set)
+            .await
+    }
+
+    async fn path_readlink(
+        &mut self,
+        memory: &mut GuestMemory<'_>,
+        dir: types::Fd,
+        path: GuestPtr<str>,
+        buf: GuestPtr<u8>,
+        len: types::Size,
+    ) -> Result<types::Size, Error> {
+        let (dir, at) = self.find(memory, dir, path, LastLink::Keep)?;
+        let mut paths = HostPaths::with_room(&at.path, len);
+        let (path, room, len) = (paths.path(0), paths.room(), paths.room_bytes());
+        let mut host = paths.memory();
+        let read = self
+            .wasi
+            .path_readlink(&mut host, dir, path, room, len)
+            .await?;
+        let target = host.to_vec(room.as_array(read))?;
+        memory.copy_from_slice(&target, buf.as_array(read))?;
+        Ok(read)
     }
 
     async fn path_create_directory(
@@ -447,9 +513,15 @@ impl Inner for Preview1 {
         dir: types::Fd,
         path: GuestPtr<str>,
     ) -> Result<(), Error> {
-        self.quota.create()?;
-        let made = self.wasi.path_create_directory(memory, dir, path).await;
-        self.named(made)
+        let (dir, at) = self.find(memory, dir, path, LastLink::Keep)?;
+        let name = changes::begin_create(&self.quota, &at)?;
+        let mut paths = HostPaths::of(&[&at.path]);
+        let (path, mut host) = (paths.path(0), paths.memory());
+        self.wasi
+            .path_create_directory(&mut host, dir, path)
+            .await?;
+        name.keep();
+        Ok(())
     }
 
     async fn path_link(
@@ -461,10 +533,16 @@ impl Inner for Preview1 {
         to_dir: types::Fd,
         to: GuestPtr<str>,
     ) -> Result<(), Error> {
-        self.quota.create()?;
-        let made = self.wasi.path_link(memory, dir, flags, path, to_dir, to);
-        let made = made.await;
-        self.named(made)
+        let (dir, from) = self.find(memory, dir, path, last(flags))?;
+        let (to_dir, to) = self.find(memory, to_dir, to, LastLink::Keep)?;
+        let name = changes::begin_link(&self.quota, &from, &to)?;
+        let mut paths = HostPaths::of(&[&from.path, &to.path]);
+        let (old, new, mut host) = (paths.path(0), paths.path(1), paths.memory());
+        self.wasi
+            .path_link(&mut host, dir, flags, old, to_dir, new)
+            .await?;
+        name.keep();
+        Ok(())
     }
 
     async fn path_symlink(
@@ -474,9 +552,15 @@ impl Inner for Preview1 {
         dir: types::Fd,
         to: GuestPtr<str>,
     ) -> Result<(), Error> {
-        self.quota.create()?;
-        let made = self.wasi.path_symlink(memory, path, dir, to).await;
-        self.named(made)
+        let target = read_path(memory, path)?;
+        let (dir, at) = self.find(memory, dir, to, LastLink::Keep)?;
+        let name = changes::begin_create(&self.quota, &at)?;
+        self.tree.expect_links();
+        let mut paths = HostPaths::of(&[&target, &at.path]);
+        let (target, path, mut host) = (paths.path(0), paths.path(1), paths.memory());
+        self.wasi.path_symlink(&mut host, target, dir, path).await?;
+        name.keep();
+        Ok(())
     }
 
     async fn path_remove_directory(
@@ -485,8 +569,14 @@ impl Inner for Preview1 {
         dir: types::Fd,
         path: GuestPtr<str>,
     ) -> Result<(), Error> {
-        self.wasi.path_remove_directory(memory, dir, path).await?;
-        self.quota.uncreate();
+        let (dir, at) = self.find(memory, dir, path, LastLink::Keep)?;
+        let removal = changes::begin_remove_folder(&self.quota, &at)?;
+        let mut paths = HostPaths::of(&[&at.path]);
+        let (path, mut host) = (paths.path(0), paths.memory());
+        self.wasi
+            .path_remove_directory(&mut host, dir, path)
+            .await?;
+        removal.done();
         Ok(())
     }
 
@@ -496,12 +586,12 @@ impl Inner for Preview1 {
         dir: types::Fd,
         path: GuestPtr<str>,
     ) -> Result<(), Error> {
-        let last = self.last_name(memory, dir, path).await;
-        self.wasi.path_unlink_file(memory, dir, path).await?;
-        match last {
-            Some(meta) => self.quota.unlinked(&meta),
-            None => self.quota.uncreate(),
-        }
+        let (dir, at) = self.find(memory, dir, path, LastLink::Keep)?;
+        let removal = changes::begin_unlink(&self.quota, &at)?;
+        let mut paths = HostPaths::of(&[&at.path]);
+        let (path, mut host) = (paths.path(0), paths.memory());
+        self.wasi.path_unlink_file(&mut host, dir, path).await?;
+        removal.done();
         Ok(())
     }
 
@@ -513,21 +603,15 @@ impl Inner for Preview1 {
         to_dir: types::Fd,
         to: GuestPtr<str>,
     ) -> Result<(), Error> {
-        let nofollow = Lookupflags::empty();
-        let known = self.wasi.path_filestat_get(memory, to_dir, nofollow, to);
-        let replaces = known.await.is_ok();
-        let (mut last, mut source) = (None, None);
-        if replaces {
-            last = self.last_name(memory, to_dir, to).await;
-            source = self.last_name(memory, dir, path).await;
-        }
-        self.wasi.path_rename(memory, dir, path, to_dir, to).await?;
-        let same = matches!((&last, &source), (Some(a), Some(b)) if a.ino() == b.ino());
-        match last {
-            Some(meta) if !same => self.quota.unlinked(&meta),
-            None if replaces => self.quota.uncreate(),
-            _ => {}
-        }
+        let (dir, from) = self.find(memory, dir, path, LastLink::Keep)?;
+        let (to_dir, to) = self.find(memory, to_dir, to, LastLink::Keep)?;
+        let removal = changes::begin_rename(&self.quota, &from, &to)?;
+        let mut paths = HostPaths::of(&[&from.path, &to.path]);
+        let (old, new, mut host) = (paths.path(0), paths.path(1), paths.memory());
+        self.wasi
+            .path_rename(&mut host, dir, old, to_dir, new)
+            .await?;
+        removal.done();
         Ok(())
     }
 }

@@ -40,7 +40,15 @@ struct Used {
     told_full: bool,
 }
 
+/// Device and inode number.
 type Inode = (u64, u64);
+
+/// A regular file that loses its last name, as it was before.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Unlinked {
+    pub(crate) inode: Inode,
+    pub(crate) bytes: u64,
+}
 
 fn inode(meta: &Metadata) -> Inode {
     (meta.dev(), meta.ino())
@@ -117,7 +125,7 @@ impl Quota {
         used.bytes += more;
         let node = inode(&meta);
         if let Some(orphan) = used.orphans.iter_mut().find(|(at, _)| *at == node) {
-            orphan.1 += more;
+            orphan.1 = orphan.1.saturating_add(more);
         }
         Ok(())
     }
@@ -134,19 +142,19 @@ impl Quota {
         }
     }
 
-    /// A regular file lost its last name; `meta` is from before.
-    pub(crate) fn unlinked(&self, meta: &Metadata) {
+    /// A regular file lost its last name.
+    pub(crate) fn unlinked(&self, file: &Unlinked) {
         let mut used = self.used();
         used.files = used.files.saturating_sub(1);
-        let node = inode(meta);
+        let (node, bytes) = (file.inode, file.bytes);
         let still_open = used
             .open
             .iter()
             .any(|(at, file)| *at == node && file.strong_count() > 0);
         if still_open {
-            used.orphans.push((node, meta.len()));
+            used.orphans.push((node, bytes));
         } else {
-            used.bytes = used.bytes.saturating_sub(meta.len());
+            used.bytes = used.bytes.saturating_sub(bytes);
         }
     }
 }
@@ -204,7 +212,10 @@ mod tests {
         write(&quota, &file, 80).expect("fits");
         let meta = file.metadata().expect("open");
         std::fs::remove_file(&path).expect("exists");
-        quota.unlinked(&meta);
+        quota.unlinked(&Unlinked {
+            inode: inode(&meta),
+            bytes: meta.len(),
+        });
         let other = open(&quota, &dir.path().join("b"));
         assert_eq!(write(&quota, &other, 80), Err(Full), "still open");
         assert_eq!(write(&quota, &file, 10), Ok(()), "an orphan can grow");

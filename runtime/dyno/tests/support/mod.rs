@@ -17,8 +17,8 @@ use bytes::Bytes;
 use dyno::compile::Compiler;
 use dyno::engine::{Allocation, Engines};
 use dyno::{
-    BadHead, Call, Command, Dyno, Egress, LogLine, Node, NodeConfig, OneOff, PrepareError, Program,
-    ResponseSink, Running, Stdio, Tunnel, Unpacked, Unreachable,
+    BadHead, Call, Command, Dyno, Egress, Interim, LogLine, Node, NodeConfig, OneOff, PlatformVars,
+    PrepareError, Program, ResponseSink, Running, Stdio, Tunnel, Unpacked, Unreachable,
 };
 use grid::desired::{Kind, Limits, ProcessSpec, Release};
 use grid::name::{DynoKey, ProcessType, Run, SlugId};
@@ -58,6 +58,8 @@ pub struct Reply {
     pub rejected: bool,
     pub unreachable: Option<Unreachable>,
     pub tunnel: Option<Tunnel>,
+    /// Status and `Link` of each interim response.
+    pub interim: Vec<(u16, Option<String>)>,
 }
 
 impl Reply {
@@ -92,8 +94,18 @@ impl ResponseSink for Sink {
         reply.finished = true;
     }
 
-    fn reject(&mut self) {
+    fn reject(&mut self, _: &'static str) {
         self.0.lock().unwrap().rejected = true;
+    }
+
+    fn interim(&self) -> Interim {
+        let reply = Arc::clone(&self.0);
+        Box::new(move |status, headers| {
+            let link = headers
+                .get("link")
+                .map(|link| link.to_str().unwrap().to_owned());
+            reply.lock().unwrap().interim.push((status.as_u16(), link));
+        })
     }
 
     fn connected(&mut self, _: Duration) {}
@@ -209,6 +221,7 @@ impl Host {
             release: Arc::new(self.release()),
             command,
             env: BTreeMap::from([("OVER".to_owned(), "given".to_owned())]),
+            platform_vars: PlatformVars::Added,
             stdio,
             folders: vec![],
         };
@@ -245,6 +258,7 @@ impl Host {
             Unpacked {
                 folder: app.clone(),
                 programs: BTreeMap::from([(ProcessType::web(), program)]),
+                links: Arc::default(),
             }
         };
         let (send, reports) = mpsc::unbounded_channel();

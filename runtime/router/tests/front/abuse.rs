@@ -65,7 +65,6 @@ async fn hosts() {
     let get = |rest: &str| format!("GET {rest}\r\n\r\n");
     all.extend([
         ("missing", get("/ HTTP/1.1")),
-        ("missing in 1.0", get("/ HTTP/1.0")),
         (
             "missing beside absolute",
             get("http://hello.localhost/ HTTP/1.1"),
@@ -248,11 +247,92 @@ async fn heads_that_are_not_http() {
         ),
         ("101 headers", with(&"x: y\r\n".repeat(100))),
         (
+            "fragment",
+            "GET /a#b HTTP/1.1\r\nhost: hello.localhost\r\n\r\n".into(),
+        ),
+        (
+            "fragment in absolute form",
+            "GET http://hello.localhost/#b HTTP/1.1\r\nhost: hello.localhost\r\n\r\n".into(),
+        ),
+        (
+            "fragment after a query",
+            "GET /?a=b# HTTP/1.0\r\nhost: hello.localhost\r\n\r\n".into(),
+        ),
+        (
             "large head",
             with(&format!("x: {}\r\n", &long[..8000]).repeat(9)),
         ),
     ];
-    refused(&all, |_| 400).await;
+    // RFC 9110, 15.5.15: a long target; RFC 6585, 5: headers.
+    refused(&all, |name| match name {
+        "long path" | "long path without end" => 414,
+        "long header" | "long header without end" | "101 headers" | "large head" => 431,
+        _ => 400,
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_long_target_or_header_gets_a_page_with_the_requests_id() {
+    let long = "a".repeat(9000);
+    for (request, status, cause) in [
+        (
+            format!("GET /{long} HTTP/1.1\r\nhost: hello.localhost\r\n\r\n"),
+            414,
+            "request-line-too-long",
+        ),
+        (with(&format!("x: {long}\r\n")), 431, "header-line-too-long"),
+        (with(&"x: y\r\n".repeat(100)), 431, "too-many-headers"),
+        (
+            with(&format!("x: {}\r\n", &long[..8000]).repeat(9)),
+            431,
+            "head-too-large",
+        ),
+        (
+            "GET /#top HTTP/1.1\r\nhost: hello.localhost\r\n\r\n".to_owned(),
+            400,
+            "fragment",
+        ),
+    ] {
+        let world = World::new(1, |_, reply, _| async { say(reply, 200, "reached") });
+        let server = world.listen().await;
+        let mut raw = Raw::new(connect(&server).await);
+        raw.try_send(&request).await;
+        let answer = raw.answer().await;
+        assert_eq!(answer.status, status, "{cause}");
+        let id = answer.header("x-request-id").expect("an id").to_owned();
+        assert!(answer.body.contains(&id) && answer.body.contains("H26"));
+        assert_eq!(answer.header("connection"), Some("close"));
+        let line = &world.lines(1).await[0];
+        let expected = format!("cause={cause} method=\"-\" path=\"/\" host= request_id={id} ");
+        assert!(
+            line.contains(&expected) || line.contains(&expected.replace("\"-\"", "-")),
+            "{line}"
+        );
+        assert!(line.contains(&format!(" status={status} ")), "{line}");
+        assert_eq!(world.router.stats().malformed, 1);
+    }
+}
+
+/// Bodies may come with the head or after it, and the next head with the body.
+#[tokio::test]
+async fn heads_in_pieces_of_any_size_are_read_the_same() {
+    let one = with("content-length: 3\r\n") + "abc";
+    let two = with("transfer-encoding: chunked\r\n") + "2;a=b\r\nde\r\n0\r\nx: y\r\n\r\n";
+    let three = "GET /last HTTP/1.1\r\nhost: hello.localhost\r\n\r\n";
+    let all = format!("{one}{two}{three}");
+    let world = World::new(1, |request, reply, _| crate::world::echo(request, reply));
+    for size in [1, 2, 3, 7, 50, 61, 100, all.len()] {
+        let mut raw = Raw::new(world.pipe());
+        for piece in all.as_bytes().chunks(size) {
+            raw.send(piece).await;
+            tokio::task::yield_now().await;
+        }
+        for body in ["abc", "de", ""] {
+            let answer = raw.answer().await;
+            assert_eq!((answer.status, answer.body.as_str()), (200, body), "{size}");
+        }
+    }
 }
 
 #[tokio::test]
@@ -325,6 +405,14 @@ async fn a_broken_body_is_refused_and_the_rest_is_no_request() {
         "\r\n0\r\n\r\n",
         "fffffffffffffffff\r\nhello",
         "5;\nhello\r\n0\r\n\r\n",
+        "5;\r\nhello\r\n0\r\n\r\n",
+        "5;a b\r\nhello\r\n0\r\n\r\n",
+        "5;a=\r\nhello\r\n0\r\n\r\n",
+        "5;=b\r\nhello\r\n0\r\n\r\n",
+        "5;a=\"b\r\nhello\r\n0\r\n\r\n",
+        "5;a(=b\r\nhello\r\n0\r\n\r\n",
+        "5;\x01\r\nhello\r\n0\r\n\r\n",
+        "0;\r\n\r\n",
         "0\r\n folded: x\r\n\r\n",
         "0\r\nbare: lf\n\r\n",
     ] {

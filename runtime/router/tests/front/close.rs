@@ -56,6 +56,32 @@ async fn requests_under_way_are_finished_and_idle_connections_closed() {
 }
 
 #[tokio::test]
+async fn who_connected_before_the_end_is_still_answered() {
+    let gate = Arc::new(Semaphore::new(100));
+    let world = gated(&gate);
+    let server = world.listen().await;
+    let mut silent = Raw::new(connect(&server).await);
+    let mut halfway = Raw::new(connect(&server).await);
+    halfway.send("GET / HT").await;
+    eventually(|| world.router.stats().connections == 2).await;
+    let mut idle = Raw::new(connect(&server).await);
+    assert_eq!(idle.get("/").await.status, 200);
+    let closing = tokio::spawn(server.close(Duration::from_secs(100)));
+    assert!(idle.is_closed().await, "the router closes");
+    silent
+        .send("GET / HTTP/1.1\r\nhost: hello.localhost\r\n\r\n")
+        .await;
+    halfway
+        .send("TP/1.1\r\nhost: hello.localhost\r\n\r\n")
+        .await;
+    for mut raw in [silent, halfway] {
+        assert_eq!(raw.answer().await.body, "finished");
+        assert!(raw.is_closed().await);
+    }
+    assert_eq!(closing.await.unwrap(), Closed::Finished);
+}
+
+#[tokio::test]
 async fn what_outlasts_the_grace_is_forced() {
     let gate = Arc::new(Semaphore::new(0));
     let world = gated(&gate);

@@ -232,6 +232,42 @@ async fn a_stream_that_takes_nothing_is_reset_and_the_connection_lives() {
     assert!(matches!(end, Some(Err(_))) && seen < 2000, "{seen}");
 }
 
+/// The same of more than the buffer holds: the dyno is free long before.
+#[tokio::test(start_paused = true)]
+async fn a_window_that_never_opens_frees_the_dyno() {
+    let world = World::new(1, |request: Request<_>, mut reply: Reply, _| async move {
+        if request.uri().path() == "/fine" {
+            return say(reply, 200, "fine");
+        }
+        reply.send_head(head(200)).unwrap();
+        for _ in 0..100 {
+            send(&mut reply, Bytes::from(vec![b'x'; 64 * 1024])).await;
+        }
+        reply.finish(None);
+        End::Free
+    });
+    let (mut client, connection) = h2::client::Builder::new()
+        .initial_window_size(0)
+        .handshake::<_, Bytes>(world.pipe())
+        .await
+        .unwrap();
+    tokio::spawn(connection);
+    let begun = tokio::time::Instant::now();
+    let (response, _send) = client.send_request(get("/large"), true).unwrap();
+    let stalled = response.await.unwrap();
+    eventually(|| world.router.load(&app()).unwrap().free == 1).await;
+    assert_eq!(begun.elapsed().as_secs(), 10);
+    let records = world.recorded(1).await;
+    assert_eq!(
+        (records[0].code, records[0].status),
+        (Some(Refusal::ClientIdle), 499)
+    );
+    // The stream is reset, and the connection lives.
+    assert!(body(stalled.into_body()).await.unwrap_err().is_reset());
+    let (response, _) = client.send_request(get("/fine"), true).unwrap();
+    assert_eq!(response.await.unwrap().status(), 200);
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_silent_connection_is_closed() {
     let world = World::new(1, |_, reply, _| async { say(reply, 200, "reached") });

@@ -48,35 +48,112 @@ impl World {
     }
 }
 
+/// A client that reads nothing, or almost nothing, of a response larger than the buffer frees its dyno after the
+/// patience that there is for it, whatever the app's time limit is.
 #[tokio::test(start_paused = true)]
-async fn a_reader_of_more_than_the_buffer_holds_the_dyno_until_it_stalls() {
-    let world = large(1);
-    let mut slow = Raw::new(world.pipe());
-    slow.send(get("/3000000")).await;
-    let begun = Instant::now();
-    let records = world.recorded(1).await;
-    assert_eq!(records[0].code, Some(Refusal::ClientIdle));
-    assert_eq!(records[0].status, 499);
-    assert_eq!(begun.elapsed().as_secs(), 55);
-    // The guest was let finish into the void.
-    eventually(|| world.recorded_free()).await;
-    assert!(world.kills().is_empty());
+async fn a_reader_below_the_least_rate_is_cut_off_and_frees_the_dyno() {
+    for bytes_in_5_s in [0, 100, 20_000] {
+        let world = large(1);
+        let mut slow = Raw::new(world.pipe());
+        slow.send(get("/3000000")).await;
+        let begun = Instant::now();
+        let mut piece = vec![0; bytes_in_5_s];
+        eventually(|| !world.recorded_free()).await;
+        while !world.recorded_free() {
+            sleep(Duration::from_secs(5)).await;
+            let _ =
+                tokio::time::timeout(Duration::from_secs(1), slow.io.read_exact(&mut piece)).await;
+        }
+        let held = begun.elapsed().as_secs();
+        assert!((10..=35).contains(&held), "{held} s");
+        let records = world.recorded(1).await;
+        assert_eq!(records[0].code, Some(Refusal::ClientIdle));
+        assert_eq!(records[0].status, 499);
+        // The guest was let finish into the void.
+        assert!(world.kills().is_empty());
+        let mut next = Raw::new(world.pipe());
+        assert_eq!(next.get("/1000").await.status, 200);
+    }
 }
 
+/// A guest that never ends its response is ended for such a client.
 #[tokio::test(start_paused = true)]
-async fn a_reader_that_moves_is_not_stalled() {
-    let world = large(1);
+async fn an_endless_response_ends_with_its_slow_reader() {
+    let world = World::new(1, |_, mut reply: Reply, _| async move {
+        reply.send_head(head(200)).unwrap();
+        loop {
+            send(&mut reply, Bytes::from(vec![b'x'; 100_000])).await;
+            sleep(Duration::from_millis(10)).await;
+        }
+    });
     let mut slow = Raw::new(world.pipe());
-    slow.send(get("/1500000")).await;
-    let mut piece = vec![0; 100_000];
-    for _ in 0..15 {
-        sleep(Duration::from_secs(50)).await;
-        slow.io.read_exact(&mut piece).await.unwrap();
+    slow.send(get("/")).await;
+    eventually(|| world.kills() == [router::Kill::Hangup]).await;
+    assert_eq!(world.recorded(1).await[0].code, Some(Refusal::ClientIdle));
+}
+
+/// 30 KB/s is a slow mobile network, and no fault.
+#[tokio::test(start_paused = true)]
+async fn a_reader_above_the_least_rate_has_all_the_time_that_it_takes() {
+    for (bytes, seconds) in [(30_000, 1), (90_000, 9), (150_000, 5)] {
+        let world = large(1);
+        let mut slow = Raw::new(world.pipe());
+        slow.send(get("/3000000")).await;
+        let mut piece = vec![0; bytes];
+        for _ in 0..3_000_000 / bytes {
+            sleep(Duration::from_secs(seconds)).await;
+            slow.io.read_exact(&mut piece).await.unwrap();
+        }
+        let end = tokio::time::timeout(Duration::from_secs(1), slow.io.read_to_end(&mut piece));
+        let _ = end.await;
+        let records = world.recorded(1).await;
+        assert_eq!(
+            (records[0].code, records[0].bytes),
+            (None, 3_000_000),
+            "{bytes}"
+        );
     }
-    let answer = tokio::time::timeout(Duration::from_secs(1), slow.io.read_to_end(&mut piece));
-    let _ = answer.await;
-    let records = world.recorded(1).await;
-    assert_eq!((records[0].code, records[0].bytes), (None, 1_500_000));
+}
+
+/// Nobody is too slow for what the app has not produced.
+#[tokio::test(start_paused = true)]
+async fn a_stream_that_the_app_produces_slowly_goes_on() {
+    let world = World::new(1, |_, mut reply: Reply, _| async move {
+        reply.send_head(head(200)).unwrap();
+        for _ in 0..100 {
+            send(&mut reply, Bytes::from_static(b"data: tick\n\n")).await;
+            sleep(Duration::from_secs(50)).await;
+        }
+        reply.finish(None);
+        End::Free
+    });
+    let mut raw = Raw::new(world.pipe());
+    let answer = raw.get("/").await;
+    assert!(answer.complete);
+    assert_eq!(answer.body.len(), 1200);
+    assert_eq!(world.recorded(1).await[0].code, None);
+}
+
+/// With buffers of the kernel between, which hide the client's pace.
+#[tokio::test]
+async fn slow_readers_over_sockets_do_not_hold_all_dynos() {
+    let world = large(2);
+    let server = world.listen().await;
+    let mut slow = Vec::new();
+    for _ in 0..4 {
+        let mut raw = Raw::new(connect(&server).await);
+        raw.send(get("/30000000")).await;
+        slow.push(raw);
+    }
+    eventually(|| world.router.load(&app()).unwrap().waiting == 2).await;
+    // It waits for the four before it, two windows.
+    let mut raw = Raw::new(connect(&server).await);
+    assert_eq!(raw.get("/1000").await.body.len(), 1000);
+    let records = world.recorded(5).await;
+    let cut = records
+        .iter()
+        .filter(|r| r.code == Some(Refusal::ClientIdle));
+    assert_eq!(cut.count(), 4);
 }
 
 #[tokio::test]

@@ -8,7 +8,7 @@ use http::response::Parts;
 use http_body_util::BodyExt;
 use router::{
     Asked, Call, Dyno, Finished, Hosts, Kill, Limits, Peer, Record, Reply, RequestBody, Router,
-    Server,
+    Server, TrustedProxy,
 };
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -136,11 +136,22 @@ impl World {
         F: Fn(Request<RequestBody>, Reply, DynoKey) -> G + Send + Sync + 'static,
         G: Future<Output = End> + Send + 'static,
     {
+        World::behind(&[], limits, dynos, guest)
+    }
+
+    /// The same behind proxies that are trusted.
+    pub(crate) fn behind<F, G>(proxies: &[&str], limits: Limits, dynos: u32, guest: F) -> World
+    where
+        F: Fn(Request<RequestBody>, Reply, DynoKey) -> G + Send + Sync + 'static,
+        G: Future<Output = End> + Send + 'static,
+    {
+        let proxies = proxies.iter().map(|text| text.parse().unwrap());
+        let proxies: Vec<TrustedProxy> = proxies.collect();
         let records: Arc<Mutex<Vec<Record>>> = Arc::default();
         let seen = records.clone();
         let sink = Arc::new(move |record: &Record| seen.lock().unwrap().push(record.clone()));
         let world = World {
-            router: Router::new(Hosts::Named, limits, sink),
+            router: Router::behind_proxies(Hosts::Named, limits, proxies.into(), sink),
             events: Arc::default(),
             records,
             handler: Arc::new(move |request, reply, key| {
@@ -171,6 +182,11 @@ impl World {
         let world = World::new(dynos, guest);
         world.events.serve.store(true, Ordering::SeqCst);
         world
+    }
+
+    /// The last route that was published.
+    pub(crate) fn route(&self) -> Route {
+        self.last.lock().unwrap().clone()
     }
 
     pub(crate) fn dyno(&self, key: &DynoKey) -> FnDyno {
@@ -210,10 +226,16 @@ impl World {
 
     /// A connection without a socket, for virtual time.
     pub(crate) fn pipe(&self) -> DuplexStream {
+        self.pipe_from("192.0.2.7")
+    }
+
+    /// The same from another address.
+    pub(crate) fn pipe_from(&self, client: &str) -> DuplexStream {
+        let address: std::net::IpAddr = client.parse().unwrap();
         let (client, server) = tokio::io::duplex(16 * 1024);
         let router = self.router.clone();
         let peer = Peer {
-            client: ([192, 0, 2, 7], 4711).into(),
+            client: (address, 4711).into(),
             port: 8080,
             tls: false,
         };

@@ -1,21 +1,20 @@
-//! Owns the question where a JavaScript app begins: `package.json`, the Procfile, or the usual names.
-//! Must not know what is in the files.
+//! Owns the question where a JavaScript app begins: the Procfile, `wrangler.toml`, `deno.json`, `package.json`, or the
+//! usual names. Must not know what is in the files.
 
-use std::collections::BTreeMap;
 use std::path::Path;
 
 use grid::name::ProcessType;
-use serde::Deserialize;
 use serde_json::Value;
 
-use super::super::{BuildError, sources};
+use super::super::BuildError;
+use super::package::Package;
+use super::shape::Shape;
 use crate::manifest::Procfile;
 
-const NAME: &str = "package.json";
 /// Ends of files that esbuild takes for programs.
 const ENDS: [&str; 8] = ["ts", "tsx", "mts", "js", "jsx", "mjs", "cts", "cjs"];
 /// Usual names of a program's first file, without their ends.
-const USUAL: [&str; 9] = [
+const USUAL: [&str; 12] = [
     "src/index",
     "index",
     "src/main",
@@ -25,76 +24,169 @@ const USUAL: [&str; 9] = [
     "main",
     "app",
     "server",
+    "worker",
+    "src/mod",
+    "mod",
 ];
+/// The script that makes what `main` names.
+pub(super) const BUILD_SCRIPT: &str = "build";
 
-/// What `package.json` says that matters here.
-#[derive(Debug, Default, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub(super) struct Package {
-    main: Option<String>,
-    module: Option<String>,
-    exports: Option<Value>,
-    #[serde(default)]
-    pub(super) dependencies: BTreeMap<String, String>,
-    #[serde(default)]
-    pub(super) dev_dependencies: BTreeMap<String, String>,
-    #[serde(default)]
-    pub(super) optional_dependencies: BTreeMap<String, String>,
+/// Where an app begins, named from its folder.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Entry {
+    /// A file that is there.
+    File(String),
+    /// A file that the script `build` of `package.json` writes.
+    Built(String),
+    /// No file: all that the app has is static files.
+    Assets,
 }
 
-impl Package {
-    /// Reads the folder's own.
-    pub(super) fn read(folder: &Path) -> Result<Self, BuildError> {
-        let text = sources::text(&folder.join(NAME))?.unwrap_or_default();
-        let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
-        serde_json::from_str(text)
-            .map_err(|error| BuildError::Refused(format!("{NAME} cannot be read: {error}")))
-    }
-}
-
-/// The file that exports the fetch handler, named from the app's folder.
+/// Finds the file that exports the fetch handler.
 pub(super) fn find(
     folder: &Path,
-    package: &Package,
+    shape: &Shape,
     procfile: Option<&Procfile>,
-) -> Result<String, BuildError> {
-    if let Some(named) = procfile.and_then(in_procfile) {
-        return match folder.join(&named).is_file() {
-            true => Ok(named),
-            false => Err(BuildError::Refused(format!(
-                "the Procfile's web process names {named}, which is not in the app's folder: correct the path"
-            ))),
-        };
-    }
-    let exports = package.exports.as_ref().and_then(first_path);
-    let named = [exports, package.module.clone(), package.main.clone()];
-    for named in named.into_iter().flatten() {
-        let named = named.strip_prefix("./").unwrap_or(&named).to_owned();
-        // What a compiler is to write there is made of a file that is found below.
-        if is_program(&named) && folder.join(&named).is_file() {
-            return Ok(named);
+) -> Result<Entry, BuildError> {
+    let builds = shape.package.scripts.contains_key(BUILD_SCRIPT);
+    let certain = [
+        (
+            procfile.and_then(in_procfile),
+            "the Procfile's web process names",
+        ),
+        (
+            shape.worker_main().map(str::to_owned),
+            "wrangler's `main` is",
+        ),
+    ];
+    for (named, says) in certain {
+        match named {
+            Some(named) if folder.join(&named).is_file() => return Ok(Entry::File(named)),
+            Some(named) if builds => return Ok(Entry::Built(named)),
+            Some(named) => {
+                return Err(BuildError::Refused(format!(
+                    "{says} {named}, which is not in the app's folder: correct the path"
+                )));
+            }
+            None => {}
         }
     }
-    let usual = USUAL
+    if let Some(entry) = in_deno(folder, shape).or_else(|| in_package(folder, &shape.package)) {
+        return Ok(entry);
+    }
+    if let Some(found) = usual(folder) {
+        return Ok(Entry::File(found));
+    }
+    if shape
+        .worker
+        .as_ref()
+        .is_some_and(|w| w.settings.assets.is_some())
+    {
+        return Ok(Entry::Assets);
+    }
+    in_workspaces(folder, &shape.package)
+}
+
+fn nowhere() -> BuildError {
+    BuildError::Refused(
+        "nothing says where the app begins: set `main` in package.json to the file that exports the fetch handler, or \
+         call it src/index.ts or src/index.js"
+            .to_owned(),
+    )
+}
+
+/// A file of a usual name.
+pub(super) fn usual(folder: &Path) -> Option<String> {
+    let names = USUAL
         .iter()
         .flat_map(|name| ENDS.iter().map(move |end| format!("{name}.{end}")));
-    let found: Option<String> = usual.into_iter().find(|name| folder.join(name).is_file());
-    found.ok_or_else(|| {
-        BuildError::Refused(format!(
-            "{NAME} does not say where the app begins: set `main` to the file that exports the fetch handler, or call it \
-             src/index.ts or src/index.js"
-        ))
-    })
+    names.into_iter().find(|name| folder.join(name).is_file())
 }
 
 /// `web: src/server.ts`, or `web: node src/server.js`; nothing of `web: npm start`.
 fn in_procfile(procfile: &Procfile) -> Option<String> {
     let web = procfile.processes.get(&ProcessType::web())?;
     let words = std::iter::once(web.component.as_str()).chain(web.args.iter().map(String::as_str));
+    first_program(words)
+}
+
+fn first_program<'a>(words: impl Iterator<Item = &'a str>) -> Option<String> {
     words
         .map(|word| word.strip_prefix("./").unwrap_or(word))
         .find(|word| is_program(word))
         .map(str::to_owned)
+}
+
+fn in_deno(folder: &Path, shape: &Shape) -> Option<Entry> {
+    let deno = shape.deno.as_ref()?;
+    let commands = deno.commands.iter();
+    let named = commands.filter_map(|command| first_program(command.split_whitespace()));
+    let exports = deno.exports.as_ref().and_then(first_path);
+    let mut named = named.chain(exports.map(|path| local(&path)));
+    named
+        .find(|name| folder.join(name).is_file())
+        .map(Entry::File)
+}
+
+/// What `package.json` names: what `npm start` runs, then what others import.
+fn in_package(folder: &Path, package: &Package) -> Option<Entry> {
+    let start = package.scripts.get("start");
+    let start = start.and_then(|command| first_program(command.split_whitespace()));
+    let exports = package.exports.as_ref().and_then(first_path);
+    let named = [start, exports, package.module.clone(), package.main.clone()];
+    let named = named.into_iter().flatten().map(|name| local(&name));
+    for name in named.filter(|name| is_program(name)) {
+        if folder.join(&name).is_file() {
+            return Some(Entry::File(name));
+        }
+        if is_made_by_script(folder, package) {
+            return Some(Entry::Built(name));
+        }
+    }
+    None
+}
+
+/// Whether `npm run build` makes more than a bundle of the sources does: a plain compiler of TypeScript does not.
+fn is_made_by_script(folder: &Path, package: &Package) -> bool {
+    let Some(script) = package.scripts.get(BUILD_SCRIPT) else {
+        return false;
+    };
+    let mut words = script.split_whitespace();
+    let is_plain_compiler = words.next() == Some("tsc") && !script.contains(['&', '|', ';']);
+    !(is_plain_compiler && usual(folder).is_some())
+}
+
+/// The one workspace that begins somewhere and that no other workspace needs.
+fn in_workspaces(root: &Path, package: &Package) -> Result<Entry, BuildError> {
+    let mut found = Vec::new();
+    let mut needed = Vec::new();
+    for folder in package.workspaces(root) {
+        let inner = Package::read(&root.join(&folder))?;
+        needed.extend(inner.dependencies.keys().cloned());
+        let entry = in_package(&root.join(&folder), &inner)
+            .or_else(|| usual(&root.join(&folder)).map(Entry::File));
+        if let Some(Entry::File(file)) = entry {
+            let path = folder.join(file).to_string_lossy().into_owned();
+            found.push((inner.name.unwrap_or_default(), path));
+        }
+    }
+    found.retain(|(name, _)| !needed.contains(name));
+    match found.as_slice() {
+        [] => Err(nowhere()),
+        [(_, path)] => Ok(Entry::File(path.clone())),
+        several => {
+            let paths: Vec<&str> = several.iter().map(|(_, path)| path.as_str()).collect();
+            Err(BuildError::Refused(format!(
+                "several workspaces could be the app ({}): name one in a Procfile, as in `web: {}`",
+                paths.join(", "),
+                paths[0]
+            )))
+        }
+    }
+}
+
+fn local(name: &str) -> String {
+    name.strip_prefix("./").unwrap_or(name).to_owned()
 }
 
 fn is_program(name: &str) -> bool {

@@ -1,199 +1,247 @@
 // The component of every JavaScript app: it answers `wasi:http` by the fetch handler of the bundle `.dyno/app.js`,
-// which it reads from the app's files at the first request. So an app's own code is never part of a build with the
+// which it reads from the app's files when the dyno boots. So an app's own code is never part of a build with the
 // engine, it sees its config vars from the first line on, and compiled code is the same for all apps.
 
 import { Fields, OutgoingBody, OutgoingResponse, ResponseOutparam } from 'wasi:http/types@0.2.10';
-import { getEnvironment } from 'wasi:cli/environment@0.2.10';
-import { getDirectories } from 'wasi:filesystem/preopens@0.2.10';
+import './engine/console.js';
+import './engine/globals.js';
+import './engine/web.js';
+import './engine/crypto/subtle.js';
+import { loadApp } from './engine/app.js';
+import { Message, encoder, join, lengths, toBytes } from './engine/body.js';
+import { summarize } from './engine/errors.js';
+import { report } from './engine/tasks.js';
+import { NO_CONTENT } from './engine/web.js';
 
-/** The bundle's place in the slug. */
-const BUNDLE = '.dyno/app.js';
-/** How much is read of a file or a body at once. */
+/** How much is read of a body at once. */
 const READ_BYTES = 64n * 1024n;
+/** What belongs to one connection (RFC 9110 7.6.1): an app that passes a fetched response on may have it. */
+const HOP_BY_HOP = new Set(['connection', 'keep-alive', 'proxy-connection', 'transfer-encoding', 'upgrade', 'te']);
 
 const decoder = new TextDecoder();
-const encoder = new TextEncoder();
-const AsyncFunction = (async () => {}).constructor;
 
-let load;
+let loading;
+
+/** The app, loaded once; an error is logged once. */
+function ready() {
+  loading ??= loadApp().catch((error) => {
+    report(error, 'The app cannot be loaded');
+    throw error;
+  });
+  return loading;
+}
+
+export const boot = {
+  async load() {
+    try {
+      await ready();
+    } catch (error) {
+      const reason = summarize(error);
+      throw Object.assign(new Error(reason), { payload: reason });
+    }
+  },
+};
 
 export const incomingHandler = {
   async handle(request, responseOut) {
-    // An app that cannot be loaded is a crash: the error is logged, and the dyno ends.
-    load ??= loadApp();
-    let answer;
-    try {
-      answer = await load;
-    } catch (error) {
-      console.error(`the app cannot be loaded: ${told(error)}`);
-      throw error;
-    }
+    const answer = await ready();
     const later = [];
-    const body = new RequestBody(request);
-    const isHead = request.method().tag === 'head';
-    let response;
+    const incoming = new IncomingRequest(request);
+    let outgoing;
     try {
-      response = await answer(toRequest(request, body), later);
-      if (!(response instanceof Response)) {
-        throw new TypeError(`the fetch handler returned ${response}, which is no Response`);
-      }
+      outgoing = await prepare(await answer(Request.fromIncoming(incoming), later), incoming.method);
     } catch (error) {
-      console.error(told(error));
-      response = new Response('Internal Server Error\n', { status: 500 });
+      report(error, `${incoming.method} ${pathOf(request)} failed`);
+      outgoing = await prepare(new Response('Internal Server Error\n', { status: 500 }), incoming.method);
     }
-    await send(response, responseOut, isHead);
-    await Promise.allSettled(later);
+    await send(outgoing, responseOut, () => `${incoming.method} ${pathOf(request)}`);
+    await finishLater(later);
     // The host counts handles, and the engine may never collect what is not closed.
-    body.close();
+    incoming.close();
     request[Symbol.dispose]();
   },
 };
 
-function told(error) {
-  return error?.stack ? `${error}\n${error.stack}` : String(error);
+function pathOf(request) {
+  return request.pathWithQuery()?.split('?', 1)[0] ?? '/';
 }
 
-/** Runs the bundle; gives a function from a Request, and a list for `waitUntil`, to a Response. */
-async function loadApp() {
-  const environment = Object.fromEntries(getEnvironment());
-  globalThis.process ??= {};
-  Object.assign(globalThis.process, {
-    env: environment,
-    argv: [],
-    cwd: () => '/',
-    nextTick: (run, ...values) => queueMicrotask(() => run(...values)),
-  });
-  globalThis.global ??= globalThis;
-  const listeners = listen();
-  const exported = await new AsyncFunction(`${readText(BUNDLE)}\n//# sourceURL=${BUNDLE}`)();
-  const app = exported.default;
-  if (typeof app?.fetch === 'function') {
-    return (request, later) => app.fetch(request, environment, context(later));
-  }
-  if (typeof app === 'function') {
-    return (request, later) => app(request, environment, context(later));
-  }
-  if (listeners.length > 0) {
-    return (request, later) => dispatch(listeners, request, later);
-  }
-  throw new Error(
-    'there is no fetch handler: `export default { fetch(request) { … } }`, a Hono app as the default export, ' +
-      "or `addEventListener('fetch', …)`",
-  );
-}
-
-function context(later) {
-  return { waitUntil: (promise) => void later.push(promise), passThroughOnException() {} };
-}
-
-/** Listeners of `fetch` are ours; others are the engine's. */
-function listen() {
-  const listeners = [];
-  const own = globalThis.addEventListener;
-  globalThis.addEventListener = (type, listener, ...rest) => {
-    if (type === 'fetch') listeners.push(listener);
-    else own.call(globalThis, type, listener, ...rest);
-  };
-  return listeners;
-}
-
-async function dispatch(listeners, request, later) {
-  let answer;
-  const event = {
-    type: 'fetch',
-    request,
-    respondWith(response) {
-      answer ??= Promise.resolve(response);
-    },
-    waitUntil: (promise) => void later.push(promise),
-  };
-  for (const listener of listeners) {
-    if (typeof listener === 'function') listener.call(globalThis, event);
-    else listener.handleEvent(event);
-    if (answer) return answer;
-  }
-  throw new Error('no listener of `fetch` called respondWith()');
-}
-
-function readText(path) {
-  const [root] = getDirectories().find(([, name]) => name === '/') ?? [];
-  if (!root) throw new Error('the app has no files');
-  const file = root.openAt({}, path, {}, { read: true });
-  const parts = [];
-  for (let at = 0n; ; ) {
-    const [bytes, isEnd] = file.read(READ_BYTES * 16n, at);
-    parts.push(decoder.decode(bytes, { stream: true }));
-    at += BigInt(bytes.length);
-    if (isEnd || bytes.length === 0) return parts.join('') + decoder.decode();
-  }
-}
-
-function toRequest(incoming, body) {
-  const headers = new Headers();
-  const fields = incoming.headers();
-  for (const [name, value] of fields.entries()) headers.append(name, decoder.decode(value));
-  fields[Symbol.dispose]();
-  const method = named(incoming.method()).toUpperCase();
-  const scheme = headers.get('x-forwarded-proto') ?? 'http';
-  const host = incoming.authority() ?? headers.get('host') ?? 'localhost';
-  const url = `${scheme}://${host}${incoming.pathWithQuery() ?? '/'}`;
-  const hasBody = method !== 'GET' && method !== 'HEAD';
-  return new Request(url, { method, headers, ...(hasBody && { body: body.open(), duplex: 'half' }) });
-}
-
-function named({ tag, val }) {
-  return tag === 'other' ? val : tag;
-}
-
-/** The body, read when the app asks for it. The other side's end of it is the end; anything else is an error. */
-class RequestBody {
-  #incoming;
-  #body;
-  #stream;
-
-  constructor(incoming) {
-    this.#incoming = incoming;
-  }
-
-  open() {
-    this.#body = this.#incoming.consume();
-    this.#stream = this.#body.stream();
-    return new ReadableStream({ pull: (controller) => this.#pull(controller) });
-  }
-
-  #pull(controller) {
+/** Waits for all that `waitUntil` was given, also by what it was given. */
+async function finishLater(later) {
+  for (let at = 0; at < later.length; at += 1) {
     try {
-      if (!this.#stream) throw new Error('it is read after the request');
-      controller.enqueue(this.#stream.blockingRead(READ_BYTES));
+      await later[at];
     } catch (error) {
-      if (error?.payload?.tag === 'closed') controller.close();
-      else controller.error(new TypeError('the request body broke off'));
+      report(error, 'Rejected in waitUntil()');
     }
+  }
+}
+
+/** What a Request of ours asks for when somebody asks it. */
+class IncomingRequest {
+  #request;
+  #headers;
+  #isOver = false;
+
+  constructor(request) {
+    this.#request = request;
+    const { tag, val } = request.method();
+    this.method = tag === 'other' ? val : tag.toUpperCase();
+    const hasBody = tag !== 'get' && tag !== 'head';
+    this.body = hasBody ? new IncomingBody(request, () => this.headers().get('content-length')) : null;
+  }
+
+  url() {
+    this.#requireOpen();
+    const scheme = this.headers().get('x-forwarded-proto') ?? 'http';
+    const host = this.#request.authority() ?? this.headers().get('host') ?? 'localhost';
+    return `${scheme}://${host}${this.#request.pathWithQuery() ?? '/'}`;
+  }
+
+  headers() {
+    if (this.#headers) return this.#headers;
+    this.#requireOpen();
+    const headers = new Headers();
+    const fields = this.#request.headers();
+    for (const [name, value] of fields.entries()) headers.append(name, decoder.decode(value));
+    fields[Symbol.dispose]();
+    return (this.#headers = headers);
+  }
+
+  #requireOpen() {
+    if (this.#isOver) throw new TypeError('the request is over: read what you need of it before the response ends');
   }
 
   close() {
-    this.#stream?.[Symbol.dispose]();
-    this.#stream = undefined;
-    this.#body?.[Symbol.dispose]();
-    this.#body = undefined;
+    this.#isOver = true;
+    this.body?.close();
   }
 }
 
-async function send(response, responseOut, isHead) {
-  // The host holds a body to the length that its head names, and the answer to HEAD has none.
-  if (isHead) response.headers.delete('content-length');
-  const headers = [...response.headers].map(([name, value]) => [name, encoder.encode(value)]);
-  const outgoing = new OutgoingResponse(Fields.fromList(headers));
-  outgoing.setStatusCode(response.status);
-  const body = outgoing.body();
-  ResponseOutparam.set(responseOut, { tag: 'ok', val: outgoing });
-  const stream = body.write();
-  const reader = isHead ? undefined : response.body?.getReader();
-  for (let part; reader && !(part = await reader.read()).done; ) {
-    write(stream, typeof part.value === 'string' ? encoder.encode(part.value) : part.value);
+/** The body, read when the app asks for it. The other side's end of it is the end; anything else is an error. */
+class IncomingBody {
+  #request;
+  #announced;
+  #body;
+  #stream;
+  #isOver = false;
+
+  constructor(request, announced) {
+    this.#request = request;
+    this.#announced = announced;
+  }
+
+  /** The next piece, or undefined at the end. */
+  #read() {
+    if (this.#isOver) throw new TypeError('the body is read after its request is over');
+    try {
+      this.#body ??= this.#request.consume();
+      this.#stream ??= this.#body.stream();
+      return this.#stream.blockingRead(READ_BYTES);
+    } catch (error) {
+      if (error?.payload?.tag === 'closed') return undefined;
+      throw new TypeError('the request body broke off');
+    }
+  }
+
+  async bytes() {
+    const pieces = [];
+    let length = 0;
+    for (let piece; (piece = this.#read()); length += piece.length) pieces.push(piece);
+    return join(pieces, length);
+  }
+
+  open() {
+    const pull = (controller) => {
+      try {
+        const piece = this.#read();
+        if (piece === undefined) controller.close();
+        // A stream of bytes has no empty pieces.
+        else if (piece.length > 0) controller.enqueue(piece);
+        else pull(controller);
+      } catch (error) {
+        controller.error(error);
+      }
+    };
+    const stream = new ReadableStream({ pull }, { highWaterMark: 0 });
+    const length = this.#announced();
+    if (length !== null) lengths.set(stream, length);
+    return stream;
+  }
+
+  close() {
+    this.#isOver = true;
+    this.#stream?.[Symbol.dispose]();
+    this.#body?.[Symbol.dispose]();
+    this.#stream = this.#body = undefined;
+  }
+}
+
+/** Head and body of a response, ready to be sent: the body is null, bytes, or a stream. */
+async function prepare(response, method) {
+  if (!(response instanceof Response)) {
+    throw new TypeError(`the fetch handler returned ${describeValue(response)}, which is no Response`);
+  }
+  if (response.type === 'error') throw new TypeError('the fetch handler returned Response.error()');
+  let body = Message.takeSource(response);
+  const hasNone = method === 'HEAD' || NO_CONTENT.includes(response.status);
+  if (typeof body === 'string') body = encoder.encode(body);
+  else if (body instanceof Blob) body = new Uint8Array(await body.arrayBuffer());
+  else if (body !== null && !hasNone && typeof body.open === 'function') body = body.open();
+  const headers = [];
+  for (const [name, value] of response.headers) {
+    if (HOP_BY_HOP.has(name)) continue;
+    if (name === 'content-length' && !hasNone && value !== lengthOf(body)) continue;
+    headers.push([name, encoder.encode(value)]);
+  }
+  if (method === 'HEAD' && body instanceof Uint8Array && !response.headers.has('content-length')) {
+    headers.push(['content-length', encoder.encode(String(body.length))]);
+  }
+  const head = new OutgoingResponse(Fields.fromList(headers));
+  head.setStatusCode(response.status);
+  if (hasNone && body instanceof ReadableStream) body.cancel().catch(() => {});
+  return { head, body: hasNone ? null : body };
+}
+
+function describeValue(value) {
+  if (value === undefined) return 'nothing';
+  return typeof value === 'object' && value !== null ? `a ${value.constructor?.name ?? 'plain object'}` : String(value);
+}
+
+/** The length that a body is known to have. Another one that its headers announce would cut it off, or hang. */
+function lengthOf(body) {
+  if (body === null) return '0';
+  return body instanceof Uint8Array ? String(body.length) : lengths.get(body);
+}
+
+/** Sends a response. A body that fails is dropped unfinished, by which the host knows that it is not whole. */
+async function send({ head, body }, responseOut, where) {
+  const outgoing = head.body();
+  ResponseOutparam.set(responseOut, { tag: 'ok', val: head });
+  let stream = outgoing.write();
+  let isWhole = true;
+  try {
+    if (body instanceof Uint8Array) write(stream, body);
+    else if (body !== null) await pump(body, stream);
+  } catch (error) {
+    isWhole = false;
+    // A client that has left is no fault of the app's.
+    if (error?.payload === undefined) report(error, `${where()} broke off in the body of its response`);
   }
   stream[Symbol.dispose]();
-  OutgoingBody.finish(body, undefined);
+  stream = undefined;
+  if (isWhole) OutgoingBody.finish(outgoing, undefined);
+  else outgoing[Symbol.dispose]();
+}
+
+async function pump(body, stream) {
+  const reader = body.getReader();
+  try {
+    for (let part; !(part = await reader.read()).done; ) write(stream, toBytes(part.value));
+  } catch (error) {
+    reader.cancel(error).catch(() => {});
+    throw error;
+  }
 }
 
 /** Waits for room, so that a slow client slows the app down. */

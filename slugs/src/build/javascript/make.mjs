@@ -1,13 +1,37 @@
 // node make.mjs HANDLER WIT OUT: makes the component that every JavaScript app runs in.
 //
-// componentize-js is called as a library: its command line is known to fail where this works.
+// The handler and the packages that it stands on become one file, whose top level runs once, while the component is
+// made: a dyno begins with all of it in memory.
 
-import { writeFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { metadataAdd } from '@bytecodealliance/jco';
 import { componentize } from '@bytecodealliance/componentize-js';
+import { parse } from 'acorn';
+import { build } from 'esbuild';
+import { applyChanges, rewriteLiterals } from './regexp.mjs';
 
-const [sourcePath, witPath, out] = process.argv.slice(2);
+const [handler, witPath, out] = process.argv.slice(2);
+const work = await mkdtemp(join(process.cwd(), '.make-'));
+const sourcePath = join(work, 'handler.js');
+await build({
+  entryPoints: [handler],
+  outfile: sourcePath,
+  bundle: true,
+  format: 'esm',
+  platform: 'neutral',
+  target: 'es2022',
+  mainFields: ['module', 'main'],
+  external: ['wasi:*'],
+  legalComments: 'none',
+  logLevel: 'warning',
+});
+const text = await readFile(sourcePath, 'utf8');
+const program = parse(text, { ecmaVersion: 'latest', sourceType: 'module' });
+await writeFile(sourcePath, applyChanges(text, rewriteLiterals(program)));
+// componentize-js is called as a library: its command line is known to fail where this works.
 const { component } = await componentize({ sourcePath, witPath, worldName: 'app' });
 // Tells the platform that its instances take any number of requests.
 const signed = await metadataAdd(component, [['processed-by', [['dyno-handler', '1']]]]);
 await writeFile(out, signed);
+await rm(work, { recursive: true });

@@ -5,10 +5,9 @@ use super::*;
 /// What is found of these files, one of which may be a Procfile or `.flaskenv`.
 fn found(files: &[(&str, &str)]) -> Result<Entry, String> {
     let folder = tempfile::tempdir().expect("a temporary folder");
-    for name in [".flaskenv"] {
-        let text = files.iter().find(|(file, _)| *file == name);
-        let write = |(name, text): &(&str, &str)| std::fs::write(folder.path().join(name), text);
-        text.map_or(Ok(()), write).expect("a file");
+    let flask_env = files.iter().find(|(file, _)| *file == ".flaskenv");
+    if let Some((name, text)) = flask_env {
+        std::fs::write(folder.path().join(name), text).expect("a file");
     }
     let is_source = |(name, _): &&(&str, &str)| name.ends_with(".py") || name.ends_with(".ini");
     let sources: Vec<(&str, &str)> = files.iter().filter(is_source).copied().collect();

@@ -9,7 +9,7 @@ use std::process::Command;
 
 use super::super::{BuildError, BuiltComponent, Progress, place, run, sources};
 use super::processes::Scripts;
-use super::requirements::{REQUIREMENTS, Requested, parted};
+use super::requirements::{REQUIREMENTS, Requested, name_of, parted};
 use super::{PACKAGES, Work, file};
 
 const CONSTRAINTS: &str = "constraints.txt";
@@ -38,6 +38,8 @@ const FITTING: [&str; 18] = [
 ];
 /// How often pip asks again for what it did not get: enough for a hiccup, and soon over without a network.
 const RETRIES: &str = "2";
+/// Packages without wheels that are built from their sources, at most: pip names them one by one.
+const FROM_SOURCE_MAX: usize = 8;
 /// The list of native files, beside the packages.
 const NATIVE: &str = ".native.txt";
 
@@ -138,7 +140,48 @@ fn install(
     };
     let (lines, mut constraints) = parted(&requested.lines);
     constraints.extend(requested.constraints.iter().map(String::as_str));
-    let mut pip: Command = work.python();
+    let lists = [
+        save(REQUIREMENTS, &lines)?,
+        save(CONSTRAINTS, &constraints)?,
+    ];
+    let mut from_source: Vec<String> = Vec::new();
+    loop {
+        let mut said = Vec::new();
+        let pip = pip_install(work, &lists, into, &from_source);
+        let outcome = run::stream(pip, "pip install", work.tools, &mut |_, line| {
+            said.push(line);
+        });
+        let Err(BuildError::Failed { .. }) = outcome else {
+            return outcome;
+        };
+        let missing = missing_wheel(&said).map(name_of);
+        match missing
+            .filter(|name| from_source.len() < FROM_SOURCE_MAX && !from_source.contains(name))
+        {
+            Some(name) => {
+                progress(Progress::Step(format!(
+                    "pip install ({name}, from its sources)"
+                )));
+                from_source.push(name);
+            }
+            None => {
+                let why = explain_failure(&said, &requested.file, from_source.last());
+                said.into_iter()
+                    .for_each(|line| progress(Progress::Line(line)));
+                return Err(BuildError::Refused(why));
+            }
+        }
+    }
+}
+
+/// pip with two lists, of requirements and of constraints. Packages in `from_source` are built on this machine.
+fn pip_install(
+    work: &Work<'_>,
+    [requirements, constraints]: &[PathBuf; 2],
+    into: &Path,
+    from_source: &[String],
+) -> Command {
+    let mut pip = work.python();
     pip.args(["-c", PIP, "install", "--quiet", "--no-input"])
         .args(["--disable-pip-version-check", "--no-compile"])
         .args(["--retries", RETRIES])
@@ -146,27 +189,27 @@ fn install(
         .arg("--target")
         .arg(into)
         .arg("-r")
-        .arg(save(REQUIREMENTS, &lines)?)
+        .arg(requirements)
         .arg("-c")
-        .arg(save(CONSTRAINTS, &constraints)?)
+        .arg(constraints)
         // What is said of scripts and of this machine's packages does not matter here.
         .env("PIP_NO_WARN_SCRIPT_LOCATION", "1");
-    let mut lines = Vec::new();
-    let outcome = run::stream(pip, "pip install", work.tools, &mut |_, line| {
-        progress(Progress::Line(line.clone()));
-        lines.push(line);
-    });
-    match outcome {
-        Err(BuildError::Failed { .. }) => Err(BuildError::Refused(explain_failure(
-            &lines,
-            &requested.file,
-        ))),
-        other => other,
+    if !from_source.is_empty() {
+        pip.arg("--no-binary").arg(from_source.join(","));
     }
+    pip
+}
+
+/// The requirement that pip finds no wheel for.
+fn missing_wheel(said: &[String]) -> Option<&str> {
+    const NONE: &str = "No matching distribution found for ";
+    let mut lines = said.iter();
+    let found = lines.find_map(|line| line.split_once(NONE))?.1;
+    Some(found.trim())
 }
 
 /// What pip's messages mean.
-fn explain_failure(lines: &[String], file: &str) -> String {
+fn explain_failure(lines: &[String], file: &str, from_source: Option<&String>) -> String {
     let no_network = ["Retrying (", "NewConnectionError", "connection broken"];
     if lines
         .iter()
@@ -177,16 +220,18 @@ fn explain_failure(lines: &[String], file: &str) -> String {
              needed once; builds work without a network while {file} stays as it is"
         );
     }
-    const NONE: &str = "No matching distribution found for ";
-    match lines
-        .iter()
-        .find_map(|line| line.split_once(NONE).map(|(_, package)| package))
-    {
-        Some(package) => format!(
-            "pip finds no wheel of {package} for Python 3.14: correct the name or the version in {file}, if it is wrong; a \
-             package that is published as source only, or not yet for this Python, cannot be used"
+    match (missing_wheel(lines), from_source) {
+        (Some(package), _) => format!(
+            "pip finds no wheel of {package} for Python 3.14, nor sources: correct the name or the version in {file}, if it \
+             is wrong; a package that is not yet for this Python cannot be used"
         ),
-        None => format!("pip could not install what {file} asks for; its messages above say why"),
+        (None, Some(package)) => format!(
+            "there is no wheel of {package}, which {file} asks for, and pip could not build it from its sources; its messages \
+             above say why. A package of native code cannot be used: choose another in its place"
+        ),
+        (None, None) => {
+            format!("pip could not install what {file} asks for; its messages above say why")
+        }
     }
 }
 
@@ -237,22 +282,5 @@ fn leave_out(folder: &Path) -> std::io::Result<String> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_pip_says_is_put_in_words() {
-        let lines = |text: &str| vec![text.to_owned()];
-        let file = REQUIREMENTS;
-        let none = explain_failure(
-            &lines("ERROR: No matching distribution found for flsk==1"),
-            file,
-        );
-        assert!(
-            none.contains("flsk==1") && none.contains("requirements.txt"),
-            "{none}"
-        );
-        let offline = explain_failure(&lines("WARNING: Retrying (Retry(total=1…"), file);
-        assert!(offline.contains("connect to the network"), "{offline}");
-    }
-}
+#[path = "packages_tests.rs"]
+mod tests;

@@ -9,7 +9,7 @@ use toml::{Table, Value};
 use super::super::BuildError;
 use super::facts::{SetupFacts, join};
 use super::processes::Scripts;
-use super::requirements::{Extras, REQUIREMENTS, read_text};
+use super::requirements::{Extras, REQUIREMENTS, name_of, normal, read_text};
 use crate::manifest::Warning;
 
 const PYPROJECT: &str = "pyproject.toml";
@@ -319,20 +319,6 @@ fn numbers_of(version: &str) -> Vec<u64> {
         .collect()
 }
 
-/// A name as indexes compare it (PEP 503).
-fn normal(name: &str) -> String {
-    name.to_lowercase().replace(['_', '.'], "-")
-}
-
-/// The name at the begin of a requirement.
-fn name_of(line: &str) -> String {
-    let name = line
-        .trim()
-        .chars()
-        .take_while(|c| c.is_alphanumeric() || "-_.".contains(*c));
-    normal(&name.collect::<String>())
-}
-
 /// The versions that a project's lock file pins, as constraints. One that it pins several versions of is left to pip.
 pub(super) fn locked(folder: &Path) -> Result<Vec<String>, BuildError> {
     for (file, list) in TOML_LOCKS {
@@ -396,28 +382,5 @@ fn pins(packages: impl Iterator<Item = (String, String)>) -> Vec<String> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn poetrys_versions_become_pips() {
-        for (poetry, pip) in [
-            ("^1.2.3", ">=1.2.3,<2"),
-            ("^0.2.3", ">=0.2.3,<0.3"),
-            ("^0.0.3", ">=0.0.3,<0.0.4"),
-            ("^0", ">=0,<1"),
-            ("^3", ">=3,<4"),
-            ("~1.2.3", ">=1.2.3,<1.3"),
-            ("~1.2", ">=1.2,<1.3"),
-            ("~1", ">=1,<2"),
-            ("~=1.4", "~=1.4"),
-            ("*", ""),
-            ("1.*", "==1.*"),
-            ("2.0.1", "==2.0.1"),
-            (">=1, <2", ">=1,<2"),
-            (">=1,!=1.5", ">=1,!=1.5"),
-        ] {
-            assert_eq!(poetry_version(poetry), pip, "{poetry}");
-        }
-    }
-}
+#[path = "project_files_tests.rs"]
+mod tests;

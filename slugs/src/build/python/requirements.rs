@@ -136,13 +136,21 @@ fn join_path(place: &str, inner: &str) -> String {
 }
 
 fn is_left_out(line: &str) -> bool {
-    let name: String = line
+    SERVERS_LEFT_OUT.contains(&name_of(line).as_str())
+}
+
+/// A name as indexes compare it (PEP 503).
+pub(super) fn normal(name: &str) -> String {
+    name.to_lowercase().replace(['_', '.'], "-")
+}
+
+/// The name at the begin of a requirement.
+pub(super) fn name_of(line: &str) -> String {
+    let name = line
         .trim()
         .chars()
-        .take_while(|c| c.is_alphanumeric() || "-_.".contains(*c))
-        .collect();
-    let name = name.to_lowercase().replace(['_', '.'], "-");
-    SERVERS_LEFT_OUT.contains(&name.as_str())
+        .take_while(|c| c.is_alphanumeric() || "-_.".contains(*c));
+    normal(&name.collect::<String>())
 }
 
 /// Text as editors of all systems write it: UTF-8, or UTF-16 with a byte order mark (`pip freeze >` on Windows).

@@ -136,30 +136,29 @@ const FLASK: Options = Options {
     letters: "Aehp",
 };
 
-/// Programs before the one that matters, with how many words of their own follow.
-const WRAPPERS: &[(&[&str], usize)] = &[
-    (&["exec"], 0),
-    (&["poetry", "run"], 0),
-    (&["pipenv", "run"], 0),
-    (&["pdm", "run"], 0),
-    (&["uv", "run"], 0),
-    (&["newrelic-admin", "run-program"], 0),
-    (&["ddtrace-run"], 0),
-    (&["opentelemetry-instrument"], 0),
+/// Programs that only start another one.
+const WRAPPERS: &[&[&str]] = &[
+    &["exec"],
+    &["poetry", "run"],
+    &["pipenv", "run"],
+    &["pdm", "run"],
+    &["uv", "run"],
+    &["newrelic-admin", "run-program"],
+    &["ddtrace-run"],
+    &["opentelemetry-instrument"],
 ];
 /// Servers of ASGI apps.
 const ASGI_SERVERS: [&str; 4] = ["uvicorn", "hypercorn", "daphne", "granian"];
 
 /// The words after programs that only start another one.
 pub(super) fn unwrapped(words: &[String]) -> &[String] {
-    for (wrapper, more) in WRAPPERS {
-        let is_it = words.len() > wrapper.len() + more
-            && wrapper.iter().zip(words).all(|(own, word)| own == word);
-        if is_it {
-            return unwrapped(&words[wrapper.len() + more..]);
-        }
+    let is_it = |wrapper: &&&[&str]| {
+        words.len() > wrapper.len() && wrapper.iter().zip(words).all(|(own, word)| own == word)
+    };
+    match WRAPPERS.iter().find(is_it) {
+        Some(wrapper) => unwrapped(&words[wrapper.len()..]),
+        None => words,
     }
-    words
 }
 
 /// A program's name, without its folder and without Python's version.
@@ -181,7 +180,25 @@ fn is_python(name: &str) -> bool {
 
 /// Reads the command line of a web process. The error says what was found and what works.
 pub(super) fn parse(words: &[String]) -> Result<ServeCommand, String> {
-    let words = unwrapped(words);
+    let settings = words.iter().map_while(|word| assignment(word));
+    let settings: Vec<(&str, &str)> = settings.collect();
+    let mut command = parse_program(unwrapped(&words[settings.len()..]))?;
+    for (name, value) in settings {
+        match name {
+            "PYTHONPATH" => command.paths.extend(split_paths(value, ':')),
+            name => drop(command.env.insert(name.to_owned(), value.to_owned())),
+        }
+    }
+    Ok(command)
+}
+
+/// `NAME=value` before a program, as shells take it.
+pub(super) fn assignment(word: &str) -> Option<(&str, &str)> {
+    let (name, value) = word.split_once('=')?;
+    crate::manifest::is_env_name(name).then_some((name, value))
+}
+
+fn parse_program(words: &[String]) -> Result<ServeCommand, String> {
     let Some((first, rest)) = words.split_first() else {
         return Ok(ServeCommand::default());
     };

@@ -31,6 +31,10 @@ fn gunicorn_names_its_app_among_options() {
             "shop:app",
         ),
         ("gunicorn -w4 -k gevent --preload shop.app", "shop.app"),
+        (
+            "gunicorn --forwarded-allow-ips=* shop.app # as the proxy is trusted",
+            "shop.app",
+        ),
         ("gunicorn 'shop:create_app()'", "shop:create_app()"),
         (
             "gunicorn \"shop:create_app('prod', debug=False)\"",
@@ -51,6 +55,12 @@ fn gunicorn_names_its_app_among_options() {
     let command = command.expect("a server");
     assert_eq!(command.chdir.as_deref(), Some("src"));
     assert_eq!(command.paths, ["a", "b"]);
+    assert_eq!(command.env["STAGE"], "prod");
+    let command = parsed("PYTHONPATH=src:lib STAGE=prod gunicorn app:app").expect("a server");
+    assert_eq!(
+        (command.target, command.paths),
+        (module("app:app"), vec!["src".to_owned(), "lib".to_owned()])
+    );
     assert_eq!(command.env["STAGE"], "prod");
     let config = Target::GunicornConfig("conf/gunicorn.py".to_owned());
     assert_eq!(target("gunicorn -c conf/gunicorn.py"), config);

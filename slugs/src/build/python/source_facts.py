@@ -35,6 +35,8 @@ STRENGTH = {"caught": 0, "later": 1, "maybe": 2, "always": 3}
 
 
 def main():
+    # Long sums of lists or texts nest deeply.
+    sys.setrecursionlimit(10_000)
     paths = [path for path in sys.stdin.buffer.read().decode("utf-8", "surrogateescape").split("\0") if path]
     modules, uwsgi = [], {}
     for path in paths:
@@ -60,7 +62,7 @@ def facts_of_file(path):
         visitor = ModuleVisitor()
         visitor.visit_body(tree.body, "always")
         module.update(visitor.facts())
-    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
+    except (OSError, SyntaxError, ValueError, RecursionError, MemoryError) as error:
         line = getattr(error, "lineno", None) or 1
         text = getattr(error, "text", None)
         message = getattr(error, "msg", None) or str(error) or type(error).__name__

@@ -15,7 +15,7 @@ use control::ledger::Memory;
 use dyno::{Egress, Opening};
 use grid::name::AppName;
 use grid::plan::Policy;
-use router::Hosts;
+use router::{Hosts, TrustedProxies};
 use slugs::store::Store;
 use tokio::net::TcpListener;
 
@@ -67,6 +67,7 @@ async fn serve(args: &Local, target: &Target, logs: Logs) -> Result<()> {
         work: &folder.path().join("dynos"),
         egress: egress(&args.egress_allow),
         hosts: Hosts::AllTo(built.name.clone()),
+        trusted: TrustedProxies::default(),
         usage: None,
     };
     let name = built.name.clone();

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
-use dyno::{Command, Folder, Node, OneOff, Output, SlugSource, Stdio, Unpacked};
+use dyno::{Command, Folder, Node, OneOff, Output, PlatformVars, SlugSource, Stdio, Unpacked};
 use grid::desired::Release;
 use grid::name::{AppName, DynoId, DynoKey, ProcessType, Run, SlugId, Version};
 use grid::plan::Exit;
@@ -50,16 +50,14 @@ enum Ended {
     Signal(u8),
 }
 
-/// `HOST::GUEST`, or a folder by the same name for both.
+/// `HOST::GUEST`, or a folder by the same name for both; the program is told the name exactly as it is written.
 fn folder(text: &str) -> Result<Folder> {
     let (host, guest) = text.split_once(PARTED).unwrap_or((text, text));
     let host = absolute(Path::new(host))?;
     if !host.is_dir() {
         bail!("--dir {text}: {} is no folder", host.display());
     }
-    // A program's own folder is `/`.
-    let guest = guest.trim_start_matches("./").trim_start_matches('/');
-    let guest = format!("/{}", if guest == "." { "" } else { guest });
+    let guest = guest.to_owned();
     Ok(Folder { host, guest })
 }
 
@@ -79,6 +77,7 @@ struct Program {
     app: AppName,
     release: Release,
     command: Command,
+    platform_vars: PlatformVars,
     slugs: SlugSource,
 }
 
@@ -112,6 +111,7 @@ async fn exit(args: &LocalRun, folders: Vec<Folder>) -> Result<Exit> {
         release: Arc::new(program.release),
         command: program.command,
         env: env.collect(),
+        platform_vars: program.platform_vars,
         stdio: stdio(),
         folders,
     };
@@ -144,6 +144,7 @@ fn of_file(args: &LocalRun, file: &Path, own: &Path) -> Result<Program> {
     let unpacked = Unpacked {
         folder,
         programs: BTreeMap::new(),
+        links: Arc::default(),
     };
     let config = dotenv(args.env_file.as_deref(), Some(Path::new(".")))?;
     let command = Command::Component {
@@ -154,6 +155,8 @@ fn of_file(args: &LocalRun, file: &Path, own: &Path) -> Result<Program> {
         app: "app".parse().context("a name")?,
         release: release(SlugId::new([0; 32]), config, BTreeMap::new()),
         command,
+        // As any other tool runs a file: with the variables that are given, and no others.
+        platform_vars: PlatformVars::LeftOut,
         slugs: Arc::new(move |_| Ok(unpacked.clone())),
     })
 }
@@ -172,6 +175,7 @@ async fn of_app(args: &LocalRun, own: &Path) -> Result<Program> {
         app: built.name,
         release: release(built.id, built.config, built.manifest.specs()),
         command,
+        platform_vars: PlatformVars::Added,
         slugs: dyno::from_store(slugs),
     })
 }
@@ -231,8 +235,9 @@ mod tests {
     fn a_folder_is_known_by_its_own_name_or_another() {
         let of = |text: &str| folder(text).map(|folder| folder.guest);
         assert_eq!(of("/tmp::/data").expect("there"), "/data");
-        assert_eq!(of("/tmp::data").expect("there"), "/data");
-        assert_eq!(of(".").expect("there"), "/");
+        assert_eq!(of("/tmp::data").expect("there"), "data");
+        assert_eq!(of("/tmp::/").expect("there"), "/");
+        assert_eq!(of(".").expect("there"), ".");
         assert_eq!(of("/tmp").expect("there"), "/tmp");
         assert!(of("/no/such/folder").is_err());
     }

@@ -8,7 +8,7 @@ use anyhow::{Context, Result, bail};
 use grid::name::{AppName, ProcessType};
 use slugs::Manifest;
 use slugs::build::{Built, Tools, build_project, ready_made};
-use slugs::manifest::dotenv;
+use slugs::manifest::{decode_text, dotenv};
 use slugs::project::Project;
 use slugs::store::Store;
 
@@ -165,8 +165,10 @@ pub(super) fn dotenv(
         (None, Some(file)) => file,
         (None, None) => return Ok(BTreeMap::new()),
     };
-    let text = std::fs::read_to_string(&file)
-        .with_context(|| format!("cannot read {}", file.display()))?;
+    let bytes = std::fs::read(&file).with_context(|| format!("cannot read {}", file.display()))?;
+    let text = decode_text(bytes).map_err(|problem| {
+        anyhow::anyhow!("{} is {problem}: save it as text in UTF-8", file.display())
+    })?;
     let parsed = dotenv::parse(&text).with_context(|| format!("in {}", file.display()))?;
     for warning in &parsed.warnings {
         term::warning(&warning.to_string());

@@ -43,6 +43,17 @@ pub(super) const TEMPLATES: &[Template] = &[
         next: "dyno local NAME",
     },
     Template {
+        name: "axum",
+        about: "a web app in Rust, with axum",
+        files: &[
+            file!("axum", "Cargo.toml"),
+            file!("axum", "src/main.rs"),
+            file!("axum", "README.md"),
+            file!("axum", ".gitignore", "gitignore"),
+        ],
+        next: "dyno local NAME",
+    },
+    Template {
         name: "javascript",
         about: "a web app in JavaScript: a fetch handler, without packages",
         files: &[
@@ -74,6 +85,19 @@ pub(super) const TEMPLATES: &[Template] = &[
             file!("python", "templates/index.html"),
             file!("python", "README.md"),
             file!("python", ".gitignore", "gitignore"),
+        ],
+        next: "dyno local NAME",
+    },
+    Template {
+        name: "static",
+        about: "a static site: pages that need no tools",
+        files: &[
+            file!("static", "index.html"),
+            file!("static", "404.html"),
+            file!("static", "style.css"),
+            file!("static", "dyno.toml"),
+            file!("static", "README.md"),
+            file!("static", ".gitignore", "gitignore"),
         ],
         next: "dyno local NAME",
     },

@@ -6,10 +6,12 @@
 //! ledger.db     apps, releases, config vars, tokens: SQLite, each entry sealed
 //! usage.db      dyno time: SQLite
 //! slugs/        slugs, and what was unpacked of them
+//! logs/         the newest lines of the apps' logs, unless `--log-dir` names another place
+//! local.sock    while a server runs: `dyno tokens create --local` asks for a token here
 //! compiled/     native code: can be made again
 //! dynos/        the dynos' own files: emptied at each start
 //! ```
-//! A copy of all but the last two, made while the server is stopped, is a backup.
+//! A copy of all but the last three, made while the server is stopped, is a backup.
 
 use std::fs::{DirBuilder, File, OpenOptions};
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
@@ -19,7 +21,7 @@ use anyhow::{Context, Result, bail};
 use rustix::fs::{FlockOperation, flock};
 
 /// The folder, locked as long as this lives.
-pub(super) struct Data {
+pub(crate) struct Data {
     root: PathBuf,
     _lock: File,
 }
@@ -38,29 +40,34 @@ impl Data {
             let own = std::fs::Permissions::from_mode(0o700);
             std::fs::set_permissions(root, own).with_context(what)?;
         }
+        match Data::lock(root).with_context(what)? {
+            Some(data) => Ok(data),
+            None => bail!(
+                "another server uses {}: stop it first, or name another folder with --data",
+                root.display()
+            ),
+        }
+    }
+
+    /// Locks the folder of a server, unless the server runs.
+    pub(crate) fn lock(root: &Path) -> Result<Option<Data>> {
         let lock = OpenOptions::new()
             .create(true)
             .truncate(false)
             .write(true)
-            .open(root.join("lock"))
-            .with_context(what)?;
-        if flock(&lock, FlockOperation::NonBlockingLockExclusive).is_err() {
-            bail!(
-                "another server uses {}: stop it first, or name another folder with --data",
-                root.display()
-            );
-        }
-        Ok(Data {
+            .open(root.join("lock"))?;
+        let locked = flock(&lock, FlockOperation::NonBlockingLockExclusive).is_ok();
+        Ok(locked.then(|| Data {
             root: root.to_owned(),
             _lock: lock,
-        })
+        }))
     }
 
-    pub(super) fn key(&self) -> PathBuf {
+    pub(crate) fn key(&self) -> PathBuf {
         self.root.join("key")
     }
 
-    pub(super) fn ledger(&self) -> PathBuf {
+    pub(crate) fn ledger(&self) -> PathBuf {
         self.root.join("ledger.db")
     }
 
@@ -74,6 +81,14 @@ impl Data {
 
     pub(super) fn compiled(&self) -> PathBuf {
         self.root.join("compiled")
+    }
+
+    pub(super) fn logs(&self) -> PathBuf {
+        self.root.join("logs")
+    }
+
+    pub(super) fn root(&self) -> &Path {
+        &self.root
     }
 
     pub(super) fn dynos(&self) -> PathBuf {

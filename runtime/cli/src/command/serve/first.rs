@@ -3,14 +3,14 @@
 //! Owns the first admin token: made when a ledger has no token yet, printed once, never kept in clear but
 //! in this user's credentials.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use anyhow::{Context, Result};
 use control::access::{self, Role, Secret};
 use control::{Actor, Control};
 
 use super::settings::Settings;
-use crate::client::credentials;
+use crate::client::credentials::{self, KeptLogin};
 use crate::client::url::ServerUrl;
 use crate::term;
 
@@ -33,19 +33,50 @@ pub(super) async fn admin(control: &Control, api: SocketAddr) -> Result<()> {
     Ok(())
 }
 
+/// The address at which this machine reaches a server that listens at `address`: one that listens at every address of
+/// the machine is reached at loopback.
+fn local(address: SocketAddr) -> SocketAddr {
+    let ip = match address.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
+        IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
+        ip => ip,
+    };
+    SocketAddr::new(ip, address.port())
+}
+
 fn show(secret: &Secret, api: SocketAddr) -> Result<()> {
     term::print(&format!("admin token: {}\n", secret.reveal()))?;
-    term::note("Note", "the admin token is not shown again: keep it");
-    if !api.ip().is_loopback() {
+    term::note(
+        "Note",
+        "the admin token is not shown again: keep it. `dyno tokens create --role admin --local` makes another one on this \
+         machine",
+    );
+    let url: ServerUrl = format!("http://{}", local(api)).parse()?;
+    if !url.is_loopback() {
         return Ok(());
     }
-    let url: ServerUrl = format!("http://{api}").parse()?;
-    match credentials::log_in(&url, secret.reveal()) {
-        Ok(file) => term::note("Login", &format!("as {ADMIN}, kept in {}", file.display())),
+    match credentials::keep(&url, secret.reveal()) {
+        Ok(kept) => say_login(&url, &kept),
         // The server works all the same.
         Err(error) => term::warning(&format!("this user is not logged in: {error:#}")),
     }
     Ok(())
+}
+
+fn say_login(url: &ServerUrl, kept: &KeptLogin) {
+    let file = kept.file.display();
+    term::note("Login", &format!("as {ADMIN}, kept in {file}"));
+    if kept.replaced {
+        term::warning(&format!(
+            "this replaces the login to the server that was at {url} before: its token is no longer in that file"
+        ));
+    }
+    if let Some(other) = &kept.default {
+        term::warning(&format!(
+            "commands still go to {other}: for this server write `--server {url}`, set DYNO_SERVER={url}, or run \
+             `dyno login {url}` with the token above"
+        ));
+    }
 }
 
 /// Says where what is.
@@ -56,8 +87,18 @@ pub(super) fn say(settings: &Settings, apps: SocketAddr, api: SocketAddr) {
         port => format!("http://APP.{domain}:{port}/"),
     };
     term::note("Apps", &url);
-    term::note("API", &format!("http://{api}"));
+    term::note("API", &format!("http://{}", local(api)));
+    if api.ip().is_unspecified() {
+        let port = api.port();
+        term::note(
+            "API",
+            &format!("at every address of this machine, port {port}"),
+        );
+    }
     term::note("Data", &settings.data.display().to_string());
+    if let Some(folder) = &settings.log_dir {
+        term::note("Logs", &folder.display().to_string());
+    }
     let services: Vec<String> = settings
         .servers
         .offered()
@@ -65,5 +106,23 @@ pub(super) fn say(settings: &Settings, apps: SocketAddr, api: SocketAddr) {
         .collect();
     if !services.is_empty() {
         term::note("Services", &services.join(", "));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_server_on_every_address_is_reached_at_loopback() {
+        for (listens, reached) in [
+            ("0.0.0.0:8081", "127.0.0.1:8081"),
+            ("[::]:8081", "[::1]:8081"),
+            ("127.0.0.1:1", "127.0.0.1:1"),
+            ("10.0.0.5:80", "10.0.0.5:80"),
+        ] {
+            let address = local(listens.parse().expect("an address"));
+            assert_eq!(address.to_string(), reached);
+        }
     }
 }

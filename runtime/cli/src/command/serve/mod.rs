@@ -2,14 +2,16 @@
 //!
 //! Owns the order in which things start and end. Must not know routes of the API, nor decide anything.
 
-mod data;
+pub(crate) mod data;
 mod first;
+pub(crate) mod local;
+mod notify;
 mod numbers;
 mod prune;
 mod services;
 mod settings;
+mod sockets;
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -17,12 +19,12 @@ use anyhow::{Context, Result};
 use control::addons::Addons;
 use control::api::{self, Parts};
 use control::ledger::{Cause, Ledger, Sqlite};
+use control::logs::LogFiles;
 use control::usage::{self, Recorder};
 use dyno::Egress;
 use grid::name::{AppName, ProcessType};
 use router::Hosts;
 use slugs::store::Store;
-use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::{JoinHandle, JoinSet};
 
@@ -32,7 +34,9 @@ use crate::platform::{Config, Platform};
 use crate::stop::{self, Stop};
 use crate::term;
 use data::Data;
+use local::LocalSocket;
 use settings::Settings;
+use sockets::Passed;
 
 /// What still blocks a thread at the end, such as removing a dyno's files, gets so long.
 const LAST_GRACE: Duration = Duration::from_secs(2);
@@ -41,17 +45,27 @@ const LAST_GRACE: Duration = Duration::from_secs(2);
 const READY_MAX: Duration = Duration::from_secs(75);
 
 pub(crate) fn run(args: &Serve) -> Result<()> {
+    // Before there is another thread.
+    let passed = Passed::take()?;
     let settings = Settings::of(args)?;
     let data = Data::open(&settings.data)?;
     let runtime = stop::runtime()?;
-    let lines = control::logs::Logs::new();
+    let lines = kept_logs(&settings, &data)?;
     let (logs, printer) =
         logs::start(logs::To::Server(lines.clone())).context("the log thread does not start")?;
-    let done = runtime.block_on(serve(&settings, &data, &logs, lines));
+    let done = runtime.block_on(serve(&settings, &data, &logs, lines, passed));
     drop(logs);
     runtime.shutdown_timeout(LAST_GRACE);
     printer.finish();
     done
+}
+
+/// The apps' logs, with what was kept of them.
+fn kept_logs(settings: &Settings, data: &Data) -> Result<control::logs::Logs> {
+    let folder = settings.log_dir.clone().unwrap_or_else(|| data.logs());
+    let files = LogFiles::open(&folder)
+        .context("the apps' logs cannot be kept: name another folder with --log-dir")?;
+    Ok(control::logs::Logs::kept_in(files))
 }
 
 /// What lasts longer than one run.
@@ -80,13 +94,16 @@ async fn serve(
     data: &Data,
     logs: &Logs,
     lines: control::logs::Logs,
+    passed: Passed,
 ) -> Result<()> {
     let mut stop = Stop::new()?;
-    let mut running = Running::start(settings, data, logs, lines).await?;
+    let mut running = Running::start(settings, data, logs, lines, passed).await?;
+    notify::ready();
     let done = tokio::select! {
         () = stop.asked() => Ok(()),
         error = running.platform.ended() => Err(error),
     };
+    notify::stopping();
     term::note(
         "Stopping",
         "running requests have their time to finish; again to end at once",
@@ -116,13 +133,17 @@ impl Running {
         data: &Data,
         logs: &Logs,
         lines: control::logs::Logs,
+        mut passed: Passed,
     ) -> Result<Running> {
         // Before anything is written: a port that is taken is no reason to start half.
-        let apps = listen(settings.listen, "--listen")?;
-        let api = listen(settings.api, "--api")?;
+        let apps = passed.http(settings.listen)?;
+        let api = passed.api(settings.api)?;
         let kept = Kept::open(data)?;
         let ports = [apps.local_addr()?.port(), api.local_addr()?.port()];
         let platform = platform(settings, data, &kept, logs, ports).await?;
+        // Of apps that were destroyed just before the server was killed.
+        let known = platform.control.view();
+        lines.retain_files(|app| known.desired.apps.contains_key(app));
         let (ready, is_ready) = watch::channel(false);
         let (end, ends) = watch::channel(false);
         let mut tasks = JoinSet::new();
@@ -132,6 +153,9 @@ impl Running {
         let apps = apps.context("the port cannot be used")?;
         first::say(settings, apps.address(), api.local_addr()?);
         first::admin(&platform.control, api.local_addr()?).await?;
+        local::say_notes(data.root());
+        let local = LocalSocket::bind(data.root())?;
+        tasks.spawn(local.serve(platform.control.clone()));
         let (addons, keeper) = Addons::new(platform.control.clone(), settings.servers.clone());
         tasks.spawn(keeper.run(|trouble| term::warning(&trouble)));
         let parts = Parts {
@@ -195,6 +219,7 @@ async fn platform(
             ..Egress::default()
         },
         hosts: Hosts::Named,
+        trusted: settings.trust_proxy.clone(),
         usage: Some(kept.usage.clone()),
     };
     Platform::start(config, logs).await
@@ -206,19 +231,13 @@ fn api_settings(settings: &Settings, public_port: u16) -> Result<api::Settings> 
         public_https: false,
         public_port,
         prices: settings.prices,
+        api_hosts: settings.api_hosts.clone(),
     })
 }
 
 fn numbers(platform: &Platform) -> api::MoreMetrics {
     let router = platform.router.clone();
     Arc::new(move |out| numbers::write(&router, out))
-}
-
-fn listen(address: SocketAddr, flag: &str) -> Result<TcpListener> {
-    let listener = router::bind(address);
-    listener.with_context(|| {
-        format!("cannot listen on {address}: is another server there? Choose another with {flag}")
-    })
 }
 
 async fn ended(mut end: watch::Receiver<bool>) {

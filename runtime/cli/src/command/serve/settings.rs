@@ -9,10 +9,12 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use control::addons::Servers;
+use control::api::ApiHost;
 use dyno::Opening;
 use grid::name::Hostname;
 use grid::plan::Policy;
 use grid::usage::Prices;
+use router::{TrustedProxies, TrustedProxy};
 use serde::Deserialize;
 
 use super::services::Services;
@@ -37,6 +39,8 @@ const SPAN_MAX: Duration = Duration::from_secs(365 * 24 * 3_600);
 const RELEASES_KEPT_MAX: u32 = 1_000;
 /// Openings, at most: each is looked at whenever an app connects.
 const OPENINGS_MAX: usize = 256;
+/// Trusted proxies, at most: each is looked at whenever a client connects.
+const PROXIES_MAX: usize = 256;
 /// The file, at most, in bytes.
 const FILE_BYTES_MAX: u64 = 64 * 1024;
 
@@ -52,7 +56,13 @@ pub(super) struct Settings {
     pub(super) grace: Duration,
     /// What apps may reach beside public addresses.
     pub(super) egress_allow: Vec<Opening>,
+    /// Proxies whose forwarding headers are believed.
+    pub(super) trust_proxy: TrustedProxies,
     pub(super) servers: Servers,
+    /// Hosts at which the API answers, beside its own.
+    pub(super) api_hosts: Vec<ApiHost>,
+    /// Where the apps' logs are kept; none: in the data folder.
+    pub(super) log_dir: Option<PathBuf>,
 }
 
 /// The file as typed.
@@ -70,6 +80,9 @@ struct Raw {
     free_dynos: Option<u32>,
     grace: Option<String>,
     egress_allow: Option<Vec<String>>,
+    api_domain: Option<Vec<String>>,
+    log_dir: Option<PathBuf>,
+    trust_proxy: Option<Vec<String>>,
     #[serde(default)]
     services: Services,
 }
@@ -108,7 +121,10 @@ fn read(path: &Path) -> Result<Raw> {
     if bytes > FILE_BYTES_MAX {
         bail!("it has {bytes} bytes, and settings have {FILE_BYTES_MAX} at most");
     }
-    parsed(&std::fs::read_to_string(path)?)
+    let text = slugs::manifest::decode_text(std::fs::read(path)?);
+    let text =
+        text.map_err(|problem| anyhow::anyhow!("it is {problem}: save it as text in UTF-8"))?;
+    parsed(&text)
 }
 
 /// What the parser says of a wrong line quotes it, and URLs of services are secrets: only its place is told, and what is
@@ -131,10 +147,10 @@ fn parsed(text: &str) -> Result<Raw> {
 
 fn merge(args: &Serve, raw: Raw) -> Result<Settings> {
     let data = match args.data.clone().or(raw.data) {
-        Some(data) => std::path::absolute(&data)
-            .with_context(|| format!("cannot tell where {} is", data.display()))?,
+        Some(data) => absolute(&data)?,
         None => dirs::data()?,
     };
+    let log_dir = args.log_dir.clone().or(raw.log_dir);
     let file_span = |text: Option<String>, name| text.map(|text| span(&text, name)).transpose();
     let idle = args.idle_after.or(file_span(raw.idle_after, "idle-after")?);
     let cycle = args.cycle.or(file_span(raw.cycle, "cycle")?);
@@ -152,8 +168,27 @@ fn merge(args: &Serve, raw: Raw) -> Result<Settings> {
         prices: prices(args, raw.price, raw.free_dynos)?,
         grace: grace(args.grace, raw.grace.as_deref())?,
         egress_allow: egress(&args.egress_allow, raw.egress_allow.unwrap_or_default())?,
+        trust_proxy: proxies(&args.trust_proxy, raw.trust_proxy.unwrap_or_default())?,
         servers: raw.services.servers()?,
+        api_hosts: api_hosts(&args.api_domain, raw.api_domain.unwrap_or_default())?,
+        log_dir: log_dir.as_deref().map(absolute).transpose()?,
     })
+}
+
+fn absolute(path: &Path) -> Result<PathBuf> {
+    std::path::absolute(path).with_context(|| format!("cannot tell where {} is", path.display()))
+}
+
+/// Flags take the place of the file's.
+fn api_hosts(flags: &[ApiHost], file: Vec<String>) -> Result<Vec<ApiHost>> {
+    if !flags.is_empty() {
+        return Ok(flags.to_vec());
+    }
+    let read = |text: &String| {
+        let host = text.parse();
+        host.map_err(|why| anyhow::anyhow!("api-domain has {text:?}: {why}"))
+    };
+    file.iter().map(read).collect()
 }
 
 fn span(text: &str, name: &str) -> Result<Span> {
@@ -222,6 +257,26 @@ fn egress(flags: &[Opening], file: Vec<String>) -> Result<Vec<Opening>> {
         );
     }
     Ok(all)
+}
+
+fn proxies(flags: &[TrustedProxy], file: Vec<String>) -> Result<TrustedProxies> {
+    let read = |text: &String| {
+        let proxy = TrustedProxy::from_str(text);
+        proxy.map_err(|why| anyhow::anyhow!("trust-proxy has {text:?}: {why}"))
+    };
+    let file = file.iter().map(read).collect::<Result<Vec<_>>>()?;
+    let all = if flags.is_empty() {
+        file
+    } else {
+        flags.to_vec()
+    };
+    if all.len() > PROXIES_MAX {
+        bail!(
+            "trust-proxy has {} entries, and at most {PROXIES_MAX}",
+            all.len()
+        );
+    }
+    Ok(all.into())
 }
 
 fn grace(flag: Option<Duration>, file: Option<&str>) -> Result<Duration> {
@@ -314,6 +369,21 @@ mod tests {
     }
 
     #[test]
+    fn proxies_of_flags_take_the_place_of_the_files() {
+        let file = "trust-proxy = [\"10.0.0.0/8\", \"fd00::5\"]\n";
+        let of = |words: &str| settings(words, file).expect("settings").trust_proxy;
+        let trusted = |texts: &[&str]| {
+            let proxies = texts.iter().map(|text| text.parse().expect("a proxy"));
+            TrustedProxies::from(proxies.collect::<Vec<TrustedProxy>>())
+        };
+        assert_eq!(of(""), trusted(&["10.0.0.0/8", "fd00::5/128"]));
+        let flags = "--trust-proxy 127.0.0.1 --trust-proxy ::1";
+        assert_eq!(of(flags), trusted(&["127.0.0.1/32", "::1/128"]));
+        let none = settings("", "").expect("settings").trust_proxy;
+        assert_eq!(none, TrustedProxies::default());
+    }
+
+    #[test]
     fn what_is_wrong_is_named() {
         for (file, named) in [
             ("lisen = \"0.0.0.0:80\"", "lisen"),
@@ -327,7 +397,10 @@ mod tests {
                 "egress-allow has \"db:5432\"",
             ),
             ("egress-allow = [\"10.0.0.5/8\"]", "write 10.0.0.0/8"),
+            ("trust-proxy = [\"nginx\"]", "trust-proxy has \"nginx\""),
+            ("trust-proxy = [\"10.0.0.5/8\"]", "write 10.0.0.0/8"),
             ("domain = \"not a domain\"", "not a domain"),
+            ("api-domain = [\"http://x\"]", "api-domain has"),
         ] {
             let error = settings("", file).expect_err(file);
             assert!(format!("{error:#}").contains(named), "{file}: {error:#}");

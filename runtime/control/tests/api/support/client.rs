@@ -3,8 +3,8 @@
 use super::Server;
 use http_body_util::{BodyExt, Full};
 use hyper::body::{Bytes, Incoming};
-use hyper::{HeaderMap, Request, Response, StatusCode};
-use hyper_util::rt::TokioIo;
+use hyper::{HeaderMap, Request, Response, StatusCode, Version};
+use hyper_util::rt::{TokioExecutor, TokioIo};
 use serde_json::Value;
 use std::sync::LazyLock;
 use tokio::net::TcpStream;
@@ -54,10 +54,10 @@ pub(crate) async fn send(
         .await
         .expect("a handshake");
     tokio::spawn(connection);
-    let mut request = Request::builder()
-        .method(method)
-        .uri(path)
-        .header("host", "api");
+    let mut request = Request::builder().method(method).uri(path);
+    if !headers.iter().any(|(name, _)| *name == "host") {
+        request = request.header("host", "localhost");
+    }
     for (name, value) in headers {
         request = request.header(*name, *value);
     }
@@ -84,6 +84,34 @@ pub(crate) async fn call(
     };
     expect_documented(method, path, parts.status, &answer);
     answer
+}
+
+/// A request for what is at a path, with this host.
+pub(crate) async fn call_at(
+    server: &Server,
+    host: &str,
+    path: &str,
+    headers: &[(&str, &str)],
+) -> Answer {
+    let headers = [headers, &[("host", host)]].concat();
+    call(server, "GET", path, &headers, "").await
+}
+
+/// The status that this host gets at a path, over a version of HTTP.
+pub(crate) async fn call_at_in(server: &Server, version: Version, host: &str, path: &str) -> u16 {
+    if version < Version::HTTP_2 {
+        return call_at(server, host, path, &[]).await.status;
+    }
+    let stream = TcpStream::connect(server.address).await.expect("a server");
+    let handshake =
+        hyper::client::conn::http2::handshake(TokioExecutor::new(), TokioIo::new(stream));
+    let (mut sender, connection) = handshake.await.expect("a handshake");
+    tokio::spawn(connection);
+    let request = Request::get(format!("http://{host}{path}"))
+        .body(Full::new(Bytes::new()))
+        .expect("a request");
+    let response = sender.send_request(request).await.expect("an answer");
+    response.status().as_u16()
 }
 
 impl Server {

@@ -7,7 +7,7 @@ pub(crate) mod slug;
 
 use control::access::{Role, mint};
 use control::addons::{Addons, Servers};
-use control::api::{Parts, Settings, State};
+use control::api::{ApiHost, Parts, Settings, State};
 use control::ledger::Memory;
 use control::logs::{Line, Logs};
 use control::once::OneOff;
@@ -59,14 +59,20 @@ impl Server {
 
     /// With these servers for add-ons.
     pub(crate) async fn start_with(servers: Servers) -> Server {
-        Server::start_all("127.0.0.1:0", servers).await
+        Server::start_all("127.0.0.1:0", servers, Vec::new()).await
+    }
+
+    /// With further hosts at which it answers.
+    pub(crate) async fn start_behind(hosts: &[&str]) -> Server {
+        let hosts = hosts.iter().map(|host| host.parse().expect("a host"));
+        Server::start_all("127.0.0.1:0", Servers::default(), hosts.collect()).await
     }
 
     pub(crate) async fn start_at(address: &str) -> Server {
-        Server::start_all(address, Servers::default()).await
+        Server::start_all(address, Servers::default(), Vec::new()).await
     }
 
-    async fn start_all(address: &str, servers: Servers) -> Server {
+    async fn start_all(address: &str, servers: Servers, api_hosts: Vec<ApiHost>) -> Server {
         let folder = tempfile::tempdir().expect("a folder");
         let store = folder.path().join("slugs");
         let slugs = Arc::new(Store::open(&store).expect("a store"));
@@ -94,6 +100,7 @@ impl Server {
                 public_https: false,
                 public_port: 8080,
                 prices: Prices::default(),
+                api_hosts,
             },
             ready: is_ready,
             metrics: Arc::new(|text| text.push_str("dyno_more 1\n")),

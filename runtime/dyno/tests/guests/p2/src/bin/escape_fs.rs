@@ -1,5 +1,6 @@
 //! Tries every way out of the granted folders and into the read-only app. One line a try: `NAME: refused CODE` or
 //! `NAME: allowed`; the host must refuse all. Lines `make_…` only prepare a later try and may be either.
+//! Lines `own_…` read the app's files by a way round, which is allowed: what they see is the guest's own.
 //! The app must hold a file `?file=NAME` (`victim.txt`), which must come out of this unchanged.
 
 use guests_p2::raw;
@@ -70,8 +71,9 @@ fn paths(report: &mut Report, root: &Descriptor, tmp: &Descriptor, victim: &str)
     report.add("absolute", read(root, "/etc/passwd"));
     report.add("absolute_own", read(root, &format!("/{victim}")));
     report.add("dotdot_only", read(root, ".."));
-    report.add("tmp_dotdot", read(tmp, &format!("../{victim}")));
-    report.add("tmp_dotdot_only", read(tmp, ".."));
+    report.add("own_tmp_dotdot", read(tmp, &format!("../{victim}")));
+    report.add("own_tmp_dotdot_only", read(tmp, ".."));
+    report.add("tmp_dotdot_twice", read(tmp, "../.."));
     report.add("nul", read(root, &format!("{victim}\0.png")));
     report.add(
         "stat_outside",
@@ -183,7 +185,8 @@ fn links(report: &mut Report, tmp: &Descriptor, victim: &str) {
             continue;
         }
         let read = open(tmp, name, Open::empty(), Flags::READ);
-        report.add(&format!("follow_{name}"), read);
+        let own = if *name == "app" { "own_" } else { "" };
+        report.add(&format!("{own}follow_{name}"), read);
         let truncate = open(tmp, name, Open::CREATE | Open::TRUNCATE, Flags::WRITE);
         report.add(&format!("truncate_{name}"), truncate);
     }

@@ -1,0 +1,123 @@
+//! `abuse`: one request in ten of an app traps, times out, or has a client that leaves; the other clients' requests are
+//! all answered, hardly later than without it, and nothing that the server holds grows.
+//!
+//! The same number of requests a second comes in a quiet run and under abuse, so that their times can be compared.
+
+use std::time::Duration;
+
+use anyhow::Result;
+use serde_json::json;
+
+use super::answers;
+use super::growth::{self, Look, REST};
+use crate::args::{Options, Scenario};
+use crate::paced::{self, Pace, Tally};
+use crate::product::Product;
+use crate::report::Outcome;
+use crate::serve::{Serve, Slug};
+use crate::stats::quantile;
+
+/// The app.
+const APP: &str = "shop";
+/// Its dynos. At this pace requests that time out after a second, and those whose client has left, hold five of them at
+/// a time.
+const DYNOS: u32 = 24;
+/// Requests a second, of which one in ten is bad.
+const PER_SECOND: u32 = 100;
+/// Every so manieth request is bad.
+const BAD_EVERY: u64 = 10;
+/// Part of the time that is the warm-up, and as much is the quiet run: the log and caches fill.
+const PART: u32 = 10;
+/// What the 99th percentile may be under abuse, in times of that of the quiet run.
+const LATER_MAX: f64 = 2.0;
+/// How long the dynos may take to come up.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+const QUIET: Pace = Pace {
+    per_second: PER_SECOND,
+    bad_every: 0,
+};
+const ABUSED: Pace = Pace {
+    per_second: PER_SECOND,
+    bad_every: BAD_EVERY,
+};
+
+pub(super) fn run(options: &Options, product: &Product) -> Result<Outcome> {
+    let time = Duration::from_secs(options.abuse_seconds());
+    let part = (time / PART).max(Duration::from_secs(5));
+    let mut outcome = Outcome::new(Scenario::Abuse, how(time, part));
+    let serve = Serve::start(product, &["--idle-after", "off"])?;
+    outcome.commands.push(serve.server.command.clone());
+    deploy(&serve, product)?;
+    let load = |pace, time| paced::run(serve.apps, &format!("{APP}.localhost"), pace, time);
+    load(ABUSED, part)?;
+    let warm = Look::after_rest(&serve)?;
+    let quiet = load(QUIET, part)?;
+    let abused = load(ABUSED, time)?;
+    let end = Look::after_rest(&serve)?;
+    add_times(&mut outcome, "quiet", &quiet);
+    add_times(&mut outcome, "under abuse", &abused);
+    let later = outcome.add_ratio("p99", "under abuse", "quiet", "times the quiet p99");
+    later.gate(LATER_MAX);
+    add_bad(&mut outcome, &abused);
+    growth::add(&mut outcome, (&warm, "warm"), &end);
+    answers(&serve, APP)?;
+    Ok(outcome)
+}
+
+fn how(time: Duration, part: Duration) -> String {
+    format!(
+        "{PER_SECOND} requests a second, each at its moment, whatever became of those before, for an app of {DYNOS} \
+         dynos on dyno serve. Warm-up of {} s and a rest of {} s; a quiet run of {} s, all of them GET /; then {} s in \
+         which every {BAD_EVERY}th request traps, asks for 3 s where 1 s is allowed, or is left by its client before the \
+         answer or in the middle; a rest. Times of good requests run from the moment at which they were due. Growth in per \
+         cent of what was there after the warm-up",
+        part.as_secs(),
+        REST.as_secs(),
+        part.as_secs(),
+        time.as_secs(),
+    )
+}
+
+fn deploy(serve: &Serve, product: &Product) -> Result<()> {
+    let slug = Slug::pack(product, "abuse", &product.bench_guest()?, "")?;
+    serve.upload(&slug)?;
+    serve.deploy(APP, &slug)?;
+    serve.scale(APP, DYNOS)?;
+    serve.set(APP, &json!({ "timeout": "1s" }))?;
+    serve.until(PATIENCE, "all dynos up", |numbers| {
+        numbers.dynos("up") >= f64::from(DYNOS)
+    })
+}
+
+fn add_times(outcome: &mut Outcome, subject: &str, tally: &Tally) {
+    let answered = tally.millis.len() as f64;
+    outcome.add(subject, "good requests answered", "", vec![answered]);
+    let failed = outcome.add(
+        subject,
+        "good requests refused",
+        "",
+        vec![tally.failed as f64],
+    );
+    failed.gate(0.0);
+    for (name, share) in [("p50", 0.5), ("p99", 0.99), ("longest", 1.0)] {
+        let millis = quantile(&tally.millis, share);
+        outcome.add(subject, name, "ms", vec![millis]);
+    }
+    let told = tally.told.iter();
+    let told = told.map(|what| format!("{subject}: a good request got {what}"));
+    outcome.skipped.extend(told);
+}
+
+fn add_bad(outcome: &mut Outcome, tally: &Tally) {
+    let subject = "under abuse";
+    outcome.add(subject, "bad requests", "", vec![tally.bad as f64]);
+    let wrong = vec![tally.bad_wrong as f64];
+    let wrong = outcome.add(
+        subject,
+        "bad ones not answered as they should be",
+        "",
+        wrong,
+    );
+    wrong.gate(0.0);
+}

@@ -1,0 +1,169 @@
+//! A static site: what users of a static host expect, over the wire.
+
+use std::path::Path;
+use std::process::Command;
+
+use crate::app::App;
+use crate::support::{Local, Reply, root};
+
+/// A page that is sent in many pieces.
+const LARGE: usize = 3 << 20;
+
+fn site() -> (App, Local) {
+    let app = App::new(&[
+        ("index.html", "<h1>hello</h1>\n"),
+        ("404.html", "<h1>nothing here</h1>\n"),
+        ("docs/index.html", "docs\n"),
+        ("docs/a b.txt", "spaces\n"),
+        ("style.css", "body {}\n"),
+        ("style.css.gz", "not really gzip"),
+        (".env", "SECRET=1\n"),
+        (".htpasswd", "secret"),
+        (".well-known/security.txt", "Contact: me\n"),
+        ("dyno.toml", "name = \"site\"\n"),
+    ]);
+    app.write("large.bin", &"0123456789abcdef".repeat(LARGE / 16));
+    let local = Local::start(app.folder(), &[]);
+    (app, local)
+}
+
+fn header<'r>(reply: &'r Reply, name: &str) -> &'r str {
+    reply
+        .header(name)
+        .unwrap_or_else(|| panic!("no {name} in {reply:?}"))
+}
+
+#[test]
+fn pages_folders_and_what_is_not_there() {
+    let (_app, local) = site();
+    let page = local.get("/");
+    assert_eq!(
+        (page.status, page.text().as_str()),
+        (200, "<h1>hello</h1>\n")
+    );
+    assert_eq!(header(&page, "content-type"), "text/html; charset=utf-8");
+    assert_eq!(header(&page, "content-length"), "15");
+    let folder = local.get("/docs?x=1");
+    assert_eq!(
+        (folder.status, header(&folder, "location")),
+        (301, "/docs/?x=1")
+    );
+    assert_eq!(local.get("/docs/").text(), "docs\n");
+    assert_eq!(local.get("/docs/a%20b.txt").text(), "spaces\n");
+    assert_eq!(local.get("/.well-known/security.txt").status, 200);
+    for path in [
+        "/gone",
+        "/.env",
+        "/.htpasswd",
+        "/dyno.toml",
+        "/.dyno/site",
+        "/.dyno/site.wasm",
+        "/../../etc/passwd",
+        "/%2e%2e/%2e%2e/etc/passwd",
+        "/docs/..%2f.env",
+        "/index.html%00",
+    ] {
+        let gone = local.get(path);
+        assert_eq!(
+            (gone.status, gone.text().as_str()),
+            (404, "<h1>nothing here</h1>\n"),
+            "{path}"
+        );
+    }
+    let other = local.post("/", b"x");
+    assert_eq!((other.status, header(&other, "allow")), (405, "GET, HEAD"));
+    let head = local.request("HEAD", "/", &[], b"");
+    assert_eq!(
+        (
+            head.status,
+            header(&head, "content-length"),
+            head.body.len()
+        ),
+        (200, "15", 0)
+    );
+    assert_eq!(local.get("/").status, 200, "the dyno lives");
+    assert!(local.stop().success());
+}
+
+#[test]
+fn versions_parts_and_encodings() {
+    let (_app, local) = site();
+    let page = local.get("/");
+    let (tag, date) = (header(&page, "etag"), header(&page, "last-modified"));
+    for condition in [
+        format!("If-None-Match: {tag}"),
+        format!("If-Modified-Since: {date}"),
+    ] {
+        let known = local.request("GET", "/", &[&condition], b"");
+        assert_eq!((known.status, known.body.len()), (304, 0), "{condition}");
+        assert_eq!(header(&known, "etag"), tag);
+    }
+    let other = local.request("GET", "/", &["If-None-Match: \"other\""], b"");
+    assert_eq!(other.status, 200);
+    let part = local.request("GET", "/large.bin", &["Range: bytes=1048570-1048580"], b"");
+    assert_eq!((part.status, part.text().as_str()), (206, "abcdef01234"));
+    assert_eq!(
+        header(&part, "content-range"),
+        format!("bytes 1048570-1048580/{LARGE}")
+    );
+    let none = local.request("GET", "/large.bin", &["Range: bytes=99999999-"], b"");
+    assert_eq!(
+        (none.status, header(&none, "content-range")),
+        (416, format!("bytes */{LARGE}").as_str())
+    );
+    let whole = local.get("/large.bin");
+    assert!(
+        whole.complete && whole.body.len() == LARGE && whole.body.ends_with(b"0123456789abcdef")
+    );
+    let packed = local.request("GET", "/style.css", &["Accept-Encoding: gzip"], b"");
+    assert_eq!(
+        (header(&packed, "content-encoding"), packed.text().as_str()),
+        ("gzip", "not really gzip")
+    );
+    assert_eq!(header(&packed, "content-type"), "text/css; charset=utf-8");
+    assert_eq!(local.get("/style.css").header("content-encoding"), None);
+    assert!(local.stop().success());
+}
+
+#[test]
+fn a_router_in_the_browser_has_its_fallback() {
+    let app = App::new(&[
+        ("dist/index.html", "app"),
+        (
+            "dyno.toml",
+            "[static]\nroot = \"dist\"\nfallback = \"index.html\"\n",
+        ),
+    ]);
+    let local = Local::start(app.folder(), &[]);
+    assert_eq!(local.get("/users/7").text(), "app");
+    assert_eq!(local.get("/gone.js").status, 404);
+    assert!(local.stop().success());
+}
+
+/// The binary carries the component; here it is made again from its source, where this Rust is the one that made it.
+#[test]
+fn the_component_is_what_its_source_gives() {
+    let source = root().join("slugs/site");
+    let made = Path::new(env!("CARGO_TARGET_TMPDIR")).join("site.wasm");
+    let status = Command::new(source.join("build"))
+        .arg(&made)
+        .status()
+        .unwrap();
+    assert!(status.success());
+    let (kept, made) = (
+        std::fs::read(source.join("site.wasm")).unwrap(),
+        std::fs::read(made).unwrap(),
+    );
+    // Each compiler leaves its commit in the paths of what it makes.
+    let version = Command::new("rustc").arg("-vV").output().unwrap().stdout;
+    let version = String::from_utf8(version).unwrap();
+    let commit = version
+        .lines()
+        .find_map(|line| line.strip_prefix("commit-hash: "));
+    let commit = commit.unwrap_or("unknown").as_bytes();
+    let is_same_compiler = kept.windows(commit.len()).any(|bytes| bytes == commit);
+    assert!(
+        !is_same_compiler || kept == made,
+        "slugs/site has changed: run slugs/site/build"
+    );
+}

@@ -1,0 +1,103 @@
+//! Names and contents of log files.
+//!
+//! Owns the folder's form. Must not know which files are kept.
+
+use grid::name::AppName;
+use rustix::fs::{FlockOperation, flock};
+use std::fs::{DirBuilder, File, OpenOptions};
+use std::io::{self, Read, Seek, SeekFrom};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+/// What a file's name ends with.
+const SUFFIX: &str = ".log";
+/// The file that is locked as long as a server writes here.
+const LOCK: &str = "lock";
+/// How far from its end a file is searched for the end of a line: a line is shorter.
+const TAIL_BYTES: u64 = super::super::LINE_BYTES_MAX as u64 + 4_096;
+
+/// A file that is there.
+pub(super) struct FoundFile {
+    pub(super) app: AppName,
+    pub(super) number: u64,
+    pub(super) bytes: u64,
+}
+
+/// Makes the folder and locks it; none if another process has.
+pub(super) fn lock(root: &Path) -> io::Result<Option<File>> {
+    let mut maker = DirBuilder::new();
+    maker.recursive(true).mode(0o700).create(root)?;
+    let lock = OpenOptions::new()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .mode(0o600)
+        .open(root.join(LOCK))?;
+    let locked = flock(&lock, FlockOperation::NonBlockingLockExclusive).is_ok();
+    Ok(locked.then_some(lock))
+}
+
+/// All log files, those first that were written least recently.
+pub(super) fn list(root: &Path) -> io::Result<Vec<FoundFile>> {
+    let mut all = Vec::new();
+    for entry in std::fs::read_dir(root)? {
+        let entry = entry?;
+        let name = entry.file_name();
+        // Other files are not ours, and stay.
+        let Some((app, number)) = name.to_str().and_then(parse_name) else {
+            continue;
+        };
+        let found = entry.metadata()?;
+        if found.is_file() {
+            let bytes = found.len();
+            all.push((found.modified()?, FoundFile { app, number, bytes }));
+        }
+    }
+    all.sort_by_key(|(modified, file)| (*modified, file.number));
+    Ok(all.into_iter().map(|(_, file)| file).collect())
+}
+
+pub(super) fn path(root: &Path, app: &AppName, number: u64) -> PathBuf {
+    root.join(format!("{app}.{number}{SUFFIX}"))
+}
+
+fn parse_name(name: &str) -> Option<(AppName, u64)> {
+    let (app, number) = name.strip_suffix(SUFFIX)?.rsplit_once('.')?;
+    Some((app.parse().ok()?, number.parse().ok()?))
+}
+
+/// Opens a file of the server's user alone, and cuts off what a crash left of a line. Returns its length.
+pub(super) fn open_for_append(path: &Path) -> io::Result<(File, u64)> {
+    let mut file = OpenOptions::new()
+        .create(true)
+        .append(true)
+        .read(true)
+        .mode(0o600)
+        .open(path)?;
+    let bytes = file.metadata()?.len();
+    let start = bytes.saturating_sub(TAIL_BYTES);
+    file.seek(SeekFrom::Start(start))?;
+    let mut tail = Vec::new();
+    (&file).take(TAIL_BYTES).read_to_end(&mut tail)?;
+    let end = tail.iter().rposition(|byte| *byte == b'\n');
+    let whole = end.map_or(0, |end| start + end as u64 + 1);
+    if whole < bytes {
+        file.set_len(whole)?;
+    }
+    Ok((file, whole))
+}
+
+/// The whole lines of a file.
+pub(super) fn read_lines(path: &Path) -> io::Result<String> {
+    let mut bytes = Vec::new();
+    let most = super::FILE_BYTES_MAX + TAIL_BYTES;
+    File::open(path)?.take(most).read_to_end(&mut bytes)?;
+    let end = bytes.iter().rposition(|byte| *byte == b'\n');
+    bytes.truncate(end.map_or(0, |end| end + 1));
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
+}
+
+/// Removes a file. One that stays is found and counted at the next start.
+pub(super) fn clear(path: &Path) {
+    let _ = std::fs::remove_file(path);
+}

@@ -1,0 +1,229 @@
+//! Log files: what survives, what is bounded, and what a disk that refuses costs.
+
+use super::*;
+use crate::logs::{Filter, Follow, LINES_MAX, Logs};
+use std::os::unix::fs::PermissionsExt;
+
+fn app(name: &str) -> AppName {
+    name.parse().expect("a name")
+}
+
+fn line(text: impl Into<String>) -> Line {
+    let at = SystemTime::UNIX_EPOCH + Duration::from_micros(1_795_000_000_123_456);
+    let source = Source::App("web.1".parse().expect("a dyno"));
+    let text = text.into();
+    Line { at, source, text }
+}
+
+/// A server's logs in a folder, with these bounds.
+fn logs(root: &Path, bounds: Bounds) -> Logs {
+    Logs::kept_in(LogFiles::open_with(root, bounds).expect("nobody else's"))
+}
+
+fn say(logs: &Logs, name: &str, texts: impl IntoIterator<Item = String>) {
+    for text in texts {
+        logs.push(&app(name), line(text));
+    }
+    logs.flush().expect("written");
+}
+
+fn read(logs: &Logs, name: &str, n: usize) -> Vec<String> {
+    let tail = logs.tail(&app(name), Filter::default(), n, Follow::No);
+    let mut tail = tail.expect("room");
+    std::iter::from_fn(|| tail.ready().map(|line| line.text.clone())).collect()
+}
+
+fn files(root: &Path) -> Vec<(String, u64)> {
+    let all = std::fs::read_dir(root).expect("there").map(|entry| {
+        let entry = entry.expect("an entry");
+        let name = entry.file_name().into_string().expect("text");
+        (name, entry.metadata().expect("there").len())
+    });
+    let mut all: Vec<_> = all.filter(|(name, _)| name.ends_with(".log")).collect();
+    all.sort();
+    all
+}
+
+fn numbers(range: std::ops::Range<usize>) -> impl Iterator<Item = String> {
+    range.map(|number| number.to_string())
+}
+
+#[tokio::test]
+async fn lines_survive_a_restart_in_order_and_readers_go_on() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let before = logs(folder.path(), Bounds::default());
+    say(&before, "hello", numbers(0..5));
+    say(&before, "other", numbers(0..1));
+    drop(before);
+    let after = logs(folder.path(), Bounds::default());
+    assert_eq!(read(&after, "hello", 2), ["3", "4"]);
+    let follow = after.tail(&app("hello"), Filter::default(), 1, Follow::Yes);
+    let mut follow = follow.expect("room");
+    say(&after, "hello", numbers(5..7));
+    for expected in ["4", "5", "6"] {
+        assert_eq!(follow.next().await.expect("it follows").text, expected);
+    }
+    assert_eq!(
+        read(&after, "hello", 100),
+        ["0", "1", "2", "3", "4", "5", "6"]
+    );
+    // The first to touch this one's log is a new line.
+    say(&after, "other", numbers(1..2));
+    assert_eq!(read(&after, "other", 100), ["0", "1"]);
+    assert!(read(&after, "silent", 100).is_empty());
+}
+
+#[test]
+fn the_files_are_their_owners_alone_and_one_servers() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let root = folder.path().join("a/logs");
+    let held = logs(&root, Bounds::default());
+    say(&held, "hello", numbers(0..1));
+    let mode = |path: &Path| path.metadata().expect("there").permissions().mode() & 0o777;
+    assert_eq!(mode(&root), 0o700);
+    assert_eq!(mode(&root.join("hello.1.log")), 0o600);
+    let second = LogFiles::open(&root);
+    assert!(matches!(second, Err(LogFilesError::InUse(_))));
+}
+
+#[test]
+fn a_line_that_a_crash_tore_is_dropped_and_the_next_one_is_whole() {
+    let folder = tempfile::tempdir().expect("a folder");
+    say(
+        &logs(folder.path(), Bounds::default()),
+        "hello",
+        numbers(0..3),
+    );
+    let file = folder.path().join("hello.1.log");
+    for torn in [
+        "2026-11-18T11:06:40.123456+00:00 app[web.1]: ha",
+        "\0\0\0\0",
+    ] {
+        let mut bytes = std::fs::read(&file).expect("there");
+        let whole = bytes.len();
+        bytes.extend_from_slice(torn.as_bytes());
+        std::fs::write(&file, &bytes).expect("written");
+        let after = logs(folder.path(), Bounds::default());
+        assert_eq!(
+            read(&after, "hello", 100).last().map(String::as_str),
+            Some("2")
+        );
+        drop(after);
+        let after = logs(folder.path(), Bounds::default());
+        say(&after, "hello", ["2".to_owned()]);
+        let bytes = std::fs::read(&file).expect("there");
+        assert!(bytes[whole..].starts_with(b"2026-"), "{torn:?}");
+    }
+    let after = logs(folder.path(), Bounds::default());
+    assert_eq!(read(&after, "hello", 100), ["0", "1", "2", "2", "2"]);
+}
+
+#[test]
+fn an_apps_files_are_bounded_in_bytes_and_number() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let bounds = Bounds {
+        file_bytes: 2_000,
+        files_of_app: 3,
+        ..Bounds::default()
+    };
+    let kept = logs(folder.path(), bounds);
+    for number in 0..500 {
+        say(&kept, "hello", numbers(number..number + 1));
+    }
+    let all = files(folder.path());
+    assert_eq!(all.len(), 3);
+    assert!(all.iter().all(|(_, bytes)| *bytes <= 2_000), "{all:?}");
+    drop(kept);
+    let after = logs(folder.path(), bounds);
+    let read = read(&after, "hello", LINES_MAX);
+    assert_eq!(read.last().map(String::as_str), Some("499"));
+    let first: usize = read[0].parse().expect("a number");
+    assert_eq!(read, numbers(first..500).collect::<Vec<_>>(), "no gap");
+    assert!(
+        read.len() > 80,
+        "the newest files are all read: {}",
+        read.len()
+    );
+}
+
+#[test]
+fn all_files_together_are_bounded_and_the_least_recent_go() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let bounds = Bounds {
+        disk_bytes: 4_000,
+        open: 3,
+        ..Bounds::default()
+    };
+    let kept = logs(folder.path(), bounds);
+    for round in 0..30 {
+        for name in ["aaa", "bbb", "ccc", "ddd", "eee"] {
+            if name != "aaa" || round == 0 {
+                say(&kept, name, numbers(round..round + 1));
+            }
+        }
+        let bytes: u64 = files(folder.path()).iter().map(|(_, bytes)| bytes).sum();
+        assert!(bytes <= 4_000 + 200, "{bytes}");
+    }
+    let all = files(folder.path());
+    assert!(
+        !all.iter().any(|(name, _)| name.starts_with("aaa")),
+        "{all:?}"
+    );
+    assert!(
+        all.iter().any(|(name, _)| name.starts_with("eee")),
+        "{all:?}"
+    );
+}
+
+#[test]
+fn a_destroyed_apps_files_go_and_late_lines_are_not_written() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let kept = logs(folder.path(), Bounds::default());
+    say(&kept, "hello", numbers(0..3));
+    kept.push(&app("hello"), line("not yet written"));
+    kept.forget(&app("hello"));
+    say(&kept, "hello", ["late".to_owned()]);
+    assert_eq!(files(folder.path()), []);
+    kept.begin(&app("hello"));
+    say(&kept, "hello", ["anew".to_owned()]);
+    drop(kept);
+    let after = logs(folder.path(), Bounds::default());
+    assert_eq!(read(&after, "hello", 100), ["anew"]);
+    after.retain_files(|name| name.as_str() != "hello");
+    assert_eq!(files(folder.path()), []);
+}
+
+#[test]
+fn a_full_disk_loses_lines_that_are_counted_and_nothing_else() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let bounds = Bounds {
+        retry: Duration::ZERO,
+        ..Bounds::default()
+    };
+    let kept = logs(folder.path(), bounds);
+    let place = folder.path().join("hello.1.log");
+    // Every write there fails for want of space.
+    std::os::unix::fs::symlink("/dev/full", &place).expect("a link");
+    for text in numbers(0..3) {
+        kept.push(&app("hello"), line(text));
+    }
+    let error = kept.flush().expect_err("full");
+    assert_eq!(error.kind(), io::ErrorKind::StorageFull);
+    assert_eq!(
+        read(&kept, "hello", 100),
+        ["0", "1", "2"],
+        "readers get them"
+    );
+    say(&kept, "other", numbers(0..1));
+    std::fs::remove_file(&place).expect("a link");
+    say(&kept, "hello", numbers(3..4));
+    drop(kept);
+    let after = logs(folder.path(), bounds);
+    let read = read(&after, "hello", 100);
+    assert_eq!(read.len(), 2, "{read:?}");
+    assert!(
+        read[0].starts_with("Error L10 (Drain buffer overflow) -> 3 lines"),
+        "{read:?}"
+    );
+    assert_eq!(read[1], "3");
+}

@@ -1,0 +1,132 @@
+//! A line as bytes of a file, and back: the documented form, one line each.
+//!
+//! Owns that both directions agree. Must not know files.
+
+use super::line::{Line, Source};
+use std::io::Write;
+use std::time::{Duration, SystemTime};
+
+/// Microseconds of a second.
+const MICROS: u64 = 1_000_000;
+/// Characters of `2026-11-21T19:09:12`.
+const SECOND_CHARS: usize = 19;
+/// The offset of UTC as this form has it.
+const OFFSET: &str = "+00:00";
+
+/// Writes lines. Most lines come within the same second as the one before, whose date is kept.
+#[derive(Debug, Default)]
+pub(super) struct LineWriter {
+    /// Seconds since 1970 of the kept date.
+    second: u64,
+    /// Empty until the first line.
+    date: String,
+}
+
+impl LineWriter {
+    /// Appends a line and its end.
+    pub(super) fn write(&mut self, out: &mut Vec<u8>, line: &Line) {
+        let since = line.at.duration_since(SystemTime::UNIX_EPOCH);
+        let since = since.unwrap_or(Duration::ZERO);
+        if self.second != since.as_secs() || self.date.is_empty() {
+            self.second = since.as_secs();
+            self.date = super::timestamp(SystemTime::UNIX_EPOCH + Duration::from_secs(self.second));
+            self.date.truncate(SECOND_CHARS);
+        }
+        out.extend_from_slice(self.date.as_bytes());
+        let mut digits = *b".000000";
+        let mut micros = since.subsec_micros();
+        for digit in digits[1..].iter_mut().rev() {
+            *digit = b'0' + (micros % 10) as u8;
+            micros /= 10;
+        }
+        out.extend_from_slice(&digits);
+        out.extend_from_slice(OFFSET.as_bytes());
+        // A vector takes all.
+        let _ = write!(out, " {}: ", line.source);
+        out.extend_from_slice(line.text.as_bytes());
+        out.push(b'\n');
+    }
+}
+
+/// The line that became this text; none if it is damaged.
+pub(super) fn parse(text: &str) -> Option<Line> {
+    let (at, rest) = text.split_once(' ')?;
+    let (source, text) = rest.split_once(": ")?;
+    let utc = at.strip_suffix(OFFSET)?;
+    let at = humantime::parse_rfc3339(&format!("{utc}Z")).ok()?;
+    Some(Line {
+        at: micros(at),
+        source: parse_source(source)?,
+        text: text.to_owned(),
+    })
+}
+
+/// A time without what is below a microsecond.
+fn micros(at: SystemTime) -> SystemTime {
+    let since = at.duration_since(SystemTime::UNIX_EPOCH);
+    let since = since.unwrap_or(Duration::ZERO);
+    let micros = since.as_secs() * MICROS + u64::from(since.subsec_micros());
+    SystemTime::UNIX_EPOCH + Duration::from_micros(micros)
+}
+
+fn parse_source(text: &str) -> Option<Source> {
+    let (side, name) = text.strip_suffix(']')?.split_once('[')?;
+    match (side, name) {
+        ("dyno", "router") => Some(Source::Router),
+        ("dyno", "api") => Some(Source::Api),
+        ("dyno", name) => name.parse().ok().map(Source::Dyno),
+        ("app", name) => name.parse().ok().map(Source::App),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn line(micros: u64, source: Source, text: &str) -> Line {
+        Line {
+            at: SystemTime::UNIX_EPOCH + Duration::from_micros(micros),
+            source,
+            text: text.to_owned(),
+        }
+    }
+
+    #[test]
+    fn what_is_written_is_the_documented_form_and_is_read_again() {
+        let dyno: grid::name::DynoId = "web.1".parse().expect("a dyno");
+        let second = 1_795_000_000_000_000;
+        let lines = [
+            line(0, Source::Api, ""),
+            line(second + 5, Source::App(dyno.clone()), "a: b]: c  "),
+            line(second + 999_999, Source::Router, "at=info path=\"/\""),
+            line(second + 1_000_000, Source::Dyno(dyno), "\u{e4}\t[x"),
+        ];
+        let (mut writer, mut bytes) = (LineWriter::default(), Vec::new());
+        for line in &lines {
+            writer.write(&mut bytes, line);
+        }
+        let text = String::from_utf8(bytes).expect("text");
+        let expected: Vec<String> = lines.iter().map(ToString::to_string).collect();
+        assert_eq!(text.lines().collect::<Vec<_>>(), expected);
+        let read: Vec<Line> = text.lines().filter_map(parse).collect();
+        assert_eq!(read, lines);
+    }
+
+    #[test]
+    fn what_is_damaged_is_no_line() {
+        let whole = "2026-11-18T11:06:40.123456+00:00 app[web.1]: hello";
+        assert!(parse(whole).is_some());
+        for damaged in [
+            "",
+            "\0\0\0\0",
+            &whole[5..],
+            &whole[..40],
+            &whole.replace("+00:00", "Z"),
+            &whole.replace("app", "apps"),
+            &whole.replace("web.1", "web"),
+        ] {
+            assert_eq!(parse(damaged), None, "{damaged:?}");
+        }
+    }
+}

@@ -1,0 +1,173 @@
+//! Where the body of a server's response ends (RFC 9112, 6.3).
+//!
+//! Owns what the HTTP layer lets pass of `Transfer-Encoding` and `Content-Length`, and whether the connection can carry
+//! another response. The HTTP layer reads the body itself, and refuses lengths that are none or that differ. Must not
+//! know connections, nor who gets the response.
+
+use http::header::{self, HeaderMap, HeaderValue};
+use http::{Method, StatusCode, Version, response};
+
+/// What becomes of the connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Reuse {
+    /// It may carry the next request.
+    Yes,
+    /// What follows the response may belong to it.
+    No,
+    /// Its end is the end of the body.
+    Ends,
+}
+
+/// The transfer codings of a response are others than `chunked`, the only one that the request allows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct UnknownCoding;
+
+/// Brings the framing of a response to `method` into one form: one `Content-Length`, or none, and no
+/// `Transfer-Encoding`, which is for the connection to the server only.
+pub(crate) fn normalize(
+    method: &Method,
+    head: &mut response::Parts,
+) -> Result<Reuse, UnknownCoding> {
+    // The HTTP layer would answer an HTTP/1.0 server in HTTP/1.0 from then on.
+    let mut reuse = match head.version {
+        Version::HTTP_10 => Reuse::No,
+        _ => Reuse::Yes,
+    };
+    let coded = head.headers.contains_key(header::TRANSFER_ENCODING);
+    if !has_body(method, head.status) {
+        head.headers.remove(header::TRANSFER_ENCODING);
+        // A length beside a coding counts for nothing, here too.
+        if coded {
+            head.headers.remove(header::CONTENT_LENGTH);
+        }
+    } else if coded {
+        let codings = codings(&head.headers);
+        let chunked = is_chunked(&codings)?;
+        head.headers.remove(header::TRANSFER_ENCODING);
+        // The coding counts; both together may be the attempt to split a response.
+        if head.headers.remove(header::CONTENT_LENGTH).is_some() {
+            reuse = Reuse::No;
+        }
+        if !chunked {
+            reuse = Reuse::Ends;
+        }
+    } else if !head.headers.contains_key(header::CONTENT_LENGTH) {
+        reuse = Reuse::Ends;
+    }
+    join_lengths(&mut head.headers);
+    Ok(reuse)
+}
+
+fn has_body(method: &Method, status: StatusCode) -> bool {
+    let bodyless = matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
+    *method != Method::HEAD && !status.is_informational() && !bodyless
+}
+
+/// In lower case, in their order.
+fn codings(headers: &HeaderMap) -> Vec<Vec<u8>> {
+    let lines = headers.get_all(header::TRANSFER_ENCODING).iter();
+    let codings = lines.flat_map(|line| line.as_bytes().split(|byte| *byte == b','));
+    let codings = codings.map(|coding| coding.trim_ascii().to_ascii_lowercase());
+    codings.filter(|coding| !coding.is_empty()).collect()
+}
+
+/// `chunked`; or `identity`, which was no coding in RFC 2616 already: the body ends with the connection then.
+fn is_chunked(codings: &[Vec<u8>]) -> Result<bool, UnknownCoding> {
+    match codings {
+        [] => Ok(false),
+        [one] if one == b"identity" => Ok(false),
+        [one] if one == b"chunked" => Ok(true),
+        _ => Err(UnknownCoding),
+    }
+}
+
+/// Makes one header of lengths that are equal: several lines, or a list.
+fn join_lengths(headers: &mut HeaderMap) {
+    let lines = headers.get_all(header::CONTENT_LENGTH).iter();
+    let mut lengths = lines
+        .flat_map(|line| line.as_bytes().split(|byte| *byte == b','))
+        .map(<[u8]>::trim_ascii);
+    let Some(first) = lengths.next() else {
+        return;
+    };
+    let mut others = 0;
+    if !lengths.inspect(|_| others += 1).all(|other| other == first) || others == 0 {
+        return;
+    }
+    if let Ok(length) = HeaderValue::from_bytes(first) {
+        headers.insert(header::CONTENT_LENGTH, length);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn normalized(
+        method: &Method,
+        status: u16,
+        version: Version,
+        lines: &[(&'static str, &'static str)],
+    ) -> Result<(Reuse, Option<String>), UnknownCoding> {
+        let mut builder = http::Response::builder().status(status).version(version);
+        for (name, value) in lines {
+            builder = builder.header(*name, *value);
+        }
+        let (mut head, ()) = builder.body(()).expect("a head").into_parts();
+        let reuse = normalize(method, &mut head)?;
+        assert!(!head.headers.contains_key(header::TRANSFER_ENCODING));
+        assert!(head.headers.get_all(header::CONTENT_LENGTH).iter().count() <= 1);
+        let length = head.headers.get(header::CONTENT_LENGTH);
+        let length = length.map(|length| length.to_str().expect("text").to_owned());
+        Ok((reuse, length))
+    }
+
+    #[test]
+    fn rfc_9112_6_3() {
+        let (te, cl) = ("transfer-encoding", "content-length");
+        for (lines, expected) in [
+            (vec![], Ok((Reuse::Ends, None))),
+            (vec![(cl, "5")], Ok((Reuse::Yes, Some("5")))),
+            (vec![(cl, "5"), (cl, "5")], Ok((Reuse::Yes, Some("5")))),
+            (vec![(cl, "5, 5")], Ok((Reuse::Yes, Some("5")))),
+            (vec![(te, "chunked")], Ok((Reuse::Yes, None))),
+            (vec![(te, "Chunked ")], Ok((Reuse::Yes, None))),
+            (vec![(te, "chunked"), (cl, "5")], Ok((Reuse::No, None))),
+            (vec![(te, "identity"), (cl, "5")], Ok((Reuse::Ends, None))),
+            (vec![(te, "gzip")], Err(UnknownCoding)),
+            (vec![(te, "gzip, chunked")], Err(UnknownCoding)),
+            (vec![(te, "gzip"), (te, "chunked")], Err(UnknownCoding)),
+            (vec![(te, "chunked, gzip")], Err(UnknownCoding)),
+            (vec![(te, "chunked, chunked")], Err(UnknownCoding)),
+            (vec![(te, "xchunked")], Err(UnknownCoding)),
+        ] {
+            let expected = expected.map(|(reuse, length)| (reuse, length.map(str::to_owned)));
+            let got = normalized(&Method::GET, 200, Version::HTTP_11, &lines);
+            assert_eq!(got, expected, "{lines:?}");
+        }
+    }
+
+    #[test]
+    fn a_response_without_a_body_keeps_the_length_that_it_announces() {
+        let length = Ok((Reuse::Yes, Some("5".to_owned())));
+        for (method, status) in [(Method::HEAD, 200), (Method::GET, 304), (Method::GET, 204)] {
+            let lines = [("content-length", "5")];
+            let got = normalized(&method, status, Version::HTTP_11, &lines);
+            assert_eq!(got, length, "{method} {status}");
+            let coded = [("transfer-encoding", "gzip, chunked")];
+            let got = normalized(&method, status, Version::HTTP_11, &coded);
+            assert_eq!(got, Ok((Reuse::Yes, None)), "{method} {status}");
+        }
+    }
+
+    #[test]
+    fn the_connection_of_an_old_server_is_not_kept() {
+        let got = normalized(
+            &Method::GET,
+            200,
+            Version::HTTP_10,
+            &[("content-length", "5")],
+        );
+        assert_eq!(got, Ok((Reuse::No, Some("5".to_owned()))));
+    }
+}

@@ -1,0 +1,255 @@
+//! Owns the list of a site's files, and which file a path means.
+//! Must not know HTTP. A file that is not in the list cannot be named by any path.
+
+use std::collections::BTreeMap;
+
+use percent_encoding::{AsciiSet, CONTROLS, percent_decode_str, utf8_percent_encode};
+
+/// The first line of a list that this program reads.
+const HEADER: &str = "dyno-site 1";
+/// What stands for a folder.
+const INDEX: &str = "index.html";
+/// The page for what is not there.
+const NOT_FOUND: &str = "404.html";
+/// What a part of a path in a `Location` may not hold as it is (RFC 3986, `pchar`).
+const ESCAPED: &AsciiSet = &CONTROLS
+    .add(b' ')
+    .add(b'"')
+    .add(b'#')
+    .add(b'%')
+    .add(b'<')
+    .add(b'>')
+    .add(b'?')
+    .add(b'[')
+    .add(b'\\')
+    .add(b']')
+    .add(b'^')
+    .add(b'`')
+    .add(b'{')
+    .add(b'|')
+    .add(b'}');
+
+/// A file of the site.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct SiteFile {
+    /// Its size.
+    pub(crate) bytes: u64,
+    /// A digest of its contents.
+    pub(crate) digest: String,
+}
+
+/// A site: its files by their paths, without a leading `/`.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Site {
+    root: String,
+    /// What answers for pages that are not there, in apps that have their router in the browser.
+    fallback: Option<String>,
+    files: BTreeMap<String, SiteFile>,
+}
+
+/// What a path means.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Found<'s> {
+    /// This file.
+    File(&'s str, &'s SiteFile),
+    /// A folder, whose path ends with `/`: go to this path.
+    Folder(String),
+    /// Nothing; this page says so, if there is one.
+    Nothing(Option<(&'s str, &'s SiteFile)>),
+}
+
+impl Site {
+    /// Reads the list: a header, then `root PATH`, `fallback PATH` and `file BYTES DIGEST PATH`, one a line.
+    pub(crate) fn parse(text: &str) -> Option<Site> {
+        let mut lines = text.lines();
+        if lines.next() != Some(HEADER) {
+            return None;
+        }
+        let mut site = Site {
+            root: String::new(),
+            fallback: None,
+            files: BTreeMap::new(),
+        };
+        for line in lines {
+            match line.split_once(' ')? {
+                ("root", path) => site.root = path.to_owned(),
+                ("fallback", path) => site.fallback = Some(path.to_owned()),
+                ("file", rest) => {
+                    let mut parts = rest.splitn(3, ' ');
+                    let bytes = parts.next()?.parse().ok()?;
+                    let digest = parts.next()?.to_owned();
+                    site.files
+                        .insert(parts.next()?.to_owned(), SiteFile { bytes, digest });
+                }
+                _ => return None,
+            }
+        }
+        Some(site)
+    }
+
+    /// Where a file of the site is for this program.
+    pub(crate) fn place(&self, name: &str) -> String {
+        match self.root.as_str() {
+            "" => format!("/{name}"),
+            root => format!("/{root}/{name}"),
+        }
+    }
+
+    fn file(&self, name: &str) -> Option<(&str, &SiteFile)> {
+        let (name, file) = self.files.get_key_value(name)?;
+        Some((name, file))
+    }
+
+    /// The file that holds the same in this encoding (`x.css.br` beside `x.css`).
+    pub(crate) fn encoded(&self, name: &str, end: &str) -> Option<(&str, &SiteFile)> {
+        self.file(&format!("{name}.{end}"))
+    }
+
+    /// What the path of a request means.
+    pub(crate) fn find(&self, path: &str) -> Found<'_> {
+        let Some(parts) = decode(path) else {
+            return self.nothing();
+        };
+        let name = parts.join("/");
+        let inside = |file: &str| match name.as_str() {
+            "" => file.to_owned(),
+            name => format!("{name}/{file}"),
+        };
+        let index = self.file(&inside(INDEX));
+        if path.ends_with('/') || name.is_empty() {
+            return index.map_or_else(
+                || self.fall_back(&parts),
+                |(name, file)| Found::File(name, file),
+            );
+        }
+        if let Some((name, file)) = self.file(&name) {
+            return Found::File(name, file);
+        }
+        if index.is_some() {
+            return Found::Folder(encode(&parts));
+        }
+        match self.file(&format!("{name}.html")) {
+            Some((name, file)) => Found::File(name, file),
+            None => self.fall_back(&parts),
+        }
+    }
+
+    /// The fallback, for what looks like a page; a missing picture or script stays missing.
+    fn fall_back(&self, parts: &[String]) -> Found<'_> {
+        let is_page = parts.last().is_none_or(|last| !last.contains('.'));
+        let fallback = self.fallback.as_deref().filter(|_| is_page);
+        match fallback.and_then(|name| self.file(name)) {
+            Some((name, file)) => Found::File(name, file),
+            None => self.nothing(),
+        }
+    }
+
+    fn nothing(&self) -> Found<'_> {
+        Found::Nothing(self.file(NOT_FOUND))
+    }
+}
+
+/// The parts of a path, without `%`. Nothing if one of them cannot be a file's name.
+fn decode(path: &str) -> Option<Vec<String>> {
+    let parts = path.split('/').filter(|part| !part.is_empty());
+    parts
+        .map(|part| {
+            let part = percent_decode_str(part).decode_utf8().ok()?;
+            let is_name = !matches!(&*part, "." | "..") && !part.contains(['/', '\\', '\0']);
+            is_name.then(|| part.into_owned())
+        })
+        .collect()
+}
+
+/// A folder's path for a `Location`: it begins with one `/` alone, so that it never names another host.
+fn encode(parts: &[String]) -> String {
+    let mut path = String::from("/");
+    for part in parts {
+        path.extend(utf8_percent_encode(part, ESCAPED));
+        path.push('/');
+    }
+    path
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+
+    pub(crate) fn site(more: &str) -> Site {
+        let text = format!(
+            "dyno-site 1\nroot public\nfile 5 aa index.html\nfile 3 bb docs/index.html\nfile 9 cc a b.txt\n\
+             file 10 dd app.css\nfile 4 ee app.css.br\nfile 6 ff app.css.gz\nfile 2 gg about.html\n{more}"
+        );
+        Site::parse(&text).expect("a list")
+    }
+
+    fn found(site: &Site, path: &str) -> String {
+        match site.find(path) {
+            Found::File(name, _) => name.to_owned(),
+            Found::Folder(to) => format!("-> {to}"),
+            Found::Nothing(page) => format!("nothing {}", page.map_or("", |(name, _)| name)),
+        }
+    }
+
+    #[test]
+    fn paths_mean_files_folders_and_pages() {
+        let site = site("file 1 hh é/index.html\n");
+        for (path, expected) in [
+            ("/", "index.html"),
+            ("/index.html", "index.html"),
+            ("/docs/", "docs/index.html"),
+            ("/docs", "-> /docs/"),
+            ("//docs", "-> /docs/"),
+            ("/%C3%A9", "-> /%C3%A9/"),
+            ("/a%20b.txt", "a b.txt"),
+            ("/about", "about.html"),
+            ("/about/", "nothing "),
+            ("/a%20b.txt/", "nothing "),
+            ("/docs/none", "nothing "),
+        ] {
+            assert_eq!(found(&site, path), expected, "{path}");
+        }
+    }
+
+    #[test]
+    fn nothing_outside_of_the_list_can_be_named() {
+        let site = site("file 7 ii 404.html\n");
+        for path in [
+            "/../index.html",
+            "/docs/../index.html",
+            "/docs/%2e%2e/index.html",
+            "/docs%2Findex.html",
+            "/..%2f..%2fetc",
+            "/index.html%00",
+            "/.",
+            "/docs/./index.html",
+            "/%ff",
+            "/.env",
+            "/docs\\index.html",
+            "/docs%5cindex.html",
+        ] {
+            assert_eq!(found(&site, path), "nothing 404.html", "{path}");
+        }
+    }
+
+    #[test]
+    fn a_fallback_answers_for_pages_alone() {
+        let site = site("fallback index.html\n");
+        assert_eq!(found(&site, "/users/7"), "index.html");
+        assert_eq!(found(&site, "/users/"), "index.html");
+        assert_eq!(found(&site, "/gone.js"), "nothing ");
+    }
+
+    #[test]
+    fn another_list_is_not_read() {
+        for text in [
+            "",
+            "dyno-site 2\n",
+            "dyno-site 1\nfile x aa b\n",
+            "dyno-site 1\nwhat\n",
+        ] {
+            assert_eq!(Site::parse(text), None, "{text}");
+        }
+        assert_eq!(site("").place("docs/index.html"), "/public/docs/index.html");
+    }
+}

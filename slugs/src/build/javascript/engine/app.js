@@ -1,0 +1,105 @@
+// The app itself: its bundle, evaluated once, and the function in it that answers requests.
+
+import { getEnvironment } from 'wasi:cli/environment@0.2.10';
+import { serveAssets, typeOf } from './assets.js';
+import { BUNDLE, setMapReader } from './errors.js';
+import { readFile, readText } from './files.js';
+import { defineProcess } from './process.js';
+import { bun, deno, nodeServe, remoteAddress, servedHandler } from './servers.js';
+import { listenForErrors, watch } from './tasks.js';
+
+/** The map of the bundle, and what the app's own files say about it (`wrangler.toml`). */
+const MAP = '.dyno/app.js.map';
+const SETTINGS = '.dyno/app.json';
+const AsyncFunction = (async () => {}).constructor;
+const HELP =
+  'there is no fetch handler: `export default { fetch(request) { … } }`, a Hono app as the default export, ' +
+  "or `addEventListener('fetch', …)`";
+
+setMapReader(() => readText(MAP) ?? '');
+
+/** Runs the bundle; gives a function from a Request, and a list for `waitUntil`, to a Response or a promise of one. */
+export async function loadApp() {
+  const settings = JSON.parse(readText(SETTINGS) ?? '{}');
+  const environment = Object.fromEntries(getEnvironment());
+  const isText = ([, value]) => typeof value === 'string';
+  defineProcess({ ...Object.fromEntries(Object.entries(settings.vars ?? {}).filter(isText)), ...environment });
+  const env = { ...settings.vars, ...environment };
+  const assets = settings.assets && serveAssets(settings.assets, environment.SLUG_ID?.replace('sha256:', '').slice(0, 16));
+  if (assets) env[settings.assets.binding ?? 'ASSETS'] = { fetch: async (input, init) => fetchAsset(assets, new Request(input, init)) };
+  const listeners = listenForFetch();
+  const text = readText(BUNDLE);
+  if (text === undefined) throw new Error(`the app has no ${BUNDLE}`);
+  const tools = { meta: metaOf(), watch, deno, bun, env, nodeServe, remoteAddress, readFile, typeOf, assets };
+  const exported = await new AsyncFunction('$dyno', `${text}\n//# sourceURL=${BUNDLE}`)(tools);
+  const answer = findHandler(exported, env, listeners);
+  return assets ? withAssets(answer, assets, settings.assets) : answer;
+}
+
+/** `import.meta`, of which a bundle has one; `env` is what Vite promises. */
+function metaOf() {
+  const shown = Object.entries(globalThis.process.env).filter(([name]) => name.startsWith('VITE_'));
+  const env = { MODE: 'production', BASE_URL: '/', PROD: true, DEV: false, SSR: true, ...Object.fromEntries(shown) };
+  const url = `file:///${BUNDLE}`;
+  return { url, filename: `/${BUNDLE}`, dirname: '/.dyno', main: true, env, resolve: (name) => new URL(name, url).href };
+}
+
+function findHandler(exported, env, listeners) {
+  const app = exported.default;
+  const holder = [app, app?.default, exported].find((value) => typeof value?.fetch === 'function');
+  if (holder) return (request, later) => holder.fetch(request, env, context(later));
+  const served = servedHandler();
+  if (served) return (request, later) => served(request, env, context(later));
+  if (typeof app === 'function') return (request, later) => app(request, env, context(later));
+  if (listeners.length > 0) return (request, later) => dispatch(listeners, request, later);
+  throw new Error(app === undefined ? HELP : `the default export is no fetch handler; ${HELP}`);
+}
+
+function context(later) {
+  return { waitUntil: (promise) => void later.push(promise), passThroughOnException() {}, props: {} };
+}
+
+/** Static files come before the app, unless it wants to be asked first. */
+function withAssets(answer, assets, { runWorkerFirst = false }) {
+  return async (request, later) => {
+    const isRead = request.method === 'GET' || request.method === 'HEAD';
+    const file = isRead && !runWorkerFirst ? assets(request) : undefined;
+    return file ?? answer(request, later);
+  };
+}
+
+async function fetchAsset(assets, request) {
+  return assets(request) ?? new Response('Not Found\n', { status: 404 });
+}
+
+/** Listeners of `fetch` and of errors are ours; others are the engine's. */
+function listenForFetch() {
+  const listeners = [];
+  const native = globalThis.addEventListener;
+  globalThis.addEventListener = (type, listener, ...rest) => {
+    if (type === 'fetch') listeners.push(listener);
+    else if (type === 'error' || type === 'unhandledrejection') listenForErrors(type, listener);
+    else native.call(globalThis, type, listener, ...rest);
+  };
+  return listeners;
+}
+
+async function dispatch(listeners, request, later) {
+  let answer;
+  const event = {
+    type: 'fetch',
+    request,
+    respondWith(response) {
+      if (answer) throw new TypeError('respondWith() was called already');
+      answer = Promise.resolve(response);
+    },
+    waitUntil: (promise) => void later.push(promise),
+    passThroughOnException() {},
+  };
+  for (const listener of listeners) {
+    if (typeof listener === 'function') watch(listener.call(globalThis, event));
+    else watch(listener.handleEvent(event));
+    if (answer) return answer;
+  }
+  throw new Error('no listener of `fetch` called respondWith()');
+}

@@ -1,0 +1,159 @@
+// Errors as their authors read them: `stack` begins with the message, as in Node.js and browsers of one family, and
+// its lines name the app's own files, by the source map that the bundle brought along.
+
+/** How the engine names the bundle in stacks. */
+export const BUNDLE = '.dyno/app.js';
+/** Lines that an `AsyncFunction` puts before its body. */
+const LINES_BEFORE = 2;
+const FRAMES_MAX = 20;
+const CAUSES_MAX = 8;
+
+const frame = new RegExp(`^(?:async\\*|promise callback\\*|setTimeout handler\\*)?(.*)@${BUNDLE.replaceAll('.', '\\.')}:(\\d+):(\\d+)$`);
+const position = new RegExp(`${BUNDLE.replaceAll('.', '\\.')}:(\\d+):(\\d+)`, 'g');
+
+let readMap = () => '';
+let map;
+
+/** Says how the source map is read, when the first error asks for it. */
+export function setMapReader(read) {
+  readMap = read;
+}
+
+/**
+ * The place in the sources of a place in the bundle. The map's first line is JSON, `{ sources }`; each further line
+ * belongs to a line of the bundle, in the encoding of source maps (ECMA-426), begun anew: one line is decoded alone.
+ */
+function locate(line, column) {
+  map ??= parseMap();
+  const segments = map.lines[line - LINES_BEFORE - 1];
+  if (!segments) return undefined;
+  let found;
+  const state = [0, 0, 0, 0];
+  for (const segment of segments.split(',')) {
+    decodeSegment(segment, state);
+    if (state[0] > column - 1) break;
+    found = [...state];
+  }
+  return found && `${map.sources[found[1]]}:${found[2] + 1}:${found[3] + 1}`;
+}
+
+function parseMap() {
+  try {
+    const [head, ...lines] = readMap().split('\n');
+    return { ...JSON.parse(head), lines };
+  } catch {
+    return { sources: [], lines: [] };
+  }
+}
+
+const DIGITS = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/';
+
+/** Adds the numbers of one segment to the state. */
+function decodeSegment(segment, state) {
+  let [value, shift, field] = [0, 0, 0];
+  for (const character of segment) {
+    const digit = DIGITS.indexOf(character);
+    value |= (digit & 31) << shift;
+    shift += 5;
+    if (digit & 32) continue;
+    if (field < state.length) state[field] += value & 1 ? -(value >> 1) : value >> 1;
+    [value, shift] = [0, 0];
+    field += 1;
+  }
+}
+
+/** A text with each place in the bundle replaced by the place in the sources. */
+export function mapText(text) {
+  if (!text.includes(BUNDLE)) return text;
+  return text.replace(position, (all, line, column) => locate(Number(line), Number(column)) ?? all);
+}
+
+/** The engine's own stack as lines of `    at name (file:line:column)`; frames outside of the app are left out. */
+function toFrames(raw) {
+  const frames = [];
+  for (const line of raw.split('\n')) {
+    const match = frame.exec(line);
+    if (!match) continue;
+    const place = locate(Number(match[2]), Number(match[3]));
+    if (!place) continue;
+    const name = match[1].replace(/[/<]+$/, '').replace(/^anonymous$/, '');
+    const isAsync = line.startsWith('async*') ? 'async ' : '';
+    frames.push(name ? `    at ${isAsync}${name} (${place})` : `    at ${isAsync}${place}`);
+    if (frames.length === FRAMES_MAX) break;
+  }
+  return frames;
+}
+
+const native = Object.getOwnPropertyDescriptor(Error.prototype, 'stack');
+
+/** `TypeError: x is not a function`, in one line or more. */
+export function headOf(error) {
+  try {
+    return String(Error.prototype.toString.call(error));
+  } catch {
+    return 'Error';
+  }
+}
+
+function stackOf(error) {
+  const raw = native.get.call(error);
+  if (typeof raw !== 'string') return raw;
+  const frames = toFrames(raw);
+  if (frames.length === 0) {
+    const place = placeOfSyntaxError(error);
+    if (place) frames.push(`    at ${place}`);
+  }
+  return [headOf(error), ...frames].join('\n');
+}
+
+/** A bundle that is no program has no stack, but a place. */
+function placeOfSyntaxError(error) {
+  const isOfBundle = error instanceof SyntaxError && String(error.fileName).endsWith('> AsyncFunction');
+  return isOfBundle ? locate(error.lineNumber, error.columnNumber) : undefined;
+}
+
+Object.defineProperty(Error.prototype, 'stack', {
+  configurable: true,
+  get() {
+    return stackOf(this);
+  },
+  set(value) {
+    Object.defineProperty(this, 'stack', { configurable: true, writable: true, value });
+  },
+});
+
+const nativeCapture = Error.captureStackTrace;
+Error.captureStackTrace = function captureStackTrace(target, below) {
+  nativeCapture.call(Error, target, below);
+  const { stack } = target;
+  if (typeof stack === 'string') {
+    const value = [headOf(target), ...toFrames(stack)].join('\n');
+    Object.defineProperty(target, 'stack', { configurable: true, writable: true, value });
+  }
+};
+Error.stackTraceLimit = FRAMES_MAX;
+
+/** All that is known of a thrown value, for a log: message, stack, and what caused it. */
+export function describe(error, depth = 0) {
+  if (!(error instanceof Error)) return undefined;
+  const { stack } = error;
+  const head = headOf(error);
+  // A stack that was made before the message was changed, or by somebody else, may lack it.
+  let text = typeof stack === 'string' && stack !== '' ? mapText(stack) : head;
+  if (!text.includes(error.message)) text = `${head}\n${text}`;
+  if (depth === CAUSES_MAX) return text;
+  const further = error instanceof AggregateError ? error.errors : [];
+  for (const inner of further) {
+    text += `\n  [error]: ${(describe(inner, depth + 1) ?? String(inner)).replaceAll('\n', '\n  ')}`;
+  }
+  if (error.cause !== undefined) {
+    text += `\n  [cause]: ${(describe(error.cause, depth + 1) ?? String(error.cause)).replaceAll('\n', '\n  ')}`;
+  }
+  return text;
+}
+
+/** One line that says what was thrown. */
+export function summarize(error) {
+  const text = error instanceof Error ? headOf(error) : `${typeof error} thrown: ${String(error)}`;
+  return text.split('\n', 1)[0].slice(0, 500);
+}

@@ -1,0 +1,61 @@
+// The app's files, read through WASI: the bundle and its map, settings, static files.
+
+import { getDirectories } from 'wasi:filesystem/preopens@0.2.10';
+
+/** How much is read of a file at once. */
+const READ_BYTES = 1024n * 1024n;
+
+let root;
+
+function openFile(path) {
+  root ??= getDirectories().find(([, name]) => name === '/')?.[0];
+  if (!root) throw new Error('the app has no files');
+  return root.openAt({ symlinkFollow: true }, path, {}, { read: true });
+}
+
+/** The whole file's bytes, or undefined if there is no such file. */
+export function readFile(path) {
+  let file;
+  try {
+    file = openFile(path);
+  } catch (error) {
+    if (error?.payload === undefined) throw error;
+    return undefined;
+  }
+  try {
+    const pieces = [];
+    let length = 0;
+    for (let at = 0n; ; at = BigInt(length)) {
+      let bytes;
+      let isEnd;
+      try {
+        [bytes, isEnd] = file.read(READ_BYTES, at);
+      } catch (error) {
+        // A folder opens, and cannot be read.
+        if (error?.payload === undefined) throw error;
+        return undefined;
+      }
+      if (bytes.length > 0) pieces.push(bytes);
+      length += bytes.length;
+      if (isEnd || bytes.length === 0) break;
+    }
+    if (pieces.length === 1) return pieces[0];
+    const all = new Uint8Array(length);
+    let at = 0;
+    for (const piece of pieces) {
+      all.set(piece, at);
+      at += piece.length;
+    }
+    return all;
+  } finally {
+    // The host counts handles, and the engine may never collect what is not closed.
+    file[Symbol.dispose]();
+  }
+}
+
+const decoder = new TextDecoder();
+
+export function readText(path) {
+  const bytes = readFile(path);
+  return bytes && decoder.decode(bytes);
+}

@@ -1,0 +1,88 @@
+//! Owns the reading of JSON with comments and trailing commas, as `wrangler.jsonc` and `deno.json` are written.
+//! Must not know what is in it.
+
+use serde_json::Value;
+
+/// A text without the byte order mark that some editors write.
+pub(super) fn without_bom(text: &str) -> &str {
+    text.strip_prefix('\u{feff}').unwrap_or(text)
+}
+
+/// Parses it; places in errors are true, since what is taken out leaves spaces.
+pub(super) fn parse(text: &str) -> Result<Value, serde_json::Error> {
+    serde_json::from_str(&plain(without_bom(text)))
+}
+
+/// The same text as plain JSON.
+fn plain(text: &str) -> String {
+    let mut made = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(first) = rest.chars().next() {
+        let length = match first {
+            '"' => string_length(rest),
+            '/' if rest.starts_with("//") => rest.find('\n').unwrap_or(rest.len()),
+            '/' if rest.starts_with("/*") => rest.find("*/").map_or(rest.len(), |end| end + 2),
+            _ => first.len_utf8(),
+        };
+        let (part, after) = rest.split_at(length);
+        match first {
+            '/' if length > 1 => made.extend(part.chars().map(blank)),
+            ',' if closes(after) => made.push(' '),
+            _ => made.push_str(part),
+        }
+        rest = after;
+    }
+    made
+}
+
+fn blank(character: char) -> char {
+    if character == '\n' { '\n' } else { ' ' }
+}
+
+fn string_length(text: &str) -> usize {
+    let mut is_escaped = false;
+    for (at, character) in text.char_indices().skip(1) {
+        match character {
+            _ if is_escaped => is_escaped = false,
+            '\\' => is_escaped = true,
+            '"' => return at + 1,
+            _ => {}
+        }
+    }
+    text.len()
+}
+
+/// Whether a bracket is the next thing that is no space or comment.
+fn closes(text: &str) -> bool {
+    let mut rest = text.trim_start();
+    loop {
+        rest = match () {
+            () if rest.starts_with("//") => rest.split_once('\n').map_or("", |(_, rest)| rest),
+            () if rest.starts_with("/*") => rest.split_once("*/").map_or("", |(_, rest)| rest),
+            () => return rest.starts_with([']', '}']),
+        };
+        rest = rest.trim_start();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::parse;
+
+    #[test]
+    fn comments_and_trailing_commas_are_read() {
+        let text = "\u{feff}{\n // one\n \"a\": \"// no, \\\" comment\", /* two\n , */ \"b\": [1, 2, /* x */ ],\n}\n";
+        let value = parse(text).unwrap();
+        assert_eq!(value, json!({"a": "// no, \" comment", "b": [1, 2]}));
+    }
+
+    #[test]
+    fn an_error_names_its_line() {
+        let error = parse("{\n/* a\n b */\n\"a\" 1}").unwrap_err();
+        assert_eq!(error.line(), 4);
+        assert!(parse("{\"a\": \"open").is_err());
+        assert!(parse("[1,,]").is_err());
+    }
+}

@@ -1,0 +1,98 @@
+//! Owns what `package.json` says that matters to a build. Must not know where an app begins.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::super::{BuildError, sources};
+use super::jsonc;
+
+pub(super) const PACKAGE_JSON: &str = "package.json";
+/// Workspaces of one app that are looked at.
+const WORKSPACES_MAX: usize = 200;
+
+/// The members of `package.json` that decide something here; what npm alone reads is left out.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Package {
+    pub(super) name: Option<String>,
+    pub(super) main: Option<String>,
+    pub(super) module: Option<String>,
+    pub(super) exports: Option<Value>,
+    #[serde(default)]
+    pub(super) scripts: BTreeMap<String, String>,
+    #[serde(default)]
+    pub(super) dependencies: BTreeMap<String, String>,
+    #[serde(default)]
+    pub(super) dev_dependencies: BTreeMap<String, String>,
+    #[serde(default)]
+    pub(super) optional_dependencies: BTreeMap<String, String>,
+    pub(super) workspaces: Option<Value>,
+}
+
+impl Package {
+    /// Reads the folder's own; a folder without one has an empty one.
+    pub(super) fn read(folder: &Path) -> Result<Self, BuildError> {
+        let Some(text) = sources::text(&folder.join(PACKAGE_JSON))? else {
+            return Ok(Self::default());
+        };
+        serde_json::from_str(jsonc::without_bom(&text))
+            .map_err(|error| BuildError::Refused(format!("{PACKAGE_JSON} cannot be read: {error}")))
+    }
+
+    /// Whether npm has something to install.
+    pub(super) fn has_dependencies(&self) -> bool {
+        let lists = [
+            &self.dependencies,
+            &self.dev_dependencies,
+            &self.optional_dependencies,
+        ];
+        lists.iter().any(|list| !list.is_empty()) || self.workspaces.is_some()
+    }
+
+    /// The folders of its workspaces that have a `package.json`, sorted, named from the root.
+    pub(super) fn workspaces(&self, root: &Path) -> Vec<PathBuf> {
+        let list = match &self.workspaces {
+            Some(Value::Array(list)) => list.as_slice(),
+            Some(Value::Object(map)) => match map.get("packages") {
+                Some(Value::Array(list)) => list.as_slice(),
+                _ => &[],
+            },
+            _ => &[],
+        };
+        let patterns = list.iter().filter_map(Value::as_str);
+        let mut found: Vec<PathBuf> = patterns.flat_map(|pattern| expand(root, pattern)).collect();
+        found.sort();
+        found.dedup();
+        found.truncate(WORKSPACES_MAX);
+        found
+    }
+}
+
+/// The folders that a pattern such as `packages/*` names.
+fn expand(root: &Path, pattern: &str) -> Vec<PathBuf> {
+    let mut folders = vec![PathBuf::new()];
+    for part in pattern.trim_start_matches("./").split('/') {
+        folders = match part {
+            "" => folders,
+            "*" | "**" => folders
+                .iter()
+                .flat_map(|folder| inner_folders(root, folder))
+                .collect(),
+            part => folders.iter().map(|folder| folder.join(part)).collect(),
+        };
+    }
+    folders.retain(|folder| root.join(folder).join(PACKAGE_JSON).is_file());
+    folders
+}
+
+fn inner_folders(root: &Path, folder: &Path) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(root.join(folder)).into_iter().flatten();
+    entries
+        .flatten()
+        .filter(|entry| entry.file_name() != "node_modules" && entry.path().is_dir())
+        .map(|entry| folder.join(entry.file_name()))
+        .collect()
+}

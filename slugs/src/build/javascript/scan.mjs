@@ -1,0 +1,117 @@
+// A look at the whole program for what a dyno has not, and for promises that nobody waits for.
+
+import { ancestor } from 'acorn-walk';
+import { packageOf } from './messages.mjs';
+
+/** Globals that are not there, and what to do instead. */
+const ABSENT = {
+  Atomics: 'a dyno has one thread, and needs none',
+  EventSource: 'read the body of `fetch` as a stream',
+  FileReader: 'use `blob.text()` or `blob.arrayBuffer()`',
+  SharedArrayBuffer: 'a dyno has one thread: use ArrayBuffer',
+  WebAssembly: 'the engine runs inside of WebAssembly and cannot run more of it',
+  WebSocket: 'a dyno of this kind speaks HTTP with `fetch` only',
+  Worker: 'a dyno has one thread; the number of dynos is what scales',
+  XMLHttpRequest: 'use `fetch`',
+  caches: 'there is no cache between requests: keep what is needed in memory, or in an add-on',
+};
+/** Those without which no app of theirs works: the build refuses them. */
+const REFUSED = {
+  WebSocketPair: 'a WebSocket needs a server dyno, which JavaScript apps cannot be yet: use server-sent events, a Response whose body is a stream',
+  HTMLRewriter: 'it is a part of Cloudflare\'s own: use a parser of HTML from npm',
+};
+const INTL = 'there is no Intl in this engine: format by hand, or with a package such as date-fns';
+const DURABLE = 'a Durable Object is a service of Cloudflare\'s own: keep state in a database (`dyno addons create postgresql`)';
+/** Lines of warnings that are shown. */
+const WARNINGS_MAX = 20;
+/** Methods whose results are no promises, and that are called often. */
+const PLAIN = new Set(['add', 'append', 'assign', 'defineProperty', 'delete', 'forEach', 'push', 'set', 'splice', 'unshift']);
+
+export function scan(program, map) {
+  const found = { refusals: new Map(), warnings: new Map(), changes: [] };
+  const note = (to, node, text) => {
+    const at = map.locate(node.loc.start);
+    if (!at) return;
+    // Of a package once, since it may well have another way.
+    const owner = packageOf(at.file);
+    const key = owner ? `${owner} ${text}` : `${at.file}:${at.line} ${text}`;
+    if (!to.has(key)) to.set(key, `${at.file}:${at.line}:${at.column}: ${text}`);
+  };
+  ancestor(program, {
+    Identifier: (node, _, ancestors) => checkGlobal(node, ancestors, found, note),
+    Class(node) {
+      if (node.superClass?.type === 'Identifier' && /^DurableObject\d*$/.test(node.superClass.name)) {
+        note(found.refusals, node, DURABLE);
+      }
+    },
+    ImportExpression(node) {
+      note(found.warnings, node, '`import()` of a name that is not a plain string cannot be bundled, and fails when it runs');
+    },
+    NewExpression: (node) => checkRegExp(node, found, note),
+    ExpressionStatement: (node) => watchPromise(node, map, found.changes),
+  });
+  const warnings = [...found.warnings.values()];
+  const rest = warnings.length - WARNINGS_MAX;
+  if (rest > 0) warnings.splice(WARNINGS_MAX, rest, `and ${rest} more of these`);
+  return { refusals: [...found.refusals.values()], warnings, changes: found.changes };
+}
+
+function checkGlobal(node, ancestors, found, note) {
+  const { name } = node;
+  if (!(Object.hasOwn(ABSENT, name) || Object.hasOwn(REFUSED, name) || ['Intl', 'Deno', 'Bun'].includes(name))) return;
+  if (isGuarded(name, ancestors) || isDeclared(name, ancestors)) return;
+  if (Object.hasOwn(REFUSED, name)) return note(found.refusals, node, `there is no ${name}: ${REFUSED[name]}`);
+  if (name === 'Intl') return note(found.warnings, node, INTL);
+  if (Object.hasOwn(ABSENT, name)) return note(found.warnings, node, `there is no ${name}: ${ABSENT[name]}`);
+  const parent = ancestors.at(-2);
+  const member = parent?.type === 'MemberExpression' && !parent.computed ? `.${parent.property.name}` : '';
+  note(found.warnings, node, `there is no ${name}${member} in a dyno: of ${name} it has \`serve\` and \`env\``);
+}
+
+/** `typeof name`, or a conditional that asks for it: the program knows what to do without. */
+function isGuarded(name, ancestors) {
+  const asks = (test) => test && JSON.stringify(test, (key, value) => (typeof value === 'bigint' ? 0 : value)).includes(`"name":"${name}"`);
+  return ancestors.some((node) => {
+    if (node.type === 'UnaryExpression') return node.operator === 'typeof';
+    if (node.type === 'IfStatement' || node.type === 'ConditionalExpression') return hasTypeof(node.test) && asks(node.test);
+    return node.type === 'LogicalExpression' && hasTypeof(node.left) && asks(node.left);
+  });
+}
+
+function hasTypeof(node) {
+  return JSON.stringify(node, (key, value) => (typeof value === 'bigint' ? 0 : value)).includes('"operator":"typeof"');
+}
+
+/** Whether a function or block around it declares the name itself. esbuild gives top-level names numbers if it must. */
+function isDeclared(name, ancestors) {
+  return ancestors.some((node) => {
+    const bodies = node.type === 'Program' || node.type === 'BlockStatement' ? node.body : [];
+    const isHere = bodies.some((statement) => {
+      if (statement.type === 'VariableDeclaration') return statement.declarations.some(({ id }) => id.name === name);
+      return statement.id?.name === name;
+    });
+    return isHere || node.params?.some((parameter) => parameter.name === name);
+  });
+}
+
+/** The engine knows no properties of characters; literals are made over, and texts are not. */
+function checkRegExp(node, found, note) {
+  const [pattern] = node.arguments;
+  if (node.callee.name !== 'RegExp' || typeof pattern?.value !== 'string' || !/\\p\{/i.test(pattern.value)) return;
+  note(found.warnings, node, 'this engine reads `\\p{…}` in a regular expression between slashes only: write it as a literal');
+}
+
+/** A call that is a statement of its own: if it gives a promise that is rejected, the log shall say so. */
+function watchPromise({ expression }, map, changes) {
+  const call = expression.type === 'UnaryExpression' && expression.operator === 'void' ? expression.argument : expression;
+  const { callee } = call.type === 'ChainExpression' ? call.expression : call;
+  if (!callee || call.type === 'NewExpression' || callee.type === 'Super') return;
+  if (callee.type === 'Identifier' && callee.name.startsWith('__')) return;
+  if (callee.type === 'MemberExpression') {
+    if (callee.object.name === 'console' || callee.object.name === '$dyno') return;
+    if (PLAIN.has(callee.property.name)) return;
+  }
+  const at = map.locate(call.loc.start);
+  if (!at || packageOf(at.file) !== undefined || at.file.includes(':')) return;
+  changes.push({ start: call.start, end: call.start, text: '$dyno.watch(' }, { start: call.end, end: call.end, text: ')' });
+}

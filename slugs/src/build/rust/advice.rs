@@ -1,0 +1,191 @@
+//! Owns what is said of Rust apps that cannot be built for WebAssembly: which crate stands in the way, and what works.
+//! Must not run cargo. It reads the failed build's lines and `Cargo.lock`.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use serde::Deserialize;
+
+/// Web frameworks whose servers need an operating system's network, by the names of their packages.
+const FRAMEWORKS: [(&str, &str); 14] = [
+    ("axum", "axum"),
+    ("actix-web", "Actix Web"),
+    ("rocket", "Rocket"),
+    ("warp", "warp"),
+    ("poem", "Poem"),
+    ("salvo", "Salvo"),
+    ("tide", "Tide"),
+    ("ntex", "ntex"),
+    ("gotham", "Gotham"),
+    ("rouille", "Rouille"),
+    ("tiny_http", "tiny_http"),
+    ("tonic", "tonic"),
+    ("async-std", "async-std"),
+    ("hyper", "hyper's server"),
+];
+/// Crates that do not compile for WebAssembly, or not with the features that servers ask for.
+const SYSTEM_CRATES: [&str; 12] = [
+    "tokio",
+    "mio",
+    "socket2",
+    "polling",
+    "async-io",
+    "async-process",
+    "signal-hook-registry",
+    "signal-hook",
+    "actix-rt",
+    "actix-server",
+    "nix",
+    "ntex-rt",
+];
+/// Ends of the names of crates that compile C.
+const C_CRATES: [&str; 2] = ["-sys", "ring"];
+const WORKS: &str = "what works: axum through `wstd-axum` (`dyno new NAME --template axum` shows it), `wstd` alone (`--template rust`), \
+     or a program with a `std::net::TcpListener` on $PORT";
+
+/// What the build told that matters here.
+#[derive(Debug, Default)]
+pub(super) struct BuildLines {
+    /// The crates that did not compile.
+    failed: BTreeSet<String>,
+    /// A crate whose build script did not run through.
+    script: Option<String>,
+    /// Tokio's own words.
+    is_tokio: bool,
+}
+
+impl BuildLines {
+    /// Looks at a line of cargo's.
+    pub(super) fn read(&mut self, line: &str) {
+        let quoted = |begin: &str| {
+            let (_, rest) = line.split_once(begin)?;
+            Some(rest.split_once('`')?.0.to_owned())
+        };
+        if line.contains("are supported on wasm") || line.contains("unsupported by mio") {
+            self.is_tokio = true;
+        }
+        self.failed.extend(quoted("could not compile `"));
+        if let Some(package) = quoted("failed to run custom build command for `") {
+            self.script = package.split(' ').next().map(str::to_owned);
+        }
+    }
+
+    /// What stands in the way, and what works, if it is known.
+    pub(super) fn advice(&self, lock: &Path) -> Option<String> {
+        let failed = |name: &&str| self.failed.contains(*name);
+        let system = SYSTEM_CRATES.iter().copied().find(failed);
+        if system.is_some() || self.is_tokio {
+            let names = locked_packages(lock);
+            let framework = FRAMEWORKS
+                .iter()
+                .find(|(package, _)| names.contains(*package));
+            return Some(match framework {
+                Some(("axum", _)) => of_axum(),
+                Some((_, title)) => format!(
+                    "{title} needs the network and the threads of an operating system, which WebAssembly does not have; {WORKS}"
+                ),
+                None => format!(
+                    "`{}` does not compile for WebAssembly with these features: of tokio only `sync`, `macros`, `io-util`, `rt` and `time` do; {WORKS}",
+                    system.unwrap_or("tokio")
+                ),
+            });
+        }
+        let script = self.script.as_ref()?;
+        let is_c = C_CRATES.iter().any(|end| script.ends_with(end));
+        is_c.then(|| {
+            format!(
+                "`{script}` compiles C for the target, which has no C compiler here: choose a package or a feature in plain Rust \
+                 in its place (such as rustls-rustcrypto for TLS), or do without it"
+            )
+        })
+    }
+}
+
+fn of_axum() -> String {
+    "axum's own server needs tokio's network, which WebAssembly does not have: keep the `Router` and let `wstd-axum` serve it, by \
+     `#[wstd_axum::http_server] fn main() -> Router { … }`, with wstd, wstd-axum and axum without its default features \
+     in Cargo.toml; `dyno new NAME --template axum` shows it"
+        .to_owned()
+}
+
+#[derive(Deserialize)]
+struct Lock {
+    #[serde(default)]
+    package: Vec<Locked>,
+}
+
+#[derive(Deserialize)]
+struct Locked {
+    name: String,
+}
+
+/// The names of all packages that the build uses; none if there is no lock file that can be read.
+fn locked_packages(lock: &Path) -> BTreeSet<String> {
+    let text = std::fs::read_to_string(lock).unwrap_or_default();
+    let lock: Option<Lock> = toml::from_str(&text).ok();
+    let packages = lock.into_iter().flat_map(|lock| lock.package);
+    packages.map(|package| package.name).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn advice(packages: &[&str], lines: &[&str]) -> Option<String> {
+        let folder = tempfile::tempdir().expect("a folder");
+        let lock = folder.path().join("Cargo.lock");
+        let entry = |name: &&str| format!("[[package]]\nname = \"{name}\"\nversion = \"1.0.0\"\n");
+        let text: String = packages.iter().map(entry).collect();
+        std::fs::write(&lock, format!("version = 4\n{text}")).expect("written");
+        let mut read = BuildLines::default();
+        lines.iter().for_each(|line| read.read(line));
+        read.advice(&lock)
+    }
+
+    const TOKIO: &str = "error: Only features sync,macros,io-util,rt,time are supported on wasm.";
+    const FAILED: &str = "error: could not compile `tokio` (lib) due to 1 previous error";
+
+    #[test]
+    fn frameworks_are_named_with_what_works() {
+        for (packages, says) in [
+            (
+                &["hyper", "tokio", "axum"][..],
+                "`#[wstd_axum::http_server]",
+            ),
+            (&["actix-web", "tokio"], "Actix Web needs"),
+            (&["rocket", "hyper", "tokio"], "Rocket needs"),
+            (&["warp", "hyper"], "warp needs"),
+            (&["hyper", "tokio"], "hyper's server needs"),
+            (&["tokio"], "of tokio only `sync`"),
+        ] {
+            let advice = advice(packages, &[TOKIO, FAILED]).expect("known");
+            assert!(
+                advice.contains(says) && advice.contains("--template axum"),
+                "{advice}"
+            );
+        }
+        let other = advice(
+            &["mio", "tide"],
+            &[
+                "error: could not compile `polling` (lib) due to 3 previous errors; 1 warning emitted",
+            ],
+        );
+        assert!(other.expect("known").contains("Tide needs"));
+    }
+
+    #[test]
+    fn a_crate_that_compiles_c_is_named() {
+        let line = "error: failed to run custom build command for `libsqlite3-sys v0.30.1`";
+        assert!(
+            advice(&[], &[line])
+                .expect("known")
+                .contains("`libsqlite3-sys` compiles C")
+        );
+    }
+
+    #[test]
+    fn the_apps_own_mistakes_are_left_to_the_compiler() {
+        let line = "error: could not compile `shop` (bin \"shop\") due to 1 previous error";
+        assert_eq!(advice(&["axum", "tokio"], &[line]), None);
+    }
+}

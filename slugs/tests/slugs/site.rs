@@ -1,0 +1,161 @@
+//! Static sites: which files are public, and what the component is told of them.
+
+use std::fs;
+use std::path::Path;
+
+use grid::desired::Kind;
+use grid::name::ProcessType;
+use slugs::World;
+use slugs::build::{Built, Tools, build};
+use slugs::pack::pack;
+
+use crate::support::{App, chain};
+
+fn built(app: &App, cache: &Path) -> Built {
+    let built = build(app.path(), &Tools::attached(cache), &mut |_| {});
+    built.unwrap_or_else(|error| panic!("{}", chain(&error)))
+}
+
+/// The list of the site's files: names and sizes.
+fn listed(app: &App) -> Vec<String> {
+    let cache = tempfile::tempdir().expect("a folder");
+    let built = built(app, cache.path());
+    let list = fs::read_to_string(&built.made[0].file).expect("the list");
+    let files = list.lines().filter_map(|line| line.strip_prefix("file "));
+    files
+        .map(|line| {
+            let parts: Vec<&str> = line.splitn(3, ' ').collect();
+            assert_eq!(parts[1].len(), 32, "{line}");
+            format!("{} {}", parts[2], parts[0])
+        })
+        .collect()
+}
+
+fn error(app: &App) -> String {
+    let cache = tempfile::tempdir().expect("a folder");
+    match build(app.path(), &Tools::attached(cache.path()), &mut |_| {}) {
+        Ok(_) => panic!("it was built"),
+        Err(error) => chain(&error),
+    }
+}
+
+#[test]
+fn a_folder_with_a_start_page_is_a_handler_and_twice_the_same() {
+    let app = App::new()
+        .file("index.html", "<h1>hello</h1>")
+        .file("a b/é.css", "x");
+    let cache = tempfile::tempdir().expect("a folder");
+    let slug = || {
+        let place = tempfile::tempdir().expect("a folder");
+        let packed = pack(&built(&app, cache.path()), &place.path().join("site.slug"));
+        let packed = packed.unwrap_or_else(|error| panic!("{}", chain(&error)));
+        let manifest = packed.slug.manifest();
+        let web = &manifest.processes[&ProcessType::web()];
+        assert_eq!((web.world, web.kind), (World::Handler02, Kind::Handler));
+        assert_eq!(manifest.builder.name, "static");
+        fs::read(&packed.file).expect("the slug")
+    };
+    assert!(slug() == slug());
+    assert_eq!(listed(&app), ["a b/é.css 1", "index.html 14"]);
+    let names = fs::read_dir(app.path()).expect("the folder");
+    assert_eq!(
+        names.count(),
+        2,
+        "something is written into the app's folder"
+    );
+}
+
+#[test]
+fn secrets_and_what_says_how_to_run_it_are_not_public() {
+    let app = App::new()
+        .file("index.html", "x")
+        .file(".env", "SECRET=1")
+        .file(".git/config", "x")
+        .file(".htpasswd", "x")
+        .file("docs/.hidden/x", "x")
+        .file(".well-known/security.txt", "x")
+        .file("notes.key", "x")
+        .file("dyno.toml", "name = \"site\"\n")
+        .file("app.json", "{}")
+        .file(".slugignore", b"\xef\xbb\xbf*.key\r\n");
+    assert_eq!(listed(&app), [".well-known/security.txt 1", "index.html 1"]);
+}
+
+#[test]
+fn the_root_may_be_named_at_the_top_or_under_static() {
+    for toml in [
+        "root = \"public\"\n",
+        "root = \"./public/\"\n",
+        "[static]\nroot = \"public\"\n",
+    ] {
+        let app = App::new()
+            .file("public/index.html", "x")
+            .file("public/app.json", "{}")
+            .file("publicity.html", "x")
+            .file("Procfile", "web: serve -s public\n")
+            .file("dyno.toml", toml);
+        assert_eq!(listed(&app), ["app.json 2", "index.html 1"], "{toml}");
+    }
+    let app = App::new()
+        .file("index.html", "x")
+        .file("dyno.toml", "root = \".\"\n");
+    assert_eq!(listed(&app), ["index.html 1"]);
+}
+
+#[test]
+fn a_generator_makes_the_root_first() {
+    let app = App::new().file(
+        "dyno.toml",
+        "root = \"out\"\n[build]\ncommand = \"mkdir -p out && echo hello > out/index.html\"\n",
+    );
+    assert_eq!(listed(&app), ["index.html 6"]);
+}
+
+#[test]
+fn mistakes_say_what_to_do() {
+    for (toml, says) in [
+        ("root = \"gone\"\n", "`gone`, which is no folder of the app"),
+        ("root = \"../x\"\n", "dyno.toml line 1: `../x`"),
+        ("root = \"/srv\"\n", "dyno.toml line 1: `/srv`"),
+        ("root = 1\n", "dyno.toml line 1"),
+        ("root = \"a\"\n[static]\nroot = \"b\"\n", "remove one"),
+        ("[static]\nrooot = \"a\"\n", "did you mean `root`?"),
+        (
+            "root = \"target\"\n",
+            "holds no file that belongs to the app",
+        ),
+    ] {
+        let app = App::new()
+            .file("target/index.html", "x")
+            .file("dyno.toml", toml);
+        let text = error(&app);
+        assert!(text.contains(says), "{toml}: {text}");
+    }
+    let text = error(&App::new().file("dist/index.html", "x"));
+    assert!(
+        text.contains("write `root = \"dist\"` into dyno.toml"),
+        "{text}"
+    );
+    let app = App::new()
+        .file("index.html", "x")
+        .file("Procfile", "web: nginx -g x\n");
+    let text = error(&app);
+    assert!(
+        text.contains("Procfile line 1") && text.contains("a static site needs no Procfile"),
+        "{text}"
+    );
+}
+
+#[test]
+fn what_will_not_answer_is_warned_of() {
+    let app = App::new().file("public/a.html", "x").file(
+        "dyno.toml",
+        "[static]\nroot = \"public\"\nfallback = \"app.html\"\n",
+    );
+    let cache = tempfile::tempdir().expect("a folder");
+    let built = built(&app, cache.path());
+    let warnings: Vec<String> = built.warnings().iter().map(ToString::to_string).collect();
+    assert_eq!(warnings.len(), 2, "{warnings:?}");
+    assert!(warnings[0].contains("/ answers 404"), "{warnings:?}");
+    assert!(warnings[1].contains("app.html"), "{warnings:?}");
+}
