@@ -143,16 +143,30 @@ def submit(self, fn, /, *args, **kwargs):
     import concurrent.futures
     import contextvars
 
+    if self._broken:
+        raise self.BROKEN(self._broken)
     if self._shutdown:
         raise RuntimeError("cannot schedule new futures after shutdown")
     future = concurrent.futures.Future()
     future.set_running_or_notify_cancel()
-    context = contextvars.Context()
     try:
+        begin_worker(self)
+        context = contextvars.Context()
         future.set_result(outside_of_loop(context.run, fn, *args, **kwargs))
     except BaseException as error:
         future.set_exception(error)
     return future
+
+
+def begin_worker(pool):
+    """Calls the pool's `initializer`, once, as the start of a thread would."""
+    if pool.__dict__.setdefault("_dyno_worker", None) is None:
+        pool._dyno_worker = pool._create_worker_context()
+        try:
+            pool._dyno_worker.initialize()
+        except BaseException:
+            pool._initializer_failed()
+            raise pool.BROKEN(pool._broken) from None
 
 
 def outside_of_loop(call, *args, **kwargs):

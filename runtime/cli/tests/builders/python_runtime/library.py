@@ -219,6 +219,7 @@ class Concurrency(unittest.TestCase):
         import multiprocessing
         import threading
         from concurrent.futures import ThreadPoolExecutor, as_completed
+        from concurrent.futures.thread import BrokenThreadPool
 
         with ThreadPoolExecutor(max_workers=4) as pool:
             self.assertEqual(list(pool.map(abs, [-1, -2])), [1, 2])
@@ -226,6 +227,13 @@ class Concurrency(unittest.TestCase):
             self.assertIsInstance(failed.exception(), ValueError)
             self.assertEqual({future.result() for future in as_completed([pool.submit(abs, -3)])}, {3})
         self.assertRaises(RuntimeError, pool.submit, abs, 1)
+        begun = []
+        with ThreadPoolExecutor(initializer=begun.append, initargs=("once",)) as pool:
+            self.assertEqual(list(pool.map(abs, [-1, -2])), [1, 2])
+        self.assertEqual(begun, ["once"])
+        with ThreadPoolExecutor(initializer=int, initargs=("x",)) as pool:
+            self.assertIsInstance(pool.submit(abs, 1).exception(), BrokenThreadPool)
+            self.assertRaises(BrokenThreadPool, pool.submit, abs, 1)
         with self.assertRaisesRegex(RuntimeError, "a dyno's Python has one thread"):
             threading.Thread(target=print).start()
         with self.assertRaisesRegex(RuntimeError, "a dyno's Python is one process"):
