@@ -61,6 +61,8 @@ pub(crate) struct Conn {
     has_interim: AtomicBool,
     /// All of the responses so far has been written.
     flushed: AtomicBool,
+    /// Part of a head has come, which the HTTP layer sees when all of it has.
+    holds_head: AtomicBool,
     /// The protocol has changed: what is read is not HTTP any more.
     pub(crate) tunnelled: AtomicBool,
     /// What the connection does from then on.
@@ -91,6 +93,7 @@ impl Conn {
             interim: Mutex::default(),
             has_interim: AtomicBool::new(false),
             flushed: AtomicBool::new(true),
+            holds_head: AtomicBool::new(false),
             tunnelled: AtomicBool::new(false),
             switched: Mutex::new(None),
         })
@@ -175,6 +178,15 @@ impl Conn {
         }
         let mut interim = self.interim.lock().unwrap_or_else(PoisonError::into_inner);
         Some(interim.split().freeze()).filter(|interim| !interim.is_empty())
+    }
+
+    /// Whether a request has begun that the HTTP layer knows nothing of yet.
+    pub(crate) fn holds_head(&self) -> bool {
+        self.holds_head.load(Relaxed)
+    }
+
+    pub(crate) fn note_held_head(&self, holds_head: bool) {
+        self.holds_head.store(holds_head, Relaxed);
     }
 
     /// Whether all of the responses so far has been written.

@@ -151,9 +151,9 @@ where
     let mut told = false;
     poll_fn(|cx| {
         conn.register(cx);
-        // Polled before it is told to finish: a request that has arrived by then is answered.
+        // Polled before it is told to finish: a request that has arrived by then, or has begun to, is answered.
         let polled = connection.as_mut().poll(cx);
-        if polled.is_ready() || told || !conn.hub.is_closing() {
+        if polled.is_ready() || told || !conn.hub.is_closing() || conn.holds_head() {
             return polled;
         }
         told = true;

@@ -158,6 +158,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
         };
         if buf.filled().len() == before {
             self.checked = self.held.split().freeze();
+            self.conn.note_held_head(false);
             self.put_checked(buf);
             return Ok(());
         }
@@ -192,6 +193,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
             true => self.held.extend_from_slice(&buf.filled()[end..]),
             false => self.held = BytesMut::new(),
         }
+        self.conn.note_held_head(!self.held.is_empty());
         buf.set_filled(if completes { before } else { end });
         self.put_checked(buf);
     }

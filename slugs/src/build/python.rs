@@ -45,7 +45,7 @@ const GET_PYTHON: &str =
     "get Python 3.10 or newer, with `venv` and `pip` (on Debian: python3 python3-venv)";
 
 /// What the component is made of beside the interpreter, by file name. componentize-py imports the first.
-const SHIM: [(&str, &str); 10] = [
+const SHIM: [(&str, &str); 11] = [
     ("dyno_app.py", include_str!("python/dyno_app.py")),
     ("dyno_command.py", include_str!("python/dyno_command.py")),
     ("dyno_hash.py", include_str!("python/dyno_hash.py")),
@@ -55,6 +55,7 @@ const SHIM: [(&str, &str); 10] = [
     ("dyno_report.py", include_str!("python/dyno_report.py")),
     ("dyno_runtime.py", include_str!("python/dyno_runtime.py")),
     ("dyno_serve.py", include_str!("python/dyno_serve.py")),
+    ("dyno_tls.py", include_str!("python/dyno_tls.py")),
     ("dyno_wsgi.py", include_str!("python/dyno_wsgi.py")),
 ];
 /// The module `_dyno_hash`, a shared library in text form, and its file name as componentize-py knows such libraries.

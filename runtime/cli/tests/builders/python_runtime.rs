@@ -192,7 +192,7 @@ fn python_is_a_command_with_its_exit_codes() {
         NONE,
         FAULTS,
         (
-            "work/job.py",
+            "jobs/one.py",
             "import sys\nprint(sys.argv, sys.path[0], __name__)\n",
         ),
     ]);
@@ -206,10 +206,10 @@ fn python_is_a_command_with_its_exit_codes() {
             text(&output.stderr),
         )
     };
-    let (code, out, _) = runs(&["work/job.py", "a", "--b"], "");
+    let (code, out, _) = runs(&["jobs/one.py", "a", "--b"], "");
     assert_eq!(
         (code, out.as_str()),
-        (Some(0), "['work/job.py', 'a', '--b'] /work __main__\n")
+        (Some(0), "['jobs/one.py', 'a', '--b'] /jobs __main__\n")
     );
     let (code, out, _) = runs(
         &["-c", "import sys; print(sys.argv[1:]); sys.exit(7)", "x y"],
@@ -217,10 +217,10 @@ fn python_is_a_command_with_its_exit_codes() {
     );
     assert_eq!((code, out.as_str()), (Some(7), "['x y']\n"));
     assert_eq!(runs(&["-c", "raise SystemExit(300)"], "").0, Some(44));
-    let (code, out, _) = runs(&["-m", "work.job", "x"], "");
+    let (code, out, _) = runs(&["-m", "jobs.one", "x"], "");
     assert_eq!(
         (code, out.as_str()),
-        (Some(0), "['/work/job.py', 'x'] / __main__\n")
+        (Some(0), "['/jobs/one.py', 'x'] / __main__\n")
     );
     let (code, out, _) = runs(&["-"], "print('from stdin')\n");
     assert_eq!((code, out.as_str()), (Some(0), "from stdin\n"));

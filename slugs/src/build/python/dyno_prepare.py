@@ -9,6 +9,7 @@ import sys
 
 import dyno_library
 import dyno_runtime
+import dyno_tls
 import dyno_serve
 
 PACKAGES = "/0"
@@ -52,6 +53,7 @@ def import_library():
     for name, path in library():
         with open(path, "rb") as file:
             dyno_library.keep(name, path, file.read())
+    sys.modules["_ssl"] = dyno_tls.module()
     with warnings.catch_warnings(action="ignore"):
         for name in [*dyno_library.sources, *sys.builtin_module_names]:
             try:

@@ -13,8 +13,6 @@ import time
 
 # Modules that need what a dyno has not, with what to do instead.
 ABSENT = {
-    "ssl": "a dyno's Python has no OpenSSL, so no TLS: fetch https:// by a service of another language, or by plain http",
-    "_ssl": "a dyno's Python has no OpenSSL, so no TLS",
     "ctypes": "a dyno runs WebAssembly: there are no shared libraries to load",
     "_ctypes": "a dyno runs WebAssembly: there are no shared libraries to load",
     "bz2": "a dyno's Python is built without bzip2: use gzip or zlib",
@@ -51,7 +49,7 @@ def adapt_library(zone_folder):
 
 class AbsentFinder:
     """Asked last, for modules that nothing else has: an app may have packages of these names. `find_spec` finds them,
-    as it finds `ssl.py` in a Python that was built without OpenSSL; the import fails."""
+    as it finds `bz2.py` in a Python that was built without bzip2; the import fails."""
 
     @staticmethod
     def find_spec(name, path=None, target=None):
@@ -145,16 +143,30 @@ def submit(self, fn, /, *args, **kwargs):
     import concurrent.futures
     import contextvars
 
+    if self._broken:
+        raise self.BROKEN(self._broken)
     if self._shutdown:
         raise RuntimeError("cannot schedule new futures after shutdown")
     future = concurrent.futures.Future()
     future.set_running_or_notify_cancel()
-    context = contextvars.Context()
     try:
+        begin_worker(self)
+        context = contextvars.Context()
         future.set_result(outside_of_loop(context.run, fn, *args, **kwargs))
     except BaseException as error:
         future.set_exception(error)
     return future
+
+
+def begin_worker(pool):
+    """Calls the pool's `initializer`, once, as the start of a thread would."""
+    if pool.__dict__.setdefault("_dyno_worker", None) is None:
+        pool._dyno_worker = pool._create_worker_context()
+        try:
+            pool._dyno_worker.initialize()
+        except BaseException:
+            pool._initializer_failed()
+            raise pool.BROKEN(pool._broken) from None
 
 
 def outside_of_loop(call, *args, **kwargs):

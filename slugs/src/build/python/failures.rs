@@ -42,7 +42,7 @@ const REMOVED: [(&str, &str); 25] = [
     ("xdrlib", "3.13"),
 ];
 /// Modules of Python's library that a dyno's Python lacks, with the reason.
-const LACKING: [(&str, &str); 12] = [
+const LACKING: [(&str, &str); 11] = [
     ("bz2", "it is built without bzip2: use gzip or zlib"),
     ("ctypes", "WebAssembly has no shared libraries to load"),
     ("curses", "a dyno has no terminal"),
@@ -51,14 +51,12 @@ const LACKING: [(&str, &str); 12] = [
     ("mmap", "WebAssembly maps no files to memory"),
     ("readline", "a dyno has no terminal"),
     ("resource", "a dyno's limits are set from outside"),
-    (
-        "ssl",
-        "it has no OpenSSL, so no TLS and no https://; use plain http, or a service in another language",
-    ),
     ("termios", "a dyno has no terminal"),
     ("tkinter", "a dyno has no screen"),
     ("turtle", "a dyno has no screen"),
 ];
+const NO_TLS: &str = "`ssl` can be imported, and its connections fail: a dyno's Python has no OpenSSL, so no TLS and no \
+                      https://; connect without it, or through a service in another language";
 /// Warnings of one build, at most: the first ones tell what is wrong.
 const WARNINGS_MAX: usize = 20;
 
@@ -190,6 +188,9 @@ fn not_installed(
     if facts.is_own(top) {
         return None;
     }
+    if top == "ssl" {
+        return Some(warn(place, NO_TLS.to_owned()));
+    }
     if let Some((_, why)) = LACKING.iter().find(|(name, _)| *name == top) {
         let text = format!("a dyno's Python has no `{top}`: {why}");
         return Some(warn(place, text));
@@ -202,76 +203,5 @@ fn not_installed(
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn judged(app: &str, failures: &str) -> Result<Vec<String>, String> {
-        let facts = SourceFacts::of_files(&[("app.py", app)]);
-        let imports = super::super::imports::of(&facts, &["app.py".to_owned()]);
-        let folder = tempfile::tempdir().expect("a temporary folder");
-        for package in ["numpy", "click", "markupsafe"] {
-            std::fs::create_dir(folder.path().join(package)).expect("a folder");
-        }
-        let packages = Packages {
-            folder: folder.path().to_owned(),
-            key: String::new(),
-            native: "numpy\tnumpy/core.so\n_cffi\t_cffi.so\n".to_owned(),
-        };
-        let warnings = judge(failures, &imports, (&facts, &packages), "requirements.txt");
-        let warnings = warnings.map_err(|error| error.to_string())?;
-        Ok(warnings.iter().map(ToString::to_string).collect())
-    }
-
-    const NUMPY: &str =
-        "numpy\t\tnative\tnumpy/core.so\tModuleNotFoundError: No module named 'numpy.core'\n";
-
-    #[test]
-    fn native_code_fails_a_build_only_where_the_app_needs_it() {
-        let error = judged("import os\nimport numpy\n", NUMPY).expect_err("needed");
-        assert!(
-            error.starts_with("app.py:2: numpy is made of native code (numpy/core.so)"),
-            "{error}"
-        );
-        assert!(error.contains("Choose another in its place"), "{error}");
-        let caught = "try:\n    import numpy\nexcept ImportError:\n    numpy = None\n";
-        assert_eq!(judged(caught, NUMPY), Ok(vec![]));
-        let later = judged("def f():\n    import numpy\n", NUMPY).expect("a warning");
-        assert!(
-            later[0].contains("numpy is made of native code"),
-            "{later:?}"
-        );
-        assert!(
-            judged("import _cffi\n", "")
-                .expect_err("needed")
-                .contains("_cffi.so")
-        );
-    }
-
-    #[test]
-    fn other_failures_are_warnings_at_most() {
-        let name =
-            "click\tnothing\tabsent\t\tImportError: cannot import name 'nothing' from 'click'\n";
-        let warned = judged("from click import nothing\n", name).expect("a warning");
-        assert!(
-            warned[0].contains("app.py") && warned[0].contains("cannot import name 'nothing'"),
-            "{warned:?}"
-        );
-        let other = "click\t\tother\t\tRuntimeError: set STAGE first\n";
-        assert_eq!(judged("import click\n", other), Ok(vec![]));
-        let absent = judged("import os\nimport yaml\n", "").expect("a warning");
-        assert!(
-            absent[0].contains("`yaml`") && absent[0].contains("requirements.txt"),
-            "{absent:?}"
-        );
-        let removed = judged("import cgi\n", "").expect("a warning");
-        assert!(removed[0].contains("3.13"), "{removed:?}");
-        let lacking = judged("import os\nimport ssl\n", "").expect("a warning");
-        assert!(
-            lacking[0].contains("app.py") && lacking[0].contains("no OpenSSL"),
-            "{lacking:?}"
-        );
-        let caught = "try:\n    import ssl\nexcept ImportError:\n    ssl = None\n";
-        assert_eq!(judged(caught, ""), Ok(vec![]));
-        assert_eq!(judged("if DEBUG:\n    import yaml\n", ""), Ok(vec![]));
-    }
-}
+#[path = "failures_tests.rs"]
+mod tests;

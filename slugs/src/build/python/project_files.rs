@@ -382,28 +382,5 @@ fn pins(packages: impl Iterator<Item = (String, String)>) -> Vec<String> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn poetrys_versions_become_pips() {
-        for (poetry, pip) in [
-            ("^1.2.3", ">=1.2.3,<2"),
-            ("^0.2.3", ">=0.2.3,<0.3"),
-            ("^0.0.3", ">=0.0.3,<0.0.4"),
-            ("^0", ">=0,<1"),
-            ("^3", ">=3,<4"),
-            ("~1.2.3", ">=1.2.3,<1.3"),
-            ("~1.2", ">=1.2,<1.3"),
-            ("~1", ">=1,<2"),
-            ("~=1.4", "~=1.4"),
-            ("*", ""),
-            ("1.*", "==1.*"),
-            ("2.0.1", "==2.0.1"),
-            (">=1, <2", ">=1,<2"),
-            (">=1,!=1.5", ">=1,!=1.5"),
-        ] {
-            assert_eq!(poetry_version(poetry), pip, "{poetry}");
-        }
-    }
-}
+#[path = "project_files_tests.rs"]
+mod tests;

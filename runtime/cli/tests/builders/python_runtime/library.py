@@ -59,9 +59,25 @@ class Library(unittest.TestCase):
         self.assertEqual(sqlite3.connect("tmp/notes.db").execute("select count(*) from notes").fetchone(), (3,))
 
     def test_absent_modules_say_what_to_do(self):
-        for name, word in (("ssl", "OpenSSL"), ("ctypes", "shared libraries"), ("bz2", "gzip"), ("tkinter", "screen")):
+        for name, word in (("ctypes", "shared libraries"), ("bz2", "gzip"), ("tkinter", "screen")):
             with self.assertRaisesRegex(ModuleNotFoundError, f"No module named '{name}': .*{word}"):
                 importlib.import_module(name)
+
+    def test_ssl_can_be_imported_and_set_and_its_connections_say_why_not(self):
+        import ssl
+        import urllib.request
+
+        for context in (ssl.create_default_context(), ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)):
+            context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+            context.minimum_version = ssl.TLSVersion.TLSv1_2
+            context.options |= ssl.OP_NO_TLSv1_3
+            context.set_alpn_protocols(["http/1.1"])
+            self.assertEqual((context.verify_mode, context.minimum_version), (ssl.CERT_NONE, ssl.TLSVersion.TLSv1_2))
+            self.assertIn(ssl.OP_NO_TLSv1_3, context.options)
+            with self.assertRaisesRegex(ssl.SSLError, "a dyno's Python has no OpenSSL"):
+                context.wrap_bio(ssl.MemoryBIO(), ssl.MemoryBIO())
+        self.assertTrue(issubclass(ssl.SSLCertVerificationError, ValueError))
+        self.assertTrue(hasattr(urllib.request, "HTTPSHandler"))
 
     def test_json_that_is_too_deep_is_an_error_and_no_end(self):
         import json
@@ -203,6 +219,7 @@ class Concurrency(unittest.TestCase):
         import multiprocessing
         import threading
         from concurrent.futures import ThreadPoolExecutor, as_completed
+        from concurrent.futures.thread import BrokenThreadPool
 
         with ThreadPoolExecutor(max_workers=4) as pool:
             self.assertEqual(list(pool.map(abs, [-1, -2])), [1, 2])
@@ -210,6 +227,13 @@ class Concurrency(unittest.TestCase):
             self.assertIsInstance(failed.exception(), ValueError)
             self.assertEqual({future.result() for future in as_completed([pool.submit(abs, -3)])}, {3})
         self.assertRaises(RuntimeError, pool.submit, abs, 1)
+        begun = []
+        with ThreadPoolExecutor(initializer=begun.append, initargs=("once",)) as pool:
+            self.assertEqual(list(pool.map(abs, [-1, -2])), [1, 2])
+        self.assertEqual(begun, ["once"])
+        with ThreadPoolExecutor(initializer=int, initargs=("x",)) as pool:
+            self.assertIsInstance(pool.submit(abs, 1).exception(), BrokenThreadPool)
+            self.assertRaises(BrokenThreadPool, pool.submit, abs, 1)
         with self.assertRaisesRegex(RuntimeError, "a dyno's Python has one thread"):
             threading.Thread(target=print).start()
         with self.assertRaisesRegex(RuntimeError, "a dyno's Python is one process"):
