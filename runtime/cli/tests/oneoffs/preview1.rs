@@ -10,7 +10,7 @@ use std::process::{Command, Output};
 use crate::local_run::{command, place, text};
 
 /// Scripts of calls, and what they print.
-const SCRIPTS: [(&str, &str); 8] = [
+const SCRIPTS: [(&str, &str); 9] = [
     ("opening", include_str!("preview1/opening.txt")),
     ("contents", include_str!("preview1/contents.txt")),
     ("paths", include_str!("preview1/paths.txt")),
@@ -18,6 +18,7 @@ const SCRIPTS: [(&str, &str); 8] = [
     ("renaming", include_str!("preview1/renaming.txt")),
     ("removing", include_str!("preview1/removing.txt")),
     ("descriptors", include_str!("preview1/descriptors.txt")),
+    ("polling", include_str!("preview1/polling.txt")),
     ("limits", include_str!("preview1/limits.txt")),
 ];
 

@@ -186,7 +186,8 @@ pub(crate) struct OpenRequest {
 /// A file is being opened.
 #[must_use]
 pub(crate) struct Opening {
-    quota: Arc<Quota>,
+    /// Whose files these are, if they count.
+    quota: Option<Arc<Quota>>,
     name: Option<NewName>,
     /// Its length before it is cut.
     cut_from: Option<u64>,
@@ -199,7 +200,7 @@ pub(crate) fn begin_open(
     asked: OpenRequest,
 ) -> Result<Opening, Refusal> {
     let mut opening = Opening {
-        quota: Arc::clone(quota),
+        quota: None,
         name: None,
         cut_from: None,
     };
@@ -207,6 +208,7 @@ pub(crate) fn begin_open(
         refuse_open(at, asked)?;
         return Ok(opening);
     }
+    opening.quota = Some(Arc::clone(quota));
     if asked.creates || asked.truncates {
         let meta = at.metadata(asked.last);
         if asked.creates && meta.is_err() {
@@ -239,10 +241,10 @@ impl Opening {
         if let Some(name) = self.name {
             name.keep();
         }
-        if let Some(file) = file {
-            self.quota.opened(file);
+        if let (Some(file), Some(quota)) = (file, self.quota) {
+            quota.opened(file);
             if let Some(before) = self.cut_from {
-                self.quota.shrank(file, before);
+                quota.shrank(file, before);
             }
         }
     }

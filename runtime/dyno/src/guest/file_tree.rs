@@ -367,3 +367,108 @@ fn split(path: &str) -> impl DoubleEndedIterator<Item = String> + '_ {
     let parts = path.split('/').filter(|part| !matches!(*part, "" | "."));
     parts.map(str::to_owned)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs::File;
+    use std::path::Path;
+
+    use wasmtime_wasi::OpenMode;
+
+    use super::*;
+
+    fn folder(guest: &str, host: &Path) -> TreeFolder {
+        std::fs::create_dir_all(host).expect("a temporary folder");
+        let file = File::open(host).expect("it was made");
+        TreeFolder {
+            guest: guest.to_owned(),
+            host: host.to_owned(),
+            dir: Dir::new(file, FsPerms::ReadWrite, OpenMode::READ, true),
+        }
+    }
+
+    fn tree(links: &[(&str, &str)]) -> (tempfile::TempDir, FileTree) {
+        let place = tempfile::tempdir().expect("a temporary folder");
+        let below = |name: &str| place.path().join(name);
+        let folders = vec![
+            folder("/", &below("app")),
+            folder("/tmp", &below("tmp")),
+            folder("data", &below("data")),
+            folder("/far/away", &below("far")),
+        ];
+        let links = links
+            .iter()
+            .map(|(link, to)| ((*link).to_owned(), (*to).to_owned()));
+        let tree = FileTree::joined(folders, Arc::new(links.collect()));
+        (place, tree)
+    }
+
+    fn find(tree: &FileTree, start: usize, path: &str) -> (Option<usize>, String) {
+        let found = tree
+            .find(FolderId(start), path, LastLink::Follow)
+            .expect(path);
+        (found.folder.map(FolderId::index), found.path)
+    }
+
+    #[test]
+    fn a_path_is_left_as_it_is_within_one_folder() {
+        let (_place, tree) = tree(&[("link", "public")]);
+        for path in [
+            "a",
+            "./a/../b/",
+            "link/x",
+            "",
+            "/etc",
+            "far/away",
+            "tmpx",
+            "a/tmp",
+        ] {
+            assert_eq!(find(&tree, 0, path), (None, path.to_owned()), "{path}");
+        }
+        std::fs::create_dir(tree.folder(FolderId(1)).host.join("d")).expect("a folder");
+        assert_eq!(find(&tree, 1, "d/../x"), (None, "d/../x".to_owned()));
+    }
+
+    #[test]
+    fn a_path_that_crosses_a_border_says_the_same_of_its_end() {
+        let (_place, tree) = tree(&[("link", "tmp/inner"), ("d/up", "../..//link")]);
+        for (path, rest) in [
+            ("tmp", "."),
+            ("tmp/", "."),
+            ("./tmp/.", "."),
+            ("tmp//x", "x"),
+            ("tmp/x/", "x/"),
+            ("tmp/x/.", "x/."),
+            ("no/../tmp/x", "x"),
+            ("link", "inner"),
+            ("link/y", "inner/y"),
+        ] {
+            assert_eq!(find(&tree, 0, path), (Some(1), rest.to_owned()), "{path}");
+        }
+        assert_eq!(find(&tree, 0, "tmp/../data/x"), (Some(2), "x".to_owned()));
+        assert_eq!(find(&tree, 2, "../a"), (Some(0), "a".to_owned()));
+        assert_eq!(find(&tree, 2, ".."), (Some(0), ".".to_owned()));
+        let climbs = |path: &str| tree.find(FolderId(0), path, LastLink::Follow);
+        for path in ["..", "a/../..", "tmp/../..", "d/up"] {
+            assert!(matches!(climbs(path), Err(Refusal::NotPermitted)), "{path}");
+        }
+    }
+
+    #[test]
+    fn links_end_somewhere() {
+        let (_place, tree) = tree(&[("a", "b"), ("b", "a"), ("out", "/etc"), ("to", "tmp")]);
+        let follow = |path: &str, last| tree.find(FolderId(0), path, last);
+        assert!(matches!(
+            follow("a", LastLink::Follow),
+            Err(Refusal::TooManyLinks)
+        ));
+        assert!(matches!(
+            follow("out/x", LastLink::Keep),
+            Err(Refusal::NotPermitted)
+        ));
+        let kept = follow("to", LastLink::Keep).expect("a link");
+        assert_eq!((kept.folder, kept.is), (None, None));
+        let entered = follow("to/", LastLink::Keep).expect("a folder");
+        assert_eq!(entered.is, Some(FolderId(1)));
+    }
+}

@@ -31,7 +31,7 @@ fn rang(userdata: types::Userdata) -> types::Event {
         error: Errno::Success,
         type_: types::Eventtype::Clock,
         fd_readwrite: types::EventFdReadwrite {
-            nbytes: 0,
+            nbytes: 1,
             flags: types::Eventrwflags::empty(),
         },
     }

@@ -4,7 +4,8 @@
 //! `'text'`, a pointer and a length; `w'text'`, one buffer to write from; `rN`, one buffer of N bytes to read into;
 //! `bN`, such a buffer as a pointer and a length; `@`, where the result goes. Shown: `fd NAME` (and kept), `u32`, `u64`,
 //! `stat`, `times`, `fdstat`, `prestat`, `text N` (of the buffer). A line `same A B` compares the inodes of two
-//! descriptors. Knows nothing of hosts.
+//! descriptors; `poll EVENTS…` waits for the first of `cN` (a clock in N milliseconds), `rN` and `wN` (a descriptor that
+//! can be read or written), and shows how many events there are and what the first is. Knows nothing of hosts.
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -16,7 +17,7 @@ const LINE: usize = 2_048;
 const DATA: usize = 4_096;
 
 /// Parameters of the functions: `i` of 32 bits, `l` of 64.
-const FUNCTIONS: [(&str, &str); 37] = [
+const FUNCTIONS: [(&str, &str); 38] = [
     ("fd_advise", "illi"),
     ("fd_allocate", "ill"),
     ("fd_close", "i"),
@@ -48,6 +49,7 @@ const FUNCTIONS: [(&str, &str); 37] = [
     ("path_rename", "iiiiii"),
     ("path_symlink", "iiiii"),
     ("path_unlink_file", "iii"),
+    ("poll_oneoff", "iiii"),
     ("random_get", "ii"),
     ("sched_yield", ""),
     ("sock_shutdown", "ii"),
@@ -82,6 +84,8 @@ impl Module {
         let words = words(line);
         if words[0] == "same" {
             self.same(&words[1], &words[2]);
+        } else if words[0] == "poll" {
+            self.poll(&words[1..]);
         } else {
             self.call(&words);
         }
@@ -183,6 +187,34 @@ impl Module {
             other => panic!("cannot show {other}"),
         };
         self.code += &code;
+    }
+
+    fn poll(&mut self, events: &[String]) {
+        let mut bytes = Vec::new();
+        for (index, event) in events.iter().enumerate() {
+            let (kind, number) = event.split_at(1);
+            let number: u64 = number.parse().unwrap();
+            let fields = match kind {
+                // The monotonic clock, nanoseconds, no precision, no flags.
+                "c" => [0, 1, number * 1_000_000],
+                "r" => [1, number, 0],
+                _ => [2, number, 0],
+            };
+            for field in [index as u64 + 1, fields[0], fields[1], fields[2], 0, 0] {
+                bytes.extend(field.to_le_bytes());
+            }
+        }
+        let (at, len) = (self.constant(&bytes), events.len());
+        let _ = writeln!(
+            self.code,
+            "(call $hex (i64.extend_i32_u (call $poll_oneoff (i32.const {at}) (i32.const {BUFFER}) \
+             (i32.const {len}) (i32.const {RESULT}))))\n\
+             (call $hex (i64.load32_u (i32.const {RESULT})))"
+        );
+        for (how, offset) in [("load", 0), ("load16_u", 8), ("load8_u", 10), ("load", 16)] {
+            let at = BUFFER + offset;
+            let _ = writeln!(self.code, "(call $hex (i64.{how} (i32.const {at})))");
+        }
     }
 
     fn same(&mut self, one: &str, other: &str) {
