@@ -77,7 +77,7 @@ impl AppSources<'_> {
         if sources::text(&self.place.at(BUILT_STAMP))?.as_deref() != Some(digest) {
             // What an earlier version of the app had written would pass for what this one writes.
             for (_, old) in written(&copy, self.own)? {
-                std::fs::remove_file(&old).map_err(place::cannot_write(&old))?;
+                fs::remove_file(&old).map_err(place::cannot_write(&old))?;
             }
             let arguments = ["run", BUILD_SCRIPT, "--silent"];
             super::install::npm(&copy, &arguments, self.tools, progress)?;
