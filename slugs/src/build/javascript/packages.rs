@@ -75,6 +75,10 @@ impl AppSources<'_> {
         }
         let copy = self.install(progress)?;
         if sources::text(&self.place.at(BUILT_STAMP))?.as_deref() != Some(digest) {
+            // What an earlier version of the app had written would pass for what this one writes.
+            for (_, old) in written(&copy, self.own)? {
+                fs::remove_file(&old).map_err(place::cannot_write(&old))?;
+            }
             let arguments = ["run", BUILD_SCRIPT, "--silent"];
             super::install::npm(&copy, &arguments, self.tools, progress)?;
             self.place.save(BUILT_STAMP, digest)?;

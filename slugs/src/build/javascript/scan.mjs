@@ -124,7 +124,7 @@ function checkRegExp(node, found, note) {
 function watchPromise({ expression }, map, changes) {
   const call = expression.type === 'UnaryExpression' && expression.operator === 'void' ? expression.argument : expression;
   const { callee } = call.type === 'ChainExpression' ? call.expression : call;
-  if (!callee || call.type === 'NewExpression' || callee.type === 'Super') return;
+  if (!callee || callee.type === 'Super' || (call.type === 'NewExpression' && callee.name !== 'Promise')) return;
   if (callee.type === 'Identifier' && callee.name.startsWith('__')) return;
   if (callee.type === 'MemberExpression') {
     if (callee.object.name === 'console' || callee.object.name === '$dyno') return;
