@@ -139,41 +139,4 @@ fn stop(app: &App, dyno: &DynoId) -> Result<()> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn dynos_are_rows() {
-        let dynos: Vec<Dyno> = serde_json::from_value(json!([
-            { "id": "web.1", "process": "web", "state": "up", "since": "2026-11-22T00:00:00Z", "for_s": 750,
-              "release": "v3", "node": "local" },
-            { "id": "web.2", "process": "web", "state": "starting", "for_s": 0, "release": "v3", "node": null },
-        ]))
-        .expect("dynos");
-        let expected = "\
-dyno   state     for  release  node
-web.1  up        12m  v3       local
-web.2  starting  0s   v3       -";
-        assert_eq!(rows(&dynos), expected);
-    }
-
-    #[test]
-    fn differences_are_reckoned_from_what_there_is() {
-        let now: Vec<Formation> =
-            serde_json::from_value(json!([{ "type": "web", "quantity": 2 }])).expect("a formation");
-        let of = |text: &str| updates(&[text.parse().expect("a change")], &now);
-        assert_eq!(
-            of("web+1").expect("known"),
-            [json!({ "type": "web", "quantity": 3 })]
-        );
-        assert_eq!(
-            of("worker=1:64MiB").expect("outright"),
-            [json!({ "type": "worker", "quantity": 1, "memory": "64MiB" })]
-        );
-        let error = of("worker+1").expect_err("unknown");
-        assert!(
-            error.to_string().contains("no process type worker"),
-            "{error}"
-        );
-    }
-}
+mod tests;

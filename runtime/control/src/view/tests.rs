@@ -1,0 +1,43 @@
+//! Tests of the published view.
+
+use super::*;
+use crate::ledger::EntryId;
+use grid::name::Run;
+
+fn entry(by: &str, fact: Fact) -> Entry {
+    Entry {
+        id: EntryId::random(),
+        at_ms: 7,
+        by: by.to_owned(),
+        key: None,
+        changes: vec![Change::Fact(fact)],
+    }
+}
+
+#[test]
+fn an_app_is_of_whoever_made_it_last() {
+    let app: AppName = "hello".parse().expect("valid");
+    let created = Fact::AppCreated {
+        app: app.clone(),
+        hostnames: vec![],
+    };
+    let destroyed = Fact::AppDestroyed {
+        app: app.clone(),
+        before: Run(1),
+    };
+    let mut view = View::default();
+    let mut by = |at, name: &str, fact: &Fact| {
+        let applied = view.apply(Seq(at), &entry(name, fact.clone()));
+        applied.expect("fits");
+        view.origin(&app).map(|origin| origin.created_by.clone())
+    };
+    assert_eq!(by(1, "me", &created), Some("me".into()));
+    assert_eq!(by(2, "me", &destroyed), None);
+    assert_eq!(by(3, "you", &created), Some("you".into()));
+    assert_eq!(view.at, Seq(3));
+    assert_eq!(
+        view.outcome(&app, Version::FIRST),
+        None,
+        "nothing is released"
+    );
+}

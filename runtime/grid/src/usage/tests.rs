@@ -1,0 +1,81 @@
+//! Tests of dyno time and its price.
+
+use super::*;
+use crate::name::Run;
+use proptest::prelude::*;
+
+fn interval(index: u32, run: u64, from: u64, to: u64) -> Interval {
+    let dyno = crate::name::DynoId {
+        process: ProcessType::web(),
+        index,
+    };
+    let app = "hello".parse().expect("valid");
+    Interval {
+        dyno: DynoKey {
+            app,
+            dyno,
+            run: Run(run),
+        },
+        memory_bytes: 128 << 20,
+        from: Time::from_secs(from),
+        to: Time::from_secs(to),
+    }
+}
+
+fn of(intervals: &[Interval]) -> Bill {
+    let mut bills = bills(intervals, Prices::default());
+    bills.pop_first().map(|(_, bill)| bill).unwrap_or_default()
+}
+
+#[test]
+fn an_hour_and_a_quarter_and_half_a_minute() {
+    let bill = of(&[interval(1, 1, 0, 75 * 60 + 30)]);
+    assert_eq!(format!("{:.4}", bill.dyno_hours()), "1.2583");
+    assert_eq!(bill.micros, 0, "the first dyno is free");
+}
+
+#[test]
+fn four_dynos_for_an_hour_cost_fifteen_cents() {
+    let four: Vec<_> = (1..=4)
+        .map(|index| interval(index, u64::from(index), 0, 3_600))
+        .collect();
+    assert_eq!(of(&four).micros, 150_000);
+}
+
+#[test]
+fn a_replaced_dyno_costs_as_one() {
+    let bill = of(&[interval(1, 1, 0, 1_800), interval(1, 2, 1_800, 3_600)]);
+    assert_eq!((bill.total_seconds(), bill.micros), (3_600, 0));
+}
+
+proptest! {
+    #[test]
+    fn repeating_and_shuffling_change_nothing(
+        spans in prop::collection::vec((1u32..5, 0u64..10_000, 0u64..10_000), 0..12),
+    ) {
+        let numbered = spans.into_iter().enumerate();
+        let all: Vec<_> = numbered
+            .map(|(run, (index, from, length))| interval(index, run as u64, from, from + length))
+            .collect();
+        // An earlier, shorter record of the same run is replaced.
+        let earlier = all.iter().map(|i| Interval { to: i.from, ..i.clone() });
+        let mut repeated: Vec<_> = all.iter().cloned().chain(earlier).collect();
+        repeated.extend(all.iter().rev().cloned());
+        repeated.reverse();
+        prop_assert_eq!(of(&all), of(&repeated));
+    }
+
+    #[test]
+    fn what_is_billed_is_what_runs_beyond_the_free_dyno(
+        spans in prop::collection::vec((0u64..300, 0u64..300), 0..8),
+    ) {
+        let numbered = spans.iter().enumerate();
+        let all: Vec<_> =
+            numbered.map(|(n, (from, length))| interval(1, n as u64, *from, from + length)).collect();
+        let slow: u64 = (0..600u64)
+            .map(|t| spans.iter().filter(|(from, n)| *from <= t && t < from + n).count() as u64)
+            .map(|running| running.saturating_sub(1))
+            .sum();
+        prop_assert_eq!(of(&all).billed_seconds, slow);
+    }
+}
