@@ -19,6 +19,8 @@ const SLOW_PACE: Duration = Duration::from_millis(50);
 const BEFORE_LEAVING: Duration = Duration::from_millis(20);
 /// Bytes of a body that comes back.
 const ECHO_BYTES: usize = 1024;
+/// A client that is to leave in the middle of an answer waits so long for its beginning: longer than any app may take.
+const ANSWER_WAIT: Duration = Duration::from_secs(60);
 /// Bytes of a response that a client reads before it leaves in the middle of it.
 const TASTE_BYTES: usize = 1024;
 
@@ -95,6 +97,7 @@ fn hang_up(address: SocketAddr, host: &str, step: usize) -> Result<bool> {
 
 fn stop_halfway(address: SocketAddr, host: &str, step: usize) -> Result<bool> {
     let mut stream = TcpStream::connect(address)?;
+    stream.set_read_timeout(Some(ANSWER_WAIT))?;
     let whole = match step % 3 {
         0 => request("GET", host, "/body", &[], b""),
         _ => request("POST", host, "/echo", &[], &[b'x'; ECHO_BYTES]),
