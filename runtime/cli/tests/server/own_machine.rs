@@ -138,6 +138,14 @@ fn a_second_server_does_not_take_over_the_commands_without_a_word() {
     let said = plain(&["whoami", "--server", &other]);
     assert!(said.ok().contains(&other), "its token is kept all the same");
     assert!(second.stop().success());
+    // At a later start nobody is logged in, and it is said all the same.
+    let second = rig.run(&mut rig.command(&rig.path("second"), &[]));
+    second
+        .process
+        .wait_for("which server commands go to", |line| {
+            line.contains(&format!("commands go to {own}"))
+        });
+    assert!(second.stop().success());
     assert!(first.stop().success());
 }
 

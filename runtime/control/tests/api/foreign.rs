@@ -212,7 +212,7 @@ impl Operation {
     fn names_a_part(&self) -> bool {
         let parts = ["{slug}", "{addon}", "{hostname}"];
         let mentions = |part: &&str| self.path.contains(part) || self.body.contains(part);
-        self.path.contains("{app}") && parts.iter().any(|part| mentions(part))
+        self.path.contains("{app}") && parts.iter().any(mentions)
     }
 }
 

@@ -23,6 +23,7 @@ const ADMIN: &str = "admin";
 /// its next start, where the other order would lock everybody out.
 pub(super) async fn admin(control: &Control, api: SocketAddr) -> Result<()> {
     if !control.view().tokens.is_empty() {
+        say_default(api);
         return Ok(());
     }
     let actor = Actor::now("server");
@@ -76,6 +77,19 @@ fn say_login(url: &ServerUrl, kept: &KeptLogin) {
             "commands still go to {other}: for this server write `--server {url}`, set DYNO_SERVER={url}, or run \
              `dyno login {url}` with the token above"
         ));
+    }
+}
+
+/// Says where this user's commands go, if that is another server.
+fn say_default(api: SocketAddr) {
+    let known = credentials::load().ok();
+    let other = known.and_then(|known| known.last);
+    let url = format!("http://{}", local(api));
+    if let Some(other) = other.filter(|other| other.to_string() != url) {
+        term::note(
+            "Note",
+            &format!("commands go to {other}: for this server write `--server {url}`"),
+        );
     }
 }
 
