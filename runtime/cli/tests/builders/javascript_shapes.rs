@@ -253,6 +253,14 @@ fn services_and_servers_that_a_dyno_has_not_are_one_line() {
             "{lines:?}"
         );
     }
+    let next =
+        r#"{"scripts":{"build":"next build","start":"next start"},"dependencies":{"next":"15"}}"#;
+    let told = App::new(&[
+        ("package.json", next),
+        ("app/page.tsx", "export default () => null;"),
+    ])
+    .refused();
+    assert!(told.contains("this is an app of Next.js"), "{told}");
     let toml = "name = \"x\"\nmain = \"src/index.js\"\n\n[[kv_namespaces]]\nbinding = \"STORE\"\nid = \"1\"\n";
     let worker = (
         "src/index.js",

@@ -90,6 +90,7 @@ fn split_specifier(specifier: &str) -> Option<(String, String)> {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
     use super::split_specifier;
 

@@ -28,6 +28,18 @@ const USUAL: [&str; 12] = [
     "src/mod",
     "mod",
 ];
+/// Frameworks that begin in no file, by the package that tells them.
+const FRAMEWORKS: [(&str, &str); 9] = [
+    ("next", "Next.js"),
+    ("nuxt", "Nuxt"),
+    ("@sveltejs/kit", "SvelteKit"),
+    ("@remix-run/react", "Remix"),
+    ("astro", "Astro"),
+    ("@angular/core", "Angular"),
+    ("gatsby", "Gatsby"),
+    ("react-scripts", "Create React App"),
+    ("vite", "Vite"),
+];
 /// The script that makes what `main` names.
 pub(super) const BUILD_SCRIPT: &str = "build";
 
@@ -87,12 +99,19 @@ pub(super) fn find(
     in_workspaces(folder, &shape.package)
 }
 
-fn nowhere() -> BuildError {
-    BuildError::Refused(
-        "nothing says where the app begins: set `main` in package.json to the file that exports the fetch handler, or \
-         call it src/index.ts or src/index.js"
+/// Nothing names a file, and none has a usual name.
+fn nowhere(package: &Package) -> BuildError {
+    let framework = FRAMEWORKS.iter().find(|(name, _)| package.asks_for(name));
+    BuildError::Refused(match framework {
+        Some((_, title)) => format!(
+            "this is an app of {title}, which dyno does not build by itself: have `npm run {BUILD_SCRIPT}` write a file \
+             with a fetch handler and name that as `main` in package.json, or have it write pages and name their folder as \
+             `assets.directory` in wrangler.jsonc"
+        ),
+        None => "nothing says where the app begins: set `main` in package.json to the file that exports the fetch \
+                 handler, or call it src/index.ts or src/index.js"
             .to_owned(),
-    )
+    })
 }
 
 /// A file of a usual name.
@@ -172,7 +191,7 @@ fn in_workspaces(root: &Path, package: &Package) -> Result<Entry, BuildError> {
     }
     found.retain(|(name, _)| !needed.contains(name));
     match found.as_slice() {
-        [] => Err(nowhere()),
+        [] => Err(nowhere(package)),
         [(_, path)] => Ok(Entry::File(path.clone())),
         several => {
             let paths: Vec<&str> = several.iter().map(|(_, path)| path.as_str()).collect();

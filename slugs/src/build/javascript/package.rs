@@ -52,6 +52,11 @@ impl Package {
         lists.iter().any(|list| !list.is_empty()) || self.workspaces.is_some()
     }
 
+    /// Whether it needs a package, to run or to be built.
+    pub(super) fn asks_for(&self, name: &str) -> bool {
+        self.dependencies.contains_key(name) || self.dev_dependencies.contains_key(name)
+    }
+
     /// The folders of its workspaces that have a `package.json`, sorted, named from the root.
     pub(super) fn workspaces(&self, root: &Path) -> Vec<PathBuf> {
         let list = match &self.workspaces {
