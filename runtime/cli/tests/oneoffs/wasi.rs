@@ -77,6 +77,40 @@ fn files_and_folders() {
     }
 }
 
+/// In place of `/` a folder of this machine is what it is anywhere: every step of the tour gives what `wasmtime` gives.
+#[test]
+fn a_folder_in_place_of_the_root() {
+    for program in [guest("one_tree"), module("one_tree1")] {
+        let run = |command: &mut Command, place: &TempDir| {
+            for folder in ["tmp", "log", "public"] {
+                fs::create_dir_all(place.path().join("data").join(folder)).unwrap();
+            }
+            fs::write(place.path().join("data/victim.txt"), "not the app's\n").unwrap();
+            fs::write(place.path().join("data/public/page.txt"), "a page\n").unwrap();
+            let command = command.current_dir(place.path());
+            command
+                .args(["--dir", "data::/", "--"])
+                .arg(&program)
+                .output()
+                .unwrap()
+        };
+        let here = place();
+        let ours = run(&mut command(&here, &[]), &here);
+        let out = text(&ours.stdout);
+        assert_eq!(ours.status.code(), Some(0), "{}", text(&ours.stderr));
+        assert!(out.contains("\napp write: ()\n") && out.contains("\nout by rename: ()\n"));
+        assert!(out.contains("\nset_len 18446744073709551615: InvalidInput\n"));
+        if let Some(mut wasmtime) = wasmtime() {
+            let there = place();
+            let theirs = run(&mut wasmtime, &there);
+            for (ours, theirs) in out.lines().zip(text(&theirs.stdout).lines()) {
+                assert_eq!(ours, theirs, "{}", program.display());
+            }
+            assert_eq!(ours.stdout, theirs.stdout);
+        }
+    }
+}
+
 #[test]
 fn clocks_and_chance() {
     for program in programs() {
