@@ -98,7 +98,7 @@ fn a_folder_in_place_of_the_root() {
         let ours = run(&mut command(&here, &[]), &here);
         let out = text(&ours.stdout);
         assert_eq!(ours.status.code(), Some(0), "{}", text(&ours.stderr));
-        assert!(out.contains("\napp write: ()\n") && out.contains("\nout by rename: ()\n"));
+        assert!(out.contains("\napp write: ()\n") && out.contains("\nrename tmp: ()\n"));
         assert!(out.contains("\nset_len 18446744073709551615: InvalidInput\n"));
         if let Some(mut wasmtime) = wasmtime() {
             let there = place();
