@@ -47,11 +47,12 @@ export default {
 const LIB: &str = "export function readProperty(value: any): Response {\n  return value.property;\n}\n\n\
                    export function throwRange(): never {\n  throw new RangeError('out of range');\n}\n";
 
-/// The lines of the app itself after a mark, without their time and source.
+/// The lines of the app itself after a mark, without their time and source, and without the rest of an error before it.
 fn told(local: &Local, mark: usize) -> Vec<String> {
     let lines = local.lines();
     let own = lines[mark..].iter();
     own.filter_map(|line| Some(line.split_once("app[web.1]: ")?.1.to_owned()))
+        .skip_while(|line| line.starts_with("    at "))
         .collect()
 }
 
@@ -121,7 +122,7 @@ fn errors_are_told_once_with_places_in_the_sources_and_end_no_instance() {
         let lines = told_by(&local, path, "at floating");
         assert_eq!(lines[..2], [head, "    at floating (src/index.ts:6:9)"]);
     }
-    let lines = told_by(&local, "/rejected", "at ");
+    let lines = told_by(&local, "/rejected", "no reason");
     assert_eq!(lines[0], "Unhandled rejection: Error: no reason");
     let lines = told_by(&local, "/timer", "at throwRange");
     assert_eq!(
