@@ -105,7 +105,7 @@ pub(super) fn build(
         facts,
         &project.requested.file,
     )?);
-    let entry = builder.own.save("entry.json", &project.entry.to_json())?;
+    let entry = builder.own.save("entry.json", project.entry.to_json())?;
     let mut files = packages.files()?;
     files.push(file(ENTRY, &entry)?);
     Ok(Made {
