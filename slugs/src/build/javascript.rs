@@ -5,7 +5,7 @@
 //! line costs a bundle and no compilation, and compiled code is shared by all apps of a machine. How it is made is not
 //! deterministic (the engine's snapshot holds random seeds): two machines have two components of one meaning.
 //!
-//! Nothing is written to the app's folder but `target/dyno`: npm installs and builds in a copy there.
+//! Nothing is written to the app's folder: npm installs and builds in a copy, in the cache.
 
 mod deno;
 mod entry;

@@ -219,7 +219,7 @@ fn mistakes_say_what_to_do() {
             "absent is not a folder: name the folder of the app",
         ),
         ("empty", "dyno new NAME"),
-        ("js", "does not say where the app begins"),
+        ("js", "nothing says where the app begins: set `main`"),
     ];
     for (folder, expected) in cases {
         let text = place.run(&["build", folder]).failed();
