@@ -131,7 +131,8 @@ const LANGUAGES: &[Foreign] = &[
             "global.json",
             "*.cs",
         ],
-        sure_files: &["*.csproj", "*.fsproj", "*.vbproj", "*.sln", "*.slnx"],
+        // A solution may hold projects of Python or Node.js.
+        sure_files: &["*.csproj", "*.fsproj", "*.vbproj"],
         words: &["dotnet"],
         hint: NO_HINT,
     },

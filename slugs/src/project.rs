@@ -177,7 +177,9 @@ fn is_built_from_source(folder: &Path, settings: &Option<Settings>) -> bool {
     let has_command = settings
         .as_ref()
         .is_some_and(|settings| settings.build_command.is_some());
-    let is_known = has("package.json") || crate::detect::is_python(folder);
+    let is_known = crate::build::is_javascript_project(folder)
+        || crate::build::is_lone_javascript(folder)
+        || crate::detect::is_python(folder);
     let is_site = settings
         .as_ref()
         .is_some_and(|settings| settings.site.root.is_some());

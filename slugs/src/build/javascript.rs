@@ -16,6 +16,7 @@ mod packages;
 mod shape;
 mod wrangler;
 
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -24,6 +25,7 @@ use serde_json::json;
 use super::place::{self, Place};
 use super::run;
 use super::{BuildError, BuiltComponent, Made, Progress, Tools, sources};
+use crate::digest::Digest;
 use crate::manifest::{Builder, Procfile};
 use crate::path::SlugPath;
 use entry::Entry;
@@ -37,6 +39,8 @@ const COMPONENT: &str = ".dyno/javascript.wasm";
 const BUNDLE: &str = ".dyno/app.js";
 const MAP: &str = ".dyno/app.js.map";
 const SETTINGS: &str = ".dyno/app.json";
+/// The sources of a bundle that are not in the app's folder, beside the bundle.
+const OUTSIDE: &str = "outside.txt";
 /// The program of an app that has static files only.
 const ASSETS_ONLY: &str = "export default { fetch: (request, env) => $dyno.assets(request) };\n";
 
@@ -154,7 +158,7 @@ impl Program {
         let pins = toolchain.to_string_lossy();
         let inputs = [pins.as_ref(), digest, &packages, &self.entry];
         let name = format!("bundle-{}", place::key(&inputs.map(str::as_bytes)));
-        if !app.place.at(&name).is_dir() {
+        if !is_current(&app.place.at(&name)) {
             progress(Progress::Step(format!("bundling {}", self.entry)));
             let work = app.place.work()?;
             self.run_bundler(app, toolchain, work.path(), progress)?;
@@ -179,6 +183,7 @@ impl Program {
             "entry": self.entry,
             "out": made.join("app.js"),
             "map": made.join("app.js.map"),
+            "outside": made.join(OUTSIDE),
             "imports": imports,
         });
         let mut node = Command::new("node");
@@ -190,4 +195,17 @@ impl Program {
         })
         .map_err(install::absent)
     }
+}
+
+/// Whether a bundle is there, and its sources outside of the app's folder are as they were.
+fn is_current(bundle: &Path) -> bool {
+    let Ok(outside) = fs::read_to_string(bundle.join(OUTSIDE)) else {
+        return false;
+    };
+    outside.lines().all(|line| {
+        let Some((digest, path)) = line.split_once(' ') else {
+            return false;
+        };
+        fs::read(path).is_ok_and(|bytes| Digest::of(&bytes).to_string() == digest)
+    })
 }

@@ -92,15 +92,44 @@ pub(super) fn collect(built: &Built, output: &Path) -> Result<Collected, PackErr
     Ok(found)
 }
 
-/// The files of a project's folder that belong to the app, and links to files, without what a build makes.
+/// The files of a project's folder that belong to the app, those behind links too, without what a build makes.
 pub(crate) fn folder_files(project: &Project) -> Result<BTreeMap<SlugPath, PathBuf>, PackError> {
     let Collected { mut files, links } = walk(project, None)?;
-    let linked = links.into_keys().filter_map(|link| {
-        let file = project.folder.join(link.as_str());
-        file.is_file().then_some((link, file))
-    });
-    files.extend(linked);
+    let own = files.clone();
+    for link in links.into_keys() {
+        let place = project.folder.join(link.as_str());
+        if place.is_file() {
+            files.insert(link, place);
+        } else {
+            files.extend(files_behind(&link, &place, project, &own));
+        }
+        if files.len() > ENTRIES_MAX {
+            return Err(PackError::TooManyFiles);
+        }
+    }
     Ok(files)
+}
+
+/// The app's files in the folder that a link leads to, by their names behind the link.
+fn files_behind(
+    link: &SlugPath,
+    place: &Path,
+    project: &Project,
+    own: &BTreeMap<SlugPath, PathBuf>,
+) -> Vec<(SlugPath, PathBuf)> {
+    let real = |path: &Path| path.canonicalize().ok();
+    let (Some(root), Some(target)) = (real(&project.folder), real(place)) else {
+        return Vec::new();
+    };
+    let Ok(inner) = target.strip_prefix(root) else {
+        return Vec::new();
+    };
+    let below = own.iter().filter_map(|(path, file)| {
+        let rest = Path::new(path.as_str()).strip_prefix(inner).ok()?;
+        let name = format!("{link}/{}", rest.to_str()?);
+        Some((SlugPath::new(&name).ok()?, file.clone()))
+    });
+    below.collect()
 }
 
 /// `output` is the slug being made, which may be in the folder.

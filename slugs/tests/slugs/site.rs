@@ -169,3 +169,19 @@ fn what_will_not_answer_is_warned_of() {
     assert!(warnings[0].contains("/ answers 404"), "{warnings:?}");
     assert!(warnings[1].contains("app.html"), "{warnings:?}");
 }
+
+#[test]
+fn files_behind_symbolic_links_are_public_by_both_names() {
+    let app = App::new()
+        .file("site/index.html", "x")
+        .file("shared/assets/style.css", "12")
+        .file("logo.svg", "123")
+        .file("dyno.toml", "root = \"site\"\n");
+    let link = |target: &str, name: &str| {
+        std::os::unix::fs::symlink(target, app.path().join(name)).expect("a link");
+    };
+    link("../shared/assets", "site/assets");
+    link("../logo.svg", "site/logo.svg");
+    let expected = ["assets/style.css 2", "index.html 1", "logo.svg 3"];
+    assert_eq!(listed(&app), expected);
+}

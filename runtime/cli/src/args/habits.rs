@@ -42,7 +42,8 @@ pub(super) const HABITS: [(&[&str], &[&str]); 26] = [
     (&["domains", "list"], &["domains"]),
     (&["addons", "list"], &["addons"]),
     (&["tokens", "list"], &["tokens"]),
-    (&["run", "detached"], &["run", "--detached"]),
+    // With a space, `detached` would be a process type.
+    (&["run:detached"], &["run", "--detached"]),
     (&["auth", "login"], &["login"]),
     (&["auth", "logout"], &["logout"]),
     (&["auth", "whoami"], &["whoami"]),
@@ -117,6 +118,7 @@ mod tests {
             ("dyno scale web=2 -a shop", "dyno ps scale web=2 -a shop"),
             ("dyno releases:rollback v3", "dyno rollback v3"),
             ("dyno run:detached rake -x", "dyno run --detached rake -x"),
+            ("dyno run detached", "dyno run detached"),
             ("dyno config:add A=1", "dyno config set A=1"),
             ("dyno auth:login URL", "dyno login URL"),
             ("dyno help scale", "dyno help ps scale"),

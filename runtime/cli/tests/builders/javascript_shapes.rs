@@ -9,7 +9,7 @@ use std::path::Path;
 use crate::app::App;
 use crate::support::Local;
 
-/// The files of an app with their contents, without what builds keep in `target/dyno`.
+/// The files of an app with their contents.
 fn files(folder: &Path) -> BTreeMap<String, Vec<u8>> {
     let mut found = BTreeMap::new();
     let mut folders = vec![folder.to_owned()];
@@ -22,7 +22,6 @@ fn files(folder: &Path) -> BTreeMap<String, Vec<u8>> {
                 .to_string_lossy()
                 .into_owned();
             match path.is_dir() {
-                true if name == "target" => {}
                 true => folders.push(path),
                 false => drop(found.insert(name, std::fs::read(&path).unwrap())),
             }
@@ -182,6 +181,53 @@ fn what_main_names_is_built_first() {
     assert!(slug["files"]["dist/client/a.txt"].is_object(), "{slug}");
     app.write("build.mjs", "");
     assert!(app.refused().contains("dist/index.js is not there"));
+}
+
+#[test]
+fn what_a_compiler_left_once_is_not_taken_for_the_app() {
+    let package = r#"{"main":"dist/index.js","scripts":{"build":"tsc"}}"#;
+    let page = |text| format!("export default {{ fetch: () => new Response('{text}') }};");
+    let app = [
+        ("package.json", package),
+        ("dist/index.js", &page("old")),
+        ("src/index.ts", &page("new")),
+    ];
+    serves(&app, &[("/", "new")]);
+}
+
+#[test]
+fn a_procfile_may_name_programs_of_deno_and_node() {
+    let page = "export default { fetch: () => new Response('here') };";
+    let deno = "web: deno run --allow-net main.ts\n";
+    let app = [("deno.json", "{}"), ("main.ts", page), ("Procfile", deno)];
+    serves(&app, &[("/", "here")]);
+    let node = [("server.js", page), ("Procfile", "web: node server.js\n")];
+    serves(&node, &[("/", "here")]);
+}
+
+/// Of a repository with several apps, and code that they share.
+#[test]
+fn a_change_of_code_outside_of_the_app_is_built() {
+    let app = App::new(&[
+        (
+            "api/index.js",
+            "import { text } from '../shared/text.js';\nexport default { fetch: () => new Response(text) };",
+        ),
+        ("shared/text.js", "export const text = 'one';"),
+    ]);
+    let bundle = || {
+        let mut build = crate::support::dyno();
+        build.arg("build").arg(app.path("api")).arg("--json");
+        let output = build.arg("-o").arg(app.path("api.slug")).output().unwrap();
+        let told = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(output.status.success(), "{told}");
+        let slug: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+        slug["files"][".dyno/app.js"]["sha256"].to_string()
+    };
+    let first = bundle();
+    assert_eq!(bundle(), first);
+    app.write("shared/text.js", "export const text = 'two';");
+    assert_ne!(bundle(), first);
 }
 
 #[test]

@@ -174,7 +174,8 @@ pub(super) async fn create(
     } else {
         caller.may_everywhere(Role::Deploy)?;
     }
-    if !caller.view.desired.apps.contains_key(&name) {
+    // As of now: somebody else may have made it since this request came.
+    if !state.control.view().desired.apps.contains_key(&name) {
         state.logs.begin(&name);
     }
     let hostnames = vec![state.default_hostname(&name)?];

@@ -1,8 +1,12 @@
 // node bundle.mjs OPTIONS: bundles an app into the body of one async function that returns its exports.
 //
-// OPTIONS is JSON: `folder`, `entry` (named from there), `out`, `map`, and perhaps `imports` (an import map). Each message is one line on stderr; exit code 1 says that the app is at fault.
+// OPTIONS is JSON: `folder`, `entry` (named from there), `out`, `map`, `outside`, and perhaps `imports` (an import map). Each
+// message is one line on stderr; exit code 1 says that the app is at fault. The file `outside` lists the sources that lie
+// outside of `folder`, with their digests.
 
-import { readFileSync, writeFileSync } from 'node:fs';
+import { createHash } from 'node:crypto';
+import { existsSync, readFileSync, realpathSync, writeFileSync } from 'node:fs';
+import { resolve, sep } from 'node:path';
 import { parse } from 'acorn';
 import { build } from 'esbuild';
 import { complain, describeErrors, newGraph } from './messages.mjs';
@@ -73,6 +77,16 @@ if (!made.exports.includes('default') && !made.exports.includes('fetch') && !isL
 const all = [...changes, ...rewriteLiterals(program), ...returnExports(text, program)];
 writeFileSync(out, applyChanges(text, all));
 writeFileSync(options.map, map.write(all, text));
+writeFileSync(options.outside, sourcesOutside(Object.keys(result.metafile.inputs)));
+
+/** A line for each source outside of the app's folder, as in a workspace around it: its SHA-256 and its path. */
+function sourcesOutside(inputs) {
+  const inside = realpathSync(folder) + sep;
+  const paths = inputs.map((input) => resolve(folder, input)).filter((path) => existsSync(path));
+  const outside = paths.map((path) => realpathSync(path)).filter((path) => !path.startsWith(inside));
+  const digest = (path) => createHash('sha256').update(readFileSync(path)).digest('hex');
+  return outside.map((path) => `${digest(path)} ${path}\n`).join('');
+}
 
 /** esbuild writes one export statement, the last one; it becomes what the function returns. */
 function returnExports(text, program) {

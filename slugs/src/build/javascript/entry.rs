@@ -40,6 +40,8 @@ const FRAMEWORKS: [(&str, &str); 9] = [
     ("react-scripts", "Create React App"),
     ("vite", "Vite"),
 ];
+/// Where compilers of TypeScript write.
+const OUTPUT_FOLDERS: [&str; 4] = ["dist", "build", "out", "lib"];
 /// The script that makes what `main` names.
 pub(super) const BUILD_SCRIPT: &str = "build";
 
@@ -155,7 +157,9 @@ fn in_package(folder: &Path, package: &Package) -> Option<Entry> {
     let named = [start, exports, package.module.clone(), package.main.clone()];
     let named = named.into_iter().flatten().map(|name| local(&name));
     for name in named.filter(|name| is_program(name)) {
-        if folder.join(&name).is_file() {
+        // What a plain compiler left there once is no newer than the sources.
+        let is_left_over = is_output(&name) && is_compiled_from_sources(folder, package);
+        if folder.join(&name).is_file() && !is_left_over {
             return Some(Entry::File(name));
         }
         if is_made_by_script(folder, package) {
@@ -167,12 +171,24 @@ fn in_package(folder: &Path, package: &Package) -> Option<Entry> {
 
 /// Whether `npm run build` makes more than a bundle of the sources does: a plain compiler of TypeScript does not.
 fn is_made_by_script(folder: &Path, package: &Package) -> bool {
+    package.scripts.contains_key(BUILD_SCRIPT) && !is_compiled_from_sources(folder, package)
+}
+
+/// Whether the script `build` only compiles TypeScript, of which the first file has a usual name.
+fn is_compiled_from_sources(folder: &Path, package: &Package) -> bool {
     let Some(script) = package.scripts.get(BUILD_SCRIPT) else {
         return false;
     };
-    let mut words = script.split_whitespace();
-    let is_plain_compiler = words.next() == Some("tsc") && !script.contains(['&', '|', ';']);
-    !(is_plain_compiler && usual(folder).is_some())
+    let is_plain_compiler =
+        script.split_whitespace().next() == Some("tsc") && !script.contains(['&', '|', ';']);
+    is_plain_compiler && usual(folder).is_some()
+}
+
+/// Whether a file lies where compilers write by custom.
+fn is_output(name: &str) -> bool {
+    OUTPUT_FOLDERS
+        .iter()
+        .any(|folder| Path::new(name).starts_with(folder))
 }
 
 /// The one workspace that begins somewhere and that no other workspace needs.

@@ -52,6 +52,20 @@ impl Package {
         lists.iter().any(|list| !list.is_empty()) || self.workspaces.is_some()
     }
 
+    /// A package that is a folder outside of the app's own (`file:../shared`), and where.
+    pub(super) fn dependency_outside(&self) -> Option<(&str, &str)> {
+        let lists = [&self.dependencies, &self.dev_dependencies];
+        let mut all = lists.into_iter().flatten();
+        let is_outside = |path: &str| {
+            let path = ["file:", "link:", "portal:"]
+                .iter()
+                .find_map(|kind| path.strip_prefix(kind));
+            path.is_some_and(|path| path.starts_with("../") || path.starts_with('/'))
+        };
+        all.find(|(_, path)| is_outside(path))
+            .map(|(name, path)| (name.as_str(), path.as_str()))
+    }
+
     /// Whether it needs a package, to run or to be built.
     pub(super) fn asks_for(&self, name: &str) -> bool {
         self.dependencies.contains_key(name) || self.dev_dependencies.contains_key(name)

@@ -75,6 +75,8 @@ impl AppSources<'_> {
         }
         let copy = self.install(progress)?;
         if sources::text(&self.place.at(BUILT_STAMP))?.as_deref() != Some(digest) {
+            // A build that fails leaves the copy in no known state.
+            self.forget_stamp(BUILT_STAMP)?;
             // What an earlier version of the app had written would pass for what this one writes.
             for (_, old) in written(&copy, self.own)? {
                 fs::remove_file(&old).map_err(place::cannot_write(&old))?;
@@ -102,9 +104,33 @@ impl AppSources<'_> {
             true => &["ci", "--loglevel=error"],
             false => &["install", "--no-package-lock", "--loglevel=error"],
         };
+        self.refuse_packages_outside()?;
+        self.forget_stamp(INSTALLED_STAMP)?;
         super::install::npm(&copy, arguments, self.tools, progress)?;
         self.place.save(INSTALLED_STAMP, &asked)?;
         Ok(copy)
+    }
+
+    /// The copy stands elsewhere: a path out of the app's folder leads to nothing there.
+    fn refuse_packages_outside(&self) -> Result<(), BuildError> {
+        match self.shape.package.dependency_outside() {
+            Some((name, path)) => Err(BuildError::Refused(format!(
+                "the package {name} is `{path}`, outside of the app's folder: run `npm install` there first; dyno builds with \
+                 what it installs"
+            ))),
+            None => Ok(()),
+        }
+    }
+
+    /// What a stamp says holds no longer, until it is written again.
+    fn forget_stamp(&self, name: &str) -> Result<(), BuildError> {
+        let stamp = self.place.at(name);
+        match fs::remove_file(&stamp) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                Err(place::cannot_write(&stamp)(error))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Brings the copy up to date. What npm or the app's own build wrote there stays.

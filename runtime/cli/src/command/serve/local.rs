@@ -206,6 +206,8 @@ pub(crate) fn leave_note(root: &Path, token: &Token) -> Result<()> {
         .create(true)
         .append(true)
         .mode(0o600)
+        // Root may do this in a folder that is another user's.
+        .custom_flags(rustix::fs::OFlags::NOFOLLOW.bits().cast_signed())
         .open(&file)
         .with_context(|| format!("cannot write {}", file.display()))?;
     writeln!(notes, "{}", audit(token))?;

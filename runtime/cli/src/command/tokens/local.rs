@@ -5,7 +5,7 @@
 
 use std::fs::File;
 use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
-use std::os::unix::fs::{MetadataExt, chown};
+use std::os::unix::fs::{MetadataExt, lchown};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -137,7 +137,8 @@ fn give_back(root: &Path) -> Result<()> {
     for path in paths {
         let found = std::fs::symlink_metadata(&path);
         if found.is_ok_and(|found| found.is_file() && found.uid() != owner.uid()) {
-            chown(&path, Some(owner.uid()), Some(owner.gid()))
+            // Not what a link leads to, should there be one by now.
+            lchown(&path, Some(owner.uid()), Some(owner.gid()))
                 .with_context(|| format!("cannot give {} to its owner", path.display()))?;
         }
     }
