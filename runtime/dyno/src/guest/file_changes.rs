@@ -314,14 +314,17 @@ pub(crate) fn begin_rename(
     if from.is_read_only {
         return Err(Refusal::ReadOnly);
     }
-    let replaced = to.metadata(LastLink::Keep).ok();
-    let (old, new) = (from.last_name(), to.last_name());
-    // Two paths of one file: nothing happens.
-    let is_same = matches!((&old, &new), (Some(old), Some(new)) if old.inode == new.inode);
+    let node = |place: &Place| {
+        let meta = place.metadata(LastLink::Keep).ok()?;
+        Some((meta.dev(), meta.ino()))
+    };
+    let replaced = node(to);
+    // Two paths or two names of one thing, of whatever kind: nothing happens, and both names stay.
+    let goes_away = replaced.is_some() && node(from) != replaced;
     Ok(Removal {
         quota: Arc::clone(quota),
-        names: replaced.is_some() && !is_same,
-        file: new.filter(|_| !is_same),
+        names: goes_away,
+        file: goes_away.then(|| to.last_name()).flatten(),
     })
 }
 
@@ -401,4 +404,79 @@ pub(crate) fn begin_write(
         start,
         charged: if bytes > 0 { end } else { 0 },
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    /// A folder of two names, which are all that its quota has.
+    fn full_of(
+        make: impl FnOnce(&Path),
+    ) -> (tempfile::TempDir, Arc<Quota>, impl Fn(&str) -> Place) {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        make(folder.path());
+        let quota = Arc::new(Quota::new(1_000, 2, || {}));
+        for _ in 0..2 {
+            quota.create().expect("room");
+        }
+        let dir = Arc::new(File::open(folder.path()).expect("it was made"));
+        let place = move |path: &str| Place {
+            dir: Arc::clone(&dir),
+            path: path.to_owned(),
+            is: None,
+            is_read_only: false,
+        };
+        (folder, quota, place)
+    }
+
+    #[test]
+    fn a_rename_onto_the_same_thing_frees_no_name() {
+        let makes: [(&str, &str, fn(&Path)); 4] = [
+            ("folder", "x/../folder", |at| {
+                fs::create_dir(at.join("folder")).expect("made");
+                fs::create_dir(at.join("x")).expect("made");
+            }),
+            ("link", "./link", |at| {
+                std::os::unix::fs::symlink("nowhere", at.join("link")).expect("made");
+            }),
+            ("one", "two", |at| {
+                fs::write(at.join("one"), "text").expect("made");
+                fs::hard_link(at.join("one"), at.join("two")).expect("made");
+            }),
+            ("file", "./file", |at| {
+                fs::write(at.join("file"), "text").expect("made");
+            }),
+        ];
+        for (from, to, make) in makes {
+            let (folder, quota, place) = full_of(make);
+            let rename = begin_rename(&quota, &place(from), &place(to)).expect("allowed");
+            fs::rename(folder.path().join(from), folder.path().join(to)).expect("nothing happens");
+            rename.done();
+            assert!(quota.create().is_err(), "{from} onto {to}");
+        }
+    }
+
+    #[test]
+    fn a_rename_onto_another_thing_frees_its_name() {
+        let makes: [fn(&Path); 2] = [
+            |at| {
+                fs::create_dir(at.join("a")).expect("made");
+                fs::create_dir(at.join("b")).expect("made");
+            },
+            |at| {
+                fs::write(at.join("a"), "text").expect("made");
+                fs::write(at.join("b"), "text").expect("made");
+            },
+        ];
+        for make in makes {
+            let (_folder, quota, place) = full_of(make);
+            let rename = begin_rename(&quota, &place("a"), &place("b")).expect("allowed");
+            rename.done();
+            quota.create().expect("one is gone");
+            assert!(quota.create().is_err(), "only one");
+        }
+    }
 }
