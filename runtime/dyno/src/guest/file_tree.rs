@@ -22,6 +22,8 @@ use super::file_changes::{Place, Refusal};
 const PATH_BYTES_MAX: usize = 4_096;
 /// Symbolic links that one path may go through, as on Linux.
 const LINKS_MAX: usize = 40;
+/// Parts that one path may have, with those that its links add: each may cost a look at the disk in the runtime's thread.
+const PARTS_MAX: usize = 1_024;
 
 /// The symbolic links of an app: path and target, both relative to where they stand, as the slug has them.
 pub(crate) type AppLinks = BTreeMap<String, String>;
@@ -280,7 +282,12 @@ impl Walk<'_> {
     fn follow(&mut self, path: &str, last: LastLink) -> Result<(), Refusal> {
         let ends_in_folder = path.ends_with('/') || path.ends_with("/.");
         let mut parts: VecDeque<String> = split(path).collect();
+        let mut walked = 0;
         while let Some(part) = parts.pop_front() {
+            walked += 1;
+            if walked > PARTS_MAX {
+                return Err(Refusal::TooManyLinks);
+            }
             if part == ".." {
                 self.climb()?;
                 continue;
@@ -454,6 +461,25 @@ mod tests {
         }
     }
 
+    /// A few links, each to a long way, make one that is longer than any path may be.
+    #[test]
+    fn a_way_through_links_is_bounded() {
+        let long = |next: &str| format!("{}{next}", "d/../".repeat(100));
+        let (way, end) = (long("b"), long("c"));
+        let links: Vec<(String, String)> = (0..9)
+            .map(|at| (format!("l{at}"), long(&format!("l{}", at + 1))))
+            .collect();
+        let mut links: Vec<(&str, &str)> = links
+            .iter()
+            .map(|(link, to)| (link.as_str(), to.as_str()))
+            .collect();
+        links.extend([("a", way.as_str()), ("b", end.as_str())]);
+        let (_place, tree) = tree(&links);
+        let follow = |path: &str| tree.find(FolderId(0), path, LastLink::Follow);
+        assert!(follow("a").is_ok());
+        assert!(matches!(follow("l0"), Err(Refusal::TooManyLinks)));
+    }
+
     #[test]
     fn links_end_somewhere() {
         let (_place, tree) = tree(&[("a", "b"), ("b", "a"), ("out", "/etc"), ("to", "tmp")]);
@@ -465,6 +491,12 @@ mod tests {
         assert!(matches!(
             follow("out/x", LastLink::Keep),
             Err(Refusal::NotPermitted)
+        ));
+        let long = "x/".repeat(PARTS_MAX);
+        assert!(follow(&long, LastLink::Follow).is_ok());
+        assert!(matches!(
+            follow(&format!("{long}x"), LastLink::Follow),
+            Err(Refusal::TooManyLinks)
         ));
         let kept = follow("to", LastLink::Keep).expect("a link");
         assert_eq!((kept.folder, kept.is), (None, None));
