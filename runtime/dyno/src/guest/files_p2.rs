@@ -20,7 +20,7 @@ use super::quota::Quota;
 use types::{ErrorCode, HostDescriptor as Inner};
 
 /// Bytes that a file stream takes in one write; as much as wasmtime-wasi's own.
-const WRITE_BYTES_MAX: usize = 64 * 1024;
+pub(crate) const WRITE_BYTES_MAX: usize = 64 * 1024;
 
 /// Names the guest data behind the filesystem interfaces.
 pub(crate) struct DynoFiles;

@@ -17,7 +17,7 @@ use wasmtime_wasi::p3::filesystem::{FilesystemError, FilesystemResult};
 use super::Guest;
 use super::file_changes::{self as changes, OpenRequest, Place, Refusal};
 use super::file_tree::{EntryKind, LastLink};
-use super::files_p2::{DynoFiles, FilesView, write_charged};
+use super::files_p2::{DynoFiles, FilesView, WRITE_BYTES_MAX, write_charged};
 use super::quota::Quota;
 use types::{ErrorCode, HostDescriptorWithStore as Inner};
 
@@ -430,8 +430,10 @@ impl<D> StreamConsumer<D> for Writer {
         _finish: bool,
     ) -> Poll<wasmtime::Result<StreamResult>> {
         let mut source = source.as_direct(store);
+        // In the runtime's thread: the rest comes with the next calls, between which others run.
         let bytes = source.remaining();
-        let len = bytes.len();
+        let len = bytes.len().min(WRITE_BYTES_MAX);
+        let bytes = &bytes[..len];
         if let Err(error) = write_charged(&self.file, self.at, bytes, &self.quota) {
             self.end(Err(error.into()));
             return Poll::Ready(Ok(StreamResult::Dropped));
