@@ -76,6 +76,13 @@ fn redeemed(crashes: u32, crash: &Crash) -> bool {
     }
 }
 
+/// Whether a run that was up in this time has cleared the record before it. A crash of another run meanwhile is not
+/// before it.
+pub(crate) fn is_outlived(history: &History, up_since: Time, until: Time) -> bool {
+    let last = delay(history.crashes).max(FIRST_DELAY);
+    history.last <= up_since && until.since(up_since) >= last
+}
+
 /// The history after one more crash; `seed` gives the jitter.
 pub fn crashed(before: Option<&History>, crash: Crash, seed: u64) -> History {
     let earlier = before.map_or(0, |history| history.crashes);

@@ -107,6 +107,9 @@ pub struct Dyno {
     pub deadline: Option<Time>,
     /// When it was last told to stop.
     pub stopped: Option<Time>,
+    /// It stands in for one that a request ended: it may share one core with many others of its app, so that a boot that
+    /// takes too long says nothing of the program.
+    pub replaces: bool,
 }
 
 /// A place in a formation, for one release.
@@ -450,9 +453,25 @@ impl Observed {
         }
     }
 
-    /// Forgets a dyno that its node has nothing left of.
+    /// Forgets a dyno that its node has nothing left of, and the crashes before it if it was up for long.
+    ///
+    /// A run that crashed by itself has been judged before. All others count here, whichever way they ended: else the
+    /// crashes of weeks would add up in a place whose dynos only requests end.
     fn bury(&mut self, key: &DynoKey) {
-        self.dynos.remove(key);
+        if let Some(dyno) = self.dynos.remove(key) {
+            let slot = Slot {
+                app: key.app.clone(),
+                dyno: key.dyno.clone(),
+                version: dyno.version,
+            };
+            let before = self.crashes.get(&slot);
+            let before = before.filter(|history| history.run != key.run);
+            if let (Some(history), Some(up_since)) = (before, dyno.up_since)
+                && backoff::is_outlived(history, up_since, dyno.since)
+            {
+                self.crashes.remove(&slot);
+            }
+        }
         if key.run < self.first_run {
             self.buried.insert(key.run);
         }

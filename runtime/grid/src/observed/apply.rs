@@ -96,6 +96,9 @@ impl Observed {
         };
         let memory_bytes = spec.map_or(0, |spec| spec.limits.memory_bytes);
         self.insert(node, key, version, memory_bytes, now);
+        if let Some(dyno) = self.dynos.get_mut(key) {
+            dyno.replaces = in_request;
+        }
         Change {
             dyno: key.clone(),
             from,
@@ -143,6 +146,7 @@ impl Observed {
             memory_bytes,
             deadline: None,
             stopped: None,
+            replaces: false,
         };
         self.dynos.insert(key.clone(), dyno);
     }
@@ -150,8 +154,11 @@ impl Observed {
     fn ask_stop(&mut self, key: &DynoKey, reason: StopReason, now: Time) -> Option<Change> {
         let change = match reason {
             StopReason::BootTimeout => {
-                let text = "it was not ready in time";
-                self.crash(key, End::of(CrashCause::BootTimeout, text), now)
+                let end = End {
+                    in_request: self.dynos.get(key).is_some_and(|dyno| dyno.replaces),
+                    ..End::of(CrashCause::BootTimeout, "it was not ready in time")
+                };
+                self.crash(key, end, now)
             }
             StopReason::TimeLimit => {
                 let secs = RELEASE_PROCESS_MAX.as_secs();

@@ -113,6 +113,7 @@ impl Observed {
                 memory_bytes: listed.memory_bytes,
                 deadline: None,
                 stopped: None,
+                replaces: false,
             };
             self.dynos.insert(listed.dyno.clone(), dyno);
         }

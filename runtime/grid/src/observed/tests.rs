@@ -158,6 +158,85 @@ fn a_missed_boot_counts_once_though_the_node_reports_it_too() {
     );
 }
 
+/// Tells that a dyno is up at one time, and what ends it at another.
+fn up_until(observed: &mut Observed, run: u64, up: u64, end: &Report, at: u64) {
+    let dyno = key(run);
+    let report = Report::Up { node: node(), dyno };
+    observed.apply(&report, Time::from_secs(up));
+    observed.apply(end, Time::from_secs(at));
+}
+
+fn crashed_in_request(run: u64) -> Report {
+    let mut report = crashed(run, CrashCause::Trap);
+    if let Report::Crashed { in_request, .. } = &mut report {
+        *in_request = true;
+    }
+    report
+}
+
+fn boot_timeout(run: u64) -> Step {
+    Step::Stop {
+        node: node(),
+        dyno: key(run),
+        version: Version::FIRST,
+        reason: StopReason::BootTimeout,
+    }
+}
+
+#[test]
+fn a_run_that_was_up_for_the_last_wait_clears_the_record_whichever_way_it_ends() {
+    let down = Report::Down {
+        node: node(),
+        dyno: key(3),
+    };
+    let gone = crashed(3, CrashCause::Discarded);
+    for end in [crashed_in_request(3), down, gone, inventory(0, 3, &[])] {
+        for (up, crashes) in [(9, Some(2)), (10, None)] {
+            let mut observed = observed(1, &[1]);
+            for run in 1..3 {
+                observed.apply(&crashed(run, CrashCause::Boot), Time::from_secs(run));
+                observed.issue(&start(run + 1), &Desired::default(), Time::from_secs(run));
+            }
+            up_until(&mut observed, 3, 20, &end, 20 + up);
+            let histories = observed.crashes.values();
+            assert_eq!(histories.map(|h| h.crashes).next(), crashes, "{end:?}");
+        }
+    }
+}
+
+/// Two runs are in one place while one of them leaves.
+#[test]
+fn a_run_does_not_clear_what_came_after_it() {
+    let mut observed = observed(1, &[1, 2]);
+    let up = Report::Up {
+        node: node(),
+        dyno: key(1),
+    };
+    observed.apply(&up, Time::ZERO);
+    observed.apply(&crashed(2, CrashCause::Boot), Time::from_secs(50));
+    observed.apply(&crashed_in_request(1), Time::from_secs(100));
+    assert_eq!(observed.crashes.len(), 1);
+}
+
+#[test]
+fn a_late_boot_counts_unless_it_replaces_what_a_request_ended() {
+    let desired = Desired::default();
+    let mut observed = observed(1, &[1]);
+    up_until(&mut observed, 1, 0, &crashed_in_request(1), 1);
+    // Again and again, as long as no boot succeeds.
+    for run in 2..5 {
+        observed.issue(&start(run), &desired, Time::from_secs(run));
+        let change = observed.issue(&boot_timeout(run), &desired, Time::from_secs(70));
+        assert_eq!(change.expect("news").to, State::Crashed);
+        assert!(observed.crashes.is_empty());
+    }
+    observed.issue(&start(5), &desired, Time::from_secs(80));
+    up_until(&mut observed, 5, 81, &crashed(5, CrashCause::Discarded), 82);
+    observed.issue(&start(6), &desired, Time::from_secs(90));
+    observed.issue(&boot_timeout(6), &desired, Time::from_secs(150));
+    assert_eq!(observed.crashes.len(), 1);
+}
+
 #[test]
 fn an_inventory_ends_what_it_does_not_list_but_judges_nothing_newer() {
     let mut observed = observed(1, &[1, 2]);

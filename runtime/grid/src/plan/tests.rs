@@ -232,6 +232,7 @@ fn observed(sketch: &Sketch, desired: &Desired) -> Observed {
             memory_bytes: 1,
             deadline: (state == State::Draining).then_some(Time::from_secs(60 + run)),
             stopped: None,
+            replaces: false,
         };
         observed.dynos.insert(key, dyno);
     }
