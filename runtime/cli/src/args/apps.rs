@@ -165,7 +165,7 @@ pub(crate) enum PsCommand {
 /// `dyno run`
 #[derive(Debug, ClapArgs)]
 #[command(
-    after_help = "Examples:\n  dyno run migrate -a shop\n  dyno run -- migrate --dry-run\n  dyno run bin/import.wasm < data.csv\n  dyno run -d -a shop -- report\n\nFlags of dyno's are read until --, wherever they stand; all that follows is the command's."
+    after_help = "Examples:\n  dyno run migrate -a shop\n  dyno run -- migrate --dry-run\n  dyno run -- python manage.py createsuperuser --no-input\n  dyno run bin/import.wasm < data.csv\n  dyno run -d -a shop -- report\n\nFlags of dyno's are read until --, wherever they stand; all that follows is the command's."
 )]
 pub(crate) struct Run {
     /// Leave it to itself: its output goes to the app's log
@@ -177,7 +177,8 @@ pub(crate) struct Run {
     /// Its memory [default: its process type's]
     #[arg(long, value_name = "MEMORY")]
     pub(crate) size: Option<String>,
-    /// A process type of the app, or a component's path in its slug; then arguments
+    /// A process type of the app, a command of its language (`python manage.py migrate`), or a component's path in its
+    /// slug; then arguments
     ///
     /// Output, errors and exit code are the program's own. It reads this command's input line by line from a terminal,
     /// which it does not get to see itself: there are no keys, colours or window sizes for it. Ctrl-C, and a lost

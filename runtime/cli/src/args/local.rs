@@ -91,7 +91,8 @@ pub(crate) struct LocalRun {
     /// Let it connect to addresses that are neither public nor loopback; may be repeated
     #[arg(long, value_name = "CIDR[:PORT]")]
     pub(crate) egress_allow: Vec<dyno::Opening>,
-    /// A component or core module, or a process type of the app in this folder; then arguments
+    /// A component or core module, or a process type or a command of the app in this folder (`python script.py`); then
+    /// arguments
     ///
     /// Output, errors and exit code are the program's own.
     #[arg(
