@@ -100,8 +100,8 @@ pub(crate) const FIRST_REQUEST_GRACE: Duration = Duration::from_secs(1);
 /// After the grace time of a close: what the last answers get to leave.
 pub(crate) const FORCED_FLUSH: Duration = Duration::from_millis(250);
 
-/// Interim responses (1xx) that wait to be written on a connection (bytes); more are dropped. A page's early hints take
-/// a few hundred.
+/// Interim responses (1xx) that wait to be written on an HTTP/1 connection, and all of an HTTP/2 stream (bytes); more are
+/// dropped. A page's early hints take a few hundred.
 pub(crate) const INTERIM_MAX: usize = 16 * 1024;
 /// Interim responses that wait to be sent on a stream.
 pub(crate) const H2_INTERIM_MAX: usize = 16;

@@ -3,7 +3,7 @@
 //! Owns the interim responses on their way and the clock of a client that takes no data of a stream. Must not know requests. The
 //! HTTP layer does not ask a body for more while a stream's window is shut, so the body itself cannot tell.
 
-use crate::limits::{H2_INTERIM_MAX, SILENCE_TIMEOUT};
+use crate::limits::{H2_INTERIM_MAX, INTERIM_MAX, SILENCE_TIMEOUT};
 use http::{HeaderMap, Response, StatusCode};
 use std::future::poll_fn;
 use std::pin::Pin;
@@ -24,6 +24,33 @@ struct Inner {
     task: Option<Waker>,
     /// Interim responses that are to be sent before the response.
     interim: Vec<Response<()>>,
+    /// What the server's interim responses took so far (bytes).
+    interim_bytes: usize,
+}
+
+/// What an interim response that waits takes beyond its headers (bytes).
+const INTERIM_OVERHEAD: usize = 64;
+/// What a header takes beyond its name and value (bytes), as HTTP/2 counts it (RFC 9113, 6.5.2).
+const HEADER_OVERHEAD: usize = 32;
+
+impl Inner {
+    /// Whether one more may be sent. The HTTP layer keeps all that its client does not take, without a bound, so all of
+    /// a stream's life counts. The router's own 100 is said once and always passes: its client waits for it.
+    fn admits(&mut self, interim: &Response<()>) -> bool {
+        if interim.status() == StatusCode::CONTINUE {
+            return true;
+        }
+        let sizes = interim
+            .headers()
+            .iter()
+            .map(|(name, value)| name.as_str().len() + value.len() + HEADER_OVERHEAD);
+        let bytes = self.interim_bytes + INTERIM_OVERHEAD + sizes.sum::<usize>();
+        let admits = bytes <= INTERIM_MAX && self.interim.len() < H2_INTERIM_MAX;
+        if admits {
+            self.interim_bytes = bytes;
+        }
+        admits
+    }
 }
 
 impl StreamState {
@@ -42,13 +69,14 @@ impl StreamState {
         self.update(|inner| inner.stalled)
     }
 
-    /// Has an interim response sent. More than [`H2_INTERIM_MAX`] that wait are dropped.
+    /// Has an interim response sent. More than [`H2_INTERIM_MAX`] that wait are dropped, and so are more than
+    /// [`INTERIM_MAX`] bytes of a stream.
     pub(crate) fn put_interim(&self, status: StatusCode, headers: HeaderMap) {
         let mut response = Response::new(());
         *response.status_mut() = status;
         *response.headers_mut() = headers;
         let task = self.update(|inner| {
-            if inner.interim.len() < H2_INTERIM_MAX {
+            if inner.admits(&response) {
                 inner.interim.push(response);
             }
             inner.task.take()

@@ -7,6 +7,7 @@ use grid::plan::Serve;
 use grid::routing::Refusal;
 use h2::client::ResponseFuture;
 use http::{HeaderMap, HeaderValue, Request, Response};
+use http_body_util::BodyExt;
 use router::{Reply, RequestBody};
 use std::future::poll_fn;
 
@@ -113,6 +114,62 @@ async fn early_hints_come_before_the_response() {
         assert_eq!(text(response.await.unwrap()).await, "done");
     }
     eventually(|| world.router.load(&app()).unwrap().free == 1).await;
+}
+
+/// The HTTP layer keeps what a client does not take: a server that says them for ever must not fill the memory.
+#[tokio::test(start_paused = true)]
+async fn endless_interim_responses_are_dropped() {
+    let world = World::servers(1, |_: Request<RequestBody>, reply: Reply, _| async move {
+        let interim = reply.interim();
+        let mut headers = HeaderMap::new();
+        headers.insert("link", HeaderValue::from_static("</a.css>; rel=preload"));
+        for _ in 0..1_000 {
+            interim(103.try_into().unwrap(), &headers);
+            tokio::time::sleep(std::time::Duration::from_millis(1)).await;
+        }
+        say(reply, 200, "done")
+    });
+    let mut client = client(world.pipe()).await;
+    let request = Request::get("http://hello.localhost/").body(()).unwrap();
+    let (mut response, _) = client.send_request(request, true).unwrap();
+    let mut seen = 0;
+    while let Some(hints) = interim(&mut response).await {
+        assert_eq!(hints.status(), 103);
+        seen += 1;
+    }
+    // 16 KiB at 64 for each, and 57 for its header.
+    assert!((100..150).contains(&seen), "{seen}");
+    assert_eq!(text(response.await.unwrap()).await, "done");
+}
+
+/// Whatever the client gives for its reason, the upload is not whole: one that is read before a dyno is taken reaches
+/// none, and one that streams breaks off.
+#[tokio::test(start_paused = true)]
+async fn a_body_that_is_reset_is_broken_off() {
+    for (length, reason) in [100, 100_000].into_iter().flat_map(|length| {
+        [h2::Reason::NO_ERROR, h2::Reason::CANCEL].map(|reason| (length, reason))
+    }) {
+        let ends = std::sync::Arc::new(std::sync::Mutex::new(Vec::new()));
+        let seen = ends.clone();
+        let world = World::new(1, move |request: Request<RequestBody>, reply: Reply, _| {
+            let seen = seen.clone();
+            async move {
+                let whole = request.into_body().collect().await.is_ok();
+                seen.lock().unwrap().push(whole);
+                say(reply, 200, "read")
+            }
+        });
+        let mut client = client(world.pipe()).await;
+        let (_response, mut send) = client.send_request(post(None), false).unwrap();
+        send.send_data(Bytes::from("x".repeat(length)), false)
+            .unwrap();
+        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+        send.send_reset(reason);
+        let lines = world.lines(1).await;
+        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+        assert!(!lines[0].starts_with("at=info "), "{}", lines[0]);
+        assert!(!ends.lock().unwrap().contains(&true), "{length} {reason:?}");
+    }
 }
 
 #[tokio::test(start_paused = true)]
