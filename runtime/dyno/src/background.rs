@@ -111,6 +111,7 @@ async fn run(
     core: Option<Core>,
 ) {
     let port = setup.port.clone();
+    let place = Core::enter(core.as_ref()).await;
     let boot = Box::pin(boot(node, ready, Arc::clone(life), setup));
     let process = match OnOneCore::new(core.clone(), boot).await {
         Ok(process) => process,
@@ -119,6 +120,7 @@ async fn run(
     let judge = |how| life.judge(ended(how, life));
     let mut running = pin!(process.run(&node.engines, judge));
     let Some(port) = port else {
+        drop(place);
         node.up(life, None);
         return running.await;
     };
@@ -127,5 +129,6 @@ async fn run(
         () = OnOneCore::new(core, &mut running) => return,
         server = Server::up(port) => node.up(life, Some(Form::Serving(Box::new(server)))),
     }
+    drop(place);
     running.await;
 }

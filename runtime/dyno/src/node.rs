@@ -16,7 +16,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use grid::desired::{Kind, Release};
 use grid::name::{AppName, DynoKey, NodeId, Version};
-use grid::plan::{CrashCause, Report, Step};
+use grid::plan::{CrashCause, Report, Step, StopReason};
 use tokio::sync::Semaphore;
 use tokio::task::AbortHandle;
 
@@ -34,7 +34,7 @@ use crate::life::{Crash, Life};
 use crate::oneoff::{OneOff, Running};
 use crate::process::Setup;
 use crate::release::{PrepareError, Processes, Workshop, prepare, prepare_once};
-use crate::replacement::{OnOneCore, Replacements};
+use crate::replacement::{Core, OnOneCore, Replacements};
 use crate::source::{SlugSource, Unpacked};
 
 /// Releases that are made ready at a time; the others wait. Each may compile, in a process of its own.
@@ -150,7 +150,12 @@ impl Node {
                 ..
             } => shared.start(dyno, version, asleep),
             Step::Drain { dyno, .. } => shared.drain(&dyno),
-            Step::Stop { dyno, .. } => shared.stop(&dyno),
+            Step::Stop { dyno, reason, .. } => {
+                if reason == StopReason::BootTimeout {
+                    shared.replacements.boots_again(&dyno);
+                }
+                shared.stop(&dyno);
+            }
             Step::Forget { app, version, .. } => shared.forget(app, version),
             // Who has this node runs a release process too: see `run`.
             Step::Run { .. } => {}
@@ -327,8 +332,11 @@ impl Shared {
         }
         let (shared, starting) = (Arc::clone(self), Arc::clone(&life));
         let task = tokio::spawn(async move {
+            let place = Core::enter(core.as_ref()).await;
             let boot = Box::pin(boot(&shared, ready, Arc::clone(&starting)));
-            match OnOneCore::new(core, boot).await {
+            let booted = OnOneCore::new(core, boot).await;
+            drop(place);
+            match booted {
                 Ok(instance) => shared.up(&starting, Some(Form::Awake(instance))),
                 Err(error) => shared.ended(&starting, boot_crash(&error, &starting.voice)),
             }
