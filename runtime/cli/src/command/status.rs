@@ -34,7 +34,7 @@ pub(crate) fn run(args: &Status) -> Result<()> {
     term::print(&details(&url, rows))
 }
 
-/// Whether an app answers requests with its newest release.
+/// Whether an app answers requests: by its newest release, or by an older one where that has failed.
 fn serves(app: &App) -> bool {
-    app.release.is_some() && app.release == app.newest && !app.maintenance
+    app.release.is_some() && !app.maintenance
 }
