@@ -61,8 +61,10 @@ pub(crate) struct Conn {
     has_interim: AtomicBool,
     /// All of the responses so far has been written.
     flushed: AtomicBool,
-    /// Part of a head has come, which the HTTP layer sees when all of it has.
-    holds_head: AtomicBool,
+    /// Part of a head has come, which the HTTP layer sees when all of it has: the number of its request, from 1; else 0.
+    held_head: AtomicU64,
+    /// What came behind the request under way breaks the rules, unless that switches protocols.
+    in_doubt: AtomicBool,
     /// The protocol has changed: what is read is not HTTP any more.
     pub(crate) tunnelled: AtomicBool,
     /// What the connection does from then on.
@@ -93,7 +95,8 @@ impl Conn {
             interim: Mutex::default(),
             has_interim: AtomicBool::new(false),
             flushed: AtomicBool::new(true),
-            holds_head: AtomicBool::new(false),
+            held_head: AtomicU64::new(0),
+            in_doubt: AtomicBool::new(false),
             tunnelled: AtomicBool::new(false),
             switched: Mutex::new(None),
         })
@@ -111,6 +114,9 @@ impl Conn {
         self.ended
             .store(u64::try_from(ended).unwrap_or(u64::MAX), Relaxed);
         self.active.fetch_sub(1, Relaxed);
+        if self.in_doubt.load(Relaxed) {
+            self.wake();
+        }
     }
 
     /// How many requests have begun.
@@ -180,13 +186,19 @@ impl Conn {
         Some(interim.split().freeze()).filter(|interim| !interim.is_empty())
     }
 
-    /// Whether a request has begun that the HTTP layer knows nothing of yet.
-    pub(crate) fn holds_head(&self) -> bool {
-        self.holds_head.load(Relaxed)
+    /// The number, from 0, of a request that has begun and that the HTTP layer knows nothing of yet, if there is one.
+    pub(crate) fn held_head(&self) -> Option<u64> {
+        self.held_head.load(Relaxed).checked_sub(1)
     }
 
-    pub(crate) fn note_held_head(&self, holds_head: bool) {
-        self.holds_head.store(holds_head, Relaxed);
+    pub(crate) fn note_held_head(&self, number: Option<u64>) {
+        let number = number.map_or(0, |number| number + 1);
+        self.held_head.store(number, Relaxed);
+    }
+
+    /// Has the reader woken by the end of a request from now on: it has to judge what came behind it.
+    pub(crate) fn note_doubt(&self) {
+        self.mark(&self.in_doubt);
     }
 
     /// Whether all of the responses so far has been written.

@@ -149,11 +149,18 @@ where
 {
     let mut connection = pin!(connection);
     let mut told = false;
+    // The head that was held when the close was first seen: it is waited for, and none that begins later. Else a client
+    // that always sends the start of one more would keep its connection.
+    let mut awaited = None;
     poll_fn(|cx| {
         conn.register(cx);
         // Polled before it is told to finish: a request that has arrived by then, or has begun to, is answered.
         let polled = connection.as_mut().poll(cx);
-        if polled.is_ready() || told || !conn.hub.is_closing() || conn.holds_head() {
+        if polled.is_ready() || told || !conn.hub.is_closing() {
+            return polled;
+        }
+        let awaited = *awaited.get_or_insert_with(|| conn.held_head());
+        if awaited.is_some_and(|number| conn.begun() <= number) {
             return polled;
         }
         told = true;

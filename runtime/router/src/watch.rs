@@ -54,6 +54,8 @@ struct Framing {
     chunked: bool,
     /// The request is HTTP/1.0, which knows no transfer coding (RFC 9112, 6.1).
     http10: bool,
+    /// It asks to switch protocols.
+    upgrade: bool,
 }
 
 /// Follows the requests of one connection.
@@ -69,6 +71,8 @@ pub(crate) struct Watch {
     framing: Framing,
     /// Heads that were complete.
     heads: u64,
+    /// The last of them that asked to switch protocols, by its number from 0.
+    last_upgrade: Option<u64>,
 }
 
 impl Watch {
@@ -81,12 +85,18 @@ impl Watch {
             lines: 0,
             framing: Framing::default(),
             heads: 0,
+            last_upgrade: None,
         }
     }
 
     /// How many heads were complete: the number, from 0, of the request that comes next.
     pub(crate) fn heads(&self) -> u64 {
         self.heads
+    }
+
+    /// The last request, by its number from 0, that asked to switch protocols: what follows it may be no request.
+    pub(crate) fn last_upgrade(&self) -> Option<u64> {
+        self.last_upgrade
     }
 
     /// Whether a head has begun and is not complete.
@@ -276,6 +286,7 @@ impl Watch {
                     self.framing.chunked = true;
                 }
             }
+            b'u' | b'U' => self.framing.upgrade |= value_of(line, b"upgrade").is_some(),
             _ => {}
         }
         Ok(())
@@ -299,6 +310,9 @@ impl Watch {
         }
         if framing.chunked && framing.http10 {
             return Err("transfer-encoding-in-http1.0");
+        }
+        if framing.upgrade {
+            self.last_upgrade = Some(self.heads);
         }
         self.heads += 1;
         self.rest();

@@ -6,7 +6,9 @@
 use crate::client::Reject;
 use crate::conn::Conn;
 use crate::frames::Frames;
-use crate::limits::{HEAD_TIMEOUT, KEEP_ALIVE_IDLE, LINGER_MAX, LINGER_TIME, SILENCE_TIMEOUT};
+use crate::limits::{
+    HEAD_TIMEOUT, HEADER_BLOCK_MAX, KEEP_ALIVE_IDLE, LINGER_MAX, LINGER_TIME, SILENCE_TIMEOUT,
+};
 use crate::watch::{Violation, Watch};
 use bytes::{Buf, Bytes, BytesMut};
 use std::io::{self, IoSlice};
@@ -79,6 +81,16 @@ enum Pause {
     Between,
 }
 
+/// A head would break the rules: but a request before it asks to switch protocols, and if it may, this is no head.
+#[derive(Clone, Copy, Debug)]
+struct Doubt {
+    /// The request that asks.
+    upgrade: u64,
+    /// The head's own number.
+    number: u64,
+    reject: Reject,
+}
+
 #[derive(Debug)]
 pub(crate) struct Wire<S> {
     io: S,
@@ -95,6 +107,8 @@ pub(crate) struct Wire<S> {
     ended: bool,
     /// A head broke the rules.
     refused: bool,
+    /// What may be a head that breaks the rules.
+    doubt: Option<Doubt>,
     /// The interim responses that are being written.
     interim: Bytes,
     /// The HTTP layer has written all that it had.
@@ -124,6 +138,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
             checked: Bytes::new(),
             ended: false,
             refused: false,
+            doubt: None,
             interim: Bytes::new(),
             flushed: true,
             pause: None,
@@ -146,6 +161,16 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
     /// Looks at what was read, which is the end if it is nothing; what breaks the rules does not pass.
     fn inspect(&mut self, buf: &mut ReadBuf<'_>, before: usize) -> io::Result<()> {
         if self.conn.tunnelled.load(Relaxed) {
+            if !self.held.is_empty() {
+                self.held.extend_from_slice(&buf.filled()[before..]);
+                buf.set_filled(before);
+                self.release_held(buf);
+            }
+            return Ok(());
+        }
+        if self.doubt.is_some() {
+            self.held.extend_from_slice(&buf.filled()[before..]);
+            buf.set_filled(before);
             return Ok(());
         }
         let watch = match &mut self.guard {
@@ -157,23 +182,32 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
             }
         };
         if buf.filled().len() == before {
-            self.checked = self.held.split().freeze();
-            self.conn.note_held_head(false);
-            self.put_checked(buf);
+            self.release_held(buf);
             return Ok(());
         }
         match watch.feed(&buf.filled()[before..]) {
             // Nearly every request.
             Ok(whole) if self.held.is_empty() && before + whole == buf.filled().len() => {}
             Ok(whole) => self.pass(buf, before, whole, true),
-            Err((whole, violation)) => {
-                let number = watch.heads();
+            Err((whole, Violation::Head(reject))) => {
+                let (number, upgrade) = (watch.heads(), watch.last_upgrade());
+                self.pass(buf, before, whole, true);
+                match upgrade {
+                    None => self.refuse_head(buf, number, reject),
+                    Some(upgrade) => self.doubt(
+                        buf,
+                        Doubt {
+                            upgrade,
+                            number,
+                            reject,
+                        },
+                    ),
+                }
+            }
+            Err((whole, Violation::Body(cause))) => {
                 self.ended = true;
                 self.pass(buf, before, whole, false);
-                match violation {
-                    Violation::Body(cause) => self.conn.note_violation(cause),
-                    Violation::Head(reject) => self.refuse_head(buf, number, reject),
-                }
+                self.conn.note_violation(cause);
             }
         }
         Ok(())
@@ -193,14 +227,64 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
             true => self.held.extend_from_slice(&buf.filled()[end..]),
             false => self.held = BytesMut::new(),
         }
-        self.conn.note_held_head(!self.held.is_empty());
+        self.conn.note_held_head(match &self.guard {
+            Guard::Http1(watch) if !self.held.is_empty() => Some(watch.heads()),
+            _ => None,
+        });
         buf.set_filled(if completes { before } else { end });
         self.put_checked(buf);
     }
 
+    /// Passes what was held, whatever it is.
+    fn release_held(&mut self, buf: &mut ReadBuf<'_>) {
+        self.doubt = None;
+        self.checked = self.held.split().freeze();
+        self.conn.note_held_head(None);
+        self.put_checked(buf);
+    }
+
+    fn doubt(&mut self, buf: &mut ReadBuf<'_>, doubt: Doubt) {
+        self.doubt = Some(doubt);
+        self.conn.note_doubt();
+        self.settle_doubt(buf);
+    }
+
+    /// Refuses what breaks the rules once the request that asked to switch protocols has ended without that.
+    fn settle_doubt(&mut self, buf: &mut ReadBuf<'_>) {
+        let Some(doubt) = self.doubt else {
+            return;
+        };
+        // One at a time: it has ended if another has begun.
+        let later = self.conn.begun().saturating_sub(doubt.upgrade + 1);
+        if self.conn.begun() > doubt.upgrade && (later > 0 || !self.conn.is_active()) {
+            self.doubt = None;
+            self.refuse_head(buf, doubt.number, doubt.reject);
+        }
+    }
+
+    /// Before more is read: what of the held bytes is to be passed now, and whether that is all for now.
+    fn resume(&mut self, buf: &mut ReadBuf<'_>) -> Option<Poll<io::Result<()>>> {
+        let before = buf.filled().len();
+        if self.conn.tunnelled.load(Relaxed) {
+            // It came before the answer that made this a tunnel.
+            self.release_held(buf);
+        } else {
+            self.settle_doubt(buf);
+        }
+        if buf.filled().len() > before {
+            return Some(Poll::Ready(Ok(())));
+        }
+        // The end of the request wakes the reader.
+        let is_full = self.doubt.is_some() && self.held.len() >= HEADER_BLOCK_MAX;
+        is_full.then_some(Poll::Pending)
+    }
+
     /// Has the HTTP layer read a request that is refused, after what it has yet to read.
     fn refuse_head(&mut self, buf: &mut ReadBuf<'_>, number: u64, reject: Reject) {
+        self.held = BytesMut::new();
+        self.conn.note_held_head(None);
         self.conn.refuse_head(number, reject);
+        self.ended = true;
         self.refused = true;
         let mut checked = BytesMut::from(&self.checked[..]);
         checked.extend_from_slice(REFUSED);
@@ -375,6 +459,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for Wire<S> {
         }
         if me.ended {
             return Poll::Ready(Ok(()));
+        }
+        if !me.held.is_empty()
+            && let Some(resumed) = me.resume(buf)
+        {
+            return resumed;
         }
         let before = buf.filled().len();
         while let Poll::Ready(result) = me.poll_fill(cx, buf) {

@@ -81,6 +81,35 @@ async fn who_connected_before_the_end_is_still_answered() {
     assert_eq!(closing.await.unwrap(), Closed::Finished);
 }
 
+/// The head that was on its way is answered, and no further one.
+#[tokio::test]
+async fn a_client_that_always_begins_one_more_request_does_not_keep_its_connection() {
+    let gate = Arc::new(Semaphore::new(0));
+    let world = gated(&gate);
+    let server = world.listen().await;
+    let mut raw = Raw::new(connect(&server).await);
+    raw.send("GET /1 HTTP/1.1\r\nhost: hello.localhost\r\n\r\nGET /2 HTTP/1.1\r\nho")
+        .await;
+    eventually(|| world.router.stats().calls == 1).await;
+    let mut idle = Raw::new(connect(&server).await);
+    eventually(|| world.router.stats().connections == 2).await;
+    let closing = tokio::spawn(server.close(Duration::from_secs(100)));
+    assert!(idle.is_closed().await, "the router closes");
+    gate.add_permits(100);
+    assert_eq!(raw.answer().await.body, "finished");
+    for number in 3..10 {
+        raw.try_send(format!(
+            "st: hello.localhost\r\n\r\nGET /{number} HTTP/1.1\r\nho"
+        ))
+        .await;
+        let Some(answer) = raw.try_answer(false).await else {
+            break;
+        };
+        assert_eq!((number, answer.body.as_str()), (3, "finished"));
+    }
+    assert_eq!(closing.await.unwrap(), Closed::Finished);
+}
+
 #[tokio::test]
 async fn what_outlasts_the_grace_is_forced() {
     let gate = Arc::new(Semaphore::new(0));

@@ -86,9 +86,15 @@ async fn a_request_waits_for_the_dyno_that_replaces_one() {
 
 /// A dyno that switches protocols, and sends back what it gets, `>` before it, until it gets `bye`.
 fn chat() -> World {
+    chat_after(Duration::ZERO)
+}
+
+/// The same, that takes so long for each answer.
+fn chat_after(pause: Duration) -> World {
     World::servers(
         1,
-        |request: Request<RequestBody>, reply: Reply, _| async move {
+        move |request: Request<RequestBody>, reply: Reply, _| async move {
+            tokio::time::sleep(pause).await;
             if request.uri().path() != "/chat" {
                 return say(reply, 200, "plain");
             }
@@ -130,8 +136,18 @@ async fn read_exactly(raw: &mut Raw<tokio::io::DuplexStream>, len: usize) -> Str
 
 /// Asks for the switch, and reads the head of the answer.
 async fn switched(world: &World) -> Raw<tokio::io::DuplexStream> {
+    switched_with(world, &[]).await
+}
+
+/// The same, with what the client sends before it has the answer.
+async fn switched_with(world: &World, early: &[&str]) -> Raw<tokio::io::DuplexStream> {
     let mut raw = Raw::new(world.pipe());
-    raw.send(SWITCH).await;
+    let together = early.first().copied().unwrap_or_default();
+    raw.send(format!("{SWITCH}{together}")).await;
+    for text in early.iter().skip(1) {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+        raw.send(text).await;
+    }
     let mut text = String::new();
     while !text.ends_with("\r\n\r\n") {
         text.push(char::from(raw.io.read_u8().await.unwrap()));
@@ -212,6 +228,64 @@ async fn a_router_that_must_stop_ends_tunnels() {
     let lines = world.lines(1).await;
     assert!(lines[0].starts_with("at=error code=H24 "), "{}", lines[0]);
     assert!(world.kills().iter().all(|kill| *kill == Kill::Forced));
+}
+
+/// What a client sends before it has the answer belongs to the tunnel, whether it could be a request or not.
+#[tokio::test(start_paused = true)]
+async fn what_comes_before_the_switch_is_not_lost() {
+    let long = "\0".repeat(100);
+    for early in [
+        &["hel"][..],
+        &["GET / HT"],
+        &["GET / HTTP/1.1\r\nhost: x\r\n\r\n"],
+        &["\0\0\n\0bytes"],
+        &["GET / HTTP/1.1\r\nhost: x\r\n\r\n\0\n"],
+        &["", "hel", "lo"],
+        &["", "he", "l\n", "lo"],
+        &["a\n", "b\n", &long],
+    ] {
+        let world = chat_after(Duration::from_millis(50));
+        let mut raw = switched_with(&world, early).await;
+        let early = early.concat();
+        assert_eq!(
+            read_exactly(&mut raw, early.len() + 1).await,
+            format!(">{early}")
+        );
+        raw.send("more").await;
+        assert_eq!(read_exactly(&mut raw, 5).await, ">more");
+    }
+}
+
+/// Without a switch it is judged as any request.
+#[tokio::test(start_paused = true)]
+async fn what_comes_before_a_switch_that_is_not_granted_is_a_request() {
+    for (path, slow) in [("/plain", 50), ("/plain", 0)] {
+        let world = chat_after(Duration::from_millis(slow));
+        let ignored = SWITCH.replace("/chat", path);
+        let mut raw = Raw::new(world.pipe());
+        raw.send(format!("{ignored}GET /2 HTTP/1.1\r\nho")).await;
+        assert_eq!(raw.answer().await.status, 200);
+        raw.send("st: hello.localhost\r\n\r\n").await;
+        assert_eq!(raw.answer().await.body, "plain");
+        for early in [
+            "bad\n",
+            "GET / HTTP/1.1\r\nhost: hello.localhost\r\n\r\nbad\n",
+        ] {
+            let mut raw = Raw::new(world.pipe());
+            raw.send(format!("{ignored}{early}")).await;
+            assert_eq!(raw.answer().await.status, 200);
+            if early.starts_with("GET") {
+                assert_eq!(raw.answer().await.status, 200);
+            }
+            assert_eq!(raw.answer().await.status, 400, "{early}");
+            assert!(raw.is_closed().await);
+        }
+        let mut raw = Raw::new(world.pipe());
+        raw.send(&ignored).await;
+        assert_eq!(raw.answer().await.status, 200);
+        raw.send("bad\n").await;
+        assert_eq!(raw.answer().await.status, 400);
+    }
 }
 
 /// A dyno that is no server never hears of the wish, and a server may ignore it.
