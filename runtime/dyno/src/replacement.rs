@@ -167,7 +167,7 @@ mod tests {
         DynoKey {
             app: "demo".parse().expect("a name"),
             dyno: text.parse().expect("a dyno"),
-            run: grid::name::Run(run),
+            run: Run(run),
         }
     }
 

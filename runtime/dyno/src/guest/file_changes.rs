@@ -412,6 +412,8 @@ mod tests {
 
     use super::*;
 
+    type Make = fn(&Path);
+
     /// A folder of two names, which are all that its quota has.
     fn full_of(
         make: impl FnOnce(&Path),
@@ -434,7 +436,7 @@ mod tests {
 
     #[test]
     fn a_rename_onto_the_same_thing_frees_no_name() {
-        let makes: [(&str, &str, fn(&Path)); 4] = [
+        let makes: [(&str, &str, Make); 4] = [
             ("folder", "x/../folder", |at| {
                 fs::create_dir(at.join("folder")).expect("made");
                 fs::create_dir(at.join("x")).expect("made");
@@ -461,7 +463,7 @@ mod tests {
 
     #[test]
     fn a_rename_onto_another_thing_frees_its_name() {
-        let makes: [fn(&Path); 2] = [
+        let makes: [Make; 2] = [
             |at| {
                 fs::create_dir(at.join("a")).expect("made");
                 fs::create_dir(at.join("b")).expect("made");
