@@ -27,7 +27,7 @@ pub enum Detected {
     Rust,
     /// `package.json`, the configuration of Workers or Deno, or a lone program of a usual name.
     JavaScript,
-    /// One of the files of [`PYTHON_MARKS`], or a Python program at a usual place.
+    /// `requirements.txt`, `pyproject.toml`, `Pipfile` and their kin, or a Python program at a usual place.
     Python,
     /// `.c` files, and no tool of their own.
     C,

@@ -30,7 +30,9 @@ fn serve(stream: &TcpStream, connections: u32, requests: &mut u32) -> std::io::R
         let query = target.split_once('?').map_or("", |(_, query)| query);
         let value = |name: &str| {
             let mut pairs = query.split('&').filter_map(|pair| pair.split_once('='));
-            pairs.find(|(known, _)| *known == name).map(|(_, value)| value)
+            pairs
+                .find(|(known, _)| *known == name)
+                .map(|(_, value)| value)
         };
         let mut to = stream;
         match value("raw") {
@@ -38,7 +40,10 @@ fn serve(stream: &TcpStream, connections: u32, requests: &mut u32) -> std::io::R
             None => {
                 let text = format!("connections={connections} requests={requests} {version}");
                 let length = text.len();
-                write!(to, "HTTP/1.1 200 OK\r\ncontent-length: {length}\r\n\r\n{text}")?;
+                write!(
+                    to,
+                    "HTTP/1.1 200 OK\r\ncontent-length: {length}\r\n\r\n{text}"
+                )?;
             }
         }
         match value("end") {
