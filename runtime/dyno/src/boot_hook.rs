@@ -6,7 +6,8 @@
 
 use wasmtime::component::types::{ComponentFunc, ComponentItem, Type};
 use wasmtime::component::{Component, ComponentExportIndex, Instance, TypedFunc};
-use wasmtime::{Store, bail, format_err};
+use wasmtime::{Store, WasmBacktrace, bail, format_err};
+use wasmtime_wasi::I32Exit;
 
 use crate::guest::Guest;
 
@@ -42,7 +43,8 @@ impl BootHook {
         instance: &Instance,
     ) -> wasmtime::Result<()> {
         let load: Load = instance.get_typed_func(&mut *store, self.0)?;
-        let (loaded,) = load.call_async(&mut *store, ()).await?;
+        let loaded = load.call_async(&mut *store, ()).await;
+        let (loaded,) = loaded.map_err(hide_interpreter)?;
         loaded.map_err(|reason| format_err!("{reason}"))
     }
 }
@@ -55,4 +57,14 @@ fn is_load(function: &ComponentFunc) -> bool {
     function.params().len() == 0
         && result.ok().is_none()
         && matches!(result.err(), Some(Type::String))
+}
+
+/// An error of a component with a boot hook, without the engine's backtrace: its functions are those of an interpreter,
+/// and tell an app's developer nothing.
+pub(crate) fn hide_interpreter(error: wasmtime::Error) -> wasmtime::Error {
+    if !error.is::<WasmBacktrace>() || error.is::<I32Exit>() {
+        return error;
+    }
+    let cause = error.chain().last().map(ToString::to_string);
+    wasmtime::Error::msg(cause.unwrap_or_default())
 }

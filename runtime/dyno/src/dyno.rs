@@ -15,6 +15,7 @@ use wasmtime::WasmBacktrace;
 use wasmtime_wasi::I32Exit;
 use wasmtime_wasi_http::FieldMapError;
 
+use crate::boot_hook::hide_interpreter;
 use crate::call::{Asked, Outcome, ResponseSink};
 use crate::engine::Running;
 use crate::guest::logs::{Voice, printable};
@@ -105,7 +106,13 @@ impl Dyno {
             }
             drop(sink);
             instance.store.data().flush_logs();
-            let outcome = result.map_err(Broke::Call)?;
+            let outcome = match result {
+                Ok(outcome) => outcome,
+                Err(error) if instance.is_interpreted() => {
+                    return Err(Broke::Call(hide_interpreter(error)));
+                }
+                Err(error) => return Err(Broke::Call(error)),
+            };
             if !instance.lasts() {
                 instance = Box::pin(instance.renew(&shared))
                     .await

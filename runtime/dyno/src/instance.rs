@@ -162,6 +162,11 @@ fn quota(ready: &Ready, life: &Life) -> Quota {
 }
 
 impl Instance {
+    /// Whether its code is an interpreter with an app's program in it.
+    pub(crate) fn is_interpreted(&self) -> bool {
+        matches!(self.code.pre(), Pre::P2(_, Some(_)) | Pre::P3(_, Some(_)))
+    }
+
     /// Whether it can take another request; if not, the next one is a fresh instance's.
     pub(crate) fn lasts(&mut self) -> bool {
         if self.ready.code.lasting == Lasting::Once || !self.has_folders() {

@@ -34,5 +34,6 @@ mod python_projects;
 mod python_runtime;
 mod rust;
 mod site;
+mod strangers;
 mod templates;
 mod toolchains;

@@ -9,6 +9,8 @@
     reason = "shared by several test files"
 )]
 
+pub mod strangers;
+
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
