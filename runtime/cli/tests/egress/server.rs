@@ -40,6 +40,8 @@ impl Server {
         command.args(["serve", "--listen", &format!("0.0.0.0:{APPS}")]);
         command.args(["--api", &format!("0.0.0.0:{API}"), "--data"]);
         command.arg(&data).args(flags);
+        // The first start logs its user in: not the user of other tests.
+        command.env("XDG_CONFIG_HOME", data.with_extension("config"));
         more(&mut command);
         let process = Local::spawn_with(&mut world.at_server(&command));
         let token = data.with_extension("token");
