@@ -18,14 +18,28 @@ const FUNCTION_LINES_MAX: usize = 70;
 const FUNCTION_LINES_P90_MAX: usize = 30;
 
 /// Which crates of the workspace a crate may depend on.
-pub(crate) const EDGES: [(&str, &[&str]); 7] = [
+pub(crate) const EDGES: [(&str, &[&str]); 11] = [
     ("grid", &[]),
     ("slugs", &["grid"]),
-    ("router", &["grid"]),
-    ("dyno", &["grid", "slugs"]),
-    ("control", &["grid", "slugs"]),
-    ("cli", &["grid", "slugs", "router", "dyno", "control"]),
-    ("benches", &[]),
+    ("exchange", &["grid"]),
+    ("router", &["grid", "exchange", "testkit"]),
+    ("dyno", &["grid", "exchange", "slugs", "testkit"]),
+    ("control", &["grid", "slugs", "testkit"]),
+    ("api", &["grid", "slugs", "control", "testkit"]),
+    (
+        "node",
+        &[
+            "grid", "exchange", "slugs", "router", "dyno", "control", "api", "testkit",
+        ],
+    ),
+    (
+        "cli",
+        &[
+            "grid", "slugs", "router", "dyno", "control", "api", "node", "testkit",
+        ],
+    ),
+    ("testkit", &[]),
+    ("benches", &["testkit"]),
 ];
 /// All that the pure core may depend on, tests apart.
 const GRID_NEEDS: [&str; 2] = ["serde", "thiserror"];

@@ -1,0 +1,1 @@
+//! The contract between whatever routes a request and whatever runs it.
