@@ -16,7 +16,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use grid::desired::{Kind, Release};
 use grid::name::{AppName, DynoKey, NodeId, Version};
-use grid::plan::{CrashCause, Report, Step, StopReason};
+use grid::protocol::{CrashCause, Report, Step, StopReason};
 use tokio::sync::Semaphore;
 use tokio::task::AbortHandle;
 

@@ -16,7 +16,7 @@ use crate::table::Routes;
 use crate::watch::Watch;
 use crate::wire::{Guard, Wire};
 use bytes::Bytes;
-use grid::routing::Refusal;
+use grid::protocol::Refusal;
 use http::{Method, Request, StatusCode, Version};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;

@@ -11,7 +11,7 @@ use crate::seam::Kill;
 use crate::spill::{ReadJob, WriteJob};
 use crate::tunnel::Tunnel;
 use bytes::Bytes;
-use grid::routing::Refusal;
+use grid::protocol::Refusal;
 use http::HeaderMap;
 use http::response::Parts;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

@@ -13,7 +13,7 @@ use crate::stats::Tally;
 use crate::streams::StreamState;
 use bytes::Bytes;
 use grid::name::AppName;
-use grid::routing::Refusal;
+use grid::protocol::Refusal;
 use http::request::Parts;
 use http::uri::PathAndQuery;
 use http::{HeaderValue, header};

@@ -9,7 +9,7 @@ use crate::limits::{RESPONSE_HEAD_MAX, RESPONSE_HEADERS_MAX};
 use crate::streams::StreamState;
 use crate::tunnel::Tunnel;
 use bytes::Bytes;
-use grid::routing::Refusal;
+use grid::protocol::Refusal;
 use http::response::Parts;
 use http::{HeaderMap, StatusCode, Version, header};
 use std::sync::Arc;

@@ -21,7 +21,7 @@ use crate::table::Routes;
 use crate::tunnel::{Handover, Switched};
 use crate::upload::{self, Taken};
 use crate::wait::{App, Claim, Ticket, Turn};
-use grid::routing::Refusal;
+use grid::protocol::Refusal;
 use http::response::Parts;
 use http::{HeaderValue, Method, Request, Response, StatusCode, Version, header};
 use http_body::Body;

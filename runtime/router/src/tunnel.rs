@@ -7,7 +7,7 @@ use crate::conn::Conn;
 use crate::journal::Journal;
 use crate::limits::{HANGUP_GRACE, SILENCE_TIMEOUT};
 use crate::outgoing::Lead;
-use grid::routing::Refusal;
+use grid::protocol::Refusal;
 use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
 use std::fmt::Debug;

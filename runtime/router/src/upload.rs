@@ -11,7 +11,7 @@ use crate::client_body::ClientBody;
 use crate::exchange::Exchange;
 use crate::limits::{REQUEST_BUFFER, REQUEST_BUFFER_FREE, REQUEST_BUFFER_TIMEOUT, SILENCE_TIMEOUT};
 use bytes::{Bytes, BytesMut};
-use grid::routing::Refusal;
+use grid::protocol::Refusal;
 use http::{HeaderMap, StatusCode};
 use http_body::{Body, Frame};
 use std::future::poll_fn;
