@@ -59,16 +59,16 @@ impl Tools {
         *state = State::Stopped;
     }
 
-    pub(super) fn cache(&self) -> &Path {
+    pub(crate) fn cache(&self) -> &Path {
         &self.cache
     }
 
     /// Whether the build is to go no further.
-    pub(super) fn is_stopped(&self) -> bool {
+    pub(crate) fn is_stopped(&self) -> bool {
         *self.lock() == State::Stopped
     }
 
-    pub(super) fn spawn(&self, mut command: Command) -> io::Result<Child> {
+    pub(crate) fn spawn(&self, mut command: Command) -> io::Result<Child> {
         let mut state = self.lock();
         match *state {
             State::Attached => return command.spawn(),
@@ -81,7 +81,7 @@ impl Tools {
     }
 
     /// The running tool has ended.
-    pub(super) fn forget(&self) {
+    pub(crate) fn forget(&self) {
         let mut state = self.lock();
         if matches!(*state, State::Running(_)) {
             *state = State::Idle;

@@ -2,15 +2,14 @@
 //! Must not know the slug's form. It runs processes, which inherit this process's environment.
 
 mod c;
+pub mod detect;
 mod javascript;
-mod place;
+pub mod project;
 mod python;
-mod run;
 mod rust;
 mod site;
-mod sources;
-mod toolchain;
-mod tools;
+mod toolbox;
+mod unsupported;
 
 use std::collections::BTreeMap;
 use std::io;
@@ -19,17 +18,18 @@ use std::process::ExitStatus;
 
 use grid::name::ProcessType;
 
-use crate::detect::{self, DetectError, Detected};
 use crate::manifest::{Builder, Command, CommandProgram, Warning};
 use crate::path::{PathError, SlugPath};
-use crate::project::{Project, ProjectError};
+use detect::{DetectError, Detected};
+use project::{Project, ProjectError};
+use toolbox::run;
 
 pub(crate) use c::{MODULE as C_MODULE, sources_of as c_sources};
 pub(crate) use javascript::{
     is_lone_program as is_lone_javascript, is_project as is_javascript_project,
 };
 pub(crate) use site::INDEX as SITE_INDEX;
-pub use tools::Tools;
+pub use toolbox::tools::Tools;
 
 /// What a build tells while it runs.
 #[derive(Debug, Clone, PartialEq, Eq)]

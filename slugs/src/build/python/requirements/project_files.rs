@@ -6,10 +6,10 @@ use std::path::Path;
 
 use toml::{Table, Value};
 
-use super::super::BuildError;
-use super::facts::{SetupFacts, join};
-use super::processes::Scripts;
-use super::requirements::{Extras, REQUIREMENTS, name_of, normal, read_text};
+use super::{Extras, REQUIREMENTS, name_of, normal, read_text};
+use crate::build::BuildError;
+use crate::build::python::facts::{SetupFacts, join};
+use crate::build::python::processes::Scripts;
 use crate::manifest::Warning;
 
 const PYPROJECT: &str = "pyproject.toml";
@@ -24,24 +24,24 @@ const TOML_LOCKS: [(&str, &str); 4] = [
 
 /// What one project says.
 #[derive(Debug, Default)]
-pub(super) struct Project {
+pub(crate) struct Project {
     /// The file that says it.
-    pub(super) file: &'static str,
-    pub(super) requires: Vec<String>,
-    pub(super) extras: Extras,
+    pub(crate) file: &'static str,
+    pub(crate) requires: Vec<String>,
+    pub(crate) extras: Extras,
     /// Files of requirements that it takes its list from.
-    pub(super) dynamic_files: Vec<String>,
+    pub(crate) dynamic_files: Vec<String>,
     /// Other projects, by their folders.
-    pub(super) local: Vec<String>,
+    pub(crate) local: Vec<String>,
     /// Folders that its packages lie in, where that is not its own.
-    pub(super) roots: Vec<String>,
-    pub(super) scripts: Scripts,
-    pub(super) warnings: Vec<Warning>,
+    pub(crate) roots: Vec<String>,
+    pub(crate) scripts: Scripts,
+    pub(crate) warnings: Vec<Warning>,
 }
 
 impl Project {
     /// Reads the project in `place`, a folder within the app's.
-    pub(super) fn read(
+    pub(crate) fn read(
         folder: &Path,
         place: &str,
         setup: Option<&SetupFacts>,
@@ -320,7 +320,7 @@ fn numbers_of(version: &str) -> Vec<u64> {
 }
 
 /// The versions that a project's lock file pins, as constraints. One that it pins several versions of is left to pip.
-pub(super) fn locked(folder: &Path) -> Result<Vec<String>, BuildError> {
+pub(crate) fn locked(folder: &Path) -> Result<Vec<String>, BuildError> {
     for (file, list) in TOML_LOCKS {
         if let Some(text) = read_text(&folder.join(file))? {
             let table = parse(file, &text)?;
@@ -382,5 +382,4 @@ fn pins(packages: impl Iterator<Item = (String, String)>) -> Vec<String> {
 }
 
 #[cfg(test)]
-#[path = "project_files_tests.rs"]
 mod tests;

@@ -4,19 +4,19 @@ use std::collections::BTreeMap;
 
 /// What a command line serves.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) struct ServeCommand {
-    pub(super) target: Target,
+pub(crate) struct ServeCommand {
+    pub(crate) target: Target,
     /// The folder that the server changes to.
-    pub(super) chdir: Option<String>,
+    pub(crate) chdir: Option<String>,
     /// Folders that it imports from, besides.
-    pub(super) paths: Vec<String>,
+    pub(crate) paths: Vec<String>,
     /// Variables that it sets.
-    pub(super) env: BTreeMap<String, String>,
+    pub(crate) env: BTreeMap<String, String>,
 }
 
 /// How the app is named.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) enum Target {
+pub(crate) enum Target {
     /// Not at all: the usual names are looked for.
     #[default]
     Usual,
@@ -151,7 +151,7 @@ const WRAPPERS: &[&[&str]] = &[
 const ASGI_SERVERS: [&str; 4] = ["uvicorn", "hypercorn", "daphne", "granian"];
 
 /// The words after programs that only start another one.
-pub(super) fn unwrapped(words: &[String]) -> &[String] {
+pub(crate) fn unwrapped(words: &[String]) -> &[String] {
     let is_it = |wrapper: &&&[&str]| {
         words.len() > wrapper.len() && wrapper.iter().zip(words).all(|(own, word)| own == word)
     };
@@ -162,7 +162,7 @@ pub(super) fn unwrapped(words: &[String]) -> &[String] {
 }
 
 /// A program's name, without its folder and without Python's version.
-pub(super) fn program_of(word: &str) -> &str {
+pub(crate) fn program_of(word: &str) -> &str {
     let name = word.rsplit('/').next().unwrap_or(word);
     match is_python(name) {
         true => "python",
@@ -179,7 +179,7 @@ fn is_python(name: &str) -> bool {
 }
 
 /// Reads the command line of a web process. The error says what was found and what works.
-pub(super) fn parse(words: &[String]) -> Result<ServeCommand, String> {
+pub(crate) fn parse(words: &[String]) -> Result<ServeCommand, String> {
     let settings = words.iter().map_while(|word| assignment(word));
     let settings: Vec<(&str, &str)> = settings.collect();
     let mut command = parse_program(unwrapped(&words[settings.len()..]))?;
@@ -193,7 +193,7 @@ pub(super) fn parse(words: &[String]) -> Result<ServeCommand, String> {
 }
 
 /// `NAME=value` before a program, as shells take it.
-pub(super) fn assignment(word: &str) -> Option<(&str, &str)> {
+pub(crate) fn assignment(word: &str) -> Option<(&str, &str)> {
     let (name, value) = word.split_once('=')?;
     crate::manifest::is_env_name(name).then_some((name, value))
 }
@@ -231,7 +231,7 @@ fn of(target: Target) -> ServeCommand {
     }
 }
 
-pub(super) fn asgi(what: &str) -> String {
+pub(crate) fn asgi(what: &str) -> String {
     format!(
         "{what} serves ASGI apps, and a dyno of this kind speaks WSGI: use Flask, Bottle, Django's `wsgi.py` or another WSGI \
          app, as in `web: gunicorn module:name`"
@@ -402,7 +402,7 @@ fn uwsgi(words: &[String]) -> Result<ServeCommand, String> {
 }
 
 /// What uWSGI's options serve, of the command line or of a file.
-pub(super) fn uwsgi_command<'a>(option: &dyn Fn(&str) -> Option<&'a str>) -> ServeCommand {
+pub(crate) fn uwsgi_command<'a>(option: &dyn Fn(&str) -> Option<&'a str>) -> ServeCommand {
     let callable = option("callable").unwrap_or_default();
     let mount = option("mount").and_then(|mount| mount.split_once('=').map(|(_, app)| app));
     let module = option("module")
@@ -448,7 +448,7 @@ fn flask(words: &[String]) -> Result<ServeCommand, String> {
 }
 
 /// `module:name` or `module:function(…)`.
-pub(super) fn is_app_name(word: &str) -> bool {
+pub(crate) fn is_app_name(word: &str) -> bool {
     word.split_once(':').is_some_and(|(module, name)| {
         let name = name.split_once('(').map_or(
             name,
@@ -461,7 +461,7 @@ pub(super) fn is_app_name(word: &str) -> bool {
 }
 
 /// Whether a text is a module's name.
-pub(super) fn is_dotted(text: &str) -> bool {
+pub(crate) fn is_dotted(text: &str) -> bool {
     text.split('.').all(|part| {
         let begins = part.starts_with(|c: char| c.is_alphabetic() || c == '_');
         begins && part.chars().all(|c| c.is_alphanumeric() || c == '_')
@@ -469,5 +469,4 @@ pub(super) fn is_dotted(text: &str) -> bool {
 }
 
 #[cfg(test)]
-#[path = "servers_tests.rs"]
 mod tests;

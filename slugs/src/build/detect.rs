@@ -7,10 +7,10 @@ use std::path::{Path, PathBuf};
 use grid::name::ProcessType;
 
 use crate::build;
-use crate::foreign::{self, Unsupported};
+use crate::build::project::Project;
+use crate::build::unsupported::{self, Unsupported};
 use crate::manifest::procfile;
 use crate::path::{PathError, SlugPath};
-use crate::project::Project;
 
 /// Most entries of a folder that are looked at for `.wasm` files.
 const ENTRIES_LOOKED_AT_MAX: usize = 10_000;
@@ -198,7 +198,7 @@ fn is_site(project: &Project) -> Result<bool, DetectError> {
     Ok(folder.join(build::SITE_INDEX).is_file()
         && project.procfile.is_none()
         && wasm_files(folder)?.iter().all(is_page)
-        && foreign::find_language(folder, &[]).is_none())
+        && unsupported::find_language(folder, &[]).is_none())
 }
 
 /// Whether a file is a core module: beside a start page, that is the page's, since none can be `web`.
@@ -255,10 +255,10 @@ pub(crate) fn ready(project: &Project) -> Result<Vec<SlugPath>, DetectError> {
 }
 
 fn nothing(folder: &Path, words: &[&str]) -> DetectError {
-    if let Some(unsupported) = foreign::find_language(folder, words) {
+    if let Some(unsupported) = unsupported::find_language(folder, words) {
         return unsupported.into();
     }
-    if let Some(unsupported) = foreign::find_platform(folder) {
+    if let Some(unsupported) = unsupported::find_platform(folder) {
         return unsupported.into();
     }
     let index = |root: &&&str| folder.join(root).join(build::SITE_INDEX).is_file();
@@ -280,7 +280,7 @@ fn refuse_sure_language(project: &Project) -> Result<(), DetectError> {
         .iter()
         .filter_map(|procfile| procfile.processes.get(&ProcessType::web()));
     let words: Vec<&str> = web.map(|command| command.component.as_str()).collect();
-    let found = foreign::find_sure_language(&project.folder, &words);
+    let found = unsupported::find_sure_language(&project.folder, &words);
     match found.filter(|_| wasm_files(&project.folder).is_ok_and(|files| files.is_empty())) {
         Some(unsupported) => Err(unsupported.into()),
         None => Ok(()),

@@ -10,7 +10,8 @@ use std::time::{Duration, SystemTime};
 use rustix::fs::{FlockOperation, flock};
 use tempfile::TempDir;
 
-use super::{BuildError, Progress, Tools};
+use super::tools::Tools;
+use crate::build::{BuildError, Progress};
 use crate::digest::Digest;
 
 /// How often a lock is tried that another build has.
@@ -25,7 +26,7 @@ const KEPT_OF_ALL: usize = 16;
 const APPS_KEPT: usize = 64;
 
 /// A folder that this build alone writes to while it has this.
-pub(super) struct Place {
+pub(crate) struct Place {
     folder: PathBuf,
     kept: usize,
     _lock: File,
@@ -33,7 +34,7 @@ pub(super) struct Place {
 
 impl Place {
     /// A folder for one app, in the cache: builds write nothing to the app's own folder.
-    pub(super) fn of_app(
+    pub(crate) fn of_app(
         folder: &Path,
         tools: &Tools,
         progress: &mut dyn FnMut(Progress),
@@ -52,7 +53,7 @@ impl Place {
     }
 
     /// What all apps of a language share, in the cache.
-    pub(super) fn shared(
+    pub(crate) fn shared(
         language: &str,
         tools: &Tools,
         progress: &mut dyn FnMut(Progress),
@@ -62,7 +63,7 @@ impl Place {
     }
 
     /// Any folder, made if it is missing, when no other build has it. What a killed build left unfinished is removed.
-    pub(super) fn open(
+    pub(crate) fn open(
         folder: &Path,
         tools: &Tools,
         progress: &mut dyn FnMut(Progress),
@@ -97,12 +98,12 @@ impl Place {
     }
 
     /// Where something is, or would be.
-    pub(super) fn at(&self, name: &str) -> PathBuf {
+    pub(crate) fn at(&self, name: &str) -> PathBuf {
         self.folder.join(name)
     }
 
     /// A folder to work in: removed with the value, or given a name by [`Place::keep`].
-    pub(super) fn work(&self) -> Result<TempDir, BuildError> {
+    pub(crate) fn work(&self) -> Result<TempDir, BuildError> {
         tempfile::Builder::new()
             .prefix(UNFINISHED)
             .tempdir_in(&self.folder)
@@ -110,7 +111,7 @@ impl Place {
     }
 
     /// Gives a file or folder, made in a folder of [`Place::work`], its name; there is none of that name.
-    pub(super) fn keep(&self, made: &Path, name: &str) -> Result<PathBuf, BuildError> {
+    pub(crate) fn keep(&self, made: &Path, name: &str) -> Result<PathBuf, BuildError> {
         let place = self.at(name);
         remove(&place);
         fs::rename(made, &place).map_err(cannot_write(&place))?;
@@ -118,7 +119,7 @@ impl Place {
     }
 
     /// Writes a small file.
-    pub(super) fn save(
+    pub(crate) fn save(
         &self,
         name: &str,
         content: impl AsRef<[u8]>,
@@ -135,14 +136,14 @@ impl Place {
     }
 
     /// Something is used: it counts as new for [`Place::prune`].
-    pub(super) fn touch(&self, name: &str) {
+    pub(crate) fn touch(&self, name: &str) {
         let now = SystemTime::now();
         // A folder or file of somebody else's is as good untouched.
         let _ = File::open(self.at(name)).and_then(|file| file.set_modified(now));
     }
 
     /// Removes what has a name that begins so, but for the newest few.
-    pub(super) fn prune(&self, prefix: &str) {
+    pub(crate) fn prune(&self, prefix: &str) {
         let age = |path: &PathBuf| {
             fs::metadata(path)
                 .and_then(|metadata| metadata.modified())
@@ -176,7 +177,7 @@ fn prune_apps(apps: &Path) {
 }
 
 /// The error of writing there.
-pub(super) fn cannot_write(path: &Path) -> impl Fn(std::io::Error) -> BuildError + use<> {
+pub(crate) fn cannot_write(path: &Path) -> impl Fn(std::io::Error) -> BuildError + use<> {
     let path = path.to_owned();
     move |source| BuildError::Write {
         path: path.clone(),
@@ -185,7 +186,7 @@ pub(super) fn cannot_write(path: &Path) -> impl Fn(std::io::Error) -> BuildError
 }
 
 /// Short name of a thing that these inputs make.
-pub(super) fn key(inputs: &[&[u8]]) -> String {
+pub(crate) fn key(inputs: &[&[u8]]) -> String {
     let mut all = Vec::new();
     for input in inputs {
         all.extend((input.len() as u64).to_le_bytes());

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use grid::name::ProcessType;
 
 use crate::build::SITE_INDEX;
-use crate::foreign::{self, Unsupported};
+use crate::build::unsupported::{self, Unsupported};
 use crate::manifest::{AppJson, Parsed, Procfile, Settings, SyntaxError, Warning, decode_text};
 use crate::manifest::{app_json, procfile, settings};
 
@@ -148,16 +148,16 @@ fn explain_procfile(error: ProjectError, folder: &Path, procfile: &Path) -> Proj
         return error;
     };
     let text = read_text(procfile).ok().flatten().unwrap_or_default();
-    let words = foreign::command_words(&text);
+    let words = unsupported::command_words(&text);
     if folder.join("Cargo.toml").is_file() {
-        return match foreign::has_cargo_program(folder) {
+        return match unsupported::has_cargo_program(folder) {
             true => error,
             false => ProjectError::NoProgram {
                 folder: folder.to_owned(),
             },
         };
     }
-    if let Some(unsupported) = foreign::find_language(folder, &words) {
+    if let Some(unsupported) = unsupported::find_language(folder, &words) {
         return unsupported.into();
     }
     match error {
@@ -167,7 +167,7 @@ fn explain_procfile(error: ProjectError, folder: &Path, procfile: &Path) -> Proj
                 .push_str("; a static site needs no Procfile: remove it");
             error.into()
         }
-        error => foreign::find_platform(folder).map_or(error, ProjectError::from),
+        error => unsupported::find_platform(folder).map_or(error, ProjectError::from),
     }
 }
 
@@ -179,7 +179,7 @@ fn is_built_from_source(folder: &Path, settings: &Option<Settings>) -> bool {
         .is_some_and(|settings| settings.build_command.is_some());
     let is_known = crate::build::is_javascript_project(folder)
         || crate::build::is_lone_javascript(folder)
-        || crate::detect::is_python(folder);
+        || crate::build::detect::is_python(folder);
     let is_site = settings
         .as_ref()
         .is_some_and(|settings| settings.site.root.is_some());

@@ -5,7 +5,7 @@ use std::fs;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use super::BuildError;
+use crate::build::BuildError;
 use crate::digest::Digesting;
 use crate::format::{ENTRIES_MAX, EXTENSION};
 use crate::manifest::{decode_lossily, is_utf16};
@@ -20,10 +20,10 @@ const CACHE_MARK: &str = "CACHEDIR.TAG";
 const VIRTUAL_ENVIRONMENT: &str = "pyvenv.cfg";
 
 /// A file: its name from the app's folder, and its place.
-pub(super) type Source = (String, PathBuf);
+pub(crate) type Source = (String, PathBuf);
 
 /// The files that `wanted` names by their names, sorted. More than a slug holds is an error.
-pub(super) fn files(
+pub(crate) fn files(
     folder: &Path,
     wanted: &dyn Fn(&str) -> bool,
 ) -> Result<Vec<Source>, BuildError> {
@@ -84,7 +84,7 @@ fn is_no_source(name: &str) -> bool {
 }
 
 /// One text for names and contents of all these files.
-pub(super) fn digest(sources: &[Source]) -> Result<String, BuildError> {
+pub(crate) fn digest(sources: &[Source]) -> Result<String, BuildError> {
     let mut all = String::new();
     for (name, path) in sources {
         let failed = |source| BuildError::Read {
@@ -95,11 +95,11 @@ pub(super) fn digest(sources: &[Source]) -> Result<String, BuildError> {
         std::io::copy(&mut reader, &mut std::io::sink()).map_err(failed)?;
         all.push_str(&format!("{name}\0{}\n", reader.digest()));
     }
-    Ok(super::place::key(&[all.as_bytes()]))
+    Ok(super::build_folder::key(&[all.as_bytes()]))
 }
 
 /// A text file that may be absent, without a byte order mark; what is no UTF-8 in it is replaced.
-pub(super) fn text(path: &Path) -> Result<Option<String>, BuildError> {
+pub(crate) fn text(path: &Path) -> Result<Option<String>, BuildError> {
     let mut bytes = Vec::new();
     let read = fs::File::open(path).and_then(|mut file| file.read_to_end(&mut bytes));
     match read {

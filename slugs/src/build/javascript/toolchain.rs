@@ -5,10 +5,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use super::super::place;
-use super::super::run::{self, From};
-use super::super::toolchain::Toolchain;
-use super::super::{BuildError, Progress, Tools};
+use crate::build::toolbox::build_folder;
+use crate::build::toolbox::run::{self, From};
+use crate::build::toolbox::toolchain::Toolchain;
+use crate::build::{BuildError, Progress, Tools};
 
 /// The exact version of WASI that the engine speaks.
 const WASI: &str = "0.2.10";
@@ -21,19 +21,22 @@ const NODE_MAJOR_MIN: u32 = 18;
 const GET_NODE: &str =
     "get Node.js 18 or newer, with npm, from https://nodejs.org or as a package of your system";
 
-const WIT: &str = include_str!("app.wit");
+const WIT: &str = include_str!("toolchain/app.wit");
 const HTTP_WIT: &str = include_str!("../wit/http.wit");
 /// What the component is made of, and what bundles apps for it.
 const FILES: [(&str, &str); 31] = [
-    ("package.json", include_str!("package.json")),
-    ("package-lock.json", include_str!("package-lock.json")),
-    ("bundle.mjs", include_str!("bundle.mjs")),
-    ("make.mjs", include_str!("make.mjs")),
-    ("messages.mjs", include_str!("messages.mjs")),
-    ("modules.mjs", include_str!("modules.mjs")),
-    ("regexp.mjs", include_str!("regexp.mjs")),
-    ("scan.mjs", include_str!("scan.mjs")),
-    ("sourcemap.mjs", include_str!("sourcemap.mjs")),
+    ("package.json", include_str!("toolchain/package.json")),
+    (
+        "package-lock.json",
+        include_str!("toolchain/package-lock.json"),
+    ),
+    ("bundle.mjs", include_str!("toolchain/bundle.mjs")),
+    ("make.mjs", include_str!("toolchain/make.mjs")),
+    ("messages.mjs", include_str!("toolchain/messages.mjs")),
+    ("modules.mjs", include_str!("toolchain/modules.mjs")),
+    ("regexp.mjs", include_str!("toolchain/regexp.mjs")),
+    ("scan.mjs", include_str!("toolchain/scan.mjs")),
+    ("sourcemap.mjs", include_str!("toolchain/sourcemap.mjs")),
     ("engine/app.js", include_str!("engine/app.js")),
     ("engine/assets.js", include_str!("engine/assets.js")),
     ("engine/body.js", include_str!("engine/body.js")),
@@ -131,8 +134,8 @@ fn install(
     for (name, text) in files {
         let path = folder.join(name);
         let parent = path.parent().unwrap_or(folder);
-        fs::create_dir_all(parent).map_err(place::cannot_write(parent))?;
-        fs::write(&path, text).map_err(place::cannot_write(&path))?;
+        fs::create_dir_all(parent).map_err(build_folder::cannot_write(parent))?;
+        fs::write(&path, text).map_err(build_folder::cannot_write(&path))?;
     }
     let arguments = ["ci", "--ignore-scripts", "--loglevel=error"];
     npm(folder, &arguments, tools, progress)?;
@@ -145,7 +148,7 @@ fn install(
     run::stream(node, "componentize-js", tools, &mut |_, line| {
         progress(Progress::Line(line))
     })?;
-    keep_bundler(folder).map_err(place::cannot_write(folder))
+    keep_bundler(folder).map_err(build_folder::cannot_write(folder))
 }
 
 fn keep_bundler(folder: &Path) -> std::io::Result<()> {

@@ -7,7 +7,8 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{SyncSender, sync_channel};
 use std::thread;
 
-use super::{BuildError, Progress, Tools};
+use super::tools::Tools;
+use crate::build::{BuildError, Progress};
 
 /// Longest line that is passed on in one piece (1 MiB); longer ones are cut into several.
 const LINE_BYTES_MAX: u64 = 1 << 20;
@@ -18,13 +19,13 @@ const OUTPUT_BYTES_MAX: u64 = 64 << 20;
 
 /// Where a line came from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum From {
+pub(crate) enum From {
     Stdout,
     Stderr,
 }
 
 /// Runs `[build] command` by the shell, in the app's folder.
-pub(super) fn shell(
+pub(crate) fn shell(
     folder: &Path,
     command: &str,
     tools: &Tools,
@@ -38,7 +39,7 @@ pub(super) fn shell(
 }
 
 /// Runs a tool and hands on its lines, of stdout and stderr, as they come.
-pub(super) fn stream(
+pub(crate) fn stream(
     command: Command,
     shown: &str,
     tools: &Tools,
@@ -48,7 +49,7 @@ pub(super) fn stream(
 }
 
 /// The same, with something to read.
-pub(super) fn stream_with(
+pub(crate) fn stream_with(
     mut command: Command,
     stdin: Stdio,
     shown: &str,
@@ -110,7 +111,7 @@ fn send_lines(pipe: impl Read, from: From, to: &SyncSender<(From, String)>) {
 }
 
 /// Runs a tool and takes its stdout whole; stderr goes to the callback if it fails.
-pub(super) fn output(
+pub(crate) fn output(
     mut command: Command,
     shown: &'static str,
     tools: &Tools,
@@ -136,7 +137,7 @@ pub(super) fn output(
 }
 
 /// Whether an error says that the program is not there.
-pub(super) fn is_absent(error: &BuildError) -> bool {
+pub(crate) fn is_absent(error: &BuildError) -> bool {
     matches!(error, BuildError::Run { source, .. } if source.kind() == io::ErrorKind::NotFound)
 }
 

@@ -1,14 +1,14 @@
 //! Owns what a Django project looks like: manage.py, its settings module, and the `wsgi.py` of its package.
 //! Must not know Django itself.
 
-use super::super::BuildError;
-use super::entry::Entry;
-use super::facts::SourceFacts;
+use super::Entry;
+use crate::build::BuildError;
+use crate::build::python::facts::SourceFacts;
 
 const SETTINGS: &str = "DJANGO_SETTINGS_MODULE";
 
 /// manage.py at the top, or the only one in a folder there.
-pub(super) fn manage_file(facts: &SourceFacts) -> Option<String> {
+pub(crate) fn manage_file(facts: &SourceFacts) -> Option<String> {
     let is_manage =
         |file: &str| file.rsplit('/').next() == Some("manage.py") && file.matches('/').count() <= 1;
     let found = facts
@@ -25,7 +25,7 @@ pub(super) fn manage_file(facts: &SourceFacts) -> Option<String> {
 }
 
 /// What `manage.py runserver` serves: the project's WSGI app, and static files while DEBUG is on.
-pub(super) fn project(facts: &mut SourceFacts, manage: &str) -> Result<Entry, BuildError> {
+pub(crate) fn project(facts: &mut SourceFacts, manage: &str) -> Result<Entry, BuildError> {
     let manage = match manage {
         "" => manage_file(facts).unwrap_or_else(|| "manage.py".to_owned()),
         manage => manage.to_owned(),

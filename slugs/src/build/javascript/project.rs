@@ -4,10 +4,11 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use super::super::{BuildError, sources};
 use super::deno::{self, Deno};
 use super::package::{PACKAGE_JSON, Package};
 use super::wrangler::{self, Worker};
+use crate::build::BuildError;
+use crate::build::toolbox::sources;
 
 /// Files that an app of one file is called, without their ends.
 const LONE: [&str; 7] = [

@@ -8,11 +8,12 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-use super::super::place::{self, Place};
-use super::super::{BuildError, Progress, Tools, sources};
 use super::entry::BUILD_SCRIPT;
 use super::package::{PACKAGE_JSON, Package};
-use super::shape::Shape;
+use super::project::Shape;
+use crate::build::toolbox::build_folder::{self, Place};
+use crate::build::toolbox::sources;
+use crate::build::{BuildError, Progress, Tools};
 
 /// The lock files of npm.
 const LOCKS: [&str; 2] = ["package-lock.json", "npm-shrinkwrap.json"];
@@ -79,10 +80,10 @@ impl AppSources<'_> {
             self.forget_stamp(BUILT_STAMP)?;
             // What an earlier version of the app had written would pass for what this one writes.
             for (_, old) in written(&copy, self.own)? {
-                fs::remove_file(&old).map_err(place::cannot_write(&old))?;
+                fs::remove_file(&old).map_err(build_folder::cannot_write(&old))?;
             }
             let arguments = ["run", BUILD_SCRIPT, "--silent"];
-            super::install::npm(&copy, &arguments, self.tools, progress)?;
+            super::toolchain::npm(&copy, &arguments, self.tools, progress)?;
             self.place.save(BUILT_STAMP, digest)?;
         }
         Ok(copy)
@@ -91,7 +92,8 @@ impl AppSources<'_> {
     /// Copies the app and has npm install there, unless it has.
     fn install(&self, progress: &mut dyn FnMut(Progress)) -> Result<PathBuf, BuildError> {
         let copy = self.place.at(COPY);
-        self.copy_files(&copy).map_err(place::cannot_write(&copy))?;
+        self.copy_files(&copy)
+            .map_err(build_folder::cannot_write(&copy))?;
         let asked = self.asked()?;
         let is_current = sources::text(&self.place.at(INSTALLED_STAMP))?.as_ref() == Some(&asked);
         if !self.shape.package.has_dependencies()
@@ -106,7 +108,7 @@ impl AppSources<'_> {
         };
         self.refuse_packages_outside()?;
         self.forget_stamp(INSTALLED_STAMP)?;
-        super::install::npm(&copy, arguments, self.tools, progress)?;
+        super::toolchain::npm(&copy, arguments, self.tools, progress)?;
         self.place.save(INSTALLED_STAMP, &asked)?;
         Ok(copy)
     }
@@ -127,7 +129,7 @@ impl AppSources<'_> {
         let stamp = self.place.at(name);
         match fs::remove_file(&stamp) {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                Err(place::cannot_write(&stamp)(error))
+                Err(build_folder::cannot_write(&stamp)(error))
             }
             _ => Ok(()),
         }
@@ -196,7 +198,7 @@ impl AppSources<'_> {
             inputs.push(sources::text(&self.folder.join(name))?.unwrap_or_default());
         }
         let inputs: Vec<&[u8]> = inputs.iter().map(String::as_bytes).collect();
-        Ok(place::key(&inputs))
+        Ok(build_folder::key(&inputs))
     }
 }
 
@@ -224,7 +226,7 @@ pub(super) fn state(folder: &Path) -> Result<String, BuildError> {
     let modified = modified(&folder.join("node_modules"));
     let since = modified.and_then(|time| time.duration_since(SystemTime::UNIX_EPOCH).ok());
     let nanoseconds = since.unwrap_or_default().as_nanos();
-    Ok(place::key(&[
+    Ok(build_folder::key(&[
         installed.as_bytes(),
         &nanoseconds.to_le_bytes(),
     ]))

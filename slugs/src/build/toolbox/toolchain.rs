@@ -3,30 +3,31 @@
 
 use std::path::{Path, PathBuf};
 
-use super::place::{self, Place};
-use super::{BuildError, Progress, Tools};
+use super::tools::Tools;
+use crate::build::toolbox::build_folder::{self, Place};
+use crate::build::{BuildError, Progress};
 
 /// A set of tools.
-pub(super) struct Toolchain {
+pub(crate) struct Toolchain {
     /// Its folder's name begins so.
-    pub(super) name: &'static str,
+    pub(crate) name: &'static str,
     /// What it is, for people, with versions.
-    pub(super) title: &'static str,
+    pub(crate) title: &'static str,
     /// All that decides what is in it.
-    pub(super) pins: &'static [&'static str],
+    pub(crate) pins: &'static [&'static str],
 }
 
 impl Toolchain {
     /// The folder of the tools. If it is not there, `install` fills one, which then gets its name at once: a killed
     /// installation leaves none, and of two at a time the second one waits, and finds it.
-    pub(super) fn ensure(
+    pub(crate) fn ensure(
         &self,
         tools: &Tools,
         progress: &mut dyn FnMut(Progress),
         install: impl FnOnce(&Path, &mut dyn FnMut(Progress)) -> Result<(), BuildError>,
     ) -> Result<PathBuf, BuildError> {
         let pins: Vec<&[u8]> = self.pins.iter().map(|pin| pin.as_bytes()).collect();
-        let name = format!("{}-{}", self.name, place::key(&pins));
+        let name = format!("{}-{}", self.name, build_folder::key(&pins));
         let home = tools.cache().join("toolchains").join(self.name);
         if home.join(&name).is_dir() {
             return Ok(home.join(name));
