@@ -3,10 +3,10 @@
 //! Owns the connection's identity, counts and marks. Must not know bytes or HTTP messages.
 
 use crate::buffers::Buffers;
-use crate::client::Reject;
-use crate::hub::Hub;
 use crate::limits::INTERIM_MAX;
-use crate::tunnel::Switched;
+use crate::request::admission::Reject;
+use crate::response::tunnel::Switched;
+use crate::shared::router_shared::Hub;
 use bytes::{Bytes, BytesMut};
 use http::HeaderValue;
 use std::net::SocketAddr;

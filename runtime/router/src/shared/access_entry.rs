@@ -3,14 +3,14 @@
 //! Owns when a line is written, once, whatever becomes of the request: when this value is dropped, which is when
 //! the last byte was handed on or the client is gone. Must not know how a line is written.
 
-use crate::conn::Conn;
-use crate::connection::unread_method;
-use crate::forwarded::{self, ForwardedClient};
+use crate::connection::http1::unread_method;
 use crate::headers;
-use crate::ident;
-use crate::record::Record;
-use crate::stats::Tally;
-use crate::streams::StreamState;
+use crate::log::access_log::Record;
+use crate::log::request_id;
+use crate::log::statistics::Tally;
+use crate::request::forwarded::{self, ForwardedClient};
+use crate::shared::connection_state::Conn;
+use crate::shared::stream_state::StreamState;
 use bytes::Bytes;
 use grid::name::AppName;
 use grid::routing::Refusal;
@@ -53,7 +53,7 @@ impl Journal {
     pub(crate) fn open(conn: Arc<Conn>, stream: Option<Arc<StreamState>>, head: &Parts) -> Self {
         let number = conn.begin();
         let own = head.headers.get(headers::REQUEST_ID);
-        let request_id = match own.filter(|id| ident::is_sane(id)) {
+        let request_id = match own.filter(|id| request_id::is_sane(id)) {
             Some(id) => id.clone(),
             None => conn.hub.ids.make(conn.id, number),
         };

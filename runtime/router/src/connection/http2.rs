@@ -3,18 +3,18 @@
 //! Owns the set-up of the protocol, interim responses, and the sending of a body as the client's windows open. Must not
 //! know what a request is answered with, nor what breaks a stream's rules beyond what the protocol's library finds.
 
-use crate::client_body::{ClientBody, Http2Body};
-use crate::conn::Conn;
-use crate::date;
 use crate::limits::{
     H2_CONNECTION_WINDOW, H2_ERROR_RESETS_MAX, H2_PENDING_RESETS_MAX, H2_STREAM_WINDOW,
     H2_STREAMS_MAX, HEADER_BLOCK_MAX, PIECE_MAX,
 };
-use crate::outgoing::Outgoing;
+use crate::request::client_body::{ClientBody, Http2Body};
+use crate::request::routing_table::Routes;
+use crate::request::serve::serve;
+use crate::response::http_date;
+use crate::response::response_body::Outgoing;
 use crate::seam::Dyno;
-use crate::serve::serve;
-use crate::streams::{StreamState, run_until_stalled};
-use crate::table::Routes;
+use crate::shared::connection_state::Conn;
+use crate::shared::stream_state::{StreamState, run_until_stalled};
 use bytes::Bytes;
 use h2::server::{Builder, SendResponse};
 use h2::{Reason, RecvStream, SendStream};
@@ -132,7 +132,7 @@ async fn await_response(
 /// What the HTTP/1 layer adds by itself.
 fn finish_headers(headers: &mut HeaderMap, body: &Outgoing, ends: bool) {
     headers.remove(header::CONNECTION);
-    headers.entry(header::DATE).or_insert_with(date::now);
+    headers.entry(header::DATE).or_insert_with(http_date::now);
     if let Some(length) = body.size_hint().exact().filter(|_| !ends) {
         headers
             .entry(header::CONTENT_LENGTH)

@@ -6,11 +6,11 @@
 //! Two things always hold: while a request waits no dyno is free, and a handle is in one place only (the free
 //! list, a call, or on its way to one request). A request that stops waiting gives back what it was handed.
 
-use crate::free::FreeList;
 use crate::limits::{BOOT_WAIT_MAX, FIRST_BYTE_TIMEOUT, FIRST_BYTE_TIMEOUT_RANGE};
+use crate::log::statistics::Tally;
+use crate::request::free_list::FreeList;
+use crate::request::sleep_sweeper;
 use crate::seam::Dyno;
-use crate::stats::Tally;
-use crate::sweep;
 use grid::name::{AppName, DynoKey, Generation};
 use grid::plan::{Route, Serve};
 use grid::routing::Refusal;
@@ -229,7 +229,7 @@ impl<D: Dyno> App<D> {
         let window = route.request_timeout.unwrap_or(FIRST_BYTE_TIMEOUT);
         let (least, most) = FIRST_BYTE_TIMEOUT_RANGE.into_inner();
         pool.first_byte = window.clamp(least, most);
-        pool.idle_passes = route.idle_after.map(sweep::passes);
+        pool.idle_passes = route.idle_after.map(sleep_sweeper::passes);
         let retired = pool.swap(&route.serve, fresh);
         drop(pool);
         drop(retired);

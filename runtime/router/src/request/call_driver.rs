@@ -4,10 +4,10 @@
 //! requests, responses or connections. A running call is never dropped: it ends, or it is killed.
 
 use crate::exchange::Exchange;
-use crate::hub::{Hub, Running};
 use crate::limits::{AFTERWORK_MAX, HANGUP_GRACE};
+use crate::request::queue::App;
 use crate::seam::{Call, Dyno, Finished, Kill};
-use crate::wait::App;
+use crate::shared::router_shared::{Hub, Running};
 use std::future::poll_fn;
 use std::pin::Pin;
 use std::sync::Arc;

@@ -2,11 +2,11 @@
 //!
 //! Owns the sockets, the caps on connections, and the graceful close. Must not know HTTP.
 
-use crate::conn::Peer;
-use crate::connection;
+use crate::connection::http1;
 use crate::limits::{FORCED_FLUSH, UNSENT_MAX};
 use crate::router::Router;
 use crate::seam::Dyno;
+use crate::shared::connection_state::Peer;
 use socket2::SockRef;
 use std::collections::HashMap;
 use std::io;
@@ -150,7 +150,7 @@ impl<D: Dyno> Accepting<D> {
         let (routes, hub) = (self.router.routes.clone(), hub.clone());
         self.connections.spawn(async move {
             let _place = place;
-            connection::run(routes, hub, stream, peer, reset).await;
+            http1::run(routes, hub, stream, peer, reset).await;
         });
     }
 

@@ -3,10 +3,10 @@
 //! Owns the clock of a silent tunnel, its end, and its log line. Must not know what is spoken in it. It runs in the
 //! connection's own task, and holds the dyno until it ends.
 
-use crate::conn::Conn;
-use crate::journal::Journal;
 use crate::limits::{HANGUP_GRACE, SILENCE_TIMEOUT};
-use crate::outgoing::Lead;
+use crate::response::response_body::Lead;
+use crate::shared::access_entry::Journal;
+use crate::shared::connection_state::Conn;
 use grid::routing::Refusal;
 use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;

@@ -2,8 +2,8 @@
 //!
 //! Owns their status, page and headers. Must not know how a request failed, and never shows a guest's text.
 
-use crate::client::Reject;
-use crate::journal::Journal;
+use crate::request::admission::Reject;
+use crate::shared::access_entry::Journal;
 use bytes::Bytes;
 use grid::routing::{Refusal, Side};
 use http::response::Parts;
@@ -160,7 +160,7 @@ fn retry_after(code: Refusal) -> Option<u16> {
 }
 
 /// Nothing in a page needs escaping: its texts are ours, and an id has no character that HTML or JSON minds
-/// (see `ident::is_sane`).
+/// (see `request_id::is_sane`).
 fn html(page: &Page, id: &HeaderValue) -> String {
     let (title, text, code) = (page.title, page.text, page.code);
     let id = id.to_str().unwrap_or_default();

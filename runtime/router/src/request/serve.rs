@@ -3,24 +3,24 @@
 //! Owns the order of things: check, find the app, read a small body, take a dyno or wait for one, run, answer.
 //! Must not know bytes on the wire, framing, or what a dyno is.
 
-use crate::answer::{self, Refused};
 use crate::body::RequestBody;
-use crate::client;
-use crate::client_body::ClientBody;
-use crate::conn::Conn;
-use crate::drive::Driver;
 use crate::exchange::{Cut, Exchange};
 use crate::headers::{self, Told};
-use crate::journal::Journal;
 use crate::limits::{RETRIES_MAX, UPLOAD_RATE_MIN};
-use crate::outgoing::{Lead, Outgoing, Source};
 use crate::reply::{InterimWay, Reply};
+use crate::request::admission;
+use crate::request::call_driver::Driver;
+use crate::request::client_body::ClientBody;
+use crate::request::queue::{App, Claim, Ticket, Turn};
+use crate::request::routing_table::Routes;
+use crate::request::upload::{self, Taken};
+use crate::response::error_page::{self, Refused};
+use crate::response::response_body::{Lead, Outgoing, Source};
+use crate::response::tunnel::{Handover, Switched};
 use crate::seam::{Asked, Dyno, Kill};
-use crate::streams::StreamState;
-use crate::table::Routes;
-use crate::tunnel::{Handover, Switched};
-use crate::upload::{self, Taken};
-use crate::wait::{App, Claim, Ticket, Turn};
+use crate::shared::access_entry::Journal;
+use crate::shared::connection_state::Conn;
+use crate::shared::stream_state::StreamState;
 use grid::routing::Refusal;
 use http::response::Parts;
 use http::{HeaderValue, Method, Request, Response, StatusCode, Version, header};
@@ -62,7 +62,7 @@ pub(crate) fn serve<D: Dyno>(
             Err(refused) => Err(refused),
         };
         let (mut head, source) = result.unwrap_or_else(|why| {
-            let (head, page) = answer::refuse(why, accept.as_ref(), &mut journal, version);
+            let (head, page) = error_page::refuse(why, accept.as_ref(), &mut journal, version);
             (head, Source::Whole(page, None))
         });
         let id = journal.record().request_id.clone();
@@ -82,14 +82,14 @@ fn found<D: Dyno>(
     head: &mut http::request::Parts,
 ) -> Result<Arc<App<D>>, Refused> {
     let absolute = head.version != Version::HTTP_2 && head.uri.authority().is_some();
-    client::admit(head, &journal.conn.hub.limits)?;
+    admission::admit(head, &journal.conn.hub.limits)?;
     if absolute {
         journal.note_target(head);
     }
-    let host = client::asked_host(&head.headers);
+    let host = admission::asked_host(&head.headers);
     let app = routes.find(host).ok_or(Refused::NoSuchApp)?;
     if head.version == Version::HTTP_10 {
-        client::name_host(&mut head.headers, &journal.conn.port);
+        admission::name_host(&mut head.headers, &journal.conn.port);
     }
     journal.of(&app.name, &app.tally);
     Ok(app)

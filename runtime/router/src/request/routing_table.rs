@@ -2,8 +2,8 @@
 //!
 //! Owns the routing table, which is read by one atomic load and swapped whole. Must not know HTTP types.
 
+use crate::request::queue::App;
 use crate::seam::Dyno;
-use crate::wait::App;
 use arc_swap::ArcSwap;
 use grid::name::{AppName, Hostname};
 use std::collections::{BTreeMap, HashMap};

@@ -7,9 +7,9 @@
 //! To find the heads it follows the framing of the bodies, by rules stricter than hyper's: what passes here has one
 //! reading only, so the two cannot come to disagree on where a request begins. Nothing after a violation passes.
 
-use crate::chunk_extension;
-use crate::client::Reject;
+use crate::connection::chunk_extension;
 use crate::limits::{HEADER_BLOCK_MAX, HEADER_LINE_MAX, Limits, REQUEST_LINE_MAX};
+use crate::request::admission::Reject;
 use http::StatusCode;
 
 /// The longest line of a chunk's size, extensions included (bytes); no client in use sends any.

@@ -3,13 +3,13 @@
 //! Owns how much is read and how long that may take. Must not know apps or dynos. What is read counts among the
 //! memory for all bodies for as long as it is held, here, in line, or by a guest.
 
-use crate::answer::Refused;
 use crate::body::RequestBody;
 use crate::buffers::{Buffers, Share};
-use crate::client::Reject;
-use crate::client_body::ClientBody;
 use crate::exchange::Exchange;
 use crate::limits::{REQUEST_BUFFER, REQUEST_BUFFER_FREE, REQUEST_BUFFER_TIMEOUT, SILENCE_TIMEOUT};
+use crate::request::admission::Reject;
+use crate::request::client_body::ClientBody;
+use crate::response::error_page::Refused;
 use bytes::{Bytes, BytesMut};
 use grid::routing::Refusal;
 use http::{HeaderMap, StatusCode};

@@ -5,11 +5,11 @@
 
 use crate::buffers::Share;
 use crate::exchange::{Exchange, Piece};
-use crate::journal::Journal;
 use crate::limits::{PIECE_MAX, SILENCE_TIMEOUT};
+use crate::response::tunnel::Handover;
 use crate::seam::Kill;
-use crate::streams::StreamState;
-use crate::tunnel::Handover;
+use crate::shared::access_entry::Journal;
+use crate::shared::stream_state::StreamState;
 use bytes::Bytes;
 use grid::routing::Refusal;
 use http::Version;

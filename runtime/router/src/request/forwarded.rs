@@ -4,7 +4,7 @@
 //! (RFC 7239) in their requests. Must not know connections, apps or logs. A stranger's copies of these headers are not
 //! read at all.
 
-use crate::client::valid_host;
+use crate::request::admission::valid_host;
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use ipnet::{IpNet, Ipv4Net};
 use std::fmt;

@@ -2,7 +2,7 @@
 //!
 //! Owns the numbers. Must not know how they are exported.
 
-use crate::record::Record;
+use crate::log::access_log::Record;
 use grid::routing::Refusal;
 use std::cell::Cell;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};

@@ -5,8 +5,8 @@
 //! pass, and the sweeper compares numbers.
 
 use crate::limits::SWEEP_EVERY;
+use crate::request::routing_table::Routes;
 use crate::seam::Dyno;
-use crate::table::Routes;
 use std::sync::Weak;
 use std::time::Duration;
 use tokio::time::{MissedTickBehavior, interval};

@@ -3,7 +3,7 @@
 //! Owns the one form that both have for the rest of the router, and when a client that waits for it is asked to send
 //! an HTTP/2 body (`Expect: 100-continue`; the HTTP/1 layer does the same by itself). Must not know what reads it.
 
-use crate::streams::StreamState;
+use crate::shared::stream_state::StreamState;
 use bytes::Bytes;
 use h2::RecvStream;
 use http::{HeaderMap, StatusCode, header};

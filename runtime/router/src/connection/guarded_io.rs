@@ -3,13 +3,13 @@
 //! Owns the clocks of a silent or stalled client and the stopping of a stream that breaks the rules. Must not know
 //! requests or apps. A clock is set once and looked at when it rings, so a request costs none.
 
-use crate::client::Reject;
-use crate::conn::Conn;
-use crate::frames::Frames;
+use crate::connection::http1_guard::{Violation, Watch};
+use crate::connection::http2_guard::Frames;
 use crate::limits::{
     HEAD_TIMEOUT, HEADER_BLOCK_MAX, KEEP_ALIVE_IDLE, LINGER_MAX, LINGER_TIME, SILENCE_TIMEOUT,
 };
-use crate::watch::{Violation, Watch};
+use crate::request::admission::Reject;
+use crate::shared::connection_state::Conn;
 use bytes::{Buf, Bytes, BytesMut};
 use std::io::{self, IoSlice};
 use std::pin::Pin;

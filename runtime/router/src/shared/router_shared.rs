@@ -5,15 +5,15 @@
 //! locked for a request that is answered at once.
 
 use crate::buffers::Buffers;
-use crate::conn::Conn;
 use crate::exchange::Exchange;
-use crate::forwarded::TrustedProxies;
-use crate::ident::Ids;
 use crate::limits::Limits;
-use crate::record::{Record, Sink};
+use crate::log::access_log::{Record, Sink};
+use crate::log::request_id::Ids;
+use crate::log::statistics::Counters;
+use crate::request::forwarded::TrustedProxies;
 use crate::seam::Kill;
+use crate::shared::connection_state::Conn;
 use crate::spill::SpillFolder;
-use crate::stats::Counters;
 use grid::routing::Refusal;
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering::SeqCst};
