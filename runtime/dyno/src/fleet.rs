@@ -4,4 +4,4 @@
 
 pub(crate) mod dyno;
 pub(crate) mod node;
-mod replacement;
+pub(crate) mod replacement;
