@@ -8,7 +8,7 @@ use grid::name::DynoKey;
 use grid::protocol::CrashCause;
 use tokio::task::AbortHandle;
 
-use crate::guest::logs::Voice;
+use crate::guest::stdio::logs::Voice;
 
 /// How a dyno ended without being asked to.
 #[derive(Debug, Clone, PartialEq, Eq)]
