@@ -4,8 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Stdio};
 
-use crate::stage::{Rig, Server, eventually};
-use crate::support::guest;
+use testkit::{Rig, Server, eventually, guest};
 
 pub(crate) const APP: &str = "jobs";
 

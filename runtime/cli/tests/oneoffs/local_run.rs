@@ -6,9 +6,9 @@ use std::process::{Command, Output, Stdio};
 use std::thread;
 
 use tempfile::TempDir;
+use testkit::{dyno, guest};
 
 use crate::jobs::{app, module, signal};
-use crate::support::{dyno, guest};
 
 /// A folder to be in.
 pub(crate) fn place() -> TempDir {

@@ -5,9 +5,9 @@ use std::process::{Child, ChildStdout};
 use std::thread;
 
 use serde_json::{Value, json};
+use testkit::{Rig, Server, eventually};
 
 use crate::jobs::{APP, signal, with_programs};
-use crate::stage::{Rig, Server, eventually};
 
 /// Bytes of a large input.
 const LARGE: usize = 100 << 20;

@@ -9,10 +9,10 @@ use std::process::{Command, Output, Stdio};
 use std::thread;
 
 use tempfile::TempDir;
+use testkit::guest;
 
 use crate::jobs::module;
 use crate::local_run::{command, place, text};
-use crate::support::guest;
 
 /// What the tour of files prints.
 const FILES: &str = include_str!("wasi/files.txt");

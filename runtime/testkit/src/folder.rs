@@ -7,56 +7,51 @@ use std::process::Command;
 use rustix::fs::{FlockOperation, flock};
 use tempfile::TempDir;
 
-use crate::support::{Local, dyno, guest, root};
-
-/// Where tests may write.
-pub(crate) fn scratch() -> &'static Path {
-    Path::new(env!("CARGO_TARGET_TMPDIR"))
-}
+use crate::support::{Local, dyno, guest, root, scratch};
 
 /// An app named `demo`: a folder with a ready component and what a test adds.
-pub(crate) struct Demo {
+pub struct Demo {
     folder: TempDir,
 }
 
 impl Demo {
     /// With a test guest as `app.wasm`.
-    pub(crate) fn of(name: &str) -> Demo {
+    pub fn of(name: &str) -> Demo {
         let demo = Demo::empty();
         demo.put(name);
         demo
     }
 
-    pub(crate) fn empty() -> Demo {
+    pub fn empty() -> Demo {
         let folder = tempfile::tempdir_in(scratch()).unwrap();
         fs::create_dir(folder.path().join("demo")).unwrap();
         Demo { folder }
     }
 
-    pub(crate) fn path(&self) -> PathBuf {
+    pub fn path(&self) -> PathBuf {
         self.folder.path().join("demo")
     }
 
-    pub(crate) fn file(&self, name: &str) -> PathBuf {
+    pub fn file(&self, name: &str) -> PathBuf {
         self.path().join(name)
     }
 
     /// Makes `app.wasm` another test guest.
-    pub(crate) fn put(&self, name: &str) {
+    pub fn put(&self, name: &str) {
         fs::copy(guest(name), self.file("app.wasm")).unwrap();
     }
 
-    pub(crate) fn write(&self, name: &str, text: &str) -> &Demo {
+    pub fn write(&self, name: &str, text: &str) -> &Demo {
         fs::write(self.file(name), text).unwrap();
         self
     }
 
-    pub(crate) fn start(&self, args: &[&str]) -> Local {
+    pub fn start(&self, args: &[&str]) -> Local {
         Local::start(&self.path(), args)
     }
 
     /// `dyno local` that is expected to fail: its error output. Exit code 1.
-    pub(crate) fn fails(&self, args: &[&str]) -> String {
+    pub fn fails(&self, args: &[&str]) -> String {
         fails(
             dyno()
                 .arg("local")
@@ -68,7 +63,7 @@ impl Demo {
 }
 
 /// Runs a command that must end with exit code 1, and gives what it wrote to stderr.
-pub(crate) fn fails(command: &mut Command) -> String {
+pub fn fails(command: &mut Command) -> String {
     let output = command.output().unwrap();
     let text = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(1), "{text}");
@@ -77,13 +72,13 @@ pub(crate) fn fails(command: &mut Command) -> String {
 }
 
 /// An app of `examples`, copied. Its folder is always the same one, so that only the first test ever has to build all.
-pub(crate) struct Example {
-    pub(crate) path: PathBuf,
+pub struct Example {
+    pub path: PathBuf,
     _lock: File,
 }
 
 impl Example {
-    pub(crate) fn copy(name: &str) -> Example {
+    pub fn copy(name: &str) -> Example {
         let place = scratch().join("apps");
         fs::create_dir_all(&place).unwrap();
         let lock = File::create(place.join(format!("{name}.lock"))).unwrap();
@@ -102,7 +97,7 @@ impl Example {
     }
 
     /// Names of the files right in the folder.
-    pub(crate) fn files(&self) -> Vec<String> {
+    pub fn files(&self) -> Vec<String> {
         names(&self.path)
     }
 }
@@ -123,7 +118,7 @@ fn copy(from: &Path, to: &Path) {
 }
 
 /// Names in a folder, sorted; none if there is no such folder.
-pub(crate) fn names(folder: &Path) -> Vec<String> {
+pub fn names(folder: &Path) -> Vec<String> {
     let entries = fs::read_dir(folder).into_iter().flatten().flatten();
     let mut names: Vec<String> = entries
         .map(|entry| entry.file_name().to_string_lossy().into_owned())
@@ -133,12 +128,12 @@ pub(crate) fn names(folder: &Path) -> Vec<String> {
 }
 
 /// A home with nothing in it, for one command.
-pub(crate) struct Home {
+pub struct Home {
     folder: TempDir,
 }
 
 impl Home {
-    pub(crate) fn new() -> Home {
+    pub fn new() -> Home {
         let folder = tempfile::tempdir_in(scratch()).unwrap();
         for name in ["home", "tmp"] {
             fs::create_dir(folder.path().join(name)).unwrap();
@@ -146,16 +141,16 @@ impl Home {
         Home { folder }
     }
 
-    pub(crate) fn path(&self) -> PathBuf {
+    pub fn path(&self) -> PathBuf {
         self.folder.path().join("home")
     }
 
-    pub(crate) fn cache(&self) -> PathBuf {
+    pub fn cache(&self) -> PathBuf {
         self.path().join(".cache/dyno")
     }
 
     /// The binary in this home. Rust's own folders stay where they are: a build needs them.
-    pub(crate) fn dyno(&self) -> Command {
+    pub fn dyno(&self) -> Command {
         let own = std::env::var_os("HOME")
             .map(PathBuf::from)
             .unwrap_or_default();
@@ -175,7 +170,7 @@ impl Home {
     }
 
     /// Nothing is in this home but the cache, with nothing of a run in it, and no process knows the home.
-    pub(crate) fn assert_clean(&self) {
+    pub fn assert_clean(&self) {
         assert_eq!(names(&self.path()), [".cache"]);
         assert_eq!(names(&self.path().join(".cache")), ["dyno"]);
         let cache = names(&self.cache());
@@ -194,7 +189,7 @@ impl Home {
     }
 
     /// No process was started with this home, or is told of a file in it. What was told to end may take a moment.
-    pub(crate) fn assert_no_process(&self) {
+    pub fn assert_no_process(&self) {
         let mut left = self.processes();
         for _ in 0..100 {
             if left.is_empty() {

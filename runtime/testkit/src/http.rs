@@ -13,7 +13,7 @@ use crate::support::{PATIENCE, Reply};
 ///
 /// # Errors
 /// If nobody is there, or the connection breaks before a whole answer came.
-pub(crate) fn exchange(port: u16, bytes: &[u8]) -> io::Result<Reply> {
+pub fn exchange(port: u16, bytes: &[u8]) -> io::Result<Reply> {
     let mut stream = connect(port)?;
     stream.write_all(bytes)?;
     let mut answer = Vec::new();
@@ -26,7 +26,7 @@ pub(crate) fn exchange(port: u16, bytes: &[u8]) -> io::Result<Reply> {
     Ok(reply)
 }
 
-pub(crate) fn connect(port: u16) -> io::Result<TcpStream> {
+pub fn connect(port: u16) -> io::Result<TcpStream> {
     let stream = TcpStream::connect(("127.0.0.1", port))?;
     stream.set_read_timeout(Some(PATIENCE))?;
     stream.set_nodelay(true)?;
@@ -34,7 +34,7 @@ pub(crate) fn connect(port: u16) -> io::Result<TcpStream> {
 }
 
 /// A request with these header lines and this body, as it goes over the wire.
-pub(crate) fn request(method: &str, path: &str, headers: &[String], body: &[u8]) -> Vec<u8> {
+pub fn request(method: &str, path: &str, headers: &[String], body: &[u8]) -> Vec<u8> {
     let mut head = format!("{method} {path} HTTP/1.1\r\n");
     for header in headers {
         head.push_str(header);
@@ -50,14 +50,14 @@ pub(crate) fn request(method: &str, path: &str, headers: &[String], body: &[u8])
 impl Reply {
     /// The body as JSON.
     #[track_caller]
-    pub(crate) fn json(&self) -> Value {
+    pub fn json(&self) -> Value {
         serde_json::from_slice(&self.body)
             .unwrap_or_else(|error| panic!("{error}: {} {}", self.status, self.text()))
     }
 
     /// The body as JSON of an answer with this status.
     #[track_caller]
-    pub(crate) fn is(&self, status: u16) -> Value {
+    pub fn is(&self, status: u16) -> Value {
         assert_eq!(self.status, status, "{}", self.text());
         if self.body.is_empty() {
             return Value::Null;
@@ -68,7 +68,7 @@ impl Reply {
 
 /// A text field of an object.
 #[track_caller]
-pub(crate) fn text<'a>(value: &'a Value, name: &str) -> &'a str {
+pub fn text<'a>(value: &'a Value, name: &str) -> &'a str {
     value[name]
         .as_str()
         .unwrap_or_else(|| panic!("no text {name} in {value}"))
@@ -76,7 +76,7 @@ pub(crate) fn text<'a>(value: &'a Value, name: &str) -> &'a str {
 
 /// The objects of a list.
 #[track_caller]
-pub(crate) fn items(value: &Value) -> &[Value] {
+pub fn items(value: &Value) -> &[Value] {
     value["items"]
         .as_array()
         .unwrap_or_else(|| panic!("no items in {value}"))

@@ -15,55 +15,55 @@ use serde_json::{Value, json};
 
 use crate::folder::Home;
 use crate::http::{self, items, text};
-use crate::support::{Local, PATIENCE, Reply, guest};
+use crate::support::{Local, PATIENCE, Reply, guest, root};
 
 /// Between two looks at something that is to change.
 const LOOK: Duration = Duration::from_millis(10);
 
 /// What is there before and after a server.
-pub(crate) struct Rig {
+pub struct Rig {
     home: Home,
     token: OnceLock<String>,
 }
 
 /// A slug's file.
-pub(crate) struct Slug {
-    pub(crate) id: String,
-    pub(crate) bytes: Vec<u8>,
+pub struct Slug {
+    pub id: String,
+    pub bytes: Vec<u8>,
 }
 
 /// What a command said.
 #[derive(Debug)]
-pub(crate) struct Said {
-    pub(crate) code: Option<i32>,
-    pub(crate) out: String,
-    pub(crate) err: String,
+pub struct Said {
+    pub code: Option<i32>,
+    pub out: String,
+    pub err: String,
 }
 
 impl Rig {
-    pub(crate) fn new() -> Rig {
+    pub fn new() -> Rig {
         Rig {
             home: Home::new(),
             token: OnceLock::new(),
         }
     }
 
-    pub(crate) fn home(&self) -> &Home {
+    pub fn home(&self) -> &Home {
         &self.home
     }
 
     /// The server's state.
-    pub(crate) fn data(&self) -> PathBuf {
+    pub fn data(&self) -> PathBuf {
         self.home.path().join("server/data")
     }
 
     /// A place for a test's own files.
-    pub(crate) fn path(&self, name: &str) -> PathBuf {
+    pub fn path(&self, name: &str) -> PathBuf {
         self.home.path().join(name)
     }
 
     /// `dyno serve` on free ports; `data` and `flags` follow.
-    pub(crate) fn command(&self, data: &Path, flags: &[&str]) -> Command {
+    pub fn command(&self, data: &Path, flags: &[&str]) -> Command {
         let mut command = self.home.dyno();
         command
             .args(["serve", "--listen", "127.0.0.1:0", "--api", "127.0.0.1:0"])
@@ -74,17 +74,17 @@ impl Rig {
     }
 
     /// A server that answers.
-    pub(crate) fn start(&self) -> Server<'_> {
+    pub fn start(&self) -> Server<'_> {
         self.start_with(&[])
     }
 
     /// A server with these flags that answers.
-    pub(crate) fn start_with(&self, flags: &[&str]) -> Server<'_> {
+    pub fn start_with(&self, flags: &[&str]) -> Server<'_> {
         self.run(&mut self.command(&self.data(), flags))
     }
 
     /// The server that a command is.
-    pub(crate) fn run(&self, command: &mut Command) -> Server<'_> {
+    pub fn run(&self, command: &mut Command) -> Server<'_> {
         let process = Local::spawn_with(command);
         let port = |name: &str| {
             let line = process.wait_for(name, |line| line.trim_start().starts_with(name));
@@ -107,12 +107,12 @@ impl Rig {
     }
 
     /// The first token.
-    pub(crate) fn token(&self) -> &str {
+    pub fn token(&self) -> &str {
         self.token.get().unwrap()
     }
 
     /// A folder that is an app: a test guest and a text.
-    pub(crate) fn app(&self, component: &Path, note: &str) -> PathBuf {
+    pub fn app(&self, component: &Path, note: &str) -> PathBuf {
         let name = component.file_stem().unwrap().to_str().unwrap();
         let folder = self.path(&format!("apps/{name}-{note}"));
         fs::create_dir_all(&folder).unwrap();
@@ -123,12 +123,12 @@ impl Rig {
     }
 
     /// The slug of a test guest and a text.
-    pub(crate) fn slug(&self, name: &str, note: &str) -> Slug {
+    pub fn slug(&self, name: &str, note: &str) -> Slug {
         self.slug_of(&guest(name), note)
     }
 
     /// The slug of a component and a text.
-    pub(crate) fn slug_of(&self, component: &Path, note: &str) -> Slug {
+    pub fn slug_of(&self, component: &Path, note: &str) -> Slug {
         let folder = self.app(component, note);
         let file = folder.with_extension("slug");
         let mut build = self.home.dyno();
@@ -142,8 +142,8 @@ impl Rig {
     }
 
     /// A component that is written as text.
-    pub(crate) fn wat(&self, name: &str) -> PathBuf {
-        let folder = crate::support::root().join("runtime/dyno/tests/guests/wat");
+    pub fn wat(&self, name: &str) -> PathBuf {
+        let folder = root().join("runtime/dyno/tests/guests/wat");
         let bytes = wat::parse_file(folder.join(format!("{name}.wat"))).unwrap();
         let file = self.path(&format!("{name}.wasm"));
         fs::write(&file, bytes).unwrap();
@@ -153,13 +153,13 @@ impl Rig {
 
 impl Slug {
     /// As it is named in a path of the API.
-    pub(crate) fn hex(&self) -> &str {
+    pub fn hex(&self) -> &str {
         self.id.strip_prefix("sha256:").unwrap()
     }
 }
 
 /// Runs a command to its end.
-pub(crate) fn say(command: &mut Command) -> Said {
+pub fn say(command: &mut Command) -> Said {
     let output = command.output().unwrap();
     Said {
         code: output.status.code(),
@@ -171,20 +171,20 @@ pub(crate) fn say(command: &mut Command) -> Said {
 impl Said {
     /// What it printed, having succeeded.
     #[track_caller]
-    pub(crate) fn ok(&self) -> &str {
+    pub fn ok(&self) -> &str {
         assert_eq!(self.code, Some(0), "{}{}", self.out, self.err);
         &self.out
     }
 
     /// What it printed as JSON, having succeeded.
     #[track_caller]
-    pub(crate) fn json(&self) -> Value {
+    pub fn json(&self) -> Value {
         serde_json::from_str(self.ok()).unwrap_or_else(|error| panic!("{error}: {self:?}"))
     }
 
     /// What it said on stderr, having failed.
     #[track_caller]
-    pub(crate) fn fails(&self) -> &str {
+    pub fn fails(&self) -> &str {
         assert_eq!(self.code, Some(1), "{}{}", self.out, self.err);
         assert!(self.err.contains("error: "), "{}", self.err);
         &self.err
@@ -192,13 +192,13 @@ impl Said {
 }
 
 /// A running `dyno serve`.
-pub(crate) struct Server<'a> {
+pub struct Server<'a> {
     rig: &'a Rig,
-    pub(crate) process: Local,
+    pub process: Local,
     /// The port of the apps.
-    pub(crate) apps: u16,
+    pub apps: u16,
     /// The port of the API.
-    pub(crate) api: u16,
+    pub api: u16,
 }
 
 impl Server<'_> {
@@ -210,19 +210,19 @@ impl Server<'_> {
     }
 
     /// Waits until every app that served before serves again.
-    pub(crate) fn wait_until_ready(&self) {
+    pub fn wait_until_ready(&self) {
         eventually("the server is ready", || {
             self.open("GET", "/readyz").status == 200
         });
     }
 
     /// `dyno` with these words, meaning this server.
-    pub(crate) fn dyno(&self, words: &[&str]) -> Said {
+    pub fn dyno(&self, words: &[&str]) -> Said {
         say(&mut self.command(words))
     }
 
     /// The same, not yet run.
-    pub(crate) fn command(&self, words: &[&str]) -> Command {
+    pub fn command(&self, words: &[&str]) -> Command {
         let mut command = self.rig.home.dyno();
         command
             .args(words)
@@ -242,7 +242,7 @@ impl Server<'_> {
 
     /// A request of the API without a token.
     #[track_caller]
-    pub(crate) fn open(&self, method: &str, path: &str) -> Reply {
+    pub fn open(&self, method: &str, path: &str) -> Reply {
         self.try_open(method, path).unwrap()
     }
 
@@ -250,13 +250,7 @@ impl Server<'_> {
     ///
     /// # Errors
     /// If no whole answer came.
-    pub(crate) fn ask(
-        &self,
-        token: &str,
-        method: &str,
-        path: &str,
-        body: &[u8],
-    ) -> io::Result<Reply> {
+    pub fn ask(&self, token: &str, method: &str, path: &str, body: &[u8]) -> io::Result<Reply> {
         let media = if method == "PUT" {
             "application/vnd.dyno.slug.v1+tar.zstd"
         } else {
@@ -275,7 +269,7 @@ impl Server<'_> {
     ///
     /// # Errors
     /// If no whole answer came.
-    pub(crate) fn try_api(&self, method: &str, path: &str, body: &Value) -> io::Result<Reply> {
+    pub fn try_api(&self, method: &str, path: &str, body: &Value) -> io::Result<Reply> {
         let body = match body {
             Value::Null => String::new(),
             body => body.to_string(),
@@ -285,13 +279,13 @@ impl Server<'_> {
 
     /// The same, which is answered.
     #[track_caller]
-    pub(crate) fn api(&self, method: &str, path: &str, body: &Value) -> Reply {
+    pub fn api(&self, method: &str, path: &str, body: &Value) -> Reply {
         self.try_api(method, path, body).unwrap()
     }
 
     /// An object of the API.
     #[track_caller]
-    pub(crate) fn get(&self, path: &str) -> Value {
+    pub fn get(&self, path: &str) -> Value {
         self.api("GET", path, &Value::Null).is(200)
     }
 
@@ -299,14 +293,14 @@ impl Server<'_> {
     ///
     /// # Errors
     /// If no whole answer came.
-    pub(crate) fn upload(&self, slug: &Slug) -> io::Result<Reply> {
+    pub fn upload(&self, slug: &Slug) -> io::Result<Reply> {
         let path = format!("/v1/slugs/{}", slug.hex());
         self.ask(self.rig.token(), "PUT", &path, &slug.bytes)
     }
 
     /// Makes an app with this slug, and waits until it serves.
     #[track_caller]
-    pub(crate) fn make(&self, app: &str, slug: &Slug) {
+    pub fn make(&self, app: &str, slug: &Slug) {
         assert!(self.upload(slug).unwrap().status < 300);
         self.api("POST", "/v1/apps", &json!({ "name": app }))
             .is(201);
@@ -316,7 +310,7 @@ impl Server<'_> {
 
     /// Makes a release; returns its version.
     #[track_caller]
-    pub(crate) fn release(&self, app: &str, what: &Value) -> String {
+    pub fn release(&self, app: &str, what: &Value) -> String {
         let path = format!("/v1/apps/{app}/releases");
         let created = self.api("POST", &path, what).is(201);
         text(&created, "version").to_owned()
@@ -324,7 +318,7 @@ impl Server<'_> {
 
     /// Changes config vars; returns the version that this makes.
     #[track_caller]
-    pub(crate) fn set(&self, app: &str, changes: &Value) -> String {
+    pub fn set(&self, app: &str, changes: &Value) -> String {
         let path = format!("/v1/apps/{app}/config-vars");
         let reply = self.api("PATCH", &path, changes);
         reply.is(200);
@@ -333,7 +327,7 @@ impl Server<'_> {
 
     /// Asks for so many web dynos.
     #[track_caller]
-    pub(crate) fn scale(&self, app: &str, quantity: u32) {
+    pub fn scale(&self, app: &str, quantity: u32) {
         let path = format!("/v1/apps/{app}/formation");
         let update = json!({ "updates": [{ "type": "web", "quantity": quantity }] });
         self.api("PATCH", &path, &update).is(200);
@@ -341,14 +335,14 @@ impl Server<'_> {
 
     /// Waits until the API says that this release serves.
     #[track_caller]
-    pub(crate) fn wait_until_serving(&self, app: &str, version: &str) {
+    pub fn wait_until_serving(&self, app: &str, version: &str) {
         let release = self.outcome(app, version);
         assert_eq!(release["status"], "serving", "{release}");
     }
 
     /// What became of a release.
     #[track_caller]
-    pub(crate) fn outcome(&self, app: &str, version: &str) -> Value {
+    pub fn outcome(&self, app: &str, version: &str) -> Value {
         let deadline = Instant::now() + PATIENCE;
         loop {
             let release = self.get(&format!("/v1/apps/{app}/releases/{version}?wait=30"));
@@ -361,13 +355,13 @@ impl Server<'_> {
 
     /// The app's dynos.
     #[track_caller]
-    pub(crate) fn dynos(&self, app: &str) -> Vec<Value> {
+    pub fn dynos(&self, app: &str) -> Vec<Value> {
         items(&self.get(&format!("/v1/apps/{app}/dynos?limit=1000"))).to_owned()
     }
 
     /// Waits until just so many dynos run, all of them up; after a start of the server they may sleep.
     #[track_caller]
-    pub(crate) fn wait_for_dynos(&self, app: &str, count: usize) {
+    pub fn wait_for_dynos(&self, app: &str, count: usize) {
         eventually(&format!("{count} dynos are up"), || {
             let dynos = self.dynos(app);
             let serves = |dyno: &Value| dyno["state"] == "up" || dyno["state"] == "idle";
@@ -377,7 +371,7 @@ impl Server<'_> {
 
     /// The app's log lines so far, as text.
     #[track_caller]
-    pub(crate) fn logs(&self, app: &str) -> String {
+    pub fn logs(&self, app: &str) -> String {
         let path = format!("/v1/apps/{app}/logs?n=1500");
         let reply = self.api("GET", &path, &Value::Null);
         assert_eq!(reply.status, 200, "{}", reply.text());
@@ -386,7 +380,7 @@ impl Server<'_> {
 
     /// Waits for a log line with all of these words in it.
     #[track_caller]
-    pub(crate) fn wait_for_log(&self, app: &str, words: &[&str]) -> String {
+    pub fn wait_for_log(&self, app: &str, words: &[&str]) -> String {
         let mut found = None;
         eventually(&format!("a log line has {words:?}"), || {
             let log = self.logs(app);
@@ -402,20 +396,20 @@ impl Server<'_> {
     ///
     /// # Errors
     /// If no whole answer came.
-    pub(crate) fn try_app(&self, app: &str, path: &str) -> io::Result<Reply> {
+    pub fn try_app(&self, app: &str, path: &str) -> io::Result<Reply> {
         let headers = [self.host(app), "Connection: close".to_owned()];
         http::exchange(self.apps, &http::request("GET", path, &headers, b""))
     }
 
     /// Asks an app, which answers.
     #[track_caller]
-    pub(crate) fn app(&self, app: &str, path: &str) -> Reply {
+    pub fn app(&self, app: &str, path: &str) -> Reply {
         self.try_app(app, path).unwrap()
     }
 
     /// What an app says with status 200.
     #[track_caller]
-    pub(crate) fn page(&self, app: &str, path: &str) -> String {
+    pub fn page(&self, app: &str, path: &str) -> String {
         let reply = self.app(app, path);
         assert_eq!(reply.status, 200, "{}", reply.text());
         reply.text()
@@ -423,22 +417,22 @@ impl Server<'_> {
 
     /// The value of an environment variable of an app, which must be `good` or `good3`.
     #[track_caller]
-    pub(crate) fn variable(&self, app: &str, name: &str) -> String {
+    pub fn variable(&self, app: &str, name: &str) -> String {
         self.page(app, &format!("/env/{name}"))
     }
 
-    pub(crate) fn connect_to_apps(&self) -> TcpStream {
+    pub fn connect_to_apps(&self) -> TcpStream {
         http::connect(self.apps).unwrap()
     }
 
     /// SIGTERM, and the end.
-    pub(crate) fn stop(self) -> ExitStatus {
+    pub fn stop(self) -> ExitStatus {
         self.process.signal("TERM");
         self.process.wait()
     }
 
     /// SIGKILL, and the end.
-    pub(crate) fn kill(self) {
+    pub fn kill(self) {
         self.process.signal("KILL");
         self.process.wait();
     }
@@ -446,7 +440,7 @@ impl Server<'_> {
 
 /// Waits for something to become true.
 #[track_caller]
-pub(crate) fn eventually(what: &str, mut is: impl FnMut() -> bool) {
+pub fn eventually(what: &str, mut is: impl FnMut() -> bool) {
     let deadline = Instant::now() + PATIENCE;
     while !is() {
         assert!(Instant::now() < deadline, "it never happens that {what}");

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::{Local, PATIENCE};
+use crate::support::{Local, PATIENCE};
 
 /// Requests of each kind that the stranger sends, over so many connections at a time.
 const REQUESTS: usize = 200;

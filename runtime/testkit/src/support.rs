@@ -2,15 +2,6 @@
 //!
 //! Waits are bounded by [`PATIENCE`], which is reached only when a test fails.
 
-#![allow(
-    dead_code,
-    unreachable_pub,
-    clippy::unwrap_used,
-    reason = "shared by several test files"
-)]
-
-pub mod strangers;
-
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
@@ -25,6 +16,21 @@ pub const PATIENCE: Duration = Duration::from_secs(120);
 pub fn root() -> PathBuf {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
     root.canonicalize().unwrap()
+}
+
+/// The folder in which cargo put the running test's profile: binaries, and `deps` with the tests.
+fn profile_folder() -> PathBuf {
+    let test = std::env::current_exe().unwrap();
+    let deps = test.parent().filter(|folder| folder.ends_with("deps"));
+    let deps = deps.unwrap_or_else(|| panic!("{} is no test built by cargo", test.display()));
+    deps.parent().unwrap().to_owned()
+}
+
+/// The folder that tests may write to: `target/tmp`. It outlives them.
+pub fn scratch() -> PathBuf {
+    let folder = profile_folder().parent().unwrap().join("tmp");
+    std::fs::create_dir_all(&folder).unwrap();
+    folder
 }
 
 /// A test guest by its name, built now if it is not there.
@@ -51,6 +57,15 @@ pub fn guest(name: &str) -> PathBuf {
     file
 }
 
+/// A test guest that speaks WASI preview 1, a core module, by its name.
+pub fn core_guest(name: &str) -> PathBuf {
+    let components = guest("good");
+    let target = components.ancestors().nth(3).unwrap();
+    let file = target.join(format!("wasm32-wasip1/release/{name}.wasm"));
+    assert!(file.is_file(), "{} is missing", file.display());
+    file
+}
+
 /// A component made by other people's toolchains, by its name: `wstd`, `p3`, `axum`, `js`, `py`.
 pub fn foreign(name: &str) -> PathBuf {
     let folder = std::env::var_os("DYNO_TEST_FOREIGN").map(PathBuf::from);
@@ -69,12 +84,9 @@ pub fn foreign(name: &str) -> PathBuf {
 
 /// The binary, with a cache that tests share and nothing else of the user's.
 pub fn dyno() -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_dyno"));
+    let mut command = Command::new(profile_folder().join("dyno"));
     command
-        .env(
-            "XDG_CACHE_HOME",
-            Path::new(env!("CARGO_TARGET_TMPDIR")).join("cache"),
-        )
+        .env("XDG_CACHE_HOME", scratch().join("cache"))
         .env("NO_COLOR", "1")
         .env("XDG_CONFIG_HOME", no_config())
         .env_remove("DYNO_APP")
@@ -111,7 +123,7 @@ pub fn on_terminal(command: &Command, columns: u32) -> String {
 
 /// A configuration that nobody has made.
 fn no_config() -> PathBuf {
-    Path::new(env!("CARGO_TARGET_TMPDIR")).join("no-config")
+    scratch().join("no-config")
 }
 
 /// A running `dyno local`.

@@ -3,13 +3,6 @@
 //! Owns their processes: they end with the value, and with the thread that started them if that dies first. Must not
 //! know what they are used for. `./test` installs the programs.
 
-#![allow(
-    dead_code,
-    unreachable_pub,
-    clippy::unwrap_used,
-    reason = "shared by several test files"
-)]
-
 use std::fs;
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
