@@ -1,7 +1,7 @@
 //! What one stranger may do to an app in JavaScript or Python: nothing that another client notices. The paths that end
 //! the dyno are those that no program can catch.
 
-use testkit::strangers::{Target, holds};
+use testkit::hostile_client::{Target, holds};
 
 use crate::app::App;
 

@@ -1,7 +1,7 @@
 //! What one stranger may do to an app: nothing that another client notices.
 
 use testkit::guest;
-use testkit::strangers::{Target, holds};
+use testkit::hostile_client::{Target, holds};
 
 use crate::stage::{Stage, folder};
 

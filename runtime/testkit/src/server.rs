@@ -1,199 +1,24 @@
-//! The rig: a home and a data folder that outlive any number of servers, and a server in them.
+//! A running `dyno serve` of a [`Rig`]: its commands, its API and its apps.
 //!
 //! Every server listens on ports that were free; none outlives its test.
 
-use std::fs;
 use std::io;
 use std::net::TcpStream;
-use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus};
-use std::sync::OnceLock;
-use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use serde_json::{Value, json};
 
-use crate::folder::Home;
-use crate::http::{self, items, text};
-use crate::support::{Local, PATIENCE, Reply, guest, root};
-
-/// Between two looks at something that is to change.
-const LOOK: Duration = Duration::from_millis(10);
-
-/// What is there before and after a server.
-pub struct Rig {
-    home: Home,
-    token: OnceLock<String>,
-}
-
-/// A slug's file.
-pub struct Slug {
-    pub id: String,
-    pub bytes: Vec<u8>,
-}
-
-/// What a command said.
-#[derive(Debug)]
-pub struct Said {
-    pub code: Option<i32>,
-    pub out: String,
-    pub err: String,
-}
-
-impl Rig {
-    pub fn new() -> Rig {
-        Rig {
-            home: Home::new(),
-            token: OnceLock::new(),
-        }
-    }
-
-    pub fn home(&self) -> &Home {
-        &self.home
-    }
-
-    /// The server's state.
-    pub fn data(&self) -> PathBuf {
-        self.home.path().join("server/data")
-    }
-
-    /// A place for a test's own files.
-    pub fn path(&self, name: &str) -> PathBuf {
-        self.home.path().join(name)
-    }
-
-    /// `dyno serve` on free ports; `data` and `flags` follow.
-    pub fn command(&self, data: &Path, flags: &[&str]) -> Command {
-        let mut command = self.home.dyno();
-        command
-            .args(["serve", "--listen", "127.0.0.1:0", "--api", "127.0.0.1:0"])
-            .arg("--data")
-            .arg(data)
-            .args(flags);
-        command
-    }
-
-    /// A server that answers.
-    pub fn start(&self) -> Server<'_> {
-        self.start_with(&[])
-    }
-
-    /// A server with these flags that answers.
-    pub fn start_with(&self, flags: &[&str]) -> Server<'_> {
-        self.run(&mut self.command(&self.data(), flags))
-    }
-
-    /// The server that a command is.
-    pub fn run(&self, command: &mut Command) -> Server<'_> {
-        let process = Local::spawn_with(command);
-        let port = |name: &str| {
-            let line = process.wait_for(name, |line| line.trim_start().starts_with(name));
-            let port = line.rsplit(':').next().unwrap().trim_end_matches('/');
-            port.parse().unwrap()
-        };
-        let (apps, api) = (port("Apps http://"), port("API http://"));
-        self.token.get_or_init(|| {
-            let line = process.wait_for("the token", |line| line.starts_with("admin token: "));
-            line.rsplit(' ').next().unwrap().to_owned()
-        });
-        let server = Server {
-            rig: self,
-            process,
-            apps,
-            api,
-        };
-        server.wait_for_api();
-        server
-    }
-
-    /// The first token.
-    pub fn token(&self) -> &str {
-        self.token.get().unwrap()
-    }
-
-    /// A folder that is an app: a test guest and a text.
-    pub fn app(&self, component: &Path, note: &str) -> PathBuf {
-        let name = component.file_stem().unwrap().to_str().unwrap();
-        let folder = self.path(&format!("apps/{name}-{note}"));
-        fs::create_dir_all(&folder).unwrap();
-        fs::copy(component, folder.join("app.wasm")).unwrap();
-        fs::write(folder.join("Procfile"), "web: app.wasm\n").unwrap();
-        fs::write(folder.join("note.txt"), note).unwrap();
-        folder
-    }
-
-    /// The slug of a test guest and a text.
-    pub fn slug(&self, name: &str, note: &str) -> Slug {
-        self.slug_of(&guest(name), note)
-    }
-
-    /// The slug of a component and a text.
-    pub fn slug_of(&self, component: &Path, note: &str) -> Slug {
-        let folder = self.app(component, note);
-        let file = folder.with_extension("slug");
-        let mut build = self.home.dyno();
-        build.arg("build").arg(&folder).arg("--json");
-        let said = say(build.arg("-o").arg(&file));
-        let id = text(&said.json(), "id").to_owned();
-        Slug {
-            id,
-            bytes: fs::read(&file).unwrap(),
-        }
-    }
-
-    /// A component that is written as text.
-    pub fn wat(&self, name: &str) -> PathBuf {
-        let folder = root().join("runtime/dyno/tests/guests/wat");
-        let bytes = wat::parse_file(folder.join(format!("{name}.wat"))).unwrap();
-        let file = self.path(&format!("{name}.wasm"));
-        fs::write(&file, bytes).unwrap();
-        file
-    }
-}
-
-impl Slug {
-    /// As it is named in a path of the API.
-    pub fn hex(&self) -> &str {
-        self.id.strip_prefix("sha256:").unwrap()
-    }
-}
-
-/// Runs a command to its end.
-pub fn say(command: &mut Command) -> Said {
-    let output = command.output().unwrap();
-    Said {
-        code: output.status.code(),
-        out: String::from_utf8(output.stdout).unwrap(),
-        err: String::from_utf8(output.stderr).unwrap(),
-    }
-}
-
-impl Said {
-    /// What it printed, having succeeded.
-    #[track_caller]
-    pub fn ok(&self) -> &str {
-        assert_eq!(self.code, Some(0), "{}{}", self.out, self.err);
-        &self.out
-    }
-
-    /// What it printed as JSON, having succeeded.
-    #[track_caller]
-    pub fn json(&self) -> Value {
-        serde_json::from_str(self.ok()).unwrap_or_else(|error| panic!("{error}: {self:?}"))
-    }
-
-    /// What it said on stderr, having failed.
-    #[track_caller]
-    pub fn fails(&self) -> &str {
-        assert_eq!(self.code, Some(1), "{}{}", self.out, self.err);
-        assert!(self.err.contains("error: "), "{}", self.err);
-        &self.err
-    }
-}
+use crate::command::{Said, say};
+use crate::http::{self, Reply, items, text};
+use crate::process::Local;
+use crate::rig::{Rig, Slug};
+use crate::{PATIENCE, eventually};
 
 /// A running `dyno serve`.
 pub struct Server<'a> {
     rig: &'a Rig,
+    /// The process, whose output is what an operator sees.
     pub process: Local,
     /// The port of the apps.
     pub apps: u16,
@@ -202,7 +27,32 @@ pub struct Server<'a> {
 }
 
 impl Server<'_> {
-    fn wait_for_api(&self) {
+    /// The server that a command is, as soon as it says where it is.
+    pub(crate) fn start<'rig>(rig: &'rig Rig, command: &mut Command) -> Server<'rig> {
+        let process = Local::spawn_with(command);
+        let port = |name: &str| {
+            let line = process.wait_for(name, |line| line.trim_start().starts_with(name));
+            let port = line.rsplit(':').next().unwrap().trim_end_matches('/');
+            port.parse().unwrap()
+        };
+        let (apps, api) = (port("Apps http://"), port("API http://"));
+        Server {
+            rig,
+            process,
+            apps,
+            api,
+        }
+    }
+
+    /// The token that the first server in a data folder prints.
+    pub(crate) fn first_token(&self) -> String {
+        let line = self
+            .process
+            .wait_for("the token", |line| line.starts_with("admin token: "));
+        line.rsplit(' ').next().unwrap().to_owned()
+    }
+
+    pub(crate) fn wait_for_api(&self) {
         eventually("the API answers", || {
             self.try_open("GET", "/healthz")
                 .is_ok_and(|reply| reply.status == 200)
@@ -223,7 +73,7 @@ impl Server<'_> {
 
     /// The same, not yet run.
     pub fn command(&self, words: &[&str]) -> Command {
-        let mut command = self.rig.home.dyno();
+        let mut command = self.rig.home().dyno();
         command
             .args(words)
             .env("DYNO_SERVER", format!("http://127.0.0.1:{}", self.api))
@@ -421,6 +271,7 @@ impl Server<'_> {
         self.page(app, &format!("/env/{name}"))
     }
 
+    /// A new connection to the port of the apps.
     pub fn connect_to_apps(&self) -> TcpStream {
         http::connect(self.apps).unwrap()
     }
@@ -435,15 +286,5 @@ impl Server<'_> {
     pub fn kill(self) {
         self.process.signal("KILL");
         self.process.wait();
-    }
-}
-
-/// Waits for something to become true.
-#[track_caller]
-pub fn eventually(what: &str, mut is: impl FnMut() -> bool) {
-    let deadline = Instant::now() + PATIENCE;
-    while !is() {
-        assert!(Instant::now() < deadline, "it never happens that {what}");
-        thread::sleep(LOOK);
     }
 }
