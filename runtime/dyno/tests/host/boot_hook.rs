@@ -1,7 +1,7 @@
 //! The boot hook `dyno:app/boot`: a dyno is up once its app is loaded, and its boot has failed if the app cannot be.
 
 use grid::desired::Limits;
-use grid::plan::{CrashCause, Report, Step, StopReason};
+use grid::protocol::{CrashCause, Report, Step, StopReason};
 
 use crate::support::{Host, ask, get};
 

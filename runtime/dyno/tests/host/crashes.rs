@@ -4,7 +4,7 @@ use std::pin::Pin;
 
 use dyno::{Dyno, Kill};
 use grid::desired::{Kind, Limits};
-use grid::plan::{CrashCause, Report};
+use grid::protocol::{CrashCause, Report};
 
 use crate::support::{Host, ask, call, get};
 

@@ -1,7 +1,7 @@
 //! Dynos that sleep: nothing of the guest is left, and the next request does not notice.
 
 use grid::desired::Limits;
-use grid::plan::{CrashCause, Report, Step};
+use grid::protocol::{CrashCause, Report, Step};
 
 use crate::support::{Host, ask, get};
 
@@ -147,7 +147,7 @@ async fn a_dyno_sleeps_from_its_start_and_boots_for_its_first_request() {
         node: "local".parse().unwrap(),
         dyno: unused,
         version: "v1".parse().unwrap(),
-        reason: grid::plan::StopReason::Unwanted,
+        reason: grid::protocol::StopReason::Unwanted,
     });
     assert!(matches!(host.report().await, Report::Down { .. }));
     assert_eq!(host.node.dynos(), 1);
