@@ -2,7 +2,7 @@
 //!
 //! Must not know what becomes of the dyno afterwards.
 
-use grid::plan::CrashCause;
+use grid::protocol::CrashCause;
 use wasmtime::WasmBacktrace;
 use wasmtime_wasi::I32Exit;
 
@@ -20,7 +20,7 @@ pub(crate) struct Crash {
     /// For the app's owner to read.
     pub(crate) reason: String,
     pub(crate) cause: CrashCause,
-    /// A request ended it: see [`grid::plan::Report::Crashed`].
+    /// A request ended it: see [`grid::protocol::Report::Crashed`].
     pub(crate) in_request: bool,
 }
 

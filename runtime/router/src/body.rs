@@ -6,7 +6,7 @@ use crate::exchange::Exchange;
 use crate::limits::SILENCE_TIMEOUT;
 use crate::request::client_body::ClientBody;
 use bytes::Bytes;
-use grid::routing::Refusal;
+use grid::protocol::Refusal;
 use http::HeaderMap;
 use http_body::{Body, Frame, SizeHint};
 use std::pin::Pin;

@@ -11,7 +11,7 @@ use crate::response_queue::{Next, ResponseQueue};
 use crate::seam::Kill;
 use crate::spill::{ReadJob, WriteJob};
 use bytes::Bytes;
-use grid::routing::Refusal;
+use grid::protocol::Refusal;
 use http::HeaderMap;
 use http::response::Parts;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

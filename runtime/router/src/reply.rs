@@ -9,7 +9,7 @@ use crate::response::tunnel::Tunnel;
 use crate::shared::connection_state::Conn;
 use crate::shared::stream_state::StreamState;
 use bytes::Bytes;
-use grid::routing::Refusal;
+use grid::protocol::Refusal;
 use http::response::Parts;
 use http::{HeaderMap, StatusCode, Version, header};
 use std::sync::Arc;

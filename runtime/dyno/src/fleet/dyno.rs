@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use grid::name::DynoKey;
-use grid::plan::CrashCause;
+use grid::protocol::CrashCause;
 use wasmtime_wasi_http::FieldMapError;
 
 use crate::call::{Asked, Outcome, ResponseSink};

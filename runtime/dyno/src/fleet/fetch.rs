@@ -7,7 +7,7 @@ use std::sync::atomic::Ordering;
 
 use grid::desired::Release;
 use grid::name::AppName;
-use grid::plan::Report;
+use grid::protocol::Report;
 
 use crate::error_chain::chain;
 use crate::fleet::shared::FleetShared;

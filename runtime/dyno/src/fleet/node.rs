@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
 use grid::name::{AppName, DynoKey, NodeId, Version};
-use grid::plan::{Step, StopReason};
+use grid::protocol::{Step, StopReason};
 use parking_lot::Mutex;
 use tokio::sync::Semaphore;
 

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
 use grid::name::{AppName, DynoKey, NodeId, Version};
-use grid::plan::{CrashCause, Report};
+use grid::protocol::{CrashCause, Report};
 use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::Semaphore;
 use tokio::task::AbortHandle;

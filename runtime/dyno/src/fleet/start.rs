@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use grid::desired::Kind;
 use grid::name::{DynoKey, Version};
-use grid::plan::CrashCause;
+use grid::protocol::CrashCause;
 
 use crate::crash::{Crash, boot_crash};
 use crate::engine::shared_core::{Core, OnOneCore};

@@ -7,7 +7,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use grid::plan::CrashCause;
+use grid::protocol::CrashCause;
 use wasmtime::component::Accessor;
 use wasmtime::{Store, TypedFunc};
 use wasmtime_wasi::I32Exit;

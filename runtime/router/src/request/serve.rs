@@ -21,7 +21,7 @@ use crate::seam::{Asked, Dyno, Kill};
 use crate::shared::access_entry::Journal;
 use crate::shared::connection_state::Conn;
 use crate::shared::stream_state::StreamState;
-use grid::routing::Refusal;
+use grid::protocol::Refusal;
 use http::response::Parts;
 use http::{HeaderValue, Method, Request, Response, StatusCode, Version, header};
 use http_body::Body;

@@ -11,7 +11,7 @@ use crate::request::admission::Reject;
 use crate::request::client_body::ClientBody;
 use crate::response::error_page::Refused;
 use bytes::{Bytes, BytesMut};
-use grid::routing::Refusal;
+use grid::protocol::Refusal;
 use http::{HeaderMap, StatusCode};
 use http_body::{Body, Frame};
 use std::future::poll_fn;

@@ -11,7 +11,7 @@ use crate::seam::Kill;
 use crate::shared::access_entry::Journal;
 use crate::shared::stream_state::StreamState;
 use bytes::Bytes;
-use grid::routing::Refusal;
+use grid::protocol::Refusal;
 use http::Version;
 use http_body::{Body, Frame, SizeHint};
 use std::pin::Pin;

@@ -14,7 +14,7 @@ use crate::request::forwarded::TrustedProxies;
 use crate::seam::Kill;
 use crate::shared::connection_state::Conn;
 use crate::spill::SpillFolder;
-use grid::routing::Refusal;
+use grid::protocol::Refusal;
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering::SeqCst};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
