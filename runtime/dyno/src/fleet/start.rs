@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use grid::desired::Kind;
+use grid::desired::ProcessKind;
 use grid::name::{DynoKey, Version};
 use grid::protocol::CrashCause;
 
@@ -41,7 +41,7 @@ pub(super) fn start(shared: &Arc<FleetShared>, key: DynoKey, version: Version, a
         );
     };
     let core = shared.replacements.take_core(&key);
-    let (place, program) = if ready.kind != Kind::Handler {
+    let (place, program) = if ready.kind != ProcessKind::Handler {
         let program = start_program(shared, ready, &life, core);
         (DynoPlace::InUse, Some(program))
     } else if asleep {
@@ -92,7 +92,7 @@ fn start_program(
     life: &Arc<Life>,
     core: Option<Core>,
 ) -> Background {
-    let port = (ready.kind == Kind::Server).then(|| shared.ports.take());
+    let port = (ready.kind == ProcessKind::Server).then(|| shared.ports.take());
     let on_up = {
         let (shared, life) = (Arc::clone(shared), Arc::clone(life));
         move |server: Option<_>| {

@@ -6,7 +6,7 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use grid::desired::Kind;
+use grid::desired::ProcessKind;
 use tokio::io::DuplexStream;
 use tokio::task::AbortHandle;
 
@@ -51,7 +51,7 @@ impl Background {
         on_up: impl FnOnce(Option<Server>) + Send + 'static,
         on_end: impl FnOnce() + Send + 'static,
     ) -> Background {
-        let serves = ready.kind == Kind::Server;
+        let serves = ready.kind == ProcessKind::Server;
         let (stdin, reads) = tokio::io::duplex(1);
         let setup = Setup {
             home: context.home(&life.key),
