@@ -226,12 +226,12 @@ fn hex(bytes: &[u8]) -> String {
 }
 
 /// A new password: 192 bits as hexadecimal digits, so that it needs no escapes in a URL.
-pub(crate) fn password() -> Secret {
+pub fn password() -> Secret {
     Secret(hex(&crate::random::bytes::<PASSWORD_BYTES>()).into())
 }
 
 /// A name for an add-on that nobody named.
-pub(crate) fn name(service: Service) -> AddonName {
+pub fn name(service: Service) -> AddonName {
     let chance = hex(&crate::random::bytes::<NAME_BYTES>());
     let name = format!("{service}-{chance}").parse();
     name.expect("a service's name and digits are a name")

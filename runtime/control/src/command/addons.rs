@@ -59,7 +59,7 @@ pub enum AddonCommand {
 }
 
 /// What an app calls an add-on of this service unless it says otherwise.
-pub(crate) fn default_name(service: Service) -> AttachmentName {
+pub fn default_name(service: Service) -> AttachmentName {
     let name = service.attached_as().parse();
     name.expect("a service's default name is one")
 }

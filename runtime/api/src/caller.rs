@@ -5,12 +5,12 @@
 use super::State;
 use super::error::Failure;
 use super::serve::Peer;
-use crate::access::{Role, Token};
-use crate::command::Actor;
-use crate::view::View;
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode, header};
+use control::Actor;
+use control::View;
+use control::access::{Role, Token};
 use grid::desired::App;
 use grid::name::AppName;
 use std::net::{IpAddr, Ipv4Addr};

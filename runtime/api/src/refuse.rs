@@ -3,12 +3,12 @@
 //! Owns that table. Must not know routes.
 
 use super::error::{Failure, chain};
-use crate::access;
-use crate::command::Rejected;
-use crate::handle::{Gone, Refused};
-use crate::logs::TailError;
-use crate::usage::UsageError;
 use axum::http::StatusCode;
+use control::Rejected;
+use control::access;
+use control::logs::TailError;
+use control::usage::UsageError;
+use control::{Gone, Refused};
 use grid::desired::Misfit;
 use grid::plan::OneOffError;
 use slugs::store::StoreError;

@@ -218,7 +218,7 @@ impl Operation {
 
 /// Every operation of the document that needs a token, with every body.
 fn operations() -> Vec<Operation> {
-    let document = control::api::document();
+    let document = api::document();
     let mut all = Vec::new();
     for (path, item) in document["paths"].as_object().expect("paths") {
         for (method, operation) in item.as_object().expect("operations") {

@@ -7,7 +7,7 @@ pub(crate) mod slug;
 
 use control::access::{Role, mint};
 use control::addons::{Addons, Servers};
-use control::api::{ApiHost, Parts, Settings, State};
+use api::{ApiHost, Parts, Settings, State};
 use control::ledger::Memory;
 use control::logs::{Line, Logs};
 use control::once::OneOff;
@@ -109,7 +109,7 @@ impl Server {
         let address = listener.local_addr().expect("an address");
         let (stop, stopped) = oneshot::channel::<()>();
         let stopped = async { drop(stopped.await) };
-        let served = tokio::spawn(control::api::serve(listener, State::new(parts), stopped));
+        let served = tokio::spawn(api::serve(listener, State::new(parts), stopped));
         let mut server = Server {
             address,
             admin: String::new(),

@@ -1,6 +1,6 @@
 //! The control API on a port, with a scripted node: for tools that read the API's document and try it out.
 //!
-//! `cargo run -p control --example api -- 127.0.0.1:8081` prints an admin token, and serves until it is killed.
+//! `cargo run -p api --example api -- 127.0.0.1:8081` prints an admin token, and serves until it is killed.
 
 #[allow(dead_code, missing_docs, unreachable_pub)]
 #[path = "../tests/api/support/mod.rs"]

@@ -82,7 +82,7 @@ pub(super) fn parsed_time(text: &str) -> Result<Time, Failure> {
         _ => text.replace("+00:00", "Z"),
     };
     let read = humantime::parse_rfc3339(&full);
-    read.map(crate::usage::unix).map_err(|_| {
+    read.map(control::usage::unix).map_err(|_| {
         let message = format!("{text:?} is no date: write 2026-11-21 or 2026-11-21T19:09:12Z");
         Failure::bad_request("bad_query", message)
     })

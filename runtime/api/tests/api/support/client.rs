@@ -152,7 +152,7 @@ impl Server {
     }
 }
 
-static DOCUMENT: LazyLock<Value> = LazyLock::new(control::api::document);
+static DOCUMENT: LazyLock<Value> = LazyLock::new(api::document);
 
 /// The path of the document that a request's path is an instance of.
 pub(crate) fn template(path: &str) -> Option<&'static str> {

@@ -33,7 +33,7 @@ async fn every_route_is_documented_and_every_documented_one_is_served() {
     let served = call(&server, "GET", "/v1/openapi.json", &[], "")
         .await
         .ok(200);
-    assert_eq!(served, control::api::document());
+    assert_eq!(served, api::document());
     assert_eq!(paths(&served).len(), 28);
     for (template, item) in paths(&served) {
         let path = instance(template);
@@ -57,7 +57,7 @@ async fn every_route_is_documented_and_every_documented_one_is_served() {
 
 #[test]
 fn operations_have_names_descriptions_and_all_their_failures() {
-    let document = control::api::document();
+    let document = api::document();
     let mut names = std::collections::BTreeSet::new();
     for (path, item) in paths(&document) {
         for (method, operation) in item.as_object().expect("operations") {
@@ -108,7 +108,7 @@ fn operations_have_names_descriptions_and_all_their_failures() {
 
 #[test]
 fn references_lead_somewhere_and_requests_take_nothing_unknown() {
-    let document = control::api::document();
+    let document = api::document();
     let mut references = Vec::new();
     collect(&document, &mut references);
     assert!(references.len() > 50);

@@ -12,7 +12,7 @@
 
 use super::caller::Caller;
 use super::error::Failure;
-use crate::access::TokenId;
+use control::access::TokenId;
 use grid::desired::{Addon, App};
 use grid::name::{AddonName, AppName, SlugId};
 use std::sync::Arc;
