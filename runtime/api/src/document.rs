@@ -3,7 +3,7 @@
 //! Owns the rules by which failures, names in paths and access are added, so that no handler can leave them
 //! out. Must not know single routes.
 
-use super::State;
+use crate::state::State;
 use axum::http::header;
 use axum::routing::{MethodRouter, get};
 use serde_json::{Map, Value, json};
@@ -49,7 +49,7 @@ const CURSORS: [(&str, &str); 2] = [
 ];
 
 /// The route that serves a document.
-pub(super) fn route(document: Value) -> MethodRouter<State> {
+pub(crate) fn route(document: Value) -> MethodRouter<State> {
     let text = document.to_string();
     get(move || {
         let text = text.clone();
@@ -58,7 +58,7 @@ pub(super) fn route(document: Value) -> MethodRouter<State> {
 }
 
 /// The document with all that the rules add.
-pub(super) fn finish(made: &OpenApi) -> Value {
+pub(crate) fn finish(made: &OpenApi) -> Value {
     let mut document =
         serde_json::to_value(made).expect("a document is made of maps with text keys");
     document["info"] = json!({
@@ -84,7 +84,7 @@ pub(super) fn finish(made: &OpenApi) -> Value {
     });
     components["schemas"]["NewRelease"] = new_release();
     components["schemas"]["ConfigVarChanges"] = config_changes();
-    components["schemas"]["NewAttachment"] = super::addons::new_attachment();
+    components["schemas"]["NewAttachment"] = crate::routes::addons::new_attachment();
     document["paths"]["/v1/openapi.json"] = json!({"get": {
         "operationId": "openapi", "tags": ["server"], "summary": "This document",
         "responses": {"200": {"description": "The document", "content": {"application/json": {"schema": {"type": "object"}}}}},

@@ -2,7 +2,7 @@
 //!
 //! Owns their text forms. Must not know what they are of.
 
-use super::error::Failure;
+use crate::failure::Failure;
 use grid::time::Time;
 use std::time::{Duration, SystemTime};
 
@@ -12,7 +12,7 @@ const MIB: u64 = 1 << 20;
 const MICROS: u64 = 1_000_000;
 
 /// `128MiB`, or in bytes where it is not a whole number of them.
-pub(super) fn size(bytes: u64) -> String {
+pub(crate) fn size(bytes: u64) -> String {
     match bytes {
         bytes if bytes % (1 << 30) == 0 && bytes > 0 => format!("{}GiB", bytes >> 30),
         bytes if bytes % MIB == 0 => format!("{}MiB", bytes / MIB),
@@ -21,19 +21,19 @@ pub(super) fn size(bytes: u64) -> String {
 }
 
 /// Reads a size of memory such as `128MiB`, in bytes.
-pub(super) fn memory(text: &str) -> Result<u64, Failure> {
+pub(crate) fn memory(text: &str) -> Result<u64, Failure> {
     slugs::manifest::Limits::memory(text).map_err(|error| invalid(error.to_string()))
 }
 
 /// `30s`, `10m`
-pub(super) fn duration(duration: Duration) -> String {
+pub(crate) fn duration(duration: Duration) -> String {
     humantime::format_duration(duration)
         .to_string()
         .replace(' ', "")
 }
 
 /// Reads a duration such as `30s` or `10m`.
-pub(super) fn parsed_duration(text: &str) -> Result<Duration, Failure> {
+pub(crate) fn parsed_duration(text: &str) -> Result<Duration, Failure> {
     let bad = || {
         invalid(format!(
             "{text:?} is no time: write a number and a unit, such as 30s or 10m"
@@ -50,12 +50,12 @@ fn invalid(message: String) -> Failure {
 }
 
 /// Milliseconds since 1970 as `2026-11-21T19:09:12.345Z`.
-pub(super) fn millis(ms: u64) -> String {
+pub(crate) fn millis(ms: u64) -> String {
     time(SystemTime::UNIX_EPOCH.checked_add(Duration::from_millis(ms)))
 }
 
 /// A time of usage, to the second.
-pub(super) fn usage_time(time: Time) -> String {
+pub(crate) fn usage_time(time: Time) -> String {
     let at = SystemTime::UNIX_EPOCH.checked_add(Duration::from_micros(time.micros()));
     at.filter(|at| *at < latest()).map_or_else(
         || "9999-12-31T23:59:59Z".to_owned(),
@@ -64,7 +64,7 @@ pub(super) fn usage_time(time: Time) -> String {
 }
 
 /// A time of the wall clock with milliseconds.
-pub(super) fn time(at: Option<SystemTime>) -> String {
+pub(crate) fn time(at: Option<SystemTime>) -> String {
     let at = at.filter(|at| *at < latest());
     let at = at.unwrap_or(SystemTime::UNIX_EPOCH);
     humantime::format_rfc3339_millis(at).to_string()
@@ -76,7 +76,7 @@ fn latest() -> SystemTime {
 }
 
 /// Reads `2026-11-21` or `2026-11-21T19:09:12Z`.
-pub(super) fn parsed_time(text: &str) -> Result<Time, Failure> {
+pub(crate) fn parsed_time(text: &str) -> Result<Time, Failure> {
     let full = match text.len() {
         10 => format!("{text}T00:00:00Z"),
         _ => text.replace("+00:00", "Z"),
@@ -89,19 +89,19 @@ pub(super) fn parsed_time(text: &str) -> Result<Time, Failure> {
 }
 
 /// The first second of the month that a time is in.
-pub(super) fn month_start(time: Time) -> Time {
+pub(crate) fn month_start(time: Time) -> Time {
     let text = usage_time(time);
     let month = text.get(..7).unwrap_or("1970-01");
     parsed_time(&format!("{month}-01")).unwrap_or(Time::ZERO)
 }
 
 /// Seconds as hours with four decimals, `1.2583`.
-pub(super) fn hours(seconds: u64) -> String {
+pub(crate) fn hours(seconds: u64) -> String {
     format!("{:.4}", seconds as f64 / 3_600.0)
 }
 
 /// Millionths of a dollar as `0.15`: two decimals, or as many as it takes.
-pub(super) fn dollars(micros: u64) -> String {
+pub(crate) fn dollars(micros: u64) -> String {
     let text = format!("{}.{:06}", micros / MICROS, micros % MICROS);
     let needed = text.trim_end_matches('0').len();
     let least = text.len() - 4;

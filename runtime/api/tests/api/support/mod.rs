@@ -5,9 +5,9 @@
 pub(crate) mod client;
 pub(crate) mod slug;
 
+use api::{ApiHost, Parts, Settings, State};
 use control::access::{Role, mint};
 use control::addons::{Addons, Servers};
-use api::{ApiHost, Parts, Settings, State};
 use control::ledger::Memory;
 use control::logs::{Line, Logs};
 use control::once::OneOff;
