@@ -14,7 +14,7 @@ use std::time::{Duration, SystemTime};
 use bytes::Bytes;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use grid::name::{AppName, DynoId, DynoKey, Generation, ProcessType, Run};
-use grid::plan::{Route, Serve};
+use grid::protocol::{Route, Serve};
 use http::{HeaderValue, Method, Version};
 use router::{Asked, Call, Dyno, Finished, Hosts, Kill, Limits, Peer, Record, Reply, Router};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};

@@ -3,8 +3,7 @@
 use crate::raw::{Answer, Raw};
 use crate::world::{End, World, app, head, key, say, send};
 use bytes::Bytes;
-use grid::plan::Serve;
-use grid::routing::Refusal;
+use grid::protocol::{Refusal, Serve};
 use http::HeaderValue;
 use router::{BadResponse, Kill, Reply};
 use std::future::pending;

@@ -3,8 +3,7 @@
 use crate::http2::client;
 use crate::world::{World, app, echo, eventually, say};
 use bytes::Bytes;
-use grid::plan::Serve;
-use grid::routing::Refusal;
+use grid::protocol::{Refusal, Serve};
 use h2::client::ResponseFuture;
 use http::{HeaderMap, HeaderValue, Request, Response};
 use http_body_util::BodyExt;

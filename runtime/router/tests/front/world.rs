@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use grid::name::{AppName, DynoId, DynoKey, Generation, ProcessType, Run};
-use grid::plan::{Route, Serve};
+use grid::protocol::{Route, Serve};
 use http::Request;
 use http::response::Parts;
 use http_body_util::BodyExt;

@@ -6,7 +6,7 @@ use crate::failure::Failure;
 use crate::routes::releases::create::{Prepared, manifest};
 use crate::state::State;
 use grid::desired::App;
-use grid::plan::Step;
+use grid::protocol::Step;
 use serde::Serialize;
 use std::collections::BTreeMap;
 use utoipa::ToSchema;
