@@ -13,7 +13,7 @@ use control::addons::Addons;
 use control::logs::Logs;
 use control::usage::Recorder;
 use grid::name::Hostname;
-use grid::usage::Prices;
+use grid::usage::DynoPrices;
 use hosts::{ApiHost, ApiHosts};
 use limiter::Limiter;
 use metrics::Metrics;
@@ -36,7 +36,7 @@ pub struct Settings {
     /// The port that apps are reached at.
     pub public_port: u16,
     /// What dyno time costs.
-    pub prices: Prices,
+    pub prices: DynoPrices,
     /// Further hosts at which the API answers, beside loopback and its own addresses.
     pub api_hosts: Vec<ApiHost>,
 }

@@ -17,7 +17,7 @@ use axum::http::StatusCode;
 use control::Command;
 use control::DynoStatus;
 use control::access::Role;
-use grid::desired::Restart;
+use grid::desired::RestartTarget;
 use grid::name::{AppName, DynoId, Run};
 use serde::Serialize;
 use std::time::{Duration, SystemTime};
@@ -98,7 +98,7 @@ async fn restarted(
     state: &State,
     caller: &Caller,
     app: AppName,
-    target: Restart,
+    target: RestartTarget,
 ) -> Result<StatusCode, Failure> {
     caller.may_change(&app, Role::Deploy)?;
     let restart = Command::Restart { app, target };
@@ -118,7 +118,7 @@ pub(crate) async fn restart_all(
     caller: Caller,
     Path(name): Path<AppName>,
 ) -> Result<StatusCode, Failure> {
-    restarted(&state, &caller, name, Restart::All).await
+    restarted(&state, &caller, name, RestartTarget::All).await
 }
 
 /// Restart a dyno
@@ -131,7 +131,7 @@ pub(crate) async fn restart(
     caller: Caller,
     Path2(name, dyno): Path2<AppName, DynoId>,
 ) -> Result<StatusCode, Failure> {
-    restarted(&state, &caller, name, Restart::Dyno(dyno)).await
+    restarted(&state, &caller, name, RestartTarget::Dyno(dyno)).await
 }
 
 /// Stop a dyno

@@ -14,7 +14,7 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use grid::desired::{Kind, Release};
+use grid::desired::{ProcessKind, Release};
 use grid::name::{AppName, DynoKey, NodeId, Version};
 use grid::protocol::{CrashCause, Report, Step, StopReason};
 use tokio::sync::Semaphore;
@@ -304,7 +304,7 @@ impl Shared {
             );
         };
         let core = self.replacements.take_core(&key);
-        if ready.kind != Kind::Handler {
+        if ready.kind != ProcessKind::Handler {
             let program = Background::begin(self, ready, &life, core);
             let entry = Entry {
                 life,

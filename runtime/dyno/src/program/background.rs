@@ -6,7 +6,7 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use grid::desired::Kind;
+use grid::desired::ProcessKind;
 use tokio::io::DuplexStream;
 use tokio::task::AbortHandle;
 
@@ -49,7 +49,7 @@ impl Background {
         life: &Arc<Life>,
         core: Option<Core>,
     ) -> Background {
-        let serves = ready.kind == Kind::Server;
+        let serves = ready.kind == ProcessKind::Server;
         let port = serves.then(|| node.ports.take());
         let (stdin, reads) = tokio::io::duplex(1);
         let setup = Setup {

@@ -19,7 +19,7 @@ use dyno::{
     BadHead, Call, Command, Dyno, Egress, Interim, LogLine, Node, NodeConfig, OneOff, PlatformVars,
     PrepareError, Program, ResponseSink, Running, Stdio, Tunnel, Unpacked, Unreachable,
 };
-use grid::desired::{Kind, Limits, ProcessSpec, Release};
+use grid::desired::{Limits, ProcessKind, ProcessSpec, Release};
 use grid::name::{DynoKey, ProcessType, Run, SlugId};
 use grid::protocol::{Report, Step};
 use http::{HeaderMap, Request, response};
@@ -41,7 +41,7 @@ pub struct Host {
     pub logs: Arc<Mutex<Vec<LogLine>>>,
     pub folder: tempfile::TempDir,
     run: u64,
-    kind: Kind,
+    kind: ProcessKind,
     args: Arc<Mutex<Vec<String>>>,
     limits: Arc<Limits>,
     config: Arc<BTreeMap<String, String>>,
@@ -162,7 +162,7 @@ impl Host {
     }
 
     /// The same, fetched as a process type of that kind.
-    pub async fn of_kind(kind: Kind, guest: &str, limits: Limits, args: &[&str]) -> Host {
+    pub async fn of_kind(kind: ProcessKind, guest: &str, limits: Limits, args: &[&str]) -> Host {
         let mut host = Host::of_program(guest, limits.clone(), &[]);
         host.kind = kind;
         *host.args.lock().unwrap() = args.iter().map(|arg| arg.to_string()).collect();
@@ -258,7 +258,7 @@ impl Host {
             logs,
             folder,
             run: 0,
-            kind: Kind::Handler,
+            kind: ProcessKind::Handler,
             args,
             limits: Arc::default(),
             config: Arc::default(),

@@ -50,7 +50,7 @@ pub(crate) struct Plan {
 
 /// The plan of a release against the newest one.
 pub(crate) async fn of(state: &State, app: &App, prepared: Prepared) -> Result<Plan, Failure> {
-    let newest = app.newest();
+    let newest = app.newest_release();
     let old_files = match newest {
         None => BTreeMap::new(),
         Some(newest) if newest.slug == prepared.slug => prepared.manifest.files.clone(),
