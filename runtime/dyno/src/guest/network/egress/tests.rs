@@ -29,7 +29,7 @@ fn allowing(openings: &[&str]) -> EgressPolicy {
     EgressPolicy {
         allowed: openings.collect(),
         listening: [8080, 8081].into(),
-        ..Egress::default()
+        ..EgressPolicy::default()
     }
 }
 
