@@ -6,10 +6,11 @@ mod addons;
 mod facts;
 
 pub use addons::AddonCommand;
-pub(crate) use addons::default_name;
-pub(crate) use facts::{checked as checked_config, facts};
+pub use addons::default_name;
+pub use facts::checked as checked_config;
+pub(crate) use facts::facts;
 
-use grid::desired::{Misfit, ProcessSpec, Restart, Settings};
+use grid::desired::{AppSettings, FactError, ProcessSpec, RestartTarget};
 use grid::name::{
     AddonName, AppName, AttachmentName, DynoId, Hostname, ProcessType, SlugId, Version,
 };
@@ -24,7 +25,7 @@ pub(crate) const DYNOS_PER_TYPE_MAX: u32 = 1_000;
 /// All names and values of an app's config vars together, in bytes.
 pub(crate) const CONFIG_BYTES_MAX: usize = 64 * 1024;
 /// Linear memory of a dyno in bytes: from 1 MiB to all that 32 bits can address, as in a slug's manifest.
-pub(crate) const MEMORY_BYTES: RangeInclusive<u64> = 1024 * 1024..=4 * 1024 * 1024 * 1024;
+pub const MEMORY_BYTES: RangeInclusive<u64> = 1024 * 1024..=4 * 1024 * 1024 * 1024;
 /// What an app may set as its time to the first byte of a response.
 pub(crate) const REQUEST_TIMEOUT: RangeInclusive<Duration> =
     Duration::from_secs(1)..=Duration::from_secs(10 * 60);
@@ -75,7 +76,7 @@ pub enum Command {
         /// The app.
         app: AppName,
         /// Which of its dynos.
-        target: Restart,
+        target: RestartTarget,
     },
     /// Leave a place of the formation empty.
     StopDyno {
@@ -117,7 +118,7 @@ pub enum Command {
         /// The app.
         app: AppName,
         /// All of them.
-        settings: Settings,
+        settings: AppSettings,
     },
     /// Something about an add-on.
     Addon(AddonCommand),
@@ -206,7 +207,7 @@ pub struct Accepted {
 pub enum Rejected {
     /// It does not fit what there is.
     #[error(transparent)]
-    Misfit(#[from] Misfit),
+    Misfit(#[from] FactError),
     /// The app has no release yet.
     #[error("{0} has no release yet: deploy it first")]
     NoRelease(AppName),

@@ -1,0 +1,109 @@
+//! What replacements of dynos that requests ended may take of the machine: one core an app.
+//!
+//! Such a dyno is replaced at once, however often, so that requests which end dynos could keep every core busy with boots.
+//! Owns which places of a formation are to be filled again for that, and the right to boot in them. All other boots, also
+//! those of the same app, are none of its business. Must not know how a dyno boots, nor decide that one is replaced.
+
+use std::collections::{HashMap, HashSet};
+
+use grid::name::{AppName, DynoId, DynoKey, Run};
+use parking_lot::{Mutex, MutexGuard};
+
+use crate::engine::shared_core::Core;
+
+/// The places of all apps whose dynos were ended by requests and have not been started again.
+#[derive(Default)]
+pub(crate) struct Replacements(Mutex<HashMap<AppName, AppReplacements>>);
+
+struct AppReplacements {
+    /// At most as many as the app has dynos: a place leaves with its next start.
+    places: HashSet<DynoId>,
+    /// The last replacement in each place.
+    last: HashMap<DynoId, Run>,
+    core: Core,
+}
+
+impl Replacements {
+    /// A request ended this dyno: the next one in its place is a replacement.
+    pub(crate) fn expect_replacement(&self, ended: &DynoKey) {
+        let mut apps = self.lock();
+        let app = apps
+            .entry(ended.app.clone())
+            .or_insert_with(|| AppReplacements {
+                places: HashSet::new(),
+                last: HashMap::new(),
+                core: Core::new(),
+            });
+        app.places.insert(ended.dyno.clone());
+    }
+
+    /// The core on which this dyno has to boot, if it is a replacement.
+    pub(crate) fn take_core(&self, starting: &DynoKey) -> Option<Core> {
+        let mut apps = self.lock();
+        let app = apps.get_mut(&starting.app)?;
+        if !app.places.remove(&starting.dyno) {
+            return None;
+        }
+        app.last.insert(starting.dyno.clone(), starting.run);
+        Some(app.core.clone())
+    }
+
+    /// This dyno was not up in time. If it is a replacement, so is the next one in its place: it is not made to wait, and
+    /// must not have more of the machine for that.
+    pub(crate) fn boots_again(&self, late: &DynoKey) {
+        let mut apps = self.lock();
+        if let Some(app) = apps.get_mut(&late.app)
+            && app.last.get(&late.dyno) == Some(&late.run)
+        {
+            app.places.insert(late.dyno.clone());
+        }
+    }
+
+    /// Nothing of this app runs here any more.
+    pub(crate) fn forget_app(&self, app: &AppName) {
+        drop(self.lock().remove(app));
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<AppName, AppReplacements>> {
+        self.0.lock()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn dyno(text: &str, run: u64) -> DynoKey {
+        DynoKey {
+            app: "demo".parse().expect("a name"),
+            dyno: text.parse().expect("a dyno"),
+            run: Run(run),
+        }
+    }
+
+    #[test]
+    fn a_start_is_a_replacement_once() {
+        let replacements = Replacements::default();
+        assert!(replacements.take_core(&dyno("web.1", 1)).is_none());
+        replacements.expect_replacement(&dyno("web.1", 1));
+        replacements.expect_replacement(&dyno("web.2", 2));
+        assert!(
+            replacements.take_core(&dyno("web.3", 3)).is_none(),
+            "scaled up"
+        );
+        let first = replacements.take_core(&dyno("web.1", 4)).expect("replaces");
+        let second = replacements.take_core(&dyno("web.2", 5)).expect("replaces");
+        assert!(first.is_same(&second), "one core for the app");
+        assert!(replacements.take_core(&dyno("web.1", 6)).is_none());
+        replacements.boots_again(&dyno("web.1", 4));
+        assert!(replacements.take_core(&dyno("web.1", 7)).is_some(), "late");
+        replacements.boots_again(&dyno("web.1", 4));
+        assert!(
+            replacements.take_core(&dyno("web.1", 8)).is_none(),
+            "told twice"
+        );
+        replacements.expect_replacement(&dyno("web.1", 8));
+        replacements.forget_app(&dyno("web.1", 8).app);
+        assert!(replacements.take_core(&dyno("web.1", 9)).is_none());
+    }
+}

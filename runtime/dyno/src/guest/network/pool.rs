@@ -1,0 +1,123 @@
+//! Idle connections of one app to other people's servers, for its next requests.
+//!
+//! Owns how many are kept and for how long. Must not know how a connection is made, nor who may use it: whoever
+//! takes one says whether its address is still open to it.
+
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use parking_lot::{Mutex, MutexGuard};
+use tokio::sync::OwnedSemaphorePermit;
+
+use crate::guest::network::connection::{Connection, Target};
+
+/// Idle connections of an app; the one that waited longest gives way.
+const IDLE_PER_APP_MAX: usize = 32;
+/// How long a connection waits for its next request. Shorter than most servers wait.
+pub(super) const IDLE_AFTER: Duration = Duration::from_secs(30);
+/// How old a connection becomes: then the name is resolved again, even if there never was a pause.
+const AGE_MAX: Duration = Duration::from_secs(600);
+struct Idle {
+    connection: Connection,
+    since: Instant,
+    _place: OwnedSemaphorePermit,
+}
+
+impl Idle {
+    fn is_over(&self) -> bool {
+        self.since.elapsed() > IDLE_AFTER
+            || self.connection.born.elapsed() > AGE_MAX
+            || self.connection.sender.is_closed()
+    }
+}
+
+#[derive(Default)]
+struct State {
+    idle: HashMap<Target, Vec<Idle>>,
+    swept: bool,
+}
+
+/// The idle connections of one app.
+#[derive(Default)]
+pub(crate) struct Pool(Mutex<State>);
+
+impl Pool {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.lock()
+    }
+
+    /// The connection to `target` that became idle last, if `open` says of its address that it may be used.
+    pub(crate) fn take(
+        &self,
+        target: &Target,
+        open: impl Fn(SocketAddr) -> bool,
+    ) -> Option<Connection> {
+        loop {
+            let idle = {
+                let mut state = self.state();
+                let waiting = state.idle.get_mut(target)?;
+                let idle = waiting.pop();
+                if waiting.is_empty() {
+                    state.idle.remove(target);
+                }
+                idle?
+            };
+            let addr = idle.connection.addr;
+            if !idle.is_over() && idle.connection.sender.is_ready() && open(addr) {
+                return Some(idle.connection);
+            }
+        }
+    }
+
+    pub(super) fn put(
+        &self,
+        target: Target,
+        connection: Connection,
+        place: OwnedSemaphorePermit,
+    ) -> bool {
+        let mut state = self.state();
+        let count: usize = state.idle.values().map(Vec::len).sum();
+        let oldest = (count >= IDLE_PER_APP_MAX).then(|| state.remove_oldest());
+        let idle = Idle {
+            connection,
+            since: Instant::now(),
+            _place: place,
+        };
+        state.idle.entry(target).or_default().push(idle);
+        let first = !std::mem::replace(&mut state.swept, true);
+        drop(state);
+        drop(oldest);
+        first
+    }
+
+    /// Closes what is over. False: nothing is left, and nobody sweeps any more.
+    pub(super) fn sweep(&self) -> bool {
+        let mut over = Vec::new();
+        let mut state = self.state();
+        for waiting in state.idle.values_mut() {
+            over.extend(waiting.extract_if(.., |idle| idle.is_over()));
+        }
+        state.idle.retain(|_, waiting| !waiting.is_empty());
+        state.swept = !state.idle.is_empty();
+        let more = state.swept;
+        drop(state);
+        drop(over);
+        more
+    }
+}
+
+impl State {
+    /// Each list is in order of time: its first has waited longest.
+    fn remove_oldest(&mut self) -> Option<Idle> {
+        let first = |waiting: &Vec<Idle>| waiting.first().map(|idle| idle.since);
+        let oldest = self.idle.iter().min_by_key(|(_, waiting)| first(waiting));
+        let target = oldest.map(|(target, _)| target.clone())?;
+        let waiting = self.idle.get_mut(&target)?;
+        let removed = (!waiting.is_empty()).then(|| waiting.remove(0));
+        if waiting.is_empty() {
+            self.idle.remove(&target);
+        }
+        removed
+    }
+}

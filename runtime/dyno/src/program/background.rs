@@ -1,0 +1,139 @@
+//! A dyno whose program runs by itself: a server, a worker, a clock.
+//!
+//! Owns the task that runs it, and how it is asked to end. Must not know requests, nor the node's list.
+
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use grid::desired::ProcessKind;
+use tokio::io::DuplexStream;
+use tokio::task::AbortHandle;
+
+use crate::crash::boot_crash;
+use crate::engine::Flavor;
+use crate::engine::shared_core::{Core, OnOneCore};
+use crate::guest::network::port::Port;
+use crate::guest::stdio::pipes::{Output, Stdio};
+use crate::instance::store::BootContext;
+use crate::life::Life;
+use crate::program::process::{Setup, boot, ended};
+use crate::program::server::Server;
+use crate::release::Ready;
+
+/// How long a server that has no request any more may take to end when its port is closed. Most never end by
+/// themselves, and a deploy need not wait for them.
+const SERVER_END_GRACE: Duration = Duration::from_secs(2);
+
+/// The running program of a dyno.
+pub(crate) struct Background {
+    task: AbortHandle,
+    /// Held open until the dyno is to end.
+    stdin: Option<DuplexStream>,
+    port: Option<Arc<Port>>,
+    /// It takes requests.
+    pub(crate) serves: bool,
+    /// The end of its idle connection tells it of its own end, since those of WASI 0.3 come as a stream that ends. A server
+    /// around `accept` would take it for a client that sent nothing, and most likely panic: it keeps the connection.
+    pub(crate) hears_of_end: bool,
+}
+
+impl Background {
+    /// Starts the program of a dyno. Its task calls `on_up` when the program is up, with the server if it is one, and
+    /// `on_end` when nothing of the program is left.
+    ///
+    /// A server that has a `core` boots on it.
+    pub(crate) fn begin(
+        context: &Arc<BootContext>,
+        ready: Arc<Ready>,
+        life: &Arc<Life>,
+        (port, core): (Option<Arc<Port>>, Option<Core>),
+        on_up: impl FnOnce(Option<Server>) + Send + 'static,
+        on_end: impl FnOnce() + Send + 'static,
+    ) -> Background {
+        let serves = ready.kind == ProcessKind::Server;
+        let (stdin, reads) = tokio::io::duplex(1);
+        let setup = Setup {
+            home: context.home(&life.key),
+            stdio: Stdio {
+                stdin: Some(Box::new(reads)),
+                stdout: Output::Log,
+                stderr: Output::Log,
+            },
+            folders: Vec::new(),
+            port: port.clone(),
+        };
+        let hears_of_end = ready.code.flavor() == Flavor::P3;
+        let (context, own) = (Arc::clone(context), Arc::clone(life));
+        let at_end = CallAtEnd(Some(on_end));
+        let task = tokio::spawn(async move {
+            // Dropped last, whichever way this ends.
+            let _at_end = at_end;
+            run(&context, ready, &own, setup, core, on_up).await;
+        });
+        let task = task.abort_handle();
+        life.runs(task.clone());
+        Background {
+            task,
+            stdin: Some(stdin),
+            port,
+            serves,
+            hears_of_end,
+        }
+    }
+
+    /// Asks the program to end: its stdin closes, and nothing is accepted any more. A server has a moment for that.
+    pub(crate) fn wind_down(&mut self) {
+        self.stdin = None;
+        if let Some(port) = self.port.take() {
+            port.close();
+            let task = self.task.clone();
+            tokio::spawn(async move {
+                tokio::time::sleep(SERVER_END_GRACE).await;
+                task.abort();
+            });
+        }
+    }
+}
+
+/// Calls its function when it is dropped: at the end of a task, also of one that is aborted.
+struct CallAtEnd<F: FnOnce()>(Option<F>);
+
+impl<F: FnOnce()> Drop for CallAtEnd<F> {
+    fn drop(&mut self) {
+        if let Some(on_end) = self.0.take() {
+            on_end();
+        }
+    }
+}
+
+async fn run(
+    context: &BootContext,
+    ready: Arc<Ready>,
+    life: &Arc<Life>,
+    setup: Setup,
+    core: Option<Core>,
+    on_up: impl FnOnce(Option<Server>),
+) {
+    let port = setup.port.clone();
+    let place = Core::enter(core.as_ref()).await;
+    let boot = Box::pin(boot(context, ready, Arc::clone(life), setup));
+    let process = match OnOneCore::new(core.clone(), boot).await {
+        Ok(process) => process,
+        Err(error) => return life.judge(boot_crash(&error, &life.voice)),
+    };
+    let judge = |how| life.judge(ended(how, life));
+    let mut running = pin!(process.run(&context.engines, judge));
+    let Some(port) = port else {
+        drop(place);
+        on_up(None);
+        return running.await;
+    };
+    tokio::select! {
+        biased;
+        () = OnOneCore::new(core, &mut running) => return,
+        server = Server::up(port) => on_up(Some(server)),
+    }
+    drop(place);
+    running.await;
+}
