@@ -6,8 +6,9 @@ mod addons;
 mod facts;
 
 pub use addons::AddonCommand;
-pub(crate) use addons::default_name;
-pub(crate) use facts::{checked as checked_config, facts};
+pub use addons::default_name;
+pub use facts::checked as checked_config;
+pub(crate) use facts::facts;
 
 use grid::desired::{AppSettings, FactError, ProcessSpec, RestartTarget};
 use grid::name::{
@@ -24,7 +25,7 @@ pub(crate) const DYNOS_PER_TYPE_MAX: u32 = 1_000;
 /// All names and values of an app's config vars together, in bytes.
 pub(crate) const CONFIG_BYTES_MAX: usize = 64 * 1024;
 /// Linear memory of a dyno in bytes: from 1 MiB to all that 32 bits can address, as in a slug's manifest.
-pub(crate) const MEMORY_BYTES: RangeInclusive<u64> = 1024 * 1024..=4 * 1024 * 1024 * 1024;
+pub const MEMORY_BYTES: RangeInclusive<u64> = 1024 * 1024..=4 * 1024 * 1024 * 1024;
 /// What an app may set as its time to the first byte of a response.
 pub(crate) const REQUEST_TIMEOUT: RangeInclusive<Duration> =
     Duration::from_secs(1)..=Duration::from_secs(10 * 60);

@@ -82,14 +82,12 @@
 
 pub mod access;
 pub mod addons;
-pub mod api;
 mod command;
 mod handle;
 mod keys;
 pub mod ledger;
 mod log;
 pub mod logs;
-mod metrics;
 pub mod once;
 mod random;
 mod reconcile;
@@ -98,7 +96,8 @@ pub mod usage;
 mod view;
 
 pub use command::{
-    Accepted, Actor, AddonCommand, Command, ConfigChanges, Deploy, DeployConfig, Rejected,
+    Accepted, Actor, AddonCommand, Command, ConfigChanges, Deploy, DeployConfig, MEMORY_BYTES,
+    Rejected, checked_config, default_name,
 };
 pub use handle::{Control, DynoStatus, Gone, Published, Refused};
 pub use log::{LogEvent, Source};

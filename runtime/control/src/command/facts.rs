@@ -323,9 +323,7 @@ fn check_settings(settings: &AppSettings) -> Result<(), Rejected> {
 }
 
 /// Config vars, if their names and their size are allowed.
-pub(crate) fn checked(
-    config: BTreeMap<String, String>,
-) -> Result<BTreeMap<String, String>, Rejected> {
+pub fn checked(config: BTreeMap<String, String>) -> Result<BTreeMap<String, String>, Rejected> {
     if let Some(name) = config.keys().find(|name| !is_config_name(name)) {
         return Err(Rejected::ConfigName(name.chars().take(64).collect()));
     }
