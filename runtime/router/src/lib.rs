@@ -36,13 +36,13 @@ mod spill;
 
 pub use body::{BodyError, RequestBody};
 pub use connection::accept::{Closed, Server, bind};
+pub use grid::routing::{Load, StaleRoute};
 pub use headers::Told;
 pub use limits::Limits;
 pub use log::access_log::{Record, Sink};
 pub use log::statistics::{Stats, Statuses};
 pub use reply::{BadResponse, Reply};
 pub use request::forwarded::{TrustedProxies, TrustedProxy, TrustedProxyError};
-pub use request::queue::{Load, Stale};
 pub use request::routing_table::Hosts;
 pub use response::tunnel::Tunnel;
 pub use router::{Router, RouterConfig};

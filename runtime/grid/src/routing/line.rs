@@ -279,15 +279,16 @@ impl<D, W> Line<D, W> {
         }
     }
 
-    /// Puts a route in force, at `now`. `fresh` has a handle for each dyno that no earlier route named. Waiting requests
-    /// go on waiting, unless the route refuses them.
+    /// Puts a route in force, at `now`. `fresh` has a handle for each dyno that no earlier route named, and is empty
+    /// afterwards. Waiting requests go on waiting, unless the route refuses them.
     ///
     /// # Errors
-    /// [`StaleRoute`] if a later generation is in force. The same generation again does no harm.
+    /// [`StaleRoute`] if a later generation is in force: nothing changes, `fresh` included. The same generation again
+    /// does no harm.
     pub fn publish_route(
         &mut self,
         route: &Route,
-        fresh: Vec<D>,
+        fresh: &mut Vec<D>,
         now: Time,
     ) -> Result<RouteSwap<D, W>, StaleRoute> {
         if let Some(published) = self.generation.filter(|known| *known > route.generation) {
@@ -304,7 +305,7 @@ impl<D, W> Line<D, W> {
         if booted {
             self.booted = Some(now);
         }
-        Ok(self.swap(&route.target, fresh))
+        Ok(self.swap(&route.target, std::mem::take(fresh)))
     }
 
     /// Refuses every request that waits and, until the next route, every request that arrives.

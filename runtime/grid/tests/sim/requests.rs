@@ -448,11 +448,11 @@ impl World {
             nodes.any(|node| node.take_handle(key))
         });
         let fresh: Vec<DynoKey> = fresh.cloned().collect();
-        let handles = fresh.iter().cloned().map(SimHandle).collect();
+        let mut handles: Vec<SimHandle> = fresh.iter().cloned().map(SimHandle).collect();
         let now = self.now;
         let app_state = self.router.touch(app);
         app_state.audit.publish_route(routed, &fresh);
-        let swap = app_state.line.publish_route(route, handles, now);
+        let swap = app_state.line.publish_route(route, &mut handles, now);
         let swap = swap.map_err(|stale| stale.to_string())?;
         self.carry_out_swap(swap)
     }

@@ -55,7 +55,7 @@ type TestLine = Line<TestDyno, u64>;
 /// A line with one free dyno.
 fn line_of_one() -> TestLine {
     let mut line = Line::new(TestDyno::key);
-    let swap = line.publish_route(&route(1, dynos(&[1])), vec![dyno(1)], secs(0));
+    let swap = line.publish_route(&route(1, dynos(&[1])), &mut vec![dyno(1)], secs(0));
     swap.expect("the first route is not stale");
     line
 }
@@ -113,12 +113,12 @@ fn waiting_request_times_out_with_h12_at_its_time_and_not_before() {
 fn boot_has_a_limit_of_its_own_and_is_not_held_against_the_request() {
     let mut line = TestLine::new(TestDyno::key);
     let booting = route(1, RouteTarget::Booting);
-    line.publish_route(&booting, Vec::new(), secs(0))
+    line.publish_route(&booting, &mut Vec::new(), secs(0))
         .expect("first");
     let waiting = ticket(line.admit_request(secs(0), || 1));
     assert_ne!(line.check_wait(waiting, secs(74)), WaitStatus::Gone);
     // The app comes up without a dyno for this request: it may wait its whole time to the first byte.
-    let up = line.publish_route(&route(2, dynos(&[1])), Vec::new(), secs(74));
+    let up = line.publish_route(&route(2, dynos(&[1])), &mut Vec::new(), secs(74));
     assert!(up.expect("newer").grants.is_empty());
     let check_at = secs(74) + FIRST_BYTE_TIMEOUT;
     let status = line.check_wait(waiting, secs(75));
@@ -126,7 +126,7 @@ fn boot_has_a_limit_of_its_own_and_is_not_held_against_the_request() {
     assert_eq!(line.first_byte_due(secs(0)).at, check_at);
 
     let mut line = TestLine::new(TestDyno::key);
-    line.publish_route(&booting, Vec::new(), secs(0))
+    line.publish_route(&booting, &mut Vec::new(), secs(0))
         .expect("first");
     let waiting = ticket(line.admit_request(secs(0), || 1));
     let status = line.check_wait(waiting, secs(75));
@@ -138,10 +138,10 @@ fn boots_over_and_over_do_not_hold_a_request_for_ever() {
     let mut line = TestLine::new(TestDyno::key);
     for boot in 0..20 {
         let booting = route(2 * boot, RouteTarget::Booting);
-        line.publish_route(&booting, Vec::new(), secs(10 * boot))
+        line.publish_route(&booting, &mut Vec::new(), secs(10 * boot))
             .expect("newer");
         let up = route(2 * boot + 1, dynos(&[boot]));
-        line.publish_route(&up, Vec::new(), secs(10 * boot))
+        line.publish_route(&up, &mut Vec::new(), secs(10 * boot))
             .expect("newer");
     }
     let due = line.first_byte_due(secs(0)).at;
@@ -154,7 +154,7 @@ fn route_that_refuses_answers_everybody_who_waits_in_order() {
     let taken = claim(line.admit_request(secs(1), || 0));
     let _waiting = [1, 2].map(|number| ticket(line.admit_request(secs(1), || number)));
     let maintenance = route(2, RouteTarget::Refuse(Refusal::Maintenance));
-    let swap = line.publish_route(&maintenance, Vec::new(), secs(2));
+    let swap = line.publish_route(&maintenance, &mut Vec::new(), secs(2));
     let refused = swap.expect("newer").refused;
     assert_eq!(
         refused,
@@ -167,9 +167,9 @@ fn route_that_refuses_answers_everybody_who_waits_in_order() {
 #[test]
 fn stale_route_changes_nothing() {
     let mut line = line_of_one();
-    let newer = line.publish_route(&route(3, dynos(&[1])), Vec::new(), secs(1));
+    let newer = line.publish_route(&route(3, dynos(&[1])), &mut Vec::new(), secs(1));
     newer.expect("newer");
-    let stale = line.publish_route(&route(2, RouteTarget::Booting), vec![dyno(2)], secs(1));
+    let stale = line.publish_route(&route(2, RouteTarget::Booting), &mut vec![dyno(2)], secs(1));
     let (offered, published) = (Generation(2), Generation(3));
     assert_eq!(stale.map(drop), Err(StaleRoute { offered, published }));
     assert_eq!(line.load().free, 1);
@@ -178,7 +178,11 @@ fn stale_route_changes_nothing() {
 #[test]
 fn second_handle_of_a_dyno_is_given_back() {
     let mut line = line_of_one();
-    let swap = line.publish_route(&route(2, dynos(&[1, 2])), vec![dyno(1), dyno(2)], secs(1));
+    let swap = line.publish_route(
+        &route(2, dynos(&[1, 2])),
+        &mut vec![dyno(1), dyno(2)],
+        secs(1),
+    );
     assert_eq!(swap.expect("newer").retired, [dyno(1)]);
     assert_eq!(line.load().free, 2);
 }
@@ -359,13 +363,13 @@ impl Driver {
             _ => &[],
         };
         let parked = std::mem::take(&mut self.parked);
-        let (fresh, parked): (Vec<_>, Vec<_>) = parked
+        let (mut fresh, parked): (Vec<_>, Vec<_>) = parked
             .into_iter()
             .partition(|dyno| routed.contains(dyno.key()));
         self.parked = parked;
         self.audit
             .publish_route(routed, fresh.iter().map(TestDyno::key));
-        let swap = self.line.publish_route(&route, fresh, self.now);
+        let swap = self.line.publish_route(&route, &mut fresh, self.now);
         let swap = swap.expect("generations rise");
         for (request, claim) in swap.grants {
             self.grant(request, claim);
