@@ -6,21 +6,23 @@
 //! holds up changes only; requests wait for their turn.
 
 mod append;
-mod begin;
-mod held;
-mod lines;
+mod idempotency_keys;
+mod ledger_writer;
+mod log_sender;
+pub(crate) mod log_text;
 mod offline;
+mod start;
 mod state;
-mod write;
+mod step_hold;
 
-pub use begin::{Options, StartError, start};
+pub use start::{Options, StartError, start};
 pub use offline::{OfflineError, create_token_offline};
 
 use crate::access::{Token, TokenId};
 use crate::command::{Accepted, Actor, Command};
 use crate::handle::{DynoStatus, Published, Refused};
 use crate::ledger::{AppendError, IdempotencyKey};
-use crate::log::LogEvent;
+use log_text::LogEvent;
 use crate::once::{OneOff, Reply, Wanted};
 use append::Done;
 use grid::desired::Misfit;
@@ -32,7 +34,7 @@ use std::fmt;
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::{Instant, sleep_until};
-use write::Writer;
+use ledger_writer::Writer;
 
 /// Events that wait for the reconciler: a burst of reports from a thousand dynos.
 pub const EVENTS_MAX: usize = 1_024;
