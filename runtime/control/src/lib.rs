@@ -81,18 +81,18 @@
 //! ```
 
 pub mod access;
+mod actor;
 pub mod addons;
 pub mod api;
 mod command;
 mod handle;
-mod keys;
 pub mod ledger;
-mod log;
+mod log_event;
 pub mod logs;
 mod metrics;
 pub mod once;
 mod random;
-mod reconcile;
+mod reconciler;
 pub mod seal;
 pub mod usage;
 mod view;
@@ -101,8 +101,8 @@ pub use command::{
     Accepted, Actor, AddonCommand, Command, ConfigChanges, Deploy, DeployConfig, Rejected,
 };
 pub use handle::{Control, DynoStatus, Gone, Published, Refused};
-pub use log::{LogEvent, Source};
-pub use reconcile::{
+pub use log_event::{LogEvent, Source};
+pub use reconciler::{
     EVENTS_MAX, LOGS_MAX, ONE_OFFS_MAX, OfflineError, Options, Outputs, REQUESTS_MAX, Reconciler,
     RunError, STEPS_MAX, StartError, create_token_offline, start,
 };

@@ -1,45 +1,12 @@
-//! Add-ons: services of the operator's servers, made for apps.
+//! Why an add-on is not made, or not destroyed.
 //!
-//! Owns which servers there are, and the [`Keeper`], the one task that makes and destroys what the ledger says. Must
-//! not know HTTP, nor what an app does with its services.
-//!
-//! # Nothing is half made
-//!
-//! What is to be made is in the ledger before anything is: its name and its password. A keeper that finds an add-on
-//! *creating* makes it, finds what an earlier one has made of it, or takes that back; one that finds it *destroying*
-//! goes on until nothing is left. So a server may be killed at any time. Each operation may be done again: see the
-//! modules of the services for how each knows its own from what is somebody else's.
-//!
-//! | task | ends |
-//! |---|---|
-//! | the keeper, which waits for the ledger, for time, and for what it has begun | when whoever runs it drops it |
-//! | one for each add-on that is made or destroyed, eight at a time; one that tends | by itself, or with the keeper |
-//!
-//! Each operation has a time limit, and none is waited for by the reconciler: what came of one is a command of its own.
+//! Owns the texts that operators and app owners read. Must not know when an error occurs.
 
-mod keeper;
-mod memcached;
-mod postgresql;
-mod redis;
+use crate::handle::Refused;
+use grid::desired::Service;
 
-pub use keeper::{AddonError, Addons, Destroyed, Keeper};
-pub use memcached::Memcached;
-pub use postgresql::Postgresql;
-pub use redis::Redis;
-
-use futures_util::future::BoxFuture;
-use grid::desired::{Made, NewAddon, Secret, Service};
-use grid::name::{AddonName, Endpoint};
-use std::collections::{BTreeMap, BTreeSet};
-use std::fmt;
-use std::sync::Arc;
-use std::time::Duration;
-
-/// Until a service's server has accepted a connection, and its login.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
-/// Bytes of chance in a password, and in a name that nobody chose.
-const PASSWORD_BYTES: usize = 24;
-const NAME_BYTES: usize = 4;
+/// memcached servers at most: each is asked before an add-on is made.
+pub(super) const MEMCACHED_SERVERS_MAX: usize = 16;
 
 /// Why a server's settings cannot be used. The text names no part of a URL, which is a secret.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -54,7 +21,7 @@ pub enum ConfigError {
     #[error("the URL names no single HOST:PORT: give the address that apps are to dial as `reach`")]
     Address,
     /// A list of servers is empty, or too long.
-    #[error("give 1 to {max} servers", max = memcached::SERVERS_MAX)]
+    #[error("give 1 to {max} servers", max = MEMCACHED_SERVERS_MAX)]
     Servers,
     /// A limit on connections is none.
     #[error("`connections` is a number from 1 to 10000")]
@@ -128,7 +95,7 @@ pub enum ProvisionError {
 
 impl ProvisionError {
     /// Whether an attempt that ended like this has made nothing.
-    fn made_nothing(&self) -> bool {
+    pub(super) fn made_nothing(&self) -> bool {
         match self {
             ProvisionError::NotOffered(_)
             | ProvisionError::Unreachable { .. }
@@ -142,97 +109,13 @@ impl ProvisionError {
     }
 }
 
-/// A server of the operator's that makes services for apps. Everything may be done twice.
-trait Server: fmt::Debug + Send + Sync {
-    /// Where it is, for people.
-    fn place(&self) -> String;
-
-    /// Makes what an add-on is, or completes it. `numbers` are those of Redis databases that others have.
-    fn create<'a>(
-        &'a self,
-        addon: &'a NewAddon,
-        numbers: &'a BTreeSet<u16>,
-    ) -> BoxFuture<'a, Result<Made, ProvisionError>>;
-
-    /// Removes all that there is of an add-on, and nothing of anybody else's.
-    fn destroy<'a>(
-        &'a self,
-        addon: &'a NewAddon,
-        made: Option<&'a Made>,
-    ) -> BoxFuture<'a, Result<(), ProvisionError>>;
-
-    /// Restores what the server may have forgotten of an add-on that is there.
-    fn tend<'a>(
-        &'a self,
-        addon: &'a NewAddon,
-        made: &'a Made,
-    ) -> BoxFuture<'a, Result<(), ProvisionError>>;
-}
-
-/// The operator's servers, at most one for each service.
-#[derive(Clone, Debug, Default)]
-pub struct Servers {
-    all: BTreeMap<Service, Arc<dyn Server>>,
-}
-
-impl Servers {
-    /// With this PostgreSQL server.
-    pub fn with_postgresql(mut self, server: Postgresql) -> Self {
-        self.all.insert(Service::Postgresql, Arc::new(server));
-        self
-    }
-
-    /// With this Redis server.
-    pub fn with_redis(mut self, server: Redis) -> Self {
-        self.all.insert(Service::Redis, Arc::new(server));
-        self
-    }
-
-    /// With these memcached servers.
-    pub fn with_memcached(mut self, servers: Memcached) -> Self {
-        self.all.insert(Service::Memcached, Arc::new(servers));
-        self
-    }
-
-    /// The services that are offered, and where their servers are.
-    pub fn offered(&self) -> impl Iterator<Item = (Service, String)> {
-        let all = self.all.iter();
-        all.map(|(service, server)| (*service, server.place()))
-    }
-
-    fn get(&self, service: Service) -> Result<&Arc<dyn Server>, ProvisionError> {
-        let server = self.all.get(&service);
-        server.ok_or(ProvisionError::NotOffered(service))
-    }
-}
-
-/// What a role, a database or a user of an add-on is called.
-fn identifier(addon: &AddonName) -> String {
-    format!("dyno_{}", addon.as_str().replace('-', "_"))
-}
-
-/// The address that a URL or an operator names.
-fn endpoint(host: &str, port: u16) -> Result<Endpoint, ConfigError> {
-    let host = match host.contains(':') {
-        true => format!("[{host}]"),
-        false => host.to_owned(),
-    };
-    let endpoint = format!("{host}:{port}").parse();
-    endpoint.map_err(|_| ConfigError::Address)
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-/// A new password: 192 bits as hexadecimal digits, so that it needs no escapes in a URL.
-pub(crate) fn password() -> Secret {
-    Secret(hex(&crate::random::bytes::<PASSWORD_BYTES>()).into())
-}
-
-/// A name for an add-on that nobody named.
-pub(crate) fn name(service: Service) -> AddonName {
-    let chance = hex(&crate::random::bytes::<NAME_BYTES>());
-    let name = format!("{service}-{chance}").parse();
-    name.expect("a service's name and digits are a name")
+/// Why an add-on is not as it was asked for.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum AddonError {
+    /// The ledger does not take it. Nothing was made.
+    #[error(transparent)]
+    Refused(#[from] Refused),
+    /// The service's server stood in the way.
+    #[error(transparent)]
+    Provision(#[from] ProvisionError),
 }

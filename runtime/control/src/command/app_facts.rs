@@ -1,16 +1,14 @@
-//! The facts that a command becomes.
+//! The facts that a command for one app becomes.
 //!
-//! Owns which commands make sense, and when. Must not know how a fact is written or carried out.
+//! Owns releases, formation and sizes. Must not know add-ons' rules, nor how a fact is written or carried out.
 
-use super::{
-    Actor, CONFIG_BYTES_MAX, Command, ConfigChanges, DYNOS_PER_TYPE_MAX, Deploy, DeployConfig,
-    IDLE_AFTER, MEMORY_BYTES, REQUEST_TIMEOUT, Rejected, addons,
-};
-use grid::desired::{
-    App, Desired, Fact, Idle, Misfit, ProcessSpec, Release, Restart, Settings, Vars,
-};
-use grid::name::{AppName, DynoId, ProcessType, Run, Version};
-use grid::observed::Observed;
+use super::config_vars::checked;
+use super::error::Rejected;
+use super::kinds::{ConfigChanges, Deploy, DeployConfig};
+use super::limits::{DYNOS_PER_TYPE_MAX, MEMORY_BYTES};
+use crate::actor::Actor;
+use grid::desired::{App, Fact, Misfit, ProcessSpec, Release, Vars};
+use grid::name::{DynoId, ProcessType, Run, Version};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -19,78 +17,8 @@ const MIB: u64 = 1024 * 1024;
 
 /// Memory in bytes by process type.
 type Sizes = BTreeMap<ProcessType, u64>;
+
 type Processes = BTreeMap<ProcessType, ProcessSpec>;
-
-/// The facts that a command becomes, given intent and observation as they are. Without any, it is carried
-/// out already.
-pub(crate) fn facts(
-    desired: &Desired,
-    observed: &Observed,
-    command: Command,
-    actor: &Actor,
-) -> Result<Vec<Fact>, Rejected> {
-    let facts = translate(desired, observed, command, actor)?;
-    let mut trial = desired.clone();
-    for fact in &facts {
-        trial.apply(fact)?;
-    }
-    Ok(facts)
-}
-
-fn translate(
-    desired: &Desired,
-    observed: &Observed,
-    command: Command,
-    actor: &Actor,
-) -> Result<Vec<Fact>, Rejected> {
-    let before = observed.next_run;
-    let about = |app: &AppName| desired.app(app).map(|app| About { app, before, actor });
-    let one = |fact| Ok(vec![fact]);
-    match command {
-        Command::CreateApp { app, hostnames } => {
-            // Its dynos and releases would pass for those of the new one.
-            if desired.app(&app).is_err() && observed.has_any_of(&app) {
-                return Err(Rejected::StillEnding(app));
-            }
-            one(Fact::AppCreated { app, hostnames })
-        }
-        Command::DestroyApp { app } => {
-            let mut facts = addons::with_app(desired, &app)?;
-            facts.push(Fact::AppDestroyed { app, before });
-            Ok(facts)
-        }
-        Command::Deploy { app, deploy } => about(&app)?.deployed(deploy),
-        Command::Scale { app, counts, sizes } => about(&app)?.scaled(counts, &sizes),
-        Command::Rollback { app, to } => about(&app)?.rolled_back(to),
-        Command::Restart { app, target } => {
-            if let Restart::Dyno(dyno) = &target {
-                if dyno.process.runs_once() {
-                    return Err(Rejected::NotRestarted(dyno.clone()));
-                }
-                about(&app)?.expect_place(dyno)?;
-            }
-            about(&app)?.newest()?;
-            one(Fact::RestartAsked {
-                app,
-                target,
-                before,
-            })
-        }
-        Command::StopDyno { app, dyno } => about(&app)?.stopped(dyno),
-        Command::SetMaintenance { app, on } => one(Fact::MaintenanceSet { app, on }),
-        Command::SetConfig { app, changes } => {
-            addons::expect_not_owned(desired, about(&app)?.app, &changes.0)?;
-            about(&app)?.reconfigured(changes)
-        }
-        Command::AddDomain { app, hostname } => one(Fact::DomainAdded { app, hostname }),
-        Command::RemoveDomain { app, hostname } => one(Fact::DomainRemoved { app, hostname }),
-        Command::SetSettings { app, settings } => {
-            check_settings(&settings)?;
-            one(Fact::AppSet { app, settings })
-        }
-        Command::Addon(command) => addons::facts(desired, observed, command, actor),
-    }
-}
 
 /// What a command for an app is translated with.
 pub(super) struct About<'a> {
@@ -100,7 +28,7 @@ pub(super) struct About<'a> {
 }
 
 impl About<'_> {
-    fn deployed(&self, deploy: Deploy) -> Result<Vec<Fact>, Rejected> {
+    pub(super) fn deployed(&self, deploy: Deploy) -> Result<Vec<Fact>, Rejected> {
         if deploy.processes.is_empty() {
             return Err(Rejected::NothingToRun);
         }
@@ -144,7 +72,7 @@ impl About<'_> {
         Ok(Arc::new(checked(config)?))
     }
 
-    fn rolled_back(&self, to: Version) -> Result<Vec<Fact>, Rejected> {
+    pub(super) fn rolled_back(&self, to: Version) -> Result<Vec<Fact>, Rejected> {
         let old = self.app.releases.get(&to);
         let old = old.ok_or_else(|| Misfit::NoSuchRelease {
             app: self.app.name.clone(),
@@ -158,7 +86,7 @@ impl About<'_> {
         Ok(vec![self.release(release)])
     }
 
-    fn reconfigured(&self, changes: ConfigChanges) -> Result<Vec<Fact>, Rejected> {
+    pub(super) fn reconfigured(&self, changes: ConfigChanges) -> Result<Vec<Fact>, Rejected> {
         let mut config = BTreeMap::clone(self.app.config());
         let names: Vec<&str> = changes.0.keys().map(String::as_str).collect();
         let description = format!("Change config vars: {}", names.join(", "));
@@ -183,7 +111,7 @@ impl About<'_> {
     }
 
     /// Counts take effect at once; a size is frozen in a release, so that another one takes a new release.
-    fn scaled(
+    pub(super) fn scaled(
         &self,
         counts: BTreeMap<ProcessType, u32>,
         sizes: &Sizes,
@@ -220,7 +148,7 @@ impl About<'_> {
         Ok(facts)
     }
 
-    fn stopped(&self, dyno: DynoId) -> Result<Vec<Fact>, Rejected> {
+    pub(super) fn stopped(&self, dyno: DynoId) -> Result<Vec<Fact>, Rejected> {
         self.expect_place(&dyno)?;
         if !self.app.wants(&dyno) {
             return Ok(Vec::new());
@@ -265,7 +193,7 @@ impl About<'_> {
         })
     }
 
-    fn newest(&self) -> Result<&Release, Rejected> {
+    pub(super) fn newest(&self) -> Result<&Release, Rejected> {
         let newest = self.app.newest().map(Arc::as_ref);
         newest.ok_or_else(|| Rejected::NoRelease(self.app.name.clone()))
     }
@@ -288,7 +216,7 @@ impl About<'_> {
     }
 
     /// The place is part of the formation, whether it is filled or not.
-    fn expect_place(&self, dyno: &DynoId) -> Result<(), Rejected> {
+    pub(super) fn expect_place(&self, dyno: &DynoId) -> Result<(), Rejected> {
         let has_type = self.newest()?.processes.contains_key(&dyno.process);
         if has_type && dyno.index <= self.app.count(&dyno.process) {
             return Ok(());
@@ -308,37 +236,4 @@ fn sized(mut processes: Processes, sizes: &Sizes) -> Processes {
         }
     }
     processes
-}
-
-fn check_settings(settings: &Settings) -> Result<(), Rejected> {
-    let timeout = settings.request_timeout;
-    if let Some(timeout) = timeout.filter(|timeout| !REQUEST_TIMEOUT.contains(timeout)) {
-        return Err(Rejected::RequestTimeout(timeout));
-    }
-    match settings.idle_after {
-        Idle::After(time) if !IDLE_AFTER.contains(&time) => Err(Rejected::IdleAfter(time)),
-        Idle::Default | Idle::Off | Idle::After(_) => Ok(()),
-    }
-}
-
-/// Config vars, if their names and their size are allowed.
-pub(crate) fn checked(
-    config: BTreeMap<String, String>,
-) -> Result<BTreeMap<String, String>, Rejected> {
-    if let Some(name) = config.keys().find(|name| !is_config_name(name)) {
-        return Err(Rejected::ConfigName(name.chars().take(64).collect()));
-    }
-    let vars = config.iter();
-    let bytes: usize = vars.map(|(name, value)| name.len() + value.len()).sum();
-    if bytes > CONFIG_BYTES_MAX {
-        Err(Rejected::ConfigSize(bytes))
-    } else {
-        Ok(config)
-    }
-}
-
-fn is_config_name(name: &str) -> bool {
-    let mut bytes = name.bytes();
-    let starts = |first: u8| first.is_ascii_alphabetic() || first == b'_';
-    bytes.next().is_some_and(starts) && bytes.all(|b| b.is_ascii_alphanumeric() || b == b'_')
 }

@@ -1,25 +1,14 @@
-//! Dyno time of this server: measured while dynos run, and kept so that nothing is billed twice.
+//! Measures dyno time and writes it down.
 //!
 //! Owns when a dyno's time is written down. Must not know prices, nor why a dyno runs.
-//!
-//! A dyno's time counts from when it is up until its node has nothing left of it; an idle dyno has its place
-//! and counts. Each run is one record, which grows: at each checkpoint, at its end, and by nothing else. So a
-//! record that is written again changes nothing, and after a kill at most [`CHECKPOINT_EVERY`] is not billed.
 
-mod meter;
-mod sqlite;
-mod store;
-#[cfg(test)]
-mod tests;
-
-pub use sqlite::Sqlite;
-pub use store::{Memory, UsageError, UsageStore};
-
+use super::meter::{self, Meter};
+use super::store::{UsageError, UsageStore};
 use grid::name::{AppName, DynoKey};
 use grid::time::Time;
 use grid::usage::Interval;
-use meter::Meter;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use parking_lot::Mutex;
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 use tokio::time::{Instant, MissedTickBehavior};
 
@@ -62,7 +51,7 @@ impl Recorder {
     /// Notes that a dyno is up, or that its node has nothing left of it. Saying so again changes nothing.
     pub fn changed(&self, dyno: &DynoKey, memory_bytes: u64, up: bool) {
         let now = self.now();
-        let mut meter = self.meter();
+        let mut meter = self.0.meter.lock();
         if up {
             meter.up(dyno, memory_bytes, now);
         } else {
@@ -73,12 +62,12 @@ impl Recorder {
     /// Writes down what was measured. Blocks on the store; what could not be written is tried again the next
     /// time.
     pub fn checkpoint(&self) -> Result<(), UsageError> {
-        let records = self.meter().records(self.now());
+        let records = self.0.meter.lock().records(self.now());
         if records.is_empty() {
             return Ok(());
         }
         self.0.store.record(&records)?;
-        self.meter().written(&records);
+        self.0.meter.lock().written(&records);
         Ok(())
     }
 
@@ -92,7 +81,7 @@ impl Recorder {
     ) -> Result<Vec<Interval>, UsageError> {
         // First what is written: what is measured meanwhile is then there twice, rather than not at all.
         let mut all = self.0.store.read(app, since, until)?;
-        let measured = self.meter().records(self.now());
+        let measured = self.0.meter.lock().records(self.now());
         all.extend(
             measured
                 .into_iter()
@@ -128,11 +117,6 @@ impl Recorder {
         let now = self.now();
         let oldest = Time::from_micros(now.micros().saturating_sub(micros(KEPT)));
         self.0.store.forget(oldest)
-    }
-
-    /// Each change of the meter is whole.
-    fn meter(&self) -> MutexGuard<'_, Meter> {
-        self.0.meter.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
