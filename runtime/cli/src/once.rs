@@ -16,7 +16,7 @@ use control::once::{Pipes, Program, Wanted};
 use dyno::{Command, Node, Output, Stdio};
 use grid::desired::Release;
 use grid::name::{AppName, DynoKey, NodeId, ProcessType, Version};
-use grid::plan::{Exit, Report, Step};
+use grid::protocol::{ProcessExit, Report, Step};
 use tokio::io::{AsyncRead, ReadBuf};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
@@ -133,7 +133,7 @@ impl Once {
     fn run(&mut self, node: NodeId, key: DynoKey, version: Version) {
         let release = self.releases.get(&(key.app.clone(), version)).cloned();
         let Some(release) = release else {
-            let exit = Exit::Failed(format!("{version} is not on this node"));
+            let exit = ProcessExit::Failed(format!("{version} is not on this node"));
             let dyno = key;
             return self.report(Report::Exited { node, dyno, exit });
         };
@@ -229,8 +229,8 @@ async fn one(
     };
     let (exit, asked) = tokio::select! {
         exit = run(&node, one_off, begun) => (exit, false),
-        () = stop.cancelled() => (Exit::Failed("it was stopped".into()), true),
-        () = gone => (Exit::Failed("its client left".into()), false),
+        () = stop.cancelled() => (ProcessExit::Failed("it was stopped".into()), true),
+        () = gone => (ProcessExit::Failed("its client left".into()), false),
     };
     if let Some(ended) = ended {
         let _ = ended.send(exit.clone());
@@ -244,24 +244,24 @@ async fn one(
 }
 
 /// Runs a process; `begun` is called when it does.
-pub(crate) async fn run(node: &Node, one_off: dyno::OneOff, begun: impl FnOnce()) -> Exit {
+pub(crate) async fn run(node: &Node, one_off: dyno::OneOff, begun: impl FnOnce()) -> ProcessExit {
     let running = match node.run(one_off).await {
         Ok(running) => running,
         Err(error) => {
             let error = anyhow::Error::new(error);
-            return Exit::Failed(format!("{error:#}"));
+            return ProcessExit::Failed(format!("{error:#}"));
         }
     };
     begun();
     match running.await {
-        dyno::Exit::Code(code) => Exit::Code(code),
-        dyno::Exit::Trap { reason } => Exit::Failed(reason),
-        dyno::Exit::Boot { reason } => Exit::Failed(format!("it did not start: {reason}")),
-        dyno::Exit::Killed => Exit::Failed("it was stopped".into()),
+        dyno::Exit::Code(code) => ProcessExit::Code(code),
+        dyno::Exit::Trap { reason } => ProcessExit::Failed(reason),
+        dyno::Exit::Boot { reason } => ProcessExit::Failed(format!("it did not start: {reason}")),
+        dyno::Exit::Killed => ProcessExit::Failed("it was stopped".into()),
     }
 }
 
-type Told = Option<tokio::sync::oneshot::Sender<Exit>>;
+type Told = Option<tokio::sync::oneshot::Sender<ProcessExit>>;
 
 /// What it reads and where it prints; what says that nobody wants it; and who wants to know how it ended.
 fn stdio(

@@ -27,7 +27,8 @@ use dyno::compile::Compiler;
 use dyno::engine::{Allocation, Engines};
 use dyno::{Egress, LogSink, Node, NodeConfig, SlugSource};
 use grid::name::{AppName, Generation, Hostname, NodeId};
-use grid::plan::{Inventory, Policy, Report, Route, Serve, Step};
+use grid::plan::Policy;
+use grid::protocol::{Inventory, Report, Route, RouteTarget, Step};
 use grid::routing::backlog_max;
 use router::{Hosts, Router, RouterConfig, TrustedProxies};
 use tokio::sync::{mpsc, watch};
@@ -114,7 +115,7 @@ impl Platform {
         tasks.spawn(hands.carry_out(steps, one_offs));
         tasks.spawn(pass_on(reports, control.clone(), meter));
         let log = tokio::spawn(log(events, logs.clone()));
-        let inventory = Inventory::local(id, NODE_MEMORY_BYTES, NODE_DYNOS_MAX);
+        let inventory = Inventory::new_local(id, NODE_MEMORY_BYTES, NODE_DYNOS_MAX);
         control.report(Report::Node(inventory)).await?;
         Ok(Platform {
             control,
@@ -136,7 +137,7 @@ impl Platform {
             backlog_max: backlog_max(1),
             request_timeout: None,
             idle_after: None,
-            serve: Serve::Booting,
+            target: RouteTarget::Booting,
         };
         // Stale would mean that there is a better one already.
         let _ = self.router.publish(route, Vec::new());
@@ -298,10 +299,12 @@ impl Hands {
 
     fn publish(&self, route: Route) {
         let app = route.app.clone();
-        let version = route.version.filter(|_| route.serve != Serve::Booting);
-        let fresh = match &route.serve {
-            Serve::Dynos(keys) => keys.iter().filter_map(|key| self.node.take(key)).collect(),
-            Serve::Booting | Serve::Refuse(_) => Vec::new(),
+        let version = route
+            .version
+            .filter(|_| route.target != RouteTarget::Booting);
+        let fresh = match &route.target {
+            RouteTarget::Dynos(keys) => keys.iter().filter_map(|key| self.node.take(key)).collect(),
+            RouteTarget::Booting | RouteTarget::Refuse(_) => Vec::new(),
         };
         // A stale route was overtaken by a newer one: nothing is lost.
         let _ = self

@@ -17,7 +17,7 @@ use crate::ledger::{Cause, IdempotencyKey};
 use crate::once::{Begun, Wanted};
 use crate::view::{Outcome, View};
 use grid::name::{AppName, DynoId, SlugId, Version};
-use grid::plan::{Report, Step};
+use grid::protocol::{Report, Step};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;

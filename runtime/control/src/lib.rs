@@ -25,7 +25,7 @@
 //! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! use control::ledger::Memory;
 //! use control::{Actor, Command, Deploy, DeployConfig, Options, Outcome};
-//! use grid::desired::{Kind, ProcessSpec};
+//! use grid::desired::{ProcessKind, ProcessSpec};
 //! use grid::name::{AppName, NodeId, ProcessType, SlugId};
 //! use grid::plan::{Inventory, Report, Step};
 //! use std::collections::BTreeMap;
@@ -62,7 +62,7 @@
 //! let me = Actor { by: "me".into(), at_ms: 1_700_000_000_000 };
 //! let create = Command::CreateApp { app: app.clone(), hostnames: vec![] };
 //! control.command(create, me.clone(), None).await?;
-//! let spec = ProcessSpec { kind: Kind::Handler, limits: Default::default() };
+//! let spec = ProcessSpec { kind: ProcessKind::Handler, limits: Default::default() };
 //! let deploy = Deploy {
 //!     slug: SlugId::new([7; 32]),
 //!     description: "Deploy".into(),

@@ -8,7 +8,7 @@ use super::waiters::{Answer, Waiters, Wish};
 use crate::actor::Actor;
 use crate::command::{Accepted, AddonCommand, Command};
 use crate::handle::{Control, Refused};
-use grid::desired::{AddonState, Made, NewAddon, Service};
+use grid::desired::{AddonDetails, AddonService, AddonState, NewAddon};
 use grid::name::AddonName;
 use std::collections::BTreeSet;
 use std::fmt;
@@ -89,8 +89,8 @@ impl Shared {
     async fn try_make(&self, asked: &NewAddon) -> Answer {
         let server = self.servers.get(asked.service)?;
         let _one_by_one = match asked.service {
-            Service::Redis => Some(self.numbers.lock().await),
-            Service::Postgresql | Service::Memcached => None,
+            AddonService::Redis => Some(self.numbers.lock().await),
+            AddonService::Postgresql | AddonService::Memcached => None,
         };
         let numbers = self.numbers();
         let made = timeout(CREATE_MAX, server.create(asked, &numbers)).await;
@@ -143,7 +143,7 @@ impl Shared {
     }
 
     /// One attempt to destroy an add-on.
-    pub(super) async fn destroy_now(&self, asked: &NewAddon, made: Option<&Made>) -> End {
+    pub(super) async fn destroy_now(&self, asked: &NewAddon, made: Option<&AddonDetails>) -> End {
         let removed = match self.servers.get(asked.service) {
             Ok(server) => {
                 let removed = timeout(DESTROY_MAX, server.destroy(asked, made)).await;
@@ -171,9 +171,9 @@ impl Shared {
         let view = self.control.view();
         if let Some(addon) = view.desired.addons.get(addon)
             && let AddonState::Ready(made) = &addon.state
-            && let Ok(server) = self.servers.get(addon.asked.service)
+            && let Ok(server) = self.servers.get(addon.request.service)
         {
-            let _ = timeout(TAKE_BACK_MAX, server.tend(&addon.asked, made)).await;
+            let _ = timeout(TAKE_BACK_MAX, server.tend(&addon.request, made)).await;
         }
     }
 }

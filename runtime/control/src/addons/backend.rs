@@ -4,7 +4,7 @@
 
 use super::error::ProvisionError;
 use futures_util::future::BoxFuture;
-use grid::desired::{Made, NewAddon};
+use grid::desired::{AddonDetails, NewAddon};
 use std::collections::BTreeSet;
 use std::fmt;
 use std::time::Duration;
@@ -22,19 +22,19 @@ pub(super) trait Server: fmt::Debug + Send + Sync {
         &'a self,
         addon: &'a NewAddon,
         numbers: &'a BTreeSet<u16>,
-    ) -> BoxFuture<'a, Result<Made, ProvisionError>>;
+    ) -> BoxFuture<'a, Result<AddonDetails, ProvisionError>>;
 
     /// Removes all that there is of an add-on, and nothing of anybody else's.
     fn destroy<'a>(
         &'a self,
         addon: &'a NewAddon,
-        made: Option<&'a Made>,
+        made: Option<&'a AddonDetails>,
     ) -> BoxFuture<'a, Result<(), ProvisionError>>;
 
     /// Restores what the server may have forgotten of an add-on that is there.
     fn tend<'a>(
         &'a self,
         addon: &'a NewAddon,
-        made: &'a Made,
+        made: &'a AddonDetails,
     ) -> BoxFuture<'a, Result<(), ProvisionError>>;
 }

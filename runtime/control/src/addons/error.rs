@@ -3,7 +3,7 @@
 //! Owns the texts that operators and app owners read. Must not know when an error occurs.
 
 use crate::handle::Refused;
-use grid::desired::Service;
+use grid::desired::AddonService;
 
 /// memcached servers at most: each is asked before an add-on is made.
 pub(super) const MEMCACHED_SERVERS_MAX: usize = 16;
@@ -35,12 +35,12 @@ pub enum ProvisionError {
     #[error(
         "this server offers no {0}: its operator can name one in the settings, as [services.{0}]"
     )]
-    NotOffered(Service),
+    NotOffered(AddonService),
     /// There is no way to the service's server.
     #[error("the {service} server at {place} cannot be reached ({why}): try again later")]
     Unreachable {
         /// The service.
-        service: Service,
+        service: AddonService,
         /// Its address.
         place: String,
         /// Such as `Connection refused`.
@@ -53,7 +53,7 @@ pub enum ProvisionError {
     )]
     Login {
         /// The service.
-        service: Service,
+        service: AddonService,
         /// Its address.
         place: String,
     },
@@ -63,7 +63,7 @@ pub enum ProvisionError {
     )]
     Taken {
         /// The service.
-        service: Service,
+        service: AddonService,
         /// Such as `a role dyno_shop`.
         what: String,
     },
@@ -74,7 +74,7 @@ pub enum ProvisionError {
     #[error("the {service} server at {place} failed: {why}")]
     Failed {
         /// The service.
-        service: Service,
+        service: AddonService,
         /// Its address.
         place: String,
         /// What it said.
@@ -84,7 +84,7 @@ pub enum ProvisionError {
     #[error("the {service} server at {place} did not answer in time: try again later")]
     Timeout {
         /// The service.
-        service: Service,
+        service: AddonService,
         /// Its address.
         place: String,
     },

@@ -101,7 +101,7 @@ impl Keeper {
         self.doomed
             .retain(|name| view.desired.addons.contains_key(name));
         for addon in view.desired.addons.values().filter(open) {
-            let name = &addon.asked.name;
+            let name = &addon.request.name;
             let later = self.retries.get(name);
             if self.busy.len() >= BUSY_MAX
                 || self.busy.values().any(|work| work.addon() == name)
@@ -113,9 +113,9 @@ impl Keeper {
             let doomed = self.doomed.contains(name);
             self.spawn(Work::Change(name.clone()), async move {
                 match &addon.state {
-                    AddonState::Creating => shared.make(&addon.asked, doomed).await,
+                    AddonState::Creating => shared.make(&addon.request, doomed).await,
                     AddonState::Destroying(made) => {
-                        shared.destroy_now(&addon.asked, made.as_ref()).await
+                        shared.destroy_now(&addon.request, made.as_ref()).await
                     }
                     AddonState::Ready(_) => End::Done,
                 }

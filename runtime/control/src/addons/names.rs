@@ -3,7 +3,7 @@
 //! Owns how they are made. Must not know any service.
 
 use super::error::ConfigError;
-use grid::desired::{Secret, Service};
+use grid::desired::{AddonService, SecretText};
 use grid::name::{AddonName, Endpoint};
 
 /// Bytes of chance in a password, and in a name that nobody chose.
@@ -30,12 +30,12 @@ pub(super) fn hex(bytes: &[u8]) -> String {
 }
 
 /// A new password: 192 bits as hexadecimal digits, so that it needs no escapes in a URL.
-pub(crate) fn password() -> Secret {
-    Secret(hex(&crate::random::bytes::<PASSWORD_BYTES>()).into())
+pub(crate) fn password() -> SecretText {
+    SecretText(hex(&crate::random::bytes::<PASSWORD_BYTES>()).into())
 }
 
 /// A name for an add-on that nobody named.
-pub(crate) fn name(service: Service) -> AddonName {
+pub(crate) fn name(service: AddonService) -> AddonName {
     let chance = hex(&crate::random::bytes::<NAME_BYTES>());
     let name = format!("{service}-{chance}").parse();
     name.expect("a service's name and digits are a name")

@@ -11,7 +11,7 @@ use crate::actor::Actor;
 use crate::command::{Accepted, AddonCommand, Command};
 use crate::handle::Control;
 use crate::ledger::IdempotencyKey;
-use grid::desired::{Addon, NewAddon, Service};
+use grid::desired::{Addon, AddonService, NewAddon};
 use grid::name::AddonName;
 use std::sync::Arc;
 use std::time::Duration;
@@ -43,7 +43,7 @@ impl Addons {
     }
 
     /// Refuses a service that the operator does not offer.
-    pub fn offers(&self, service: Service) -> Result<(), ProvisionError> {
+    pub fn offers(&self, service: AddonService) -> Result<(), ProvisionError> {
         self.0.servers.get(service).map(drop)
     }
 
@@ -78,8 +78,8 @@ impl Addons {
 
     /// Has an add-on go, with all that is in it.
     pub async fn destroy(&self, addon: &Addon, actor: Actor) -> Result<Destroyed, AddonError> {
-        self.offers(addon.asked.service)?;
-        let name = addon.asked.name.clone();
+        self.offers(addon.request.service)?;
+        let name = addon.request.name.clone();
         let answer = self.0.waiters.wait_for(&name, Wish::Gone);
         let addon = name.clone();
         let destroy = Command::Addon(AddonCommand::Destroy { addon });

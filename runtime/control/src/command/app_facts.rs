@@ -7,7 +7,7 @@ use super::error::Rejected;
 use super::kinds::{ConfigChanges, Deploy, DeployConfig};
 use super::limits::{DYNOS_PER_TYPE_MAX, MEMORY_BYTES};
 use crate::actor::Actor;
-use grid::desired::{App, Fact, Misfit, ProcessSpec, Release, Vars};
+use grid::desired::{App, ConfigVars, Fact, FactError, ProcessSpec, Release};
 use grid::name::{DynoId, ProcessType, Run, Version};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -32,9 +32,9 @@ impl About<'_> {
         if deploy.processes.is_empty() {
             return Err(Rejected::NothingToRun);
         }
-        let own = self.app.config();
+        let own = self.app.newest_config();
         let config = match deploy.config {
-            DeployConfig::Own(_) if self.app.newest().is_some() => Arc::clone(own),
+            DeployConfig::Own(_) if self.app.newest_release().is_some() => Arc::clone(own),
             DeployConfig::Own(mut first) => {
                 first.extend(BTreeMap::clone(own));
                 self.with_addons(first)?
@@ -58,7 +58,7 @@ impl About<'_> {
             processes: sized(deploy.processes, &self.app.sizes),
             created_ms: self.actor.at_ms,
             created_by: self.actor.by.clone(),
-            reach: self.app.attached.reach(),
+            reach: self.app.attachments.reach(),
         }));
         Ok(facts)
     }
@@ -67,27 +67,27 @@ impl About<'_> {
         &self,
         mut config: BTreeMap<String, String>,
     ) -> Result<Arc<BTreeMap<String, String>>, Rejected> {
-        let attached = self.app.attached.vars();
+        let attached = self.app.attachments.vars();
         config.extend(attached.map(|(name, value)| (name.clone(), value.clone())));
         Ok(Arc::new(checked(config)?))
     }
 
     pub(super) fn rolled_back(&self, to: Version) -> Result<Vec<Fact>, Rejected> {
         let old = self.app.releases.get(&to);
-        let old = old.ok_or_else(|| Misfit::NoSuchRelease {
+        let old = old.ok_or_else(|| FactError::NoSuchRelease {
             app: self.app.name.clone(),
             version: to,
         })?;
         let description = format!("Rollback to {to}");
         let release = Release {
-            config: Arc::new(checked(self.app.attached.carried(&old.config, to))?),
+            config: Arc::new(checked(self.app.attachments.carried_vars(&old.config, to))?),
             ..self.again(old, description, &self.app.sizes)
         };
         Ok(vec![self.release(release)])
     }
 
     pub(super) fn reconfigured(&self, changes: ConfigChanges) -> Result<Vec<Fact>, Rejected> {
-        let mut config = BTreeMap::clone(self.app.config());
+        let mut config = BTreeMap::clone(self.app.newest_config());
         let names: Vec<&str> = changes.0.keys().map(String::as_str).collect();
         let description = format!("Change config vars: {}", names.join(", "));
         for (name, value) in changes.0 {
@@ -97,10 +97,10 @@ impl About<'_> {
             };
         }
         let config = Arc::new(checked(config)?);
-        let Some(newest) = self.app.newest() else {
+        let Some(newest) = self.app.newest_release() else {
             return Ok(vec![Fact::ConfigKept {
                 app: self.app.name.clone(),
-                config: Vars(config),
+                config: ConfigVars(config),
             }]);
         };
         let release = Release {
@@ -150,7 +150,7 @@ impl About<'_> {
 
     pub(super) fn stopped(&self, dyno: DynoId) -> Result<Vec<Fact>, Rejected> {
         self.expect_place(&dyno)?;
-        if !self.app.wants(&dyno) {
+        if !self.app.is_place_open(&dyno) {
             return Ok(Vec::new());
         }
         Ok(vec![Fact::DynoStopped {
@@ -169,7 +169,7 @@ impl About<'_> {
             processes: sized(old.processes.clone(), sizes),
             created_ms: self.actor.at_ms,
             created_by: self.actor.by.clone(),
-            reach: self.app.attached.reach(),
+            reach: self.app.attachments.reach(),
             ..old.clone()
         }
     }
@@ -194,7 +194,7 @@ impl About<'_> {
     }
 
     pub(super) fn newest(&self) -> Result<&Release, Rejected> {
-        let newest = self.app.newest().map(Arc::as_ref);
+        let newest = self.app.newest_release().map(Arc::as_ref);
         newest.ok_or_else(|| Rejected::NoRelease(self.app.name.clone()))
     }
 
@@ -218,7 +218,7 @@ impl About<'_> {
     /// The place is part of the formation, whether it is filled or not.
     pub(super) fn expect_place(&self, dyno: &DynoId) -> Result<(), Rejected> {
         let has_type = self.newest()?.processes.contains_key(&dyno.process);
-        if has_type && dyno.index <= self.app.count(&dyno.process) {
+        if has_type && dyno.index <= self.app.requested_count(&dyno.process) {
             return Ok(());
         }
         Err(Rejected::NoSuchDyno {

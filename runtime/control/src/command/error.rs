@@ -3,7 +3,7 @@
 //! Owns the texts that users read. Must not know how a command is checked.
 
 use super::limits::{CONFIG_BYTES_MAX, DYNOS_PER_TYPE_MAX};
-use grid::desired::Misfit;
+use grid::desired::FactError;
 use grid::name::{AddonName, AppName, AttachmentName, DynoId, ProcessType};
 use grid::plan::OneOffError;
 use std::time::Duration;
@@ -13,7 +13,7 @@ use std::time::Duration;
 pub enum Rejected {
     /// It does not fit what there is.
     #[error(transparent)]
-    Misfit(#[from] Misfit),
+    Misfit(#[from] FactError),
     /// The app has no release yet.
     #[error("{0} has no release yet: deploy it first")]
     NoRelease(AppName),

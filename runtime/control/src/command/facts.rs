@@ -8,29 +8,29 @@ use super::error::Rejected;
 use super::kinds::Command;
 use super::limits::{IDLE_AFTER, REQUEST_TIMEOUT};
 use crate::actor::Actor;
-use grid::desired::{Desired, Fact, Idle, Restart, Settings};
+use grid::desired::{AppSettings, DesiredState, Fact, IdleSetting, RestartTarget};
 use grid::name::AppName;
-use grid::observed::Observed;
+use grid::observed::ObservedState;
 
 /// The facts that a command becomes, given intent and observation as they are. Without any, it is carried
 /// out already.
 pub(crate) fn facts(
-    desired: &Desired,
-    observed: &Observed,
+    desired: &DesiredState,
+    observed: &ObservedState,
     command: Command,
     actor: &Actor,
 ) -> Result<Vec<Fact>, Rejected> {
     let facts = translate(desired, observed, command, actor)?;
     let mut trial = desired.clone();
     for fact in &facts {
-        trial.apply(fact)?;
+        trial.apply_fact(fact)?;
     }
     Ok(facts)
 }
 
 fn translate(
-    desired: &Desired,
-    observed: &Observed,
+    desired: &DesiredState,
+    observed: &ObservedState,
     command: Command,
     actor: &Actor,
 ) -> Result<Vec<Fact>, Rejected> {
@@ -54,7 +54,7 @@ fn translate(
         Command::Scale { app, counts, sizes } => about(&app)?.scaled(counts, &sizes),
         Command::Rollback { app, to } => about(&app)?.rolled_back(to),
         Command::Restart { app, target } => {
-            if let Restart::Dyno(dyno) = &target {
+            if let RestartTarget::Dyno(dyno) = &target {
                 if dyno.process.runs_once() {
                     return Err(Rejected::NotRestarted(dyno.clone()));
                 }
@@ -83,13 +83,13 @@ fn translate(
     }
 }
 
-fn check_settings(settings: &Settings) -> Result<(), Rejected> {
+fn check_settings(settings: &AppSettings) -> Result<(), Rejected> {
     let timeout = settings.request_timeout;
     if let Some(timeout) = timeout.filter(|timeout| !REQUEST_TIMEOUT.contains(timeout)) {
         return Err(Rejected::RequestTimeout(timeout));
     }
     match settings.idle_after {
-        Idle::After(time) if !IDLE_AFTER.contains(&time) => Err(Rejected::IdleAfter(time)),
-        Idle::Default | Idle::Off | Idle::After(_) => Ok(()),
+        IdleSetting::After(time) if !IDLE_AFTER.contains(&time) => Err(Rejected::IdleAfter(time)),
+        IdleSetting::Default | IdleSetting::Off | IdleSetting::After(_) => Ok(()),
     }
 }

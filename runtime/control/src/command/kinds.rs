@@ -2,7 +2,7 @@
 //!
 //! Owns what a command may ask for. Must not know how it is carried out, nor who may send it.
 
-use grid::desired::{Made, NewAddon, ProcessSpec, Restart, Settings};
+use grid::desired::{AddonDetails, AppSettings, NewAddon, ProcessSpec, RestartTarget};
 use grid::name::{
     AddonName, AppName, AttachmentName, DynoId, Hostname, ProcessType, SlugId, Version,
 };
@@ -52,7 +52,7 @@ pub enum Command {
         /// The app.
         app: AppName,
         /// Which of its dynos.
-        target: Restart,
+        target: RestartTarget,
     },
     /// Leave a place of the formation empty.
     StopDyno {
@@ -94,7 +94,7 @@ pub enum Command {
         /// The app.
         app: AppName,
         /// All of them.
-        settings: Settings,
+        settings: AppSettings,
     },
     /// Something about an add-on.
     Addon(AddonCommand),
@@ -110,7 +110,7 @@ pub enum AddonCommand {
         /// The add-on.
         addon: AddonName,
         /// What came of making it.
-        made: Made,
+        made: AddonDetails,
     },
     /// Share one with a further app.
     Attach {

@@ -2,7 +2,7 @@
 //!
 //! Owns what is told of a dyno. Must not know how that is found out.
 
-use grid::lifecycle::State;
+use grid::lifecycle::DynoState;
 use grid::name::{DynoKey, NodeId, Version};
 use grid::time::Time;
 
@@ -14,7 +14,7 @@ pub struct DynoStatus {
     /// Its release.
     pub version: Version,
     /// What it does.
-    pub state: State,
+    pub state: DynoState,
     /// Since when, on the reconciler's clock.
     pub since: Time,
     /// How long that is, in whole seconds.

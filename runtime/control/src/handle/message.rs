@@ -10,7 +10,7 @@ use crate::command::{Accepted, Command};
 use crate::ledger::IdempotencyKey;
 use crate::once::{Begun, Wanted};
 use grid::name::{AppName, DynoId, SlugId};
-use grid::plan::{Report, Step};
+use grid::protocol::{Report, Step};
 use std::time::Duration;
 use tokio::sync::oneshot;
 

@@ -3,7 +3,7 @@
 //! Owns the texts that operators read. Must not know when an error occurs.
 
 use crate::ledger::{AppendError, ReadError, Seq};
-use grid::desired::Misfit;
+use grid::desired::FactError;
 
 /// Why a reconciler did not start.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -18,7 +18,7 @@ pub enum StartError {
         at: Seq,
         /// What is wrong with it.
         #[source]
-        source: Misfit,
+        source: FactError,
     },
     /// The ledger cannot be written.
     #[error("cannot write to the ledger")]
@@ -33,7 +33,7 @@ pub enum RunError {
     Ledger(#[source] AppendError),
     /// What was written does not make sense.
     #[error("the ledger holds a fact that does not fit")]
-    Misfit(#[from] Misfit),
+    Misfit(#[from] FactError),
     /// Nobody takes the steps any more.
     #[error("nobody carries out the steps")]
     NoExecutor,

@@ -5,7 +5,7 @@
 use crate::handle::Published;
 use crate::log_event::LogEvent;
 use crate::once::OneOff;
-use grid::plan::Step;
+use grid::protocol::Step;
 use tokio::sync::{mpsc, watch};
 
 /// Events that wait for the reconciler: a burst of reports from a thousand dynos.

@@ -11,7 +11,7 @@ use super::ledger_writer::Writer;
 use super::state::State;
 use crate::handle::{Event, Request};
 use crate::once::OneOff;
-use grid::plan::Step;
+use grid::protocol::Step;
 use grid::time::Time;
 use std::fmt;
 use std::time::Duration;
@@ -31,7 +31,7 @@ struct Closing {
     replies: Vec<oneshot::Sender<()>>,
 }
 
-/// The task that decides. Made by [`start`].
+/// The task that decides. AddonDetails by [`start`].
 pub struct Reconciler {
     state: State,
     writer: Writer,

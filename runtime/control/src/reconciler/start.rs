@@ -111,7 +111,7 @@ async fn take_over(
         ([(at, entry)], _) if entry.id == id => fold(*at, entry, view, keys).map(|()| None),
         ([], Some(AppendError::Unavailable(cause))) => {
             let at = view.at;
-            let applied = view.desired.apply(&fact);
+            let applied = view.desired.apply_fact(&fact);
             applied.map_err(|source| StartError::Replay { at, source })?;
             Ok(Some(Owed { fact, cause }))
         }

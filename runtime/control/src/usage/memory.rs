@@ -5,13 +5,13 @@
 use super::store::{UsageError, UsageStore};
 use grid::name::{AppName, DynoKey};
 use grid::time::Time;
-use grid::usage::Interval;
+use grid::usage::UsageInterval;
 use parking_lot::Mutex;
 use std::collections::BTreeMap;
 
 /// Keeps records as long as the process lives.
 #[derive(Debug, Default)]
-pub struct Memory(Mutex<BTreeMap<DynoKey, Interval>>);
+pub struct Memory(Mutex<BTreeMap<DynoKey, UsageInterval>>);
 
 impl Memory {
     /// No records yet.
@@ -21,7 +21,7 @@ impl Memory {
 }
 
 impl UsageStore for Memory {
-    fn record(&self, records: &[Interval]) -> Result<(), UsageError> {
+    fn record(&self, records: &[UsageInterval]) -> Result<(), UsageError> {
         let mut all = self.0.lock();
         for record in records {
             let known = all
@@ -39,7 +39,7 @@ impl UsageStore for Memory {
         app: Option<&AppName>,
         since: Time,
         until: Time,
-    ) -> Result<Vec<Interval>, UsageError> {
+    ) -> Result<Vec<UsageInterval>, UsageError> {
         let all = self.0.lock();
         let wanted = all.values().filter(|record| {
             app.is_none_or(|app| record.dyno.app == *app)

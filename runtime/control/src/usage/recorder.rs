@@ -6,7 +6,7 @@ use super::meter::{self, Meter};
 use super::store::{UsageError, UsageStore};
 use grid::name::{AppName, DynoKey};
 use grid::time::Time;
-use grid::usage::Interval;
+use grid::usage::UsageInterval;
 use parking_lot::Mutex;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -78,7 +78,7 @@ impl Recorder {
         app: Option<&AppName>,
         since: Time,
         until: Time,
-    ) -> Result<Vec<Interval>, UsageError> {
+    ) -> Result<Vec<UsageInterval>, UsageError> {
         // First what is written: what is measured meanwhile is then there twice, rather than not at all.
         let mut all = self.0.store.read(app, since, until)?;
         let measured = self.0.meter.lock().records(self.now());

@@ -4,7 +4,7 @@
 
 use grid::name::AppName;
 use grid::time::Time;
-use grid::usage::Interval;
+use grid::usage::UsageInterval;
 use std::error::Error;
 use std::fmt;
 
@@ -22,7 +22,7 @@ pub struct UsageError {
 /// Keeps records of dyno time. Its calls block.
 pub trait UsageStore: fmt::Debug + Send + Sync {
     /// Keeps all of these records, or none. Of two records of one run the one that ends later stays.
-    fn record(&self, records: &[Interval]) -> Result<(), UsageError>;
+    fn record(&self, records: &[UsageInterval]) -> Result<(), UsageError>;
 
     /// The records of one app, or of all, of which a part lies from `since` to before `until`.
     fn read(
@@ -30,7 +30,7 @@ pub trait UsageStore: fmt::Debug + Send + Sync {
         app: Option<&AppName>,
         since: Time,
         until: Time,
-    ) -> Result<Vec<Interval>, UsageError>;
+    ) -> Result<Vec<UsageInterval>, UsageError>;
 
     /// When the last record ends; the beginning of time if there is none.
     fn last(&self) -> Result<Time, UsageError>;

@@ -11,7 +11,7 @@ use anyhow::{Context, Result, bail};
 use dyno::{Command, Folder, Node, OneOff, Output, PlatformVars, SlugSource, Stdio, Unpacked};
 use grid::desired::Release;
 use grid::name::{AppName, DynoId, DynoKey, ProcessType, Run, SlugId, Version};
-use grid::plan::Exit;
+use grid::protocol::ProcessExit;
 use slugs::store::Store;
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -36,9 +36,9 @@ pub(super) fn run(args: &LocalRun) -> Result<()> {
     let exit = runtime.block_on(ended(args, folders));
     runtime.shutdown_timeout(LAST_GRACE);
     match exit? {
-        Ended::Exit(Exit::Code(0)) => Ok(()),
-        Ended::Exit(Exit::Code(code)) | Ended::Signal(code) => Err(Code(code).into()),
-        Ended::Exit(Exit::Failed(reason)) => {
+        Ended::Exit(ProcessExit::Code(0)) => Ok(()),
+        Ended::Exit(ProcessExit::Code(code)) | Ended::Signal(code) => Err(Code(code).into()),
+        Ended::Exit(ProcessExit::Failed(reason)) => {
             term::error(&anyhow::anyhow!("{}: {reason}", args.command[0]));
             Err(Code(ABORTED).into())
         }
@@ -46,7 +46,7 @@ pub(super) fn run(args: &LocalRun) -> Result<()> {
 }
 
 enum Ended {
-    Exit(Exit),
+    Exit(ProcessExit),
     Signal(u8),
 }
 
@@ -81,7 +81,7 @@ struct Program {
     slugs: SlugSource,
 }
 
-async fn exit(args: &LocalRun, folders: Vec<Folder>) -> Result<Exit> {
+async fn exit(args: &LocalRun, folders: Vec<Folder>) -> Result<ProcessExit> {
     let cache = dirs::cache()?;
     let own = RunFolder::create(&cache)?;
     let env = environment(&args.env)?.into_iter();
@@ -118,7 +118,7 @@ async fn exit(args: &LocalRun, folders: Vec<Folder>) -> Result<Exit> {
     Ok(run_on(&node, one_off).await)
 }
 
-async fn run_on(node: &Node, one_off: OneOff) -> Exit {
+async fn run_on(node: &Node, one_off: OneOff) -> ProcessExit {
     crate::once::run(node, one_off, || {}).await
 }
 

@@ -273,7 +273,8 @@ async fn tell_trouble(mut trouble: watch::Receiver<Option<Cause>>) {
 fn expect_known(platform: &Platform) -> Vec<AppName> {
     let view = platform.control.view();
     let apps = view.desired.apps.values();
-    let serving = apps.filter(|app| app.serving.is_some() && app.count(&ProcessType::web()) > 0);
+    let serving =
+        apps.filter(|app| app.serving.is_some() && app.requested_count(&ProcessType::web()) > 0);
     serving
         .map(|app| {
             platform.expect(&app.name, app.hostnames.iter().cloned().collect());

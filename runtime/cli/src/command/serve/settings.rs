@@ -13,7 +13,7 @@ use control::api::ApiHost;
 use dyno::Opening;
 use grid::name::Hostname;
 use grid::plan::Policy;
-use grid::usage::Prices;
+use grid::usage::DynoPrices;
 use router::{TrustedProxies, TrustedProxy};
 use serde::Deserialize;
 
@@ -52,7 +52,7 @@ pub(super) struct Settings {
     pub(super) api: SocketAddr,
     pub(super) domain: String,
     pub(super) policy: Policy,
-    pub(super) prices: Prices,
+    pub(super) prices: DynoPrices,
     pub(super) grace: Duration,
     /// What apps may reach beside public addresses.
     pub(super) egress_allow: Vec<Opening>,
@@ -222,8 +222,8 @@ fn releases_kept(kept: Option<u32>) -> Result<usize> {
     }
 }
 
-fn prices(args: &Serve, price: Option<PriceText>, free: Option<u32>) -> Result<Prices> {
-    let default = Prices::default();
+fn prices(args: &Serve, price: Option<PriceText>, free: Option<u32>) -> Result<DynoPrices> {
+    let default = DynoPrices::default();
     let file = price.map(|price| match price {
         PriceText::Text(text) => text,
         PriceText::Number(number) => number.to_string(),
@@ -233,7 +233,7 @@ fn prices(args: &Serve, price: Option<PriceText>, free: Option<u32>) -> Result<P
         Price::from_str(&text).map_err(|why| anyhow::anyhow!("price = {text:?}: {why}"))
     });
     let price = args.price.or(file.transpose()?);
-    Ok(Prices {
+    Ok(DynoPrices {
         free_dynos: args.free_dynos.or(free).unwrap_or(default.free_dynos),
         micros_per_hour: price.map_or(default.micros_per_hour, |price| price.0),
     })
@@ -334,7 +334,7 @@ mod tests {
         assert_eq!(settings.domain, "localhost");
         assert_eq!(settings.policy.idle_after, Some(IDLE_AFTER));
         assert_eq!(settings.policy.cycle_after, None);
-        assert_eq!(settings.prices, Prices::default());
+        assert_eq!(settings.prices, DynoPrices::default());
     }
 
     #[test]
@@ -348,7 +348,7 @@ mod tests {
             Some(Duration::from_secs(86_400))
         );
         assert_eq!(settings.policy.releases_kept, 3);
-        let prices = Prices {
+        let prices = DynoPrices {
             free_dynos: 0,
             micros_per_hour: 500_000,
         };
