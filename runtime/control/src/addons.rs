@@ -32,7 +32,7 @@ mod waiters;
 pub use error::{AddonError, ConfigError, ProvisionError};
 pub use keeper::Keeper;
 pub use memcached::Memcached;
-pub(crate) use names::{name, password};
+pub use names::{name, password};
 pub use postgresql::Postgresql;
 pub use redis::Redis;
 pub use requests::{Addons, Destroyed};

@@ -11,9 +11,9 @@ mod kinds;
 mod limits;
 
 pub use crate::actor::Actor;
-pub(crate) use addon_facts::default_name;
-pub(crate) use config_vars::checked as checked_config;
+pub use addon_facts::default_name;
+pub use config_vars::checked as checked_config;
 pub use error::Rejected;
 pub(crate) use facts::facts;
 pub use kinds::{Accepted, AddonCommand, Command, ConfigChanges, Deploy, DeployConfig};
-pub(crate) use limits::MEMORY_BYTES;
+pub use limits::MEMORY_BYTES;

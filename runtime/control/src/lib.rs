@@ -83,13 +83,11 @@
 pub mod access;
 mod actor;
 pub mod addons;
-pub mod api;
 mod command;
 mod handle;
 pub mod ledger;
 mod log_event;
 pub mod logs;
-mod metrics;
 pub mod once;
 mod random;
 mod reconciler;
@@ -98,7 +96,8 @@ pub mod usage;
 mod view;
 
 pub use command::{
-    Accepted, Actor, AddonCommand, Command, ConfigChanges, Deploy, DeployConfig, Rejected,
+    Accepted, Actor, AddonCommand, Command, ConfigChanges, Deploy, DeployConfig, MEMORY_BYTES,
+    Rejected, checked_config, default_name,
 };
 pub use handle::{Control, DynoStatus, Gone, Published, Refused};
 pub use log_event::{LogEvent, Source};

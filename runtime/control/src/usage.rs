@@ -15,7 +15,6 @@ mod store;
 mod tests;
 
 pub use memory::Memory;
-pub(crate) use recorder::unix;
-pub use recorder::{CHECKPOINT_EVERY, KEPT, Recorder};
+pub use recorder::{CHECKPOINT_EVERY, KEPT, Recorder, unix};
 pub use sqlite::Sqlite;
 pub use store::{UsageError, UsageStore};

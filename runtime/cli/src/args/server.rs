@@ -4,8 +4,8 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use api::ApiHost;
 use clap::{Args as ClapArgs, Subcommand, ValueEnum, ValueHint};
-use control::api::ApiHost;
 use grid::name::AppName;
 
 use super::words::{Price, Span};

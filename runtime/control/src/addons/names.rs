@@ -30,12 +30,12 @@ pub(super) fn hex(bytes: &[u8]) -> String {
 }
 
 /// A new password: 192 bits as hexadecimal digits, so that it needs no escapes in a URL.
-pub(crate) fn password() -> SecretText {
+pub fn password() -> SecretText {
     SecretText(hex(&crate::random::bytes::<PASSWORD_BYTES>()).into())
 }
 
 /// A name for an add-on that nobody named.
-pub(crate) fn name(service: AddonService) -> AddonName {
+pub fn name(service: AddonService) -> AddonName {
     let chance = hex(&crate::random::bytes::<NAME_BYTES>());
     let name = format!("{service}-{chance}").parse();
     name.expect("a service's name and digits are a name")

@@ -19,7 +19,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// What an app calls an add-on of this service unless it says otherwise.
-pub(crate) fn default_name(service: AddonService) -> AttachmentName {
+pub fn default_name(service: AddonService) -> AttachmentName {
     let name = service.attached_as().parse();
     name.expect("a service's default name is one")
 }

@@ -7,9 +7,7 @@ use super::limits::CONFIG_BYTES_MAX;
 use std::collections::BTreeMap;
 
 /// Config vars, if their names and their size are allowed.
-pub(crate) fn checked(
-    config: BTreeMap<String, String>,
-) -> Result<BTreeMap<String, String>, Rejected> {
+pub fn checked(config: BTreeMap<String, String>) -> Result<BTreeMap<String, String>, Rejected> {
     if let Some(name) = config.keys().find(|name| !is_config_name(name)) {
         return Err(Rejected::ConfigName(name.chars().take(64).collect()));
     }

@@ -10,7 +10,7 @@ pub(super) const DYNOS_PER_TYPE_MAX: u32 = 1_000;
 /// All names and values of an app's config vars together, in bytes.
 pub(super) const CONFIG_BYTES_MAX: usize = 64 * 1024;
 /// Linear memory of a dyno in bytes: from 1 MiB to all that 32 bits can address, as in a slug's manifest.
-pub(crate) const MEMORY_BYTES: RangeInclusive<u64> = 1024 * 1024..=4 * 1024 * 1024 * 1024;
+pub const MEMORY_BYTES: RangeInclusive<u64> = 1024 * 1024..=4 * 1024 * 1024 * 1024;
 /// What an app may set as its time to the first byte of a response.
 pub(super) const REQUEST_TIMEOUT: RangeInclusive<Duration> =
     Duration::from_secs(1)..=Duration::from_secs(10 * 60);

@@ -121,7 +121,7 @@ impl State {
         let facts = self.facts(command, &Actor::default())?;
         let (desired, observed) = (&self.view.desired, &self.observed);
         let steps = plan::preview_steps(desired, observed, &self.policy, &facts, now);
-        Ok(steps.map_err(Rejected::FactError)?)
+        Ok(steps.map_err(Rejected::Misfit)?)
     }
 
     /// Takes what is in the ledger, and returns what came of it.
@@ -161,7 +161,7 @@ impl State {
         let (desired, app, bytes) = (&self.view.desired, &wanted.app, wanted.memory_bytes);
         let made = plan::place_one_off(desired, &self.observed, app, bytes, now);
         let made = made.map_err(Rejected::OneOff)?;
-        let app = desired.app(app).map_err(Rejected::FactError)?;
+        let app = desired.app(app).map_err(Rejected::Misfit)?;
         let release = app.releases.get(&made.version);
         let release = release.ok_or_else(|| Rejected::NoRelease(app.name.clone()))?;
         let one_off = OneOff {

@@ -121,7 +121,7 @@ impl Recorder {
 }
 
 /// A time of the wall clock as a time since 1970.
-pub(crate) fn unix(wall: SystemTime) -> Time {
+pub fn unix(wall: SystemTime) -> Time {
     let since = wall.duration_since(SystemTime::UNIX_EPOCH);
     Time::from_micros(since.map_or(0, micros))
 }

@@ -16,8 +16,8 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use anyhow::{Context, Result};
+use api::Parts;
 use control::addons::Addons;
-use control::api::{self, Parts};
 use control::ledger::{Cause, Ledger, Sqlite};
 use control::logs::LogFiles;
 use control::usage::{self, Recorder};

@@ -8,8 +8,8 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
+use api::ApiHost;
 use control::addons::Servers;
-use control::api::ApiHost;
 use dyno::Opening;
 use grid::name::Hostname;
 use grid::plan::Policy;
