@@ -24,8 +24,8 @@ use control::once::OneOff;
 use control::usage::Recorder;
 use control::{Control, Options, Outputs, Published};
 use dyno::compile::Compiler;
-use dyno::engine::{Allocation, Engines};
-use dyno::{Egress, LogSink, Node, NodeConfig, SlugSource};
+use dyno::engine::{Engines, InstanceAllocation};
+use dyno::{EgressPolicy, Fleet, FleetConfig, LogSink, SlugSource};
 use grid::name::{AppName, Generation, Hostname, NodeId};
 use grid::plan::Policy;
 use grid::protocol::{Inventory, Report, Route, RouteTarget, Step};
@@ -59,7 +59,7 @@ pub(crate) struct Config<'a> {
     pub(crate) work: &'a Path,
     /// For what slow readers leave of responses, in files that have no name.
     pub(crate) spill: &'a Path,
-    pub(crate) egress: Egress,
+    pub(crate) egress: EgressPolicy,
     pub(crate) hosts: Hosts,
     /// Proxies whose forwarding headers are believed.
     pub(crate) trusted: TrustedProxies,
@@ -193,10 +193,10 @@ fn node(
     config: &Config<'_>,
     logs: &Logs,
     reports: mpsc::UnboundedSender<Report>,
-) -> Result<Node> {
-    let node = Node::new(NodeConfig {
+) -> Result<Fleet> {
+    let node = Fleet::new(FleetConfig {
         id: id.clone(),
-        engines: engines(Allocation::for_this_machine())?,
+        engines: engines(InstanceAllocation::for_this_machine())?,
         compiler: Compiler::new(config.compiled, compile_child()?)?,
         slugs: dyno::from_store(Arc::clone(&config.slugs)),
         work: config.work.to_owned(),
@@ -208,7 +208,7 @@ fn node(
     node.with_context(|| format!("cannot use {}", config.work.display()))
 }
 
-fn engines(allocation: Allocation) -> Result<Arc<Engines>> {
+fn engines(allocation: InstanceAllocation) -> Result<Arc<Engines>> {
     Engines::new(allocation)
         .map_err(|e| anyhow::anyhow!("{e:#}"))
         .context("the engine does not start")
@@ -219,12 +219,12 @@ pub(crate) fn lone_node(
     compiled: &Path,
     work: &Path,
     slugs: SlugSource,
-    egress: Egress,
+    egress: EgressPolicy,
     logs: LogSink,
-) -> Result<Node> {
-    let node = Node::new(NodeConfig {
+) -> Result<Fleet> {
+    let node = Fleet::new(FleetConfig {
         id: "local".parse().context("the node's name")?,
-        engines: engines(Allocation::OnDemand)?,
+        engines: engines(InstanceAllocation::OnDemand)?,
         compiler: Compiler::new(compiled, compile_child()?)?,
         slugs,
         work: work.to_owned(),
@@ -250,7 +250,7 @@ fn compile_child() -> Result<Vec<OsString>> {
 
 /// What the reconciler's steps are done with.
 struct Hands {
-    node: Node,
+    node: Fleet,
     once: Once,
     router: Router<Handle>,
     published: watch::Sender<Published>,

@@ -21,7 +21,7 @@ use control::addons::Addons;
 use control::ledger::{Cause, Ledger, Sqlite};
 use control::logs::LogFiles;
 use control::usage::{self, Recorder};
-use dyno::Egress;
+use dyno::EgressPolicy;
 use grid::name::{AppName, ProcessType};
 use router::Hosts;
 use slugs::store::Store;
@@ -221,7 +221,7 @@ async fn platform(
         compiled: &data.compiled(),
         work: &data.dynos(),
         spill: data.nameless(),
-        egress: Egress {
+        egress: EgressPolicy {
             allowed: settings.egress_allow.as_slice().into(),
             listening: ports.into(),
             ..Egress::default()

@@ -10,7 +10,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 use api::ApiHost;
 use control::addons::Servers;
-use dyno::Opening;
+use dyno::EgressOpening;
 use grid::name::Hostname;
 use grid::plan::Policy;
 use grid::usage::DynoPrices;
@@ -55,7 +55,7 @@ pub(super) struct Settings {
     pub(super) prices: DynoPrices,
     pub(super) grace: Duration,
     /// What apps may reach beside public addresses.
-    pub(super) egress_allow: Vec<Opening>,
+    pub(super) egress_allow: Vec<EgressOpening>,
     /// Proxies whose forwarding headers are believed.
     pub(super) trust_proxy: TrustedProxies,
     pub(super) servers: Servers,
@@ -239,9 +239,9 @@ fn prices(args: &Serve, price: Option<PriceText>, free: Option<u32>) -> Result<D
     })
 }
 
-fn egress(flags: &[Opening], file: Vec<String>) -> Result<Vec<Opening>> {
+fn egress(flags: &[EgressOpening], file: Vec<String>) -> Result<Vec<EgressOpening>> {
     let read = |text: &String| {
-        let opening = Opening::from_str(text);
+        let opening = EgressOpening::from_str(text);
         opening.map_err(|why| anyhow::anyhow!("egress-allow has {text:?}: {why}"))
     };
     let file = file.iter().map(read).collect::<Result<Vec<_>>>()?;
