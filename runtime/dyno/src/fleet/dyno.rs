@@ -11,30 +11,24 @@ use std::task::{Context, Poll};
 
 use grid::name::DynoKey;
 use grid::protocol::CrashCause;
-use wasmtime::WasmBacktrace;
-use wasmtime_wasi::I32Exit;
 use wasmtime_wasi_http::FieldMapError;
 
 use crate::call::{Asked, Outcome, ResponseSink};
 use crate::code::boot_hook::hide_interpreter;
-use crate::engine::Running;
-use crate::fleet::node::Shared;
-use crate::guest::stdio::logs::{Voice, printable};
-use crate::instance::{EPOCHS_FIRST, Form, Instance};
-use crate::life::{Crash, Life};
-
-/// Longest description of a trap, in bytes.
-const REASON_BYTES_MAX: usize = 1_000;
-
-/// Lines of a trap's backtrace that go to the log.
-const BACKTRACE_LINES_MAX: usize = 24;
+use crate::crash::{DynoCrash, boot_crash, crash};
+use crate::engine::GuestRunning;
+use crate::fleet::form::DynoForm;
+use crate::fleet::shared::FleetShared;
+use crate::instance::booted::GuestInstance;
+use crate::instance::store::EPOCHS_FIRST;
+use crate::life::DynoLife;
 
 /// The exclusive right to use one dyno that is up and free, awake or asleep.
 pub struct Dyno {
     /// Taken by a call.
-    form: Option<Form>,
-    life: Arc<Life>,
-    node: Arc<Shared>,
+    form: Option<DynoForm>,
+    life: Arc<DynoLife>,
+    node: Arc<FleetShared>,
 }
 
 impl std::fmt::Debug for Dyno {
@@ -44,7 +38,7 @@ impl std::fmt::Debug for Dyno {
 }
 
 impl Dyno {
-    pub(crate) fn new(form: Form, life: Arc<Life>, node: Arc<Shared>) -> Dyno {
+    pub(crate) fn new(form: DynoForm, life: Arc<DynoLife>, node: Arc<FleetShared>) -> Dyno {
         Dyno {
             form: Some(form),
             life,
@@ -62,14 +56,14 @@ impl Dyno {
     ///
     /// It may take a while if the guest used much memory.
     pub fn sleep(&mut self) {
-        let Some(Form::Awake(instance)) = &self.form else {
+        let Some(DynoForm::Awake(instance)) = &self.form else {
             return;
         };
         let ready = Arc::clone(&instance.ready);
-        self.form = Some(Form::Asleep(Arc::clone(&ready)));
+        self.form = Some(DynoForm::Asleep(Arc::clone(&ready)));
         ready.rest();
         self.life.forget_waker();
-        self.node.idle(&self.life);
+        self.node.report_idle(&self.life.key);
     }
 
     /// Has the guest answer the request into `sink`.
@@ -77,14 +71,14 @@ impl Dyno {
         let asked = asked.into();
         let (life, node) = (Arc::clone(&self.life), Arc::clone(&self.node));
         let form = self.form.take().expect("a dyno has its form until called");
-        if let Form::Serving(server) = form {
+        if let DynoForm::Serving(server) = form {
             let own = Arc::clone(&life);
             own.set_in_call(true);
             let future = async move {
                 let served = server.call(asked.complete(), sink).await;
                 let (server, outcome) = served.map_err(|_| Broke::Server)?;
                 own.set_in_call(false);
-                Ok((Form::Serving(Box::new(server)), outcome))
+                Ok((DynoForm::Serving(Box::new(server)), outcome))
             };
             return Call {
                 future: Some(Box::pin(future)),
@@ -93,13 +87,17 @@ impl Dyno {
                 _running: None,
             };
         }
-        let running = node.engines.running();
+        let running = node.context.engines.running();
         let (shared, own) = (Arc::clone(&node), Arc::clone(&life));
         let mut asked = Some(asked);
         let future = Box::pin(async move {
-            let mut instance = form.wake(&shared, &own).await.map_err(Broke::Boot)?;
+            let woken = form.wake(&shared.context, &own).await;
+            let (mut instance, slept) = woken.map_err(Broke::Boot)?;
+            if slept {
+                shared.report_woke(&own.key);
+            }
             instance.store.set_epoch_deadline(EPOCHS_FIRST);
-            let Instance { store, handler, .. } = &mut *instance;
+            let GuestInstance { store, handler, .. } = &mut *instance;
             let result = handler.call(store, &mut asked, &mut sink).await;
             if result.as_ref().is_err_and(is_header_flood) {
                 sink.reject("headers-too-large");
@@ -114,11 +112,11 @@ impl Dyno {
                 Err(error) => return Err(Broke::Call(error)),
             };
             if !instance.lasts() {
-                instance = Box::pin(instance.renew(&shared))
+                instance = Box::pin(instance.renew(&shared.context))
                     .await
                     .map_err(Broke::Boot)?;
             }
-            Ok((Form::Awake(instance), outcome))
+            Ok((DynoForm::Awake(instance), outcome))
         });
         Call {
             future: Some(future),
@@ -130,7 +128,7 @@ impl Dyno {
 
     /// Whether it takes requests that ask to switch protocols.
     pub fn switches(&self) -> bool {
-        matches!(self.form, Some(Form::Serving(_)))
+        matches!(self.form, Some(DynoForm::Serving(_)))
     }
 }
 
@@ -151,7 +149,7 @@ pub enum Kill {
     Unwanted,
 }
 
-type Done = Result<(Form, Outcome), Broke>;
+type Done = Result<(DynoForm, Outcome), Broke>;
 
 /// What a call failed at.
 enum Broke {
@@ -167,9 +165,9 @@ enum Broke {
 /// with nothing when the dyno is gone. Dropping it ends the guest as [`Kill::Unwanted`] does.
 pub struct Call {
     future: Option<Pin<Box<dyn Future<Output = Done> + Send>>>,
-    life: Arc<Life>,
-    node: Arc<Shared>,
-    _running: Option<Running>,
+    life: Arc<DynoLife>,
+    node: Arc<FleetShared>,
+    _running: Option<GuestRunning>,
 }
 
 impl Call {
@@ -188,7 +186,7 @@ impl Call {
     fn gone(&mut self, cause: CrashCause, reason: &str) {
         // First the store, so that nothing of the guest is left when its end is reported.
         if self.future.take().is_some() {
-            self.end(&Crash {
+            self.end(&DynoCrash {
                 reason: reason.to_owned(),
                 cause,
                 in_request: true,
@@ -197,9 +195,9 @@ impl Call {
     }
 
     /// A program that runs by itself is ended, and its own task tells of it.
-    fn end(&self, crash: &Crash) {
+    fn end(&self, crash: &DynoCrash) {
         if !self.life.end(crash) {
-            self.node.ended(&self.life, crash.clone());
+            self.node.note_ended(&self.life, crash.clone());
         }
     }
 }
@@ -243,11 +241,11 @@ impl Future for Call {
                 let voice = &self.life.voice;
                 let crash = match broke {
                     Broke::Boot(error) => boot_crash(&error, voice),
-                    Broke::Call(error) => Crash {
+                    Broke::Call(error) => DynoCrash {
                         in_request: true,
                         ..crash(&error, voice)
                     },
-                    Broke::Server => Crash {
+                    Broke::Server => DynoCrash {
                         reason: "stopped, since it does not listen on $PORT any more".to_owned(),
                         cause: CrashCause::Killed,
                         in_request: false,
@@ -269,41 +267,4 @@ fn is_header_flood(error: &wasmtime::Error) -> bool {
         )
     };
     error.downcast_ref::<FieldMapError>().is_some_and(too_much)
-}
-
-/// What a failed boot means for the dyno; where the guest was goes to its log.
-pub(crate) fn boot_crash(error: &wasmtime::Error, voice: &Voice) -> Crash {
-    Crash {
-        cause: CrashCause::Boot,
-        ..crash(error, voice)
-    }
-}
-
-/// The same of a failed call, or of a program that ended with an error; as if no request had ended it.
-pub(crate) fn crash(error: &wasmtime::Error, voice: &Voice) -> Crash {
-    if let Some(I32Exit(code)) = error.downcast_ref::<I32Exit>() {
-        return Crash {
-            reason: format!("exited with code {code}"),
-            cause: CrashCause::Exit,
-            in_request: false,
-        };
-    }
-    if let Some(backtrace) = error.downcast_ref::<WasmBacktrace>() {
-        // Names in it are the guest's own words.
-        for line in backtrace.to_string().lines().take(BACKTRACE_LINES_MAX) {
-            voice.platform(line);
-        }
-    }
-    let cause = error.chain().last().map(ToString::to_string);
-    let mut reason = printable(cause.unwrap_or_default().trim_end().as_bytes());
-    let mut end = reason.len().min(REASON_BYTES_MAX);
-    while !reason.is_char_boundary(end) {
-        end -= 1;
-    }
-    reason.truncate(end);
-    Crash {
-        reason,
-        cause: CrashCause::Trap,
-        in_request: false,
-    }
 }
