@@ -1,16 +1,19 @@
 //! A reconciler with a fake node, which answers steps as the slug says.
 
-use super::super::*;
-use crate::command::{Deploy, DeployConfig};
+use crate::actor::Actor;
+use crate::command::{Command, Deploy, DeployConfig};
 use crate::handle::{Control, Refused};
 use crate::ledger::{Ledger, Memory, Seq};
-use crate::log::Source;
+use crate::log_event::{LogEvent, Source};
+use crate::once::OneOff;
+use crate::reconciler::{Options, Outputs, Reconciler, RunError, start};
 use crate::view::Outcome;
 use grid::desired::{ProcessKind, ProcessSpec};
 use grid::name::{AppName, DynoKey, NodeId, ProcessType, SlugId, Version};
-use grid::protocol::{CrashCause, Inventory, ProcessExit, Route, RouteTarget};
+use grid::protocol::{CrashCause, Inventory, ProcessExit, Report, Route, RouteTarget, Step};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
 

@@ -1,7 +1,8 @@
-//! Log lines about what the control plane does, as data.
+//! The wording of log lines about what the control plane does.
 //!
-//! Owns their wording. Must not know how lines are stored, coloured or sent.
+//! Owns the texts. Must not know how lines are stored, coloured or sent.
 
+use crate::log_event::{LogEvent, Source};
 use crate::once::OneOff;
 use grid::desired::{App, AppSettings, DesiredState, Fact, IdleSetting, RestartTarget};
 use grid::fault::Fault;
@@ -15,26 +16,6 @@ use std::time::Duration;
 
 /// Bytes of one MiB.
 const MIB: u64 = 1024 * 1024;
-
-/// One line of an app's log stream.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct LogEvent {
-    /// The app.
-    pub app: AppName,
-    /// Who says so.
-    pub source: Source,
-    /// The line, without time and source.
-    pub text: String,
-}
-
-/// Who a line is from.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Source {
-    /// A user's command, or what became of it: `dyno[api]`.
-    Api,
-    /// What happened to a dyno: `dyno[web.1]`.
-    Dyno(DynoId),
-}
 
 fn api(app: &AppName, text: String) -> LogEvent {
     LogEvent {

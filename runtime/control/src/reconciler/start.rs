@@ -2,55 +2,25 @@
 //!
 //! Owns the replay. Must not know what comes after it.
 
-use super::append::append;
-use super::lines::Lines;
+use super::append::{SELF, append};
+use super::error::StartError;
+use super::idempotency_keys::Keys;
+use super::ledger_writer::{Owed, Writer};
+use super::log_sender::Lines;
+use super::options::Options;
+use super::outputs::{EVENTS_MAX, LOGS_MAX, ONE_OFFS_MAX, Outputs, REQUESTS_MAX, STEPS_MAX};
+use super::run::{Reconciler, ReconcilerChannels};
 use super::state::{State, accepted};
-use super::write::{Owed, Writer};
-use super::{
-    EVENTS_MAX, LOGS_MAX, ONE_OFFS_MAX, Outputs, REQUESTS_MAX, Reconciler, SELF, STEPS_MAX,
-};
-use crate::command::Actor;
+use crate::actor::Actor;
 use crate::handle::{Control, Published};
-use crate::keys::Keys;
-use crate::ledger::{AppendError, Cause, Change, Entry, EntryId, Ledger, ReadError, Seq};
+use crate::ledger::{AppendError, Cause, Change, Entry, EntryId, Ledger, Seq};
 use crate::view::View;
-use grid::desired::{Fact, FactError};
-use grid::plan::Policy;
+use grid::desired::Fact;
 use std::sync::Arc;
 use tokio::sync::{mpsc, watch};
-use tokio::time::Instant;
 
 /// Entries that are read at once.
 const PAGE: usize = 1_000;
-
-/// What a reconciler is told once.
-#[derive(Clone, Debug, Default)]
-pub struct Options {
-    /// Gives back-off its jitter: different in every run, unless it is a test's.
-    pub seed: u64,
-    /// What the operator decides for all apps.
-    pub policy: Policy,
-}
-
-/// Why a reconciler did not start.
-#[derive(Clone, Debug, thiserror::Error)]
-pub enum StartError {
-    /// The ledger cannot be read.
-    #[error("cannot read the ledger")]
-    Read(#[from] ReadError),
-    /// The ledger does not make sense.
-    #[error("entry {at} of the ledger does not fit those before it")]
-    Replay {
-        /// Which entry.
-        at: Seq,
-        /// What is wrong with it.
-        #[source]
-        source: FactError,
-    },
-    /// The ledger cannot be written.
-    #[error("cannot write to the ledger")]
-    Ledger(#[source] AppendError),
-}
 
 /// Replays the ledger and makes a reconciler of it.
 ///
@@ -78,19 +48,13 @@ pub async fn start(
         writer.trouble(),
         is_published,
     );
-    let reconciler = Reconciler {
-        state,
-        writer,
-        started: Instant::now(),
+    let channels = ReconcilerChannels {
         events,
         requests,
-        // What is owed is written without waiting for anything to happen.
-        news: true,
-        closing: None,
-        asked: Vec::new(),
         one_offs: one_off_sender,
         steps: step_sender,
     };
+    let reconciler = Reconciler::new(state, writer, channels);
     let outputs = Outputs {
         steps,
         one_offs,

@@ -2,7 +2,7 @@
 //!
 //! Owns that a line which finds no room is counted. Must not know what lines say.
 
-use crate::log::{LogEvent, Source};
+use crate::log_event::{LogEvent, Source};
 use grid::fault::Fault;
 use grid::name::AppName;
 use std::collections::BTreeMap;

@@ -3,6 +3,7 @@
 use super::*;
 use crate::handle::Refused;
 use crate::ledger::{Cause, Entry, IdempotencyKey, ReadError};
+use crate::reconciler::run::STOP_GRACE;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use std::future::pending;

@@ -1,120 +1,27 @@
-//! The reconciler: the single writer, which turns events into facts, and facts into steps.
+//! The loop of the reconciler.
 //!
 //! Owns the order in which things happen. Must not decide: decisions are `grid::plan`.
 //!
 //! At most one append is under way. Meanwhile reports are taken and plans are made, so that a slow ledger
 //! holds up changes only; requests wait for their turn.
 
-mod append;
-mod begin;
-mod held;
-mod lines;
-mod offline;
-mod state;
-mod write;
-
-pub use begin::{Options, StartError, start};
-pub use offline::{OfflineError, create_token_offline};
-
-use crate::access::{Token, TokenId};
-use crate::command::{Accepted, Actor, Command};
-use crate::handle::{DynoStatus, Published, Refused};
-use crate::ledger::{AppendError, IdempotencyKey};
-use crate::log::LogEvent;
-use crate::once::{OneOff, Reply, Wanted};
-use append::Done;
-use grid::desired::FactError;
-use grid::name::{AppName, DynoId, SlugId};
-use grid::protocol::{Report, Step};
+use super::append::Done;
+use super::error::RunError;
+use super::ledger_writer::Writer;
+use super::state::State;
+use crate::handle::{Event, Request};
+use crate::once::OneOff;
+use grid::protocol::Step;
 use grid::time::Time;
-use state::State;
 use std::fmt;
 use std::time::Duration;
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, sleep_until};
-use write::Writer;
 
-/// Events that wait for the reconciler: a burst of reports from a thousand dynos.
-pub const EVENTS_MAX: usize = 1_024;
-/// Requests that wait for their turn to be written down.
-pub const REQUESTS_MAX: usize = 256;
-/// Steps that wait to be carried out.
-pub const STEPS_MAX: usize = 1_024;
-/// One-off dynos that wait to be started.
-pub const ONE_OFFS_MAX: usize = 64;
-/// Log events that wait to be read.
-pub const LOGS_MAX: usize = 4_096;
 /// Events that are taken together before the next plan, so that a burst costs one plan.
 const BATCH_MAX: usize = 256;
 /// What dynos that were stopped at the end of a shutdown have to be gone; then it ends without them.
-const STOP_GRACE: Duration = Duration::from_secs(5);
-/// Who the reconciler is, in entries of its own.
-const SELF: &str = "reconciler";
-
-/// Something that a user wants to be changed.
-#[derive(Debug)]
-pub(crate) enum Wish {
-    Command(Command),
-    CreateToken(Token),
-    RevokeToken(TokenId),
-    NoteUpload(AppName, SlugId),
-}
-
-/// A wish, who has it, and where the answer goes.
-#[derive(Debug)]
-pub(crate) struct Request {
-    pub(crate) wish: Wish,
-    pub(crate) actor: Actor,
-    pub(crate) key: Option<IdempotencyKey>,
-    pub(crate) reply: oneshot::Sender<Result<Accepted, Refused>>,
-}
-
-/// Something that the reconciler acts on at once.
-#[derive(Debug)]
-pub(crate) enum Event {
-    /// A node reports something.
-    Report(Report),
-    /// Someone asks which dynos there are, of one app or of all.
-    Dynos(Option<AppName>, oneshot::Sender<Vec<DynoStatus>>),
-    /// Someone asks what a command would do.
-    Preview(Command, oneshot::Sender<Result<Vec<Step>, Refused>>),
-    /// Someone wants something to be run once.
-    Run(Box<Wanted>, Reply),
-    /// Someone wants a dyno that runs once to end; the answer says whether there was one.
-    StopOnce(AppName, DynoId, String, oneshot::Sender<bool>),
-    /// Every dyno is to be drained; the answer goes back when that is done.
-    Shutdown {
-        grace: Duration,
-        reply: oneshot::Sender<()>,
-    },
-}
-
-/// What a reconciler puts out.
-#[derive(Debug)]
-pub struct Outputs {
-    /// Steps, to be carried out in order. `Step::Record` is not among them.
-    pub steps: mpsc::Receiver<Step>,
-    /// One-off dynos that are to start. Whoever takes both takes these first: a step may be about one of them.
-    pub one_offs: mpsc::Receiver<OneOff>,
-    /// Lines for the apps' log streams.
-    pub logs: mpsc::Receiver<LogEvent>,
-    /// Where whoever carries out the steps says what the router has: see [`Published`].
-    pub published: watch::Sender<Published>,
-}
-
-/// Why a reconciler ended before it was told to.
-#[derive(Clone, Debug, thiserror::Error)]
-pub enum RunError {
-    /// Another reconciler has taken over.
-    #[error("the ledger has another writer")]
-    Ledger(#[source] AppendError),
-    /// What was written does not make sense.
-    #[error("the ledger holds a fact that does not fit")]
-    Misfit(#[from] FactError),
-    /// Nobody takes the steps any more.
-    #[error("nobody carries out the steps")]
-    NoExecutor,
-}
+pub(super) const STOP_GRACE: Duration = Duration::from_secs(5);
 
 /// A shutdown under way.
 #[derive(Debug)]
@@ -124,7 +31,7 @@ struct Closing {
     replies: Vec<oneshot::Sender<()>>,
 }
 
-/// The task that decides. Made by [`start`].
+/// The task that decides. AddonDetails by [`start`].
 pub struct Reconciler {
     state: State,
     writer: Writer,
@@ -156,7 +63,31 @@ enum Wake {
     Deserted,
 }
 
+/// The reconciler's ends of its channels.
+pub(super) struct ReconcilerChannels {
+    pub(super) events: mpsc::Receiver<Event>,
+    pub(super) requests: mpsc::Receiver<Request>,
+    pub(super) one_offs: mpsc::Sender<OneOff>,
+    pub(super) steps: mpsc::Sender<Step>,
+}
+
 impl Reconciler {
+    pub(super) fn new(state: State, writer: Writer, channels: ReconcilerChannels) -> Self {
+        Reconciler {
+            state,
+            writer,
+            started: Instant::now(),
+            events: channels.events,
+            requests: channels.requests,
+            // What is owed is written without waiting for anything to happen.
+            news: true,
+            closing: None,
+            asked: Vec::new(),
+            one_offs: channels.one_offs,
+            steps: channels.steps,
+        }
+    }
+
     /// Acts on events until a shutdown is done or every [`Control`](crate::Control) is dropped.
     pub async fn run(mut self) -> Result<(), RunError> {
         let mut wake_at = None;
@@ -295,6 +226,3 @@ impl Reconciler {
         }
     }
 }
-
-#[cfg(test)]
-mod tests;

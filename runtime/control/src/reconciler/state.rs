@@ -2,15 +2,16 @@
 //!
 //! Owns intent, observation and the end of the ledger. Must not know clocks, nor channels that can be full.
 
-use super::held::Held;
-use super::lines::Lines;
-use super::{Options, Request, Wish};
+use super::idempotency_keys::Keys;
+use super::log_sender::Lines;
+use super::log_text;
+use super::options::Options;
+use super::step_hold::Held;
 use crate::access;
-use crate::command::{self, Accepted, Actor, Command, Rejected};
-use crate::handle::{DynoStatus, Gone, Refused};
-use crate::keys::Keys;
+use crate::actor::Actor;
+use crate::command::{self, Accepted, Command, Rejected};
+use crate::handle::{DynoStatus, Gone, Refused, Request, Wish};
 use crate::ledger::{Change, Entry, Seq};
-use crate::log;
 use crate::once::{Begun, OneOff, Wanted};
 use crate::view::View;
 use grid::desired::{Fact, FactError};
@@ -132,7 +133,7 @@ impl State {
         for change in &entry.changes {
             if let Change::Fact(fact) = change {
                 self.lines
-                    .say(log::of_fact(fact, &self.view.desired, &entry.by));
+                    .say(log_text::of_fact(fact, &self.view.desired, &entry.by));
             }
         }
         self.views.send_replace(Arc::new(self.view.clone()));
@@ -143,7 +144,7 @@ impl State {
     pub(super) fn report(&mut self, report: &Report, now: Time) -> bool {
         let news = self.observed.is_news(report, now);
         let changes = self.observed.apply_report(report, now);
-        self.lines.say(changes.iter().flat_map(log::of_change));
+        self.lines.say(changes.iter().flat_map(log_text::of_change));
         news
     }
 
@@ -169,14 +170,14 @@ impl State {
             release: Arc::clone(release),
             wanted,
         };
-        let line = log::of_one_off(&one_off);
+        let line = log_text::of_one_off(&one_off);
         out.try_send(one_off).map_err(|error| match error {
             TrySendError::Full(_) => Refused::from(Rejected::TooManyAtOnce),
             TrySendError::Closed(_) => Refused::Gone(Gone),
         })?;
         let change = self.observed.start_one_off(&made, now);
         self.lines.say([line]);
-        self.lines.say(log::of_change(&change));
+        self.lines.say(log_text::of_change(&change));
         Ok(Begun {
             dyno: made.dyno,
             version: made.version,
@@ -193,8 +194,8 @@ impl State {
     ) -> Option<Step> {
         let step = self.observed.stop_run_once(app, dyno)?;
         let change = self.observed.issue_step(&step, &self.view.desired, now);
-        self.lines.say([log::of_stop(app, dyno, by)]);
-        self.lines.say(change.iter().flat_map(log::of_change));
+        self.lines.say([log_text::of_stop(app, dyno, by)]);
+        self.lines.say(change.iter().flat_map(log_text::of_change));
         Some(step)
     }
 
@@ -231,15 +232,15 @@ impl State {
                 facts.push(fact);
                 continue;
             }
-            self.lines.say(log::of_step(&step));
+            self.lines.say(log_text::of_step(&step));
             let change = self.observed.issue_step(&step, &self.view.desired, now);
-            self.lines.say(change.iter().flat_map(log::of_change));
+            self.lines.say(change.iter().flat_map(log_text::of_change));
             steps.push(step);
         }
         let known = std::mem::replace(&mut self.notes, plan.notes);
         let new = self.notes.difference(&known);
         self.lines
-            .say(new.filter_map(|note| log::of_note(note, now)));
+            .say(new.filter_map(|note| log_text::of_note(note, now)));
         self.lines.say_losses();
         Decision {
             steps,

@@ -6,18 +6,20 @@ mod faults;
 mod once;
 mod tokens;
 
-use super::*;
-use crate::command::ConfigChanges;
-use crate::ledger::{Ledger, Memory, Seq};
+use super::RunError;
+use crate::actor::Actor;
+use crate::command::{Accepted, Command, ConfigChanges};
+use crate::ledger::{AppendError, Ledger, Memory, Seq};
 use crate::view::Outcome;
 use bench::*;
 use grid::desired::RestartTarget;
 use grid::lifecycle;
 use grid::name::{AppName, ProcessType};
-use grid::protocol::{CrashCause, Refusal, RouteTarget};
+use grid::protocol::{CrashCause, Refusal, Report, RouteTarget};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
-use tokio::time::{sleep, timeout};
+use std::time::Duration;
+use tokio::time::{Instant, sleep, timeout};
 
 #[tokio::test(start_paused = true)]
 async fn a_deploy_serves_with_its_formation() {

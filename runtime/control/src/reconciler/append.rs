@@ -13,6 +13,8 @@ const READ_ON_MAX: usize = 64;
 const SETTLE_TRIES: usize = 3;
 /// The pause before each of them.
 const SETTLE_PAUSE: Duration = Duration::from_millis(200);
+/// Who the reconciler is, in entries of its own.
+pub(super) const SELF: &str = "reconciler";
 
 /// What is known after an append.
 #[derive(Debug)]
@@ -78,7 +80,7 @@ fn mark(at_ms: u64) -> Entry {
     Entry {
         id: EntryId::random(),
         at_ms,
-        by: super::SELF.to_owned(),
+        by: SELF.to_owned(),
         key: None,
         changes: Vec::new(),
     }

@@ -3,11 +3,12 @@
 //! Owns the append under way, and what is done with what came of it. Must not know why something is to be
 //! written.
 
-use super::append::{self, Done};
+use super::append::{self, Done, SELF};
+use super::error::RunError;
 use super::state::{Answer, State};
-use super::{Request, RunError, SELF};
-use crate::command::{Accepted, Actor};
-use crate::handle::Refused;
+use crate::actor::Actor;
+use crate::command::Accepted;
+use crate::handle::{Refused, Request};
 use crate::ledger::{AppendError, Cause, Change, Entry, EntryId, Ledger, Seq};
 use futures_util::future::BoxFuture;
 use grid::desired::Fact;
@@ -21,7 +22,6 @@ use tokio::sync::watch;
 const FACTS_PER_ENTRY_MAX: usize = 256;
 /// After a failure the reconciler tries to write again after this time; a user may try at any time.
 const RECORD_RETRY: Duration = Duration::from_secs(1);
-
 /// Entries that may still turn up, at most: with two a second, those of the last eight minutes and more.
 const UNSURE_MAX: usize = 1_024;
 
@@ -230,16 +230,5 @@ fn answer(request: Option<Request>, answer: Result<Accepted, Refused>) {
     if let Some(request) = request {
         // Whoever asked may have gone; what was done stands.
         let _ = request.reply.send(answer);
-    }
-}
-
-impl From<AppendError> for Refused {
-    fn from(error: AppendError) -> Self {
-        match error {
-            AppendError::Unavailable(cause) => Refused::Unavailable(cause),
-            AppendError::Ambiguous(cause) => Refused::Unsure(cause),
-            AppendError::TooLarge { bytes } => Refused::TooLarge { bytes },
-            error @ AppendError::Conflict { .. } => Refused::Unavailable(Arc::new(error)),
-        }
     }
 }

@@ -3,8 +3,12 @@
 //! Owns when an add-on may be made, shared and destroyed, and which releases that makes. Must not know how a
 //! service is made: what comes of that is told by whoever does it.
 
-use super::facts::{About, checked};
-use super::{Actor, Rejected};
+use super::app_facts::About;
+use super::config_vars::checked;
+use super::error::Rejected;
+use super::kinds::AddonCommand;
+use super::limits::{ADDONS_MAX, ADDONS_PER_APP_MAX};
+use crate::actor::Actor;
 use grid::desired::{
     Addon, AddonDetails, AddonService, AddonState, App, ConfigVars, DesiredState, Fact, FactError,
     NewAddon, Release,
@@ -13,51 +17,6 @@ use grid::name::{AddonName, AppName, AttachmentName, Endpoint};
 use grid::observed::ObservedState;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-
-/// Add-ons that an app has at most, its own and shared ones.
-pub(crate) const ADDONS_PER_APP_MAX: usize = 20;
-/// Add-ons of a server at most.
-pub(crate) const ADDONS_MAX: usize = 10_000;
-
-/// Something that is asked for, or was done, about an add-on.
-#[derive(Clone, Debug)]
-pub enum AddonCommand {
-    /// Make one.
-    Create(NewAddon),
-    /// It was made: attach it to its app.
-    Made {
-        /// The add-on.
-        addon: AddonName,
-        /// What came of making it.
-        made: AddonDetails,
-    },
-    /// Share one with a further app.
-    Attach {
-        /// The app.
-        app: AppName,
-        /// The add-on.
-        addon: AddonName,
-        /// What the app calls it; none: as its service is called by default.
-        name: Option<AttachmentName>,
-    },
-    /// Share it with an app no longer.
-    Detach {
-        /// The app.
-        app: AppName,
-        /// The add-on.
-        addon: AddonName,
-    },
-    /// Have it go, and all that is in it.
-    Destroy {
-        /// The add-on.
-        addon: AddonName,
-    },
-    /// Nothing is left of it.
-    Gone {
-        /// The add-on.
-        addon: AddonName,
-    },
-}
 
 /// What an app calls an add-on of this service unless it says otherwise.
 pub fn default_name(service: AddonService) -> AttachmentName {

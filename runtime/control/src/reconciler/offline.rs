@@ -3,13 +3,13 @@
 //! Owns the one entry that it takes. Whoever calls this holds the server's lock, so that there is no other writer; one
 //! that there is all the same makes the append fail. Must not know who may do this.
 
-use super::begin::replay;
+use super::error::StartError;
+use super::idempotency_keys::Keys;
+use super::start::replay;
 use crate::access::{self, Token};
-use crate::command::Actor;
+use crate::actor::Actor;
 use crate::handle::Refused;
-use crate::keys::Keys;
 use crate::ledger::{Change, Entry, EntryId, Ledger};
-use crate::reconcile::StartError;
 use crate::view::View;
 use std::sync::Arc;
 
