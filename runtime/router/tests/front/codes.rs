@@ -3,10 +3,10 @@
 use crate::raw::{Answer, Raw};
 use crate::world::{End, World, app, head, key, say, send};
 use bytes::Bytes;
+use exchange::{BadResponse, Kill, Reply};
 use grid::plan::Serve;
 use grid::routing::Refusal;
 use http::HeaderValue;
-use router::{BadResponse, Kill, Reply};
 use std::future::pending;
 use std::time::Duration;
 

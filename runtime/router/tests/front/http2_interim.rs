@@ -3,12 +3,12 @@
 use crate::http2::client;
 use crate::world::{World, app, echo, eventually, say};
 use bytes::Bytes;
+use exchange::{Reply, RequestBody};
 use grid::plan::Serve;
 use grid::routing::Refusal;
 use h2::client::ResponseFuture;
 use http::{HeaderMap, HeaderValue, Request, Response};
 use http_body_util::BodyExt;
-use router::{Reply, RequestBody};
 use std::future::poll_fn;
 
 fn post(expect: Option<&'static str>) -> Request<()> {

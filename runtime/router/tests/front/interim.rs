@@ -3,8 +3,8 @@
 use crate::raw::Raw;
 use crate::world::{End, World, head, say, send};
 use bytes::Bytes;
+use exchange::{Reply, RequestBody};
 use http::{HeaderMap, HeaderValue, Request, StatusCode};
-use router::{Reply, RequestBody};
 use tokio::io::AsyncReadExt;
 
 /// Servers that send two early hints and other interim responses, then `done`, at once or after a while.

@@ -2,9 +2,9 @@
 
 use crate::raw::Raw;
 use crate::world::{End, World, app, eventually, head, say};
+use exchange::{Kill, Reply, RequestBody};
 use grid::routing::Refusal;
 use http::Request;
-use router::{Kill, Reply, RequestBody};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::time::Duration;
