@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use control::usage::Recorder;
 use grid::desired::Release;
 use grid::name::{AppName, DynoKey, Version};
-use grid::plan::{Report, Step};
+use grid::protocol::{Report, Step};
 
 /// Notes dyno time, if there is anyone to note it for. Clones share what they know.
 #[derive(Clone)]

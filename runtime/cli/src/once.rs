@@ -16,7 +16,7 @@ use control::once::{Pipes, Program, Wanted};
 use dyno::{Command, Node, Output, Stdio};
 use grid::desired::Release;
 use grid::name::{AppName, DynoKey, NodeId, ProcessType, Version};
-use grid::plan::{Exit, Report, Step};
+use grid::protocol::{Exit, Report, Step};
 use tokio::io::{AsyncRead, ReadBuf};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;

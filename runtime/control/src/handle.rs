@@ -10,7 +10,7 @@ use crate::reconcile::{Event, Request, Wish};
 use crate::view::{Outcome, View};
 use grid::lifecycle::State;
 use grid::name::{AppName, DynoId, DynoKey, NodeId, SlugId, Version};
-use grid::plan::{Report, Step};
+use grid::protocol::{Report, Step};
 use grid::time::Time;
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -6,9 +6,11 @@ use crate::once::OneOff;
 use grid::desired::{App, Desired, Fact, Idle, Restart, Settings};
 use grid::fault::Fault;
 use grid::lifecycle;
+use grid::lifecycle::DRAIN_GRACE;
 use grid::name::{AppName, DynoId, ProcessType};
 use grid::observed::Change;
-use grid::plan::{CrashCause, DRAIN_GRACE, Note, Step, StopReason};
+use grid::plan::Note;
+use grid::protocol::{CrashCause, Step, StopReason};
 use std::time::Duration;
 
 /// Bytes of one MiB.

@@ -8,7 +8,7 @@ use crate::handle::Refused;
 use futures_util::future::BoxFuture;
 use grid::desired::Release;
 use grid::name::{AppName, DynoKey, NodeId, ProcessType, Version};
-use grid::plan::Exit;
+use grid::protocol::Exit;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;

@@ -25,7 +25,7 @@ use crate::once::{OneOff, Reply, Wanted};
 use append::Done;
 use grid::desired::Misfit;
 use grid::name::{AppName, DynoId, SlugId};
-use grid::plan::{Report, Step};
+use grid::protocol::{Report, Step};
 use grid::time::Time;
 use state::State;
 use std::fmt;

@@ -15,7 +15,7 @@ mod support;
 use std::time::{Duration, Instant};
 
 use criterion::{Criterion, criterion_group, criterion_main};
-use grid::plan::{Report, Step, StopReason};
+use grid::protocol::{Report, Step, StopReason};
 use support::{Host, ask, get};
 use tokio::runtime::Runtime;
 

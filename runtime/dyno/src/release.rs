@@ -2,6 +2,8 @@
 //!
 //! Owns what all dynos of a process type share. Must not know of single dynos.
 
+pub(crate) mod source;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -11,12 +13,12 @@ use grid::name::{AppName, DynoId, Endpoint, ProcessType, Version};
 use slugs::World;
 use slugs::manifest::{ExpandError, expand};
 
+use crate::code::compile::{CompileError, Compiler};
 use crate::code::{Code, CodeError, Loaded};
-use crate::compile::{CompileError, Compiler};
 use crate::engine::Engines;
-use crate::guest::files::AppFiles;
-use crate::oneoff::{Command, PlatformVars};
-use crate::source::Unpacked;
+use crate::guest::filesystem::folders::AppFiles;
+use crate::program::oneoff::{Command, PlatformVars};
+use crate::release::source::Unpacked;
 
 /// One process type as its slug describes it.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -5,7 +5,7 @@
 mod support;
 
 use grid::desired::Limits;
-use grid::plan::{CrashCause, Report, Step, StopReason};
+use grid::protocol::{CrashCause, Report, Step, StopReason};
 use support::{Host, ask, get};
 
 const GUESTS: [&str; 2] = ["loads", "loads3"];

@@ -8,7 +8,7 @@ use std::pin::Pin;
 
 use dyno::{Dyno, Kill};
 use grid::desired::{Kind, Limits};
-use grid::plan::{CrashCause, Report};
+use grid::protocol::{CrashCause, Report};
 use support::{Host, ask, call, get};
 
 /// Cause of the crash that is reported next, and whether a request caused it.

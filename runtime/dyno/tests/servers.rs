@@ -11,7 +11,7 @@ use std::time::Duration;
 use dyno::{Dyno, Kill};
 use grid::desired::{Kind, Limits};
 use grid::name::DynoKey;
-use grid::plan::{CrashCause, Report, Step, StopReason};
+use grid::protocol::{CrashCause, Report, Step, StopReason};
 use support::{Host, Reply, ask, call, get, post};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 

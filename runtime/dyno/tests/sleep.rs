@@ -5,7 +5,7 @@
 mod support;
 
 use grid::desired::Limits;
-use grid::plan::{CrashCause, Report, Step};
+use grid::protocol::{CrashCause, Report, Step};
 use support::{Host, ask, get};
 
 /// Traps in every second boot, as chance will have it; its handler does nothing.
@@ -150,7 +150,7 @@ async fn a_dyno_sleeps_from_its_start_and_boots_for_its_first_request() {
         node: "local".parse().unwrap(),
         dyno: unused,
         version: "v1".parse().unwrap(),
-        reason: grid::plan::StopReason::Unwanted,
+        reason: grid::protocol::StopReason::Unwanted,
     });
     assert!(matches!(host.report().await, Report::Down { .. }));
     assert_eq!(host.node.dynos(), 1);

@@ -1,4 +1,4 @@
-//! What deciding costs: plans of a thousand dynos, and the routing policy.
+//! What deciding costs: plans of a thousand dynos.
 //!
 //! Steps are carried out at once by nobody: each is noted as asked, and what a good node would report is
 //! heard in the same moment.
@@ -13,8 +13,8 @@ use criterion::{Criterion, criterion_group, criterion_main};
 use grid::desired::{Desired, Fact, Kind, ProcessSpec, Release};
 use grid::name::{AppName, NodeId, ProcessType, Run, SlugId, Version};
 use grid::observed::Observed;
-use grid::plan::{Inventory, Plan, Policy, Report, Serve, Step, plan};
-use grid::routing::{admit, backlog_max, hand_over, pick};
+use grid::plan::{Plan, Policy, plan};
+use grid::protocol::{Inventory, Report, Step};
 use grid::time::Time;
 
 /// Dynos of the app.
@@ -161,17 +161,5 @@ fn plans(criterion: &mut Criterion) {
     group.finish();
 }
 
-fn policy(criterion: &mut Criterion) {
-    let world = World::with(DYNOS);
-    let route = world.observed.routes.get(&app()).expect("it is published");
-    let serve: &Serve = &route.serve;
-    criterion.bench_function("route: admit, pick and hand over", |bencher| {
-        bencher.iter(|| {
-            let admission = admit(serve, black_box(3), black_box(0), backlog_max(DYNOS));
-            (admission, pick(black_box(3)), hand_over(true, black_box(1)))
-        });
-    });
-}
-
-criterion_group!(benches, plans, policy);
+criterion_group!(benches, plans);
 criterion_main!(benches);

@@ -5,7 +5,7 @@
 //! the app with two of them. Must not know how to wait.
 
 use crate::name::Run;
-use crate::plan::CrashCause;
+use crate::protocol::CrashCause;
 use crate::time::Time;
 use std::time::Duration;
 

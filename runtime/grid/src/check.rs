@@ -9,7 +9,8 @@ mod routes;
 
 use crate::desired::Desired;
 use crate::observed::Observed;
-use crate::plan::{Plan, Policy, Step, plan, plan_every_app};
+use crate::plan::{Plan, Policy, plan, plan_every_app};
+use crate::protocol::Step;
 use crate::time::Time;
 use std::fmt;
 

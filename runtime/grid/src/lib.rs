@@ -20,6 +20,7 @@ pub mod name;
 pub mod observed;
 pub mod placement;
 pub mod plan;
+pub mod protocol;
 pub mod routing;
 pub mod text;
 pub mod time;

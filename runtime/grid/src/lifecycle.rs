@@ -1,9 +1,15 @@
 //! The states of a dyno and how they follow each other.
 //!
-//! Owns one total function, [`next`], and the words for a change. Must not know timers or deadlines.
+//! Owns one total function, [`next`], the words for a change, and how long a dyno may take to end. Must not know timers.
 
 use serde::{Deserialize, Serialize};
 use std::fmt;
+use std::time::Duration;
+
+/// What a dyno has to finish its work in when it is no longer wanted; then it is stopped (R12).
+pub const DRAIN_GRACE: Duration = Duration::from_secs(30);
+/// How long a release process may run: an hour is beyond any migration that a deploy should wait for.
+pub const RELEASE_PROCESS_MAX: Duration = Duration::from_secs(60 * 60);
 
 /// What a dyno is doing, as last asked and last reported.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

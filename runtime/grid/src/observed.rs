@@ -9,7 +9,7 @@ use crate::backoff::{self, Crash, History};
 use crate::desired::Desired;
 use crate::lifecycle::{Event, State, next};
 use crate::name::{AppName, DynoId, DynoKey, Generation, NodeId, Run, Version};
-use crate::plan::{CrashCause, Exit, Heartbeats, Report, Route, Step, StopReason};
+use crate::protocol::{CrashCause, Exit, Heartbeats, Report, Route, Step, StopReason};
 use crate::time::Time;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;

@@ -19,24 +19,20 @@ mod prepare;
 mod preview;
 mod promote;
 mod quiet;
-mod report;
 mod retire;
 mod route;
-mod step;
 mod survey;
 mod wind_down;
 
-pub use once::{ONE_OFFS_PER_APP_MAX, ONE_OFFS_PER_NODE_MAX, OneOff, OneOffError, one_off};
+pub use once::{ONE_OFFS_PER_APP_MAX, ONE_OFFS_PER_NODE_MAX, OneOffError, one_off};
 pub use policy::{Policy, RELEASES_KEPT};
-pub use prepare::RELEASE_PROCESS_MAX;
 pub use preview::preview;
-pub use report::{CrashCause, Exit, Heartbeats, Inventory, Listed, Report};
-pub use step::{Route, Serve, Step, StopReason};
 pub use wind_down::wind_down;
 
 use crate::desired::{Desired, Fact};
 use crate::name::{AppName, DynoId, NodeId, Version};
 use crate::observed::Observed;
+use crate::protocol::Step;
 use crate::time::Time;
 use draft::Draft;
 use std::collections::{BTreeMap, BTreeSet};
@@ -44,8 +40,6 @@ use std::fmt;
 use std::time::Duration;
 use survey::{Room, Scene, Survey};
 
-/// What a dyno has to finish its work in when it is no longer wanted; then it is stopped (R12).
-pub const DRAIN_GRACE: Duration = Duration::from_secs(30);
 /// A release that was asked for, or could not be had, is asked for again after this time. A compile of
 /// a large app stays well below.
 pub const FETCH_RETRY: Duration = Duration::from_secs(60);

@@ -15,7 +15,7 @@ use bytes::Bytes;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use exchange::{Call, CallEnd, DynoHandle, DynoRequest, Kill, Reply};
 use grid::name::{AppName, DynoId, DynoKey, Generation, ProcessType, Run};
-use grid::plan::{Route, Serve};
+use grid::protocol::{Route, Serve};
 use http::{HeaderValue, Method, Version};
 use router::{Hosts, Limits, Peer, Record, Router};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 use control::once::frame::{self, Frame};
-use grid::plan::Exit;
+use grid::protocol::Exit;
 use serde_json::{Map, Value, json};
 use tokio::signal::unix::{SignalKind, signal};
 

@@ -19,7 +19,7 @@ use axum::response::{IntoResponse, Response};
 use bytes::{BufMut, Bytes, BytesMut};
 use futures_util::{FutureExt, StreamExt, stream};
 use grid::name::{AppName, DynoId};
-use grid::plan::Exit;
+use grid::protocol::Exit;
 use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::io;

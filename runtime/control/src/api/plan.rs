@@ -6,7 +6,7 @@ use super::State;
 use super::deploy::{Prepared, manifest};
 use super::error::Failure;
 use grid::desired::App;
-use grid::plan::Step;
+use grid::protocol::Step;
 use serde::Serialize;
 use std::collections::BTreeMap;
 use utoipa::ToSchema;

@@ -3,7 +3,7 @@
 //! Owns the form: a byte that says what it is, its length in four bytes, the most significant first, and as many
 //! bytes. Must not know connections.
 
-use grid::plan::Exit;
+use grid::protocol::Exit;
 use std::io::{self, Read};
 
 /// The media type of a stream of frames.

@@ -4,7 +4,7 @@ use crate::support::client::{call, send};
 use crate::support::{PATIENCE, Server, slug};
 use control::access::Role;
 use control::once::frame::{self, Frame};
-use grid::plan::Exit;
+use grid::protocol::Exit;
 use http_body_util::BodyExt;
 use serde_json::{Value, json};
 use std::time::Duration;

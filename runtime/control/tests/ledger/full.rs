@@ -6,7 +6,7 @@ use control::{Actor, Command, Control, Deploy, DeployConfig, Options, Outcome, O
 use grid::desired::{Kind, ProcessSpec};
 use grid::lifecycle::State;
 use grid::name::{AppName, DynoKey, NodeId, ProcessType, SlugId};
-use grid::plan::{CrashCause, Inventory, Report, Step};
+use grid::protocol::{CrashCause, Inventory, Report, Step};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

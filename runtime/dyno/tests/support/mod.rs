@@ -22,7 +22,7 @@ use dyno::{
 };
 use grid::desired::{Kind, Limits, ProcessSpec, Release};
 use grid::name::{DynoKey, ProcessType, Run, SlugId};
-use grid::plan::{Report, Step};
+use grid::protocol::{Report, Step};
 use http::{HeaderMap, Request, response};
 use http_body_util::{BodyExt, Full};
 use slugs::World;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::task::Context;
 
-use grid::routing::Refusal;
+use grid::protocol::Refusal;
 use parking_lot::MutexGuard;
 use tokio::time::Instant;
 

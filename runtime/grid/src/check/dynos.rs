@@ -7,7 +7,8 @@ use crate::desired::{App, Desired, Kind, Release};
 use crate::lifecycle::State;
 use crate::name::{DynoKey, NodeId, ProcessType};
 use crate::observed::{Observed, Slot};
-use crate::plan::{CrashCause, Plan, Step};
+use crate::plan::Plan;
+use crate::protocol::{CrashCause, Step};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Whether most nodes that are known say nothing.

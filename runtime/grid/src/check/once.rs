@@ -7,7 +7,7 @@ use super::{Case, Findings, Invariant};
 use crate::desired::{App, Desired};
 use crate::name::{DynoKey, Version};
 use crate::observed::Observed;
-use crate::plan::{Step, StopReason};
+use crate::protocol::{Step, StopReason};
 use std::sync::Arc;
 
 pub(super) fn check_step(

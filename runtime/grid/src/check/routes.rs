@@ -6,7 +6,7 @@ use super::{After, Case, Findings, Invariant};
 use crate::desired::Desired;
 use crate::name::{DynoKey, ProcessType};
 use crate::observed::Observed;
-use crate::plan::{Route, Serve, Step};
+use crate::protocol::{Route, Serve, Step};
 
 /// The dynos that a route hands requests to.
 fn dynos(route: &Route) -> &[DynoKey] {

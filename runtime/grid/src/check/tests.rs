@@ -6,7 +6,7 @@ use super::*;
 use crate::desired::{Fact, Kind, ProcessSpec, Release, Restart};
 use crate::lifecycle::State;
 use crate::name::{AppName, DynoKey, NodeId, ProcessType, Run, SlugId, Version};
-use crate::plan::{CrashCause, Heartbeats, Inventory, Report, Serve, StopReason};
+use crate::protocol::{CrashCause, Heartbeats, Inventory, Report, Serve, StopReason};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -163,7 +163,7 @@ impl World {
     }
 
     /// The route as it is, under a new generation.
-    fn publish(&self, change: impl FnOnce(&mut crate::plan::Route)) -> Plan {
+    fn publish(&self, change: impl FnOnce(&mut crate::protocol::Route)) -> Plan {
         let mut route = self.observed.routes[&app()].clone();
         route.generation = self.observed.next_generation;
         change(&mut route);

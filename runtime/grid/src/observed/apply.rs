@@ -4,9 +4,10 @@
 
 use super::{Change, Dyno, End, Fetch, Observed, Slot};
 use crate::desired::Desired;
+use crate::lifecycle::RELEASE_PROCESS_MAX;
 use crate::lifecycle::{Event, State};
 use crate::name::{AppName, DynoKey, NodeId, Run, Version};
-use crate::plan::{CrashCause, Exit, OneOff, RELEASE_PROCESS_MAX, Report, Step, StopReason};
+use crate::protocol::{CrashCause, Exit, OneOff, Report, Step, StopReason};
 use crate::time::Time;
 
 impl Observed {

@@ -3,9 +3,10 @@
 //! Owns which dynos an inventory adds and which it ends. Must not decide what to do about either.
 
 use super::{Change, Dyno, End, Fetch, Node, Observed};
+use crate::lifecycle::DRAIN_GRACE;
 use crate::lifecycle::{Event, State};
 use crate::name::DynoKey;
-use crate::plan::{CrashCause, DRAIN_GRACE, Inventory, Listed};
+use crate::protocol::{CrashCause, Inventory, Listed};
 use crate::time::Time;
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -1,7 +1,7 @@
 //! Knowledge: reports that come late, twice or out of order change nothing.
 
 use super::*;
-use crate::plan::{Inventory, Listed, Report, Step, StopReason};
+use crate::protocol::{Inventory, Listed, Report, Step, StopReason};
 use proptest::prelude::*;
 
 fn node() -> NodeId {

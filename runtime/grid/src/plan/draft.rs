@@ -3,11 +3,12 @@
 //! Owns the room on nodes and which nodes are to be believed dead. Must not know any phase of planning.
 
 use super::survey::{self, Room, Scene, Survey};
-use super::{Note, Plan, Policy, Step};
+use super::{Note, Plan, Policy};
 use crate::desired::Desired;
 use crate::name::{AppName, DynoId, DynoKey, Generation, NodeId, Run, Version};
 use crate::observed::Observed;
 use crate::placement::Candidate;
+use crate::protocol::Step;
 use crate::time::Time;
 use std::collections::{BTreeMap, BTreeSet};
 

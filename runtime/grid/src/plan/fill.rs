@@ -4,12 +4,13 @@
 
 use super::draft::{Draft, Reserved};
 use super::place::{self, Place};
-use super::{FETCH_RETRY, Note, Serve, Step};
+use super::{FETCH_RETRY, Note};
 use crate::desired::{App, Kind, Release};
 use crate::lifecycle::State;
 use crate::name::{AppName, DynoId, DynoKey, NodeId, ProcessType};
 use crate::observed::Fetch;
 use crate::placement;
+use crate::protocol::{Serve, Step};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 

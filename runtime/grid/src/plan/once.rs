@@ -4,9 +4,10 @@
 //! them alone, and count the room that they take.
 
 use crate::desired::Desired;
-use crate::name::{AppName, DynoId, DynoKey, NodeId, ProcessType, Version};
+use crate::name::{AppName, DynoId, DynoKey, ProcessType, Version};
 use crate::observed::Observed;
 use crate::placement::{self, Candidate};
+use crate::protocol::OneOff;
 use crate::time::Time;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -14,19 +15,6 @@ use std::collections::{BTreeMap, BTreeSet};
 pub const ONE_OFFS_PER_APP_MAX: usize = 50;
 /// One-off dynos of a node at a time: each attached one has buffers and two connections.
 pub const ONE_OFFS_PER_NODE_MAX: usize = 500;
-
-/// A one-off dyno that may start.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct OneOff {
-    /// Where.
-    pub node: NodeId,
-    /// The dyno: `run.1`, and so on; its run was never used before.
-    pub dyno: DynoKey,
-    /// The release that it runs: the one that serves, or the newest where none ever did.
-    pub version: Version,
-    /// Memory that is set aside for it, in bytes.
-    pub memory_bytes: u64,
-}
 
 /// Why there may not be one more.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

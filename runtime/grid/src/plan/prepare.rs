@@ -6,19 +6,17 @@
 //! interrupted for a later release, whose own waits for its end: a migration that is broken off is worse than one
 //! that is late. Where its end was never written down, as when the server was killed, it is run again.
 
+use super::Note;
 use super::draft::Draft;
 use super::fill::{self, Homes};
-use super::{Exit, Note, Step, StopReason};
 use crate::desired::{App, Fact};
-use crate::lifecycle::State;
+use crate::lifecycle::{RELEASE_PROCESS_MAX, State};
 use crate::name::{AppName, DynoId, DynoKey, Version};
 use crate::observed::Dyno;
+use crate::protocol::{Exit, Step, StopReason};
 use crate::time::Time;
 use std::collections::BTreeMap;
 use std::time::Duration;
-
-/// How long a release process may run: an hour is beyond any migration that a deploy should wait for.
-pub const RELEASE_PROCESS_MAX: Duration = Duration::from_secs(60 * 60);
 
 /// How long a one-off dyno may take to start: its slug may have to be fetched and compiled first.
 const ONE_OFF_START_MAX: Duration = Duration::from_secs(5 * 60);

@@ -2,11 +2,12 @@
 //!
 //! Owns the assumption that every step succeeds. Must not know how a plan is made.
 
-use super::{Exit, Plan, Policy, Report, Step, plan};
+use super::{Plan, Policy, plan};
 use crate::desired::{Desired, Fact, Misfit};
 use crate::lifecycle::State;
 use crate::name::{AppName, NodeId};
 use crate::observed::{Fetch, Observed};
+use crate::protocol::{Exit, Report, Step};
 use crate::time::Time;
 use std::collections::BTreeSet;
 

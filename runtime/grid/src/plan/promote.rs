@@ -4,12 +4,12 @@
 
 use super::draft::Draft;
 use super::place::{self, Place};
-use super::{Step, route};
+use super::route;
 use crate::backoff::History;
 use crate::desired::{App, Fact, Kind, Release};
 use crate::name::{AppName, DynoId, ProcessType};
 use crate::observed::{Fetch, Slot};
-use crate::plan::CrashCause;
+use crate::protocol::{CrashCause, Step};
 
 /// Records that a release failed, if one of its dynos crashed or its slug cannot be had before it served.
 pub(super) fn fail_release(draft: &mut Draft, name: &AppName) {
@@ -159,7 +159,7 @@ mod tests {
     use crate::desired::{Fact, Kind, ProcessSpec, Release};
     use crate::name::{DynoKey, ProcessType, SlugId, Version};
     use crate::plan::tests::world::{NOW, World, app, created};
-    use crate::plan::{CrashCause, Report, Step};
+    use crate::protocol::{CrashCause, Report, Step};
     use std::collections::BTreeMap;
     use std::sync::Arc;
 

@@ -4,13 +4,13 @@
 //! proof fails an app is planned, so that this may be strict, but never wrong; `plan_every_app` does without.
 
 use super::survey::{Fetched, Room, Scene, add, earlier};
-use super::{FETCH_RETRY, Route, Serve, route};
+use super::{FETCH_RETRY, route};
 use crate::backoff;
 use crate::desired::{App, ProcessSpec, Release};
 use crate::lifecycle::State;
 use crate::name::{DynoId, DynoKey, NodeId, ProcessType};
 use crate::observed::{Dyno, Fetch, Slot};
-use crate::routing::Refusal;
+use crate::protocol::{Refusal, Route, Serve};
 use crate::time::Time;
 use std::iter::Peekable;
 use std::slice::Iter;

@@ -2,13 +2,15 @@
 //!
 //! Owns the deadlines of a dyno's boot and of its end. Must not know why it is not wanted.
 
+use super::STOP_RETRY;
 use super::draft::Draft;
 use super::place::Place;
 use super::prepare;
-use super::{DRAIN_GRACE, STOP_RETRY, Step, StopReason};
+use crate::lifecycle::DRAIN_GRACE;
 use crate::lifecycle::State;
 use crate::name::{AppName, DynoKey, NodeId, Version};
 use crate::observed::Dyno;
+use crate::protocol::{Step, StopReason};
 use crate::time::Time;
 use std::collections::BTreeSet;
 

@@ -2,12 +2,13 @@
 //!
 //! Owns the route that follows from the dynos there are. Must not know how a router uses it.
 
+use super::Policy;
 use super::draft::Draft;
 use super::place::{self, Place};
-use super::{Policy, Route, Serve, Step};
 use crate::desired::{App, Kind, Release};
 use crate::name::{AppName, ProcessType, Version};
-use crate::routing::{self, Refusal};
+use crate::protocol::{Refusal, Route, Serve, Step};
+use crate::routing;
 use std::sync::Arc;
 use std::time::Duration;
 

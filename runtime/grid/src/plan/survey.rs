@@ -8,7 +8,7 @@ use super::quiet::{Known, Quiet, quiet};
 use crate::desired::{App, Desired};
 use crate::name::{AppName, DynoKey, NodeId, Version};
 use crate::observed::{Dyno, Fetch, Observed};
-use crate::plan::Route;
+use crate::protocol::Route;
 use crate::time::Time;
 use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};

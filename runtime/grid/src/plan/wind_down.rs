@@ -2,10 +2,10 @@
 //!
 //! Owns the steps of a shutdown. Must not know intent: that is to come back as it was.
 
-use super::{Plan, Route, STOP_RETRY, Serve, Step, StopReason};
+use super::{Plan, STOP_RETRY};
 use crate::lifecycle::State;
 use crate::observed::Observed;
-use crate::routing::Refusal;
+use crate::protocol::{Refusal, Route, Serve, Step, StopReason};
 use crate::time::Time;
 
 /// What is to be done at `now` to end every dyno by `deadline`. Over when no dyno is observed any more.

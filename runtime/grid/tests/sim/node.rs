@@ -4,7 +4,7 @@
 
 use grid::lifecycle::State;
 use grid::name::{AppName, DynoKey, NodeId, Run, SlugId, Version};
-use grid::plan::{CrashCause, Exit, Heartbeats, Inventory, Listed, OneOff, Report, Step};
+use grid::protocol::{CrashCause, Exit, Heartbeats, Inventory, Listed, OneOff, Report, Step};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 

@@ -5,7 +5,8 @@
 use grid::desired::{Fact, Limits};
 use grid::lifecycle;
 use grid::observed::Change;
-use grid::plan::{Note, Route, Serve, Step};
+use grid::plan::Note;
+use grid::protocol::{Route, Serve, Step};
 use grid::time::Time;
 use std::collections::BTreeSet;
 use std::fmt::Write;

@@ -16,7 +16,7 @@ use crate::shared::connection_state::{Conn, Peer};
 use crate::shared::router_shared::Hub;
 use bytes::Bytes;
 use exchange::DynoHandle;
-use grid::routing::Refusal;
+use grid::protocol::Refusal;
 use http::{Method, Request, StatusCode, Version};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;

@@ -4,7 +4,7 @@
 //! Must not know where lines go.
 
 use grid::name::{AppName, DynoId};
-use grid::routing::Refusal;
+use grid::protocol::Refusal;
 use http::uri::PathAndQuery;
 use http::{HeaderValue, Method, Version};
 use std::fmt;

@@ -3,7 +3,7 @@
 //! Owns the numbers. Must not know how they are exported.
 
 use crate::log::access_log::Record;
-use grid::routing::Refusal;
+use grid::protocol::Refusal;
 use std::cell::Cell;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
 

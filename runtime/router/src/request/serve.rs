@@ -21,7 +21,7 @@ use exchange::{
     AddForwardedHeaders, CutReader, DynoHandle, DynoRequest, Exchange, InterimSink, Kill, Reply,
     RequestBody, ResponseReader,
 };
-use grid::routing::Refusal;
+use grid::protocol::Refusal;
 use http::response::Parts;
 use http::{HeaderValue, Method, Request, Response, StatusCode, Version, header};
 use http_body::Body;

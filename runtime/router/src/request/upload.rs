@@ -11,7 +11,7 @@ use bytes::{Bytes, BytesMut};
 use exchange::Exchange;
 use exchange::RequestBody;
 use exchange::{MemoryBudget, MemoryShare};
-use grid::routing::Refusal;
+use grid::protocol::Refusal;
 use http::{HeaderMap, StatusCode};
 use http_body::{Body, Frame};
 use std::future::poll_fn;

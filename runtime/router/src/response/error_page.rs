@@ -5,7 +5,7 @@
 use crate::request::admission::Reject;
 use crate::shared::access_entry::Journal;
 use bytes::Bytes;
-use grid::routing::{Refusal, Side};
+use grid::protocol::{Refusal, Side};
 use http::response::Parts;
 use http::{HeaderValue, Response, StatusCode, Version, header};
 use std::sync::atomic::Ordering::Relaxed;

@@ -11,7 +11,7 @@ use bytes::Bytes;
 use exchange::Kill;
 use exchange::MemoryShare;
 use exchange::{ResponsePiece, ResponseReader};
-use grid::routing::Refusal;
+use grid::protocol::Refusal;
 use http::Version;
 use http_body::{Body, Frame, SizeHint};
 use std::pin::Pin;

@@ -7,7 +7,7 @@ use crate::limits::{HANGUP_GRACE, SILENCE_TIMEOUT};
 use crate::shared::access_entry::Journal;
 use crate::shared::connection_state::Conn;
 use exchange::{ResponseReader, Tunnel};
-use grid::routing::Refusal;
+use grid::protocol::Refusal;
 use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
 use std::io;

@@ -13,7 +13,7 @@ use crate::shared::stream_state::StreamState;
 use bytes::Bytes;
 use exchange::headers;
 use grid::name::AppName;
-use grid::routing::Refusal;
+use grid::protocol::Refusal;
 use http::request::Parts;
 use http::uri::PathAndQuery;
 use http::{HeaderValue, header};

@@ -14,7 +14,7 @@ use exchange::Exchange;
 use exchange::Kill;
 use exchange::MemoryBudget;
 use exchange::SpillFolder;
-use grid::routing::Refusal;
+use grid::protocol::Refusal;
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering::SeqCst};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

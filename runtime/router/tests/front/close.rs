@@ -4,7 +4,7 @@ use crate::raw::Raw;
 use crate::world::{End, World, connect, eventually, head, say};
 use bytes::Bytes;
 use exchange::{Kill, Reply};
-use grid::routing::Refusal;
+use grid::protocol::Refusal;
 use router::Closed;
 use std::sync::Arc;
 use std::time::Duration;

@@ -4,7 +4,7 @@ use crate::raw::Raw;
 use crate::world::{End, World, app, connect, eventually, head, say, send};
 use bytes::Bytes;
 use exchange::{Kill, Reply};
-use grid::routing::Refusal;
+use grid::protocol::Refusal;
 use http_body_util::BodyExt;
 use std::future::pending;
 use std::sync::Arc;

@@ -3,7 +3,7 @@
 use crate::world::{End, World, app, connect, echo, eventually, head, say, send};
 use bytes::Bytes;
 use exchange::{Kill, Reply};
-use grid::routing::Refusal;
+use grid::protocol::Refusal;
 use h2::client::SendRequest;
 use http::{Request, Version};
 use std::time::Duration;

@@ -3,7 +3,7 @@
 use crate::raw::Raw;
 use crate::world::{End, World, app, eventually, head, say};
 use exchange::{Kill, Reply, RequestBody};
-use grid::routing::Refusal;
+use grid::protocol::Refusal;
 use http::Request;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};

@@ -5,7 +5,7 @@ use crate::raw::Raw;
 use crate::world::{End, World, app, connect, eventually, head, send};
 use bytes::Bytes;
 use exchange::{Reply, RequestBody};
-use grid::routing::Refusal;
+use grid::protocol::Refusal;
 use http::{HeaderMap, HeaderValue, Request};
 use router::RouterConfig;
 use std::path::Path;

@@ -4,7 +4,7 @@ use crate::raw::Raw;
 use crate::world::{End, World, app, connect, eventually, head, say, send};
 use bytes::Bytes;
 use exchange::Reply;
-use grid::routing::Refusal;
+use grid::protocol::Refusal;
 use std::time::Duration;
 use tokio::io::AsyncReadExt;
 use tokio::time::{Instant, sleep};

@@ -3,8 +3,7 @@
 use crate::raw::Raw;
 use crate::world::{End, World, app, connect, eventually, key, say};
 use exchange::{Reply, RequestBody};
-use grid::plan::Serve;
-use grid::routing::Refusal;
+use grid::protocol::{Refusal, Serve};
 use http::Request;
 use router::Load;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};

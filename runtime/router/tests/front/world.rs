@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use exchange::{Call, CallEnd, DynoHandle, DynoRequest, Kill, Reply, RequestBody};
 use grid::name::{AppName, DynoId, DynoKey, Generation, ProcessType, Run};
-use grid::plan::{Route, Serve};
+use grid::protocol::{Route, Serve};
 use http::Request;
 use http::response::Parts;
 use http_body_util::BodyExt;

@@ -11,7 +11,7 @@ use anyhow::{Context, Result, bail};
 use dyno::{Command, Folder, Node, OneOff, Output, PlatformVars, SlugSource, Stdio, Unpacked};
 use grid::desired::Release;
 use grid::name::{AppName, DynoId, DynoKey, ProcessType, Run, SlugId, Version};
-use grid::plan::Exit;
+use grid::protocol::Exit;
 use slugs::store::Store;
 use tokio::signal::unix::{SignalKind, signal};
 

@@ -8,7 +8,7 @@ use crate::log::Source;
 use crate::view::Outcome;
 use grid::desired::{Kind, ProcessSpec};
 use grid::name::{AppName, DynoKey, NodeId, ProcessType, SlugId, Version};
-use grid::plan::{CrashCause, Exit, Inventory, Route, Serve};
+use grid::protocol::{CrashCause, Exit, Inventory, Route, Serve};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use tokio::task::JoinHandle;

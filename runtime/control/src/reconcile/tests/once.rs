@@ -6,7 +6,8 @@ use crate::handle::Refused;
 use crate::once::{Program, Wanted};
 use grid::desired::Kind;
 use grid::name::{DynoKey, NodeId, Version};
-use grid::plan::{Exit, ONE_OFFS_PER_APP_MAX, OneOffError};
+use grid::plan::{ONE_OFFS_PER_APP_MAX, OneOffError};
+use grid::protocol::Exit;
 
 const MEMORY_BYTES: u64 = 1 << 20;
 

@@ -14,7 +14,7 @@ use control::once::OneOff;
 use control::usage::Recorder;
 use control::{Actor, Control, Options, Outputs};
 use grid::name::{AppName, DynoKey, NodeId};
-use grid::plan::{CrashCause, Exit, Inventory, Report, Step};
+use grid::protocol::{CrashCause, Exit, Inventory, Report, Step};
 use grid::usage::Prices;
 use slugs::store::Store;
 use std::collections::BTreeSet;

@@ -1,7 +1,8 @@
 //! What runs once: plans that start too early, too much or twice, or end what nobody asked to end.
 
 use super::*;
-use crate::plan::{Exit, one_off};
+use crate::plan::one_off;
+use crate::protocol::Exit;
 
 /// A release with a release process.
 fn release_with_process(number: u32) -> Fact {

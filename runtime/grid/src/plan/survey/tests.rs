@@ -4,7 +4,7 @@ use super::*;
 use crate::desired::Fact;
 use crate::name::ProcessType;
 use crate::plan::tests::world::{NOW, World, app, created, release, scaled};
-use crate::plan::{CrashCause, Report};
+use crate::protocol::{CrashCause, Report};
 use std::time::Duration;
 
 impl World {
