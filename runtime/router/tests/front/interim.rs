@@ -12,7 +12,7 @@ fn hinting() -> World {
     World::servers(
         1,
         |request: Request<RequestBody>, reply: Reply, _| async move {
-            let interim = reply.interim();
+            let interim = reply.interim_sender();
             let mut headers = HeaderMap::new();
             headers.insert("link", HeaderValue::from_static("</a.css>; rel=preload"));
             headers.insert("connection", HeaderValue::from_static("close, x-private"));
