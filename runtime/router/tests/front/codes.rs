@@ -305,7 +305,7 @@ async fn after_a_boot_a_request_still_waits_no_longer_than_it_may() {
 
 #[tokio::test(start_paused = true)]
 async fn a_reply_can_fail_with_any_code() {
-    let world = World::new(1, |_, mut reply: Reply, _| async {
+    let world = World::new(1, |_, mut reply: Reply, _| async move {
         reply.fail(Refusal::Platform);
         End::Free
     });
