@@ -1,15 +1,12 @@
 //! Which ends of a dyno a request caused: those are replaced at once, however often, and all others back off.
 
-#![allow(clippy::unwrap_used, missing_docs)]
-
-mod support;
-
 use std::pin::Pin;
 
 use dyno::{Dyno, Kill};
 use grid::desired::{Kind, Limits};
 use grid::protocol::{CrashCause, Report};
-use support::{Host, ask, call, get};
+
+use crate::support::{Host, ask, call, get};
 
 /// Cause of the crash that is reported next, and whether a request caused it.
 async fn crash(host: &mut Host) -> (CrashCause, bool) {

@@ -1,10 +1,6 @@
 //! Server dynos and process dynos: programs that run by themselves in a formation.
 
-#![allow(clippy::unwrap_used, missing_docs)]
-
-#[path = "servers/framing.rs"]
 mod framing;
-mod support;
 
 use std::time::Duration;
 
@@ -12,8 +8,9 @@ use dyno::{Dyno, Kill};
 use grid::desired::{Kind, Limits};
 use grid::name::DynoKey;
 use grid::protocol::{CrashCause, Report, Step, StopReason};
-use support::{Host, Reply, ask, call, get, post};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+use crate::support::{Host, Reply, ask, call, get, post};
 
 async fn server(guest: &str, args: &[&str]) -> Host {
     Host::of_kind(Kind::Server, guest, Limits::default(), args).await

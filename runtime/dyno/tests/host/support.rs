@@ -3,12 +3,11 @@
 #![allow(
     dead_code,
     unreachable_pub,
-    clippy::unwrap_used,
-    reason = "shared by several test files"
+    reason = "shared by the tests and the bench beside them"
 )]
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::{Arc, LazyLock, Mutex};
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -122,29 +121,6 @@ impl ResponseSink for Sink {
     }
 }
 
-/// The folder of built test guests; built now if it is not there.
-pub fn guests() -> PathBuf {
-    if let Some(folder) = std::env::var_os("DYNO_TEST_GUESTS") {
-        return folder.into();
-    }
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let target = root.join("../../target/guests");
-    let status = std::process::Command::new(env!("CARGO"))
-        .args([
-            "build",
-            "--release",
-            "--target",
-            "wasm32-wasip2",
-            "--target-dir",
-        ])
-        .arg(&target)
-        .current_dir(root.join("tests/guests"))
-        .status()
-        .expect("cargo runs");
-    assert!(status.success(), "the test guests do not build");
-    target.join("wasm32-wasip2/release")
-}
-
 impl Host {
     /// A node that knows the component `guest` (a test guest's name) as `web`.
     pub async fn new(guest: &str) -> Host {
@@ -152,7 +128,7 @@ impl Host {
     }
 
     pub async fn with(guest: &str, limits: Limits, env: &[(&str, &str)]) -> Host {
-        let file = guests().join(format!("{guest}.wasm"));
+        let file = testkit::guest(guest);
         let bytes = std::fs::read(&file).unwrap_or_else(|e| panic!("{}: {e}", file.display()));
         Host::of_bytes(&bytes, guest.ends_with('3'), limits, env).await
     }
@@ -175,11 +151,10 @@ impl Host {
             Some(b'3') => World::Run03,
             _ => World::Run02,
         };
-        let folder = match world {
-            World::Wasip1 => guests().join("../../wasm32-wasip1/release"),
-            _ => guests(),
+        let file = match world {
+            World::Wasip1 => testkit::core_guest(guest),
+            _ => testkit::guest(guest),
         };
-        let file = folder.join(format!("{guest}.wasm"));
         let bytes = std::fs::read(&file).unwrap_or_else(|e| panic!("{}: {e}", file.display()));
         let mut host = Host::bare(&bytes, world, &ENGINES);
         host.set(limits, env);
@@ -230,7 +205,7 @@ impl Host {
 
     /// On engines of its own, with room for so many dynos awake.
     pub async fn with_room(guest: &str, awake: u32) -> Host {
-        let bytes = std::fs::read(guests().join(format!("{guest}.wasm"))).unwrap();
+        let bytes = std::fs::read(testkit::guest(guest)).unwrap();
         let engines = Engines::with_room(Allocation::OnDemand, awake).unwrap();
         let world = match guest.ends_with('3') {
             true => World::Handler03,

@@ -9,7 +9,6 @@
     reason = "criterion's macros make public functions; a bench may fail as a test does"
 )]
 
-#[path = "../tests/support/mod.rs"]
 mod support;
 
 use std::time::{Duration, Instant};

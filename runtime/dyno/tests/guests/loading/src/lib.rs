@@ -1,7 +1,7 @@
 //! The boot hook of the guests that have one: it does what the config var `LOAD` says.
 //!
 //! `ok` (or nothing), `err` (a traceback on stderr, and a reason), `trap`, `panic`, `exit`, `spin`, and `chance`, which fails
-//! every second time. Knows nothing of WASI's versions: two packages share this file.
+//! every second time. A crate of its own, since guests of both WASI versions export it; must not know either version.
 
 wit_bindgen::generate!({
     inline: "
@@ -14,10 +14,11 @@ wit_bindgen::generate!({
         }
     ",
     world: "loads",
+    pub_export_macro: true,
 });
 
-/// Exports the hook.
-pub(crate) struct Hook;
+/// The hook; a guest exports it with `guests_loading::export!(Hook with_types_in guests_loading)`.
+pub struct Hook;
 
 impl exports::dyno::app::boot::Guest for Hook {
     fn load() -> Result<(), String> {

@@ -1,11 +1,8 @@
 //! Well-behaved guests: what an app can count on.
 
-#![allow(clippy::unwrap_used, missing_docs)]
-
-mod support;
-
 use grid::desired::Limits;
-use support::{Host, ask, get, post};
+
+use crate::support::{Host, ask, get, post};
 
 async fn serves(guest: &str) {
     let env = [("GREETING", "hello there")];

@@ -1,14 +1,11 @@
 //! Responses without content (RFC 9110, 8.6, 9.3.2, 15.3.5 and 15.4.5): a HEAD, a 204 and a 304 may announce any length, and what a
 //! guest writes for them is nobody's loss.
 
-#![allow(clippy::unwrap_used, missing_docs)]
-
-mod support;
-
 use bytes::Bytes;
 use grid::desired::{Kind, Limits};
 use http::{Method, Request};
-use support::{Host, Reply, ask, get};
+
+use crate::support::{Host, Reply, ask, get};
 
 fn head(path: &str) -> Request<Bytes> {
     let mut request = get(path);

@@ -1,16 +1,13 @@
 //! Programs that run once: `wasi:cli/run` of 0.2 and 0.3, and core modules of preview 1.
 
-#![allow(clippy::unwrap_used, missing_docs)]
-
-mod support;
-
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use dyno::{Command, Exit, Output, PrepareError, Running, Stdio};
 use grid::desired::Limits;
-use support::Host;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt, DuplexStream};
+
+use crate::support::Host;
 
 const MIB: u64 = 1024 * 1024;
 const PIPE_BYTES: usize = 64 * 1024;

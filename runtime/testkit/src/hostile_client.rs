@@ -6,7 +6,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::{Local, PATIENCE};
+use crate::PATIENCE;
+use crate::process::Local;
 
 /// Requests of each kind that the stranger sends, over so many connections at a time.
 const REQUESTS: usize = 200;

@@ -1,122 +1,20 @@
-//! Runs the built `dyno` as a user does, and speaks HTTP to it.
-//!
-//! Waits are bounded by [`PATIENCE`], which is reached only when a test fails.
-
-#![allow(
-    dead_code,
-    unreachable_pub,
-    clippy::unwrap_used,
-    reason = "shared by several test files"
-)]
-
-pub mod strangers;
+//! Runs the built `dyno` as a user does, reads what it writes, and speaks HTTP to it.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::{Duration, Instant};
 
-/// Longest that a test waits for anything.
-pub const PATIENCE: Duration = Duration::from_secs(120);
+use crate::PATIENCE;
+use crate::command::dyno;
+use crate::http::Reply;
 
-/// The repository's folder.
-pub fn root() -> PathBuf {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
-    root.canonicalize().unwrap()
-}
-
-/// A test guest by its name, built now if it is not there.
-pub fn guest(name: &str) -> PathBuf {
-    let folder = std::env::var_os("DYNO_TEST_GUESTS").map(PathBuf::from);
-    let folder = folder.unwrap_or_else(|| {
-        let target = root().join("target/guests");
-        let status = Command::new(env!("CARGO"))
-            .args([
-                "build",
-                "--release",
-                "--target",
-                "wasm32-wasip2",
-                "--target-dir",
-            ])
-            .arg(&target)
-            .current_dir(root().join("runtime/dyno/tests/guests"))
-            .status();
-        assert!(status.unwrap().success(), "the test guests do not build");
-        target.join("wasm32-wasip2/release")
-    });
-    let file = folder.join(format!("{name}.wasm"));
-    assert!(file.is_file(), "{} is missing", file.display());
-    file
-}
-
-/// A component made by other people's toolchains, by its name: `wstd`, `p3`, `axum`, `js`, `py`.
-pub fn foreign(name: &str) -> PathBuf {
-    let folder = std::env::var_os("DYNO_TEST_FOREIGN").map(PathBuf::from);
-    let folder = folder.unwrap_or_else(|| {
-        let target = root().join("target/foreign");
-        let build = root().join("runtime/dyno/tests/guests/foreign/build");
-        let status = Command::new(build).arg(&target).arg(name).status();
-        assert!(
-            status.unwrap().success(),
-            "the foreign component {name} does not build"
-        );
-        target
-    });
-    folder.join(format!("{name}.wasm"))
-}
-
-/// The binary, with a cache that tests share and nothing else of the user's.
-pub fn dyno() -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_dyno"));
-    command
-        .env(
-            "XDG_CACHE_HOME",
-            Path::new(env!("CARGO_TARGET_TMPDIR")).join("cache"),
-        )
-        .env("NO_COLOR", "1")
-        .env("XDG_CONFIG_HOME", no_config())
-        .env_remove("DYNO_APP")
-        .env_remove("DYNO_SERVER")
-        .env_remove("DYNO_TOKEN")
-        .stdin(Stdio::null());
-    command
-}
-
-/// What a command shows on a terminal that is so many columns wide.
-pub fn on_terminal(command: &Command, columns: u32) -> String {
-    let quoted = |word: &std::ffi::OsStr| format!("'{}'", word.to_str().unwrap());
-    let words: Vec<String> = std::iter::once(command.get_program())
-        .chain(command.get_args())
-        .map(quoted)
-        .collect();
-    let script = format!("stty cols {columns} rows 24; exec {}", words.join(" "));
-    let mut terminal = Command::new("script");
-    terminal
-        .args(["-qec", &script, "/dev/null"])
-        .stdin(Stdio::null());
-    terminal.env("TERM", "xterm-256color");
-    for (name, value) in command.get_envs() {
-        match value {
-            Some(value) => terminal.env(name, value),
-            None => terminal.env_remove(name),
-        };
-    }
-    if let Some(folder) = command.get_current_dir() {
-        terminal.current_dir(folder);
-    }
-    String::from_utf8(terminal.output().unwrap().stdout).unwrap()
-}
-
-/// A configuration that nobody has made.
-fn no_config() -> PathBuf {
-    Path::new(env!("CARGO_TARGET_TMPDIR")).join("no-config")
-}
-
-/// A running `dyno local`.
+/// A running `dyno local`, or another command that runs until it is stopped. It is killed with the value.
 pub struct Local {
     child: Child,
+    /// Where it serves on this machine; 0 if nobody waited for it to say so.
     pub port: u16,
     output: Arc<Output>,
 }
@@ -224,6 +122,7 @@ impl Local {
         self.wait_for_after(mark, &format!("a request of {path}"), fits)
     }
 
+    /// A new connection to its port.
     pub fn connect(&self) -> TcpStream {
         let stream = TcpStream::connect(("127.0.0.1", self.port)).unwrap();
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
@@ -255,10 +154,12 @@ impl Local {
         Reply::parse(&self.raw(&[head.as_bytes(), body].concat()))
     }
 
+    /// A GET on a connection of its own.
     pub fn get(&self, path: &str) -> Reply {
         self.request("GET", path, &[], b"")
     }
 
+    /// A POST on a connection of its own.
     pub fn post(&self, path: &str, body: &[u8]) -> Reply {
         self.request("POST", path, &[], body)
     }
@@ -311,81 +212,6 @@ fn collect(stream: impl Read + Send + 'static, output: &Arc<Output>) {
             output.push(String::from_utf8_lossy(&line).into_owned());
         }
     });
-}
-
-/// An HTTP/1.1 response as it came over the wire.
-#[derive(Debug, Default)]
-pub struct Reply {
-    pub status: u16,
-    /// Names in lower case.
-    pub headers: Vec<(String, String)>,
-    pub body: Vec<u8>,
-    /// The body ended as its framing says, rather than with the connection.
-    pub complete: bool,
-}
-
-impl Reply {
-    /// Reads what came on a connection that was closed after one response. No response: status 0.
-    pub fn parse(bytes: &[u8]) -> Reply {
-        let Some(end) = bytes.windows(4).position(|four| four == b"\r\n\r\n") else {
-            return Reply::default();
-        };
-        let head = String::from_utf8_lossy(&bytes[..end]).into_owned();
-        let mut lines = head.split("\r\n");
-        let status = lines
-            .next()
-            .and_then(|line| line.split(' ').nth(1)?.parse().ok());
-        let headers = lines.filter_map(|line| line.split_once(':'));
-        let headers: Vec<(String, String)> = headers
-            .map(|(name, value)| (name.to_ascii_lowercase(), value.trim().to_owned()))
-            .collect();
-        let mut reply = Reply {
-            status: status.unwrap_or(0),
-            headers,
-            ..Reply::default()
-        };
-        let rest = &bytes[end + 4..];
-        if reply
-            .header("transfer-encoding")
-            .is_some_and(|value| value.contains("chunked"))
-        {
-            (reply.body, reply.complete) = unchunk(rest);
-        } else {
-            let length = reply
-                .header("content-length")
-                .and_then(|value| value.parse().ok());
-            reply.body = rest.to_vec();
-            reply.complete = length.is_none_or(|length: usize| length == rest.len());
-        }
-        reply
-    }
-
-    pub fn header(&self, name: &str) -> Option<&str> {
-        let mut found = self.headers.iter().filter(|(own, _)| own == name);
-        found.next().map(|(_, value)| value.as_str())
-    }
-
-    pub fn text(&self) -> String {
-        String::from_utf8_lossy(&self.body).into_owned()
-    }
-}
-
-fn unchunk(mut rest: &[u8]) -> (Vec<u8>, bool) {
-    let mut body = Vec::new();
-    while let Some(end) = rest.windows(2).position(|two| two == b"\r\n") {
-        let size = std::str::from_utf8(&rest[..end]).ok();
-        let Some(size) = size.and_then(|text| usize::from_str_radix(text.trim(), 16).ok()) else {
-            break;
-        };
-        rest = &rest[end + 2..];
-        if size == 0 {
-            return (body, true);
-        }
-        let here = size.min(rest.len());
-        body.extend_from_slice(&rest[..here]);
-        rest = &rest[(here + 2).min(rest.len())..];
-    }
-    (body, false)
 }
 
 /// The number in `name=123` or `name=123ms` of a log line.

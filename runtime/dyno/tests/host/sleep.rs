@@ -1,12 +1,9 @@
 //! Dynos that sleep: nothing of the guest is left, and the next request does not notice.
 
-#![allow(clippy::unwrap_used, missing_docs)]
-
-mod support;
-
 use grid::desired::Limits;
 use grid::protocol::{CrashCause, Report, Step};
-use support::{Host, ask, get};
+
+use crate::support::{Host, ask, get};
 
 /// Traps in every second boot, as chance will have it; its handler does nothing.
 const BOOTS_BY_CHANCE: &str = r#"(component
@@ -87,7 +84,7 @@ async fn the_folders_are_empty_after_a_sleep() {
 /// ComponentizeJS signs so; an instance takes one request then.
 #[tokio::test]
 async fn a_dyno_of_single_use_instances_sleeps_as_well() {
-    let mut component = std::fs::read(support::guests().join("good.wasm")).unwrap();
+    let mut component = std::fs::read(testkit::guest("good")).unwrap();
     let signed = b"\x09producers\x01\x0cprocessed-by\x01\x0eComponentizeJS\x060.23.0";
     component.extend([&[0, signed.len() as u8], &signed[..]].concat());
     let mut host = Host::of_bytes(&component, false, Limits::default(), &[]).await;
