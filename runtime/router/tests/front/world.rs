@@ -50,7 +50,7 @@ impl Drop for FnDyno {
     }
 }
 
-struct FnCall {
+pub(crate) struct FnCall {
     guest: Guest,
     dyno: Option<FnDyno>,
     events: Arc<Events>,
