@@ -9,7 +9,7 @@ mod read;
 use std::collections::BTreeSet;
 use std::fmt;
 
-use grid::desired::Kind;
+use grid::desired::ProcessKind;
 use grid::name::ProcessType;
 use serde::{Deserialize, Serialize};
 use wasmparser::Encoding;
@@ -61,12 +61,12 @@ impl World {
     }
 
     /// The kind that a process of this type gets from this world, if it can be one at all.
-    fn kind(self, process: &ProcessType) -> Option<Kind> {
+    fn kind(self, process: &ProcessType) -> Option<ProcessKind> {
         match (self.is_handler(), process.is_web()) {
-            (true, true) => Some(Kind::Handler),
+            (true, true) => Some(ProcessKind::Handler),
             (true, false) => None,
-            (false, true) => (self != Self::Wasip1).then_some(Kind::Server),
-            (false, false) => Some(Kind::Process),
+            (false, true) => (self != Self::Wasip1).then_some(ProcessKind::Server),
+            (false, false) => Some(ProcessKind::Process),
         }
     }
 }
@@ -113,7 +113,7 @@ impl Component {
     }
 
     /// How it runs as this type of process: the best world that fits, and the kind that makes.
-    pub fn fit(&self, process: &ProcessType) -> Result<(World, Kind), UnfitError> {
+    pub fn fit(&self, process: &ProcessType) -> Result<(World, ProcessKind), UnfitError> {
         self.worlds()
             .find_map(|world| Some((world, world.kind(process)?)))
             .ok_or_else(|| match process.is_web() {

@@ -13,10 +13,10 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use control::once::{Pipes, Program, Wanted};
-use dyno::{Command, Node, Output, Stdio};
+use dyno::{Fleet, OneOffCommand, ProgramOutput, ProgramStdio};
 use grid::desired::Release;
 use grid::name::{AppName, DynoKey, NodeId, ProcessType, Version};
-use grid::protocol::{Exit, Report, Step};
+use grid::protocol::{ProcessExit, Report, Step};
 use tokio::io::{AsyncRead, ReadBuf};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
@@ -24,7 +24,7 @@ use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 
 /// What runs once on this machine.
 pub(crate) struct Once {
-    node: Node,
+    node: Fleet,
     reports: mpsc::UnboundedSender<Report>,
     /// Releases that have a release process, while the node has them.
     releases: HashMap<(AppName, Version), Arc<Release>>,
@@ -45,13 +45,13 @@ struct Start {
     node: NodeId,
     key: DynoKey,
     release: Arc<Release>,
-    command: Command,
+    command: OneOffCommand,
     env: BTreeMap<String, String>,
     pipes: Option<Pipes>,
 }
 
 impl Once {
-    pub(crate) fn new(node: Node, reports: mpsc::UnboundedSender<Report>) -> Once {
+    pub(crate) fn new(node: Fleet, reports: mpsc::UnboundedSender<Report>) -> Once {
         Once {
             node,
             reports,
@@ -133,11 +133,11 @@ impl Once {
     fn run(&mut self, node: NodeId, key: DynoKey, version: Version) {
         let release = self.releases.get(&(key.app.clone(), version)).cloned();
         let Some(release) = release else {
-            let exit = Exit::Failed(format!("{version} is not on this node"));
+            let exit = ProcessExit::Failed(format!("{version} is not on this node"));
             let dyno = key;
             return self.report(Report::Exited { node, dyno, exit });
         };
-        let command = Command::Type {
+        let command = OneOffCommand::Type {
             process: ProcessType::release(),
             args: Vec::new(),
         };
@@ -178,12 +178,12 @@ impl Once {
     }
 }
 
-fn command(program: Program) -> Command {
+fn command(program: Program) -> OneOffCommand {
     match program {
-        Program::Type { process, args } => Command::Type { process, args },
+        Program::Type { process, args } => OneOffCommand::Type { process, args },
         Program::Component { path, args, .. } => {
             let path = PathBuf::from(path);
-            Command::Component { path, args }
+            OneOffCommand::Component { path, args }
         }
     }
 }
@@ -206,14 +206,14 @@ fn sized(release: Arc<Release>, program: &Program, memory_bytes: u64) -> Arc<Rel
 
 /// Runs one to its end, and says how it ended.
 async fn one(
-    node: Node,
+    node: Fleet,
     start: Start,
     reports: mpsc::UnboundedSender<Report>,
     (drain, stop): (CancellationToken, CancellationToken),
 ) -> DynoKey {
     let (on, key) = (start.node, start.key);
     let (stdio, gone, ended) = stdio(start.pipes, drain);
-    let one_off = dyno::OneOff {
+    let one_off = dyno::OneOffProgram {
         key: key.clone(),
         app: key.app.clone(),
         release: start.release,
@@ -229,8 +229,8 @@ async fn one(
     };
     let (exit, asked) = tokio::select! {
         exit = run(&node, one_off, begun) => (exit, false),
-        () = stop.cancelled() => (Exit::Failed("it was stopped".into()), true),
-        () = gone => (Exit::Failed("its client left".into()), false),
+        () = stop.cancelled() => (ProcessExit::Failed("it was stopped".into()), true),
+        () = gone => (ProcessExit::Failed("its client left".into()), false),
     };
     if let Some(ended) = ended {
         let _ = ended.send(exit.clone());
@@ -244,35 +244,41 @@ async fn one(
 }
 
 /// Runs a process; `begun` is called when it does.
-pub(crate) async fn run(node: &Node, one_off: dyno::OneOff, begun: impl FnOnce()) -> Exit {
+pub(crate) async fn run(
+    node: &Fleet,
+    one_off: dyno::OneOffProgram,
+    begun: impl FnOnce(),
+) -> ProcessExit {
     let running = match node.run(one_off).await {
         Ok(running) => running,
         Err(error) => {
             let error = anyhow::Error::new(error);
-            return Exit::Failed(format!("{error:#}"));
+            return ProcessExit::Failed(format!("{error:#}"));
         }
     };
     begun();
     match running.await {
-        dyno::Exit::Code(code) => Exit::Code(code),
-        dyno::Exit::Trap { reason } => Exit::Failed(reason),
-        dyno::Exit::Boot { reason } => Exit::Failed(format!("it did not start: {reason}")),
-        dyno::Exit::Killed => Exit::Failed("it was stopped".into()),
+        dyno::OneOffExit::Code(code) => ProcessExit::Code(code),
+        dyno::OneOffExit::Trap { reason } => ProcessExit::Failed(reason),
+        dyno::OneOffExit::Boot { reason } => {
+            ProcessExit::Failed(format!("it did not start: {reason}"))
+        }
+        dyno::OneOffExit::Killed => ProcessExit::Failed("it was stopped".into()),
     }
 }
 
-type Told = Option<tokio::sync::oneshot::Sender<Exit>>;
+type Told = Option<tokio::sync::oneshot::Sender<ProcessExit>>;
 
 /// What it reads and where it prints; what says that nobody wants it; and who wants to know how it ended.
 fn stdio(
     pipes: Option<Pipes>,
     drain: CancellationToken,
-) -> (Stdio, Pin<Box<dyn Future<Output = ()> + Send>>, Told) {
+) -> (ProgramStdio, Pin<Box<dyn Future<Output = ()> + Send>>, Told) {
     let Some(pipes) = pipes else {
-        let stdio = Stdio {
+        let stdio = ProgramStdio {
             stdin: None,
-            stdout: Output::Log,
-            stderr: Output::Log,
+            stdout: ProgramOutput::Log,
+            stderr: ProgramOutput::Log,
         };
         return (stdio, Box::pin(std::future::pending()), None);
     };
@@ -280,10 +286,10 @@ fn stdio(
         from: pipes.stdin,
         closed: Box::pin(drain.cancelled_owned()),
     };
-    let stdio = Stdio {
+    let stdio = ProgramStdio {
         stdin: Some(Box::new(stdin)),
-        stdout: Output::Pipe(pipes.stdout),
-        stderr: Output::Pipe(pipes.stderr),
+        stdout: ProgramOutput::Pipe(pipes.stdout),
+        stderr: ProgramOutput::Pipe(pipes.stderr),
     };
     (stdio, pipes.gone, Some(pipes.ended))
 }

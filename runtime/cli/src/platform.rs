@@ -24,11 +24,11 @@ use control::once::OneOff;
 use control::usage::Recorder;
 use control::{Control, Options, Outputs, Published};
 use dyno::compile::Compiler;
-use dyno::engine::{Allocation, Engines};
-use dyno::{Egress, LocalDyno, LogSink, Node, NodeConfig, SlugSource};
+use dyno::engine::{Engines, InstanceAllocation};
+use dyno::{EgressPolicy, Fleet, FleetConfig, LocalDyno, LogSink, SlugSource};
 use grid::name::{AppName, Generation, Hostname, NodeId};
 use grid::plan::Policy;
-use grid::protocol::{Inventory, Report, Route, Serve, Step};
+use grid::protocol::{Inventory, Report, Route, RouteTarget, Step};
 use grid::routing::backlog_max;
 use router::{Hosts, Router, RouterConfig, TrustedProxies};
 use tokio::sync::{mpsc, watch};
@@ -58,7 +58,7 @@ pub(crate) struct Config<'a> {
     pub(crate) work: &'a Path,
     /// For what slow readers leave of responses, in files that have no name.
     pub(crate) spill: &'a Path,
-    pub(crate) egress: Egress,
+    pub(crate) egress: EgressPolicy,
     pub(crate) hosts: Hosts,
     /// Proxies whose forwarding headers are believed.
     pub(crate) trusted: TrustedProxies,
@@ -114,7 +114,7 @@ impl Platform {
         tasks.spawn(hands.carry_out(steps, one_offs));
         tasks.spawn(pass_on(reports, control.clone(), meter));
         let log = tokio::spawn(log(events, logs.clone()));
-        let inventory = Inventory::local(id, NODE_MEMORY_BYTES, NODE_DYNOS_MAX);
+        let inventory = Inventory::new_local(id, NODE_MEMORY_BYTES, NODE_DYNOS_MAX);
         control.report(Report::Node(inventory)).await?;
         Ok(Platform {
             control,
@@ -136,7 +136,7 @@ impl Platform {
             backlog_max: backlog_max(1),
             request_timeout: None,
             idle_after: None,
-            serve: Serve::Booting,
+            target: RouteTarget::Booting,
         };
         // Stale would mean that there is a better one already.
         let _ = self.router.publish(route, Vec::new());
@@ -192,10 +192,10 @@ fn node(
     config: &Config<'_>,
     logs: &Logs,
     reports: mpsc::UnboundedSender<Report>,
-) -> Result<Node> {
-    let node = Node::new(NodeConfig {
+) -> Result<Fleet> {
+    let node = Fleet::new(FleetConfig {
         id: id.clone(),
-        engines: engines(Allocation::for_this_machine())?,
+        engines: engines(InstanceAllocation::for_this_machine())?,
         compiler: Compiler::new(config.compiled, compile_child()?)?,
         slugs: dyno::from_store(Arc::clone(&config.slugs)),
         work: config.work.to_owned(),
@@ -207,7 +207,7 @@ fn node(
     node.with_context(|| format!("cannot use {}", config.work.display()))
 }
 
-fn engines(allocation: Allocation) -> Result<Arc<Engines>> {
+fn engines(allocation: InstanceAllocation) -> Result<Arc<Engines>> {
     Engines::new(allocation)
         .map_err(|e| anyhow::anyhow!("{e:#}"))
         .context("the engine does not start")
@@ -218,12 +218,12 @@ pub(crate) fn lone_node(
     compiled: &Path,
     work: &Path,
     slugs: SlugSource,
-    egress: Egress,
+    egress: EgressPolicy,
     logs: LogSink,
-) -> Result<Node> {
-    let node = Node::new(NodeConfig {
+) -> Result<Fleet> {
+    let node = Fleet::new(FleetConfig {
         id: "local".parse().context("the node's name")?,
-        engines: engines(Allocation::OnDemand)?,
+        engines: engines(InstanceAllocation::OnDemand)?,
         compiler: Compiler::new(compiled, compile_child()?)?,
         slugs,
         work: work.to_owned(),
@@ -249,7 +249,7 @@ fn compile_child() -> Result<Vec<OsString>> {
 
 /// What the reconciler's steps are done with.
 struct Hands {
-    node: Node,
+    node: Fleet,
     once: Once,
     router: Router<LocalDyno>,
     published: watch::Sender<Published>,
@@ -298,10 +298,12 @@ impl Hands {
 
     fn publish(&self, route: Route) {
         let app = route.app.clone();
-        let version = route.version.filter(|_| route.serve != Serve::Booting);
-        let fresh = match &route.serve {
-            Serve::Dynos(keys) => keys.iter().filter_map(|key| self.node.take(key)).collect(),
-            Serve::Booting | Serve::Refuse(_) => Vec::new(),
+        let version = route
+            .version
+            .filter(|_| route.target != RouteTarget::Booting);
+        let fresh = match &route.target {
+            RouteTarget::Dynos(keys) => keys.iter().filter_map(|key| self.node.take(key)).collect(),
+            RouteTarget::Booting | RouteTarget::Refuse(_) => Vec::new(),
         };
         // A stale route was overtaken by a newer one: nothing is lost.
         let _ = self.router.publish(route, fresh);

@@ -60,7 +60,7 @@ pub(crate) struct Local {
     pub(crate) procfile: Option<PathBuf>,
     /// Let apps connect to addresses that are neither public nor loopback; may be repeated
     #[arg(long, value_name = "CIDR[:PORT]")]
-    pub(crate) egress_allow: Vec<dyno::Opening>,
+    pub(crate) egress_allow: Vec<dyno::EgressOpening>,
     /// Build and swap whenever a file changes, without dropping a request
     #[arg(short, long)]
     pub(crate) watch: bool,
@@ -90,7 +90,7 @@ pub(crate) struct LocalRun {
     pub(crate) dir: Vec<String>,
     /// Let it connect to addresses that are neither public nor loopback; may be repeated
     #[arg(long, value_name = "CIDR[:PORT]")]
-    pub(crate) egress_allow: Vec<dyno::Opening>,
+    pub(crate) egress_allow: Vec<dyno::EgressOpening>,
     /// A component or core module, or a process type or a command of the app in this folder (`python script.py`); then
     /// arguments
     ///

@@ -4,8 +4,8 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use api::ApiHost;
 use clap::{Args as ClapArgs, Subcommand, ValueEnum, ValueHint};
-use control::api::ApiHost;
 use grid::name::AppName;
 
 use super::words::{Price, Span};
@@ -65,7 +65,7 @@ pub(crate) struct Serve {
     pub(crate) free_dynos: Option<u32>,
     /// Let apps connect to addresses that are not public, such as 10.0.0.5:5432; may be repeated
     #[arg(long, value_name = "CIDR[:PORT]")]
-    pub(crate) egress_allow: Vec<dyno::Opening>,
+    pub(crate) egress_allow: Vec<dyno::EgressOpening>,
     /// Believe X-Forwarded-For, -Proto, -Port, -Host and Forwarded from this proxy; may be repeated
     #[arg(long, value_name = "CIDR")]
     pub(crate) trust_proxy: Vec<router::TrustedProxy>,

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 use control::once::frame::{self, Frame};
-use grid::protocol::Exit;
+use grid::protocol::ProcessExit;
 use serde_json::{Map, Value, json};
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -61,9 +61,9 @@ pub(crate) fn run(args: &args::Run) -> Result<()> {
     let place = app.path(&format!("/dynos/{}", dyno.id));
     let waiting = attach(app.client(), &place, &tell)?;
     match follow(&news, &waiting) {
-        News::Ended(Exit::Code(0)) => Ok(()),
-        News::Ended(Exit::Code(code)) => Err(Code(code).into()),
-        News::Ended(Exit::Failed(reason)) => {
+        News::Ended(ProcessExit::Code(0)) => Ok(()),
+        News::Ended(ProcessExit::Code(code)) => Err(Code(code).into()),
+        News::Ended(ProcessExit::Failed(reason)) => {
             term::error(&anyhow::anyhow!(
                 "{id} of {} failed: {}",
                 app.name,
@@ -99,7 +99,7 @@ pub(super) fn environment(vars: &[String]) -> Result<Map<String, Value>> {
 
 /// What ends the wait.
 enum News {
-    Ended(Exit),
+    Ended(ProcessExit),
     /// A signal came; the exit code for it.
     Signal(u8),
     /// Nobody reads our output.

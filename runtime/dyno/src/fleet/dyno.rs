@@ -15,19 +15,19 @@ use wasmtime_wasi_http::FieldMapError;
 
 use crate::call::CallOutcome;
 use crate::code::boot_hook::hide_interpreter;
-use crate::crash::{Crash, boot_crash, crash};
-use crate::engine::Running;
-use crate::fleet::form::Form;
+use crate::crash::{DynoCrash, boot_crash, crash};
+use crate::engine::GuestRunning;
+use crate::fleet::form::DynoForm;
 use crate::fleet::shared::FleetShared;
-use crate::instance::booted::Instance;
+use crate::instance::booted::GuestInstance;
 use crate::instance::store::EPOCHS_FIRST;
-use crate::life::Life;
+use crate::life::DynoLife;
 
 /// The exclusive right to use one dyno that is up and free, awake or asleep.
 pub struct LocalDyno {
     /// Taken by a call.
-    form: Option<Form>,
-    life: Arc<Life>,
+    form: Option<DynoForm>,
+    life: Arc<DynoLife>,
     node: Arc<FleetShared>,
 }
 
@@ -38,7 +38,7 @@ impl std::fmt::Debug for LocalDyno {
 }
 
 impl LocalDyno {
-    pub(crate) fn new(form: Form, life: Arc<Life>, node: Arc<FleetShared>) -> LocalDyno {
+    pub(crate) fn new(form: DynoForm, life: Arc<DynoLife>, node: Arc<FleetShared>) -> LocalDyno {
         LocalDyno {
             form: Some(form),
             life,
@@ -58,11 +58,11 @@ impl DynoHandle for LocalDyno {
     ///
     /// Blocks for longer the more memory the guest used.
     fn sleep(&mut self) {
-        let Some(Form::Awake(instance)) = &self.form else {
+        let Some(DynoForm::Awake(instance)) = &self.form else {
             return;
         };
         let ready = Arc::clone(&instance.ready);
-        self.form = Some(Form::Asleep(Arc::clone(&ready)));
+        self.form = Some(DynoForm::Asleep(Arc::clone(&ready)));
         ready.rest();
         self.life.forget_waker();
         self.node.report_idle(&self.life.key);
@@ -71,14 +71,14 @@ impl DynoHandle for LocalDyno {
     fn call(mut self, request: DynoRequest, mut reply: Reply) -> GuestCall {
         let (life, node) = (Arc::clone(&self.life), Arc::clone(&self.node));
         let form = self.form.take().expect("a dyno has its form until called");
-        if let Form::Serving(server) = form {
+        if let DynoForm::Serving(server) = form {
             let own = Arc::clone(&life);
             own.set_in_call(true);
             let future = async move {
                 let served = server.call(request.into_request(), reply).await;
                 let (server, outcome) = served.map_err(|_| Broke::Server)?;
                 own.set_in_call(false);
-                Ok((Form::Serving(Box::new(server)), outcome))
+                Ok((DynoForm::Serving(Box::new(server)), outcome))
             };
             return GuestCall {
                 future: Some(Box::pin(future)),
@@ -97,7 +97,7 @@ impl DynoHandle for LocalDyno {
                 shared.report_woke(&own.key);
             }
             instance.store.set_epoch_deadline(EPOCHS_FIRST);
-            let Instance { store, handler, .. } = &mut *instance;
+            let GuestInstance { store, handler, .. } = &mut *instance;
             let result = handler.call(store, &mut request, &mut reply).await;
             if result.as_ref().is_err_and(is_header_flood) {
                 reply.reject("headers-too-large");
@@ -116,7 +116,7 @@ impl DynoHandle for LocalDyno {
                     .await
                     .map_err(Broke::Boot)?;
             }
-            Ok((Form::Awake(instance), outcome))
+            Ok((DynoForm::Awake(instance), outcome))
         });
         GuestCall {
             future: Some(future),
@@ -127,7 +127,7 @@ impl DynoHandle for LocalDyno {
     }
 
     fn can_switch_protocols(&self) -> bool {
-        matches!(self.form, Some(Form::Serving(_)))
+        matches!(self.form, Some(DynoForm::Serving(_)))
     }
 }
 
@@ -139,7 +139,7 @@ impl Drop for LocalDyno {
     }
 }
 
-type Done = Result<(Form, CallOutcome), Broke>;
+type Done = Result<(DynoForm, CallOutcome), Broke>;
 
 /// What a call failed at.
 enum Broke {
@@ -154,9 +154,9 @@ enum Broke {
 /// A running request. Dropping it ends the guest as [`Kill::Hangup`] does.
 pub struct GuestCall {
     future: Option<Pin<Box<dyn Future<Output = Done> + Send>>>,
-    life: Arc<Life>,
+    life: Arc<DynoLife>,
     node: Arc<FleetShared>,
-    _running: Option<Running>,
+    _running: Option<GuestRunning>,
 }
 
 impl Call<LocalDyno> for GuestCall {
@@ -176,7 +176,7 @@ impl GuestCall {
     fn end_guest(&mut self, cause: CrashCause, reason: &str) {
         // First the store, so that nothing of the guest is left when its end is reported.
         if self.future.take().is_some() {
-            self.end(&Crash {
+            self.end(&DynoCrash {
                 reason: reason.to_owned(),
                 cause,
                 in_request: true,
@@ -185,7 +185,7 @@ impl GuestCall {
     }
 
     /// A program that runs by itself is ended, and its own task tells of it.
-    fn end(&self, crash: &Crash) {
+    fn end(&self, crash: &DynoCrash) {
         if !self.life.end(crash) {
             self.node.note_ended(&self.life, crash.clone());
         }
@@ -228,11 +228,11 @@ impl Future for GuestCall {
                 let voice = &self.life.voice;
                 let crash = match broke {
                     Broke::Boot(error) => boot_crash(&error, voice),
-                    Broke::Call(error) => Crash {
+                    Broke::Call(error) => DynoCrash {
                         in_request: true,
                         ..crash(&error, voice)
                     },
-                    Broke::Server => Crash {
+                    Broke::Server => DynoCrash {
                         reason: "stopped, since it does not listen on $PORT any more".to_owned(),
                         cause: CrashCause::Killed,
                         in_request: false,

@@ -26,8 +26,8 @@ use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
 use crate::call::CallOutcome;
-use crate::guest::network::port::{CONNECT_TIMEOUT, Port};
-use crate::program::response_framing::{Reuse, UnknownCoding, normalize};
+use crate::guest::network::port::{CONNECT_TIMEOUT, ServerPort};
+use crate::program::response_framing::{ConnectionReuse, UnknownCoding, normalize};
 
 /// How long a connection may take to be ready for a next request, before it is given up for a new one.
 const KEEP_GRACE: Duration = Duration::from_secs(1);
@@ -39,7 +39,7 @@ const HEADERS_MAX: usize = 1_001;
 
 /// A server that is up: its port, and the connection that it has accepted.
 pub(crate) struct Server {
-    port: Arc<Port>,
+    port: Arc<ServerPort>,
     link: Option<Link>,
 }
 
@@ -101,7 +101,7 @@ impl std::fmt::Debug for ServerTunnel {
 }
 
 impl Link {
-    async fn new(port: &Port) -> Result<Link, NotListening> {
+    async fn new(port: &ServerPort) -> Result<Link, NotListening> {
         let stream = port.connect().await.map_err(|_| NotListening)?;
         let mut builder = http1::Builder::new();
         builder
@@ -117,7 +117,7 @@ impl Link {
 
 impl Server {
     /// Ready when the guest listens and has accepted a connection.
-    pub(crate) async fn up(port: Arc<Port>) -> Server {
+    pub(crate) async fn up(port: Arc<ServerPort>) -> Server {
         loop {
             port.listening().await;
             if let Ok(link) = Link::new(&port).await {
@@ -195,7 +195,7 @@ impl Server {
             reuse,
             next,
         } = carried;
-        if outcome == CallOutcome::Complete && reuse == Reuse::Yes {
+        if outcome == CallOutcome::Complete && reuse == ConnectionReuse::Yes {
             let usable = timeout(KEEP_GRACE, link.sender.ready()).await;
             if matches!(usable, Ok(Ok(()))) {
                 self.link = Some(link);
@@ -285,7 +285,7 @@ const LATE: &str = "the server did not accept a connection in time";
 struct Carried {
     outcome: CallOutcome,
     /// Of its connection, after a whole one.
-    reuse: Reuse,
+    reuse: ConnectionReuse,
     /// A connection that the server has accepted meanwhile.
     next: Option<Link>,
 }
@@ -294,7 +294,7 @@ impl Carried {
     fn without_reuse(outcome: CallOutcome) -> Carried {
         Carried {
             outcome,
-            reuse: Reuse::No,
+            reuse: ConnectionReuse::No,
             next: None,
         }
     }
@@ -305,7 +305,7 @@ async fn carry(
     method: &Method,
     response: Response<Incoming>,
     mut reply: Reply,
-    port: &Port,
+    port: &ServerPort,
 ) -> Carried {
     let (mut head, body) = response.into_parts();
     let reuse = match normalize(method, &mut head) {
@@ -325,7 +325,7 @@ async fn carry(
     };
     match carry_body(body, &mut reply).await {
         Ok(trailers) => {
-            if reuse == Reuse::Ends {
+            if reuse == ConnectionReuse::Ends {
                 // The end of the connection may be that of the program.
                 match timeout(KEEP_GRACE, Link::new(port)).await {
                     Ok(Ok(link)) => carried.next = Some(link),

@@ -4,7 +4,7 @@ use std::pin::Pin;
 
 use dyno::LocalDyno;
 use exchange::Kill;
-use grid::desired::{Kind, Limits};
+use grid::desired::{Limits, ProcessKind};
 use grid::protocol::{CrashCause, Report};
 
 use crate::support::{Host, ask, call, get};
@@ -51,7 +51,7 @@ async fn what_ends_a_handler_in_a_request_is_the_requests_doing() {
 #[tokio::test]
 async fn what_ends_a_server_in_a_request_is_as_well() {
     for path in ["/exit", "/deaf"] {
-        let mut host = Host::of_kind(Kind::Server, "listens", Limits::default(), &[]).await;
+        let mut host = Host::of_kind(ProcessKind::Server, "listens", Limits::default(), &[]).await;
         for _ in 0..3 {
             let (dyno, _) = ask(host.up().await, get("/")).await;
             let (dyno, _) = ask(dyno.unwrap(), get(path)).await;
@@ -74,7 +74,7 @@ async fn so_is_a_kill_of_a_handler_or_of_a_server() {
         let mut host = Host::new("sleep_forever").await;
         kill(host.up().await, "/x", why).await;
         assert_eq!(crash(&mut host).await, (cause, true));
-        let mut host = Host::of_kind(Kind::Server, "listens", Limits::default(), &[]).await;
+        let mut host = Host::of_kind(ProcessKind::Server, "listens", Limits::default(), &[]).await;
         kill(host.up().await, "/spin", why).await;
         assert_eq!(crash(&mut host).await, (cause, true));
     }
@@ -97,7 +97,7 @@ async fn a_failed_boot_and_the_end_of_a_program_are_not() {
         "{report:?}"
     );
     // Before it listens.
-    let mut host = Host::of_kind(Kind::Server, "exit_with", limits.clone(), &["7"]).await;
+    let mut host = Host::of_kind(ProcessKind::Server, "exit_with", limits.clone(), &["7"]).await;
     let (_, report) = host.start().await;
     assert!(
         matches!(
@@ -110,7 +110,7 @@ async fn a_failed_boot_and_the_end_of_a_program_are_not() {
         ),
         "{report:?}"
     );
-    let mut host = Host::of_kind(Kind::Process, "exit_with1", limits, &["0"]).await;
+    let mut host = Host::of_kind(ProcessKind::Process, "exit_with1", limits, &["0"]).await;
     let (_, report) = host.start().await;
     assert!(matches!(report, Report::Up { .. }), "{report:?}");
     assert_eq!(crash(&mut host).await, (CrashCause::Exit, false));

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use dyno::LocalDyno;
 use exchange::Kill;
-use grid::desired::{Kind, Limits};
+use grid::desired::{Limits, ProcessKind};
 use grid::name::DynoKey;
 use grid::protocol::{CrashCause, Report, Step, StopReason};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -14,7 +14,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use crate::support::{Host, Reply, ask, call, get, post};
 
 async fn server(guest: &str, args: &[&str]) -> Host {
-    Host::of_kind(Kind::Server, guest, Limits::default(), args).await
+    Host::of_kind(ProcessKind::Server, guest, Limits::default(), args).await
 }
 
 fn drain(host: &Host, key: &DynoKey) {
@@ -273,7 +273,8 @@ async fn a_drained_server_ends_when_its_request_is_done() {
 #[tokio::test]
 async fn a_worker_is_up_at_once_and_its_exit_is_a_crash() {
     for (args, reason) in [(["0"], "exited with code 0"), (["9"], "exited with code 9")] {
-        let mut host = Host::of_kind(Kind::Process, "exit_with1", Limits::default(), &args).await;
+        let mut host =
+            Host::of_kind(ProcessKind::Process, "exit_with1", Limits::default(), &args).await;
         let (_, report) = host.start().await;
         assert!(matches!(report, Report::Up { .. }), "{report:?}");
         match host.report().await {
@@ -292,7 +293,8 @@ async fn a_worker_is_up_at_once_and_its_exit_is_a_crash() {
 #[tokio::test]
 async fn a_drained_worker_sees_its_stdin_close() {
     for guest in ["hangs", "hangs1"] {
-        let mut host = Host::of_kind(Kind::Process, guest, Limits::default(), &["stdin"]).await;
+        let mut host =
+            Host::of_kind(ProcessKind::Process, guest, Limits::default(), &["stdin"]).await;
         let (key, report) = host.start().await;
         assert!(matches!(report, Report::Up { .. }), "{report:?}");
         assert!(host.node.take(&key).is_none(), "it takes no requests");
@@ -309,7 +311,7 @@ async fn a_drained_worker_sees_its_stdin_close() {
 #[tokio::test]
 async fn a_worker_is_stopped_whatever_it_does() {
     for (guest, how) in [("hangs", "spin"), ("hangs1", "sleep"), ("program3", "spin")] {
-        let mut host = Host::of_kind(Kind::Process, guest, Limits::default(), &[how]).await;
+        let mut host = Host::of_kind(ProcessKind::Process, guest, Limits::default(), &[how]).await;
         let (key, report) = host.start().await;
         assert!(matches!(report, Report::Up { .. }), "{report:?}");
         drain(&host, &key);

@@ -2,7 +2,7 @@
 //! guest writes for them is discarded.
 
 use bytes::Bytes;
-use grid::desired::{Kind, Limits};
+use grid::desired::{Limits, ProcessKind};
 use http::{Method, Request};
 
 use crate::support::{Host, Reply, ask, get};
@@ -77,7 +77,7 @@ async fn rfc_9110_15_4_5_a_304_and_a_204_have_no_content_whatever_they_announce(
 /// A server of the Rust book's kind sends the body all the same; nobody reads that.
 #[tokio::test]
 async fn a_server_may_answer_a_head_with_a_body() {
-    let mut host = Host::of_kind(Kind::Server, "listens", Limits::default(), &[]).await;
+    let mut host = Host::of_kind(ProcessKind::Server, "listens", Limits::default(), &[]).await;
     let mut dyno = host.up().await;
     for request in [head("/"), get("/"), head("/big"), head("/close"), get("/")] {
         let what = format!("{} {}", request.method(), request.uri());

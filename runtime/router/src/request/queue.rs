@@ -12,7 +12,7 @@ use crate::request::free_list::FreeList;
 use crate::request::sleep_sweeper;
 use exchange::DynoHandle;
 use grid::name::{AppName, DynoKey, Generation};
-use grid::protocol::{Refusal, Route, Serve};
+use grid::protocol::{Refusal, Route, RouteTarget};
 use std::collections::{BTreeMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -229,7 +229,7 @@ impl<D: DynoHandle> App<D> {
         let (least, most) = FIRST_BYTE_TIMEOUT_RANGE.into_inner();
         pool.first_byte = window.clamp(least, most);
         pool.idle_passes = route.idle_after.map(sleep_sweeper::passes);
-        let retired = pool.swap(&route.serve, fresh);
+        let retired = pool.swap(&route.target, fresh);
         drop(pool);
         drop(retired);
         Ok(())
@@ -237,7 +237,7 @@ impl<D: DynoHandle> App<D> {
 
     /// Refuses all who wait and all who come.
     pub(crate) fn refuse(&self, refusal: Refusal) {
-        let retired = self.lock().swap(&Serve::Refuse(refusal), Vec::new());
+        let retired = self.lock().swap(&RouteTarget::Refuse(refusal), Vec::new());
         drop(retired);
     }
 
@@ -301,19 +301,19 @@ impl<D: DynoHandle> Pool<D> {
     }
 
     /// Takes over what a route says. Returns the handles that it has no use for.
-    fn swap(&mut self, serve: &Serve, fresh: Vec<D>) -> Vec<D> {
+    fn swap(&mut self, serve: &RouteTarget, fresh: Vec<D>) -> Vec<D> {
         self.epoch += 1;
         let mode = match serve {
-            Serve::Dynos(_) => Mode::Serving,
-            Serve::Booting => Mode::Booting,
-            Serve::Refuse(refusal) => Mode::Refusing(*refusal),
+            RouteTarget::Dynos(_) => Mode::Serving,
+            RouteTarget::Booting => Mode::Booting,
+            RouteTarget::Refuse(refusal) => Mode::Refusing(*refusal),
         };
         if matches!((&self.mode, &mode), (Mode::Booting, Mode::Serving)) {
             self.booted = Some(Instant::now());
         }
         self.mode = mode;
         let live = match serve {
-            Serve::Dynos(keys) => keys.iter().cloned().collect(),
+            RouteTarget::Dynos(keys) => keys.iter().cloned().collect(),
             _ => HashSet::new(),
         };
         let known = std::mem::replace(&mut self.live, live);

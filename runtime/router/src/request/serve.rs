@@ -184,7 +184,7 @@ async fn serve_server<D: DynoHandle>(
         let copy = copy(head);
         let begun = Begun::new(app, journal, arrived, claim, copy, body, switch.as_ref());
         match answer_of(app, journal, arrived, begun, switch.clone()).await {
-            Err(Refused::Code(code)) if code.retryable() => body = again,
+            Err(Refused::Code(code)) if code.is_retryable() => body = again,
             done => return done,
         }
         claim = turn(app, journal, arrived).await?;

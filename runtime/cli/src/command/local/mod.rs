@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use control::ledger::Memory;
-use dyno::{Egress, Opening};
+use dyno::{EgressOpening, EgressPolicy};
 use grid::name::AppName;
 use grid::plan::Policy;
 use router::{Hosts, TrustedProxies};
@@ -97,19 +97,19 @@ async fn serve(args: &Local, target: &Target, logs: Logs) -> Result<()> {
 }
 
 /// The developer is the operator of this machine: loopback is open.
-fn egress(further: &[Opening]) -> Egress {
+fn egress(further: &[EgressOpening]) -> EgressPolicy {
     const LOOPBACK: [(IpAddr, u8); 2] = [
         (IpAddr::V4(Ipv4Addr::new(127, 0, 0, 0)), 8),
         (IpAddr::V6(Ipv6Addr::LOCALHOST), 128),
     ];
-    let loopback = LOOPBACK.map(|(address, bits)| Opening::network(address, bits));
-    Egress {
+    let loopback = LOOPBACK.map(|(address, bits)| EgressOpening::network(address, bits));
+    EgressPolicy {
         allowed: loopback
             .into_iter()
             .chain(further.iter().copied())
             .collect(),
         command: "dyno local",
-        ..Egress::default()
+        ..EgressPolicy::default()
     }
 }
 

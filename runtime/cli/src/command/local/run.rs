@@ -8,10 +8,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
-use dyno::{Command, Folder, Node, OneOff, Output, PlatformVars, SlugSource, Stdio, Unpacked};
+use dyno::{
+    Fleet, MountedFolder, OneOffCommand, OneOffProgram, PlatformVars, ProgramOutput, ProgramStdio,
+    SlugSource, UnpackedSlug,
+};
 use grid::desired::Release;
 use grid::name::{AppName, DynoId, DynoKey, ProcessType, Run, SlugId, Version};
-use grid::protocol::Exit;
+use grid::protocol::ProcessExit;
 use slugs::store::Store;
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -31,14 +34,14 @@ const PARTED: &str = "::";
 
 pub(super) fn run(args: &LocalRun) -> Result<()> {
     let folders = args.dir.iter().map(|dir| folder(dir));
-    let folders: Vec<Folder> = folders.collect::<Result<_>>()?;
+    let folders: Vec<MountedFolder> = folders.collect::<Result<_>>()?;
     let runtime = stop::runtime()?;
     let exit = runtime.block_on(ended(args, folders));
     runtime.shutdown_timeout(LAST_GRACE);
     match exit? {
-        Ended::Exit(Exit::Code(0)) => Ok(()),
-        Ended::Exit(Exit::Code(code)) | Ended::Signal(code) => Err(Code(code).into()),
-        Ended::Exit(Exit::Failed(reason)) => {
+        Ended::Exit(ProcessExit::Code(0)) => Ok(()),
+        Ended::Exit(ProcessExit::Code(code)) | Ended::Signal(code) => Err(Code(code).into()),
+        Ended::Exit(ProcessExit::Failed(reason)) => {
             term::error(&anyhow::anyhow!("{}: {reason}", args.command[0]));
             Err(Code(ABORTED).into())
         }
@@ -46,22 +49,22 @@ pub(super) fn run(args: &LocalRun) -> Result<()> {
 }
 
 enum Ended {
-    Exit(Exit),
+    Exit(ProcessExit),
     Signal(u8),
 }
 
 /// `HOST::GUEST`, or a folder by the same name for both; the program is told the name exactly as it is written.
-fn folder(text: &str) -> Result<Folder> {
+fn folder(text: &str) -> Result<MountedFolder> {
     let (host, guest) = text.split_once(PARTED).unwrap_or((text, text));
     let host = absolute(Path::new(host))?;
     if !host.is_dir() {
         bail!("--dir {text}: {} is no folder", host.display());
     }
     let guest = guest.to_owned();
-    Ok(Folder { host, guest })
+    Ok(MountedFolder { host, guest })
 }
 
-async fn ended(args: &LocalRun, folders: Vec<Folder>) -> Result<Ended> {
+async fn ended(args: &LocalRun, folders: Vec<MountedFolder>) -> Result<Ended> {
     let on = |kind| signal(kind).context("signals cannot be handled");
     let (mut interrupt, mut terminate) =
         (on(SignalKind::interrupt())?, on(SignalKind::terminate())?);
@@ -76,12 +79,12 @@ async fn ended(args: &LocalRun, folders: Vec<Folder>) -> Result<Ended> {
 struct Program {
     app: AppName,
     release: Release,
-    command: Command,
+    command: OneOffCommand,
     platform_vars: PlatformVars,
     slugs: SlugSource,
 }
 
-async fn exit(args: &LocalRun, folders: Vec<Folder>) -> Result<Exit> {
+async fn exit(args: &LocalRun, folders: Vec<MountedFolder>) -> Result<ProcessExit> {
     let cache = dirs::cache()?;
     let own = RunFolder::create(&cache)?;
     let env = environment(&args.env)?.into_iter();
@@ -98,7 +101,7 @@ async fn exit(args: &LocalRun, folders: Vec<Folder>) -> Result<Exit> {
         // What the platform says about it, such as an address that it may not connect to.
         Arc::new(|line| term::aside(&line.text)),
     )?;
-    let one_off = OneOff {
+    let one_off = OneOffProgram {
         key: DynoKey {
             app: program.app.clone(),
             dyno: DynoId {
@@ -118,15 +121,15 @@ async fn exit(args: &LocalRun, folders: Vec<Folder>) -> Result<Exit> {
     Ok(run_on(&node, one_off).await)
 }
 
-async fn run_on(node: &Node, one_off: OneOff) -> Exit {
+async fn run_on(node: &Fleet, one_off: OneOffProgram) -> ProcessExit {
     crate::once::run(node, one_off, || {}).await
 }
 
-fn stdio() -> Stdio {
-    Stdio {
+fn stdio() -> ProgramStdio {
+    ProgramStdio {
         stdin: Some(Box::new(tokio::io::stdin())),
-        stdout: Output::Pipe(Box::new(tokio::io::stdout())),
-        stderr: Output::Pipe(Box::new(tokio::io::stderr())),
+        stdout: ProgramOutput::Pipe(Box::new(tokio::io::stdout())),
+        stderr: ProgramOutput::Pipe(Box::new(tokio::io::stderr())),
     }
 }
 
@@ -141,13 +144,13 @@ fn of_file(args: &LocalRun, file: &Path, own: &Path) -> Result<Program> {
     let linked =
         std::fs::hard_link(&file, &copy).or_else(|_| std::fs::copy(&file, &copy).map(drop));
     linked.with_context(|| format!("cannot read {}", file.display()))?;
-    let unpacked = Unpacked {
+    let unpacked = UnpackedSlug {
         folder,
         programs: BTreeMap::new(),
         links: Arc::default(),
     };
     let config = dotenv(args.env_file.as_deref(), Some(Path::new(".")))?;
-    let command = Command::Component {
+    let command = OneOffCommand::Component {
         path: name,
         args: args.command[1..].to_vec(),
     };
@@ -181,14 +184,14 @@ async fn of_app(args: &LocalRun, own: &Path) -> Result<Program> {
 }
 
 /// What the first word of a command stands for: a process type, a command word of the language, or a component.
-fn command_of(built: &Ready, word: &str, args: Vec<String>) -> Result<Command> {
+fn command_of(built: &Ready, word: &str, args: Vec<String>) -> Result<OneOffCommand> {
     let manifest = &built.manifest;
     let process = word.parse::<ProcessType>().ok();
     if let Some(process) = process.filter(|name| manifest.processes.contains_key(name)) {
-        return Ok(Command::Type { process, args });
+        return Ok(OneOffCommand::Type { process, args });
     }
     if let Some(program) = manifest.commands.get(word) {
-        return Ok(Command::Component {
+        return Ok(OneOffCommand::Component {
             path: PathBuf::from(program.component.as_str()),
             args: program.args.iter().cloned().chain(args).collect(),
         });
@@ -204,7 +207,7 @@ fn command_of(built: &Ready, word: &str, args: Vec<String>) -> Result<Command> {
             built.name
         );
     }
-    Ok(Command::Component {
+    Ok(OneOffCommand::Component {
         path: PathBuf::from(path),
         args,
     })

@@ -16,12 +16,12 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use anyhow::{Context, Result};
+use api::Parts;
 use control::addons::Addons;
-use control::api::{self, Parts};
 use control::ledger::{Cause, Ledger, Sqlite};
 use control::logs::LogFiles;
 use control::usage::{self, Recorder};
-use dyno::Egress;
+use dyno::EgressPolicy;
 use grid::name::{AppName, ProcessType};
 use router::Hosts;
 use slugs::store::Store;
@@ -221,10 +221,10 @@ async fn platform(
         compiled: &data.compiled(),
         work: &data.dynos(),
         spill: data.nameless(),
-        egress: Egress {
+        egress: EgressPolicy {
             allowed: settings.egress_allow.as_slice().into(),
             listening: ports.into(),
-            ..Egress::default()
+            ..EgressPolicy::default()
         },
         hosts: Hosts::Named,
         trusted: settings.trust_proxy.clone(),
@@ -273,7 +273,8 @@ async fn tell_trouble(mut trouble: watch::Receiver<Option<Cause>>) {
 fn expect_known(platform: &Platform) -> Vec<AppName> {
     let view = platform.control.view();
     let apps = view.desired.apps.values();
-    let serving = apps.filter(|app| app.serving.is_some() && app.count(&ProcessType::web()) > 0);
+    let serving =
+        apps.filter(|app| app.serving.is_some() && app.requested_count(&ProcessType::web()) > 0);
     serving
         .map(|app| {
             platform.expect(&app.name, app.hostnames.iter().cloned().collect());

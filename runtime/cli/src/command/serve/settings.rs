@@ -8,12 +8,12 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
+use api::ApiHost;
 use control::addons::Servers;
-use control::api::ApiHost;
-use dyno::Opening;
+use dyno::EgressOpening;
 use grid::name::Hostname;
 use grid::plan::Policy;
-use grid::usage::Prices;
+use grid::usage::DynoPrices;
 use router::{TrustedProxies, TrustedProxy};
 use serde::Deserialize;
 
@@ -52,10 +52,10 @@ pub(super) struct Settings {
     pub(super) api: SocketAddr,
     pub(super) domain: String,
     pub(super) policy: Policy,
-    pub(super) prices: Prices,
+    pub(super) prices: DynoPrices,
     pub(super) grace: Duration,
     /// What apps may reach beside public addresses.
-    pub(super) egress_allow: Vec<Opening>,
+    pub(super) egress_allow: Vec<EgressOpening>,
     /// Proxies whose forwarding headers are believed.
     pub(super) trust_proxy: TrustedProxies,
     pub(super) servers: Servers,
@@ -222,8 +222,8 @@ fn releases_kept(kept: Option<u32>) -> Result<usize> {
     }
 }
 
-fn prices(args: &Serve, price: Option<PriceText>, free: Option<u32>) -> Result<Prices> {
-    let default = Prices::default();
+fn prices(args: &Serve, price: Option<PriceText>, free: Option<u32>) -> Result<DynoPrices> {
+    let default = DynoPrices::default();
     let file = price.map(|price| match price {
         PriceText::Text(text) => text,
         PriceText::Number(number) => number.to_string(),
@@ -233,15 +233,15 @@ fn prices(args: &Serve, price: Option<PriceText>, free: Option<u32>) -> Result<P
         Price::from_str(&text).map_err(|why| anyhow::anyhow!("price = {text:?}: {why}"))
     });
     let price = args.price.or(file.transpose()?);
-    Ok(Prices {
+    Ok(DynoPrices {
         free_dynos: args.free_dynos.or(free).unwrap_or(default.free_dynos),
         micros_per_hour: price.map_or(default.micros_per_hour, |price| price.0),
     })
 }
 
-fn egress(flags: &[Opening], file: Vec<String>) -> Result<Vec<Opening>> {
+fn egress(flags: &[EgressOpening], file: Vec<String>) -> Result<Vec<EgressOpening>> {
     let read = |text: &String| {
-        let opening = Opening::from_str(text);
+        let opening = EgressOpening::from_str(text);
         opening.map_err(|why| anyhow::anyhow!("egress-allow has {text:?}: {why}"))
     };
     let file = file.iter().map(read).collect::<Result<Vec<_>>>()?;
@@ -334,7 +334,7 @@ mod tests {
         assert_eq!(settings.domain, "localhost");
         assert_eq!(settings.policy.idle_after, Some(IDLE_AFTER));
         assert_eq!(settings.policy.cycle_after, None);
-        assert_eq!(settings.prices, Prices::default());
+        assert_eq!(settings.prices, DynoPrices::default());
     }
 
     #[test]
@@ -348,7 +348,7 @@ mod tests {
             Some(Duration::from_secs(86_400))
         );
         assert_eq!(settings.policy.releases_kept, 3);
-        let prices = Prices {
+        let prices = DynoPrices {
             free_dynos: 0,
             micros_per_hour: 500_000,
         };
