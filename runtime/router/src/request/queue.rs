@@ -4,7 +4,7 @@
 //! gets a dyno: that is the line's. The lock is held for moments and never across an await.
 
 use crate::log::statistics::Tally;
-use crate::seam::Dyno;
+use exchange::DynoHandle;
 use grid::name::AppName;
 use grid::protocol::{Refusal, Route};
 use grid::routing::{
@@ -19,7 +19,7 @@ use tokio::time::{Instant, timeout_at};
 
 /// An app as the router knows it, from the first route to the last.
 #[derive(Debug)]
-pub(crate) struct App<D: Dyno> {
+pub(crate) struct App<D: DynoHandle> {
     pub(crate) name: AppName,
     pub(crate) tally: Arc<Tally>,
     /// The zero of the line's times.
@@ -34,7 +34,7 @@ type Grant<D> = Result<Claim<D>, Refusal>;
 type Waiter<D> = oneshot::Sender<Grant<D>>;
 
 /// What a request that asks for a dyno gets.
-pub(crate) enum Turn<D: Dyno> {
+pub(crate) enum Turn<D: DynoHandle> {
     Now(Claim<D>),
     Wait(WaitingRequest<D>),
     Refused(Refusal),
@@ -42,7 +42,7 @@ pub(crate) enum Turn<D: Dyno> {
 
 /// A request in the queue. To drop it leaves the queue, and gives back the dyno if one was granted meanwhile.
 #[derive(Debug)]
-pub(crate) struct WaitingRequest<D: Dyno> {
+pub(crate) struct WaitingRequest<D: DynoHandle> {
     app: Arc<App<D>>,
     ticket: Ticket,
     /// Requests that waited before this one.
@@ -50,7 +50,7 @@ pub(crate) struct WaitingRequest<D: Dyno> {
     grant: oneshot::Receiver<Grant<D>>,
 }
 
-impl<D: Dyno> App<D> {
+impl<D: DynoHandle> App<D> {
     pub(crate) fn new(name: AppName) -> Arc<Self> {
         Arc::new(App {
             name,
@@ -192,7 +192,7 @@ fn carry_out<D>(line: &mut Line<D, Waiter<D>>, swap: RouteSwap<D, Waiter<D>>) ->
     retired
 }
 
-impl<D: Dyno> WaitingRequest<D> {
+impl<D: DynoHandle> WaitingRequest<D> {
     /// Waits for a dyno for as long as the line allows.
     pub(crate) async fn wait(mut self) -> Grant<D> {
         loop {
@@ -218,7 +218,7 @@ impl<D: Dyno> WaitingRequest<D> {
     }
 }
 
-impl<D: Dyno> Drop for WaitingRequest<D> {
+impl<D: DynoHandle> Drop for WaitingRequest<D> {
     fn drop(&mut self) {
         self.grant.close();
         match self.grant.try_recv() {

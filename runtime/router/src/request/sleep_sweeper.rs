@@ -6,12 +6,12 @@
 
 use crate::limits::SWEEP_EVERY;
 use crate::request::routing_table::Routes;
-use crate::seam::Dyno;
+use exchange::DynoHandle;
 use std::sync::Weak;
 use tokio::time::{MissedTickBehavior, interval};
 
 /// Sweeps for as long as the router exists.
-pub(crate) async fn run<D: Dyno>(routes: Weak<Routes<D>>) {
+pub(crate) async fn run<D: DynoHandle>(routes: Weak<Routes<D>>) {
     let mut ticks = interval(SWEEP_EVERY);
     // Two passes are never closer, so that no dyno sleeps too early.
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
