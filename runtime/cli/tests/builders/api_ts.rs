@@ -1,9 +1,7 @@
 //! The example `api-ts`, used as its README says.
 
 use serde_json::{Value, json};
-use testkit::{DynoProcess, HttpReply};
-
-use crate::app::App;
+use testkit::{DynoProcess, ExampleApp, HttpReply};
 
 fn json(reply: &HttpReply) -> Value {
     assert_eq!(
@@ -25,7 +23,7 @@ fn send(local: &DynoProcess, method: &str, path: &str, body: &str) -> HttpReply 
 
 #[test]
 fn tasks_are_made_read_changed_and_deleted() {
-    let local = App::example("api-ts").run(&[]);
+    let local = ExampleApp::copy_from_repository("api-ts").build_and_start();
     assert_eq!(json(&local.get("/"))["tasks"], "/tasks");
     assert_eq!(json(&local.get("/tasks")), json!({"tasks": []}));
     let made = send(&local, "POST", "/tasks", r#"{"title":" buy milk "}"#);
@@ -58,7 +56,7 @@ fn tasks_are_made_read_changed_and_deleted() {
 
 #[test]
 fn what_clients_send_is_checked() {
-    let local = App::example("api-ts").run(&[]);
+    let local = ExampleApp::copy_from_repository("api-ts").build_and_start();
     let refused = [
         ("not json", 400, "must be JSON"),
         ("[]", 422, "object with a title"),

@@ -2,13 +2,13 @@
 
 use std::path::Path;
 
-use testkit::DynoProcess;
+use testkit::{DynoProcess, ExampleApp};
 
 use crate::app::{App, steps};
 
 #[test]
 fn pages_are_what_a_reader_sees() {
-    let local = App::example("blog-py").run(&[]);
+    let local = ExampleApp::copy_from_repository("blog-py").build_and_start();
     let page = local.get("/");
     assert_eq!(
         (page.status, page.header("content-type")),
@@ -51,7 +51,7 @@ fn pages_are_what_a_reader_sees() {
 
 #[test]
 fn what_readers_write_is_text_and_never_markup() {
-    let local = App::example("blog-py").run(&[]);
+    let local = ExampleApp::copy_from_repository("blog-py").build_and_start();
     let form = ["Content-Type: application/x-www-form-urlencoded"];
     let place = "/posts/trust-nobody";
     let body = b"name=Ada+%3Ci%3E&text=%3Cscript%3Ealert(1)%3C%2Fscript%3E+%26+caf%C3%A9";
