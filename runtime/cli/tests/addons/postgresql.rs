@@ -5,7 +5,7 @@ use testkit::ServerRig;
 use testkit::http::json_text;
 use testkit::servers::Postgres;
 
-use crate::offer::{Offer, addons, destroy, new_app, var, vars};
+use crate::offering::{Offer, addons, destroy, new_app, var, vars};
 
 /// Roles and databases of add-ons.
 fn left(postgres: &Postgres) -> String {
