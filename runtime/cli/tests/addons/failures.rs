@@ -22,33 +22,9 @@ fn refused(server: &Server<'_>, words: &[&str]) -> String {
     said
 }
 
-#[test]
-fn a_server_that_is_down_or_refuses_is_named_and_nothing_is_made() {
-    let (mut postgres, mut redis) = (Postgres::start(), Redis::start());
-    let rig = ServerRig::new();
-    let offer = Offer::default()
-        .with("POSTGRESQL", postgres.url())
-        .with("REDIS", redis.url());
-    let server = offer.start(&rig);
-    new_app(&server, "shop");
-    let said = refused(&server, &["memcached"]);
-    assert!(
-        said.contains("offers no memcached") && said.contains("[services.memcached]"),
-        "{said}"
-    );
-
-    // Down.
-    postgres.stop();
-    redis.stop();
-    for (service, port) in [("postgresql", postgres.port()), ("redis", redis.port())] {
-        let said = refused(&server, &[service]);
-        let place = format!("the {service} server at 127.0.0.1:{port} cannot be reached");
-        assert!(said.contains(&place) && said.contains("refused"), "{said}");
-    }
-    postgres.restart();
-    redis.restart();
-
-    // Somebody else has the name.
+/// A name that somebody else has on the service's server is left alone.
+#[track_caller]
+fn assert_names_of_others_are_refused(server: &Server<'_>, postgres: &Postgres, redis: &Redis) {
     for theirs in ["create role dyno_mine", "create database dyno_yours"] {
         postgres.run_sql(theirs).unwrap();
     }
@@ -59,10 +35,10 @@ fn a_server_that_is_down_or_refuses_is_named_and_nothing_is_made() {
         ("postgresql", "a role dyno_mine"),
         ("redis", "a user dyno_mine"),
     ] {
-        let said = refused(&server, &[service, "--name", "mine"]);
+        let said = refused(server, &[service, "--name", "mine"]);
         assert!(said.contains(what) && said.contains("--name"), "{said}");
     }
-    let said = refused(&server, &["postgresql", "--name", "yours"]);
+    let said = refused(server, &["postgresql", "--name", "yours"]);
     assert!(said.contains("a database dyno_yours"), "{said}");
     let roles =
         "select string_agg(rolname, ' ' order by rolname) from pg_roles where rolname like 'dyno%'";
@@ -73,9 +49,11 @@ fn a_server_that_is_down_or_refuses_is_named_and_nothing_is_made() {
             .unwrap()
             .contains("user dyno_mine on")
     );
-    assert!(server.stop().success());
+}
 
-    // Logins that are wrong, or may not do it.
+/// Logins that are wrong, or may not make anything, are named without the password.
+#[track_caller]
+fn assert_wrong_and_weak_logins_are_refused(rig: &ServerRig, postgres: &Postgres, redis: &Redis) {
     postgres
         .run_sql(&format!("create role weak login password '{PASSWORD}'"))
         .unwrap();
@@ -107,7 +85,7 @@ fn a_server_that_is_down_or_refuses_is_named_and_nothing_is_made() {
         let offer = Offer::default()
             .with("POSTGRESQL", change(postgres.url()))
             .with("REDIS", change(redis.url()));
-        let server = offer.start(&rig);
+        let server = offer.start(rig);
         for (service, says) in ["postgresql", "redis"].into_iter().zip(says) {
             let said = refused(&server, &[service]);
             assert!(
@@ -122,6 +100,37 @@ fn a_server_that_is_down_or_refuses_is_named_and_nothing_is_made() {
         );
         assert!(server.stop().success());
     }
+}
+
+#[test]
+fn a_server_that_is_down_or_refuses_is_named_and_nothing_is_made() {
+    let (mut postgres, mut redis) = (Postgres::start(), Redis::start());
+    let rig = ServerRig::new();
+    let offer = Offer::default()
+        .with("POSTGRESQL", postgres.url())
+        .with("REDIS", redis.url());
+    let server = offer.start(&rig);
+    new_app(&server, "shop");
+    let said = refused(&server, &["memcached"]);
+    assert!(
+        said.contains("offers no memcached") && said.contains("[services.memcached]"),
+        "{said}"
+    );
+
+    // Down.
+    postgres.stop();
+    redis.stop();
+    for (service, port) in [("postgresql", postgres.port()), ("redis", redis.port())] {
+        let said = refused(&server, &[service]);
+        let place = format!("the {service} server at 127.0.0.1:{port} cannot be reached");
+        assert!(said.contains(&place) && said.contains("refused"), "{said}");
+    }
+    postgres.restart();
+    redis.restart();
+
+    assert_names_of_others_are_refused(&server, &postgres, &redis);
+    assert!(server.stop().success());
+    assert_wrong_and_weak_logins_are_refused(&rig, &postgres, &redis);
 }
 
 #[test]

@@ -68,6 +68,36 @@ fn told_by(local: &DynoProcess, path: &str, last: &str) -> Vec<String> {
     told(local, mark)
 }
 
+/// A response that has begun cannot become a 500: it is broken off (RFC 9112 8, RFC 9113 8.1), and the dyno goes on.
+#[track_caller]
+fn assert_failing_bodies_break_off(local: &DynoProcess) {
+    for (path, last, head) in [
+        ("/thrown", "src/index.ts", "RangeError: out of range"),
+        ("/errored", "src/index.ts", "Error: the source failed"),
+        (
+            "/type",
+            "/type",
+            "TypeError: the stream of a body gave a string",
+        ),
+    ] {
+        let mark = local.line_count();
+        let reply = local.get(path);
+        assert_eq!((reply.status, reply.complete), (200, false), "{reply:?}");
+        local.wait_for_line_after(mark, last, |line| {
+            line.contains("app[web.1]") && line.contains(last)
+        });
+        let lines = told(local, mark);
+        assert!(
+            lines[0].starts_with(&format!("GET {path} broke off")) && lines[0].contains(head),
+            "{lines:?}"
+        );
+        assert!(
+            lines[1..].iter().all(|line| line.starts_with("    at ")),
+            "{lines:?}"
+        );
+    }
+}
+
 #[test]
 fn errors_are_told_once_with_places_in_the_sources_and_end_no_instance() {
     let package = ("package.json", r#"{"name":"x","private":true}"#);
@@ -87,32 +117,7 @@ fn errors_are_told_once_with_places_in_the_sources_and_end_no_instance() {
         lines[0].starts_with("GET /none failed: TypeError: "),
         "{lines:?}"
     );
-    // What has begun cannot become a 500: it is broken off (RFC 9112 8, RFC 9113 8.1), and the dyno goes on.
-    for (path, last, head) in [
-        ("/thrown", "src/index.ts", "RangeError: out of range"),
-        ("/errored", "src/index.ts", "Error: the source failed"),
-        (
-            "/type",
-            "/type",
-            "TypeError: the stream of a body gave a string",
-        ),
-    ] {
-        let mark = local.line_count();
-        let reply = local.get(path);
-        assert_eq!((reply.status, reply.complete), (200, false), "{reply:?}");
-        local.wait_for_line_after(mark, last, |line| {
-            line.contains("app[web.1]") && line.contains(last)
-        });
-        let lines = told(&local, mark);
-        assert!(
-            lines[0].starts_with(&format!("GET {path} broke off")) && lines[0].contains(head),
-            "{lines:?}"
-        );
-        assert!(
-            lines[1..].iter().all(|line| line.starts_with("    at ")),
-            "{lines:?}"
-        );
-    }
+    assert_failing_bodies_break_off(&local);
     for (path, head) in [
         ("/floating", "Unhandled rejection: RangeError: nobody waits"),
         (

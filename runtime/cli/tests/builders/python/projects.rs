@@ -1,6 +1,6 @@
 //! Python projects of other shapes than an `app.py`: packages, programs that start a server, process types.
 
-use testkit::dyno_command;
+use testkit::{dyno_command, run_command};
 
 use crate::app_folder::{App, steps};
 
@@ -9,6 +9,14 @@ const PACKAGES: &str = "bottle==0.13.4\nflask==3.1.3\n";
 
 /// All that these projects import of packages.
 const IMPORTS: &str = "import bottle\nimport flask\n";
+
+/// `dyno local run` in the app's folder: exit code, stdout and stderr.
+fn run_once(app: &App, words: &[&str]) -> (Option<i32>, String, String) {
+    let mut command = dyno_command();
+    let command = command.args(["local", "run", "--"]).args(words);
+    let output = run_command(command.current_dir(app.folder()));
+    (output.code, output.stdout, output.stderr)
+}
 
 #[test]
 fn a_package_in_src_with_a_factory_is_an_app_with_process_types() {
@@ -54,17 +62,7 @@ fn a_package_in_src_with_a_factory_is_an_app_with_process_types() {
     });
     assert_eq!(local.get("/?q=1").text(), "prod False 3 1");
     assert!(local.stop().success());
-    let run = |words: &[&str]| {
-        let mut command = dyno_command();
-        let command = command.args(["local", "run", "--"]).args(words);
-        let output = command.current_dir(app.folder()).output().unwrap();
-        let out = String::from_utf8_lossy(&output.stdout).into_owned();
-        (
-            output.status.code(),
-            out,
-            String::from_utf8_lossy(&output.stderr).into_owned(),
-        )
-    };
+    let run = |words: &[&str]| run_once(&app, words);
     let (code, out, err) = run(&["report", "x"]);
     assert_eq!(
         (code, out.as_str()),
