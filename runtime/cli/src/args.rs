@@ -14,7 +14,6 @@ mod usage;
 mod words;
 
 use std::ffi::OsString;
-use std::path::Path;
 
 use clap::{Parser, Subcommand};
 use clap_complete::Shell;
@@ -28,7 +27,8 @@ pub(crate) use local::{Build, Local, LocalCommand, LocalRun, New, Slug};
 pub(crate) use server::{
     Login, Logout, OnServer, Role, Serve, Slugs, Status, Tokens, TokensCommand, Version, Whoami,
 };
-pub(crate) use words::{Amount, Assignment, Price, Scale, Setting, Span, Switch};
+pub(crate) use usage::describe_wrong_usage;
+pub(crate) use words::{Amount, Assignment, Scale, Setting, Switch, parse_env_flags};
 
 /// Builds web apps, runs them as WebAssembly dynos, and deploys them to a server.
 #[derive(Debug, Parser)]
@@ -111,20 +111,6 @@ impl Command {
     }
 }
 
-/// How `dyno` calls itself to compile a component to native code, in a process with limits: no command for people,
-/// so it is in no help and no completion.
-pub(crate) const COMPILE: &str = "__compile";
-
-/// The arguments after [`COMPILE`], if that is what it is called for: flavor, input, output.
-pub(crate) fn compile(args: &[OsString]) -> Option<(&str, &Path, &Path)> {
-    match args {
-        [_, command, flavor, input, output] if command == COMPILE => {
-            Some((flavor.to_str()?, Path::new(input), Path::new(output)))
-        }
-        _ => None,
-    }
-}
-
 /// Ends the program as for any wrong usage: the message, and exit code 2.
 pub(crate) fn wrong_usage(message: &str) -> ! {
     let mut command = <Args as clap::CommandFactory>::command();
@@ -132,7 +118,7 @@ pub(crate) fn wrong_usage(message: &str) -> ! {
     let error = command.error(kind, message);
     let words: Vec<OsString> = std::env::args_os().collect();
     if wants_json(&words) {
-        crate::term::json_error(&crate::client::described_usage(&error));
+        crate::terminal::json_error(&describe_wrong_usage(&error));
         std::process::exit(error.exit_code())
     }
     error.exit()

@@ -4,6 +4,7 @@
 //! command quietly; one of stderr is no reason to stop.
 
 pub(crate) mod colours;
+mod log_lines;
 pub(crate) mod sgr;
 mod table;
 mod text;
@@ -13,12 +14,14 @@ use std::time::Duration;
 
 use anstyle::{AnsiColor, Style};
 use anyhow::Result;
+use grid::text::error_texts;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 use slugs::build::Progress;
 
+pub(crate) use log_lines::TerminalLog;
 pub(crate) use table::{details, table};
-pub(crate) use text::{ago, clean, count, moment, size, span};
+pub(crate) use text::{ago, clean, count, moment, short_slug_id, size, span};
 
 /// How often the progress line moves.
 const TICK: Duration = Duration::from_millis(100);
@@ -38,6 +41,11 @@ impl std::fmt::Display for Closed {
 }
 
 impl std::error::Error for Closed {}
+
+/// Whether an error comes from a reader of stdout that has gone away.
+pub(crate) fn is_closed_output(error: &anyhow::Error) -> bool {
+    error.chain().any(|cause| cause.is::<Closed>())
+}
 
 /// A program ended with this exit code, which is this command's own then. All is said already.
 #[derive(Debug)]
@@ -78,17 +86,9 @@ fn closed(error: std::io::Error) -> anyhow::Error {
 
 /// Prints an error and its causes, in one go.
 pub(crate) fn error(error: &anyhow::Error) {
-    let mut shown = format!("{RED}error{RED:#}: {error}");
-    let mut last = error.to_string();
-    for cause in error.chain().skip(1) {
-        let text = cause.to_string();
-        // Some errors pass their cause's text on as their own.
-        if text != last {
-            shown.push_str(&format!("\n  because: {text}"));
-        }
-        last = text;
-    }
-    say(&shown);
+    let texts = error_texts(error.as_ref());
+    let texts = texts.join("\n  because: ");
+    say(&format!("{RED}error{RED:#}: {texts}"));
 }
 
 /// Prints an error for programs: one line of JSON, to stderr, since stdout has results alone.

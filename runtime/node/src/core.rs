@@ -1,73 +1,90 @@
-//! The composition root: reconciler, node and router of one machine, connected.
+//! The core of a node: reconciler, dynos and router, connected.
 //!
-//! The only file that names control, dyno and router together. Steps that the reconciler plans are
-//! carried out here; what the node reports goes back.
+//! The only part that names control, dyno and router together. Steps that the reconciler plans are carried out by
+//! [`StepExecutor`]; what the dynos report goes back. Must not decide anything.
 //!
 //! | task | ends |
 //! |---|---|
 //! | reconciler | with its shutdown, or when another one has taken over its ledger |
-//! | steps and one-offs: reconciler → node, router; it has those that run once as tasks of its own | when the reconciler is gone |
-//! | reports: node → meter, reconciler | when the reconciler or the node is gone |
-//! | log events: reconciler → log | when the reconciler is gone |
+//! | step executor: steps and one-off dynos, reconciler → dynos, router; it owns a task for each program that runs once | when the reconciler is gone |
+//! | reports: dynos → dyno time, reconciler | when the reconciler or the dynos are gone |
+//! | log events: reconciler → log queue | when the reconciler is gone |
 //!
-//! The channel of reports has no bound, since a dyno's end is reported from places that cannot
-//! wait; it holds a few reports a dyno at most, and dynos are bounded.
+//! The channel of reports has no bound, since a dyno's end is reported from places that cannot wait. It holds a few
+//! reports a dyno at most, and the number of dynos is bounded.
+
+mod dyno_meter;
+mod engine;
+mod one_off_runner;
+mod router_metrics;
+mod seam;
+mod step_executor;
 
 use std::ffi::OsString;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context, Result};
 use control::ledger::Ledger;
-use control::once::OneOff;
 use control::usage::Recorder;
 use control::{Control, Options, Outputs, Published};
 use dyno::compile::Compiler;
-use dyno::engine::{Allocation, Engines};
-use dyno::{Egress, LogSink, Node, NodeConfig, SlugSource};
+use dyno::engine::Allocation;
+use dyno::{Egress, Node, NodeConfig as FleetConfig};
 use grid::name::{AppName, Generation, Hostname, NodeId};
-use grid::plan::{Inventory, Policy, Report, Route, Serve, Step};
+use grid::plan::{Inventory, Policy, Report, Route, Serve};
 use grid::routing::backlog_max;
 use router::{Hosts, Router, RouterConfig, TrustedProxies};
+use slugs::store::Store;
 use tokio::sync::{mpsc, watch};
 use tokio::task::{JoinHandle, JoinSet};
 
-use crate::logs::Logs;
-use crate::meter::Meter;
-use crate::once::Once;
-use crate::seam::Handle;
+use crate::error::{NodeFailure, SpawnError};
+use crate::log_queue::LogQueue;
+use dyno_meter::DynoMeter;
+use one_off_runner::OneOffRunner;
+use seam::Handle;
+use step_executor::StepExecutor;
 
-/// Memory that a node offers, in bytes: what its dynos may grow to, not what they use. Nothing is
-/// set aside on a machine of one's own, so that this only keeps sums finite.
+pub(crate) use engine::start_engines;
+pub(crate) use one_off_runner::run_to_exit;
+pub(crate) use router_metrics::write_router_metrics;
+
+/// The only node of a server.
+const NODE_NAME: &str = "local";
+
+/// Memory that a node offers, in bytes: the sum of the limits of its dynos, not what they use. Nothing is set aside for
+/// dynos on the only machine, so this bound only keeps sums finite.
 const NODE_MEMORY_BYTES: u64 = 1 << 46;
 
-/// Dynos that a node has at most, nearly all of them asleep: one that sleeps takes 2.3 KiB, and how many are awake
-/// is bounded by `dyno::engine::AWAKE_MAX`.
+/// Most dynos of a node, nearly all of them asleep: a sleeping dyno takes 2.3 KiB, and `dyno::engine::AWAKE_MAX` bounds
+/// how many are awake.
 const NODE_DYNOS_MAX: u32 = 200_000;
 
-/// What differs between a developer's machine and a server.
-pub(crate) struct Config<'a> {
-    /// What was asked for, and what is written down of it.
+/// What the core needs; it differs between a developer's machine and a server.
+pub(crate) struct CoreConfig {
+    /// Holds what users asked for.
     pub(crate) ledger: Arc<dyn Ledger>,
     pub(crate) policy: Policy,
-    pub(crate) slugs: Arc<slugs::store::Store>,
-    /// Compiled code, kept between runs.
-    pub(crate) compiled: &'a Path,
-    /// The dynos' own folders.
-    pub(crate) work: &'a Path,
-    /// For what slow readers leave of responses, in files that have no name.
-    pub(crate) spill: &'a Path,
+    pub(crate) slugs: Arc<Store>,
+    /// Keeps compiled code between runs.
+    pub(crate) compiled_folder: PathBuf,
+    /// Holds the dynos' own files.
+    pub(crate) dyno_folder: PathBuf,
+    /// Holds responses that slow clients have not read yet, in files without names.
+    pub(crate) spill_folder: PathBuf,
     pub(crate) egress: Egress,
     pub(crate) hosts: Hosts,
     /// Proxies whose forwarding headers are believed.
-    pub(crate) trusted: TrustedProxies,
-    /// Takes dyno time, where it is to be paid for.
+    pub(crate) trusted_proxies: TrustedProxies,
+    /// Records dyno time, if it has a price.
     pub(crate) usage: Option<Recorder>,
+    /// A program with its first arguments that compiles a component in a child process.
+    pub(crate) compile_command: Vec<OsString>,
 }
 
-/// Reconciler, node and router of this process.
-pub(crate) struct Platform {
+/// Reconciler, dynos and router of a node.
+pub(crate) struct NodeCore {
     pub(crate) control: Control,
     pub(crate) router: Router<Handle>,
     reconciler: JoinHandle<Result<(), control::RunError>>,
@@ -75,28 +92,26 @@ pub(crate) struct Platform {
     tasks: JoinSet<()>,
 }
 
-impl Platform {
-    /// Starts all of it; nothing listens yet.
-    pub(crate) async fn start(config: Config<'_>, logs: &Logs) -> Result<Platform> {
-        let id: NodeId = "local".parse().context("the node's name")?;
+impl NodeCore {
+    /// Starts all of it. Nothing listens yet.
+    pub(crate) async fn start(config: CoreConfig, logs: &LogQueue) -> Result<NodeCore, SpawnError> {
+        let id: NodeId = NODE_NAME.parse().expect("a valid name");
         let options = Options {
-            seed: seed(),
+            seed: random_seed()?,
             policy: config.policy,
         };
-        let (reconciler, control, outputs) = control::start(Arc::clone(&config.ledger), options)
-            .await
-            .context("the reconciler does not start")?;
+        let (reconciler, control, outputs) =
+            control::start(Arc::clone(&config.ledger), options).await?;
         let (report, reports) = mpsc::unbounded_channel();
-        let node = node(&id, &config, logs, report.clone())?;
-        let meter = Meter::new(config.usage);
-        let router = RouterConfig {
-            hosts: config.hosts,
-            trusted: config.trusted,
-            spill: Some(config.spill.to_owned()),
+        let router_config = RouterConfig {
+            hosts: config.hosts.clone(),
+            trusted: config.trusted_proxies.clone(),
+            spill: Some(config.spill_folder.clone()),
             ..RouterConfig::default()
         };
-        let router = Router::with_config(router, logs.of_router());
-        let mut tasks = JoinSet::new();
+        let meter = DynoMeter::new(config.usage.clone());
+        let fleet = start_fleet(&id, config, logs, report.clone())?;
+        let router = Router::with_config(router_config, logs.router_sink());
         let Outputs {
             steps,
             one_offs,
@@ -104,19 +119,20 @@ impl Platform {
             published,
         } = outputs;
         let reconciler = tokio::spawn(reconciler.run());
-        let hands = Hands {
-            once: Once::new(node.clone(), report),
-            node,
+        let executor = StepExecutor {
+            one_offs: OneOffRunner::new(fleet.clone(), report),
+            fleet,
             router: router.clone(),
             published,
             meter: meter.clone(),
         };
-        tasks.spawn(hands.carry_out(steps, one_offs));
-        tasks.spawn(pass_on(reports, control.clone(), meter));
-        let log = tokio::spawn(log(events, logs.clone()));
+        let mut tasks = JoinSet::new();
+        tasks.spawn(executor.run(steps, one_offs));
+        tasks.spawn(forward_reports(reports, control.clone(), meter));
+        let log = tokio::spawn(forward_log_events(events, logs.clone()));
         let inventory = Inventory::local(id, NODE_MEMORY_BYTES, NODE_DYNOS_MAX);
         control.report(Report::Node(inventory)).await?;
-        Ok(Platform {
+        Ok(NodeCore {
             control,
             router,
             reconciler,
@@ -125,11 +141,11 @@ impl Platform {
         })
     }
 
-    /// Has requests of an app wait that is about to be deployed for the first time, or to come up again.
-    pub(crate) fn expect(&self, app: &AppName, hostnames: Vec<Hostname>) {
+    /// Has requests of an app wait until its first release is published.
+    pub(crate) fn await_release(&self, app: &AppName, hostnames: Vec<Hostname>) {
         let route = Route {
             app: app.clone(),
-            // Below every one of the reconciler's.
+            // Below every generation of the reconciler.
             generation: Generation(0),
             hostnames,
             version: None,
@@ -138,192 +154,89 @@ impl Platform {
             idle_after: None,
             serve: Serve::Booting,
         };
-        // Stale would mean that there is a better one already.
+        // A refusal as stale means that the reconciler has published a route already.
         let _ = self.router.publish(route, Vec::new());
     }
 
-    /// A future that says `true` when every one of `apps` is published, or after `most` without them.
-    pub(crate) fn all_published(
+    /// A future that sets `ready` when every app of `apps` is published, or after `timeout` without them.
+    pub(crate) fn set_ready_when_published(
         &self,
         apps: Vec<AppName>,
-        most: Duration,
+        timeout: Duration,
         ready: watch::Sender<bool>,
     ) -> impl Future<Output = ()> + Send + use<> {
         let mut published = self.control.published();
         async move {
-            let there = |published: &Published| {
-                let up = |app| published.get(app).is_some_and(Option::is_some);
-                apps.iter().all(up)
+            let has_all = |published: &Published| {
+                let is_up = |app| published.get(app).is_some_and(Option::is_some);
+                apps.iter().all(is_up)
             };
-            let all = tokio::time::timeout(most, published.wait_for(there));
-            let _ = all.await;
+            let _ = tokio::time::timeout(timeout, published.wait_for(has_all)).await;
             ready.send_replace(true);
         }
     }
 
-    /// Returns when the reconciler has ended, which it does not do by itself as long as all is well.
-    pub(crate) async fn ended(&mut self) -> anyhow::Error {
+    /// Returns when the reconciler has ended, which happens only if something is wrong.
+    pub(crate) async fn wait_for_failure(&mut self) -> NodeFailure {
         match (&mut self.reconciler).await {
-            Ok(Ok(())) => anyhow::anyhow!("the reconciler has ended"),
-            Ok(Err(why)) => anyhow::Error::new(why).context("the reconciler has ended"),
-            Err(panic) => anyhow::Error::new(panic).context("the reconciler has ended"),
+            Ok(Ok(())) => NodeFailure::Ended,
+            Ok(Err(error)) => NodeFailure::Reconciler(error),
+            Err(panic) => NodeFailure::Panic(panic),
         }
     }
 
     /// Drains every dyno for `grace`, then ends everything.
-    pub(crate) async fn stop(mut self, grace: Duration) {
+    pub(crate) async fn stop(&mut self, grace: Duration) {
         let shutdown = self.control.shutdown(grace);
         let _ = tokio::time::timeout(grace * 2, shutdown).await;
-        // The reconciler has ended: what it said last is still on its way to the log.
+        // The reconciler has ended; its last events are still on their way to the log.
         let _ = tokio::time::timeout(grace, &mut self.log).await;
         self.log.abort();
         self.tasks.shutdown().await;
     }
 }
 
-/// Chance for the reconciler's jitter: different in every run.
-fn seed() -> u64 {
-    use std::hash::{BuildHasher, RandomState};
-    RandomState::new().hash_one(std::process::id())
+/// A seed for the reconciler's jitter, different in every run.
+fn random_seed() -> Result<u64, SpawnError> {
+    getrandom::u64().map_err(SpawnError::Random)
 }
 
-fn node(
+fn start_fleet(
     id: &NodeId,
-    config: &Config<'_>,
-    logs: &Logs,
+    config: CoreConfig,
+    logs: &LogQueue,
     reports: mpsc::UnboundedSender<Report>,
-) -> Result<Node> {
-    let node = Node::new(NodeConfig {
+) -> Result<Node, SpawnError> {
+    let folder = config.dyno_folder.clone();
+    let fleet = Node::new(FleetConfig {
         id: id.clone(),
-        engines: engines(Allocation::for_this_machine())?,
-        compiler: Compiler::new(config.compiled, compile_child()?)?,
-        slugs: dyno::from_store(Arc::clone(&config.slugs)),
-        work: config.work.to_owned(),
-        egress: config.egress.clone(),
-        logs: logs.of_dynos(),
-        // The receiver is gone only when all is over.
+        engines: start_engines(Allocation::for_this_machine())?,
+        compiler: Compiler::new(&config.compiled_folder, config.compile_command)?,
+        slugs: dyno::from_store(config.slugs),
+        work: config.dyno_folder,
+        egress: config.egress,
+        logs: logs.dyno_sink(),
+        // The receiver is gone only when the node ends.
         reports: Arc::new(move |report| drop(reports.send(report))),
     });
-    node.with_context(|| format!("cannot use {}", config.work.display()))
+    fleet.map_err(|source| SpawnError::DynoFolder { folder, source })
 }
 
-fn engines(allocation: Allocation) -> Result<Arc<Engines>> {
-    Engines::new(allocation)
-        .map_err(|e| anyhow::anyhow!("{e:#}"))
-        .context("the engine does not start")
-}
-
-/// A node for one program that runs once: nobody takes its reports, and no room is set aside for further programs.
-pub(crate) fn lone_node(
-    compiled: &Path,
-    work: &Path,
-    slugs: SlugSource,
-    egress: Egress,
-    logs: LogSink,
-) -> Result<Node> {
-    let node = Node::new(NodeConfig {
-        id: "local".parse().context("the node's name")?,
-        engines: engines(Allocation::OnDemand)?,
-        compiler: Compiler::new(compiled, compile_child()?)?,
-        slugs,
-        work: work.to_owned(),
-        egress,
-        logs,
-        reports: Arc::new(drop),
-    });
-    node.with_context(|| format!("cannot use {}", work.display()))
-}
-
-/// This very program, also when another one was put in its place since: an upgrade must not have a server
-/// compile with another engine than it runs.
-const OURSELVES: &str = "/proc/self/exe";
-
-/// How this program compiles in a child: itself, with other arguments.
-fn compile_child() -> Result<Vec<OsString>> {
-    let program = match Path::new(OURSELVES).exists() {
-        true => PathBuf::from(OURSELVES),
-        false => std::env::current_exe().context("cannot tell where this program is")?,
-    };
-    Ok(vec![program.into_os_string(), crate::args::COMPILE.into()])
-}
-
-/// What the reconciler's steps are done with.
-struct Hands {
-    node: Node,
-    once: Once,
-    router: Router<Handle>,
-    published: watch::Sender<Published>,
-    meter: Meter,
-}
-
-impl Hands {
-    async fn carry_out(
-        mut self,
-        mut steps: mpsc::Receiver<Step>,
-        mut one_offs: mpsc::Receiver<OneOff>,
-    ) {
-        loop {
-            tokio::select! {
-                // A step may be about a one-off that was sent before it.
-                biased;
-                Some(one_off) = one_offs.recv() => {
-                    self.meter.one_off(&one_off.dyno, one_off.wanted.memory_bytes);
-                    self.once.begin(one_off);
-                }
-                step = steps.recv() => match step {
-                    Some(step) => self.step(step),
-                    None => return,
-                },
-                () = self.once.ended() => {}
-            }
-        }
-    }
-
-    fn step(&mut self, step: Step) {
-        self.meter.step(&step);
-        let Some(step) = self.once.step(step) else {
-            return;
-        };
-        match step {
-            Step::Publish { route } => self.publish(route),
-            Step::Withdraw { app } => {
-                self.router.withdraw(&app);
-                self.published.send_modify(|published| {
-                    published.remove(&app);
-                });
-            }
-            step => self.node.step(step),
-        }
-    }
-
-    fn publish(&self, route: Route) {
-        let app = route.app.clone();
-        let version = route.version.filter(|_| route.serve != Serve::Booting);
-        let fresh = match &route.serve {
-            Serve::Dynos(keys) => keys.iter().filter_map(|key| self.node.take(key)).collect(),
-            Serve::Booting | Serve::Refuse(_) => Vec::new(),
-        };
-        // A stale route was overtaken by a newer one: nothing is lost.
-        let _ = self
-            .router
-            .publish(route, fresh.into_iter().map(Handle).collect());
-        self.published.send_modify(|published| {
-            published.insert(app, version);
-        });
-    }
-}
-
-async fn pass_on(mut reports: mpsc::UnboundedReceiver<Report>, control: Control, meter: Meter) {
+async fn forward_reports(
+    mut reports: mpsc::UnboundedReceiver<Report>,
+    control: Control,
+    meter: DynoMeter,
+) {
     while let Some(report) = reports.recv().await {
-        meter.report(&report);
+        meter.record_report(&report);
         if control.report(report).await.is_err() {
             return;
         }
     }
 }
 
-async fn log(mut events: mpsc::Receiver<control::LogEvent>, logs: Logs) {
+async fn forward_log_events(mut events: mpsc::Receiver<control::LogEvent>, logs: LogQueue) {
     while let Some(event) = events.recv().await {
-        logs.control(event);
+        logs.send_control_event(event);
     }
 }

@@ -1,4 +1,4 @@
-//! The folder of a server's state: one server at a time, nobody else's to read.
+//! The folder of a server's state: used by one server at a time, and readable by its owner alone.
 //!
 //! ```text
 //! lock          held by the running server
@@ -6,63 +6,86 @@
 //! ledger.db     apps, releases, config vars, tokens: SQLite, each entry sealed
 //! usage.db      dyno time: SQLite
 //! slugs/        slugs, and what was unpacked of them
-//! logs/         the newest lines of the apps' logs, unless `--log-dir` names another place
+//! logs/         the newest lines of the apps' logs, unless the settings name another place
 //! local.sock    while a server runs: `dyno tokens create --local` asks for a token here
+//! local.log     tokens that were made while the server was stopped, for its log at the next start
 //! compiled/     native code: can be made again
 //! dynos/        the dynos' own files: emptied at each start
 //! ```
-//! What slow readers leave of responses is in files without names, beside these.
+//! Responses that slow clients have not read yet are in files without names, beside these.
 //!
-//! A copy of all but the last three, made while the server is stopped, is a backup.
+//! A copy of all but `local.sock`, `compiled` and `dynos`, made while the server is stopped, is a backup.
 
 use std::fs::{DirBuilder, File, OpenOptions};
+use std::io;
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, bail};
 use rustix::fs::{FlockOperation, flock};
 
-/// The folder, locked as long as this lives.
-pub(crate) struct Data {
+/// Mode of the folder: its owner alone reads and writes it.
+const FOLDER_MODE: u32 = 0o700;
+/// The bits of a file's mode that let others than its owner in.
+const MODE_OF_OTHERS: u32 = 0o077;
+
+/// Why a data folder cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum DataFolderError {
+    /// The folder cannot be made, read or written.
+    #[error("cannot keep data in {}", path.display())]
+    Folder {
+        /// The folder.
+        path: PathBuf,
+        /// Why not.
+        #[source]
+        source: io::Error,
+    },
+    /// Another server holds the lock.
+    #[error("another server uses {}", .0.display())]
+    InUse(PathBuf),
+}
+
+/// A data folder, locked as long as this value lives.
+#[derive(Debug)]
+pub(crate) struct DataFolder {
     root: PathBuf,
     _lock: File,
 }
 
-impl Data {
-    /// Makes the folder if it is not there, and locks it.
-    pub(super) fn open(root: &Path) -> Result<Data> {
-        let what = || format!("cannot keep data in {}", root.display());
-        DirBuilder::new()
-            .recursive(true)
-            .mode(0o700)
-            .create(root)
-            .with_context(what)?;
-        let mode = std::fs::metadata(root).with_context(what)?.permissions();
-        if mode.mode() & 0o077 != 0 {
-            let own = std::fs::Permissions::from_mode(0o700);
-            std::fs::set_permissions(root, own).with_context(what)?;
-        }
-        match Data::lock(root).with_context(what)? {
-            Some(data) => Ok(data),
-            None => bail!(
-                "another server uses {}: stop it first, or name another folder with --data",
-                root.display()
-            ),
-        }
+impl DataFolder {
+    /// Makes the folder if it is missing, and locks it.
+    ///
+    /// # Errors
+    /// The folder cannot be made or written, or another server uses it.
+    pub(crate) fn open(root: &Path) -> Result<DataFolder, DataFolderError> {
+        let failed = |source| DataFolderError::Folder {
+            path: root.to_owned(),
+            source,
+        };
+        make_private(root).map_err(failed)?;
+        let folder = DataFolder::try_lock(root).map_err(failed)?;
+        folder.ok_or_else(|| DataFolderError::InUse(root.to_owned()))
     }
 
-    /// Locks the folder of a server, unless the server runs.
-    pub(crate) fn lock(root: &Path) -> Result<Option<Data>> {
+    /// Locks an existing folder; none if a server uses it.
+    ///
+    /// # Errors
+    /// The lock's file cannot be made or opened.
+    pub(crate) fn try_lock(root: &Path) -> io::Result<Option<DataFolder>> {
         let lock = OpenOptions::new()
             .create(true)
             .truncate(false)
             .write(true)
             .open(root.join("lock"))?;
-        let locked = flock(&lock, FlockOperation::NonBlockingLockExclusive).is_ok();
-        Ok(locked.then(|| Data {
+        let is_locked = flock(&lock, FlockOperation::NonBlockingLockExclusive).is_ok();
+        Ok(is_locked.then(|| DataFolder {
             root: root.to_owned(),
             _lock: lock,
         }))
+    }
+
+    pub(crate) fn root(&self) -> &Path {
+        &self.root
     }
 
     pub(crate) fn key(&self) -> PathBuf {
@@ -73,34 +96,43 @@ impl Data {
         self.root.join("ledger.db")
     }
 
-    pub(super) fn usage(&self) -> PathBuf {
+    pub(crate) fn usage(&self) -> PathBuf {
         self.root.join("usage.db")
     }
 
-    pub(super) fn slugs(&self) -> PathBuf {
+    pub(crate) fn slugs(&self) -> PathBuf {
         self.root.join("slugs")
     }
 
-    pub(super) fn compiled(&self) -> PathBuf {
-        self.root.join("compiled")
-    }
-
-    pub(super) fn logs(&self) -> PathBuf {
+    pub(crate) fn logs(&self) -> PathBuf {
         self.root.join("logs")
     }
 
-    pub(super) fn root(&self) -> &Path {
-        &self.root
+    pub(crate) fn compiled(&self) -> PathBuf {
+        self.root.join("compiled")
     }
 
-    /// For files that have no name.
-    pub(super) fn nameless(&self) -> &Path {
-        &self.root
-    }
-
-    pub(super) fn dynos(&self) -> PathBuf {
+    pub(crate) fn dynos(&self) -> PathBuf {
         self.root.join("dynos")
     }
+
+    /// Where files without names are made.
+    pub(crate) fn nameless_files(&self) -> &Path {
+        &self.root
+    }
+}
+
+/// Makes a folder if it is missing, and closes it to others.
+fn make_private(folder: &Path) -> io::Result<()> {
+    DirBuilder::new()
+        .recursive(true)
+        .mode(FOLDER_MODE)
+        .create(folder)?;
+    let mode = std::fs::metadata(folder)?.permissions().mode();
+    if mode & MODE_OF_OTHERS != 0 {
+        std::fs::set_permissions(folder, std::fs::Permissions::from_mode(FOLDER_MODE))?;
+    }
+    Ok(())
 }
 
 #[cfg(test)]
@@ -108,15 +140,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn one_server_a_folder_and_nobody_else_looks_in() {
+    fn folder_is_private_and_has_one_server() {
         let folder = tempfile::tempdir().expect("a folder");
         let root = folder.path().join("a/b");
-        let held = Data::open(&root).expect("free");
+        let held = DataFolder::open(&root).expect("free");
         let mode = std::fs::metadata(&root).expect("there").permissions();
         assert_eq!(mode.mode() & 0o777, 0o700);
-        let error = Data::open(&root).err().expect("taken");
-        assert!(error.to_string().contains("another server uses"), "{error}");
+        let error = DataFolder::open(&root).expect_err("taken");
+        assert!(matches!(error, DataFolderError::InUse(_)), "{error}");
         drop(held);
-        Data::open(&root).expect("free again");
+        DataFolder::open(&root).expect("free again");
     }
 }

@@ -1,146 +1,141 @@
-//! `dyno tokens create --local`: a token without a token, for whoever may read the server's data.
+//! Tokens for users who may read the server's data, without another token.
 //!
-//! Owns how it comes about: a running server makes it, asked over the socket in its data folder; for a stopped one this
-//! process makes it, under the server's lock. Either way there is one writer of the ledger.
+//! The data folder, with the ledger's key in it, belongs to its owner alone. A user who can read the folder could read
+//! the whole ledger, so a token gives nothing new. The server is the only writer of its ledger: a running server makes
+//! the token, asked over a socket in the folder; for a stopped server the caller's process writes it, under the server's
+//! lock (see `client`).
+//!
+//! Owns the socket's path and what is sent over it: one line of JSON each way. Must not know how a token is shown.
 
-use std::fs::File;
-use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
-use std::os::unix::fs::{MetadataExt, lchown};
-use std::os::unix::net::UnixStream;
+mod client;
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, Write};
+use std::os::fd::AsRawFd;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::{Duration, SystemTime};
 
-use anyhow::{Context, Result, bail};
-use control::ledger::Sqlite;
+use control::Actor;
+use control::access::{self, Role, Secret, Token};
+use grid::name::AppName;
+use serde::{Deserialize, Serialize};
 
-use crate::command::serve::data::Data;
-use crate::command::serve::local::{
-    LINE_BYTES_MAX, LocalAnswer, LocalRequest, LocalToken, leave_note, socket,
-};
-use crate::dirs;
-use crate::term::{self, clean};
+pub use client::{LocalTokenError, create_local_token};
 
-/// How long a server that starts or ends may take until it can be asked, or stood in for.
-const PATIENCE: Duration = Duration::from_secs(15);
-/// Between two tries.
-const PAUSE: Duration = Duration::from_millis(100);
-/// Until a server answers over its socket.
-const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
+/// The socket's name in the data folder.
+pub(crate) const SOCKET_NAME: &str = "local.sock";
+/// Tokens that were made while the server was stopped, for its log at the next start.
+const NOTES_NAME: &str = "local.log";
+/// Most bytes of a line: a request with a name of 64 characters has some hundred.
+pub(crate) const LINE_BYTES_MAX: u64 = 4_096;
+/// Most bytes of a socket's path: `sun_path` without its end.
+const SOCKET_PATH_BYTES_MAX: usize = 107;
+/// Mode of files that their owner alone reads and writes.
+const FILE_MODE: u32 = 0o600;
 
-/// Makes the token and prints its secret alone on stdout.
-pub(super) fn create(request: &LocalRequest, data: Option<&Path>, json: bool) -> Result<()> {
-    let root = match data {
-        Some(data) => data.to_owned(),
-        None => dirs::data()?,
+/// The token that is asked for.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LocalTokenRequest {
+    /// What it is for; shown in lists and logs.
+    pub name: String,
+    /// What it may do.
+    pub role: Role,
+    /// The only app that it is good for; none: all apps.
+    pub app: Option<AppName>,
+}
+
+/// A new token, in the form of the API.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LocalToken {
+    /// Its id, which revokes it.
+    pub id: String,
+    /// What it is for.
+    pub name: String,
+    role: Role,
+    app: Option<AppName>,
+    created_at: String,
+    created_by: String,
+    /// Its secret, which is kept nowhere.
+    pub token: String,
+}
+
+/// The server's answer.
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum LocalTokenReply {
+    Made(LocalToken),
+    Refused(String),
+}
+
+impl LocalTokenRequest {
+    /// A new token, its secret, and the user of this machine who asked for it.
+    pub(crate) fn mint(&self, user: u32) -> (Token, Secret, Actor) {
+        let actor = Actor::now(&format!("local user {user}"));
+        let (token, secret) = access::mint(&self.name, self.role, self.app.clone(), &actor);
+        (token, secret, actor)
+    }
+}
+
+impl LocalToken {
+    pub(crate) fn new(token: &Token, secret: &Secret) -> LocalToken {
+        let created = SystemTime::UNIX_EPOCH.checked_add(Duration::from_millis(token.created_ms));
+        let created = created.unwrap_or(SystemTime::UNIX_EPOCH);
+        LocalToken {
+            id: token.id.to_string(),
+            name: token.name.clone(),
+            role: token.role,
+            app: token.app.clone(),
+            created_at: humantime::format_rfc3339_millis(created).to_string(),
+            created_by: token.created_by.clone(),
+            token: secret.reveal().to_owned(),
+        }
+    }
+}
+
+/// A token as the server's log names it, without its secret.
+pub(crate) fn describe_token(token: &Token) -> String {
+    let (id, role, by) = (&token.id, token.role, &token.created_by);
+    let app = token.app.as_ref();
+    let app = app.map_or_else(String::new, |app| format!(" for {app}"));
+    let name = token.name.escape_debug();
+    format!("token {id} ({name}, role {role}{app}) created in the data folder by {by}")
+}
+
+/// A path to the socket that is short enough for `sun_path`, however long the folder's path is. The path is good as long
+/// as the file is open.
+pub(crate) fn socket_path(root: &Path) -> io::Result<(PathBuf, Option<File>)> {
+    let path = root.join(SOCKET_NAME);
+    if path.as_os_str().as_bytes().len() <= SOCKET_PATH_BYTES_MAX {
+        return Ok((path, None));
+    }
+    let folder = File::open(root)?;
+    let short = format!("/proc/self/fd/{}/{SOCKET_NAME}", folder.as_raw_fd());
+    Ok((short.into(), Some(folder)))
+}
+
+/// Leaves a note about a token that is made while the server is stopped.
+fn append_note(root: &Path, token: &Token) -> io::Result<()> {
+    let mut notes = OpenOptions::new()
+        .create(true)
+        .append(true)
+        .mode(FILE_MODE)
+        // Root may do this in a folder of another user, who could have put a link there.
+        .custom_flags(rustix::fs::OFlags::NOFOLLOW.bits().cast_signed())
+        .open(root.join(NOTES_NAME))?;
+    writeln!(notes, "{}", describe_token(token))
+}
+
+/// Takes the notes about tokens that were made while the server was stopped.
+pub(crate) fn take_notes(root: &Path) -> Vec<String> {
+    let file = root.join(NOTES_NAME);
+    let Ok(notes) = std::fs::read_to_string(&file) else {
+        return Vec::new();
     };
-    expect_access(&root)?;
-    let made = make(&root, request)?;
-    if json {
-        return term::json(&made);
-    }
-    let text = format!("token {} ({}), shown this once", made.id, made.name);
-    term::note("Created", &clean(&text));
-    term::note("Next", "dyno login URL, which asks for it");
-    term::print(&clean(&made.token))
-}
-
-/// Whoever may read the key may read all that the ledger holds; nobody else gets a token.
-fn expect_access(root: &Path) -> Result<()> {
-    let folder = root.display();
-    let Err(error) = File::open(root.join("key")) else {
-        return Ok(());
-    };
-    let what = match error.kind() {
-        ErrorKind::NotFound => format!(
-            "{folder} holds no server's data: name the folder that `dyno serve` has, with --data DIR"
-        ),
-        ErrorKind::PermissionDenied => format!(
-            "this user may not read the server's data in {folder}: run this as the server's user, or with sudo"
-        ),
-        _ => format!("cannot read the server's data in {folder}"),
-    };
-    Err(anyhow::Error::new(error).context(what))
-}
-
-fn make(root: &Path, request: &LocalRequest) -> Result<LocalToken> {
-    let until = Instant::now() + PATIENCE;
-    loop {
-        if let Some(stream) = connect(root)? {
-            return ask(stream, request);
-        }
-        if let Some(data) = Data::lock(root)? {
-            return stand_in(&data, root, request);
-        }
-        if Instant::now() > until {
-            bail!(
-                "a server uses {} and does not answer there: wait until it has started or ended, and try again",
-                root.display()
-            );
-        }
-        // It is starting or ending.
-        std::thread::sleep(PAUSE);
-    }
-}
-
-/// The running server, if there is one.
-fn connect(root: &Path) -> Result<Option<UnixStream>> {
-    let (path, _folder) = socket(root)?;
-    match UnixStream::connect(&path) {
-        Ok(stream) => Ok(Some(stream)),
-        Err(error)
-            if [ErrorKind::NotFound, ErrorKind::ConnectionRefused].contains(&error.kind()) =>
-        {
-            Ok(None)
-        }
-        Err(error) => Err(error).context("cannot ask the running server"),
-    }
-}
-
-fn ask(mut stream: UnixStream, request: &LocalRequest) -> Result<LocalToken> {
-    stream.set_read_timeout(Some(ANSWER_TIMEOUT))?;
-    stream.set_write_timeout(Some(ANSWER_TIMEOUT))?;
-    let line = serde_json::to_string(request)? + "\n";
-    stream.write_all(line.as_bytes())?;
-    let mut answer = String::new();
-    let read = BufReader::new(stream.take(LINE_BYTES_MAX)).read_line(&mut answer);
-    read.context("the running server did not answer: try again")?;
-    match serde_json::from_str(&answer) {
-        Ok(LocalAnswer::Made(token)) => Ok(token),
-        Ok(LocalAnswer::Refused(why)) => bail!("the server refused: {}", clean(&why)),
-        Err(_) => bail!("the running server does not understand: is it of another version?"),
-    }
-}
-
-/// Writes the token into the ledger of a server that does not run.
-fn stand_in(data: &Data, root: &Path, request: &LocalRequest) -> Result<LocalToken> {
-    let user = rustix::process::geteuid().as_raw();
-    let (token, secret, actor) = request.mint(user);
-    let ledger = Sqlite::open(&data.ledger(), &data.key()).context("cannot open the ledger")?;
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()?;
-    let made = control::create_token_offline(Arc::new(ledger), token.clone(), actor);
-    let done = runtime.block_on(made).context("no token was created");
-    let noted = leave_note(root, &token);
-    give_back(root)?;
-    done?;
-    noted?;
-    Ok(LocalToken::new(&token, &secret))
-}
-
-/// Has files that root made belong to the server's user, who could not open them otherwise.
-fn give_back(root: &Path) -> Result<()> {
-    let owner = std::fs::metadata(root)?;
-    let files = std::fs::read_dir(root)?;
-    let paths: Vec<PathBuf> = files.flatten().map(|entry| entry.path()).collect();
-    for path in paths {
-        let found = std::fs::symlink_metadata(&path);
-        if found.is_ok_and(|found| found.is_file() && found.uid() != owner.uid()) {
-            // Not what a link leads to, should there be one by now.
-            lchown(&path, Some(owner.uid()), Some(owner.gid()))
-                .with_context(|| format!("cannot give {} to its owner", path.display()))?;
-        }
-    }
-    Ok(())
+    // A file that stays is reported again at the next start.
+    let _ = std::fs::remove_file(&file);
+    notes.lines().map(str::to_owned).collect()
 }

@@ -1,101 +1,125 @@
-//! Log lines from all sources, through one bounded queue and one thread: to this terminal, or into the
-//! apps' logs of a server.
+//! Log lines from all sources, through one bounded queue and one thread, to one writer.
 //!
-//! The queue never makes anybody wait: what does not fit is dropped and counted (L11). Must not know
-//! what lines mean. A request's line is formatted by whoever served the request, into one allocation; to hand its parts
-//! to the thread would take a copy of each.
-
-mod terminal;
+//! Must not know what lines mean, nor where the writer puts them.
+//!
+//! A sender never waits: a line that finds the queue full is dropped and counted (L11). The text of a request's line is
+//! formatted by the task that served the request, into one allocation; passing the parts to the thread would copy each.
 
 use std::collections::BTreeMap;
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::io;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::thread::JoinHandle;
 use std::time::{Duration, SystemTime};
 
 use control::logs::Source;
 use grid::fault::Fault;
 use grid::name::AppName;
+use parking_lot::Mutex;
 
-use crate::term;
+use crate::observer::{NodeEvent, SharedObserver};
 
-/// How long the thread lets lines gather, so that whoever logs need not wake it each time. Not longer: with 5 ms an idle
+/// How long the thread lets lines gather, so that senders need not wake it for each line. Not longer: with 5 ms an idle
 /// machine slept deeper, and a boot took a third longer.
 const BATCH_PAUSE: Duration = Duration::from_millis(2);
 
-/// Lines that the thread takes at once before it looks for dropped ones.
+/// Most lines that the thread takes before it reports dropped lines and flushes.
 const BATCH_LINES_MAX: usize = 2_000;
 
-/// Lines that wait for the thread.
+/// Most lines that wait for the thread.
 const QUEUE_LEN_MAX: usize = 10_000;
 
-struct Line {
-    at: SystemTime,
-    /// None: a request for no app, which only a terminal shows.
-    app: Option<AppName>,
-    source: Source,
-    text: String,
+/// A line of an app's log.
+#[derive(Debug)]
+pub struct NodeLogLine {
+    /// When it was written.
+    pub at: SystemTime,
+    /// The app; none: a request for a hostname that no app has.
+    pub app: Option<AppName>,
+    /// Who wrote it.
+    pub source: Source,
+    /// The text, without a line's end.
+    pub text: String,
 }
 
-impl Line {
-    /// As a line of its app's log.
-    fn into_words(self) -> Option<(AppName, control::logs::Line)> {
-        let app = self.app?;
-        let (at, source, text) = (self.at, self.source, self.text);
-        Some((app, control::logs::Line { at, source, text }))
-    }
+/// Takes log lines on the queue's thread.
+pub trait LogWriter: Send + 'static {
+    /// Takes a line. It may wait in a buffer until [`flush`](LogWriter::flush).
+    fn write_line(&mut self, line: NodeLogLine);
+
+    /// Writes out what is buffered; called after each batch of lines.
+    ///
+    /// # Errors
+    /// What could not be written.
+    fn flush(&mut self) -> io::Result<()>;
 }
 
-/// Where lines go.
-pub(crate) enum To {
-    /// Standard output, in colour if it is a terminal.
-    Terminal,
-    /// The apps' logs.
-    Server(control::logs::Logs),
-}
-
-/// Lines that found no room, by app.
-type Dropped = Arc<Mutex<BTreeMap<Option<AppName>, u64>>>;
+/// Numbers of dropped lines, by app.
+type DroppedLines = Arc<Mutex<BTreeMap<Option<AppName>, u64>>>;
 
 /// Where lines go in. Clones lead to the same queue.
 #[derive(Clone)]
-pub(crate) struct Logs {
-    queue: SyncSender<Line>,
-    dropped: Dropped,
+pub(crate) struct LogQueue {
+    entries: SyncSender<QueueEntry>,
+    dropped: DroppedLines,
 }
 
-/// The thread; it passes on what is left when the last [`Logs`] is gone.
-pub(crate) struct Printer(JoinHandle<()>);
+enum QueueEntry {
+    Line(NodeLogLine),
+    /// The thread ends here.
+    End,
+}
 
-impl Printer {
-    /// Waits until all is passed on.
+/// The thread behind a queue. It ends by itself when the last [`LogQueue`] is gone.
+pub(crate) struct LogThread {
+    entries: SyncSender<QueueEntry>,
+    thread: JoinHandle<()>,
+}
+
+impl LogThread {
+    /// Waits until all lines that were sent so far are written. Later ones are dropped.
     pub(crate) fn finish(self) {
-        let _ = self.0.join();
+        let _ = self.entries.send(QueueEntry::End);
+        let _ = self.thread.join();
     }
 }
 
 /// Starts the thread (`logs`).
-pub(crate) fn start(to: To) -> std::io::Result<(Logs, Printer)> {
-    let (queue, lines) = sync_channel(QUEUE_LEN_MAX);
-    let dropped = Dropped::default();
-    let counter = Arc::clone(&dropped);
-    let printer = std::thread::Builder::new()
+pub(crate) fn start_log_thread(
+    writer: Box<dyn LogWriter>,
+    observer: SharedObserver,
+) -> io::Result<(LogQueue, LogThread)> {
+    let (entries, received) = sync_channel(QUEUE_LEN_MAX);
+    let dropped = DroppedLines::default();
+    let mut pump = LogPump {
+        writer,
+        observer,
+        dropped: Arc::clone(&dropped),
+        is_failing: false,
+    };
+    let thread = std::thread::Builder::new()
         .name("logs".into())
-        .spawn(move || pass_on(&lines, &counter, to))?;
-    Ok((Logs { queue, dropped }, Printer(printer)))
+        .spawn(move || pump.run(&received))?;
+    let queue = LogQueue {
+        entries: entries.clone(),
+        dropped,
+    };
+    Ok((queue, LogThread { entries, thread }))
 }
 
-impl Logs {
-    fn send(&self, line: Line) {
-        use std::sync::mpsc::TrySendError::{Disconnected, Full};
-        if let Err(Full(line) | Disconnected(line)) = self.queue.try_send(line) {
-            let mut dropped = self.dropped.lock().unwrap_or_else(PoisonError::into_inner);
-            *dropped.entry(line.app).or_default() += 1;
+impl LogQueue {
+    fn send(&self, line: NodeLogLine) {
+        let Err(refused) = self.entries.try_send(QueueEntry::Line(line)) else {
+            return;
+        };
+        let (TrySendError::Full(entry) | TrySendError::Disconnected(entry)) = refused;
+        if let QueueEntry::Line(line) = entry {
+            *self.dropped.lock().entry(line.app).or_default() += 1;
         }
     }
 
-    fn plain(&self, app: AppName, source: Source, text: String) {
-        self.send(Line {
+    fn send_now(&self, app: AppName, source: Source, text: String) {
+        self.send(NodeLogLine {
             at: SystemTime::now(),
             app: Some(app),
             source,
@@ -103,23 +127,23 @@ impl Logs {
         });
     }
 
-    /// Takes lines of guests.
-    pub(crate) fn of_dynos(&self) -> dyno::LogSink {
-        let logs = self.clone();
+    /// A sink for the lines of guests.
+    pub(crate) fn dyno_sink(&self) -> dyno::LogSink {
+        let queue = self.clone();
         Arc::new(move |line: dyno::LogLine| {
             let source = match line.source {
                 dyno::LogSource::App(dyno) => Source::App(dyno),
                 dyno::LogSource::Dyno(dyno) => Source::Dyno(dyno),
             };
-            logs.plain(line.app, source, line.text);
+            queue.send_now(line.app, source, line.text);
         })
     }
 
-    /// Takes a record of each request.
-    pub(crate) fn of_router(&self) -> router::Sink {
-        let logs = self.clone();
+    /// A sink for the record of each request.
+    pub(crate) fn router_sink(&self) -> router::Sink {
+        let queue = self.clone();
         Arc::new(move |record: &router::Record| {
-            logs.send(Line {
+            queue.send(NodeLogLine {
                 at: record.at,
                 app: record.app.clone(),
                 source: Source::Router,
@@ -128,88 +152,97 @@ impl Logs {
         })
     }
 
-    /// Takes what the control plane says.
-    pub(crate) fn control(&self, event: control::LogEvent) {
+    /// Takes an event of the control plane.
+    pub(crate) fn send_control_event(&self, event: control::LogEvent) {
         let app = event.app.clone();
         let line = control::logs::Line::of_event(event, SystemTime::now());
-        self.plain(app, line.source, line.text);
+        self.send_now(app, line.source, line.text);
     }
 }
 
-fn pass_on(lines: &Receiver<Line>, dropped: &Dropped, to: To) {
-    let mut out = match to {
-        To::Terminal => Out::Terminal(terminal::Terminal::stdout()),
-        To::Server(logs) => Out::Server(logs, Disk::Works),
-    };
-    while let Ok(first) = lines.recv() {
-        out.line(first);
-        let more = std::iter::from_fn(|| lines.try_recv().ok());
-        let batch = more.take(BATCH_LINES_MAX);
-        let taken = batch.map(|line| out.line(line)).count();
-        out.losses(dropped);
-        out.flush();
-        if taken < BATCH_LINES_MAX {
-            std::thread::sleep(BATCH_PAUSE);
-        }
-    }
+/// The thread's work: from the queue to the writer.
+struct LogPump {
+    writer: Box<dyn LogWriter>,
+    observer: SharedObserver,
+    dropped: DroppedLines,
+    /// Whether the last flush failed.
+    is_failing: bool,
 }
 
-enum Out {
-    Terminal(terminal::Terminal),
-    Server(control::logs::Logs, Disk),
-}
-
-/// Whether the last lines could be written to the disk.
-enum Disk {
-    Works,
-    Refuses,
-}
-
-impl Out {
-    fn line(&mut self, line: Line) {
-        match self {
-            Out::Terminal(terminal) => terminal.line(&line),
-            Out::Server(logs, _) => {
-                if let Some((app, line)) = line.into_words() {
-                    logs.push(&app, line);
-                }
+impl LogPump {
+    fn run(&mut self, entries: &Receiver<QueueEntry>) {
+        while let Ok(QueueEntry::Line(first)) = entries.recv() {
+            self.writer.write_line(first);
+            let (count, has_ended) = self.write_batch(entries);
+            self.report_dropped_lines();
+            self.flush();
+            if has_ended {
+                return;
+            }
+            if count < BATCH_LINES_MAX {
+                std::thread::sleep(BATCH_PAUSE);
             }
         }
     }
 
-    /// Says in each app's log how many of its lines are missing.
-    fn losses(&mut self, dropped: &Dropped) {
-        let lost = {
-            let mut dropped = dropped.lock().unwrap_or_else(PoisonError::into_inner);
-            std::mem::take(&mut *dropped)
-        };
-        for (app, lines) in lost {
-            let text = format!("{} -> {lines} lines were dropped", Fault::TailOverflow);
-            self.line(Line {
+    /// Writes the lines that wait; returns how many, and whether the queue's end was among them.
+    fn write_batch(&mut self, entries: &Receiver<QueueEntry>) -> (usize, bool) {
+        for count in 0..BATCH_LINES_MAX {
+            match entries.try_recv() {
+                Ok(QueueEntry::Line(line)) => self.writer.write_line(line),
+                Ok(QueueEntry::End) => return (count, true),
+                Err(_) => return (count, false),
+            }
+        }
+        (BATCH_LINES_MAX, false)
+    }
+
+    /// Writes into each app's log how many of its lines were dropped.
+    fn report_dropped_lines(&mut self) {
+        let dropped = std::mem::take(&mut *self.dropped.lock());
+        for (app, lines) in dropped {
+            self.writer.write_line(NodeLogLine {
                 at: SystemTime::now(),
                 app,
                 source: Source::Api,
-                text,
+                text: format!("{} -> {lines} lines were dropped", Fault::TailOverflow),
             });
         }
     }
 
+    /// Flushes, and tells the observer when writing begins to fail or works again.
     fn flush(&mut self) {
-        match self {
-            Out::Terminal(terminal) => terminal.flush(),
-            Out::Server(logs, disk) => match (logs.flush(), &disk) {
-                (Err(error), Disk::Works) => {
-                    term::warning(&format!(
-                        "log lines cannot be written to the disk: {error}. Readers get them all the same"
-                    ));
-                    *disk = Disk::Refuses;
-                }
-                (Ok(()), Disk::Refuses) => {
-                    term::note("Again", "log lines are written to the disk");
-                    *disk = Disk::Works;
-                }
-                _ => {}
-            },
+        match self.writer.flush() {
+            Err(error) if !self.is_failing => {
+                self.observer.on_event(NodeEvent::LogWriteFailed(error));
+                self.is_failing = true;
+            }
+            Ok(()) if self.is_failing => {
+                self.observer.on_event(NodeEvent::LogWriteRecovered);
+                self.is_failing = false;
+            }
+            _ => {}
         }
+    }
+}
+
+/// Writes lines into the apps' logs of a server.
+pub(crate) struct AppLogWriter(pub(crate) control::logs::Logs);
+
+impl LogWriter for AppLogWriter {
+    fn write_line(&mut self, line: NodeLogLine) {
+        let NodeLogLine {
+            at,
+            app,
+            source,
+            text,
+        } = line;
+        if let Some(app) = app {
+            self.0.push(&app, control::logs::Line { at, source, text });
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.0.flush()
     }
 }

@@ -1,283 +1,308 @@
-//! `dyno serve`: router, API and dynos of one server, until it is told to stop.
+//! A node that runs: from its configuration to its drained end.
 //!
-//! Owns the order in which things start and end. Must not know routes of the API, nor decide anything.
+//! Owns the order in which the parts start and end. Must not decide anything, nor know the command line.
 
-pub(crate) mod data;
-mod first;
-pub(crate) mod local;
-mod notify;
-mod numbers;
-mod prune;
-mod services;
-mod settings;
-mod sockets;
-
+use std::ffi::OsString;
+use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
 
-use anyhow::{Context, Result};
-use control::addons::Addons;
-use control::api::{self, Parts};
-use control::ledger::{Cause, Ledger, Sqlite};
-use control::logs::LogFiles;
-use control::usage::{self, Recorder};
+use control::ledger::Memory;
+use control::usage::Recorder;
 use dyno::Egress;
-use grid::name::{AppName, ProcessType};
-use router::Hosts;
-use slugs::store::Store;
-use tokio::sync::watch;
-use tokio::task::{JoinHandle, JoinSet};
+use grid::plan::Policy;
+use router::{Hosts, TrustedProxies};
+use tokio::net::TcpListener;
 
-use crate::args::Serve;
-use crate::logs::{self, Logs};
-use crate::platform::{Config, Platform};
-use crate::stop::{self, Stop};
-use crate::term;
-use data::Data;
-use settings::Settings;
-use sockets::Passed;
+use crate::config::{DrainGrace, ListenOn, LocalConfig, NodeConfig, NodeKind, ServerConfig};
+use crate::core::{CoreConfig, NodeCore};
+use crate::data_folder::DataFolder;
+use crate::error::{NodeFailure, SocketPurpose, SpawnError};
+use crate::log_queue::{AppLogWriter, LogQueue, LogThread, LogWriter, start_log_thread};
+use crate::observer::{NodeEvent, NodeObserver, SharedObserver};
+use crate::server::{Readiness, RunningServer, ServerStart, ServerStores, open_logs};
 
-/// What still blocks a thread at the end, such as removing a dyno's files, gets so long.
-const LAST_GRACE: Duration = Duration::from_secs(2);
-/// Apps that served when the server was stopped have so long to come up before it calls itself ready
-/// without them.
-const READY_MAX: Duration = Duration::from_secs(75);
-
-pub(crate) fn run(args: &Serve) -> Result<()> {
-    // Before there is another thread.
-    let passed = Passed::take()?;
-    let settings = Settings::of(args)?;
-    let data = Data::open(&settings.data)?;
-    let runtime = stop::runtime()?;
-    let lines = kept_logs(&settings, &data)?;
-    let (logs, printer) =
-        logs::start(logs::To::Server(lines.clone())).context("the log thread does not start")?;
-    let done = runtime.block_on(serve(&settings, &data, &logs, lines, passed));
-    drop(logs);
-    runtime.shutdown_timeout(LAST_GRACE);
-    printer.finish();
-    done
+/// A node of this process. Several nodes may run side by side, each with folders and ports of its own.
+///
+/// Dropping it ends everything at once; [`drain`](RunningNode::drain) lets requests finish first.
+pub struct RunningNode {
+    pub(crate) core: NodeCore,
+    router: Option<router::Server>,
+    app_address: SocketAddr,
+    server: Option<RunningServer>,
+    drain_grace: DrainGrace,
+    log_thread: LogThread,
+    /// Locked until the last part of the node is gone.
+    _data: Option<DataFolder>,
 }
 
-/// The apps' logs, with what was kept of them.
-fn kept_logs(settings: &Settings, data: &Data) -> Result<control::logs::Logs> {
-    let folder = settings.log_dir.clone().unwrap_or_else(|| data.logs());
-    match LogFiles::open(&folder) {
-        Ok(files) => Ok(control::logs::Logs::kept_in(files)),
-        // Apps are served all the same.
-        Err(error) if error.is_full() => {
-            let error = anyhow::Error::new(error);
-            term::warning(&format!("log lines do not survive a restart: {error:#}"));
-            Ok(control::logs::Logs::new())
-        }
-        Err(error) => {
-            let error = anyhow::Error::new(error);
-            Err(error.context("the apps' logs cannot be kept: name another folder with --log-dir"))
-        }
-    }
-}
-
-/// What lasts longer than one run.
-struct Kept {
-    ledger: Arc<dyn Ledger>,
-    usage: Recorder,
-    slugs: Arc<Store>,
-}
-
-impl Kept {
-    fn open(data: &Data) -> Result<Kept> {
-        let ledger = Sqlite::open(&data.ledger(), &data.key()).context("cannot open the ledger")?;
-        let usage = usage::Sqlite::open(&data.usage()).context("cannot open the usage records")?;
-        let usage = Recorder::open(Arc::new(usage), SystemTime::now())
-            .context("cannot read the usage records")?;
-        Ok(Kept {
-            ledger: Arc::new(ledger),
-            usage,
-            slugs: Arc::new(Store::open(&data.slugs())?),
-        })
-    }
-}
-
-async fn serve(
-    settings: &Settings,
-    data: &Data,
-    logs: &Logs,
-    lines: control::logs::Logs,
-    passed: Passed,
-) -> Result<()> {
-    let mut stop = Stop::new()?;
-    let mut running = Running::start(settings, data, logs, lines, passed).await?;
-    notify::ready();
-    let done = tokio::select! {
-        () = stop.asked() => Ok(()),
-        error = running.platform.ended() => Err(error),
-    };
-    notify::stopping();
-    term::note(
-        "Stopping",
-        "running requests have their time to finish; again to end at once",
-    );
-    tokio::select! {
-        () = running.end(settings.grace) => {}
-        () = stop.asked() => {}
-    }
-    done
-}
-
-/// A server that serves.
-struct Running {
-    platform: Platform,
-    apps: router::Server,
-    ready: watch::Sender<bool>,
-    /// Ends `api` and `usage`.
-    end: watch::Sender<bool>,
-    api: JoinHandle<std::io::Result<()>>,
-    usage: JoinHandle<()>,
-    tasks: JoinSet<()>,
-}
-
-impl Running {
-    async fn start(
-        settings: &Settings,
-        data: &Data,
-        logs: &Logs,
-        lines: control::logs::Logs,
-        mut passed: Passed,
-    ) -> Result<Running> {
-        // Before anything is written: a port that is taken is no reason to start half.
-        let apps = passed.http(settings.listen)?;
-        let api = passed.api(settings.api)?;
-        let kept = Kept::open(data)?;
-        let ports = [apps.local_addr()?.port(), api.local_addr()?.port()];
-        let platform = platform(settings, data, &kept, logs, ports).await?;
-        // Of apps that were destroyed just before the server was killed.
-        let known = platform.control.view();
-        lines.retain_files(|app| known.desired.apps.contains_key(app));
-        let (ready, is_ready) = watch::channel(false);
-        let (end, ends) = watch::channel(false);
-        let mut tasks = JoinSet::new();
-        let served = expect_known(&platform);
-        tasks.spawn(platform.all_published(served, READY_MAX, ready.clone()));
-        let apps = platform.router.listen(apps);
-        let apps = apps.context("the port cannot be used")?;
-        first::say(settings, apps.address(), api.local_addr()?);
-        first::admin(&platform.control, api.local_addr()?).await?;
-        local::start(data.root(), &platform.control, &mut tasks);
-        let (addons, keeper) = Addons::new(platform.control.clone(), settings.servers.clone());
-        tasks.spawn(keeper.run(|trouble| term::warning(&trouble)));
-        let parts = Parts {
-            control: platform.control.clone(),
-            slugs: Arc::clone(&kept.slugs),
-            addons,
-            logs: lines,
-            usage: kept.usage.clone(),
-            settings: api_settings(settings, apps.address().port())?,
-            ready: is_ready,
-            metrics: numbers(&platform),
+impl RunningNode {
+    /// Starts a node on the runtime of the caller, which should come from [`new_runtime`](crate::new_runtime).
+    ///
+    /// `compile_command` is a program with its first arguments. With the further arguments `FLAVOR INPUT OUTPUT` it
+    /// calls [`compile_component`](crate::compile_component): components are compiled in a child process.
+    ///
+    /// # Errors
+    /// A folder, a port or a store cannot be used; nothing of the node is left running then.
+    pub async fn spawn(
+        config: NodeConfig,
+        compile_command: Vec<OsString>,
+        observer: Arc<dyn NodeObserver>,
+    ) -> Result<RunningNode, SpawnError> {
+        let drain_grace = config.drain_grace();
+        let common = CommonParts {
+            listen: config.listen,
+            egress_allow: config.egress_allow.into(),
+            compile_command,
+            drain_grace,
+            observer,
         };
-        let api_ends = ended(ends.clone());
-        let state = api::State::new(parts);
-        let api = tokio::spawn(async move { api::serve(api, state, api_ends).await });
-        let usage = tokio::spawn(kept.usage.run(ended(ends), |error| {
-            let error = anyhow::Error::new(error);
-            term::warning(&format!("dyno time is not written down: {error:#}"));
-        }));
-        tasks.spawn(prune::prune(kept.slugs, platform.control.clone()));
-        tasks.spawn(tell_trouble(platform.control.trouble()));
-        Ok(Running {
-            platform,
-            apps,
-            ready,
-            end,
-            api,
-            usage,
-            tasks,
-        })
+        match config.kind {
+            NodeKind::Local(local) => spawn_local(common, local).await,
+            NodeKind::Server(server) => spawn_server(common, *server).await,
+        }
     }
 
-    /// Lets requests finish for `grace`, and ends everything.
-    async fn end(mut self, grace: Duration) {
-        // Before it says that it is not ready, or they would say that it is.
-        self.tasks.shutdown().await;
-        self.ready.send_replace(false);
-        self.apps.close(grace).await;
-        self.platform.stop(grace).await;
-        let _ = self.end.send(true);
-        let _ = tokio::join!(self.api, self.usage);
+    /// Where apps answer.
+    pub fn app_address(&self) -> SocketAddr {
+        self.app_address
+    }
+
+    /// Where the API answers, if there is one.
+    pub fn api_address(&self) -> Option<SocketAddr> {
+        self.server.as_ref().map(|server| server.api_address)
+    }
+
+    /// Returns when the node cannot go on. A sound node never returns.
+    pub async fn wait_for_failure(&mut self) -> NodeFailure {
+        self.core.wait_for_failure().await
+    }
+
+    /// Accepts no new requests, lets running ones finish within the grace of the configuration, and ends everything.
+    pub async fn drain(&mut self) {
+        if let Some(server) = &mut self.server {
+            server.begin_drain().await;
+        }
+        if let Some(router) = self.router.take() {
+            router.close(self.drain_grace.requests).await;
+        }
+        self.core.stop(self.drain_grace.dynos).await;
+        if let Some(server) = &mut self.server {
+            server.finish_drain().await;
+        }
+    }
+
+    /// Writes the last log lines, and unlocks the data folder. Blocks; best called when the runtime has ended, so that no
+    /// task is left that could log.
+    pub fn finish(self) {
+        let RunningNode {
+            core,
+            router,
+            server,
+            log_thread,
+            ..
+        } = self;
+        drop((router, server, core));
+        log_thread.finish();
     }
 }
 
-async fn platform(
-    settings: &Settings,
-    data: &Data,
-    kept: &Kept,
-    logs: &Logs,
-    ports: [u16; 2],
-) -> Result<Platform> {
-    let config = Config {
-        ledger: Arc::clone(&kept.ledger),
-        policy: settings.policy,
-        slugs: Arc::clone(&kept.slugs),
-        compiled: &data.compiled(),
-        work: &data.dynos(),
-        spill: data.nameless(),
+/// What both kinds of nodes start with.
+struct CommonParts {
+    listen: ListenOn,
+    egress_allow: Arc<[dyno::Opening]>,
+    compile_command: Vec<OsString>,
+    drain_grace: DrainGrace,
+    observer: SharedObserver,
+}
+
+async fn spawn_local(common: CommonParts, config: LocalConfig) -> Result<RunningNode, SpawnError> {
+    let (listener, app_address) = open_socket(common.listen, SocketPurpose::Apps)?;
+    let (logs, log_thread) = start_logs(config.log, &common.observer)?;
+    let core = CoreConfig {
+        ledger: Arc::new(Memory::new()),
+        policy: Policy::default(),
+        slugs: config.slugs,
+        compiled_folder: config.compiled_folder,
+        dyno_folder: config.run_folder.join("dynos"),
+        spill_folder: config.run_folder,
         egress: Egress {
-            allowed: settings.egress_allow.as_slice().into(),
-            listening: ports.into(),
+            allowed: common.egress_allow,
+            command: "dyno local",
             ..Egress::default()
         },
-        hosts: Hosts::Named,
-        trusted: settings.trust_proxy.clone(),
-        usage: Some(kept.usage.clone()),
+        hosts: Hosts::AllTo(config.app.clone()),
+        trusted_proxies: TrustedProxies::default(),
+        usage: None,
+        compile_command: common.compile_command,
     };
-    Platform::start(config, logs).await
-}
-
-fn api_settings(settings: &Settings, public_port: u16) -> Result<api::Settings> {
-    Ok(api::Settings {
-        domain: settings.domain.parse().context("the domain")?,
-        public_https: false,
-        public_port,
-        prices: settings.prices,
-        api_hosts: settings.api_hosts.clone(),
+    let core = NodeCore::start(core, &logs).await?;
+    core.await_release(&config.app, Vec::new());
+    let router = core.router.listen(listener).map_err(SpawnError::Router)?;
+    let observer = &common.observer;
+    observer.on_event(NodeEvent::Listening {
+        apps: app_address,
+        api: None,
+    });
+    Ok(RunningNode {
+        core,
+        router: Some(router),
+        app_address,
+        server: None,
+        drain_grace: common.drain_grace,
+        log_thread,
+        _data: None,
     })
 }
 
-fn numbers(platform: &Platform) -> api::MoreMetrics {
-    let router = platform.router.clone();
-    Arc::new(move |out| numbers::write(&router, out))
-}
-
-async fn ended(mut end: watch::Receiver<bool>) {
-    // The sender is gone only when all is over.
-    let _ = end.wait_for(|end| *end).await;
-}
-
-/// Says when the ledger cannot be written, and when it can be again.
-async fn tell_trouble(mut trouble: watch::Receiver<Option<Cause>>) {
-    let mut was = false;
-    while trouble.changed().await.is_ok() {
-        let now = trouble.borrow_and_update().clone();
-        match &now {
-            Some(cause) if !was => term::warning(&format!(
-                "changes cannot be written down: {cause}. Is the disk full? Apps run on"
-            )),
-            None if was => term::note("Again", "changes are written down"),
-            _ => {}
+async fn spawn_server(
+    common: CommonParts,
+    config: ServerConfig,
+) -> Result<RunningNode, SpawnError> {
+    let data = DataFolder::open(&config.data_folder)?;
+    let app_logs = open_logs(&config, &data, &common.observer)?;
+    let writer = Box::new(AppLogWriter(app_logs.clone()));
+    let (logs, log_thread) = start_logs(writer, &common.observer)?;
+    let started = start_server(common, config, &data, &logs, app_logs).await;
+    drop(logs);
+    match started {
+        Ok(ServerParts {
+            core,
+            router,
+            server,
+            app_address,
+            drain_grace,
+        }) => Ok(RunningNode {
+            core,
+            router: Some(router),
+            app_address,
+            server: Some(server),
+            drain_grace,
+            log_thread,
+            _data: Some(data),
+        }),
+        Err(error) => {
+            // What was logged so far is written before the caller ends the process.
+            let _ = tokio::task::spawn_blocking(move || log_thread.finish()).await;
+            Err(error)
         }
-        was = now.is_some();
     }
 }
 
-/// Has requests wait for the apps that served before; returns these apps.
-fn expect_known(platform: &Platform) -> Vec<AppName> {
-    let view = platform.control.view();
-    let apps = view.desired.apps.values();
-    let serving = apps.filter(|app| app.serving.is_some() && app.count(&ProcessType::web()) > 0);
-    serving
-        .map(|app| {
-            platform.expect(&app.name, app.hostnames.iter().cloned().collect());
-            app.name.clone()
-        })
-        .collect()
+/// The parts of a server that has started.
+struct ServerParts {
+    core: NodeCore,
+    router: router::Server,
+    server: RunningServer,
+    app_address: SocketAddr,
+    drain_grace: DrainGrace,
+}
+
+async fn start_server(
+    common: CommonParts,
+    mut config: ServerConfig,
+    data: &DataFolder,
+    logs: &LogQueue,
+    app_logs: control::logs::Logs,
+) -> Result<ServerParts, SpawnError> {
+    // Before anything is written: a server whose port is taken leaves nothing behind.
+    let (listener, app_address) = open_socket(common.listen, SocketPurpose::Apps)?;
+    let api = std::mem::replace(&mut config.api, ListenOn::Address(app_address));
+    let (api, api_address) = open_socket(api, SocketPurpose::Api)?;
+    let stores = ServerStores::open(data)?;
+    let egress = Egress {
+        allowed: common.egress_allow,
+        listening: [app_address.port(), api_address.port()].into(),
+        ..Egress::default()
+    };
+    let usage = stores.usage.clone();
+    let core = server_core(
+        &config,
+        data,
+        &stores,
+        egress,
+        usage,
+        common.compile_command,
+    );
+    let core = NodeCore::start(core, logs).await?;
+    // Removes the logs of apps that were destroyed just before the server was killed.
+    let view = core.control.view();
+    app_logs.retain_files(|app| view.desired.apps.contains_key(app));
+    let readiness = Readiness::await_known_apps(&core);
+    let router = core.router.listen(listener).map_err(SpawnError::Router)?;
+    common.observer.on_event(NodeEvent::Listening {
+        apps: app_address,
+        api: Some(api_address),
+    });
+    let start = ServerStart {
+        config: &config,
+        data,
+        stores,
+        logs: app_logs,
+        api,
+        api_address,
+        app_address,
+        observer: common.observer,
+    };
+    let server = RunningServer::start(start, &core, readiness).await?;
+    Ok(ServerParts {
+        core,
+        router,
+        server,
+        app_address,
+        drain_grace: common.drain_grace,
+    })
+}
+
+fn server_core(
+    config: &ServerConfig,
+    data: &DataFolder,
+    stores: &ServerStores,
+    egress: Egress,
+    usage: Recorder,
+    compile_command: Vec<OsString>,
+) -> CoreConfig {
+    CoreConfig {
+        ledger: Arc::clone(&stores.ledger),
+        policy: config.policy,
+        slugs: Arc::clone(&stores.slugs),
+        compiled_folder: data.compiled(),
+        dyno_folder: data.dynos(),
+        spill_folder: data.nameless_files().to_owned(),
+        egress,
+        hosts: Hosts::Named,
+        trusted_proxies: config.trusted_proxies.clone(),
+        usage: Some(usage),
+        compile_command,
+    }
+}
+
+fn start_logs(
+    writer: Box<dyn LogWriter>,
+    observer: &SharedObserver,
+) -> Result<(LogQueue, LogThread), SpawnError> {
+    start_log_thread(writer, Arc::clone(observer)).map_err(SpawnError::LogThread)
+}
+
+/// Opens a socket, or takes the one that was passed on; with its address.
+fn open_socket(
+    listen: ListenOn,
+    purpose: SocketPurpose,
+) -> Result<(TcpListener, SocketAddr), SpawnError> {
+    let listener = match listen {
+        ListenOn::Address(address) => {
+            router::bind(address).map_err(|source| SpawnError::Listen {
+                purpose,
+                address,
+                source,
+            })?
+        }
+        ListenOn::Socket(socket) => adopt_socket(socket).map_err(SpawnError::PassedSocket)?,
+    };
+    let address = listener.local_addr().map_err(SpawnError::PassedSocket)?;
+    Ok((listener, address))
+}
+
+fn adopt_socket(socket: std::net::TcpListener) -> std::io::Result<TcpListener> {
+    socket.set_nonblocking(true)?;
+    TcpListener::from_std(socket)
 }

@@ -1,40 +1,51 @@
-//! Tells the service manager how far the server is: the protocol of `sd_notify(3)`.
+//! Tells the service manager, such as systemd, how far a node is: the protocol of `sd_notify(3)`.
 //!
 //! Owns the messages. A manager that does not listen is no reason to stop.
 
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::io;
 use std::os::linux::net::SocketAddrExt;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::net::{SocketAddr, UnixDatagram};
 
-/// The socket of the manager, if there is one.
-const SOCKET: &str = "NOTIFY_SOCKET";
-
-/// Requests are taken from now on.
-pub(super) fn ready() {
-    say("READY=1\nSTATUS=Serving");
+/// The service manager of a process, if it has one.
+#[derive(Debug)]
+pub struct ServiceManager {
+    socket: Option<OsString>,
 }
 
-/// No new requests are taken, and the last ones are finished.
-pub(super) fn stopping() {
-    say("STOPPING=1\nSTATUS=Finishing requests");
-}
+impl ServiceManager {
+    /// The manager that listens on a socket: the value of `NOTIFY_SOCKET`, a path, or a name without a file after an
+    /// `@`.
+    pub fn new(socket: Option<OsString>) -> ServiceManager {
+        ServiceManager { socket }
+    }
 
-fn say(message: &str) {
-    if let Some(socket) = std::env::var_os(SOCKET) {
-        let _ = send(&socket, message);
+    /// Says that requests are accepted from now on.
+    pub fn notify_ready(&self) {
+        self.notify("READY=1\nSTATUS=Serving");
+    }
+
+    /// Says that no new requests are accepted, and the last ones are being finished.
+    pub fn notify_stopping(&self) {
+        self.notify("STOPPING=1\nSTATUS=Finishing requests");
+    }
+
+    fn notify(&self, message: &str) {
+        if let Some(socket) = &self.socket {
+            // The node runs in the same way without a manager.
+            let _ = send(socket, message);
+        }
     }
 }
 
-/// The socket is a path, or, after an `@`, a name without a file.
 fn send(socket: &OsStr, message: &str) -> io::Result<()> {
     let address = match socket.as_bytes().split_first() {
         Some((b'@', name)) => SocketAddr::from_abstract_name(name)?,
         _ => SocketAddr::from_pathname(socket)?,
     };
     let sender = UnixDatagram::unbound()?;
-    // A manager that is behind with reading does not hold up the server.
+    // A manager that is slow to read does not delay the server.
     sender.set_nonblocking(true)?;
     sender.send_to_addr(message.as_bytes(), &address)?;
     Ok(())
@@ -45,7 +56,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_manager_is_told_by_path_and_by_abstract_name() {
+    fn manager_is_told_by_path_and_by_abstract_name() {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("notify");
         let name = format!("dyno-test-{}", std::process::id());

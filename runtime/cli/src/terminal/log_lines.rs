@@ -1,59 +1,52 @@
-//! Lines on standard output, each dyno in a colour of its own.
+//! Log lines on standard output, each dyno in a colour of its own.
 //!
 //! Owns the look of a line. Must not know where lines come from.
 
 use std::fmt::Write as _;
-use std::io::Write as _;
+use std::io::{self, Write as _};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use anstyle::Style;
-use control::logs::{Source, timestamp};
+use node::{LogSource, LogWriter, NodeLogLine, format_timestamp};
 
-use super::Line;
-use crate::term::{colours, sgr};
+use super::{colours, sgr};
 
 /// Bytes that are gathered before they are written.
 const BATCH_BYTES_MAX: usize = 256 * 1024;
 
-/// Standard output, with what is not yet written.
-pub(super) struct Terminal {
-    colours: bool,
-    clock: Clock,
+/// Standard output, with lines that are not written yet.
+pub(crate) struct TerminalLog {
+    has_colours: bool,
+    timestamps: TimestampCache,
     batch: String,
 }
 
-impl Terminal {
-    pub(super) fn stdout() -> Terminal {
-        let choice = anstream::AutoStream::choice(&std::io::stdout());
-        Terminal::new(choice != anstream::ColorChoice::Never)
+impl TerminalLog {
+    /// A log on standard output, in colour if that is a terminal.
+    pub(crate) fn stdout() -> TerminalLog {
+        let choice = anstream::AutoStream::choice(&io::stdout());
+        TerminalLog::new(choice != anstream::ColorChoice::Never)
     }
 
-    fn new(colours: bool) -> Terminal {
-        Terminal {
-            colours,
-            clock: Clock::default(),
+    fn new(has_colours: bool) -> TerminalLog {
+        TerminalLog {
+            has_colours,
+            timestamps: TimestampCache::default(),
             batch: String::with_capacity(BATCH_BYTES_MAX),
         }
     }
 
-    pub(super) fn line(&mut self, line: &Line) {
-        self.render(line);
-        if self.batch.len() >= BATCH_BYTES_MAX {
-            self.flush();
-        }
-    }
-
-    pub(super) fn flush(&mut self) {
-        // Nobody to read it is no reason to stop the app.
-        let _ = std::io::stdout().write_all(self.batch.as_bytes());
+    fn write_batch(&mut self) {
+        // A closed output is no reason to stop the app.
+        let _ = io::stdout().write_all(self.batch.as_bytes());
         self.batch.clear();
     }
 
     /// `TIMESTAMP SOURCE[DYNO]: TEXT`, the part before the text in the dyno's colour.
-    fn render(&mut self, line: &Line) {
+    fn render(&mut self, line: &NodeLogLine) {
         let out = &mut self.batch;
-        let (at, source) = (self.clock.text(line.at), &line.source);
-        let head = if self.colours {
+        let (at, source) = (self.timestamps.text(line.at), &line.source);
+        let head = if self.has_colours {
             let style = style(source);
             write!(out, "{style}{at} {source}:{style:#} ")
         } else {
@@ -61,27 +54,41 @@ impl Terminal {
             write!(out, " {source}: ")
         };
         head.expect("a String takes all");
-        match (source, self.colours) {
-            (Source::App(_), true) => out.push_str(&sgr::with_colours(&line.text)),
-            (Source::App(_), false) => out.push_str(&sgr::without_colours(&line.text)),
-            // Others quote what strangers sent.
+        match (source, self.has_colours) {
+            (LogSource::App(_), true) => out.push_str(&sgr::with_colours(&line.text)),
+            (LogSource::App(_), false) => out.push_str(&sgr::without_colours(&line.text)),
+            // The lines of other sources quote what clients sent, and are shown as they are.
             _ => out.push_str(&line.text),
         }
         out.push('\n');
     }
 }
 
-/// The last timestamp as text: most lines are of the same second as the one before.
+impl LogWriter for TerminalLog {
+    fn write_line(&mut self, line: NodeLogLine) {
+        self.render(&line);
+        if self.batch.len() >= BATCH_BYTES_MAX {
+            self.write_batch();
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.write_batch();
+        Ok(())
+    }
+}
+
+/// The last timestamp as text. Most lines are of the same second as the line before, so that only digits change.
 #[derive(Default)]
-struct Clock {
+struct TimestampCache {
     second: Option<u64>,
     text: String,
 }
 
-/// Where the microseconds are in a timestamp.
+/// The place of the microseconds in a timestamp.
 const MICROS: std::ops::Range<usize> = 20..26;
 
-impl Clock {
+impl TimestampCache {
     fn text(&mut self, at: SystemTime) -> &str {
         let since = at.duration_since(UNIX_EPOCH).unwrap_or_default();
         if self.second == Some(since.as_secs()) {
@@ -95,13 +102,13 @@ impl Clock {
             self.text.replace_range(MICROS, digits);
         } else {
             self.second = Some(since.as_secs());
-            self.text = timestamp(at);
+            self.text = format_timestamp(at);
         }
         &self.text
     }
 }
 
-fn style(source: &Source) -> Style {
+fn style(source: &LogSource) -> Style {
     match source.dyno() {
         Some(dyno) => colours::of_dyno(dyno.process.as_str(), dyno.index),
         None => colours::of_the_rest(),
@@ -117,12 +124,12 @@ mod tests {
     const SECONDS: u64 = 1_795_000_000;
 
     fn rendered(micros: &[u64]) -> String {
-        let mut terminal = Terminal::new(false);
+        let mut terminal = TerminalLog::new(false);
         for micros in micros {
-            terminal.render(&Line {
+            terminal.render(&NodeLogLine {
                 at: UNIX_EPOCH + Duration::from_micros(*micros),
                 app: None,
-                source: Source::App("web.1".parse().expect("an id")),
+                source: LogSource::App("web.1".parse().expect("an id")),
                 text: "hello".into(),
             });
         }

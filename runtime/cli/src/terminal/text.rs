@@ -2,6 +2,9 @@
 
 use std::time::{Duration, SystemTime};
 
+/// Digits of a slug's id that people see.
+const SLUG_DIGITS: usize = 12;
+
 /// A size in bytes for people: `1.4 MB`.
 pub(crate) fn size(bytes: u64) -> String {
     const UNITS: [&str; 4] = ["kB", "MB", "GB", "TB"];
@@ -17,6 +20,12 @@ pub(crate) fn size(bytes: u64) -> String {
         (value, unit) = (value / 1_000.0, next);
     }
     format!("{value:.1} {unit}")
+}
+
+/// The first digits of a slug's id, which tell it from other slugs.
+pub(crate) fn short_slug_id(id: &str) -> String {
+    let hex = id.strip_prefix("sha256:").unwrap_or(id);
+    clean(&hex.chars().take(SLUG_DIGITS).collect::<String>())
 }
 
 /// `1 file`, `2 files`.

@@ -1,64 +1,91 @@
-//! The servers whose services apps can have: the tables `[services.NAME]` of the settings, or variables of the
-//! environment.
+//! The database and cache servers of the operator: the tables `[services.NAME]` of the settings file, or environment
+//! variables.
 //!
-//! Owns their form. What is said of a wrong one never holds a URL, which is a secret; so there are no flags for them,
-//! since everybody on a machine may read those.
+//! Owns their form. No error quotes a URL, which may hold a password. For the same reason there are no flags: every user
+//! of a machine can read the flags of a process.
 
 use std::ffi::OsString;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
-use anyhow::{Context, Result, bail};
-use control::addons::{Memcached, Postgresql, Redis, Servers};
-use grid::name::Endpoint;
+use control::addons::{ConfigError, Memcached, Postgresql, Redis, Servers};
+use grid::name::{Endpoint, EndpointError};
 use serde::Deserialize;
 
-use crate::term;
+use super::settings::SettingsError;
 
-/// What of a file's mode lets others than its owner in.
-const OTHERS: u32 = 0o077;
-/// Before the names of variables: `DYNO_SERVICE_POSTGRESQL` is a URL, and `DYNO_SERVICE_POSTGRESQL_REACH` the address
+/// The bits of a file's mode that let others than its owner read or write it.
+const MODE_OF_OTHERS: u32 = 0o077;
+/// Start of the variables' names: `DYNO_SERVICE_POSTGRESQL` is a URL, and `DYNO_SERVICE_POSTGRESQL_REACH` the address
 /// that apps dial.
-const VARIABLE: &str = "DYNO_SERVICE_";
+const VARIABLE_PREFIX: &str = "DYNO_SERVICE_";
 
 /// The tables as typed.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Services {
-    postgresql: Option<Table>,
-    redis: Option<Table>,
-    memcached: Option<Table>,
+pub struct ServiceSettings {
+    postgresql: Option<ServiceTable>,
+    redis: Option<ServiceTable>,
+    memcached: Option<ServiceTable>,
 }
 
-/// One table; each service has its part of it.
+/// One table. Each service uses some of the keys.
 #[derive(Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Table {
+struct ServiceTable {
     url: Option<String>,
     reach: Option<String>,
     connections: Option<u32>,
     servers: Option<Vec<String>>,
 }
 
-/// Without the URL.
-impl std::fmt::Debug for Table {
+/// Why a server for databases or caches cannot be used. No text holds a URL.
+#[derive(Debug, thiserror::Error)]
+pub enum ServiceError {
+    /// A variable is in another encoding. Its value may be a secret.
+    #[error("{0} is not UTF-8")]
+    VariableNotUtf8(String),
+    /// A key does not belong in this service's table.
+    #[error("{0}")]
+    UnknownKey(&'static str),
+    /// A key is missing.
+    #[error("there is no `{0}`")]
+    MissingKey(&'static str),
+    /// An address cannot be read.
+    #[error("in `{key}`")]
+    Address {
+        /// The key.
+        key: &'static str,
+        /// What is wrong.
+        #[source]
+        source: EndpointError,
+    },
+    /// The service does not take these values.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+}
+
+impl std::fmt::Debug for ServiceTable {
+    /// Without the URL.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Table { … }")
+        f.write_str("ServiceTable { … }")
     }
 }
 
-impl Services {
-    /// With what the environment says, which wins.
-    pub(super) fn with_environment(
+impl ServiceSettings {
+    /// These tables, with the variables of the environment over them. An empty variable counts as unset.
+    ///
+    /// # Errors
+    /// A variable is not UTF-8.
+    pub fn with_environment(
         mut self,
         variable: impl Fn(&str) -> Option<OsString>,
-    ) -> Result<Services> {
+    ) -> Result<ServiceSettings, ServiceError> {
         let text = |name: &str| {
-            let name = format!("{VARIABLE}{name}");
+            let name = format!("{VARIABLE_PREFIX}{name}");
             let value = variable(&name).filter(|value| !value.is_empty());
-            let text = value.map(|value| value.into_string()).transpose();
-            // The value may be a secret, or hold one.
-            text.map_err(|_| anyhow::anyhow!("{name} is not UTF-8"))
+            let text = value.map(OsString::into_string).transpose();
+            text.map_err(|_| ServiceError::VariableNotUtf8(name))
         };
         for (name, table) in [
             ("POSTGRESQL", &mut self.postgresql),
@@ -78,80 +105,101 @@ impl Services {
         Ok(self)
     }
 
-    /// Tells an operator whose file with logins others may read.
-    pub(super) fn warn_of_readers(&self, file: &Path) {
-        let tables = [&self.postgresql, &self.redis];
-        let has_login = tables
-            .into_iter()
-            .flatten()
-            .any(|table| table.url.is_some());
+    /// Whether a file that these tables come from holds a login, and other users of the machine may read the file.
+    pub fn exposes_logins(&self, file: &Path) -> bool {
+        let mut tables = [&self.postgresql, &self.redis].into_iter().flatten();
+        let has_login = tables.any(|table| table.url.is_some());
         let mode = file.metadata().map_or(0, |file| file.permissions().mode());
-        if has_login && mode & OTHERS != 0 {
-            let file = file.display();
-            term::warning(&format!(
-                "others on this machine may read {file}, which holds logins: chmod 600 {file}"
-            ));
+        has_login && mode & MODE_OF_OTHERS != 0
+    }
+
+    /// These tables, and those of `other` that are missing here.
+    pub(super) fn or(self, other: ServiceSettings) -> ServiceSettings {
+        ServiceSettings {
+            postgresql: self.postgresql.or(other.postgresql),
+            redis: self.redis.or(other.redis),
+            memcached: self.memcached.or(other.memcached),
         }
     }
 
-    /// The servers, checked; nothing is asked of them.
-    pub(super) fn servers(&self) -> Result<Servers> {
+    /// The servers, checked. No connection is opened.
+    pub(super) fn build(&self) -> Result<Servers, SettingsError> {
         let mut servers = Servers::default();
         if let Some(table) = &self.postgresql {
-            let server = postgresql(table).context("in [services.postgresql]")?;
+            let server = build_postgresql(table).map_err(in_table("postgresql"))?;
             servers = servers.with_postgresql(server);
         }
         if let Some(table) = &self.redis {
-            servers = servers.with_redis(redis(table).context("in [services.redis]")?);
+            servers = servers.with_redis(build_redis(table).map_err(in_table("redis"))?);
         }
         if let Some(table) = &self.memcached {
-            let server = memcached(table).context("in [services.memcached]")?;
+            let server = build_memcached(table).map_err(in_table("memcached"))?;
             servers = servers.with_memcached(server);
         }
         Ok(servers)
     }
 }
 
-fn postgresql(table: &Table) -> Result<Postgresql> {
+fn in_table(name: &'static str) -> impl Fn(ServiceError) -> SettingsError {
+    move |source| SettingsError::Service { name, source }
+}
+
+fn build_postgresql(table: &ServiceTable) -> Result<Postgresql, ServiceError> {
     if table.servers.is_some() {
-        bail!("`servers` is for memcached: give a `url`");
+        let text = "`servers` is for memcached: give a `url`";
+        return Err(ServiceError::UnknownKey(text));
     }
-    let url = table.url.as_deref().context("there is no `url`")?;
-    Ok(Postgresql::new(url, reach(table)?, table.connections)?)
+    let url = table
+        .url
+        .as_deref()
+        .ok_or(ServiceError::MissingKey("url"))?;
+    Ok(Postgresql::new(
+        url,
+        parse_reach(table)?,
+        table.connections,
+    )?)
 }
 
-fn redis(table: &Table) -> Result<Redis> {
+fn build_redis(table: &ServiceTable) -> Result<Redis, ServiceError> {
     if table.servers.is_some() || table.connections.is_some() {
-        bail!("there are only `url` and `reach`");
+        return Err(ServiceError::UnknownKey("there are only `url` and `reach`"));
     }
-    let url = table.url.as_deref().context("there is no `url`")?;
-    Ok(Redis::new(url, reach(table)?)?)
+    let url = table
+        .url
+        .as_deref()
+        .ok_or(ServiceError::MissingKey("url"))?;
+    Ok(Redis::new(url, parse_reach(table)?)?)
 }
 
-fn memcached(table: &Table) -> Result<Memcached> {
+fn build_memcached(table: &ServiceTable) -> Result<Memcached, ServiceError> {
     if table.url.is_some() || table.reach.is_some() || table.connections.is_some() {
-        bail!("there are only `servers`, such as [\"127.0.0.1:11211\"]");
+        let text = "there are only `servers`, such as [\"127.0.0.1:11211\"]";
+        return Err(ServiceError::UnknownKey(text));
     }
-    let servers = table.servers.as_deref().context("there are no `servers`")?;
-    let servers: Result<Vec<Endpoint>> = servers.iter().map(|text| endpoint(text)).collect();
-    Ok(Memcached::new(servers.context("in `servers`")?)?)
+    let servers = table.servers.as_deref();
+    let servers = servers.ok_or(ServiceError::MissingKey("servers"))?;
+    let servers = servers.iter().map(|text| parse_address("servers", text));
+    let servers: Result<Vec<Endpoint>, _> = servers.collect();
+    Ok(Memcached::new(servers?)?)
 }
 
-fn reach(table: &Table) -> Result<Option<Endpoint>> {
-    let reach = table.reach.as_deref().map(endpoint).transpose();
-    reach.context("in `reach`")
+fn parse_reach(table: &ServiceTable) -> Result<Option<Endpoint>, ServiceError> {
+    let reach = table.reach.as_deref();
+    reach.map(|text| parse_address("reach", text)).transpose()
 }
 
-fn endpoint(text: &str) -> Result<Endpoint> {
-    Ok(text.parse::<Endpoint>()?)
+fn parse_address(key: &'static str, text: &str) -> Result<Endpoint, ServiceError> {
+    text.parse()
+        .map_err(|source| ServiceError::Address { key, source })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn read(text: &str) -> Result<Servers> {
-        toml::from_str::<Services>(text)?.servers()
+    fn read(text: &str) -> Result<Servers, SettingsError> {
+        let tables: ServiceSettings = toml::from_str(text).expect("tables");
+        tables.build()
     }
 
     fn offered(servers: &Servers) -> Vec<String> {
@@ -162,7 +210,7 @@ mod tests {
     }
 
     #[test]
-    fn a_table_a_service() {
+    fn each_service_has_a_table() {
         let servers = read(
             "[postgresql]\nurl = \"postgres://me:hunter2@10.0.0.1/postgres\"\nconnections = 5\n\
              [redis]\nurl = \"redis://:hunter2@10.0.0.2\"\nreach = \"cache.internal:7000\"\n\
@@ -181,8 +229,9 @@ mod tests {
     }
 
     #[test]
-    fn the_environment_wins_and_needs_no_file() {
-        let file: Services = toml::from_str("[redis]\nurl = \"redis://old\"\n").expect("tables");
+    fn environment_wins_and_needs_no_file() {
+        let file: ServiceSettings =
+            toml::from_str("[redis]\nurl = \"redis://old\"\n").expect("tables");
         let services = file.with_environment(|name| match name {
             "DYNO_SERVICE_REDIS" => Some("redis://new".into()),
             "DYNO_SERVICE_REDIS_REACH" => Some("public:1".into()),
@@ -190,12 +239,12 @@ mod tests {
             "DYNO_SERVICE_POSTGRESQL" => Some("".into()),
             _ => None,
         });
-        let servers = services.expect("tables").servers().expect("servers");
+        let servers = services.expect("tables").build().expect("servers");
         assert_eq!(offered(&servers), ["redis public:1", "memcached a:1,b:2"]);
     }
 
     #[test]
-    fn what_is_wrong_is_named_without_the_secret() {
+    fn error_names_the_fault_without_the_password() {
         for (text, named) in [
             ("[postgresql]\nurl = \"hunter2\"", "postgres://USER"),
             ("[postgresql]\nreach = \"a:1\"", "no `url`"),
@@ -211,7 +260,7 @@ mod tests {
             ("[memcached]\nservers = []", "1 to 16"),
             ("[memcached]\nurl = \"hunter2\"", "only"),
         ] {
-            let error = format!("{:#}", read(text).expect_err(text));
+            let error = grid::text::error_chain(&read(text).expect_err(text));
             assert!(error.contains(named), "{text}: {error}");
             assert!(!error.contains("hunter2"), "{error}");
         }

@@ -1,409 +1,248 @@
-//! What the operator set: flags win over the file of `--config`, which wins over the defaults.
+//! A server's settings: from optional values, as flags and file give them, to a checked configuration.
 //!
-//! Owns the file's form and the defaults. Must not know what a setting brings about.
+//! Owns the defaults and the bounds. Must not know where a value comes from, nor what it brings about.
 
-use std::net::{Ipv4Addr, SocketAddr};
-use std::path::{Path, PathBuf};
-use std::str::FromStr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail};
-use control::addons::Servers;
 use control::api::ApiHost;
 use dyno::Opening;
-use grid::name::Hostname;
+use grid::name::{Hostname, HostnameError};
 use grid::plan::Policy;
 use grid::usage::Prices;
-use router::{TrustedProxies, TrustedProxy};
-use serde::Deserialize;
+use router::TrustedProxy;
 
-use super::services::Services;
-use crate::args::{Price, Serve, Span};
-use crate::dirs;
+use super::services::{ServiceError, ServiceSettings};
+use super::values::{HourlyPrice, TimeOrOff};
+use super::{ListenOn, NodeConfig, NodeKind, ServerConfig, absolute_path};
 
-/// Where apps answer.
-const LISTEN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 8080);
-/// Where the API answers.
-const API: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 8081);
-/// Under which apps have their names: browsers and most resolvers send all of `*.localhost` here.
+/// Where apps answer by default.
+const LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8080);
+/// Where the API answers by default.
+const API: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8081);
+/// The default domain of apps. Browsers and most resolvers send all of `*.localhost` to this machine.
 const DOMAIN: &str = "localhost";
-/// A handler dyno without requests gives its memory back after this.
+/// A handler dyno without requests gives its memory back after this time, by default.
 const IDLE_AFTER: Duration = Duration::from_secs(30 * 60);
-/// What running requests have to finish when the server is stopped.
-const GRACE: Duration = Duration::from_secs(30);
+/// How long running requests may take to finish when the server is stopped, by default.
+const DRAIN_GRACE: Duration = Duration::from_secs(30);
 /// Longest grace: whoever stops a server does not wait for ever.
-const GRACE_MAX: Duration = Duration::from_secs(600);
-/// Longer times than this are slips of the finger.
-const SPAN_MAX: Duration = Duration::from_secs(365 * 24 * 3_600);
-/// Releases kept, at most; the flag has the same bound.
+const DRAIN_GRACE_MAX: Duration = Duration::from_secs(600);
+/// Longest time until a dyno sleeps or is replaced. A longer one is a slip of the finger.
+const TIME_MAX: Duration = Duration::from_secs(365 * 24 * 3_600);
+/// Most releases of an app that can be kept; the flag has the same bound.
 const RELEASES_KEPT_MAX: u32 = 1_000;
-/// Openings, at most: each is looked at whenever an app connects.
+/// Most openings: each is compared whenever an app connects.
 const OPENINGS_MAX: usize = 256;
-/// Trusted proxies, at most: each is looked at whenever a client connects.
+/// Most trusted proxies: each is compared whenever a client connects.
 const PROXIES_MAX: usize = 256;
-/// The file, at most, in bytes.
-const FILE_BYTES_MAX: u64 = 64 * 1024;
 
-/// A server's settings, checked.
-#[derive(Clone, Debug)]
-pub(super) struct Settings {
-    pub(super) data: PathBuf,
-    pub(super) listen: SocketAddr,
-    pub(super) api: SocketAddr,
-    pub(super) domain: String,
-    pub(super) policy: Policy,
-    pub(super) prices: Prices,
-    pub(super) grace: Duration,
-    /// What apps may reach beside public addresses.
-    pub(super) egress_allow: Vec<Opening>,
+/// A server's settings as the operator gives them. A setting that is not given has its default.
+#[derive(Clone, Debug, Default)]
+pub struct ServerSettings {
+    /// The folder of the server's state; the only setting that has to be given.
+    pub data_folder: Option<PathBuf>,
+    /// Where apps answer.
+    pub listen: Option<SocketAddr>,
+    /// Where the API answers.
+    pub api: Option<SocketAddr>,
+    /// The domain below which each app has a hostname.
+    pub domain: Option<String>,
+    /// Releases of an app that can be rolled back to.
+    pub releases_kept: Option<u32>,
+    /// When a dyno without requests goes to sleep.
+    pub idle_after: Option<TimeOrOff>,
+    /// When a dyno is replaced by a fresh one.
+    pub cycle_after: Option<TimeOrOff>,
+    /// What a further dyno costs.
+    pub price: Option<HourlyPrice>,
+    /// Dynos of an app that cost nothing.
+    pub free_dynos: Option<u32>,
+    /// How long running requests may take to finish when the server is stopped.
+    pub drain_grace: Option<Duration>,
+    /// What apps may connect to beside public addresses.
+    pub egress_allow: Vec<Opening>,
+    /// Hosts at which the API answers, beside loopback and its own addresses.
+    pub api_hosts: Vec<ApiHost>,
+    /// Where the apps' logs are kept.
+    pub log_folder: Option<PathBuf>,
     /// Proxies whose forwarding headers are believed.
-    pub(super) trust_proxy: TrustedProxies,
-    pub(super) servers: Servers,
-    /// Hosts at which the API answers, beside its own.
-    pub(super) api_hosts: Vec<ApiHost>,
-    /// Where the apps' logs are kept; none: in the data folder.
-    pub(super) log_dir: Option<PathBuf>,
+    pub trusted_proxies: Vec<TrustedProxy>,
+    /// Where apps get databases and caches.
+    pub services: ServiceSettings,
 }
 
-/// The file as typed.
-#[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
-struct Raw {
-    data: Option<PathBuf>,
-    listen: Option<SocketAddr>,
-    api: Option<SocketAddr>,
-    domain: Option<String>,
-    keep_releases: Option<u32>,
-    idle_after: Option<String>,
-    cycle: Option<String>,
-    price: Option<PriceText>,
-    free_dynos: Option<u32>,
-    grace: Option<String>,
-    egress_allow: Option<Vec<String>>,
-    api_domain: Option<Vec<String>>,
-    log_dir: Option<PathBuf>,
-    trust_proxy: Option<Vec<String>>,
-    #[serde(default)]
-    services: Services,
+/// Why settings cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum SettingsError {
+    /// There is no data folder.
+    #[error("the server has no folder for its data")]
+    NoDataFolder,
+    /// A relative path cannot be resolved.
+    #[error("cannot tell where {} is", path.display())]
+    Path {
+        /// The path.
+        path: PathBuf,
+        /// Why not.
+        #[source]
+        source: std::io::Error,
+    },
+    /// A time is zero.
+    #[error("{0} must be longer than nothing, or off")]
+    TimeZero(&'static str),
+    /// A time is too long.
+    #[error("{0} is more than a year: write off")]
+    TimeTooLong(&'static str),
+    /// Apps cannot have hostnames below this domain.
+    #[error("{domain:?} is not a domain under which apps can have names: write example.com")]
+    Domain {
+        /// The domain.
+        domain: String,
+        /// What is wrong with an app's hostname.
+        #[source]
+        source: HostnameError,
+    },
+    /// The number of releases is out of bounds.
+    #[error("keep-releases is {0}: write 1 to {RELEASES_KEPT_MAX}")]
+    ReleasesKept(u32),
+    /// A list is too long.
+    #[error("{name} has {count} entries, and at most {max}")]
+    ListTooLong {
+        /// The setting.
+        name: &'static str,
+        /// How many entries there are.
+        count: usize,
+        /// How many there may be.
+        max: usize,
+    },
+    /// The grace is too long.
+    #[error(
+        "grace is {}, and at most {}",
+        humantime::format_duration(*.0),
+        humantime::format_duration(DRAIN_GRACE_MAX)
+    )]
+    DrainGrace(Duration),
+    /// A server for databases or caches cannot be used.
+    #[error("in [services.{name}]")]
+    Service {
+        /// The service.
+        name: &'static str,
+        /// What is wrong.
+        #[source]
+        source: ServiceError,
+    },
 }
 
-/// A price may stand with or without quotes.
-#[derive(Debug, Deserialize)]
-#[serde(untagged)]
-enum PriceText {
-    Text(String),
-    Number(f64),
-    Whole(u64),
-}
+impl ServerSettings {
+    /// These settings, and where there are none those of `other`. A list takes the place of the whole other list.
+    #[must_use]
+    pub fn or(self, other: ServerSettings) -> ServerSettings {
+        fn or_list<T>(list: Vec<T>, other: Vec<T>) -> Vec<T> {
+            if list.is_empty() { other } else { list }
+        }
+        ServerSettings {
+            data_folder: self.data_folder.or(other.data_folder),
+            listen: self.listen.or(other.listen),
+            api: self.api.or(other.api),
+            domain: self.domain.or(other.domain),
+            releases_kept: self.releases_kept.or(other.releases_kept),
+            idle_after: self.idle_after.or(other.idle_after),
+            cycle_after: self.cycle_after.or(other.cycle_after),
+            price: self.price.or(other.price),
+            free_dynos: self.free_dynos.or(other.free_dynos),
+            drain_grace: self.drain_grace.or(other.drain_grace),
+            egress_allow: or_list(self.egress_allow, other.egress_allow),
+            api_hosts: or_list(self.api_hosts, other.api_hosts),
+            log_folder: self.log_folder.or(other.log_folder),
+            trusted_proxies: or_list(self.trusted_proxies, other.trusted_proxies),
+            services: self.services.or(other.services),
+        }
+    }
 
-impl Settings {
-    /// The settings of a command line.
-    pub(super) fn of(args: &Serve) -> Result<Settings> {
-        let mut raw = match &args.config {
-            Some(path) => {
-                let raw = read(path);
-                let wrong = || format!("cannot use the settings in {}", path.display());
-                let raw = raw.with_context(wrong)?;
-                raw.services.warn_of_readers(path);
-                raw
-            }
-            None => Raw::default(),
+    /// A server with these settings.
+    ///
+    /// # Errors
+    /// A setting is out of bounds, or there is no data folder.
+    pub fn build(self) -> Result<NodeConfig, SettingsError> {
+        let data_folder = self.data_folder.ok_or(SettingsError::NoDataFolder)?;
+        let log_folder = self.log_folder.as_deref().map(absolute_path).transpose()?;
+        check_length("egress-allow", self.egress_allow.len(), OPENINGS_MAX)?;
+        check_length("trust-proxy", self.trusted_proxies.len(), PROXIES_MAX)?;
+        let idle_after = self.idle_after.unwrap_or(TimeOrOff::After(IDLE_AFTER));
+        let cycle_after = self.cycle_after.unwrap_or(TimeOrOff::Off);
+        let server = ServerConfig {
+            data_folder: absolute_path(&data_folder)?,
+            log_folder,
+            api: ListenOn::Address(self.api.unwrap_or(API)),
+            api_hosts: self.api_hosts,
+            domain: check_domain(self.domain.as_deref().unwrap_or(DOMAIN))?,
+            policy: Policy {
+                idle_after: check_time("idle-after", idle_after)?,
+                cycle_after: check_time("cycle", cycle_after)?,
+                releases_kept: check_releases_kept(self.releases_kept)?,
+            },
+            prices: prices(self.price, self.free_dynos),
+            drain_grace: check_drain_grace(self.drain_grace.unwrap_or(DRAIN_GRACE))?,
+            trusted_proxies: self.trusted_proxies.into(),
+            addon_servers: self.services.build()?,
         };
-        raw.services = raw
-            .services
-            .with_environment(|name| std::env::var_os(name))?;
-        merge(args, raw)
+        Ok(NodeConfig {
+            listen: ListenOn::Address(self.listen.unwrap_or(LISTEN)),
+            egress_allow: self.egress_allow,
+            kind: NodeKind::Server(Box::new(server)),
+        })
     }
 }
 
-fn read(path: &Path) -> Result<Raw> {
-    let bytes = std::fs::metadata(path)?.len();
-    if bytes > FILE_BYTES_MAX {
-        bail!("it has {bytes} bytes, and settings have {FILE_BYTES_MAX} at most");
+fn check_length(name: &'static str, count: usize, max: usize) -> Result<(), SettingsError> {
+    match count > max {
+        true => Err(SettingsError::ListTooLong { name, count, max }),
+        false => Ok(()),
     }
-    let text = slugs::manifest::decode_text(std::fs::read(path)?);
-    let text =
-        text.map_err(|problem| anyhow::anyhow!("it is {problem}: save it as text in UTF-8"))?;
-    parsed(&text)
 }
 
-/// What the parser says of a wrong line quotes it, and URLs of services are secrets: only its place is told, and what is
-/// wrong with it.
-fn parsed(text: &str) -> Result<Raw> {
-    toml::from_str(text).map_err(|error| {
-        let at = error.span().map_or(0, |span| span.start);
-        let before = text.get(..at).unwrap_or_default();
-        let line = before.matches('\n').count() + 1;
-        let message = error.message();
-        let quotes = ["invalid type: ", "invalid value: ", "invalid length "];
-        let expected = message.rsplit_once(", expected ");
-        let message = match expected.filter(|_| quotes.iter().any(|q| message.starts_with(q))) {
-            Some((_, what)) => format!("a value is not as it should be: expected {what}"),
-            None => message.trim_end().to_owned(),
-        };
-        anyhow::anyhow!("line {line}: {message}")
-    })
+fn check_time(name: &'static str, time: TimeOrOff) -> Result<Option<Duration>, SettingsError> {
+    match time {
+        TimeOrOff::Off => Ok(None),
+        TimeOrOff::After(time) if time.is_zero() => Err(SettingsError::TimeZero(name)),
+        TimeOrOff::After(time) if time > TIME_MAX => Err(SettingsError::TimeTooLong(name)),
+        TimeOrOff::After(time) => Ok(Some(time)),
+    }
 }
 
-fn merge(args: &Serve, raw: Raw) -> Result<Settings> {
-    let data = match args.data.clone().or(raw.data) {
-        Some(data) => absolute(&data)?,
-        None => dirs::data()?,
+/// A domain below which apps can have hostnames is a hostname itself.
+fn check_domain(text: &str) -> Result<Hostname, SettingsError> {
+    let refused = |source| SettingsError::Domain {
+        domain: text.to_owned(),
+        source,
     };
-    let log_dir = args.log_dir.clone().or(raw.log_dir);
-    let file_span = |text: Option<String>, name| text.map(|text| span(&text, name)).transpose();
-    let idle = args.idle_after.or(file_span(raw.idle_after, "idle-after")?);
-    let cycle = args.cycle.or(file_span(raw.cycle, "cycle")?);
-    let kept = args.keep_releases.or(raw.keep_releases);
-    Ok(Settings {
-        data,
-        listen: args.listen.or(raw.listen).unwrap_or(LISTEN),
-        api: args.api.or(raw.api).unwrap_or(API),
-        domain: domain(args.domain.clone().or(raw.domain))?,
-        policy: Policy {
-            idle_after: time(idle.unwrap_or(Span::After(IDLE_AFTER)), "idle-after")?,
-            cycle_after: time(cycle.unwrap_or(Span::Off), "cycle")?,
-            releases_kept: releases_kept(kept)?,
-        },
-        prices: prices(args, raw.price, raw.free_dynos)?,
-        grace: grace(args.grace, raw.grace.as_deref())?,
-        egress_allow: egress(&args.egress_allow, raw.egress_allow.unwrap_or_default())?,
-        trust_proxy: proxies(&args.trust_proxy, raw.trust_proxy.unwrap_or_default())?,
-        servers: raw.services.servers()?,
-        api_hosts: api_hosts(&args.api_domain, raw.api_domain.unwrap_or_default())?,
-        log_dir: log_dir.as_deref().map(absolute).transpose()?,
-    })
+    let _app: Hostname = format!("app.{text}").parse().map_err(refused)?;
+    text.to_ascii_lowercase().parse().map_err(refused)
 }
 
-fn absolute(path: &Path) -> Result<PathBuf> {
-    std::path::absolute(path).with_context(|| format!("cannot tell where {} is", path.display()))
-}
-
-/// Flags take the place of the file's.
-fn api_hosts(flags: &[ApiHost], file: Vec<String>) -> Result<Vec<ApiHost>> {
-    if !flags.is_empty() {
-        return Ok(flags.to_vec());
-    }
-    let read = |text: &String| {
-        let host = text.parse();
-        host.map_err(|why| anyhow::anyhow!("api-domain has {text:?}: {why}"))
-    };
-    file.iter().map(read).collect()
-}
-
-fn span(text: &str, name: &str) -> Result<Span> {
-    Span::from_str(text).map_err(|why| anyhow::anyhow!("{name} = {text:?}: {why}"))
-}
-
-fn time(span: Span, name: &str) -> Result<Option<Duration>> {
-    match span {
-        Span::Off => Ok(None),
-        Span::After(time) if time.is_zero() => bail!("{name} must be longer than nothing, or off"),
-        Span::After(time) if time > SPAN_MAX => bail!("{name} is more than a year: write off"),
-        Span::After(time) => Ok(Some(time)),
-    }
-}
-
-/// Every app's own host name is made of it, so it must be one itself.
-fn domain(text: Option<String>) -> Result<String> {
-    let text = text.unwrap_or_else(|| DOMAIN.to_owned());
-    let sample: Result<Hostname, _> = format!("app.{text}").parse();
-    sample.with_context(|| {
-        format!("{text:?} is not a domain under which apps can have names: write example.com")
-    })?;
-    Ok(text.to_ascii_lowercase())
-}
-
-fn releases_kept(kept: Option<u32>) -> Result<usize> {
+fn check_releases_kept(kept: Option<u32>) -> Result<usize, SettingsError> {
     match kept {
         None => Ok(Policy::default().releases_kept),
         Some(kept) if (1..=RELEASES_KEPT_MAX).contains(&kept) => Ok(kept as usize),
-        Some(kept) => bail!("keep-releases is {kept}: write 1 to {RELEASES_KEPT_MAX}"),
+        Some(kept) => Err(SettingsError::ReleasesKept(kept)),
     }
 }
 
-fn prices(args: &Serve, price: Option<PriceText>, free: Option<u32>) -> Result<Prices> {
+fn check_drain_grace(grace: Duration) -> Result<Duration, SettingsError> {
+    match grace > DRAIN_GRACE_MAX {
+        true => Err(SettingsError::DrainGrace(grace)),
+        false => Ok(grace),
+    }
+}
+
+fn prices(price: Option<HourlyPrice>, free_dynos: Option<u32>) -> Prices {
     let default = Prices::default();
-    let file = price.map(|price| match price {
-        PriceText::Text(text) => text,
-        PriceText::Number(number) => number.to_string(),
-        PriceText::Whole(number) => number.to_string(),
-    });
-    let file = file.map(|text| {
-        Price::from_str(&text).map_err(|why| anyhow::anyhow!("price = {text:?}: {why}"))
-    });
-    let price = args.price.or(file.transpose()?);
-    Ok(Prices {
-        free_dynos: args.free_dynos.or(free).unwrap_or(default.free_dynos),
+    Prices {
+        free_dynos: free_dynos.unwrap_or(default.free_dynos),
         micros_per_hour: price.map_or(default.micros_per_hour, |price| price.0),
-    })
-}
-
-fn egress(flags: &[Opening], file: Vec<String>) -> Result<Vec<Opening>> {
-    let read = |text: &String| {
-        let opening = Opening::from_str(text);
-        opening.map_err(|why| anyhow::anyhow!("egress-allow has {text:?}: {why}"))
-    };
-    let file = file.iter().map(read).collect::<Result<Vec<_>>>()?;
-    let all = if flags.is_empty() {
-        file
-    } else {
-        flags.to_vec()
-    };
-    if all.len() > OPENINGS_MAX {
-        bail!(
-            "egress-allow has {} entries, and at most {OPENINGS_MAX}",
-            all.len()
-        );
     }
-    Ok(all)
-}
-
-fn proxies(flags: &[TrustedProxy], file: Vec<String>) -> Result<TrustedProxies> {
-    let read = |text: &String| {
-        let proxy = TrustedProxy::from_str(text);
-        proxy.map_err(|why| anyhow::anyhow!("trust-proxy has {text:?}: {why}"))
-    };
-    let file = file.iter().map(read).collect::<Result<Vec<_>>>()?;
-    let all = if flags.is_empty() {
-        file
-    } else {
-        flags.to_vec()
-    };
-    if all.len() > PROXIES_MAX {
-        bail!(
-            "trust-proxy has {} entries, and at most {PROXIES_MAX}",
-            all.len()
-        );
-    }
-    Ok(all.into())
-}
-
-fn grace(flag: Option<Duration>, file: Option<&str>) -> Result<Duration> {
-    let file = file.map(|text| {
-        humantime::parse_duration(text).with_context(|| format!("grace = {text:?}: write 30s"))
-    });
-    let grace = flag.or(file.transpose()?).unwrap_or(GRACE);
-    if grace > GRACE_MAX {
-        bail!(
-            "grace is {}, and at most {}",
-            humantime::format_duration(grace),
-            humantime::format_duration(GRACE_MAX)
-        );
-    }
-    Ok(grace)
 }
 
 #[cfg(test)]
-mod tests {
-    use clap::Parser;
-
-    use super::*;
-    use crate::args::{Args, Command};
-
-    fn settings(words: &str, file: &str) -> Result<Settings> {
-        let words = format!("dyno serve --data /data {words}");
-        let words = words.split_whitespace();
-        let Command::Serve(args) = Args::try_parse_from(words)?.command else {
-            unreachable!("it says serve");
-        };
-        merge(&args, parsed(file)?)
-    }
-
-    #[test]
-    fn a_wrong_line_is_named_and_not_told() {
-        for (file, named) in [
-            ("[services]\npostgresql = \"hunter2\"", "line 2"),
-            ("[services.redis]\nurl = hunter2", "line 2"),
-            ("[services.redis]\nurl = \"hunter2\" \"hunter2\"", "line 2"),
-            ("[services.redis]\nurl = [\"hunter2\"]", "line 2: a value"),
-            ("[services.redis]\nurl = \"hunter2\n", "line 2"),
-            ("listen = \"hunter2\"", "line 1"),
-        ] {
-            let error = format!("{:#}", settings("", file).expect_err(file));
-            assert!(error.contains(named), "{file}: {error}");
-            assert!(!error.contains("hunter2"), "{error}");
-        }
-    }
-
-    #[test]
-    fn without_anything_it_serves_this_machine() {
-        let settings = settings("", "").expect("settings");
-        assert_eq!(settings.listen.to_string(), "127.0.0.1:8080");
-        assert_eq!(settings.api.to_string(), "127.0.0.1:8081");
-        assert_eq!(settings.domain, "localhost");
-        assert_eq!(settings.policy.idle_after, Some(IDLE_AFTER));
-        assert_eq!(settings.policy.cycle_after, None);
-        assert_eq!(settings.prices, Prices::default());
-    }
-
-    #[test]
-    fn flags_win_over_the_file() {
-        let file = "listen = \"0.0.0.0:80\"\nidle-after = \"off\"\nprice = 0.5\nfree-dynos = 0\nkeep-releases = 3\n";
-        let settings = settings("--listen 127.0.0.1:1234 --cycle 24h", file).expect("settings");
-        assert_eq!(settings.listen.to_string(), "127.0.0.1:1234");
-        assert_eq!(settings.policy.idle_after, None);
-        assert_eq!(
-            settings.policy.cycle_after,
-            Some(Duration::from_secs(86_400))
-        );
-        assert_eq!(settings.policy.releases_kept, 3);
-        let prices = Prices {
-            free_dynos: 0,
-            micros_per_hour: 500_000,
-        };
-        assert_eq!(settings.prices, prices);
-    }
-
-    #[test]
-    fn openings_of_flags_take_the_place_of_the_files() {
-        let file = "egress-allow = [\"10.0.0.0/8\", \"[fd00::5]:5432\"]\n";
-        let texts = |words: &str| {
-            let settings = settings(words, file).expect("settings");
-            let texts = settings.egress_allow.iter().map(ToString::to_string);
-            texts.collect::<Vec<_>>()
-        };
-        assert_eq!(texts(""), ["10.0.0.0/8", "[fd00::5]/128:5432"]);
-        let flags = "--egress-allow 127.0.0.1:11211 --egress-allow 10.1.0.0/16";
-        assert_eq!(texts(flags), ["127.0.0.1/32:11211", "10.1.0.0/16"]);
-    }
-
-    #[test]
-    fn proxies_of_flags_take_the_place_of_the_files() {
-        let file = "trust-proxy = [\"10.0.0.0/8\", \"fd00::5\"]\n";
-        let of = |words: &str| settings(words, file).expect("settings").trust_proxy;
-        let trusted = |texts: &[&str]| {
-            let proxies = texts.iter().map(|text| text.parse().expect("a proxy"));
-            TrustedProxies::from(proxies.collect::<Vec<TrustedProxy>>())
-        };
-        assert_eq!(of(""), trusted(&["10.0.0.0/8", "fd00::5/128"]));
-        let flags = "--trust-proxy 127.0.0.1 --trust-proxy ::1";
-        assert_eq!(of(flags), trusted(&["127.0.0.1/32", "::1/128"]));
-        let none = settings("", "").expect("settings").trust_proxy;
-        assert_eq!(none, TrustedProxies::default());
-    }
-
-    #[test]
-    fn what_is_wrong_is_named() {
-        for (file, named) in [
-            ("lisen = \"0.0.0.0:80\"", "lisen"),
-            ("idle-after = \"soon\"", "idle-after"),
-            ("idle-after = \"0s\"", "idle-after"),
-            ("keep-releases = 0", "keep-releases"),
-            ("price = \"cheap\"", "price"),
-            ("grace = \"2h\"", "grace"),
-            (
-                "egress-allow = [\"db:5432\"]",
-                "egress-allow has \"db:5432\"",
-            ),
-            ("egress-allow = [\"10.0.0.5/8\"]", "write 10.0.0.0/8"),
-            ("trust-proxy = [\"nginx\"]", "trust-proxy has \"nginx\""),
-            ("trust-proxy = [\"10.0.0.5/8\"]", "write 10.0.0.0/8"),
-            ("domain = \"not a domain\"", "not a domain"),
-            ("api-domain = [\"http://x\"]", "api-domain has"),
-        ] {
-            let error = settings("", file).expect_err(file);
-            assert!(format!("{error:#}").contains(named), "{file}: {error:#}");
-        }
-    }
-}
+mod tests;

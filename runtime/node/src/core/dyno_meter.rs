@@ -1,77 +1,78 @@
-//! From steps and reports to dyno time: when a dyno came up, when nothing was left of it, and its size.
+//! Dyno time, from steps and reports: when a dyno came up, when it was gone, and its size.
 //!
-//! Owns the sizes of the dynos that run. Must not know prices, nor where time is kept.
+//! Owns the sizes of the dynos that run. Must not know prices, nor where dyno time is kept.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use control::usage::Recorder;
 use grid::desired::Release;
 use grid::name::{AppName, DynoKey, Version};
 use grid::plan::{Report, Step};
+use parking_lot::Mutex;
 
-/// Notes dyno time, if there is anyone to note it for. Clones share what they know.
+/// Measures dyno time, if there is a recorder for it. Clones share the sizes.
 #[derive(Clone)]
-pub(crate) struct Meter(Option<(Recorder, Arc<Mutex<Known>>)>);
+pub(super) struct DynoMeter(Option<(Recorder, Arc<Mutex<DynoSizes>>)>);
 
 #[derive(Default)]
-struct Known {
+struct DynoSizes {
     releases: BTreeMap<(AppName, Version), Arc<Release>>,
     memory_bytes: BTreeMap<DynoKey, u64>,
 }
 
-impl Meter {
-    pub(crate) fn new(recorder: Option<Recorder>) -> Meter {
-        Meter(recorder.map(|recorder| (recorder, Arc::default())))
+impl DynoMeter {
+    pub(super) fn new(recorder: Option<Recorder>) -> DynoMeter {
+        DynoMeter(recorder.map(|recorder| (recorder, Arc::default())))
     }
 
     /// Takes a step before it is carried out.
-    pub(crate) fn step(&self, step: &Step) {
-        let Some((_, known)) = &self.0 else { return };
-        let mut known = known.lock().unwrap_or_else(PoisonError::into_inner);
+    pub(super) fn record_step(&self, step: &Step) {
+        let Some((_, sizes)) = &self.0 else { return };
+        let mut sizes = sizes.lock();
         match step {
             Step::Fetch { app, release, .. } => {
                 let key = (app.clone(), release.version);
-                known.releases.insert(key, Arc::clone(release));
+                sizes.releases.insert(key, Arc::clone(release));
             }
             Step::Start { dyno, version, .. } | Step::Run { dyno, version, .. } => {
-                let release = known.releases.get(&(dyno.app.clone(), *version));
+                let release = sizes.releases.get(&(dyno.app.clone(), *version));
                 let spec = release.and_then(|release| release.processes.get(&dyno.dyno.process));
                 let bytes = spec.map_or(0, |spec| spec.limits.memory_bytes);
-                known.memory_bytes.insert(dyno.clone(), bytes);
+                sizes.memory_bytes.insert(dyno.clone(), bytes);
             }
             Step::Forget { app, version, .. } => {
-                known.releases.remove(&(app.clone(), *version));
+                sizes.releases.remove(&(app.clone(), *version));
             }
             _ => {}
         }
     }
 
     /// Takes a one-off dyno before it starts.
-    pub(crate) fn one_off(&self, dyno: &DynoKey, memory_bytes: u64) {
-        let Some((_, known)) = &self.0 else { return };
-        let mut known = known.lock().unwrap_or_else(PoisonError::into_inner);
-        known.memory_bytes.insert(dyno.clone(), memory_bytes);
+    pub(super) fn record_one_off(&self, dyno: &DynoKey, memory_bytes: u64) {
+        let Some((_, sizes)) = &self.0 else { return };
+        let mut sizes = sizes.lock();
+        sizes.memory_bytes.insert(dyno.clone(), memory_bytes);
     }
 
-    /// Takes a report of the node.
-    pub(crate) fn report(&self, report: &Report) {
-        let Some((recorder, known)) = &self.0 else {
+    /// Takes a report of the dynos.
+    pub(super) fn record_report(&self, report: &Report) {
+        let Some((recorder, sizes)) = &self.0 else {
             return;
         };
-        let mut known = known.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut sizes = sizes.lock();
         match report {
-            // Asleep from the start, it was never up.
+            // `Idle`: a dyno that was started asleep has no `Up`.
             Report::Up { dyno, .. } | Report::Idle { dyno, .. } => {
-                let bytes = known.memory_bytes.get(dyno).copied().unwrap_or_default();
-                drop(known);
+                let bytes = sizes.memory_bytes.get(dyno).copied().unwrap_or_default();
+                drop(sizes);
                 recorder.changed(dyno, bytes, true);
             }
             Report::Crashed { dyno, .. }
             | Report::Exited { dyno, .. }
             | Report::Down { dyno, .. } => {
-                let bytes = known.memory_bytes.remove(dyno).unwrap_or_default();
-                drop(known);
+                let bytes = sizes.memory_bytes.remove(dyno).unwrap_or_default();
+                drop(sizes);
                 recorder.changed(dyno, bytes, false);
             }
             _ => {}

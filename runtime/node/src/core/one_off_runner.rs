@@ -1,9 +1,9 @@
-//! What runs once on this machine: one-off dynos, and release processes.
+//! Programs that run once on this machine: one-off dynos and release processes.
 //!
-//! Owns them from the wish to the last report, and that each ends: by itself, when it is told to, or when nobody wants
-//! it any more. Must not decide: whether one may start is the reconciler's.
+//! Owns each from its start to its last report, and makes sure that each ends: by itself, by a step, or when its client
+//! has left. Must not decide whether a program may start: the reconciler does.
 //!
-//! Each is one task, in a set that ends them all when it is dropped.
+//! Each program is one task, in a set that ends all of them when it is dropped.
 
 use std::collections::{BTreeMap, HashMap};
 use std::io;
@@ -17,31 +17,33 @@ use dyno::{Command, Node, Output, Stdio};
 use grid::desired::Release;
 use grid::name::{AppName, DynoKey, NodeId, ProcessType, Version};
 use grid::plan::{Exit, Report, Step};
+use grid::text::error_chain;
 use tokio::io::{AsyncRead, ReadBuf};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
 use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 
-/// What runs once on this machine.
-pub(crate) struct Once {
-    node: Node,
+/// Runs programs once.
+pub(super) struct OneOffRunner {
+    fleet: Node,
     reports: mpsc::UnboundedSender<Report>,
-    /// Releases that have a release process, while the node has them.
+    /// Releases with a release process, from their `Fetch` to their `Forget`.
     releases: HashMap<(AppName, Version), Arc<Release>>,
-    leashes: HashMap<DynoKey, Leash>,
+    running: HashMap<DynoKey, OneOffSignals>,
     tasks: JoinSet<DynoKey>,
 }
 
-/// How one that runs is told to end.
-struct Leash {
-    /// Its input ends.
+/// Signals to a running program.
+#[derive(Clone)]
+struct OneOffSignals {
+    /// Ends the program's input.
     drain: CancellationToken,
-    /// It ends.
+    /// Ends the program.
     stop: CancellationToken,
 }
 
-/// One that is to start.
-struct Start {
+/// A program that is about to start.
+struct OneOffStart {
     node: NodeId,
     key: DynoKey,
     release: Arc<Release>,
@@ -50,19 +52,19 @@ struct Start {
     pipes: Option<Pipes>,
 }
 
-impl Once {
-    pub(crate) fn new(node: Node, reports: mpsc::UnboundedSender<Report>) -> Once {
-        Once {
-            node,
+impl OneOffRunner {
+    pub(super) fn new(fleet: Node, reports: mpsc::UnboundedSender<Report>) -> OneOffRunner {
+        OneOffRunner {
+            fleet,
             reports,
             releases: HashMap::new(),
-            leashes: HashMap::new(),
+            running: HashMap::new(),
             tasks: JoinSet::new(),
         }
     }
 
     /// Starts a one-off dyno.
-    pub(crate) fn begin(&mut self, one_off: control::once::OneOff) {
+    pub(super) fn start_one_off(&mut self, one_off: control::once::OneOff) {
         let control::once::OneOff {
             node,
             dyno: key,
@@ -76,9 +78,9 @@ impl Once {
             pipes,
             ..
         } = wanted;
-        let release = sized(release, &program, memory_bytes);
-        let command = command(program);
-        self.start(Start {
+        let release = with_memory(release, &program, memory_bytes);
+        let command = dyno_command(program);
+        self.start(OneOffStart {
             node,
             key,
             release,
@@ -88,35 +90,36 @@ impl Once {
         });
     }
 
-    /// Takes a step that is about what runs once; gives back any other one.
-    pub(crate) fn step(&mut self, step: Step) -> Option<Step> {
+    /// Carries out a step about a program that runs once; gives back any other step.
+    pub(super) fn execute_step(&mut self, step: Step) -> Option<Step> {
         match step {
             Step::Run {
                 node,
                 dyno,
                 version,
-            } => self.run(node, dyno, version),
+            } => self.start_release_process(node, dyno, version),
             Step::Drain { node, dyno, .. } if dyno.dyno.process.runs_once() => {
-                match self.leashes.get(&dyno) {
-                    Some(leash) => leash.drain.cancel(),
+                match self.running.get(&dyno) {
+                    Some(signals) => signals.drain.cancel(),
                     None => self.report(Report::Down { node, dyno }),
                 }
             }
             Step::Stop { node, dyno, .. } if dyno.dyno.process.runs_once() => {
-                match self.leashes.get(&dyno) {
-                    Some(leash) => leash.stop.cancel(),
+                match self.running.get(&dyno) {
+                    Some(signals) => signals.stop.cancel(),
                     None => self.report(Report::Down { node, dyno }),
                 }
             }
             step => {
-                self.note(&step);
+                self.track_release(&step);
                 return Some(step);
             }
         }
         None
     }
 
-    fn note(&mut self, step: &Step) {
+    /// Keeps releases that may need their release process run.
+    fn track_release(&mut self, step: &Step) {
         match step {
             Step::Fetch { app, release, .. } if release.release_process().is_some() => {
                 let key = (app.clone(), release.version);
@@ -129,8 +132,7 @@ impl Once {
         }
     }
 
-    /// Runs a release process.
-    fn run(&mut self, node: NodeId, key: DynoKey, version: Version) {
+    fn start_release_process(&mut self, node: NodeId, key: DynoKey, version: Version) {
         let release = self.releases.get(&(key.app.clone(), version)).cloned();
         let Some(release) = release else {
             let exit = Exit::Failed(format!("{version} is not on this node"));
@@ -141,7 +143,7 @@ impl Once {
             process: ProcessType::release(),
             args: Vec::new(),
         };
-        self.start(Start {
+        self.start(OneOffStart {
             node,
             key,
             release,
@@ -151,34 +153,34 @@ impl Once {
         });
     }
 
-    fn start(&mut self, start: Start) {
-        let (drain, stop) = (CancellationToken::new(), CancellationToken::new());
-        let leash = Leash {
-            drain: drain.clone(),
-            stop: stop.clone(),
+    fn start(&mut self, start: OneOffStart) {
+        let signals = OneOffSignals {
+            drain: CancellationToken::new(),
+            stop: CancellationToken::new(),
         };
-        self.leashes.insert(start.key.clone(), leash);
-        let (node, reports) = (self.node.clone(), self.reports.clone());
-        self.tasks.spawn(one(node, start, reports, (drain, stop)));
+        self.running.insert(start.key.clone(), signals.clone());
+        let (fleet, reports) = (self.fleet.clone(), self.reports.clone());
+        self.tasks
+            .spawn(run_and_report(fleet, start, reports, signals));
     }
 
-    /// Forgets one that ended; never ready while there is none.
-    pub(crate) async fn ended(&mut self) {
+    /// Waits for a program to end and forgets it. Waits for ever while no program runs.
+    pub(super) async fn forget_next_ended(&mut self) {
         match self.tasks.join_next().await {
-            Some(Ok(key)) => drop(self.leashes.remove(&key)),
-            // It panicked, or was aborted, which nobody does.
+            Some(Ok(key)) => drop(self.running.remove(&key)),
+            // The task panicked. No task of this set is ever aborted.
             Some(Err(_)) => {}
             None => std::future::pending().await,
         }
     }
 
     fn report(&self, report: Report) {
-        // The receiver is gone only when all is over.
+        // The receiver is gone only when the node ends.
         let _ = self.reports.send(report);
     }
 }
 
-fn command(program: Program) -> Command {
+fn dyno_command(program: Program) -> Command {
     match program {
         Program::Type { process, args } => Command::Type { process, args },
         Program::Component { path, args, .. } => {
@@ -188,8 +190,8 @@ fn command(program: Program) -> Command {
     }
 }
 
-/// The release with this much memory for the process type that is run.
-fn sized(release: Arc<Release>, program: &Program, memory_bytes: u64) -> Arc<Release> {
+/// The release, with this much memory for the process type of the program.
+fn with_memory(release: Arc<Release>, program: &Program, memory_bytes: u64) -> Arc<Release> {
     let Program::Type { process, .. } = program else {
         return release;
     };
@@ -204,15 +206,15 @@ fn sized(release: Arc<Release>, program: &Program, memory_bytes: u64) -> Arc<Rel
     Arc::new(release)
 }
 
-/// Runs one to its end, and says how it ended.
-async fn one(
-    node: Node,
-    start: Start,
+/// Runs a program to its end, and reports its start and its end.
+async fn run_and_report(
+    fleet: Node,
+    start: OneOffStart,
     reports: mpsc::UnboundedSender<Report>,
-    (drain, stop): (CancellationToken, CancellationToken),
+    signals: OneOffSignals,
 ) -> DynoKey {
     let (on, key) = (start.node, start.key);
-    let (stdio, gone, ended) = stdio(start.pipes, drain);
+    let connection = connect_stdio(start.pipes, signals.drain);
     let one_off = dyno::OneOff {
         key: key.clone(),
         app: key.app.clone(),
@@ -220,39 +222,40 @@ async fn one(
         command: start.command,
         env: start.env,
         platform_vars: dyno::PlatformVars::Added,
-        stdio,
+        stdio: connection.stdio,
         folders: Vec::new(),
     };
-    let begun = || {
+    let report_up = || {
         let (node, dyno) = (on.clone(), key.clone());
         let _ = reports.send(Report::Up { node, dyno });
     };
-    let (exit, asked) = tokio::select! {
-        exit = run(&node, one_off, begun) => (exit, false),
-        () = stop.cancelled() => (Exit::Failed("it was stopped".into()), true),
-        () = gone => (Exit::Failed("its client left".into()), false),
+    let (exit, by_step) = tokio::select! {
+        exit = run_to_exit(&fleet, one_off, report_up) => (exit, false),
+        () = signals.stop.cancelled() => (Exit::Failed("it was stopped".into()), true),
+        () = connection.client_left => (Exit::Failed("its client left".into()), false),
     };
-    if let Some(ended) = ended {
-        let _ = ended.send(exit.clone());
+    if let Some(exit_sender) = connection.exit {
+        let _ = exit_sender.send(exit.clone());
     }
     let (node, dyno) = (on, key.clone());
-    let _ = reports.send(match asked {
+    let _ = reports.send(match by_step {
         true => Report::Down { node, dyno },
         false => Report::Exited { node, dyno, exit },
     });
     key
 }
 
-/// Runs a process; `begun` is called when it does.
-pub(crate) async fn run(node: &Node, one_off: dyno::OneOff, begun: impl FnOnce()) -> Exit {
-    let running = match node.run(one_off).await {
+/// Runs a program to its end; `on_start` is called when it has started.
+pub(crate) async fn run_to_exit(
+    fleet: &Node,
+    one_off: dyno::OneOff,
+    on_start: impl FnOnce(),
+) -> Exit {
+    let running = match fleet.run(one_off).await {
         Ok(running) => running,
-        Err(error) => {
-            let error = anyhow::Error::new(error);
-            return Exit::Failed(format!("{error:#}"));
-        }
+        Err(error) => return Exit::Failed(error_chain(&error)),
     };
-    begun();
+    on_start();
     match running.await {
         dyno::Exit::Code(code) => Exit::Code(code),
         dyno::Exit::Trap { reason } => Exit::Failed(reason),
@@ -261,48 +264,60 @@ pub(crate) async fn run(node: &Node, one_off: dyno::OneOff, begun: impl FnOnce()
     }
 }
 
-type Told = Option<tokio::sync::oneshot::Sender<Exit>>;
+/// How a program is connected to its client, if it has one.
+struct OneOffConnection {
+    stdio: Stdio,
+    /// Ready when the client has left.
+    client_left: Pin<Box<dyn Future<Output = ()> + Send>>,
+    /// Tells the client how the program ended.
+    exit: Option<oneshot::Sender<Exit>>,
+}
 
-/// What it reads and where it prints; what says that nobody wants it; and who wants to know how it ended.
-fn stdio(
-    pipes: Option<Pipes>,
-    drain: CancellationToken,
-) -> (Stdio, Pin<Box<dyn Future<Output = ()> + Send>>, Told) {
+/// Connects a program to its client, or to the app's log without one.
+fn connect_stdio(pipes: Option<Pipes>, drain: CancellationToken) -> OneOffConnection {
     let Some(pipes) = pipes else {
         let stdio = Stdio {
             stdin: None,
             stdout: Output::Log,
             stderr: Output::Log,
         };
-        return (stdio, Box::pin(std::future::pending()), None);
+        return OneOffConnection {
+            stdio,
+            client_left: Box::pin(std::future::pending()),
+            exit: None,
+        };
     };
-    let stdin = Closing {
-        from: pipes.stdin,
-        closed: Box::pin(drain.cancelled_owned()),
+    let stdin = DrainableInput {
+        input: pipes.stdin,
+        drained: Box::pin(drain.cancelled_owned()),
     };
     let stdio = Stdio {
         stdin: Some(Box::new(stdin)),
         stdout: Output::Pipe(pipes.stdout),
         stderr: Output::Pipe(pipes.stderr),
     };
-    (stdio, pipes.gone, Some(pipes.ended))
+    OneOffConnection {
+        stdio,
+        client_left: pipes.gone,
+        exit: Some(pipes.ended),
+    }
 }
 
-/// Input that comes to an early end when the dyno is drained.
-struct Closing {
-    from: Box<dyn AsyncRead + Send + Unpin>,
-    closed: Pin<Box<WaitForCancellationFutureOwned>>,
+/// Input that ends early when the dyno is drained.
+struct DrainableInput {
+    input: Box<dyn AsyncRead + Send + Unpin>,
+    drained: Pin<Box<WaitForCancellationFutureOwned>>,
 }
 
-impl AsyncRead for Closing {
+impl AsyncRead for DrainableInput {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        if self.closed.as_mut().poll(cx).is_ready() {
+        if self.drained.as_mut().poll(cx).is_ready() {
             return Poll::Ready(Ok(()));
         }
-        Pin::new(&mut self.from).poll_read(cx, buffer)
+        Pin::new(&mut self.input).poll_read(cx, buffer)
     }
 }

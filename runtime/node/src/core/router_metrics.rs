@@ -1,15 +1,15 @@
-//! The router's numbers in Prometheus' text form.
+//! The router's metrics in the text format of Prometheus.
 //!
-//! Owns their names. Must not tell the names of apps: whoever reaches the API may ask for numbers.
+//! Owns their names. Must not name apps: everybody who reaches the API can read metrics.
 
 use std::fmt::Write;
 
 use router::{Router, Stats};
 
-use crate::seam::Handle;
+use super::seam::Handle;
 
-/// Adds the numbers to what is there.
-pub(super) fn write(router: &Router<Handle>, out: &mut String) {
+/// Appends the router's metrics to `out`.
+pub(crate) fn write_router_metrics(router: &Router<Handle>, out: &mut String) {
     let stats = router.stats();
     requests(&stats, out);
     let mut gauge = |name: &str, help: &str, value: u64| metric(out, ("gauge", name), help, value);

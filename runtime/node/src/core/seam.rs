@@ -14,7 +14,7 @@ use router::{Asked, Finished, Reply, RequestBody};
 
 /// A dyno in the router's hands.
 #[derive(Debug)]
-pub(crate) struct Handle(pub(crate) dyno::Dyno);
+pub(crate) struct Handle(pub(super) dyno::Dyno);
 
 impl router::Dyno for Handle {
     fn key(&self) -> &DynoKey {

@@ -1,6 +1,6 @@
-//! Slugs that no release needs any more.
+//! Removes slugs that no release needs any more.
 //!
-//! Owns which ones go. A slug that has only just come may be about to be released: it stays for a while.
+//! Owns which slugs are removed. A new slug may be about to be released, so it stays for a while.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -10,34 +10,32 @@ use control::Control;
 use grid::name::SlugId;
 use slugs::store::{Store, StoreError};
 
-use crate::term;
+use crate::observer::{NodeEvent, SharedObserver};
 
-/// Between two looks.
-const LOOK_EVERY: Duration = Duration::from_secs(10 * 60);
-/// A slug that is no release's stays at least this long after it was first seen.
+/// Pause between two rounds.
+const ROUND_EVERY: Duration = Duration::from_secs(10 * 60);
+/// A slug without a release stays at least this long after a round has first seen it.
 const UNUSED_KEPT: Duration = Duration::from_secs(60 * 60);
 
-/// Removes slugs, now and then, for ever.
-pub(super) async fn prune(slugs: Arc<Store>, control: Control) {
+/// Removes slugs in rounds, for ever.
+pub(crate) async fn prune_slugs(slugs: Arc<Store>, control: Control, observer: SharedObserver) {
     let mut unused = BTreeMap::new();
     loop {
-        tokio::time::sleep(LOOK_EVERY).await;
-        let needed = needed(&control);
+        tokio::time::sleep(ROUND_EVERY).await;
+        let needed = released_slugs(&control);
         let (store, seen) = (Arc::clone(&slugs), std::mem::take(&mut unused));
-        let looked = tokio::task::spawn_blocking(move || look(&store, &needed, seen)).await;
-        match looked {
-            Ok(Ok(still)) => unused = still,
-            Ok(Err(error)) => {
-                term::warning(&format!("old slugs stay: {:#}", anyhow::Error::new(error)));
-            }
-            // Only if the runtime ends.
+        let round = move || remove_unused(&store, &needed, seen);
+        match tokio::task::spawn_blocking(round).await {
+            Ok(Ok(still_unused)) => unused = still_unused,
+            Ok(Err(error)) => observer.on_event(NodeEvent::SlugPruneFailed(error)),
+            // The runtime is ending.
             Err(_) => return,
         }
     }
 }
 
 /// The slugs of all releases that are kept.
-fn needed(control: &Control) -> BTreeSet<SlugId> {
+fn released_slugs(control: &Control) -> BTreeSet<SlugId> {
     let view = control.view();
     let releases = view
         .desired
@@ -47,8 +45,8 @@ fn needed(control: &Control) -> BTreeSet<SlugId> {
     releases.map(|release| release.slug).collect()
 }
 
-/// Removes what has been unused for long enough; returns what is unused, and since when.
-fn look(
+/// Removes slugs that have been unused for long enough. Returns the other unused slugs, each with the time since when.
+fn remove_unused(
     store: &Store,
     needed: &BTreeSet<SlugId>,
     seen: BTreeMap<SlugId, Instant>,

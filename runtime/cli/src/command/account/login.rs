@@ -7,7 +7,7 @@ use anyhow::{Context, Result, bail};
 use crate::args::{Login, Logout, Whoami};
 use crate::client::types::Account;
 use crate::client::{Client, Server, ServerUrl, credentials, server_url};
-use crate::term::{self, clean};
+use crate::terminal::{self, clean};
 
 /// Bytes of a token, at most: what is longer is some other file.
 const TOKEN_BYTES_MAX: u64 = 4_096;
@@ -16,7 +16,7 @@ const TOKEN_BYTES_MAX: u64 = 4_096;
 pub(crate) fn login(args: &Login) -> Result<()> {
     let url: ServerUrl = args.url.parse()?;
     if url.is_open() {
-        term::warning(&format!(
+        terminal::warning(&format!(
             "{url} is not encrypted: others on the way can read the token"
         ));
     }
@@ -26,11 +26,11 @@ pub(crate) fn login(args: &Login) -> Result<()> {
     let account: Account = answer.read()?;
     let file = credentials::log_in(&url, &token)?;
     if args.json {
-        return term::json(answer.json());
+        return terminal::json(answer.json());
     }
-    term::note("Logged in", &who(&account, &url));
-    term::note("Kept in", &file.display().to_string());
-    term::note("Next", "dyno deploy");
+    terminal::note("Logged in", &who(&account, &url));
+    terminal::note("Kept in", &file.display().to_string());
+    terminal::note("Next", "dyno deploy");
     Ok(())
 }
 
@@ -38,7 +38,7 @@ pub(crate) fn login(args: &Login) -> Result<()> {
 fn token(url: &ServerUrl) -> Result<String> {
     let stdin = std::io::stdin();
     let text = if stdin.is_terminal() {
-        term::prompt(&format!("Token for {url}: "))?
+        terminal::prompt(&format!("Token for {url}: "))?
     } else {
         let mut text = String::new();
         let read = stdin.take(TOKEN_BYTES_MAX).read_to_string(&mut text);
@@ -59,7 +59,7 @@ pub(crate) fn logout(args: &Logout) -> Result<()> {
     if !credentials::log_out(&url)? {
         bail!("you are not logged in to {url}");
     }
-    term::note(
+    terminal::note(
         "Logged out",
         &format!("of {url}; the token itself lives on until `dyno tokens revoke`"),
     );
@@ -70,7 +70,7 @@ pub(crate) fn whoami(args: &Whoami) -> Result<()> {
     let server = Server::of(&args.on)?;
     let answer = server.client.get("/v1/account")?;
     server.show(&answer, || {
-        term::print(&who(&answer.read()?, server.client.url()))
+        terminal::print(&who(&answer.read()?, server.client.url()))
     })
 }
 

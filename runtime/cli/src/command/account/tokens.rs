@@ -1,18 +1,18 @@
 //! `dyno tokens`: what a server lets in.
 
-mod local;
-
+use std::path::Path;
 use std::time::SystemTime;
 
 use anyhow::{Context, Result, bail};
 use grid::name::AppName;
+use node::{LocalToken, LocalTokenError, LocalTokenRequest};
 use serde_json::json;
 
 use crate::args::{Role, Tokens, TokensCommand};
 use crate::client::types::{Items, Token};
 use crate::client::{Server, escape};
-use crate::command::serve::local::LocalRequest;
-use crate::term::{self, ago, clean, table};
+use crate::dirs;
+use crate::terminal::{self, ago, clean, table};
 
 pub(crate) fn run(args: &Tokens) -> Result<()> {
     let Some(TokensCommand::Create {
@@ -36,12 +36,12 @@ pub(crate) fn run(args: &Tokens) -> Result<()> {
     if args.on.server.is_some() {
         bail!("--local is for the server whose data is on this machine: leave --server out");
     }
-    let request = LocalRequest {
+    let request = LocalTokenRequest {
         name: name.to_owned(),
         role: role.name().parse()?,
         app: app.clone(),
     };
-    local::create(&request, data.as_deref(), args.on.json)
+    create_locally(&request, data.as_deref(), args.on.json)
 }
 
 fn list(server: &Server) -> Result<()> {
@@ -59,7 +59,7 @@ fn list(server: &Server) -> Result<()> {
                 ago(&token.created_at, now),
             ]
         });
-        term::print(&table(["id", "name", "role", "app", "by", "when"], rows))
+        terminal::print(&table(["id", "name", "role", "app", "by", "when"], rows))
     })
 }
 
@@ -75,15 +75,39 @@ fn create(server: &Server, name: &str, role: Role, app: Option<&AppName>) -> Res
         let secret = token
             .token
             .context("the server made a token and did not tell it")?;
-        term::note(
+        terminal::note(
             "Created",
             &clean(&format!(
                 "token {} ({}), shown this once",
                 token.id, token.name
             )),
         );
-        term::print(&clean(&secret))
+        terminal::print(&clean(&secret))
     })
+}
+
+/// Makes a token in the data folder of a server on this machine, and prints its secret alone on stdout.
+fn create_locally(request: &LocalTokenRequest, data: Option<&Path>, json: bool) -> Result<()> {
+    let root = match data {
+        Some(data) => data.to_owned(),
+        None => dirs::data()?,
+    };
+    let token: LocalToken = match node::create_local_token(&root, request) {
+        Ok(token) => token,
+        Err(LocalTokenError::NoData(root)) => bail!(
+            "{} holds no server's data: name the folder that `dyno serve` has, with --data DIR",
+            root.display()
+        ),
+        Err(LocalTokenError::Refused(reason)) => bail!("the server refused: {}", clean(&reason)),
+        Err(error) => return Err(error.into()),
+    };
+    if json {
+        return terminal::json(&token);
+    }
+    let text = format!("token {} ({}), shown this once", token.id, token.name);
+    terminal::note("Created", &clean(&text));
+    terminal::note("Next", "dyno login URL, which asks for it");
+    terminal::print(&clean(&token.token))
 }
 
 fn revoke(server: &Server, id: &str) -> Result<()> {
@@ -91,7 +115,7 @@ fn revoke(server: &Server, id: &str) -> Result<()> {
         .client
         .delete(&format!("/v1/tokens/{}", escape(id)))?;
     server.show(&answer, || {
-        term::note("Revoked", &format!("token {id}"));
+        terminal::note("Revoked", &format!("token {id}"));
         Ok(())
     })
 }

@@ -5,11 +5,11 @@ use grid::desired::Service;
 use grid::name::{AddonName, AttachmentName};
 use serde_json::{Value, json};
 
-use super::releases::settle;
 use crate::args::{Addons, AddonsCommand};
 use crate::client::types::{Addon, Items};
 use crate::client::{Answer, App};
-use crate::term::{self, Working, clean, table};
+use crate::command::release::settle;
+use crate::terminal::{self, Working, clean, table};
 
 pub(crate) fn run(args: &Addons) -> Result<()> {
     let app = App::of(&args.on)?;
@@ -32,7 +32,7 @@ fn list(app: &App) -> Result<()> {
         let Items { items } = answer.read::<Items<Addon>>()?;
         if items.is_empty() {
             let next = "yet: dyno addons create postgresql, redis or memcached";
-            term::note("No add-ons", next);
+            terminal::note("No add-ons", next);
             return Ok(());
         }
         let rows = items.iter().map(|addon| {
@@ -53,7 +53,7 @@ fn list(app: &App) -> Result<()> {
             "config vars",
             "shared with",
         ];
-        term::print(&table(header, rows))
+        terminal::print(&table(header, rows))
     })
 }
 
@@ -107,7 +107,7 @@ fn attached(app: &App, verb: &str, answer: &Answer) -> Result<()> {
         None => "for the first release".to_owned(),
     };
     let said = format!("{} ({}): {vars}, {made}", addon.name, addon.service);
-    term::note(verb, &clean(&said));
+    terminal::note(verb, &clean(&said));
     settled(app, answer)
 }
 
@@ -115,7 +115,7 @@ fn attached(app: &App, verb: &str, answer: &Answer) -> Result<()> {
 fn settled(app: &App, answer: &Answer) -> Result<()> {
     if let Some(version) = answer.release() {
         settle(app, version, Working::quiet())?;
-        term::note("Up", &format!("{} {}", app.name, clean(version)));
+        terminal::note("Up", &format!("{} {}", app.name, clean(version)));
     }
     app.server.show(answer, || Ok(()))
 }
@@ -150,7 +150,7 @@ fn detach(app: &App, named: &str) -> Result<()> {
     let answer = app
         .client()
         .delete(&app.path(&format!("/addons/{}", addon.name)))?;
-    term::note("Detached", &format!("{name} from {}", app.name));
+    terminal::note("Detached", &format!("{name} from {}", app.name));
     settled(app, &answer)
 }
 
@@ -172,9 +172,9 @@ fn destroy(app: &App, named: &str, confirm: &str) -> Result<()> {
         .delete(&app.path(&format!("/addons/{}", addon.name)))?;
     let left = answer.json().is_object();
     app.server.show(&answer, || {
-        term::note("Destroyed", &format!("{name}, and all that was in it"));
+        terminal::note("Destroyed", &format!("{name}, and all that was in it"));
         if left {
-            term::warning(&format!(
+            terminal::warning(&format!(
                 "its server cannot be reached: {name} is shown as destroying, and goes as soon as it can be"
             ));
         }

@@ -10,7 +10,7 @@ use serde_json::{Map, Value, json};
 use crate::args::{Apps, AppsCommand, OnApp, Setting};
 use crate::client::types::{self, Items};
 use crate::client::{App, Server};
-use crate::term::{self, clean, details, moment, table};
+use crate::terminal::{self, clean, details, moment, table};
 
 pub(crate) fn run(args: &Apps) -> Result<()> {
     match &args.command {
@@ -31,7 +31,7 @@ fn list(on: &OnApp) -> Result<()> {
     server.show(&answer, || {
         let Items { items } = answer.read::<Items<types::App>>()?;
         if items.is_empty() {
-            term::note("No apps", "yet: dyno deploy");
+            terminal::note("No apps", "yet: dyno deploy");
             return Ok(());
         }
         let rows = items.iter().map(|app| {
@@ -42,7 +42,7 @@ fn list(on: &OnApp) -> Result<()> {
                 clean(&app.url),
             ]
         });
-        term::print(&table(["app", "release", "dynos", "url"], rows))
+        terminal::print(&table(["app", "release", "dynos", "url"], rows))
     })
 }
 
@@ -53,9 +53,9 @@ fn create(on: &OnApp, name: Option<&AppName>) -> Result<()> {
         .post("/v1/apps", &json!({ "name": app.name }))?;
     app.server.show(&answer, || {
         let created: types::App = answer.read()?;
-        term::note("Created", &clean(&created.name));
-        term::note("Next", &format!("dyno deploy -a {}", app.name));
-        term::print(&clean(&created.url))
+        terminal::note("Created", &clean(&created.name));
+        terminal::note("Next", &format!("dyno deploy -a {}", app.name));
+        terminal::print(&clean(&created.url))
     })
 }
 
@@ -63,7 +63,7 @@ fn info(on: &OnApp, name: Option<&AppName>) -> Result<()> {
     let app = App::named(on, name)?;
     let answer = app.client().get(&app.path(""))?;
     app.server
-        .show(&answer, || term::print(&describe(&answer.read()?)))
+        .show(&answer, || terminal::print(&describe(&answer.read()?)))
 }
 
 fn describe(app: &types::App) -> String {
@@ -119,7 +119,7 @@ fn set(on: &OnApp, settings: &[Setting]) -> Result<()> {
     let app = App::of(on)?;
     let answer = app.client().patch(&app.path(""), &changes(settings))?;
     app.server
-        .show(&answer, || term::print(&describe(&answer.read()?)))
+        .show(&answer, || terminal::print(&describe(&answer.read()?)))
 }
 
 fn changes(settings: &[Setting]) -> Value {
@@ -150,7 +150,7 @@ fn destroy(on: &OnApp, name: Option<&AppName>, confirm: Option<&AppName>) -> Res
     let app = App::named(on, Some(confirm))?;
     let answer = app.client().delete(&app.path(""))?;
     app.server.show(&answer, || {
-        term::note(
+        terminal::note(
             "Destroyed",
             &format!("{confirm}, with its releases and config vars"),
         );
@@ -163,9 +163,9 @@ fn open(on: &OnApp, name: Option<&AppName>) -> Result<()> {
     let answer = app.client().get(&app.path(""))?;
     let url = answer.read::<types::App>()?.url;
     if std::io::stdout().is_terminal() && !app.server.json && !browse(&url) {
-        term::warning("no browser was found: open the URL by hand");
+        terminal::warning("no browser was found: open the URL by hand");
     }
-    app.server.show(&answer, || term::print(&clean(&url)))
+    app.server.show(&answer, || terminal::print(&clean(&url)))
 }
 
 /// Hands a URL to the desktop. Tells whether there is one.

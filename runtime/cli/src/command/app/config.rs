@@ -6,10 +6,10 @@ use anyhow::{Context, Result};
 use serde_json::{Map, Value};
 use slugs::manifest::dotenv::format_entry;
 
-use super::releases::settle;
 use crate::args::{Assignment, Config, ConfigCommand};
 use crate::client::{Answer, App};
-use crate::term::{self, Working, clean, table};
+use crate::command::release::settle;
+use crate::terminal::{self, Working, clean, table};
 
 type Vars = BTreeMap<String, String>;
 
@@ -36,7 +36,7 @@ fn list(app: &App, shell: bool) -> Result<()> {
     app.server.show(&answer, || {
         let vars: Vars = answer.read()?;
         if vars.is_empty() {
-            term::note(
+            terminal::note(
                 "No config",
                 &format!("vars of {}: dyno config set K=V", app.name),
             );
@@ -47,10 +47,10 @@ fn list(app: &App, shell: bool) -> Result<()> {
                 .iter()
                 .map(|(name, value)| format_entry(name, value))
                 .collect();
-            return term::print(&lines.join("\n"));
+            return terminal::print(&lines.join("\n"));
         }
         let rows = vars.iter().map(|(name, value)| [clean(name), clean(value)]);
-        term::print(&table(["name", "value"], rows))
+        terminal::print(&table(["name", "value"], rows))
     })
 }
 
@@ -59,9 +59,9 @@ fn get(app: &App, name: &str) -> Result<()> {
     let value = vars.get(name);
     let value = value.with_context(|| format!("{} has no config var {name}", app.name))?;
     if app.server.json {
-        term::json(value)
+        terminal::json(value)
     } else {
-        term::print(value)
+        terminal::print(value)
     }
 }
 
@@ -104,15 +104,15 @@ fn change(app: &App, verb: &str, names: &[&str], pairs: Map<String, Value>) -> R
     let names = clean(&names.join(", "));
     match answer.release() {
         Some(version) => {
-            term::note(verb, &format!("{names}, which makes {}", clean(version)));
+            terminal::note(verb, &format!("{names}, which makes {}", clean(version)));
             settle(app, version, Working::quiet())?;
             app.server.show(&answer, || {
-                term::note("Up", &format!("{} {}", app.name, clean(version)));
+                terminal::note("Up", &format!("{} {}", app.name, clean(version)));
                 Ok(())
             })
         }
         None => app.server.show(&answer, || {
-            term::note(verb, &format!("{names}; no release was to be made"));
+            terminal::note(verb, &format!("{names}; no release was to be made"));
             Ok(())
         }),
     }

@@ -7,7 +7,7 @@ use serde_json::json;
 use crate::args::{Domains, DomainsCommand};
 use crate::client::App;
 use crate::client::types::{Domain, Items};
-use crate::term::{self, clean};
+use crate::terminal::{self, clean};
 
 pub(crate) fn run(args: &Domains) -> Result<()> {
     let app = App::of(&args.on)?;
@@ -23,7 +23,7 @@ fn list(app: &App) -> Result<()> {
     app.server.show(&answer, || {
         let Items { items } = answer.read::<Items<Domain>>()?;
         let names: Vec<String> = items.iter().map(|domain| clean(&domain.hostname)).collect();
-        term::print(&names.join("\n"))
+        terminal::print(&names.join("\n"))
     })
 }
 
@@ -31,8 +31,8 @@ fn add(app: &App, hostname: &Hostname) -> Result<()> {
     let body = json!({ "hostname": hostname });
     let answer = app.client().post(&app.path("/domains"), &body)?;
     app.server.show(&answer, || {
-        term::note("Added", &format!("{hostname} to {}", app.name));
-        term::note(
+        terminal::note("Added", &format!("{hostname} to {}", app.name));
+        terminal::note(
             "Next",
             &format!("have the DNS name {hostname} point to the server"),
         );
@@ -45,7 +45,7 @@ fn remove(app: &App, hostname: &Hostname) -> Result<()> {
         .client()
         .delete(&app.path(&format!("/domains/{hostname}")))?;
     app.server.show(&answer, || {
-        term::note("Removed", &format!("{hostname} from {}", app.name));
+        terminal::note("Removed", &format!("{hostname} from {}", app.name));
         Ok(())
     })
 }

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use crate::args;
 use crate::client::{App, escape};
-use crate::term::{self, clean, colours, sgr};
+use crate::terminal::{self, clean, colours, sgr};
 
 pub(crate) fn run(args: &args::Logs) -> Result<()> {
     let app = App::of(&args.on)?;
@@ -25,12 +25,12 @@ pub(crate) fn run(args: &args::Logs) -> Result<()> {
         let text = String::from_utf8_lossy(&line);
         let text = text.trim_end_matches('\n');
         match app.server.json {
-            true => term::print(&as_json(text).to_string())?,
-            false => term::print(&coloured(&clean(text)))?,
+            true => terminal::print(&as_json(text).to_string())?,
+            false => terminal::print(&coloured(&clean(text)))?,
         }
     }
     if args.tail && !app.server.json {
-        term::note("Ended", "by the server");
+        terminal::note("Ended", "by the server");
     }
     Ok(())
 }

@@ -6,7 +6,7 @@ use serde_json::json;
 use crate::args::{Maintenance, Switch};
 use crate::client::App;
 use crate::client::types;
-use crate::term;
+use crate::terminal;
 
 pub(crate) fn run(args: &Maintenance) -> Result<()> {
     let app = App::of(&args.on)?;
@@ -20,6 +20,6 @@ pub(crate) fn run(args: &Maintenance) -> Result<()> {
     };
     app.server.show(&answer, || {
         let on = answer.read::<types::App>()?.maintenance;
-        term::print(if on { "on" } else { "off" })
+        terminal::print(if on { "on" } else { "off" })
     })
 }

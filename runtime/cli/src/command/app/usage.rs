@@ -5,7 +5,7 @@ use anyhow::Result;
 use crate::args;
 use crate::client::types::{Items, Usage};
 use crate::client::{Server, escape};
-use crate::term::{self, clean, moment, table};
+use crate::terminal::{self, clean, moment, table};
 
 pub(crate) fn run(args: &args::Usage) -> Result<()> {
     let server = Server::of(&args.on)?.naming_apps();
@@ -37,14 +37,14 @@ pub(crate) fn run(args: &args::Usage) -> Result<()> {
         match all.first() {
             Some(first) => {
                 let (since, until) = (day(&first.since), day(&first.until));
-                term::note("From", &format!("{since} to {until}"));
+                terminal::note("From", &format!("{since} to {until}"));
             }
-            None => term::note("No usage", "yet: dyno deploy"),
+            None => terminal::note("No usage", "yet: dyno deploy"),
         }
         if all.is_empty() {
             Ok(())
         } else {
-            term::print(&rows(&all))
+            terminal::print(&rows(&all))
         }
     })
 }

@@ -9,7 +9,7 @@ use slugs::pack::Packed;
 use super::slug;
 use crate::args::Build;
 use crate::dirs;
-use crate::term::{self, Working};
+use crate::terminal::{self, Working};
 
 pub(crate) fn run(args: &Build) -> Result<()> {
     let tools = Tools::attached(dirs::cache()?);
@@ -24,16 +24,16 @@ pub(crate) fn run(args: &Build) -> Result<()> {
     let Packed { slug, .. } = slugs::pack::pack(&built, &file)?;
     drop(working);
     for warning in built.warnings() {
-        term::warning(&warning.to_string());
+        terminal::warning(&warning.to_string());
     }
     if args.json {
         let warnings: Vec<String> = built.warnings().iter().map(ToString::to_string).collect();
         let mut shown = slug::json(&slug, &file);
         shown["warnings"] = warnings.into();
-        return term::json(&shown);
+        return terminal::json(&shown);
     }
     slug::print(&slug, &file)?;
-    term::note("Next", &format!("dyno local {}", file.display()));
+    terminal::note("Next", &format!("dyno local {}", file.display()));
     Ok(())
 }
 

@@ -1,115 +1,104 @@
-//! `dyno local`: the app behind the router on this machine, by the same loop as a server's.
+//! `dyno local`: an app behind the router on this machine. The node is the same as a server's.
 
 mod app;
 mod run;
 mod source;
 mod watch;
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::Ipv4Addr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
-use control::ledger::Memory;
-use dyno::{Egress, Opening};
 use grid::name::AppName;
-use grid::plan::Policy;
-use router::{Hosts, TrustedProxies};
+use node::{LocalSettings, NodeConfig, NodeEvent, NodeObserver, ObserverError, RunningNode};
 use slugs::store::Store;
-use tokio::net::TcpListener;
 
 use crate::args::{Local, LocalCommand};
+use crate::compile_child;
 use crate::dirs::{self, RunFolder};
-use crate::logs::{self, Logs};
-use crate::platform::{Config, Platform};
-use crate::stop::{self, Stop};
-use crate::term;
+use crate::signals::StopSignals;
+use crate::terminal::{self, TerminalLog};
 use app::App;
-use source::{Source, Target};
+use source::{Ready, Source, Target};
 
-/// What running requests have to finish when the runner is stopped: Ctrl-C ends within a second.
-const STOP_GRACE: Duration = Duration::from_millis(300);
-/// What dynos have to end after that.
-const DRAIN_GRACE: Duration = Duration::from_millis(100);
+/// Work that blocks a thread at the end, such as removing a dyno's files, may take this long.
+const LAST_GRACE: Duration = Duration::from_millis(100);
 
 pub(crate) fn run(args: &Local) -> Result<()> {
     if let Some(LocalCommand::Run(args)) = &args.command {
         return run::run(args);
     }
     let target = Target::parse(&args.what, args)?;
-    let runtime = stop::runtime()?;
-    let (logs, printer) =
-        logs::start(logs::To::Terminal).context("the log thread does not start")?;
-    let done = runtime.block_on(serve(args, &target, logs));
-    // What still blocks a thread, such as removing a dyno's files, gets a moment.
-    runtime.shutdown_timeout(DRAIN_GRACE);
-    printer.finish();
+    let runtime = node::new_runtime().context("the runtime does not start")?;
+    let ended = runtime.block_on(serve(args, &target));
+    runtime.shutdown_timeout(LAST_GRACE);
+    let Some((done, node)) = ended? else {
+        return Ok(());
+    };
+    node.finish();
     done
 }
 
-async fn serve(args: &Local, target: &Target, logs: Logs) -> Result<()> {
-    let mut stop = Stop::new()?;
+/// Builds the app, and serves it until a signal comes. Returns nothing if a signal comes during the build.
+async fn serve(args: &Local, target: &Target) -> Result<Option<(Result<()>, RunningNode)>> {
+    let mut signals = StopSignals::new()?;
     let cache = dirs::cache()?;
     let folder = RunFolder::create(&cache)?;
     let slugs = Arc::new(Store::open(&folder.path().join("slugs"))?);
     let source = Source::new(target, Arc::clone(&slugs), folder.path());
-    let Some(built) = stop.or(source.build()).await else {
-        return Ok(());
+    let Some(built) = signals.unless_stopped(source.build()).await else {
+        return Ok(None);
     };
     let built = built?;
-    let listener = listen(args.port)?;
-    let config = Config {
-        ledger: Arc::new(Memory::new()),
-        policy: Policy::default(),
+    let config = LocalSettings {
+        app: built.name.clone(),
+        listen: (Ipv4Addr::LOCALHOST, args.port).into(),
+        egress_allow: args.egress_allow.clone(),
         slugs,
-        compiled: &cache.join("compiled"),
-        work: &folder.path().join("dynos"),
-        spill: folder.path(),
-        egress: egress(&args.egress_allow),
-        hosts: Hosts::AllTo(built.name.clone()),
-        trusted: TrustedProxies::default(),
-        usage: None,
+        run_folder: folder.path().to_owned(),
+        compiled_folder: cache.join("compiled"),
+        log: Box::new(TerminalLog::stdout()),
     };
-    let name = built.name.clone();
-    let platform = Platform::start(config, &logs).await?;
-    platform.expect(&name, Vec::new());
-    let server = platform
-        .router
-        .listen(listener)
-        .context("the port cannot be used")?;
-    let url = format!("http://localhost:{}/", server.address().port());
-    let app = App::new(&platform, name.clone(), target.formation.clone());
+    let mut node = start(config.build(), args.port).await?;
+    let url = format!("http://localhost:{}/", node.app_address().port());
+    let app = App::new(&node, built.name.clone(), target.formation.clone());
     let done = tokio::select! {
         done = live(&app, &source, built, args, &url) => done,
-        () = stop.asked() => Ok(()),
+        () = signals.wait() => Ok(()),
     };
-    // A second Ctrl-C ends it at once; the folder is removed by the next run.
-    let ending = async {
-        server.close(STOP_GRACE).await;
-        platform.stop(DRAIN_GRACE).await;
-    };
+    // A second Ctrl-C ends the node at once; the next run removes the folder.
     tokio::select! {
-        () = ending => {}
-        () = stop.asked() => {}
+        () = node.drain() => {}
+        () = signals.wait() => {}
     }
-    done
+    Ok(Some((done, node)))
 }
 
-/// The developer is the operator of this machine: loopback is open.
-fn egress(further: &[Opening]) -> Egress {
-    const LOOPBACK: [(IpAddr, u8); 2] = [
-        (IpAddr::V4(Ipv4Addr::new(127, 0, 0, 0)), 8),
-        (IpAddr::V6(Ipv6Addr::LOCALHOST), 128),
-    ];
-    let loopback = LOOPBACK.map(|(address, bits)| Opening::network(address, bits));
-    Egress {
-        allowed: loopback
-            .into_iter()
-            .chain(further.iter().copied())
-            .collect(),
-        command: "dyno local",
-        ..Egress::default()
+async fn start(config: NodeConfig, port: u16) -> Result<RunningNode> {
+    let spawned = RunningNode::spawn(config, compile_child::command()?, Arc::new(NoOperator));
+    match spawned.await {
+        Ok(node) => Ok(node),
+        Err(node::SpawnError::Listen { source, .. }) => Err(source).with_context(|| {
+            format!("cannot listen on port {port}: choose another one with -p, or -p 0 for any")
+        }),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// A node of one app has no events that its developer should know of.
+struct NoOperator;
+
+impl NodeObserver for NoOperator {
+    fn on_event(&self, _event: NodeEvent) {}
+
+    fn show_first_token(
+        &self,
+        _secret: &str,
+        _api: std::net::SocketAddr,
+    ) -> Result<(), ObserverError> {
+        Ok(())
     }
 }
 
@@ -117,14 +106,14 @@ fn egress(further: &[Opening]) -> Egress {
 async fn live(
     app: &App<'_>,
     source: &Source<'_>,
-    built: source::Ready,
+    built: Ready,
     args: &Local,
     url: &str,
 ) -> Result<()> {
     let name = built.name.clone();
     match app.deploy(built).await {
         Ok(()) => ready(&name, app.has_web().then_some(url)),
-        Err(error) if args.watch => term::error(&error),
+        Err(error) if args.watch => terminal::error(&error),
         Err(error) => return Err(error),
     }
     if !args.watch {
@@ -134,15 +123,15 @@ async fn live(
         bail!("--watch needs a folder: a slug or a component does not change");
     };
     let mut changes = watch::Changes::of(folder)?;
-    term::note("Watching", &folder.display().to_string());
+    terminal::note("Watching", &folder.display().to_string());
     loop {
         changes.next().await?;
         let again = async { app.deploy(source.build().await?).await };
         match again.await {
             Ok(()) => ready(&name, app.has_web().then_some(url)),
             Err(error) => {
-                term::error(&error);
-                term::note(
+                terminal::error(&error);
+                terminal::note(
                     "Serving",
                     "what was there before; waiting for the next change",
                 );
@@ -154,14 +143,7 @@ async fn live(
 fn ready(name: &AppName, url: Option<&str>) {
     let at = url.unwrap_or("it has no web process");
     // Nobody to read it is no reason to stop the app.
-    let _ = term::print(&format!("{name} is up: {at}"));
-}
-
-fn listen(port: u16) -> Result<TcpListener> {
-    let listener = router::bind((Ipv4Addr::LOCALHOST, port).into());
-    listener.with_context(|| {
-        format!("cannot listen on port {port}: choose another one with -p, or -p 0 for any")
-    })
+    let _ = terminal::print(&format!("{name} is up: {at}"));
 }
 
 /// The absolute form of a path that exists.

@@ -6,7 +6,7 @@ use anyhow::{Context, Result, bail};
 use grid::name::AppName;
 
 use crate::args::New;
-use crate::term;
+use crate::terminal;
 
 mod templates;
 
@@ -28,8 +28,8 @@ pub(crate) fn run(args: &New) -> Result<()> {
     };
     let folder = Path::new(name.as_str());
     write(template, &name, folder)?;
-    term::note("Created", &format!("{name}, {}", template.about));
-    term::note("Next", &template.next.replace("NAME", name.as_str()));
+    terminal::note("Created", &format!("{name}, {}", template.about));
+    terminal::note("Next", &template.next.replace("NAME", name.as_str()));
     Ok(())
 }
 
@@ -39,12 +39,12 @@ fn list(as_json: bool) -> Result<()> {
             .iter()
             .map(|t| serde_json::json!({ "name": t.name, "about": t.about }))
             .collect();
-        return term::json(&list);
+        return terminal::json(&list);
     }
     let rows = TEMPLATES
         .iter()
         .map(|t| [t.name.to_owned(), t.about.to_owned()]);
-    term::print(&term::table(["template", "what it makes"], rows))
+    terminal::print(&terminal::table(["template", "what it makes"], rows))
 }
 
 /// Writes beside the target and renames, so that a failure leaves no half app.

@@ -7,13 +7,13 @@ use serde_json::{Value, json};
 use slugs::manifest::Process;
 use slugs::{Manifest, Slug};
 
-use crate::term::{self, count, details, size, table};
+use crate::terminal::{self, count, details, size, table};
 
 pub(crate) fn inspect(file: &Path, as_json: bool) -> Result<()> {
     let slug =
         Slug::open(file).with_context(|| format!("{} is not a sound slug", file.display()))?;
     if as_json {
-        term::json(&json(&slug, file))
+        terminal::json(&json(&slug, file))
     } else {
         print(&slug, file)
     }
@@ -73,7 +73,7 @@ pub(crate) fn print(slug: &Slug, file: &Path) -> Result<()> {
         ),
     ];
     let title = file.display().to_string();
-    term::print(&format!(
+    terminal::print(&format!(
         "{}\n\n{}",
         details(&title, rows),
         processes(manifest)

@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 use crate::args::{Amount, Ps, PsCommand, Scale};
 use crate::client::types::{Dyno, Formation, Items};
 use crate::client::{Answer, App};
-use crate::term::{self, clean, span, table};
+use crate::terminal::{self, clean, span, table};
 
 pub(crate) fn run(args: &Ps) -> Result<()> {
     let app = App::of(&args.on)?;
@@ -24,13 +24,13 @@ fn list(app: &App) -> Result<()> {
     app.server.show(&answer, || {
         let Items { items } = answer.read::<Items<Dyno>>()?;
         if items.is_empty() {
-            term::note(
+            terminal::note(
                 "No dynos",
                 &format!("of {} run: see `dyno ps scale`", app.name),
             );
             return Ok(());
         }
-        term::print(&rows(&items))
+        terminal::print(&rows(&items))
     })
 }
 
@@ -50,7 +50,9 @@ fn rows(dynos: &[Dyno]) -> String {
 fn scale(app: &App, changes: &[Scale]) -> Result<()> {
     if changes.is_empty() {
         let answer = formation(app)?;
-        return app.server.show(&answer, || term::print(&sizes(&answer)?));
+        return app
+            .server
+            .show(&answer, || terminal::print(&sizes(&answer)?));
     }
     // Only a difference needs to know what there is.
     let differs = |change: &Scale| !matches!(change.amount, Amount::Exactly(_));
@@ -64,8 +66,8 @@ fn scale(app: &App, changes: &[Scale]) -> Result<()> {
         .client()
         .patch(&app.path("/formation"), &json!({ "updates": updates }))?;
     app.server.show(&answer, || {
-        term::note("Scaled", app.name.as_str());
-        term::print(&sizes(&answer)?)
+        terminal::note("Scaled", app.name.as_str());
+        terminal::print(&sizes(&answer)?)
     })
 }
 
@@ -116,7 +118,7 @@ fn restart(app: &App, dyno: Option<&DynoId>) -> Result<()> {
     };
     let answer = app.client().delete(&path)?;
     app.server.show(&answer, || {
-        term::note(
+        terminal::note(
             "Restarting",
             &format!("{what} of {}: see `dyno ps`", app.name),
         );
@@ -133,7 +135,7 @@ fn stop(app: &App, dyno: &DynoId) -> Result<()> {
             true => String::new(),
             false => format!(": back with `dyno ps restart {dyno}`"),
         };
-        term::note("Stopping", &format!("{dyno} of {}{back}", app.name));
+        terminal::note("Stopping", &format!("{dyno} of {}{back}", app.name));
         Ok(())
     })
 }

@@ -4,26 +4,23 @@
 //! Whatever ends this command ends the first, and with it the program.
 
 use std::io::{self, BufReader, Read, Write};
+use std::sync::Arc;
 use std::sync::mpsc::{self, RecvTimeoutError};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail};
-use control::once::frame::{self, Frame};
+use anyhow::{Context, Result};
 use grid::plan::Exit;
-use serde_json::{Map, Value, json};
+use node::attach_frame::{self as frame, Frame};
+use parking_lot::Mutex;
+use serde_json::{Map, json};
 use tokio::signal::unix::{SignalKind, signal};
 
-use crate::args::{self, Assignment};
+use crate::args;
 use crate::client::types::Dyno;
 use crate::client::{App, Client};
-use crate::term::{self, Closed, Code, clean};
+use crate::exit_code::{ABORTED, INTERRUPTED, TERMINATED};
+use crate::terminal::{self, Closed, Code, clean};
 
-/// Exit code of a command that Ctrl-C has ended, as shells show it; and of one that SIGTERM has.
-pub(super) const INTERRUPTED: u8 = 128 + 2;
-pub(super) const TERMINATED: u8 = 128 + 15;
-/// Exit code of a program that did not end by itself, as a shell shows one that was aborted.
-pub(super) const ABORTED: u8 = 128 + 6;
 /// A server that says nothing for so long, not even that it is there, is lost: it says so every 15 seconds.
 const SILENCE_MAX: Duration = Duration::from_secs(60);
 /// How often that is looked at.
@@ -33,11 +30,11 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 const ENDED_WITHIN: Duration = Duration::from_secs(2);
 
 pub(crate) fn run(args: &args::Run) -> Result<()> {
-    let env = environment(&args.env)?;
+    let env = args::parse_env_flags(&args.env)?;
     let app = App::of(&args.on)?;
     let mut wish = Map::new();
     wish.insert("command".into(), json!(args.command));
-    wish.insert("env".into(), env.into());
+    wish.insert("env".into(), json!(env));
     wish.insert("attach".into(), json!(!args.detached));
     if let Some(size) = &args.size {
         wish.insert("size".into(), size.as_str().into());
@@ -52,9 +49,9 @@ pub(crate) fn run(args: &args::Run) -> Result<()> {
     let id = clean(&dyno.id);
     if args.detached {
         return app.server.show(&answer, || {
-            term::note("Started", &format!("{id} of {}", app.name));
+            terminal::note("Started", &format!("{id} of {}", app.name));
             let next = format!("dyno logs -t --dyno {id} -a {}", app.name);
-            term::note("Next", &next);
+            terminal::note("Next", &next);
             Ok(())
         });
     }
@@ -64,7 +61,7 @@ pub(crate) fn run(args: &args::Run) -> Result<()> {
         News::Ended(Exit::Code(0)) => Ok(()),
         News::Ended(Exit::Code(code)) => Err(Code(code).into()),
         News::Ended(Exit::Failed(reason)) => {
-            term::error(&anyhow::anyhow!(
+            terminal::error(&anyhow::anyhow!(
                 "{id} of {} failed: {}",
                 app.name,
                 clean(&reason)
@@ -82,19 +79,6 @@ pub(crate) fn run(args: &args::Run) -> Result<()> {
             app.name
         ))),
     }
-}
-
-/// Checked here and not with the other arguments: what is said of wrong ones quotes them, secrets as well.
-pub(super) fn environment(vars: &[String]) -> Result<Map<String, Value>> {
-    let mut env = Map::new();
-    for var in vars {
-        let Assignment { name, value } = match var.parse() {
-            Ok(assignment) => assignment,
-            Err(why) => bail!("cannot take --env: {why}"),
-        };
-        env.insert(name, value.into());
-    }
-    Ok(env)
 }
 
 /// What ends the wait.
@@ -119,7 +103,7 @@ fn follow(news: &mpsc::Receiver<News>, waiting: &Waiting) -> News {
             }
             Err(RecvTimeoutError::Timeout) => {}
         }
-        let since = *waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        let since = *waiting.lock();
         if since.is_some_and(|since| since.elapsed() > SILENCE_MAX) {
             let secs = SILENCE_MAX.as_secs();
             return News::Lost(anyhow::anyhow!("nothing came for {secs} seconds"));
@@ -163,7 +147,7 @@ impl Read for Stdin {
 
 /// Prints what comes until it ends.
 fn print(mut from: impl Read, waiting: &Waiting) -> News {
-    let wait = |since| *waiting.lock().unwrap_or_else(PoisonError::into_inner) = since;
+    let wait = |since| *waiting.lock() = since;
     loop {
         wait(Some(Instant::now()));
         let frame = match frame::read(&mut from) {

@@ -7,11 +7,12 @@ use std::path::Path;
 use anyhow::Result;
 use serde_json::{Map, Value, json};
 
-use super::releases::{plan, plan_of_first, settle, up};
+use super::plan::{plan, plan_of_first};
+use super::wait::{settle, up};
 use crate::args::Deploy;
 use crate::client::types::{self, Release};
 use crate::client::{Answer, App, is_not_found};
-use crate::term::{self, Working, clean, count, size};
+use crate::terminal::{self, Working, clean, count, size};
 use source::Source;
 
 pub(crate) fn run(args: &Deploy) -> Result<()> {
@@ -83,7 +84,7 @@ fn unchanged(app: &App, known: &types::App, source: &Source) -> Result<Option<An
 fn nothing_changed(app: &App, answer: &Answer) -> Result<()> {
     let version = clean(&answer.read::<Release>()?.version);
     app.server.show(answer, || {
-        term::note(
+        terminal::note(
             "Unchanged",
             &format!("nothing changed: {version} serves this slug already"),
         );
@@ -104,7 +105,7 @@ fn deploy(app: &App, source: &Source, release: &Value, working: Working) -> Resu
     let answer = settle(app, &created.version, working)?;
     app.server.show(&answer, || {
         up(app, &created.version)?;
-        term::note("Next", &format!("dyno logs -t -a {}", app.name));
+        terminal::note("Next", &format!("dyno logs -t -a {}", app.name));
         Ok(())
     })
 }

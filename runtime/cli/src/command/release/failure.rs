@@ -10,7 +10,7 @@ use grid::name::DynoId;
 use super::live;
 use crate::client::App;
 use crate::client::types::{self, Release};
-use crate::term::{self, clean};
+use crate::terminal::{self, clean};
 
 /// Lines that are shown: a traceback of a deep framework, and what comes with it.
 const LINES_SHOWN_MAX: usize = 100;
@@ -43,7 +43,7 @@ pub(super) fn show_log(app: &App, release: &Release, told: bool) {
     }
     let first = lines.len().saturating_sub(LINES_SHOWN_MAX);
     if !lines.is_empty() {
-        term::aside(&clean(&lines[first..].join("\n")));
+        terminal::aside(&clean(&lines[first..].join("\n")));
     }
 }
 

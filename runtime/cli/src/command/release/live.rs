@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::client::App;
 use crate::client::types::Release;
-use crate::term::{Working, clean};
+use crate::terminal::{Working, clean};
 
 /// How a log line of the release process's own begins, after its time.
 pub(super) const OF_APP: &str = " app[release.1]: ";

@@ -6,10 +6,9 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use slugs::{Slug, SlugPath};
 
-use super::short;
 use crate::client::App;
 use crate::client::types::{Changes, Plan, SlugChange};
-use crate::term::{self, clean};
+use crate::terminal::{self, clean, short_slug_id};
 
 /// Names that are shown of each part, at most: an app has up to 50,000 files.
 const NAMES_MAX: usize = 50;
@@ -20,8 +19,8 @@ pub(crate) fn plan(app: &App, release: &Value) -> Result<()> {
         .client()
         .post(&app.path("/releases?plan=true"), release)?;
     app.server.show(&answer, || {
-        term::print(&describe(&answer.read()?))?;
-        term::note("Planned", "only: nothing was changed");
+        terminal::print(&describe(&answer.read()?))?;
+        terminal::note("Planned", "only: nothing was changed");
         Ok(())
     })
 }
@@ -30,10 +29,10 @@ pub(crate) fn plan(app: &App, release: &Value) -> Result<()> {
 pub(crate) fn plan_of_first(app: &App, slug: &Slug) -> Result<()> {
     let plan = first(app.name.as_str(), slug);
     if app.server.json {
-        return term::json(&plan);
+        return terminal::json(&plan);
     }
-    term::print(&describe(&Plan::deserialize(&plan)?))?;
-    term::note("Planned", "only: nothing was changed");
+    terminal::print(&describe(&Plan::deserialize(&plan)?))?;
+    terminal::note("Planned", "only: nothing was changed");
     Ok(())
 }
 
@@ -76,9 +75,11 @@ fn describe(plan: &Plan) -> String {
 
 fn slug(change: &SlugChange) -> String {
     match (&change.from, &change.to) {
-        (from, Some(to)) if from.as_ref() == Some(to) => format!("{} (as before)", short(to)),
-        (Some(from), Some(to)) => format!("{} -> {}", short(from), short(to)),
-        (None, Some(to)) => format!("{} (the first)", short(to)),
+        (from, Some(to)) if from.as_ref() == Some(to) => {
+            format!("{} (as before)", short_slug_id(to))
+        }
+        (Some(from), Some(to)) => format!("{} -> {}", short_slug_id(from), short_slug_id(to)),
+        (None, Some(to)) => format!("{} (the first)", short_slug_id(to)),
         (_, None) => "none".into(),
     }
 }

@@ -1,9 +1,4 @@
-//! `dyno releases`: what was deployed; and, for other commands, what became of a release and what one would change.
-
-mod failure;
-mod live;
-mod plan;
-mod wait;
+//! `dyno releases`: what was deployed, and what became of it.
 
 use std::time::SystemTime;
 
@@ -13,13 +8,7 @@ use grid::name::Version;
 use crate::args::{Releases, ReleasesCommand};
 use crate::client::App;
 use crate::client::types::{Items, Release};
-use crate::term::{self, ago, clean, details, moment, table};
-
-pub(super) use plan::{plan, plan_of_first};
-pub(super) use wait::{settle, up};
-
-/// Digits of a slug's id that tell it from others for people.
-const SLUG_DIGITS: usize = 12;
+use crate::terminal::{self, ago, clean, details, moment, table};
 
 pub(crate) fn run(args: &Releases) -> Result<()> {
     let app = App::of(&args.on)?;
@@ -34,10 +23,10 @@ fn list(app: &App) -> Result<()> {
     app.server.show(&answer, || {
         let Items { items } = answer.read::<Items<Release>>()?;
         if items.is_empty() {
-            term::note("No releases", &format!("of {} yet: dyno deploy", app.name));
+            terminal::note("No releases", &format!("of {} yet: dyno deploy", app.name));
             return Ok(());
         }
-        term::print(&rows(&items, SystemTime::now()))
+        terminal::print(&rows(&items, SystemTime::now()))
     })
 }
 
@@ -59,7 +48,7 @@ fn info(app: &App, version: Version) -> Result<()> {
         .client()
         .get(&app.path(&format!("/releases/{version}")))?;
     app.server
-        .show(&answer, || term::print(&describe(&answer.read()?)))
+        .show(&answer, || terminal::print(&describe(&answer.read()?)))
 }
 
 fn describe(release: &Release) -> String {
@@ -87,12 +76,6 @@ fn describe(release: &Release) -> String {
         &clean(&release.version),
         rows.map(|(name, value)| (name, clean(&value))),
     )
-}
-
-/// A slug's id, short.
-pub(super) fn short(slug: &str) -> String {
-    let hex = slug.strip_prefix("sha256:").unwrap_or(slug);
-    clean(&hex.chars().take(SLUG_DIGITS).collect::<String>())
 }
 
 #[cfg(test)]

@@ -3,11 +3,12 @@
 use anyhow::{Context, Result};
 use serde_json::json;
 
-use super::releases::{plan, settle, up};
+use super::plan::plan;
+use super::wait::{settle, up};
 use crate::args::Rollback;
 use crate::client::App;
 use crate::client::types::{Items, Release, Status};
-use crate::term::{Working, clean};
+use crate::terminal::{Working, clean};
 
 pub(crate) fn run(args: &Rollback) -> Result<()> {
     let app = App::of(&args.on)?;

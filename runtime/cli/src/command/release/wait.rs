@@ -9,7 +9,7 @@ use super::failure;
 use super::live::Live;
 use crate::client::types::{self, Release, Status};
 use crate::client::{Answer, App, Unreachable, WAIT_SECS_MAX};
-use crate::term::{self, Working, clean};
+use crate::terminal::{self, Working, clean};
 
 /// How long a release may be under way before nobody waits for it any more: boots end after a minute each.
 const WAIT_MAX: Duration = Duration::from_secs(600);
@@ -51,7 +51,7 @@ pub(crate) fn settle(app: &App, version: &str, working: Working) -> Result<Answe
                 clean(reason)
             );
         }
-        Status::Retired => term::note("Superseded", &format!("{version}, by a later release")),
+        Status::Retired => terminal::note("Superseded", &format!("{version}, by a later release")),
         Status::Pending => bail!(
             "{version} of {} is still under way: see `dyno releases info {version}` and `dyno logs -t`",
             app.name
@@ -92,12 +92,12 @@ pub(crate) fn up(app: &App, version: &str) -> Result<()> {
             app.name,
             clean(version)
         );
-        return term::print(&text);
+        return terminal::print(&text);
     }
     let url = clean(&served.url);
     if served.formation.get("web").is_none_or(|count| *count == 0) {
         let next = format!("no web dyno is wanted: dyno ps scale web=1 -a {}", app.name);
-        term::warning(&next);
+        terminal::warning(&next);
     }
-    term::print(&format!("{} {} is up: {url}", app.name, clean(version)))
+    terminal::print(&format!("{} {} is up: {url}", app.name, clean(version)))
 }

@@ -5,7 +5,7 @@ use anyhow::Result;
 use crate::args::Slugs;
 use crate::client::Server;
 use crate::client::types::{Items, Slug};
-use crate::term::{self, clean, size, table};
+use crate::terminal::{self, clean, size, table};
 
 pub(crate) fn run(args: &Slugs) -> Result<()> {
     let server = Server::of(&args.on)?;
@@ -13,10 +13,10 @@ pub(crate) fn run(args: &Slugs) -> Result<()> {
     server.show(&answer, || {
         let Items { items } = answer.read::<Items<Slug>>()?;
         if items.is_empty() {
-            term::note("No slugs", "yet: dyno deploy");
+            terminal::note("No slugs", "yet: dyno deploy");
             return Ok(());
         }
         let rows = items.iter().map(|slug| [clean(&slug.id), size(slug.bytes)]);
-        term::print(&table(["slug", "size"], rows))
+        terminal::print(&table(["slug", "size"], rows))
     })
 }

@@ -6,7 +6,7 @@ use serde_json::json;
 use crate::args::Status;
 use crate::client::Server;
 use crate::client::types::{Account, App, Items};
-use crate::term::{self, clean, count, details};
+use crate::terminal::{self, clean, count, details};
 
 pub(crate) fn run(args: &Status) -> Result<()> {
     let server = Server::of(&args.on)?;
@@ -16,7 +16,7 @@ pub(crate) fn run(args: &Status) -> Result<()> {
     let url = server.client.url().to_string();
     if server.json {
         let apps = json!({ "all": apps.len(), "serving": serving });
-        return term::json(&json!({
+        return terminal::json(&json!({
             "server": url, "status": "up", "account": account.name, "role": account.role, "apps": apps,
         }));
     }
@@ -31,7 +31,7 @@ pub(crate) fn run(args: &Status) -> Result<()> {
             format!("{}, {serving} serving", count(apps.len(), "app")),
         ),
     ];
-    term::print(&details(&url, rows))
+    terminal::print(&details(&url, rows))
 }
 
 /// Whether an app answers requests: by its newest release, or by an older one where that has failed.

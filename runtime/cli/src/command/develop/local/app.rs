@@ -1,23 +1,18 @@
-//! The one app of the local runner, as the reconciler's commands.
+//! The one app of the local runner: what is deployed, with how many dynos.
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
-use std::sync::Arc;
-use std::time::Duration;
 
-use anyhow::{Context, Result, bail};
-use control::{Actor, Command, Deploy, DeployConfig, Outcome};
-use grid::desired::{Limits, ProcessSpec};
+use anyhow::{Result, bail};
 use grid::name::{AppName, ProcessType, SlugId};
-use slugs::manifest::Process;
+use node::{LocalDeploy, RunningNode};
 
 use super::source::Ready;
-use crate::platform::Platform;
-use crate::term;
+use crate::terminal;
 
 /// The app and what was deployed last.
 pub(super) struct App<'a> {
-    platform: &'a Platform,
+    node: &'a RunningNode,
     name: AppName,
     formation: BTreeMap<ProcessType, u32>,
     last: RefCell<Option<(SlugId, BTreeMap<String, String>)>>,
@@ -27,12 +22,12 @@ pub(super) struct App<'a> {
 impl<'a> App<'a> {
     /// `formation` is what the developer asked for; it wins over the slug's.
     pub(super) fn new(
-        platform: &'a Platform,
+        node: &'a RunningNode,
         name: AppName,
         formation: BTreeMap<ProcessType, u32>,
     ) -> App<'a> {
         App {
-            platform,
+            node,
             name,
             formation,
             last: RefCell::default(),
@@ -49,42 +44,25 @@ impl<'a> App<'a> {
     pub(super) async fn deploy(&self, ready: Ready) -> Result<()> {
         let now = (ready.id, ready.config.clone());
         if self.last.borrow().as_ref() == Some(&now) {
-            term::note("Unchanged", "the slug is the same as before");
+            terminal::note("Unchanged", "the slug is the same as before");
             return Ok(());
         }
-        let processes = self.processes(&ready)?;
-        let control = &self.platform.control;
-        if self.last.borrow().is_none() {
-            let (app, hostnames) = (self.name.clone(), vec![]);
-            let create = Command::CreateApp { app, hostnames };
-            control.command(create, actor(), None).await?;
-        }
+        self.check_formation(&ready)?;
         *self.last.borrow_mut() = Some(now);
+        let processes = ready.manifest.specs();
         self.has_web.set(processes.keys().any(ProcessType::is_web));
         let formation = self.formation(&ready);
-        let deploy = Deploy {
+        let deploy = LocalDeploy {
             slug: ready.id,
-            description: "Deploy".to_owned(),
-            config: DeployConfig::These(ready.config),
+            config: ready.config,
             processes,
             formation,
         };
-        let app = self.name.clone();
-        let deploy = Command::Deploy { app, deploy };
-        let accepted = control.command(deploy, actor(), None).await?;
-        let version = accepted.version.context("a deploy makes a release")?;
-        match control.outcome(&self.name, version).await? {
-            Outcome::Serving => {
-                control.until_published(&self.name, version).await;
-                Ok(())
-            }
-            Outcome::Superseded(_) | Outcome::Destroyed => Ok(()),
-            Outcome::Failed(reason) => bail!("{} did not come up: {reason}", self.name),
-        }
+        Ok(self.node.deploy(&self.name, deploy).await?)
     }
 
-    /// The process types that can be run.
-    fn processes(&self, ready: &Ready) -> Result<BTreeMap<ProcessType, ProcessSpec>> {
+    /// Refuses a formation that the app cannot have, and warns about process types that are not started.
+    fn check_formation(&self, ready: &Ready) -> Result<()> {
         let known = &ready.manifest.processes;
         if let Some(unknown) = self
             .formation
@@ -103,12 +81,9 @@ impl<'a> App<'a> {
         }
         let idle = known.keys().filter(|name| !name.runs_once());
         for name in idle.filter(|name| self.count(ready, name) == 0) {
-            term::warning(&format!("{name} is not started: add {name}=1 to start one"));
+            terminal::warning(&format!("{name} is not started: add {name}=1 to start one"));
         }
-        let processes = known.iter();
-        Ok(processes
-            .map(|(name, process)| (name.clone(), spec(process)))
-            .collect())
+        Ok(())
     }
 
     fn count(&self, ready: &Ready, process: &ProcessType) -> u32 {
@@ -120,27 +95,5 @@ impl<'a> App<'a> {
         let mut formation = ready.manifest.initial_formation();
         formation.extend(self.formation.clone());
         formation
-    }
-}
-
-/// Whoever runs this program.
-fn actor() -> Actor {
-    Actor::now("local")
-}
-
-fn spec(process: &Process) -> ProcessSpec {
-    let (own, default) = (&process.limits, Limits::default());
-    let limits = Limits {
-        memory_bytes: own.memory_bytes.unwrap_or(default.memory_bytes),
-        request_timeout: own
-            .timeout_ms
-            .map_or(default.request_timeout, Duration::from_millis),
-        disk_bytes: own.disk_bytes.unwrap_or(default.disk_bytes),
-        connections: own.connections.unwrap_or(default.connections),
-        ..default
-    };
-    ProcessSpec {
-        kind: process.kind,
-        limits: Arc::new(limits),
     }
 }

@@ -15,7 +15,7 @@ use slugs::store::Store;
 use super::absolute;
 use crate::args::Local;
 use crate::dirs;
-use crate::term::{self, Working};
+use crate::terminal::{self, Working};
 
 /// How an app is called whose folder's or file's name is no app name.
 const NAME_FALLBACK: &str = "app";
@@ -141,7 +141,7 @@ impl<'a> Source<'a> {
         config.extend(self.dotenv()?);
         let required = manifest.env.iter().filter(|(_, var)| var.required);
         for (name, _) in required.filter(|(name, _)| !config.contains_key(*name)) {
-            term::warning(&format!(
+            terminal::warning(&format!(
                 "the app needs {name}, which is not set: add it to .env"
             ));
         }
@@ -171,7 +171,7 @@ pub(super) fn dotenv(
     })?;
     let parsed = dotenv::parse(&text).with_context(|| format!("in {}", file.display()))?;
     for warning in &parsed.warnings {
-        term::warning(&warning.to_string());
+        terminal::warning(&warning.to_string());
     }
     Ok(parsed.value)
 }
@@ -199,7 +199,7 @@ fn make(
     }
     let built = build()?;
     for warning in built.warnings() {
-        term::warning(&warning.to_string());
+        terminal::warning(&warning.to_string());
     }
     let name = name(path, built.project.settings.name.as_ref());
     slugs::pack::pack(&built, file)?;

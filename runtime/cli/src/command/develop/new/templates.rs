@@ -18,7 +18,8 @@ macro_rules! file {
         (
             $name,
             include_str!(concat!(
-                "../../../../../sdk/templates/",
+                env!("CARGO_MANIFEST_DIR"),
+                "/../../sdk/templates/",
                 $template,
                 "/",
                 $source,

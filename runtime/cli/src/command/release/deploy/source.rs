@@ -8,7 +8,7 @@ use slugs::Slug;
 use slugs::build::{Built, Tools};
 
 use crate::dirs::{self, RunFolder};
-use crate::term::Working;
+use crate::terminal::Working;
 
 /// A slug's file, and the folder that it is packed in, unless it was there before.
 pub(super) struct Source {
