@@ -26,15 +26,12 @@ mod routed;
 mod scenario;
 mod serve;
 mod server;
-#[path = "../../runtime/cli/tests/support/servers.rs"]
-mod servers;
 mod states;
 mod stats;
 mod table;
 mod text;
 mod trace;
 mod wire;
-#[path = "../guests/bench/src/work.rs"]
 mod work;
 
 use std::path::Path;

@@ -7,7 +7,7 @@
 //! | module | owns |
 //! |---|---|
 //! | [`project`] | a source folder as its author describes it: `dyno.toml`, `Procfile`, `app.json` |
-//! | [`detect`] | which builder fits; `foreign` knows the languages that have none |
+//! | [`detect`] | which builder fits; `unsupported` knows the languages that have none |
 //! | [`mod@build`] | running the language's own tools, which it installs where they are missing |
 //! | [`component`] | what a `.wasm` file exports and imports, so what it can be |
 //! | [`manifest`] | `slug.json`, and the parsers of what people write |
@@ -41,19 +41,17 @@
 
 pub mod build;
 pub mod component;
-pub mod detect;
 mod digest;
-mod foreign;
 mod format;
 mod link;
 pub mod manifest;
 pub mod pack;
 mod path;
-pub mod project;
 mod slug;
 pub mod store;
 pub mod verify;
 
+pub use build::{detect, project};
 pub use component::{Component, World};
 pub use digest::Digest;
 pub use format::{COMPONENT_BYTES_MAX, ENTRIES_MAX, EXTENSION, FORMAT, MANIFEST_NAME, MEDIA_TYPE};

@@ -8,6 +8,7 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
+use testkit::servers::{Memcached, Postgres};
 
 use super::Reading;
 use crate::args::repository;
@@ -16,7 +17,6 @@ use crate::client::{Client, request};
 use crate::product::Product;
 use crate::report::Outcome;
 use crate::server::{Log, Server, Start, free_port};
-use crate::servers::{Memcached, Postgres};
 use crate::stats::quantile;
 
 /// Entries that the page shows.

@@ -28,7 +28,7 @@ pub use postgresql::Postgresql;
 pub use redis::Redis;
 
 use futures_util::future::BoxFuture;
-use grid::desired::{Made, NewAddon, Secret, Service};
+use grid::desired::{AddonDetails, AddonService, NewAddon, SecretText};
 use grid::name::{AddonName, Endpoint};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -68,12 +68,12 @@ pub enum ProvisionError {
     #[error(
         "this server offers no {0}: its operator can name one in the settings, as [services.{0}]"
     )]
-    NotOffered(Service),
+    NotOffered(AddonService),
     /// There is no way to the service's server.
     #[error("the {service} server at {place} cannot be reached ({why}): try again later")]
     Unreachable {
         /// The service.
-        service: Service,
+        service: AddonService,
         /// Its address.
         place: String,
         /// Such as `Connection refused`.
@@ -86,7 +86,7 @@ pub enum ProvisionError {
     )]
     Login {
         /// The service.
-        service: Service,
+        service: AddonService,
         /// Its address.
         place: String,
     },
@@ -96,7 +96,7 @@ pub enum ProvisionError {
     )]
     Taken {
         /// The service.
-        service: Service,
+        service: AddonService,
         /// Such as `a role dyno_shop`.
         what: String,
     },
@@ -107,7 +107,7 @@ pub enum ProvisionError {
     #[error("the {service} server at {place} failed: {why}")]
     Failed {
         /// The service.
-        service: Service,
+        service: AddonService,
         /// Its address.
         place: String,
         /// What it said.
@@ -117,7 +117,7 @@ pub enum ProvisionError {
     #[error("the {service} server at {place} did not answer in time: try again later")]
     Timeout {
         /// The service.
-        service: Service,
+        service: AddonService,
         /// Its address.
         place: String,
     },
@@ -152,55 +152,55 @@ trait Server: fmt::Debug + Send + Sync {
         &'a self,
         addon: &'a NewAddon,
         numbers: &'a BTreeSet<u16>,
-    ) -> BoxFuture<'a, Result<Made, ProvisionError>>;
+    ) -> BoxFuture<'a, Result<AddonDetails, ProvisionError>>;
 
     /// Removes all that there is of an add-on, and nothing of anybody else's.
     fn destroy<'a>(
         &'a self,
         addon: &'a NewAddon,
-        made: Option<&'a Made>,
+        made: Option<&'a AddonDetails>,
     ) -> BoxFuture<'a, Result<(), ProvisionError>>;
 
     /// Restores what the server may have forgotten of an add-on that is there.
     fn tend<'a>(
         &'a self,
         addon: &'a NewAddon,
-        made: &'a Made,
+        made: &'a AddonDetails,
     ) -> BoxFuture<'a, Result<(), ProvisionError>>;
 }
 
 /// The operator's servers, at most one for each service.
 #[derive(Clone, Debug, Default)]
 pub struct Servers {
-    all: BTreeMap<Service, Arc<dyn Server>>,
+    all: BTreeMap<AddonService, Arc<dyn Server>>,
 }
 
 impl Servers {
     /// With this PostgreSQL server.
     pub fn with_postgresql(mut self, server: Postgresql) -> Self {
-        self.all.insert(Service::Postgresql, Arc::new(server));
+        self.all.insert(AddonService::Postgresql, Arc::new(server));
         self
     }
 
     /// With this Redis server.
     pub fn with_redis(mut self, server: Redis) -> Self {
-        self.all.insert(Service::Redis, Arc::new(server));
+        self.all.insert(AddonService::Redis, Arc::new(server));
         self
     }
 
     /// With these memcached servers.
     pub fn with_memcached(mut self, servers: Memcached) -> Self {
-        self.all.insert(Service::Memcached, Arc::new(servers));
+        self.all.insert(AddonService::Memcached, Arc::new(servers));
         self
     }
 
     /// The services that are offered, and where their servers are.
-    pub fn offered(&self) -> impl Iterator<Item = (Service, String)> {
+    pub fn offered(&self) -> impl Iterator<Item = (AddonService, String)> {
         let all = self.all.iter();
         all.map(|(service, server)| (*service, server.place()))
     }
 
-    fn get(&self, service: Service) -> Result<&Arc<dyn Server>, ProvisionError> {
+    fn get(&self, service: AddonService) -> Result<&Arc<dyn Server>, ProvisionError> {
         let server = self.all.get(&service);
         server.ok_or(ProvisionError::NotOffered(service))
     }
@@ -226,12 +226,12 @@ fn hex(bytes: &[u8]) -> String {
 }
 
 /// A new password: 192 bits as hexadecimal digits, so that it needs no escapes in a URL.
-pub(crate) fn password() -> Secret {
-    Secret(hex(&crate::random::bytes::<PASSWORD_BYTES>()).into())
+pub(crate) fn password() -> SecretText {
+    SecretText(hex(&crate::random::bytes::<PASSWORD_BYTES>()).into())
 }
 
 /// A name for an add-on that nobody named.
-pub(crate) fn name(service: Service) -> AddonName {
+pub(crate) fn name(service: AddonService) -> AddonName {
     let chance = hex(&crate::random::bytes::<NAME_BYTES>());
     let name = format!("{service}-{chance}").parse();
     name.expect("a service's name and digits are a name")

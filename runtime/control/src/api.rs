@@ -61,7 +61,7 @@ use crate::usage::Recorder;
 use ::slugs::store::Store;
 use attach::Attached;
 use grid::name::Hostname;
-use grid::usage::Prices;
+use grid::usage::DynoPrices;
 use hosts::ApiHosts;
 use limiter::Limiter;
 use std::fmt;
@@ -85,7 +85,7 @@ pub struct Settings {
     /// The port that apps are reached at.
     pub public_port: u16,
     /// What dyno time costs.
-    pub prices: Prices,
+    pub prices: DynoPrices,
     /// Further hosts at which the API answers, beside loopback and its own addresses.
     pub api_hosts: Vec<ApiHost>,
 }

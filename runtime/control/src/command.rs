@@ -9,7 +9,7 @@ pub use addons::AddonCommand;
 pub(crate) use addons::default_name;
 pub(crate) use facts::{checked as checked_config, facts};
 
-use grid::desired::{Misfit, ProcessSpec, Restart, Settings};
+use grid::desired::{AppSettings, FactError, ProcessSpec, RestartTarget};
 use grid::name::{
     AddonName, AppName, AttachmentName, DynoId, Hostname, ProcessType, SlugId, Version,
 };
@@ -75,7 +75,7 @@ pub enum Command {
         /// The app.
         app: AppName,
         /// Which of its dynos.
-        target: Restart,
+        target: RestartTarget,
     },
     /// Leave a place of the formation empty.
     StopDyno {
@@ -117,7 +117,7 @@ pub enum Command {
         /// The app.
         app: AppName,
         /// All of them.
-        settings: Settings,
+        settings: AppSettings,
     },
     /// Something about an add-on.
     Addon(AddonCommand),
@@ -206,7 +206,7 @@ pub struct Accepted {
 pub enum Rejected {
     /// It does not fit what there is.
     #[error(transparent)]
-    Misfit(#[from] Misfit),
+    Misfit(#[from] FactError),
     /// The app has no release yet.
     #[error("{0} has no release yet: deploy it first")]
     NoRelease(AppName),

@@ -8,9 +8,9 @@ use crate::ledger::{Cause, IdempotencyKey};
 use crate::once::{Begun, Wanted};
 use crate::reconcile::{Event, Request, Wish};
 use crate::view::{Outcome, View};
-use grid::lifecycle::State;
+use grid::lifecycle::DynoState;
 use grid::name::{AppName, DynoId, DynoKey, NodeId, SlugId, Version};
-use grid::plan::{Report, Step};
+use grid::protocol::{Report, Step};
 use grid::time::Time;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -25,7 +25,7 @@ pub struct DynoStatus {
     /// Its release.
     pub version: Version,
     /// What it does.
-    pub state: State,
+    pub state: DynoState,
     /// Since when, on the reconciler's clock.
     pub since: Time,
     /// How long that is, in whole seconds.

@@ -3,12 +3,14 @@
 //! Owns their wording. Must not know how lines are stored, coloured or sent.
 
 use crate::once::OneOff;
-use grid::desired::{App, Desired, Fact, Idle, Restart, Settings};
+use grid::desired::{App, AppSettings, DesiredState, Fact, IdleSetting, RestartTarget};
 use grid::fault::Fault;
 use grid::lifecycle;
+use grid::lifecycle::DRAIN_GRACE;
 use grid::name::{AppName, DynoId, ProcessType};
-use grid::observed::Change;
-use grid::plan::{CrashCause, DRAIN_GRACE, Note, Step, StopReason};
+use grid::observed::DynoChange;
+use grid::plan::PlanNote;
+use grid::protocol::{CrashCause, Step, StopReason};
 use std::time::Duration;
 
 /// Bytes of one MiB.
@@ -51,7 +53,7 @@ fn dyno(app: &AppName, dyno: &DynoId, text: String) -> LogEvent {
 }
 
 /// The lines for a change of a dyno's state.
-pub(crate) fn of_change(change: &Change) -> Vec<LogEvent> {
+pub(crate) fn of_change(change: &DynoChange) -> Vec<LogEvent> {
     let (app, id) = (&change.dyno.app, &change.dyno.dyno);
     let why = change.crash.as_ref().map(|(cause, reason)| match cause {
         CrashCause::BootTimeout => format!("{} -> {reason}", Fault::BootTimeout),
@@ -65,7 +67,7 @@ pub(crate) fn of_change(change: &Change) -> Vec<LogEvent> {
     let texts = why
         .into_iter()
         .chain(exit)
-        .chain(lifecycle::text(change.from, change.to));
+        .chain(lifecycle::describe_change(change.from, change.to));
     texts.map(|text| dyno(app, id, text)).collect()
 }
 
@@ -88,7 +90,7 @@ pub(crate) fn of_step(step: &Step) -> Option<LogEvent> {
 }
 
 /// The line for a fact that came of what `by` asked for; `desired` has it folded in.
-pub(crate) fn of_fact(fact: &Fact, desired: &Desired, by: &str) -> Option<LogEvent> {
+pub(crate) fn of_fact(fact: &Fact, desired: &DesiredState, by: &str) -> Option<LogEvent> {
     let app = fact.app()?;
     let text = match fact {
         Fact::ReconcilerStarted | Fact::NodeJoined { .. } | Fact::ReleasesPruned { .. } => {
@@ -122,11 +124,11 @@ pub(crate) fn of_fact(fact: &Fact, desired: &Desired, by: &str) -> Option<LogEve
             )
         }
         Fact::RestartAsked {
-            target: Restart::All,
+            target: RestartTarget::All,
             ..
         } => format!("Restarting all dynos, asked by {by}"),
         Fact::RestartAsked {
-            target: Restart::Dyno(dyno),
+            target: RestartTarget::Dyno(dyno),
             ..
         } => format!("Restarting {dyno}, asked by {by}"),
         Fact::MaintenanceSet { on, .. } => {
@@ -158,7 +160,7 @@ pub(crate) fn of_fact(fact: &Fact, desired: &Desired, by: &str) -> Option<LogEve
 }
 
 /// The line for a fact about an add-on; a config var's value is never part of it.
-fn of_addon(fact: &Fact, desired: &Desired, by: &str) -> Option<LogEvent> {
+fn of_addon(fact: &Fact, desired: &DesiredState, by: &str) -> Option<LogEvent> {
     let text = match fact {
         Fact::AddonRequested { addon } => {
             let (service, name) = (addon.service, &addon.name);
@@ -178,13 +180,13 @@ fn of_addon(fact: &Fact, desired: &Desired, by: &str) -> Option<LogEvent> {
     desired.apps.contains_key(app).then(|| api(app, text))
 }
 
-fn set(settings: &Settings) -> String {
+fn set(settings: &AppSettings) -> String {
     let time = |time: Duration| humantime::format_duration(time).to_string();
     let timeout = settings.request_timeout.map_or("default".to_owned(), time);
     let idle_after = match settings.idle_after {
-        Idle::Default => "default".to_owned(),
-        Idle::Off => "off".to_owned(),
-        Idle::After(after) => time(after),
+        IdleSetting::Default => "default".to_owned(),
+        IdleSetting::Off => "off".to_owned(),
+        IdleSetting::After(after) => time(after),
     };
     format!("Set timeout={timeout} idle-after={idle_after}")
 }
@@ -198,7 +200,7 @@ fn resized(process: &ProcessType, memory_bytes: Option<u64>) -> String {
 
 /// `:128MiB`, if the newest release has the type.
 fn size(app: &App, process: &ProcessType) -> Option<String> {
-    let spec = app.newest()?.processes.get(process)?;
+    let spec = app.newest_release()?.processes.get(process)?;
     Some(format!(":{}MiB", spec.limits.memory_bytes / MIB))
 }
 
@@ -216,10 +218,12 @@ pub(crate) fn of_stop(app: &AppName, dyno: &DynoId, by: &str) -> LogEvent {
 }
 
 /// The line for what stands in the way, if it concerns an app's owner.
-pub(crate) fn of_note(note: &Note, now: grid::time::Time) -> Option<LogEvent> {
+pub(crate) fn of_note(note: &PlanNote, now: grid::time::Time) -> Option<LogEvent> {
     match note {
-        Note::NoRoom { app, dyno: id, .. } => Some(dyno(app, id, format!("Cannot start: {note}"))),
-        Note::BackingOff {
+        PlanNote::NoRoom { app, dyno: id, .. } => {
+            Some(dyno(app, id, format!("Cannot start: {note}")))
+        }
+        PlanNote::BackingOff {
             app,
             dyno: id,
             until,
@@ -227,10 +231,10 @@ pub(crate) fn of_note(note: &Note, now: grid::time::Time) -> Option<LogEvent> {
             let secs = until.since(now).as_secs_f64();
             Some(dyno(app, id, format!("Restarting in {secs:.1} seconds")))
         }
-        Note::Settling
-        | Note::MostNodesSilent
-        | Note::NoNodes
-        | Note::NodeSilent { .. }
-        | Note::UnknownApp { .. } => None,
+        PlanNote::Settling
+        | PlanNote::MostNodesSilent
+        | PlanNote::NoNodes
+        | PlanNote::NodeSilent { .. }
+        | PlanNote::UnknownApp { .. } => None,
     }
 }

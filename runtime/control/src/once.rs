@@ -8,7 +8,7 @@ use crate::handle::Refused;
 use futures_util::future::BoxFuture;
 use grid::desired::Release;
 use grid::name::{AppName, DynoKey, NodeId, ProcessType, Version};
-use grid::plan::Exit;
+use grid::protocol::ProcessExit;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
@@ -57,7 +57,7 @@ pub struct Pipes {
     /// Ready when nobody is there any more who wants it: it is to be ended then.
     pub gone: BoxFuture<'static, ()>,
     /// Who is told how it ended.
-    pub ended: oneshot::Sender<Exit>,
+    pub ended: oneshot::Sender<ProcessExit>,
 }
 
 /// What somebody wants to be run once.

@@ -23,9 +23,9 @@ use crate::ledger::{AppendError, IdempotencyKey};
 use crate::log::LogEvent;
 use crate::once::{OneOff, Reply, Wanted};
 use append::Done;
-use grid::desired::Misfit;
+use grid::desired::FactError;
 use grid::name::{AppName, DynoId, SlugId};
-use grid::plan::{Report, Step};
+use grid::protocol::{Report, Step};
 use grid::time::Time;
 use state::State;
 use std::fmt;
@@ -110,7 +110,7 @@ pub enum RunError {
     Ledger(#[source] AppendError),
     /// What was written does not make sense.
     #[error("the ledger holds a fact that does not fit")]
-    Misfit(#[from] Misfit),
+    Misfit(#[from] FactError),
     /// Nobody takes the steps any more.
     #[error("nobody carries out the steps")]
     NoExecutor,

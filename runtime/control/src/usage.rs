@@ -17,7 +17,7 @@ pub use store::{Memory, UsageError, UsageStore};
 
 use grid::name::{AppName, DynoKey};
 use grid::time::Time;
-use grid::usage::Interval;
+use grid::usage::UsageInterval;
 use meter::Meter;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
@@ -89,7 +89,7 @@ impl Recorder {
         app: Option<&AppName>,
         since: Time,
         until: Time,
-    ) -> Result<Vec<Interval>, UsageError> {
+    ) -> Result<Vec<UsageInterval>, UsageError> {
         // First what is written: what is measured meanwhile is then there twice, rather than not at all.
         let mut all = self.0.store.read(app, since, until)?;
         let measured = self.meter().records(self.now());

@@ -20,9 +20,9 @@ use wasmtime_wasi_http::p3::bindings::Service;
 use wasmtime_wasi_http::{Error, FieldMap, WasiBody, WasiHttpView, p3};
 
 use crate::guest::Guest;
-use crate::guest::handling::{Handle, Said, Slot};
-use crate::guest::writing::is_without_content;
-use crate::server::Tunnel;
+use crate::guest::http::handling::{Handle, Said, Slot};
+use crate::guest::http::writing::is_without_content;
+use crate::program::server::Tunnel;
 
 /// How often a call polls the guest again at once because its output moved, before it lets other
 /// tasks run.

@@ -3,6 +3,10 @@
 //! Owns when code is in memory. Must not know dynos. What a component's code takes, beside what is mapped
 //! from the cache, is some hundred KiB: as much as several awake dynos, and too much for an app that sleeps.
 
+pub(crate) mod boot_hook;
+pub mod compile;
+pub(crate) mod quirks;
+
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
@@ -13,12 +17,12 @@ use wasmtime_wasi::p2::bindings::CommandPre;
 use wasmtime_wasi::p3::bindings::CommandPre as CommandPre3;
 use wasmtime_wasi_http::p3::bindings::ServicePre;
 
-use crate::boot_hook::BootHook;
-use crate::compile::{CompileError, Compiler, Native};
+use crate::code::boot_hook::BootHook;
+use crate::code::compile::{CompileError, Compiler, Native};
+use crate::code::quirks::Lasting;
 use crate::engine::{Engines, Flavor};
 use crate::guest::Guest;
-use crate::guest::handling::HandlerPre;
-use crate::quirks::Lasting;
+use crate::guest::http::handling::HandlerPre;
 use crate::release::Ready;
 
 /// A linked component or module, ready to be instantiated.

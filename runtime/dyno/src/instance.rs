@@ -9,16 +9,16 @@ use wasmtime::Store;
 use wasmtime_wasi_http::p3::bindings::Service;
 
 use crate::call::Handler;
+use crate::code::quirks::Lasting;
 use crate::code::{Lease, Pre};
 use crate::engine::Room;
-use crate::guest::files::Files;
-use crate::guest::quota::Quota;
+use crate::fleet::node::Shared;
+use crate::guest::filesystem::folders::Files;
+use crate::guest::filesystem::quota::Quota;
 use crate::guest::{Grant, Guest};
 use crate::life::Life;
-use crate::node::Shared;
-use crate::quirks::Lasting;
+use crate::program::server::Server;
 use crate::release::Ready;
-use crate::server::Server;
 
 /// The part of its memory that is kept free in an instance which loses memory: a quarter of what it had at first.
 const MEMORY_LEFT_PART: usize = 4;

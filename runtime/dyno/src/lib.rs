@@ -12,36 +12,27 @@
 //! Everything a guest can use is bounded: memory, tables, handles, files, sockets, log lines, and
 //! the time it computes before it yields.
 
-mod background;
-mod boot_hook;
 mod call;
 mod code;
-pub mod compile;
-mod dyno;
 pub mod engine;
+mod fleet;
 mod guest;
 mod instance;
 mod life;
-mod node;
-mod oneoff;
-mod process;
-mod quirks;
+mod program;
 mod release;
-mod replacement;
-mod response_framing;
-mod server;
-mod source;
 
 pub use call::{
     Asked, BadHead, Interim, Left, RequestBody, ResponseSink, Told, Unreachable, client_gone,
 };
-pub use dyno::{Call, Dyno, Kill};
-pub use guest::egress::{Egress, Opening, OpeningError, Ports};
-pub use guest::files::Folder;
-pub use guest::logs::{LINE_BYTES_MAX, LogLine, LogSink, LogSource};
-pub use guest::stdio::{Output, Stdio};
-pub use node::{Node, NodeConfig, ReportSink};
-pub use oneoff::{Command, Exit, OneOff, PlatformVars, Running};
+pub use code::compile;
+pub use fleet::dyno::{Call, Dyno, Kill};
+pub use fleet::node::{Node, NodeConfig, ReportSink};
+pub use guest::filesystem::folders::Folder;
+pub use guest::network::egress::{Egress, Opening, OpeningError, Ports};
+pub use guest::stdio::logs::{LINE_BYTES_MAX, LogLine, LogSink, LogSource};
+pub use guest::stdio::pipes::{Output, Stdio};
+pub use program::oneoff::{Command, Exit, OneOff, PlatformVars, Running};
+pub use program::server::Tunnel;
+pub use release::source::{SlugSource, Unpacked, from_store};
 pub use release::{PrepareError, Program};
-pub use server::Tunnel;
-pub use source::{SlugSource, Unpacked, from_store};

@@ -2,21 +2,23 @@
 //!
 //! Owns what all dynos of a process type share. Must not know of single dynos.
 
+pub(crate) mod source;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use grid::desired::{Kind, Limits, Release};
+use grid::desired::{Limits, ProcessKind, Release};
 use grid::name::{AppName, DynoId, Endpoint, ProcessType, Version};
 use slugs::World;
 use slugs::manifest::{ExpandError, expand};
 
+use crate::code::compile::{CompileError, Compiler};
 use crate::code::{Code, CodeError, Loaded};
-use crate::compile::{CompileError, Compiler};
 use crate::engine::Engines;
-use crate::guest::files::AppFiles;
-use crate::oneoff::{Command, PlatformVars};
-use crate::source::Unpacked;
+use crate::guest::filesystem::folders::AppFiles;
+use crate::program::oneoff::{Command, PlatformVars};
+use crate::release::source::Unpacked;
 
 /// One process type as its slug describes it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -103,7 +105,7 @@ pub enum PrepareError {
 /// A process type, ready to start dynos of.
 pub(crate) struct Ready {
     pub(crate) code: Code,
-    pub(crate) kind: Kind,
+    pub(crate) kind: ProcessKind,
     program: Program,
     pub(crate) limits: Arc<Limits>,
     pub(crate) files: AppFiles,
@@ -129,7 +131,7 @@ impl Ready {
     /// Fails if the arguments use a variable that is not set.
     fn new(
         what: (AppName, Arc<Release>),
-        (program, kind): (Program, Kind),
+        (program, kind): (Program, ProcessKind),
         code: Code,
         (limits, files): (Arc<Limits>, AppFiles),
         (over, platform_vars): (BTreeMap<String, String>, PlatformVars),
@@ -241,7 +243,7 @@ pub(crate) async fn prepare(
             (BTreeMap::new(), PlatformVars::Added),
         );
         let ready = ready.map_err(|source| unset(process, source))?;
-        if spec.kind != Kind::Handler {
+        if spec.kind != ProcessKind::Handler {
             // It may never be started: a release phase, a console.
             ready.rest();
         }
@@ -272,7 +274,7 @@ pub(crate) async fn prepare_once(
     let code = workshop.code(&name, &program, unpacked).await?;
     let ready = Ready::new(
         (app.clone(), Arc::clone(release)),
-        (program, Kind::Process),
+        (program, ProcessKind::Process),
         code,
         (limits, files),
         over,

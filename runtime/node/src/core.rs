@@ -32,7 +32,8 @@ use dyno::compile::Compiler;
 use dyno::engine::Allocation;
 use dyno::{Egress, Node, NodeConfig as FleetConfig};
 use grid::name::{AppName, Generation, Hostname, NodeId};
-use grid::plan::{Inventory, Policy, Report, Route, Serve};
+use grid::plan::Policy;
+use grid::protocol::{Inventory, Report, Route, RouteTarget};
 use grid::routing::backlog_max;
 use router::{Hosts, Router, RouterConfig, TrustedProxies};
 use slugs::store::Store;
@@ -130,7 +131,7 @@ impl NodeCore {
         tasks.spawn(executor.run(steps, one_offs));
         tasks.spawn(forward_reports(reports, control.clone(), meter));
         let log = tokio::spawn(forward_log_events(events, logs.clone()));
-        let inventory = Inventory::local(id, NODE_MEMORY_BYTES, NODE_DYNOS_MAX);
+        let inventory = Inventory::new_local(id, NODE_MEMORY_BYTES, NODE_DYNOS_MAX);
         control.report(Report::Node(inventory)).await?;
         Ok(NodeCore {
             control,
@@ -152,7 +153,7 @@ impl NodeCore {
             backlog_max: backlog_max(1),
             request_timeout: None,
             idle_after: None,
-            serve: Serve::Booting,
+            target: RouteTarget::Booting,
         };
         // A refusal as stale means that the reconciler has published a route already.
         let _ = self.router.publish(route, Vec::new());

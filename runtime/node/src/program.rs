@@ -13,7 +13,7 @@ use dyno::{
 };
 use grid::desired::{ProcessSpec, Release};
 use grid::name::{AppName, DynoId, DynoKey, ProcessType, Run, SlugId, Version};
-use grid::plan::Exit;
+use grid::protocol::ProcessExit;
 use slugs::store::Store;
 use tokio::io::{AsyncRead, AsyncWrite};
 
@@ -82,8 +82,8 @@ pub struct ProgramStdio {
 /// Runs a program to its end.
 ///
 /// # Errors
-/// A folder or a file cannot be used. A program that does not start ends with [`Exit::Failed`].
-pub async fn run_program(config: ProgramConfig) -> Result<Exit, SpawnError> {
+/// A folder or a file cannot be used. A program that does not start ends with [`ProcessExit::Failed`].
+pub async fn run_program(config: ProgramConfig) -> Result<ProcessExit, SpawnError> {
     let prepared = prepare_files(config.files, config.args, &config.run_folder)?;
     let folder = config.run_folder.join("dynos");
     let log = config.on_platform_line;

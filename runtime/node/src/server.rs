@@ -200,7 +200,8 @@ impl Readiness {
 fn await_serving_apps(core: &NodeCore) -> Vec<AppName> {
     let view = core.control.view();
     let apps = view.desired.apps.values();
-    let serving = apps.filter(|app| app.serving.is_some() && app.count(&ProcessType::web()) > 0);
+    let serving =
+        apps.filter(|app| app.serving.is_some() && app.requested_count(&ProcessType::web()) > 0);
     serving
         .map(|app| {
             core.await_release(&app.name, app.hostnames.iter().cloned().collect());

@@ -14,7 +14,7 @@ use std::time::{Duration, SystemTime};
 use bytes::Bytes;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use grid::name::{AppName, DynoId, DynoKey, Generation, ProcessType, Run};
-use grid::plan::{Route, Serve};
+use grid::protocol::{Route, RouteTarget};
 use http::{HeaderValue, Method, Version};
 use router::{Asked, Call, Dyno, Finished, Hosts, Kill, Limits, Peer, Record, Reply, Router};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
@@ -100,7 +100,7 @@ fn route(app: &AppName, dynos: u32) -> Route {
         backlog_max: 100 * dynos,
         request_timeout: None,
         idle_after: None,
-        serve: Serve::Dynos((1..=dynos).map(|index| key(app, index)).collect()),
+        target: RouteTarget::Dynos((1..=dynos).map(|index| key(app, index)).collect()),
     }
 }
 

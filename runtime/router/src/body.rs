@@ -2,11 +2,11 @@
 //!
 //! Owns buffered and streamed bodies and the clock of a stalled upload. Must not know how a body is framed.
 
-use crate::client_body::ClientBody;
 use crate::exchange::Exchange;
 use crate::limits::SILENCE_TIMEOUT;
+use crate::request::client_body::ClientBody;
 use bytes::Bytes;
-use grid::routing::Refusal;
+use grid::protocol::Refusal;
 use http::HeaderMap;
 use http_body::{Body, Frame, SizeHint};
 use std::pin::Pin;

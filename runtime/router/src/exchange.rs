@@ -6,12 +6,12 @@
 use crate::buffers::{Buffers, Share};
 use crate::limits::SPILL_AFTER;
 use crate::reader_rate::{ReaderRate, Verdict};
+use crate::response::tunnel::Tunnel;
 use crate::response_queue::{Next, ResponseQueue};
 use crate::seam::Kill;
 use crate::spill::{ReadJob, WriteJob};
-use crate::tunnel::Tunnel;
 use bytes::Bytes;
-use grid::routing::Refusal;
+use grid::protocol::Refusal;
 use http::HeaderMap;
 use http::response::Parts;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

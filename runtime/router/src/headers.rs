@@ -3,7 +3,7 @@
 //! Owns hop-by-hop rules, the headers that tell an app who asked and how long it waited, and the removal of a
 //! client's copies of them. Must not know apps or dynos.
 
-use crate::forwarded::{self, FORWARDED_FOR, FORWARDED_PORT, FORWARDED_PROTO};
+use crate::request::forwarded::{self, FORWARDED_FOR, FORWARDED_PORT, FORWARDED_PROTO};
 use http::header::{self, Entry, HeaderMap, HeaderName, HeaderValue};
 use http::response::Parts;
 use http::{StatusCode, Version};

@@ -2,14 +2,14 @@
 //!
 //! Owns what a guest may send. Must not know how it reaches the client.
 
-use crate::conn::Conn;
 use crate::exchange::Exchange;
 use crate::headers;
 use crate::limits::{RESPONSE_HEAD_MAX, RESPONSE_HEADERS_MAX};
-use crate::streams::StreamState;
-use crate::tunnel::Tunnel;
+use crate::response::tunnel::Tunnel;
+use crate::shared::connection_state::Conn;
+use crate::shared::stream_state::StreamState;
 use bytes::Bytes;
-use grid::routing::Refusal;
+use grid::protocol::Refusal;
 use http::response::Parts;
 use http::{HeaderMap, StatusCode, Version, header};
 use std::sync::Arc;

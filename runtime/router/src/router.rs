@@ -2,21 +2,20 @@
 //!
 //! Owns nothing itself: it ties routes, hub and connections together.
 
-use crate::conn::Peer;
-use crate::connection;
-use crate::forwarded::TrustedProxies;
-use crate::hub::Hub;
+use crate::connection::http1;
 use crate::limits::Limits;
-use crate::record::Sink;
+use crate::log::access_log::Sink;
+use crate::log::statistics::{Stats, Statuses};
+use crate::request::forwarded::TrustedProxies;
+use crate::request::queue::{Load, Stale};
+use crate::request::routing_table::{Hosts, Routes};
+use crate::request::sleep_sweeper;
 use crate::seam::Dyno;
+use crate::shared::connection_state::Peer;
+use crate::shared::router_shared::Hub;
 use crate::spill::SpillFolder;
-use crate::stats::{Stats, Statuses};
-use crate::sweep;
-use crate::table::{Hosts, Routes};
-use crate::wait::{Load, Stale};
 use grid::name::AppName;
-use grid::plan::Route;
-use grid::routing::Refusal;
+use grid::protocol::{Refusal, Route};
 use std::path::PathBuf;
 use std::sync::Arc;
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -90,7 +89,7 @@ impl<D: Dyno> Router<D> {
         self.routes.app(&route.app).publish(&route, fresh)?;
         self.routes.set_hostnames(&route.app, &route.hostnames);
         if route.idle_after.is_some() && self.routes.wants_sweeper() {
-            tokio::spawn(sweep::run(Arc::downgrade(&self.routes)));
+            tokio::spawn(sleep_sweeper::run(Arc::downgrade(&self.routes)));
         }
         if self.hub.is_forced() {
             self.force();
@@ -137,7 +136,7 @@ impl<D: Dyno> Router<D> {
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
-        connection::run(
+        http1::run(
             self.routes.clone(),
             self.hub.clone(),
             io,

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use grid::desired::{Kind, ProcessSpec};
+use grid::desired::{ProcessKind, ProcessSpec};
 use grid::name::ProcessType;
 use serde::{Deserialize, Serialize};
 
@@ -76,7 +76,7 @@ pub struct Process {
     pub world: World,
     /// What that makes of it.
     #[serde(with = "kind")]
-    pub kind: Kind,
+    pub kind: ProcessKind,
     /// Limits that the app sets itself.
     #[serde(default, skip_serializing_if = "Limits::is_default")]
     pub limits: Limits,
@@ -281,7 +281,7 @@ impl Manifest {
     /// First words of what can be run once, for people: process types that run by themselves, then command words.
     pub fn runnable(&self) -> Vec<&str> {
         let types = self.processes.iter();
-        let types = types.filter(|(_, process)| process.kind != Kind::Handler);
+        let types = types.filter(|(_, process)| process.kind != ProcessKind::Handler);
         let types = types.map(|(name, _)| name.as_str());
         types
             .chain(self.commands.keys().map(String::as_str))
@@ -457,16 +457,19 @@ fn bad(what: &'static str, text: &str) -> ManifestError {
 
 /// The text form of a kind: part of the slug's format, whatever `grid` writes elsewhere.
 mod kind {
-    use grid::desired::Kind;
+    use grid::desired::ProcessKind;
     use serde::{Deserialize, Deserializer, Serializer};
 
-    const TEXTS: [(Kind, &str); 3] = [
-        (Kind::Handler, "handler"),
-        (Kind::Server, "server"),
-        (Kind::Process, "process"),
+    const TEXTS: [(ProcessKind, &str); 3] = [
+        (ProcessKind::Handler, "handler"),
+        (ProcessKind::Server, "server"),
+        (ProcessKind::Process, "process"),
     ];
 
-    pub(super) fn serialize<S: Serializer>(kind: &Kind, serializer: S) -> Result<S::Ok, S::Error> {
+    pub(super) fn serialize<S: Serializer>(
+        kind: &ProcessKind,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
         let text = TEXTS
             .iter()
             .find(|(known, _)| known == kind)
@@ -476,7 +479,7 @@ mod kind {
 
     pub(super) fn deserialize<'de, D: Deserializer<'de>>(
         deserializer: D,
-    ) -> Result<Kind, D::Error> {
+    ) -> Result<ProcessKind, D::Error> {
         let text = String::deserialize(deserializer)?;
         TEXTS
             .iter()

@@ -9,11 +9,11 @@ use std::path::{Path, PathBuf};
 use ignore::gitignore::{Gitignore, GitignoreBuilder};
 
 use super::PackError;
+use crate::build::project::{Project, ProjectError, read_text};
 use crate::build::{Built, Files};
 use crate::format::{ENTRIES_MAX, EXTENSION};
 use crate::link::{LinkError, Names};
 use crate::path::{DEPTH_MAX, SlugPath, shown};
-use crate::project::{Project, ProjectError, read_text};
 
 /// Left out of every slug, as gitignore patterns: what the build leaves behind, secrets, and slugs themselves.
 pub const ALWAYS_LEFT_OUT: &[&str] = &[

@@ -30,7 +30,7 @@ fn python(tests: &str) {
     let output = Command::new("python3")
         .args(["-m", "unittest", tests])
         .current_dir(root.join("tests/python"))
-        .env("PYTHONPATH", root.join("src/build/python"))
+        .env("PYTHONPATH", root.join("src/build/python/shim"))
         .env("PYTHONDONTWRITEBYTECODE", "1")
         .output()
         .expect("python3 is needed, as it is to build Python apps");

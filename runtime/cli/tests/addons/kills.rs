@@ -6,11 +6,11 @@ use std::net::SocketAddr;
 use std::thread;
 
 use serde_json::{Value, json};
+use testkit::servers::{Postgres, Redis};
+use testkit::{Rig, Server, eventually};
 
 use crate::offer::{Offer, addons, new_app, var, vars, wait_until_settled};
 use crate::proxy::Proxy;
-use crate::servers::{Postgres, Redis};
-use crate::stage::{Rig, Server, eventually};
 
 /// Pieces of data between two places where a server is killed, unless `DYNO_TEST_STRIDE` says how many.
 const STRIDE: usize = 4;

@@ -1,8 +1,9 @@
 //! memcached: addresses of servers that answer.
 
+use testkit::Rig;
+use testkit::servers::Memcached;
+
 use crate::offer::{Offer, addons, destroy, new_app, vars};
-use crate::servers::Memcached;
-use crate::stage::Rig;
 
 #[test]
 fn an_app_is_told_where_the_caches_are() {

@@ -3,9 +3,8 @@
 use std::process::Command;
 
 use serde_json::{Value, json};
-
-use crate::http::items;
-use crate::stage::{Rig, Said, Server, eventually};
+use testkit::http::items;
+use testkit::{Rig, Said, Server, eventually};
 
 /// The settings of services, as variables of a server's environment.
 #[derive(Default)]

@@ -1,11 +1,11 @@
 //! PostgreSQL: made, used, shared, kept through a rollback, destroyed.
 
 use serde_json::json;
+use testkit::Rig;
+use testkit::http::text;
+use testkit::servers::Postgres;
 
-use crate::http::text;
 use crate::offer::{Offer, addons, destroy, new_app, var, vars};
-use crate::servers::Postgres;
-use crate::stage::Rig;
 
 /// Roles and databases of add-ons.
 fn left(postgres: &Postgres) -> String {
@@ -126,7 +126,7 @@ fn a_database_is_shared_and_destroyed() {
     // A session that stays does not hold it up.
     let slow = url.clone();
     let sleeper = std::thread::spawn(move || Postgres::sql_as(&slow, "select pg_sleep(600)"));
-    crate::stage::eventually("it sleeps", || {
+    testkit::eventually("it sleeps", || {
         let sleeps = "select count(*) from pg_stat_activity where query like '%pg_sleep(600)'";
         postgres.sql(&format!("{sleeps} and pid <> pg_backend_pid()")) == Ok("1".into())
     });
@@ -145,7 +145,7 @@ fn a_database_is_shared_and_destroyed() {
     server
         .dyno(&["apps", "destroy", "-a", "other", "--confirm", "other"])
         .ok();
-    crate::stage::eventually("nothing is left", || left(&postgres) == "0");
+    testkit::eventually("nothing is left", || left(&postgres) == "0");
     let said = server.process.lines().join("\n");
     assert!(!said.contains("not destroyed yet"), "{said}");
     assert!(server.stop().success());

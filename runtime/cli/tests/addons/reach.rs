@@ -1,8 +1,9 @@
 //! What a guest may reach: exactly what is attached to its app, as long as it is.
 
+use testkit::servers::{Memcached, Redis};
+use testkit::{Rig, Server};
+
 use crate::offer::{Offer, destroy, new_app};
-use crate::servers::{Memcached, Redis};
-use crate::stage::{Rig, Server};
 
 /// What became of a dial from within a dyno.
 fn dialled(server: &Server<'_>, port: u16) -> String {

@@ -1,9 +1,10 @@
 //! Redis: a user with a prefix, or a database number where there are no users.
 
-use crate::http::text;
+use testkit::http::text;
+use testkit::servers::Redis;
+use testkit::{Rig, eventually};
+
 use crate::offer::{Offer, addons, destroy, new_app, var};
-use crate::servers::Redis;
-use crate::stage::{Rig, eventually};
 
 /// What an app's own user must not do, since it concerns others or the server.
 const FORBIDDEN: [&[&str]; 21] = [

@@ -1,6 +1,6 @@
 //! The servers that tests use: they start, keep what they have over a restart, and end.
 
-use crate::servers::{Memcached, Postgres, Redis};
+use testkit::servers::{Memcached, Postgres, Redis};
 
 #[test]
 fn postgresql_keeps_its_rows_over_a_restart() {

@@ -4,10 +4,10 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 
 use serde_json::{Value, json};
+use testkit::servers::{Memcached, PASSWORD, Postgres, Redis};
+use testkit::{Rig, Server, eventually};
 
 use crate::offer::{Offer, addons, destroy, new_app, var, vars};
-use crate::servers::{Memcached, PASSWORD, Postgres, Redis};
-use crate::stage::{Rig, Server, eventually};
 
 const NOTHING: [Value; 0] = [];
 
@@ -172,9 +172,9 @@ fn a_request_that_is_sent_twice_makes_one() {
     let names: Vec<String> = (0..2)
         .map(|_| {
             let request =
-                crate::http::request("POST", "/v1/apps/shop/addons", &head, body.as_bytes());
-            let reply = crate::http::exchange(server.api, &request).unwrap();
-            crate::http::text(&reply.is(201), "name").to_owned()
+                testkit::http::request("POST", "/v1/apps/shop/addons", &head, body.as_bytes());
+            let reply = testkit::http::exchange(server.api, &request).unwrap();
+            testkit::http::text(&reply.is(201), "name").to_owned()
         })
         .collect();
     assert_eq!(names[0], names[1]);
@@ -244,7 +244,7 @@ fn the_operators_urls_are_told_nowhere() {
             .replace("/postgres\"", "/postgres"),
     ] {
         fs::write(&file, wrong).unwrap();
-        let said = crate::stage::say(&mut rig.command(&rig.data(), &["--config", &flag]));
+        let said = testkit::say(&mut rig.command(&rig.data(), &["--config", &flag]));
         let error = said.fails();
         assert!(
             error.contains("dyno.conf") || error.contains("[services."),

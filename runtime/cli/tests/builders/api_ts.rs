@@ -1,9 +1,9 @@
 //! The example `api-ts`, used as its README says.
 
 use serde_json::{Value, json};
+use testkit::{Local, Reply};
 
 use crate::app::App;
-use crate::support::{Local, Reply};
 
 fn json(reply: &Reply) -> Value {
     assert_eq!(

@@ -5,8 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use tempfile::TempDir;
-
-use crate::support::{Local, dyno, root};
+use testkit::{Local, dyno, root};
 
 /// A port that nobody listens on: 9, "discard", which no machine of today serves.
 const NOWHERE: &str = "http://127.0.0.1:9/";

@@ -2,8 +2,9 @@
 
 use std::path::Path;
 
+use testkit::Local;
+
 use crate::app::{App, steps};
-use crate::support::Local;
 
 #[test]
 fn pages_are_what_a_reader_sees() {

@@ -1,10 +1,9 @@
 //! A Django project as its tutorial leads to one: polls with an admin site, migrated by a release process, with commands
 //! of manage.py as one-offs.
 
+use testkit::{Reply, Rig, Server, http};
+
 use crate::app::App;
-use crate::http;
-use crate::stage::{Rig, Server};
-use crate::support::Reply;
 
 const APP: &str = "polls";
 const PASSWORD: &str = "a-long-pass-word";
@@ -13,13 +12,11 @@ const MANAGE: &str = r#"
 import os
 import sys
 
-
 def main():
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "mysite.settings")
     from django.core.management import execute_from_command_line
 
     execute_from_command_line(sys.argv)
-
 
 if __name__ == "__main__":
     main()
@@ -97,14 +94,12 @@ urlpatterns = [path("polls/", include("polls.urls")), path("admin/", admin.site.
 const MODELS: &str = r#"
 from django.db import models
 
-
 class Question(models.Model):
     text = models.CharField(max_length=200)
     published = models.DateTimeField("date published", auto_now_add=True)
 
     def __str__(self):
         return self.text
-
 
 class Choice(models.Model):
     question = models.ForeignKey(Question, on_delete=models.CASCADE)
@@ -118,7 +113,6 @@ from django.db import migrations, models
 
 ID = models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")
 OF_QUESTION = models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, to="polls.question")
-
 
 class Migration(migrations.Migration):
     initial = True
@@ -148,7 +142,6 @@ const VIEWS: &str = r#"
 from django.shortcuts import render
 
 from .models import Question
-
 
 def index(request):
     return render(request, "polls/index.html", {"questions": Question.objects.order_by("-published")[:5]})

@@ -4,8 +4,9 @@ use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener};
 use std::path::Path;
 
+use testkit::Local;
+
 use crate::app::{App, keeps_nothing, steps};
-use crate::support::Local;
 
 const PACKAGE: (&str, &str) = (
     "package.json",

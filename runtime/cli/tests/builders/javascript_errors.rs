@@ -3,8 +3,9 @@
 
 use std::thread;
 
+use testkit::Local;
+
 use crate::app::App;
-use crate::support::Local;
 
 const INDEX: &str = r#"import { readProperty, throwRange } from './lib';
 let count = 0;

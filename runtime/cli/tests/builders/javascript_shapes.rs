@@ -6,8 +6,9 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use testkit::Local;
+
 use crate::app::App;
-use crate::support::Local;
 
 /// The files of an app with their contents.
 fn files(folder: &Path) -> BTreeMap<String, Vec<u8>> {
@@ -216,7 +217,7 @@ fn a_change_of_code_outside_of_the_app_is_built() {
         ("shared/text.js", "export const text = 'one';"),
     ]);
     let bundle = || {
-        let mut build = crate::support::dyno();
+        let mut build = testkit::dyno();
         build.arg("build").arg(app.path("api")).arg("--json");
         let output = build.arg("-o").arg(app.path("api.slug")).output().unwrap();
         let told = String::from_utf8_lossy(&output.stderr).into_owned();

@@ -5,9 +5,9 @@ use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener};
 
 use serde_json::{Value, json};
+use testkit::{Local, Reply};
 
 use crate::app::App;
-use crate::support::{Local, Reply};
 
 const PACKAGE: &str = r#"{"name":"web","private":true,"type":"module","main":"index.js","dependencies":{"jose":"6.2.18"}}"#;
 

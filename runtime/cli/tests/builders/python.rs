@@ -1,7 +1,8 @@
 //! Python apps of every form, and those that cannot run.
 
+use testkit::Local;
+
 use crate::app::{App, keeps_nothing, steps};
-use crate::support::Local;
 
 /// Without packages, so that a component is made once for all of these.
 const NONE: (&str, &str) = ("requirements.txt", "# none\n");

@@ -1,7 +1,8 @@
 //! Python projects of other shapes than an `app.py`: packages, programs that start a server, process types.
 
+use testkit::dyno;
+
 use crate::app::{App, steps};
-use crate::support::dyno;
 
 /// One list of packages, so that a component is made once for projects that import the same.
 const PACKAGES: &str = "bottle==0.13.4\nflask==3.1.3\n";

@@ -3,8 +3,9 @@
 
 use std::process::{Command, Output, Stdio};
 
+use testkit::{Local, Reply, dyno};
+
 use crate::app::App;
-use crate::support::{Local, Reply, dyno};
 
 /// Without packages, so that a component is made once for all of these.
 const NONE: (&str, &str) = ("requirements.txt", "# none\n");

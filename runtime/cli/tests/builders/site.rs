@@ -3,8 +3,9 @@
 use std::path::Path;
 use std::process::Command;
 
+use testkit::{Local, Reply, root};
+
 use crate::app::App;
-use crate::support::{Local, Reply, root};
 
 /// A page that is sent in many pieces.
 const LARGE: usize = 3 << 20;

@@ -1,7 +1,8 @@
 //! Every template of `dyno new` becomes an app that builds and answers.
 
+use testkit::dyno;
+
 use crate::app::App;
-use crate::support::dyno;
 
 /// What a template leaves, without a step in between.
 fn made(template: &str) -> (App, std::path::PathBuf) {
@@ -59,7 +60,7 @@ fn axum() {
 #[test]
 fn a_static_site() {
     let (_place, folder) = made("static");
-    let local = crate::support::Local::start(&folder, &[]);
+    let local = testkit::Local::start(&folder, &[]);
     let page = local.get("/");
     assert!(
         page.status == 200 && page.text().contains("Hello from shop"),

@@ -2,8 +2,9 @@
 
 use std::fs;
 
+use testkit::guest;
+
 use crate::server::Server;
-use crate::support::guest;
 
 /// A handler whose instance traps as soon as it is made.
 const BROKEN: &str = r#"

@@ -1,7 +1,8 @@
 //! Running an app: dynos, logs, host names, maintenance, settings, usage, the end.
 
+use testkit::Local;
+
 use crate::server::Server;
-use crate::support::Local;
 
 fn dynos(server: &Server) -> Vec<String> {
     let list = server.run(&["ps", "--json"]).json();
@@ -75,7 +76,7 @@ fn host_names_and_maintenance_show_in_answers() {
     let server = Server::with_demo();
     let at = |host: &str| {
         let head = format!("GET / HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n");
-        crate::support::Reply::parse(&server.process.raw(head.as_bytes())).status
+        testkit::Reply::parse(&server.process.raw(head.as_bytes())).status
     };
     assert_eq!(at("www.example.com"), 404);
     server.run(&["domains", "add", "www.example.com"]).ok();

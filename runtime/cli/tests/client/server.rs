@@ -5,8 +5,7 @@ use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
 use tempfile::TempDir;
-
-use crate::support::{Local, dyno, guest};
+use testkit::{Local, dyno, guest};
 
 /// What a command wrote, and how it ended.
 #[derive(Debug)]

@@ -3,8 +3,9 @@
 use std::fs;
 use std::path::Path;
 
+use testkit::root;
+
 use crate::run::{Place, copy};
-use crate::support::root;
 
 #[test]
 fn the_same_source_gives_the_same_bytes_anywhere() {

@@ -1,7 +1,8 @@
 //! What people type who come from elsewhere, and what is said of a slip of the finger.
 
+use testkit::{dyno, on_terminal};
+
 use crate::run::Place;
-use crate::support::{dyno, on_terminal};
 
 #[test]
 fn help_knows_every_command_and_its_habits() {

@@ -3,8 +3,9 @@
 use std::fs;
 use std::path::Path;
 
+use testkit::Local;
+
 use crate::run::{Place, copy};
-use crate::support::Local;
 
 #[test]
 fn a_new_app_builds_and_runs() {

@@ -6,8 +6,9 @@ use std::net::{Shutdown, SocketAddr, TcpListener};
 use std::os::unix::fs::PermissionsExt;
 use std::process::Stdio;
 
+use testkit::dyno;
+
 use crate::run::{Done, Place};
-use crate::support::dyno;
 
 /// One of each kind.
 const COMMANDS: [&[&str]; 12] = [

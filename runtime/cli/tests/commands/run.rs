@@ -5,8 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use tempfile::TempDir;
-
-use crate::support::{dyno, guest};
+use testkit::{dyno, guest};
 
 /// What a command wrote, and how it ended.
 #[derive(Debug)]

@@ -1,7 +1,8 @@
 //! Help, completions, exit codes, colours.
 
+use testkit::dyno;
+
 use crate::run::Place;
-use crate::support::dyno;
 
 /// Every command that people call.
 const COMMANDS: [&[&str]; 44] = [

@@ -7,7 +7,8 @@ use std::process::Command;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::support::{Local, PATIENCE, Reply, dyno, guest};
+use testkit::{Local, PATIENCE, Reply, dyno, guest};
+
 use crate::world::{OWN, World};
 
 /// Where apps answer, on every address of the server's.

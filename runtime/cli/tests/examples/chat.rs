@@ -3,15 +3,14 @@
 use std::net::TcpStream;
 
 use serde_json::Value;
+use testkit::http::connect;
+use testkit::servers::Redis;
+use testkit::{Example, Rig};
 use tungstenite::client::client;
 use tungstenite::http::StatusCode;
 use tungstenite::{Error, HandshakeError, Message, WebSocket};
 
-use crate::folder::Example;
-use crate::http::connect;
-use crate::servers::Redis;
 use crate::site::{Site, environment, local, settings, word};
-use crate::stage::Rig;
 
 /// A person in the room.
 struct Person(WebSocket<TcpStream>);

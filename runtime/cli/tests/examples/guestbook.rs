@@ -1,9 +1,9 @@
 //! `guestbook`: PostgreSQL and memcached, either of which may be restarted, and tables made by a release process.
 
-use crate::folder::Example;
-use crate::servers::{Memcached, Postgres};
+use testkit::servers::{Memcached, Postgres};
+use testkit::{Example, Rig, eventually};
+
 use crate::site::{Site, environment, local, run_once, settings, word};
-use crate::stage::{Rig, eventually};
 
 /// What a visitor sees who comes first, writes, and reads.
 fn visit(site: &Site) {

@@ -1,10 +1,9 @@
 //! `jobs`: web, worker and clock over Redis.
 
-use crate::folder::Example;
-use crate::servers::Redis;
+use testkit::servers::Redis;
+use testkit::{Example, Local, Rig, eventually};
+
 use crate::site::{Site, environment, local, settings, word};
-use crate::stage::{Rig, eventually};
-use crate::support::Local;
 
 /// A number and its factors, as the page shows them.
 const JOB: (&str, &str) = ("600851475143", "71 × 839 × 1471 × 6857");

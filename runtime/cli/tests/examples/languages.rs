@@ -1,10 +1,9 @@
 //! The examples that need no other server, deployed: `api-ts` in TypeScript, `blog-py` in Python.
 
 use serde_json::{Value, json};
+use testkit::{Example, Rig, Server};
 
-use crate::folder::Example;
 use crate::site::{Site, word};
-use crate::stage::{Rig, Server};
 
 /// Deploys an example under its own name.
 fn deploy(server: &Server<'_>, name: &str) -> Site {

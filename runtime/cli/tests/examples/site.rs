@@ -3,10 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::folder::Example;
-use crate::http;
-use crate::stage::{Rig, Server, say};
-use crate::support::{Local, Reply, dyno};
+use testkit::{Example, Local, Reply, Rig, Server, dyno, http, say};
 
 /// Where an example answers.
 pub(crate) struct Site {

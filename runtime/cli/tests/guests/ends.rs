@@ -7,8 +7,9 @@ use std::net::{TcpListener, TcpStream};
 use std::process::Command;
 use std::time::Duration;
 
+use testkit::{Local, PATIENCE, Reply, dyno};
+
 use crate::stage::{Stage, eventually, start, wat};
-use crate::support::{Local, PATIENCE, Reply, dyno};
 
 /// Each path ends the guest before it has answered: H13, a crash for this reason, and a fresh dyno.
 fn dies(name: &str, paths: &[(&str, &str)]) -> Stage {

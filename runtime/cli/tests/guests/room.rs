@@ -5,8 +5,9 @@
 use std::net::TcpListener;
 use std::thread;
 
+use testkit::{Local, Reply};
+
 use crate::stage::{MEMORY_KIB, Stage, eventually, limited, number, start, value, wat};
-use crate::support::{Local, Reply};
 
 /// Two dynos; one is flooded beside the other, within the memory it may have.
 fn floods(name: &str, path: &str) -> (Stage, Reply) {

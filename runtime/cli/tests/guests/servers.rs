@@ -4,8 +4,9 @@ use std::collections::HashSet;
 use std::io::{Read, Write};
 use std::thread;
 
+use testkit::{Local, field, foreign, guest};
+
 use crate::stage::{Stage, folder, limited, number, start};
-use crate::support::{Local, field, foreign, guest};
 
 /// Which dyno a line of the router is about.
 fn dyno(line: &str) -> String {

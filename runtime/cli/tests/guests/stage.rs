@@ -11,8 +11,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
-
-use crate::support::{Local, PATIENCE, Reply, guest, root};
+use testkit::{Local, PATIENCE, Reply, guest, root};
 
 /// What the host may need for a guest beside its cap.
 pub(crate) const OVERHEAD_KIB: u64 = 64 * 1024;

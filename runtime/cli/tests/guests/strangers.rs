@@ -1,8 +1,9 @@
 //! What one stranger may do to an app: nothing that another client notices.
 
+use testkit::guest;
+use testkit::hostile_client::{Target, holds};
+
 use crate::stage::{Stage, folder};
-use crate::support::guest;
-use crate::support::strangers::{Target, holds};
 
 fn guest_holds(name: &str, (announces, traps, works): (&str, &str, &str)) {
     let folder = folder(&guest(name), "");

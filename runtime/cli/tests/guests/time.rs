@@ -4,8 +4,9 @@
 
 use std::thread;
 
+use testkit::{Local, field};
+
 use crate::stage::{limited, number, start, wat};
-use crate::support::{Local, field};
 
 /// Before its head it is stopped at the deadline; its neighbour goes on meanwhile.
 fn stopped_at_the_deadline(name: &str) {

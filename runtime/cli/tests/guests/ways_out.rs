@@ -7,8 +7,9 @@ use std::path::{Path, PathBuf};
 use std::sync::mpsc::{self, Receiver};
 use std::thread;
 
+use testkit::{Local, PATIENCE, dyno, guest};
+
 use crate::stage::{Stage, folder, start};
-use crate::support::{Local, PATIENCE, dyno, guest};
 
 /// All files of this name below a folder.
 fn named(folder: &Path, name: &str) -> Vec<PathBuf> {

@@ -4,8 +4,7 @@ use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use crate::folder::{Demo, Home, fails, names};
-use crate::support::{Local, dyno, guest, root};
+use testkit::{Demo, Home, Local, dyno, fails, guest, names, root};
 
 /// Makes `file` one of the guests that are written as text.
 fn assemble(name: &str, file: &Path) {

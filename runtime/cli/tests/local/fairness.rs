@@ -4,7 +4,7 @@ use std::sync::Barrier;
 use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 
-use crate::support::{Local, field, guest};
+use testkit::{Local, field, guest};
 
 const REQUESTS: usize = 20;
 /// What each of them takes, in milliseconds.
@@ -57,7 +57,7 @@ impl Logged {
 
 /// What was logged from `mark` on, in the order of the log, as soon as it is `count` requests.
 fn logged(local: &Local, mark: usize, count: usize) -> Vec<Logged> {
-    let deadline = Instant::now() + crate::support::PATIENCE;
+    let deadline = Instant::now() + testkit::PATIENCE;
     loop {
         let lines = local.lines().split_off(mark);
         let requests = lines.iter().filter(|line| line.contains(" dyno[router]: "));

@@ -2,8 +2,7 @@
 
 use std::fs;
 
-use crate::folder::{names, scratch};
-use crate::support::{Local, foreign};
+use testkit::{Local, foreign, names, scratch};
 
 /// The body that goes there and back, in bytes.
 const BODY_BYTES: usize = 300 * 1024;

@@ -4,8 +4,7 @@ use std::io::{Read, Write};
 use std::net::TcpListener;
 use std::time::{Duration, Instant};
 
-use crate::folder::{Demo, Example, Home, fails, names};
-use crate::support::{Local, dyno, foreign, guest};
+use testkit::{Demo, Example, Home, Local, dyno, fails, foreign, guest, names};
 
 /// Hangs are told from ends by this; an idle runner ends in a fraction of it.
 const SOON: Duration = Duration::from_secs(10);

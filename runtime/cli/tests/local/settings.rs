@@ -1,7 +1,6 @@
 //! What an app's own files and the arguments set: variables, process types, formation, limits.
 
-use crate::folder::Demo;
-use crate::support::field;
+use testkit::{Demo, field};
 
 #[test]
 fn variables_come_from_dotenv() {
@@ -196,12 +195,12 @@ fn lines_of_guests_carry_time_and_dyno() {
 fn lines_have_no_colours_where_there_is_no_terminal() {
     for no_color in [true, false] {
         let demo = Demo::of("good");
-        let mut command = crate::support::dyno();
+        let mut command = testkit::dyno();
         if !no_color {
             command.env_remove("NO_COLOR");
         }
         let command = command.arg("local").arg(demo.path()).args(["-p", "0"]);
-        let local = crate::support::Local::start_with(command);
+        let local = testkit::Local::start_with(command);
         local.get("/log");
         local.router_line("/log");
         assert!(!local.lines().join("\n").contains('\x1b'));
@@ -212,10 +211,10 @@ fn lines_have_no_colours_where_there_is_no_terminal() {
 #[test]
 fn colours_tell_dynos_apart() {
     let demo = Demo::of("good");
-    let mut command = crate::support::dyno();
+    let mut command = testkit::dyno();
     command.env_remove("NO_COLOR").env("CLICOLOR_FORCE", "1");
     let command = command.args(["local", "web=2", "-p", "0"]).arg(demo.path());
-    let local = crate::support::Local::start_with(command);
+    let local = testkit::Local::start_with(command);
     let colour = |dyno: &str| {
         let name = format!("dyno[{dyno}]:");
         let line = local.wait_for(dyno, |line| line.contains(&name));
@@ -232,12 +231,12 @@ fn colours_tell_dynos_apart() {
 fn colours_of_an_app_are_shown_on_a_terminal_and_left_out_of_a_pipe() {
     let demo = Demo::of("log_escape");
     for is_coloured in [true, false] {
-        let mut command = crate::support::dyno();
+        let mut command = testkit::dyno();
         if is_coloured {
             command.env_remove("NO_COLOR").env("CLICOLOR_FORCE", "1");
         }
         let command = command.args(["local", "-p", "0"]).arg(demo.path());
-        let local = crate::support::Local::start_with(command);
+        let local = testkit::Local::start_with(command);
         local.get("/");
         local.router_line("/");
         let line = |what: &str| local.wait_for(what, |line| line.contains(what));
@@ -263,7 +262,7 @@ fn env_files_hold_any_value_with_or_without_a_byte_order_mark() {
         b"\xef\xbb\xbfQUOTES='it'\\''s \"$5\" \\ #1'\r\nLINES='a\r\nb'\r\n",
     ] {
         std::fs::write(demo.path().join(".env"), text).unwrap();
-        let local = crate::support::Local::start(&demo.path(), &[]);
+        let local = testkit::Local::start(&demo.path(), &[]);
         assert_eq!(
             local.get("/env/QUOTES").text().trim_end(),
             r#"it's "$5" \ #1"#
@@ -272,7 +271,7 @@ fn env_files_hold_any_value_with_or_without_a_byte_order_mark() {
         assert!(local.stop().success());
     }
     std::fs::write(demo.path().join(".env"), b"\xff\xfeA\x00=\x001\x00").unwrap();
-    let output = crate::support::dyno()
+    let output = testkit::dyno()
         .args(["local", "-p", "0"])
         .arg(demo.path())
         .output()

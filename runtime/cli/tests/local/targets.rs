@@ -1,7 +1,6 @@
 //! What can be run: a folder, a slug, a component, or a mistake.
 
-use crate::folder::{Demo, fails};
-use crate::support::{Local, dyno, guest};
+use testkit::{Demo, Local, dyno, fails, guest};
 
 #[test]
 fn a_component_runs() {

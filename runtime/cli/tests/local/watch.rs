@@ -4,8 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use crate::folder::{Demo, Example};
-use crate::support::{Local, Reply};
+use testkit::{Demo, Example, Local, Reply};
 
 /// Clients that ask without a pause.
 const CLIENTS: usize = 3;

@@ -6,9 +6,9 @@ use std::process::{Command, Output, Stdio};
 use std::thread;
 
 use tempfile::TempDir;
+use testkit::{core_guest, dyno, guest};
 
-use crate::jobs::{app, module, signal};
-use crate::support::{dyno, guest};
+use crate::jobs::{app, signal};
 
 /// A folder to be in.
 pub(crate) fn place() -> TempDir {
@@ -34,7 +34,7 @@ pub(crate) fn text(bytes: &[u8]) -> String {
 #[test]
 fn every_exit_code_is_exact() {
     let place = place();
-    let (component, core) = (guest("exit_with_code"), module("exit_with1"));
+    let (component, core) = (guest("exit_with_code"), core_guest("exit_with1"));
     thread::scope(|scope| {
         for part in 0..4 {
             let (place, component, core) = (&place, &component, &core);
@@ -55,7 +55,7 @@ fn every_exit_code_is_exact() {
 #[test]
 fn input_output_and_errors_are_its_own() {
     let place = place();
-    for cat in [guest("cat"), module("cat1")] {
+    for cat in [guest("cat"), core_guest("cat1")] {
         let mut command = command(&place, &["--", cat.to_str().unwrap()]);
         let command = command.stdin(Stdio::piped()).stdout(Stdio::piped());
         let mut child = command.stderr(Stdio::piped()).spawn().unwrap();
@@ -144,7 +144,7 @@ fn a_process_type_of_the_app_here_is_built_and_run() {
 #[test]
 fn a_file_has_the_variables_that_it_is_given_and_no_others() {
     let place = place();
-    for program in [guest("surroundings"), module("surroundings1")] {
+    for program in [guest("surroundings"), core_guest("surroundings1")] {
         let program = program.to_str().unwrap();
         let vars = |words: &[&str]| {
             let said = output(&place, words);

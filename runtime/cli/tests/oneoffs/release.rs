@@ -4,10 +4,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use serde_json::json;
+use testkit::{Local, Rig, Server};
 
 use crate::jobs::{APP, app, deploy};
-use crate::stage::{Rig, Server};
-use crate::support::Local;
 
 /// An app whose release process prints three lines and ends as its config vars say.
 fn stepping(rig: &Rig, note: &str) -> PathBuf {

@@ -5,9 +5,9 @@ use std::process::{Child, ChildStdout};
 use std::thread;
 
 use serde_json::{Value, json};
+use testkit::{Rig, Server, eventually};
 
-use crate::jobs::{APP, signal, with_programs};
-use crate::stage::{Rig, Server, eventually};
+use crate::jobs::{APP, signal, spawn_run, wait_for_no_one_off, with_programs};
 
 /// Bytes of a large input.
 const LARGE: usize = 100 << 20;
@@ -37,7 +37,7 @@ fn begun(out: ChildStdout) -> BufReader<ChildStdout> {
 }
 
 fn run(server: &Server<'_>, words: &[&str]) -> (Option<i32>, String, String) {
-    let output = server.spawn_run(words).wait_with_output().unwrap();
+    let output = spawn_run(server, words).wait_with_output().unwrap();
     let text = |bytes| String::from_utf8(bytes).unwrap();
     (
         output.status.code(),
@@ -63,7 +63,7 @@ fn every_exit_code_is_exact() {
             });
         }
     });
-    server.wait_for_no_one_off();
+    wait_for_no_one_off(&server);
     assert!(server.stop().success());
 }
 
@@ -72,7 +72,7 @@ fn a_large_input_passes_through_and_back_in_little_memory() {
     let rig = Rig::new();
     let server = with_programs(&rig);
     for process in ["cat", "cat1"] {
-        let mut child = server.spawn_run(&[process]);
+        let mut child = spawn_run(&server, &[process]);
         let mut stdin = child.stdin.take().unwrap();
         let feed = thread::spawn(move || {
             let mut chunk = Vec::with_capacity(1 << 20);
@@ -107,7 +107,7 @@ fn a_large_input_passes_through_and_back_in_little_memory() {
             "the client had {peak} KiB"
         );
     }
-    server.wait_for_no_one_off();
+    wait_for_no_one_off(&server);
     assert!(server.stop().success());
 }
 
@@ -115,7 +115,7 @@ fn a_large_input_passes_through_and_back_in_little_memory() {
 fn a_million_lines_come_in_order_and_errors_apart() {
     let rig = Rig::new();
     let server = with_programs(&rig);
-    let mut child = server.spawn_run(&["lines", "1000000"]);
+    let mut child = spawn_run(&server, &["lines", "1000000"]);
     let lines = BufReader::new(child.stdout.take().unwrap()).lines();
     let mut count = 0;
     for line in lines {
@@ -136,7 +136,7 @@ fn a_million_lines_come_in_order_and_errors_apart() {
 
 /// A program that hangs, and says that it has begun.
 fn hanging(server: &Server<'_>, how: &str) -> (Child, BufReader<ChildStdout>) {
-    let mut child = server.spawn_run(&["hangs", how]);
+    let mut child = spawn_run(server, &["hangs", how]);
     let out = begun(child.stdout.take().unwrap());
     let dynos = server.dynos(APP);
     let one_off = dynos.iter().find(|dyno| dyno["process"] == "run");
@@ -154,16 +154,16 @@ fn nothing_is_left_of_a_client_that_ends() {
         assert!(said.ok().contains("run."), "{}", said.out);
         signal(&child, "INT");
         assert_eq!(child.wait().unwrap().code(), Some(130), "{how}");
-        server.wait_for_no_one_off();
+        wait_for_no_one_off(&server);
         let (mut child, _out) = hanging(&server, how);
         signal(&child, "KILL");
         child.wait().unwrap();
-        server.wait_for_no_one_off();
+        wait_for_no_one_off(&server);
     }
     let (mut child, _out) = hanging(&server, "sleep");
     signal(&child, "TERM");
     assert_eq!(child.wait().unwrap().code(), Some(143));
-    server.wait_for_no_one_off();
+    wait_for_no_one_off(&server);
     assert!(server.stop().success());
 }
 
@@ -171,13 +171,13 @@ fn nothing_is_left_of_a_client_that_ends() {
 fn whoever_reads_nothing_more_ends_it() {
     let rig = Rig::new();
     let server = with_programs(&rig);
-    let mut child = server.spawn_run(&["lines", "100000000"]);
+    let mut child = spawn_run(&server, &["lines", "100000000"]);
     let mut some = [0; 1_000];
     let mut out = child.stdout.take().unwrap();
     out.read_exact(&mut some).unwrap();
     drop(out);
     assert_eq!(child.wait().unwrap().code(), Some(141));
-    server.wait_for_no_one_off();
+    wait_for_no_one_off(&server);
     assert!(server.stop().success());
 }
 
@@ -194,7 +194,7 @@ fn a_dyno_is_stopped_by_name_and_by_the_server_s_end() {
         err.contains("run.1 of jobs failed: it was stopped"),
         "{err}"
     );
-    server.wait_for_no_one_off();
+    wait_for_no_one_off(&server);
     // A second time there is nothing to stop.
     let again = server.dyno(&["ps", "stop", "run.1", "-a", APP]);
     assert!(again.fails().contains("no dyno run.1"), "{}", again.err);
@@ -222,7 +222,7 @@ fn a_detached_one_runs_into_the_log_and_is_paid_for() {
     }
     server.wait_for_log(APP, &[" dyno[run.1]: Process exited with status 0"]);
     server.wait_for_log(APP, &[" dyno[api]: Starting run.1 (lines), asked by "]);
-    server.wait_for_no_one_off();
+    wait_for_no_one_off(&server);
     let usage = server.get(&format!("/v1/apps/{APP}/usage"));
     let items = usage["items"].as_array().unwrap().iter();
     let processes: Vec<&Value> = items.map(|item| &item["process"]).collect();

@@ -1,10 +1,9 @@
 //! Workers: process types that nobody asks anything.
 
 use serde_json::Value;
+use testkit::{Local, Rig, Server, eventually};
 
 use crate::jobs::{APP, app, deploy};
-use crate::stage::{Rig, Server, eventually};
-use crate::support::Local;
 
 /// Workers alone: one that goes on until its input ends, as it does when it is to stop, and one that ends at once.
 const PROCFILE: &str = "worker: hangs.wasm stdin\nbrief: exit_with1.wasm 0\n";

@@ -2,8 +2,9 @@
 
 use std::fs;
 
+use testkit::{Rig, Server, eventually};
+
 use crate::operating::number;
-use crate::stage::{Rig, Server, eventually};
 
 const APP: &str = "shop";
 /// Dynos of the app whose memory is counted.

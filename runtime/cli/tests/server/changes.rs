@@ -2,10 +2,9 @@
 //! API calls serving is all that serves.
 
 use serde_json::{Value, json};
+use testkit::{Rig, Server, Slug, eventually, guest};
 
 use crate::load::Load;
-use crate::stage::{Rig, Server, Slug, eventually};
-use crate::support::guest;
 
 const APP: &str = "busy";
 

@@ -6,8 +6,8 @@
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
-use crate::servers::Memcached;
-use crate::stage::Rig;
+use testkit::Rig;
+use testkit::servers::Memcached;
 
 /// What every answer must hold to.
 const CHECKS: &str = "not_a_server_error,status_code_conformance,content_type_conformance,\

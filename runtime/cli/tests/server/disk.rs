@@ -11,11 +11,10 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
 use serde_json::json;
+use testkit::http::text;
+use testkit::{Rig, Server, Slug, guest, say};
 
-use crate::http::text;
 use crate::load::Load;
-use crate::stage::{Rig, Server, Slug, say};
-use crate::support::guest;
 
 const APP: &str = "shop";
 const DISK_BYTES: &str = "size=64m";

@@ -3,11 +3,10 @@
 //! A release whose dynos never finish booting is the simulator's: the limit of a minute is nothing to wait for here.
 
 use serde_json::{Value, json};
+use testkit::http::text;
+use testkit::{Rig, Server, eventually, guest};
 
-use crate::http::text;
 use crate::load::Load;
-use crate::stage::{Rig, Server, eventually};
-use crate::support::guest;
 
 const APP: &str = "shop";
 

@@ -1,8 +1,7 @@
 //! From an empty folder to a page in the browser, and what a second time says.
 
-use crate::folder::Example;
-use crate::http::{items, text};
-use crate::stage::{Rig, say};
+use testkit::http::{items, text};
+use testkit::{Example, Rig, say};
 
 #[test]
 fn a_first_start_a_deploy_and_a_page() {
@@ -43,7 +42,7 @@ fn a_first_start_a_deploy_and_a_page() {
 fn what_is_deployed_is_seen_by_every_command() {
     let rig = Rig::new();
     let server = rig.start();
-    let app = rig.app(&crate::support::guest("good"), "one");
+    let app = rig.app(&testkit::guest("good"), "one");
     let app = app.to_str().unwrap();
     server
         .dyno(&["deploy", app, "-a", "shop", "-m", "The first"])
@@ -120,7 +119,7 @@ fn a_plan_tells_what_then_happens() {
     let seen = |step: &&&str| !step.starts_with("fetch") && !step.starts_with("forget");
     let planned: Vec<&str> = planned.iter().filter(seen).copied().collect();
     assert_eq!(planned.len(), 5, "{planned:?}");
-    crate::stage::eventually("the plan is carried out", || {
+    testkit::eventually("the plan is carried out", || {
         let lines = server.logs("shop");
         happened(&lines[before.len()..], "v3", "v2") == planned
     });

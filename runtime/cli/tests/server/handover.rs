@@ -10,9 +10,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 
-use crate::http;
-use crate::stage::{Rig, Server, eventually, say};
-use crate::support::PATIENCE;
+use testkit::{PATIENCE, Rig, Server, eventually, http, say};
 
 /// What systemd does before it runs the program: the sockets at descriptors 3 and 4, and whom they are for.
 const PASS_ON: &str = "exec 3<&0 4>&1 0</dev/null 1>&2; LISTEN_PID=$$ exec \"$@\"";
@@ -152,7 +150,7 @@ fn no_connection_is_refused_or_unanswered_while_servers_follow_each_other() {
         said.contains(&format!("API http://127.0.0.1:{api_port}")),
         "{said}"
     );
-    let app = rig.app(&crate::support::guest("good"), "one");
+    let app = rig.app(&testkit::guest("good"), "one");
     let deploy = ["deploy", app.to_str().unwrap(), "-a", "shop"];
     say(rig.home().dyno().args(deploy)).ok();
 

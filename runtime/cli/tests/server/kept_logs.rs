@@ -4,7 +4,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
-use crate::stage::{Rig, Server};
+use testkit::{Rig, Server};
 
 /// The app's lines, whose times never go back.
 fn lines_in_order(server: &Server<'_>, app: &str) -> Vec<String> {

@@ -6,10 +6,8 @@ use std::thread;
 use std::time::{Duration, SystemTime};
 
 use serde_json::{Value, json};
-
-use crate::http::{items, text};
-use crate::stage::{Rig, Server, Slug, eventually};
-use crate::support::Reply;
+use testkit::http::{items, text};
+use testkit::{Reply, Rig, Server, Slug, eventually};
 
 const APP: &str = "shop";
 /// How many servers are killed; `DYNO_TEST_KILLS` asks for another number.
@@ -200,7 +198,7 @@ fn ask(server: &Server<'_>, slugs: &[Slug], change: &Change) -> io::Result<Optio
 /// A server that is killed soon after its start, whatever it does then.
 fn killed_at_its_start(rig: &Rig, life: Duration) {
     let mut command = rig.command(&rig.data(), &FLAGS);
-    let process = crate::support::Local::spawn_with(&mut command);
+    let process = testkit::Local::spawn_with(&mut command);
     thread::sleep(life);
     process.signal("KILL");
     process.wait();
@@ -272,7 +270,7 @@ fn a_kill_at_any_instant_loses_nothing_that_was_acknowledged() {
     server.wait_for_dynos(APP, client.known.quantity as usize);
     assert!(server.stop().success());
     rig.home().assert_no_process();
-    let left = crate::folder::names(&rig.data().join("dynos"));
+    let left = testkit::names(&rig.data().join("dynos"));
     assert_eq!(left, [""; 0], "dynos' files are left");
     println!(
         "{} changes, {} releases",

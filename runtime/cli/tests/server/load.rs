@@ -11,9 +11,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use h2::client::SendRequest;
-
-use crate::http;
-use crate::support::Reply;
+use testkit::{Reply, http};
 
 /// HTTP/1.1 connections, each kept for as long as the load lasts.
 const CONNECTIONS: usize = 3;

@@ -6,9 +6,7 @@ use std::path::Path;
 use std::process::Command;
 
 use serde_json::{Value, json};
-
-use crate::stage::{Rig, Server, eventually, say};
-use crate::support::{Local, Reply};
+use testkit::{Local, Reply, Rig, Server, eventually, say};
 
 const APP: &str = "shop";
 /// More than the router reads before it takes a dyno.

@@ -4,8 +4,8 @@ use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::process::Command;
 
-use crate::http::text;
-use crate::stage::{Rig, Said, Server, say};
+use testkit::http::text;
+use testkit::{Rig, Said, Server, say};
 
 /// `dyno tokens create --local`, as somebody who has no token.
 fn create_local(rig: &Rig, more: &[&str]) -> Said {
@@ -177,8 +177,8 @@ fn dns_rebinding_is_refused_and_a_proxys_name_is_a_setting() {
     let server = rig.start_with(&["--api-domain", "deploy.example.com"]);
     let ask = |host: &str| {
         let headers = [format!("Host: {host}"), "Connection: close".to_owned()];
-        let request = crate::http::request("GET", "/metrics", &headers, b"");
-        crate::http::exchange(server.api, &request).unwrap()
+        let request = testkit::http::request("GET", "/metrics", &headers, b"");
+        testkit::http::exchange(server.api, &request).unwrap()
     };
     let reply = ask("evil.example");
     assert_eq!(reply.status, 421);

@@ -1,8 +1,6 @@
 //! A server behind a proxy that has the TLS, as `README.md` shows it.
 
-use crate::http;
-use crate::stage::{Rig, Server};
-use crate::support::Reply;
+use testkit::{Reply, Rig, Server, http};
 
 const APP: &str = "shop";
 
@@ -62,7 +60,7 @@ fn a_trusted_proxy_is_believed_and_no_other() {
 #[test]
 fn a_proxy_that_is_no_address_is_refused() {
     let rig = Rig::new();
-    let said = crate::stage::say(&mut rig.command(&rig.data(), &["--trust-proxy", "nginx"]));
+    let said = testkit::say(&mut rig.command(&rig.data(), &["--trust-proxy", "nginx"]));
     assert_ne!(said.code, Some(0));
     assert!(
         said.err.contains("--trust-proxy") && said.err.contains("10.0.0.0/8"),

@@ -4,9 +4,8 @@ use std::fs;
 use std::path::Path;
 
 use serde_json::{Value, json};
-
-use crate::http::text;
-use crate::stage::{Rig, Server};
+use testkit::http::text;
+use testkit::{Rig, Server};
 
 const APP: &str = "shop";
 /// Nothing else has this in it.

@@ -6,7 +6,7 @@ use super::{ProvisionError, Servers};
 use crate::command::{Accepted, Actor, AddonCommand, Command};
 use crate::handle::{Control, Refused};
 use crate::ledger::IdempotencyKey;
-use grid::desired::{Addon, AddonState, Made, NewAddon, Service};
+use grid::desired::{Addon, AddonDetails, AddonService, AddonState, NewAddon};
 use grid::name::{AddonName, Version};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -105,7 +105,7 @@ impl Addons {
     }
 
     /// Refuses a service that the operator does not offer.
-    pub fn offers(&self, service: Service) -> Result<(), ProvisionError> {
+    pub fn offers(&self, service: AddonService) -> Result<(), ProvisionError> {
         self.0.servers.get(service).map(drop)
     }
 
@@ -140,8 +140,8 @@ impl Addons {
 
     /// Has an add-on go, with all that is in it.
     pub async fn destroy(&self, addon: &Addon, actor: Actor) -> Result<Destroyed, AddonError> {
-        self.offers(addon.asked.service)?;
-        let name = addon.asked.name.clone();
+        self.offers(addon.request.service)?;
+        let name = addon.request.name.clone();
         let answer = self.wait_for(&name, Wish::Gone);
         let addon = name.clone();
         let destroy = Command::Addon(AddonCommand::Destroy { addon });
@@ -238,8 +238,8 @@ impl Addons {
     async fn try_make(&self, asked: &NewAddon) -> Answer {
         let server = self.0.servers.get(asked.service)?;
         let _one_by_one = match asked.service {
-            Service::Redis => Some(self.0.numbers.lock().await),
-            Service::Postgresql | Service::Memcached => None,
+            AddonService::Redis => Some(self.0.numbers.lock().await),
+            AddonService::Postgresql | AddonService::Memcached => None,
         };
         let numbers = self.numbers();
         let made = timeout(CREATE_MAX, server.create(asked, &numbers)).await;
@@ -292,7 +292,7 @@ impl Addons {
     }
 
     /// One attempt to destroy an add-on.
-    async fn destroy_now(&self, asked: &NewAddon, made: Option<&Made>) -> End {
+    async fn destroy_now(&self, asked: &NewAddon, made: Option<&AddonDetails>) -> End {
         let removed = match self.0.servers.get(asked.service) {
             Ok(server) => {
                 let removed = timeout(DESTROY_MAX, server.destroy(asked, made)).await;
@@ -319,9 +319,9 @@ impl Addons {
         let view = self.0.control.view();
         if let Some(addon) = view.desired.addons.get(addon)
             && let AddonState::Ready(made) = &addon.state
-            && let Ok(server) = self.0.servers.get(addon.asked.service)
+            && let Ok(server) = self.0.servers.get(addon.request.service)
         {
-            let _ = timeout(TAKE_BACK_MAX, server.tend(&addon.asked, made)).await;
+            let _ = timeout(TAKE_BACK_MAX, server.tend(&addon.request, made)).await;
         }
     }
 }
@@ -407,7 +407,7 @@ impl Keeper {
         self.doomed
             .retain(|name| view.desired.addons.contains_key(name));
         for addon in view.desired.addons.values().filter(open) {
-            let name = &addon.asked.name;
+            let name = &addon.request.name;
             let later = self.retries.get(name);
             if self.busy.len() >= BUSY_MAX
                 || self.busy.values().any(|work| work.addon() == name)
@@ -419,9 +419,9 @@ impl Keeper {
             let doomed = self.doomed.contains(name);
             self.spawn(Work::Change(name.clone()), async move {
                 match &addon.state {
-                    AddonState::Creating => addons.make(&addon.asked, doomed).await,
+                    AddonState::Creating => addons.make(&addon.request, doomed).await,
                     AddonState::Destroying(made) => {
-                        addons.destroy_now(&addon.asked, made.as_ref()).await
+                        addons.destroy_now(&addon.request, made.as_ref()).await
                     }
                     AddonState::Ready(_) => End::Done,
                 }

@@ -6,7 +6,7 @@
 use super::{CONNECT_TIMEOUT, ConfigError, ProvisionError, Server};
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
-use grid::desired::{Made, NewAddon, Service, Vars};
+use grid::desired::{AddonDetails, AddonService, ConfigVars, NewAddon};
 use grid::name::Endpoint;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -40,19 +40,19 @@ impl Memcached {
         servers.join(",")
     }
 
-    async fn made(&self) -> Result<Made, ProvisionError> {
+    async fn made(&self) -> Result<AddonDetails, ProvisionError> {
         for server in &self.servers {
             ask(server)
                 .await
                 .map_err(|why| ProvisionError::Unreachable {
-                    service: Service::Memcached,
+                    service: AddonService::Memcached,
                     place: server.to_string(),
                     why,
                 })?;
         }
         let values = BTreeMap::from([("SERVERS".to_owned(), self.list())]);
-        Ok(Made {
-            values: Vars(Arc::new(values)),
+        Ok(AddonDetails {
+            values: ConfigVars(Arc::new(values)),
             reach: Arc::new(self.servers.iter().cloned().collect()),
             number: None,
         })
@@ -85,14 +85,14 @@ impl Server for Memcached {
         &'a self,
         _: &'a NewAddon,
         _: &'a BTreeSet<u16>,
-    ) -> BoxFuture<'a, Result<Made, ProvisionError>> {
+    ) -> BoxFuture<'a, Result<AddonDetails, ProvisionError>> {
         self.made().boxed()
     }
 
     fn destroy<'a>(
         &'a self,
         _: &'a NewAddon,
-        _: Option<&'a Made>,
+        _: Option<&'a AddonDetails>,
     ) -> BoxFuture<'a, Result<(), ProvisionError>> {
         async { Ok(()) }.boxed()
     }
@@ -100,7 +100,7 @@ impl Server for Memcached {
     fn tend<'a>(
         &'a self,
         _: &'a NewAddon,
-        _: &'a Made,
+        _: &'a AddonDetails,
     ) -> BoxFuture<'a, Result<(), ProvisionError>> {
         async { Ok(()) }.boxed()
     }

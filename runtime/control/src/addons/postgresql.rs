@@ -10,7 +10,7 @@
 use super::{CONNECT_TIMEOUT, ConfigError, ProvisionError, Server, identifier};
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
-use grid::desired::{Made, NewAddon, Service, Vars};
+use grid::desired::{AddonDetails, AddonService, ConfigVars, NewAddon};
 use grid::name::Endpoint;
 use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, BTreeSet};
@@ -91,7 +91,7 @@ impl Postgresql {
 
     fn failed(&self, why: String) -> ProvisionError {
         ProvisionError::Failed {
-            service: Service::Postgresql,
+            service: AddonService::Postgresql,
             place: self.place(),
             why,
         }
@@ -99,14 +99,14 @@ impl Postgresql {
 
     fn taken(what: &str, name: &str) -> ProvisionError {
         ProvisionError::Taken {
-            service: Service::Postgresql,
+            service: AddonService::Postgresql,
             what: format!("a {what} {name}"),
         }
     }
 
     /// Why there is no session.
     fn unreachable(&self, error: Error) -> ProvisionError {
-        let (service, place) = (Service::Postgresql, self.place());
+        let (service, place) = (AddonService::Postgresql, self.place());
         if let Some(said) = error.as_db_error() {
             let login = [
                 SqlState::INVALID_PASSWORD,
@@ -240,7 +240,11 @@ impl Postgresql {
     }
 
     /// Nobody can connect to the database before it is closed to everybody else.
-    async fn make(&self, client: &Client, addon: &NewAddon) -> Result<Made, ProvisionError> {
+    async fn make(
+        &self,
+        client: &Client,
+        addon: &NewAddon,
+    ) -> Result<AddonDetails, ProvisionError> {
         let name = identifier(&addon.name);
         let owner = self.database(client, &name).await?;
         if owner.as_ref().is_some_and(|owner| *owner != name) {
@@ -259,8 +263,8 @@ impl Postgresql {
         self.run(client, &open).await?;
         let (password, reach) = (&addon.password.0, &self.reach);
         let url = format!("postgres://{name}:{password}@{reach}/{name}");
-        Ok(Made {
-            values: Vars(Arc::new(BTreeMap::from([("URL".to_owned(), url)]))),
+        Ok(AddonDetails {
+            values: ConfigVars(Arc::new(BTreeMap::from([("URL".to_owned(), url)]))),
             reach: Arc::new(BTreeSet::from([reach.clone()])),
             number: None,
         })
@@ -347,7 +351,7 @@ impl Server for Postgresql {
         &'a self,
         addon: &'a NewAddon,
         _: &'a BTreeSet<u16>,
-    ) -> BoxFuture<'a, Result<Made, ProvisionError>> {
+    ) -> BoxFuture<'a, Result<AddonDetails, ProvisionError>> {
         let work = async |client: &Client| self.make(client, addon).await;
         self.with(addon, work).boxed()
     }
@@ -355,7 +359,7 @@ impl Server for Postgresql {
     fn destroy<'a>(
         &'a self,
         addon: &'a NewAddon,
-        _: Option<&'a Made>,
+        _: Option<&'a AddonDetails>,
     ) -> BoxFuture<'a, Result<(), ProvisionError>> {
         let work = async |client: &Client| self.remove(client, addon).await;
         self.with(addon, work).boxed()
@@ -364,7 +368,7 @@ impl Server for Postgresql {
     fn tend<'a>(
         &'a self,
         _: &'a NewAddon,
-        _: &'a Made,
+        _: &'a AddonDetails,
     ) -> BoxFuture<'a, Result<(), ProvisionError>> {
         async { Ok(()) }.boxed()
     }

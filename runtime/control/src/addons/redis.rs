@@ -7,7 +7,7 @@
 use super::{CONNECT_TIMEOUT, ConfigError, ProvisionError, Server, hex, identifier};
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
-use grid::desired::{Made, NewAddon, Service, Vars};
+use grid::desired::{AddonDetails, AddonService, ConfigVars, NewAddon};
 use grid::name::Endpoint;
 use redis::aio::MultiplexedConnection;
 use redis::{
@@ -130,7 +130,7 @@ impl Redis {
     }
 
     fn unreachable(&self, error: &RedisError) -> ProvisionError {
-        let (service, place) = (Service::Redis, self.place());
+        let (service, place) = (AddonService::Redis, self.place());
         let login = [Some("NOAUTH"), Some("WRONGPASS"), Some("NOPERM")];
         if error.kind() == ErrorKind::AuthenticationFailed || login.contains(&error.code()) {
             return ProvisionError::Login { service, place };
@@ -149,7 +149,7 @@ impl Redis {
 
     fn refused(&self, error: &RedisError) -> ProvisionError {
         ProvisionError::Failed {
-            service: Service::Redis,
+            service: AddonService::Redis,
             place: self.place(),
             why: error.to_string(),
         }
@@ -199,12 +199,12 @@ impl Redis {
         &self,
         addon: &NewAddon,
         numbers: &BTreeSet<u16>,
-    ) -> Result<Made, ProvisionError> {
+    ) -> Result<AddonDetails, ProvisionError> {
         let mut connection = self.connect(0).await?;
         match self.owner(&mut connection, addon).await? {
             Owner::NoUsers => self.take_number(numbers).await,
             Owner::Another => Err(ProvisionError::Taken {
-                service: Service::Redis,
+                service: AddonService::Redis,
                 what: format!("a user {}", identifier(&addon.name)),
             }),
             Owner::Nobody | Owner::Ours => {
@@ -216,11 +216,11 @@ impl Redis {
         }
     }
 
-    fn made(&self, url: String, prefix: &str, number: Option<u16>) -> Made {
+    fn made(&self, url: String, prefix: &str, number: Option<u16>) -> AddonDetails {
         let values = [("URL", url), ("PREFIX", prefix.to_owned())];
         let values = values.map(|(ending, value)| (ending.to_owned(), value));
-        Made {
-            values: Vars(Arc::new(BTreeMap::from(values))),
+        AddonDetails {
+            values: ConfigVars(Arc::new(BTreeMap::from(values))),
             reach: Arc::new(BTreeSet::from([self.reach.clone()])),
             number,
         }
@@ -262,7 +262,7 @@ impl Redis {
     }
 
     /// The first database that is nobody's, and empty.
-    async fn take_number(&self, numbers: &BTreeSet<u16>) -> Result<Made, ProvisionError> {
+    async fn take_number(&self, numbers: &BTreeSet<u16>) -> Result<AddonDetails, ProvisionError> {
         for number in NUMBERS.filter(|number| !numbers.contains(number)) {
             let mut connection = match self.connect(number).await {
                 Ok(connection) => connection,
@@ -286,7 +286,11 @@ impl Redis {
         Err(ProvisionError::Full)
     }
 
-    async fn remove(&self, addon: &NewAddon, made: Option<&Made>) -> Result<(), ProvisionError> {
+    async fn remove(
+        &self,
+        addon: &NewAddon,
+        made: Option<&AddonDetails>,
+    ) -> Result<(), ProvisionError> {
         if let Some(number) = made.and_then(|made| made.number) {
             let mut connection = self.connect(number).await?;
             return self.remove_keys(&mut connection, "").await;
@@ -385,14 +389,14 @@ impl Server for Redis {
         &'a self,
         addon: &'a NewAddon,
         numbers: &'a BTreeSet<u16>,
-    ) -> BoxFuture<'a, Result<Made, ProvisionError>> {
+    ) -> BoxFuture<'a, Result<AddonDetails, ProvisionError>> {
         self.make(addon, numbers).boxed()
     }
 
     fn destroy<'a>(
         &'a self,
         addon: &'a NewAddon,
-        made: Option<&'a Made>,
+        made: Option<&'a AddonDetails>,
     ) -> BoxFuture<'a, Result<(), ProvisionError>> {
         self.remove(addon, made).boxed()
     }
@@ -400,7 +404,7 @@ impl Server for Redis {
     fn tend<'a>(
         &'a self,
         addon: &'a NewAddon,
-        made: &'a Made,
+        made: &'a AddonDetails,
     ) -> BoxFuture<'a, Result<(), ProvisionError>> {
         match made.number {
             Some(_) => async { Ok(()) }.boxed(),

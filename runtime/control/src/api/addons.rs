@@ -15,7 +15,7 @@ use axum::Json;
 use axum::extract::State as With;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use grid::desired::{AddonState, App, NewAddon, Service};
+use grid::desired::{AddonService, AddonState, App, NewAddon};
 use grid::name::{AddonName, AppName, AttachmentName};
 use serde::{Deserialize, Serialize};
 use std::fmt::Display;
@@ -105,14 +105,14 @@ pub(super) fn new_attachment() -> serde_json::Value {
 fn shown(caller: &Caller, app: &App, name: &AddonName) -> Option<Addon> {
     let desired = &caller.view.desired;
     let addon = desired.addons.get(name)?;
-    let asked = &addon.asked;
-    let attached_as = app.attached.name_of(name);
+    let asked = &addon.request;
+    let attached_as = app.attachments.name_of(name);
     if attached_as.is_none() && asked.owner != app.name {
         return None;
     }
-    let attachment = attached_as.and_then(|name| app.attached.get(name));
+    let attachment = attached_as.and_then(|name| app.attachments.get(name));
     let others = caller.apps().filter(|other| other.name != app.name);
-    let others = others.filter(|other| other.attached.name_of(name).is_some());
+    let others = others.filter(|other| other.attachments.name_of(name).is_some());
     Some(Addon {
         name: name.to_string(),
         service: asked.service.name(),
@@ -186,7 +186,7 @@ pub(super) async fn create(
             let (name, attach_as) = (asked.name.clone(), asked.attach_as.clone());
             let accepted = state.addons.create(asked, caller.actor(), key).await?;
             let known = state.control.view();
-            let known = known.desired.app(&app)?.attached.get(&attach_as);
+            let known = known.desired.app(&app)?.attachments.get(&attach_as);
             let made_before = known.filter(|_| accepted.repeated);
             (
                 made_before.map_or(name, |known| known.addon.clone()),
@@ -235,7 +235,7 @@ pub(super) async fn remove(
     of(&caller, &app, &name).map_err(|_| missing())?;
     let addon = caller.view.desired.addons.get(&name).ok_or_else(missing)?;
     let actor = caller.actor();
-    if addon.asked.owner != app {
+    if addon.request.owner != app {
         let (app, addon) = (app.clone(), name.clone());
         let detach = Command::Addon(AddonCommand::Detach { app, addon });
         let accepted = state.control.command(detach, actor, None).await?;
@@ -272,7 +272,7 @@ fn wanted(
     name: Option<AddonName>,
     attach_as: Option<AttachmentName>,
 ) -> Result<NewAddon, Failure> {
-    let service: Service = service.parse().map_err(invalid)?;
+    let service: AddonService = service.parse().map_err(invalid)?;
     let actor = caller.actor();
     Ok(NewAddon {
         name: name.unwrap_or_else(|| addons::name(service)),

@@ -14,7 +14,7 @@ use crate::view::View;
 use axum::Json;
 use axum::extract::State as With;
 use axum::http::StatusCode;
-use grid::desired::Idle;
+use grid::desired::IdleSetting;
 use grid::name::{AppName, Hostname};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -117,12 +117,14 @@ fn shown(state: &State, view: &View, app: &grid::desired::App) -> App {
             .request_timeout
             .map(|time| u64::try_from(time.as_millis()).unwrap_or(u64::MAX)),
         idle_after: match app.settings.idle_after {
-            Idle::Default => None,
-            Idle::Off => Some(IDLE_OFF.to_owned()),
-            Idle::After(time) => Some(text::duration(time)),
+            IdleSetting::Default => None,
+            IdleSetting::Off => Some(IDLE_OFF.to_owned()),
+            IdleSetting::After(time) => Some(text::duration(time)),
         },
         release: app.serving.map(|version| version.to_string()),
-        newest: app.newest().map(|release| release.version.to_string()),
+        newest: app
+            .newest_release()
+            .map(|release| release.version.to_string()),
         formation: app
             .formation
             .iter()
@@ -220,9 +222,9 @@ pub(super) async fn change(
     }
     if let Some(idle) = body.idle_after {
         settings.idle_after = match idle.as_deref() {
-            None => Idle::Default,
-            Some(IDLE_OFF) => Idle::Off,
-            Some(time) => Idle::After(text::parsed_duration(time)?),
+            None => IdleSetting::Default,
+            Some(IDLE_OFF) => IdleSetting::Off,
+            Some(time) => IdleSetting::After(text::parsed_duration(time)?),
         };
     }
     if settings != now.settings {

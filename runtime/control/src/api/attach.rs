@@ -19,7 +19,7 @@ use axum::response::{IntoResponse, Response};
 use bytes::{BufMut, Bytes, BytesMut};
 use futures_util::{FutureExt, StreamExt, stream};
 use grid::name::{AppName, DynoId};
-use grid::plan::Exit;
+use grid::protocol::ProcessExit;
 use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::io;
@@ -66,7 +66,7 @@ struct Input {
 struct Output {
     stdout: DuplexStream,
     stderr: DuplexStream,
-    ended: oneshot::Receiver<Exit>,
+    ended: oneshot::Receiver<ProcessExit>,
     taken: oneshot::Sender<()>,
     lost: CancellationToken,
 }
@@ -230,7 +230,7 @@ struct Frames {
     stdout: Option<DuplexStream>,
     stderr: Option<DuplexStream>,
     /// None once the last frame has left.
-    ended: Option<oneshot::Receiver<Exit>>,
+    ended: Option<oneshot::Receiver<ProcessExit>>,
     buffers: [BytesMut; 2],
     closing: CancellationToken,
     _lost: DropGuard,
@@ -247,7 +247,7 @@ impl Frames {
                 bytes = piece(&mut self.stderr, err) => (bytes, true),
                 exit = ended, if !open => {
                     self.ended = None;
-                    let lost = |_| Exit::Failed("the server has lost it".into());
+                    let lost = |_| ProcessExit::Failed("the server has lost it".into());
                     return Some(frame::exit(&exit.unwrap_or_else(lost)).into());
                 }
                 () = sleep_until(Instant::now() + ALIVE_EVERY) => return Some(frame::alive().into()),

@@ -28,7 +28,7 @@ pub(super) struct ConfigVars(BTreeMap<String, String>);
 pub(super) struct ConfigVarChanges(BTreeMap<String, Option<String>>);
 
 fn shown(app: &App) -> ConfigVars {
-    ConfigVars(BTreeMap::clone(app.config()))
+    ConfigVars(BTreeMap::clone(app.newest_config()))
 }
 
 /// Config vars of an app

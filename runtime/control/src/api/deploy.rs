@@ -167,12 +167,12 @@ async fn of_slug(
     let processes = manifest.specs();
     let mut warnings = kind_warnings(&manifest);
     // Defaults are for an app's beginning: later on, its owner's config is as it is.
-    let first = match app.newest() {
+    let first = match app.newest_release() {
         Some(_) => BTreeMap::new(),
         None => defaults(&manifest),
     };
     let mut config = first.clone();
-    config.extend(BTreeMap::clone(app.config()));
+    config.extend(BTreeMap::clone(app.newest_config()));
     warnings.extend(missing(&manifest, &config));
     warnings.extend(asleep(&manifest, app));
     let formation = manifest.initial_formation();
@@ -202,7 +202,7 @@ async fn of_release(state: &State, app: &App, to: Version) -> Result<Prepared, F
         return Err(Failure::missing("no_such_release", message));
     };
     let manifest = manifest(state, old.slug).await?;
-    let config = app.attached.carried(&old.config, to);
+    let config = app.attachments.carried_vars(&old.config, to);
     let app = app.name.clone();
     Ok(Prepared {
         command: Command::Rollback { app, to },

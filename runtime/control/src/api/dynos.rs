@@ -14,7 +14,7 @@ use crate::handle::DynoStatus;
 use axum::Json;
 use axum::extract::State as With;
 use axum::http::StatusCode;
-use grid::desired::Restart;
+use grid::desired::RestartTarget;
 use grid::name::{AppName, DynoId, Run};
 use serde::Serialize;
 use std::time::{Duration, SystemTime};
@@ -95,7 +95,7 @@ async fn restarted(
     state: &State,
     caller: &Caller,
     app: AppName,
-    target: Restart,
+    target: RestartTarget,
 ) -> Result<StatusCode, Failure> {
     caller.may_change(&app, Role::Deploy)?;
     let restart = Command::Restart { app, target };
@@ -115,7 +115,7 @@ pub(super) async fn restart_all(
     caller: Caller,
     Path(name): Path<AppName>,
 ) -> Result<StatusCode, Failure> {
-    restarted(&state, &caller, name, Restart::All).await
+    restarted(&state, &caller, name, RestartTarget::All).await
 }
 
 /// Restart a dyno
@@ -128,7 +128,7 @@ pub(super) async fn restart(
     caller: Caller,
     Path2(name, dyno): Path2<AppName, DynoId>,
 ) -> Result<StatusCode, Failure> {
-    restarted(&state, &caller, name, Restart::Dyno(dyno)).await
+    restarted(&state, &caller, name, RestartTarget::Dyno(dyno)).await
 }
 
 /// Stop a dyno

@@ -63,7 +63,7 @@ pub(super) struct FormationChanges {
 }
 
 fn shown(app: &App) -> Vec<(String, Formation)> {
-    let Some(newest) = app.newest() else {
+    let Some(newest) = app.newest_release() else {
         return Vec::new();
     };
     let types = newest.processes.iter();
@@ -72,7 +72,7 @@ fn shown(app: &App) -> Vec<(String, Formation)> {
         let memory = app.sizes.get(process).copied();
         let formation = Formation {
             process: process.to_string(),
-            quantity: app.count(process),
+            quantity: app.requested_count(process),
             memory: text::size(memory.unwrap_or(spec.limits.memory_bytes)),
             kind: spec.kind.into(),
         };

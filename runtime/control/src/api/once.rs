@@ -16,7 +16,7 @@ use crate::once::{Program, Wanted};
 use axum::Json;
 use axum::extract::State as With;
 use axum::http::StatusCode;
-use grid::desired::{App, Kind, Limits, Release};
+use grid::desired::{App, Limits, ProcessKind, Release};
 use grid::lifecycle;
 use grid::name::{AppName, ProcessType};
 use grid::time::Time;
@@ -95,7 +95,7 @@ pub(super) async fn run(
     let status = DynoStatus {
         dyno: begun.dyno,
         version: begun.version,
-        state: lifecycle::State::Starting,
+        state: lifecycle::DynoState::Starting,
         since: Time::ZERO,
         for_secs: 0,
         node: Some(begun.node),
@@ -105,7 +105,7 @@ pub(super) async fn run(
 
 /// The release that a one-off dyno runs.
 fn current(app: &App) -> Result<&Arc<Release>, Failure> {
-    let release = app.serving_release().or(app.newest());
+    let release = app.serving_release().or(app.newest_release());
     release.ok_or_else(|| {
         let message = format!("{} has no release yet: deploy it first", app.name);
         Failure::conflict("no_release", message)
@@ -162,7 +162,7 @@ fn component(
 
 fn runs_by_itself(manifest: &Manifest, process: &ProcessType) -> Result<(), Failure> {
     let kind = manifest.processes.get(process).map(|process| process.kind);
-    if kind != Some(Kind::Handler) {
+    if kind != Some(ProcessKind::Handler) {
         return Ok(());
     }
     let message = format!(

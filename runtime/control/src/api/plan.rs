@@ -6,7 +6,7 @@ use super::State;
 use super::deploy::{Prepared, manifest};
 use super::error::Failure;
 use grid::desired::App;
-use grid::plan::Step;
+use grid::protocol::Step;
 use serde::Serialize;
 use std::collections::BTreeMap;
 use utoipa::ToSchema;
@@ -50,7 +50,7 @@ pub(super) struct Plan {
 
 /// The plan of a release against the newest one.
 pub(super) async fn of(state: &State, app: &App, prepared: Prepared) -> Result<Plan, Failure> {
-    let newest = app.newest();
+    let newest = app.newest_release();
     let old_files = match newest {
         None => BTreeMap::new(),
         Some(newest) if newest.slug == prepared.slug => prepared.manifest.files.clone(),

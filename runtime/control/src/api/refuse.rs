@@ -9,7 +9,7 @@ use crate::handle::{Gone, Refused};
 use crate::logs::TailError;
 use crate::usage::UsageError;
 use axum::http::StatusCode;
-use grid::desired::Misfit;
+use grid::desired::FactError;
 use grid::plan::OneOffError;
 use slugs::store::StoreError;
 
@@ -98,27 +98,27 @@ impl From<OneOffError> for Failure {
     }
 }
 
-impl From<Misfit> for Failure {
-    fn from(misfit: Misfit) -> Self {
+impl From<FactError> for Failure {
+    fn from(misfit: FactError) -> Self {
         let text = misfit.to_string();
         match misfit {
-            Misfit::NoSuchApp(_) | Misfit::NoSuchDomain { .. } => Failure::not_found(text),
-            Misfit::NoSuchRelease { .. } => Failure::missing("no_such_release", text),
-            Misfit::AppExists(_) => Failure::conflict("app_exists", text),
+            FactError::NoSuchApp(_) | FactError::NoSuchDomain { .. } => Failure::not_found(text),
+            FactError::NoSuchRelease { .. } => Failure::missing("no_such_release", text),
+            FactError::AppExists(_) => Failure::conflict("app_exists", text),
             // Whose it is may be none of the caller's business.
-            Misfit::AddonExists(name) => {
+            FactError::AddonExists(name) => {
                 let text = format!("the name {name} is taken: give the add-on another one");
                 Failure::conflict("addon_exists", text)
             }
-            Misfit::NoSuchAddon(_) | Misfit::NotAttached { .. } => {
+            FactError::NoSuchAddon(_) | FactError::NotAttached { .. } => {
                 Failure::missing("no_such_addon", text)
             }
             // Whose it is may be none of the caller's business.
-            Misfit::HostnameTaken { hostname, .. } => {
+            FactError::HostnameTaken { hostname, .. } => {
                 let text = format!("the host name {hostname} belongs to another app");
                 Failure::conflict("hostname_taken", text)
             }
-            Misfit::VersionGap { .. } => {
+            FactError::VersionGap { .. } => {
                 Failure::conflict("overtaken", "another change came first: try again")
             }
         }

@@ -13,7 +13,7 @@ use axum::Json;
 use axum::extract::State as With;
 use axum::http::HeaderValue;
 use axum::response::{IntoResponse, Response};
-use grid::desired::{App, Kind, ProcessSpec};
+use grid::desired::{App, ProcessKind, ProcessSpec};
 use grid::name::{AppName, Version};
 use serde::{Deserialize, Serialize};
 use std::cmp::Reverse;
@@ -62,12 +62,12 @@ pub(super) enum KindName {
     Process,
 }
 
-impl From<Kind> for KindName {
-    fn from(kind: Kind) -> Self {
+impl From<ProcessKind> for KindName {
+    fn from(kind: ProcessKind) -> Self {
         match kind {
-            Kind::Handler => KindName::Handler,
-            Kind::Server => KindName::Server,
-            Kind::Process => KindName::Process,
+            ProcessKind::Handler => KindName::Handler,
+            ProcessKind::Server => KindName::Server,
+            ProcessKind::Process => KindName::Process,
         }
     }
 }
@@ -115,7 +115,9 @@ fn process(spec: &ProcessSpec) -> Process {
 }
 
 fn status(app: &App, version: Version) -> Status {
-    let is_newest = app.newest().is_some_and(|newest| newest.version == version);
+    let is_newest = app
+        .newest_release()
+        .is_some_and(|newest| newest.version == version);
     if app.serving == Some(version) {
         Status::Serving
     } else if app.failed.contains_key(&version) {

@@ -12,7 +12,7 @@ use axum::Json;
 use axum::extract::State as With;
 use grid::name::AppName;
 use grid::time::Time;
-use grid::usage::{Bill, bills};
+use grid::usage::{Bill, compute_bills};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use utoipa::{IntoParams, ToSchema};
@@ -123,7 +123,7 @@ async fn billed(
     let (usage, prices) = (state.usage.clone(), state.settings.prices);
     let read = tokio::task::spawn_blocking(move || usage.intervals(app.as_ref(), since, until));
     let intervals = read.await.map_err(|_| Failure::internal())??;
-    Ok(bills(&intervals, prices))
+    Ok(compute_bills(&intervals, prices))
 }
 
 /// Dyno time of an app
@@ -144,7 +144,7 @@ pub(super) async fn of_app(
         wanted.until.as_deref(),
     )?;
     let mut bills = billed(&state, Some(name.clone()), period).await?;
-    let bill = bills.remove(&name).unwrap_or_default();
+    let bill = compute_bills.remove(&name).unwrap_or_default();
     Ok(Json(shown(&name, &bill, period)))
 }
 
@@ -166,7 +166,7 @@ pub(super) async fn of_all(
     let paging = Paging::new(wanted.limit, wanted.after);
     let bills = billed(&state, caller.token.app.clone(), period).await?;
     let page = paging.page(
-        bills,
+        compute_bills,
         |(app, _)| app.to_string(),
         |(app, bill)| shown(&app, &bill, period),
     );

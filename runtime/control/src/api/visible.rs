@@ -38,8 +38,10 @@ impl Caller {
 
     /// Whether the caller may know of an add-on.
     fn sees_addon(&self, name: &AddonName, addon: &Addon) -> bool {
-        self.sees_app(&addon.asked.owner)
-            || self.apps().any(|app| app.attached.name_of(name).is_some())
+        self.sees_app(&addon.request.owner)
+            || self
+                .apps()
+                .any(|app| app.attachments.name_of(name).is_some())
     }
 
     /// Whether the caller may know of a token, which need not exist.

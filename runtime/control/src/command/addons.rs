@@ -6,10 +6,11 @@
 use super::facts::{About, checked};
 use super::{Actor, Rejected};
 use grid::desired::{
-    Addon, AddonState, App, Desired, Fact, Made, Misfit, NewAddon, Release, Service, Vars,
+    Addon, AddonDetails, AddonService, AddonState, App, ConfigVars, DesiredState, Fact, FactError,
+    NewAddon, Release,
 };
 use grid::name::{AddonName, AppName, AttachmentName, Endpoint};
-use grid::observed::Observed;
+use grid::observed::ObservedState;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -28,7 +29,7 @@ pub enum AddonCommand {
         /// The add-on.
         addon: AddonName,
         /// What came of making it.
-        made: Made,
+        made: AddonDetails,
     },
     /// Share one with a further app.
     Attach {
@@ -59,15 +60,15 @@ pub enum AddonCommand {
 }
 
 /// What an app calls an add-on of this service unless it says otherwise.
-pub(crate) fn default_name(service: Service) -> AttachmentName {
+pub(crate) fn default_name(service: AddonService) -> AttachmentName {
     let name = service.attached_as().parse();
     name.expect("a service's default name is one")
 }
 
 /// The facts that a command becomes.
 pub(super) fn facts(
-    desired: &Desired,
-    observed: &Observed,
+    desired: &DesiredState,
+    observed: &ObservedState,
     command: AddonCommand,
     actor: &Actor,
 ) -> Result<Vec<Fact>, Rejected> {
@@ -78,7 +79,7 @@ pub(super) fn facts(
     match command {
         AddonCommand::Create(addon) => created(desired, addon),
         AddonCommand::Made { addon, made } => {
-            let asked = &addon_of(desired, &addon)?.asked;
+            let asked = &addon_of(desired, &addon)?.request;
             let mut facts = vec![Fact::AddonMade {
                 app: asked.owner.clone(),
                 addon: addon.clone(),
@@ -88,13 +89,16 @@ pub(super) fn facts(
             Ok(facts)
         }
         AddonCommand::Attach { app, addon, name } => {
-            let Addon { asked, state } = addon_of(desired, &addon)?;
+            let Addon {
+                request: asked,
+                state,
+            } = addon_of(desired, &addon)?;
             let AddonState::Ready(made) = state else {
-                return Err(Misfit::NoSuchAddon(addon).into());
+                return Err(FactError::NoSuchAddon(addon).into());
             };
             let name = name.unwrap_or_else(|| default_name(asked.service));
             let about = about(&app)?;
-            if let Some(known) = about.app.attached.name_of(&addon) {
+            if let Some(known) = about.app.attachments.name_of(&addon) {
                 let (name, app) = (known.clone(), app.clone());
                 return Err(Rejected::AttachedAlready { app, addon, name });
             }
@@ -103,19 +107,22 @@ pub(super) fn facts(
             about.attached(asked, made, &name)
         }
         AddonCommand::Detach { app, addon } => {
-            let owner = &addon_of(desired, &addon)?.asked.owner;
+            let owner = &addon_of(desired, &addon)?.request.owner;
             if *owner == app {
                 return Err(Rejected::OwnAddon { app, addon });
             }
             about(&app)?.detached(&addon, "Detach")
         }
         AddonCommand::Destroy { addon } => {
-            let Addon { asked, state } = addon_of(desired, &addon)?;
+            let Addon {
+                request: asked,
+                state,
+            } = addon_of(desired, &addon)?;
             if matches!(state, AddonState::Destroying(_)) {
                 return Ok(Vec::new());
             }
             let having = desired.apps.values();
-            let having = having.filter(|app| app.attached.name_of(&addon).is_some());
+            let having = having.filter(|app| app.attachments.name_of(&addon).is_some());
             let mut facts = Vec::new();
             for app in having {
                 facts.extend(about(&app.name)?.detached(&addon, "Destroy")?);
@@ -127,22 +134,22 @@ pub(super) fn facts(
             Ok(facts)
         }
         AddonCommand::Gone { addon } => Ok(vec![Fact::AddonGone {
-            app: addon_of(desired, &addon)?.asked.owner.clone(),
+            app: addon_of(desired, &addon)?.request.owner.clone(),
             addon,
         }]),
     }
 }
 
 /// An app goes with its add-ons, unless another app has one of them too.
-pub(super) fn with_app(desired: &Desired, app: &AppName) -> Result<Vec<Fact>, Rejected> {
+pub(super) fn with_app(desired: &DesiredState, app: &AppName) -> Result<Vec<Fact>, Rejected> {
     let mut facts = Vec::new();
     for (name, addon) in desired.addons.iter() {
-        if addon.asked.owner != *app || matches!(addon.state, AddonState::Destroying(_)) {
+        if addon.request.owner != *app || matches!(addon.state, AddonState::Destroying(_)) {
             continue;
         }
         let others = desired.apps.values();
         let mut others = others.filter(|other| other.name != *app);
-        if let Some(other) = others.find(|other| other.attached.name_of(name).is_some()) {
+        if let Some(other) = others.find(|other| other.attachments.name_of(name).is_some()) {
             return Err(Rejected::AddonShared {
                 addon: name.clone(),
                 with: other.name.clone(),
@@ -158,13 +165,13 @@ pub(super) fn with_app(desired: &Desired, app: &AppName) -> Result<Vec<Fact>, Re
 
 /// Refuses changes of config vars that belong to add-ons, or will in a moment.
 pub(super) fn expect_not_owned(
-    desired: &Desired,
+    desired: &DesiredState,
     app: &App,
     changes: &BTreeMap<String, Option<String>>,
 ) -> Result<(), Rejected> {
-    let now = app.config();
+    let now = app.newest_config();
     for (var, value) in changes {
-        let addon = app.attached.owner_of(var).cloned();
+        let addon = app.attachments.owner_of(var).cloned();
         let addon = addon.or_else(|| reserved(desired, app, var));
         if let Some(addon) = addon
             && now.get(var) != value.as_ref()
@@ -176,22 +183,22 @@ pub(super) fn expect_not_owned(
     Ok(())
 }
 
-fn addon_of<'a>(desired: &'a Desired, addon: &AddonName) -> Result<&'a Addon, Misfit> {
+fn addon_of<'a>(desired: &'a DesiredState, addon: &AddonName) -> Result<&'a Addon, FactError> {
     let found = desired.addons.get(addon);
-    found.ok_or_else(|| Misfit::NoSuchAddon(addon.clone()))
+    found.ok_or_else(|| FactError::NoSuchAddon(addon.clone()))
 }
 
 /// Add-ons of an app that are being made.
-fn creating<'a>(desired: &'a Desired, app: &'a App) -> impl Iterator<Item = &'a NewAddon> {
+fn creating<'a>(desired: &'a DesiredState, app: &'a App) -> impl Iterator<Item = &'a NewAddon> {
     let all = desired.addons.values();
     let creating = all.filter(|addon| addon.state == AddonState::Creating);
     creating
-        .map(|addon| addon.asked.as_ref())
+        .map(|addon| addon.request.as_ref())
         .filter(|asked| asked.owner == app.name)
 }
 
 /// The add-on, still being made, that a config var will belong to.
-fn reserved(desired: &Desired, app: &App, var: &str) -> Option<AddonName> {
+fn reserved(desired: &DesiredState, app: &App, var: &str) -> Option<AddonName> {
     let will_have = |asked: &&NewAddon| {
         let mut endings = asked.service.var_endings().iter();
         endings.any(|ending| var == format!("{}_{ending}", asked.attach_as))
@@ -200,7 +207,7 @@ fn reserved(desired: &Desired, app: &App, var: &str) -> Option<AddonName> {
     creating.find(will_have).map(|asked| asked.name.clone())
 }
 
-fn created(desired: &Desired, addon: NewAddon) -> Result<Vec<Fact>, Rejected> {
+fn created(desired: &DesiredState, addon: NewAddon) -> Result<Vec<Fact>, Rejected> {
     let app = desired.app(&addon.owner)?;
     expect_room(desired, app)?;
     if desired.addons.len() >= ADDONS_MAX {
@@ -211,8 +218,8 @@ fn created(desired: &Desired, addon: NewAddon) -> Result<Vec<Fact>, Rejected> {
     Ok(vec![Fact::AddonRequested { addon }])
 }
 
-fn expect_room(desired: &Desired, app: &App) -> Result<(), Rejected> {
-    let has = app.attached.iter().count() + creating(desired, app).count();
+fn expect_room(desired: &DesiredState, app: &App) -> Result<(), Rejected> {
+    let has = app.attachments.iter().count() + creating(desired, app).count();
     if has >= ADDONS_PER_APP_MAX {
         return Err(Rejected::TooManyAddons(ADDONS_PER_APP_MAX));
     }
@@ -221,12 +228,12 @@ fn expect_room(desired: &Desired, app: &App) -> Result<(), Rejected> {
 
 /// The name, and the config vars that come with it, are not in use.
 fn expect_free(
-    desired: &Desired,
+    desired: &DesiredState,
     app: &App,
     name: &AttachmentName,
-    service: Service,
+    service: AddonService,
 ) -> Result<(), Rejected> {
-    let other = app.attached.get(name).map(|other| other.addon.clone());
+    let other = app.attachments.get(name).map(|other| other.addon.clone());
     let coming = creating(desired, app).find(|asked| asked.attach_as == *name);
     if let Some(addon) = other.or_else(|| coming.map(|asked| asked.name.clone())) {
         let (app, name) = (app.name.clone(), name.clone());
@@ -234,11 +241,11 @@ fn expect_free(
     }
     for ending in service.var_endings() {
         let var = format!("{name}_{ending}");
-        let owner = app.attached.owner_of(&var).cloned();
+        let owner = app.attachments.owner_of(&var).cloned();
         if let Some(addon) = owner.or_else(|| reserved(desired, app, &var)) {
             return Err(Rejected::ConfigOwned { var, addon });
         }
-        if app.config().contains_key(&var) {
+        if app.newest_config().contains_key(&var) {
             let app = app.name.clone();
             return Err(Rejected::ConfigTaken { app, var });
         }
@@ -251,10 +258,10 @@ impl About<'_> {
     fn attached(
         &self,
         asked: &NewAddon,
-        made: &Made,
+        made: &AddonDetails,
         name: &AttachmentName,
     ) -> Result<Vec<Fact>, Rejected> {
-        let vars = made.vars(name);
+        let vars = made.name_vars(name);
         let attached = Fact::AddonAttached {
             app: self.app.name.clone(),
             addon: asked.name.clone(),
@@ -262,13 +269,13 @@ impl About<'_> {
             vars: vars.clone(),
             reach: Arc::clone(&made.reach),
         };
-        let mut config = BTreeMap::clone(self.app.config());
+        let mut config = BTreeMap::clone(self.app.newest_config());
         config.extend(
             vars.0
                 .iter()
                 .map(|(var, value)| (var.clone(), value.clone())),
         );
-        let mut reach = BTreeSet::clone(&self.app.attached.reach());
+        let mut reach = BTreeSet::clone(&self.app.attachments.reach());
         reach.extend(made.reach.iter().cloned());
         let description = format!("Attach {} as {name}", asked.service);
         self.with_attachments(attached, config, reach, description)
@@ -276,15 +283,15 @@ impl About<'_> {
 
     /// The same without the add-on.
     fn detached(&self, addon: &AddonName, verb: &str) -> Result<Vec<Fact>, Rejected> {
-        let name = self.app.attached.name_of(addon);
-        let name = name.ok_or_else(|| Misfit::NotAttached {
+        let name = self.app.attachments.name_of(addon);
+        let name = name.ok_or_else(|| FactError::NotAttached {
             app: self.app.name.clone(),
             addon: addon.clone(),
         })?;
-        let mut config = BTreeMap::clone(self.app.config());
+        let mut config = BTreeMap::clone(self.app.newest_config());
         for var in self
             .app
-            .attached
+            .attachments
             .get(name)
             .into_iter()
             .flat_map(|a| a.vars.0.keys())
@@ -296,7 +303,7 @@ impl About<'_> {
             app: self.app.name.clone(),
             addon: addon.clone(),
         };
-        let reach = self.app.attached.reach_without(addon);
+        let reach = self.app.attachments.reach_without(addon);
         self.with_attachments(detached, config, reach, description)
     }
 
@@ -309,9 +316,9 @@ impl About<'_> {
         description: String,
     ) -> Result<Vec<Fact>, Rejected> {
         let config = Arc::new(checked(config)?);
-        let Some(newest) = self.app.newest() else {
+        let Some(newest) = self.app.newest_release() else {
             let app = self.app.name.clone();
-            let config = Vars(config);
+            let config = ConfigVars(config);
             return Ok(vec![change, Fact::ConfigKept { app, config }]);
         };
         let release = Release {

@@ -7,10 +7,11 @@ use super::{
     IDLE_AFTER, MEMORY_BYTES, REQUEST_TIMEOUT, Rejected, addons,
 };
 use grid::desired::{
-    App, Desired, Fact, Idle, Misfit, ProcessSpec, Release, Restart, Settings, Vars,
+    App, AppSettings, ConfigVars, DesiredState, Fact, FactError, IdleSetting, ProcessSpec, Release,
+    RestartTarget,
 };
 use grid::name::{AppName, DynoId, ProcessType, Run, Version};
-use grid::observed::Observed;
+use grid::observed::ObservedState;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -24,22 +25,22 @@ type Processes = BTreeMap<ProcessType, ProcessSpec>;
 /// The facts that a command becomes, given intent and observation as they are. Without any, it is carried
 /// out already.
 pub(crate) fn facts(
-    desired: &Desired,
-    observed: &Observed,
+    desired: &DesiredState,
+    observed: &ObservedState,
     command: Command,
     actor: &Actor,
 ) -> Result<Vec<Fact>, Rejected> {
     let facts = translate(desired, observed, command, actor)?;
     let mut trial = desired.clone();
     for fact in &facts {
-        trial.apply(fact)?;
+        trial.apply_fact(fact)?;
     }
     Ok(facts)
 }
 
 fn translate(
-    desired: &Desired,
-    observed: &Observed,
+    desired: &DesiredState,
+    observed: &ObservedState,
     command: Command,
     actor: &Actor,
 ) -> Result<Vec<Fact>, Rejected> {
@@ -63,7 +64,7 @@ fn translate(
         Command::Scale { app, counts, sizes } => about(&app)?.scaled(counts, &sizes),
         Command::Rollback { app, to } => about(&app)?.rolled_back(to),
         Command::Restart { app, target } => {
-            if let Restart::Dyno(dyno) = &target {
+            if let RestartTarget::Dyno(dyno) = &target {
                 if dyno.process.runs_once() {
                     return Err(Rejected::NotRestarted(dyno.clone()));
                 }
@@ -104,9 +105,9 @@ impl About<'_> {
         if deploy.processes.is_empty() {
             return Err(Rejected::NothingToRun);
         }
-        let own = self.app.config();
+        let own = self.app.newest_config();
         let config = match deploy.config {
-            DeployConfig::Own(_) if self.app.newest().is_some() => Arc::clone(own),
+            DeployConfig::Own(_) if self.app.newest_release().is_some() => Arc::clone(own),
             DeployConfig::Own(mut first) => {
                 first.extend(BTreeMap::clone(own));
                 self.with_addons(first)?
@@ -130,7 +131,7 @@ impl About<'_> {
             processes: sized(deploy.processes, &self.app.sizes),
             created_ms: self.actor.at_ms,
             created_by: self.actor.by.clone(),
-            reach: self.app.attached.reach(),
+            reach: self.app.attachments.reach(),
         }));
         Ok(facts)
     }
@@ -139,27 +140,27 @@ impl About<'_> {
         &self,
         mut config: BTreeMap<String, String>,
     ) -> Result<Arc<BTreeMap<String, String>>, Rejected> {
-        let attached = self.app.attached.vars();
+        let attached = self.app.attachments.vars();
         config.extend(attached.map(|(name, value)| (name.clone(), value.clone())));
         Ok(Arc::new(checked(config)?))
     }
 
     fn rolled_back(&self, to: Version) -> Result<Vec<Fact>, Rejected> {
         let old = self.app.releases.get(&to);
-        let old = old.ok_or_else(|| Misfit::NoSuchRelease {
+        let old = old.ok_or_else(|| FactError::NoSuchRelease {
             app: self.app.name.clone(),
             version: to,
         })?;
         let description = format!("Rollback to {to}");
         let release = Release {
-            config: Arc::new(checked(self.app.attached.carried(&old.config, to))?),
+            config: Arc::new(checked(self.app.attachments.carried_vars(&old.config, to))?),
             ..self.again(old, description, &self.app.sizes)
         };
         Ok(vec![self.release(release)])
     }
 
     fn reconfigured(&self, changes: ConfigChanges) -> Result<Vec<Fact>, Rejected> {
-        let mut config = BTreeMap::clone(self.app.config());
+        let mut config = BTreeMap::clone(self.app.newest_config());
         let names: Vec<&str> = changes.0.keys().map(String::as_str).collect();
         let description = format!("Change config vars: {}", names.join(", "));
         for (name, value) in changes.0 {
@@ -169,10 +170,10 @@ impl About<'_> {
             };
         }
         let config = Arc::new(checked(config)?);
-        let Some(newest) = self.app.newest() else {
+        let Some(newest) = self.app.newest_release() else {
             return Ok(vec![Fact::ConfigKept {
                 app: self.app.name.clone(),
-                config: Vars(config),
+                config: ConfigVars(config),
             }]);
         };
         let release = Release {
@@ -222,7 +223,7 @@ impl About<'_> {
 
     fn stopped(&self, dyno: DynoId) -> Result<Vec<Fact>, Rejected> {
         self.expect_place(&dyno)?;
-        if !self.app.wants(&dyno) {
+        if !self.app.is_place_open(&dyno) {
             return Ok(Vec::new());
         }
         Ok(vec![Fact::DynoStopped {
@@ -241,7 +242,7 @@ impl About<'_> {
             processes: sized(old.processes.clone(), sizes),
             created_ms: self.actor.at_ms,
             created_by: self.actor.by.clone(),
-            reach: self.app.attached.reach(),
+            reach: self.app.attachments.reach(),
             ..old.clone()
         }
     }
@@ -266,7 +267,7 @@ impl About<'_> {
     }
 
     fn newest(&self) -> Result<&Release, Rejected> {
-        let newest = self.app.newest().map(Arc::as_ref);
+        let newest = self.app.newest_release().map(Arc::as_ref);
         newest.ok_or_else(|| Rejected::NoRelease(self.app.name.clone()))
     }
 
@@ -290,7 +291,7 @@ impl About<'_> {
     /// The place is part of the formation, whether it is filled or not.
     fn expect_place(&self, dyno: &DynoId) -> Result<(), Rejected> {
         let has_type = self.newest()?.processes.contains_key(&dyno.process);
-        if has_type && dyno.index <= self.app.count(&dyno.process) {
+        if has_type && dyno.index <= self.app.requested_count(&dyno.process) {
             return Ok(());
         }
         Err(Rejected::NoSuchDyno {
@@ -310,14 +311,14 @@ fn sized(mut processes: Processes, sizes: &Sizes) -> Processes {
     processes
 }
 
-fn check_settings(settings: &Settings) -> Result<(), Rejected> {
+fn check_settings(settings: &AppSettings) -> Result<(), Rejected> {
     let timeout = settings.request_timeout;
     if let Some(timeout) = timeout.filter(|timeout| !REQUEST_TIMEOUT.contains(timeout)) {
         return Err(Rejected::RequestTimeout(timeout));
     }
     match settings.idle_after {
-        Idle::After(time) if !IDLE_AFTER.contains(&time) => Err(Rejected::IdleAfter(time)),
-        Idle::Default | Idle::Off | Idle::After(_) => Ok(()),
+        IdleSetting::After(time) if !IDLE_AFTER.contains(&time) => Err(Rejected::IdleAfter(time)),
+        IdleSetting::Default | IdleSetting::Off | IdleSetting::After(_) => Ok(()),
     }
 }
 

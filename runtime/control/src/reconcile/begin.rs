@@ -14,7 +14,7 @@ use crate::handle::{Control, Published};
 use crate::keys::Keys;
 use crate::ledger::{AppendError, Cause, Change, Entry, EntryId, Ledger, ReadError, Seq};
 use crate::view::View;
-use grid::desired::{Fact, Misfit};
+use grid::desired::{Fact, FactError};
 use grid::plan::Policy;
 use std::sync::Arc;
 use tokio::sync::{mpsc, watch};
@@ -45,7 +45,7 @@ pub enum StartError {
         at: Seq,
         /// What is wrong with it.
         #[source]
-        source: Misfit,
+        source: FactError,
     },
     /// The ledger cannot be written.
     #[error("cannot write to the ledger")]
@@ -147,7 +147,7 @@ async fn take_over(
         ([(at, entry)], _) if entry.id == id => fold(*at, entry, view, keys).map(|()| None),
         ([], Some(AppendError::Unavailable(cause))) => {
             let at = view.at;
-            let applied = view.desired.apply(&fact);
+            let applied = view.desired.apply_fact(&fact);
             applied.map_err(|source| StartError::Replay { at, source })?;
             Ok(Some(Owed { fact, cause }))
         }

@@ -8,7 +8,7 @@
 
 use grid::desired::Fact;
 use grid::name::{AppName, NodeId};
-use grid::plan::{Step, StopReason};
+use grid::protocol::{Step, StopReason};
 use std::collections::BTreeSet;
 
 /// The apps and nodes that a plan records facts about.

@@ -13,11 +13,12 @@ use crate::ledger::{Change, Entry, Seq};
 use crate::log;
 use crate::once::{Begun, OneOff, Wanted};
 use crate::view::View;
-use grid::desired::{Fact, Misfit};
+use grid::desired::{Fact, FactError};
 use grid::lifecycle;
 use grid::name::{AppName, DynoId, DynoKey};
-use grid::observed::Observed;
-use grid::plan::{self, Note, Policy, Report, Step};
+use grid::observed::ObservedState;
+use grid::plan::{self, PlanNote, Policy};
+use grid::protocol::{Report, Step};
 use grid::time::Time;
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -28,9 +29,9 @@ use tokio::sync::watch;
 pub(super) struct State {
     pub(super) view: View,
     keys: Keys,
-    observed: Observed,
+    observed: ObservedState,
     policy: Policy,
-    notes: BTreeSet<Note>,
+    notes: BTreeSet<PlanNote>,
     lines: Lines,
     views: watch::Sender<Arc<View>>,
     /// When dynos are to be gone, in a shutdown.
@@ -58,7 +59,7 @@ pub(super) struct Decision {
 impl State {
     /// The state after all entries of a ledger, the last of which says that this reconciler started.
     pub(super) fn new(view: View, keys: Keys, options: &Options, lines: Lines) -> Self {
-        let observed = Observed::new(&view.desired, options.seed, Time::ZERO);
+        let observed = ObservedState::new(&view.desired, options.seed, Time::ZERO);
         State {
             views: watch::channel(Arc::new(view.clone())).0,
             view,
@@ -118,12 +119,12 @@ impl State {
     pub(super) fn preview(&self, command: &Command, now: Time) -> Result<Vec<Step>, Refused> {
         let facts = self.facts(command, &Actor::default())?;
         let (desired, observed) = (&self.view.desired, &self.observed);
-        let steps = plan::preview(desired, observed, &self.policy, &facts, now);
+        let steps = plan::preview_steps(desired, observed, &self.policy, &facts, now);
         Ok(steps.map_err(Rejected::Misfit)?)
     }
 
     /// Takes what is in the ledger, and returns what came of it.
-    pub(super) fn fold(&mut self, at: Seq, entry: &Entry) -> Result<Accepted, Misfit> {
+    pub(super) fn fold(&mut self, at: Seq, entry: &Entry) -> Result<Accepted, FactError> {
         self.view.apply(at, entry)?;
         let accepted = accepted(entry);
         self.keys.note(entry, accepted);
@@ -141,7 +142,7 @@ impl State {
     /// Takes a report, and says whether it asks for a new plan.
     pub(super) fn report(&mut self, report: &Report, now: Time) -> bool {
         let news = self.observed.is_news(report, now);
-        let changes = self.observed.apply(report, now);
+        let changes = self.observed.apply_report(report, now);
         self.lines.say(changes.iter().flat_map(log::of_change));
         news
     }
@@ -157,7 +158,7 @@ impl State {
             return Err(Rejected::ShuttingDown.into());
         }
         let (desired, app, bytes) = (&self.view.desired, &wanted.app, wanted.memory_bytes);
-        let made = plan::one_off(desired, &self.observed, app, bytes, now);
+        let made = plan::place_one_off(desired, &self.observed, app, bytes, now);
         let made = made.map_err(Rejected::OneOff)?;
         let app = desired.app(app).map_err(Rejected::Misfit)?;
         let release = app.releases.get(&made.version);
@@ -173,7 +174,7 @@ impl State {
             TrySendError::Full(_) => Refused::from(Rejected::TooManyAtOnce),
             TrySendError::Closed(_) => Refused::Gone(Gone),
         })?;
-        let change = self.observed.begin(&made, now);
+        let change = self.observed.start_one_off(&made, now);
         self.lines.say([line]);
         self.lines.say(log::of_change(&change));
         Ok(Begun {
@@ -190,8 +191,8 @@ impl State {
         by: &str,
         now: Time,
     ) -> Option<Step> {
-        let step = self.observed.stop_once(app, dyno)?;
-        let change = self.observed.issue(&step, &self.view.desired, now);
+        let step = self.observed.stop_run_once(app, dyno)?;
+        let change = self.observed.issue_step(&step, &self.view.desired, now);
         self.lines.say([log::of_stop(app, dyno, by)]);
         self.lines.say(change.iter().flat_map(log::of_change));
         Some(step)
@@ -214,10 +215,10 @@ impl State {
 
     /// Plans, and notes the steps as issued.
     pub(super) fn decide(&mut self, now: Time) -> Decision {
-        self.observed.prune(&self.view.desired);
+        self.observed.forget_outdated(&self.view.desired);
         let plan = match self.deadline {
-            Some(deadline) => plan::wind_down(&self.observed, deadline, now),
-            None => plan::plan(&self.view.desired, &self.observed, &self.policy, now),
+            Some(deadline) => plan::plan_shutdown(&self.observed, deadline, now),
+            None => plan::make_plan(&self.view.desired, &self.observed, &self.policy, now),
         };
         let (mut steps, mut facts) = (Vec::with_capacity(plan.steps.len()), Vec::new());
         let mut held = Held::default();
@@ -231,7 +232,7 @@ impl State {
                 continue;
             }
             self.lines.say(log::of_step(&step));
-            let change = self.observed.issue(&step, &self.view.desired, now);
+            let change = self.observed.issue_step(&step, &self.view.desired, now);
             self.lines.say(change.iter().flat_map(log::of_change));
             steps.push(step);
         }
@@ -270,7 +271,7 @@ impl State {
                 run: history.run,
             },
             version: slot.version,
-            state: lifecycle::State::Crashed,
+            state: lifecycle::DynoState::Crashed,
             since: history.last,
             for_secs: now.since(history.last).as_secs(),
             node: None,

@@ -11,11 +11,10 @@ use crate::command::ConfigChanges;
 use crate::ledger::{Ledger, Memory, Seq};
 use crate::view::Outcome;
 use bench::*;
-use grid::desired::Restart;
+use grid::desired::RestartTarget;
 use grid::lifecycle;
 use grid::name::{AppName, ProcessType};
-use grid::plan::{CrashCause, Serve};
-use grid::routing::Refusal;
+use grid::protocol::{CrashCause, Refusal, RouteTarget};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use tokio::time::{sleep, timeout};
@@ -27,7 +26,11 @@ async fn a_deploy_serves_with_its_formation() {
     assert_eq!(bench.route().version, Some(version(1)));
     assert_eq!(bench.route().hostnames.len(), 1);
     let dynos = bench.control.dynos().await.expect("listens");
-    assert!(dynos.iter().all(|dyno| dyno.state == lifecycle::State::Up));
+    assert!(
+        dynos
+            .iter()
+            .all(|dyno| dyno.state == lifecycle::DynoState::Up)
+    );
     for line in [
         "api: App hello created by me",
         "api: Release v1 created by me (Deploy)",
@@ -95,7 +98,10 @@ async fn scaling_goes_up_down_and_to_zero() {
     bench.scale(1).await;
     assert_eq!(bench.served().len(), 1);
     bench.scale(0).await;
-    assert_eq!(bench.route().serve, Serve::Refuse(Refusal::NoWebDynos));
+    assert_eq!(
+        bench.route().target,
+        RouteTarget::Refuse(Refusal::NoWebDynos)
+    );
     assert!(bench.seen.lock().expect("not poisoned").running.is_empty());
 }
 
@@ -112,17 +118,20 @@ async fn crashes_back_off_on_the_reconcilers_own_clock() {
             .expect("listens");
         sleep(Duration::from_secs(1)).await;
     }
-    assert_eq!(bench.route().serve, Serve::Refuse(Refusal::AppCrashed));
+    assert_eq!(
+        bench.route().target,
+        RouteTarget::Refuse(Refusal::AppCrashed)
+    );
     let dynos = bench.control.dynos().await.expect("listens");
     assert_eq!(dynos.len(), 1);
     assert_eq!(
         (dynos[0].state, dynos[0].for_secs),
-        (lifecycle::State::Crashed, 1)
+        (lifecycle::DynoState::Crashed, 1)
     );
     sleep(Duration::from_secs(8)).await;
     assert_eq!(
-        bench.route().serve,
-        Serve::Refuse(Refusal::AppCrashed),
+        bench.route().target,
+        RouteTarget::Refuse(Refusal::AppCrashed),
         "not before ten seconds"
     );
     sleep(Duration::from_secs(3)).await;
@@ -135,7 +144,7 @@ async fn crashes_back_off_on_the_reconcilers_own_clock() {
 async fn a_restart_replaces_and_a_rollback_is_a_release() {
     let bench = Bench::new().await;
     let before = bench.served();
-    let target = Restart::Dyno(before[0].dyno.clone());
+    let target = RestartTarget::Dyno(before[0].dyno.clone());
     bench.accept(Command::Restart { app: app(), target }).await;
     sleep(Duration::from_secs(1)).await;
     assert_ne!(bench.served()[0], before[0]);
@@ -177,7 +186,10 @@ async fn config_maintenance_and_domains() {
         })
         .await;
     sleep(Duration::from_secs(1)).await;
-    assert_eq!(bench.route().serve, Serve::Refuse(Refusal::Maintenance));
+    assert_eq!(
+        bench.route().target,
+        RouteTarget::Refuse(Refusal::Maintenance)
+    );
     assert_eq!(bench.route().hostnames.len(), 2);
     assert!(
         !bench.logs().iter().any(|line| line.contains("value")),
@@ -227,7 +239,7 @@ async fn what_makes_no_sense_is_rejected_and_changes_nothing() {
     bench.refuse(counts("web", 1_001)).await;
     bench.refuse(config("1KEY", String::new())).await;
     bench.refuse(config("KEY", "x".repeat(64 * 1024))).await;
-    let target = Restart::Dyno("web.3".parse().expect("valid"));
+    let target = RestartTarget::Dyno("web.3".parse().expect("valid"));
     bench.refuse(Command::Restart { app: app(), target }).await;
     assert_eq!(entries(&bench.ledger).await, before);
 }
@@ -243,7 +255,10 @@ async fn a_shutdown_drains_and_ends() {
         "idle dynos need no grace"
     );
     assert!(bench.seen.lock().expect("not poisoned").running.is_empty());
-    assert_eq!(bench.route().serve, Serve::Refuse(Refusal::ForcedClose));
+    assert_eq!(
+        bench.route().target,
+        RouteTarget::Refuse(Refusal::ForcedClose)
+    );
     bench
         .running
         .await

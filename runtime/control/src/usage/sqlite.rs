@@ -5,7 +5,7 @@
 use super::store::{UsageError, UsageStore};
 use grid::name::{AppName, DynoKey, Run};
 use grid::time::Time;
-use grid::usage::Interval;
+use grid::usage::UsageInterval;
 use rusqlite::{Connection, Row, params};
 use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -89,7 +89,7 @@ impl Sqlite {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn write(&self, records: &[Interval]) -> rusqlite::Result<()> {
+    fn write(&self, records: &[UsageInterval]) -> rusqlite::Result<()> {
         let mut connection = self.connection();
         let transaction = connection.transaction()?;
         {
@@ -111,7 +111,7 @@ impl Sqlite {
 }
 
 impl UsageStore for Sqlite {
-    fn record(&self, records: &[Interval]) -> Result<(), UsageError> {
+    fn record(&self, records: &[UsageInterval]) -> Result<(), UsageError> {
         self.write(records).map_err(failed("write"))
     }
 
@@ -120,7 +120,7 @@ impl UsageStore for Sqlite {
         app: Option<&AppName>,
         since: Time,
         until: Time,
-    ) -> Result<Vec<Interval>, UsageError> {
+    ) -> Result<Vec<UsageInterval>, UsageError> {
         let connection = self.connection();
         let mut statement = connection.prepare_cached(READ).map_err(failed("read"))?;
         let (since, until) = (whole(since.micros()), whole(until.micros()));
@@ -144,13 +144,13 @@ impl UsageStore for Sqlite {
     }
 }
 
-fn interval(row: &Row<'_>) -> rusqlite::Result<Interval> {
+fn interval(row: &Row<'_>) -> rusqlite::Result<UsageInterval> {
     let dyno = DynoKey {
         app: parsed(row, 0)?,
         dyno: parsed(row, 1)?,
         run: Run(count(row.get(2)?)),
     };
-    Ok(Interval {
+    Ok(UsageInterval {
         dyno,
         memory_bytes: count(row.get(3)?),
         from: Time::from_micros(count(row.get(4)?)),

@@ -4,7 +4,7 @@
 
 use grid::name::{AppName, DynoKey};
 use grid::time::Time;
-use grid::usage::Interval;
+use grid::usage::UsageInterval;
 use std::collections::BTreeMap;
 use std::error::Error;
 use std::fmt;
@@ -24,7 +24,7 @@ pub struct UsageError {
 /// Keeps records of dyno time. Its calls block.
 pub trait UsageStore: fmt::Debug + Send + Sync {
     /// Keeps all of these records, or none. Of two records of one run the one that ends later stays.
-    fn record(&self, records: &[Interval]) -> Result<(), UsageError>;
+    fn record(&self, records: &[UsageInterval]) -> Result<(), UsageError>;
 
     /// The records of one app, or of all, of which a part lies from `since` to before `until`.
     fn read(
@@ -32,7 +32,7 @@ pub trait UsageStore: fmt::Debug + Send + Sync {
         app: Option<&AppName>,
         since: Time,
         until: Time,
-    ) -> Result<Vec<Interval>, UsageError>;
+    ) -> Result<Vec<UsageInterval>, UsageError>;
 
     /// When the last record ends; the beginning of time if there is none.
     fn last(&self) -> Result<Time, UsageError>;
@@ -43,7 +43,7 @@ pub trait UsageStore: fmt::Debug + Send + Sync {
 
 /// Keeps records as long as the process lives.
 #[derive(Debug, Default)]
-pub struct Memory(Mutex<BTreeMap<DynoKey, Interval>>);
+pub struct Memory(Mutex<BTreeMap<DynoKey, UsageInterval>>);
 
 impl Memory {
     /// No records yet.
@@ -51,13 +51,13 @@ impl Memory {
         Self::default()
     }
 
-    fn all(&self) -> MutexGuard<'_, BTreeMap<DynoKey, Interval>> {
+    fn all(&self) -> MutexGuard<'_, BTreeMap<DynoKey, UsageInterval>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl UsageStore for Memory {
-    fn record(&self, records: &[Interval]) -> Result<(), UsageError> {
+    fn record(&self, records: &[UsageInterval]) -> Result<(), UsageError> {
         let mut all = self.all();
         for record in records {
             let known = all
@@ -75,7 +75,7 @@ impl UsageStore for Memory {
         app: Option<&AppName>,
         since: Time,
         until: Time,
-    ) -> Result<Vec<Interval>, UsageError> {
+    ) -> Result<Vec<UsageInterval>, UsageError> {
         let all = self.all();
         let wanted = all.values().filter(|record| {
             app.is_none_or(|app| record.dyno.app == *app)

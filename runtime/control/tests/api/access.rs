@@ -1,11 +1,11 @@
 //! Who may do what, and what others get to know.
 
 use crate::addons::offering;
-use crate::servers::Memcached;
 use crate::support::client::call;
 use crate::support::{Server, slug};
 use control::access::Role;
 use serde_json::{Value, json};
+use testkit::servers::Memcached;
 
 /// Requests, and the least role that each needs. Those of `admin` come last: they take things away.
 const REQUESTS: [(&str, &str, &str, Role); 31] = [

@@ -1,10 +1,10 @@
 //! Add-ons over the API, with a real memcached: what is shown to whom, and what is refused.
 
-use crate::servers::Memcached;
 use crate::support::Server;
 use control::access::Role;
 use control::addons::{Memcached as Offered, Servers};
 use serde_json::{Value, json};
+use testkit::servers::Memcached;
 
 /// What a server with this cache offers.
 pub(crate) fn offering(cache: &Memcached) -> Servers {

@@ -4,11 +4,11 @@
 //! answers must be the same, but for the names. A new route is asked by itself; one with a body needs a line in `BODIES`.
 
 use crate::addons::offering;
-use crate::servers::Memcached;
 use crate::support::client::{Answer, call};
 use crate::support::{Server, slug};
 use control::access::Role;
 use serde_json::{Value, json};
+use testkit::servers::Memcached;
 
 /// Bodies by operation. Names in braces are filled in; an operation may have several.
 const BODIES: [(&str, &str); 14] = [

@@ -12,7 +12,4 @@ mod hosts;
 mod logs;
 mod once;
 mod support;
-
-#[path = "../../../cli/tests/support/servers.rs"]
-mod servers;
 mod uploads;

@@ -4,7 +4,7 @@ use crate::support::client::{call, send};
 use crate::support::{PATIENCE, Server, slug};
 use control::access::Role;
 use control::once::frame::{self, Frame};
-use grid::plan::Exit;
+use grid::protocol::ProcessExit;
 use http_body_util::BodyExt;
 use serde_json::{Value, json};
 use std::time::Duration;
@@ -95,7 +95,7 @@ async fn input_goes_in_and_output_comes_out_as_frames() {
         (out.as_slice(), err.as_slice()),
         (&b"over and back"[..], &b"done"[..])
     );
-    assert_eq!(frames.last(), Some(&Frame::Exit(Exit::Code(7))));
+    assert_eq!(frames.last(), Some(&Frame::Exit(ProcessExit::Code(7))));
     until_none_runs(&server).await;
     // There is one output, for one client.
     let again = server.get(&server.admin, &path).await;

@@ -7,7 +7,7 @@ use control::addons::Servers;
 use control::api::ApiHost;
 use grid::name::Hostname;
 use grid::plan::Policy;
-use grid::usage::Prices;
+use grid::usage::DynoPrices;
 use router::TrustedProxies;
 
 use super::ListenOn;
@@ -24,7 +24,7 @@ pub(crate) struct ServerConfig {
     /// Below which each app has a hostname.
     pub(crate) domain: Hostname,
     pub(crate) policy: Policy,
-    pub(crate) prices: Prices,
+    pub(crate) prices: DynoPrices,
     pub(crate) drain_grace: Duration,
     /// Proxies whose forwarding headers are believed.
     pub(crate) trusted_proxies: TrustedProxies,

@@ -10,7 +10,7 @@ use control::api::ApiHost;
 use dyno::Opening;
 use grid::name::{Hostname, HostnameError};
 use grid::plan::Policy;
-use grid::usage::Prices;
+use grid::usage::DynoPrices;
 use router::TrustedProxy;
 
 use super::services::{ServiceError, ServiceSettings};
@@ -236,9 +236,9 @@ fn check_drain_grace(grace: Duration) -> Result<Duration, SettingsError> {
     }
 }
 
-fn prices(price: Option<HourlyPrice>, free_dynos: Option<u32>) -> Prices {
-    let default = Prices::default();
-    Prices {
+fn prices(price: Option<HourlyPrice>, free_dynos: Option<u32>) -> DynoPrices {
+    let default = DynoPrices::default();
+    DynoPrices {
         free_dynos: free_dynos.unwrap_or(default.free_dynos),
         micros_per_hour: price.map_or(default.micros_per_hour, |price| price.0),
     }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use control::usage::Recorder;
 use grid::desired::Release;
 use grid::name::{AppName, DynoKey, Version};
-use grid::plan::{Report, Step};
+use grid::protocol::{Report, Step};
 use parking_lot::Mutex;
 
 /// Measures dyno time, if there is a recorder for it. Clones share the sizes.

@@ -16,7 +16,7 @@ use control::once::{Pipes, Program, Wanted};
 use dyno::{Command, Node, Output, Stdio};
 use grid::desired::Release;
 use grid::name::{AppName, DynoKey, NodeId, ProcessType, Version};
-use grid::plan::{Exit, Report, Step};
+use grid::protocol::{ProcessExit, Report, Step};
 use grid::text::error_chain;
 use tokio::io::{AsyncRead, ReadBuf};
 use tokio::sync::{mpsc, oneshot};
@@ -135,7 +135,7 @@ impl OneOffRunner {
     fn start_release_process(&mut self, node: NodeId, key: DynoKey, version: Version) {
         let release = self.releases.get(&(key.app.clone(), version)).cloned();
         let Some(release) = release else {
-            let exit = Exit::Failed(format!("{version} is not on this node"));
+            let exit = ProcessExit::Failed(format!("{version} is not on this node"));
             let dyno = key;
             return self.report(Report::Exited { node, dyno, exit });
         };
@@ -231,8 +231,8 @@ async fn run_and_report(
     };
     let (exit, by_step) = tokio::select! {
         exit = run_to_exit(&fleet, one_off, report_up) => (exit, false),
-        () = signals.stop.cancelled() => (Exit::Failed("it was stopped".into()), true),
-        () = connection.client_left => (Exit::Failed("its client left".into()), false),
+        () = signals.stop.cancelled() => (ProcessExit::Failed("it was stopped".into()), true),
+        () = connection.client_left => (ProcessExit::Failed("its client left".into()), false),
     };
     if let Some(exit_sender) = connection.exit {
         let _ = exit_sender.send(exit.clone());
@@ -250,17 +250,17 @@ pub(crate) async fn run_to_exit(
     fleet: &Node,
     one_off: dyno::OneOff,
     on_start: impl FnOnce(),
-) -> Exit {
+) -> ProcessExit {
     let running = match fleet.run(one_off).await {
         Ok(running) => running,
-        Err(error) => return Exit::Failed(error_chain(&error)),
+        Err(error) => return ProcessExit::Failed(error_chain(&error)),
     };
     on_start();
     match running.await {
-        dyno::Exit::Code(code) => Exit::Code(code),
-        dyno::Exit::Trap { reason } => Exit::Failed(reason),
-        dyno::Exit::Boot { reason } => Exit::Failed(format!("it did not start: {reason}")),
-        dyno::Exit::Killed => Exit::Failed("it was stopped".into()),
+        dyno::Exit::Code(code) => ProcessExit::Code(code),
+        dyno::Exit::Trap { reason } => ProcessExit::Failed(reason),
+        dyno::Exit::Boot { reason } => ProcessExit::Failed(format!("it did not start: {reason}")),
+        dyno::Exit::Killed => ProcessExit::Failed("it was stopped".into()),
     }
 }
 
@@ -270,7 +270,7 @@ struct OneOffConnection {
     /// Ready when the client has left.
     client_left: Pin<Box<dyn Future<Output = ()> + Send>>,
     /// Tells the client how the program ended.
-    exit: Option<oneshot::Sender<Exit>>,
+    exit: Option<oneshot::Sender<ProcessExit>>,
 }
 
 /// Connects a program to its client, or to the app's log without one.

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use grid::name::DynoKey;
-use grid::routing::Refusal;
+use grid::protocol::Refusal;
 use http::{HeaderMap, response};
 use http_body::Body as _;
 use http_body_util::{BodyExt, Empty};

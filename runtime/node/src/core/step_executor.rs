@@ -5,7 +5,7 @@
 use control::Published;
 use control::once::OneOff;
 use dyno::Node;
-use grid::plan::{Route, Serve, Step};
+use grid::protocol::{Route, RouteTarget, Step};
 use router::Router;
 use tokio::sync::{mpsc, watch};
 
@@ -67,10 +67,14 @@ impl StepExecutor {
     /// Publishes a route, with the dynos that have come up since the last one.
     fn publish_route(&self, route: Route) {
         let app = route.app.clone();
-        let version = route.version.filter(|_| route.serve != Serve::Booting);
-        let new_dynos = match &route.serve {
-            Serve::Dynos(keys) => keys.iter().filter_map(|key| self.fleet.take(key)).collect(),
-            Serve::Booting | Serve::Refuse(_) => Vec::new(),
+        let version = route
+            .version
+            .filter(|_| route.target != RouteTarget::Booting);
+        let new_dynos = match &route.target {
+            RouteTarget::Dynos(keys) => {
+                keys.iter().filter_map(|key| self.fleet.take(key)).collect()
+            }
+            RouteTarget::Booting | RouteTarget::Refuse(_) => Vec::new(),
         };
         let new_dynos = new_dynos.into_iter().map(Handle).collect();
         // A stale route was overtaken by a newer one: nothing is lost.

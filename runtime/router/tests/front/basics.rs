@@ -4,8 +4,7 @@ use crate::raw::Raw;
 use crate::world::{End, World, app, connect, echo, head, say};
 use bytes::Bytes;
 use grid::name::Generation;
-use grid::plan::{Route, Serve};
-use grid::routing::Refusal;
+use grid::protocol::{Refusal, Route, RouteTarget};
 use http::HeaderValue;
 use router::{Hosts, Limits, Router};
 use std::sync::Arc;
@@ -195,7 +194,7 @@ async fn one_app_can_answer_on_every_host() {
         backlog_max: 100,
         request_timeout: None,
         idle_after: None,
-        serve: Serve::Dynos(vec![key.clone()]),
+        target: RouteTarget::Dynos(vec![key.clone()]),
     };
     router
         .publish(route.clone(), vec![world.dyno(&key)])
@@ -209,7 +208,7 @@ async fn one_app_can_answer_on_every_host() {
     // An older route changes nothing; withdrawn, the app is gone.
     let stale = Route {
         generation: Generation(0),
-        serve: Serve::Refuse(Refusal::Maintenance),
+        target: RouteTarget::Refuse(Refusal::Maintenance),
         ..route
     };
     assert!(router.publish(stale, Vec::new()).is_err());

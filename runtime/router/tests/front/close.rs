@@ -3,7 +3,7 @@
 use crate::raw::Raw;
 use crate::world::{End, World, connect, eventually, head, say};
 use bytes::Bytes;
-use grid::routing::Refusal;
+use grid::protocol::Refusal;
 use router::{Closed, Kill, Reply};
 use std::sync::Arc;
 use std::time::Duration;

@@ -96,7 +96,7 @@ async fn a_request_without_a_host_is_the_only_apps() {
     let router = Router::new(Hosts::AllTo(app()), Limits::default(), Arc::new(|_| {}));
     let key = [crate::world::key(1, 1)];
     let mut route = only.route();
-    route.serve = grid::plan::Serve::Dynos(key.to_vec());
+    route.target = grid::protocol::RouteTarget::Dynos(key.to_vec());
     router.publish(route, vec![only.dyno(&key[0])]).unwrap();
     let (client, server) = tokio::io::duplex(1024);
     let peer = Peer {

@@ -2,7 +2,7 @@
 
 use crate::world::{End, World, app, connect, echo, eventually, head, say, send};
 use bytes::Bytes;
-use grid::routing::Refusal;
+use grid::protocol::Refusal;
 use h2::client::SendRequest;
 use http::{Request, Version};
 use router::{Kill, Reply};

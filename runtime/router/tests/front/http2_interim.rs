@@ -3,8 +3,7 @@
 use crate::http2::client;
 use crate::world::{World, app, echo, eventually, say};
 use bytes::Bytes;
-use grid::plan::Serve;
-use grid::routing::Refusal;
+use grid::protocol::{Refusal, RouteTarget};
 use h2::client::ResponseFuture;
 use http::{HeaderMap, HeaderValue, Request, Response};
 use http_body_util::BodyExt;
@@ -74,7 +73,7 @@ async fn a_body_that_is_not_wanted_is_not_asked_for() {
     assert!(interim(&mut response).await.is_none(), "there is no body");
     assert_eq!(response.await.unwrap().status(), 200);
 
-    world.publish(Serve::Refuse(Refusal::Maintenance), Vec::new(), 100);
+    world.publish(RouteTarget::Refuse(Refusal::Maintenance), Vec::new(), 100);
     let (mut response, _send) = client
         .send_request(post(Some("100-continue")), false)
         .unwrap();

@@ -2,7 +2,7 @@
 
 use crate::raw::Raw;
 use crate::world::{World, app, say};
-use grid::routing::Refusal;
+use grid::protocol::Refusal;
 use http::uri::PathAndQuery;
 use http::{HeaderValue, Method, Version};
 use proptest::prelude::*;

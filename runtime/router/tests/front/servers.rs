@@ -2,7 +2,7 @@
 
 use crate::raw::Raw;
 use crate::world::{End, World, app, eventually, head, say};
-use grid::routing::Refusal;
+use grid::protocol::Refusal;
 use http::Request;
 use router::{Kill, Reply, RequestBody};
 use std::sync::Arc;

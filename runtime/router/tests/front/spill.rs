@@ -4,7 +4,7 @@ use crate::http2::client;
 use crate::raw::Raw;
 use crate::world::{End, World, app, connect, eventually, head, send};
 use bytes::Bytes;
-use grid::routing::Refusal;
+use grid::protocol::Refusal;
 use http::{HeaderMap, HeaderValue, Request};
 use router::{Reply, RequestBody, RouterConfig};
 use std::path::Path;

@@ -3,7 +3,7 @@
 use crate::raw::Raw;
 use crate::world::{End, World, app, connect, eventually, head, say, send};
 use bytes::Bytes;
-use grid::routing::Refusal;
+use grid::protocol::Refusal;
 use router::Reply;
 use std::time::Duration;
 use tokio::io::AsyncReadExt;

@@ -126,7 +126,7 @@ async fn continue_is_said_when_the_body_is_wanted() {
 #[tokio::test]
 async fn a_refused_request_is_not_read() {
     let world = World::new(1, |_, reply, _| async { say(reply, 200, "reached") });
-    let refuse = grid::plan::Serve::Refuse(grid::routing::Refusal::Maintenance);
+    let refuse = grid::protocol::RouteTarget::Refuse(grid::protocol::Refusal::Maintenance);
     world.publish(refuse, Vec::new(), 100);
     let server = world.listen().await;
     let mut raw = Raw::new(connect(&server).await);

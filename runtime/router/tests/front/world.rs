@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use grid::name::{AppName, DynoId, DynoKey, Generation, ProcessType, Run};
-use grid::plan::{Route, Serve};
+use grid::protocol::{Route, RouteTarget};
 use http::Request;
 use http::response::Parts;
 use http_body_util::BodyExt;
@@ -178,7 +178,7 @@ impl World {
                 backlog_max: 0,
                 request_timeout: None,
                 idle_after: None,
-                serve: Serve::Booting,
+                target: RouteTarget::Booting,
             }),
         };
         let keys: Vec<_> = (1..=dynos).map(|index| key(index, 1)).collect();
@@ -212,15 +212,15 @@ impl World {
 
     /// Publishes a route with these dynos, of which some are new.
     pub(crate) fn serve(&self, keys: &[DynoKey], fresh: &[DynoKey]) {
-        let serve = Serve::Dynos(keys.to_vec());
+        let serve = RouteTarget::Dynos(keys.to_vec());
         let fresh = fresh.iter().map(|key| self.dyno(key)).collect();
         self.publish(serve, fresh, 100 * u32::try_from(keys.len()).unwrap());
     }
 
-    pub(crate) fn publish(&self, serve: Serve, fresh: Vec<FnDyno>, backlog_max: u32) {
+    pub(crate) fn publish(&self, serve: RouteTarget, fresh: Vec<FnDyno>, backlog_max: u32) {
         self.change(fresh, |route| {
             route.backlog_max = backlog_max;
-            route.serve = serve;
+            route.target = serve;
         });
     }
 

@@ -6,8 +6,9 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use super::super::{BuildError, sources};
 use super::jsonc;
+use crate::build::BuildError;
+use crate::build::toolbox::sources;
 
 pub(super) const NAMES: [&str; 2] = ["deno.json", "deno.jsonc"];
 /// Ends of files that may import.

@@ -6,9 +6,9 @@ use std::path::Path;
 use grid::name::ProcessType;
 use serde_json::Value;
 
-use super::super::BuildError;
 use super::package::Package;
-use super::shape::Shape;
+use super::project::Shape;
+use crate::build::BuildError;
 use crate::manifest::Procfile;
 
 /// Ends of files that esbuild takes for programs.

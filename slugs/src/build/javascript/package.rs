@@ -6,8 +6,9 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::super::{BuildError, sources};
 use super::jsonc;
+use crate::build::BuildError;
+use crate::build::toolbox::sources;
 
 pub(super) const PACKAGE_JSON: &str = "package.json";
 /// Workspaces of one app that are looked at.

@@ -6,8 +6,9 @@ use std::path::Path;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use super::super::{BuildError, sources};
 use super::jsonc;
+use crate::build::BuildError;
+use crate::build::toolbox::sources;
 
 /// In the order in which wrangler looks for them.
 pub(super) const NAMES: [&str; 3] = ["wrangler.json", "wrangler.jsonc", "wrangler.toml"];

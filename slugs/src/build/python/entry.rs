@@ -1,17 +1,20 @@
 //! Owns the question what of a Python app answers requests, by the Procfile or by the usual names and shapes of
 //! projects. Must not know how it is loaded; nothing is run.
 
+mod django;
+pub(super) mod servers;
+
 use std::collections::BTreeMap;
 use std::path::Path;
 
 use grid::name::ProcessType;
 use serde::Serialize;
 
-use super::super::{BuildError, sources};
-use super::django;
 use super::facts::{ModuleFacts, Serves, SourceFacts, join};
-use super::servers::{self, ServeCommand, Target, is_dotted};
+use crate::build::BuildError;
+use crate::build::toolbox::sources;
 use crate::manifest::{Command, Procfile};
+use servers::{ServeCommand, Target, is_dotted};
 
 /// Modules that are looked at without a Procfile, in this order.
 const USUAL: [&str; 5] = ["wsgi", "app", "main", "application", "server"];
@@ -519,5 +522,4 @@ fn refuse_async(module: &ModuleFacts, app: &str) -> Result<(), BuildError> {
 }
 
 #[cfg(test)]
-#[path = "entry_tests.rs"]
 mod tests;

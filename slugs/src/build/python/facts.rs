@@ -9,11 +9,12 @@ use std::process::Command;
 
 use serde::Deserialize;
 
-use super::super::run::{self, From};
-use super::super::{BuildError, Progress, Tools, place, sources};
-use super::GET_PYTHON;
+use super::build::GET_PYTHON;
+use crate::build::toolbox::run::{self, From};
+use crate::build::toolbox::{build_folder, sources};
+use crate::build::{BuildError, Progress, Tools};
 
-const SOURCE_FACTS: &str = include_str!("source_facts.py");
+const SOURCE_FACTS: &str = include_str!("host/source_facts.py");
 
 /// How surely an import is done, weakest first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
@@ -300,7 +301,7 @@ fn print_facts(
     progress: &mut dyn FnMut(Progress),
 ) -> Result<Printed, BuildError> {
     let list: String = files.iter().map(|(name, _)| format!("{name}\0")).collect();
-    let failed = place::cannot_write(Path::new("a temporary file"));
+    let failed = build_folder::cannot_write(Path::new("a temporary file"));
     let mut stdin = tempfile::tempfile().map_err(&failed)?;
     stdin.write_all(list.as_bytes()).map_err(&failed)?;
     stdin.rewind().map_err(&failed)?;
@@ -342,5 +343,4 @@ fn print_facts(
 }
 
 #[cfg(test)]
-#[path = "facts_tests.rs"]
 mod tests;

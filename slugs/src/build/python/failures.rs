@@ -7,10 +7,10 @@
 
 use std::collections::BTreeMap;
 
-use super::super::BuildError;
 use super::facts::{SourceFacts, When};
 use super::imports::{ImportPlace, Wanted};
 use super::packages::Packages;
+use crate::build::BuildError;
 use crate::manifest::Warning;
 
 /// Modules that Python's library no longer has, with the version that left them out (PEP 594, PEP 632 and others).
@@ -203,5 +203,4 @@ fn not_installed(
 }
 
 #[cfg(test)]
-#[path = "failures_tests.rs"]
 mod tests;

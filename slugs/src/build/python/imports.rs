@@ -101,5 +101,4 @@ pub(super) fn reached<'a>(facts: &'a SourceFacts, starts: &[String]) -> BTreeMap
 }
 
 #[cfg(test)]
-#[path = "imports_tests.rs"]
 mod tests;

@@ -7,13 +7,14 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use super::super::{BuildError, BuiltComponent, Progress, place, run, sources};
+use super::build::{PACKAGES, Work, file};
 use super::processes::Scripts;
 use super::requirements::{REQUIREMENTS, Requested, name_of, parted};
-use super::{PACKAGES, Work, file};
+use crate::build::toolbox::{build_folder, run, sources};
+use crate::build::{BuildError, BuiltComponent, Progress};
 
 const CONSTRAINTS: &str = "constraints.txt";
-const PIP: &str = include_str!("pip_for_target.py");
+const PIP: &str = include_str!("host/pip_for_target.py");
 /// The component's Python, and wheels that fit it. The platform does not matter, as its code is left out; being always
 /// the same, it gives the same files on every machine.
 const FITTING: [&str; 18] = [
@@ -100,20 +101,20 @@ pub(super) fn ensure(
 ) -> Result<Packages, BuildError> {
     let fitting = FITTING.concat();
     let text = requested.text();
-    let key = place::key(&[text.as_bytes(), fitting.as_bytes(), PIP.as_bytes()]);
+    let key = build_folder::key(&[text.as_bytes(), fitting.as_bytes(), PIP.as_bytes()]);
     let name = format!("packages-{key}");
     let folder = work.place.at(&name);
     if !folder.is_dir() {
         let new = work.place.work()?;
         let into = new.path().join("packages");
-        fs::create_dir(&into).map_err(place::cannot_write(&into))?;
+        fs::create_dir(&into).map_err(build_folder::cannot_write(&into))?;
         if !requested.is_empty() {
             progress(Progress::Step(format!("pip install ({})", requested.file)));
             install(work, requested, new.path(), &into, progress)?;
         }
-        let native = leave_out(&into).map_err(place::cannot_write(&into))?;
+        let native = leave_out(&into).map_err(build_folder::cannot_write(&into))?;
         let list = into.join(NATIVE);
-        fs::write(&list, native).map_err(place::cannot_write(&list))?;
+        fs::write(&list, native).map_err(build_folder::cannot_write(&list))?;
         work.place.keep(&into, &name)?;
         work.place.prune("packages-");
     }
@@ -135,7 +136,7 @@ fn install(
 ) -> Result<(), BuildError> {
     let save = |name: &str, lines: &[&str]| {
         let list = temporary.join(name);
-        fs::write(&list, lines.join("\n")).map_err(place::cannot_write(&list))?;
+        fs::write(&list, lines.join("\n")).map_err(build_folder::cannot_write(&list))?;
         Ok::<_, BuildError>(list)
     };
     let (lines, mut constraints) = parted(&requested.lines);
@@ -282,5 +283,4 @@ fn leave_out(folder: &Path) -> std::io::Result<String> {
 }
 
 #[cfg(test)]
-#[path = "packages_tests.rs"]
 mod tests;

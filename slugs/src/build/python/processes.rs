@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 
 use grid::name::ProcessType;
 
-use super::super::BuildError;
-use super::COMPONENT;
+use super::build::COMPONENT;
+use super::entry::servers::{assignment, program_of, unwrapped};
 use super::facts::SourceFacts;
-use super::servers::{assignment, program_of, unwrapped};
+use crate::build::BuildError;
 use crate::manifest::{COMMAND_WORDS_MAX, Command, CommandProgram, Procfile, is_command_word};
 use crate::path::SlugPath;
 
@@ -179,5 +179,4 @@ pub(super) fn starts(procfile: Option<&Procfile>, facts: &SourceFacts) -> Vec<St
 }
 
 #[cfg(test)]
-#[path = "processes_tests.rs"]
 mod tests;

@@ -4,14 +4,17 @@
 //! A project in a folder, the app's own above all (`-e .`), is not installed: its folder is imported from, and what it
 //! needs is added.
 
+mod project_files;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use super::super::{BuildError, sources};
 use super::facts::{SetupFacts, join};
 use super::processes::Scripts;
-use super::project_files::{self, Project};
+use crate::build::BuildError;
+use crate::build::toolbox::sources;
 use crate::manifest::Warning;
+use project_files::Project;
 
 pub(super) const REQUIREMENTS: &str = "requirements.txt";
 /// Files of requirements that name each other, at most.
@@ -327,5 +330,4 @@ pub(super) fn parted(lines: &[String]) -> (Vec<&str>, Vec<&str>) {
 pub(super) type Extras = BTreeMap<String, Vec<String>>;
 
 #[cfg(test)]
-#[path = "requirements_tests.rs"]
 mod tests;

@@ -3,8 +3,8 @@
 
 use std::path::Path;
 
-use super::super::BuildError;
 use super::requirements::read_text;
+use crate::build::BuildError;
 use crate::manifest::Warning;
 
 /// The component's Python.
@@ -95,5 +95,4 @@ fn numbers(version: &str) -> Option<(u32, Option<u32>)> {
 }
 
 #[cfg(test)]
-#[path = "versions_tests.rs"]
 mod tests;

@@ -1,7 +1,7 @@
 //! `dyno addons`: an app's databases and caches.
 
 use anyhow::{Context, Result, bail};
-use grid::desired::Service;
+use grid::desired::AddonService;
 use grid::name::{AddonName, AttachmentName};
 use serde_json::{Value, json};
 
@@ -72,7 +72,7 @@ fn shared(app: &App, addon: &Addon) -> String {
 
 fn create(
     app: &App,
-    service: Service,
+    service: AddonService,
     attach_as: Option<&AttachmentName>,
     name: Option<&AddonName>,
 ) -> Result<()> {

@@ -9,7 +9,7 @@ use std::sync::mpsc::{self, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
-use grid::plan::Exit;
+use grid::protocol::ProcessExit;
 use node::attach_frame::{self as frame, Frame};
 use parking_lot::Mutex;
 use serde_json::{Map, json};
@@ -58,9 +58,9 @@ pub(crate) fn run(args: &args::Run) -> Result<()> {
     let place = app.path(&format!("/dynos/{}", dyno.id));
     let waiting = attach(app.client(), &place, &tell)?;
     match follow(&news, &waiting) {
-        News::Ended(Exit::Code(0)) => Ok(()),
-        News::Ended(Exit::Code(code)) => Err(Code(code).into()),
-        News::Ended(Exit::Failed(reason)) => {
+        News::Ended(ProcessExit::Code(0)) => Ok(()),
+        News::Ended(ProcessExit::Code(code)) => Err(Code(code).into()),
+        News::Ended(ProcessExit::Failed(reason)) => {
             terminal::error(&anyhow::anyhow!(
                 "{id} of {} failed: {}",
                 app.name,
@@ -83,7 +83,7 @@ pub(crate) fn run(args: &args::Run) -> Result<()> {
 
 /// What ends the wait.
 enum News {
-    Ended(Exit),
+    Ended(ProcessExit),
     /// A signal came; the exit code for it.
     Signal(u8),
     /// Nobody reads our output.

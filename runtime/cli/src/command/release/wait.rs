@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
-use grid::plan::RELEASE_PROCESS_MAX;
+use grid::lifecycle::RELEASE_PROCESS_MAX;
 
 use super::failure;
 use super::live::Live;

@@ -6,9 +6,9 @@ use crate::handle::{Control, Refused};
 use crate::ledger::{Ledger, Memory, Seq};
 use crate::log::Source;
 use crate::view::Outcome;
-use grid::desired::{Kind, ProcessSpec};
+use grid::desired::{ProcessKind, ProcessSpec};
 use grid::name::{AppName, DynoKey, NodeId, ProcessType, SlugId, Version};
-use grid::plan::{CrashCause, Exit, Inventory, Route, Serve};
+use grid::protocol::{CrashCause, Inventory, ProcessExit, Route, RouteTarget};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use tokio::task::JoinHandle;
@@ -54,7 +54,7 @@ pub(super) fn node() -> NodeId {
 }
 
 pub(super) fn inventory() -> Report {
-    Report::Node(Inventory::local(node(), 1 << 40, 1_000))
+    Report::Node(Inventory::new_local(node(), 1 << 40, 1_000))
 }
 
 pub(super) fn answer(step: Step, seen: &Mutex<Seen>) -> Option<(Duration, Report)> {
@@ -71,7 +71,7 @@ pub(super) fn answer(step: Step, seen: &Mutex<Seen>) -> Option<(Duration, Report
             } else {
                 0
             };
-            let exit = Exit::Code(code);
+            let exit = ProcessExit::Code(code);
             Some((soon, Report::Exited { node, dyno, exit }))
         }
         Step::Fetch { node, app, release } => {
@@ -236,8 +236,8 @@ impl Bench {
     }
 
     pub(super) fn served(&self) -> Vec<DynoKey> {
-        match self.route().serve {
-            Serve::Dynos(dynos) => dynos,
+        match self.route().target {
+            RouteTarget::Dynos(dynos) => dynos,
             other => panic!("{other:?}"),
         }
     }
@@ -279,7 +279,7 @@ pub(super) async fn entries(ledger: &Arc<dyn Ledger>) -> usize {
 
 pub(super) fn deployed(slug: u8) -> Command {
     let spec = ProcessSpec {
-        kind: Kind::Handler,
+        kind: ProcessKind::Handler,
         limits: Arc::default(),
     };
     let deploy = Deploy {

@@ -3,7 +3,7 @@
 use super::*;
 use crate::command::{Command, DeployConfig, Rejected};
 use crate::handle::Refused;
-use grid::desired::{Idle, Limits, Release, Settings};
+use grid::desired::{AppSettings, IdleSetting, Limits, Release};
 use grid::name::DynoId;
 
 const MIB: u64 = 1024 * 1024;
@@ -20,11 +20,11 @@ fn resize(mib: u64) -> Command {
     }
 }
 
-fn settings(timeout_secs: Option<u64>, idle_after: Idle) -> Command {
+fn settings(timeout_secs: Option<u64>, idle_after: IdleSetting) -> Command {
     let request_timeout = timeout_secs.map(Duration::from_secs);
     Command::SetSettings {
         app: app(),
-        settings: Settings {
+        settings: AppSettings {
             request_timeout,
             idle_after,
         },
@@ -35,7 +35,7 @@ impl Bench {
     fn newest(&self) -> Arc<Release> {
         let view = self.control.view();
         let app = view.desired.app(&app()).expect("there");
-        Arc::clone(app.newest().expect("deployed"))
+        Arc::clone(app.newest_release().expect("deployed"))
     }
 
     async fn settle(&self) {
@@ -73,18 +73,26 @@ async fn settings_are_published_without_a_release() {
     let before = bench.route();
     assert_eq!(before.request_timeout, Some(Limits::REQUEST_TIMEOUT));
     bench
-        .accept(settings(Some(5), Idle::After(Duration::from_secs(60))))
+        .accept(settings(
+            Some(5),
+            IdleSetting::After(Duration::from_secs(60)),
+        ))
         .await;
     bench.settle().await;
     let route = bench.route();
     assert_eq!(route.request_timeout, Some(Duration::from_secs(5)));
     assert_eq!(route.idle_after, Some(Duration::from_secs(60)));
-    assert_eq!((route.version, route.serve), (before.version, before.serve));
+    assert_eq!(
+        (route.version, route.target),
+        (before.version, before.target)
+    );
     assert!(bench.logged("api: Set timeout=5s idle-after=1m by me"));
-    bench.refuse(settings(Some(0), Idle::Default)).await;
-    bench.refuse(settings(Some(601), Idle::Default)).await;
+    bench.refuse(settings(Some(0), IdleSetting::Default)).await;
     bench
-        .refuse(settings(None, Idle::After(Duration::ZERO)))
+        .refuse(settings(Some(601), IdleSetting::Default))
+        .await;
+    bench
+        .refuse(settings(None, IdleSetting::After(Duration::ZERO)))
         .await;
 }
 
@@ -97,7 +105,7 @@ async fn another_size_is_a_release_and_lasts() {
     assert_eq!(bench.outcome(version(2)).await, Outcome::Serving);
     bench.settle().await;
     assert!(bench.served().iter().all(|key| !before.contains(key)));
-    let memory = |release: &Release| release.web().map(|spec| spec.limits.memory_bytes);
+    let memory = |release: &Release| release.web_process().map(|spec| spec.limits.memory_bytes);
     assert_eq!(memory(&bench.newest()), Some(256 * MIB));
     assert_eq!(bench.newest().description, "Resize web to 256MiB");
     assert_eq!(
@@ -146,7 +154,7 @@ async fn a_stopped_dyno_stays_away_until_it_is_asked_for() {
         "it is stopped already"
     );
     bench.refuse(stop(3)).await;
-    let target = Restart::Dyno(web(1));
+    let target = RestartTarget::Dyno(web(1));
     bench.accept(Command::Restart { app: app(), target }).await;
     bench.settle().await;
     assert_eq!(bench.served().len(), 2);
@@ -248,7 +256,7 @@ async fn config_vars_may_come_before_the_first_release() {
     let view = bench.control.view();
     let app = view.desired.app(&early).expect("there");
     assert!(!format!("{app:?}").contains("hidden"), "{app:?}");
-    let kept: Vec<_> = app.config().iter().collect();
+    let kept: Vec<_> = app.newest_config().iter().collect();
     assert_eq!(kept, [(&"B".to_owned(), &"hidden-2".to_owned())]);
     assert!(bench.logged("api: Config vars for the first release: B, set by me"));
     // What comes with the slug undoes none of that, and counts for the first release alone.
@@ -266,7 +274,7 @@ async fn config_vars_may_come_before_the_first_release() {
     let config = || {
         let view = bench.control.view();
         let app = view.desired.app(&early).expect("there");
-        let pairs = app.config().iter();
+        let pairs = app.newest_config().iter();
         pairs
             .map(|(name, value)| format!("{name}={value}"))
             .collect::<Vec<_>>()

@@ -4,9 +4,10 @@ use super::*;
 use crate::command::{Command, Deploy, Rejected};
 use crate::handle::Refused;
 use crate::once::{Program, Wanted};
-use grid::desired::Kind;
+use grid::desired::ProcessKind;
 use grid::name::{DynoKey, NodeId, Version};
-use grid::plan::{Exit, ONE_OFFS_PER_APP_MAX, OneOffError};
+use grid::plan::{ONE_OFFS_PER_APP_MAX, OneOffError};
+use grid::protocol::ProcessExit;
 
 const MEMORY_BYTES: u64 = 1 << 20;
 
@@ -17,7 +18,7 @@ fn prepared(slug: u8) -> Command {
     };
     let Deploy { processes, .. } = &mut deploy;
     let mut spec = processes[&ProcessType::web()].clone();
-    spec.kind = Kind::Process;
+    spec.kind = ProcessKind::Process;
     processes.insert(ProcessType::release(), spec);
     Command::Deploy { app, deploy }
 }
@@ -121,7 +122,7 @@ async fn release_and_run_are_no_part_of_a_formation() {
     }
     let restart = Command::Restart {
         app: app(),
-        target: Restart::Dyno("run.1".parse().expect("valid")),
+        target: RestartTarget::Dyno("run.1".parse().expect("valid")),
     };
     bench.refuse(restart).await;
 }
@@ -144,13 +145,13 @@ async fn a_one_off_is_seen_from_its_start_to_its_end() {
         .await;
     let restart = Command::Restart {
         app: app(),
-        target: Restart::All,
+        target: RestartTarget::All,
     };
     bench.accept(restart).await;
     sleep(Duration::from_secs(1)).await;
     let states = bench.states().await;
     assert!(states.contains(&"run.1 up".to_owned()), "{states:?}");
-    let exit = Exit::Code(7);
+    let exit = ProcessExit::Code(7);
     bench
         .tell("run.1", |node, dyno| Report::Exited { node, dyno, exit })
         .await;
@@ -201,7 +202,7 @@ async fn a_shutdown_ends_one_offs_after_their_grace() {
         .await
         .expect("it ends");
     assert!(bench.logged("run.1: State changed from up to stopping"));
-    let state = lifecycle::State::Down;
+    let state = lifecycle::DynoState::Down;
     assert!(bench.logged(&format!("run.1: State changed from stopping to {state}")));
     let gone = bench.run().await.expect_err("it has ended");
     assert!(matches!(gone, Refused::Gone(_)));

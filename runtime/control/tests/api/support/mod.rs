@@ -14,8 +14,8 @@ use control::once::OneOff;
 use control::usage::Recorder;
 use control::{Actor, Control, Options, Outputs};
 use grid::name::{AppName, DynoKey, NodeId};
-use grid::plan::{CrashCause, Exit, Inventory, Report, Step};
-use grid::usage::Prices;
+use grid::protocol::{CrashCause, Inventory, ProcessExit, Report, Step};
+use grid::usage::DynoPrices;
 use slugs::store::Store;
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
@@ -99,7 +99,7 @@ impl Server {
                 domain: "localhost".parse().expect("a domain"),
                 public_https: false,
                 public_port: 8080,
-                prices: Prices::default(),
+                prices: DynoPrices::default(),
                 api_hosts,
             },
             ready: is_ready,
@@ -152,7 +152,7 @@ async fn run_node(
     broken: &Arc<Mutex<BTreeSet<AppName>>>,
 ) {
     let node: NodeId = "local".parse().expect("a name");
-    let inventory = Inventory::local(node, NODE_MEMORY_BYTES, DYNOS_MAX);
+    let inventory = Inventory::new_local(node, NODE_MEMORY_BYTES, DYNOS_MAX);
     control
         .report(Report::Node(inventory))
         .await
@@ -200,16 +200,16 @@ async fn once(one_off: OneOff, reporter: Control) {
     };
     let _ = reporter.report(up).await;
     let (exit, told) = match wanted.pipes {
-        None => (Exit::Code(0), None),
+        None => (ProcessExit::Code(0), None),
         Some(mut pipes) => {
             let talk = async {
                 let _ = tokio::io::copy(&mut pipes.stdin, &mut pipes.stdout).await;
                 let _ = pipes.stderr.write_all(b"done").await;
-                Exit::Code(7)
+                ProcessExit::Code(7)
             };
             let exit = tokio::select! {
                 exit = talk => exit,
-                () = pipes.gone => Exit::Failed("its client left".into()),
+                () = pipes.gone => ProcessExit::Failed("its client left".into()),
             };
             (exit, Some(pipes.ended))
         }

@@ -62,7 +62,7 @@ fn defaults_serve_this_machine_alone() {
     let server = server(no_flags(), "");
     assert_eq!(server.policy.idle_after, Some(IDLE_AFTER));
     assert_eq!(server.policy.cycle_after, None);
-    assert_eq!(server.prices, Prices::default());
+    assert_eq!(server.prices, DynoPrices::default());
 }
 
 #[test]
@@ -81,7 +81,7 @@ fn flags_win_over_the_file() {
     assert_eq!(server.policy.idle_after, None);
     assert_eq!(server.policy.cycle_after, Some(day));
     assert_eq!(server.policy.releases_kept, 3);
-    let prices = Prices {
+    let prices = DynoPrices {
         free_dynos: 0,
         micros_per_hour: 500_000,
     };

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use grid::name::ProcessType;
-use grid::plan::Exit;
+use grid::protocol::ProcessExit;
 use node::{ProgramCommand, ProgramConfig, ProgramFiles, ProgramStdio, SharedFolder};
 use slugs::store::Store;
 use tokio::signal::unix::{SignalKind, signal};
@@ -34,9 +34,9 @@ pub(super) fn run(args: &LocalRun) -> Result<()> {
     let exit = runtime.block_on(ended(args, folders));
     runtime.shutdown_timeout(LAST_GRACE);
     match exit? {
-        Ended::Exit(Exit::Code(0)) => Ok(()),
-        Ended::Exit(Exit::Code(code)) | Ended::Signal(code) => Err(Code(code).into()),
-        Ended::Exit(Exit::Failed(reason)) => {
+        Ended::Exit(ProcessExit::Code(0)) => Ok(()),
+        Ended::Exit(ProcessExit::Code(code)) | Ended::Signal(code) => Err(Code(code).into()),
+        Ended::Exit(ProcessExit::Failed(reason)) => {
             terminal::error(&anyhow::anyhow!("{}: {reason}", args.command[0]));
             Err(Code(ABORTED).into())
         }
@@ -44,7 +44,7 @@ pub(super) fn run(args: &LocalRun) -> Result<()> {
 }
 
 enum Ended {
-    Exit(Exit),
+    Exit(ProcessExit),
     Signal(u8),
 }
 
@@ -70,7 +70,7 @@ async fn ended(args: &LocalRun, folders: Vec<SharedFolder>) -> Result<Ended> {
     }
 }
 
-async fn exit(args: &LocalRun, folders: Vec<SharedFolder>) -> Result<Exit> {
+async fn exit(args: &LocalRun, folders: Vec<SharedFolder>) -> Result<ProcessExit> {
     let cache = dirs::cache()?;
     let own = RunFolder::create(&cache)?;
     let env = parse_env_flags(&args.env)?;

@@ -1,0 +1,336 @@
+//! Component, or core module, to native code: compiled once in a limited child process, cached, loaded by mmap.
+//!
+//! Compiling untrusted code can take any amount of time and memory, so it is done by a child with
+//! limits. The cache is written by us alone and private to the user; a slug never brings native
+//! code. This is the only module here with `unsafe`: loading what the child compiled.
+
+use std::hash::{Hash, Hasher};
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::time::{Duration, SystemTime};
+
+use rustix::process::{Resource, Rlimit, setrlimit};
+use sha2::{Digest, Sha256};
+use wasmtime::Module;
+use wasmtime::component::Component;
+
+use crate::code::quirks::{self, Lasting};
+use crate::engine::{self, Engines, Flavor};
+
+/// CPU time of one compilation, in seconds. The largest known app (Ruby, 31 MB) takes 24.
+const COMPILE_CPU_SECONDS_MAX: u64 = 300;
+/// Address space of the compile child, in bytes.
+const COMPILE_MEMORY_BYTES_MAX: u64 = 6 * 1024 * 1024 * 1024;
+/// Wall time of one compilation: the CPU limit and patience for a busy machine.
+const COMPILE_TIMEOUT: Duration = Duration::from_secs(600);
+/// What the cache may hold, in bytes: the code of a few hundred Rust apps, or of some dozens in
+/// JavaScript or Python. The longest unused goes first.
+const CACHE_BYTES_MAX: u64 = 4 * 1024 * 1024 * 1024;
+/// A file that is still being written is younger than this.
+const UNFINISHED_AGE_MAX: Duration = Duration::from_secs(24 * 60 * 60);
+/// How unfinished files are named.
+const UNFINISHED: &str = ".compiling-";
+/// What of the child's messages is kept for the error, in bytes.
+const MESSAGE_BYTES_MAX: usize = 4 * 1024;
+
+/// Why a component could not be turned into native code.
+#[derive(Debug, thiserror::Error)]
+pub enum CompileError {
+    /// Reading or writing a file, or starting the child.
+    #[error("cannot {action} {}", path.display())]
+    Io {
+        /// What was tried.
+        action: &'static str,
+        /// With which file.
+        path: PathBuf,
+        /// Why not.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The child gave up: not a valid component, or one over a limit of the engine.
+    #[error("the component does not compile: {message}")]
+    Refused {
+        /// What the compiler said, at most 4 KiB.
+        message: String,
+    },
+    /// The child hit its limit of CPU time or memory.
+    #[error(
+        "compiling took more than {COMPILE_CPU_SECONDS_MAX} s of CPU or 6 GiB of memory and was stopped"
+    )]
+    Exhausted,
+    /// What the cache holds could not be loaded, even when made anew.
+    #[error("compiled code cannot be loaded")]
+    Load(#[source] wasmtime::Error),
+}
+
+/// Code that can be instantiated.
+pub enum Native {
+    /// Of a component.
+    Component(Component),
+    /// Of a core module.
+    Module(Module),
+}
+
+/// What a component says about itself, and where its code belongs.
+pub struct Found {
+    /// How long its instances are good for.
+    pub lasting: Lasting,
+    /// Where the cache has its code, or would have it.
+    pub cached: PathBuf,
+}
+
+/// Compiles components and keeps the result in a folder.
+#[derive(Debug, Clone)]
+pub struct Compiler {
+    cache: PathBuf,
+    child: Vec<std::ffi::OsString>,
+}
+
+impl Compiler {
+    /// `cache` is created if it is missing (mode 0700). `child` is a program with its first
+    /// arguments which, given `FLAVOR INPUT OUTPUT` after them, calls [`child_main`].
+    pub fn new(cache: &Path, child: Vec<std::ffi::OsString>) -> Result<Compiler, CompileError> {
+        use std::os::unix::fs::DirBuilderExt;
+        std::fs::DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(cache)
+            .map_err(io("create the compile cache", cache))?;
+        prune(cache, CACHE_BYTES_MAX);
+        Ok(Compiler {
+            cache: cache.to_owned(),
+            child,
+        })
+    }
+
+    /// Reads the component in `file`, and says where the cache has its code or would have it.
+    pub async fn find(
+        &self,
+        engines: &Engines,
+        flavor: Flavor,
+        file: &Path,
+    ) -> Result<Found, CompileError> {
+        let bytes = tokio::fs::read(file).await.map_err(io("read", file))?;
+        let name = cache_name(engines.get(flavor), flavor, &bytes);
+        Ok(Found {
+            cached: self.cache.join(name),
+            lasting: quirks::lasting(&bytes),
+        })
+    }
+
+    /// The native code of the component in `file`, without a look at it if `cached`, where the cache has it, is
+    /// there. If it is not, the component is compiled.
+    pub async fn code(
+        &self,
+        engines: &Engines,
+        flavor: Flavor,
+        file: &Path,
+        cached: &Path,
+    ) -> Result<Native, CompileError> {
+        let engine = engines.get(flavor);
+        if cached.exists() {
+            match deserialize(engine, flavor, cached) {
+                Ok(native) => {
+                    used_now(cached);
+                    return Ok(native);
+                }
+                // From another version, or damaged: made anew below.
+                Err(_) => drop(std::fs::remove_file(cached)),
+            }
+        }
+        self.compile(flavor, file, cached).await?;
+        deserialize(engine, flavor, cached).map_err(CompileError::Load)
+    }
+
+    async fn compile(
+        &self,
+        flavor: Flavor,
+        file: &Path,
+        cached: &Path,
+    ) -> Result<(), CompileError> {
+        let output = tempfile::Builder::new()
+            .prefix(UNFINISHED)
+            .tempfile_in(&self.cache)
+            .map_err(io("write into", &self.cache))?
+            .into_temp_path();
+        let (program, first) = self.child.split_first().expect("new() is given a program");
+        let child = tokio::process::Command::new(program)
+            .args(first)
+            .arg(flavor.as_str())
+            .arg(file)
+            .arg(&output)
+            .env_clear()
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()
+            .map_err(io("start", Path::new(program)))?;
+        let done = match tokio::time::timeout(COMPILE_TIMEOUT, child.wait_with_output()).await {
+            Ok(done) => done.map_err(io("wait for", Path::new(program)))?,
+            Err(_) => return Err(CompileError::Exhausted),
+        };
+        match done.status.code() {
+            Some(0) => output
+                .persist(cached)
+                .map_err(|e| io("write", cached)(e.error)),
+            Some(1) => Err(CompileError::Refused {
+                message: tail(&done.stderr),
+            }),
+            // Killed by the CPU limit, or aborted for lack of memory.
+            _ => Err(CompileError::Exhausted),
+        }
+    }
+}
+
+/// The compile child's whole work: limits itself, compiles `input`, writes `output`, and returns
+/// the exit code: 0, or 1 with the reason on stderr.
+pub fn child_main(flavor: &str, input: &Path, output: &Path) -> i32 {
+    match child(flavor, input, output) {
+        Ok(()) => 0,
+        Err(e) => {
+            eprintln!("{e:#}");
+            1
+        }
+    }
+}
+
+fn child(flavor: &str, input: &Path, output: &Path) -> wasmtime::Result<()> {
+    let limit = |resource, max| {
+        let limit = Rlimit {
+            current: Some(max),
+            maximum: Some(max),
+        };
+        setrlimit(resource, limit)
+    };
+    limit(Resource::Cpu, COMPILE_CPU_SECONDS_MAX)?;
+    limit(Resource::As, COMPILE_MEMORY_BYTES_MAX)?;
+    limit(Resource::Core, 0)?;
+    let flavor = Flavor::from_name(flavor)
+        .ok_or_else(|| wasmtime::format_err!("no engine is named {flavor:?}"))?;
+    let bytes = std::fs::read(input)?;
+    let engine = engine::compiler(flavor)?;
+    let native = match flavor {
+        Flavor::P1 => engine.precompile_module(&bytes)?,
+        Flavor::P2 | Flavor::P3 => engine.precompile_component(&bytes)?,
+    };
+    let mut file = std::fs::File::create(output)?;
+    std::io::Write::write_all(&mut file, &native)?;
+    file.sync_all()?;
+    Ok(())
+}
+
+fn deserialize(engine: &wasmtime::Engine, flavor: Flavor, file: &Path) -> wasmtime::Result<Native> {
+    #[allow(
+        unsafe_code,
+        reason = "the file was written by our own compile child into a folder that only this user \
+                  can write; its name holds the digest of the component and of the engine"
+    )]
+    unsafe {
+        Ok(match flavor {
+            Flavor::P1 => Native::Module(Module::deserialize_file(engine, file)?),
+            Flavor::P2 | Flavor::P3 => {
+                Native::Component(Component::deserialize_file(engine, file)?)
+            }
+        })
+    }
+}
+
+/// The name under which the code of a component for an engine is cached.
+fn cache_name(engine: &wasmtime::Engine, flavor: Flavor, component: &[u8]) -> String {
+    let mut environment = std::hash::DefaultHasher::new();
+    engine
+        .precompile_compatibility_hash()
+        .hash(&mut environment);
+    let digest: String = Sha256::digest(component)
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect();
+    format!(
+        "{digest}-{}-{:016x}.cwasm",
+        flavor.as_str(),
+        environment.finish()
+    )
+}
+
+/// Notes that cached code was of use. Only pruning looks at it, so that a failure does no harm.
+fn used_now(cached: &Path) {
+    if let Ok(file) = std::fs::File::open(cached) {
+        let _ = file.set_modified(SystemTime::now());
+    }
+}
+
+/// Removes what was left unfinished, and the longest unused until the rest fits. Code that some
+/// process runs stays mapped there.
+fn prune(cache: &Path, bytes_max: u64) {
+    let mut files = Vec::new();
+    for entry in std::fs::read_dir(cache).into_iter().flatten().flatten() {
+        let Ok(meta) = entry.metadata() else { continue };
+        let used = meta.modified().unwrap_or(SystemTime::UNIX_EPOCH);
+        let unfinished = entry.file_name().to_string_lossy().starts_with(UNFINISHED);
+        if unfinished && used.elapsed().is_ok_and(|age| age > UNFINISHED_AGE_MAX) {
+            let _ = std::fs::remove_file(entry.path());
+        } else if !unfinished {
+            files.push((used, meta.len(), entry.path()));
+        }
+    }
+    files.sort();
+    let mut total: u64 = files.iter().map(|(_, bytes, _)| bytes).sum();
+    for (_, bytes, path) in files {
+        if total <= bytes_max {
+            break;
+        }
+        let _ = std::fs::remove_file(path);
+        total -= bytes;
+    }
+}
+
+fn tail(stderr: &[u8]) -> String {
+    let text = String::from_utf8_lossy(&stderr[..stderr.len().min(MESSAGE_BYTES_MAX)]);
+    text.trim().to_owned()
+}
+
+fn io(action: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> CompileError + use<> {
+    let path = path.to_owned();
+    move |source| CompileError::Io {
+        action,
+        path,
+        source,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_longest_unused_code_goes_first() {
+        let cache = tempfile::tempdir().expect("a temporary folder");
+        let at = |secs| SystemTime::UNIX_EPOCH + Duration::from_secs(secs);
+        for (name, used) in [("old", 1_000), ("older", 500), ("new", 2_000)] {
+            let path = cache.path().join(name);
+            std::fs::write(&path, [0; 100]).expect("writable");
+            let file = std::fs::File::open(&path).expect("readable");
+            file.set_modified(at(used)).expect("ours");
+        }
+        let left = cache.path().join(".compiling-x");
+        std::fs::write(&left, "half").expect("writable");
+        std::fs::File::open(&left)
+            .expect("readable")
+            .set_modified(at(1))
+            .expect("ours");
+        prune(cache.path(), 200);
+        let mut names: Vec<String> = std::fs::read_dir(cache.path())
+            .expect("readable")
+            .map(|entry| {
+                entry
+                    .expect("readable")
+                    .file_name()
+                    .to_string_lossy()
+                    .into_owned()
+            })
+            .collect();
+        names.sort();
+        assert_eq!(names, ["new", "old"]);
+    }
+}

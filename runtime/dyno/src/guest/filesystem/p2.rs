@@ -1,0 +1,432 @@
+//! `wasi:filesystem` 0.2 for a dyno: wasmtime-wasi's own, for one tree of folders (`file_tree`), with the quota and the
+//! rules of `file_changes` in front of whatever changes something.
+
+use std::os::unix::fs::FileExt;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use wasmtime::component::{HasData, Resource};
+use wasmtime_wasi::filesystem::{Descriptor, Dir, File, WasiFilesystemCtxView};
+use wasmtime_wasi::p2::bindings::filesystem::{preopens, types};
+use wasmtime_wasi::p2::{DynInputStream, DynOutputStream};
+use wasmtime_wasi::p2::{
+    FsError, FsResult, OutputStream, Pollable, ReaddirIterator, StreamError, StreamResult,
+};
+
+use crate::guest::filesystem::changes::{self as changes, OpenRequest, Place, Refusal};
+use crate::guest::filesystem::folders::Files;
+use crate::guest::filesystem::quota::Quota;
+use crate::guest::filesystem::tree::{EntryKind, LastLink};
+use types::{ErrorCode, HostDescriptor as Inner};
+
+/// Bytes that a file stream takes in one write; as much as wasmtime-wasi's own.
+pub(crate) const WRITE_BYTES_MAX: usize = 64 * 1024;
+
+/// Names the guest data behind the filesystem interfaces.
+pub(crate) struct DynoFiles;
+
+impl HasData for DynoFiles {
+    type Data<'a> = FilesView<'a>;
+}
+
+/// The store data that the filesystem interfaces work on.
+pub(crate) struct FilesView<'a> {
+    pub(crate) files: &'a mut Files,
+    pub(crate) wasi: WasiFilesystemCtxView<'a>,
+}
+
+impl From<Refusal> for ErrorCode {
+    fn from(refusal: Refusal) -> ErrorCode {
+        match refusal {
+            Refusal::ReadOnly => ErrorCode::ReadOnly,
+            Refusal::CrossDevice => ErrorCode::CrossDevice,
+            Refusal::Busy => ErrorCode::Busy,
+            Refusal::Exists => ErrorCode::Exist,
+            Refusal::IsFolder => ErrorCode::IsDirectory,
+            Refusal::NotPermitted => ErrorCode::NotPermitted,
+            Refusal::TooManyLinks => ErrorCode::Loop,
+            Refusal::Invalid => ErrorCode::Invalid,
+            Refusal::Full => ErrorCode::InsufficientSpace,
+            Refusal::Io(error) => error.into(),
+        }
+    }
+}
+
+impl From<Refusal> for FsError {
+    fn from(refusal: Refusal) -> FsError {
+        ErrorCode::from(refusal).into()
+    }
+}
+
+type Fd = Resource<Descriptor>;
+
+impl FilesView<'_> {
+    fn quota(&self) -> &Arc<Quota> {
+        &self.files.quota
+    }
+
+    fn file(&self, fd: &Fd) -> FsResult<File> {
+        match self.wasi.table.get(fd)? {
+            Descriptor::File(file) => Ok(file.clone()),
+            Descriptor::Dir(_) => Err(ErrorCode::BadDescriptor.into()),
+        }
+    }
+
+    /// Refuses to change what a read-only descriptor is open on.
+    fn check_writable(&self, fd: &Fd) -> FsResult<()> {
+        let perms = match self.wasi.table.get(fd)? {
+            Descriptor::File(File { perms, .. }) | Descriptor::Dir(Dir { perms, .. }) => *perms,
+        };
+        if perms.write_not_permitted() {
+            return Err(ErrorCode::ReadOnly.into());
+        }
+        Ok(())
+    }
+
+    /// Follows a path; gives the descriptor for the engine to begin at, and the path from there.
+    fn find(&self, fd: &Fd, path: String, last: LastLink) -> FsResult<(Fd, Place)> {
+        let Descriptor::Dir(dir) = self.wasi.table.get(fd)? else {
+            return Err(ErrorCode::NotDirectory.into());
+        };
+        let (folder, place) = self.files.find(dir, path, last)?;
+        let fd = folder.map_or_else(|| borrow(fd), |id| self.files.base(id));
+        Ok((fd, place))
+    }
+
+    fn push_writer(&mut self, fd: &Fd, at: Option<u64>) -> FsResult<Resource<DynOutputStream>> {
+        let file = self.file(fd)?;
+        if file.perms.write_not_permitted() {
+            return Err(ErrorCode::NotPermitted.into());
+        }
+        let writer: DynOutputStream = Box::new(FileWriter {
+            file: file.file,
+            at,
+            quota: Arc::clone(self.quota()),
+            failed: false,
+        });
+        Ok(self.wasi.table.push(writer)?)
+    }
+}
+
+/// Whether a path's last part is followed when it is a symbolic link.
+fn last(flags: types::PathFlags) -> LastLink {
+    if flags.contains(types::PathFlags::SYMLINK_FOLLOW) {
+        LastLink::Follow
+    } else {
+        LastLink::Keep
+    }
+}
+
+fn entry((name, kind): (String, EntryKind)) -> types::DirectoryEntry {
+    let type_ = match kind {
+        EntryKind::Folder => types::DescriptorType::Directory,
+        EntryKind::File => types::DescriptorType::RegularFile,
+        EntryKind::Link => types::DescriptorType::SymbolicLink,
+        EntryKind::Other => types::DescriptorType::Unknown,
+    };
+    types::DirectoryEntry { type_, name }
+}
+
+fn borrow(fd: &Fd) -> Fd {
+    Resource::new_borrow(fd.rep())
+}
+
+impl preopens::Host for FilesView<'_> {
+    fn get_directories(&mut self) -> wasmtime::Result<Vec<(Fd, String)>> {
+        self.files.preopens(self.wasi.table)
+    }
+}
+
+impl types::Host for FilesView<'_> {
+    fn convert_error_code(&mut self, err: FsError) -> wasmtime::Result<ErrorCode> {
+        err.downcast()
+    }
+
+    fn filesystem_error_code(
+        &mut self,
+        err: Resource<wasmtime::Error>,
+    ) -> wasmtime::Result<Option<ErrorCode>> {
+        types::Host::filesystem_error_code(&mut self.wasi, err)
+    }
+}
+
+impl types::HostDirectoryEntryStream for FilesView<'_> {
+    async fn read_directory_entry(
+        &mut self,
+        stream: Resource<ReaddirIterator>,
+    ) -> FsResult<Option<types::DirectoryEntry>> {
+        if let Some(listing) = self.files.listing(stream.rep()) {
+            return Ok(listing.next().map(entry));
+        }
+        types::HostDirectoryEntryStream::read_directory_entry(&mut self.wasi, stream).await
+    }
+
+    fn drop(&mut self, stream: Resource<ReaddirIterator>) -> wasmtime::Result<()> {
+        self.files.end_listing(stream.rep());
+        types::HostDirectoryEntryStream::drop(&mut self.wasi, stream)
+    }
+}
+
+/// Functions of an open descriptor that change nothing: passed on.
+macro_rules! passed_on {
+    ($($name:ident($($arg:ident: $ty:ty),*) -> $out:ty;)*) => {
+        $(async fn $name(&mut self, fd: Fd $(, $arg: $ty)*) -> $out {
+            Inner::$name(&mut self.wasi, fd $(, $arg)*).await
+        })*
+    };
+}
+
+/// Functions of a path that change nothing: passed on with the folder that the path means.
+macro_rules! passed_on_in_tree {
+    ($($name:ident($($flags:ident)?) -> $out:ty;)*) => {
+        $(async fn $name(
+            &mut self,
+            fd: Fd,
+            $($flags: types::PathFlags,)?
+            path: String,
+        ) -> FsResult<$out> {
+            #[allow(unused_variables)]
+            let follow = LastLink::Keep;
+            $(let follow = last($flags);)?
+            let (fd, at) = self.find(&fd, path, follow)?;
+            Inner::$name(&mut self.wasi, fd, $($flags,)? at.path).await
+        })*
+    };
+}
+
+impl types::HostDescriptor for FilesView<'_> {
+    passed_on! {
+        advise(offset: u64, len: u64, advice: types::Advice) -> FsResult<()>;
+        get_flags() -> FsResult<types::DescriptorFlags>;
+        get_type() -> FsResult<types::DescriptorType>;
+        read(len: u64, offset: u64) -> FsResult<(Vec<u8>, bool)>;
+        stat() -> FsResult<types::DescriptorStat>;
+        is_same_object(other: Fd) -> wasmtime::Result<bool>;
+        metadata_hash() -> FsResult<types::MetadataHashValue>;
+    }
+
+    passed_on_in_tree! {
+        stat_at(flags) -> types::DescriptorStat;
+        readlink_at() -> String;
+        metadata_hash_at(flags) -> types::MetadataHashValue;
+    }
+
+    async fn set_times(
+        &mut self,
+        fd: Fd,
+        atim: types::NewTimestamp,
+        mtim: types::NewTimestamp,
+    ) -> FsResult<()> {
+        self.check_writable(&fd)?;
+        Inner::set_times(&mut self.wasi, fd, atim, mtim).await
+    }
+
+    async fn set_times_at(
+        &mut self,
+        fd: Fd,
+        flags: types::PathFlags,
+        path: String,
+        atim: types::NewTimestamp,
+        mtim: types::NewTimestamp,
+    ) -> FsResult<()> {
+        let (fd, at) = self.find(&fd, path, last(flags))?;
+        changes::begin_set_times(&at, last(flags))?;
+        Inner::set_times_at(&mut self.wasi, fd, flags, at.path, atim, mtim).await
+    }
+
+    async fn read_directory(&mut self, fd: Fd) -> FsResult<Resource<ReaddirIterator>> {
+        let entries = match self.wasi.table.get(&fd)? {
+            Descriptor::Dir(dir) => self.files.list_root(dir).transpose()?,
+            Descriptor::File(_) => None,
+        };
+        let listing = Inner::read_directory(&mut self.wasi, fd).await?;
+        if let Some(entries) = entries {
+            self.files.begin_listing(listing.rep(), entries);
+        }
+        Ok(listing)
+    }
+
+    /// Nothing to do: what is in these folders ends with the dyno, so it need not survive a power
+    /// cut, and no guest can make the host wait for a disk.
+    async fn sync_data(&mut self, fd: Fd) -> FsResult<()> {
+        self.wasi.table.get(&fd)?;
+        Ok(())
+    }
+
+    async fn sync(&mut self, fd: Fd) -> FsResult<()> {
+        self.wasi.table.get(&fd)?;
+        Ok(())
+    }
+
+    fn drop(&mut self, fd: Fd) -> wasmtime::Result<()> {
+        Inner::drop(&mut self.wasi, fd)
+    }
+
+    fn read_via_stream(&mut self, fd: Fd, offset: u64) -> FsResult<Resource<DynInputStream>> {
+        Inner::read_via_stream(&mut self.wasi, fd, offset)
+    }
+
+    fn write_via_stream(&mut self, fd: Fd, offset: u64) -> FsResult<Resource<DynOutputStream>> {
+        self.push_writer(&fd, Some(offset))
+    }
+
+    fn append_via_stream(&mut self, fd: Fd) -> FsResult<Resource<DynOutputStream>> {
+        self.push_writer(&fd, None)
+    }
+
+    async fn write(&mut self, fd: Fd, buf: Vec<u8>, offset: u64) -> FsResult<u64> {
+        let file = self.file(&fd)?;
+        if file.perms.write_not_permitted() {
+            return Inner::write(&mut self.wasi, fd, buf, offset).await;
+        }
+        let bytes = buf.len() as u64;
+        let _growth = changes::begin_write(self.quota(), &file.file, Some(offset), bytes)?;
+        Inner::write(&mut self.wasi, fd, buf, offset).await
+    }
+
+    async fn set_size(&mut self, fd: Fd, size: u64) -> FsResult<()> {
+        let file = self.file(&fd)?.file;
+        self.check_writable(&fd)?;
+        let _sizing = changes::begin_set_size(self.quota(), &file, size)?;
+        Inner::set_size(&mut self.wasi, fd, size).await
+    }
+
+    async fn open_at(
+        &mut self,
+        fd: Fd,
+        path_flags: types::PathFlags,
+        path: String,
+        oflags: types::OpenFlags,
+        flags: types::DescriptorFlags,
+    ) -> FsResult<Fd> {
+        let (fd, at) = self.find(&fd, path, last(path_flags))?;
+        let asked = OpenRequest {
+            last: last(path_flags),
+            creates: oflags.contains(types::OpenFlags::CREATE),
+            is_exclusive: oflags.contains(types::OpenFlags::EXCLUSIVE),
+            truncates: oflags.contains(types::OpenFlags::TRUNCATE),
+            writes: flags.contains(types::DescriptorFlags::WRITE),
+            changes_folder: flags.contains(types::DescriptorFlags::MUTATE_DIRECTORY),
+        };
+        let opening = changes::begin_open(self.quota(), &at, asked)?;
+        let opened = Inner::open_at(&mut self.wasi, fd, path_flags, at.path, oflags, flags).await?;
+        let descriptor = self.wasi.table.get_mut(&opened)?;
+        self.files.recognize(descriptor, at.is);
+        match descriptor {
+            Descriptor::File(file) => opening.done(Some(&file.file)),
+            Descriptor::Dir(_) => opening.done(None),
+        }
+        Ok(opened)
+    }
+
+    async fn create_directory_at(&mut self, fd: Fd, path: String) -> FsResult<()> {
+        let (fd, at) = self.find(&fd, path, LastLink::Keep)?;
+        let name = changes::begin_create(self.quota(), &at)?;
+        Inner::create_directory_at(&mut self.wasi, fd, at.path).await?;
+        name.keep();
+        Ok(())
+    }
+
+    async fn symlink_at(&mut self, fd: Fd, old: String, new: String) -> FsResult<()> {
+        let (fd, at) = self.find(&fd, new, LastLink::Keep)?;
+        let name = changes::begin_create(self.quota(), &at)?;
+        self.files.expect_links();
+        Inner::symlink_at(&mut self.wasi, fd, old, at.path).await?;
+        name.keep();
+        Ok(())
+    }
+
+    async fn link_at(
+        &mut self,
+        fd: Fd,
+        flags: types::PathFlags,
+        old: String,
+        new_fd: Fd,
+        new: String,
+    ) -> FsResult<()> {
+        let (fd, from) = self.find(&fd, old, last(flags))?;
+        let (new_fd, to) = self.find(&new_fd, new, LastLink::Keep)?;
+        let name = changes::begin_link(self.quota(), &from, &to)?;
+        Inner::link_at(&mut self.wasi, fd, flags, from.path, new_fd, to.path).await?;
+        name.keep();
+        Ok(())
+    }
+
+    async fn remove_directory_at(&mut self, fd: Fd, path: String) -> FsResult<()> {
+        let (fd, at) = self.find(&fd, path, LastLink::Keep)?;
+        let removal = changes::begin_remove_folder(self.quota(), &at)?;
+        Inner::remove_directory_at(&mut self.wasi, fd, at.path).await?;
+        removal.done();
+        Ok(())
+    }
+
+    async fn unlink_file_at(&mut self, fd: Fd, path: String) -> FsResult<()> {
+        let (fd, at) = self.find(&fd, path, LastLink::Keep)?;
+        let removal = changes::begin_unlink(self.quota(), &at)?;
+        Inner::unlink_file_at(&mut self.wasi, fd, at.path).await?;
+        removal.done();
+        Ok(())
+    }
+
+    async fn rename_at(&mut self, fd: Fd, old: String, new_fd: Fd, new: String) -> FsResult<()> {
+        let (fd, from) = self.find(&fd, old, LastLink::Keep)?;
+        let (new_fd, to) = self.find(&new_fd, new, LastLink::Keep)?;
+        let removal = changes::begin_rename(self.quota(), &from, &to)?;
+        Inner::rename_at(&mut self.wasi, fd, from.path, new_fd, to.path).await?;
+        removal.done();
+        Ok(())
+    }
+}
+
+/// Writes into a file in place, after asking the quota; never waits, so never in the background.
+struct FileWriter {
+    file: Arc<std::fs::File>,
+    /// The next byte's offset; `None` appends.
+    at: Option<u64>,
+    quota: Arc<Quota>,
+    failed: bool,
+}
+
+/// Writes `bytes` at `at` (or appends), charged to `quota`.
+pub(crate) fn write_charged(
+    file: &Arc<std::fs::File>,
+    at: Option<u64>,
+    bytes: &[u8],
+    quota: &Arc<Quota>,
+) -> Result<(), Refusal> {
+    let growth = changes::begin_write(quota, file, at, bytes.len() as u64)?;
+    Ok(file.write_all_at(bytes, growth.start())?)
+}
+
+impl OutputStream for FileWriter {
+    fn write(&mut self, bytes: Bytes) -> StreamResult<()> {
+        if self.failed {
+            return Err(StreamError::Closed);
+        }
+        if let Err(e) = write_charged(&self.file, self.at, &bytes, &self.quota) {
+            self.failed = true;
+            let error = std::io::Error::from(e);
+            return Err(StreamError::LastOperationFailed(error.into()));
+        }
+        if let Some(at) = &mut self.at {
+            *at += bytes.len() as u64;
+        }
+        Ok(())
+    }
+
+    fn flush(&mut self) -> StreamResult<()> {
+        Ok(())
+    }
+
+    fn check_write(&mut self) -> StreamResult<usize> {
+        if self.failed {
+            return Err(StreamError::Closed);
+        }
+        Ok(WRITE_BYTES_MAX)
+    }
+}
+
+#[wasmtime_wasi::async_trait]
+impl Pollable for FileWriter {
+    async fn ready(&mut self) {}
+}

@@ -1,0 +1,453 @@
+//! `wasi:filesystem` 0.3 for a dyno: wasmtime-wasi's own behind the same tree, rules and quota as for 0.2.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use tokio::sync::oneshot;
+use wasmtime::component::{
+    Access, Accessor, FutureReader, Linker, Resource, Source, StreamConsumer, StreamReader,
+    StreamResult,
+};
+use wasmtime::{AsContextMut, StoreContextMut};
+use wasmtime_wasi::filesystem::{Descriptor, Dir, File, WasiFilesystem, WasiFilesystemView};
+use wasmtime_wasi::p3::bindings::filesystem::{preopens, types};
+use wasmtime_wasi::p3::filesystem::{FilesystemError, FilesystemResult};
+
+use crate::guest::Guest;
+use crate::guest::filesystem::changes::{self as changes, OpenRequest, Place, Refusal};
+use crate::guest::filesystem::p2::{DynoFiles, FilesView, WRITE_BYTES_MAX, write_charged};
+use crate::guest::filesystem::quota::Quota;
+use crate::guest::filesystem::tree::{EntryKind, LastLink};
+use types::{ErrorCode, HostDescriptorWithStore as Inner};
+
+pub(crate) fn add_to_linker(linker: &mut Linker<Guest>) -> wasmtime::Result<()> {
+    types::add_to_linker::<_, DynoFiles>(linker, Guest::files)?;
+    preopens::add_to_linker::<_, DynoFiles>(linker, Guest::files)
+}
+
+type Fd = Resource<Descriptor>;
+type Store = Accessor<Guest, DynoFiles>;
+type Ended = FutureReader<Result<(), ErrorCode>>;
+
+impl From<Refusal> for ErrorCode {
+    fn from(refusal: Refusal) -> ErrorCode {
+        match refusal {
+            Refusal::ReadOnly => ErrorCode::ReadOnly,
+            Refusal::CrossDevice => ErrorCode::CrossDevice,
+            Refusal::Busy => ErrorCode::Busy,
+            Refusal::Exists => ErrorCode::Exist,
+            Refusal::IsFolder => ErrorCode::IsDirectory,
+            Refusal::NotPermitted => ErrorCode::NotPermitted,
+            Refusal::TooManyLinks => ErrorCode::Loop,
+            Refusal::Invalid => ErrorCode::Invalid,
+            Refusal::Full => ErrorCode::InsufficientSpace,
+            Refusal::Io(error) => error.into(),
+        }
+    }
+}
+
+impl From<Refusal> for FilesystemError {
+    fn from(refusal: Refusal) -> FilesystemError {
+        ErrorCode::from(refusal).into()
+    }
+}
+
+fn borrow(fd: &Fd) -> Fd {
+    Resource::new_borrow(fd.rep())
+}
+
+/// The engine's own functions on the same store.
+fn plain(store: &Store) -> Accessor<Guest, WasiFilesystem> {
+    store.with_getter::<WasiFilesystem>(<Guest as WasiFilesystemView>::filesystem)
+}
+
+fn plain_access<'a>(
+    store: &'a mut Access<'_, Guest, DynoFiles>,
+) -> Access<'a, Guest, WasiFilesystem> {
+    Access::new(store.as_context_mut(), |guest| guest.filesystem())
+}
+
+fn quota(store: &Store) -> Arc<Quota> {
+    store.with(|mut store| Arc::clone(&store.get().files.quota))
+}
+
+/// Refuses to change what a read-only descriptor is open on.
+fn check_writable(store: &Store, fd: &Fd) -> FilesystemResult<()> {
+    let perms = store.with(|mut store| {
+        let perms = match store.get().wasi.table.get(fd)? {
+            Descriptor::File(File { perms, .. }) | Descriptor::Dir(Dir { perms, .. }) => *perms,
+        };
+        FilesystemResult::Ok(perms)
+    })?;
+    if perms.write_not_permitted() {
+        return Err(ErrorCode::ReadOnly.into());
+    }
+    Ok(())
+}
+
+fn file(store: &Store, fd: &Fd) -> FilesystemResult<Arc<std::fs::File>> {
+    store.with(|mut store| match store.get().wasi.table.get(fd)? {
+        Descriptor::File(file) => Ok(Arc::clone(&file.file)),
+        Descriptor::Dir(_) => Err(ErrorCode::BadDescriptor.into()),
+    })
+}
+
+/// Follows a path; gives the descriptor for the engine to begin at, and the path from there.
+fn find(store: &Store, fd: &Fd, path: String, last: LastLink) -> FilesystemResult<(Fd, Place)> {
+    store.with(|mut store| {
+        let view = store.get();
+        let Descriptor::Dir(dir) = view.wasi.table.get(fd)? else {
+            return Err(ErrorCode::NotDirectory.into());
+        };
+        let (folder, place) = view.files.find(dir, path, last)?;
+        let fd = folder.map_or_else(|| borrow(fd), |id| view.files.base(id));
+        Ok((fd, place))
+    })
+}
+
+/// Whether a path's last part is followed when it is a symbolic link.
+fn last(flags: types::PathFlags) -> LastLink {
+    if flags.contains(types::PathFlags::SYMLINK_FOLLOW) {
+        LastLink::Follow
+    } else {
+        LastLink::Keep
+    }
+}
+
+fn entry((name, kind): (String, EntryKind)) -> types::DirectoryEntry {
+    let type_ = match kind {
+        EntryKind::Folder => types::DescriptorType::Directory,
+        EntryKind::File => types::DescriptorType::RegularFile,
+        EntryKind::Link => types::DescriptorType::SymbolicLink,
+        EntryKind::Other => types::DescriptorType::Other(None),
+    };
+    types::DirectoryEntry { type_, name }
+}
+
+impl types::Host for FilesView<'_> {
+    fn convert_error_code(&mut self, error: FilesystemError) -> wasmtime::Result<ErrorCode> {
+        error.downcast()
+    }
+}
+
+impl preopens::Host for FilesView<'_> {
+    fn get_directories(&mut self) -> wasmtime::Result<Vec<(Fd, String)>> {
+        self.files.preopens(self.wasi.table)
+    }
+}
+
+impl types::HostDescriptor for FilesView<'_> {
+    fn drop(&mut self, fd: Fd) -> wasmtime::Result<()> {
+        types::HostDescriptor::drop(&mut self.wasi, fd)
+    }
+}
+
+/// Functions of an open descriptor that change nothing: passed on.
+macro_rules! passed_on {
+    ($($name:ident($($arg:ident: $ty:ty),*) -> $out:ty;)*) => {
+        $(async fn $name(store: &Store, fd: Fd $(, $arg: $ty)*) -> $out {
+            Inner::$name(&plain(store), fd $(, $arg)*).await
+        })*
+    };
+}
+
+/// Functions of a path that change nothing: passed on with the folder that the path means.
+macro_rules! passed_on_in_tree {
+    ($($name:ident($($flags:ident)?) -> $out:ty;)*) => {
+        $(async fn $name(
+            store: &Store,
+            fd: Fd,
+            $($flags: types::PathFlags,)?
+            path: String,
+        ) -> FilesystemResult<$out> {
+            #[allow(unused_variables)]
+            let follow = LastLink::Keep;
+            $(let follow = last($flags);)?
+            let (fd, at) = find(store, &fd, path, follow)?;
+            Inner::$name(&plain(store), fd, $($flags,)? at.path).await
+        })*
+    };
+}
+
+impl types::HostDescriptorWithStore<Guest> for DynoFiles {
+    passed_on! {
+        advise(offset: u64, len: u64, advice: types::Advice) -> FilesystemResult<()>;
+        get_flags() -> FilesystemResult<types::DescriptorFlags>;
+        get_type() -> FilesystemResult<types::DescriptorType>;
+        stat() -> FilesystemResult<types::DescriptorStat>;
+        is_same_object(other: Fd) -> wasmtime::Result<bool>;
+        metadata_hash() -> FilesystemResult<types::MetadataHashValue>;
+    }
+
+    passed_on_in_tree! {
+        stat_at(flags) -> types::DescriptorStat;
+        readlink_at() -> String;
+        metadata_hash_at(flags) -> types::MetadataHashValue;
+    }
+
+    async fn set_times(
+        store: &Store,
+        fd: Fd,
+        atim: types::NewTimestamp,
+        mtim: types::NewTimestamp,
+    ) -> FilesystemResult<()> {
+        check_writable(store, &fd)?;
+        Inner::set_times(&plain(store), fd, atim, mtim).await
+    }
+
+    async fn set_times_at(
+        store: &Store,
+        fd: Fd,
+        flags: types::PathFlags,
+        path: String,
+        atim: types::NewTimestamp,
+        mtim: types::NewTimestamp,
+    ) -> FilesystemResult<()> {
+        let (fd, at) = find(store, &fd, path, last(flags))?;
+        changes::begin_set_times(&at, last(flags))?;
+        Inner::set_times_at(&plain(store), fd, flags, at.path, atim, mtim).await
+    }
+
+    fn read_via_stream(
+        mut store: Access<'_, Guest, Self>,
+        fd: Fd,
+        offset: u64,
+    ) -> wasmtime::Result<(StreamReader<u8>, Ended)> {
+        Inner::read_via_stream(plain_access(&mut store), fd, offset)
+    }
+
+    fn read_directory(
+        mut store: Access<'_, Guest, Self>,
+        fd: Fd,
+    ) -> wasmtime::Result<(StreamReader<types::DirectoryEntry>, Ended)> {
+        let view = store.get();
+        let entries = match view.wasi.table.get(&fd)? {
+            Descriptor::Dir(dir) => view.files.list_root(dir),
+            Descriptor::File(_) => None,
+        };
+        let Some(entries) = entries else {
+            return Inner::read_directory(plain_access(&mut store), fd);
+        };
+        let (entries, ended) = match entries {
+            Ok(entries) => (entries.into_iter().map(entry).collect(), Ok(())),
+            Err(error) => (Vec::new(), Err(ErrorCode::from(error))),
+        };
+        Ok((
+            StreamReader::new(&mut store, entries)?,
+            FutureReader::new(&mut store, async move { wasmtime::error::Ok(ended) })?,
+        ))
+    }
+
+    fn write_via_stream(
+        store: Access<'_, Guest, Self>,
+        fd: Fd,
+        data: StreamReader<u8>,
+        offset: u64,
+    ) -> wasmtime::Result<Ended> {
+        write(store, &fd, data, Some(offset))
+    }
+
+    fn append_via_stream(
+        store: Access<'_, Guest, Self>,
+        fd: Fd,
+        data: StreamReader<u8>,
+    ) -> wasmtime::Result<Ended> {
+        write(store, &fd, data, None)
+    }
+
+    /// Nothing to do, as for 0.2: these folders end with the dyno.
+    async fn sync_data(store: &Store, fd: Fd) -> FilesystemResult<()> {
+        store.with(|mut store| Ok(store.get().wasi.table.get(&fd).map(drop)?))
+    }
+
+    async fn sync(store: &Store, fd: Fd) -> FilesystemResult<()> {
+        DynoFiles::sync_data(store, fd).await
+    }
+
+    async fn set_size(store: &Store, fd: Fd, size: u64) -> FilesystemResult<()> {
+        let file = file(store, &fd)?;
+        check_writable(store, &fd)?;
+        let _sizing = changes::begin_set_size(&quota(store), &file, size)?;
+        Inner::set_size(&plain(store), fd, size).await
+    }
+
+    async fn open_at(
+        store: &Store,
+        fd: Fd,
+        path_flags: types::PathFlags,
+        path: String,
+        oflags: types::OpenFlags,
+        flags: types::DescriptorFlags,
+    ) -> FilesystemResult<Fd> {
+        let (fd, at) = find(store, &fd, path, last(path_flags))?;
+        let asked = OpenRequest {
+            last: last(path_flags),
+            creates: oflags.contains(types::OpenFlags::CREATE),
+            is_exclusive: oflags.contains(types::OpenFlags::EXCLUSIVE),
+            truncates: oflags.contains(types::OpenFlags::TRUNCATE),
+            writes: flags.contains(types::DescriptorFlags::WRITE),
+            changes_folder: flags.contains(types::DescriptorFlags::MUTATE_DIRECTORY),
+        };
+        let opening = changes::begin_open(&quota(store), &at, asked)?;
+        let opened = Inner::open_at(&plain(store), fd, path_flags, at.path, oflags, flags).await?;
+        store.with(|mut store| {
+            let view = store.get();
+            let descriptor = view.wasi.table.get_mut(&opened)?;
+            view.files.recognize(descriptor, at.is);
+            match descriptor {
+                Descriptor::File(file) => opening.done(Some(&file.file)),
+                Descriptor::Dir(_) => opening.done(None),
+            }
+            FilesystemResult::Ok(())
+        })?;
+        Ok(opened)
+    }
+
+    async fn create_directory_at(store: &Store, fd: Fd, path: String) -> FilesystemResult<()> {
+        let (fd, at) = find(store, &fd, path, LastLink::Keep)?;
+        let name = changes::begin_create(&quota(store), &at)?;
+        Inner::create_directory_at(&plain(store), fd, at.path).await?;
+        name.keep();
+        Ok(())
+    }
+
+    async fn symlink_at(store: &Store, fd: Fd, old: String, new: String) -> FilesystemResult<()> {
+        let (fd, at) = find(store, &fd, new, LastLink::Keep)?;
+        let name = changes::begin_create(&quota(store), &at)?;
+        store.with(|mut store| store.get().files.expect_links());
+        Inner::symlink_at(&plain(store), fd, old, at.path).await?;
+        name.keep();
+        Ok(())
+    }
+
+    async fn link_at(
+        store: &Store,
+        fd: Fd,
+        flags: types::PathFlags,
+        old: String,
+        new_fd: Fd,
+        new: String,
+    ) -> FilesystemResult<()> {
+        let (fd, from) = find(store, &fd, old, last(flags))?;
+        let (new_fd, to) = find(store, &new_fd, new, LastLink::Keep)?;
+        let name = changes::begin_link(&quota(store), &from, &to)?;
+        Inner::link_at(&plain(store), fd, flags, from.path, new_fd, to.path).await?;
+        name.keep();
+        Ok(())
+    }
+
+    async fn remove_directory_at(store: &Store, fd: Fd, path: String) -> FilesystemResult<()> {
+        let (fd, at) = find(store, &fd, path, LastLink::Keep)?;
+        let removal = changes::begin_remove_folder(&quota(store), &at)?;
+        Inner::remove_directory_at(&plain(store), fd, at.path).await?;
+        removal.done();
+        Ok(())
+    }
+
+    async fn unlink_file_at(store: &Store, fd: Fd, path: String) -> FilesystemResult<()> {
+        let (fd, at) = find(store, &fd, path, LastLink::Keep)?;
+        let removal = changes::begin_unlink(&quota(store), &at)?;
+        Inner::unlink_file_at(&plain(store), fd, at.path).await?;
+        removal.done();
+        Ok(())
+    }
+
+    async fn rename_at(
+        store: &Store,
+        fd: Fd,
+        old: String,
+        new_fd: Fd,
+        new: String,
+    ) -> FilesystemResult<()> {
+        let (fd, from) = find(store, &fd, old, LastLink::Keep)?;
+        let (new_fd, to) = find(store, &new_fd, new, LastLink::Keep)?;
+        let removal = changes::begin_rename(&quota(store), &from, &to)?;
+        Inner::rename_at(&plain(store), fd, from.path, new_fd, to.path).await?;
+        removal.done();
+        Ok(())
+    }
+}
+
+fn write(
+    mut store: Access<'_, Guest, DynoFiles>,
+    fd: &Fd,
+    mut data: StreamReader<u8>,
+    at: Option<u64>,
+) -> wasmtime::Result<Ended> {
+    let (ended, result) = oneshot::channel();
+    let view = store.get();
+    let file = match view.wasi.table.get(fd)? {
+        Descriptor::File(file) if !file.perms.write_not_permitted() => Ok(Arc::clone(&file.file)),
+        Descriptor::File(_) => Err(ErrorCode::NotPermitted),
+        Descriptor::Dir(_) => Err(ErrorCode::BadDescriptor),
+    };
+    let quota = Arc::clone(&view.files.quota);
+    match file {
+        Ok(file) => data.pipe(
+            &mut store,
+            Writer {
+                file,
+                at,
+                quota,
+                ended: Some(ended),
+            },
+        )?,
+        Err(error) => {
+            data.close(&mut store)?;
+            let _ = ended.send(Err(error));
+        }
+    }
+    FutureReader::new(&mut store, result)
+}
+
+/// Takes a stream of bytes into a file, after asking the quota.
+struct Writer {
+    file: Arc<std::fs::File>,
+    /// The next byte's offset; `None` appends.
+    at: Option<u64>,
+    quota: Arc<Quota>,
+    ended: Option<oneshot::Sender<Result<(), ErrorCode>>>,
+}
+
+impl Writer {
+    fn end(&mut self, result: Result<(), ErrorCode>) {
+        if let Some(ended) = self.ended.take() {
+            // The guest may have no interest in how it ended.
+            let _ = ended.send(result);
+        }
+    }
+}
+
+impl<D> StreamConsumer<D> for Writer {
+    type Item = u8;
+
+    fn poll_consume(
+        mut self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+        store: StoreContextMut<'_, D>,
+        source: Source<'_, u8>,
+        _finish: bool,
+    ) -> Poll<wasmtime::Result<StreamResult>> {
+        let mut source = source.as_direct(store);
+        // In the runtime's thread: the rest comes with the next calls, between which others run.
+        let bytes = source.remaining();
+        let len = bytes.len().min(WRITE_BYTES_MAX);
+        let bytes = &bytes[..len];
+        if let Err(error) = write_charged(&self.file, self.at, bytes, &self.quota) {
+            self.end(Err(error.into()));
+            return Poll::Ready(Ok(StreamResult::Dropped));
+        }
+        source.mark_read(len);
+        if let Some(at) = &mut self.at {
+            *at += len as u64;
+        }
+        Poll::Ready(Ok(StreamResult::Completed))
+    }
+}
+
+impl Drop for Writer {
+    fn drop(&mut self) {
+        self.end(Ok(()));
+    }
+}

@@ -1,0 +1,134 @@
+//! Headers that a 0.2 guest makes in one call.
+//!
+//! Owns `fields.from-list` of `wasi:http/types`. The engine's own makes a list with two copies for each header, then the
+//! headers of that; this one reads the guest's list where it is. Must not know what the headers are for.
+
+use http::{HeaderName, HeaderValue, header};
+use wasmtime::StoreContextMut;
+use wasmtime::component::{Linker, Resource, WasmList, WasmStr};
+use wasmtime_wasi_http::p2::HeaderError;
+use wasmtime_wasi_http::{FieldMap, FieldMapError};
+
+use crate::guest::Guest;
+use crate::guest::http::HTTP_TYPES;
+use crate::guest::http::outgoing::is_forbidden;
+
+type Store<'a> = StoreContextMut<'a, Guest>;
+
+/// Names and values, in the guest's memory.
+type List = WasmList<(WasmStr, WasmList<u8>)>;
+
+/// Puts this in the engine's place.
+pub(crate) fn add_to_linker(linker: &mut Linker<Guest>) -> wasmtime::Result<()> {
+    linker.instance(HTTP_TYPES)?.func_wrap(
+        "[static]fields.from-list",
+        |mut store: Store<'_>, (list,): (List,)| {
+            let fields = match from_list(&mut store, &list)? {
+                Ok(fields) => fields,
+                // Too many, or too much, is not for the guest to hear: it ends.
+                Err(error) => return Ok((Err(HeaderError::from(error).downcast()?),)),
+            };
+            let fields: Resource<FieldMap> = store.data_mut().table.push(fields)?;
+            Ok((Ok(fields),))
+        },
+    )
+}
+
+/// Traps if the list is none, such as one with names that are no text.
+fn from_list(
+    store: &mut Store<'_>,
+    list: &List,
+) -> wasmtime::Result<Result<FieldMap, FieldMapError>> {
+    let bytes_max = store.data_mut().fields_max();
+    let mut fields = FieldMap::new_mutable(bytes_max);
+    let (mut index, mut read) = (0, 0);
+    while let Some(entry) = list.get(&mut *store, index) {
+        let (name, value) = entry?;
+        let name = name.to_str(&*store)?;
+        let value = value.as_le_slice(&*store);
+        // Each entry has the fuel of a whole call, and all of them may be one text: without this they could keep the host
+        // at work for long. A name that comes again counts again, as it does in what is sent.
+        read += name.len() + value.len();
+        let added = header_name(&name).and_then(|name| match read > bytes_max {
+            true => Err(FieldMapError::TotalSizeTooBig),
+            false => {
+                let value = header_value(&name, value, &fields)?;
+                fields.append_raw(name, value)
+            }
+        });
+        if let Err(error) = added {
+            return Ok(Err(error));
+        }
+        index += 1;
+    }
+    Ok(Ok(fields))
+}
+
+fn header_name(name: &str) -> Result<HeaderName, FieldMapError> {
+    let name = HeaderName::from_bytes(name.as_bytes())?;
+    match is_forbidden(&name) {
+        true => Err(FieldMapError::Forbidden),
+        false => Ok(name),
+    }
+}
+
+/// The value of a header that is to be added to `fields`.
+fn header_value(
+    name: &HeaderName,
+    value: &[u8],
+    fields: &FieldMap,
+) -> Result<HeaderValue, FieldMapError> {
+    if *name != header::CONTENT_LENGTH {
+        return Ok(HeaderValue::from_bytes(value)?);
+    }
+    // Of two lengths nobody knows which one counts.
+    match length(value) {
+        Some(length) if !fields.contains_key(name) => Ok(length.into()),
+        _ => Err(FieldMapError::InvalidHeaderValue),
+    }
+}
+
+/// A `Content-Length`, as RFC 9110 (section 8.6) has it: digits alone.
+pub(super) fn length(value: &[u8]) -> Option<u64> {
+    // `parse` alone would take a sign.
+    let plain = value.iter().all(u8::is_ascii_digit);
+    let text = str::from_utf8(value).ok().filter(|_| plain)?;
+    text.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_length_is_one_number() {
+        assert_eq!(length(b"0"), Some(0));
+        assert_eq!(length(b"007"), Some(7));
+        assert_eq!(length(b"18446744073709551615"), Some(u64::MAX));
+        for bad in ["", "+1", "-1", "1 ", "1,1", "18446744073709551616"] {
+            assert_eq!(length(bad.as_bytes()), None, "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn a_header_is_a_name_and_a_value_and_a_length_comes_once() {
+        let mut fields = FieldMap::new_mutable(1024);
+        let bad_name = Err(FieldMapError::InvalidHeaderName);
+        assert_eq!(header_name("X-One"), Ok(HeaderName::from_static("x-one")));
+        assert_eq!(header_name("x one"), bad_name);
+        assert_eq!(header_name(""), bad_name);
+        assert_eq!(header_name("Host"), Err(FieldMapError::Forbidden));
+
+        let one = HeaderName::from_static("x-one");
+        let of = |name, value: &[u8], fields: &FieldMap| header_value(name, value, fields);
+        let bad_value = Err(FieldMapError::InvalidHeaderValue);
+        assert_eq!(of(&one, b"1", &fields), Ok(HeaderValue::from_static("1")));
+        assert_eq!(of(&one, b"a\nb", &fields), bad_value);
+        let all = header::CONTENT_LENGTH;
+        assert_eq!(of(&all, b"+7", &fields), bad_value);
+        let seven = HeaderValue::from_static("7");
+        assert_eq!(of(&all, b"07", &fields), Ok(seven.clone()));
+        fields.append_raw(all.clone(), seven).expect("room");
+        assert_eq!(of(&all, b"7", &fields), bad_value);
+    }
+}

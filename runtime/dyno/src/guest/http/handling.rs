@@ -1,0 +1,260 @@
+//! What a 0.2 handler gets for each request: the request, and the place for its response.
+//!
+//! Owns `incoming-request` and `response-outparam` of `wasi:http/types`. The engine's own make all that a guest could
+//! ask for before it asks, and a channel for the response; these make it when it asks. Must not know where requests
+//! come from, nor what becomes of a response.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use http::{HeaderMap, HeaderValue, header, request, response};
+use wasmtime::StoreContextMut;
+use wasmtime::component::{
+    ComponentExportIndex, Instance, InstancePre, Linker, Resource, ResourceTable, ResourceType,
+    TypedFunc,
+};
+use wasmtime::error::Context as _;
+use wasmtime_wasi_http::p2::bindings::http::types::{ErrorCode, Method, Scheme};
+use wasmtime_wasi_http::p2::body::{HostIncomingBody, HyperOutgoingBody};
+use wasmtime_wasi_http::p2::types::HostOutgoingResponse;
+use wasmtime_wasi_http::{FieldMap, WasiHttpView};
+
+use crate::call::{Asked, RequestBody, Told};
+use crate::guest::Guest;
+use crate::guest::http::HTTP_TYPES;
+use crate::guest::http::writing::is_without_content;
+
+/// The interface as the engine calls it; a component may have been made for any 0.2 before.
+const HANDLER: &str = "wasi:http/incoming-handler@0.2.12";
+
+/// `incoming-request`.
+pub(crate) struct Incoming {
+    head: request::Parts,
+    /// Not among the headers that a guest sees.
+    host: Option<HeaderValue>,
+    /// Made of the head's when they are first asked for.
+    headers: Option<FieldMap>,
+    told: Option<Told>,
+    body: Option<RequestBody>,
+}
+
+impl Incoming {
+    pub(crate) fn new(asked: Asked) -> Incoming {
+        let (mut head, body) = asked.request.into_parts();
+        Incoming {
+            host: head.headers.remove(header::HOST),
+            head,
+            headers: None,
+            told: asked.told,
+            body: Some(body),
+        }
+    }
+
+    fn authority(&self) -> Option<&str> {
+        let asked = self
+            .head
+            .uri
+            .authority()
+            .map(|authority| authority.as_str());
+        asked.or_else(|| self.host.as_ref()?.to_str().ok())
+    }
+}
+
+/// What a handler said.
+#[derive(Default)]
+pub(crate) enum Said {
+    /// Nothing so far.
+    #[default]
+    Nothing,
+    Response(response::Parts, Option<HyperOutgoingBody>),
+    /// An error in place of a response.
+    Error,
+    /// It let go of the place for its response.
+    Dropped,
+}
+
+/// Where a handler's response is put. Nobody is woken for it: the guest says it while it is polled, and whoever polls
+/// it looks here afterwards.
+#[derive(Clone, Default)]
+pub(crate) struct Slot(Arc<Mutex<Said>>);
+
+impl Slot {
+    /// What was said since the last look.
+    pub(crate) fn take(&self) -> Said {
+        std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn put(&self, said: Said) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = said;
+    }
+}
+
+/// `response-outparam`.
+pub(crate) struct Outparam(Option<Slot>);
+
+impl Outparam {
+    pub(crate) fn new(slot: Slot) -> Outparam {
+        Outparam(Some(slot))
+    }
+
+    fn set(mut self, said: Said) {
+        if let Some(slot) = self.0.take() {
+            slot.put(said);
+        }
+    }
+}
+
+impl Drop for Outparam {
+    fn drop(&mut self) {
+        if let Some(slot) = self.0.take() {
+            slot.put(Said::Dropped);
+        }
+    }
+}
+
+fn said(answer: Result<HostOutgoingResponse, ErrorCode>) -> Said {
+    let Ok(answer) = answer else {
+        return Said::Error;
+    };
+    let (mut head, ()) = http::Response::new(()).into_parts();
+    head.status = answer.status;
+    head.headers = HeaderMap::from(answer.headers);
+    Said::Response(head, answer.body)
+}
+
+/// A handler's `handle`.
+pub(crate) type Handle = TypedFunc<(Resource<Incoming>, Resource<Outparam>), ()>;
+
+/// A linked component with a handler.
+pub(crate) struct HandlerPre {
+    pre: InstancePre<Guest>,
+    handle: ComponentExportIndex,
+}
+
+impl HandlerPre {
+    /// Fails if it exports no handler of any 0.2.
+    pub(crate) fn new(pre: InstancePre<Guest>) -> wasmtime::Result<HandlerPre> {
+        let component = pre.component();
+        let handler = component.get_export_index(None, HANDLER);
+        let handle = handler.and_then(|at| component.get_export_index(Some(&at), "handle"));
+        let handle = handle.with_context(|| format!("no exported instance named `{HANDLER}`"))?;
+        Ok(HandlerPre { pre, handle })
+    }
+
+    pub(crate) fn instance_pre(&self) -> &InstancePre<Guest> {
+        &self.pre
+    }
+
+    /// The handler of an instance that [`HandlerPre::instance_pre`] made.
+    pub(crate) fn handle_of(
+        &self,
+        store: &mut wasmtime::Store<Guest>,
+        instance: &Instance,
+    ) -> wasmtime::Result<Handle> {
+        instance.get_typed_func(&mut *store, self.handle)
+    }
+}
+
+type Store<'a> = StoreContextMut<'a, Guest>;
+
+fn table<'a>(store: &'a mut Store<'_>) -> &'a mut ResourceTable {
+    &mut store.data_mut().table
+}
+
+/// Puts these in the engine's place.
+pub(crate) fn add_to_linker(linker: &mut Linker<Guest>) -> wasmtime::Result<()> {
+    add_requests(linker)?;
+    let mut types = linker.instance(HTTP_TYPES)?;
+    types.resource(
+        "response-outparam",
+        ResourceType::host::<Outparam>(),
+        |mut store, rep| {
+            table(&mut store).delete(Resource::<Outparam>::new_own(rep))?;
+            Ok(())
+        },
+    )?;
+    types.func_wrap(
+        "[static]response-outparam.set",
+        |mut store: Store<'_>, (outparam, answer): (Resource<Outparam>, _)| {
+            let answer: Result<Resource<HostOutgoingResponse>, ErrorCode> = answer;
+            let guest = store.data_mut();
+            let answer = match answer {
+                Ok(response) => Ok(guest.table.delete(response)?),
+                Err(code) => Err(code),
+            };
+            if let Ok(response) = &answer {
+                guest.without_content |= is_without_content(response.status);
+            }
+            guest.table.delete(outparam)?.set(said(answer));
+            Ok(())
+        },
+    )
+}
+
+fn add_requests(linker: &mut Linker<Guest>) -> wasmtime::Result<()> {
+    type Request = (Resource<Incoming>,);
+    let mut types = linker.instance(HTTP_TYPES)?;
+    types.resource(
+        "incoming-request",
+        ResourceType::host::<Incoming>(),
+        |mut store, rep| {
+            table(&mut store).delete(Resource::<Incoming>::new_own(rep))?;
+            Ok(())
+        },
+    )?;
+    types.func_wrap(
+        "[method]incoming-request.method",
+        |mut store: Store<'_>, (request,): Request| {
+            let request = table(&mut store).get(&request)?;
+            Ok((Method::from(request.head.method.clone()),))
+        },
+    )?;
+    types.func_wrap(
+        "[method]incoming-request.path-with-query",
+        |mut store: Store<'_>, (request,): Request| {
+            let request = table(&mut store).get(&request)?;
+            let path = request.head.uri.path_and_query();
+            Ok((path.map(|path| path.as_str().to_owned()),))
+        },
+    )?;
+    types.func_wrap(
+        "[method]incoming-request.scheme",
+        |mut store: Store<'_>, (request,): Request| {
+            table(&mut store).get(&request)?;
+            Ok((Some(Scheme::Http),))
+        },
+    )?;
+    types.func_wrap(
+        "[method]incoming-request.authority",
+        |mut store: Store<'_>, (request,): Request| {
+            let request = table(&mut store).get(&request)?;
+            Ok((request.authority().map(str::to_owned),))
+        },
+    )?;
+    types.func_wrap(
+        "[method]incoming-request.headers",
+        |mut store: Store<'_>, (request,): Request| {
+            // This also looks now and then at what all headers take.
+            let http = store.data_mut().http();
+            let request = http.table.get_mut(&request)?;
+            let headers = request.headers.get_or_insert_with(|| {
+                let mut headers = std::mem::take(&mut request.head.headers);
+                if let Some(told) = request.told.take() {
+                    told(&mut headers);
+                }
+                FieldMap::new_immutable(http.hooks, headers)
+            });
+            let headers = headers.clone();
+            Ok((http.table.push(headers)?,))
+        },
+    )?;
+    types.func_wrap(
+        "[method]incoming-request.consume",
+        |mut store: Store<'_>, (request,): Request| {
+            let table = table(&mut store);
+            let Some(body) = table.get_mut(&request)?.body.take() else {
+                return Ok((Err(()),));
+            };
+            Ok((Ok(table.push(HostIncomingBody::new(body))?),))
+        },
+    )
+}

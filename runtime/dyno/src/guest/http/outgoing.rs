@@ -1,0 +1,253 @@
+//! Outgoing `wasi:http` requests: resolved once, checked, dialled, counted.
+//!
+//! The engine's default would dial anything; this one asks the [`Gate`]. A dyno's open requests are counted together
+//! with its sockets; one is open until its response's body has ended or was dropped. Its connection then waits for
+//! the app's next request.
+
+pub(crate) mod body;
+mod dial;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use http::header::CONTENT_LENGTH;
+use http::uri::Scheme;
+use http::{HeaderName, Method, Request, Response, Uri};
+use http_body::Body;
+use http_body_util::BodyExt;
+use hyper::body::Incoming;
+use wasmtime_wasi_http::{
+    DEFAULT_FORBIDDEN_HEADERS, Error, RequestOptions, WasiBody, WasiHttpHooks,
+};
+
+use crate::guest::limits::bounds::STREAM_CHUNK_BYTES_MAX;
+use crate::guest::network::gate::Gate;
+use crate::guest::network::pool::{Connection, Target};
+use body::{Lent, RequestBody, ResponseBody};
+use dial::connect;
+
+/// Longest wait for a connection, a first byte or the next byte, if the guest names none.
+const TIMEOUT_DEFAULT: Duration = Duration::from_secs(600);
+
+type IoResult = Box<dyn Future<Output = Result<(), Error>> + Send>;
+type Answer = Result<(Response<WasiBody>, IoResult), Error>;
+
+/// The host's side of a guest's outgoing requests.
+pub(crate) struct Outgoing {
+    gate: Gate,
+    open: Arc<AtomicUsize>,
+    open_max: usize,
+    /// Sockets that the guest has open beside; as counted before its last request.
+    pub(crate) sockets: usize,
+}
+
+impl Outgoing {
+    /// `open_max`: requests and sockets open at once.
+    pub(crate) fn new(gate: Gate, open_max: usize) -> Outgoing {
+        Outgoing {
+            gate,
+            open: Arc::default(),
+            open_max,
+            sockets: 0,
+        }
+    }
+
+    /// Requests that are open.
+    pub(crate) fn open(&self) -> usize {
+        self.open.load(Ordering::Acquire)
+    }
+
+    fn place(&self) -> Result<Place, Error> {
+        let place = Place(Arc::clone(&self.open));
+        let before = self.open.fetch_add(1, Ordering::AcqRel);
+        match before + self.sockets < self.open_max {
+            true => Ok(place),
+            false => Err(Error::ConnectionLimitReached),
+        }
+    }
+}
+
+/// One of the requests that a dyno may have open.
+pub(crate) struct Place(Arc<AtomicUsize>);
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::AcqRel);
+    }
+}
+
+impl WasiHttpHooks for Outgoing {
+    fn send_request(
+        &mut self,
+        request: Request<WasiBody>,
+        options: Option<RequestOptions>,
+        _processed: IoResult,
+    ) -> Box<dyn Future<Output = Answer> + Send> {
+        let gate = self.gate.clone();
+        let place = self.place();
+        Box::new(async move { send(&gate, request, options.unwrap_or_default(), place?).await })
+    }
+
+    fn is_forbidden_header(&mut self, name: &HeaderName) -> bool {
+        is_forbidden(name)
+    }
+
+    fn p3_outgoing_body_chunk_size(&mut self) -> usize {
+        STREAM_CHUNK_BYTES_MAX
+    }
+}
+
+/// Whether a guest may neither see nor set a header. The same as by default, where each look at one allocates.
+pub(crate) fn is_forbidden(name: &HeaderName) -> bool {
+    DEFAULT_FORBIDDEN_HEADERS.contains(name)
+}
+
+async fn send(
+    gate: &Gate,
+    request: Request<WasiBody>,
+    options: RequestOptions,
+    place: Place,
+) -> Answer {
+    if request.method() == Method::CONNECT {
+        return Err(Error::HttpRequestMethodInvalid);
+    }
+    let target = target(request.uri())?;
+    let request = origin_form(request)?.map(RequestBody::of);
+    let first_byte = options.first_byte_timeout.unwrap_or(TIMEOUT_DEFAULT);
+    let open = |addr| gate.allows(&target.host, addr);
+    let first = match gate.app.pool.take(&target, open) {
+        Some(connection) => exchange(connection, request, first_byte).await?,
+        None => Exchange::Again(request),
+    };
+    let (connection, response) = match first {
+        Exchange::Answer(connection, response) => (connection, response),
+        Exchange::Again(request) => {
+            let limit = options.connect_timeout.unwrap_or(TIMEOUT_DEFAULT);
+            let connection = tokio::time::timeout(limit, connect(gate, &target)).await;
+            let connection = connection.map_err(|_| Error::ConnectionTimeout)??;
+            match exchange(connection, request, first_byte).await? {
+                Exchange::Answer(connection, response) => (connection, response),
+                Exchange::Again(_) => return Err(Error::ConnectionTerminated),
+            }
+        }
+    };
+    let between = options.between_bytes_timeout.unwrap_or(TIMEOUT_DEFAULT);
+    let lent = Lent::new(&gate.app, target, connection, place);
+    let response = response.map(|body| ResponseBody::new(body, between, lent).boxed_unsync());
+    Ok((response, Box::new(async { Ok(()) })))
+}
+
+/// Where a request goes. The port is the scheme's if there is none.
+fn target(uri: &Uri) -> Result<Target, Error> {
+    let authority = uri.authority().ok_or(Error::HttpRequestUriInvalid)?;
+    let tls = uri.scheme() != Some(&Scheme::HTTP);
+    let host = authority.host();
+    let port = match authority.port_u16() {
+        Some(port) => port,
+        // Neither a port that is none, nor a user's name.
+        None if authority.as_str() != host => return Err(Error::HttpRequestUriInvalid),
+        None if tls => 443,
+        None => 80,
+    };
+    let bare = host
+        .strip_prefix('[')
+        .and_then(|host| host.strip_suffix(']'));
+    match authority.as_str().contains('@') {
+        true => Err(Error::HttpRequestUriInvalid),
+        false => Ok(Target {
+            tls,
+            host: bare.unwrap_or(host).to_ascii_lowercase(),
+            port,
+        }),
+    }
+}
+
+/// The request as it goes over a connection to its own server.
+fn origin_form(mut request: Request<WasiBody>) -> Result<Request<WasiBody>, Error> {
+    let path = request.uri().path_and_query().map_or("/", |p| p.as_str());
+    *request.uri_mut() = Uri::try_from(path).map_err(|_| Error::HttpRequestUriInvalid)?;
+    Ok(request)
+}
+
+/// What came of a request on one connection.
+enum Exchange {
+    Answer(Connection, Response<Incoming>),
+    /// The connection had ended before, and this may be sent over another one.
+    Again(Request<RequestBody>),
+}
+
+async fn exchange(
+    mut connection: Connection,
+    request: Request<RequestBody>,
+    first_byte: Duration,
+) -> Result<Exchange, Error> {
+    let copy = repeatable(&request);
+    let sent = connection.sender.try_send_request(request);
+    let sent = tokio::time::timeout(first_byte, sent).await;
+    let mut error = match sent.map_err(|_| Error::ConnectionReadTimeout)? {
+        Ok(response) => return Ok(Exchange::Answer(connection, response)),
+        Err(error) => error,
+    };
+    if let Some(unsent) = error.take_message() {
+        return Ok(Exchange::Again(unsent));
+    }
+    match (copy, terminated(error.error())) {
+        (Some(copy), true) => Ok(Exchange::Again(copy)),
+        (None, true) => Err(Error::ConnectionTerminated),
+        (_, false) => Err(error.into_error().into()),
+    }
+}
+
+/// The other side closed the connection, and sent no part of a response.
+fn terminated(error: &hyper::Error) -> bool {
+    use std::io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset};
+    let io = std::error::Error::source(error).and_then(|e| e.downcast_ref::<std::io::Error>());
+    let reset =
+        |e: &std::io::Error| matches!(e.kind(), BrokenPipe | ConnectionAborted | ConnectionReset);
+    error.is_incomplete_message() || error.is_closed() || io.is_some_and(reset)
+}
+
+/// The same request once more, where to have sent it twice does no harm (RFC 9110, 9.2.2) and no body goes with it.
+fn repeatable(request: &Request<RequestBody>) -> Option<Request<RequestBody>> {
+    let length = request.headers().get(CONTENT_LENGTH);
+    // Of a body whose length nobody told, the client sends nothing with these.
+    let bare = matches!(*request.method(), Method::GET | Method::HEAD);
+    let bodiless = request.body().is_end_stream()
+        || length.is_some_and(|length| length == "0")
+        || (bare && length.is_none());
+    if !request.method().is_idempotent() || !bodiless {
+        return None;
+    }
+    let mut copy = Request::new(RequestBody::empty());
+    *copy.method_mut() = request.method().clone();
+    *copy.uri_mut() = request.uri().clone();
+    *copy.headers_mut() = request.headers().clone();
+    Some(copy)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(text: &str) -> Option<(bool, String, u16)> {
+        let target = target(&text.parse().ok()?).ok()?;
+        Some((target.tls, target.host, target.port))
+    }
+
+    #[test]
+    fn a_target_is_one_host_and_one_port() {
+        let is = |tls, host: &str, port| Some((tls, host.to_owned(), port));
+        assert_eq!(of("http://Example.com/x"), is(false, "example.com", 80));
+        assert_eq!(of("https://example.com"), is(true, "example.com", 443));
+        assert_eq!(of("http://[FD00::1]:8080/"), is(false, "fd00::1", 8080));
+        for text in [
+            "http://user@example.com/",
+            "http://127.0.0.1@example.com/",
+            "http://example.com:99999/",
+            "/path",
+        ] {
+            assert_eq!(of(text), None, "{text}");
+        }
+    }
+}

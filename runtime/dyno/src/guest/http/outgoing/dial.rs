@@ -1,0 +1,87 @@
+//! From a target to a connection: one resolution, each address checked, the first that answers.
+//!
+//! Owns how long an attempt takes. Must not know requests.
+
+use std::io;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpStream;
+use wasmtime_wasi_http::Error;
+use wasmtime_wasi_http::io::TokioIo;
+
+use crate::guest::network::gate::Gate;
+use crate::guest::network::pool::{Connection, Target};
+use crate::guest::network::resolver::LookupError;
+use crate::guest::network::tls::secure;
+
+/// Addresses of a name that are tried, one after the other.
+const ATTEMPTS_MAX: usize = 4;
+/// How long one of several addresses may keep the next one waiting.
+const ATTEMPT_MAX: Duration = Duration::from_secs(10);
+
+trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
+impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}
+
+pub(super) async fn connect(gate: &Gate, target: &Target) -> Result<Connection, Error> {
+    let (addr, stream) = dial(gate, target).await?;
+    // Requests are small, and each is written whole.
+    stream.set_nodelay(true).map_err(Error::Connect)?;
+    let stream: Box<dyn Stream> = match target.tls {
+        true => Box::new(secure(gate, &target.host, stream).await?),
+        false => Box::new(stream),
+    };
+    let handshake = hyper::client::conn::http1::handshake(TokioIo::new(stream));
+    let (sender, connection) = handshake.await?;
+    let driver = tokio::spawn(async move { drop(connection.await) });
+    Ok(Connection::new(sender, addr, driver))
+}
+
+async fn dial(gate: &Gate, target: &Target) -> Result<(SocketAddr, TcpStream), Error> {
+    // What was checked here is what is dialled: the name is not resolved again.
+    let found = gate.resolver.resolve(&target.host).await;
+    let found = found.map_err(|error| unresolved(&error))?;
+    let mut open = Vec::with_capacity(found.len());
+    for addr in found.into_iter().map(|ip| SocketAddr::new(ip, target.port)) {
+        if gate.dial(Some(&target.host), addr).await {
+            open.push(addr);
+        }
+    }
+    let mut last = Error::DestinationIpProhibited;
+    let attempts = open.len().min(ATTEMPTS_MAX);
+    for (number, addr) in open.into_iter().take(attempts).enumerate() {
+        let attempt = TcpStream::connect(addr);
+        let tried = match number + 1 < attempts {
+            true => tokio::time::timeout(ATTEMPT_MAX, attempt).await,
+            false => Ok(attempt.await),
+        };
+        match tried {
+            Ok(Ok(stream)) => return Ok((addr, stream)),
+            Ok(Err(error)) => last = failed(error),
+            Err(_) => last = Error::ConnectionTimeout,
+        }
+    }
+    Err(last)
+}
+
+fn unresolved(error: &LookupError) -> Error {
+    match error {
+        LookupError::Invalid => Error::HttpRequestUriInvalid,
+        LookupError::Timeout => Error::DnsTimeout,
+        LookupError::Unknown | LookupError::Temporary => Error::DnsError {
+            rcode: Some(error.to_string()),
+            info_code: None,
+        },
+    }
+}
+
+fn failed(error: io::Error) -> Error {
+    match error.kind() {
+        io::ErrorKind::ConnectionRefused => Error::ConnectionRefused,
+        io::ErrorKind::TimedOut => Error::ConnectionTimeout,
+        io::ErrorKind::HostUnreachable => Error::DestinationUnavailable,
+        io::ErrorKind::NetworkUnreachable => Error::DestinationIpUnroutable,
+        _ => Error::Connect(error),
+    }
+}

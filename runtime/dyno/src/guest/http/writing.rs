@@ -1,0 +1,559 @@
+//! The bodies that a 0.2 guest writes: of its responses, and of the requests that it sends.
+//!
+//! Owns `outgoing-body` of `wasi:http/types`: what waits between the guest and whoever reads, and that a body has the
+//! length that its headers announce, unless the protocol sends none (RFC 9110, 8.6). The engine's own makes two channels for each body; here it is one allocation, and
+//! a write for which there is room waits for nothing. Must not know who reads.
+
+use std::future::poll_fn;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Waker};
+
+use bytes::Bytes;
+use http::{HeaderMap, StatusCode, header};
+use http_body::{Body, Frame};
+use http_body_util::BodyExt;
+use wasmtime::component::{Linker, Resource, ResourceType};
+use wasmtime::{StoreContextMut, format_err};
+use wasmtime_wasi::p2::{DynOutputStream, OutputStream, Pollable, StreamError, StreamResult};
+use wasmtime_wasi_http::p2::bindings::http::types::ErrorCode;
+use wasmtime_wasi_http::p2::body::{HyperOutgoingBody, StreamContext};
+use wasmtime_wasi_http::p2::types::{HostOutgoingRequest, HostOutgoingResponse};
+use wasmtime_wasi_http::{Error, FieldMap};
+
+use crate::guest::Guest;
+use crate::guest::http::HTTP_TYPES;
+use crate::guest::http::fields::length;
+use crate::guest::limits::bounds::STREAM_CHUNK_BYTES_MAX;
+
+/// Writes that wait to be read, of [`STREAM_CHUNK_BYTES_MAX`] bytes at most each.
+const CHUNKS_MAX: usize = 2;
+
+/// How a body ended.
+enum End {
+    Complete(Option<HeaderMap>),
+    /// It was dropped unfinished.
+    Dropped,
+    /// It does not have its announced length; this is the length that it has.
+    WrongLength(u64),
+}
+
+/// Writes in their order; in place, since most bodies have one.
+#[derive(Default)]
+struct Chunks([Option<Bytes>; CHUNKS_MAX]);
+
+impl Chunks {
+    fn is_full(&self) -> bool {
+        self.0.iter().all(Option::is_some)
+    }
+
+    /// There is room for it.
+    fn push(&mut self, chunk: Bytes) {
+        if let Some(free) = self.0.iter_mut().find(|place| place.is_none()) {
+            *free = Some(chunk);
+        }
+    }
+
+    fn pop(&mut self) -> Option<Bytes> {
+        let first = self.0[0].take();
+        self.0.rotate_left(1);
+        first
+    }
+}
+
+/// What a guest and a reader share of one body.
+struct State {
+    chunks: Chunks,
+    announced: Option<u64>,
+    written: u64,
+    end: Option<End>,
+    /// The guest has its stream.
+    streaming: bool,
+    /// Nobody reads any more.
+    abandoned: bool,
+    reader: Option<Waker>,
+    writer: Option<Waker>,
+}
+
+#[derive(Clone)]
+struct Pipe(Arc<Mutex<State>>);
+
+impl Pipe {
+    fn new(announced: Option<u64>) -> Pipe {
+        Pipe(Arc::new(Mutex::new(State {
+            chunks: Chunks::default(),
+            announced,
+            written: 0,
+            end: None,
+            streaming: false,
+            abandoned: false,
+            reader: None,
+            writer: None,
+        })))
+    }
+
+    /// Nothing that holds it can panic half way.
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Ready when there is room for a write, or nobody to read it.
+    fn poll_room(&self, cx: &mut Context<'_>) -> Poll<()> {
+        let mut state = self.lock();
+        if state.abandoned || !state.chunks.is_full() {
+            return Poll::Ready(());
+        }
+        state.writer = Some(cx.waker().clone());
+        Poll::Pending
+    }
+
+    fn end(&self, end: End) {
+        let mut state = self.lock();
+        state.end.get_or_insert(end);
+        let reader = state.reader.take();
+        drop(state);
+        reader.into_iter().for_each(Waker::wake);
+    }
+}
+
+/// `outgoing-body`.
+struct Writing {
+    pipe: Pipe,
+    context: StreamContext,
+    /// Its stream was asked for.
+    taken: bool,
+}
+
+impl Writing {
+    fn begin(context: StreamContext, announced: Option<u64>) -> (Writing, HyperOutgoingBody) {
+        let pipe = Pipe::new(announced);
+        let reader = Reader(pipe.clone()).boxed_unsync();
+        let taken = false;
+        let writing = Writing {
+            pipe,
+            context,
+            taken,
+        };
+        (writing, reader)
+    }
+
+    fn stream(&mut self) -> Option<Stream> {
+        if std::mem::replace(&mut self.taken, true) {
+            return None;
+        }
+        self.pipe.lock().streaming = true;
+        Some(Stream {
+            pipe: self.pipe.clone(),
+            context: self.context,
+        })
+    }
+
+    /// Its stream goes before it does; an error ends the guest.
+    fn without_stream(self) -> wasmtime::Result<Writing> {
+        let streaming = self.pipe.lock().streaming;
+        match streaming {
+            true => Err(format_err!("the body's stream is not dropped yet")),
+            false => Ok(self),
+        }
+    }
+
+    /// `any_length`: the body goes nowhere, so its length does not matter.
+    fn finish(self, trailers: Option<FieldMap>, any_length: bool) -> Result<(), ErrorCode> {
+        let (announced, written) = {
+            let state = self.pipe.lock();
+            (state.announced, state.written)
+        };
+        if !any_length && announced.is_some_and(|announced| announced != written) {
+            self.pipe.end(End::WrongLength(written));
+            return Err(self.context.as_body_size_error(written));
+        }
+        self.pipe.end(End::Complete(trailers.map(HeaderMap::from)));
+        Ok(())
+    }
+}
+
+impl Drop for Writing {
+    fn drop(&mut self) {
+        // The first word holds: nothing, if it was finished.
+        self.pipe.end(End::Dropped);
+    }
+}
+
+/// Its `output-stream`.
+struct Stream {
+    pipe: Pipe,
+    context: StreamContext,
+}
+
+impl Stream {
+    fn put(&mut self, bytes: Bytes) -> StreamResult<()> {
+        let mut state = self.pipe.lock();
+        if state.abandoned {
+            return Err(StreamError::Closed);
+        }
+        if bytes.len() > STREAM_CHUNK_BYTES_MAX || state.chunks.is_full() {
+            return Err(StreamError::Trap(format_err!("write exceeded budget")));
+        }
+        state.written += bytes.len() as u64;
+        let (announced, written) = (state.announced, state.written);
+        state.chunks.push(bytes);
+        let reader = state.reader.take();
+        drop(state);
+        reader.into_iter().for_each(Waker::wake);
+        match announced {
+            Some(announced) if written > announced => {
+                let error = self.context.as_body_size_error(written);
+                Err(StreamError::LastOperationFailed(format_err!(error)))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+impl Drop for Stream {
+    fn drop(&mut self) {
+        self.pipe.lock().streaming = false;
+    }
+}
+
+#[wasmtime_wasi::async_trait]
+impl OutputStream for Stream {
+    fn write(&mut self, bytes: Bytes) -> StreamResult<()> {
+        self.put(bytes)
+    }
+
+    /// What is written is with the reader.
+    fn flush(&mut self) -> StreamResult<()> {
+        match self.pipe.lock().abandoned {
+            true => Err(StreamError::Closed),
+            false => Ok(()),
+        }
+    }
+
+    fn check_write(&mut self) -> StreamResult<usize> {
+        let state = self.pipe.lock();
+        match state.chunks.is_full() {
+            _ if state.abandoned => Err(StreamError::Closed),
+            true => Ok(0),
+            false => Ok(STREAM_CHUNK_BYTES_MAX),
+        }
+    }
+
+    async fn blocking_write_and_flush(&mut self, mut bytes: Bytes) -> StreamResult<()> {
+        loop {
+            poll_fn(|cx| self.pipe.poll_room(cx)).await;
+            let size = bytes.len().min(STREAM_CHUNK_BYTES_MAX);
+            self.put(bytes.split_to(size))?;
+            if bytes.is_empty() {
+                break;
+            }
+        }
+        // Flushed is what leaves room for more.
+        poll_fn(|cx| self.pipe.poll_room(cx)).await;
+        Ok(())
+    }
+}
+
+#[wasmtime_wasi::async_trait]
+impl Pollable for Stream {
+    async fn ready(&mut self) {
+        poll_fn(|cx| self.pipe.poll_room(cx)).await;
+    }
+}
+
+/// The other side.
+struct Reader(Pipe);
+
+impl Body for Reader {
+    type Data = Bytes;
+    type Error = Error;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
+        let mut state = self.0.lock();
+        if let Some(chunk) = state.chunks.pop() {
+            let writer = state.writer.take();
+            drop(state);
+            writer.into_iter().for_each(Waker::wake);
+            return Poll::Ready(Some(Ok(Frame::data(chunk))));
+        }
+        match &mut state.end {
+            Some(End::Complete(trailers)) => {
+                let trailers = trailers.take();
+                Poll::Ready(trailers.map(|trailers| Ok(Frame::trailers(trailers))))
+            }
+            Some(End::Dropped) => Poll::Ready(Some(Err(Error::HttpProtocolError))),
+            Some(End::WrongLength(written)) => {
+                Poll::Ready(Some(Err(Error::HttpResponseBodySize(Some(*written)))))
+            }
+            None => {
+                state.reader = Some(cx.waker().clone());
+                Poll::Pending
+            }
+        }
+    }
+}
+
+impl Drop for Reader {
+    fn drop(&mut self) {
+        let mut state = self.0.lock();
+        state.abandoned = true;
+        state.chunks = Chunks::default();
+        let writer = state.writer.take();
+        drop(state);
+        writer.into_iter().for_each(Waker::wake);
+    }
+}
+
+/// The length that headers announce; none if they name none. `Err`: they do not name one.
+fn announced(headers: &HeaderMap) -> Result<Option<u64>, ()> {
+    let mut values = headers.get_all(header::CONTENT_LENGTH).iter();
+    let Some(value) = values.next() else {
+        return Ok(None);
+    };
+    match length(value.as_bytes()) {
+        Some(length) if values.next().is_none() => Ok(Some(length)),
+        _ => Err(()),
+    }
+}
+
+/// Whether responses of this status have no content, whatever their headers say (RFC 9110, 15.3.5 and 15.4.5).
+pub(crate) fn is_without_content(status: StatusCode) -> bool {
+    matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED)
+}
+
+type Store<'a> = StoreContextMut<'a, Guest>;
+
+/// Has a guest begin the body of something that announces a length so, which gets the other side of it into `slot`.
+/// Nothing if it has a body, or its headers say no length that can be.
+fn begin(
+    context: StreamContext,
+    announced: Result<Option<u64>, ()>,
+    slot: &mut Option<HyperOutgoingBody>,
+) -> Option<Writing> {
+    let announced = announced.ok().filter(|_| slot.is_none())?;
+    let (writing, reader) = Writing::begin(context, announced);
+    *slot = Some(reader);
+    Some(writing)
+}
+
+/// What a guest gets of that.
+type Begun = (Result<Resource<Writing>, ()>,);
+
+fn begun(store: &mut Store<'_>, writing: Option<Writing>) -> wasmtime::Result<Begun> {
+    let table = &mut store.data_mut().table;
+    let body = writing.map(|writing| table.push(writing)).transpose()?;
+    Ok((body.ok_or(()),))
+}
+
+/// Puts these bodies in the engine's place.
+pub(crate) fn add_to_linker(linker: &mut Linker<Guest>) -> wasmtime::Result<()> {
+    let mut types = linker.instance(HTTP_TYPES)?;
+    types.resource(
+        "outgoing-body",
+        ResourceType::host::<Writing>(),
+        |mut store, rep| {
+            let table = &mut store.data_mut().table;
+            let body = table.delete(Resource::<Writing>::new_own(rep))?;
+            body.without_stream().map(drop)
+        },
+    )?;
+    types.func_wrap(
+        "[method]outgoing-response.body",
+        |mut store: Store<'_>, (of,): (Resource<HostOutgoingResponse>,)| {
+            let guest = store.data_mut();
+            let of = guest.table.get_mut(&of)?;
+            let announced = match guest.head_only || is_without_content(of.status) {
+                true => Ok(None),
+                false => announced(&of.headers),
+            };
+            let writing = begin(StreamContext::Response, announced, &mut of.body);
+            begun(&mut store, writing)
+        },
+    )?;
+    types.func_wrap(
+        "[method]outgoing-request.body",
+        |mut store: Store<'_>, (of,): (Resource<HostOutgoingRequest>,)| {
+            let of = store.data_mut().table.get_mut(&of)?;
+            let announced = announced(&of.headers);
+            let writing = begin(StreamContext::Request, announced, &mut of.body);
+            begun(&mut store, writing)
+        },
+    )?;
+    types.func_wrap(
+        "[method]outgoing-body.write",
+        |mut store: Store<'_>, (body,): (Resource<Writing>,)| {
+            let table = &mut store.data_mut().table;
+            let Some(stream) = table.get_mut(&body)?.stream() else {
+                return Ok((Err(()),));
+            };
+            let stream: DynOutputStream = Box::new(stream);
+            Ok((Ok(table.push(stream)?),))
+        },
+    )?;
+    types.func_wrap(
+        "[static]outgoing-body.finish",
+        |mut store: Store<'_>,
+         (body, trailers): (Resource<Writing>, Option<Resource<FieldMap>>)| {
+            let guest = store.data_mut();
+            let body = guest.table.delete(body)?.without_stream()?;
+            let trailers = trailers
+                .map(|trailers| guest.table.delete(trailers))
+                .transpose()?;
+            // Also where the status came after the body.
+            let any_length =
+                matches!(body.context, StreamContext::Response) && guest.without_content;
+            Ok((body.finish(trailers, any_length),))
+        },
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn open(announced: Option<u64>) -> (Writing, Stream, HyperOutgoingBody) {
+        let (mut writing, body) = Writing::begin(StreamContext::Response, announced);
+        let stream = writing.stream().expect("the first is there");
+        assert!(writing.stream().is_none(), "and there is no second");
+        (writing, stream, body)
+    }
+
+    /// What the reader gets now, in words.
+    fn read(body: &mut HyperOutgoingBody) -> String {
+        let mut cx = Context::from_waker(Waker::noop());
+        match Pin::new(body).poll_frame(&mut cx) {
+            Poll::Pending => "nothing yet".to_owned(),
+            Poll::Ready(None) => "end".to_owned(),
+            Poll::Ready(Some(Err(error))) => format!("{error:?}"),
+            Poll::Ready(Some(Ok(frame))) => match frame.into_data() {
+                Ok(data) => String::from_utf8_lossy(&data).into_owned(),
+                Err(frame) => format!("{:?}", frame.into_trailers().expect("trailers")),
+            },
+        }
+    }
+
+    fn is_ready(stream: &mut Stream) -> bool {
+        let mut cx = Context::from_waker(Waker::noop());
+        stream.ready().as_mut().poll(&mut cx).is_ready()
+    }
+
+    #[test]
+    fn what_is_written_is_read_and_ends_when_it_is_finished() {
+        let (writing, mut stream, mut body) = open(None);
+        assert_eq!(read(&mut body), "nothing yet");
+        stream.put("a".into()).expect("room");
+        stream.put("b".into()).expect("room");
+        drop(stream);
+        assert_eq!([read(&mut body), read(&mut body)], ["a", "b"]);
+        assert_eq!(read(&mut body), "nothing yet");
+        let writing = writing.without_stream().expect("it was dropped");
+        writing.finish(None, false).expect("any length");
+        assert_eq!([read(&mut body), read(&mut body)], ["end", "end"]);
+    }
+
+    #[test]
+    fn two_writes_wait_and_the_third_has_to() {
+        let (_writing, mut stream, mut body) = open(None);
+        for part in ["a", "b"] {
+            assert!(is_ready(&mut stream));
+            assert_eq!(stream.check_write().expect("open"), STREAM_CHUNK_BYTES_MAX);
+            stream.put(part.into()).expect("room");
+        }
+        assert!(!is_ready(&mut stream));
+        assert_eq!(stream.check_write().expect("open"), 0);
+        let excess = stream.put("c".into());
+        assert!(matches!(excess, Err(StreamError::Trap(_))), "{excess:?}");
+        assert_eq!(read(&mut body), "a");
+        assert!(is_ready(&mut stream));
+        let long = vec![b'x'; STREAM_CHUNK_BYTES_MAX + 1].into();
+        let excess = stream.put(long);
+        assert!(matches!(excess, Err(StreamError::Trap(_))), "{excess:?}");
+    }
+
+    #[test]
+    fn a_body_has_the_length_that_it_announced() {
+        let (writing, mut stream, mut body) = open(Some(3));
+        stream.put("ab".into()).expect("room");
+        let short = writing.finish(None, false);
+        assert!(
+            matches!(short, Err(ErrorCode::HttpResponseBodySize(Some(2)))),
+            "{short:?}"
+        );
+        assert_eq!(read(&mut body), "ab");
+        assert_eq!(read(&mut body), "HttpResponseBodySize(Some(2))");
+
+        let (writing, mut stream, _body) = open(Some(1));
+        let long = stream.put("ab".into());
+        assert!(
+            matches!(long, Err(StreamError::LastOperationFailed(_))),
+            "{long:?}"
+        );
+        assert!(writing.finish(None, false).is_err());
+
+        let (writing, mut stream, mut body) = open(Some(1));
+        stream.put("a".into()).expect("room");
+        writing.finish(None, false).expect("as announced");
+        assert_eq!([read(&mut body), read(&mut body)], ["a", "end"]);
+    }
+
+    #[test]
+    fn a_body_that_goes_nowhere_has_any_length() {
+        let (writing, mut stream, mut body) = open(Some(3));
+        stream.put("ab".into()).expect("room");
+        writing.finish(None, true).expect("any length");
+        assert_eq!([read(&mut body), read(&mut body)], ["ab", "end"]);
+    }
+
+    #[test]
+    fn a_body_does_not_go_before_its_stream() {
+        let (writing, stream, mut body) = open(None);
+        let error = writing.without_stream().err().expect("the stream is there");
+        assert_eq!(error.to_string(), "the body's stream is not dropped yet");
+        drop(stream);
+        assert_eq!(read(&mut body), "HttpProtocolError");
+    }
+
+    #[test]
+    fn a_body_that_is_let_go_is_broken() {
+        let (writing, mut stream, mut body) = open(None);
+        stream.put("a".into()).expect("room");
+        drop((stream, writing));
+        assert_eq!(read(&mut body), "a");
+        assert_eq!(read(&mut body), "HttpProtocolError");
+    }
+
+    #[test]
+    fn a_stream_that_nobody_reads_is_closed() {
+        let (writing, mut stream, body) = open(None);
+        stream.put("a".into()).expect("room");
+        stream.put("b".into()).expect("room");
+        drop(body);
+        assert!(is_ready(&mut stream));
+        assert!(matches!(stream.check_write(), Err(StreamError::Closed)));
+        assert!(matches!(stream.flush(), Err(StreamError::Closed)));
+        assert!(matches!(stream.put("c".into()), Err(StreamError::Closed)));
+        writing
+            .finish(None, false)
+            .expect("it may end all the same");
+    }
+
+    #[test]
+    fn headers_announce_one_length() {
+        let of = |values: &[&str]| {
+            let mut headers = HeaderMap::new();
+            for value in values {
+                let value = value.parse().expect("a value");
+                headers.append(header::CONTENT_LENGTH, value);
+            }
+            announced(&headers)
+        };
+        assert_eq!(of(&[]), Ok(None));
+        assert_eq!(of(&["7"]), Ok(Some(7)));
+        for bad in [&["1", "1"][..], &["+1"], &[""]] {
+            assert_eq!(of(bad), Err(()), "{bad:?}");
+        }
+    }
+}

@@ -1,0 +1,299 @@
+//! The policy in one dyno's name: what it may dial, and what its log says of refusals.
+//!
+//! Owns which of the release's names stand for an address. Must not know how a connection is made.
+
+use std::collections::BTreeSet;
+use std::net::{IpAddr, SocketAddr};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+
+use grid::name::{Endpoint, Host};
+use wasmtime_wasi::sockets::SocketAddrUse;
+
+use crate::guest::network::egress::Closed;
+use crate::guest::network::resolver::Resolver;
+use crate::guest::network::shared::AppNetwork;
+use crate::guest::stdio::logs::Voice;
+
+/// Refused dials that a dyno's log shows before it says no more about them.
+const REFUSALS_TOLD_MAX: u32 = 20;
+
+/// An answer that may need a lookup first.
+pub(crate) type Verdict = Pin<Box<dyn Future<Output = bool> + Send + Sync>>;
+
+/// One dyno's way out.
+#[derive(Clone)]
+pub(crate) struct Gate {
+    pub(crate) app: Arc<AppNetwork>,
+    pub(crate) resolver: Resolver,
+    reach: Arc<BTreeSet<Endpoint>>,
+    voice: Arc<Voice>,
+    told: Arc<AtomicU32>,
+    /// `$PORT`, if it is a server.
+    port: Option<u16>,
+    /// Its log says already that it listens elsewhere.
+    told_port: Arc<AtomicBool>,
+}
+
+impl Gate {
+    pub(crate) fn new(
+        app: Arc<AppNetwork>,
+        reach: Arc<BTreeSet<Endpoint>>,
+        voice: Arc<Voice>,
+        port: Option<u16>,
+    ) -> Gate {
+        Gate {
+            resolver: Resolver::new(Arc::clone(&app)),
+            app,
+            reach,
+            voice,
+            told: Arc::default(),
+            port,
+            told_port: Arc::default(),
+        }
+    }
+
+    /// Whether `addr` may be dialled whatever it is called.
+    fn check(&self, addr: SocketAddr) -> Result<(), Closed> {
+        let node = &self.app.node;
+        node.egress.check(addr, &self.reach, &node.own)
+    }
+
+    /// Whether the release may reach `host`, by this very name.
+    fn reaches(&self, host: &str, port: u16) -> bool {
+        self.names(port).any(|name| name.eq_ignore_ascii_case(host))
+    }
+
+    /// The names that the release may reach at this port.
+    fn names(&self, port: u16) -> impl Iterator<Item = &str> {
+        self.reach
+            .iter()
+            .filter_map(move |endpoint| match &endpoint.host {
+                Host::Name(name) if endpoint.port == port => Some(name.as_str()),
+                _ => None,
+            })
+    }
+
+    /// Whether `addr`, which `host` was resolved to, may be used without asking anybody.
+    pub(crate) fn allows(&self, host: &str, addr: SocketAddr) -> bool {
+        self.verdict(Some(host), addr).is_ok()
+    }
+
+    /// Whether `addr`, which `host` was resolved to if there is one, may be dialled. A refusal is told to the log.
+    pub(crate) async fn dial(&self, host: Option<&str>, addr: SocketAddr) -> bool {
+        let Err(why) = self.verdict(host, addr) else {
+            return true;
+        };
+        let stands = self.stands_for_name(addr, why).await;
+        if !stands {
+            self.refused(host, addr, why);
+        }
+        stands
+    }
+
+    fn verdict(&self, host: Option<&str>, addr: SocketAddr) -> Result<(), Closed> {
+        match (self.check(addr), host) {
+            // No name opens a dyno's port.
+            (Err(why), Some(host)) if why != Closed::Dyno && self.reaches(host, addr.port()) => {
+                Ok(())
+            }
+            (verdict, _) => verdict,
+        }
+    }
+
+    fn refused(&self, host: Option<&str>, addr: SocketAddr, why: Closed) {
+        if self.told.fetch_add(1, Ordering::Relaxed) >= REFUSALS_TOLD_MAX {
+            return;
+        }
+        let itself = |host: &str| host.parse().is_ok_and(|ip: IpAddr| addr.ip() == ip);
+        let whither = match host {
+            Some(host) if !itself(host) => format!("{host} ({addr})"),
+            _ => addr.to_string(),
+        };
+        let remedy = self.app.node.egress.remedy(addr, why);
+        let remedy = remedy.map_or_else(String::new, |words| {
+            format!("; the operator opens it with: {words}")
+        });
+        let text = format!("Outbound connection to {whither} refused: {why}{remedy}");
+        self.voice.platform(&text);
+    }
+
+    /// A server that listens elsewhere than at `$PORT` waits for requests in vain: its log says so, once.
+    fn tell_port(&self, addr: SocketAddr) {
+        let Some(port) = self.port else { return };
+        if self.told_port.swap(true, Ordering::Relaxed) {
+            return;
+        }
+        self.voice.platform(&format!(
+            "The app tried to listen at {addr}, where no request reaches it: $PORT is {port} here, and another number in each \
+             dyno; read it from the environment and listen at 0.0.0.0:$PORT"
+        ));
+    }
+
+    /// What a socket may do: connect and send by the policy, never listen.
+    pub(crate) fn socket(&self, addr: SocketAddr, reason: SocketAddrUse) -> Verdict {
+        let now = match reason {
+            SocketAddrUse::TcpConnect | SocketAddrUse::UdpSend | SocketAddrUse::UdpReceive => {
+                if self.check(addr).is_err() {
+                    return self.later(addr, reason);
+                }
+                true
+            }
+            // What connecting and sending do by themselves; a chosen port or address is a server's.
+            SocketAddrUse::TcpBind | SocketAddrUse::UdpBind => {
+                addr.ip().is_unspecified() && addr.port() == 0
+            }
+            SocketAddrUse::TcpListen | SocketAddrUse::TcpAccept => false,
+        };
+        if !now && matches!(reason, SocketAddrUse::TcpBind | SocketAddrUse::TcpListen) {
+            self.tell_port(addr);
+        }
+        Box::pin(std::future::ready(now))
+    }
+
+    /// The verdict on an address that is closed unless one of the release's names stands for it.
+    fn later(&self, addr: SocketAddr, reason: SocketAddrUse) -> Verdict {
+        let gate = self.clone();
+        Box::pin(async move {
+            match (reason, gate.check(addr)) {
+                (_, Ok(())) => true,
+                // What others send is not the app's doing.
+                (SocketAddrUse::UdpReceive, Err(why)) => gate.stands_for_name(addr, why).await,
+                _ => gate.dial(None, addr).await,
+            }
+        })
+    }
+
+    /// Whether an address that is closed is what a name of the release stands for, now.
+    async fn stands_for_name(&self, addr: SocketAddr, why: Closed) -> bool {
+        if why == Closed::Dyno {
+            return false;
+        }
+        for name in self.names(addr.port()) {
+            let found = self.resolver.resolve(name).await;
+            if found.is_ok_and(|found| found.contains(&addr.ip().to_canonical())) {
+                return true;
+            }
+        }
+        false
+    }
+
+    /// Something that the app's developers should know of their outgoing requests.
+    pub(crate) fn tell(&self, text: &str) {
+        if self.told.fetch_add(1, Ordering::Relaxed) < REFUSALS_TOLD_MAX {
+            self.voice.platform(text);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use super::*;
+    use crate::guest::network::egress::Egress;
+    use crate::guest::network::shared::Network;
+    use crate::guest::stdio::logs::LogLine;
+
+    /// A dyno of a release that reaches these, and its log.
+    fn gate(egress: Egress, reach: &[&str]) -> (Gate, Arc<Mutex<Vec<LogLine>>>) {
+        let app = "demo".parse().expect("a name");
+        let lines: Arc<Mutex<Vec<LogLine>>> = Arc::default();
+        let log = Arc::clone(&lines);
+        let voice = Voice {
+            app: "demo".parse().expect("a name"),
+            dyno: "web.1".parse().expect("a dyno"),
+            sink: Arc::new(move |line| log.lock().expect("not poisoned").push(line)),
+        };
+        let reach = reach.iter().map(|end| end.parse().expect("an endpoint"));
+        let network = Network::new(egress).of(&app);
+        let reach = Arc::new(reach.collect());
+        let gate = Gate::new(network, reach, Arc::new(voice), Some(5000));
+        (gate, lines)
+    }
+
+    async fn connects(gate: &Gate, addr: &str) -> bool {
+        let addr = addr.parse().expect("an address");
+        gate.socket(addr, SocketAddrUse::TcpConnect).await
+    }
+
+    #[tokio::test]
+    async fn a_name_of_the_release_opens_what_it_stands_for() {
+        let (gate, log) = gate(Egress::default(), &["localhost:5432", "10.0.0.5:6379"]);
+        assert!(connects(&gate, "127.0.0.1:5432").await);
+        assert!(connects(&gate, "10.0.0.5:6379").await);
+        for closed in [
+            "127.0.0.1:5433",
+            "127.0.0.2:5432",
+            "10.0.0.5:5432",
+            "10.0.0.6:6379",
+        ] {
+            assert!(!connects(&gate, closed).await, "{closed}");
+        }
+        let addr = "127.0.0.1:5432".parse().expect("an address");
+        // By its own name without a lookup; by another, because it is the same address.
+        assert!(gate.allows("LOCALHOST", addr) && !gate.allows("other.test", addr));
+        assert!(gate.dial(Some("other.test"), addr).await);
+        let elsewhere = "127.0.0.2:5432".parse().expect("an address");
+        assert!(!gate.dial(Some("other.test"), elsewhere).await);
+        assert_eq!(log.lock().expect("not poisoned").len(), 5);
+    }
+
+    #[tokio::test]
+    async fn no_name_opens_a_dynos_port() {
+        let egress = Egress::default();
+        egress.dynos.insert(5_432);
+        let (gate, _) = gate(egress, &["localhost:5432", "127.0.0.1:5432"]);
+        assert!(!connects(&gate, "127.0.0.1:5432").await);
+        let addr = "127.0.0.1:5432".parse().expect("an address");
+        assert!(!gate.allows("localhost", addr) && !gate.dial(Some("localhost"), addr).await);
+    }
+
+    #[tokio::test]
+    async fn so_many_refusals_are_told_and_no_more() {
+        let (gate, log) = gate(Egress::default(), &[]);
+        let addr = "10.0.0.5:5432".parse().expect("an address");
+        // What others send is dropped without a word.
+        assert!(!gate.socket(addr, SocketAddrUse::UdpReceive).await);
+        assert!(log.lock().expect("not poisoned").is_empty());
+        for _ in 0..2 * REFUSALS_TOLD_MAX {
+            assert!(!gate.socket(addr, SocketAddrUse::UdpSend).await);
+        }
+        let log = log.lock().expect("not poisoned");
+        assert_eq!(log.len(), REFUSALS_TOLD_MAX as usize);
+    }
+
+    #[tokio::test]
+    async fn a_server_hears_once_that_it_listens_elsewhere() {
+        let (gate, log) = gate(Egress::default(), &[]);
+        for chosen in ["127.0.0.1:8080", "0.0.0.0:3000"] {
+            let chosen = chosen.parse().expect("an address");
+            assert!(!gate.socket(chosen, SocketAddrUse::TcpBind).await);
+        }
+        let log = log.lock().expect("not poisoned");
+        let [line] = &log[..] else {
+            panic!("{log:?}");
+        };
+        for words in [
+            "at 127.0.0.1:8080",
+            "$PORT is 5000",
+            "listen at 0.0.0.0:$PORT",
+        ] {
+            assert!(line.text.contains(words), "{}", line.text);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_socket_listens_nowhere() {
+        let (gate, _) = gate(Egress::default(), &[]);
+        let any = "0.0.0.0:0".parse().expect("an address");
+        assert!(gate.socket(any, SocketAddrUse::TcpBind).await);
+        assert!(!gate.socket(any, SocketAddrUse::TcpListen).await);
+        for chosen in ["0.0.0.0:80", "127.0.0.1:0"] {
+            let chosen = chosen.parse().expect("an address");
+            assert!(!gate.socket(chosen, SocketAddrUse::TcpBind).await);
+            assert!(!gate.socket(chosen, SocketAddrUse::UdpBind).await);
+        }
+    }
+}

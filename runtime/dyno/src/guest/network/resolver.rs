@@ -1,0 +1,136 @@
+//! From a name to addresses, once: by the system's own means (hosts file, name service, DNS), within bounds.
+//!
+//! Owns how many lookups there are and how long one takes. Must not know which addresses are open.
+
+use std::io;
+use std::net::{IpAddr, ToSocketAddrs};
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::Semaphore;
+
+use crate::guest::network::shared::AppNetwork;
+
+/// Lookups of one dyno in flight; the others wait.
+const LOOKUPS_PER_DYNO_MAX: usize = 8;
+/// Longest that a lookup takes, its wait for others included: twice what the system's resolver waits for a server.
+const LOOKUP_MAX: Duration = Duration::from_secs(10);
+/// Addresses taken from one answer.
+const ADDRESSES_MAX: usize = 32;
+/// Longest name, in bytes (RFC 1035).
+const NAME_BYTES_MAX: usize = 253;
+
+/// Longest writing of a name that is read at all, in bytes: percent-encoded letters take three for one, and letters of
+/// other scripts become more than they were.
+const WRITING_BYTES_MAX: usize = 4 * NAME_BYTES_MAX;
+
+/// Why a name has no addresses.
+#[derive(Debug, Clone, thiserror::Error)]
+pub(crate) enum LookupError {
+    /// The text is neither a name nor an address.
+    #[error("neither a name nor an address")]
+    Invalid,
+    /// Nobody knows it.
+    #[error("no such name")]
+    Unknown,
+    /// Whoever should know it does not answer, or there are too many lookups.
+    #[error("the name's servers do not answer")]
+    Timeout,
+    /// The same, by the resolver's own word.
+    #[error("the name cannot be resolved now")]
+    Temporary,
+}
+
+/// Resolves names for one dyno.
+#[derive(Clone)]
+pub(crate) struct Resolver {
+    app: Arc<AppNetwork>,
+    own: Arc<Semaphore>,
+}
+
+impl Resolver {
+    pub(crate) fn new(app: Arc<AppNetwork>) -> Resolver {
+        Resolver {
+            app,
+            own: Arc::new(Semaphore::new(LOOKUPS_PER_DYNO_MAX)),
+        }
+    }
+
+    /// The addresses of `name`, in the resolver's order. An address, in any writing that a browser takes
+    /// (`2130706433`, `0x7f.1`, `[::1]`), is itself.
+    ///
+    /// # Errors
+    /// If there are none.
+    pub(crate) async fn resolve(&self, name: &str) -> Result<Vec<IpAddr>, LookupError> {
+        match parse(name)? {
+            url::Host::Ipv4(ip) => Ok(vec![ip.into()]),
+            url::Host::Ipv6(ip) => Ok(vec![ip.into()]),
+            url::Host::Domain(name) => {
+                let found = tokio::time::timeout(LOOKUP_MAX, self.ask(name)).await;
+                found.unwrap_or(Err(LookupError::Timeout))
+            }
+        }
+    }
+
+    /// Whether `name` can be told to be none without asking anybody.
+    pub(crate) fn is_invalid(name: &str) -> bool {
+        parse(name).is_err()
+    }
+
+    async fn ask(&self, name: String) -> Result<Vec<IpAddr>, LookupError> {
+        let closed = |_| LookupError::Temporary;
+        let _own = self.own.acquire().await.map_err(closed)?;
+        let app = Arc::clone(&self.app.lookups).acquire_owned().await;
+        let app = app.map_err(closed)?;
+        let all = Arc::clone(&self.app.node.lookups).acquire_owned().await;
+        let all = all.map_err(closed)?;
+        // The thread goes on after whoever asked has left: its places are free when it ends, not before.
+        let asked = tokio::task::spawn_blocking(move || {
+            let _places = (app, all);
+            let found = (name.as_str(), 0).to_socket_addrs()?;
+            let mut addresses: Vec<IpAddr> = Vec::new();
+            for ip in found.map(|found| found.ip().to_canonical()) {
+                if addresses.len() < ADDRESSES_MAX && !addresses.contains(&ip) {
+                    addresses.push(ip);
+                }
+            }
+            Ok(addresses)
+        });
+        let found: io::Result<Vec<IpAddr>> = asked.await.map_err(|_| LookupError::Temporary)?;
+        match found {
+            Ok(addresses) if addresses.is_empty() => Err(LookupError::Unknown),
+            Ok(addresses) => Ok(addresses),
+            Err(error) => Err(kind(&error)),
+        }
+    }
+}
+
+/// The standard library passes on what `gai_strerror` says, and no number.
+fn kind(error: &io::Error) -> LookupError {
+    let text = error.to_string();
+    // EAI_AGAIN in glibc's and in musl's words.
+    match text.contains("Temporary failure") || text.contains("Try again") {
+        true => LookupError::Temporary,
+        false => LookupError::Unknown,
+    }
+}
+
+/// As the URL standard reads a host: what looks like a number is an address or nothing, and letters of other
+/// scripts become ASCII.
+fn parse(name: &str) -> Result<url::Host, LookupError> {
+    // Before anything else: reading a name takes the square of its length.
+    if name.len() > WRITING_BYTES_MAX {
+        return Err(LookupError::Invalid);
+    }
+    if let Ok(ip) = name.parse::<std::net::Ipv6Addr>() {
+        return Ok(url::Host::Ipv6(ip));
+    }
+    match url::Host::parse(name) {
+        Ok(url::Host::Domain(name)) if name.len() > NAME_BYTES_MAX => Err(LookupError::Invalid),
+        Ok(host) => Ok(host),
+        Err(_) => Err(LookupError::Invalid),
+    }
+}
+
+#[cfg(test)]
+mod tests;

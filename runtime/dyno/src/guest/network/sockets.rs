@@ -1,0 +1,153 @@
+//! How many sockets a guest may have. The policy of where they may go is in `egress`.
+
+use std::any::Any;
+
+use wasmtime::StoreContextMut;
+use wasmtime::component::{HasData, Linker, Resource, ResourceTable};
+use wasmtime_wasi::p2::bindings::sockets::network::{ErrorCode, IpAddressFamily};
+use wasmtime_wasi::p2::bindings::sockets::{network, tcp_create_socket, udp_create_socket};
+use wasmtime_wasi::p2::bindings::sockets::{tcp::TcpSocket, udp::UdpSocket};
+use wasmtime_wasi::p2::{SocketError, SocketResult};
+use wasmtime_wasi::sockets::WasiSocketsCtxView;
+
+use crate::guest::Guest;
+
+/// The 0.3 names, apart from those of 0.2.
+mod p3 {
+    pub(super) use wasmtime_wasi::p3::bindings::sockets::types::{
+        ErrorCode, HostTcpSocket, HostUdpSocket, IpAddressFamily,
+    };
+    pub(super) use wasmtime_wasi::p3::sockets::SocketError;
+    pub(super) use wasmtime_wasi::sockets::{TcpSocket, UdpSocket};
+}
+
+/// The interface as the engine offers it.
+const P3_TYPES: &str = "wasi:sockets/types@0.3.0";
+
+/// Names the guest data behind the interfaces that create sockets.
+pub(crate) struct CountedSockets;
+
+impl HasData for CountedSockets {
+    type Data<'a> = SocketsView<'a>;
+}
+
+/// The store data that those interfaces work on.
+pub(crate) struct SocketsView<'a> {
+    pub(crate) wasi: WasiSocketsCtxView<'a>,
+    pub(crate) max: usize,
+}
+
+impl SocketsView<'_> {
+    /// A socket stays in the table as long as it, or a stream over it, is open.
+    fn room(&mut self) -> bool {
+        count(self.wasi.table) < self.max
+    }
+
+    fn room_p2(&mut self) -> SocketResult<()> {
+        match self.room() {
+            true => Ok(()),
+            false => Err(ErrorCode::NewSocketLimit.into()),
+        }
+    }
+}
+
+/// An entry of the table beside a socket that leads nowhere outside, and so is not counted. Who pushes it bounds them.
+pub(crate) struct Apart;
+
+/// The sockets in a guest's table. It is a walk through all of it, as long as the guest's handles are many.
+pub(crate) fn count(table: &mut ResourceTable) -> usize {
+    let (mut sockets, mut apart) = (0_usize, 0);
+    for entry in table.iter_mut() {
+        let entry: &(dyn Any + Send) = entry;
+        sockets += usize::from(is_socket(entry));
+        apart += usize::from(entry.is::<Apart>());
+    }
+    sockets.saturating_sub(apart)
+}
+
+fn is_socket(entry: &(dyn Any + Send)) -> bool {
+    entry.is::<TcpSocket>()
+        || entry.is::<UdpSocket>()
+        || entry.is::<p3::TcpSocket>()
+        || entry.is::<p3::UdpSocket>()
+}
+
+/// Counts the sockets of 0.3 too: of that interface only the two functions that create one.
+pub(crate) fn add_p3_to_linker(linker: &mut Linker<Guest>) -> wasmtime::Result<()> {
+    let mut types = linker.instance(P3_TYPES)?;
+    types.func_wrap(
+        "[static]tcp-socket.create",
+        |mut store: StoreContextMut<'_, Guest>, (family,): (p3::IpAddressFamily,)| {
+            let mut view = store.data_mut().counted_sockets();
+            let socket = match view.room() {
+                true => p3::HostTcpSocket::create(&mut view.wasi, family),
+                false => Err(too_many()),
+            };
+            Ok((told(socket)?,))
+        },
+    )?;
+    types.func_wrap_async(
+        "[static]udp-socket.create",
+        |mut store: StoreContextMut<'_, Guest>, (family,): (p3::IpAddressFamily,)| {
+            Box::new(async move {
+                let mut view = store.data_mut().counted_sockets();
+                let socket = match view.room() {
+                    true => p3::HostUdpSocket::create(&mut view.wasi, family).await,
+                    false => Err(too_many()),
+                };
+                Ok((told(socket)?,))
+            })
+        },
+    )
+}
+
+fn too_many() -> p3::SocketError {
+    let why = "this dyno has as many sockets open as it may have";
+    p3::ErrorCode::Other(Some(why.to_owned())).into()
+}
+
+/// The guest's half of an error; the other half ends the guest.
+pub(crate) fn told<T>(
+    result: Result<T, p3::SocketError>,
+) -> wasmtime::Result<Result<T, p3::ErrorCode>> {
+    match result {
+        Ok(socket) => Ok(Ok(socket)),
+        Err(error) => error.downcast().map(Err),
+    }
+}
+
+impl tcp_create_socket::Host for SocketsView<'_> {
+    fn create_tcp_socket(&mut self, family: IpAddressFamily) -> SocketResult<Resource<TcpSocket>> {
+        self.room_p2()?;
+        tcp_create_socket::Host::create_tcp_socket(&mut self.wasi, family)
+    }
+}
+
+impl udp_create_socket::Host for SocketsView<'_> {
+    async fn create_udp_socket(
+        &mut self,
+        family: IpAddressFamily,
+    ) -> SocketResult<Resource<UdpSocket>> {
+        self.room_p2()?;
+        udp_create_socket::Host::create_udp_socket(&mut self.wasi, family).await
+    }
+}
+
+impl network::Host for SocketsView<'_> {
+    fn convert_error_code(&mut self, error: SocketError) -> wasmtime::Result<ErrorCode> {
+        network::Host::convert_error_code(&mut self.wasi, error)
+    }
+
+    fn network_error_code(
+        &mut self,
+        error: Resource<wasmtime::Error>,
+    ) -> wasmtime::Result<Option<ErrorCode>> {
+        network::Host::network_error_code(&mut self.wasi, error)
+    }
+}
+
+impl network::HostNetwork for SocketsView<'_> {
+    fn drop(&mut self, network: Resource<network::Network>) -> wasmtime::Result<()> {
+        network::HostNetwork::drop(&mut self.wasi, network)
+    }
+}

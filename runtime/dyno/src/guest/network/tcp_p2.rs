@@ -1,0 +1,348 @@
+//! `wasi:sockets/tcp` 0.2 for a dyno: wasmtime-wasi's own, but for `$PORT`, which is not the kernel's.
+//!
+//! A socket that is bound to `$PORT` stays wasmtime-wasi's, unused, and its number is remembered here; a connection
+//! that it accepts is of this module, under the same kind of handle. Must not know what is spoken over them.
+
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
+
+use wasmtime::component::{HasData, Resource};
+use wasmtime_wasi::p2::bindings::sockets::network::{
+    self, ErrorCode, IpAddressFamily, IpSocketAddress, Network,
+};
+use wasmtime_wasi::p2::bindings::sockets::tcp::TcpSocket;
+use wasmtime_wasi::p2::bindings::sockets::tcp::{self, HostTcpSocket as Inner, ShutdownType};
+use wasmtime_wasi::p2::{
+    DynInputStream, DynOutputStream, DynPollable, SocketError, SocketResult, subscribe,
+};
+use wasmtime_wasi::sockets::WasiSocketsCtxView;
+
+use crate::guest::network::port::{Connection, Family, Listener, Port};
+
+/// Names the guest data behind the interface.
+pub(crate) struct DynoTcp;
+
+impl HasData for DynoTcp {
+    type Data<'a> = TcpView<'a>;
+}
+
+/// The store data that it works on.
+pub(crate) struct TcpView<'a> {
+    pub(crate) wasi: WasiSocketsCtxView<'a>,
+    pub(crate) served: Option<&'a mut Served>,
+}
+
+/// A server's port, and the sockets that have to do with it.
+pub(crate) struct Served {
+    port: Arc<Port>,
+    /// By the number of their handle.
+    bound: HashMap<u32, Bound>,
+}
+
+/// A socket that has the port.
+struct Bound {
+    family: Family,
+    listener: Option<Resource<Listener>>,
+}
+
+/// A connection that was accepted, as an entry of the guest's table.
+pub(crate) struct Accepted {
+    pub(crate) connection: Connection,
+    pub(crate) family: Family,
+    pub(crate) local: SocketAddr,
+}
+
+#[wasmtime_wasi::async_trait]
+impl wasmtime_wasi::p2::Pollable for Accepted {
+    async fn ready(&mut self) {}
+}
+
+impl Served {
+    pub(crate) fn new(port: Arc<Port>) -> Served {
+        Served {
+            port,
+            bound: HashMap::new(),
+        }
+    }
+}
+
+impl Drop for Served {
+    fn drop(&mut self) {
+        self.port.close();
+    }
+}
+
+type Tcp = Resource<TcpSocket>;
+
+impl TcpView<'_> {
+    fn bound(&mut self, socket: &Tcp) -> Option<&mut Bound> {
+        self.served.as_mut()?.bound.get_mut(&socket.rep())
+    }
+
+    /// The connection, if it is one to `$PORT`.
+    fn accepted(&self, socket: &Tcp) -> Option<&Accepted> {
+        self.served.as_ref()?;
+        let entry = Resource::new_borrow(socket.rep());
+        self.wasi.table.get::<Accepted>(&entry).ok()
+    }
+
+    fn ours(&self, socket: &Tcp) -> bool {
+        let served = self.served.as_ref();
+        served.is_some_and(|served| served.bound.contains_key(&socket.rep()))
+            || self.accepted(socket).is_some()
+    }
+}
+
+/// Options of a socket, which mean nothing where there is no network.
+macro_rules! options {
+    ($($get:ident, $set:ident: $ty:ty = $default:expr;)*) => {
+        $(fn $get(&mut self, socket: Tcp) -> SocketResult<$ty> {
+            if self.ours(&socket) {
+                return Ok($default);
+            }
+            self.wasi.$get(socket)
+        }
+
+        fn $set(&mut self, socket: Tcp, value: $ty) -> SocketResult<()> {
+            if self.ours(&socket) {
+                return Ok(());
+            }
+            self.wasi.$set(socket, value)
+        })*
+    };
+}
+
+impl tcp::Host for TcpView<'_> {}
+
+impl Inner for TcpView<'_> {
+    options! {
+        keep_alive_enabled, set_keep_alive_enabled: bool = false;
+        keep_alive_idle_time, set_keep_alive_idle_time: u64 = 7_200_000_000_000;
+        keep_alive_interval, set_keep_alive_interval: u64 = 75_000_000_000;
+        keep_alive_count, set_keep_alive_count: u32 = 9;
+        hop_limit, set_hop_limit: u8 = 64;
+        receive_buffer_size, set_receive_buffer_size: u64 = 65_536;
+        send_buffer_size, set_send_buffer_size: u64 = 65_536;
+    }
+
+    async fn start_bind(
+        &mut self,
+        socket: Tcp,
+        network: Resource<Network>,
+        address: IpSocketAddress,
+    ) -> SocketResult<()> {
+        let addr = SocketAddr::from(address);
+        let Some(served) = self.served.as_mut().filter(|served| served.port.is(addr)) else {
+            return self.wasi.start_bind(socket, network, address).await;
+        };
+        if served.bound.contains_key(&socket.rep()) {
+            return Err(ErrorCode::InvalidState.into());
+        }
+        if !served.port.bind() {
+            return Err(ErrorCode::AddressInUse.into());
+        }
+        let (family, listener) = (Family::of(addr), None);
+        served
+            .bound
+            .insert(socket.rep(), Bound { family, listener });
+        Ok(())
+    }
+
+    fn finish_bind(&mut self, socket: Tcp) -> SocketResult<()> {
+        match self.bound(&socket) {
+            Some(_) => Ok(()),
+            None => self.wasi.finish_bind(socket),
+        }
+    }
+
+    fn start_connect(
+        &mut self,
+        socket: Tcp,
+        network: Resource<Network>,
+        address: IpSocketAddress,
+    ) -> SocketResult<()> {
+        if self.ours(&socket) {
+            return Err(ErrorCode::InvalidState.into());
+        }
+        self.wasi.start_connect(socket, network, address)
+    }
+
+    fn finish_connect(
+        &mut self,
+        socket: Tcp,
+    ) -> SocketResult<(Resource<DynInputStream>, Resource<DynOutputStream>)> {
+        if self.ours(&socket) {
+            return Err(ErrorCode::NotInProgress.into());
+        }
+        self.wasi.finish_connect(socket)
+    }
+
+    async fn start_listen(&mut self, socket: Tcp) -> SocketResult<()> {
+        let port = match &self.served {
+            Some(served) if served.bound.contains_key(&socket.rep()) => Arc::clone(&served.port),
+            _ => return self.wasi.start_listen(socket).await,
+        };
+        let listener = port.listen().ok_or(ErrorCode::InvalidState)?;
+        let listener = self.wasi.table.push(listener)?;
+        if let Some(bound) = self.bound(&socket) {
+            bound.listener = Some(listener);
+        }
+        Ok(())
+    }
+
+    fn finish_listen(&mut self, socket: Tcp) -> SocketResult<()> {
+        match self.bound(&socket) {
+            Some(Bound {
+                listener: Some(_), ..
+            }) => Ok(()),
+            Some(_) => Err(ErrorCode::NotInProgress.into()),
+            None => self.wasi.finish_listen(socket),
+        }
+    }
+
+    fn accept(
+        &mut self,
+        socket: Tcp,
+    ) -> SocketResult<(Tcp, Resource<DynInputStream>, Resource<DynOutputStream>)> {
+        let Some(Bound { family, listener }) = self.bound(&socket) else {
+            return self.wasi.accept(socket);
+        };
+        let family = *family;
+        let listener = listener.as_ref().ok_or(ErrorCode::InvalidState)?.rep();
+        let listener = Resource::<Listener>::new_borrow(listener);
+        let table = &mut *self.wasi.table;
+        let listener = table.get_mut(&listener)?;
+        let local = listener.address(family);
+        let mut cx = Context::from_waker(Waker::noop());
+        let connection = match listener.poll_accept(&mut cx) {
+            // Also where the dyno is to end.
+            Poll::Pending | Poll::Ready(None) => return Err(ErrorCode::WouldBlock.into()),
+            Poll::Ready(Some(connection)) => connection,
+        };
+        let input: DynInputStream = Box::new(connection.input.clone());
+        let output: DynOutputStream = Box::new(connection.output.clone());
+        let accepted = table.push(Accepted {
+            connection,
+            family,
+            local,
+        })?;
+        let input = table.push_child(input, &accepted)?;
+        let output = table.push_child(output, &accepted)?;
+        Ok((Resource::new_own(accepted.rep()), input, output))
+    }
+
+    fn local_address(&mut self, socket: Tcp) -> SocketResult<IpSocketAddress> {
+        if let Some(accepted) = self.accepted(&socket) {
+            return Ok(accepted.local.into());
+        }
+        if let Some(served) = &self.served
+            && let Some(bound) = served.bound.get(&socket.rep())
+        {
+            return Ok(served.port.address(bound.family).into());
+        }
+        self.wasi.local_address(socket)
+    }
+
+    fn remote_address(&mut self, socket: Tcp) -> SocketResult<IpSocketAddress> {
+        match self.accepted(&socket) {
+            Some(accepted) => Ok(accepted.family.peer().into()),
+            None => self.wasi.remote_address(socket),
+        }
+    }
+
+    fn is_listening(&mut self, socket: Tcp) -> wasmtime::Result<bool> {
+        if self.accepted(&socket).is_some() {
+            return Ok(false);
+        }
+        match self.bound(&socket) {
+            Some(bound) => Ok(bound.listener.is_some()),
+            None => self.wasi.is_listening(socket),
+        }
+    }
+
+    fn address_family(&mut self, socket: Tcp) -> wasmtime::Result<IpAddressFamily> {
+        match self.accepted(&socket).map(|accepted| accepted.family) {
+            Some(Family::V4) => Ok(IpAddressFamily::Ipv4),
+            Some(Family::V6) => Ok(IpAddressFamily::Ipv6),
+            None => self.wasi.address_family(socket),
+        }
+    }
+
+    fn set_listen_backlog_size(&mut self, socket: Tcp, value: u64) -> SocketResult<()> {
+        if self.ours(&socket) {
+            return Ok(());
+        }
+        self.wasi.set_listen_backlog_size(socket, value)
+    }
+
+    fn subscribe(&mut self, socket: Tcp) -> wasmtime::Result<Resource<DynPollable>> {
+        if self.accepted(&socket).is_some() {
+            return subscribe(
+                self.wasi.table,
+                Resource::<Accepted>::new_borrow(socket.rep()),
+            );
+        }
+        let listener = self
+            .bound(&socket)
+            .and_then(|bound| bound.listener.as_ref());
+        let listener = listener.map(|listener| Resource::<Listener>::new_borrow(listener.rep()));
+        match listener {
+            Some(listener) => subscribe(self.wasi.table, listener),
+            // Of a socket that is bound and no more, the engine's own is ready at once.
+            None => self.wasi.subscribe(socket),
+        }
+    }
+
+    fn shutdown(&mut self, socket: Tcp, how: ShutdownType) -> SocketResult<()> {
+        let Some(accepted) = self.accepted(&socket) else {
+            return self.wasi.shutdown(socket, how);
+        };
+        let Connection { input, output } = &accepted.connection;
+        if matches!(how, ShutdownType::Receive | ShutdownType::Both) {
+            input.close();
+        }
+        if matches!(how, ShutdownType::Send | ShutdownType::Both) {
+            output.close();
+        }
+        Ok(())
+    }
+
+    fn drop(&mut self, socket: Tcp) -> wasmtime::Result<()> {
+        if self.accepted(&socket).is_some() {
+            let accepted = Resource::<Accepted>::new_own(socket.rep());
+            self.wasi.table.delete(accepted)?;
+            return Ok(());
+        }
+        let rep = socket.rep();
+        if let Some(served) = self.served.as_mut()
+            && let Some(bound) = served.bound.remove(&rep)
+        {
+            match bound.listener {
+                Some(listener) => drop(self.wasi.table.delete(listener)?),
+                None => served.port.release(),
+            }
+        }
+        Inner::drop(&mut self.wasi, socket)
+    }
+}
+
+impl network::Host for TcpView<'_> {
+    fn convert_error_code(&mut self, error: SocketError) -> wasmtime::Result<ErrorCode> {
+        network::Host::convert_error_code(&mut self.wasi, error)
+    }
+
+    fn network_error_code(
+        &mut self,
+        error: Resource<wasmtime::Error>,
+    ) -> wasmtime::Result<Option<ErrorCode>> {
+        network::Host::network_error_code(&mut self.wasi, error)
+    }
+}
+
+impl network::HostNetwork for TcpView<'_> {
+    fn drop(&mut self, network: Resource<Network>) -> wasmtime::Result<()> {
+        network::HostNetwork::drop(&mut self.wasi, network)
+    }
+}

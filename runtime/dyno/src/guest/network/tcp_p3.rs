@@ -1,0 +1,498 @@
+//! `wasi:sockets/types` 0.3 for a dyno: wasmtime-wasi's own, but for `$PORT`, which is not the kernel's.
+//!
+//! Every socket stays wasmtime-wasi's; of those that have to do with `$PORT` only the handle and the options are used,
+//! and what they are is remembered here by the number of the handle. Must not know what is spoken over them.
+
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use bytes::BytesMut;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::sync::oneshot;
+use wasmtime::component::{
+    Access, Accessor, Destination, FutureReader, Linker, Resource, ResourceTable, ResourceType,
+    Source, StreamConsumer, StreamProducer, StreamReader, StreamResult,
+};
+use wasmtime::{AsContextMut, StoreContextMut};
+use wasmtime_wasi::p3::bindings::sockets::types::{
+    ErrorCode, HostTcpSocket, HostTcpSocketWithStore, IpAddressFamily, IpSocketAddress,
+};
+use wasmtime_wasi::sockets::{TcpSocket, WasiSocketsView};
+use wasmtime_wasi::sockets::{WasiSockets, WasiSocketsCtxView};
+
+use crate::guest::Guest;
+use crate::guest::network::port::{Connection, Family, Listener, Port};
+use crate::guest::network::sockets::{Apart, told};
+use crate::guest::stdio::pipes::{PipeIn, PipeOut};
+
+/// The interface as the engine offers it.
+const TYPES: &str = "wasi:sockets/types@0.3.0";
+
+/// Bytes that are carried at a time where the guest names no number.
+const CHUNK_BYTES: usize = 8 * 1024;
+
+/// Accepted connections whose sockets a server holds at a time. It is sent one request at a time, so a few are all that
+/// it needs; each socket takes a descriptor of this process.
+const ACCEPTED_MAX: usize = 16;
+
+type Tcp = Resource<TcpSocket>;
+type Store<'a> = StoreContextMut<'a, Guest>;
+type Ended = FutureReader<Result<(), ErrorCode>>;
+
+/// A server's port, and the sockets that have to do with it.
+pub(crate) struct Served3 {
+    port: Arc<Port>,
+    /// By the number of their handle.
+    sockets: HashMap<u32, Role>,
+}
+
+/// What a socket is to the port.
+enum Role {
+    Bound(Family),
+    Listening(Family),
+    Accepted(Family, Connection, Resource<Apart>),
+}
+
+impl Role {
+    fn family(&self) -> Family {
+        match self {
+            Role::Bound(family) | Role::Listening(family) | Role::Accepted(family, ..) => *family,
+        }
+    }
+}
+
+impl Served3 {
+    pub(crate) fn new(port: Arc<Port>) -> Served3 {
+        Served3 {
+            port,
+            sockets: HashMap::new(),
+        }
+    }
+
+    /// Whether one more connection may be accepted.
+    fn room(&self) -> bool {
+        let roles = self.sockets.values();
+        let accepted = roles.filter(|role| matches!(role, Role::Accepted(..)));
+        accepted.count() < ACCEPTED_MAX
+    }
+
+    /// A socket for a connection. `None`: the guest has too many, or the machine; the connection has ended.
+    fn accept(
+        &mut self,
+        wasi: &mut WasiSocketsCtxView<'_>,
+        family: Family,
+        connection: Connection,
+    ) -> Option<Tcp> {
+        if !self.room() {
+            return None;
+        }
+        let asked = match family {
+            Family::V4 => IpAddressFamily::Ipv4,
+            Family::V6 => IpAddressFamily::Ipv6,
+        };
+        let socket = HostTcpSocket::create(wasi, asked).ok()?;
+        let Ok(apart) = wasi.table.push(Apart) else {
+            // It has just come into the table.
+            let _ = wasi.table.delete(socket);
+            return None;
+        };
+        let role = Role::Accepted(family, connection, apart);
+        self.sockets.insert(socket.rep(), role);
+        Some(socket)
+    }
+
+    /// The handle with that number is gone.
+    fn forget(&mut self, rep: u32, table: &mut ResourceTable) -> wasmtime::Result<()> {
+        match self.sockets.remove(&rep) {
+            Some(Role::Bound(_)) => self.port.release(),
+            Some(Role::Accepted(_, _, apart)) => {
+                table.delete(apart)?;
+            }
+            // A listener gives the port back itself, with its stream.
+            Some(Role::Listening(_)) | None => {}
+        }
+        Ok(())
+    }
+}
+
+fn role<'a>(store: &'a Store<'_>, socket: &Tcp) -> Option<&'a Role> {
+    store.data().served3.as_ref()?.sockets.get(&socket.rep())
+}
+
+fn borrow(socket: &Tcp) -> Tcp {
+    Resource::new_borrow(socket.rep())
+}
+
+/// Puts ours in place of the engine's where a socket may be of `$PORT`.
+pub(crate) fn add_to_linker(linker: &mut Linker<Guest>) -> wasmtime::Result<()> {
+    let mut types = linker.instance(TYPES)?;
+    types.resource(
+        "tcp-socket",
+        ResourceType::host::<TcpSocket>(),
+        |mut store: Store<'_>, rep| dropped(&mut store, rep),
+    )?;
+    types.func_wrap_async(
+        "[method]tcp-socket.bind",
+        |mut store: Store<'_>, (socket, address): (Tcp, IpSocketAddress)| {
+            Box::new(async move {
+                let addr = SocketAddr::from(address);
+                match bind(&mut store, &socket, addr) {
+                    Some(bound) => Ok((bound,)),
+                    None => {
+                        let mut wasi = store.data_mut().sockets();
+                        let bound = HostTcpSocket::bind(&mut wasi, socket, address).await;
+                        Ok((told(bound)?,))
+                    }
+                }
+            })
+        },
+    )?;
+    types.func_wrap_async(
+        "[method]tcp-socket.listen",
+        |mut store: Store<'_>, (socket,): (Tcp,)| {
+            Box::new(async move {
+                if role(&store, &socket).is_some() {
+                    return Ok((listen(&mut store, &socket)?,));
+                }
+                let access = Access::<_, WasiSockets>::new(store.as_context_mut(), Guest::sockets);
+                let listening = WasiSockets::listen(access, socket).await;
+                Ok((told(listening)?,))
+            })
+        },
+    )?;
+    types.func_wrap(
+        "[method]tcp-socket.send",
+        |store: Store<'_>, (socket, data): (Tcp, StreamReader<u8>)| {
+            Ok((send(store, socket, data)?,))
+        },
+    )?;
+    types.func_wrap(
+        "[method]tcp-socket.receive",
+        |store: Store<'_>, (socket,): (Tcp,)| Ok((receive(store, socket)?,)),
+    )?;
+    add_connect(linker)?;
+    add_addresses(linker)
+}
+
+/// A socket of the port's is no way out.
+fn add_connect(linker: &mut Linker<Guest>) -> wasmtime::Result<()> {
+    let mut types = linker.instance(TYPES)?;
+    types.func_wrap_concurrent(
+        "[method]tcp-socket.connect",
+        |accessor: &Accessor<Guest>, (socket, address): (Tcp, IpSocketAddress)| {
+            Box::pin(async move {
+                let ours = |mut access: Access<'_, Guest>| {
+                    role(&access.as_context_mut(), &socket).is_some()
+                };
+                if accessor.with(ours) {
+                    return Ok((Err(ErrorCode::InvalidState),));
+                }
+                let wasi = accessor.with_getter::<WasiSockets>(Guest::sockets);
+                Ok((told(WasiSockets::connect(&wasi, socket, address).await)?,))
+            })
+        },
+    )
+}
+
+fn add_addresses(linker: &mut Linker<Guest>) -> wasmtime::Result<()> {
+    let mut types = linker.instance(TYPES)?;
+    types.func_wrap(
+        "[method]tcp-socket.get-local-address",
+        |mut store: Store<'_>, (socket,): (Tcp,)| {
+            let family = role(&store, &socket).map(Role::family);
+            if let (Some(family), Some(served)) = (family, &store.data().served3) {
+                return Ok((Ok(IpSocketAddress::from(served.port.address(family))),));
+            }
+            let mut wasi = store.data_mut().sockets();
+            Ok((told(wasi.get_local_address(socket))?,))
+        },
+    )?;
+    types.func_wrap(
+        "[method]tcp-socket.get-remote-address",
+        |mut store: Store<'_>, (socket,): (Tcp,)| {
+            if let Some(Role::Accepted(family, ..)) = role(&store, &socket) {
+                return Ok((Ok(IpSocketAddress::from(family.peer())),));
+            }
+            let mut wasi = store.data_mut().sockets();
+            Ok((told(wasi.get_remote_address(socket))?,))
+        },
+    )?;
+    types.func_wrap(
+        "[method]tcp-socket.get-is-listening",
+        |mut store: Store<'_>, (socket,): (Tcp,)| {
+            if let Some(role) = role(&store, &socket) {
+                return Ok((matches!(role, Role::Listening(_)),));
+            }
+            Ok((store.data_mut().sockets().get_is_listening(socket)?,))
+        },
+    )
+}
+
+/// The handle is gone.
+fn dropped(store: &mut Store<'_>, rep: u32) -> wasmtime::Result<()> {
+    let Guest { table, served3, .. } = store.data_mut();
+    if let Some(served) = served3 {
+        served.forget(rep, table)?;
+    }
+    let mut wasi = store.data_mut().sockets();
+    HostTcpSocket::drop(&mut wasi, Resource::new_own(rep))
+}
+
+/// Binds a socket to `$PORT`; nothing if another address is meant.
+fn bind(store: &mut Store<'_>, socket: &Tcp, addr: SocketAddr) -> Option<Result<(), ErrorCode>> {
+    let served = store.data_mut().served3.as_mut()?;
+    if !served.port.is(addr) {
+        return None;
+    }
+    if served.sockets.contains_key(&socket.rep()) {
+        return Some(Err(ErrorCode::InvalidState));
+    }
+    if !served.port.bind() {
+        return Some(Err(ErrorCode::AddressInUse));
+    }
+    let role = Role::Bound(Family::of(addr));
+    served.sockets.insert(socket.rep(), role);
+    Some(Ok(()))
+}
+
+fn listen(
+    store: &mut Store<'_>,
+    socket: &Tcp,
+) -> wasmtime::Result<Result<StreamReader<Tcp>, ErrorCode>> {
+    let Some(served) = store.data_mut().served3.as_mut() else {
+        return Ok(Err(ErrorCode::InvalidState));
+    };
+    let Some(role @ Role::Bound(_)) = served.sockets.get_mut(&socket.rep()) else {
+        return Ok(Err(ErrorCode::InvalidState));
+    };
+    let family = role.family();
+    let Some(listener) = served.port.listen() else {
+        return Ok(Err(ErrorCode::InvalidState));
+    };
+    *role = Role::Listening(family);
+    StreamReader::new(store, Accepting { listener, family }).map(Ok)
+}
+
+/// Connections as they are accepted.
+struct Accepting {
+    listener: Listener,
+    family: Family,
+}
+
+impl StreamProducer<Guest> for Accepting {
+    type Item = Tcp;
+    type Buffer = Option<Tcp>;
+
+    fn poll_produce<'a>(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        mut store: StoreContextMut<'a, Guest>,
+        mut to: Destination<'a, Self::Item, Self::Buffer>,
+        finish: bool,
+    ) -> Poll<wasmtime::Result<StreamResult>> {
+        let unready = match finish {
+            true => Poll::Ready(Ok(StreamResult::Cancelled)),
+            false => Poll::Pending,
+        };
+        if to.remaining(&mut store) == Some(0) {
+            return match self.listener.poll_ready(cx) {
+                Poll::Ready(()) => Poll::Ready(Ok(StreamResult::Completed)),
+                Poll::Pending => unready,
+            };
+        }
+        loop {
+            let connection = match self.listener.poll_accept(cx) {
+                Poll::Ready(Some(connection)) => connection,
+                // The dyno is to end.
+                Poll::Ready(None) => return Poll::Ready(Ok(StreamResult::Dropped)),
+                Poll::Pending => return unready,
+            };
+            if let Some(socket) = accepted(store.data_mut(), self.family, connection) {
+                to.set_buffer(Some(socket));
+                return Poll::Ready(Ok(StreamResult::Completed));
+            }
+        }
+    }
+}
+
+fn accepted(guest: &mut Guest, family: Family, connection: Connection) -> Option<Tcp> {
+    let mut served = guest.served3.take()?;
+    let socket = served.accept(&mut guest.sockets(), family, connection);
+    guest.served3 = Some(served);
+    socket
+}
+
+fn send(mut store: Store<'_>, socket: Tcp, data: StreamReader<u8>) -> wasmtime::Result<Ended> {
+    let Some(Role::Accepted(_, connection, _)) = role(&store, &socket) else {
+        let access = Access::<_, WasiSockets>::new(store, Guest::sockets);
+        return WasiSockets::send(access, borrow(&socket), data);
+    };
+    let to = connection.output.clone();
+    let (ended, result) = oneshot::channel();
+    let ended = Some(ended);
+    data.pipe(&mut store, Sending { to, ended })?;
+    FutureReader::new(&mut store, result)
+}
+
+fn receive(mut store: Store<'_>, socket: Tcp) -> wasmtime::Result<(StreamReader<u8>, Ended)> {
+    let Some(Role::Accepted(_, connection, _)) = role(&store, &socket) else {
+        let access = Access::<_, WasiSockets>::new(store, Guest::sockets);
+        return WasiSockets::receive(access, borrow(&socket));
+    };
+    let from = connection.input.clone();
+    let stream = StreamReader::new(&mut store, Receiving(from))?;
+    let fine = async { wasmtime::error::Ok(Ok(())) };
+    Ok((stream, FutureReader::new(&mut store, fine)?))
+}
+
+/// What comes in.
+struct Receiving(PipeIn);
+
+impl<D> StreamProducer<D> for Receiving {
+    type Item = u8;
+    type Buffer = BytesMut;
+
+    fn poll_produce<'a>(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        mut store: StoreContextMut<'a, D>,
+        to: Destination<'a, Self::Item, Self::Buffer>,
+        finish: bool,
+    ) -> Poll<wasmtime::Result<StreamResult>> {
+        let asks = to.remaining(store.as_context_mut()) == Some(0);
+        let mut to = to.as_direct(store, CHUNK_BYTES);
+        let mut none = [];
+        let mut buffer = ReadBuf::new(if asks { &mut none } else { to.remaining() });
+        match Pin::new(&mut self.0).poll_read(cx, &mut buffer) {
+            Poll::Ready(_) if asks => Poll::Ready(Ok(StreamResult::Completed)),
+            Poll::Ready(Ok(())) if !buffer.filled().is_empty() => {
+                let len = buffer.filled().len();
+                to.mark_written(len);
+                Poll::Ready(Ok(StreamResult::Completed))
+            }
+            Poll::Ready(_) => Poll::Ready(Ok(StreamResult::Dropped)),
+            Poll::Pending if finish => Poll::Ready(Ok(StreamResult::Cancelled)),
+            Poll::Pending => Poll::Pending,
+        }
+    }
+}
+
+/// What goes out; the end of the guest's stream closes that side of the connection.
+struct Sending {
+    to: PipeOut,
+    ended: Option<oneshot::Sender<Result<(), ErrorCode>>>,
+}
+
+impl<D> StreamConsumer<D> for Sending {
+    type Item = u8;
+
+    fn poll_consume(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        store: StoreContextMut<'_, D>,
+        source: Source<'_, u8>,
+        finish: bool,
+    ) -> Poll<wasmtime::Result<StreamResult>> {
+        let mut source = source.as_direct(store);
+        if source.remaining().is_empty() {
+            return Poll::Ready(Ok(StreamResult::Completed));
+        }
+        match Pin::new(&mut self.to).poll_write(cx, source.remaining()) {
+            Poll::Ready(Ok(len)) => {
+                source.mark_read(len);
+                Poll::Ready(Ok(StreamResult::Completed))
+            }
+            Poll::Ready(Err(_)) => {
+                self.end(Err(ErrorCode::ConnectionBroken));
+                Poll::Ready(Ok(StreamResult::Dropped))
+            }
+            Poll::Pending if finish => Poll::Ready(Ok(StreamResult::Cancelled)),
+            Poll::Pending => Poll::Pending,
+        }
+    }
+}
+
+impl Sending {
+    fn end(&mut self, how: Result<(), ErrorCode>) {
+        if let Some(ended) = self.ended.take() {
+            // The guest may have no interest in how it ended.
+            let _ = ended.send(how);
+        }
+    }
+}
+
+impl Drop for Sending {
+    fn drop(&mut self) {
+        self.to.close();
+        self.end(Ok(()));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use wasmtime_wasi::WasiCtx;
+
+    use super::*;
+    use crate::guest::network::port::Numbers;
+    use crate::guest::network::sockets::count;
+
+    fn context() -> WasiCtx {
+        WasiCtx::builder().allow_tcp(true).build()
+    }
+
+    fn served() -> Served3 {
+        Served3::new(Arc::<Numbers>::default().take())
+    }
+
+    fn accept(served: &mut Served3, wasi: &mut WasiSocketsCtxView<'_>) -> Option<Tcp> {
+        let connection = Connection {
+            input: PipeIn::new(None),
+            output: PipeOut::new(Box::new(tokio::io::sink())),
+        };
+        served.accept(wasi, Family::V4, connection)
+    }
+
+    #[test]
+    fn a_server_holds_few_accepted_sockets_and_they_are_counted_apart() {
+        let (mut context, mut table) = (context(), ResourceTable::new());
+        let mut wasi = WasiSocketsCtxView {
+            ctx: context.sockets(),
+            table: &mut table,
+        };
+        let mut served = served();
+        let held: Vec<Tcp> = std::iter::from_fn(|| accept(&mut served, &mut wasi)).collect();
+        assert_eq!(held.len(), ACCEPTED_MAX);
+        assert_eq!(count(wasi.table), 0, "none of them leads outside");
+
+        let outbound = HostTcpSocket::create(&mut wasi, IpAddressFamily::Ipv4);
+        assert!(outbound.is_ok());
+        assert_eq!(count(wasi.table), 1);
+
+        for socket in held {
+            let rep = socket.rep();
+            assert!(accept(&mut served, &mut wasi).is_none());
+            assert!(served.forget(rep, wasi.table).is_ok());
+            assert!(HostTcpSocket::drop(&mut wasi, socket).is_ok());
+            assert!(accept(&mut served, &mut wasi).is_some());
+        }
+        assert_eq!(count(wasi.table), 1);
+    }
+
+    #[test]
+    fn a_connection_without_a_socket_leaves_nothing_behind() {
+        let (mut context, mut table) = (context(), ResourceTable::new());
+        // Room for the socket alone.
+        table.set_max_capacity(1);
+        let mut wasi = WasiSocketsCtxView {
+            ctx: context.sockets(),
+            table: &mut table,
+        };
+        let mut served = served();
+        assert!(accept(&mut served, &mut wasi).is_none());
+        assert!(wasi.table.is_empty());
+        assert!(served.sockets.is_empty());
+    }
+}

@@ -1,0 +1,98 @@
+//! TLS to other people's servers: whom a guest's outgoing requests trust.
+//!
+//! Owns where trusted roots come from. Must not know addresses.
+
+use std::io;
+use std::sync::Arc;
+
+use tokio::net::TcpStream;
+use tokio::sync::OnceCell;
+use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
+use tokio_rustls::rustls::client::Resumption;
+use tokio_rustls::rustls::crypto::ring;
+use tokio_rustls::rustls::pki_types::ServerName;
+use tokio_rustls::rustls::{self, ClientConfig, RootCertStore};
+use wasmtime_wasi_http::Error;
+
+use crate::guest::network::gate::Gate;
+
+/// TLS sessions that an app's connections remember.
+const SESSIONS_MAX: usize = 64;
+
+/// The roots of this machine, read when they are first needed.
+#[derive(Default)]
+pub(crate) struct Roots(OnceCell<Result<Arc<RootCertStore>, String>>);
+
+impl Roots {
+    /// Those of the platform's store, or of `SSL_CERT_FILE` and `SSL_CERT_DIR`; Mozilla's where there is no store.
+    async fn get(&self) -> Result<Arc<RootCertStore>, String> {
+        let read = || async {
+            let read = tokio::task::spawn_blocking(read).await;
+            read.unwrap_or_else(|error| Err(error.to_string()))
+        };
+        self.0.get_or_init(read).await.clone()
+    }
+}
+
+fn read() -> Result<Arc<RootCertStore>, String> {
+    let found = rustls_native_certs::load_native_certs();
+    let mut roots = RootCertStore::empty();
+    let (added, _) = roots.add_parsable_certificates(found.certs);
+    match (added, found.errors.first()) {
+        // A store that was named and cannot be read is not replaced by one that trusts others.
+        (0, Some(error)) => return Err(error.to_string()),
+        (0, None) => roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned()),
+        _ => {}
+    }
+    Ok(Arc::new(roots))
+}
+
+/// Speaks TLS over `stream` with the server called `host`, which must prove that it is.
+pub(crate) async fn secure(
+    gate: &Gate,
+    host: &str,
+    stream: TcpStream,
+) -> Result<TlsStream<TcpStream>, Error> {
+    // A name in DNS may end in a dot, one in a certificate does not.
+    let name = host.strip_suffix('.').unwrap_or(host).to_owned();
+    let name = ServerName::try_from(name).map_err(|_| Error::TlsCertificateError)?;
+    let connector = connector(gate).await?;
+    connector.connect(name, stream).await.map_err(|e| kind(&e))
+}
+
+async fn connector(gate: &Gate) -> Result<TlsConnector, Error> {
+    let app = &gate.app;
+    if let Some(there) = app.tls.get() {
+        return Ok(there.clone());
+    }
+    let roots = app.node.roots.get().await.map_err(|why| {
+        gate.tell(&format!(
+            "Outbound TLS is not possible: the server cannot read the certificates that it trusts: {why}"
+        ));
+        Error::ConfigurationError
+    })?;
+    let config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()));
+    let config = config.with_safe_default_protocol_versions();
+    let config = config.map_err(|e| Error::InternalError(Some(e.to_string())))?;
+    let mut config = config.with_root_certificates(roots).with_no_client_auth();
+    config.resumption = Resumption::in_memory_sessions(SESSIONS_MAX);
+    let fresh = TlsConnector::from(Arc::new(config));
+    Ok(app.tls.get_or_init(|| fresh).clone())
+}
+
+/// What a guest is told of a handshake that failed.
+fn kind(error: &io::Error) -> Error {
+    let inner = error.get_ref().and_then(|inner| inner.downcast_ref());
+    match inner {
+        Some(rustls::Error::InvalidCertificate(_) | rustls::Error::NoCertificatesPresented) => {
+            Error::TlsCertificateError
+        }
+        Some(rustls::Error::AlertReceived(alert)) => Error::TlsAlertReceived {
+            alert_id: Some(u8::from(*alert)),
+            alert_message: Some(format!("{alert:?}")),
+        },
+        Some(_) => Error::TlsProtocolError,
+        None => Error::ConnectionTerminated,
+    }
+}

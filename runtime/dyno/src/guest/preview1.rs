@@ -1,0 +1,7 @@
+//! WASI preview 1, for core modules: the engine's own, with the rules and the quota of `filesystem`.
+//!
+//! Must not know components.
+
+mod folders;
+pub(crate) mod host;
+pub(crate) mod state;

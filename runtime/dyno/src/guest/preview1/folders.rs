@@ -1,0 +1,286 @@
+//! The folders that a core module of preview 1 has open, by the number of their descriptor.
+//!
+//! Owns which folder of the tree a descriptor is, and ways to the tree's folders that a module cannot close. Must not
+//! know what is done with them.
+
+use std::collections::HashMap;
+use std::fs::File;
+use std::sync::{Arc, Weak};
+
+use wasmtime_wasi::WasiView;
+use wasmtime_wasi::filesystem::Descriptor;
+use wasmtime_wasi::p1::WasiP1Ctx;
+use wasmtime_wasi::p1::types::{self, Errno, Error, Fdflags, Lookupflags, Oflags, Rights};
+use wasmtime_wasi::p1::wasi_snapshot_preview1::WasiSnapshotPreview1 as Inner;
+use wiggle::{GuestMemory, GuestPtr};
+
+use crate::guest::filesystem::changes::Place;
+use crate::guest::filesystem::tree::{FileTree, FolderId, LastLink};
+
+/// The first descriptor after stdin, stdout and stderr.
+const FIRST_FD: u32 = 3;
+/// Longest path that is read from a module, in bytes (Linux's `PATH_MAX`).
+const PATH_BYTES_MAX: u32 = 4_096;
+/// Bytes of an entry of a listing before its name: next cookie, inode, length of the name, type, padding.
+const ENTRY_BYTES: usize = 24;
+
+/// A folder that a module has open.
+struct OpenFolder {
+    /// Held by wasmtime-wasi as long as the descriptor is open.
+    dir: Weak<File>,
+    is: Option<FolderId>,
+    is_read_only: bool,
+}
+
+/// The folders of one module.
+pub(super) struct Folders {
+    open: HashMap<u32, OpenFolder>,
+    /// A descriptor of each folder of the tree: the one that the module was handed, or one that it does not know.
+    bases: Vec<Option<u32>>,
+    /// Marks folders of wasmtime-wasi that the module did not open itself.
+    marks: Vec<Weak<File>>,
+}
+
+/// One entry of a listing.
+pub(super) struct Entry {
+    name: String,
+    inode: u64,
+    kind: types::Filetype,
+}
+
+impl Folders {
+    /// `wasi` has the folders of the tree, in their order.
+    pub(super) fn new(wasi: &mut WasiP1Ctx, tree: &FileTree) -> Folders {
+        let fd = |id: FolderId| FIRST_FD + id.index() as u32;
+        let open = tree.ids().map(|id| {
+            let folder = &tree.folder(id).dir;
+            let folder = OpenFolder {
+                dir: Arc::downgrade(&folder.dir),
+                is: Some(id),
+                is_read_only: folder.perms.write_not_permitted(),
+            };
+            (fd(id), folder)
+        });
+        // The engine makes its descriptors when it is first asked for one.
+        let _ = wasi.fd_prestat_get(&mut GuestMemory::Unshared(&mut []), FIRST_FD.into());
+        let mut folders = Folders {
+            open: open.collect(),
+            bases: tree.ids().map(|id| Some(fd(id))).collect(),
+            marks: Vec::new(),
+        };
+        while let Some(dir) = newest(wasi) {
+            folders.marks.push(Arc::downgrade(&dir));
+        }
+        folders
+    }
+
+    /// Follows a path; gives the descriptor for the engine to begin at, and the path from there.
+    pub(super) fn find(
+        &self,
+        tree: &FileTree,
+        fd: types::Fd,
+        path: String,
+        last: LastLink,
+    ) -> Result<(types::Fd, Place), Error> {
+        let folder = self.open.get(&u32::from(fd)).ok_or(Errno::Badf)?;
+        if let Some(start) = folder.is {
+            let (other, place) = tree.locate(start, path, last)?;
+            let base = |id: FolderId| self.bases[id.index()].map(types::Fd::from);
+            let fd = other.map_or(Some(fd), base).ok_or(Errno::Badf)?;
+            return Ok((fd, place));
+        }
+        let place = Place {
+            dir: folder.dir.upgrade().ok_or(Errno::Badf)?,
+            path,
+            is: None,
+            is_read_only: folder.is_read_only,
+        };
+        Ok((fd, place))
+    }
+
+    pub(super) fn is_read_only(&self, fd: types::Fd) -> bool {
+        let folder = self.open.get(&u32::from(fd));
+        folder.is_some_and(|folder| folder.is_read_only)
+    }
+
+    /// Whether this is `/`, with other folders in it.
+    pub(super) fn is_root(&self, tree: &FileTree, fd: types::Fd) -> bool {
+        let is = self.open.get(&u32::from(fd)).and_then(|folder| folder.is);
+        is.is_some_and(|id| tree.is_root(id))
+    }
+
+    /// The module has opened a folder.
+    pub(super) fn note_opened(&mut self, wasi: &mut WasiP1Ctx, fd: types::Fd, at: &Place) {
+        let Some(dir) = newest(wasi) else { return };
+        let folder = OpenFolder {
+            dir: Arc::downgrade(&dir),
+            is: at.is,
+            is_read_only: at.is_read_only,
+        };
+        self.open.insert(fd.into(), folder);
+    }
+
+    /// Refuses a descriptor that is the host's own.
+    pub(super) fn check_known(&self, fd: types::Fd) -> Result<(), Error> {
+        let fd = u32::from(fd);
+        if self.bases.contains(&Some(fd)) && !self.open.contains_key(&fd) {
+            return Err(Errno::Badf.into());
+        }
+        Ok(())
+    }
+
+    /// The module is about to close a descriptor: if it is the only way to a folder, another is opened.
+    pub(super) async fn keep_base(&mut self, wasi: &mut WasiP1Ctx, fd: types::Fd) {
+        let number = u32::from(fd);
+        let Some(index) = self.bases.iter().position(|base| *base == Some(number)) else {
+            return;
+        };
+        let mut paths = HostPaths::of(&["."]);
+        let (path, mut host) = (paths.path(0), paths.memory());
+        let (follow, read) = (Lookupflags::empty(), Rights::FD_READ | Rights::FD_READDIR);
+        let (how, flags) = (Oflags::DIRECTORY, Fdflags::empty());
+        let spare = wasi.path_open(&mut host, fd, follow, path, how, read, read, flags);
+        // Without one the folder is reached no more, as for a module that has closed it anyway.
+        self.bases[index] = spare.await.ok().map(u32::from);
+        if let Some(dir) = newest(wasi) {
+            self.marks.push(Arc::downgrade(&dir));
+        }
+    }
+
+    /// A descriptor was closed.
+    pub(super) fn forget(&mut self, fd: types::Fd) {
+        self.open.remove(&u32::from(fd));
+    }
+
+    /// A descriptor has another number, whose own is closed.
+    pub(super) fn rename(&mut self, from: types::Fd, to: types::Fd) {
+        let (from, to) = (u32::from(from), u32::from(to));
+        self.open.remove(&to);
+        if let Some(folder) = self.open.remove(&from) {
+            self.open.insert(to, folder);
+        }
+        for base in &mut self.bases {
+            if *base == Some(from) {
+                *base = Some(to);
+            }
+        }
+    }
+
+    /// What stands in `/`, with `.` and `..` in front, as the engine lists folders.
+    pub(super) async fn list_root(
+        &self,
+        wasi: &mut WasiP1Ctx,
+        tree: &FileTree,
+        fd: types::Fd,
+    ) -> Result<Vec<Entry>, Error> {
+        let listed = tree
+            .list_root()
+            .map_err(crate::guest::filesystem::changes::Refusal::from)?;
+        let names = [".", ".."].into_iter().map(str::to_owned);
+        let names = names.chain(listed.into_iter().map(|(name, _)| name));
+        let mut entries = Vec::new();
+        for name in names {
+            let path = if name == ".." { "." } else { &name };
+            let (fd, at) = self.find(tree, fd, path.to_owned(), LastLink::Keep)?;
+            let mut paths = HostPaths::of(&[&at.path]);
+            let (path, mut host) = (paths.path(0), paths.memory());
+            let stat = wasi.path_filestat_get(&mut host, fd, Lookupflags::empty(), path);
+            let stat = stat.await?;
+            entries.push(Entry {
+                name,
+                inode: stat.ino,
+                kind: stat.filetype,
+            });
+        }
+        Ok(entries)
+    }
+}
+
+/// A folder that the engine has opened and that has no mark yet.
+fn newest(wasi: &mut WasiP1Ctx) -> Option<Arc<File>> {
+    let folders = wasi.ctx().table.iter_mut();
+    let mut folders = folders.filter_map(|entry| match entry.downcast_ref() {
+        Some(Descriptor::Dir(dir)) => Some(&dir.dir),
+        _ => None,
+    });
+    folders.find(|dir| Arc::weak_count(dir) == 0).cloned()
+}
+
+/// Entries from `cookie` on, as many bytes as there is room for; the last one may be cut off, which says that there are
+/// more.
+pub(super) fn encode_entries(entries: &[Entry], cookie: u64, room: usize) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    let skipped = usize::try_from(cookie).unwrap_or(usize::MAX);
+    for (index, entry) in entries.iter().enumerate().skip(skipped) {
+        if bytes.len() >= room {
+            break;
+        }
+        let mut head = [0; ENTRY_BYTES];
+        head[..8].copy_from_slice(&(index as u64 + 1).to_le_bytes());
+        head[8..16].copy_from_slice(&entry.inode.to_le_bytes());
+        head[16..20].copy_from_slice(&(entry.name.len() as u32).to_le_bytes());
+        head[20] = entry.kind as u8;
+        bytes.extend_from_slice(&head);
+        bytes.extend_from_slice(entry.name.as_bytes());
+    }
+    bytes.truncate(room);
+    bytes
+}
+
+/// A path from the module's memory.
+pub(super) fn read_path(memory: &GuestMemory<'_>, path: GuestPtr<str>) -> Result<String, Error> {
+    if path.len() > PATH_BYTES_MAX {
+        return Err(Errno::Nametoolong.into());
+    }
+    Ok(memory.as_cow_str(path)?.into_owned())
+}
+
+/// Paths in a memory of the host's own, from which the engine reads them as if it were the module's.
+pub(super) struct HostPaths {
+    bytes: Vec<u8>,
+    /// Where each path begins, and how long it is.
+    paths: Vec<(u32, u32)>,
+    /// Bytes behind the paths for what the engine writes.
+    room: u32,
+}
+
+impl HostPaths {
+    pub(super) fn of(paths: &[&str]) -> HostPaths {
+        let mut host = HostPaths {
+            bytes: Vec::new(),
+            paths: Vec::with_capacity(paths.len()),
+            room: 0,
+        };
+        for path in paths {
+            // Both are bounded by what was read, and the links in it.
+            host.paths
+                .push((host.bytes.len() as u32, path.len() as u32));
+            host.bytes.extend_from_slice(path.as_bytes());
+        }
+        host
+    }
+
+    /// With room for as many bytes, or the longest path.
+    pub(super) fn with_room(path: &str, room: u32) -> HostPaths {
+        let mut host = HostPaths::of(&[path]);
+        host.room = room.min(PATH_BYTES_MAX);
+        host.bytes.resize(path.len() + host.room as usize, 0);
+        host
+    }
+
+    pub(super) fn path(&self, index: usize) -> GuestPtr<str> {
+        GuestPtr::new(self.paths[index])
+    }
+
+    pub(super) fn room(&self) -> GuestPtr<u8> {
+        GuestPtr::new(self.bytes.len() as u32 - self.room)
+    }
+
+    pub(super) fn room_bytes(&self) -> u32 {
+        self.room
+    }
+
+    pub(super) fn memory(&mut self) -> GuestMemory<'_> {
+        GuestMemory::Unshared(&mut self.bytes)
+    }
+}

@@ -1,0 +1,184 @@
+//! A program that runs by itself: `wasi:cli/run` of 0.2 and 0.3, and `_start` of a core module.
+//!
+//! Owns how one is booted and entered, and what its end means. Must not know why it runs, nor who wants to know.
+
+use std::path::PathBuf;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use grid::protocol::CrashCause;
+use wasmtime::component::Accessor;
+use wasmtime::{Store, TypedFunc};
+use wasmtime_wasi::I32Exit;
+use wasmtime_wasi::p2::bindings::Command;
+use wasmtime_wasi::p3::bindings::Command as Command3;
+
+use crate::code::{Lease, Pre};
+use crate::engine::{Engines, Room};
+use crate::fleet::dyno::crash;
+use crate::fleet::node::Shared;
+use crate::guest::filesystem::folders::Folder;
+use crate::guest::network::port::Port;
+use crate::guest::stdio::pipes::Stdio;
+use crate::guest::{Grant, Guest};
+use crate::instance::{files, room, store};
+use crate::life::{Crash, Life};
+use crate::release::Ready;
+
+/// What a core module exports to be entered.
+const START: &str = "_start";
+
+/// A program that has been instantiated and not entered.
+pub(crate) struct Process {
+    store: Store<Guest>,
+    entry: Entry,
+    /// After the store, so that the code outlives what runs it.
+    _code: Lease,
+    /// Last: the store's place is free when another dyno may take it.
+    _room: Room,
+}
+
+enum Entry {
+    Run1(TypedFunc<(), ()>),
+    Run2(Command),
+    Run3(Command3),
+}
+
+/// What one process has that others of its type have not.
+pub(crate) struct Setup {
+    /// Where its own folders are made.
+    pub(crate) home: PathBuf,
+    pub(crate) stdio: Stdio,
+    /// Folders of this machine beside its own.
+    pub(crate) folders: Vec<Folder>,
+    /// Where it may listen, if it is a server.
+    pub(crate) port: Option<Arc<Port>>,
+}
+
+/// How a program ended by itself.
+pub(crate) type Ended = Result<u8, wasmtime::Error>;
+
+/// Instantiates a program.
+pub(crate) async fn boot(
+    node: &Shared,
+    ready: Arc<Ready>,
+    life: Arc<Life>,
+    setup: Setup,
+) -> wasmtime::Result<Process> {
+    let room = room(node, &ready, &life).await;
+    let code = Lease::take(Arc::clone(&ready), &node.engines).await?;
+    let port = setup.port.as_ref().map(|port| port.number);
+    let (env, args) = ready.start_of(&life.key.dyno, port)?;
+    let guest = Guest::new(Grant {
+        env: &env,
+        args: &args,
+        limits: &ready.limits,
+        network: node.network.of(&life.key.app),
+        reach: ready.reach(),
+        files: files(&ready, &life, setup.home).with(setup.folders),
+        voice: Arc::clone(&life.voice),
+        stdio: Some(setup.stdio),
+        flavor: ready.code.flavor(),
+        port: setup.port.clone(),
+    })?;
+    let mut store = store(node, &ready, guest);
+    let entry = entry(code.pre(), &mut store);
+    let entry = Polled::new(entry, &node.engines).await?;
+    store.data().flush_logs();
+    Ok(Process {
+        store,
+        entry,
+        _code: code,
+        _room: room,
+    })
+}
+
+async fn entry(pre: &Pre, store: &mut Store<Guest>) -> wasmtime::Result<Entry> {
+    Ok(match pre {
+        Pre::Run1(pre) => {
+            let instance = pre.instantiate_async(&mut *store).await?;
+            Entry::Run1(instance.get_typed_func(&mut *store, START)?)
+        }
+        Pre::Run2(pre) => Entry::Run2(pre.instantiate_async(store).await?),
+        Pre::Run3(pre) => {
+            let instance = pre.instance_pre().instantiate_async(&mut *store).await?;
+            Entry::Run3(Command3::new(store, &instance)?)
+        }
+        Pre::P2(..) | Pre::P3(..) => {
+            wasmtime::bail!("it answers requests and does nothing by itself")
+        }
+    })
+}
+
+impl Process {
+    /// Enters the program, and waits for its end. All that it printed has left then, and nothing of it is left; what
+    /// its end means is found before that.
+    pub(crate) async fn run<T>(mut self, engines: &Engines, judge: impl FnOnce(Ended) -> T) -> T {
+        let result = Polled::new(self.entry.run(&mut self.store), engines).await;
+        self.store.data().flush_logs();
+        let result = judge(result);
+        let pipes = self.store.data().end_pipes();
+        // Its memory and its place go now, its last words when somebody reads them.
+        drop(self);
+        pipes.await;
+        result
+    }
+}
+
+impl Entry {
+    async fn run(&self, store: &mut Store<Guest>) -> Ended {
+        let ended = match self {
+            Entry::Run1(start) => start.call_async(store, ()).await.map(Ok),
+            Entry::Run2(command) => command.wasi_cli_run().call_run(store).await,
+            Entry::Run3(command) => {
+                let run =
+                    async |guest: &Accessor<Guest>| command.wasi_cli_run().call_run(guest).await;
+                store.run_concurrent(run).await.and_then(|ended| ended)
+            }
+        };
+        match ended {
+            Ok(Ok(())) => Ok(0),
+            Ok(Err(())) => Ok(1),
+            Err(error) => match error.downcast_ref::<I32Exit>() {
+                // Every way to exit gives eight bits.
+                Some(I32Exit(code)) => Ok((code & 0xff) as u8),
+                None => Err(error),
+            },
+        }
+    }
+}
+
+/// What the end of a program means for a dyno that should have gone on.
+pub(crate) fn ended(ended: Ended, life: &Life) -> Crash {
+    match ended {
+        Ok(code) => Crash {
+            reason: format!("exited with code {code}"),
+            cause: CrashCause::Exit,
+            in_request: false,
+        },
+        Err(error) => crash(&error, &life.voice),
+    }
+}
+
+/// Has the epochs tick while a guest computes, and not while it waits: a program may wait for days.
+struct Polled<'a, F> {
+    guest: Pin<Box<F>>,
+    engines: &'a Engines,
+}
+
+impl<'a, F: Future> Polled<'a, F> {
+    fn new(guest: F, engines: &'a Engines) -> Polled<'a, F> {
+        let guest = Box::pin(guest);
+        Polled { guest, engines }
+    }
+}
+
+impl<F: Future> Future for Polled<'_, F> {
+    type Output = F::Output;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
+        let _running = self.engines.running();
+        self.guest.as_mut().poll(cx)
+    }
+}

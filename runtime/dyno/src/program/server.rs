@@ -1,0 +1,404 @@
+//! Requests to a server dyno: HTTP/1.1 over a connection to its `$PORT`, kept for the next request.
+//!
+//! A server is free when it has accepted a connection: after each answer it is waited for until it takes the next
+//! request on the same connection, or has accepted a new one. So a request never waits at a dyno that is busy with
+//! what came before. Must not know routes, nor what becomes of the dyno.
+//!
+//! Tasks: one for each connection, which drives it and ends with it.
+
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
+
+use http::{HeaderMap, Method, Request, Response, StatusCode, Uri, Version, header};
+use http_body_util::BodyExt;
+use hyper::body::Incoming;
+use hyper::client::conn::http1::{self, SendRequest};
+use hyper::upgrade::Upgraded;
+use hyper_util::rt::TokioIo;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+use tokio::time::timeout;
+
+use crate::call::{BadHead, Left, Outcome, RequestBody, ResponseSink, Unreachable};
+use crate::guest::network::port::{CONNECT_TIMEOUT, Port};
+use crate::program::response_framing::{Reuse, UnknownCoding, normalize};
+
+/// How long a connection may take to be ready for a next request, before it is given up for a new one.
+const KEEP_GRACE: Duration = Duration::from_secs(1);
+
+/// Bytes of a response's head that are read: above the 512 KiB that the router takes, so that it is the one to refuse.
+const HEAD_BYTES_MAX: usize = 1024 * 1024;
+/// Headers of a response that are read: one more than the router takes, so that it is the one to refuse.
+const HEADERS_MAX: usize = 1_001;
+
+/// A server that is up: its port, and the connection that it has accepted.
+pub(crate) struct Server {
+    port: Arc<Port>,
+    link: Option<Link>,
+}
+
+/// A connection.
+struct Link {
+    sender: SendRequest<RequestBody>,
+    driver: JoinHandle<()>,
+}
+
+impl Drop for Link {
+    fn drop(&mut self) {
+        self.driver.abort();
+    }
+}
+
+/// The server does not listen any more.
+#[derive(Debug)]
+pub(crate) struct NotListening;
+
+/// A connection that speaks another protocol now: what is read from it is the server's, what is written goes to it.
+/// The dyno is held until this is dropped.
+pub struct Tunnel {
+    server: TokioIo<Upgraded>,
+    _held: oneshot::Sender<()>,
+}
+
+impl AsyncRead for Tunnel {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        to: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.server).poll_read(cx, to)
+    }
+}
+
+impl AsyncWrite for Tunnel {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.server).poll_write(cx, bytes)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.server).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.server).poll_shutdown(cx)
+    }
+}
+
+impl std::fmt::Debug for Tunnel {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Tunnel")
+    }
+}
+
+impl Link {
+    async fn new(port: &Port) -> Result<Link, NotListening> {
+        let stream = port.connect().await.map_err(|_| NotListening)?;
+        let mut builder = http1::Builder::new();
+        builder
+            .max_buf_size(HEAD_BYTES_MAX)
+            .max_headers(HEADERS_MAX);
+        let handshake = builder.handshake(TokioIo::new(stream));
+        let (sender, connection) = handshake.await.map_err(|_| NotListening)?;
+        let connection = connection.with_upgrades();
+        let driver = tokio::spawn(async move { drop(connection.await) });
+        Ok(Link { sender, driver })
+    }
+}
+
+impl Server {
+    /// Ready when the guest listens and has accepted a connection.
+    pub(crate) async fn up(port: Arc<Port>) -> Server {
+        loop {
+            port.listening().await;
+            if let Ok(link) = Link::new(&port).await {
+                let link = Some(link);
+                return Server { port, link };
+            }
+        }
+    }
+
+    /// Has the guest answer `request`. Ready with the server when it can take another one.
+    pub(crate) async fn call(
+        mut self,
+        mut request: Request<RequestBody>,
+        mut sink: impl ResponseSink,
+    ) -> Result<(Server, Outcome), NotListening> {
+        let began = Instant::now();
+        prepare(&mut request, &sink);
+        let method = request.method().clone();
+        let asks = request.headers().contains_key(header::UPGRADE);
+        let kept = self.link.take().filter(|link| !link.sender.is_closed());
+        let fresh = kept.is_none();
+        let mut link = match kept {
+            Some(link) => link,
+            None => match self.reach(&mut sink).await? {
+                Ok(link) => link,
+                Err(server) => return Ok((server, Outcome::Incomplete(LATE))),
+            },
+        };
+        sink.connected(began.elapsed());
+        let mut left = sink.left();
+        let mut sent = until(&mut left, link.sender.try_send_request(request)).await;
+        if let Some(Err(error)) = &mut sent
+            && !fresh
+            && let Some(request) = error.take_message()
+        {
+            // Closed in the meantime; the server has seen nothing of the request.
+            link = match self.reach(&mut sink).await? {
+                Ok(link) => link,
+                Err(server) => return Ok((server, Outcome::Incomplete(LATE))),
+            };
+            sent = until(&mut left, link.sender.try_send_request(request)).await;
+        }
+        let outcome = match sent {
+            Some(Ok(response)) if asks && response.status() == StatusCode::SWITCHING_PROTOCOLS => {
+                let outcome = switch(response, sink).await;
+                drop(link);
+                self.again().await?;
+                return Ok((self, outcome));
+            }
+            Some(Ok(response)) => {
+                let carried = carry(&method, response, sink, &self.port);
+                until(&mut left, carried).await
+            }
+            Some(Err(error)) => Some(Carried::without_reuse(failed(&error.into_error(), sink))),
+            None => None,
+        };
+        let Some(carried) = outcome else {
+            // Nobody waits for the answer. The server learns of it by the end of the connection, and is free again when
+            // it has accepted another one.
+            drop(link);
+            self.again().await?;
+            return Ok((self, Outcome::Complete));
+        };
+        self.after(link, carried).await
+    }
+
+    /// Waits until the server can take another request after a response, on the same connection or a new one.
+    async fn after(
+        mut self,
+        mut link: Link,
+        carried: Carried,
+    ) -> Result<(Server, Outcome), NotListening> {
+        let Carried {
+            outcome,
+            reuse,
+            next,
+        } = carried;
+        if outcome == Outcome::Complete && reuse == Reuse::Yes {
+            let usable = timeout(KEEP_GRACE, link.sender.ready()).await;
+            if matches!(usable, Ok(Ok(()))) {
+                self.link = Some(link);
+                return Ok((self, outcome));
+            }
+        }
+        drop(link);
+        match next {
+            Some(next) => self.link = Some(next),
+            None => self.again().await?,
+        }
+        Ok((self, outcome))
+    }
+
+    /// A new connection for a request that waits for it; if it is accepted too late, the server alone.
+    async fn reach(
+        &mut self,
+        sink: &mut impl ResponseSink,
+    ) -> Result<Result<Link, Server>, NotListening> {
+        let port = Arc::clone(&self.port);
+        let mut connecting = Box::pin(Link::new(&port));
+        match timeout(CONNECT_TIMEOUT, &mut connecting).await {
+            Ok(Ok(link)) => Ok(Ok(link)),
+            Ok(Err(gone)) => {
+                sink.unreachable(Unreachable::Refused);
+                Err(gone)
+            }
+            Err(_) => {
+                sink.unreachable(Unreachable::TimedOut);
+                // Free again is a server that accepts; whoever drives this call knows how long that may take.
+                let link = Some(connecting.await?);
+                let port = Arc::clone(&self.port);
+                Ok(Err(Server { port, link }))
+            }
+        }
+    }
+
+    /// Waits until the guest has accepted a next connection.
+    async fn again(&mut self) -> Result<(), NotListening> {
+        self.link = Some(Link::new(&self.port).await?);
+        Ok(())
+    }
+}
+
+/// What comes of `work`, unless whoever it is for has `left` before.
+async fn until<T>(left: &mut Left, work: impl Future<Output = T>) -> Option<T> {
+    let mut work = std::pin::pin!(work);
+    std::future::poll_fn(|cx| {
+        if let Poll::Ready(done) = work.as_mut().poll(cx) {
+            return Poll::Ready(Some(done));
+        }
+        left.as_mut().poll(cx).map(|()| None)
+    })
+    .await
+}
+
+/// Brings a request into the form in which it goes out: in the host's own version, whichever the client spoke (RFC
+/// 9110, 2.5), and with interim responses passed on.
+fn prepare(request: &mut Request<RequestBody>, sink: &impl ResponseSink) {
+    origin_form(request);
+    *request.version_mut() = Version::HTTP_11;
+    let interim = sink.interim();
+    hyper::ext::on_informational(request, move |response| {
+        interim(response.status(), response.headers());
+    });
+}
+
+/// The request as it goes over a connection to its own server.
+fn origin_form(request: &mut Request<RequestBody>) {
+    if request.uri().authority().is_some() {
+        let mut parts = http::uri::Parts::default();
+        parts.path_and_query = request.uri().path_and_query().cloned();
+        *request.uri_mut() = Uri::from_parts(parts).unwrap_or_default();
+    }
+}
+
+/// What the log says of a head that was not read to its end.
+const HEAD_TOO_LARGE: &str = "the response is not valid HTTP: it has more than 1,000 headers, or they have more than 512 KiB";
+
+/// What the log says of a response in a coding that nobody asked for.
+const UNKNOWN_CODING: &str = "the response is not valid HTTP: its Transfer-Encoding is not chunked, and no other was asked for";
+
+/// What the log says of a server that was too slow to accept.
+const LATE: &str = "the server did not accept a connection in time";
+
+/// What came of a response.
+struct Carried {
+    outcome: Outcome,
+    /// Of its connection, after a whole one.
+    reuse: Reuse,
+    /// A connection that the server has accepted meanwhile.
+    next: Option<Link>,
+}
+
+impl Carried {
+    fn without_reuse(outcome: Outcome) -> Carried {
+        Carried {
+            outcome,
+            reuse: Reuse::No,
+            next: None,
+        }
+    }
+}
+
+/// Carries a response to the sink.
+async fn carry(
+    method: &Method,
+    response: Response<Incoming>,
+    mut sink: impl ResponseSink,
+    port: &Port,
+) -> Carried {
+    let (mut head, body) = response.into_parts();
+    let reuse = match normalize(method, &mut head) {
+        Ok(reuse) => reuse,
+        Err(UnknownCoding) => {
+            sink.reject("transfer-encoding");
+            return Carried::without_reuse(Outcome::Incomplete(UNKNOWN_CODING));
+        }
+    };
+    if let Err(BadHead(why)) = sink.head(head) {
+        return Carried::without_reuse(Outcome::Incomplete(why));
+    }
+    let mut carried = Carried {
+        outcome: Outcome::Complete,
+        reuse,
+        next: None,
+    };
+    match carry_body(body, &mut sink).await {
+        Ok(trailers) => {
+            if reuse == Reuse::Ends {
+                // The end of the connection may be that of the program.
+                match timeout(KEEP_GRACE, Link::new(port)).await {
+                    Ok(Ok(link)) => carried.next = Some(link),
+                    Ok(Err(NotListening)) => {
+                        carried.outcome = Outcome::Incomplete(BROKE_OFF);
+                        return carried;
+                    }
+                    // It is busy with something else.
+                    Err(_) => {}
+                }
+            }
+            sink.finish(trailers);
+        }
+        Err(why) => carried.outcome = Outcome::Incomplete(why),
+    }
+    carried
+}
+
+/// Carries a body to its end, and returns its trailers.
+async fn carry_body(
+    mut body: Incoming,
+    sink: &mut impl ResponseSink,
+) -> Result<Option<HeaderMap>, &'static str> {
+    loop {
+        std::future::poll_fn(|cx| sink.poll_ready(cx)).await;
+        match body.frame().await {
+            Some(Ok(frame)) => match frame.into_data() {
+                Ok(data) => sink.data(data),
+                Err(frame) => return Ok(frame.into_trailers().ok()),
+            },
+            Some(Err(_)) => return Err(BROKE_OFF),
+            None => return Ok(None),
+        }
+    }
+}
+
+/// What the log says of a body that is not complete.
+const BROKE_OFF: &str = "the server broke off before its response was complete";
+
+/// Hands the connection over to whoever asked to switch protocols, and waits for its end.
+async fn switch(response: Response<Incoming>, mut sink: impl ResponseSink) -> Outcome {
+    let (head, body) = response.into_parts();
+    let (copy, ()) = {
+        let mut copy = Response::new(());
+        *copy.status_mut() = head.status;
+        *copy.headers_mut() = head.headers.clone();
+        copy.into_parts()
+    };
+    let upgraded = hyper::upgrade::on(Response::from_parts(head, body)).await;
+    let Ok(upgraded) = upgraded else {
+        return Outcome::Incomplete("the server broke off while it switched protocols");
+    };
+    let (held, ended) = oneshot::channel();
+    let tunnel = Tunnel {
+        server: TokioIo::new(upgraded),
+        _held: held,
+    };
+    if let Err(BadHead(why)) = sink.switch(copy, tunnel) {
+        return Outcome::Incomplete(why);
+    }
+    drop(sink);
+    // Dropped is ended.
+    let _ = ended.await;
+    Outcome::Complete
+}
+
+/// No response came.
+fn failed(error: &hyper::Error, mut sink: impl ResponseSink) -> Outcome {
+    if error.is_parse_too_large() {
+        sink.reject("headers-too-large");
+        return Outcome::Incomplete(HEAD_TOO_LARGE);
+    }
+    if error.is_parse() {
+        sink.reject("malformed");
+        return Outcome::Incomplete("the response is not valid HTTP");
+    }
+    Outcome::Incomplete("the server closed the connection without a response")
+}

@@ -1,0 +1,393 @@
+//! A node with one app, driven without a planner or a router.
+
+#![allow(
+    dead_code,
+    unreachable_pub,
+    reason = "shared by the tests and the bench beside them"
+)]
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::{Arc, LazyLock, Mutex};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bytes::Bytes;
+use dyno::compile::Compiler;
+use dyno::engine::{Allocation, Engines};
+use dyno::{
+    BadHead, Call, Command, Dyno, Egress, Interim, LogLine, Node, NodeConfig, OneOff, PlatformVars,
+    PrepareError, Program, ResponseSink, Running, Stdio, Tunnel, Unpacked, Unreachable,
+};
+use grid::desired::{Limits, ProcessKind, ProcessSpec, Release};
+use grid::name::{DynoKey, ProcessType, Run, SlugId};
+use grid::protocol::{Report, Step};
+use http::{HeaderMap, Request, response};
+use http_body_util::{BodyExt, Full};
+use slugs::World;
+use tokio::sync::mpsc;
+
+/// Longest that a test waits for anything: only reached when it fails.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// All tests of a process share them: the address space has room for few.
+static ENGINES: LazyLock<Arc<Engines>> =
+    LazyLock::new(|| Engines::new(Allocation::for_this_machine()).unwrap());
+
+/// One app on a node of its own.
+pub struct Host {
+    pub node: Node,
+    reports: mpsc::UnboundedReceiver<Report>,
+    pub logs: Arc<Mutex<Vec<LogLine>>>,
+    pub folder: tempfile::TempDir,
+    run: u64,
+    kind: ProcessKind,
+    args: Arc<Mutex<Vec<String>>>,
+    limits: Arc<Limits>,
+    config: Arc<BTreeMap<String, String>>,
+}
+
+/// What came of one request.
+#[derive(Default, Debug)]
+pub struct Reply {
+    pub head: Option<response::Parts>,
+    pub body: Vec<u8>,
+    pub trailers: Option<HeaderMap>,
+    pub finished: bool,
+    pub rejected: bool,
+    pub unreachable: Option<Unreachable>,
+    pub tunnel: Option<Tunnel>,
+    /// Status and `Link` of each interim response.
+    pub interim: Vec<(u16, Option<String>)>,
+}
+
+impl Reply {
+    pub fn text(&self) -> String {
+        String::from_utf8_lossy(&self.body).into_owned()
+    }
+
+    pub fn status(&self) -> u16 {
+        self.head.as_ref().map_or(0, |head| head.status.as_u16())
+    }
+}
+
+struct Sink(Arc<Mutex<Reply>>);
+
+impl ResponseSink for Sink {
+    fn head(&mut self, head: response::Parts) -> Result<(), BadHead> {
+        self.0.lock().unwrap().head = Some(head);
+        Ok(())
+    }
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<()> {
+        Poll::Ready(())
+    }
+
+    fn data(&mut self, data: Bytes) {
+        self.0.lock().unwrap().body.extend_from_slice(&data);
+    }
+
+    fn finish(&mut self, trailers: Option<HeaderMap>) {
+        let mut reply = self.0.lock().unwrap();
+        reply.trailers = trailers;
+        reply.finished = true;
+    }
+
+    fn reject(&mut self, _: &'static str) {
+        self.0.lock().unwrap().rejected = true;
+    }
+
+    fn interim(&self) -> Interim {
+        let reply = Arc::clone(&self.0);
+        Box::new(move |status, headers| {
+            let link = headers
+                .get("link")
+                .map(|link| link.to_str().unwrap().to_owned());
+            reply.lock().unwrap().interim.push((status.as_u16(), link));
+        })
+    }
+
+    fn connected(&mut self, _: Duration) {}
+
+    fn unreachable(&mut self, why: Unreachable) {
+        self.0.lock().unwrap().unreachable = Some(why);
+    }
+
+    fn switch(&mut self, head: response::Parts, tunnel: Tunnel) -> Result<(), BadHead> {
+        let mut reply = self.0.lock().unwrap();
+        reply.head = Some(head);
+        reply.tunnel = Some(tunnel);
+        Ok(())
+    }
+}
+
+impl Host {
+    /// A node that knows the component `guest` (a test guest's name) as `web`.
+    pub async fn new(guest: &str) -> Host {
+        Host::with(guest, Limits::default(), &[]).await
+    }
+
+    pub async fn with(guest: &str, limits: Limits, env: &[(&str, &str)]) -> Host {
+        let file = testkit::guest(guest);
+        let bytes = std::fs::read(&file).unwrap_or_else(|e| panic!("{}: {e}", file.display()));
+        Host::of_bytes(&bytes, guest.ends_with('3'), limits, env).await
+    }
+
+    pub async fn of_bytes(bytes: &[u8], p3: bool, limits: Limits, env: &[(&str, &str)]) -> Host {
+        let world = if p3 {
+            World::Handler03
+        } else {
+            World::Handler02
+        };
+        let mut host = Host::bare(bytes, world, &ENGINES);
+        host.fetch(limits, env).await;
+        host
+    }
+
+    /// A node that knows a test guest which runs by itself: a core module if its name ends in `1`, of 0.3 if in `3`.
+    pub fn of_program(guest: &str, limits: Limits, env: &[(&str, &str)]) -> Host {
+        let world = match guest.as_bytes().last() {
+            Some(b'1') => World::Wasip1,
+            Some(b'3') => World::Run03,
+            _ => World::Run02,
+        };
+        let file = match world {
+            World::Wasip1 => testkit::core_guest(guest),
+            _ => testkit::guest(guest),
+        };
+        let bytes = std::fs::read(&file).unwrap_or_else(|e| panic!("{}: {e}", file.display()));
+        let mut host = Host::bare(&bytes, world, &ENGINES);
+        host.set(limits, env);
+        host
+    }
+
+    /// The same, fetched as a process type of that kind.
+    pub async fn of_kind(kind: ProcessKind, guest: &str, limits: Limits, args: &[&str]) -> Host {
+        let mut host = Host::of_program(guest, limits.clone(), &[]);
+        host.kind = kind;
+        *host.args.lock().unwrap() = args.iter().map(|arg| arg.to_string()).collect();
+        host.fetch(limits, &[]).await;
+        host
+    }
+
+    fn set(&mut self, limits: Limits, env: &[(&str, &str)]) {
+        let own = |(k, v): &(&str, &str)| (k.to_string(), v.to_string());
+        self.config = Arc::new(env.iter().map(own).collect());
+        self.limits = Arc::new(limits);
+    }
+
+    /// Runs the program once.
+    pub async fn run(&mut self, args: &[&str], stdio: Stdio) -> Result<Running, PrepareError> {
+        let args = args.iter().map(|arg| arg.to_string()).collect();
+        let process = ProcessType::web();
+        self.run_as(Command::Type { process, args }, stdio).await
+    }
+
+    pub async fn run_as(
+        &mut self,
+        command: Command,
+        stdio: Stdio,
+    ) -> Result<Running, PrepareError> {
+        let mut key = self.key();
+        key.dyno = "run.1".parse().unwrap();
+        let one_off = OneOff {
+            app: key.app.clone(),
+            key,
+            release: Arc::new(self.release()),
+            command,
+            env: BTreeMap::from([("OVER".to_owned(), "given".to_owned())]),
+            platform_vars: PlatformVars::Added,
+            stdio,
+            folders: vec![],
+        };
+        self.node.run(one_off).await
+    }
+
+    /// On engines of its own, with room for so many dynos awake.
+    pub async fn with_room(guest: &str, awake: u32) -> Host {
+        let bytes = std::fs::read(testkit::guest(guest)).unwrap();
+        let engines = Engines::with_room(Allocation::OnDemand, awake).unwrap();
+        let world = match guest.ends_with('3') {
+            true => World::Handler03,
+            false => World::Handler02,
+        };
+        let mut host = Host::bare(&bytes, world, &engines);
+        host.fetch(Limits::default(), &[]).await;
+        host
+    }
+
+    fn bare(bytes: &[u8], world: World, engines: &Arc<Engines>) -> Host {
+        let folder = tempfile::tempdir().unwrap();
+        let app = folder.path().join("app");
+        std::fs::create_dir(&app).unwrap();
+        std::fs::write(app.join("web.wasm"), bytes).unwrap();
+        std::fs::write(app.join("victim.txt"), "the app's own file\n").unwrap();
+        let args: Arc<Mutex<Vec<String>>> = Arc::default();
+        let given = Arc::clone(&args);
+        let unpacked = move || {
+            let program = Program {
+                component: "web.wasm".into(),
+                args: given.lock().unwrap().clone(),
+                world,
+            };
+            Unpacked {
+                folder: app.clone(),
+                programs: BTreeMap::from([(ProcessType::web(), program)]),
+                links: Arc::default(),
+            }
+        };
+        let (send, reports) = mpsc::unbounded_channel();
+        let logs: Arc<Mutex<Vec<LogLine>>> = Arc::default();
+        let lines = Arc::clone(&logs);
+        let child = env!("CARGO_BIN_EXE_dyno-compile-child");
+        let cache = Path::new(env!("CARGO_TARGET_TMPDIR")).join("compiled");
+        let node = Node::new(NodeConfig {
+            id: "local".parse().unwrap(),
+            engines: Arc::clone(engines),
+            compiler: Compiler::new(&cache, vec![child.into()]).unwrap(),
+            slugs: Arc::new(move |_| Ok(unpacked())),
+            work: folder.path().join("work"),
+            egress: Egress::default(),
+            logs: Arc::new(move |line| lines.lock().unwrap().push(line)),
+            reports: Arc::new(move |report| drop(send.send(report))),
+        })
+        .unwrap();
+        Host {
+            node,
+            reports,
+            logs,
+            folder,
+            run: 0,
+            kind: ProcessKind::Handler,
+            args,
+            limits: Arc::default(),
+            config: Arc::default(),
+        }
+    }
+
+    fn release(&self) -> Release {
+        let spec = ProcessSpec {
+            kind: self.kind,
+            limits: Arc::clone(&self.limits),
+        };
+        Release {
+            version: "v1".parse().unwrap(),
+            slug: SlugId::new([7; 32]),
+            description: "Deploy".to_owned(),
+            config: Arc::clone(&self.config),
+            processes: BTreeMap::from([(ProcessType::web(), spec)]),
+            created_ms: 0,
+            created_by: String::new(),
+            reach: Default::default(),
+        }
+    }
+
+    async fn fetch(&mut self, limits: Limits, env: &[(&str, &str)]) {
+        let result = self.try_fetch(limits, env).await;
+        result.expect("the guest compiles and links");
+    }
+
+    /// Why this component of 0.2 is no handler for this host.
+    pub async fn refused(bytes: &[u8]) -> String {
+        let mut host = Host::bare(bytes, World::Handler02, &ENGINES);
+        let result = host.try_fetch(Limits::default(), &[]).await;
+        result.expect_err("it does not fit")
+    }
+
+    async fn try_fetch(&mut self, limits: Limits, env: &[(&str, &str)]) -> Result<(), String> {
+        self.set(limits, env);
+        let release = self.release();
+        self.node.step(Step::Fetch {
+            node: "local".parse().unwrap(),
+            app: "demo".parse().unwrap(),
+            release: Arc::new(release),
+        });
+        match self.report().await {
+            Report::Fetched { result, .. } => result,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    pub async fn report(&mut self) -> Report {
+        let report = tokio::time::timeout(PATIENCE, self.reports.recv());
+        report.await.expect("a report in time").unwrap()
+    }
+
+    pub fn key(&mut self) -> DynoKey {
+        self.run += 1;
+        DynoKey {
+            app: "demo".parse().unwrap(),
+            dyno: "web.1".parse().unwrap(),
+            run: Run(self.run),
+        }
+    }
+
+    /// Starts a dyno; the report of what came of it.
+    pub async fn start(&mut self) -> (DynoKey, Report) {
+        self.start_as(false).await
+    }
+
+    /// The same of a dyno that may sleep.
+    pub async fn start_as(&mut self, asleep: bool) -> (DynoKey, Report) {
+        let dyno = self.key();
+        self.node.step(Step::Start {
+            node: "local".parse().unwrap(),
+            dyno: dyno.clone(),
+            version: "v1".parse().unwrap(),
+            asleep,
+        });
+        (dyno, self.report().await)
+    }
+
+    /// A dyno that is up, taken.
+    pub async fn up(&mut self) -> Dyno {
+        let (key, report) = self.start().await;
+        assert!(matches!(report, Report::Up { .. }), "{report:?}");
+        self.node.take(&key).expect("up and free")
+    }
+
+    pub fn lines(&self) -> Vec<String> {
+        self.logs
+            .lock()
+            .unwrap()
+            .iter()
+            .map(|line| line.text.clone())
+            .collect()
+    }
+}
+
+/// A GET.
+pub fn get(path: &str) -> Request<Bytes> {
+    Request::get(format!("http://demo.localhost{path}"))
+        .header("host", "demo.localhost")
+        .body(Bytes::new())
+        .unwrap()
+}
+
+/// A POST of `body`.
+pub fn post(path: &str, body: impl Into<Bytes>) -> Request<Bytes> {
+    let body = body.into();
+    Request::post(format!("http://demo.localhost{path}"))
+        .header("host", "demo.localhost")
+        .header("content-length", body.len())
+        .body(body)
+        .unwrap()
+}
+
+/// Begins a request, and says where its reply will be.
+pub fn call(dyno: Dyno, request: Request<Bytes>) -> (Call, Arc<Mutex<Reply>>) {
+    let reply: Arc<Mutex<Reply>> = Arc::default();
+    let request = request.map(|body| Full::new(body).map_err(|e| match e {}).boxed_unsync());
+    let call = dyno.call(request, Sink(Arc::clone(&reply)));
+    (call, reply)
+}
+
+/// Has the dyno answer; the dyno again if it lives.
+pub async fn ask(dyno: Dyno, request: Request<Bytes>) -> (Option<Dyno>, Reply) {
+    let (call, reply) = call(dyno, request);
+    let dyno = tokio::time::timeout(PATIENCE, call)
+        .await
+        .expect("the call ends");
+    let reply = std::mem::take(&mut *reply.lock().unwrap());
+    (dyno, reply)
+}

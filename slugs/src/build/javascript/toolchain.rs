@@ -1,0 +1,217 @@
+//! Owns the JavaScript toolchain: the component of all JavaScript apps, made once, and the bundler.
+//! Must not know apps.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use crate::build::toolbox::build_folder;
+use crate::build::toolbox::run::{self, From};
+use crate::build::toolbox::toolchain::Toolchain;
+use crate::build::{BuildError, Progress, Tools};
+
+/// The exact version of WASI that the engine speaks.
+const WASI: &str = "0.2.10";
+/// The component's name in the toolchain's folder.
+pub(super) const COMPONENT: &str = "javascript.wasm";
+/// The bundler's program there.
+pub(super) const BUNDLER: &str = "bundle.mjs";
+/// What componentize-js needs; Debian 12 has it.
+const NODE_MAJOR_MIN: u32 = 18;
+const GET_NODE: &str =
+    "get Node.js 18 or newer, with npm, from https://nodejs.org or as a package of your system";
+
+const WIT: &str = include_str!("toolchain/app.wit");
+const HTTP_WIT: &str = include_str!("../wit/http.wit");
+/// What the component is made of, and what bundles apps for it.
+const FILES: [(&str, &str); 31] = [
+    ("package.json", include_str!("toolchain/package.json")),
+    (
+        "package-lock.json",
+        include_str!("toolchain/package-lock.json"),
+    ),
+    ("bundle.mjs", include_str!("toolchain/bundle.mjs")),
+    ("make.mjs", include_str!("toolchain/make.mjs")),
+    ("messages.mjs", include_str!("toolchain/messages.mjs")),
+    ("modules.mjs", include_str!("toolchain/modules.mjs")),
+    ("regexp.mjs", include_str!("toolchain/regexp.mjs")),
+    ("scan.mjs", include_str!("toolchain/scan.mjs")),
+    ("sourcemap.mjs", include_str!("toolchain/sourcemap.mjs")),
+    ("engine/app.js", include_str!("engine/app.js")),
+    ("engine/assets.js", include_str!("engine/assets.js")),
+    ("engine/body.js", include_str!("engine/body.js")),
+    ("engine/console.js", include_str!("engine/console.js")),
+    (
+        "engine/crypto/begin.js",
+        include_str!("engine/crypto/begin.js"),
+    ),
+    (
+        "engine/crypto/curves.js",
+        include_str!("engine/crypto/curves.js"),
+    ),
+    (
+        "engine/crypto/hash.js",
+        include_str!("engine/crypto/hash.js"),
+    ),
+    ("engine/crypto/key.js", include_str!("engine/crypto/key.js")),
+    ("engine/crypto/rsa.js", include_str!("engine/crypto/rsa.js")),
+    (
+        "engine/crypto/subtle.js",
+        include_str!("engine/crypto/subtle.js"),
+    ),
+    (
+        "engine/crypto/symmetric.js",
+        include_str!("engine/crypto/symmetric.js"),
+    ),
+    ("engine/errors.js", include_str!("engine/errors.js")),
+    ("engine/files.js", include_str!("engine/files.js")),
+    ("engine/form.js", include_str!("engine/form.js")),
+    ("engine/globals.js", include_str!("engine/globals.js")),
+    ("engine/inspect.js", include_str!("engine/inspect.js")),
+    ("engine/locale.js", include_str!("engine/locale.js")),
+    ("engine/process.js", include_str!("engine/process.js")),
+    ("engine/servers.js", include_str!("engine/servers.js")),
+    ("engine/tasks.js", include_str!("engine/tasks.js")),
+    ("engine/web.js", include_str!("engine/web.js")),
+    ("handler.js", include_str!("handler.js")),
+];
+
+/// All that decides what is in the toolchain.
+const PINS: [&str; FILES.len() + 3] = {
+    let mut pins = [WASI; FILES.len() + 3];
+    let mut at = 0;
+    while at < FILES.len() {
+        pins[at] = FILES[at].1;
+        at += 1;
+    }
+    pins[at] = WIT;
+    pins[at + 1] = HTTP_WIT;
+    pins
+};
+/// Packages that bundling needs; nine tenths of what was installed is needed for the component alone.
+const BUNDLER_PACKAGES: [&str; 14] = [
+    "@esbuild",
+    "acorn",
+    "acorn-walk",
+    "esbuild",
+    "jsesc",
+    "regenerate",
+    "regenerate-unicode-properties",
+    "regexpu-core",
+    "regjsgen",
+    "regjsparser",
+    "unicode-canonical-property-names-ecmascript",
+    "unicode-match-property-ecmascript",
+    "unicode-match-property-value-ecmascript",
+    "unicode-property-aliases-ecmascript",
+];
+
+const TOOLCHAIN: Toolchain = Toolchain {
+    name: "javascript",
+    title: "the JavaScript toolchain (componentize-js 0.23.0, esbuild 0.25.12)",
+    pins: &PINS,
+};
+
+/// The toolchain's folder, filled if it is not there yet.
+pub(super) fn ensure(
+    tools: &Tools,
+    progress: &mut dyn FnMut(Progress),
+) -> Result<PathBuf, BuildError> {
+    TOOLCHAIN.ensure(tools, progress, |folder, progress| {
+        install(folder, tools, progress)
+    })
+}
+
+/// Fills the toolchain's folder: the component, and the bundler, but not what only the component's making needed.
+fn install(
+    folder: &Path,
+    tools: &Tools,
+    progress: &mut dyn FnMut(Progress),
+) -> Result<(), BuildError> {
+    check_node(tools, progress)?;
+    let wit = [WIT, HTTP_WIT].concat().replace("VERSION", WASI);
+    let files = FILES.iter().copied().chain([("app.wit", wit.as_str())]);
+    for (name, text) in files {
+        let path = folder.join(name);
+        let parent = path.parent().unwrap_or(folder);
+        fs::create_dir_all(parent).map_err(build_folder::cannot_write(parent))?;
+        fs::write(&path, text).map_err(build_folder::cannot_write(&path))?;
+    }
+    let arguments = ["ci", "--ignore-scripts", "--loglevel=error"];
+    npm(folder, &arguments, tools, progress)?;
+    let mut node = Command::new("node");
+    node.args(["make.mjs", "handler.js", "app.wit", COMPONENT])
+        .current_dir(folder);
+    progress(Progress::Step(
+        "making the component of JavaScript apps".to_owned(),
+    ));
+    run::stream(node, "componentize-js", tools, &mut |_, line| {
+        progress(Progress::Line(line))
+    })?;
+    keep_bundler(folder).map_err(build_folder::cannot_write(folder))
+}
+
+fn keep_bundler(folder: &Path) -> std::io::Result<()> {
+    let modules = folder.join("node_modules");
+    for entry in fs::read_dir(&modules)? {
+        let entry = entry?;
+        let name = entry.file_name();
+        if BUNDLER_PACKAGES.iter().any(|kept| name == *kept) {
+            continue;
+        }
+        match entry.file_type()?.is_dir() {
+            true => fs::remove_dir_all(entry.path())?,
+            false => fs::remove_file(entry.path())?,
+        }
+    }
+    Ok(())
+}
+
+/// Runs npm in a folder.
+pub(super) fn npm(
+    folder: &Path,
+    arguments: &[&str],
+    tools: &Tools,
+    progress: &mut dyn FnMut(Progress),
+) -> Result<(), BuildError> {
+    let mut npm = Command::new("npm");
+    npm.args(arguments)
+        .args(["--no-audit", "--no-fund", "--no-progress"])
+        .env("NO_UPDATE_NOTIFIER", "1")
+        .current_dir(folder);
+    let shown = format!("npm {}", arguments[0]);
+    progress(Progress::Step(shown.clone()));
+    run::stream(npm, &shown, tools, &mut |_, line| {
+        progress(Progress::Line(line))
+    })
+    .map_err(absent)
+}
+
+/// Says how to get Node.js where a tool of it is not there.
+pub(super) fn absent(error: BuildError) -> BuildError {
+    match run::is_absent(&error) {
+        true => BuildError::NoTool {
+            tool: "node",
+            remedy: GET_NODE,
+        },
+        false => error,
+    }
+}
+
+fn check_node(tools: &Tools, progress: &mut dyn FnMut(Progress)) -> Result<(), BuildError> {
+    let mut version = String::new();
+    let mut node = Command::new("node");
+    node.arg("--version");
+    run::stream(node, "node", tools, &mut |from, line| match from {
+        From::Stdout => version = line,
+        From::Stderr => progress(Progress::Line(line)),
+    })
+    .map_err(absent)?;
+    let major = version.trim_start_matches('v').split('.').next();
+    match major.and_then(|major| major.parse::<u32>().ok()) {
+        Some(major) if major >= NODE_MAJOR_MIN => Ok(()),
+        _ => Err(BuildError::Refused(format!(
+            "this is Node.js {version}: {GET_NODE}"
+        ))),
+    }
+}
