@@ -144,7 +144,7 @@ pub(super) async fn of_app(
         wanted.until.as_deref(),
     )?;
     let mut bills = billed(&state, Some(name.clone()), period).await?;
-    let bill = compute_bills.remove(&name).unwrap_or_default();
+    let bill = bills.remove(&name).unwrap_or_default();
     Ok(Json(shown(&name, &bill, period)))
 }
 
@@ -166,7 +166,7 @@ pub(super) async fn of_all(
     let paging = Paging::new(wanted.limit, wanted.after);
     let bills = billed(&state, caller.token.app.clone(), period).await?;
     let page = paging.page(
-        compute_bills,
+        bills,
         |(app, _)| app.to_string(),
         |(app, bill)| shown(&app, &bill, period),
     );

@@ -29,7 +29,7 @@ fn bill(recorder: &Recorder, app: &str) -> Bill {
     let app: AppName = app.parse().expect("a name");
     let all = recorder.intervals(Some(&app), Time::ZERO, Time::MAX);
     let mut bills = compute_bills(&all.expect("records"), DynoPrices::default());
-    compute_bills.remove(&app).unwrap_or_default()
+    bills.remove(&app).unwrap_or_default()
 }
 
 /// Each test runs on both stores.
