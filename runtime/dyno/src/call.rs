@@ -20,7 +20,7 @@ use wasmtime_wasi_http::p3::bindings::Service;
 use wasmtime_wasi_http::{Error, FieldMap, WasiBody, WasiHttpView, p3};
 
 use crate::guest::Guest;
-use crate::guest::http::handling::{Handle, Said, Slot};
+use crate::guest::http::handling::{Handle, Said, Slot, begin_request};
 use crate::guest::http::writing::is_without_content;
 use crate::program::server::Tunnel;
 
@@ -160,7 +160,7 @@ async fn call_p2(
 ) -> wasmtime::Result<Outcome> {
     let asked = take(asked)?;
     let head_only = asked.request.method() == Method::HEAD;
-    let (request, outparam, slot) = store.data_mut().handle(asked)?;
+    let (request, outparam, slot) = begin_request(store.data_mut().http_view(), asked)?;
     let mut pump = Pump::new(slot, sink, head_only);
     let returned = {
         let mut guest = pin!(handle.call_async(&mut *store, (request, outparam)));

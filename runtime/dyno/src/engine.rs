@@ -4,18 +4,17 @@
 //! request for two thirds of what it costs with it; only WASI 0.3 apps need that machinery.
 //! Knows nothing of apps, slugs or requests.
 
+pub(crate) mod shared_core;
+
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use wasmtime::component::Linker;
 use wasmtime::{Config, Enabled, Engine, InstanceAllocationStrategy, PoolingAllocationConfig};
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use slugs::World;
-
-use crate::guest::{Guest, linker, module_linker};
 
 /// How long a guest computes before it yields to others: one tick of the epoch.
 pub const EPOCH_TICK: Duration = Duration::from_millis(1);
@@ -175,9 +174,6 @@ pub(crate) fn compiler(flavor: Flavor) -> wasmtime::Result<Engine> {
 pub struct Engines {
     p2: Engine,
     p3: Engine,
-    p1_linker: OnceLock<wasmtime::Linker<Guest>>,
-    p2_linker: OnceLock<Linker<Guest>>,
-    p3_linker: OnceLock<Linker<Guest>>,
     ticker: Arc<Ticker>,
     awake: Arc<Semaphore>,
     awake_p3: Arc<Semaphore>,
@@ -229,9 +225,6 @@ impl Engines {
         Ok(Arc::new(Engines {
             p2,
             p3,
-            p1_linker: OnceLock::new(),
-            p2_linker: OnceLock::new(),
-            p3_linker: OnceLock::new(),
             ticker,
             awake: Arc::new(Semaphore::new(awake as usize)),
             awake_p3: Arc::new(Semaphore::new(awake.min(AWAKE_P3_MAX) as usize)),
@@ -263,28 +256,6 @@ impl Engines {
             Flavor::P1 | Flavor::P2 => &self.p2,
             Flavor::P3 => &self.p3,
         }
-    }
-
-    /// What core modules are linked with; made when it is first asked for.
-    pub(crate) fn module_linker(&self) -> wasmtime::Result<&wasmtime::Linker<Guest>> {
-        if let Some(linker) = self.p1_linker.get() {
-            return Ok(linker);
-        }
-        let linker = module_linker(&self.p2)?;
-        Ok(self.p1_linker.get_or_init(|| linker))
-    }
-
-    /// What components of that flavor are linked with; made when it is first asked for.
-    pub(crate) fn linker(&self, flavor: Flavor) -> wasmtime::Result<&Linker<Guest>> {
-        let held = match flavor {
-            Flavor::P1 | Flavor::P2 => &self.p2_linker,
-            Flavor::P3 => &self.p3_linker,
-        };
-        if let Some(linker) = held.get() {
-            return Ok(linker);
-        }
-        let linker = linker(self.get(flavor), flavor)?;
-        Ok(held.get_or_init(|| linker))
     }
 
     /// Marks that guest code runs until the returned value is dropped.

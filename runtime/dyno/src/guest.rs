@@ -13,21 +13,19 @@ pub(crate) mod stdio;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use ::http::Method;
 use grid::desired::Limits;
 use grid::name::Endpoint;
-use wasmtime::component::{Linker, Resource, ResourceTable};
+use wasmtime::component::{Linker, ResourceTable};
 use wasmtime_wasi::sockets::WasiSocketsView;
 use wasmtime_wasi::{WasiCtx, WasiCtxBuilder, WasiCtxView, WasiView};
-use wasmtime_wasi_http::{WasiHttp, WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
+use wasmtime_wasi_http::{WasiHttp, WasiHttpCtxView, WasiHttpView};
 
-use crate::call::Asked;
 use crate::engine::Flavor;
 use filesystem::folders::Files;
 use filesystem::p2::{DynoFiles, FilesView};
-use http::handling::{Incoming, Outparam, Slot};
 use http::outgoing::Outgoing;
-use limits::bounds::{HEADERS_BYTES_MAX, HandlesAudit, HeadersAudit, Limiter, RESOURCES_MAX};
+use http::state::{HttpState, HttpView};
+use limits::bounds::{HandlesAudit, Limiter, RESOURCES_MAX};
 use network::gate::Gate;
 use network::lookup::{BoundedLookup, LookupView};
 use network::port::Port;
@@ -35,12 +33,10 @@ use network::resolver::Resolver;
 use network::shared::AppNetwork;
 use network::sockets::{CountedSockets, SocketsView};
 use network::tcp_p2::{DynoTcp, Served, TcpView};
-use network::tcp_p3::Served3;
+use network::tcp_p3::{Served3, ServedView};
 use preview1::state::Preview1;
 use stdio::logs::{LogPipe, Voice};
 use stdio::pipes::{Output, PipeIn, PipeOut, Stdio};
-
-pub(crate) use preview1::host::linker as module_linker;
 
 /// Bytes that a guest gets from one call for random bytes.
 const RANDOM_BYTES_MAX: u64 = 1024 * 1024;
@@ -75,22 +71,14 @@ enum Printer {
 /// The data of a dyno's store.
 pub(crate) struct Guest {
     wasi: WasiCtx,
-    http: WasiHttpCtx,
-    /// Bytes of one set of headers, as `http` has it.
-    fields_max: usize,
+    http: HttpState,
     table: ResourceTable,
-    outgoing: Outgoing,
     resolver: Resolver,
-    audit: HeadersAudit,
     handles: HandlesAudit,
     files: Files,
     pub(crate) limiter: Limiter,
     sockets_max: usize,
     printers: [Printer; 2],
-    /// The request under way is a `HEAD`.
-    head_only: bool,
-    /// The response under way has no content: that of a `HEAD`, or one of a status that has none.
-    without_content: bool,
     /// All that a core module sees of its host.
     preview1: Option<Box<Preview1>>,
     served: Option<Box<Served>>,
@@ -106,8 +94,6 @@ impl Guest {
         let (stdin, printers) = stdio(grant.stdio.take(), &grant.voice);
         let mut table = ResourceTable::new();
         table.set_max_capacity(RESOURCES_MAX);
-        let mut http = WasiHttpCtx::new();
-        http.set_field_size_limit(HEADERS_BYTES_MAX);
         let mut builder = context(&grant, gate.clone(), stdin, &printers);
         let (wasi, preview1) = match grant.flavor {
             Flavor::P1 => {
@@ -123,19 +109,14 @@ impl Guest {
         };
         Ok(Guest {
             wasi,
-            http,
-            fields_max: HEADERS_BYTES_MAX,
             table,
             resolver: gate.resolver.clone(),
-            outgoing: Outgoing::new(gate, grant.limits.connections as usize),
-            audit: HeadersAudit::default(),
+            http: HttpState::new(Outgoing::new(gate, grant.limits.connections as usize)),
             handles: HandlesAudit::default(),
             files: grant.files,
             limiter: Limiter::new(grant.limits, grant.voice),
             sockets_max: grant.limits.connections as usize,
             printers,
-            head_only: false,
-            without_content: false,
             preview1,
             served3: (grant.port.clone()).map(|port| Box::new(Served3::new(port))),
             served: grant.port.map(|port| Box::new(Served::new(port))),
@@ -151,19 +132,6 @@ impl Guest {
         }
     }
 
-    /// What a 0.2 handler is called with, and where its response will be.
-    pub(crate) fn handle(
-        &mut self,
-        asked: Asked,
-    ) -> wasmtime::Result<(Resource<Incoming>, Resource<Outparam>, Slot)> {
-        let slot = Slot::default();
-        self.head_only = asked.request.method() == Method::HEAD;
-        self.without_content = self.head_only;
-        let request = self.table.push(Incoming::new(asked))?;
-        let outparam = self.table.push(Outparam::new(slot.clone()))?;
-        Ok((request, outparam, slot))
-    }
-
     /// The handles that it has not closed after a request, if they are so many that it had better be replaced.
     pub(crate) fn handles_in_excess(&mut self) -> Option<usize> {
         self.handles.excess(&mut self.table)
@@ -171,7 +139,7 @@ impl Guest {
 
     /// The outbound requests that are open after one of its own, if they are more than half of those it may have.
     pub(crate) fn requests_in_excess(&self) -> Option<usize> {
-        Some(self.outgoing.open()).filter(|open| *open > self.sockets_max / 2)
+        Some(self.http.outgoing.open()).filter(|open| *open > self.sockets_max / 2)
     }
 
     /// Ready when all that the guest wrote into pipes has left; they end with that.
@@ -193,11 +161,11 @@ impl Guest {
         preview1.expect("only core modules are linked with preview 1, and they are given it")
     }
 
-    /// Bytes that a set of headers which is about to be made may take.
-    fn fields_max(&mut self) -> usize {
-        // This also looks now and then at what all headers take.
-        self.http();
-        self.fields_max
+    pub(crate) fn http_view(&mut self) -> HttpView<'_> {
+        HttpView {
+            state: &mut self.http,
+            table: &mut self.table,
+        }
     }
 
     /// See [`Files::missing`].
@@ -221,7 +189,7 @@ impl Guest {
 
     fn counted_sockets(&mut self) -> SocketsView<'_> {
         // Requests that are open are counted too.
-        let max = self.sockets_max.saturating_sub(self.outgoing.open());
+        let max = self.sockets_max.saturating_sub(self.http.outgoing.open());
         SocketsView {
             wasi: self.sockets(),
             max,
@@ -242,14 +210,31 @@ impl Guest {
         }
     }
 
+    fn served3(&mut self) -> ServedView<'_> {
+        let WasiCtxView { ctx, table } = WasiCtxView {
+            ctx: &mut self.wasi,
+            table: &mut self.table,
+        };
+        ServedView {
+            served: self.served3.as_deref_mut(),
+            wasi: wasmtime_wasi::sockets::WasiSocketsCtxView {
+                ctx: ctx.sockets(),
+                table,
+            },
+        }
+    }
+
     /// The same as [`WasiHttpView::http`], to send a request with: how many sockets are open counts.
     fn http_out(&mut self) -> WasiHttpCtxView<'_> {
-        self.outgoing.sockets = network::sockets::count(&mut self.table);
+        self.http.outgoing.sockets = network::sockets::count(&mut self.table);
         self.http()
     }
 
     fn lookups(&mut self) -> LookupView<'_> {
-        LookupView(&self.resolver)
+        LookupView {
+            resolver: &self.resolver,
+            table: &mut self.table,
+        }
     }
 }
 
@@ -311,16 +296,15 @@ impl WasiView for Guest {
 
 impl WasiHttpView for Guest {
     fn http(&mut self) -> WasiHttpCtxView<'_> {
-        if let Some(limit) = self.audit.due(&mut self.table) {
-            self.fields_max = limit;
-            self.http.set_field_size_limit(limit);
-        }
-        WasiHttpCtxView {
-            ctx: &mut self.http,
-            table: &mut self.table,
-            hooks: &mut self.outgoing,
-        }
+        self.http_view().into_engine_view()
     }
+}
+
+/// A linker with all of preview 1, for core modules.
+pub(crate) fn module_linker(
+    engine: &wasmtime::Engine,
+) -> wasmtime::Result<wasmtime::Linker<Guest>> {
+    preview1::host::linker(engine, Guest::preview1)
 }
 
 /// A linker with everything that a dyno is offered: all of WASI 0.2, and of 0.3 for that engine.
@@ -347,10 +331,10 @@ pub(crate) fn linker(engine: &wasmtime::Engine, flavor: Flavor) -> wasmtime::Res
         &mut linker,
         Guest::counted_sockets,
     )?;
-    network::lookup::add_p2_to_linker(&mut linker)?;
-    http::fields::add_to_linker(&mut linker)?;
-    http::handling::add_to_linker(&mut linker)?;
-    http::writing::add_to_linker(&mut linker)?;
+    network::lookup::add_p2_to_linker(&mut linker, Guest::lookups)?;
+    http::fields::add_to_linker(&mut linker, Guest::http_view)?;
+    http::handling::add_to_linker(&mut linker, Guest::http_view)?;
+    http::writing::add_to_linker(&mut linker, Guest::http_view)?;
     wasmtime_wasi_http::p2::bindings::http::outgoing_handler::add_to_linker::<_, WasiHttp>(
         &mut linker,
         Guest::http_out,
@@ -360,9 +344,9 @@ pub(crate) fn linker(engine: &wasmtime::Engine, flavor: Flavor) -> wasmtime::Res
         use wasmtime_wasi_http::p3::bindings::http::client;
         ip_name_lookup::add_to_linker::<_, BoundedLookup>(&mut linker, Guest::lookups)?;
         client::add_to_linker::<_, WasiHttp>(&mut linker, Guest::http_out)?;
-        filesystem::p3::add_to_linker(&mut linker)?;
-        network::sockets::add_p3_to_linker(&mut linker)?;
-        network::tcp_p3::add_to_linker(&mut linker)?;
+        filesystem::p3::add_to_linker(&mut linker, Guest::files)?;
+        network::sockets::add_p3_to_linker(&mut linker, Guest::counted_sockets)?;
+        network::tcp_p3::add_to_linker(&mut linker, Guest::served3)?;
     }
     linker.allow_shadowing(false);
     Ok(linker)

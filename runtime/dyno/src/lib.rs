@@ -14,7 +14,9 @@
 
 mod call;
 mod code;
+mod crash;
 pub mod engine;
+mod error_chain;
 mod fleet;
 mod guest;
 mod instance;
@@ -27,12 +29,14 @@ pub use call::{
 };
 pub use code::compile;
 pub use fleet::dyno::{Call, Dyno, Kill};
-pub use fleet::node::{Node, NodeConfig, ReportSink};
+pub use fleet::node::{Node, NodeConfig};
+pub use fleet::shared::ReportSink;
 pub use guest::filesystem::folders::Folder;
 pub use guest::network::egress::{Egress, Opening, OpeningError, Ports};
 pub use guest::stdio::logs::{LINE_BYTES_MAX, LogLine, LogSink, LogSource};
 pub use guest::stdio::pipes::{Output, Stdio};
-pub use program::oneoff::{Command, Exit, OneOff, PlatformVars, Running};
+pub use program::oneoff::{Exit, OneOff, Running};
 pub use program::server::Tunnel;
-pub use release::source::{SlugSource, Unpacked, from_store};
-pub use release::{PrepareError, Program};
+pub use release::PrepareError;
+pub use release::command::{Command, PlatformVars};
+pub use release::source::{Program, SlugSource, Unpacked, from_store};

@@ -5,20 +5,10 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::task::Waker;
 
 use grid::name::DynoKey;
-use grid::protocol::CrashCause;
 use tokio::task::AbortHandle;
 
+use crate::crash::Crash;
 use crate::guest::stdio::logs::Voice;
-
-/// How a dyno ended without being asked to.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Crash {
-    /// For the app's owner to read.
-    pub(crate) reason: String,
-    pub(crate) cause: CrashCause,
-    /// A request ended it: see [`grid::protocol::Report::Crashed`].
-    pub(crate) in_request: bool,
-}
 
 /// Shared by the node's list, the instance and a running call.
 pub(crate) struct Life {

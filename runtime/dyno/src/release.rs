@@ -2,6 +2,7 @@
 //!
 //! Owns what all dynos of a process type share. Must not know of single dynos.
 
+pub(crate) mod command;
 pub(crate) mod source;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -17,19 +18,8 @@ use crate::code::compile::{CompileError, Compiler};
 use crate::code::{Code, CodeError, Loaded};
 use crate::engine::Engines;
 use crate::guest::filesystem::folders::AppFiles;
-use crate::program::oneoff::{Command, PlatformVars};
-use crate::release::source::Unpacked;
-
-/// One process type as its slug describes it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Program {
-    /// The component's file, within the unpacked slug.
-    pub component: PathBuf,
-    /// Arguments after the program's name, as the manifest stores them: `$NAME` stands in them.
-    pub args: Vec<String>,
-    /// How it is entered, and so which engine it needs.
-    pub world: World,
-}
+use command::{Command, PlatformVars};
+use source::{Program, Unpacked};
 
 /// Why a release cannot be run here.
 #[derive(Debug, thiserror::Error)]
@@ -104,7 +94,7 @@ pub enum PrepareError {
 
 /// A process type, ready to start dynos of.
 pub(crate) struct Ready {
-    pub(crate) code: Code,
+    pub(crate) code: Arc<Code>,
     pub(crate) kind: ProcessKind,
     program: Program,
     pub(crate) limits: Arc<Limits>,
@@ -137,7 +127,7 @@ impl Ready {
         (over, platform_vars): (BTreeMap<String, String>, PlatformVars),
     ) -> Result<Ready, ExpandError> {
         let ready = Ready {
-            code,
+            code: Arc::new(code),
             kind,
             program,
             limits,

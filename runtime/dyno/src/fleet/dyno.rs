@@ -11,30 +11,24 @@ use std::task::{Context, Poll};
 
 use grid::name::DynoKey;
 use grid::protocol::CrashCause;
-use wasmtime::WasmBacktrace;
-use wasmtime_wasi::I32Exit;
 use wasmtime_wasi_http::FieldMapError;
 
 use crate::call::{Asked, Outcome, ResponseSink};
 use crate::code::boot_hook::hide_interpreter;
+use crate::crash::{Crash, boot_crash, crash};
 use crate::engine::Running;
-use crate::fleet::node::Shared;
-use crate::guest::stdio::logs::{Voice, printable};
-use crate::instance::{EPOCHS_FIRST, Form, Instance};
-use crate::life::{Crash, Life};
-
-/// Longest description of a trap, in bytes.
-const REASON_BYTES_MAX: usize = 1_000;
-
-/// Lines of a trap's backtrace that go to the log.
-const BACKTRACE_LINES_MAX: usize = 24;
+use crate::fleet::form::Form;
+use crate::fleet::shared::FleetShared;
+use crate::instance::booted::Instance;
+use crate::instance::store::EPOCHS_FIRST;
+use crate::life::Life;
 
 /// The exclusive right to use one dyno that is up and free, awake or asleep.
 pub struct Dyno {
     /// Taken by a call.
     form: Option<Form>,
     life: Arc<Life>,
-    node: Arc<Shared>,
+    node: Arc<FleetShared>,
 }
 
 impl std::fmt::Debug for Dyno {
@@ -44,7 +38,7 @@ impl std::fmt::Debug for Dyno {
 }
 
 impl Dyno {
-    pub(crate) fn new(form: Form, life: Arc<Life>, node: Arc<Shared>) -> Dyno {
+    pub(crate) fn new(form: Form, life: Arc<Life>, node: Arc<FleetShared>) -> Dyno {
         Dyno {
             form: Some(form),
             life,
@@ -69,7 +63,7 @@ impl Dyno {
         self.form = Some(Form::Asleep(Arc::clone(&ready)));
         ready.rest();
         self.life.forget_waker();
-        self.node.idle(&self.life);
+        self.node.report_idle(&self.life.key);
     }
 
     /// Has the guest answer the request into `sink`.
@@ -93,11 +87,15 @@ impl Dyno {
                 _running: None,
             };
         }
-        let running = node.engines.running();
+        let running = node.context.engines.running();
         let (shared, own) = (Arc::clone(&node), Arc::clone(&life));
         let mut asked = Some(asked);
         let future = Box::pin(async move {
-            let mut instance = form.wake(&shared, &own).await.map_err(Broke::Boot)?;
+            let woken = form.wake(&shared.context, &own).await;
+            let (mut instance, slept) = woken.map_err(Broke::Boot)?;
+            if slept {
+                shared.report_woke(&own.key);
+            }
             instance.store.set_epoch_deadline(EPOCHS_FIRST);
             let Instance { store, handler, .. } = &mut *instance;
             let result = handler.call(store, &mut asked, &mut sink).await;
@@ -114,7 +112,7 @@ impl Dyno {
                 Err(error) => return Err(Broke::Call(error)),
             };
             if !instance.lasts() {
-                instance = Box::pin(instance.renew(&shared))
+                instance = Box::pin(instance.renew(&shared.context))
                     .await
                     .map_err(Broke::Boot)?;
             }
@@ -168,7 +166,7 @@ enum Broke {
 pub struct Call {
     future: Option<Pin<Box<dyn Future<Output = Done> + Send>>>,
     life: Arc<Life>,
-    node: Arc<Shared>,
+    node: Arc<FleetShared>,
     _running: Option<Running>,
 }
 
@@ -199,7 +197,7 @@ impl Call {
     /// A program that runs by itself is ended, and its own task tells of it.
     fn end(&self, crash: &Crash) {
         if !self.life.end(crash) {
-            self.node.ended(&self.life, crash.clone());
+            self.node.note_ended(&self.life, crash.clone());
         }
     }
 }
@@ -269,41 +267,4 @@ fn is_header_flood(error: &wasmtime::Error) -> bool {
         )
     };
     error.downcast_ref::<FieldMapError>().is_some_and(too_much)
-}
-
-/// What a failed boot means for the dyno; where the guest was goes to its log.
-pub(crate) fn boot_crash(error: &wasmtime::Error, voice: &Voice) -> Crash {
-    Crash {
-        cause: CrashCause::Boot,
-        ..crash(error, voice)
-    }
-}
-
-/// The same of a failed call, or of a program that ended with an error; as if no request had ended it.
-pub(crate) fn crash(error: &wasmtime::Error, voice: &Voice) -> Crash {
-    if let Some(I32Exit(code)) = error.downcast_ref::<I32Exit>() {
-        return Crash {
-            reason: format!("exited with code {code}"),
-            cause: CrashCause::Exit,
-            in_request: false,
-        };
-    }
-    if let Some(backtrace) = error.downcast_ref::<WasmBacktrace>() {
-        // Names in it are the guest's own words.
-        for line in backtrace.to_string().lines().take(BACKTRACE_LINES_MAX) {
-            voice.platform(line);
-        }
-    }
-    let cause = error.chain().last().map(ToString::to_string);
-    let mut reason = printable(cause.unwrap_or_default().trim_end().as_bytes());
-    let mut end = reason.len().min(REASON_BYTES_MAX);
-    while !reason.is_char_boundary(end) {
-        end -= 1;
-    }
-    reason.truncate(end);
-    Crash {
-        reason,
-        cause: CrashCause::Trap,
-        in_request: false,
-    }
 }

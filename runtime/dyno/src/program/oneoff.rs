@@ -3,22 +3,22 @@
 //! Owns what may be asked for and how it ends. Must not know formations, nor where the pipes lead.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use grid::desired::Release;
-use grid::name::{AppName, DynoKey, ProcessType};
+use grid::name::{AppName, DynoKey};
 use tokio::task::JoinHandle;
 
-use crate::fleet::dyno::crash;
-use crate::fleet::node::Shared;
+use crate::crash::crash;
 use crate::guest::filesystem::folders::Folder;
 use crate::guest::stdio::pipes::Stdio;
+use crate::instance::store::BootContext;
 use crate::life::Life;
 use crate::program::process::{Setup, boot};
 use crate::release::Ready;
+use crate::release::command::{Command, PlatformVars};
 
 /// A process that runs once; it is not restarted.
 pub struct OneOff {
@@ -39,34 +39,6 @@ pub struct OneOff {
     /// Folders of this machine that it may read and write: only where the developer is the operator. With any, its
     /// files are not counted, since what is in there is not the platform's to count.
     pub folders: Vec<Folder>,
-}
-
-/// Whether a program has the variables that the platform adds, such as `HOME`, `APP_NAME` and `DYNO`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum PlatformVars {
-    /// It has: it is part of an app.
-    Added,
-    /// It has not, as a file that any other tool would run just so.
-    LeftOut,
-}
-
-/// What a one-off runs.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Command {
-    /// A process type of the release.
-    Type {
-        /// Which.
-        process: ProcessType,
-        /// Arguments after those of the slug, as they are.
-        args: Vec<String>,
-    },
-    /// A component, or a core module, by its path in the slug.
-    Component {
-        /// The path, relative and without `..`.
-        path: PathBuf,
-        /// Its arguments, as they are.
-        args: Vec<String>,
-    },
 }
 
 /// How a one-off ended.
@@ -95,13 +67,13 @@ pub struct Running(JoinHandle<Exit>);
 impl Running {
     /// Begins a process on the runtime of whoever calls.
     pub(crate) fn begin(
-        node: Arc<Shared>,
+        context: Arc<BootContext>,
         ready: Arc<Ready>,
         life: Arc<Life>,
         setup: Setup,
     ) -> Running {
         Running(tokio::spawn(async move {
-            let process = match boot(&node, ready, Arc::clone(&life), setup).await {
+            let process = match boot(&context, ready, Arc::clone(&life), setup).await {
                 Ok(process) => process,
                 Err(error) => {
                     let reason = crash(&error, &life.voice).reason;
@@ -115,7 +87,7 @@ impl Running {
                     Exit::Trap { reason }
                 }
             };
-            process.run(&node.engines, judge).await
+            process.run(&context.engines, judge).await
         }))
     }
 

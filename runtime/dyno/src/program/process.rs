@@ -15,15 +15,14 @@ use wasmtime_wasi::p2::bindings::Command;
 use wasmtime_wasi::p3::bindings::Command as Command3;
 
 use crate::code::{Lease, Pre};
+use crate::crash::{Crash, crash};
 use crate::engine::{Engines, Room};
-use crate::fleet::dyno::crash;
-use crate::fleet::node::Shared;
 use crate::guest::filesystem::folders::Folder;
 use crate::guest::network::port::Port;
 use crate::guest::stdio::pipes::Stdio;
 use crate::guest::{Grant, Guest};
-use crate::instance::{files, room, store};
-use crate::life::{Crash, Life};
+use crate::instance::store::{BootContext, files, room, store};
+use crate::life::Life;
 use crate::release::Ready;
 
 /// What a core module exports to be entered.
@@ -61,20 +60,20 @@ pub(crate) type Ended = Result<u8, wasmtime::Error>;
 
 /// Instantiates a program.
 pub(crate) async fn boot(
-    node: &Shared,
+    context: &BootContext,
     ready: Arc<Ready>,
     life: Arc<Life>,
     setup: Setup,
 ) -> wasmtime::Result<Process> {
-    let room = room(node, &ready, &life).await;
-    let code = Lease::take(Arc::clone(&ready), &node.engines).await?;
+    let room = room(context, &ready, &life).await;
+    let code = Lease::take(Arc::clone(&ready.code), &context.engines).await?;
     let port = setup.port.as_ref().map(|port| port.number);
     let (env, args) = ready.start_of(&life.key.dyno, port)?;
     let guest = Guest::new(Grant {
         env: &env,
         args: &args,
         limits: &ready.limits,
-        network: node.network.of(&life.key.app),
+        network: context.network.of(&life.key.app),
         reach: ready.reach(),
         files: files(&ready, &life, setup.home).with(setup.folders),
         voice: Arc::clone(&life.voice),
@@ -82,9 +81,9 @@ pub(crate) async fn boot(
         flavor: ready.code.flavor(),
         port: setup.port.clone(),
     })?;
-    let mut store = store(node, &ready, guest);
+    let mut store = store(context, &ready, guest);
     let entry = entry(code.pre(), &mut store);
-    let entry = Polled::new(entry, &node.engines).await?;
+    let entry = Polled::new(entry, &context.engines).await?;
     store.data().flush_logs();
     Ok(Process {
         store,

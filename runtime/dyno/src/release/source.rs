@@ -5,8 +5,20 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use grid::name::{ProcessType, SlugId};
+use slugs::World;
 
-use crate::release::Program;
+use crate::error_chain::chain;
+
+/// One process type as its slug describes it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Program {
+    /// The component's file, within the unpacked slug.
+    pub component: PathBuf,
+    /// Arguments after the program's name, as the manifest stores them: `$NAME` stands in them.
+    pub args: Vec<String>,
+    /// How it is entered, and so which engine it needs.
+    pub world: World,
+}
 
 /// A slug on this machine's disk.
 #[derive(Debug, Clone)]
@@ -25,9 +37,7 @@ pub type SlugSource = Arc<dyn Fn(SlugId) -> Result<Unpacked, String> + Send + Sy
 /// Slugs from a store, unpacked there.
 pub fn from_store(store: Arc<slugs::store::Store>) -> SlugSource {
     Arc::new(move |id| {
-        let unpacked = store
-            .unpack(id)
-            .map_err(|e| crate::fleet::node::chain(&e))?;
+        let unpacked = store.unpack(id).map_err(|e| chain(&e))?;
         let programs = unpacked.manifest.processes.iter();
         let programs = programs.map(|(name, process)| (name.clone(), program(process)));
         let links = unpacked.manifest.links.iter();

@@ -5,132 +5,20 @@
 //! that it gives is told when the engine has made the change. Must not know versions of WASI.
 
 use std::fs::File;
-use std::io::{self, ErrorKind};
-use std::path::Path;
+use std::io::ErrorKind;
 use std::sync::Arc;
 
-use cap_std::fs::{Metadata, MetadataExt};
-use rustix::io::Errno;
-use wasmtime_wasi::filesystem::Dir;
+use cap_std::fs::MetadataExt;
 
+use crate::guest::filesystem::paths::{LastLink, Place, Refusal};
 use crate::guest::filesystem::quota::{Full, Quota, Unlinked};
-use crate::guest::filesystem::tree::{FolderId, LastLink, host};
 
 /// Largest size and offset of a file that the host's calls can express (they are signed).
 const OFFSET_MAX: u64 = i64::MAX as u64;
 
-/// Why a change, or the way to a file, is refused; as the errors of POSIX.
-#[derive(Debug)]
-pub(crate) enum Refusal {
-    /// `EROFS`: the app's files.
-    ReadOnly,
-    /// `EXDEV`: from one of the guest's folders into another.
-    CrossDevice,
-    /// `EBUSY`: one of the guest's folders itself.
-    Busy,
-    /// `EEXIST`
-    Exists,
-    /// `EISDIR`
-    IsFolder,
-    /// `EPERM`: out of the sandbox.
-    NotPermitted,
-    /// `ELOOP`
-    TooManyLinks,
-    /// `EINVAL`
-    Invalid,
-    /// `ENOSPC`
-    Full,
-    /// What the host says.
-    Io(io::Error),
-}
-
-impl From<io::Error> for Refusal {
-    fn from(error: io::Error) -> Refusal {
-        Refusal::Io(error)
-    }
-}
-
-impl From<Refusal> for io::Error {
-    fn from(refusal: Refusal) -> io::Error {
-        io::Error::from(match refusal {
-            Refusal::ReadOnly => Errno::ROFS,
-            Refusal::CrossDevice => Errno::XDEV,
-            Refusal::Busy => Errno::BUSY,
-            Refusal::Exists => Errno::EXIST,
-            Refusal::IsFolder => Errno::ISDIR,
-            Refusal::NotPermitted => Errno::PERM,
-            Refusal::TooManyLinks => Errno::LOOP,
-            Refusal::Invalid => Errno::INVAL,
-            Refusal::Full => Errno::NOSPC,
-            Refusal::Io(error) => return error,
-        })
-    }
-}
-
 impl From<Full> for Refusal {
     fn from(_: Full) -> Refusal {
         Refusal::Full
-    }
-}
-
-/// A path of a guest, and the real folder that it is relative to.
-#[derive(Clone)]
-pub(crate) struct Place {
-    pub(crate) dir: Arc<File>,
-    pub(crate) path: String,
-    /// It means one of the guest's folders itself.
-    pub(crate) is: Option<FolderId>,
-    pub(crate) is_read_only: bool,
-}
-
-impl Place {
-    /// A path in a directory that the guest has opened.
-    pub(crate) fn within(dir: &Dir, path: String) -> Place {
-        Place {
-            dir: Arc::clone(&dir.dir),
-            path,
-            is: None,
-            is_read_only: dir.perms.write_not_permitted(),
-        }
-    }
-
-    fn metadata(&self, last: LastLink) -> io::Result<Metadata> {
-        let dir = host(&self.dir)?;
-        match last {
-            LastLink::Follow => dir.metadata(&self.path),
-            LastLink::Keep => dir.symlink_metadata(&self.path),
-        }
-    }
-
-    /// The regular file that would be gone with this name.
-    fn last_name(&self) -> Option<Unlinked> {
-        let meta = self.metadata(LastLink::Keep).ok()?;
-        (meta.is_file() && meta.nlink() == 1).then(|| Unlinked {
-            inode: (meta.dev(), meta.ino()),
-            bytes: meta.len(),
-        })
-    }
-
-    /// Why no new name can be made here, in a read-only folder.
-    fn refuse_new_name(&self) -> Refusal {
-        match self.metadata(LastLink::Keep) {
-            Ok(_) => Refusal::Exists,
-            Err(error) if error.kind() == ErrorKind::NotFound => self.refuse_in_parent(),
-            Err(error) => error.into(),
-        }
-    }
-
-    fn refuse_in_parent(&self) -> Refusal {
-        let parent = Path::new(&self.path).parent();
-        let parent = parent.filter(|parent| !parent.as_os_str().is_empty());
-        let Some(parent) = parent else {
-            return Refusal::ReadOnly;
-        };
-        match host(&self.dir).and_then(|dir| dir.metadata(parent)) {
-            Ok(meta) if meta.is_dir() => Refusal::ReadOnly,
-            Ok(_) => io::Error::from(Errno::NOTDIR).into(),
-            Err(error) => error.into(),
-        }
     }
 }
 
@@ -409,6 +297,7 @@ pub(crate) fn begin_write(
 #[cfg(test)]
 mod tests {
     use std::fs;
+    use std::path::Path;
 
     use super::*;
 

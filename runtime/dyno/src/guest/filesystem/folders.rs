@@ -14,11 +14,9 @@ use wasmtime::component::{Resource, ResourceTable};
 use wasmtime_wasi::filesystem::{Descriptor, Dir};
 use wasmtime_wasi::{FsPerms, OpenMode};
 
-use crate::guest::filesystem::changes::{Place, Refusal};
+use crate::guest::filesystem::paths::{FolderId, LastLink, Place, Refusal};
 use crate::guest::filesystem::quota::Quota;
-use crate::guest::filesystem::tree::{
-    AppLinks, EntryKind, FileTree, FolderId, LastLink, TreeFolder, below_root,
-};
+use crate::guest::filesystem::tree::{AppLinks, EntryKind, FileTree, TreeFolder, below_root};
 
 /// The folders that each dyno has for itself, under the names the guest knows.
 const OWN_FOLDERS: [&str; 2] = ["/tmp", "/log"];

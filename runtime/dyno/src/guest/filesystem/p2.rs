@@ -13,10 +13,11 @@ use wasmtime_wasi::p2::{
     FsError, FsResult, OutputStream, Pollable, ReaddirIterator, StreamError, StreamResult,
 };
 
-use crate::guest::filesystem::changes::{self as changes, OpenRequest, Place, Refusal};
+use crate::guest::filesystem::changes::{self as changes, OpenRequest};
 use crate::guest::filesystem::folders::Files;
+use crate::guest::filesystem::paths::{LastLink, Place, Refusal};
 use crate::guest::filesystem::quota::Quota;
-use crate::guest::filesystem::tree::{EntryKind, LastLink};
+use crate::guest::filesystem::tree::EntryKind;
 use types::{ErrorCode, HostDescriptor as Inner};
 
 /// Bytes that a file stream takes in one write; as much as wasmtime-wasi's own.

@@ -10,24 +10,28 @@ use wasmtime::component::{
     StreamResult,
 };
 use wasmtime::{AsContextMut, StoreContextMut};
+use wasmtime_wasi::WasiView;
 use wasmtime_wasi::filesystem::{Descriptor, Dir, File, WasiFilesystem, WasiFilesystemView};
 use wasmtime_wasi::p3::bindings::filesystem::{preopens, types};
 use wasmtime_wasi::p3::filesystem::{FilesystemError, FilesystemResult};
 
-use crate::guest::Guest;
-use crate::guest::filesystem::changes::{self as changes, OpenRequest, Place, Refusal};
+use crate::guest::filesystem::changes::{self as changes, OpenRequest};
 use crate::guest::filesystem::p2::{DynoFiles, FilesView, WRITE_BYTES_MAX, write_charged};
+use crate::guest::filesystem::paths::{LastLink, Place, Refusal};
 use crate::guest::filesystem::quota::Quota;
-use crate::guest::filesystem::tree::{EntryKind, LastLink};
+use crate::guest::filesystem::tree::EntryKind;
 use types::{ErrorCode, HostDescriptorWithStore as Inner};
 
-pub(crate) fn add_to_linker(linker: &mut Linker<Guest>) -> wasmtime::Result<()> {
-    types::add_to_linker::<_, DynoFiles>(linker, Guest::files)?;
-    preopens::add_to_linker::<_, DynoFiles>(linker, Guest::files)
+pub(crate) fn add_to_linker<T: WasiView + 'static>(
+    linker: &mut Linker<T>,
+    view: fn(&mut T) -> FilesView<'_>,
+) -> wasmtime::Result<()> {
+    types::add_to_linker::<_, DynoFiles>(linker, view)?;
+    preopens::add_to_linker::<_, DynoFiles>(linker, view)
 }
 
 type Fd = Resource<Descriptor>;
-type Store = Accessor<Guest, DynoFiles>;
+type Store<T> = Accessor<T, DynoFiles>;
 type Ended = FutureReader<Result<(), ErrorCode>>;
 
 impl From<Refusal> for ErrorCode {
@@ -58,22 +62,22 @@ fn borrow(fd: &Fd) -> Fd {
 }
 
 /// The engine's own functions on the same store.
-fn plain(store: &Store) -> Accessor<Guest, WasiFilesystem> {
-    store.with_getter::<WasiFilesystem>(<Guest as WasiFilesystemView>::filesystem)
+fn plain<T: WasiView + 'static>(store: &Store<T>) -> Accessor<T, WasiFilesystem> {
+    store.with_getter::<WasiFilesystem>(<T as WasiFilesystemView>::filesystem)
 }
 
-fn plain_access<'a>(
-    store: &'a mut Access<'_, Guest, DynoFiles>,
-) -> Access<'a, Guest, WasiFilesystem> {
+fn plain_access<'a, T: WasiView + 'static>(
+    store: &'a mut Access<'_, T, DynoFiles>,
+) -> Access<'a, T, WasiFilesystem> {
     Access::new(store.as_context_mut(), |guest| guest.filesystem())
 }
 
-fn quota(store: &Store) -> Arc<Quota> {
+fn quota<T: 'static>(store: &Store<T>) -> Arc<Quota> {
     store.with(|mut store| Arc::clone(&store.get().files.quota))
 }
 
 /// Refuses to change what a read-only descriptor is open on.
-fn check_writable(store: &Store, fd: &Fd) -> FilesystemResult<()> {
+fn check_writable<T: 'static>(store: &Store<T>, fd: &Fd) -> FilesystemResult<()> {
     let perms = store.with(|mut store| {
         let perms = match store.get().wasi.table.get(fd)? {
             Descriptor::File(File { perms, .. }) | Descriptor::Dir(Dir { perms, .. }) => *perms,
@@ -86,7 +90,7 @@ fn check_writable(store: &Store, fd: &Fd) -> FilesystemResult<()> {
     Ok(())
 }
 
-fn file(store: &Store, fd: &Fd) -> FilesystemResult<Arc<std::fs::File>> {
+fn file<T: 'static>(store: &Store<T>, fd: &Fd) -> FilesystemResult<Arc<std::fs::File>> {
     store.with(|mut store| match store.get().wasi.table.get(fd)? {
         Descriptor::File(file) => Ok(Arc::clone(&file.file)),
         Descriptor::Dir(_) => Err(ErrorCode::BadDescriptor.into()),
@@ -94,7 +98,12 @@ fn file(store: &Store, fd: &Fd) -> FilesystemResult<Arc<std::fs::File>> {
 }
 
 /// Follows a path; gives the descriptor for the engine to begin at, and the path from there.
-fn find(store: &Store, fd: &Fd, path: String, last: LastLink) -> FilesystemResult<(Fd, Place)> {
+fn find<T: 'static>(
+    store: &Store<T>,
+    fd: &Fd,
+    path: String,
+    last: LastLink,
+) -> FilesystemResult<(Fd, Place)> {
     store.with(|mut store| {
         let view = store.get();
         let Descriptor::Dir(dir) = view.wasi.table.get(fd)? else {
@@ -146,7 +155,7 @@ impl types::HostDescriptor for FilesView<'_> {
 /// Functions of an open descriptor that change nothing: passed on.
 macro_rules! passed_on {
     ($($name:ident($($arg:ident: $ty:ty),*) -> $out:ty;)*) => {
-        $(async fn $name(store: &Store, fd: Fd $(, $arg: $ty)*) -> $out {
+        $(async fn $name(store: &Store<T>, fd: Fd $(, $arg: $ty)*) -> $out {
             Inner::$name(&plain(store), fd $(, $arg)*).await
         })*
     };
@@ -156,7 +165,7 @@ macro_rules! passed_on {
 macro_rules! passed_on_in_tree {
     ($($name:ident($($flags:ident)?) -> $out:ty;)*) => {
         $(async fn $name(
-            store: &Store,
+            store: &Store<T>,
             fd: Fd,
             $($flags: types::PathFlags,)?
             path: String,
@@ -170,7 +179,7 @@ macro_rules! passed_on_in_tree {
     };
 }
 
-impl types::HostDescriptorWithStore<Guest> for DynoFiles {
+impl<T: WasiView + 'static> types::HostDescriptorWithStore<T> for DynoFiles {
     passed_on! {
         advise(offset: u64, len: u64, advice: types::Advice) -> FilesystemResult<()>;
         get_flags() -> FilesystemResult<types::DescriptorFlags>;
@@ -187,7 +196,7 @@ impl types::HostDescriptorWithStore<Guest> for DynoFiles {
     }
 
     async fn set_times(
-        store: &Store,
+        store: &Store<T>,
         fd: Fd,
         atim: types::NewTimestamp,
         mtim: types::NewTimestamp,
@@ -197,7 +206,7 @@ impl types::HostDescriptorWithStore<Guest> for DynoFiles {
     }
 
     async fn set_times_at(
-        store: &Store,
+        store: &Store<T>,
         fd: Fd,
         flags: types::PathFlags,
         path: String,
@@ -210,7 +219,7 @@ impl types::HostDescriptorWithStore<Guest> for DynoFiles {
     }
 
     fn read_via_stream(
-        mut store: Access<'_, Guest, Self>,
+        mut store: Access<'_, T, Self>,
         fd: Fd,
         offset: u64,
     ) -> wasmtime::Result<(StreamReader<u8>, Ended)> {
@@ -218,7 +227,7 @@ impl types::HostDescriptorWithStore<Guest> for DynoFiles {
     }
 
     fn read_directory(
-        mut store: Access<'_, Guest, Self>,
+        mut store: Access<'_, T, Self>,
         fd: Fd,
     ) -> wasmtime::Result<(StreamReader<types::DirectoryEntry>, Ended)> {
         let view = store.get();
@@ -240,7 +249,7 @@ impl types::HostDescriptorWithStore<Guest> for DynoFiles {
     }
 
     fn write_via_stream(
-        store: Access<'_, Guest, Self>,
+        store: Access<'_, T, Self>,
         fd: Fd,
         data: StreamReader<u8>,
         offset: u64,
@@ -249,7 +258,7 @@ impl types::HostDescriptorWithStore<Guest> for DynoFiles {
     }
 
     fn append_via_stream(
-        store: Access<'_, Guest, Self>,
+        store: Access<'_, T, Self>,
         fd: Fd,
         data: StreamReader<u8>,
     ) -> wasmtime::Result<Ended> {
@@ -257,15 +266,15 @@ impl types::HostDescriptorWithStore<Guest> for DynoFiles {
     }
 
     /// Nothing to do, as for 0.2: these folders end with the dyno.
-    async fn sync_data(store: &Store, fd: Fd) -> FilesystemResult<()> {
+    async fn sync_data(store: &Store<T>, fd: Fd) -> FilesystemResult<()> {
         store.with(|mut store| Ok(store.get().wasi.table.get(&fd).map(drop)?))
     }
 
-    async fn sync(store: &Store, fd: Fd) -> FilesystemResult<()> {
-        DynoFiles::sync_data(store, fd).await
+    async fn sync(store: &Store<T>, fd: Fd) -> FilesystemResult<()> {
+        <DynoFiles as Inner<T>>::sync_data(store, fd).await
     }
 
-    async fn set_size(store: &Store, fd: Fd, size: u64) -> FilesystemResult<()> {
+    async fn set_size(store: &Store<T>, fd: Fd, size: u64) -> FilesystemResult<()> {
         let file = file(store, &fd)?;
         check_writable(store, &fd)?;
         let _sizing = changes::begin_set_size(&quota(store), &file, size)?;
@@ -273,7 +282,7 @@ impl types::HostDescriptorWithStore<Guest> for DynoFiles {
     }
 
     async fn open_at(
-        store: &Store,
+        store: &Store<T>,
         fd: Fd,
         path_flags: types::PathFlags,
         path: String,
@@ -304,7 +313,7 @@ impl types::HostDescriptorWithStore<Guest> for DynoFiles {
         Ok(opened)
     }
 
-    async fn create_directory_at(store: &Store, fd: Fd, path: String) -> FilesystemResult<()> {
+    async fn create_directory_at(store: &Store<T>, fd: Fd, path: String) -> FilesystemResult<()> {
         let (fd, at) = find(store, &fd, path, LastLink::Keep)?;
         let name = changes::begin_create(&quota(store), &at)?;
         Inner::create_directory_at(&plain(store), fd, at.path).await?;
@@ -312,7 +321,12 @@ impl types::HostDescriptorWithStore<Guest> for DynoFiles {
         Ok(())
     }
 
-    async fn symlink_at(store: &Store, fd: Fd, old: String, new: String) -> FilesystemResult<()> {
+    async fn symlink_at(
+        store: &Store<T>,
+        fd: Fd,
+        old: String,
+        new: String,
+    ) -> FilesystemResult<()> {
         let (fd, at) = find(store, &fd, new, LastLink::Keep)?;
         let name = changes::begin_create(&quota(store), &at)?;
         store.with(|mut store| store.get().files.expect_links());
@@ -322,7 +336,7 @@ impl types::HostDescriptorWithStore<Guest> for DynoFiles {
     }
 
     async fn link_at(
-        store: &Store,
+        store: &Store<T>,
         fd: Fd,
         flags: types::PathFlags,
         old: String,
@@ -337,7 +351,7 @@ impl types::HostDescriptorWithStore<Guest> for DynoFiles {
         Ok(())
     }
 
-    async fn remove_directory_at(store: &Store, fd: Fd, path: String) -> FilesystemResult<()> {
+    async fn remove_directory_at(store: &Store<T>, fd: Fd, path: String) -> FilesystemResult<()> {
         let (fd, at) = find(store, &fd, path, LastLink::Keep)?;
         let removal = changes::begin_remove_folder(&quota(store), &at)?;
         Inner::remove_directory_at(&plain(store), fd, at.path).await?;
@@ -345,7 +359,7 @@ impl types::HostDescriptorWithStore<Guest> for DynoFiles {
         Ok(())
     }
 
-    async fn unlink_file_at(store: &Store, fd: Fd, path: String) -> FilesystemResult<()> {
+    async fn unlink_file_at(store: &Store<T>, fd: Fd, path: String) -> FilesystemResult<()> {
         let (fd, at) = find(store, &fd, path, LastLink::Keep)?;
         let removal = changes::begin_unlink(&quota(store), &at)?;
         Inner::unlink_file_at(&plain(store), fd, at.path).await?;
@@ -354,7 +368,7 @@ impl types::HostDescriptorWithStore<Guest> for DynoFiles {
     }
 
     async fn rename_at(
-        store: &Store,
+        store: &Store<T>,
         fd: Fd,
         old: String,
         new_fd: Fd,
@@ -369,8 +383,8 @@ impl types::HostDescriptorWithStore<Guest> for DynoFiles {
     }
 }
 
-fn write(
-    mut store: Access<'_, Guest, DynoFiles>,
+fn write<T: 'static>(
+    mut store: Access<'_, T, DynoFiles>,
     fd: &Fd,
     mut data: StreamReader<u8>,
     at: Option<u64>,

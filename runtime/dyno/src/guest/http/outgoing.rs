@@ -6,6 +6,7 @@
 
 pub(crate) mod body;
 mod dial;
+mod permit;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -22,10 +23,11 @@ use wasmtime_wasi_http::{
 };
 
 use crate::guest::limits::bounds::STREAM_CHUNK_BYTES_MAX;
+use crate::guest::network::connection::{Connection, RequestBody, Target};
 use crate::guest::network::gate::Gate;
-use crate::guest::network::pool::{Connection, Target};
-use body::{Lent, RequestBody, ResponseBody};
+use body::{Lent, ResponseBody};
 use dial::connect;
+use permit::Place;
 
 /// Longest wait for a connection, a first byte or the next byte, if the guest names none.
 const TIMEOUT_DEFAULT: Duration = Duration::from_secs(600);
@@ -65,15 +67,6 @@ impl Outgoing {
             true => Ok(place),
             false => Err(Error::ConnectionLimitReached),
         }
-    }
-}
-
-/// One of the requests that a dyno may have open.
-pub(crate) struct Place(Arc<AtomicUsize>);
-
-impl Drop for Place {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::AcqRel);
     }
 }
 

@@ -21,9 +21,9 @@ use wasmtime_wasi_http::p2::body::{HyperOutgoingBody, StreamContext};
 use wasmtime_wasi_http::p2::types::{HostOutgoingRequest, HostOutgoingResponse};
 use wasmtime_wasi_http::{Error, FieldMap};
 
-use crate::guest::Guest;
 use crate::guest::http::HTTP_TYPES;
 use crate::guest::http::fields::length;
+use crate::guest::http::state::{GetHttpView, HttpView};
 use crate::guest::limits::bounds::STREAM_CHUNK_BYTES_MAX;
 
 /// Writes that wait to be read, of [`STREAM_CHUNK_BYTES_MAX`] bytes at most each.
@@ -324,8 +324,6 @@ pub(crate) fn is_without_content(status: StatusCode) -> bool {
     matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED)
 }
 
-type Store<'a> = StoreContextMut<'a, Guest>;
-
 /// Has a guest begin the body of something that announces a length so, which gets the other side of it into `slot`.
 /// Nothing if it has a body, or its headers say no length that can be.
 fn begin(
@@ -342,50 +340,53 @@ fn begin(
 /// What a guest gets of that.
 type Begun = (Result<Resource<Writing>, ()>,);
 
-fn begun(store: &mut Store<'_>, writing: Option<Writing>) -> wasmtime::Result<Begun> {
-    let table = &mut store.data_mut().table;
+fn begun(view: HttpView<'_>, writing: Option<Writing>) -> wasmtime::Result<Begun> {
+    let table = view.table;
     let body = writing.map(|writing| table.push(writing)).transpose()?;
     Ok((body.ok_or(()),))
 }
 
 /// Puts these bodies in the engine's place.
-pub(crate) fn add_to_linker(linker: &mut Linker<Guest>) -> wasmtime::Result<()> {
+pub(crate) fn add_to_linker<T: 'static>(
+    linker: &mut Linker<T>,
+    view: GetHttpView<T>,
+) -> wasmtime::Result<()> {
     let mut types = linker.instance(HTTP_TYPES)?;
     types.resource(
         "outgoing-body",
         ResourceType::host::<Writing>(),
-        |mut store, rep| {
-            let table = &mut store.data_mut().table;
+        move |mut store, rep| {
+            let table = view(store.data_mut()).table;
             let body = table.delete(Resource::<Writing>::new_own(rep))?;
             body.without_stream().map(drop)
         },
     )?;
     types.func_wrap(
         "[method]outgoing-response.body",
-        |mut store: Store<'_>, (of,): (Resource<HostOutgoingResponse>,)| {
-            let guest = store.data_mut();
+        move |mut store: StoreContextMut<'_, T>, (of,): (Resource<HostOutgoingResponse>,)| {
+            let guest = view(store.data_mut());
             let of = guest.table.get_mut(&of)?;
-            let announced = match guest.head_only || is_without_content(of.status) {
+            let announced = match guest.state.head_only || is_without_content(of.status) {
                 true => Ok(None),
                 false => announced(&of.headers),
             };
             let writing = begin(StreamContext::Response, announced, &mut of.body);
-            begun(&mut store, writing)
+            begun(view(store.data_mut()), writing)
         },
     )?;
     types.func_wrap(
         "[method]outgoing-request.body",
-        |mut store: Store<'_>, (of,): (Resource<HostOutgoingRequest>,)| {
-            let of = store.data_mut().table.get_mut(&of)?;
+        move |mut store: StoreContextMut<'_, T>, (of,): (Resource<HostOutgoingRequest>,)| {
+            let of = view(store.data_mut()).table.get_mut(&of)?;
             let announced = announced(&of.headers);
             let writing = begin(StreamContext::Request, announced, &mut of.body);
-            begun(&mut store, writing)
+            begun(view(store.data_mut()), writing)
         },
     )?;
     types.func_wrap(
         "[method]outgoing-body.write",
-        |mut store: Store<'_>, (body,): (Resource<Writing>,)| {
-            let table = &mut store.data_mut().table;
+        move |mut store: StoreContextMut<'_, T>, (body,): (Resource<Writing>,)| {
+            let table = view(store.data_mut()).table;
             let Some(stream) = table.get_mut(&body)?.stream() else {
                 return Ok((Err(()),));
             };
@@ -395,16 +396,16 @@ pub(crate) fn add_to_linker(linker: &mut Linker<Guest>) -> wasmtime::Result<()> 
     )?;
     types.func_wrap(
         "[static]outgoing-body.finish",
-        |mut store: Store<'_>,
-         (body, trailers): (Resource<Writing>, Option<Resource<FieldMap>>)| {
-            let guest = store.data_mut();
+        move |mut store: StoreContextMut<'_, T>,
+              (body, trailers): (Resource<Writing>, Option<Resource<FieldMap>>)| {
+            let guest = view(store.data_mut());
             let body = guest.table.delete(body)?.without_stream()?;
             let trailers = trailers
                 .map(|trailers| guest.table.delete(trailers))
                 .transpose()?;
             // Also where the status came after the body.
             let any_length =
-                matches!(body.context, StreamContext::Response) && guest.without_content;
+                matches!(body.context, StreamContext::Response) && guest.state.without_content;
             Ok((body.finish(trailers, any_length),))
         },
     )

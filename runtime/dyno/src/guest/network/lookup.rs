@@ -8,13 +8,12 @@ use std::task::{Context, Poll, Waker};
 use std::vec;
 
 use wasmtime::StoreContextMut;
-use wasmtime::component::{Accessor, HasData, Linker, Resource, ResourceType};
+use wasmtime::component::{Accessor, HasData, Linker, Resource, ResourceTable, ResourceType};
 use wasmtime_wasi::p2::bindings::sockets::network::{ErrorCode, IpAddress, Network};
 use wasmtime_wasi::p2::{DynPollable, Pollable, subscribe};
 use wasmtime_wasi::p3::bindings::sockets::{ip_name_lookup as p3, types};
 use wasmtime_wasi::runtime::AbortOnDropJoinHandle;
 
-use crate::guest::Guest;
 use crate::guest::network::resolver::{LookupError, Resolver};
 
 /// The interface as the engine offers it.
@@ -54,21 +53,24 @@ impl Pollable for Addresses {
 }
 
 /// Puts the bounded lookup of 0.2 in the engine's place.
-pub(crate) fn add_p2_to_linker(linker: &mut Linker<Guest>) -> wasmtime::Result<()> {
+pub(crate) fn add_p2_to_linker<T: 'static>(
+    linker: &mut Linker<T>,
+    view: fn(&mut T) -> LookupView<'_>,
+) -> wasmtime::Result<()> {
     let mut lookup = linker.instance(P2)?;
     lookup.resource(
         "resolve-address-stream",
         ResourceType::host::<Addresses>(),
-        |mut store, rep| {
+        move |mut store, rep| {
             let gone = Resource::<Addresses>::new_own(rep);
-            store.data_mut().table.delete(gone)?;
+            view(store.data_mut()).table.delete(gone)?;
             Ok(())
         },
     )?;
     lookup.func_wrap(
         "resolve-addresses",
-        |mut store: StoreContextMut<'_, Guest>, (network, name): (Resource<Network>, String)| {
-            let guest = store.data_mut();
+        move |mut store: StoreContextMut<'_, T>, (network, name): (Resource<Network>, String)| {
+            let guest = view(store.data_mut());
             // The network stands for the right to ask.
             guest.table.get(&network)?;
             Ok((ask(guest, name)?,))
@@ -76,22 +78,22 @@ pub(crate) fn add_p2_to_linker(linker: &mut Linker<Guest>) -> wasmtime::Result<(
     )?;
     lookup.func_wrap(
         "[method]resolve-address-stream.resolve-next-address",
-        |mut store: StoreContextMut<'_, Guest>, (stream,): (Resource<Addresses>,)| {
-            let stream = store.data_mut().table.get_mut(&stream)?;
+        move |mut store: StoreContextMut<'_, T>, (stream,): (Resource<Addresses>,)| {
+            let stream = view(store.data_mut()).table.get_mut(&stream)?;
             Ok((next(stream),))
         },
     )?;
     lookup.func_wrap(
         "[method]resolve-address-stream.subscribe",
-        |mut store: StoreContextMut<'_, Guest>, (stream,): (Resource<Addresses>,)| {
-            let pollable: Resource<DynPollable> = subscribe(&mut store.data_mut().table, stream)?;
+        move |mut store: StoreContextMut<'_, T>, (stream,): (Resource<Addresses>,)| {
+            let pollable: Resource<DynPollable> = subscribe(view(store.data_mut()).table, stream)?;
             Ok((pollable,))
         },
     )
 }
 
 fn ask(
-    guest: &mut Guest,
+    guest: LookupView<'_>,
     name: String,
 ) -> wasmtime::Result<Result<Resource<Addresses>, ErrorCode>> {
     let resolver = guest.resolver.clone();
@@ -122,7 +124,10 @@ impl HasData for BoundedLookup {
 }
 
 /// The store data that it works on.
-pub(crate) struct LookupView<'a>(pub(crate) &'a Resolver);
+pub(crate) struct LookupView<'a> {
+    pub(crate) resolver: &'a Resolver,
+    pub(crate) table: &'a mut ResourceTable,
+}
 
 impl p3::Host for LookupView<'_> {}
 
@@ -131,7 +136,7 @@ impl<U> p3::HostWithStore<U> for BoundedLookup {
         store: &Accessor<U, Self>,
         name: String,
     ) -> wasmtime::Result<Result<Vec<types::IpAddress>, p3::ErrorCode>> {
-        let resolver = store.with(|mut view| view.get().0.clone());
+        let resolver = store.with(|mut view| view.get().resolver.clone());
         Ok(match resolver.resolve(&name).await {
             Ok(found) => Ok(found.into_iter().map(types::IpAddress::from).collect()),
             Err(LookupError::Invalid) => Err(p3::ErrorCode::InvalidArgument),

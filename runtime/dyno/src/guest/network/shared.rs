@@ -11,7 +11,7 @@ use tokio_rustls::TlsConnector;
 
 use crate::guest::network::egress::{Egress, Own};
 use crate::guest::network::pool::Pool;
-use crate::guest::network::tls::Roots;
+use crate::guest::network::tls_roots::Roots;
 
 /// Lookups of names in flight, of all dynos together: each takes a thread, which cannot be called off.
 const LOOKUPS_MAX: usize = 64;

@@ -10,8 +10,6 @@ use wasmtime_wasi::p2::bindings::sockets::{tcp::TcpSocket, udp::UdpSocket};
 use wasmtime_wasi::p2::{SocketError, SocketResult};
 use wasmtime_wasi::sockets::WasiSocketsCtxView;
 
-use crate::guest::Guest;
-
 /// The 0.3 names, apart from those of 0.2.
 mod p3 {
     pub(super) use wasmtime_wasi::p3::bindings::sockets::types::{
@@ -73,12 +71,15 @@ fn is_socket(entry: &(dyn Any + Send)) -> bool {
 }
 
 /// Counts the sockets of 0.3 too: of that interface only the two functions that create one.
-pub(crate) fn add_p3_to_linker(linker: &mut Linker<Guest>) -> wasmtime::Result<()> {
+pub(crate) fn add_p3_to_linker<T: Send + 'static>(
+    linker: &mut Linker<T>,
+    view: fn(&mut T) -> SocketsView<'_>,
+) -> wasmtime::Result<()> {
     let mut types = linker.instance(P3_TYPES)?;
     types.func_wrap(
         "[static]tcp-socket.create",
-        |mut store: StoreContextMut<'_, Guest>, (family,): (p3::IpAddressFamily,)| {
-            let mut view = store.data_mut().counted_sockets();
+        move |mut store: StoreContextMut<'_, T>, (family,): (p3::IpAddressFamily,)| {
+            let mut view = view(store.data_mut());
             let socket = match view.room() {
                 true => p3::HostTcpSocket::create(&mut view.wasi, family),
                 false => Err(too_many()),
@@ -88,9 +89,9 @@ pub(crate) fn add_p3_to_linker(linker: &mut Linker<Guest>) -> wasmtime::Result<(
     )?;
     types.func_wrap_async(
         "[static]udp-socket.create",
-        |mut store: StoreContextMut<'_, Guest>, (family,): (p3::IpAddressFamily,)| {
+        move |mut store: StoreContextMut<'_, T>, (family,): (p3::IpAddressFamily,)| {
             Box::new(async move {
-                let mut view = store.data_mut().counted_sockets();
+                let mut view = view(store.data_mut());
                 let socket = match view.room() {
                     true => p3::HostUdpSocket::create(&mut view.wasi, family).await,
                     false => Err(too_many()),

@@ -17,13 +17,12 @@ use wasmtime::component::{
     Source, StreamConsumer, StreamProducer, StreamReader, StreamResult,
 };
 use wasmtime::{AsContextMut, StoreContextMut};
+use wasmtime_wasi::WasiView;
 use wasmtime_wasi::p3::bindings::sockets::types::{
     ErrorCode, HostTcpSocket, HostTcpSocketWithStore, IpAddressFamily, IpSocketAddress,
 };
-use wasmtime_wasi::sockets::{TcpSocket, WasiSocketsView};
-use wasmtime_wasi::sockets::{WasiSockets, WasiSocketsCtxView};
+use wasmtime_wasi::sockets::{TcpSocket, WasiSockets, WasiSocketsCtxView, WasiSocketsView};
 
-use crate::guest::Guest;
 use crate::guest::network::port::{Connection, Family, Listener, Port};
 use crate::guest::network::sockets::{Apart, told};
 use crate::guest::stdio::pipes::{PipeIn, PipeOut};
@@ -39,7 +38,7 @@ const CHUNK_BYTES: usize = 8 * 1024;
 const ACCEPTED_MAX: usize = 16;
 
 type Tcp = Resource<TcpSocket>;
-type Store<'a> = StoreContextMut<'a, Guest>;
+type Store<'a, T> = StoreContextMut<'a, T>;
 type Ended = FutureReader<Result<(), ErrorCode>>;
 
 /// A server's port, and the sockets that have to do with it.
@@ -48,6 +47,15 @@ pub(crate) struct Served3 {
     /// By the number of their handle.
     sockets: HashMap<u32, Role>,
 }
+
+/// The store data that these functions work on.
+pub(crate) struct ServedView<'a> {
+    pub(crate) served: Option<&'a mut Served3>,
+    pub(crate) wasi: WasiSocketsCtxView<'a>,
+}
+
+/// Finds that data in the data of a store.
+type GetServed<T> = fn(&mut T) -> ServedView<'_>;
 
 /// What a socket is to the port.
 enum Role {
@@ -118,8 +126,8 @@ impl Served3 {
     }
 }
 
-fn role<'a>(store: &'a Store<'_>, socket: &Tcp) -> Option<&'a Role> {
-    store.data().served3.as_ref()?.sockets.get(&socket.rep())
+fn role<'a>(view: ServedView<'a>, socket: &Tcp) -> Option<&'a Role> {
+    view.served?.sockets.get(&socket.rep())
 }
 
 fn borrow(socket: &Tcp) -> Tcp {
@@ -127,19 +135,22 @@ fn borrow(socket: &Tcp) -> Tcp {
 }
 
 /// Puts ours in place of the engine's where a socket may be of `$PORT`.
-pub(crate) fn add_to_linker(linker: &mut Linker<Guest>) -> wasmtime::Result<()> {
+pub(crate) fn add_to_linker<T: WasiView + 'static>(
+    linker: &mut Linker<T>,
+    view: GetServed<T>,
+) -> wasmtime::Result<()> {
     let mut types = linker.instance(TYPES)?;
     types.resource(
         "tcp-socket",
         ResourceType::host::<TcpSocket>(),
-        |mut store: Store<'_>, rep| dropped(&mut store, rep),
+        move |mut store: Store<'_, T>, rep| dropped(&mut store, view, rep),
     )?;
     types.func_wrap_async(
         "[method]tcp-socket.bind",
-        |mut store: Store<'_>, (socket, address): (Tcp, IpSocketAddress)| {
+        move |mut store: Store<'_, T>, (socket, address): (Tcp, IpSocketAddress)| {
             Box::new(async move {
                 let addr = SocketAddr::from(address);
-                match bind(&mut store, &socket, addr) {
+                match bind(view(store.data_mut()), &socket, addr) {
                     Some(bound) => Ok((bound,)),
                     None => {
                         let mut wasi = store.data_mut().sockets();
@@ -152,12 +163,12 @@ pub(crate) fn add_to_linker(linker: &mut Linker<Guest>) -> wasmtime::Result<()> 
     )?;
     types.func_wrap_async(
         "[method]tcp-socket.listen",
-        |mut store: Store<'_>, (socket,): (Tcp,)| {
+        move |mut store: Store<'_, T>, (socket,): (Tcp,)| {
             Box::new(async move {
-                if role(&store, &socket).is_some() {
-                    return Ok((listen(&mut store, &socket)?,));
+                if role(view(store.data_mut()), &socket).is_some() {
+                    return Ok((listen(&mut store, view, &socket)?,));
                 }
-                let access = Access::<_, WasiSockets>::new(store.as_context_mut(), Guest::sockets);
+                let access = Access::<_, WasiSockets>::new(store.as_context_mut(), T::sockets);
                 let listening = WasiSockets::listen(access, socket).await;
                 Ok((told(listening)?,))
             })
@@ -165,45 +176,51 @@ pub(crate) fn add_to_linker(linker: &mut Linker<Guest>) -> wasmtime::Result<()> 
     )?;
     types.func_wrap(
         "[method]tcp-socket.send",
-        |store: Store<'_>, (socket, data): (Tcp, StreamReader<u8>)| {
-            Ok((send(store, socket, data)?,))
+        move |store: Store<'_, T>, (socket, data): (Tcp, StreamReader<u8>)| {
+            Ok((send(store, view, socket, data)?,))
         },
     )?;
     types.func_wrap(
         "[method]tcp-socket.receive",
-        |store: Store<'_>, (socket,): (Tcp,)| Ok((receive(store, socket)?,)),
+        move |store: Store<'_, T>, (socket,): (Tcp,)| Ok((receive(store, view, socket)?,)),
     )?;
-    add_connect(linker)?;
-    add_addresses(linker)
+    add_connect(linker, view)?;
+    add_addresses(linker, view)
 }
 
 /// A socket of the port's is no way out.
-fn add_connect(linker: &mut Linker<Guest>) -> wasmtime::Result<()> {
+fn add_connect<T: WasiView + 'static>(
+    linker: &mut Linker<T>,
+    view: GetServed<T>,
+) -> wasmtime::Result<()> {
     let mut types = linker.instance(TYPES)?;
     types.func_wrap_concurrent(
         "[method]tcp-socket.connect",
-        |accessor: &Accessor<Guest>, (socket, address): (Tcp, IpSocketAddress)| {
+        move |accessor: &Accessor<T>, (socket, address): (Tcp, IpSocketAddress)| {
             Box::pin(async move {
-                let ours = |mut access: Access<'_, Guest>| {
-                    role(&access.as_context_mut(), &socket).is_some()
+                let ours = |mut access: Access<'_, T>| {
+                    role(view(access.as_context_mut().data_mut()), &socket).is_some()
                 };
                 if accessor.with(ours) {
                     return Ok((Err(ErrorCode::InvalidState),));
                 }
-                let wasi = accessor.with_getter::<WasiSockets>(Guest::sockets);
+                let wasi = accessor.with_getter::<WasiSockets>(T::sockets);
                 Ok((told(WasiSockets::connect(&wasi, socket, address).await)?,))
             })
         },
     )
 }
 
-fn add_addresses(linker: &mut Linker<Guest>) -> wasmtime::Result<()> {
+fn add_addresses<T: WasiView + 'static>(
+    linker: &mut Linker<T>,
+    view: GetServed<T>,
+) -> wasmtime::Result<()> {
     let mut types = linker.instance(TYPES)?;
     types.func_wrap(
         "[method]tcp-socket.get-local-address",
-        |mut store: Store<'_>, (socket,): (Tcp,)| {
-            let family = role(&store, &socket).map(Role::family);
-            if let (Some(family), Some(served)) = (family, &store.data().served3) {
+        move |mut store: Store<'_, T>, (socket,): (Tcp,)| {
+            let family = role(view(store.data_mut()), &socket).map(Role::family);
+            if let (Some(family), Some(served)) = (family, view(store.data_mut()).served) {
                 return Ok((Ok(IpSocketAddress::from(served.port.address(family))),));
             }
             let mut wasi = store.data_mut().sockets();
@@ -212,8 +229,8 @@ fn add_addresses(linker: &mut Linker<Guest>) -> wasmtime::Result<()> {
     )?;
     types.func_wrap(
         "[method]tcp-socket.get-remote-address",
-        |mut store: Store<'_>, (socket,): (Tcp,)| {
-            if let Some(Role::Accepted(family, ..)) = role(&store, &socket) {
+        move |mut store: Store<'_, T>, (socket,): (Tcp,)| {
+            if let Some(Role::Accepted(family, ..)) = role(view(store.data_mut()), &socket) {
                 return Ok((Ok(IpSocketAddress::from(family.peer())),));
             }
             let mut wasi = store.data_mut().sockets();
@@ -222,8 +239,8 @@ fn add_addresses(linker: &mut Linker<Guest>) -> wasmtime::Result<()> {
     )?;
     types.func_wrap(
         "[method]tcp-socket.get-is-listening",
-        |mut store: Store<'_>, (socket,): (Tcp,)| {
-            if let Some(role) = role(&store, &socket) {
+        move |mut store: Store<'_, T>, (socket,): (Tcp,)| {
+            if let Some(role) = role(view(store.data_mut()), &socket) {
                 return Ok((matches!(role, Role::Listening(_)),));
             }
             Ok((store.data_mut().sockets().get_is_listening(socket)?,))
@@ -232,18 +249,21 @@ fn add_addresses(linker: &mut Linker<Guest>) -> wasmtime::Result<()> {
 }
 
 /// The handle is gone.
-fn dropped(store: &mut Store<'_>, rep: u32) -> wasmtime::Result<()> {
-    let Guest { table, served3, .. } = store.data_mut();
-    if let Some(served) = served3 {
-        served.forget(rep, table)?;
+fn dropped<T: WasiView>(
+    store: &mut Store<'_, T>,
+    view: GetServed<T>,
+    rep: u32,
+) -> wasmtime::Result<()> {
+    let ServedView { served, mut wasi } = view(store.data_mut());
+    if let Some(served) = served {
+        served.forget(rep, wasi.table)?;
     }
-    let mut wasi = store.data_mut().sockets();
     HostTcpSocket::drop(&mut wasi, Resource::new_own(rep))
 }
 
 /// Binds a socket to `$PORT`; nothing if another address is meant.
-fn bind(store: &mut Store<'_>, socket: &Tcp, addr: SocketAddr) -> Option<Result<(), ErrorCode>> {
-    let served = store.data_mut().served3.as_mut()?;
+fn bind(view: ServedView<'_>, socket: &Tcp, addr: SocketAddr) -> Option<Result<(), ErrorCode>> {
+    let served = view.served?;
     if !served.port.is(addr) {
         return None;
     }
@@ -258,11 +278,12 @@ fn bind(store: &mut Store<'_>, socket: &Tcp, addr: SocketAddr) -> Option<Result<
     Some(Ok(()))
 }
 
-fn listen(
-    store: &mut Store<'_>,
+fn listen<T: WasiView + 'static>(
+    store: &mut Store<'_, T>,
+    view: GetServed<T>,
     socket: &Tcp,
 ) -> wasmtime::Result<Result<StreamReader<Tcp>, ErrorCode>> {
-    let Some(served) = store.data_mut().served3.as_mut() else {
+    let Some(served) = view(store.data_mut()).served else {
         return Ok(Err(ErrorCode::InvalidState));
     };
     let Some(role @ Role::Bound(_)) = served.sockets.get_mut(&socket.rep()) else {
@@ -273,23 +294,32 @@ fn listen(
         return Ok(Err(ErrorCode::InvalidState));
     };
     *role = Role::Listening(family);
-    StreamReader::new(store, Accepting { listener, family }).map(Ok)
+    StreamReader::new(
+        store,
+        Accepting {
+            listener,
+            family,
+            view,
+        },
+    )
+    .map(Ok)
 }
 
 /// Connections as they are accepted.
-struct Accepting {
+struct Accepting<T: 'static> {
     listener: Listener,
     family: Family,
+    view: GetServed<T>,
 }
 
-impl StreamProducer<Guest> for Accepting {
+impl<T: 'static> StreamProducer<T> for Accepting<T> {
     type Item = Tcp;
     type Buffer = Option<Tcp>;
 
     fn poll_produce<'a>(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
-        mut store: StoreContextMut<'a, Guest>,
+        mut store: StoreContextMut<'a, T>,
         mut to: Destination<'a, Self::Item, Self::Buffer>,
         finish: bool,
     ) -> Poll<wasmtime::Result<StreamResult>> {
@@ -310,7 +340,8 @@ impl StreamProducer<Guest> for Accepting {
                 Poll::Ready(None) => return Poll::Ready(Ok(StreamResult::Dropped)),
                 Poll::Pending => return unready,
             };
-            if let Some(socket) = accepted(store.data_mut(), self.family, connection) {
+            let view = (self.view)(store.data_mut());
+            if let Some(socket) = accepted(view, self.family, connection) {
                 to.set_buffer(Some(socket));
                 return Poll::Ready(Ok(StreamResult::Completed));
             }
@@ -318,16 +349,19 @@ impl StreamProducer<Guest> for Accepting {
     }
 }
 
-fn accepted(guest: &mut Guest, family: Family, connection: Connection) -> Option<Tcp> {
-    let mut served = guest.served3.take()?;
-    let socket = served.accept(&mut guest.sockets(), family, connection);
-    guest.served3 = Some(served);
-    socket
+fn accepted(view: ServedView<'_>, family: Family, connection: Connection) -> Option<Tcp> {
+    let ServedView { served, mut wasi } = view;
+    served?.accept(&mut wasi, family, connection)
 }
 
-fn send(mut store: Store<'_>, socket: Tcp, data: StreamReader<u8>) -> wasmtime::Result<Ended> {
-    let Some(Role::Accepted(_, connection, _)) = role(&store, &socket) else {
-        let access = Access::<_, WasiSockets>::new(store, Guest::sockets);
+fn send<T: WasiView + 'static>(
+    mut store: Store<'_, T>,
+    view: GetServed<T>,
+    socket: Tcp,
+    data: StreamReader<u8>,
+) -> wasmtime::Result<Ended> {
+    let Some(Role::Accepted(_, connection, _)) = role(view(store.data_mut()), &socket) else {
+        let access = Access::<_, WasiSockets>::new(store, T::sockets);
         return WasiSockets::send(access, borrow(&socket), data);
     };
     let to = connection.output.clone();
@@ -337,9 +371,13 @@ fn send(mut store: Store<'_>, socket: Tcp, data: StreamReader<u8>) -> wasmtime::
     FutureReader::new(&mut store, result)
 }
 
-fn receive(mut store: Store<'_>, socket: Tcp) -> wasmtime::Result<(StreamReader<u8>, Ended)> {
-    let Some(Role::Accepted(_, connection, _)) = role(&store, &socket) else {
-        let access = Access::<_, WasiSockets>::new(store, Guest::sockets);
+fn receive<T: WasiView + 'static>(
+    mut store: Store<'_, T>,
+    view: GetServed<T>,
+    socket: Tcp,
+) -> wasmtime::Result<(StreamReader<u8>, Ended)> {
+    let Some(Role::Accepted(_, connection, _)) = role(view(store.data_mut()), &socket) else {
+        let access = Access::<_, WasiSockets>::new(store, T::sockets);
         return WasiSockets::receive(access, borrow(&socket));
     };
     let from = connection.input.clone();

@@ -14,8 +14,8 @@ use wasmtime_wasi::p1::types::{self, Errno, Error, Fdflags, Lookupflags, Oflags,
 use wasmtime_wasi::p1::wasi_snapshot_preview1::WasiSnapshotPreview1 as Inner;
 use wiggle::{GuestMemory, GuestPtr};
 
-use crate::guest::filesystem::changes::Place;
-use crate::guest::filesystem::tree::{FileTree, FolderId, LastLink};
+use crate::guest::filesystem::paths::{FolderId, LastLink, Place, Refusal};
+use crate::guest::filesystem::tree::FileTree;
 
 /// The first descriptor after stdin, stdout and stderr.
 const FIRST_FD: u32 = 3;
@@ -173,9 +173,7 @@ impl Folders {
         tree: &FileTree,
         fd: types::Fd,
     ) -> Result<Vec<Entry>, Error> {
-        let listed = tree
-            .list_root()
-            .map_err(crate::guest::filesystem::changes::Refusal::from)?;
+        let listed = tree.list_root().map_err(Refusal::from)?;
         let names = [".", ".."].into_iter().map(str::to_owned);
         let names = names.chain(listed.into_iter().map(|(name, _)| name));
         let mut entries = Vec::new();

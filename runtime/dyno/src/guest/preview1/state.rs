@@ -14,9 +14,10 @@ use wasmtime_wasi::p1::types::{self, Errno, Error, Lookupflags};
 use wasmtime_wasi::p1::wasi_snapshot_preview1::WasiSnapshotPreview1;
 use wiggle::{GuestMemory, GuestPtr};
 
-use crate::guest::filesystem::changes::{self as changes, Place, Refusal, Sizing};
+use crate::guest::filesystem::changes::{self as changes, Sizing};
+use crate::guest::filesystem::paths::{LastLink, Place, Refusal};
 use crate::guest::filesystem::quota::Quota;
-use crate::guest::filesystem::tree::{FileTree, LastLink};
+use crate::guest::filesystem::tree::FileTree;
 use crate::guest::limits::bounds::RESOURCES_MAX;
 use crate::guest::preview1::folders::{Folders, read_path};
 

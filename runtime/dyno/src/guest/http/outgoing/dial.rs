@@ -11,8 +11,8 @@ use tokio::net::TcpStream;
 use wasmtime_wasi_http::Error;
 use wasmtime_wasi_http::io::TokioIo;
 
+use crate::guest::network::connection::{Connection, Target};
 use crate::guest::network::gate::Gate;
-use crate::guest::network::pool::{Connection, Target};
 use crate::guest::network::resolver::LookupError;
 use crate::guest::network::tls::secure;
 

@@ -1,0 +1,74 @@
+//! What every boot needs: the means of this machine, the right to be awake, and a store within its bounds.
+//!
+//! Must not know handlers, programs or requests.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use grid::name::DynoKey;
+use wasmtime::Store;
+
+use crate::engine::{Engines, Room};
+use crate::guest::Guest;
+use crate::guest::filesystem::folders::Files;
+use crate::guest::filesystem::quota::Quota;
+use crate::guest::network::shared::Network;
+use crate::life::Life;
+use crate::release::Ready;
+
+/// Bytes that a guest may pass to the host in one call.
+const HOSTCALL_BYTES_MAX: usize = 32 * 1024 * 1024;
+
+/// Epochs a call may run before it first yields: between one and two ticks.
+pub(crate) const EPOCHS_FIRST: u64 = 2;
+
+/// What the boots on this machine share.
+pub(crate) struct BootContext {
+    pub(crate) engines: Arc<Engines>,
+    pub(crate) network: Arc<Network>,
+    /// Where dynos keep their own folders.
+    pub(crate) work: PathBuf,
+}
+
+impl BootContext {
+    /// Where a dyno keeps its own folders.
+    pub(crate) fn home(&self, key: &DynoKey) -> PathBuf {
+        self.work.join(format!("{}-{}", key.app, key.run.0))
+    }
+}
+
+/// Waits for the right to be awake; the log is told if that takes more than a moment.
+pub(crate) async fn room(context: &BootContext, ready: &Ready, life: &Life) -> Room {
+    let full = || {
+        life.voice.platform(
+            "This machine has as many dynos awake as it can have: waiting for one of them to sleep or end",
+        );
+    };
+    context.engines.room(ready.code.flavor(), full).await
+}
+
+/// A store for `guest` with everything that bounds it.
+pub(crate) fn store(context: &BootContext, ready: &Ready, guest: Guest) -> Store<Guest> {
+    let mut store = Store::new(context.engines.get(ready.code.flavor()), guest);
+    store.limiter(|guest| &mut guest.limiter);
+    store.set_hostcall_fuel(HOSTCALL_BYTES_MAX);
+    store.epoch_deadline_async_yield_and_update(1);
+    store.set_epoch_deadline(EPOCHS_FIRST);
+    store
+}
+
+/// The files of a dyno that keeps its own in `home`.
+pub(crate) fn files(ready: &Ready, life: &Life, home: PathBuf) -> Files {
+    Files::new(ready.files.clone(), home, quota(ready, life))
+}
+
+fn quota(ready: &Ready, life: &Life) -> Quota {
+    let limits = &ready.limits;
+    let voice = Arc::clone(&life.voice);
+    let (mebibytes, files) = (limits.disk_bytes / (1024 * 1024), limits.disk_files);
+    Quota::new(limits.disk_bytes, limits.disk_files.into(), move || {
+        voice.platform(&format!(
+            "./tmp and ./log are full ({mebibytes} MiB or {files} files): the app is told that no space is left"
+        ));
+    })
+}
