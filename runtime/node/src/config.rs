@@ -13,7 +13,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use dyno::Opening;
+use dyno::EgressOpening;
 
 pub use file::SettingsFileError;
 pub use local::LocalSettings;
@@ -37,7 +37,7 @@ pub enum ListenOn {
 #[derive(Debug)]
 pub struct NodeConfig {
     pub(crate) listen: ListenOn,
-    pub(crate) egress_allow: Vec<Opening>,
+    pub(crate) egress_allow: Vec<EgressOpening>,
     pub(crate) kind: NodeKind,
 }
 

@@ -29,8 +29,8 @@ use control::ledger::Ledger;
 use control::usage::Recorder;
 use control::{Control, Options, Outputs, Published};
 use dyno::compile::Compiler;
-use dyno::engine::Allocation;
-use dyno::{Egress, Node, NodeConfig as FleetConfig};
+use dyno::engine::InstanceAllocation;
+use dyno::{EgressPolicy, Fleet, FleetConfig};
 use grid::name::{AppName, Generation, Hostname, NodeId};
 use grid::plan::Policy;
 use grid::protocol::{Inventory, Report, Route, RouteTarget};
@@ -74,7 +74,7 @@ pub(crate) struct CoreConfig {
     pub(crate) dyno_folder: PathBuf,
     /// Holds responses that slow clients have not read yet, in files without names.
     pub(crate) spill_folder: PathBuf,
-    pub(crate) egress: Egress,
+    pub(crate) egress: EgressPolicy,
     pub(crate) hosts: Hosts,
     /// Proxies whose forwarding headers are believed.
     pub(crate) trusted_proxies: TrustedProxies,
@@ -207,11 +207,11 @@ fn start_fleet(
     config: CoreConfig,
     logs: &LogQueue,
     reports: mpsc::UnboundedSender<Report>,
-) -> Result<Node, SpawnError> {
+) -> Result<Fleet, SpawnError> {
     let folder = config.dyno_folder.clone();
-    let fleet = Node::new(FleetConfig {
+    let fleet = Fleet::new(FleetConfig {
         id: id.clone(),
-        engines: start_engines(Allocation::for_this_machine())?,
+        engines: start_engines(InstanceAllocation::for_this_machine())?,
         compiler: Compiler::new(&config.compiled_folder, config.compile_command)?,
         slugs: dyno::from_store(config.slugs),
         work: config.dyno_folder,

@@ -50,10 +50,9 @@ pub use server::LocalTokenSocketError;
 pub use service_manager::ServiceManager;
 
 // Types of other crates that stand in settings, log lines and streams.
-pub use control::api::ApiHost;
 pub use control::logs::{LogFilesError, Source as LogSource, timestamp as format_timestamp};
 pub use control::once::frame as attach_frame;
-pub use dyno::{Command as ProgramCommand, Folder as SharedFolder, Opening};
+pub use dyno::{EgressOpening, MountedFolder, OneOffCommand};
 pub use router::TrustedProxy;
 
 /// Passes of the scheduler between two looks at sockets. A guest that computes holds a thread for a millisecond a pass;

@@ -6,10 +6,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use dyno::compile::Compiler;
-use dyno::engine::Allocation;
+use dyno::engine::InstanceAllocation;
 use dyno::{
-    Command, Folder, Node, NodeConfig as FleetConfig, OneOff, Opening, Output, PlatformVars,
-    SlugSource, Stdio, Unpacked,
+    EgressOpening, EgressPolicy, Fleet, FleetConfig, MountedFolder, OneOffCommand, OneOffProgram,
+    PlatformVars, ProgramOutput, ProgramStdio, SlugSource, UnpackedSlug,
 };
 use grid::desired::{ProcessSpec, Release};
 use grid::name::{AppName, DynoId, DynoKey, ProcessType, Run, SlugId, Version};
@@ -35,11 +35,11 @@ pub struct ProgramConfig {
     /// Variables over the config vars.
     pub env: BTreeMap<String, String>,
     /// What it may connect to beside public addresses and loopback.
-    pub egress_allow: Vec<Opening>,
+    pub egress_allow: Vec<EgressOpening>,
     /// Folders of this machine that it may read and write.
-    pub folders: Vec<Folder>,
+    pub folders: Vec<MountedFolder>,
     /// What it reads and where it prints.
-    pub stdio: ProgramStdio,
+    pub pipes: ProgramPipes,
     /// Takes the platform's lines about the program, such as a connection that was refused.
     pub on_platform_line: Arc<dyn Fn(&str) + Send + Sync>,
     /// A folder of this run alone.
@@ -65,12 +65,12 @@ pub enum ProgramFiles {
         /// The slug's process types.
         processes: BTreeMap<ProcessType, ProcessSpec>,
         /// Which program of the slug.
-        command: Command,
+        command: OneOffCommand,
     },
 }
 
 /// The standard streams of a program.
-pub struct ProgramStdio {
+pub struct ProgramPipes {
     /// What it reads.
     pub stdin: Box<dyn AsyncRead + Send + Unpin>,
     /// Where its output goes.
@@ -87,17 +87,17 @@ pub async fn run_program(config: ProgramConfig) -> Result<ProcessExit, SpawnErro
     let prepared = prepare_files(config.files, config.args, &config.run_folder)?;
     let folder = config.run_folder.join("dynos");
     let log = config.on_platform_line;
-    let fleet = Node::new(FleetConfig {
+    let fleet = Fleet::new(FleetConfig {
         id: "local".parse().expect("a valid name"),
         // No room is set aside for further programs.
-        engines: start_engines(Allocation::OnDemand)?,
+        engines: start_engines(InstanceAllocation::OnDemand)?,
         compiler: Compiler::new(&config.compiled_folder, config.compile_command)?,
         slugs: prepared.slugs,
         work: folder.clone(),
-        egress: dyno::Egress {
+        egress: EgressPolicy {
             allowed: open_loopback(&config.egress_allow).into(),
             command: "dyno local",
-            ..dyno::Egress::default()
+            ..EgressPolicy::default()
         },
         logs: Arc::new(move |line| log(&line.text)),
         // Reports are for a reconciler.
@@ -105,7 +105,7 @@ pub async fn run_program(config: ProgramConfig) -> Result<ProcessExit, SpawnErro
     });
     let fleet = fleet.map_err(|source| SpawnError::DynoFolder { folder, source })?;
     let release = release(prepared.slug, config.config, prepared.processes);
-    let one_off = OneOff {
+    let one_off = OneOffProgram {
         key: DynoKey {
             app: prepared.app.clone(),
             dyno: DynoId {
@@ -119,10 +119,10 @@ pub async fn run_program(config: ProgramConfig) -> Result<ProcessExit, SpawnErro
         command: prepared.command,
         env: config.env,
         platform_vars: prepared.platform_vars,
-        stdio: Stdio {
-            stdin: Some(config.stdio.stdin),
-            stdout: Output::Pipe(config.stdio.stdout),
-            stderr: Output::Pipe(config.stdio.stderr),
+        stdio: ProgramStdio {
+            stdin: Some(config.pipes.stdin),
+            stdout: ProgramOutput::Pipe(config.pipes.stdout),
+            stderr: ProgramOutput::Pipe(config.pipes.stderr),
         },
         folders: config.folders,
     };
@@ -134,7 +134,7 @@ struct PreparedProgram {
     app: AppName,
     slug: SlugId,
     processes: BTreeMap<ProcessType, ProcessSpec>,
-    command: Command,
+    command: OneOffCommand,
     platform_vars: PlatformVars,
     slugs: SlugSource,
 }
@@ -181,7 +181,7 @@ fn prepare_file(
     std::fs::hard_link(file, &copy)
         .or_else(|_| std::fs::copy(file, &copy).map(drop))
         .map_err(failed)?;
-    let unpacked = Unpacked {
+    let unpacked = UnpackedSlug {
         folder,
         programs: BTreeMap::new(),
         links: Arc::default(),
@@ -190,7 +190,7 @@ fn prepare_file(
         app: FILE_APP_NAME.parse().expect("a valid name"),
         slug: SlugId::new([0; 32]),
         processes: BTreeMap::new(),
-        command: Command::Component { path: name, args },
+        command: OneOffCommand::Component { path: name, args },
         // Other tools run a file with the given variables alone, so this does too.
         platform_vars: PlatformVars::LeftOut,
         slugs: Arc::new(move |_| Ok(unpacked.clone())),

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use control::ledger::Memory;
 use control::usage::Recorder;
-use dyno::Egress;
+use dyno::EgressPolicy;
 use grid::plan::Policy;
 use router::{Hosts, TrustedProxies};
 use tokio::net::TcpListener;
@@ -109,7 +109,7 @@ impl RunningNode {
 /// What both kinds of nodes start with.
 struct CommonParts {
     listen: ListenOn,
-    egress_allow: Arc<[dyno::Opening]>,
+    egress_allow: Arc<[dyno::EgressOpening]>,
     compile_command: Vec<OsString>,
     drain_grace: DrainGrace,
     observer: SharedObserver,
@@ -125,10 +125,10 @@ async fn spawn_local(common: CommonParts, config: LocalConfig) -> Result<Running
         compiled_folder: config.compiled_folder,
         dyno_folder: config.run_folder.join("dynos"),
         spill_folder: config.run_folder,
-        egress: Egress {
+        egress: EgressPolicy {
             allowed: common.egress_allow,
             command: "dyno local",
-            ..Egress::default()
+            ..EgressPolicy::default()
         },
         hosts: Hosts::AllTo(config.app.clone()),
         trusted_proxies: TrustedProxies::default(),
@@ -209,10 +209,10 @@ async fn start_server(
     let api = std::mem::replace(&mut config.api, ListenOn::Address(app_address));
     let (api, api_address) = open_socket(api, SocketPurpose::Api)?;
     let stores = ServerStores::open(data)?;
-    let egress = Egress {
+    let egress = EgressPolicy {
         allowed: common.egress_allow,
         listening: [app_address.port(), api_address.port()].into(),
-        ..Egress::default()
+        ..EgressPolicy::default()
     };
     let usage = stores.usage.clone();
     let core = server_core(
@@ -257,7 +257,7 @@ fn server_core(
     config: &ServerConfig,
     data: &DataFolder,
     stores: &ServerStores,
-    egress: Egress,
+    egress: EgressPolicy,
     usage: Recorder,
     compile_command: Vec<OsString>,
 ) -> CoreConfig {

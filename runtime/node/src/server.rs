@@ -18,7 +18,6 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use control::addons::Addons;
-use control::api;
 use control::ledger::{Cause, Ledger, Sqlite};
 use control::logs::{LogFiles, Logs};
 use control::usage::{self, Recorder};

@@ -4,9 +4,10 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use api::ApiHost;
 use clap::{Args as ClapArgs, Subcommand, ValueEnum, ValueHint};
 use grid::name::AppName;
-use node::{ApiHost, HourlyPrice, Opening, ServerSettings, TimeOrOff, TrustedProxy};
+use node::{EgressOpening, HourlyPrice, ServerSettings, TimeOrOff, TrustedProxy};
 
 /// Which server, and how to print what it says.
 #[derive(Debug, ClapArgs)]
@@ -63,7 +64,7 @@ pub(crate) struct Serve {
     pub(crate) free_dynos: Option<u32>,
     /// Let apps connect to addresses that are not public, such as 10.0.0.5:5432; may be repeated
     #[arg(long, value_name = "CIDR[:PORT]")]
-    pub(crate) egress_allow: Vec<Opening>,
+    pub(crate) egress_allow: Vec<EgressOpening>,
     /// Believe X-Forwarded-For, -Proto, -Port, -Host and Forwarded from this proxy; may be repeated
     #[arg(long, value_name = "CIDR")]
     pub(crate) trust_proxy: Vec<TrustedProxy>,

@@ -15,19 +15,19 @@ use wasmtime_wasi_http::FieldMapError;
 
 use crate::call::{Asked, Outcome, ResponseSink};
 use crate::code::boot_hook::hide_interpreter;
-use crate::crash::{Crash, boot_crash, crash};
-use crate::engine::Running;
-use crate::fleet::form::Form;
+use crate::crash::{DynoCrash, boot_crash, crash};
+use crate::engine::GuestRunning;
+use crate::fleet::form::DynoForm;
 use crate::fleet::shared::FleetShared;
-use crate::instance::booted::Instance;
+use crate::instance::booted::GuestInstance;
 use crate::instance::store::EPOCHS_FIRST;
-use crate::life::Life;
+use crate::life::DynoLife;
 
 /// The exclusive right to use one dyno that is up and free, awake or asleep.
 pub struct Dyno {
     /// Taken by a call.
-    form: Option<Form>,
-    life: Arc<Life>,
+    form: Option<DynoForm>,
+    life: Arc<DynoLife>,
     node: Arc<FleetShared>,
 }
 
@@ -38,7 +38,7 @@ impl std::fmt::Debug for Dyno {
 }
 
 impl Dyno {
-    pub(crate) fn new(form: Form, life: Arc<Life>, node: Arc<FleetShared>) -> Dyno {
+    pub(crate) fn new(form: DynoForm, life: Arc<DynoLife>, node: Arc<FleetShared>) -> Dyno {
         Dyno {
             form: Some(form),
             life,
@@ -56,11 +56,11 @@ impl Dyno {
     ///
     /// It may take a while if the guest used much memory.
     pub fn sleep(&mut self) {
-        let Some(Form::Awake(instance)) = &self.form else {
+        let Some(DynoForm::Awake(instance)) = &self.form else {
             return;
         };
         let ready = Arc::clone(&instance.ready);
-        self.form = Some(Form::Asleep(Arc::clone(&ready)));
+        self.form = Some(DynoForm::Asleep(Arc::clone(&ready)));
         ready.rest();
         self.life.forget_waker();
         self.node.report_idle(&self.life.key);
@@ -71,14 +71,14 @@ impl Dyno {
         let asked = asked.into();
         let (life, node) = (Arc::clone(&self.life), Arc::clone(&self.node));
         let form = self.form.take().expect("a dyno has its form until called");
-        if let Form::Serving(server) = form {
+        if let DynoForm::Serving(server) = form {
             let own = Arc::clone(&life);
             own.set_in_call(true);
             let future = async move {
                 let served = server.call(asked.complete(), sink).await;
                 let (server, outcome) = served.map_err(|_| Broke::Server)?;
                 own.set_in_call(false);
-                Ok((Form::Serving(Box::new(server)), outcome))
+                Ok((DynoForm::Serving(Box::new(server)), outcome))
             };
             return Call {
                 future: Some(Box::pin(future)),
@@ -97,7 +97,7 @@ impl Dyno {
                 shared.report_woke(&own.key);
             }
             instance.store.set_epoch_deadline(EPOCHS_FIRST);
-            let Instance { store, handler, .. } = &mut *instance;
+            let GuestInstance { store, handler, .. } = &mut *instance;
             let result = handler.call(store, &mut asked, &mut sink).await;
             if result.as_ref().is_err_and(is_header_flood) {
                 sink.reject("headers-too-large");
@@ -116,7 +116,7 @@ impl Dyno {
                     .await
                     .map_err(Broke::Boot)?;
             }
-            Ok((Form::Awake(instance), outcome))
+            Ok((DynoForm::Awake(instance), outcome))
         });
         Call {
             future: Some(future),
@@ -128,7 +128,7 @@ impl Dyno {
 
     /// Whether it takes requests that ask to switch protocols.
     pub fn switches(&self) -> bool {
-        matches!(self.form, Some(Form::Serving(_)))
+        matches!(self.form, Some(DynoForm::Serving(_)))
     }
 }
 
@@ -149,7 +149,7 @@ pub enum Kill {
     Unwanted,
 }
 
-type Done = Result<(Form, Outcome), Broke>;
+type Done = Result<(DynoForm, Outcome), Broke>;
 
 /// What a call failed at.
 enum Broke {
@@ -165,9 +165,9 @@ enum Broke {
 /// with nothing when the dyno is gone. Dropping it ends the guest as [`Kill::Unwanted`] does.
 pub struct Call {
     future: Option<Pin<Box<dyn Future<Output = Done> + Send>>>,
-    life: Arc<Life>,
+    life: Arc<DynoLife>,
     node: Arc<FleetShared>,
-    _running: Option<Running>,
+    _running: Option<GuestRunning>,
 }
 
 impl Call {
@@ -186,7 +186,7 @@ impl Call {
     fn gone(&mut self, cause: CrashCause, reason: &str) {
         // First the store, so that nothing of the guest is left when its end is reported.
         if self.future.take().is_some() {
-            self.end(&Crash {
+            self.end(&DynoCrash {
                 reason: reason.to_owned(),
                 cause,
                 in_request: true,
@@ -195,7 +195,7 @@ impl Call {
     }
 
     /// A program that runs by itself is ended, and its own task tells of it.
-    fn end(&self, crash: &Crash) {
+    fn end(&self, crash: &DynoCrash) {
         if !self.life.end(crash) {
             self.node.note_ended(&self.life, crash.clone());
         }
@@ -241,11 +241,11 @@ impl Future for Call {
                 let voice = &self.life.voice;
                 let crash = match broke {
                     Broke::Boot(error) => boot_crash(&error, voice),
-                    Broke::Call(error) => Crash {
+                    Broke::Call(error) => DynoCrash {
                         in_request: true,
                         ..crash(&error, voice)
                     },
-                    Broke::Server => Crash {
+                    Broke::Server => DynoCrash {
                         reason: "stopped, since it does not listen on $PORT any more".to_owned(),
                         cause: CrashCause::Killed,
                         in_request: false,

@@ -24,8 +24,8 @@ use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
 use crate::call::{BadHead, Left, Outcome, RequestBody, ResponseSink, Unreachable};
-use crate::guest::network::port::{CONNECT_TIMEOUT, Port};
-use crate::program::response_framing::{Reuse, UnknownCoding, normalize};
+use crate::guest::network::port::{CONNECT_TIMEOUT, ServerPort};
+use crate::program::response_framing::{ConnectionReuse, UnknownCoding, normalize};
 
 /// How long a connection may take to be ready for a next request, before it is given up for a new one.
 const KEEP_GRACE: Duration = Duration::from_secs(1);
@@ -37,7 +37,7 @@ const HEADERS_MAX: usize = 1_001;
 
 /// A server that is up: its port, and the connection that it has accepted.
 pub(crate) struct Server {
-    port: Arc<Port>,
+    port: Arc<ServerPort>,
     link: Option<Link>,
 }
 
@@ -99,7 +99,7 @@ impl std::fmt::Debug for Tunnel {
 }
 
 impl Link {
-    async fn new(port: &Port) -> Result<Link, NotListening> {
+    async fn new(port: &ServerPort) -> Result<Link, NotListening> {
         let stream = port.connect().await.map_err(|_| NotListening)?;
         let mut builder = http1::Builder::new();
         builder
@@ -115,7 +115,7 @@ impl Link {
 
 impl Server {
     /// Ready when the guest listens and has accepted a connection.
-    pub(crate) async fn up(port: Arc<Port>) -> Server {
+    pub(crate) async fn up(port: Arc<ServerPort>) -> Server {
         loop {
             port.listening().await;
             if let Ok(link) = Link::new(&port).await {
@@ -193,7 +193,7 @@ impl Server {
             reuse,
             next,
         } = carried;
-        if outcome == Outcome::Complete && reuse == Reuse::Yes {
+        if outcome == Outcome::Complete && reuse == ConnectionReuse::Yes {
             let usable = timeout(KEEP_GRACE, link.sender.ready()).await;
             if matches!(usable, Ok(Ok(()))) {
                 self.link = Some(link);
@@ -283,7 +283,7 @@ const LATE: &str = "the server did not accept a connection in time";
 struct Carried {
     outcome: Outcome,
     /// Of its connection, after a whole one.
-    reuse: Reuse,
+    reuse: ConnectionReuse,
     /// A connection that the server has accepted meanwhile.
     next: Option<Link>,
 }
@@ -292,7 +292,7 @@ impl Carried {
     fn without_reuse(outcome: Outcome) -> Carried {
         Carried {
             outcome,
-            reuse: Reuse::No,
+            reuse: ConnectionReuse::No,
             next: None,
         }
     }
@@ -303,7 +303,7 @@ async fn carry(
     method: &Method,
     response: Response<Incoming>,
     mut sink: impl ResponseSink,
-    port: &Port,
+    port: &ServerPort,
 ) -> Carried {
     let (mut head, body) = response.into_parts();
     let reuse = match normalize(method, &mut head) {
@@ -323,7 +323,7 @@ async fn carry(
     };
     match carry_body(body, &mut sink).await {
         Ok(trailers) => {
-            if reuse == Reuse::Ends {
+            if reuse == ConnectionReuse::Ends {
                 // The end of the connection may be that of the program.
                 match timeout(KEEP_GRACE, Link::new(port)).await {
                     Ok(Ok(link)) => carried.next = Some(link),

@@ -14,10 +14,11 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use dyno::compile::Compiler;
-use dyno::engine::{Allocation, Engines};
+use dyno::engine::{Engines, InstanceAllocation};
 use dyno::{
-    BadHead, Call, Command, Dyno, Egress, Interim, LogLine, Node, NodeConfig, OneOff, PlatformVars,
-    PrepareError, Program, ResponseSink, Running, Stdio, Tunnel, Unpacked, Unreachable,
+    BadHead, Call, Dyno, EgressPolicy, Fleet, FleetConfig, Interim, LogLine, OneOffCommand,
+    OneOffProgram, PlatformVars, PrepareError, ProgramStdio, ResponseSink, RunningOneOff,
+    SlugProgram, Tunnel, UnpackedSlug, Unreachable,
 };
 use grid::desired::{Limits, ProcessKind, ProcessSpec, Release};
 use grid::name::{DynoKey, ProcessType, Run, SlugId};
@@ -32,11 +33,11 @@ const PATIENCE: Duration = Duration::from_secs(60);
 
 /// All tests of a process share them: the address space has room for few.
 static ENGINES: LazyLock<Arc<Engines>> =
-    LazyLock::new(|| Engines::new(Allocation::for_this_machine()).unwrap());
+    LazyLock::new(|| Engines::new(InstanceAllocation::for_this_machine()).unwrap());
 
 /// One app on a node of its own.
 pub struct Host {
-    pub node: Node,
+    pub node: Fleet,
     reports: mpsc::UnboundedReceiver<Report>,
     pub logs: Arc<Mutex<Vec<LogLine>>>,
     pub folder: tempfile::TempDir,
@@ -177,20 +178,25 @@ impl Host {
     }
 
     /// Runs the program once.
-    pub async fn run(&mut self, args: &[&str], stdio: Stdio) -> Result<Running, PrepareError> {
+    pub async fn run(
+        &mut self,
+        args: &[&str],
+        stdio: ProgramStdio,
+    ) -> Result<RunningOneOff, PrepareError> {
         let args = args.iter().map(|arg| arg.to_string()).collect();
         let process = ProcessType::web();
-        self.run_as(Command::Type { process, args }, stdio).await
+        self.run_as(OneOffCommand::Type { process, args }, stdio)
+            .await
     }
 
     pub async fn run_as(
         &mut self,
-        command: Command,
-        stdio: Stdio,
-    ) -> Result<Running, PrepareError> {
+        command: OneOffCommand,
+        stdio: ProgramStdio,
+    ) -> Result<RunningOneOff, PrepareError> {
         let mut key = self.key();
         key.dyno = "run.1".parse().unwrap();
-        let one_off = OneOff {
+        let one_off = OneOffProgram {
             app: key.app.clone(),
             key,
             release: Arc::new(self.release()),
@@ -206,7 +212,7 @@ impl Host {
     /// On engines of its own, with room for so many dynos awake.
     pub async fn with_room(guest: &str, awake: u32) -> Host {
         let bytes = std::fs::read(testkit::guest(guest)).unwrap();
-        let engines = Engines::with_room(Allocation::OnDemand, awake).unwrap();
+        let engines = Engines::with_room(InstanceAllocation::OnDemand, awake).unwrap();
         let world = match guest.ends_with('3') {
             true => World::Handler03,
             false => World::Handler02,
@@ -225,12 +231,12 @@ impl Host {
         let args: Arc<Mutex<Vec<String>>> = Arc::default();
         let given = Arc::clone(&args);
         let unpacked = move || {
-            let program = Program {
+            let program = SlugProgram {
                 component: "web.wasm".into(),
                 args: given.lock().unwrap().clone(),
                 world,
             };
-            Unpacked {
+            UnpackedSlug {
                 folder: app.clone(),
                 programs: BTreeMap::from([(ProcessType::web(), program)]),
                 links: Arc::default(),
@@ -241,13 +247,13 @@ impl Host {
         let lines = Arc::clone(&logs);
         let child = env!("CARGO_BIN_EXE_dyno-compile-child");
         let cache = Path::new(env!("CARGO_TARGET_TMPDIR")).join("compiled");
-        let node = Node::new(NodeConfig {
+        let node = Fleet::new(FleetConfig {
             id: "local".parse().unwrap(),
             engines: Arc::clone(engines),
             compiler: Compiler::new(&cache, vec![child.into()]).unwrap(),
             slugs: Arc::new(move |_| Ok(unpacked())),
             work: folder.path().join("work"),
-            egress: Egress::default(),
+            egress: EgressPolicy::default(),
             logs: Arc::new(move |line| lines.lock().unwrap().push(line)),
             reports: Arc::new(move |report| drop(send.send(report))),
         })

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use dyno::Opening;
+use dyno::EgressOpening;
 use grid::name::AppName;
 use slugs::store::Store;
 
@@ -31,7 +31,7 @@ pub struct LocalSettings {
     /// Where it answers.
     pub listen: SocketAddr,
     /// What apps may connect to beside public addresses and loopback.
-    pub egress_allow: Vec<Opening>,
+    pub egress_allow: Vec<EgressOpening>,
     /// The slugs that are deployed.
     pub slugs: Arc<Store>,
     /// A folder of this run alone: for the dynos' own files, and for responses that slow clients have not read.
@@ -69,8 +69,8 @@ impl LocalSettings {
 }
 
 /// Loopback, and what else is open.
-pub(crate) fn open_loopback(further: &[Opening]) -> Vec<Opening> {
-    let loopback = LOOPBACK.map(|(address, bits)| Opening::network(address, bits));
+pub(crate) fn open_loopback(further: &[EgressOpening]) -> Vec<EgressOpening> {
+    let loopback = LOOPBACK.map(|(address, bits)| EgressOpening::network(address, bits));
     loopback
         .into_iter()
         .chain(further.iter().copied())

@@ -3,8 +3,8 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use api::ApiHost;
 use control::addons::Servers;
-use control::api::ApiHost;
 use grid::name::Hostname;
 use grid::plan::Policy;
 use grid::usage::DynoPrices;

@@ -6,8 +6,8 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use control::api::ApiHost;
-use dyno::Opening;
+use api::ApiHost;
+use dyno::EgressOpening;
 use grid::name::{Hostname, HostnameError};
 use grid::plan::Policy;
 use grid::usage::DynoPrices;
@@ -62,7 +62,7 @@ pub struct ServerSettings {
     /// How long running requests may take to finish when the server is stopped.
     pub drain_grace: Option<Duration>,
     /// What apps may connect to beside public addresses.
-    pub egress_allow: Vec<Opening>,
+    pub egress_allow: Vec<EgressOpening>,
     /// Hosts at which the API answers, beside loopback and its own addresses.
     pub api_hosts: Vec<ApiHost>,
     /// Where the apps' logs are kept.

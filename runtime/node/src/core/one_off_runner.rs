@@ -13,7 +13,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use control::once::{Pipes, Program, Wanted};
-use dyno::{Command, Node, Output, Stdio};
+use dyno::{Fleet, OneOffCommand, ProgramOutput, ProgramStdio};
 use grid::desired::Release;
 use grid::name::{AppName, DynoKey, NodeId, ProcessType, Version};
 use grid::protocol::{ProcessExit, Report, Step};
@@ -25,7 +25,7 @@ use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 
 /// Runs programs once.
 pub(super) struct OneOffRunner {
-    fleet: Node,
+    fleet: Fleet,
     reports: mpsc::UnboundedSender<Report>,
     /// Releases with a release process, from their `Fetch` to their `Forget`.
     releases: HashMap<(AppName, Version), Arc<Release>>,
@@ -47,13 +47,13 @@ struct OneOffStart {
     node: NodeId,
     key: DynoKey,
     release: Arc<Release>,
-    command: Command,
+    command: OneOffCommand,
     env: BTreeMap<String, String>,
     pipes: Option<Pipes>,
 }
 
 impl OneOffRunner {
-    pub(super) fn new(fleet: Node, reports: mpsc::UnboundedSender<Report>) -> OneOffRunner {
+    pub(super) fn new(fleet: Fleet, reports: mpsc::UnboundedSender<Report>) -> OneOffRunner {
         OneOffRunner {
             fleet,
             reports,
@@ -139,7 +139,7 @@ impl OneOffRunner {
             let dyno = key;
             return self.report(Report::Exited { node, dyno, exit });
         };
-        let command = Command::Type {
+        let command = OneOffCommand::Type {
             process: ProcessType::release(),
             args: Vec::new(),
         };
@@ -180,12 +180,12 @@ impl OneOffRunner {
     }
 }
 
-fn dyno_command(program: Program) -> Command {
+fn dyno_command(program: Program) -> OneOffCommand {
     match program {
-        Program::Type { process, args } => Command::Type { process, args },
+        Program::Type { process, args } => OneOffCommand::Type { process, args },
         Program::Component { path, args, .. } => {
             let path = PathBuf::from(path);
-            Command::Component { path, args }
+            OneOffCommand::Component { path, args }
         }
     }
 }
@@ -208,14 +208,14 @@ fn with_memory(release: Arc<Release>, program: &Program, memory_bytes: u64) -> A
 
 /// Runs a program to its end, and reports its start and its end.
 async fn run_and_report(
-    fleet: Node,
+    fleet: Fleet,
     start: OneOffStart,
     reports: mpsc::UnboundedSender<Report>,
     signals: OneOffSignals,
 ) -> DynoKey {
     let (on, key) = (start.node, start.key);
     let connection = connect_stdio(start.pipes, signals.drain);
-    let one_off = dyno::OneOff {
+    let one_off = dyno::OneOffProgram {
         key: key.clone(),
         app: key.app.clone(),
         release: start.release,
@@ -247,8 +247,8 @@ async fn run_and_report(
 
 /// Runs a program to its end; `on_start` is called when it has started.
 pub(crate) async fn run_to_exit(
-    fleet: &Node,
-    one_off: dyno::OneOff,
+    fleet: &Fleet,
+    one_off: dyno::OneOffProgram,
     on_start: impl FnOnce(),
 ) -> ProcessExit {
     let running = match fleet.run(one_off).await {
@@ -257,16 +257,18 @@ pub(crate) async fn run_to_exit(
     };
     on_start();
     match running.await {
-        dyno::Exit::Code(code) => ProcessExit::Code(code),
-        dyno::Exit::Trap { reason } => ProcessExit::Failed(reason),
-        dyno::Exit::Boot { reason } => ProcessExit::Failed(format!("it did not start: {reason}")),
-        dyno::Exit::Killed => ProcessExit::Failed("it was stopped".into()),
+        dyno::OneOffExit::Code(code) => ProcessExit::Code(code),
+        dyno::OneOffExit::Trap { reason } => ProcessExit::Failed(reason),
+        dyno::OneOffExit::Boot { reason } => {
+            ProcessExit::Failed(format!("it did not start: {reason}"))
+        }
+        dyno::OneOffExit::Killed => ProcessExit::Failed("it was stopped".into()),
     }
 }
 
 /// How a program is connected to its client, if it has one.
 struct OneOffConnection {
-    stdio: Stdio,
+    stdio: ProgramStdio,
     /// Ready when the client has left.
     client_left: Pin<Box<dyn Future<Output = ()> + Send>>,
     /// Tells the client how the program ended.
@@ -276,10 +278,10 @@ struct OneOffConnection {
 /// Connects a program to its client, or to the app's log without one.
 fn connect_stdio(pipes: Option<Pipes>, drain: CancellationToken) -> OneOffConnection {
     let Some(pipes) = pipes else {
-        let stdio = Stdio {
+        let stdio = ProgramStdio {
             stdin: None,
-            stdout: Output::Log,
-            stderr: Output::Log,
+            stdout: ProgramOutput::Log,
+            stderr: ProgramOutput::Log,
         };
         return OneOffConnection {
             stdio,
@@ -291,10 +293,10 @@ fn connect_stdio(pipes: Option<Pipes>, drain: CancellationToken) -> OneOffConnec
         input: pipes.stdin,
         drained: Box::pin(drain.cancelled_owned()),
     };
-    let stdio = Stdio {
+    let stdio = ProgramStdio {
         stdin: Some(Box::new(stdin)),
-        stdout: Output::Pipe(pipes.stdout),
-        stderr: Output::Pipe(pipes.stderr),
+        stdout: ProgramOutput::Pipe(pipes.stdout),
+        stderr: ProgramOutput::Pipe(pipes.stderr),
     };
     OneOffConnection {
         stdio,

@@ -4,7 +4,7 @@
 
 use control::Published;
 use control::once::OneOff;
-use dyno::Node;
+use dyno::Fleet;
 use grid::protocol::{Route, RouteTarget, Step};
 use router::Router;
 use tokio::sync::{mpsc, watch};
@@ -15,7 +15,7 @@ use super::seam::Handle;
 
 /// Where steps are carried out.
 pub(super) struct StepExecutor {
-    pub(super) fleet: Node,
+    pub(super) fleet: Fleet,
     pub(super) one_offs: OneOffRunner,
     pub(super) router: Router<Handle>,
     /// The release that the router has of each app.

@@ -10,7 +10,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 use grid::name::ProcessType;
 use grid::protocol::ProcessExit;
-use node::{ProgramCommand, ProgramConfig, ProgramFiles, ProgramStdio, SharedFolder};
+use node::{MountedFolder, OneOffCommand, ProgramConfig, ProgramFiles, ProgramPipes};
 use slugs::store::Store;
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -29,7 +29,7 @@ const PARTED: &str = "::";
 
 pub(super) fn run(args: &LocalRun) -> Result<()> {
     let folders = args.dir.iter().map(|dir| folder(dir));
-    let folders: Vec<SharedFolder> = folders.collect::<Result<_>>()?;
+    let folders: Vec<MountedFolder> = folders.collect::<Result<_>>()?;
     let runtime = node::new_runtime().context("the runtime does not start")?;
     let exit = runtime.block_on(ended(args, folders));
     runtime.shutdown_timeout(LAST_GRACE);
@@ -49,17 +49,17 @@ enum Ended {
 }
 
 /// `HOST::GUEST`, or a folder by the same name for both; the program is told the name exactly as it is written.
-fn folder(text: &str) -> Result<SharedFolder> {
+fn folder(text: &str) -> Result<MountedFolder> {
     let (host, guest) = text.split_once(PARTED).unwrap_or((text, text));
     let host = absolute(Path::new(host))?;
     if !host.is_dir() {
         bail!("--dir {text}: {} is no folder", host.display());
     }
     let guest = guest.to_owned();
-    Ok(SharedFolder { host, guest })
+    Ok(MountedFolder { host, guest })
 }
 
-async fn ended(args: &LocalRun, folders: Vec<SharedFolder>) -> Result<Ended> {
+async fn ended(args: &LocalRun, folders: Vec<MountedFolder>) -> Result<Ended> {
     let on = |kind| signal(kind).context("signals cannot be handled");
     let (mut interrupt, mut terminate) =
         (on(SignalKind::interrupt())?, on(SignalKind::terminate())?);
@@ -70,7 +70,7 @@ async fn ended(args: &LocalRun, folders: Vec<SharedFolder>) -> Result<Ended> {
     }
 }
 
-async fn exit(args: &LocalRun, folders: Vec<SharedFolder>) -> Result<ProcessExit> {
+async fn exit(args: &LocalRun, folders: Vec<MountedFolder>) -> Result<ProcessExit> {
     let cache = dirs::cache()?;
     let own = RunFolder::create(&cache)?;
     let env = parse_env_flags(&args.env)?;
@@ -88,7 +88,7 @@ async fn exit(args: &LocalRun, folders: Vec<SharedFolder>) -> Result<ProcessExit
         env,
         egress_allow: args.egress_allow.clone(),
         folders,
-        stdio: ProgramStdio {
+        pipes: ProgramPipes {
             stdin: Box::new(tokio::io::stdin()),
             stdout: Box::new(tokio::io::stdout()),
             stderr: Box::new(tokio::io::stderr()),
@@ -125,14 +125,14 @@ async fn build_app(
 }
 
 /// What the first word of a command stands for: a process type, a command word of the language, or a component.
-fn command_of(built: &Ready, word: &str, args: Vec<String>) -> Result<ProgramCommand> {
+fn command_of(built: &Ready, word: &str, args: Vec<String>) -> Result<OneOffCommand> {
     let manifest = &built.manifest;
     let process = word.parse::<ProcessType>().ok();
     if let Some(process) = process.filter(|name| manifest.processes.contains_key(name)) {
-        return Ok(ProgramCommand::Type { process, args });
+        return Ok(OneOffCommand::Type { process, args });
     }
     if let Some(program) = manifest.commands.get(word) {
-        return Ok(ProgramCommand::Component {
+        return Ok(OneOffCommand::Component {
             path: PathBuf::from(program.component.as_str()),
             args: program.args.iter().cloned().chain(args).collect(),
         });
@@ -148,7 +148,7 @@ fn command_of(built: &Ready, word: &str, args: Vec<String>) -> Result<ProgramCom
             built.name
         );
     }
-    Ok(ProgramCommand::Component {
+    Ok(OneOffCommand::Component {
         path: PathBuf::from(path),
         args,
     })
