@@ -129,7 +129,7 @@ impl Host {
     }
 
     pub async fn with(guest: &str, limits: Limits, env: &[(&str, &str)]) -> Host {
-        let file = testkit::guest(guest);
+        let file = testkit::guest_path(guest);
         let bytes = std::fs::read(&file).unwrap_or_else(|e| panic!("{}: {e}", file.display()));
         Host::of_bytes(&bytes, guest.ends_with('3'), limits, env).await
     }
@@ -153,8 +153,8 @@ impl Host {
             _ => World::Run02,
         };
         let file = match world {
-            World::Wasip1 => testkit::core_guest(guest),
-            _ => testkit::guest(guest),
+            World::Wasip1 => testkit::core_guest_path(guest),
+            _ => testkit::guest_path(guest),
         };
         let bytes = std::fs::read(&file).unwrap_or_else(|e| panic!("{}: {e}", file.display()));
         let mut host = Host::bare(&bytes, world, &ENGINES);
@@ -211,7 +211,7 @@ impl Host {
 
     /// On engines of its own, with room for so many dynos awake.
     pub async fn with_room(guest: &str, awake: u32) -> Host {
-        let bytes = std::fs::read(testkit::guest(guest)).unwrap();
+        let bytes = std::fs::read(testkit::guest_path(guest)).unwrap();
         let engines = Engines::with_room(InstanceAllocation::OnDemand, awake).unwrap();
         let world = match guest.ends_with('3') {
             true => World::Handler03,
