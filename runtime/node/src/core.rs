@@ -17,7 +17,6 @@ mod dyno_meter;
 mod engine;
 mod one_off_runner;
 mod router_metrics;
-mod seam;
 mod step_executor;
 
 use std::ffi::OsString;
@@ -30,7 +29,7 @@ use control::usage::Recorder;
 use control::{Control, Options, Outputs, Published};
 use dyno::compile::Compiler;
 use dyno::engine::InstanceAllocation;
-use dyno::{EgressPolicy, Fleet, FleetConfig};
+use dyno::{EgressPolicy, Fleet, FleetConfig, LocalDyno};
 use grid::name::{AppName, Generation, Hostname, NodeId};
 use grid::plan::Policy;
 use grid::protocol::{Inventory, Report, Route, RouteTarget};
@@ -44,7 +43,6 @@ use crate::error::{NodeFailure, SpawnError};
 use crate::log_queue::LogQueue;
 use dyno_meter::DynoMeter;
 use one_off_runner::OneOffRunner;
-use seam::Handle;
 use step_executor::StepExecutor;
 
 pub(crate) use engine::start_engines;
@@ -87,7 +85,7 @@ pub(crate) struct CoreConfig {
 /// Reconciler, dynos and router of a node.
 pub(crate) struct NodeCore {
     pub(crate) control: Control,
-    pub(crate) router: Router<Handle>,
+    pub(crate) router: Router<LocalDyno>,
     reconciler: JoinHandle<Result<(), control::RunError>>,
     log: JoinHandle<()>,
     tasks: JoinSet<()>,

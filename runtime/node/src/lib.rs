@@ -44,7 +44,7 @@ pub use local_deploy::{LocalDeploy, LocalDeployError};
 pub use local_token::{LocalToken, LocalTokenError, LocalTokenRequest, create_local_token};
 pub use log_queue::{LogWriter, NodeLogLine};
 pub use observer::{NodeEvent, NodeObserver, ObserverError};
-pub use program::{ProgramConfig, ProgramFiles, ProgramStdio, run_program};
+pub use program::{ProgramConfig, ProgramFiles, ProgramPipes, run_program};
 pub use running_node::RunningNode;
 pub use server::LocalTokenSocketError;
 pub use service_manager::ServiceManager;

@@ -4,12 +4,11 @@
 
 use std::fmt::Write;
 
+use dyno::LocalDyno;
 use router::{Router, Stats};
 
-use super::seam::Handle;
-
 /// Appends the router's metrics to `out`.
-pub(crate) fn write_router_metrics(router: &Router<Handle>, out: &mut String) {
+pub(crate) fn write_router_metrics(router: &Router<LocalDyno>, out: &mut String) {
     let stats = router.stats();
     requests(&stats, out);
     let mut gauge = |name: &str, help: &str, value: u64| metric(out, ("gauge", name), help, value);

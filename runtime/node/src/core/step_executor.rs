@@ -4,20 +4,19 @@
 
 use control::Published;
 use control::once::OneOff;
-use dyno::Fleet;
+use dyno::{Fleet, LocalDyno};
 use grid::protocol::{Route, RouteTarget, Step};
 use router::Router;
 use tokio::sync::{mpsc, watch};
 
 use super::dyno_meter::DynoMeter;
 use super::one_off_runner::OneOffRunner;
-use super::seam::Handle;
 
 /// Where steps are carried out.
 pub(super) struct StepExecutor {
     pub(super) fleet: Fleet,
     pub(super) one_offs: OneOffRunner,
-    pub(super) router: Router<Handle>,
+    pub(super) router: Router<LocalDyno>,
     /// The release that the router has of each app.
     pub(super) published: watch::Sender<Published>,
     pub(super) meter: DynoMeter,
@@ -76,7 +75,6 @@ impl StepExecutor {
             }
             RouteTarget::Booting | RouteTarget::Refuse(_) => Vec::new(),
         };
-        let new_dynos = new_dynos.into_iter().map(Handle).collect();
         // A stale route was overtaken by a newer one: nothing is lost.
         let _ = self.router.publish(route, new_dynos);
         self.published.send_modify(|published| {

@@ -1,9 +1,8 @@
-//! Where responses wait for slow readers when memory has no room: files that have no name.
+//! Response bytes on disk: files without a name, in one folder.
 //!
-//! Owns the folder, the files, and the blocking work on them. Must not know whose responses they hold, nor their order.
+//! Owns the folder, the files, and the blocking work on them. Must not know whose responses the files hold, in which
+//! order, or how much disk all of them may take.
 
-use crate::buffers::Buffers;
-use bytes::{Bytes, BytesMut};
 use std::fs::{File, OpenOptions};
 use std::io;
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
@@ -11,27 +10,29 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
-/// A folder for the files, and how much they take together.
+use bytes::{Bytes, BytesMut};
+
+/// The folder for the files.
 #[derive(Clone, Debug)]
-pub(crate) struct SpillFolder {
+pub struct SpillFolder {
     path: Arc<Path>,
-    /// Names are used once in a process.
-    next: Arc<AtomicU64>,
-    pub(crate) buffers: Arc<Buffers>,
+    /// Number of the next file: no process uses a name twice.
+    next_number: Arc<AtomicU64>,
 }
 
 impl SpillFolder {
-    pub(crate) fn new(path: PathBuf) -> SpillFolder {
+    /// An existing folder.
+    pub fn new(path: PathBuf) -> SpillFolder {
         SpillFolder {
             path: path.into(),
-            next: Arc::default(),
-            buffers: Buffers::on_disk().share(),
+            next_number: Arc::default(),
         }
     }
 
-    /// A file that is gone when it is closed, however the process ends but in the moment between the two calls.
-    fn create(&self) -> io::Result<File> {
-        let number = self.next.fetch_add(1, Relaxed);
+    /// Creates a file and unlinks it, so that the system frees it when it is closed, however the process ends. Only a
+    /// process that dies between the two calls leaves a file behind.
+    fn create_unlinked_file(&self) -> io::Result<File> {
+        let number = self.next_number.fetch_add(1, Relaxed);
         let name = format!("response-{}-{number}", std::process::id());
         let path = self.path.join(name);
         let mut options = OpenOptions::new();
@@ -44,37 +45,39 @@ impl SpillFolder {
 
 /// Pieces that are to be written, on a thread that may block.
 #[derive(Debug)]
-pub(crate) struct WriteJob {
+pub(crate) struct SpillWrite {
     pub(crate) folder: SpillFolder,
-    /// None: there is none yet.
+    /// `None`: the file has to be created.
     pub(crate) file: Option<Arc<File>>,
-    /// From the start of the file (bytes). At the start, all before is forgotten.
+    /// Position in the file (bytes). A write at 0 first empties the file.
     pub(crate) offset: u64,
     pub(crate) pieces: Vec<Bytes>,
     /// Bytes of all pieces.
     pub(crate) size: usize,
 }
 
-impl WriteJob {
-    /// The file, or the pieces if they cannot be written.
-    pub(crate) fn run(self) -> Result<(Arc<File>, usize), Vec<Bytes>> {
-        self.write()
+/// Result of a [`SpillWrite`]: the file and the bytes written, or the pieces if they could not be written.
+pub(crate) type SpillWritten = Result<(Arc<File>, usize), Vec<Bytes>>;
+
+impl SpillWrite {
+    pub(crate) fn run(self) -> SpillWritten {
+        self.write_pieces()
             .map(|file| (file, self.size))
             .map_err(|_| self.pieces)
     }
 
-    fn write(&self) -> io::Result<Arc<File>> {
+    fn write_pieces(&self) -> io::Result<Arc<File>> {
         let file = match &self.file {
             Some(file) => file.clone(),
-            None => Arc::new(self.folder.create()?),
+            None => Arc::new(self.folder.create_unlinked_file()?),
         };
         if self.offset == 0 {
             file.set_len(0)?;
         }
-        let mut at = self.offset;
+        let mut position = self.offset;
         for piece in &self.pieces {
-            file.write_all_at(piece, at)?;
-            at += piece.len() as u64;
+            file.write_all_at(piece, position)?;
+            position += piece.len() as u64;
         }
         Ok(file)
     }
@@ -82,13 +85,14 @@ impl WriteJob {
 
 /// Bytes that are to be read back, on a thread that may block.
 #[derive(Debug)]
-pub(crate) struct ReadJob {
+pub(crate) struct SpillRead {
     pub(crate) file: Arc<File>,
+    /// Position in the file (bytes).
     pub(crate) offset: u64,
     pub(crate) size: usize,
 }
 
-impl ReadJob {
+impl SpillRead {
     pub(crate) fn run(self) -> io::Result<Bytes> {
         let mut bytes = BytesMut::zeroed(self.size);
         self.file.read_exact_at(&mut bytes, self.offset)?;
