@@ -56,7 +56,7 @@ pub(super) fn run(options: &Options, product: &Product) -> Result<Outcome> {
         "INSERT INTO entries (name, message) SELECT 'Visitor ' || n, 'The ' || n || 'th of many words.' \
          FROM generate_series(1, {ENTRIES}) AS n"
     );
-    postgres.sql(&fill).map_err(anyhow::Error::msg)?;
+    postgres.run_sql(&fill).map_err(anyhow::Error::msg)?;
     let rows = [
         ("from memcached", &with, CACHED_MAX),
         ("from PostgreSQL", &without, UNCACHED_MAX),
