@@ -5,8 +5,8 @@ use std::fmt::Write;
 
 use super::charts::{Chart, Whose, card};
 use super::escape;
-use crate::report::{Figure, Outcome};
-use crate::text::number;
+use crate::report::document::{Figure, Outcome};
+use crate::report::text::number;
 
 /// What a quantile's name ends in, and how it is called on its own.
 const ENDINGS: [&str; 8] = [
@@ -32,7 +32,7 @@ pub(super) fn chart(outcome: &Outcome, group_name: &str, names: &[&str]) -> Char
     let unit = figures.first().map_or("", |figure| figure.unit);
     let axis = Axis::of(&figures);
     let mut inside = String::new();
-    for subject in crate::text::distinct(figures.iter().map(|figure| &*figure.subject)) {
+    for subject in crate::report::text::distinct(figures.iter().map(|figure| &*figure.subject)) {
         let own: Vec<&Figure> = figures
             .iter()
             .filter(|figure| figure.subject == subject)

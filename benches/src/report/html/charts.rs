@@ -6,8 +6,8 @@
 use std::fmt::Write;
 
 use super::{bars, escape, quantiles};
-use crate::report::{Figure, Outcome};
-use crate::text::{self, distinct, titled, value};
+use crate::report::document::{Figure, Outcome};
+use crate::report::text::{self, distinct, titled, value};
 
 /// What names of parts of another figure, in the same unit, begin with.
 const PART: &str = "of that, ";

@@ -15,9 +15,9 @@ use anyhow::{Context, Result, bail, ensure};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::client::{Answer, Client, request};
-use crate::product::Product;
-use crate::server::{Log, Server, Start, free_port};
+use crate::load::client::{Answer, Client, request};
+use crate::product::binary::Product;
+use crate::product::child_server::{Log, Server, Start, free_port};
 
 /// What stands before the token in the line that shows it.
 const TOKEN: &str = "admin token: ";

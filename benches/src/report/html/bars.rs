@@ -4,9 +4,9 @@ use std::fmt::Write;
 
 use super::charts::{Chart, Whose, card, part};
 use super::{escape, samples};
-use crate::report::{Figure, Gate, Outcome};
-use crate::stats::Spread;
-use crate::text;
+use crate::report::document::{Figure, Gate, Outcome};
+use crate::report::statistics::Spread;
+use crate::report::text;
 
 /// A bar is cut off beyond so many times the middle one, so that the others can be told apart.
 const CUT_TIMES: f64 = 5.0;

@@ -5,9 +5,9 @@ use std::time::{Duration, Instant};
 use anyhow::{Result, ensure};
 
 use crate::args::Scenario;
-use crate::load::{self, Target};
+use crate::load::closed_loop::{self, Target};
 use crate::peers::Work;
-use crate::server::Server;
+use crate::product::child_server::Server;
 use crate::work::work;
 
 /// Bytes of the body of `echo`.
@@ -25,10 +25,10 @@ const LONG_EVERY: u64 = 100;
 
 /// A request with its answer.
 #[derive(Debug, Clone)]
-pub(super) struct Asked {
-    pub(super) work: Work,
+pub(crate) struct Asked {
+    pub(crate) work: Work,
     /// In words.
-    pub(super) what: String,
+    pub(crate) what: String,
     request: Vec<u8>,
     answer: Answer,
 }
@@ -43,21 +43,21 @@ enum Answer {
 
 /// The pages of the bench guest, which all servers have.
 #[derive(Debug, Default)]
-pub(super) struct Pages {
-    pub(super) hello: Vec<u8>,
-    pub(super) body: Vec<u8>,
+pub(crate) struct Pages {
+    pub(crate) hello: Vec<u8>,
+    pub(crate) body: Vec<u8>,
 }
 
 /// What a scenario asks: the first of these, and of so many requests one of the others.
 #[derive(Debug)]
-pub(super) struct Mix {
-    pub(super) asked: Vec<Asked>,
-    pub(super) every: u64,
+pub(crate) struct Mix {
+    pub(crate) asked: Vec<Asked>,
+    pub(crate) every: u64,
 }
 
 impl Mix {
     /// Of a scenario that asks servers. `cpu` is calibrated here, which takes a moment.
-    pub(super) fn of(which: Scenario) -> Mix {
+    pub(crate) fn of(which: Scenario) -> Mix {
         let only = |asked| Mix {
             asked: vec![asked],
             every: u64::MAX,
@@ -75,7 +75,7 @@ impl Mix {
     }
 
     /// In words.
-    pub(super) fn what(&self) -> String {
+    pub(crate) fn what(&self) -> String {
         match &self.asked[..] {
             [usual, rare, ..] => {
                 let every = self.every;
@@ -86,7 +86,7 @@ impl Mix {
     }
 
     /// Asks everything once, holds it against what has to come, and makes targets of it.
-    pub(super) fn targets(&self, server: &Server, pages: &Pages) -> Result<Vec<Target>> {
+    pub(crate) fn targets(&self, server: &Server, pages: &Pages) -> Result<Vec<Target>> {
         let targets = self.asked.iter().map(|asked| asked.target(server, pages));
         targets.collect()
     }
@@ -94,7 +94,7 @@ impl Mix {
 
 impl Asked {
     fn target(&self, server: &Server, pages: &Pages) -> Result<Target> {
-        let page = load::ask(server.address, &self.request, "")?;
+        let page = closed_loop::ask(server.address, &self.request, "")?;
         let what = &self.what;
         let status = page.status;
         ensure!(status == 200, "{what} is answered with status {status}");
@@ -119,7 +119,7 @@ fn get(work: Work, path: &str, answer: Answer) -> Asked {
     Asked {
         work,
         what: format!("GET {path}"),
-        request: load::get(path),
+        request: closed_loop::get(path),
         answer,
     }
 }
@@ -129,7 +129,7 @@ fn echo() -> Asked {
     Asked {
         work: Work::Echo,
         what: format!("POST /echo of {ECHO_BYTES} bytes, which come back"),
-        request: load::post("/echo", &body),
+        request: closed_loop::post("/echo", &body),
         answer: Answer::Bytes(body),
     }
 }

@@ -7,14 +7,14 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 
-use super::{KIB, MIB, Reading};
 use crate::args::Options;
-use crate::open::{self, Done, Fleet, Policy};
-use crate::process::{Cpu, Holdings};
-use crate::product::Product;
-use crate::report::Outcome;
-use crate::serve::{Numbers, Serve, Slug};
-use crate::trace::Job;
+use crate::load::open_loop::{self, Done, Fleet, Policy};
+use crate::load::workload::Job;
+use crate::machine::process::{Cpu, Holdings};
+use crate::measure::{KIB, MIB, Reading};
+use crate::product::binary::Product;
+use crate::product::dyno_serve::{Numbers, Serve, Slug};
+use crate::report::document::Outcome;
 
 /// Dynos of one app: the product allows no more of a process type.
 const APP_DYNOS: u32 = 1_000;
@@ -63,7 +63,7 @@ struct Asked {
 }
 
 /// Adds both crowds to what `density` found.
-pub(super) fn add(outcome: &mut Outcome, options: &Options, product: &Product) -> Result<()> {
+pub(crate) fn add(outcome: &mut Outcome, options: &Options, product: &Product) -> Result<()> {
     let slug = Slug::pack(product, "crowd", &product.bench_guest()?, "")?;
     for (form, wanted, word) in [
         (Form::Awake, options.awake, "awake"),
@@ -156,7 +156,7 @@ fn ask(serve: &Serve, dynos: u32) -> Result<Asked> {
         service: HELD,
     };
     let jobs: Vec<Job> = (0..dynos).map(job).collect();
-    let done = open::run(serve.apps, &[fleet], &jobs, 0)?;
+    let done = open_loop::run(serve.apps, &[fleet], &jobs, 0)?;
     let done = done.first().context("there is one fleet")?;
     let took = |done: &Done| done.answered - done.sent;
     let alone = done.iter().filter(|done| {

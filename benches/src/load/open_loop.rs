@@ -15,9 +15,9 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::task::LocalSet;
 
-use crate::room::Room;
-use crate::trace::Job;
-use crate::{client, wire};
+use crate::load::workload::Job;
+use crate::load::{client, http1_response};
+use crate::product::descriptors::Room;
 
 /// Connections from one address of this machine. The product takes 2,000 from one client, and all of
 /// 127.0.0.0/8 are this machine's, so that further ones come as from further clients.
@@ -243,7 +243,7 @@ impl Pool {
         loop {
             let length = stream.read_buf(&mut buffer).await?;
             ensure!(length > 0, "the connection was closed in mid-response");
-            if let Some(response) = wire::response(&buffer)? {
+            if let Some(response) = http1_response::response(&buffer)? {
                 match response.close {
                     true => self.closed(&connection),
                     false => self.keep(connection),

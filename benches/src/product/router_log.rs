@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use crate::states;
+use crate::product::boot_times;
 
 /// What stands between source and fields of such a line.
 const SOURCE: &str = " dyno[router]: ";
@@ -36,7 +36,7 @@ impl Routed {
         Some(Routed {
             id: field("request_id")?.to_owned(),
             dyno: field("dyno")?.to_owned(),
-            ended: states::time(at)?,
+            ended: boot_times::time(at)?,
             wait: millis("wait")?,
             service: millis("service")?,
         })

@@ -8,10 +8,10 @@ mod quantiles;
 use std::fmt::Write;
 use std::path::Path;
 
-use crate::against::{Beyond, Comparison};
-use crate::machine::Machine;
-use crate::report::{Figure, Gate, Outcome, Report};
-use crate::text::{self, distinct, titled, value};
+use crate::machine::description::Machine;
+use crate::report::comparison::{Beyond, Comparison};
+use crate::report::document::{Figure, Gate, Outcome, Report};
+use crate::report::text::{self, distinct, titled, value};
 use charts::Chart;
 
 /// Charts of a scenario that are not folded away: those of what its author named first.
@@ -26,7 +26,7 @@ pub(crate) fn page(report: &Report, comparison: Option<&Comparison>) -> String {
     }
     body += &comparison.map_or_else(String::new, changes);
     let title = escape(&report.dyno.says);
-    let style = include_str!("style.css");
+    let style = include_str!("html/style.css");
     format!(
         "<!doctype html>\n<html lang=\"en\">\n<meta charset=\"utf-8\">\n\
          <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
@@ -259,8 +259,8 @@ fn change_rows(comparison: &Comparison, of: impl Fn(Beyond) -> bool) -> String {
 mod tests {
     use super::*;
     use crate::args::Scenario;
-    use crate::machine;
-    use crate::product::Version;
+    use crate::machine::description;
+    use crate::product::binary::Version;
 
     #[test]
     fn a_page_has_everything_and_needs_nothing() {
@@ -269,7 +269,7 @@ mod tests {
             built: "then".into(),
             bytes: 1,
         };
-        let mut report = Report::begin(machine::describe(), version);
+        let mut report = Report::begin(description::describe(), version);
         let mut outcome = Outcome::new(Scenario::Hello, "by a \"test\" & so on");
         for (subject, cpu) in [("hyper", 4.0), ("dyno web=4", 10.0), ("slow", 900.0)] {
             outcome.add(

@@ -6,27 +6,27 @@ use std::time::Duration;
 
 use anyhow::Result;
 
-use super::MIB;
-use crate::process::Holdings;
-use crate::report::Outcome;
-use crate::serve::{Numbers, Serve};
+use crate::machine::process::Holdings;
+use crate::measure::MIB;
+use crate::product::dyno_serve::{Numbers, Serve};
+use crate::report::document::Outcome;
 
 /// How long the server rests before what it holds is looked at: longer than a guest may go on after its
 /// client hung up, than the slow requests, and than threads for blocking work wait for more of it (10 s
 /// with tokio).
-pub(super) const REST: Duration = Duration::from_secs(12);
+pub(crate) const REST: Duration = Duration::from_secs(12);
 /// What anything may have grown by, in per cent of what was there after the warm-up.
 const GROWTH_MAX: f64 = 5.0;
 
 /// What the server holds while it rests.
-pub(super) struct Look {
+pub(crate) struct Look {
     held: Holdings,
     numbers: Numbers,
 }
 
 impl Look {
     /// Lets the server rest, and looks.
-    pub(super) fn after_rest(serve: &Serve) -> Result<Look> {
+    pub(crate) fn after_rest(serve: &Serve) -> Result<Look> {
         std::thread::sleep(REST);
         Ok(Look {
             held: serve.server.holdings()?,
@@ -36,7 +36,7 @@ impl Look {
 }
 
 /// Adds what there was at first and at last, and the growth.
-pub(super) fn add(outcome: &mut Outcome, (begin, called): (&Look, &str), end: &Look) {
+pub(crate) fn add(outcome: &mut Outcome, (begin, called): (&Look, &str), end: &Look) {
     type Figure = (&'static str, &'static str, fn(&Look) -> f64);
     let figures: [Figure; 8] = [
         ("PSS", "MiB", |look| look.held.pss_bytes as f64 / MIB),

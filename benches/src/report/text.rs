@@ -1,7 +1,7 @@
 //! Numbers and names as people read them: the same in tables, in charts and in comparisons.
 
-use crate::report::{Figure, Gate};
-use crate::stats::Spread;
+use crate::report::document::{Figure, Gate};
+use crate::report::statistics::Spread;
 
 /// Three digits or more, no more than two behind the point.
 pub(crate) fn number(value: f64) -> String {

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 
-use crate::wire;
+use crate::load::http1_response;
 
 /// Longest that an answer may take. The longest request here waits a minute for a release.
 const ANSWER_MAX: Duration = Duration::from_secs(120);
@@ -74,7 +74,7 @@ impl Client {
             let length = stream.read(&mut buffer).context("no answer in time")?;
             ensure!(length > 0, "the connection was closed in mid-response");
             bytes.extend_from_slice(&buffer[..length]);
-            if let Some(response) = wire::response(&bytes)? {
+            if let Some(response) = http1_response::response(&bytes)? {
                 break response;
             }
             ensure!(
@@ -82,7 +82,7 @@ impl Client {
                 "the response does not end within {ANSWER_BYTES_MAX} bytes"
             );
         };
-        let page = wire::page(&bytes, "")?;
+        let page = http1_response::page(&bytes, "")?;
         let (body, _) = page.context("a whole response has a body")?;
         if !response.close {
             self.stream = Some(stream);

@@ -11,8 +11,8 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 
-use crate::client::{Client, request};
-use crate::misuse::{self, Habit};
+use crate::load::client::{Client, request};
+use crate::load::misuse::{self, Habit};
 
 /// Threads that ask well: more than are held up at a time.
 const GOOD_THREADS: usize = 16;

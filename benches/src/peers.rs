@@ -18,8 +18,8 @@ use std::process::Command;
 use anyhow::{Context, Result};
 use clap::ValueEnum;
 
-use crate::confine::{Budget, confined};
-use crate::server::{Log, Server, Start, free_port};
+use crate::machine::confine::{Budget, confined};
+use crate::product::child_server::{Log, Server, Start, free_port};
 
 pub(crate) use hyper::serve as serve_hyper;
 pub(crate) use install::Installer;

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
 
-use crate::product::Product;
+use crate::product::binary::Product;
 
 /// What a section begins with whose content means nothing to engines.
 const CUSTOM_SECTION: u8 = 0;

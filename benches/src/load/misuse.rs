@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use anyhow::Result;
 
-use crate::client::{Client, request};
+use crate::load::client::{Client, request};
 
 /// Requests of a client that work are at least so far apart: the load is to be mixed, not to fill the machine.
 const PACE: Duration = Duration::from_millis(5);

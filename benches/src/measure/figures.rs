@@ -2,14 +2,14 @@
 
 use anyhow::Result;
 
-use super::MIB;
-use super::contest::{Contestant, Turn};
 use crate::args::Scenario;
+use crate::measure::MIB;
+use crate::measure::rounds::{Contestant, Turn};
 use crate::peers::Peer;
-use crate::report::Outcome;
+use crate::report::document::Outcome;
 
 /// The row of plain hyper.
-pub(super) const HYPER: &str = "hyper";
+pub(crate) const HYPER: &str = "hyper";
 
 const CPU: &str = "CPU per request";
 const TO_HYPER: &str = "times hyper's CPU";
@@ -25,13 +25,13 @@ const FLAT_MAX: f64 = 1.15;
 
 /// The rows of dyno that are held against each other.
 #[derive(Debug)]
-pub(super) struct Rows {
+pub(crate) struct Rows {
     /// The one that everything is compared with.
-    pub(super) first: String,
+    pub(crate) first: String,
     /// The same with other numbers of threads.
-    pub(super) fewer_threads: Vec<(String, u32)>,
+    pub(crate) fewer_threads: Vec<(String, u32)>,
     /// The same with more connections.
-    pub(super) crowd: Option<String>,
+    pub(crate) crowd: Option<String>,
 }
 
 /// Times that a peer's CPU for `hello` has to be of dyno's: the gate and the goal.
@@ -47,7 +47,7 @@ fn margin(peer: Peer) -> Option<(f64, f64)> {
 }
 
 /// Fills the outcome.
-pub(super) fn add(
+pub(crate) fn add(
     outcome: &mut Outcome,
     which: Scenario,
     contestants: &[Contestant],

@@ -78,7 +78,7 @@ pub(crate) fn utilisation(jobs: &[Job], dynos: usize) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::stats::quantile;
+    use crate::report::statistics::quantile;
 
     const HOUR: Duration = Duration::from_secs(3_600);
 

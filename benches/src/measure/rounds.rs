@@ -7,77 +7,77 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 
-use crate::load::{self, Tally, Target, Until};
-use crate::process::{self, Cpu};
-use crate::server::Server;
+use crate::load::closed_loop::{self, Tally, Target, Until};
+use crate::machine::process::{self, Cpu};
+use crate::product::child_server::Server;
 
 /// Load on each server before the first round: caches, memory, compilers and clocks settle.
 const WARM_UP: Duration = Duration::from_secs(2);
 
 /// Whether a run can do without a contestant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Needed {
+pub(crate) enum Needed {
     Yes,
     No,
 }
 
 /// A server, the load on it, and what its turns gave.
 #[derive(Debug)]
-pub(super) struct Contestant {
-    pub(super) name: String,
-    pub(super) needed: Needed,
+pub(crate) struct Contestant {
+    pub(crate) name: String,
+    pub(crate) needed: Needed,
     /// Two may share one.
-    pub(super) server: Rc<Server>,
-    pub(super) targets: Vec<Target>,
-    pub(super) connections: u32,
-    pub(super) turns: Vec<Turn>,
+    pub(crate) server: Rc<Server>,
+    pub(crate) targets: Vec<Target>,
+    pub(crate) connections: u32,
+    pub(crate) turns: Vec<Turn>,
 }
 
 /// What one server did in one round.
 #[derive(Debug)]
-pub(super) struct Turn {
+pub(crate) struct Turn {
     /// Of all processes of the server.
-    pub(super) server: Cpu,
+    pub(crate) server: Cpu,
     /// Of this program: the load generator, and whoever reads the server's log.
-    pub(super) harness: Cpu,
+    pub(crate) harness: Cpu,
     /// One for each target.
-    pub(super) tallies: Vec<Tally>,
+    pub(crate) tallies: Vec<Tally>,
 }
 
 /// How long, and how often.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Rounds {
-    pub(super) repeats: u32,
-    pub(super) turn: Duration,
+pub(crate) struct Rounds {
+    pub(crate) repeats: u32,
+    pub(crate) turn: Duration,
     /// See [`load::run_mixed`].
-    pub(super) every: u64,
+    pub(crate) every: u64,
 }
 
 impl Turn {
-    pub(super) fn requests(&self) -> f64 {
+    pub(crate) fn requests(&self) -> f64 {
         let requests: u64 = self.tallies.iter().map(|tally| tally.requests).sum();
         requests as f64
     }
 
     /// A time, in µs a request.
-    pub(super) fn per_request(&self, time: Duration) -> f64 {
+    pub(crate) fn per_request(&self, time: Duration) -> f64 {
         time.as_secs_f64() * 1e6 / self.requests()
     }
 
-    pub(super) fn seconds(&self) -> f64 {
+    pub(crate) fn seconds(&self) -> f64 {
         let elapsed = self.tallies.first().map(|tally| tally.elapsed);
         elapsed.map_or(f64::NAN, |elapsed| elapsed.as_secs_f64())
     }
 
     /// The latency that such a share of the requests to a target did not exceed, in µs.
-    pub(super) fn latency_micros(&self, target: usize, share: f64) -> f64 {
+    pub(crate) fn latency_micros(&self, target: usize, share: f64) -> f64 {
         let tally = self.tallies.get(target);
         tally.map_or(f64::NAN, |tally| tally.latency_micros(share))
     }
 }
 
 /// Runs all rounds. A contestant that fails and is not needed leaves: the reasons of those are given.
-pub(super) fn run(contestants: &mut Vec<Contestant>, rounds: Rounds) -> Result<Vec<String>> {
+pub(crate) fn run(contestants: &mut Vec<Contestant>, rounds: Rounds) -> Result<Vec<String>> {
     let mut left = Vec::new();
     round(contestants, rounds, WARM_UP, &mut left)?;
     contestants
@@ -117,7 +117,7 @@ fn turn(contestant: &Contestant, every: u64, time: Duration) -> Result<Turn> {
     let (server, own) = (&contestant.server, std::process::id());
     let before = (server.cpu()?, process::cpu_of(own)?);
     let (targets, connections) = (&contestant.targets, contestant.connections);
-    let tallies = load::run_mixed(targets, every, connections, Until::Elapsed(time))
+    let tallies = closed_loop::run_mixed(targets, every, connections, Until::Elapsed(time))
         .with_context(|| format!("no figure for {}", contestant.name))?;
     Ok(Turn {
         server: server.cpu()?.since(before.0),

@@ -7,9 +7,9 @@ use std::path::Path;
 use anyhow::{Context, Result, ensure};
 use serde::Deserialize;
 
-use crate::report::{FORM, Figure, Report};
-use crate::stats::Spread;
-use crate::text;
+use crate::report::document::{FORM, Figure, Report};
+use crate::report::statistics::Spread;
+use crate::report::text;
 
 /// What is read of an earlier report. What it lacks, and what it has besides, does no harm.
 #[derive(Debug, Deserialize)]

@@ -6,9 +6,9 @@
 use comfy_table::presets::ASCII_MARKDOWN;
 use comfy_table::{Cell, CellAlignment, Color, Table};
 
-use crate::against::{Beyond, Comparison};
-use crate::report::{Figure, Outcome, Report};
-use crate::text::{distinct, gate, titled, value, verdict, with_spread};
+use crate::report::comparison::{Beyond, Comparison};
+use crate::report::document::{Figure, Outcome, Report};
+use crate::report::text::{distinct, gate, titled, value, verdict, with_spread};
 
 /// Subjects that still have a column each.
 const COLUMNS_MAX: usize = 5;

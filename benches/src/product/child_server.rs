@@ -12,10 +12,10 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::client::request;
-use crate::confine;
-use crate::load::ask;
-use crate::process::{self, Cpu, Holdings};
+use crate::load::client::request;
+use crate::load::closed_loop::ask;
+use crate::machine::confine;
+use crate::machine::process::{self, Cpu, Holdings};
 
 /// How long a server has to answer its first request; the first start compiles.
 const START_MAX: Duration = Duration::from_secs(120);
