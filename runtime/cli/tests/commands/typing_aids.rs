@@ -25,8 +25,13 @@ fn help_knows_every_command_and_its_habits() {
 fn the_version_is_a_command_too() {
     let place = Place::new();
     let version = env!("CARGO_PKG_VERSION");
-    assert_eq!(place.run(&["version"]).ok(), format!("dyno {version}\n"));
-    assert_eq!(place.run(&["version", "--json"]).json()["version"], version);
+    let json = place.run(&["version", "--json"]).json();
+    assert_eq!(json["version"], version);
+    // The profile that built the tests, whichever it is.
+    let profile = json["profile"].as_str().expect("a profile");
+    let text = format!("dyno {version} ({profile})\n");
+    assert_eq!(place.run(&["version"]).ok(), text);
+    assert_eq!(place.run(&["--version"]).ok(), text);
 }
 
 #[test]

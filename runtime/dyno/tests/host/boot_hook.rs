@@ -1,5 +1,6 @@
 //! The boot hook `dyno:app/boot`: a dyno is up once its app is loaded, and its boot has failed if the app cannot be.
 
+use exchange::DynoHandle;
 use grid::desired::Limits;
 use grid::protocol::{CrashCause, Report, Step, StopReason};
 

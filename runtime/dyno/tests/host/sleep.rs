@@ -1,5 +1,6 @@
 //! Dynos that sleep: nothing of the guest is left, and the next request does not notice.
 
+use exchange::DynoHandle;
 use grid::desired::Limits;
 use grid::protocol::{CrashCause, Report, Step};
 
