@@ -13,7 +13,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, SystemTime};
 
-use control::logs::Source;
+use control::logs::AppLogSource;
 use grid::fault::Fault;
 use grid::name::AppName;
 
@@ -33,16 +33,16 @@ struct Line {
     at: SystemTime,
     /// None: a request for no app, which only a terminal shows.
     app: Option<AppName>,
-    source: Source,
+    source: AppLogSource,
     text: String,
 }
 
 impl Line {
     /// As a line of its app's log.
-    fn into_words(self) -> Option<(AppName, control::logs::Line)> {
+    fn into_words(self) -> Option<(AppName, control::logs::AppLogLine)> {
         let app = self.app?;
         let (at, source, text) = (self.at, self.source, self.text);
-        Some((app, control::logs::Line { at, source, text }))
+        Some((app, control::logs::AppLogLine { at, source, text }))
     }
 }
 
@@ -51,7 +51,7 @@ pub(crate) enum To {
     /// Standard output, in colour if it is a terminal.
     Terminal,
     /// The apps' logs.
-    Server(control::logs::Logs),
+    Server(control::logs::AppLogs),
 }
 
 /// Lines that found no room, by app.
@@ -94,7 +94,7 @@ impl Logs {
         }
     }
 
-    fn plain(&self, app: AppName, source: Source, text: String) {
+    fn plain(&self, app: AppName, source: AppLogSource, text: String) {
         self.send(Line {
             at: SystemTime::now(),
             app: Some(app),
@@ -108,8 +108,8 @@ impl Logs {
         let logs = self.clone();
         Arc::new(move |line: dyno::LogLine| {
             let source = match line.source {
-                dyno::LogSource::App(dyno) => Source::App(dyno),
-                dyno::LogSource::Dyno(dyno) => Source::Dyno(dyno),
+                dyno::LogSource::App(dyno) => AppLogSource::App(dyno),
+                dyno::LogSource::Dyno(dyno) => AppLogSource::Dyno(dyno),
             };
             logs.plain(line.app, source, line.text);
         })
@@ -122,7 +122,7 @@ impl Logs {
             logs.send(Line {
                 at: record.at,
                 app: record.app.clone(),
-                source: Source::Router,
+                source: AppLogSource::Router,
                 text: record.line(),
             });
         })
@@ -131,7 +131,7 @@ impl Logs {
     /// Takes what the control plane says.
     pub(crate) fn control(&self, event: control::LogEvent) {
         let app = event.app.clone();
-        let line = control::logs::Line::of_event(event, SystemTime::now());
+        let line = control::logs::AppLogLine::of_event(event, SystemTime::now());
         self.plain(app, line.source, line.text);
     }
 }
@@ -156,7 +156,7 @@ fn pass_on(lines: &Receiver<Line>, dropped: &Dropped, to: To) {
 
 enum Out {
     Terminal(terminal::Terminal),
-    Server(control::logs::Logs, Disk),
+    Server(control::logs::AppLogs, Disk),
 }
 
 /// Whether the last lines could be written to the disk.
@@ -188,7 +188,7 @@ impl Out {
             self.line(Line {
                 at: SystemTime::now(),
                 app,
-                source: Source::Api,
+                source: AppLogSource::Api,
                 text,
             });
         }

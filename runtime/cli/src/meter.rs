@@ -5,14 +5,14 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use control::usage::Recorder;
+use control::usage::UsageRecorder;
 use grid::desired::Release;
 use grid::name::{AppName, DynoKey, Version};
 use grid::protocol::{Report, Step};
 
 /// Notes dyno time, if there is anyone to note it for. Clones share what they know.
 #[derive(Clone)]
-pub(crate) struct Meter(Option<(Recorder, Arc<Mutex<Known>>)>);
+pub(crate) struct Meter(Option<(UsageRecorder, Arc<Mutex<Known>>)>);
 
 #[derive(Default)]
 struct Known {
@@ -21,7 +21,7 @@ struct Known {
 }
 
 impl Meter {
-    pub(crate) fn new(recorder: Option<Recorder>) -> Meter {
+    pub(crate) fn new(recorder: Option<UsageRecorder>) -> Meter {
         Meter(recorder.map(|recorder| (recorder, Arc::default())))
     }
 

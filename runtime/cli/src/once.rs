@@ -12,7 +12,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use control::once::{Pipes, Program, Wanted};
+use control::once::{OneOffPipes, OneOffProgram, OneOffRequest};
 use dyno::{Fleet, OneOffCommand, ProgramOutput, ProgramStdio};
 use grid::desired::Release;
 use grid::name::{AppName, DynoKey, NodeId, ProcessType, Version};
@@ -47,7 +47,7 @@ struct Start {
     release: Arc<Release>,
     command: OneOffCommand,
     env: BTreeMap<String, String>,
-    pipes: Option<Pipes>,
+    pipes: Option<OneOffPipes>,
 }
 
 impl Once {
@@ -62,14 +62,14 @@ impl Once {
     }
 
     /// Starts a one-off dyno.
-    pub(crate) fn begin(&mut self, one_off: control::once::OneOff) {
-        let control::once::OneOff {
+    pub(crate) fn begin(&mut self, one_off: control::once::OneOffStart) {
+        let control::once::OneOffStart {
             node,
             dyno: key,
             release,
             wanted,
         } = one_off;
-        let Wanted {
+        let OneOffRequest {
             program,
             env,
             memory_bytes,
@@ -178,10 +178,10 @@ impl Once {
     }
 }
 
-fn command(program: Program) -> OneOffCommand {
+fn command(program: OneOffProgram) -> OneOffCommand {
     match program {
-        Program::Type { process, args } => OneOffCommand::Type { process, args },
-        Program::Component { path, args, .. } => {
+        OneOffProgram::Type { process, args } => OneOffCommand::Type { process, args },
+        OneOffProgram::Component { path, args, .. } => {
             let path = PathBuf::from(path);
             OneOffCommand::Component { path, args }
         }
@@ -189,8 +189,8 @@ fn command(program: Program) -> OneOffCommand {
 }
 
 /// The release with this much memory for the process type that is run.
-fn sized(release: Arc<Release>, program: &Program, memory_bytes: u64) -> Arc<Release> {
-    let Program::Type { process, .. } = program else {
+fn sized(release: Arc<Release>, program: &OneOffProgram, memory_bytes: u64) -> Arc<Release> {
+    let OneOffProgram::Type { process, .. } = program else {
         return release;
     };
     let spec = release.processes.get(process);
@@ -271,7 +271,7 @@ type Told = Option<tokio::sync::oneshot::Sender<ProcessExit>>;
 
 /// What it reads and where it prints; what says that nobody wants it; and who wants to know how it ended.
 fn stdio(
-    pipes: Option<Pipes>,
+    pipes: Option<OneOffPipes>,
     drain: CancellationToken,
 ) -> (ProgramStdio, Pin<Box<dyn Future<Output = ()> + Send>>, Told) {
     let Some(pipes) = pipes else {

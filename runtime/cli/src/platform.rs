@@ -20,9 +20,9 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use control::ledger::Ledger;
-use control::once::OneOff;
-use control::usage::Recorder;
-use control::{Control, Options, Outputs, Published};
+use control::once::OneOffStart;
+use control::usage::UsageRecorder;
+use control::{Control, PublishedReleases, ReconcilerOptions, ReconcilerOutputs};
 use dyno::compile::Compiler;
 use dyno::engine::{Engines, InstanceAllocation};
 use dyno::{EgressPolicy, Fleet, FleetConfig, LogSink, SlugSource};
@@ -64,14 +64,14 @@ pub(crate) struct Config<'a> {
     /// Proxies whose forwarding headers are believed.
     pub(crate) trusted: TrustedProxies,
     /// Takes dyno time, where it is to be paid for.
-    pub(crate) usage: Option<Recorder>,
+    pub(crate) usage: Option<UsageRecorder>,
 }
 
 /// Reconciler, node and router of this process.
 pub(crate) struct Platform {
     pub(crate) control: Control,
     pub(crate) router: Router<Handle>,
-    reconciler: JoinHandle<Result<(), control::RunError>>,
+    reconciler: JoinHandle<Result<(), control::ReconcilerRunError>>,
     log: JoinHandle<()>,
     tasks: JoinSet<()>,
 }
@@ -80,7 +80,7 @@ impl Platform {
     /// Starts all of it; nothing listens yet.
     pub(crate) async fn start(config: Config<'_>, logs: &Logs) -> Result<Platform> {
         let id: NodeId = "local".parse().context("the node's name")?;
-        let options = Options {
+        let options = ReconcilerOptions {
             seed: seed(),
             policy: config.policy,
         };
@@ -98,7 +98,7 @@ impl Platform {
         };
         let router = Router::with_config(router, logs.of_router());
         let mut tasks = JoinSet::new();
-        let Outputs {
+        let ReconcilerOutputs {
             steps,
             one_offs,
             logs: events,
@@ -152,7 +152,7 @@ impl Platform {
     ) -> impl Future<Output = ()> + Send + use<> {
         let mut published = self.control.published();
         async move {
-            let there = |published: &Published| {
+            let there = |published: &PublishedReleases| {
                 let up = |app| published.get(app).is_some_and(Option::is_some);
                 apps.iter().all(up)
             };
@@ -253,7 +253,7 @@ struct Hands {
     node: Fleet,
     once: Once,
     router: Router<Handle>,
-    published: watch::Sender<Published>,
+    published: watch::Sender<PublishedReleases>,
     meter: Meter,
 }
 
@@ -261,7 +261,7 @@ impl Hands {
     async fn carry_out(
         mut self,
         mut steps: mpsc::Receiver<Step>,
-        mut one_offs: mpsc::Receiver<OneOff>,
+        mut one_offs: mpsc::Receiver<OneOffStart>,
     ) {
         loop {
             tokio::select! {

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
-use control::once::frame::{self, Frame};
+use control::once::frame::{self, OutputFrame};
 use grid::protocol::ProcessExit;
 use serde_json::{Map, Value, json};
 use tokio::signal::unix::{SignalKind, signal};
@@ -166,17 +166,17 @@ fn print(mut from: impl Read, waiting: &Waiting) -> News {
     let wait = |since| *waiting.lock().unwrap_or_else(PoisonError::into_inner) = since;
     loop {
         wait(Some(Instant::now()));
-        let frame = match frame::read(&mut from) {
+        let frame = match frame::read_frame(&mut from) {
             Ok(Some(frame)) => frame,
             Ok(None) => return News::Lost(anyhow::anyhow!("the server has ended it")),
             Err(error) => return News::Lost(error.into()),
         };
         wait(None);
         let written = match frame {
-            Frame::Alive => Ok(()),
-            Frame::Stdout(bytes) => write(io::stdout().lock(), &bytes),
-            Frame::Stderr(bytes) => write(io::stderr().lock(), &bytes),
-            Frame::Exit(exit) => return News::Ended(exit),
+            OutputFrame::Alive => Ok(()),
+            OutputFrame::Stdout(bytes) => write(io::stdout().lock(), &bytes),
+            OutputFrame::Stderr(bytes) => write(io::stderr().lock(), &bytes),
+            OutputFrame::Exit(exit) => return News::Ended(exit),
         };
         if written.is_err() {
             return News::Unread;

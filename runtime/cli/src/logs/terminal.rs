@@ -7,7 +7,7 @@ use std::io::Write as _;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use anstyle::Style;
-use control::logs::{Source, timestamp};
+use control::logs::{AppLogSource, timestamp};
 
 use super::Line;
 use crate::term::{colours, sgr};
@@ -62,8 +62,8 @@ impl Terminal {
         };
         head.expect("a String takes all");
         match (source, self.colours) {
-            (Source::App(_), true) => out.push_str(&sgr::with_colours(&line.text)),
-            (Source::App(_), false) => out.push_str(&sgr::without_colours(&line.text)),
+            (AppLogSource::App(_), true) => out.push_str(&sgr::with_colours(&line.text)),
+            (AppLogSource::App(_), false) => out.push_str(&sgr::without_colours(&line.text)),
             // Others quote what strangers sent.
             _ => out.push_str(&line.text),
         }
@@ -101,7 +101,7 @@ impl Clock {
     }
 }
 
-fn style(source: &Source) -> Style {
+fn style(source: &AppLogSource) -> Style {
     match source.dyno() {
         Some(dyno) => colours::of_dyno(dyno.process.as_str(), dyno.index),
         None => colours::of_the_rest(),
@@ -122,7 +122,7 @@ mod tests {
             terminal.render(&Line {
                 at: UNIX_EPOCH + Duration::from_micros(*micros),
                 app: None,
-                source: Source::App("web.1".parse().expect("an id")),
+                source: AppLogSource::App("web.1".parse().expect("an id")),
                 text: "hello".into(),
             });
         }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
-use control::{Actor, Command, Deploy, DeployConfig, Outcome};
+use control::{Actor, Command, DeployConfig, ReleaseOutcome, ReleaseSpec};
 use grid::desired::{Limits, ProcessSpec};
 use grid::name::{AppName, ProcessType, SlugId};
 use slugs::manifest::Process;
@@ -62,7 +62,7 @@ impl<'a> App<'a> {
         *self.last.borrow_mut() = Some(now);
         self.has_web.set(processes.keys().any(ProcessType::is_web));
         let formation = self.formation(&ready);
-        let deploy = Deploy {
+        let deploy = ReleaseSpec {
             slug: ready.id,
             description: "Deploy".to_owned(),
             config: DeployConfig::These(ready.config),
@@ -74,12 +74,12 @@ impl<'a> App<'a> {
         let accepted = control.command(deploy, actor(), None).await?;
         let version = accepted.version.context("a deploy makes a release")?;
         match control.outcome(&self.name, version).await? {
-            Outcome::Serving => {
+            ReleaseOutcome::Serving => {
                 control.until_published(&self.name, version).await;
                 Ok(())
             }
-            Outcome::Superseded(_) | Outcome::Destroyed => Ok(()),
-            Outcome::Failed(reason) => bail!("{} did not come up: {reason}", self.name),
+            ReleaseOutcome::Superseded(_) | ReleaseOutcome::Destroyed => Ok(()),
+            ReleaseOutcome::Failed(reason) => bail!("{} did not come up: {reason}", self.name),
         }
     }
 

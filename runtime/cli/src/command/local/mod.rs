@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
-use control::ledger::Memory;
+use control::ledger::MemoryLedger;
 use dyno::{EgressOpening, EgressPolicy};
 use grid::name::AppName;
 use grid::plan::Policy;
@@ -60,7 +60,7 @@ async fn serve(args: &Local, target: &Target, logs: Logs) -> Result<()> {
     let built = built?;
     let listener = listen(args.port)?;
     let config = Config {
-        ledger: Arc::new(Memory::new()),
+        ledger: Arc::new(MemoryLedger::new()),
         policy: Policy::default(),
         slugs,
         compiled: &cache.join("compiled"),

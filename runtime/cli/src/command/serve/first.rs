@@ -6,7 +6,7 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use anyhow::{Context, Result};
-use control::access::{self, Role, Secret};
+use control::access::{self, Role, TokenSecret};
 use control::{Actor, Control};
 
 use super::settings::Settings;
@@ -27,7 +27,7 @@ pub(super) async fn admin(control: &Control, api: SocketAddr) -> Result<()> {
         return Ok(());
     }
     let actor = Actor::now("server");
-    let (token, secret) = access::mint(ADMIN, Role::Admin, None, &actor);
+    let (token, secret) = access::mint_token(ADMIN, Role::Admin, None, &actor);
     show(&secret, api)?;
     let made = control.create_token(token, actor, None).await;
     made.context("cannot write down the first admin token")?;
@@ -45,7 +45,7 @@ fn local(address: SocketAddr) -> SocketAddr {
     SocketAddr::new(ip, address.port())
 }
 
-fn show(secret: &Secret, api: SocketAddr) -> Result<()> {
+fn show(secret: &TokenSecret, api: SocketAddr) -> Result<()> {
     term::print(&format!("admin token: {}\n", secret.reveal()))?;
     term::note(
         "Note",

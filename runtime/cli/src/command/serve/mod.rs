@@ -17,10 +17,10 @@ use std::time::{Duration, SystemTime};
 
 use anyhow::{Context, Result};
 use api::Parts;
-use control::addons::Addons;
-use control::ledger::{Cause, Ledger, Sqlite};
+use control::addons::AddonsHandle;
+use control::ledger::{Ledger, LedgerCause, SqliteLedger};
 use control::logs::LogFiles;
-use control::usage::{self, Recorder};
+use control::usage::{self, UsageRecorder};
 use dyno::EgressPolicy;
 use grid::name::{AppName, ProcessType};
 use router::Hosts;
@@ -60,15 +60,15 @@ pub(crate) fn run(args: &Serve) -> Result<()> {
 }
 
 /// The apps' logs, with what was kept of them.
-fn kept_logs(settings: &Settings, data: &Data) -> Result<control::logs::Logs> {
+fn kept_logs(settings: &Settings, data: &Data) -> Result<control::logs::AppLogs> {
     let folder = settings.log_dir.clone().unwrap_or_else(|| data.logs());
     match LogFiles::open(&folder) {
-        Ok(files) => Ok(control::logs::Logs::kept_in(files)),
+        Ok(files) => Ok(control::logs::AppLogs::kept_in(files)),
         // Apps are served all the same.
         Err(error) if error.is_full() => {
             let error = anyhow::Error::new(error);
             term::warning(&format!("log lines do not survive a restart: {error:#}"));
-            Ok(control::logs::Logs::new())
+            Ok(control::logs::AppLogs::new())
         }
         Err(error) => {
             let error = anyhow::Error::new(error);
@@ -80,15 +80,17 @@ fn kept_logs(settings: &Settings, data: &Data) -> Result<control::logs::Logs> {
 /// What lasts longer than one run.
 struct Kept {
     ledger: Arc<dyn Ledger>,
-    usage: Recorder,
+    usage: UsageRecorder,
     slugs: Arc<Store>,
 }
 
 impl Kept {
     fn open(data: &Data) -> Result<Kept> {
-        let ledger = Sqlite::open(&data.ledger(), &data.key()).context("cannot open the ledger")?;
-        let usage = usage::Sqlite::open(&data.usage()).context("cannot open the usage records")?;
-        let usage = Recorder::open(Arc::new(usage), SystemTime::now())
+        let ledger =
+            SqliteLedger::open(&data.ledger(), &data.key()).context("cannot open the ledger")?;
+        let usage = usage::SqliteUsageStore::open(&data.usage())
+            .context("cannot open the usage records")?;
+        let usage = UsageRecorder::open(Arc::new(usage), SystemTime::now())
             .context("cannot read the usage records")?;
         Ok(Kept {
             ledger: Arc::new(ledger),
@@ -102,7 +104,7 @@ async fn serve(
     settings: &Settings,
     data: &Data,
     logs: &Logs,
-    lines: control::logs::Logs,
+    lines: control::logs::AppLogs,
     passed: Passed,
 ) -> Result<()> {
     let mut stop = Stop::new()?;
@@ -141,7 +143,7 @@ impl Running {
         settings: &Settings,
         data: &Data,
         logs: &Logs,
-        lines: control::logs::Logs,
+        lines: control::logs::AppLogs,
         mut passed: Passed,
     ) -> Result<Running> {
         // Before anything is written: a port that is taken is no reason to start half.
@@ -163,7 +165,8 @@ impl Running {
         first::say(settings, apps.address(), api.local_addr()?);
         first::admin(&platform.control, api.local_addr()?).await?;
         local::start(data.root(), &platform.control, &mut tasks);
-        let (addons, keeper) = Addons::new(platform.control.clone(), settings.servers.clone());
+        let (addons, keeper) =
+            AddonsHandle::new(platform.control.clone(), settings.servers.clone());
         tasks.spawn(keeper.run(|trouble| term::warning(&trouble)));
         let parts = Parts {
             control: platform.control.clone(),
@@ -254,7 +257,7 @@ async fn ended(mut end: watch::Receiver<bool>) {
 }
 
 /// Says when the ledger cannot be written, and when it can be again.
-async fn tell_trouble(mut trouble: watch::Receiver<Option<Cause>>) {
+async fn tell_trouble(mut trouble: watch::Receiver<Option<LedgerCause>>) {
     let mut was = false;
     while trouble.changed().await.is_ok() {
         let now = trouble.borrow_and_update().clone();

@@ -9,7 +9,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use anyhow::{Context, Result, bail};
-use control::addons::{Memcached, Postgresql, Redis, Servers};
+use control::addons::{AddonServers, MemcachedService, PostgresqlService, RedisService};
 use grid::name::Endpoint;
 use serde::Deserialize;
 
@@ -95,8 +95,8 @@ impl Services {
     }
 
     /// The servers, checked; nothing is asked of them.
-    pub(super) fn servers(&self) -> Result<Servers> {
-        let mut servers = Servers::default();
+    pub(super) fn servers(&self) -> Result<AddonServers> {
+        let mut servers = AddonServers::default();
         if let Some(table) = &self.postgresql {
             let server = postgresql(table).context("in [services.postgresql]")?;
             servers = servers.with_postgresql(server);
@@ -112,29 +112,33 @@ impl Services {
     }
 }
 
-fn postgresql(table: &Table) -> Result<Postgresql> {
+fn postgresql(table: &Table) -> Result<PostgresqlService> {
     if table.servers.is_some() {
         bail!("`servers` is for memcached: give a `url`");
     }
     let url = table.url.as_deref().context("there is no `url`")?;
-    Ok(Postgresql::new(url, reach(table)?, table.connections)?)
+    Ok(PostgresqlService::new(
+        url,
+        reach(table)?,
+        table.connections,
+    )?)
 }
 
-fn redis(table: &Table) -> Result<Redis> {
+fn redis(table: &Table) -> Result<RedisService> {
     if table.servers.is_some() || table.connections.is_some() {
         bail!("there are only `url` and `reach`");
     }
     let url = table.url.as_deref().context("there is no `url`")?;
-    Ok(Redis::new(url, reach(table)?)?)
+    Ok(RedisService::new(url, reach(table)?)?)
 }
 
-fn memcached(table: &Table) -> Result<Memcached> {
+fn memcached(table: &Table) -> Result<MemcachedService> {
     if table.url.is_some() || table.reach.is_some() || table.connections.is_some() {
         bail!("there are only `servers`, such as [\"127.0.0.1:11211\"]");
     }
     let servers = table.servers.as_deref().context("there are no `servers`")?;
     let servers: Result<Vec<Endpoint>> = servers.iter().map(|text| endpoint(text)).collect();
-    Ok(Memcached::new(servers.context("in `servers`")?)?)
+    Ok(MemcachedService::new(servers.context("in `servers`")?)?)
 }
 
 fn reach(table: &Table) -> Result<Option<Endpoint>> {
@@ -150,11 +154,11 @@ fn endpoint(text: &str) -> Result<Endpoint> {
 mod tests {
     use super::*;
 
-    fn read(text: &str) -> Result<Servers> {
+    fn read(text: &str) -> Result<AddonServers> {
         toml::from_str::<Services>(text)?.servers()
     }
 
-    fn offered(servers: &Servers) -> Vec<String> {
+    fn offered(servers: &AddonServers) -> Vec<String> {
         let offered = servers.offered();
         offered
             .map(|(service, place)| format!("{service} {place}"))

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use api::ApiHost;
-use control::addons::Servers;
+use control::addons::AddonServers;
 use dyno::EgressOpening;
 use grid::name::Hostname;
 use grid::plan::Policy;
@@ -58,7 +58,7 @@ pub(super) struct Settings {
     pub(super) egress_allow: Vec<EgressOpening>,
     /// Proxies whose forwarding headers are believed.
     pub(super) trust_proxy: TrustedProxies,
-    pub(super) servers: Servers,
+    pub(super) servers: AddonServers,
     /// Hosts at which the API answers, beside its own.
     pub(super) api_hosts: Vec<ApiHost>,
     /// Where the apps' logs are kept; none: in the data folder.

@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
-use control::ledger::Sqlite;
+use control::ledger::SqliteLedger;
 
 use crate::command::serve::data::Data;
 use crate::command::serve::local::{
@@ -116,7 +116,8 @@ fn ask(mut stream: UnixStream, request: &LocalRequest) -> Result<LocalToken> {
 fn stand_in(data: &Data, root: &Path, request: &LocalRequest) -> Result<LocalToken> {
     let user = rustix::process::geteuid().as_raw();
     let (token, secret, actor) = request.mint(user);
-    let ledger = Sqlite::open(&data.ledger(), &data.key()).context("cannot open the ledger")?;
+    let ledger =
+        SqliteLedger::open(&data.ledger(), &data.key()).context("cannot open the ledger")?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
