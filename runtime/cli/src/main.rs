@@ -13,7 +13,6 @@ mod logs;
 mod meter;
 mod once;
 mod platform;
-mod seam;
 mod stop;
 mod term;
 

@@ -25,7 +25,7 @@ use control::usage::UsageRecorder;
 use control::{Control, PublishedReleases, ReconcilerOptions, ReconcilerOutputs};
 use dyno::compile::Compiler;
 use dyno::engine::{Engines, InstanceAllocation};
-use dyno::{EgressPolicy, Fleet, FleetConfig, LogSink, SlugSource};
+use dyno::{EgressPolicy, Fleet, FleetConfig, LocalDyno, LogSink, SlugSource};
 use grid::name::{AppName, Generation, Hostname, NodeId};
 use grid::plan::Policy;
 use grid::protocol::{Inventory, Report, Route, RouteTarget, Step};
@@ -37,7 +37,6 @@ use tokio::task::{JoinHandle, JoinSet};
 use crate::logs::Logs;
 use crate::meter::Meter;
 use crate::once::Once;
-use crate::seam::Handle;
 
 /// Memory that a node offers, in bytes: what its dynos may grow to, not what they use. Nothing is
 /// set aside on a machine of one's own, so that this only keeps sums finite.
@@ -70,7 +69,7 @@ pub(crate) struct Config<'a> {
 /// Reconciler, node and router of this process.
 pub(crate) struct Platform {
     pub(crate) control: Control,
-    pub(crate) router: Router<Handle>,
+    pub(crate) router: Router<LocalDyno>,
     reconciler: JoinHandle<Result<(), control::ReconcilerRunError>>,
     log: JoinHandle<()>,
     tasks: JoinSet<()>,
@@ -252,7 +251,7 @@ fn compile_child() -> Result<Vec<OsString>> {
 struct Hands {
     node: Fleet,
     once: Once,
-    router: Router<Handle>,
+    router: Router<LocalDyno>,
     published: watch::Sender<PublishedReleases>,
     meter: Meter,
 }
@@ -307,9 +306,7 @@ impl Hands {
             RouteTarget::Booting | RouteTarget::Refuse(_) => Vec::new(),
         };
         // A stale route was overtaken by a newer one: nothing is lost.
-        let _ = self
-            .router
-            .publish(route, fresh.into_iter().map(Handle).collect());
+        let _ = self.router.publish(route, fresh);
         self.published.send_modify(|published| {
             published.insert(app, version);
         });

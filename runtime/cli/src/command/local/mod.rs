@@ -109,7 +109,7 @@ fn egress(further: &[EgressOpening]) -> EgressPolicy {
             .chain(further.iter().copied())
             .collect(),
         command: "dyno local",
-        ..Egress::default()
+        ..EgressPolicy::default()
     }
 }
 

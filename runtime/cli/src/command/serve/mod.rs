@@ -227,7 +227,7 @@ async fn platform(
         egress: EgressPolicy {
             allowed: settings.egress_allow.as_slice().into(),
             listening: ports.into(),
-            ..Egress::default()
+            ..EgressPolicy::default()
         },
         hosts: Hosts::Named,
         trusted: settings.trust_proxy.clone(),

@@ -6,10 +6,10 @@ use std::fmt::Write;
 
 use router::{Router, Stats};
 
-use crate::seam::Handle;
+use dyno::LocalDyno;
 
 /// Adds the numbers to what is there.
-pub(super) fn write(router: &Router<Handle>, out: &mut String) {
+pub(super) fn write(router: &Router<LocalDyno>, out: &mut String) {
     let stats = router.stats();
     requests(&stats, out);
     let mut gauge = |name: &str, help: &str, value: u64| metric(out, ("gauge", name), help, value);
