@@ -25,7 +25,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use control::ledger::Ledger;
-use control::usage::Recorder;
+use control::usage::UsageRecorder;
 use control::{Control, PublishedReleases, ReconcilerOptions, ReconcilerOutputs};
 use dyno::compile::Compiler;
 use dyno::engine::InstanceAllocation;
@@ -86,7 +86,7 @@ pub(crate) struct CoreConfig {
 pub(crate) struct NodeCore {
     pub(crate) control: Control,
     pub(crate) router: Router<LocalDyno>,
-    reconciler: JoinHandle<Result<(), control::RunError>>,
+    reconciler: JoinHandle<Result<(), control::ReconcilerRunError>>,
     log: JoinHandle<()>,
     tasks: JoinSet<()>,
 }

@@ -4,7 +4,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use control::ledger::OpenError;
+use control::ledger::LedgerOpenError;
 use control::logs::LogFilesError;
 use control::usage::UsageError;
 use dyno::compile::CompileError;

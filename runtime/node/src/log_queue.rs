@@ -12,7 +12,7 @@ use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::thread::JoinHandle;
 use std::time::{Duration, SystemTime};
 
-use control::logs::Source;
+use control::logs::AppLogSource;
 use grid::fault::Fault;
 use grid::name::AppName;
 use parking_lot::Mutex;

@@ -7,7 +7,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use control::ledger::Cause;
+use control::ledger::LedgerCause;
 use control::logs::LogFilesError;
 use control::usage::UsageError;
 use slugs::store::StoreError;

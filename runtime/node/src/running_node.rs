@@ -6,8 +6,8 @@ use std::ffi::OsString;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use control::ledger::Memory;
-use control::usage::Recorder;
+use control::ledger::MemoryLedger;
+use control::usage::UsageRecorder;
 use dyno::EgressPolicy;
 use grid::plan::Policy;
 use router::{Hosts, TrustedProxies};

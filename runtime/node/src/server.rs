@@ -17,7 +17,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use control::addons::Addons;
+use control::addons::AddonsHandle;
 use control::ledger::{Ledger, LedgerCause, SqliteLedger};
 use control::logs::{AppLogs, LogFiles};
 use control::usage::{self, UsageRecorder};

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use api::ApiHost;
-use control::addons::Servers;
+use control::addons::AddonServers;
 use grid::name::Hostname;
 use grid::plan::Policy;
 use grid::usage::DynoPrices;

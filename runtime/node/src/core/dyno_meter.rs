@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use control::usage::Recorder;
+use control::usage::UsageRecorder;
 use grid::desired::Release;
 use grid::name::{AppName, DynoKey, Version};
 use grid::protocol::{Report, Step};

@@ -2,8 +2,8 @@
 //!
 //! Must not decide anything, nor wait for a step's result: dynos report it.
 
-use control::Published;
-use control::once::OneOff;
+use control::PublishedReleases;
+use control::once::OneOffStart;
 use dyno::{Fleet, LocalDyno};
 use grid::protocol::{Route, RouteTarget, Step};
 use router::Router;

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use control::OfflineError;
+use control::OfflineTokenError;
 use control::ledger::{LedgerOpenError, SqliteLedger};
 
 use super::{
