@@ -11,7 +11,7 @@ use axum::Json;
 use axum::extract::State as With;
 use grid::name::SlugId;
 use serde::Serialize;
-use slugs::store::{Store, StoreError, Stored};
+use slugs::store::{Store, StoreError, StoredSlug};
 use std::sync::Arc;
 use utoipa::ToSchema;
 
@@ -24,7 +24,7 @@ pub(super) struct Slug {
     bytes: u64,
 }
 
-fn shown(stored: Stored) -> Slug {
+fn shown(stored: StoredSlug) -> Slug {
     Slug {
         id: stored.id.to_string(),
         bytes: stored.bytes,

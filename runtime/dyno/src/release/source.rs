@@ -40,7 +40,7 @@ pub fn from_store(store: Arc<slugs::store::Store>) -> SlugSource {
     })
 }
 
-fn program(process: &slugs::manifest::Process) -> Program {
+fn program(process: &slugs::manifest::ManifestProcess) -> Program {
     Program {
         component: process.component.as_str().into(),
         args: process.args.clone(),

@@ -9,7 +9,7 @@ use anyhow::{Context, Result, bail};
 use control::{Actor, Command, Deploy, DeployConfig, Outcome};
 use grid::desired::{Limits, ProcessSpec};
 use grid::name::{AppName, ProcessType, SlugId};
-use slugs::manifest::Process;
+use slugs::manifest::ManifestProcess;
 
 use super::source::Ready;
 use crate::platform::Platform;
@@ -128,7 +128,7 @@ fn actor() -> Actor {
     Actor::now("local")
 }
 
-fn spec(process: &Process) -> ProcessSpec {
+fn spec(process: &ManifestProcess) -> ProcessSpec {
     let (own, default) = (&process.limits, Limits::default());
     let limits = Limits {
         memory_bytes: own.memory_bytes.unwrap_or(default.memory_bytes),
