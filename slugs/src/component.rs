@@ -9,7 +9,7 @@ pub(crate) mod world;
 
 use std::collections::BTreeSet;
 
-use grid::desired::Kind;
+use grid::desired::ProcessKind;
 use grid::name::ProcessType;
 use wasmparser::Encoding;
 
@@ -57,7 +57,7 @@ impl Component {
     }
 
     /// How it runs as a process type: the best world that fits, and the kind of process.
-    pub fn fit(&self, process: &ProcessType) -> Result<(World, Kind), UnfitError> {
+    pub fn fit(&self, process: &ProcessType) -> Result<(World, ProcessKind), UnfitError> {
         self.worlds()
             .find_map(|world| Some((world, world.kind(process)?)))
             .ok_or_else(|| match process.is_web() {

@@ -16,7 +16,7 @@ use std::io::{Read, Write};
 use std::path::Path;
 
 use cap_std::fs::{Dir, OpenOptions, OpenOptionsExt, Permissions, PermissionsExt};
-use grid::desired::Kind;
+use grid::desired::ProcessKind;
 
 use crate::component::{self, World};
 use crate::format::ArchiveEntry;
@@ -110,7 +110,7 @@ fn check_component(path: &SlugPath, bytes: &[u8], manifest: &Manifest) -> Result
             process: process.clone(),
             source,
         };
-        let found: (World, Kind) = component.fit(process).map_err(unfit)?;
+        let found: (World, ProcessKind) = component.fit(process).map_err(unfit)?;
         if found != (claimed.world, claimed.kind) {
             return Err(VerifyError::World {
                 entry: entry(),

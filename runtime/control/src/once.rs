@@ -4,11 +4,10 @@
 
 pub mod frame;
 
-use crate::handle::Refused;
 use futures_util::future::BoxFuture;
 use grid::desired::Release;
 use grid::name::{AppName, DynoKey, NodeId, ProcessType, Version};
-use grid::protocol::Exit;
+use grid::protocol::ProcessExit;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
@@ -57,7 +56,7 @@ pub struct Pipes {
     /// Ready when nobody is there any more who wants it: it is to be ended then.
     pub gone: BoxFuture<'static, ()>,
     /// Who is told how it ended.
-    pub ended: oneshot::Sender<Exit>,
+    pub ended: oneshot::Sender<ProcessExit>,
 }
 
 /// What somebody wants to be run once.
@@ -116,6 +115,3 @@ pub struct Begun {
     /// Where.
     pub node: NodeId,
 }
-
-/// Where the answer goes.
-pub(crate) type Reply = oneshot::Sender<Result<Begun, Refused>>;

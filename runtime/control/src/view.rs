@@ -5,7 +5,7 @@
 
 use crate::access::{self, Tokens, Uploads};
 use crate::ledger::{Change, Entry, Seq};
-use grid::desired::{Desired, Fact, Misfit};
+use grid::desired::{DesiredState, Fact, FactError};
 use grid::name::{AppName, Version};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -16,7 +16,7 @@ pub struct View {
     /// The last entry that is in it.
     pub at: Seq,
     /// Apps, and what was decided about them.
-    pub desired: Desired,
+    pub desired: DesiredState,
     /// Who may do what.
     pub tokens: Tokens,
     /// Which slugs were uploaded with a token for one app.
@@ -63,18 +63,18 @@ impl View {
         if let Some(reason) = app.failed.get(&version) {
             return Some(Outcome::Failed(reason.clone()));
         }
-        let newest = app.newest().map(|release| release.version);
+        let newest = app.newest_release().map(|release| release.version);
         newest
             .filter(|newest| *newest > version)
             .map(Outcome::Superseded)
     }
 
     /// Takes one more entry. After an error the view is of no use any more.
-    pub(crate) fn apply(&mut self, at: Seq, entry: &Entry) -> Result<(), Misfit> {
+    pub(crate) fn apply(&mut self, at: Seq, entry: &Entry) -> Result<(), FactError> {
         for change in &entry.changes {
             match change {
                 Change::Fact(fact) => {
-                    self.desired.apply(fact)?;
+                    self.desired.apply_fact(fact)?;
                     self.note_origin(fact, entry);
                 }
                 Change::Access(access::Change::SlugUploaded { app, slug }) => {

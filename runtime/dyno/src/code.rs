@@ -5,12 +5,14 @@
 
 pub(crate) mod boot_hook;
 pub mod compile;
+mod linkers;
 pub(crate) mod quirks;
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Weak};
 
+use parking_lot::Mutex;
 use slugs::World;
 use wasmtime::InstancePre;
 use wasmtime_wasi::p2::bindings::CommandPre;
@@ -18,17 +20,17 @@ use wasmtime_wasi::p3::bindings::CommandPre as CommandPre3;
 use wasmtime_wasi_http::p3::bindings::ServicePre;
 
 use crate::code::boot_hook::BootHook;
-use crate::code::compile::{CompileError, Compiler, Native};
-use crate::code::quirks::Lasting;
+use crate::code::compile::{CompileError, Compiler, NativeCode};
+use crate::code::quirks::InstanceLifetime;
 use crate::engine::{Engines, Flavor};
 use crate::guest::Guest;
 use crate::guest::http::handling::HandlerPre;
-use crate::release::Ready;
+use linkers::Linkers;
 
 /// A linked component or module, ready to be instantiated.
-pub(crate) enum Pre {
+pub(crate) enum LinkedProgram {
     /// A handler of WASI 0.2.
-    P2(HandlerPre, Option<BootHook>),
+    P2(HandlerPre<Guest>, Option<BootHook>),
     /// A handler of WASI 0.3.
     P3(ServicePre<Guest>, Option<BootHook>),
     /// A command of preview 1.
@@ -53,18 +55,23 @@ pub(crate) enum CodeError {
 /// Code that is in memory, by its file in the cache and the way it is entered: releases of one slug, and apps of one
 /// slug, share it.
 #[derive(Clone, Default)]
-pub(crate) struct Loaded(Arc<Mutex<Known>>);
+pub(crate) struct LoadedPrograms(Arc<LoadedState>);
 
-type Known = HashMap<(World, PathBuf), Weak<Pre>>;
+#[derive(Default)]
+struct LoadedState {
+    programs: Mutex<HashMap<(World, PathBuf), Weak<LinkedProgram>>>,
+    linkers: Linkers,
+}
 
-impl Loaded {
-    fn get(&self, world: World, compiled: &Path) -> Option<Arc<Pre>> {
-        lock(&self.0).get(&(world, compiled.to_owned()))?.upgrade()
+impl LoadedPrograms {
+    fn get(&self, world: World, compiled: &Path) -> Option<Arc<LinkedProgram>> {
+        let programs = self.0.programs.lock();
+        programs.get(&(world, compiled.to_owned()))?.upgrade()
     }
 
     /// Keeps it in mind for others. If they were faster, theirs is taken.
-    fn offer(&self, world: World, compiled: &Path, pre: Pre) -> Arc<Pre> {
-        let mut all = lock(&self.0);
+    fn offer(&self, world: World, compiled: &Path, pre: LinkedProgram) -> Arc<LinkedProgram> {
+        let mut all = self.0.programs.lock();
         let key = (world, compiled.to_owned());
         if let Some(known) = all.get(&key).and_then(Weak::upgrade) {
             return known;
@@ -77,66 +84,69 @@ impl Loaded {
 }
 
 /// The code of one process type.
-pub(crate) struct Code {
+pub(crate) struct ProgramCode {
     compiler: Compiler,
-    loaded: Loaded,
+    loaded: LoadedPrograms,
     world: World,
     /// The component, within the unpacked slug.
     file: PathBuf,
     /// Its native code, in the cache.
     compiled: PathBuf,
-    held: Mutex<Held>,
+    held: Mutex<HeldCode>,
     /// How long its instances are good for.
-    pub(crate) lasting: Lasting,
+    pub(crate) lasting: InstanceLifetime,
 }
 
 /// What this process type itself holds of its code.
 #[derive(Default)]
-struct Held {
-    pre: Option<Arc<Pre>>,
+struct HeldCode {
+    pre: Option<Arc<LinkedProgram>>,
     /// Instances that run it.
     instances: usize,
 }
 
 /// The right of one instance to run the code, which stays in memory as long.
-pub(crate) struct Lease {
-    ready: Arc<Ready>,
-    pre: Arc<Pre>,
+pub(crate) struct CodeLease {
+    code: Arc<ProgramCode>,
+    pre: Arc<LinkedProgram>,
 }
 
-impl Lease {
-    /// The code of `ready`, loaded now if it is not there.
-    pub(crate) async fn take(ready: Arc<Ready>, engines: &Engines) -> Result<Lease, CodeError> {
-        let pre = ready.code.pre(engines).await?;
-        let mut held = lock(&ready.code.held);
+impl CodeLease {
+    /// The right to run `code`, which is loaded now if it is not in memory.
+    pub(crate) async fn take(
+        code: Arc<ProgramCode>,
+        engines: &Engines,
+    ) -> Result<CodeLease, CodeError> {
+        let pre = code.pre(engines).await?;
+        let mut held = code.held.lock();
         held.instances += 1;
         held.pre.get_or_insert_with(|| Arc::clone(&pre));
         drop(held);
-        Ok(Lease { ready, pre })
+        Ok(CodeLease { code, pre })
     }
 
-    pub(crate) fn pre(&self) -> &Pre {
+    pub(crate) fn pre(&self) -> &LinkedProgram {
         &self.pre
     }
 }
 
-impl Drop for Lease {
+impl Drop for CodeLease {
     fn drop(&mut self) {
-        lock(&self.ready.code.held).instances -= 1;
+        self.code.held.lock().instances -= 1;
     }
 }
 
-impl Code {
+impl ProgramCode {
     /// Compiles and links the component in `file`.
     pub(crate) async fn prepare(
         engines: &Engines,
         compiler: &Compiler,
-        loaded: &Loaded,
+        loaded: &LoadedPrograms,
         (world, file): (World, PathBuf),
-    ) -> Result<Code, CodeError> {
+    ) -> Result<ProgramCode, CodeError> {
         let found = compiler.find(engines, Flavor::of(world), &file).await;
         let found = found.map_err(CodeError::Compile)?;
-        let code = Code {
+        let code = ProgramCode {
             compiler: compiler.clone(),
             loaded: loaded.clone(),
             world,
@@ -146,7 +156,7 @@ impl Code {
             lasting: found.lasting,
         };
         let pre = code.pre(engines).await?;
-        lock(&code.held).pre = Some(pre);
+        code.held.lock().pre = Some(pre);
         Ok(code)
     }
 
@@ -155,8 +165,8 @@ impl Code {
         Flavor::of(self.world)
     }
 
-    async fn pre(&self, engines: &Engines) -> Result<Arc<Pre>, CodeError> {
-        if let Some(pre) = &lock(&self.held).pre {
+    async fn pre(&self, engines: &Engines) -> Result<Arc<LinkedProgram>, CodeError> {
+        if let Some(pre) = &self.held.lock().pre {
             return Ok(Arc::clone(pre));
         }
         if let Some(pre) = self.loaded.get(self.world, &self.compiled) {
@@ -166,13 +176,14 @@ impl Code {
             .compiler
             .code(engines, self.flavor(), &self.file, &self.compiled);
         let code = loading.await.map_err(CodeError::Compile)?;
-        let pre = link(engines, self.world, &code).map_err(CodeError::Link)?;
+        let pre =
+            link(&self.loaded.0.linkers, engines, self.world, &code).map_err(CodeError::Link)?;
         Ok(self.loaded.offer(self.world, &self.compiled, pre))
     }
 
     /// Gives the code back, unless there are instances of it; says whether it did.
     pub(crate) fn rest(&self) -> bool {
-        let mut held = lock(&self.held);
+        let mut held = self.held.lock();
         if held.instances == 0 {
             held.pre = None;
         }
@@ -180,26 +191,26 @@ impl Code {
     }
 }
 
-/// Nothing that holds one of these locks can panic in between.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-fn link(engines: &Engines, world: World, code: &Native) -> wasmtime::Result<Pre> {
+fn link(
+    linkers: &Linkers,
+    engines: &Engines,
+    world: World,
+    code: &NativeCode,
+) -> wasmtime::Result<LinkedProgram> {
     let component = match code {
-        Native::Component(component) => component,
-        Native::Module(module) => {
-            let pre = engines.module_linker()?.instantiate_pre(module)?;
-            return Ok(Pre::Run1(pre));
+        NativeCode::Component(component) => component,
+        NativeCode::Module(module) => {
+            let pre = linkers.for_modules(engines)?.instantiate_pre(module)?;
+            return Ok(LinkedProgram::Run1(pre));
         }
     };
-    let pre = engines
-        .linker(Flavor::of(world))?
+    let pre = linkers
+        .for_components(engines, Flavor::of(world))?
         .instantiate_pre(component)?;
     Ok(match world {
-        World::Handler02 => Pre::P2(HandlerPre::new(pre)?, BootHook::find(component)?),
-        World::Handler03 => Pre::P3(ServicePre::new(pre)?, BootHook::find(component)?),
-        World::Run03 => Pre::Run3(CommandPre3::new(pre)?),
-        World::Run02 | World::Wasip1 => Pre::Run2(CommandPre::new(pre)?),
+        World::Handler02 => LinkedProgram::P2(HandlerPre::new(pre)?, BootHook::find(component)?),
+        World::Handler03 => LinkedProgram::P3(ServicePre::new(pre)?, BootHook::find(component)?),
+        World::Run03 => LinkedProgram::Run3(CommandPre3::new(pre)?),
+        World::Run02 | World::Wasip1 => LinkedProgram::Run2(CommandPre::new(pre)?),
     })
 }

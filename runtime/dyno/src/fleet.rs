@@ -3,5 +3,9 @@
 //! The top room of this crate. Must not decide what to start or stop, nor which request goes where.
 
 pub(crate) mod dyno;
+mod fetch;
+mod form;
 pub(crate) mod node;
-pub(crate) mod replacement;
+mod replacement;
+pub(crate) mod shared;
+mod start;

@@ -13,40 +13,36 @@ pub(crate) mod stdio;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use ::http::Method;
 use grid::desired::Limits;
 use grid::name::Endpoint;
-use wasmtime::component::{Linker, Resource, ResourceTable};
+use wasmtime::component::{Linker, ResourceTable};
 use wasmtime_wasi::sockets::WasiSocketsView;
 use wasmtime_wasi::{WasiCtx, WasiCtxBuilder, WasiCtxView, WasiView};
-use wasmtime_wasi_http::{WasiHttp, WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
+use wasmtime_wasi_http::{WasiHttp, WasiHttpCtxView, WasiHttpView};
 
-use crate::call::Asked;
 use crate::engine::Flavor;
-use filesystem::folders::Files;
-use filesystem::p2::{DynoFiles, FilesView};
-use http::handling::{Incoming, Outparam, Slot};
-use http::outgoing::Outgoing;
-use limits::bounds::{HEADERS_BYTES_MAX, HandlesAudit, HeadersAudit, Limiter, RESOURCES_MAX};
-use network::gate::Gate;
+use filesystem::folders::DynoFolders;
+use filesystem::p2::{FilesystemView, GuestFilesystem};
+use http::outgoing::OutgoingRequests;
+use http::state::{HttpState, HttpView};
+use limits::bounds::{HandlesAudit, MemoryLimiter, RESOURCES_MAX};
+use network::gate::EgressGate;
 use network::lookup::{BoundedLookup, LookupView};
-use network::port::Port;
-use network::resolver::Resolver;
+use network::port::ServerPort;
+use network::resolver::NameResolver;
 use network::shared::AppNetwork;
-use network::sockets::{CountedSockets, SocketsView};
-use network::tcp_p2::{DynoTcp, Served, TcpView};
-use network::tcp_p3::Served3;
+use network::sockets::{CountedSockets, CountedSocketsView};
+use network::tcp_p2::{GuestTcp, GuestTcpView, ServedPort};
+use network::tcp_p3::{ServedPortP3, ServedPortView};
 use preview1::state::Preview1;
-use stdio::logs::{LogPipe, Voice};
-use stdio::pipes::{Output, PipeIn, PipeOut, Stdio};
-
-pub(crate) use preview1::host::linker as module_linker;
+use stdio::logs::{DynoLog, LogWriter};
+use stdio::pipes::{InputPipe, OutputPipe, ProgramOutput, ProgramStdio};
 
 /// Bytes that a guest gets from one call for random bytes.
 const RANDOM_BYTES_MAX: u64 = 1024 * 1024;
 
 /// What a guest is given.
-pub(crate) struct Grant<'a> {
+pub(crate) struct GuestConfig<'a> {
     /// Environment variables, whole: nothing of the host's is added.
     pub(crate) env: &'a [(String, String)],
     /// Arguments, the program's name first.
@@ -56,58 +52,48 @@ pub(crate) struct Grant<'a> {
     pub(crate) network: Arc<AppNetwork>,
     /// What its release may reach beside public addresses.
     pub(crate) reach: Arc<BTreeSet<Endpoint>>,
-    pub(crate) files: Files,
-    pub(crate) voice: Arc<Voice>,
+    pub(crate) files: DynoFolders,
+    pub(crate) voice: Arc<DynoLog>,
     /// What it reads and where it prints; `None` reads nothing and prints into the log.
-    pub(crate) stdio: Option<Stdio>,
+    pub(crate) stdio: Option<ProgramStdio>,
     /// What it speaks.
     pub(crate) flavor: Flavor,
     /// Where it may listen, if it may.
-    pub(crate) port: Option<Arc<Port>>,
+    pub(crate) port: Option<Arc<ServerPort>>,
 }
 
 /// stdout or stderr.
-enum Printer {
-    Log(LogPipe),
-    Pipe(PipeOut),
+enum GuestOutput {
+    Log(LogWriter),
+    Pipe(OutputPipe),
 }
 
 /// The data of a dyno's store.
 pub(crate) struct Guest {
     wasi: WasiCtx,
-    http: WasiHttpCtx,
-    /// Bytes of one set of headers, as `http` has it.
-    fields_max: usize,
+    http: HttpState,
     table: ResourceTable,
-    outgoing: Outgoing,
-    resolver: Resolver,
-    audit: HeadersAudit,
+    resolver: NameResolver,
     handles: HandlesAudit,
-    files: Files,
-    pub(crate) limiter: Limiter,
+    files: DynoFolders,
+    pub(crate) limiter: MemoryLimiter,
     sockets_max: usize,
-    printers: [Printer; 2],
-    /// The request under way is a `HEAD`.
-    head_only: bool,
-    /// The response under way has no content: that of a `HEAD`, or one of a status that has none.
-    without_content: bool,
+    printers: [GuestOutput; 2],
     /// All that a core module sees of its host.
     preview1: Option<Box<Preview1>>,
-    served: Option<Box<Served>>,
-    served3: Option<Box<Served3>>,
+    served: Option<Box<ServedPort>>,
+    served3: Option<Box<ServedPortP3>>,
 }
 
 impl Guest {
     /// Fails only where a core module's folders cannot be made; a component hears of that when it asks for them.
-    pub(crate) fn new(mut grant: Grant<'_>) -> wasmtime::Result<Guest> {
+    pub(crate) fn new(mut grant: GuestConfig<'_>) -> wasmtime::Result<Guest> {
         let (network, reach) = (Arc::clone(&grant.network), Arc::clone(&grant.reach));
         let port = grant.port.as_ref().map(|port| port.number);
-        let gate = Gate::new(network, reach, Arc::clone(&grant.voice), port);
+        let gate = EgressGate::new(network, reach, Arc::clone(&grant.voice), port);
         let (stdin, printers) = stdio(grant.stdio.take(), &grant.voice);
         let mut table = ResourceTable::new();
         table.set_max_capacity(RESOURCES_MAX);
-        let mut http = WasiHttpCtx::new();
-        http.set_field_size_limit(HEADERS_BYTES_MAX);
         let mut builder = context(&grant, gate.clone(), stdin, &printers);
         let (wasi, preview1) = match grant.flavor {
             Flavor::P1 => {
@@ -123,45 +109,30 @@ impl Guest {
         };
         Ok(Guest {
             wasi,
-            http,
-            fields_max: HEADERS_BYTES_MAX,
             table,
             resolver: gate.resolver.clone(),
-            outgoing: Outgoing::new(gate, grant.limits.connections as usize),
-            audit: HeadersAudit::default(),
+            http: HttpState::new(OutgoingRequests::new(
+                gate,
+                grant.limits.connections as usize,
+            )),
             handles: HandlesAudit::default(),
             files: grant.files,
-            limiter: Limiter::new(grant.limits, grant.voice),
+            limiter: MemoryLimiter::new(grant.limits, grant.voice),
             sockets_max: grant.limits.connections as usize,
             printers,
-            head_only: false,
-            without_content: false,
             preview1,
-            served3: (grant.port.clone()).map(|port| Box::new(Served3::new(port))),
-            served: grant.port.map(|port| Box::new(Served::new(port))),
+            served3: (grant.port.clone()).map(|port| Box::new(ServedPortP3::new(port))),
+            served: grant.port.map(|port| Box::new(ServedPort::new(port))),
         })
     }
 
     /// Writes out lines that the guest has not ended.
     pub(crate) fn flush_logs(&self) {
         for printer in &self.printers {
-            if let Printer::Log(log) = printer {
+            if let GuestOutput::Log(log) = printer {
                 log.flush_partial();
             }
         }
-    }
-
-    /// What a 0.2 handler is called with, and where its response will be.
-    pub(crate) fn handle(
-        &mut self,
-        asked: Asked,
-    ) -> wasmtime::Result<(Resource<Incoming>, Resource<Outparam>, Slot)> {
-        let slot = Slot::default();
-        self.head_only = asked.request.method() == Method::HEAD;
-        self.without_content = self.head_only;
-        let request = self.table.push(Incoming::new(asked))?;
-        let outparam = self.table.push(Outparam::new(slot.clone()))?;
-        Ok((request, outparam, slot))
     }
 
     /// The handles that it has not closed after a request, if they are so many that it had better be replaced.
@@ -171,16 +142,16 @@ impl Guest {
 
     /// The outbound requests that are open after one of its own, if they are more than half of those it may have.
     pub(crate) fn requests_in_excess(&self) -> Option<usize> {
-        Some(self.outgoing.open()).filter(|open| *open > self.sockets_max / 2)
+        Some(self.http.outgoing.open()).filter(|open| *open > self.sockets_max / 2)
     }
 
     /// Ready when all that the guest wrote into pipes has left; they end with that.
     pub(crate) fn end_pipes(&self) -> impl Future<Output = ()> + Send + use<> {
         let pipes = self.printers.iter().filter_map(|printer| match printer {
-            Printer::Pipe(pipe) => Some(pipe.clone()),
-            Printer::Log(_) => None,
+            GuestOutput::Pipe(pipe) => Some(pipe.clone()),
+            GuestOutput::Log(_) => None,
         });
-        let pipes: Vec<PipeOut> = pipes.collect();
+        let pipes: Vec<OutputPipe> = pipes.collect();
         async move {
             for pipe in pipes {
                 pipe.end().await;
@@ -193,24 +164,24 @@ impl Guest {
         preview1.expect("only core modules are linked with preview 1, and they are given it")
     }
 
-    /// Bytes that a set of headers which is about to be made may take.
-    fn fields_max(&mut self) -> usize {
-        // This also looks now and then at what all headers take.
-        self.http();
-        self.fields_max
+    pub(crate) fn http_view(&mut self) -> HttpView<'_> {
+        HttpView {
+            state: &mut self.http,
+            table: &mut self.table,
+        }
     }
 
-    /// See [`Files::missing`].
+    /// See [`DynoFolders::missing`].
     pub(crate) fn missing_folders(&self) -> Option<&str> {
         self.files.missing()
     }
 
-    fn files(&mut self) -> FilesView<'_> {
+    fn files(&mut self) -> FilesystemView<'_> {
         let WasiCtxView { ctx, table } = WasiCtxView {
             ctx: &mut self.wasi,
             table: &mut self.table,
         };
-        FilesView {
+        FilesystemView {
             files: &mut self.files,
             wasi: wasmtime_wasi::filesystem::WasiFilesystemCtxView {
                 ctx: ctx.filesystem(),
@@ -219,21 +190,21 @@ impl Guest {
         }
     }
 
-    fn counted_sockets(&mut self) -> SocketsView<'_> {
+    fn counted_sockets(&mut self) -> CountedSocketsView<'_> {
         // Requests that are open are counted too.
-        let max = self.sockets_max.saturating_sub(self.outgoing.open());
-        SocketsView {
+        let max = self.sockets_max.saturating_sub(self.http.outgoing.open());
+        CountedSocketsView {
             wasi: self.sockets(),
             max,
         }
     }
 
-    fn tcp(&mut self) -> TcpView<'_> {
+    fn tcp(&mut self) -> GuestTcpView<'_> {
         let WasiCtxView { ctx, table } = WasiCtxView {
             ctx: &mut self.wasi,
             table: &mut self.table,
         };
-        TcpView {
+        GuestTcpView {
             wasi: wasmtime_wasi::sockets::WasiSocketsCtxView {
                 ctx: ctx.sockets(),
                 table,
@@ -242,42 +213,62 @@ impl Guest {
         }
     }
 
+    fn served3(&mut self) -> ServedPortView<'_> {
+        let WasiCtxView { ctx, table } = WasiCtxView {
+            ctx: &mut self.wasi,
+            table: &mut self.table,
+        };
+        ServedPortView {
+            served: self.served3.as_deref_mut(),
+            wasi: wasmtime_wasi::sockets::WasiSocketsCtxView {
+                ctx: ctx.sockets(),
+                table,
+            },
+        }
+    }
+
     /// The same as [`WasiHttpView::http`], to send a request with: how many sockets are open counts.
     fn http_out(&mut self) -> WasiHttpCtxView<'_> {
-        self.outgoing.sockets = network::sockets::count(&mut self.table);
+        self.http.outgoing.sockets = network::sockets::count(&mut self.table);
         self.http()
     }
 
     fn lookups(&mut self) -> LookupView<'_> {
-        LookupView(&self.resolver)
+        LookupView {
+            resolver: &self.resolver,
+            table: &mut self.table,
+        }
     }
 }
 
 /// Both sides of what a guest reads and prints.
-fn stdio(stdio: Option<Stdio>, voice: &Arc<Voice>) -> (Option<PipeIn>, [Printer; 2]) {
-    let log = || Printer::Log(LogPipe::new(Voice::clone(voice)));
+fn stdio(
+    stdio: Option<ProgramStdio>,
+    voice: &Arc<DynoLog>,
+) -> (Option<InputPipe>, [GuestOutput; 2]) {
+    let log = || GuestOutput::Log(LogWriter::new(DynoLog::clone(voice)));
     let Some(stdio) = stdio else {
         return (None, [log(), log()]);
     };
     let printers = [stdio.stdout, stdio.stderr].map(|output| match output {
-        Output::Log => log(),
-        Output::Pipe(to) => Printer::Pipe(PipeOut::new(to)),
+        ProgramOutput::Log => log(),
+        ProgramOutput::Pipe(to) => GuestOutput::Pipe(OutputPipe::new(to)),
     });
-    (Some(PipeIn::new(stdio.stdin)), printers)
+    (Some(InputPipe::new(stdio.stdin)), printers)
 }
 
 fn context(
-    grant: &Grant<'_>,
-    gate: Gate,
-    stdin: Option<PipeIn>,
-    [stdout, stderr]: &[Printer; 2],
+    grant: &GuestConfig<'_>,
+    gate: EgressGate,
+    stdin: Option<InputPipe>,
+    [stdout, stderr]: &[GuestOutput; 2],
 ) -> WasiCtxBuilder {
     let mut wasi = WasiCtx::builder();
     wasi.envs(grant.env)
         .args(grant.args)
         .initial_cwd("/")
-        .wall_clock(clocks::Wall)
-        .monotonic_clock(clocks::Monotonic::new())
+        .wall_clock(clocks::WallClock)
+        .monotonic_clock(clocks::MonotonicClock::new())
         .max_random_size(RANDOM_BYTES_MAX)
         .allow_ip_name_lookup(true)
         .allow_tcp(true)
@@ -287,12 +278,12 @@ fn context(
         .allow_blocking_current_thread(true)
         .socket_addr_check(move |addr, reason| gate.socket(addr, reason));
     match stdout {
-        Printer::Log(log) => wasi.stdout(log.clone()),
-        Printer::Pipe(pipe) => wasi.stdout(pipe.clone()),
+        GuestOutput::Log(log) => wasi.stdout(log.clone()),
+        GuestOutput::Pipe(pipe) => wasi.stdout(pipe.clone()),
     };
     match stderr {
-        Printer::Log(log) => wasi.stderr(log.clone()),
-        Printer::Pipe(pipe) => wasi.stderr(pipe.clone()),
+        GuestOutput::Log(log) => wasi.stderr(log.clone()),
+        GuestOutput::Pipe(pipe) => wasi.stderr(pipe.clone()),
     };
     if let Some(stdin) = stdin {
         wasi.stdin(stdin);
@@ -311,16 +302,15 @@ impl WasiView for Guest {
 
 impl WasiHttpView for Guest {
     fn http(&mut self) -> WasiHttpCtxView<'_> {
-        if let Some(limit) = self.audit.due(&mut self.table) {
-            self.fields_max = limit;
-            self.http.set_field_size_limit(limit);
-        }
-        WasiHttpCtxView {
-            ctx: &mut self.http,
-            table: &mut self.table,
-            hooks: &mut self.outgoing,
-        }
+        self.http_view().into_engine_view()
     }
+}
+
+/// A linker with all of preview 1, for core modules.
+pub(crate) fn module_linker(
+    engine: &wasmtime::Engine,
+) -> wasmtime::Result<wasmtime::Linker<Guest>> {
+    preview1::host::linker(engine, Guest::preview1)
 }
 
 /// A linker with everything that a dyno is offered: all of WASI 0.2, and of 0.3 for that engine.
@@ -336,9 +326,9 @@ pub(crate) fn linker(engine: &wasmtime::Engine, flavor: Flavor) -> wasmtime::Res
     }
     // Ours in place of the engine's where it has no bounds.
     linker.allow_shadowing(true);
-    filesystem_p2::preopens::add_to_linker::<_, DynoFiles>(&mut linker, Guest::files)?;
-    filesystem_p2::types::add_to_linker::<_, DynoFiles>(&mut linker, Guest::files)?;
-    sockets::tcp::add_to_linker::<_, DynoTcp>(&mut linker, Guest::tcp)?;
+    filesystem_p2::preopens::add_to_linker::<_, GuestFilesystem>(&mut linker, Guest::files)?;
+    filesystem_p2::types::add_to_linker::<_, GuestFilesystem>(&mut linker, Guest::files)?;
+    sockets::tcp::add_to_linker::<_, GuestTcp>(&mut linker, Guest::tcp)?;
     sockets::tcp_create_socket::add_to_linker::<_, CountedSockets>(
         &mut linker,
         Guest::counted_sockets,
@@ -347,10 +337,10 @@ pub(crate) fn linker(engine: &wasmtime::Engine, flavor: Flavor) -> wasmtime::Res
         &mut linker,
         Guest::counted_sockets,
     )?;
-    network::lookup::add_p2_to_linker(&mut linker)?;
-    http::fields::add_to_linker(&mut linker)?;
-    http::handling::add_to_linker(&mut linker)?;
-    http::writing::add_to_linker(&mut linker)?;
+    network::lookup::add_p2_to_linker(&mut linker, Guest::lookups)?;
+    http::fields::add_to_linker(&mut linker, Guest::http_view)?;
+    http::handling::add_to_linker(&mut linker, Guest::http_view)?;
+    http::writing::add_to_linker(&mut linker, Guest::http_view)?;
     wasmtime_wasi_http::p2::bindings::http::outgoing_handler::add_to_linker::<_, WasiHttp>(
         &mut linker,
         Guest::http_out,
@@ -360,9 +350,9 @@ pub(crate) fn linker(engine: &wasmtime::Engine, flavor: Flavor) -> wasmtime::Res
         use wasmtime_wasi_http::p3::bindings::http::client;
         ip_name_lookup::add_to_linker::<_, BoundedLookup>(&mut linker, Guest::lookups)?;
         client::add_to_linker::<_, WasiHttp>(&mut linker, Guest::http_out)?;
-        filesystem::p3::add_to_linker(&mut linker)?;
-        network::sockets::add_p3_to_linker(&mut linker)?;
-        network::tcp_p3::add_to_linker(&mut linker)?;
+        filesystem::p3::add_to_linker(&mut linker, Guest::files)?;
+        network::sockets::add_p3_to_linker(&mut linker, Guest::counted_sockets)?;
+        network::tcp_p3::add_to_linker(&mut linker, Guest::served3)?;
     }
     linker.allow_shadowing(false);
     Ok(linker)

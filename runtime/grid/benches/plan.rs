@@ -10,10 +10,10 @@ use std::hint::black_box;
 use std::sync::Arc;
 
 use criterion::{Criterion, criterion_group, criterion_main};
-use grid::desired::{Desired, Fact, Kind, ProcessSpec, Release};
+use grid::desired::{DesiredState, Fact, ProcessKind, ProcessSpec, Release};
 use grid::name::{AppName, NodeId, ProcessType, Run, SlugId, Version};
-use grid::observed::Observed;
-use grid::plan::{Plan, Policy, plan};
+use grid::observed::ObservedState;
+use grid::plan::{Plan, Policy, make_plan};
 use grid::protocol::{Inventory, Report, Step};
 use grid::time::Time;
 
@@ -29,8 +29,8 @@ const ROUNDS_MAX: usize = 20;
 /// All that a planner looks at.
 #[derive(Clone)]
 struct World {
-    desired: Desired,
-    observed: Observed,
+    desired: DesiredState,
+    observed: ObservedState,
     policy: Policy,
 }
 
@@ -49,7 +49,7 @@ fn scaled(count: u32) -> Fact {
 
 fn released() -> Fact {
     let spec = ProcessSpec {
-        kind: Kind::Handler,
+        kind: ProcessKind::Handler,
         limits: Arc::default(),
     };
     let release = Release {
@@ -76,11 +76,11 @@ impl World {
             hostnames: vec!["hello.localhost".parse().expect("valid")],
         };
         let facts = [created, released(), scaled(count)];
-        let desired = Desired::replay(&facts).expect("they fit");
-        let mut observed = Observed::new(&desired, 1, NOW);
+        let desired = DesiredState::from_facts(&facts).expect("they fit");
+        let mut observed = ObservedState::new(&desired, 1, NOW);
         let node: NodeId = "local".parse().expect("valid");
-        let inventory = Inventory::local(node, MEMORY_BYTES, 10 * DYNOS);
-        observed.apply(&Report::Node(inventory), NOW);
+        let inventory = Inventory::new_local(node, MEMORY_BYTES, 10 * DYNOS);
+        observed.apply_report(&Report::Node(inventory), NOW);
         let mut world = World {
             desired,
             observed,
@@ -91,7 +91,7 @@ impl World {
     }
 
     fn plan(&self) -> Plan {
-        plan(&self.desired, &self.observed, &self.policy, NOW)
+        make_plan(&self.desired, &self.observed, &self.policy, NOW)
     }
 
     /// Plans, and does as planned, until nothing is left.
@@ -108,16 +108,16 @@ impl World {
 
     fn carry_out(&mut self, step: &Step) {
         if let Step::Record { fact } = step {
-            return self.desired.apply(fact).expect("a plan's facts fit");
+            return self.desired.apply_fact(fact).expect("a plan's facts fit");
         }
-        self.observed.issue(step, &self.desired, NOW);
+        self.observed.issue_step(step, &self.desired, NOW);
         if let Some(report) = answer(step) {
-            self.observed.apply(&report, NOW);
+            self.observed.apply_report(&report, NOW);
         }
     }
 
     fn scaled(mut self, count: u32) -> World {
-        self.desired.apply(&scaled(count)).expect("it fits");
+        self.desired.apply_fact(&scaled(count)).expect("it fits");
         self
     }
 }

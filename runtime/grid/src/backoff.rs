@@ -18,7 +18,7 @@ const JITTER_PERCENT_MAX: u64 = 10;
 
 /// The crashes in a row in one place of a formation, without those that requests caused.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct History {
+pub struct CrashHistory {
     /// How many that count.
     pub crashes: u32,
     /// When the last of them was.
@@ -51,7 +51,7 @@ pub struct Crash {
 }
 
 /// The wait after so many crashes in a row, without jitter: none, 10 s, 20 s, 40 s … 20 min.
-pub fn delay(crashes: u32) -> Duration {
+pub fn delay_after(crashes: u32) -> Duration {
     match crashes {
         0 | 1 => Duration::ZERO,
         // 2^7 * 10 s is past the maximum already.
@@ -63,12 +63,12 @@ pub fn delay(crashes: u32) -> Duration {
 ///
 /// It had if it was up for the last wait. A wait of nothing is earned by completing a request, or by
 /// staying up for the first real wait: else a program that ends right after its start would never back off.
-fn redeemed(crashes: u32, crash: &Crash) -> bool {
+fn is_redeemed(crashes: u32, crash: &Crash) -> bool {
     let Some(up_since) = crash.up_since else {
         return false;
     };
     let up = crash.at.since(up_since);
-    let last = delay(crashes);
+    let last = delay_after(crashes);
     if last.is_zero() {
         crash.served || up >= FIRST_DELAY
     } else {
@@ -78,40 +78,40 @@ fn redeemed(crashes: u32, crash: &Crash) -> bool {
 
 /// Whether a run that was up in this time has cleared the record before it. A crash of another run meanwhile is not
 /// before it.
-pub(crate) fn is_outlived(history: &History, up_since: Time, until: Time) -> bool {
-    let last = delay(history.crashes).max(FIRST_DELAY);
+pub(crate) fn is_outlived(history: &CrashHistory, up_since: Time, until: Time) -> bool {
+    let last = delay_after(history.crashes).max(FIRST_DELAY);
     history.last <= up_since && until.since(up_since) >= last
 }
 
 /// The history after one more crash; `seed` gives the jitter.
-pub fn crashed(before: Option<&History>, crash: Crash, seed: u64) -> History {
+pub fn add_crash(before: Option<&CrashHistory>, crash: Crash, seed: u64) -> CrashHistory {
     let earlier = before.map_or(0, |history| history.crashes);
-    let kept = if redeemed(earlier, &crash) {
+    let kept = if is_redeemed(earlier, &crash) {
         0
     } else {
         earlier
     };
     let crashes = kept.saturating_add(1);
-    let base = delay(crashes);
-    History {
+    let base = delay_after(crashes);
+    CrashHistory {
         crashes,
         last: crash.at,
         run: crash.run,
         cause: crash.cause,
         reason: crash.reason,
-        not_before: crash.at + base + jitter(base, crash.run, seed),
+        not_before: crash.at + base + derive_jitter(base, crash.run, seed),
     }
 }
 
 /// What is added to a time so that dynos do not go in step: up to a tenth of it.
-pub(crate) fn jitter(base: Duration, run: Run, seed: u64) -> Duration {
+pub(crate) fn derive_jitter(base: Duration, run: Run, seed: u64) -> Duration {
     let micros = u64::try_from(base.as_micros()).unwrap_or(u64::MAX);
-    let per_mille = mix(seed ^ mix(run.0)) % (JITTER_PERCENT_MAX * 10 + 1);
+    let per_mille = spread_bits(seed ^ spread_bits(run.0)) % (JITTER_PERCENT_MAX * 10 + 1);
     Duration::from_micros(micros / 1_000 * per_mille)
 }
 
 /// Spreads a number over all 64 bits (the finaliser of SplitMix64, by Steele, Lea and Flood).
-fn mix(number: u64) -> u64 {
+fn spread_bits(number: u64) -> u64 {
     let mut z = number.wrapping_add(0x9E37_79B9_7F4A_7C15);
     z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
     z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
@@ -136,7 +136,9 @@ mod tests {
 
     #[test]
     fn the_waits_are_the_documented_ones() {
-        let waits: Vec<u64> = (0..12).map(|crashes| delay(crashes).as_secs()).collect();
+        let waits: Vec<u64> = (0..12)
+            .map(|crashes| delay_after(crashes).as_secs())
+            .collect();
         assert_eq!(
             waits,
             [0, 0, 10, 20, 40, 80, 160, 320, 640, 1200, 1200, 1200]
@@ -147,7 +149,7 @@ mod tests {
     fn what_serves_now_and_then_is_replaced_at_once() {
         let mut history = None;
         for at in 1..100 {
-            history = Some(crashed(history.as_ref(), crash(at, Some(at), true), 7));
+            history = Some(add_crash(history.as_ref(), crash(at, Some(at), true), 7));
             assert_eq!(
                 history.as_ref().map(|h| h.not_before),
                 Some(Time::from_secs(at))
@@ -157,27 +159,27 @@ mod tests {
 
     #[test]
     fn what_ends_twice_before_it_served_backs_off() {
-        let first = crashed(None, crash(1, Some(1), false), 7);
+        let first = add_crash(None, crash(1, Some(1), false), 7);
         assert_eq!(first.not_before, Time::from_secs(1));
-        let second = crashed(Some(&first), crash(2, Some(2), false), 7);
+        let second = add_crash(Some(&first), crash(2, Some(2), false), 7);
         assert!(second.not_before >= Time::from_secs(12));
         assert!(second.not_before <= Time::from_secs(13));
     }
 
     #[test]
     fn being_up_for_the_last_wait_clears_the_record() {
-        let second = crashed(
-            Some(&crashed(None, crash(1, None, false), 7)),
+        let second = add_crash(
+            Some(&add_crash(None, crash(1, None, false), 7)),
             crash(2, None, false),
             7,
         );
         assert_eq!(second.crashes, 2);
         assert_eq!(
-            crashed(Some(&second), crash(30, Some(21), false), 7).crashes,
+            add_crash(Some(&second), crash(30, Some(21), false), 7).crashes,
             3
         );
         assert_eq!(
-            crashed(Some(&second), crash(30, Some(20), false), 7).crashes,
+            add_crash(Some(&second), crash(30, Some(20), false), 7).crashes,
             1
         );
     }
@@ -187,14 +189,14 @@ mod tests {
         fn the_wait_is_never_shorter_and_hardly_longer_than_documented(
             crashes in 0u32..40, at in 0u64..1_000_000, run: u64, seed: u64,
         ) {
-            let mut before = crashed(None, crash(0, None, false), seed);
+            let mut before = add_crash(None, crash(0, None, false), seed);
             before.crashes = crashes;
             let mut now = crash(at, None, false);
             now.run = Run(run);
-            let after = crashed(Some(&before), now, seed);
+            let after = add_crash(Some(&before), now, seed);
             let wait = after.not_before - after.last;
-            prop_assert!(wait >= delay(crashes + 1));
-            prop_assert!(wait <= delay(crashes + 1) * 11 / 10);
+            prop_assert!(wait >= delay_after(crashes + 1));
+            prop_assert!(wait <= delay_after(crashes + 1) * 11 / 10);
         }
     }
 }

@@ -7,9 +7,9 @@ mod dynos;
 mod once;
 mod routes;
 
-use crate::desired::Desired;
-use crate::observed::Observed;
-use crate::plan::{Plan, Policy, plan, plan_every_app};
+use crate::desired::DesiredState;
+use crate::observed::ObservedState;
+use crate::plan::{Plan, Policy, make_plan, plan_every_app};
 use crate::protocol::Step;
 use crate::time::Time;
 use std::fmt;
@@ -88,11 +88,11 @@ impl fmt::Display for Violation {
 
 /// A plan and what it was made of.
 #[derive(Clone, Copy, Debug)]
-pub struct Case<'a> {
+pub struct PlanCase<'a> {
     /// Intent.
-    pub desired: &'a Desired,
+    pub desired: &'a DesiredState,
     /// What was known.
-    pub observed: &'a Observed,
+    pub observed: &'a ObservedState,
     /// When.
     pub now: Time,
     /// The plan.
@@ -101,11 +101,11 @@ pub struct Case<'a> {
 
 /// What is known after a plan was carried out in full.
 #[derive(Clone, Debug)]
-pub struct After {
+pub struct PlanOutcome {
     /// Intent, with the facts that the plan records.
-    pub desired: Desired,
+    pub desired: DesiredState,
     /// What is known, with every step noted as issued.
-    pub observed: Observed,
+    pub observed: ObservedState,
 }
 
 /// Collects violations.
@@ -121,29 +121,29 @@ impl Findings {
     }
 }
 
-impl Case<'_> {
+impl PlanCase<'_> {
     /// What is known after the first `steps` steps.
-    fn after(&self, steps: usize) -> After {
+    fn after(&self, steps: usize) -> PlanOutcome {
         let (mut desired, mut observed) = (self.desired.clone(), self.observed.clone());
         for step in &self.plan.steps[..steps] {
-            issue(&mut desired, &mut observed, step, self.now);
+            apply_step(&mut desired, &mut observed, step, self.now);
         }
-        After { desired, observed }
+        PlanOutcome { desired, observed }
     }
 }
 
-fn issue(desired: &mut Desired, observed: &mut Observed, step: &Step, now: Time) {
+fn apply_step(desired: &mut DesiredState, observed: &mut ObservedState, step: &Step, now: Time) {
     match step {
         // A fact that does not fit shows up as a plan that does not settle.
-        Step::Record { fact } => drop(desired.apply(fact)),
-        step => drop(observed.issue(step, desired, now)),
+        Step::Record { fact } => drop(desired.apply_fact(fact)),
+        step => drop(observed.issue_step(step, desired, now)),
     }
 }
 
 /// The violations of one plan: all invariants but 8 and 10.
-pub fn violations(case: &Case<'_>) -> Vec<Violation> {
+pub fn find_violations(case: &PlanCase<'_>) -> Vec<Violation> {
     let mut findings = Findings::default();
-    let After {
+    let PlanOutcome {
         mut desired,
         mut observed,
     } = case.after(0);
@@ -151,9 +151,9 @@ pub fn violations(case: &Case<'_>) -> Vec<Violation> {
         routes::check_step(&mut findings, case, &desired, &observed, step);
         dynos::check_step(&mut findings, case, &desired, &observed, step);
         once::check_step(&mut findings, case, &desired, &observed, step);
-        issue(&mut desired, &mut observed, step, case.now);
+        apply_step(&mut desired, &mut observed, step, case.now);
     }
-    let after = After { desired, observed };
+    let after = PlanOutcome { desired, observed };
     routes::check_end(&mut findings, case, &after);
     dynos::check_end(&mut findings, case, &after);
     findings.0
@@ -161,7 +161,7 @@ pub fn violations(case: &Case<'_>) -> Vec<Violation> {
 
 /// The violations of what two plans show: `again` of the same inputs (10), and `next` of what is known
 /// after the first was carried out in full (8).
-pub fn compare(plan: &Plan, again: &Plan, next: &Plan) -> Vec<Violation> {
+pub fn compare_plans(plan: &Plan, again: &Plan, next: &Plan) -> Vec<Violation> {
     let mut findings = Findings::default();
     if plan != again {
         findings.add(Invariant::Same, format!("{plan:?} and then {again:?}"));
@@ -177,7 +177,7 @@ pub fn compare(plan: &Plan, again: &Plan, next: &Plan) -> Vec<Violation> {
 
 /// How much of a plan is checked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Depth {
+pub enum CheckDepth {
     /// Every invariant.
     All,
     /// All but invariant 10, which takes a second plan of the same inputs: for long runs, where now and
@@ -187,32 +187,32 @@ pub enum Depth {
 
 /// Plans, checks the invariants, and gives the plan.
 pub fn checked_plan(
-    desired: &Desired,
-    observed: &Observed,
+    desired: &DesiredState,
+    observed: &ObservedState,
     policy: &Policy,
     now: Time,
-    depth: Depth,
+    depth: CheckDepth,
 ) -> (Plan, Vec<Violation>) {
-    let made = plan(desired, observed, policy, now);
-    let case = Case {
+    let made = make_plan(desired, observed, policy, now);
+    let case = PlanCase {
         desired,
         observed,
         now,
         plan: &made,
     };
-    let mut found = violations(&case);
+    let mut found = find_violations(&case);
     let again = match depth {
-        Depth::All => plan_every_app(desired, observed, policy, now),
-        Depth::OnePlan => made.clone(),
+        CheckDepth::All => plan_every_app(desired, observed, policy, now),
+        CheckDepth::OnePlan => made.clone(),
     };
     // Nothing was done where there was nothing to do: the next plan is this one again.
     let next = if made.steps.is_empty() {
         again.clone()
     } else {
         let after = case.after(made.steps.len());
-        plan(&after.desired, &after.observed, policy, now)
+        make_plan(&after.desired, &after.observed, policy, now)
     };
-    found.extend(compare(&made, &again, &next));
+    found.extend(compare_plans(&made, &again, &next));
     (made, found)
 }
 

@@ -9,12 +9,13 @@ mod release;
 mod settings;
 
 pub use addon::{
-    Addon, AddonState, Attachment, Attachments, Made, NewAddon, Secret, Service, ServiceError,
+    Addon, AddonDetails, AddonService, AddonServiceError, AddonState, Attachment, Attachments,
+    NewAddon, SecretText,
 };
 pub use app::{App, RELEASES_MAX};
-pub use fact::{Fact, Restart};
-pub use release::{Kind, Limits, ProcessSpec, Release, Vars};
-pub use settings::{Idle, Settings};
+pub use fact::{Fact, RestartTarget};
+pub use release::{ConfigVars, Limits, ProcessKind, ProcessSpec, Release};
+pub use settings::{AppSettings, IdleSetting};
 
 use crate::name::{AddonName, AppName, DynoKey, Generation, NodeId, ProcessType, Run, Version};
 use std::collections::{BTreeMap, BTreeSet};
@@ -32,7 +33,7 @@ const DESTROYED_MAX: usize = 1_000;
 
 /// A fact that does not follow from the facts before it.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Misfit {
+pub enum FactError {
     /// There is no such app.
     #[error("there is no app {0}")]
     NoSuchApp(AppName),
@@ -91,7 +92,7 @@ pub enum Misfit {
 
 /// All that was asked for.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Desired {
+pub struct DesiredState {
     /// The apps by name; shared, since every plan is made on a copy.
     pub apps: BTreeMap<AppName, Arc<App>>,
     /// Apps that are gone, the last ones of them, and the first run that cannot be theirs.
@@ -104,36 +105,36 @@ pub struct Desired {
     pub reconcilers: u64,
 }
 
-impl Desired {
+impl DesiredState {
     /// The state after these facts, or the first fact that does not fit.
-    pub fn replay<'a>(facts: impl IntoIterator<Item = &'a Fact>) -> Result<Self, Misfit> {
-        let mut desired = Desired::default();
+    pub fn from_facts<'a>(facts: impl IntoIterator<Item = &'a Fact>) -> Result<Self, FactError> {
+        let mut desired = DesiredState::default();
         for fact in facts {
-            desired.apply(fact)?;
+            desired.apply_fact(fact)?;
         }
         Ok(desired)
     }
 
     /// Takes one more fact. A fact that does not fit changes nothing.
-    pub fn apply(&mut self, fact: &Fact) -> Result<(), Misfit> {
+    pub fn apply_fact(&mut self, fact: &Fact) -> Result<(), FactError> {
         match fact {
             Fact::ReconcilerStarted => self.reconcilers += 1,
             Fact::NodeJoined { node } => {
                 self.nodes.insert(node.clone());
             }
-            Fact::AppCreated { app, hostnames } => self.create(app, hostnames)?,
+            Fact::AppCreated { app, hostnames } => self.create_app(app, hostnames)?,
             Fact::DomainAdded { app, hostname } => {
-                self.expect_free(app, std::slice::from_ref(hostname))?;
+                self.expect_free_hostnames(app, std::slice::from_ref(hostname))?;
                 self.app_mut(app)?.hostnames.insert(hostname.clone());
             }
-            Fact::ReleaseCreated { app, release } => self.app_mut(app)?.release(release)?,
-            Fact::ReleaseServing { app, version } => self.app_mut(app)?.serve(*version)?,
+            Fact::ReleaseCreated { app, release } => self.app_mut(app)?.add_release(release)?,
+            Fact::ReleaseServing { app, version } => self.app_mut(app)?.mark_serving(*version)?,
             Fact::ReleaseFailed {
                 app,
                 version,
                 reason,
             } => {
-                self.app_mut(app)?.fail(*version, reason)?;
+                self.app_mut(app)?.mark_failed(*version, reason)?;
             }
             Fact::ReleaseProcessEnded {
                 app,
@@ -141,7 +142,7 @@ impl Desired {
                 failure,
             } => {
                 let app = self.app_mut(app)?;
-                app.release_process_ended(*version, failure.as_deref())?;
+                app.note_release_process_end(*version, failure.as_deref())?;
             }
             Fact::Scaled {
                 app,
@@ -149,27 +150,27 @@ impl Desired {
                 count,
                 before,
             } => {
-                self.app_mut(app)?.scale(process, *count, *before);
+                self.app_mut(app)?.scale_process(process, *count, *before);
             }
             Fact::RestartAsked {
                 app,
                 target,
                 before,
             } => {
-                self.app_mut(app)?.restart(target, *before);
+                self.app_mut(app)?.restart_dynos(target, *before);
             }
             Fact::MaintenanceSet { app, on } => self.app_mut(app)?.maintenance = *on,
             Fact::DomainRemoved { app, hostname } => self.app_mut(app)?.remove_domain(hostname)?,
-            Fact::AppDestroyed { app, before } => self.destroy(app, *before)?,
+            Fact::AppDestroyed { app, before } => self.destroy_app(app, *before)?,
             Fact::AppSet { app, settings } => self.app_mut(app)?.settings = settings.clone(),
             Fact::ConfigKept { app, config } => self.app_mut(app)?.first_config = config.clone(),
             Fact::Resized {
                 app,
                 process,
                 memory_bytes,
-            } => self.app_mut(app)?.resize(process, *memory_bytes),
-            Fact::DynoStopped { app, dyno, before } => self.app_mut(app)?.stop(dyno, *before),
-            Fact::ReleasesPruned { app, before } => self.app_mut(app)?.prune(*before),
+            } => self.app_mut(app)?.resize_process(process, *memory_bytes),
+            Fact::DynoStopped { app, dyno, before } => self.app_mut(app)?.stop_dyno(dyno, *before),
+            Fact::ReleasesPruned { app, before } => self.app_mut(app)?.prune_releases(*before),
             Fact::AddonRequested { .. }
             | Fact::AddonMade { .. }
             | Fact::AddonAttached { .. }
@@ -181,15 +182,15 @@ impl Desired {
     }
 
     /// Takes a fact about an add-on.
-    fn apply_addon(&mut self, fact: &Fact) -> Result<(), Misfit> {
+    fn apply_addon(&mut self, fact: &Fact) -> Result<(), FactError> {
         match fact {
             Fact::AddonRequested { addon } => {
                 self.app(&addon.owner)?;
                 if self.addons.contains_key(&addon.name) {
-                    return Err(Misfit::AddonExists(addon.name.clone()));
+                    return Err(FactError::AddonExists(addon.name.clone()));
                 }
                 let created = Addon {
-                    asked: Arc::clone(addon),
+                    request: Arc::clone(addon),
                     state: AddonState::Creating,
                 };
                 Arc::make_mut(&mut self.addons).insert(addon.name.clone(), created);
@@ -212,9 +213,9 @@ impl Desired {
                     reach: Arc::clone(reach),
                     since: Version::FIRST,
                 };
-                self.app_mut(app)?.attach(name, attachment);
+                self.app_mut(app)?.attach_addon(name, attachment);
             }
-            Fact::AddonDetached { app, addon } => self.app_mut(app)?.detach(addon)?,
+            Fact::AddonDetached { app, addon } => self.app_mut(app)?.detach_addon(addon)?,
             Fact::AddonDestroying { addon, .. } => {
                 let addon = self.addon_mut(addon, |_| true)?;
                 if let AddonState::Ready(made) = &addon.state {
@@ -237,7 +238,7 @@ impl Desired {
         &mut self,
         name: &AddonName,
         fits: impl Fn(&AddonState) -> bool,
-    ) -> Result<&mut Addon, Misfit> {
+    ) -> Result<&mut Addon, FactError> {
         let fits = self
             .addons
             .get(name)
@@ -245,19 +246,19 @@ impl Desired {
         let addon = Arc::make_mut(&mut self.addons)
             .get_mut(name)
             .filter(|_| fits);
-        addon.ok_or_else(|| Misfit::NoSuchAddon(name.clone()))
+        addon.ok_or_else(|| FactError::NoSuchAddon(name.clone()))
     }
 
     /// The app of this name.
-    pub fn app(&self, name: &AppName) -> Result<&App, Misfit> {
+    pub fn app(&self, name: &AppName) -> Result<&App, FactError> {
         let app = self.apps.get(name).map(Arc::as_ref);
-        app.ok_or_else(|| Misfit::NoSuchApp(name.clone()))
+        app.ok_or_else(|| FactError::NoSuchApp(name.clone()))
     }
 
     /// What is asked for of these apps.
-    pub(crate) fn part(&self, apps: &BTreeSet<AppName>) -> Desired {
+    pub(crate) fn select_apps(&self, apps: &BTreeSet<AppName>) -> DesiredState {
         let apps = apps.iter().filter_map(|app| self.apps.get_key_value(app));
-        Desired {
+        DesiredState {
             apps: apps
                 .map(|(name, app)| (name.clone(), Arc::clone(app)))
                 .collect(),
@@ -269,30 +270,34 @@ impl Desired {
     }
 
     /// Whether the ledger tells of a dyno's app: there is one, or there was and it was destroyed.
-    pub fn tells_of(&self, dyno: &DynoKey) -> bool {
+    pub fn knows_app_of(&self, dyno: &DynoKey) -> bool {
         let destroyed = self.destroyed.get(&dyno.app);
         self.apps.contains_key(&dyno.app) || destroyed.is_some_and(|before| dyno.run < *before)
     }
 
-    fn app_mut(&mut self, name: &AppName) -> Result<&mut App, Misfit> {
+    fn app_mut(&mut self, name: &AppName) -> Result<&mut App, FactError> {
         let app = self.apps.get_mut(name).map(Arc::make_mut);
-        app.ok_or_else(|| Misfit::NoSuchApp(name.clone()))
+        app.ok_or_else(|| FactError::NoSuchApp(name.clone()))
     }
 
-    fn create(&mut self, app: &AppName, hostnames: &[crate::name::Hostname]) -> Result<(), Misfit> {
+    fn create_app(
+        &mut self,
+        app: &AppName,
+        hostnames: &[crate::name::Hostname],
+    ) -> Result<(), FactError> {
         if self.apps.contains_key(app) {
-            return Err(Misfit::AppExists(app.clone()));
+            return Err(FactError::AppExists(app.clone()));
         }
-        self.expect_free(app, hostnames)?;
+        self.expect_free_hostnames(app, hostnames)?;
         let first_run = self.destroyed.remove(app).unwrap_or_default();
         let created = App::new(app.clone(), hostnames, first_run);
         self.apps.insert(app.clone(), Arc::new(created));
         Ok(())
     }
 
-    fn destroy(&mut self, app: &AppName, before: Run) -> Result<(), Misfit> {
+    fn destroy_app(&mut self, app: &AppName, before: Run) -> Result<(), FactError> {
         if self.apps.remove(app).is_none() {
-            return Err(Misfit::NoSuchApp(app.clone()));
+            return Err(FactError::NoSuchApp(app.clone()));
         }
         self.destroyed.insert(app.clone(), before);
         if self.destroyed.len() > DESTROYED_MAX {
@@ -304,14 +309,18 @@ impl Desired {
         Ok(())
     }
 
-    fn expect_free(&self, asker: &AppName, names: &[crate::name::Hostname]) -> Result<(), Misfit> {
+    fn expect_free_hostnames(
+        &self,
+        asker: &AppName,
+        names: &[crate::name::Hostname],
+    ) -> Result<(), FactError> {
         let taken = self
             .apps
             .values()
             .filter(|app| app.name != *asker)
             .find_map(|app| {
                 let hostname = names.iter().find(|name| app.hostnames.contains(*name))?;
-                Some(Misfit::HostnameTaken {
+                Some(FactError::HostnameTaken {
                     hostname: hostname.clone(),
                     owner: app.name.clone(),
                 })

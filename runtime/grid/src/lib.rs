@@ -7,9 +7,9 @@
 //!
 //! The loop that a reconciler runs around this crate:
 //!
-//! 1. fold facts into [`desired::Desired`], apply reports to [`observed::Observed`];
-//! 2. [`plan::plan`] says which steps follow, and when to look again;
-//! 3. [`observed::Observed::issue`] notes each step as asked, an executor carries it out, a node reports.
+//! 1. fold facts into [`desired::DesiredState`], apply reports to [`observed::ObservedState`];
+//! 2. [`plan::make_plan`] says which steps follow, and when to look again;
+//! 3. [`observed::ObservedState::issue_step`] notes each step as asked, an executor carries it out, a node reports.
 
 pub mod backoff;
 pub mod check;

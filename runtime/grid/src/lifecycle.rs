@@ -13,7 +13,7 @@ pub const RELEASE_PROCESS_MAX: Duration = Duration::from_secs(60 * 60);
 
 /// What a dyno is doing, as last asked and last reported.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub enum State {
+pub enum DynoState {
     /// It was asked to start and is not ready yet.
     Starting,
     /// It takes requests; a process runs.
@@ -47,41 +47,41 @@ pub enum Event {
     Gone,
 }
 
-impl State {
+impl DynoState {
     /// Every state.
-    pub const ALL: [State; 6] = [
-        State::Starting,
-        State::Up,
-        State::Idle,
-        State::Draining,
-        State::Crashed,
-        State::Down,
+    pub const ALL: [DynoState; 6] = [
+        DynoState::Starting,
+        DynoState::Up,
+        DynoState::Idle,
+        DynoState::Draining,
+        DynoState::Crashed,
+        DynoState::Down,
     ];
 
     /// Whether requests may be handed to it.
-    pub const fn serves(self) -> bool {
-        matches!(self, State::Up | State::Idle)
+    pub const fn is_serving(self) -> bool {
+        matches!(self, DynoState::Up | DynoState::Idle)
     }
 
     /// Whether it serves or is about to.
-    pub const fn lives(self) -> bool {
-        matches!(self, State::Starting | State::Up | State::Idle)
+    pub const fn is_alive(self) -> bool {
+        matches!(self, DynoState::Starting | DynoState::Up | DynoState::Idle)
     }
 
     /// The word that users read.
     pub const fn word(self) -> &'static str {
         match self {
-            State::Starting => "starting",
-            State::Up => "up",
-            State::Idle => "idle",
-            State::Draining => "stopping",
-            State::Crashed => "crashed",
-            State::Down => "down",
+            DynoState::Starting => "starting",
+            DynoState::Up => "up",
+            DynoState::Idle => "idle",
+            DynoState::Draining => "stopping",
+            DynoState::Crashed => "crashed",
+            DynoState::Down => "down",
         }
     }
 }
 
-impl fmt::Display for State {
+impl fmt::Display for DynoState {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(self.word())
     }
@@ -101,22 +101,24 @@ impl Event {
 }
 
 /// The state after an event. An event that comes too late, twice or out of order changes nothing.
-pub const fn next(state: State, event: Event) -> State {
+pub const fn next_state(state: DynoState, event: Event) -> DynoState {
     match (state, event) {
-        (State::Crashed | State::Down, Event::Start) => State::Starting,
-        (State::Starting, Event::Ready) | (State::Idle, Event::Wake) => State::Up,
-        (State::Starting | State::Up, Event::Sleep) => State::Idle,
-        (State::Starting | State::Up | State::Idle, Event::Drain) => State::Draining,
-        (State::Starting | State::Up | State::Idle, Event::Crash) => State::Crashed,
+        (DynoState::Crashed | DynoState::Down, Event::Start) => DynoState::Starting,
+        (DynoState::Starting, Event::Ready) | (DynoState::Idle, Event::Wake) => DynoState::Up,
+        (DynoState::Starting | DynoState::Up, Event::Sleep) => DynoState::Idle,
+        (DynoState::Starting | DynoState::Up | DynoState::Idle, Event::Drain) => {
+            DynoState::Draining
+        }
+        (DynoState::Starting | DynoState::Up | DynoState::Idle, Event::Crash) => DynoState::Crashed,
         // It was to end anyway: however it did, nobody is to blame.
-        (State::Draining, Event::Crash | Event::Gone) => State::Down,
-        (State::Starting | State::Up | State::Idle, Event::Gone) => State::Down,
+        (DynoState::Draining, Event::Crash | Event::Gone) => DynoState::Down,
+        (DynoState::Starting | DynoState::Up | DynoState::Idle, Event::Gone) => DynoState::Down,
         (state, _) => state,
     }
 }
 
 /// The log line for a change, or nothing where nothing changed.
-pub fn text(from: State, to: State) -> Option<String> {
+pub fn describe_change(from: DynoState, to: DynoState) -> Option<String> {
     (from != to).then(|| format!("State changed from {from} to {to}"))
 }
 

@@ -5,11 +5,11 @@
 mod apply;
 mod inventory;
 
-use crate::backoff::{self, Crash, History};
-use crate::desired::Desired;
-use crate::lifecycle::{Event, State, next};
+use crate::backoff::{self, Crash, CrashHistory};
+use crate::desired::DesiredState;
+use crate::lifecycle::{DynoState, Event, next_state};
 use crate::name::{AppName, DynoId, DynoKey, Generation, NodeId, Run, Version};
-use crate::protocol::{CrashCause, Exit, Heartbeats, Report, Route, Step, StopReason};
+use crate::protocol::{CrashCause, Heartbeats, ProcessExit, Report, Route, Step, StopReason};
 use crate::time::Time;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -19,7 +19,7 @@ pub const NODE_DEAD_AFTER: Duration = Duration::from_secs(3);
 
 /// All that is known.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Observed {
+pub struct ObservedState {
     /// Gives back-off its jitter.
     pub seed: u64,
     /// When this reconciler began to listen.
@@ -29,11 +29,11 @@ pub struct Observed {
     /// Every dyno that a node was asked to start or says it has, until the node has nothing left of it.
     pub dynos: BTreeMap<DynoKey, Dyno>,
     /// Crashes by place and release: of boots that failed, and of programs that ended.
-    pub crashes: BTreeMap<Slot, History>,
+    pub crashes: BTreeMap<FormationSlot, CrashHistory>,
     /// Places whose last dyno crashed in a request, until the next one is started.
-    crashed_in_request: BTreeSet<Slot>,
+    crashed_in_request: BTreeSet<FormationSlot>,
     /// How release processes ended, until the ledger tells.
-    pub exits: BTreeMap<(AppName, Version), Exit>,
+    pub exits: BTreeMap<(AppName, Version), ProcessExit>,
     /// The number of each app's last one-off dyno: the next one has another name, so that nobody takes one for the
     /// other.
     pub one_offs: BTreeMap<AppName, u32>,
@@ -67,14 +67,14 @@ pub struct Node {
     /// When it last said anything.
     pub heard: Time,
     /// Releases that it was asked to fetch or says it has.
-    pub releases: BTreeMap<(AppName, Version), Fetch>,
+    pub releases: BTreeMap<(AppName, Version), FetchState>,
 }
 
 /// How far a node is with a release.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Fetch {
+pub enum FetchState {
     /// It was asked at this time.
-    Asked(Time),
+    Requested(Time),
     /// Dynos can start.
     Ready,
     /// It could not be had.
@@ -94,7 +94,7 @@ pub struct Dyno {
     /// The release that it runs.
     pub version: Version,
     /// What it is doing.
-    pub state: State,
+    pub state: DynoState,
     /// Since when.
     pub since: Time,
     /// When it was asked to start, or first heard of.
@@ -114,7 +114,7 @@ pub struct Dyno {
 
 /// A place in a formation, for one release.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Slot {
+pub struct FormationSlot {
     /// The app.
     pub app: AppName,
     /// The place.
@@ -125,22 +125,22 @@ pub struct Slot {
 
 /// A dyno's change of state, for its log.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Change {
+pub struct DynoChange {
     /// The dyno.
     pub dyno: DynoKey,
     /// What it did before.
-    pub from: State,
+    pub from: DynoState,
     /// What it does now.
-    pub to: State,
+    pub to: DynoState,
     /// What took it down, if it crashed.
     pub crash: Option<(CrashCause, String)>,
     /// How it ended, if it ran once.
-    pub exit: Option<Exit>,
+    pub exit: Option<ProcessExit>,
 }
 
 /// How a dyno ended without being asked to.
 #[derive(Clone, Copy, Debug)]
-struct End<'a> {
+struct DynoEnd<'a> {
     cause: CrashCause,
     /// What happened, for the app's owner to read.
     reason: &'a str,
@@ -150,10 +150,10 @@ struct End<'a> {
     in_request: bool,
 }
 
-impl<'a> End<'a> {
+impl<'a> DynoEnd<'a> {
     /// Of a dyno that no request ended, and of which it is not known whether it served.
     fn of(cause: CrashCause, reason: &'a str) -> Self {
-        End {
+        DynoEnd {
             cause,
             reason,
             served: false,
@@ -171,7 +171,7 @@ impl Node {
     }
 
     /// Whether it has said nothing for so long that it is taken for dead.
-    pub fn silent(&self, now: Time) -> bool {
+    pub fn is_silent(&self, now: Time) -> bool {
         self.dead_at().is_some_and(|at| now >= at)
     }
 
@@ -189,7 +189,7 @@ impl Node {
     pub fn releases_of<'a>(
         &'a self,
         app: &'a AppName,
-    ) -> impl Iterator<Item = (Version, &'a Fetch)> + use<'a> {
+    ) -> impl Iterator<Item = (Version, &'a FetchState)> + use<'a> {
         let first = (app.clone(), Version::FIRST);
         let releases = self.releases.range(first..);
         let own = releases.take_while(move |((of, _), _)| of == app);
@@ -197,10 +197,10 @@ impl Node {
     }
 }
 
-impl Observed {
+impl ObservedState {
     /// Nothing known yet, by the reconciler whose `ReconcilerStarted` is the last one in `desired`.
-    pub fn new(desired: &Desired, seed: u64, now: Time) -> Self {
-        Observed {
+    pub fn new(desired: &DesiredState, seed: u64, now: Time) -> Self {
+        ObservedState {
             seed,
             since: now,
             nodes: BTreeMap::new(),
@@ -249,20 +249,20 @@ impl Observed {
     }
 
     /// The step that ends a dyno that runs once at somebody's wish; none if there is no such dyno that lives.
-    pub fn stop_once(&self, app: &AppName, dyno: &DynoId) -> Option<Step> {
+    pub fn stop_run_once(&self, app: &AppName, dyno: &DynoId) -> Option<Step> {
         let mut there = self.dynos_in(app, dyno);
         let (key, known) =
-            there.find(|(key, dyno)| dyno.state.lives() && key.dyno.process.runs_once())?;
+            there.find(|(key, dyno)| dyno.state.is_alive() && key.dyno.process.runs_once())?;
         Some(Step::Stop {
             node: known.node.clone(),
             dyno: key.clone(),
             version: known.version,
-            reason: StopReason::Asked,
+            reason: StopReason::Requested,
         })
     }
 
     /// What is known of these apps, and of all nodes as far as they have to do with them.
-    pub(crate) fn part(&self, apps: &BTreeSet<AppName>) -> Observed {
+    pub(crate) fn select_apps(&self, apps: &BTreeSet<AppName>) -> ObservedState {
         let nodes = self.nodes.iter().map(|(id, node)| {
             let releases = apps.iter().flat_map(|app| {
                 let own = node.releases_of(app);
@@ -278,7 +278,7 @@ impl Observed {
         let crashes = apps.iter().flat_map(|app| self.crashes_of(app));
         let exits = apps.iter().flat_map(|app| self.exits_of(app));
         let routes = apps.iter().filter_map(|app| self.routes.get_key_value(app));
-        Observed {
+        ObservedState {
             nodes: nodes.collect(),
             dynos: dynos.map(|(k, d)| (k.clone(), d.clone())).collect(),
             crashes: crashes.map(|(k, h)| (k.clone(), h.clone())).collect(),
@@ -298,8 +298,8 @@ impl Observed {
     fn crashes_of<'a>(
         &'a self,
         app: &'a AppName,
-    ) -> impl Iterator<Item = (&'a Slot, &'a History)> + use<'a> {
-        let first = Slot {
+    ) -> impl Iterator<Item = (&'a FormationSlot, &'a CrashHistory)> + use<'a> {
+        let first = FormationSlot {
             app: app.clone(),
             dyno: DynoId::lowest(),
             version: Version::FIRST,
@@ -312,7 +312,7 @@ impl Observed {
     pub fn exits_of<'a>(
         &'a self,
         app: &'a AppName,
-    ) -> impl Iterator<Item = (&'a (AppName, Version), &'a Exit)> + use<'a> {
+    ) -> impl Iterator<Item = (&'a (AppName, Version), &'a ProcessExit)> + use<'a> {
         let first = (app.clone(), Version::FIRST);
         let exits = self.exits.range(first..);
         exits.take_while(move |((of, _), _)| of == app)
@@ -341,19 +341,19 @@ impl Observed {
         if self
             .nodes
             .get(report.node())
-            .is_none_or(|node| node.silent(now))
+            .is_none_or(|node| node.is_silent(now))
         {
             return true;
         }
         match report {
             Report::Heartbeat { .. } => false,
-            Report::Node(inventory) => self.differs(inventory),
+            Report::Node(inventory) => self.differs_from(inventory),
             _ => true,
         }
     }
 
     /// Memory in bytes and number of the dynos that a node has or was asked to start.
-    pub fn used(&self, node: &NodeId) -> (u64, u32) {
+    pub fn sum_used_room(&self, node: &NodeId) -> (u64, u32) {
         let dynos = self.dynos.values().filter(|dyno| dyno.node == *node);
         dynos.fold((0, 0), |(memory, count), dyno| {
             (memory.saturating_add(dyno.memory_bytes), count + 1)
@@ -362,7 +362,7 @@ impl Observed {
 
     /// Forgets crashes of releases that are no longer wanted and of places that are gone, and what the ledger
     /// tells, and destroyed apps' one-offs.
-    pub fn prune(&mut self, desired: &Desired) {
+    pub fn forget_outdated(&mut self, desired: &DesiredState) {
         self.one_offs
             .retain(|app, _| desired.apps.contains_key(app));
         self.exits.retain(|(app, version), _| {
@@ -371,33 +371,33 @@ impl Observed {
                 app.releases.contains_key(version) && !app.release_process_has_ended(*version)
             })
         });
-        let is_wanted = |slot: &Slot| {
+        let is_wanted = |slot: &FormationSlot| {
             let Some(app) = desired.apps.get(&slot.app) else {
                 return !desired.destroyed.contains_key(&slot.app);
             };
             let wanted = app
-                .wanted()
+                .wanted_releases()
                 .iter()
                 .any(|release| release.version == slot.version);
-            wanted && app.wants(&slot.dyno)
+            wanted && app.is_place_open(&slot.dyno)
         };
         self.crashes.retain(|slot, _| is_wanted(slot));
         self.crashed_in_request.retain(is_wanted);
     }
 
     /// Moves a dyno on; a change of state is for its log.
-    fn step(&mut self, key: &DynoKey, event: Event, now: Time) -> Option<Change> {
+    fn advance_dyno(&mut self, key: &DynoKey, event: Event, now: Time) -> Option<DynoChange> {
         let dyno = self.dynos.get_mut(key)?;
-        let (from, to) = (dyno.state, next(dyno.state, event));
+        let (from, to) = (dyno.state, next_state(dyno.state, event));
         if from == to {
             return None;
         }
         dyno.state = to;
         dyno.since = now;
-        if to.serves() {
+        if to.is_serving() {
             dyno.up_since.get_or_insert(now);
         }
-        Some(Change {
+        Some(DynoChange {
             dyno: key.clone(),
             from,
             to,
@@ -407,27 +407,27 @@ impl Observed {
     }
 
     /// Notes that a dyno ended by itself.
-    fn crash(&mut self, key: &DynoKey, end: End<'_>, now: Time) -> Option<Change> {
+    fn note_crash(&mut self, key: &DynoKey, end: DynoEnd<'_>, now: Time) -> Option<DynoChange> {
         let discarded = end.cause == CrashCause::Discarded;
         let event = if discarded { Event::Gone } else { Event::Crash };
-        let mut change = self.step(key, event, now)?;
-        if change.from == State::Draining {
+        let mut change = self.advance_dyno(key, event, now)?;
+        if change.from == DynoState::Draining {
             return Some(change);
         }
         change.crash = Some((end.cause, end.reason.to_owned()));
         if key.dyno.process.runs_once() {
-            self.note_exit(key, &Exit::Failed(end.reason.to_owned()));
+            self.note_exit(key, &ProcessExit::Failed(end.reason.to_owned()));
             return Some(change);
         }
         let dyno = self.dynos.get(key)?;
-        let slot = Slot {
+        let slot = FormationSlot {
             app: key.app.clone(),
             dyno: key.dyno.clone(),
             version: dyno.version,
         };
-        if end.cause.counts() && end.in_request {
+        if end.cause.is_app_fault() && end.in_request {
             self.crashed_in_request.insert(slot);
-        } else if end.cause.counts() {
+        } else if end.cause.is_app_fault() {
             let crash = Crash {
                 at: now,
                 run: key.run,
@@ -436,14 +436,14 @@ impl Observed {
                 up_since: dyno.up_since,
                 served: end.served,
             };
-            let history = backoff::crashed(self.crashes.get(&slot), crash, self.seed);
+            let history = backoff::add_crash(self.crashes.get(&slot), crash, self.seed);
             self.crashes.insert(slot, history);
         }
         Some(change)
     }
 
     /// Notes how a release process ended; what was noted first holds.
-    fn note_exit(&mut self, key: &DynoKey, exit: &Exit) {
+    fn note_exit(&mut self, key: &DynoKey, exit: &ProcessExit) {
         let Some(dyno) = self.dynos.get(key) else {
             return;
         };
@@ -457,9 +457,9 @@ impl Observed {
     ///
     /// A run that crashed by itself has been judged before. All others count here, whichever way they ended: else the
     /// crashes of weeks would add up in a place whose dynos only requests end.
-    fn bury(&mut self, key: &DynoKey) {
+    fn bury_dyno(&mut self, key: &DynoKey) {
         if let Some(dyno) = self.dynos.remove(key) {
-            let slot = Slot {
+            let slot = FormationSlot {
                 app: key.app.clone(),
                 dyno: key.dyno.clone(),
                 version: dyno.version,

@@ -4,7 +4,7 @@
 //! nor how a node is asked.
 
 use crate::name::{AppName, NodeId, Version};
-use crate::observed::{Fetch, Node};
+use crate::observed::{FetchState, Node};
 use crate::time::Time;
 use std::collections::BTreeMap;
 
@@ -20,12 +20,12 @@ pub struct Candidate {
     /// Dynos that it has.
     pub dynos: u32,
     /// How far it is with the release.
-    pub slug: Slug,
+    pub slug: SlugPresence,
 }
 
 impl Candidate {
     /// The node as a place for a dyno of `release`; its dynos have `memory` bytes, and are so many.
-    pub(crate) fn of(
+    pub(crate) fn from_node(
         id: &NodeId,
         node: &Node,
         release: &(AppName, Version),
@@ -37,10 +37,10 @@ impl Candidate {
             free_dynos: node.dynos_max.saturating_sub(dynos),
             dynos,
             slug: match node.releases.get(release) {
-                Some(Fetch::Ready) => Slug::Ready,
-                Some(Fetch::Asked(_)) => Slug::Coming,
-                Some(Fetch::Failed { at, .. }) => Slug::Failed(*at),
-                None => Slug::Missing,
+                Some(FetchState::Ready) => SlugPresence::Ready,
+                Some(FetchState::Requested(_)) => SlugPresence::Coming,
+                Some(FetchState::Failed { at, .. }) => SlugPresence::Failed(*at),
+                None => SlugPresence::Missing,
             },
         }
     }
@@ -48,7 +48,7 @@ impl Candidate {
 
 /// How far a node is with the release of a dyno, the best first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Slug {
+pub enum SlugPresence {
     /// A dyno can start.
     Ready,
     /// It is on its way.
@@ -61,7 +61,7 @@ pub enum Slug {
 
 impl Candidate {
     /// Whether a dyno of this size fits.
-    pub fn fits(&self, memory_bytes: u64) -> bool {
+    pub fn has_room_for(&self, memory_bytes: u64) -> bool {
         self.free_dynos > 0 && self.free_bytes >= memory_bytes
     }
 }
@@ -73,7 +73,7 @@ impl Candidate {
 /// so that from two dynos up one node's death leaves one. Else the node with the fewest siblings, then
 /// the one that is furthest with the release (so that a choice, once made, stays), then with the fewest
 /// dynos, then with the most free memory, then the first by name.
-pub fn place(
+pub fn choose_node(
     nodes: &[Candidate],
     siblings: &BTreeMap<NodeId, u32>,
     memory_bytes: u64,
@@ -86,7 +86,7 @@ pub fn place(
     };
     let fit = nodes
         .iter()
-        .filter(|c| c.fits(memory_bytes) && Some(&c.node) != shunned);
+        .filter(|c| c.has_room_for(memory_bytes) && Some(&c.node) != shunned);
     let best = fit.min_by_key(|c| {
         let here = siblings.get(&c.node).copied().unwrap_or(0);
         (here, c.slug, c.dynos, u64::MAX - c.free_bytes, &c.node)

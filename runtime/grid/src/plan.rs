@@ -24,14 +24,14 @@ mod route;
 mod survey;
 mod wind_down;
 
-pub use once::{ONE_OFFS_PER_APP_MAX, ONE_OFFS_PER_NODE_MAX, OneOffError, one_off};
+pub use once::{ONE_OFFS_PER_APP_MAX, ONE_OFFS_PER_NODE_MAX, OneOffError, place_one_off};
 pub use policy::{Policy, RELEASES_KEPT};
-pub use preview::preview;
-pub use wind_down::wind_down;
+pub use preview::preview_steps;
+pub use wind_down::plan_shutdown;
 
-use crate::desired::{Desired, Fact};
+use crate::desired::{DesiredState, Fact};
 use crate::name::{AppName, DynoId, NodeId, Version};
-use crate::observed::Observed;
+use crate::observed::ObservedState;
 use crate::protocol::Step;
 use crate::time::Time;
 use draft::Draft;
@@ -53,15 +53,15 @@ pub const SETTLE: Duration = crate::observed::NODE_DEAD_AFTER;
 pub struct Plan {
     /// To be carried out in this order.
     pub steps: Vec<Step>,
-    /// Plan again at this time, if nothing is heard before; or at `Observed::next_death`, if that is earlier.
+    /// Plan again at this time, if nothing is heard before; or at `ObservedState::next_death`, if that is earlier.
     pub wake_at: Option<Time>,
     /// What stands in the way of the intent.
-    pub notes: BTreeSet<Note>,
+    pub notes: BTreeSet<PlanNote>,
 }
 
 /// Something that stands in the way of the intent, for an operator to read.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Note {
+pub enum PlanNote {
     /// Known nodes have not said what they have: nothing is decided for a moment.
     Settling,
     /// Most nodes are silent at once: more likely it is our own ears. Nothing is moved away.
@@ -98,32 +98,35 @@ pub enum Note {
     },
 }
 
-impl Note {
+impl PlanNote {
     /// The app whose owner wants to read it, if it is about one.
     pub fn app(&self) -> Option<&AppName> {
         match self {
-            Note::NoRoom { app, .. } | Note::BackingOff { app, .. } | Note::UnknownApp { app } => {
-                Some(app)
-            }
-            Note::Settling | Note::MostNodesSilent | Note::NoNodes | Note::NodeSilent { .. } => {
-                None
-            }
+            PlanNote::NoRoom { app, .. }
+            | PlanNote::BackingOff { app, .. }
+            | PlanNote::UnknownApp { app } => Some(app),
+            PlanNote::Settling
+            | PlanNote::MostNodesSilent
+            | PlanNote::NoNodes
+            | PlanNote::NodeSilent { .. } => None,
         }
     }
 }
 
-impl fmt::Display for Note {
+impl fmt::Display for PlanNote {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Note::Settling => f.write_str("waiting for the nodes to say what they have"),
-            Note::MostNodesSilent => f.write_str("most nodes are silent: moving nothing"),
-            Note::NoNodes => f.write_str("there is no node to start anything on"),
-            Note::NodeSilent { node } => write!(f, "node {node} is silent"),
-            Note::NoRoom { dyno, version, .. } => {
+            PlanNote::Settling => f.write_str("waiting for the nodes to say what they have"),
+            PlanNote::MostNodesSilent => f.write_str("most nodes are silent: moving nothing"),
+            PlanNote::NoNodes => f.write_str("there is no node to start anything on"),
+            PlanNote::NodeSilent { node } => write!(f, "node {node} is silent"),
+            PlanNote::NoRoom { dyno, version, .. } => {
                 write!(f, "no node has room for {dyno} of {version}")
             }
-            Note::BackingOff { dyno, until, .. } => write!(f, "{dyno} waits until {until}"),
-            Note::UnknownApp { app } => write!(f, "leaving dynos of the unknown app {app} alone"),
+            PlanNote::BackingOff { dyno, until, .. } => write!(f, "{dyno} waits until {until}"),
+            PlanNote::UnknownApp { app } => {
+                write!(f, "leaving dynos of the unknown app {app} alone")
+            }
         }
     }
 }
@@ -132,26 +135,36 @@ impl fmt::Display for Note {
 const ROUNDS_MAX: usize = 16;
 
 /// What is to be done at `now`. The same inputs give the same plan.
-pub fn plan(desired: &Desired, observed: &Observed, policy: &Policy, now: Time) -> Plan {
-    make(desired, observed, policy, now, Survey::of)
+pub fn make_plan(
+    desired: &DesiredState,
+    observed: &ObservedState,
+    policy: &Policy,
+    now: Time,
+) -> Plan {
+    plan_with_survey(desired, observed, policy, now, Survey::of)
 }
 
 /// As [`plan`], which passes over apps for which it sees at a glance that there is nothing to do. Here none
 /// is: slower, and what the other is checked against.
-pub fn plan_every_app(desired: &Desired, observed: &Observed, policy: &Policy, now: Time) -> Plan {
-    make(desired, observed, policy, now, |scene, _| {
+pub fn plan_every_app(
+    desired: &DesiredState,
+    observed: &ObservedState,
+    policy: &Policy,
+    now: Time,
+) -> Plan {
+    plan_with_survey(desired, observed, policy, now, |scene, _| {
         Survey::of_all(scene)
     })
 }
 
-fn make(
-    desired: &Desired,
-    observed: &Observed,
+fn plan_with_survey(
+    desired: &DesiredState,
+    observed: &ObservedState,
     policy: &Policy,
     now: Time,
     look: impl Fn(Scene<'_>, &BTreeMap<NodeId, Room>) -> Survey,
 ) -> Plan {
-    let (live, blind) = hearing(desired, observed, now);
+    let (live, blind) = find_live_nodes(desired, observed, now);
     let scene = Scene {
         desired,
         observed,
@@ -168,7 +181,7 @@ fn make(
     let first = look(scene, &BTreeMap::new());
     let mut draft = Draft::new(scene, blind, &first);
     draft.begin_round(&first.busy, &[&first]);
-    round(&mut draft, &first.busy);
+    plan_round(&mut draft, &first.busy);
     // What one app takes bears on the others, before it as well as behind it: so it goes round until
     // there is nothing left to choose.
     let (mut before, mut rounds) = (0, 1);
@@ -176,24 +189,31 @@ fn make(
         (before, rounds) = (draft.steps(), rounds + 1);
         let next = look(draft.scene(), &first.used);
         draft.begin_round(&next.busy, &[&first, &next]);
-        round(&mut draft, &next.busy);
+        plan_round(&mut draft, &next.busy);
     }
     draft.finish()
 }
 
 /// The nodes that are not silent, and whether most are, so that silence proves nothing.
-fn hearing(desired: &Desired, observed: &Observed, now: Time) -> (BTreeSet<NodeId>, bool) {
-    let speaking = observed.nodes.iter().filter(|(_, node)| !node.silent(now));
+fn find_live_nodes(
+    desired: &DesiredState,
+    observed: &ObservedState,
+    now: Time,
+) -> (BTreeSet<NodeId>, bool) {
+    let speaking = observed
+        .nodes
+        .iter()
+        .filter(|(_, node)| !node.is_silent(now));
     let live: BTreeSet<NodeId> = speaking.map(|(id, _)| id.clone()).collect();
     let known: BTreeSet<&NodeId> = observed.nodes.keys().chain(&desired.nodes).collect();
     let blind = live.len() * 2 < known.len();
     (live, blind)
 }
 
-fn round(draft: &mut Draft, busy: &BTreeSet<AppName>) {
+fn plan_round(draft: &mut Draft, busy: &BTreeSet<AppName>) {
     if let Some(until) = settles_at(&draft.desired, &draft.observed, draft.now) {
         draft.wake(until);
-        draft.notes.insert(Note::Settling);
+        draft.notes.insert(PlanNote::Settling);
         return;
     }
     watch_nodes(draft);
@@ -225,7 +245,7 @@ fn plan_app(draft: &mut Draft, app: &AppName) {
 
 /// A reconciler that has just started knows its nodes from the ledger and waits a moment for them, or it
 /// would start again what already runs. Until when, if it still does.
-fn settles_at(desired: &Desired, observed: &Observed, now: Time) -> Option<Time> {
+fn settles_at(desired: &DesiredState, observed: &ObservedState, now: Time) -> Option<Time> {
     let until = observed.since + SETTLE;
     let mut known = desired.nodes.iter();
     let missing = known.any(|node| !observed.nodes.contains_key(node));
@@ -241,11 +261,11 @@ fn watch_nodes(draft: &mut Draft) {
             });
         }
         if !draft.live.contains(&node) {
-            draft.notes.insert(Note::NodeSilent { node });
+            draft.notes.insert(PlanNote::NodeSilent { node });
         }
     }
     if draft.blind {
-        draft.notes.insert(Note::MostNodesSilent);
+        draft.notes.insert(PlanNote::MostNodesSilent);
     }
 }
 

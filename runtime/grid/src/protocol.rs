@@ -11,10 +11,10 @@ mod report;
 mod route;
 mod step;
 
-pub use ending::{CrashCause, Exit};
-pub use inventory::{Heartbeats, Inventory, Listed};
+pub use ending::{CrashCause, ProcessExit};
+pub use inventory::{Heartbeats, Inventory, InventoryDyno};
 pub use one_off::OneOff;
-pub use refusal::{Refusal, Side};
+pub use refusal::{Refusal, RefusalSide};
 pub use report::Report;
-pub use route::{Route, Serve};
+pub use route::{Route, RouteTarget};
 pub use step::{Step, StopReason};

@@ -14,7 +14,7 @@ const HOUR_SECS: u64 = 3_600;
 ///
 /// A record of the same run replaces a shorter one, so that a repeated or later record bills nothing twice.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Interval {
+pub struct UsageInterval {
     /// The dyno.
     pub dyno: DynoKey,
     /// Memory limit of its size, in bytes.
@@ -27,17 +27,17 @@ pub struct Interval {
 
 /// What an hour of a dyno costs. The operator's setting.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Prices {
+pub struct DynoPrices {
     /// Dynos of an app that cost nothing at any moment.
     pub free_dynos: u32,
     /// Each further one, in millionths of a dollar an hour.
     pub micros_per_hour: u64,
 }
 
-impl Default for Prices {
+impl Default for DynoPrices {
     /// The first dyno of an app is free, each further one costs $0.05 an hour.
     fn default() -> Self {
-        Prices {
+        DynoPrices {
             free_dynos: 1,
             micros_per_hour: 50_000,
         }
@@ -68,20 +68,20 @@ impl Bill {
 }
 
 /// The bill of each app for these intervals, in whatever order and however often they are given.
-pub fn bills(intervals: &[Interval], prices: Prices) -> BTreeMap<AppName, Bill> {
-    let mut runs: BTreeMap<&DynoKey, &Interval> = BTreeMap::new();
+pub fn compute_bills(intervals: &[UsageInterval], prices: DynoPrices) -> BTreeMap<AppName, Bill> {
+    let mut runs: BTreeMap<&DynoKey, &UsageInterval> = BTreeMap::new();
     for interval in intervals {
         let known = runs.entry(&interval.dyno).or_insert(interval);
         if (interval.to, interval.from) > (known.to, known.from) {
             *known = interval;
         }
     }
-    let mut apps: BTreeMap<AppName, Vec<&Interval>> = BTreeMap::new();
+    let mut apps: BTreeMap<AppName, Vec<&UsageInterval>> = BTreeMap::new();
     for (key, interval) in runs {
         apps.entry(key.app.clone()).or_default().push(interval);
     }
     apps.into_iter()
-        .map(|(app, intervals)| (app, bill(&intervals, prices)))
+        .map(|(app, intervals)| (app, compute_bill(&intervals, prices)))
         .collect()
 }
 
@@ -90,7 +90,7 @@ fn second(time: Time) -> u64 {
     time.micros() / 1_000_000
 }
 
-fn bill(intervals: &[&Interval], prices: Prices) -> Bill {
+fn compute_bill(intervals: &[&UsageInterval], prices: DynoPrices) -> Bill {
     let mut bill = Bill::default();
     let mut edges: BTreeMap<u64, i64> = BTreeMap::new();
     for interval in intervals {

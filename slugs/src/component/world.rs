@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use grid::desired::Kind;
+use grid::desired::ProcessKind;
 use grid::name::ProcessType;
 use serde::{Deserialize, Serialize};
 
@@ -47,12 +47,12 @@ impl World {
     }
 
     /// The kind of process that a component of this world becomes; `None` if it cannot run as this process type.
-    pub(super) fn kind(self, process: &ProcessType) -> Option<Kind> {
+    pub(super) fn kind(self, process: &ProcessType) -> Option<ProcessKind> {
         match (self.is_handler(), process.is_web()) {
-            (true, true) => Some(Kind::Handler),
+            (true, true) => Some(ProcessKind::Handler),
             (true, false) => None,
-            (false, true) => (self != Self::Wasip1).then_some(Kind::Server),
-            (false, false) => Some(Kind::Process),
+            (false, true) => (self != Self::Wasip1).then_some(ProcessKind::Server),
+            (false, false) => Some(ProcessKind::Process),
         }
     }
 }

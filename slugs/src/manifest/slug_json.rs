@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use grid::desired::{Kind, ProcessSpec};
+use grid::desired::{ProcessKind, ProcessSpec};
 use grid::name::ProcessType;
 use serde::{Deserialize, Serialize};
 
@@ -77,7 +77,7 @@ pub struct ManifestProcess {
     pub world: World,
     /// The kind of process that this gives.
     #[serde(with = "kind")]
-    pub kind: Kind,
+    pub kind: ProcessKind,
     /// The limits that the app sets.
     #[serde(default, skip_serializing_if = "ProcessLimits::is_default")]
     pub limits: ProcessLimits,
@@ -286,7 +286,7 @@ impl Manifest {
     /// The first words of commands for one-off dynos, for people: process types that run by themselves, then command words.
     pub fn runnable_words(&self) -> Vec<&str> {
         let types = self.processes.iter();
-        let types = types.filter(|(_, process)| process.kind != Kind::Handler);
+        let types = types.filter(|(_, process)| process.kind != ProcessKind::Handler);
         let types = types.map(|(name, _)| name.as_str());
         types
             .chain(self.commands.keys().map(String::as_str))
@@ -470,16 +470,19 @@ fn bad_text(what: &'static str, text: &str) -> ManifestError {
 
 /// The text form of a kind in the slug's format, which does not depend on the form that `grid` uses elsewhere.
 mod kind {
-    use grid::desired::Kind;
+    use grid::desired::ProcessKind;
     use serde::{Deserialize, Deserializer, Serializer};
 
-    const TEXTS: [(Kind, &str); 3] = [
-        (Kind::Handler, "handler"),
-        (Kind::Server, "server"),
-        (Kind::Process, "process"),
+    const TEXTS: [(ProcessKind, &str); 3] = [
+        (ProcessKind::Handler, "handler"),
+        (ProcessKind::Server, "server"),
+        (ProcessKind::Process, "process"),
     ];
 
-    pub(super) fn serialize<S: Serializer>(kind: &Kind, serializer: S) -> Result<S::Ok, S::Error> {
+    pub(super) fn serialize<S: Serializer>(
+        kind: &ProcessKind,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
         let text = TEXTS
             .iter()
             .find(|(known, _)| known == kind)
@@ -489,7 +492,7 @@ mod kind {
 
     pub(super) fn deserialize<'de, D: Deserializer<'de>>(
         deserializer: D,
-    ) -> Result<Kind, D::Error> {
+    ) -> Result<ProcessKind, D::Error> {
         let text = String::deserialize(deserializer)?;
         TEXTS
             .iter()

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use grid::desired::Kind;
+use grid::desired::ProcessKind;
 use grid::name::ProcessType;
 use slugs::World;
 use slugs::build::{BuildProgress, build};
@@ -53,7 +53,7 @@ fn rust_builds_and_twice_gives_the_same_slug_in_any_folder() {
     }
     let (first, slug) = packed(&app);
     let web = &slug.slug.manifest().processes[&ProcessType::web()];
-    assert_eq!((web.world, web.kind), (World::Run02, Kind::Server));
+    assert_eq!((web.world, web.kind), (World::Run02, ProcessKind::Server));
     fs::remove_dir_all(app.path().join("target"))
         .or_else(allow_absent)
         .expect("it goes");

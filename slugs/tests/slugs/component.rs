@@ -1,6 +1,6 @@
 //! What a `.wasm` file is taken for, and why one is refused.
 
-use grid::desired::Kind;
+use grid::desired::ProcessKind;
 use grid::name::ProcessType;
 use slugs::World;
 use slugs::component::inspect;
@@ -28,22 +28,22 @@ fn worlds_make_kinds() {
     };
     assert_eq!(
         kinds(&wasm::handler_02()),
-        (Some((World::Handler02, Kind::Handler)), None)
+        (Some((World::Handler02, ProcessKind::Handler)), None)
     );
     assert_eq!(
         kinds(&wasm::handler_03()),
-        (Some((World::Handler03, Kind::Handler)), None)
+        (Some((World::Handler03, ProcessKind::Handler)), None)
     );
     assert_eq!(
         kinds(&wasm::command_02()),
         (
-            Some((World::Run02, Kind::Server)),
-            Some((World::Run02, Kind::Process))
+            Some((World::Run02, ProcessKind::Server)),
+            Some((World::Run02, ProcessKind::Process))
         )
     );
     assert_eq!(
         kinds(&wasm::wasip1()),
-        (None, Some((World::Wasip1, Kind::Process)))
+        (None, Some((World::Wasip1, ProcessKind::Process)))
     );
 }
 
@@ -61,9 +61,12 @@ fn newer_worlds_come_first_and_each_process_type_gets_its_own() {
     let component = inspect(&all).expect("a component");
     assert_eq!(
         component.fit(&ProcessType::web()),
-        Ok((World::Handler03, Kind::Handler))
+        Ok((World::Handler03, ProcessKind::Handler))
     );
-    assert_eq!(component.fit(&worker()), Ok((World::Run03, Kind::Process)));
+    assert_eq!(
+        component.fit(&worker()),
+        Ok((World::Run03, ProcessKind::Process))
+    );
     assert!(component.needs_wasi_03());
     assert!(
         !inspect(&wasm::handler_02())

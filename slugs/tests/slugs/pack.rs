@@ -5,7 +5,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::symlink;
 use std::time::{Duration, SystemTime};
 
-use grid::desired::Kind;
+use grid::desired::ProcessKind;
 use grid::name::ProcessType;
 use slugs::pack::pack;
 use slugs::verify::verify;
@@ -36,7 +36,10 @@ fn a_slug_says_what_it_holds() {
     assert_eq!(slug, packed.slug);
     let manifest = slug.manifest();
     let web = &manifest.processes[&ProcessType::web()];
-    assert_eq!((web.world, web.kind), (World::Handler02, Kind::Handler));
+    assert_eq!(
+        (web.world, web.kind),
+        (World::Handler02, ProcessKind::Handler)
+    );
     assert_eq!(web.args, ["--port", "$PORT"]);
     assert_eq!(web.limits.memory_bytes, Some(64 << 20));
     assert_eq!(
@@ -404,7 +407,10 @@ fn a_core_module_stays_as_it_is() {
         .values()
         .next()
         .expect("one process");
-    assert_eq!((worker.world, worker.kind), (World::Wasip1, Kind::Process));
+    assert_eq!(
+        (worker.world, worker.kind),
+        (World::Wasip1, ProcessKind::Process)
+    );
     assert!(verify(bytes.as_slice()).is_ok());
 }
 

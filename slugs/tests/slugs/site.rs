@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use grid::desired::Kind;
+use grid::desired::ProcessKind;
 use grid::name::ProcessType;
 use slugs::World;
 use slugs::build::{BuiltApp, Tools, build};
@@ -51,7 +51,10 @@ fn a_folder_with_a_start_page_is_a_handler_and_twice_the_same() {
         let packed = packed.unwrap_or_else(|error| panic!("{}", chain(&error)));
         let manifest = packed.slug.manifest();
         let web = &manifest.processes[&ProcessType::web()];
-        assert_eq!((web.world, web.kind), (World::Handler02, Kind::Handler));
+        assert_eq!(
+            (web.world, web.kind),
+            (World::Handler02, ProcessKind::Handler)
+        );
         assert_eq!(manifest.builder.name, "static");
         fs::read(&packed.file).expect("the slug")
     };

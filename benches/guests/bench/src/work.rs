@@ -1,5 +1,5 @@
-//! The work of `/cpu`. Shared as a file with the harness, which finds out how long a round takes,
-//! and written again in JavaScript for the peers; all give the same number.
+//! The work of `/cpu`. The harness (`benches/src/work.rs`) has the same function to find out how long a round takes, and
+//! the peers have it in JavaScript; all return the same number.
 
 /// `rounds` steps of xorshift32 (Marsaglia, 2003), each of which needs the one before. A step is
 /// three shifts and three exclusive ors of 32 bits, so that an engine for JavaScript, whose integers

@@ -1,7 +1,7 @@
 //! `dyno addons`: the commands about an app's databases and caches.
 
 use clap::{Args as ClapArgs, Subcommand};
-use grid::desired::Service;
+use grid::desired::AddonService;
 use grid::name::{AddonName, AttachmentName};
 
 use super::apps::OnApp;
@@ -28,7 +28,7 @@ pub(crate) enum AddonsCommand {
     Create {
         /// postgresql, redis or memcached
         #[arg(value_name = "SERVICE")]
-        service: Service,
+        service: AddonService,
         /// What its config vars begin with, as in NAME_URL [default: DATABASE, REDIS or MEMCACHED]
         #[arg(long = "as", value_name = "NAME")]
         attach_as: Option<AttachmentName>,

@@ -1,15 +1,16 @@
 //! What one stranger may do to an app in JavaScript or Python: nothing that another client notices. The paths that end
 //! the dyno are those that no program can catch.
 
+use testkit::hostile_client::{HostileTarget, assert_others_are_served};
+
 use crate::app::App;
-use crate::support::strangers::{Target, holds};
 
 #[track_caller]
 fn stranger_stops_no(app: &[(&str, &str)]) {
     let app = App::new(app);
     // Built here, so that no time of a test goes by meanwhile.
     app.build();
-    let local = holds(&Target {
+    let local = assert_others_are_served(&HostileTarget {
         folder: app.folder(),
         announces: "/announces",
         traps: "/traps",
@@ -39,7 +40,6 @@ fn a_stranger_stops_no_python_app() {
     let program = "class Endless:
     def __getattr__(self, name):
         return getattr(self, name)
-
 
 def app(environ, start_response):
     path = environ['PATH_INFO']

@@ -3,8 +3,9 @@
 use std::fs;
 use std::process::Command;
 
+use testkit::output_on_terminal;
+
 use crate::server::Server;
-use crate::support::on_terminal;
 
 #[test]
 fn other_platforms_words_do_the_same() {
@@ -205,7 +206,7 @@ fn config_comes_back_from_a_file_and_from_a_shell() {
     server.run(&args).ok();
     let shell = server.run(&["config", "--shell"]).ok();
     server.write("demo/.env", &shell);
-    let local = crate::support::Local::start(&server.path("demo"), &[]);
+    let local = testkit::DynoProcess::start_local(&server.path("demo"), &[]);
     for (name, value) in values {
         let seen = local.get(&format!("/env/{name}")).text();
         assert_eq!(
@@ -242,7 +243,7 @@ fn tables_fit_sixty_columns() {
         &["slugs"],
         &["status"],
     ] {
-        let shown = on_terminal(&server.command(args), 60);
+        let shown = output_on_terminal(&server.command(args), 60);
         let widest = shown
             .lines()
             .map(|line| line.trim_end_matches('\r').chars().count())

@@ -4,9 +4,6 @@
 
 #![allow(clippy::unwrap_used, missing_docs)]
 
-#[path = "../support/mod.rs"]
-mod support;
-
 mod config;
 mod deploy;
 mod habits;

@@ -10,10 +10,10 @@ use std::process::{Child, Command, Stdio};
 use std::time::Instant;
 
 use tempfile::TempDir;
+use testkit::PATIENCE;
 
 use crate::dns::Dns;
 use crate::far::Far;
-use crate::support::PATIENCE;
 
 /// Tells the test that it runs in a namespace.
 const INSIDE: &str = "DYNO_TEST_INSIDE";

@@ -5,9 +5,6 @@
 
 #![allow(clippy::unwrap_used, missing_docs)]
 
-#[path = "../support/mod.rs"]
-mod support;
-
 mod bodies;
 mod ends;
 mod good;

@@ -4,12 +4,8 @@
 
 #![allow(clippy::unwrap_used, missing_docs)]
 
-#[path = "../support/mod.rs"]
-mod support;
-
 mod boot;
 mod fairness;
-mod folder;
 mod foreign;
 mod lifecycle;
 mod settings;

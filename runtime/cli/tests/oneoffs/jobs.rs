@@ -1,30 +1,20 @@
 //! An app of programs: a folder with test guests and a Procfile.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Child, Stdio};
 
-use crate::stage::{Rig, Server, eventually};
-use crate::support::guest;
+use testkit::{Server, ServerRig, core_guest_path, guest_path, wait_until};
 
 pub(crate) const APP: &str = "jobs";
-
-/// A test guest that is a core module, by its name.
-pub(crate) fn module(name: &str) -> PathBuf {
-    let folder = guest("good");
-    let folder = folder.parent().unwrap().join("../../wasm32-wasip1/release");
-    let file = folder.join(format!("{name}.wasm"));
-    assert!(file.is_file(), "{} is missing", file.display());
-    file
-}
 
 /// Writes an app of these guests, each as `NAME.wasm`, and this Procfile.
 pub(crate) fn app(folder: &Path, guests: &[&str], procfile: &str) {
     fs::create_dir_all(folder).unwrap();
     for name in guests {
         let file = match name.ends_with('1') {
-            true => module(name),
-            false => guest(name),
+            true => core_guest_path(name),
+            false => guest_path(name),
         };
         fs::copy(file, folder.join(format!("{name}.wasm"))).unwrap();
     }
@@ -57,13 +47,13 @@ pub(crate) const GUESTS: [&str; 8] = [
 /// Deploys the app in a folder, which succeeds; gives what was said on stderr and stdout.
 #[track_caller]
 pub(crate) fn deploy(server: &Server<'_>, folder: &Path) -> String {
-    let said = server.dyno(&["deploy", folder.to_str().unwrap()]);
-    said.ok();
-    format!("{}{}", said.err, said.out)
+    let said = server.run(&["deploy", folder.to_str().unwrap()]);
+    said.success();
+    format!("{}{}", said.stderr, said.stdout)
 }
 
 /// A server with the app of programs.
-pub(crate) fn with_programs(rig: &Rig) -> Server<'_> {
+pub(crate) fn with_programs(rig: &ServerRig) -> Server<'_> {
     let folder = rig.path("jobs");
     app(&folder, &GUESTS, PROGRAMS);
     let server = rig.start();
@@ -71,26 +61,24 @@ pub(crate) fn with_programs(rig: &Rig) -> Server<'_> {
     server
 }
 
-impl Server<'_> {
-    /// `dyno run` with these words, with pipes to all three of its ends.
-    pub(crate) fn spawn_run(&self, words: &[&str]) -> Child {
-        let mut all = vec!["run", "-a", APP, "--"];
-        all.extend(words);
-        let mut command = self.command(&all);
-        let command = command.stdin(Stdio::piped()).stdout(Stdio::piped());
-        command.stderr(Stdio::piped()).spawn().unwrap()
-    }
+/// `dyno run` with these words, with pipes to all three of its ends.
+pub(crate) fn spawn_run(server: &Server<'_>, words: &[&str]) -> Child {
+    let mut all = vec!["run", "-a", APP, "--"];
+    all.extend(words);
+    let mut command = server.command(&all);
+    let command = command.stdin(Stdio::piped()).stdout(Stdio::piped());
+    command.stderr(Stdio::piped()).spawn().unwrap()
+}
 
-    /// Waits until nothing runs that runs once.
-    #[track_caller]
-    pub(crate) fn wait_for_no_one_off(&self) {
-        eventually("no one-off dyno is left", || {
-            let dynos = self.dynos(APP);
-            !dynos.iter().any(|dyno| dyno["process"] == "run")
-        });
-        let said = self.dyno(&["ps", "-a", APP]);
-        assert!(!said.ok().contains("run."), "{}", said.out);
-    }
+/// Waits until no one-off dyno is left.
+#[track_caller]
+pub(crate) fn wait_for_no_one_off(server: &Server<'_>) {
+    wait_until("no one-off dyno is left", || {
+        let dynos = server.list_dynos(APP);
+        !dynos.iter().any(|dyno| dyno["process"] == "run")
+    });
+    let said = server.run(&["ps", "-a", APP]);
+    assert!(!said.success().contains("run."), "{}", said.stdout);
 }
 
 /// Sends a process a signal.

@@ -5,16 +5,6 @@
 
 #![allow(clippy::unwrap_used, missing_docs)]
 
-#[path = "../support/mod.rs"]
-mod support;
-
-#[path = "../support/servers.rs"]
-mod servers;
-
-#[path = "../local/folder.rs"]
-#[allow(dead_code, reason = "shared with the tests of `dyno local`")]
-mod folder;
-
 mod asleep;
 mod changes;
 mod contract;
@@ -22,7 +12,6 @@ mod disk;
 mod failing;
 mod first;
 mod handover;
-mod http;
 mod kept_logs;
 mod kills;
 mod load;
@@ -30,4 +19,3 @@ mod operating;
 mod own_machine;
 mod proxies;
 mod secrets;
-mod stage;

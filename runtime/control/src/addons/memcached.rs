@@ -3,10 +3,11 @@
 //! Owns that the servers answer before an app is told of them. memcached has no users: whoever reaches a server may
 //! use all of it, so that the apps that have this add-on share one cache.
 
-use super::{CONNECT_TIMEOUT, ConfigError, ProvisionError, Server};
+use super::backend::{CONNECT_TIMEOUT, Server};
+use super::error::{ConfigError, MEMCACHED_SERVERS_MAX, ProvisionError};
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
-use grid::desired::{Made, NewAddon, Service, Vars};
+use grid::desired::{AddonDetails, AddonService, ConfigVars, NewAddon};
 use grid::name::Endpoint;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -14,8 +15,6 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
-/// Servers at most: each is asked before an add-on is made.
-pub(super) const SERVERS_MAX: usize = 16;
 /// Bytes of an answer to `version` at most.
 const ANSWER_BYTES_MAX: usize = 64;
 
@@ -29,7 +28,7 @@ pub struct Memcached {
 impl Memcached {
     /// One to sixteen servers, which apps dial as they are written.
     pub fn new(servers: Vec<Endpoint>) -> Result<Self, ConfigError> {
-        if !(1..=SERVERS_MAX).contains(&servers.len()) {
+        if !(1..=MEMCACHED_SERVERS_MAX).contains(&servers.len()) {
             return Err(ConfigError::Servers);
         }
         Ok(Memcached { servers })
@@ -40,19 +39,19 @@ impl Memcached {
         servers.join(",")
     }
 
-    async fn made(&self) -> Result<Made, ProvisionError> {
+    async fn made(&self) -> Result<AddonDetails, ProvisionError> {
         for server in &self.servers {
             ask(server)
                 .await
                 .map_err(|why| ProvisionError::Unreachable {
-                    service: Service::Memcached,
+                    service: AddonService::Memcached,
                     place: server.to_string(),
                     why,
                 })?;
         }
         let values = BTreeMap::from([("SERVERS".to_owned(), self.list())]);
-        Ok(Made {
-            values: Vars(Arc::new(values)),
+        Ok(AddonDetails {
+            values: ConfigVars(Arc::new(values)),
             reach: Arc::new(self.servers.iter().cloned().collect()),
             number: None,
         })
@@ -85,14 +84,14 @@ impl Server for Memcached {
         &'a self,
         _: &'a NewAddon,
         _: &'a BTreeSet<u16>,
-    ) -> BoxFuture<'a, Result<Made, ProvisionError>> {
+    ) -> BoxFuture<'a, Result<AddonDetails, ProvisionError>> {
         self.made().boxed()
     }
 
     fn destroy<'a>(
         &'a self,
         _: &'a NewAddon,
-        _: Option<&'a Made>,
+        _: Option<&'a AddonDetails>,
     ) -> BoxFuture<'a, Result<(), ProvisionError>> {
         async { Ok(()) }.boxed()
     }
@@ -100,7 +99,7 @@ impl Server for Memcached {
     fn tend<'a>(
         &'a self,
         _: &'a NewAddon,
-        _: &'a Made,
+        _: &'a AddonDetails,
     ) -> BoxFuture<'a, Result<(), ProvisionError>> {
         async { Ok(()) }.boxed()
     }

@@ -7,10 +7,12 @@
 //! Sessions bear the add-on's name: one that was left behind, since the platform was killed, is ended before anything
 //! else is done, so that what it was about to do does not come late.
 
-use super::{CONNECT_TIMEOUT, ConfigError, ProvisionError, Server, identifier};
+use super::backend::{CONNECT_TIMEOUT, Server};
+use super::error::{ConfigError, ProvisionError};
+use super::names::{endpoint, hex, identifier};
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
-use grid::desired::{Made, NewAddon, Service, Vars};
+use grid::desired::{AddonDetails, AddonService, ConfigVars, NewAddon};
 use grid::name::Endpoint;
 use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, BTreeSet};
@@ -91,7 +93,7 @@ impl Postgresql {
 
     fn failed(&self, why: String) -> ProvisionError {
         ProvisionError::Failed {
-            service: Service::Postgresql,
+            service: AddonService::Postgresql,
             place: self.place(),
             why,
         }
@@ -99,14 +101,14 @@ impl Postgresql {
 
     fn taken(what: &str, name: &str) -> ProvisionError {
         ProvisionError::Taken {
-            service: Service::Postgresql,
+            service: AddonService::Postgresql,
             what: format!("a {what} {name}"),
         }
     }
 
     /// Why there is no session.
     fn unreachable(&self, error: Error) -> ProvisionError {
-        let (service, place) = (Service::Postgresql, self.place());
+        let (service, place) = (AddonService::Postgresql, self.place());
         if let Some(said) = error.as_db_error() {
             let login = [
                 SqlState::INVALID_PASSWORD,
@@ -240,7 +242,11 @@ impl Postgresql {
     }
 
     /// Nobody can connect to the database before it is closed to everybody else.
-    async fn make(&self, client: &Client, addon: &NewAddon) -> Result<Made, ProvisionError> {
+    async fn make(
+        &self,
+        client: &Client,
+        addon: &NewAddon,
+    ) -> Result<AddonDetails, ProvisionError> {
         let name = identifier(&addon.name);
         let owner = self.database(client, &name).await?;
         if owner.as_ref().is_some_and(|owner| *owner != name) {
@@ -259,8 +265,8 @@ impl Postgresql {
         self.run(client, &open).await?;
         let (password, reach) = (&addon.password.0, &self.reach);
         let url = format!("postgres://{name}:{password}@{reach}/{name}");
-        Ok(Made {
-            values: Vars(Arc::new(BTreeMap::from([("URL".to_owned(), url)]))),
+        Ok(AddonDetails {
+            values: ConfigVars(Arc::new(BTreeMap::from([("URL".to_owned(), url)]))),
             reach: Arc::new(BTreeSet::from([reach.clone()])),
             number: None,
         })
@@ -313,7 +319,7 @@ impl Postgresql {
 /// What a role's comment says, by which it is known again: nobody else knows the password that it is made of.
 fn mark(addon: &NewAddon) -> String {
     let digest = Sha256::digest(format!("dyno add-on {}", addon.password.0));
-    let digest = super::hex(&digest[..8]);
+    let digest = hex(&digest[..8]);
     format!("dyno add-on {} ({digest})", addon.name)
 }
 
@@ -325,7 +331,7 @@ fn address(config: &Config) -> Result<Endpoint, ConfigError> {
         _ => return Err(ConfigError::Address),
     };
     match config.get_hosts() {
-        [Host::Tcp(host)] => super::endpoint(host, port),
+        [Host::Tcp(host)] => endpoint(host, port),
         _ => Err(ConfigError::Address),
     }
 }
@@ -347,7 +353,7 @@ impl Server for Postgresql {
         &'a self,
         addon: &'a NewAddon,
         _: &'a BTreeSet<u16>,
-    ) -> BoxFuture<'a, Result<Made, ProvisionError>> {
+    ) -> BoxFuture<'a, Result<AddonDetails, ProvisionError>> {
         let work = async |client: &Client| self.make(client, addon).await;
         self.with(addon, work).boxed()
     }
@@ -355,7 +361,7 @@ impl Server for Postgresql {
     fn destroy<'a>(
         &'a self,
         addon: &'a NewAddon,
-        _: Option<&'a Made>,
+        _: Option<&'a AddonDetails>,
     ) -> BoxFuture<'a, Result<(), ProvisionError>> {
         let work = async |client: &Client| self.remove(client, addon).await;
         self.with(addon, work).boxed()
@@ -364,7 +370,7 @@ impl Server for Postgresql {
     fn tend<'a>(
         &'a self,
         _: &'a NewAddon,
-        _: &'a Made,
+        _: &'a AddonDetails,
     ) -> BoxFuture<'a, Result<(), ProvisionError>> {
         async { Ok(()) }.boxed()
     }

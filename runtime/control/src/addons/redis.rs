@@ -4,11 +4,14 @@
 //! Owns the commands. A user is known as an add-on's by the digest of its password. Users are set in one command, so
 //! that none is ever there by halves. A database number is taken by nothing but the ledger: there is nothing to make.
 
-use super::{CONNECT_TIMEOUT, ConfigError, ProvisionError, Server, hex, identifier};
+use super::backend::{CONNECT_TIMEOUT, Server};
+use super::error::{ConfigError, ProvisionError};
+use super::names::{endpoint, hex, identifier};
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
-use grid::desired::{Made, NewAddon, Service, Vars};
+use grid::desired::{AddonDetails, AddonService, ConfigVars, NewAddon};
 use grid::name::Endpoint;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use redis::aio::MultiplexedConnection;
 use redis::{
     AsyncConnectionConfig, Client, ConnectionAddr, ConnectionInfo, ErrorKind, FromRedisValue,
@@ -104,7 +107,7 @@ impl Redis {
         let admin = url.into_connection_info();
         let admin = admin.map_err(|_| ConfigError::Url(FORM))?;
         let address = || match admin.addr() {
-            ConnectionAddr::Tcp(host, port) => super::endpoint(host, *port),
+            ConnectionAddr::Tcp(host, port) => endpoint(host, *port),
             _ => Err(ConfigError::Address),
         };
         Ok(Redis {
@@ -130,7 +133,7 @@ impl Redis {
     }
 
     fn unreachable(&self, error: &RedisError) -> ProvisionError {
-        let (service, place) = (Service::Redis, self.place());
+        let (service, place) = (AddonService::Redis, self.place());
         let login = [Some("NOAUTH"), Some("WRONGPASS"), Some("NOPERM")];
         if error.kind() == ErrorKind::AuthenticationFailed || login.contains(&error.code()) {
             return ProvisionError::Login { service, place };
@@ -149,7 +152,7 @@ impl Redis {
 
     fn refused(&self, error: &RedisError) -> ProvisionError {
         ProvisionError::Failed {
-            service: Service::Redis,
+            service: AddonService::Redis,
             place: self.place(),
             why: error.to_string(),
         }
@@ -199,12 +202,12 @@ impl Redis {
         &self,
         addon: &NewAddon,
         numbers: &BTreeSet<u16>,
-    ) -> Result<Made, ProvisionError> {
+    ) -> Result<AddonDetails, ProvisionError> {
         let mut connection = self.connect(0).await?;
         match self.owner(&mut connection, addon).await? {
             Owner::NoUsers => self.take_number(numbers).await,
             Owner::Another => Err(ProvisionError::Taken {
-                service: Service::Redis,
+                service: AddonService::Redis,
                 what: format!("a user {}", identifier(&addon.name)),
             }),
             Owner::Nobody | Owner::Ours => {
@@ -216,11 +219,11 @@ impl Redis {
         }
     }
 
-    fn made(&self, url: String, prefix: &str, number: Option<u16>) -> Made {
+    fn made(&self, url: String, prefix: &str, number: Option<u16>) -> AddonDetails {
         let values = [("URL", url), ("PREFIX", prefix.to_owned())];
         let values = values.map(|(ending, value)| (ending.to_owned(), value));
-        Made {
-            values: Vars(Arc::new(BTreeMap::from(values))),
+        AddonDetails {
+            values: ConfigVars(Arc::new(BTreeMap::from(values))),
             reach: Arc::new(BTreeSet::from([self.reach.clone()])),
             number,
         }
@@ -262,7 +265,7 @@ impl Redis {
     }
 
     /// The first database that is nobody's, and empty.
-    async fn take_number(&self, numbers: &BTreeSet<u16>) -> Result<Made, ProvisionError> {
+    async fn take_number(&self, numbers: &BTreeSet<u16>) -> Result<AddonDetails, ProvisionError> {
         for number in NUMBERS.filter(|number| !numbers.contains(number)) {
             let mut connection = match self.connect(number).await {
                 Ok(connection) => connection,
@@ -286,7 +289,11 @@ impl Redis {
         Err(ProvisionError::Full)
     }
 
-    async fn remove(&self, addon: &NewAddon, made: Option<&Made>) -> Result<(), ProvisionError> {
+    async fn remove(
+        &self,
+        addon: &NewAddon,
+        made: Option<&AddonDetails>,
+    ) -> Result<(), ProvisionError> {
         if let Some(number) = made.and_then(|made| made.number) {
             let mut connection = self.connect(number).await?;
             return self.remove_keys(&mut connection, "").await;
@@ -363,17 +370,16 @@ fn is_unknown_command(error: &RedisError) -> bool {
     error.to_string().contains("unknown command")
 }
 
+/// All characters of a URL but the unreserved ones of RFC 3986, section 2.3.
+const RESERVED: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'-')
+    .remove(b'.')
+    .remove(b'_')
+    .remove(b'~');
+
 /// A part of a URL.
 fn escaped(text: &str) -> String {
-    let mut escaped = String::with_capacity(text.len());
-    for byte in text.bytes() {
-        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
-            escaped.push(char::from(byte));
-        } else {
-            escaped.push_str(&format!("%{byte:02X}"));
-        }
-    }
-    escaped
+    utf8_percent_encode(text, RESERVED).to_string()
 }
 
 impl Server for Redis {
@@ -385,14 +391,14 @@ impl Server for Redis {
         &'a self,
         addon: &'a NewAddon,
         numbers: &'a BTreeSet<u16>,
-    ) -> BoxFuture<'a, Result<Made, ProvisionError>> {
+    ) -> BoxFuture<'a, Result<AddonDetails, ProvisionError>> {
         self.make(addon, numbers).boxed()
     }
 
     fn destroy<'a>(
         &'a self,
         addon: &'a NewAddon,
-        made: Option<&'a Made>,
+        made: Option<&'a AddonDetails>,
     ) -> BoxFuture<'a, Result<(), ProvisionError>> {
         self.remove(addon, made).boxed()
     }
@@ -400,7 +406,7 @@ impl Server for Redis {
     fn tend<'a>(
         &'a self,
         addon: &'a NewAddon,
-        made: &'a Made,
+        made: &'a AddonDetails,
     ) -> BoxFuture<'a, Result<(), ProvisionError>> {
         match made.number {
             Some(_) => async { Ok(()) }.boxed(),

@@ -3,7 +3,7 @@
 //! Owns the form: a byte that says what it is, its length in four bytes, the most significant first, and as many
 //! bytes. Must not know connections.
 
-use grid::protocol::Exit;
+use grid::protocol::ProcessExit;
 use std::io::{self, Read};
 
 /// The media type of a stream of frames.
@@ -23,7 +23,7 @@ pub enum Frame {
     /// Errors.
     Stderr(Vec<u8>),
     /// The last one: how it ended.
-    Exit(Exit),
+    Exit(ProcessExit),
 }
 
 const ALIVE: u8 = 0;
@@ -48,10 +48,10 @@ pub fn alive() -> Vec<u8> {
 }
 
 /// The last frame.
-pub fn exit(exit: &Exit) -> Vec<u8> {
+pub fn exit(exit: &ProcessExit) -> Vec<u8> {
     let (kind, text) = match exit {
-        Exit::Code(code) => (CODE, vec![*code]),
-        Exit::Failed(reason) => (FAILED, reason.bytes().take(BYTES_MAX).collect()),
+        ProcessExit::Code(code) => (CODE, vec![*code]),
+        ProcessExit::Failed(reason) => (FAILED, reason.bytes().take(BYTES_MAX).collect()),
     };
     let mut frame = framed(kind, text.len()).to_vec();
     frame.extend(text);
@@ -77,10 +77,10 @@ pub fn read(from: &mut impl Read) -> io::Result<Option<Frame>> {
         (ALIVE, []) => Frame::Alive,
         (STDOUT, _) => Frame::Stdout(body),
         (STDERR, _) => Frame::Stderr(body),
-        (CODE, [code]) => Frame::Exit(Exit::Code(*code)),
+        (CODE, [code]) => Frame::Exit(ProcessExit::Code(*code)),
         (FAILED, reason) => {
             let reason = String::from_utf8_lossy(reason).into_owned();
-            Frame::Exit(Exit::Failed(reason))
+            Frame::Exit(ProcessExit::Failed(reason))
         }
         _ => return Err(odd()),
     }))
@@ -96,15 +96,18 @@ mod tests {
         bytes.extend(head(false, 3));
         bytes.extend(b"out");
         bytes.extend(head(true, 0));
-        bytes.extend(exit(&Exit::Code(255)));
-        bytes.extend(exit(&Exit::Failed("it trapped".into())));
+        bytes.extend(exit(&ProcessExit::Code(255)));
+        bytes.extend(exit(&ProcessExit::Failed("it trapped".into())));
         let mut from = bytes.as_slice();
         let mut next = || read(&mut from).expect("sound");
         assert_eq!(next(), Some(Frame::Alive));
         assert_eq!(next(), Some(Frame::Stdout(b"out".to_vec())));
         assert_eq!(next(), Some(Frame::Stderr(Vec::new())));
-        assert_eq!(next(), Some(Frame::Exit(Exit::Code(255))));
-        assert_eq!(next(), Some(Frame::Exit(Exit::Failed("it trapped".into()))));
+        assert_eq!(next(), Some(Frame::Exit(ProcessExit::Code(255))));
+        assert_eq!(
+            next(),
+            Some(Frame::Exit(ProcessExit::Failed("it trapped".into())))
+        );
         assert_eq!(next(), None);
     }
 

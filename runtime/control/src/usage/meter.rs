@@ -4,7 +4,7 @@
 
 use grid::name::DynoKey;
 use grid::time::Time;
-use grid::usage::Interval;
+use grid::usage::UsageInterval;
 use std::collections::BTreeMap;
 
 /// Records of ended runs that wait to be written, at most: with a disk that is full for long, the oldest runs
@@ -16,7 +16,7 @@ const WAITING_MAX: usize = 100_000;
 pub(super) struct Meter {
     /// Dynos that run: their memory in bytes, and since when.
     running: BTreeMap<DynoKey, (u64, Time)>,
-    ended: BTreeMap<DynoKey, Interval>,
+    ended: BTreeMap<DynoKey, UsageInterval>,
 }
 
 impl Meter {
@@ -40,7 +40,7 @@ impl Meter {
     }
 
     /// What there is to be written: runs that ended, and those that go on, up to now.
-    pub(super) fn records(&self, now: Time) -> Vec<Interval> {
+    pub(super) fn records(&self, now: Time) -> Vec<UsageInterval> {
         let running = self
             .running
             .iter()
@@ -49,7 +49,7 @@ impl Meter {
     }
 
     /// Forgets runs that ended and are written.
-    pub(super) fn written(&mut self, records: &[Interval]) {
+    pub(super) fn written(&mut self, records: &[UsageInterval]) {
         for record in records {
             if self.ended.get(&record.dyno) == Some(record) {
                 self.ended.remove(&record.dyno);
@@ -58,9 +58,9 @@ impl Meter {
     }
 }
 
-fn interval(dyno: &DynoKey, (memory_bytes, from): (u64, Time), to: Time) -> Interval {
+fn interval(dyno: &DynoKey, (memory_bytes, from): (u64, Time), to: Time) -> UsageInterval {
     let dyno = dyno.clone();
-    Interval {
+    UsageInterval {
         dyno,
         memory_bytes,
         from,
@@ -69,8 +69,8 @@ fn interval(dyno: &DynoKey, (memory_bytes, from): (u64, Time), to: Time) -> Inte
 }
 
 /// The longest record of each run.
-pub(super) fn longest(records: Vec<Interval>) -> Vec<Interval> {
-    let mut runs: BTreeMap<DynoKey, Interval> = BTreeMap::new();
+pub(super) fn longest(records: Vec<UsageInterval>) -> Vec<UsageInterval> {
+    let mut runs: BTreeMap<DynoKey, UsageInterval> = BTreeMap::new();
     for record in records {
         let longer = runs
             .get(&record.dyno)
@@ -83,8 +83,8 @@ pub(super) fn longest(records: Vec<Interval>) -> Vec<Interval> {
 }
 
 /// The parts of intervals that lie from `since` to before `until`.
-pub(super) fn cut(records: Vec<Interval>, since: Time, until: Time) -> Vec<Interval> {
-    let parts = records.into_iter().map(|record| Interval {
+pub(super) fn cut(records: Vec<UsageInterval>, since: Time, until: Time) -> Vec<UsageInterval> {
+    let parts = records.into_iter().map(|record| UsageInterval {
         from: record.from.max(since),
         to: record.to.min(until),
         ..record

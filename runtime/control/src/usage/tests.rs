@@ -1,8 +1,11 @@
 //! Usage: what is measured is written once, whatever happens to the process and to its clock.
 
 use super::*;
-use grid::name::Run;
-use grid::usage::{Bill, Prices, bills};
+use grid::name::{AppName, DynoKey, Run};
+use grid::time::Time;
+use grid::usage::{Bill, DynoPrices, UsageInterval, compute_bills};
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
 
 /// 2026-11-21T00:00:00Z.
 const START_SECS: u64 = 1_795_219_200;
@@ -28,7 +31,7 @@ async fn pass(secs: u64) {
 fn bill(recorder: &Recorder, app: &str) -> Bill {
     let app: AppName = app.parse().expect("a name");
     let all = recorder.intervals(Some(&app), Time::ZERO, Time::MAX);
-    let mut bills = bills(&all.expect("records"), Prices::default());
+    let mut bills = compute_bills(&all.expect("records"), DynoPrices::default());
     bills.remove(&app).unwrap_or_default()
 }
 
@@ -110,7 +113,7 @@ async fn a_kill_and_a_clock_set_back_bill_nothing_twice() {
 #[tokio::test(start_paused = true)]
 async fn a_later_record_of_a_run_replaces_a_shorter_one_and_never_the_other_way() {
     for (store, _folder) in stores() {
-        let record = |to| Interval {
+        let record = |to| UsageInterval {
             dyno: key("hello", "web.1", 1),
             memory_bytes: MIB_128,
             from: Time::from_secs(100),
@@ -192,7 +195,7 @@ impl Full {
 }
 
 impl UsageStore for Full {
-    fn record(&self, records: &[Interval]) -> Result<(), UsageError> {
+    fn record(&self, records: &[UsageInterval]) -> Result<(), UsageError> {
         if self.full.load(std::sync::atomic::Ordering::SeqCst) {
             let source = Box::new(std::io::Error::from(std::io::ErrorKind::StorageFull));
             return Err(UsageError {
@@ -208,7 +211,7 @@ impl UsageStore for Full {
         app: Option<&AppName>,
         since: Time,
         until: Time,
-    ) -> Result<Vec<Interval>, UsageError> {
+    ) -> Result<Vec<UsageInterval>, UsageError> {
         self.memory.read(app, since, until)
     }
 
@@ -267,7 +270,7 @@ async fn the_task_writes_every_minute_and_at_the_end() {
 fn a_database_is_there_the_next_time_and_a_newer_one_is_refused() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("usage.db");
-    let record = Interval {
+    let record = UsageInterval {
         dyno: key("hello", "my_worker-2.12", u64::from(u32::MAX) << 20),
         memory_bytes: 4 << 30,
         from: Time::from_secs(START_SECS),

@@ -3,8 +3,8 @@
 use crate::places::InSqlite;
 use control::ledger::{Ledger, Seq, Sqlite};
 use control::{Actor, Command, Control, Deploy, DeployConfig, Options, Outcome, Outputs, Refused};
-use grid::desired::{Kind, ProcessSpec};
-use grid::lifecycle::State;
+use grid::desired::{ProcessKind, ProcessSpec};
+use grid::lifecycle::DynoState;
 use grid::name::{AppName, DynoKey, NodeId, ProcessType, SlugId};
 use grid::protocol::{CrashCause, Inventory, Report, Step};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
@@ -53,7 +53,7 @@ async fn child() {
         .expect("starts");
     tokio::spawn(reconciler.run());
     tokio::spawn(node(control.clone(), outputs));
-    let inventory = Inventory::local(node_id(), 1 << 40, 10);
+    let inventory = Inventory::new_local(node_id(), 1 << 40, 10);
     let report = Report::Node(inventory);
     control.report(report).await.expect("listens");
     deploy(&control).await;
@@ -101,7 +101,7 @@ async fn deploy(control: &Control) {
     let create = Command::CreateApp { app, hostnames };
     command(control, create).await.expect("accepted");
     let spec = ProcessSpec {
-        kind: Kind::Handler,
+        kind: ProcessKind::Handler,
         limits: Arc::default(),
     };
     let deploy = Deploy {
@@ -159,7 +159,7 @@ async fn crash(control: &Control, dyno: DynoKey) {
 async fn up(control: &Control, but: Option<&DynoKey>) -> DynoKey {
     for _ in 0..LOOKS {
         let dynos = control.dynos_of(&app()).await.expect("listens");
-        let mut up = dynos.into_iter().filter(|dyno| dyno.state == State::Up);
+        let mut up = dynos.into_iter().filter(|dyno| dyno.state == DynoState::Up);
         if let Some(dyno) = up.find(|dyno| Some(&dyno.dyno) != but) {
             return dyno.dyno;
         }

@@ -5,7 +5,7 @@ use control::Actor;
 use control::access::{self, Role};
 use control::ledger::{AppendError, Change, ENTRY_BYTES_MAX, Entry, IdempotencyKey, Ledger, Seq};
 use futures_util::future::poll_immediate;
-use grid::desired::{Fact, Kind, ProcessSpec, Release};
+use grid::desired::{Fact, ProcessKind, ProcessSpec, Release};
 use grid::name::{AppName, ProcessType, SlugId, Version};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -26,7 +26,7 @@ fn rich() -> Entry {
     };
     let (token, _secret) = access::mint("the \"first\" – один", Role::Deploy, Some(app()), &by);
     let spec = ProcessSpec {
-        kind: Kind::Handler,
+        kind: ProcessKind::Handler,
         limits: Arc::default(),
     };
     let release = Release {

@@ -6,5 +6,6 @@ pub(crate) mod changes;
 pub(crate) mod folders;
 pub(super) mod p2;
 pub(super) mod p3;
+pub(crate) mod paths;
 pub(crate) mod quota;
 pub(crate) mod tree;

@@ -5,6 +5,7 @@
 pub(super) mod fields;
 pub(crate) mod handling;
 pub(crate) mod outgoing;
+pub(crate) mod state;
 pub(crate) mod writing;
 
 /// The interface as the engine offers it; a component may have been made for any 0.2 before.

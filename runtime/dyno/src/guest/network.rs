@@ -2,9 +2,11 @@
 //!
 //! Must not know HTTP, except for the idle connections that an app keeps.
 
+pub(crate) mod connection;
 pub(crate) mod egress;
 pub(crate) mod gate;
 pub(super) mod lookup;
+pub(crate) mod park;
 pub(crate) mod pool;
 pub(crate) mod port;
 pub(crate) mod resolver;
@@ -13,3 +15,4 @@ pub(super) mod sockets;
 pub(super) mod tcp_p2;
 pub(super) mod tcp_p3;
 pub(crate) mod tls;
+mod tls_roots;

@@ -6,32 +6,31 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use grid::desired::Kind;
+use grid::desired::ProcessKind;
 use tokio::io::DuplexStream;
 use tokio::task::AbortHandle;
 
+use crate::crash::boot_crash;
 use crate::engine::Flavor;
-use crate::fleet::dyno::boot_crash;
-use crate::fleet::node::Shared;
-use crate::fleet::replacement::{Core, OnOneCore};
-use crate::guest::network::port::Port;
-use crate::guest::stdio::pipes::{Output, Stdio};
-use crate::instance::Form;
-use crate::life::Life;
-use crate::program::process::{Setup, boot, ended};
+use crate::engine::shared_core::{OnSharedCore, SharedCore};
+use crate::guest::network::port::ServerPort;
+use crate::guest::stdio::pipes::{ProgramOutput, ProgramStdio};
+use crate::instance::store::BootContext;
+use crate::life::DynoLife;
+use crate::program::process::{ProgramSetup, boot, ended};
 use crate::program::server::Server;
-use crate::release::Ready;
+use crate::release::PreparedProcess;
 
 /// How long a server that has no request any more may take to end when its port is closed. Most never end by
 /// themselves, and a deploy need not wait for them.
 const SERVER_END_GRACE: Duration = Duration::from_secs(2);
 
 /// The running program of a dyno.
-pub(crate) struct Background {
+pub(crate) struct BackgroundProgram {
     task: AbortHandle,
     /// Held open until the dyno is to end.
     stdin: Option<DuplexStream>,
-    port: Option<Arc<Port>>,
+    port: Option<Arc<ServerPort>>,
     /// It takes requests.
     pub(crate) serves: bool,
     /// The end of its idle connection tells it of its own end, since those of WASI 0.3 come as a stream that ends. A server
@@ -39,39 +38,42 @@ pub(crate) struct Background {
     pub(crate) hears_of_end: bool,
 }
 
-impl Background {
-    /// Starts the program of a dyno. Its task tells the node when it is up, and when it has ended.
+impl BackgroundProgram {
+    /// Starts the program of a dyno. Its task calls `on_up` when the program is up, with the server if it is one, and
+    /// `on_end` when nothing of the program is left.
     ///
     /// A server that has a `core` boots on it.
     pub(crate) fn begin(
-        node: &Arc<Shared>,
-        ready: Arc<Ready>,
-        life: &Arc<Life>,
-        core: Option<Core>,
-    ) -> Background {
-        let serves = ready.kind == Kind::Server;
-        let port = serves.then(|| node.ports.take());
+        context: &Arc<BootContext>,
+        ready: Arc<PreparedProcess>,
+        life: &Arc<DynoLife>,
+        (port, core): (Option<Arc<ServerPort>>, Option<SharedCore>),
+        on_up: impl FnOnce(Option<Server>) + Send + 'static,
+        on_end: impl FnOnce() + Send + 'static,
+    ) -> BackgroundProgram {
+        let serves = ready.kind == ProcessKind::Server;
         let (stdin, reads) = tokio::io::duplex(1);
-        let setup = Setup {
-            home: node.home(&life.key),
-            stdio: Stdio {
+        let setup = ProgramSetup {
+            home: context.home(&life.key),
+            stdio: ProgramStdio {
                 stdin: Some(Box::new(reads)),
-                stdout: Output::Log,
-                stderr: Output::Log,
+                stdout: ProgramOutput::Log,
+                stderr: ProgramOutput::Log,
             },
             folders: Vec::new(),
             port: port.clone(),
         };
         let hears_of_end = ready.code.flavor() == Flavor::P3;
-        let leaves = Leaves(Arc::clone(node), Arc::clone(life));
+        let (context, own) = (Arc::clone(context), Arc::clone(life));
+        let at_end = CallAtEnd(Some(on_end));
         let task = tokio::spawn(async move {
             // Dropped last, whichever way this ends.
-            let Leaves(node, life) = &leaves;
-            run(node, ready, life, setup, core).await;
+            let _at_end = at_end;
+            run(&context, ready, &own, setup, core, on_up).await;
         });
         let task = task.abort_handle();
         life.runs(task.clone());
-        Background {
+        BackgroundProgram {
             task,
             stdin: Some(stdin),
             port,
@@ -94,40 +96,43 @@ impl Background {
     }
 }
 
-/// Tells the node of the end, also of one that comes in the middle.
-struct Leaves(Arc<Shared>, Arc<Life>);
+/// Calls its function when it is dropped: at the end of a task, also of one that is aborted.
+struct CallAtEnd<F: FnOnce()>(Option<F>);
 
-impl Drop for Leaves {
+impl<F: FnOnce()> Drop for CallAtEnd<F> {
     fn drop(&mut self) {
-        self.0.left(&self.1);
+        if let Some(on_end) = self.0.take() {
+            on_end();
+        }
     }
 }
 
 async fn run(
-    node: &Arc<Shared>,
-    ready: Arc<Ready>,
-    life: &Arc<Life>,
-    setup: Setup,
-    core: Option<Core>,
+    context: &BootContext,
+    ready: Arc<PreparedProcess>,
+    life: &Arc<DynoLife>,
+    setup: ProgramSetup,
+    core: Option<SharedCore>,
+    on_up: impl FnOnce(Option<Server>),
 ) {
     let port = setup.port.clone();
-    let place = Core::enter(core.as_ref()).await;
-    let boot = Box::pin(boot(node, ready, Arc::clone(life), setup));
-    let process = match OnOneCore::new(core.clone(), boot).await {
+    let place = SharedCore::enter(core.as_ref()).await;
+    let boot = Box::pin(boot(context, ready, Arc::clone(life), setup));
+    let process = match OnSharedCore::new(core.clone(), boot).await {
         Ok(process) => process,
         Err(error) => return life.judge(boot_crash(&error, &life.voice)),
     };
     let judge = |how| life.judge(ended(how, life));
-    let mut running = pin!(process.run(&node.engines, judge));
+    let mut running = pin!(process.run(&context.engines, judge));
     let Some(port) = port else {
         drop(place);
-        node.up(life, None);
+        on_up(None);
         return running.await;
     };
     tokio::select! {
         biased;
-        () = OnOneCore::new(core, &mut running) => return,
-        server = Server::up(port) => node.up(life, Some(Form::Serving(Box::new(server)))),
+        () = OnSharedCore::new(core, &mut running) => return,
+        server = Server::up(port) => on_up(Some(server)),
     }
     drop(place);
     running.await;

@@ -2,17 +2,17 @@
 //!
 //! Owns what must hold of a `Start`, a `Drain` and a `Stop`. Must not know why one was chosen.
 
-use super::{After, Case, Findings, Invariant};
-use crate::desired::{App, Desired, Kind, Release};
-use crate::lifecycle::State;
+use super::{Findings, Invariant, PlanCase, PlanOutcome};
+use crate::desired::{App, DesiredState, ProcessKind, Release};
+use crate::lifecycle::DynoState;
 use crate::name::{DynoKey, NodeId, ProcessType};
-use crate::observed::{Observed, Slot};
+use crate::observed::{FormationSlot, ObservedState};
 use crate::plan::Plan;
 use crate::protocol::{CrashCause, Step};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Whether most nodes that are known say nothing.
-pub(super) fn deaf(case: &Case<'_>) -> bool {
+pub(super) fn deaf(case: &PlanCase<'_>) -> bool {
     let known: BTreeSet<&NodeId> = case
         .desired
         .nodes
@@ -23,16 +23,16 @@ pub(super) fn deaf(case: &Case<'_>) -> bool {
         case.observed
             .nodes
             .get(**id)
-            .is_none_or(|node| node.silent(case.now))
+            .is_none_or(|node| node.is_silent(case.now))
     });
     silent.count() * 2 > known.len()
 }
 
 pub(super) fn check_step(
     findings: &mut Findings,
-    case: &Case<'_>,
-    desired: &Desired,
-    observed: &Observed,
+    case: &PlanCase<'_>,
+    desired: &DesiredState,
+    observed: &ObservedState,
     step: &Step,
 ) {
     match step {
@@ -48,7 +48,7 @@ pub(super) fn check_step(
             version,
             ..
         } => {
-            let slot = Slot {
+            let slot = FormationSlot {
                 app: dyno.app.clone(),
                 dyno: dyno.dyno.clone(),
                 version: *version,
@@ -63,7 +63,12 @@ pub(super) fn check_step(
     }
 }
 
-fn waited(findings: &mut Findings, case: &Case<'_>, observed: &Observed, slot: &Slot) {
+fn waited(
+    findings: &mut Findings,
+    case: &PlanCase<'_>,
+    observed: &ObservedState,
+    slot: &FormationSlot,
+) {
     let Some(history) = observed.crashes.get(slot) else {
         return;
     };
@@ -83,12 +88,12 @@ fn waited(findings: &mut Findings, case: &Case<'_>, observed: &Observed, slot: &
 }
 
 /// A handler dyno waits after boots that failed, and after nothing that a request did.
-fn waits_for_boots_only(findings: &mut Findings, after: &After) {
+fn waits_for_boots_only(findings: &mut Findings, after: &PlanOutcome) {
     for (slot, history) in &after.observed.crashes {
         let app = after.desired.apps.get(&slot.app);
         let release = app.and_then(|app| app.releases.get(&slot.version));
         let spec = release.and_then(|release| release.processes.get(&slot.dyno.process));
-        let handler = spec.is_some_and(|spec| spec.kind == Kind::Handler);
+        let handler = spec.is_some_and(|spec| spec.kind == ProcessKind::Handler);
         let boot = matches!(history.cause, CrashCause::Boot | CrashCause::BootTimeout);
         if handler && !boot {
             let what = format!("{} waits after {:?} in a request", slot.dyno, history.cause);
@@ -101,21 +106,21 @@ fn waits_for_boots_only(findings: &mut Findings, after: &After) {
 /// An earlier one may: another place is still to be filled, elsewhere.
 fn started_apart(
     findings: &mut Findings,
-    case: &Case<'_>,
-    desired: &Desired,
-    observed: &Observed,
-    (node, slot): (&NodeId, &Slot),
+    case: &PlanCase<'_>,
+    desired: &DesiredState,
+    observed: &ObservedState,
+    (node, slot): (&NodeId, &FormationSlot),
 ) {
     let live = observed
         .nodes
         .values()
-        .filter(|node| !node.silent(case.now))
+        .filter(|node| !node.is_silent(case.now))
         .count();
     let Some(app) = desired.apps.get(&slot.app) else {
         return;
     };
     let siblings = settled_in(case, app, observed, slot);
-    let last = siblings.len() + 1 == app.open(&slot.dyno.process) as usize;
+    let last = siblings.len() + 1 == app.count_open_places(&slot.dyno.process) as usize;
     if live >= 2 && last && !siblings.is_empty() && siblings.values().all(|home| home == node) {
         findings.add(
             Invariant::Apart,
@@ -126,10 +131,10 @@ fn started_apart(
 
 /// The nodes of the dynos that will stay in the other places of a dyno's process type.
 fn settled_in(
-    case: &Case<'_>,
+    case: &PlanCase<'_>,
     app: &App,
-    observed: &Observed,
-    slot: &Slot,
+    observed: &ObservedState,
+    slot: &FormationSlot,
 ) -> BTreeMap<u32, NodeId> {
     let deaf = deaf(case);
     let mut homes = BTreeMap::new();
@@ -137,12 +142,12 @@ fn settled_in(
         let silent = observed
             .nodes
             .get(&dyno.node)
-            .is_none_or(|node| node.silent(case.now));
+            .is_none_or(|node| node.is_silent(case.now));
         let stays = key.dyno.process == slot.dyno.process
             && key.dyno.index != slot.dyno.index
-            && app.wants(&key.dyno)
+            && app.is_place_open(&key.dyno)
             && dyno.version == slot.version
-            && dyno.state.lives()
+            && dyno.state.is_alive()
             && key.run >= app.stale_before(&key.dyno)
             && (deaf || !silent);
         if stays {
@@ -155,12 +160,12 @@ fn settled_in(
 /// Nothing is ended that cannot be heard, or whose app is not known.
 fn ended_for_a_reason(
     findings: &mut Findings,
-    case: &Case<'_>,
-    observed: &Observed,
+    case: &PlanCase<'_>,
+    observed: &ObservedState,
     node: &NodeId,
     key: &DynoKey,
 ) {
-    if !case.desired.tells_of(key) {
+    if !case.desired.knows_app_of(key) {
         findings.add(
             Invariant::MissingData,
             format!("{key} of an unknown app is ended"),
@@ -169,7 +174,7 @@ fn ended_for_a_reason(
     if observed
         .nodes
         .get(node)
-        .is_none_or(|node| node.silent(case.now))
+        .is_none_or(|node| node.is_silent(case.now))
     {
         findings.add(
             Invariant::MissingData,
@@ -178,7 +183,7 @@ fn ended_for_a_reason(
     }
 }
 
-pub(super) fn check_end(findings: &mut Findings, case: &Case<'_>, after: &After) {
+pub(super) fn check_end(findings: &mut Findings, case: &PlanCase<'_>, after: &PlanOutcome) {
     within_capacity(findings, after);
     drained_in_time(findings, case, after);
     waits_for_boots_only(findings, after);
@@ -186,9 +191,9 @@ pub(super) fn check_end(findings: &mut Findings, case: &Case<'_>, after: &After)
     nothing_ended_without_successor(findings, case, after);
 }
 
-fn within_capacity(findings: &mut Findings, after: &After) {
+fn within_capacity(findings: &mut Findings, after: &PlanOutcome) {
     for (id, node) in &after.observed.nodes {
-        let (memory, dynos) = after.observed.used(id);
+        let (memory, dynos) = after.observed.sum_used_room(id);
         if memory > node.memory_bytes || dynos > node.dynos_max {
             let what = format!("{id} holds {dynos} dynos with {memory} bytes");
             findings.add(Invariant::Capacity, what);
@@ -197,18 +202,18 @@ fn within_capacity(findings: &mut Findings, after: &After) {
 }
 
 /// Whoever is past its deadline has been told to stop; for whoever is not, there will be another look.
-fn drained_in_time(findings: &mut Findings, case: &Case<'_>, after: &After) {
+fn drained_in_time(findings: &mut Findings, case: &PlanCase<'_>, after: &PlanOutcome) {
     for (key, dyno) in &after.observed.dynos {
         let silent = after
             .observed
             .nodes
             .get(&dyno.node)
-            .is_none_or(|n| n.silent(case.now));
-        let (State::Draining, Some(deadline), None) = (dyno.state, dyno.deadline, dyno.stopped)
+            .is_none_or(|n| n.is_silent(case.now));
+        let (DynoState::Draining, Some(deadline), None) = (dyno.state, dyno.deadline, dyno.stopped)
         else {
             continue;
         };
-        if silent || !case.desired.tells_of(key) {
+        if silent || !case.desired.knows_app_of(key) {
             continue;
         }
         if case.now >= deadline {
@@ -223,19 +228,19 @@ fn drained_in_time(findings: &mut Findings, case: &Case<'_>, after: &After) {
 }
 
 /// Where nothing is left to do and nothing under way, dynos that could sit on two nodes do.
-fn apart_at_rest(findings: &mut Findings, case: &Case<'_>, after: &After) {
+fn apart_at_rest(findings: &mut Findings, case: &PlanCase<'_>, after: &PlanOutcome) {
     let live: Vec<&NodeId> = after
         .observed
         .nodes
         .iter()
-        .filter(|(_, node)| !node.silent(case.now))
+        .filter(|(_, node)| !node.is_silent(case.now))
         .map(|(id, _)| id)
         .collect();
     let under_way = after
         .observed
         .dynos
         .values()
-        .any(|dyno| !dyno.state.serves());
+        .any(|dyno| !dyno.state.is_serving());
     let waits = *case.plan
         != Plan {
             wake_at: case.plan.wake_at,
@@ -263,9 +268,10 @@ fn apart_at_rest(findings: &mut Findings, case: &Case<'_>, after: &After) {
             // A node that has to fetch the slug first gets its dyno later.
             let ready = live.iter().filter(|id| **id != home).all(|id| {
                 let key = (app.name.clone(), release.version);
-                after.observed.nodes[*id].releases.get(&key) == Some(&crate::observed::Fetch::Ready)
+                after.observed.nodes[*id].releases.get(&key)
+                    == Some(&crate::observed::FetchState::Ready)
             });
-            if elsewhere && ready && homes.len() == app.open(process) as usize {
+            if elsewhere && ready && homes.len() == app.count_open_places(process) as usize {
                 let what = format!("all {process} dynos of {} sit on {home}", app.name);
                 findings.add(Invariant::Apart, what);
             }
@@ -273,25 +279,34 @@ fn apart_at_rest(findings: &mut Findings, case: &Case<'_>, after: &After) {
     }
 }
 
-fn homes(observed: &Observed, app: &App, release: &Release, process: &ProcessType) -> Vec<NodeId> {
+fn homes(
+    observed: &ObservedState,
+    app: &App,
+    release: &Release,
+    process: &ProcessType,
+) -> Vec<NodeId> {
     let dynos = observed.dynos_of(&app.name).filter(|(key, dyno)| {
         key.dyno.process == *process
             && dyno.version == release.version
-            && dyno.state.serves()
-            && app.wants(&key.dyno)
+            && dyno.state.is_serving()
+            && app.is_place_open(&key.dyno)
     });
     dynos.map(|(_, dyno)| dyno.node.clone()).collect()
 }
 
-fn has_room(observed: &Observed, id: &NodeId, need: u64) -> bool {
-    let (memory, dynos) = observed.used(id);
+fn has_room(observed: &ObservedState, id: &NodeId, need: u64) -> bool {
+    let (memory, dynos) = observed.sum_used_room(id);
     let node = &observed.nodes[id];
     dynos < node.dynos_max && node.memory_bytes.saturating_sub(memory) >= need
 }
 
 /// A wanted dyno of the release that serves is not ended unless its place is filled by another one, or
 /// room must be made where there is none.
-fn nothing_ended_without_successor(findings: &mut Findings, case: &Case<'_>, after: &After) {
+fn nothing_ended_without_successor(
+    findings: &mut Findings,
+    case: &PlanCase<'_>,
+    after: &PlanOutcome,
+) {
     for step in &case.plan.steps {
         let Step::Drain { dyno: key, .. } = step else {
             continue;
@@ -303,16 +318,15 @@ fn nothing_ended_without_successor(findings: &mut Findings, case: &Case<'_>, aft
             continue;
         };
         let wanted = app.serving == Some(dyno.version)
-            && app.wants(&key.dyno)
+            && app.is_place_open(&key.dyno)
             && app
                 .serving_release()
                 .is_some_and(|r| r.processes.contains_key(&key.dyno.process));
         let mut in_place = after.observed.dynos_in(&key.app, &key.dyno);
-        let filled = in_place.any(|(_, d)| d.version == dyno.version && d.state.serves());
-        let no_room =
-            case.plan.notes.iter().any(
-                |note| matches!(note, crate::plan::Note::NoRoom { app, .. } if *app == key.app),
-            );
+        let filled = in_place.any(|(_, d)| d.version == dyno.version && d.state.is_serving());
+        let no_room = case.plan.notes.iter().any(
+            |note| matches!(note, crate::plan::PlanNote::NoRoom { app, .. } if *app == key.app),
+        );
         if wanted && !filled && !no_room {
             findings.add(
                 Invariant::MissingData,

@@ -3,18 +3,18 @@
 //! Owns what must hold of a `Run`, of a `Start` after it, and of the end of either kind of one-off. Must not know
 //! why a step was chosen.
 
-use super::{Case, Findings, Invariant};
-use crate::desired::{App, Desired};
+use super::{Findings, Invariant, PlanCase};
+use crate::desired::{App, DesiredState};
 use crate::name::{DynoKey, Version};
-use crate::observed::Observed;
+use crate::observed::ObservedState;
 use crate::protocol::{Step, StopReason};
 use std::sync::Arc;
 
 pub(super) fn check_step(
     findings: &mut Findings,
-    case: &Case<'_>,
-    desired: &Desired,
-    observed: &Observed,
+    case: &PlanCase<'_>,
+    desired: &DesiredState,
+    observed: &ObservedState,
     step: &Step,
 ) {
     let app = |key: &DynoKey| desired.apps.get(&key.app).map(Arc::as_ref);
@@ -55,7 +55,9 @@ fn prepared(findings: &mut Findings, app: &App, key: &DynoKey, version: Version)
     let served = app.serving == Some(version);
     let failed = app.release_process_has_ended(version) && app.failed.contains_key(&version);
     // A release that fails later on may be tried again; one whose release process failed is no target.
-    let target = app.target().is_some_and(|target| target.version == version);
+    let target = app
+        .target_release()
+        .is_some_and(|target| target.version == version);
     if !served && (is_due(app, version) || (failed && !target)) {
         let what = format!("{key} of {version} starts before its release process has succeeded");
         findings.add(Invariant::Prepared, what);
@@ -63,10 +65,15 @@ fn prepared(findings: &mut Findings, app: &App, key: &DynoKey, version: Version)
 }
 
 /// A node that cannot be heard may still run one; nobody can tell.
-fn one_at_a_time(findings: &mut Findings, case: &Case<'_>, observed: &Observed, key: &DynoKey) {
+fn one_at_a_time(
+    findings: &mut Findings,
+    case: &PlanCase<'_>,
+    observed: &ObservedState,
+    key: &DynoKey,
+) {
     let mut others = observed.dynos_of(&key.app).filter(|(other, dyno)| {
         let node = observed.nodes.get(&dyno.node);
-        let heard = node.is_some_and(|node| !node.silent(case.now));
+        let heard = node.is_some_and(|node| !node.is_silent(case.now));
         other.dyno.process.is_release() && (heard || super::dynos::deaf(case))
     });
     if let Some((other, _)) = others.next() {
@@ -77,13 +84,13 @@ fn one_at_a_time(findings: &mut Findings, case: &Case<'_>, observed: &Observed, 
     }
 }
 
-fn own_end(findings: &mut Findings, app: Option<&App>, observed: &Observed, key: &DynoKey) {
+fn own_end(findings: &mut Findings, app: Option<&App>, observed: &ObservedState, key: &DynoKey) {
     let (Some(app), Some(dyno)) = (app, observed.dynos.get(key)) else {
         return;
     };
     let process = &key.dyno.process;
     let awaited = process.is_run() || (process.is_release() && is_due(app, dyno.version));
-    if awaited && dyno.state.lives() && key.run >= app.first_run {
+    if awaited && dyno.state.is_alive() && key.run >= app.first_run {
         findings.add(
             Invariant::OwnEnd,
             format!("{key} is ended, and nobody asked for it"),

@@ -2,25 +2,25 @@
 //!
 //! Owns what must hold of a `Publish`. Must not know how a route is made.
 
-use super::{After, Case, Findings, Invariant};
-use crate::desired::Desired;
+use super::{Findings, Invariant, PlanCase, PlanOutcome};
+use crate::desired::DesiredState;
 use crate::name::{DynoKey, ProcessType};
-use crate::observed::Observed;
-use crate::protocol::{Route, Serve, Step};
+use crate::observed::ObservedState;
+use crate::protocol::{Route, RouteTarget, Step};
 
 /// The dynos that a route hands requests to.
 fn dynos(route: &Route) -> &[DynoKey] {
-    match &route.serve {
-        Serve::Dynos(dynos) => dynos,
-        Serve::Booting | Serve::Refuse(_) => &[],
+    match &route.target {
+        RouteTarget::Dynos(dynos) => dynos,
+        RouteTarget::Booting | RouteTarget::Refuse(_) => &[],
     }
 }
 
 pub(super) fn check_step(
     findings: &mut Findings,
-    case: &Case<'_>,
-    desired: &Desired,
-    observed: &Observed,
+    case: &PlanCase<'_>,
+    desired: &DesiredState,
+    observed: &ObservedState,
     step: &Step,
 ) {
     let Step::Publish { route } = step else {
@@ -33,8 +33,8 @@ pub(super) fn check_step(
     nothing_missing_unschedules(findings, case, observed, route);
 }
 
-fn only_up(findings: &mut Findings, observed: &Observed, route: &Route) {
-    if matches!(&route.serve, Serve::Dynos(dynos) if dynos.is_empty()) {
+fn only_up(findings: &mut Findings, observed: &ObservedState, route: &Route) {
+    if matches!(&route.target, RouteTarget::Dynos(dynos) if dynos.is_empty()) {
         findings.add(
             Invariant::OnlyUp,
             format!("the route of {} is empty", route.app),
@@ -42,7 +42,7 @@ fn only_up(findings: &mut Findings, observed: &Observed, route: &Route) {
     }
     for key in dynos(route) {
         let state = observed.dynos.get(key).map(|dyno| dyno.state);
-        if !state.is_some_and(|state| state.serves()) {
+        if !state.is_some_and(|state| state.is_serving()) {
             findings.add(
                 Invariant::OnlyUp,
                 format!("{key} is published while {state:?}"),
@@ -51,7 +51,7 @@ fn only_up(findings: &mut Findings, observed: &Observed, route: &Route) {
     }
 }
 
-fn one_release(findings: &mut Findings, observed: &Observed, route: &Route) {
+fn one_release(findings: &mut Findings, observed: &ObservedState, route: &Route) {
     for key in dynos(route) {
         let version = observed.dynos.get(key).map(|dyno| dyno.version);
         if version != route.version || key.app != route.app {
@@ -64,9 +64,9 @@ fn one_release(findings: &mut Findings, observed: &Observed, route: &Route) {
 /// When another release takes over, it serves with as many dynos as the one before, or as are wanted.
 fn no_gap(
     findings: &mut Findings,
-    case: &Case<'_>,
-    desired: &Desired,
-    observed: &Observed,
+    case: &PlanCase<'_>,
+    desired: &DesiredState,
+    observed: &ObservedState,
     route: &Route,
 ) {
     let Some(old) = observed.routes.get(&route.app) else {
@@ -82,7 +82,7 @@ fn no_gap(
     let release = route.version.and_then(|version| app.releases.get(&version));
     let has_web = release.is_some_and(|r| r.processes.contains_key(&ProcessType::web()));
     let wanted = if has_web {
-        app.open(&ProcessType::web()) as usize
+        app.count_open_places(&ProcessType::web()) as usize
     } else {
         0
     };
@@ -94,9 +94,9 @@ fn no_gap(
         let silent = observed
             .nodes
             .get(&dyno.node)
-            .is_none_or(|node| node.silent(case.now));
+            .is_none_or(|node| node.is_silent(case.now));
         let dead = silent && !super::dynos::deaf(case);
-        dyno.state.serves() && !dead && app.wants(&key.dyno)
+        dyno.state.is_serving() && !dead && app.is_place_open(&key.dyno)
     };
     let before = dynos(old).iter().filter(stays).count();
     let after = dynos(route).len();
@@ -109,7 +109,7 @@ fn no_gap(
     }
 }
 
-fn rises(findings: &mut Findings, observed: &Observed, route: &Route) {
+fn rises(findings: &mut Findings, observed: &ObservedState, route: &Route) {
     let highest = observed.routes.values().map(|route| route.generation).max();
     if highest.is_some_and(|highest| route.generation <= highest) {
         let what = format!("generation {} after {highest:?}", route.generation);
@@ -120,8 +120,8 @@ fn rises(findings: &mut Findings, observed: &Observed, route: &Route) {
 /// While most nodes are silent, a dyno on a silent node stays in the route, unless intent changed.
 fn nothing_missing_unschedules(
     findings: &mut Findings,
-    case: &Case<'_>,
-    observed: &Observed,
+    case: &PlanCase<'_>,
+    observed: &ObservedState,
     route: &Route,
 ) {
     let Some(old) = observed.routes.get(&route.app) else {
@@ -144,11 +144,12 @@ fn nothing_missing_unschedules(
         let silent = observed
             .nodes
             .get(&dyno.node)
-            .is_none_or(|node| node.silent(case.now));
-        let wanted =
-            app.wants(&key.dyno) && key.run >= app.stale_before(&key.dyno) && !app.maintenance;
+            .is_none_or(|node| node.is_silent(case.now));
+        let wanted = app.is_place_open(&key.dyno)
+            && key.run >= app.stale_before(&key.dyno)
+            && !app.maintenance;
         let replaced = dynos(route).iter().any(|other| other.dyno == key.dyno);
-        if silent && wanted && !replaced && dyno.state.serves() {
+        if silent && wanted && !replaced && dyno.state.is_serving() {
             findings.add(
                 Invariant::MissingData,
                 format!("{key} leaves the route in silence"),
@@ -158,7 +159,7 @@ fn nothing_missing_unschedules(
 }
 
 /// At the end, every route still names only dynos that are up: none was drained behind its back.
-pub(super) fn check_end(findings: &mut Findings, case: &Case<'_>, after: &After) {
+pub(super) fn check_end(findings: &mut Findings, case: &PlanCase<'_>, after: &PlanOutcome) {
     for route in after.observed.routes.values() {
         for key in dynos(route) {
             let drained = case.plan.steps.iter().any(|step| {

@@ -3,18 +3,18 @@
 mod once;
 
 use super::*;
-use crate::desired::{Fact, Kind, ProcessSpec, Release, Restart};
-use crate::lifecycle::State;
+use crate::desired::{Fact, ProcessKind, ProcessSpec, Release, RestartTarget};
+use crate::lifecycle::DynoState;
 use crate::name::{AppName, DynoKey, NodeId, ProcessType, Run, SlugId, Version};
-use crate::protocol::{CrashCause, Heartbeats, Inventory, Report, Serve, StopReason};
+use crate::protocol::{CrashCause, Heartbeats, Inventory, Report, RouteTarget, StopReason};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 /// A reconciler with two nodes that answer every step at once.
 struct World {
-    desired: Desired,
-    observed: Observed,
+    desired: DesiredState,
+    observed: ObservedState,
     now: Time,
 }
 
@@ -27,7 +27,7 @@ fn node(number: u32) -> NodeId {
 }
 
 fn inventory(number: u32) -> Report {
-    let base = Inventory::local(node(number), 1 << 30, 5);
+    let base = Inventory::new_local(node(number), 1 << 30, 5);
     Report::Node(Inventory {
         heartbeats: Heartbeats::Expected,
         ..base
@@ -36,7 +36,7 @@ fn inventory(number: u32) -> Report {
 
 fn release(number: u32) -> Fact {
     let spec = ProcessSpec {
-        kind: Kind::Handler,
+        kind: ProcessKind::Handler,
         limits: Arc::default(),
     };
     let release = Release {
@@ -67,9 +67,9 @@ fn scaled(count: u32) -> Fact {
 impl World {
     /// Two web dynos of v1, up on two nodes.
     fn new() -> Self {
-        let mut desired = Desired::default();
-        desired.apply(&Fact::ReconcilerStarted).expect("fits");
-        let observed = Observed::new(&desired, 1, Time::ZERO);
+        let mut desired = DesiredState::default();
+        desired.apply_fact(&Fact::ReconcilerStarted).expect("fits");
+        let observed = ObservedState::new(&desired, 1, Time::ZERO);
         let mut world = World {
             desired,
             observed,
@@ -89,17 +89,17 @@ impl World {
     }
 
     fn add(&mut self, fact: &Fact) {
-        self.desired.apply(fact).expect("fits");
+        self.desired.apply_fact(fact).expect("fits");
     }
 
     fn hear(&mut self, report: &Report) {
-        self.observed.apply(report, self.now);
+        self.observed.apply_report(report, self.now);
     }
 
     /// Carries a plan out, and answers for the nodes.
     fn carry_out(&mut self, plan: &Plan) {
         for step in &plan.steps {
-            issue(&mut self.desired, &mut self.observed, step, self.now);
+            apply_step(&mut self.desired, &mut self.observed, step, self.now);
             let report = match step.clone() {
                 Step::Fetch { node, app, release } => Report::Fetched {
                     node,
@@ -126,7 +126,7 @@ impl World {
                 &self.observed,
                 &Policy::default(),
                 self.now,
-                Depth::All,
+                CheckDepth::All,
             );
             assert_eq!(found, [], "a true plan is without fault");
             if plan.steps.is_empty() {
@@ -138,25 +138,26 @@ impl World {
     }
 
     fn plan(&self) -> Plan {
-        plan(&self.desired, &self.observed, &Policy::default(), self.now)
+        make_plan(&self.desired, &self.observed, &Policy::default(), self.now)
     }
 
     fn served(&self) -> Vec<DynoKey> {
-        match &self.observed.routes[&app()].serve {
-            Serve::Dynos(dynos) => dynos.clone(),
+        match &self.observed.routes[&app()].target {
+            RouteTarget::Dynos(dynos) => dynos.clone(),
             other => panic!("{other:?}"),
         }
     }
 
     /// The invariants that a plan breaks here.
     fn broken_by(&self, plan: &Plan) -> Vec<Invariant> {
-        let case = Case {
+        let case = PlanCase {
             desired: &self.desired,
             observed: &self.observed,
             now: self.now,
             plan,
         };
-        let mut found: Vec<Invariant> = violations(&case).iter().map(|v| v.invariant).collect();
+        let mut found: Vec<Invariant> =
+            find_violations(&case).iter().map(|v| v.invariant).collect();
         found.sort();
         found.dedup();
         found
@@ -209,9 +210,9 @@ fn only_up_is_published() {
     let key = world.served()[0].clone();
     let plan = world.publish(|_| {});
     assert_eq!(world.broken_by(&plan), []);
-    world.observed.dynos.get_mut(&key).expect("there").state = State::Starting;
+    world.observed.dynos.get_mut(&key).expect("there").state = DynoState::Starting;
     assert_eq!(world.broken_by(&plan), [Invariant::OnlyUp]);
-    let empty = world.publish(|route| route.serve = Serve::Dynos(vec![]));
+    let empty = world.publish(|route| route.target = RouteTarget::Dynos(vec![]));
     assert_eq!(world.broken_by(&empty), [Invariant::OnlyUp]);
 }
 
@@ -239,7 +240,7 @@ fn a_swap_to_fewer_dynos_is_a_gap() {
     assert_eq!(world.broken_by(&plan), []);
     for step in &mut plan.steps {
         if let Step::Publish { route } = step
-            && let Serve::Dynos(dynos) = &mut route.serve
+            && let RouteTarget::Dynos(dynos) = &mut route.target
         {
             assert_eq!(route.version, Some(Version::FIRST.next()), "the swap");
             dynos.pop();
@@ -332,7 +333,7 @@ fn a_deadline_is_kept() {
     let key = world.served()[1].clone();
     world.add(&scaled(1));
     for step in &world.plan().steps {
-        issue(&mut world.desired, &mut world.observed, step, world.now);
+        apply_step(&mut world.desired, &mut world.observed, step, world.now);
     }
     world.now = world.now + Duration::from_secs(30);
     for node in world.observed.nodes.values_mut() {
@@ -359,10 +360,13 @@ fn a_plan_must_settle_and_be_the_same_again() {
     world.add(&scaled(3));
     let plan = world.plan();
     let kinds = |found: Vec<Violation>| found.iter().map(|v| v.invariant).collect::<Vec<_>>();
-    assert_eq!(kinds(compare(&plan, &plan, &Plan::default())), []);
-    assert_eq!(kinds(compare(&plan, &plan, &plan)), [Invariant::Settles]);
+    assert_eq!(kinds(compare_plans(&plan, &plan, &Plan::default())), []);
     assert_eq!(
-        kinds(compare(&plan, &Plan::default(), &Plan::default())),
+        kinds(compare_plans(&plan, &plan, &plan)),
+        [Invariant::Settles]
+    );
+    assert_eq!(
+        kinds(compare_plans(&plan, &Plan::default(), &Plan::default())),
         [Invariant::Same]
     );
 }
@@ -428,7 +432,7 @@ fn back_off_is_kept_and_a_restart_ends_it() {
     let before = world.observed.next_run;
     world.add(&Fact::RestartAsked {
         app: app(),
-        target: Restart::All,
+        target: RestartTarget::All,
         before,
     });
     assert!(!world.broken_by(&plan).contains(&Invariant::BackOff));
@@ -466,7 +470,7 @@ fn missing_data_unschedules_nothing() {
         "all nodes are silent: nothing moves"
     );
     let shrunk = silent.publish(|route| {
-        if let Serve::Dynos(dynos) = &mut route.serve {
+        if let RouteTarget::Dynos(dynos) = &mut route.target {
             dynos.pop();
         }
     });

@@ -2,7 +2,7 @@
 //!
 //! Owns what an add-on is, and what an app has of it. Must not know how a service is made, nor speak to one.
 
-use super::Vars;
+use super::ConfigVars;
 use crate::name::{AddonName, AppName, AttachmentName, Endpoint, Version};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
@@ -13,7 +13,7 @@ use std::sync::Arc;
 /// A kind of service.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Service {
+pub enum AddonService {
     /// A database and a role of their own.
     Postgresql,
     /// A user of its own, limited to names with a prefix, or a database number.
@@ -22,39 +22,43 @@ pub enum Service {
     Memcached,
 }
 
-impl Service {
+impl AddonService {
     /// All of them.
-    pub const ALL: [Service; 3] = [Service::Postgresql, Service::Redis, Service::Memcached];
+    pub const ALL: [AddonService; 3] = [
+        AddonService::Postgresql,
+        AddonService::Redis,
+        AddonService::Memcached,
+    ];
 
     /// Its name, such as `postgresql`.
     pub const fn name(self) -> &'static str {
         match self {
-            Service::Postgresql => "postgresql",
-            Service::Redis => "redis",
-            Service::Memcached => "memcached",
+            AddonService::Postgresql => "postgresql",
+            AddonService::Redis => "redis",
+            AddonService::Memcached => "memcached",
         }
     }
 
     /// What an app calls it unless it says otherwise, such as `DATABASE`.
     pub const fn attached_as(self) -> &'static str {
         match self {
-            Service::Postgresql => "DATABASE",
-            Service::Redis => "REDIS",
-            Service::Memcached => "MEMCACHED",
+            AddonService::Postgresql => "DATABASE",
+            AddonService::Redis => "REDIS",
+            AddonService::Memcached => "MEMCACHED",
         }
     }
 
     /// What the config vars of an app end in, such as `URL` for `DATABASE_URL`.
     pub const fn var_endings(self) -> &'static [&'static str] {
         match self {
-            Service::Postgresql => &["URL"],
-            Service::Redis => &["PREFIX", "URL"],
-            Service::Memcached => &["SERVERS"],
+            AddonService::Postgresql => &["URL"],
+            AddonService::Redis => &["PREFIX", "URL"],
+            AddonService::Memcached => &["SERVERS"],
         }
     }
 }
 
-impl fmt::Display for Service {
+impl fmt::Display for AddonService {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(self.name())
     }
@@ -63,23 +67,23 @@ impl fmt::Display for Service {
 /// Text that is no [`Service`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("a service is one of postgresql, redis and memcached")]
-pub struct ServiceError;
+pub struct AddonServiceError;
 
-impl FromStr for Service {
-    type Err = ServiceError;
+impl FromStr for AddonService {
+    type Err = AddonServiceError;
 
-    fn from_str(text: &str) -> Result<Self, ServiceError> {
-        let mut all = Service::ALL.into_iter();
+    fn from_str(text: &str) -> Result<Self, AddonServiceError> {
+        let mut all = AddonService::ALL.into_iter();
         all.find(|service| service.name() == text)
-            .ok_or(ServiceError)
+            .ok_or(AddonServiceError)
     }
 }
 
 /// A text that is never printed.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Secret(pub Arc<str>);
+pub struct SecretText(pub Arc<str>);
 
-impl fmt::Debug for Secret {
+impl fmt::Debug for SecretText {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("…")
     }
@@ -91,28 +95,28 @@ pub enum AddonState {
     /// It is asked for; parts of it may be there.
     Creating,
     /// It is there.
-    Ready(Made),
+    Ready(AddonDetails),
     /// It is to go, and attached to no app; parts of it may still be there.
-    Destroying(Option<Made>),
+    Destroying(Option<AddonDetails>),
 }
 
 /// What came of making an add-on.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Made {
+pub struct AddonDetails {
     /// Values of the config vars by what their names end in, such as `URL`.
-    pub values: Vars,
+    pub values: ConfigVars,
     /// Where it answers.
     pub reach: Arc<BTreeSet<Endpoint>>,
     /// The number of a Redis database, where it has one of its own instead of a user.
     pub number: Option<u16>,
 }
 
-impl Made {
+impl AddonDetails {
     /// The config vars of an app that calls it by this name.
-    pub fn vars(&self, name: &AttachmentName) -> Vars {
+    pub fn name_vars(&self, name: &AttachmentName) -> ConfigVars {
         let values = self.values.0.iter();
         let named = values.map(|(ending, value)| (format!("{name}_{ending}"), value.clone()));
-        Vars(Arc::new(named.collect()))
+        ConfigVars(Arc::new(named.collect()))
     }
 }
 
@@ -122,13 +126,13 @@ pub struct NewAddon {
     /// Its name.
     pub name: AddonName,
     /// Its kind.
-    pub service: Service,
+    pub service: AddonService,
     /// The app that it is made for, and is destroyed with.
     pub owner: AppName,
     /// What that app calls it.
     pub attach_as: AttachmentName,
     /// The password of its user or role: letters and digits.
-    pub password: Secret,
+    pub password: SecretText,
     /// When it was asked for, in milliseconds since 1970.
     pub created_ms: u64,
     /// Who asked for it.
@@ -139,7 +143,7 @@ pub struct NewAddon {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Addon {
     /// What was asked for.
-    pub asked: Arc<NewAddon>,
+    pub request: Arc<NewAddon>,
     /// How far it is.
     pub state: AddonState,
 }
@@ -150,7 +154,7 @@ pub struct Attachment {
     /// The add-on.
     pub addon: AddonName,
     /// The app's config vars that belong to it: nothing else may change them.
-    pub vars: Vars,
+    pub vars: ConfigVars,
     /// What the app's dynos may reach for its sake.
     pub reach: Arc<BTreeSet<Endpoint>>,
     /// The first release that has them.
@@ -159,7 +163,7 @@ pub struct Attachment {
 
 /// Config vars that belonged to an add-on in some releases, and do not any more.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Former {
+pub(super) struct FormerAttachment {
     names: BTreeSet<String>,
     since: Version,
     until: Version,
@@ -169,7 +173,7 @@ pub(super) struct Former {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Attachments {
     by_name: BTreeMap<AttachmentName, Attachment>,
-    former: Vec<Former>,
+    former: Vec<FormerAttachment>,
 }
 
 impl Attachments {
@@ -221,12 +225,12 @@ impl Attachments {
 
     /// The config vars of a release as a new one takes them over: what add-ons had in it goes, and what they
     /// have now comes. So a rollback keeps the attachments of the present.
-    pub fn carried(
+    pub fn carried_vars(
         &self,
         config: &BTreeMap<String, String>,
         version: Version,
     ) -> BTreeMap<String, String> {
-        let had = |former: &&Former| (former.since..former.until).contains(&version);
+        let had = |former: &&FormerAttachment| (former.since..former.until).contains(&version);
         let gone = self.former.iter().filter(had);
         let gone: BTreeSet<&String> = gone.flat_map(|former| &former.names).collect();
         let kept = config.iter().filter(|(name, _)| !gone.contains(name));
@@ -245,7 +249,7 @@ impl Attachments {
             return false;
         };
         if let Some(attachment) = self.by_name.remove(&name) {
-            self.former.push(Former {
+            self.former.push(FormerAttachment {
                 names: attachment.vars.0.keys().cloned().collect(),
                 since: attachment.since,
                 until,
@@ -263,30 +267,30 @@ impl Attachments {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::desired::{Desired, Fact, Misfit, Release};
+    use crate::desired::{DesiredState, Fact, FactError, Release};
     use crate::name::SlugId;
 
     fn name<T: FromStr<Err: fmt::Debug>>(text: &str) -> T {
         text.parse().expect("a name")
     }
 
-    fn made(url: &str, reach: &str) -> Made {
+    fn made(url: &str, reach: &str) -> AddonDetails {
         let values = BTreeMap::from([("URL".to_owned(), url.to_owned())]);
-        Made {
-            values: Vars(Arc::new(values)),
+        AddonDetails {
+            values: ConfigVars(Arc::new(values)),
             reach: Arc::new(BTreeSet::from([name(reach)])),
             number: None,
         }
     }
 
     fn requested(addon: &str, owner: &str) -> Fact {
-        let service = Service::Postgresql;
+        let service = AddonService::Postgresql;
         let addon = NewAddon {
             name: name(addon),
             service,
             owner: name(owner),
             attach_as: name(service.attached_as()),
-            password: Secret("hunter2".into()),
+            password: SecretText("hunter2".into()),
             created_ms: 1,
             created_by: "me".to_owned(),
         };
@@ -295,7 +299,7 @@ mod tests {
         Fact::AddonRequested { addon }
     }
 
-    fn is_made(addon: &str, made: &Made) -> Fact {
+    fn is_made(addon: &str, made: &AddonDetails) -> Fact {
         Fact::AddonMade {
             app: name("shop"),
             addon: name(addon),
@@ -303,12 +307,12 @@ mod tests {
         }
     }
 
-    fn attached(addon: &str, attach_as: &str, made: &Made) -> Fact {
+    fn attached(addon: &str, attach_as: &str, made: &AddonDetails) -> Fact {
         Fact::AddonAttached {
             app: name("shop"),
             addon: name(addon),
             name: name(attach_as),
-            vars: made.vars(&name(attach_as)),
+            vars: made.name_vars(&name(attach_as)),
             reach: Arc::clone(&made.reach),
         }
     }
@@ -343,12 +347,12 @@ mod tests {
         |app, addon| Fact::AddonDestroying { app, addon };
     const GONE: fn(AppName, AddonName) -> Fact = |app, addon| Fact::AddonGone { app, addon };
 
-    fn with_shop() -> Desired {
+    fn with_shop() -> DesiredState {
         let app = Fact::AppCreated {
             app: name("shop"),
             hostnames: vec![],
         };
-        Desired::replay([&app]).expect("fits")
+        DesiredState::from_facts([&app]).expect("fits")
     }
 
     #[test]
@@ -356,31 +360,45 @@ mod tests {
         let mut desired = with_shop();
         let made = made("u", "db:1");
         let wrong = requested("db-1", "nobody");
-        assert!(matches!(desired.apply(&wrong), Err(Misfit::NoSuchApp(_))));
-        desired.apply(&requested("db-1", "shop")).expect("fits");
-        let again = desired.apply(&requested("db-1", "shop"));
-        assert!(matches!(again, Err(Misfit::AddonExists(_))));
-        let early = desired.apply(&attached("db-1", "DATABASE", &made));
-        assert!(matches!(early, Err(Misfit::NoSuchAddon(_))));
-        desired.apply(&is_made("db-1", &made)).expect("fits");
+        assert!(matches!(
+            desired.apply_fact(&wrong),
+            Err(FactError::NoSuchApp(_))
+        ));
+        desired
+            .apply_fact(&requested("db-1", "shop"))
+            .expect("fits");
+        let again = desired.apply_fact(&requested("db-1", "shop"));
+        assert!(matches!(again, Err(FactError::AddonExists(_))));
+        let early = desired.apply_fact(&attached("db-1", "DATABASE", &made));
+        assert!(matches!(early, Err(FactError::NoSuchAddon(_))));
+        desired.apply_fact(&is_made("db-1", &made)).expect("fits");
         assert!(
-            desired.apply(&is_made("db-1", &made)).is_err(),
+            desired.apply_fact(&is_made("db-1", &made)).is_err(),
             "it is there"
         );
-        assert!(desired.apply(&of("db-1", GONE)).is_err(), "it is there");
         assert!(
-            desired.apply(&of("db-1", DETACHED)).is_err(),
+            desired.apply_fact(&of("db-1", GONE)).is_err(),
+            "it is there"
+        );
+        assert!(
+            desired.apply_fact(&of("db-1", DETACHED)).is_err(),
             "nobody has it"
         );
-        desired.apply(&of("db-1", DESTROYING)).expect("fits");
+        desired.apply_fact(&of("db-1", DESTROYING)).expect("fits");
         let addon = &desired.addons[&name("db-1")];
         assert_eq!(addon.state, AddonState::Destroying(Some(made.clone())));
-        assert!(desired.apply(&attached("db-1", "DATABASE", &made)).is_err());
-        desired.apply(&of("db-1", GONE)).expect("fits");
+        assert!(
+            desired
+                .apply_fact(&attached("db-1", "DATABASE", &made))
+                .is_err()
+        );
+        desired.apply_fact(&of("db-1", GONE)).expect("fits");
         assert!(desired.addons.is_empty());
         // One that nothing was made of goes at once.
-        desired.apply(&requested("db-1", "shop")).expect("fits");
-        desired.apply(&of("db-1", GONE)).expect("fits");
+        desired
+            .apply_fact(&requested("db-1", "shop"))
+            .expect("fits");
+        desired.apply_fact(&of("db-1", GONE)).expect("fits");
     }
 
     #[test]
@@ -416,14 +434,14 @@ mod tests {
         ];
         let mut desired = with_shop();
         for fact in &facts {
-            desired.apply(fact).expect("fits");
+            desired.apply_fact(fact).expect("fits");
         }
-        let carried = |desired: &Desired, version: u32| {
+        let carried = |desired: &DesiredState, version: u32| {
             let app = desired.app(&name("shop")).expect("an app");
             let version = name(&format!("v{version}"));
             let carried = app
-                .attached
-                .carried(&app.releases[&version].config, version);
+                .attachments
+                .carried_vars(&app.releases[&version].config, version);
             let pairs = carried
                 .iter()
                 .map(|(name, value)| format!("{name}={value}"));
@@ -437,17 +455,17 @@ mod tests {
             "CACHE_URL=new DATABASE_URL=by hand MINE=2"
         );
         let app = desired.app(&name("shop")).expect("an app");
-        assert_eq!(*app.attached.reach(), BTreeSet::from([name("db:2")]));
-        assert!(app.attached.reach_without(&name("db-2")).is_empty());
-        assert_eq!(app.attached.owner_of("CACHE_URL"), Some(&name("db-2")));
-        assert_eq!(app.attached.owner_of("DATABASE_URL"), None);
+        assert_eq!(*app.attachments.reach(), BTreeSet::from([name("db:2")]));
+        assert!(app.attachments.reach_without(&name("db-2")).is_empty());
+        assert_eq!(app.attachments.owner_of("CACHE_URL"), Some(&name("db-2")));
+        assert_eq!(app.attachments.owner_of("DATABASE_URL"), None);
         // What no release has any more is forgotten.
         let pruned = Fact::ReleasesPruned {
             app: name("shop"),
             before: name("v4"),
         };
-        desired.apply(&pruned).expect("fits");
+        desired.apply_fact(&pruned).expect("fits");
         let app = desired.app(&name("shop")).expect("an app");
-        assert!(app.attached.former.is_empty());
+        assert!(app.attachments.former.is_empty());
     }
 }

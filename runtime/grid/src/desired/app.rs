@@ -2,7 +2,9 @@
 //!
 //! Owns which release should serve and which dynos are too old. Must not know which dynos exist.
 
-use super::{Attachment, Attachments, Formation, Misfit, Release, Restart, Settings, Vars};
+use super::{
+    AppSettings, Attachment, Attachments, ConfigVars, FactError, Formation, Release, RestartTarget,
+};
 use crate::name::{
     AddonName, AppName, AttachmentName, DynoId, Hostname, ProcessType, Run, Version,
 };
@@ -32,13 +34,13 @@ pub struct App {
     /// Whether every request is answered with the maintenance page.
     pub maintenance: bool,
     /// What its owner set.
-    pub settings: Settings,
+    pub settings: AppSettings,
     /// Memory in bytes of the dynos of a type in releases made from now on, instead of the slug's.
     pub sizes: BTreeMap<ProcessType, u64>,
     /// Config vars for the first release.
-    pub first_config: Vars,
+    pub first_config: ConfigVars,
     /// What it has of add-ons.
-    pub attached: Attachments,
+    pub attachments: Attachments,
     /// Dynos with a smaller run are of an app of this name that is gone.
     pub first_run: Run,
     /// Releases whose release process ended, and whether it succeeded.
@@ -60,10 +62,10 @@ impl App {
             formation: Formation::new(),
             hostnames: hostnames.iter().cloned().collect(),
             maintenance: false,
-            settings: Settings::default(),
+            settings: AppSettings::default(),
             sizes: BTreeMap::new(),
-            first_config: Vars::default(),
-            attached: Attachments::default(),
+            first_config: ConfigVars::default(),
+            attachments: Attachments::default(),
             first_run,
             ran: BTreeMap::new(),
             stopped: BTreeSet::new(),
@@ -74,19 +76,19 @@ impl App {
     }
 
     /// The newest release, whatever became of it.
-    pub fn newest(&self) -> Option<&Arc<Release>> {
+    pub fn newest_release(&self) -> Option<&Arc<Release>> {
         self.releases.values().next_back()
     }
 
     /// The config vars that the next release will have, unless it says otherwise.
-    pub fn config(&self) -> &Arc<BTreeMap<String, String>> {
-        let newest = self.newest().map(|release| &release.config);
+    pub fn newest_config(&self) -> &Arc<BTreeMap<String, String>> {
+        let newest = self.newest_release().map(|release| &release.config);
         newest.unwrap_or(&self.first_config.0)
     }
 
     /// The number that the next release will have.
     pub fn next_version(&self) -> Version {
-        self.newest()
+        self.newest_release()
             .map_or(Version::FIRST, |release| release.version.next())
     }
 
@@ -99,8 +101,8 @@ impl App {
     ///
     /// A failed release with nothing to fall back to is tried again, with back-off; but not one whose release
     /// process failed: what that did half should not be done over and over by itself.
-    pub fn target(&self) -> Option<&Arc<Release>> {
-        let newest = self.newest()?;
+    pub fn target_release(&self) -> Option<&Arc<Release>> {
+        let newest = self.newest_release()?;
         if self.failed.contains_key(&newest.version) {
             let over = self.ran.get(&newest.version) == Some(&false);
             return self.serving_release().or((!over).then_some(newest));
@@ -121,8 +123,8 @@ impl App {
     }
 
     /// The releases whose dynos should run: the target first, then the one that serves meanwhile.
-    pub fn wanted(&self) -> Vec<Arc<Release>> {
-        let target = self.target();
+    pub fn wanted_releases(&self) -> Vec<Arc<Release>> {
+        let target = self.target_release();
         let serving = self
             .serving_release()
             .filter(|s| target.is_none_or(|t| t.version != s.version));
@@ -130,14 +132,14 @@ impl App {
     }
 
     /// How many dynos of a type are asked for, those of them that are stopped included.
-    pub fn count(&self, process: &ProcessType) -> u32 {
+    pub fn requested_count(&self, process: &ProcessType) -> u32 {
         let count = self.formation.get(process).copied();
         count.filter(|_| !process.runs_once()).unwrap_or(0)
     }
 
     /// The places of a type that are to be filled, in order.
-    pub fn places(&self, process: &ProcessType) -> impl Iterator<Item = DynoId> {
-        let places = (1..=self.count(process)).map(|index| DynoId {
+    pub fn open_places(&self, process: &ProcessType) -> impl Iterator<Item = DynoId> {
+        let places = (1..=self.requested_count(process)).map(|index| DynoId {
             process: process.clone(),
             index,
         });
@@ -145,8 +147,8 @@ impl App {
     }
 
     /// How many places of a type are to be filled.
-    pub fn open(&self, process: &ProcessType) -> u32 {
-        let count = self.count(process);
+    pub fn count_open_places(&self, process: &ProcessType) -> u32 {
+        let count = self.requested_count(process);
         if self.stopped.is_empty() {
             return count;
         }
@@ -156,36 +158,38 @@ impl App {
     }
 
     /// How many places of web dynos are to be filled.
-    pub fn open_web(&self) -> u32 {
+    pub fn count_open_web_places(&self) -> u32 {
         let web = self.formation.keys().find(|process| process.is_web());
-        web.map_or(0, |web| self.open(web))
+        web.map_or(0, |web| self.count_open_places(web))
     }
 
     /// Whether a place is to be filled.
-    pub fn wants(&self, dyno: &DynoId) -> bool {
-        dyno.index <= self.count(&dyno.process) && !self.stopped.contains(dyno)
+    pub fn is_place_open(&self, dyno: &DynoId) -> bool {
+        dyno.index <= self.requested_count(&dyno.process) && !self.stopped.contains(dyno)
     }
 
     /// The places that a release's dynos fill, in order.
-    pub fn slots(&self, release: &Release) -> Vec<DynoId> {
+    pub fn places_of_release(&self, release: &Release) -> Vec<DynoId> {
         let processes = release.processes.keys();
-        processes.flat_map(|process| self.places(process)).collect()
+        processes
+            .flat_map(|process| self.open_places(process))
+            .collect()
     }
 
     /// The release before which all can go, if so many are kept and some of the others are not needed.
-    pub fn prunable(&self, kept: usize) -> Option<Version> {
+    pub fn first_kept_version(&self, kept: usize) -> Option<Version> {
         if self.releases.len() <= kept {
             return None;
         }
         let first = self.releases.keys().nth_back(kept.max(1) - 1)?;
         let mut old = self.releases.range(..first);
-        old.any(|(version, _)| !self.needs(*version))
+        old.any(|(version, _)| !self.needs_release(*version))
             .then_some(*first)
     }
 
     /// Whether a release serves or should.
-    fn needs(&self, version: Version) -> bool {
-        self.serving == Some(version) || self.target().is_some_and(|t| t.version == version)
+    fn needs_release(&self, version: Version) -> bool {
+        self.serving == Some(version) || self.target_release().is_some_and(|t| t.version == version)
     }
 
     /// Dynos in this place with a smaller run were told to restart.
@@ -204,10 +208,10 @@ impl App {
         scaled.max(self.stale_before(dyno))
     }
 
-    pub(super) fn release(&mut self, release: &Arc<Release>) -> Result<(), Misfit> {
+    pub(super) fn add_release(&mut self, release: &Arc<Release>) -> Result<(), FactError> {
         let (next, given) = (self.next_version(), release.version);
         if next != given {
-            return Err(Misfit::VersionGap {
+            return Err(FactError::VersionGap {
                 app: self.name.clone(),
                 next,
                 given,
@@ -232,25 +236,25 @@ impl App {
                 .copied()
                 .find(|version| Some(*version) != serving);
             let Some(oldest) = oldest else { break };
-            self.forget(oldest);
+            self.forget_release(oldest);
         }
         self.forget_attachments();
         Ok(())
     }
 
     /// Has the config vars of an add-on from the next release on.
-    pub(super) fn attach(&mut self, name: &AttachmentName, mut attachment: Attachment) {
+    pub(super) fn attach_addon(&mut self, name: &AttachmentName, mut attachment: Attachment) {
         attachment.since = self.next_version();
-        self.attached.add(name.clone(), attachment);
+        self.attachments.add(name.clone(), attachment);
     }
 
     /// Has them no longer from the next release on.
-    pub(super) fn detach(&mut self, addon: &AddonName) -> Result<(), Misfit> {
+    pub(super) fn detach_addon(&mut self, addon: &AddonName) -> Result<(), FactError> {
         let until = self.next_version();
-        if self.attached.remove(addon, until) {
+        if self.attachments.remove(addon, until) {
             return Ok(());
         }
-        Err(Misfit::NotAttached {
+        Err(FactError::NotAttached {
             app: self.name.clone(),
             addon: addon.clone(),
         })
@@ -258,53 +262,53 @@ impl App {
 
     fn forget_attachments(&mut self) {
         let oldest = self.releases.keys().next();
-        self.attached
+        self.attachments
             .prune(oldest.copied().unwrap_or(Version::FIRST));
     }
 
-    fn expect_release(&self, version: Version) -> Result<(), Misfit> {
+    fn expect_release(&self, version: Version) -> Result<(), FactError> {
         if self.releases.contains_key(&version) {
             return Ok(());
         }
-        Err(Misfit::NoSuchRelease {
+        Err(FactError::NoSuchRelease {
             app: self.name.clone(),
             version,
         })
     }
 
-    pub(super) fn serve(&mut self, version: Version) -> Result<(), Misfit> {
+    pub(super) fn mark_serving(&mut self, version: Version) -> Result<(), FactError> {
         self.expect_release(version)?;
         self.serving = Some(version);
         self.failed.remove(&version);
         Ok(())
     }
 
-    pub(super) fn fail(&mut self, version: Version, reason: &str) -> Result<(), Misfit> {
+    pub(super) fn mark_failed(&mut self, version: Version, reason: &str) -> Result<(), FactError> {
         self.expect_release(version)?;
         self.failed.insert(version, reason.to_owned());
         Ok(())
     }
 
-    pub(super) fn release_process_ended(
+    pub(super) fn note_release_process_end(
         &mut self,
         version: Version,
         failure: Option<&str>,
-    ) -> Result<(), Misfit> {
+    ) -> Result<(), FactError> {
         self.expect_release(version)?;
         self.ran.insert(version, failure.is_none());
         match failure {
-            Some(reason) => self.fail(version, reason),
+            Some(reason) => self.mark_failed(version, reason),
             None => Ok(()),
         }
     }
 
-    fn forget(&mut self, version: Version) {
+    fn forget_release(&mut self, version: Version) {
         self.releases.remove(&version);
         self.failed.remove(&version);
         self.ran.remove(&version);
     }
 
-    pub(super) fn scale(&mut self, process: &ProcessType, count: u32, before: Run) {
+    pub(super) fn scale_process(&mut self, process: &ProcessType, count: u32, before: Run) {
         let old = self.formation.insert(process.clone(), count);
         if old.unwrap_or(0) == 0 {
             self.forgiven.insert(process.clone(), before);
@@ -315,51 +319,53 @@ impl App {
         self.stopped.retain(|dyno| dyno.process != *process);
     }
 
-    pub(super) fn restart(&mut self, target: &Restart, before: Run) {
+    pub(super) fn restart_dynos(&mut self, target: &RestartTarget, before: Run) {
         match target {
-            Restart::All => {
+            RestartTarget::All => {
                 self.restarted = before;
                 self.restarted_dynos.clear();
                 self.stopped.clear();
             }
-            Restart::Dyno(dyno) => {
+            RestartTarget::Dyno(dyno) => {
                 self.stopped.remove(dyno);
                 self.restarted_dynos.insert(dyno.clone(), before);
             }
         }
     }
 
-    pub(super) fn stop(&mut self, dyno: &DynoId, before: Run) {
-        if self.wants(dyno) {
+    pub(super) fn stop_dyno(&mut self, dyno: &DynoId, before: Run) {
+        if self.is_place_open(dyno) {
             self.stopped.insert(dyno.clone());
             self.restarted_dynos.insert(dyno.clone(), before);
         }
     }
 
-    pub(super) fn resize(&mut self, process: &ProcessType, memory_bytes: Option<u64>) {
+    pub(super) fn resize_process(&mut self, process: &ProcessType, memory_bytes: Option<u64>) {
         match memory_bytes {
             Some(bytes) => self.sizes.insert(process.clone(), bytes),
             None => self.sizes.remove(process),
         };
     }
 
-    pub(super) fn remove_domain(&mut self, hostname: &Hostname) -> Result<(), Misfit> {
+    pub(super) fn remove_domain(&mut self, hostname: &Hostname) -> Result<(), FactError> {
         if self.hostnames.remove(hostname) {
             return Ok(());
         }
-        Err(Misfit::NoSuchDomain {
+        Err(FactError::NoSuchDomain {
             app: self.name.clone(),
             hostname: hostname.clone(),
         })
     }
 
-    pub(super) fn prune(&mut self, before: Version) {
-        let newest = self.newest().map(|release| release.version);
+    pub(super) fn prune_releases(&mut self, before: Version) {
+        let newest = self.newest_release().map(|release| release.version);
         let kept = |version: Version| version >= before || Some(version) == newest;
         let old = self.releases.keys().copied();
-        let gone: Vec<Version> = old.filter(|v| !kept(*v) && !self.needs(*v)).collect();
+        let gone: Vec<Version> = old
+            .filter(|v| !kept(*v) && !self.needs_release(*v))
+            .collect();
         for version in gone {
-            self.forget(version);
+            self.forget_release(version);
         }
         self.forget_attachments();
     }

@@ -2,7 +2,7 @@
 //!
 //! Owns their shapes. Must not know how they are stored, nor what follows from them.
 
-use super::{Made, NewAddon, Release, Settings, Vars};
+use super::{AddonDetails, AppSettings, ConfigVars, NewAddon, Release};
 use crate::name::{
     AddonName, AppName, AttachmentName, DynoId, Endpoint, Hostname, NodeId, ProcessType, Run,
     Version,
@@ -13,7 +13,7 @@ use std::sync::Arc;
 
 /// Which dynos a restart is for.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub enum Restart {
+pub enum RestartTarget {
     /// Every dyno of the app.
     All,
     /// The dyno in one place of the formation.
@@ -88,7 +88,7 @@ pub enum Fact {
         /// The app.
         app: AppName,
         /// Which of its dynos.
-        target: Restart,
+        target: RestartTarget,
         /// Dynos with a smaller run are too old.
         before: Run,
     },
@@ -125,14 +125,14 @@ pub enum Fact {
         /// The app.
         app: AppName,
         /// All of them.
-        config: Vars,
+        config: ConfigVars,
     },
     /// The app has these settings from now on, and no others.
     AppSet {
         /// The app.
         app: AppName,
         /// All its settings.
-        settings: Settings,
+        settings: AppSettings,
     },
     /// Dynos of a process type have this much memory in releases made from now on.
     Resized {
@@ -172,7 +172,7 @@ pub enum Fact {
         /// Its name.
         addon: AddonName,
         /// What came of making it.
-        made: Made,
+        made: AddonDetails,
     },
     /// The next release of an app is the first that has an add-on's config vars.
     AddonAttached {
@@ -183,7 +183,7 @@ pub enum Fact {
         /// What the app calls it.
         name: AttachmentName,
         /// The config vars.
-        vars: Vars,
+        vars: ConfigVars,
         /// What the app's dynos may reach for its sake.
         reach: Arc<BTreeSet<Endpoint>>,
     },

@@ -14,7 +14,7 @@ const MIB: u64 = 1024 * 1024;
 
 /// How a process type is run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub enum Kind {
+pub enum ProcessKind {
     /// Called by the router in-process, one request at a time; no socket.
     Handler,
     /// Binds `$PORT` and is spoken to over HTTP/1.1.
@@ -82,17 +82,17 @@ impl Default for Limits {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ProcessSpec {
     /// How it is run.
-    pub kind: Kind,
+    pub kind: ProcessKind,
     /// What each of its dynos may use. Releases share what they have in common.
     pub limits: Arc<Limits>,
 }
 
 /// Config vars by name, before there is a release to have them.
 #[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Vars(pub Arc<BTreeMap<String, String>>);
+pub struct ConfigVars(pub Arc<BTreeMap<String, String>>);
 
 /// Names the config vars and withholds their values.
-impl fmt::Debug for Vars {
+impl fmt::Debug for ConfigVars {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_set().entries(self.0.keys()).finish()
     }
@@ -124,7 +124,7 @@ pub struct Release {
 
 impl Release {
     /// The process type that takes web requests, if it has one.
-    pub fn web(&self) -> Option<&ProcessSpec> {
+    pub fn web_process(&self) -> Option<&ProcessSpec> {
         let mut processes = self.processes.iter();
         let (_, spec) = processes.find(|(process, _)| process.is_web())?;
         Some(spec)
@@ -135,7 +135,7 @@ impl Release {
         let mut processes = self.processes.iter();
         let (_, spec) = processes.find(|(process, _)| process.is_release())?;
         // A handler does nothing without a request.
-        (spec.kind != Kind::Handler).then_some(spec)
+        (spec.kind != ProcessKind::Handler).then_some(spec)
     }
 }
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 /// When a dyno without traffic gives its memory back.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub enum Idle {
+pub enum IdleSetting {
     /// As the operator has it.
     #[default]
     Default,
@@ -17,13 +17,13 @@ pub enum Idle {
     After(Duration),
 }
 
-impl Idle {
+impl IdleSetting {
     /// The time that holds, given the operator's; none: never.
-    pub fn after(self, default: Option<Duration>) -> Option<Duration> {
+    pub fn or_default(self, default: Option<Duration>) -> Option<Duration> {
         match self {
-            Idle::Default => default,
-            Idle::Off => None,
-            Idle::After(time) => Some(time),
+            IdleSetting::Default => default,
+            IdleSetting::Off => None,
+            IdleSetting::After(time) => Some(time),
         }
     }
 }
@@ -31,9 +31,9 @@ impl Idle {
 /// What an app's owner may set; a change takes effect at once and makes no release.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
-pub struct Settings {
+pub struct AppSettings {
     /// From the arrival of a request to the first byte of its response, instead of the release's.
     pub request_timeout: Option<Duration>,
     /// When its dynos sleep.
-    pub idle_after: Idle,
+    pub idle_after: IdleSetting,
 }

@@ -17,7 +17,7 @@ fn created() -> Fact {
 
 fn release(number: u32) -> Fact {
     let spec = ProcessSpec {
-        kind: Kind::Handler,
+        kind: ProcessKind::Handler,
         limits: Arc::default(),
     };
     let types = ["web", "worker"].map(|name| (name.parse().expect("valid"), spec.clone()));
@@ -58,9 +58,9 @@ fn failed(number: u32) -> Fact {
 }
 
 fn target(facts: &[Fact]) -> Option<u32> {
-    let desired = Desired::replay(facts).expect("facts fit");
+    let desired = DesiredState::from_facts(facts).expect("facts fit");
     desired.apps[&app()]
-        .target()
+        .target_release()
         .map(|release| release.version.number())
 }
 
@@ -89,17 +89,17 @@ fn a_failed_first_release_stays_the_target() {
 
 #[test]
 fn formation_has_one_web_dyno_by_default() {
-    let desired = Desired::replay(&[created(), release(1)]).expect("facts fit");
+    let desired = DesiredState::from_facts(&[created(), release(1)]).expect("facts fit");
     let app = &desired.apps[&app()];
-    assert_eq!(app.count(&ProcessType::web()), 1);
-    assert_eq!(app.count(&"worker".parse().expect("valid")), 0);
-    let slots = app.slots(app.newest().expect("one release"));
+    assert_eq!(app.requested_count(&ProcessType::web()), 1);
+    assert_eq!(app.requested_count(&"worker".parse().expect("valid")), 0);
+    let slots = app.places_of_release(app.newest_release().expect("one release"));
     assert_eq!(slots, ["web.1".parse::<DynoId>().expect("valid")]);
 }
 
 #[test]
 fn misfits_change_nothing() {
-    let mut desired = Desired::replay(&[created(), release(1)]).expect("facts fit");
+    let mut desired = DesiredState::from_facts(&[created(), release(1)]).expect("facts fit");
     let before = desired.clone();
     let other: AppName = "other".parse().expect("valid");
     let hostname: Hostname = "hello.localhost".parse().expect("valid");
@@ -119,16 +119,17 @@ fn misfits_change_nothing() {
         },
     ];
     for misfit in misfits {
-        desired.apply(&misfit).expect_err("does not fit");
+        desired.apply_fact(&misfit).expect_err("does not fit");
         assert_eq!(desired, before, "{misfit:?}");
     }
 }
 
 #[test]
 fn old_releases_go_but_never_the_one_that_serves() {
-    let mut desired = Desired::replay(&[created(), release(1), serving(1)]).expect("facts fit");
+    let mut desired =
+        DesiredState::from_facts(&[created(), release(1), serving(1)]).expect("facts fit");
     for number in 2..=1_100 {
-        desired.apply(&release(number)).expect("fits");
+        desired.apply_fact(&release(number)).expect("fits");
     }
     let app = &desired.apps[&app()];
     assert_eq!(app.releases.len(), RELEASES_MAX);
@@ -138,7 +139,7 @@ fn old_releases_go_but_never_the_one_that_serves() {
 
 #[test]
 fn restarts_and_scaling_from_zero_forgive() {
-    let mut desired = Desired::replay(&[created(), release(1)]).expect("facts fit");
+    let mut desired = DesiredState::from_facts(&[created(), release(1)]).expect("facts fit");
     let (one, two): (DynoId, DynoId) = (
         "web.1".parse().expect("valid"),
         "web.2".parse().expect("valid"),
@@ -155,20 +156,22 @@ fn restarts_and_scaling_from_zero_forgive() {
         before: Run(run),
     };
     desired
-        .apply(&restart(Restart::Dyno(one.clone()), 5))
+        .apply_fact(&restart(RestartTarget::Dyno(one.clone()), 5))
         .expect("fits");
     assert_eq!(desired.apps[&app()].stale_before(&one), Run(5));
     assert_eq!(desired.apps[&app()].stale_before(&two), Run(0));
-    desired.apply(&restart(Restart::All, 7)).expect("fits");
+    desired
+        .apply_fact(&restart(RestartTarget::All, 7))
+        .expect("fits");
     assert_eq!(desired.apps[&app()].stale_before(&two), Run(7));
-    desired.apply(&scale(2, 9)).expect("fits");
+    desired.apply_fact(&scale(2, 9)).expect("fits");
     assert_eq!(
         desired.apps[&app()].forgiven_before(&one),
         Run(7),
         "1 to 2 forgives nothing"
     );
-    desired.apply(&scale(0, 10)).expect("fits");
-    desired.apply(&scale(2, 11)).expect("fits");
+    desired.apply_fact(&scale(0, 10)).expect("fits");
+    desired.apply_fact(&scale(2, 11)).expect("fits");
     assert_eq!(desired.apps[&app()].forgiven_before(&one), Run(11));
     assert_eq!(
         desired.apps[&app()].stale_before(&one),
@@ -179,10 +182,10 @@ fn restarts_and_scaling_from_zero_forgive() {
 
 #[test]
 fn each_reconciler_has_numbers_of_its_own() {
-    let mut desired = Desired::default();
-    desired.apply(&Fact::ReconcilerStarted).expect("fits");
+    let mut desired = DesiredState::default();
+    desired.apply_fact(&Fact::ReconcilerStarted).expect("fits");
     assert_eq!(desired.first_run(), Run(1));
-    desired.apply(&Fact::ReconcilerStarted).expect("fits");
+    desired.apply_fact(&Fact::ReconcilerStarted).expect("fits");
     assert_eq!(
         desired.first_generation(),
         Generation(NUMBERS_PER_RECONCILER + 1)
@@ -215,17 +218,18 @@ fn stopped(dyno: &str, before: u64) -> Fact {
 
 #[test]
 fn a_destroyed_app_leaves_its_name_and_nothing_else() {
-    let mut desired = Desired::replay(&[created(), release(1), destroyed(9)]).expect("facts fit");
+    let mut desired =
+        DesiredState::from_facts(&[created(), release(1), destroyed(9)]).expect("facts fit");
     assert!(desired.apps.is_empty());
     let dyno = |run| DynoKey {
         app: app(),
         dyno: "web.1".parse().expect("valid"),
         run: Run(run),
     };
-    assert!(desired.tells_of(&dyno(8)) && !desired.tells_of(&dyno(9)));
-    desired.apply(&destroyed(9)).expect_err("it is gone");
+    assert!(desired.knows_app_of(&dyno(8)) && !desired.knows_app_of(&dyno(9)));
+    desired.apply_fact(&destroyed(9)).expect_err("it is gone");
     desired
-        .apply(&created())
+        .apply_fact(&created())
         .expect("the name is free, and so is the host name");
     let again = &desired.apps[&app()];
     assert_eq!(
@@ -237,7 +241,7 @@ fn a_destroyed_app_leaves_its_name_and_nothing_else() {
 
 #[test]
 fn destroyed_names_are_remembered_up_to_a_number() {
-    let mut desired = Desired::default();
+    let mut desired = DesiredState::default();
     for number in 0..=DESTROYED_MAX as u64 {
         let app: AppName = format!("app-{number}").parse().expect("valid");
         let hostnames = vec![];
@@ -245,10 +249,10 @@ fn destroyed_names_are_remembered_up_to_a_number() {
             app: app.clone(),
             hostnames,
         };
-        desired.apply(&created).expect("fits");
+        desired.apply_fact(&created).expect("fits");
         let before = Run(number);
         desired
-            .apply(&Fact::AppDestroyed { app, before })
+            .apply_fact(&Fact::AppDestroyed { app, before })
             .expect("fits");
     }
     assert_eq!(desired.destroyed.len(), DESTROYED_MAX);
@@ -279,13 +283,13 @@ fn a_stopped_place_is_filled_again_by_whatever_fills_places() {
         stopped("web.1", 5),
         stopped("web.9", 5),
     ];
-    let desired = Desired::replay(&base).expect("facts fit");
+    let desired = DesiredState::from_facts(&base).expect("facts fit");
     let stopped = &desired.apps[&app()];
-    assert!(!stopped.wants(&one));
+    assert!(!stopped.is_place_open(&one));
     assert_eq!(
         (
-            stopped.count(&ProcessType::web()),
-            stopped.open(&ProcessType::web())
+            stopped.requested_count(&ProcessType::web()),
+            stopped.count_open_places(&ProcessType::web())
         ),
         (2, 1)
     );
@@ -295,15 +299,15 @@ fn a_stopped_place_is_filled_again_by_whatever_fills_places() {
         "who was there is to end, whatever comes"
     );
     let fillers = [
-        restart(Restart::Dyno(one.clone())),
-        restart(Restart::All),
+        restart(RestartTarget::Dyno(one.clone())),
+        restart(RestartTarget::All),
         scale(2),
         release(2),
     ];
     for filler in fillers {
         let mut desired = desired.clone();
-        desired.apply(&filler).expect("fits");
-        assert!(desired.apps[&app()].wants(&one), "{filler:?}");
+        desired.apply_fact(&filler).expect("fits");
+        assert!(desired.apps[&app()].is_place_open(&one), "{filler:?}");
     }
 }
 
@@ -311,12 +315,14 @@ fn a_stopped_place_is_filled_again_by_whatever_fills_places() {
 fn pruning_keeps_what_is_needed() {
     let mut facts = vec![created(), release(1), serving(1)];
     facts.extend((2..=6).flat_map(|number| [release(number), failed(number)]));
-    let mut desired = Desired::replay(&facts).expect("facts fit");
-    let before = desired.apps[&app()].prunable(2).expect("four can go");
+    let mut desired = DesiredState::from_facts(&facts).expect("facts fit");
+    let before = desired.apps[&app()]
+        .first_kept_version(2)
+        .expect("four can go");
     assert_eq!(before, version(5));
     let app_name = app();
     desired
-        .apply(&Fact::ReleasesPruned {
+        .apply_fact(&Fact::ReleasesPruned {
             app: app_name,
             before,
         })
@@ -329,9 +335,13 @@ fn pruning_keeps_what_is_needed() {
         .collect();
     assert_eq!(numbers, [1, 5, 6], "v1 serves");
     assert_eq!(left.failed.len(), 2);
-    assert_eq!(left.prunable(2), None, "nothing more can go");
+    assert_eq!(left.first_kept_version(2), None, "nothing more can go");
     assert_eq!(left.next_version(), version(7));
-    assert_eq!(left.prunable(0), Some(version(6)), "the newest one stays");
+    assert_eq!(
+        left.first_kept_version(0),
+        Some(version(6)),
+        "the newest one stays"
+    );
 }
 
 #[test]
@@ -341,25 +351,26 @@ fn sizes_and_settings_are_as_last_set() {
         process: ProcessType::web(),
         memory_bytes,
     };
-    let settings = Settings {
+    let settings = AppSettings {
         request_timeout: None,
-        idle_after: Idle::Off,
+        idle_after: IdleSetting::Off,
     };
     let set = Fact::AppSet {
         app: app(),
         settings: settings.clone(),
     };
     let mut desired =
-        Desired::replay(&[created(), resized(Some(1)), resized(Some(2)), set]).expect("facts fit");
+        DesiredState::from_facts(&[created(), resized(Some(1)), resized(Some(2)), set])
+            .expect("facts fit");
     assert_eq!(desired.apps[&app()].sizes[&ProcessType::web()], 2);
     assert_eq!(desired.apps[&app()].settings, settings);
-    desired.apply(&resized(None)).expect("fits");
+    desired.apply_fact(&resized(None)).expect("fits");
     assert!(desired.apps[&app()].sizes.is_empty());
     let hostname = "hello.localhost".parse().expect("valid");
     let removed = Fact::DomainRemoved {
         app: app(),
         hostname,
     };
-    desired.apply(&removed).expect("it was there");
-    desired.apply(&removed).expect_err("it is gone");
+    desired.apply_fact(&removed).expect("it was there");
+    desired.apply_fact(&removed).expect_err("it is gone");
 }

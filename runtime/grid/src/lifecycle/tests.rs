@@ -4,30 +4,33 @@ use super::*;
 
 #[test]
 fn a_change_reads_as_users_know_it() {
-    let line = text(State::Starting, next(State::Starting, Event::Ready));
+    let line = describe_change(
+        DynoState::Starting,
+        next_state(DynoState::Starting, Event::Ready),
+    );
     assert_eq!(line.as_deref(), Some("State changed from starting to up"));
-    assert_eq!(text(State::Up, State::Up), None);
+    assert_eq!(describe_change(DynoState::Up, DynoState::Up), None);
 }
 
 #[test]
 fn every_event_is_harmless_twice() {
-    for state in State::ALL {
+    for state in DynoState::ALL {
         for event in Event::ALL {
-            let once = next(state, event);
-            assert_eq!(next(once, event), once, "{state} {event:?}");
+            let once = next_state(state, event);
+            assert_eq!(next_state(once, event), once, "{state} {event:?}");
         }
     }
 }
 
 #[test]
 fn only_a_start_revives_and_only_readiness_serves() {
-    for state in State::ALL {
+    for state in DynoState::ALL {
         for event in Event::ALL {
-            let after = next(state, event);
-            if !state.lives() && after.lives() {
+            let after = next_state(state, event);
+            if !state.is_alive() && after.is_alive() {
                 assert_eq!(event, Event::Start, "{state} {event:?}");
             }
-            if state == State::Starting && after.serves() {
+            if state == DynoState::Starting && after.is_serving() {
                 assert!(matches!(event, Event::Ready | Event::Sleep), "{event:?}");
             }
         }
@@ -37,6 +40,9 @@ fn only_a_start_revives_and_only_readiness_serves() {
 #[test]
 fn what_drains_never_serves_again() {
     for event in Event::ALL {
-        assert!(!next(State::Draining, event).lives(), "{event:?}");
+        assert!(
+            !next_state(DynoState::Draining, event).is_alive(),
+            "{event:?}"
+        );
     }
 }

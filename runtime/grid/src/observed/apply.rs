@@ -2,17 +2,22 @@
 //!
 //! Owns the two entrances, `issue` for what is asked and `apply` for what is heard. Must not decide.
 
-use super::{Change, Dyno, End, Fetch, Observed, Slot};
-use crate::desired::Desired;
+use super::{Dyno, DynoChange, DynoEnd, FetchState, FormationSlot, ObservedState};
+use crate::desired::DesiredState;
 use crate::lifecycle::RELEASE_PROCESS_MAX;
-use crate::lifecycle::{Event, State};
+use crate::lifecycle::{DynoState, Event};
 use crate::name::{AppName, DynoKey, NodeId, Run, Version};
-use crate::protocol::{CrashCause, Exit, OneOff, Report, Step, StopReason};
+use crate::protocol::{CrashCause, OneOff, ProcessExit, Report, Step, StopReason};
 use crate::time::Time;
 
-impl Observed {
+impl ObservedState {
     /// Notes a step as asked. Facts are not noted here: append them and fold them into `desired`.
-    pub fn issue(&mut self, step: &Step, desired: &Desired, now: Time) -> Option<Change> {
+    pub fn issue_step(
+        &mut self,
+        step: &Step,
+        desired: &DesiredState,
+        now: Time,
+    ) -> Option<DynoChange> {
         match step {
             Step::Fetch { node, app, release } => {
                 self.ask_fetch(node, app, release.version, now);
@@ -41,7 +46,7 @@ impl Observed {
                 None
             }
             Step::Drain { dyno, deadline, .. } => {
-                let change = self.step(dyno, Event::Drain, now);
+                let change = self.advance_dyno(dyno, Event::Drain, now);
                 if let Some(dyno) = self.dynos.get_mut(dyno) {
                     dyno.deadline.get_or_insert(*deadline);
                 }
@@ -65,9 +70,9 @@ impl Observed {
         let fetch = node
             .releases
             .entry((app.clone(), version))
-            .or_insert(Fetch::Asked(now));
-        if *fetch != Fetch::Ready {
-            *fetch = Fetch::Asked(now);
+            .or_insert(FetchState::Requested(now));
+        if *fetch != FetchState::Ready {
+            *fetch = FetchState::Requested(now);
         }
     }
 
@@ -76,59 +81,59 @@ impl Observed {
         node: &NodeId,
         key: &DynoKey,
         version: Version,
-        desired: &Desired,
+        desired: &DesiredState,
         now: Time,
-    ) -> Change {
+    ) -> DynoChange {
         let release = desired
             .apps
             .get(&key.app)
             .and_then(|app| app.releases.get(&version));
         let spec = release.and_then(|release| release.processes.get(&key.dyno.process));
-        let slot = Slot {
+        let slot = FormationSlot {
             app: key.app.clone(),
             dyno: key.dyno.clone(),
             version,
         };
         let in_request = self.crashed_in_request.remove(&slot);
         let from = if in_request || self.crashes.contains_key(&slot) {
-            State::Crashed
+            DynoState::Crashed
         } else {
-            State::Down
+            DynoState::Down
         };
         let memory_bytes = spec.map_or(0, |spec| spec.limits.memory_bytes);
-        self.insert(node, key, version, memory_bytes, now);
+        self.insert_dyno(node, key, version, memory_bytes, now);
         if let Some(dyno) = self.dynos.get_mut(key) {
             dyno.replaces = in_request;
         }
-        Change {
+        DynoChange {
             dyno: key.clone(),
             from,
-            to: State::Starting,
+            to: DynoState::Starting,
             crash: None,
             exit: None,
         }
     }
 
-    /// Notes that a one-off dyno is started, which no plan asks for: see [`plan::one_off`](crate::plan::one_off).
-    pub fn begin(&mut self, one_off: &OneOff, now: Time) -> Change {
+    /// Notes that a one-off dyno is started, which no plan asks for: see [`plan::place_one_off`](crate::plan::place_one_off).
+    pub fn start_one_off(&mut self, one_off: &OneOff, now: Time) -> DynoChange {
         let OneOff {
             node,
             dyno,
             version,
             memory_bytes,
         } = one_off;
-        self.insert(node, dyno, *version, *memory_bytes, now);
+        self.insert_dyno(node, dyno, *version, *memory_bytes, now);
         self.one_offs.insert(dyno.app.clone(), dyno.dyno.index);
-        Change {
+        DynoChange {
             dyno: dyno.clone(),
-            from: State::Down,
-            to: State::Starting,
+            from: DynoState::Down,
+            to: DynoState::Starting,
             crash: None,
             exit: None,
         }
     }
 
-    fn insert(
+    fn insert_dyno(
         &mut self,
         node: &NodeId,
         key: &DynoKey,
@@ -140,7 +145,7 @@ impl Observed {
         let dyno = Dyno {
             node: node.clone(),
             version,
-            state: State::Starting,
+            state: DynoState::Starting,
             since: now,
             started: now,
             up_since: None,
@@ -152,25 +157,27 @@ impl Observed {
         self.dynos.insert(key.clone(), dyno);
     }
 
-    fn ask_stop(&mut self, key: &DynoKey, reason: StopReason, now: Time) -> Option<Change> {
+    fn ask_stop(&mut self, key: &DynoKey, reason: StopReason, now: Time) -> Option<DynoChange> {
         let change = match reason {
             StopReason::BootTimeout => {
-                let end = End {
+                let end = DynoEnd {
                     in_request: self.dynos.get(key).is_some_and(|dyno| dyno.replaces),
-                    ..End::of(CrashCause::BootTimeout, "it was not ready in time")
+                    ..DynoEnd::of(CrashCause::BootTimeout, "it was not ready in time")
                 };
-                self.crash(key, end, now)
+                self.note_crash(key, end, now)
             }
             StopReason::TimeLimit => {
                 let secs = RELEASE_PROCESS_MAX.as_secs();
                 let text = format!("it was still running after {secs} seconds");
-                self.crash(key, End::of(CrashCause::Killed, &text), now)
+                self.note_crash(key, DynoEnd::of(CrashCause::Killed, &text), now)
             }
-            StopReason::Asked => {
-                self.note_exit(key, &Exit::Failed("it was stopped".into()));
-                self.step(key, Event::Drain, now)
+            StopReason::Requested => {
+                self.note_exit(key, &ProcessExit::Failed("it was stopped".into()));
+                self.advance_dyno(key, Event::Drain, now)
             }
-            StopReason::DrainTimeout | StopReason::Unwanted => self.step(key, Event::Drain, now),
+            StopReason::DrainTimeout | StopReason::Unwanted => {
+                self.advance_dyno(key, Event::Drain, now)
+            }
         };
         if let Some(dyno) = self.dynos.get_mut(key) {
             dyno.stopped = Some(now);
@@ -179,7 +186,7 @@ impl Observed {
     }
 
     /// Takes a report. What is late, repeated or of an unknown dyno changes nothing.
-    pub fn apply(&mut self, report: &Report, now: Time) -> Vec<Change> {
+    pub fn apply_report(&mut self, report: &Report, now: Time) -> Vec<DynoChange> {
         if let Report::Node(inventory) = report {
             return self.take_inventory(inventory, now);
         }
@@ -200,12 +207,12 @@ impl Observed {
                 version,
                 result,
             } => {
-                self.fetched(node, app, *version, result, now);
+                self.note_fetched(node, app, *version, result, now);
                 None
             }
-            Report::Up { node, dyno } => self.on(node, dyno, Event::Ready, now),
-            Report::Idle { node, dyno } => self.on(node, dyno, Event::Sleep, now),
-            Report::Woke { node, dyno } => self.on(node, dyno, Event::Wake, now),
+            Report::Up { node, dyno } => self.apply_event(node, dyno, Event::Ready, now),
+            Report::Idle { node, dyno } => self.apply_event(node, dyno, Event::Sleep, now),
+            Report::Woke { node, dyno } => self.apply_event(node, dyno, Event::Wake, now),
             Report::Crashed {
                 node,
                 dyno,
@@ -214,37 +221,39 @@ impl Observed {
                 served,
                 in_request,
             } => {
-                let end = End {
+                let end = DynoEnd {
                     cause: *cause,
                     reason,
                     served: *served,
                     in_request: *in_request,
                 };
-                let change = self.has(node, dyno).then(|| self.crash(dyno, end, now));
-                self.end(node, dyno);
+                let change = self
+                    .has_dyno(node, dyno)
+                    .then(|| self.note_crash(dyno, end, now));
+                self.forget_dyno(node, dyno);
                 change.flatten()
             }
             Report::Exited { node, dyno, exit } => {
-                if self.has(node, dyno) {
+                if self.has_dyno(node, dyno) {
                     self.note_exit(dyno, exit);
                 }
-                let change = self.on(node, dyno, Event::Gone, now);
-                self.end(node, dyno);
-                change.map(|change| Change {
+                let change = self.apply_event(node, dyno, Event::Gone, now);
+                self.forget_dyno(node, dyno);
+                change.map(|change| DynoChange {
                     exit: Some(exit.clone()),
                     ..change
                 })
             }
             Report::Down { node, dyno } => {
-                let change = self.on(node, dyno, Event::Gone, now);
-                self.end(node, dyno);
+                let change = self.apply_event(node, dyno, Event::Gone, now);
+                self.forget_dyno(node, dyno);
                 change
             }
         };
         change.into_iter().collect()
     }
 
-    fn fetched(
+    fn note_fetched(
         &mut self,
         node: &NodeId,
         app: &AppName,
@@ -259,9 +268,9 @@ impl Observed {
             return;
         };
         match result {
-            Ok(()) => *fetch = Fetch::Ready,
-            Err(reason) if *fetch != Fetch::Ready => {
-                *fetch = Fetch::Failed {
+            Ok(()) => *fetch = FetchState::Ready,
+            Err(reason) if *fetch != FetchState::Ready => {
+                *fetch = FetchState::Failed {
                     at: now,
                     reason: reason.clone(),
                 };
@@ -271,22 +280,28 @@ impl Observed {
     }
 
     /// Whether the node has this dyno, as far as is known.
-    fn has(&self, node: &NodeId, key: &DynoKey) -> bool {
+    fn has_dyno(&self, node: &NodeId, key: &DynoKey) -> bool {
         self.dynos.get(key).is_some_and(|dyno| dyno.node == *node)
     }
 
-    fn on(&mut self, node: &NodeId, key: &DynoKey, event: Event, now: Time) -> Option<Change> {
-        if self.has(node, key) {
-            self.step(key, event, now)
+    fn apply_event(
+        &mut self,
+        node: &NodeId,
+        key: &DynoKey,
+        event: Event,
+        now: Time,
+    ) -> Option<DynoChange> {
+        if self.has_dyno(node, key) {
+            self.advance_dyno(key, event, now)
         } else {
             None
         }
     }
 
     /// What ended is forgotten. An earlier reconciler's dyno may not be known yet: it stays unknown.
-    fn end(&mut self, node: &NodeId, key: &DynoKey) {
-        if self.has(node, key) || !self.dynos.contains_key(key) {
-            self.bury(key);
+    fn forget_dyno(&mut self, node: &NodeId, key: &DynoKey) {
+        if self.has_dyno(node, key) || !self.dynos.contains_key(key) {
+            self.bury_dyno(key);
         }
     }
 }

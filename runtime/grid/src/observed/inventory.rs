@@ -2,18 +2,18 @@
 //!
 //! Owns which dynos an inventory adds and which it ends. Must not decide what to do about either.
 
-use super::{Change, Dyno, End, Fetch, Node, Observed};
+use super::{Dyno, DynoChange, DynoEnd, FetchState, Node, ObservedState};
 use crate::lifecycle::DRAIN_GRACE;
-use crate::lifecycle::{Event, State};
+use crate::lifecycle::{DynoState, Event};
 use crate::name::DynoKey;
-use crate::protocol::{CrashCause, Inventory, Listed};
+use crate::protocol::{CrashCause, Inventory, InventoryDyno};
 use crate::time::Time;
 use std::collections::{BTreeMap, BTreeSet};
 
-impl Observed {
+impl ObservedState {
     /// An inventory of an earlier incarnation, or that a later one overtook, says nothing. One that comes
     /// late otherwise does no harm: dynos only ever move on, and it judges none that was started after it.
-    pub(super) fn take_inventory(&mut self, inventory: &Inventory, now: Time) -> Vec<Change> {
+    pub(super) fn take_inventory(&mut self, inventory: &Inventory, now: Time) -> Vec<DynoChange> {
         let told = (inventory.incarnation, inventory.serial);
         let known = self
             .nodes
@@ -32,12 +32,12 @@ impl Observed {
     }
 
     /// Whether a node has anything else than is known of it.
-    pub(super) fn differs(&self, inventory: &Inventory) -> bool {
+    pub(super) fn differs_from(&self, inventory: &Inventory) -> bool {
         let Some(node) = self.nodes.get(&inventory.node) else {
             return true;
         };
-        let fresh = |release| node.releases.get(release) != Some(&Fetch::Ready);
-        let moved = |listed: &Listed| {
+        let fresh = |release| node.releases.get(release) != Some(&FetchState::Ready);
+        let moved = |listed: &InventoryDyno| {
             let known = self.dynos.get(&listed.dyno);
             known.is_none_or(|dyno| dyno.state != listed.state)
         };
@@ -64,7 +64,7 @@ impl Observed {
             releases = node.releases;
         }
         for release in &inventory.releases {
-            releases.insert(release.clone(), Fetch::Ready);
+            releases.insert(release.clone(), FetchState::Ready);
         }
         let node = Node {
             incarnation: inventory.incarnation,
@@ -78,7 +78,7 @@ impl Observed {
         self.nodes.insert(inventory.node.clone(), node);
     }
 
-    fn end_unlisted(&mut self, inventory: &Inventory, reborn: bool, now: Time) -> Vec<Change> {
+    fn end_unlisted(&mut self, inventory: &Inventory, reborn: bool, now: Time) -> Vec<DynoChange> {
         let listed: BTreeSet<&DynoKey> =
             inventory.dynos.iter().map(|listed| &listed.dyno).collect();
         let gone = self.dynos.iter().filter(|(key, dyno)| {
@@ -88,17 +88,22 @@ impl Observed {
         let gone: Vec<DynoKey> = gone.map(|(key, _)| key.clone()).collect();
         let mut changes = Vec::new();
         for key in gone {
-            changes.extend(self.crash(
+            changes.extend(self.note_crash(
                 &key,
-                End::of(CrashCause::Lost, "its node has lost it"),
+                DynoEnd::of(CrashCause::Lost, "its node has lost it"),
                 now,
             ));
-            self.bury(&key);
+            self.bury_dyno(&key);
         }
         changes
     }
 
-    fn take_listed(&mut self, inventory: &Inventory, listed: &Listed, now: Time) -> Option<Change> {
+    fn take_listed(
+        &mut self,
+        inventory: &Inventory,
+        listed: &InventoryDyno,
+        now: Time,
+    ) -> Option<DynoChange> {
         let unheard = !self.dynos.contains_key(&listed.dyno);
         if unheard {
             if listed.dyno.run >= self.first_run || self.buried.contains(&listed.dyno.run) {
@@ -107,7 +112,7 @@ impl Observed {
             let dyno = Dyno {
                 node: inventory.node.clone(),
                 version: listed.version,
-                state: State::Starting,
+                state: DynoState::Starting,
                 since: now,
                 started: now,
                 up_since: None,
@@ -119,14 +124,14 @@ impl Observed {
             self.dynos.insert(listed.dyno.clone(), dyno);
         }
         let event = match listed.state {
-            State::Up => Some(Event::Ready),
-            State::Idle => Some(Event::Sleep),
-            State::Draining => Some(Event::Drain),
-            State::Starting | State::Crashed | State::Down => None,
+            DynoState::Up => Some(Event::Ready),
+            DynoState::Idle => Some(Event::Sleep),
+            DynoState::Draining => Some(Event::Drain),
+            DynoState::Starting | DynoState::Crashed | DynoState::Down => None,
         };
-        let change = event.and_then(|event| self.step(&listed.dyno, event, now));
+        let change = event.and_then(|event| self.advance_dyno(&listed.dyno, event, now));
         if let Some(dyno) = self.dynos.get_mut(&listed.dyno)
-            && dyno.state == State::Draining
+            && dyno.state == DynoState::Draining
         {
             // Whoever asked it to drain is gone, and its deadline with it.
             dyno.deadline.get_or_insert(now + DRAIN_GRACE);

@@ -1,7 +1,7 @@
 //! Knowledge: reports that come late, twice or out of order change nothing.
 
 use super::*;
-use crate::protocol::{Inventory, Listed, Report, Step, StopReason};
+use crate::protocol::{Inventory, InventoryDyno, Report, Step, StopReason};
 use proptest::prelude::*;
 
 fn node() -> NodeId {
@@ -21,14 +21,18 @@ fn key(run: u64) -> DynoKey {
 }
 
 fn inventory(incarnation: u64, last_run: u64, dynos: &[(u64, bool)]) -> Report {
-    let dynos = dynos.iter().map(|&(run, up)| Listed {
+    let dynos = dynos.iter().map(|&(run, up)| InventoryDyno {
         dyno: key(run),
         version: Version::FIRST,
-        state: if up { State::Up } else { State::Starting },
+        state: if up {
+            DynoState::Up
+        } else {
+            DynoState::Starting
+        },
         memory_bytes: 1,
     });
     let dynos = dynos.collect();
-    let base = Inventory::local(node(), 1 << 30, 100);
+    let base = Inventory::new_local(node(), 1 << 30, 100);
     Report::Node(Inventory {
         incarnation,
         last_run: Run(last_run),
@@ -47,20 +51,20 @@ fn start(run: u64) -> Step {
 }
 
 /// A reconciler with one node and these starts asked.
-fn observed(reconcilers: u64, runs: &[u64]) -> Observed {
-    let desired = Desired {
+fn observed(reconcilers: u64, runs: &[u64]) -> ObservedState {
+    let desired = DesiredState {
         reconcilers,
-        ..Desired::default()
+        ..DesiredState::default()
     };
-    let mut observed = Observed::new(&desired, 1, Time::ZERO);
-    observed.apply(&inventory(0, 0, &[]), Time::ZERO);
+    let mut observed = ObservedState::new(&desired, 1, Time::ZERO);
+    observed.apply_report(&inventory(0, 0, &[]), Time::ZERO);
     for &run in runs {
-        observed.issue(&start(run), &desired, Time::ZERO);
+        observed.issue_step(&start(run), &desired, Time::ZERO);
     }
     observed
 }
 
-fn state(observed: &Observed, run: u64) -> Option<State> {
+fn state(observed: &ObservedState, run: u64) -> Option<DynoState> {
     observed.dynos.get(&key(run)).map(|dyno| dyno.state)
 }
 
@@ -94,26 +98,26 @@ fn up_after_down_revives_nothing() {
         node: node(),
         dyno: key(1),
     };
-    assert_eq!(observed.apply(&up, Time::ZERO).len(), 1);
-    assert_eq!(observed.apply(&up, Time::ZERO).len(), 0, "twice");
-    observed.apply(
+    assert_eq!(observed.apply_report(&up, Time::ZERO).len(), 1);
+    assert_eq!(observed.apply_report(&up, Time::ZERO).len(), 0, "twice");
+    observed.apply_report(
         &Report::Down {
             node: node(),
             dyno: key(1),
         },
         Time::ZERO,
     );
-    observed.apply(&up, Time::ZERO);
-    observed.apply(&inventory(0, 1, &[(1, true)]), Time::ZERO);
+    observed.apply_report(&up, Time::ZERO);
+    observed.apply_report(&inventory(0, 1, &[(1, true)]), Time::ZERO);
     assert_eq!(state(&observed, 1), None);
 }
 
 #[test]
 fn a_repeated_crash_counts_once() {
     let mut observed = observed(1, &[1]);
-    let changes = observed.apply(&crashed(1, CrashCause::Trap), Time::ZERO);
+    let changes = observed.apply_report(&crashed(1, CrashCause::Trap), Time::ZERO);
     assert_eq!(changes[0].crash, Some((CrashCause::Trap, "trap".into())));
-    observed.apply(&crashed(1, CrashCause::Trap), Time::ZERO);
+    observed.apply_report(&crashed(1, CrashCause::Trap), Time::ZERO);
     assert_eq!(
         observed
             .crashes
@@ -127,7 +131,7 @@ fn a_repeated_crash_counts_once() {
 #[test]
 fn a_discarded_dyno_leaves_no_record() {
     let mut observed = observed(1, &[1]);
-    observed.apply(&crashed(1, CrashCause::Discarded), Time::ZERO);
+    observed.apply_report(&crashed(1, CrashCause::Discarded), Time::ZERO);
     assert!(observed.crashes.is_empty() && observed.dynos.is_empty());
 }
 
@@ -140,13 +144,13 @@ fn a_missed_boot_counts_once_though_the_node_reports_it_too() {
         version: Version::FIRST,
         reason: StopReason::BootTimeout,
     };
-    observed.issue(&stop, &Desired::default(), Time::ZERO);
+    observed.issue_step(&stop, &DesiredState::default(), Time::ZERO);
     assert_eq!(
         state(&observed, 1),
-        Some(State::Crashed),
+        Some(DynoState::Crashed),
         "its memory is not free yet"
     );
-    observed.apply(&crashed(1, CrashCause::BootTimeout), Time::ZERO);
+    observed.apply_report(&crashed(1, CrashCause::BootTimeout), Time::ZERO);
     assert_eq!(state(&observed, 1), None);
     assert_eq!(
         observed
@@ -159,11 +163,11 @@ fn a_missed_boot_counts_once_though_the_node_reports_it_too() {
 }
 
 /// Tells that a dyno is up at one time, and what ends it at another.
-fn up_until(observed: &mut Observed, run: u64, up: u64, end: &Report, at: u64) {
+fn up_until(observed: &mut ObservedState, run: u64, up: u64, end: &Report, at: u64) {
     let dyno = key(run);
     let report = Report::Up { node: node(), dyno };
-    observed.apply(&report, Time::from_secs(up));
-    observed.apply(end, Time::from_secs(at));
+    observed.apply_report(&report, Time::from_secs(up));
+    observed.apply_report(end, Time::from_secs(at));
 }
 
 fn crashed_in_request(run: u64) -> Report {
@@ -194,8 +198,12 @@ fn a_run_that_was_up_for_the_last_wait_clears_the_record_whichever_way_it_ends()
         for (up, crashes) in [(9, Some(2)), (10, None)] {
             let mut observed = observed(1, &[1]);
             for run in 1..3 {
-                observed.apply(&crashed(run, CrashCause::Boot), Time::from_secs(run));
-                observed.issue(&start(run + 1), &Desired::default(), Time::from_secs(run));
+                observed.apply_report(&crashed(run, CrashCause::Boot), Time::from_secs(run));
+                observed.issue_step(
+                    &start(run + 1),
+                    &DesiredState::default(),
+                    Time::from_secs(run),
+                );
             }
             up_until(&mut observed, 3, 20, &end, 20 + up);
             let histories = observed.crashes.values();
@@ -212,47 +220,47 @@ fn a_run_does_not_clear_what_came_after_it() {
         node: node(),
         dyno: key(1),
     };
-    observed.apply(&up, Time::ZERO);
-    observed.apply(&crashed(2, CrashCause::Boot), Time::from_secs(50));
-    observed.apply(&crashed_in_request(1), Time::from_secs(100));
+    observed.apply_report(&up, Time::ZERO);
+    observed.apply_report(&crashed(2, CrashCause::Boot), Time::from_secs(50));
+    observed.apply_report(&crashed_in_request(1), Time::from_secs(100));
     assert_eq!(observed.crashes.len(), 1);
 }
 
 #[test]
 fn a_late_boot_counts_unless_it_replaces_what_a_request_ended() {
-    let desired = Desired::default();
+    let desired = DesiredState::default();
     let mut observed = observed(1, &[1]);
     up_until(&mut observed, 1, 0, &crashed_in_request(1), 1);
     // Again and again, as long as no boot succeeds.
     for run in 2..5 {
-        observed.issue(&start(run), &desired, Time::from_secs(run));
-        let change = observed.issue(&boot_timeout(run), &desired, Time::from_secs(70));
-        assert_eq!(change.expect("news").to, State::Crashed);
+        observed.issue_step(&start(run), &desired, Time::from_secs(run));
+        let change = observed.issue_step(&boot_timeout(run), &desired, Time::from_secs(70));
+        assert_eq!(change.expect("news").to, DynoState::Crashed);
         assert!(observed.crashes.is_empty());
     }
-    observed.issue(&start(5), &desired, Time::from_secs(80));
+    observed.issue_step(&start(5), &desired, Time::from_secs(80));
     up_until(&mut observed, 5, 81, &crashed(5, CrashCause::Discarded), 82);
-    observed.issue(&start(6), &desired, Time::from_secs(90));
-    observed.issue(&boot_timeout(6), &desired, Time::from_secs(150));
+    observed.issue_step(&start(6), &desired, Time::from_secs(90));
+    observed.issue_step(&boot_timeout(6), &desired, Time::from_secs(150));
     assert_eq!(observed.crashes.len(), 1);
 }
 
 #[test]
 fn an_inventory_ends_what_it_does_not_list_but_judges_nothing_newer() {
     let mut observed = observed(1, &[1, 2]);
-    observed.apply(&inventory(0, 1, &[]), Time::ZERO);
+    observed.apply_report(&inventory(0, 1, &[]), Time::ZERO);
     assert_eq!(
         (state(&observed, 1), state(&observed, 2)),
-        (None, Some(State::Starting))
+        (None, Some(DynoState::Starting))
     );
 }
 
 #[test]
 fn a_reborn_node_has_nothing_of_before() {
     let mut observed = observed(1, &[1, 2]);
-    observed.apply(&inventory(5, 0, &[]), Time::ZERO);
+    observed.apply_report(&inventory(5, 0, &[]), Time::ZERO);
     assert!(observed.dynos.is_empty());
-    observed.apply(&inventory(4, 2, &[(2, true)]), Time::ZERO);
+    observed.apply_report(&inventory(4, 2, &[(2, true)]), Time::ZERO);
     assert!(
         observed.dynos.is_empty(),
         "an earlier incarnation says nothing"
@@ -264,18 +272,18 @@ fn dynos_of_an_earlier_reconciler_are_taken_over_once() {
     let mut observed = observed(2, &[]);
     assert!(
         observed
-            .apply(&inventory(0, 1, &[(1, true)]), Time::ZERO)
+            .apply_report(&inventory(0, 1, &[(1, true)]), Time::ZERO)
             .is_empty()
     );
-    assert_eq!(state(&observed, 1), Some(State::Up));
-    observed.apply(
+    assert_eq!(state(&observed, 1), Some(DynoState::Up));
+    observed.apply_report(
         &Report::Down {
             node: node(),
             dyno: key(1),
         },
         Time::ZERO,
     );
-    observed.apply(&inventory(0, 1, &[(1, true)]), Time::ZERO);
+    observed.apply_report(&inventory(0, 1, &[(1, true)]), Time::ZERO);
     assert_eq!(state(&observed, 1), None);
 }
 
@@ -283,28 +291,28 @@ fn dynos_of_an_earlier_reconciler_are_taken_over_once() {
 fn reports_of_another_node_are_not_believed() {
     let mut observed = observed(1, &[1]);
     let other: NodeId = "n2".parse().expect("valid");
-    observed.apply(
-        &Report::Node(Inventory::local(other.clone(), 1, 1)),
+    observed.apply_report(
+        &Report::Node(Inventory::new_local(other.clone(), 1, 1)),
         Time::ZERO,
     );
-    observed.apply(
+    observed.apply_report(
         &Report::Up {
             node: other,
             dyno: key(1),
         },
         Time::ZERO,
     );
-    assert_eq!(state(&observed, 1), Some(State::Starting));
+    assert_eq!(state(&observed, 1), Some(DynoState::Starting));
 }
 
 #[test]
 fn silence_is_death_only_where_heartbeats_are_expected() {
     let mut observed = observed(1, &[]);
     let node = observed.nodes.get_mut(&node()).expect("known");
-    assert!(!node.silent(Time::from_secs(1_000)));
+    assert!(!node.is_silent(Time::from_secs(1_000)));
     node.heartbeats = Heartbeats::Expected;
-    assert!(!node.silent(Time::from_millis(2_999)));
-    assert!(node.silent(Time::from_secs(3)));
+    assert!(!node.is_silent(Time::from_millis(2_999)));
+    assert!(node.is_silent(Time::from_secs(3)));
 }
 
 fn any_report() -> impl Strategy<Value = Report> {
@@ -342,9 +350,9 @@ proptest! {
         let mut once = observed(reconcilers, &[1, 2, 3]);
         let mut twice = once.clone();
         for report in &reports {
-            once.apply(report, Time::from_secs(1));
-            twice.apply(report, Time::from_secs(1));
-            prop_assert!(twice.apply(report, Time::from_secs(1)).is_empty());
+            once.apply_report(report, Time::from_secs(1));
+            twice.apply_report(report, Time::from_secs(1));
+            prop_assert!(twice.apply_report(report, Time::from_secs(1)).is_empty());
         }
         prop_assert_eq!(once, twice);
     }
@@ -355,14 +363,14 @@ proptest! {
         let mut observed = observed(1, &[1, 2, 3]);
         let mut ended = BTreeSet::new();
         for report in &reports {
-            for change in observed.apply(report, Time::ZERO) {
-                prop_assert!(!(ended.contains(&change.dyno) && change.to.lives()), "{change:?}");
-                if !change.to.lives() {
+            for change in observed.apply_report(report, Time::ZERO) {
+                prop_assert!(!(ended.contains(&change.dyno) && change.to.is_alive()), "{change:?}");
+                if !change.to.is_alive() {
                     ended.insert(change.dyno);
                 }
             }
             for key in &ended {
-                prop_assert!(!observed.dynos.get(key).is_some_and(|dyno| dyno.state.lives()));
+                prop_assert!(!observed.dynos.get(key).is_some_and(|dyno| dyno.state.is_alive()));
             }
         }
     }
@@ -378,7 +386,7 @@ proptest! {
         for report in &reports {
             let before = observed.clone();
             let news = observed.is_news(report, Time::ZERO);
-            observed.apply(report, Time::ZERO);
+            observed.apply_report(report, Time::ZERO);
             prop_assert!(news || before == observed, "{report:?}");
         }
     }

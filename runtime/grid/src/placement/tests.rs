@@ -21,24 +21,24 @@ fn candidate(number: usize, free_bytes: u64, dynos: u32) -> Candidate {
         free_bytes,
         free_dynos: 10,
         dynos,
-        slug: Slug::Ready,
+        slug: SlugPresence::Ready,
     }
 }
 
 #[test]
 fn one_node_takes_all() {
     let nodes = [candidate(1, 100, 5)];
-    assert_eq!(place(&nodes, &on(&[1, 1]), 10), Some(node(1)));
+    assert_eq!(choose_node(&nodes, &on(&[1, 1]), 10), Some(node(1)));
 }
 
 #[test]
 fn the_second_dyno_goes_elsewhere_or_nowhere() {
     let nodes = [candidate(1, 100, 0), candidate(2, 100, 50)];
-    assert_eq!(place(&nodes, &on(&[1]), 10), Some(node(2)));
+    assert_eq!(choose_node(&nodes, &on(&[1]), 10), Some(node(2)));
     let full = [candidate(1, 100, 0), candidate(2, 5, 50)];
-    assert_eq!(place(&full, &on(&[1]), 10), None);
+    assert_eq!(choose_node(&full, &on(&[1]), 10), None);
     assert_eq!(
-        place(&full, &on(&[1, 2]), 10),
+        choose_node(&full, &on(&[1, 2]), 10),
         Some(node(1)),
         "two nodes have one already"
     );
@@ -47,7 +47,7 @@ fn the_second_dyno_goes_elsewhere_or_nowhere() {
 #[test]
 fn ties_go_to_the_first_by_name() {
     let nodes = [candidate(2, 100, 0), candidate(1, 100, 0)];
-    assert_eq!(place(&nodes, &on(&[]), 10), Some(node(1)));
+    assert_eq!(choose_node(&nodes, &on(&[]), 10), Some(node(1)));
 }
 
 fn candidates() -> impl Strategy<Value = Vec<Candidate>> {
@@ -59,10 +59,10 @@ fn candidates() -> impl Strategy<Value = Vec<Candidate>> {
             free_dynos,
             dynos,
             slug: [
-                Slug::Ready,
-                Slug::Coming,
-                Slug::Missing,
-                Slug::Failed(Time::ZERO),
+                SlugPresence::Ready,
+                SlugPresence::Coming,
+                SlugPresence::Missing,
+                SlugPresence::Failed(Time::ZERO),
             ][number % 4],
         };
         all.into_iter().enumerate().map(make).collect()
@@ -75,13 +75,13 @@ proptest! {
         nodes in candidates(), homes in prop::collection::vec(0usize..6, 0..5), need in 0u64..100,
     ) {
         let siblings = on(&homes);
-        if let Some(chosen) = place(&nodes, &siblings, need) {
+        if let Some(chosen) = choose_node(&nodes, &siblings, need) {
             let candidate = nodes.iter().find(|c| c.node == chosen).expect("a candidate");
-            prop_assert!(candidate.fits(need));
+            prop_assert!(candidate.has_room_for(need));
             let together = siblings.keys().eq([&chosen]);
             prop_assert!(!(together && nodes.len() >= 2));
         } else if siblings.is_empty() {
-            prop_assert!(!nodes.iter().any(|c| c.fits(need)));
+            prop_assert!(!nodes.iter().any(|c| c.has_room_for(need)));
         }
     }
 
@@ -92,6 +92,6 @@ proptest! {
         let siblings = on(&homes);
         let mut reversed = nodes.clone();
         reversed.reverse();
-        prop_assert_eq!(place(&nodes, &siblings, need), place(&reversed, &siblings, need));
+        prop_assert_eq!(choose_node(&nodes, &siblings, need), choose_node(&reversed, &siblings, need));
     }
 }

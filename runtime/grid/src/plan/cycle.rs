@@ -24,13 +24,16 @@ pub(super) fn cycle(draft: &mut Draft, name: &AppName) {
     let Some(release) = resting(draft, &app) else {
         return;
     };
-    let due = app.slots(&release).into_iter().filter_map(|id| {
-        let place = Place::of(draft, &app, release.version, &id);
-        let dyno = draft.observed.dynos.get(place.fresh.as_ref()?)?;
-        let run = place.fresh?.run;
-        let up_since = dyno.up_since?;
-        Some((up_since + after + jitter(draft, after, run), id))
-    });
+    let due = app
+        .places_of_release(&release)
+        .into_iter()
+        .filter_map(|id| {
+            let place = Place::of(draft, &app, release.version, &id);
+            let dyno = draft.observed.dynos.get(place.fresh.as_ref()?)?;
+            let run = place.fresh?.run;
+            let up_since = dyno.up_since?;
+            Some((up_since + after + jitter(draft, after, run), id))
+        });
     let Some((at, id)) = due.min() else { return };
     if at > draft.now {
         draft.wake(at);
@@ -41,21 +44,21 @@ pub(super) fn cycle(draft: &mut Draft, name: &AppName) {
 
 /// How much longer than others a dyno may stay up, so that they do not go in step.
 fn jitter(draft: &Draft, after: Duration, run: crate::name::Run) -> Duration {
-    backoff::jitter(after, run, draft.observed.seed)
+    backoff::derive_jitter(after, run, draft.observed.seed)
 }
 
 /// The release that serves, if all its dynos do and nothing else of the app runs.
 fn resting(draft: &Draft, app: &App) -> Option<Arc<Release>> {
     let release = app.serving_release()?;
-    let is_target = app.target()?.version == release.version;
-    let places = app.slots(release).len();
+    let is_target = app.target_release()?.version == release.version;
+    let places = app.places_of_release(release).len();
     let dynos = draft.observed.dynos_of(&app.name);
     let dynos: Vec<_> = dynos
         .filter(|(key, _)| !key.dyno.process.runs_once())
         .collect();
     let all_serve = dynos
         .iter()
-        .all(|(_, dyno)| dyno.state.serves() && dyno.version == release.version);
+        .all(|(_, dyno)| dyno.state.is_serving() && dyno.version == release.version);
     let one_each = dynos.len() == places;
     (is_target && all_serve && one_each).then(|| Arc::clone(release))
 }

@@ -3,10 +3,10 @@
 //! Owns the room on nodes and which nodes are to be believed dead. Must not know any phase of planning.
 
 use super::survey::{self, Room, Scene, Survey};
-use super::{Note, Plan, Policy};
-use crate::desired::Desired;
+use super::{Plan, PlanNote, Policy};
+use crate::desired::DesiredState;
 use crate::name::{AppName, DynoId, DynoKey, Generation, NodeId, Run, Version};
-use crate::observed::Observed;
+use crate::observed::ObservedState;
 use crate::placement::Candidate;
 use crate::protocol::Step;
 use crate::time::Time;
@@ -20,8 +20,8 @@ pub(super) struct Reserved {
 }
 
 pub(super) struct Draft {
-    pub(super) desired: Desired,
-    pub(super) observed: Observed,
+    pub(super) desired: DesiredState,
+    pub(super) observed: ObservedState,
     pub(super) policy: Policy,
     pub(super) now: Time,
     /// Nodes that can be asked for something.
@@ -36,7 +36,7 @@ pub(super) struct Draft {
     pub(super) victims: BTreeSet<DynoKey>,
     /// Places that no node may take a dyno for.
     pub(super) no_room: BTreeSet<(AppName, DynoId, Version)>,
-    pub(super) notes: BTreeSet<Note>,
+    pub(super) notes: BTreeSet<PlanNote>,
     used: BTreeMap<NodeId, Room>,
     steps: Vec<Step>,
     wake_at: Option<Time>,
@@ -48,8 +48,8 @@ impl Draft {
         let strays = &survey.strays;
         Draft {
             blind,
-            desired: scene.desired.part(&survey.busy),
-            observed: scene.observed.part(&(&survey.busy | strays)),
+            desired: scene.desired.select_apps(&survey.busy),
+            observed: scene.observed.select_apps(&(&survey.busy | strays)),
             policy: *scene.policy,
             now: scene.now,
             live: scene.live.clone(),
@@ -104,14 +104,14 @@ impl Draft {
 
     /// Chooses a step and notes it as carried out.
     pub(super) fn push(&mut self, step: Step) {
-        self.observed.issue(&step, &self.desired, self.now);
+        self.observed.issue_step(&step, &self.desired, self.now);
         match &step {
             Step::Start { node, dyno, .. } | Step::Run { node, dyno, .. } => {
                 let memory_bytes = self.observed.dynos.get(dyno).map_or(0, |d| d.memory_bytes);
                 self.take_room(&node.clone(), memory_bytes);
             }
             Step::Record { fact } => {
-                let fits = self.desired.apply(fact);
+                let fits = self.desired.apply_fact(fact);
                 debug_assert!(fits.is_ok(), "{fits:?}");
             }
             _ => {}
@@ -165,7 +165,7 @@ impl Draft {
                 memory -= gone.memory_bytes;
                 count -= 1;
             }
-            Some(Candidate::of(id, node, release, (memory, count)))
+            Some(Candidate::from_node(id, node, release, (memory, count)))
         });
         live.collect()
     }
@@ -173,6 +173,6 @@ impl Draft {
     /// Whether room will come free by itself: some dyno on a live node is on its way out.
     pub(super) fn room_is_coming(&self) -> bool {
         let mut dynos = self.observed.dynos.values();
-        dynos.any(|dyno| !dyno.state.lives() && self.live.contains(&dyno.node))
+        dynos.any(|dyno| !dyno.state.is_alive() && self.live.contains(&dyno.node))
     }
 }

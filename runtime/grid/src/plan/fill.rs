@@ -4,13 +4,13 @@
 
 use super::draft::{Draft, Reserved};
 use super::place::{self, Place};
-use super::{FETCH_RETRY, Note};
-use crate::desired::{App, Kind, Release};
-use crate::lifecycle::State;
+use super::{FETCH_RETRY, PlanNote};
+use crate::desired::{App, ProcessKind, Release};
+use crate::lifecycle::DynoState;
 use crate::name::{AppName, DynoId, DynoKey, NodeId, ProcessType};
-use crate::observed::Fetch;
+use crate::observed::FetchState;
 use crate::placement;
-use crate::protocol::{Serve, Step};
+use crate::protocol::{RouteTarget, Step};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -20,7 +20,7 @@ pub(super) fn fill(draft: &mut Draft, name: &AppName) {
         return;
     };
     // What has a release process to run first starts nothing before that succeeded.
-    let mut wanted = app.wanted();
+    let mut wanted = app.wanted_releases();
     wanted.retain(|release| !app.is_unprepared(release));
     for release in &wanted {
         for process in release.processes.keys() {
@@ -54,7 +54,7 @@ impl Homes {
         without: Option<u32>,
     ) -> Self {
         let mut homes = Homes::default();
-        for id in app.places(process) {
+        for id in app.open_places(process) {
             if Some(id.index) == without {
                 continue;
             }
@@ -84,7 +84,7 @@ impl Homes {
 
     /// The places that nobody fills.
     fn missing(&self, app: &App, process: &ProcessType) -> Vec<DynoId> {
-        let places = app.places(process);
+        let places = app.open_places(process);
         places
             .filter(|id| !self.filled.contains(&id.index))
             .collect()
@@ -95,11 +95,13 @@ fn start(draft: &mut Draft, app: &App, release: &Arc<Release>, id: &DynoId, home
     if let Some(until) = place::not_before(draft, app, release.version, id) {
         draft.wake(until);
         let (app, dyno) = (app.name.clone(), id.clone());
-        draft.notes.insert(Note::BackingOff { app, dyno, until });
+        draft
+            .notes
+            .insert(PlanNote::BackingOff { app, dyno, until });
         return;
     }
     if draft.live.is_empty() {
-        draft.notes.insert(Note::NoNodes);
+        draft.notes.insert(PlanNote::NoNodes);
         return;
     }
     if let Some(node) = choose(draft, app, release, id, (homes, None)) {
@@ -109,7 +111,7 @@ fn start(draft: &mut Draft, app: &App, release: &Arc<Release>, id: &DynoId, home
     }
     let (name, dyno, version) = (app.name.clone(), id.clone(), release.version);
     draft.no_room.insert((name.clone(), dyno.clone(), version));
-    draft.notes.insert(Note::NoRoom {
+    draft.notes.insert(PlanNote::NoRoom {
         app: name,
         dyno,
         version,
@@ -127,7 +129,7 @@ pub(super) fn choose(
 ) -> Option<NodeId> {
     let spec = release.processes.get(&id.process)?;
     let candidates = draft.candidates(&(app.name.clone(), release.version), without);
-    placement::place(&candidates, &homes.counts, spec.limits.memory_bytes)
+    placement::choose_node(&candidates, &homes.counts, spec.limits.memory_bytes)
 }
 
 /// Starts the dyno, or sees to it that the node gets the slug first.
@@ -145,7 +147,7 @@ pub(super) fn start_on(
         .get(&node)
         .and_then(|node| node.releases.get(&release_key));
     let asked_at = match known {
-        Some(Fetch::Ready) => {
+        Some(FetchState::Ready) => {
             let dyno = DynoKey {
                 app: app.name.clone(),
                 dyno: id.clone(),
@@ -154,7 +156,7 @@ pub(super) fn start_on(
             draft.push(begin(draft, app, release, node, dyno));
             return;
         }
-        Some(Fetch::Asked(at) | Fetch::Failed { at, .. }) => Some(*at),
+        Some(FetchState::Requested(at) | FetchState::Failed { at, .. }) => Some(*at),
         None => None,
     };
     let memory_bytes = release
@@ -205,10 +207,12 @@ fn begin(draft: &Draft, app: &App, release: &Release, node: NodeId, dyno: DynoKe
 ///
 /// Once routers know a dyno of the app, or one crashed, there is a reason for a new one to be up.
 fn may_sleep(draft: &Draft, app: &App, release: &Release, process: &ProcessType) -> bool {
-    let idle_after = app.settings.idle_after.after(draft.policy.idle_after);
-    let handler = release.web().is_some_and(|web| web.kind == Kind::Handler);
+    let idle_after = app.settings.idle_after.or_default(draft.policy.idle_after);
+    let handler = release
+        .web_process()
+        .is_some_and(|web| web.kind == ProcessKind::Handler);
     let route = draft.observed.routes.get(&app.name);
-    let untouched = route.is_none_or(|route| route.serve == Serve::Booting);
+    let untouched = route.is_none_or(|route| route.target == RouteTarget::Booting);
     let mut crashes = draft.observed.crashes.keys();
     idle_after.is_some()
         && process.is_web()
@@ -224,7 +228,7 @@ fn make_room(draft: &mut Draft, app: &App, release: &Release, id: &DynoId, homes
     let starting = draft
         .observed
         .dynos_of(&app.name)
-        .any(|(_, dyno)| dyno.state == State::Starting && dyno.version == release.version);
+        .any(|(_, dyno)| dyno.state == DynoState::Starting && dyno.version == release.version);
     let fetching = draft.reserved.contains_key(&app.name);
     if starting || fetching || draft.room_is_coming() || !draft.victims.is_empty() {
         return;
@@ -253,12 +257,12 @@ fn make_room(draft: &mut Draft, app: &App, release: &Release, id: &DynoId, homes
 /// Dynos that share a node, since no other one lived when they started, are parted when one does: the
 /// last of them moves.
 fn spread(draft: &mut Draft, app: &App, release: &Arc<Release>, process: &ProcessType) {
-    let count = app.open(process);
+    let count = app.count_open_places(process);
     if count < 2 || draft.live.len() < 2 {
         return;
     }
     let homes = Homes::of(draft, app, release, process, None);
-    let Some(id) = app.places(process).last() else {
+    let Some(id) = app.open_places(process).last() else {
         return;
     };
     let place = Place::of(draft, app, release.version, &id);

@@ -3,7 +3,7 @@
 //! Owns the end of a destroyed app, and that an unknown one is left alone. Must not know why it was destroyed.
 
 use super::draft::Draft;
-use super::{Note, retire};
+use super::{PlanNote, retire};
 use crate::name::{AppName, DynoKey, NodeId, Version};
 use crate::observed::Dyno;
 use crate::protocol::Step;
@@ -18,7 +18,7 @@ pub(super) fn leave(draft: &mut Draft) {
             end_dynos(draft, &app);
             forget(draft, &app);
         } else if draft.observed.dynos_of(&app).next().is_some() {
-            draft.notes.insert(Note::UnknownApp { app });
+            draft.notes.insert(PlanNote::UnknownApp { app });
         }
     }
 }

@@ -3,9 +3,9 @@
 //! Owns whether there may be one more, and where. Must not know what it runs, nor who asked for it. Plans leave
 //! them alone, and count the room that they take.
 
-use crate::desired::Desired;
+use crate::desired::DesiredState;
 use crate::name::{AppName, DynoId, DynoKey, ProcessType, Version};
-use crate::observed::Observed;
+use crate::observed::ObservedState;
 use crate::placement::{self, Candidate};
 use crate::protocol::OneOff;
 use crate::time::Time;
@@ -40,17 +40,17 @@ pub enum OneOffError {
     },
 }
 
-/// The next one-off dyno of an app, with this much memory in bytes. Changes nothing: see `Observed::begin`.
-pub fn one_off(
-    desired: &Desired,
-    observed: &Observed,
+/// The next one-off dyno of an app, with this much memory in bytes. Changes nothing: see `ObservedState::start_one_off`.
+pub fn place_one_off(
+    desired: &DesiredState,
+    observed: &ObservedState,
     app: &AppName,
     memory_bytes: u64,
     now: Time,
 ) -> Result<OneOff, OneOffError> {
     let known = desired.apps.get(app);
     let known = known.ok_or_else(|| OneOffError::NoSuchApp(app.clone()))?;
-    let release = known.serving_release().or(known.newest());
+    let release = known.serving_release().or(known.newest_release());
     let version = release
         .ok_or_else(|| OneOffError::NoRelease(app.clone()))?
         .version;
@@ -67,7 +67,7 @@ pub fn one_off(
     let further = (last.saturating_add(1)..=u32::MAX).chain(1..=last);
     let index = further.into_iter().find(|index| !taken.contains(index));
     let candidates = candidates(observed, &(app.clone(), version), now);
-    let node = placement::place(&candidates, &BTreeMap::new(), memory_bytes);
+    let node = placement::choose_node(&candidates, &BTreeMap::new(), memory_bytes);
     let node = node.ok_or(OneOffError::NoRoom { memory_bytes })?;
     Ok(OneOff {
         node,
@@ -85,13 +85,16 @@ pub fn one_off(
 }
 
 /// The nodes that are heard of and have not all the one-offs that they may.
-fn candidates(observed: &Observed, release: &(AppName, Version), now: Time) -> Vec<Candidate> {
-    let nodes = observed.nodes.iter().filter(|(_, node)| !node.silent(now));
+fn candidates(observed: &ObservedState, release: &(AppName, Version), now: Time) -> Vec<Candidate> {
+    let nodes = observed
+        .nodes
+        .iter()
+        .filter(|(_, node)| !node.is_silent(now));
     let candidates = nodes.filter_map(|(id, node)| {
         let dynos = observed.dynos.iter().filter(|(_, dyno)| dyno.node == *id);
         let one_offs = dynos.filter(|(key, _)| key.dyno.process.is_run()).count();
         let room = one_offs < ONE_OFFS_PER_NODE_MAX;
-        room.then(|| Candidate::of(id, node, release, observed.used(id)))
+        room.then(|| Candidate::from_node(id, node, release, observed.sum_used_room(id)))
     });
     candidates.collect()
 }

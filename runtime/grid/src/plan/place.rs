@@ -4,7 +4,7 @@
 
 use super::draft::Draft;
 use crate::desired::App;
-use crate::lifecycle::State;
+use crate::lifecycle::DynoState;
 use crate::name::{DynoId, DynoKey, ProcessType, Version};
 use crate::time::Time;
 
@@ -31,12 +31,12 @@ impl Place {
             }
             // They come oldest first, so that the last one to be taken is the newest.
             match (dyno.state, key.run < stale_before) {
-                (State::Up | State::Idle, false) => {
+                (DynoState::Up | DynoState::Idle, false) => {
                     place.fresh = Some(key.clone());
                     place.coming = None;
                 }
-                (State::Up | State::Idle, true) => place.stale = Some(key.clone()),
-                (State::Starting, false) => place.coming = Some(key.clone()),
+                (DynoState::Up | DynoState::Idle, true) => place.stale = Some(key.clone()),
+                (DynoState::Starting, false) => place.coming = Some(key.clone()),
                 _ => {}
             }
         }
@@ -66,7 +66,7 @@ impl Place {
 
 /// Until when a place must stay empty after crashes, if it must.
 pub(super) fn not_before(draft: &Draft, app: &App, version: Version, id: &DynoId) -> Option<Time> {
-    let slot = crate::observed::Slot {
+    let slot = crate::observed::FormationSlot {
         app: app.name.clone(),
         dyno: id.clone(),
         version,
@@ -83,7 +83,7 @@ pub(super) fn serving(
     version: Version,
     process: &ProcessType,
 ) -> Vec<DynoKey> {
-    let places = app.places(process);
+    let places = app.open_places(process);
     places
         .filter_map(|id| Place::of(draft, app, version, &id).serving().cloned())
         .collect()

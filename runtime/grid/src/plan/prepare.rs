@@ -6,14 +6,14 @@
 //! interrupted for a later release, whose own waits for its end: a migration that is broken off is worse than one
 //! that is late. Where its end was never written down, as when the server was killed, it is run again.
 
-use super::Note;
+use super::PlanNote;
 use super::draft::Draft;
 use super::fill::{self, Homes};
 use crate::desired::{App, Fact};
-use crate::lifecycle::{RELEASE_PROCESS_MAX, State};
+use crate::lifecycle::{DynoState, RELEASE_PROCESS_MAX};
 use crate::name::{AppName, DynoId, DynoKey, Version};
 use crate::observed::Dyno;
-use crate::protocol::{Exit, Step, StopReason};
+use crate::protocol::{ProcessExit, Step, StopReason};
 use crate::time::Time;
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -61,10 +61,10 @@ fn stop_overdue(draft: &mut Draft, name: &AppName) {
 /// Until when a dyno may run that runs once, if it does not end by itself.
 fn time_limit(key: &DynoKey, dyno: &Dyno) -> Option<(Time, StopReason)> {
     let process = &key.dyno.process;
-    if process.is_release() && dyno.state.lives() {
+    if process.is_release() && dyno.state.is_alive() {
         return Some((dyno.started + RELEASE_PROCESS_MAX, StopReason::TimeLimit));
     }
-    let starts = process.is_run() && dyno.state == State::Starting;
+    let starts = process.is_run() && dyno.state == DynoState::Starting;
     starts.then_some((dyno.started + ONE_OFF_START_MAX, StopReason::BootTimeout))
 }
 
@@ -74,14 +74,14 @@ fn record_ends(draft: &mut Draft, name: &AppName) {
         return;
     };
     let lost = draft.observed.dynos_of(name).filter(|(key, dyno)| {
-        let gone = dyno.state.lives() && draft.evicted(&dyno.node);
+        let gone = dyno.state.is_alive() && draft.evicted(&dyno.node);
         gone && key.dyno.process.is_release()
     });
     let lost = lost.map(|(_, dyno)| {
         let reason = format!("node {} was lost while it ran there", dyno.node);
-        (dyno.version, Exit::Failed(reason))
+        (dyno.version, ProcessExit::Failed(reason))
     });
-    let mut ends: BTreeMap<Version, Exit> = lost.collect();
+    let mut ends: BTreeMap<Version, ProcessExit> = lost.collect();
     let exits = draft.observed.exits_of(name);
     ends.extend(exits.map(|((_, version), exit)| (*version, exit.clone())));
     ends.retain(|version, _| {
@@ -110,21 +110,24 @@ fn run(draft: &mut Draft, name: &AppName) {
     let Some(app) = draft.desired.apps.get(name).cloned() else {
         return;
     };
-    let Some(release) = app.target().filter(|target| app.is_unprepared(target)) else {
+    let Some(release) = app
+        .target_release()
+        .filter(|target| app.is_unprepared(target))
+    else {
         return;
     };
     if is_running(draft, name) {
         return;
     }
     if draft.live.is_empty() {
-        draft.notes.insert(Note::NoNodes);
+        draft.notes.insert(PlanNote::NoNodes);
         return;
     }
     let id = DynoId::release();
     match fill::choose(draft, &app, release, &id, (&Homes::default(), None)) {
         Some(node) => fill::start_on(draft, &app, release, &id, node),
         None => {
-            draft.notes.insert(Note::NoRoom {
+            draft.notes.insert(PlanNote::NoRoom {
                 app: name.clone(),
                 dyno: id,
                 version: release.version,

@@ -2,12 +2,12 @@
 //!
 //! Owns the assumption that every step succeeds. Must not know how a plan is made.
 
-use super::{Plan, Policy, plan};
-use crate::desired::{Desired, Fact, Misfit};
-use crate::lifecycle::State;
+use super::{Plan, Policy, make_plan};
+use crate::desired::{DesiredState, Fact, FactError};
+use crate::lifecycle::DynoState;
 use crate::name::{AppName, NodeId};
-use crate::observed::{Fetch, Observed};
-use crate::protocol::{Exit, Report, Step};
+use crate::observed::{FetchState, ObservedState};
+use crate::protocol::{ProcessExit, Report, Step};
 use crate::time::Time;
 use std::collections::BTreeSet;
 
@@ -16,29 +16,29 @@ const PLANS_MAX: usize = 64;
 
 /// The steps that follow for the apps of these facts, in order, if every step succeeds at once.
 /// `Step::Record` is left out. Changes nothing; a fact that does not fit is an error.
-pub fn preview(
-    desired: &Desired,
-    observed: &Observed,
+pub fn preview_steps(
+    desired: &DesiredState,
+    observed: &ObservedState,
     policy: &Policy,
     facts: &[Fact],
     now: Time,
-) -> Result<Vec<Step>, Misfit> {
+) -> Result<Vec<Step>, FactError> {
     let (mut desired, mut observed) = (desired.clone(), observed.clone());
     for fact in facts {
-        desired.apply(fact)?;
+        desired.apply_fact(fact)?;
     }
     let apps: BTreeSet<&AppName> = facts.iter().filter_map(Fact::app).collect();
     let mut steps = Vec::new();
     for _ in 0..PLANS_MAX {
         let answered = answer(&mut observed, &apps, now);
-        let Plan { steps: chosen, .. } = plan(&desired, &observed, policy, now);
+        let Plan { steps: chosen, .. } = make_plan(&desired, &observed, policy, now);
         if chosen.is_empty() && !answered {
             break;
         }
         for step in chosen {
             match &step {
-                Step::Record { fact } => desired.apply(fact)?,
-                step => drop(observed.issue(step, &desired, now)),
+                Step::Record { fact } => desired.apply_fact(fact)?,
+                step => drop(observed.issue_step(step, &desired, now)),
             }
             if step.app().is_some_and(|app| apps.contains(app)) {
                 steps.push(step);
@@ -50,33 +50,38 @@ pub fn preview(
 }
 
 /// The nodes answer whatever was asked of them for these apps. Says whether there was anything to answer.
-fn answer(observed: &mut Observed, apps: &BTreeSet<&AppName>, now: Time) -> bool {
+fn answer(observed: &mut ObservedState, apps: &BTreeSet<&AppName>, now: Time) -> bool {
     let nodes = observed.nodes.iter();
     let asked = nodes.flat_map(|(id, node)| {
         let asked = node.releases.iter();
         let asked = asked.filter(|(release, fetch)| {
-            matches!(fetch, Fetch::Asked(_)) && apps.contains(&release.0)
+            matches!(fetch, FetchState::Requested(_)) && apps.contains(&release.0)
         });
         asked.map(|((app, version), _)| fetched(id, app, *version))
     });
-    let ended = |state: State| matches!(state, State::Draining | State::Crashed | State::Down);
+    let ended = |state: DynoState| {
+        matches!(
+            state,
+            DynoState::Draining | DynoState::Crashed | DynoState::Down
+        )
+    };
     let dynos = apps.iter().flat_map(|app| observed.dynos_of(app));
     let answered = dynos.filter_map(|(key, dyno)| {
         let (node, key) = (dyno.node.clone(), key.clone());
         match dyno.state {
-            State::Up if key.dyno.process.is_release() => Some(Report::Exited {
+            DynoState::Up if key.dyno.process.is_release() => Some(Report::Exited {
                 node,
                 dyno: key,
-                exit: Exit::Code(0),
+                exit: ProcessExit::Code(0),
             }),
-            State::Starting => Some(Report::Up { node, dyno: key }),
+            DynoState::Starting => Some(Report::Up { node, dyno: key }),
             state if ended(state) => Some(Report::Down { node, dyno: key }),
             _ => None,
         }
     });
     let reports: Vec<Report> = asked.chain(answered).collect();
     for report in &reports {
-        observed.apply(report, now);
+        observed.apply_report(report, now);
     }
     !reports.is_empty()
 }

@@ -5,10 +5,10 @@
 use super::draft::Draft;
 use super::place::{self, Place};
 use super::route;
-use crate::backoff::History;
-use crate::desired::{App, Fact, Kind, Release};
+use crate::backoff::CrashHistory;
+use crate::desired::{App, Fact, ProcessKind, Release};
 use crate::name::{AppName, DynoId, ProcessType};
-use crate::observed::{Fetch, Slot};
+use crate::observed::{FetchState, FormationSlot};
 use crate::protocol::{CrashCause, Step};
 
 /// Records that a release failed, if one of its dynos crashed or its slug cannot be had before it served.
@@ -16,7 +16,9 @@ pub(super) fn fail_release(draft: &mut Draft, name: &AppName) {
     let Some(app) = draft.desired.apps.get(name) else {
         return;
     };
-    let Some(target) = app.target() else { return };
+    let Some(target) = app.target_release() else {
+        return;
+    };
     let version = target.version;
     if app.serving == Some(version) || app.failed.contains_key(&version) {
         return;
@@ -34,13 +36,13 @@ pub(super) fn fail_release(draft: &mut Draft, name: &AppName) {
 fn failure(draft: &Draft, app: &App, release: &Release) -> Option<String> {
     let fetched = draft.observed.nodes.values().find_map(|node| {
         match node.releases.get(&(app.name.clone(), release.version)) {
-            Some(Fetch::Failed { reason, .. }) => Some(reason.clone()),
+            Some(FetchState::Failed { reason, .. }) => Some(reason.clone()),
             _ => None,
         }
     });
     fetched.or_else(|| {
-        app.slots(release).into_iter().find_map(|dyno| {
-            let slot = Slot {
+        app.places_of_release(release).into_iter().find_map(|dyno| {
+            let slot = FormationSlot {
                 app: app.name.clone(),
                 dyno,
                 version: release.version,
@@ -55,13 +57,13 @@ fn failure(draft: &Draft, app: &App, release: &Release) -> Option<String> {
 }
 
 /// Why a release failed whose dyno ended like that, for the app's owner to read. It begins with the dyno's name.
-fn reason(release: &Release, dyno: &DynoId, history: &History) -> String {
+fn reason(release: &Release, dyno: &DynoId, history: &CrashHistory) -> String {
     match history.cause {
         CrashCause::BootTimeout => {
             let spec = release.processes.get(&dyno.process);
             let secs = spec.map_or(0, |spec| spec.limits.boot_timeout.as_secs());
             let what = match spec.map(|spec| spec.kind) {
-                Some(Kind::Server) => "did not listen on $PORT",
+                Some(ProcessKind::Server) => "did not listen on $PORT",
                 _ => "was not ready",
             };
             format!("{dyno} {what} within {secs} seconds")
@@ -75,7 +77,7 @@ fn reason(release: &Release, dyno: &DynoId, history: &History) -> String {
 /// back-off takes care, says nothing of whether the release can serve: a worker may end for want of a queue.
 fn has_run(release: &Release, dyno: &DynoId, cause: CrashCause) -> bool {
     let spec = release.processes.get(&dyno.process);
-    let process = spec.is_some_and(|spec| spec.kind == Kind::Process);
+    let process = spec.is_some_and(|spec| spec.kind == ProcessKind::Process);
     process && !matches!(cause, CrashCause::Boot | CrashCause::BootTimeout)
 }
 
@@ -84,7 +86,9 @@ pub(super) fn promote(draft: &mut Draft, name: &AppName) {
     let Some(app) = draft.desired.apps.get(name).cloned() else {
         return;
     };
-    let Some(target) = app.target() else { return };
+    let Some(target) = app.target_release() else {
+        return;
+    };
     let version = target.version;
     if app.serving == Some(version) || app.is_unprepared(target) || !ready(draft, &app, target) {
         return;
@@ -101,7 +105,8 @@ pub(super) fn promote(draft: &mut Draft, name: &AppName) {
 /// Records that old releases are not kept any more, where there are more than the operator wants.
 pub(super) fn prune(draft: &mut Draft, name: &AppName) {
     let app = draft.desired.apps.get(name);
-    let Some(before) = app.and_then(|app| app.prunable(draft.policy.releases_kept)) else {
+    let Some(before) = app.and_then(|app| app.first_kept_version(draft.policy.releases_kept))
+    else {
         return;
     };
     let app = name.clone();
@@ -115,7 +120,7 @@ fn ready(draft: &Draft, app: &App, release: &Release) -> bool {
     let web = ProcessType::web();
     let web_up = place::serving(draft, app, release.version, &web).len();
     let web_wanted = if release.processes.contains_key(&web) {
-        app.open(&web)
+        app.count_open_places(&web)
     } else {
         0
     };
@@ -125,9 +130,9 @@ fn ready(draft: &Draft, app: &App, release: &Release) -> bool {
     }
     let mut all_up = true;
     let mut all_up_or_no_room = true;
-    for id in app.slots(release) {
+    for id in app.places_of_release(release) {
         let place = Place::of(draft, app, release.version, &id);
-        let slot = Slot {
+        let slot = FormationSlot {
             app: app.name.clone(),
             dyno: id.clone(),
             version: release.version,
@@ -156,7 +161,7 @@ fn ready(draft: &Draft, app: &App, release: &Release) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use crate::desired::{Fact, Kind, ProcessSpec, Release};
+    use crate::desired::{Fact, ProcessKind, ProcessSpec, Release};
     use crate::name::{DynoKey, ProcessType, SlugId, Version};
     use crate::plan::tests::world::{NOW, World, app, created};
     use crate::protocol::{CrashCause, Report, Step};
@@ -176,8 +181,8 @@ mod tests {
             description: "Deploy".into(),
             config: Arc::default(),
             processes: BTreeMap::from([
-                (ProcessType::web(), of(Kind::Handler)),
-                (worker.clone(), of(Kind::Process)),
+                (ProcessType::web(), of(ProcessKind::Handler)),
+                (worker.clone(), of(ProcessKind::Process)),
             ]),
             created_ms: 0,
             created_by: String::new(),
@@ -210,7 +215,7 @@ mod tests {
     }
 
     fn hear(world: &mut World, report: &Report) -> Vec<Step> {
-        world.observed.apply(report, NOW);
+        world.observed.apply_report(report, NOW);
         world.carry_out()
     }
 

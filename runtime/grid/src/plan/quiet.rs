@@ -7,10 +7,10 @@ use super::survey::{Fetched, Room, Scene, add, earlier};
 use super::{FETCH_RETRY, route};
 use crate::backoff;
 use crate::desired::{App, ProcessSpec, Release};
-use crate::lifecycle::State;
+use crate::lifecycle::DynoState;
 use crate::name::{DynoId, DynoKey, NodeId, ProcessType};
-use crate::observed::{Dyno, Fetch, Slot};
-use crate::protocol::{Refusal, Route, Serve};
+use crate::observed::{Dyno, FetchState, FormationSlot};
+use crate::protocol::{Refusal, Route, RouteTarget};
 use crate::time::Time;
 use std::iter::Peekable;
 use std::slice::Iter;
@@ -69,12 +69,12 @@ struct Look<'a> {
 pub(super) fn quiet(scene: Scene<'_>, known: &Known<'_>) -> Option<Quiet> {
     let app = known.app;
     let shown = known.route?;
-    let Some(release) = app.target() else {
+    let Some(release) = app.target_release() else {
         let nothing = known.dynos.is_empty()
             && known.releases.is_empty()
             && scene.observed.exits_of(&app.name).next().is_none()
-            && app.prunable(scene.policy.releases_kept).is_none();
-        let told = told(scene, app, shown) && shown.serve == blank(app);
+            && app.first_kept_version(scene.policy.releases_kept).is_none();
+        let told = told(scene, app, shown) && shown.target == blank(app);
         return (nothing && told).then(Quiet::default);
     };
     // A release that takes over from another, or that failed, takes planning.
@@ -82,10 +82,10 @@ pub(super) fn quiet(scene: Scene<'_>, known: &Known<'_>) -> Option<Quiet> {
         && !app.failed.contains_key(&release.version)
         && !app.is_unprepared(release)
         && scene.observed.exits_of(&app.name).next().is_none()
-        && app.prunable(scene.policy.releases_kept).is_none();
+        && app.first_kept_version(scene.policy.releases_kept).is_none();
     let mut releases = known.releases.iter();
     let only_this = releases.all(|(_, version, _, fetch)| {
-        *version == release.version && !matches!(fetch, Fetch::Failed { .. })
+        *version == release.version && !matches!(fetch, FetchState::Failed { .. })
     });
     if !plain || !only_this || !told(scene, app, shown) {
         return None;
@@ -96,9 +96,9 @@ pub(super) fn quiet(scene: Scene<'_>, known: &Known<'_>) -> Option<Quiet> {
         release,
         releases: known.releases,
         dynos: known.dynos.iter().peekable(),
-        served: match &shown.serve {
-            Serve::Dynos(dynos) => dynos,
-            Serve::Booting | Serve::Refuse(_) => &[],
+        served: match &shown.target {
+            RouteTarget::Dynos(dynos) => dynos,
+            RouteTarget::Booting | RouteTarget::Refuse(_) => &[],
         },
         found: 0,
         web_up: 0,
@@ -106,7 +106,7 @@ pub(super) fn quiet(scene: Scene<'_>, known: &Known<'_>) -> Option<Quiet> {
         cycle_at: None,
         quiet: Quiet::default(),
     };
-    look.at_all(&shown.serve)
+    look.at_all(&shown.target)
 }
 
 /// Whether the route says what it should, but for who serves.
@@ -118,8 +118,8 @@ fn told(scene: Scene<'_>, app: &App, shown: &Route) -> bool {
         && shown.hostnames.iter().eq(&app.hostnames)
 }
 
-fn blank(app: &App) -> Serve {
-    Serve::Refuse(if app.maintenance {
+fn blank(app: &App) -> RouteTarget {
+    RouteTarget::Refuse(if app.maintenance {
         Refusal::Maintenance
     } else {
         Refusal::BlankApp
@@ -127,7 +127,7 @@ fn blank(app: &App) -> Serve {
 }
 
 impl Look<'_> {
-    fn at_all(mut self, shown: &Serve) -> Option<Quiet> {
+    fn at_all(mut self, shown: &RouteTarget) -> Option<Quiet> {
         let release = self.release;
         for (process, spec) in &release.processes {
             self.at_type(process, spec)?;
@@ -146,7 +146,7 @@ impl Look<'_> {
 
     fn at_type(&mut self, process: &ProcessType, spec: &ProcessSpec) -> Option<()> {
         let (mut homes, mut places) = (Homes::None, 0u32);
-        for id in self.app.places(process) {
+        for id in self.app.open_places(process) {
             places += 1;
             match self.dynos.next_if(|(key, _)| key.dyno == id) {
                 Some((key, dyno)) => {
@@ -172,13 +172,13 @@ impl Look<'_> {
             return None;
         }
         match dyno.state {
-            State::Up | State::Idle => self.at_serving(key, dyno),
-            State::Starting => {
+            DynoState::Up | DynoState::Idle => self.at_serving(key, dyno),
+            DynoState::Starting => {
                 let due = dyno.started + spec.limits.boot_timeout;
                 self.starting += 1;
                 self.wake(due)
             }
-            State::Draining | State::Crashed | State::Down => None,
+            DynoState::Draining | DynoState::Crashed | DynoState::Down => None,
         }
     }
 
@@ -189,7 +189,7 @@ impl Look<'_> {
         }
         if let (Some(after), Some(since)) = (self.scene.policy.cycle_after, dyno.up_since) {
             let seed = self.scene.observed.seed;
-            let due = since + after + backoff::jitter(after, key.run, seed);
+            let due = since + after + backoff::derive_jitter(after, key.run, seed);
             if due <= self.scene.now {
                 return None;
             }
@@ -200,7 +200,8 @@ impl Look<'_> {
 
     /// A place that is empty: its dyno waits for the slug, on the only node that could take it.
     fn at_gap(&mut self, id: &DynoId, spec: &ProcessSpec) -> Option<()> {
-        let ([(.., node, Fetch::Asked(at))], 1) = (self.releases, self.scene.live.len()) else {
+        let ([(.., node, FetchState::Requested(at))], 1) = (self.releases, self.scene.live.len())
+        else {
             return None;
         };
         if !self.scene.live.contains(*node) || self.crashed(id) {
@@ -213,7 +214,7 @@ impl Look<'_> {
     /// Whether any crash in this place is remembered.
     fn crashed(&self, dyno: &DynoId) -> bool {
         let crashes = &self.scene.observed.crashes;
-        let slot = || Slot {
+        let slot = || FormationSlot {
             app: self.app.name.clone(),
             dyno: dyno.clone(),
             version: self.release.version,
@@ -227,17 +228,17 @@ impl Look<'_> {
     }
 
     /// Whether the routers have the dynos that they should.
-    fn serves(&self, shown: &Serve) -> bool {
+    fn serves(&self, shown: &RouteTarget) -> bool {
         if self.app.maintenance {
-            return *shown == Serve::Refuse(Refusal::Maintenance);
+            return *shown == RouteTarget::Refuse(Refusal::Maintenance);
         }
-        if self.release.web().is_none() || self.app.open_web() == 0 {
-            return *shown == Serve::Refuse(Refusal::NoWebDynos);
+        if self.release.web_process().is_none() || self.app.count_open_web_places() == 0 {
+            return *shown == RouteTarget::Refuse(Refusal::NoWebDynos);
         }
         if self.app.serving.is_none() || self.web_up == 0 {
-            return *shown == Serve::Booting;
+            return *shown == RouteTarget::Booting;
         }
         let all = self.found == self.served.len() && self.found == self.web_up;
-        all && matches!(shown, Serve::Dynos(_))
+        all && matches!(shown, RouteTarget::Dynos(_))
     }
 }

@@ -7,7 +7,7 @@ use super::draft::Draft;
 use super::place::Place;
 use super::prepare;
 use crate::lifecycle::DRAIN_GRACE;
-use crate::lifecycle::State;
+use crate::lifecycle::DynoState;
 use crate::name::{AppName, DynoKey, NodeId, Version};
 use crate::observed::Dyno;
 use crate::protocol::{Step, StopReason};
@@ -22,7 +22,7 @@ pub(super) fn stop_overdue_boots(draft: &mut Draft, name: &AppName) {
     let starting = draft
         .observed
         .dynos_of(name)
-        .filter(|(_, dyno)| dyno.state == State::Starting && draft.live.contains(&dyno.node));
+        .filter(|(_, dyno)| dyno.state == DynoState::Starting && draft.live.contains(&dyno.node));
     let due = starting.filter_map(|(key, dyno)| {
         let release = app.releases.get(&dyno.version)?;
         let limits = &release.processes.get(&key.dyno.process)?.limits;
@@ -53,7 +53,7 @@ pub(super) fn finish(draft: &mut Draft, name: &AppName) {
     let ending = draft
         .observed
         .dynos_of(name)
-        .filter(|(_, dyno)| !dyno.state.lives());
+        .filter(|(_, dyno)| !dyno.state.is_alive());
     let ending = ending.filter(|(_, dyno)| draft.live.contains(&dyno.node));
     let ending: Vec<(DynoKey, Dyno)> = ending.map(|(k, d)| (k.clone(), d.clone())).collect();
     for (key, dyno) in ending {
@@ -67,8 +67,8 @@ pub(super) fn retire(draft: &mut Draft, name: &AppName) {
         return;
     };
     let mut needed = BTreeSet::new();
-    for release in app.wanted() {
-        for id in app.slots(&release) {
+    for release in app.wanted_releases() {
+        for id in app.places_of_release(&release) {
             needed.extend(Place::of(draft, app, release.version, &id).needed());
         }
     }
@@ -78,7 +78,8 @@ pub(super) fn retire(draft: &mut Draft, name: &AppName) {
         .dynos_of(name)
         .filter(|(_, dyno)| draft.live.contains(&dyno.node));
     let unneeded = reachable.filter(|(key, dyno)| {
-        let own_end = dyno.state.lives() && prepare::comes_to_its_own_end(app, key, dyno.version);
+        let own_end =
+            dyno.state.is_alive() && prepare::comes_to_its_own_end(app, key, dyno.version);
         !own_end && !needed.contains(key)
     });
     let unneeded: Vec<(DynoKey, Dyno)> = unneeded.map(|(k, d)| (k.clone(), d.clone())).collect();
@@ -91,7 +92,7 @@ pub(super) fn end(draft: &mut Draft, key: DynoKey, dyno: &Dyno) {
     let (node, version) = (dyno.node.clone(), dyno.version);
     let drain_deadline = draft.now + DRAIN_GRACE;
     match dyno.state {
-        State::Starting => {
+        DynoState::Starting => {
             draft.wake(draft.now + STOP_RETRY);
             draft.push(Step::Stop {
                 node,
@@ -100,7 +101,7 @@ pub(super) fn end(draft: &mut Draft, key: DynoKey, dyno: &Dyno) {
                 reason: StopReason::Unwanted,
             });
         }
-        State::Up | State::Idle => {
+        DynoState::Up | DynoState::Idle => {
             draft.wake(drain_deadline);
             draft.push(Step::Drain {
                 node,
@@ -109,9 +110,9 @@ pub(super) fn end(draft: &mut Draft, key: DynoKey, dyno: &Dyno) {
                 deadline: drain_deadline,
             });
         }
-        State::Draining | State::Crashed | State::Down => {
+        DynoState::Draining | DynoState::Crashed | DynoState::Down => {
             let reason = match (dyno.state, dyno.deadline) {
-                (State::Crashed, _) => StopReason::BootTimeout,
+                (DynoState::Crashed, _) => StopReason::BootTimeout,
                 (_, Some(_)) => StopReason::DrainTimeout,
                 _ => StopReason::Unwanted,
             };
@@ -141,7 +142,7 @@ pub(super) fn forget(draft: &mut Draft, name: &AppName) {
         return;
     };
     let mut kept: BTreeSet<(&NodeId, Version)> = BTreeSet::new();
-    for release in app.wanted() {
+    for release in app.wanted_releases() {
         kept.extend(draft.live.iter().map(|node| (node, release.version)));
     }
     kept.extend(

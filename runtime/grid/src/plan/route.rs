@@ -5,9 +5,9 @@
 use super::Policy;
 use super::draft::Draft;
 use super::place::{self, Place};
-use crate::desired::{App, Kind, Release};
+use crate::desired::{App, ProcessKind, Release};
 use crate::name::{AppName, ProcessType, Version};
-use crate::protocol::{Refusal, Route, Serve, Step};
+use crate::protocol::{Refusal, Route, RouteTarget, Step};
 use crate::routing;
 use std::sync::Arc;
 use std::time::Duration;
@@ -31,7 +31,7 @@ pub(super) fn publish_version(draft: &mut Draft, app: &App, version: Option<Vers
         backlog_max: backlog_max(app),
         request_timeout: request_timeout(app, version),
         idle_after: idle_after(app, version, &draft.policy),
-        serve: serve(draft, app, version),
+        target: serve(draft, app, version),
     };
     if known != Some(&route) {
         route.generation = draft.next_generation();
@@ -40,40 +40,40 @@ pub(super) fn publish_version(draft: &mut Draft, app: &App, version: Option<Vers
 }
 
 pub(super) fn backlog_max(app: &App) -> u32 {
-    routing::backlog_max(app.open_web())
+    routing::backlog_max(app.count_open_web_places())
 }
 
 /// The app's own time for a response, or that of the release's web dynos.
 pub(super) fn request_timeout(app: &App, version: Option<Version>) -> Option<Duration> {
     let own = app.settings.request_timeout;
     own.or_else(|| {
-        let web = shown(app, version)?.web()?;
+        let web = shown(app, version)?.web_process()?;
         Some(web.limits.request_timeout)
     })
 }
 
 /// When the app's web dynos sleep. Only handlers do: a server goes on by itself between two requests.
 pub(super) fn idle_after(app: &App, version: Option<Version>, policy: &Policy) -> Option<Duration> {
-    let web = shown(app, version).and_then(|release| release.web());
-    let after = app.settings.idle_after.after(policy.idle_after);
-    after.filter(|_| web.is_none_or(|web| web.kind == Kind::Handler))
+    let web = shown(app, version).and_then(|release| release.web_process());
+    let after = app.settings.idle_after.or_default(policy.idle_after);
+    after.filter(|_| web.is_none_or(|web| web.kind == ProcessKind::Handler))
 }
 
 /// The release that serves, or that requests wait for.
 fn shown(app: &App, version: Option<Version>) -> Option<&Arc<Release>> {
     let serving = version.and_then(|version| app.releases.get(&version));
-    serving.or_else(|| app.target())
+    serving.or_else(|| app.target_release())
 }
 
-fn serve(draft: &Draft, app: &App, version: Option<Version>) -> Serve {
+fn serve(draft: &Draft, app: &App, version: Option<Version>) -> RouteTarget {
     if app.maintenance {
-        return Serve::Refuse(Refusal::Maintenance);
+        return RouteTarget::Refuse(Refusal::Maintenance);
     }
     let Some(release) = shown(app, version) else {
-        return Serve::Refuse(Refusal::BlankApp);
+        return RouteTarget::Refuse(Refusal::BlankApp);
     };
-    if release.web().is_none() || app.open_web() == 0 {
-        return Serve::Refuse(Refusal::NoWebDynos);
+    if release.web_process().is_none() || app.count_open_web_places() == 0 {
+        return RouteTarget::Refuse(Refusal::NoWebDynos);
     }
     let web = ProcessType::web();
     let mut dynos = version.map_or(Vec::new(), |version| {
@@ -81,19 +81,19 @@ fn serve(draft: &Draft, app: &App, version: Option<Version>) -> Serve {
     });
     if !dynos.is_empty() {
         dynos.sort();
-        return Serve::Dynos(dynos);
+        return RouteTarget::Dynos(dynos);
     }
     if any_is_coming(draft, app, release) {
-        Serve::Booting
+        RouteTarget::Booting
     } else {
-        Serve::Refuse(Refusal::AppCrashed)
+        RouteTarget::Refuse(Refusal::AppCrashed)
     }
 }
 
 /// Whether some web dyno of the release starts or may start at once.
 fn any_is_coming(draft: &Draft, app: &App, release: &Release) -> bool {
     let failed = app.failed.contains_key(&release.version);
-    app.places(&ProcessType::web()).any(|id| {
+    app.open_places(&ProcessType::web()).any(|id| {
         let place = Place::of(draft, app, release.version, &id);
         let waits = place::not_before(draft, app, release.version, &id).is_some();
         place.keeper().is_some() || !(waits || failed)

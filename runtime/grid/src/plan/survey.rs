@@ -5,9 +5,9 @@
 
 use super::Policy;
 use super::quiet::{Known, Quiet, quiet};
-use crate::desired::{App, Desired};
+use crate::desired::{App, DesiredState};
 use crate::name::{AppName, DynoKey, NodeId, Version};
-use crate::observed::{Dyno, Fetch, Observed};
+use crate::observed::{Dyno, FetchState, ObservedState};
 use crate::protocol::Route;
 use crate::time::Time;
 use std::cmp::Ordering;
@@ -20,8 +20,8 @@ pub(super) type Room = (u64, u32);
 /// What is known, and under what it is judged.
 #[derive(Clone, Copy)]
 pub(super) struct Scene<'a> {
-    pub(super) desired: &'a Desired,
-    pub(super) observed: &'a Observed,
+    pub(super) desired: &'a DesiredState,
+    pub(super) observed: &'a ObservedState,
     pub(super) policy: &'a Policy,
     pub(super) now: Time,
     /// Nodes that can be asked for something.
@@ -42,7 +42,7 @@ pub(super) struct Survey {
 }
 
 /// A release on a node.
-pub(super) type Fetched<'a> = (&'a AppName, Version, &'a NodeId, &'a Fetch);
+pub(super) type Fetched<'a> = (&'a AppName, Version, &'a NodeId, &'a FetchState);
 
 impl Survey {
     /// Every app is busy.
@@ -247,13 +247,13 @@ fn take_while<T: Copy>(
 
 /// Room for every dyno that an app may want at once.
 fn demand(app: &App) -> Room {
-    let releases = app.wanted();
+    let releases = app.wanted_releases();
     let processes = releases.iter().flat_map(|release| release.processes.iter());
     let first = releases.iter().filter(|release| app.is_unprepared(release));
     let first = first.filter_map(|release| release.release_process());
     let first = first.fold((0, 0), |sum, spec| add(sum, (spec.limits.memory_bytes, 1)));
     processes.fold(first, |sum, (process, spec)| {
-        let open = app.open(process);
+        let open = app.count_open_places(process);
         let memory = spec.limits.memory_bytes.saturating_mul(open.into());
         add(sum, (memory, open))
     })

@@ -3,11 +3,11 @@
 pub(super) mod world;
 
 use super::*;
-use crate::check::{Depth, Invariant, checked_plan};
-use crate::desired::{Kind, ProcessSpec, Release, Restart};
-use crate::lifecycle::{DRAIN_GRACE, State};
+use crate::check::{CheckDepth, Invariant, checked_plan};
+use crate::desired::{ProcessKind, ProcessSpec, Release, RestartTarget};
+use crate::lifecycle::{DRAIN_GRACE, DynoState};
 use crate::name::{DynoKey, ProcessType, Run, SlugId};
-use crate::observed::{Dyno, Fetch};
+use crate::observed::{Dyno, FetchState};
 use crate::protocol::{Heartbeats, Inventory, Report};
 use proptest::prelude::*;
 use std::collections::BTreeMap;
@@ -108,12 +108,12 @@ fn once(index: u32) -> DynoId {
 
 fn released(number: u32) -> Fact {
     let spec = ProcessSpec {
-        kind: Kind::Handler,
+        kind: ProcessKind::Handler,
         limits: Arc::default(),
     };
     let mut processes = BTreeMap::from([(ProcessType::web(), spec.clone())]);
     if number.is_multiple_of(2) {
-        let kind = Kind::Process;
+        let kind = ProcessKind::Process;
         processes.insert(ProcessType::release(), ProcessSpec { kind, ..spec });
     }
     let release = Release {
@@ -132,8 +132,8 @@ fn released(number: u32) -> Fact {
     }
 }
 
-fn desired(sketch: &Sketch) -> Desired {
-    let mut desired = Desired::default();
+fn desired(sketch: &Sketch) -> DesiredState {
+    let mut desired = DesiredState::default();
     let mut facts = vec![Fact::AppCreated {
         app: app(),
         hostnames: vec![],
@@ -171,7 +171,7 @@ fn desired(sketch: &Sketch) -> Desired {
     let before = Run(sketch.stale);
     facts.push(Fact::RestartAsked {
         app: app(),
-        target: Restart::All,
+        target: RestartTarget::All,
         before,
     });
     facts.push(Fact::MaintenanceSet {
@@ -188,16 +188,16 @@ fn desired(sketch: &Sketch) -> Desired {
         facts.push(Fact::AppDestroyed { app: app(), before });
     }
     for fact in &facts {
-        desired.apply(fact).expect("fits");
+        desired.apply_fact(fact).expect("fits");
     }
     desired
 }
 
-fn observed(sketch: &Sketch, desired: &Desired) -> Observed {
-    let mut observed = Observed::new(desired, 1, Time::ZERO);
+fn observed(sketch: &Sketch, desired: &DesiredState) -> ObservedState {
+    let mut observed = ObservedState::new(desired, 1, Time::ZERO);
     observed.next_run = Run(1_000);
     for (number, (silent_for, fetched)) in sketch.nodes.iter().enumerate() {
-        let mut inventory = Inventory::local(node(number), 1 << 40, 100);
+        let mut inventory = Inventory::new_local(node(number), 1 << 40, 100);
         inventory.releases = vec![(app(), version(*fetched as u32 + 1))];
         inventory.heartbeats = if silent_for.is_some() {
             Heartbeats::Expected
@@ -205,12 +205,13 @@ fn observed(sketch: &Sketch, desired: &Desired) -> Observed {
             Heartbeats::Needless
         };
         let heard = Time::from_secs(100 - silent_for.unwrap_or(0).min(100));
-        observed.apply(&Report::Node(inventory), heard);
+        observed.apply_report(&Report::Node(inventory), heard);
         if *fetched == 3 {
             let known = observed.nodes.get_mut(&node(number)).expect("it joined");
-            known
-                .releases
-                .insert((app(), version(1)), Fetch::Asked(Time::from_secs(90)));
+            known.releases.insert(
+                (app(), version(1)),
+                FetchState::Requested(Time::from_secs(90)),
+            );
         }
     }
     let web = sketch.dynos.iter().map(|dyno| (web(dyno.0), dyno));
@@ -221,7 +222,7 @@ fn observed(sketch: &Sketch, desired: &Desired) -> Observed {
             dyno: id,
             run: Run(*run),
         };
-        let state = State::ALL[*state];
+        let state = DynoState::ALL[*state];
         let started = Time::from_secs(30 + run);
         let dyno = Dyno {
             node: node(*on),
@@ -229,9 +230,9 @@ fn observed(sketch: &Sketch, desired: &Desired) -> Observed {
             state,
             since: started,
             started,
-            up_since: state.serves().then_some(started),
+            up_since: state.is_serving().then_some(started),
             memory_bytes: 1,
-            deadline: (state == State::Draining).then_some(Time::from_secs(60 + run)),
+            deadline: (state == DynoState::Draining).then_some(Time::from_secs(60 + run)),
             stopped: None,
             replaces: false,
         };
@@ -248,7 +249,7 @@ proptest! {
     fn any_state_has_a_sound_plan(sketch in sketch()) {
         let desired = desired(&sketch);
         let observed = observed(&sketch, &desired);
-        let (plan, mut found) = checked_plan(&desired, &observed, &sketch.policy, NOW, Depth::All);
+        let (plan, mut found) = checked_plan(&desired, &observed, &sketch.policy, NOW, CheckDepth::All);
         found.retain(|violation| violation.invariant != Invariant::Apart);
         prop_assert_eq!(found, vec![], "{:?}", plan);
         prop_assert!(plan.wake_at.is_none_or(|at| at > NOW));
@@ -260,18 +261,18 @@ proptest! {
         let desired = desired(&sketch);
         let mut observed = observed(&sketch, &desired);
         let deadline = NOW + DRAIN_GRACE;
-        for step in wind_down(&observed, deadline, NOW).steps {
-            observed.issue(&step, &desired, NOW);
+        for step in plan_shutdown(&observed, deadline, NOW).steps {
+            observed.issue_step(&step, &desired, NOW);
         }
-        for step in wind_down(&observed, deadline, deadline).steps {
-            observed.issue(&step, &desired, deadline);
+        for step in plan_shutdown(&observed, deadline, deadline).steps {
+            observed.issue_step(&step, &desired, deadline);
             if let Step::Stop { node, dyno, .. } = step {
-                observed.apply(&Report::Down { node, dyno }, deadline);
+                observed.apply_report(&Report::Down { node, dyno }, deadline);
             }
         }
         let reachable = observed.dynos.values().filter(|dyno| {
             let there = observed.nodes.get(&dyno.node);
-            dyno.stopped.is_none() && there.is_some_and(|node| !node.silent(deadline))
+            dyno.stopped.is_none() && there.is_some_and(|node| !node.is_silent(deadline))
         });
         prop_assert_eq!(reachable.count(), 0);
     }
@@ -299,13 +300,13 @@ fn plain() -> Sketch {
 fn a_new_reconciler_waits_for_the_nodes_it_knows() {
     let mut desired = desired(&plain());
     desired
-        .apply(&Fact::NodeJoined { node: node(9) })
+        .apply_fact(&Fact::NodeJoined { node: node(9) })
         .expect("fits");
-    let observed = Observed::new(&desired, 1, NOW);
-    let waiting = plan(&desired, &observed, &Policy::default(), NOW);
+    let observed = ObservedState::new(&desired, 1, NOW);
+    let waiting = make_plan(&desired, &observed, &Policy::default(), NOW);
     assert_eq!(waiting.steps, []);
     assert_eq!(waiting.wake_at, Some(NOW + SETTLE));
-    assert!(waiting.notes.contains(&Note::Settling));
+    assert!(waiting.notes.contains(&PlanNote::Settling));
 }
 
 #[test]
@@ -316,13 +317,13 @@ fn nothing_starts_without_a_node_and_that_is_noted() {
         ..plain()
     };
     let desired = desired(&sketch);
-    let made = plan(
+    let made = make_plan(
         &desired,
         &observed(&sketch, &desired),
         &Policy::default(),
         NOW,
     );
-    assert!(made.notes.contains(&Note::NoNodes));
+    assert!(made.notes.contains(&PlanNote::NoNodes));
     assert!(
         !made
             .steps
@@ -332,7 +333,7 @@ fn nothing_starts_without_a_node_and_that_is_noted() {
 }
 
 /// The steps of a reconciler that starts, for one web dyno of this kind that served before.
-fn after_a_start(kind: Kind) -> Vec<Step> {
+fn after_a_start(kind: ProcessKind) -> Vec<Step> {
     let sketch = Sketch {
         dynos: vec![],
         policy: Policy {
@@ -348,7 +349,7 @@ fn after_a_start(kind: Kind) -> Vec<Step> {
     let web = release.processes.get_mut(&ProcessType::web());
     web.expect("it has one").kind = kind;
     let observed = observed(&sketch, &desired);
-    plan(&desired, &observed, &sketch.policy, NOW).steps
+    make_plan(&desired, &observed, &sketch.policy, NOW).steps
 }
 
 #[test]
@@ -370,11 +371,11 @@ fn handlers_sleep_and_servers_never_do() {
         idle.next()
     };
     assert_eq!(
-        (starts(Kind::Handler), idle(Kind::Handler)),
+        (starts(ProcessKind::Handler), idle(ProcessKind::Handler)),
         (Some(true), Some(true))
     );
     assert_eq!(
-        (starts(Kind::Server), idle(Kind::Server)),
+        (starts(ProcessKind::Server), idle(ProcessKind::Server)),
         (Some(false), Some(false))
     );
 }
@@ -388,8 +389,8 @@ fn a_stop_without_an_answer_is_sent_again() {
     };
     let desired = desired(&sketch);
     let mut observed = observed(&sketch, &desired);
-    let stops = |observed: &Observed, now| {
-        let steps = plan(&desired, observed, &Policy::default(), now).steps;
+    let stops = |observed: &ObservedState, now| {
+        let steps = make_plan(&desired, observed, &Policy::default(), now).steps;
         steps
             .into_iter()
             .filter(|step| matches!(step, Step::Stop { .. }))
@@ -397,7 +398,7 @@ fn a_stop_without_an_answer_is_sent_again() {
     };
     let first = stops(&observed, NOW);
     assert_eq!(first.len(), 1);
-    observed.issue(&first[0], &desired, NOW);
+    observed.issue_step(&first[0], &desired, NOW);
     assert_eq!(stops(&observed, NOW), []);
     assert_eq!(stops(&observed, NOW + STOP_RETRY), first);
 }

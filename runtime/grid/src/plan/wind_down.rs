@@ -3,28 +3,28 @@
 //! Owns the steps of a shutdown. Must not know intent: that is to come back as it was.
 
 use super::{Plan, STOP_RETRY};
-use crate::lifecycle::State;
-use crate::observed::Observed;
-use crate::protocol::{Refusal, Route, Serve, Step, StopReason};
+use crate::lifecycle::DynoState;
+use crate::observed::ObservedState;
+use crate::protocol::{Refusal, Route, RouteTarget, Step, StopReason};
 use crate::time::Time;
 
 /// What is to be done at `now` to end every dyno by `deadline`. Over when no dyno is observed any more.
 ///
 /// Requests that still wait are refused with H24: a caller that wants them answered stops accepting
 /// requests, and waits, before it winds down.
-pub fn wind_down(observed: &Observed, deadline: Time, now: Time) -> Plan {
+pub fn plan_shutdown(observed: &ObservedState, deadline: Time, now: Time) -> Plan {
     let mut plan = Plan::default();
     let mut generation = observed.next_generation;
     for route in observed
         .routes
         .values()
-        .filter(|route| matches!(route.serve, Serve::Dynos(_)))
+        .filter(|route| matches!(route.target, RouteTarget::Dynos(_)))
     {
-        let serve = Serve::Refuse(Refusal::ForcedClose);
+        let serve = RouteTarget::Refuse(Refusal::ForcedClose);
         plan.steps.push(Step::Publish {
             route: Route {
                 generation,
-                serve,
+                target: serve,
                 ..route.clone()
             },
         });
@@ -35,7 +35,7 @@ pub fn wind_down(observed: &Observed, deadline: Time, now: Time) -> Plan {
         observed
             .nodes
             .get(&dyno.node)
-            .is_some_and(|node| !node.silent(now))
+            .is_some_and(|node| !node.is_silent(now))
     });
     for (key, dyno) in reachable {
         let (node, key, version) = (dyno.node.clone(), key.clone(), dyno.version);
@@ -47,8 +47,8 @@ pub fn wind_down(observed: &Observed, deadline: Time, now: Time) -> Plan {
         };
         let due = dyno.stopped.map(|at| at + STOP_RETRY).unwrap_or(deadline);
         let (step, look_again) = match dyno.state {
-            State::Starting => (Some(stop(StopReason::Unwanted)), now + STOP_RETRY),
-            State::Up | State::Idle => (
+            DynoState::Starting => (Some(stop(StopReason::Unwanted)), now + STOP_RETRY),
+            DynoState::Up | DynoState::Idle => (
                 Some(Step::Drain {
                     node: node.clone(),
                     dyno: key.clone(),

@@ -7,30 +7,30 @@ use std::fmt;
 
 /// How a process that runs once ended.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Exit {
+pub enum ProcessExit {
     /// By itself, with this exit code.
     Code(u8),
     /// Otherwise: a trap, too much memory, a lost node. Why, for the app's owner to read.
     Failed(String),
 }
 
-impl Exit {
+impl ProcessExit {
     /// That it failed, and why, as the end of a sentence; none if it succeeded.
     pub fn failure(&self) -> Option<String> {
         match self {
-            Exit::Code(0) => None,
-            Exit::Code(code) => Some(format!("failed with exit code {code}")),
-            Exit::Failed(reason) => Some(format!("failed: {reason}")),
+            ProcessExit::Code(0) => None,
+            ProcessExit::Code(code) => Some(format!("failed with exit code {code}")),
+            ProcessExit::Failed(reason) => Some(format!("failed: {reason}")),
         }
     }
 }
 
 /// As it stands in a log: `Process exited with status 3`.
-impl fmt::Display for Exit {
+impl fmt::Display for ProcessExit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Exit::Code(code) => write!(f, "Process exited with status {code}"),
-            Exit::Failed(reason) => write!(f, "Process failed: {reason}"),
+            ProcessExit::Code(code) => write!(f, "Process exited with status {code}"),
+            ProcessExit::Failed(reason) => write!(f, "Process failed: {reason}"),
         }
     }
 }
@@ -60,7 +60,7 @@ pub enum CrashCause {
 impl CrashCause {
     /// Whether the app is to blame. If it is, and no request ended the dyno, the crash counts for back-off and fails a new
     /// release.
-    pub const fn counts(self) -> bool {
+    pub const fn is_app_fault(self) -> bool {
         !matches!(self, CrashCause::Discarded | CrashCause::Lost)
     }
 }

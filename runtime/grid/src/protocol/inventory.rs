@@ -2,7 +2,7 @@
 //!
 //! Owns the shape of an inventory. Must not know what it is compared with.
 
-use crate::lifecycle::State;
+use crate::lifecycle::DynoState;
 use crate::name::{AppName, DynoKey, NodeId, Run, Version};
 use serde::{Deserialize, Serialize};
 
@@ -35,14 +35,14 @@ pub struct Inventory {
     /// that is not listed is gone.
     pub last_run: Run,
     /// Every dyno that is there.
-    pub dynos: Vec<Listed>,
+    pub dynos: Vec<InventoryDyno>,
     /// Every release that is ready to start.
     pub releases: Vec<(AppName, Version)>,
 }
 
 impl Inventory {
     /// A fresh node within the reconciler's own process, with room for all that memory holds.
-    pub fn local(node: NodeId, memory_bytes: u64, dynos_max: u32) -> Self {
+    pub fn new_local(node: NodeId, memory_bytes: u64, dynos_max: u32) -> Self {
         Inventory {
             node,
             incarnation: 0,
@@ -59,13 +59,13 @@ impl Inventory {
 
 /// One dyno of an [`Inventory`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Listed {
+pub struct InventoryDyno {
     /// The dyno.
     pub dyno: DynoKey,
     /// The release that it runs.
     pub version: Version,
     /// What it does: `Starting`, `Up`, `Idle`, or `Draining` since a `Drain`.
-    pub state: State,
+    pub state: DynoState,
     /// Memory that is set aside for it, in bytes.
     pub memory_bytes: u64,
 }

@@ -50,7 +50,7 @@ pub enum Refusal {
 
 /// Whose fault a refusal is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub enum Side {
+pub enum RefusalSide {
     /// The app, or how it is configured.
     App,
     /// Whoever sent the request.
@@ -60,17 +60,22 @@ pub enum Side {
 }
 
 /// What is known of a refusal besides its name.
-struct Entry {
+struct RefusalEntry {
     code: &'static str,
     desc: &'static str,
     status: u16,
-    side: Side,
+    side: RefusalSide,
     retryable: bool,
     level: &'static str,
 }
 
-const fn entry(code: &'static str, desc: &'static str, status: u16, side: Side) -> Entry {
-    Entry {
+const fn new_entry(
+    code: &'static str,
+    desc: &'static str,
+    status: u16,
+    side: RefusalSide,
+) -> RefusalEntry {
+    RefusalEntry {
         code,
         desc,
         status,
@@ -80,7 +85,7 @@ const fn entry(code: &'static str, desc: &'static str, status: u16, side: Side) 
     }
 }
 
-impl Entry {
+impl RefusalEntry {
     /// The dyno had not touched the request: another one may have it.
     const fn retryable(mut self) -> Self {
         self.retryable = true;
@@ -117,36 +122,36 @@ impl Refusal {
         Refusal::Platform,
     ];
 
-    const fn entry(self) -> Entry {
-        use Side::{App, Client, Platform};
+    const fn entry(self) -> RefusalEntry {
+        use RefusalSide::{App, Client, Platform};
         match self {
-            Refusal::AppCrashed => entry("H10", "App crashed", 503, App),
-            Refusal::BacklogTooDeep => entry("H11", "Backlog too deep", 503, App),
-            Refusal::RequestTimeout => entry("H12", "Request timeout", 503, App),
-            Refusal::NoResponse => entry("H13", "Connection closed without response", 503, App),
-            Refusal::NoWebDynos => entry("H14", "No web dynos running", 503, App),
-            Refusal::IdleConnection => entry("H15", "Idle connection", 503, App),
-            Refusal::BadResponse => entry("H17", "Poorly formatted HTTP response", 502, App),
-            Refusal::Interrupted => entry("H18", "Server request interrupted", 503, App),
+            Refusal::AppCrashed => new_entry("H10", "App crashed", 503, App),
+            Refusal::BacklogTooDeep => new_entry("H11", "Backlog too deep", 503, App),
+            Refusal::RequestTimeout => new_entry("H12", "Request timeout", 503, App),
+            Refusal::NoResponse => new_entry("H13", "Connection closed without response", 503, App),
+            Refusal::NoWebDynos => new_entry("H14", "No web dynos running", 503, App),
+            Refusal::IdleConnection => new_entry("H15", "Idle connection", 503, App),
+            Refusal::BadResponse => new_entry("H17", "Poorly formatted HTTP response", 502, App),
+            Refusal::Interrupted => new_entry("H18", "Server request interrupted", 503, App),
             Refusal::BackendTimeout => {
-                entry("H19", "Backend connection timeout", 503, App).retryable()
+                new_entry("H19", "Backend connection timeout", 503, App).retryable()
             }
-            Refusal::BootTimeout => entry("H20", "App boot timeout", 503, App),
+            Refusal::BootTimeout => new_entry("H20", "App boot timeout", 503, App),
             Refusal::BackendRefused => {
-                entry("H21", "Backend connection refused", 503, App).retryable()
+                new_entry("H21", "Backend connection refused", 503, App).retryable()
             }
-            Refusal::ForcedClose => entry("H24", "Forced close", 503, Platform),
-            Refusal::RequestError => entry("H26", "Request error", 400, Client),
+            Refusal::ForcedClose => new_entry("H24", "Forced close", 503, Platform),
+            Refusal::RequestError => new_entry("H26", "Request error", 400, Client),
             Refusal::ClientInterrupted => {
-                entry("H27", "Client request interrupted", 499, Client).level("warning")
+                new_entry("H27", "Client request interrupted", 499, Client).level("warning")
             }
             Refusal::ClientIdle => {
-                entry("H28", "Client connection idle", 499, Client).level("warning")
+                new_entry("H28", "Client connection idle", 499, Client).level("warning")
             }
-            Refusal::Misdirected => entry("H31", "Misdirected request", 421, Client),
-            Refusal::Maintenance => entry("H80", "Maintenance mode", 503, App).level("info"),
-            Refusal::BlankApp => entry("H81", "Blank app", 503, App),
-            Refusal::Platform => entry("H99", "Platform error", 503, Platform),
+            Refusal::Misdirected => new_entry("H31", "Misdirected request", 421, Client),
+            Refusal::Maintenance => new_entry("H80", "Maintenance mode", 503, App).level("info"),
+            Refusal::BlankApp => new_entry("H81", "Blank app", 503, App),
+            Refusal::Platform => new_entry("H99", "Platform error", 503, Platform),
         }
     }
 
@@ -166,12 +171,12 @@ impl Refusal {
     }
 
     /// Whose fault it is.
-    pub const fn side(self) -> Side {
+    pub const fn side(self) -> RefusalSide {
         self.entry().side
     }
 
     /// Whether the request may be handed to another dyno, since the first had not touched its body.
-    pub const fn retryable(self) -> bool {
+    pub const fn is_retryable(self) -> bool {
         self.entry().retryable
     }
 

@@ -4,7 +4,7 @@
 //!
 //! Reports may be lost, repeated and out of order, except that an [`Inventory`] says what is so.
 
-use super::{CrashCause, Exit, Inventory};
+use super::{CrashCause, Inventory, ProcessExit};
 use crate::name::{AppName, DynoKey, NodeId, Version};
 use serde::{Deserialize, Serialize};
 
@@ -75,7 +75,7 @@ pub enum Report {
         /// The dyno.
         dyno: DynoKey,
         /// How.
-        exit: Exit,
+        exit: ProcessExit,
     },
     /// The dyno ended as asked by `Drain` or `Stop`. The node has nothing left of it.
     Down {

@@ -30,12 +30,12 @@ pub struct Route {
     #[serde(default)]
     pub idle_after: Option<Duration>,
     /// What becomes of a request.
-    pub serve: Serve,
+    pub target: RouteTarget,
 }
 
 /// What becomes of an app's requests.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Serve {
+pub enum RouteTarget {
     /// A free one of these dynos takes it, else it waits. Never empty; all are up; sorted.
     Dynos(Vec<DynoKey>),
     /// It waits for the first dyno to come up.
@@ -51,15 +51,15 @@ impl fmt::Display for Route {
             Some(version) => write!(f, "{version}"),
             None => f.write_str(self.app.as_str()),
         };
-        match &self.serve {
-            Serve::Dynos(dynos) => {
+        match &self.target {
+            RouteTarget::Dynos(dynos) => {
                 f.write_str("send requests to ")?;
                 version(f)?;
                 let plural = if dynos.len() == 1 { "" } else { "s" };
                 write!(f, " ({} dyno{plural})", dynos.len())
             }
-            Serve::Booting => f.write_str("hold requests until a dyno is up"),
-            Serve::Refuse(refusal) => write!(f, "refuse requests with {refusal}"),
+            RouteTarget::Booting => f.write_str("hold requests until a dyno is up"),
+            RouteTarget::Refuse(refusal) => write!(f, "refuse requests with {refusal}"),
         }
     }
 }

@@ -122,7 +122,7 @@ pub enum StopReason {
     /// A process that runs once ran longer than it may.
     TimeLimit,
     /// A process that runs once, and somebody asked for its end.
-    Asked,
+    Requested,
 }
 
 /// One line for a human, such as `start web.1 of v4`. The app is known from where it is read.

@@ -4,13 +4,13 @@ use super::*;
 use crate::name::Run;
 use proptest::prelude::*;
 
-fn interval(index: u32, run: u64, from: u64, to: u64) -> Interval {
+fn interval(index: u32, run: u64, from: u64, to: u64) -> UsageInterval {
     let dyno = crate::name::DynoId {
         process: ProcessType::web(),
         index,
     };
     let app = "hello".parse().expect("valid");
-    Interval {
+    UsageInterval {
         dyno: DynoKey {
             app,
             dyno,
@@ -22,8 +22,8 @@ fn interval(index: u32, run: u64, from: u64, to: u64) -> Interval {
     }
 }
 
-fn of(intervals: &[Interval]) -> Bill {
-    let mut bills = bills(intervals, Prices::default());
+fn of(intervals: &[UsageInterval]) -> Bill {
+    let mut bills = compute_bills(intervals, DynoPrices::default());
     bills.pop_first().map(|(_, bill)| bill).unwrap_or_default()
 }
 
@@ -58,7 +58,7 @@ proptest! {
             .map(|(run, (index, from, length))| interval(index, run as u64, from, from + length))
             .collect();
         // An earlier, shorter record of the same run is replaced.
-        let earlier = all.iter().map(|i| Interval { to: i.from, ..i.clone() });
+        let earlier = all.iter().map(|i| UsageInterval { to: i.from, ..i.clone() });
         let mut repeated: Vec<_> = all.iter().cloned().chain(earlier).collect();
         repeated.extend(all.iter().rev().cloned());
         repeated.reverse();

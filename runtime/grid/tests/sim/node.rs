@@ -2,9 +2,11 @@
 //!
 //! Owns the truth about its dynos. Must not know the planner.
 
-use grid::lifecycle::State;
+use grid::lifecycle::DynoState;
 use grid::name::{AppName, DynoKey, NodeId, Run, SlugId, Version};
-use grid::protocol::{CrashCause, Exit, Heartbeats, Inventory, Listed, OneOff, Report, Step};
+use grid::protocol::{
+    CrashCause, Heartbeats, Inventory, InventoryDyno, OneOff, ProcessExit, Report, Step,
+};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
@@ -139,13 +141,13 @@ impl SimNode {
 
     pub(crate) fn inventory(&mut self) -> Report {
         self.serial += 1;
-        let dynos = self.dynos.iter().map(|(key, dyno)| Listed {
+        let dynos = self.dynos.iter().map(|(key, dyno)| InventoryDyno {
             dyno: key.clone(),
             version: dyno.version,
             state: match (dyno.draining, dyno.up) {
-                (true, _) => State::Draining,
-                (false, true) => State::Up,
-                (false, false) => State::Starting,
+                (true, _) => DynoState::Draining,
+                (false, true) => DynoState::Up,
+                (false, false) => DynoState::Starting,
             },
             memory_bytes: dyno.memory_bytes,
         });
@@ -310,7 +312,7 @@ impl SimNode {
         self.dynos.remove(key).map(|_| Report::Exited {
             node: self.id.clone(),
             dyno: key.clone(),
-            exit: Exit::Code(code),
+            exit: ProcessExit::Code(code),
         })
     }
 

@@ -27,7 +27,9 @@
 use crate::node::{Behaviour, Boot, Ending, SimNode};
 use crate::rng::Rng;
 use crate::world::{Faults, World};
-use grid::desired::{Fact, Idle, Kind, Limits, ProcessSpec, Release, Restart, Settings};
+use grid::desired::{
+    AppSettings, Fact, IdleSetting, Limits, ProcessKind, ProcessSpec, Release, RestartTarget,
+};
 use grid::name::{AppName, DynoId, Hostname, NodeId, ProcessType, SlugId};
 use grid::plan::{Policy, RELEASES_KEPT};
 use grid::protocol::{CrashCause, Heartbeats};
@@ -235,11 +237,11 @@ fn intent(world: &mut World, verb: &str, app: &AppName, words: &[&str]) -> Resul
         ("undomain", [hostname]) => undomain(world, app, parse(hostname)?),
         ("restart", []) => world.append(Fact::RestartAsked {
             app: app.clone(),
-            target: Restart::All,
+            target: RestartTarget::All,
             before,
         }),
         ("restart", [dyno]) => {
-            let target = Restart::Dyno(parse(dyno)?);
+            let target = RestartTarget::Dyno(parse(dyno)?);
             world.append(Fact::RestartAsked {
                 app: app.clone(),
                 target,
@@ -294,12 +296,12 @@ fn resize(world: &mut World, app: &AppName, size: &str) -> Result<(), String> {
 
 fn set(world: &mut World, app: &AppName, words: &[&str]) -> Result<(), String> {
     let idle_after = match option(words, "idle") {
-        None => Idle::Default,
-        Some("off") => Idle::Off,
-        Some(time) => Idle::After(duration(time)?),
+        None => IdleSetting::Default,
+        Some("off") => IdleSetting::Off,
+        Some(time) => IdleSetting::After(duration(time)?),
     };
     let request_timeout = option(words, "timeout").map(duration).transpose()?;
-    let settings = Settings {
+    let settings = AppSettings {
         request_timeout,
         idle_after,
     };
@@ -317,7 +319,7 @@ fn again(world: &mut World, app: &AppName, version: Option<&&str>) -> Result<(),
         .map_err(|misfit| misfit.to_string())?;
     let old = match version {
         Some(version) => known.releases.get(&parse(version)?),
-        None => known.newest(),
+        None => known.newest_release(),
     };
     let Some(old) = old else { return Ok(()) };
     let mut release = Release {
@@ -345,9 +347,9 @@ fn deploy(world: &mut World, app: &AppName, words: &[&str]) -> Result<(), String
     for name in names.copied().chain(release) {
         let process: ProcessType = parse(name)?;
         let kind = if process.is_web() {
-            Kind::Handler
+            ProcessKind::Handler
         } else {
-            Kind::Process
+            ProcessKind::Process
         };
         let limits = Limits {
             memory_bytes,

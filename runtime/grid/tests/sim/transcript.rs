@@ -4,9 +4,9 @@
 
 use grid::desired::{Fact, Limits};
 use grid::lifecycle;
-use grid::observed::Change;
-use grid::plan::Note;
-use grid::protocol::{Route, Serve, Step};
+use grid::observed::DynoChange;
+use grid::plan::PlanNote;
+use grid::protocol::{Route, RouteTarget, Step};
 use grid::time::Time;
 use std::collections::BTreeSet;
 use std::fmt::Write;
@@ -16,7 +16,7 @@ use std::time::Duration;
 #[derive(Default)]
 pub(crate) struct Transcript {
     text: String,
-    notes: BTreeSet<Note>,
+    notes: BTreeSet<PlanNote>,
 }
 
 impl Transcript {
@@ -33,14 +33,14 @@ impl Transcript {
         self.line(now, &format!("> {line}"));
     }
 
-    pub(crate) fn change(&mut self, now: Time, change: &Change) {
+    pub(crate) fn change(&mut self, now: Time, change: &DynoChange) {
         let why = change
             .crash
             .as_ref()
             .map(|(cause, reason)| format!(" ({cause:?}: {reason})"));
         let exit = change.exit.as_ref().map(|exit| format!(" ({exit})"));
         let why = why.or(exit);
-        let text = lifecycle::text(change.from, change.to).unwrap_or_default();
+        let text = lifecycle::describe_change(change.from, change.to).unwrap_or_default();
         self.line(
             now,
             &format!("  {}: {text}{}", change.dyno, why.unwrap_or_default()),
@@ -77,7 +77,7 @@ impl Transcript {
     }
 
     /// Notes that were not there before.
-    pub(crate) fn notes(&mut self, now: Time, notes: &BTreeSet<Note>) {
+    pub(crate) fn notes(&mut self, now: Time, notes: &BTreeSet<PlanNote>) {
         for note in notes.difference(&self.notes.clone()) {
             self.line(now, &format!("  note: {note}"));
         }
@@ -89,16 +89,16 @@ fn publish(route: &Route) -> String {
     let version = route
         .version
         .map_or("nothing".to_owned(), |version| version.to_string());
-    let serve = match &route.serve {
-        Serve::Dynos(dynos) => {
+    let serve = match &route.target {
+        RouteTarget::Dynos(dynos) => {
             let dynos: Vec<String> = dynos
                 .iter()
                 .map(|d| format!("{}#{}", d.dyno, d.run))
                 .collect();
             dynos.join(" ")
         }
-        Serve::Booting => "booting".into(),
-        Serve::Refuse(refusal) => refusal.to_string(),
+        RouteTarget::Booting => "booting".into(),
+        RouteTarget::Refuse(refusal) => refusal.to_string(),
     };
     let time = |name: &str, time: Option<Duration>| match time {
         Some(time) => format!(" {name}={time:?}"),

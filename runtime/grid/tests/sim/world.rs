@@ -5,12 +5,12 @@
 use crate::node::{Behaviour, Later, SimNode};
 use crate::rng::Rng;
 use crate::transcript::Transcript;
-use grid::check::{self, Depth};
-use grid::desired::{Desired, Fact};
+use grid::check::{self, CheckDepth};
+use grid::desired::{DesiredState, Fact};
 use grid::name::{AppName, DynoId, DynoKey, NodeId, SlugId};
-use grid::observed::Observed;
-use grid::plan::{Note, Policy, one_off};
-use grid::protocol::{Heartbeats, Report, Route, Serve, Step};
+use grid::observed::ObservedState;
+use grid::plan::{PlanNote, Policy, place_one_off};
+use grid::protocol::{Heartbeats, Report, Route, RouteTarget, Step};
 use grid::time::Time;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -33,15 +33,15 @@ pub(crate) struct Faults {
 
 pub(crate) struct World {
     pub(crate) now: Time,
-    pub(crate) desired: Desired,
-    pub(crate) observed: Observed,
+    pub(crate) desired: DesiredState,
+    pub(crate) observed: ObservedState,
     pub(crate) nodes: BTreeMap<NodeId, SimNode>,
     pub(crate) behaviours: BTreeMap<SlugId, Behaviour>,
     pub(crate) faults: Faults,
     pub(crate) policy: Policy,
     pub(crate) rng: Rng,
     pub(crate) transcript: Transcript,
-    pub(crate) notes: BTreeSet<Note>,
+    pub(crate) notes: BTreeSet<PlanNote>,
     ledger: Vec<Fact>,
     routes: BTreeMap<AppName, Route>,
     queue: BTreeMap<(Time, u64), Happening>,
@@ -65,10 +65,10 @@ const PLANS_MAX: u32 = 20_000;
 impl World {
     pub(crate) fn new(seed: u64) -> Self {
         let ledger = vec![Fact::ReconcilerStarted];
-        let desired = Desired::replay(&ledger).expect("one fact fits");
+        let desired = DesiredState::from_facts(&ledger).expect("one fact fits");
         World {
             now: Time::ZERO,
-            observed: Observed::new(&desired, seed, Time::ZERO),
+            observed: ObservedState::new(&desired, seed, Time::ZERO),
             desired,
             nodes: BTreeMap::new(),
             behaviours: BTreeMap::new(),
@@ -140,7 +140,7 @@ impl World {
 
     pub(crate) fn append(&mut self, fact: Fact) -> Result<(), String> {
         self.desired
-            .apply(&fact)
+            .apply_fact(&fact)
             .map_err(|misfit| misfit.to_string())?;
         self.ledger.push(fact);
         self.decide()
@@ -149,9 +149,10 @@ impl World {
     /// The reconciler is gone and another one takes over, with nothing but the ledger.
     pub(crate) fn replace_reconciler(&mut self) -> Result<(), String> {
         self.ledger.push(Fact::ReconcilerStarted);
-        let replayed = Desired::replay(&self.ledger).map_err(|misfit| misfit.to_string())?;
+        let replayed =
+            DesiredState::from_facts(&self.ledger).map_err(|misfit| misfit.to_string())?;
         self.desired = replayed;
-        self.observed = Observed::new(&self.desired, self.observed.seed, self.now);
+        self.observed = ObservedState::new(&self.desired, self.observed.seed, self.now);
         // Whatever was on its way was for the one that is gone.
         self.queue
             .retain(|_, happening| !matches!(happening, Happening::Heard(_)));
@@ -196,7 +197,7 @@ impl World {
         match happening {
             Happening::Heard(report) => {
                 let news = self.observed.is_news(&report, self.now);
-                let changes = self.observed.apply(&report, self.now);
+                let changes = self.observed.apply_report(&report, self.now);
                 for change in &changes {
                     self.transcript.change(self.now, change);
                 }
@@ -237,12 +238,12 @@ impl World {
 
     /// Plans, checks the plan, and carries it out.
     pub(crate) fn decide(&mut self) -> Result<(), String> {
-        self.observed.prune(&self.desired);
+        self.observed.forget_outdated(&self.desired);
         self.plans += 1;
         let depth = if self.plans.is_multiple_of(DEEP_EVERY) {
-            Depth::All
+            CheckDepth::All
         } else {
-            Depth::OnePlan
+            CheckDepth::OnePlan
         };
         let (plan, violations) =
             check::checked_plan(&self.desired, &self.observed, &self.policy, self.now, depth);
@@ -257,12 +258,12 @@ impl World {
             self.transcript.step(self.now, step);
             if let Step::Record { fact } = step {
                 self.desired
-                    .apply(fact)
+                    .apply_fact(fact)
                     .map_err(|misfit| misfit.to_string())?;
                 self.ledger.push(fact.clone());
                 continue;
             }
-            let change = self.observed.issue(step, &self.desired, self.now);
+            let change = self.observed.issue_step(step, &self.desired, self.now);
             if let Some(change) = change {
                 self.transcript.change(self.now, &change);
             }
@@ -326,7 +327,7 @@ impl World {
                 route.generation
             ));
         }
-        if let Serve::Dynos(dynos) = &route.serve
+        if let RouteTarget::Dynos(dynos) = &route.target
             && let Some(key) = dynos.iter().find(|key| self.is_draining(key))
         {
             return Err(format!("{key} drains and is in the route"));
@@ -339,13 +340,13 @@ impl World {
     }
 
     fn in_route(&self, key: &DynoKey) -> bool {
-        let route = self.routes.get(&key.app).map(|route| &route.serve);
-        matches!(route, Some(Serve::Dynos(dynos)) if dynos.contains(key))
+        let route = self.routes.get(&key.app).map(|route| &route.target);
+        matches!(route, Some(RouteTarget::Dynos(dynos)) if dynos.contains(key))
     }
 
     /// A one-off dyno of an app starts, if there is room for one.
     pub(crate) fn begin(&mut self, app: &AppName) -> Result<(), String> {
-        let made = one_off(&self.desired, &self.observed, app, ONE_OFF_BYTES, self.now);
+        let made = place_one_off(&self.desired, &self.observed, app, ONE_OFF_BYTES, self.now);
         let made = match made {
             Ok(made) => made,
             Err(refused) => {
@@ -354,7 +355,7 @@ impl World {
                 return Ok(());
             }
         };
-        let change = self.observed.begin(&made, self.now);
+        let change = self.observed.start_one_off(&made, self.now);
         self.transcript.change(self.now, &change);
         let node = self.nodes.get_mut(&made.node);
         if let Some(node) = node.filter(|node| node.reachable()) {
@@ -366,11 +367,11 @@ impl World {
 
     /// Somebody asks for the end of a dyno that runs once.
     pub(crate) fn end(&mut self, app: &AppName, dyno: &DynoId) -> Result<(), String> {
-        let Some(step) = self.observed.stop_once(app, dyno) else {
+        let Some(step) = self.observed.stop_run_once(app, dyno) else {
             return Ok(());
         };
         self.transcript.step(self.now, &step);
-        let change = self.observed.issue(&step, &self.desired, self.now);
+        let change = self.observed.issue_step(&step, &self.desired, self.now);
         if let Some(change) = change {
             self.transcript.change(self.now, &change);
         }
@@ -414,7 +415,9 @@ impl World {
             return Some(what);
         }
         for app in self.desired.apps.values() {
-            let Some(target) = app.target() else { continue };
+            let Some(target) = app.target_release() else {
+                continue;
+            };
             if !self.behaviours[&target.slug].is_good() {
                 continue;
             }
@@ -424,7 +427,7 @@ impl World {
             if !excused && (!served || route.and_then(|r| r.version) != app.serving) {
                 return Some(format!("{} does not serve {}", app.name, target.version));
             }
-            for id in app.slots(target) {
+            for id in app.places_of_release(target) {
                 let there = self.find(&app.name, &id).is_some();
                 if !excused && !there {
                     return Some(format!("{} has no {id}", app.name));
@@ -440,8 +443,8 @@ impl World {
                     .values()
                     .flat_map(|node| node.dynos.iter())
                     .find(|(key, dyno)| {
-                        let wanted =
-                            app.slots(target).contains(&key.dyno) && dyno.version == target.version;
+                        let wanted = app.places_of_release(target).contains(&key.dyno)
+                            && dyno.version == target.version;
                         key.app == app.name && !wanted && !key.dyno.process.is_run()
                     });
             if let Some((key, _)) = extra.filter(|_| !excused) {

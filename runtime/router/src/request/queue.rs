@@ -10,9 +10,9 @@ use crate::limits::{BOOT_WAIT_MAX, FIRST_BYTE_TIMEOUT, FIRST_BYTE_TIMEOUT_RANGE}
 use crate::log::statistics::Tally;
 use crate::request::free_list::FreeList;
 use crate::request::sleep_sweeper;
-use crate::seam::Dyno;
+use exchange::DynoHandle;
 use grid::name::{AppName, DynoKey, Generation};
-use grid::protocol::{Refusal, Route, Serve};
+use grid::protocol::{Refusal, Route, RouteTarget};
 use std::collections::{BTreeMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -21,7 +21,7 @@ use tokio::time::Instant;
 
 /// An app as the router knows it, from the first route to the last.
 #[derive(Debug)]
-pub(crate) struct App<D: Dyno> {
+pub(crate) struct App<D: DynoHandle> {
     pub(crate) name: AppName,
     pub(crate) tally: Arc<Tally>,
     pool: Mutex<Pool<D>>,
@@ -49,7 +49,7 @@ pub(crate) struct Claim<D> {
 }
 
 /// What a request that asks for a dyno gets.
-pub(crate) enum Turn<D: Dyno> {
+pub(crate) enum Turn<D: DynoHandle> {
     Now(Claim<D>),
     Wait(Ticket<D>),
     Refused(Refusal),
@@ -57,7 +57,7 @@ pub(crate) enum Turn<D: Dyno> {
 
 /// A place in the FIFO.
 #[derive(Debug)]
-pub(crate) struct Ticket<D: Dyno> {
+pub(crate) struct Ticket<D: DynoHandle> {
     app: Arc<App<D>>,
     number: u64,
     /// How many were waiting before.
@@ -102,7 +102,7 @@ pub struct Stale {
     pub published: Generation,
 }
 
-impl<D: Dyno> App<D> {
+impl<D: DynoHandle> App<D> {
     pub(crate) fn new(name: AppName) -> Arc<Self> {
         Arc::new(App {
             name,
@@ -229,7 +229,7 @@ impl<D: Dyno> App<D> {
         let (least, most) = FIRST_BYTE_TIMEOUT_RANGE.into_inner();
         pool.first_byte = window.clamp(least, most);
         pool.idle_passes = route.idle_after.map(sleep_sweeper::passes);
-        let retired = pool.swap(&route.serve, fresh);
+        let retired = pool.swap(&route.target, fresh);
         drop(pool);
         drop(retired);
         Ok(())
@@ -237,7 +237,7 @@ impl<D: Dyno> App<D> {
 
     /// Refuses all who wait and all who come.
     pub(crate) fn refuse(&self, refusal: Refusal) {
-        let retired = self.lock().swap(&Serve::Refuse(refusal), Vec::new());
+        let retired = self.lock().swap(&RouteTarget::Refuse(refusal), Vec::new());
         drop(retired);
     }
 
@@ -268,7 +268,7 @@ pub(crate) struct Patience {
     pub(crate) window: Duration,
 }
 
-impl<D: Dyno> Pool<D> {
+impl<D: DynoHandle> Pool<D> {
     fn admit(&self) -> Result<(), Refusal> {
         match self.mode {
             Mode::Refusing(refusal) => Err(refusal),
@@ -301,19 +301,19 @@ impl<D: Dyno> Pool<D> {
     }
 
     /// Takes over what a route says. Returns the handles that it has no use for.
-    fn swap(&mut self, serve: &Serve, fresh: Vec<D>) -> Vec<D> {
+    fn swap(&mut self, serve: &RouteTarget, fresh: Vec<D>) -> Vec<D> {
         self.epoch += 1;
         let mode = match serve {
-            Serve::Dynos(_) => Mode::Serving,
-            Serve::Booting => Mode::Booting,
-            Serve::Refuse(refusal) => Mode::Refusing(*refusal),
+            RouteTarget::Dynos(_) => Mode::Serving,
+            RouteTarget::Booting => Mode::Booting,
+            RouteTarget::Refuse(refusal) => Mode::Refusing(*refusal),
         };
         if matches!((&self.mode, &mode), (Mode::Booting, Mode::Serving)) {
             self.booted = Some(Instant::now());
         }
         self.mode = mode;
         let live = match serve {
-            Serve::Dynos(keys) => keys.iter().cloned().collect(),
+            RouteTarget::Dynos(keys) => keys.iter().cloned().collect(),
             _ => HashSet::new(),
         };
         let known = std::mem::replace(&mut self.live, live);
@@ -336,7 +336,7 @@ impl<D: Dyno> Pool<D> {
     }
 }
 
-impl<D: Dyno> Ticket<D> {
+impl<D: DynoHandle> Ticket<D> {
     /// Waits for the turn. May be dropped and called again at any point.
     pub(crate) async fn granted(&mut self) -> Grant<D> {
         let grant = (&mut self.grant).await;
@@ -345,7 +345,7 @@ impl<D: Dyno> Ticket<D> {
     }
 }
 
-impl<D: Dyno> Drop for Ticket<D> {
+impl<D: DynoHandle> Drop for Ticket<D> {
     fn drop(&mut self) {
         self.grant.close();
         match self.grant.try_recv() {

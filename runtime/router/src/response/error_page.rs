@@ -5,7 +5,7 @@
 use crate::request::admission::Reject;
 use crate::shared::access_entry::Journal;
 use bytes::Bytes;
-use grid::protocol::{Refusal, Side};
+use grid::protocol::{Refusal, RefusalSide};
 use http::response::Parts;
 use http::{HeaderValue, Response, StatusCode, Version, header};
 use std::sync::atomic::Ordering::Relaxed;
@@ -116,7 +116,7 @@ fn page(why: Refused) -> Page {
 
 /// 499 is for logs only: a client that stalled is told 408, which every client knows.
 fn wire_status(code: Refusal) -> StatusCode {
-    if code.side() == Side::Client && code.status() == 499 {
+    if code.side() == RefusalSide::Client && code.status() == 499 {
         return StatusCode::REQUEST_TIMEOUT;
     }
     StatusCode::from_u16(code.status()).unwrap_or(StatusCode::SERVICE_UNAVAILABLE)
@@ -141,7 +141,7 @@ fn text(code: Refusal) -> &'static str {
     match code {
         Refusal::Maintenance => "This app is down for maintenance. Please come back later.",
         Refusal::BlankApp => "There is nothing here yet.",
-        _ if code.side() == Side::Client => "The request is not one that can be served.",
+        _ if code.side() == RefusalSide::Client => "The request is not one that can be served.",
         _ => "An error occurred in the app, and the page could not be served. Please try again.",
     }
 }

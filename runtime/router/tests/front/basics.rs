@@ -4,7 +4,7 @@ use crate::raw::Raw;
 use crate::world::{End, World, app, connect, echo, head, say};
 use bytes::Bytes;
 use grid::name::Generation;
-use grid::protocol::{Refusal, Route, Serve};
+use grid::protocol::{Refusal, Route, RouteTarget};
 use http::HeaderValue;
 use router::{Hosts, Limits, Router};
 use std::sync::Arc;
@@ -60,7 +60,7 @@ async fn a_connection_serves_many_requests_pipelined_or_not() {
 async fn responses_without_a_body_have_none() {
     let world = World::new(
         1,
-        |request: http::Request<_>, mut reply: router::Reply, _| async move {
+        |request: http::Request<_>, mut reply: exchange::Reply, _| async move {
             let status = request.uri().path()[1..].parse().unwrap();
             let mut head = head(status);
             head.headers
@@ -128,7 +128,7 @@ async fn bodies_pass_both_ways_whatever_their_framing() {
 
 #[tokio::test]
 async fn http_1_0_is_spoken() {
-    let world = World::new(1, |_, mut reply: router::Reply, _| async move {
+    let world = World::new(1, |_, mut reply: exchange::Reply, _| async move {
         reply.send_head(head(200)).unwrap();
         tokio::task::yield_now().await;
         reply.send_data(Bytes::from_static(b"old"));
@@ -194,7 +194,7 @@ async fn one_app_can_answer_on_every_host() {
         backlog_max: 100,
         request_timeout: None,
         idle_after: None,
-        serve: Serve::Dynos(vec![key.clone()]),
+        target: RouteTarget::Dynos(vec![key.clone()]),
     };
     router
         .publish(route.clone(), vec![world.dyno(&key)])
@@ -208,7 +208,7 @@ async fn one_app_can_answer_on_every_host() {
     // An older route changes nothing; withdrawn, the app is gone.
     let stale = Route {
         generation: Generation(0),
-        serve: Serve::Refuse(Refusal::Maintenance),
+        target: RouteTarget::Refuse(Refusal::Maintenance),
         ..route
     };
     assert!(router.publish(stale, Vec::new()).is_err());

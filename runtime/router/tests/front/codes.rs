@@ -3,9 +3,9 @@
 use crate::raw::{Answer, Raw};
 use crate::world::{End, World, app, head, key, say, send};
 use bytes::Bytes;
-use grid::protocol::{Refusal, Serve};
+use exchange::{BadResponse, Kill, Reply};
+use grid::protocol::{Refusal, RouteTarget};
 use http::HeaderValue;
-use router::{BadResponse, Kill, Reply};
 use std::future::pending;
 use std::time::Duration;
 
@@ -45,7 +45,7 @@ async fn what_a_route_refuses_is_refused_at_once() {
         Refusal::BlankApp,
     ] {
         let world = World::new(1, |_, reply, _| async { say(reply, 200, "reached") });
-        world.publish(Serve::Refuse(code), Vec::new(), 100);
+        world.publish(RouteTarget::Refuse(code), Vec::new(), 100);
         let (answer, line) = get(&world).await;
         check(&answer, &line, code);
         assert!(line.contains("dyno= queue=0 wait=0ms"), "{line}");
@@ -104,7 +104,7 @@ async fn h12_counts_the_wait_and_names_it() {
 #[tokio::test(start_paused = true)]
 async fn h12_while_it_waits() {
     let world = World::new(0, |_, reply, _| async { say(reply, 200, "reached") });
-    world.publish(Serve::Dynos(vec![key(1, 1)]), Vec::new(), 100);
+    world.publish(RouteTarget::Dynos(vec![key(1, 1)]), Vec::new(), 100);
     let (answer, line) = get(&world).await;
     check(&answer, &line, Refusal::RequestTimeout);
     assert!(
@@ -118,7 +118,7 @@ async fn h13_when_the_guest_ends_without_a_response() {
     let ends: [fn(Reply) -> End; 3] = [
         |_| End::Trap,
         |_| End::Free,
-        |reply| {
+        |mut reply| {
             reply.finish(None);
             End::Free
         },
@@ -265,7 +265,7 @@ async fn h18_when_the_guest_breaks_off() {
 #[tokio::test(start_paused = true)]
 async fn h20_when_the_boot_takes_too_long() {
     let world = World::new(1, |_, reply, _| async { say(reply, 200, "reached") });
-    world.publish(Serve::Booting, Vec::new(), 100);
+    world.publish(RouteTarget::Booting, Vec::new(), 100);
     let (answer, line) = get(&world).await;
     check(&answer, &line, Refusal::BootTimeout);
     assert!(line.contains("wait=75000ms"), "{line}");
@@ -278,7 +278,7 @@ async fn waiting_for_a_boot_is_not_held_against_the_app() {
         tokio::time::sleep(Duration::from_secs(29)).await;
         say(reply, 200, "reached")
     });
-    world.publish(Serve::Booting, Vec::new(), 100);
+    world.publish(RouteTarget::Booting, Vec::new(), 100);
     let mut raw = Raw::new(world.pipe());
     raw.send("GET / HTTP/1.1\r\nhost: hello.localhost\r\n\r\n")
         .await;
@@ -292,20 +292,20 @@ async fn waiting_for_a_boot_is_not_held_against_the_app() {
 #[tokio::test(start_paused = true)]
 async fn after_a_boot_a_request_still_waits_no_longer_than_it_may() {
     let world = World::new(0, |_, reply, _| async { say(reply, 200, "reached") });
-    world.publish(Serve::Booting, Vec::new(), 100);
+    world.publish(RouteTarget::Booting, Vec::new(), 100);
     let mut raw = Raw::new(world.pipe());
     raw.send("GET / HTTP/1.1\r\nhost: hello.localhost\r\n\r\n")
         .await;
     tokio::time::sleep(Duration::from_secs(20)).await;
     // It is up, and its handle is lost at once.
-    world.publish(Serve::Dynos(vec![key(1, 1)]), Vec::new(), 100);
+    world.publish(RouteTarget::Dynos(vec![key(1, 1)]), Vec::new(), 100);
     assert!(raw.answer().await.body.contains("H12"));
     assert_eq!(world.recorded(1).await[0].wait.as_secs(), 50);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_reply_can_fail_with_any_code() {
-    let world = World::new(1, |_, reply: Reply, _| async {
+    let world = World::new(1, |_, mut reply: Reply, _| async move {
         reply.fail(Refusal::Platform);
         End::Free
     });

@@ -4,8 +4,9 @@ use crate::headers::mirror;
 use crate::raw::Raw;
 use crate::world::{End, World, app, echo, head, say, send};
 use bytes::Bytes;
+use exchange::Reply;
 use http::Request;
-use router::{Hosts, Limits, Peer, Reply, Router};
+use router::{Hosts, Limits, Peer, Router};
 use std::sync::Arc;
 use tokio::io::AsyncReadExt;
 
@@ -96,7 +97,7 @@ async fn a_request_without_a_host_is_the_only_apps() {
     let router = Router::new(Hosts::AllTo(app()), Limits::default(), Arc::new(|_| {}));
     let key = [crate::world::key(1, 1)];
     let mut route = only.route();
-    route.serve = grid::protocol::Serve::Dynos(key.to_vec());
+    route.target = grid::protocol::RouteTarget::Dynos(key.to_vec());
     router.publish(route, vec![only.dyno(&key[0])]).unwrap();
     let (client, server) = tokio::io::duplex(1024);
     let peer = Peer {

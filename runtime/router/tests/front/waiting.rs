@@ -2,9 +2,10 @@
 
 use crate::raw::Raw;
 use crate::world::{End, World, app, connect, eventually, key, say};
-use grid::protocol::{Refusal, Serve};
+use exchange::{Reply, RequestBody};
+use grid::protocol::{Refusal, RouteTarget};
 use http::Request;
-use router::{Load, Reply, RequestBody};
+use router::Load;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, Mutex};
 use tokio::sync::Semaphore;
@@ -201,7 +202,7 @@ async fn leaving_in_the_moment_of_the_turn_loses_nothing() {
 async fn the_backlog_is_bounded() {
     let gate = Gate::new();
     let world = gate.world(1);
-    world.publish(Serve::Dynos(vec![key(1, 1)]), Vec::new(), 2);
+    world.publish(RouteTarget::Dynos(vec![key(1, 1)]), Vec::new(), 2);
     let mut first = Raw::new(world.pipe());
     first
         .send("GET /first HTTP/1.1\r\nhost: hello.localhost\r\n\r\n")
@@ -224,7 +225,7 @@ async fn the_backlog_is_bounded() {
 async fn a_thousand_wait_and_all_are_served() {
     let gate = Gate::new();
     let world = gate.world(1);
-    world.publish(Serve::Dynos(vec![key(1, 1)]), Vec::new(), 1000);
+    world.publish(RouteTarget::Dynos(vec![key(1, 1)]), Vec::new(), 1000);
     let server = world.listen().await;
     let mut first = Raw::new(world.pipe());
     first
@@ -307,7 +308,7 @@ async fn those_who_wait_survive_a_swap_and_a_boot() {
         .await;
     eventually(|| gate.order().len() == 1).await;
     let mut waiting = queue(&world, 0).await;
-    world.publish(Serve::Booting, Vec::new(), 100);
+    world.publish(RouteTarget::Booting, Vec::new(), 100);
     assert_eq!(load(&world).waiting, 1);
     gate.open.add_permits(10);
     assert_eq!(first.answer().await.body, "/first");
@@ -323,7 +324,7 @@ async fn those_who_wait_survive_a_swap_and_a_boot() {
         eventually(|| gate.order().len() == 3).await;
         queue(&world, 1).await
     };
-    world.publish(Serve::Refuse(Refusal::Maintenance), Vec::new(), 100);
+    world.publish(RouteTarget::Refuse(Refusal::Maintenance), Vec::new(), 100);
     let answer = other.answer().await;
     assert_eq!(answer.status, 503);
     assert!(answer.body.contains("H80"));

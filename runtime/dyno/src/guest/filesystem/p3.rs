@@ -10,45 +10,51 @@ use wasmtime::component::{
     StreamResult,
 };
 use wasmtime::{AsContextMut, StoreContextMut};
+use wasmtime_wasi::WasiView;
 use wasmtime_wasi::filesystem::{Descriptor, Dir, File, WasiFilesystem, WasiFilesystemView};
 use wasmtime_wasi::p3::bindings::filesystem::{preopens, types};
 use wasmtime_wasi::p3::filesystem::{FilesystemError, FilesystemResult};
 
-use crate::guest::Guest;
-use crate::guest::filesystem::changes::{self as changes, OpenRequest, Place, Refusal};
-use crate::guest::filesystem::p2::{DynoFiles, FilesView, WRITE_BYTES_MAX, write_charged};
-use crate::guest::filesystem::quota::Quota;
-use crate::guest::filesystem::tree::{EntryKind, LastLink};
+use crate::guest::filesystem::changes::{self as changes, OpenRequest};
+use crate::guest::filesystem::p2::{
+    FilesystemView, GuestFilesystem, WRITE_BYTES_MAX, write_charged,
+};
+use crate::guest::filesystem::paths::{FileRefusal, LastLink, ResolvedPath};
+use crate::guest::filesystem::quota::DiskQuota;
+use crate::guest::filesystem::tree::EntryKind;
 use types::{ErrorCode, HostDescriptorWithStore as Inner};
 
-pub(crate) fn add_to_linker(linker: &mut Linker<Guest>) -> wasmtime::Result<()> {
-    types::add_to_linker::<_, DynoFiles>(linker, Guest::files)?;
-    preopens::add_to_linker::<_, DynoFiles>(linker, Guest::files)
+pub(crate) fn add_to_linker<T: WasiView + 'static>(
+    linker: &mut Linker<T>,
+    view: fn(&mut T) -> FilesystemView<'_>,
+) -> wasmtime::Result<()> {
+    types::add_to_linker::<_, GuestFilesystem>(linker, view)?;
+    preopens::add_to_linker::<_, GuestFilesystem>(linker, view)
 }
 
 type Fd = Resource<Descriptor>;
-type Store = Accessor<Guest, DynoFiles>;
-type Ended = FutureReader<Result<(), ErrorCode>>;
+type Store<T> = Accessor<T, GuestFilesystem>;
+type WriteResult = FutureReader<Result<(), ErrorCode>>;
 
-impl From<Refusal> for ErrorCode {
-    fn from(refusal: Refusal) -> ErrorCode {
+impl From<FileRefusal> for ErrorCode {
+    fn from(refusal: FileRefusal) -> ErrorCode {
         match refusal {
-            Refusal::ReadOnly => ErrorCode::ReadOnly,
-            Refusal::CrossDevice => ErrorCode::CrossDevice,
-            Refusal::Busy => ErrorCode::Busy,
-            Refusal::Exists => ErrorCode::Exist,
-            Refusal::IsFolder => ErrorCode::IsDirectory,
-            Refusal::NotPermitted => ErrorCode::NotPermitted,
-            Refusal::TooManyLinks => ErrorCode::Loop,
-            Refusal::Invalid => ErrorCode::Invalid,
-            Refusal::Full => ErrorCode::InsufficientSpace,
-            Refusal::Io(error) => error.into(),
+            FileRefusal::ReadOnly => ErrorCode::ReadOnly,
+            FileRefusal::CrossDevice => ErrorCode::CrossDevice,
+            FileRefusal::Busy => ErrorCode::Busy,
+            FileRefusal::Exists => ErrorCode::Exist,
+            FileRefusal::IsFolder => ErrorCode::IsDirectory,
+            FileRefusal::NotPermitted => ErrorCode::NotPermitted,
+            FileRefusal::TooManyLinks => ErrorCode::Loop,
+            FileRefusal::Invalid => ErrorCode::Invalid,
+            FileRefusal::Full => ErrorCode::InsufficientSpace,
+            FileRefusal::Io(error) => error.into(),
         }
     }
 }
 
-impl From<Refusal> for FilesystemError {
-    fn from(refusal: Refusal) -> FilesystemError {
+impl From<FileRefusal> for FilesystemError {
+    fn from(refusal: FileRefusal) -> FilesystemError {
         ErrorCode::from(refusal).into()
     }
 }
@@ -58,22 +64,22 @@ fn borrow(fd: &Fd) -> Fd {
 }
 
 /// The engine's own functions on the same store.
-fn plain(store: &Store) -> Accessor<Guest, WasiFilesystem> {
-    store.with_getter::<WasiFilesystem>(<Guest as WasiFilesystemView>::filesystem)
+fn plain<T: WasiView + 'static>(store: &Store<T>) -> Accessor<T, WasiFilesystem> {
+    store.with_getter::<WasiFilesystem>(<T as WasiFilesystemView>::filesystem)
 }
 
-fn plain_access<'a>(
-    store: &'a mut Access<'_, Guest, DynoFiles>,
-) -> Access<'a, Guest, WasiFilesystem> {
+fn plain_access<'a, T: WasiView + 'static>(
+    store: &'a mut Access<'_, T, GuestFilesystem>,
+) -> Access<'a, T, WasiFilesystem> {
     Access::new(store.as_context_mut(), |guest| guest.filesystem())
 }
 
-fn quota(store: &Store) -> Arc<Quota> {
+fn quota<T: 'static>(store: &Store<T>) -> Arc<DiskQuota> {
     store.with(|mut store| Arc::clone(&store.get().files.quota))
 }
 
 /// Refuses to change what a read-only descriptor is open on.
-fn check_writable(store: &Store, fd: &Fd) -> FilesystemResult<()> {
+fn check_writable<T: 'static>(store: &Store<T>, fd: &Fd) -> FilesystemResult<()> {
     let perms = store.with(|mut store| {
         let perms = match store.get().wasi.table.get(fd)? {
             Descriptor::File(File { perms, .. }) | Descriptor::Dir(Dir { perms, .. }) => *perms,
@@ -86,7 +92,7 @@ fn check_writable(store: &Store, fd: &Fd) -> FilesystemResult<()> {
     Ok(())
 }
 
-fn file(store: &Store, fd: &Fd) -> FilesystemResult<Arc<std::fs::File>> {
+fn file<T: 'static>(store: &Store<T>, fd: &Fd) -> FilesystemResult<Arc<std::fs::File>> {
     store.with(|mut store| match store.get().wasi.table.get(fd)? {
         Descriptor::File(file) => Ok(Arc::clone(&file.file)),
         Descriptor::Dir(_) => Err(ErrorCode::BadDescriptor.into()),
@@ -94,7 +100,12 @@ fn file(store: &Store, fd: &Fd) -> FilesystemResult<Arc<std::fs::File>> {
 }
 
 /// Follows a path; gives the descriptor for the engine to begin at, and the path from there.
-fn find(store: &Store, fd: &Fd, path: String, last: LastLink) -> FilesystemResult<(Fd, Place)> {
+fn find<T: 'static>(
+    store: &Store<T>,
+    fd: &Fd,
+    path: String,
+    last: LastLink,
+) -> FilesystemResult<(Fd, ResolvedPath)> {
     store.with(|mut store| {
         let view = store.get();
         let Descriptor::Dir(dir) = view.wasi.table.get(fd)? else {
@@ -125,19 +136,19 @@ fn entry((name, kind): (String, EntryKind)) -> types::DirectoryEntry {
     types::DirectoryEntry { type_, name }
 }
 
-impl types::Host for FilesView<'_> {
+impl types::Host for FilesystemView<'_> {
     fn convert_error_code(&mut self, error: FilesystemError) -> wasmtime::Result<ErrorCode> {
         error.downcast()
     }
 }
 
-impl preopens::Host for FilesView<'_> {
+impl preopens::Host for FilesystemView<'_> {
     fn get_directories(&mut self) -> wasmtime::Result<Vec<(Fd, String)>> {
         self.files.preopens(self.wasi.table)
     }
 }
 
-impl types::HostDescriptor for FilesView<'_> {
+impl types::HostDescriptor for FilesystemView<'_> {
     fn drop(&mut self, fd: Fd) -> wasmtime::Result<()> {
         types::HostDescriptor::drop(&mut self.wasi, fd)
     }
@@ -146,7 +157,7 @@ impl types::HostDescriptor for FilesView<'_> {
 /// Functions of an open descriptor that change nothing: passed on.
 macro_rules! passed_on {
     ($($name:ident($($arg:ident: $ty:ty),*) -> $out:ty;)*) => {
-        $(async fn $name(store: &Store, fd: Fd $(, $arg: $ty)*) -> $out {
+        $(async fn $name(store: &Store<T>, fd: Fd $(, $arg: $ty)*) -> $out {
             Inner::$name(&plain(store), fd $(, $arg)*).await
         })*
     };
@@ -156,7 +167,7 @@ macro_rules! passed_on {
 macro_rules! passed_on_in_tree {
     ($($name:ident($($flags:ident)?) -> $out:ty;)*) => {
         $(async fn $name(
-            store: &Store,
+            store: &Store<T>,
             fd: Fd,
             $($flags: types::PathFlags,)?
             path: String,
@@ -170,7 +181,7 @@ macro_rules! passed_on_in_tree {
     };
 }
 
-impl types::HostDescriptorWithStore<Guest> for DynoFiles {
+impl<T: WasiView + 'static> types::HostDescriptorWithStore<T> for GuestFilesystem {
     passed_on! {
         advise(offset: u64, len: u64, advice: types::Advice) -> FilesystemResult<()>;
         get_flags() -> FilesystemResult<types::DescriptorFlags>;
@@ -187,7 +198,7 @@ impl types::HostDescriptorWithStore<Guest> for DynoFiles {
     }
 
     async fn set_times(
-        store: &Store,
+        store: &Store<T>,
         fd: Fd,
         atim: types::NewTimestamp,
         mtim: types::NewTimestamp,
@@ -197,7 +208,7 @@ impl types::HostDescriptorWithStore<Guest> for DynoFiles {
     }
 
     async fn set_times_at(
-        store: &Store,
+        store: &Store<T>,
         fd: Fd,
         flags: types::PathFlags,
         path: String,
@@ -210,17 +221,17 @@ impl types::HostDescriptorWithStore<Guest> for DynoFiles {
     }
 
     fn read_via_stream(
-        mut store: Access<'_, Guest, Self>,
+        mut store: Access<'_, T, Self>,
         fd: Fd,
         offset: u64,
-    ) -> wasmtime::Result<(StreamReader<u8>, Ended)> {
+    ) -> wasmtime::Result<(StreamReader<u8>, WriteResult)> {
         Inner::read_via_stream(plain_access(&mut store), fd, offset)
     }
 
     fn read_directory(
-        mut store: Access<'_, Guest, Self>,
+        mut store: Access<'_, T, Self>,
         fd: Fd,
-    ) -> wasmtime::Result<(StreamReader<types::DirectoryEntry>, Ended)> {
+    ) -> wasmtime::Result<(StreamReader<types::DirectoryEntry>, WriteResult)> {
         let view = store.get();
         let entries = match view.wasi.table.get(&fd)? {
             Descriptor::Dir(dir) => view.files.list_root(dir),
@@ -240,32 +251,32 @@ impl types::HostDescriptorWithStore<Guest> for DynoFiles {
     }
 
     fn write_via_stream(
-        store: Access<'_, Guest, Self>,
+        store: Access<'_, T, Self>,
         fd: Fd,
         data: StreamReader<u8>,
         offset: u64,
-    ) -> wasmtime::Result<Ended> {
+    ) -> wasmtime::Result<WriteResult> {
         write(store, &fd, data, Some(offset))
     }
 
     fn append_via_stream(
-        store: Access<'_, Guest, Self>,
+        store: Access<'_, T, Self>,
         fd: Fd,
         data: StreamReader<u8>,
-    ) -> wasmtime::Result<Ended> {
+    ) -> wasmtime::Result<WriteResult> {
         write(store, &fd, data, None)
     }
 
     /// Nothing to do, as for 0.2: these folders end with the dyno.
-    async fn sync_data(store: &Store, fd: Fd) -> FilesystemResult<()> {
+    async fn sync_data(store: &Store<T>, fd: Fd) -> FilesystemResult<()> {
         store.with(|mut store| Ok(store.get().wasi.table.get(&fd).map(drop)?))
     }
 
-    async fn sync(store: &Store, fd: Fd) -> FilesystemResult<()> {
-        DynoFiles::sync_data(store, fd).await
+    async fn sync(store: &Store<T>, fd: Fd) -> FilesystemResult<()> {
+        <GuestFilesystem as Inner<T>>::sync_data(store, fd).await
     }
 
-    async fn set_size(store: &Store, fd: Fd, size: u64) -> FilesystemResult<()> {
+    async fn set_size(store: &Store<T>, fd: Fd, size: u64) -> FilesystemResult<()> {
         let file = file(store, &fd)?;
         check_writable(store, &fd)?;
         let _sizing = changes::begin_set_size(&quota(store), &file, size)?;
@@ -273,7 +284,7 @@ impl types::HostDescriptorWithStore<Guest> for DynoFiles {
     }
 
     async fn open_at(
-        store: &Store,
+        store: &Store<T>,
         fd: Fd,
         path_flags: types::PathFlags,
         path: String,
@@ -304,7 +315,7 @@ impl types::HostDescriptorWithStore<Guest> for DynoFiles {
         Ok(opened)
     }
 
-    async fn create_directory_at(store: &Store, fd: Fd, path: String) -> FilesystemResult<()> {
+    async fn create_directory_at(store: &Store<T>, fd: Fd, path: String) -> FilesystemResult<()> {
         let (fd, at) = find(store, &fd, path, LastLink::Keep)?;
         let name = changes::begin_create(&quota(store), &at)?;
         Inner::create_directory_at(&plain(store), fd, at.path).await?;
@@ -312,7 +323,12 @@ impl types::HostDescriptorWithStore<Guest> for DynoFiles {
         Ok(())
     }
 
-    async fn symlink_at(store: &Store, fd: Fd, old: String, new: String) -> FilesystemResult<()> {
+    async fn symlink_at(
+        store: &Store<T>,
+        fd: Fd,
+        old: String,
+        new: String,
+    ) -> FilesystemResult<()> {
         let (fd, at) = find(store, &fd, new, LastLink::Keep)?;
         let name = changes::begin_create(&quota(store), &at)?;
         store.with(|mut store| store.get().files.expect_links());
@@ -322,7 +338,7 @@ impl types::HostDescriptorWithStore<Guest> for DynoFiles {
     }
 
     async fn link_at(
-        store: &Store,
+        store: &Store<T>,
         fd: Fd,
         flags: types::PathFlags,
         old: String,
@@ -337,7 +353,7 @@ impl types::HostDescriptorWithStore<Guest> for DynoFiles {
         Ok(())
     }
 
-    async fn remove_directory_at(store: &Store, fd: Fd, path: String) -> FilesystemResult<()> {
+    async fn remove_directory_at(store: &Store<T>, fd: Fd, path: String) -> FilesystemResult<()> {
         let (fd, at) = find(store, &fd, path, LastLink::Keep)?;
         let removal = changes::begin_remove_folder(&quota(store), &at)?;
         Inner::remove_directory_at(&plain(store), fd, at.path).await?;
@@ -345,7 +361,7 @@ impl types::HostDescriptorWithStore<Guest> for DynoFiles {
         Ok(())
     }
 
-    async fn unlink_file_at(store: &Store, fd: Fd, path: String) -> FilesystemResult<()> {
+    async fn unlink_file_at(store: &Store<T>, fd: Fd, path: String) -> FilesystemResult<()> {
         let (fd, at) = find(store, &fd, path, LastLink::Keep)?;
         let removal = changes::begin_unlink(&quota(store), &at)?;
         Inner::unlink_file_at(&plain(store), fd, at.path).await?;
@@ -354,7 +370,7 @@ impl types::HostDescriptorWithStore<Guest> for DynoFiles {
     }
 
     async fn rename_at(
-        store: &Store,
+        store: &Store<T>,
         fd: Fd,
         old: String,
         new_fd: Fd,
@@ -369,12 +385,12 @@ impl types::HostDescriptorWithStore<Guest> for DynoFiles {
     }
 }
 
-fn write(
-    mut store: Access<'_, Guest, DynoFiles>,
+fn write<T: 'static>(
+    mut store: Access<'_, T, GuestFilesystem>,
     fd: &Fd,
     mut data: StreamReader<u8>,
     at: Option<u64>,
-) -> wasmtime::Result<Ended> {
+) -> wasmtime::Result<WriteResult> {
     let (ended, result) = oneshot::channel();
     let view = store.get();
     let file = match view.wasi.table.get(fd)? {
@@ -386,7 +402,7 @@ fn write(
     match file {
         Ok(file) => data.pipe(
             &mut store,
-            Writer {
+            FileStreamWriter {
                 file,
                 at,
                 quota,
@@ -402,15 +418,15 @@ fn write(
 }
 
 /// Takes a stream of bytes into a file, after asking the quota.
-struct Writer {
+struct FileStreamWriter {
     file: Arc<std::fs::File>,
     /// The next byte's offset; `None` appends.
     at: Option<u64>,
-    quota: Arc<Quota>,
+    quota: Arc<DiskQuota>,
     ended: Option<oneshot::Sender<Result<(), ErrorCode>>>,
 }
 
-impl Writer {
+impl FileStreamWriter {
     fn end(&mut self, result: Result<(), ErrorCode>) {
         if let Some(ended) = self.ended.take() {
             // The guest may have no interest in how it ended.
@@ -419,7 +435,7 @@ impl Writer {
     }
 }
 
-impl<D> StreamConsumer<D> for Writer {
+impl<D> StreamConsumer<D> for FileStreamWriter {
     type Item = u8;
 
     fn poll_consume(
@@ -446,7 +462,7 @@ impl<D> StreamConsumer<D> for Writer {
     }
 }
 
-impl Drop for Writer {
+impl Drop for FileStreamWriter {
     fn drop(&mut self) {
         self.end(Ok(()));
     }

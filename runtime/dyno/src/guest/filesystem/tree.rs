@@ -12,11 +12,10 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use cap_std::fs::Dir as HostDir;
 use wasmtime_wasi::FsPerms;
 use wasmtime_wasi::filesystem::Dir;
 
-use crate::guest::filesystem::changes::{Place, Refusal};
+use crate::guest::filesystem::paths::{FileRefusal, FolderId, LastLink, ResolvedPath, host};
 
 /// Longest path that is followed here, in bytes (Linux's `PATH_MAX`); the engine refuses longer ones.
 const PATH_BYTES_MAX: usize = 4_096;
@@ -27,17 +26,6 @@ const PARTS_MAX: usize = 1_024;
 
 /// The symbolic links of an app: path and target, both relative to where they stand, as the slug has them.
 pub(crate) type AppLinks = BTreeMap<String, String>;
-
-/// One of the folders of a tree, by its place in the list.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct FolderId(usize);
-
-impl FolderId {
-    /// The place in the list that the tree was made of.
-    pub(crate) fn index(self) -> usize {
-        self.0
-    }
-}
 
 /// A folder as the guest is handed it.
 #[derive(Clone)]
@@ -75,16 +63,9 @@ pub(crate) fn below_root(guest: &str) -> &str {
     }
 }
 
-/// Whether a symbolic link at the end of a path is followed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum LastLink {
-    Follow,
-    Keep,
-}
-
 /// Where a path leads.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Found {
+pub(crate) struct TreePath {
     /// The folder that the path is relative to; none is the directory that the guest named.
     pub(crate) folder: Option<FolderId>,
     pub(crate) path: String,
@@ -112,7 +93,7 @@ pub(crate) struct FileTree {
 }
 
 /// A place on the way through a tree, without symbolic links.
-struct Position {
+struct TreePosition {
     folder: FolderId,
     names: Vec<String>,
 }
@@ -141,18 +122,18 @@ impl FileTree {
     }
 
     pub(crate) fn folder(&self, id: FolderId) -> &TreeFolder {
-        &self.folders[id.0]
+        &self.folders[id.index()]
     }
 
     pub(crate) fn ids(&self) -> impl Iterator<Item = FolderId> + use<> {
-        (0..self.folders.len()).map(FolderId)
+        (0..self.folders.len()).map(FolderId::new)
     }
 
     /// Which of the folders a directory is.
     pub(crate) fn id_of(&self, dir: &Dir) -> Option<FolderId> {
         let is = |folder: &TreeFolder| Arc::ptr_eq(&folder.dir.dir, &dir.dir);
         self.is_joined
-            .then(|| self.folders.iter().position(is).map(FolderId))?
+            .then(|| self.folders.iter().position(is).map(FolderId::new))?
     }
 
     /// A guest is about to make a symbolic link, or the folders come from elsewhere.
@@ -167,8 +148,8 @@ impl FileTree {
         start: FolderId,
         path: &str,
         last: LastLink,
-    ) -> Result<Found, Refusal> {
-        let unchanged = |is| Found {
+    ) -> Result<TreePath, FileRefusal> {
+        let unchanged = |is| TreePath {
             folder: None,
             path: path.to_owned(),
             is,
@@ -176,9 +157,9 @@ impl FileTree {
         if path.is_empty() || path.len() > PATH_BYTES_MAX || path.starts_with('/') {
             return Ok(unchanged(None));
         }
-        let mut walk = Walk {
+        let mut walk = PathWalk {
             tree: self,
-            at: Position {
+            at: TreePosition {
                 folder: start,
                 names: Vec::new(),
             },
@@ -190,7 +171,7 @@ impl FileTree {
         if !walk.crossed {
             return Ok(unchanged(is));
         }
-        Ok(Found {
+        Ok(TreePath {
             folder: Some(walk.at.folder),
             path: rest(&walk.at.names, path),
             is,
@@ -203,20 +184,20 @@ impl FileTree {
         start: FolderId,
         path: String,
         last: LastLink,
-    ) -> Result<(Option<FolderId>, Place), Refusal> {
+    ) -> Result<(Option<FolderId>, ResolvedPath), FileRefusal> {
         let dir = |id: FolderId| &self.folder(id).dir;
         if !self.is_joined {
-            return Ok((None, Place::within(dir(start), path)));
+            return Ok((None, ResolvedPath::within(dir(start), path)));
         }
         let found = self.find(start, &path, last)?;
-        let mut place = Place::within(dir(found.folder.unwrap_or(start)), found.path);
+        let mut place = ResolvedPath::within(dir(found.folder.unwrap_or(start)), found.path);
         place.is = found.is;
         Ok((found.folder, place))
     }
 
     /// Whether this is `/`, with other folders in it.
     pub(crate) fn is_root(&self, id: FolderId) -> bool {
-        self.is_joined && id.0 == 0
+        self.is_joined && id == FolderId::ROOT
     }
 
     /// What stands in `/`: the app's own entries and the folders of the tree, each name once.
@@ -264,29 +245,24 @@ fn rest(names: &[String], path: &str) -> String {
     rest
 }
 
-/// A directory to look at; paths through it never leave it.
-pub(crate) fn host(dir: &std::fs::File) -> io::Result<HostDir> {
-    dir.try_clone().map(HostDir::from_std_file)
-}
-
 /// One path on its way.
-struct Walk<'a> {
+struct PathWalk<'a> {
     tree: &'a FileTree,
-    at: Position,
+    at: TreePosition,
     /// It has left the folder where it began.
     crossed: bool,
     links: usize,
 }
 
-impl Walk<'_> {
-    fn follow(&mut self, path: &str, last: LastLink) -> Result<(), Refusal> {
+impl PathWalk<'_> {
+    fn follow(&mut self, path: &str, last: LastLink) -> Result<(), FileRefusal> {
         let ends_in_folder = path.ends_with('/') || path.ends_with("/.");
         let mut parts: VecDeque<String> = split(path).collect();
         let mut walked = 0;
         while let Some(part) = parts.pop_front() {
             walked += 1;
             if walked > PARTS_MAX {
-                return Err(Refusal::TooManyLinks);
+                return Err(FileRefusal::TooManyLinks);
             }
             if part == ".." {
                 self.climb()?;
@@ -299,11 +275,11 @@ impl Walk<'_> {
             };
             self.links += 1;
             if self.links > LINKS_MAX {
-                return Err(Refusal::TooManyLinks);
+                return Err(FileRefusal::TooManyLinks);
             }
             // The engine refuses those too.
             if target.starts_with('/') {
-                return Err(Refusal::NotPermitted);
+                return Err(FileRefusal::NotPermitted);
             }
             self.at.names.pop();
             for part in split(&target).rev() {
@@ -314,7 +290,7 @@ impl Walk<'_> {
     }
 
     fn is_in_app(&self) -> bool {
-        self.at.folder == FolderId(0)
+        self.at.folder == FolderId::ROOT
     }
 
     fn descend(&mut self, name: String) {
@@ -322,7 +298,7 @@ impl Walk<'_> {
             let folders = self.tree.folders.iter();
             let found = folders.skip(1).position(|to| to.name() == Some(&name));
             if let Some(index) = found {
-                self.at.folder = FolderId(index + 1);
+                self.at.folder = FolderId::new(index + 1);
                 self.crossed = true;
                 return;
             }
@@ -330,12 +306,12 @@ impl Walk<'_> {
         self.at.names.push(name);
     }
 
-    fn climb(&mut self) -> Result<(), Refusal> {
+    fn climb(&mut self) -> Result<(), FileRefusal> {
         if self.at.names.is_empty() {
             if self.is_in_app() {
-                return Err(Refusal::NotPermitted);
+                return Err(FileRefusal::NotPermitted);
             }
-            self.at.folder = FolderId(0);
+            self.at.folder = FolderId::ROOT;
             self.crossed = true;
             return Ok(());
         }
@@ -412,7 +388,7 @@ mod tests {
 
     fn find(tree: &FileTree, start: usize, path: &str) -> (Option<usize>, String) {
         let found = tree
-            .find(FolderId(start), path, LastLink::Follow)
+            .find(FolderId::new(start), path, LastLink::Follow)
             .expect(path);
         (found.folder.map(FolderId::index), found.path)
     }
@@ -432,7 +408,7 @@ mod tests {
         ] {
             assert_eq!(find(&tree, 0, path), (None, path.to_owned()), "{path}");
         }
-        std::fs::create_dir(tree.folder(FolderId(1)).host.join("d")).expect("a folder");
+        std::fs::create_dir(tree.folder(FolderId::new(1)).host.join("d")).expect("a folder");
         assert_eq!(find(&tree, 1, "d/../x"), (None, "d/../x".to_owned()));
     }
 
@@ -455,9 +431,12 @@ mod tests {
         assert_eq!(find(&tree, 0, "tmp/../data/x"), (Some(2), "x".to_owned()));
         assert_eq!(find(&tree, 2, "../a"), (Some(0), "a".to_owned()));
         assert_eq!(find(&tree, 2, ".."), (Some(0), ".".to_owned()));
-        let climbs = |path: &str| tree.find(FolderId(0), path, LastLink::Follow);
+        let climbs = |path: &str| tree.find(FolderId::ROOT, path, LastLink::Follow);
         for path in ["..", "a/../..", "tmp/../..", "d/up"] {
-            assert!(matches!(climbs(path), Err(Refusal::NotPermitted)), "{path}");
+            assert!(
+                matches!(climbs(path), Err(FileRefusal::NotPermitted)),
+                "{path}"
+            );
         }
     }
 
@@ -475,32 +454,32 @@ mod tests {
             .collect();
         links.extend([("a", way.as_str()), ("b", end.as_str())]);
         let (_place, tree) = tree(&links);
-        let follow = |path: &str| tree.find(FolderId(0), path, LastLink::Follow);
+        let follow = |path: &str| tree.find(FolderId::ROOT, path, LastLink::Follow);
         assert!(follow("a").is_ok());
-        assert!(matches!(follow("l0"), Err(Refusal::TooManyLinks)));
+        assert!(matches!(follow("l0"), Err(FileRefusal::TooManyLinks)));
     }
 
     #[test]
     fn links_end_somewhere() {
         let (_place, tree) = tree(&[("a", "b"), ("b", "a"), ("out", "/etc"), ("to", "tmp")]);
-        let follow = |path: &str, last| tree.find(FolderId(0), path, last);
+        let follow = |path: &str, last| tree.find(FolderId::ROOT, path, last);
         assert!(matches!(
             follow("a", LastLink::Follow),
-            Err(Refusal::TooManyLinks)
+            Err(FileRefusal::TooManyLinks)
         ));
         assert!(matches!(
             follow("out/x", LastLink::Keep),
-            Err(Refusal::NotPermitted)
+            Err(FileRefusal::NotPermitted)
         ));
         let long = "x/".repeat(PARTS_MAX);
         assert!(follow(&long, LastLink::Follow).is_ok());
         assert!(matches!(
             follow(&format!("{long}x"), LastLink::Follow),
-            Err(Refusal::TooManyLinks)
+            Err(FileRefusal::TooManyLinks)
         ));
         let kept = follow("to", LastLink::Keep).expect("a link");
         assert_eq!((kept.folder, kept.is), (None, None));
         let entered = follow("to/", LastLink::Keep).expect("a folder");
-        assert_eq!(entered.is, Some(FolderId(1)));
+        assert_eq!(entered.is, Some(FolderId::new(1)));
     }
 }

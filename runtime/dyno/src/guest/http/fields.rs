@@ -9,37 +9,39 @@ use wasmtime::component::{Linker, Resource, WasmList, WasmStr};
 use wasmtime_wasi_http::p2::HeaderError;
 use wasmtime_wasi_http::{FieldMap, FieldMapError};
 
-use crate::guest::Guest;
 use crate::guest::http::HTTP_TYPES;
 use crate::guest::http::outgoing::is_forbidden;
-
-type Store<'a> = StoreContextMut<'a, Guest>;
+use crate::guest::http::state::GetHttpView;
 
 /// Names and values, in the guest's memory.
-type List = WasmList<(WasmStr, WasmList<u8>)>;
+type HeaderList = WasmList<(WasmStr, WasmList<u8>)>;
 
 /// Puts this in the engine's place.
-pub(crate) fn add_to_linker(linker: &mut Linker<Guest>) -> wasmtime::Result<()> {
+pub(crate) fn add_to_linker<T: 'static>(
+    linker: &mut Linker<T>,
+    view: GetHttpView<T>,
+) -> wasmtime::Result<()> {
     linker.instance(HTTP_TYPES)?.func_wrap(
         "[static]fields.from-list",
-        |mut store: Store<'_>, (list,): (List,)| {
-            let fields = match from_list(&mut store, &list)? {
+        move |mut store: StoreContextMut<'_, T>, (list,): (HeaderList,)| {
+            let bytes_max = view(store.data_mut()).fields_max();
+            let fields = match from_list(&mut store, &list, bytes_max)? {
                 Ok(fields) => fields,
                 // Too many, or too much, is not for the guest to hear: it ends.
                 Err(error) => return Ok((Err(HeaderError::from(error).downcast()?),)),
             };
-            let fields: Resource<FieldMap> = store.data_mut().table.push(fields)?;
+            let fields: Resource<FieldMap> = view(store.data_mut()).table.push(fields)?;
             Ok((Ok(fields),))
         },
     )
 }
 
 /// Traps if the list is none, such as one with names that are no text.
-fn from_list(
-    store: &mut Store<'_>,
-    list: &List,
+fn from_list<T: 'static>(
+    store: &mut StoreContextMut<'_, T>,
+    list: &HeaderList,
+    bytes_max: usize,
 ) -> wasmtime::Result<Result<FieldMap, FieldMapError>> {
-    let bytes_max = store.data_mut().fields_max();
     let mut fields = FieldMap::new_mutable(bytes_max);
     let (mut index, mut read) = (0, 0);
     while let Some(entry) = list.get(&mut *store, index) {

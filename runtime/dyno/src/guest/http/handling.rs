@@ -6,21 +6,22 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
+use exchange::{AddForwardedHeaders, DynoRequest, RequestBody, RequestBodyError};
 use http::{HeaderMap, HeaderValue, header, request, response};
+use http_body::Body as _;
+use http_body_util::{BodyExt, Empty};
 use wasmtime::StoreContextMut;
 use wasmtime::component::{
-    ComponentExportIndex, Instance, InstancePre, Linker, Resource, ResourceTable, ResourceType,
-    TypedFunc,
+    ComponentExportIndex, Instance, InstancePre, Linker, Resource, ResourceType, TypedFunc,
 };
 use wasmtime::error::Context as _;
 use wasmtime_wasi_http::p2::bindings::http::types::{ErrorCode, Method, Scheme};
 use wasmtime_wasi_http::p2::body::{HostIncomingBody, HyperOutgoingBody};
 use wasmtime_wasi_http::p2::types::HostOutgoingResponse;
-use wasmtime_wasi_http::{FieldMap, WasiHttpView};
+use wasmtime_wasi_http::{Error, FieldMap, WasiBody};
 
-use crate::call::{Asked, RequestBody, Told};
-use crate::guest::Guest;
 use crate::guest::http::HTTP_TYPES;
+use crate::guest::http::state::{GetHttpView, HttpView};
 use crate::guest::http::writing::is_without_content;
 
 /// The interface as the engine calls it; a component may have been made for any 0.2 before.
@@ -33,18 +34,18 @@ pub(crate) struct Incoming {
     host: Option<HeaderValue>,
     /// Made of the head's when they are first asked for.
     headers: Option<FieldMap>,
-    told: Option<Told>,
+    forwarded_headers: Option<AddForwardedHeaders>,
     body: Option<RequestBody>,
 }
 
 impl Incoming {
-    pub(crate) fn new(asked: Asked) -> Incoming {
-        let (mut head, body) = asked.request.into_parts();
+    pub(crate) fn new(request: DynoRequest) -> Incoming {
+        let (mut head, body) = request.request.into_parts();
         Incoming {
             host: head.headers.remove(header::HOST),
             head,
             headers: None,
-            told: asked.told,
+            forwarded_headers: request.forwarded_headers,
             body: Some(body),
         }
     }
@@ -57,6 +58,20 @@ impl Incoming {
             .map(|authority| authority.as_str());
         asked.or_else(|| self.host.as_ref()?.to_str().ok())
     }
+}
+
+/// The body as the engine reads it.
+fn wasi_body(body: RequestBody) -> WasiBody {
+    match body.is_end_stream() {
+        // A body of size zero: boxing it allocates nothing.
+        true => Empty::new().map_err(|never| match never {}).boxed_unsync(),
+        false => body.map_err(wasi_body_error).boxed_unsync(),
+    }
+}
+
+/// What the guest sees of a client that sent no more.
+pub(crate) fn wasi_body_error(_: RequestBodyError) -> Error {
+    Error::ConnectionTerminated
 }
 
 /// What a handler said.
@@ -111,6 +126,20 @@ impl Drop for Outparam {
     }
 }
 
+/// Begins a request: gives the arguments of the handler's function, and the slot where its response will be.
+pub(crate) fn begin_request(
+    view: HttpView<'_>,
+    request: DynoRequest,
+) -> wasmtime::Result<(Resource<Incoming>, Resource<Outparam>, Slot)> {
+    let HttpView { state, table } = view;
+    let slot = Slot::default();
+    state.head_only = request.request.method() == http::Method::HEAD;
+    state.without_content = state.head_only;
+    let request = table.push(Incoming::new(request))?;
+    let outparam = table.push(Outparam::new(slot.clone()))?;
+    Ok((request, outparam, slot))
+}
+
 fn said(answer: Result<HostOutgoingResponse, ErrorCode>) -> Said {
     let Ok(answer) = answer else {
         return Said::Error;
@@ -125,14 +154,14 @@ fn said(answer: Result<HostOutgoingResponse, ErrorCode>) -> Said {
 pub(crate) type Handle = TypedFunc<(Resource<Incoming>, Resource<Outparam>), ()>;
 
 /// A linked component with a handler.
-pub(crate) struct HandlerPre {
-    pre: InstancePre<Guest>,
+pub(crate) struct HandlerPre<T: 'static> {
+    pre: InstancePre<T>,
     handle: ComponentExportIndex,
 }
 
-impl HandlerPre {
+impl<T: Send + 'static> HandlerPre<T> {
     /// Fails if it exports no handler of any 0.2.
-    pub(crate) fn new(pre: InstancePre<Guest>) -> wasmtime::Result<HandlerPre> {
+    pub(crate) fn new(pre: InstancePre<T>) -> wasmtime::Result<HandlerPre<T>> {
         let component = pre.component();
         let handler = component.get_export_index(None, HANDLER);
         let handle = handler.and_then(|at| component.get_export_index(Some(&at), "handle"));
@@ -140,49 +169,50 @@ impl HandlerPre {
         Ok(HandlerPre { pre, handle })
     }
 
-    pub(crate) fn instance_pre(&self) -> &InstancePre<Guest> {
+    pub(crate) fn instance_pre(&self) -> &InstancePre<T> {
         &self.pre
     }
 
     /// The handler of an instance that [`HandlerPre::instance_pre`] made.
     pub(crate) fn handle_of(
         &self,
-        store: &mut wasmtime::Store<Guest>,
+        store: &mut wasmtime::Store<T>,
         instance: &Instance,
     ) -> wasmtime::Result<Handle> {
         instance.get_typed_func(&mut *store, self.handle)
     }
 }
 
-type Store<'a> = StoreContextMut<'a, Guest>;
-
-fn table<'a>(store: &'a mut Store<'_>) -> &'a mut ResourceTable {
-    &mut store.data_mut().table
-}
+type Store<'a, T> = StoreContextMut<'a, T>;
 
 /// Puts these in the engine's place.
-pub(crate) fn add_to_linker(linker: &mut Linker<Guest>) -> wasmtime::Result<()> {
-    add_requests(linker)?;
+pub(crate) fn add_to_linker<T: 'static>(
+    linker: &mut Linker<T>,
+    view: GetHttpView<T>,
+) -> wasmtime::Result<()> {
+    add_requests(linker, view)?;
     let mut types = linker.instance(HTTP_TYPES)?;
     types.resource(
         "response-outparam",
         ResourceType::host::<Outparam>(),
-        |mut store, rep| {
-            table(&mut store).delete(Resource::<Outparam>::new_own(rep))?;
+        move |mut store, rep| {
+            view(store.data_mut())
+                .table
+                .delete(Resource::<Outparam>::new_own(rep))?;
             Ok(())
         },
     )?;
     types.func_wrap(
         "[static]response-outparam.set",
-        |mut store: Store<'_>, (outparam, answer): (Resource<Outparam>, _)| {
+        move |mut store: Store<'_, T>, (outparam, answer): (Resource<Outparam>, _)| {
             let answer: Result<Resource<HostOutgoingResponse>, ErrorCode> = answer;
-            let guest = store.data_mut();
+            let guest = view(store.data_mut());
             let answer = match answer {
                 Ok(response) => Ok(guest.table.delete(response)?),
                 Err(code) => Err(code),
             };
             if let Ok(response) = &answer {
-                guest.without_content |= is_without_content(response.status);
+                guest.state.without_content |= is_without_content(response.status);
             }
             guest.table.delete(outparam)?.set(said(answer));
             Ok(())
@@ -190,56 +220,58 @@ pub(crate) fn add_to_linker(linker: &mut Linker<Guest>) -> wasmtime::Result<()> 
     )
 }
 
-fn add_requests(linker: &mut Linker<Guest>) -> wasmtime::Result<()> {
+fn add_requests<T: 'static>(linker: &mut Linker<T>, view: GetHttpView<T>) -> wasmtime::Result<()> {
     type Request = (Resource<Incoming>,);
     let mut types = linker.instance(HTTP_TYPES)?;
     types.resource(
         "incoming-request",
         ResourceType::host::<Incoming>(),
-        |mut store, rep| {
-            table(&mut store).delete(Resource::<Incoming>::new_own(rep))?;
+        move |mut store, rep| {
+            view(store.data_mut())
+                .table
+                .delete(Resource::<Incoming>::new_own(rep))?;
             Ok(())
         },
     )?;
     types.func_wrap(
         "[method]incoming-request.method",
-        |mut store: Store<'_>, (request,): Request| {
-            let request = table(&mut store).get(&request)?;
+        move |mut store: Store<'_, T>, (request,): Request| {
+            let request = view(store.data_mut()).table.get(&request)?;
             Ok((Method::from(request.head.method.clone()),))
         },
     )?;
     types.func_wrap(
         "[method]incoming-request.path-with-query",
-        |mut store: Store<'_>, (request,): Request| {
-            let request = table(&mut store).get(&request)?;
+        move |mut store: Store<'_, T>, (request,): Request| {
+            let request = view(store.data_mut()).table.get(&request)?;
             let path = request.head.uri.path_and_query();
             Ok((path.map(|path| path.as_str().to_owned()),))
         },
     )?;
     types.func_wrap(
         "[method]incoming-request.scheme",
-        |mut store: Store<'_>, (request,): Request| {
-            table(&mut store).get(&request)?;
+        move |mut store: Store<'_, T>, (request,): Request| {
+            view(store.data_mut()).table.get(&request)?;
             Ok((Some(Scheme::Http),))
         },
     )?;
     types.func_wrap(
         "[method]incoming-request.authority",
-        |mut store: Store<'_>, (request,): Request| {
-            let request = table(&mut store).get(&request)?;
+        move |mut store: Store<'_, T>, (request,): Request| {
+            let request = view(store.data_mut()).table.get(&request)?;
             Ok((request.authority().map(str::to_owned),))
         },
     )?;
     types.func_wrap(
         "[method]incoming-request.headers",
-        |mut store: Store<'_>, (request,): Request| {
+        move |mut store: Store<'_, T>, (request,): Request| {
             // This also looks now and then at what all headers take.
-            let http = store.data_mut().http();
+            let http = view(store.data_mut()).into_engine_view();
             let request = http.table.get_mut(&request)?;
             let headers = request.headers.get_or_insert_with(|| {
                 let mut headers = std::mem::take(&mut request.head.headers);
-                if let Some(told) = request.told.take() {
-                    told(&mut headers);
+                if let Some(forwarded_headers) = request.forwarded_headers.take() {
+                    forwarded_headers.apply(&mut headers);
                 }
                 FieldMap::new_immutable(http.hooks, headers)
             });
@@ -249,12 +281,12 @@ fn add_requests(linker: &mut Linker<Guest>) -> wasmtime::Result<()> {
     )?;
     types.func_wrap(
         "[method]incoming-request.consume",
-        |mut store: Store<'_>, (request,): Request| {
-            let table = table(&mut store);
+        move |mut store: Store<'_, T>, (request,): Request| {
+            let table = view(store.data_mut()).table;
             let Some(body) = table.get_mut(&request)?.body.take() else {
                 return Ok((Err(()),));
             };
-            Ok((Ok(table.push(HostIncomingBody::new(body))?),))
+            Ok((Ok(table.push(HostIncomingBody::new(wasi_body(body)))?),))
         },
     )
 }

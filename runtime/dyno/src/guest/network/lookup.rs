@@ -1,4 +1,4 @@
-//! `wasi:sockets/ip-name-lookup`, of 0.2 and 0.3: names by the [`Resolver`], within its bounds.
+//! `wasi:sockets/ip-name-lookup`, of 0.2 and 0.3: names by the [`NameResolver`], within its bounds.
 //!
 //! The engine's own asks without any. Must not know which addresses are open: a guest may know every address, and
 //! what it dials is checked when it dials.
@@ -8,67 +8,69 @@ use std::task::{Context, Poll, Waker};
 use std::vec;
 
 use wasmtime::StoreContextMut;
-use wasmtime::component::{Accessor, HasData, Linker, Resource, ResourceType};
+use wasmtime::component::{Accessor, HasData, Linker, Resource, ResourceTable, ResourceType};
 use wasmtime_wasi::p2::bindings::sockets::network::{ErrorCode, IpAddress, Network};
 use wasmtime_wasi::p2::{DynPollable, Pollable, subscribe};
 use wasmtime_wasi::p3::bindings::sockets::{ip_name_lookup as p3, types};
 use wasmtime_wasi::runtime::AbortOnDropJoinHandle;
 
-use crate::guest::Guest;
-use crate::guest::network::resolver::{LookupError, Resolver};
+use crate::guest::network::resolver::{LookupError, NameResolver};
 
 /// The interface as the engine offers it.
 const P2: &str = "wasi:sockets/ip-name-lookup@0.2.12";
 
-type Found = Result<Vec<IpAddr>, LookupError>;
+type LookupResult = Result<Vec<IpAddr>, LookupError>;
 
 /// A guest's `resolve-address-stream`.
-enum Addresses {
-    Asked(AbortOnDropJoinHandle<Found>),
+enum AddressLookup {
+    Asked(AbortOnDropJoinHandle<LookupResult>),
     Known(Result<vec::IntoIter<IpAddr>, LookupError>),
 }
 
-impl Addresses {
+impl AddressLookup {
     fn poll(
         &mut self,
         cx: &mut Context<'_>,
     ) -> Poll<&mut Result<vec::IntoIter<IpAddr>, LookupError>> {
-        if let Addresses::Asked(asked) = self {
+        if let AddressLookup::Asked(asked) = self {
             let Poll::Ready(found) = std::pin::Pin::new(asked).poll(cx) else {
                 return Poll::Pending;
             };
-            *self = Addresses::Known(found.map(Vec::into_iter));
+            *self = AddressLookup::Known(found.map(Vec::into_iter));
         }
         match self {
-            Addresses::Known(found) => Poll::Ready(found),
-            Addresses::Asked(_) => Poll::Pending,
+            AddressLookup::Known(found) => Poll::Ready(found),
+            AddressLookup::Asked(_) => Poll::Pending,
         }
     }
 }
 
 #[wasmtime_wasi::async_trait]
-impl Pollable for Addresses {
+impl Pollable for AddressLookup {
     async fn ready(&mut self) {
         std::future::poll_fn(|cx| self.poll(cx).map(drop)).await;
     }
 }
 
 /// Puts the bounded lookup of 0.2 in the engine's place.
-pub(crate) fn add_p2_to_linker(linker: &mut Linker<Guest>) -> wasmtime::Result<()> {
+pub(crate) fn add_p2_to_linker<T: 'static>(
+    linker: &mut Linker<T>,
+    view: fn(&mut T) -> LookupView<'_>,
+) -> wasmtime::Result<()> {
     let mut lookup = linker.instance(P2)?;
     lookup.resource(
         "resolve-address-stream",
-        ResourceType::host::<Addresses>(),
-        |mut store, rep| {
-            let gone = Resource::<Addresses>::new_own(rep);
-            store.data_mut().table.delete(gone)?;
+        ResourceType::host::<AddressLookup>(),
+        move |mut store, rep| {
+            let gone = Resource::<AddressLookup>::new_own(rep);
+            view(store.data_mut()).table.delete(gone)?;
             Ok(())
         },
     )?;
     lookup.func_wrap(
         "resolve-addresses",
-        |mut store: StoreContextMut<'_, Guest>, (network, name): (Resource<Network>, String)| {
-            let guest = store.data_mut();
+        move |mut store: StoreContextMut<'_, T>, (network, name): (Resource<Network>, String)| {
+            let guest = view(store.data_mut());
             // The network stands for the right to ask.
             guest.table.get(&network)?;
             Ok((ask(guest, name)?,))
@@ -76,33 +78,33 @@ pub(crate) fn add_p2_to_linker(linker: &mut Linker<Guest>) -> wasmtime::Result<(
     )?;
     lookup.func_wrap(
         "[method]resolve-address-stream.resolve-next-address",
-        |mut store: StoreContextMut<'_, Guest>, (stream,): (Resource<Addresses>,)| {
-            let stream = store.data_mut().table.get_mut(&stream)?;
+        move |mut store: StoreContextMut<'_, T>, (stream,): (Resource<AddressLookup>,)| {
+            let stream = view(store.data_mut()).table.get_mut(&stream)?;
             Ok((next(stream),))
         },
     )?;
     lookup.func_wrap(
         "[method]resolve-address-stream.subscribe",
-        |mut store: StoreContextMut<'_, Guest>, (stream,): (Resource<Addresses>,)| {
-            let pollable: Resource<DynPollable> = subscribe(&mut store.data_mut().table, stream)?;
+        move |mut store: StoreContextMut<'_, T>, (stream,): (Resource<AddressLookup>,)| {
+            let pollable: Resource<DynPollable> = subscribe(view(store.data_mut()).table, stream)?;
             Ok((pollable,))
         },
     )
 }
 
 fn ask(
-    guest: &mut Guest,
+    guest: LookupView<'_>,
     name: String,
-) -> wasmtime::Result<Result<Resource<Addresses>, ErrorCode>> {
+) -> wasmtime::Result<Result<Resource<AddressLookup>, ErrorCode>> {
     let resolver = guest.resolver.clone();
-    if Resolver::is_invalid(&name) {
+    if NameResolver::is_invalid(&name) {
         return Ok(Err(ErrorCode::InvalidArgument));
     }
     let asked = wasmtime_wasi::runtime::spawn(async move { resolver.resolve(&name).await });
-    Ok(Ok(guest.table.push(Addresses::Asked(asked))?))
+    Ok(Ok(guest.table.push(AddressLookup::Asked(asked))?))
 }
 
-fn next(stream: &mut Addresses) -> Result<Option<IpAddress>, ErrorCode> {
+fn next(stream: &mut AddressLookup) -> Result<Option<IpAddress>, ErrorCode> {
     match stream.poll(&mut Context::from_waker(Waker::noop())) {
         Poll::Pending => Err(ErrorCode::WouldBlock),
         Poll::Ready(Ok(addresses)) => Ok(addresses.next().map(IpAddress::from)),
@@ -122,7 +124,10 @@ impl HasData for BoundedLookup {
 }
 
 /// The store data that it works on.
-pub(crate) struct LookupView<'a>(pub(crate) &'a Resolver);
+pub(crate) struct LookupView<'a> {
+    pub(crate) resolver: &'a NameResolver,
+    pub(crate) table: &'a mut ResourceTable,
+}
 
 impl p3::Host for LookupView<'_> {}
 
@@ -131,7 +136,7 @@ impl<U> p3::HostWithStore<U> for BoundedLookup {
         store: &Accessor<U, Self>,
         name: String,
     ) -> wasmtime::Result<Result<Vec<types::IpAddress>, p3::ErrorCode>> {
-        let resolver = store.with(|mut view| view.get().0.clone());
+        let resolver = store.with(|mut view| view.get().resolver.clone());
         Ok(match resolver.resolve(&name).await {
             Ok(found) => Ok(found.into_iter().map(types::IpAddress::from).collect()),
             Err(LookupError::Invalid) => Err(p3::ErrorCode::InvalidArgument),

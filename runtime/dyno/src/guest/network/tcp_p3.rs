@@ -17,16 +17,15 @@ use wasmtime::component::{
     Source, StreamConsumer, StreamProducer, StreamReader, StreamResult,
 };
 use wasmtime::{AsContextMut, StoreContextMut};
+use wasmtime_wasi::WasiView;
 use wasmtime_wasi::p3::bindings::sockets::types::{
     ErrorCode, HostTcpSocket, HostTcpSocketWithStore, IpAddressFamily, IpSocketAddress,
 };
-use wasmtime_wasi::sockets::{TcpSocket, WasiSocketsView};
-use wasmtime_wasi::sockets::{WasiSockets, WasiSocketsCtxView};
+use wasmtime_wasi::sockets::{TcpSocket, WasiSockets, WasiSocketsCtxView, WasiSocketsView};
 
-use crate::guest::Guest;
-use crate::guest::network::port::{Connection, Family, Listener, Port};
-use crate::guest::network::sockets::{Apart, told};
-use crate::guest::stdio::pipes::{PipeIn, PipeOut};
+use crate::guest::network::port::{AddressFamily, PortConnection, PortListener, ServerPort};
+use crate::guest::network::sockets::{UncountedSocket, told};
+use crate::guest::stdio::pipes::{InputPipe, OutputPipe};
 
 /// The interface as the engine offers it.
 const TYPES: &str = "wasi:sockets/types@0.3.0";
@@ -39,34 +38,45 @@ const CHUNK_BYTES: usize = 8 * 1024;
 const ACCEPTED_MAX: usize = 16;
 
 type Tcp = Resource<TcpSocket>;
-type Store<'a> = StoreContextMut<'a, Guest>;
-type Ended = FutureReader<Result<(), ErrorCode>>;
+type Store<'a, T> = StoreContextMut<'a, T>;
+type TransferResult = FutureReader<Result<(), ErrorCode>>;
 
 /// A server's port, and the sockets that have to do with it.
-pub(crate) struct Served3 {
-    port: Arc<Port>,
+pub(crate) struct ServedPortP3 {
+    port: Arc<ServerPort>,
     /// By the number of their handle.
-    sockets: HashMap<u32, Role>,
+    sockets: HashMap<u32, SocketRole>,
 }
+
+/// The store data that these functions work on.
+pub(crate) struct ServedPortView<'a> {
+    pub(crate) served: Option<&'a mut ServedPortP3>,
+    pub(crate) wasi: WasiSocketsCtxView<'a>,
+}
+
+/// Finds that data in the data of a store.
+type GetServedPort<T> = fn(&mut T) -> ServedPortView<'_>;
 
 /// What a socket is to the port.
-enum Role {
-    Bound(Family),
-    Listening(Family),
-    Accepted(Family, Connection, Resource<Apart>),
+enum SocketRole {
+    Bound(AddressFamily),
+    Listening(AddressFamily),
+    Accepted(AddressFamily, PortConnection, Resource<UncountedSocket>),
 }
 
-impl Role {
-    fn family(&self) -> Family {
+impl SocketRole {
+    fn family(&self) -> AddressFamily {
         match self {
-            Role::Bound(family) | Role::Listening(family) | Role::Accepted(family, ..) => *family,
+            SocketRole::Bound(family)
+            | SocketRole::Listening(family)
+            | SocketRole::Accepted(family, ..) => *family,
         }
     }
 }
 
-impl Served3 {
-    pub(crate) fn new(port: Arc<Port>) -> Served3 {
-        Served3 {
+impl ServedPortP3 {
+    pub(crate) fn new(port: Arc<ServerPort>) -> ServedPortP3 {
+        ServedPortP3 {
             port,
             sockets: HashMap::new(),
         }
@@ -75,7 +85,7 @@ impl Served3 {
     /// Whether one more connection may be accepted.
     fn room(&self) -> bool {
         let roles = self.sockets.values();
-        let accepted = roles.filter(|role| matches!(role, Role::Accepted(..)));
+        let accepted = roles.filter(|role| matches!(role, SocketRole::Accepted(..)));
         accepted.count() < ACCEPTED_MAX
     }
 
@@ -83,23 +93,23 @@ impl Served3 {
     fn accept(
         &mut self,
         wasi: &mut WasiSocketsCtxView<'_>,
-        family: Family,
-        connection: Connection,
+        family: AddressFamily,
+        connection: PortConnection,
     ) -> Option<Tcp> {
         if !self.room() {
             return None;
         }
         let asked = match family {
-            Family::V4 => IpAddressFamily::Ipv4,
-            Family::V6 => IpAddressFamily::Ipv6,
+            AddressFamily::V4 => IpAddressFamily::Ipv4,
+            AddressFamily::V6 => IpAddressFamily::Ipv6,
         };
         let socket = HostTcpSocket::create(wasi, asked).ok()?;
-        let Ok(apart) = wasi.table.push(Apart) else {
+        let Ok(apart) = wasi.table.push(UncountedSocket) else {
             // It has just come into the table.
             let _ = wasi.table.delete(socket);
             return None;
         };
-        let role = Role::Accepted(family, connection, apart);
+        let role = SocketRole::Accepted(family, connection, apart);
         self.sockets.insert(socket.rep(), role);
         Some(socket)
     }
@@ -107,19 +117,19 @@ impl Served3 {
     /// The handle with that number is gone.
     fn forget(&mut self, rep: u32, table: &mut ResourceTable) -> wasmtime::Result<()> {
         match self.sockets.remove(&rep) {
-            Some(Role::Bound(_)) => self.port.release(),
-            Some(Role::Accepted(_, _, apart)) => {
+            Some(SocketRole::Bound(_)) => self.port.release(),
+            Some(SocketRole::Accepted(_, _, apart)) => {
                 table.delete(apart)?;
             }
             // A listener gives the port back itself, with its stream.
-            Some(Role::Listening(_)) | None => {}
+            Some(SocketRole::Listening(_)) | None => {}
         }
         Ok(())
     }
 }
 
-fn role<'a>(store: &'a Store<'_>, socket: &Tcp) -> Option<&'a Role> {
-    store.data().served3.as_ref()?.sockets.get(&socket.rep())
+fn role<'a>(view: ServedPortView<'a>, socket: &Tcp) -> Option<&'a SocketRole> {
+    view.served?.sockets.get(&socket.rep())
 }
 
 fn borrow(socket: &Tcp) -> Tcp {
@@ -127,19 +137,22 @@ fn borrow(socket: &Tcp) -> Tcp {
 }
 
 /// Puts ours in place of the engine's where a socket may be of `$PORT`.
-pub(crate) fn add_to_linker(linker: &mut Linker<Guest>) -> wasmtime::Result<()> {
+pub(crate) fn add_to_linker<T: WasiView + 'static>(
+    linker: &mut Linker<T>,
+    view: GetServedPort<T>,
+) -> wasmtime::Result<()> {
     let mut types = linker.instance(TYPES)?;
     types.resource(
         "tcp-socket",
         ResourceType::host::<TcpSocket>(),
-        |mut store: Store<'_>, rep| dropped(&mut store, rep),
+        move |mut store: Store<'_, T>, rep| dropped(&mut store, view, rep),
     )?;
     types.func_wrap_async(
         "[method]tcp-socket.bind",
-        |mut store: Store<'_>, (socket, address): (Tcp, IpSocketAddress)| {
+        move |mut store: Store<'_, T>, (socket, address): (Tcp, IpSocketAddress)| {
             Box::new(async move {
                 let addr = SocketAddr::from(address);
-                match bind(&mut store, &socket, addr) {
+                match bind(view(store.data_mut()), &socket, addr) {
                     Some(bound) => Ok((bound,)),
                     None => {
                         let mut wasi = store.data_mut().sockets();
@@ -152,12 +165,12 @@ pub(crate) fn add_to_linker(linker: &mut Linker<Guest>) -> wasmtime::Result<()> 
     )?;
     types.func_wrap_async(
         "[method]tcp-socket.listen",
-        |mut store: Store<'_>, (socket,): (Tcp,)| {
+        move |mut store: Store<'_, T>, (socket,): (Tcp,)| {
             Box::new(async move {
-                if role(&store, &socket).is_some() {
-                    return Ok((listen(&mut store, &socket)?,));
+                if role(view(store.data_mut()), &socket).is_some() {
+                    return Ok((listen(&mut store, view, &socket)?,));
                 }
-                let access = Access::<_, WasiSockets>::new(store.as_context_mut(), Guest::sockets);
+                let access = Access::<_, WasiSockets>::new(store.as_context_mut(), T::sockets);
                 let listening = WasiSockets::listen(access, socket).await;
                 Ok((told(listening)?,))
             })
@@ -165,45 +178,51 @@ pub(crate) fn add_to_linker(linker: &mut Linker<Guest>) -> wasmtime::Result<()> 
     )?;
     types.func_wrap(
         "[method]tcp-socket.send",
-        |store: Store<'_>, (socket, data): (Tcp, StreamReader<u8>)| {
-            Ok((send(store, socket, data)?,))
+        move |store: Store<'_, T>, (socket, data): (Tcp, StreamReader<u8>)| {
+            Ok((send(store, view, socket, data)?,))
         },
     )?;
     types.func_wrap(
         "[method]tcp-socket.receive",
-        |store: Store<'_>, (socket,): (Tcp,)| Ok((receive(store, socket)?,)),
+        move |store: Store<'_, T>, (socket,): (Tcp,)| Ok((receive(store, view, socket)?,)),
     )?;
-    add_connect(linker)?;
-    add_addresses(linker)
+    add_connect(linker, view)?;
+    add_addresses(linker, view)
 }
 
 /// A socket of the port's is no way out.
-fn add_connect(linker: &mut Linker<Guest>) -> wasmtime::Result<()> {
+fn add_connect<T: WasiView + 'static>(
+    linker: &mut Linker<T>,
+    view: GetServedPort<T>,
+) -> wasmtime::Result<()> {
     let mut types = linker.instance(TYPES)?;
     types.func_wrap_concurrent(
         "[method]tcp-socket.connect",
-        |accessor: &Accessor<Guest>, (socket, address): (Tcp, IpSocketAddress)| {
+        move |accessor: &Accessor<T>, (socket, address): (Tcp, IpSocketAddress)| {
             Box::pin(async move {
-                let ours = |mut access: Access<'_, Guest>| {
-                    role(&access.as_context_mut(), &socket).is_some()
+                let ours = |mut access: Access<'_, T>| {
+                    role(view(access.as_context_mut().data_mut()), &socket).is_some()
                 };
                 if accessor.with(ours) {
                     return Ok((Err(ErrorCode::InvalidState),));
                 }
-                let wasi = accessor.with_getter::<WasiSockets>(Guest::sockets);
+                let wasi = accessor.with_getter::<WasiSockets>(T::sockets);
                 Ok((told(WasiSockets::connect(&wasi, socket, address).await)?,))
             })
         },
     )
 }
 
-fn add_addresses(linker: &mut Linker<Guest>) -> wasmtime::Result<()> {
+fn add_addresses<T: WasiView + 'static>(
+    linker: &mut Linker<T>,
+    view: GetServedPort<T>,
+) -> wasmtime::Result<()> {
     let mut types = linker.instance(TYPES)?;
     types.func_wrap(
         "[method]tcp-socket.get-local-address",
-        |mut store: Store<'_>, (socket,): (Tcp,)| {
-            let family = role(&store, &socket).map(Role::family);
-            if let (Some(family), Some(served)) = (family, &store.data().served3) {
+        move |mut store: Store<'_, T>, (socket,): (Tcp,)| {
+            let family = role(view(store.data_mut()), &socket).map(SocketRole::family);
+            if let (Some(family), Some(served)) = (family, view(store.data_mut()).served) {
                 return Ok((Ok(IpSocketAddress::from(served.port.address(family))),));
             }
             let mut wasi = store.data_mut().sockets();
@@ -212,8 +231,8 @@ fn add_addresses(linker: &mut Linker<Guest>) -> wasmtime::Result<()> {
     )?;
     types.func_wrap(
         "[method]tcp-socket.get-remote-address",
-        |mut store: Store<'_>, (socket,): (Tcp,)| {
-            if let Some(Role::Accepted(family, ..)) = role(&store, &socket) {
+        move |mut store: Store<'_, T>, (socket,): (Tcp,)| {
+            if let Some(SocketRole::Accepted(family, ..)) = role(view(store.data_mut()), &socket) {
                 return Ok((Ok(IpSocketAddress::from(family.peer())),));
             }
             let mut wasi = store.data_mut().sockets();
@@ -222,9 +241,9 @@ fn add_addresses(linker: &mut Linker<Guest>) -> wasmtime::Result<()> {
     )?;
     types.func_wrap(
         "[method]tcp-socket.get-is-listening",
-        |mut store: Store<'_>, (socket,): (Tcp,)| {
-            if let Some(role) = role(&store, &socket) {
-                return Ok((matches!(role, Role::Listening(_)),));
+        move |mut store: Store<'_, T>, (socket,): (Tcp,)| {
+            if let Some(role) = role(view(store.data_mut()), &socket) {
+                return Ok((matches!(role, SocketRole::Listening(_)),));
             }
             Ok((store.data_mut().sockets().get_is_listening(socket)?,))
         },
@@ -232,18 +251,21 @@ fn add_addresses(linker: &mut Linker<Guest>) -> wasmtime::Result<()> {
 }
 
 /// The handle is gone.
-fn dropped(store: &mut Store<'_>, rep: u32) -> wasmtime::Result<()> {
-    let Guest { table, served3, .. } = store.data_mut();
-    if let Some(served) = served3 {
-        served.forget(rep, table)?;
+fn dropped<T: WasiView>(
+    store: &mut Store<'_, T>,
+    view: GetServedPort<T>,
+    rep: u32,
+) -> wasmtime::Result<()> {
+    let ServedPortView { served, mut wasi } = view(store.data_mut());
+    if let Some(served) = served {
+        served.forget(rep, wasi.table)?;
     }
-    let mut wasi = store.data_mut().sockets();
     HostTcpSocket::drop(&mut wasi, Resource::new_own(rep))
 }
 
 /// Binds a socket to `$PORT`; nothing if another address is meant.
-fn bind(store: &mut Store<'_>, socket: &Tcp, addr: SocketAddr) -> Option<Result<(), ErrorCode>> {
-    let served = store.data_mut().served3.as_mut()?;
+fn bind(view: ServedPortView<'_>, socket: &Tcp, addr: SocketAddr) -> Option<Result<(), ErrorCode>> {
+    let served = view.served?;
     if !served.port.is(addr) {
         return None;
     }
@@ -253,43 +275,53 @@ fn bind(store: &mut Store<'_>, socket: &Tcp, addr: SocketAddr) -> Option<Result<
     if !served.port.bind() {
         return Some(Err(ErrorCode::AddressInUse));
     }
-    let role = Role::Bound(Family::of(addr));
+    let role = SocketRole::Bound(AddressFamily::of(addr));
     served.sockets.insert(socket.rep(), role);
     Some(Ok(()))
 }
 
-fn listen(
-    store: &mut Store<'_>,
+fn listen<T: WasiView + 'static>(
+    store: &mut Store<'_, T>,
+    view: GetServedPort<T>,
     socket: &Tcp,
 ) -> wasmtime::Result<Result<StreamReader<Tcp>, ErrorCode>> {
-    let Some(served) = store.data_mut().served3.as_mut() else {
+    let Some(served) = view(store.data_mut()).served else {
         return Ok(Err(ErrorCode::InvalidState));
     };
-    let Some(role @ Role::Bound(_)) = served.sockets.get_mut(&socket.rep()) else {
+    let Some(role @ SocketRole::Bound(_)) = served.sockets.get_mut(&socket.rep()) else {
         return Ok(Err(ErrorCode::InvalidState));
     };
     let family = role.family();
     let Some(listener) = served.port.listen() else {
         return Ok(Err(ErrorCode::InvalidState));
     };
-    *role = Role::Listening(family);
-    StreamReader::new(store, Accepting { listener, family }).map(Ok)
+    *role = SocketRole::Listening(family);
+    StreamReader::new(
+        store,
+        AcceptedSockets {
+            listener,
+            family,
+            view,
+        },
+    )
+    .map(Ok)
 }
 
 /// Connections as they are accepted.
-struct Accepting {
-    listener: Listener,
-    family: Family,
+struct AcceptedSockets<T: 'static> {
+    listener: PortListener,
+    family: AddressFamily,
+    view: GetServedPort<T>,
 }
 
-impl StreamProducer<Guest> for Accepting {
+impl<T: 'static> StreamProducer<T> for AcceptedSockets<T> {
     type Item = Tcp;
     type Buffer = Option<Tcp>;
 
     fn poll_produce<'a>(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
-        mut store: StoreContextMut<'a, Guest>,
+        mut store: StoreContextMut<'a, T>,
         mut to: Destination<'a, Self::Item, Self::Buffer>,
         finish: bool,
     ) -> Poll<wasmtime::Result<StreamResult>> {
@@ -310,7 +342,8 @@ impl StreamProducer<Guest> for Accepting {
                 Poll::Ready(None) => return Poll::Ready(Ok(StreamResult::Dropped)),
                 Poll::Pending => return unready,
             };
-            if let Some(socket) = accepted(store.data_mut(), self.family, connection) {
+            let view = (self.view)(store.data_mut());
+            if let Some(socket) = accepted(view, self.family, connection) {
                 to.set_buffer(Some(socket));
                 return Poll::Ready(Ok(StreamResult::Completed));
             }
@@ -318,40 +351,51 @@ impl StreamProducer<Guest> for Accepting {
     }
 }
 
-fn accepted(guest: &mut Guest, family: Family, connection: Connection) -> Option<Tcp> {
-    let mut served = guest.served3.take()?;
-    let socket = served.accept(&mut guest.sockets(), family, connection);
-    guest.served3 = Some(served);
-    socket
+fn accepted(
+    view: ServedPortView<'_>,
+    family: AddressFamily,
+    connection: PortConnection,
+) -> Option<Tcp> {
+    let ServedPortView { served, mut wasi } = view;
+    served?.accept(&mut wasi, family, connection)
 }
 
-fn send(mut store: Store<'_>, socket: Tcp, data: StreamReader<u8>) -> wasmtime::Result<Ended> {
-    let Some(Role::Accepted(_, connection, _)) = role(&store, &socket) else {
-        let access = Access::<_, WasiSockets>::new(store, Guest::sockets);
+fn send<T: WasiView + 'static>(
+    mut store: Store<'_, T>,
+    view: GetServedPort<T>,
+    socket: Tcp,
+    data: StreamReader<u8>,
+) -> wasmtime::Result<TransferResult> {
+    let Some(SocketRole::Accepted(_, connection, _)) = role(view(store.data_mut()), &socket) else {
+        let access = Access::<_, WasiSockets>::new(store, T::sockets);
         return WasiSockets::send(access, borrow(&socket), data);
     };
     let to = connection.output.clone();
     let (ended, result) = oneshot::channel();
     let ended = Some(ended);
-    data.pipe(&mut store, Sending { to, ended })?;
+    data.pipe(&mut store, SendStream { to, ended })?;
     FutureReader::new(&mut store, result)
 }
 
-fn receive(mut store: Store<'_>, socket: Tcp) -> wasmtime::Result<(StreamReader<u8>, Ended)> {
-    let Some(Role::Accepted(_, connection, _)) = role(&store, &socket) else {
-        let access = Access::<_, WasiSockets>::new(store, Guest::sockets);
+fn receive<T: WasiView + 'static>(
+    mut store: Store<'_, T>,
+    view: GetServedPort<T>,
+    socket: Tcp,
+) -> wasmtime::Result<(StreamReader<u8>, TransferResult)> {
+    let Some(SocketRole::Accepted(_, connection, _)) = role(view(store.data_mut()), &socket) else {
+        let access = Access::<_, WasiSockets>::new(store, T::sockets);
         return WasiSockets::receive(access, borrow(&socket));
     };
     let from = connection.input.clone();
-    let stream = StreamReader::new(&mut store, Receiving(from))?;
+    let stream = StreamReader::new(&mut store, ReceiveStream(from))?;
     let fine = async { wasmtime::error::Ok(Ok(())) };
     Ok((stream, FutureReader::new(&mut store, fine)?))
 }
 
 /// What comes in.
-struct Receiving(PipeIn);
+struct ReceiveStream(InputPipe);
 
-impl<D> StreamProducer<D> for Receiving {
+impl<D> StreamProducer<D> for ReceiveStream {
     type Item = u8;
     type Buffer = BytesMut;
 
@@ -381,12 +425,12 @@ impl<D> StreamProducer<D> for Receiving {
 }
 
 /// What goes out; the end of the guest's stream closes that side of the connection.
-struct Sending {
-    to: PipeOut,
+struct SendStream {
+    to: OutputPipe,
     ended: Option<oneshot::Sender<Result<(), ErrorCode>>>,
 }
 
-impl<D> StreamConsumer<D> for Sending {
+impl<D> StreamConsumer<D> for SendStream {
     type Item = u8;
 
     fn poll_consume(
@@ -415,7 +459,7 @@ impl<D> StreamConsumer<D> for Sending {
     }
 }
 
-impl Sending {
+impl SendStream {
     fn end(&mut self, how: Result<(), ErrorCode>) {
         if let Some(ended) = self.ended.take() {
             // The guest may have no interest in how it ended.
@@ -424,7 +468,7 @@ impl Sending {
     }
 }
 
-impl Drop for Sending {
+impl Drop for SendStream {
     fn drop(&mut self) {
         self.to.close();
         self.end(Ok(()));
@@ -436,23 +480,23 @@ mod tests {
     use wasmtime_wasi::WasiCtx;
 
     use super::*;
-    use crate::guest::network::port::Numbers;
+    use crate::guest::network::port::PortNumbers;
     use crate::guest::network::sockets::count;
 
     fn context() -> WasiCtx {
         WasiCtx::builder().allow_tcp(true).build()
     }
 
-    fn served() -> Served3 {
-        Served3::new(Arc::<Numbers>::default().take())
+    fn served() -> ServedPortP3 {
+        ServedPortP3::new(Arc::<PortNumbers>::default().take())
     }
 
-    fn accept(served: &mut Served3, wasi: &mut WasiSocketsCtxView<'_>) -> Option<Tcp> {
-        let connection = Connection {
-            input: PipeIn::new(None),
-            output: PipeOut::new(Box::new(tokio::io::sink())),
+    fn accept(served: &mut ServedPortP3, wasi: &mut WasiSocketsCtxView<'_>) -> Option<Tcp> {
+        let connection = PortConnection {
+            input: InputPipe::new(None),
+            output: OutputPipe::new(Box::new(tokio::io::sink())),
         };
-        served.accept(wasi, Family::V4, connection)
+        served.accept(wasi, AddressFamily::V4, connection)
     }
 
     #[test]

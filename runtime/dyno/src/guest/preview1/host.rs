@@ -11,16 +11,18 @@ use wasmtime_wasi::p1::types::{self, Errno, Error, Fdflags, Lookupflags, Oflags,
 use wasmtime_wasi::p1::wasi_snapshot_preview1::{self, WasiSnapshotPreview1 as Inner};
 use wiggle::{GuestMemory, GuestPtr};
 
-use crate::guest::Guest;
 use crate::guest::filesystem::changes::{self as changes, OpenRequest};
-use crate::guest::filesystem::tree::LastLink;
+use crate::guest::filesystem::paths::LastLink;
 use crate::guest::preview1::folders::{HostPaths, encode_entries, read_path};
 use crate::guest::preview1::state::{OpenFile, Preview1, last};
 
 /// A linker with all of preview 1.
-pub(crate) fn linker(engine: &wasmtime::Engine) -> wasmtime::Result<wasmtime::Linker<Guest>> {
+pub(crate) fn linker<T: Send + 'static>(
+    engine: &wasmtime::Engine,
+    state: fn(&mut T) -> &mut Preview1,
+) -> wasmtime::Result<wasmtime::Linker<T>> {
     let mut linker = wasmtime::Linker::new(engine);
-    wasi_snapshot_preview1::add_to_linker(&mut linker, |guest: &mut Guest| guest.preview1())?;
+    wasi_snapshot_preview1::add_to_linker(&mut linker, state)?;
     Ok(linker)
 }
 

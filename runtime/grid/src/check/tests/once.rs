@@ -1,8 +1,8 @@
 //! What runs once: plans that start too early, too much or twice, or end what nobody asked to end.
 
 use super::*;
-use crate::plan::one_off;
-use crate::protocol::Exit;
+use crate::plan::place_one_off;
+use crate::protocol::ProcessExit;
 
 /// A release with a release process.
 fn release_with_process(number: u32) -> Fact {
@@ -11,7 +11,7 @@ fn release_with_process(number: u32) -> Fact {
     };
     let mut release = Release::clone(&release);
     let spec = ProcessSpec {
-        kind: Kind::Process,
+        kind: ProcessKind::Process,
         limits: Arc::default(),
     };
     release.processes.insert(ProcessType::release(), spec);
@@ -34,7 +34,7 @@ fn exited(world: &mut World, key: &DynoKey, code: u8) {
     world.hear(&Report::Exited {
         node,
         dyno: key.clone(),
-        exit: Exit::Code(code),
+        exit: ProcessExit::Code(code),
     });
 }
 
@@ -62,7 +62,10 @@ fn nothing_starts_before_the_release_process_succeeded() {
     let app = &world.desired.apps[&app()];
     let reason = app.failed.values().next().map(String::as_str);
     assert_eq!(reason, Some("release command failed with exit code 3"));
-    assert_eq!(app.target().map(|target| target.version), app.serving);
+    assert_eq!(
+        app.target_release().map(|target| target.version),
+        app.serving
+    );
     let late = of(vec![world.start("web.3", 1, 2)]);
     assert!(world.broken_by(&late).contains(&Invariant::Prepared));
 }
@@ -121,10 +124,10 @@ fn what_runs_once_comes_to_its_own_end() {
     };
     assert_eq!(ends(&world, &key), [Invariant::OwnEnd]);
     let mut world = World::new();
-    let made = one_off(&world.desired, &world.observed, &app(), 1 << 20, world.now);
+    let made = place_one_off(&world.desired, &world.observed, &app(), 1 << 20, world.now);
     let made = made.expect("there is room");
     assert_eq!(made.dyno.dyno.to_string(), "run.1");
-    world.observed.begin(&made, world.now);
+    world.observed.start_one_off(&made, world.now);
     assert_eq!(ends(&world, &made.dyno), [Invariant::OwnEnd]);
     world.settle();
     assert!(world.observed.dynos.contains_key(&made.dyno));

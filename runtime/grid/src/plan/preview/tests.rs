@@ -1,14 +1,14 @@
 //! Previews: what is foretold is what happens, and nothing is changed.
 
 use super::*;
-use crate::desired::Restart;
+use crate::desired::RestartTarget;
 use crate::name::Version;
 use crate::plan::tests::world::{NOW, World, app, created, release, scaled};
 
 impl World {
     fn foretold(&self, facts: &[Fact]) -> Vec<String> {
         let policy = Policy::default();
-        let steps = preview(&self.desired, &self.observed, &policy, facts, NOW);
+        let steps = preview_steps(&self.desired, &self.observed, &policy, facts, NOW);
         let steps = steps.expect("fits");
         steps.iter().map(ToString::to_string).collect()
     }
@@ -47,7 +47,7 @@ fn what_is_foretold_happens() {
     let mut world = serving();
     let facts = [release("hello", 2)];
     let foretold = world.foretold(&facts);
-    world.desired.apply(&facts[0]).expect("fits");
+    world.desired.apply_fact(&facts[0]).expect("fits");
     let mut happened = world.carry_out();
     happened.extend(world.settle());
     happened.retain(|step| !matches!(step, Step::Record { .. }));
@@ -70,7 +70,7 @@ fn other_commands_are_foretold_as_well() {
     );
     let restart = Fact::RestartAsked {
         app: app("hello"),
-        target: Restart::Dyno("web.1".parse().expect("valid")),
+        target: RestartTarget::Dyno("web.1".parse().expect("valid")),
         before,
     };
     assert_eq!(
@@ -108,7 +108,7 @@ fn other_commands_are_foretold_as_well() {
 fn other_apps_are_left_out_and_what_does_not_fit_is_an_error() {
     let mut world = serving();
     for fact in [created("other"), release("other", 1)] {
-        world.desired.apply(&fact).expect("fits");
+        world.desired.apply_fact(&fact).expect("fits");
     }
     assert_eq!(world.foretold(&[]), Vec::<String>::new());
     let first = world.foretold(&[created("third"), release("third", 1)]);
@@ -123,5 +123,5 @@ fn other_apps_are_left_out_and_what_does_not_fit_is_an_error() {
     );
     let policy = Policy::default();
     let gap = [release("hello", 7)];
-    preview(&world.desired, &world.observed, &policy, &gap, NOW).expect_err("v2 comes next");
+    preview_steps(&world.desired, &world.observed, &policy, &gap, NOW).expect_err("v2 comes next");
 }

@@ -27,7 +27,7 @@ impl World {
     }
 
     fn add(&mut self, fact: &Fact) {
-        self.desired.apply(fact).expect("fits");
+        self.desired.apply_fact(fact).expect("fits");
     }
 }
 
@@ -65,7 +65,7 @@ fn only_who_is_concerned_is_planned() {
     world.carry_out();
     let key = world.observed.dynos_of(&app("other")).next();
     let (dyno, node) = key.map(|(k, d)| (k.clone(), d.node.clone())).expect("up");
-    world.observed.apply(
+    world.observed.apply_report(
         &Report::Crashed {
             node,
             dyno,

@@ -1,10 +1,10 @@
 //! One node and a reconciler, for tests of single plans.
 
-use crate::desired::{Desired, Fact, Kind, ProcessSpec, Release};
-use crate::lifecycle::State;
+use crate::desired::{DesiredState, Fact, ProcessKind, ProcessSpec, Release};
+use crate::lifecycle::DynoState;
 use crate::name::{AppName, ProcessType, Run, SlugId, Version};
-use crate::observed::{Fetch, Observed};
-use crate::plan::{Policy, plan};
+use crate::observed::{FetchState, ObservedState};
+use crate::plan::{Policy, make_plan};
 use crate::protocol::{Inventory, Report, Step};
 use crate::time::Time;
 use std::collections::BTreeMap;
@@ -25,7 +25,7 @@ pub(in crate::plan) fn created(name: &str) -> Fact {
 
 pub(in crate::plan) fn release(name: &str, number: u32) -> Fact {
     let spec = ProcessSpec {
-        kind: Kind::Handler,
+        kind: ProcessKind::Handler,
         limits: Arc::default(),
     };
     let release = Release {
@@ -54,35 +54,35 @@ pub(in crate::plan) fn scaled(name: &str, count: u32) -> Fact {
 }
 
 pub(in crate::plan) struct World {
-    pub(in crate::plan) desired: Desired,
-    pub(in crate::plan) observed: Observed,
+    pub(in crate::plan) desired: DesiredState,
+    pub(in crate::plan) observed: ObservedState,
 }
 
 impl World {
     /// One node with room for a hundred dynos, and these facts carried out, but for what is not answered yet.
     pub(in crate::plan) fn after(facts: &[Fact]) -> Self {
-        let mut desired = Desired::default();
-        desired.apply(&Fact::ReconcilerStarted).expect("fits");
-        let mut observed = Observed::new(&desired, 1, Time::ZERO);
+        let mut desired = DesiredState::default();
+        desired.apply_fact(&Fact::ReconcilerStarted).expect("fits");
+        let mut observed = ObservedState::new(&desired, 1, Time::ZERO);
         let node = "n1".parse().expect("valid");
-        observed.apply(
-            &Report::Node(Inventory::local(node, 1 << 40, 100)),
+        observed.apply_report(
+            &Report::Node(Inventory::new_local(node, 1 << 40, 100)),
             Time::ZERO,
         );
         let mut world = World { desired, observed };
         for fact in facts {
-            world.desired.apply(fact).expect("fits");
+            world.desired.apply_fact(fact).expect("fits");
             world.carry_out();
         }
         world
     }
 
     pub(in crate::plan) fn carry_out(&mut self) -> Vec<Step> {
-        let plan = plan(&self.desired, &self.observed, &Policy::default(), NOW);
+        let plan = make_plan(&self.desired, &self.observed, &Policy::default(), NOW);
         for step in &plan.steps {
             match step {
-                Step::Record { fact } => self.desired.apply(fact).expect("fits"),
-                step => drop(self.observed.issue(step, &self.desired, NOW)),
+                Step::Record { fact } => self.desired.apply_fact(fact).expect("fits"),
+                step => drop(self.observed.issue_step(step, &self.desired, NOW)),
             }
         }
         plan.steps
@@ -92,7 +92,7 @@ impl World {
     fn answer(&mut self) -> bool {
         let reports = self.answers();
         for report in &reports {
-            self.observed.apply(report, NOW);
+            self.observed.apply_report(report, NOW);
         }
         !reports.is_empty()
     }
@@ -101,7 +101,7 @@ impl World {
     pub(in crate::plan) fn answer_one(&mut self) -> bool {
         let report = self.answers().into_iter().next();
         report
-            .map(|report| self.observed.apply(&report, NOW))
+            .map(|report| self.observed.apply_report(&report, NOW))
             .is_some()
     }
 
@@ -113,7 +113,7 @@ impl World {
                 .iter()
                 .map(move |(key, fetch)| (id, key, fetch))
         }) {
-            if matches!(fetch, Fetch::Asked(_)) {
+            if matches!(fetch, FetchState::Requested(_)) {
                 reports.push(Report::Fetched {
                     node: node.clone(),
                     app: app.clone(),
@@ -125,8 +125,8 @@ impl World {
         for (key, dyno) in &self.observed.dynos {
             let (node, dyno, state) = (dyno.node.clone(), key.clone(), dyno.state);
             match state {
-                State::Starting => reports.push(Report::Up { node, dyno }),
-                State::Draining => reports.push(Report::Down { node, dyno }),
+                DynoState::Starting => reports.push(Report::Up { node, dyno }),
+                DynoState::Draining => reports.push(Report::Down { node, dyno }),
                 _ => {}
             }
         }

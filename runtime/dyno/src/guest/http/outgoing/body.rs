@@ -1,8 +1,6 @@
 //! Bodies on their way out of the guest and back to it, and what a response holds meanwhile.
 //!
 //! Owns when a connection is free again. Must not know where it goes then.
-//!
-//! Task: one for a request's body that was sent before the guest had ended it; ends with the guest's next word.
 
 use std::pin::Pin;
 use std::sync::{Arc, Weak};
@@ -11,85 +9,30 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
-use http_body_util::BodyExt;
 use hyper::body::Incoming;
-use wasmtime_wasi_http::{Error, WasiBody};
+use wasmtime_wasi_http::Error;
 
-use super::Place;
-use crate::guest::network::pool::{Connection, Target, park};
+use crate::guest::http::outgoing::permit::RequestPermit;
+use crate::guest::network::connection::{ClientConnection, ConnectionTarget};
+use crate::guest::network::park::park;
 use crate::guest::network::shared::AppNetwork;
 
-/// A guest's body for a request.
-///
-/// When all of it was sent that was to be sent, the client drops it, which the guest, just about to say that there
-/// is no more, would take for a broken connection. So what the guest says next is still heard.
-pub(crate) struct RequestBody(Option<WasiBody>);
-
-impl RequestBody {
-    pub(super) fn of(body: WasiBody) -> RequestBody {
-        RequestBody(Some(body))
-    }
-
-    pub(super) fn empty() -> RequestBody {
-        RequestBody(None)
-    }
-}
-
-impl Drop for RequestBody {
-    fn drop(&mut self) {
-        let Some(mut body) = self.0.take().filter(|body| !body.is_end_stream()) else {
-            return;
-        };
-        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
-            runtime.spawn(async move { drop(body.frame().await) });
-        }
-    }
-}
-
-impl Body for RequestBody {
-    type Data = Bytes;
-    type Error = Error;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
-        let Some(body) = self.0.as_mut() else {
-            return Poll::Ready(None);
-        };
-        let frame = ready!(Pin::new(body).poll_frame(cx));
-        if frame.is_none() {
-            self.0 = None;
-        }
-        Poll::Ready(frame)
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.0.as_ref().is_none_or(Body::is_end_stream)
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        let none = || SizeHint::with_exact(0);
-        self.0.as_ref().map_or_else(none, Body::size_hint)
-    }
-}
-
 /// A connection that a response is read from. Closed when this is dropped.
-pub(super) struct Lent {
+pub(super) struct ConnectionLease {
     app: Weak<AppNetwork>,
-    target: Target,
-    connection: Connection,
-    place: Place,
+    target: ConnectionTarget,
+    connection: ClientConnection,
+    place: RequestPermit,
 }
 
-impl Lent {
+impl ConnectionLease {
     pub(super) fn new(
         app: &Arc<AppNetwork>,
-        target: Target,
-        connection: Connection,
-        place: Place,
-    ) -> Lent {
-        Lent {
+        target: ConnectionTarget,
+        connection: ClientConnection,
+        place: RequestPermit,
+    ) -> ConnectionLease {
+        ConnectionLease {
             app: Arc::downgrade(app),
             target,
             connection,
@@ -105,16 +48,16 @@ impl Lent {
 }
 
 /// A response's body that gives up when no byte comes for a while.
-pub(super) struct ResponseBody {
+pub(super) struct FetchedBody {
     body: Incoming,
     between: Duration,
     waiting: Option<Pin<Box<tokio::time::Sleep>>>,
-    lent: Option<Lent>,
+    lent: Option<ConnectionLease>,
 }
 
-impl ResponseBody {
-    pub(super) fn new(body: Incoming, between: Duration, lent: Lent) -> ResponseBody {
-        let mut this = ResponseBody {
+impl FetchedBody {
+    pub(super) fn new(body: Incoming, between: Duration, lent: ConnectionLease) -> FetchedBody {
+        let mut this = FetchedBody {
             body,
             between,
             waiting: None,
@@ -133,7 +76,7 @@ impl ResponseBody {
     }
 }
 
-impl Body for ResponseBody {
+impl Body for FetchedBody {
     type Data = Bytes;
     type Error = Error;
 

@@ -1,15 +1,12 @@
 //! On WASI 0.3: exports the boot hook, which does what `LOAD` says; answers `/` with `loaded`. The host must call the
 //! hook once in each instance, before the first request, and take its failure for a failed boot.
 
-#[path = "../../../p2/src/loading.rs"]
-mod loading;
-
+use guests_loading::Hook;
 use guests_p3::{Answer, text};
-use loading::Hook;
 use wasip3::http::types::Request;
 
 guests_p3::guest!(handle);
-loading::export!(Hook with_types_in loading);
+guests_loading::export!(Hook with_types_in guests_loading);
 
 async fn handle(_request: Request) -> Answer {
     text(200, "loaded\n")

@@ -1,0 +1,8 @@
+//! What a request brings: its caller, and the values in its path, query, headers and body.
+//!
+//! Owns reading and checking them. Must not know routes.
+
+pub(crate) mod caller;
+pub(crate) mod extract;
+pub(crate) mod page;
+mod visible;

@@ -1,0 +1,205 @@
+//! One core of the machine, shared by boots that must not take more: each is polled in its turn.
+//!
+//! Must not know what is booted, nor why a boot has to share.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+/// Boots of one app that share its core at a time. Were it all of them, all would end together, as late as the last: so many
+/// dynos would all miss their deadline. More than one, since a boot may wait for something.
+const BOOTS_AT_ONCE: usize = 4;
+
+/// The one core that the replacements of an app share.
+#[derive(Clone)]
+pub(crate) struct SharedCore {
+    turn: Arc<Semaphore>,
+    boots: Arc<Semaphore>,
+}
+
+/// The right of a boot to share the core, until this is dropped. Nothing where nothing is shared.
+#[must_use]
+pub(crate) struct BootPermit {
+    _permit: Option<OwnedSemaphorePermit>,
+}
+
+impl SharedCore {
+    pub(crate) fn new() -> SharedCore {
+        SharedCore {
+            turn: Arc::new(Semaphore::new(1)),
+            boots: Arc::new(Semaphore::new(BOOTS_AT_ONCE)),
+        }
+    }
+
+    #[cfg(test)]
+    pub(crate) fn is_same(&self, other: &SharedCore) -> bool {
+        Arc::ptr_eq(&self.turn, &other.turn)
+    }
+
+    /// Waits until a boot may begin; who came first is the first to have a place.
+    pub(crate) async fn enter(core: Option<&SharedCore>) -> BootPermit {
+        let permit = match core {
+            // Never closed.
+            Some(core) => Arc::clone(&core.boots).acquire_owned().await.ok(),
+            None => None,
+        };
+        BootPermit { _permit: permit }
+    }
+}
+
+/// Work that shares one core: it is polled only while none of the others is. What merely waits holds nobody up, and a guest
+/// yields about every millisecond, so that they take turns.
+pub(crate) struct OnSharedCore<F> {
+    /// None: not shared.
+    core: Option<SharedCore>,
+    /// Its turn is asked for and has not come.
+    turn: Option<Pin<Box<dyn Future<Output = Option<OwnedSemaphorePermit>> + Send>>>,
+    work: F,
+}
+
+impl<F: Future + Unpin> OnSharedCore<F> {
+    /// Without a core, nothing is shared.
+    pub(crate) fn new(core: Option<SharedCore>, work: F) -> OnSharedCore<F> {
+        let turn = None;
+        OnSharedCore { core, turn, work }
+    }
+
+    /// The right to be polled. None where nothing is shared.
+    fn poll_turn(&mut self, cx: &mut Context<'_>) -> Poll<Option<OwnedSemaphorePermit>> {
+        let Some(SharedCore { turn: core, .. }) = &self.core else {
+            return Poll::Ready(None);
+        };
+        if self.turn.is_none() {
+            if let Ok(permit) = Arc::clone(core).try_acquire_owned() {
+                return Poll::Ready(Some(permit));
+            }
+            let core = Arc::clone(core);
+            // Never closed.
+            self.turn = Some(Box::pin(async move { core.acquire_owned().await.ok() }));
+        }
+        let turn = self.turn.as_mut().map(|turn| turn.as_mut().poll(cx));
+        let permit = ready!(turn.unwrap_or(Poll::Ready(None)));
+        self.turn = None;
+        Poll::Ready(permit)
+    }
+}
+
+impl<F: Future + Unpin> Future for OnSharedCore<F> {
+    type Output = F::Output;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
+        let permit = ready!(self.poll_turn(cx));
+        let result = Pin::new(&mut self.work).poll(cx);
+        drop(permit);
+        result
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::poll_fn;
+    use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
+    use std::time::Duration;
+
+    use super::*;
+
+    /// Runs eight pieces of work that each take several turns; how many were polled at once.
+    fn most_at_once(core: Option<&SharedCore>) -> usize {
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(4)
+            .build()
+            .expect("threads");
+        let (now, most) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+        runtime.block_on(async {
+            let works = (0..8).map(|_| {
+                let (now, most) = (Arc::clone(&now), Arc::clone(&most));
+                let mut turns = 5;
+                let work = poll_fn(move |cx| {
+                    most.fetch_max(now.fetch_add(1, SeqCst) + 1, SeqCst);
+                    // Long enough for the other threads to come by.
+                    std::thread::sleep(Duration::from_millis(2));
+                    now.fetch_sub(1, SeqCst);
+                    turns -= 1;
+                    cx.waker().wake_by_ref();
+                    if turns == 0 {
+                        Poll::Ready(())
+                    } else {
+                        Poll::Pending
+                    }
+                });
+                tokio::spawn(OnSharedCore::new(core.cloned(), work))
+            });
+            for work in works.collect::<Vec<_>>() {
+                work.await.expect("it ends");
+            }
+        });
+        most.load(SeqCst)
+    }
+
+    #[test]
+    fn work_of_one_core_is_polled_one_at_a_time() {
+        let core = SharedCore::new();
+        assert_eq!(most_at_once(Some(&core)), 1);
+        assert!(most_at_once(None) > 1, "this test would show it");
+        assert_eq!(core.turn.available_permits(), 1);
+    }
+
+    #[tokio::test]
+    async fn work_that_waits_holds_nobody_up() {
+        let core = SharedCore::new();
+        let stuck = OnSharedCore::new(Some(core.clone()), std::future::pending::<()>());
+        let stuck = tokio::spawn(stuck);
+        for _ in 0..3 {
+            OnSharedCore::new(Some(core.clone()), Box::pin(tokio::task::yield_now())).await;
+        }
+        stuck.abort();
+        assert!(stuck.await.expect_err("it never ends").is_cancelled());
+        assert_eq!(core.turn.available_permits(), 1);
+    }
+
+    /// Eighty boots, each of a second of the core: those that came first are up long before the last.
+    #[tokio::test(start_paused = true)]
+    async fn boots_end_one_after_the_other() {
+        let core = SharedCore::new();
+        let began = tokio::time::Instant::now();
+        let boots = (0..80).map(|_| {
+            let core = Some(core.clone());
+            tokio::spawn(async move {
+                let _place = SharedCore::enter(core.as_ref()).await;
+                for _ in 0..10 {
+                    let turn = Arc::clone(&core.as_ref().expect("shared").turn);
+                    let turn = turn.acquire_owned().await.expect("open");
+                    tokio::time::sleep(Duration::from_millis(100)).await;
+                    drop(turn);
+                }
+                began.elapsed().as_secs()
+            })
+        });
+        let mut ends = Vec::new();
+        for boot in boots.collect::<Vec<_>>() {
+            ends.push(boot.await.expect("it ends"));
+        }
+        let by = |secs: u64| ends.iter().filter(|end| **end <= secs).count();
+        assert!(by(5) >= 4 && by(20) >= 16 && by(60) >= 56, "{ends:?}");
+        assert_eq!(by(81), 80);
+    }
+
+    #[tokio::test]
+    async fn a_boot_that_is_given_up_leaves_its_place() {
+        let core = SharedCore::new();
+        let places = core.boots.available_permits();
+        for _ in 0..2 * places {
+            let core = core.clone();
+            let waits = tokio::spawn(async move {
+                let _place = SharedCore::enter(Some(&core)).await;
+                std::future::pending::<()>().await;
+            });
+            tokio::task::yield_now().await;
+            waits.abort();
+            assert!(waits.await.expect_err("given up").is_cancelled());
+        }
+        assert_eq!(core.boots.available_permits(), places);
+    }
+}

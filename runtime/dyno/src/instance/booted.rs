@@ -1,0 +1,188 @@
+//! A booted guest, and what stays of it while it sleeps.
+//!
+//! Owns how an instance comes to be. Must not know requests, nor who holds the dyno.
+
+use std::sync::Arc;
+
+use wasmtime::Store;
+use wasmtime_wasi_http::p3::bindings::Service;
+
+use crate::call::Handler;
+use crate::code::quirks::InstanceLifetime;
+use crate::code::{CodeLease, LinkedProgram};
+use crate::engine::AwakePermit;
+use crate::guest::{Guest, GuestConfig};
+use crate::instance::store::{BootContext, files, room, store};
+use crate::life::DynoLife;
+use crate::release::PreparedProcess;
+
+/// The part of its memory that is kept free in an instance which loses memory: a quarter of what it had at first.
+const MEMORY_LEFT_PART: usize = 4;
+
+const MIB: usize = 1024 * 1024;
+
+/// A booted guest.
+pub(crate) struct GuestInstance {
+    pub(crate) store: Store<Guest>,
+    pub(crate) handler: Handler,
+    pub(crate) life: Arc<DynoLife>,
+    pub(crate) ready: Arc<PreparedProcess>,
+    /// Bytes of linear memory after the first request.
+    first_memory: Option<usize>,
+    /// After the store, so that the code outlives what runs it.
+    code: CodeLease,
+    /// Last: the store's place is free when another dyno may take it.
+    room: AwakePermit,
+}
+
+/// Instantiates a component and has its app loaded; the instance has taken no request yet.
+pub(crate) async fn boot(
+    context: &BootContext,
+    ready: Arc<PreparedProcess>,
+    life: Arc<DynoLife>,
+) -> wasmtime::Result<Box<GuestInstance>> {
+    let room = room(context, &ready, &life).await;
+    boot_in(context, ready, life, room).await
+}
+
+async fn boot_in(
+    context: &BootContext,
+    ready: Arc<PreparedProcess>,
+    life: Arc<DynoLife>,
+    room: AwakePermit,
+) -> wasmtime::Result<Box<GuestInstance>> {
+    let _running = context.engines.running();
+    let code = CodeLease::take(Arc::clone(&ready.code), &context.engines).await?;
+    let (env, args) = ready.start_of(&life.key.dyno, None)?;
+    let files = files(&ready, &life, context.home(&life.key));
+    let guest = Guest::new(GuestConfig {
+        env: &env,
+        args: &args,
+        limits: &ready.limits,
+        network: context.network.of(&life.key.app),
+        reach: ready.reach(),
+        files,
+        voice: Arc::clone(&life.voice),
+        stdio: None,
+        flavor: ready.code.flavor(),
+        port: None,
+    })?;
+    let mut store = store(context, &ready, guest);
+    let handler = instantiate(code.pre(), &mut store).await;
+    // Also if that failed: the last line may say why.
+    store.data().flush_logs();
+    Ok(Box::new(GuestInstance {
+        store,
+        handler: handler?,
+        life,
+        ready,
+        first_memory: None,
+        code,
+        room,
+    }))
+}
+
+/// Instantiates a handler and has its app loaded, if the component has a hook for that.
+async fn instantiate(pre: &LinkedProgram, store: &mut Store<Guest>) -> wasmtime::Result<Handler> {
+    let (instance, handler, hook) = match pre {
+        LinkedProgram::P2(pre, hook) => {
+            let instance = pre.instance_pre().instantiate_async(&mut *store).await?;
+            let handle = pre.handle_of(store, &instance)?;
+            (instance, Handler::P2(handle), hook)
+        }
+        LinkedProgram::P3(pre, hook) => {
+            let instance = pre.instance_pre().instantiate_async(&mut *store).await?;
+            let service = Service::new(&mut *store, &instance)?;
+            (instance, Handler::P3(service), hook)
+        }
+        LinkedProgram::Run1(_) | LinkedProgram::Run2(_) | LinkedProgram::Run3(_) => {
+            wasmtime::bail!("it is a command and answers no requests by itself")
+        }
+    };
+    if let Some(hook) = hook {
+        hook.load(store, &instance).await?;
+    }
+    Ok(handler)
+}
+
+impl GuestInstance {
+    /// Whether its code is an interpreter with an app's program in it.
+    pub(crate) fn is_interpreted(&self) -> bool {
+        matches!(
+            self.code.pre(),
+            LinkedProgram::P2(_, Some(_)) | LinkedProgram::P3(_, Some(_))
+        )
+    }
+
+    /// Whether it can take another request; if not, the next one is a fresh instance's.
+    pub(crate) fn lasts(&mut self) -> bool {
+        if self.ready.code.lasting == InstanceLifetime::Once || !self.has_folders() {
+            return false;
+        }
+        let Some(why) = self.worn() else {
+            return true;
+        };
+        let line = format!("Started afresh: the app has {why}");
+        self.life.voice.platform(&line);
+        false
+    }
+
+    /// What it has lost or kept so much of that it had better be replaced.
+    fn worn(&mut self) -> Option<String> {
+        if self.ready.code.lasting == InstanceLifetime::Leaks {
+            if let Some(why) = self.memory_lost() {
+                return Some(why);
+            }
+            if let Some(open) = self.store.data().requests_in_excess() {
+                let what = "outbound requests whose answers it has not read";
+                return Some(format!("{open} {what}"));
+            }
+        }
+        let kept = self.store.data_mut().handles_in_excess()?;
+        let what = "handles of requests, streams and the like that it did not close";
+        Some(format!("{kept} {what}"))
+    }
+
+    /// Something to say, if it has lost most of the memory that it had left after its first request.
+    fn memory_lost(&mut self) -> Option<String> {
+        let (now, most) = self.store.data().limiter.memory();
+        let first = *self.first_memory.get_or_insert(now);
+        let (room, taken) = (most.saturating_sub(first), now.saturating_sub(first));
+        let (now, most) = (now / MIB, most / MIB);
+        let lost = taken > 0 && taken >= room - room / MEMORY_LEFT_PART;
+        let why = "and its language does not give back all of it";
+        lost.then(|| format!("taken {now} of {most} MiB of memory, {why}"))
+    }
+
+    /// False: the guest asked for its folders, the disk had none to give, and it will not ask again.
+    fn has_folders(&self) -> bool {
+        let Some(why) = self.store.data().missing_folders() else {
+            return true;
+        };
+        self.life.voice.platform(&format!(
+            "./tmp and ./log cannot be made: {why}; the app finds them read-only"
+        ));
+        false
+    }
+
+    /// A fresh instance in place of one that can take no further request; the dyno is the same.
+    pub(crate) async fn renew(
+        self: Box<Self>,
+        context: &BootContext,
+    ) -> wasmtime::Result<Box<GuestInstance>> {
+        let GuestInstance {
+            store,
+            handler,
+            life,
+            ready,
+            code,
+            room,
+            ..
+        } = *self;
+        // Its place and its files are the next one's.
+        drop((store, handler));
+        let instance = boot_in(context, ready, life, room).await;
+        drop(code);
+        instance
+    }
+}

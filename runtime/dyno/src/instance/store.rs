@@ -1,0 +1,78 @@
+//! What every boot needs: the means of this machine, the right to be awake, and a store within its bounds.
+//!
+//! Must not know handlers, programs or requests.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use grid::name::DynoKey;
+use wasmtime::Store;
+
+use crate::engine::{AwakePermit, Engines};
+use crate::guest::Guest;
+use crate::guest::filesystem::folders::DynoFolders;
+use crate::guest::filesystem::quota::DiskQuota;
+use crate::guest::network::shared::NodeNetwork;
+use crate::life::DynoLife;
+use crate::release::PreparedProcess;
+
+/// Bytes that a guest may pass to the host in one call.
+const HOSTCALL_BYTES_MAX: usize = 32 * 1024 * 1024;
+
+/// Epochs a call may run before it first yields: between one and two ticks.
+pub(crate) const EPOCHS_FIRST: u64 = 2;
+
+/// What the boots on this machine share.
+pub(crate) struct BootContext {
+    pub(crate) engines: Arc<Engines>,
+    pub(crate) network: Arc<NodeNetwork>,
+    /// Where dynos keep their own folders.
+    pub(crate) work: PathBuf,
+}
+
+impl BootContext {
+    /// Where a dyno keeps its own folders.
+    pub(crate) fn home(&self, key: &DynoKey) -> PathBuf {
+        self.work.join(format!("{}-{}", key.app, key.run.0))
+    }
+}
+
+/// Waits for the right to be awake; the log is told if that takes more than a moment.
+pub(crate) async fn room(
+    context: &BootContext,
+    ready: &PreparedProcess,
+    life: &DynoLife,
+) -> AwakePermit {
+    let full = || {
+        life.voice.platform(
+            "This machine has as many dynos awake as it can have: waiting for one of them to sleep or end",
+        );
+    };
+    context.engines.room(ready.code.flavor(), full).await
+}
+
+/// A store for `guest` with everything that bounds it.
+pub(crate) fn store(context: &BootContext, ready: &PreparedProcess, guest: Guest) -> Store<Guest> {
+    let mut store = Store::new(context.engines.get(ready.code.flavor()), guest);
+    store.limiter(|guest| &mut guest.limiter);
+    store.set_hostcall_fuel(HOSTCALL_BYTES_MAX);
+    store.epoch_deadline_async_yield_and_update(1);
+    store.set_epoch_deadline(EPOCHS_FIRST);
+    store
+}
+
+/// The files of a dyno that keeps its own in `home`.
+pub(crate) fn files(ready: &PreparedProcess, life: &DynoLife, home: PathBuf) -> DynoFolders {
+    DynoFolders::new(ready.files.clone(), home, quota(ready, life))
+}
+
+fn quota(ready: &PreparedProcess, life: &DynoLife) -> DiskQuota {
+    let limits = &ready.limits;
+    let voice = Arc::clone(&life.voice);
+    let (mebibytes, files) = (limits.disk_bytes / (1024 * 1024), limits.disk_files);
+    DiskQuota::new(limits.disk_bytes, limits.disk_files.into(), move || {
+        voice.platform(&format!(
+            "./tmp and ./log are full ({mebibytes} MiB or {files} files): the app is told that no space is left"
+        ));
+    })
+}

@@ -1,0 +1,13 @@
+//! The host, driven by one misbehaving or well-behaved guest for each behaviour, without a planner or a router.
+
+#![allow(clippy::unwrap_used, missing_docs)]
+
+mod boot_hook;
+mod crashes;
+mod good;
+mod programs;
+mod random;
+mod servers;
+mod sleep;
+mod support;
+mod without_content;
