@@ -206,7 +206,12 @@ fn make(
     Ok((name, put(store, file)?))
 }
 
-fn build(path: &Path, procfile: Option<&Path>, tools: &Tools, working: &Working) -> Result<BuiltApp> {
+fn build(
+    path: &Path,
+    procfile: Option<&Path>,
+    tools: &Tools,
+    working: &Working,
+) -> Result<BuiltApp> {
     if !path.is_dir() {
         return Ok(ready_made(path)?);
     }
