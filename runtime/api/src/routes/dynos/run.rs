@@ -176,7 +176,7 @@ fn runs_by_itself(manifest: &Manifest, process: &ProcessType) -> Result<(), Fail
 }
 
 fn no_such_program(app: &App, manifest: &Manifest, word: &str) -> Failure {
-    let known = match manifest.runnable().as_slice() {
+    let known = match manifest.runnable_words().as_slice() {
         [] => "has nothing that runs by itself".to_owned(),
         words => format!("can run {}", words.join(", ")),
     };
