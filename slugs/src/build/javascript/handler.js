@@ -9,7 +9,7 @@ import './engine/locale.js';
 import './engine/web.js';
 import './engine/crypto/subtle.js';
 import { loadApp } from './engine/app.js';
-import { Message, encoder, join, lengths, ownBytes, toBytes } from './engine/body.js';
+import { Message, encoder, joinBytes, lengths, ownBytes, toBytes } from './engine/body.js';
 import { summarize } from './engine/errors.js';
 import { report } from './engine/tasks.js';
 import { NO_CONTENT } from './engine/web.js';
@@ -157,7 +157,7 @@ class IncomingBody {
     const pieces = [];
     let length = 0;
     for (let piece; (piece = this.#read()); length += piece.length) pieces.push(piece);
-    return join(pieces, length);
+    return joinBytes(pieces, length);
   }
 
   open() {

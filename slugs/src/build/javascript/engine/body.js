@@ -170,10 +170,11 @@ async function readAll(stream) {
     length += piece.length;
     pieces.push(piece);
   }
-  return join(pieces, length);
+  return joinBytes(pieces, length);
 }
 
-export function join(pieces, length) {
+/** One array of all pieces, which together have this length. A single piece is returned as it is. */
+export function joinBytes(pieces, length) {
   if (pieces.length === 1) return pieces[0];
   const all = new Uint8Array(length);
   let at = 0;

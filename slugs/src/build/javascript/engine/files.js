@@ -1,7 +1,7 @@
 // The app's files, read through WASI: the bundle and its map, settings, static files.
 
 import { getDirectories } from 'wasi:filesystem/preopens@0.2.10';
-import { ownBytes } from './body.js';
+import { joinBytes, ownBytes } from './body.js';
 
 /** How much is read of a file at once. */
 const READ_BYTES = 1024n * 1024n;
@@ -40,14 +40,7 @@ export function readFile(path) {
       length += bytes.length;
       if (isEnd || bytes.length === 0) break;
     }
-    if (pieces.length === 1) return pieces[0];
-    const all = new Uint8Array(length);
-    let at = 0;
-    for (const piece of pieces) {
-      all.set(piece, at);
-      at += piece.length;
-    }
-    return all;
+    return joinBytes(pieces, length);
   } finally {
     // The host counts handles, and the engine may never collect what is not closed.
     file[Symbol.dispose]();
