@@ -1,4 +1,6 @@
-//! An app's folder of a test, and builds of it.
+//! The temporary folder of an app, and builds of it.
+//!
+//! Must not know any language.
 
 use std::fs;
 use std::path::{Path, PathBuf};

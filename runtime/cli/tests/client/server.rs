@@ -1,4 +1,4 @@
-//! A server, and a user on the same machine with a folder of their own.
+//! A running server, and a user on the same machine with a folder of their own.
 
 use std::fs;
 use std::path::PathBuf;

@@ -1,4 +1,4 @@
-//! Runs a command to its end, in a folder of its own.
+//! Runs commands to their end, in a folder of the test.
 
 use std::ffi::OsStr;
 use std::fs;

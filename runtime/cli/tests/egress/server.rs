@@ -1,4 +1,4 @@
-//! `dyno serve` in its network, asked from the internet.
+//! `dyno serve` in its network, requested from the internet.
 
 use std::io::{self, Read, Write};
 use std::net::TcpStream;
@@ -7,7 +7,7 @@ use std::process::Command;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use testkit::{DynoProcess, HttpReply, PATIENCE, dyno_command, guest_path};
+use testkit::{DynoProcess, HttpReply, PATIENCE, dyno_command, guest_path, wait_until};
 
 use crate::two_networks::{OWN, World};
 
@@ -56,7 +56,7 @@ impl Server {
             token,
             data,
         };
-        eventually("the API answers", || {
+        wait_until("the API answers", || {
             let reply = exchange(API, "api.localhost", "/readyz", "");
             reply.is_ok_and(|reply| reply.status == 200)
         });
@@ -145,7 +145,7 @@ impl Server {
     #[track_caller]
     pub(crate) fn logs(&self, app: &str, words: &[&str]) -> String {
         let mut found = None;
-        eventually(&format!("a log line has {words:?}"), || {
+        wait_until(&format!("a log line has {words:?}"), || {
             let log = self.log(app);
             let mut lines = log.lines();
             let line = lines.find(|line| words.iter().all(|word| line.contains(word)));
@@ -178,14 +178,4 @@ fn exchange(port: u16, host: &str, path: &str, headers: &str) -> io::Result<Http
     let mut answer = Vec::new();
     let _ = stream.read_to_end(&mut answer);
     Ok(HttpReply::parse(&answer))
-}
-
-/// Waits for something to become true.
-#[track_caller]
-pub(crate) fn eventually(what: &str, mut is: impl FnMut() -> bool) {
-    let deadline = Instant::now() + PATIENCE;
-    while !is() {
-        assert!(Instant::now() < deadline, "it never happens that {what}");
-        thread::sleep(Duration::from_millis(10));
-    }
 }

@@ -1,6 +1,6 @@
-//! What these tests share: a running app with limits of its own, what it costs the machine, and the usual claims.
+//! A running app around one guest, with limits; checks of its log, and of what it costs the machine.
 //!
-//! Knows nothing of any one guest.
+//! Must not know any particular guest.
 
 use std::fs;
 use std::io::{Read, Write};
@@ -11,7 +11,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
-use testkit::{DynoProcess, HttpReply, PATIENCE, guest_path, repository};
+use testkit::{DynoProcess, HttpReply, PATIENCE, guest_path, repository, wait_until};
 
 /// What the host may need for a guest beside its cap.
 pub(crate) const OVERHEAD_KIB: u64 = 64 * 1024;
@@ -232,7 +232,7 @@ impl Stage {
     /// Waits for the process to have no more than `base` descriptors.
     #[track_caller]
     pub(crate) fn descriptors_return_to(&self, base: usize) {
-        eventually("descriptors are closed", || self.descriptors() <= base);
+        wait_until("descriptors are closed", || self.descriptors() <= base);
     }
 
     /// The folder of this run: slugs, and what dynos write.
@@ -249,16 +249,6 @@ impl Stage {
         let folder = self.run_folder();
         assert!(self.local.stop().success());
         assert!(!folder.exists(), "{} is left", folder.display());
-    }
-}
-
-/// Waits for something to become true.
-#[track_caller]
-pub(crate) fn eventually(what: &str, is: impl Fn() -> bool) {
-    let deadline = Instant::now() + PATIENCE;
-    while !is() {
-        assert!(Instant::now() < deadline, "it never happens that {what}");
-        thread::sleep(LOOK);
     }
 }
 
