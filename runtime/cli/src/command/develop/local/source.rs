@@ -7,7 +7,7 @@ use std::sync::Arc;
 use anyhow::{Context, Result, bail};
 use grid::name::{AppName, ProcessType};
 use slugs::Manifest;
-use slugs::build::{Built, Tools, build_project, ready_made};
+use slugs::build::{BuiltApp, Tools, build_project, ready_made};
 use slugs::manifest::{decode_text, dotenv};
 use slugs::project::Project;
 use slugs::store::Store;
@@ -187,7 +187,7 @@ impl Drop for StopTools {
 
 fn make(
     path: &Path,
-    build: impl FnOnce() -> Result<Built>,
+    build: impl FnOnce() -> Result<BuiltApp>,
     store: &Store,
     file: &Path,
 ) -> Result<(AppName, slugs::Slug)> {
@@ -206,7 +206,12 @@ fn make(
     Ok((name, put(store, file)?))
 }
 
-fn build(path: &Path, procfile: Option<&Path>, tools: &Tools, working: &Working) -> Result<Built> {
+fn build(
+    path: &Path,
+    procfile: Option<&Path>,
+    tools: &Tools,
+    working: &Working,
+) -> Result<BuiltApp> {
     if !path.is_dir() {
         return Ok(ready_made(path)?);
     }

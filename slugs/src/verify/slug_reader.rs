@@ -1,4 +1,4 @@
-//! Owns the reading of a slug's archive: one zstd frame, inside it the canonical tar stream, within limits.
+//! Owns the reading of a slug's archive, within limits: one zstd frame that holds the canonical tar stream.
 //! Must not know what is done with the contents.
 
 use std::io::{self, BufReader, Read, Write};
@@ -7,30 +7,27 @@ use grid::name::SlugId;
 use tar::{EntryType, Header};
 use zstd::stream::read::Decoder;
 
-use super::VerifyError;
-use crate::digest::{Digest, Digesting};
-use crate::format::{self, BLOCK, Entry, MANIFEST_BYTES_MAX, MANIFEST_NAME};
-use crate::manifest::Manifest;
+use super::error::VerifyError;
+use crate::digest::{Digest, DigestingStream};
+use crate::format::{self, ArchiveEntry, BLOCK, MANIFEST_BYTES_MAX, MANIFEST_NAME};
+use crate::manifest::slug_json::Manifest;
 use crate::path::{SlugPath, shown};
 
 /// Bytes read at a time.
 const CHUNK_BYTES: usize = 64 << 10;
 
-/// The packed bytes as they come in: counted, digested, limited.
-type Intake<R> = Digesting<R>;
-
-/// The tar stream inside a slug.
-pub(super) struct Stream<R: Read> {
-    decoder: Decoder<'static, BufReader<Intake<R>>>,
-    /// Bytes that came out so far.
+/// Reads the tar stream inside a slug.
+pub(super) struct SlugReader<R: Read> {
+    decoder: Decoder<'static, BufReader<DigestingStream<R>>>,
+    /// Unpacked bytes so far.
     unpacked: u64,
     /// The entry being read, for errors.
-    pub(super) at: String,
+    pub(super) current: String,
 }
 
-impl<R: Read> Stream<R> {
+impl<R: Read> SlugReader<R> {
     pub(super) fn open(reader: R) -> Result<Self, VerifyError> {
-        let input = BufReader::with_capacity(CHUNK_BYTES, Digesting::new(reader));
+        let input = BufReader::with_capacity(CHUNK_BYTES, DigestingStream::new(reader));
         let mut decoder = Decoder::with_buffer(input)
             .map_err(VerifyError::Compression)?
             .single_frame();
@@ -40,13 +37,13 @@ impl<R: Read> Stream<R> {
         Ok(Self {
             decoder,
             unpacked: 0,
-            at: MANIFEST_NAME.to_owned(),
+            current: MANIFEST_NAME.to_owned(),
         })
     }
 
     /// Reads the first entry, which must be the manifest.
-    pub(super) fn manifest(&mut self) -> Result<Manifest, VerifyError> {
-        let header = self.header()?.ok_or_else(|| VerifyError::NoManifest {
+    pub(super) fn read_manifest(&mut self) -> Result<Manifest, VerifyError> {
+        let header = self.read_header()?.ok_or_else(|| VerifyError::NoManifest {
             entry: "nothing".to_owned(),
         })?;
         let name = header.path_bytes();
@@ -63,44 +60,44 @@ impl<R: Read> Stream<R> {
                 what: "16 MiB of manifest",
             });
         }
-        self.check_canonical(&header, MANIFEST_NAME, Entry::File(size))?;
+        self.check_canonical(&header, MANIFEST_NAME, ArchiveEntry::File(size))?;
         let mut text = Vec::new();
-        self.contents(size, |bytes| {
+        self.read_contents(size, |bytes| {
             text.extend_from_slice(bytes);
             Ok(())
         })?;
         Manifest::from_json(&text).map_err(VerifyError::Manifest)
     }
 
-    /// Reads the head of the entry that the manifest says comes next.
-    pub(super) fn entry(
+    /// Reads the head of the next entry, which must be this one.
+    pub(super) fn read_head(
         &mut self,
         path: &SlugPath,
-        entry: Entry<'_>,
+        entry: ArchiveEntry<'_>,
         manifest: &Manifest,
     ) -> Result<(), VerifyError> {
-        let expected = format::in_archive(path.as_str());
-        self.at = shown(expected.as_bytes());
-        let header = self.header()?.ok_or_else(|| VerifyError::Truncated {
-            entry: self.at.clone(),
+        let expected = format::archive_name(path.as_str());
+        self.current = shown(expected.as_bytes());
+        let header = self.read_header()?.ok_or_else(|| VerifyError::Truncated {
+            entry: self.current.clone(),
         })?;
-        let head = format::head(&expected, entry);
+        let head = format::entry_head(&expected, entry);
         if head.len() > BLOCK && header.entry_type() == EntryType::XHeader {
             return self.check_long_head(&header, &head);
         }
         let name = header.path_bytes();
-        let is_link = matches!(entry, Entry::Link(_)) && header.entry_type().is_symlink();
+        let is_link = matches!(entry, ArchiveEntry::Link(_)) && header.entry_type().is_symlink();
         if !is_link {
             check_is_file(&header, &shown(&name))?;
         }
         check_name(&name)?;
         if *name != *expected.as_bytes() {
-            return Err(unexpected(&name, path, manifest));
+            return Err(unexpected_entry(&name, path, manifest));
         }
         self.check_canonical(&header, &expected, entry)
     }
 
-    /// Reads the rest of a head that begins with a PAX record; it must be the one that packing writes.
+    /// Reads the rest of a head that begins with a PAX record. The head must be the one that `pack` writes.
     fn check_long_head(&mut self, first: &Header, head: &[u8]) -> Result<(), VerifyError> {
         let mut rest = vec![0; head.len() - BLOCK];
         self.fill(&mut rest)?;
@@ -108,17 +105,18 @@ impl<R: Read> Stream<R> {
             return Ok(());
         }
         Err(VerifyError::NotCanonical {
-            entry: self.at.clone(),
+            entry: self.current.clone(),
         })
     }
 
+    /// Checks that a header is the one that `pack` writes.
     fn check_canonical(
         &self,
         header: &Header,
         name: &str,
-        entry: Entry<'_>,
+        entry: ArchiveEntry<'_>,
     ) -> Result<(), VerifyError> {
-        if format::head(name, entry) == header.as_bytes() {
+        if format::entry_head(name, entry) == header.as_bytes() {
             return Ok(());
         }
         Err(VerifyError::NotCanonical {
@@ -126,21 +124,21 @@ impl<R: Read> Stream<R> {
         })
     }
 
-    /// The next block as a header; none where the archive ends.
-    fn header(&mut self) -> Result<Option<Header>, VerifyError> {
+    /// Reads the next block as a header; `None` at the end of the archive.
+    fn read_header(&mut self) -> Result<Option<Header>, VerifyError> {
         let mut header = Header::new_old();
         let block = header.as_mut_bytes();
         self.fill(block)?;
         Ok(block.iter().any(|byte| *byte != 0).then_some(header))
     }
 
-    /// Reads the contents of an entry and the fill after it; gives the digest.
-    pub(super) fn contents(
+    /// Reads the contents of an entry and the padding after them. Returns the digest of the contents.
+    pub(super) fn read_contents(
         &mut self,
         bytes: u64,
         mut each: impl FnMut(&[u8]) -> io::Result<()>,
     ) -> Result<Digest, VerifyError> {
-        let mut digest = Digesting::new(io::sink());
+        let mut digest = DigestingStream::new(io::sink());
         let mut chunk = vec![0; CHUNK_BYTES.min(bytes as usize)];
         let mut left = bytes;
         while left > 0 {
@@ -148,32 +146,32 @@ impl<R: Read> Stream<R> {
             self.fill(part)?;
             let written = digest.write_all(part).and_then(|()| each(part));
             written.map_err(|source| VerifyError::Write {
-                entry: self.at.clone(),
+                entry: self.current.clone(),
                 source,
             })?;
             left -= part.len() as u64;
         }
-        let mut fill = [0; BLOCK];
-        let fill = &mut fill[..format::padding(bytes)];
-        self.fill(fill)?;
-        if fill.iter().any(|byte| *byte != 0) {
+        let mut padding = [0; BLOCK];
+        let padding = &mut padding[..format::padding(bytes)];
+        self.fill(padding)?;
+        if padding.iter().any(|byte| *byte != 0) {
             return Err(VerifyError::NotCanonical {
-                entry: self.at.clone(),
+                entry: self.current.clone(),
             });
         }
         Ok(digest.digest())
     }
 
-    /// Reads the two zero blocks at the end and sees to it that nothing follows, packed or unpacked.
-    pub(super) fn close(mut self, manifest: &Manifest) -> Result<(SlugId, u64), VerifyError> {
-        self.at = "the end".to_owned();
-        if let Some(header) = self.header()? {
+    /// Reads the two zero blocks at the end, and checks that nothing follows them, packed or unpacked.
+    pub(super) fn finish(mut self, manifest: &Manifest) -> Result<(SlugId, u64), VerifyError> {
+        self.current = "the end".to_owned();
+        if let Some(header) = self.read_header()? {
             let name = header.path_bytes();
             check_is_file(&header, &shown(&name))?;
             check_name(&name)?;
-            return Err(after_last(&name, manifest));
+            return Err(entry_after_last(&name, manifest));
         }
-        if self.header()?.is_some() {
+        if self.read_header()?.is_some() {
             return Err(VerifyError::Trailing {
                 place: "between the archive's last blocks",
             });
@@ -193,13 +191,13 @@ impl<R: Read> Stream<R> {
         Ok((SlugId::new(*input.digest().bytes()), input.passed()))
     }
 
-    /// Fills a buffer, or says that the slug is cut off.
+    /// Fills a buffer. Fails if the slug ends before that.
     fn fill(&mut self, mut buffer: &mut [u8]) -> Result<(), VerifyError> {
         while !buffer.is_empty() {
             let read = self.read(buffer)?;
             if read == 0 {
                 return Err(VerifyError::Truncated {
-                    entry: self.at.clone(),
+                    entry: self.current.clone(),
                 });
             }
             buffer = &mut buffer[read..];
@@ -207,21 +205,21 @@ impl<R: Read> Stream<R> {
         Ok(())
     }
 
-    /// Reads unpacked bytes, within the limits.
+    /// Reads unpacked bytes, within the limits of a slug.
     fn read(&mut self, buffer: &mut [u8]) -> Result<usize, VerifyError> {
         let read = self
             .decoder
             .read(buffer)
             .map_err(|error| match error.kind() {
                 io::ErrorKind::UnexpectedEof => VerifyError::Truncated {
-                    entry: self.at.clone(),
+                    entry: self.current.clone(),
                 },
                 _ => VerifyError::Compression(error),
             })?;
         self.unpacked += read as u64;
         let packed = self.decoder.get_ref().get_ref().passed();
         let too_large = |what| VerifyError::TooLarge {
-            entry: self.at.clone(),
+            entry: self.current.clone(),
             what,
         };
         if packed > format::SLUG_BYTES_MAX {
@@ -232,7 +230,7 @@ impl<R: Read> Stream<R> {
         }
         if format::is_bomb(self.unpacked, packed) {
             return Err(VerifyError::Bomb {
-                entry: self.at.clone(),
+                entry: self.current.clone(),
             });
         }
         Ok(read)
@@ -249,9 +247,9 @@ fn check_name(name: &[u8]) -> Result<(), VerifyError> {
         entry: entry(),
         source,
     };
-    match format::from_archive(name) {
+    match format::name_in_app(name) {
         Some(path) => SlugPath::from_bytes(path).map(drop).map_err(named),
-        // An absolute or climbing name is told as such, whatever folder it means.
+        // For an absolute name or one with `..`, the rule that it breaks is the better error.
         None => match SlugPath::from_bytes(name) {
             Ok(_) => Err(VerifyError::Outside { entry: entry() }),
             Err(source) => Err(named(source)),
@@ -259,6 +257,7 @@ fn check_name(name: &[u8]) -> Result<(), VerifyError> {
     }
 }
 
+/// Refuses an entry that is no plain file.
 fn check_is_file(header: &Header, entry: &str) -> Result<(), VerifyError> {
     let what = match header.entry_type() {
         EntryType::Regular => return Ok(()),
@@ -278,11 +277,11 @@ fn check_is_file(header: &Header, entry: &str) -> Result<(), VerifyError> {
     })
 }
 
-/// What to say of a well-formed entry that is not the next one.
-fn unexpected(name: &[u8], next: &SlugPath, manifest: &Manifest) -> VerifyError {
-    let found = format::from_archive(name).and_then(|path| SlugPath::from_bytes(path).ok());
+/// The error for a well-formed entry that is not the next one.
+fn unexpected_entry(name: &[u8], next: &SlugPath, manifest: &Manifest) -> VerifyError {
+    let found = format::name_in_app(name).and_then(|path| SlugPath::from_bytes(path).ok());
     match found {
-        // Files come in the manifest's order, so a smaller name that it has was there before.
+        // Files are in the manifest's order, so a smaller name that the manifest has was there before.
         Some(path) if path < *next && manifest.files.contains_key(&path) => {
             VerifyError::Duplicate { entry: shown(name) }
         }
@@ -293,9 +292,9 @@ fn unexpected(name: &[u8], next: &SlugPath, manifest: &Manifest) -> VerifyError 
     }
 }
 
-/// What to say of a well-formed entry after the last one.
-fn after_last(name: &[u8], manifest: &Manifest) -> VerifyError {
-    let found = format::from_archive(name).and_then(|path| SlugPath::from_bytes(path).ok());
+/// The error for a well-formed entry after the last one.
+fn entry_after_last(name: &[u8], manifest: &Manifest) -> VerifyError {
+    let found = format::name_in_app(name).and_then(|path| SlugPath::from_bytes(path).ok());
     match found {
         Some(path) if manifest.files.contains_key(&path) || manifest.links.contains_key(&path) => {
             VerifyError::Duplicate { entry: shown(name) }
