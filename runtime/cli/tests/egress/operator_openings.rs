@@ -79,7 +79,7 @@ fn the_machines_own_addresses_are_learnt_as_they_come() {
     };
     let server = Server::with(&world, &[], &["connect_to"]);
     world.server_ip("address add 8.9.10.11/32 dev lo");
-    crate::server::wait_until("the address is known", || {
+    wait_until("the address is known", || {
         let said = server.ask(APP, "tcp", "8.9.10.11:80");
         said.contains("PermissionDenied")
     });
