@@ -9,11 +9,11 @@ use slugs::pack::Packed;
 use super::slug;
 use crate::args::Build;
 use crate::dirs;
-use crate::terminal::{self, Working};
+use crate::terminal::{self, ProgressLine};
 
-pub(crate) fn run(args: &Build) -> Result<()> {
+pub(crate) fn run(args: &BuildArgs) -> Result<()> {
     let tools = Tools::attached(dirs::cache()?);
-    let working = Working::start("Building");
+    let working = ProgressLine::start("Building");
     let built = slugs::build::build(&args.folder, &tools, &mut |progress| {
         working.build(progress)
     })?;

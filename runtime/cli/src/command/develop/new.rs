@@ -12,7 +12,7 @@ mod templates;
 
 use templates::{TEMPLATES, Template};
 
-pub(crate) fn run(args: &New) -> Result<()> {
+pub(crate) fn run(args: &NewArgs) -> Result<()> {
     if args.list {
         return list(args.json);
     }

@@ -7,7 +7,7 @@ use crate::client::Server;
 use crate::client::types::{Items, Slug};
 use crate::terminal::{self, clean, size, table};
 
-pub(crate) fn run(args: &Slugs) -> Result<()> {
+pub(crate) fn run(args: &SlugsArgs) -> Result<()> {
     let server = Server::of(&args.on)?;
     let answer = server.client.list("/v1/slugs")?;
     server.show(&answer, || {

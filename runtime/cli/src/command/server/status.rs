@@ -8,7 +8,7 @@ use crate::client::Server;
 use crate::client::types::{Account, App, Items};
 use crate::terminal::{self, clean, count, details};
 
-pub(crate) fn run(args: &Status) -> Result<()> {
+pub(crate) fn run(args: &StatusArgs) -> Result<()> {
     let server = Server::of(&args.on)?;
     let account: Account = server.client.get("/v1/account")?.read()?;
     let apps = server.client.list("/v1/apps")?.read::<Items<App>>()?.items;
