@@ -9,9 +9,9 @@ pub(crate) mod metrics;
 use crate::routes::dynos::streams::Attached;
 use ::slugs::store::Store;
 use control::Control;
-use control::addons::Addons;
-use control::logs::Logs;
-use control::usage::Recorder;
+use control::addons::AddonsHandle;
+use control::logs::AppLogs;
+use control::usage::UsageRecorder;
 use grid::name::Hostname;
 use grid::usage::DynoPrices;
 use hosts::{ApiHost, ApiHosts};
@@ -51,11 +51,11 @@ pub struct Parts {
     /// The slugs of this server.
     pub slugs: Arc<Store>,
     /// The way to make services for apps.
-    pub addons: Addons,
+    pub addons: AddonsHandle,
     /// The apps' logs.
-    pub logs: Logs,
+    pub logs: AppLogs,
     /// Dyno time.
-    pub usage: Recorder,
+    pub usage: UsageRecorder,
     /// The operator's settings.
     pub settings: Settings,
     /// Whether apps are served: what `/readyz` says.

@@ -22,7 +22,7 @@ pub(crate) fn size(bytes: u64) -> String {
 
 /// Reads a size of memory such as `128MiB`, in bytes.
 pub(crate) fn memory(text: &str) -> Result<u64, Failure> {
-    slugs::manifest::Limits::memory(text).map_err(|error| invalid(error.to_string()))
+    slugs::manifest::ProcessLimits::parse_memory(text).map_err(|error| invalid(error.to_string()))
 }
 
 /// `30s`, `10m`

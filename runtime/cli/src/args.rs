@@ -34,9 +34,18 @@ pub(crate) use words::{
     AppSetting, EnvAssignment, OnOff, ScaleAmount, ScaleChange, parse_env_flags,
 };
 
+/// The version of the program and the cargo profile that built it, such as `0.1.0 (dist)`. Only `dist` is optimised in
+/// full: whoever compares speeds has to know.
+pub(crate) const VERSION: &str = concat!(
+    env!("CARGO_PKG_VERSION"),
+    " (",
+    env!("DYNO_BUILD_PROFILE"),
+    ")"
+);
+
 /// Builds web apps, runs them as WebAssembly dynos, and deploys them to a server.
 #[derive(Debug, Parser)]
-#[command(name = "dyno", version, max_term_width = 100)]
+#[command(name = "dyno", version = VERSION, max_term_width = 100)]
 #[command(
     after_help = "Start here:\n  dyno new hello && dyno local hello\n\nShort for apps and ps: open, info, create, destroy, scale, restart, stop."
 )]

@@ -47,10 +47,12 @@ pub(crate) fn run(args: Args) -> Result<()> {
 }
 
 fn version(as_json: bool) -> Result<()> {
-    const VERSION: &str = env!("CARGO_PKG_VERSION");
     match as_json {
-        true => terminal::json(&serde_json::json!({ "version": VERSION })),
-        false => terminal::print(&format!("dyno {VERSION}")),
+        true => terminal::json(&serde_json::json!({
+            "version": env!("CARGO_PKG_VERSION"),
+            "profile": env!("DYNO_BUILD_PROFILE"),
+        })),
+        false => terminal::print(&format!("dyno {}", crate::args::VERSION)),
     }
 }
 

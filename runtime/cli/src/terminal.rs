@@ -17,7 +17,7 @@ use anyhow::Result;
 use grid::text::error_texts;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
-use slugs::build::Progress;
+use slugs::build::BuildProgress;
 
 pub(crate) use log_lines::TerminalLog;
 pub(crate) use table::{details, table};
@@ -172,15 +172,15 @@ impl ProgressLine {
     }
 
     /// Shows a build's progress.
-    pub(crate) fn build(&self, progress: Progress) {
+    pub(crate) fn build(&self, progress: BuildProgress) {
         match progress {
-            Progress::Step(step) => {
+            BuildProgress::Step(step) => {
                 if self.0.is_hidden() {
                     note("Building", &step);
                 }
                 self.0.set_message(step);
             }
-            Progress::Line(line) => self.0.suspend(|| say(&line)),
+            BuildProgress::Line(line) => self.0.suspend(|| say(&line)),
         }
     }
 

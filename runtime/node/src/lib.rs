@@ -50,7 +50,7 @@ pub use server::LocalTokenSocketError;
 pub use service_manager::ServiceManager;
 
 // Types of other crates that stand in settings, log lines and streams.
-pub use control::logs::{LogFilesError, Source as LogSource, timestamp as format_timestamp};
+pub use control::logs::{AppLogSource, LogFilesError, timestamp as format_timestamp};
 pub use control::once::frame as attach_frame;
 pub use dyno::{EgressOpening, MountedFolder, OneOffCommand};
 pub use router::TrustedProxy;

@@ -6,8 +6,8 @@ use std::ffi::OsString;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use control::ledger::Memory;
-use control::usage::Recorder;
+use control::ledger::MemoryLedger;
+use control::usage::UsageRecorder;
 use dyno::EgressPolicy;
 use grid::plan::Policy;
 use router::{Hosts, TrustedProxies};
@@ -119,7 +119,7 @@ async fn spawn_local(common: CommonParts, config: LocalConfig) -> Result<Running
     let (listener, app_address) = open_socket(common.listen, SocketPurpose::Apps)?;
     let (logs, log_thread) = start_logs(config.log, &common.observer)?;
     let core = CoreConfig {
-        ledger: Arc::new(Memory::new()),
+        ledger: Arc::new(MemoryLedger::new()),
         policy: Policy::default(),
         slugs: config.slugs,
         compiled_folder: config.compiled_folder,
@@ -202,7 +202,7 @@ async fn start_server(
     mut config: ServerConfig,
     data: &DataFolder,
     logs: &LogQueue,
-    app_logs: control::logs::Logs,
+    app_logs: control::logs::AppLogs,
 ) -> Result<ServerParts, SpawnError> {
     // Before anything is written: a server whose port is taken leaves nothing behind.
     let (listener, app_address) = open_socket(common.listen, SocketPurpose::Apps)?;
@@ -258,7 +258,7 @@ fn server_core(
     data: &DataFolder,
     stores: &ServerStores,
     egress: EgressPolicy,
-    usage: Recorder,
+    usage: UsageRecorder,
     compile_command: Vec<OsString>,
 ) -> CoreConfig {
     CoreConfig {

@@ -4,11 +4,11 @@
 
 use crate::failure::{Failure, chain};
 use axum::http::StatusCode;
-use control::Rejected;
+use control::CommandError;
 use control::access;
-use control::logs::TailError;
+use control::logs::LogTailError;
 use control::usage::UsageError;
-use control::{Gone, Refused};
+use control::{ControlError, ReconcilerEnded};
 use grid::desired::FactError;
 use grid::plan::OneOffError;
 use slugs::store::StoreError;
@@ -20,25 +20,25 @@ fn storage(message: String) -> Failure {
     Failure::unavailable("storage_unavailable", message).retry_after(STORAGE_RETRY_SECS)
 }
 
-impl From<Refused> for Failure {
-    fn from(refused: Refused) -> Self {
+impl From<ControlError> for Failure {
+    fn from(refused: ControlError) -> Self {
         let text = refused.to_string();
         match refused {
-            Refused::Rejected(rejected) => rejected.into(),
-            Refused::Access(misfit) => misfit.into(),
-            Refused::KeyReused => Failure::conflict("idempotency_key_reused", text),
-            Refused::Unavailable(_) => storage(text),
-            Refused::Unsure(_) => Failure::unavailable("unsure", text),
-            Refused::TooLarge { .. } => {
+            ControlError::Rejected(rejected) => rejected.into(),
+            ControlError::Access(misfit) => misfit.into(),
+            ControlError::KeyReused => Failure::conflict("idempotency_key_reused", text),
+            ControlError::Unavailable(_) => storage(text),
+            ControlError::Unsure(_) => Failure::unavailable("unsure", text),
+            ControlError::TooLarge { .. } => {
                 Failure::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", text)
             }
-            Refused::Gone(gone) => gone.into(),
+            ControlError::Gone(gone) => gone.into(),
         }
     }
 }
 
-impl From<Gone> for Failure {
-    fn from(_: Gone) -> Self {
+impl From<ReconcilerEnded> for Failure {
+    fn from(_: ReconcilerEnded) -> Self {
         shutting_down()
     }
 }
@@ -47,41 +47,41 @@ fn shutting_down() -> Failure {
     Failure::unavailable("shutting_down", "the server is shutting down").retry_after(1)
 }
 
-impl From<Rejected> for Failure {
-    fn from(rejected: Rejected) -> Self {
+impl From<CommandError> for Failure {
+    fn from(rejected: CommandError) -> Self {
         let text = rejected.to_string();
         match rejected {
-            Rejected::Misfit(misfit) => misfit.into(),
-            Rejected::NoRelease(_) => Failure::conflict("no_release", text),
-            Rejected::StillEnding(_) => Failure::conflict("still_ending", text),
-            Rejected::NoSuchDyno { .. } => Failure::not_found(text),
-            Rejected::ShuttingDown => shutting_down(),
-            Rejected::ConfigOwned { .. } => Failure::conflict("config_owned", text),
-            Rejected::ConfigTaken { .. } => Failure::conflict("config_taken", text),
-            Rejected::AttachmentTaken { .. } | Rejected::AttachedAlready { .. } => {
+            CommandError::Misfit(misfit) => misfit.into(),
+            CommandError::NoRelease(_) => Failure::conflict("no_release", text),
+            CommandError::StillEnding(_) => Failure::conflict("still_ending", text),
+            CommandError::NoSuchDyno { .. } => Failure::not_found(text),
+            CommandError::ShuttingDown => shutting_down(),
+            CommandError::ConfigOwned { .. } => Failure::conflict("config_owned", text),
+            CommandError::ConfigTaken { .. } => Failure::conflict("config_taken", text),
+            CommandError::AttachmentTaken { .. } | CommandError::AttachedAlready { .. } => {
                 Failure::conflict("attached_already", text)
             }
-            Rejected::OwnAddon { .. } => Failure::conflict("own_addon", text),
+            CommandError::OwnAddon { .. } => Failure::conflict("own_addon", text),
             // Which app it is may be none of the caller's business.
-            Rejected::AddonShared { addon, .. } => Failure::conflict(
+            CommandError::AddonShared { addon, .. } => Failure::conflict(
                 "addon_shared",
                 format!(
                     "the add-on {addon} is attached to another app too: detach it there first, or destroy it"
                 ),
             ),
-            Rejected::TooManyAddons(_) => Failure::conflict("too_many_addons", text),
-            Rejected::NoSuchProcess { .. } => Failure::missing("no_such_process", text),
-            Rejected::RunsOnce(_) => Failure::invalid("runs_once", text),
-            Rejected::NotRestarted(_) => Failure::conflict("runs_once", text),
-            Rejected::OneOff(refused) => refused.into(),
-            Rejected::TooManyAtOnce => Failure::unavailable("busy", text).retry_after(1),
-            Rejected::NothingToRun => Failure::invalid("nothing_to_run", text),
-            Rejected::TooManyDynos { .. }
-            | Rejected::ConfigName(_)
-            | Rejected::ConfigSize(_)
-            | Rejected::Memory { .. }
-            | Rejected::RequestTimeout(_)
-            | Rejected::IdleAfter(_) => Failure::invalid("invalid_value", text),
+            CommandError::TooManyAddons(_) => Failure::conflict("too_many_addons", text),
+            CommandError::NoSuchProcess { .. } => Failure::missing("no_such_process", text),
+            CommandError::RunsOnce(_) => Failure::invalid("runs_once", text),
+            CommandError::NotRestarted(_) => Failure::conflict("runs_once", text),
+            CommandError::OneOff(refused) => refused.into(),
+            CommandError::TooManyAtOnce => Failure::unavailable("busy", text).retry_after(1),
+            CommandError::NothingToRun => Failure::invalid("nothing_to_run", text),
+            CommandError::TooManyDynos { .. }
+            | CommandError::ConfigName(_)
+            | CommandError::ConfigSize(_)
+            | CommandError::Memory { .. }
+            | CommandError::RequestTimeout(_)
+            | CommandError::IdleAfter(_) => Failure::invalid("invalid_value", text),
         }
     }
 }
@@ -125,15 +125,15 @@ impl From<FactError> for Failure {
     }
 }
 
-impl From<access::Misfit> for Failure {
-    fn from(misfit: access::Misfit) -> Self {
+impl From<access::AccessError> for Failure {
+    fn from(misfit: access::AccessError) -> Self {
         let text = misfit.to_string();
         match misfit {
-            access::Misfit::NoSuchToken(_) => Failure::not_found(text),
-            access::Misfit::LastAdmin(_) => Failure::conflict("last_admin", text),
-            access::Misfit::TokenExists(_) => Failure::conflict("token_exists", text),
-            access::Misfit::TooMany => Failure::conflict("too_many_tokens", text),
-            access::Misfit::Name => Failure::invalid("invalid_value", text),
+            access::AccessError::NoSuchToken(_) => Failure::not_found(text),
+            access::AccessError::LastAdmin(_) => Failure::conflict("last_admin", text),
+            access::AccessError::TokenExists(_) => Failure::conflict("token_exists", text),
+            access::AccessError::TooMany => Failure::conflict("too_many_tokens", text),
+            access::AccessError::Name => Failure::invalid("invalid_value", text),
         }
     }
 }
@@ -160,8 +160,8 @@ impl From<UsageError> for Failure {
     }
 }
 
-impl From<TailError> for Failure {
-    fn from(error: TailError) -> Self {
+impl From<LogTailError> for Failure {
+    fn from(error: LogTailError) -> Self {
         let status = StatusCode::TOO_MANY_REQUESTS;
         Failure::new(status, "too_many_readers", error.to_string()).retry_after(10)
     }

@@ -9,7 +9,7 @@ use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode, header};
 use control::Actor;
-use control::View;
+use control::LedgerView;
 use control::access::{Role, Token};
 use grid::desired::App;
 use grid::name::AppName;
@@ -20,7 +20,7 @@ use tokio::time::Instant;
 /// The holder of a token, and all that the ledger says at this moment.
 pub(crate) struct Caller {
     pub(crate) token: Token,
-    pub(crate) view: Arc<View>,
+    pub(crate) view: Arc<LedgerView>,
 }
 
 impl Caller {

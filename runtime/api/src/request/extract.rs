@@ -191,7 +191,7 @@ fn key(parts: &Parts, caller: &Caller, body: &[u8]) -> Result<Option<Idempotency
     let bad = |message: String| Failure::bad_request("bad_idempotency_key", message);
     let text = value
         .to_str()
-        .map_err(|_| bad(control::ledger::KeyError.to_string()))?;
+        .map_err(|_| bad(control::ledger::IdempotencyKeyError.to_string()))?;
     let mut request = format!("{} {}\n", parts.method, parts.uri).into_bytes();
     request.extend_from_slice(body);
     IdempotencyKey::new(text, &request).map_err(|error| bad(error.to_string()))?;

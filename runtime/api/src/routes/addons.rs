@@ -14,7 +14,7 @@ use axum::extract::State as With;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use control::access::Role;
-use control::addons::{self, AddonError, Destroyed, ProvisionError};
+use control::addons::{self, AddonError, AddonRemoval, ProvisionError};
 use control::{AddonCommand, Command, default_name};
 use grid::desired::{AddonService, AddonState, App, NewAddon};
 use grid::name::{AddonName, AppName, AttachmentName};
@@ -243,8 +243,8 @@ pub(crate) async fn remove(
         return Ok(releases::named(StatusCode::NO_CONTENT, accepted.version));
     }
     match state.addons.destroy(addon, actor).await? {
-        Destroyed::Wholly => Ok(StatusCode::NO_CONTENT.into_response()),
-        Destroyed::Later => match of(&again(&state, caller), &app, &name) {
+        AddonRemoval::Complete => Ok(StatusCode::NO_CONTENT.into_response()),
+        AddonRemoval::Later => match of(&again(&state, caller), &app, &name) {
             Ok(left) => Ok((StatusCode::ACCEPTED, Json(left)).into_response()),
             Err(_) => Ok(StatusCode::NO_CONTENT.into_response()),
         },

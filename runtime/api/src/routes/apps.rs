@@ -12,7 +12,7 @@ use axum::Json;
 use axum::extract::State as With;
 use axum::http::StatusCode;
 use control::Command;
-use control::View;
+use control::LedgerView;
 use control::access::Role;
 use grid::desired::IdleSetting;
 use grid::name::{AppName, Hostname};
@@ -105,7 +105,7 @@ impl State {
     }
 }
 
-fn shown(state: &State, view: &View, app: &grid::desired::App) -> App {
+fn shown(state: &State, view: &LedgerView, app: &grid::desired::App) -> App {
     let origin = view.origin(&app.name);
     App {
         name: app.name.to_string(),

@@ -11,7 +11,7 @@ use axum::extract::State as With;
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
-use control::logs::{Filter, Follow, LINES_MAX, Side, Tail, Which};
+use control::logs::{DynoSelector, Follow, LINES_MAX, LogFilter, LogSide, LogTail};
 use futures_util::stream;
 use grid::name::AppName;
 use serde::Deserialize;
@@ -54,27 +54,27 @@ pub(crate) struct Wanted {
     source: Option<LogSource>,
 }
 
-fn filter(wanted: &Wanted) -> Result<Filter, Failure> {
+fn filter(wanted: &Wanted) -> Result<LogFilter, Failure> {
     let side = wanted.source.map(|source| match source {
-        LogSource::App => Side::App,
-        LogSource::Dyno => Side::Dyno,
+        LogSource::App => LogSide::App,
+        LogSource::Dyno => LogSide::Dyno,
     });
     let which = match wanted.dyno.as_deref() {
         None => None,
         Some(text) => {
-            let dyno = text.parse().map(Which::Dyno).ok();
-            let which = dyno.or_else(|| text.parse().map(Which::Process).ok());
+            let dyno = text.parse().map(DynoSelector::Dyno).ok();
+            let which = dyno.or_else(|| text.parse().map(DynoSelector::Process).ok());
             Some(which.ok_or_else(|| {
                 let message = "dyno is a dyno such as web.1, or a process type such as web";
                 Failure::bad_request("bad_query", message)
             })?)
         }
     };
-    Ok(Filter { side, which })
+    Ok(LogFilter { side, which })
 }
 
 /// The next lines, as they go out together; none at the end.
-async fn chunk(tail: &mut Tail, closing: &CancellationToken) -> Option<Bytes> {
+async fn chunk(tail: &mut LogTail, closing: &CancellationToken) -> Option<Bytes> {
     let first = tokio::select! {
         line = tail.next() => line?,
         () = closing.cancelled() => return None,

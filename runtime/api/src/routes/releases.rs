@@ -15,7 +15,7 @@ use axum::Json;
 use axum::extract::State as With;
 use axum::http::HeaderValue;
 use axum::response::{IntoResponse, Response};
-use control::Outcome;
+use control::ReleaseOutcome;
 use grid::desired::{App, ProcessKind, ProcessSpec};
 use grid::name::{AppName, Version};
 use serde::{Deserialize, Serialize};
@@ -218,7 +218,7 @@ pub(crate) async fn show(
         () = state.0.closing.cancelled() => {}
     }
     let view = state.control.view();
-    if view.outcome(&name, version) == Some(Outcome::Serving) {
+    if view.outcome(&name, version) == Some(ReleaseOutcome::Serving) {
         state.control.until_published(&name, version).await;
     }
     // What the caller may see is as it was when the request came.

@@ -13,7 +13,7 @@ use axum::Json;
 use axum::extract::State as With;
 use grid::name::SlugId;
 use serde::Serialize;
-use slugs::store::{Store, StoreError, Stored};
+use slugs::store::{Store, StoreError, StoredSlug};
 use std::sync::Arc;
 use utoipa::ToSchema;
 
@@ -26,7 +26,7 @@ pub(crate) struct Slug {
     bytes: u64,
 }
 
-fn shown(stored: Stored) -> Slug {
+fn shown(stored: StoredSlug) -> Slug {
     Slug {
         id: stored.id.to_string(),
         bytes: stored.bytes,

@@ -11,7 +11,7 @@ use crate::text;
 use axum::Json;
 use axum::extract::State as With;
 use axum::http::StatusCode;
-use control::access::{self, Misfit, Role, TokenId};
+use control::access::{self, AccessError, Role, TokenId};
 use grid::name::AppName;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -82,7 +82,7 @@ pub(crate) struct NewToken {
     app: Option<String>,
 }
 
-fn shown(token: &access::Token, secret: Option<&access::Secret>) -> Token {
+fn shown(token: &access::Token, secret: Option<&access::TokenSecret>) -> Token {
     Token {
         id: token.id.to_string(),
         name: token.name.clone(),
@@ -131,7 +131,7 @@ pub(crate) async fn create(
     let app = body.app.map(|name| name.parse::<AppName>()).transpose();
     let app = app.map_err(|error| Failure::invalid("invalid_value", error.to_string()))?;
     let actor = caller.actor();
-    let (token, secret) = access::mint(&body.name, body.role.into(), app, &actor);
+    let (token, secret) = access::mint_token(&body.name, body.role.into(), app, &actor);
     let accepted = state
         .control
         .create_token(token.clone(), actor, key)
@@ -159,7 +159,7 @@ pub(crate) async fn revoke(
     Path(id): Path<TokenId>,
 ) -> Result<StatusCode, Failure> {
     if !caller.sees_token(&id) {
-        return Err(Misfit::NoSuchToken(id).into());
+        return Err(AccessError::NoSuchToken(id).into());
     }
     caller.may_everywhere(Role::Admin)?;
     state.control.revoke_token(id, caller.actor(), None).await?;

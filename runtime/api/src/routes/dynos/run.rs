@@ -14,7 +14,7 @@ use axum::extract::State as With;
 use axum::http::StatusCode;
 use control::DynoStatus;
 use control::access::Role;
-use control::once::{Program, Wanted};
+use control::once::{OneOffProgram, OneOffRequest};
 use control::{MEMORY_BYTES, checked_config};
 use grid::desired::{App, Limits, ProcessKind, Release};
 use grid::lifecycle;
@@ -71,7 +71,7 @@ pub(crate) async fn run(
     let manifest = manifest(&state, release.slug).await?;
     let (program, process) = program(app, &manifest, body.command)?;
     let size = body.size.as_deref();
-    if size.is_some() && !matches!(program, Program::Type { .. }) {
+    if size.is_some() && !matches!(program, OneOffProgram::Type { .. }) {
         let message = "only a process type has a size that can be changed: leave it out";
         return Err(Failure::invalid("invalid_value", message));
     }
@@ -80,7 +80,7 @@ pub(crate) async fn run(
         true => Some(streams::pipes(&state, &caller)).unzip(),
         false => (None, None),
     };
-    let wanted = Wanted {
+    let wanted = OneOffRequest {
         app: name.clone(),
         program,
         env: checked_config(body.env)?,
@@ -120,7 +120,7 @@ fn program(
     app: &App,
     manifest: &Manifest,
     words: Vec<String>,
-) -> Result<(Program, Option<ProcessType>), Failure> {
+) -> Result<(OneOffProgram, Option<ProcessType>), Failure> {
     if words.len() > WORDS_MAX || words.iter().any(|word| word.contains('\0')) {
         let message = format!("a command has 1 to {WORDS_MAX} words, without NUL");
         return Err(Failure::invalid("invalid_value", message));
@@ -134,7 +134,7 @@ fn program(
     if let Some(process) = named {
         runs_by_itself(manifest, &process)?;
         let kept = Some(process.clone());
-        return Ok((Program::Type { process, args }, kept));
+        return Ok((OneOffProgram::Type { process, args }, kept));
     }
     if let Some(command) = manifest.commands.get(&first) {
         let args = command.args.iter().cloned().chain(args).collect();
@@ -155,12 +155,12 @@ fn component(
     name: String,
     path: &SlugPath,
     args: Vec<String>,
-) -> (Program, Option<ProcessType>) {
+) -> (OneOffProgram, Option<ProcessType>) {
     let mut processes = manifest.processes.iter();
     let process = processes.find(|(_, process)| process.component == *path);
     let path = path.as_str().to_owned();
     let process = process.map(|(name, _)| name.clone());
-    (Program::Component { name, path, args }, process)
+    (OneOffProgram::Component { name, path, args }, process)
 }
 
 fn runs_by_itself(manifest: &Manifest, process: &ProcessType) -> Result<(), Failure> {
@@ -176,7 +176,7 @@ fn runs_by_itself(manifest: &Manifest, process: &ProcessType) -> Result<(), Fail
 }
 
 fn no_such_program(app: &App, manifest: &Manifest, word: &str) -> Failure {
-    let known = match manifest.runnable().as_slice() {
+    let known = match manifest.runnable_words().as_slice() {
         [] => "has nothing that runs by itself".to_owned(),
         words => format!("can run {}", words.join(", ")),
     };

@@ -16,7 +16,7 @@ use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use bytes::{BufMut, Bytes, BytesMut};
 use control::access::{Role, TokenId};
-use control::once::{Pipes, frame};
+use control::once::{OneOffPipes, frame};
 use futures_util::{FutureExt, StreamExt, stream};
 use grid::name::{AppName, DynoId};
 use grid::protocol::ProcessExit;
@@ -78,7 +78,7 @@ pub(crate) struct Loose {
 }
 
 /// Pipes for a program, and the other side of them.
-pub(crate) fn pipes(state: &State, caller: &Caller) -> (Pipes, Loose) {
+pub(crate) fn pipes(state: &State, caller: &Caller) -> (OneOffPipes, Loose) {
     let (stdin, program_stdin) = duplex(PIPE_BYTES);
     let (stdout, program_stdout) = duplex(PIPE_BYTES);
     let (stderr, program_stderr) = duplex(PIPE_BYTES);
@@ -92,7 +92,7 @@ pub(crate) fn pipes(state: &State, caller: &Caller) -> (Pipes, Loose) {
             is_lost.cancelled().await;
         }
     };
-    let pipes = Pipes {
+    let pipes = OneOffPipes {
         stdin: Box::new(Whole {
             pipe: program_stdin,
             complete: Arc::clone(&complete),
@@ -248,9 +248,9 @@ impl Frames {
                 exit = ended, if !open => {
                     self.ended = None;
                     let lost = |_| ProcessExit::Failed("the server has lost it".into());
-                    return Some(frame::exit(&exit.unwrap_or_else(lost)).into());
+                    return Some(frame::encode_exit(&exit.unwrap_or_else(lost)).into());
                 }
-                () = sleep_until(Instant::now() + ALIVE_EVERY) => return Some(frame::alive().into()),
+                () = sleep_until(Instant::now() + ALIVE_EVERY) => return Some(frame::encode_alive().into()),
                 () = self.closing.cancelled() => return None,
             };
             match (bytes, is_stderr) {
@@ -278,7 +278,7 @@ async fn piece(pipe: &mut Option<DuplexStream>, buffer: &mut BytesMut) -> Option
 /// Output as a frame.
 fn framed(is_stderr: bool, bytes: &Bytes) -> Bytes {
     let mut frame = BytesMut::with_capacity(frame::HEAD_BYTES + bytes.len());
-    frame.extend_from_slice(&frame::head(is_stderr, bytes.len()));
+    frame.extend_from_slice(&frame::encode_head(is_stderr, bytes.len()));
     frame.extend_from_slice(bytes);
     frame.freeze()
 }

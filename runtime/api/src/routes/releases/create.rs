@@ -16,7 +16,7 @@ use axum::extract::State as With;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use control::access::Role;
-use control::{Command, Deploy, DeployConfig};
+use control::{Command, DeployConfig, ReleaseSpec};
 use grid::desired::{App, ProcessSpec};
 use grid::name::{AppName, ProcessType, SlugId, Version};
 use serde::Deserialize;
@@ -176,7 +176,7 @@ async fn of_slug(
     warnings.extend(missing(&manifest, &config));
     warnings.extend(asleep(&manifest, app));
     let formation = manifest.initial_formation();
-    let deploy = Deploy {
+    let deploy = ReleaseSpec {
         slug,
         description: description.clone(),
         config: DeployConfig::Own(first),

@@ -3,8 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
-use slugs::build::{Built, Tools};
-use slugs::pack::Packed;
+use slugs::build::{BuiltApp, Tools};
+use slugs::pack::PackedSlug;
 
 use super::slug;
 use crate::args::Build;
@@ -21,7 +21,7 @@ pub(crate) fn run(args: &BuildArgs) -> Result<()> {
         Some(file) => file.clone(),
         None => default_output(&built, &args.folder)?,
     };
-    let Packed { slug, .. } = slugs::pack::pack(&built, &file)?;
+    let PackedSlug { slug, .. } = slugs::pack::pack(&built, &file)?;
     drop(working);
     for warning in built.warnings() {
         terminal::warning(&warning.to_string());
@@ -38,7 +38,7 @@ pub(crate) fn run(args: &BuildArgs) -> Result<()> {
 }
 
 /// `NAME.slug` in the app's folder, by the app's name or the folder's.
-fn default_output(built: &Built, folder: &Path) -> Result<PathBuf> {
+fn default_output(built: &BuiltApp, folder: &Path) -> Result<PathBuf> {
     let name = match &built.project.settings.name {
         Some(name) => name.to_string(),
         None => {

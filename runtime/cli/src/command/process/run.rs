@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use grid::protocol::ProcessExit;
-use node::attach_frame::{self as frame, Frame};
+use node::attach_frame::{self as frame, OutputFrame};
 use parking_lot::Mutex;
 use serde_json::{Map, json};
 use tokio::signal::unix::{SignalKind, signal};
@@ -150,17 +150,17 @@ fn print(mut from: impl Read, waiting: &WaitingSince) -> RunEvent {
     let wait = |since| *waiting.lock() = since;
     loop {
         wait(Some(Instant::now()));
-        let frame = match frame::read(&mut from) {
+        let frame = match frame::read_frame(&mut from) {
             Ok(Some(frame)) => frame,
             Ok(None) => return RunEvent::Lost(anyhow::anyhow!("the server has ended it")),
             Err(error) => return RunEvent::Lost(error.into()),
         };
         wait(None);
         let written = match frame {
-            Frame::Alive => Ok(()),
-            Frame::Stdout(bytes) => write(io::stdout().lock(), &bytes),
-            Frame::Stderr(bytes) => write(io::stderr().lock(), &bytes),
-            Frame::Exit(exit) => return RunEvent::Ended(exit),
+            OutputFrame::Alive => Ok(()),
+            OutputFrame::Stdout(bytes) => write(io::stdout().lock(), &bytes),
+            OutputFrame::Stderr(bytes) => write(io::stderr().lock(), &bytes),
+            OutputFrame::Exit(exit) => return RunEvent::Ended(exit),
         };
         if written.is_err() {
             return RunEvent::Unread;

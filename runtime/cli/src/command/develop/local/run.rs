@@ -141,7 +141,7 @@ fn command_of(built: &BuiltSlug, word: &str, args: Vec<String>) -> Result<OneOff
     }
     let path = word.trim_start_matches("./");
     if !manifest.files.keys().any(|file| file.as_str() == path) {
-        let known = match manifest.runnable().as_slice() {
+        let known = match manifest.runnable_words().as_slice() {
             [] => "has nothing that runs by itself".to_owned(),
             words => format!("can run {}", words.join(", ")),
         };

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use anyhow::{Context, Result, bail};
 use grid::name::{AppName, ProcessType};
 use slugs::Manifest;
-use slugs::build::{Built, Tools, build_project, ready_made};
+use slugs::build::{BuiltApp, Tools, build_project, ready_made};
 use slugs::manifest::{decode_text, dotenv};
 use slugs::project::Project;
 use slugs::store::Store;
@@ -191,7 +191,7 @@ impl Drop for StopTools {
 
 fn make(
     path: &Path,
-    build: impl FnOnce() -> Result<Built>,
+    build: impl FnOnce() -> Result<BuiltApp>,
     store: &Store,
     file: &Path,
 ) -> Result<(AppName, slugs::Slug)> {
@@ -215,7 +215,7 @@ fn build(
     procfile: Option<&Path>,
     tools: &Tools,
     working: &ProgressLine,
-) -> Result<Built> {
+) -> Result<BuiltApp> {
     if !path.is_dir() {
         return Ok(ready_made(path)?);
     }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use slugs::Slug;
-use slugs::build::{Built, Tools};
+use slugs::build::{BuiltApp, Tools};
 
 use crate::dirs::{self, RunFolder};
 use crate::terminal::ProgressLine;
@@ -63,7 +63,7 @@ impl DeploySource {
     }
 }
 
-fn build(what: &Path, working: &ProgressLine) -> Result<Built> {
+fn build(what: &Path, working: &ProgressLine) -> Result<BuiltApp> {
     if what.is_dir() {
         let tools = Tools::attached(dirs::cache()?);
         return Ok(slugs::build::build(what, &tools, &mut |progress| {
