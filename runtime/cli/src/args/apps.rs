@@ -143,7 +143,7 @@ pub(crate) enum PsCommand {
     #[command(
         after_help = "Examples:\n  dyno ps scale web=4\n  dyno ps scale web+1 worker-1\n  dyno ps scale web=2:256MiB"
     )]
-    ScaleChange {
+    Scale {
         /// TYPE=N, TYPE+N or TYPE-N, and :MEMORY if that is to change
         #[arg(value_name = "TYPE=N[:MEMORY]", allow_hyphen_values = false)]
         changes: Vec<ScaleChange>,

@@ -44,7 +44,7 @@ impl FromStr for DynoSelector {
 
     fn from_str(text: &str) -> Result<DynoSelector, &'static str> {
         if text.parse::<DynoId>().is_ok() || text.parse::<ProcessType>().is_ok() {
-            return Ok(Dynos(text.to_owned()));
+            return Ok(DynoSelector(text.to_owned()));
         }
         Err("write a dyno such as web.1, or a process type such as web")
     }
@@ -85,7 +85,7 @@ pub(crate) fn parse_env_flags(flags: &[String]) -> AnyResult<BTreeMap<String, St
     let mut env = BTreeMap::new();
     for flag in flags {
         match flag.parse() {
-            Ok(Assignment { name, value }) => drop(env.insert(name, value)),
+            Ok(EnvAssignment { name, value }) => drop(env.insert(name, value)),
             Err(why) => bail!("cannot take --env: {why}"),
         }
     }

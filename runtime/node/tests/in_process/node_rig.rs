@@ -197,7 +197,7 @@ pub(crate) fn compiled_folder() -> PathBuf {
 }
 
 /// Packs a component as an app's slug.
-pub(crate) fn pack_guest(component: &Path, folder: &Path) -> slugs::pack::Packed {
+pub(crate) fn pack_guest(component: &Path, folder: &Path) -> slugs::pack::PackedSlug {
     let built = slugs::build::ready_made(component).expect("a component");
     slugs::pack::pack(&built, &folder.join("app.slug")).expect("a slug")
 }

@@ -7,7 +7,7 @@ use slugs::build::{BuiltApp, Tools};
 use slugs::pack::PackedSlug;
 
 use super::slug;
-use crate::args::Build;
+use crate::args::BuildArgs;
 use crate::dirs;
 use crate::terminal::{self, ProgressLine};
 

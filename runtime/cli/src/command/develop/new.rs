@@ -5,7 +5,7 @@ use std::path::Path;
 use anyhow::{Context, Result, bail};
 use grid::name::AppName;
 
-use crate::args::New;
+use crate::args::NewArgs;
 use crate::terminal;
 
 mod templates;

@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 
 use super::plan::{plan, plan_of_first};
 use super::wait::{settle, up};
-use crate::args::Deploy;
+use crate::args::DeployArgs;
 use crate::client::types::{self, Release};
 use crate::client::{Answer, App, is_not_found};
 use crate::terminal::{self, ProgressLine, clean, count, size};

@@ -5,7 +5,7 @@ use serde_json::json;
 
 use super::plan::plan;
 use super::wait::{settle, up};
-use crate::args::Rollback;
+use crate::args::RollbackArgs;
 use crate::client::App;
 use crate::client::types::{Items, Release, Status};
 use crate::terminal::{ProgressLine, clean};

@@ -12,7 +12,7 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use node::{DataFolderError, NodeConfig, RunningNode, ServerSettings, ServiceManager, SpawnError};
 
-use crate::args::Serve;
+use crate::args::ServeArgs;
 use crate::compile_child;
 use crate::dirs;
 use crate::signals::StopSignals;

@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 
-use crate::args::Slugs;
+use crate::args::SlugsArgs;
 use crate::client::Server;
 use crate::client::types::{Items, Slug};
 use crate::terminal::{self, clean, size, table};

@@ -3,7 +3,7 @@
 use anyhow::Result;
 use serde_json::json;
 
-use crate::args::Status;
+use crate::args::StatusArgs;
 use crate::client::Server;
 use crate::client::types::{Account, App, Items};
 use crate::terminal::{self, clean, count, details};

@@ -13,7 +13,7 @@ use slugs::project::Project;
 use slugs::store::Store;
 
 use super::absolute;
-use crate::args::Local;
+use crate::args::LocalArgs;
 use crate::dirs;
 use crate::terminal::{self, ProgressLine};
 
