@@ -1,4 +1,4 @@
-//! `dyno build`: one file, the same bytes each time.
+//! `dyno build`: one slug file, with the same bytes each time.
 
 use std::fs;
 use std::path::Path;

@@ -1,4 +1,4 @@
-//! Python apps of every form, and those that cannot run.
+//! Python apps of every form, and apps that cannot run.
 
 use testkit::DynoProcess;
 

@@ -1,5 +1,5 @@
-//! A Django project as its tutorial leads to one: polls with an admin site, migrated by a release process, with commands
-//! of manage.py as one-offs.
+//! A Django project as the tutorial makes it: polls with an admin site, migrated by a release process, with commands of
+//! `manage.py` as one-off dynos.
 
 use testkit::{HttpReply, Server, ServerRig, http};
 

@@ -1,4 +1,4 @@
-//! Python projects of other shapes than an `app.py`: packages, programs that start a server, process types.
+//! Python projects that are more than an `app.py`: packages, programs that start a server, process types.
 
 use testkit::{dyno_command, run_command};
 
