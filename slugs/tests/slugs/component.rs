@@ -105,7 +105,7 @@ fn imports_that_are_not_hosted_are_named() {
         ("wasi:cli/environment@1.0.0", "0.2.x and 0.3.0"),
         ("wasi:http/types@0.3.0-rc-2025-08-15", "spin-sdk 7"),
         ("wasi:clocks/timezone@0.2.0", "monotonic-clock, wall-clock"),
-        ("wasi:io/streams@0.3.0", "a dyno is given: nothing"),
+        ("wasi:io/streams@0.3.0", "a dyno has: nothing"),
         ("wasi:http/handler@0.3.0", "types, client"),
     ] {
         let text = refused(&wasm::component(&[import], &run));

@@ -361,7 +361,7 @@ fn bombs() {
     refuses(
         "zeros",
         &slug(LARGE).file("app/a", &zeros).slug(),
-        &["`app/a`", "as a bomb does"],
+        &["`app/a`", "like a decompression bomb"],
     );
     refuses(
         "declared",
