@@ -176,17 +176,17 @@ fn dyno_toml_errors_name_the_line_and_the_remedy() {
     for (text, says) in [
         (
             "nmae = \"x\"",
-            "line 1: unknown key `nmae`; did you mean `name`?",
+            "line 1: unknown key `nmae`: did you mean `name`?",
         ),
         (
             "[build]\ncomand = \"x\"",
-            "line 2: unknown key `build.comand`; did you mean `command`?",
+            "line 2: unknown key `build.comand`: did you mean `command`?",
         ),
         (
             "\n[limits]\nmem = \"1\"",
-            "line 3: unknown key `limits.mem`; did you mean `memory`?",
+            "line 3: unknown key `limits.mem`: did you mean `memory`?",
         ),
-        ("zzz = 1", "line 1: unknown key `zzz`; known here: name"),
+        ("zzz = 1", "line 1: unknown key `zzz`: known here: name"),
         ("name = \"Not A Name\"", "line 1: "),
         ("name = 3", "line 1: "),
         ("name = ", "line 1: "),

@@ -227,7 +227,7 @@ fn mistakes_say_what_to_do() {
         assert!(text.contains(expected), "{folder}: {text}");
     }
     for (toml, expected) in [
-        ("nmae = \"x\"\n", "unknown key `nmae`; did you mean `name`"),
+        ("nmae = \"x\"\n", "unknown key `nmae`: did you mean `name`"),
         ("[limits]\ntimeuot = \"1s\"\n", "`timeout`"),
         ("[buidl]\ncommand = \"make\"\n", "`build`"),
         ("[limits]\ntimeout = \"soon\"\n", "dyno.toml"),
