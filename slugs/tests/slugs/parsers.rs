@@ -70,7 +70,7 @@ fn what_only_a_shell_can_do_is_refused() {
         ("# a.wasm", "there is no command"),
         ("PORT=1 a.wasm", "sets a variable"),
         ("node server.js", "`node` is not a component"),
-        ("$BIN/a.wasm", "must be written out"),
+        ("$BIN/a.wasm", "works only in arguments"),
         ("/a.wasm", "absolute"),
         ("../a.wasm", "`..`"),
         ("a.wasm 'x", "not closed"),
