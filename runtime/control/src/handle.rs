@@ -2,74 +2,26 @@
 //!
 //! Owns how to ask and how to wait for what comes of it. Must not know how it is decided.
 
-use crate::access::{self, Token, TokenId};
-use crate::command::{Accepted, Actor, Command, Rejected};
+mod dyno_status;
+mod error;
+mod message;
+
+pub use dyno_status::DynoStatus;
+pub use error::{Gone, Refused};
+pub(crate) use message::{Event, Request, Wish};
+
+use crate::access::{Token, TokenId};
+use crate::actor::Actor;
+use crate::command::{Accepted, Command};
 use crate::ledger::{Cause, IdempotencyKey};
 use crate::once::{Begun, Wanted};
-use crate::reconcile::{Event, Request, Wish};
 use crate::view::{Outcome, View};
-use grid::lifecycle::DynoState;
-use grid::name::{AppName, DynoId, DynoKey, NodeId, SlugId, Version};
+use grid::name::{AppName, DynoId, SlugId, Version};
 use grid::protocol::{Report, Step};
-use grid::time::Time;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot, watch};
-
-/// One dyno, as a user sees it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct DynoStatus {
-    /// The dyno.
-    pub dyno: DynoKey,
-    /// Its release.
-    pub version: Version,
-    /// What it does.
-    pub state: DynoState,
-    /// Since when, on the reconciler's clock.
-    pub since: Time,
-    /// How long that is, in whole seconds.
-    pub for_secs: u64,
-    /// Where, unless it crashed and waits.
-    pub node: Option<NodeId>,
-}
-
-/// The reconciler has ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the reconciler has ended")]
-pub struct Gone;
-
-/// Why a command came to nothing. Nothing was changed, except where it says so.
-#[derive(Clone, Debug, thiserror::Error)]
-pub enum Refused {
-    /// It was not accepted.
-    #[error(transparent)]
-    Rejected(#[from] Rejected),
-    /// Access cannot be changed like this.
-    #[error(transparent)]
-    Access(#[from] access::Misfit),
-    /// The idempotency key was used for another request.
-    #[error("the idempotency key was used for another request: use a new one")]
-    KeyReused,
-    /// The ledger cannot be written: a full disk, or an engine out of reach. Apps run on.
-    #[error("the server cannot write down changes now: nothing was changed; try again later")]
-    Unavailable(#[source] Cause),
-    /// The ledger may have been written: the change may be made or not.
-    #[error(
-        "the server lost touch with its ledger: it is not known whether the change was made; look, or \
-         try again with the same idempotency key"
-    )]
-    Unsure(#[source] Cause),
-    /// No ledger takes a change of this size.
-    #[error("the change is too large to be written down: {bytes} bytes")]
-    TooLarge {
-        /// Its size.
-        bytes: usize,
-    },
-    /// There is no one to accept it.
-    #[error(transparent)]
-    Gone(#[from] Gone),
-}
 
 /// The way in to a reconciler. A clone leads to the same one.
 #[derive(Clone, Debug)]

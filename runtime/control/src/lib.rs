@@ -25,7 +25,7 @@
 //! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! use control::ledger::Memory;
 //! use control::{Actor, Command, Deploy, DeployConfig, Options, Outcome};
-//! use grid::desired::{Kind, ProcessSpec};
+//! use grid::desired::{ProcessKind, ProcessSpec};
 //! use grid::name::{AppName, NodeId, ProcessType, SlugId};
 //! use grid::plan::{Inventory, Report, Step};
 //! use std::collections::BTreeMap;
@@ -62,7 +62,7 @@
 //! let me = Actor { by: "me".into(), at_ms: 1_700_000_000_000 };
 //! let create = Command::CreateApp { app: app.clone(), hostnames: vec![] };
 //! control.command(create, me.clone(), None).await?;
-//! let spec = ProcessSpec { kind: Kind::Handler, limits: Default::default() };
+//! let spec = ProcessSpec { kind: ProcessKind::Handler, limits: Default::default() };
 //! let deploy = Deploy {
 //!     slug: SlugId::new([7; 32]),
 //!     description: "Deploy".into(),
@@ -81,16 +81,16 @@
 //! ```
 
 pub mod access;
+mod actor;
 pub mod addons;
 mod command;
 mod handle;
-mod keys;
 pub mod ledger;
-mod log;
+mod log_event;
 pub mod logs;
 pub mod once;
 mod random;
-mod reconcile;
+mod reconciler;
 pub mod seal;
 pub mod usage;
 mod view;
@@ -100,8 +100,8 @@ pub use command::{
     Rejected, checked_config, default_name,
 };
 pub use handle::{Control, DynoStatus, Gone, Published, Refused};
-pub use log::{LogEvent, Source};
-pub use reconcile::{
+pub use log_event::{LogEvent, Source};
+pub use reconciler::{
     EVENTS_MAX, LOGS_MAX, ONE_OFFS_MAX, OfflineError, Options, Outputs, REQUESTS_MAX, Reconciler,
     RunError, STEPS_MAX, StartError, create_token_offline, start,
 };

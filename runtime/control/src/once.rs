@@ -4,7 +4,6 @@
 
 pub mod frame;
 
-use crate::handle::Refused;
 use futures_util::future::BoxFuture;
 use grid::desired::Release;
 use grid::name::{AppName, DynoKey, NodeId, ProcessType, Version};
@@ -116,6 +115,3 @@ pub struct Begun {
     /// Where.
     pub node: NodeId,
 }
-
-/// Where the answer goes.
-pub(crate) type Reply = oneshot::Sender<Result<Begun, Refused>>;

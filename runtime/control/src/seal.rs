@@ -16,7 +16,6 @@ mod key;
 pub(crate) use key::sync_folder;
 pub use key::{Key, KeyError};
 
-use crate::ledger::{EntryId, Seq};
 use chacha20poly1305::aead::{Aead, Payload};
 use chacha20poly1305::{KeyInit, XChaCha20Poly1305, XNonce};
 use std::fmt;
@@ -50,9 +49,9 @@ impl Sealer {
     }
 
     /// The sealed form of an entry's bytes; none if they are too many for the cipher, which takes 256 GiB.
-    pub(crate) fn seal(&self, at: Seq, id: EntryId, plain: &[u8]) -> Option<Vec<u8>> {
+    pub(crate) fn seal(&self, sequence: u64, id: [u8; 16], plain: &[u8]) -> Option<Vec<u8>> {
         let nonce: [u8; NONCE_BYTES] = crate::random::bytes();
-        let aad = self.context(at, id);
+        let aad = self.context(sequence, id);
         let payload = Payload {
             msg: plain,
             aad: &aad,
@@ -66,13 +65,13 @@ impl Sealer {
     }
 
     /// The bytes of an entry; none if they are not what was sealed, for this place, with this key.
-    pub(crate) fn open(&self, at: Seq, id: EntryId, whole: &[u8]) -> Option<Vec<u8>> {
+    pub(crate) fn open(&self, sequence: u64, id: [u8; 16], whole: &[u8]) -> Option<Vec<u8>> {
         let (form, rest) = whole.split_first()?;
         let (nonce, sealed) = rest.split_first_chunk::<NONCE_BYTES>()?;
         if *form != FORM {
             return None;
         }
-        let aad = self.context(at, id);
+        let aad = self.context(sequence, id);
         let payload = Payload {
             msg: sealed,
             aad: &aad,
@@ -81,10 +80,10 @@ impl Sealer {
     }
 
     /// What an entry is bound to. The name comes last, since it alone has no fixed length.
-    fn context(&self, at: Seq, id: EntryId) -> Vec<u8> {
+    fn context(&self, sequence: u64, id: [u8; 16]) -> Vec<u8> {
         let mut context = Vec::with_capacity(8 + 16 + self.ledger.len());
-        context.extend(at.0.to_be_bytes());
-        context.extend(id.bytes());
+        context.extend(sequence.to_be_bytes());
+        context.extend(id);
         context.extend(self.ledger.as_bytes());
         context
     }

@@ -6,142 +6,15 @@
 //! and counts. Each run is one record, which grows: at each checkpoint, at its end, and by nothing else. So a
 //! record that is written again changes nothing, and after a kill at most [`CHECKPOINT_EVERY`] is not billed.
 
+mod memory;
 mod meter;
+mod recorder;
 mod sqlite;
 mod store;
 #[cfg(test)]
 mod tests;
 
+pub use memory::Memory;
+pub use recorder::{CHECKPOINT_EVERY, KEPT, Recorder, unix};
 pub use sqlite::Sqlite;
-pub use store::{Memory, UsageError, UsageStore};
-
-use grid::name::{AppName, DynoKey};
-use grid::time::Time;
-use grid::usage::UsageInterval;
-use meter::Meter;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, SystemTime};
-use tokio::time::{Instant, MissedTickBehavior};
-
-/// How much of a running dyno's time a kill can lose.
-pub const CHECKPOINT_EVERY: Duration = Duration::from_secs(60);
-/// How long records are kept: a year, and time to ask about it.
-pub const KEPT: Duration = Duration::from_secs(400 * 24 * 3_600);
-
-/// Measures dyno time. Clones share what they measure.
-#[derive(Clone, Debug)]
-pub struct Recorder(Arc<Shared>);
-
-#[derive(Debug)]
-struct Shared {
-    store: Arc<dyn UsageStore>,
-    meter: Mutex<Meter>,
-    /// Usage time at `started`: see [`Recorder::now`].
-    base: Time,
-    started: Instant,
-}
-
-impl Recorder {
-    /// Goes on where the store ends. `wall` is the time by the wall clock. Blocks on the store.
-    pub fn open(store: Arc<dyn UsageStore>, wall: SystemTime) -> Result<Self, UsageError> {
-        let base = unix(wall).max(store.last()?);
-        Ok(Recorder(Arc::new(Shared {
-            store,
-            meter: Mutex::default(),
-            base,
-            started: Instant::now(),
-        })))
-    }
-
-    /// Usage time, as a time since 1970. It begins at the wall clock's, or at the last record's end if that is
-    /// later, and then runs by itself: whoever sets the clock back or forth has no hour billed twice.
-    pub fn now(&self) -> Time {
-        self.0.base + self.0.started.elapsed()
-    }
-
-    /// Notes that a dyno is up, or that its node has nothing left of it. Saying so again changes nothing.
-    pub fn changed(&self, dyno: &DynoKey, memory_bytes: u64, up: bool) {
-        let now = self.now();
-        let mut meter = self.meter();
-        if up {
-            meter.up(dyno, memory_bytes, now);
-        } else {
-            meter.down(dyno, now);
-        }
-    }
-
-    /// Writes down what was measured. Blocks on the store; what could not be written is tried again the next
-    /// time.
-    pub fn checkpoint(&self) -> Result<(), UsageError> {
-        let records = self.meter().records(self.now());
-        if records.is_empty() {
-            return Ok(());
-        }
-        self.0.store.record(&records)?;
-        self.meter().written(&records);
-        Ok(())
-    }
-
-    /// The dyno time of one app, or of all, cut to what lies from `since` to before `until`. What runs is in it,
-    /// up to now. Blocks on the store.
-    pub fn intervals(
-        &self,
-        app: Option<&AppName>,
-        since: Time,
-        until: Time,
-    ) -> Result<Vec<UsageInterval>, UsageError> {
-        // First what is written: what is measured meanwhile is then there twice, rather than not at all.
-        let mut all = self.0.store.read(app, since, until)?;
-        let measured = self.meter().records(self.now());
-        all.extend(
-            measured
-                .into_iter()
-                .filter(|record| app.is_none_or(|app| record.dyno.app == *app)),
-        );
-        Ok(meter::cut(meter::longest(all), since, until))
-    }
-
-    /// Writes down what was measured at every [`CHECKPOINT_EVERY`], until `stop` is ready, and once more then.
-    /// `failed` is told what could not be written.
-    pub async fn run(self, stop: impl Future<Output = ()>, failed: impl Fn(UsageError)) {
-        let mut ticks = tokio::time::interval(CHECKPOINT_EVERY);
-        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let mut stop = std::pin::pin!(stop);
-        loop {
-            let last = tokio::select! {
-                () = &mut stop => true,
-                _ = ticks.tick() => false,
-            };
-            let recorder = self.clone();
-            let written = tokio::task::spawn_blocking(move || recorder.tick()).await;
-            if let Ok(Err(error)) = written {
-                failed(error);
-            }
-            if last {
-                return;
-            }
-        }
-    }
-
-    fn tick(&self) -> Result<(), UsageError> {
-        self.checkpoint()?;
-        let now = self.now();
-        let oldest = Time::from_micros(now.micros().saturating_sub(micros(KEPT)));
-        self.0.store.forget(oldest)
-    }
-
-    /// Each change of the meter is whole.
-    fn meter(&self) -> MutexGuard<'_, Meter> {
-        self.0.meter.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// A time of the wall clock as a time since 1970.
-pub fn unix(wall: SystemTime) -> Time {
-    let since = wall.duration_since(SystemTime::UNIX_EPOCH);
-    Time::from_micros(since.map_or(0, micros))
-}
-
-fn micros(duration: Duration) -> u64 {
-    u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
-}
+pub use store::{UsageError, UsageStore};

@@ -20,15 +20,15 @@ use wasmtime_wasi::p3::bindings::CommandPre as CommandPre3;
 use wasmtime_wasi_http::p3::bindings::ServicePre;
 
 use crate::code::boot_hook::BootHook;
-use crate::code::compile::{CompileError, Compiler, Native};
-use crate::code::quirks::Lasting;
+use crate::code::compile::{CompileError, Compiler, NativeCode};
+use crate::code::quirks::InstanceLifetime;
 use crate::engine::{Engines, Flavor};
 use crate::guest::Guest;
 use crate::guest::http::handling::HandlerPre;
 use linkers::Linkers;
 
 /// A linked component or module, ready to be instantiated.
-pub(crate) enum Pre {
+pub(crate) enum LinkedProgram {
     /// A handler of WASI 0.2.
     P2(HandlerPre<Guest>, Option<BootHook>),
     /// A handler of WASI 0.3.
@@ -55,22 +55,22 @@ pub(crate) enum CodeError {
 /// Code that is in memory, by its file in the cache and the way it is entered: releases of one slug, and apps of one
 /// slug, share it.
 #[derive(Clone, Default)]
-pub(crate) struct Loaded(Arc<LoadedState>);
+pub(crate) struct LoadedPrograms(Arc<LoadedState>);
 
 #[derive(Default)]
 struct LoadedState {
-    programs: Mutex<HashMap<(World, PathBuf), Weak<Pre>>>,
+    programs: Mutex<HashMap<(World, PathBuf), Weak<LinkedProgram>>>,
     linkers: Linkers,
 }
 
-impl Loaded {
-    fn get(&self, world: World, compiled: &Path) -> Option<Arc<Pre>> {
+impl LoadedPrograms {
+    fn get(&self, world: World, compiled: &Path) -> Option<Arc<LinkedProgram>> {
         let programs = self.0.programs.lock();
         programs.get(&(world, compiled.to_owned()))?.upgrade()
     }
 
     /// Keeps it in mind for others. If they were faster, theirs is taken.
-    fn offer(&self, world: World, compiled: &Path, pre: Pre) -> Arc<Pre> {
+    fn offer(&self, world: World, compiled: &Path, pre: LinkedProgram) -> Arc<LinkedProgram> {
         let mut all = self.0.programs.lock();
         let key = (world, compiled.to_owned());
         if let Some(known) = all.get(&key).and_then(Weak::upgrade) {
@@ -84,66 +84,69 @@ impl Loaded {
 }
 
 /// The code of one process type.
-pub(crate) struct Code {
+pub(crate) struct ProgramCode {
     compiler: Compiler,
-    loaded: Loaded,
+    loaded: LoadedPrograms,
     world: World,
     /// The component, within the unpacked slug.
     file: PathBuf,
     /// Its native code, in the cache.
     compiled: PathBuf,
-    held: Mutex<Held>,
+    held: Mutex<HeldCode>,
     /// How long its instances are good for.
-    pub(crate) lasting: Lasting,
+    pub(crate) lasting: InstanceLifetime,
 }
 
 /// What this process type itself holds of its code.
 #[derive(Default)]
-struct Held {
-    pre: Option<Arc<Pre>>,
+struct HeldCode {
+    pre: Option<Arc<LinkedProgram>>,
     /// Instances that run it.
     instances: usize,
 }
 
 /// The right of one instance to run the code, which stays in memory as long.
-pub(crate) struct Lease {
-    code: Arc<Code>,
-    pre: Arc<Pre>,
+pub(crate) struct CodeLease {
+    code: Arc<ProgramCode>,
+    pre: Arc<LinkedProgram>,
 }
 
-impl Lease {
+impl CodeLease {
     /// The right to run `code`, which is loaded now if it is not in memory.
-    pub(crate) async fn take(code: Arc<Code>, engines: &Engines) -> Result<Lease, CodeError> {
+    pub(crate) async fn take(
+        code: Arc<ProgramCode>,
+        engines: &Engines,
+    ) -> Result<CodeLease, CodeError> {
         let pre = code.pre(engines).await?;
         let mut held = code.held.lock();
         held.instances += 1;
         held.pre.get_or_insert_with(|| Arc::clone(&pre));
         drop(held);
-        Ok(Lease { code, pre })
+        Ok(CodeLease { code, pre })
     }
 
-    pub(crate) fn pre(&self) -> &Pre {
+    pub(crate) fn pre(&self) -> &LinkedProgram {
         &self.pre
     }
 }
 
-impl Drop for Lease {
+impl Drop for CodeLease {
     fn drop(&mut self) {
         self.code.held.lock().instances -= 1;
     }
 }
 
-impl Code {
+impl ProgramCode {
     /// Compiles and links the component in `file`.
     pub(crate) async fn prepare(
         engines: &Engines,
         compiler: &Compiler,
-        loaded: &Loaded,
+        loaded: &LoadedPrograms,
         (world, file): (World, PathBuf),
-    ) -> Result<Code, CodeError> {
+    ) -> Result<ProgramCode, CodeError> {
         let found = compiler.find(engines, Flavor::of(world), &file).await;
         let found = found.map_err(CodeError::Compile)?;
-        let code = Code {
+        let code = ProgramCode {
             compiler: compiler.clone(),
             loaded: loaded.clone(),
             world,
@@ -162,7 +165,7 @@ impl Code {
         Flavor::of(self.world)
     }
 
-    async fn pre(&self, engines: &Engines) -> Result<Arc<Pre>, CodeError> {
+    async fn pre(&self, engines: &Engines) -> Result<Arc<LinkedProgram>, CodeError> {
         if let Some(pre) = &self.held.lock().pre {
             return Ok(Arc::clone(pre));
         }
@@ -192,22 +195,22 @@ fn link(
     linkers: &Linkers,
     engines: &Engines,
     world: World,
-    code: &Native,
-) -> wasmtime::Result<Pre> {
+    code: &NativeCode,
+) -> wasmtime::Result<LinkedProgram> {
     let component = match code {
-        Native::Component(component) => component,
-        Native::Module(module) => {
+        NativeCode::Component(component) => component,
+        NativeCode::Module(module) => {
             let pre = linkers.for_modules(engines)?.instantiate_pre(module)?;
-            return Ok(Pre::Run1(pre));
+            return Ok(LinkedProgram::Run1(pre));
         }
     };
     let pre = linkers
         .for_components(engines, Flavor::of(world))?
         .instantiate_pre(component)?;
     Ok(match world {
-        World::Handler02 => Pre::P2(HandlerPre::new(pre)?, BootHook::find(component)?),
-        World::Handler03 => Pre::P3(ServicePre::new(pre)?, BootHook::find(component)?),
-        World::Run03 => Pre::Run3(CommandPre3::new(pre)?),
-        World::Run02 | World::Wasip1 => Pre::Run2(CommandPre::new(pre)?),
+        World::Handler02 => LinkedProgram::P2(HandlerPre::new(pre)?, BootHook::find(component)?),
+        World::Handler03 => LinkedProgram::P3(ServicePre::new(pre)?, BootHook::find(component)?),
+        World::Run03 => LinkedProgram::Run3(CommandPre3::new(pre)?),
+        World::Run02 | World::Wasip1 => LinkedProgram::Run2(CommandPre::new(pre)?),
     })
 }

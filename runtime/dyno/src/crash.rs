@@ -6,7 +6,7 @@ use grid::protocol::CrashCause;
 use wasmtime::WasmBacktrace;
 use wasmtime_wasi::I32Exit;
 
-use crate::guest::stdio::logs::{Voice, printable};
+use crate::guest::stdio::logs::{DynoLog, printable};
 
 /// Longest description of a trap, in bytes.
 const REASON_BYTES_MAX: usize = 1_000;
@@ -16,7 +16,7 @@ const BACKTRACE_LINES_MAX: usize = 24;
 
 /// How a dyno ended without being asked to.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Crash {
+pub(crate) struct DynoCrash {
     /// For the app's owner to read.
     pub(crate) reason: String,
     pub(crate) cause: CrashCause,
@@ -25,17 +25,17 @@ pub(crate) struct Crash {
 }
 
 /// What a failed boot means for the dyno; where the guest was goes to its log.
-pub(crate) fn boot_crash(error: &wasmtime::Error, voice: &Voice) -> Crash {
-    Crash {
+pub(crate) fn boot_crash(error: &wasmtime::Error, voice: &DynoLog) -> DynoCrash {
+    DynoCrash {
         cause: CrashCause::Boot,
         ..crash(error, voice)
     }
 }
 
 /// The same of a failed call, or of a program that ended with an error; as if no request had ended it.
-pub(crate) fn crash(error: &wasmtime::Error, voice: &Voice) -> Crash {
+pub(crate) fn crash(error: &wasmtime::Error, voice: &DynoLog) -> DynoCrash {
     if let Some(I32Exit(code)) = error.downcast_ref::<I32Exit>() {
-        return Crash {
+        return DynoCrash {
             reason: format!("exited with code {code}"),
             cause: CrashCause::Exit,
             in_request: false,
@@ -54,7 +54,7 @@ pub(crate) fn crash(error: &wasmtime::Error, voice: &Voice) -> Crash {
         end -= 1;
     }
     reason.truncate(end);
-    Crash {
+    DynoCrash {
         reason,
         cause: CrashCause::Trap,
         in_request: false,

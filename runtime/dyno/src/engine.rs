@@ -97,28 +97,28 @@ impl Flavor {
 
 /// Where instances get their memory from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Allocation {
+pub enum InstanceAllocation {
     /// Slots that are mapped once and re-used.
     Pooled,
     /// A mapping per memory, made when needed.
     OnDemand,
 }
 
-impl Allocation {
+impl InstanceAllocation {
     /// Pooled where the kernel offers `PAGEMAP_SCAN` (Linux 6.7); without it the pool is slower
     /// than mapping on demand (45 against 26 µs an instance when it was measured).
-    pub fn for_this_machine() -> Allocation {
+    pub fn for_this_machine() -> InstanceAllocation {
         if PoolingAllocationConfig::is_pagemap_scan_available() {
-            Allocation::Pooled
+            InstanceAllocation::Pooled
         } else {
-            Allocation::OnDemand
+            InstanceAllocation::OnDemand
         }
     }
 }
 
 /// The configuration for `flavor`; code compiled under it loads into any engine made by it,
 /// whatever its allocation.
-fn config(flavor: Flavor, allocation: Allocation) -> Config {
+fn config(flavor: Flavor, allocation: InstanceAllocation) -> Config {
     let mut config = Config::new();
     config
         .wasm_component_model(true)
@@ -134,7 +134,7 @@ fn config(flavor: Flavor, allocation: Allocation) -> Config {
             .concurrency_support(true)
             .wasm_component_model_async(true),
     };
-    if allocation == Allocation::Pooled {
+    if allocation == InstanceAllocation::Pooled {
         config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool(flavor)));
     }
     config
@@ -167,33 +167,33 @@ fn pool(flavor: Flavor) -> PoolingAllocationConfig {
 
 /// An engine that only compiles: used by the compile child, never to run anything.
 pub(crate) fn compiler(flavor: Flavor) -> wasmtime::Result<Engine> {
-    Engine::new(&config(flavor, Allocation::OnDemand))
+    Engine::new(&config(flavor, InstanceAllocation::OnDemand))
 }
 
 /// The two engines and the thread that ticks their epochs.
 pub struct Engines {
     p2: Engine,
     p3: Engine,
-    ticker: Arc<Ticker>,
+    ticker: Arc<EpochTicker>,
     awake: Arc<Semaphore>,
     awake_p3: Arc<Semaphore>,
 }
 
 /// The right of one dyno to be awake.
-pub(crate) struct Room {
+pub(crate) struct AwakePermit {
     _all: OwnedSemaphorePermit,
     _p3: Option<OwnedSemaphorePermit>,
 }
 
-struct Ticker {
+struct EpochTicker {
     running: AtomicUsize,
     stop: AtomicBool,
 }
 
 /// Held while guest code runs: as long as one exists, the epoch ticks every [`EPOCH_TICK`].
-pub struct Running(Arc<Ticker>);
+pub struct GuestRunning(Arc<EpochTicker>);
 
-impl Drop for Running {
+impl Drop for GuestRunning {
     fn drop(&mut self) {
         self.0.running.fetch_sub(1, Ordering::Relaxed);
     }
@@ -201,20 +201,20 @@ impl Drop for Running {
 
 impl Engines {
     /// Makes both engines and starts the ticker thread (`epoch`), which ends with this value.
-    pub fn new(allocation: Allocation) -> wasmtime::Result<Arc<Engines>> {
+    pub fn new(allocation: InstanceAllocation) -> wasmtime::Result<Arc<Engines>> {
         let awake = match allocation {
-            Allocation::Pooled => AWAKE_MAX,
-            Allocation::OnDemand => AWAKE_ON_DEMAND_MAX,
+            InstanceAllocation::Pooled => AWAKE_MAX,
+            InstanceAllocation::OnDemand => AWAKE_ON_DEMAND_MAX,
         };
         Engines::with_room(allocation, awake)
     }
 
     /// The same for at most so many dynos awake, up to [`AWAKE_MAX`].
-    pub fn with_room(allocation: Allocation, awake: u32) -> wasmtime::Result<Arc<Engines>> {
+    pub fn with_room(allocation: InstanceAllocation, awake: u32) -> wasmtime::Result<Arc<Engines>> {
         let awake = awake.min(AWAKE_MAX);
         let p2 = Engine::new(&config(Flavor::P2, allocation))?;
         let p3 = Engine::new(&config(Flavor::P3, allocation))?;
-        let ticker = Arc::new(Ticker {
+        let ticker = Arc::new(EpochTicker {
             running: AtomicUsize::new(0),
             stop: AtomicBool::new(false),
         });
@@ -232,7 +232,7 @@ impl Engines {
     }
 
     /// Waits until one more dyno may be awake, in order of asking. `full` is called if that is not so at once.
-    pub(crate) async fn room(&self, flavor: Flavor, full: impl FnOnce()) -> Room {
+    pub(crate) async fn room(&self, flavor: Flavor, full: impl FnOnce()) -> AwakePermit {
         let p3 = (flavor == Flavor::P3).then_some(&self.awake_p3);
         let there_is = |rights: &Arc<Semaphore>| rights.available_permits() > 0;
         if !(there_is(&self.awake) && p3.is_none_or(there_is)) {
@@ -247,7 +247,7 @@ impl Engines {
             None => None,
         };
         let _all = take(&self.awake).await;
-        Room { _all, _p3 }
+        AwakePermit { _all, _p3 }
     }
 
     /// The engine of that flavor.
@@ -259,9 +259,9 @@ impl Engines {
     }
 
     /// Marks that guest code runs until the returned value is dropped.
-    pub fn running(&self) -> Running {
+    pub fn running(&self) -> GuestRunning {
         self.ticker.running.fetch_add(1, Ordering::Relaxed);
-        Running(Arc::clone(&self.ticker))
+        GuestRunning(Arc::clone(&self.ticker))
     }
 }
 
@@ -271,7 +271,7 @@ impl Drop for Engines {
     }
 }
 
-fn tick(ticker: &Ticker, p2: &Engine, p3: &Engine) {
+fn tick(ticker: &EpochTicker, p2: &Engine, p3: &Engine) {
     while !ticker.stop.load(Ordering::Relaxed) {
         if ticker.running.load(Ordering::Relaxed) == 0 {
             std::thread::sleep(EPOCH_TICK_IDLE);

@@ -21,28 +21,28 @@ use wasmtime_wasi::{WasiCtx, WasiCtxBuilder, WasiCtxView, WasiView};
 use wasmtime_wasi_http::{WasiHttp, WasiHttpCtxView, WasiHttpView};
 
 use crate::engine::Flavor;
-use filesystem::folders::Files;
-use filesystem::p2::{DynoFiles, FilesView};
-use http::outgoing::Outgoing;
+use filesystem::folders::DynoFolders;
+use filesystem::p2::{FilesystemView, GuestFilesystem};
+use http::outgoing::OutgoingRequests;
 use http::state::{HttpState, HttpView};
-use limits::bounds::{HandlesAudit, Limiter, RESOURCES_MAX};
-use network::gate::Gate;
+use limits::bounds::{HandlesAudit, MemoryLimiter, RESOURCES_MAX};
+use network::gate::EgressGate;
 use network::lookup::{BoundedLookup, LookupView};
-use network::port::Port;
-use network::resolver::Resolver;
+use network::port::ServerPort;
+use network::resolver::NameResolver;
 use network::shared::AppNetwork;
-use network::sockets::{CountedSockets, SocketsView};
-use network::tcp_p2::{DynoTcp, Served, TcpView};
-use network::tcp_p3::{Served3, ServedView};
+use network::sockets::{CountedSockets, CountedSocketsView};
+use network::tcp_p2::{GuestTcp, GuestTcpView, ServedPort};
+use network::tcp_p3::{ServedPortP3, ServedPortView};
 use preview1::state::Preview1;
-use stdio::logs::{LogPipe, Voice};
-use stdio::pipes::{Output, PipeIn, PipeOut, Stdio};
+use stdio::logs::{DynoLog, LogWriter};
+use stdio::pipes::{InputPipe, OutputPipe, ProgramOutput, ProgramStdio};
 
 /// Bytes that a guest gets from one call for random bytes.
 const RANDOM_BYTES_MAX: u64 = 1024 * 1024;
 
 /// What a guest is given.
-pub(crate) struct Grant<'a> {
+pub(crate) struct GuestConfig<'a> {
     /// Environment variables, whole: nothing of the host's is added.
     pub(crate) env: &'a [(String, String)],
     /// Arguments, the program's name first.
@@ -52,20 +52,20 @@ pub(crate) struct Grant<'a> {
     pub(crate) network: Arc<AppNetwork>,
     /// What its release may reach beside public addresses.
     pub(crate) reach: Arc<BTreeSet<Endpoint>>,
-    pub(crate) files: Files,
-    pub(crate) voice: Arc<Voice>,
+    pub(crate) files: DynoFolders,
+    pub(crate) voice: Arc<DynoLog>,
     /// What it reads and where it prints; `None` reads nothing and prints into the log.
-    pub(crate) stdio: Option<Stdio>,
+    pub(crate) stdio: Option<ProgramStdio>,
     /// What it speaks.
     pub(crate) flavor: Flavor,
     /// Where it may listen, if it may.
-    pub(crate) port: Option<Arc<Port>>,
+    pub(crate) port: Option<Arc<ServerPort>>,
 }
 
 /// stdout or stderr.
-enum Printer {
-    Log(LogPipe),
-    Pipe(PipeOut),
+enum GuestOutput {
+    Log(LogWriter),
+    Pipe(OutputPipe),
 }
 
 /// The data of a dyno's store.
@@ -73,24 +73,24 @@ pub(crate) struct Guest {
     wasi: WasiCtx,
     http: HttpState,
     table: ResourceTable,
-    resolver: Resolver,
+    resolver: NameResolver,
     handles: HandlesAudit,
-    files: Files,
-    pub(crate) limiter: Limiter,
+    files: DynoFolders,
+    pub(crate) limiter: MemoryLimiter,
     sockets_max: usize,
-    printers: [Printer; 2],
+    printers: [GuestOutput; 2],
     /// All that a core module sees of its host.
     preview1: Option<Box<Preview1>>,
-    served: Option<Box<Served>>,
-    served3: Option<Box<Served3>>,
+    served: Option<Box<ServedPort>>,
+    served3: Option<Box<ServedPortP3>>,
 }
 
 impl Guest {
     /// Fails only where a core module's folders cannot be made; a component hears of that when it asks for them.
-    pub(crate) fn new(mut grant: Grant<'_>) -> wasmtime::Result<Guest> {
+    pub(crate) fn new(mut grant: GuestConfig<'_>) -> wasmtime::Result<Guest> {
         let (network, reach) = (Arc::clone(&grant.network), Arc::clone(&grant.reach));
         let port = grant.port.as_ref().map(|port| port.number);
-        let gate = Gate::new(network, reach, Arc::clone(&grant.voice), port);
+        let gate = EgressGate::new(network, reach, Arc::clone(&grant.voice), port);
         let (stdin, printers) = stdio(grant.stdio.take(), &grant.voice);
         let mut table = ResourceTable::new();
         table.set_max_capacity(RESOURCES_MAX);
@@ -111,22 +111,25 @@ impl Guest {
             wasi,
             table,
             resolver: gate.resolver.clone(),
-            http: HttpState::new(Outgoing::new(gate, grant.limits.connections as usize)),
+            http: HttpState::new(OutgoingRequests::new(
+                gate,
+                grant.limits.connections as usize,
+            )),
             handles: HandlesAudit::default(),
             files: grant.files,
-            limiter: Limiter::new(grant.limits, grant.voice),
+            limiter: MemoryLimiter::new(grant.limits, grant.voice),
             sockets_max: grant.limits.connections as usize,
             printers,
             preview1,
-            served3: (grant.port.clone()).map(|port| Box::new(Served3::new(port))),
-            served: grant.port.map(|port| Box::new(Served::new(port))),
+            served3: (grant.port.clone()).map(|port| Box::new(ServedPortP3::new(port))),
+            served: grant.port.map(|port| Box::new(ServedPort::new(port))),
         })
     }
 
     /// Writes out lines that the guest has not ended.
     pub(crate) fn flush_logs(&self) {
         for printer in &self.printers {
-            if let Printer::Log(log) = printer {
+            if let GuestOutput::Log(log) = printer {
                 log.flush_partial();
             }
         }
@@ -145,10 +148,10 @@ impl Guest {
     /// Ready when all that the guest wrote into pipes has left; they end with that.
     pub(crate) fn end_pipes(&self) -> impl Future<Output = ()> + Send + use<> {
         let pipes = self.printers.iter().filter_map(|printer| match printer {
-            Printer::Pipe(pipe) => Some(pipe.clone()),
-            Printer::Log(_) => None,
+            GuestOutput::Pipe(pipe) => Some(pipe.clone()),
+            GuestOutput::Log(_) => None,
         });
-        let pipes: Vec<PipeOut> = pipes.collect();
+        let pipes: Vec<OutputPipe> = pipes.collect();
         async move {
             for pipe in pipes {
                 pipe.end().await;
@@ -168,17 +171,17 @@ impl Guest {
         }
     }
 
-    /// See [`Files::missing`].
+    /// See [`DynoFolders::missing`].
     pub(crate) fn missing_folders(&self) -> Option<&str> {
         self.files.missing()
     }
 
-    fn files(&mut self) -> FilesView<'_> {
+    fn files(&mut self) -> FilesystemView<'_> {
         let WasiCtxView { ctx, table } = WasiCtxView {
             ctx: &mut self.wasi,
             table: &mut self.table,
         };
-        FilesView {
+        FilesystemView {
             files: &mut self.files,
             wasi: wasmtime_wasi::filesystem::WasiFilesystemCtxView {
                 ctx: ctx.filesystem(),
@@ -187,21 +190,21 @@ impl Guest {
         }
     }
 
-    fn counted_sockets(&mut self) -> SocketsView<'_> {
+    fn counted_sockets(&mut self) -> CountedSocketsView<'_> {
         // Requests that are open are counted too.
         let max = self.sockets_max.saturating_sub(self.http.outgoing.open());
-        SocketsView {
+        CountedSocketsView {
             wasi: self.sockets(),
             max,
         }
     }
 
-    fn tcp(&mut self) -> TcpView<'_> {
+    fn tcp(&mut self) -> GuestTcpView<'_> {
         let WasiCtxView { ctx, table } = WasiCtxView {
             ctx: &mut self.wasi,
             table: &mut self.table,
         };
-        TcpView {
+        GuestTcpView {
             wasi: wasmtime_wasi::sockets::WasiSocketsCtxView {
                 ctx: ctx.sockets(),
                 table,
@@ -210,12 +213,12 @@ impl Guest {
         }
     }
 
-    fn served3(&mut self) -> ServedView<'_> {
+    fn served3(&mut self) -> ServedPortView<'_> {
         let WasiCtxView { ctx, table } = WasiCtxView {
             ctx: &mut self.wasi,
             table: &mut self.table,
         };
-        ServedView {
+        ServedPortView {
             served: self.served3.as_deref_mut(),
             wasi: wasmtime_wasi::sockets::WasiSocketsCtxView {
                 ctx: ctx.sockets(),
@@ -239,30 +242,33 @@ impl Guest {
 }
 
 /// Both sides of what a guest reads and prints.
-fn stdio(stdio: Option<Stdio>, voice: &Arc<Voice>) -> (Option<PipeIn>, [Printer; 2]) {
-    let log = || Printer::Log(LogPipe::new(Voice::clone(voice)));
+fn stdio(
+    stdio: Option<ProgramStdio>,
+    voice: &Arc<DynoLog>,
+) -> (Option<InputPipe>, [GuestOutput; 2]) {
+    let log = || GuestOutput::Log(LogWriter::new(DynoLog::clone(voice)));
     let Some(stdio) = stdio else {
         return (None, [log(), log()]);
     };
     let printers = [stdio.stdout, stdio.stderr].map(|output| match output {
-        Output::Log => log(),
-        Output::Pipe(to) => Printer::Pipe(PipeOut::new(to)),
+        ProgramOutput::Log => log(),
+        ProgramOutput::Pipe(to) => GuestOutput::Pipe(OutputPipe::new(to)),
     });
-    (Some(PipeIn::new(stdio.stdin)), printers)
+    (Some(InputPipe::new(stdio.stdin)), printers)
 }
 
 fn context(
-    grant: &Grant<'_>,
-    gate: Gate,
-    stdin: Option<PipeIn>,
-    [stdout, stderr]: &[Printer; 2],
+    grant: &GuestConfig<'_>,
+    gate: EgressGate,
+    stdin: Option<InputPipe>,
+    [stdout, stderr]: &[GuestOutput; 2],
 ) -> WasiCtxBuilder {
     let mut wasi = WasiCtx::builder();
     wasi.envs(grant.env)
         .args(grant.args)
         .initial_cwd("/")
-        .wall_clock(clocks::Wall)
-        .monotonic_clock(clocks::Monotonic::new())
+        .wall_clock(clocks::WallClock)
+        .monotonic_clock(clocks::MonotonicClock::new())
         .max_random_size(RANDOM_BYTES_MAX)
         .allow_ip_name_lookup(true)
         .allow_tcp(true)
@@ -272,12 +278,12 @@ fn context(
         .allow_blocking_current_thread(true)
         .socket_addr_check(move |addr, reason| gate.socket(addr, reason));
     match stdout {
-        Printer::Log(log) => wasi.stdout(log.clone()),
-        Printer::Pipe(pipe) => wasi.stdout(pipe.clone()),
+        GuestOutput::Log(log) => wasi.stdout(log.clone()),
+        GuestOutput::Pipe(pipe) => wasi.stdout(pipe.clone()),
     };
     match stderr {
-        Printer::Log(log) => wasi.stderr(log.clone()),
-        Printer::Pipe(pipe) => wasi.stderr(pipe.clone()),
+        GuestOutput::Log(log) => wasi.stderr(log.clone()),
+        GuestOutput::Pipe(pipe) => wasi.stderr(pipe.clone()),
     };
     if let Some(stdin) = stdin {
         wasi.stdin(stdin);
@@ -320,9 +326,9 @@ pub(crate) fn linker(engine: &wasmtime::Engine, flavor: Flavor) -> wasmtime::Res
     }
     // Ours in place of the engine's where it has no bounds.
     linker.allow_shadowing(true);
-    filesystem_p2::preopens::add_to_linker::<_, DynoFiles>(&mut linker, Guest::files)?;
-    filesystem_p2::types::add_to_linker::<_, DynoFiles>(&mut linker, Guest::files)?;
-    sockets::tcp::add_to_linker::<_, DynoTcp>(&mut linker, Guest::tcp)?;
+    filesystem_p2::preopens::add_to_linker::<_, GuestFilesystem>(&mut linker, Guest::files)?;
+    filesystem_p2::types::add_to_linker::<_, GuestFilesystem>(&mut linker, Guest::files)?;
+    sockets::tcp::add_to_linker::<_, GuestTcp>(&mut linker, Guest::tcp)?;
     sockets::tcp_create_socket::add_to_linker::<_, CountedSockets>(
         &mut linker,
         Guest::counted_sockets,

@@ -7,13 +7,13 @@ use std::task::Waker;
 use grid::name::DynoKey;
 use tokio::task::AbortHandle;
 
-use crate::crash::Crash;
-use crate::guest::stdio::logs::Voice;
+use crate::crash::DynoCrash;
+use crate::guest::stdio::logs::DynoLog;
 
 /// Shared by the node's list, the instance and a running call.
-pub(crate) struct Life {
+pub(crate) struct DynoLife {
     pub(crate) key: DynoKey,
-    pub(crate) voice: Arc<Voice>,
+    pub(crate) voice: Arc<DynoLog>,
     stop: AtomicBool,
     served: AtomicBool,
     /// A server has a request, or has not come back from its last one.
@@ -22,12 +22,12 @@ pub(crate) struct Life {
     /// The task of a dyno whose program runs by itself.
     program: OnceLock<AbortHandle>,
     /// How that ended, or why it was ended.
-    verdict: Mutex<Option<Crash>>,
+    verdict: Mutex<Option<DynoCrash>>,
 }
 
-impl Life {
-    pub(crate) fn new(key: DynoKey, voice: Arc<Voice>) -> Life {
-        Life {
+impl DynoLife {
+    pub(crate) fn new(key: DynoKey, voice: Arc<DynoLog>) -> DynoLife {
+        DynoLife {
             key,
             voice,
             stop: AtomicBool::new(false),
@@ -46,7 +46,7 @@ impl Life {
     }
 
     /// Ends the program that runs by itself, for this reason; false if there is none.
-    pub(crate) fn end(&self, why: &Crash) -> bool {
+    pub(crate) fn end(&self, why: &DynoCrash) -> bool {
         let Some(program) = self.program.get() else {
             return false;
         };
@@ -56,13 +56,13 @@ impl Life {
     }
 
     /// Notes how the program ended, or why it is ended. The first word holds.
-    pub(crate) fn judge(&self, crash: Crash) {
+    pub(crate) fn judge(&self, crash: DynoCrash) {
         let mut verdict = self.verdict.lock().unwrap_or_else(PoisonError::into_inner);
         verdict.get_or_insert(crash);
     }
 
     /// How the program ended, if that is known.
-    pub(crate) fn verdict(&self) -> Option<Crash> {
+    pub(crate) fn verdict(&self) -> Option<DynoCrash> {
         let mut verdict = self.verdict.lock().unwrap_or_else(PoisonError::into_inner);
         verdict.take()
     }
@@ -84,7 +84,7 @@ impl Life {
         self.stop.load(Ordering::Acquire)
     }
 
-    /// Has `waker` woken by [`Life::stop`]; whether it was called already.
+    /// Has `waker` woken by [`DynoLife::stop`]; whether it was called already.
     pub(crate) fn stopped_or_wake(&self, waker: &Waker) -> bool {
         let mut slot = self.waker.lock().unwrap_or_else(PoisonError::into_inner);
         match &mut *slot {

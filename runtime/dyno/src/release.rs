@@ -15,11 +15,11 @@ use slugs::World;
 use slugs::manifest::{ExpandError, expand};
 
 use crate::code::compile::{CompileError, Compiler};
-use crate::code::{Code, CodeError, Loaded};
+use crate::code::{CodeError, LoadedPrograms, ProgramCode};
 use crate::engine::Engines;
-use crate::guest::filesystem::folders::AppFiles;
-use command::{Command, PlatformVars};
-use source::{Program, Unpacked};
+use crate::guest::filesystem::folders::AppFolder;
+use command::{OneOffCommand, PlatformVars};
+use source::{SlugProgram, UnpackedSlug};
 
 /// Why a release cannot be run here.
 #[derive(Debug, thiserror::Error)]
@@ -93,40 +93,40 @@ pub enum PrepareError {
 }
 
 /// A process type, ready to start dynos of.
-pub(crate) struct Ready {
-    pub(crate) code: Arc<Code>,
+pub(crate) struct PreparedProcess {
+    pub(crate) code: Arc<ProgramCode>,
     pub(crate) kind: ProcessKind,
-    program: Program,
+    program: SlugProgram,
     pub(crate) limits: Arc<Limits>,
-    pub(crate) files: AppFiles,
+    pub(crate) files: AppFolder,
     app: AppName,
     release: Arc<Release>,
     /// Over the release's config: of a one-off.
     over: BTreeMap<String, String>,
     platform_vars: PlatformVars,
     /// Made by the first boot, and given back with the code.
-    start: Mutex<Option<Arc<Start>>>,
+    start: Mutex<Option<Arc<SharedStart>>>,
 }
 
 /// What a program starts with, the same for all dynos of a release.
-struct Start {
+struct SharedStart {
     env: Vec<(String, String)>,
     args: Vec<String>,
 }
 
 /// Environment and arguments of one dyno.
-pub(crate) type Beginnings = (Vec<(String, String)>, Vec<String>);
+pub(crate) type ProgramStart = (Vec<(String, String)>, Vec<String>);
 
-impl Ready {
+impl PreparedProcess {
     /// Fails if the arguments use a variable that is not set.
     fn new(
         what: (AppName, Arc<Release>),
-        (program, kind): (Program, ProcessKind),
-        code: Code,
-        (limits, files): (Arc<Limits>, AppFiles),
+        (program, kind): (SlugProgram, ProcessKind),
+        code: ProgramCode,
+        (limits, files): (Arc<Limits>, AppFolder),
         (over, platform_vars): (BTreeMap<String, String>, PlatformVars),
-    ) -> Result<Ready, ExpandError> {
-        let ready = Ready {
+    ) -> Result<PreparedProcess, ExpandError> {
+        let ready = PreparedProcess {
             code: Arc::new(code),
             kind,
             program,
@@ -142,13 +142,13 @@ impl Ready {
         Ok(ready)
     }
 
-    fn start(&self, port: Option<u16>) -> Result<Arc<Start>, ExpandError> {
+    fn start(&self, port: Option<u16>) -> Result<Arc<SharedStart>, ExpandError> {
         let mut env = BTreeMap::clone(&self.release.config);
         env.extend(self.over.clone());
         if self.platform_vars == PlatformVars::Added {
             add_platform_vars(&mut env, &self.app, &self.release, port);
         }
-        Ok(Arc::new(Start {
+        Ok(Arc::new(SharedStart {
             args: arguments(&self.program, &env)?,
             env: env.into_iter().collect(),
         }))
@@ -159,7 +159,7 @@ impl Ready {
         &self,
         dyno: &DynoId,
         port: Option<u16>,
-    ) -> Result<Beginnings, ExpandError> {
+    ) -> Result<ProgramStart, ExpandError> {
         let start = match port {
             Some(_) => self.start(port)?,
             None => self.shared_start()?,
@@ -172,7 +172,7 @@ impl Ready {
         Ok((env, start.args.clone()))
     }
 
-    fn shared_start(&self) -> Result<Arc<Start>, ExpandError> {
+    fn shared_start(&self) -> Result<Arc<SharedStart>, ExpandError> {
         let mut held = self.start.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(start) = &*held {
             return Ok(Arc::clone(start));
@@ -201,31 +201,31 @@ impl Ready {
 }
 
 /// All process types of a release.
-pub(crate) type Processes = BTreeMap<ProcessType, Arc<Ready>>;
+pub(crate) type PreparedProcesses = BTreeMap<ProcessType, Arc<PreparedProcess>>;
 
 /// What turns a slug's programs into something to start.
 #[derive(Clone, Copy)]
-pub(crate) struct Workshop<'a> {
+pub(crate) struct CodePreparer<'a> {
     pub(crate) engines: &'a Engines,
     pub(crate) compiler: &'a Compiler,
-    pub(crate) loaded: &'a Loaded,
+    pub(crate) loaded: &'a LoadedPrograms,
 }
 
 /// Compiles and links every process type of the release.
 pub(crate) async fn prepare(
-    workshop: Workshop<'_>,
+    workshop: CodePreparer<'_>,
     app: &AppName,
     release: &Arc<Release>,
-    unpacked: &Unpacked,
-) -> Result<Processes, PrepareError> {
+    unpacked: &UnpackedSlug,
+) -> Result<PreparedProcesses, PrepareError> {
     let files = open(unpacked)?;
-    let mut processes = Processes::new();
+    let mut processes = PreparedProcesses::new();
     for (process, program) in &unpacked.programs {
         let Some(spec) = release.processes.get(process) else {
             continue;
         };
         let code = workshop.code(process, program, unpacked).await?;
-        let ready = Ready::new(
+        let ready = PreparedProcess::new(
             (app.clone(), Arc::clone(release)),
             (program.clone(), spec.kind),
             code,
@@ -244,12 +244,12 @@ pub(crate) async fn prepare(
 
 /// Compiles and links what one process runs once.
 pub(crate) async fn prepare_once(
-    workshop: Workshop<'_>,
+    workshop: CodePreparer<'_>,
     (app, release): (&AppName, &Arc<Release>),
-    unpacked: &Unpacked,
-    (dyno, command): (&DynoId, Command),
+    unpacked: &UnpackedSlug,
+    (dyno, command): (&DynoId, OneOffCommand),
     over: (BTreeMap<String, String>, PlatformVars),
-) -> Result<Ready, PrepareError> {
+) -> Result<PreparedProcess, PrepareError> {
     let files = open(unpacked)?;
     let (process, program) = program_of(release, unpacked, command)?;
     let name = process.unwrap_or_else(|| dyno.process.clone());
@@ -262,7 +262,7 @@ pub(crate) async fn prepare_once(
         .or_else(|| release.processes.get(same?.0));
     let limits = limited.map_or_else(Arc::default, |spec| Arc::clone(&spec.limits));
     let code = workshop.code(&name, &program, unpacked).await?;
-    let ready = Ready::new(
+    let ready = PreparedProcess::new(
         (app.clone(), Arc::clone(release)),
         (program, ProcessKind::Process),
         code,
@@ -275,11 +275,11 @@ pub(crate) async fn prepare_once(
 /// What a command stands for, and the process type whose limits it has.
 fn program_of(
     release: &Release,
-    unpacked: &Unpacked,
-    command: Command,
-) -> Result<(Option<ProcessType>, Program), PrepareError> {
+    unpacked: &UnpackedSlug,
+    command: OneOffCommand,
+) -> Result<(Option<ProcessType>, SlugProgram), PrepareError> {
     match command {
-        Command::Type { process, args } => {
+        OneOffCommand::Type { process, args } => {
             let Some(program) = unpacked.programs.get(&process) else {
                 let known: Vec<String> =
                     unpacked.programs.keys().map(ToString::to_string).collect();
@@ -297,10 +297,10 @@ fn program_of(
             program.args.extend(args.iter().map(|arg| literal(arg)));
             Ok((Some(process), program))
         }
-        Command::Component { path, args } => {
+        OneOffCommand::Component { path, args } => {
             let world = world_of(unpacked, &path)?;
             let args = args.iter().map(|arg| literal(arg)).collect();
-            let program = Program {
+            let program = SlugProgram {
                 component: path,
                 args,
                 world,
@@ -311,7 +311,7 @@ fn program_of(
 }
 
 /// How the component at `path` in the slug is run.
-fn world_of(unpacked: &Unpacked, path: &Path) -> Result<World, PrepareError> {
+fn world_of(unpacked: &UnpackedSlug, path: &Path) -> Result<World, PrepareError> {
     let failed = |source| PrepareError::Component {
         path: path.to_owned(),
         source,
@@ -334,8 +334,8 @@ fn literal(arg: &str) -> String {
     arg.replace('$', "$$")
 }
 
-fn open(unpacked: &Unpacked) -> Result<AppFiles, PrepareError> {
-    AppFiles::open(&unpacked.folder, Arc::clone(&unpacked.links)).map_err(|source| {
+fn open(unpacked: &UnpackedSlug) -> Result<AppFolder, PrepareError> {
+    AppFolder::open(&unpacked.folder, Arc::clone(&unpacked.links)).map_err(|source| {
         PrepareError::Files {
             path: unpacked.folder.clone(),
             source,
@@ -348,20 +348,20 @@ fn unset(process: &ProcessType, source: ExpandError) -> PrepareError {
     PrepareError::Args { process, source }
 }
 
-impl Workshop<'_> {
+impl CodePreparer<'_> {
     async fn code(
         self,
         process: &ProcessType,
-        program: &Program,
-        unpacked: &Unpacked,
-    ) -> Result<Code, PrepareError> {
+        program: &SlugProgram,
+        unpacked: &UnpackedSlug,
+    ) -> Result<ProgramCode, PrepareError> {
         let file = unpacked.folder.join(&program.component);
-        let Workshop {
+        let CodePreparer {
             engines,
             compiler,
             loaded,
         } = self;
-        let code = Code::prepare(engines, compiler, loaded, (program.world, file));
+        let code = ProgramCode::prepare(engines, compiler, loaded, (program.world, file));
         let process = || process.clone();
         code.await.map_err(|error| match error {
             CodeError::Compile(source) => PrepareError::Compile {
@@ -378,7 +378,7 @@ impl Workshop<'_> {
 
 /// The program's name and its arguments.
 fn arguments(
-    program: &Program,
+    program: &SlugProgram,
     env: &BTreeMap<String, String>,
 ) -> Result<Vec<String>, ExpandError> {
     let mut known = env.clone();

@@ -3,7 +3,8 @@
 //! Owns that the servers answer before an app is told of them. memcached has no users: whoever reaches a server may
 //! use all of it, so that the apps that have this add-on share one cache.
 
-use super::{CONNECT_TIMEOUT, ConfigError, ProvisionError, Server};
+use super::backend::{CONNECT_TIMEOUT, Server};
+use super::error::{ConfigError, MEMCACHED_SERVERS_MAX, ProvisionError};
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use grid::desired::{AddonDetails, AddonService, ConfigVars, NewAddon};
@@ -14,8 +15,6 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
-/// Servers at most: each is asked before an add-on is made.
-pub(super) const SERVERS_MAX: usize = 16;
 /// Bytes of an answer to `version` at most.
 const ANSWER_BYTES_MAX: usize = 64;
 
@@ -29,7 +28,7 @@ pub struct Memcached {
 impl Memcached {
     /// One to sixteen servers, which apps dial as they are written.
     pub fn new(servers: Vec<Endpoint>) -> Result<Self, ConfigError> {
-        if !(1..=SERVERS_MAX).contains(&servers.len()) {
+        if !(1..=MEMCACHED_SERVERS_MAX).contains(&servers.len()) {
             return Err(ConfigError::Servers);
         }
         Ok(Memcached { servers })

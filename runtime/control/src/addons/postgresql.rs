@@ -7,7 +7,9 @@
 //! Sessions bear the add-on's name: one that was left behind, since the platform was killed, is ended before anything
 //! else is done, so that what it was about to do does not come late.
 
-use super::{CONNECT_TIMEOUT, ConfigError, ProvisionError, Server, identifier};
+use super::backend::{CONNECT_TIMEOUT, Server};
+use super::error::{ConfigError, ProvisionError};
+use super::names::{endpoint, hex, identifier};
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use grid::desired::{AddonDetails, AddonService, ConfigVars, NewAddon};
@@ -317,7 +319,7 @@ impl Postgresql {
 /// What a role's comment says, by which it is known again: nobody else knows the password that it is made of.
 fn mark(addon: &NewAddon) -> String {
     let digest = Sha256::digest(format!("dyno add-on {}", addon.password.0));
-    let digest = super::hex(&digest[..8]);
+    let digest = hex(&digest[..8]);
     format!("dyno add-on {} ({digest})", addon.name)
 }
 
@@ -329,7 +331,7 @@ fn address(config: &Config) -> Result<Endpoint, ConfigError> {
         _ => return Err(ConfigError::Address),
     };
     match config.get_hosts() {
-        [Host::Tcp(host)] => super::endpoint(host, port),
+        [Host::Tcp(host)] => endpoint(host, port),
         _ => Err(ConfigError::Address),
     }
 }

@@ -4,11 +4,14 @@
 //! Owns the commands. A user is known as an add-on's by the digest of its password. Users are set in one command, so
 //! that none is ever there by halves. A database number is taken by nothing but the ledger: there is nothing to make.
 
-use super::{CONNECT_TIMEOUT, ConfigError, ProvisionError, Server, hex, identifier};
+use super::backend::{CONNECT_TIMEOUT, Server};
+use super::error::{ConfigError, ProvisionError};
+use super::names::{endpoint, hex, identifier};
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use grid::desired::{AddonDetails, AddonService, ConfigVars, NewAddon};
 use grid::name::Endpoint;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use redis::aio::MultiplexedConnection;
 use redis::{
     AsyncConnectionConfig, Client, ConnectionAddr, ConnectionInfo, ErrorKind, FromRedisValue,
@@ -104,7 +107,7 @@ impl Redis {
         let admin = url.into_connection_info();
         let admin = admin.map_err(|_| ConfigError::Url(FORM))?;
         let address = || match admin.addr() {
-            ConnectionAddr::Tcp(host, port) => super::endpoint(host, *port),
+            ConnectionAddr::Tcp(host, port) => endpoint(host, *port),
             _ => Err(ConfigError::Address),
         };
         Ok(Redis {
@@ -367,17 +370,16 @@ fn is_unknown_command(error: &RedisError) -> bool {
     error.to_string().contains("unknown command")
 }
 
+/// All characters of a URL but the unreserved ones of RFC 3986, section 2.3.
+const RESERVED: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'-')
+    .remove(b'.')
+    .remove(b'_')
+    .remove(b'~');
+
 /// A part of a URL.
 fn escaped(text: &str) -> String {
-    let mut escaped = String::with_capacity(text.len());
-    for byte in text.bytes() {
-        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
-            escaped.push(char::from(byte));
-        } else {
-            escaped.push_str(&format!("%{byte:02X}"));
-        }
-    }
-    escaped
+    utf8_percent_encode(text, RESERVED).to_string()
 }
 
 impl Server for Redis {

@@ -2,16 +2,13 @@
 //!
 //! Owns its shape and its encoding. Must not know where it is kept, nor what its changes do.
 
-use super::AppendError;
+use super::error::{AppendError, ENTRY_BYTES_MAX};
 use crate::access;
 use grid::desired::Fact;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::sync::Arc;
 
-/// Bytes of an encoded entry at most: what a message of the usual message systems holds, with room for
-/// the seal.
-pub const ENTRY_BYTES_MAX: usize = 1_000_000;
 /// Bytes of an idempotency key's text at most.
 pub const KEY_BYTES_MAX: usize = 255;
 

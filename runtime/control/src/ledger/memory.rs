@@ -2,10 +2,14 @@
 //!
 //! Owns a list of encoded entries. Must not know what an entry means.
 
-use super::{AppendError, Entry, Ledger, ReadError, Seq};
+use super::contract::Ledger;
+use super::entry::Entry;
+use super::error::{AppendError, ReadError};
+use super::sequence::Seq;
 use futures_util::FutureExt;
 use futures_util::future::{BoxFuture, ready};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use parking_lot::Mutex;
+use std::sync::Arc;
 use tokio::sync::watch;
 
 /// Entries that a ledger in memory holds: at one a second, that is more than ten days.
@@ -41,7 +45,7 @@ impl Memory {
 
     fn push(&self, after: Seq, entry: &Entry) -> Result<Seq, AppendError> {
         let bytes = entry.encode()?;
-        let mut entries = self.lock();
+        let mut entries = self.entries.lock();
         let actual = seq(entries.len());
         if actual != after {
             return Err(AppendError::Conflict {
@@ -59,7 +63,7 @@ impl Memory {
     }
 
     fn list(&self, after: Seq, limit: usize) -> Result<Vec<(Seq, Entry)>, ReadError> {
-        let entries = self.lock();
+        let entries = self.entries.lock();
         let first = usize::try_from(after.0).unwrap_or(usize::MAX);
         let rest = entries.get(first..).unwrap_or_default();
         let listed = rest.iter().zip(first + 1..).take(limit);
@@ -73,11 +77,6 @@ impl Memory {
                 Ok((at, entry))
             })
             .collect()
-    }
-
-    /// A panic elsewhere leaves the list whole: an entry is added in one go.
-    fn lock(&self) -> MutexGuard<'_, Vec<Vec<u8>>> {
-        self.entries.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -9,7 +9,10 @@ mod file;
 
 pub use file::OpenError;
 
-use super::{AppendError, Cause, Entry, EntryId, Ledger, ReadError, Seq};
+use super::contract::Ledger;
+use super::entry::Entry;
+use super::error::{AppendError, Cause, ReadError};
+use super::sequence::Seq;
 use crate::seal::{Key, Sealer};
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
@@ -93,7 +96,7 @@ impl Sqlite {
 
     async fn append(&self, after: Seq, entry: &Entry) -> Result<Seq, AppendError> {
         let (at, id) = (after.next(), entry.id);
-        let sealed = self.sealer.seal(at, id, &entry.encode()?);
+        let sealed = self.sealer.seal(at.0, id.bytes(), &entry.encode()?);
         let sealed = sealed.ok_or(AppendError::TooLarge { bytes: usize::MAX })?;
         let last = Arc::clone(&self.last);
         let answer = self.begin(move |connection| {
@@ -137,8 +140,7 @@ fn opened(
         if at != expected {
             return Err(ReadError::Missing { at: expected });
         }
-        let id = EntryId::from_bytes(row.id);
-        let plain = sealer.open(at, id, &row.sealed);
+        let plain = sealer.open(at.0, row.id, &row.sealed);
         let plain = plain.ok_or(ReadError::Sealed { at })?;
         let entry = Entry::decode(&plain).map_err(|source| ReadError::Unknown {
             at,

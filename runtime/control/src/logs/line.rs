@@ -1,9 +1,9 @@
-//! One line of an app's log, and what makes a line match.
+//! One line of an app's log.
 //!
 //! Owns the documented form, `TIMESTAMP SOURCE[DYNO]: TEXT`. Must not know where lines are kept.
 
-use crate::log::{LogEvent, Source as EventSource};
-use grid::name::{DynoId, ProcessType};
+use crate::log_event::{LogEvent, Source as EventSource};
+use grid::name::DynoId;
 use std::fmt;
 use std::time::SystemTime;
 
@@ -106,47 +106,5 @@ impl fmt::Display for Line {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let at = timestamp(self.at);
         write!(f, "{at} {}: {}", self.source, self.text)
-    }
-}
-
-/// The half of the sources that a reader wants.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Side {
-    /// What the app prints.
-    App,
-    /// What the platform says: about dynos, requests and commands.
-    Dyno,
-}
-
-/// The dynos that a reader wants.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Which {
-    /// One place of the formation, `web.1`.
-    Dyno(DynoId),
-    /// All of one process type, `web`.
-    Process(ProcessType),
-}
-
-/// Which lines a reader wants; the default is all.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Filter {
-    /// Only lines of this side.
-    pub side: Option<Side>,
-    /// Only lines from or about these dynos.
-    pub which: Option<Which>,
-}
-
-impl Filter {
-    /// Whether a line from this source is wanted.
-    pub fn takes(&self, source: &Source) -> bool {
-        let side = match self.side {
-            None => true,
-            Some(side) => matches!(source, Source::App(_)) == (side == Side::App),
-        };
-        side && match &self.which {
-            None => true,
-            Some(Which::Dyno(wanted)) => source.dyno() == Some(wanted),
-            Some(Which::Process(wanted)) => source.dyno().is_some_and(|d| d.process == *wanted),
-        }
     }
 }

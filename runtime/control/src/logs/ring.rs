@@ -2,7 +2,8 @@
 //!
 //! Owns the bounds of what is kept of an app. Must not know who reads.
 
-use super::line::{Filter, Line};
+use super::filter::Filter;
+use super::line::Line;
 use std::collections::VecDeque;
 use std::sync::Arc;
 

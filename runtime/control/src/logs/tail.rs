@@ -2,9 +2,10 @@
 //!
 //! Owns how far it has read, and how it learns of lines that it was too slow for. Must not know HTTP.
 
-use super::AppLog;
-use super::line::{Filter, Line, Source};
-use crate::logs::Logs;
+use super::app_log::AppLog;
+use super::filter::Filter;
+use super::line::{Line, Source};
+use super::registry::Registry;
 use grid::fault::Fault;
 use grid::name::AppName;
 use std::collections::VecDeque;
@@ -27,7 +28,7 @@ pub enum Follow {
 /// than those change learns how many it missed.
 #[derive(Debug)]
 pub struct Tail {
-    logs: Logs,
+    registry: Arc<Registry>,
     app: AppName,
     log: Arc<AppLog>,
     filter: Filter,
@@ -40,18 +41,18 @@ pub struct Tail {
 
 impl Tail {
     pub(super) fn new(
-        logs: Logs,
+        registry: Arc<Registry>,
         app: AppName,
         log: Arc<AppLog>,
         filter: Filter,
         (n, follow): (usize, Follow),
     ) -> Self {
         let (next, end) = {
-            let ring = log.ring();
+            let ring = log.ring.lock();
             (ring.last(n, &filter), ring.end())
         };
         Tail {
-            logs,
+            registry,
             app,
             log,
             filter,
@@ -87,7 +88,7 @@ impl Tail {
     }
 
     fn fill(&mut self) {
-        let ring = self.log.ring();
+        let ring = self.log.ring.lock();
         let end = self.until.unwrap_or(u64::MAX);
         let missed = ring.first().min(end).saturating_sub(self.next);
         if missed > 0 {
@@ -113,6 +114,6 @@ impl Tail {
 
 impl Drop for Tail {
     fn drop(&mut self) {
-        self.logs.leave(&self.app, &self.log);
+        self.registry.leave(&self.app, &self.log);
     }
 }

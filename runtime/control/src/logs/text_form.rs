@@ -2,7 +2,7 @@
 //!
 //! Owns that both directions agree. Must not know files.
 
-use super::line::{Line, Source};
+use super::line::{Line, Source, timestamp};
 use std::io::Write;
 use std::time::{Duration, SystemTime};
 
@@ -29,7 +29,7 @@ impl LineWriter {
         let since = since.unwrap_or(Duration::ZERO);
         if self.second != since.as_secs() || self.date.is_empty() {
             self.second = since.as_secs();
-            self.date = super::timestamp(SystemTime::UNIX_EPOCH + Duration::from_secs(self.second));
+            self.date = timestamp(SystemTime::UNIX_EPOCH + Duration::from_secs(self.second));
             self.date.truncate(SECOND_CHARS);
         }
         out.extend_from_slice(self.date.as_bytes());

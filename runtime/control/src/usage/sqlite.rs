@@ -6,9 +6,9 @@ use super::store::{UsageError, UsageStore};
 use grid::name::{AppName, DynoKey, Run};
 use grid::time::Time;
 use grid::usage::UsageInterval;
+use parking_lot::Mutex;
 use rusqlite::{Connection, Row, params};
 use std::path::Path;
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 /// The form of the table that this code writes.
@@ -84,13 +84,8 @@ impl Sqlite {
         Ok(Sqlite(Mutex::new(connection)))
     }
 
-    /// A call that failed was rolled back: the connection is as good as before.
-    fn connection(&self) -> MutexGuard<'_, Connection> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     fn write(&self, records: &[UsageInterval]) -> rusqlite::Result<()> {
-        let mut connection = self.connection();
+        let mut connection = self.0.lock();
         let transaction = connection.transaction()?;
         {
             let mut statement = transaction.prepare_cached(RECORD)?;
@@ -121,7 +116,7 @@ impl UsageStore for Sqlite {
         since: Time,
         until: Time,
     ) -> Result<Vec<UsageInterval>, UsageError> {
-        let connection = self.connection();
+        let connection = self.0.lock();
         let mut statement = connection.prepare_cached(READ).map_err(failed("read"))?;
         let (since, until) = (whole(since.micros()), whole(until.micros()));
         let rows = statement
@@ -133,13 +128,13 @@ impl UsageStore for Sqlite {
 
     fn last(&self) -> Result<Time, UsageError> {
         let latest = "SELECT COALESCE(MAX(ends), 0) FROM runs";
-        let ends = self.connection().query_row(latest, [], |row| row.get(0));
+        let ends = self.0.lock().query_row(latest, [], |row| row.get(0));
         Ok(Time::from_micros(count(ends.map_err(failed("read"))?)))
     }
 
     fn forget(&self, before: Time) -> Result<(), UsageError> {
         let old = "DELETE FROM runs WHERE ends < ?1";
-        let deleted = self.connection().execute(old, [whole(before.micros())]);
+        let deleted = self.0.lock().execute(old, [whole(before.micros())]);
         deleted.map(drop).map_err(failed("prune"))
     }
 }

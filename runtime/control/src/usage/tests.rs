@@ -1,8 +1,11 @@
 //! Usage: what is measured is written once, whatever happens to the process and to its clock.
 
 use super::*;
-use grid::name::Run;
-use grid::usage::{Bill, DynoPrices, compute_bills};
+use grid::name::{AppName, DynoKey, Run};
+use grid::time::Time;
+use grid::usage::{Bill, DynoPrices, UsageInterval, compute_bills};
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
 
 /// 2026-11-21T00:00:00Z.
 const START_SECS: u64 = 1_795_219_200;

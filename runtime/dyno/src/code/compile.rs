@@ -14,7 +14,7 @@ use sha2::{Digest, Sha256};
 use wasmtime::Module;
 use wasmtime::component::Component;
 
-use crate::code::quirks::{self, Lasting};
+use crate::code::quirks::{self, InstanceLifetime};
 use crate::engine::{self, Engines, Flavor};
 
 /// CPU time of one compilation, in seconds. The largest known app (Ruby, 31 MB) takes 24.
@@ -64,7 +64,7 @@ pub enum CompileError {
 }
 
 /// Code that can be instantiated.
-pub enum Native {
+pub enum NativeCode {
     /// Of a component.
     Component(Component),
     /// Of a core module.
@@ -72,9 +72,9 @@ pub enum Native {
 }
 
 /// What a component says about itself, and where its code belongs.
-pub struct Found {
+pub struct CacheEntry {
     /// How long its instances are good for.
-    pub lasting: Lasting,
+    pub lasting: InstanceLifetime,
     /// Where the cache has its code, or would have it.
     pub cached: PathBuf,
 }
@@ -109,10 +109,10 @@ impl Compiler {
         engines: &Engines,
         flavor: Flavor,
         file: &Path,
-    ) -> Result<Found, CompileError> {
+    ) -> Result<CacheEntry, CompileError> {
         let bytes = tokio::fs::read(file).await.map_err(io("read", file))?;
         let name = cache_name(engines.get(flavor), flavor, &bytes);
-        Ok(Found {
+        Ok(CacheEntry {
             cached: self.cache.join(name),
             lasting: quirks::lasting(&bytes),
         })
@@ -126,7 +126,7 @@ impl Compiler {
         flavor: Flavor,
         file: &Path,
         cached: &Path,
-    ) -> Result<Native, CompileError> {
+    ) -> Result<NativeCode, CompileError> {
         let engine = engines.get(flavor);
         if cached.exists() {
             match deserialize(engine, flavor, cached) {
@@ -220,7 +220,11 @@ fn child(flavor: &str, input: &Path, output: &Path) -> wasmtime::Result<()> {
     Ok(())
 }
 
-fn deserialize(engine: &wasmtime::Engine, flavor: Flavor, file: &Path) -> wasmtime::Result<Native> {
+fn deserialize(
+    engine: &wasmtime::Engine,
+    flavor: Flavor,
+    file: &Path,
+) -> wasmtime::Result<NativeCode> {
     #[allow(
         unsafe_code,
         reason = "the file was written by our own compile child into a folder that only this user \
@@ -228,9 +232,9 @@ fn deserialize(engine: &wasmtime::Engine, flavor: Flavor, file: &Path) -> wasmti
     )]
     unsafe {
         Ok(match flavor {
-            Flavor::P1 => Native::Module(Module::deserialize_file(engine, file)?),
+            Flavor::P1 => NativeCode::Module(Module::deserialize_file(engine, file)?),
             Flavor::P2 | Flavor::P3 => {
-                Native::Component(Component::deserialize_file(engine, file)?)
+                NativeCode::Component(Component::deserialize_file(engine, file)?)
             }
         })
     }

@@ -5,7 +5,7 @@
 
 /// How long an instance is good for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Lasting {
+pub enum InstanceLifetime {
     /// For one request.
     Once,
     /// Until little is left of its memory, of which it loses some at each request.
@@ -34,20 +34,20 @@ const HEADER_BYTES: usize = 8;
 const CUSTOM: u8 = 0;
 
 /// How long instances of this component are good for.
-pub(crate) fn lasting(component: &[u8]) -> Lasting {
+pub(crate) fn lasting(component: &[u8]) -> InstanceLifetime {
     let mut rest = component.get(HEADER_BYTES..).unwrap_or_default();
     while let Some((id, section)) = section(&mut rest) {
         if id != CUSTOM {
             continue;
         }
         if is_signed(section, OWN_HANDLER) || is_signed(section, PYTHON) {
-            return Lasting::Leaks;
+            return InstanceLifetime::Leaks;
         }
         if is_signed(section, SCRIPTS) {
-            return Lasting::Once;
+            return InstanceLifetime::Once;
         }
     }
-    Lasting::Ever
+    InstanceLifetime::Ever
 }
 
 /// Takes the next section.
@@ -103,33 +103,36 @@ mod tests {
     #[test]
     fn the_mark_is_found_in_its_section_only() {
         let other = [b"x".repeat(300), JS.to_vec()].concat();
-        assert_eq!(lasting(&component(&[(1, &other), (0, JS)])), Lasting::Once);
+        assert_eq!(
+            lasting(&component(&[(1, &other), (0, JS)])),
+            InstanceLifetime::Once
+        );
         let named = component(&[(1, &other), (0, b"\x04nameComponentizeJS")]);
-        assert_eq!(lasting(&named), Lasting::Ever);
+        assert_eq!(lasting(&named), InstanceLifetime::Ever);
         let longer = b"\x09producers\x01\x0cprocessed-by\x01\x0fComponentizeJS2\x060.23.0";
-        assert_eq!(lasting(&component(&[(0, longer)])), Lasting::Ever);
+        assert_eq!(lasting(&component(&[(0, longer)])), InstanceLifetime::Ever);
     }
 
     #[test]
     fn a_handler_of_our_own_is_used_again() {
         let own = [JS, b"\x0cdyno-handler\x011"].concat();
         let own = component(&[(1, b"abc"), (0, &own)]);
-        assert_eq!(lasting(&own), Lasting::Leaks);
+        assert_eq!(lasting(&own), InstanceLifetime::Leaks);
     }
 
     #[test]
     fn python_is_told_by_its_snapshot() {
         let python = b"\x09producers\x01\x0cprocessed-by\x01\x18component-init-transform\x050.2.0";
-        assert_eq!(lasting(&component(&[(0, python)])), Lasting::Leaks);
+        assert_eq!(lasting(&component(&[(0, python)])), InstanceLifetime::Leaks);
     }
 
     #[test]
     fn broken_components_have_none() {
         let whole = component(&[(1, b"abc"), (0, JS)]);
         for length in 0..whole.len() {
-            assert_eq!(lasting(&whole[..length]), Lasting::Ever);
+            assert_eq!(lasting(&whole[..length]), InstanceLifetime::Ever);
         }
         let endless = b"\0asm\x0d\0\x01\0\x00\xff\xff\xff\xff\xff\xff";
-        assert_eq!(lasting(endless), Lasting::Ever);
+        assert_eq!(lasting(endless), InstanceLifetime::Ever);
     }
 }

@@ -14,61 +14,61 @@ const BOOTS_AT_ONCE: usize = 4;
 
 /// The one core that the replacements of an app share.
 #[derive(Clone)]
-pub(crate) struct Core {
+pub(crate) struct SharedCore {
     turn: Arc<Semaphore>,
     boots: Arc<Semaphore>,
 }
 
 /// The right of a boot to share the core, until this is dropped. Nothing where nothing is shared.
 #[must_use]
-pub(crate) struct BootPlace {
+pub(crate) struct BootPermit {
     _permit: Option<OwnedSemaphorePermit>,
 }
 
-impl Core {
-    pub(crate) fn new() -> Core {
-        Core {
+impl SharedCore {
+    pub(crate) fn new() -> SharedCore {
+        SharedCore {
             turn: Arc::new(Semaphore::new(1)),
             boots: Arc::new(Semaphore::new(BOOTS_AT_ONCE)),
         }
     }
 
     #[cfg(test)]
-    pub(crate) fn is_same(&self, other: &Core) -> bool {
+    pub(crate) fn is_same(&self, other: &SharedCore) -> bool {
         Arc::ptr_eq(&self.turn, &other.turn)
     }
 
     /// Waits until a boot may begin; who came first is the first to have a place.
-    pub(crate) async fn enter(core: Option<&Core>) -> BootPlace {
+    pub(crate) async fn enter(core: Option<&SharedCore>) -> BootPermit {
         let permit = match core {
             // Never closed.
             Some(core) => Arc::clone(&core.boots).acquire_owned().await.ok(),
             None => None,
         };
-        BootPlace { _permit: permit }
+        BootPermit { _permit: permit }
     }
 }
 
 /// Work that shares one core: it is polled only while none of the others is. What merely waits holds nobody up, and a guest
 /// yields about every millisecond, so that they take turns.
-pub(crate) struct OnOneCore<F> {
+pub(crate) struct OnSharedCore<F> {
     /// None: not shared.
-    core: Option<Core>,
+    core: Option<SharedCore>,
     /// Its turn is asked for and has not come.
     turn: Option<Pin<Box<dyn Future<Output = Option<OwnedSemaphorePermit>> + Send>>>,
     work: F,
 }
 
-impl<F: Future + Unpin> OnOneCore<F> {
+impl<F: Future + Unpin> OnSharedCore<F> {
     /// Without a core, nothing is shared.
-    pub(crate) fn new(core: Option<Core>, work: F) -> OnOneCore<F> {
+    pub(crate) fn new(core: Option<SharedCore>, work: F) -> OnSharedCore<F> {
         let turn = None;
-        OnOneCore { core, turn, work }
+        OnSharedCore { core, turn, work }
     }
 
     /// The right to be polled. None where nothing is shared.
     fn poll_turn(&mut self, cx: &mut Context<'_>) -> Poll<Option<OwnedSemaphorePermit>> {
-        let Some(Core { turn: core, .. }) = &self.core else {
+        let Some(SharedCore { turn: core, .. }) = &self.core else {
             return Poll::Ready(None);
         };
         if self.turn.is_none() {
@@ -86,7 +86,7 @@ impl<F: Future + Unpin> OnOneCore<F> {
     }
 }
 
-impl<F: Future + Unpin> Future for OnOneCore<F> {
+impl<F: Future + Unpin> Future for OnSharedCore<F> {
     type Output = F::Output;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
@@ -106,7 +106,7 @@ mod tests {
     use super::*;
 
     /// Runs eight pieces of work that each take several turns; how many were polled at once.
-    fn most_at_once(core: Option<&Core>) -> usize {
+    fn most_at_once(core: Option<&SharedCore>) -> usize {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(4)
             .build()
@@ -129,7 +129,7 @@ mod tests {
                         Poll::Pending
                     }
                 });
-                tokio::spawn(OnOneCore::new(core.cloned(), work))
+                tokio::spawn(OnSharedCore::new(core.cloned(), work))
             });
             for work in works.collect::<Vec<_>>() {
                 work.await.expect("it ends");
@@ -140,7 +140,7 @@ mod tests {
 
     #[test]
     fn work_of_one_core_is_polled_one_at_a_time() {
-        let core = Core::new();
+        let core = SharedCore::new();
         assert_eq!(most_at_once(Some(&core)), 1);
         assert!(most_at_once(None) > 1, "this test would show it");
         assert_eq!(core.turn.available_permits(), 1);
@@ -148,11 +148,11 @@ mod tests {
 
     #[tokio::test]
     async fn work_that_waits_holds_nobody_up() {
-        let core = Core::new();
-        let stuck = OnOneCore::new(Some(core.clone()), std::future::pending::<()>());
+        let core = SharedCore::new();
+        let stuck = OnSharedCore::new(Some(core.clone()), std::future::pending::<()>());
         let stuck = tokio::spawn(stuck);
         for _ in 0..3 {
-            OnOneCore::new(Some(core.clone()), Box::pin(tokio::task::yield_now())).await;
+            OnSharedCore::new(Some(core.clone()), Box::pin(tokio::task::yield_now())).await;
         }
         stuck.abort();
         assert!(stuck.await.expect_err("it never ends").is_cancelled());
@@ -162,12 +162,12 @@ mod tests {
     /// Eighty boots, each of a second of the core: those that came first are up long before the last.
     #[tokio::test(start_paused = true)]
     async fn boots_end_one_after_the_other() {
-        let core = Core::new();
+        let core = SharedCore::new();
         let began = tokio::time::Instant::now();
         let boots = (0..80).map(|_| {
             let core = Some(core.clone());
             tokio::spawn(async move {
-                let _place = Core::enter(core.as_ref()).await;
+                let _place = SharedCore::enter(core.as_ref()).await;
                 for _ in 0..10 {
                     let turn = Arc::clone(&core.as_ref().expect("shared").turn);
                     let turn = turn.acquire_owned().await.expect("open");
@@ -188,12 +188,12 @@ mod tests {
 
     #[tokio::test]
     async fn a_boot_that_is_given_up_leaves_its_place() {
-        let core = Core::new();
+        let core = SharedCore::new();
         let places = core.boots.available_permits();
         for _ in 0..2 * places {
             let core = core.clone();
             let waits = tokio::spawn(async move {
-                let _place = Core::enter(Some(&core)).await;
+                let _place = SharedCore::enter(Some(&core)).await;
                 std::future::pending::<()>().await;
             });
             tokio::task::yield_now().await;

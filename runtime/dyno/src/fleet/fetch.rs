@@ -11,11 +11,11 @@ use grid::protocol::Report;
 
 use crate::error_chain::chain;
 use crate::fleet::shared::FleetShared;
-use crate::life::Life;
-use crate::program::oneoff::{OneOff, Running};
-use crate::program::process::Setup;
-use crate::release::source::Unpacked;
-use crate::release::{PrepareError, Processes, Workshop, prepare, prepare_once};
+use crate::life::DynoLife;
+use crate::program::oneoff::{OneOffProgram, RunningOneOff};
+use crate::program::process::ProgramSetup;
+use crate::release::source::UnpackedSlug;
+use crate::release::{CodePreparer, PrepareError, PreparedProcesses, prepare, prepare_once};
 
 /// Makes a release ready in a task of its own, and reports the result.
 pub(super) fn fetch(shared: &Arc<FleetShared>, app: AppName, release: Arc<Release>) {
@@ -42,21 +42,21 @@ async fn prepare_processes(
     shared: &FleetShared,
     app: &AppName,
     release: &Arc<Release>,
-) -> Result<Processes, String> {
+) -> Result<PreparedProcesses, String> {
     let unpacked = unpack(shared, release).await?;
     let processes = prepare(workshop(shared), app, release, &unpacked);
     processes.await.map_err(|e| chain(&e))
 }
 
-async fn unpack(shared: &FleetShared, release: &Release) -> Result<Unpacked, String> {
+async fn unpack(shared: &FleetShared, release: &Release) -> Result<UnpackedSlug, String> {
     let (slugs, id) = (Arc::clone(&shared.slugs), release.slug);
     let _turn = shared.unpacks.acquire().await;
     let unpacked = tokio::task::spawn_blocking(move || slugs(id));
     unpacked.await.map_err(|e| e.to_string())?
 }
 
-fn workshop(shared: &FleetShared) -> Workshop<'_> {
-    Workshop {
+fn workshop(shared: &FleetShared) -> CodePreparer<'_> {
+    CodePreparer {
         engines: &shared.context.engines,
         compiler: &shared.compiler,
         loaded: &shared.loaded,
@@ -66,9 +66,9 @@ fn workshop(shared: &FleetShared) -> Workshop<'_> {
 /// Makes a program ready and runs it once.
 pub(super) async fn run_once(
     shared: &FleetShared,
-    one_off: OneOff,
-) -> Result<Running, PrepareError> {
-    let OneOff {
+    one_off: OneOffProgram,
+) -> Result<RunningOneOff, PrepareError> {
+    let OneOffProgram {
         key,
         release,
         app,
@@ -92,13 +92,13 @@ pub(super) async fn run_once(
     drop(turn);
     let number = shared.one_offs.fetch_add(1, Ordering::Relaxed);
     let context = Arc::clone(&shared.context);
-    let setup = Setup {
+    let setup = ProgramSetup {
         // No app's name has a dot, so no dyno has this folder.
         home: context.work.join(format!("once.{number}")),
         stdio,
         folders,
         port: None,
     };
-    let life = Arc::new(Life::new(key.clone(), Arc::new(shared.log_of(&key))));
-    Ok(Running::begin(context, ready, life, setup))
+    let life = Arc::new(DynoLife::new(key.clone(), Arc::new(shared.log_of(&key))));
+    Ok(RunningOneOff::begin(context, ready, life, setup))
 }

@@ -4,8 +4,8 @@
 //! router, and it may sleep in the last two. Must not decide anything: what to start and stop is the planner's business.
 //!
 //! Tasks: one for each `Fetch`, one for each dyno that starts and one for each program that runs by itself, on the
-//! runtime that calls [`Node::step`]. Each task ends by itself or with the step that stops it. Reports leave through the
-//! sink in [`NodeConfig`], which must not block.
+//! runtime that calls [`Fleet::step`]. Each task ends by itself or with the step that stops it. Reports leave through the
+//! sink in [`FleetConfig`], which must not block.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -16,19 +16,19 @@ use grid::protocol::{Step, StopReason};
 use parking_lot::Mutex;
 use tokio::sync::Semaphore;
 
-use crate::code::Loaded;
+use crate::code::LoadedPrograms;
 use crate::code::compile::Compiler;
 use crate::engine::Engines;
-use crate::fleet::dyno::Dyno;
+use crate::fleet::dyno::LocalDyno;
 use crate::fleet::fetch::{fetch, run_once};
 use crate::fleet::replacement::Replacements;
 use crate::fleet::shared::{DynoPlace, FleetShared, ReportSink};
 use crate::fleet::start::start;
-use crate::guest::network::egress::Egress;
-use crate::guest::network::shared::Network;
+use crate::guest::network::egress::EgressPolicy;
+use crate::guest::network::shared::NodeNetwork;
 use crate::guest::stdio::logs::LogSink;
 use crate::instance::store::BootContext;
-use crate::program::oneoff::{OneOff, Running};
+use crate::program::oneoff::{OneOffProgram, RunningOneOff};
 use crate::release::PrepareError;
 use crate::release::source::SlugSource;
 
@@ -38,7 +38,7 @@ const FETCHES_MAX: usize = 8;
 const UNPACKS_MAX: usize = 2;
 
 /// What the dynos of a machine need.
-pub struct NodeConfig {
+pub struct FleetConfig {
     /// The machine's name.
     pub id: NodeId,
     /// The engines of this process.
@@ -50,7 +50,7 @@ pub struct NodeConfig {
     /// The folder in which dynos keep `./tmp` and `./log`. Emptied at the start, and used by this value alone.
     pub work: PathBuf,
     /// What guests may reach.
-    pub egress: Egress,
+    pub egress: EgressPolicy,
     /// Takes the lines of apps' logs.
     pub logs: LogSink,
     /// Takes the reports of dynos and releases.
@@ -59,24 +59,24 @@ pub struct NodeConfig {
 
 /// The dynos of this machine.
 #[derive(Clone)]
-pub struct Node(Arc<FleetShared>);
+pub struct Fleet(Arc<FleetShared>);
 
-impl Node {
+impl Fleet {
     /// A machine without releases and dynos. Removes what an earlier process left in `work`.
-    pub fn new(config: NodeConfig) -> std::io::Result<Node> {
+    pub fn new(config: FleetConfig) -> std::io::Result<Fleet> {
         match std::fs::remove_dir_all(&config.work) {
             Err(e) if e.kind() != std::io::ErrorKind::NotFound => return Err(e),
             _ => std::fs::create_dir_all(&config.work)?,
         }
-        Ok(Node(Arc::new(FleetShared {
+        Ok(Fleet(Arc::new(FleetShared {
             id: config.id,
             context: Arc::new(BootContext {
                 engines: config.engines,
-                network: Network::new(config.egress),
+                network: NodeNetwork::new(config.egress),
                 work: config.work,
             }),
             compiler: config.compiler,
-            loaded: Loaded::default(),
+            loaded: LoadedPrograms::default(),
             fetches: Semaphore::new(FETCHES_MAX),
             unpacks: Semaphore::new(UNPACKS_MAX),
             slugs: config.slugs,
@@ -115,12 +115,12 @@ impl Node {
     }
 
     /// Makes a program ready, as `Fetch` does, and runs it once. The program is no dyno of the plan: no step names it.
-    pub async fn run(&self, one_off: OneOff) -> Result<Running, PrepareError> {
+    pub async fn run(&self, one_off: OneOffProgram) -> Result<RunningOneOff, PrepareError> {
         run_once(&self.0, one_off).await
     }
 
     /// Hands out a dyno that is up and parked, to the router that is to use it.
-    pub fn take(&self, key: &DynoKey) -> Option<Dyno> {
+    pub fn take(&self, key: &DynoKey) -> Option<LocalDyno> {
         let mut state = self.0.state();
         let entry = state.dynos.get_mut(key)?;
         if entry.draining || !matches!(entry.place, DynoPlace::Parked(_)) {
@@ -129,7 +129,7 @@ impl Node {
         match std::mem::replace(&mut entry.place, DynoPlace::InUse) {
             DynoPlace::Parked(form) => {
                 let life = Arc::clone(&entry.life);
-                Some(Dyno::new(form, life, Arc::clone(&self.0)))
+                Some(LocalDyno::new(form, life, Arc::clone(&self.0)))
             }
             _ => None,
         }

@@ -9,7 +9,7 @@ use std::collections::{HashMap, HashSet};
 use grid::name::{AppName, DynoId, DynoKey, Run};
 use parking_lot::{Mutex, MutexGuard};
 
-use crate::engine::shared_core::Core;
+use crate::engine::shared_core::SharedCore;
 
 /// The places of all apps whose dynos were ended by requests and have not been started again.
 #[derive(Default)]
@@ -20,7 +20,7 @@ struct AppReplacements {
     places: HashSet<DynoId>,
     /// The last replacement in each place.
     last: HashMap<DynoId, Run>,
-    core: Core,
+    core: SharedCore,
 }
 
 impl Replacements {
@@ -32,13 +32,13 @@ impl Replacements {
             .or_insert_with(|| AppReplacements {
                 places: HashSet::new(),
                 last: HashMap::new(),
-                core: Core::new(),
+                core: SharedCore::new(),
             });
         app.places.insert(ended.dyno.clone());
     }
 
     /// The core on which this dyno has to boot, if it is a replacement.
-    pub(crate) fn take_core(&self, starting: &DynoKey) -> Option<Core> {
+    pub(crate) fn take_core(&self, starting: &DynoKey) -> Option<SharedCore> {
         let mut apps = self.lock();
         let app = apps.get_mut(&starting.app)?;
         if !app.places.remove(&starting.dyno) {

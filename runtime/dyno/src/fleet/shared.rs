@@ -13,17 +13,17 @@ use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::Semaphore;
 use tokio::task::AbortHandle;
 
-use crate::code::Loaded;
+use crate::code::LoadedPrograms;
 use crate::code::compile::Compiler;
-use crate::crash::Crash;
-use crate::fleet::form::Form;
+use crate::crash::DynoCrash;
+use crate::fleet::form::DynoForm;
 use crate::fleet::replacement::Replacements;
-use crate::guest::network::port::Numbers;
-use crate::guest::stdio::logs::{LogSink, Voice};
+use crate::guest::network::port::PortNumbers;
+use crate::guest::stdio::logs::{DynoLog, LogSink};
 use crate::instance::store::BootContext;
-use crate::life::Life;
-use crate::program::background::Background;
-use crate::release::Processes;
+use crate::life::DynoLife;
+use crate::program::background::BackgroundProgram;
+use crate::release::PreparedProcesses;
 use crate::release::source::SlugSource;
 
 /// Takes reports; must neither block nor lose any.
@@ -34,7 +34,7 @@ pub(crate) struct FleetShared {
     pub(super) id: NodeId,
     pub(super) context: Arc<BootContext>,
     pub(super) compiler: Compiler,
-    pub(super) loaded: Loaded,
+    pub(super) loaded: LoadedPrograms,
     pub(super) slugs: SlugSource,
     /// Limits the releases that are made ready at a time.
     pub(super) fetches: Semaphore,
@@ -45,7 +45,7 @@ pub(crate) struct FleetShared {
     /// The number of one-offs started so far.
     pub(super) one_offs: AtomicU64,
     /// Where servers listen.
-    pub(super) ports: Arc<Numbers>,
+    pub(super) ports: Arc<PortNumbers>,
     pub(super) replacements: Replacements,
     pub(super) state: Mutex<FleetState>,
 }
@@ -53,18 +53,18 @@ pub(crate) struct FleetShared {
 /// The releases that are ready on this machine, and its dynos.
 #[derive(Default)]
 pub(super) struct FleetState {
-    pub(super) releases: HashMap<(AppName, Version), Arc<Processes>>,
+    pub(super) releases: HashMap<(AppName, Version), Arc<PreparedProcesses>>,
     pub(super) dynos: HashMap<DynoKey, FleetDyno>,
 }
 
 /// A dyno in the list.
 pub(super) struct FleetDyno {
-    pub(super) life: Arc<Life>,
+    pub(super) life: Arc<DynoLife>,
     pub(super) place: DynoPlace,
     /// The dyno takes no new request, and ends as soon as it is free.
     pub(super) draining: bool,
     /// The dyno's program, if it runs by itself.
-    pub(super) program: Option<Background>,
+    pub(super) program: Option<BackgroundProgram>,
 }
 
 /// Where a dyno is.
@@ -72,7 +72,7 @@ pub(super) enum DynoPlace {
     /// It boots, in this task.
     Starting(AbortHandle),
     /// It is up and nobody uses it.
-    Parked(Form),
+    Parked(DynoForm),
     /// A router has it: it is free there, or runs a call.
     InUse,
 }
@@ -87,8 +87,8 @@ impl FleetShared {
     }
 
     /// The log of a dyno.
-    pub(super) fn log_of(&self, key: &DynoKey) -> Voice {
-        Voice {
+    pub(super) fn log_of(&self, key: &DynoKey) -> DynoLog {
+        DynoLog {
             app: key.app.clone(),
             dyno: key.dyno.clone(),
             sink: Arc::clone(&self.logs),
@@ -96,7 +96,7 @@ impl FleetShared {
     }
 
     /// Notes that a dyno is up, and parks it if it takes requests.
-    pub(super) fn note_up(&self, life: &Life, form: Option<Form>) {
+    pub(super) fn note_up(&self, life: &DynoLife, form: Option<DynoForm>) {
         let mut state = self.state();
         // A dyno that was stopped while it started is no longer in the list, and was reported as down.
         let Some(entry) = state.dynos.get_mut(&life.key) else {
@@ -132,7 +132,7 @@ impl FleetShared {
     }
 
     /// Parks a free dyno that its router no longer uses, or ends it if it is draining.
-    pub(super) fn give_back(&self, life: &Life, form: Form) {
+    pub(super) fn give_back(&self, life: &DynoLife, form: DynoForm) {
         let mut state = self.state();
         let Some(entry) = state.dynos.get_mut(&life.key) else {
             return;
@@ -156,7 +156,7 @@ impl FleetShared {
     }
 
     /// Notes that an instance ended by itself or was killed; nothing of the instance is left.
-    pub(super) fn note_ended(&self, life: &Life, crash: Crash) {
+    pub(super) fn note_ended(&self, life: &DynoLife, crash: DynoCrash) {
         let Some(entry) = self.state().dynos.remove(&life.key) else {
             return;
         };
@@ -168,14 +168,14 @@ impl FleetShared {
     }
 
     /// Notes that the program of a dyno has ended; nothing of the program is left.
-    pub(super) fn note_program_ended(&self, life: &Life) {
+    pub(super) fn note_program_ended(&self, life: &DynoLife) {
         let Some(entry) = self.state().dynos.remove(&life.key) else {
             return;
         };
         if entry.draining {
             return self.report_down(&life.key);
         }
-        let crash = life.verdict().unwrap_or_else(|| Crash {
+        let crash = life.verdict().unwrap_or_else(|| DynoCrash {
             reason: "the platform failed while it ran".to_owned(),
             cause: CrashCause::Discarded,
             in_request: false,
@@ -183,7 +183,7 @@ impl FleetShared {
         let in_request = crash.in_request || life.in_call();
         self.report_crash(
             life,
-            Crash {
+            DynoCrash {
                 in_request,
                 ..crash
             },
@@ -191,7 +191,7 @@ impl FleetShared {
     }
 
     /// Reports a crash; if a request caused it, the dyno's next start is a replacement.
-    pub(super) fn report_crash(&self, life: &Life, crash: Crash) {
+    pub(super) fn report_crash(&self, life: &DynoLife, crash: DynoCrash) {
         if crash.in_request {
             self.replacements.expect_replacement(&life.key);
         }
@@ -251,7 +251,7 @@ impl FleetShared {
                 let life = Arc::clone(&entry.life);
                 drop(state);
                 life.stop();
-                life.end(&Crash {
+                life.end(&DynoCrash {
                     reason: "stopped".to_owned(),
                     cause: CrashCause::Discarded,
                     in_request: false,

@@ -8,14 +8,14 @@ use grid::desired::ProcessKind;
 use grid::name::{DynoKey, Version};
 use grid::protocol::CrashCause;
 
-use crate::crash::{Crash, boot_crash};
-use crate::engine::shared_core::{Core, OnOneCore};
-use crate::fleet::form::Form;
+use crate::crash::{DynoCrash, boot_crash};
+use crate::engine::shared_core::{OnSharedCore, SharedCore};
+use crate::fleet::form::DynoForm;
 use crate::fleet::shared::{DynoPlace, FleetDyno, FleetShared};
 use crate::instance::booted::boot;
-use crate::life::Life;
-use crate::program::background::Background;
-use crate::release::Ready;
+use crate::life::DynoLife;
+use crate::program::background::BackgroundProgram;
+use crate::release::PreparedProcess;
 
 /// Starts a dyno of a release that is ready; without such a release, reports a crash.
 ///
@@ -27,13 +27,13 @@ pub(super) fn start(shared: &Arc<FleetShared>, key: DynoKey, version: Version, a
     }
     let processes = state.releases.get(&(key.app.clone(), version));
     let ready = processes.and_then(|p| p.get(&key.dyno.process)).cloned();
-    let life = Arc::new(Life::new(key.clone(), Arc::new(shared.log_of(&key))));
+    let life = Arc::new(DynoLife::new(key.clone(), Arc::new(shared.log_of(&key))));
     let Some(ready) = ready else {
         drop(state);
         let reason = format!("{version} has no {} that runs here", key.dyno.process);
         return shared.report_crash(
             &life,
-            Crash {
+            DynoCrash {
                 reason,
                 cause: CrashCause::Boot,
                 in_request: false,
@@ -46,7 +46,7 @@ pub(super) fn start(shared: &Arc<FleetShared>, key: DynoKey, version: Version, a
         (DynoPlace::InUse, Some(program))
     } else if asleep {
         ready.rest();
-        (DynoPlace::Parked(Form::Asleep(ready)), None)
+        (DynoPlace::Parked(DynoForm::Asleep(ready)), None)
     } else {
         (start_instance(shared, ready, Arc::clone(&life), core), None)
     };
@@ -67,18 +67,18 @@ pub(super) fn start(shared: &Arc<FleetShared>, key: DynoKey, version: Version, a
 /// Boots an instance in a task of its own.
 fn start_instance(
     shared: &Arc<FleetShared>,
-    ready: Arc<Ready>,
-    life: Arc<Life>,
-    core: Option<Core>,
+    ready: Arc<PreparedProcess>,
+    life: Arc<DynoLife>,
+    core: Option<SharedCore>,
 ) -> DynoPlace {
     let shared = Arc::clone(shared);
     let task = tokio::spawn(async move {
-        let permit = Core::enter(core.as_ref()).await;
+        let permit = SharedCore::enter(core.as_ref()).await;
         let boot = Box::pin(boot(&shared.context, ready, Arc::clone(&life)));
-        let booted = OnOneCore::new(core, boot).await;
+        let booted = OnSharedCore::new(core, boot).await;
         drop(permit);
         match booted {
-            Ok(instance) => shared.note_up(&life, Some(Form::Awake(instance))),
+            Ok(instance) => shared.note_up(&life, Some(DynoForm::Awake(instance))),
             Err(error) => shared.note_ended(&life, boot_crash(&error, &life.voice)),
         }
     });
@@ -88,15 +88,15 @@ fn start_instance(
 /// Starts the program of a dyno in a task of its own, which notes when the program is up and when it has ended.
 fn start_program(
     shared: &Arc<FleetShared>,
-    ready: Arc<Ready>,
-    life: &Arc<Life>,
-    core: Option<Core>,
-) -> Background {
+    ready: Arc<PreparedProcess>,
+    life: &Arc<DynoLife>,
+    core: Option<SharedCore>,
+) -> BackgroundProgram {
     let port = (ready.kind == ProcessKind::Server).then(|| shared.ports.take());
     let on_up = {
         let (shared, life) = (Arc::clone(shared), Arc::clone(life));
         move |server: Option<_>| {
-            let form = server.map(|server| Form::Serving(Box::new(server)));
+            let form = server.map(|server| DynoForm::Serving(Box::new(server)));
             shared.note_up(&life, form);
         }
     };
@@ -104,5 +104,5 @@ fn start_program(
         let (shared, life) = (Arc::clone(shared), Arc::clone(life));
         move || shared.note_program_ended(&life)
     };
-    Background::begin(&shared.context, ready, life, (port, core), on_up, on_end)
+    BackgroundProgram::begin(&shared.context, ready, life, (port, core), on_up, on_end)
 }

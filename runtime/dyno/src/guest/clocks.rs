@@ -8,15 +8,15 @@ use wasmtime_wasi::{HostMonotonicClock, HostWallClock};
 const RESOLUTION: Duration = Duration::from_micros(1);
 
 /// Time since the dyno booted.
-pub(crate) struct Monotonic(Instant);
+pub(crate) struct MonotonicClock(Instant);
 
-impl Monotonic {
-    pub(crate) fn new() -> Monotonic {
-        Monotonic(Instant::now())
+impl MonotonicClock {
+    pub(crate) fn new() -> MonotonicClock {
+        MonotonicClock(Instant::now())
     }
 }
 
-impl HostMonotonicClock for Monotonic {
+impl HostMonotonicClock for MonotonicClock {
     fn resolution(&self) -> u64 {
         RESOLUTION.as_nanos() as u64
     }
@@ -27,9 +27,9 @@ impl HostMonotonicClock for Monotonic {
 }
 
 /// The time of day.
-pub(crate) struct Wall;
+pub(crate) struct WallClock;
 
-impl HostWallClock for Wall {
+impl HostWallClock for WallClock {
     fn resolution(&self) -> Duration {
         RESOLUTION
     }

@@ -8,13 +8,13 @@ use wasmtime::Store;
 use wasmtime_wasi_http::p3::bindings::Service;
 
 use crate::call::Handler;
-use crate::code::quirks::Lasting;
-use crate::code::{Lease, Pre};
-use crate::engine::Room;
-use crate::guest::{Grant, Guest};
+use crate::code::quirks::InstanceLifetime;
+use crate::code::{CodeLease, LinkedProgram};
+use crate::engine::AwakePermit;
+use crate::guest::{Guest, GuestConfig};
 use crate::instance::store::{BootContext, files, room, store};
-use crate::life::Life;
-use crate::release::Ready;
+use crate::life::DynoLife;
+use crate::release::PreparedProcess;
 
 /// The part of its memory that is kept free in an instance which loses memory: a quarter of what it had at first.
 const MEMORY_LEFT_PART: usize = 4;
@@ -22,40 +22,40 @@ const MEMORY_LEFT_PART: usize = 4;
 const MIB: usize = 1024 * 1024;
 
 /// A booted guest.
-pub(crate) struct Instance {
+pub(crate) struct GuestInstance {
     pub(crate) store: Store<Guest>,
     pub(crate) handler: Handler,
-    pub(crate) life: Arc<Life>,
-    pub(crate) ready: Arc<Ready>,
+    pub(crate) life: Arc<DynoLife>,
+    pub(crate) ready: Arc<PreparedProcess>,
     /// Bytes of linear memory after the first request.
     first_memory: Option<usize>,
     /// After the store, so that the code outlives what runs it.
-    code: Lease,
+    code: CodeLease,
     /// Last: the store's place is free when another dyno may take it.
-    room: Room,
+    room: AwakePermit,
 }
 
 /// Instantiates a component and has its app loaded; the instance has taken no request yet.
 pub(crate) async fn boot(
     context: &BootContext,
-    ready: Arc<Ready>,
-    life: Arc<Life>,
-) -> wasmtime::Result<Box<Instance>> {
+    ready: Arc<PreparedProcess>,
+    life: Arc<DynoLife>,
+) -> wasmtime::Result<Box<GuestInstance>> {
     let room = room(context, &ready, &life).await;
     boot_in(context, ready, life, room).await
 }
 
 async fn boot_in(
     context: &BootContext,
-    ready: Arc<Ready>,
-    life: Arc<Life>,
-    room: Room,
-) -> wasmtime::Result<Box<Instance>> {
+    ready: Arc<PreparedProcess>,
+    life: Arc<DynoLife>,
+    room: AwakePermit,
+) -> wasmtime::Result<Box<GuestInstance>> {
     let _running = context.engines.running();
-    let code = Lease::take(Arc::clone(&ready.code), &context.engines).await?;
+    let code = CodeLease::take(Arc::clone(&ready.code), &context.engines).await?;
     let (env, args) = ready.start_of(&life.key.dyno, None)?;
     let files = files(&ready, &life, context.home(&life.key));
-    let guest = Guest::new(Grant {
+    let guest = Guest::new(GuestConfig {
         env: &env,
         args: &args,
         limits: &ready.limits,
@@ -71,7 +71,7 @@ async fn boot_in(
     let handler = instantiate(code.pre(), &mut store).await;
     // Also if that failed: the last line may say why.
     store.data().flush_logs();
-    Ok(Box::new(Instance {
+    Ok(Box::new(GuestInstance {
         store,
         handler: handler?,
         life,
@@ -83,19 +83,19 @@ async fn boot_in(
 }
 
 /// Instantiates a handler and has its app loaded, if the component has a hook for that.
-async fn instantiate(pre: &Pre, store: &mut Store<Guest>) -> wasmtime::Result<Handler> {
+async fn instantiate(pre: &LinkedProgram, store: &mut Store<Guest>) -> wasmtime::Result<Handler> {
     let (instance, handler, hook) = match pre {
-        Pre::P2(pre, hook) => {
+        LinkedProgram::P2(pre, hook) => {
             let instance = pre.instance_pre().instantiate_async(&mut *store).await?;
             let handle = pre.handle_of(store, &instance)?;
             (instance, Handler::P2(handle), hook)
         }
-        Pre::P3(pre, hook) => {
+        LinkedProgram::P3(pre, hook) => {
             let instance = pre.instance_pre().instantiate_async(&mut *store).await?;
             let service = Service::new(&mut *store, &instance)?;
             (instance, Handler::P3(service), hook)
         }
-        Pre::Run1(_) | Pre::Run2(_) | Pre::Run3(_) => {
+        LinkedProgram::Run1(_) | LinkedProgram::Run2(_) | LinkedProgram::Run3(_) => {
             wasmtime::bail!("it is a command and answers no requests by itself")
         }
     };
@@ -105,15 +105,18 @@ async fn instantiate(pre: &Pre, store: &mut Store<Guest>) -> wasmtime::Result<Ha
     Ok(handler)
 }
 
-impl Instance {
+impl GuestInstance {
     /// Whether its code is an interpreter with an app's program in it.
     pub(crate) fn is_interpreted(&self) -> bool {
-        matches!(self.code.pre(), Pre::P2(_, Some(_)) | Pre::P3(_, Some(_)))
+        matches!(
+            self.code.pre(),
+            LinkedProgram::P2(_, Some(_)) | LinkedProgram::P3(_, Some(_))
+        )
     }
 
     /// Whether it can take another request; if not, the next one is a fresh instance's.
     pub(crate) fn lasts(&mut self) -> bool {
-        if self.ready.code.lasting == Lasting::Once || !self.has_folders() {
+        if self.ready.code.lasting == InstanceLifetime::Once || !self.has_folders() {
             return false;
         }
         let Some(why) = self.worn() else {
@@ -126,7 +129,7 @@ impl Instance {
 
     /// What it has lost or kept so much of that it had better be replaced.
     fn worn(&mut self) -> Option<String> {
-        if self.ready.code.lasting == Lasting::Leaks {
+        if self.ready.code.lasting == InstanceLifetime::Leaks {
             if let Some(why) = self.memory_lost() {
                 return Some(why);
             }
@@ -166,8 +169,8 @@ impl Instance {
     pub(crate) async fn renew(
         self: Box<Self>,
         context: &BootContext,
-    ) -> wasmtime::Result<Box<Instance>> {
-        let Instance {
+    ) -> wasmtime::Result<Box<GuestInstance>> {
+        let GuestInstance {
             store,
             handler,
             life,

@@ -8,13 +8,13 @@ use std::sync::Arc;
 use grid::name::DynoKey;
 use wasmtime::Store;
 
-use crate::engine::{Engines, Room};
+use crate::engine::{AwakePermit, Engines};
 use crate::guest::Guest;
-use crate::guest::filesystem::folders::Files;
-use crate::guest::filesystem::quota::Quota;
-use crate::guest::network::shared::Network;
-use crate::life::Life;
-use crate::release::Ready;
+use crate::guest::filesystem::folders::DynoFolders;
+use crate::guest::filesystem::quota::DiskQuota;
+use crate::guest::network::shared::NodeNetwork;
+use crate::life::DynoLife;
+use crate::release::PreparedProcess;
 
 /// Bytes that a guest may pass to the host in one call.
 const HOSTCALL_BYTES_MAX: usize = 32 * 1024 * 1024;
@@ -25,7 +25,7 @@ pub(crate) const EPOCHS_FIRST: u64 = 2;
 /// What the boots on this machine share.
 pub(crate) struct BootContext {
     pub(crate) engines: Arc<Engines>,
-    pub(crate) network: Arc<Network>,
+    pub(crate) network: Arc<NodeNetwork>,
     /// Where dynos keep their own folders.
     pub(crate) work: PathBuf,
 }
@@ -38,7 +38,11 @@ impl BootContext {
 }
 
 /// Waits for the right to be awake; the log is told if that takes more than a moment.
-pub(crate) async fn room(context: &BootContext, ready: &Ready, life: &Life) -> Room {
+pub(crate) async fn room(
+    context: &BootContext,
+    ready: &PreparedProcess,
+    life: &DynoLife,
+) -> AwakePermit {
     let full = || {
         life.voice.platform(
             "This machine has as many dynos awake as it can have: waiting for one of them to sleep or end",
@@ -48,7 +52,7 @@ pub(crate) async fn room(context: &BootContext, ready: &Ready, life: &Life) -> R
 }
 
 /// A store for `guest` with everything that bounds it.
-pub(crate) fn store(context: &BootContext, ready: &Ready, guest: Guest) -> Store<Guest> {
+pub(crate) fn store(context: &BootContext, ready: &PreparedProcess, guest: Guest) -> Store<Guest> {
     let mut store = Store::new(context.engines.get(ready.code.flavor()), guest);
     store.limiter(|guest| &mut guest.limiter);
     store.set_hostcall_fuel(HOSTCALL_BYTES_MAX);
@@ -58,15 +62,15 @@ pub(crate) fn store(context: &BootContext, ready: &Ready, guest: Guest) -> Store
 }
 
 /// The files of a dyno that keeps its own in `home`.
-pub(crate) fn files(ready: &Ready, life: &Life, home: PathBuf) -> Files {
-    Files::new(ready.files.clone(), home, quota(ready, life))
+pub(crate) fn files(ready: &PreparedProcess, life: &DynoLife, home: PathBuf) -> DynoFolders {
+    DynoFolders::new(ready.files.clone(), home, quota(ready, life))
 }
 
-fn quota(ready: &Ready, life: &Life) -> Quota {
+fn quota(ready: &PreparedProcess, life: &DynoLife) -> DiskQuota {
     let limits = &ready.limits;
     let voice = Arc::clone(&life.voice);
     let (mebibytes, files) = (limits.disk_bytes / (1024 * 1024), limits.disk_files);
-    Quota::new(limits.disk_bytes, limits.disk_files.into(), move || {
+    DiskQuota::new(limits.disk_bytes, limits.disk_files.into(), move || {
         voice.platform(&format!(
             "./tmp and ./log are full ({mebibytes} MiB or {files} files): the app is told that no space is left"
         ));

@@ -12,25 +12,25 @@ use tokio::task::AbortHandle;
 
 use crate::crash::boot_crash;
 use crate::engine::Flavor;
-use crate::engine::shared_core::{Core, OnOneCore};
-use crate::guest::network::port::Port;
-use crate::guest::stdio::pipes::{Output, Stdio};
+use crate::engine::shared_core::{OnSharedCore, SharedCore};
+use crate::guest::network::port::ServerPort;
+use crate::guest::stdio::pipes::{ProgramOutput, ProgramStdio};
 use crate::instance::store::BootContext;
-use crate::life::Life;
-use crate::program::process::{Setup, boot, ended};
+use crate::life::DynoLife;
+use crate::program::process::{ProgramSetup, boot, ended};
 use crate::program::server::Server;
-use crate::release::Ready;
+use crate::release::PreparedProcess;
 
 /// How long a server that has no request any more may take to end when its port is closed. Most never end by
 /// themselves, and a deploy need not wait for them.
 const SERVER_END_GRACE: Duration = Duration::from_secs(2);
 
 /// The running program of a dyno.
-pub(crate) struct Background {
+pub(crate) struct BackgroundProgram {
     task: AbortHandle,
     /// Held open until the dyno is to end.
     stdin: Option<DuplexStream>,
-    port: Option<Arc<Port>>,
+    port: Option<Arc<ServerPort>>,
     /// It takes requests.
     pub(crate) serves: bool,
     /// The end of its idle connection tells it of its own end, since those of WASI 0.3 come as a stream that ends. A server
@@ -38,27 +38,27 @@ pub(crate) struct Background {
     pub(crate) hears_of_end: bool,
 }
 
-impl Background {
+impl BackgroundProgram {
     /// Starts the program of a dyno. Its task calls `on_up` when the program is up, with the server if it is one, and
     /// `on_end` when nothing of the program is left.
     ///
     /// A server that has a `core` boots on it.
     pub(crate) fn begin(
         context: &Arc<BootContext>,
-        ready: Arc<Ready>,
-        life: &Arc<Life>,
-        (port, core): (Option<Arc<Port>>, Option<Core>),
+        ready: Arc<PreparedProcess>,
+        life: &Arc<DynoLife>,
+        (port, core): (Option<Arc<ServerPort>>, Option<SharedCore>),
         on_up: impl FnOnce(Option<Server>) + Send + 'static,
         on_end: impl FnOnce() + Send + 'static,
-    ) -> Background {
+    ) -> BackgroundProgram {
         let serves = ready.kind == ProcessKind::Server;
         let (stdin, reads) = tokio::io::duplex(1);
-        let setup = Setup {
+        let setup = ProgramSetup {
             home: context.home(&life.key),
-            stdio: Stdio {
+            stdio: ProgramStdio {
                 stdin: Some(Box::new(reads)),
-                stdout: Output::Log,
-                stderr: Output::Log,
+                stdout: ProgramOutput::Log,
+                stderr: ProgramOutput::Log,
             },
             folders: Vec::new(),
             port: port.clone(),
@@ -73,7 +73,7 @@ impl Background {
         });
         let task = task.abort_handle();
         life.runs(task.clone());
-        Background {
+        BackgroundProgram {
             task,
             stdin: Some(stdin),
             port,
@@ -109,16 +109,16 @@ impl<F: FnOnce()> Drop for CallAtEnd<F> {
 
 async fn run(
     context: &BootContext,
-    ready: Arc<Ready>,
-    life: &Arc<Life>,
-    setup: Setup,
-    core: Option<Core>,
+    ready: Arc<PreparedProcess>,
+    life: &Arc<DynoLife>,
+    setup: ProgramSetup,
+    core: Option<SharedCore>,
     on_up: impl FnOnce(Option<Server>),
 ) {
     let port = setup.port.clone();
-    let place = Core::enter(core.as_ref()).await;
+    let place = SharedCore::enter(core.as_ref()).await;
     let boot = Box::pin(boot(context, ready, Arc::clone(life), setup));
-    let process = match OnOneCore::new(core.clone(), boot).await {
+    let process = match OnSharedCore::new(core.clone(), boot).await {
         Ok(process) => process,
         Err(error) => return life.judge(boot_crash(&error, &life.voice)),
     };
@@ -131,7 +131,7 @@ async fn run(
     };
     tokio::select! {
         biased;
-        () = OnOneCore::new(core, &mut running) => return,
+        () = OnSharedCore::new(core, &mut running) => return,
         server = Server::up(port) => on_up(Some(server)),
     }
     drop(place);

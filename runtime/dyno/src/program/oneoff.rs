@@ -12,16 +12,16 @@ use grid::name::{AppName, DynoKey};
 use tokio::task::JoinHandle;
 
 use crate::crash::crash;
-use crate::guest::filesystem::folders::Folder;
-use crate::guest::stdio::pipes::Stdio;
+use crate::guest::filesystem::folders::MountedFolder;
+use crate::guest::stdio::pipes::ProgramStdio;
 use crate::instance::store::BootContext;
-use crate::life::Life;
-use crate::program::process::{Setup, boot};
-use crate::release::Ready;
-use crate::release::command::{Command, PlatformVars};
+use crate::life::DynoLife;
+use crate::program::process::{ProgramSetup, boot};
+use crate::release::PreparedProcess;
+use crate::release::command::{OneOffCommand, PlatformVars};
 
 /// A process that runs once; it is not restarted.
-pub struct OneOff {
+pub struct OneOffProgram {
     /// Its name in the log: `run.1`, `release.1`.
     pub key: DynoKey,
     /// Whose files, config vars and limits it has.
@@ -29,21 +29,21 @@ pub struct OneOff {
     /// The app.
     pub app: AppName,
     /// What it runs.
-    pub command: Command,
+    pub command: OneOffCommand,
     /// Over the release's config vars.
     pub env: BTreeMap<String, String>,
     /// Whether it is told of the platform beside these.
     pub platform_vars: PlatformVars,
     /// What it reads and where it prints.
-    pub stdio: Stdio,
+    pub stdio: ProgramStdio,
     /// Folders of this machine that it may read and write: only where the developer is the operator. With any, its
     /// files are not counted, since what is in there is not the platform's to count.
-    pub folders: Vec<Folder>,
+    pub folders: Vec<MountedFolder>,
 }
 
 /// How a one-off ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Exit {
+pub enum OneOffExit {
     /// By itself, with this code.
     Code(u8),
     /// It trapped.
@@ -56,35 +56,35 @@ pub enum Exit {
         /// Why not, for the app's owner to read.
         reason: String,
     },
-    /// By [`Running::kill`], or with the platform.
+    /// By [`RunningOneOff::kill`], or with the platform.
     Killed,
 }
 
 /// A one-off that runs. Ready when it has ended and all that it printed has left. Dropping it ends it.
 #[derive(Debug)]
-pub struct Running(JoinHandle<Exit>);
+pub struct RunningOneOff(JoinHandle<OneOffExit>);
 
-impl Running {
+impl RunningOneOff {
     /// Begins a process on the runtime of whoever calls.
     pub(crate) fn begin(
         context: Arc<BootContext>,
-        ready: Arc<Ready>,
-        life: Arc<Life>,
-        setup: Setup,
-    ) -> Running {
-        Running(tokio::spawn(async move {
+        ready: Arc<PreparedProcess>,
+        life: Arc<DynoLife>,
+        setup: ProgramSetup,
+    ) -> RunningOneOff {
+        RunningOneOff(tokio::spawn(async move {
             let process = match boot(&context, ready, Arc::clone(&life), setup).await {
                 Ok(process) => process,
                 Err(error) => {
                     let reason = crash(&error, &life.voice).reason;
-                    return Exit::Boot { reason };
+                    return OneOffExit::Boot { reason };
                 }
             };
             let judge = |ended| match ended {
-                Ok(code) => Exit::Code(code),
+                Ok(code) => OneOffExit::Code(code),
                 Err(error) => {
                     let reason = crash(&error, &life.voice).reason;
-                    Exit::Trap { reason }
+                    OneOffExit::Trap { reason }
                 }
             };
             process.run(&context.engines, judge).await
@@ -97,21 +97,21 @@ impl Running {
     }
 }
 
-impl Future for Running {
-    type Output = Exit;
+impl Future for RunningOneOff {
+    type Output = OneOffExit;
 
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Exit> {
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<OneOffExit> {
         Pin::new(&mut self.0).poll(cx).map(|ended| match ended {
             Ok(exit) => exit,
-            Err(error) if error.is_panic() => Exit::Trap {
+            Err(error) if error.is_panic() => OneOffExit::Trap {
                 reason: "the platform failed while it ran".to_owned(),
             },
-            Err(_) => Exit::Killed,
+            Err(_) => OneOffExit::Killed,
         })
     }
 }
 
-impl Drop for Running {
+impl Drop for RunningOneOff {
     fn drop(&mut self) {
         self.0.abort();
     }

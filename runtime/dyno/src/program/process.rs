@@ -14,62 +14,62 @@ use wasmtime_wasi::I32Exit;
 use wasmtime_wasi::p2::bindings::Command;
 use wasmtime_wasi::p3::bindings::Command as Command3;
 
-use crate::code::{Lease, Pre};
-use crate::crash::{Crash, crash};
-use crate::engine::{Engines, Room};
-use crate::guest::filesystem::folders::Folder;
-use crate::guest::network::port::Port;
-use crate::guest::stdio::pipes::Stdio;
-use crate::guest::{Grant, Guest};
+use crate::code::{CodeLease, LinkedProgram};
+use crate::crash::{DynoCrash, crash};
+use crate::engine::{AwakePermit, Engines};
+use crate::guest::filesystem::folders::MountedFolder;
+use crate::guest::network::port::ServerPort;
+use crate::guest::stdio::pipes::ProgramStdio;
+use crate::guest::{Guest, GuestConfig};
 use crate::instance::store::{BootContext, files, room, store};
-use crate::life::Life;
-use crate::release::Ready;
+use crate::life::DynoLife;
+use crate::release::PreparedProcess;
 
 /// What a core module exports to be entered.
 const START: &str = "_start";
 
 /// A program that has been instantiated and not entered.
-pub(crate) struct Process {
+pub(crate) struct ProgramInstance {
     store: Store<Guest>,
-    entry: Entry,
+    entry: ProgramEntry,
     /// After the store, so that the code outlives what runs it.
-    _code: Lease,
+    _code: CodeLease,
     /// Last: the store's place is free when another dyno may take it.
-    _room: Room,
+    _room: AwakePermit,
 }
 
-enum Entry {
+enum ProgramEntry {
     Run1(TypedFunc<(), ()>),
     Run2(Command),
     Run3(Command3),
 }
 
 /// What one process has that others of its type have not.
-pub(crate) struct Setup {
+pub(crate) struct ProgramSetup {
     /// Where its own folders are made.
     pub(crate) home: PathBuf,
-    pub(crate) stdio: Stdio,
+    pub(crate) stdio: ProgramStdio,
     /// Folders of this machine beside its own.
-    pub(crate) folders: Vec<Folder>,
+    pub(crate) folders: Vec<MountedFolder>,
     /// Where it may listen, if it is a server.
-    pub(crate) port: Option<Arc<Port>>,
+    pub(crate) port: Option<Arc<ServerPort>>,
 }
 
 /// How a program ended by itself.
-pub(crate) type Ended = Result<u8, wasmtime::Error>;
+pub(crate) type ProgramResult = Result<u8, wasmtime::Error>;
 
 /// Instantiates a program.
 pub(crate) async fn boot(
     context: &BootContext,
-    ready: Arc<Ready>,
-    life: Arc<Life>,
-    setup: Setup,
-) -> wasmtime::Result<Process> {
+    ready: Arc<PreparedProcess>,
+    life: Arc<DynoLife>,
+    setup: ProgramSetup,
+) -> wasmtime::Result<ProgramInstance> {
     let room = room(context, &ready, &life).await;
-    let code = Lease::take(Arc::clone(&ready.code), &context.engines).await?;
+    let code = CodeLease::take(Arc::clone(&ready.code), &context.engines).await?;
     let port = setup.port.as_ref().map(|port| port.number);
     let (env, args) = ready.start_of(&life.key.dyno, port)?;
-    let guest = Guest::new(Grant {
+    let guest = Guest::new(GuestConfig {
         env: &env,
         args: &args,
         limits: &ready.limits,
@@ -83,9 +83,9 @@ pub(crate) async fn boot(
     })?;
     let mut store = store(context, &ready, guest);
     let entry = entry(code.pre(), &mut store);
-    let entry = Polled::new(entry, &context.engines).await?;
+    let entry = TickedWhilePolled::new(entry, &context.engines).await?;
     store.data().flush_logs();
-    Ok(Process {
+    Ok(ProgramInstance {
         store,
         entry,
         _code: code,
@@ -93,28 +93,32 @@ pub(crate) async fn boot(
     })
 }
 
-async fn entry(pre: &Pre, store: &mut Store<Guest>) -> wasmtime::Result<Entry> {
+async fn entry(pre: &LinkedProgram, store: &mut Store<Guest>) -> wasmtime::Result<ProgramEntry> {
     Ok(match pre {
-        Pre::Run1(pre) => {
+        LinkedProgram::Run1(pre) => {
             let instance = pre.instantiate_async(&mut *store).await?;
-            Entry::Run1(instance.get_typed_func(&mut *store, START)?)
+            ProgramEntry::Run1(instance.get_typed_func(&mut *store, START)?)
         }
-        Pre::Run2(pre) => Entry::Run2(pre.instantiate_async(store).await?),
-        Pre::Run3(pre) => {
+        LinkedProgram::Run2(pre) => ProgramEntry::Run2(pre.instantiate_async(store).await?),
+        LinkedProgram::Run3(pre) => {
             let instance = pre.instance_pre().instantiate_async(&mut *store).await?;
-            Entry::Run3(Command3::new(store, &instance)?)
+            ProgramEntry::Run3(Command3::new(store, &instance)?)
         }
-        Pre::P2(..) | Pre::P3(..) => {
+        LinkedProgram::P2(..) | LinkedProgram::P3(..) => {
             wasmtime::bail!("it answers requests and does nothing by itself")
         }
     })
 }
 
-impl Process {
+impl ProgramInstance {
     /// Enters the program, and waits for its end. All that it printed has left then, and nothing of it is left; what
     /// its end means is found before that.
-    pub(crate) async fn run<T>(mut self, engines: &Engines, judge: impl FnOnce(Ended) -> T) -> T {
-        let result = Polled::new(self.entry.run(&mut self.store), engines).await;
+    pub(crate) async fn run<T>(
+        mut self,
+        engines: &Engines,
+        judge: impl FnOnce(ProgramResult) -> T,
+    ) -> T {
+        let result = TickedWhilePolled::new(self.entry.run(&mut self.store), engines).await;
         self.store.data().flush_logs();
         let result = judge(result);
         let pipes = self.store.data().end_pipes();
@@ -125,12 +129,12 @@ impl Process {
     }
 }
 
-impl Entry {
-    async fn run(&self, store: &mut Store<Guest>) -> Ended {
+impl ProgramEntry {
+    async fn run(&self, store: &mut Store<Guest>) -> ProgramResult {
         let ended = match self {
-            Entry::Run1(start) => start.call_async(store, ()).await.map(Ok),
-            Entry::Run2(command) => command.wasi_cli_run().call_run(store).await,
-            Entry::Run3(command) => {
+            ProgramEntry::Run1(start) => start.call_async(store, ()).await.map(Ok),
+            ProgramEntry::Run2(command) => command.wasi_cli_run().call_run(store).await,
+            ProgramEntry::Run3(command) => {
                 let run =
                     async |guest: &Accessor<Guest>| command.wasi_cli_run().call_run(guest).await;
                 store.run_concurrent(run).await.and_then(|ended| ended)
@@ -149,9 +153,9 @@ impl Entry {
 }
 
 /// What the end of a program means for a dyno that should have gone on.
-pub(crate) fn ended(ended: Ended, life: &Life) -> Crash {
+pub(crate) fn ended(ended: ProgramResult, life: &DynoLife) -> DynoCrash {
     match ended {
-        Ok(code) => Crash {
+        Ok(code) => DynoCrash {
             reason: format!("exited with code {code}"),
             cause: CrashCause::Exit,
             in_request: false,
@@ -161,19 +165,19 @@ pub(crate) fn ended(ended: Ended, life: &Life) -> Crash {
 }
 
 /// Has the epochs tick while a guest computes, and not while it waits: a program may wait for days.
-struct Polled<'a, F> {
+struct TickedWhilePolled<'a, F> {
     guest: Pin<Box<F>>,
     engines: &'a Engines,
 }
 
-impl<'a, F: Future> Polled<'a, F> {
-    fn new(guest: F, engines: &'a Engines) -> Polled<'a, F> {
+impl<'a, F: Future> TickedWhilePolled<'a, F> {
+    fn new(guest: F, engines: &'a Engines) -> TickedWhilePolled<'a, F> {
         let guest = Box::pin(guest);
-        Polled { guest, engines }
+        TickedWhilePolled { guest, engines }
     }
 }
 
-impl<F: Future> Future for Polled<'_, F> {
+impl<F: Future> Future for TickedWhilePolled<'_, F> {
     type Output = F::Output;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {

@@ -9,7 +9,7 @@ use http::{Method, StatusCode, Version, response};
 
 /// What becomes of the connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Reuse {
+pub(crate) enum ConnectionReuse {
     /// It may carry the next request.
     Yes,
     /// What follows the response may belong to it.
@@ -27,11 +27,11 @@ pub(crate) struct UnknownCoding;
 pub(crate) fn normalize(
     method: &Method,
     head: &mut response::Parts,
-) -> Result<Reuse, UnknownCoding> {
+) -> Result<ConnectionReuse, UnknownCoding> {
     // The HTTP layer would answer an HTTP/1.0 server in HTTP/1.0 from then on.
     let mut reuse = match head.version {
-        Version::HTTP_10 => Reuse::No,
-        _ => Reuse::Yes,
+        Version::HTTP_10 => ConnectionReuse::No,
+        _ => ConnectionReuse::Yes,
     };
     let coded = head.headers.contains_key(header::TRANSFER_ENCODING);
     if !has_body(method, head.status) {
@@ -46,13 +46,13 @@ pub(crate) fn normalize(
         head.headers.remove(header::TRANSFER_ENCODING);
         // The coding counts; both together may be the attempt to split a response.
         if head.headers.remove(header::CONTENT_LENGTH).is_some() {
-            reuse = Reuse::No;
+            reuse = ConnectionReuse::No;
         }
         if !chunked {
-            reuse = Reuse::Ends;
+            reuse = ConnectionReuse::Ends;
         }
     } else if !head.headers.contains_key(header::CONTENT_LENGTH) {
-        reuse = Reuse::Ends;
+        reuse = ConnectionReuse::Ends;
     }
     join_lengths(&mut head.headers);
     Ok(reuse)
@@ -108,7 +108,7 @@ mod tests {
         status: u16,
         version: Version,
         lines: &[(&'static str, &'static str)],
-    ) -> Result<(Reuse, Option<String>), UnknownCoding> {
+    ) -> Result<(ConnectionReuse, Option<String>), UnknownCoding> {
         let mut builder = http::Response::builder().status(status).version(version);
         for (name, value) in lines {
             builder = builder.header(*name, *value);
@@ -126,14 +126,23 @@ mod tests {
     fn rfc_9112_6_3() {
         let (te, cl) = ("transfer-encoding", "content-length");
         for (lines, expected) in [
-            (vec![], Ok((Reuse::Ends, None))),
-            (vec![(cl, "5")], Ok((Reuse::Yes, Some("5")))),
-            (vec![(cl, "5"), (cl, "5")], Ok((Reuse::Yes, Some("5")))),
-            (vec![(cl, "5, 5")], Ok((Reuse::Yes, Some("5")))),
-            (vec![(te, "chunked")], Ok((Reuse::Yes, None))),
-            (vec![(te, "Chunked ")], Ok((Reuse::Yes, None))),
-            (vec![(te, "chunked"), (cl, "5")], Ok((Reuse::No, None))),
-            (vec![(te, "identity"), (cl, "5")], Ok((Reuse::Ends, None))),
+            (vec![], Ok((ConnectionReuse::Ends, None))),
+            (vec![(cl, "5")], Ok((ConnectionReuse::Yes, Some("5")))),
+            (
+                vec![(cl, "5"), (cl, "5")],
+                Ok((ConnectionReuse::Yes, Some("5"))),
+            ),
+            (vec![(cl, "5, 5")], Ok((ConnectionReuse::Yes, Some("5")))),
+            (vec![(te, "chunked")], Ok((ConnectionReuse::Yes, None))),
+            (vec![(te, "Chunked ")], Ok((ConnectionReuse::Yes, None))),
+            (
+                vec![(te, "chunked"), (cl, "5")],
+                Ok((ConnectionReuse::No, None)),
+            ),
+            (
+                vec![(te, "identity"), (cl, "5")],
+                Ok((ConnectionReuse::Ends, None)),
+            ),
             (vec![(te, "gzip")], Err(UnknownCoding)),
             (vec![(te, "gzip, chunked")], Err(UnknownCoding)),
             (vec![(te, "gzip"), (te, "chunked")], Err(UnknownCoding)),
@@ -149,14 +158,14 @@ mod tests {
 
     #[test]
     fn a_response_without_a_body_keeps_the_length_that_it_announces() {
-        let length = Ok((Reuse::Yes, Some("5".to_owned())));
+        let length = Ok((ConnectionReuse::Yes, Some("5".to_owned())));
         for (method, status) in [(Method::HEAD, 200), (Method::GET, 304), (Method::GET, 204)] {
             let lines = [("content-length", "5")];
             let got = normalized(&method, status, Version::HTTP_11, &lines);
             assert_eq!(got, length, "{method} {status}");
             let coded = [("transfer-encoding", "gzip, chunked")];
             let got = normalized(&method, status, Version::HTTP_11, &coded);
-            assert_eq!(got, Ok((Reuse::Yes, None)), "{method} {status}");
+            assert_eq!(got, Ok((ConnectionReuse::Yes, None)), "{method} {status}");
         }
     }
 
@@ -168,6 +177,6 @@ mod tests {
             Version::HTTP_10,
             &[("content-length", "5")],
         );
-        assert_eq!(got, Ok((Reuse::No, Some("5".to_owned()))));
+        assert_eq!(got, Ok((ConnectionReuse::No, Some("5".to_owned()))));
     }
 }

@@ -15,7 +15,7 @@ pub enum PlatformVars {
 
 /// What a one-off runs.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Command {
+pub enum OneOffCommand {
     /// A process type of the release.
     Type {
         /// Which.

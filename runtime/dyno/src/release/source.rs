@@ -11,7 +11,7 @@ use crate::error_chain::chain;
 
 /// One process type as its slug describes it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Program {
+pub struct SlugProgram {
     /// The component's file, within the unpacked slug.
     pub component: PathBuf,
     /// Arguments after the program's name, as the manifest stores them: `$NAME` stands in them.
@@ -22,17 +22,17 @@ pub struct Program {
 
 /// A slug on this machine's disk.
 #[derive(Debug, Clone)]
-pub struct Unpacked {
+pub struct UnpackedSlug {
     /// The app's files; read-only to guests.
     pub folder: PathBuf,
     /// What can be run of it.
-    pub programs: BTreeMap<ProcessType, Program>,
+    pub programs: BTreeMap<ProcessType, SlugProgram>,
     /// The symbolic links in the folder: path and target, relative to where they stand. None leads out of the folder.
     pub links: Arc<BTreeMap<String, String>>,
 }
 
 /// Gives the slug of that id, or says why not. May block: it is called off the runtime's threads.
-pub type SlugSource = Arc<dyn Fn(SlugId) -> Result<Unpacked, String> + Send + Sync>;
+pub type SlugSource = Arc<dyn Fn(SlugId) -> Result<UnpackedSlug, String> + Send + Sync>;
 
 /// Slugs from a store, unpacked there.
 pub fn from_store(store: Arc<slugs::store::Store>) -> SlugSource {
@@ -42,7 +42,7 @@ pub fn from_store(store: Arc<slugs::store::Store>) -> SlugSource {
         let programs = programs.map(|(name, process)| (name.clone(), program(process)));
         let links = unpacked.manifest.links.iter();
         let links = links.map(|(path, target)| (path.as_str().to_owned(), target.clone()));
-        Ok(Unpacked {
+        Ok(UnpackedSlug {
             folder: unpacked.folder,
             programs: programs.collect(),
             links: Arc::new(links.collect()),
@@ -50,8 +50,8 @@ pub fn from_store(store: Arc<slugs::store::Store>) -> SlugSource {
     })
 }
 
-fn program(process: &slugs::manifest::Process) -> Program {
-    Program {
+fn program(process: &slugs::manifest::Process) -> SlugProgram {
+    SlugProgram {
         component: process.component.as_str().into(),
         args: process.args.clone(),
         world: process.world,

@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use dyno::{Command, Exit, Output, PrepareError, Running, Stdio};
+use dyno::{OneOffCommand, OneOffExit, PrepareError, ProgramOutput, ProgramStdio, RunningOneOff};
 use grid::desired::Limits;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt, DuplexStream};
 
@@ -15,31 +15,31 @@ const PIPE_BYTES: usize = 64 * 1024;
 const PATIENCE: Duration = Duration::from_secs(120);
 
 /// Nothing to read, and all output into the log.
-fn logged() -> Stdio {
-    Stdio {
+fn logged() -> ProgramStdio {
+    ProgramStdio {
         stdin: None,
-        stdout: Output::Log,
-        stderr: Output::Log,
+        stdout: ProgramOutput::Log,
+        stderr: ProgramOutput::Log,
     }
 }
 
 /// Nothing to read, and stdout into a pipe.
-fn piped() -> (Stdio, DuplexStream) {
+fn piped() -> (ProgramStdio, DuplexStream) {
     let (near, far) = tokio::io::duplex(PIPE_BYTES);
-    let stdio = Stdio {
-        stdout: Output::Pipe(Box::new(far)),
+    let stdio = ProgramStdio {
+        stdout: ProgramOutput::Pipe(Box::new(far)),
         ..logged()
     };
     (stdio, near)
 }
 
-async fn end(running: Running) -> Exit {
+async fn end(running: RunningOneOff) -> OneOffExit {
     let ended = tokio::time::timeout(PATIENCE, running).await;
     ended.expect("the program ends")
 }
 
 /// What a program prints, and how it ends.
-async fn output(host: &mut Host, args: &[&str]) -> (String, Exit) {
+async fn output(host: &mut Host, args: &[&str]) -> (String, OneOffExit) {
     let (stdio, mut from) = piped();
     let running = host.run(args, stdio).await.unwrap();
     let mut text = String::new();
@@ -54,7 +54,7 @@ async fn exit_codes(guest: &str, first: &[&str]) {
         let text = code.to_string();
         let args = [first, &[text.as_str()]].concat();
         let running = host.run(&args, logged()).await.unwrap();
-        assert_eq!(end(running).await, Exit::Code(code), "{guest}");
+        assert_eq!(end(running).await, OneOffExit::Code(code), "{guest}");
     }
 }
 
@@ -71,11 +71,11 @@ async fn an_exit_that_says_only_that_it_failed_is_one() {
     let mut host = Host::of_program("exit_with", Limits::default(), &[]);
     for (code, exit) in [("0", 0), ("1", 1), ("42", 1)] {
         let running = host.run(&[code], logged()).await.unwrap();
-        assert_eq!(end(running).await, Exit::Code(exit), "{code}");
+        assert_eq!(end(running).await, OneOffExit::Code(exit), "{code}");
     }
     let mut host = Host::of_program("program3", Limits::default(), &[]);
     let running = host.run(&["fail"], logged()).await.unwrap();
-    assert_eq!(end(running).await, Exit::Code(1));
+    assert_eq!(end(running).await, OneOffExit::Code(1));
 }
 
 #[tokio::test]
@@ -83,7 +83,7 @@ async fn a_trap_is_told_apart_and_shown_in_the_log() {
     for guest in ["exit_with", "exit_with1"] {
         let mut host = Host::of_program(guest, Limits::default(), &[]);
         let running = host.run(&["abort"], logged()).await.unwrap();
-        let Exit::Trap { reason } = end(running).await else {
+        let OneOffExit::Trap { reason } = end(running).await else {
             panic!("{guest} traps");
         };
         assert!(reason.contains("unreachable"), "{reason}");
@@ -96,7 +96,7 @@ async fn copies(guest: &str, args: &[&str]) {
     let mut host = Host::of_program(guest, Limits::default(), &[]);
     let (mut near_in, far_in) = tokio::io::duplex(PIPE_BYTES);
     let (stdio, mut near_out) = piped();
-    let stdio = Stdio {
+    let stdio = ProgramStdio {
         stdin: Some(Box::new(far_in)),
         ..stdio
     };
@@ -121,7 +121,7 @@ async fn copies(guest: &str, args: &[&str]) {
     }
     assert_eq!(at, bytes, "{guest}");
     writer.await.unwrap();
-    assert_eq!(end(running).await, Exit::Code(0));
+    assert_eq!(end(running).await, OneOffExit::Code(0));
 }
 
 #[tokio::test]
@@ -138,7 +138,7 @@ async fn a_program_waits_for_its_reader() {
         let mut host = Host::of_program(guest, Limits::default(), &[]);
         let taken = Arc::new(Mutex::new(0));
         let (stdio, _unread) = piped();
-        let stdio = Stdio {
+        let stdio = ProgramStdio {
             stdin: Some(Box::new(Endless(Arc::clone(&taken)))),
             ..stdio
         };
@@ -155,7 +155,7 @@ async fn a_program_waits_for_its_reader() {
             before = now;
         }
         running.kill();
-        assert_eq!(end(running).await, Exit::Killed, "{guest}");
+        assert_eq!(end(running).await, OneOffExit::Killed, "{guest}");
     }
 }
 
@@ -178,7 +178,7 @@ impl AsyncRead for Endless {
 async fn prints(guest: &str, args: &[&str], lines: u64) {
     let mut host = Host::of_program(guest, Limits::default(), &[]);
     let (text, exit) = output(&mut host, args).await;
-    assert_eq!(exit, Exit::Code(0));
+    assert_eq!(exit, OneOffExit::Code(0));
     let mut seen = text.lines();
     for n in 0..lines {
         assert_eq!(seen.next(), Some(format!("line {n}").as_str()), "{guest}");
@@ -204,7 +204,7 @@ async fn a_program_whose_reader_left_ends() {
         let (stdio, from) = piped();
         drop(from);
         let running = host.run(&["1000000"], stdio).await.unwrap();
-        assert_ne!(end(running).await, Exit::Code(0), "{guest}");
+        assert_ne!(end(running).await, OneOffExit::Code(0), "{guest}");
     }
 }
 
@@ -213,7 +213,7 @@ async fn hangs(guest: &str, how: &str, begins: bool) {
     let mut host = Host::of_program(guest, Limits::default(), &[]);
     let (_held, far_in) = tokio::io::duplex(PIPE_BYTES);
     let (stdio, mut from) = piped();
-    let stdio = Stdio {
+    let stdio = ProgramStdio {
         stdin: Some(Box::new(far_in)),
         ..stdio
     };
@@ -226,7 +226,7 @@ async fn hangs(guest: &str, how: &str, begins: bool) {
         tokio::time::sleep(Duration::from_millis(200)).await;
     }
     running.kill();
-    assert_eq!(end(running).await, Exit::Killed, "{guest} {how}");
+    assert_eq!(end(running).await, OneOffExit::Killed, "{guest} {how}");
     let mut rest = String::new();
     from.read_to_string(&mut rest).await.unwrap();
     assert_eq!(rest, "", "nothing after its end");
@@ -269,7 +269,7 @@ async fn it_sees_the_apps_surroundings_and_its_own_arguments() {
         let env = [("GREETING", "hello there"), ("OVER", "hidden")];
         let mut host = Host::of_program(guest, Limits::default(), &env);
         let (text, exit) = output(&mut host, &["one", "$HOME", "a b"]).await;
-        assert_eq!(exit, Exit::Code(0));
+        assert_eq!(exit, OneOffExit::Code(0));
         let mut lines: Vec<&str> = text.lines().collect();
         let args: Vec<&str> = lines
             .extract_if(.., |line| line.starts_with("arg="))
@@ -305,7 +305,7 @@ async fn keeps(guest: &str) {
     let env = [("QUOTA_MB", mb.as_str()), ("QUOTA_FILES", &files)];
     let mut host = Host::of_program(guest, limits, &env);
     let (text, exit) = output(&mut host, &[]).await;
-    assert_eq!(exit, Exit::Code(0), "{text}");
+    assert_eq!(exit, OneOffExit::Code(0), "{text}");
     for line in text.lines() {
         let (name, result) = line.split_once(": ").unwrap();
         let may = match name {
@@ -352,12 +352,12 @@ async fn a_core_module_keeps_to_its_files() {
 #[tokio::test]
 async fn what_cannot_be_run_is_said() {
     let mut host = Host::of_program("exit_with", Limits::default(), &[]);
-    let component = |path: &str| Command::Component {
+    let component = |path: &str| OneOffCommand::Component {
         path: path.into(),
         args: vec!["0".to_owned()],
     };
     let running = host.run_as(component("web.wasm"), logged()).await.unwrap();
-    assert_eq!(end(running).await, Exit::Code(0));
+    assert_eq!(end(running).await, OneOffExit::Code(0));
     for path in ["victim.txt", "missing.wasm", "../app/web.wasm", "/web.wasm"] {
         let refused = host.run_as(component(path), logged()).await;
         let refused = refused.err();
@@ -366,7 +366,7 @@ async fn what_cannot_be_run_is_said() {
             "{path}: {refused:?}"
         );
     }
-    let no_such = Command::Type {
+    let no_such = OneOffCommand::Type {
         process: "worker".parse().unwrap(),
         args: vec![],
     };
@@ -406,7 +406,7 @@ async fn one_tree(guest: &str, expected: &str) {
         assert_eq!(given, expected, "{guest}, line {}\n{text}", line + 1);
     }
     assert_eq!(text, expected, "{guest}");
-    assert_eq!(exit, Exit::Code(0));
+    assert_eq!(exit, OneOffExit::Code(0));
     let read = |file: &str| std::fs::read_to_string(app.join(file)).unwrap();
     assert_eq!(read("victim.txt"), "the app's own file\n");
     assert_eq!(read("public/page.txt"), "a page\n");

@@ -5,7 +5,7 @@ use std::sync::{Arc, LazyLock};
 
 use arbitrary::{Arbitrary, Unstructured};
 use dyno::compile::{CompileError, Compiler};
-use dyno::engine::{Allocation, Engines, Flavor};
+use dyno::engine::{Engines, Flavor, InstanceAllocation};
 use proptest::prelude::*;
 use tokio::runtime::Runtime;
 use wasm_smith::{Component, Config, Module};
@@ -26,7 +26,7 @@ static WORLD: LazyLock<World> = LazyLock::new(|| {
     let cache = folder.path().join("cache");
     World {
         runtime: Runtime::new().expect("a runtime"),
-        engines: Engines::new(Allocation::OnDemand).expect("engines"),
+        engines: Engines::new(InstanceAllocation::OnDemand).expect("engines"),
         compiler: Compiler::new(&cache, vec![child.into()]).expect("a cache"),
         folder,
     }

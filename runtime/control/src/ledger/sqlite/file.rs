@@ -2,7 +2,9 @@
 //!
 //! Owns the schema, and what an error of SQLite means for an append. Must not know what is in an entry.
 
-use crate::ledger::{AppendError, EntryId, Seq};
+use crate::ledger::entry::EntryId;
+use crate::ledger::error::AppendError;
+use crate::ledger::sequence::Seq;
 use crate::seal::{KeyError, sync_folder};
 use fail::fail_point;
 use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior, ffi};

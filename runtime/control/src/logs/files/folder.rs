@@ -2,9 +2,10 @@
 //!
 //! Owns the folder's form. Must not know which files are kept.
 
+use super::limits::FILE_BYTES_MAX;
+use crate::logs::line::LINE_BYTES_MAX;
 use grid::name::AppName;
-use rustix::fs::{FlockOperation, flock};
-use std::fs::{DirBuilder, File, OpenOptions};
+use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
 use std::io::{self, Read, Seek, SeekFrom};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
@@ -14,7 +15,7 @@ const SUFFIX: &str = ".dyno.log";
 /// The file that is locked as long as a server writes here.
 const LOCK: &str = "dyno.lock";
 /// How far from its end a file is searched for the end of a line: a line is shorter.
-const TAIL_BYTES: u64 = super::super::LINE_BYTES_MAX as u64 + 4_096;
+const TAIL_BYTES: u64 = LINE_BYTES_MAX as u64 + 4_096;
 
 /// A file that is there.
 pub(super) struct FoundFile {
@@ -33,8 +34,11 @@ pub(super) fn lock(root: &Path) -> io::Result<Option<File>> {
         .write(true)
         .mode(0o600)
         .open(root.join(LOCK))?;
-    let locked = flock(&lock, FlockOperation::NonBlockingLockExclusive).is_ok();
-    Ok(locked.then_some(lock))
+    match lock.try_lock() {
+        Ok(()) => Ok(Some(lock)),
+        Err(TryLockError::WouldBlock) => Ok(None),
+        Err(TryLockError::Error(error)) => Err(error),
+    }
 }
 
 /// All log files, those first that were written least recently.
@@ -90,7 +94,7 @@ pub(super) fn open_for_append(path: &Path) -> io::Result<(File, u64)> {
 /// The whole lines of a file.
 pub(super) fn read_lines(path: &Path) -> io::Result<String> {
     let mut bytes = Vec::new();
-    let most = super::FILE_BYTES_MAX + TAIL_BYTES;
+    let most = FILE_BYTES_MAX + TAIL_BYTES;
     File::open(path)?.take(most).read_to_end(&mut bytes)?;
     let end = bytes.iter().rposition(|byte| *byte == b'\n');
     bytes.truncate(end.map_or(0, |end| end + 1));

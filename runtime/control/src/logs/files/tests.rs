@@ -1,8 +1,9 @@
 //! Log files: what survives, what is bounded, and what a disk that refuses costs.
 
 use super::*;
-use crate::logs::{Filter, Follow, LINES_MAX, Logs};
+use crate::logs::{Filter, Follow, LINES_MAX, Logs, Source};
 use std::os::unix::fs::PermissionsExt;
+use std::time::{Duration, SystemTime};
 
 fn app(name: &str) -> AppName {
     name.parse().expect("a name")

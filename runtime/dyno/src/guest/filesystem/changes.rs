@@ -10,30 +10,30 @@ use std::sync::Arc;
 
 use cap_std::fs::MetadataExt;
 
-use crate::guest::filesystem::paths::{LastLink, Place, Refusal};
-use crate::guest::filesystem::quota::{Full, Quota, Unlinked};
+use crate::guest::filesystem::paths::{FileRefusal, LastLink, ResolvedPath};
+use crate::guest::filesystem::quota::{DiskQuota, QuotaExceeded, UnlinkedFile};
 
 /// Largest size and offset of a file that the host's calls can express (they are signed).
 const OFFSET_MAX: u64 = i64::MAX as u64;
 
-impl From<Full> for Refusal {
-    fn from(_: Full) -> Refusal {
-        Refusal::Full
+impl From<QuotaExceeded> for FileRefusal {
+    fn from(_: QuotaExceeded) -> FileRefusal {
+        FileRefusal::Full
     }
 }
 
 /// A new name that is paid for, and given back unless it is kept.
 #[must_use]
-pub(crate) struct NewName(Option<Arc<Quota>>);
+pub(crate) struct ChargedName(Option<Arc<DiskQuota>>);
 
-impl NewName {
+impl ChargedName {
     /// The engine has made it.
     pub(crate) fn keep(mut self) {
         self.0 = None;
     }
 }
 
-impl Drop for NewName {
+impl Drop for ChargedName {
     fn drop(&mut self) {
         if let Some(quota) = &self.0 {
             quota.uncreate();
@@ -42,19 +42,26 @@ impl Drop for NewName {
 }
 
 /// A folder, or a symbolic link, is to be made.
-pub(crate) fn begin_create(quota: &Arc<Quota>, at: &Place) -> Result<NewName, Refusal> {
+pub(crate) fn begin_create(
+    quota: &Arc<DiskQuota>,
+    at: &ResolvedPath,
+) -> Result<ChargedName, FileRefusal> {
     if at.is_read_only {
         return Err(at.refuse_new_name());
     }
     quota.create()?;
-    Ok(NewName(Some(Arc::clone(quota))))
+    Ok(ChargedName(Some(Arc::clone(quota))))
 }
 
 /// A second name of a file is to be made.
-pub(crate) fn begin_link(quota: &Arc<Quota>, from: &Place, to: &Place) -> Result<NewName, Refusal> {
+pub(crate) fn begin_link(
+    quota: &Arc<DiskQuota>,
+    from: &ResolvedPath,
+    to: &ResolvedPath,
+) -> Result<ChargedName, FileRefusal> {
     if from.is_read_only != to.is_read_only {
         from.metadata(LastLink::Keep)?;
-        return Err(Refusal::CrossDevice);
+        return Err(FileRefusal::CrossDevice);
     }
     begin_create(quota, to)
 }
@@ -73,21 +80,21 @@ pub(crate) struct OpenRequest {
 
 /// A file is being opened.
 #[must_use]
-pub(crate) struct Opening {
+pub(crate) struct FileOpening {
     /// Whose files these are, if they count.
-    quota: Option<Arc<Quota>>,
-    name: Option<NewName>,
+    quota: Option<Arc<DiskQuota>>,
+    name: Option<ChargedName>,
     /// Its length before it is cut.
     cut_from: Option<u64>,
 }
 
 /// A file is to be opened.
 pub(crate) fn begin_open(
-    quota: &Arc<Quota>,
-    at: &Place,
+    quota: &Arc<DiskQuota>,
+    at: &ResolvedPath,
     asked: OpenRequest,
-) -> Result<Opening, Refusal> {
-    let mut opening = Opening {
+) -> Result<FileOpening, FileRefusal> {
+    let mut opening = FileOpening {
         quota: None,
         name: None,
         cut_from: None,
@@ -101,7 +108,7 @@ pub(crate) fn begin_open(
         let meta = at.metadata(asked.last);
         if asked.creates && meta.is_err() {
             quota.create()?;
-            opening.name = Some(NewName(Some(Arc::clone(quota))));
+            opening.name = Some(ChargedName(Some(Arc::clone(quota))));
         }
         opening.cut_from = meta.ok().filter(|_| asked.truncates).map(|meta| meta.len());
     }
@@ -109,21 +116,21 @@ pub(crate) fn begin_open(
 }
 
 /// In a read-only folder.
-fn refuse_open(at: &Place, asked: OpenRequest) -> Result<(), Refusal> {
+fn refuse_open(at: &ResolvedPath, asked: OpenRequest) -> Result<(), FileRefusal> {
     let changes_file = asked.creates || asked.truncates || asked.writes;
     if !changes_file && !asked.changes_folder {
         return Ok(());
     }
     Err(match at.metadata(asked.last) {
-        Ok(_) if asked.creates && asked.is_exclusive => Refusal::Exists,
-        Ok(meta) if meta.is_dir() && changes_file => Refusal::IsFolder,
-        Ok(_) => Refusal::ReadOnly,
+        Ok(_) if asked.creates && asked.is_exclusive => FileRefusal::Exists,
+        Ok(meta) if meta.is_dir() && changes_file => FileRefusal::IsFolder,
+        Ok(_) => FileRefusal::ReadOnly,
         Err(error) if asked.creates && error.kind() == ErrorKind::NotFound => at.refuse_in_parent(),
         Err(error) => error.into(),
     })
 }
 
-impl Opening {
+impl FileOpening {
     /// The engine has opened it; none is a folder.
     pub(crate) fn done(self, file: Option<&Arc<File>>) {
         if let Some(name) = self.name {
@@ -140,13 +147,13 @@ impl Opening {
 
 /// Names that go away: one that is removed, or one that another takes the place of.
 #[must_use]
-pub(crate) struct Removal {
-    quota: Arc<Quota>,
+pub(crate) struct NameRemoval {
+    quota: Arc<DiskQuota>,
     names: bool,
-    file: Option<Unlinked>,
+    file: Option<UnlinkedFile>,
 }
 
-impl Removal {
+impl NameRemoval {
     /// The engine has removed it.
     pub(crate) fn done(self) {
         match self.file {
@@ -158,14 +165,17 @@ impl Removal {
 }
 
 /// The name of a file or of a symbolic link is to be removed.
-pub(crate) fn begin_unlink(quota: &Arc<Quota>, at: &Place) -> Result<Removal, Refusal> {
+pub(crate) fn begin_unlink(
+    quota: &Arc<DiskQuota>,
+    at: &ResolvedPath,
+) -> Result<NameRemoval, FileRefusal> {
     if at.is.is_some() {
-        return Err(Refusal::IsFolder);
+        return Err(FileRefusal::IsFolder);
     }
     if at.is_read_only {
-        return Err(Refusal::ReadOnly);
+        return Err(FileRefusal::ReadOnly);
     }
-    Ok(Removal {
+    Ok(NameRemoval {
         quota: Arc::clone(quota),
         names: true,
         file: at.last_name(),
@@ -173,14 +183,17 @@ pub(crate) fn begin_unlink(quota: &Arc<Quota>, at: &Place) -> Result<Removal, Re
 }
 
 /// A folder is to be removed.
-pub(crate) fn begin_remove_folder(quota: &Arc<Quota>, at: &Place) -> Result<Removal, Refusal> {
+pub(crate) fn begin_remove_folder(
+    quota: &Arc<DiskQuota>,
+    at: &ResolvedPath,
+) -> Result<NameRemoval, FileRefusal> {
     if at.is.is_some() {
-        return Err(Refusal::Busy);
+        return Err(FileRefusal::Busy);
     }
     if at.is_read_only {
-        return Err(Refusal::ReadOnly);
+        return Err(FileRefusal::ReadOnly);
     }
-    Ok(Removal {
+    Ok(NameRemoval {
         quota: Arc::clone(quota),
         names: true,
         file: None,
@@ -189,27 +202,27 @@ pub(crate) fn begin_remove_folder(quota: &Arc<Quota>, at: &Place) -> Result<Remo
 
 /// A name is to be changed; another may be there already, which goes away then.
 pub(crate) fn begin_rename(
-    quota: &Arc<Quota>,
-    from: &Place,
-    to: &Place,
-) -> Result<Removal, Refusal> {
+    quota: &Arc<DiskQuota>,
+    from: &ResolvedPath,
+    to: &ResolvedPath,
+) -> Result<NameRemoval, FileRefusal> {
     if from.is.is_some() || to.is.is_some() {
-        return Err(Refusal::Busy);
+        return Err(FileRefusal::Busy);
     }
     if from.is_read_only != to.is_read_only {
-        return Err(Refusal::CrossDevice);
+        return Err(FileRefusal::CrossDevice);
     }
     if from.is_read_only {
-        return Err(Refusal::ReadOnly);
+        return Err(FileRefusal::ReadOnly);
     }
-    let node = |place: &Place| {
+    let node = |place: &ResolvedPath| {
         let meta = place.metadata(LastLink::Keep).ok()?;
         Some((meta.dev(), meta.ino()))
     };
     let replaced = node(to);
     // Two paths or two names of one thing, of whatever kind: nothing happens, and both names stay.
     let goes_away = replaced.is_some() && node(from) != replaced;
-    Ok(Removal {
+    Ok(NameRemoval {
         quota: Arc::clone(quota),
         names: goes_away,
         file: goes_away.then(|| to.last_name()).flatten(),
@@ -217,18 +230,18 @@ pub(crate) fn begin_rename(
 }
 
 /// The times of a file are to be set.
-pub(crate) fn begin_set_times(at: &Place, last: LastLink) -> Result<(), Refusal> {
+pub(crate) fn begin_set_times(at: &ResolvedPath, last: LastLink) -> Result<(), FileRefusal> {
     if at.is_read_only {
         at.metadata(last)?;
-        return Err(Refusal::ReadOnly);
+        return Err(FileRefusal::ReadOnly);
     }
     Ok(())
 }
 
 /// A file that grows, or is cut: what it takes less than was charged is given back when this is dropped.
 #[must_use]
-pub(crate) struct Sizing {
-    quota: Arc<Quota>,
+pub(crate) struct SizeChange {
+    quota: Arc<DiskQuota>,
     file: Arc<File>,
     /// Where the change begins, in bytes.
     start: u64,
@@ -236,14 +249,14 @@ pub(crate) struct Sizing {
     charged: u64,
 }
 
-impl Sizing {
+impl SizeChange {
     /// The offset of what is written.
     pub(crate) fn start(&self) -> u64 {
         self.start
     }
 }
 
-impl Drop for Sizing {
+impl Drop for SizeChange {
     fn drop(&mut self) {
         self.quota.shrank(&self.file, self.charged);
     }
@@ -251,16 +264,16 @@ impl Drop for Sizing {
 
 /// `file` is to have the length `size`.
 pub(crate) fn begin_set_size(
-    quota: &Arc<Quota>,
+    quota: &Arc<DiskQuota>,
     file: &Arc<File>,
     size: u64,
-) -> Result<Sizing, Refusal> {
+) -> Result<SizeChange, FileRefusal> {
     if size > OFFSET_MAX {
-        return Err(Refusal::Invalid);
+        return Err(FileRefusal::Invalid);
     }
     let before = file.metadata()?.len();
     quota.grow(file, size)?;
-    Ok(Sizing {
+    Ok(SizeChange {
         quota: Arc::clone(quota),
         file: Arc::clone(file),
         start: 0,
@@ -270,23 +283,23 @@ pub(crate) fn begin_set_size(
 
 /// So many bytes are to be written into `file` at `start`, or at its end.
 pub(crate) fn begin_write(
-    quota: &Arc<Quota>,
+    quota: &Arc<DiskQuota>,
     file: &Arc<File>,
     start: Option<u64>,
     bytes: u64,
-) -> Result<Sizing, Refusal> {
+) -> Result<SizeChange, FileRefusal> {
     let start = match start {
         Some(start) => start,
         None => file.metadata()?.len(),
     };
     if start > OFFSET_MAX {
-        return Err(Refusal::Invalid);
+        return Err(FileRefusal::Invalid);
     }
     let end = start.saturating_add(bytes);
     if bytes > 0 {
         quota.grow(file, end)?;
     }
-    Ok(Sizing {
+    Ok(SizeChange {
         quota: Arc::clone(quota),
         file: Arc::clone(file),
         start,
@@ -306,15 +319,19 @@ mod tests {
     /// A folder of two names, which are all that its quota has.
     fn full_of(
         make: impl FnOnce(&Path),
-    ) -> (tempfile::TempDir, Arc<Quota>, impl Fn(&str) -> Place) {
+    ) -> (
+        tempfile::TempDir,
+        Arc<DiskQuota>,
+        impl Fn(&str) -> ResolvedPath,
+    ) {
         let folder = tempfile::tempdir().expect("a temporary folder");
         make(folder.path());
-        let quota = Arc::new(Quota::new(1_000, 2, || {}));
+        let quota = Arc::new(DiskQuota::new(1_000, 2, || {}));
         for _ in 0..2 {
             quota.create().expect("room");
         }
         let dir = Arc::new(File::open(folder.path()).expect("it was made"));
-        let place = move |path: &str| Place {
+        let place = move |path: &str| ResolvedPath {
             dir: Arc::clone(&dir),
             path: path.to_owned(),
             is: None,

@@ -14,8 +14,8 @@ use wasmtime::component::{Resource, ResourceTable};
 use wasmtime_wasi::filesystem::{Descriptor, Dir};
 use wasmtime_wasi::{FsPerms, OpenMode};
 
-use crate::guest::filesystem::paths::{FolderId, LastLink, Place, Refusal};
-use crate::guest::filesystem::quota::Quota;
+use crate::guest::filesystem::paths::{FileRefusal, FolderId, LastLink, ResolvedPath};
+use crate::guest::filesystem::quota::DiskQuota;
 use crate::guest::filesystem::tree::{AppLinks, EntryKind, FileTree, TreeFolder, below_root};
 
 /// The folders that each dyno has for itself, under the names the guest knows.
@@ -27,14 +27,14 @@ const ROOT: &str = "/";
 /// the same name. With one in place of `/` the program has only the folders that it is handed, as other WASI tools
 /// do it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Folder {
+pub struct MountedFolder {
     /// Where it is here.
     pub host: PathBuf,
     /// The path by which the program knows it: `/data`, or `data` for the same; `/` or `.` is its root.
     pub guest: String,
 }
 
-impl Folder {
+impl MountedFolder {
     /// The path below `/`.
     fn below_root(&self) -> &str {
         below_root(&self.guest)
@@ -43,18 +43,18 @@ impl Folder {
 
 /// The app's files, opened once a release and shared by its dynos.
 #[derive(Clone)]
-pub(crate) struct AppFiles {
+pub(crate) struct AppFolder {
     dir: Dir,
     path: Arc<Path>,
     links: Arc<AppLinks>,
 }
 
-impl AppFiles {
+impl AppFolder {
     /// Opens the folder into which a slug was unpacked; `links` are all symbolic links in it.
-    pub(crate) fn open(folder: &Path, links: Arc<AppLinks>) -> std::io::Result<AppFiles> {
+    pub(crate) fn open(folder: &Path, links: Arc<AppLinks>) -> std::io::Result<AppFolder> {
         let dir = Dir::new(File::open(folder)?, FsPerms::ReadOnly, OpenMode::READ, true);
         let path = folder.into();
-        Ok(AppFiles { dir, path, links })
+        Ok(AppFolder { dir, path, links })
     }
 
     fn folder(&self, guest: &str) -> TreeFolder {
@@ -67,8 +67,8 @@ impl AppFiles {
 }
 
 /// The folders of one dyno.
-pub(crate) struct Files {
-    app: AppFiles,
+pub(crate) struct DynoFolders {
+    app: AppFolder,
     /// Where `tmp` and `log` are made.
     home: PathBuf,
     has_home: bool,
@@ -77,21 +77,21 @@ pub(crate) struct Files {
     /// Handles of the tree's folders that the guest does not have, in their order.
     bases: Vec<u32>,
     /// What is left of listings of `/`, by the handle of the listing.
-    listings: HashMap<u32, Listing>,
+    listings: HashMap<u32, RootListing>,
     /// Why the two could not be made, if they could not.
     missing: Option<String>,
     /// What it has beside them.
-    more: Vec<Folder>,
-    pub(crate) quota: Arc<Quota>,
+    more: Vec<MountedFolder>,
+    pub(crate) quota: Arc<DiskQuota>,
 }
 
 /// What is left of a listing.
-type Listing = std::vec::IntoIter<(String, EntryKind)>;
+type RootListing = std::vec::IntoIter<(String, EntryKind)>;
 
-impl Files {
+impl DynoFolders {
     /// `home` is a path that does not exist yet and belongs to this dyno alone.
-    pub(crate) fn new(app: AppFiles, home: PathBuf, quota: Quota) -> Files {
-        Files {
+    pub(crate) fn new(app: AppFolder, home: PathBuf, quota: DiskQuota) -> DynoFolders {
+        DynoFolders {
             app,
             home,
             has_home: false,
@@ -105,9 +105,9 @@ impl Files {
     }
 
     /// Gives the guest more folders of this machine. With any, nothing is counted: what is in there is not ours.
-    pub(crate) fn with(mut self, more: Vec<Folder>) -> Files {
+    pub(crate) fn with(mut self, more: Vec<MountedFolder>) -> DynoFolders {
         if !more.is_empty() {
-            self.quota = Arc::new(Quota::new(u64::MAX, u64::MAX, || {}));
+            self.quota = Arc::new(DiskQuota::new(u64::MAX, u64::MAX, || {}));
         }
         self.more = more;
         self
@@ -158,11 +158,11 @@ impl Files {
         dir: &Dir,
         path: String,
         last: LastLink,
-    ) -> Result<(Option<FolderId>, Place), Refusal> {
+    ) -> Result<(Option<FolderId>, ResolvedPath), FileRefusal> {
         let tree = self.tree.as_ref();
         match tree.and_then(|tree| Some((tree, tree.id_of(dir)?))) {
             Some((tree, start)) => tree.locate(start, path, last),
-            None => Ok((None, Place::within(dir, path))),
+            None => Ok((None, ResolvedPath::within(dir, path))),
         }
     }
 
@@ -192,7 +192,7 @@ impl Files {
     }
 
     /// The rest of a listing that was begun here.
-    pub(crate) fn listing(&mut self, handle: u32) -> Option<&mut Listing> {
+    pub(crate) fn listing(&mut self, handle: u32) -> Option<&mut RootListing> {
         self.listings.get_mut(&handle)
     }
 
@@ -206,7 +206,7 @@ impl Files {
     }
 
     fn make_tree(&mut self) -> std::io::Result<FileTree> {
-        let given = |folder: &Folder| open(&folder.host, &folder.guest);
+        let given = |folder: &MountedFolder| open(&folder.host, &folder.guest);
         if self
             .more
             .iter()
@@ -270,7 +270,7 @@ fn open(host: &Path, guest: &str) -> std::io::Result<TreeFolder> {
     })
 }
 
-impl Drop for Files {
+impl Drop for DynoFolders {
     fn drop(&mut self) {
         if !self.has_home {
             return;

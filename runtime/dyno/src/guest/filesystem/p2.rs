@@ -14,9 +14,9 @@ use wasmtime_wasi::p2::{
 };
 
 use crate::guest::filesystem::changes::{self as changes, OpenRequest};
-use crate::guest::filesystem::folders::Files;
-use crate::guest::filesystem::paths::{LastLink, Place, Refusal};
-use crate::guest::filesystem::quota::Quota;
+use crate::guest::filesystem::folders::DynoFolders;
+use crate::guest::filesystem::paths::{FileRefusal, LastLink, ResolvedPath};
+use crate::guest::filesystem::quota::DiskQuota;
 use crate::guest::filesystem::tree::EntryKind;
 use types::{ErrorCode, HostDescriptor as Inner};
 
@@ -24,45 +24,45 @@ use types::{ErrorCode, HostDescriptor as Inner};
 pub(crate) const WRITE_BYTES_MAX: usize = 64 * 1024;
 
 /// Names the guest data behind the filesystem interfaces.
-pub(crate) struct DynoFiles;
+pub(crate) struct GuestFilesystem;
 
-impl HasData for DynoFiles {
-    type Data<'a> = FilesView<'a>;
+impl HasData for GuestFilesystem {
+    type Data<'a> = FilesystemView<'a>;
 }
 
 /// The store data that the filesystem interfaces work on.
-pub(crate) struct FilesView<'a> {
-    pub(crate) files: &'a mut Files,
+pub(crate) struct FilesystemView<'a> {
+    pub(crate) files: &'a mut DynoFolders,
     pub(crate) wasi: WasiFilesystemCtxView<'a>,
 }
 
-impl From<Refusal> for ErrorCode {
-    fn from(refusal: Refusal) -> ErrorCode {
+impl From<FileRefusal> for ErrorCode {
+    fn from(refusal: FileRefusal) -> ErrorCode {
         match refusal {
-            Refusal::ReadOnly => ErrorCode::ReadOnly,
-            Refusal::CrossDevice => ErrorCode::CrossDevice,
-            Refusal::Busy => ErrorCode::Busy,
-            Refusal::Exists => ErrorCode::Exist,
-            Refusal::IsFolder => ErrorCode::IsDirectory,
-            Refusal::NotPermitted => ErrorCode::NotPermitted,
-            Refusal::TooManyLinks => ErrorCode::Loop,
-            Refusal::Invalid => ErrorCode::Invalid,
-            Refusal::Full => ErrorCode::InsufficientSpace,
-            Refusal::Io(error) => error.into(),
+            FileRefusal::ReadOnly => ErrorCode::ReadOnly,
+            FileRefusal::CrossDevice => ErrorCode::CrossDevice,
+            FileRefusal::Busy => ErrorCode::Busy,
+            FileRefusal::Exists => ErrorCode::Exist,
+            FileRefusal::IsFolder => ErrorCode::IsDirectory,
+            FileRefusal::NotPermitted => ErrorCode::NotPermitted,
+            FileRefusal::TooManyLinks => ErrorCode::Loop,
+            FileRefusal::Invalid => ErrorCode::Invalid,
+            FileRefusal::Full => ErrorCode::InsufficientSpace,
+            FileRefusal::Io(error) => error.into(),
         }
     }
 }
 
-impl From<Refusal> for FsError {
-    fn from(refusal: Refusal) -> FsError {
+impl From<FileRefusal> for FsError {
+    fn from(refusal: FileRefusal) -> FsError {
         ErrorCode::from(refusal).into()
     }
 }
 
 type Fd = Resource<Descriptor>;
 
-impl FilesView<'_> {
-    fn quota(&self) -> &Arc<Quota> {
+impl FilesystemView<'_> {
+    fn quota(&self) -> &Arc<DiskQuota> {
         &self.files.quota
     }
 
@@ -85,7 +85,7 @@ impl FilesView<'_> {
     }
 
     /// Follows a path; gives the descriptor for the engine to begin at, and the path from there.
-    fn find(&self, fd: &Fd, path: String, last: LastLink) -> FsResult<(Fd, Place)> {
+    fn find(&self, fd: &Fd, path: String, last: LastLink) -> FsResult<(Fd, ResolvedPath)> {
         let Descriptor::Dir(dir) = self.wasi.table.get(fd)? else {
             return Err(ErrorCode::NotDirectory.into());
         };
@@ -99,7 +99,7 @@ impl FilesView<'_> {
         if file.perms.write_not_permitted() {
             return Err(ErrorCode::NotPermitted.into());
         }
-        let writer: DynOutputStream = Box::new(FileWriter {
+        let writer: DynOutputStream = Box::new(ChargedFileWriter {
             file: file.file,
             at,
             quota: Arc::clone(self.quota()),
@@ -132,13 +132,13 @@ fn borrow(fd: &Fd) -> Fd {
     Resource::new_borrow(fd.rep())
 }
 
-impl preopens::Host for FilesView<'_> {
+impl preopens::Host for FilesystemView<'_> {
     fn get_directories(&mut self) -> wasmtime::Result<Vec<(Fd, String)>> {
         self.files.preopens(self.wasi.table)
     }
 }
 
-impl types::Host for FilesView<'_> {
+impl types::Host for FilesystemView<'_> {
     fn convert_error_code(&mut self, err: FsError) -> wasmtime::Result<ErrorCode> {
         err.downcast()
     }
@@ -151,7 +151,7 @@ impl types::Host for FilesView<'_> {
     }
 }
 
-impl types::HostDirectoryEntryStream for FilesView<'_> {
+impl types::HostDirectoryEntryStream for FilesystemView<'_> {
     async fn read_directory_entry(
         &mut self,
         stream: Resource<ReaddirIterator>,
@@ -195,7 +195,7 @@ macro_rules! passed_on_in_tree {
     };
 }
 
-impl types::HostDescriptor for FilesView<'_> {
+impl types::HostDescriptor for FilesystemView<'_> {
     passed_on! {
         advise(offset: u64, len: u64, advice: types::Advice) -> FsResult<()>;
         get_flags() -> FsResult<types::DescriptorFlags>;
@@ -380,11 +380,11 @@ impl types::HostDescriptor for FilesView<'_> {
 }
 
 /// Writes into a file in place, after asking the quota; never waits, so never in the background.
-struct FileWriter {
+struct ChargedFileWriter {
     file: Arc<std::fs::File>,
     /// The next byte's offset; `None` appends.
     at: Option<u64>,
-    quota: Arc<Quota>,
+    quota: Arc<DiskQuota>,
     failed: bool,
 }
 
@@ -393,13 +393,13 @@ pub(crate) fn write_charged(
     file: &Arc<std::fs::File>,
     at: Option<u64>,
     bytes: &[u8],
-    quota: &Arc<Quota>,
-) -> Result<(), Refusal> {
+    quota: &Arc<DiskQuota>,
+) -> Result<(), FileRefusal> {
     let growth = changes::begin_write(quota, file, at, bytes.len() as u64)?;
     Ok(file.write_all_at(bytes, growth.start())?)
 }
 
-impl OutputStream for FileWriter {
+impl OutputStream for ChargedFileWriter {
     fn write(&mut self, bytes: Bytes) -> StreamResult<()> {
         if self.failed {
             return Err(StreamError::Closed);
@@ -428,6 +428,6 @@ impl OutputStream for FileWriter {
 }
 
 #[wasmtime_wasi::async_trait]
-impl Pollable for FileWriter {
+impl Pollable for ChargedFileWriter {
     async fn ready(&mut self) {}
 }

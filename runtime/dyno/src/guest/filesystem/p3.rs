@@ -16,43 +16,45 @@ use wasmtime_wasi::p3::bindings::filesystem::{preopens, types};
 use wasmtime_wasi::p3::filesystem::{FilesystemError, FilesystemResult};
 
 use crate::guest::filesystem::changes::{self as changes, OpenRequest};
-use crate::guest::filesystem::p2::{DynoFiles, FilesView, WRITE_BYTES_MAX, write_charged};
-use crate::guest::filesystem::paths::{LastLink, Place, Refusal};
-use crate::guest::filesystem::quota::Quota;
+use crate::guest::filesystem::p2::{
+    FilesystemView, GuestFilesystem, WRITE_BYTES_MAX, write_charged,
+};
+use crate::guest::filesystem::paths::{FileRefusal, LastLink, ResolvedPath};
+use crate::guest::filesystem::quota::DiskQuota;
 use crate::guest::filesystem::tree::EntryKind;
 use types::{ErrorCode, HostDescriptorWithStore as Inner};
 
 pub(crate) fn add_to_linker<T: WasiView + 'static>(
     linker: &mut Linker<T>,
-    view: fn(&mut T) -> FilesView<'_>,
+    view: fn(&mut T) -> FilesystemView<'_>,
 ) -> wasmtime::Result<()> {
-    types::add_to_linker::<_, DynoFiles>(linker, view)?;
-    preopens::add_to_linker::<_, DynoFiles>(linker, view)
+    types::add_to_linker::<_, GuestFilesystem>(linker, view)?;
+    preopens::add_to_linker::<_, GuestFilesystem>(linker, view)
 }
 
 type Fd = Resource<Descriptor>;
-type Store<T> = Accessor<T, DynoFiles>;
-type Ended = FutureReader<Result<(), ErrorCode>>;
+type Store<T> = Accessor<T, GuestFilesystem>;
+type WriteResult = FutureReader<Result<(), ErrorCode>>;
 
-impl From<Refusal> for ErrorCode {
-    fn from(refusal: Refusal) -> ErrorCode {
+impl From<FileRefusal> for ErrorCode {
+    fn from(refusal: FileRefusal) -> ErrorCode {
         match refusal {
-            Refusal::ReadOnly => ErrorCode::ReadOnly,
-            Refusal::CrossDevice => ErrorCode::CrossDevice,
-            Refusal::Busy => ErrorCode::Busy,
-            Refusal::Exists => ErrorCode::Exist,
-            Refusal::IsFolder => ErrorCode::IsDirectory,
-            Refusal::NotPermitted => ErrorCode::NotPermitted,
-            Refusal::TooManyLinks => ErrorCode::Loop,
-            Refusal::Invalid => ErrorCode::Invalid,
-            Refusal::Full => ErrorCode::InsufficientSpace,
-            Refusal::Io(error) => error.into(),
+            FileRefusal::ReadOnly => ErrorCode::ReadOnly,
+            FileRefusal::CrossDevice => ErrorCode::CrossDevice,
+            FileRefusal::Busy => ErrorCode::Busy,
+            FileRefusal::Exists => ErrorCode::Exist,
+            FileRefusal::IsFolder => ErrorCode::IsDirectory,
+            FileRefusal::NotPermitted => ErrorCode::NotPermitted,
+            FileRefusal::TooManyLinks => ErrorCode::Loop,
+            FileRefusal::Invalid => ErrorCode::Invalid,
+            FileRefusal::Full => ErrorCode::InsufficientSpace,
+            FileRefusal::Io(error) => error.into(),
         }
     }
 }
 
-impl From<Refusal> for FilesystemError {
-    fn from(refusal: Refusal) -> FilesystemError {
+impl From<FileRefusal> for FilesystemError {
+    fn from(refusal: FileRefusal) -> FilesystemError {
         ErrorCode::from(refusal).into()
     }
 }
@@ -67,12 +69,12 @@ fn plain<T: WasiView + 'static>(store: &Store<T>) -> Accessor<T, WasiFilesystem>
 }
 
 fn plain_access<'a, T: WasiView + 'static>(
-    store: &'a mut Access<'_, T, DynoFiles>,
+    store: &'a mut Access<'_, T, GuestFilesystem>,
 ) -> Access<'a, T, WasiFilesystem> {
     Access::new(store.as_context_mut(), |guest| guest.filesystem())
 }
 
-fn quota<T: 'static>(store: &Store<T>) -> Arc<Quota> {
+fn quota<T: 'static>(store: &Store<T>) -> Arc<DiskQuota> {
     store.with(|mut store| Arc::clone(&store.get().files.quota))
 }
 
@@ -103,7 +105,7 @@ fn find<T: 'static>(
     fd: &Fd,
     path: String,
     last: LastLink,
-) -> FilesystemResult<(Fd, Place)> {
+) -> FilesystemResult<(Fd, ResolvedPath)> {
     store.with(|mut store| {
         let view = store.get();
         let Descriptor::Dir(dir) = view.wasi.table.get(fd)? else {
@@ -134,19 +136,19 @@ fn entry((name, kind): (String, EntryKind)) -> types::DirectoryEntry {
     types::DirectoryEntry { type_, name }
 }
 
-impl types::Host for FilesView<'_> {
+impl types::Host for FilesystemView<'_> {
     fn convert_error_code(&mut self, error: FilesystemError) -> wasmtime::Result<ErrorCode> {
         error.downcast()
     }
 }
 
-impl preopens::Host for FilesView<'_> {
+impl preopens::Host for FilesystemView<'_> {
     fn get_directories(&mut self) -> wasmtime::Result<Vec<(Fd, String)>> {
         self.files.preopens(self.wasi.table)
     }
 }
 
-impl types::HostDescriptor for FilesView<'_> {
+impl types::HostDescriptor for FilesystemView<'_> {
     fn drop(&mut self, fd: Fd) -> wasmtime::Result<()> {
         types::HostDescriptor::drop(&mut self.wasi, fd)
     }
@@ -179,7 +181,7 @@ macro_rules! passed_on_in_tree {
     };
 }
 
-impl<T: WasiView + 'static> types::HostDescriptorWithStore<T> for DynoFiles {
+impl<T: WasiView + 'static> types::HostDescriptorWithStore<T> for GuestFilesystem {
     passed_on! {
         advise(offset: u64, len: u64, advice: types::Advice) -> FilesystemResult<()>;
         get_flags() -> FilesystemResult<types::DescriptorFlags>;
@@ -222,14 +224,14 @@ impl<T: WasiView + 'static> types::HostDescriptorWithStore<T> for DynoFiles {
         mut store: Access<'_, T, Self>,
         fd: Fd,
         offset: u64,
-    ) -> wasmtime::Result<(StreamReader<u8>, Ended)> {
+    ) -> wasmtime::Result<(StreamReader<u8>, WriteResult)> {
         Inner::read_via_stream(plain_access(&mut store), fd, offset)
     }
 
     fn read_directory(
         mut store: Access<'_, T, Self>,
         fd: Fd,
-    ) -> wasmtime::Result<(StreamReader<types::DirectoryEntry>, Ended)> {
+    ) -> wasmtime::Result<(StreamReader<types::DirectoryEntry>, WriteResult)> {
         let view = store.get();
         let entries = match view.wasi.table.get(&fd)? {
             Descriptor::Dir(dir) => view.files.list_root(dir),
@@ -253,7 +255,7 @@ impl<T: WasiView + 'static> types::HostDescriptorWithStore<T> for DynoFiles {
         fd: Fd,
         data: StreamReader<u8>,
         offset: u64,
-    ) -> wasmtime::Result<Ended> {
+    ) -> wasmtime::Result<WriteResult> {
         write(store, &fd, data, Some(offset))
     }
 
@@ -261,7 +263,7 @@ impl<T: WasiView + 'static> types::HostDescriptorWithStore<T> for DynoFiles {
         store: Access<'_, T, Self>,
         fd: Fd,
         data: StreamReader<u8>,
-    ) -> wasmtime::Result<Ended> {
+    ) -> wasmtime::Result<WriteResult> {
         write(store, &fd, data, None)
     }
 
@@ -271,7 +273,7 @@ impl<T: WasiView + 'static> types::HostDescriptorWithStore<T> for DynoFiles {
     }
 
     async fn sync(store: &Store<T>, fd: Fd) -> FilesystemResult<()> {
-        <DynoFiles as Inner<T>>::sync_data(store, fd).await
+        <GuestFilesystem as Inner<T>>::sync_data(store, fd).await
     }
 
     async fn set_size(store: &Store<T>, fd: Fd, size: u64) -> FilesystemResult<()> {
@@ -384,11 +386,11 @@ impl<T: WasiView + 'static> types::HostDescriptorWithStore<T> for DynoFiles {
 }
 
 fn write<T: 'static>(
-    mut store: Access<'_, T, DynoFiles>,
+    mut store: Access<'_, T, GuestFilesystem>,
     fd: &Fd,
     mut data: StreamReader<u8>,
     at: Option<u64>,
-) -> wasmtime::Result<Ended> {
+) -> wasmtime::Result<WriteResult> {
     let (ended, result) = oneshot::channel();
     let view = store.get();
     let file = match view.wasi.table.get(fd)? {
@@ -400,7 +402,7 @@ fn write<T: 'static>(
     match file {
         Ok(file) => data.pipe(
             &mut store,
-            Writer {
+            FileStreamWriter {
                 file,
                 at,
                 quota,
@@ -416,15 +418,15 @@ fn write<T: 'static>(
 }
 
 /// Takes a stream of bytes into a file, after asking the quota.
-struct Writer {
+struct FileStreamWriter {
     file: Arc<std::fs::File>,
     /// The next byte's offset; `None` appends.
     at: Option<u64>,
-    quota: Arc<Quota>,
+    quota: Arc<DiskQuota>,
     ended: Option<oneshot::Sender<Result<(), ErrorCode>>>,
 }
 
-impl Writer {
+impl FileStreamWriter {
     fn end(&mut self, result: Result<(), ErrorCode>) {
         if let Some(ended) = self.ended.take() {
             // The guest may have no interest in how it ended.
@@ -433,7 +435,7 @@ impl Writer {
     }
 }
 
-impl<D> StreamConsumer<D> for Writer {
+impl<D> StreamConsumer<D> for FileStreamWriter {
     type Item = u8;
 
     fn poll_consume(
@@ -460,7 +462,7 @@ impl<D> StreamConsumer<D> for Writer {
     }
 }
 
-impl Drop for Writer {
+impl Drop for FileStreamWriter {
     fn drop(&mut self) {
         self.end(Ok(()));
     }

@@ -11,7 +11,7 @@ use cap_std::fs::{Dir as HostDir, Metadata, MetadataExt};
 use rustix::io::Errno;
 use wasmtime_wasi::filesystem::Dir;
 
-use crate::guest::filesystem::quota::Unlinked;
+use crate::guest::filesystem::quota::UnlinkedFile;
 
 /// One of the folders of a tree, by its place in the list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,7 +40,7 @@ pub(crate) enum LastLink {
 
 /// Why a change, or the way to a file, is refused; as the errors of POSIX.
 #[derive(Debug)]
-pub(crate) enum Refusal {
+pub(crate) enum FileRefusal {
     /// `EROFS`: the app's files.
     ReadOnly,
     /// `EXDEV`: from one of the guest's folders into another.
@@ -63,32 +63,32 @@ pub(crate) enum Refusal {
     Io(io::Error),
 }
 
-impl From<io::Error> for Refusal {
-    fn from(error: io::Error) -> Refusal {
-        Refusal::Io(error)
+impl From<io::Error> for FileRefusal {
+    fn from(error: io::Error) -> FileRefusal {
+        FileRefusal::Io(error)
     }
 }
 
-impl From<Refusal> for io::Error {
-    fn from(refusal: Refusal) -> io::Error {
+impl From<FileRefusal> for io::Error {
+    fn from(refusal: FileRefusal) -> io::Error {
         io::Error::from(match refusal {
-            Refusal::ReadOnly => Errno::ROFS,
-            Refusal::CrossDevice => Errno::XDEV,
-            Refusal::Busy => Errno::BUSY,
-            Refusal::Exists => Errno::EXIST,
-            Refusal::IsFolder => Errno::ISDIR,
-            Refusal::NotPermitted => Errno::PERM,
-            Refusal::TooManyLinks => Errno::LOOP,
-            Refusal::Invalid => Errno::INVAL,
-            Refusal::Full => Errno::NOSPC,
-            Refusal::Io(error) => return error,
+            FileRefusal::ReadOnly => Errno::ROFS,
+            FileRefusal::CrossDevice => Errno::XDEV,
+            FileRefusal::Busy => Errno::BUSY,
+            FileRefusal::Exists => Errno::EXIST,
+            FileRefusal::IsFolder => Errno::ISDIR,
+            FileRefusal::NotPermitted => Errno::PERM,
+            FileRefusal::TooManyLinks => Errno::LOOP,
+            FileRefusal::Invalid => Errno::INVAL,
+            FileRefusal::Full => Errno::NOSPC,
+            FileRefusal::Io(error) => return error,
         })
     }
 }
 
 /// A path of a guest, and the real folder that it is relative to.
 #[derive(Clone)]
-pub(crate) struct Place {
+pub(crate) struct ResolvedPath {
     pub(crate) dir: Arc<File>,
     pub(crate) path: String,
     /// It means one of the guest's folders itself.
@@ -96,10 +96,10 @@ pub(crate) struct Place {
     pub(crate) is_read_only: bool,
 }
 
-impl Place {
+impl ResolvedPath {
     /// A path in a directory that the guest has opened.
-    pub(crate) fn within(dir: &Dir, path: String) -> Place {
-        Place {
+    pub(crate) fn within(dir: &Dir, path: String) -> ResolvedPath {
+        ResolvedPath {
             dir: Arc::clone(&dir.dir),
             path,
             is: None,
@@ -116,31 +116,31 @@ impl Place {
     }
 
     /// The regular file that would be gone with this name.
-    pub(super) fn last_name(&self) -> Option<Unlinked> {
+    pub(super) fn last_name(&self) -> Option<UnlinkedFile> {
         let meta = self.metadata(LastLink::Keep).ok()?;
-        (meta.is_file() && meta.nlink() == 1).then(|| Unlinked {
+        (meta.is_file() && meta.nlink() == 1).then(|| UnlinkedFile {
             inode: (meta.dev(), meta.ino()),
             bytes: meta.len(),
         })
     }
 
     /// Why no new name can be made here, in a read-only folder.
-    pub(super) fn refuse_new_name(&self) -> Refusal {
+    pub(super) fn refuse_new_name(&self) -> FileRefusal {
         match self.metadata(LastLink::Keep) {
-            Ok(_) => Refusal::Exists,
+            Ok(_) => FileRefusal::Exists,
             Err(error) if error.kind() == ErrorKind::NotFound => self.refuse_in_parent(),
             Err(error) => error.into(),
         }
     }
 
-    pub(super) fn refuse_in_parent(&self) -> Refusal {
+    pub(super) fn refuse_in_parent(&self) -> FileRefusal {
         let parent = Path::new(&self.path).parent();
         let parent = parent.filter(|parent| !parent.as_os_str().is_empty());
         let Some(parent) = parent else {
-            return Refusal::ReadOnly;
+            return FileRefusal::ReadOnly;
         };
         match host(&self.dir).and_then(|dir| dir.metadata(parent)) {
-            Ok(meta) if meta.is_dir() => Refusal::ReadOnly,
+            Ok(meta) if meta.is_dir() => FileRefusal::ReadOnly,
             Ok(_) => io::Error::from(Errno::NOTDIR).into(),
             Err(error) => error.into(),
         }

@@ -14,24 +14,24 @@ const OPEN_SWEEP_LEN: usize = 64;
 /// The operation would exceed the quota; nothing was charged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the dyno's disk quota is used up")]
-pub(crate) struct Full;
+pub(crate) struct QuotaExceeded;
 
-impl From<Full> for std::io::Error {
-    fn from(_: Full) -> std::io::Error {
+impl From<QuotaExceeded> for std::io::Error {
+    fn from(_: QuotaExceeded) -> std::io::Error {
         std::io::Error::from(std::io::ErrorKind::StorageFull)
     }
 }
 
 /// What a dyno may use and what it uses.
-pub(crate) struct Quota {
+pub(crate) struct DiskQuota {
     bytes_max: u64,
     files_max: u64,
-    used: Mutex<Used>,
+    used: Mutex<DiskUsage>,
     on_full: Box<dyn Fn() + Send + Sync>,
 }
 
 #[derive(Default)]
-struct Used {
+struct DiskUsage {
     bytes: u64,
     files: u64,
     open: Vec<(Inode, Weak<File>)>,
@@ -45,7 +45,7 @@ type Inode = (u64, u64);
 
 /// A regular file that loses its last name, as it was before.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Unlinked {
+pub(crate) struct UnlinkedFile {
     pub(crate) inode: Inode,
     pub(crate) bytes: u64,
 }
@@ -54,14 +54,14 @@ fn inode(meta: &Metadata) -> Inode {
     (meta.dev(), meta.ino())
 }
 
-impl Quota {
+impl DiskQuota {
     /// `on_full` is called the first time that something is refused.
     pub(crate) fn new(
         bytes_max: u64,
         files_max: u64,
         on_full: impl Fn() + Send + Sync + 'static,
-    ) -> Quota {
-        Quota {
+    ) -> DiskQuota {
+        DiskQuota {
             bytes_max,
             files_max,
             used: Mutex::default(),
@@ -69,16 +69,16 @@ impl Quota {
         }
     }
 
-    fn used(&self) -> MutexGuard<'_, Used> {
+    fn used(&self) -> MutexGuard<'_, DiskUsage> {
         self.used.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn full(&self, mut used: MutexGuard<'_, Used>) -> Full {
+    fn full(&self, mut used: MutexGuard<'_, DiskUsage>) -> QuotaExceeded {
         if !std::mem::replace(&mut used.told_full, true) {
             drop(used);
             (self.on_full)();
         }
-        Full
+        QuotaExceeded
     }
 
     /// A file was opened: it keeps its bytes until it is closed, whatever happens to its name.
@@ -94,7 +94,7 @@ impl Quota {
     }
 
     /// One more name: a file, folder or link is about to be made.
-    pub(crate) fn create(&self) -> Result<(), Full> {
+    pub(crate) fn create(&self) -> Result<(), QuotaExceeded> {
         let mut used = self.used();
         if used.files >= self.files_max {
             return Err(self.full(used));
@@ -103,16 +103,16 @@ impl Quota {
         Ok(())
     }
 
-    /// Takes back a [`Quota::create`] whose operation failed, or notes a removed name.
+    /// Takes back a [`DiskQuota::create`] whose operation failed, or notes a removed name.
     pub(crate) fn uncreate(&self) {
         let mut used = self.used();
         used.files = used.files.saturating_sub(1);
     }
 
     /// `file` is about to reach the length `end`, in bytes, if it is shorter now.
-    pub(crate) fn grow(&self, file: &File, end: u64) -> Result<(), Full> {
+    pub(crate) fn grow(&self, file: &File, end: u64) -> Result<(), QuotaExceeded> {
         let Ok(meta) = file.metadata() else {
-            return Err(Full);
+            return Err(QuotaExceeded);
         };
         let Some(more) = end.checked_sub(meta.len()).filter(|more| *more > 0) else {
             return Ok(());
@@ -143,7 +143,7 @@ impl Quota {
     }
 
     /// A regular file lost its last name.
-    pub(crate) fn unlinked(&self, file: &Unlinked) {
+    pub(crate) fn unlinked(&self, file: &UnlinkedFile) {
         let mut used = self.used();
         used.files = used.files.saturating_sub(1);
         let (node, bytes) = (file.inode, file.bytes);
@@ -159,7 +159,7 @@ impl Quota {
     }
 }
 
-impl Used {
+impl DiskUsage {
     /// Gives back the bytes of nameless files that nobody has open any more.
     fn sweep(&mut self) {
         if self.orphans.is_empty() {
@@ -182,7 +182,7 @@ mod tests {
 
     use super::*;
 
-    fn open(quota: &Quota, path: &std::path::Path) -> Arc<File> {
+    fn open(quota: &DiskQuota, path: &std::path::Path) -> Arc<File> {
         let file = Arc::new(
             File::options()
                 .create(true)
@@ -196,7 +196,7 @@ mod tests {
         file
     }
 
-    fn write(quota: &Quota, mut file: &File, len: usize) -> Result<(), Full> {
+    fn write(quota: &DiskQuota, mut file: &File, len: usize) -> Result<(), QuotaExceeded> {
         let end = file.metadata().expect("open").len() + len as u64;
         quota.grow(file, end)?;
         file.write_all(&vec![1; len]).expect("space on the host");
@@ -206,34 +206,34 @@ mod tests {
     #[test]
     fn an_open_file_keeps_its_bytes_when_its_name_goes() {
         let dir = tempfile::tempdir().expect("a temporary folder");
-        let quota = Quota::new(100, 10, || {});
+        let quota = DiskQuota::new(100, 10, || {});
         let path = dir.path().join("a");
         let file = open(&quota, &path);
         write(&quota, &file, 80).expect("fits");
         let meta = file.metadata().expect("open");
         std::fs::remove_file(&path).expect("exists");
-        quota.unlinked(&Unlinked {
+        quota.unlinked(&UnlinkedFile {
             inode: inode(&meta),
             bytes: meta.len(),
         });
         let other = open(&quota, &dir.path().join("b"));
-        assert_eq!(write(&quota, &other, 80), Err(Full), "still open");
+        assert_eq!(write(&quota, &other, 80), Err(QuotaExceeded), "still open");
         assert_eq!(write(&quota, &file, 10), Ok(()), "an orphan can grow");
         drop(file);
         assert_eq!(write(&quota, &other, 100), Ok(()), "closed: given back");
-        assert_eq!(write(&quota, &other, 1), Err(Full));
+        assert_eq!(write(&quota, &other, 1), Err(QuotaExceeded));
     }
 
     #[test]
     fn the_first_refusal_is_told_once() {
         let told = Arc::new(std::sync::atomic::AtomicU32::new(0));
         let count = Arc::clone(&told);
-        let quota = Quota::new(0, 1, move || {
+        let quota = DiskQuota::new(0, 1, move || {
             count.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
         });
         assert_eq!(quota.create(), Ok(()));
-        assert_eq!(quota.create(), Err(Full));
-        assert_eq!(quota.create(), Err(Full));
+        assert_eq!(quota.create(), Err(QuotaExceeded));
+        assert_eq!(quota.create(), Err(QuotaExceeded));
         assert_eq!(told.load(std::sync::atomic::Ordering::Relaxed), 1);
         quota.uncreate();
         assert_eq!(quota.create(), Ok(()));
@@ -242,12 +242,12 @@ mod tests {
     #[test]
     fn cutting_a_file_gives_bytes_back() {
         let dir = tempfile::tempdir().expect("a temporary folder");
-        let quota = Quota::new(100, 10, || {});
+        let quota = DiskQuota::new(100, 10, || {});
         let file = open(&quota, &dir.path().join("a"));
         write(&quota, &file, 100).expect("fits");
         file.set_len(30).expect("writable");
         quota.shrank(&file, 100);
-        assert_eq!(quota.grow(&file, 101), Err(Full));
+        assert_eq!(quota.grow(&file, 101), Err(QuotaExceeded));
         assert_eq!(quota.grow(&file, 100), Ok(()));
     }
 }

@@ -15,7 +15,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use wasmtime_wasi::FsPerms;
 use wasmtime_wasi::filesystem::Dir;
 
-use crate::guest::filesystem::paths::{FolderId, LastLink, Place, Refusal, host};
+use crate::guest::filesystem::paths::{FileRefusal, FolderId, LastLink, ResolvedPath, host};
 
 /// Longest path that is followed here, in bytes (Linux's `PATH_MAX`); the engine refuses longer ones.
 const PATH_BYTES_MAX: usize = 4_096;
@@ -65,7 +65,7 @@ pub(crate) fn below_root(guest: &str) -> &str {
 
 /// Where a path leads.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Found {
+pub(crate) struct TreePath {
     /// The folder that the path is relative to; none is the directory that the guest named.
     pub(crate) folder: Option<FolderId>,
     pub(crate) path: String,
@@ -93,7 +93,7 @@ pub(crate) struct FileTree {
 }
 
 /// A place on the way through a tree, without symbolic links.
-struct Position {
+struct TreePosition {
     folder: FolderId,
     names: Vec<String>,
 }
@@ -148,8 +148,8 @@ impl FileTree {
         start: FolderId,
         path: &str,
         last: LastLink,
-    ) -> Result<Found, Refusal> {
-        let unchanged = |is| Found {
+    ) -> Result<TreePath, FileRefusal> {
+        let unchanged = |is| TreePath {
             folder: None,
             path: path.to_owned(),
             is,
@@ -157,9 +157,9 @@ impl FileTree {
         if path.is_empty() || path.len() > PATH_BYTES_MAX || path.starts_with('/') {
             return Ok(unchanged(None));
         }
-        let mut walk = Walk {
+        let mut walk = PathWalk {
             tree: self,
-            at: Position {
+            at: TreePosition {
                 folder: start,
                 names: Vec::new(),
             },
@@ -171,7 +171,7 @@ impl FileTree {
         if !walk.crossed {
             return Ok(unchanged(is));
         }
-        Ok(Found {
+        Ok(TreePath {
             folder: Some(walk.at.folder),
             path: rest(&walk.at.names, path),
             is,
@@ -184,13 +184,13 @@ impl FileTree {
         start: FolderId,
         path: String,
         last: LastLink,
-    ) -> Result<(Option<FolderId>, Place), Refusal> {
+    ) -> Result<(Option<FolderId>, ResolvedPath), FileRefusal> {
         let dir = |id: FolderId| &self.folder(id).dir;
         if !self.is_joined {
-            return Ok((None, Place::within(dir(start), path)));
+            return Ok((None, ResolvedPath::within(dir(start), path)));
         }
         let found = self.find(start, &path, last)?;
-        let mut place = Place::within(dir(found.folder.unwrap_or(start)), found.path);
+        let mut place = ResolvedPath::within(dir(found.folder.unwrap_or(start)), found.path);
         place.is = found.is;
         Ok((found.folder, place))
     }
@@ -246,23 +246,23 @@ fn rest(names: &[String], path: &str) -> String {
 }
 
 /// One path on its way.
-struct Walk<'a> {
+struct PathWalk<'a> {
     tree: &'a FileTree,
-    at: Position,
+    at: TreePosition,
     /// It has left the folder where it began.
     crossed: bool,
     links: usize,
 }
 
-impl Walk<'_> {
-    fn follow(&mut self, path: &str, last: LastLink) -> Result<(), Refusal> {
+impl PathWalk<'_> {
+    fn follow(&mut self, path: &str, last: LastLink) -> Result<(), FileRefusal> {
         let ends_in_folder = path.ends_with('/') || path.ends_with("/.");
         let mut parts: VecDeque<String> = split(path).collect();
         let mut walked = 0;
         while let Some(part) = parts.pop_front() {
             walked += 1;
             if walked > PARTS_MAX {
-                return Err(Refusal::TooManyLinks);
+                return Err(FileRefusal::TooManyLinks);
             }
             if part == ".." {
                 self.climb()?;
@@ -275,11 +275,11 @@ impl Walk<'_> {
             };
             self.links += 1;
             if self.links > LINKS_MAX {
-                return Err(Refusal::TooManyLinks);
+                return Err(FileRefusal::TooManyLinks);
             }
             // The engine refuses those too.
             if target.starts_with('/') {
-                return Err(Refusal::NotPermitted);
+                return Err(FileRefusal::NotPermitted);
             }
             self.at.names.pop();
             for part in split(&target).rev() {
@@ -306,10 +306,10 @@ impl Walk<'_> {
         self.at.names.push(name);
     }
 
-    fn climb(&mut self) -> Result<(), Refusal> {
+    fn climb(&mut self) -> Result<(), FileRefusal> {
         if self.at.names.is_empty() {
             if self.is_in_app() {
-                return Err(Refusal::NotPermitted);
+                return Err(FileRefusal::NotPermitted);
             }
             self.at.folder = FolderId::ROOT;
             self.crossed = true;
@@ -433,7 +433,10 @@ mod tests {
         assert_eq!(find(&tree, 2, ".."), (Some(0), ".".to_owned()));
         let climbs = |path: &str| tree.find(FolderId::ROOT, path, LastLink::Follow);
         for path in ["..", "a/../..", "tmp/../..", "d/up"] {
-            assert!(matches!(climbs(path), Err(Refusal::NotPermitted)), "{path}");
+            assert!(
+                matches!(climbs(path), Err(FileRefusal::NotPermitted)),
+                "{path}"
+            );
         }
     }
 
@@ -453,7 +456,7 @@ mod tests {
         let (_place, tree) = tree(&links);
         let follow = |path: &str| tree.find(FolderId::ROOT, path, LastLink::Follow);
         assert!(follow("a").is_ok());
-        assert!(matches!(follow("l0"), Err(Refusal::TooManyLinks)));
+        assert!(matches!(follow("l0"), Err(FileRefusal::TooManyLinks)));
     }
 
     #[test]
@@ -462,17 +465,17 @@ mod tests {
         let follow = |path: &str, last| tree.find(FolderId::ROOT, path, last);
         assert!(matches!(
             follow("a", LastLink::Follow),
-            Err(Refusal::TooManyLinks)
+            Err(FileRefusal::TooManyLinks)
         ));
         assert!(matches!(
             follow("out/x", LastLink::Keep),
-            Err(Refusal::NotPermitted)
+            Err(FileRefusal::NotPermitted)
         ));
         let long = "x/".repeat(PARTS_MAX);
         assert!(follow(&long, LastLink::Follow).is_ok());
         assert!(matches!(
             follow(&format!("{long}x"), LastLink::Follow),
-            Err(Refusal::TooManyLinks)
+            Err(FileRefusal::TooManyLinks)
         ));
         let kept = follow("to", LastLink::Keep).expect("a link");
         assert_eq!((kept.folder, kept.is), (None, None));

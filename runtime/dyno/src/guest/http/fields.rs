@@ -14,7 +14,7 @@ use crate::guest::http::outgoing::is_forbidden;
 use crate::guest::http::state::GetHttpView;
 
 /// Names and values, in the guest's memory.
-type List = WasmList<(WasmStr, WasmList<u8>)>;
+type HeaderList = WasmList<(WasmStr, WasmList<u8>)>;
 
 /// Puts this in the engine's place.
 pub(crate) fn add_to_linker<T: 'static>(
@@ -23,7 +23,7 @@ pub(crate) fn add_to_linker<T: 'static>(
 ) -> wasmtime::Result<()> {
     linker.instance(HTTP_TYPES)?.func_wrap(
         "[static]fields.from-list",
-        move |mut store: StoreContextMut<'_, T>, (list,): (List,)| {
+        move |mut store: StoreContextMut<'_, T>, (list,): (HeaderList,)| {
             let bytes_max = view(store.data_mut()).fields_max();
             let fields = match from_list(&mut store, &list, bytes_max)? {
                 Ok(fields) => fields,
@@ -39,7 +39,7 @@ pub(crate) fn add_to_linker<T: 'static>(
 /// Traps if the list is none, such as one with names that are no text.
 fn from_list<T: 'static>(
     store: &mut StoreContextMut<'_, T>,
-    list: &List,
+    list: &HeaderList,
     bytes_max: usize,
 ) -> wasmtime::Result<Result<FieldMap, FieldMapError>> {
     let mut fields = FieldMap::new_mutable(bytes_max);

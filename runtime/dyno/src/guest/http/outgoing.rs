@@ -1,6 +1,6 @@
 //! Outgoing `wasi:http` requests: resolved once, checked, dialled, counted.
 //!
-//! The engine's default would dial anything; this one asks the [`Gate`]. A dyno's open requests are counted together
+//! The engine's default would dial anything; this one asks the [`EgressGate`]. A dyno's open requests are counted together
 //! with its sockets; one is open until its response's body has ended or was dropped. Its connection then waits for
 //! the app's next request.
 
@@ -23,11 +23,11 @@ use wasmtime_wasi_http::{
 };
 
 use crate::guest::limits::bounds::STREAM_CHUNK_BYTES_MAX;
-use crate::guest::network::connection::{Connection, RequestBody, Target};
-use crate::guest::network::gate::Gate;
-use body::{Lent, ResponseBody};
+use crate::guest::network::connection::{ClientConnection, ConnectionTarget, OutgoingRequestBody};
+use crate::guest::network::gate::EgressGate;
+use body::{ConnectionLease, FetchedBody};
 use dial::connect;
-use permit::Place;
+use permit::RequestPermit;
 
 /// Longest wait for a connection, a first byte or the next byte, if the guest names none.
 const TIMEOUT_DEFAULT: Duration = Duration::from_secs(600);
@@ -36,18 +36,18 @@ type IoResult = Box<dyn Future<Output = Result<(), Error>> + Send>;
 type Answer = Result<(Response<WasiBody>, IoResult), Error>;
 
 /// The host's side of a guest's outgoing requests.
-pub(crate) struct Outgoing {
-    gate: Gate,
+pub(crate) struct OutgoingRequests {
+    gate: EgressGate,
     open: Arc<AtomicUsize>,
     open_max: usize,
     /// Sockets that the guest has open beside; as counted before its last request.
     pub(crate) sockets: usize,
 }
 
-impl Outgoing {
+impl OutgoingRequests {
     /// `open_max`: requests and sockets open at once.
-    pub(crate) fn new(gate: Gate, open_max: usize) -> Outgoing {
-        Outgoing {
+    pub(crate) fn new(gate: EgressGate, open_max: usize) -> OutgoingRequests {
+        OutgoingRequests {
             gate,
             open: Arc::default(),
             open_max,
@@ -60,8 +60,8 @@ impl Outgoing {
         self.open.load(Ordering::Acquire)
     }
 
-    fn place(&self) -> Result<Place, Error> {
-        let place = Place(Arc::clone(&self.open));
+    fn place(&self) -> Result<RequestPermit, Error> {
+        let place = RequestPermit(Arc::clone(&self.open));
         let before = self.open.fetch_add(1, Ordering::AcqRel);
         match before + self.sockets < self.open_max {
             true => Ok(place),
@@ -70,7 +70,7 @@ impl Outgoing {
     }
 }
 
-impl WasiHttpHooks for Outgoing {
+impl WasiHttpHooks for OutgoingRequests {
     fn send_request(
         &mut self,
         request: Request<WasiBody>,
@@ -97,42 +97,42 @@ pub(crate) fn is_forbidden(name: &HeaderName) -> bool {
 }
 
 async fn send(
-    gate: &Gate,
+    gate: &EgressGate,
     request: Request<WasiBody>,
     options: RequestOptions,
-    place: Place,
+    place: RequestPermit,
 ) -> Answer {
     if request.method() == Method::CONNECT {
         return Err(Error::HttpRequestMethodInvalid);
     }
     let target = target(request.uri())?;
-    let request = origin_form(request)?.map(RequestBody::of);
+    let request = origin_form(request)?.map(OutgoingRequestBody::of);
     let first_byte = options.first_byte_timeout.unwrap_or(TIMEOUT_DEFAULT);
     let open = |addr| gate.allows(&target.host, addr);
     let first = match gate.app.pool.take(&target, open) {
         Some(connection) => exchange(connection, request, first_byte).await?,
-        None => Exchange::Again(request),
+        None => SendAttempt::Again(request),
     };
     let (connection, response) = match first {
-        Exchange::Answer(connection, response) => (connection, response),
-        Exchange::Again(request) => {
+        SendAttempt::Answer(connection, response) => (connection, response),
+        SendAttempt::Again(request) => {
             let limit = options.connect_timeout.unwrap_or(TIMEOUT_DEFAULT);
             let connection = tokio::time::timeout(limit, connect(gate, &target)).await;
             let connection = connection.map_err(|_| Error::ConnectionTimeout)??;
             match exchange(connection, request, first_byte).await? {
-                Exchange::Answer(connection, response) => (connection, response),
-                Exchange::Again(_) => return Err(Error::ConnectionTerminated),
+                SendAttempt::Answer(connection, response) => (connection, response),
+                SendAttempt::Again(_) => return Err(Error::ConnectionTerminated),
             }
         }
     };
     let between = options.between_bytes_timeout.unwrap_or(TIMEOUT_DEFAULT);
-    let lent = Lent::new(&gate.app, target, connection, place);
-    let response = response.map(|body| ResponseBody::new(body, between, lent).boxed_unsync());
+    let lent = ConnectionLease::new(&gate.app, target, connection, place);
+    let response = response.map(|body| FetchedBody::new(body, between, lent).boxed_unsync());
     Ok((response, Box::new(async { Ok(()) })))
 }
 
 /// Where a request goes. The port is the scheme's if there is none.
-fn target(uri: &Uri) -> Result<Target, Error> {
+fn target(uri: &Uri) -> Result<ConnectionTarget, Error> {
     let authority = uri.authority().ok_or(Error::HttpRequestUriInvalid)?;
     let tls = uri.scheme() != Some(&Scheme::HTTP);
     let host = authority.host();
@@ -148,7 +148,7 @@ fn target(uri: &Uri) -> Result<Target, Error> {
         .and_then(|host| host.strip_suffix(']'));
     match authority.as_str().contains('@') {
         true => Err(Error::HttpRequestUriInvalid),
-        false => Ok(Target {
+        false => Ok(ConnectionTarget {
             tls,
             host: bare.unwrap_or(host).to_ascii_lowercase(),
             port,
@@ -164,29 +164,29 @@ fn origin_form(mut request: Request<WasiBody>) -> Result<Request<WasiBody>, Erro
 }
 
 /// What came of a request on one connection.
-enum Exchange {
-    Answer(Connection, Response<Incoming>),
+enum SendAttempt {
+    Answer(ClientConnection, Response<Incoming>),
     /// The connection had ended before, and this may be sent over another one.
-    Again(Request<RequestBody>),
+    Again(Request<OutgoingRequestBody>),
 }
 
 async fn exchange(
-    mut connection: Connection,
-    request: Request<RequestBody>,
+    mut connection: ClientConnection,
+    request: Request<OutgoingRequestBody>,
     first_byte: Duration,
-) -> Result<Exchange, Error> {
+) -> Result<SendAttempt, Error> {
     let copy = repeatable(&request);
     let sent = connection.sender.try_send_request(request);
     let sent = tokio::time::timeout(first_byte, sent).await;
     let mut error = match sent.map_err(|_| Error::ConnectionReadTimeout)? {
-        Ok(response) => return Ok(Exchange::Answer(connection, response)),
+        Ok(response) => return Ok(SendAttempt::Answer(connection, response)),
         Err(error) => error,
     };
     if let Some(unsent) = error.take_message() {
-        return Ok(Exchange::Again(unsent));
+        return Ok(SendAttempt::Again(unsent));
     }
     match (copy, terminated(error.error())) {
-        (Some(copy), true) => Ok(Exchange::Again(copy)),
+        (Some(copy), true) => Ok(SendAttempt::Again(copy)),
         (None, true) => Err(Error::ConnectionTerminated),
         (_, false) => Err(error.into_error().into()),
     }
@@ -202,7 +202,7 @@ fn terminated(error: &hyper::Error) -> bool {
 }
 
 /// The same request once more, where to have sent it twice does no harm (RFC 9110, 9.2.2) and no body goes with it.
-fn repeatable(request: &Request<RequestBody>) -> Option<Request<RequestBody>> {
+fn repeatable(request: &Request<OutgoingRequestBody>) -> Option<Request<OutgoingRequestBody>> {
     let length = request.headers().get(CONTENT_LENGTH);
     // Of a body whose length nobody told, the client sends nothing with these.
     let bare = matches!(*request.method(), Method::GET | Method::HEAD);
@@ -212,7 +212,7 @@ fn repeatable(request: &Request<RequestBody>) -> Option<Request<RequestBody>> {
     if !request.method().is_idempotent() || !bodiless {
         return None;
     }
-    let mut copy = Request::new(RequestBody::empty());
+    let mut copy = Request::new(OutgoingRequestBody::empty());
     *copy.method_mut() = request.method().clone();
     *copy.uri_mut() = request.uri().clone();
     *copy.headers_mut() = request.headers().clone();

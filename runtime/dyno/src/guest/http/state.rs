@@ -5,7 +5,7 @@
 use wasmtime::component::ResourceTable;
 use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView};
 
-use crate::guest::http::outgoing::Outgoing;
+use crate::guest::http::outgoing::OutgoingRequests;
 use crate::guest::limits::bounds::{HEADERS_BYTES_MAX, HeadersAudit};
 
 /// A guest's part of `wasi:http`.
@@ -13,7 +13,7 @@ pub(crate) struct HttpState {
     context: WasiHttpCtx,
     /// Bytes of one set of headers, as `context` has it.
     fields_max: usize,
-    pub(crate) outgoing: Outgoing,
+    pub(crate) outgoing: OutgoingRequests,
     audit: HeadersAudit,
     /// The request under way is a `HEAD`.
     pub(super) head_only: bool,
@@ -22,7 +22,7 @@ pub(crate) struct HttpState {
 }
 
 impl HttpState {
-    pub(crate) fn new(outgoing: Outgoing) -> HttpState {
+    pub(crate) fn new(outgoing: OutgoingRequests) -> HttpState {
         let mut context = WasiHttpCtx::new();
         context.set_field_size_limit(HEADERS_BYTES_MAX);
         HttpState {

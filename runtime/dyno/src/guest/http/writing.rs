@@ -30,7 +30,7 @@ use crate::guest::limits::bounds::STREAM_CHUNK_BYTES_MAX;
 const CHUNKS_MAX: usize = 2;
 
 /// How a body ended.
-enum End {
+enum BodyEnd {
     Complete(Option<HeaderMap>),
     /// It was dropped unfinished.
     Dropped,
@@ -40,9 +40,9 @@ enum End {
 
 /// Writes in their order; in place, since most bodies have one.
 #[derive(Default)]
-struct Chunks([Option<Bytes>; CHUNKS_MAX]);
+struct BodyChunks([Option<Bytes>; CHUNKS_MAX]);
 
-impl Chunks {
+impl BodyChunks {
     fn is_full(&self) -> bool {
         self.0.iter().all(Option::is_some)
     }
@@ -62,11 +62,11 @@ impl Chunks {
 }
 
 /// What a guest and a reader share of one body.
-struct State {
-    chunks: Chunks,
+struct BodyState {
+    chunks: BodyChunks,
     announced: Option<u64>,
     written: u64,
-    end: Option<End>,
+    end: Option<BodyEnd>,
     /// The guest has its stream.
     streaming: bool,
     /// Nobody reads any more.
@@ -76,12 +76,12 @@ struct State {
 }
 
 #[derive(Clone)]
-struct Pipe(Arc<Mutex<State>>);
+struct BodyPipe(Arc<Mutex<BodyState>>);
 
-impl Pipe {
-    fn new(announced: Option<u64>) -> Pipe {
-        Pipe(Arc::new(Mutex::new(State {
-            chunks: Chunks::default(),
+impl BodyPipe {
+    fn new(announced: Option<u64>) -> BodyPipe {
+        BodyPipe(Arc::new(Mutex::new(BodyState {
+            chunks: BodyChunks::default(),
             announced,
             written: 0,
             end: None,
@@ -93,7 +93,7 @@ impl Pipe {
     }
 
     /// Nothing that holds it can panic half way.
-    fn lock(&self) -> MutexGuard<'_, State> {
+    fn lock(&self) -> MutexGuard<'_, BodyState> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -107,7 +107,7 @@ impl Pipe {
         Poll::Pending
     }
 
-    fn end(&self, end: End) {
+    fn end(&self, end: BodyEnd) {
         let mut state = self.lock();
         state.end.get_or_insert(end);
         let reader = state.reader.take();
@@ -117,19 +117,19 @@ impl Pipe {
 }
 
 /// `outgoing-body`.
-struct Writing {
-    pipe: Pipe,
+struct OutgoingBody {
+    pipe: BodyPipe,
     context: StreamContext,
     /// Its stream was asked for.
     taken: bool,
 }
 
-impl Writing {
-    fn begin(context: StreamContext, announced: Option<u64>) -> (Writing, HyperOutgoingBody) {
-        let pipe = Pipe::new(announced);
-        let reader = Reader(pipe.clone()).boxed_unsync();
+impl OutgoingBody {
+    fn begin(context: StreamContext, announced: Option<u64>) -> (OutgoingBody, HyperOutgoingBody) {
+        let pipe = BodyPipe::new(announced);
+        let reader = BodyReader(pipe.clone()).boxed_unsync();
         let taken = false;
-        let writing = Writing {
+        let writing = OutgoingBody {
             pipe,
             context,
             taken,
@@ -137,19 +137,19 @@ impl Writing {
         (writing, reader)
     }
 
-    fn stream(&mut self) -> Option<Stream> {
+    fn stream(&mut self) -> Option<BodyStream> {
         if std::mem::replace(&mut self.taken, true) {
             return None;
         }
         self.pipe.lock().streaming = true;
-        Some(Stream {
+        Some(BodyStream {
             pipe: self.pipe.clone(),
             context: self.context,
         })
     }
 
     /// Its stream goes before it does; an error ends the guest.
-    fn without_stream(self) -> wasmtime::Result<Writing> {
+    fn without_stream(self) -> wasmtime::Result<OutgoingBody> {
         let streaming = self.pipe.lock().streaming;
         match streaming {
             true => Err(format_err!("the body's stream is not dropped yet")),
@@ -164,28 +164,29 @@ impl Writing {
             (state.announced, state.written)
         };
         if !any_length && announced.is_some_and(|announced| announced != written) {
-            self.pipe.end(End::WrongLength(written));
+            self.pipe.end(BodyEnd::WrongLength(written));
             return Err(self.context.as_body_size_error(written));
         }
-        self.pipe.end(End::Complete(trailers.map(HeaderMap::from)));
+        self.pipe
+            .end(BodyEnd::Complete(trailers.map(HeaderMap::from)));
         Ok(())
     }
 }
 
-impl Drop for Writing {
+impl Drop for OutgoingBody {
     fn drop(&mut self) {
         // The first word holds: nothing, if it was finished.
-        self.pipe.end(End::Dropped);
+        self.pipe.end(BodyEnd::Dropped);
     }
 }
 
 /// Its `output-stream`.
-struct Stream {
-    pipe: Pipe,
+struct BodyStream {
+    pipe: BodyPipe,
     context: StreamContext,
 }
 
-impl Stream {
+impl BodyStream {
     fn put(&mut self, bytes: Bytes) -> StreamResult<()> {
         let mut state = self.pipe.lock();
         if state.abandoned {
@@ -210,14 +211,14 @@ impl Stream {
     }
 }
 
-impl Drop for Stream {
+impl Drop for BodyStream {
     fn drop(&mut self) {
         self.pipe.lock().streaming = false;
     }
 }
 
 #[wasmtime_wasi::async_trait]
-impl OutputStream for Stream {
+impl OutputStream for BodyStream {
     fn write(&mut self, bytes: Bytes) -> StreamResult<()> {
         self.put(bytes)
     }
@@ -255,16 +256,16 @@ impl OutputStream for Stream {
 }
 
 #[wasmtime_wasi::async_trait]
-impl Pollable for Stream {
+impl Pollable for BodyStream {
     async fn ready(&mut self) {
         poll_fn(|cx| self.pipe.poll_room(cx)).await;
     }
 }
 
 /// The other side.
-struct Reader(Pipe);
+struct BodyReader(BodyPipe);
 
-impl Body for Reader {
+impl Body for BodyReader {
     type Data = Bytes;
     type Error = Error;
 
@@ -280,12 +281,12 @@ impl Body for Reader {
             return Poll::Ready(Some(Ok(Frame::data(chunk))));
         }
         match &mut state.end {
-            Some(End::Complete(trailers)) => {
+            Some(BodyEnd::Complete(trailers)) => {
                 let trailers = trailers.take();
                 Poll::Ready(trailers.map(|trailers| Ok(Frame::trailers(trailers))))
             }
-            Some(End::Dropped) => Poll::Ready(Some(Err(Error::HttpProtocolError))),
-            Some(End::WrongLength(written)) => {
+            Some(BodyEnd::Dropped) => Poll::Ready(Some(Err(Error::HttpProtocolError))),
+            Some(BodyEnd::WrongLength(written)) => {
                 Poll::Ready(Some(Err(Error::HttpResponseBodySize(Some(*written)))))
             }
             None => {
@@ -296,11 +297,11 @@ impl Body for Reader {
     }
 }
 
-impl Drop for Reader {
+impl Drop for BodyReader {
     fn drop(&mut self) {
         let mut state = self.0.lock();
         state.abandoned = true;
-        state.chunks = Chunks::default();
+        state.chunks = BodyChunks::default();
         let writer = state.writer.take();
         drop(state);
         writer.into_iter().for_each(Waker::wake);
@@ -330,17 +331,17 @@ fn begin(
     context: StreamContext,
     announced: Result<Option<u64>, ()>,
     slot: &mut Option<HyperOutgoingBody>,
-) -> Option<Writing> {
+) -> Option<OutgoingBody> {
     let announced = announced.ok().filter(|_| slot.is_none())?;
-    let (writing, reader) = Writing::begin(context, announced);
+    let (writing, reader) = OutgoingBody::begin(context, announced);
     *slot = Some(reader);
     Some(writing)
 }
 
 /// What a guest gets of that.
-type Begun = (Result<Resource<Writing>, ()>,);
+type Begun = (Result<Resource<OutgoingBody>, ()>,);
 
-fn begun(view: HttpView<'_>, writing: Option<Writing>) -> wasmtime::Result<Begun> {
+fn begun(view: HttpView<'_>, writing: Option<OutgoingBody>) -> wasmtime::Result<Begun> {
     let table = view.table;
     let body = writing.map(|writing| table.push(writing)).transpose()?;
     Ok((body.ok_or(()),))
@@ -354,10 +355,10 @@ pub(crate) fn add_to_linker<T: 'static>(
     let mut types = linker.instance(HTTP_TYPES)?;
     types.resource(
         "outgoing-body",
-        ResourceType::host::<Writing>(),
+        ResourceType::host::<OutgoingBody>(),
         move |mut store, rep| {
             let table = view(store.data_mut()).table;
-            let body = table.delete(Resource::<Writing>::new_own(rep))?;
+            let body = table.delete(Resource::<OutgoingBody>::new_own(rep))?;
             body.without_stream().map(drop)
         },
     )?;
@@ -385,7 +386,7 @@ pub(crate) fn add_to_linker<T: 'static>(
     )?;
     types.func_wrap(
         "[method]outgoing-body.write",
-        move |mut store: StoreContextMut<'_, T>, (body,): (Resource<Writing>,)| {
+        move |mut store: StoreContextMut<'_, T>, (body,): (Resource<OutgoingBody>,)| {
             let table = view(store.data_mut()).table;
             let Some(stream) = table.get_mut(&body)?.stream() else {
                 return Ok((Err(()),));
@@ -397,7 +398,7 @@ pub(crate) fn add_to_linker<T: 'static>(
     types.func_wrap(
         "[static]outgoing-body.finish",
         move |mut store: StoreContextMut<'_, T>,
-              (body, trailers): (Resource<Writing>, Option<Resource<FieldMap>>)| {
+              (body, trailers): (Resource<OutgoingBody>, Option<Resource<FieldMap>>)| {
             let guest = view(store.data_mut());
             let body = guest.table.delete(body)?.without_stream()?;
             let trailers = trailers
@@ -415,8 +416,8 @@ pub(crate) fn add_to_linker<T: 'static>(
 mod tests {
     use super::*;
 
-    fn open(announced: Option<u64>) -> (Writing, Stream, HyperOutgoingBody) {
-        let (mut writing, body) = Writing::begin(StreamContext::Response, announced);
+    fn open(announced: Option<u64>) -> (OutgoingBody, BodyStream, HyperOutgoingBody) {
+        let (mut writing, body) = OutgoingBody::begin(StreamContext::Response, announced);
         let stream = writing.stream().expect("the first is there");
         assert!(writing.stream().is_none(), "and there is no second");
         (writing, stream, body)
@@ -436,7 +437,7 @@ mod tests {
         }
     }
 
-    fn is_ready(stream: &mut Stream) -> bool {
+    fn is_ready(stream: &mut BodyStream) -> bool {
         let mut cx = Context::from_waker(Waker::noop());
         stream.ready().as_mut().poll(&mut cx).is_ready()
     }

@@ -9,7 +9,7 @@ use wasmtime::component::ResourceTable;
 use wasmtime_wasi_http::FieldMap;
 
 use crate::engine::{MEMORIES_PER_DYNO_MAX, TABLES_PER_DYNO_MAX};
-use crate::guest::stdio::logs::Voice;
+use crate::guest::stdio::logs::DynoLog;
 
 /// Handles a guest may hold at once: descriptors, streams, pollables, headers, sockets.
 /// With [`STREAM_CHUNK_BYTES_MAX`] this bounds what they make the host buffer to 64 MiB.
@@ -40,19 +40,19 @@ const HEADER_OVERHEAD_BYTES: usize = 96;
 const HEADERS_AUDIT_CALLS: u32 = 16;
 
 /// Linear memory and tables of one dyno.
-pub(crate) struct Limiter {
+pub(crate) struct MemoryLimiter {
     memory_max: usize,
     memory: usize,
     elements_max: usize,
     elements: usize,
     instances_max: usize,
     told: bool,
-    voice: Arc<Voice>,
+    voice: Arc<DynoLog>,
 }
 
-impl Limiter {
-    pub(crate) fn new(limits: &Limits, voice: Arc<Voice>) -> Limiter {
-        Limiter {
+impl MemoryLimiter {
+    pub(crate) fn new(limits: &Limits, voice: Arc<DynoLog>) -> MemoryLimiter {
+        MemoryLimiter {
             memory_max: usize::try_from(limits.memory_bytes).unwrap_or(usize::MAX),
             memory: 0,
             elements_max: limits.table_elements as usize,
@@ -76,7 +76,7 @@ impl Limiter {
     }
 }
 
-impl ResourceLimiter for Limiter {
+impl ResourceLimiter for MemoryLimiter {
     fn memory_growing(
         &mut self,
         current: usize,

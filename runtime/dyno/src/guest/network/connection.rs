@@ -18,7 +18,7 @@ use wasmtime_wasi_http::{Error, WasiBody};
 
 /// Whom a connection was made for: never used for another.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub(crate) struct Target {
+pub(crate) struct ConnectionTarget {
     pub(crate) tls: bool,
     /// A name in lower case, or an address without brackets.
     pub(crate) host: String,
@@ -26,21 +26,21 @@ pub(crate) struct Target {
 }
 
 /// An open connection; closed when this is dropped.
-pub(crate) struct Connection {
-    pub(crate) sender: SendRequest<RequestBody>,
+pub(crate) struct ClientConnection {
+    pub(crate) sender: SendRequest<OutgoingRequestBody>,
     /// What was dialled.
     pub(crate) addr: SocketAddr,
     pub(super) born: Instant,
     driver: JoinHandle<()>,
 }
 
-impl Connection {
+impl ClientConnection {
     pub(crate) fn new(
-        sender: SendRequest<RequestBody>,
+        sender: SendRequest<OutgoingRequestBody>,
         addr: SocketAddr,
         driver: JoinHandle<()>,
-    ) -> Connection {
-        Connection {
+    ) -> ClientConnection {
+        ClientConnection {
             sender,
             addr,
             born: Instant::now(),
@@ -49,7 +49,7 @@ impl Connection {
     }
 }
 
-impl Drop for Connection {
+impl Drop for ClientConnection {
     fn drop(&mut self) {
         self.driver.abort();
     }
@@ -59,19 +59,19 @@ impl Drop for Connection {
 ///
 /// When all of it was sent that was to be sent, the client drops it, which the guest, just about to say that there
 /// is no more, would take for a broken connection. So what the guest says next is still heard.
-pub(crate) struct RequestBody(Option<WasiBody>);
+pub(crate) struct OutgoingRequestBody(Option<WasiBody>);
 
-impl RequestBody {
-    pub(crate) fn of(body: WasiBody) -> RequestBody {
-        RequestBody(Some(body))
+impl OutgoingRequestBody {
+    pub(crate) fn of(body: WasiBody) -> OutgoingRequestBody {
+        OutgoingRequestBody(Some(body))
     }
 
-    pub(crate) fn empty() -> RequestBody {
-        RequestBody(None)
+    pub(crate) fn empty() -> OutgoingRequestBody {
+        OutgoingRequestBody(None)
     }
 }
 
-impl Drop for RequestBody {
+impl Drop for OutgoingRequestBody {
     fn drop(&mut self) {
         let Some(mut body) = self.0.take().filter(|body| !body.is_end_stream()) else {
             return;
@@ -82,7 +82,7 @@ impl Drop for RequestBody {
     }
 }
 
-impl Body for RequestBody {
+impl Body for OutgoingRequestBody {
     type Data = Bytes;
     type Error = Error;
 

@@ -11,24 +11,24 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use grid::name::{Endpoint, Host};
 use wasmtime_wasi::sockets::SocketAddrUse;
 
-use crate::guest::network::egress::Closed;
-use crate::guest::network::resolver::Resolver;
+use crate::guest::network::egress::ClosedAddress;
+use crate::guest::network::resolver::NameResolver;
 use crate::guest::network::shared::AppNetwork;
-use crate::guest::stdio::logs::Voice;
+use crate::guest::stdio::logs::DynoLog;
 
 /// Refused dials that a dyno's log shows before it says no more about them.
 const REFUSALS_TOLD_MAX: u32 = 20;
 
 /// An answer that may need a lookup first.
-pub(crate) type Verdict = Pin<Box<dyn Future<Output = bool> + Send + Sync>>;
+pub(crate) type DialVerdict = Pin<Box<dyn Future<Output = bool> + Send + Sync>>;
 
 /// One dyno's way out.
 #[derive(Clone)]
-pub(crate) struct Gate {
+pub(crate) struct EgressGate {
     pub(crate) app: Arc<AppNetwork>,
-    pub(crate) resolver: Resolver,
+    pub(crate) resolver: NameResolver,
     reach: Arc<BTreeSet<Endpoint>>,
-    voice: Arc<Voice>,
+    voice: Arc<DynoLog>,
     told: Arc<AtomicU32>,
     /// `$PORT`, if it is a server.
     port: Option<u16>,
@@ -36,15 +36,15 @@ pub(crate) struct Gate {
     told_port: Arc<AtomicBool>,
 }
 
-impl Gate {
+impl EgressGate {
     pub(crate) fn new(
         app: Arc<AppNetwork>,
         reach: Arc<BTreeSet<Endpoint>>,
-        voice: Arc<Voice>,
+        voice: Arc<DynoLog>,
         port: Option<u16>,
-    ) -> Gate {
-        Gate {
-            resolver: Resolver::new(Arc::clone(&app)),
+    ) -> EgressGate {
+        EgressGate {
+            resolver: NameResolver::new(Arc::clone(&app)),
             app,
             reach,
             voice,
@@ -55,7 +55,7 @@ impl Gate {
     }
 
     /// Whether `addr` may be dialled whatever it is called.
-    fn check(&self, addr: SocketAddr) -> Result<(), Closed> {
+    fn check(&self, addr: SocketAddr) -> Result<(), ClosedAddress> {
         let node = &self.app.node;
         node.egress.check(addr, &self.reach, &node.own)
     }
@@ -92,17 +92,19 @@ impl Gate {
         stands
     }
 
-    fn verdict(&self, host: Option<&str>, addr: SocketAddr) -> Result<(), Closed> {
+    fn verdict(&self, host: Option<&str>, addr: SocketAddr) -> Result<(), ClosedAddress> {
         match (self.check(addr), host) {
             // No name opens a dyno's port.
-            (Err(why), Some(host)) if why != Closed::Dyno && self.reaches(host, addr.port()) => {
+            (Err(why), Some(host))
+                if why != ClosedAddress::Dyno && self.reaches(host, addr.port()) =>
+            {
                 Ok(())
             }
             (verdict, _) => verdict,
         }
     }
 
-    fn refused(&self, host: Option<&str>, addr: SocketAddr, why: Closed) {
+    fn refused(&self, host: Option<&str>, addr: SocketAddr, why: ClosedAddress) {
         if self.told.fetch_add(1, Ordering::Relaxed) >= REFUSALS_TOLD_MAX {
             return;
         }
@@ -132,7 +134,7 @@ impl Gate {
     }
 
     /// What a socket may do: connect and send by the policy, never listen.
-    pub(crate) fn socket(&self, addr: SocketAddr, reason: SocketAddrUse) -> Verdict {
+    pub(crate) fn socket(&self, addr: SocketAddr, reason: SocketAddrUse) -> DialVerdict {
         let now = match reason {
             SocketAddrUse::TcpConnect | SocketAddrUse::UdpSend | SocketAddrUse::UdpReceive => {
                 if self.check(addr).is_err() {
@@ -153,7 +155,7 @@ impl Gate {
     }
 
     /// The verdict on an address that is closed unless one of the release's names stands for it.
-    fn later(&self, addr: SocketAddr, reason: SocketAddrUse) -> Verdict {
+    fn later(&self, addr: SocketAddr, reason: SocketAddrUse) -> DialVerdict {
         let gate = self.clone();
         Box::pin(async move {
             match (reason, gate.check(addr)) {
@@ -166,8 +168,8 @@ impl Gate {
     }
 
     /// Whether an address that is closed is what a name of the release stands for, now.
-    async fn stands_for_name(&self, addr: SocketAddr, why: Closed) -> bool {
-        if why == Closed::Dyno {
+    async fn stands_for_name(&self, addr: SocketAddr, why: ClosedAddress) -> bool {
+        if why == ClosedAddress::Dyno {
             return false;
         }
         for name in self.names(addr.port()) {
@@ -192,35 +194,38 @@ mod tests {
     use std::sync::Mutex;
 
     use super::*;
-    use crate::guest::network::egress::Egress;
-    use crate::guest::network::shared::Network;
+    use crate::guest::network::egress::EgressPolicy;
+    use crate::guest::network::shared::NodeNetwork;
     use crate::guest::stdio::logs::LogLine;
 
     /// A dyno of a release that reaches these, and its log.
-    fn gate(egress: Egress, reach: &[&str]) -> (Gate, Arc<Mutex<Vec<LogLine>>>) {
+    fn gate(egress: EgressPolicy, reach: &[&str]) -> (EgressGate, Arc<Mutex<Vec<LogLine>>>) {
         let app = "demo".parse().expect("a name");
         let lines: Arc<Mutex<Vec<LogLine>>> = Arc::default();
         let log = Arc::clone(&lines);
-        let voice = Voice {
+        let voice = DynoLog {
             app: "demo".parse().expect("a name"),
             dyno: "web.1".parse().expect("a dyno"),
             sink: Arc::new(move |line| log.lock().expect("not poisoned").push(line)),
         };
         let reach = reach.iter().map(|end| end.parse().expect("an endpoint"));
-        let network = Network::new(egress).of(&app);
+        let network = NodeNetwork::new(egress).of(&app);
         let reach = Arc::new(reach.collect());
-        let gate = Gate::new(network, reach, Arc::new(voice), Some(5000));
+        let gate = EgressGate::new(network, reach, Arc::new(voice), Some(5000));
         (gate, lines)
     }
 
-    async fn connects(gate: &Gate, addr: &str) -> bool {
+    async fn connects(gate: &EgressGate, addr: &str) -> bool {
         let addr = addr.parse().expect("an address");
         gate.socket(addr, SocketAddrUse::TcpConnect).await
     }
 
     #[tokio::test]
     async fn a_name_of_the_release_opens_what_it_stands_for() {
-        let (gate, log) = gate(Egress::default(), &["localhost:5432", "10.0.0.5:6379"]);
+        let (gate, log) = gate(
+            EgressPolicy::default(),
+            &["localhost:5432", "10.0.0.5:6379"],
+        );
         assert!(connects(&gate, "127.0.0.1:5432").await);
         assert!(connects(&gate, "10.0.0.5:6379").await);
         for closed in [
@@ -242,7 +247,7 @@ mod tests {
 
     #[tokio::test]
     async fn no_name_opens_a_dynos_port() {
-        let egress = Egress::default();
+        let egress = EgressPolicy::default();
         egress.dynos.insert(5_432);
         let (gate, _) = gate(egress, &["localhost:5432", "127.0.0.1:5432"]);
         assert!(!connects(&gate, "127.0.0.1:5432").await);
@@ -252,7 +257,7 @@ mod tests {
 
     #[tokio::test]
     async fn so_many_refusals_are_told_and_no_more() {
-        let (gate, log) = gate(Egress::default(), &[]);
+        let (gate, log) = gate(EgressPolicy::default(), &[]);
         let addr = "10.0.0.5:5432".parse().expect("an address");
         // What others send is dropped without a word.
         assert!(!gate.socket(addr, SocketAddrUse::UdpReceive).await);
@@ -266,7 +271,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_server_hears_once_that_it_listens_elsewhere() {
-        let (gate, log) = gate(Egress::default(), &[]);
+        let (gate, log) = gate(EgressPolicy::default(), &[]);
         for chosen in ["127.0.0.1:8080", "0.0.0.0:3000"] {
             let chosen = chosen.parse().expect("an address");
             assert!(!gate.socket(chosen, SocketAddrUse::TcpBind).await);
@@ -286,7 +291,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_socket_listens_nowhere() {
-        let (gate, _) = gate(Egress::default(), &[]);
+        let (gate, _) = gate(EgressPolicy::default(), &[]);
         let any = "0.0.0.0:0".parse().expect("an address");
         assert!(gate.socket(any, SocketAddrUse::TcpBind).await);
         assert!(!gate.socket(any, SocketAddrUse::TcpListen).await);

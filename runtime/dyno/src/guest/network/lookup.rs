@@ -1,4 +1,4 @@
-//! `wasi:sockets/ip-name-lookup`, of 0.2 and 0.3: names by the [`Resolver`], within its bounds.
+//! `wasi:sockets/ip-name-lookup`, of 0.2 and 0.3: names by the [`NameResolver`], within its bounds.
 //!
 //! The engine's own asks without any. Must not know which addresses are open: a guest may know every address, and
 //! what it dials is checked when it dials.
@@ -14,39 +14,39 @@ use wasmtime_wasi::p2::{DynPollable, Pollable, subscribe};
 use wasmtime_wasi::p3::bindings::sockets::{ip_name_lookup as p3, types};
 use wasmtime_wasi::runtime::AbortOnDropJoinHandle;
 
-use crate::guest::network::resolver::{LookupError, Resolver};
+use crate::guest::network::resolver::{LookupError, NameResolver};
 
 /// The interface as the engine offers it.
 const P2: &str = "wasi:sockets/ip-name-lookup@0.2.12";
 
-type Found = Result<Vec<IpAddr>, LookupError>;
+type LookupResult = Result<Vec<IpAddr>, LookupError>;
 
 /// A guest's `resolve-address-stream`.
-enum Addresses {
-    Asked(AbortOnDropJoinHandle<Found>),
+enum AddressLookup {
+    Asked(AbortOnDropJoinHandle<LookupResult>),
     Known(Result<vec::IntoIter<IpAddr>, LookupError>),
 }
 
-impl Addresses {
+impl AddressLookup {
     fn poll(
         &mut self,
         cx: &mut Context<'_>,
     ) -> Poll<&mut Result<vec::IntoIter<IpAddr>, LookupError>> {
-        if let Addresses::Asked(asked) = self {
+        if let AddressLookup::Asked(asked) = self {
             let Poll::Ready(found) = std::pin::Pin::new(asked).poll(cx) else {
                 return Poll::Pending;
             };
-            *self = Addresses::Known(found.map(Vec::into_iter));
+            *self = AddressLookup::Known(found.map(Vec::into_iter));
         }
         match self {
-            Addresses::Known(found) => Poll::Ready(found),
-            Addresses::Asked(_) => Poll::Pending,
+            AddressLookup::Known(found) => Poll::Ready(found),
+            AddressLookup::Asked(_) => Poll::Pending,
         }
     }
 }
 
 #[wasmtime_wasi::async_trait]
-impl Pollable for Addresses {
+impl Pollable for AddressLookup {
     async fn ready(&mut self) {
         std::future::poll_fn(|cx| self.poll(cx).map(drop)).await;
     }
@@ -60,9 +60,9 @@ pub(crate) fn add_p2_to_linker<T: 'static>(
     let mut lookup = linker.instance(P2)?;
     lookup.resource(
         "resolve-address-stream",
-        ResourceType::host::<Addresses>(),
+        ResourceType::host::<AddressLookup>(),
         move |mut store, rep| {
-            let gone = Resource::<Addresses>::new_own(rep);
+            let gone = Resource::<AddressLookup>::new_own(rep);
             view(store.data_mut()).table.delete(gone)?;
             Ok(())
         },
@@ -78,14 +78,14 @@ pub(crate) fn add_p2_to_linker<T: 'static>(
     )?;
     lookup.func_wrap(
         "[method]resolve-address-stream.resolve-next-address",
-        move |mut store: StoreContextMut<'_, T>, (stream,): (Resource<Addresses>,)| {
+        move |mut store: StoreContextMut<'_, T>, (stream,): (Resource<AddressLookup>,)| {
             let stream = view(store.data_mut()).table.get_mut(&stream)?;
             Ok((next(stream),))
         },
     )?;
     lookup.func_wrap(
         "[method]resolve-address-stream.subscribe",
-        move |mut store: StoreContextMut<'_, T>, (stream,): (Resource<Addresses>,)| {
+        move |mut store: StoreContextMut<'_, T>, (stream,): (Resource<AddressLookup>,)| {
             let pollable: Resource<DynPollable> = subscribe(view(store.data_mut()).table, stream)?;
             Ok((pollable,))
         },
@@ -95,16 +95,16 @@ pub(crate) fn add_p2_to_linker<T: 'static>(
 fn ask(
     guest: LookupView<'_>,
     name: String,
-) -> wasmtime::Result<Result<Resource<Addresses>, ErrorCode>> {
+) -> wasmtime::Result<Result<Resource<AddressLookup>, ErrorCode>> {
     let resolver = guest.resolver.clone();
-    if Resolver::is_invalid(&name) {
+    if NameResolver::is_invalid(&name) {
         return Ok(Err(ErrorCode::InvalidArgument));
     }
     let asked = wasmtime_wasi::runtime::spawn(async move { resolver.resolve(&name).await });
-    Ok(Ok(guest.table.push(Addresses::Asked(asked))?))
+    Ok(Ok(guest.table.push(AddressLookup::Asked(asked))?))
 }
 
-fn next(stream: &mut Addresses) -> Result<Option<IpAddress>, ErrorCode> {
+fn next(stream: &mut AddressLookup) -> Result<Option<IpAddress>, ErrorCode> {
     match stream.poll(&mut Context::from_waker(Waker::noop())) {
         Poll::Pending => Err(ErrorCode::WouldBlock),
         Poll::Ready(Ok(addresses)) => Ok(addresses.next().map(IpAddress::from)),
@@ -125,7 +125,7 @@ impl HasData for BoundedLookup {
 
 /// The store data that it works on.
 pub(crate) struct LookupView<'a> {
-    pub(crate) resolver: &'a Resolver,
+    pub(crate) resolver: &'a NameResolver,
     pub(crate) table: &'a mut ResourceTable,
 }
 

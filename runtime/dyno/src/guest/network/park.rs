@@ -6,7 +6,7 @@
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use crate::guest::network::connection::{Connection, Target};
+use crate::guest::network::connection::{ClientConnection, ConnectionTarget};
 use crate::guest::network::pool::IDLE_AFTER;
 use crate::guest::network::shared::AppNetwork;
 
@@ -14,7 +14,11 @@ use crate::guest::network::shared::AppNetwork;
 const REST_MAX: Duration = Duration::from_secs(1);
 
 /// Keeps a connection whose response has ended for the app's next request, if it can take one and there is room.
-pub(crate) fn park(app: &Weak<AppNetwork>, target: Target, mut connection: Connection) {
+pub(crate) fn park(
+    app: &Weak<AppNetwork>,
+    target: ConnectionTarget,
+    mut connection: ClientConnection,
+) {
     let Some(there) = app.upgrade() else {
         return;
     };
@@ -36,7 +40,7 @@ pub(crate) fn park(app: &Weak<AppNetwork>, target: Target, mut connection: Conne
     });
 }
 
-fn keep(app: &Arc<AppNetwork>, target: Target, connection: Connection) {
+fn keep(app: &Arc<AppNetwork>, target: ConnectionTarget, connection: ClientConnection) {
     let place = Arc::clone(&app.node.idle).try_acquire_owned();
     let (Ok(place), Ok(runtime)) = (place, tokio::runtime::Handle::try_current()) else {
         return;

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::OwnedSemaphorePermit;
 
-use crate::guest::network::connection::{Connection, Target};
+use crate::guest::network::connection::{ClientConnection, ConnectionTarget};
 
 /// Idle connections of an app; the one that waited longest gives way.
 const IDLE_PER_APP_MAX: usize = 32;
@@ -18,13 +18,13 @@ const IDLE_PER_APP_MAX: usize = 32;
 pub(super) const IDLE_AFTER: Duration = Duration::from_secs(30);
 /// How old a connection becomes: then the name is resolved again, even if there never was a pause.
 const AGE_MAX: Duration = Duration::from_secs(600);
-struct Idle {
-    connection: Connection,
+struct IdleConnection {
+    connection: ClientConnection,
     since: Instant,
     _place: OwnedSemaphorePermit,
 }
 
-impl Idle {
+impl IdleConnection {
     fn is_over(&self) -> bool {
         self.since.elapsed() > IDLE_AFTER
             || self.connection.born.elapsed() > AGE_MAX
@@ -33,26 +33,26 @@ impl Idle {
 }
 
 #[derive(Default)]
-struct State {
-    idle: HashMap<Target, Vec<Idle>>,
+struct PoolState {
+    idle: HashMap<ConnectionTarget, Vec<IdleConnection>>,
     swept: bool,
 }
 
 /// The idle connections of one app.
 #[derive(Default)]
-pub(crate) struct Pool(Mutex<State>);
+pub(crate) struct ConnectionPool(Mutex<PoolState>);
 
-impl Pool {
-    fn state(&self) -> MutexGuard<'_, State> {
+impl ConnectionPool {
+    fn state(&self) -> MutexGuard<'_, PoolState> {
         self.0.lock()
     }
 
     /// The connection to `target` that became idle last, if `open` says of its address that it may be used.
     pub(crate) fn take(
         &self,
-        target: &Target,
+        target: &ConnectionTarget,
         open: impl Fn(SocketAddr) -> bool,
-    ) -> Option<Connection> {
+    ) -> Option<ClientConnection> {
         loop {
             let idle = {
                 let mut state = self.state();
@@ -72,14 +72,14 @@ impl Pool {
 
     pub(super) fn put(
         &self,
-        target: Target,
-        connection: Connection,
+        target: ConnectionTarget,
+        connection: ClientConnection,
         place: OwnedSemaphorePermit,
     ) -> bool {
         let mut state = self.state();
         let count: usize = state.idle.values().map(Vec::len).sum();
         let oldest = (count >= IDLE_PER_APP_MAX).then(|| state.remove_oldest());
-        let idle = Idle {
+        let idle = IdleConnection {
             connection,
             since: Instant::now(),
             _place: place,
@@ -107,10 +107,10 @@ impl Pool {
     }
 }
 
-impl State {
+impl PoolState {
     /// Each list is in order of time: its first has waited longest.
-    fn remove_oldest(&mut self) -> Option<Idle> {
-        let first = |waiting: &Vec<Idle>| waiting.first().map(|idle| idle.since);
+    fn remove_oldest(&mut self) -> Option<IdleConnection> {
+        let first = |waiting: &Vec<IdleConnection>| waiting.first().map(|idle| idle.since);
         let oldest = self.idle.iter().min_by_key(|(_, waiting)| first(waiting));
         let target = oldest.map(|(target, _)| target.clone())?;
         let waiting = self.idle.get_mut(&target)?;

@@ -1,7 +1,7 @@
 //! `$PORT` of a server dyno: a port that exists in this process alone.
 //!
 //! The kernel never hears of it. What a guest binds at `$PORT`, on loopback or on all addresses, is this value, and the
-//! only way to it is [`Port::connect`], which the dyno's own call has and nobody else: no other app and no process of
+//! only way to it is [`ServerPort::connect`], which the dyno's own call has and nobody else: no other app and no process of
 //! this machine, whoever's it is, has an address to dial. A connection is a pair of buffers in memory. To bind anything
 //! else stays refused, by the gate. Must not know HTTP, nor dynos; the WASI side is in `tcp_p2` and `tcp_p3`.
 
@@ -17,7 +17,7 @@ use std::time::Duration;
 use tokio::io::DuplexStream;
 use tokio::sync::{mpsc, oneshot, watch};
 
-use crate::guest::stdio::pipes::{PipeIn, PipeOut};
+use crate::guest::stdio::pipes::{InputPipe, OutputPipe};
 
 /// Ports that guests are told: none of the well-known ones, and more of them than dynos can be awake.
 const NUMBERS: Range<u16> = 20_000..60_000;
@@ -33,15 +33,15 @@ pub(crate) const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Port numbers that dynos of this process have.
 #[derive(Default)]
-pub(crate) struct Numbers(Mutex<HashSet<u16>>);
+pub(crate) struct PortNumbers(Mutex<HashSet<u16>>);
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-impl Numbers {
+impl PortNumbers {
     /// A port with a number that no other dyno has; given back with its last holder.
-    pub(crate) fn take(self: &Arc<Self>) -> Arc<Port> {
+    pub(crate) fn take(self: &Arc<Self>) -> Arc<ServerPort> {
         let mut taken = lock(&self.0);
         let span = NUMBERS.end - NUMBERS.start;
         let random = RandomState::new().hash_one(taken.len());
@@ -52,8 +52,8 @@ impl Numbers {
         let number = free.next().unwrap_or(NUMBERS.start + first);
         taken.insert(number);
         drop(taken);
-        let (state, _) = watch::channel(State::Unbound);
-        Arc::new(Port {
+        let (state, _) = watch::channel(PortState::Unbound);
+        Arc::new(ServerPort {
             number,
             state,
             numbers: Arc::clone(self),
@@ -62,41 +62,41 @@ impl Numbers {
 }
 
 /// The port of one dyno.
-pub(crate) struct Port {
+pub(crate) struct ServerPort {
     pub(crate) number: u16,
-    state: watch::Sender<State>,
-    numbers: Arc<Numbers>,
+    state: watch::Sender<PortState>,
+    numbers: Arc<PortNumbers>,
 }
 
 #[derive(Clone)]
-enum State {
+enum PortState {
     Unbound,
     Bound,
-    Listening(mpsc::Sender<Incoming>),
+    Listening(mpsc::Sender<PendingConnection>),
     /// The dyno is to end: nothing is accepted any more.
     Closed,
 }
 
 /// A connection on its way to the guest.
-struct Incoming {
+struct PendingConnection {
     stream: DuplexStream,
     accepted: oneshot::Sender<()>,
 }
 
 /// Why there is no connection to a server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Unreachable {
+pub(crate) enum NotListening {
     /// Nobody listens.
     Refused,
 }
 
-impl Drop for Port {
+impl Drop for ServerPort {
     fn drop(&mut self) {
         lock(&self.numbers.0).remove(&self.number);
     }
 }
 
-impl Port {
+impl ServerPort {
     /// Whether a guest that binds `addr` means this port.
     pub(crate) fn is(&self, addr: SocketAddr) -> bool {
         let ip = addr.ip();
@@ -104,25 +104,25 @@ impl Port {
     }
 
     /// Ready with a connection that the guest has accepted.
-    pub(crate) async fn connect(&self) -> Result<DuplexStream, Unreachable> {
-        let State::Listening(to) = self.state.borrow().clone() else {
-            return Err(Unreachable::Refused);
+    pub(crate) async fn connect(&self) -> Result<DuplexStream, NotListening> {
+        let PortState::Listening(to) = self.state.borrow().clone() else {
+            return Err(NotListening::Refused);
         };
         let (near, stream) = tokio::io::duplex(BUFFER_BYTES);
         let (accepted, answer) = oneshot::channel();
-        let incoming = Incoming { stream, accepted };
+        let incoming = PendingConnection { stream, accepted };
         let sent = to.send(incoming).await;
         drop(to);
-        sent.map_err(|_| Unreachable::Refused)?;
+        sent.map_err(|_| NotListening::Refused)?;
         // Dropped unanswered with a listener that the guest closed.
-        answer.await.map_err(|_| Unreachable::Refused)?;
+        answer.await.map_err(|_| NotListening::Refused)?;
         Ok(near)
     }
 
     /// Ready when the guest listens; never, if that is over.
     pub(crate) async fn listening(&self) {
         let mut state = self.state.subscribe();
-        let listens = |state: &State| matches!(state, State::Listening(_));
+        let listens = |state: &PortState| matches!(state, PortState::Listening(_));
         if state.wait_for(listens).await.is_err() {
             std::future::pending::<()>().await;
         }
@@ -130,31 +130,31 @@ impl Port {
 
     /// The guest's listener ends, and it can make no other.
     pub(crate) fn close(&self) {
-        self.state.send_replace(State::Closed);
+        self.state.send_replace(PortState::Closed);
     }
 
     /// Takes the port for a socket; false if one has it.
     pub(crate) fn bind(&self) -> bool {
         self.state.send_if_modified(|state| {
-            let free = matches!(state, State::Unbound);
+            let free = matches!(state, PortState::Unbound);
             if free {
-                *state = State::Bound;
+                *state = PortState::Bound;
             }
             free
         })
     }
 
     /// Begins to listen on the bound port.
-    pub(crate) fn listen(self: &Arc<Self>) -> Option<Listener> {
+    pub(crate) fn listen(self: &Arc<Self>) -> Option<PortListener> {
         let (send, incoming) = mpsc::channel(BACKLOG_LEN);
         let begun = self.state.send_if_modified(|state| {
-            let bound = matches!(state, State::Bound);
+            let bound = matches!(state, PortState::Bound);
             if bound {
-                *state = State::Listening(send);
+                *state = PortState::Listening(send);
             }
             bound
         });
-        begun.then(|| Listener {
+        begun.then(|| PortListener {
             port: Arc::clone(self),
             incoming,
             next: None,
@@ -164,40 +164,40 @@ impl Port {
     /// The socket that had it is gone.
     pub(crate) fn release(&self) {
         self.state.send_if_modified(|state| {
-            let held = matches!(state, State::Bound | State::Listening(_));
+            let held = matches!(state, PortState::Bound | PortState::Listening(_));
             if held {
-                *state = State::Unbound;
+                *state = PortState::Unbound;
             }
             held
         });
     }
 
     /// The address that guests see of it.
-    pub(crate) fn address(&self, family: Family) -> SocketAddr {
+    pub(crate) fn address(&self, family: AddressFamily) -> SocketAddr {
         SocketAddr::new(family.loopback(), self.number)
     }
 }
 
 /// Which addresses a socket has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Family {
+pub(crate) enum AddressFamily {
     V4,
     V6,
 }
 
-impl Family {
-    pub(crate) fn of(addr: SocketAddr) -> Family {
+impl AddressFamily {
+    pub(crate) fn of(addr: SocketAddr) -> AddressFamily {
         if addr.is_ipv4() {
-            Family::V4
+            AddressFamily::V4
         } else {
-            Family::V6
+            AddressFamily::V6
         }
     }
 
     fn loopback(self) -> IpAddr {
         match self {
-            Family::V4 => Ipv4Addr::LOCALHOST.into(),
-            Family::V6 => Ipv6Addr::LOCALHOST.into(),
+            AddressFamily::V4 => Ipv4Addr::LOCALHOST.into(),
+            AddressFamily::V6 => Ipv6Addr::LOCALHOST.into(),
         }
     }
 
@@ -208,32 +208,32 @@ impl Family {
 }
 
 /// The guest's side of the port.
-pub(crate) struct Listener {
-    port: Arc<Port>,
-    incoming: mpsc::Receiver<Incoming>,
-    next: Option<Incoming>,
+pub(crate) struct PortListener {
+    port: Arc<ServerPort>,
+    incoming: mpsc::Receiver<PendingConnection>,
+    next: Option<PendingConnection>,
 }
 
 /// A connection in the guest's hands: the same two pipes in every clone.
 #[derive(Clone)]
-pub(crate) struct Connection {
-    pub(crate) input: PipeIn,
-    pub(crate) output: PipeOut,
+pub(crate) struct PortConnection {
+    pub(crate) input: InputPipe,
+    pub(crate) output: OutputPipe,
 }
 
-impl Connection {
-    fn new(stream: DuplexStream) -> Connection {
+impl PortConnection {
+    fn new(stream: DuplexStream) -> PortConnection {
         let (from, to) = tokio::io::split(stream);
-        Connection {
-            input: PipeIn::new(Some(Box::new(from))),
-            output: PipeOut::new(Box::new(to)),
+        PortConnection {
+            input: InputPipe::new(Some(Box::new(from))),
+            output: OutputPipe::new(Box::new(to)),
         }
     }
 }
 
-impl Listener {
+impl PortListener {
     /// Where it listens, as guests see it.
-    pub(crate) fn address(&self, family: Family) -> SocketAddr {
+    pub(crate) fn address(&self, family: AddressFamily) -> SocketAddr {
         self.port.address(family)
     }
 
@@ -252,7 +252,7 @@ impl Listener {
     }
 
     /// The next connection; `None`: there will never be one again.
-    pub(crate) fn poll_accept(&mut self, cx: &mut Context<'_>) -> Poll<Option<Connection>> {
+    pub(crate) fn poll_accept(&mut self, cx: &mut Context<'_>) -> Poll<Option<PortConnection>> {
         loop {
             if self.poll_ready(cx).is_pending() {
                 return Poll::Pending;
@@ -261,13 +261,13 @@ impl Listener {
                 return Poll::Ready(None);
             };
             if next.accepted.send(()).is_ok() {
-                return Poll::Ready(Some(Connection::new(next.stream)));
+                return Poll::Ready(Some(PortConnection::new(next.stream)));
             }
         }
     }
 }
 
-impl Drop for Listener {
+impl Drop for PortListener {
     fn drop(&mut self) {
         self.port.release();
     }
@@ -276,7 +276,7 @@ impl Drop for Listener {
 /// Never ready when there will never be a connection again: a server of the standard library, which is told of the end
 /// of its dyno by an error of `accept`, would most likely panic.
 #[wasmtime_wasi::async_trait]
-impl wasmtime_wasi::p2::Pollable for Listener {
+impl wasmtime_wasi::p2::Pollable for PortListener {
     async fn ready(&mut self) {
         let mut me = Pin::new(self);
         std::future::poll_fn(|cx| match me.poll_ready(cx) {

@@ -43,14 +43,14 @@ pub(crate) enum LookupError {
 
 /// Resolves names for one dyno.
 #[derive(Clone)]
-pub(crate) struct Resolver {
+pub(crate) struct NameResolver {
     app: Arc<AppNetwork>,
     own: Arc<Semaphore>,
 }
 
-impl Resolver {
-    pub(crate) fn new(app: Arc<AppNetwork>) -> Resolver {
-        Resolver {
+impl NameResolver {
+    pub(crate) fn new(app: Arc<AppNetwork>) -> NameResolver {
+        NameResolver {
             app,
             own: Arc::new(Semaphore::new(LOOKUPS_PER_DYNO_MAX)),
         }

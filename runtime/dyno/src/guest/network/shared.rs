@@ -9,9 +9,9 @@ use grid::name::AppName;
 use tokio::sync::Semaphore;
 use tokio_rustls::TlsConnector;
 
-use crate::guest::network::egress::{Egress, Own};
-use crate::guest::network::pool::Pool;
-use crate::guest::network::tls_roots::Roots;
+use crate::guest::network::egress::{EgressPolicy, MachineAddresses};
+use crate::guest::network::pool::ConnectionPool;
+use crate::guest::network::tls_roots::TrustedRoots;
 
 /// Lookups of names in flight, of all dynos together: each takes a thread, which cannot be called off.
 const LOOKUPS_MAX: usize = 64;
@@ -21,33 +21,33 @@ const LOOKUPS_PER_APP_MAX: usize = 16;
 const IDLE_MAX: usize = 1_024;
 
 /// What the dynos of a node share.
-pub(crate) struct Network {
-    pub(crate) egress: Egress,
-    pub(crate) own: Own,
+pub(crate) struct NodeNetwork {
+    pub(crate) egress: EgressPolicy,
+    pub(crate) own: MachineAddresses,
     pub(crate) lookups: Arc<Semaphore>,
     pub(crate) idle: Arc<Semaphore>,
-    pub(crate) roots: Roots,
+    pub(crate) roots: TrustedRoots,
     apps: Mutex<HashMap<AppName, Weak<AppNetwork>>>,
 }
 
 /// What the dynos of one app share, and no other app ever uses.
 pub(crate) struct AppNetwork {
-    pub(crate) node: Arc<Network>,
+    pub(crate) node: Arc<NodeNetwork>,
     pub(crate) lookups: Arc<Semaphore>,
-    pub(crate) pool: Pool,
+    pub(crate) pool: ConnectionPool,
     /// With the app's own memory of TLS sessions; made when it is first needed.
     pub(crate) tls: OnceLock<TlsConnector>,
     name: AppName,
 }
 
-impl Network {
-    pub(crate) fn new(egress: Egress) -> Arc<Network> {
-        Arc::new(Network {
+impl NodeNetwork {
+    pub(crate) fn new(egress: EgressPolicy) -> Arc<NodeNetwork> {
+        Arc::new(NodeNetwork {
             egress,
-            own: Own::default(),
+            own: MachineAddresses::default(),
             lookups: Arc::new(Semaphore::new(LOOKUPS_MAX)),
             idle: Arc::new(Semaphore::new(IDLE_MAX)),
-            roots: Roots::default(),
+            roots: TrustedRoots::default(),
             apps: Mutex::default(),
         })
     }
@@ -61,7 +61,7 @@ impl Network {
         let fresh = Arc::new(AppNetwork {
             node: Arc::clone(self),
             lookups: Arc::new(Semaphore::new(LOOKUPS_PER_APP_MAX)),
-            pool: Pool::default(),
+            pool: ConnectionPool::default(),
             tls: OnceLock::new(),
             name: app.clone(),
         });

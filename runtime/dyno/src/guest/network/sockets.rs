@@ -26,16 +26,16 @@ const P3_TYPES: &str = "wasi:sockets/types@0.3.0";
 pub(crate) struct CountedSockets;
 
 impl HasData for CountedSockets {
-    type Data<'a> = SocketsView<'a>;
+    type Data<'a> = CountedSocketsView<'a>;
 }
 
 /// The store data that those interfaces work on.
-pub(crate) struct SocketsView<'a> {
+pub(crate) struct CountedSocketsView<'a> {
     pub(crate) wasi: WasiSocketsCtxView<'a>,
     pub(crate) max: usize,
 }
 
-impl SocketsView<'_> {
+impl CountedSocketsView<'_> {
     /// A socket stays in the table as long as it, or a stream over it, is open.
     fn room(&mut self) -> bool {
         count(self.wasi.table) < self.max
@@ -50,7 +50,7 @@ impl SocketsView<'_> {
 }
 
 /// An entry of the table beside a socket that leads nowhere outside, and so is not counted. Who pushes it bounds them.
-pub(crate) struct Apart;
+pub(crate) struct UncountedSocket;
 
 /// The sockets in a guest's table. It is a walk through all of it, as long as the guest's handles are many.
 pub(crate) fn count(table: &mut ResourceTable) -> usize {
@@ -58,7 +58,7 @@ pub(crate) fn count(table: &mut ResourceTable) -> usize {
     for entry in table.iter_mut() {
         let entry: &(dyn Any + Send) = entry;
         sockets += usize::from(is_socket(entry));
-        apart += usize::from(entry.is::<Apart>());
+        apart += usize::from(entry.is::<UncountedSocket>());
     }
     sockets.saturating_sub(apart)
 }
@@ -73,7 +73,7 @@ fn is_socket(entry: &(dyn Any + Send)) -> bool {
 /// Counts the sockets of 0.3 too: of that interface only the two functions that create one.
 pub(crate) fn add_p3_to_linker<T: Send + 'static>(
     linker: &mut Linker<T>,
-    view: fn(&mut T) -> SocketsView<'_>,
+    view: fn(&mut T) -> CountedSocketsView<'_>,
 ) -> wasmtime::Result<()> {
     let mut types = linker.instance(P3_TYPES)?;
     types.func_wrap(
@@ -117,14 +117,14 @@ pub(crate) fn told<T>(
     }
 }
 
-impl tcp_create_socket::Host for SocketsView<'_> {
+impl tcp_create_socket::Host for CountedSocketsView<'_> {
     fn create_tcp_socket(&mut self, family: IpAddressFamily) -> SocketResult<Resource<TcpSocket>> {
         self.room_p2()?;
         tcp_create_socket::Host::create_tcp_socket(&mut self.wasi, family)
     }
 }
 
-impl udp_create_socket::Host for SocketsView<'_> {
+impl udp_create_socket::Host for CountedSocketsView<'_> {
     async fn create_udp_socket(
         &mut self,
         family: IpAddressFamily,
@@ -134,7 +134,7 @@ impl udp_create_socket::Host for SocketsView<'_> {
     }
 }
 
-impl network::Host for SocketsView<'_> {
+impl network::Host for CountedSocketsView<'_> {
     fn convert_error_code(&mut self, error: SocketError) -> wasmtime::Result<ErrorCode> {
         network::Host::convert_error_code(&mut self.wasi, error)
     }
@@ -147,7 +147,7 @@ impl network::Host for SocketsView<'_> {
     }
 }
 
-impl network::HostNetwork for SocketsView<'_> {
+impl network::HostNetwork for CountedSocketsView<'_> {
     fn drop(&mut self, network: Resource<network::Network>) -> wasmtime::Result<()> {
         network::HostNetwork::drop(&mut self.wasi, network)
     }

@@ -19,56 +19,56 @@ use wasmtime_wasi::p2::{
 };
 use wasmtime_wasi::sockets::WasiSocketsCtxView;
 
-use crate::guest::network::port::{Connection, Family, Listener, Port};
+use crate::guest::network::port::{AddressFamily, PortConnection, PortListener, ServerPort};
 
 /// Names the guest data behind the interface.
-pub(crate) struct DynoTcp;
+pub(crate) struct GuestTcp;
 
-impl HasData for DynoTcp {
-    type Data<'a> = TcpView<'a>;
+impl HasData for GuestTcp {
+    type Data<'a> = GuestTcpView<'a>;
 }
 
 /// The store data that it works on.
-pub(crate) struct TcpView<'a> {
+pub(crate) struct GuestTcpView<'a> {
     pub(crate) wasi: WasiSocketsCtxView<'a>,
-    pub(crate) served: Option<&'a mut Served>,
+    pub(crate) served: Option<&'a mut ServedPort>,
 }
 
 /// A server's port, and the sockets that have to do with it.
-pub(crate) struct Served {
-    port: Arc<Port>,
+pub(crate) struct ServedPort {
+    port: Arc<ServerPort>,
     /// By the number of their handle.
-    bound: HashMap<u32, Bound>,
+    bound: HashMap<u32, BoundSocket>,
 }
 
 /// A socket that has the port.
-struct Bound {
-    family: Family,
-    listener: Option<Resource<Listener>>,
+struct BoundSocket {
+    family: AddressFamily,
+    listener: Option<Resource<PortListener>>,
 }
 
 /// A connection that was accepted, as an entry of the guest's table.
-pub(crate) struct Accepted {
-    pub(crate) connection: Connection,
-    pub(crate) family: Family,
+pub(crate) struct AcceptedSocket {
+    pub(crate) connection: PortConnection,
+    pub(crate) family: AddressFamily,
     pub(crate) local: SocketAddr,
 }
 
 #[wasmtime_wasi::async_trait]
-impl wasmtime_wasi::p2::Pollable for Accepted {
+impl wasmtime_wasi::p2::Pollable for AcceptedSocket {
     async fn ready(&mut self) {}
 }
 
-impl Served {
-    pub(crate) fn new(port: Arc<Port>) -> Served {
-        Served {
+impl ServedPort {
+    pub(crate) fn new(port: Arc<ServerPort>) -> ServedPort {
+        ServedPort {
             port,
             bound: HashMap::new(),
         }
     }
 }
 
-impl Drop for Served {
+impl Drop for ServedPort {
     fn drop(&mut self) {
         self.port.close();
     }
@@ -76,16 +76,16 @@ impl Drop for Served {
 
 type Tcp = Resource<TcpSocket>;
 
-impl TcpView<'_> {
-    fn bound(&mut self, socket: &Tcp) -> Option<&mut Bound> {
+impl GuestTcpView<'_> {
+    fn bound(&mut self, socket: &Tcp) -> Option<&mut BoundSocket> {
         self.served.as_mut()?.bound.get_mut(&socket.rep())
     }
 
     /// The connection, if it is one to `$PORT`.
-    fn accepted(&self, socket: &Tcp) -> Option<&Accepted> {
+    fn accepted(&self, socket: &Tcp) -> Option<&AcceptedSocket> {
         self.served.as_ref()?;
         let entry = Resource::new_borrow(socket.rep());
-        self.wasi.table.get::<Accepted>(&entry).ok()
+        self.wasi.table.get::<AcceptedSocket>(&entry).ok()
     }
 
     fn ours(&self, socket: &Tcp) -> bool {
@@ -114,9 +114,9 @@ macro_rules! options {
     };
 }
 
-impl tcp::Host for TcpView<'_> {}
+impl tcp::Host for GuestTcpView<'_> {}
 
-impl Inner for TcpView<'_> {
+impl Inner for GuestTcpView<'_> {
     options! {
         keep_alive_enabled, set_keep_alive_enabled: bool = false;
         keep_alive_idle_time, set_keep_alive_idle_time: u64 = 7_200_000_000_000;
@@ -143,10 +143,10 @@ impl Inner for TcpView<'_> {
         if !served.port.bind() {
             return Err(ErrorCode::AddressInUse.into());
         }
-        let (family, listener) = (Family::of(addr), None);
+        let (family, listener) = (AddressFamily::of(addr), None);
         served
             .bound
-            .insert(socket.rep(), Bound { family, listener });
+            .insert(socket.rep(), BoundSocket { family, listener });
         Ok(())
     }
 
@@ -194,7 +194,7 @@ impl Inner for TcpView<'_> {
 
     fn finish_listen(&mut self, socket: Tcp) -> SocketResult<()> {
         match self.bound(&socket) {
-            Some(Bound {
+            Some(BoundSocket {
                 listener: Some(_), ..
             }) => Ok(()),
             Some(_) => Err(ErrorCode::NotInProgress.into()),
@@ -206,12 +206,12 @@ impl Inner for TcpView<'_> {
         &mut self,
         socket: Tcp,
     ) -> SocketResult<(Tcp, Resource<DynInputStream>, Resource<DynOutputStream>)> {
-        let Some(Bound { family, listener }) = self.bound(&socket) else {
+        let Some(BoundSocket { family, listener }) = self.bound(&socket) else {
             return self.wasi.accept(socket);
         };
         let family = *family;
         let listener = listener.as_ref().ok_or(ErrorCode::InvalidState)?.rep();
-        let listener = Resource::<Listener>::new_borrow(listener);
+        let listener = Resource::<PortListener>::new_borrow(listener);
         let table = &mut *self.wasi.table;
         let listener = table.get_mut(&listener)?;
         let local = listener.address(family);
@@ -223,7 +223,7 @@ impl Inner for TcpView<'_> {
         };
         let input: DynInputStream = Box::new(connection.input.clone());
         let output: DynOutputStream = Box::new(connection.output.clone());
-        let accepted = table.push(Accepted {
+        let accepted = table.push(AcceptedSocket {
             connection,
             family,
             local,
@@ -264,8 +264,8 @@ impl Inner for TcpView<'_> {
 
     fn address_family(&mut self, socket: Tcp) -> wasmtime::Result<IpAddressFamily> {
         match self.accepted(&socket).map(|accepted| accepted.family) {
-            Some(Family::V4) => Ok(IpAddressFamily::Ipv4),
-            Some(Family::V6) => Ok(IpAddressFamily::Ipv6),
+            Some(AddressFamily::V4) => Ok(IpAddressFamily::Ipv4),
+            Some(AddressFamily::V6) => Ok(IpAddressFamily::Ipv6),
             None => self.wasi.address_family(socket),
         }
     }
@@ -281,13 +281,14 @@ impl Inner for TcpView<'_> {
         if self.accepted(&socket).is_some() {
             return subscribe(
                 self.wasi.table,
-                Resource::<Accepted>::new_borrow(socket.rep()),
+                Resource::<AcceptedSocket>::new_borrow(socket.rep()),
             );
         }
         let listener = self
             .bound(&socket)
             .and_then(|bound| bound.listener.as_ref());
-        let listener = listener.map(|listener| Resource::<Listener>::new_borrow(listener.rep()));
+        let listener =
+            listener.map(|listener| Resource::<PortListener>::new_borrow(listener.rep()));
         match listener {
             Some(listener) => subscribe(self.wasi.table, listener),
             // Of a socket that is bound and no more, the engine's own is ready at once.
@@ -299,7 +300,7 @@ impl Inner for TcpView<'_> {
         let Some(accepted) = self.accepted(&socket) else {
             return self.wasi.shutdown(socket, how);
         };
-        let Connection { input, output } = &accepted.connection;
+        let PortConnection { input, output } = &accepted.connection;
         if matches!(how, ShutdownType::Receive | ShutdownType::Both) {
             input.close();
         }
@@ -311,7 +312,7 @@ impl Inner for TcpView<'_> {
 
     fn drop(&mut self, socket: Tcp) -> wasmtime::Result<()> {
         if self.accepted(&socket).is_some() {
-            let accepted = Resource::<Accepted>::new_own(socket.rep());
+            let accepted = Resource::<AcceptedSocket>::new_own(socket.rep());
             self.wasi.table.delete(accepted)?;
             return Ok(());
         }
@@ -328,7 +329,7 @@ impl Inner for TcpView<'_> {
     }
 }
 
-impl network::Host for TcpView<'_> {
+impl network::Host for GuestTcpView<'_> {
     fn convert_error_code(&mut self, error: SocketError) -> wasmtime::Result<ErrorCode> {
         network::Host::convert_error_code(&mut self.wasi, error)
     }
@@ -341,7 +342,7 @@ impl network::Host for TcpView<'_> {
     }
 }
 
-impl network::HostNetwork for TcpView<'_> {
+impl network::HostNetwork for GuestTcpView<'_> {
     fn drop(&mut self, network: Resource<Network>) -> wasmtime::Result<()> {
         network::HostNetwork::drop(&mut self.wasi, network)
     }

@@ -23,9 +23,9 @@ use wasmtime_wasi::p3::bindings::sockets::types::{
 };
 use wasmtime_wasi::sockets::{TcpSocket, WasiSockets, WasiSocketsCtxView, WasiSocketsView};
 
-use crate::guest::network::port::{Connection, Family, Listener, Port};
-use crate::guest::network::sockets::{Apart, told};
-use crate::guest::stdio::pipes::{PipeIn, PipeOut};
+use crate::guest::network::port::{AddressFamily, PortConnection, PortListener, ServerPort};
+use crate::guest::network::sockets::{UncountedSocket, told};
+use crate::guest::stdio::pipes::{InputPipe, OutputPipe};
 
 /// The interface as the engine offers it.
 const TYPES: &str = "wasi:sockets/types@0.3.0";
@@ -39,42 +39,44 @@ const ACCEPTED_MAX: usize = 16;
 
 type Tcp = Resource<TcpSocket>;
 type Store<'a, T> = StoreContextMut<'a, T>;
-type Ended = FutureReader<Result<(), ErrorCode>>;
+type TransferResult = FutureReader<Result<(), ErrorCode>>;
 
 /// A server's port, and the sockets that have to do with it.
-pub(crate) struct Served3 {
-    port: Arc<Port>,
+pub(crate) struct ServedPortP3 {
+    port: Arc<ServerPort>,
     /// By the number of their handle.
-    sockets: HashMap<u32, Role>,
+    sockets: HashMap<u32, SocketRole>,
 }
 
 /// The store data that these functions work on.
-pub(crate) struct ServedView<'a> {
-    pub(crate) served: Option<&'a mut Served3>,
+pub(crate) struct ServedPortView<'a> {
+    pub(crate) served: Option<&'a mut ServedPortP3>,
     pub(crate) wasi: WasiSocketsCtxView<'a>,
 }
 
 /// Finds that data in the data of a store.
-type GetServed<T> = fn(&mut T) -> ServedView<'_>;
+type GetServedPort<T> = fn(&mut T) -> ServedPortView<'_>;
 
 /// What a socket is to the port.
-enum Role {
-    Bound(Family),
-    Listening(Family),
-    Accepted(Family, Connection, Resource<Apart>),
+enum SocketRole {
+    Bound(AddressFamily),
+    Listening(AddressFamily),
+    Accepted(AddressFamily, PortConnection, Resource<UncountedSocket>),
 }
 
-impl Role {
-    fn family(&self) -> Family {
+impl SocketRole {
+    fn family(&self) -> AddressFamily {
         match self {
-            Role::Bound(family) | Role::Listening(family) | Role::Accepted(family, ..) => *family,
+            SocketRole::Bound(family)
+            | SocketRole::Listening(family)
+            | SocketRole::Accepted(family, ..) => *family,
         }
     }
 }
 
-impl Served3 {
-    pub(crate) fn new(port: Arc<Port>) -> Served3 {
-        Served3 {
+impl ServedPortP3 {
+    pub(crate) fn new(port: Arc<ServerPort>) -> ServedPortP3 {
+        ServedPortP3 {
             port,
             sockets: HashMap::new(),
         }
@@ -83,7 +85,7 @@ impl Served3 {
     /// Whether one more connection may be accepted.
     fn room(&self) -> bool {
         let roles = self.sockets.values();
-        let accepted = roles.filter(|role| matches!(role, Role::Accepted(..)));
+        let accepted = roles.filter(|role| matches!(role, SocketRole::Accepted(..)));
         accepted.count() < ACCEPTED_MAX
     }
 
@@ -91,23 +93,23 @@ impl Served3 {
     fn accept(
         &mut self,
         wasi: &mut WasiSocketsCtxView<'_>,
-        family: Family,
-        connection: Connection,
+        family: AddressFamily,
+        connection: PortConnection,
     ) -> Option<Tcp> {
         if !self.room() {
             return None;
         }
         let asked = match family {
-            Family::V4 => IpAddressFamily::Ipv4,
-            Family::V6 => IpAddressFamily::Ipv6,
+            AddressFamily::V4 => IpAddressFamily::Ipv4,
+            AddressFamily::V6 => IpAddressFamily::Ipv6,
         };
         let socket = HostTcpSocket::create(wasi, asked).ok()?;
-        let Ok(apart) = wasi.table.push(Apart) else {
+        let Ok(apart) = wasi.table.push(UncountedSocket) else {
             // It has just come into the table.
             let _ = wasi.table.delete(socket);
             return None;
         };
-        let role = Role::Accepted(family, connection, apart);
+        let role = SocketRole::Accepted(family, connection, apart);
         self.sockets.insert(socket.rep(), role);
         Some(socket)
     }
@@ -115,18 +117,18 @@ impl Served3 {
     /// The handle with that number is gone.
     fn forget(&mut self, rep: u32, table: &mut ResourceTable) -> wasmtime::Result<()> {
         match self.sockets.remove(&rep) {
-            Some(Role::Bound(_)) => self.port.release(),
-            Some(Role::Accepted(_, _, apart)) => {
+            Some(SocketRole::Bound(_)) => self.port.release(),
+            Some(SocketRole::Accepted(_, _, apart)) => {
                 table.delete(apart)?;
             }
             // A listener gives the port back itself, with its stream.
-            Some(Role::Listening(_)) | None => {}
+            Some(SocketRole::Listening(_)) | None => {}
         }
         Ok(())
     }
 }
 
-fn role<'a>(view: ServedView<'a>, socket: &Tcp) -> Option<&'a Role> {
+fn role<'a>(view: ServedPortView<'a>, socket: &Tcp) -> Option<&'a SocketRole> {
     view.served?.sockets.get(&socket.rep())
 }
 
@@ -137,7 +139,7 @@ fn borrow(socket: &Tcp) -> Tcp {
 /// Puts ours in place of the engine's where a socket may be of `$PORT`.
 pub(crate) fn add_to_linker<T: WasiView + 'static>(
     linker: &mut Linker<T>,
-    view: GetServed<T>,
+    view: GetServedPort<T>,
 ) -> wasmtime::Result<()> {
     let mut types = linker.instance(TYPES)?;
     types.resource(
@@ -191,7 +193,7 @@ pub(crate) fn add_to_linker<T: WasiView + 'static>(
 /// A socket of the port's is no way out.
 fn add_connect<T: WasiView + 'static>(
     linker: &mut Linker<T>,
-    view: GetServed<T>,
+    view: GetServedPort<T>,
 ) -> wasmtime::Result<()> {
     let mut types = linker.instance(TYPES)?;
     types.func_wrap_concurrent(
@@ -213,13 +215,13 @@ fn add_connect<T: WasiView + 'static>(
 
 fn add_addresses<T: WasiView + 'static>(
     linker: &mut Linker<T>,
-    view: GetServed<T>,
+    view: GetServedPort<T>,
 ) -> wasmtime::Result<()> {
     let mut types = linker.instance(TYPES)?;
     types.func_wrap(
         "[method]tcp-socket.get-local-address",
         move |mut store: Store<'_, T>, (socket,): (Tcp,)| {
-            let family = role(view(store.data_mut()), &socket).map(Role::family);
+            let family = role(view(store.data_mut()), &socket).map(SocketRole::family);
             if let (Some(family), Some(served)) = (family, view(store.data_mut()).served) {
                 return Ok((Ok(IpSocketAddress::from(served.port.address(family))),));
             }
@@ -230,7 +232,7 @@ fn add_addresses<T: WasiView + 'static>(
     types.func_wrap(
         "[method]tcp-socket.get-remote-address",
         move |mut store: Store<'_, T>, (socket,): (Tcp,)| {
-            if let Some(Role::Accepted(family, ..)) = role(view(store.data_mut()), &socket) {
+            if let Some(SocketRole::Accepted(family, ..)) = role(view(store.data_mut()), &socket) {
                 return Ok((Ok(IpSocketAddress::from(family.peer())),));
             }
             let mut wasi = store.data_mut().sockets();
@@ -241,7 +243,7 @@ fn add_addresses<T: WasiView + 'static>(
         "[method]tcp-socket.get-is-listening",
         move |mut store: Store<'_, T>, (socket,): (Tcp,)| {
             if let Some(role) = role(view(store.data_mut()), &socket) {
-                return Ok((matches!(role, Role::Listening(_)),));
+                return Ok((matches!(role, SocketRole::Listening(_)),));
             }
             Ok((store.data_mut().sockets().get_is_listening(socket)?,))
         },
@@ -251,10 +253,10 @@ fn add_addresses<T: WasiView + 'static>(
 /// The handle is gone.
 fn dropped<T: WasiView>(
     store: &mut Store<'_, T>,
-    view: GetServed<T>,
+    view: GetServedPort<T>,
     rep: u32,
 ) -> wasmtime::Result<()> {
-    let ServedView { served, mut wasi } = view(store.data_mut());
+    let ServedPortView { served, mut wasi } = view(store.data_mut());
     if let Some(served) = served {
         served.forget(rep, wasi.table)?;
     }
@@ -262,7 +264,7 @@ fn dropped<T: WasiView>(
 }
 
 /// Binds a socket to `$PORT`; nothing if another address is meant.
-fn bind(view: ServedView<'_>, socket: &Tcp, addr: SocketAddr) -> Option<Result<(), ErrorCode>> {
+fn bind(view: ServedPortView<'_>, socket: &Tcp, addr: SocketAddr) -> Option<Result<(), ErrorCode>> {
     let served = view.served?;
     if !served.port.is(addr) {
         return None;
@@ -273,30 +275,30 @@ fn bind(view: ServedView<'_>, socket: &Tcp, addr: SocketAddr) -> Option<Result<(
     if !served.port.bind() {
         return Some(Err(ErrorCode::AddressInUse));
     }
-    let role = Role::Bound(Family::of(addr));
+    let role = SocketRole::Bound(AddressFamily::of(addr));
     served.sockets.insert(socket.rep(), role);
     Some(Ok(()))
 }
 
 fn listen<T: WasiView + 'static>(
     store: &mut Store<'_, T>,
-    view: GetServed<T>,
+    view: GetServedPort<T>,
     socket: &Tcp,
 ) -> wasmtime::Result<Result<StreamReader<Tcp>, ErrorCode>> {
     let Some(served) = view(store.data_mut()).served else {
         return Ok(Err(ErrorCode::InvalidState));
     };
-    let Some(role @ Role::Bound(_)) = served.sockets.get_mut(&socket.rep()) else {
+    let Some(role @ SocketRole::Bound(_)) = served.sockets.get_mut(&socket.rep()) else {
         return Ok(Err(ErrorCode::InvalidState));
     };
     let family = role.family();
     let Some(listener) = served.port.listen() else {
         return Ok(Err(ErrorCode::InvalidState));
     };
-    *role = Role::Listening(family);
+    *role = SocketRole::Listening(family);
     StreamReader::new(
         store,
-        Accepting {
+        AcceptedSockets {
             listener,
             family,
             view,
@@ -306,13 +308,13 @@ fn listen<T: WasiView + 'static>(
 }
 
 /// Connections as they are accepted.
-struct Accepting<T: 'static> {
-    listener: Listener,
-    family: Family,
-    view: GetServed<T>,
+struct AcceptedSockets<T: 'static> {
+    listener: PortListener,
+    family: AddressFamily,
+    view: GetServedPort<T>,
 }
 
-impl<T: 'static> StreamProducer<T> for Accepting<T> {
+impl<T: 'static> StreamProducer<T> for AcceptedSockets<T> {
     type Item = Tcp;
     type Buffer = Option<Tcp>;
 
@@ -349,47 +351,51 @@ impl<T: 'static> StreamProducer<T> for Accepting<T> {
     }
 }
 
-fn accepted(view: ServedView<'_>, family: Family, connection: Connection) -> Option<Tcp> {
-    let ServedView { served, mut wasi } = view;
+fn accepted(
+    view: ServedPortView<'_>,
+    family: AddressFamily,
+    connection: PortConnection,
+) -> Option<Tcp> {
+    let ServedPortView { served, mut wasi } = view;
     served?.accept(&mut wasi, family, connection)
 }
 
 fn send<T: WasiView + 'static>(
     mut store: Store<'_, T>,
-    view: GetServed<T>,
+    view: GetServedPort<T>,
     socket: Tcp,
     data: StreamReader<u8>,
-) -> wasmtime::Result<Ended> {
-    let Some(Role::Accepted(_, connection, _)) = role(view(store.data_mut()), &socket) else {
+) -> wasmtime::Result<TransferResult> {
+    let Some(SocketRole::Accepted(_, connection, _)) = role(view(store.data_mut()), &socket) else {
         let access = Access::<_, WasiSockets>::new(store, T::sockets);
         return WasiSockets::send(access, borrow(&socket), data);
     };
     let to = connection.output.clone();
     let (ended, result) = oneshot::channel();
     let ended = Some(ended);
-    data.pipe(&mut store, Sending { to, ended })?;
+    data.pipe(&mut store, SendStream { to, ended })?;
     FutureReader::new(&mut store, result)
 }
 
 fn receive<T: WasiView + 'static>(
     mut store: Store<'_, T>,
-    view: GetServed<T>,
+    view: GetServedPort<T>,
     socket: Tcp,
-) -> wasmtime::Result<(StreamReader<u8>, Ended)> {
-    let Some(Role::Accepted(_, connection, _)) = role(view(store.data_mut()), &socket) else {
+) -> wasmtime::Result<(StreamReader<u8>, TransferResult)> {
+    let Some(SocketRole::Accepted(_, connection, _)) = role(view(store.data_mut()), &socket) else {
         let access = Access::<_, WasiSockets>::new(store, T::sockets);
         return WasiSockets::receive(access, borrow(&socket));
     };
     let from = connection.input.clone();
-    let stream = StreamReader::new(&mut store, Receiving(from))?;
+    let stream = StreamReader::new(&mut store, ReceiveStream(from))?;
     let fine = async { wasmtime::error::Ok(Ok(())) };
     Ok((stream, FutureReader::new(&mut store, fine)?))
 }
 
 /// What comes in.
-struct Receiving(PipeIn);
+struct ReceiveStream(InputPipe);
 
-impl<D> StreamProducer<D> for Receiving {
+impl<D> StreamProducer<D> for ReceiveStream {
     type Item = u8;
     type Buffer = BytesMut;
 
@@ -419,12 +425,12 @@ impl<D> StreamProducer<D> for Receiving {
 }
 
 /// What goes out; the end of the guest's stream closes that side of the connection.
-struct Sending {
-    to: PipeOut,
+struct SendStream {
+    to: OutputPipe,
     ended: Option<oneshot::Sender<Result<(), ErrorCode>>>,
 }
 
-impl<D> StreamConsumer<D> for Sending {
+impl<D> StreamConsumer<D> for SendStream {
     type Item = u8;
 
     fn poll_consume(
@@ -453,7 +459,7 @@ impl<D> StreamConsumer<D> for Sending {
     }
 }
 
-impl Sending {
+impl SendStream {
     fn end(&mut self, how: Result<(), ErrorCode>) {
         if let Some(ended) = self.ended.take() {
             // The guest may have no interest in how it ended.
@@ -462,7 +468,7 @@ impl Sending {
     }
 }
 
-impl Drop for Sending {
+impl Drop for SendStream {
     fn drop(&mut self) {
         self.to.close();
         self.end(Ok(()));
@@ -474,23 +480,23 @@ mod tests {
     use wasmtime_wasi::WasiCtx;
 
     use super::*;
-    use crate::guest::network::port::Numbers;
+    use crate::guest::network::port::PortNumbers;
     use crate::guest::network::sockets::count;
 
     fn context() -> WasiCtx {
         WasiCtx::builder().allow_tcp(true).build()
     }
 
-    fn served() -> Served3 {
-        Served3::new(Arc::<Numbers>::default().take())
+    fn served() -> ServedPortP3 {
+        ServedPortP3::new(Arc::<PortNumbers>::default().take())
     }
 
-    fn accept(served: &mut Served3, wasi: &mut WasiSocketsCtxView<'_>) -> Option<Tcp> {
-        let connection = Connection {
-            input: PipeIn::new(None),
-            output: PipeOut::new(Box::new(tokio::io::sink())),
+    fn accept(served: &mut ServedPortP3, wasi: &mut WasiSocketsCtxView<'_>) -> Option<Tcp> {
+        let connection = PortConnection {
+            input: InputPipe::new(None),
+            output: OutputPipe::new(Box::new(tokio::io::sink())),
         };
-        served.accept(wasi, Family::V4, connection)
+        served.accept(wasi, AddressFamily::V4, connection)
     }
 
     #[test]

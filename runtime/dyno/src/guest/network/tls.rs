@@ -14,14 +14,14 @@ use tokio_rustls::rustls::pki_types::ServerName;
 use tokio_rustls::rustls::{self, ClientConfig};
 use wasmtime_wasi_http::Error;
 
-use crate::guest::network::gate::Gate;
+use crate::guest::network::gate::EgressGate;
 
 /// TLS sessions that an app's connections remember.
 const SESSIONS_MAX: usize = 64;
 
 /// Speaks TLS over `stream` with the server called `host`, which must prove that it is.
 pub(crate) async fn secure(
-    gate: &Gate,
+    gate: &EgressGate,
     host: &str,
     stream: TcpStream,
 ) -> Result<TlsStream<TcpStream>, Error> {
@@ -32,7 +32,7 @@ pub(crate) async fn secure(
     connector.connect(name, stream).await.map_err(|e| kind(&e))
 }
 
-async fn connector(gate: &Gate) -> Result<TlsConnector, Error> {
+async fn connector(gate: &EgressGate) -> Result<TlsConnector, Error> {
     let app = &gate.app;
     if let Some(there) = app.tls.get() {
         return Ok(there.clone());

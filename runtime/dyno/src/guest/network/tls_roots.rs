@@ -9,9 +9,9 @@ use tokio_rustls::rustls::RootCertStore;
 
 /// The roots of this machine, read when they are first needed.
 #[derive(Default)]
-pub(crate) struct Roots(OnceCell<Result<Arc<RootCertStore>, String>>);
+pub(crate) struct TrustedRoots(OnceCell<Result<Arc<RootCertStore>, String>>);
 
-impl Roots {
+impl TrustedRoots {
     /// Those of the platform's store, or of `SSL_CERT_FILE` and `SSL_CERT_DIR`; Mozilla's where there is no store.
     pub(super) async fn get(&self) -> Result<Arc<RootCertStore>, String> {
         let read = || async {

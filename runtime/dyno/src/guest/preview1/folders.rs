@@ -14,7 +14,7 @@ use wasmtime_wasi::p1::types::{self, Errno, Error, Fdflags, Lookupflags, Oflags,
 use wasmtime_wasi::p1::wasi_snapshot_preview1::WasiSnapshotPreview1 as Inner;
 use wiggle::{GuestMemory, GuestPtr};
 
-use crate::guest::filesystem::paths::{FolderId, LastLink, Place, Refusal};
+use crate::guest::filesystem::paths::{FileRefusal, FolderId, LastLink, ResolvedPath};
 use crate::guest::filesystem::tree::FileTree;
 
 /// The first descriptor after stdin, stdout and stderr.
@@ -33,7 +33,7 @@ struct OpenFolder {
 }
 
 /// The folders of one module.
-pub(super) struct Folders {
+pub(super) struct OpenFolders {
     open: HashMap<u32, OpenFolder>,
     /// A descriptor of each folder of the tree: the one that the module was handed, or one that it does not know.
     bases: Vec<Option<u32>>,
@@ -42,15 +42,15 @@ pub(super) struct Folders {
 }
 
 /// One entry of a listing.
-pub(super) struct Entry {
+pub(super) struct ListingEntry {
     name: String,
     inode: u64,
     kind: types::Filetype,
 }
 
-impl Folders {
+impl OpenFolders {
     /// `wasi` has the folders of the tree, in their order.
-    pub(super) fn new(wasi: &mut WasiP1Ctx, tree: &FileTree) -> Folders {
+    pub(super) fn new(wasi: &mut WasiP1Ctx, tree: &FileTree) -> OpenFolders {
         let fd = |id: FolderId| FIRST_FD + id.index() as u32;
         let open = tree.ids().map(|id| {
             let folder = &tree.folder(id).dir;
@@ -63,7 +63,7 @@ impl Folders {
         });
         // The engine makes its descriptors when it is first asked for one.
         let _ = wasi.fd_prestat_get(&mut GuestMemory::Unshared(&mut []), FIRST_FD.into());
-        let mut folders = Folders {
+        let mut folders = OpenFolders {
             open: open.collect(),
             bases: tree.ids().map(|id| Some(fd(id))).collect(),
             marks: Vec::new(),
@@ -81,7 +81,7 @@ impl Folders {
         fd: types::Fd,
         path: String,
         last: LastLink,
-    ) -> Result<(types::Fd, Place), Error> {
+    ) -> Result<(types::Fd, ResolvedPath), Error> {
         let folder = self.open.get(&u32::from(fd)).ok_or(Errno::Badf)?;
         if let Some(start) = folder.is {
             let (other, place) = tree.locate(start, path, last)?;
@@ -89,7 +89,7 @@ impl Folders {
             let fd = other.map_or(Some(fd), base).ok_or(Errno::Badf)?;
             return Ok((fd, place));
         }
-        let place = Place {
+        let place = ResolvedPath {
             dir: folder.dir.upgrade().ok_or(Errno::Badf)?,
             path,
             is: None,
@@ -110,7 +110,7 @@ impl Folders {
     }
 
     /// The module has opened a folder.
-    pub(super) fn note_opened(&mut self, wasi: &mut WasiP1Ctx, fd: types::Fd, at: &Place) {
+    pub(super) fn note_opened(&mut self, wasi: &mut WasiP1Ctx, fd: types::Fd, at: &ResolvedPath) {
         let Some(dir) = newest(wasi) else { return };
         let folder = OpenFolder {
             dir: Arc::downgrade(&dir),
@@ -172,8 +172,8 @@ impl Folders {
         wasi: &mut WasiP1Ctx,
         tree: &FileTree,
         fd: types::Fd,
-    ) -> Result<Vec<Entry>, Error> {
-        let listed = tree.list_root().map_err(Refusal::from)?;
+    ) -> Result<Vec<ListingEntry>, Error> {
+        let listed = tree.list_root().map_err(FileRefusal::from)?;
         let names = [".", ".."].into_iter().map(str::to_owned);
         let names = names.chain(listed.into_iter().map(|(name, _)| name));
         let mut entries = Vec::new();
@@ -184,7 +184,7 @@ impl Folders {
             let (path, mut host) = (paths.path(0), paths.memory());
             let stat = wasi.path_filestat_get(&mut host, fd, Lookupflags::empty(), path);
             let stat = stat.await?;
-            entries.push(Entry {
+            entries.push(ListingEntry {
                 name,
                 inode: stat.ino,
                 kind: stat.filetype,
@@ -206,7 +206,7 @@ fn newest(wasi: &mut WasiP1Ctx) -> Option<Arc<File>> {
 
 /// Entries from `cookie` on, as many bytes as there is room for; the last one may be cut off, which says that there are
 /// more.
-pub(super) fn encode_entries(entries: &[Entry], cookie: u64, room: usize) -> Vec<u8> {
+pub(super) fn encode_entries(entries: &[ListingEntry], cookie: u64, room: usize) -> Vec<u8> {
     let mut bytes = Vec::new();
     let skipped = usize::try_from(cookie).unwrap_or(usize::MAX);
     for (index, entry) in entries.iter().enumerate().skip(skipped) {

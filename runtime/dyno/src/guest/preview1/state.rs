@@ -14,12 +14,12 @@ use wasmtime_wasi::p1::types::{self, Errno, Error, Lookupflags};
 use wasmtime_wasi::p1::wasi_snapshot_preview1::WasiSnapshotPreview1;
 use wiggle::{GuestMemory, GuestPtr};
 
-use crate::guest::filesystem::changes::{self as changes, Sizing};
-use crate::guest::filesystem::paths::{LastLink, Place, Refusal};
-use crate::guest::filesystem::quota::Quota;
+use crate::guest::filesystem::changes::{self as changes, SizeChange};
+use crate::guest::filesystem::paths::{FileRefusal, LastLink, ResolvedPath};
+use crate::guest::filesystem::quota::DiskQuota;
 use crate::guest::filesystem::tree::FileTree;
 use crate::guest::limits::bounds::RESOURCES_MAX;
-use crate::guest::preview1::folders::{Folders, read_path};
+use crate::guest::preview1::folders::{OpenFolders, read_path};
 
 /// Buffers that one write may name: as many as POSIX asks of `writev`.
 const BUFFERS_MAX: u32 = 1_024;
@@ -28,10 +28,10 @@ const BUFFERS_MAX: u32 = 1_024;
 pub(crate) struct Preview1 {
     pub(super) wasi: WasiP1Ctx,
     pub(super) tree: Arc<FileTree>,
-    pub(super) quota: Arc<Quota>,
+    pub(super) quota: Arc<DiskQuota>,
     /// Files by descriptor.
     pub(super) files: HashMap<u32, OpenFile>,
-    pub(super) folders: Folders,
+    pub(super) folders: OpenFolders,
 }
 
 /// A file that a module has open.
@@ -43,17 +43,17 @@ pub(super) struct OpenFile {
     pub(super) is_read_only: bool,
 }
 
-impl From<Refusal> for Error {
-    fn from(refusal: Refusal) -> Error {
+impl From<FileRefusal> for Error {
+    fn from(refusal: FileRefusal) -> Error {
         wasmtime_wasi::p2::bindings::filesystem::types::ErrorCode::from(refusal).into()
     }
 }
 
 impl Preview1 {
     /// `wasi` has the folders of the tree, in their order.
-    pub(crate) fn new(mut wasi: WasiP1Ctx, tree: Arc<FileTree>, quota: Arc<Quota>) -> Preview1 {
+    pub(crate) fn new(mut wasi: WasiP1Ctx, tree: Arc<FileTree>, quota: Arc<DiskQuota>) -> Preview1 {
         wasi.ctx().table.set_max_capacity(RESOURCES_MAX);
-        let folders = Folders::new(&mut wasi, &tree);
+        let folders = OpenFolders::new(&mut wasi, &tree);
         Preview1 {
             wasi,
             tree,
@@ -89,7 +89,7 @@ impl Preview1 {
         dir: types::Fd,
         path: GuestPtr<str>,
         last: LastLink,
-    ) -> Result<(types::Fd, Place), Error> {
+    ) -> Result<(types::Fd, ResolvedPath), Error> {
         let path = read_path(memory, path)?;
         self.folders.find(&self.tree, dir, path, last)
     }
@@ -101,7 +101,7 @@ impl Preview1 {
         fd: types::Fd,
         buffers: types::CiovecArray,
         at: Option<u64>,
-    ) -> Result<Option<Sizing>, Error> {
+    ) -> Result<Option<SizeChange>, Error> {
         if buffers.len() > BUFFERS_MAX {
             return Err(Errno::Inval.into());
         }

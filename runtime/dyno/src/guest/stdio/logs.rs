@@ -46,13 +46,13 @@ pub type LogSink = Arc<dyn Fn(LogLine) + Send + Sync>;
 
 /// Writes lines in the name of one dyno.
 #[derive(Clone)]
-pub(crate) struct Voice {
+pub(crate) struct DynoLog {
     pub(crate) app: AppName,
     pub(crate) dyno: DynoId,
     pub(crate) sink: LogSink,
 }
 
-impl Voice {
+impl DynoLog {
     fn say(&self, source: LogSource, text: String) {
         (self.sink)(LogLine {
             app: self.app.clone(),
@@ -109,14 +109,14 @@ fn is_format(c: char) -> bool {
 
 /// stdout or stderr of a guest.
 #[derive(Clone)]
-pub(crate) struct LogPipe {
-    voice: Voice,
+pub(crate) struct LogWriter {
+    voice: DynoLog,
     partial: Arc<Mutex<Vec<u8>>>,
 }
 
-impl LogPipe {
-    pub(crate) fn new(voice: Voice) -> LogPipe {
-        LogPipe {
+impl LogWriter {
+    pub(crate) fn new(voice: DynoLog) -> LogWriter {
+        LogWriter {
             voice,
             partial: Arc::default(),
         }
@@ -159,13 +159,13 @@ fn trim(line: &[u8]) -> &[u8] {
     line.strip_suffix(b"\r").unwrap_or(line)
 }
 
-impl IsTerminal for LogPipe {
+impl IsTerminal for LogWriter {
     fn is_terminal(&self) -> bool {
         false
     }
 }
 
-impl StdoutStream for LogPipe {
+impl StdoutStream for LogWriter {
     fn async_stream(&self) -> Box<dyn AsyncWrite + Send + Sync> {
         Box::new(self.clone())
     }
@@ -175,7 +175,7 @@ impl StdoutStream for LogPipe {
     }
 }
 
-impl OutputStream for LogPipe {
+impl OutputStream for LogWriter {
     fn write(&mut self, bytes: Bytes) -> StreamResult<()> {
         self.take(&bytes);
         Ok(())
@@ -191,11 +191,11 @@ impl OutputStream for LogPipe {
 }
 
 #[wasmtime_wasi::async_trait]
-impl Pollable for LogPipe {
+impl Pollable for LogWriter {
     async fn ready(&mut self) {}
 }
 
-impl AsyncWrite for LogPipe {
+impl AsyncWrite for LogWriter {
     fn poll_write(
         self: Pin<&mut Self>,
         _: &mut Context<'_>,
@@ -221,7 +221,7 @@ mod tests {
     fn lines(writes: &[&[u8]]) -> Vec<String> {
         let seen = Arc::new(Mutex::new(Vec::new()));
         let sink = Arc::clone(&seen);
-        let pipe = LogPipe::new(Voice {
+        let pipe = LogWriter::new(DynoLog {
             app: "demo".parse().expect("a name"),
             dyno: "web.1".parse().expect("an id"),
             sink: Arc::new(move |line| sink.lock().expect("not poisoned").push(line.text)),

@@ -18,17 +18,17 @@ use wasmtime_wasi::p2::{InputStream, OutputStream, Pollable, StreamError, Stream
 const CHUNK_BYTES: usize = 64 * 1024;
 
 /// Where a program's stdin comes from, and where its output goes.
-pub struct Stdio {
+pub struct ProgramStdio {
     /// What it reads. `None`: nothing, its stdin is at its end from the start.
     pub stdin: Option<Box<dyn AsyncRead + Send + Unpin>>,
     /// Where what it prints goes.
-    pub stdout: Output,
+    pub stdout: ProgramOutput,
     /// Where what it prints as errors goes.
-    pub stderr: Output,
+    pub stderr: ProgramOutput,
 }
 
 /// Where a program's output goes.
-pub enum Output {
+pub enum ProgramOutput {
     /// Into the app's log, line by line.
     Log,
     /// There, byte by byte; the program waits until it was taken.
@@ -41,21 +41,21 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 /// stdin of a guest; all its handles read from the same place.
 #[derive(Clone)]
-pub(crate) struct PipeIn(Arc<Mutex<Input>>);
+pub(crate) struct InputPipe(Arc<Mutex<InputState>>);
 
-struct Input {
+struct InputState {
     from: Option<Box<dyn AsyncRead + Send + Unpin>>,
     chunk: BytesMut,
 }
 
-impl PipeIn {
-    pub(crate) fn new(from: Option<Box<dyn AsyncRead + Send + Unpin>>) -> PipeIn {
+impl InputPipe {
+    pub(crate) fn new(from: Option<Box<dyn AsyncRead + Send + Unpin>>) -> InputPipe {
         let chunk = BytesMut::new();
-        PipeIn(Arc::new(Mutex::new(Input { from, chunk })))
+        InputPipe(Arc::new(Mutex::new(InputState { from, chunk })))
     }
 }
 
-impl PipeIn {
+impl InputPipe {
     /// Nothing more is read.
     pub(crate) fn close(&self) {
         let mut input = lock(&self.0);
@@ -64,7 +64,7 @@ impl PipeIn {
     }
 }
 
-impl Input {
+impl InputState {
     /// Ready when there is something in the chunk, or nothing more will come.
     fn poll_fill(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let Some(from) = &mut self.from else {
@@ -87,13 +87,13 @@ impl Input {
     }
 }
 
-impl IsTerminal for PipeIn {
+impl IsTerminal for InputPipe {
     fn is_terminal(&self) -> bool {
         false
     }
 }
 
-impl StdinStream for PipeIn {
+impl StdinStream for InputPipe {
     fn async_stream(&self) -> Box<dyn AsyncRead + Send + Sync> {
         Box::new(self.clone())
     }
@@ -103,7 +103,7 @@ impl StdinStream for PipeIn {
     }
 }
 
-impl AsyncRead for PipeIn {
+impl AsyncRead for InputPipe {
     fn poll_read(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -118,7 +118,7 @@ impl AsyncRead for PipeIn {
     }
 }
 
-impl InputStream for PipeIn {
+impl InputStream for InputPipe {
     fn read(&mut self, size: usize) -> StreamResult<Bytes> {
         let mut input = lock(&self.0);
         if input.chunk.is_empty() && input.from.is_none() {
@@ -130,7 +130,7 @@ impl InputStream for PipeIn {
 }
 
 #[wasmtime_wasi::async_trait]
-impl Pollable for PipeIn {
+impl Pollable for InputPipe {
     async fn ready(&mut self) {
         poll_fn(|cx| lock(&self.0).poll_fill(cx)).await;
     }
@@ -138,16 +138,16 @@ impl Pollable for PipeIn {
 
 /// stdout or stderr of a guest into a pipe; all its handles write to the same place.
 #[derive(Clone)]
-pub(crate) struct PipeOut(Arc<Mutex<Outlet>>);
+pub(crate) struct OutputPipe(Arc<Mutex<OutputState>>);
 
-struct Outlet {
+struct OutputState {
     /// `None`: the other side was told that this is the end.
     to: Option<Box<dyn AsyncWrite + Send + Unpin>>,
     /// What was taken from the guest and has not been written.
     chunk: Bytes,
     /// Written, and not known to have left.
     dirty: bool,
-    phase: Phase,
+    phase: OutputPhase,
     /// A task carries the chunk out; who waits for it is woken by that.
     carried: bool,
     waiting: Vec<Waker>,
@@ -155,7 +155,7 @@ struct Outlet {
 
 /// How far the guest's side of an outlet has come.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Phase {
+enum OutputPhase {
     Open,
     /// Closed by the guest: the chunk still goes out, and then the end.
     Ending,
@@ -163,13 +163,13 @@ enum Phase {
     Gone,
 }
 
-impl PipeOut {
-    pub(crate) fn new(to: Box<dyn AsyncWrite + Send + Unpin>) -> PipeOut {
-        PipeOut(Arc::new(Mutex::new(Outlet {
+impl OutputPipe {
+    pub(crate) fn new(to: Box<dyn AsyncWrite + Send + Unpin>) -> OutputPipe {
+        OutputPipe(Arc::new(Mutex::new(OutputState {
             to: Some(to),
             chunk: Bytes::new(),
             dirty: false,
-            phase: Phase::Open,
+            phase: OutputPhase::Open,
             carried: false,
             waiting: Vec::new(),
         })))
@@ -177,7 +177,7 @@ impl PipeOut {
 
     /// Carries out what did not go at once: a guest may have written its last, and turn to something else. One task does
     /// it, and also the end: the pipe has a place for the waker of one alone.
-    fn carry(&self, outlet: &mut Outlet) {
+    fn carry(&self, outlet: &mut OutputState) {
         let Ok(runtime) = tokio::runtime::Handle::try_current() else {
             return;
         };
@@ -204,10 +204,10 @@ impl PipeOut {
     /// Nothing more is written; what was, still goes out.
     pub(crate) fn close(&self) {
         let mut outlet = lock(&self.0);
-        if outlet.phase != Phase::Open {
+        if outlet.phase != OutputPhase::Open {
             return;
         }
-        outlet.phase = Phase::Ending;
+        outlet.phase = OutputPhase::Ending;
         if !outlet.carried {
             self.carry(&mut outlet);
         }
@@ -218,12 +218,12 @@ impl PipeOut {
     }
 }
 
-impl Outlet {
+impl OutputState {
     /// Ready when the guest may write, or never may again.
     fn poll_room(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         match self.phase {
-            Phase::Open => self.poll_empty(cx),
-            Phase::Ending | Phase::Gone => Poll::Ready(()),
+            OutputPhase::Open => self.poll_empty(cx),
+            OutputPhase::Ending | OutputPhase::Gone => Poll::Ready(()),
         }
     }
 
@@ -243,18 +243,18 @@ impl Outlet {
         let Some(to) = &mut self.to else {
             return Poll::Ready(());
         };
-        while self.phase != Phase::Gone && !self.chunk.is_empty() {
+        while self.phase != OutputPhase::Gone && !self.chunk.is_empty() {
             match ready!(Pin::new(&mut *to).poll_write(cx, &self.chunk)) {
-                Ok(0) | Err(_) => self.phase = Phase::Gone,
+                Ok(0) | Err(_) => self.phase = OutputPhase::Gone,
                 Ok(len) => {
                     self.chunk.advance(len);
                     self.dirty = true;
                 }
             }
         }
-        if self.phase != Phase::Gone && self.dirty {
+        if self.phase != OutputPhase::Gone && self.dirty {
             if ready!(Pin::new(to).poll_flush(cx)).is_err() {
-                self.phase = Phase::Gone;
+                self.phase = OutputPhase::Gone;
             }
             self.dirty = false;
         }
@@ -264,12 +264,12 @@ impl Outlet {
     /// The carrying task's work: ready when it is done, with those who waited for it.
     fn poll_carry(&mut self, cx: &mut Context<'_>) -> Poll<Vec<Waker>> {
         ready!(self.poll_drain(cx));
-        if self.phase == Phase::Ending {
+        if self.phase == OutputPhase::Ending {
             if let Some(to) = &mut self.to {
                 // Whoever should read it has gone if this fails.
                 let _ = ready!(Pin::new(to).poll_shutdown(cx));
             }
-            self.phase = Phase::Gone;
+            self.phase = OutputPhase::Gone;
             self.to = None;
         }
         self.carried = false;
@@ -277,13 +277,13 @@ impl Outlet {
     }
 }
 
-impl IsTerminal for PipeOut {
+impl IsTerminal for OutputPipe {
     fn is_terminal(&self) -> bool {
         false
     }
 }
 
-impl StdoutStream for PipeOut {
+impl StdoutStream for OutputPipe {
     fn async_stream(&self) -> Box<dyn AsyncWrite + Send + Sync> {
         Box::new(self.clone())
     }
@@ -293,10 +293,10 @@ impl StdoutStream for PipeOut {
     }
 }
 
-impl OutputStream for PipeOut {
+impl OutputStream for OutputPipe {
     fn write(&mut self, bytes: Bytes) -> StreamResult<()> {
         let mut outlet = lock(&self.0);
-        if outlet.phase != Phase::Open {
+        if outlet.phase != OutputPhase::Open {
             return Err(StreamError::Closed);
         }
         if !outlet.chunk.is_empty() || bytes.len() > CHUNK_BYTES {
@@ -317,21 +317,21 @@ impl OutputStream for PipeOut {
     fn check_write(&mut self) -> StreamResult<usize> {
         let outlet = lock(&self.0);
         match outlet.phase {
-            Phase::Ending | Phase::Gone => Err(StreamError::Closed),
-            Phase::Open if outlet.chunk.is_empty() && !outlet.dirty => Ok(CHUNK_BYTES),
-            Phase::Open => Ok(0),
+            OutputPhase::Ending | OutputPhase::Gone => Err(StreamError::Closed),
+            OutputPhase::Open if outlet.chunk.is_empty() && !outlet.dirty => Ok(CHUNK_BYTES),
+            OutputPhase::Open => Ok(0),
         }
     }
 }
 
 #[wasmtime_wasi::async_trait]
-impl Pollable for PipeOut {
+impl Pollable for OutputPipe {
     async fn ready(&mut self) {
         poll_fn(|cx| lock(&self.0).poll_room(cx)).await;
     }
 }
 
-impl AsyncWrite for PipeOut {
+impl AsyncWrite for OutputPipe {
     fn poll_write(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -339,7 +339,7 @@ impl AsyncWrite for PipeOut {
     ) -> Poll<io::Result<usize>> {
         let mut outlet = lock(&self.0);
         ready!(outlet.poll_room(cx));
-        if outlet.phase != Phase::Open {
+        if outlet.phase != OutputPhase::Open {
             return Poll::Ready(Err(io::ErrorKind::BrokenPipe.into()));
         }
         let len = bytes.len().min(CHUNK_BYTES);
@@ -355,8 +355,10 @@ impl AsyncWrite for PipeOut {
         let mut outlet = lock(&self.0);
         ready!(outlet.poll_room(cx));
         match outlet.phase {
-            Phase::Open => Poll::Ready(Ok(())),
-            Phase::Ending | Phase::Gone => Poll::Ready(Err(io::ErrorKind::BrokenPipe.into())),
+            OutputPhase::Open => Poll::Ready(Ok(())),
+            OutputPhase::Ending | OutputPhase::Gone => {
+                Poll::Ready(Err(io::ErrorKind::BrokenPipe.into()))
+            }
         }
     }
 
@@ -379,9 +381,9 @@ mod tests {
     const LIMIT: Duration = Duration::from_secs(10);
 
     /// A pipe of 4 bytes that is full, with a task that waits to carry out the rest.
-    async fn full() -> (DuplexStream, PipeOut) {
+    async fn full() -> (DuplexStream, OutputPipe) {
         let (near, far) = tokio::io::duplex(4);
-        let mut pipe = PipeOut::new(Box::new(far));
+        let mut pipe = OutputPipe::new(Box::new(far));
         let written = OutputStream::write(&mut pipe, Bytes::from_static(TEXT));
         assert!(written.is_ok());
         yield_now().await;
@@ -389,7 +391,7 @@ mod tests {
         (near, pipe)
     }
 
-    fn holders(pipe: &PipeOut) -> usize {
+    fn holders(pipe: &OutputPipe) -> usize {
         Arc::strong_count(&pipe.0)
     }
 
@@ -430,7 +432,7 @@ mod tests {
     #[tokio::test]
     async fn an_idle_pipe_that_is_closed_ends_at_once() {
         let (near, far) = tokio::io::duplex(4);
-        let pipe = PipeOut::new(Box::new(far));
+        let pipe = OutputPipe::new(Box::new(far));
         pipe.close();
         assert_eq!(read(near).await, b"");
         assert_eq!(holders(&pipe), 1);

@@ -12,27 +12,27 @@ use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 use wasmtime_wasi_http::Error;
 
-use crate::guest::http::outgoing::permit::Place;
-use crate::guest::network::connection::{Connection, Target};
+use crate::guest::http::outgoing::permit::RequestPermit;
+use crate::guest::network::connection::{ClientConnection, ConnectionTarget};
 use crate::guest::network::park::park;
 use crate::guest::network::shared::AppNetwork;
 
 /// A connection that a response is read from. Closed when this is dropped.
-pub(super) struct Lent {
+pub(super) struct ConnectionLease {
     app: Weak<AppNetwork>,
-    target: Target,
-    connection: Connection,
-    place: Place,
+    target: ConnectionTarget,
+    connection: ClientConnection,
+    place: RequestPermit,
 }
 
-impl Lent {
+impl ConnectionLease {
     pub(super) fn new(
         app: &Arc<AppNetwork>,
-        target: Target,
-        connection: Connection,
-        place: Place,
-    ) -> Lent {
-        Lent {
+        target: ConnectionTarget,
+        connection: ClientConnection,
+        place: RequestPermit,
+    ) -> ConnectionLease {
+        ConnectionLease {
             app: Arc::downgrade(app),
             target,
             connection,
@@ -48,16 +48,16 @@ impl Lent {
 }
 
 /// A response's body that gives up when no byte comes for a while.
-pub(super) struct ResponseBody {
+pub(super) struct FetchedBody {
     body: Incoming,
     between: Duration,
     waiting: Option<Pin<Box<tokio::time::Sleep>>>,
-    lent: Option<Lent>,
+    lent: Option<ConnectionLease>,
 }
 
-impl ResponseBody {
-    pub(super) fn new(body: Incoming, between: Duration, lent: Lent) -> ResponseBody {
-        let mut this = ResponseBody {
+impl FetchedBody {
+    pub(super) fn new(body: Incoming, between: Duration, lent: ConnectionLease) -> FetchedBody {
+        let mut this = FetchedBody {
             body,
             between,
             waiting: None,
@@ -76,7 +76,7 @@ impl ResponseBody {
     }
 }
 
-impl Body for ResponseBody {
+impl Body for FetchedBody {
     type Data = Bytes;
     type Error = Error;
 

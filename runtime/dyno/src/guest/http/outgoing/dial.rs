@@ -11,8 +11,8 @@ use tokio::net::TcpStream;
 use wasmtime_wasi_http::Error;
 use wasmtime_wasi_http::io::TokioIo;
 
-use crate::guest::network::connection::{Connection, Target};
-use crate::guest::network::gate::Gate;
+use crate::guest::network::connection::{ClientConnection, ConnectionTarget};
+use crate::guest::network::gate::EgressGate;
 use crate::guest::network::resolver::LookupError;
 use crate::guest::network::tls::secure;
 
@@ -24,7 +24,10 @@ const ATTEMPT_MAX: Duration = Duration::from_secs(10);
 trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
 impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}
 
-pub(super) async fn connect(gate: &Gate, target: &Target) -> Result<Connection, Error> {
+pub(super) async fn connect(
+    gate: &EgressGate,
+    target: &ConnectionTarget,
+) -> Result<ClientConnection, Error> {
     let (addr, stream) = dial(gate, target).await?;
     // Requests are small, and each is written whole.
     stream.set_nodelay(true).map_err(Error::Connect)?;
@@ -35,10 +38,13 @@ pub(super) async fn connect(gate: &Gate, target: &Target) -> Result<Connection, 
     let handshake = hyper::client::conn::http1::handshake(TokioIo::new(stream));
     let (sender, connection) = handshake.await?;
     let driver = tokio::spawn(async move { drop(connection.await) });
-    Ok(Connection::new(sender, addr, driver))
+    Ok(ClientConnection::new(sender, addr, driver))
 }
 
-async fn dial(gate: &Gate, target: &Target) -> Result<(SocketAddr, TcpStream), Error> {
+async fn dial(
+    gate: &EgressGate,
+    target: &ConnectionTarget,
+) -> Result<(SocketAddr, TcpStream), Error> {
     // What was checked here is what is dialled: the name is not resolved again.
     let found = gate.resolver.resolve(&target.host).await;
     let found = found.map_err(|error| unresolved(&error))?;

@@ -7,7 +7,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 /// Why an address is closed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Closed {
+pub(crate) enum ClosedAddress {
     ThisNetwork,
     Loopback,
     Private,
@@ -28,31 +28,31 @@ pub(crate) enum Closed {
     Dyno,
 }
 
-impl fmt::Display for Closed {
+impl fmt::Display for ClosedAddress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Closed::ThisNetwork => "an address that means this machine",
-            Closed::Loopback => "a loopback address",
-            Closed::Private => "a private address",
-            Closed::LinkLocal => "a link-local address",
-            Closed::Shared => "a shared address (carrier NAT)",
-            Closed::Special => "a special-purpose address",
-            Closed::Documentation => "an address for documentation",
-            Closed::Multicast => "a multicast address",
-            Closed::Reserved => "a reserved address",
-            Closed::Mapped => "an IPv4-mapped address",
-            Closed::Compatible => "an IPv4-compatible address",
-            Closed::Tunnelled => "an address that embeds or tunnels another",
-            Closed::Own => "an address of the machine that dynos run on",
-            Closed::Platform => "a port of the platform itself",
-            Closed::Dyno => "a dyno's own port, which only the router may use",
+            ClosedAddress::ThisNetwork => "an address that means this machine",
+            ClosedAddress::Loopback => "a loopback address",
+            ClosedAddress::Private => "a private address",
+            ClosedAddress::LinkLocal => "a link-local address",
+            ClosedAddress::Shared => "a shared address (carrier NAT)",
+            ClosedAddress::Special => "a special-purpose address",
+            ClosedAddress::Documentation => "an address for documentation",
+            ClosedAddress::Multicast => "a multicast address",
+            ClosedAddress::Reserved => "a reserved address",
+            ClosedAddress::Mapped => "an IPv4-mapped address",
+            ClosedAddress::Compatible => "an IPv4-compatible address",
+            ClosedAddress::Tunnelled => "an address that embeds or tunnels another",
+            ClosedAddress::Own => "an address of the machine that dynos run on",
+            ClosedAddress::Platform => "a port of the platform itself",
+            ClosedAddress::Dyno => "a dyno's own port, which only the router may use",
         })
     }
 }
 
-impl Closed {
+impl ClosedAddress {
     /// Nothing: the address is public.
-    pub(crate) fn of(ip: IpAddr) -> Option<Closed> {
+    pub(crate) fn of(ip: IpAddr) -> Option<ClosedAddress> {
         match ip {
             IpAddr::V4(ip) => closed_v4(ip),
             IpAddr::V6(ip) => closed_v6(ip),
@@ -61,36 +61,38 @@ impl Closed {
 }
 
 /// The special-purpose blocks of the IANA IPv4 registry (RFC 6890) that are not globally reachable.
-fn closed_v4(ip: Ipv4Addr) -> Option<Closed> {
+fn closed_v4(ip: Ipv4Addr) -> Option<ClosedAddress> {
     let [a, b, c, _] = ip.octets();
     match (a, b, c) {
-        (0, ..) => Some(Closed::ThisNetwork),
-        (127, ..) => Some(Closed::Loopback),
-        (10, ..) | (172, 16..=31, _) | (192, 168, _) => Some(Closed::Private),
-        (169, 254, _) => Some(Closed::LinkLocal),
-        (100, 64..=127, _) => Some(Closed::Shared),
-        (192, 0, 0) | (192, 88, 99) | (198, 18..=19, _) => Some(Closed::Special),
-        (192, 0, 2) | (198, 51, 100) | (203, 0, 113) => Some(Closed::Documentation),
-        (224..=239, ..) => Some(Closed::Multicast),
-        (240..=255, ..) => Some(Closed::Reserved),
+        (0, ..) => Some(ClosedAddress::ThisNetwork),
+        (127, ..) => Some(ClosedAddress::Loopback),
+        (10, ..) | (172, 16..=31, _) | (192, 168, _) => Some(ClosedAddress::Private),
+        (169, 254, _) => Some(ClosedAddress::LinkLocal),
+        (100, 64..=127, _) => Some(ClosedAddress::Shared),
+        (192, 0, 0) | (192, 88, 99) | (198, 18..=19, _) => Some(ClosedAddress::Special),
+        (192, 0, 2) | (198, 51, 100) | (203, 0, 113) => Some(ClosedAddress::Documentation),
+        (224..=239, ..) => Some(ClosedAddress::Multicast),
+        (240..=255, ..) => Some(ClosedAddress::Reserved),
         _ => None,
     }
 }
 
 /// Only global unicast (2000::/3) is open, less what the IANA IPv6 registry sets apart, and less what embeds or
 /// tunnels an IPv4 address: Teredo, 6to4, NAT64.
-fn closed_v6(ip: Ipv6Addr) -> Option<Closed> {
+fn closed_v6(ip: Ipv6Addr) -> Option<ClosedAddress> {
     match ip.segments() {
-        [0, 0, 0, 0, 0, 0, 0, 0] => Some(Closed::ThisNetwork),
-        [0, 0, 0, 0, 0, 0, 0, 1] => Some(Closed::Loopback),
-        [0, 0, 0, 0, 0, 0, ..] => Some(Closed::Compatible),
-        [0, 0, 0, 0, 0, 0xffff, ..] => Some(Closed::Mapped),
-        [0xfe80..=0xfebf, ..] => Some(Closed::LinkLocal),
-        [0xfc00..=0xfdff, ..] => Some(Closed::Private),
-        [0xff00..=0xffff, ..] => Some(Closed::Multicast),
-        [0x2001, 0xdb8, ..] | [0x3fff, 0..=0xfff, ..] => Some(Closed::Documentation),
-        [0x2001, 0..=0x1ff, ..] | [0x2002, ..] | [0x64, 0xff9b, ..] => Some(Closed::Tunnelled),
+        [0, 0, 0, 0, 0, 0, 0, 0] => Some(ClosedAddress::ThisNetwork),
+        [0, 0, 0, 0, 0, 0, 0, 1] => Some(ClosedAddress::Loopback),
+        [0, 0, 0, 0, 0, 0, ..] => Some(ClosedAddress::Compatible),
+        [0, 0, 0, 0, 0, 0xffff, ..] => Some(ClosedAddress::Mapped),
+        [0xfe80..=0xfebf, ..] => Some(ClosedAddress::LinkLocal),
+        [0xfc00..=0xfdff, ..] => Some(ClosedAddress::Private),
+        [0xff00..=0xffff, ..] => Some(ClosedAddress::Multicast),
+        [0x2001, 0xdb8, ..] | [0x3fff, 0..=0xfff, ..] => Some(ClosedAddress::Documentation),
+        [0x2001, 0..=0x1ff, ..] | [0x2002, ..] | [0x64, 0xff9b, ..] => {
+            Some(ClosedAddress::Tunnelled)
+        }
         [0x2000..=0x3fff, ..] => None,
-        _ => Some(Closed::Reserved),
+        _ => Some(ClosedAddress::Reserved),
     }
 }

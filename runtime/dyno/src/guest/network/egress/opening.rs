@@ -11,16 +11,16 @@ use ipnet::IpNet;
 /// A network, or one port in it: `10.0.0.0/8`, `10.0.0.5/32:5432`, `10.0.0.5:5432`, `fd00::/8`, `[fd00::5]:5432`,
 /// `[fd00::]/8:5432`. An address alone is a network of one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Opening {
+pub struct EgressOpening {
     /// Its addresses.
     pub network: IpNet,
     /// The only port; all of them if there is none.
     pub port: Option<u16>,
 }
 
-/// Text that is no [`Opening`].
+/// Text that is no [`EgressOpening`].
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum OpeningError {
+pub enum EgressOpeningError {
     /// Neither an address nor a network.
     #[error("write a network and perhaps a port: 10.0.0.0/8, 10.0.0.5:5432 or [fd00::5]:5432")]
     Network,
@@ -32,15 +32,15 @@ pub enum OpeningError {
     Bits(IpNet, IpNet),
 }
 
-impl Opening {
+impl EgressOpening {
     /// All ports of the network of `address` and its first `bits`.
     ///
     /// # Panics
     /// If there are more bits than the address has.
-    pub fn network(address: IpAddr, bits: u8) -> Opening {
+    pub fn network(address: IpAddr, bits: u8) -> EgressOpening {
         let network = IpNet::new(address, bits).expect("a prefix is no longer than its address");
         let (network, port) = (network.trunc(), None);
-        Opening { network, port }
+        EgressOpening { network, port }
     }
 
     /// Whether this opens `addr`.
@@ -49,10 +49,10 @@ impl Opening {
     }
 }
 
-impl FromStr for Opening {
-    type Err = OpeningError;
+impl FromStr for EgressOpening {
+    type Err = EgressOpeningError;
 
-    fn from_str(text: &str) -> Result<Self, OpeningError> {
+    fn from_str(text: &str) -> Result<Self, EgressOpeningError> {
         let (network, port) = match bracketed(text) {
             Some((address, rest)) => {
                 let (prefix, port) = match rest.split_once(':') {
@@ -67,7 +67,7 @@ impl FromStr for Opening {
                 _ => (text.to_owned(), None),
             },
         };
-        Ok(Opening {
+        Ok(EgressOpening {
             network: parse_network(&network)?,
             port: port.map(parse_port).transpose()?,
         })
@@ -80,24 +80,24 @@ fn bracketed(text: &str) -> Option<(&str, &str)> {
     address.contains(':').then_some((address, rest))
 }
 
-fn parse_network(text: &str) -> Result<IpNet, OpeningError> {
+fn parse_network(text: &str) -> Result<IpNet, EgressOpeningError> {
     if let Ok(address) = text.parse::<IpAddr>() {
         return Ok(address.into());
     }
-    let network: IpNet = text.parse().map_err(|_| OpeningError::Network)?;
+    let network: IpNet = text.parse().map_err(|_| EgressOpeningError::Network)?;
     match network.trunc() {
         whole if whole == network => Ok(network),
-        whole => Err(OpeningError::Bits(network, whole)),
+        whole => Err(EgressOpeningError::Bits(network, whole)),
     }
 }
 
-fn parse_port(text: &str) -> Result<u16, OpeningError> {
+fn parse_port(text: &str) -> Result<u16, EgressOpeningError> {
     let plain = text.bytes().all(|byte| byte.is_ascii_digit());
     let port = text.parse().ok().filter(|port| plain && *port > 0);
-    port.ok_or(OpeningError::Port)
+    port.ok_or(EgressOpeningError::Port)
 }
 
-impl fmt::Display for Opening {
+impl fmt::Display for EgressOpening {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match (self.network, self.port) {
             (network, None) => write!(f, "{network}"),

@@ -13,15 +13,15 @@ const AGE_MAX: Duration = Duration::from_secs(1);
 
 /// This machine's addresses, asked for when somebody dials.
 #[derive(Debug, Default)]
-pub(crate) struct Own(Mutex<Option<List>>);
+pub(crate) struct MachineAddresses(Mutex<Option<AddressList>>);
 
 #[derive(Debug)]
-struct List {
+struct AddressList {
     read: Instant,
     addresses: Vec<IpAddr>,
 }
 
-impl Own {
+impl MachineAddresses {
     /// Whether `ip` is one of them, or the broadcast address of one. If the system never told, every address is.
     pub(crate) fn contains(&self, ip: IpAddr) -> bool {
         let mut list = self.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -46,16 +46,16 @@ impl Own {
 
     /// A list that a test made, which is never read anew.
     #[cfg(test)]
-    pub(crate) fn of(addresses: &[IpAddr]) -> Own {
+    pub(crate) fn of(addresses: &[IpAddr]) -> MachineAddresses {
         let far = Instant::now() + Duration::from_secs(86_400);
-        Own(Mutex::new(Some(List {
+        MachineAddresses(Mutex::new(Some(AddressList {
             read: far,
             addresses: addresses.to_vec(),
         })))
     }
 }
 
-fn read() -> Option<List> {
+fn read() -> Option<AddressList> {
     let interfaces = if_addrs::get_if_addrs().ok()?;
     let mut addresses = Vec::with_capacity(interfaces.len());
     for interface in interfaces {
@@ -64,7 +64,7 @@ fn read() -> Option<List> {
             addresses.extend(v4.broadcast.map(IpAddr::V4));
         }
     }
-    Some(List {
+    Some(AddressList {
         read: Instant::now(),
         addresses,
     })

@@ -7,9 +7,9 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 /// A set of ports that all clones share.
 #[derive(Debug, Clone, Default)]
-pub struct Ports(Arc<RwLock<BTreeSet<u16>>>);
+pub struct ClosedPorts(Arc<RwLock<BTreeSet<u16>>>);
 
-impl Ports {
+impl ClosedPorts {
     /// Closes `port` to every guest. False: it was closed already.
     pub fn insert(&self, port: u16) -> bool {
         let mut ports = self.0.write().unwrap_or_else(PoisonError::into_inner);

@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use proptest::prelude::*;
 
-use super::{Closed, Egress, Opening, Own};
+use super::{ClosedAddress, EgressOpening, EgressPolicy, MachineAddresses};
 
 /// This machine's addresses, as these tests have it.
 const OWN: [IpAddr; 2] = [
@@ -13,67 +13,67 @@ const OWN: [IpAddr; 2] = [
     IpAddr::V6(Ipv6Addr::new(0x2a00, 0, 0, 0, 0, 0, 0, 1)),
 ];
 
-fn verdict(egress: &Egress, reach: &[&str], addr: &str) -> Result<(), Closed> {
+fn verdict(egress: &EgressPolicy, reach: &[&str], addr: &str) -> Result<(), ClosedAddress> {
     let addr: SocketAddr = addr.parse().expect("an address and a port");
     let reach: BTreeSet<_> = reach
         .iter()
         .map(|end| end.parse().expect("an endpoint"))
         .collect();
-    egress.check(addr, &reach, &Own::of(&OWN))
+    egress.check(addr, &reach, &MachineAddresses::of(&OWN))
 }
 
-fn allowing(openings: &[&str]) -> Egress {
+fn allowing(openings: &[&str]) -> EgressPolicy {
     let openings = openings
         .iter()
         .map(|text| text.parse().expect("an opening"));
-    Egress {
+    EgressPolicy {
         allowed: openings.collect(),
         listening: [8080, 8081].into(),
-        ..Egress::default()
+        ..EgressPolicy::default()
     }
 }
 
 #[test]
 fn only_public_addresses_are_open() {
     let closed = [
-        ("0.0.0.0", Closed::ThisNetwork),
-        ("0.1.2.3", Closed::ThisNetwork),
-        ("10.0.0.1", Closed::Private),
-        ("100.64.0.1", Closed::Shared),
-        ("127.0.0.1", Closed::Loopback),
-        ("127.255.0.9", Closed::Loopback),
-        ("169.254.169.254", Closed::LinkLocal),
-        ("172.16.0.1", Closed::Private),
-        ("172.31.255.255", Closed::Private),
-        ("192.0.0.8", Closed::Special),
-        ("192.88.99.1", Closed::Special),
-        ("192.168.1.1", Closed::Private),
-        ("198.18.0.1", Closed::Special),
-        ("203.0.113.7", Closed::Documentation),
-        ("224.0.0.1", Closed::Multicast),
-        ("240.0.0.1", Closed::Reserved),
-        ("255.255.255.255", Closed::Reserved),
-        ("9.9.9.1", Closed::Own),
-        ("[::]", Closed::ThisNetwork),
-        ("[::1]", Closed::Loopback),
-        ("[::ffff:8.8.8.8]", Closed::Mapped),
-        ("[::ffff:127.0.0.1]", Closed::Mapped),
-        ("[::8.8.8.8]", Closed::Compatible),
-        ("[fe80::1]", Closed::LinkLocal),
-        ("[fec0::1]", Closed::Reserved),
-        ("[fd00::1]", Closed::Private),
-        ("[ff02::1]", Closed::Multicast),
-        ("[2001:db8::1]", Closed::Documentation),
-        ("[2001::1]", Closed::Tunnelled),
-        ("[2002:7f00:1::]", Closed::Tunnelled),
-        ("[64:ff9b::7f00:1]", Closed::Tunnelled),
-        ("[64:ff9b:1::a00:1]", Closed::Tunnelled),
-        ("[100::1]", Closed::Reserved),
-        ("[2a00::1]", Closed::Own),
+        ("0.0.0.0", ClosedAddress::ThisNetwork),
+        ("0.1.2.3", ClosedAddress::ThisNetwork),
+        ("10.0.0.1", ClosedAddress::Private),
+        ("100.64.0.1", ClosedAddress::Shared),
+        ("127.0.0.1", ClosedAddress::Loopback),
+        ("127.255.0.9", ClosedAddress::Loopback),
+        ("169.254.169.254", ClosedAddress::LinkLocal),
+        ("172.16.0.1", ClosedAddress::Private),
+        ("172.31.255.255", ClosedAddress::Private),
+        ("192.0.0.8", ClosedAddress::Special),
+        ("192.88.99.1", ClosedAddress::Special),
+        ("192.168.1.1", ClosedAddress::Private),
+        ("198.18.0.1", ClosedAddress::Special),
+        ("203.0.113.7", ClosedAddress::Documentation),
+        ("224.0.0.1", ClosedAddress::Multicast),
+        ("240.0.0.1", ClosedAddress::Reserved),
+        ("255.255.255.255", ClosedAddress::Reserved),
+        ("9.9.9.1", ClosedAddress::Own),
+        ("[::]", ClosedAddress::ThisNetwork),
+        ("[::1]", ClosedAddress::Loopback),
+        ("[::ffff:8.8.8.8]", ClosedAddress::Mapped),
+        ("[::ffff:127.0.0.1]", ClosedAddress::Mapped),
+        ("[::8.8.8.8]", ClosedAddress::Compatible),
+        ("[fe80::1]", ClosedAddress::LinkLocal),
+        ("[fec0::1]", ClosedAddress::Reserved),
+        ("[fd00::1]", ClosedAddress::Private),
+        ("[ff02::1]", ClosedAddress::Multicast),
+        ("[2001:db8::1]", ClosedAddress::Documentation),
+        ("[2001::1]", ClosedAddress::Tunnelled),
+        ("[2002:7f00:1::]", ClosedAddress::Tunnelled),
+        ("[64:ff9b::7f00:1]", ClosedAddress::Tunnelled),
+        ("[64:ff9b:1::a00:1]", ClosedAddress::Tunnelled),
+        ("[100::1]", ClosedAddress::Reserved),
+        ("[2a00::1]", ClosedAddress::Own),
     ];
     for (ip, why) in closed {
         assert_eq!(
-            verdict(&Egress::default(), &[], &format!("{ip}:80")),
+            verdict(&EgressPolicy::default(), &[], &format!("{ip}:80")),
             Err(why),
             "{ip}"
         );
@@ -88,7 +88,7 @@ fn only_public_addresses_are_open() {
         "[2a00::2]",
     ] {
         assert_eq!(
-            verdict(&Egress::default(), &[], &format!("{ip}:80")),
+            verdict(&EgressPolicy::default(), &[], &format!("{ip}:80")),
             Ok(()),
             "{ip}"
         );
@@ -132,7 +132,11 @@ fn the_platform_is_opened_by_its_port_only() {
         "[::1]:8081",
         "[::ffff:127.0.0.1]:8081",
     ] {
-        assert_eq!(verdict(&broad, &[], here), Err(Closed::Platform), "{here}");
+        assert_eq!(
+            verdict(&broad, &[], here),
+            Err(ClosedAddress::Platform),
+            "{here}"
+        );
     }
     // The same port of another machine.
     assert_eq!(verdict(&broad, &[], "10.0.0.1:8081"), Ok(()));
@@ -152,7 +156,11 @@ fn nothing_opens_the_port_of_a_dyno() {
         "9.9.9.1:40000",
         "[::1]:40000",
     ] {
-        assert_eq!(verdict(&egress, &[here], here), Err(Closed::Dyno), "{here}");
+        assert_eq!(
+            verdict(&egress, &[here], here),
+            Err(ClosedAddress::Dyno),
+            "{here}"
+        );
     }
     assert_eq!(verdict(&egress, &[], "8.8.8.8:40000"), Ok(()));
     assert!(egress.dynos.remove(40_000) && !egress.dynos.remove(40_000));
@@ -161,14 +169,14 @@ fn nothing_opens_the_port_of_a_dyno() {
 
 #[test]
 fn a_release_reaches_its_endpoints_exactly() {
-    let egress = Egress::default();
+    let egress = EgressPolicy::default();
     let reach = ["10.0.0.5:5432", "[fd00::5]:6379", "db.internal:5432"];
     assert_eq!(verdict(&egress, &reach, "10.0.0.5:5432"), Ok(()));
     assert_eq!(verdict(&egress, &reach, "[fd00::5]:6379"), Ok(()));
     for closed in ["10.0.0.5:80", "10.0.0.6:5432", "[fd00::5]:5432"] {
         assert_eq!(
             verdict(&egress, &reach, closed),
-            Err(Closed::Private),
+            Err(ClosedAddress::Private),
             "{closed}"
         );
     }
@@ -183,8 +191,10 @@ fn a_remedy_opens_just_what_was_refused() {
         "9.9.9.1:80",
     ] {
         let parsed: SocketAddr = addr.parse().expect("an address");
-        let why = verdict(&Egress::default(), &[], addr).expect_err("closed");
-        let remedy = Egress::default().remedy(parsed, why).expect("a remedy");
+        let why = verdict(&EgressPolicy::default(), &[], addr).expect_err("closed");
+        let remedy = EgressPolicy::default()
+            .remedy(parsed, why)
+            .expect("a remedy");
         let flag = remedy
             .strip_prefix("dyno serve --egress-allow ")
             .expect("the command");
@@ -197,7 +207,10 @@ fn a_remedy_opens_just_what_was_refused() {
         );
     }
     let dyno = "127.0.0.1:80".parse().expect("an address");
-    assert_eq!(Egress::default().remedy(dyno, Closed::Dyno), None);
+    assert_eq!(
+        EgressPolicy::default().remedy(dyno, ClosedAddress::Dyno),
+        None
+    );
 }
 
 #[test]
@@ -214,7 +227,7 @@ fn what_opens_nothing_is_named() {
         ("[10.0.0.1]:5", "10.0.0.0/8"),
         ("[fd00::1", "10.0.0.0/8"),
     ] {
-        let error = text.parse::<Opening>().expect_err(text).to_string();
+        let error = text.parse::<EgressOpening>().expect_err(text).to_string();
         assert!(error.contains(said), "{text:?}: {error}");
     }
 }
@@ -263,7 +276,7 @@ fn addresses() -> impl Strategy<Value = IpAddr> {
 proptest! {
     #[test]
     fn nothing_that_is_plainly_not_public_is_open(ip in addresses(), port in 1u16..) {
-        let open = verdict(&Egress::default(), &[], &SocketAddr::new(ip, port).to_string()).is_ok();
+        let open = verdict(&EgressPolicy::default(), &[], &SocketAddr::new(ip, port).to_string()).is_ok();
         prop_assert!(!(open && plainly_closed(ip)), "{ip}");
         if let IpAddr::V6(ip) = ip {
             prop_assert!(!open || ip.segments()[0] >> 13 == 1, "{ip} is not global unicast");
@@ -275,7 +288,7 @@ proptest! {
     fn an_opening_reads_as_it_is_written(ip in addresses(), prefix in 0u8..=128, port in proptest::option::of(1u16..)) {
         let most = if ip.is_ipv4() { 32 } else { 128 };
         let network = ipnet::IpNet::new(ip, prefix.min(most)).expect("a prefix").trunc();
-        let opening = Opening { network, port };
+        let opening = EgressOpening { network, port };
         prop_assert_eq!(opening.to_string().parse(), Ok(opening));
         let addr = SocketAddr::new(network.addr(), port.unwrap_or(80));
         prop_assert!(opening.contains(addr));

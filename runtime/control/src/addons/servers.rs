@@ -1,0 +1,49 @@
+//! The operator's servers.
+//!
+//! Owns which services are offered. Must not know how a service is made.
+
+use super::backend::Server;
+use super::error::ProvisionError;
+use super::memcached::Memcached;
+use super::postgresql::Postgresql;
+use super::redis::Redis;
+use grid::desired::AddonService;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// The operator's servers, at most one for each service.
+#[derive(Clone, Debug, Default)]
+pub struct Servers {
+    all: BTreeMap<AddonService, Arc<dyn Server>>,
+}
+
+impl Servers {
+    /// With this PostgreSQL server.
+    pub fn with_postgresql(mut self, server: Postgresql) -> Self {
+        self.all.insert(AddonService::Postgresql, Arc::new(server));
+        self
+    }
+
+    /// With this Redis server.
+    pub fn with_redis(mut self, server: Redis) -> Self {
+        self.all.insert(AddonService::Redis, Arc::new(server));
+        self
+    }
+
+    /// With these memcached servers.
+    pub fn with_memcached(mut self, servers: Memcached) -> Self {
+        self.all.insert(AddonService::Memcached, Arc::new(servers));
+        self
+    }
+
+    /// The services that are offered, and where their servers are.
+    pub fn offered(&self) -> impl Iterator<Item = (AddonService, String)> {
+        let all = self.all.iter();
+        all.map(|(service, server)| (*service, server.place()))
+    }
+
+    pub(super) fn get(&self, service: AddonService) -> Result<&Arc<dyn Server>, ProvisionError> {
+        let server = self.all.get(&service);
+        server.ok_or(ProvisionError::NotOffered(service))
+    }
+}

@@ -1,0 +1,59 @@
+//! Who waits for an attempt to make or destroy an add-on.
+//!
+//! Owns that everybody who waits is told once. Must not know how an attempt is made.
+
+use super::error::ProvisionError;
+use grid::name::{AddonName, Version};
+use parking_lot::Mutex;
+use std::collections::BTreeMap;
+use tokio::sync::oneshot;
+
+/// What is waited for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Wish {
+    Made,
+    Gone,
+}
+
+pub(super) type Answer = Result<Option<Version>, ProvisionError>;
+
+/// Those who wait, by add-on and by what they wait for.
+#[derive(Debug, Default)]
+pub(super) struct Waiters(Mutex<BTreeMap<(AddonName, Wish), Vec<oneshot::Sender<Answer>>>>);
+
+impl Waiters {
+    /// What comes of the next attempt.
+    pub(super) fn wait_for(&self, addon: &AddonName, wish: Wish) -> oneshot::Receiver<Answer> {
+        let (answer, answered) = oneshot::channel();
+        let mut waiting = self.0.lock();
+        let waiters = waiting.entry((addon.clone(), wish)).or_default();
+        waiters.retain(|waiter| !waiter.is_closed());
+        waiters.push(answer);
+        answered
+    }
+
+    /// One waits no more for what was not begun; others may.
+    pub(super) fn forget(&self, addon: &AddonName, wish: Wish, answer: oneshot::Receiver<Answer>) {
+        drop(answer);
+        let mut waiting = self.0.lock();
+        let key = (addon.clone(), wish);
+        if let Some(waiters) = waiting.get_mut(&key) {
+            waiters.retain(|waiter| !waiter.is_closed());
+            if waiters.is_empty() {
+                waiting.remove(&key);
+            }
+        }
+    }
+
+    pub(super) fn tell(&self, addon: &AddonName, wish: Wish, answer: &Answer) {
+        let waiters = self.0.lock().remove(&(addon.clone(), wish));
+        for waiter in waiters.into_iter().flatten() {
+            // Whoever asked may have gone.
+            let _ = waiter.send(answer.clone());
+        }
+    }
+
+    pub(super) fn is_waited_for(&self, addon: &AddonName, wish: Wish) -> bool {
+        self.0.lock().contains_key(&(addon.clone(), wish))
+    }
+}

@@ -1,0 +1,239 @@
+//! The facts that a command for one app becomes.
+//!
+//! Owns releases, formation and sizes. Must not know add-ons' rules, nor how a fact is written or carried out.
+
+use super::config_vars::checked;
+use super::error::Rejected;
+use super::kinds::{ConfigChanges, Deploy, DeployConfig};
+use super::limits::{DYNOS_PER_TYPE_MAX, MEMORY_BYTES};
+use crate::actor::Actor;
+use grid::desired::{App, ConfigVars, Fact, FactError, ProcessSpec, Release};
+use grid::name::{DynoId, ProcessType, Run, Version};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// Bytes of one MiB.
+const MIB: u64 = 1024 * 1024;
+
+/// Memory in bytes by process type.
+type Sizes = BTreeMap<ProcessType, u64>;
+
+type Processes = BTreeMap<ProcessType, ProcessSpec>;
+
+/// What a command for an app is translated with.
+pub(super) struct About<'a> {
+    pub(super) app: &'a App,
+    pub(super) before: Run,
+    pub(super) actor: &'a Actor,
+}
+
+impl About<'_> {
+    pub(super) fn deployed(&self, deploy: Deploy) -> Result<Vec<Fact>, Rejected> {
+        if deploy.processes.is_empty() {
+            return Err(Rejected::NothingToRun);
+        }
+        let own = self.app.newest_config();
+        let config = match deploy.config {
+            DeployConfig::Own(_) if self.app.newest_release().is_some() => Arc::clone(own),
+            DeployConfig::Own(mut first) => {
+                first.extend(BTreeMap::clone(own));
+                self.with_addons(first)?
+            }
+            DeployConfig::These(config) => self.with_addons(config)?,
+        };
+        let mut facts = Vec::new();
+        for (process, count) in deploy.formation {
+            // None is what types have that nobody has scaled, but for web.
+            let says = process.is_web() || count > 0;
+            let is_new = !self.app.formation.contains_key(&process) && !process.runs_once();
+            if says && is_new && deploy.processes.contains_key(&process) {
+                facts.push(self.scale(process, count)?);
+            }
+        }
+        facts.push(self.release(Release {
+            version: self.app.next_version(),
+            slug: deploy.slug,
+            description: deploy.description,
+            config,
+            processes: sized(deploy.processes, &self.app.sizes),
+            created_ms: self.actor.at_ms,
+            created_by: self.actor.by.clone(),
+            reach: self.app.attachments.reach(),
+        }));
+        Ok(facts)
+    }
+
+    fn with_addons(
+        &self,
+        mut config: BTreeMap<String, String>,
+    ) -> Result<Arc<BTreeMap<String, String>>, Rejected> {
+        let attached = self.app.attachments.vars();
+        config.extend(attached.map(|(name, value)| (name.clone(), value.clone())));
+        Ok(Arc::new(checked(config)?))
+    }
+
+    pub(super) fn rolled_back(&self, to: Version) -> Result<Vec<Fact>, Rejected> {
+        let old = self.app.releases.get(&to);
+        let old = old.ok_or_else(|| FactError::NoSuchRelease {
+            app: self.app.name.clone(),
+            version: to,
+        })?;
+        let description = format!("Rollback to {to}");
+        let release = Release {
+            config: Arc::new(checked(self.app.attachments.carried_vars(&old.config, to))?),
+            ..self.again(old, description, &self.app.sizes)
+        };
+        Ok(vec![self.release(release)])
+    }
+
+    pub(super) fn reconfigured(&self, changes: ConfigChanges) -> Result<Vec<Fact>, Rejected> {
+        let mut config = BTreeMap::clone(self.app.newest_config());
+        let names: Vec<&str> = changes.0.keys().map(String::as_str).collect();
+        let description = format!("Change config vars: {}", names.join(", "));
+        for (name, value) in changes.0 {
+            match value {
+                Some(value) => config.insert(name, value),
+                None => config.remove(&name),
+            };
+        }
+        let config = Arc::new(checked(config)?);
+        let Some(newest) = self.app.newest_release() else {
+            return Ok(vec![Fact::ConfigKept {
+                app: self.app.name.clone(),
+                config: ConfigVars(config),
+            }]);
+        };
+        let release = Release {
+            config,
+            ..self.again(newest, description, &self.app.sizes)
+        };
+        Ok(vec![self.release(release)])
+    }
+
+    /// Counts take effect at once; a size is frozen in a release, so that another one takes a new release.
+    pub(super) fn scaled(
+        &self,
+        counts: BTreeMap<ProcessType, u32>,
+        sizes: &Sizes,
+    ) -> Result<Vec<Fact>, Rejected> {
+        let newest = self.newest()?;
+        let mut facts = Vec::new();
+        for (process, count) in counts {
+            self.expect_type(&process)?;
+            facts.push(self.scale(process, count)?);
+        }
+        let mut changed = Vec::new();
+        for (process, &bytes) in sizes {
+            self.expect_type(process)?;
+            if !MEMORY_BYTES.contains(&bytes) {
+                let process = process.clone();
+                return Err(Rejected::Memory { process, bytes });
+            }
+            if self.app.sizes.get(process) != Some(&bytes) {
+                facts.push(Fact::Resized {
+                    app: self.app.name.clone(),
+                    process: process.clone(),
+                    memory_bytes: Some(bytes),
+                });
+            }
+            let now = newest.processes.get(process);
+            if now.is_some_and(|spec| spec.limits.memory_bytes != bytes) {
+                changed.push(format!("{process} to {}MiB", bytes / MIB));
+            }
+        }
+        if !changed.is_empty() {
+            let description = format!("Resize {}", changed.join(", "));
+            facts.push(self.release(self.again(newest, description, sizes)));
+        }
+        Ok(facts)
+    }
+
+    pub(super) fn stopped(&self, dyno: DynoId) -> Result<Vec<Fact>, Rejected> {
+        self.expect_place(&dyno)?;
+        if !self.app.is_place_open(&dyno) {
+            return Ok(Vec::new());
+        }
+        Ok(vec![Fact::DynoStopped {
+            app: self.app.name.clone(),
+            dyno,
+            before: self.before,
+        }])
+    }
+
+    /// The next release, with what `old` has, in these sizes where they name a type. What it may reach is what
+    /// is attached now.
+    pub(super) fn again(&self, old: &Release, description: String, sizes: &Sizes) -> Release {
+        Release {
+            version: self.app.next_version(),
+            description,
+            processes: sized(old.processes.clone(), sizes),
+            created_ms: self.actor.at_ms,
+            created_by: self.actor.by.clone(),
+            reach: self.app.attachments.reach(),
+            ..old.clone()
+        }
+    }
+
+    pub(super) fn release(&self, release: Release) -> Fact {
+        Fact::ReleaseCreated {
+            app: self.app.name.clone(),
+            release: Arc::new(release),
+        }
+    }
+
+    fn scale(&self, process: ProcessType, count: u32) -> Result<Fact, Rejected> {
+        if count > DYNOS_PER_TYPE_MAX {
+            return Err(Rejected::TooManyDynos { process, count });
+        }
+        Ok(Fact::Scaled {
+            app: self.app.name.clone(),
+            process,
+            count,
+            before: self.before,
+        })
+    }
+
+    pub(super) fn newest(&self) -> Result<&Release, Rejected> {
+        let newest = self.app.newest_release().map(Arc::as_ref);
+        newest.ok_or_else(|| Rejected::NoRelease(self.app.name.clone()))
+    }
+
+    fn expect_type(&self, process: &ProcessType) -> Result<(), Rejected> {
+        let newest = self.newest()?;
+        if process.runs_once() {
+            return Err(Rejected::RunsOnce(process.clone()));
+        }
+        if newest.processes.contains_key(process) {
+            return Ok(());
+        }
+        let known = newest.processes.keys().filter(|known| !known.runs_once());
+        let known: Vec<&str> = known.map(ProcessType::as_str).collect();
+        Err(Rejected::NoSuchProcess {
+            app: self.app.name.clone(),
+            process: process.clone(),
+            known: known.join(", "),
+        })
+    }
+
+    /// The place is part of the formation, whether it is filled or not.
+    pub(super) fn expect_place(&self, dyno: &DynoId) -> Result<(), Rejected> {
+        let has_type = self.newest()?.processes.contains_key(&dyno.process);
+        if has_type && dyno.index <= self.app.requested_count(&dyno.process) {
+            return Ok(());
+        }
+        Err(Rejected::NoSuchDyno {
+            app: self.app.name.clone(),
+            dyno: dyno.clone(),
+        })
+    }
+}
+
+/// The processes, with these sizes where there is one.
+fn sized(mut processes: Processes, sizes: &Sizes) -> Processes {
+    for (process, spec) in &mut processes {
+        if let Some(bytes) = sizes.get(process) {
+            Arc::make_mut(&mut spec.limits).memory_bytes = *bytes;
+        }
+    }
+    processes
+}

@@ -1,0 +1,27 @@
+//! Which config vars an app may have.
+//!
+//! Owns the rules on their names and their size. Must not know what they are for.
+
+use super::error::Rejected;
+use super::limits::CONFIG_BYTES_MAX;
+use std::collections::BTreeMap;
+
+/// Config vars, if their names and their size are allowed.
+pub fn checked(config: BTreeMap<String, String>) -> Result<BTreeMap<String, String>, Rejected> {
+    if let Some(name) = config.keys().find(|name| !is_config_name(name)) {
+        return Err(Rejected::ConfigName(name.chars().take(64).collect()));
+    }
+    let vars = config.iter();
+    let bytes: usize = vars.map(|(name, value)| name.len() + value.len()).sum();
+    if bytes > CONFIG_BYTES_MAX {
+        Err(Rejected::ConfigSize(bytes))
+    } else {
+        Ok(config)
+    }
+}
+
+fn is_config_name(name: &str) -> bool {
+    let mut bytes = name.bytes();
+    let starts = |first: u8| first.is_ascii_alphabetic() || first == b'_';
+    bytes.next().is_some_and(starts) && bytes.all(|b| b.is_ascii_alphanumeric() || b == b'_')
+}

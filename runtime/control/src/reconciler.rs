@@ -1,0 +1,26 @@
+//! The reconciler: the single writer, which turns events into facts, and facts into steps.
+//!
+//! Owns the order in which things happen. Must not decide: decisions are `grid::plan`.
+
+mod append;
+mod error;
+mod idempotency_keys;
+mod ledger_writer;
+mod log_sender;
+mod log_text;
+mod offline;
+mod options;
+mod outputs;
+mod run;
+mod start;
+mod state;
+mod step_hold;
+#[cfg(test)]
+mod tests;
+
+pub use error::{RunError, StartError};
+pub use offline::{OfflineError, create_token_offline};
+pub use options::Options;
+pub use outputs::{EVENTS_MAX, LOGS_MAX, ONE_OFFS_MAX, Outputs, REQUESTS_MAX, STEPS_MAX};
+pub use run::Reconciler;
+pub use start::start;

@@ -1,0 +1,51 @@
+//! Log lines on their way out.
+//!
+//! Owns that a line which finds no room is counted. Must not know what lines say.
+
+use crate::log_event::{LogEvent, Source};
+use grid::fault::Fault;
+use grid::name::AppName;
+use std::collections::BTreeMap;
+use tokio::sync::mpsc;
+
+/// Where lines go.
+#[derive(Debug)]
+pub(super) struct Lines {
+    out: mpsc::Sender<LogEvent>,
+    /// Lines that found no room, by app.
+    lost: BTreeMap<AppName, u64>,
+}
+
+impl Lines {
+    pub(super) fn new(out: mpsc::Sender<LogEvent>) -> Self {
+        Lines {
+            out,
+            lost: BTreeMap::new(),
+        }
+    }
+
+    pub(super) fn say(&mut self, lines: impl IntoIterator<Item = LogEvent>) {
+        for line in lines {
+            let app = line.app.clone();
+            if self.out.try_send(line).is_err() {
+                *self.lost.entry(app).or_default() += 1;
+            }
+        }
+    }
+
+    /// Says how many lines were dropped, once there is room again.
+    pub(super) fn say_losses(&mut self) {
+        while let Some((app, lines)) = self.lost.pop_first() {
+            let text = format!("{} -> {lines} lines were dropped", Fault::TailOverflow);
+            let line = LogEvent {
+                app: app.clone(),
+                source: Source::Api,
+                text,
+            };
+            if self.out.try_send(line).is_err() {
+                self.lost.insert(app, lines);
+                return;
+            }
+        }
+    }
+}

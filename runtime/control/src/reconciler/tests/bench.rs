@@ -1,0 +1,300 @@
+//! A reconciler with a fake node, which answers steps as the slug says.
+
+use crate::actor::Actor;
+use crate::command::{Command, Deploy, DeployConfig};
+use crate::handle::{Control, Refused};
+use crate::ledger::{Ledger, Memory, Seq};
+use crate::log_event::{LogEvent, Source};
+use crate::once::OneOff;
+use crate::reconciler::{Options, Outputs, Reconciler, RunError, start};
+use crate::view::Outcome;
+use grid::desired::{ProcessKind, ProcessSpec};
+use grid::name::{AppName, DynoKey, NodeId, ProcessType, SlugId, Version};
+use grid::protocol::{CrashCause, Inventory, ProcessExit, Report, Route, RouteTarget, Step};
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+use tokio::task::JoinHandle;
+use tokio::time::{sleep, timeout};
+
+/// What a fake node does with the dynos of a release, by the first byte of its slug.
+pub(super) const GOOD: u8 = 0;
+pub(super) const CRASHES: u8 = 1;
+pub(super) const NEVER_UP: u8 = 2;
+pub(super) const NO_SLUG: u8 = 3;
+pub(super) const NEVER_DRAINS: u8 = 4;
+/// Its release process ends with exit code 3.
+pub(super) const RELEASE_FAILS: u8 = 5;
+
+/// Reports of the same thing, so that few steps fill the channel of events.
+pub(super) const REPEATS: usize = 8;
+
+/// What happened on the node's side.
+#[derive(Default)]
+pub(super) struct Seen {
+    pub(super) route: Option<Route>,
+    /// Slug bytes by release, as fetched.
+    pub(super) slugs: BTreeMap<Version, u8>,
+    pub(super) running: BTreeMap<DynoKey, Version>,
+    pub(super) logs: Vec<LogEvent>,
+    /// One-off dynos that were to start.
+    pub(super) one_offs: Vec<OneOff>,
+}
+
+pub(super) struct Bench {
+    pub(super) control: Control,
+    pub(super) running: JoinHandle<Result<(), RunError>>,
+    pub(super) seen: Arc<Mutex<Seen>>,
+    pub(super) ledger: Arc<dyn Ledger>,
+}
+
+pub(super) fn app() -> AppName {
+    "hello".parse().expect("valid")
+}
+
+pub(super) fn node() -> NodeId {
+    "local".parse().expect("valid")
+}
+
+pub(super) fn inventory() -> Report {
+    Report::Node(Inventory::new_local(node(), 1 << 40, 1_000))
+}
+
+pub(super) fn answer(step: Step, seen: &Mutex<Seen>) -> Option<(Duration, Report)> {
+    let mut seen = seen.lock().expect("not poisoned");
+    let soon = Duration::from_millis(10);
+    match step {
+        Step::Run {
+            node,
+            dyno,
+            version,
+        } => {
+            let code = if seen.slugs[&version] == RELEASE_FAILS {
+                3
+            } else {
+                0
+            };
+            let exit = ProcessExit::Code(code);
+            Some((soon, Report::Exited { node, dyno, exit }))
+        }
+        Step::Fetch { node, app, release } => {
+            let byte = release.slug.bytes()[0];
+            seen.slugs.insert(release.version, byte);
+            let result = if byte == NO_SLUG {
+                Err("no such slug".into())
+            } else {
+                Ok(())
+            };
+            Some((
+                soon,
+                Report::Fetched {
+                    node,
+                    app,
+                    version: release.version,
+                    result,
+                },
+            ))
+        }
+        Step::Start {
+            node,
+            dyno,
+            version,
+            ..
+        } => match seen.slugs[&version] {
+            NEVER_UP => None,
+            CRASHES => Some((soon, crashed(dyno, CrashCause::Boot))),
+            _ => {
+                seen.running.insert(dyno.clone(), version);
+                Some((soon, Report::Up { node, dyno }))
+            }
+        },
+        Step::Drain { node, dyno, .. } => {
+            let version = seen.running.get(&dyno).copied();
+            if version.is_some_and(|version| seen.slugs[&version] == NEVER_DRAINS) {
+                return None;
+            }
+            seen.running.remove(&dyno);
+            Some((soon, Report::Down { node, dyno }))
+        }
+        Step::Stop { node, dyno, .. } => {
+            seen.running.remove(&dyno);
+            Some((soon, Report::Down { node, dyno }))
+        }
+        Step::Publish { route } => {
+            seen.route = Some(route);
+            None
+        }
+        Step::Withdraw { .. } | Step::Forget { .. } => None,
+        Step::Record { .. } => panic!("a fact is not for the executor"),
+    }
+}
+
+pub(super) fn crashed(dyno: DynoKey, cause: CrashCause) -> Report {
+    Report::Crashed {
+        node: node(),
+        dyno,
+        reason: "unreachable".into(),
+        cause,
+        served: false,
+        in_request: false,
+    }
+}
+
+impl Bench {
+    /// A reconciler on this ledger with one node.
+    pub(super) async fn on(ledger: Arc<dyn Ledger>) -> Self {
+        let (reconciler, control, mut outputs) = begin(&ledger).await;
+        let running = tokio::spawn(reconciler.run());
+        let seen = Arc::new(Mutex::new(Seen::default()));
+        control.report(inventory()).await.expect("listens");
+        let (shared, reporter) = (Arc::clone(&seen), control.clone());
+        tokio::spawn(async move {
+            loop {
+                tokio::select! {
+                    biased;
+                    Some(one_off) = outputs.one_offs.recv() => {
+                        shared.lock().expect("not poisoned").one_offs.push(one_off);
+                    }
+                    Some(step) = outputs.steps.recv() => {
+                        if let Some((delay, report)) = answer(step, &shared) {
+                            let reporter = reporter.clone();
+                            tokio::spawn(async move {
+                                sleep(delay).await;
+                                let _ = reporter.report(report).await;
+                            });
+                        }
+                    }
+                    Some(line) = outputs.logs.recv() => {
+                        shared.lock().expect("not poisoned").logs.push(line);
+                    }
+                    else => return,
+                }
+            }
+        });
+        Bench {
+            control,
+            running,
+            seen,
+            ledger,
+        }
+    }
+
+    /// An app with one good release.
+    pub(super) async fn new() -> Self {
+        Bench::deployed_on(Arc::new(Memory::new())).await
+    }
+
+    pub(super) async fn deployed_on(ledger: Arc<dyn Ledger>) -> Self {
+        let bench = Bench::on(ledger).await;
+        let hostnames = vec!["hello.localhost".parse().expect("valid")];
+        bench
+            .accept(Command::CreateApp {
+                app: app(),
+                hostnames,
+            })
+            .await;
+        assert_eq!(bench.deploy(GOOD).await, Outcome::Serving);
+        bench
+    }
+
+    pub(super) async fn accept(&self, command: Command) -> Option<Version> {
+        let accepted = self.control.command(command, me(), None).await;
+        accepted.expect("accepted").version
+    }
+
+    pub(super) async fn refuse(&self, command: Command) {
+        let answer = self.control.command(command, me(), None).await;
+        assert!(matches!(answer, Err(Refused::Rejected(_))), "{answer:?}");
+    }
+
+    pub(super) async fn deploy(&self, slug: u8) -> Outcome {
+        let version = self.accept(deployed(slug)).await.expect("a release");
+        self.outcome(version).await
+    }
+
+    pub(super) async fn outcome(&self, version: Version) -> Outcome {
+        let app = app();
+        let outcome = self.control.outcome(&app, version);
+        timeout(Duration::from_secs(600), outcome)
+            .await
+            .expect("in time")
+            .expect("listens")
+    }
+
+    pub(super) async fn scale(&self, count: u32) {
+        let counts = BTreeMap::from([(ProcessType::web(), count)]);
+        let app = app();
+        let sizes = BTreeMap::new();
+        self.accept(Command::Scale { app, counts, sizes }).await;
+        sleep(Duration::from_secs(1)).await;
+    }
+
+    pub(super) fn route(&self) -> Route {
+        self.seen
+            .lock()
+            .expect("not poisoned")
+            .route
+            .clone()
+            .expect("published")
+    }
+
+    pub(super) fn served(&self) -> Vec<DynoKey> {
+        match self.route().target {
+            RouteTarget::Dynos(dynos) => dynos,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    pub(super) fn logs(&self) -> Vec<String> {
+        let seen = self.seen.lock().expect("not poisoned");
+        let line = |event: &LogEvent| match &event.source {
+            Source::Api => format!("api: {}", event.text),
+            Source::Dyno(dyno) => format!("{dyno}: {}", event.text),
+        };
+        seen.logs.iter().map(line).collect()
+    }
+
+    pub(super) fn logged(&self, line: &str) -> bool {
+        self.logs().iter().any(|logged| logged == line)
+    }
+}
+
+pub(super) fn me() -> Actor {
+    Actor {
+        by: "me".into(),
+        at_ms: 1_000,
+    }
+}
+
+pub(super) async fn begin(ledger: &Arc<dyn Ledger>) -> (Reconciler, Control, Outputs) {
+    let options = Options {
+        seed: 7,
+        ..Options::default()
+    };
+    start(Arc::clone(ledger), options).await.expect("starts")
+}
+
+/// How many entries the ledger has.
+pub(super) async fn entries(ledger: &Arc<dyn Ledger>) -> usize {
+    let entries = ledger.read(Seq::START, usize::MAX).await;
+    entries.expect("reads").len()
+}
+
+pub(super) fn deployed(slug: u8) -> Command {
+    let spec = ProcessSpec {
+        kind: ProcessKind::Handler,
+        limits: Arc::default(),
+    };
+    let deploy = Deploy {
+        slug: SlugId::new([slug; 32]),
+        description: "Deploy".into(),
+        config: DeployConfig::Own(BTreeMap::new()),
+        processes: BTreeMap::from([(ProcessType::web(), spec)]),
+        formation: BTreeMap::from([(ProcessType::web(), 2)]),
+    };
+    Command::Deploy { app: app(), deploy }
+}
+
+pub(super) fn version(number: u32) -> Version {
+    Version::new(number).expect("valid")
+}

@@ -1,0 +1,396 @@
+//! A ledger that fails in every way that one can, and apps that do not notice.
+
+use super::*;
+use crate::handle::Refused;
+use crate::ledger::{Cause, Entry, IdempotencyKey, ReadError};
+use crate::reconciler::run::STOP_GRACE;
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
+use std::future::pending;
+use tokio::sync::watch;
+
+/// What a ledger does next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Fault {
+    /// It works.
+    None,
+    /// It has no room.
+    Full,
+    /// The next append is done, and nobody is told; then it works.
+    Unsaid,
+    /// The next append is lost, and nobody is told; then it works.
+    Lost,
+    /// It cannot be reached. The first append is still on its way, and arrives once it is reached again.
+    Dark,
+    /// It never answers.
+    Hangs,
+}
+
+#[derive(Debug)]
+struct Faulty {
+    inner: Memory,
+    fault: Mutex<Fault>,
+    late: Mutex<Option<(Seq, Entry)>>,
+}
+
+fn cause() -> Cause {
+    Arc::new(std::io::Error::other("a fault"))
+}
+
+impl Faulty {
+    fn set(&self, fault: Fault) {
+        *self.fault.lock().expect("not poisoned") = fault;
+    }
+
+    fn fault(&self) -> Fault {
+        *self.fault.lock().expect("not poisoned")
+    }
+
+    /// The entry that is still on its way never arrives.
+    fn lose_late(&self) {
+        *self.late.lock().expect("not poisoned") = None;
+    }
+
+    async fn try_append(&self, after: Seq, entry: &Entry) -> Result<Seq, AppendError> {
+        match self.fault() {
+            Fault::None => {
+                let late = self.late.lock().expect("not poisoned").take();
+                if let Some((after, entry)) = late {
+                    let _ = self.inner.append(after, &entry).await;
+                }
+                self.inner.append(after, entry).await
+            }
+            Fault::Full => Err(AppendError::Unavailable(cause())),
+            Fault::Unsaid => {
+                self.set(Fault::None);
+                self.inner.append(after, entry).await?;
+                Err(AppendError::Ambiguous(cause()))
+            }
+            Fault::Lost => {
+                self.set(Fault::None);
+                Err(AppendError::Ambiguous(cause()))
+            }
+            Fault::Dark => {
+                let mut late = self.late.lock().expect("not poisoned");
+                late.get_or_insert_with(|| (after, entry.clone()));
+                Err(AppendError::Ambiguous(cause()))
+            }
+            Fault::Hangs => pending().await,
+        }
+    }
+}
+
+impl Ledger for Faulty {
+    fn append<'a>(
+        &'a self,
+        after: Seq,
+        entry: &'a Entry,
+    ) -> BoxFuture<'a, Result<Seq, AppendError>> {
+        self.try_append(after, entry).boxed()
+    }
+
+    fn read(
+        &self,
+        after: Seq,
+        limit: usize,
+    ) -> BoxFuture<'_, Result<Vec<(Seq, Entry)>, ReadError>> {
+        if self.fault() == Fault::Dark {
+            return async { Err(ReadError::Unavailable(cause())) }.boxed();
+        }
+        self.inner.read(after, limit)
+    }
+
+    fn watch(&self) -> watch::Receiver<Seq> {
+        self.inner.watch()
+    }
+}
+
+/// An app with one good release, on a ledger whose faults can be chosen.
+async fn bench() -> (Bench, Arc<Faulty>) {
+    let faulty = Arc::new(Faulty {
+        inner: Memory::new(),
+        fault: Mutex::new(Fault::None),
+        late: Mutex::default(),
+    });
+    let bench = Bench::deployed_on(Arc::clone(&faulty) as Arc<dyn Ledger>).await;
+    (bench, faulty)
+}
+
+fn maintenance(on: bool) -> Command {
+    Command::SetMaintenance { app: app(), on }
+}
+
+fn key(text: &str, request: &str) -> Option<IdempotencyKey> {
+    Some(IdempotencyKey::new(text, request.as_bytes()).expect("valid"))
+}
+
+impl Bench {
+    async fn try_command(&self, command: Command) -> Result<Accepted, Refused> {
+        self.control.command(command, me(), None).await
+    }
+
+    fn maintained(&self) -> bool {
+        self.control.view().desired.apps[&app()].maintenance
+    }
+
+    /// Has the first dyno crash, and waits until there is another one in its place.
+    async fn crash_and_recover(&self) {
+        let before = self.served();
+        let report = crashed(before[0].clone(), CrashCause::Trap);
+        self.control.report(report).await.expect("listens");
+        sleep(Duration::from_secs(1)).await;
+        let after = self.served();
+        assert_eq!(after.len(), before.len());
+        assert_ne!(after[0], before[0]);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_full_ledger_refuses_changes_and_apps_run_on() {
+    let (bench, faulty) = bench().await;
+    let before = entries(&bench.ledger).await;
+    faulty.set(Fault::Full);
+    let refused = bench.try_command(maintenance(true)).await;
+    assert!(
+        matches!(refused, Err(Refused::Unavailable(_))),
+        "{refused:?}"
+    );
+    assert!(!bench.maintained());
+    assert!(bench.control.trouble().borrow().is_some());
+    bench.crash_and_recover().await;
+    assert_eq!(entries(&bench.ledger).await, before);
+    faulty.set(Fault::None);
+    bench.accept(maintenance(true)).await;
+    assert!(bench.maintained());
+    assert!(bench.control.trouble().borrow().is_none());
+}
+
+#[tokio::test(start_paused = true)]
+async fn trouble_is_known_to_be_over_though_nobody_wants_anything() {
+    let (bench, faulty) = bench().await;
+    let before = entries(&bench.ledger).await;
+    let mut trouble = bench.control.trouble();
+    for fault in [Fault::Full, Fault::Dark] {
+        faulty.set(fault);
+        assert!(bench.try_command(maintenance(true)).await.is_err());
+        sleep(Duration::from_secs(60)).await;
+        assert!(trouble.borrow_and_update().is_some());
+        faulty.set(Fault::None);
+        let over = trouble.wait_for(Option::is_none);
+        let over = timeout(Duration::from_secs(5), over).await;
+        over.expect("by itself").expect("listens");
+    }
+    // The second command was on its way, and arrived.
+    assert!(bench.maintained());
+    assert_eq!(entries(&bench.ledger).await, before + 3);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_decided_while_the_ledger_is_full_is_done_once_it_is_not() {
+    let (bench, faulty) = bench().await;
+    let next = bench.accept(deployed(GOOD)).await.expect("a release");
+    faulty.set(Fault::Full);
+    sleep(Duration::from_secs(60)).await;
+    // It is published, and what it replaces is kept until that is written down.
+    assert_eq!(bench.route().version, Some(next));
+    assert_eq!(bench.control.view().outcome(&app(), next), None);
+    assert_eq!(bench.control.dynos().await.expect("listens").len(), 4);
+    faulty.set(Fault::None);
+    // Nothing happens but time.
+    sleep(Duration::from_secs(2)).await;
+    let outcome = bench.control.view().outcome(&app(), next);
+    assert_eq!(outcome, Some(Outcome::Serving));
+    assert_eq!(bench.control.dynos().await.expect("listens").len(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_release_that_crashes_before_it_is_known_to_serve_leaves_the_old_one() {
+    let (bench, faulty) = bench().await;
+    let old = bench.served();
+    let next = bench.accept(deployed(GOOD)).await.expect("a release");
+    faulty.set(Fault::Full);
+    sleep(Duration::from_secs(1)).await;
+    let new = bench.served();
+    assert_ne!(new, old);
+    let report = crashed(new[0].clone(), CrashCause::Trap);
+    bench.control.report(report).await.expect("listens");
+    sleep(Duration::from_secs(1)).await;
+    assert_eq!(bench.served(), old);
+    bench.crash_and_recover().await;
+    faulty.set(Fault::None);
+    let reason = "web.1 crashed: unreachable".into();
+    assert_eq!(bench.outcome(next).await, Outcome::Failed(reason));
+    sleep(Duration::from_secs(1)).await;
+    assert_eq!(bench.control.dynos().await.expect("listens").len(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn apps_start_from_a_full_ledger() {
+    let (first, faulty) = bench().await;
+    first
+        .control
+        .shutdown(Duration::from_secs(1))
+        .await
+        .expect("done");
+    let before = entries(&first.ledger).await;
+    faulty.set(Fault::Full);
+    let bench = Bench::on(Arc::clone(&first.ledger)).await;
+    sleep(Duration::from_secs(5)).await;
+    assert!(bench.control.trouble().borrow().is_some());
+    assert_eq!(bench.served().len(), 2);
+    assert!(bench.served()[0].run > first.control.view().desired.first_run());
+    faulty.set(Fault::None);
+    sleep(Duration::from_secs(2)).await;
+    assert!(bench.control.trouble().borrow().is_none());
+    assert_eq!(entries(&bench.ledger).await, before + 1);
+    // The one after it counts two before itself.
+    let next = Bench::on(Arc::clone(&bench.ledger)).await;
+    assert_eq!(next.control.view().desired.reconcilers, 3);
+    bench.crash_and_recover().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_ledger_that_hangs_holds_up_changes_only() {
+    let (bench, faulty) = bench().await;
+    faulty.set(Fault::Hangs);
+    let control = bench.control.clone();
+    let hanging = tokio::spawn(async move { control.command(maintenance(true), me(), None).await });
+    sleep(Duration::from_secs(1)).await;
+    bench.crash_and_recover().await;
+    assert_eq!(bench.control.dynos().await.expect("listens").len(), 2);
+    let begun = Instant::now();
+    bench
+        .control
+        .shutdown(Duration::from_secs(1))
+        .await
+        .expect("done");
+    assert!(begun.elapsed() <= Duration::from_secs(1) + STOP_GRACE);
+    let answer = hanging.await.expect("no panic");
+    assert!(matches!(answer, Err(Refused::Gone(_))), "{answer:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_change_that_was_made_unsaid_is_found() {
+    let (bench, faulty) = bench().await;
+    let before = entries(&bench.ledger).await;
+    faulty.set(Fault::Unsaid);
+    bench.accept(maintenance(true)).await;
+    assert!(bench.maintained());
+    assert_eq!(entries(&bench.ledger).await, before + 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_change_that_was_lost_is_refused_for_good() {
+    let (bench, faulty) = bench().await;
+    let before = entries(&bench.ledger).await;
+    faulty.set(Fault::Lost);
+    let refused = bench.try_command(maintenance(true)).await;
+    assert!(
+        matches!(refused, Err(Refused::Unavailable(_))),
+        "{refused:?}"
+    );
+    // A mark took its place, so that it cannot turn up late.
+    assert_eq!(entries(&bench.ledger).await, before + 1);
+    let next = bench.accept(deployed(GOOD)).await.expect("a release");
+    assert_eq!(bench.outcome(next).await, Outcome::Serving);
+    assert!(!bench.maintained());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_change_that_turns_up_late_is_taken_before_the_next_one() {
+    let (bench, faulty) = bench().await;
+    faulty.set(Fault::Dark);
+    let unsure = bench.try_command(deployed(GOOD)).await;
+    assert!(matches!(unsure, Err(Refused::Unsure(_))), "{unsure:?}");
+    bench.crash_and_recover().await;
+    faulty.set(Fault::None);
+    let next = bench.accept(deployed(GOOD)).await;
+    assert_eq!(next, Some(version(3)), "the late one is v2");
+    assert_eq!(bench.outcome(version(3)).await, Outcome::Serving);
+    assert_eq!(
+        bench.outcome(version(2)).await,
+        Outcome::Superseded(version(3))
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_change_that_never_turns_up_leaves_its_place_to_the_next_one() {
+    let (bench, faulty) = bench().await;
+    let before = entries(&bench.ledger).await;
+    faulty.set(Fault::Dark);
+    let unsure = bench.try_command(maintenance(true)).await;
+    assert!(matches!(unsure, Err(Refused::Unsure(_))), "{unsure:?}");
+    faulty.lose_late();
+    faulty.set(Fault::None);
+    let next = bench.accept(deployed(GOOD)).await.expect("a release");
+    assert_eq!(bench.outcome(next).await, Outcome::Serving);
+    assert!(!bench.maintained());
+    let last = bench.ledger.read(Seq::START, usize::MAX).await;
+    let last = last.expect("reads").len();
+    // The release, that it serves, and a mark if the reconciler tried for itself before.
+    assert!((before + 2..=before + 3).contains(&last));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_repeated_request_finds_what_turned_up_late() {
+    let (bench, faulty) = bench().await;
+    faulty.set(Fault::Dark);
+    let control = &bench.control;
+    let key = key("k", "deploy");
+    let unsure = control.command(deployed(GOOD), me(), key.clone()).await;
+    assert!(matches!(unsure, Err(Refused::Unsure(_))), "{unsure:?}");
+    faulty.set(Fault::None);
+    let again = control.command(deployed(GOOD), me(), key).await;
+    let expected = Accepted {
+        version: Some(version(2)),
+        repeated: true,
+    };
+    assert_eq!(again.expect("known"), expected);
+    assert_eq!(bench.outcome(version(2)).await, Outcome::Serving);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_request_with_a_key_is_carried_out_once_even_by_the_next_reconciler() {
+    let (bench, _) = bench().await;
+    let first = bench
+        .control
+        .command(deployed(GOOD), me(), key("k", "deploy"))
+        .await
+        .expect("accepted");
+    assert!(!first.repeated);
+    let next = Bench::on(Arc::clone(&bench.ledger)).await;
+    let again = next
+        .control
+        .command(deployed(GOOD), me(), key("k", "deploy"))
+        .await
+        .expect("known");
+    assert_eq!(again.version, first.version);
+    assert!(again.repeated);
+    let other = next
+        .control
+        .command(maintenance(true), me(), key("k", "maintenance"))
+        .await;
+    assert!(matches!(other, Err(Refused::KeyReused)), "{other:?}");
+    assert!(!next.maintained());
+}
+
+#[tokio::test(start_paused = true)]
+async fn another_writer_ends_this_one() {
+    let (bench, _) = bench().await;
+    let last = *bench.ledger.watch().borrow();
+    let foreign = Entry {
+        id: crate::ledger::EntryId::random(),
+        at_ms: 0,
+        by: "another".into(),
+        key: None,
+        changes: vec![],
+    };
+    bench.ledger.append(last, &foreign).await.expect("appends");
+    let refused = bench.try_command(maintenance(true)).await;
+    assert!(matches!(refused, Err(Refused::Gone(_))), "{refused:?}");
+    let ended = bench.running.await.expect("no panic");
+    assert!(matches!(
+        ended,
+        Err(RunError::Ledger(AppendError::Conflict { .. }))
+    ));
+}
