@@ -56,6 +56,9 @@ fn run(options: &Options) -> Result<bool> {
         writable(file)?;
     }
     let product = Product::prepare(options.dyno.as_deref(), &options.app)?;
+    if !options.any_build {
+        product.require_dist_build()?;
+    }
     let mut report = Report::begin(description::describe(), product.version()?);
     println!("{}", table::machine(&report));
     for which in options.chosen() {

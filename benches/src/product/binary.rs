@@ -14,6 +14,8 @@ use crate::args::repository;
 use crate::machine::confine::{Budget, confined};
 use crate::product::child_server::{Log, Server, Start, free_port};
 
+/// How `dyno --version` ends if the binary was built by the profile for packages.
+const DIST_BUILD: &str = "(dist)";
 /// The name of the binary.
 const BINARY: &str = "dyno";
 /// Where the test guests are, from the repository's folder.
@@ -137,6 +139,18 @@ impl Product {
         &self.app_name
     }
 
+    /// Refuses a binary that was not built by the profile `dist`: figures of other builds say nothing about the product.
+    pub(crate) fn require_dist_build(&self) -> Result<()> {
+        let says = self.version()?.says;
+        ensure!(
+            says.ends_with(DIST_BUILD),
+            "{} says `{says}`: only a build by the profile `dist` is measured. Build it by `cargo build --profile dist`, \
+             or measure this one all the same with --any-build",
+            self.binary.display()
+        );
+        Ok(())
+    }
+
     pub(crate) fn version(&self) -> Result<Version> {
         let output = self.command().arg("--version").output();
         let output = output.context("cannot start dyno --version")?;
@@ -208,7 +222,7 @@ fn find(asked: Option<&Path>) -> Result<PathBuf> {
     };
     let Ok(found) = binary.canonicalize() else {
         bail!(
-            "there is no {}: build it with `cargo build --release`, or name another with --dyno",
+            "there is no {}: build it with `cargo build --profile dist`, or name another with --dyno",
             binary.display()
         );
     };
@@ -223,7 +237,7 @@ mod tests {
     fn a_missing_binary_says_how_to_make_it() {
         let error = find(Some(Path::new("nowhere/dyno"))).expect_err("it is not there");
         assert!(
-            error.to_string().contains("cargo build --release"),
+            error.to_string().contains("cargo build --profile dist"),
             "{error}"
         );
     }

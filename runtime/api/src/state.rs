@@ -9,9 +9,9 @@ pub(crate) mod token_limiter;
 
 use ::slugs::store::Store;
 use control::Control;
-use control::addons::Addons;
-use control::logs::Logs;
-use control::usage::Recorder;
+use control::addons::AddonsHandle;
+use control::logs::AppLogs;
+use control::usage::UsageRecorder;
 use grid::name::Hostname;
 use grid::usage::DynoPrices;
 use hosts::{AllowedHosts, ApiHost};
@@ -49,11 +49,11 @@ pub struct ApiParts {
     /// The slugs of this server.
     pub slugs: Arc<Store>,
     /// Makes and removes the services behind add-ons.
-    pub addons: Addons,
+    pub addons: AddonsHandle,
     /// The apps' logs.
-    pub logs: Logs,
+    pub logs: AppLogs,
     /// Dyno time.
-    pub usage: Recorder,
+    pub usage: UsageRecorder,
     /// The operator's settings.
     pub settings: ApiSettings,
     /// Whether apps are served, as `/readyz` says.

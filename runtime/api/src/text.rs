@@ -25,7 +25,7 @@ pub(crate) fn format_memory(bytes: u64) -> String {
 
 /// Reads a size of memory such as `128MiB`, in bytes.
 pub(crate) fn parse_memory(text: &str) -> Result<u64, ApiFailure> {
-    slugs::manifest::Limits::memory(text)
+    slugs::manifest::ProcessLimits::parse_memory(text)
         .map_err(|error| ApiFailure::invalid_value(error.to_string()))
 }
 

@@ -13,6 +13,7 @@ pub const RELEASE_PROCESS_MAX: Duration = Duration::from_secs(60 * 60);
 
 /// What a dyno is doing, as last asked and last reported.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum DynoState {
     /// It was asked to start and is not ready yet.
     Starting,

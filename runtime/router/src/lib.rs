@@ -26,11 +26,11 @@ mod router;
 mod shared;
 
 pub use connection::accept::{Closed, Server, bind};
+pub use grid::routing::{Load, StaleRoute};
 pub use limits::Limits;
 pub use log::access_log::{Record, Sink};
 pub use log::statistics::{Stats, Statuses};
 pub use request::forwarded::{TrustedProxies, TrustedProxy, TrustedProxyError};
-pub use request::queue::{Load, Stale};
 pub use request::routing_table::Hosts;
 pub use router::{Router, RouterConfig};
 pub use shared::connection_state::Peer;

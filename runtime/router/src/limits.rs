@@ -5,6 +5,7 @@
 use std::time::Duration;
 
 pub(crate) use exchange::limits::SILENCE_TIMEOUT;
+pub use grid::routing::{BOOT_WAIT_MAX, FIRST_BYTE_TIMEOUT, FIRST_BYTE_TIMEOUT_RANGE, SWEEP_EVERY};
 
 /// The longest request line (bytes).
 pub const REQUEST_LINE_MAX: usize = 8 * 1024;
@@ -34,16 +35,6 @@ pub const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
 /// A connection without a request is closed after this time: a little more than common load balancers
 /// (60 s), so that they close first and no request is lost in the crossing.
 pub const KEEP_ALIVE_IDLE: Duration = Duration::from_secs(75);
-/// Time to the first response byte, waiting included, unless the app has its own.
-pub const FIRST_BYTE_TIMEOUT: Duration = Duration::from_secs(30);
-/// The least and the most that an app may set for its time to the first byte.
-pub const FIRST_BYTE_TIMEOUT_RANGE: std::ops::RangeInclusive<Duration> =
-    Duration::from_secs(1)..=Duration::from_secs(600);
-/// How often the router looks for dynos that have rested long enough to be put to sleep: by so much, twice at most,
-/// they sleep later than they might.
-pub const SWEEP_EVERY: Duration = Duration::from_secs(1);
-/// How long requests wait while the first dynos of an app boot (H20).
-pub const BOOT_WAIT_MAX: Duration = Duration::from_secs(75);
 /// How long a guest may go on after its client hung up. Most handlers end within it and keep their warm
 /// instance; a boot costs less than holding a dyno any longer for nobody.
 pub const HANGUP_GRACE: Duration = Duration::from_secs(1);

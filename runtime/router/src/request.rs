@@ -6,7 +6,6 @@ pub(crate) mod admission;
 pub(crate) mod call_driver;
 pub(crate) mod client_body;
 pub(crate) mod forwarded;
-pub(crate) mod free_list;
 pub(crate) mod queue;
 pub(crate) mod routing_table;
 pub(crate) mod serve;

@@ -7,7 +7,6 @@ use crate::limits::Limits;
 use crate::log::access_log::Sink;
 use crate::log::statistics::{Stats, Statuses};
 use crate::request::forwarded::TrustedProxies;
-use crate::request::queue::{Load, Stale};
 use crate::request::routing_table::{Hosts, Routes};
 use crate::request::sleep_sweeper;
 use crate::shared::connection_state::Peer;
@@ -16,6 +15,7 @@ use exchange::DynoHandle;
 use exchange::SpillFolder;
 use grid::name::AppName;
 use grid::protocol::{Refusal, Route};
+use grid::routing::{Load, StaleRoute};
 use std::path::PathBuf;
 use std::sync::Arc;
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -80,11 +80,11 @@ impl<D: DynoHandle> Router<D> {
     /// The first route with a time after which dynos sleep starts the sweeper's task, on the runtime of the caller.
     ///
     /// # Errors
-    /// [`Stale`] if a later generation is published; `fresh` is dropped then.
+    /// [`StaleRoute`] if a later generation is published; `fresh` is dropped then.
     ///
     /// # Panics
     /// If it starts the sweeper and there is no runtime.
-    pub fn publish(&self, route: Route, fresh: Vec<D>) -> Result<(), Stale> {
+    pub fn publish(&self, route: Route, fresh: Vec<D>) -> Result<(), StaleRoute> {
         let _publishing = self.routes.publishing();
         self.routes.app(&route.app).publish(&route, fresh)?;
         self.routes.set_hostnames(&route.app, &route.hostnames);

@@ -9,7 +9,7 @@ const ENTRIES_LOOKED_AT_MAX: usize = 10_000;
 
 /// A language, or a platform, without a builder.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Foreign {
+struct LanguageSigns {
     /// As in "a Ruby app".
     name: &'static str,
     /// Files by which it is known; `*.x` is any file of that kind.
@@ -25,8 +25,8 @@ struct Foreign {
 /// Of languages whose tools make nothing that runs here.
 const NO_HINT: &str = "";
 
-const LANGUAGES: &[Foreign] = &[
-    Foreign {
+const LANGUAGES: &[LanguageSigns] = &[
+    LanguageSigns {
         name: "a site for a generator",
         files: &[
             "_config.yml",
@@ -40,7 +40,7 @@ const LANGUAGES: &[Foreign] = &[
         words: &["jekyll", "hugo"],
         hint: "; `command` may also be the generator, and `root` in dyno.toml the folder of pages that it makes",
     },
-    Foreign {
+    LanguageSigns {
         name: "a Ruby app",
         files: &["Gemfile", "config.ru", "Rakefile", "*.gemspec", "*.rb"],
         sure_files: &["config.ru", "bin/rails"],
@@ -57,7 +57,7 @@ const LANGUAGES: &[Foreign] = &[
         ],
         hint: NO_HINT,
     },
-    Foreign {
+    LanguageSigns {
         name: "a PHP app",
         files: &["composer.json", "index.php", "*.php", "public/index.php"],
         sure_files: &["artisan", "index.php", "public/index.php"],
@@ -70,14 +70,14 @@ const LANGUAGES: &[Foreign] = &[
         ],
         hint: NO_HINT,
     },
-    Foreign {
+    LanguageSigns {
         name: "a Go app",
         files: &["go.mod", "*.go"],
         sure_files: &["go.mod"],
         words: &["go"],
         hint: "; `GOOS=wasip1 go build` makes programs that can run as workers",
     },
-    Foreign {
+    LanguageSigns {
         name: "a Java or Kotlin app",
         files: &[
             "pom.xml",
@@ -92,35 +92,35 @@ const LANGUAGES: &[Foreign] = &[
         words: &["java", "mvn", "gradle", "mvnw", "gradlew"],
         hint: NO_HINT,
     },
-    Foreign {
+    LanguageSigns {
         name: "a Scala app",
         files: &["build.sbt", "*.scala"],
         sure_files: &["build.sbt"],
         words: &["sbt"],
         hint: NO_HINT,
     },
-    Foreign {
+    LanguageSigns {
         name: "a Clojure app",
         files: &["deps.edn", "project.clj", "*.clj"],
         sure_files: &["deps.edn", "project.clj"],
         words: &["lein", "clojure", "clj"],
         hint: NO_HINT,
     },
-    Foreign {
+    LanguageSigns {
         name: "an Elixir app",
         files: &["mix.exs", "*.ex", "*.exs"],
         sure_files: &["mix.exs"],
         words: &["mix", "elixir"],
         hint: NO_HINT,
     },
-    Foreign {
+    LanguageSigns {
         name: "an Erlang app",
         files: &["rebar.config", "*.erl"],
         sure_files: &["rebar.config"],
         words: &["rebar3", "erl"],
         hint: NO_HINT,
     },
-    Foreign {
+    LanguageSigns {
         name: "a .NET app",
         files: &[
             "*.csproj",
@@ -136,91 +136,91 @@ const LANGUAGES: &[Foreign] = &[
         words: &["dotnet"],
         hint: NO_HINT,
     },
-    Foreign {
+    LanguageSigns {
         name: "a Swift app",
         files: &["Package.swift", "*.swift"],
         sure_files: &["Package.swift"],
         words: &["swift"],
         hint: NO_HINT,
     },
-    Foreign {
+    LanguageSigns {
         name: "a Dart app",
         files: &["pubspec.yaml", "*.dart"],
         sure_files: &["pubspec.yaml"],
         words: &["dart"],
         hint: NO_HINT,
     },
-    Foreign {
+    LanguageSigns {
         name: "a Haskell app",
         files: &["stack.yaml", "cabal.project", "*.cabal", "*.hs"],
         sure_files: &["stack.yaml", "*.cabal"],
         words: &["stack", "cabal"],
         hint: NO_HINT,
     },
-    Foreign {
+    LanguageSigns {
         name: "a Crystal app",
         files: &["shard.yml", "*.cr"],
         sure_files: &["shard.yml"],
         words: &["crystal"],
         hint: NO_HINT,
     },
-    Foreign {
+    LanguageSigns {
         name: "a Nim app",
         files: &["*.nimble", "*.nim"],
         sure_files: &["*.nimble"],
         words: &["nim"],
         hint: NO_HINT,
     },
-    Foreign {
+    LanguageSigns {
         name: "a Zig app",
         files: &["build.zig", "*.zig"],
         sure_files: &["build.zig"],
         words: &["zig"],
         hint: "; `zig build -Dtarget=wasm32-wasi` makes programs that can run as workers",
     },
-    Foreign {
+    LanguageSigns {
         name: "a Gleam app",
         files: &["gleam.toml"],
         sure_files: &["gleam.toml"],
         words: &["gleam"],
         hint: NO_HINT,
     },
-    Foreign {
+    LanguageSigns {
         name: "an OCaml app",
         files: &["dune-project", "*.opam", "*.ml"],
         sure_files: &["dune-project"],
         words: &["dune"],
         hint: NO_HINT,
     },
-    Foreign {
+    LanguageSigns {
         name: "a D app",
         files: &["dub.json", "dub.sdl"],
         sure_files: &["dub.json", "dub.sdl"],
         words: &["dub"],
         hint: NO_HINT,
     },
-    Foreign {
+    LanguageSigns {
         name: "a Perl app",
         files: &["cpanfile", "app.psgi", "Makefile.PL", "*.pl"],
         sure_files: &["cpanfile", "app.psgi"],
         words: &["perl", "plackup", "starman", "hypnotoad"],
         hint: NO_HINT,
     },
-    Foreign {
+    LanguageSigns {
         name: "an R app",
         files: &["renv.lock", "app.R", "plumber.R", "*.R"],
         sure_files: &["app.R", "plumber.R"],
         words: &["R", "Rscript"],
         hint: NO_HINT,
     },
-    Foreign {
+    LanguageSigns {
         name: "a Julia app",
         files: &["Project.toml", "*.jl"],
         sure_files: &[],
         words: &["julia"],
         hint: NO_HINT,
     },
-    Foreign {
+    LanguageSigns {
         name: "a C++ app",
         files: &["CMakeLists.txt", "meson.build", "*.cpp", "*.cc", "*.cxx"],
         sure_files: &[],
@@ -230,15 +230,15 @@ const LANGUAGES: &[Foreign] = &[
 ];
 
 /// Makefiles and containers: the last thing to look at, since they stand beside apps of all languages.
-const PLATFORMS: &[Foreign] = &[
-    Foreign {
+const PLATFORMS: &[LanguageSigns] = &[
+    LanguageSigns {
         name: "an app with a Makefile",
         files: &["Makefile", "makefile", "GNUmakefile"],
         sure_files: &[],
         words: &["make"],
         hint: "; C alone is built without a Makefile",
     },
-    Foreign {
+    LanguageSigns {
         name: "an app in a container",
         files: &[
             "Dockerfile",
@@ -262,7 +262,7 @@ const PLATFORMS: &[Foreign] = &[
     "{} is {name} ({sign}), for which there is no builder: dyno builds {SUPPORTED}, and runs any `.wasm` file that `command` under \
      [build] in dyno.toml makes and `output` names{hint}", folder.display()
 )]
-pub struct Unsupported {
+pub struct UnsupportedLanguage {
     folder: PathBuf,
     name: &'static str,
     /// The file, or the Procfile's word, by which it is known.
@@ -274,9 +274,9 @@ pub struct Unsupported {
 pub(crate) const SUPPORTED: &str = "Rust, JavaScript, TypeScript, Python, C and static sites";
 
 /// The language of a folder that no builder claims, by its files, or by the first words of a Procfile's commands.
-pub(crate) fn find_language(folder: &Path, words: &[&str]) -> Option<Unsupported> {
-    let names = Names::of(folder);
-    let by_file = |foreign: &&Foreign| names.find(foreign.files).is_some();
+pub(crate) fn find_language(folder: &Path, words: &[&str]) -> Option<UnsupportedLanguage> {
+    let names = FileNames::of(folder);
+    let by_file = |foreign: &&LanguageSigns| names.find(foreign.files).is_some();
     let found = LANGUAGES.iter().find(by_file);
     let found = found.or_else(|| {
         LANGUAGES
@@ -287,16 +287,16 @@ pub(crate) fn find_language(folder: &Path, words: &[&str]) -> Option<Unsupported
 }
 
 /// The Makefile or the container that a folder describes.
-pub(crate) fn find_platform(folder: &Path) -> Option<Unsupported> {
-    let names = Names::of(folder);
+pub(crate) fn find_platform(folder: &Path) -> Option<UnsupportedLanguage> {
+    let names = FileNames::of(folder);
     let mut found = PLATFORMS.iter();
     found.find_map(|foreign| unsupported(folder, &names, foreign.files, foreign, &[]))
 }
 
 /// The language of an app that has the files of a supported language as well, but is certainly not of that: by
 /// what its Procfile runs, or, without a Procfile, by files that only whole apps have.
-pub(crate) fn find_sure_language(folder: &Path, words: &[&str]) -> Option<Unsupported> {
-    let names = Names::of(folder);
+pub(crate) fn find_sure_language(folder: &Path, words: &[&str]) -> Option<UnsupportedLanguage> {
+    let names = FileNames::of(folder);
     if !words.is_empty() {
         let said = LANGUAGES
             .iter()
@@ -308,34 +308,16 @@ pub(crate) fn find_sure_language(folder: &Path, words: &[&str]) -> Option<Unsupp
     found.find_map(|foreign| unsupported(folder, &names, foreign.sure_files, foreign, &[]))
 }
 
-/// Whether a folder with a `Cargo.toml` may have a program: `true` also if that cannot be told.
-pub(crate) fn has_cargo_program(folder: &Path) -> bool {
-    let text = std::fs::read_to_string(folder.join("Cargo.toml")).unwrap_or_default();
-    let Ok(manifest) = text.parse::<toml::Table>() else {
-        return true;
-    };
-    let types = manifest.get("lib").and_then(|lib| lib.get("crate-type"));
-    let types = types.and_then(|types| types.as_array());
-    let is_cdylib =
-        types.is_some_and(|types| types.iter().any(|one| one.as_str() == Some("cdylib")));
-    is_cdylib
-        || manifest.contains_key("workspace") && !manifest.contains_key("package")
-        || manifest.contains_key("bin")
-        || ["src/main.rs", "src/bin"]
-            .iter()
-            .any(|path| folder.join(path).exists())
-}
-
 fn unsupported(
     folder: &Path,
-    names: &Names,
+    names: &FileNames,
     files: &[&str],
-    foreign: &Foreign,
+    foreign: &LanguageSigns,
     words: &[&str],
-) -> Option<Unsupported> {
+) -> Option<UnsupportedLanguage> {
     let by_word = || said_by(foreign, words).map(|word| format!("`{word}` in the Procfile"));
     let sign = names.find(files).or_else(by_word)?;
-    Some(Unsupported {
+    Some(UnsupportedLanguage {
         folder: folder.to_owned(),
         name: foreign.name,
         sign,
@@ -343,7 +325,7 @@ fn unsupported(
     })
 }
 
-fn said_by<'a>(foreign: &Foreign, words: &[&'a str]) -> Option<&'a str> {
+fn said_by<'a>(foreign: &LanguageSigns, words: &[&'a str]) -> Option<&'a str> {
     let plain = |word: &str| word.trim_start_matches("./").to_owned();
     let mut words = words.iter();
     words
@@ -360,7 +342,7 @@ pub(crate) fn command_words(procfile: &str) -> Vec<&str> {
     let commands = lines.filter_map(|line| line.split_once(':'));
     let is_setting = |word: &&str| {
         let name = word.split_once('=').map(|(name, _)| name);
-        name.is_some_and(crate::manifest::is_env_name)
+        name.is_some_and(crate::manifest::env_name::is_env_name)
     };
     commands
         .filter_map(|(_, command)| command.split_whitespace().find(|word| !is_setting(word)))
@@ -368,12 +350,12 @@ pub(crate) fn command_words(procfile: &str) -> Vec<&str> {
 }
 
 /// The names of the files in a folder.
-struct Names {
+struct FileNames {
     folder: PathBuf,
     names: BTreeSet<String>,
 }
 
-impl Names {
+impl FileNames {
     fn of(folder: &Path) -> Self {
         let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
         let files = entries

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use proptest::prelude::*;
-use slugs::manifest::{Command, app_json, dotenv, expand, procfile, settings};
+use slugs::manifest::{ProcessCommand, app_json, dotenv, expand, procfile, settings};
 
 fn env(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
     pairs
@@ -14,8 +14,8 @@ fn env(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
 
 /// The words that a command line makes in an environment.
 fn words(line: &str, pairs: &[(&str, &str)]) -> Vec<String> {
-    let command =
-        Command::parse(&format!("a.wasm {line}")).unwrap_or_else(|error| panic!("{line}: {error}"));
+    let command = ProcessCommand::parse(&format!("a.wasm {line}"))
+        .unwrap_or_else(|error| panic!("{line}: {error}"));
     expand(&command.args, &env(pairs)).unwrap_or_else(|error| panic!("{line}: {error}"))
 }
 
@@ -78,11 +78,11 @@ fn what_only_a_shell_can_do_is_refused() {
         ("a.wasm \\", "ends with"),
         ("", "there is no command"),
     ] {
-        let error = Command::parse(line).expect_err(line);
+        let error = ProcessCommand::parse(line).expect_err(line);
         let says = says.replace("`` ` ``", "```");
         assert!(error.contains(&says), "{line}: {error}");
     }
-    let command = Command::parse("a.wasm $NOT_THERE").expect("a command");
+    let command = ProcessCommand::parse("a.wasm $NOT_THERE").expect("a command");
     let error = expand(&command.args, &BTreeMap::new())
         .expect_err("unset")
         .to_string();
@@ -167,7 +167,7 @@ worker = 0
     );
     assert_eq!(
         settings::parse("").expect("empty").value,
-        settings::Settings::default()
+        settings::ProjectSettings::default()
     );
 }
 
@@ -349,7 +349,7 @@ proptest! {
         let _ = settings::parse(&text);
         let _ = app_json::parse(&text);
         let _ = dotenv::parse(&text);
-        if let Ok(command) = Command::parse(&text) {
+        if let Ok(command) = ProcessCommand::parse(&text) {
             // What was parsed is in stored form: only unset names can fail.
             let broken = matches!(
                 expand(&command.args, &BTreeMap::new()),
@@ -362,7 +362,7 @@ proptest! {
     #[test]
     fn quoted_arguments_come_through(args in prop::collection::vec("[ -~]{0,12}", 0..6)) {
         let line: Vec<String> = args.iter().map(|arg| quoted(arg)).collect();
-        let command = Command::parse(&format!("a.wasm {}", line.join(" "))).expect("quoted");
+        let command = ProcessCommand::parse(&format!("a.wasm {}", line.join(" "))).expect("quoted");
         prop_assert_eq!(expand(&command.args, &BTreeMap::new()).expect("nothing to replace"), args);
     }
 

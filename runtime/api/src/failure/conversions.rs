@@ -4,11 +4,11 @@
 
 use crate::failure::{ApiFailure, format_error_chain};
 use axum::http::StatusCode;
-use control::Rejected;
+use control::CommandError;
 use control::access;
-use control::logs::TailError;
+use control::logs::LogTailError;
 use control::usage::UsageError;
-use control::{Gone, Refused};
+use control::{ControlError, ReconcilerEnded};
 use grid::desired::FactError;
 use grid::plan::OneOffError;
 use slugs::store::StoreError;
@@ -26,25 +26,25 @@ fn storage_failure(message: String) -> ApiFailure {
     ApiFailure::unavailable("storage_unavailable", message).retry_after(STORAGE_RETRY_SECS)
 }
 
-impl From<Refused> for ApiFailure {
-    fn from(refused: Refused) -> Self {
+impl From<ControlError> for ApiFailure {
+    fn from(refused: ControlError) -> Self {
         let text = refused.to_string();
         match refused {
-            Refused::Rejected(rejected) => rejected.into(),
-            Refused::Access(error) => error.into(),
-            Refused::KeyReused => ApiFailure::conflict("idempotency_key_reused", text),
-            Refused::Unavailable(_) => storage_failure(text),
-            Refused::Unsure(_) => ApiFailure::unavailable("unsure", text),
-            Refused::TooLarge { .. } => {
+            ControlError::Rejected(rejected) => rejected.into(),
+            ControlError::Access(error) => error.into(),
+            ControlError::KeyReused => ApiFailure::conflict("idempotency_key_reused", text),
+            ControlError::Unavailable(_) => storage_failure(text),
+            ControlError::Unsure(_) => ApiFailure::unavailable("unsure", text),
+            ControlError::TooLarge { .. } => {
                 ApiFailure::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", text)
             }
-            Refused::Gone(gone) => gone.into(),
+            ControlError::Gone(gone) => gone.into(),
         }
     }
 }
 
-impl From<Gone> for ApiFailure {
-    fn from(_: Gone) -> Self {
+impl From<ReconcilerEnded> for ApiFailure {
+    fn from(_: ReconcilerEnded) -> Self {
         shutting_down()
     }
 }
@@ -54,45 +54,45 @@ fn shutting_down() -> ApiFailure {
         .retry_after(SOON_RETRY_SECS)
 }
 
-impl From<Rejected> for ApiFailure {
-    fn from(rejected: Rejected) -> Self {
+impl From<CommandError> for ApiFailure {
+    fn from(rejected: CommandError) -> Self {
         let text = rejected.to_string();
         match rejected {
-            Rejected::Misfit(error) => error.into(),
-            Rejected::NoRelease(_) => ApiFailure::conflict("no_release", text),
-            Rejected::StillEnding(_) => ApiFailure::conflict("still_ending", text),
-            Rejected::NoSuchDyno { .. } => ApiFailure::not_found(text),
-            Rejected::ShuttingDown => shutting_down(),
-            Rejected::ConfigOwned { .. } => ApiFailure::conflict("config_owned", text),
-            Rejected::ConfigTaken { .. } => ApiFailure::conflict("config_taken", text),
-            Rejected::AttachmentTaken { .. } | Rejected::AttachedAlready { .. } => {
+            CommandError::Misfit(error) => error.into(),
+            CommandError::NoRelease(_) => ApiFailure::conflict("no_release", text),
+            CommandError::StillEnding(_) => ApiFailure::conflict("still_ending", text),
+            CommandError::NoSuchDyno { .. } => ApiFailure::not_found(text),
+            CommandError::ShuttingDown => shutting_down(),
+            CommandError::ConfigOwned { .. } => ApiFailure::conflict("config_owned", text),
+            CommandError::ConfigTaken { .. } => ApiFailure::conflict("config_taken", text),
+            CommandError::AttachmentTaken { .. } | CommandError::AttachedAlready { .. } => {
                 ApiFailure::conflict("attached_already", text)
             }
-            Rejected::OwnAddon { .. } => ApiFailure::conflict("own_addon", text),
+            CommandError::OwnAddon { .. } => ApiFailure::conflict("own_addon", text),
             // The caller's token may not show the other app, so the message does not name it.
-            Rejected::AddonShared { addon, .. } => ApiFailure::conflict(
+            CommandError::AddonShared { addon, .. } => ApiFailure::conflict(
                 "addon_shared",
                 format!(
                     "the add-on {addon} is attached to another app too: detach it there first, or destroy it"
                 ),
             ),
-            Rejected::TooManyAddons(_) => ApiFailure::conflict("too_many_addons", text),
-            Rejected::NoSuchProcess { .. } => {
+            CommandError::TooManyAddons(_) => ApiFailure::conflict("too_many_addons", text),
+            CommandError::NoSuchProcess { .. } => {
                 ApiFailure::not_found_with_id("no_such_process", text)
             }
-            Rejected::RunsOnce(_) => ApiFailure::unprocessable("runs_once", text),
-            Rejected::NotRestarted(_) => ApiFailure::conflict("runs_once", text),
-            Rejected::OneOff(refused) => refused.into(),
-            Rejected::TooManyAtOnce => {
+            CommandError::RunsOnce(_) => ApiFailure::unprocessable("runs_once", text),
+            CommandError::NotRestarted(_) => ApiFailure::conflict("runs_once", text),
+            CommandError::OneOff(refused) => refused.into(),
+            CommandError::TooManyAtOnce => {
                 ApiFailure::unavailable("busy", text).retry_after(SOON_RETRY_SECS)
             }
-            Rejected::NothingToRun => ApiFailure::unprocessable("nothing_to_run", text),
-            Rejected::TooManyDynos { .. }
-            | Rejected::ConfigName(_)
-            | Rejected::ConfigSize(_)
-            | Rejected::Memory { .. }
-            | Rejected::RequestTimeout(_)
-            | Rejected::IdleAfter(_) => ApiFailure::invalid_value(text),
+            CommandError::NothingToRun => ApiFailure::unprocessable("nothing_to_run", text),
+            CommandError::TooManyDynos { .. }
+            | CommandError::ConfigName(_)
+            | CommandError::ConfigSize(_)
+            | CommandError::Memory { .. }
+            | CommandError::RequestTimeout(_)
+            | CommandError::IdleAfter(_) => ApiFailure::invalid_value(text),
         }
     }
 }
@@ -140,15 +140,15 @@ impl From<FactError> for ApiFailure {
     }
 }
 
-impl From<access::Misfit> for ApiFailure {
-    fn from(error: access::Misfit) -> Self {
+impl From<access::AccessError> for ApiFailure {
+    fn from(error: access::AccessError) -> Self {
         let text = error.to_string();
         match error {
-            access::Misfit::NoSuchToken(_) => ApiFailure::not_found(text),
-            access::Misfit::LastAdmin(_) => ApiFailure::conflict("last_admin", text),
-            access::Misfit::TokenExists(_) => ApiFailure::conflict("token_exists", text),
-            access::Misfit::TooMany => ApiFailure::conflict("too_many_tokens", text),
-            access::Misfit::Name => ApiFailure::invalid_value(text),
+            access::AccessError::NoSuchToken(_) => ApiFailure::not_found(text),
+            access::AccessError::LastAdmin(_) => ApiFailure::conflict("last_admin", text),
+            access::AccessError::TokenExists(_) => ApiFailure::conflict("token_exists", text),
+            access::AccessError::TooMany => ApiFailure::conflict("too_many_tokens", text),
+            access::AccessError::Name => ApiFailure::invalid_value(text),
         }
     }
 }
@@ -175,8 +175,8 @@ impl From<UsageError> for ApiFailure {
     }
 }
 
-impl From<TailError> for ApiFailure {
-    fn from(error: TailError) -> Self {
+impl From<LogTailError> for ApiFailure {
+    fn from(error: LogTailError) -> Self {
         let status = StatusCode::TOO_MANY_REQUESTS;
         ApiFailure::new(status, "too_many_readers", error.to_string())
             .retry_after(READERS_RETRY_SECS)

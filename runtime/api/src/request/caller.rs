@@ -9,7 +9,7 @@ use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode, header};
 use control::access::{Role, Token};
-use control::{Actor, View};
+use control::{Actor, LedgerView};
 use grid::desired::App;
 use grid::name::AppName;
 use std::net::{IpAddr, Ipv4Addr};
@@ -19,7 +19,7 @@ use tokio::time::Instant;
 /// The token of a request, and the state of the ledger at the moment of the request.
 pub(crate) struct Caller {
     pub(crate) token: Token,
-    pub(crate) view: Arc<View>,
+    pub(crate) view: Arc<LedgerView>,
 }
 
 impl Caller {

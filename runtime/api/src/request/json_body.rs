@@ -11,7 +11,7 @@ use axum::extract::{FromRequest, FromRequestParts, Request};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode, header};
 use bytes::Bytes;
-use control::ledger::{IdempotencyKey, KeyError};
+use control::ledger::{IdempotencyKey, IdempotencyKeyError};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use serde::de::DeserializeOwned;
 use sha2::{Digest, Sha256};
@@ -129,7 +129,9 @@ fn idempotency_key(
         return Ok(None);
     };
     let refused = |message: String| ApiFailure::bad_request("bad_idempotency_key", message);
-    let text = value.to_str().map_err(|_| refused(KeyError.to_string()))?;
+    let text = value
+        .to_str()
+        .map_err(|_| refused(IdempotencyKeyError.to_string()))?;
     let mut request = format!("{} {}\n", parts.method, parts.uri).into_bytes();
     request.extend_from_slice(body);
     IdempotencyKey::new(text, &request).map_err(|error| refused(error.to_string()))?;

@@ -14,7 +14,7 @@ const LIMIT_MAX: usize = 1_000;
 /// Characters of a cursor, at most: the longest cursor is a hostname of 253 characters.
 const CURSOR_CHARS_MAX: usize = 300;
 
-/// Which part of a list is requested.
+/// DynoSelector part of a list is requested.
 #[derive(Clone, Debug, Default, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]

@@ -16,9 +16,9 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use control::access::Role;
-use control::addons::{self, AddonError, Destroyed, ProvisionError};
+use control::addons::{self, AddonError, AddonRemoval, ProvisionError};
 use control::ledger::IdempotencyKey;
-use control::{Accepted, AddonCommand, Command, default_name};
+use control::{AcceptedChange, AddonCommand, Command, default_name};
 use grid::desired::{AddonService, AddonState, App, NewAddon};
 use grid::name::{AddonName, AppName, AttachmentName};
 use std::fmt::Display;
@@ -153,7 +153,7 @@ async fn make_addon(
     caller: &Caller,
     addon: NewAddon,
     key: Option<IdempotencyKey>,
-) -> Result<(AddonName, Accepted), ApiFailure> {
+) -> Result<(AddonName, AcceptedChange), ApiFailure> {
     let (app, name) = (addon.owner.clone(), addon.name.clone());
     let attach_as = addon.attach_as.clone();
     let accepted = state.addons.create(addon, caller.actor(), key).await?;
@@ -195,8 +195,8 @@ pub(crate) async fn remove_addon(
         ));
     }
     match state.addons.destroy(addon, actor).await? {
-        Destroyed::Wholly => Ok(StatusCode::NO_CONTENT.into_response()),
-        Destroyed::Later => match find_addon(&with_current_view(&state, caller), &app, &name) {
+        AddonRemoval::Complete => Ok(StatusCode::NO_CONTENT.into_response()),
+        AddonRemoval::Later => match find_addon(&with_current_view(&state, caller), &app, &name) {
             Ok(rest) => Ok((StatusCode::ACCEPTED, Json(rest)).into_response()),
             Err(_) => Ok(StatusCode::NO_CONTENT.into_response()),
         },

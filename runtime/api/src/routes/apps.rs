@@ -14,7 +14,7 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use control::access::Role;
-use control::{Command, View};
+use control::{Command, LedgerView};
 use grid::desired::{App, IdleSetting};
 use grid::name::{AppName, Hostname};
 use std::sync::Arc;
@@ -46,7 +46,7 @@ impl ApiState {
     }
 }
 
-fn app_resource(state: &ApiState, view: &View, app: &App) -> AppResource {
+fn app_resource(state: &ApiState, view: &LedgerView, app: &App) -> AppResource {
     let origin = view.origin(&app.name);
     let timeout = app.settings.request_timeout;
     let newest = app.newest_release();

@@ -11,7 +11,7 @@ use axum::extract::State;
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
-use control::logs::{Filter, Follow, LINES_MAX, Side, Tail, Which};
+use control::logs::{DynoSelector, Follow, LINES_MAX, LogFilter, LogSide, LogTail};
 use futures_util::stream;
 use grid::name::AppName;
 use serde::Deserialize;
@@ -36,7 +36,7 @@ enum LogHalf {
     Dyno,
 }
 
-/// Which lines are requested.
+/// DynoSelector lines are requested.
 #[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
@@ -56,23 +56,23 @@ pub(crate) struct LogQuery {
 }
 
 impl LogQuery {
-    fn filter(&self) -> Result<Filter, ApiFailure> {
+    fn filter(&self) -> Result<LogFilter, ApiFailure> {
         let side = self.source.map(|source| match source {
-            LogHalf::App => Side::App,
-            LogHalf::Dyno => Side::Dyno,
+            LogHalf::App => LogSide::App,
+            LogHalf::Dyno => LogSide::Dyno,
         });
         let which = self
             .dyno
             .as_deref()
             .map(parse_dyno_or_process)
             .transpose()?;
-        Ok(Filter { side, which })
+        Ok(LogFilter { side, which })
     }
 }
 
-fn parse_dyno_or_process(text: &str) -> Result<Which, ApiFailure> {
-    let dyno = text.parse().map(Which::Dyno).ok();
-    let which = dyno.or_else(|| text.parse().map(Which::Process).ok());
+fn parse_dyno_or_process(text: &str) -> Result<DynoSelector, ApiFailure> {
+    let dyno = text.parse().map(DynoSelector::Dyno).ok();
+    let which = dyno.or_else(|| text.parse().map(DynoSelector::Process).ok());
     which.ok_or_else(|| {
         let message = "dyno is a dyno such as web.1, or a process type such as web";
         ApiFailure::bad_request("bad_query", message)
@@ -80,7 +80,7 @@ fn parse_dyno_or_process(text: &str) -> Result<Which, ApiFailure> {
 }
 
 /// The next lines to send together; none at the end of the log or when the server ends.
-async fn next_chunk(tail: &mut Tail, closing: &CancellationToken) -> Option<Bytes> {
+async fn next_chunk(tail: &mut LogTail, closing: &CancellationToken) -> Option<Bytes> {
     let first = tokio::select! {
         line = tail.next() => line?,
         () = closing.cancelled() => return None,

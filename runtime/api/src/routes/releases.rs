@@ -18,7 +18,7 @@ use crate::state::ApiState;
 use crate::text;
 use axum::Json;
 use axum::extract::State;
-use control::Outcome;
+use control::ReleaseOutcome;
 use grid::desired::{App, ProcessKind, ProcessSpec, Release};
 use grid::name::{AppName, Version};
 use serde::Deserialize;
@@ -143,7 +143,7 @@ pub(crate) async fn show_release(
         () = state.shared.closing.cancelled() => {}
     }
     let view = state.control.view();
-    if view.outcome(&name, version) == Some(Outcome::Serving) {
+    if view.outcome(&name, version) == Some(ReleaseOutcome::Serving) {
         state.control.until_published(&name, version).await;
     }
     // The caller's token was checked when the request came, and is not checked again after the wait.

@@ -14,10 +14,10 @@ use axum::Json;
 use axum::extract::State;
 use grid::name::{ProcessType, SlugId};
 use slugs::Manifest;
-use slugs::store::{Store, StoreError, Stored};
+use slugs::store::{Store, StoreError, StoredSlug};
 use std::sync::Arc;
 
-fn slug_resource(stored: Stored) -> SlugResource {
+fn slug_resource(stored: StoredSlug) -> SlugResource {
     SlugResource {
         id: stored.id.to_string(),
         bytes: stored.bytes,

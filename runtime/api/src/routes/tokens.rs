@@ -13,7 +13,7 @@ use crate::text;
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
-use control::access::{self, Misfit, Role, Secret, Token, TokenId};
+use control::access::{self, AccessError, Role, Token, TokenId, TokenSecret};
 use grid::name::AppName;
 
 impl From<Role> for TokenRole {
@@ -36,7 +36,7 @@ impl From<TokenRole> for Role {
     }
 }
 
-fn token_resource(token: &Token, secret: Option<&Secret>) -> TokenResource {
+fn token_resource(token: &Token, secret: Option<&TokenSecret>) -> TokenResource {
     TokenResource {
         id: token.id.to_string(),
         name: token.name.clone(),
@@ -84,7 +84,7 @@ pub(crate) async fn create_token(
     let app = body.app.map(|name| name.parse::<AppName>()).transpose();
     let app = app.map_err(|error| ApiFailure::invalid_value(error.to_string()))?;
     let actor = caller.actor();
-    let (token, secret) = access::mint(&body.name, body.role.into(), app, &actor);
+    let (token, secret) = access::mint_token(&body.name, body.role.into(), app, &actor);
     let accepted = state
         .control
         .create_token(token.clone(), actor, key)
@@ -113,7 +113,7 @@ pub(crate) async fn revoke_token(
     PathName(id): PathName<TokenId>,
 ) -> Result<StatusCode, ApiFailure> {
     if !caller.can_see_token(&id) {
-        return Err(Misfit::NoSuchToken(id).into());
+        return Err(AccessError::NoSuchToken(id).into());
     }
     caller.require_role_for_all_apps(Role::Admin)?;
     state.control.revoke_token(id, caller.actor(), None).await?;

@@ -7,7 +7,7 @@
 //! program does not read.
 
 use control::access::TokenId;
-use control::once::Pipes;
+use control::once::OneOffPipes;
 use futures_util::FutureExt;
 use grid::name::{AppName, DynoId};
 use grid::protocol::ProcessExit;
@@ -68,7 +68,7 @@ pub(crate) struct ClientOutput {
 pub(crate) struct UnnamedStreams(ClientStreams);
 
 /// Makes the pipes of a program, and the client's ends of them for the holder of `token`.
-pub(crate) fn open_pipes(token: TokenId) -> (Pipes, UnnamedStreams) {
+pub(crate) fn open_pipes(token: TokenId) -> (OneOffPipes, UnnamedStreams) {
     let (stdin, program_stdin) = duplex(PIPE_BYTES);
     let (stdout, program_stdout) = duplex(PIPE_BYTES);
     let (stderr, program_stderr) = duplex(PIPE_BYTES);
@@ -82,7 +82,7 @@ pub(crate) fn open_pipes(token: TokenId) -> (Pipes, UnnamedStreams) {
             is_lost.cancelled().await;
         }
     };
-    let pipes = Pipes {
+    let pipes = OneOffPipes {
         stdin: Box::new(ProgramStdin {
             pipe: program_stdin,
             is_complete: Arc::clone(&is_complete),

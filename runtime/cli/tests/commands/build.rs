@@ -1,11 +1,11 @@
-//! `dyno build`: one file, the same bytes each time.
+//! `dyno build`: one slug file, with the same bytes each time.
 
 use std::fs;
 use std::path::Path;
 
 use testkit::repository;
 
-use crate::run::{Place, copy};
+use crate::command_folder::{Place, copy};
 
 #[test]
 fn the_same_source_gives_the_same_bytes_anywhere() {

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 /// Whether a node that says nothing is to be taken for dead.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Heartbeats {
     /// It sends one every second; three seconds of silence mean that it is dead.
     Expected,

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 /// One message from a node.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "report", rename_all = "snake_case")]
 pub enum Report {
     /// All that the node has: its first message ever, and from time to time so that lost ones do not matter.
     Node(Inventory),

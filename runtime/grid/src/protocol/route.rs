@@ -35,6 +35,7 @@ pub struct Route {
 
 /// What becomes of an app's requests.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", content = "value", rename_all = "snake_case")]
 pub enum RouteTarget {
     /// A free one of these dynos takes it, else it waits. Never empty; all are up; sorted.
     Dynos(Vec<DynoKey>),

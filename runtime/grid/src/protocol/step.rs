@@ -11,7 +11,8 @@ use std::fmt;
 use std::sync::Arc;
 
 /// One thing to do. Steps are carried out in order; each may be carried out twice without harm.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "step", rename_all = "snake_case")]
 pub enum Step {
     /// Have the slug on the node and compiled; answer with `Report::Fetched`.
     Fetch {
@@ -112,6 +113,7 @@ impl Step {
 
 /// Why a dyno is stopped without further waiting.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum StopReason {
     /// It was not ready in time: R10.
     BootTimeout,

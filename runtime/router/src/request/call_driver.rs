@@ -8,6 +8,7 @@ use crate::request::queue::App;
 use crate::shared::router_shared::{Hub, Running};
 use exchange::Exchange;
 use exchange::{Call, CallEnd, DynoHandle, Kill};
+use grid::routing::{Claim, RouteEpoch};
 use std::future::poll_fn;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -20,7 +21,7 @@ pub(crate) struct Driver<D: DynoHandle> {
     /// Taken when the call is over.
     call: Option<D::Call>,
     app: Arc<App<D>>,
-    epoch: u64,
+    epoch: RouteEpoch,
     exchange: Arc<Exchange>,
     /// A time after which the guest is killed, and why.
     limit: Option<(Pin<Box<Sleep>>, Kill)>,
@@ -33,7 +34,7 @@ impl<D: DynoHandle> Driver<D> {
     pub(crate) fn new(
         call: D::Call,
         app: Arc<App<D>>,
-        epoch: u64,
+        epoch: RouteEpoch,
         exchange: Arc<Exchange>,
     ) -> Self {
         Driver {
@@ -70,7 +71,8 @@ impl<D: DynoHandle> Driver<D> {
         };
         self.call = None;
         if let CallEnd::Free(dyno) = finished {
-            self.app.give_back(dyno, self.epoch);
+            let epoch = self.epoch;
+            self.app.give_back(Claim { dyno, epoch });
         }
         self.exchange.close();
         Poll::Ready(())

@@ -7,7 +7,7 @@ use crate::limits::{RETRIES_MAX, UPLOAD_RATE_MIN};
 use crate::request::admission;
 use crate::request::call_driver::Driver;
 use crate::request::client_body::ClientBody;
-use crate::request::queue::{App, Claim, Ticket, Turn};
+use crate::request::queue::{App, Turn};
 use crate::request::routing_table::Routes;
 use crate::request::upload::{self, Taken};
 use crate::response::error_page::{self, Refused};
@@ -22,6 +22,7 @@ use exchange::{
     RequestBody, ResponseReader,
 };
 use grid::protocol::Refusal;
+use grid::routing::Claim;
 use http::response::Parts;
 use http::{HeaderValue, Method, Request, Response, StatusCode, Version, header};
 use http_body::Body;
@@ -343,35 +344,16 @@ async fn turn<D: DynoHandle>(
     journal: &mut Journal,
     arrived: Instant,
 ) -> Result<Claim<D>, Refusal> {
-    let ticket = match app.take() {
+    let waiting = match app.take(arrived) {
         Turn::Now(claim) => return Ok(claim),
         Turn::Refused(refusal) => return Err(refusal),
-        Turn::Wait(ticket) => ticket,
+        Turn::Wait(waiting) => waiting,
     };
-    journal.record().queue = ticket.depth;
+    journal.record().queue = waiting.depth;
     journal.begin_wait(arrived);
-    let grant = Box::pin(wait(app, ticket, arrived)).await;
+    let grant = Box::pin(waiting.wait()).await;
     journal.end_wait();
     grant
-}
-
-async fn wait<D: DynoHandle>(
-    app: &App<D>,
-    mut ticket: Ticket<D>,
-    arrived: Instant,
-) -> Result<Claim<D>, Refusal> {
-    loop {
-        let patience = app.patience(arrived);
-        let now = Instant::now();
-        if now >= patience.due {
-            return Err(patience.refusal);
-        }
-        // Looked at again now and then: the app may have come up, or gone down, in the meantime.
-        let look = patience.due.min(now + patience.window);
-        if let Ok(grant) = timeout_at(look, ticket.granted()).await {
-            return grant;
-        }
-    }
 }
 
 /// The request, and what its app is told besides.

@@ -8,14 +8,7 @@ use crate::limits::SWEEP_EVERY;
 use crate::request::routing_table::Routes;
 use exchange::DynoHandle;
 use std::sync::Weak;
-use std::time::Duration;
 use tokio::time::{MissedTickBehavior, interval};
-
-/// Passes that a dyno rests through, for at least `idle_after`.
-pub(crate) fn passes(idle_after: Duration) -> u64 {
-    let passes = idle_after.as_millis().div_ceil(SWEEP_EVERY.as_millis());
-    u64::try_from(passes).unwrap_or(u64::MAX / 2).max(1)
-}
 
 /// Sweeps for as long as the router exists.
 pub(crate) async fn run<D: DynoHandle>(routes: Weak<Routes<D>>) {

@@ -45,7 +45,7 @@ const WORKS: &str = "what works: axum through `wstd-axum` (`dyno new NAME --temp
 
 /// What the build told that matters here.
 #[derive(Debug, Default)]
-pub(super) struct BuildLines {
+pub(super) struct CargoLines {
     /// The crates that did not compile.
     failed: BTreeSet<String>,
     /// A crate whose build script did not run through.
@@ -54,9 +54,9 @@ pub(super) struct BuildLines {
     is_tokio: bool,
 }
 
-impl BuildLines {
+impl CargoLines {
     /// Looks at a line of cargo's.
-    pub(super) fn read(&mut self, line: &str) {
+    pub(super) fn add_line(&mut self, line: &str) {
         let quoted = |begin: &str| {
             let (_, rest) = line.split_once(begin)?;
             Some(rest.split_once('`')?.0.to_owned())
@@ -109,20 +109,20 @@ fn of_axum() -> String {
 }
 
 #[derive(Deserialize)]
-struct Lock {
+struct CargoLock {
     #[serde(default)]
-    package: Vec<Locked>,
+    package: Vec<LockedPackage>,
 }
 
 #[derive(Deserialize)]
-struct Locked {
+struct LockedPackage {
     name: String,
 }
 
 /// The names of all packages that the build uses; none if there is no lock file that can be read.
 fn locked_packages(lock: &Path) -> BTreeSet<String> {
     let text = std::fs::read_to_string(lock).unwrap_or_default();
-    let lock: Option<Lock> = toml::from_str(&text).ok();
+    let lock: Option<CargoLock> = toml::from_str(&text).ok();
     let packages = lock.into_iter().flat_map(|lock| lock.package);
     packages.map(|package| package.name).collect()
 }
@@ -137,8 +137,8 @@ mod tests {
         let entry = |name: &&str| format!("[[package]]\nname = \"{name}\"\nversion = \"1.0.0\"\n");
         let text: String = packages.iter().map(entry).collect();
         std::fs::write(&lock, format!("version = 4\n{text}")).expect("written");
-        let mut read = BuildLines::default();
-        lines.iter().for_each(|line| read.read(line));
+        let mut read = CargoLines::default();
+        lines.iter().for_each(|line| read.add_line(line));
         read.advice(&lock)
     }
 

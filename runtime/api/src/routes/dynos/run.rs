@@ -16,7 +16,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use control::DynoStatus;
 use control::access::Role;
-use control::once::{Program, Wanted};
+use control::once::{OneOffProgram, OneOffRequest};
 use control::{MEMORY_BYTES, checked_config};
 use grid::desired::{App, Limits, ProcessKind, Release};
 use grid::lifecycle;
@@ -50,7 +50,7 @@ pub(crate) async fn run_dyno(
     let manifest = read_manifest(&state, release.slug).await?;
     let (program, process) = find_program(app, &manifest, body.command)?;
     let size = body.size.as_deref();
-    if size.is_some() && !matches!(program, Program::Type { .. }) {
+    if size.is_some() && !matches!(program, OneOffProgram::Type { .. }) {
         let message = "only a process type has a size that can be changed: leave size out";
         return Err(ApiFailure::invalid_value(message));
     }
@@ -59,7 +59,7 @@ pub(crate) async fn run_dyno(
         true => Some(open_pipes(caller.token.id.clone())).unzip(),
         false => (None, None),
     };
-    let wanted = Wanted {
+    let wanted = OneOffRequest {
         app: name.clone(),
         program,
         env: checked_config(body.env)?,
@@ -99,7 +99,7 @@ fn find_program(
     app: &App,
     manifest: &Manifest,
     words: Vec<String>,
-) -> Result<(Program, Option<ProcessType>), ApiFailure> {
+) -> Result<(OneOffProgram, Option<ProcessType>), ApiFailure> {
     if words.len() > WORDS_MAX || words.iter().any(|word| word.contains('\0')) {
         let message = format!("a command has 1 to {WORDS_MAX} words, without NUL");
         return Err(ApiFailure::invalid_value(message));
@@ -113,7 +113,7 @@ fn find_program(
     if let Some(process) = process {
         check_is_program(manifest, &process)?;
         let with_memory_of = Some(process.clone());
-        return Ok((Program::Type { process, args }, with_memory_of));
+        return Ok((OneOffProgram::Type { process, args }, with_memory_of));
     }
     if let Some(command) = manifest.commands.get(&first) {
         let args = command.args.iter().cloned().chain(args).collect();
@@ -134,12 +134,12 @@ fn component_program(
     name: String,
     path: &SlugPath,
     args: Vec<String>,
-) -> (Program, Option<ProcessType>) {
+) -> (OneOffProgram, Option<ProcessType>) {
     let mut processes = manifest.processes.iter();
     let process = processes.find(|(_, process)| process.component == *path);
     let process = process.map(|(name, _)| name.clone());
     let path = path.as_str().to_owned();
-    (Program::Component { name, path, args }, process)
+    (OneOffProgram::Component { name, path, args }, process)
 }
 
 fn check_is_program(manifest: &Manifest, process: &ProcessType) -> Result<(), ApiFailure> {
@@ -155,7 +155,7 @@ fn check_is_program(manifest: &Manifest, process: &ProcessType) -> Result<(), Ap
 }
 
 fn no_such_program(app: &App, manifest: &Manifest, word: &str) -> ApiFailure {
-    let known = match manifest.runnable().as_slice() {
+    let known = match manifest.runnable_words().as_slice() {
         [] => "has nothing that runs by itself".to_owned(),
         words => format!("can run {}", words.join(", ")),
     };

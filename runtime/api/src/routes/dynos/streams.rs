@@ -99,9 +99,9 @@ impl OutputFrames {
                 exit = exit, if !is_open => {
                     self.exit = None;
                     let lost = |_| ProcessExit::Failed("the server has lost it".into());
-                    return Some(frame::exit(&exit.unwrap_or_else(lost)).into());
+                    return Some(frame::encode_exit(&exit.unwrap_or_else(lost)).into());
                 }
-                () = sleep_until(Instant::now() + KEEP_ALIVE_INTERVAL) => return Some(frame::alive().into()),
+                () = sleep_until(Instant::now() + KEEP_ALIVE_INTERVAL) => return Some(frame::encode_alive().into()),
                 () = self.closing.cancelled() => return None,
             };
             match (bytes, is_stderr) {
@@ -128,7 +128,7 @@ async fn read_pipe(pipe: &mut Option<DuplexStream>, buffer: &mut BytesMut) -> Op
 
 fn output_frame(is_stderr: bool, bytes: &Bytes) -> Bytes {
     let mut frame = BytesMut::with_capacity(frame::HEAD_BYTES + bytes.len());
-    frame.extend_from_slice(&frame::head(is_stderr, bytes.len()));
+    frame.extend_from_slice(&frame::encode_head(is_stderr, bytes.len()));
     frame.extend_from_slice(bytes);
     frame.freeze()
 }

@@ -7,7 +7,7 @@ use crate::request::caller::Caller;
 use crate::routes::slugs::{process_type_warnings, read_manifest, slug_missing};
 use crate::state::ApiState;
 use ::slugs::Manifest;
-use control::{Command, Deploy, DeployConfig};
+use control::{Command, DeployConfig, ReleaseSpec};
 use grid::desired::{App, ProcessSpec};
 use grid::name::{ProcessType, SlugId, Version};
 use std::collections::BTreeMap;
@@ -47,7 +47,7 @@ pub(super) async fn prepare_deploy(
     warnings.extend(missing_config_warnings(&manifest, &config));
     warnings.extend(unscaled_warning(&manifest, app));
     let formation = manifest.initial_formation();
-    let deploy = Deploy {
+    let deploy = ReleaseSpec {
         slug,
         description: description.clone(),
         config: DeployConfig::Own(defaults),

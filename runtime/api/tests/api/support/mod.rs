@@ -6,13 +6,13 @@ pub(crate) mod client;
 pub(crate) mod slug;
 
 use api::{ApiHost, ApiParts, ApiSettings, ApiState};
-use control::access::{Role, mint};
-use control::addons::{Addons, Servers};
-use control::ledger::Memory;
-use control::logs::{Line, Logs};
-use control::once::OneOff;
-use control::usage::Recorder;
-use control::{Actor, Control, Options, Outputs};
+use control::access::{Role, mint_token};
+use control::addons::{AddonServers, AddonsHandle};
+use control::ledger::MemoryLedger;
+use control::logs::{AppLogLine, AppLogs};
+use control::once::OneOffStart;
+use control::usage::UsageRecorder;
+use control::{Actor, Control, ReconcilerOptions, ReconcilerOutputs};
 use grid::name::{AppName, DynoKey, NodeId};
 use grid::protocol::{CrashCause, Inventory, ProcessExit, Report, Step};
 use grid::usage::DynoPrices;
@@ -36,7 +36,7 @@ pub(crate) struct Server {
     pub(crate) address: SocketAddr,
     pub(crate) admin: String,
     pub(crate) control: Control,
-    pub(crate) logs: Logs,
+    pub(crate) logs: AppLogs,
     pub(crate) ready: watch::Sender<bool>,
     /// Apps whose releases do not come up from now on.
     pub(crate) broken: Arc<Mutex<BTreeSet<AppName>>>,
@@ -59,35 +59,35 @@ impl Server {
     }
 
     /// With these servers for add-ons.
-    pub(crate) async fn start_with(servers: Servers) -> Server {
+    pub(crate) async fn start_with(servers: AddonServers) -> Server {
         Server::start_all("127.0.0.1:0", servers, Vec::new()).await
     }
 
     /// With further hosts at which it answers.
     pub(crate) async fn start_behind(hosts: &[&str]) -> Server {
         let hosts = hosts.iter().map(|host| host.parse().expect("a host"));
-        Server::start_all("127.0.0.1:0", Servers::default(), hosts.collect()).await
+        Server::start_all("127.0.0.1:0", AddonServers::default(), hosts.collect()).await
     }
 
     pub(crate) async fn start_at(address: &str) -> Server {
-        Server::start_all(address, Servers::default(), Vec::new()).await
+        Server::start_all(address, AddonServers::default(), Vec::new()).await
     }
 
-    async fn start_all(address: &str, servers: Servers, api_hosts: Vec<ApiHost>) -> Server {
+    async fn start_all(address: &str, servers: AddonServers, api_hosts: Vec<ApiHost>) -> Server {
         let folder = tempfile::tempdir().expect("a folder");
         let store = folder.path().join("slugs");
         let slugs = Arc::new(Store::open(&store).expect("a store"));
-        let ledger = Arc::new(Memory::new());
-        let (reconciler, control, outputs) = control::start(ledger, Options::default())
+        let ledger = Arc::new(MemoryLedger::new());
+        let (reconciler, control, outputs) = control::start(ledger, ReconcilerOptions::default())
             .await
             .expect("a reconciler");
         tokio::spawn(reconciler.run());
-        let logs = Logs::new();
-        let usage = Arc::new(control::usage::Memory::new());
-        let usage = Recorder::open(usage, SystemTime::now()).expect("a store");
+        let logs = AppLogs::new();
+        let usage = Arc::new(control::usage::MemoryUsageStore::new());
+        let usage = UsageRecorder::open(usage, SystemTime::now()).expect("a store");
         let broken: Arc<Mutex<BTreeSet<AppName>>> = Arc::default();
         run_node(&control, outputs, &logs, &usage, &broken).await;
-        let (addons, keeper) = Addons::new(control.clone(), servers);
+        let (addons, keeper) = AddonsHandle::new(control.clone(), servers);
         tokio::spawn(keeper.run(|_| ()));
         let (ready, is_ready) = watch::channel(true);
         let parts = ApiParts {
@@ -130,7 +130,7 @@ impl Server {
     /// The secret of a new token.
     pub(crate) async fn token(&self, name: &str, role: Role, app: Option<&str>) -> String {
         let app = app.map(|app| app.parse().expect("a name"));
-        let (token, secret) = mint(name, role, app, &me());
+        let (token, secret) = mint_token(name, role, app, &me());
         let made = self.control.create_token(token, me(), None).await;
         made.expect("a token");
         secret.reveal().to_owned()
@@ -147,9 +147,9 @@ impl Server {
 /// A node that does at once what it is told.
 async fn run_node(
     control: &Control,
-    outputs: Outputs,
-    logs: &Logs,
-    usage: &Recorder,
+    outputs: ReconcilerOutputs,
+    logs: &AppLogs,
+    usage: &UsageRecorder,
     broken: &Arc<Mutex<BTreeSet<AppName>>>,
 ) {
     let node: NodeId = "local".parse().expect("a name");
@@ -158,7 +158,7 @@ async fn run_node(
         .report(Report::Node(inventory))
         .await
         .expect("a reconciler");
-    let Outputs {
+    let ReconcilerOutputs {
         mut steps,
         mut one_offs,
         logs: mut events,
@@ -184,15 +184,15 @@ async fn run_node(
     tokio::spawn(async move {
         while let Some(event) = events.recv().await {
             let app = event.app.clone();
-            logs.push(&app, Line::of_event(event, SystemTime::now()));
+            logs.push(&app, AppLogLine::of_event(event, SystemTime::now()));
         }
     });
 }
 
 /// A program that gives back what it is given, says `done` on stderr, and ends with 7; without anybody to talk to it
 /// ends with 0.
-async fn once(one_off: OneOff, reporter: Control) {
-    let OneOff {
+async fn once(one_off: OneOffStart, reporter: Control) {
+    let OneOffStart {
         node, dyno, wanted, ..
     } = one_off;
     let up = Report::Up {
@@ -222,7 +222,7 @@ async fn once(one_off: OneOff, reporter: Control) {
     }
 }
 
-fn answer(step: Step, usage: &Recorder, broken: &Mutex<BTreeSet<AppName>>) -> Option<Report> {
+fn answer(step: Step, usage: &UsageRecorder, broken: &Mutex<BTreeSet<AppName>>) -> Option<Report> {
     let is_broken = |dyno: &DynoKey| broken.lock().expect("no panic").contains(&dyno.app);
     match step {
         Step::Fetch { node, app, release } => {

@@ -4,17 +4,17 @@ use super::*;
 
 fn judged(app: &str, failures: &str) -> Result<Vec<String>, String> {
     let facts = SourceFacts::of_files(&[("app.py", app)]);
-    let imports = super::super::imports::of(&facts, &["app.py".to_owned()]);
+    let imports = super::super::imports::find_imports(&facts, &["app.py".to_owned()]);
     let folder = tempfile::tempdir().expect("a temporary folder");
     for package in ["numpy", "click", "markupsafe"] {
         std::fs::create_dir(folder.path().join(package)).expect("a folder");
     }
-    let packages = Packages {
+    let packages = InstalledPackages {
         folder: folder.path().to_owned(),
         key: String::new(),
         native: "numpy\tnumpy/core.so\n_cffi\t_cffi.so\n".to_owned(),
     };
-    let warnings = judge(failures, &imports, (&facts, &packages), "requirements.txt");
+    let warnings = judge_failures(failures, &imports, (&facts, &packages), "requirements.txt");
     let warnings = warnings.map_err(|error| error.to_string())?;
     Ok(warnings.iter().map(ToString::to_string).collect())
 }
