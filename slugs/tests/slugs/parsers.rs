@@ -191,7 +191,10 @@ fn dyno_toml_errors_name_the_line_and_the_remedy() {
         ("name = 3", "line 1: "),
         ("name = ", "line 1: "),
         ("build = \"make\"", "line 1: `build` is a section"),
-        ("[limits]\nmemory = \"lots\"", "line 2: `lots` is not a size"),
+        (
+            "[limits]\nmemory = \"lots\"",
+            "line 2: `lots` is not a size",
+        ),
         (
             "[limits]\nmemory = \"1KiB\"",
             "line 2: `memory` is 1KiB, and it must be from 1MiB to 4GiB",

@@ -220,7 +220,10 @@ fn mistakes_say_what_to_do() {
             "absent is not a folder: name the folder of the app",
         ),
         ("empty", "dyno new NAME"),
-        ("js", "nothing says in which file the app begins: set `main`"),
+        (
+            "js",
+            "nothing says in which file the app begins: set `main`",
+        ),
     ];
     for (folder, expected) in cases {
         let text = place.run(&["build", folder]).failed();

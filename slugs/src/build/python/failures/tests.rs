@@ -33,10 +33,7 @@ fn native_code_fails_a_build_only_where_the_app_needs_it() {
     let caught = "try:\n    import numpy\nexcept ImportError:\n    numpy = None\n";
     assert_eq!(judged(caught, NUMPY), Ok(vec![]));
     let later = judged("def f():\n    import numpy\n", NUMPY).expect("a warning");
-    assert!(
-        later[0].contains("numpy is native code"),
-        "{later:?}"
-    );
+    assert!(later[0].contains("numpy is native code"), "{later:?}");
     assert!(
         judged("import _cffi\n", "")
             .expect_err("needed")
