@@ -78,9 +78,9 @@ impl LedgerView {
                     self.note_origin(fact, entry);
                 }
                 LedgerChange::Access(access::AccessChange::SlugUploaded { app, slug }) => {
-                    self.uploads.note(app, *slug);
+                    self.uploads.record_upload(app, *slug);
                 }
-                LedgerChange::Access(change) => self.tokens.apply(change),
+                LedgerChange::Access(change) => self.tokens.apply_change(change),
             }
         }
         self.at = at;
@@ -98,7 +98,7 @@ impl LedgerView {
             }
             Fact::AppDestroyed { app, .. } => {
                 Arc::make_mut(&mut self.origins).remove(app);
-                self.uploads.forget(app);
+                self.uploads.forget_app(app);
             }
             _ => {}
         }

@@ -84,7 +84,7 @@ pub struct Token {
 
 impl Token {
     /// Whether its holder may do everything, to every app.
-    pub(super) fn rules_all(&self) -> bool {
+    pub(super) fn can_do_everything(&self) -> bool {
         self.role == Role::Admin && self.app.is_none()
     }
 }

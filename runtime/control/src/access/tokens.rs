@@ -92,7 +92,7 @@ impl Tokens {
     }
 
     /// Why a change cannot be made, if it cannot.
-    pub(crate) fn check(&self, change: &AccessChange) -> Result<(), AccessError> {
+    pub(crate) fn check_change(&self, change: &AccessChange) -> Result<(), AccessError> {
         match change {
             AccessChange::TokenCreated(token) => {
                 let chars = token.name.chars().count();
@@ -113,7 +113,7 @@ impl Tokens {
                     .get(id)
                     .ok_or_else(|| AccessError::NoSuchToken(id.clone()))?;
                 let others = self.iter().filter(|other| other.id != *id);
-                if token.rules_all() && !others.into_iter().any(Token::rules_all) {
+                if token.can_do_everything() && !others.into_iter().any(Token::can_do_everything) {
                     return Err(AccessError::LastAdmin(id.clone()));
                 }
                 Ok(())
@@ -123,7 +123,7 @@ impl Tokens {
     }
 
     /// Makes a change that was checked when it was written.
-    pub(crate) fn apply(&mut self, change: &AccessChange) {
+    pub(crate) fn apply_change(&mut self, change: &AccessChange) {
         match change {
             AccessChange::TokenCreated(token) => {
                 Arc::make_mut(&mut self.by_id).insert(token.id.clone(), token.clone());

@@ -26,7 +26,7 @@ impl SlugUploads {
     }
 
     /// Remembers an upload, and forgets the oldest ones beyond the bound.
-    pub(crate) fn note(&mut self, app: &AppName, slug: SlugId) {
+    pub(crate) fn record_upload(&mut self, app: &AppName, slug: SlugId) {
         let uploaded = Arc::make_mut(&mut self.by_app)
             .entry(app.clone())
             .or_default();
@@ -37,7 +37,7 @@ impl SlugUploads {
     }
 
     /// Forgets the uploads for an app that is destroyed: the next app of that name may be somebody else's.
-    pub(crate) fn forget(&mut self, app: &AppName) {
+    pub(crate) fn forget_app(&mut self, app: &AppName) {
         if self.by_app.contains_key(app) {
             Arc::make_mut(&mut self.by_app).remove(app);
         }
@@ -57,15 +57,15 @@ mod tests {
         let slug = |number: u8| SlugId::new([number; 32]);
         let mut uploads = SlugUploads::default();
         for number in 0..=100 {
-            uploads.note(&mine, slug(number));
+            uploads.record_upload(&mine, slug(number));
         }
         assert!(!uploads.contains(&mine, slug(0)), "beyond the bound");
         assert!(uploads.contains(&mine, slug(1)) && uploads.contains(&mine, slug(100)));
         assert!(!uploads.contains(&theirs, slug(1)));
-        uploads.note(&mine, slug(1));
-        uploads.note(&mine, slug(101));
+        uploads.record_upload(&mine, slug(1));
+        uploads.record_upload(&mine, slug(101));
         assert!(uploads.contains(&mine, slug(1)), "it was uploaded again");
-        uploads.forget(&mine);
+        uploads.forget_app(&mine);
         assert!(!uploads.contains(&mine, slug(101)));
     }
 }

@@ -33,7 +33,7 @@ pub async fn create_token_offline(
     let (mut view, mut keys) = (LedgerView::default(), IdempotencyKeys::default());
     replay(&*ledger, &mut view, &mut keys).await?;
     let change = access::AccessChange::TokenCreated(token);
-    view.tokens.check(&change).map_err(ControlError::Access)?;
+    view.tokens.check_change(&change).map_err(ControlError::Access)?;
     let entry = LedgerEntry {
         id: EntryId::random(),
         at_ms: actor.at_ms,

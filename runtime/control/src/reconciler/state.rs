@@ -122,7 +122,7 @@ impl ReconcilerState {
         &self,
         change: access::AccessChange,
     ) -> Result<Vec<LedgerChange>, access::AccessError> {
-        self.view.tokens.check(&change)?;
+        self.view.tokens.check_change(&change)?;
         Ok(vec![LedgerChange::Access(change)])
     }
 
