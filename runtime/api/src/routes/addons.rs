@@ -15,7 +15,7 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use control::access::Role;
 use control::addons::{self, AddonError, AddonRemoval, ProvisionError};
-use control::{AddonCommand, Command, default_name};
+use control::{AddonCommand, Command, default_attachment_name};
 use grid::desired::{AddonService, AddonState, App, NewAddon};
 use grid::name::{AddonName, AppName, AttachmentName};
 use serde::{Deserialize, Serialize};
@@ -202,7 +202,7 @@ pub(crate) async fn create(
                 addon: addon.clone(),
                 name: attach_as,
             });
-            let accepted = state.control.command(attach, caller.actor(), key).await?;
+            let accepted = state.control.execute_command(attach, caller.actor(), key).await?;
             (addon, accepted)
         }
         _ => {
@@ -239,7 +239,7 @@ pub(crate) async fn remove(
     if addon.request.owner != app {
         let (app, addon) = (app.clone(), name.clone());
         let detach = Command::Addon(AddonCommand::Detach { app, addon });
-        let accepted = state.control.command(detach, actor, None).await?;
+        let accepted = state.control.execute_command(detach, actor, None).await?;
         return Ok(releases::named(StatusCode::NO_CONTENT, accepted.version));
     }
     match state.addons.destroy(addon, actor).await? {
@@ -279,7 +279,7 @@ fn wanted(
         name: name.unwrap_or_else(|| addons::name(service)),
         service,
         owner: app.clone(),
-        attach_as: attach_as.unwrap_or_else(|| default_name(service)),
+        attach_as: attach_as.unwrap_or_else(|| default_attachment_name(service)),
         password: addons::password(),
         created_ms: actor.at_ms,
         created_by: actor.by,

@@ -183,7 +183,7 @@ pub(crate) async fn create(
     let hostnames = vec![state.default_hostname(&name)?];
     let app = name.clone();
     let create = Command::CreateApp { app, hostnames };
-    state.control.command(create, caller.actor(), key).await?;
+    state.control.execute_command(create, caller.actor(), key).await?;
     Ok((StatusCode::CREATED, Json(again(&state, &name)?)))
 }
 
@@ -230,12 +230,12 @@ pub(crate) async fn change(
     if settings != now.settings {
         let app = name.clone();
         let set = Command::SetSettings { app, settings };
-        state.control.command(set, caller.actor(), None).await?;
+        state.control.execute_command(set, caller.actor(), None).await?;
     }
     if let Some(on) = body.maintenance.filter(|on| *on != now.maintenance) {
         let app = name.clone();
         let set = Command::SetMaintenance { app, on };
-        state.control.command(set, caller.actor(), None).await?;
+        state.control.execute_command(set, caller.actor(), None).await?;
     }
     again(&state, &name).map(Json)
 }
@@ -255,7 +255,7 @@ pub(crate) async fn destroy(
     caller.may_change(&name, Role::Admin)?;
     let app = name.clone();
     let destroy = Command::DestroyApp { app };
-    state.control.command(destroy, caller.actor(), None).await?;
+    state.control.execute_command(destroy, caller.actor(), None).await?;
     state.logs.forget(&name);
     Ok(StatusCode::NO_CONTENT)
 }

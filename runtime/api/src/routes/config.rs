@@ -84,7 +84,7 @@ pub(crate) async fn change(
     let app = name.clone();
     let changes = ConfigChanges(changes);
     let set = Command::SetConfig { app, changes };
-    let accepted = state.control.command(set, caller.actor(), None).await?;
+    let accepted = state.control.execute_command(set, caller.actor(), None).await?;
     let vars = shown(state.control.view().desired.app(&name)?);
     Ok(releases::named(Json(vars), accepted.version))
 }

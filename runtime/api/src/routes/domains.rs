@@ -93,7 +93,7 @@ pub(crate) async fn add(
         app: name,
         hostname,
     };
-    state.control.command(add, caller.actor(), key).await?;
+    state.control.execute_command(add, caller.actor(), key).await?;
     Ok((StatusCode::CREATED, Json(domain)))
 }
 
@@ -113,6 +113,6 @@ pub(crate) async fn remove(
         return Err(Failure::conflict("default_domain", message));
     }
     let remove = Command::RemoveDomain { app, hostname };
-    state.control.command(remove, caller.actor(), None).await?;
+    state.control.execute_command(remove, caller.actor(), None).await?;
     Ok(StatusCode::NO_CONTENT)
 }

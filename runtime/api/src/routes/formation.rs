@@ -126,7 +126,7 @@ pub(crate) async fn change(
         let scale = Command::Scale { app, counts, sizes };
         made = state
             .control
-            .command(scale, caller.actor(), None)
+            .execute_command(scale, caller.actor(), None)
             .await?
             .version;
     }

@@ -28,7 +28,7 @@ pub(crate) struct Ready {
 /// Whether requests to apps are answered now.
 pub(crate) fn readiness(state: &State) -> Ready {
     let ready = *state.ready.borrow() && !state.0.closing.is_cancelled();
-    let trouble = state.control.trouble().borrow().is_some();
+    let trouble = state.control.watch_ledger_trouble().borrow().is_some();
     let reason = match (ready, trouble) {
         (false, _) => Some("the server is starting or ending"),
         (true, true) => Some("changes cannot be written down: is the disk full? Apps run on"),
@@ -76,7 +76,7 @@ pub(crate) async fn ready(With(state): With<State>) -> impl IntoResponse {
 pub(crate) async fn metrics(With(state): With<State>) -> impl IntoResponse {
     let mut dynos: BTreeMap<&'static str, usize> = BTreeMap::new();
     // A reconciler that has ended has no dynos.
-    for dyno in state.control.dynos().await.unwrap_or_default() {
+    for dyno in state.control.list_dynos().await.unwrap_or_default() {
         *dynos.entry(dyno.state.word()).or_default() += 1;
     }
     let reading = Reading {
@@ -85,7 +85,7 @@ pub(crate) async fn metrics(With(state): With<State>) -> impl IntoResponse {
         tails: state.logs.tails(),
         log_bytes: state.logs.bytes(),
         log_lines: state.logs.lines(),
-        ledger_trouble: state.control.trouble().borrow().is_some(),
+        ledger_trouble: state.control.watch_ledger_trouble().borrow().is_some(),
     };
     let mut text = state.0.counted.text(&reading);
     (state.metrics)(&mut text);

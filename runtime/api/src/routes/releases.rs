@@ -213,13 +213,13 @@ pub(crate) async fn show(
         return Ok(Json(now));
     }
     tokio::select! {
-        outcome = state.control.outcome(&name, version) => drop(outcome?),
+        outcome = state.control.wait_for_outcome(&name, version) => drop(outcome?),
         () = tokio::time::sleep(Duration::from_secs(secs)) => {}
         () = state.0.closing.cancelled() => {}
     }
     let view = state.control.view();
     if view.outcome(&name, version) == Some(ReleaseOutcome::Serving) {
-        state.control.until_published(&name, version).await;
+        state.control.wait_until_published(&name, version).await;
     }
     // What the caller may see is as it was when the request came.
     of(state.control.view().desired.app(&name)?, version).map(Json)

@@ -69,7 +69,7 @@ impl AddonsShared {
     ) -> Result<AcceptedChange, ControlError> {
         let actor = Actor::now(&asked.created_by);
         let command = Command::Addon(command);
-        self.control.command(command, actor, None).await
+        self.control.execute_command(command, actor, None).await
     }
 
     /// One attempt to make an add-on, and to take it back if that fails.
@@ -105,7 +105,9 @@ impl AddonsShared {
             })
         })?;
         let addon = asked.name.clone();
-        let noted = self.send_command(asked, AddonCommand::Made { addon, made }).await;
+        let noted = self
+            .send_command(asked, AddonCommand::Made { addon, made })
+            .await;
         let accepted = noted.map_err(|refused| ProvisionError::Overtaken(refused.to_string()))?;
         Ok(accepted.version)
     }
@@ -131,7 +133,10 @@ impl AddonsShared {
             return self.record_gone(asked).await;
         }
         let addon = asked.name.clone();
-        match self.send_command(asked, AddonCommand::Destroy { addon }).await {
+        match self
+            .send_command(asked, AddonCommand::Destroy { addon })
+            .await
+        {
             Ok(_) | Err(ControlError::Rejected(_)) => AttemptEnd::Again(None),
             Err(_) => AttemptEnd::Doomed,
         }

@@ -64,7 +64,7 @@ impl AddonKeeper {
 
     /// Does what the ledger says, until it is dropped. `warn` is told for the operator what cannot be destroyed now.
     pub async fn run(mut self, warn: impl Fn(String)) {
-        let mut views = self.shared.control.views();
+        let mut views = self.shared.control.watch_view();
         loop {
             views.borrow_and_update();
             self.start_attempts();
@@ -150,7 +150,11 @@ impl AddonKeeper {
         }
     }
 
-    fn spawn_task(&mut self, work: AddonTask, task: impl Future<Output = AttemptEnd> + Send + 'static) {
+    fn spawn_task(
+        &mut self,
+        work: AddonTask,
+        task: impl Future<Output = AttemptEnd> + Send + 'static,
+    ) {
         let id = self.tasks.spawn(task).id();
         self.busy.insert(id, work);
     }

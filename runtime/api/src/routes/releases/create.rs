@@ -138,7 +138,7 @@ pub(crate) async fn create(
     let Prepared {
         command, warnings, ..
     } = prepared;
-    let accepted = state.control.command(command, caller.actor(), key).await?;
+    let accepted = state.control.execute_command(command, caller.actor(), key).await?;
     let version = accepted.version.ok_or_else(Failure::internal)?;
     let mut release = releases::of(state.control.view().desired.app(&name)?, version)?;
     release.warnings = Some(warnings);

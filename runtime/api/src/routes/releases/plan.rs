@@ -64,7 +64,7 @@ pub(crate) async fn of(state: &State, app: &App, prepared: Prepared) -> Result<P
     let (old_config, old_processes) = newest.map_or(none, |newest| {
         (BTreeMap::clone(&newest.config), newest.processes.clone())
     });
-    let steps = state.control.preview(prepared.command).await?;
+    let steps = state.control.preview_steps(prepared.command).await?;
     // The grid plans for all apps at once; what it does for others is not shown.
     let shown = steps
         .iter()

@@ -110,7 +110,7 @@ async fn note_upload(state: &State, caller: &Caller, id: SlugId) -> Result<(), F
         return Ok(());
     };
     let (app, actor) = (app.clone(), caller.actor());
-    state.control.note_upload(app, id, actor).await?;
+    state.control.record_upload(app, id, actor).await?;
     Ok(())
 }
 
