@@ -5,7 +5,7 @@
 pub(crate) mod client;
 pub(crate) mod slug;
 
-use api::{ApiHost, Parts, Settings, State};
+use api::{ApiHost, ApiParts, ApiSettings, ApiState};
 use control::access::{Role, mint_token};
 use control::addons::{AddonServers, AddonsHandle};
 use control::ledger::MemoryLedger;
@@ -16,6 +16,7 @@ use control::{Actor, Control, ReconcilerOptions, ReconcilerOutputs};
 use grid::name::{AppName, DynoKey, NodeId};
 use grid::protocol::{CrashCause, Inventory, ProcessExit, Report, Step};
 use grid::usage::DynoPrices;
+use prometheus_client::metrics::gauge::ConstGauge;
 use slugs::store::Store;
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
@@ -89,13 +90,13 @@ impl Server {
         let (addons, keeper) = AddonsHandle::new(control.clone(), servers);
         tokio::spawn(keeper.run(|_| ()));
         let (ready, is_ready) = watch::channel(true);
-        let parts = Parts {
+        let parts = ApiParts {
             control: control.clone(),
             slugs,
             addons,
             logs: logs.clone(),
             usage: usage.clone(),
-            settings: Settings {
+            settings: ApiSettings {
                 domain: "localhost".parse().expect("a domain"),
                 public_https: false,
                 public_port: 8080,
@@ -103,13 +104,13 @@ impl Server {
                 api_hosts,
             },
             ready: is_ready,
-            metrics: Arc::new(|text| text.push_str("dyno_more 1\n")),
+            metrics: Arc::new(|registry| registry.register("more", "More", ConstGauge::new(1_i64))),
         };
         let listener = TcpListener::bind(address).await.expect("a port");
         let address = listener.local_addr().expect("an address");
         let (stop, stopped) = oneshot::channel::<()>();
         let stopped = async { drop(stopped.await) };
-        let served = tokio::spawn(api::serve(listener, State::new(parts), stopped));
+        let served = tokio::spawn(api::serve(listener, ApiState::new(parts), stopped));
         let mut server = Server {
             address,
             admin: String::new(),

@@ -3,17 +3,18 @@
 //! Owns a cheap proof of that: every dyno is where and what it should be, and the routers know. Where the
 //! proof fails an app is planned, so that this may be strict, but never wrong; `plan_every_app` does without.
 
-use super::survey::{Fetched, Room, Scene, add, earlier};
-use super::{FETCH_RETRY, route};
+use std::iter::Peekable;
+use std::slice::Iter;
+
 use crate::backoff;
 use crate::desired::{App, ProcessSpec, Release};
 use crate::lifecycle::DynoState;
 use crate::name::{DynoId, DynoKey, NodeId, ProcessType};
 use crate::observed::{Dyno, FetchState, FormationSlot};
+use crate::plan::scene::{Fetched, Room, Scene, add, earlier};
+use crate::plan::{FETCH_RETRY, route_settings};
 use crate::protocol::{Refusal, Route, RouteTarget};
 use crate::time::Time;
-use std::iter::Peekable;
-use std::slice::Iter;
 
 /// What is known of one app.
 pub(super) struct Known<'a> {
@@ -112,9 +113,9 @@ pub(super) fn quiet(scene: Scene<'_>, known: &Known<'_>) -> Option<Quiet> {
 /// Whether the route says what it should, but for who serves.
 fn told(scene: Scene<'_>, app: &App, shown: &Route) -> bool {
     shown.version == app.serving
-        && shown.backlog_max == route::backlog_max(app)
-        && shown.request_timeout == route::request_timeout(app, app.serving)
-        && shown.idle_after == route::idle_after(app, app.serving, scene.policy)
+        && shown.backlog_max == route_settings::backlog_max(app)
+        && shown.request_timeout == route_settings::request_timeout(app, app.serving)
+        && shown.idle_after == route_settings::idle_after(app, app.serving, scene.policy)
         && shown.hostnames.iter().eq(&app.hostnames)
 }
 

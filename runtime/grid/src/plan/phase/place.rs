@@ -2,26 +2,26 @@
 //!
 //! Owns the choice between several dynos of one place. Must not know what becomes of the others.
 
-use super::draft::Draft;
 use crate::desired::App;
 use crate::lifecycle::DynoState;
 use crate::name::{DynoId, DynoKey, ProcessType, Version};
+use crate::plan::draft::Draft;
 use crate::time::Time;
 
 /// The dynos of one release in one place.
 #[derive(Debug, Default)]
-pub(super) struct Place {
+pub(in crate::plan) struct Place {
     /// The newest one that serves and was not told to restart.
-    pub(super) fresh: Option<DynoKey>,
+    pub(in crate::plan) fresh: Option<DynoKey>,
     /// The newest one that starts and is newer than that.
-    pub(super) coming: Option<DynoKey>,
+    pub(in crate::plan) coming: Option<DynoKey>,
     /// The newest one that serves though it was told to restart.
-    pub(super) stale: Option<DynoKey>,
+    pub(in crate::plan) stale: Option<DynoKey>,
 }
 
 impl Place {
     /// Of the dynos on nodes that are not taken for dead.
-    pub(super) fn of(draft: &Draft, app: &App, version: Version, id: &DynoId) -> Self {
+    pub(in crate::plan) fn of(draft: &Draft, app: &App, version: Version, id: &DynoId) -> Self {
         let stale_before = app.stale_before(id);
         let mut place = Place::default();
         for (key, dyno) in draft.observed.dynos_in(&app.name, id) {
@@ -44,17 +44,17 @@ impl Place {
     }
 
     /// The one that takes requests.
-    pub(super) fn serving(&self) -> Option<&DynoKey> {
+    pub(in crate::plan) fn serving(&self) -> Option<&DynoKey> {
         self.fresh.as_ref().or(self.stale.as_ref())
     }
 
     /// The one that will stay.
-    pub(super) fn keeper(&self) -> Option<&DynoKey> {
+    pub(in crate::plan) fn keeper(&self) -> Option<&DynoKey> {
         self.coming.as_ref().or(self.fresh.as_ref())
     }
 
     /// Those that must not be ended.
-    pub(super) fn needed(self) -> impl Iterator<Item = DynoKey> {
+    pub(in crate::plan) fn needed(self) -> impl Iterator<Item = DynoKey> {
         let stale = if self.fresh.is_some() {
             None
         } else {
@@ -65,7 +65,12 @@ impl Place {
 }
 
 /// Until when a place must stay empty after crashes, if it must.
-pub(super) fn not_before(draft: &Draft, app: &App, version: Version, id: &DynoId) -> Option<Time> {
+pub(in crate::plan) fn not_before(
+    draft: &Draft,
+    app: &App,
+    version: Version,
+    id: &DynoId,
+) -> Option<Time> {
     let slot = crate::observed::FormationSlot {
         app: app.name.clone(),
         dyno: id.clone(),
@@ -77,7 +82,7 @@ pub(super) fn not_before(draft: &Draft, app: &App, version: Version, id: &DynoId
 }
 
 /// The dynos of a release and process type that take requests, or would if it were web.
-pub(super) fn serving(
+pub(in crate::plan) fn serving(
     draft: &Draft,
     app: &App,
     version: Version,

@@ -2,20 +2,21 @@
 //!
 //! Owns which dynos are started, and where. Must not know when they get requests.
 
-use super::draft::{Draft, Reserved};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
 use super::place::{self, Place};
-use super::{FETCH_RETRY, PlanNote};
 use crate::desired::{App, ProcessKind, Release};
 use crate::lifecycle::DynoState;
 use crate::name::{AppName, DynoId, DynoKey, NodeId, ProcessType};
 use crate::observed::FetchState;
 use crate::placement;
+use crate::plan::draft::{Draft, Reserved};
+use crate::plan::{FETCH_RETRY, PlanNote};
 use crate::protocol::{RouteTarget, Step};
-use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 
 /// Starts what is missing of the wanted releases.
-pub(super) fn fill(draft: &mut Draft, name: &AppName) {
+pub(in crate::plan) fn fill(draft: &mut Draft, name: &AppName) {
     let Some(app) = draft.desired.apps.get(name).cloned() else {
         return;
     };
@@ -39,14 +40,14 @@ pub(super) fn fill(draft: &mut Draft, name: &AppName) {
 
 /// Where the dynos of one release and process type sit that will stay, or are to start.
 #[derive(Default)]
-pub(super) struct Homes {
+pub(in crate::plan) struct Homes {
     filled: BTreeSet<u32>,
     counts: BTreeMap<NodeId, u32>,
 }
 
 impl Homes {
     /// Of all places but one.
-    pub(super) fn of(
+    pub(in crate::plan) fn of(
         draft: &Draft,
         app: &App,
         release: &Release,
@@ -120,7 +121,7 @@ fn start(draft: &mut Draft, app: &App, release: &Arc<Release>, id: &DynoId, home
 }
 
 /// The node for a dyno whose siblings sit as told, as if `without` were gone already.
-pub(super) fn choose(
+pub(in crate::plan) fn choose(
     draft: &Draft,
     app: &App,
     release: &Release,
@@ -133,7 +134,7 @@ pub(super) fn choose(
 }
 
 /// Starts the dyno, or sees to it that the node gets the slug first.
-pub(super) fn start_on(
+pub(in crate::plan) fn start_on(
     draft: &mut Draft,
     app: &App,
     release: &Arc<Release>,

@@ -2,16 +2,18 @@
 //!
 //! Owns the end of a destroyed app, and that an unknown one is left alone. Must not know why it was destroyed.
 
-use super::draft::Draft;
-use super::{PlanNote, retire};
+use std::collections::BTreeSet;
+
+use super::retire;
 use crate::name::{AppName, DynoKey, NodeId, Version};
 use crate::observed::Dyno;
+use crate::plan::PlanNote;
+use crate::plan::draft::Draft;
 use crate::protocol::Step;
-use std::collections::BTreeSet;
 
 /// Withdraws destroyed apps and ends what runs of them. Dynos of apps that the ledger does not know are
 /// left alone: it may be that it is the ledger that is missing something.
-pub(super) fn leave(draft: &mut Draft) {
+pub(in crate::plan) fn leave(draft: &mut Draft) {
     withdraw(draft);
     for app in draft.strays.clone() {
         if draft.desired.destroyed.contains_key(&app) {

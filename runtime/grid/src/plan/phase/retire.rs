@@ -2,20 +2,21 @@
 //!
 //! Owns the deadlines of a dyno's boot and of its end. Must not know why it is not wanted.
 
-use super::STOP_RETRY;
-use super::draft::Draft;
+use std::collections::BTreeSet;
+
 use super::place::Place;
 use super::prepare;
 use crate::lifecycle::DRAIN_GRACE;
 use crate::lifecycle::DynoState;
 use crate::name::{AppName, DynoKey, NodeId, Version};
 use crate::observed::Dyno;
+use crate::plan::STOP_RETRY;
+use crate::plan::draft::Draft;
 use crate::protocol::{Step, StopReason};
 use crate::time::Time;
-use std::collections::BTreeSet;
 
 /// Stops dynos that were not ready in time (R10).
-pub(super) fn stop_overdue_boots(draft: &mut Draft, name: &AppName) {
+pub(in crate::plan) fn stop_overdue_boots(draft: &mut Draft, name: &AppName) {
     let Some(app) = draft.desired.apps.get(name) else {
         return;
     };
@@ -49,7 +50,7 @@ pub(super) fn stop_overdue_boots(draft: &mut Draft, name: &AppName) {
 }
 
 /// Stops what was asked to end and given its time.
-pub(super) fn finish(draft: &mut Draft, name: &AppName) {
+pub(in crate::plan) fn finish(draft: &mut Draft, name: &AppName) {
     let ending = draft
         .observed
         .dynos_of(name)
@@ -62,7 +63,7 @@ pub(super) fn finish(draft: &mut Draft, name: &AppName) {
 }
 
 /// Drains what no place needs, and stops what was given its time.
-pub(super) fn retire(draft: &mut Draft, name: &AppName) {
+pub(in crate::plan) fn retire(draft: &mut Draft, name: &AppName) {
     let Some(app) = draft.desired.apps.get(name) else {
         return;
     };
@@ -88,7 +89,7 @@ pub(super) fn retire(draft: &mut Draft, name: &AppName) {
     }
 }
 
-pub(super) fn end(draft: &mut Draft, key: DynoKey, dyno: &Dyno) {
+pub(in crate::plan) fn end(draft: &mut Draft, key: DynoKey, dyno: &Dyno) {
     let (node, version) = (dyno.node.clone(), dyno.version);
     let drain_deadline = draft.now + DRAIN_GRACE;
     match dyno.state {
@@ -137,7 +138,7 @@ pub(super) fn end(draft: &mut Draft, key: DynoKey, dyno: &Dyno) {
 }
 
 /// Tells nodes which releases they need not keep ready.
-pub(super) fn forget(draft: &mut Draft, name: &AppName) {
+pub(in crate::plan) fn forget(draft: &mut Draft, name: &AppName) {
     let Some(app) = draft.desired.apps.get(name) else {
         return;
     };

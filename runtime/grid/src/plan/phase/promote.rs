@@ -2,17 +2,17 @@
 //!
 //! Owns the judgement on a release. Must not know how its dynos are started or ended.
 
-use super::draft::Draft;
 use super::place::{self, Place};
-use super::route;
+use super::publish;
 use crate::backoff::CrashHistory;
 use crate::desired::{App, Fact, ProcessKind, Release};
 use crate::name::{AppName, DynoId, ProcessType};
 use crate::observed::{FetchState, FormationSlot};
+use crate::plan::draft::Draft;
 use crate::protocol::{CrashCause, Step};
 
 /// Records that a release failed, if one of its dynos crashed or its slug cannot be had before it served.
-pub(super) fn fail_release(draft: &mut Draft, name: &AppName) {
+pub(in crate::plan) fn fail_release(draft: &mut Draft, name: &AppName) {
     let Some(app) = draft.desired.apps.get(name) else {
         return;
     };
@@ -82,7 +82,7 @@ fn has_run(release: &Release, dyno: &DynoId, cause: CrashCause) -> bool {
 }
 
 /// Publishes the target once it is ready: the one swap. The old dynos are drained after it.
-pub(super) fn promote(draft: &mut Draft, name: &AppName) {
+pub(in crate::plan) fn promote(draft: &mut Draft, name: &AppName) {
     let Some(app) = draft.desired.apps.get(name).cloned() else {
         return;
     };
@@ -93,7 +93,7 @@ pub(super) fn promote(draft: &mut Draft, name: &AppName) {
     if app.serving == Some(version) || app.is_unprepared(target) || !ready(draft, &app, target) {
         return;
     }
-    route::publish_version(draft, &app, Some(version));
+    publish::publish_version(draft, &app, Some(version));
     draft.push(Step::Record {
         fact: Fact::ReleaseServing {
             app: name.clone(),
@@ -103,7 +103,7 @@ pub(super) fn promote(draft: &mut Draft, name: &AppName) {
 }
 
 /// Records that old releases are not kept any more, where there are more than the operator wants.
-pub(super) fn prune(draft: &mut Draft, name: &AppName) {
+pub(in crate::plan) fn prune(draft: &mut Draft, name: &AppName) {
     let app = draft.desired.apps.get(name);
     let Some(before) = app.and_then(|app| app.first_kept_version(draft.policy.releases_kept))
     else {

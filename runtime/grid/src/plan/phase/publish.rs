@@ -2,18 +2,15 @@
 //!
 //! Owns the route that follows from the dynos there are. Must not know how a router uses it.
 
-use super::Policy;
-use super::draft::Draft;
 use super::place::{self, Place};
-use crate::desired::{App, ProcessKind, Release};
+use crate::desired::{App, Release};
 use crate::name::{AppName, ProcessType, Version};
+use crate::plan::draft::Draft;
+use crate::plan::route_settings::{backlog_max, idle_after, request_timeout, shown};
 use crate::protocol::{Refusal, Route, RouteTarget, Step};
-use crate::routing;
-use std::sync::Arc;
-use std::time::Duration;
 
 /// Publishes the app's route if it is not the one that the routers have.
-pub(super) fn publish(draft: &mut Draft, name: &AppName) {
+pub(in crate::plan) fn publish(draft: &mut Draft, name: &AppName) {
     let Some(app) = draft.desired.apps.get(name).cloned() else {
         return;
     };
@@ -21,7 +18,7 @@ pub(super) fn publish(draft: &mut Draft, name: &AppName) {
 }
 
 /// Publishes the route of the app as served by this release, if it is not the one the routers have.
-pub(super) fn publish_version(draft: &mut Draft, app: &App, version: Option<Version>) {
+pub(in crate::plan) fn publish_version(draft: &mut Draft, app: &App, version: Option<Version>) {
     let known = draft.observed.routes.get(&app.name);
     let mut route = Route {
         app: app.name.clone(),
@@ -37,32 +34,6 @@ pub(super) fn publish_version(draft: &mut Draft, app: &App, version: Option<Vers
         route.generation = draft.next_generation();
         draft.push(Step::Publish { route });
     }
-}
-
-pub(super) fn backlog_max(app: &App) -> u32 {
-    routing::backlog_max(app.count_open_web_places())
-}
-
-/// The app's own time for a response, or that of the release's web dynos.
-pub(super) fn request_timeout(app: &App, version: Option<Version>) -> Option<Duration> {
-    let own = app.settings.request_timeout;
-    own.or_else(|| {
-        let web = shown(app, version)?.web_process()?;
-        Some(web.limits.request_timeout)
-    })
-}
-
-/// When the app's web dynos sleep. Only handlers do: a server goes on by itself between two requests.
-pub(super) fn idle_after(app: &App, version: Option<Version>, policy: &Policy) -> Option<Duration> {
-    let web = shown(app, version).and_then(|release| release.web_process());
-    let after = app.settings.idle_after.or_default(policy.idle_after);
-    after.filter(|_| web.is_none_or(|web| web.kind == ProcessKind::Handler))
-}
-
-/// The release that serves, or that requests wait for.
-fn shown(app: &App, version: Option<Version>) -> Option<&Arc<Release>> {
-    let serving = version.and_then(|version| app.releases.get(&version));
-    serving.or_else(|| app.target_release())
 }
 
 fn serve(draft: &Draft, app: &App, version: Option<Version>) -> RouteTarget {

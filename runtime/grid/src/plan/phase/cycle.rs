@@ -3,18 +3,19 @@
 //! Owns whose turn it is: one dyno of an app at a time. Must not know how a replacement takes over: it is
 //! the newer one in its place.
 
-use super::draft::Draft;
+use std::sync::Arc;
+use std::time::Duration;
+
 use super::fill::{self, Homes};
 use super::place::{self, Place};
 use crate::backoff;
 use crate::desired::{App, Release};
 use crate::name::{AppName, DynoId};
+use crate::plan::draft::Draft;
 use crate::time::Time;
-use std::sync::Arc;
-use std::time::Duration;
 
 /// Starts a replacement for the dyno that has been up longest, if it is due and the app at rest.
-pub(super) fn cycle(draft: &mut Draft, name: &AppName) {
+pub(in crate::plan) fn cycle(draft: &mut Draft, name: &AppName) {
     let Some(after) = draft.policy.cycle_after else {
         return;
     };

@@ -6,30 +6,31 @@
 //! interrupted for a later release, whose own waits for its end: a migration that is broken off is worse than one
 //! that is late. Where its end was never written down, as when the server was killed, it is run again.
 
-use super::PlanNote;
-use super::draft::Draft;
+use std::collections::BTreeMap;
+use std::time::Duration;
+
 use super::fill::{self, Homes};
 use crate::desired::{App, Fact};
 use crate::lifecycle::{DynoState, RELEASE_PROCESS_MAX};
 use crate::name::{AppName, DynoId, DynoKey, Version};
 use crate::observed::Dyno;
+use crate::plan::PlanNote;
+use crate::plan::draft::Draft;
 use crate::protocol::{ProcessExit, Step, StopReason};
 use crate::time::Time;
-use std::collections::BTreeMap;
-use std::time::Duration;
 
 /// How long a one-off dyno may take to start: its slug may have to be fetched and compiled first.
 const ONE_OFF_START_MAX: Duration = Duration::from_secs(5 * 60);
 
 /// Runs the target's release process if it has not run, and writes down how one ended.
-pub(super) fn prepare(draft: &mut Draft, name: &AppName) {
+pub(in crate::plan) fn prepare(draft: &mut Draft, name: &AppName) {
     stop_overdue(draft, name);
     record_ends(draft, name);
     run(draft, name);
 }
 
 /// Whether a dyno is left to end by itself: what was started by hand, and a release process whose end is awaited.
-pub(super) fn comes_to_its_own_end(app: &App, key: &DynoKey, version: Version) -> bool {
+pub(in crate::plan) fn comes_to_its_own_end(app: &App, key: &DynoKey, version: Version) -> bool {
     let awaited = || app.releases.contains_key(&version) && !app.release_process_has_ended(version);
     let process = &key.dyno.process;
     // What has the name and a smaller run is of another app.
