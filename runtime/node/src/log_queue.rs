@@ -43,8 +43,8 @@ pub struct NodeLogLine {
 }
 
 /// Takes log lines on the queue's thread.
-pub trait LogWriter: Send + 'static {
-    /// Takes a line. It may wait in a buffer until [`flush`](LogWriter::flush).
+pub trait NodeLogWriter: Send + 'static {
+    /// Takes a line. It may wait in a buffer until [`flush`](NodeLogWriter::flush).
     fn write_line(&mut self, line: NodeLogLine);
 
     /// Writes out what is buffered; called after each batch of lines.
@@ -86,7 +86,7 @@ impl LogThread {
 
 /// Starts the thread (`logs`).
 pub(crate) fn start_log_thread(
-    writer: Box<dyn LogWriter>,
+    writer: Box<dyn NodeLogWriter>,
     observer: SharedObserver,
 ) -> io::Result<(LogQueue, LogThread)> {
     let (entries, received) = sync_channel(QUEUE_LEN_MAX);
@@ -162,7 +162,7 @@ impl LogQueue {
 
 /// The thread's work: from the queue to the writer.
 struct LogPump {
-    writer: Box<dyn LogWriter>,
+    writer: Box<dyn NodeLogWriter>,
     observer: SharedObserver,
     dropped: DroppedLines,
     /// Whether the last flush failed.
@@ -229,7 +229,7 @@ impl LogPump {
 /// Writes lines into the apps' logs of a server.
 pub(crate) struct AppLogWriter(pub(crate) control::logs::AppLogs);
 
-impl LogWriter for AppLogWriter {
+impl NodeLogWriter for AppLogWriter {
     fn write_line(&mut self, line: NodeLogLine) {
         let NodeLogLine {
             at,

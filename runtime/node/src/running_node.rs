@@ -17,7 +17,7 @@ use crate::config::{DrainGrace, ListenOn, LocalConfig, NodeConfig, NodeKind, Ser
 use crate::core::{CoreConfig, NodeCore};
 use crate::data_folder::DataFolder;
 use crate::error::{NodeFailure, SocketPurpose, SpawnError};
-use crate::log_queue::{AppLogWriter, LogQueue, LogThread, LogWriter, start_log_thread};
+use crate::log_queue::{AppLogWriter, LogQueue, LogThread, NodeLogWriter, start_log_thread};
 use crate::observer::{NodeEvent, NodeObserver, SharedObserver};
 use crate::server::{Readiness, RunningServer, ServerStart, ServerStores, open_logs};
 
@@ -277,7 +277,7 @@ fn server_core(
 }
 
 fn start_logs(
-    writer: Box<dyn LogWriter>,
+    writer: Box<dyn NodeLogWriter>,
     observer: &SharedObserver,
 ) -> Result<(LogQueue, LogThread), SpawnError> {
     start_log_thread(writer, Arc::clone(observer)).map_err(SpawnError::LogThread)

@@ -7,7 +7,7 @@ use std::io::{self, Write as _};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use anstyle::Style;
-use node::{AppLogSource, LogWriter, NodeLogLine, format_timestamp};
+use node::{AppLogSource, NodeLogLine, NodeLogWriter, format_timestamp};
 
 use super::{colours, sgr};
 
@@ -64,7 +64,7 @@ impl TerminalLog {
     }
 }
 
-impl LogWriter for TerminalLog {
+impl NodeLogWriter for TerminalLog {
     fn write_line(&mut self, line: NodeLogLine) {
         self.render(&line);
         if self.batch.len() >= BATCH_BYTES_MAX {

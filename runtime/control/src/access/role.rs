@@ -14,7 +14,7 @@ pub enum Role {
     Read,
     /// Also change apps.
     Deploy,
-    /// Also create and revoke tokens.
+    /// Also destroy apps, and create and revoke tokens.
     Admin,
 }
 

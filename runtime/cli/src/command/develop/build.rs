@@ -7,13 +7,13 @@ use slugs::build::{BuiltApp, Tools};
 use slugs::pack::PackedSlug;
 
 use super::slug;
-use crate::args::Build;
+use crate::args::BuildArgs;
 use crate::dirs;
-use crate::terminal::{self, Working};
+use crate::terminal::{self, ProgressLine};
 
-pub(crate) fn run(args: &Build) -> Result<()> {
+pub(crate) fn run(args: &BuildArgs) -> Result<()> {
     let tools = Tools::attached(dirs::cache()?);
-    let working = Working::start("Building");
+    let working = ProgressLine::start("Building");
     let built = slugs::build::build(&args.folder, &tools, &mut |progress| {
         working.build(progress)
     })?;
