@@ -58,7 +58,9 @@ impl RunningNode {
                 app: app.clone(),
                 hostnames: Vec::new(),
             };
-            control.execute_command(create, Actor::now(ACTOR), None).await?;
+            control
+                .execute_command(create, Actor::now(ACTOR), None)
+                .await?;
         }
         let deploy = Command::Deploy {
             app: app.clone(),
@@ -70,7 +72,9 @@ impl RunningNode {
                 formation: deploy.formation,
             },
         };
-        let accepted = control.execute_command(deploy, Actor::now(ACTOR), None).await?;
+        let accepted = control
+            .execute_command(deploy, Actor::now(ACTOR), None)
+            .await?;
         let Some(version) = accepted.version else {
             return Ok(());
         };

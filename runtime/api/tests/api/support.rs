@@ -216,7 +216,9 @@ async fn once(one_off: OneOffStart, reporter: Control) {
         }
     };
     let told_exit = exit.clone();
-    let _ = reporter.send_report(Report::Exited { node, dyno, exit }).await;
+    let _ = reporter
+        .send_report(Report::Exited { node, dyno, exit })
+        .await;
     if let Some(told) = told {
         let _ = told.send(told_exit);
     }

@@ -99,7 +99,9 @@ async fn command(
     control: &Control,
     command: Command,
 ) -> Result<control::AcceptedChange, ControlError> {
-    control.execute_command(command, Actor::default(), None).await
+    control
+        .execute_command(command, Actor::default(), None)
+        .await
 }
 
 async fn deploy(control: &Control) {
