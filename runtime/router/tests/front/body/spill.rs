@@ -1,6 +1,6 @@
 //! Responses larger than the buffer wait on disk for slow readers, and their dynos are free.
 
-use crate::http2::client;
+use crate::protocol::http2::client;
 use crate::raw::Raw;
 use crate::world::{End, World, app, connect, eventually, head, send};
 use bytes::Bytes;

@@ -1,6 +1,6 @@
 //! What clients of HTTP/1.0 are promised (RFC 9112), and what the router says of a target in absolute form.
 
-use crate::headers::mirror;
+use crate::protocol::headers::mirror;
 use crate::raw::Raw;
 use crate::world::{End, World, app, echo, head, say, send};
 use bytes::Bytes;

@@ -7,11 +7,11 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use http::Version;
 use http::header::{self, Entry, HeaderMap, HeaderName, HeaderValue};
 
+use super::host::host_without_port;
 use crate::headers::{
     FORWARDED_FOR, FORWARDED_HOST, FORWARDED_PORT, FORWARDED_PROTO, QUEUE_DEPTH, QUEUE_WAIT,
     REQUEST_ID, REQUEST_START, strip_proxy_request, strip_request,
 };
-use crate::host::host_without_port;
 
 /// Headers that [`AddForwardedHeaders::apply`] adds.
 const ADDED_HEADERS: usize = 8;

@@ -1,6 +1,6 @@
 //! What request bodies may hold together, before dynos are taken for them, is bounded.
 
-use crate::http2::client;
+use crate::protocol::http2::client;
 use crate::raw::Raw;
 use crate::world::{World, app, echo, eventually};
 use bytes::Bytes;

@@ -1,6 +1,6 @@
 //! Proxies in front of the router, and strangers who claim to be one.
 
-use crate::headers::{mirror, value};
+use crate::protocol::headers::{mirror, value};
 use crate::raw::Raw;
 use crate::world::{World, say};
 use router::Limits;

@@ -1,6 +1,6 @@
 //! Interim responses on HTTP/2: bodies that are asked for (RFC 9110, 10.1.1), and early hints (RFC 8297).
 
-use crate::http2::client;
+use crate::protocol::http2::client;
 use crate::world::{World, app, echo, eventually, say};
 use bytes::Bytes;
 use exchange::{Reply, RequestBody};

@@ -1,6 +1,6 @@
 //! Responses without content: their head is all of them, and says what it said (RFC 9110, 8.6, 9.3.2, 15.3.5 and 15.4.5).
 
-use crate::http2::client;
+use crate::protocol::http2::client;
 use crate::raw::{Answer, Raw};
 use crate::world::{End, World, connect, eventually, head, say, send};
 use bytes::Bytes;

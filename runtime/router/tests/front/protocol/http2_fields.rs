@@ -1,7 +1,7 @@
 //! Fields of HTTP/2 messages (RFC 9113, 8.2), in and out.
 
-use crate::headers::{mirror, value};
-use crate::http2::client;
+use crate::protocol::headers::{mirror, value};
+use crate::protocol::http2::client;
 use crate::world::{End, World, head, say};
 use bytes::Bytes;
 use exchange::Reply;
