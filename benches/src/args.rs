@@ -14,8 +14,8 @@ use crate::peers::Peer;
 #[command(name = "benches", version, args_conflicts_with_subcommands = true)]
 #[command(disable_help_subcommand = true, max_term_width = 100)]
 #[command(
-    after_help = "Examples:\n  cargo build --release && cargo run --release -p benches -- hello boot --html run.html\n  \
-                  cargo run --release -p benches -- --all --json new.json --against old.json --gate"
+    after_help = "Examples:\n  cargo build --profile dist && cargo run --profile dist -p benches -- hello boot --html run.html\n  \
+                  cargo run --profile dist -p benches -- --all --json new.json --against old.json --gate"
 )]
 pub(crate) struct Args {
     #[command(flatten)]
@@ -73,6 +73,9 @@ pub(crate) struct Options {
     /// The binary to measure [default: dyno, next to this program]
     #[arg(long, value_name = "PATH")]
     pub(crate) dyno: Option<PathBuf>,
+    /// Measure a binary that was not built by the profile `dist`
+    #[arg(long)]
+    pub(crate) any_build: bool,
     /// An app that answers `GET /`: a folder to build, a slug, or a component. `hello` measures it in
     /// a row of its own; `boot`, `density` and `soak1m` run it
     #[arg(long, value_name = "PATH", default_value_os_t = repository().join("examples/hello"))]

@@ -5,7 +5,10 @@
 
 mod dynos;
 mod once;
+mod requests;
 mod routes;
+
+pub use requests::{RequestAudit, RequestNumber};
 
 use crate::desired::DesiredState;
 use crate::observed::ObservedState;
@@ -45,11 +48,19 @@ pub enum Invariant {
     OneAtATime = 13,
     /// 14: what runs once is left to come to its own end.
     OwnEnd = 14,
+    /// 15: no request waits while a dyno of its app is free.
+    NoNeedlessWait = 15,
+    /// 16: a dyno has one request at a time.
+    OneRequestADyno = 16,
+    /// 17: requests get dynos in order of arrival.
+    ArrivalOrder = 17,
+    /// 18: a request is answered once.
+    OneAnswer = 18,
 }
 
 impl Invariant {
     /// Every invariant.
-    pub const ALL: [Invariant; 14] = [
+    pub const ALL: [Invariant; 18] = [
         Invariant::OnlyUp,
         Invariant::OneRelease,
         Invariant::NoGap,
@@ -64,6 +75,10 @@ impl Invariant {
         Invariant::Prepared,
         Invariant::OneAtATime,
         Invariant::OwnEnd,
+        Invariant::NoNeedlessWait,
+        Invariant::OneRequestADyno,
+        Invariant::ArrivalOrder,
+        Invariant::OneAnswer,
     ];
 }
 

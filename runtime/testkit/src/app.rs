@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use rustix::fs::{FlockOperation, flock};
 use tempfile::TempDir;
 
-use crate::command::{dyno_command, error_of};
+use crate::command::{dyno_command, error_of, run_command};
 use crate::folders::{copy_sources, file_names, repository, scratch_folder};
 use crate::guests::guest_path;
 use crate::process::DynoProcess;
@@ -70,6 +70,7 @@ impl DemoApp {
 }
 
 /// An app of `examples`, copied. Its folder is always the same one, so that only the first test ever has to build all.
+/// Other tests of the example wait for the value to be dropped: a test does that as soon as the app is built and runs.
 pub struct ExampleApp {
     /// The app's folder.
     pub folder: PathBuf,
@@ -102,5 +103,14 @@ impl ExampleApp {
     /// Names of the files right in the folder.
     pub fn file_names(&self) -> Vec<String> {
         file_names(&self.folder)
+    }
+
+    /// Builds the app, which may install a toolchain, and runs it by `dyno local`; then other tests may use the folder.
+    pub fn build_and_start(self) -> DynoProcess {
+        let slug = self.folder.with_extension("slug");
+        let mut build = dyno_command();
+        build.arg("build").arg(&self.folder).arg("-o").arg(slug);
+        run_command(&mut build).success();
+        DynoProcess::start_local(&self.folder, &[])
     }
 }

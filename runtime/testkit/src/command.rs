@@ -11,7 +11,7 @@ use crate::folders::{profile_folder, scratch_folder};
 pub fn dyno_command() -> Command {
     let mut command = Command::new(profile_folder().join("dyno"));
     command
-        .env("XDG_CACHE_HOME", scratch_folder().join("cache"))
+        .env("XDG_CACHE_HOME", shared_cache())
         .env("NO_COLOR", "1")
         .env("XDG_CONFIG_HOME", no_config())
         .env_remove("DYNO_APP")
@@ -44,6 +44,12 @@ pub fn output_on_terminal(command: &Command, columns: u32) -> String {
         terminal.current_dir(folder);
     }
     String::from_utf8(terminal.output().unwrap().stdout).unwrap()
+}
+
+/// The cache that tests share, as `XDG_CACHE_HOME`: toolchains, packages and compiled components, each keyed by content
+/// and safe for several processes at a time.
+pub(crate) fn shared_cache() -> PathBuf {
+    scratch_folder().join("cache")
 }
 
 /// A configuration that nobody has made.

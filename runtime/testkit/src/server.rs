@@ -9,7 +9,7 @@ use std::time::Instant;
 
 use serde_json::{Value, json};
 
-use crate::command::{CommandOutput, run_command};
+use crate::command::{CommandOutput, run_command, shared_cache};
 use crate::http::{self, HttpReply, json_items, json_text};
 use crate::process::DynoProcess;
 use crate::rig::{ServerRig, SlugFile};
@@ -71,11 +71,12 @@ impl Server<'_> {
         run_command(&mut self.command(words))
     }
 
-    /// The same, not yet run.
+    /// The same, not yet run. Its cache is the one that tests share: no toolchain is installed twice, and no package.
     pub fn command(&self, words: &[&str]) -> Command {
         let mut command = self.rig.home().dyno_command();
         command
             .args(words)
+            .env("XDG_CACHE_HOME", shared_cache())
             .env("DYNO_SERVER", format!("http://127.0.0.1:{}", self.api))
             .env("DYNO_TOKEN", self.rig.admin_token());
         command

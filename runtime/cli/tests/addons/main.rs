@@ -4,12 +4,12 @@
 
 #![allow(clippy::unwrap_used, missing_docs)]
 
-mod kills;
+mod breaking_proxy;
+mod failures;
 mod memcached;
-mod offer;
+mod network_reach;
+mod offering;
 mod postgresql;
-mod proxy;
-mod reach;
 mod redis;
-mod themselves;
-mod trouble;
+mod server_kills;
+mod test_servers;

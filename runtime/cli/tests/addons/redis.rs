@@ -4,7 +4,7 @@ use testkit::http::json_text;
 use testkit::servers::Redis;
 use testkit::{ServerRig, wait_until};
 
-use crate::offer::{Offer, addons, destroy, new_app, var};
+use crate::offering::{Offer, addons, destroy, new_app, var};
 
 /// What an app's own user must not do, since it concerns others or the server.
 const FORBIDDEN: [&[&str]; 21] = [

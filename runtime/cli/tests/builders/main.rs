@@ -5,20 +5,12 @@
 
 #![allow(clippy::unwrap_used, missing_docs)]
 
-mod api_ts;
-mod app;
-mod blog_py;
+mod app_folder;
 mod c;
-mod django;
+mod hostile_clients;
 mod javascript;
-mod javascript_errors;
-mod javascript_shapes;
-mod javascript_web;
 mod python;
-mod python_projects;
-mod python_runtime;
 mod rust;
 mod site;
-mod strangers;
 mod templates;
 mod toolchains;

@@ -5,7 +5,7 @@ use std::process::Command;
 
 use testkit::{DynoProcess, HttpReply, repository};
 
-use crate::app::App;
+use crate::app_folder::App;
 
 /// A page that is sent in many pieces.
 const LARGE: usize = 3 << 20;

@@ -2,7 +2,7 @@
 
 use testkit::dyno_command;
 
-use crate::app::App;
+use crate::app_folder::App;
 
 /// What a template leaves, without a step in between.
 fn made(template: &str) -> (App, std::path::PathBuf) {

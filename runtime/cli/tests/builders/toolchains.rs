@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use crate::app::{App, offline, steps};
+use crate::app_folder::{App, offline, steps};
 
 const JAVASCRIPT: [(&str, &str); 2] = [
     ("package.json", "{}"),

@@ -6,7 +6,7 @@
 
 mod config;
 mod deploy;
-mod habits;
-mod operate;
+mod operations;
+mod other_platforms;
 mod server;
 mod tokens;

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use testkit::repository;
 
-use crate::run::{Place, copy};
+use crate::command_folder::{Place, copy};
 
 #[test]
 fn the_same_source_gives_the_same_bytes_anywhere() {

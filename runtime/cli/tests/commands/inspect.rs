@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use crate::run::Place;
+use crate::command_folder::Place;
 
 fn built() -> Place {
     let place = Place::new();

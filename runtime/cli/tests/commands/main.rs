@@ -5,10 +5,10 @@
 #![allow(clippy::unwrap_used, missing_docs)]
 
 mod build;
-mod habits;
+mod command_folder;
+mod help_and_exit_codes;
 mod inspect;
 mod new;
-mod refused;
-mod remote;
-mod run;
-mod usage;
+mod refused_components;
+mod typing_aids;
+mod without_server;

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use testkit::DynoProcess;
 
-use crate::run::{Place, copy};
+use crate::command_folder::{Place, copy};
 
 #[test]
 fn a_new_app_builds_and_runs() {

@@ -5,12 +5,12 @@
 
 #![allow(clippy::unwrap_used, missing_docs)]
 
-mod dns;
-mod far;
-mod names;
-mod openings;
-mod requests;
+mod closed_addresses;
+mod internet_servers;
+mod name_lookups;
+mod name_server;
+mod operator_openings;
+mod outgoing_connections;
 mod server;
-mod table;
 mod tls;
-mod world;
+mod two_networks;

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use testkit::{DynoProcess, HttpReply, PATIENCE, dyno_command, guest_path};
 
-use crate::world::{OWN, World};
+use crate::two_networks::{OWN, World};
 
 /// Where apps answer, on every address of the server's.
 const APPS: u16 = 8_080;

@@ -10,9 +10,9 @@ use tokio_rustls::rustls::crypto::ring;
 use tokio_rustls::rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 use tokio_rustls::rustls::{ServerConfig, ServerConnection, StreamOwned};
 
-use crate::far::Far;
+use crate::internet_servers::Far;
 use crate::server::Server;
-use crate::world::{PUBLIC, World};
+use crate::two_networks::{PUBLIC, World};
 
 const BOTH: [&str; 2] = ["connect-to", "connect-to3"];
 

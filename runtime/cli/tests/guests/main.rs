@@ -5,13 +5,13 @@
 
 #![allow(clippy::unwrap_used, missing_docs)]
 
-mod bodies;
-mod ends;
-mod good;
-mod room;
+mod broken_bodies;
+mod dyno_ends;
+mod escapes;
+mod guest_app;
+mod hostile_clients;
+mod resource_limits;
 mod servers;
-mod stage;
-mod strangers;
-mod time;
-mod ways_out;
+mod time_limits;
+mod well_behaved;
 mod without_content;

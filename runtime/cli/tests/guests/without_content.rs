@@ -4,7 +4,7 @@ use std::io::{Read, Write};
 
 use http::{Method, Request};
 
-use crate::stage::{Stage, start};
+use crate::guest_app::{Stage, start};
 
 /// Method, path, and the length that the client is told.
 const CASES: [(&str, &str, Option<&str>); 6] = [

@@ -4,10 +4,10 @@
 
 #![allow(clippy::unwrap_used, missing_docs)]
 
+mod app_arguments;
 mod boot;
 mod fairness;
-mod foreign;
 mod lifecycle;
+mod other_toolchains;
 mod settings;
-mod targets;
 mod watch;

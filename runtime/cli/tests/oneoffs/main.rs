@@ -5,10 +5,10 @@
 
 #![allow(clippy::unwrap_used, missing_docs)]
 
-mod jobs;
 mod local_run;
 mod preview1;
-mod release;
-mod run;
-mod wasi;
-mod worker;
+mod program_app;
+mod release_process;
+mod remote_run;
+mod wasi_interfaces;
+mod workers;

@@ -5,17 +5,17 @@
 
 #![allow(clippy::unwrap_used, missing_docs)]
 
-mod asleep;
-mod changes;
-mod contract;
-mod disk;
-mod failing;
-mod first;
+mod api_contract;
+mod changes_under_load;
+mod constant_load;
+mod failed_releases;
+mod first_deploy;
+mod full_disk;
 mod handover;
 mod kept_logs;
 mod kills;
-mod load;
-mod operating;
+mod operations;
 mod own_machine;
-mod proxies;
 mod secrets;
+mod sleeping_dynos;
+mod trusted_proxies;

@@ -530,5 +530,5 @@ fn the_list_is_complete() {
         .iter()
         .map(|invariant| *invariant as u8)
         .collect();
-    assert_eq!(numbers, (1..=14).collect::<Vec<u8>>());
+    assert_eq!(numbers, (1..=18).collect::<Vec<u8>>());
 }

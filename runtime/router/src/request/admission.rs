@@ -7,7 +7,7 @@ use exchange::host_without_port;
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, Version, header, uri};
 
-use crate::limits::{HEADER_LINE_MAX, Limits, REQUEST_LINE_MAX};
+use crate::limits::{HEADER_LINE_MAX, REQUEST_LINE_MAX, RouterLimits};
 use crate::shared::rejection::Rejection;
 
 const fn bad(cause: &'static str) -> Rejection {
@@ -15,7 +15,7 @@ const fn bad(cause: &'static str) -> Rejection {
 }
 
 /// Checks a head and normalizes it: the URI becomes path and query, and `Host` the host that the request is for.
-pub(crate) fn admit_head(head: &mut Parts, limits: &Limits) -> Result<(), Rejection> {
+pub(crate) fn admit_head(head: &mut Parts, limits: &RouterLimits) -> Result<(), Rejection> {
     if head.method == Method::CONNECT {
         return Err(Rejection {
             status: StatusCode::METHOD_NOT_ALLOWED,
@@ -49,7 +49,7 @@ pub(crate) fn requested_host(headers: &HeaderMap) -> &str {
 }
 
 /// Checks the limits that an HTTP/1 head has passed already as raw bytes.
-fn check_sizes(head: &Parts, limits: &Limits) -> Result<(), Rejection> {
+fn check_sizes(head: &Parts, limits: &RouterLimits) -> Result<(), Rejection> {
     let path = head.uri.path_and_query();
     if path.map_or(0, |path| path.as_str().len()) > REQUEST_LINE_MAX {
         return Err(Rejection {

@@ -14,14 +14,14 @@ use grid::routing::{Claim, RouteEpoch};
 use tokio::time::{Instant, Sleep};
 
 use crate::limits::{AFTERWORK_MAX, HANGUP_GRACE};
-use crate::request::queue::App;
+use crate::request::queue::RoutedApp;
 use crate::shared::router_shared::{RegisteredCall, RouterShared};
 
 /// A call that has not finished.
 pub(crate) struct CallDriver<D: DynoHandle> {
     /// Taken when the call is over.
     call: Option<D::Call>,
-    app: Arc<App<D>>,
+    app: Arc<RoutedApp<D>>,
     /// The publish of the route under which the dyno was taken.
     epoch: RouteEpoch,
     exchange: Arc<Exchange>,
@@ -35,7 +35,7 @@ pub(crate) struct CallDriver<D: DynoHandle> {
 impl<D: DynoHandle> CallDriver<D> {
     pub(crate) fn new(
         call: D::Call,
-        app: Arc<App<D>>,
+        app: Arc<RoutedApp<D>>,
         epoch: RouteEpoch,
         exchange: Arc<Exchange>,
     ) -> Self {

@@ -16,7 +16,7 @@ use tokio::time::Instant;
 
 use crate::limits::RETRIES_MAX;
 use crate::request::client_body::ClientBody;
-use crate::request::queue::{App, Turn};
+use crate::request::queue::{DynoTurn, RoutedApp};
 use crate::request::running_call::{RunningCall, SwitchRequest};
 use crate::request::upload::{BufferedBody, read_body};
 use crate::response::error_page::RequestFailure;
@@ -25,7 +25,7 @@ use crate::shared::access_entry::AccessEntry;
 
 /// Has a dyno of `app` answer the request. `head` is taken from its place.
 pub(crate) async fn dispatch_request<D: DynoHandle>(
-    app: &Arc<App<D>>,
+    app: &Arc<RoutedApp<D>>,
     entry: &mut AccessEntry,
     head: &mut RequestHead,
     body: ClientBody,
@@ -54,7 +54,7 @@ pub(crate) async fn dispatch_request<D: DynoHandle>(
 /// Hands the request to a server dyno. If that dyno cannot be reached, nothing of the request was sent, and another dyno
 /// gets it.
 async fn dispatch_to_server<D: DynoHandle>(
-    app: &Arc<App<D>>,
+    app: &Arc<RoutedApp<D>>,
     entry: &mut AccessEntry,
     arrived: Instant,
     mut claim: Claim<D>,
@@ -79,14 +79,14 @@ async fn dispatch_to_server<D: DynoHandle>(
 
 /// Takes a free dyno, or waits for one.
 async fn claim_dyno<D: DynoHandle>(
-    app: &Arc<App<D>>,
+    app: &Arc<RoutedApp<D>>,
     entry: &mut AccessEntry,
     arrived: Instant,
 ) -> Result<Claim<D>, Refusal> {
-    let waiting = match app.take(arrived) {
-        Turn::Now(claim) => return Ok(claim),
-        Turn::Refused(refusal) => return Err(refusal),
-        Turn::Wait(waiting) => waiting,
+    let waiting = match app.claim_dyno(arrived) {
+        DynoTurn::Now(claim) => return Ok(claim),
+        DynoTurn::Refused(refusal) => return Err(refusal),
+        DynoTurn::Wait(waiting) => waiting,
     };
     entry.record_mut().queue = waiting.depth;
     entry.begin_wait(arrived);

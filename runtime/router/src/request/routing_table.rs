@@ -13,7 +13,7 @@ use grid::name::{AppName, Hostname};
 use grid::protocol::Refusal;
 use parking_lot::{Mutex, MutexGuard};
 
-use crate::request::queue::App;
+use crate::request::queue::RoutedApp;
 
 /// Which hosts lead to apps.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -28,14 +28,14 @@ pub enum Hosts {
 /// What requests read.
 #[derive(Debug)]
 struct RoutingTable<D: DynoHandle> {
-    hosts: HashMap<Hostname, Arc<App<D>>>,
-    fallback: Option<Arc<App<D>>>,
+    hosts: HashMap<Hostname, Arc<RoutedApp<D>>>,
+    fallback: Option<Arc<RoutedApp<D>>>,
 }
 
 /// An app and its hostnames, from which the table is built. Only publishes use it.
 #[derive(Debug)]
 struct AppHostnames<D: DynoHandle> {
-    app: Arc<App<D>>,
+    app: Arc<RoutedApp<D>>,
     hostnames: Vec<Hostname>,
 }
 
@@ -70,7 +70,7 @@ impl<D: DynoHandle> Routes<D> {
     }
 
     /// The app of `host`: a hostname in any case, perhaps with a dot at its end, or an address.
-    pub(crate) fn find_by_host(&self, host: &str) -> Option<Arc<App<D>>> {
+    pub(crate) fn find_by_host(&self, host: &str) -> Option<Arc<RoutedApp<D>>> {
         let table = self.table.load();
         let host = host.strip_suffix('.').unwrap_or(host);
         let found = if host.bytes().any(|byte| byte.is_ascii_uppercase()) {
@@ -87,12 +87,12 @@ impl<D: DynoHandle> Routes<D> {
     }
 
     /// The app with this name, created if there is none.
-    pub(crate) fn app_or_new(&self, name: &AppName) -> Arc<App<D>> {
+    pub(crate) fn app_or_new(&self, name: &AppName) -> Arc<RoutedApp<D>> {
         entry_of(&mut self.apps.lock(), name).app.clone()
     }
 
     /// The app with this name.
-    pub(crate) fn app(&self, name: &AppName) -> Option<Arc<App<D>>> {
+    pub(crate) fn app(&self, name: &AppName) -> Option<Arc<RoutedApp<D>>> {
         self.apps.lock().get(name).map(|entry| entry.app.clone())
     }
 
@@ -107,14 +107,14 @@ impl<D: DynoHandle> Routes<D> {
         self.rebuild_table(&apps);
     }
 
-    pub(crate) fn remove(&self, name: &AppName) -> Option<Arc<App<D>>> {
+    pub(crate) fn remove(&self, name: &AppName) -> Option<Arc<RoutedApp<D>>> {
         let mut apps = self.apps.lock();
         let removed = apps.remove(name)?;
         self.rebuild_table(&apps);
         Some(removed.app)
     }
 
-    pub(crate) fn all_apps(&self) -> Vec<Arc<App<D>>> {
+    pub(crate) fn all_apps(&self) -> Vec<Arc<RoutedApp<D>>> {
         let apps = self.apps.lock();
         apps.values().map(|entry| entry.app.clone()).collect()
     }
@@ -127,7 +127,7 @@ impl<D: DynoHandle> Routes<D> {
     }
 
     /// A pass of the sweeper: the apps with a dyno that is to be put to sleep.
-    pub(crate) fn sweep(&self) -> Vec<Arc<App<D>>> {
+    pub(crate) fn sweep(&self) -> Vec<Arc<RoutedApp<D>>> {
         let apps = self.apps.lock();
         let apps = apps.values().map(|entry| &entry.app);
         apps.filter(|app| app.sweep()).cloned().collect()
@@ -171,7 +171,7 @@ fn entry_of<'a, D: DynoHandle>(
     name: &AppName,
 ) -> &'a mut AppHostnames<D> {
     apps.entry(name.clone()).or_insert_with(|| AppHostnames {
-        app: App::new(name.clone()),
+        app: RoutedApp::new(name.clone()),
         hostnames: Vec::new(),
     })
 }

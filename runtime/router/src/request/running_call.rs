@@ -23,7 +23,7 @@ use tokio::time::{Instant, timeout_at};
 
 use crate::limits::UPLOAD_RATE_MIN;
 use crate::request::call_driver::CallDriver;
-use crate::request::queue::App;
+use crate::request::queue::RoutedApp;
 use crate::request::upload::{BROKEN_BODY, BufferedBody};
 use crate::response::error_page::RequestFailure;
 use crate::response::response_body::BodySource;
@@ -59,7 +59,7 @@ pub(crate) struct RunningCall<D: DynoHandle> {
 impl<D: DynoHandle> RunningCall<D> {
     /// Sets up the call. It begins when [`RunningCall::answer`] is polled.
     pub(crate) fn new(
-        app: &Arc<App<D>>,
+        app: &Arc<RoutedApp<D>>,
         entry: &mut AccessEntry,
         arrived: Instant,
         claim: Claim<D>,
@@ -96,7 +96,7 @@ impl<D: DynoHandle> RunningCall<D> {
     /// Runs the call, and waits for the head of its response.
     pub(crate) async fn answer(
         self,
-        app: &Arc<App<D>>,
+        app: &Arc<RoutedApp<D>>,
         entry: &mut AccessEntry,
         arrived: Instant,
         switch: Option<SwitchRequest>,

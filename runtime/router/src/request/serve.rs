@@ -15,7 +15,7 @@ use crate::request::admission;
 use crate::request::client_body::ClientBody;
 use crate::request::dispatch::dispatch_request;
 use crate::request::forwarded::read_forwarded_origin;
-use crate::request::queue::App;
+use crate::request::queue::RoutedApp;
 use crate::request::routing_table::Routes;
 use crate::response::error_page::{RequestFailure, answer_failure};
 use crate::response::response_body::{BodySource, ResponseBody};
@@ -74,16 +74,14 @@ fn find_app<D: DynoHandle>(
     routes: &Routes<D>,
     entry: &mut AccessEntry,
     head: &mut http::request::Parts,
-) -> Result<Arc<App<D>>, RequestFailure> {
+) -> Result<Arc<RoutedApp<D>>, RequestFailure> {
     let has_absolute_target = head.version != Version::HTTP_2 && head.uri.authority().is_some();
     admission::admit_head(head, &entry.connection.router.limits)?;
     if has_absolute_target {
         entry.set_target(head);
     }
     let host = admission::requested_host(&head.headers);
-    let app = routes
-        .find_by_host(host)
-        .ok_or(RequestFailure::NoSuchApp)?;
+    let app = routes.find_by_host(host).ok_or(RequestFailure::NoSuchApp)?;
     if head.version == Version::HTTP_10 {
         admission::add_missing_host(&mut head.headers, &entry.connection.port);
     }

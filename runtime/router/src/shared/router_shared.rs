@@ -15,7 +15,7 @@ use grid::protocol::Refusal;
 use parking_lot::Mutex;
 use tokio::sync::Notify;
 
-use crate::limits::Limits;
+use crate::limits::RouterLimits;
 use crate::log::access_log::{AccessLogSink, AccessRecord};
 use crate::log::request_id::RequestIds;
 use crate::log::statistics::Counters;
@@ -28,7 +28,7 @@ const FORCED: u8 = 2;
 
 /// What a router has once.
 pub(crate) struct RouterShared {
-    pub(crate) limits: Limits,
+    pub(crate) limits: RouterLimits,
     pub(crate) trusted_proxies: TrustedProxies,
     pub(crate) counters: Counters,
     pub(crate) request_ids: RequestIds,
@@ -53,7 +53,7 @@ impl fmt::Debug for RouterShared {
 
 impl RouterShared {
     pub(crate) fn new(
-        limits: Limits,
+        limits: RouterLimits,
         trusted_proxies: TrustedProxies,
         spill_folder: Option<SpillFolder>,
         access_log: AccessLogSink,

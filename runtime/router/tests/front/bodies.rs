@@ -1,17 +1,19 @@
 //! What request bodies may hold together, before dynos are taken for them, is bounded.
 
-use crate::http2::client;
-use crate::raw::Raw;
-use crate::world::{World, app, echo, eventually};
-use bytes::Bytes;
-use http::Request;
-use router::Limits;
 use std::future::poll_fn;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::time::Duration;
+
+use bytes::Bytes;
+use http::Request;
+use router::RouterLimits;
 use tokio::io::DuplexStream;
 use tokio::sync::Semaphore;
+
+use crate::http2::client;
+use crate::raw::Raw;
+use crate::world::{World, app, echo, eventually};
 
 /// What all bodies may hold, in the small.
 const MAX: usize = 128 * 1024;
@@ -26,9 +28,9 @@ const SMALL: usize = 8 * 1024;
 fn gated(dynos: u32) -> (World, Arc<Semaphore>, Arc<AtomicUsize>) {
     let (gate, begun) = (Arc::new(Semaphore::new(0)), Arc::<AtomicUsize>::default());
     let inner = (gate.clone(), begun.clone());
-    let limits = Limits {
+    let limits = RouterLimits {
         request_buffers_max: MAX,
-        ..Limits::default()
+        ..RouterLimits::default()
     };
     let world = World::with(limits, dynos, move |request, reply, _| {
         let (gate, begun) = inner.clone();

@@ -1,14 +1,16 @@
 //! What clients of HTTP/1.0 are promised (RFC 9112), and what the router says of a target in absolute form.
 
-use crate::headers::mirror;
-use crate::raw::Raw;
-use crate::world::{End, World, app, echo, head, say, send};
+use std::sync::Arc;
+
 use bytes::Bytes;
 use exchange::Reply;
 use http::Request;
-use router::{Hosts, Limits, Peer, Router};
-use std::sync::Arc;
+use router::{Hosts, Peer, Router, RouterLimits};
 use tokio::io::AsyncReadExt;
+
+use crate::headers::mirror;
+use crate::raw::Raw;
+use crate::world::{End, World, app, echo, head, say, send};
 
 /// A stream of unknown length at `/stream`, else the body of the request.
 fn world() -> World {
@@ -94,7 +96,11 @@ async fn a_request_without_a_host_is_the_only_apps() {
     assert!(text.starts_with("http/1.0 404 "), "{text}");
 
     let only = World::new(1, |request, reply, _| mirror(request, reply));
-    let router = Router::new(Hosts::AllTo(app()), Limits::default(), Arc::new(|_| {}));
+    let router = Router::new(
+        Hosts::AllTo(app()),
+        RouterLimits::default(),
+        Arc::new(|_| {}),
+    );
     let key = [crate::world::key(1, 1)];
     let mut route = only.route();
     route.target = grid::protocol::RouteTarget::Dynos(key.to_vec());
@@ -105,7 +111,7 @@ async fn a_request_without_a_host_is_the_only_apps() {
         port: 8080,
         tls: false,
     };
-    tokio::spawn(async move { router.connection(server, peer).await });
+    tokio::spawn(async move { router.serve(server, peer).await });
     let text = all(Raw::new(client), "GET / HTTP/1.0\r\n\r\n").await;
     assert!(
         text.starts_with("http/1.0 200 ") && text.contains("\nhost: localhost:8080"),

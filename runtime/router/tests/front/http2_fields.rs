@@ -1,11 +1,12 @@
 //! Fields of HTTP/2 messages (RFC 9113, 8.2), in and out.
 
-use crate::headers::{mirror, value};
-use crate::http2::client;
-use crate::world::{End, World, head, say};
 use bytes::Bytes;
 use exchange::Reply;
 use http::{HeaderMap, HeaderValue, Request};
+
+use crate::headers::{mirror, value};
+use crate::http2::client;
+use crate::world::{End, World, head, say};
 
 fn get() -> Request<()> {
     Request::get("http://hello.localhost/").body(()).unwrap()
@@ -88,7 +89,7 @@ async fn a_header_of_one_connection_is_malformed() {
             let status = response.await.map(|response| response.status());
             assert!(status.map_or(true, |status| status == 400), "{name}");
         }
-        assert_eq!(world.router.stats().requests, 0, "{name}");
+        assert_eq!(world.router.statistics().requests, 0, "{name}");
     }
     let mut request = get();
     request

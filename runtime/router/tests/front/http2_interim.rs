@@ -1,14 +1,16 @@
 //! Interim responses on HTTP/2: bodies that are asked for (RFC 9110, 10.1.1), and early hints (RFC 8297).
 
-use crate::http2::client;
-use crate::world::{World, app, echo, eventually, say};
+use std::future::poll_fn;
+
 use bytes::Bytes;
 use exchange::{Reply, RequestBody};
 use grid::protocol::{Refusal, RouteTarget};
 use h2::client::ResponseFuture;
 use http::{HeaderMap, HeaderValue, Request, Response};
 use http_body_util::BodyExt;
-use std::future::poll_fn;
+
+use crate::http2::client;
+use crate::world::{World, app, echo, eventually, say};
 
 fn post(expect: Option<&'static str>) -> Request<()> {
     let mut request = Request::post("http://hello.localhost/").body(()).unwrap();

@@ -1,12 +1,14 @@
 //! Responses without content: their head is all of them, and says what it said (RFC 9110, 8.6, 9.3.2, 15.3.5 and 15.4.5).
 
-use crate::http2::client;
-use crate::raw::{Answer, Raw};
-use crate::world::{End, World, connect, eventually, head, say, send};
+use std::time::Duration;
+
 use bytes::Bytes;
 use exchange::{Kill, Reply, RequestBody};
 use http::{HeaderValue, Request};
-use std::time::Duration;
+
+use crate::http2::client;
+use crate::raw::{Answer, Raw};
+use crate::world::{End, World, connect, eventually, head, say, send};
 
 /// What follows the head.
 #[derive(Clone, Copy, Debug)]
