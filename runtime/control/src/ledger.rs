@@ -11,8 +11,11 @@ mod sequence;
 mod sqlite;
 
 pub use contract::Ledger;
-pub use entry::{Change, Entry, EntryId, IdempotencyKey, KEY_BYTES_MAX, KeyError};
-pub use error::{AppendError, Cause, ENTRY_BYTES_MAX, ReadError};
-pub use memory::Memory;
+pub use entry::{
+    EntryId, IDEMPOTENCY_KEY_BYTES_MAX, IdempotencyKey, IdempotencyKeyError, LedgerChange,
+    LedgerEntry,
+};
+pub use error::{AppendError, ENTRY_BYTES_MAX, LedgerCause, ReadError};
+pub use memory::MemoryLedger;
 pub use sequence::Seq;
-pub use sqlite::{OpenError, Sqlite};
+pub use sqlite::{LedgerOpenError, SqliteLedger};

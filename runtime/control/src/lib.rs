@@ -96,13 +96,14 @@ pub mod usage;
 mod view;
 
 pub use command::{
-    Accepted, Actor, AddonCommand, Command, ConfigChanges, Deploy, DeployConfig, MEMORY_BYTES,
-    Rejected, checked_config, default_name,
+    AcceptedChange, Actor, AddonCommand, Command, CommandError, ConfigChanges, DeployConfig,
+    MEMORY_BYTES, ReleaseSpec, checked_config, default_name,
 };
-pub use handle::{Control, DynoStatus, Gone, Published, Refused};
-pub use log_event::{LogEvent, Source};
+pub use handle::{Control, ControlError, DynoStatus, PublishedReleases, ReconcilerEnded};
+pub use log_event::{EventSource, LogEvent};
 pub use reconciler::{
-    EVENTS_MAX, LOGS_MAX, ONE_OFFS_MAX, OfflineError, Options, Outputs, REQUESTS_MAX, Reconciler,
-    RunError, STEPS_MAX, StartError, create_token_offline, start,
+    EVENTS_MAX, LOGS_MAX, ONE_OFFS_MAX, OfflineTokenError, REQUESTS_MAX, Reconciler,
+    ReconcilerOptions, ReconcilerOutputs, ReconcilerRunError, ReconcilerStartError, STEPS_MAX,
+    create_token_offline, start,
 };
-pub use view::{Origin, Outcome, View};
+pub use view::{AppOrigin, LedgerView, ReleaseOutcome};

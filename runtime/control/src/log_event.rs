@@ -10,14 +10,14 @@ pub struct LogEvent {
     /// The app.
     pub app: AppName,
     /// Who says so.
-    pub source: Source,
+    pub source: EventSource,
     /// The line, without time and source.
     pub text: String,
 }
 
 /// Who a line is from.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Source {
+pub enum EventSource {
     /// A user's command, or what became of it: `dyno[api]`.
     Api,
     /// What happened to a dyno: `dyno[web.1]`.

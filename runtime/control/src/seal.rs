@@ -14,7 +14,7 @@
 mod key;
 
 pub(crate) use key::sync_folder;
-pub use key::{Key, KeyError};
+pub use key::{SealKey, SealKeyError};
 
 use chacha20poly1305::aead::{Aead, Payload};
 use chacha20poly1305::{KeyInit, XChaCha20Poly1305, XNonce};
@@ -41,7 +41,7 @@ impl fmt::Debug for Sealer {
 
 impl Sealer {
     /// For the ledger of this name.
-    pub(crate) fn new(key: &Key, ledger: &'static str) -> Self {
+    pub(crate) fn new(key: &SealKey, ledger: &'static str) -> Self {
         Sealer {
             cipher: XChaCha20Poly1305::new(&(*key.bytes()).into()),
             ledger,

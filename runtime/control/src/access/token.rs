@@ -90,9 +90,9 @@ impl Token {
 }
 
 /// What a token's holder presents. It is not kept anywhere, and nothing prints it by accident.
-pub struct Secret(String);
+pub struct TokenSecret(String);
 
-impl Secret {
+impl TokenSecret {
     /// The text to be shown to its holder, once.
     pub fn reveal(&self) -> &str {
         &self.0
@@ -100,7 +100,12 @@ impl Secret {
 }
 
 /// A new token, and its secret.
-pub fn mint(name: &str, role: Role, app: Option<AppName>, by: &Actor) -> (Token, Secret) {
+pub fn mint_token(
+    name: &str,
+    role: Role,
+    app: Option<AppName>,
+    by: &Actor,
+) -> (Token, TokenSecret) {
     let chance: [u8; SECRET_BYTES] = crate::random::bytes();
     let secret = format!("{SECRET_PREFIX}{}", URL_SAFE_NO_PAD.encode(chance));
     let token = Token {
@@ -115,5 +120,5 @@ pub fn mint(name: &str, role: Role, app: Option<AppName>, by: &Actor) -> (Token,
         created_ms: by.at_ms,
         created_by: by.by.clone(),
     };
-    (token, Secret(secret))
+    (token, TokenSecret(secret))
 }

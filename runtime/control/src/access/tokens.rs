@@ -17,7 +17,7 @@ pub const TOKEN_NAME_CHARS_MAX: usize = 64;
 
 /// A change of who may do what.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Change {
+pub enum AccessChange {
     /// There is a new token.
     TokenCreated(Token),
     /// A token is worth nothing any more.
@@ -33,7 +33,7 @@ pub enum Change {
 
 /// Why access was not changed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Misfit {
+pub enum AccessError {
     /// There is no such token.
     #[error("there is no token {0}")]
     NoSuchToken(TokenId),
@@ -92,46 +92,46 @@ impl Tokens {
     }
 
     /// Why a change cannot be made, if it cannot.
-    pub(crate) fn check(&self, change: &Change) -> Result<(), Misfit> {
+    pub(crate) fn check(&self, change: &AccessChange) -> Result<(), AccessError> {
         match change {
-            Change::TokenCreated(token) => {
+            AccessChange::TokenCreated(token) => {
                 let chars = token.name.chars().count();
                 let visible = !token.name.chars().any(grid::text::is_control);
                 if !(1..=TOKEN_NAME_CHARS_MAX).contains(&chars) || !visible {
-                    return Err(Misfit::Name);
+                    return Err(AccessError::Name);
                 }
                 if self.by_id.contains_key(&token.id) {
-                    return Err(Misfit::TokenExists(token.id.clone()));
+                    return Err(AccessError::TokenExists(token.id.clone()));
                 }
                 if self.by_id.len() >= TOKENS_MAX {
-                    return Err(Misfit::TooMany);
+                    return Err(AccessError::TooMany);
                 }
                 Ok(())
             }
-            Change::TokenRevoked(id) => {
+            AccessChange::TokenRevoked(id) => {
                 let token = self
                     .get(id)
-                    .ok_or_else(|| Misfit::NoSuchToken(id.clone()))?;
+                    .ok_or_else(|| AccessError::NoSuchToken(id.clone()))?;
                 let others = self.iter().filter(|other| other.id != *id);
                 if token.rules_all() && !others.into_iter().any(Token::rules_all) {
-                    return Err(Misfit::LastAdmin(id.clone()));
+                    return Err(AccessError::LastAdmin(id.clone()));
                 }
                 Ok(())
             }
-            Change::SlugUploaded { .. } => Ok(()),
+            AccessChange::SlugUploaded { .. } => Ok(()),
         }
     }
 
     /// Makes a change that was checked when it was written.
-    pub(crate) fn apply(&mut self, change: &Change) {
+    pub(crate) fn apply(&mut self, change: &AccessChange) {
         match change {
-            Change::TokenCreated(token) => {
+            AccessChange::TokenCreated(token) => {
                 Arc::make_mut(&mut self.by_id).insert(token.id.clone(), token.clone());
             }
-            Change::TokenRevoked(id) => {
+            AccessChange::TokenRevoked(id) => {
                 Arc::make_mut(&mut self.by_id).remove(id);
             }
-            Change::SlugUploaded { .. } => {}
+            AccessChange::SlugUploaded { .. } => {}
         }
     }
 }

@@ -13,12 +13,12 @@ const UPLOADS_MAX: usize = 100;
 
 /// The slugs that were uploaded with a token for one app, by app. A clone is cheap.
 #[derive(Clone, Debug, Default)]
-pub struct Uploads {
+pub struct SlugUploads {
     /// The oldest first.
     by_app: Arc<BTreeMap<AppName, Vec<SlugId>>>,
 }
 
-impl Uploads {
+impl SlugUploads {
     /// Whether a token for this app uploaded the slug.
     pub fn contains(&self, app: &AppName, slug: SlugId) -> bool {
         let uploaded = self.by_app.get(app);
@@ -55,7 +55,7 @@ mod tests {
             "theirs".parse().expect("a name"),
         );
         let slug = |number: u8| SlugId::new([number; 32]);
-        let mut uploads = Uploads::default();
+        let mut uploads = SlugUploads::default();
         for number in 0..=100 {
             uploads.note(&mine, slug(number));
         }

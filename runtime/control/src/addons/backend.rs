@@ -13,7 +13,7 @@ use std::time::Duration;
 pub(super) const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// A server of the operator's that makes services for apps. Everything may be done twice.
-pub(super) trait Server: fmt::Debug + Send + Sync {
+pub(super) trait AddonServer: fmt::Debug + Send + Sync {
     /// Where it is, for people.
     fn place(&self) -> String;
 

@@ -3,8 +3,8 @@
 //! Owns that the servers answer before an app is told of them. memcached has no users: whoever reaches a server may
 //! use all of it, so that the apps that have this add-on share one cache.
 
-use super::backend::{CONNECT_TIMEOUT, Server};
-use super::error::{ConfigError, MEMCACHED_SERVERS_MAX, ProvisionError};
+use super::backend::{AddonServer, CONNECT_TIMEOUT};
+use super::error::{MEMCACHED_SERVERS_MAX, ProvisionError, ServiceConfigError};
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use grid::desired::{AddonDetails, AddonService, ConfigVars, NewAddon};
@@ -20,18 +20,18 @@ const ANSWER_BYTES_MAX: usize = 64;
 
 /// The operator's memcached servers.
 #[derive(Clone, Debug)]
-pub struct Memcached {
+pub struct MemcachedService {
     /// In the order in which clients are to use them.
     servers: Vec<Endpoint>,
 }
 
-impl Memcached {
+impl MemcachedService {
     /// One to sixteen servers, which apps dial as they are written.
-    pub fn new(servers: Vec<Endpoint>) -> Result<Self, ConfigError> {
+    pub fn new(servers: Vec<Endpoint>) -> Result<Self, ServiceConfigError> {
         if !(1..=MEMCACHED_SERVERS_MAX).contains(&servers.len()) {
-            return Err(ConfigError::Servers);
+            return Err(ServiceConfigError::Servers);
         }
-        Ok(Memcached { servers })
+        Ok(MemcachedService { servers })
     }
 
     fn list(&self) -> String {
@@ -75,7 +75,7 @@ async fn ask(server: &Endpoint) -> Result<(), String> {
     }
 }
 
-impl Server for Memcached {
+impl AddonServer for MemcachedService {
     fn place(&self) -> String {
         self.list()
     }

@@ -3,9 +3,9 @@
 //! Owns when an add-on may be made, shared and destroyed, and which releases that makes. Must not know how a
 //! service is made: what comes of that is told by whoever does it.
 
-use super::app_facts::About;
+use super::app_facts::AppContext;
 use super::config_vars::checked;
-use super::error::Rejected;
+use super::error::CommandError;
 use super::kinds::AddonCommand;
 use super::limits::{ADDONS_MAX, ADDONS_PER_APP_MAX};
 use crate::actor::Actor;
@@ -30,10 +30,12 @@ pub(super) fn facts(
     observed: &ObservedState,
     command: AddonCommand,
     actor: &Actor,
-) -> Result<Vec<Fact>, Rejected> {
+) -> Result<Vec<Fact>, CommandError> {
     let about = |app: &AppName| {
         let before = observed.next_run;
-        desired.app(app).map(|app| About { app, before, actor })
+        desired
+            .app(app)
+            .map(|app| AppContext { app, before, actor })
     };
     match command {
         AddonCommand::Create(addon) => created(desired, addon),
@@ -59,7 +61,7 @@ pub(super) fn facts(
             let about = about(&app)?;
             if let Some(known) = about.app.attachments.name_of(&addon) {
                 let (name, app) = (known.clone(), app.clone());
-                return Err(Rejected::AttachedAlready { app, addon, name });
+                return Err(CommandError::AttachedAlready { app, addon, name });
             }
             expect_room(desired, about.app)?;
             expect_free(desired, about.app, &name, asked.service)?;
@@ -68,7 +70,7 @@ pub(super) fn facts(
         AddonCommand::Detach { app, addon } => {
             let owner = &addon_of(desired, &addon)?.request.owner;
             if *owner == app {
-                return Err(Rejected::OwnAddon { app, addon });
+                return Err(CommandError::OwnAddon { app, addon });
             }
             about(&app)?.detached(&addon, "Detach")
         }
@@ -100,7 +102,7 @@ pub(super) fn facts(
 }
 
 /// An app goes with its add-ons, unless another app has one of them too.
-pub(super) fn with_app(desired: &DesiredState, app: &AppName) -> Result<Vec<Fact>, Rejected> {
+pub(super) fn with_app(desired: &DesiredState, app: &AppName) -> Result<Vec<Fact>, CommandError> {
     let mut facts = Vec::new();
     for (name, addon) in desired.addons.iter() {
         if addon.request.owner != *app || matches!(addon.state, AddonState::Destroying(_)) {
@@ -109,7 +111,7 @@ pub(super) fn with_app(desired: &DesiredState, app: &AppName) -> Result<Vec<Fact
         let others = desired.apps.values();
         let mut others = others.filter(|other| other.name != *app);
         if let Some(other) = others.find(|other| other.attachments.name_of(name).is_some()) {
-            return Err(Rejected::AddonShared {
+            return Err(CommandError::AddonShared {
                 addon: name.clone(),
                 with: other.name.clone(),
             });
@@ -127,7 +129,7 @@ pub(super) fn expect_not_owned(
     desired: &DesiredState,
     app: &App,
     changes: &BTreeMap<String, Option<String>>,
-) -> Result<(), Rejected> {
+) -> Result<(), CommandError> {
     let now = app.newest_config();
     for (var, value) in changes {
         let addon = app.attachments.owner_of(var).cloned();
@@ -136,7 +138,7 @@ pub(super) fn expect_not_owned(
             && now.get(var) != value.as_ref()
         {
             let var = var.clone();
-            return Err(Rejected::ConfigOwned { var, addon });
+            return Err(CommandError::ConfigOwned { var, addon });
         }
     }
     Ok(())
@@ -166,21 +168,21 @@ fn reserved(desired: &DesiredState, app: &App, var: &str) -> Option<AddonName> {
     creating.find(will_have).map(|asked| asked.name.clone())
 }
 
-fn created(desired: &DesiredState, addon: NewAddon) -> Result<Vec<Fact>, Rejected> {
+fn created(desired: &DesiredState, addon: NewAddon) -> Result<Vec<Fact>, CommandError> {
     let app = desired.app(&addon.owner)?;
     expect_room(desired, app)?;
     if desired.addons.len() >= ADDONS_MAX {
-        return Err(Rejected::TooManyAddons(ADDONS_MAX));
+        return Err(CommandError::TooManyAddons(ADDONS_MAX));
     }
     expect_free(desired, app, &addon.attach_as, addon.service)?;
     let addon = Arc::new(addon);
     Ok(vec![Fact::AddonRequested { addon }])
 }
 
-fn expect_room(desired: &DesiredState, app: &App) -> Result<(), Rejected> {
+fn expect_room(desired: &DesiredState, app: &App) -> Result<(), CommandError> {
     let has = app.attachments.iter().count() + creating(desired, app).count();
     if has >= ADDONS_PER_APP_MAX {
-        return Err(Rejected::TooManyAddons(ADDONS_PER_APP_MAX));
+        return Err(CommandError::TooManyAddons(ADDONS_PER_APP_MAX));
     }
     Ok(())
 }
@@ -191,35 +193,35 @@ fn expect_free(
     app: &App,
     name: &AttachmentName,
     service: AddonService,
-) -> Result<(), Rejected> {
+) -> Result<(), CommandError> {
     let other = app.attachments.get(name).map(|other| other.addon.clone());
     let coming = creating(desired, app).find(|asked| asked.attach_as == *name);
     if let Some(addon) = other.or_else(|| coming.map(|asked| asked.name.clone())) {
         let (app, name) = (app.name.clone(), name.clone());
-        return Err(Rejected::AttachmentTaken { app, name, addon });
+        return Err(CommandError::AttachmentTaken { app, name, addon });
     }
     for ending in service.var_endings() {
         let var = format!("{name}_{ending}");
         let owner = app.attachments.owner_of(&var).cloned();
         if let Some(addon) = owner.or_else(|| reserved(desired, app, &var)) {
-            return Err(Rejected::ConfigOwned { var, addon });
+            return Err(CommandError::ConfigOwned { var, addon });
         }
         if app.newest_config().contains_key(&var) {
             let app = app.name.clone();
-            return Err(Rejected::ConfigTaken { app, var });
+            return Err(CommandError::ConfigTaken { app, var });
         }
     }
     Ok(())
 }
 
-impl About<'_> {
+impl AppContext<'_> {
     /// The add-on's config vars, and what it may reach, as a release, or for the first one.
     fn attached(
         &self,
         asked: &NewAddon,
         made: &AddonDetails,
         name: &AttachmentName,
-    ) -> Result<Vec<Fact>, Rejected> {
+    ) -> Result<Vec<Fact>, CommandError> {
         let vars = made.name_vars(name);
         let attached = Fact::AddonAttached {
             app: self.app.name.clone(),
@@ -241,7 +243,7 @@ impl About<'_> {
     }
 
     /// The same without the add-on.
-    fn detached(&self, addon: &AddonName, verb: &str) -> Result<Vec<Fact>, Rejected> {
+    fn detached(&self, addon: &AddonName, verb: &str) -> Result<Vec<Fact>, CommandError> {
         let name = self.app.attachments.name_of(addon);
         let name = name.ok_or_else(|| FactError::NotAttached {
             app: self.app.name.clone(),
@@ -273,7 +275,7 @@ impl About<'_> {
         config: BTreeMap<String, String>,
         reach: BTreeSet<Endpoint>,
         description: String,
-    ) -> Result<Vec<Fact>, Rejected> {
+    ) -> Result<Vec<Fact>, CommandError> {
         let config = Arc::new(checked(config)?);
         let Some(newest) = self.app.newest_release() else {
             let app = self.app.name.clone();

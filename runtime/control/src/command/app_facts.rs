@@ -3,8 +3,8 @@
 //! Owns releases, formation and sizes. Must not know add-ons' rules, nor how a fact is written or carried out.
 
 use super::config_vars::checked;
-use super::error::Rejected;
-use super::kinds::{ConfigChanges, Deploy, DeployConfig};
+use super::error::CommandError;
+use super::kinds::{ConfigChanges, DeployConfig, ReleaseSpec};
 use super::limits::{DYNOS_PER_TYPE_MAX, MEMORY_BYTES};
 use crate::actor::Actor;
 use grid::desired::{App, ConfigVars, Fact, FactError, ProcessSpec, Release};
@@ -16,21 +16,21 @@ use std::sync::Arc;
 const MIB: u64 = 1024 * 1024;
 
 /// Memory in bytes by process type.
-type Sizes = BTreeMap<ProcessType, u64>;
+type MemorySizes = BTreeMap<ProcessType, u64>;
 
-type Processes = BTreeMap<ProcessType, ProcessSpec>;
+type ProcessSpecs = BTreeMap<ProcessType, ProcessSpec>;
 
 /// What a command for an app is translated with.
-pub(super) struct About<'a> {
+pub(super) struct AppContext<'a> {
     pub(super) app: &'a App,
     pub(super) before: Run,
     pub(super) actor: &'a Actor,
 }
 
-impl About<'_> {
-    pub(super) fn deployed(&self, deploy: Deploy) -> Result<Vec<Fact>, Rejected> {
+impl AppContext<'_> {
+    pub(super) fn deployed(&self, deploy: ReleaseSpec) -> Result<Vec<Fact>, CommandError> {
         if deploy.processes.is_empty() {
-            return Err(Rejected::NothingToRun);
+            return Err(CommandError::NothingToRun);
         }
         let own = self.app.newest_config();
         let config = match deploy.config {
@@ -66,13 +66,13 @@ impl About<'_> {
     fn with_addons(
         &self,
         mut config: BTreeMap<String, String>,
-    ) -> Result<Arc<BTreeMap<String, String>>, Rejected> {
+    ) -> Result<Arc<BTreeMap<String, String>>, CommandError> {
         let attached = self.app.attachments.vars();
         config.extend(attached.map(|(name, value)| (name.clone(), value.clone())));
         Ok(Arc::new(checked(config)?))
     }
 
-    pub(super) fn rolled_back(&self, to: Version) -> Result<Vec<Fact>, Rejected> {
+    pub(super) fn rolled_back(&self, to: Version) -> Result<Vec<Fact>, CommandError> {
         let old = self.app.releases.get(&to);
         let old = old.ok_or_else(|| FactError::NoSuchRelease {
             app: self.app.name.clone(),
@@ -86,7 +86,7 @@ impl About<'_> {
         Ok(vec![self.release(release)])
     }
 
-    pub(super) fn reconfigured(&self, changes: ConfigChanges) -> Result<Vec<Fact>, Rejected> {
+    pub(super) fn reconfigured(&self, changes: ConfigChanges) -> Result<Vec<Fact>, CommandError> {
         let mut config = BTreeMap::clone(self.app.newest_config());
         let names: Vec<&str> = changes.0.keys().map(String::as_str).collect();
         let description = format!("Change config vars: {}", names.join(", "));
@@ -114,8 +114,8 @@ impl About<'_> {
     pub(super) fn scaled(
         &self,
         counts: BTreeMap<ProcessType, u32>,
-        sizes: &Sizes,
-    ) -> Result<Vec<Fact>, Rejected> {
+        sizes: &MemorySizes,
+    ) -> Result<Vec<Fact>, CommandError> {
         let newest = self.newest()?;
         let mut facts = Vec::new();
         for (process, count) in counts {
@@ -127,7 +127,7 @@ impl About<'_> {
             self.expect_type(process)?;
             if !MEMORY_BYTES.contains(&bytes) {
                 let process = process.clone();
-                return Err(Rejected::Memory { process, bytes });
+                return Err(CommandError::Memory { process, bytes });
             }
             if self.app.sizes.get(process) != Some(&bytes) {
                 facts.push(Fact::Resized {
@@ -148,7 +148,7 @@ impl About<'_> {
         Ok(facts)
     }
 
-    pub(super) fn stopped(&self, dyno: DynoId) -> Result<Vec<Fact>, Rejected> {
+    pub(super) fn stopped(&self, dyno: DynoId) -> Result<Vec<Fact>, CommandError> {
         self.expect_place(&dyno)?;
         if !self.app.is_place_open(&dyno) {
             return Ok(Vec::new());
@@ -162,7 +162,7 @@ impl About<'_> {
 
     /// The next release, with what `old` has, in these sizes where they name a type. What it may reach is what
     /// is attached now.
-    pub(super) fn again(&self, old: &Release, description: String, sizes: &Sizes) -> Release {
+    pub(super) fn again(&self, old: &Release, description: String, sizes: &MemorySizes) -> Release {
         Release {
             version: self.app.next_version(),
             description,
@@ -181,9 +181,9 @@ impl About<'_> {
         }
     }
 
-    fn scale(&self, process: ProcessType, count: u32) -> Result<Fact, Rejected> {
+    fn scale(&self, process: ProcessType, count: u32) -> Result<Fact, CommandError> {
         if count > DYNOS_PER_TYPE_MAX {
-            return Err(Rejected::TooManyDynos { process, count });
+            return Err(CommandError::TooManyDynos { process, count });
         }
         Ok(Fact::Scaled {
             app: self.app.name.clone(),
@@ -193,22 +193,22 @@ impl About<'_> {
         })
     }
 
-    pub(super) fn newest(&self) -> Result<&Release, Rejected> {
+    pub(super) fn newest(&self) -> Result<&Release, CommandError> {
         let newest = self.app.newest_release().map(Arc::as_ref);
-        newest.ok_or_else(|| Rejected::NoRelease(self.app.name.clone()))
+        newest.ok_or_else(|| CommandError::NoRelease(self.app.name.clone()))
     }
 
-    fn expect_type(&self, process: &ProcessType) -> Result<(), Rejected> {
+    fn expect_type(&self, process: &ProcessType) -> Result<(), CommandError> {
         let newest = self.newest()?;
         if process.runs_once() {
-            return Err(Rejected::RunsOnce(process.clone()));
+            return Err(CommandError::RunsOnce(process.clone()));
         }
         if newest.processes.contains_key(process) {
             return Ok(());
         }
         let known = newest.processes.keys().filter(|known| !known.runs_once());
         let known: Vec<&str> = known.map(ProcessType::as_str).collect();
-        Err(Rejected::NoSuchProcess {
+        Err(CommandError::NoSuchProcess {
             app: self.app.name.clone(),
             process: process.clone(),
             known: known.join(", "),
@@ -216,12 +216,12 @@ impl About<'_> {
     }
 
     /// The place is part of the formation, whether it is filled or not.
-    pub(super) fn expect_place(&self, dyno: &DynoId) -> Result<(), Rejected> {
+    pub(super) fn expect_place(&self, dyno: &DynoId) -> Result<(), CommandError> {
         let has_type = self.newest()?.processes.contains_key(&dyno.process);
         if has_type && dyno.index <= self.app.requested_count(&dyno.process) {
             return Ok(());
         }
-        Err(Rejected::NoSuchDyno {
+        Err(CommandError::NoSuchDyno {
             app: self.app.name.clone(),
             dyno: dyno.clone(),
         })
@@ -229,7 +229,7 @@ impl About<'_> {
 }
 
 /// The processes, with these sizes where there is one.
-fn sized(mut processes: Processes, sizes: &Sizes) -> Processes {
+fn sized(mut processes: ProcessSpecs, sizes: &MemorySizes) -> ProcessSpecs {
     for (process, spec) in &mut processes {
         if let Some(bytes) = sizes.get(process) {
             Arc::make_mut(&mut spec.limits).memory_bytes = *bytes;

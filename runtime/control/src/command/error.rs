@@ -10,7 +10,7 @@ use std::time::Duration;
 
 /// Why a command was not accepted. Nothing was changed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Rejected {
+pub enum CommandError {
     /// It does not fit what there is.
     #[error(transparent)]
     Misfit(#[from] FactError),

@@ -3,8 +3,8 @@
 //! Owns which commands make sense, and when. Must not know how a fact is written or carried out.
 
 use super::addon_facts;
-use super::app_facts::About;
-use super::error::Rejected;
+use super::app_facts::AppContext;
+use super::error::CommandError;
 use super::kinds::Command;
 use super::limits::{IDLE_AFTER, REQUEST_TIMEOUT};
 use crate::actor::Actor;
@@ -19,7 +19,7 @@ pub(crate) fn facts(
     observed: &ObservedState,
     command: Command,
     actor: &Actor,
-) -> Result<Vec<Fact>, Rejected> {
+) -> Result<Vec<Fact>, CommandError> {
     let facts = translate(desired, observed, command, actor)?;
     let mut trial = desired.clone();
     for fact in &facts {
@@ -33,15 +33,19 @@ fn translate(
     observed: &ObservedState,
     command: Command,
     actor: &Actor,
-) -> Result<Vec<Fact>, Rejected> {
+) -> Result<Vec<Fact>, CommandError> {
     let before = observed.next_run;
-    let about = |app: &AppName| desired.app(app).map(|app| About { app, before, actor });
+    let about = |app: &AppName| {
+        desired
+            .app(app)
+            .map(|app| AppContext { app, before, actor })
+    };
     let one = |fact| Ok(vec![fact]);
     match command {
         Command::CreateApp { app, hostnames } => {
             // Its dynos and releases would pass for those of the new one.
             if desired.app(&app).is_err() && observed.has_any_of(&app) {
-                return Err(Rejected::StillEnding(app));
+                return Err(CommandError::StillEnding(app));
             }
             one(Fact::AppCreated { app, hostnames })
         }
@@ -56,7 +60,7 @@ fn translate(
         Command::Restart { app, target } => {
             if let RestartTarget::Dyno(dyno) = &target {
                 if dyno.process.runs_once() {
-                    return Err(Rejected::NotRestarted(dyno.clone()));
+                    return Err(CommandError::NotRestarted(dyno.clone()));
                 }
                 about(&app)?.expect_place(dyno)?;
             }
@@ -83,13 +87,15 @@ fn translate(
     }
 }
 
-fn check_settings(settings: &AppSettings) -> Result<(), Rejected> {
+fn check_settings(settings: &AppSettings) -> Result<(), CommandError> {
     let timeout = settings.request_timeout;
     if let Some(timeout) = timeout.filter(|timeout| !REQUEST_TIMEOUT.contains(timeout)) {
-        return Err(Rejected::RequestTimeout(timeout));
+        return Err(CommandError::RequestTimeout(timeout));
     }
     match settings.idle_after {
-        IdleSetting::After(time) if !IDLE_AFTER.contains(&time) => Err(Rejected::IdleAfter(time)),
+        IdleSetting::After(time) if !IDLE_AFTER.contains(&time) => {
+            Err(CommandError::IdleAfter(time))
+        }
         IdleSetting::Default | IdleSetting::Off | IdleSetting::After(_) => Ok(()),
     }
 }

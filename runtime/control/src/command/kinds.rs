@@ -29,7 +29,7 @@ pub enum Command {
         /// The app.
         app: AppName,
         /// What to deploy.
-        deploy: Deploy,
+        deploy: ReleaseSpec,
     },
     /// Change how many dynos there are, and how large.
     Scale {
@@ -153,7 +153,7 @@ impl fmt::Debug for ConfigChanges {
 
 /// What makes a release.
 #[derive(Clone, Debug)]
-pub struct Deploy {
+pub struct ReleaseSpec {
     /// The built app.
     pub slug: SlugId,
     /// Why, such as `Deploy`.
@@ -190,7 +190,7 @@ impl fmt::Debug for DeployConfig {
 
 /// What came of a command.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Accepted {
+pub struct AcceptedChange {
     /// The release that it made, if it made one. It does not serve yet: see `Control::outcome`.
     pub version: Option<Version>,
     /// Whether it was carried out before, for an earlier request with the same idempotency key.

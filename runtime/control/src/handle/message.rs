@@ -3,12 +3,12 @@
 //! Owns the shape of messages. Must not know what becomes of them.
 
 use super::dyno_status::DynoStatus;
-use super::error::Refused;
+use super::error::ControlError;
 use crate::access::{Token, TokenId};
 use crate::actor::Actor;
-use crate::command::{Accepted, Command};
+use crate::command::{AcceptedChange, Command};
 use crate::ledger::IdempotencyKey;
-use crate::once::{Begun, Wanted};
+use crate::once::{OneOffRequest, RunningOneOff};
 use grid::name::{AppName, DynoId, SlugId};
 use grid::protocol::{Report, Step};
 use std::time::Duration;
@@ -16,7 +16,7 @@ use tokio::sync::oneshot;
 
 /// Something that a user wants to be changed.
 #[derive(Debug)]
-pub(crate) enum Wish {
+pub(crate) enum ChangeRequest {
     Command(Command),
     CreateToken(Token),
     RevokeToken(TokenId),
@@ -25,24 +25,24 @@ pub(crate) enum Wish {
 
 /// A wish, who has it, and where the answer goes.
 #[derive(Debug)]
-pub(crate) struct Request {
-    pub(crate) wish: Wish,
+pub(crate) struct QueuedChange {
+    pub(crate) wish: ChangeRequest,
     pub(crate) actor: Actor,
     pub(crate) key: Option<IdempotencyKey>,
-    pub(crate) reply: oneshot::Sender<Result<Accepted, Refused>>,
+    pub(crate) reply: oneshot::Sender<Result<AcceptedChange, ControlError>>,
 }
 
 /// Something that the reconciler acts on at once.
 #[derive(Debug)]
-pub(crate) enum Event {
+pub(crate) enum ReconcilerEvent {
     /// A node reports something.
     Report(Report),
     /// Someone asks which dynos there are, of one app or of all.
     Dynos(Option<AppName>, oneshot::Sender<Vec<DynoStatus>>),
     /// Someone asks what a command would do.
-    Preview(Command, oneshot::Sender<Result<Vec<Step>, Refused>>),
+    Preview(Command, oneshot::Sender<Result<Vec<Step>, ControlError>>),
     /// Someone wants something to be run once.
-    Run(Box<Wanted>, Reply),
+    Run(Box<OneOffRequest>, OneOffReply),
     /// Someone wants a dyno that runs once to end; the answer says whether there was one.
     StopOnce(AppName, DynoId, String, oneshot::Sender<bool>),
     /// Every dyno is to be drained; the answer goes back when that is done.
@@ -53,4 +53,4 @@ pub(crate) enum Event {
 }
 
 /// Where the answer goes.
-pub(crate) type Reply = oneshot::Sender<Result<Begun, Refused>>;
+pub(crate) type OneOffReply = oneshot::Sender<Result<RunningOneOff, ControlError>>;

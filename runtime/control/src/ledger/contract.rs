@@ -6,7 +6,7 @@
 //! as a whole or not at all, and it is appended only behind the one that the writer read last. There is
 //! no transaction over two entries, and an append may end without anyone knowing whether it was done.
 
-use super::entry::Entry;
+use super::entry::LedgerEntry;
 use super::error::{AppendError, ReadError};
 use super::sequence::Seq;
 use futures_util::future::BoxFuture;
@@ -20,12 +20,15 @@ pub trait Ledger: fmt::Debug + Send + Sync {
     fn append<'a>(
         &'a self,
         after: Seq,
-        entry: &'a Entry,
+        entry: &'a LedgerEntry,
     ) -> BoxFuture<'a, Result<Seq, AppendError>>;
 
     /// At most `limit` entries behind `after`, in order; fewer only if there are no more.
-    fn read(&self, after: Seq, limit: usize)
-    -> BoxFuture<'_, Result<Vec<(Seq, Entry)>, ReadError>>;
+    fn read(
+        &self,
+        after: Seq,
+        limit: usize,
+    ) -> BoxFuture<'_, Result<Vec<(Seq, LedgerEntry)>, ReadError>>;
 
     /// Says which entry is the last whenever there is a new one. It may skip some, and lag behind.
     fn watch(&self) -> watch::Receiver<Seq>;

@@ -10,7 +10,7 @@ use sha2::{Digest, Sha256};
 use std::sync::Arc;
 
 /// Bytes of an idempotency key's text at most.
-pub const KEY_BYTES_MAX: usize = 255;
+pub const IDEMPOTENCY_KEY_BYTES_MAX: usize = 255;
 
 /// The name of an entry, by which its writer knows it again: 128 random bits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -36,7 +36,7 @@ impl EntryId {
 
 /// What one command did, or what the reconciler noted: wholly there, or wholly absent.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Entry {
+pub struct LedgerEntry {
     /// Its name.
     pub id: EntryId,
     /// When, in milliseconds since 1970 on its writer's clock.
@@ -46,16 +46,16 @@ pub struct Entry {
     /// What makes a repeated request known.
     pub key: Option<IdempotencyKey>,
     /// What changed, in this order. An entry without changes marks a place in the ledger.
-    pub changes: Vec<Change>,
+    pub changes: Vec<LedgerChange>,
 }
 
 /// One thing that changed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Change {
+pub enum LedgerChange {
     /// Of apps, and of what runs them.
     Fact(Fact),
     /// Of who may do what.
-    Access(access::Change),
+    Access(access::AccessChange),
 }
 
 /// What a client names a request by, so that it is carried out once however often it is sent.
@@ -69,16 +69,16 @@ pub struct IdempotencyKey {
 
 /// A text that is no idempotency key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("an idempotency key has 1 to {KEY_BYTES_MAX} visible ASCII characters")]
-pub struct KeyError;
+#[error("an idempotency key has 1 to {IDEMPOTENCY_KEY_BYTES_MAX} visible ASCII characters")]
+pub struct IdempotencyKeyError;
 
 impl IdempotencyKey {
     /// The key with this text for this request, which is all that makes the request what it is, such as
     /// method, path and body.
-    pub fn new(text: &str, request: &[u8]) -> Result<Self, KeyError> {
-        let fits = (1..=KEY_BYTES_MAX).contains(&text.len());
+    pub fn new(text: &str, request: &[u8]) -> Result<Self, IdempotencyKeyError> {
+        let fits = (1..=IDEMPOTENCY_KEY_BYTES_MAX).contains(&text.len());
         if !fits || !text.bytes().all(|byte| byte.is_ascii_graphic()) {
-            return Err(KeyError);
+            return Err(IdempotencyKeyError);
         }
         Ok(IdempotencyKey {
             text: text.to_owned(),
@@ -87,7 +87,7 @@ impl IdempotencyKey {
     }
 }
 
-impl Entry {
+impl LedgerEntry {
     /// The entry as bytes, if it is not too large for a ledger.
     pub(crate) fn encode(&self) -> Result<Vec<u8>, AppendError> {
         let bytes = serde_json::to_vec(self)

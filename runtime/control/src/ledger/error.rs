@@ -10,7 +10,7 @@ use std::sync::Arc;
 pub const ENTRY_BYTES_MAX: usize = 1_000_000;
 
 /// What stood in the way underneath: a disk, a connection.
-pub type Cause = Arc<dyn std::error::Error + Send + Sync>;
+pub type LedgerCause = Arc<dyn std::error::Error + Send + Sync>;
 
 /// Why an entry was not appended, or why that is not known.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -25,10 +25,10 @@ pub enum AppendError {
     },
     /// Nothing was written; it may work later.
     #[error("the ledger cannot be written now")]
-    Unavailable(#[source] Cause),
+    Unavailable(#[source] LedgerCause),
     /// It may have been written or not, and it may still turn up: read on to know.
     #[error("it is not known whether the ledger was written")]
-    Ambiguous(#[source] Cause),
+    Ambiguous(#[source] LedgerCause),
     /// No ledger takes an entry of this size. Nothing was written.
     #[error("an entry of the ledger has at most {ENTRY_BYTES_MAX} bytes, not {bytes}")]
     TooLarge {
@@ -42,7 +42,7 @@ pub enum AppendError {
 pub enum ReadError {
     /// It may work later.
     #[error("the ledger cannot be read now")]
-    Unavailable(#[source] Cause),
+    Unavailable(#[source] LedgerCause),
     /// An entry is not what was written, or was written with another key.
     #[error(
         "entry {at} of the ledger cannot be opened: it was changed, or sealed with another key"
@@ -58,7 +58,7 @@ pub enum ReadError {
         at: Seq,
         /// What is wrong with it.
         #[source]
-        source: Cause,
+        source: LedgerCause,
     },
     /// An entry is missing.
     #[error("entry {at} of the ledger is missing")]

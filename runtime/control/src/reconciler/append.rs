@@ -2,7 +2,7 @@
 //!
 //! Owns what follows an append that failed or ended in the dark. Must not know what the entry is for.
 
-use crate::ledger::{AppendError, Cause, Entry, EntryId, Ledger, Seq};
+use crate::ledger::{AppendError, EntryId, Ledger, LedgerCause, LedgerEntry, Seq};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::sleep;
@@ -18,9 +18,9 @@ pub(super) const SELF: &str = "reconciler";
 
 /// What is known after an append.
 #[derive(Debug)]
-pub(super) struct Done {
+pub(super) struct AppendOutcome {
     /// What the ledger holds behind the place where the entry was to be, as far as that is known.
-    pub(super) found: Vec<(Seq, Entry)>,
+    pub(super) found: Vec<(Seq, LedgerEntry)>,
     /// What was sent: the entry, and a mark if one was needed.
     pub(super) sent: Vec<EntryId>,
     /// Why the entry is not there, where it is not among those found.
@@ -28,7 +28,11 @@ pub(super) struct Done {
 }
 
 /// Appends an entry, and finds out what came of it.
-pub(super) async fn append(ledger: Arc<dyn Ledger>, after: Seq, entry: Entry) -> Done {
+pub(super) async fn append(
+    ledger: Arc<dyn Ledger>,
+    after: Seq,
+    entry: LedgerEntry,
+) -> AppendOutcome {
     let mut sent = vec![entry.id];
     let (found, failed) = match ledger.append(after, &entry).await {
         Ok(at) => (vec![(at, entry)], None),
@@ -42,16 +46,16 @@ pub(super) async fn append(ledger: Arc<dyn Ledger>, after: Seq, entry: Entry) ->
             (Vec::new(), Some(error))
         }
     };
-    Done {
+    AppendOutcome {
         found,
         sent,
         failed,
     }
 }
 
-type Found = (Vec<(Seq, Entry)>, Option<AppendError>);
+type FoundEntries = (Vec<(Seq, LedgerEntry)>, Option<AppendError>);
 
-async fn read_on(ledger: &dyn Ledger, after: Seq, conflict: AppendError) -> Found {
+async fn read_on(ledger: &dyn Ledger, after: Seq, conflict: AppendError) -> FoundEntries {
     match ledger.read(after, READ_ON_MAX).await {
         Ok(found) => (found, Some(conflict)),
         Err(error) => (Vec::new(), Some(AppendError::Unavailable(Arc::new(error)))),
@@ -60,7 +64,12 @@ async fn read_on(ledger: &dyn Ledger, after: Seq, conflict: AppendError) -> Foun
 
 /// An entry may turn up late as long as its place is free. So, if it is not there, its place is taken by a
 /// mark, which changes nothing: then it is not there for good.
-async fn settle(ledger: &dyn Ledger, after: Seq, mark: Entry, cause: Cause) -> Found {
+async fn settle(
+    ledger: &dyn Ledger,
+    after: Seq,
+    mark: LedgerEntry,
+    cause: LedgerCause,
+) -> FoundEntries {
     for _ in 0..SETTLE_TRIES {
         sleep(SETTLE_PAUSE).await;
         match ledger.read(after, READ_ON_MAX).await {
@@ -76,8 +85,8 @@ async fn settle(ledger: &dyn Ledger, after: Seq, mark: Entry, cause: Cause) -> F
     (Vec::new(), Some(AppendError::Ambiguous(cause)))
 }
 
-fn mark(at_ms: u64) -> Entry {
-    Entry {
+fn mark(at_ms: u64) -> LedgerEntry {
+    LedgerEntry {
         id: EntryId::random(),
         at_ms,
         by: SELF.to_owned(),

@@ -7,7 +7,7 @@ use grid::desired::FactError;
 
 /// Why a reconciler did not start.
 #[derive(Clone, Debug, thiserror::Error)]
-pub enum StartError {
+pub enum ReconcilerStartError {
     /// The ledger cannot be read.
     #[error("cannot read the ledger")]
     Read(#[from] ReadError),
@@ -27,7 +27,7 @@ pub enum StartError {
 
 /// Why a reconciler ended before it was told to.
 #[derive(Clone, Debug, thiserror::Error)]
-pub enum RunError {
+pub enum ReconcilerRunError {
     /// Another reconciler has taken over.
     #[error("the ledger has another writer")]
     Ledger(#[source] AppendError),

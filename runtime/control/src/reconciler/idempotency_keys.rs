@@ -2,9 +2,9 @@
 //!
 //! Owns how long they are remembered. Must not know what they asked for.
 
-use crate::command::Accepted;
-use crate::handle::Refused;
-use crate::ledger::{Entry, IdempotencyKey};
+use crate::command::AcceptedChange;
+use crate::handle::ControlError;
+use crate::ledger::{IdempotencyKey, LedgerEntry};
 use std::collections::{BTreeMap, VecDeque};
 
 /// Keys that are remembered, the newest ones.
@@ -13,49 +13,49 @@ const KEYS_MAX: usize = 10_000;
 const KEY_LIFE_MS: u64 = 24 * 60 * 60 * 1_000;
 
 /// Each client has keys of its own: who sent it, and its text.
-type Name = (String, String);
+type RequestKey = (String, String);
 
 /// What came of requests with keys.
 #[derive(Debug, Default)]
-pub(crate) struct Keys {
-    known: BTreeMap<Name, Known>,
+pub(crate) struct IdempotencyKeys {
+    known: BTreeMap<RequestKey, AnsweredRequest>,
     /// Oldest first.
-    order: VecDeque<(u64, Name)>,
+    order: VecDeque<(u64, RequestKey)>,
 }
 
 #[derive(Debug)]
-struct Known {
+struct AnsweredRequest {
     at_ms: u64,
     digest: [u8; 32],
-    accepted: Accepted,
+    accepted: AcceptedChange,
 }
 
-impl Keys {
+impl IdempotencyKeys {
     /// What came of this request, if it was carried out before. An error: it was another one.
     pub(crate) fn find(
         &self,
         by: &str,
         key: &IdempotencyKey,
         now_ms: u64,
-    ) -> Result<Option<Accepted>, Refused> {
+    ) -> Result<Option<AcceptedChange>, ControlError> {
         let name = (by.to_owned(), key.text.clone());
         let known = self.known.get(&name);
         let fresh = known.filter(|known| now_ms < known.at_ms.saturating_add(KEY_LIFE_MS));
         match fresh {
             None => Ok(None),
-            Some(known) if known.digest == key.digest => Ok(Some(Accepted {
+            Some(known) if known.digest == key.digest => Ok(Some(AcceptedChange {
                 repeated: true,
                 ..known.accepted
             })),
-            Some(_) => Err(Refused::KeyReused),
+            Some(_) => Err(ControlError::KeyReused),
         }
     }
 
     /// Remembers what came of an entry, if its request had a key.
-    pub(crate) fn note(&mut self, entry: &Entry, accepted: Accepted) {
+    pub(crate) fn note(&mut self, entry: &LedgerEntry, accepted: AcceptedChange) {
         let Some(key) = &entry.key else { return };
         let name = (entry.by.clone(), key.text.clone());
-        let known = Known {
+        let known = AnsweredRequest {
             at_ms: entry.at_ms,
             digest: key.digest,
             accepted,
@@ -95,8 +95,8 @@ mod tests {
         IdempotencyKey::new(text, request.as_bytes()).expect("valid")
     }
 
-    fn entry(at_ms: u64, by: &str, key: IdempotencyKey) -> Entry {
-        Entry {
+    fn entry(at_ms: u64, by: &str, key: IdempotencyKey) -> LedgerEntry {
+        LedgerEntry {
             id: EntryId::random(),
             at_ms,
             by: by.into(),
@@ -105,29 +105,32 @@ mod tests {
         }
     }
 
-    fn found(keys: &Keys, by: &str, key: &IdempotencyKey, now_ms: u64) -> bool {
+    fn found(keys: &IdempotencyKeys, by: &str, key: &IdempotencyKey, now_ms: u64) -> bool {
         let found = keys.find(by, key, now_ms).expect("the same request");
         found.is_some_and(|accepted| accepted.repeated)
     }
 
     #[test]
     fn a_request_is_known_again_for_a_day() {
-        let mut keys = Keys::default();
-        keys.note(&entry(1_000, "me", key("k", "a")), Accepted::default());
+        let mut keys = IdempotencyKeys::default();
+        keys.note(
+            &entry(1_000, "me", key("k", "a")),
+            AcceptedChange::default(),
+        );
         assert!(found(&keys, "me", &key("k", "a"), 2_000));
         assert!(!found(&keys, "you", &key("k", "a"), 2_000));
         assert!(!found(&keys, "me", &key("l", "a"), 2_000));
         let other = keys.find("me", &key("k", "b"), 2_000);
-        assert!(matches!(other, Err(Refused::KeyReused)));
+        assert!(matches!(other, Err(ControlError::KeyReused)));
         assert!(!found(&keys, "me", &key("k", "b"), 1_000 + KEY_LIFE_MS));
     }
 
     #[test]
     fn only_the_newest_are_remembered() {
-        let mut keys = Keys::default();
+        let mut keys = IdempotencyKeys::default();
         for number in 0..=KEYS_MAX {
             let key = key(&number.to_string(), "a");
-            keys.note(&entry(1, "me", key), Accepted::default());
+            keys.note(&entry(1, "me", key), AcceptedChange::default());
         }
         assert_eq!(keys.known.len(), KEYS_MAX);
         assert!(!found(&keys, "me", &key("0", "a"), 1));
@@ -136,10 +139,13 @@ mod tests {
 
     #[test]
     fn a_key_that_was_used_again_is_kept_as_long_as_its_last_use() {
-        let mut keys = Keys::default();
-        keys.note(&entry(0, "me", key("k", "a")), Accepted::default());
+        let mut keys = IdempotencyKeys::default();
+        keys.note(&entry(0, "me", key("k", "a")), AcceptedChange::default());
         let later = KEY_LIFE_MS + 1;
-        keys.note(&entry(later, "me", key("k", "b")), Accepted::default());
+        keys.note(
+            &entry(later, "me", key("k", "b")),
+            AcceptedChange::default(),
+        );
         assert!(found(&keys, "me", &key("k", "b"), later));
         assert_eq!(keys.order.len(), 1);
     }

@@ -3,13 +3,13 @@
 //! Owns the append under way, and what is done with what came of it. Must not know why something is to be
 //! written.
 
-use super::append::{self, Done, SELF};
-use super::error::RunError;
-use super::state::{Answer, State};
+use super::append::{self, AppendOutcome, SELF};
+use super::error::ReconcilerRunError;
+use super::state::{ChangeDecision, ReconcilerState};
 use crate::actor::Actor;
-use crate::command::Accepted;
-use crate::handle::{Refused, Request};
-use crate::ledger::{AppendError, Cause, Change, Entry, EntryId, Ledger, Seq};
+use crate::command::AcceptedChange;
+use crate::handle::{ControlError, QueuedChange};
+use crate::ledger::{AppendError, EntryId, Ledger, LedgerCause, LedgerChange, LedgerEntry, Seq};
 use futures_util::future::BoxFuture;
 use grid::desired::Fact;
 use grid::time::Time;
@@ -26,24 +26,24 @@ const RECORD_RETRY: Duration = Duration::from_secs(1);
 const UNSURE_MAX: usize = 1_024;
 
 /// An append under way.
-struct Appending {
+struct PendingAppend {
     id: EntryId,
     /// Whom to answer; none if the reconciler wants it itself.
-    request: Option<Request>,
-    done: BoxFuture<'static, Done>,
+    request: Option<QueuedChange>,
+    done: BoxFuture<'static, AppendOutcome>,
 }
 
 /// A fact that is acted on already, and that there was no room for in the ledger.
-pub(super) struct Owed {
+pub(super) struct UnwrittenFact {
     pub(super) fact: Fact,
     /// Why it is not written.
-    pub(super) cause: Cause,
+    pub(super) cause: LedgerCause,
 }
 
 /// The way to the ledger.
-pub(super) struct Writer {
+pub(super) struct LedgerWriter {
     ledger: Arc<dyn Ledger>,
-    appending: Option<Appending>,
+    appending: Option<PendingAppend>,
     /// What the next entry begins with.
     owed: Option<Fact>,
     /// Entries of ours that may still turn up behind the last one read.
@@ -52,13 +52,13 @@ pub(super) struct Writer {
     record_at: Time,
     /// Facts that are written as one entry now.
     record_max: usize,
-    trouble: watch::Sender<Option<Cause>>,
+    trouble: watch::Sender<Option<LedgerCause>>,
 }
 
-impl Writer {
-    pub(super) fn new(ledger: Arc<dyn Ledger>, owed: Option<Owed>) -> Self {
+impl LedgerWriter {
+    pub(super) fn new(ledger: Arc<dyn Ledger>, owed: Option<UnwrittenFact>) -> Self {
         let (owed, cause) = owed.map(|owed| (owed.fact, owed.cause)).unzip();
-        Writer {
+        LedgerWriter {
             ledger,
             appending: None,
             owed,
@@ -69,7 +69,7 @@ impl Writer {
         }
     }
 
-    pub(super) fn trouble(&self) -> watch::Receiver<Option<Cause>> {
+    pub(super) fn trouble(&self) -> watch::Receiver<Option<LedgerCause>> {
         self.trouble.subscribe()
     }
 
@@ -79,7 +79,7 @@ impl Writer {
     }
 
     /// What came of the append under way; it never returns if there is none.
-    pub(super) async fn done(&mut self) -> Done {
+    pub(super) async fn done(&mut self) -> AppendOutcome {
         match &mut self.appending {
             Some(appending) => (&mut appending.done).await,
             None => pending().await,
@@ -87,10 +87,10 @@ impl Writer {
     }
 
     /// Begins to write what a request comes to, or answers it.
-    pub(super) fn consider(&mut self, request: Request, state: &State) {
+    pub(super) fn consider(&mut self, request: QueuedChange, state: &ReconcilerState) {
         match state.consider(&request) {
-            Ok(Answer::Write(changes)) => {
-                let entry = Entry {
+            Ok(ChangeDecision::Write(changes)) => {
+                let entry = LedgerEntry {
                     id: EntryId::random(),
                     at_ms: request.actor.at_ms,
                     by: request.actor.by.clone(),
@@ -100,7 +100,7 @@ impl Writer {
                 self.append(entry, state.view.at, Some(request));
             }
             // Whoever asked may have gone.
-            Ok(Answer::Known(accepted)) => drop(request.reply.send(Ok(accepted))),
+            Ok(ChangeDecision::Known(accepted)) => drop(request.reply.send(Ok(accepted))),
             Err(refused) => drop(request.reply.send(Err(refused))),
         }
     }
@@ -120,23 +120,23 @@ impl Writer {
         }
         facts.truncate(self.record_max);
         let Actor { by, at_ms } = Actor::now(SELF);
-        let entry = Entry {
+        let entry = LedgerEntry {
             id: EntryId::random(),
             at_ms,
             by,
             key: None,
-            changes: facts.into_iter().map(Change::Fact).collect(),
+            changes: facts.into_iter().map(LedgerChange::Fact).collect(),
         };
         self.append(entry, after, None);
         None
     }
 
-    fn append(&mut self, mut entry: Entry, after: Seq, request: Option<Request>) {
+    fn append(&mut self, mut entry: LedgerEntry, after: Seq, request: Option<QueuedChange>) {
         let id = entry.id;
-        let owed = self.owed.clone().map(Change::Fact);
+        let owed = self.owed.clone().map(LedgerChange::Fact);
         entry.changes.splice(0..0, owed);
         let done = append::append(Arc::clone(&self.ledger), after, entry);
-        self.appending = Some(Appending {
+        self.appending = Some(PendingAppend {
             id,
             request,
             done: Box::pin(done),
@@ -146,11 +146,11 @@ impl Writer {
     /// Takes what came of the append under way, and answers whoever wanted it.
     pub(super) fn settle(
         &mut self,
-        done: Done,
-        state: &mut State,
+        done: AppendOutcome,
+        state: &mut ReconcilerState,
         now: Time,
-    ) -> Result<(), RunError> {
-        let Some(Appending { id, request, .. }) = self.appending.take() else {
+    ) -> Result<(), ReconcilerRunError> {
+        let Some(PendingAppend { id, request, .. }) = self.appending.take() else {
             return Ok(());
         };
         self.unsure.extend(&done.sent);
@@ -182,11 +182,12 @@ impl Writer {
     fn fold(
         &mut self,
         id: EntryId,
-        done: &Done,
-        state: &mut State,
-    ) -> Result<Option<Accepted>, RunError> {
-        let conflict =
-            |expected, actual| RunError::Ledger(AppendError::Conflict { expected, actual });
+        done: &AppendOutcome,
+        state: &mut ReconcilerState,
+    ) -> Result<Option<AcceptedChange>, ReconcilerRunError> {
+        let conflict = |expected, actual| {
+            ReconcilerRunError::Ledger(AppendError::Conflict { expected, actual })
+        };
         let mut own = None;
         for (at, entry) in &done.found {
             if !self.unsure.contains(&entry.id) {
@@ -226,7 +227,7 @@ impl Writer {
     }
 }
 
-fn answer(request: Option<Request>, answer: Result<Accepted, Refused>) {
+fn answer(request: Option<QueuedChange>, answer: Result<AcceptedChange, ControlError>) {
     if let Some(request) = request {
         // Whoever asked may have gone; what was done stands.
         let _ = request.reply.send(answer);

@@ -2,7 +2,7 @@
 //!
 //! Owns that a line which finds no room is counted. Must not know what lines say.
 
-use crate::log_event::{LogEvent, Source};
+use crate::log_event::{EventSource, LogEvent};
 use grid::fault::Fault;
 use grid::name::AppName;
 use std::collections::BTreeMap;
@@ -10,15 +10,15 @@ use tokio::sync::mpsc;
 
 /// Where lines go.
 #[derive(Debug)]
-pub(super) struct Lines {
+pub(super) struct LogEventSender {
     out: mpsc::Sender<LogEvent>,
     /// Lines that found no room, by app.
     lost: BTreeMap<AppName, u64>,
 }
 
-impl Lines {
+impl LogEventSender {
     pub(super) fn new(out: mpsc::Sender<LogEvent>) -> Self {
-        Lines {
+        LogEventSender {
             out,
             lost: BTreeMap::new(),
         }
@@ -39,7 +39,7 @@ impl Lines {
             let text = format!("{} -> {lines} lines were dropped", Fault::TailOverflow);
             let line = LogEvent {
                 app: app.clone(),
-                source: Source::Api,
+                source: EventSource::Api,
                 text,
             };
             if self.out.try_send(line).is_err() {

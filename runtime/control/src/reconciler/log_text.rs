@@ -2,8 +2,8 @@
 //!
 //! Owns the texts. Must not know how lines are stored, coloured or sent.
 
-use crate::log_event::{LogEvent, Source};
-use crate::once::OneOff;
+use crate::log_event::{EventSource, LogEvent};
+use crate::once::OneOffStart;
 use grid::desired::{App, AppSettings, DesiredState, Fact, IdleSetting, RestartTarget};
 use grid::fault::Fault;
 use grid::lifecycle;
@@ -20,7 +20,7 @@ const MIB: u64 = 1024 * 1024;
 fn api(app: &AppName, text: String) -> LogEvent {
     LogEvent {
         app: app.clone(),
-        source: Source::Api,
+        source: EventSource::Api,
         text,
     }
 }
@@ -28,7 +28,7 @@ fn api(app: &AppName, text: String) -> LogEvent {
 fn dyno(app: &AppName, dyno: &DynoId, text: String) -> LogEvent {
     LogEvent {
         app: app.clone(),
-        source: Source::Dyno(dyno.clone()),
+        source: EventSource::Dyno(dyno.clone()),
         text,
     }
 }
@@ -186,7 +186,7 @@ fn size(app: &App, process: &ProcessType) -> Option<String> {
 }
 
 /// The line for a one-off dyno that starts.
-pub(crate) fn of_one_off(one_off: &OneOff) -> LogEvent {
+pub(crate) fn of_one_off(one_off: &OneOffStart) -> LogEvent {
     let (dyno, wanted) = (&one_off.dyno, &one_off.wanted);
     let (program, by) = (&wanted.program, &wanted.by);
     let text = format!("Starting {} ({program}), asked by {by}", dyno.dyno);

@@ -6,7 +6,7 @@ use grid::plan::Policy;
 
 /// What a reconciler is told once.
 #[derive(Clone, Debug, Default)]
-pub struct Options {
+pub struct ReconcilerOptions {
     /// Gives back-off its jitter: different in every run, unless it is a test's.
     pub seed: u64,
     /// What the operator decides for all apps.

@@ -2,9 +2,9 @@
 //!
 //! Owns what comes out of a reconciler. Must not know who takes it.
 
-use crate::handle::Published;
+use crate::handle::PublishedReleases;
 use crate::log_event::LogEvent;
-use crate::once::OneOff;
+use crate::once::OneOffStart;
 use grid::protocol::Step;
 use tokio::sync::{mpsc, watch};
 
@@ -21,13 +21,13 @@ pub const LOGS_MAX: usize = 4_096;
 
 /// What a reconciler puts out.
 #[derive(Debug)]
-pub struct Outputs {
+pub struct ReconcilerOutputs {
     /// Steps, to be carried out in order. `Step::Record` is not among them.
     pub steps: mpsc::Receiver<Step>,
     /// One-off dynos that are to start. Whoever takes both takes these first: a step may be about one of them.
-    pub one_offs: mpsc::Receiver<OneOff>,
+    pub one_offs: mpsc::Receiver<OneOffStart>,
     /// Lines for the apps' log streams.
     pub logs: mpsc::Receiver<LogEvent>,
     /// Where whoever carries out the steps says what the router has: see [`Published`].
-    pub published: watch::Sender<Published>,
+    pub published: watch::Sender<PublishedReleases>,
 }

@@ -5,12 +5,12 @@
 //! At most one append is under way. Meanwhile reports are taken and plans are made, so that a slow ledger
 //! holds up changes only; requests wait for their turn.
 
-use super::append::Done;
-use super::error::RunError;
-use super::ledger_writer::Writer;
-use super::state::State;
-use crate::handle::{Event, Request};
-use crate::once::OneOff;
+use super::append::AppendOutcome;
+use super::error::ReconcilerRunError;
+use super::ledger_writer::LedgerWriter;
+use super::state::ReconcilerState;
+use crate::handle::{QueuedChange, ReconcilerEvent};
+use crate::once::OneOffStart;
 use grid::protocol::Step;
 use grid::time::Time;
 use std::fmt;
@@ -25,7 +25,7 @@ pub(super) const STOP_GRACE: Duration = Duration::from_secs(5);
 
 /// A shutdown under way.
 #[derive(Debug)]
-struct Closing {
+struct Shutdown {
     /// When it is over, whatever is still there.
     ends: Time,
     replies: Vec<oneshot::Sender<()>>,
@@ -33,17 +33,17 @@ struct Closing {
 
 /// The task that decides. AddonDetails by [`start`].
 pub struct Reconciler {
-    state: State,
-    writer: Writer,
+    state: ReconcilerState,
+    writer: LedgerWriter,
     started: Instant,
-    events: mpsc::Receiver<Event>,
-    requests: mpsc::Receiver<Request>,
+    events: mpsc::Receiver<ReconcilerEvent>,
+    requests: mpsc::Receiver<QueuedChange>,
     /// Whether something was taken in, since the last plan, that asks for another.
     news: bool,
-    closing: Option<Closing>,
+    closing: Option<Shutdown>,
     /// Steps that someone asked for, which no plan holds.
     asked: Vec<Step>,
-    one_offs: mpsc::Sender<OneOff>,
+    one_offs: mpsc::Sender<OneOffStart>,
     steps: mpsc::Sender<Step>,
 }
 
@@ -54,10 +54,10 @@ impl fmt::Debug for Reconciler {
 }
 
 /// What the reconciler wakes for.
-enum Wake {
-    Event(Event),
-    Request(Request),
-    Done(Done),
+enum WakeReason {
+    Event(ReconcilerEvent),
+    Request(QueuedChange),
+    Done(AppendOutcome),
     Tick,
     /// There is nobody left who could want anything.
     Deserted,
@@ -65,14 +65,18 @@ enum Wake {
 
 /// The reconciler's ends of its channels.
 pub(super) struct ReconcilerChannels {
-    pub(super) events: mpsc::Receiver<Event>,
-    pub(super) requests: mpsc::Receiver<Request>,
-    pub(super) one_offs: mpsc::Sender<OneOff>,
+    pub(super) events: mpsc::Receiver<ReconcilerEvent>,
+    pub(super) requests: mpsc::Receiver<QueuedChange>,
+    pub(super) one_offs: mpsc::Sender<OneOffStart>,
     pub(super) steps: mpsc::Sender<Step>,
 }
 
 impl Reconciler {
-    pub(super) fn new(state: State, writer: Writer, channels: ReconcilerChannels) -> Self {
+    pub(super) fn new(
+        state: ReconcilerState,
+        writer: LedgerWriter,
+        channels: ReconcilerChannels,
+    ) -> Self {
         Reconciler {
             state,
             writer,
@@ -89,7 +93,7 @@ impl Reconciler {
     }
 
     /// Acts on events until a shutdown is done or every [`Control`](crate::Control) is dropped.
-    pub async fn run(mut self) -> Result<(), RunError> {
+    pub async fn run(mut self) -> Result<(), ReconcilerRunError> {
         let mut wake_at = None;
         let mut planned = Time::ZERO;
         loop {
@@ -125,19 +129,19 @@ impl Reconciler {
 
     /// Waits for something to act on, unless there is news already; then takes what else is there. False:
     /// there is nobody left who could send any.
-    async fn take_events(&mut self, wake_at: Option<Time>) -> Result<bool, RunError> {
+    async fn take_events(&mut self, wake_at: Option<Time>) -> Result<bool, ReconcilerRunError> {
         if !self.news {
             match self.wake(wake_at).await {
-                Wake::Event(event) => self.take(event),
-                Wake::Request(request) => self.writer.consider(request, &self.state),
-                Wake::Done(done) => {
+                WakeReason::Event(event) => self.take(event),
+                WakeReason::Request(request) => self.writer.consider(request, &self.state),
+                WakeReason::Done(done) => {
                     // Facts may have waited for their turn.
                     self.news = true;
                     let now = self.now();
                     self.writer.settle(done, &mut self.state, now)?;
                 }
-                Wake::Tick => self.news = true,
-                Wake::Deserted => return Ok(false),
+                WakeReason::Tick => self.news = true,
+                WakeReason::Deserted => return Ok(false),
             }
         }
         for _ in 1..BATCH_MAX {
@@ -149,37 +153,39 @@ impl Reconciler {
         Ok(true)
     }
 
-    async fn wake(&mut self, wake_at: Option<Time>) -> Wake {
+    async fn wake(&mut self, wake_at: Option<Time>) -> WakeReason {
         let free = self.writer.is_free();
         let wake = wake_at.map(|at| self.started + at.since(Time::ZERO));
         tokio::select! {
-            event = self.events.recv() => event.map_or(Wake::Deserted, Wake::Event),
-            request = self.requests.recv(), if free => request.map_or(Wake::Deserted, Wake::Request),
-            done = self.writer.done(), if !free => Wake::Done(done),
-            () = sleep_until(wake.unwrap_or(self.started)), if wake.is_some() => Wake::Tick,
+            event = self.events.recv() => event.map_or(WakeReason::Deserted, WakeReason::Event),
+            request = self.requests.recv(), if free => request.map_or(WakeReason::Deserted, WakeReason::Request),
+            done = self.writer.done(), if !free => WakeReason::Done(done),
+            () = sleep_until(wake.unwrap_or(self.started)), if wake.is_some() => WakeReason::Tick,
         }
     }
 
-    fn take(&mut self, event: Event) {
+    fn take(&mut self, event: ReconcilerEvent) {
         let now = self.now();
         match event {
-            Event::Report(report) => self.news |= self.state.report(&report, now),
+            ReconcilerEvent::Report(report) => self.news |= self.state.report(&report, now),
             // Whoever asked may have gone.
-            Event::Dynos(app, reply) => drop(reply.send(self.state.dynos(app.as_ref(), now))),
-            Event::Preview(command, reply) => {
+            ReconcilerEvent::Dynos(app, reply) => {
+                drop(reply.send(self.state.dynos(app.as_ref(), now)))
+            }
+            ReconcilerEvent::Preview(command, reply) => {
                 drop(reply.send(self.state.preview(&command, now)));
             }
-            Event::Run(wanted, reply) => {
+            ReconcilerEvent::Run(wanted, reply) => {
                 drop(reply.send(self.state.run(*wanted, &self.one_offs, now)));
                 self.news = true;
             }
-            Event::StopOnce(app, dyno, by, reply) => {
+            ReconcilerEvent::StopOnce(app, dyno, by, reply) => {
                 let step = self.state.stop_once((&app, &dyno), &by, now);
                 let _ = reply.send(step.is_some());
                 self.news |= step.is_some();
                 self.asked.extend(step);
             }
-            Event::Shutdown { grace, reply } => self.close(now + grace, reply),
+            ReconcilerEvent::Shutdown { grace, reply } => self.close(now + grace, reply),
         }
     }
 
@@ -190,7 +196,7 @@ impl Reconciler {
             return;
         }
         self.state.wind_down(deadline);
-        self.closing = Some(Closing {
+        self.closing = Some(Shutdown {
             ends: deadline + STOP_GRACE,
             replies: vec![reply],
         });
@@ -200,7 +206,7 @@ impl Reconciler {
     /// Whether a shutdown is done, or its time is over; then it is answered.
     fn closed(&mut self, now: Time) -> bool {
         let quiet = self.state.is_quiet() && self.writer.is_free();
-        let over = |closing: &Closing| quiet || now >= closing.ends;
+        let over = |closing: &Shutdown| quiet || now >= closing.ends;
         if !self.closing.as_ref().is_some_and(over) {
             return false;
         }
@@ -213,11 +219,11 @@ impl Reconciler {
 
     /// Hands out a step. While there is no room, events are taken in: so an executor that reports before
     /// it takes its next step does not hold both sides up.
-    async fn send(&mut self, step: Step) -> Result<(), RunError> {
+    async fn send(&mut self, step: Step) -> Result<(), ReconcilerRunError> {
         loop {
             let event = tokio::select! {
                 permit = self.steps.reserve() => {
-                    permit.map_err(|_| RunError::NoExecutor)?.send(step);
+                    permit.map_err(|_| ReconcilerRunError::NoExecutor)?.send(step);
                     return Ok(());
                 }
                 Some(event) = self.events.recv() => event,

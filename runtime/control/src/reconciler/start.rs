@@ -3,18 +3,20 @@
 //! Owns the replay. Must not know what comes after it.
 
 use super::append::{SELF, append};
-use super::error::StartError;
-use super::idempotency_keys::Keys;
-use super::ledger_writer::{Owed, Writer};
-use super::log_sender::Lines;
-use super::options::Options;
-use super::outputs::{EVENTS_MAX, LOGS_MAX, ONE_OFFS_MAX, Outputs, REQUESTS_MAX, STEPS_MAX};
+use super::error::ReconcilerStartError;
+use super::idempotency_keys::IdempotencyKeys;
+use super::ledger_writer::{LedgerWriter, UnwrittenFact};
+use super::log_sender::LogEventSender;
+use super::options::ReconcilerOptions;
+use super::outputs::{
+    EVENTS_MAX, LOGS_MAX, ONE_OFFS_MAX, REQUESTS_MAX, ReconcilerOutputs, STEPS_MAX,
+};
 use super::run::{Reconciler, ReconcilerChannels};
-use super::state::{State, accepted};
+use super::state::{ReconcilerState, accepted};
 use crate::actor::Actor;
-use crate::handle::{Control, Published};
-use crate::ledger::{AppendError, Cause, Change, Entry, EntryId, Ledger, Seq};
-use crate::view::View;
+use crate::handle::{Control, PublishedReleases};
+use crate::ledger::{AppendError, EntryId, Ledger, LedgerCause, LedgerChange, LedgerEntry, Seq};
+use crate::view::LedgerView;
 use grid::desired::Fact;
 use std::sync::Arc;
 use tokio::sync::{mpsc, watch};
@@ -28,9 +30,9 @@ const PAGE: usize = 1_000;
 /// first one ends at its next entry.
 pub async fn start(
     ledger: Arc<dyn Ledger>,
-    options: Options,
-) -> Result<(Reconciler, Control, Outputs), StartError> {
-    let (mut view, mut keys) = (View::default(), Keys::default());
+    options: ReconcilerOptions,
+) -> Result<(Reconciler, Control, ReconcilerOutputs), ReconcilerStartError> {
+    let (mut view, mut keys) = (LedgerView::default(), IdempotencyKeys::default());
     replay(&*ledger, &mut view, &mut keys).await?;
     let owed = take_over(&ledger, &mut view, &mut keys).await?;
     let (log_sender, logs) = mpsc::channel(LOGS_MAX);
@@ -38,9 +40,9 @@ pub async fn start(
     let (step_sender, steps) = mpsc::channel(STEPS_MAX);
     let (event_sender, events) = mpsc::channel(EVENTS_MAX);
     let (request_sender, requests) = mpsc::channel(REQUESTS_MAX);
-    let state = State::new(view, keys, &options, Lines::new(log_sender));
-    let writer = Writer::new(ledger, owed);
-    let (published, is_published) = watch::channel(Published::new());
+    let state = ReconcilerState::new(view, keys, &options, LogEventSender::new(log_sender));
+    let writer = LedgerWriter::new(ledger, owed);
+    let (published, is_published) = watch::channel(PublishedReleases::new());
     let control = Control::new(
         request_sender,
         event_sender,
@@ -55,7 +57,7 @@ pub async fn start(
         steps: step_sender,
     };
     let reconciler = Reconciler::new(state, writer, channels);
-    let outputs = Outputs {
+    let outputs = ReconcilerOutputs {
         steps,
         one_offs,
         logs,
@@ -66,9 +68,9 @@ pub async fn start(
 
 pub(super) async fn replay(
     ledger: &dyn Ledger,
-    view: &mut View,
-    keys: &mut Keys,
-) -> Result<(), StartError> {
+    view: &mut LedgerView,
+    keys: &mut IdempotencyKeys,
+) -> Result<(), ReconcilerStartError> {
     loop {
         let entries = ledger.read(view.at, PAGE).await?;
         if entries.is_empty() {
@@ -80,9 +82,14 @@ pub(super) async fn replay(
     }
 }
 
-fn fold(at: Seq, entry: &Entry, view: &mut View, keys: &mut Keys) -> Result<(), StartError> {
+fn fold(
+    at: Seq,
+    entry: &LedgerEntry,
+    view: &mut LedgerView,
+    keys: &mut IdempotencyKeys,
+) -> Result<(), ReconcilerStartError> {
     view.apply(at, entry)
-        .map_err(|source| StartError::Replay { at, source })?;
+        .map_err(|source| ReconcilerStartError::Replay { at, source })?;
     keys.note(entry, accepted(entry));
     Ok(())
 }
@@ -93,17 +100,17 @@ fn fold(at: Seq, entry: &Entry, view: &mut View, keys: &mut Keys) -> Result<(), 
 /// the ledger that fact.
 async fn take_over(
     ledger: &Arc<dyn Ledger>,
-    view: &mut View,
-    keys: &mut Keys,
-) -> Result<Option<Owed>, StartError> {
+    view: &mut LedgerView,
+    keys: &mut IdempotencyKeys,
+) -> Result<Option<UnwrittenFact>, ReconcilerStartError> {
     let fact = Fact::ReconcilerStarted;
     let Actor { by, at_ms } = Actor::now(SELF);
-    let entry = Entry {
+    let entry = LedgerEntry {
         id: EntryId::random(),
         at_ms,
         by,
         key: None,
-        changes: vec![Change::Fact(fact.clone())],
+        changes: vec![LedgerChange::Fact(fact.clone())],
     };
     let id = entry.id;
     let done = append(Arc::clone(ledger), view.at, entry).await;
@@ -112,14 +119,16 @@ async fn take_over(
         ([], Some(AppendError::Unavailable(cause))) => {
             let at = view.at;
             let applied = view.desired.apply_fact(&fact);
-            applied.map_err(|source| StartError::Replay { at, source })?;
-            Ok(Some(Owed { fact, cause }))
+            applied.map_err(|source| ReconcilerStartError::Replay { at, source })?;
+            Ok(Some(UnwrittenFact { fact, cause }))
         }
-        (_, Some(error)) => Err(StartError::Ledger(error)),
-        (_, None) => Err(StartError::Ledger(AppendError::Unavailable(lost()))),
+        (_, Some(error)) => Err(ReconcilerStartError::Ledger(error)),
+        (_, None) => Err(ReconcilerStartError::Ledger(AppendError::Unavailable(
+            lost(),
+        ))),
     }
 }
 
-fn lost() -> Cause {
+fn lost() -> LedgerCause {
     Arc::new(std::io::Error::other("the entry was not found again"))
 }

@@ -2,18 +2,18 @@
 //!
 //! Owns intent, observation and the end of the ledger. Must not know clocks, nor channels that can be full.
 
-use super::idempotency_keys::Keys;
-use super::log_sender::Lines;
+use super::idempotency_keys::IdempotencyKeys;
+use super::log_sender::LogEventSender;
 use super::log_text;
-use super::options::Options;
-use super::step_hold::Held;
+use super::options::ReconcilerOptions;
+use super::step_hold::StepHold;
 use crate::access;
 use crate::actor::Actor;
-use crate::command::{self, Accepted, Command, Rejected};
-use crate::handle::{DynoStatus, Gone, Refused, Request, Wish};
-use crate::ledger::{Change, Entry, Seq};
-use crate::once::{Begun, OneOff, Wanted};
-use crate::view::View;
+use crate::command::{self, AcceptedChange, Command, CommandError};
+use crate::handle::{ChangeRequest, ControlError, DynoStatus, QueuedChange, ReconcilerEnded};
+use crate::ledger::{LedgerChange, LedgerEntry, Seq};
+use crate::once::{OneOffRequest, OneOffStart, RunningOneOff};
+use crate::view::LedgerView;
 use grid::desired::{Fact, FactError};
 use grid::lifecycle;
 use grid::name::{AppName, DynoId, DynoKey};
@@ -27,28 +27,28 @@ use tokio::sync::mpsc::{self, error::TrySendError};
 use tokio::sync::watch;
 
 #[derive(Debug)]
-pub(super) struct State {
-    pub(super) view: View,
-    keys: Keys,
+pub(super) struct ReconcilerState {
+    pub(super) view: LedgerView,
+    keys: IdempotencyKeys,
     observed: ObservedState,
     policy: Policy,
     notes: BTreeSet<PlanNote>,
-    lines: Lines,
-    views: watch::Sender<Arc<View>>,
+    lines: LogEventSender,
+    views: watch::Sender<Arc<LedgerView>>,
     /// When dynos are to be gone, in a shutdown.
     deadline: Option<Time>,
 }
 
 /// What a request comes to.
-pub(super) enum Answer {
+pub(super) enum ChangeDecision {
     /// It is answered with this, and nothing is to be written.
-    Known(Accepted),
+    Known(AcceptedChange),
     /// These changes are to be written.
-    Write(Vec<Change>),
+    Write(Vec<LedgerChange>),
 }
 
 /// What was decided.
-pub(super) struct Decision {
+pub(super) struct PlanDecision {
     /// To be carried out.
     pub(super) steps: Vec<Step>,
     /// To be written before the rest of the plan can be made.
@@ -57,11 +57,16 @@ pub(super) struct Decision {
     pub(super) wake_at: Option<Time>,
 }
 
-impl State {
+impl ReconcilerState {
     /// The state after all entries of a ledger, the last of which says that this reconciler started.
-    pub(super) fn new(view: View, keys: Keys, options: &Options, lines: Lines) -> Self {
+    pub(super) fn new(
+        view: LedgerView,
+        keys: IdempotencyKeys,
+        options: &ReconcilerOptions,
+        lines: LogEventSender,
+    ) -> Self {
         let observed = ObservedState::new(&view.desired, options.seed, Time::ZERO);
-        State {
+        ReconcilerState {
             views: watch::channel(Arc::new(view.clone())).0,
             view,
             keys,
@@ -73,65 +78,78 @@ impl State {
         }
     }
 
-    pub(super) fn views(&self) -> watch::Receiver<Arc<View>> {
+    pub(super) fn views(&self) -> watch::Receiver<Arc<LedgerView>> {
         self.views.subscribe()
     }
 
     /// What a request comes to, given what is known now.
-    pub(super) fn consider(&self, request: &Request) -> Result<Answer, Refused> {
+    pub(super) fn consider(&self, request: &QueuedChange) -> Result<ChangeDecision, ControlError> {
         let actor = &request.actor;
         if let Some(key) = &request.key
             && let Some(accepted) = self.keys.find(&actor.by, key, actor.at_ms)?
         {
-            return Ok(Answer::Known(accepted));
+            return Ok(ChangeDecision::Known(accepted));
         }
         if self.deadline.is_some() {
-            return Err(Rejected::ShuttingDown.into());
+            return Err(CommandError::ShuttingDown.into());
         }
-        let changes: Vec<Change> = match &request.wish {
-            Wish::Command(command) => {
+        let changes: Vec<LedgerChange> = match &request.wish {
+            ChangeRequest::Command(command) => {
                 let facts = self.facts(command, actor)?;
-                facts.into_iter().map(Change::Fact).collect()
+                facts.into_iter().map(LedgerChange::Fact).collect()
             }
-            Wish::CreateToken(token) => self.access(access::Change::TokenCreated(token.clone()))?,
-            Wish::RevokeToken(id) => self.access(access::Change::TokenRevoked(id.clone()))?,
-            Wish::NoteUpload(app, slug) if self.view.uploads.contains(app, *slug) => Vec::new(),
-            Wish::NoteUpload(app, slug) => {
+            ChangeRequest::CreateToken(token) => {
+                self.access(access::AccessChange::TokenCreated(token.clone()))?
+            }
+            ChangeRequest::RevokeToken(id) => {
+                self.access(access::AccessChange::TokenRevoked(id.clone()))?
+            }
+            ChangeRequest::NoteUpload(app, slug) if self.view.uploads.contains(app, *slug) => {
+                Vec::new()
+            }
+            ChangeRequest::NoteUpload(app, slug) => {
                 let (app, slug) = (app.clone(), *slug);
-                self.access(access::Change::SlugUploaded { app, slug })?
+                self.access(access::AccessChange::SlugUploaded { app, slug })?
             }
         };
         if changes.is_empty() {
-            return Ok(Answer::Known(Accepted::default()));
+            return Ok(ChangeDecision::Known(AcceptedChange::default()));
         }
-        Ok(Answer::Write(changes))
+        Ok(ChangeDecision::Write(changes))
     }
 
-    fn access(&self, change: access::Change) -> Result<Vec<Change>, access::Misfit> {
+    fn access(
+        &self,
+        change: access::AccessChange,
+    ) -> Result<Vec<LedgerChange>, access::AccessError> {
         self.view.tokens.check(&change)?;
-        Ok(vec![Change::Access(change)])
+        Ok(vec![LedgerChange::Access(change)])
     }
 
-    fn facts(&self, command: &Command, actor: &Actor) -> Result<Vec<Fact>, Rejected> {
+    fn facts(&self, command: &Command, actor: &Actor) -> Result<Vec<Fact>, CommandError> {
         command::facts(&self.view.desired, &self.observed, command.clone(), actor)
     }
 
     /// What a command would do if all went well.
-    pub(super) fn preview(&self, command: &Command, now: Time) -> Result<Vec<Step>, Refused> {
+    pub(super) fn preview(&self, command: &Command, now: Time) -> Result<Vec<Step>, ControlError> {
         let facts = self.facts(command, &Actor::default())?;
         let (desired, observed) = (&self.view.desired, &self.observed);
         let steps = plan::preview_steps(desired, observed, &self.policy, &facts, now);
-        Ok(steps.map_err(Rejected::Misfit)?)
+        Ok(steps.map_err(CommandError::Misfit)?)
     }
 
     /// Takes what is in the ledger, and returns what came of it.
-    pub(super) fn fold(&mut self, at: Seq, entry: &Entry) -> Result<Accepted, FactError> {
+    pub(super) fn fold(
+        &mut self,
+        at: Seq,
+        entry: &LedgerEntry,
+    ) -> Result<AcceptedChange, FactError> {
         self.view.apply(at, entry)?;
         let accepted = accepted(entry);
         self.keys.note(entry, accepted);
         // Formation comes before the release in a deploy, but its line tells the release's sizes.
         for change in &entry.changes {
-            if let Change::Fact(fact) = change {
+            if let LedgerChange::Fact(fact) = change {
                 self.lines
                     .say(log_text::of_fact(fact, &self.view.desired, &entry.by));
             }
@@ -151,20 +169,20 @@ impl State {
     /// Lets a one-off dyno start, if there may be one more.
     pub(super) fn run(
         &mut self,
-        wanted: Wanted,
-        out: &mpsc::Sender<OneOff>,
+        wanted: OneOffRequest,
+        out: &mpsc::Sender<OneOffStart>,
         now: Time,
-    ) -> Result<Begun, Refused> {
+    ) -> Result<RunningOneOff, ControlError> {
         if self.deadline.is_some() {
-            return Err(Rejected::ShuttingDown.into());
+            return Err(CommandError::ShuttingDown.into());
         }
         let (desired, app, bytes) = (&self.view.desired, &wanted.app, wanted.memory_bytes);
         let made = plan::place_one_off(desired, &self.observed, app, bytes, now);
-        let made = made.map_err(Rejected::OneOff)?;
-        let app = desired.app(app).map_err(Rejected::Misfit)?;
+        let made = made.map_err(CommandError::OneOff)?;
+        let app = desired.app(app).map_err(CommandError::Misfit)?;
         let release = app.releases.get(&made.version);
-        let release = release.ok_or_else(|| Rejected::NoRelease(app.name.clone()))?;
-        let one_off = OneOff {
+        let release = release.ok_or_else(|| CommandError::NoRelease(app.name.clone()))?;
+        let one_off = OneOffStart {
             node: made.node.clone(),
             dyno: made.dyno.clone(),
             release: Arc::clone(release),
@@ -172,13 +190,13 @@ impl State {
         };
         let line = log_text::of_one_off(&one_off);
         out.try_send(one_off).map_err(|error| match error {
-            TrySendError::Full(_) => Refused::from(Rejected::TooManyAtOnce),
-            TrySendError::Closed(_) => Refused::Gone(Gone),
+            TrySendError::Full(_) => ControlError::from(CommandError::TooManyAtOnce),
+            TrySendError::Closed(_) => ControlError::Gone(ReconcilerEnded),
         })?;
         let change = self.observed.start_one_off(&made, now);
         self.lines.say([line]);
         self.lines.say(log_text::of_change(&change));
-        Ok(Begun {
+        Ok(RunningOneOff {
             dyno: made.dyno,
             version: made.version,
             node: made.node,
@@ -215,14 +233,14 @@ impl State {
     }
 
     /// Plans, and notes the steps as issued.
-    pub(super) fn decide(&mut self, now: Time) -> Decision {
+    pub(super) fn decide(&mut self, now: Time) -> PlanDecision {
         self.observed.forget_outdated(&self.view.desired);
         let plan = match self.deadline {
             Some(deadline) => plan::plan_shutdown(&self.observed, deadline, now),
             None => plan::make_plan(&self.view.desired, &self.observed, &self.policy, now),
         };
         let (mut steps, mut facts) = (Vec::with_capacity(plan.steps.len()), Vec::new());
-        let mut held = Held::default();
+        let mut held = StepHold::default();
         for step in plan.steps {
             if held.holds(&step) {
                 continue;
@@ -242,7 +260,7 @@ impl State {
         self.lines
             .say(new.filter_map(|note| log_text::of_note(note, now)));
         self.lines.say_losses();
-        Decision {
+        PlanDecision {
             steps,
             facts,
             wake_at: plan.wake_at,
@@ -285,12 +303,12 @@ impl State {
 }
 
 /// What came of the request that became this entry.
-pub(super) fn accepted(entry: &Entry) -> Accepted {
+pub(super) fn accepted(entry: &LedgerEntry) -> AcceptedChange {
     let version = entry.changes.iter().find_map(|change| match change {
-        Change::Fact(Fact::ReleaseCreated { release, .. }) => Some(release.version),
+        LedgerChange::Fact(Fact::ReleaseCreated { release, .. }) => Some(release.version),
         _ => None,
     });
-    Accepted {
+    AcceptedChange {
         version,
         repeated: false,
     }

@@ -13,12 +13,12 @@ use std::collections::BTreeSet;
 
 /// The apps and nodes that a plan records facts about.
 #[derive(Debug, Default)]
-pub(super) struct Held {
+pub(super) struct StepHold {
     apps: BTreeSet<AppName>,
     nodes: BTreeSet<NodeId>,
 }
 
-impl Held {
+impl StepHold {
     /// Has the steps wait that follow from this fact.
     pub(super) fn hold(&mut self, fact: &Fact) {
         if let Some(app) = fact.app() {

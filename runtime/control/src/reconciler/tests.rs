@@ -6,11 +6,11 @@ mod faults;
 mod once;
 mod tokens;
 
-use super::RunError;
+use super::ReconcilerRunError;
 use crate::actor::Actor;
-use crate::command::{Accepted, Command, ConfigChanges};
-use crate::ledger::{AppendError, Ledger, Memory, Seq};
-use crate::view::Outcome;
+use crate::command::{AcceptedChange, Command, ConfigChanges};
+use crate::ledger::{AppendError, Ledger, MemoryLedger, Seq};
+use crate::view::ReleaseOutcome;
 use bench::*;
 use grid::desired::RestartTarget;
 use grid::lifecycle;
@@ -49,7 +49,7 @@ async fn a_deploy_serves_with_its_formation() {
 async fn a_swap_replaces_all_dynos() {
     let bench = Bench::new().await;
     let before = bench.served();
-    assert_eq!(bench.deploy(GOOD).await, Outcome::Serving);
+    assert_eq!(bench.deploy(GOOD).await, ReleaseOutcome::Serving);
     sleep(Duration::from_secs(1)).await;
     assert!(bench.served().iter().all(|key| !before.contains(key)));
     let running = bench.seen.lock().expect("not poisoned").running.clone();
@@ -63,17 +63,17 @@ async fn a_bad_release_fails_and_the_old_one_serves_on() {
     let crashed = bench.deploy(CRASHES).await;
     assert_eq!(
         crashed,
-        Outcome::Failed("web.1 did not start: unreachable".into())
+        ReleaseOutcome::Failed("web.1 did not start: unreachable".into())
     );
     assert_eq!(
         bench.deploy(NO_SLUG).await,
-        Outcome::Failed("no such slug".into())
+        ReleaseOutcome::Failed("no such slug".into())
     );
     let begun = Instant::now();
     let slow = bench.deploy(NEVER_UP).await;
     assert_eq!(
         slow,
-        Outcome::Failed("web.1 was not ready within 60 seconds".into())
+        ReleaseOutcome::Failed("web.1 was not ready within 60 seconds".into())
     );
     assert!(begun.elapsed() >= Duration::from_secs(60));
     assert!(begun.elapsed() < Duration::from_secs(61));
@@ -87,8 +87,8 @@ async fn a_release_that_is_overtaken_is_superseded() {
     let bench = Bench::new().await;
     let slow = bench.accept(deployed(NEVER_UP)).await.expect("a release");
     let next = bench.accept(deployed(GOOD)).await.expect("a release");
-    assert_eq!(bench.outcome(slow).await, Outcome::Superseded(next));
-    assert_eq!(bench.outcome(next).await, Outcome::Serving);
+    assert_eq!(bench.outcome(slow).await, ReleaseOutcome::Superseded(next));
+    assert_eq!(bench.outcome(next).await, ReleaseOutcome::Serving);
 }
 
 #[tokio::test(start_paused = true)]
@@ -158,7 +158,7 @@ async fn a_restart_replaces_and_a_rollback_is_a_release() {
         })
         .await;
     assert_eq!(made, Some(version(2)));
-    assert_eq!(bench.outcome(version(2)).await, Outcome::Serving);
+    assert_eq!(bench.outcome(version(2)).await, ReleaseOutcome::Serving);
     assert!(bench.logged("api: Release v2 created by me (Rollback to v1)"));
 }
 
@@ -173,7 +173,7 @@ async fn config_maintenance_and_domains() {
         })
         .await
         .expect("a release");
-    assert_eq!(bench.outcome(made).await, Outcome::Serving);
+    assert_eq!(bench.outcome(made).await, ReleaseOutcome::Serving);
     bench
         .accept(Command::SetMaintenance {
             app: app(),
@@ -271,7 +271,7 @@ async fn a_shutdown_drains_and_ends() {
 #[tokio::test(start_paused = true)]
 async fn a_shutdown_does_not_wait_beyond_its_grace() {
     let bench = Bench::new().await;
-    assert_eq!(bench.deploy(NEVER_DRAINS).await, Outcome::Serving);
+    assert_eq!(bench.deploy(NEVER_DRAINS).await, ReleaseOutcome::Serving);
     let begun = Instant::now();
     let grace = Duration::from_secs(3);
     bench.control.shutdown(grace).await.expect("done");
@@ -287,8 +287,8 @@ async fn a_shutdown_does_not_wait_beyond_its_grace() {
 #[tokio::test(start_paused = true)]
 async fn a_dyno_that_does_not_drain_is_stopped() {
     let bench = Bench::new().await;
-    assert_eq!(bench.deploy(NEVER_DRAINS).await, Outcome::Serving);
-    assert_eq!(bench.deploy(GOOD).await, Outcome::Serving);
+    assert_eq!(bench.deploy(NEVER_DRAINS).await, ReleaseOutcome::Serving);
+    assert_eq!(bench.deploy(GOOD).await, ReleaseOutcome::Serving);
     sleep(Duration::from_secs(31)).await;
     let line = "web.1: Error R12 (Exit timeout) -> it did not finish within 30 seconds";
     assert!(bench.logged(line), "{:#?}", bench.logs());
@@ -311,13 +311,13 @@ async fn another_reconciler_takes_over_from_the_ledger() {
     let ended = first.running.await.expect("no panic");
     assert!(matches!(
         ended,
-        Err(RunError::Ledger(AppendError::Conflict { .. }))
+        Err(ReconcilerRunError::Ledger(AppendError::Conflict { .. }))
     ));
 }
 
 #[tokio::test(start_paused = true)]
 async fn an_executor_that_reports_before_it_takes_the_next_step_is_no_deadlock() {
-    let ledger: Arc<dyn Ledger> = Arc::new(Memory::new());
+    let ledger: Arc<dyn Ledger> = Arc::new(MemoryLedger::new());
     let (reconciler, control, mut outputs) = begin(&ledger).await;
     let running = tokio::spawn(reconciler.run());
     let executor = control.clone();

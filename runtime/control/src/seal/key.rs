@@ -17,9 +17,9 @@ const MODE: u32 = 0o600;
 const OTHERS: u32 = 0o077;
 
 /// A key of 32 random bytes. Nothing prints it.
-pub struct Key([u8; KEY_BYTES]);
+pub struct SealKey([u8; KEY_BYTES]);
 
-impl fmt::Debug for Key {
+impl fmt::Debug for SealKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Key(withheld)")
     }
@@ -27,7 +27,7 @@ impl fmt::Debug for Key {
 
 /// Why there is no key.
 #[derive(Debug, thiserror::Error)]
-pub enum KeyError {
+pub enum SealKeyError {
     /// There is no such file.
     #[error("there is no key file {}", .0.display())]
     Missing(PathBuf),
@@ -57,16 +57,16 @@ pub enum KeyError {
     },
 }
 
-impl Key {
+impl SealKey {
     pub(crate) fn bytes(&self) -> &[u8; KEY_BYTES] {
         &self.0
     }
 
     /// The key in a file.
-    pub fn load(path: &Path) -> Result<Key, KeyError> {
+    pub fn load(path: &Path) -> Result<SealKey, SealKeyError> {
         let failed = |source: io::Error| match source.kind() {
-            ErrorKind::NotFound => KeyError::Missing(path.to_owned()),
-            _ => KeyError::Io {
+            ErrorKind::NotFound => SealKeyError::Missing(path.to_owned()),
+            _ => SealKeyError::Io {
                 path: path.to_owned(),
                 source,
             },
@@ -74,7 +74,7 @@ impl Key {
         let file = File::open(path).map_err(failed)?;
         let mode = file.metadata().map_err(failed)?.mode() & 0o7777;
         if mode & OTHERS != 0 {
-            return Err(KeyError::Exposed {
+            return Err(SealKeyError::Exposed {
                 path: path.to_owned(),
                 mode,
             });
@@ -83,20 +83,21 @@ impl Key {
         let at_most = KEY_BYTES as u64 + 1;
         file.take(at_most).read_to_end(&mut bytes).map_err(failed)?;
         let key = bytes.try_into();
-        key.map(Key).map_err(|_| KeyError::Length(path.to_owned()))
+        key.map(SealKey)
+            .map_err(|_| SealKeyError::Length(path.to_owned()))
     }
 
     /// The key in a file, which is made with a new key if it is not there.
-    pub fn load_or_create(path: &Path) -> Result<Key, KeyError> {
-        match Key::load(path) {
-            Err(KeyError::Missing(_)) => {}
+    pub fn load_or_create(path: &Path) -> Result<SealKey, SealKeyError> {
+        match SealKey::load(path) {
+            Err(SealKeyError::Missing(_)) => {}
             known => return known,
         }
-        create(path).map_err(|source| KeyError::Io {
+        create(path).map_err(|source| SealKeyError::Io {
             path: path.to_owned(),
             source,
         })?;
-        Key::load(path)
+        SealKey::load(path)
     }
 }
 

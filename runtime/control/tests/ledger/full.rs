@@ -1,8 +1,11 @@
 //! A real file that cannot grow, in a process of its own: apps run on, and changes go on once it can.
 
 use crate::places::InSqlite;
-use control::ledger::{Ledger, Seq, Sqlite};
-use control::{Actor, Command, Control, Deploy, DeployConfig, Options, Outcome, Outputs, Refused};
+use control::ledger::{Ledger, Seq, SqliteLedger};
+use control::{
+    Actor, Command, Control, ControlError, DeployConfig, ReconcilerOptions, ReconcilerOutputs,
+    ReleaseOutcome, ReleaseSpec,
+};
 use grid::desired::{ProcessKind, ProcessSpec};
 use grid::lifecycle::DynoState;
 use grid::name::{AppName, DynoKey, NodeId, ProcessType, SlugId};
@@ -45,9 +48,9 @@ async fn child() {
     let Some(folder) = std::env::var_os(FOLDER).map(PathBuf::from) else {
         return;
     };
-    let ledger = Sqlite::open(&folder.join("ledger.db"), &folder.join("ledger.key"));
+    let ledger = SqliteLedger::open(&folder.join("ledger.db"), &folder.join("ledger.key"));
     let ledger: Arc<dyn Ledger> = Arc::new(ledger.expect("opens"));
-    let options = Options::default();
+    let options = ReconcilerOptions::default();
     let (reconciler, control, outputs) = control::start(Arc::clone(&ledger), options)
         .await
         .expect("starts");
@@ -63,7 +66,7 @@ async fn child() {
     limit(Some(log_bytes(&folder)));
     let refused = command(&control, maintenance(true)).await;
     assert!(
-        matches!(refused, Err(Refused::Unavailable(_))),
+        matches!(refused, Err(ControlError::Unavailable(_))),
         "{refused:?}"
     );
     assert!(control.trouble().borrow().is_some());
@@ -92,7 +95,10 @@ fn maintenance(on: bool) -> Command {
     Command::SetMaintenance { app: app(), on }
 }
 
-async fn command(control: &Control, command: Command) -> Result<control::Accepted, Refused> {
+async fn command(
+    control: &Control,
+    command: Command,
+) -> Result<control::AcceptedChange, ControlError> {
     control.command(command, Actor::default(), None).await
 }
 
@@ -104,7 +110,7 @@ async fn deploy(control: &Control) {
         kind: ProcessKind::Handler,
         limits: Arc::default(),
     };
-    let deploy = Deploy {
+    let deploy = ReleaseSpec {
         slug: SlugId::new([7; 32]),
         description: "Deploy".into(),
         config: DeployConfig::Own(BTreeMap::new()),
@@ -118,11 +124,11 @@ async fn deploy(control: &Control) {
     let accepted = command(control, deploy).await.expect("accepted");
     let version = accepted.version.expect("a release");
     let outcome = control.outcome(&self::app(), version).await;
-    assert_eq!(outcome, Ok(Outcome::Serving));
+    assert_eq!(outcome, Ok(ReleaseOutcome::Serving));
 }
 
 /// A node on which everything works.
-async fn node(control: Control, mut outputs: Outputs) {
+async fn node(control: Control, mut outputs: ReconcilerOutputs) {
     while let Some(step) = outputs.steps.recv().await {
         let report = match step {
             Step::Fetch { node, app, release } => Report::Fetched {

@@ -2,11 +2,13 @@
 //!
 //! Owns the causes of crashes and the results of processes that run once. Must not know what follows from them.
 
-use serde::{Deserialize, Serialize};
 use std::fmt;
+
+use serde::{Deserialize, Serialize};
 
 /// How a process that runs once ended.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum ProcessExit {
     /// By itself, with this exit code.
     Code(u8),
@@ -37,6 +39,7 @@ impl fmt::Display for ProcessExit {
 
 /// What kind of crash took a dyno down.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum CrashCause {
     /// It failed before it was ready.
     Boot,

@@ -4,12 +4,14 @@
 //!
 //! Reports may be lost, repeated and out of order, except that an [`Inventory`] says what is so.
 
+use serde::{Deserialize, Serialize};
+
 use super::{CrashCause, Inventory, ProcessExit};
 use crate::name::{AppName, DynoKey, NodeId, Version};
-use serde::{Deserialize, Serialize};
 
 /// One message from a node.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "report", rename_all = "snake_case")]
 pub enum Report {
     /// All that the node has: its first message ever, and from time to time so that lost ones do not matter.
     Node(Inventory),

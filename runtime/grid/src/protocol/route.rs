@@ -2,11 +2,13 @@
 //!
 //! Owns the shape of a route. Must not know how a router uses it.
 
-use super::Refusal;
-use crate::name::{AppName, DynoKey, Generation, Hostname, Version};
-use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::Refusal;
+use crate::name::{AppName, DynoKey, Generation, Hostname, Version};
 
 /// What every router knows of one app.
 ///
@@ -35,6 +37,7 @@ pub struct Route {
 
 /// What becomes of an app's requests.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", content = "value", rename_all = "snake_case")]
 pub enum RouteTarget {
     /// A free one of these dynos takes it, else it waits. Never empty; all are up; sorted.
     Dynos(Vec<DynoKey>),

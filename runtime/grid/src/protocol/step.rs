@@ -2,16 +2,19 @@
 //!
 //! Owns their shapes, which nodes and routers understand. Must not know why a step was chosen.
 
+use std::fmt;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
 use super::Route;
 use crate::desired::{Fact, Release};
 use crate::name::{AppName, DynoKey, NodeId, Version};
 use crate::time::Time;
-use serde::{Deserialize, Serialize};
-use std::fmt;
-use std::sync::Arc;
 
 /// One thing to do. Steps are carried out in order; each may be carried out twice without harm.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "step", rename_all = "snake_case")]
 pub enum Step {
     /// Have the slug on the node and compiled; answer with `Report::Fetched`.
     Fetch {
@@ -112,6 +115,7 @@ impl Step {
 
 /// Why a dyno is stopped without further waiting.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum StopReason {
     /// It was not ready in time: R10.
     BootTimeout,

@@ -5,7 +5,7 @@
 use crate::ledger::entry::EntryId;
 use crate::ledger::error::AppendError;
 use crate::ledger::sequence::Seq;
-use crate::seal::{KeyError, sync_folder};
+use crate::seal::{SealKeyError, sync_folder};
 use fail::fail_point;
 use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior, ffi};
 use std::fs::OpenOptions;
@@ -26,10 +26,10 @@ const LOG_BYTES_MAX: i64 = 16 * 1024 * 1024;
 
 /// Why a ledger cannot be opened.
 #[derive(Debug, thiserror::Error)]
-pub enum OpenError {
+pub enum LedgerOpenError {
     /// There is no key for it.
     #[error("there is no key for the ledger")]
-    Key(#[from] KeyError),
+    Key(#[from] SealKeyError),
     /// The file cannot be made.
     #[error("cannot make the ledger {}", path.display())]
     Io {
@@ -66,19 +66,19 @@ pub enum OpenError {
 }
 
 /// One entry, as it is kept.
-pub(super) struct Row {
+pub(super) struct SealedRow {
     pub(super) seq: u64,
     pub(super) id: [u8; 16],
     pub(super) sealed: Vec<u8>,
 }
 
 /// Opens or makes the file; tells its last entry as well.
-pub(super) fn open(path: &Path) -> Result<(Connection, Seq), OpenError> {
-    make(path).map_err(|source| OpenError::Io {
+pub(super) fn open(path: &Path) -> Result<(Connection, Seq), LedgerOpenError> {
+    make(path).map_err(|source| LedgerOpenError::Io {
         path: path.to_owned(),
         source,
     })?;
-    let failed = |source| OpenError::Sqlite {
+    let failed = |source| LedgerOpenError::Sqlite {
         path: path.to_owned(),
         source,
     };
@@ -89,12 +89,12 @@ pub(super) fn open(path: &Path) -> Result<(Connection, Seq), OpenError> {
         (0, 0) => create(&mut connection).map_err(failed)?,
         (APPLICATION, SCHEMA) => {}
         (APPLICATION, found) => {
-            return Err(OpenError::TooNew {
+            return Err(LedgerOpenError::TooNew {
                 path: path.to_owned(),
                 found,
             });
         }
-        _ => return Err(OpenError::Foreign(path.to_owned())),
+        _ => return Err(LedgerOpenError::Foreign(path.to_owned())),
     }
     let last = last(&connection).map_err(failed)?;
     Ok((connection, last))
@@ -199,12 +199,12 @@ pub(super) fn read(
     connection: &Connection,
     after: Seq,
     limit: usize,
-) -> rusqlite::Result<Vec<Row>> {
+) -> rusqlite::Result<Vec<SealedRow>> {
     let select = "SELECT seq, id, sealed FROM entries WHERE seq > ?1 ORDER BY seq LIMIT ?2";
     let mut statement = connection.prepare_cached(select)?;
     let limit = i64::try_from(limit).unwrap_or(i64::MAX);
     let rows = statement.query_map((after.0.cast_signed(), limit), |row| {
-        Ok(Row {
+        Ok(SealedRow {
             seq: row.get::<_, i64>(0)?.cast_unsigned(),
             id: row.get(1)?,
             sealed: row.get(2)?,

@@ -1,8 +1,8 @@
 //! Commands, from their asking to what the node and the router see.
 
 use super::*;
-use crate::command::{Command, DeployConfig, Rejected};
-use crate::handle::Refused;
+use crate::command::{Command, CommandError, DeployConfig};
+use crate::handle::ControlError;
 use grid::desired::{AppSettings, IdleSetting, Limits, Release};
 use grid::name::DynoId;
 
@@ -52,7 +52,7 @@ async fn a_destroyed_app_ends_and_leaves_its_name_free() {
     };
     bench.accept(Command::DestroyApp { app: app() }).await;
     let early = bench.control.command(create.clone(), me(), None).await;
-    let ending = Refused::Rejected(Rejected::StillEnding(app()));
+    let ending = ControlError::Rejected(CommandError::StillEnding(app()));
     assert_eq!(
         early.expect_err("too early").to_string(),
         ending.to_string()
@@ -63,7 +63,7 @@ async fn a_destroyed_app_ends_and_leaves_its_name_free() {
     bench.refuse(Command::DestroyApp { app: app() }).await;
     assert!(bench.logged("api: App hello destroyed by me"));
     bench.accept(create).await;
-    assert_eq!(bench.deploy(GOOD).await, Outcome::Serving);
+    assert_eq!(bench.deploy(GOOD).await, ReleaseOutcome::Serving);
     assert_eq!(bench.route().version, Some(version(1)));
 }
 
@@ -102,7 +102,7 @@ async fn another_size_is_a_release_and_lasts() {
     let before = bench.served();
     let made = bench.accept(resize(256)).await;
     assert_eq!(made, Some(version(2)));
-    assert_eq!(bench.outcome(version(2)).await, Outcome::Serving);
+    assert_eq!(bench.outcome(version(2)).await, ReleaseOutcome::Serving);
     bench.settle().await;
     assert!(bench.served().iter().all(|key| !before.contains(key)));
     let memory = |release: &Release| release.web_process().map(|spec| spec.limits.memory_bytes);
@@ -113,7 +113,7 @@ async fn another_size_is_a_release_and_lasts() {
         None,
         "it is as large already"
     );
-    assert_eq!(bench.deploy(GOOD).await, Outcome::Serving);
+    assert_eq!(bench.deploy(GOOD).await, ReleaseOutcome::Serving);
     assert_eq!(
         memory(&bench.newest()),
         Some(256 * MIB),
