@@ -183,6 +183,10 @@ fn long_names_that_packing_does_not_write() {
         }),
         &says,
     );
+}
+
+#[test]
+fn records_and_formats_that_packing_does_not_write() {
     // Where the name fits a plain header, there is no record.
     let short = begun().pax("22 path=app/notes.txt\n");
     let short = short.file("app/notes.txt", b"some notes\n").slug();
