@@ -155,7 +155,7 @@ impl LogQueue {
     /// Takes an event of the control plane.
     pub(crate) fn send_control_event(&self, event: control::LogEvent) {
         let app = event.app.clone();
-        let line = control::logs::AppLogLine::of_event(event, SystemTime::now());
+        let line = control::logs::AppLogLine::from_event(event, SystemTime::now());
         self.send_now(app, line.source, line.text);
     }
 }
