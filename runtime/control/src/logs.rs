@@ -8,11 +8,11 @@
 //! lines are also written to the disk, in batches by [`AppLogs::write_queued_lines`]. An app's ring starts with the
 //! last lines of its files, so that readers also see lines from before a restart.
 //!
-//! | what | bound | beyond |
+//! | what | limit | beyond the limit |
 //! |---|---|---|
-//! | lines of an app | [`LINES_MAX`], [`BYTES_MAX`] | the oldest go |
-//! | bytes of all apps | [`ALL_BYTES_MAX`] | apps with more than [`SHARE_BYTES`] keep that much |
-//! | apps with lines | [`APPS_MAX`] | the one goes that has been silent longest |
+//! | lines of an app | [`LINES_MAX`], [`BYTES_MAX`] | the oldest lines are dropped |
+//! | bytes of all apps | [`ALL_BYTES_MAX`] | apps with more keep [`SHARE_BYTES`] |
+//! | apps with lines | [`APPS_MAX`] | the app without new lines for the longest time is dropped |
 //! | readers | [`TAILS_OF_APP_MAX`], [`TAILS_MAX`] | refused |
 
 mod app_log;

@@ -1,11 +1,10 @@
 //! PostgreSQL: a database and a role for each add-on.
 //!
-//! Owns the statements. A role is known as an add-on's by its comment, which is set in the transaction that makes the
-//! role; a database by its owner. What bears the name without these is somebody else's, and is not touched. The server
-//! sees no password, only what SCRAM makes of it.
+//! Owns the statements. An add-on's role is recognised by its comment, which is set in the transaction that creates
+//! the role; an add-on's database is recognised by its owner. Other objects of the same name are never changed. The
+//! server never sees a password, only its SCRAM verifier.
 //!
-//! Sessions bear the add-on's name: one that was left behind, since the platform was killed, is ended before anything
-//! else is done, so that what it was about to do does not come late.
+//! The module `connection` ends sessions that an earlier run of the server left behind.
 
 mod connection;
 
@@ -22,7 +21,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use tokio_postgres::Client;
 
-/// Connections that a role may have at once when the operator did not say how many.
+/// Default limit of an add-on's simultaneous connections, and the highest limit that an operator may set.
 const CONNECTIONS_DEFAULT: u32 = 20;
 const CONNECTIONS_MAX: u32 = 10_000;
 
@@ -34,7 +33,7 @@ pub struct PostgresqlService {
     connections: u32,
 }
 
-/// Whose a role is.
+/// The owner of a role.
 enum PostgresqlRoleOwner {
     Nobody,
     Ours,
@@ -42,8 +41,8 @@ enum PostgresqlRoleOwner {
 }
 
 impl PostgresqlService {
-    /// The server at a URL, which apps dial at `reach` if that is another address, each with at most so many
-    /// `connections` at once (20 by default).
+    /// Creates the service for the server at a URL. Apps connect to `reach`, or to the URL's address. Each add-on
+    /// may have at most `connections` simultaneous connections (20 by default).
     pub fn new(
         url: &str,
         reach: Option<Endpoint>,
@@ -77,7 +76,7 @@ impl PostgresqlService {
         })
     }
 
-    /// The owner of a database, if there is one of this name.
+    /// The owner of the database of this name, if the database exists.
     async fn find_database_owner(
         &self,
         client: &Client,
@@ -89,7 +88,7 @@ impl PostgresqlService {
         Ok(found.map(|row| row.get(0)))
     }
 
-    /// Makes the role, or gives it its password again.
+    /// Creates the role, or sets its password again.
     async fn create_role(
         &self,
         client: &Client,
@@ -104,7 +103,7 @@ impl PostgresqlService {
         );
         match self.find_role_owner(client, name, &mark).await? {
             PostgresqlRoleOwner::Another => return Err(taken_error("role", name)),
-            // Without NOSUPERUSER, which only a superuser may say.
+            // Without NOSUPERUSER, which only a superuser may use.
             PostgresqlRoleOwner::Ours => {
                 let limit = self.connections;
                 let again = format!(
@@ -113,13 +112,14 @@ impl PostgresqlService {
                 self.server.run_statement(client, &again).await?;
             }
             PostgresqlRoleOwner::Nobody => {
-                // One message is one transaction.
+                // The server runs all statements of one message in one transaction.
                 let make =
                     format!("CREATE ROLE {name} {rights}; COMMENT ON ROLE {name} IS '{mark}'");
                 self.server.run_statement(client, &make).await?;
             }
         }
-        // Whoever is no superuser must be of the role to give it a database, and to take that away.
+        // An admin without superuser rights must be a member of the role to give it a database and to drop that
+        // database.
         let join = format!(
             "DO $$ BEGIN IF NOT (SELECT rolsuper FROM pg_roles WHERE rolname = current_user) \
              THEN GRANT {name} TO CURRENT_USER; END IF; END $$"
@@ -127,7 +127,8 @@ impl PostgresqlService {
         self.server.run_statement(client, &join).await
     }
 
-    /// Nobody can connect to the database before it is closed to everybody else.
+    /// Creates the role and the database. Connections are only allowed after the rights of all other roles are
+    /// revoked.
     async fn create_database(
         &self,
         client: &Client,
@@ -158,7 +159,8 @@ impl PostgresqlService {
         })
     }
 
-    /// The role goes last: as long as it is there, what is left is known as the add-on's.
+    /// Drops the database and the role. The role is dropped last: while the role exists, the remaining objects are
+    /// recognised as the add-on's.
     async fn drop_database(&self, client: &Client, addon: &NewAddon) -> Result<(), ProvisionError> {
         let name = identifier(&addon.name);
         match self
@@ -185,8 +187,8 @@ impl PostgresqlService {
         self.server.run_statement(client, &drop).await
     }
 
-    /// Drops what a role has in databases that are not its own: those that the operator leaves open to everybody. The
-    /// role cannot go before.
+    /// Drops a role's objects in other databases, which the operator may have left open to all roles. The role
+    /// cannot be dropped before.
     async fn drop_objects_elsewhere(
         &self,
         client: &Client,
@@ -211,7 +213,7 @@ fn taken_error(what: &str, name: &str) -> ProvisionError {
     }
 }
 
-/// What a role's comment says, by which it is known again: nobody else knows the password that it is made of.
+/// The comment by which a role is recognised. It contains a digest of the password, which nobody else knows.
 fn role_comment(addon: &NewAddon) -> String {
     let digest = Sha256::digest(format!("dyno add-on {}", addon.password.0));
     let digest = hex(&digest[..8]);

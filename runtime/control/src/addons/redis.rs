@@ -1,8 +1,9 @@
-//! Redis: a user for each add-on, which may use only names with its prefix; or a database number, where there are no
-//! users (before version 6). Version 6.0 has users without channels, and is refused.
+//! Redis: a user for each add-on, restricted to names with the add-on's prefix; or a database number on servers
+//! without users (before version 6). Version 6.0 cannot restrict a user's channels, and is refused.
 //!
-//! Owns the commands. A user is known as an add-on's by the digest of its password. Users are set in one command, so
-//! that none is ever there by halves. A database number is taken by nothing but the ledger: there is nothing to make.
+//! Owns the commands. An add-on's user is recognised by the digest of its password. A user is set in one command,
+//! so that it is never incomplete. A database number is only reserved in the ledger: nothing is created on the
+//! server.
 
 mod connection;
 mod rights;
@@ -22,9 +23,9 @@ use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-/// Keys that are looked at, and removed, in one command.
+/// Number of keys that one command scans or removes.
 const KEYS_PER_STEP: usize = 1_000;
-/// Database numbers that are given to add-ons; 0 is everybody's, and a server has 16 unless it is told otherwise.
+/// Database numbers for add-ons. Database 0 is shared, and a server has 16 databases by default.
 const NUMBERS: std::ops::Range<u16> = 1..16;
 
 /// Creates add-ons on the operator's Redis server.
@@ -33,9 +34,9 @@ pub struct RedisService {
     server: RedisServer,
 }
 
-/// Whose a user is.
+/// The owner of a user.
 enum RedisUserOwner {
-    /// There are no users at all.
+    /// The server has no users.
     NoUsers,
     Nobody,
     Ours,
@@ -43,7 +44,7 @@ enum RedisUserOwner {
 }
 
 impl RedisService {
-    /// The server at a URL, which apps dial at `reach` if that is another address.
+    /// Creates the service for the server at a URL. Apps connect to `reach`, or to the URL's address.
     pub fn new(url: &str, reach: Option<Endpoint>) -> Result<Self, ServiceConfigError> {
         let server = RedisServer::new(url, reach)?;
         Ok(RedisService { server })
@@ -115,7 +116,7 @@ impl RedisService {
     ) -> Result<(), ProvisionError> {
         let (user, prefix) = (identifier(&addon.name), key_prefix(addon));
         let (keys, channels) = (format!("~{prefix}*"), format!("&{prefix}*"));
-        // The digest instead of the password: what the server logs tells nobody.
+        // The digest instead of the password, so that the server's logs reveal nothing.
         let password = format!("#{}", hex(&Sha256::digest(addon.password.0.as_bytes())));
         let mut words = vec!["ACL", "SETUSER", &user, "reset", "on", &password];
         words.extend([keys.as_str(), "resetchannels", channels.as_str()]);
@@ -127,7 +128,7 @@ impl RedisService {
             let set: Result<(), RedisError> = command.query_async(connection).await;
             match set {
                 Err(error) if error.is_io_error() => return Err(self.server.command_error(&error)),
-                // An older server does not know the command that this is about.
+                // An older server does not know the command.
                 Ok(()) | Err(_) => {}
             }
         }
@@ -135,15 +136,15 @@ impl RedisService {
         Ok(())
     }
 
-    /// Has the server keep its users over a restart, if it has a file for them; if not, they are set again by
-    /// [`Server::tend`].
+    /// Saves the users, if the server has a file for them. If not, [`AddonServer::tend_addon`] sets them again
+    /// after a restart.
     async fn save_users(&self, connection: &mut MultiplexedConnection) {
         let kept: Result<(), RedisError> =
             redis::cmd("ACL").arg("SAVE").query_async(connection).await;
         drop(kept);
     }
 
-    /// The first database that is nobody's, and empty.
+    /// Chooses the first database that is empty and not used by another add-on.
     async fn choose_database(
         &self,
         numbers: &BTreeSet<u16>,
@@ -151,7 +152,7 @@ impl RedisService {
         for number in NUMBERS.filter(|number| !numbers.contains(number)) {
             let mut connection = match self.server.connect(number).await {
                 Ok(connection) => connection,
-                // A server may have fewer.
+                // A server may have fewer than 16 databases.
                 Err(error @ ProvisionError::Login { .. }) => return Err(error),
                 Err(_) => break,
             };
@@ -180,12 +181,12 @@ impl RedisService {
         let user = identifier(&addon.name);
         match self.find_user_owner(&mut connection, addon).await? {
             RedisUserOwner::Ours => {
-                // Nobody writes any more; but the user stays, disabled, until its keys are gone.
+                // Disables the user, so that nothing more is written. The user is removed after its keys.
                 let off = ["ACL", "SETUSER", &user, "off"];
                 let () = self.server.run_command(&mut connection, &off).await?;
                 self.end_sessions(&mut connection, &user).await?;
             }
-            // A server that forgot its users has not forgotten their keys.
+            // A server that lost its users at a restart may still have their keys.
             RedisUserOwner::Nobody if made.is_some() => {}
             RedisUserOwner::Nobody | RedisUserOwner::NoUsers | RedisUserOwner::Another => {
                 return Ok(());
@@ -199,7 +200,7 @@ impl RedisService {
         Ok(())
     }
 
-    /// Ends connections of a user: one that is logged in already stays so when its user is switched off.
+    /// Ends the connections of a user: disabling a user does not end its connections.
     async fn end_sessions(
         &self,
         connection: &mut MultiplexedConnection,
@@ -210,7 +211,7 @@ impl RedisService {
         Ok(())
     }
 
-    /// Removes every key with this prefix, some at a time.
+    /// Removes all keys with this prefix, in batches.
     async fn remove_keys(
         &self,
         connection: &mut MultiplexedConnection,
@@ -233,7 +234,7 @@ impl RedisService {
         }
     }
 
-    /// A server without a file for its users forgets them when it ends.
+    /// Sets the user again: a server without a file for its users loses them at a restart.
     async fn restore_user(&self, addon: &NewAddon) -> Result<(), ProvisionError> {
         let mut connection = self.server.connect(0).await?;
         match self.find_user_owner(&mut connection, addon).await? {
@@ -243,7 +244,7 @@ impl RedisService {
     }
 }
 
-/// What every name of an add-on begins with.
+/// The prefix of all names of an add-on.
 fn key_prefix(addon: &NewAddon) -> String {
     format!("{}:", addon.name)
 }

@@ -5,11 +5,11 @@
 //! a crash left behind is cut off before the next line is written. Files are not synced: a power cut may lose the
 //! lines of the last seconds.
 //!
-//! | what | bound | beyond |
+//! | what | limit | beyond the limit |
 //! |---|---|---|
-//! | bytes of a file | [`FILE_BYTES_MAX`] | the next one is begun |
-//! | files of an app | [`FILES_OF_APP_MAX`] | the oldest goes |
-//! | bytes and files of all apps | [`DISK_BYTES_MAX`], [`DISK_FILES_MAX`] | those go that were written least recently |
+//! | bytes of a file | [`FILE_BYTES_MAX`] | the next file is started |
+//! | files of an app | [`FILES_OF_APP_MAX`] | the oldest file is removed |
+//! | bytes and files of all apps | [`DISK_BYTES_MAX`], [`DISK_FILES_MAX`] | the files written least recently are removed |
 //! | files that are open | [`OPEN_MAX`] | all are closed |
 //!
 //! While the disk is full, lines are dropped and counted. A notice with their number is written once the disk

@@ -25,7 +25,7 @@ pub struct UsageRecorder(Arc<UsageRecorderShared>);
 struct UsageRecorderShared {
     store: Arc<dyn UsageStore>,
     meter: Mutex<RunMeter>,
-    /// Usage time at `started`: see [`Recorder::now`].
+    /// Usage time at `started`: see [`UsageRecorder::now`].
     base: Time,
     started: Instant,
 }
