@@ -4,10 +4,11 @@
 //! a request ended is replaced at once and has no history here: else whoever finds a request that ends one could stop
 //! the app with two of them. Must not know how to wait.
 
+use std::time::Duration;
+
 use crate::name::Run;
 use crate::protocol::CrashCause;
 use crate::time::Time;
-use std::time::Duration;
 
 /// The wait after the second crash in a row; after the first there is none.
 pub const FIRST_DELAY: Duration = Duration::from_secs(10);

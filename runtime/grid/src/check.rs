@@ -10,12 +10,13 @@ mod routes;
 
 pub use requests::{RequestAudit, RequestNumber};
 
+use std::fmt;
+
 use crate::desired::DesiredState;
 use crate::observed::ObservedState;
 use crate::plan::{Plan, Policy, make_plan, plan_every_app};
 use crate::protocol::Step;
 use crate::time::Time;
-use std::fmt;
 
 /// A rule that holds of every plan. The numbers are those of the architecture's list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -17,9 +17,10 @@ pub use fact::{Fact, RestartTarget};
 pub use release::{ConfigVars, Limits, ProcessKind, ProcessSpec, Release};
 pub use settings::{AppSettings, IdleSetting};
 
-use crate::name::{AddonName, AppName, DynoKey, Generation, NodeId, ProcessType, Run, Version};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+
+use crate::name::{AddonName, AppName, DynoKey, Generation, NodeId, ProcessType, Run, Version};
 
 /// How many dynos of each process type are wanted.
 pub type Formation = BTreeMap<ProcessType, u32>;

@@ -2,8 +2,9 @@
 //!
 //! Owns the codes and their descriptions. Must not know who detects a fault, nor what is done about it.
 
-use serde::{Deserialize, Serialize};
 use std::fmt;
+
+use serde::{Deserialize, Serialize};
 
 /// A fault that is written into an app's log stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

@@ -2,9 +2,10 @@
 //!
 //! Owns one total function, [`next`], the words for a change, and how long a dyno may take to end. Must not know timers.
 
-use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
 
 /// What a dyno has to finish its work in when it is no longer wanted; then it is stopped (R12).
 pub const DRAIN_GRACE: Duration = Duration::from_secs(30);

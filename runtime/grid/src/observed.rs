@@ -5,14 +5,15 @@
 mod apply;
 mod inventory;
 
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
 use crate::backoff::{self, Crash, CrashHistory};
 use crate::desired::DesiredState;
 use crate::lifecycle::{DynoState, Event, next_state};
 use crate::name::{AppName, DynoId, DynoKey, Generation, NodeId, Run, Version};
 use crate::protocol::{CrashCause, Heartbeats, ProcessExit, Report, Route, Step, StopReason};
 use crate::time::Time;
-use std::collections::{BTreeMap, BTreeSet};
-use std::time::Duration;
 
 /// Silence after which a node that should send heartbeats is dead: three of them missed.
 pub const NODE_DEAD_AFTER: Duration = Duration::from_secs(3);

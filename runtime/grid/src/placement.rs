@@ -3,10 +3,11 @@
 //! Owns the choice between nodes: anti-affinity, capacity, a stable tie-break. Must not know addresses,
 //! nor how a node is asked.
 
+use std::collections::BTreeMap;
+
 use crate::name::{AppName, NodeId, Version};
 use crate::observed::{FetchState, Node};
 use crate::time::Time;
-use std::collections::BTreeMap;
 
 /// A live node, as a place for dynos.
 #[derive(Clone, Debug, PartialEq, Eq)]

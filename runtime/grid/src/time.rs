@@ -2,10 +2,11 @@
 //!
 //! Owns arithmetic on time. Must not know any clock: whoever calls says what time it is.
 
-use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::ops::{Add, Sub};
 use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
 
 /// Microseconds since an arbitrary start that the caller chose once.
 ///

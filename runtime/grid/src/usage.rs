@@ -2,10 +2,12 @@
 //!
 //! Owns how intervals become dyno-seconds and money. Must not know how intervals are stored.
 
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
 use crate::name::{AppName, DynoKey, ProcessType};
 use crate::time::Time;
-use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
 
 /// Seconds of an hour.
 const HOUR_SECS: u64 = 3_600;

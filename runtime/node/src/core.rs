@@ -47,7 +47,7 @@ use step_executor::StepExecutor;
 
 pub(crate) use engine::start_engines;
 pub(crate) use one_off_runner::run_to_exit;
-pub(crate) use router_metrics::write_router_metrics;
+pub(crate) use router_metrics::register_router_metrics;
 
 /// The only node of a server.
 const NODE_NAME: &str = "local";

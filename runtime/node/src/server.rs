@@ -28,7 +28,7 @@ use tokio::sync::watch;
 use tokio::task::{JoinHandle, JoinSet};
 
 use crate::config::ServerConfig;
-use crate::core::{NodeCore, write_router_metrics};
+use crate::core::{NodeCore, register_router_metrics};
 use crate::data_folder::DataFolder;
 use crate::error::SpawnError;
 use crate::local_token::take_notes;
@@ -128,7 +128,7 @@ impl RunningServer {
         let (addons, keeper) = AddonsHandle::new(control.clone(), config.addon_servers.clone());
         let trouble = Arc::clone(&observer);
         tasks.spawn(keeper.run(move |text| trouble.on_event(NodeEvent::AddonTrouble(text))));
-        let state = api::State::new(api::Parts {
+        let state = api::ApiState::new(api::ApiParts {
             control: control.clone(),
             slugs: Arc::clone(&stores.slugs),
             addons,
@@ -230,8 +230,8 @@ fn start_token_socket(
     }
 }
 
-fn api_settings(config: &ServerConfig, public_port: u16) -> api::Settings {
-    api::Settings {
+fn api_settings(config: &ServerConfig, public_port: u16) -> api::ApiSettings {
+    api::ApiSettings {
         domain: config.domain.clone(),
         public_https: false,
         public_port,
@@ -240,9 +240,9 @@ fn api_settings(config: &ServerConfig, public_port: u16) -> api::Settings {
     }
 }
 
-fn router_metrics(core: &NodeCore) -> api::MoreMetrics {
+fn router_metrics(core: &NodeCore) -> api::RegisterMetrics {
     let router = core.router.clone();
-    Arc::new(move |out| write_router_metrics(&router, out))
+    Arc::new(move |registry| register_router_metrics(&router, registry))
 }
 
 async fn wait_for_end(mut end: watch::Receiver<bool>) {

@@ -1,4 +1,4 @@
-//! A way to a server that ends the platform in the midst of a conversation.
+//! A proxy to a database server that kills the platform in the middle of a conversation.
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};

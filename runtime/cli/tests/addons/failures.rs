@@ -1,4 +1,4 @@
-//! What stands in the way: told clearly, without secrets, and nothing is left of it.
+//! Add-ons that cannot be created or destroyed: clear messages without secrets, and no leftovers.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;

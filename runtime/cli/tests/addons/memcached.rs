@@ -1,4 +1,4 @@
-//! memcached: addresses of servers that answer.
+//! memcached add-ons: config vars with the addresses of servers that answer.
 
 use testkit::ServerRig;
 use testkit::servers::Memcached;

@@ -1,4 +1,4 @@
-//! What a guest may reach: exactly what is attached to its app, as long as it is.
+//! Network access by add-ons: an app reaches exactly what is attached to it, as long as it is attached.
 
 use testkit::servers::{Memcached, Redis};
 use testkit::{Server, ServerRig};

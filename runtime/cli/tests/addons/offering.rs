@@ -1,4 +1,6 @@
-//! What a server of these tests offers, and what is asked of it.
+//! A platform that offers the database servers of a test, and requests about its add-ons.
+//!
+//! Must not know what a test shows.
 
 use std::process::Command;
 

@@ -1,4 +1,4 @@
-//! PostgreSQL: made, used, shared, kept through a rollback, destroyed.
+//! PostgreSQL add-ons: created, used, shared, kept through a rollback, destroyed.
 
 use serde_json::json;
 use testkit::http::json_text;

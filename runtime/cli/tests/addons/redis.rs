@@ -1,4 +1,4 @@
-//! Redis: a user with a prefix, or a database number where there are no users.
+//! Redis add-ons: a user with a key prefix, or a database number on servers without users.
 
 use testkit::http::json_text;
 use testkit::servers::Redis;

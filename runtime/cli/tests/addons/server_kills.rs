@@ -1,5 +1,5 @@
-//! `kill -9` in the midst of making and destroying add-ons: before, between and behind the statements, each of which
-//! still reaches the service's server. What was asked for is completed by the next server.
+//! `kill -9` of the platform while it creates or destroys an add-on: before, between and after the statements, all of
+//! which still reach the database server. The next start of the platform completes the change.
 
 use std::io::Write;
 use std::net::SocketAddr;

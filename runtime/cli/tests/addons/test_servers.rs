@@ -1,4 +1,4 @@
-//! The servers that tests use: they start, keep what they have over a restart, and end.
+//! The servers of the test kit: they start, keep their data over a restart, and end.
 
 use testkit::servers::{Memcached, Postgres, Redis};
 

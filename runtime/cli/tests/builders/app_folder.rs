@@ -1,4 +1,6 @@
-//! An app's folder of a test, and builds of it.
+//! The temporary folder of an app, and builds of it.
+//!
+//! Must not know any language.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -7,13 +9,13 @@ use std::process::Command;
 use tempfile::TempDir;
 use testkit::{DynoProcess, dyno_command, repository};
 
-/// A port that nobody listens on: 9, "discard", which no machine of today serves.
+/// Port 9, "discard": no machine listens on it today.
 const NOWHERE: &str = "http://127.0.0.1:9/";
 
-/// A folder that is removed with the value.
+/// The folder of an app, which is removed with the value.
 pub(crate) struct App(TempDir);
 
-/// What a build wrote on stderr, and its JSON if it went well.
+/// The stderr of a build, and its JSON if the build succeeded.
 #[derive(Debug)]
 pub(crate) struct Built {
     pub(crate) told: String,
@@ -29,7 +31,7 @@ impl App {
         app
     }
 
-    /// A copy of an example, without what a build has left in it.
+    /// Copies an example, without the output of builds.
     pub(crate) fn example(name: &str) -> App {
         let app = App::new(&[]);
         copy(&repository().join("examples").join(name), app.folder());
@@ -54,7 +56,7 @@ impl App {
         fs::read_to_string(self.path(name)).unwrap()
     }
 
-    /// `dyno build`, with further settings of its environment.
+    /// Runs `dyno build`, with further settings of the command.
     pub(crate) fn try_build(&self, set: impl FnOnce(&mut Command)) -> Built {
         let slug = self.0.path().join("app.slug");
         let mut command = dyno_command();
@@ -70,7 +72,7 @@ impl App {
         }
     }
 
-    /// A build that goes well: what it told, and the slug's description.
+    /// Runs a build, which must succeed. Gives its stderr, and the description of the slug.
     #[track_caller]
     pub(crate) fn build(&self) -> (String, serde_json::Value) {
         let Built { told, slug } = self.try_build(|_| {});
@@ -78,7 +80,7 @@ impl App {
         (told, slug)
     }
 
-    /// The same, with every package registry out of reach.
+    /// Runs a build without package registries, which must succeed. Gives the same.
     #[track_caller]
     pub(crate) fn build_offline(&self) -> (String, serde_json::Value) {
         let Built { told, slug } = self.try_build(offline);
@@ -86,7 +88,7 @@ impl App {
         (told, slug)
     }
 
-    /// What is said of an app that cannot be built.
+    /// Runs a build, which must fail, and gives its stderr.
     #[track_caller]
     pub(crate) fn refused(&self) -> String {
         let Built { told, slug } = self.try_build(|_| {});
@@ -95,7 +97,7 @@ impl App {
         told
     }
 
-    /// Builds it first: that may install a toolchain, which no test waits for otherwise.
+    /// Builds the app without a limit of time, since that may install a toolchain; then runs it by `dyno local`.
     #[track_caller]
     pub(crate) fn run(&self, args: &[&str]) -> DynoProcess {
         self.build();
@@ -103,7 +105,7 @@ impl App {
     }
 }
 
-/// Registries of npm, PyPI and crates.io are asked nowhere.
+/// Leaves a command without the registries of npm, PyPI and crates.io.
 pub(crate) fn offline(command: &mut Command) {
     command
         .env("npm_config_registry", NOWHERE)
@@ -113,7 +115,7 @@ pub(crate) fn offline(command: &mut Command) {
         .env("CARGO_NET_OFFLINE", "true");
 }
 
-/// What a build said that it does, one step a line.
+/// The steps that a build printed, one for each line.
 pub(crate) fn steps(told: &str) -> Vec<&str> {
     let lines = told.lines().map(str::trim);
     lines
@@ -139,8 +141,8 @@ fn copy(from: &Path, to: &Path) {
     }
 }
 
-/// Has the app read bodies, leave them unread, and answer without any, hundreds of times. An app that kept what the
-/// host gave it for a request would be started afresh.
+/// Sends hundreds of requests whose bodies the app reads, ignores, or answers without a body. The host would restart an
+/// instance that kept handles of finished requests.
 #[track_caller]
 pub(crate) fn keeps_nothing(local: &DynoProcess, reads: &str, ignores: &str) {
     for request in 0..400 {

@@ -1,4 +1,4 @@
-//! Programs in C.
+//! Programs in C: built, and compiler messages.
 
 use crate::app_folder::{App, steps};
 

@@ -1,5 +1,5 @@
-//! What one stranger may do to an app in JavaScript or Python: nothing that another client notices. The paths that end
-//! the dyno are those that no program can catch.
+//! A hostile client of a JavaScript or Python app: other clients notice nothing. The paths that end the dyno are ends
+//! that no program can catch.
 
 use testkit::hostile_client::{HostileTarget, assert_others_are_served};
 

@@ -1,4 +1,4 @@
-//! A static site: what users of a static host expect, over the wire.
+//! Static sites over the wire: what users of a static host expect.
 
 use std::path::Path;
 use std::process::Command;

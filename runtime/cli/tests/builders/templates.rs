@@ -1,4 +1,4 @@
-//! Every template of `dyno new` becomes an app that builds and answers.
+//! Each template of `dyno new` gives an app that builds and answers.
 
 use testkit::dyno_command;
 

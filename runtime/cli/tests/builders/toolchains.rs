@@ -1,4 +1,4 @@
-//! The toolchains themselves: what happens where they cannot be installed, are installed twice, or half.
+//! Toolchains that cannot be installed, are installed by two builds at once, or are half installed.
 
 use std::fs;
 use std::path::Path;

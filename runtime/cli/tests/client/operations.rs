@@ -1,4 +1,4 @@
-//! Running an app: dynos, logs, host names, maintenance, settings, usage, the end.
+//! Operating an app: dynos, logs, hostnames, maintenance, settings, usage, destruction.
 
 use testkit::DynoProcess;
 

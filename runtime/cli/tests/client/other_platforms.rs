@@ -1,4 +1,4 @@
-//! Other platforms' words and flags, against a real server; what is said of an app that is not there.
+//! Words and flags of other platforms, against a real server; messages about apps that do not exist.
 
 use std::fs;
 use std::process::Command;

@@ -1,4 +1,4 @@
-//! Runs a command to its end, in a folder of its own.
+//! Runs commands to their end, in a folder of the test.
 
 use std::ffi::OsStr;
 use std::fs;
@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use tempfile::TempDir;
 use testkit::{dyno_command, guest_path};
 
-/// What a command wrote, and how it ended.
+/// How a command ended, and what it wrote.
 #[derive(Debug)]
 pub(crate) struct Done {
     pub(crate) code: Option<i32>,
@@ -16,14 +16,14 @@ pub(crate) struct Done {
 }
 
 impl Done {
-    /// Stdout of a command that went well.
+    /// Stdout of a command that must have succeeded.
     #[track_caller]
     pub(crate) fn ok(self) -> String {
         assert_eq!(self.code, Some(0), "{self:?}");
         self.out
     }
 
-    /// Stderr of a command that failed, which has said nothing on stdout.
+    /// Stderr of a command that must have failed with an error, without output on stdout.
     #[track_caller]
     pub(crate) fn failed(self) -> String {
         assert_eq!((self.code, self.out.as_str()), (Some(1), ""), "{self:?}");
@@ -31,7 +31,7 @@ impl Done {
         self.err
     }
 
-    /// Stdout as JSON.
+    /// Stdout, as JSON, of a command that must have succeeded.
     #[track_caller]
     pub(crate) fn json(self) -> serde_json::Value {
         serde_json::from_str(&self.ok()).unwrap()
@@ -57,7 +57,7 @@ impl Place {
         self
     }
 
-    /// An app in the folder `name`, with `good` as `app.wasm`.
+    /// Writes an app to the folder `name`, with the guest `good` as `app.wasm`.
     pub(crate) fn app(&self, name: &str) -> &Place {
         self.write(
             &format!("{name}/app.wasm"),

@@ -1,4 +1,4 @@
-//! `dyno slug inspect`: all of a slug is checked, then shown.
+//! `dyno slug inspect`: checks the whole slug, then shows it.
 
 use std::fs;
 

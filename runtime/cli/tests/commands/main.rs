@@ -1,6 +1,6 @@
-//! Every command but `local`, on the built binary: what it writes, where, and its exit code.
+//! Commands that need no server, and what server commands print without one: output, files, exit codes.
 //!
-//! Knows the binary and its documented surface only, never a crate of the workspace.
+//! Must not know any crate of the workspace: the tests use the binary and its documented interface.
 
 #![allow(clippy::unwrap_used, missing_docs)]
 

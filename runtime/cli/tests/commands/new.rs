@@ -1,4 +1,4 @@
-//! `dyno new`: an app that builds and runs as it is.
+//! `dyno new`: an app that builds and runs unchanged.
 
 use std::fs;
 use std::path::Path;

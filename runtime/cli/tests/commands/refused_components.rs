@@ -1,4 +1,4 @@
-//! Components that cannot run here are refused when they are built, with the reason.
+//! `dyno build` refuses components that cannot run, with the reason.
 
 use crate::command_folder::Place;
 

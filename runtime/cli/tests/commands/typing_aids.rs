@@ -1,4 +1,4 @@
-//! What people type who come from elsewhere, and what is said of a slip of the finger.
+//! Help for users of other platforms and for typing errors: aliases, suggestions, errors as JSON.
 
 use testkit::{dyno_command, output_on_terminal};
 

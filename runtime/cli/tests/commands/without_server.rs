@@ -1,4 +1,4 @@
-//! Commands that ask a server, where there is none, or none that lets them in.
+//! Commands that call a server, where no server answers, or the server refuses the login.
 
 use std::fs;
 use std::io::{Read, Write};

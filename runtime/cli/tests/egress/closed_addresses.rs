@@ -1,9 +1,11 @@
-//! Every kind of closed address, by every way out, although somebody answers there.
+//! Every kind of closed address, by every way out, although a server answers at each.
 
 use std::net::IpAddr;
 
+use testkit::wait_until;
+
 use crate::internet_servers::UDP;
-use crate::server::{API, Server, eventually};
+use crate::server::{API, Server};
 use crate::two_networks::{CLOSED, OWN, OWN_V6, PUBLIC, PUBLIC_V6, World};
 
 /// The server's own, and addresses that nobody has.
@@ -82,11 +84,11 @@ fn is_open(world: &World, server: &Server, app: &str) {
         let said = server.ask(app, "url", &format!("http://{host}/"));
         assert_eq!(said, "allowed: status=200 bytes=4\n");
         server.allows(app, "udp", &format!("{host}:{UDP}"));
-        eventually("a datagram arrives", || {
+        wait_until("a datagram arrives", || {
             world.far.datagrams() == 2 * sent + 1
         });
         server.allows(app, "udpto", &format!("{host}:{UDP}"));
-        eventually("a datagram arrives", || {
+        wait_until("a datagram arrives", || {
             world.far.datagrams() == 2 * sent + 2
         });
     }

@@ -1,6 +1,6 @@
-//! The internet's servers: HTTP and TCP on port 80 of every address, UDP on port 9000.
+//! The servers of the internet: HTTP and TCP on port 80 of every address, UDP on port 9000.
 //!
-//! Knows what it was asked, and over which connection.
+//! Owns a record of the requests, and of the connections that carried them.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream, UdpSocket};

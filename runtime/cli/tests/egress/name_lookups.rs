@@ -1,4 +1,4 @@
-//! Names: each is resolved once for a dial, every address is checked, and what was checked is what is dialled.
+//! Name lookups: one lookup for each connection, a check of every address, and a connection to a checked address only.
 
 use std::net::IpAddr;
 

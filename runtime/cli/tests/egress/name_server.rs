@@ -1,4 +1,4 @@
-//! A name server that says what a test has it say, one answer after the other.
+//! A name server that gives the answers of a test, one after the other.
 
 use std::collections::HashMap;
 use std::net::{IpAddr, UdpSocket};

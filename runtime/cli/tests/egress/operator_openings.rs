@@ -1,4 +1,6 @@
-//! What the operator opens, and what stays closed all the same.
+//! Networks that the operator opens, and addresses that stay closed all the same.
+
+use testkit::wait_until;
 
 use crate::server::{API, Server};
 use crate::two_networks::{CLOSED, OWN, World};
@@ -77,7 +79,7 @@ fn the_machines_own_addresses_are_learnt_as_they_come() {
     };
     let server = Server::with(&world, &[], &["connect_to"]);
     world.server_ip("address add 8.9.10.11/32 dev lo");
-    crate::server::eventually("the address is known", || {
+    wait_until("the address is known", || {
         let said = server.ask(APP, "tcp", "8.9.10.11:80");
         said.contains("PermissionDenied")
     });

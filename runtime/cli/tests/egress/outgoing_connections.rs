@@ -1,6 +1,8 @@
-//! Outgoing requests: whose connections they use, and how many a dyno has open.
+//! Connections of outgoing requests: which are shared, and how many a dyno may have open.
 
-use crate::server::{Server, eventually};
+use testkit::wait_until;
+
+use crate::server::Server;
 use crate::two_networks::{PUBLIC, World};
 
 const APP: &str = "connect-to";
@@ -35,7 +37,7 @@ fn connections_are_shared_by_the_dynos_of_one_app_alone() {
     assert_ne!(ends[0], ends[2], "another app's do not");
 
     server.dyno(&["ps", "scale", "web=2", "-a", APP]);
-    eventually("the second dyno asks", || {
+    wait_until("the second dyno asks", || {
         asks(&server, APP, "/own");
         let log = server.log(APP);
         let mut lines = log.lines();
@@ -104,7 +106,7 @@ fn a_dyno_has_sixty_four_open_at_most() {
             .filter(|link| link.to_string_lossy().starts_with("socket:"))
             .count()
     };
-    eventually("connections are closed", || sockets() < 32);
+    wait_until("connections are closed", || sockets() < 32);
     server.stop();
 }
 

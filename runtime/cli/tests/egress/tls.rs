@@ -1,4 +1,4 @@
-//! TLS of outgoing requests: the platform's roots, and names that must be the certificate's.
+//! TLS of outgoing requests: the roots of the platform, and certificates that must have the name.
 
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};

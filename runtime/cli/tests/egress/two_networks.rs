@@ -1,6 +1,6 @@
-//! Two networks, made anew for one test: the internet, where the test runs on, and the server's, a cable away.
+//! Two networks for one test: the internet, in which the test runs, and the network of the server behind one cable.
 //!
-//! They are namespaces, which need no special rights on most systems; where they do, these tests say so and end.
+//! The networks are namespaces, which most systems allow without privileges; elsewhere these tests print that, and end.
 
 use std::fs;
 use std::io::Write;

@@ -1,6 +1,6 @@
-//! Guests whose responses are not what HTTP allows, or not what they announce.
+//! Guests whose responses break HTTP, or break what their headers announce.
 //!
-//! What is broken never looks whole, on any version of HTTP, and nothing of it reaches the next response.
+//! A broken response never looks complete, on any version of HTTP, and none of its bytes reach the next response.
 
 use std::io::{Read, Write};
 use std::time::Duration;

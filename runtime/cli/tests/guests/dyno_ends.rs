@@ -1,15 +1,15 @@
 //! Guests that end: by a trap, a panic, an exit, without a response, or before they are up.
 //!
-//! Each gets a coded page and a fresh dyno; the process lives.
+//! The client gets a page with an error code, the app gets a fresh dyno, and the process lives on.
 
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::process::Command;
 use std::time::Duration;
 
-use testkit::{DynoProcess, HttpReply, PATIENCE, dyno_command};
+use testkit::{DynoProcess, HttpReply, PATIENCE, dyno_command, wait_until};
 
-use crate::guest_app::{Stage, eventually, start, wat};
+use crate::guest_app::{Stage, start, wat};
 
 /// Each path ends the guest before it has answered: H13, a crash for this reason, and a fresh dyno.
 fn dies(name: &str, paths: &[(&str, &str)]) -> Stage {
@@ -179,7 +179,7 @@ fn slow_boot() {
 
 /// A request that is sent and not yet answered.
 fn early(local: &DynoProcess) -> TcpStream {
-    eventually("the port is open", || {
+    wait_until("the port is open", || {
         TcpStream::connect(("127.0.0.1", local.port)).is_ok()
     });
     let mut stream = local.connect();

@@ -1,4 +1,4 @@
-//! Guests that look for a way out: into the host's files, its network, its environment, other people's log lines.
+//! Guests that try to escape: to files of the host, its network, its environment, and log lines of other apps.
 
 use std::fs;
 use std::io::{Read, Write};

@@ -1,6 +1,6 @@
-//! What these tests share: a running app with limits of its own, what it costs the machine, and the usual claims.
+//! A running app around one guest, with limits; checks of its log, and of what it costs the machine.
 //!
-//! Knows nothing of any one guest.
+//! Must not know any particular guest.
 
 use std::fs;
 use std::io::{Read, Write};
@@ -8,21 +8,21 @@ use std::net::TcpStream;
 use std::ops::Deref;
 use std::path::{Path, PathBuf};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use tempfile::TempDir;
-use testkit::{DynoProcess, HttpReply, PATIENCE, guest_path, repository};
+use testkit::{DynoProcess, HttpReply, guest_path, repository, wait_until};
 
-/// What the host may need for a guest beside its cap.
+/// Memory that the host may need for a guest beyond the limit of the guest.
 pub(crate) const OVERHEAD_KIB: u64 = 64 * 1024;
-/// Linear memory of a dyno unless the app says otherwise.
+/// The default limit of the linear memory of a dyno.
 pub(crate) const MEMORY_KIB: u64 = 128 * 1024;
-/// Between two looks at something that is to change.
+/// The time between two requests to the neighbour of a busy dyno.
 const LOOK: Duration = Duration::from_millis(10);
 
-/// A running `dyno local`.
+/// A running `dyno local`, with the folder of its app.
 pub(crate) struct Stage {
-    // Dropped first: it uses the folder.
+    // Dropped first, since the process uses the folder.
     local: DynoProcess,
     folder: TempDir,
 }
@@ -35,19 +35,19 @@ impl Deref for Stage {
     }
 }
 
-/// The guest by its name, with the platform's limits.
+/// Starts an app of a guest, with the default limits.
 pub(crate) fn start(name: &str, args: &[&str]) -> Stage {
     limited(name, "", args)
 }
 
-/// The guest by its name, with lines of `[limits]`.
+/// Starts an app of a guest, with these lines of `[limits]`.
 pub(crate) fn limited(name: &str, limits: &str, args: &[&str]) -> Stage {
     let folder = folder(&guest_path(name), limits);
     let local = DynoProcess::start_local(folder.path(), args);
     Stage { local, folder }
 }
 
-/// A folder that is an app: the component, ready-made, and its limits.
+/// Makes the folder of an app: the built component, and its limits.
 pub(crate) fn folder(component: &Path, limits: &str) -> TempDir {
     let folder = tempfile::tempdir().unwrap();
     let put = |name: &str, text: &str| fs::write(folder.path().join(name), text).unwrap();
@@ -61,7 +61,7 @@ pub(crate) fn folder(component: &Path, limits: &str) -> TempDir {
     folder
 }
 
-/// A component written as text, in a folder of its own.
+/// Makes the folder of an app of a guest that is written as text.
 pub(crate) fn wat(name: &str, limits: &str) -> TempDir {
     let text = repository().join(format!("runtime/dyno/tests/guests/wat/{name}.wat"));
     let bytes = wat::parse_file(text).unwrap();
@@ -75,12 +75,12 @@ impl Stage {
         Stage { local, folder }
     }
 
-    /// The app's folder.
+    /// The folder of the app.
     pub(crate) fn app(&self) -> &Path {
         self.folder.path()
     }
 
-    /// `/ok`: the number of this call in the instance that answers.
+    /// Requests `/ok`, and gives the number of this call in the instance that served it.
     #[track_caller]
     pub(crate) fn ok(&self) -> u64 {
         let reply = self.get("/ok");
@@ -89,13 +89,13 @@ impl Stage {
         number.unwrap()
     }
 
-    /// The next request is served by a dyno that has served none.
+    /// Checks that a dyno which has served no request serves the next one.
     #[track_caller]
     pub(crate) fn is_replaced(&self) {
         assert_eq!(self.ok(), 1, "the dyno is not a new one");
     }
 
-    /// Asks for `path`: a page of this code and nothing else, and the same in the log, whose line this returns.
+    /// Requests `path`, which must give the error page of this code, and a router line with the code. Gives the line.
     #[track_caller]
     pub(crate) fn refuses(&self, path: &str, code: &str, status: u16) -> String {
         let mark = self.line_count();
@@ -109,7 +109,7 @@ impl Stage {
         line
     }
 
-    /// Asks for `path`: a response that begins and is broken off, and H18 in the log.
+    /// Requests `path`, whose response must begin and break off, with H18 in the log.
     #[track_caller]
     pub(crate) fn breaks_off(&self, path: &str) -> HttpReply {
         let mark = self.line_count();
@@ -120,7 +120,7 @@ impl Stage {
         reply
     }
 
-    /// A line after `mark` about a crash of the first dyno, for this reason, and its next start.
+    /// Waits, behind `mark`, for a crash of the first dyno for this reason, and for its next start.
     #[track_caller]
     pub(crate) fn crashes(&self, mark: usize, reason: &str) {
         self.wait_for_line_after(mark, &format!("a crash: {reason}"), |line| {
@@ -130,7 +130,8 @@ impl Stage {
         self.moves(mark, "starting to up");
     }
 
-    /// The first dyno was thrown away after `mark` for no fault of its own: that is no crash.
+    /// Waits, behind `mark`, until the first dyno is replaced because its client went away, which must not count as a
+    /// crash.
     #[track_caller]
     pub(crate) fn discards(&self, mark: usize) {
         self.wait_for_line_after(mark, "a replacement", |line| {
@@ -151,8 +152,8 @@ impl Stage {
         self.wait_for_line_after(mark, &state, |line| line.ends_with(&state));
     }
 
-    /// Asks for `path`, and until that is answered asks the other of two dynos again and again: it answers each time,
-    /// and lives on. Returns the answer, and how many the other one gave.
+    /// Requests `path`, and meanwhile sends requests to the other of two dynos, which must serve all of them and live on.
+    /// Gives the response for `path`, and the number of the other responses.
     #[track_caller]
     pub(crate) fn beside(&self, path: &str) -> (HttpReply, u64) {
         let mark = self.both_are_up();
@@ -166,7 +167,7 @@ impl Stage {
         (reply, answers)
     }
 
-    /// The same without a look at the log.
+    /// Requests `path`, and `/ok` again and again meanwhile. Gives the response, and the number of the other responses.
     pub(crate) fn while_asked(&self, path: &str) -> (HttpReply, u64) {
         thread::scope(|scope| {
             let busy = scope.spawn(|| self.get(path));
@@ -180,7 +181,7 @@ impl Stage {
         })
     }
 
-    /// Waits for both of two dynos to have started, and returns a mark behind that.
+    /// Waits until both of two dynos are up, and gives a mark behind these lines.
     pub(crate) fn both_are_up(&self) -> usize {
         for dyno in ["web.1", "web.2"] {
             let up = format!("dyno[{dyno}]: State changed from starting to up");
@@ -189,7 +190,7 @@ impl Stage {
         self.line_count()
     }
 
-    /// Sends a request for `path` and reads its answer until `bytes` are there; the connection stays open.
+    /// Requests `path` and reads the first `bytes` of the response; the connection stays open.
     pub(crate) fn begin(&self, path: &str, bytes: usize) -> (TcpStream, Vec<u8>) {
         let mut stream = self.connect();
         write!(
@@ -202,7 +203,7 @@ impl Stage {
         (stream, got)
     }
 
-    /// A field of the process's status, in KiB.
+    /// A field of `/proc/PID/status`, in KiB.
     pub(crate) fn kib(&self, name: &str) -> u64 {
         let status = fs::read_to_string(format!("/proc/{}/status", self.process_id())).unwrap();
         let line = status
@@ -213,7 +214,7 @@ impl Stage {
         digits.parse().unwrap()
     }
 
-    /// The process has never held more than `base` (its memory before), `cap` and what the host may need.
+    /// Checks that the memory of the process never exceeded `base` (its memory before), `cap` and [`OVERHEAD_KIB`].
     #[track_caller]
     pub(crate) fn held(&self, base: u64, cap: u64) {
         let peak = self.kib("VmHWM");
@@ -229,13 +230,13 @@ impl Stage {
             .count()
     }
 
-    /// Waits for the process to have no more than `base` descriptors.
+    /// Waits until the process has at most `base` descriptors.
     #[track_caller]
     pub(crate) fn descriptors_return_to(&self, base: usize) {
-        eventually("descriptors are closed", || self.descriptors() <= base);
+        wait_until("descriptors are closed", || self.descriptors() <= base);
     }
 
-    /// The folder of this run: slugs, and what dynos write.
+    /// The folder of this run, with the slug and the files that dynos write.
     pub(crate) fn run_folder(&self) -> PathBuf {
         let links = fs::read_dir(format!("/proc/{}/fd", self.process_id())).unwrap();
         let mut files = links.filter_map(|link| fs::read_link(link.ok()?.path()).ok());
@@ -243,7 +244,7 @@ impl Stage {
         lock.parent().unwrap().to_owned()
     }
 
-    /// Ctrl-C, a clean end, and nothing left behind.
+    /// Sends SIGINT: the process must end with success, and remove the folder of its run.
     #[track_caller]
     pub(crate) fn ends(self) {
         let folder = self.run_folder();
@@ -252,17 +253,7 @@ impl Stage {
     }
 }
 
-/// Waits for something to become true.
-#[track_caller]
-pub(crate) fn eventually(what: &str, is: impl Fn() -> bool) {
-    let deadline = Instant::now() + PATIENCE;
-    while !is() {
-        assert!(Instant::now() < deadline, "it never happens that {what}");
-        thread::sleep(LOOK);
-    }
-}
-
-/// The value of `NAME=VALUE` in a guest's answer.
+/// The value of `NAME=VALUE` in the response of a guest.
 pub(crate) fn value(reply: &HttpReply, name: &str) -> String {
     let text = reply.text();
     let mut words = text.split([' ', '\n']);
@@ -273,7 +264,7 @@ pub(crate) fn value(reply: &HttpReply, name: &str) -> String {
         .to_owned()
 }
 
-/// The same, as a number.
+/// The number of `NAME=NUMBER` in the response of a guest.
 pub(crate) fn number(reply: &HttpReply, name: &str) -> u64 {
     value(reply, name).parse().unwrap()
 }

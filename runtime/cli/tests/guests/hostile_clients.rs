@@ -1,4 +1,4 @@
-//! What one stranger may do to an app: nothing that another client notices.
+//! A hostile client of an app: other clients notice nothing.
 
 use testkit::guest_path;
 use testkit::hostile_client::{HostileTarget, assert_others_are_served};

@@ -1,7 +1,7 @@
-//! Every test guest, run by the built binary: what each abuse gets, and what an app can count on.
+//! Every test guest, run by the built binary: the response to each kind of misbehaviour, and the promises to apps.
 //!
-//! One test a guest at least, named for it; the guests' README says what each does. What is measured here is the
-//! process as a user runs it: its log, its memory, its descriptors, and what goes over the wire.
+//! Each guest has at least one test, named for it; the README of the guests says what each does. The tests look at the
+//! process from outside: its log, its memory, its descriptors, and the bytes on the wire.
 
 #![allow(clippy::unwrap_used, missing_docs)]
 

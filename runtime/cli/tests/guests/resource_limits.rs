@@ -1,13 +1,13 @@
-//! Guests that take what there is: memory, tables, handles, disk, log, connections.
+//! Guests that use up memory, tables, handles, disk, log, connections.
 //!
-//! Each is held at its cap, at the cost of nobody else; what it had comes back.
+//! Each stops at its limit, other dynos lose nothing, and the host gets everything back.
 
 use std::net::TcpListener;
 use std::thread;
 
-use testkit::{DynoProcess, HttpReply};
+use testkit::{DynoProcess, HttpReply, wait_until};
 
-use crate::guest_app::{MEMORY_KIB, Stage, eventually, limited, number, start, value, wat};
+use crate::guest_app::{MEMORY_KIB, Stage, limited, number, start, value, wat};
 
 /// Two dynos; one is flooded beside the other, within the memory it may have.
 fn floods(name: &str, path: &str) -> (Stage, HttpReply) {
@@ -85,7 +85,7 @@ fn leak() {
         "the new one has nothing of the old one"
     );
     stage.held(base, MEMORY_KIB);
-    eventually("the memory is given back", || {
+    wait_until("the memory is given back", || {
         stage.kib("VmRSS") < base + MEMORY_KIB / 2
     });
     stage.ends();
@@ -219,7 +219,7 @@ fn names_run_out(ways: &[&str]) {
 
 /// Everything that was written was shown, or counted as dropped.
 fn accounts_for(stage: &Stage, written: usize, shown: impl Fn(&str) -> bool) {
-    eventually("all lines are accounted for", || {
+    wait_until("all lines are accounted for", || {
         let lines = stage.lines();
         let seen = lines.iter().filter(|line| shown(line)).count();
         assert!(seen <= written);

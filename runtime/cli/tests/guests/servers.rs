@@ -1,4 +1,4 @@
-//! Server dynos: programs that listen on `$PORT`, from the outside.
+//! Server dynos, seen from outside: programs that listen on `$PORT`.
 
 use std::collections::HashSet;
 use std::io::{Read, Write};

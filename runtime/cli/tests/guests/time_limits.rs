@@ -1,6 +1,6 @@
-//! Guests that take time: they loop, sleep, compute, or go on after their response.
+//! Guests that use time: they loop, sleep, compute, or go on after their response.
 //!
-//! Times are only compared with each other, and bounded generously.
+//! Tests compare times with each other only, with wide margins.
 
 use std::thread;
 

@@ -1,9 +1,11 @@
-//! Well-behaved guests: what an app can count on, on WASI 0.2 and 0.3 alike.
+//! Well-behaved guests: the promises to apps, on WASI 0.2 and 0.3 alike.
 
 use std::fs;
 use std::thread;
 
-use crate::guest_app::{Stage, eventually, number, start};
+use testkit::wait_until;
+
+use crate::guest_app::{Stage, number, start};
 
 /// Bytes of which none follows from its place.
 fn noise(bytes: usize) -> Vec<u8> {
@@ -210,7 +212,7 @@ fn files_go_with_their_dyno() {
     drop(client);
     stage.discards(mark);
     assert_eq!(stage.get("/files/read?path=/tmp/mine").status, 403);
-    eventually("its files are gone", || !home.exists());
+    wait_until("its files are gone", || !home.exists());
     stage.ends();
 }
 

@@ -1,4 +1,4 @@
-//! What can be run: a folder, a slug, a component, or a mistake.
+//! The argument of `dyno local`: a folder, a slug, a component, or a mistake.
 
 use testkit::{DemoApp, DynoProcess, dyno_command, error_of, guest_path};
 

@@ -1,4 +1,4 @@
-//! Components that nobody built for this platform run unchanged.
+//! Components of other toolchains, made without this platform in mind, run unchanged.
 
 use std::fs;
 

@@ -1,4 +1,4 @@
-//! `dyno local run`: a program on this machine, with no server at all.
+//! `dyno local run`: a program on this machine, without a server.
 
 use std::fs;
 use std::io::{BufRead, BufReader, Write};

@@ -1,7 +1,7 @@
-//! What runs once, and what runs by itself: `dyno run`, `dyno local run`, release processes and workers, on the built
-//! binary.
+//! Programs that run once, and programs that run without requests: `dyno run`, `dyno local run`, release processes,
+//! workers.
 //!
-//! Knows the binary and its documented surface only, never a crate of the workspace.
+//! Must not know any crate of the workspace: the tests use the binary and its documented interface.
 
 #![allow(clippy::unwrap_used, missing_docs)]
 

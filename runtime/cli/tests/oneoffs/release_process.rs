@@ -1,4 +1,4 @@
-//! The release process: before the new dynos, seen while it runs, and what its failure means.
+//! The release process: before the new dynos start, visible while it runs, and its failure.
 
 use std::fs;
 use std::path::{Path, PathBuf};

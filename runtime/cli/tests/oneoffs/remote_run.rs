@@ -1,4 +1,4 @@
-//! `dyno run`: exit codes, bytes and lines as they are, and nothing that is left behind.
+//! `dyno run`: exact exit codes, bytes and lines, and no leftovers.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::process::{Child, ChildStdout};

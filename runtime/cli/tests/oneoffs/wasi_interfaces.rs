@@ -1,5 +1,5 @@
-//! WASI, interface by interface, under `dyno local run`: what each step gives is written down, and is what `wasmtime`
-//! gives where that is installed.
+//! WASI, interface by interface, under `dyno local run`. Each step gives the result that is written down here, which is
+//! the result of `wasmtime` where that is installed.
 
 use std::fs;
 use std::io::{BufRead, BufReader, Write};

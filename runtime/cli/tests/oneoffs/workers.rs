@@ -1,4 +1,4 @@
-//! Workers: process types that nobody asks anything.
+//! Workers: process types that get no requests.
 
 use serde_json::Value;
 use testkit::{DynoProcess, Server, ServerRig, wait_until};

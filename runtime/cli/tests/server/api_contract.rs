@@ -1,7 +1,7 @@
-//! The API against its own description: schemathesis makes requests of all kinds, good and bad, and holds the answers
-//! to the document that the server serves.
+//! The API against its own document: schemathesis sends requests of all kinds, good and bad, and compares the responses
+//! with the document that the server serves.
 //!
-//! Left out are log tails, and the two streams of an attached dyno, which do not end by themselves.
+//! Left out are log tails, and the two streams of an attached dyno: they do not end by themselves.
 
 use std::path::PathBuf;
 use std::process::{Command, Stdio};

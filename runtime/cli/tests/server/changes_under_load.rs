@@ -1,5 +1,5 @@
-//! Everything that may change about an app changes, again and again, under load: no request is lost, and what the
-//! API calls serving is all that serves.
+//! All kinds of changes of an app, again and again, under load: no request is lost, and only the release that the API
+//! calls serving serves.
 
 use serde_json::{Value, json};
 use testkit::{Server, ServerRig, SlugFile, guest_path, wait_until};

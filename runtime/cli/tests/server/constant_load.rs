@@ -1,6 +1,6 @@
-//! Constant load on one app: every answer that is not 200, and every connection that breaks, is kept.
+//! Constant load on one app, which records every response that is not 200, and every broken connection.
 //!
-//! Owns how the requests are made. Must not know what happens to the app meanwhile.
+//! Owns how requests are sent. Must not know what a test does to the app.
 
 use std::io::{self, Read, Write};
 use std::net::TcpStream;

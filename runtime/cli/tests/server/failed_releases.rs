@@ -1,6 +1,6 @@
-//! Releases that do not come up, or not for long: what served before goes on serving, and everybody is told why.
+//! Releases that do not come up, or crash soon: the release before them goes on serving, and users read the reason.
 //!
-//! A release whose dynos never finish booting is the simulator's: the limit of a minute is nothing to wait for here.
+//! The simulator tests releases whose dynos never finish booting, since the limit is a minute.
 
 use serde_json::{Value, json};
 use testkit::http::json_text;

@@ -1,4 +1,4 @@
-//! From an empty folder to a page in the browser, and what a second time says.
+//! From an empty folder to a page in the browser, and what the second time prints.
 
 use testkit::http::{json_items, json_text};
 use testkit::{ExampleApp, ServerRig, run_command};

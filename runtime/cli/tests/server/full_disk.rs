@@ -1,8 +1,8 @@
-//! A disk that is full, and one that is read-only: apps run on, changes are refused clearly, nothing is damaged, and
-//! all is well again as soon as there is room.
+//! A full disk, and a read-only disk: apps run on, changes are refused with a clear message, nothing is damaged, and
+//! changes work again as soon as there is room.
 //!
-//! The disk is a small file system in memory, in a namespace of its own, which needs no special rights on most
-//! systems; where it does, these tests say so and end.
+//! The disk is a small file system in memory, in a mount namespace of its own. Most systems allow that without
+//! privileges; elsewhere these tests print that, and end.
 
 use std::ffi::OsStr;
 use std::fs::{self, File};

@@ -1,4 +1,4 @@
-//! What an operator does: stop it, look at it, copy it, and start it twice by mistake.
+//! Operating a server: stop, inspect, back up, and start it twice by mistake.
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::TcpStream;

@@ -1,4 +1,4 @@
-//! What sleeps costs next to nothing, and nobody who asks for it notices.
+//! Sleeping dynos cost next to nothing, and the request that wakes one does not notice.
 
 use std::fs;
 

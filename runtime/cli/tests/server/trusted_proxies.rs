@@ -1,4 +1,4 @@
-//! A server behind a proxy that has the TLS, as `README.md` shows it.
+//! A server behind a proxy that terminates TLS, as the documentation shows it.
 
 use testkit::{HttpReply, Server, ServerRig, http};
 

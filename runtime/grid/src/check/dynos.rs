@@ -2,6 +2,8 @@
 //!
 //! Owns what must hold of a `Start`, a `Drain` and a `Stop`. Must not know why one was chosen.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use super::{Findings, Invariant, PlanCase, PlanOutcome};
 use crate::desired::{App, DesiredState, ProcessKind, Release};
 use crate::lifecycle::DynoState;
@@ -9,7 +11,6 @@ use crate::name::{DynoKey, NodeId, ProcessType};
 use crate::observed::{FormationSlot, ObservedState};
 use crate::plan::Plan;
 use crate::protocol::{CrashCause, Step};
-use std::collections::{BTreeMap, BTreeSet};
 
 /// Whether most nodes that are known say nothing.
 pub(super) fn deaf(case: &PlanCase<'_>) -> bool {

@@ -3,12 +3,13 @@
 //! Owns what must hold of a `Run`, of a `Start` after it, and of the end of either kind of one-off. Must not know
 //! why a step was chosen.
 
+use std::sync::Arc;
+
 use super::{Findings, Invariant, PlanCase};
 use crate::desired::{App, DesiredState};
 use crate::name::{DynoKey, Version};
 use crate::observed::ObservedState;
 use crate::protocol::{Step, StopReason};
-use std::sync::Arc;
 
 pub(super) fn check_step(
     findings: &mut Findings,

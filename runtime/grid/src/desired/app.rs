@@ -2,14 +2,15 @@
 //!
 //! Owns which release should serve and which dynos are too old. Must not know which dynos exist.
 
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
 use super::{
     AppSettings, Attachment, Attachments, ConfigVars, FactError, Formation, Release, RestartTarget,
 };
 use crate::name::{
     AddonName, AppName, AttachmentName, DynoId, Hostname, ProcessType, Run, Version,
 };
-use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 
 /// Releases of an app that are held at most, whatever the operator wants to keep.
 pub const RELEASES_MAX: usize = 1_000;

@@ -2,14 +2,16 @@
 //!
 //! Owns their shapes. Must not know how they are stored, nor what follows from them.
 
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
 use super::{AddonDetails, AppSettings, ConfigVars, NewAddon, Release};
 use crate::name::{
     AddonName, AppName, AttachmentName, DynoId, Endpoint, Hostname, NodeId, ProcessType, Run,
     Version,
 };
-use serde::{Deserialize, Serialize};
-use std::collections::BTreeSet;
-use std::sync::Arc;
 
 /// Which dynos a restart is for.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]

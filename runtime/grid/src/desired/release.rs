@@ -2,12 +2,14 @@
 //!
 //! Owns the shape of a release and the limits of its dynos. Must not know where it runs.
 
-use crate::name::{Endpoint, ProcessType, SlugId, Version};
-use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::name::{Endpoint, ProcessType, SlugId, Version};
 
 /// One MiB in bytes.
 const MIB: u64 = 1024 * 1024;

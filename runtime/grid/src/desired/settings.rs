@@ -2,8 +2,9 @@
 //!
 //! Owns their shapes. Must not know the operator's defaults, which are a `plan::Policy`.
 
-use serde::{Deserialize, Serialize};
 use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
 
 /// When a dyno without traffic gives its memory back.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]

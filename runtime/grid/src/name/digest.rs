@@ -2,9 +2,10 @@
 //!
 //! Owns how a digest is written and read. Must not know how it is computed.
 
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::fmt;
 use std::str::FromStr;
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// Bytes of a SHA-256 digest.
 const DIGEST_BYTES: usize = 32;

@@ -2,11 +2,13 @@
 //!
 //! Owns which text names one. Must not know what listens there, nor resolve names.
 
-use super::{Hostname, HostnameError};
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::fmt;
 use std::net::{IpAddr, Ipv6Addr};
 use std::str::FromStr;
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use super::{Hostname, HostnameError};
 
 /// The host of an [`Endpoint`].
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

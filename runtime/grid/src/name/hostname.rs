@@ -2,10 +2,11 @@
 //!
 //! Owns which text is a host name. Must not know ports, addresses or which app answers.
 
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// RFC 1035, 2.3.4: a name has at most 255 octets on the wire, which is 253 characters.
 const HOSTNAME_BYTES_MAX: usize = 253;

@@ -2,10 +2,12 @@
 //!
 //! Owns how they are written and counted on. Must not know who hands out the next one.
 
-use super::{AppName, ProcessType, ProcessTypeError};
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::fmt;
 use std::str::FromStr;
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use super::{AppName, ProcessType, ProcessTypeError};
 
 /// A place in a formation, such as `web.1`. Many dynos bear it one after the other.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -2,13 +2,14 @@
 //!
 //! Owns which dynos an inventory adds and which it ends. Must not decide what to do about either.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use super::{Dyno, DynoChange, DynoEnd, FetchState, Node, ObservedState};
 use crate::lifecycle::DRAIN_GRACE;
 use crate::lifecycle::{DynoState, Event};
 use crate::name::DynoKey;
 use crate::protocol::{CrashCause, Inventory, InventoryDyno};
 use crate::time::Time;
-use std::collections::{BTreeMap, BTreeSet};
 
 impl ObservedState {
     /// An inventory of an earlier incarnation, or that a later one overtook, says nothing. One that comes

@@ -2,7 +2,10 @@
 //!
 //! Owns the room on nodes and which nodes are to be believed dead. Must not know any phase of planning.
 
-use super::survey::{self, Room, Scene, Survey};
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::scene::{Room, Scene, earlier, take_room};
+use super::survey::Survey;
 use super::{Plan, PlanNote, Policy};
 use crate::desired::DesiredState;
 use crate::name::{AppName, DynoId, DynoKey, Generation, NodeId, Run, Version};
@@ -10,7 +13,6 @@ use crate::observed::ObservedState;
 use crate::placement::Candidate;
 use crate::protocol::Step;
 use crate::time::Time;
-use std::collections::{BTreeMap, BTreeSet};
 
 /// A place on a node for a dyno that cannot start yet, since the node has no slug.
 pub(super) struct Reserved {
@@ -81,14 +83,14 @@ impl Draft {
         self.used.clear();
         self.wake_at = None;
         for survey in passed {
-            self.wake_at = survey::earlier(self.wake_at, survey.wake_at);
+            self.wake_at = earlier(self.wake_at, survey.wake_at);
             for (node, room) in &survey.used {
-                survey::take_room(&mut self.used, node, *room);
+                take_room(&mut self.used, node, *room);
             }
         }
         for app in busy.iter().chain(&self.strays) {
             for (_, dyno) in self.observed.dynos_of(app) {
-                survey::take_room(&mut self.used, &dyno.node, (dyno.memory_bytes, 1));
+                take_room(&mut self.used, &dyno.node, (dyno.memory_bytes, 1));
             }
         }
         self.reserved.clear();
@@ -148,7 +150,7 @@ impl Draft {
     }
 
     pub(super) fn take_room(&mut self, node: &NodeId, memory_bytes: u64) {
-        survey::take_room(&mut self.used, node, (memory_bytes, 1));
+        take_room(&mut self.used, node, (memory_bytes, 1));
     }
 
     /// The live nodes as places for a dyno of a release, as if `without` were gone already.

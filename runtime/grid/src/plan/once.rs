@@ -3,13 +3,14 @@
 //! Owns whether there may be one more, and where. Must not know what it runs, nor who asked for it. Plans leave
 //! them alone, and count the room that they take.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use crate::desired::DesiredState;
 use crate::name::{AppName, DynoId, DynoKey, ProcessType, Version};
 use crate::observed::ObservedState;
 use crate::placement::{self, Candidate};
 use crate::protocol::OneOff;
 use crate::time::Time;
-use std::collections::{BTreeMap, BTreeSet};
 
 /// One-off dynos of an app at a time: for people and jobs, many; for a loop that forgot to wait, an end.
 pub const ONE_OFFS_PER_APP_MAX: usize = 50;

@@ -2,6 +2,8 @@
 //!
 //! Owns the assumption that every step succeeds. Must not know how a plan is made.
 
+use std::collections::BTreeSet;
+
 use super::{Plan, Policy, make_plan};
 use crate::desired::{DesiredState, Fact, FactError};
 use crate::lifecycle::DynoState;
@@ -9,7 +11,6 @@ use crate::name::{AppName, NodeId};
 use crate::observed::{FetchState, ObservedState};
 use crate::protocol::{ProcessExit, Report, Step};
 use crate::time::Time;
-use std::collections::BTreeSet;
 
 /// Plans of a preview at most; a deploy takes five.
 const PLANS_MAX: usize = 64;

@@ -3,30 +3,19 @@
 //! Owns the one pass over everything that is known, in order of app and without a copy. Must not choose a
 //! step: an app that is passed over is one for which there is none, see `quiet`.
 
-use super::Policy;
-use super::quiet::{Known, Quiet, quiet};
-use crate::desired::{App, DesiredState};
-use crate::name::{AppName, DynoKey, NodeId, Version};
-use crate::observed::{Dyno, FetchState, ObservedState};
-use crate::protocol::Route;
-use crate::time::Time;
+mod quiet;
+
 use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
 use std::iter::Peekable;
 
-/// Memory in bytes, and a number of dynos.
-pub(super) type Room = (u64, u32);
-
-/// What is known, and under what it is judged.
-#[derive(Clone, Copy)]
-pub(super) struct Scene<'a> {
-    pub(super) desired: &'a DesiredState,
-    pub(super) observed: &'a ObservedState,
-    pub(super) policy: &'a Policy,
-    pub(super) now: Time,
-    /// Nodes that can be asked for something.
-    pub(super) live: &'a BTreeSet<NodeId>,
-}
+use super::scene::{Fetched, Room, Scene, add, earlier, take_room};
+use crate::desired::App;
+use crate::name::{AppName, DynoKey, NodeId};
+use crate::observed::Dyno;
+use crate::protocol::Route;
+use crate::time::Time;
+use quiet::{Known, Quiet, quiet};
 
 /// What one look at everything finds.
 #[derive(Default)]
@@ -40,9 +29,6 @@ pub(super) struct Survey {
     /// When one of them has to be looked at again.
     pub(super) wake_at: Option<Time>,
 }
-
-/// A release on a node.
-pub(super) type Fetched<'a> = (&'a AppName, Version, &'a NodeId, &'a FetchState);
 
 impl Survey {
     /// Every app is busy.
@@ -257,21 +243,6 @@ fn demand(app: &App) -> Room {
         let memory = spec.limits.memory_bytes.saturating_mul(open.into());
         add(sum, (memory, open))
     })
-}
-
-pub(super) fn add(a: Room, b: Room) -> Room {
-    (a.0.saturating_add(b.0), a.1.saturating_add(b.1))
-}
-
-pub(super) fn take_room(used: &mut BTreeMap<NodeId, Room>, node: &NodeId, room: Room) {
-    match used.get_mut(node) {
-        Some(taken) => *taken = add(*taken, room),
-        None => drop(used.insert(node.clone(), room)),
-    }
-}
-
-pub(super) fn earlier(a: Option<Time>, b: Option<Time>) -> Option<Time> {
-    a.into_iter().chain(b).min()
 }
 
 #[cfg(test)]

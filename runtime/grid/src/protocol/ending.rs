@@ -2,8 +2,9 @@
 //!
 //! Owns the causes of crashes and the results of processes that run once. Must not know what follows from them.
 
-use serde::{Deserialize, Serialize};
 use std::fmt;
+
+use serde::{Deserialize, Serialize};
 
 /// How a process that runs once ended.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

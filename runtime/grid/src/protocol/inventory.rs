@@ -2,9 +2,10 @@
 //!
 //! Owns the shape of an inventory. Must not know what it is compared with.
 
+use serde::{Deserialize, Serialize};
+
 use crate::lifecycle::DynoState;
 use crate::name::{AppName, DynoKey, NodeId, Run, Version};
-use serde::{Deserialize, Serialize};
 
 /// Whether a node that says nothing is to be taken for dead.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

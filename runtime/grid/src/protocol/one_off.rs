@@ -2,8 +2,9 @@
 //!
 //! Owns its shape. Must not know who asked for it, nor what it runs.
 
-use crate::name::{DynoKey, NodeId, Version};
 use serde::{Deserialize, Serialize};
+
+use crate::name::{DynoKey, NodeId, Version};
 
 /// A one-off dyno that may start.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -4,9 +4,10 @@
 //!
 //! Reports may be lost, repeated and out of order, except that an [`Inventory`] says what is so.
 
+use serde::{Deserialize, Serialize};
+
 use super::{CrashCause, Inventory, ProcessExit};
 use crate::name::{AppName, DynoKey, NodeId, Version};
-use serde::{Deserialize, Serialize};
 
 /// One message from a node.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

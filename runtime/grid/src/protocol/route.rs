@@ -2,11 +2,13 @@
 //!
 //! Owns the shape of a route. Must not know how a router uses it.
 
-use super::Refusal;
-use crate::name::{AppName, DynoKey, Generation, Hostname, Version};
-use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::Refusal;
+use crate::name::{AppName, DynoKey, Generation, Hostname, Version};
 
 /// What every router knows of one app.
 ///

@@ -2,13 +2,15 @@
 //!
 //! Owns their shapes, which nodes and routers understand. Must not know why a step was chosen.
 
+use std::fmt;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
 use super::Route;
 use crate::desired::{Fact, Release};
 use crate::name::{AppName, DynoKey, NodeId, Version};
 use crate::time::Time;
-use serde::{Deserialize, Serialize};
-use std::fmt;
-use std::sync::Arc;
 
 /// One thing to do. Steps are carried out in order; each may be carried out twice without harm.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

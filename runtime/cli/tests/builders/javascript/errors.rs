@@ -1,5 +1,5 @@
-//! What JavaScript apps throw, and where: at boot, in a handler, in a body, and where nobody waits for it. Each error is
-//! told once, with places in the app's own sources, and none ends the instance.
+//! Errors of JavaScript apps: at boot, in a handler, in a body, and in promises that nobody awaits. Each error is
+//! logged once, with places in the sources of the app, and none ends the instance.
 
 use std::thread;
 

@@ -1,4 +1,4 @@
-//! JavaScript and TypeScript apps of every form, and those that cannot run.
+//! JavaScript and TypeScript handlers of every form, and apps that cannot run.
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener};

@@ -1,7 +1,7 @@
-//! The forms that JavaScript projects come in: lone files, Workers with `wrangler.toml`, Deno, Bun, workspaces, a build
-//! of their own, servers of `@hono/node-server`; and those that cannot run, which one line says.
+//! The shapes of JavaScript projects: single files, Workers with `wrangler.toml`, Deno, Bun, workspaces, projects with
+//! a build step, servers of `@hono/node-server`; and projects that cannot run, each with a message of one line.
 //!
-//! Nothing of the app's own folder is changed by a build.
+//! A build changes nothing in the folder of the app.
 
 use std::collections::BTreeMap;
 use std::path::Path;

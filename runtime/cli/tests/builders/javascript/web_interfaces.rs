@@ -1,5 +1,5 @@
-//! The Web's own interfaces as JavaScript apps find them: forms and files, copies of messages, lengths, cryptography,
-//! `fetch`. One app has all routes; the known answers are those of RFCs.
+//! Web interfaces in JavaScript apps: forms and files, clones of messages, lengths, cryptography, `fetch`. One app has
+//! all routes; the expected values are those of the RFCs.
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener};

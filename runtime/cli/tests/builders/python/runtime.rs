@@ -1,4 +1,4 @@
-//! What a Python app finds at run time: Python's library, WSGI to the letter, errors that end a request and no more, and
+//! The run time of Python apps: the standard library, WSGI to the letter, errors that end one request only, and
 //! `python` as a command.
 
 use std::process::{Command, Output, Stdio};
