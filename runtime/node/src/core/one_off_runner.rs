@@ -64,8 +64,8 @@ impl OneOffRunner {
     }
 
     /// Starts a one-off dyno.
-    pub(super) fn start_one_off(&mut self, one_off: control::once::PreparedOneOff) {
-        let control::once::PreparedOneOff {
+    pub(super) fn start_one_off(&mut self, one_off: control::once::OneOffStart) {
+        let control::once::OneOffStart {
             node,
             dyno: key,
             release,

@@ -100,7 +100,7 @@ impl FailurePart {
     }
 }
 
-fn of_dyno<'a>(lines: impl Iterator<Item = &'a str>, dyno: &DynoId) -> (Vec<String>, bool) {
+fn lines_of_dyno<'a>(lines: impl Iterator<Item = &'a str>, dyno: &DynoId) -> (Vec<String>, bool) {
     let (own, about) = (format!(" app[{dyno}]: "), format!(" dyno[{dyno}]: "));
     let changed = format!("{about}State changed from ");
     let mut shown = Vec::new();
