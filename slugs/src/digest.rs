@@ -1,5 +1,5 @@
-//! Owns SHA-256 digests: the value, its text, and readers that take one while bytes pass.
-//! Must not know what is digested.
+//! Owns SHA-256 digests: the value, its text form, and readers and writers that compute one while bytes pass.
+//! Must not know what the bytes mean.
 
 use std::fmt;
 use std::io::{self, Read};
@@ -17,6 +17,13 @@ impl Digest {
         Self(Sha256::digest(bytes).into())
     }
 
+    /// The digest of all bytes that a reader gives, and their number.
+    pub(crate) fn of_reader(reader: impl Read) -> io::Result<(Self, u64)> {
+        let mut reader = DigestingStream::new(reader);
+        io::copy(&mut reader, &mut io::sink())?;
+        Ok((reader.digest(), reader.passed()))
+    }
+
     /// The raw 32 bytes.
     pub fn bytes(&self) -> &[u8; 32] {
         &self.0
@@ -29,14 +36,14 @@ impl Digest {
             return None;
         }
         for (byte, pair) in bytes.iter_mut().zip(digits.chunks_exact(2)) {
-            *byte = nibble(pair[0])? << 4 | nibble(pair[1])?;
+            *byte = parse_nibble(pair[0])? << 4 | parse_nibble(pair[1])?;
         }
         Some(Self(bytes))
     }
 }
 
-/// Lower case only: one digest, one text.
-fn nibble(digit: u8) -> Option<u8> {
+/// The value of a hexadecimal digit. Upper case is refused, so that a digest has exactly one text form.
+fn parse_nibble(digit: u8) -> Option<u8> {
     match digit {
         b'0'..=b'9' => Some(digit - b'0'),
         b'a'..=b'f' => Some(digit - b'a' + 10),
@@ -70,14 +77,14 @@ impl<'de> Deserialize<'de> for Digest {
     }
 }
 
-/// A reader or writer that digests and counts what passes.
-pub(crate) struct Digesting<T> {
+/// A reader or writer that digests and counts the bytes that pass through it.
+pub(crate) struct DigestingStream<T> {
     inner: T,
     hash: Sha256,
     bytes: u64,
 }
 
-impl<T> Digesting<T> {
+impl<T> DigestingStream<T> {
     pub(crate) fn new(inner: T) -> Self {
         Self {
             inner,
@@ -91,7 +98,7 @@ impl<T> Digesting<T> {
         self.bytes
     }
 
-    /// The digest of all that passed.
+    /// The digest of the bytes that have passed so far.
     pub(crate) fn digest(&self) -> Digest {
         Digest(self.hash.clone().finalize().into())
     }
@@ -100,24 +107,24 @@ impl<T> Digesting<T> {
         self.inner
     }
 
-    fn note(&mut self, bytes: &[u8]) {
+    fn add(&mut self, bytes: &[u8]) {
         self.hash.update(bytes);
         self.bytes += bytes.len() as u64;
     }
 }
 
-impl<R: Read> Read for Digesting<R> {
+impl<R: Read> Read for DigestingStream<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let read = self.inner.read(buffer)?;
-        self.note(&buffer[..read]);
+        self.add(&buffer[..read]);
         Ok(read)
     }
 }
 
-impl<W: io::Write> io::Write for Digesting<W> {
+impl<W: io::Write> io::Write for DigestingStream<W> {
     fn write(&mut self, buffer: &[u8]) -> io::Result<usize> {
         let written = self.inner.write(buffer)?;
-        self.note(&buffer[..written]);
+        self.add(&buffer[..written]);
         Ok(written)
     }
 

@@ -39,6 +39,7 @@
 //! # }
 //! ```
 
+mod app_files;
 pub mod build;
 pub mod component;
 mod digest;
@@ -49,6 +50,7 @@ pub mod pack;
 mod path;
 mod slug;
 pub mod store;
+mod text_file;
 pub mod verify;
 
 pub use build::{detect, project};

@@ -1,51 +1,52 @@
-//! Owns what a symbolic link in an app may be: relative, and leading to something in the app's folder.
-//! Must not know the disk or archives. A link is text here, followed by rule and never by the system.
+//! Owns the rules for symbolic links in an app: a link is relative, and leads to a file or folder of the app.
+//! Must not know the disk or archives. Links are texts here: they are resolved by these rules, never by the system.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use crate::path::{PATH_BYTES_MAX, SlugPath};
 
-/// Symbolic links that one path may go through, as on Linux.
+/// Most symbolic links on one path, as on Linux.
 const LINKS_MAX: usize = 40;
-/// Names that one path may have with all links in it followed; it bounds the check of a stranger's slug.
+/// Most names on one path after all its links are resolved. It bounds the check of a slug from an untrusted source.
 const PARTS_MAX: usize = 512;
-/// Symbolic links of one app, for the same reason.
+/// Most symbolic links of one app, for the same reason.
 pub(crate) const APP_LINKS_MAX: usize = 10_000;
-/// Folders that each dyno has for itself: what is in them is known only when it runs.
-const OWN_FOLDERS: [&str; 2] = ["tmp", "log"];
+/// Folders that each dyno has for itself: their contents are known only at run time.
+const DYNO_FOLDERS: [&str; 2] = ["tmp", "log"];
 
 /// Why a symbolic link is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum LinkError {
-    /// `/etc/passwd`
+    /// The target is absolute, such as `/etc/passwd`.
     #[error("its target is an absolute path: make it relative, `ln -s -r`")]
     Absolute,
-    /// More `..` than folders.
+    /// The target has more `..` than there are folders.
     #[error("it leads out of the app's folder")]
     Outside,
-    /// To nothing, or to what is left out.
-    #[error("it leads to nothing in the slug: is its target left out, an empty folder, or gone?")]
+    /// The target is missing, or left out of the slug.
+    #[error("its target is not in the slug: is it left out, an empty folder, or removed?")]
     Dangling,
-    /// To itself, by whatever way.
+    /// The link leads to itself, directly or through other links.
     #[error(
         "it leads in a circle, or through too many links ({LINKS_MAX}) or folders ({PARTS_MAX})"
     )]
     Cyclic,
-    /// Not a text, with control characters, or too long.
+    /// The target is no text, has control characters, or is too long.
     #[error(
         "its target is empty, not UTF-8, has control characters or backslashes, or is longer than {PATH_BYTES_MAX} bytes"
     )]
     Target,
 }
 
-/// An app's files, folders and links by name.
-pub(crate) struct Names<'a> {
+/// The names of an app's files, folders and links.
+pub(crate) struct AppTree<'a> {
     files: BTreeSet<&'a str>,
     folders: BTreeSet<&'a str>,
     links: &'a BTreeMap<SlugPath, String>,
 }
 
-impl<'a> Names<'a> {
+impl<'a> AppTree<'a> {
+    /// The tree of these files and links; folders are those that their names imply.
     pub(crate) fn new(
         files: impl Iterator<Item = &'a SlugPath>,
         links: &'a BTreeMap<SlugPath, String>,
@@ -59,7 +60,7 @@ impl<'a> Names<'a> {
         }
     }
 
-    /// Checks that a link of the app leads to something in the app.
+    /// Checks that a link leads to a file or folder of the app.
     pub(crate) fn check(&self, link: &SlugPath, target: &str) -> Result<(), LinkError> {
         check_target(target)?;
         let mut at: Vec<&str> = link.as_str().split('/').collect();
@@ -84,13 +85,14 @@ impl<'a> Names<'a> {
                 return Err(LinkError::Cyclic);
             }
         }
-        let there =
-            is_own(&at) || self.is_folder(&at) || self.files.contains(at.join("/").as_str());
+        let there = is_in_dyno_folder(&at)
+            || self.is_folder(&at)
+            || self.files.contains(at.join("/").as_str());
         there.then_some(()).ok_or(LinkError::Dangling)
     }
 
     fn climb(&self, at: &mut Vec<&str>) -> Result<(), LinkError> {
-        if !is_own(at) && !self.is_folder(at) {
+        if !is_in_dyno_folder(at) && !self.is_folder(at) {
             return Err(LinkError::Dangling);
         }
         at.pop().map(drop).ok_or(LinkError::Outside)
@@ -105,8 +107,8 @@ impl<'a> Names<'a> {
     }
 }
 
-fn is_own(at: &[&str]) -> bool {
-    at.first().is_some_and(|first| OWN_FOLDERS.contains(first))
+fn is_in_dyno_folder(at: &[&str]) -> bool {
+    at.first().is_some_and(|first| DYNO_FOLDERS.contains(first))
 }
 
 /// Checks the form of a target alone.
@@ -144,11 +146,11 @@ mod tests {
         .map(|(link, target)| (path(link), target.to_owned()))
         .into();
         links.insert(path(link), target.to_owned());
-        Names::new(files.iter(), &links).check(&path(link), target)
+        AppTree::new(files.iter(), &links).check(&path(link), target)
     }
 
     #[test]
-    fn links_within_the_folder_are_kept() {
+    fn links_to_files_of_the_app_are_accepted() {
         for (link, target) in [
             ("x", "a.txt"),
             ("x", "./a.txt"),
@@ -170,7 +172,7 @@ mod tests {
     }
 
     #[test]
-    fn others_are_refused() {
+    fn links_out_of_the_app_are_refused() {
         for (link, target, why) in [
             ("x", "/etc/passwd", LinkError::Absolute),
             ("x", "..", LinkError::Outside),

@@ -1,4 +1,4 @@
-//! Owns the making of a slug file from a build: the same input gives the same bytes.
+//! Owns the making of a slug file from a built app. The same input gives the same bytes.
 //! Must not know how the components were built.
 
 mod archive;
@@ -10,32 +10,31 @@ use std::fs::{self, File};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-use crate::build::Built;
-use crate::manifest::Warning;
+use crate::build::built_app::BuiltApp;
+use crate::manifest::error::BuildWarning;
 use crate::slug::Slug;
 
-pub use collect::ALWAYS_LEFT_OUT;
-pub(crate) use collect::folder_files;
+pub use crate::app_files::{ALWAYS_LEFT_OUT, AppFilesError};
 pub use error::PackError;
 
-/// Mode of a slug file, less what the process's umask takes.
+/// Mode of a slug file, before the process's umask.
 const SLUG_MODE: u32 = 0o666;
 
-/// A slug file that was made.
+/// A slug file, and the warnings of its build.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Packed {
-    /// What it is.
+pub struct PackedSlug {
+    /// What the slug holds.
     pub slug: Slug,
-    /// Where it is.
+    /// The path of the file.
     pub file: PathBuf,
-    /// What deserves a word.
-    pub warnings: Vec<Warning>,
+    /// What the author should know.
+    pub warnings: Vec<BuildWarning>,
 }
 
-/// Packs a build into one file, written beside its final name and then renamed, so that there is a whole slug or none.
-pub fn pack(built: &Built, file: &Path) -> Result<Packed, PackError> {
-    let collected = collect::collect(built, file)?;
-    let manifest = describe::manifest(built, &collected)?;
+/// Packs a built app into one file. The file is written under a temporary name and then renamed, so that it is whole or absent.
+pub fn pack(app: &BuiltApp, file: &Path) -> Result<PackedSlug, PackError> {
+    let collected = collect::collect_files(app, file)?;
+    let manifest = describe::describe_app(app, &collected)?;
     let folder = match file.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
         _ => Path::new("."),
@@ -46,12 +45,13 @@ pub fn pack(built: &Built, file: &Path) -> Result<Packed, PackError> {
     };
     let temporary = tempfile::Builder::new()
         .prefix(".dyno-")
-        // Left out of every slug, should this process be killed here.
+        // A file with this extension is left out of every slug, should this process be killed here.
         .suffix(".slug")
         .permissions(fs::Permissions::from_mode(SLUG_MODE))
         .tempfile_in(folder)
         .map_err(failed)?;
-    let (id, bytes) = archive::write(&collected.files, &manifest, temporary.as_file(), file)?;
+    let (id, bytes) =
+        archive::write_archive(&collected.files, &manifest, temporary.as_file(), file)?;
     temporary.as_file().sync_all().map_err(failed)?;
     temporary
         .persist(file)
@@ -59,9 +59,9 @@ pub fn pack(built: &Built, file: &Path) -> Result<Packed, PackError> {
     File::open(folder)
         .and_then(|folder| folder.sync_all())
         .map_err(failed)?;
-    Ok(Packed {
+    Ok(PackedSlug {
         slug: Slug::new(id, bytes, manifest),
         file: file.to_owned(),
-        warnings: built.warnings().to_vec(),
+        warnings: app.warnings().to_vec(),
     })
 }

@@ -1,5 +1,5 @@
-//! Owns `SlugPath`: the name of a file inside a slug, valid by construction.
-//! Must not know archives' contents, manifests or the disk.
+//! Owns `SlugPath`: the valid name of a file inside a slug.
+//! Must not know archives, manifests or the disk.
 
 use std::borrow::Borrow;
 use std::fmt;
@@ -10,46 +10,46 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// Longest name of a file or folder, in bytes: what Linux's file systems hold.
 pub const NAME_BYTES_MAX: usize = 255;
-/// Longest path, in bytes: of the 4,096 that Linux takes, a quarter is left for where the app's folder stands.
+/// Longest path, in bytes. Linux allows 4,096; a quarter of them is left for the path of the app's folder.
 pub const PATH_BYTES_MAX: usize = 3_072;
-/// Deepest folder nesting of a path: far beyond real trees, and it bounds the folders a slug implies.
+/// Deepest nesting of a path: far beyond real trees. It bounds the folders that a slug implies.
 pub const DEPTH_MAX: usize = 32;
 
-/// A file's name inside a slug: relative, `/`-separated, UTF-8, without `.`, `..`, empty parts,
-/// control characters (bidirectional ones too) or backslashes, and within the lengths that file systems take.
+/// The name of a file inside a slug: relative, in UTF-8, with `/` between folders; without `.`, `..`, empty parts, control
+/// characters (bidirectional ones included) and backslashes; within the lengths that file systems allow.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SlugPath(Arc<str>);
 
 /// Why a text is not a path inside a slug.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum PathError {
-    /// Nothing at all, or an empty part such as `a//b` or `a/`.
-    #[error("a path has an empty part: write it as `folder/file`")]
+    /// The path is empty, or has an empty part such as `a//b` or `a/`.
+    #[error("the path has an empty part: write it as `folder/file`")]
     Empty,
-    /// It starts at the root.
-    #[error("an absolute path: name it relative to the app's folder")]
+    /// The path begins with `/`.
+    #[error("the path is absolute: name it relative to the app's folder")]
     Absolute,
-    /// A `.` or `..` part.
+    /// The path has a part `.` or `..`.
     #[error("`.` and `..` are not allowed: name the file from the app's folder down")]
     Dots,
-    /// NUL, newline, escape and the like, or one that has the name read as another.
-    #[error("a control character in the name, perhaps an invisible one: rename the file")]
+    /// The path has a NUL, newline, escape or the like, or a character that makes the name look like another.
+    #[error("there is a control character in the name, perhaps an invisible one: rename the file")]
     Control,
-    /// `\` means different things on different systems.
-    #[error("a backslash in the name: rename the file, or use `/` between folders")]
+    /// The path has a `\`, which has another meaning on other systems.
+    #[error("there is a backslash in the name: rename the file, or use `/` between folders")]
     Backslash,
-    /// Bytes that are not UTF-8.
-    #[error("a name that is not UTF-8: rename the file")]
+    /// The path is not UTF-8.
+    #[error("the name is not UTF-8: rename the file")]
     NotUtf8,
-    /// Longer than a file system holds.
+    /// The path is longer than file systems allow.
     #[error(
-        "too long: at most {NAME_BYTES_MAX} bytes for each name and {PATH_BYTES_MAX} for the whole path, {DEPTH_MAX} folders deep; shorten it"
+        "the path is too long: at most {NAME_BYTES_MAX} bytes for each name and {PATH_BYTES_MAX} for the whole path, {DEPTH_MAX} folders deep; shorten it"
     )]
     TooLong,
 }
 
 impl SlugPath {
-    /// Checks a path as it is written; nothing is normalised.
+    /// Checks a path. It is kept as written.
     pub fn new(text: &str) -> Result<Self, PathError> {
         if text.starts_with('/') {
             return Err(PathError::Absolute);
@@ -80,12 +80,12 @@ impl SlugPath {
         Self::new(std::str::from_utf8(bytes).map_err(|_| PathError::NotUtf8)?)
     }
 
-    /// The path as written in the manifest.
+    /// The path as text.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// The last part.
+    /// The last part of the path.
     pub fn file_name(&self) -> &str {
         self.0.rsplit('/').next().unwrap_or_default()
     }
@@ -137,10 +137,10 @@ impl<'de> Deserialize<'de> for SlugPath {
     }
 }
 
-/// Longest excerpt of a hostile name that an error repeats.
+/// Most characters of an untrusted name that an error repeats.
 const SHOWN_CHARS_MAX: usize = 120;
 
-/// A name from outside, made safe to print: escaped, and cut when it is long.
+/// An untrusted name, made safe to print: escaped, and cut if it is long.
 pub(crate) fn shown(name: &[u8]) -> String {
     let text = String::from_utf8_lossy(&name[..name.len().min(4 * SHOWN_CHARS_MAX)]);
     let mut safe: String = text
@@ -158,9 +158,9 @@ pub(crate) fn shown(name: &[u8]) -> String {
 mod tests {
     use super::*;
 
-    /// `photo_\u{202e}gpj.exe` is shown as `photo_exe.jpg`.
+    /// For example, `photo_\u{202e}gpj.exe` is displayed as `photo_exe.jpg`.
     #[test]
-    fn a_name_that_is_shown_as_another_is_refused() {
+    fn names_that_look_like_others_are_refused() {
         for hidden in [
             '\u{202e}', '\u{2066}', '\u{200f}', '\u{61c}', '\u{1b}', '\n',
         ] {

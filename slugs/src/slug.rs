@@ -1,17 +1,13 @@
-//! Owns `Slug`: what can be known of a slug file that has been checked.
+//! Owns `Slug`: the facts about a slug file that was checked.
 //! Must not know where the file is kept.
-
-use std::fs::File;
-use std::path::Path;
 
 use grid::name::SlugId;
 
-use crate::component::World;
-use crate::manifest::{FileRecord, Manifest};
+use crate::component::world::World;
+use crate::manifest::slug_json::{FileRecord, Manifest};
 use crate::path::SlugPath;
-use crate::verify::{self, VerifyError};
 
-/// A slug that has been checked from its first byte to its last.
+/// A slug whose file was checked from its first byte to its last.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Slug {
     id: SlugId,
@@ -28,27 +24,22 @@ impl Slug {
         }
     }
 
-    /// Checks a slug file in full.
-    pub fn open(file: &Path) -> Result<Self, VerifyError> {
-        verify::verify(File::open(file).map_err(VerifyError::Read)?)
-    }
-
-    /// SHA-256 of the file.
+    /// The SHA-256 of the file, which is the slug's name.
     pub fn id(&self) -> SlugId {
         self.id
     }
 
-    /// Size of the file.
+    /// The size of the file, in bytes.
     pub fn bytes(&self) -> u64 {
         self.bytes
     }
 
-    /// What it says about itself: process types, builder, formation, files.
+    /// The manifest: process types, builder, formation, files.
     pub fn manifest(&self) -> &Manifest {
         &self.manifest
     }
 
-    /// The files that process types run, with the world each is run in.
+    /// The components that process types run, each with its world and its file.
     pub fn components(&self) -> impl Iterator<Item = (&SlugPath, World, FileRecord)> {
         let world = |path: &SlugPath| {
             self.manifest

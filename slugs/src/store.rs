@@ -1,33 +1,33 @@
-//! Owns slugs on this disk: by digest, checked, and unpacked once each.
+//! Owns the slugs on this disk: stored by digest, checked, and each unpacked once.
 //! Must not know apps or releases, nor which slugs are still needed.
 //!
 //! ```text
-//! slugs/<hex>.slug      the files, as they came
-//! unpacked/<hex>/app/   the app's files, read-only; beside it nothing
-//! work/<random>/        what is being made, locked by its maker; the rest is swept at the next start
+//! slugs/<hex>.slug      the slug files, as received
+//! unpacked/<hex>/app/   the app's files, read-only
+//! work/<random>/        work in progress, locked by the process that does it; removed at the next start
 //! ```
-//! Everything appears under its final name by one rename, so that a crash at any instant leaves a whole
-//! thing or none. Several threads and processes may use one store.
+//! Each file or folder gets its final name by one rename, so a crash never leaves a partial one under that name.
+//! Several threads and processes may use one store.
 
 mod tree;
-mod work;
+mod work_folder;
 
 use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::io::{self, Read, Seek, Write};
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
 
 use cap_std::ambient_authority;
 use cap_std::fs::Dir;
 use grid::name::SlugId;
+use parking_lot::Mutex;
 
-use crate::digest::{Digest, Digesting};
+use crate::digest::Digest;
 use crate::format::EXTENSION;
-use crate::manifest::Manifest;
+use crate::manifest::slug_json::Manifest;
 use crate::slug::Slug;
 use crate::verify::{self, VerifyError};
-use work::Work;
+use work_folder::WorkFolder;
 
 /// Folder of the app's files within an unpacked slug.
 const APP: &str = "app";
@@ -40,107 +40,107 @@ pub struct Store {
     compared: Mutex<BTreeSet<SlugId>>,
 }
 
-/// A slug as files.
+/// The unpacked files of a slug.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Unpacked {
-    /// The folder of the app's files; nothing in it may be written.
+pub struct UnpackedSlug {
+    /// The folder of the app's files. Callers must not write to it.
     pub folder: PathBuf,
-    /// What the slug says about itself.
+    /// The slug's manifest.
     pub manifest: Manifest,
 }
 
 /// One slug of a store.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Stored {
-    /// Its name.
+pub struct StoredSlug {
+    /// Its digest, which is its name.
     pub id: SlugId,
-    /// Size of the file.
+    /// Size of the file, in bytes.
     pub bytes: u64,
 }
 
 /// Why a store could not do what was asked.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
-    /// Not here.
+    /// The store has no such slug.
     #[error("there is no slug {id} here: build or deploy it again")]
     NotFound {
-        /// Which.
+        /// The slug.
         id: SlugId,
     },
-    /// A slug that was brought is not acceptable.
+    /// A received slug failed the check.
     #[error("the slug is refused")]
     Refused(#[source] VerifyError),
-    /// A slug that was brought is another one than was said.
-    #[error("the slug is {found}, and {expected} was announced: send it again")]
+    /// A received slug is not the one that was announced.
+    #[error("{expected} was announced, but the slug received is {found}: send it again")]
     Mismatch {
-        /// As announced.
+        /// The announced digest.
         expected: SlugId,
-        /// As computed.
+        /// The digest of the bytes received.
         found: SlugId,
     },
-    /// A slug on the disk is no longer what it was: R17.
+    /// A slug file on the disk has changed: R17.
     #[error(
         "Error R17 (Checksum error): the file of slug {id} has changed on the disk; deploy it again"
     )]
     Checksum {
-        /// Which.
+        /// The slug.
         id: SlugId,
     },
-    /// The disk said no.
+    /// The system refused a file operation.
     #[error("{} failed in the slug store: is the disk full, or {} read-only?", what, path.display())]
     Disk {
-        /// What was tried.
+        /// The operation.
         what: &'static str,
-        /// Where.
+        /// The file or folder.
         path: PathBuf,
-        /// Why.
+        /// The system's error.
         #[source]
         source: io::Error,
     },
 }
 
-fn disk(what: &'static str, path: &Path) -> impl FnOnce(io::Error) -> StoreError {
+fn disk_error(what: &'static str, path: &Path) -> impl FnOnce(io::Error) -> StoreError {
     let path = path.to_owned();
     move |source| StoreError::Disk { what, path, source }
 }
 
 impl Store {
-    /// Opens a store, making its folders if they are not there, and sweeps what a crash left half done.
+    /// Opens a store: makes its folders if they are missing, and removes work that a crash left unfinished.
     pub fn open(root: &Path) -> Result<Self, StoreError> {
         let store = Self {
             root: root.to_owned(),
             compared: Mutex::new(BTreeSet::new()),
         };
         for folder in [store.slugs(), store.unpacked(), store.works()] {
-            fs::create_dir_all(&folder).map_err(disk("making a folder", &folder))?;
+            fs::create_dir_all(&folder).map_err(disk_error("making a folder", &folder))?;
         }
         store.clean()?;
         Ok(store)
     }
 
-    /// Takes a slug in: checks it in full, syncs it to the disk, then names it. Bringing one again is no error.
+    /// Stores a slug: checks it in full, syncs it to the disk, then gives it its name. Storing a slug again is no error.
     pub fn put(&self, reader: impl Read) -> Result<Slug, StoreError> {
-        self.take(reader, None)
+        self.receive(reader, None)
     }
 
-    /// As [`Store::put`], for a slug whose name was announced.
+    /// As [`Store::put`]. Fails if the slug is not the expected one.
     pub fn put_as(&self, expected: SlugId, reader: impl Read) -> Result<Slug, StoreError> {
-        self.take(reader, Some(expected))
+        self.receive(reader, Some(expected))
     }
 
-    fn take(&self, reader: impl Read, expected: Option<SlugId>) -> Result<Slug, StoreError> {
+    fn receive(&self, reader: impl Read, expected: Option<SlugId>) -> Result<Slug, StoreError> {
         let works = self.works();
-        let work = Work::begin(&works).map_err(disk("making a folder", &works))?;
-        let half = work.path().join("slug");
-        let file = File::create_new(&half).map_err(disk("writing a slug", &half))?;
-        let mut copy = Copying {
+        let work = WorkFolder::create_in(&works).map_err(disk_error("making a folder", &works))?;
+        let unnamed = work.path().join("slug");
+        let file = File::create_new(&unnamed).map_err(disk_error("writing a slug", &unnamed))?;
+        let mut copy = CopyingReader {
             from: reader,
             to: io::BufWriter::new(file),
             failed: None,
         };
         let slug = verify::verify(&mut copy);
         if let Some(error) = copy.failed {
-            return Err(disk("writing a slug", &half)(error));
+            return Err(disk_error("writing a slug", &unnamed)(error));
         }
         let slug = slug.map_err(StoreError::Refused)?;
         if let Some(expected) = expected.filter(|expected| *expected != slug.id()) {
@@ -154,89 +154,79 @@ impl Store {
             .into_inner()
             .map_err(io::IntoInnerError::into_error)
             .and_then(|file| file.sync_all());
-        synced.map_err(disk("writing a slug", &half))?;
-        let place = self.file(slug.id());
-        // Over one of the same name too: should that have changed on the disk, this heals it.
-        fs::rename(&half, &place).map_err(disk("naming a slug", &place))?;
+        synced.map_err(disk_error("writing a slug", &unnamed))?;
+        let path = self.slug_file(slug.id());
+        // Replaces an older file of this name, which may have changed on the disk since.
+        fs::rename(&unnamed, &path).map_err(disk_error("naming a slug", &path))?;
         sync_folder(&self.slugs())?;
         Ok(slug)
     }
 
-    /// Whether a slug is here, without looking into it.
+    /// Whether the store has a slug. The file is not read.
     pub fn contains(&self, id: SlugId) -> bool {
-        self.file(id).is_file()
+        self.slug_file(id).is_file()
     }
 
-    /// The file of a slug, at its beginning, after its digest was compared.
+    /// Opens the file of a slug, after comparing its digest. The file is positioned at its begin.
     pub fn get(&self, id: SlugId) -> Result<File, StoreError> {
-        let path = self.file(id);
+        let path = self.slug_file(id);
         let mut file = File::open(&path).map_err(|error| match error.kind() {
             io::ErrorKind::NotFound => StoreError::NotFound { id },
-            _ => disk("reading a slug", &path)(error),
+            _ => disk_error("reading a slug", &path)(error),
         })?;
-        if digest(&file)
-            .map_err(disk("reading a slug", &path))?
-            .bytes()
-            != id.bytes()
-        {
+        let (digest, _) = Digest::of_reader(&file).map_err(disk_error("reading a slug", &path))?;
+        if digest.bytes() != id.bytes() {
             return Err(StoreError::Checksum { id });
         }
-        file.rewind().map_err(disk("reading a slug", &path))?;
+        file.rewind().map_err(disk_error("reading a slug", &path))?;
         Ok(file)
     }
 
-    /// What a slug says about itself.
+    /// Reads the manifest of a slug.
     pub fn manifest(&self, id: SlugId) -> Result<Manifest, StoreError> {
-        verify::manifest(self.get(id)?).map_err(StoreError::Refused)
+        verify::read_manifest(self.get(id)?).map_err(StoreError::Refused)
     }
 
-    /// The folder of a slug's files, unpacked if it is not yet. The first time in this process, the slug's
-    /// digest and every unpacked file are compared; files that changed are unpacked anew.
-    pub fn unpack(&self, id: SlugId) -> Result<Unpacked, StoreError> {
-        let place = self.unpacked().join(id.hex());
-        let folder = place.join(APP);
+    /// Returns the folder of a slug's files, unpacked if it is not yet. The first time in this process, all unpacked files are
+    /// compared with the manifest, and unpacked again if any has changed. The slug's own digest is compared each time.
+    pub fn unpack(&self, id: SlugId) -> Result<UnpackedSlug, StoreError> {
+        let target = self.unpacked().join(id.hex());
+        let folder = target.join(APP);
         let slug = self.get(id)?;
-        let manifest = verify::manifest(&slug).map_err(StoreError::Refused)?;
-        let known = self
-            .compared
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .contains(&id);
-        if !(known && folder.is_dir()) {
-            if place.exists() && !tree::matches(&folder, &manifest) {
-                self.discard(&place)?;
+        let manifest = verify::read_manifest(&slug).map_err(StoreError::Refused)?;
+        let was_compared = self.compared.lock().contains(&id);
+        if !(was_compared && folder.is_dir()) {
+            if target.exists() && !tree::matches_manifest(&folder, &manifest) {
+                self.discard(&target)?;
             }
-            if !place.exists() {
-                self.unpack_to(id, &place)?;
+            if !target.exists() {
+                self.unpack_to(id, &target)?;
             }
-            self.compared
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .insert(id);
+            self.compared.lock().insert(id);
         }
-        Ok(Unpacked { folder, manifest })
+        Ok(UnpackedSlug { folder, manifest })
     }
 
-    fn unpack_to(&self, id: SlugId, place: &Path) -> Result<(), StoreError> {
+    fn unpack_to(&self, id: SlugId, target: &Path) -> Result<(), StoreError> {
         let works = self.works();
-        let work = Work::begin(&works).map_err(disk("making a folder", &works))?;
-        let half = work.path().join("slug");
-        let app = half.join(APP);
-        fs::create_dir_all(&app).map_err(disk("making a folder", &app))?;
+        let work = WorkFolder::create_in(&works).map_err(disk_error("making a folder", &works))?;
+        let unnamed = work.path().join("slug");
+        let app = unnamed.join(APP);
+        fs::create_dir_all(&app).map_err(disk_error("making a folder", &app))?;
         let into = Dir::open_ambient_dir(&app, ambient_authority())
-            .map_err(disk("making a folder", &app))?;
+            .map_err(disk_error("making a folder", &app))?;
         verify::unpack(self.get(id)?, &into).map_err(StoreError::Refused)?;
-        match fs::rename(&half, place) {
-            // Someone else was faster, with the same files.
-            Err(_) if place.is_dir() => Ok(()),
-            other => other.map_err(disk("naming an unpacked slug", place)),
+        match fs::rename(&unnamed, target) {
+            // Another thread or process has unpacked the same files meanwhile.
+            Err(_) if target.is_dir() => Ok(()),
+            other => other.map_err(disk_error("naming an unpacked slug", target)),
         }
     }
 
-    /// All slugs, by name.
-    pub fn list(&self) -> Result<Vec<Stored>, StoreError> {
+    /// Lists all slugs, sorted by digest.
+    pub fn list(&self) -> Result<Vec<StoredSlug>, StoreError> {
         let folder = self.slugs();
-        let failed = || disk("listing slugs", &folder);
+        let failed = || disk_error("listing slugs", &folder);
         let mut found = Vec::new();
         for entry in fs::read_dir(&folder).map_err(failed())? {
             let entry = entry.map_err(failed())?;
@@ -244,9 +234,9 @@ impl Store {
             let id = name
                 .to_str()
                 .and_then(|name| name.strip_suffix(".slug")?.parse().ok());
-            // One that is removed meanwhile is none.
+            // A slug may be removed between listing and reading its size.
             if let (Some(id), Ok(data)) = (id, entry.metadata()) {
-                found.push(Stored {
+                found.push(StoredSlug {
                     id,
                     bytes: data.len(),
                 });
@@ -256,39 +246,36 @@ impl Store {
         Ok(found)
     }
 
-    /// Removes a slug and its unpacked files; says whether it was here.
+    /// Removes a slug and its unpacked files. Returns whether the store had the slug.
     pub fn remove(&self, id: SlugId) -> Result<bool, StoreError> {
-        self.compared
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .remove(&id);
-        let path = self.file(id);
-        let was_here = match fs::remove_file(&path) {
+        self.compared.lock().remove(&id);
+        let path = self.slug_file(id);
+        let had_slug = match fs::remove_file(&path) {
             Ok(()) => true,
             Err(error) if error.kind() == io::ErrorKind::NotFound => false,
-            Err(error) => return Err(disk("removing a slug", &path)(error)),
+            Err(error) => return Err(disk_error("removing a slug", &path)(error)),
         };
-        let place = self.unpacked().join(id.hex());
-        if place.exists() {
-            self.discard(&place)?;
+        let unpacked = self.unpacked().join(id.hex());
+        if unpacked.exists() {
+            self.discard(&unpacked)?;
         }
         sync_folder(&self.slugs())?;
-        Ok(was_here)
+        Ok(had_slug)
     }
 
-    /// Sweeps what makers that no longer live left half done; says how much.
+    /// Removes the unfinished work of processes that have ended. Returns the number of work folders removed.
     pub fn clean(&self) -> Result<usize, StoreError> {
         let works = self.works();
-        work::sweep(&works).map_err(disk("cleaning up", &works))
+        work_folder::remove_abandoned(&works).map_err(disk_error("cleaning up", &works))
     }
 
-    /// Takes a folder out of sight at once, then removes it.
-    fn discard(&self, place: &Path) -> Result<(), StoreError> {
+    /// Removes a folder: moves it away by one rename, then deletes it.
+    fn discard(&self, folder: &Path) -> Result<(), StoreError> {
         let works = self.works();
-        let work = Work::begin(&works).map_err(disk("making a folder", &works))?;
-        match fs::rename(place, work.path().join("old")) {
+        let work = WorkFolder::create_in(&works).map_err(disk_error("making a folder", &works))?;
+        match fs::rename(folder, work.path().join("old")) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-            other => other.map_err(disk("removing an unpacked slug", place)),
+            other => other.map_err(disk_error("removing an unpacked slug", folder)),
         }
     }
 
@@ -304,32 +291,26 @@ impl Store {
         self.root.join("work")
     }
 
-    fn file(&self, id: SlugId) -> PathBuf {
+    fn slug_file(&self, id: SlugId) -> PathBuf {
         self.slugs().join(id.hex()).with_extension(EXTENSION)
     }
 }
 
-/// Makes a rename in a folder last.
+/// Syncs a folder, so that a rename in it survives a crash.
 fn sync_folder(folder: &Path) -> Result<(), StoreError> {
     File::open(folder)
         .and_then(|folder| folder.sync_all())
-        .map_err(disk("writing to the disk", folder))
+        .map_err(disk_error("writing to the disk", folder))
 }
 
-fn digest(file: &File) -> io::Result<Digest> {
-    let mut reader = Digesting::new(file);
-    io::copy(&mut reader, &mut io::sink())?;
-    Ok(reader.digest())
-}
-
-/// A reader that keeps a copy of what passes. An error of the copy ends the reading, and is told apart.
-struct Copying<R, W> {
+/// A reader that writes a copy of the bytes that it gives. An error of the copy ends the reading, and is kept apart.
+struct CopyingReader<R, W> {
     from: R,
     to: W,
     failed: Option<io::Error>,
 }
 
-impl<R: Read, W: Write> Read for Copying<R, W> {
+impl<R: Read, W: Write> Read for CopyingReader<R, W> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let read = self.from.read(buffer)?;
         if let Err(error) = self.to.write_all(&buffer[..read]) {

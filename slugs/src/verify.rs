@@ -1,16 +1,17 @@
-//! Owns the check of a slug that comes from a stranger, and its unpacking while it is checked.
-//! Must not know where the bytes come from or who asked.
+//! Owns the check of a slug from an untrusted source, and its unpacking while it is checked.
+//! Must not know where the bytes come from.
 //!
-//! There is one valid form for each content: the manifest says which files follow and in which order,
-//! every header must be byte for byte the one that packing writes, every padding byte zero. So hard links,
-//! devices, sparse files, second names and hidden data have no place to be, and of extension records there is one
-//! kind, for names that are too long for a header. Symbolic links are those of the manifest, which lead to something
-//! in the app (`link`); they are made after all files, so that no file is written through one.
+//! Each content has exactly one valid form: the manifest lists the files in order, each header must be byte for byte the one
+//! that `pack` writes, and each padding byte must be zero. This excludes hard links, devices, sparse files, second names and
+//! hidden data, and allows one kind of extension record, for names that are too long for a header. The manifest lists the
+//! symbolic links too, and each of them leads to a file or folder of the app (`link`). Links are made after all files, so that
+//! no file is written through a link.
 
 mod error;
-mod stream;
+mod slug_reader;
 
 use std::collections::BTreeSet;
+use std::fs::File;
 use std::io::{Read, Write};
 use std::path::Path;
 
@@ -18,71 +19,81 @@ use cap_std::fs::{Dir, OpenOptions, OpenOptionsExt, Permissions, PermissionsExt}
 use grid::desired::ProcessKind;
 
 use crate::component::{self, World};
-use crate::format::Entry;
-use crate::manifest::Manifest;
+use crate::format::ArchiveEntry;
+use crate::manifest::slug_json::Manifest;
 use crate::path::{SlugPath, shown};
 use crate::slug::Slug;
 
 pub use error::VerifyError;
-use stream::Stream;
+use slug_reader::SlugReader;
 
 /// Mode of an unpacked file.
 const FILE_MODE: u32 = 0o444;
 /// Mode of an unpacked folder.
 const FOLDER_MODE: u32 = 0o555;
 
-/// Checks a slug from its first byte to its last. Takes bounded memory (the largest component, and the manifest).
+/// Checks a slug from its first byte to its last. Memory is bounded by the largest component and the manifest.
 pub fn verify(reader: impl Read) -> Result<Slug, VerifyError> {
-    walk(reader, None)
+    read_slug(reader, None)
 }
 
-/// Checks a slug and writes its files below a folder, which should be empty. On an error what was
-/// written so far is there still: the caller throws the folder away.
+impl Slug {
+    /// Checks a slug file in full.
+    pub fn open(file: &Path) -> Result<Self, VerifyError> {
+        verify(File::open(file).map_err(VerifyError::Read)?)
+    }
+}
+
+/// Checks a slug and writes its files below a folder, which should be empty. After an error, some files may be there: the
+/// caller has to remove the folder.
 pub(crate) fn unpack(reader: impl Read, into: &Dir) -> Result<Slug, VerifyError> {
-    walk(reader, Some(into))
+    read_slug(reader, Some(into))
 }
 
-/// Reads only the manifest of a slug that was checked before.
-pub(crate) fn manifest(reader: impl Read) -> Result<Manifest, VerifyError> {
-    Stream::open(reader)?.manifest()
+/// Reads the manifest of a slug that was checked before.
+pub(crate) fn read_manifest(reader: impl Read) -> Result<Manifest, VerifyError> {
+    SlugReader::open(reader)?.read_manifest()
 }
 
-fn walk(reader: impl Read, into: Option<&Dir>) -> Result<Slug, VerifyError> {
-    let mut stream = Stream::open(reader)?;
-    let manifest = stream.manifest()?;
+/// Reads and checks a whole slug, and writes its files if there is a folder for them.
+fn read_slug(reader: impl Read, into: Option<&Dir>) -> Result<Slug, VerifyError> {
+    let mut stream = SlugReader::open(reader)?;
+    let manifest = stream.read_manifest()?;
     let components = manifest.components();
-    let mut sink = Sink {
+    let mut unpack_target = UnpackTarget {
         into,
         folders: BTreeSet::new(),
     };
     for (path, record) in &manifest.files {
-        stream.entry(path, Entry::File(record.bytes), &manifest)?;
+        stream.read_head(path, ArchiveEntry::File(record.bytes), &manifest)?;
         let mut kept = components.contains(path).then(Vec::new);
-        let mut file = sink.file(path)?;
-        let digest = stream.contents(record.bytes, |bytes| {
+        let mut file = unpack_target.create_file(path)?;
+        let digest = stream.read_contents(record.bytes, |bytes| {
             if let Some(kept) = &mut kept {
                 kept.extend_from_slice(bytes);
             }
             file.as_mut().map_or(Ok(()), |file| file.write_all(bytes))
         })?;
         if digest != record.sha256 {
-            return Err(VerifyError::Digest { entry: stream.at });
+            return Err(VerifyError::Digest {
+                entry: stream.current,
+            });
         }
         if let Some(bytes) = kept {
             check_component(path, &bytes, &manifest)?;
         }
     }
     for (path, target) in &manifest.links {
-        stream.entry(path, Entry::Link(target), &manifest)?;
-        sink.link(path, target)?;
+        stream.read_head(path, ArchiveEntry::Link(target), &manifest)?;
+        unpack_target.create_link(path, target)?;
     }
-    sink.close()?;
+    unpack_target.make_read_only()?;
     drop(components);
-    let (id, bytes) = stream.close(&manifest)?;
+    let (id, bytes) = stream.finish(&manifest)?;
     Ok(Slug::new(id, bytes, manifest))
 }
 
-/// A component must be what the manifest makes of it, for every process type and command word that runs it.
+/// Checks that a component fits each process type and command word of the manifest that runs it.
 fn check_component(path: &SlugPath, bytes: &[u8], manifest: &Manifest) -> Result<(), VerifyError> {
     let entry = || shown(path.as_str().as_bytes());
     let component = component::inspect(bytes).map_err(|source| VerifyError::Component {
@@ -118,26 +129,26 @@ fn check_component(path: &SlugPath, bytes: &[u8], manifest: &Manifest) -> Result
     }
 }
 
-fn unwritten(path: &SlugPath, source: std::io::Error) -> VerifyError {
+fn write_error(path: &SlugPath, source: std::io::Error) -> VerifyError {
     VerifyError::Write {
         entry: shown(path.as_str().as_bytes()),
         source,
     }
 }
 
-/// Where files go: nowhere, or below a folder.
-struct Sink<'a> {
+/// Where unpacked files are written: below a folder, or nowhere.
+struct UnpackTarget<'a> {
     into: Option<&'a Dir>,
     folders: BTreeSet<String>,
 }
 
-impl Sink<'_> {
-    fn file(&mut self, path: &SlugPath) -> Result<Option<cap_std::fs::File>, VerifyError> {
+impl UnpackTarget<'_> {
+    fn create_file(&mut self, path: &SlugPath) -> Result<Option<cap_std::fs::File>, VerifyError> {
         let Some(into) = self.into else {
             return Ok(None);
         };
         self.make_folders(into, path)?;
-        let failed = |source| unwritten(path, source);
+        let failed = |source| write_error(path, source);
         let mut options = OpenOptions::new();
         options.write(true).create_new(true).mode(FILE_MODE);
         into.open_with(path.as_str(), &options)
@@ -145,20 +156,20 @@ impl Sink<'_> {
             .map_err(failed)
     }
 
-    fn link(&mut self, path: &SlugPath, target: &str) -> Result<(), VerifyError> {
+    fn create_link(&mut self, path: &SlugPath, target: &str) -> Result<(), VerifyError> {
         let Some(into) = self.into else {
             return Ok(());
         };
         self.make_folders(into, path)?;
         let made = into.symlink(target, path.as_str());
-        made.map_err(|source| unwritten(path, source))
+        made.map_err(|source| write_error(path, source))
     }
 
     fn make_folders(&mut self, into: &Dir, path: &SlugPath) -> Result<(), VerifyError> {
         for folder in path.folders() {
             if !self.folders.contains(folder) {
                 let made = into.create_dir(folder);
-                made.map_err(|source| unwritten(path, source))?;
+                made.map_err(|source| write_error(path, source))?;
                 self.folders.insert(folder.to_owned());
             }
         }
@@ -166,7 +177,7 @@ impl Sink<'_> {
     }
 
     /// Makes the folders read-only, innermost first.
-    fn close(&self) -> Result<(), VerifyError> {
+    fn make_read_only(&self) -> Result<(), VerifyError> {
         let Some(into) = self.into else {
             return Ok(());
         };

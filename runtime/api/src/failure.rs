@@ -1,44 +1,33 @@
-//! What a request is answered that cannot be granted: a status, and `{"id", "message"}`.
+//! The response to a request that is refused: a status, and `{"id", "message"}`.
 //!
-//! Owns the form. Must not know which failures there are, nor config values: a message never holds one.
+//! Owns its form. Must not know config values: a message never holds one.
 
 mod conversions;
 
+use crate::resource::FailureResource;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use serde::Serialize;
-use utoipa::ToSchema;
+use std::error::Error;
 
-/// A refusal. Boxed, since it is large and rare.
+/// Why a request is refused. Boxed, since a failure is large and rare.
 #[derive(Debug)]
-pub(crate) struct Failure(Box<Parts>);
+pub(crate) struct ApiFailure(Box<FailureParts>);
 
 #[derive(Debug)]
-struct Parts {
+struct FailureParts {
     status: StatusCode,
     id: &'static str,
     message: String,
     retry_secs: Option<u64>,
 }
 
-/// Why a request was not granted.
-#[derive(Serialize, ToSchema)]
-#[schema(as = Error)]
-struct Body<'a> {
-    /// What kind of failure it is, for programs.
-    #[schema(pattern = "^[a-z_]+$")]
-    id: &'a str,
-    /// What is wrong and what to do, for people.
-    message: &'a str,
-}
-
-/// Marks a response that was made here, so that the guard leaves it alone.
+/// Marks a response as one of this crate's own: the guard does not replace its body.
 #[derive(Clone, Copy)]
-pub(crate) struct Ours;
+pub(crate) struct OwnResponse;
 
-impl Failure {
+impl ApiFailure {
     pub(crate) fn new(status: StatusCode, id: &'static str, message: impl Into<String>) -> Self {
-        Failure(Box::new(Parts {
+        ApiFailure(Box::new(FailureParts {
             status,
             id,
             message: message.into(),
@@ -47,70 +36,77 @@ impl Failure {
     }
 
     pub(crate) fn bad_request(id: &'static str, message: impl Into<String>) -> Self {
-        Failure::new(StatusCode::BAD_REQUEST, id, message)
+        ApiFailure::new(StatusCode::BAD_REQUEST, id, message)
     }
 
+    /// The path names something that does not exist.
     pub(crate) fn not_found(message: impl Into<String>) -> Self {
-        Failure::new(StatusCode::NOT_FOUND, "not_found", message)
+        ApiFailure::new(StatusCode::NOT_FOUND, "not_found", message)
     }
 
-    /// Something that the body names is not there.
-    pub(crate) fn missing(id: &'static str, message: impl Into<String>) -> Self {
-        Failure::new(StatusCode::NOT_FOUND, id, message)
+    /// The body, or the last part of the path, names something that does not exist; `id` says which kind of thing.
+    pub(crate) fn not_found_with_id(id: &'static str, message: impl Into<String>) -> Self {
+        ApiFailure::new(StatusCode::NOT_FOUND, id, message)
     }
 
     pub(crate) fn forbidden(message: impl Into<String>) -> Self {
-        Failure::new(StatusCode::FORBIDDEN, "forbidden", message)
+        ApiFailure::new(StatusCode::FORBIDDEN, "forbidden", message)
     }
 
     pub(crate) fn conflict(id: &'static str, message: impl Into<String>) -> Self {
-        Failure::new(StatusCode::CONFLICT, id, message)
+        ApiFailure::new(StatusCode::CONFLICT, id, message)
     }
 
-    pub(crate) fn invalid(id: &'static str, message: impl Into<String>) -> Self {
-        Failure::new(StatusCode::UNPROCESSABLE_ENTITY, id, message)
+    pub(crate) fn unprocessable(id: &'static str, message: impl Into<String>) -> Self {
+        ApiFailure::new(StatusCode::UNPROCESSABLE_ENTITY, id, message)
+    }
+
+    /// A field has a value that is not allowed.
+    pub(crate) fn invalid_value(message: impl Into<String>) -> Self {
+        ApiFailure::unprocessable("invalid_value", message)
     }
 
     pub(crate) fn unavailable(id: &'static str, message: impl Into<String>) -> Self {
-        Failure::new(StatusCode::SERVICE_UNAVAILABLE, id, message)
+        ApiFailure::new(StatusCode::SERVICE_UNAVAILABLE, id, message)
     }
 
-    /// It is our own fault, and must not happen.
+    /// A defect of the server.
     pub(crate) fn internal() -> Self {
-        let message = "the server failed at this request; its log has more";
-        Failure::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", message)
+        let message = "the server failed at this request; see the server's log";
+        ApiFailure::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", message)
     }
 
-    /// Says when to try again, in seconds.
+    /// Adds a `Retry-After` header, in seconds.
     pub(crate) fn retry_after(mut self, secs: u64) -> Self {
         self.0.retry_secs = Some(secs);
         self
     }
 }
 
-impl IntoResponse for Failure {
+impl IntoResponse for ApiFailure {
     fn into_response(self) -> Response {
-        let Parts {
+        let FailureParts {
             status,
             id,
             message,
             retry_secs,
-        } = &*self.0;
-        let mut response = (*status, axum::Json(Body { id, message })).into_response();
+        } = *self.0;
+        let id = id.to_owned();
+        let mut response = (status, axum::Json(FailureResource { id, message })).into_response();
         let headers = response.headers_mut();
         if let Some(secs) = retry_secs {
-            headers.insert(header::RETRY_AFTER, HeaderValue::from(*secs));
+            headers.insert(header::RETRY_AFTER, HeaderValue::from(secs));
         }
-        if *status == StatusCode::UNAUTHORIZED {
+        if status == StatusCode::UNAUTHORIZED {
             headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }
-        response.extensions_mut().insert(Ours);
+        response.extensions_mut().insert(OwnResponse);
         response
     }
 }
 
-/// An error with all that led to it, as one line.
-pub(crate) fn chain(error: &dyn std::error::Error) -> String {
+/// An error and its sources, in one line.
+pub(crate) fn format_error_chain(error: &dyn Error) -> String {
     let mut text = error.to_string();
     let mut source = error.source();
     while let Some(error) = source {

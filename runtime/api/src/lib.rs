@@ -7,9 +7,10 @@
 //!
 //! | module | content |
 //! |---|---|
-//! | `server` | accepts connections; `guard` counts each request, checks its host and turns panics into JSON errors |
+//! | [`resource`] | the JSON types, which the client in `cli` uses as well |
+//! | `server` | accepts connections; its guard counts each request, checks its host and turns panics into JSON errors |
 //! | `routes` | one file for each resource, one handler for each operation; the router and its document are made together |
-//! | `request` | extractors: `Caller` (token and role), JSON body with idempotency key, query, names in the path, paging |
+//! | `request` | extractors: caller (token and role), JSON body with idempotency key, query, names in the path, paging |
 //! | `state` | what handlers share: handles to the rest of the server, limits, counters |
 //! | `failure` | the JSON error, and the status and id of each error of `control` and `slugs` |
 //! | `document` | the OpenAPI document |
@@ -26,15 +27,23 @@
     reason = "utoipa's macros write qualified paths"
 )]
 
+mod addresses;
 mod document;
 mod failure;
 mod request;
+pub mod resource;
+mod response;
 mod routes;
 mod server;
 mod state;
 mod text;
 
-pub use routes::{document, router};
 pub use server::{CONNECTIONS_MAX, serve};
 pub use state::hosts::ApiHost;
-pub use state::{MoreMetrics, Parts, Settings, State};
+pub use state::metrics::RegisterMetrics;
+pub use state::{ApiParts, ApiSettings, ApiState};
+
+/// The OpenAPI document of the API, as `/v1/openapi.json` shows it.
+pub fn document() -> serde_json::Value {
+    routes::documented_routes().1
+}

@@ -1,8 +1,9 @@
-//! What a request brings: its caller, and the values in its path, query, headers and body.
+//! What a request carries: its caller, and the values in its path, query, headers and body.
 //!
 //! Owns reading and checking them. Must not know routes.
 
 pub(crate) mod caller;
 pub(crate) mod extract;
-pub(crate) mod page;
-mod visible;
+pub(crate) mod json_body;
+pub(crate) mod paging;
+mod visibility;

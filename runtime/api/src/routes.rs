@@ -3,11 +3,11 @@
 //! Owns the list of handlers. Must not know connections.
 
 mod account;
-pub(crate) mod addons;
+mod addons;
 mod apps;
 mod config;
 mod domains;
-pub(crate) mod dynos;
+mod dynos;
 mod formation;
 mod health;
 mod logs;
@@ -17,59 +17,52 @@ mod slugs;
 mod tokens;
 mod usage;
 
-use crate::document as openapi;
-use crate::server::guard;
-use crate::state::State;
+use crate::document::complete_document;
+use crate::state::ApiState;
+use axum::Router;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-/// All routes. A connection's address is expected as an extension; [`serve`](crate::serve) sees to it.
-pub fn router(state: State) -> axum::Router {
-    let (routes, document) = documented();
-    routes
-        .route("/v1/openapi.json", openapi::route(document))
-        .fallback(guard::nothing_here)
-        .layer(axum::middleware::from_fn_with_state(
-            state.clone(),
-            guard::guard,
+/// The routes and their OpenAPI document, made together, so that neither can have a route that the other lacks.
+pub(crate) fn documented_routes() -> (Router<ApiState>, serde_json::Value) {
+    let (routes, document) = OpenApiRouter::<ApiState>::new()
+        .routes(routes!(health::show_health))
+        .routes(routes!(health::show_readiness))
+        .routes(routes!(health::show_metrics))
+        .routes(routes!(server::show_server))
+        .routes(routes!(account::show_account))
+        .routes(routes!(tokens::list_tokens, tokens::create_token))
+        .routes(routes!(tokens::revoke_token))
+        .routes(routes!(slugs::list_slugs))
+        .routes(routes!(slugs::show_slug, slugs::upload::upload_slug))
+        .routes(routes!(apps::list_apps, apps::create_app))
+        .routes(routes!(apps::show_app, apps::update_app, apps::destroy_app))
+        .routes(routes!(
+            releases::list_releases,
+            releases::create::create_release
         ))
-        .with_state(state)
-}
-
-/// The OpenAPI document of [`router`].
-pub fn document() -> serde_json::Value {
-    documented().1
-}
-
-fn documented() -> (axum::Router<State>, serde_json::Value) {
-    let (routes, document) = OpenApiRouter::<State>::new()
-        .routes(routes!(health::alive))
-        .routes(routes!(health::ready))
-        .routes(routes!(health::metrics))
-        .routes(routes!(server::show))
-        .routes(routes!(account::show))
-        .routes(routes!(tokens::list, tokens::create))
-        .routes(routes!(tokens::revoke))
-        .routes(routes!(slugs::list))
-        .routes(routes!(slugs::show, slugs::upload::put))
-        .routes(routes!(apps::list, apps::create))
-        .routes(routes!(apps::show, apps::change, apps::destroy))
-        .routes(routes!(releases::list, releases::create::create))
-        .routes(routes!(releases::show))
-        .routes(routes!(config::show, config::change))
-        .routes(routes!(formation::show, formation::change))
-        .routes(routes!(dynos::list, dynos::run::run, dynos::restart_all))
-        .routes(routes!(dynos::restart))
-        .routes(routes!(dynos::stop))
-        .routes(routes!(dynos::streams::output))
-        .routes(routes!(dynos::streams::input))
-        .routes(routes!(logs::read))
-        .routes(routes!(usage::of_app))
-        .routes(routes!(usage::of_all))
-        .routes(routes!(domains::list, domains::add))
-        .routes(routes!(domains::remove))
-        .routes(routes!(addons::list, addons::create))
-        .routes(routes!(addons::remove))
+        .routes(routes!(releases::show_release))
+        .routes(routes!(config::show_config, config::update_config))
+        .routes(routes!(
+            formation::show_formation,
+            formation::update_formation
+        ))
+        .routes(routes!(
+            dynos::list_dynos,
+            dynos::run::run_dyno,
+            dynos::restart_all_dynos
+        ))
+        .routes(routes!(dynos::restart_dyno))
+        .routes(routes!(dynos::stop_dyno))
+        .routes(routes!(dynos::streams::read_output))
+        .routes(routes!(dynos::streams::write_input))
+        .routes(routes!(logs::read_logs))
+        .routes(routes!(usage::show_usage))
+        .routes(routes!(usage::list_usage))
+        .routes(routes!(domains::list_domains, domains::add_domain))
+        .routes(routes!(domains::remove_domain))
+        .routes(routes!(addons::list_addons, addons::create_addon))
+        .routes(routes!(addons::remove_addon))
         .split_for_parts();
-    (routes, openapi::finish(&document))
+    (routes, complete_document(&document))
 }

@@ -1,13 +1,17 @@
 //! Connections to the API.
 //!
-//! Owns how many there are, how long a silent one lives, and how they end. Must not know routes.
+//! Owns how many there are, how long an idle one lives, and how connections end. Must not know single routes.
 
-pub(crate) mod guard;
+mod guard;
 
-use crate::routes::router;
-use crate::state::State;
+use crate::addresses::{LocalAddress, PeerAddress};
+use crate::routes::documented_routes;
+use crate::state::ApiState;
 use axum::Router;
 use axum::extract::Request;
+use axum::http::header;
+use axum::middleware::from_fn_with_state;
+use axum::routing::get;
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
@@ -25,38 +29,44 @@ use tower::ServiceExt;
 
 /// Connections at a time; further ones wait to be accepted.
 pub const CONNECTIONS_MAX: usize = 1_000;
-/// How long a client may take to send the head of a request, and a connection may rest between two.
+/// How long a client may take to send the head of a request, and a connection may be idle between two requests.
 const HEADER_TIMEOUT: Duration = Duration::from_secs(30);
-/// Headers of a request.
+/// Header fields of a request, at most.
 const HEADERS_MAX: usize = 100;
-/// What a connection buffers of a request's head, in bytes.
+/// Bytes of a request's head that a connection buffers.
 const HEAD_BYTES_MAX: usize = 64 * 1024;
 /// HTTP/2: requests at a time on one connection.
 const STREAMS_MAX: u32 = 100;
-/// What requests have to finish in when the server ends.
+/// How long requests may take to finish when the server ends.
 const END_GRACE: Duration = Duration::from_secs(10);
-/// What a client that connected just before the end has to send its request. Closed at once, it would get no answer at
-/// all, although the next server takes over the socket and would have answered.
+/// How long a client that connected just before the end may take to send its request. If its connection were closed at
+/// once, the client would get no response, although the next server takes over the socket and would have answered.
 const FIRST_BYTE_GRACE: Duration = Duration::from_millis(500);
-/// The pause after an accept that failed for want of descriptors or memory.
+/// The pause after a failed accept: the process may be out of file descriptors or memory.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
-/// The address that a request came from; an extension of each.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Peer(pub(crate) IpAddr);
+/// All routes, with the guard around them. [`serve`] adds the addresses of the connection to each request.
+fn router(state: ApiState) -> Router {
+    let (routes, document) = documented_routes();
+    let document = document.to_string();
+    let show_document =
+        move || async move { ([(header::CONTENT_TYPE, "application/json")], document) };
+    routes
+        .route("/v1/openapi.json", get(show_document))
+        .fallback(guard::refuse_unknown_path)
+        .layer(from_fn_with_state(state.clone(), guard::guard_request))
+        .with_state(state)
+}
 
-/// The address of this machine that a request came in at; an extension of each.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct LocalAddress(pub(crate) IpAddr);
-
-/// Serves the API on a listener until `shutdown` is ready; then lets requests finish for a moment. Streams and
-/// waits end at once.
+/// Serves the API on a listener until `shutdown` is ready. Then streams and waiting requests end at once, and other
+/// requests have [`END_GRACE`] to finish.
 pub async fn serve(
     listener: TcpListener,
-    state: State,
+    state: ApiState,
     shutdown: impl Future<Output = ()>,
 ) -> io::Result<()> {
     let routes = router(state.clone());
+    let closing = &state.shared.closing;
     let permits = Arc::new(Semaphore::new(CONNECTIONS_MAX));
     let mut connections = JoinSet::new();
     let mut shutdown = pin!(shutdown);
@@ -66,22 +76,23 @@ pub async fn serve(
             () = &mut shutdown => break,
             accepted = accept(&listener, &permits) => accepted,
         };
-        let connection = connection(stream, Peer(peer), routes.clone(), state.0.closing.clone());
+        let peer = PeerAddress(peer);
+        let connection = serve_connection(stream, peer, routes.clone(), closing.clone());
         connections.spawn(async move {
             connection.await;
             drop(permit);
         });
     }
     drop(listener);
-    state.0.closing.cancel();
-    // What is not done by then is cut off: its connections are dropped with the set.
+    closing.cancel();
     let rest = async { while connections.join_next().await.is_some() {} };
     let _ = tokio::time::timeout(END_GRACE, rest).await;
+    // Cuts off the connections that are still open.
     connections.shutdown().await;
     Ok(())
 }
 
-/// The next connection, as soon as there is room for it.
+/// Accepts the next connection, as soon as there is room for it.
 async fn accept(
     listener: &TcpListener,
     permits: &Arc<Semaphore>,
@@ -90,17 +101,22 @@ async fn accept(
         let permit = Arc::clone(permits).acquire_owned().await;
         match (permit, listener.accept().await) {
             (Ok(permit), Ok((stream, peer))) => return (stream, peer.ip(), permit),
-            // One that hung up before it was accepted, or no descriptors: others may fare better.
+            // The client hung up before the accept, or there are no file descriptors: the next accept may succeed.
             _ => tokio::time::sleep(ACCEPT_PAUSE).await,
         }
     }
 }
 
-/// A connection from its first byte to its last. Once the server closes, it ends after what it is at.
-async fn connection(stream: TcpStream, peer: Peer, routes: Router, closing: CancellationToken) {
-    // Without it answers are slower, and nothing else.
+/// Serves a connection to its end. Once the server closes, the connection ends after its running requests.
+async fn serve_connection(
+    stream: TcpStream,
+    peer: PeerAddress,
+    routes: Router,
+    closing: CancellationToken,
+) {
+    // If this fails, responses are only slower.
     let _ = stream.set_nodelay(true);
-    // A connection without an address is gone.
+    // A connection without a local address has been lost.
     let Ok(local) = stream.local_addr() else {
         return;
     };
@@ -113,33 +129,33 @@ async fn connection(stream: TcpStream, peer: Peer, routes: Router, closing: Canc
         let request: Request = request.map(axum::body::Body::new);
         routes.clone().oneshot(request)
     });
-    let builder = builder();
+    let builder = connection_builder();
     let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), service));
     tokio::select! {
-        // First, so that a request that is there already is read before the connection is told to end.
+        // The connection first: a request that has arrived is read before the connection is told to end.
         biased;
-        // A connection that breaks is the client's affair.
+        // The error of a broken connection concerns its client only.
         _ = connection.as_mut() => return,
         () = closing.cancelled() => connection.as_mut().graceful_shutdown(),
     }
     let _ = connection.await;
 }
 
-/// Waits for a client to say something; false if it does not, or not soon enough once the server closes.
+/// Waits for the first byte from a client; false if none comes in time.
 async fn has_first_byte(stream: &TcpStream, closing: &CancellationToken) -> bool {
     let mut first = [0];
-    let too_late = async {
+    let grace_is_over = async {
         closing.cancelled().await;
         tokio::time::sleep(FIRST_BYTE_GRACE).await;
     };
     tokio::select! {
         read = stream.peek(&mut first) => read.is_ok_and(|bytes| bytes > 0),
         () = tokio::time::sleep(HEADER_TIMEOUT) => false,
-        () = too_late => false,
+        () = grace_is_over => false,
     }
 }
 
-fn builder() -> Builder<TokioExecutor> {
+fn connection_builder() -> Builder<TokioExecutor> {
     let mut builder = Builder::new(TokioExecutor::new());
     builder
         .http1()

@@ -3,111 +3,114 @@
 //! Owns the handles to the rest of the server, and the API's own limits and counters. Must not know routes.
 
 pub(crate) mod hosts;
-pub(crate) mod limiter;
 pub(crate) mod metrics;
+pub(crate) mod one_off_streams;
+pub(crate) mod token_limiter;
 
-use crate::routes::dynos::streams::Attached;
 use ::slugs::store::Store;
 use control::Control;
-use control::addons::Addons;
-use control::logs::Logs;
-use control::usage::Recorder;
+use control::addons::AddonsHandle;
+use control::logs::AppLogs;
+use control::usage::UsageRecorder;
 use grid::name::Hostname;
 use grid::usage::DynoPrices;
-use hosts::{ApiHost, ApiHosts};
-use limiter::Limiter;
-use metrics::Metrics;
+use hosts::{AllowedHosts, ApiHost};
+use metrics::{ApiMetrics, RegisterMetrics};
+use one_off_streams::OneOffStreams;
 use std::fmt;
 use std::sync::Arc;
 use std::time::SystemTime;
+use token_limiter::WrongTokenLimiter;
 use tokio::sync::{Semaphore, watch};
 use tokio_util::sync::CancellationToken;
 
-/// Slugs that are taken in at a time: checking one can take the memory of its largest component.
+/// Slugs that are uploaded at a time: checking a slug can take as much memory as its largest component.
 const UPLOADS_MAX: usize = 4;
 
 /// What the operator decides about the API.
 #[derive(Clone, Debug)]
-pub struct Settings {
-    /// The domain that apps answer below, such as `localhost`.
+pub struct ApiSettings {
+    /// The domain of the apps' default hostnames, such as `localhost`.
     pub domain: Hostname,
     /// Whether apps are reached by `https`.
     pub public_https: bool,
     /// The port that apps are reached at.
     pub public_port: u16,
-    /// What dyno time costs.
+    /// Prices of dyno time.
     pub prices: DynoPrices,
-    /// Further hosts at which the API answers, beside loopback and its own addresses.
+    /// Further hosts at which the API answers, beside loopback and the server's own addresses.
     pub api_hosts: Vec<ApiHost>,
 }
 
-/// Writes further numbers in Prometheus' text form.
-pub type MoreMetrics = Arc<dyn Fn(&mut String) + Send + Sync>;
-
-/// What the API shows and acts on.
-pub struct Parts {
-    /// The way to the reconciler.
+/// Everything outside this crate that the API shows and acts on.
+pub struct ApiParts {
+    /// The handle to the reconciler.
     pub control: Control,
     /// The slugs of this server.
     pub slugs: Arc<Store>,
-    /// The way to make services for apps.
-    pub addons: Addons,
+    /// Makes and removes the services behind add-ons.
+    pub addons: AddonsHandle,
     /// The apps' logs.
-    pub logs: Logs,
+    pub logs: AppLogs,
     /// Dyno time.
-    pub usage: Recorder,
+    pub usage: UsageRecorder,
     /// The operator's settings.
-    pub settings: Settings,
-    /// Whether apps are served: what `/readyz` says.
+    pub settings: ApiSettings,
+    /// Whether apps are served, as `/readyz` says.
     pub ready: watch::Receiver<bool>,
-    /// The numbers of others, for `/metrics`.
-    pub metrics: MoreMetrics,
+    /// Registers the metrics of the router and the node, for each response of `/metrics`.
+    pub metrics: RegisterMetrics,
 }
 
-/// [`Parts`], and what the API itself keeps. A clone shares it.
+/// [`ApiParts`], and the API's own state. A clone shares both.
 #[derive(Clone)]
-pub struct State(pub(crate) Arc<Shared>);
+pub struct ApiState {
+    pub(crate) shared: Arc<SharedState>,
+}
 
-pub(crate) struct Shared {
-    pub(crate) parts: Parts,
-    pub(crate) limiter: Limiter,
+/// What all clones of an [`ApiState`] share.
+pub(crate) struct SharedState {
+    parts: ApiParts,
+    pub(crate) token_limiter: WrongTokenLimiter,
     pub(crate) uploads: Semaphore,
-    pub(crate) attached: Attached,
-    pub(crate) counted: Metrics,
-    pub(crate) hosts: ApiHosts,
+    pub(crate) one_off_streams: OneOffStreams,
+    pub(crate) metrics: ApiMetrics,
+    pub(crate) hosts: AllowedHosts,
     pub(crate) started: SystemTime,
-    /// Cancelled when the server ends: streams and waits come to an end then.
+    /// Cancelled when the server ends: open streams and waiting requests then end too.
     pub(crate) closing: CancellationToken,
 }
 
-impl State {
-    /// The state of an API that nobody has called yet.
-    pub fn new(parts: Parts) -> Self {
-        let hosts = ApiHosts::new(&parts.settings.domain, &parts.settings.api_hosts);
-        State(Arc::new(Shared {
-            parts,
-            hosts,
-            started: SystemTime::now(),
-            limiter: Limiter::default(),
-            uploads: Semaphore::new(UPLOADS_MAX),
-            attached: Attached::default(),
-            counted: Metrics::new(),
-            closing: CancellationToken::new(),
-        }))
+impl ApiState {
+    /// The state of an API that has not received a request yet.
+    pub fn new(parts: ApiParts) -> Self {
+        let hosts = AllowedHosts::new(&parts.settings.domain, &parts.settings.api_hosts);
+        ApiState {
+            shared: Arc::new(SharedState {
+                parts,
+                hosts,
+                started: SystemTime::now(),
+                token_limiter: WrongTokenLimiter::default(),
+                uploads: Semaphore::new(UPLOADS_MAX),
+                one_off_streams: OneOffStreams::default(),
+                metrics: ApiMetrics::new(),
+                closing: CancellationToken::new(),
+            }),
+        }
     }
 }
 
-/// So that a handler reads `state.control`.
-impl std::ops::Deref for State {
-    type Target = Parts;
+/// Lets a handler write `state.control`.
+impl std::ops::Deref for ApiState {
+    type Target = ApiParts;
 
-    fn deref(&self) -> &Parts {
-        &self.0.parts
+    fn deref(&self) -> &ApiParts {
+        &self.shared.parts
     }
 }
 
-impl fmt::Debug for State {
+impl fmt::Debug for ApiState {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("State").finish_non_exhaustive()
+        f.debug_struct("ApiState").finish_non_exhaustive()
     }
 }

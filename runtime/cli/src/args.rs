@@ -18,17 +18,21 @@ use std::ffi::OsString;
 use clap::{Parser, Subcommand};
 use clap_complete::Shell;
 
-pub(crate) use addons::{Addons, AddonsCommand};
+pub(crate) use addons::{AddonsArgs, AddonsCommand};
 pub(crate) use apps::{
-    Apps, AppsCommand, Config, ConfigCommand, Deploy, Domains, DomainsCommand, Logs, Maintenance,
-    OnApp, Ps, PsCommand, Releases, ReleasesCommand, Rollback, Run, Usage,
+    AppOptions, AppsArgs, AppsCommand, ConfigArgs, ConfigCommand, DeployArgs, DomainsArgs,
+    DomainsCommand, LogsArgs, MaintenanceArgs, PsArgs, PsCommand, ReleasesArgs, ReleasesCommand,
+    RollbackArgs, RunArgs, UsageArgs,
 };
-pub(crate) use local::{Build, Local, LocalCommand, LocalRun, New, Slug};
+pub(crate) use local::{BuildArgs, LocalArgs, LocalCommand, LocalRunArgs, NewArgs, SlugCommand};
 pub(crate) use server::{
-    Login, Logout, OnServer, Role, Serve, Slugs, Status, Tokens, TokensCommand, Version, Whoami,
+    LoginArgs, LogoutArgs, ServeArgs, ServerOptions, SlugsArgs, StatusArgs, TokenRole, TokensArgs,
+    TokensCommand, VersionArgs, WhoamiArgs,
 };
 pub(crate) use usage::describe_wrong_usage;
-pub(crate) use words::{Amount, Assignment, Scale, Setting, Switch, parse_env_flags};
+pub(crate) use words::{
+    AppSetting, EnvAssignment, OnOff, ScaleAmount, ScaleChange, parse_env_flags,
+};
 
 /// The version of the program and the cargo profile that built it, such as `0.1.0 (dist)`. Only `dist` is optimised in
 /// full: whoever compares speeds has to know.
@@ -48,61 +52,61 @@ pub(crate) const VERSION: &str = concat!(
 pub(crate) struct Args {
     /// What to do.
     #[command(subcommand)]
-    pub(crate) command: Command,
+    pub(crate) command: CliCommand,
 }
 
 /// The commands.
 #[derive(Debug, Subcommand)]
-pub(crate) enum Command {
+pub(crate) enum CliCommand {
     /// Write a new app that builds and runs
-    New(New),
+    New(NewArgs),
     /// Build an app into a slug
-    Build(Build),
+    Build(BuildArgs),
     /// Run an app on this machine
-    Local(Local),
+    Local(LocalArgs),
     /// Run a server: router, API and dynos
-    Serve(Serve),
+    Serve(ServeArgs),
     /// Log in to a server
-    Login(Login),
+    Login(LoginArgs),
     /// Forget a server's token
-    Logout(Logout),
+    Logout(LogoutArgs),
     /// Show who the server takes you for
-    Whoami(Whoami),
+    Whoami(WhoamiArgs),
     /// List, create, set, open and destroy apps
-    Apps(Apps),
+    Apps(AppsArgs),
     /// Build an app, and have the server run it
-    Deploy(Deploy),
+    Deploy(DeployArgs),
     /// Show what was deployed, and what became of it
-    Releases(Releases),
+    Releases(ReleasesArgs),
     /// Go back to an earlier release
-    Rollback(Rollback),
+    Rollback(RollbackArgs),
     /// Show dynos; scale, restart and stop them
-    Ps(Ps),
+    Ps(PsArgs),
     /// Run something once on a dyno of its own
-    Run(Run),
+    Run(RunArgs),
     /// Show and change an app's config vars
-    Config(Config),
+    Config(ConfigArgs),
     /// Show an app's log
-    Logs(Logs),
+    Logs(LogsArgs),
     /// Answer every request with a maintenance page, or no longer
-    Maintenance(Maintenance),
+    Maintenance(MaintenanceArgs),
     /// Show and change an app's host names
-    Domains(Domains),
+    Domains(DomainsArgs),
     /// Show, create, share and destroy an app's databases and caches
-    Addons(Addons),
+    Addons(AddonsArgs),
     /// Show dyno-hours and what they cost
-    Usage(Usage),
+    Usage(UsageArgs),
     /// List the slugs that a server has
-    Slugs(Slugs),
+    Slugs(SlugsArgs),
     /// Look into slugs
     #[command(subcommand, after_help = "Example:\n  dyno slug inspect hello.slug")]
-    Slug(Slug),
+    Slug(SlugCommand),
     /// Show, create and revoke the tokens that a server takes
-    Tokens(Tokens),
+    Tokens(TokensArgs),
     /// Show whether the server is up, who you are there, and how its apps are
-    Status(Status),
+    Status(StatusArgs),
     /// Print the version of this program
-    Version(Version),
+    Version(VersionArgs),
     /// Print a completion script for a shell
     #[command(
         after_help = "Example:\n  dyno completions bash > ~/.local/share/bash-completion/completions/dyno"
@@ -113,10 +117,10 @@ pub(crate) enum Command {
     },
 }
 
-impl Command {
+impl CliCommand {
     /// Whether stderr has lines of tools for people, so that an error stands below them in words as well.
     pub(crate) fn has_progress(&self) -> bool {
-        matches!(self, Command::Build(_) | Command::Deploy(_))
+        matches!(self, CliCommand::Build(_) | CliCommand::Deploy(_))
     }
 }
 

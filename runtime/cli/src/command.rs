@@ -10,37 +10,39 @@ mod server;
 use anyhow::Result;
 use clap::CommandFactory;
 
-use crate::args::{Args, Command, Slug};
+use crate::args::{Args, CliCommand, SlugCommand};
 use crate::terminal;
 
 /// Runs a command.
 pub(crate) fn run(args: Args) -> Result<()> {
     match args.command {
-        Command::New(args) => develop::new::run(&args),
-        Command::Build(args) => develop::build::run(&args),
-        Command::Local(args) => develop::local::run(&args),
-        Command::Serve(args) => server::serve::run(&args),
-        Command::Login(args) => account::login::login(&args),
-        Command::Logout(args) => account::login::logout(&args),
-        Command::Whoami(args) => account::login::whoami(&args),
-        Command::Apps(args) => app::apps::run(&args),
-        Command::Deploy(args) => release::deploy::run(&args),
-        Command::Releases(args) => release::releases::run(&args),
-        Command::Rollback(args) => release::rollback::run(&args),
-        Command::Ps(args) => process::ps::run(&args),
-        Command::Run(args) => process::run::run(&args),
-        Command::Config(args) => app::config::run(&args),
-        Command::Logs(args) => app::logs::run(&args),
-        Command::Maintenance(args) => app::maintenance::run(&args),
-        Command::Domains(args) => app::domains::run(&args),
-        Command::Addons(args) => app::addons::run(&args),
-        Command::Usage(args) => app::usage::run(&args),
-        Command::Slugs(args) => server::slugs::run(&args),
-        Command::Slug(Slug::Inspect { file, json }) => develop::slug::inspect(&file, json),
-        Command::Tokens(args) => account::tokens::run(&args),
-        Command::Status(args) => server::status::run(&args),
-        Command::Version(args) => version(args.json),
-        Command::Completions { shell } => completions(shell),
+        CliCommand::New(args) => develop::new::run(&args),
+        CliCommand::Build(args) => develop::build::run(&args),
+        CliCommand::Local(args) => develop::local::run(&args),
+        CliCommand::Serve(args) => server::serve::run(&args),
+        CliCommand::Login(args) => account::login::login(&args),
+        CliCommand::Logout(args) => account::login::logout(&args),
+        CliCommand::Whoami(args) => account::login::whoami(&args),
+        CliCommand::Apps(args) => app::apps::run(&args),
+        CliCommand::Deploy(args) => release::deploy::run(&args),
+        CliCommand::Releases(args) => release::releases::run(&args),
+        CliCommand::Rollback(args) => release::rollback::run(&args),
+        CliCommand::Ps(args) => process::ps::run(&args),
+        CliCommand::Run(args) => process::run::run(&args),
+        CliCommand::Config(args) => app::config::run(&args),
+        CliCommand::Logs(args) => app::logs::run(&args),
+        CliCommand::Maintenance(args) => app::maintenance::run(&args),
+        CliCommand::Domains(args) => app::domains::run(&args),
+        CliCommand::Addons(args) => app::addons::run(&args),
+        CliCommand::Usage(args) => app::usage::run(&args),
+        CliCommand::Slugs(args) => server::slugs::run(&args),
+        CliCommand::Slug(SlugCommand::Inspect { file, json }) => {
+            develop::slug::inspect(&file, json)
+        }
+        CliCommand::Tokens(args) => account::tokens::run(&args),
+        CliCommand::Status(args) => server::status::run(&args),
+        CliCommand::Version(args) => version(args.json),
+        CliCommand::Completions { shell } => completions(shell),
     }
 }
 

@@ -41,8 +41,8 @@ fn main() -> ExitCode {
     match command::run(args) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) if terminal::is_closed_output(&error) => ExitCode::from(OUTPUT_CLOSED),
-        Err(error) if error.is::<terminal::Code>() => match error.downcast_ref() {
-            Some(terminal::Code(code)) => ExitCode::from(*code),
+        Err(error) if error.is::<terminal::ProgramExit>() => match error.downcast_ref() {
+            Some(terminal::ProgramExit(code)) => ExitCode::from(*code),
             None => ExitCode::from(FAILED),
         },
         Err(error) => {

@@ -1,6 +1,6 @@
 //! What people see: results on stdout; errors, warnings, notes and progress on stderr.
 //!
-//! The only place that prints, logs apart. A reader of stdout that has gone away is [`Closed`], which ends the
+//! The only place that prints, logs apart. A reader of stdout that has gone away is [`OutputClosed`], which ends the
 //! command quietly; one of stderr is no reason to stop.
 
 pub(crate) mod colours;
@@ -17,7 +17,7 @@ use anyhow::Result;
 use grid::text::error_texts;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
-use slugs::build::Progress;
+use slugs::build::BuildProgress;
 
 pub(crate) use log_lines::TerminalLog;
 pub(crate) use table::{details, table};
@@ -32,32 +32,32 @@ const GREEN: Style = AnsiColor::Green.on_default().bold();
 
 /// Nobody reads stdout any more: `dyno … | head`.
 #[derive(Debug)]
-pub(crate) struct Closed;
+pub(crate) struct OutputClosed;
 
-impl std::fmt::Display for Closed {
+impl std::fmt::Display for OutputClosed {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("the output was closed")
     }
 }
 
-impl std::error::Error for Closed {}
+impl std::error::Error for OutputClosed {}
 
 /// Whether an error comes from a reader of stdout that has gone away.
 pub(crate) fn is_closed_output(error: &anyhow::Error) -> bool {
-    error.chain().any(|cause| cause.is::<Closed>())
+    error.chain().any(|cause| cause.is::<OutputClosed>())
 }
 
 /// A program ended with this exit code, which is this command's own then. All is said already.
 #[derive(Debug)]
-pub(crate) struct Code(pub(crate) u8);
+pub(crate) struct ProgramExit(pub(crate) u8);
 
-impl std::fmt::Display for Code {
+impl std::fmt::Display for ProgramExit {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "it ended with exit code {}", self.0)
     }
 }
 
-impl std::error::Error for Code {}
+impl std::error::Error for ProgramExit {}
 
 /// Prints a result: one or more lines, without the last line's end.
 pub(crate) fn print(text: &str) -> Result<()> {
@@ -79,7 +79,7 @@ pub(crate) fn json(value: &impl Serialize) -> Result<()> {
 
 fn closed(error: std::io::Error) -> anyhow::Error {
     match error.kind() {
-        std::io::ErrorKind::BrokenPipe => Closed.into(),
+        std::io::ErrorKind::BrokenPipe => OutputClosed.into(),
         _ => anyhow::Error::new(error).context("cannot write the output"),
     }
 }
@@ -126,11 +126,11 @@ fn say(line: &str) {
 }
 
 /// One line that says what goes on; plain lines where there is no terminal.
-pub(crate) struct Working(ProgressBar);
+pub(crate) struct ProgressLine(ProgressBar);
 
-impl Working {
-    pub(crate) fn start(text: &str) -> Working {
-        let working = Working::quiet();
+impl ProgressLine {
+    pub(crate) fn start(text: &str) -> ProgressLine {
+        let working = ProgressLine::quiet();
         if working.0.is_hidden() {
             note("", text);
         }
@@ -139,12 +139,12 @@ impl Working {
     }
 
     /// Says nothing yet.
-    pub(crate) fn quiet() -> Working {
+    pub(crate) fn quiet() -> ProgressLine {
         let bar = ProgressBar::new_spinner();
         let style = ProgressStyle::with_template("{spinner} {wide_msg} {elapsed}");
         bar.set_style(style.expect("the template is sound"));
         bar.enable_steady_tick(TICK);
-        Working(bar)
+        ProgressLine(bar)
     }
 
     /// Says what goes on now.
@@ -172,24 +172,29 @@ impl Working {
     }
 
     /// Shows a build's progress.
-    pub(crate) fn build(&self, progress: Progress) {
+    pub(crate) fn build(&self, progress: BuildProgress) {
         match progress {
-            Progress::Step(step) => {
+            BuildProgress::Step(step) => {
                 if self.0.is_hidden() {
                     note("Building", &step);
                 }
                 self.0.set_message(step);
             }
-            Progress::Line(line) => self.0.suspend(|| say(&line)),
+            BuildProgress::Line(line) => self.0.suspend(|| say(&line)),
         }
     }
 
     /// Shows how far `read` has been read, of so many bytes.
-    pub(crate) fn bytes<R: Read>(&self, verb: &'static str, read: R, total: u64) -> Counted<R> {
+    pub(crate) fn bytes<R: Read>(
+        &self,
+        verb: &'static str,
+        read: R,
+        total: u64,
+    ) -> CountedReader<R> {
         let bar = self.0.clone();
         let of = size(total);
         let seen = 0;
-        Counted {
+        CountedReader {
             read,
             bar,
             verb,
@@ -199,14 +204,14 @@ impl Working {
     }
 }
 
-impl Drop for Working {
+impl Drop for ProgressLine {
     fn drop(&mut self) {
         self.0.finish_and_clear();
     }
 }
 
 /// A reader that shows how far it is.
-pub(crate) struct Counted<R> {
+pub(crate) struct CountedReader<R> {
     read: R,
     bar: ProgressBar,
     verb: &'static str,
@@ -214,7 +219,7 @@ pub(crate) struct Counted<R> {
     of: String,
 }
 
-impl<R: Read> Read for Counted<R> {
+impl<R: Read> Read for CountedReader<R> {
     fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
         let count = self.read.read(buffer)?;
         self.seen += count as u64;

@@ -29,11 +29,11 @@ mod requests;
 mod servers;
 mod waiters;
 
-pub use error::{AddonError, ConfigError, ProvisionError};
-pub use keeper::Keeper;
-pub use memcached::Memcached;
+pub use error::{AddonError, ProvisionError, ServiceConfigError};
+pub use keeper::AddonKeeper;
+pub use memcached::MemcachedService;
 pub use names::{name, password};
-pub use postgresql::Postgresql;
-pub use redis::Redis;
-pub use requests::{Addons, Destroyed};
-pub use servers::Servers;
+pub use postgresql::PostgresqlService;
+pub use redis::RedisService;
+pub use requests::{AddonRemoval, AddonsHandle};
+pub use servers::AddonServers;

@@ -1,7 +1,7 @@
-//! The ledger: what happened, in order, and kept.
+//! The ledger: an append-only, durable list of all changes, in order.
 //!
-//! Owns how entries are appended, read and watched, whatever they are kept in. Must not know what an
-//! entry means.
+//! Owns the contract for appending, reading and watching entries, and its implementations. Must not know the
+//! meaning of an entry.
 
 mod contract;
 mod entry;
@@ -11,8 +11,11 @@ mod sequence;
 mod sqlite;
 
 pub use contract::Ledger;
-pub use entry::{Change, Entry, EntryId, IdempotencyKey, KEY_BYTES_MAX, KeyError};
-pub use error::{AppendError, Cause, ENTRY_BYTES_MAX, ReadError};
-pub use memory::Memory;
+pub use entry::{
+    EntryId, IDEMPOTENCY_KEY_BYTES_MAX, IdempotencyKey, IdempotencyKeyError, LedgerChange,
+    LedgerEntry,
+};
+pub use error::{AppendError, ENTRY_BYTES_MAX, LedgerCause, ReadError};
+pub use memory::MemoryLedger;
 pub use sequence::Seq;
-pub use sqlite::{OpenError, Sqlite};
+pub use sqlite::{LedgerOpenError, SqliteLedger};

@@ -30,9 +30,11 @@ pub use files::{
     DISK_BYTES_MAX, DISK_FILES_MAX, FILE_BYTES_MAX, FILES_OF_APP_MAX, LogFiles, LogFilesError,
     OPEN_MAX,
 };
-pub use filter::{Filter, Side, Which};
-pub use line::{LINE_BYTES_MAX, Line, Source, timestamp};
-pub use registry::{ALL_BYTES_MAX, APPS_MAX, SHARE_BYTES, TAILS_MAX, TAILS_OF_APP_MAX, TailError};
+pub use filter::{DynoSelector, LogFilter, LogSide};
+pub use line::{AppLogLine, AppLogSource, LINE_BYTES_MAX, timestamp};
+pub use registry::{
+    ALL_BYTES_MAX, APPS_MAX, LogTailError, SHARE_BYTES, TAILS_MAX, TAILS_OF_APP_MAX,
+};
 pub use ring::{BYTES_MAX, LINES_MAX};
-pub use store::Logs;
-pub use tail::{Follow, Tail};
+pub use store::AppLogs;
+pub use tail::{Follow, LogTail};

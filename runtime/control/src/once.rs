@@ -16,7 +16,7 @@ use tokio::sync::oneshot;
 
 /// What a one-off dyno runs.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Program {
+pub enum OneOffProgram {
     /// A process type of the release.
     Type {
         /// Which.
@@ -36,17 +36,17 @@ pub enum Program {
 }
 
 /// By what it is called in a log: without arguments, of which one may be a secret.
-impl fmt::Display for Program {
+impl fmt::Display for OneOffProgram {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Program::Type { process, .. } => fmt::Display::fmt(process, f),
-            Program::Component { name, .. } => f.write_str(name),
+            OneOffProgram::Type { process, .. } => fmt::Display::fmt(process, f),
+            OneOffProgram::Component { name, .. } => f.write_str(name),
         }
     }
 }
 
 /// What a one-off dyno reads and where its output goes, if that is not the app's log.
-pub struct Pipes {
+pub struct OneOffPipes {
     /// What it reads.
     pub stdin: Box<dyn AsyncRead + Send + Unpin>,
     /// Where its output goes; it waits while there is no room.
@@ -60,22 +60,22 @@ pub struct Pipes {
 }
 
 /// What somebody wants to be run once.
-pub struct Wanted {
+pub struct OneOffRequest {
     /// The app.
     pub app: AppName,
     /// What.
-    pub program: Program,
+    pub program: OneOffProgram,
     /// Environment variables over the app's config vars.
     pub env: BTreeMap<String, String>,
     /// Memory in bytes.
     pub memory_bytes: u64,
     /// None: it reads nothing, and its output goes to the app's log.
-    pub pipes: Option<Pipes>,
+    pub pipes: Option<OneOffPipes>,
     /// Who asks.
     pub by: String,
 }
 
-impl fmt::Debug for Wanted {
+impl fmt::Debug for OneOffRequest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Wanted")
             .field("app", &self.app)
@@ -85,7 +85,7 @@ impl fmt::Debug for Wanted {
 }
 
 /// A one-off dyno that is to start now. Whoever takes it reports `Up`, and `Exited` or `Down` at its end.
-pub struct OneOff {
+pub struct OneOffStart {
     /// Where.
     pub node: NodeId,
     /// The dyno.
@@ -93,10 +93,10 @@ pub struct OneOff {
     /// Whose files, config vars and limits it has.
     pub release: Arc<Release>,
     /// What was asked for.
-    pub wanted: Wanted,
+    pub wanted: OneOffRequest,
 }
 
-impl fmt::Debug for OneOff {
+impl fmt::Debug for OneOffStart {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("OneOff")
             .field("node", &self.node)
@@ -107,7 +107,7 @@ impl fmt::Debug for OneOff {
 
 /// A one-off dyno that starts.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Begun {
+pub struct RunningOneOff {
     /// The dyno.
     pub dyno: DynoKey,
     /// The release that it runs.

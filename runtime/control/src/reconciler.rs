@@ -1,6 +1,6 @@
-//! The reconciler: the single writer, which turns events into facts, and facts into steps.
+//! The reconciler: the single writer of the ledger. It turns events into facts, and facts into steps.
 //!
-//! Owns the order in which things happen. Must not decide: decisions are `grid::plan`.
+//! Owns the order of ledger entries, plans and steps. Must not make planning decisions: those are in `grid::plan`.
 
 mod append;
 mod error;
@@ -18,9 +18,9 @@ mod step_hold;
 #[cfg(test)]
 mod tests;
 
-pub use error::{RunError, StartError};
-pub use offline::{OfflineError, create_token_offline};
-pub use options::Options;
-pub use outputs::{EVENTS_MAX, LOGS_MAX, ONE_OFFS_MAX, Outputs, REQUESTS_MAX, STEPS_MAX};
+pub use error::{ReconcilerRunError, ReconcilerStartError};
+pub use offline::{OfflineTokenError, create_token_offline};
+pub use options::ReconcilerOptions;
+pub use outputs::{EVENTS_MAX, LOGS_MAX, ONE_OFFS_MAX, REQUESTS_MAX, ReconcilerOutputs, STEPS_MAX};
 pub use run::Reconciler;
 pub use start::start;

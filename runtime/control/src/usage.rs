@@ -14,7 +14,7 @@ mod store;
 #[cfg(test)]
 mod tests;
 
-pub use memory::Memory;
-pub use recorder::{CHECKPOINT_EVERY, KEPT, Recorder, unix};
-pub use sqlite::Sqlite;
+pub use memory::MemoryUsageStore;
+pub use recorder::{CHECKPOINT_EVERY, RECORDS_KEPT, UsageRecorder, unix};
+pub use sqlite::SqliteUsageStore;
 pub use store::{UsageError, UsageStore};

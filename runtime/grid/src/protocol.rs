@@ -5,6 +5,7 @@
 
 mod ending;
 mod inventory;
+mod message;
 mod one_off;
 mod refusal;
 mod report;
@@ -13,8 +14,12 @@ mod step;
 
 pub use ending::{CrashCause, ProcessExit};
 pub use inventory::{Heartbeats, Inventory, InventoryDyno};
+pub use message::{Message, PROTOCOL_VERSION, UnknownProtocolVersion};
 pub use one_off::OneOff;
 pub use refusal::{Refusal, RefusalSide};
 pub use report::Report;
 pub use route::{Route, RouteTarget};
 pub use step::{Step, StopReason};
+
+#[cfg(test)]
+mod tests;

@@ -25,8 +25,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use control::ledger::Ledger;
-use control::usage::Recorder;
-use control::{Control, Options, Outputs, Published};
+use control::usage::UsageRecorder;
+use control::{Control, PublishedReleases, ReconcilerOptions, ReconcilerOutputs};
 use dyno::compile::Compiler;
 use dyno::engine::InstanceAllocation;
 use dyno::{EgressPolicy, Fleet, FleetConfig, LocalDyno};
@@ -47,7 +47,7 @@ use step_executor::StepExecutor;
 
 pub(crate) use engine::start_engines;
 pub(crate) use one_off_runner::run_to_exit;
-pub(crate) use router_metrics::write_router_metrics;
+pub(crate) use router_metrics::register_router_metrics;
 
 /// The only node of a server.
 const NODE_NAME: &str = "local";
@@ -77,7 +77,7 @@ pub(crate) struct CoreConfig {
     /// Proxies whose forwarding headers are believed.
     pub(crate) trusted_proxies: TrustedProxies,
     /// Records dyno time, if it has a price.
-    pub(crate) usage: Option<Recorder>,
+    pub(crate) usage: Option<UsageRecorder>,
     /// A program with its first arguments that compiles a component in a child process.
     pub(crate) compile_command: Vec<OsString>,
 }
@@ -86,7 +86,7 @@ pub(crate) struct CoreConfig {
 pub(crate) struct NodeCore {
     pub(crate) control: Control,
     pub(crate) router: Router<LocalDyno>,
-    reconciler: JoinHandle<Result<(), control::RunError>>,
+    reconciler: JoinHandle<Result<(), control::ReconcilerRunError>>,
     log: JoinHandle<()>,
     tasks: JoinSet<()>,
 }
@@ -95,7 +95,7 @@ impl NodeCore {
     /// Starts all of it. Nothing listens yet.
     pub(crate) async fn start(config: CoreConfig, logs: &LogQueue) -> Result<NodeCore, SpawnError> {
         let id: NodeId = NODE_NAME.parse().expect("a valid name");
-        let options = Options {
+        let options = ReconcilerOptions {
             seed: random_seed()?,
             policy: config.policy,
         };
@@ -111,7 +111,7 @@ impl NodeCore {
         let meter = DynoMeter::new(config.usage.clone());
         let fleet = start_fleet(&id, config, logs, report.clone())?;
         let router = Router::with_config(router_config, logs.router_sink());
-        let Outputs {
+        let ReconcilerOutputs {
             steps,
             one_offs,
             logs: events,
@@ -130,7 +130,7 @@ impl NodeCore {
         tasks.spawn(forward_reports(reports, control.clone(), meter));
         let log = tokio::spawn(forward_log_events(events, logs.clone()));
         let inventory = Inventory::new_local(id, NODE_MEMORY_BYTES, NODE_DYNOS_MAX);
-        control.report(Report::Node(inventory)).await?;
+        control.send_report(Report::Node(inventory)).await?;
         Ok(NodeCore {
             control,
             router,
@@ -164,9 +164,9 @@ impl NodeCore {
         timeout: Duration,
         ready: watch::Sender<bool>,
     ) -> impl Future<Output = ()> + Send + use<> {
-        let mut published = self.control.published();
+        let mut published = self.control.watch_published();
         async move {
-            let has_all = |published: &Published| {
+            let has_all = |published: &PublishedReleases| {
                 let is_up = |app| published.get(app).is_some_and(Option::is_some);
                 apps.iter().all(is_up)
             };
@@ -228,7 +228,7 @@ async fn forward_reports(
 ) {
     while let Some(report) = reports.recv().await {
         meter.record_report(&report);
-        if control.report(report).await.is_err() {
+        if control.send_report(report).await.is_err() {
             return;
         }
     }

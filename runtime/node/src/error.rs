@@ -4,7 +4,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use control::ledger::OpenError;
+use control::ledger::LedgerOpenError;
 use control::logs::LogFilesError;
 use control::usage::UsageError;
 use dyno::compile::CompileError;
@@ -54,7 +54,7 @@ pub enum SpawnError {
     Router(#[source] io::Error),
     /// The ledger cannot be opened.
     #[error("cannot open the ledger")]
-    Ledger(#[from] OpenError),
+    Ledger(#[from] LedgerOpenError),
     /// The usage records cannot be opened.
     #[error("cannot open the usage records")]
     UsageOpen(#[source] UsageError),
@@ -66,10 +66,10 @@ pub enum SpawnError {
     Slugs(#[from] StoreError),
     /// The reconciler does not start.
     #[error("the reconciler does not start")]
-    Reconciler(#[from] control::StartError),
+    Reconciler(#[from] control::ReconcilerStartError),
     /// The reconciler ended during the start.
     #[error(transparent)]
-    ReconcilerGone(#[from] control::Gone),
+    ReconcilerGone(#[from] control::ReconcilerEnded),
     /// The engine does not start; the text says why.
     #[error("the engine does not start: {0}")]
     Engine(String),
@@ -102,7 +102,7 @@ pub enum SpawnError {
     ShowToken(#[source] ObserverError),
     /// The first admin token could not be written down.
     #[error("cannot write down the first admin token")]
-    WriteToken(#[source] control::Refused),
+    WriteToken(#[source] control::ControlError),
 }
 
 /// Why a node ended by itself.
@@ -113,7 +113,7 @@ pub enum NodeFailure {
     Ended,
     /// The reconciler stopped: another one has taken over its ledger.
     #[error("the reconciler has ended")]
-    Reconciler(#[source] control::RunError),
+    Reconciler(#[source] control::ReconcilerRunError),
     /// The reconciler panicked.
     #[error("the reconciler has ended")]
     Panic(#[source] JoinError),

@@ -6,7 +6,7 @@
 //! [`run_program`] runs a program once, without any of it.
 //!
 //! Must not know the command line, the environment or the terminal: nothing is printed here. A [`NodeObserver`] takes
-//! what an operator should know of, and a [`LogWriter`] the apps' log lines.
+//! what an operator should know of, and a [`NodeLogWriter`] the apps' log lines.
 //!
 //! # Tasks and threads
 //!
@@ -42,7 +42,7 @@ pub use data_folder::DataFolderError;
 pub use error::{NodeFailure, SocketPurpose, SpawnError};
 pub use local_deploy::{LocalDeploy, LocalDeployError};
 pub use local_token::{LocalToken, LocalTokenError, LocalTokenRequest, create_local_token};
-pub use log_queue::{LogWriter, NodeLogLine};
+pub use log_queue::{NodeLogLine, NodeLogWriter};
 pub use observer::{NodeEvent, NodeObserver, ObserverError};
 pub use program::{ProgramConfig, ProgramFiles, ProgramPipes, run_program};
 pub use running_node::RunningNode;
@@ -50,7 +50,7 @@ pub use server::LocalTokenSocketError;
 pub use service_manager::ServiceManager;
 
 // Types of other crates that stand in settings, log lines and streams.
-pub use control::logs::{LogFilesError, Source as LogSource, timestamp as format_timestamp};
+pub use control::logs::{AppLogSource, LogFilesError, timestamp as format_timestamp};
 pub use control::once::frame as attach_frame;
 pub use dyno::{EgressOpening, MountedFolder, OneOffCommand};
 pub use router::TrustedProxy;

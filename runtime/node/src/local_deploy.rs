@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use control::{Actor, Command, Deploy, DeployConfig, Gone, Outcome, Refused};
+use control::{
+    Actor, Command, ControlError, DeployConfig, ReconcilerEnded, ReleaseOutcome, ReleaseSpec,
+};
 use grid::desired::ProcessSpec;
 use grid::name::{AppName, ProcessType, SlugId};
 
@@ -29,10 +31,10 @@ pub struct LocalDeploy {
 pub enum LocalDeployError {
     /// The release was refused.
     #[error(transparent)]
-    Refused(#[from] Refused),
+    Refused(#[from] ControlError),
     /// The node has ended.
     #[error(transparent)]
-    Gone(#[from] Gone),
+    Gone(#[from] ReconcilerEnded),
     /// The release's dynos did not come up.
     #[error("{app} did not come up: {reason}")]
     Failed {
@@ -56,11 +58,13 @@ impl RunningNode {
                 app: app.clone(),
                 hostnames: Vec::new(),
             };
-            control.command(create, Actor::now(ACTOR), None).await?;
+            control
+                .execute_command(create, Actor::now(ACTOR), None)
+                .await?;
         }
         let deploy = Command::Deploy {
             app: app.clone(),
-            deploy: Deploy {
+            deploy: ReleaseSpec {
                 slug: deploy.slug,
                 description: "Deploy".to_owned(),
                 config: DeployConfig::These(deploy.config),
@@ -68,14 +72,16 @@ impl RunningNode {
                 formation: deploy.formation,
             },
         };
-        let accepted = control.command(deploy, Actor::now(ACTOR), None).await?;
+        let accepted = control
+            .execute_command(deploy, Actor::now(ACTOR), None)
+            .await?;
         let Some(version) = accepted.version else {
             return Ok(());
         };
-        match control.outcome(app, version).await? {
-            Outcome::Serving => control.until_published(app, version).await,
-            Outcome::Superseded(_) | Outcome::Destroyed => {}
-            Outcome::Failed(reason) => {
+        match control.wait_for_outcome(app, version).await? {
+            ReleaseOutcome::Serving => control.wait_until_published(app, version).await,
+            ReleaseOutcome::Superseded(_) | ReleaseOutcome::Destroyed => {}
+            ReleaseOutcome::Failed(reason) => {
                 let app = app.clone();
                 return Err(LocalDeployError::Failed { app, reason });
             }

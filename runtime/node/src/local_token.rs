@@ -18,7 +18,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use control::Actor;
-use control::access::{self, Role, Secret, Token};
+use control::access::{self, Role, Token, TokenSecret};
 use grid::name::AppName;
 use serde::{Deserialize, Serialize};
 
@@ -73,15 +73,15 @@ pub(crate) enum LocalTokenReply {
 
 impl LocalTokenRequest {
     /// A new token, its secret, and the user of this machine who asked for it.
-    pub(crate) fn mint(&self, user: u32) -> (Token, Secret, Actor) {
+    pub(crate) fn mint(&self, user: u32) -> (Token, TokenSecret, Actor) {
         let actor = Actor::now(&format!("local user {user}"));
-        let (token, secret) = access::mint(&self.name, self.role, self.app.clone(), &actor);
+        let (token, secret) = access::mint_token(&self.name, self.role, self.app.clone(), &actor);
         (token, secret, actor)
     }
 }
 
 impl LocalToken {
-    pub(crate) fn new(token: &Token, secret: &Secret) -> LocalToken {
+    pub(crate) fn new(token: &Token, secret: &TokenSecret) -> LocalToken {
         let created = SystemTime::UNIX_EPOCH.checked_add(Duration::from_millis(token.created_ms));
         let created = created.unwrap_or(SystemTime::UNIX_EPOCH);
         LocalToken {

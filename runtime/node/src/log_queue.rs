@@ -12,7 +12,7 @@ use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::thread::JoinHandle;
 use std::time::{Duration, SystemTime};
 
-use control::logs::Source;
+use control::logs::AppLogSource;
 use grid::fault::Fault;
 use grid::name::AppName;
 use parking_lot::Mutex;
@@ -37,14 +37,14 @@ pub struct NodeLogLine {
     /// The app; none: a request for a hostname that no app has.
     pub app: Option<AppName>,
     /// Who wrote it.
-    pub source: Source,
+    pub source: AppLogSource,
     /// The text, without a line's end.
     pub text: String,
 }
 
 /// Takes log lines on the queue's thread.
-pub trait LogWriter: Send + 'static {
-    /// Takes a line. It may wait in a buffer until [`flush`](LogWriter::flush).
+pub trait NodeLogWriter: Send + 'static {
+    /// Takes a line. It may wait in a buffer until [`flush`](NodeLogWriter::flush).
     fn write_line(&mut self, line: NodeLogLine);
 
     /// Writes out what is buffered; called after each batch of lines.
@@ -86,7 +86,7 @@ impl LogThread {
 
 /// Starts the thread (`logs`).
 pub(crate) fn start_log_thread(
-    writer: Box<dyn LogWriter>,
+    writer: Box<dyn NodeLogWriter>,
     observer: SharedObserver,
 ) -> io::Result<(LogQueue, LogThread)> {
     let (entries, received) = sync_channel(QUEUE_LEN_MAX);
@@ -118,7 +118,7 @@ impl LogQueue {
         }
     }
 
-    fn send_now(&self, app: AppName, source: Source, text: String) {
+    fn send_now(&self, app: AppName, source: AppLogSource, text: String) {
         self.send(NodeLogLine {
             at: SystemTime::now(),
             app: Some(app),
@@ -132,21 +132,21 @@ impl LogQueue {
         let queue = self.clone();
         Arc::new(move |line: dyno::LogLine| {
             let source = match line.source {
-                dyno::LogSource::App(dyno) => Source::App(dyno),
-                dyno::LogSource::Dyno(dyno) => Source::Dyno(dyno),
+                dyno::LogSource::App(dyno) => AppLogSource::App(dyno),
+                dyno::LogSource::Dyno(dyno) => AppLogSource::Dyno(dyno),
             };
             queue.send_now(line.app, source, line.text);
         })
     }
 
     /// A sink for the record of each request.
-    pub(crate) fn router_sink(&self) -> router::Sink {
+    pub(crate) fn router_sink(&self) -> router::AccessLogSink {
         let queue = self.clone();
-        Arc::new(move |record: &router::Record| {
+        Arc::new(move |record: &router::AccessRecord| {
             queue.send(NodeLogLine {
                 at: record.at,
                 app: record.app.clone(),
-                source: Source::Router,
+                source: AppLogSource::Router,
                 text: record.line(),
             });
         })
@@ -155,14 +155,14 @@ impl LogQueue {
     /// Takes an event of the control plane.
     pub(crate) fn send_control_event(&self, event: control::LogEvent) {
         let app = event.app.clone();
-        let line = control::logs::Line::of_event(event, SystemTime::now());
+        let line = control::logs::AppLogLine::of_event(event, SystemTime::now());
         self.send_now(app, line.source, line.text);
     }
 }
 
 /// The thread's work: from the queue to the writer.
 struct LogPump {
-    writer: Box<dyn LogWriter>,
+    writer: Box<dyn NodeLogWriter>,
     observer: SharedObserver,
     dropped: DroppedLines,
     /// Whether the last flush failed.
@@ -204,7 +204,7 @@ impl LogPump {
             self.writer.write_line(NodeLogLine {
                 at: SystemTime::now(),
                 app,
-                source: Source::Api,
+                source: AppLogSource::Api,
                 text: format!("{} -> {lines} lines were dropped", Fault::TailOverflow),
             });
         }
@@ -227,9 +227,9 @@ impl LogPump {
 }
 
 /// Writes lines into the apps' logs of a server.
-pub(crate) struct AppLogWriter(pub(crate) control::logs::Logs);
+pub(crate) struct AppLogWriter(pub(crate) control::logs::AppLogs);
 
-impl LogWriter for AppLogWriter {
+impl NodeLogWriter for AppLogWriter {
     fn write_line(&mut self, line: NodeLogLine) {
         let NodeLogLine {
             at,
@@ -238,7 +238,8 @@ impl LogWriter for AppLogWriter {
             text,
         } = line;
         if let Some(app) = app {
-            self.0.push(&app, control::logs::Line { at, source, text });
+            self.0
+                .push(&app, control::logs::AppLogLine { at, source, text });
         }
     }
 

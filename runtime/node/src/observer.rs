@@ -7,7 +7,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use control::ledger::Cause;
+use control::ledger::LedgerCause;
 use control::logs::LogFilesError;
 use control::usage::UsageError;
 use slugs::store::StoreError;
@@ -31,7 +31,7 @@ pub enum NodeEvent {
     /// Log lines are written to the disk again.
     LogWriteRecovered,
     /// The ledger refuses changes for now.
-    LedgerWriteFailed(Cause),
+    LedgerWriteFailed(LedgerCause),
     /// The ledger takes changes again.
     LedgerWriteRecovered,
     /// Dyno time cannot be written down for now.

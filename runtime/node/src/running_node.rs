@@ -6,8 +6,8 @@ use std::ffi::OsString;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use control::ledger::Memory;
-use control::usage::Recorder;
+use control::ledger::MemoryLedger;
+use control::usage::UsageRecorder;
 use dyno::EgressPolicy;
 use grid::plan::Policy;
 use router::{Hosts, TrustedProxies};
@@ -17,7 +17,7 @@ use crate::config::{DrainGrace, ListenOn, LocalConfig, NodeConfig, NodeKind, Ser
 use crate::core::{CoreConfig, NodeCore};
 use crate::data_folder::DataFolder;
 use crate::error::{NodeFailure, SocketPurpose, SpawnError};
-use crate::log_queue::{AppLogWriter, LogQueue, LogThread, LogWriter, start_log_thread};
+use crate::log_queue::{AppLogWriter, LogQueue, LogThread, NodeLogWriter, start_log_thread};
 use crate::observer::{NodeEvent, NodeObserver, SharedObserver};
 use crate::server::{Readiness, RunningServer, ServerStart, ServerStores, open_logs};
 
@@ -26,7 +26,7 @@ use crate::server::{Readiness, RunningServer, ServerStart, ServerStores, open_lo
 /// Dropping it ends everything at once; [`drain`](RunningNode::drain) lets requests finish first.
 pub struct RunningNode {
     pub(crate) core: NodeCore,
-    router: Option<router::Server>,
+    router: Option<router::RouterServer>,
     app_address: SocketAddr,
     server: Option<RunningServer>,
     drain_grace: DrainGrace,
@@ -119,7 +119,7 @@ async fn spawn_local(common: CommonParts, config: LocalConfig) -> Result<Running
     let (listener, app_address) = open_socket(common.listen, SocketPurpose::Apps)?;
     let (logs, log_thread) = start_logs(config.log, &common.observer)?;
     let core = CoreConfig {
-        ledger: Arc::new(Memory::new()),
+        ledger: Arc::new(MemoryLedger::new()),
         policy: Policy::default(),
         slugs: config.slugs,
         compiled_folder: config.compiled_folder,
@@ -191,7 +191,7 @@ async fn spawn_server(
 /// The parts of a server that has started.
 struct ServerParts {
     core: NodeCore,
-    router: router::Server,
+    router: router::RouterServer,
     server: RunningServer,
     app_address: SocketAddr,
     drain_grace: DrainGrace,
@@ -202,7 +202,7 @@ async fn start_server(
     mut config: ServerConfig,
     data: &DataFolder,
     logs: &LogQueue,
-    app_logs: control::logs::Logs,
+    app_logs: control::logs::AppLogs,
 ) -> Result<ServerParts, SpawnError> {
     // Before anything is written: a server whose port is taken leaves nothing behind.
     let (listener, app_address) = open_socket(common.listen, SocketPurpose::Apps)?;
@@ -258,7 +258,7 @@ fn server_core(
     data: &DataFolder,
     stores: &ServerStores,
     egress: EgressPolicy,
-    usage: Recorder,
+    usage: UsageRecorder,
     compile_command: Vec<OsString>,
 ) -> CoreConfig {
     CoreConfig {
@@ -277,7 +277,7 @@ fn server_core(
 }
 
 fn start_logs(
-    writer: Box<dyn LogWriter>,
+    writer: Box<dyn NodeLogWriter>,
     observer: &SharedObserver,
 ) -> Result<(LogQueue, LogThread), SpawnError> {
     start_log_thread(writer, Arc::clone(observer)).map_err(SpawnError::LogThread)

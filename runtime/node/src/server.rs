@@ -17,10 +17,10 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use control::addons::Addons;
-use control::ledger::{Cause, Ledger, Sqlite};
-use control::logs::{LogFiles, Logs};
-use control::usage::{self, Recorder};
+use control::addons::AddonsHandle;
+use control::ledger::{Ledger, LedgerCause, SqliteLedger};
+use control::logs::{AppLogs, LogFiles};
+use control::usage::{self, UsageRecorder};
 use grid::name::{AppName, ProcessType};
 use slugs::store::Store;
 use tokio::net::TcpListener;
@@ -28,7 +28,7 @@ use tokio::sync::watch;
 use tokio::task::{JoinHandle, JoinSet};
 
 use crate::config::ServerConfig;
-use crate::core::{NodeCore, write_router_metrics};
+use crate::core::{NodeCore, register_router_metrics};
 use crate::data_folder::DataFolder;
 use crate::error::SpawnError;
 use crate::local_token::take_notes;
@@ -43,15 +43,15 @@ const READY_TIMEOUT: Duration = Duration::from_secs(75);
 /// What outlives a run of the server.
 pub(crate) struct ServerStores {
     pub(crate) ledger: Arc<dyn Ledger>,
-    pub(crate) usage: Recorder,
+    pub(crate) usage: UsageRecorder,
     pub(crate) slugs: Arc<Store>,
 }
 
 impl ServerStores {
     pub(crate) fn open(data: &DataFolder) -> Result<ServerStores, SpawnError> {
-        let ledger = Sqlite::open(&data.ledger(), &data.key())?;
-        let usage = usage::Sqlite::open(&data.usage()).map_err(SpawnError::UsageOpen)?;
-        let usage = Recorder::open(Arc::new(usage), SystemTime::now());
+        let ledger = SqliteLedger::open(&data.ledger(), &data.key())?;
+        let usage = usage::SqliteUsageStore::open(&data.usage()).map_err(SpawnError::UsageOpen)?;
+        let usage = UsageRecorder::open(Arc::new(usage), SystemTime::now());
         Ok(ServerStores {
             ledger: Arc::new(ledger),
             usage: usage.map_err(SpawnError::UsageRead)?,
@@ -65,13 +65,13 @@ pub(crate) fn open_logs(
     config: &ServerConfig,
     data: &DataFolder,
     observer: &SharedObserver,
-) -> Result<Logs, SpawnError> {
+) -> Result<AppLogs, SpawnError> {
     let folder = config.log_folder.clone().unwrap_or_else(|| data.logs());
     match LogFiles::open(&folder) {
-        Ok(files) => Ok(Logs::kept_in(files)),
+        Ok(files) => Ok(AppLogs::kept_in(files)),
         Err(error) if error.is_full() => {
             observer.on_event(NodeEvent::LogsNotKept(error));
-            Ok(Logs::new())
+            Ok(AppLogs::new())
         }
         Err(error) => Err(SpawnError::LogFolder(error)),
     }
@@ -82,7 +82,7 @@ pub(crate) struct ServerStart<'a> {
     pub(crate) config: &'a ServerConfig,
     pub(crate) data: &'a DataFolder,
     pub(crate) stores: ServerStores,
-    pub(crate) logs: Logs,
+    pub(crate) logs: AppLogs,
     pub(crate) api: TcpListener,
     pub(crate) api_address: SocketAddr,
     pub(crate) app_address: SocketAddr,
@@ -125,10 +125,10 @@ impl RunningServer {
         let control = &core.control;
         first_token::create_first_token(control, &*observer, api_address).await?;
         start_token_socket(data, core, &observer, &mut tasks);
-        let (addons, keeper) = Addons::new(control.clone(), config.addon_servers.clone());
+        let (addons, keeper) = AddonsHandle::new(control.clone(), config.addon_servers.clone());
         let trouble = Arc::clone(&observer);
         tasks.spawn(keeper.run(move |text| trouble.on_event(NodeEvent::AddonTrouble(text))));
-        let state = api::State::new(api::Parts {
+        let state = api::ApiState::new(api::ApiParts {
             control: control.clone(),
             slugs: Arc::clone(&stores.slugs),
             addons,
@@ -148,7 +148,7 @@ impl RunningServer {
         let usage = tokio::spawn(usage);
         let pruner = slug_pruner::prune_slugs(stores.slugs, control.clone(), Arc::clone(&observer));
         tasks.spawn(pruner);
-        tasks.spawn(watch_ledger(control.trouble(), observer));
+        tasks.spawn(watch_ledger(control.watch_ledger_trouble(), observer));
         Ok(RunningServer {
             api_address,
             ready,
@@ -230,8 +230,8 @@ fn start_token_socket(
     }
 }
 
-fn api_settings(config: &ServerConfig, public_port: u16) -> api::Settings {
-    api::Settings {
+fn api_settings(config: &ServerConfig, public_port: u16) -> api::ApiSettings {
+    api::ApiSettings {
         domain: config.domain.clone(),
         public_https: false,
         public_port,
@@ -240,9 +240,9 @@ fn api_settings(config: &ServerConfig, public_port: u16) -> api::Settings {
     }
 }
 
-fn router_metrics(core: &NodeCore) -> api::MoreMetrics {
+fn router_metrics(core: &NodeCore) -> api::RegisterMetrics {
     let router = core.router.clone();
-    Arc::new(move |out| write_router_metrics(&router, out))
+    Arc::new(move |registry| register_router_metrics(&router, registry))
 }
 
 async fn wait_for_end(mut end: watch::Receiver<bool>) {
@@ -251,7 +251,7 @@ async fn wait_for_end(mut end: watch::Receiver<bool>) {
 }
 
 /// Reports when the ledger begins to refuse changes, and when it takes them again.
-async fn watch_ledger(mut trouble: watch::Receiver<Option<Cause>>, observer: SharedObserver) {
+async fn watch_ledger(mut trouble: watch::Receiver<Option<LedgerCause>>, observer: SharedObserver) {
     let mut is_failing = false;
     while trouble.changed().await.is_ok() {
         let cause = trouble.borrow_and_update().clone();

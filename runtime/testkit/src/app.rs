@@ -1,4 +1,6 @@
 //! App folders: a demo around a test guest, and copies of the examples.
+//!
+//! Must not know what the apps do.
 
 use std::fs::{self, File};
 use std::path::PathBuf;
@@ -6,25 +8,25 @@ use std::path::PathBuf;
 use rustix::fs::{FlockOperation, flock};
 use tempfile::TempDir;
 
-use crate::command::{dyno_command, error_of};
+use crate::command::{dyno_command, error_of, run_command};
 use crate::folders::{copy_sources, file_names, repository, scratch_folder};
 use crate::guests::guest_path;
 use crate::process::DynoProcess;
 
-/// An app named `demo`: a folder with a ready component and what a test adds.
+/// An app named `demo`: a temporary folder with a built component and the files that a test adds.
 pub struct DemoApp {
     folder: TempDir,
 }
 
 impl DemoApp {
-    /// With a test guest as `app.wasm`.
+    /// Makes a folder with a test guest as `app.wasm`.
     pub fn from_guest(name: &str) -> DemoApp {
         let demo = DemoApp::new();
         demo.replace_component(name);
         demo
     }
 
-    /// Without any file.
+    /// Makes a folder without files.
     pub fn new() -> DemoApp {
         let folder = tempfile::tempdir_in(scratch_folder()).unwrap();
         fs::create_dir(folder.path().join("demo")).unwrap();
@@ -41,7 +43,7 @@ impl DemoApp {
         self.folder().join(name)
     }
 
-    /// Makes `app.wasm` another test guest.
+    /// Replaces `app.wasm` by another test guest.
     pub fn replace_component(&self, name: &str) {
         fs::copy(guest_path(name), self.file_path("app.wasm")).unwrap();
     }
@@ -52,12 +54,12 @@ impl DemoApp {
         self
     }
 
-    /// `dyno local` with further arguments, until it says where it is.
+    /// Runs `dyno local` with further arguments, and waits for its URL.
     pub fn start_local(&self, args: &[&str]) -> DynoProcess {
         DynoProcess::start_local(&self.folder(), args)
     }
 
-    /// `dyno local` that is expected to fail: its error output. Exit code 1.
+    /// Runs `dyno local`, which must fail with exit code 1, and gives its stderr.
     pub fn local_error(&self, args: &[&str]) -> String {
         error_of(
             dyno_command()
@@ -69,7 +71,9 @@ impl DemoApp {
     }
 }
 
-/// An app of `examples`, copied. Its folder is always the same one, so that only the first test ever has to build all.
+/// A copy of an app of `examples`. All tests of an example have the same folder, with what the build before left in
+/// `target`, so that only the first test compiles everything. Other tests wait until the value is dropped; drop it as soon
+/// as the app is built and runs.
 pub struct ExampleApp {
     /// The app's folder.
     pub folder: PathBuf,
@@ -77,7 +81,7 @@ pub struct ExampleApp {
 }
 
 impl ExampleApp {
-    /// The example as it is in the repository; waits for other tests that use it.
+    /// Copies the example from the repository, after other tests have dropped theirs.
     pub fn copy_from_repository(name: &str) -> ExampleApp {
         let place = scratch_folder().join("apps");
         fs::create_dir_all(&place).unwrap();
@@ -102,5 +106,15 @@ impl ExampleApp {
     /// Names of the files right in the folder.
     pub fn file_names(&self) -> Vec<String> {
         file_names(&self.folder)
+    }
+
+    /// Builds the app without a limit of time, since that may install a toolchain; then runs it by `dyno local`, and lets
+    /// other tests have the folder.
+    pub fn build_and_start(self) -> DynoProcess {
+        let slug = self.folder.with_extension("slug");
+        let mut build = dyno_command();
+        build.arg("build").arg(&self.folder).arg("-o").arg(slug);
+        run_command(&mut build).success();
+        DynoProcess::start_local(&self.folder, &[])
     }
 }

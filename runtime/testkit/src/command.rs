@@ -1,4 +1,6 @@
-//! The built binary as a command, and what a command wrote.
+//! The built binary as a command, and the output of commands that end.
+//!
+//! Must not know any subcommand.
 
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
@@ -7,11 +9,11 @@ use serde_json::Value;
 
 use crate::folders::{profile_folder, scratch_folder};
 
-/// The binary, with a cache that tests share and nothing else of the user's.
+/// The built `dyno`, with the cache that tests share, no configuration, and no colours.
 pub fn dyno_command() -> Command {
     let mut command = Command::new(profile_folder().join("dyno"));
     command
-        .env("XDG_CACHE_HOME", scratch_folder().join("cache"))
+        .env("XDG_CACHE_HOME", shared_cache())
         .env("NO_COLOR", "1")
         .env("XDG_CONFIG_HOME", no_config())
         .env_remove("DYNO_APP")
@@ -21,7 +23,7 @@ pub fn dyno_command() -> Command {
     command
 }
 
-/// What a command shows on a terminal that is so many columns wide.
+/// The output of a command on a terminal of this many columns.
 pub fn output_on_terminal(command: &Command, columns: u32) -> String {
     let quoted = |word: &std::ffi::OsStr| format!("'{}'", word.to_str().unwrap());
     let words: Vec<String> = std::iter::once(command.get_program())
@@ -46,19 +48,25 @@ pub fn output_on_terminal(command: &Command, columns: u32) -> String {
     String::from_utf8(terminal.output().unwrap().stdout).unwrap()
 }
 
-/// A configuration that nobody has made.
+/// The `XDG_CACHE_HOME` that tests share: toolchains, packages and compiled components. The product keys each entry by
+/// its content, and locks the cache against other processes.
+pub(crate) fn shared_cache() -> PathBuf {
+    scratch_folder().join("cache")
+}
+
+/// A configuration folder that does not exist.
 fn no_config() -> PathBuf {
     scratch_folder().join("no-config")
 }
 
-/// What a command said.
+/// How a command ended, and what it wrote.
 #[derive(Debug)]
 pub struct CommandOutput {
-    /// Its exit code; none if a signal ended it.
+    /// The exit code; none if a signal ended the command.
     pub code: Option<i32>,
-    /// What it wrote to stdout.
+    /// The text of stdout.
     pub stdout: String,
-    /// What it wrote to stderr.
+    /// The text of stderr.
     pub stderr: String,
 }
 
@@ -73,20 +81,20 @@ pub fn run_command(command: &mut Command) -> CommandOutput {
 }
 
 impl CommandOutput {
-    /// What it printed, having succeeded.
+    /// Stdout of a command that must have succeeded.
     #[track_caller]
     pub fn success(&self) -> &str {
         assert_eq!(self.code, Some(0), "{}{}", self.stdout, self.stderr);
         &self.stdout
     }
 
-    /// What it printed as JSON, having succeeded.
+    /// Stdout, as JSON, of a command that must have succeeded.
     #[track_caller]
     pub fn success_json(&self) -> Value {
         serde_json::from_str(self.success()).unwrap_or_else(|error| panic!("{error}: {self:?}"))
     }
 
-    /// What it said on stderr, having failed.
+    /// Stderr of a command that must have failed with exit code 1 and an error.
     #[track_caller]
     pub fn failure(&self) -> &str {
         assert_eq!(self.code, Some(1), "{}{}", self.stdout, self.stderr);
@@ -95,7 +103,7 @@ impl CommandOutput {
     }
 }
 
-/// Runs a command that must end with exit code 1, and gives what it wrote to stderr.
+/// Runs a command that must fail with exit code 1 and an error, and gives its stderr.
 pub fn error_of(command: &mut Command) -> String {
     let output = command.output().unwrap();
     let text = String::from_utf8(output.stderr).unwrap();

@@ -1,15 +1,15 @@
-//! Folders that tests know: the repository, cargo's output, and the place for files of tests.
+//! Folders: the repository, cargo's output, and the folder for files of tests.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// The repository's folder.
+/// The root of the repository.
 pub fn repository() -> PathBuf {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
     root.canonicalize().unwrap()
 }
 
-/// The folder in which cargo put the running test's profile: binaries, and `deps` with the tests.
+/// The folder of the running test's profile, such as `target/debug`: binaries, and `deps` with the tests.
 pub(crate) fn profile_folder() -> PathBuf {
     let test = std::env::current_exe().unwrap();
     let deps = test.parent().filter(|folder| folder.ends_with("deps"));
@@ -17,14 +17,14 @@ pub(crate) fn profile_folder() -> PathBuf {
     deps.parent().unwrap().to_owned()
 }
 
-/// The folder that tests may write to: `target/tmp`. It outlives them.
+/// The folder that tests may write to, `target/tmp`. Its content outlives the tests.
 pub fn scratch_folder() -> PathBuf {
     let folder = profile_folder().parent().unwrap().join("tmp");
     fs::create_dir_all(&folder).unwrap();
     folder
 }
 
-/// Names in a folder, sorted; none if there is no such folder.
+/// The sorted names in a folder; none if the folder does not exist.
 pub fn file_names(folder: &Path) -> Vec<String> {
     let entries = fs::read_dir(folder).into_iter().flatten().flatten();
     let mut names: Vec<String> = entries
@@ -34,7 +34,7 @@ pub fn file_names(folder: &Path) -> Vec<String> {
     names
 }
 
-/// Sources, without what a build left.
+/// Copies a folder without `target`.
 pub(crate) fn copy_sources(from: &Path, to: &Path) {
     fs::create_dir_all(to).unwrap();
     for entry in fs::read_dir(from).unwrap().flatten() {

@@ -1,11 +1,14 @@
-//! Paths of built guest programs: those of the repository, and those of other toolchains. What is missing is built.
+//! Paths of built guest programs: the repository's own, and components of other toolchains.
+//!
+//! `./test` builds the guests and names their folders in the environment; without it they are built here. Must not know
+//! what a guest does.
 
 use std::path::PathBuf;
 use std::process::Command;
 
 use crate::folders::repository;
 
-/// A test guest by its name, built now if it is not there.
+/// The component of a test guest, by the name of its program.
 pub fn guest_path(name: &str) -> PathBuf {
     let folder = std::env::var_os("DYNO_TEST_GUESTS").map(PathBuf::from);
     let folder = folder.unwrap_or_else(|| {
@@ -29,7 +32,7 @@ pub fn guest_path(name: &str) -> PathBuf {
     file
 }
 
-/// A test guest that speaks WASI preview 1, a core module, by its name.
+/// The core module of a test guest that speaks WASI preview 1, by the name of its program.
 pub fn core_guest_path(name: &str) -> PathBuf {
     let components = guest_path("good");
     let target = components.ancestors().nth(3).unwrap();
@@ -38,7 +41,7 @@ pub fn core_guest_path(name: &str) -> PathBuf {
     file
 }
 
-/// A component made by other people's toolchains, by its name: `wstd`, `p3`, `axum`, `js`, `py`.
+/// A component of another toolchain: `wstd`, `p3`, `axum`, `js` or `py`.
 pub fn foreign_guest_path(name: &str) -> PathBuf {
     let folder = std::env::var_os("DYNO_TEST_FOREIGN").map(PathBuf::from);
     let folder = folder.unwrap_or_else(|| {
@@ -54,7 +57,7 @@ pub fn foreign_guest_path(name: &str) -> PathBuf {
     folder.join(format!("{name}.wasm"))
 }
 
-/// The bytes of a test guest that is written as text, by its name.
+/// Compiles a test guest that is written as text, by its name.
 pub fn compile_wat(name: &str) -> Vec<u8> {
     let text = repository().join(format!("runtime/dyno/tests/guests/wat/{name}.wat"));
     wat::parse_file(text).unwrap()

@@ -1,4 +1,6 @@
-//! Home folders for one command each, and what a run leaves in them.
+//! A home folder for the commands of one test, and checks of what they leave in it.
+//!
+//! Must not know which commands run.
 
 use std::fs;
 use std::path::PathBuf;
@@ -9,13 +11,13 @@ use tempfile::TempDir;
 use crate::command::dyno_command;
 use crate::folders::{file_names, scratch_folder};
 
-/// A home with nothing in it, for one command.
+/// An empty home folder, with a folder for temporary files beside it. Both are removed with the value.
 pub struct HomeFolder {
     folder: TempDir,
 }
 
 impl HomeFolder {
-    /// An empty one, which is removed with the value.
+    /// Makes an empty home.
     pub fn new() -> HomeFolder {
         let folder = tempfile::tempdir_in(scratch_folder()).unwrap();
         for name in ["home", "tmp"] {
@@ -24,17 +26,17 @@ impl HomeFolder {
         HomeFolder { folder }
     }
 
-    /// Its folder: `HOME`.
+    /// The folder that is `HOME`.
     pub fn folder_path(&self) -> PathBuf {
         self.folder.path().join("home")
     }
 
-    /// Where the binary keeps its cache in it.
+    /// The cache of the binary in this home.
     pub fn cache_folder(&self) -> PathBuf {
         self.folder_path().join(".cache/dyno")
     }
 
-    /// The binary in this home. Rust's own folders stay where they are: a build needs them.
+    /// The binary in this home. Rust's own folders stay the user's, since a build needs them.
     pub fn dyno_command(&self) -> Command {
         let own = std::env::var_os("HOME")
             .map(PathBuf::from)
@@ -54,7 +56,7 @@ impl HomeFolder {
         command
     }
 
-    /// Nothing is in this home but the cache, with nothing of a run in it, and no process knows the home.
+    /// Checks that the home has the cache alone, that no run is left in the cache, and that no process has the home.
     pub fn assert_clean(&self) {
         assert_eq!(file_names(&self.folder_path()), [".cache"]);
         assert_eq!(file_names(&self.folder_path().join(".cache")), ["dyno"]);
@@ -73,7 +75,7 @@ impl HomeFolder {
         self.assert_no_process();
     }
 
-    /// No process was started with this home, or is told of a file in it. What was told to end may take a moment.
+    /// Checks that no process has this home in its arguments or environment. Processes that were told to end get 2 s.
     pub fn assert_no_process(&self) {
         let mut left = self.processes();
         for _ in 0..100 {

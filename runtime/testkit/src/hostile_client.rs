@@ -1,5 +1,7 @@
-//! One stranger beside another client of an app: a HEAD that announces a length, and a path that ends the dyno, each two
-//! hundred times from one address, while the other client asks for what works.
+//! A hostile client beside a well-behaved one, on the same app.
+//!
+//! The hostile client sends two hundred HEAD requests whose responses announce a length, then two hundred requests that
+//! end the dyno, all from one address. The other client meanwhile requests a path that works.
 
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -9,24 +11,25 @@ use std::time::{Duration, Instant};
 use crate::PATIENCE;
 use crate::process::DynoProcess;
 
-/// Requests of each kind that the stranger sends, over so many connections at a time.
+/// Requests of each kind that the hostile client sends.
 const REQUESTS: usize = 200;
+/// Connections that the hostile client has open at a time.
 const CONNECTIONS: usize = 4;
 
-/// An app, and what is known of its paths.
+/// An app, and the paths of it that the two clients request.
 pub struct HostileTarget<'a> {
-    /// Its folder.
+    /// The app's folder.
     pub folder: &'a Path,
-    /// Answers a HEAD with a length.
+    /// A HEAD of this path gets a `Content-Length`.
     pub announces: &'a str,
-    /// Ends the dyno.
+    /// A request of this path ends the dyno.
     pub traps: &'a str,
-    /// Answers 200.
+    /// A request of this path gets status 200.
     pub works: &'a str,
 }
 
-/// Asks for `path` so often, as the stranger does; every answer has this status.
-fn ask_often(local: &DynoProcess, method: &str, path: &str, status: u16) {
+/// Sends the hostile requests for one path; every response must have this status.
+fn send_hostile_requests(local: &DynoProcess, method: &str, path: &str, status: u16) {
     thread::scope(|scope| {
         for _ in 0..CONNECTIONS {
             scope.spawn(|| {
@@ -39,10 +42,10 @@ fn ask_often(local: &DynoProcess, method: &str, path: &str, status: u16) {
     });
 }
 
-/// Asks for what works until the stranger has had enough; how often.
-fn ask_meanwhile(local: &DynoProcess, path: &str, enough: &AtomicBool) -> usize {
+/// Requests a path again and again until `done` is set; gives the number of responses, all of status 200.
+fn request_until(local: &DynoProcess, path: &str, done: &AtomicBool) -> usize {
     let mut answers = 0;
-    while !enough.load(Ordering::Relaxed) {
+    while !done.load(Ordering::Relaxed) {
         let reply = local.get(path);
         assert_eq!(
             (reply.status, reply.complete),
@@ -55,22 +58,23 @@ fn ask_meanwhile(local: &DynoProcess, path: &str, enough: &AtomicBool) -> usize 
     answers
 }
 
-/// Two dynos of the app answer every other client, whatever the stranger does.
+/// Runs two dynos of the app and both clients. Every request of the well-behaved client must succeed, every trap must be
+/// in the log, and no dyno may have to wait before it starts again. Gives the running app.
 pub fn assert_others_are_served(target: &HostileTarget<'_>) -> DynoProcess {
     let local = DynoProcess::start_local(target.folder, &["web=2"]);
-    let enough = AtomicBool::new(false);
+    let done = AtomicBool::new(false);
     let answers = thread::scope(|scope| {
-        let other = scope.spawn(|| ask_meanwhile(&local, target.works, &enough));
-        let stranger = scope.spawn(|| {
-            ask_often(&local, "HEAD", target.announces, 200);
-            ask_often(&local, "GET", target.traps, 503);
+        let other = scope.spawn(|| request_until(&local, target.works, &done));
+        let hostile = scope.spawn(|| {
+            send_hostile_requests(&local, "HEAD", target.announces, 200);
+            send_hostile_requests(&local, "GET", target.traps, 503);
         });
-        let stranger = stranger.join();
-        enough.store(true, Ordering::Relaxed);
-        stranger.expect("the stranger is answered");
-        other.join().expect("the other client is")
+        let hostile = hostile.join();
+        done.store(true, Ordering::Relaxed);
+        hostile.expect("the hostile client gets its responses");
+        other.join().expect("the other client gets its responses")
     });
-    assert!(answers > 0, "the other client was never answered");
+    assert!(answers > 0, "the other client got no response");
     let crashes = |lines: &[String]| {
         let crashes = lines.iter().filter(|line| line.contains("]: Crashed: "));
         crashes.count()

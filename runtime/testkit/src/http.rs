@@ -1,4 +1,4 @@
-//! HTTP/1.1 responses as they came over the wire, and requests to a port of this machine.
+//! HTTP/1.1 responses as they came over the wire, and requests to a port of this machine, byte by byte.
 //!
 //! Must not know apps or the API.
 
@@ -14,16 +14,16 @@ use crate::PATIENCE;
 pub struct HttpReply {
     /// 0 if no response came.
     pub status: u16,
-    /// Names in lower case.
+    /// Names in lower case, and values.
     pub headers: Vec<(String, String)>,
-    /// Without its framing.
+    /// The body without its framing.
     pub body: Vec<u8>,
-    /// The body ended as its framing says, rather than with the connection.
+    /// Whether the body has the length, or the last chunk, that the header announced.
     pub complete: bool,
 }
 
 impl HttpReply {
-    /// Reads what came on a connection that was closed after one response. No response: status 0.
+    /// Parses all bytes of a connection that was closed after one response. Without a response the status is 0.
     pub fn parse(bytes: &[u8]) -> HttpReply {
         let Some(end) = bytes.windows(4).position(|four| four == b"\r\n\r\n") else {
             return HttpReply::default();
@@ -87,6 +87,7 @@ impl HttpReply {
     }
 }
 
+/// Takes a body out of chunks; and whether the last chunk came.
 fn unchunk(mut rest: &[u8]) -> (Vec<u8>, bool) {
     let mut body = Vec::new();
     while let Some(end) = rest.windows(2).position(|two| two == b"\r\n") {
@@ -105,27 +106,27 @@ fn unchunk(mut rest: &[u8]) -> (Vec<u8>, bool) {
     (body, false)
 }
 
-/// Sends `bytes` on a new connection and reads to its end.
+/// Sends bytes on a new connection, and reads until the connection ends.
 ///
 /// # Errors
-/// If nobody is there, or the connection breaks before a whole answer came.
+/// If nothing listens on the port, or no complete response came.
 pub fn send_request(port: u16, bytes: &[u8]) -> io::Result<HttpReply> {
     let mut stream = connect(port)?;
     stream.write_all(bytes)?;
-    let mut answer = Vec::new();
-    // A reset is an end as well: whether the answer is whole is told by its framing.
-    let _ = stream.read_to_end(&mut answer);
-    let reply = HttpReply::parse(&answer);
+    let mut received = Vec::new();
+    // A reset ends the connection too: the framing tells whether the response is complete.
+    let _ = stream.read_to_end(&mut received);
+    let reply = HttpReply::parse(&received);
     if reply.status == 0 || !reply.complete {
         return Err(io::Error::from(io::ErrorKind::UnexpectedEof));
     }
     Ok(reply)
 }
 
-/// A new connection, on which reads end after [`PATIENCE`].
+/// Opens a connection, on which reads end after [`PATIENCE`].
 ///
 /// # Errors
-/// If nobody is there.
+/// If nothing listens on the port.
 pub fn connect(port: u16) -> io::Result<TcpStream> {
     let stream = TcpStream::connect(("127.0.0.1", port))?;
     stream.set_read_timeout(Some(PATIENCE))?;
@@ -133,7 +134,7 @@ pub fn connect(port: u16) -> io::Result<TcpStream> {
     Ok(stream)
 }
 
-/// A request with these header lines and this body, as it goes over the wire.
+/// The bytes of a request with these header lines and this body.
 pub fn encode_request(method: &str, path: &str, headers: &[String], body: &[u8]) -> Vec<u8> {
     let mut head = format!("{method} {path} HTTP/1.1\r\n");
     for header in headers {

@@ -1,12 +1,17 @@
-//! For tests and benches alone: guests, servers, folders, and the rig that drives the built binary.
+//! What tests and benches share: built guests, real servers, app folders, and the rig that drives the built binary.
 //!
-//! Must not know any crate of the workspace: the binary is driven by its command line, sockets and files. Waits are
-//! bounded by [`PATIENCE`], which is reached only when a test fails.
+//! Development only. Must not know any crate of the workspace: tests drive the binary by its command line, its sockets
+//! and its files. Every wait is bounded by [`PATIENCE`], which only a failing test reaches.
+//!
+//! | for | use |
+//! |---|---|
+//! | a command that ends | [`dyno_command`], [`run_command`] |
+//! | a running `dyno local` | [`DynoProcess`], [`DemoApp`], [`ExampleApp`] |
+//! | a running `dyno serve` | [`ServerRig`], [`Server`] |
+//! | a test guest | [`guest_path`], [`core_guest_path`], [`foreign_guest_path`], [`compile_wat`] |
+//! | a database or cache | [`servers`] |
 
-#![allow(
-    clippy::unwrap_used,
-    reason = "a panic is how a test says that it failed"
-)]
+#![allow(clippy::unwrap_used, reason = "a test fails by a panic")]
 
 mod app;
 mod command;
@@ -19,6 +24,7 @@ mod process;
 mod rig;
 mod server;
 pub mod servers;
+mod slug_file;
 
 use std::thread;
 use std::time::{Duration, Instant};
@@ -30,15 +36,16 @@ pub use guests::{compile_wat, core_guest_path, foreign_guest_path, guest_path};
 pub use home::HomeFolder;
 pub use http::HttpReply;
 pub use process::{DynoProcess, log_field};
-pub use rig::{ServerRig, SlugFile};
+pub use rig::ServerRig;
 pub use server::Server;
+pub use slug_file::SlugFile;
 
-/// Longest that a test waits for anything.
+/// The longest time that a test waits for anything.
 pub const PATIENCE: Duration = Duration::from_secs(120);
-/// Between two looks at something that is to change.
+/// The time between two checks of a condition.
 const LOOK: Duration = Duration::from_millis(10);
 
-/// Waits for something to become true.
+/// Waits until a condition holds; `what` names the condition if it never does.
 #[track_caller]
 pub fn wait_until(what: &str, mut is: impl FnMut() -> bool) {
     let deadline = Instant::now() + PATIENCE;

@@ -1,20 +1,24 @@
-//! Runs the built `dyno` as a user does, reads what it writes, and speaks HTTP to it.
+//! A `dyno` process that runs until it is stopped: the lines that it writes, and HTTP requests to its port.
+//!
+//! Owns the child process and the threads that read its output. Must not know which subcommand runs.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::{Arc, Condvar, Mutex};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
+
+use parking_lot::{Condvar, Mutex};
 
 use crate::PATIENCE;
 use crate::command::dyno_command;
 use crate::http::HttpReply;
 
-/// A running `dyno local`, or another command that runs until it is stopped. It is killed with the value.
+/// A running `dyno local`, or another command that runs until it is stopped. Dropping the value kills the process.
 pub struct DynoProcess {
     child: Child,
-    /// Where it serves on this machine; 0 if nobody waited for it to say so.
+    /// The port on which the app answers; 0 unless a constructor waited for the URL.
     pub port: u16,
     output: Arc<ProcessOutput>,
 }
@@ -27,20 +31,20 @@ struct ProcessOutput {
 
 impl ProcessOutput {
     fn push(&self, line: String) {
-        self.lines.lock().unwrap().push(line);
+        self.lines.lock().push(line);
         self.more.notify_all();
     }
 }
 
 impl DynoProcess {
-    /// `dyno local PATH -p 0 ARGS…`, until it says where it is.
+    /// Runs `dyno local PATH -p 0 ARGS…`, and waits for its URL.
     pub fn start_local(path: &Path, args: &[&str]) -> DynoProcess {
         let mut local = DynoProcess::spawn_local(path, args);
         local.port = local.wait_for_port();
         local
     }
 
-    /// The same, without waiting for anything; `port` is 0.
+    /// Runs `dyno local PATH -p 0 ARGS…` without waiting for anything; `port` is 0.
     pub fn spawn_local(path: &Path, args: &[&str]) -> DynoProcess {
         DynoProcess::spawn(
             dyno_command()
@@ -51,21 +55,21 @@ impl DynoProcess {
         )
     }
 
-    /// The port in the URL, as soon as it is printed.
+    /// Waits for the line with the URL, and gives its port.
     pub fn wait_for_port(&self) -> u16 {
         let line = self.wait_for_line("the URL", |line| line.contains(" is up: http://"));
         let port = line.rsplit(':').next().unwrap().trim_end_matches('/');
         port.parse().unwrap()
     }
 
-    /// Any form of `dyno local`, until it says where it is.
+    /// Runs any form of `dyno local`, and waits for its URL.
     pub fn start(command: &mut Command) -> DynoProcess {
         let mut local = DynoProcess::spawn(command);
         local.port = local.wait_for_port();
         local
     }
 
-    /// Any command that runs until it is stopped.
+    /// Runs a command without waiting for anything; `port` is 0.
     pub fn spawn(command: &mut Command) -> DynoProcess {
         let mut child = command
             .stdout(Stdio::piped())
@@ -85,20 +89,20 @@ impl DynoProcess {
 
     /// All lines so far, stdout and stderr together.
     pub fn lines(&self) -> Vec<String> {
-        self.output.lines.lock().unwrap().clone()
+        self.output.lines.lock().clone()
     }
 
-    /// How many lines there are; for [`Local::wait_for_after`].
+    /// The number of lines so far: a mark for [`DynoProcess::wait_for_line_after`].
     pub fn line_count(&self) -> usize {
-        self.output.lines.lock().unwrap().len()
+        self.output.lines.lock().len()
     }
 
-    /// The first line that fits, as soon as it is there.
+    /// Waits for a line that `fits`; `what` names the line where none comes.
     pub fn wait_for_line(&self, what: &str, fits: impl Fn(&str) -> bool) -> String {
         self.wait_for_line_after(0, what, fits)
     }
 
-    /// The first line from `mark` on that fits.
+    /// Waits for a line that `fits`, behind the first `mark` lines.
     pub fn wait_for_line_after(
         &self,
         mark: usize,
@@ -106,7 +110,7 @@ impl DynoProcess {
         fits: impl Fn(&str) -> bool,
     ) -> String {
         let deadline = Instant::now() + PATIENCE;
-        let mut lines = self.output.lines.lock().unwrap();
+        let mut lines = self.output.lines.lock();
         loop {
             if let Some(line) = lines.iter().skip(mark).find(|line| fits(line)) {
                 return line.clone();
@@ -117,40 +121,40 @@ impl DynoProcess {
                 "no line shows {what}:\n{}",
                 lines.join("\n")
             );
-            lines = self.output.more.wait_timeout(lines, left).unwrap().0;
+            self.output.more.wait_for(&mut lines, left);
         }
     }
 
-    /// The router's line about the request whose path is `path`.
+    /// Waits for the router's line about a request of this path.
     pub fn wait_for_router_line(&self, path: &str) -> String {
         self.wait_for_router_line_after(0, path)
     }
 
-    /// The same, from `mark` on.
+    /// Waits for the router's line about a request of this path, behind the first `mark` lines.
     pub fn wait_for_router_line_after(&self, mark: usize, path: &str) -> String {
         let field = format!(" path=\"{path}\" ");
         let fits = |line: &str| line.contains("dyno[router]: ") && line.contains(&field);
         self.wait_for_line_after(mark, &format!("a request of {path}"), fits)
     }
 
-    /// A new connection to its port.
+    /// Opens a connection to the port.
     pub fn connect(&self) -> TcpStream {
         let stream = TcpStream::connect(("127.0.0.1", self.port)).unwrap();
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
         stream
     }
 
-    /// Sends `bytes` on a new connection and reads to its end.
+    /// Sends bytes on a new connection, and reads until the connection ends.
     pub fn send_bytes(&self, bytes: &[u8]) -> Vec<u8> {
         let mut stream = self.connect();
         stream.write_all(bytes).unwrap();
-        let mut answer = Vec::new();
-        // A reset is an end as well.
-        let _ = stream.read_to_end(&mut answer);
-        answer
+        let mut received = Vec::new();
+        // A reset ends the connection too.
+        let _ = stream.read_to_end(&mut received);
+        received
     }
 
-    /// A request on a connection of its own.
+    /// Sends a request for the host `demo.localhost` on a new connection, with these header lines.
     pub fn request(&self, method: &str, path: &str, headers: &[&str], body: &[u8]) -> HttpReply {
         let mut head =
             format!("{method} {path} HTTP/1.1\r\nHost: demo.localhost\r\nConnection: close\r\n");
@@ -165,17 +169,17 @@ impl DynoProcess {
         HttpReply::parse(&self.send_bytes(&[head.as_bytes(), body].concat()))
     }
 
-    /// A GET on a connection of its own.
+    /// Sends a GET on a new connection.
     pub fn get(&self, path: &str) -> HttpReply {
         self.request("GET", path, &[], b"")
     }
 
-    /// A POST on a connection of its own.
+    /// Sends a POST on a new connection.
     pub fn post(&self, path: &str, body: &[u8]) -> HttpReply {
         self.request("POST", path, &[], body)
     }
 
-    /// The process's id.
+    /// The id of the process.
     pub fn process_id(&self) -> u32 {
         self.child.id()
     }
@@ -194,12 +198,12 @@ impl DynoProcess {
             if let Some(status) = self.child.try_wait().unwrap() {
                 return status;
             }
-            assert!(Instant::now() < deadline, "it does not end");
+            assert!(Instant::now() < deadline, "the process does not end");
             std::thread::sleep(Duration::from_millis(5));
         }
     }
 
-    /// Ctrl-C, and the end.
+    /// Sends SIGINT, as Ctrl-C does, and waits for the process to end.
     pub fn stop(self) -> ExitStatus {
         self.send_signal("INT");
         self.wait_for_exit()
@@ -216,6 +220,7 @@ impl Drop for DynoProcess {
     }
 }
 
+/// Starts a thread that keeps the lines of a stream until it ends.
 fn collect(stream: impl Read + Send + 'static, output: &Arc<ProcessOutput>) {
     let output = Arc::clone(output);
     std::thread::spawn(move || {

@@ -1,32 +1,25 @@
-//! The rig: a home and a data folder that outlive any number of servers.
+//! The rig of end-to-end tests: a home and a data folder that outlive the servers which a test starts in them.
+//!
+//! Owns the folders, the first token, and the apps that tests write. Must not know what a server does.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
 
-use crate::command::run_command;
 use crate::guests::{compile_wat, guest_path};
 use crate::home::HomeFolder;
-use crate::http::json_text;
 use crate::server::Server;
+use crate::slug_file::SlugFile;
 
-/// What is there before and after a server.
+/// A home, the data folder in it, and the token that the first server in it printed.
 pub struct ServerRig {
     home: HomeFolder,
     token: OnceLock<String>,
 }
 
-/// A slug's file.
-pub struct SlugFile {
-    /// `sha256:` and its digest.
-    pub id: String,
-    /// What is uploaded.
-    pub bytes: Vec<u8>,
-}
-
 impl ServerRig {
-    /// A new home, in which no server has run.
+    /// Makes a new home, in which no server has run.
     pub fn new() -> ServerRig {
         ServerRig {
             home: HomeFolder::new(),
@@ -34,22 +27,22 @@ impl ServerRig {
         }
     }
 
-    /// The home of server and commands.
+    /// The home of the server and of the commands.
     pub fn home(&self) -> &HomeFolder {
         &self.home
     }
 
-    /// The server's state.
+    /// The server's `--data`.
     pub fn data_folder(&self) -> PathBuf {
         self.home.folder_path().join("server/data")
     }
 
-    /// A place for a test's own files.
+    /// The path of a file of the test.
     pub fn path(&self, name: &str) -> PathBuf {
         self.home.folder_path().join(name)
     }
 
-    /// `dyno serve` on free ports; `data` and `flags` follow.
+    /// `dyno serve` on free ports, with this data folder and these flags; not yet run.
     pub fn serve_command(&self, data: &Path, flags: &[&str]) -> Command {
         let mut command = self.home.dyno_command();
         command
@@ -60,30 +53,27 @@ impl ServerRig {
         command
     }
 
-    /// A server that answers.
+    /// Starts a server, and waits until its API answers.
     pub fn start(&self) -> Server<'_> {
         self.start_with_flags(&[])
     }
 
-    /// A server with these flags that answers.
+    /// Starts a server with these flags, and waits until its API answers.
     pub fn start_with_flags(&self, flags: &[&str]) -> Server<'_> {
         self.start_command(&mut self.serve_command(&self.data_folder(), flags))
     }
 
-    /// The server that a command is.
+    /// Starts a server by a command of the test's own, and waits until its API answers.
     pub fn start_command(&self, command: &mut Command) -> Server<'_> {
-        let server = Server::start(self, command);
-        self.token.get_or_init(|| server.first_token());
-        server.wait_for_api();
-        server
+        Server::start(&self.home, &self.token, command)
     }
 
-    /// The first token.
+    /// The token that the first server printed.
     pub fn admin_token(&self) -> &str {
         self.token.get().unwrap()
     }
 
-    /// A folder that is an app: a test guest and a text.
+    /// Writes the folder of an app: a component, a Procfile, and `note.txt` with this text.
     pub fn write_app(&self, component: &Path, note: &str) -> PathBuf {
         let name = component.file_stem().unwrap().to_str().unwrap();
         let folder = self.path(&format!("apps/{name}-{note}"));
@@ -94,38 +84,25 @@ impl ServerRig {
         folder
     }
 
-    /// The slug of a test guest and a text.
+    /// Builds the slug of a test guest and a text.
     pub fn build_slug(&self, name: &str, note: &str) -> SlugFile {
         self.build_slug_of(&guest_path(name), note)
     }
 
-    /// The slug of a component and a text.
+    /// Builds the slug of a component and a text.
     pub fn build_slug_of(&self, component: &Path, note: &str) -> SlugFile {
         let folder = self.write_app(component, note);
         let file = folder.with_extension("slug");
         let mut build = self.home.dyno_command();
-        build.arg("build").arg(&folder).arg("--json");
-        let said = run_command(build.arg("-o").arg(&file));
-        let id = json_text(&said.success_json(), "id").to_owned();
-        SlugFile {
-            id,
-            bytes: fs::read(&file).unwrap(),
-        }
+        SlugFile::build(build.arg("build").arg(&folder).arg("--json"), &file)
     }
 
-    /// A component that is written as text.
+    /// Compiles a test guest that is written as text, and gives the path of the component.
     pub fn compile_wat(&self, name: &str) -> PathBuf {
         let bytes = compile_wat(name);
         let file = self.path(&format!("{name}.wasm"));
         fs::write(&file, bytes).unwrap();
         file
-    }
-}
-
-impl SlugFile {
-    /// As it is named in a path of the API.
-    pub fn hex(&self) -> &str {
-        self.id.strip_prefix("sha256:").unwrap()
     }
 }
 

@@ -1,23 +1,26 @@
-//! A running `dyno serve` of a [`Rig`]: its commands, its API and its apps.
+//! A running `dyno serve`: commands that speak to it, requests to its API, requests to its apps.
 //!
-//! Every server listens on ports that were free; none outlives its test.
+//! Every server listens on ports that were free; none outlives its test. Must not know how its folders are made.
 
 use std::io;
 use std::net::TcpStream;
 use std::process::{Command, ExitStatus};
+use std::sync::OnceLock;
 use std::time::Instant;
 
 use serde_json::{Value, json};
 
-use crate::command::{CommandOutput, run_command};
+use crate::command::{CommandOutput, run_command, shared_cache};
+use crate::home::HomeFolder;
 use crate::http::{self, HttpReply, json_items, json_text};
 use crate::process::DynoProcess;
-use crate::rig::{ServerRig, SlugFile};
+use crate::slug_file::SlugFile;
 use crate::{PATIENCE, wait_until};
 
 /// A running `dyno serve`.
 pub struct Server<'a> {
-    rig: &'a ServerRig,
+    home: &'a HomeFolder,
+    token: &'a str,
     /// The process, whose output is what an operator sees.
     pub process: DynoProcess,
     /// The port of the apps.
@@ -27,8 +30,12 @@ pub struct Server<'a> {
 }
 
 impl Server<'_> {
-    /// The server that a command is, as soon as it says where it is.
-    pub(crate) fn start<'rig>(rig: &'rig ServerRig, command: &mut Command) -> Server<'rig> {
+    /// Starts a server, and waits until its API answers. The first server in a data folder prints `token`.
+    pub(crate) fn start<'rig>(
+        home: &'rig HomeFolder,
+        token: &'rig OnceLock<String>,
+        command: &mut Command,
+    ) -> Server<'rig> {
         let process = DynoProcess::spawn(command);
         let port = |name: &str| {
             let line = process.wait_for_line(name, |line| line.trim_start().starts_with(name));
@@ -36,23 +43,23 @@ impl Server<'_> {
             port.parse().unwrap()
         };
         let (apps, api) = (port("Apps http://"), port("API http://"));
-        Server {
-            rig,
+        let token = token.get_or_init(|| {
+            let is_token = |line: &str| line.starts_with("admin token: ");
+            let line = process.wait_for_line("the token", is_token);
+            line.rsplit(' ').next().unwrap().to_owned()
+        });
+        let server = Server {
+            home,
+            token,
             process,
             apps,
             api,
-        }
+        };
+        server.wait_for_api();
+        server
     }
 
-    /// The token that the first server in a data folder prints.
-    pub(crate) fn first_token(&self) -> String {
-        let line = self
-            .process
-            .wait_for_line("the token", |line| line.starts_with("admin token: "));
-        line.rsplit(' ').next().unwrap().to_owned()
-    }
-
-    pub(crate) fn wait_for_api(&self) {
+    fn wait_for_api(&self) {
         wait_until("the API answers", || {
             self.try_request_without_token("GET", "/healthz")
                 .is_ok_and(|reply| reply.status == 200)
@@ -66,18 +73,20 @@ impl Server<'_> {
         });
     }
 
-    /// `dyno` with these words, meaning this server.
+    /// Runs `dyno` with these words against this server, to its end.
     pub fn run(&self, words: &[&str]) -> CommandOutput {
         run_command(&mut self.command(words))
     }
 
-    /// The same, not yet run.
+    /// `dyno` with these words against this server; not yet run. The command has the cache that tests share, so that
+    /// toolchains and packages are installed once for all tests.
     pub fn command(&self, words: &[&str]) -> Command {
-        let mut command = self.rig.home().dyno_command();
+        let mut command = self.home.dyno_command();
         command
             .args(words)
+            .env("XDG_CACHE_HOME", shared_cache())
             .env("DYNO_SERVER", format!("http://127.0.0.1:{}", self.api))
-            .env("DYNO_TOKEN", self.rig.admin_token());
+            .env("DYNO_TOKEN", self.token);
         command
     }
 
@@ -90,16 +99,16 @@ impl Server<'_> {
         http::send_request(self.api, &http::encode_request(method, path, &headers, b""))
     }
 
-    /// A request of the API without a token.
+    /// Sends a request to the API without a token.
     #[track_caller]
     pub fn request_without_token(&self, method: &str, path: &str) -> HttpReply {
         self.try_request_without_token(method, path).unwrap()
     }
 
-    /// A request of the API.
+    /// Sends a request to the API with this token.
     ///
     /// # Errors
-    /// If no whole answer came.
+    /// If no complete response came.
     pub fn request_as(
         &self,
         token: &str,
@@ -124,40 +133,40 @@ impl Server<'_> {
         )
     }
 
-    /// A request of the API with the first token.
+    /// Sends a request to the API with the first token; `null` is no body.
     ///
     /// # Errors
-    /// If no whole answer came.
+    /// If no complete response came.
     pub fn try_request(&self, method: &str, path: &str, body: &Value) -> io::Result<HttpReply> {
         let body = match body {
             Value::Null => String::new(),
             body => body.to_string(),
         };
-        self.request_as(self.rig.admin_token(), method, path, body.as_bytes())
+        self.request_as(self.token, method, path, body.as_bytes())
     }
 
-    /// The same, which is answered.
+    /// Sends a request to the API with the first token, and expects a complete response.
     #[track_caller]
     pub fn request(&self, method: &str, path: &str, body: &Value) -> HttpReply {
         self.try_request(method, path, body).unwrap()
     }
 
-    /// An object of the API.
+    /// Gets an object from the API, with status 200.
     #[track_caller]
     pub fn get_json(&self, path: &str) -> Value {
         self.request("GET", path, &Value::Null).json_of_status(200)
     }
 
-    /// Gives the server a slug.
+    /// Uploads a slug.
     ///
     /// # Errors
-    /// If no whole answer came.
+    /// If no complete response came.
     pub fn upload_slug(&self, slug: &SlugFile) -> io::Result<HttpReply> {
         let path = format!("/v1/slugs/{}", slug.hex());
-        self.request_as(self.rig.admin_token(), "PUT", &path, &slug.bytes)
+        self.request_as(self.token, "PUT", &path, &slug.bytes)
     }
 
-    /// Makes an app with this slug, and waits until it serves.
+    /// Creates an app with this slug, and waits until it serves.
     #[track_caller]
     pub fn create_app(&self, app: &str, slug: &SlugFile) {
         assert!(self.upload_slug(slug).unwrap().status < 300);
@@ -167,7 +176,7 @@ impl Server<'_> {
         self.wait_until_serving(app, &version);
     }
 
-    /// Makes a release; returns its version.
+    /// Creates a release; returns its version.
     #[track_caller]
     pub fn create_release(&self, app: &str, what: &Value) -> String {
         let path = format!("/v1/apps/{app}/releases");
@@ -175,7 +184,7 @@ impl Server<'_> {
         json_text(&created, "version").to_owned()
     }
 
-    /// Changes config vars; returns the version that this makes.
+    /// Changes config vars; returns the version of the release that the change creates.
     #[track_caller]
     pub fn set_config_vars(&self, app: &str, changes: &Value) -> String {
         let path = format!("/v1/apps/{app}/config-vars");
@@ -184,7 +193,7 @@ impl Server<'_> {
         reply.header("x-dyno-release").unwrap().to_owned()
     }
 
-    /// Asks for so many web dynos.
+    /// Sets the number of web dynos.
     #[track_caller]
     pub fn scale(&self, app: &str, quantity: u32) {
         let path = format!("/v1/apps/{app}/formation");
@@ -199,7 +208,7 @@ impl Server<'_> {
         assert_eq!(release["status"], "serving", "{release}");
     }
 
-    /// What became of a release.
+    /// Waits until a release is no longer pending, and gives the release.
     #[track_caller]
     pub fn wait_for_outcome(&self, app: &str, version: &str) -> Value {
         let deadline = Instant::now() + PATIENCE;
@@ -212,13 +221,13 @@ impl Server<'_> {
         }
     }
 
-    /// The app's dynos.
+    /// Lists the dynos of an app.
     #[track_caller]
     pub fn list_dynos(&self, app: &str) -> Vec<Value> {
         json_items(&self.get_json(&format!("/v1/apps/{app}/dynos?limit=1000"))).to_owned()
     }
 
-    /// Waits until just so many dynos run, all of them up; after a start of the server they may sleep.
+    /// Waits until the app has exactly `count` dynos, all up or asleep.
     #[track_caller]
     pub fn wait_for_dynos(&self, app: &str, count: usize) {
         wait_until(&format!("{count} dynos are up"), || {
@@ -228,7 +237,7 @@ impl Server<'_> {
         });
     }
 
-    /// The app's log lines so far, as text.
+    /// Reads the log of an app so far, as text.
     #[track_caller]
     pub fn read_log(&self, app: &str) -> String {
         let path = format!("/v1/apps/{app}/logs?n=1500");
@@ -237,7 +246,7 @@ impl Server<'_> {
         reply.text()
     }
 
-    /// Waits for a log line with all of these words in it.
+    /// Waits for a line of the app's log that has all of these words.
     #[track_caller]
     pub fn wait_for_log(&self, app: &str, words: &[&str]) -> String {
         let mut found = None;
@@ -251,22 +260,22 @@ impl Server<'_> {
         found.unwrap()
     }
 
-    /// Asks an app.
+    /// Sends a GET to an app.
     ///
     /// # Errors
-    /// If no whole answer came.
+    /// If no complete response came.
     pub fn try_app_request(&self, app: &str, path: &str) -> io::Result<HttpReply> {
         let headers = [self.host(app), "Connection: close".to_owned()];
         http::send_request(self.apps, &http::encode_request("GET", path, &headers, b""))
     }
 
-    /// Asks an app, which answers.
+    /// Sends a GET to an app, and expects a complete response.
     #[track_caller]
     pub fn app_request(&self, app: &str, path: &str) -> HttpReply {
         self.try_app_request(app, path).unwrap()
     }
 
-    /// What an app says with status 200.
+    /// The body of an app's response with status 200.
     #[track_caller]
     pub fn app_page(&self, app: &str, path: &str) -> String {
         let reply = self.app_request(app, path);
@@ -280,18 +289,18 @@ impl Server<'_> {
         self.app_page(app, &format!("/env/{name}"))
     }
 
-    /// A new connection to the port of the apps.
+    /// Opens a connection to the port of the apps.
     pub fn connect_to_apps(&self) -> TcpStream {
         http::connect(self.apps).unwrap()
     }
 
-    /// SIGTERM, and the end.
+    /// Sends SIGTERM, and waits for the process to end.
     pub fn stop(self) -> ExitStatus {
         self.process.send_signal("TERM");
         self.process.wait_for_exit()
     }
 
-    /// SIGKILL, and the end.
+    /// Sends SIGKILL, and waits for the process to end.
     pub fn kill(self) {
         self.process.send_signal("KILL");
         self.process.wait_for_exit();

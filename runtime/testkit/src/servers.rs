@@ -1,6 +1,6 @@
 //! Real PostgreSQL, Redis and memcached for tests: each on a free port of the loopback address, in a folder of its own.
 //!
-//! Must not know what they are used for. `./test` installs the programs.
+//! Must not know what tests do with a server. `./test --setup` installs the programs.
 
 mod daemon;
 mod memcached;
@@ -11,5 +11,5 @@ pub use memcached::Memcached;
 pub use postgresql::Postgres;
 pub use redis::Redis;
 
-/// The operator's password of every server here.
+/// The password of the operator, on every server.
 pub const PASSWORD: &str = "operators-own-secret";

@@ -1,5 +1,6 @@
 //! Owns the C builder.
 
 mod build;
+pub(super) mod detect;
 
-pub(crate) use build::{MODULE, build, sources_of};
+pub(super) use build::build;

@@ -2,7 +2,9 @@
 
 mod app_copy;
 mod build;
+mod bundle;
 mod deno;
+pub(super) mod detect;
 mod entry;
 mod jsonc;
 mod package;
@@ -11,4 +13,3 @@ mod toolchain;
 mod wrangler;
 
 pub(super) use build::build;
-pub(crate) use project::{is_lone_program, is_project};

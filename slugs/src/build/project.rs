@@ -1,19 +1,18 @@
-//! Owns a source folder as its author describes it: `dyno.toml`, `Procfile`, `app.json` read together.
+//! Owns a source folder as its author describes it: `dyno.toml`, `Procfile` and `app.json`, read together.
 //! Must not know how the app is built or packed.
 
 use std::collections::BTreeMap;
-use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use grid::name::ProcessType;
 
-use crate::build::SITE_INDEX;
-use crate::build::unsupported::{self, Unsupported};
-use crate::manifest::{AppJson, Parsed, Procfile, Settings, SyntaxError, Warning, decode_text};
-use crate::manifest::{app_json, procfile, settings};
-
-/// Largest of the files read here (1 MiB): people write them by hand.
-const FILE_BYTES_MAX: u64 = 1 << 20;
+use super::unsupported::{self, UnsupportedLanguage};
+use super::{javascript, python, rust, site};
+use crate::manifest::app_json::{self, AppJson};
+use crate::manifest::error::{BuildWarning, ParsedFile, SyntaxError};
+use crate::manifest::procfile::{self, Procfile};
+use crate::manifest::settings::{self, ProjectSettings};
+use crate::text_file::{TextFileError, read_text};
 
 /// A source folder and what its files say.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,45 +20,31 @@ pub struct Project {
     /// The app's folder.
     pub folder: PathBuf,
     /// `dyno.toml`.
-    pub settings: Settings,
-    /// `Procfile`, if there is one.
+    pub settings: ProjectSettings,
+    /// `Procfile`, if there is one that names a process type.
     pub procfile: Option<Procfile>,
     /// `app.json`.
     pub app_json: AppJson,
-    /// What deserves a word.
-    pub warnings: Vec<Warning>,
+    /// What the author should know, although the files can be used.
+    pub warnings: Vec<BuildWarning>,
 }
 
 /// Why a source folder cannot be read.
 #[derive(Debug, thiserror::Error)]
 pub enum ProjectError {
-    /// Not there, or a file.
+    /// The path is not a folder.
     #[error("{} is not a folder: name the folder of the app", folder.display())]
     NotAFolder {
-        /// As given.
+        /// The path as given.
         folder: PathBuf,
     },
-    /// One of the files cannot be read.
-    #[error("{} cannot be read", file.display())]
-    Read {
-        /// Which.
-        file: PathBuf,
-        /// Why.
-        #[source]
-        source: io::Error,
-    },
-    /// One of the files is not text, or too large.
-    #[error("{} is {problem}: save it as a short text in UTF-8", file.display())]
-    NotText {
-        /// Which.
-        file: PathBuf,
-        /// What it is instead.
-        problem: &'static str,
-    },
-    /// One of the files has an error in it.
+    /// A file cannot be read, or is not text.
+    #[error(transparent)]
+    File(#[from] TextFileError),
+    /// A file has a syntax error.
     #[error(transparent)]
     Syntax(#[from] SyntaxError),
-    /// A Rust library, whose Procfile is not one of ours either.
+    /// A Rust package without a program. Its Procfile cannot be used either.
     #[error(
         "{} is a Rust library without a program: add `src/main.rs`, or `crate-type = [\"cdylib\"]` under [lib] in Cargo.toml", folder.display()
     )]
@@ -67,43 +52,43 @@ pub enum ProjectError {
         /// The folder.
         folder: PathBuf,
     },
-    /// A language without a builder, whose Procfile is not one of ours either.
+    /// A language without a builder. Its Procfile cannot be used either.
     #[error(transparent)]
-    Unsupported(#[from] Unsupported),
+    Unsupported(#[from] UnsupportedLanguage),
 }
 
 impl Project {
     /// Reads the files of a folder; each may be absent.
     pub fn load(folder: &Path) -> Result<Self, ProjectError> {
-        Self::read(folder, &folder.join(procfile::NAME))
+        Self::load_files(folder, &folder.join(procfile::NAME))
     }
 
-    /// As [`Project::load`], with a Procfile of another name, which must be there.
+    /// As [`Project::load`], with a Procfile of another name, which must exist.
     pub fn load_with(folder: &Path, procfile: &Path) -> Result<Self, ProjectError> {
-        let failed = |source| ProjectError::Read {
+        let failed = |source| TextFileError::Read {
             file: procfile.to_owned(),
             source,
         };
         std::fs::metadata(procfile).map_err(failed)?;
-        Self::read(folder, procfile)
+        Self::load_files(folder, procfile)
     }
 
-    fn read(folder: &Path, procfile: &Path) -> Result<Self, ProjectError> {
+    fn load_files(folder: &Path, procfile: &Path) -> Result<Self, ProjectError> {
         if !folder.is_dir() {
             return Err(ProjectError::NotAFolder {
                 folder: folder.to_owned(),
             });
         }
         let mut warnings = Vec::new();
-        let settings = read(&folder.join(settings::NAME), settings::parse, &mut warnings)?;
+        let settings = parse_file(&folder.join(settings::NAME), settings::parse, &mut warnings)?;
         let parse = match is_built_from_source(folder, &settings) {
             true => procfile::parse_for_builder,
-            false if folder.join("Cargo.toml").is_file() => procfile::parse_for_cargo,
+            false if rust::detect::is_project(folder) => procfile::parse_for_cargo,
             false => procfile::parse,
         };
-        let procfile = read(procfile, parse, &mut warnings)
-            .map_err(|error| explain_procfile(error, folder, procfile))?;
-        let app_json = read(&folder.join(app_json::NAME), app_json::parse, &mut warnings)?;
+        let procfile = parse_file(procfile, parse, &mut warnings)
+            .map_err(|error| explain_procfile_error(error, folder, procfile))?;
+        let app_json = parse_file(&folder.join(app_json::NAME), app_json::parse, &mut warnings)?;
         Ok(Self {
             folder: folder.to_owned(),
             settings: settings.unwrap_or_default(),
@@ -113,28 +98,25 @@ impl Project {
         })
     }
 
-    /// The settings of a folder alone: all that an app's name needs.
-    pub fn load_settings(folder: &Path) -> Result<Settings, ProjectError> {
-        let settings = read(
-            &folder.join(settings::NAME),
-            settings::parse,
-            &mut Vec::new(),
-        )?;
+    /// Reads only `dyno.toml`, which is enough to know the app's name.
+    pub fn load_settings(folder: &Path) -> Result<ProjectSettings, ProjectError> {
+        let file = folder.join(settings::NAME);
+        let settings = parse_file(&file, settings::parse, &mut Vec::new())?;
         Ok(settings.unwrap_or_default())
     }
 
-    /// A project that is nothing but settings left at their defaults.
-    pub(crate) fn bare(folder: &Path) -> Self {
+    /// A project whose folder has none of the files.
+    pub(super) fn without_files(folder: &Path) -> Self {
         Self {
             folder: folder.to_owned(),
-            settings: Settings::default(),
+            settings: ProjectSettings::default(),
             procfile: None,
             app_json: AppJson::default(),
             warnings: Vec::new(),
         }
     }
 
-    /// How many dynos of each type to begin with: `app.json`'s, with `dyno.toml`'s over them.
+    /// How many dynos of each process type to begin with. `dyno.toml` wins over `app.json`.
     pub fn formation(&self) -> BTreeMap<ProcessType, u32> {
         let mut formation = self.app_json.formation.clone();
         formation.extend(self.settings.formation.clone());
@@ -142,15 +124,16 @@ impl Project {
     }
 }
 
-/// A Procfile for another language is not corrected line by line: the language has no builder.
-fn explain_procfile(error: ProjectError, folder: &Path, procfile: &Path) -> ProjectError {
+/// Replaces a syntax error in a Procfile by the reason behind it, such as a language that has no builder: correcting the
+/// Procfile line by line would not help then.
+fn explain_procfile_error(error: ProjectError, folder: &Path, procfile: &Path) -> ProjectError {
     let ProjectError::Syntax(_) = &error else {
         return error;
     };
     let text = read_text(procfile).ok().flatten().unwrap_or_default();
     let words = unsupported::command_words(&text);
-    if folder.join("Cargo.toml").is_file() {
-        return match unsupported::has_cargo_program(folder) {
+    if rust::detect::is_project(folder) {
+        return match rust::detect::has_program(folder) {
             true => error,
             false => ProjectError::NoProgram {
                 folder: folder.to_owned(),
@@ -161,7 +144,7 @@ fn explain_procfile(error: ProjectError, folder: &Path, procfile: &Path) -> Proj
         return unsupported.into();
     }
     match error {
-        ProjectError::Syntax(mut error) if folder.join(SITE_INDEX).is_file() => {
+        ProjectError::Syntax(mut error) if site::detect::has_start_page(folder) => {
             error
                 .problem
                 .push_str("; a static site needs no Procfile: remove it");
@@ -171,65 +154,39 @@ fn explain_procfile(error: ProjectError, folder: &Path, procfile: &Path) -> Proj
     }
 }
 
-/// Whether a builder of an interpreted language will be chosen, unless the Procfile names components.
-fn is_built_from_source(folder: &Path, settings: &Option<Settings>) -> bool {
-    let has = |name: &str| folder.join(name).is_file();
+/// Whether a builder will be chosen that reads the Procfile's words itself (JavaScript, Python or a static site), unless
+/// the Procfile names components.
+fn is_built_from_source(folder: &Path, settings: &Option<ProjectSettings>) -> bool {
     let has_command = settings
         .as_ref()
         .is_some_and(|settings| settings.build_command.is_some());
-    let is_known = crate::build::is_javascript_project(folder)
-        || crate::build::is_lone_javascript(folder)
-        || crate::build::detect::is_python(folder);
+    let is_interpreted = javascript::detect::is_project(folder)
+        || javascript::detect::is_lone_program(folder)
+        || python::detect::is_project(folder);
     let is_site = settings
         .as_ref()
         .is_some_and(|settings| settings.site.root.is_some());
-    is_site || (!has_command && !has("Cargo.toml") && is_known)
+    is_site || (!has_command && !rust::detect::is_project(folder) && is_interpreted)
 }
 
-/// Reads and parses a file, if it is there.
-fn read<T>(
+/// Reads and parses a file; `None` if there is no such file.
+fn parse_file<T>(
     file: &Path,
-    parse: impl FnOnce(&str) -> Result<Parsed<T>, SyntaxError>,
-    warnings: &mut Vec<Warning>,
+    parse: impl FnOnce(&str) -> Result<ParsedFile<T>, SyntaxError>,
+    warnings: &mut Vec<BuildWarning>,
 ) -> Result<Option<T>, ProjectError> {
     let Some(text) = read_text(file)? else {
         return Ok(None);
     };
-    let parsed = parse(&text).map_err(|error| of_file(error, file))?;
+    let parsed = parse(&text).map_err(|error| with_file_name(error, file))?;
     warnings.extend(parsed.warnings);
     Ok(Some(parsed.value))
 }
 
-/// Names the file that was read: a Procfile may have another name than usual.
-fn of_file(mut error: SyntaxError, file: &Path) -> SyntaxError {
+/// Puts the name of the file into the error: a Procfile may have an unusual name.
+fn with_file_name(mut error: SyntaxError, file: &Path) -> SyntaxError {
     if let Some(name) = file.file_name() {
         error.file = name.to_string_lossy().into_owned();
     }
     error
-}
-
-/// A short text file, or nothing if it is not there.
-pub(crate) fn read_text(file: &Path) -> Result<Option<String>, ProjectError> {
-    let failed = |source| ProjectError::Read {
-        file: file.to_owned(),
-        source,
-    };
-    let not_text = |problem| ProjectError::NotText {
-        file: file.to_owned(),
-        problem,
-    };
-    let opened = match std::fs::File::open(file) {
-        Ok(opened) => opened,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(failed(error)),
-    };
-    let mut bytes = Vec::new();
-    opened
-        .take(FILE_BYTES_MAX + 1)
-        .read_to_end(&mut bytes)
-        .map_err(failed)?;
-    if bytes.len() as u64 > FILE_BYTES_MAX {
-        return Err(not_text("over 1 MiB"));
-    }
-    decode_text(bytes).map(Some).map_err(not_text)
 }

@@ -2,5 +2,9 @@
 
 mod advice;
 mod build;
+pub(super) mod detect;
+mod flags;
+mod metadata;
+mod rustc;
 
 pub(super) use build::build;

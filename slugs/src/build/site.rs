@@ -1,5 +1,6 @@
 //! Owns the builder of static sites.
 
 mod build;
+pub(super) mod detect;
 
-pub(crate) use build::{INDEX, build};
+pub(super) use build::build;

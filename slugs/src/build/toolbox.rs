@@ -2,6 +2,8 @@
 //! Must not know any one language.
 
 pub(crate) mod build_folder;
+pub(crate) mod error;
+pub(crate) mod progress;
 pub(crate) mod run;
 pub(crate) mod sources;
 pub(crate) mod toolchain;

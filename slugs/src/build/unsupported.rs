@@ -1,32 +1,32 @@
 //! Owns the languages and platforms that have no builder: the files and commands by which they are known.
-//! Must not know how a builder is chosen, nor how the Procfile is read in full.
+//! Must not know how a builder is chosen, nor how a Procfile is parsed.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-/// Most entries of a folder that are looked at for file names.
-const ENTRIES_LOOKED_AT_MAX: usize = 10_000;
+/// Most entries of a folder that are searched for file names.
+const ENTRIES_SEARCHED_MAX: usize = 10_000;
 
-/// A language, or a platform, without a builder.
+/// The signs of a language, or a platform, without a builder.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Foreign {
+struct LanguageSigns {
     /// As in "a Ruby app".
     name: &'static str,
-    /// Files by which it is known; `*.x` is any file of that kind.
+    /// Files by which it is known; `*.x` is any file with that ending.
     files: &'static [&'static str],
-    /// Files that say so even beside the files of a language that has a builder, as in a Rails app with `package.json`.
+    /// Files by which it is known even beside the files of a language with a builder, as in a Rails app with `package.json`.
     sure_files: &'static [&'static str],
-    /// First words of commands in a Procfile that say so, too.
+    /// First words of commands in a Procfile by which it is known.
     words: &'static [&'static str],
-    /// What is possible all the same.
+    /// What is possible nevertheless; the end of the error text.
     hint: &'static str,
 }
 
-/// Of languages whose tools make nothing that runs here.
+/// The hint for languages whose tools make no program that runs here.
 const NO_HINT: &str = "";
 
-const LANGUAGES: &[Foreign] = &[
-    Foreign {
+const LANGUAGES: &[LanguageSigns] = &[
+    LanguageSigns {
         name: "a site for a generator",
         files: &[
             "_config.yml",
@@ -40,7 +40,7 @@ const LANGUAGES: &[Foreign] = &[
         words: &["jekyll", "hugo"],
         hint: "; `command` may also be the generator, and `root` in dyno.toml the folder of pages that it makes",
     },
-    Foreign {
+    LanguageSigns {
         name: "a Ruby app",
         files: &["Gemfile", "config.ru", "Rakefile", "*.gemspec", "*.rb"],
         sure_files: &["config.ru", "bin/rails"],
@@ -57,7 +57,7 @@ const LANGUAGES: &[Foreign] = &[
         ],
         hint: NO_HINT,
     },
-    Foreign {
+    LanguageSigns {
         name: "a PHP app",
         files: &["composer.json", "index.php", "*.php", "public/index.php"],
         sure_files: &["artisan", "index.php", "public/index.php"],
@@ -70,14 +70,14 @@ const LANGUAGES: &[Foreign] = &[
         ],
         hint: NO_HINT,
     },
-    Foreign {
+    LanguageSigns {
         name: "a Go app",
         files: &["go.mod", "*.go"],
         sure_files: &["go.mod"],
         words: &["go"],
         hint: "; `GOOS=wasip1 go build` makes programs that can run as workers",
     },
-    Foreign {
+    LanguageSigns {
         name: "a Java or Kotlin app",
         files: &[
             "pom.xml",
@@ -92,35 +92,35 @@ const LANGUAGES: &[Foreign] = &[
         words: &["java", "mvn", "gradle", "mvnw", "gradlew"],
         hint: NO_HINT,
     },
-    Foreign {
+    LanguageSigns {
         name: "a Scala app",
         files: &["build.sbt", "*.scala"],
         sure_files: &["build.sbt"],
         words: &["sbt"],
         hint: NO_HINT,
     },
-    Foreign {
+    LanguageSigns {
         name: "a Clojure app",
         files: &["deps.edn", "project.clj", "*.clj"],
         sure_files: &["deps.edn", "project.clj"],
         words: &["lein", "clojure", "clj"],
         hint: NO_HINT,
     },
-    Foreign {
+    LanguageSigns {
         name: "an Elixir app",
         files: &["mix.exs", "*.ex", "*.exs"],
         sure_files: &["mix.exs"],
         words: &["mix", "elixir"],
         hint: NO_HINT,
     },
-    Foreign {
+    LanguageSigns {
         name: "an Erlang app",
         files: &["rebar.config", "*.erl"],
         sure_files: &["rebar.config"],
         words: &["rebar3", "erl"],
         hint: NO_HINT,
     },
-    Foreign {
+    LanguageSigns {
         name: "a .NET app",
         files: &[
             "*.csproj",
@@ -136,91 +136,91 @@ const LANGUAGES: &[Foreign] = &[
         words: &["dotnet"],
         hint: NO_HINT,
     },
-    Foreign {
+    LanguageSigns {
         name: "a Swift app",
         files: &["Package.swift", "*.swift"],
         sure_files: &["Package.swift"],
         words: &["swift"],
         hint: NO_HINT,
     },
-    Foreign {
+    LanguageSigns {
         name: "a Dart app",
         files: &["pubspec.yaml", "*.dart"],
         sure_files: &["pubspec.yaml"],
         words: &["dart"],
         hint: NO_HINT,
     },
-    Foreign {
+    LanguageSigns {
         name: "a Haskell app",
         files: &["stack.yaml", "cabal.project", "*.cabal", "*.hs"],
         sure_files: &["stack.yaml", "*.cabal"],
         words: &["stack", "cabal"],
         hint: NO_HINT,
     },
-    Foreign {
+    LanguageSigns {
         name: "a Crystal app",
         files: &["shard.yml", "*.cr"],
         sure_files: &["shard.yml"],
         words: &["crystal"],
         hint: NO_HINT,
     },
-    Foreign {
+    LanguageSigns {
         name: "a Nim app",
         files: &["*.nimble", "*.nim"],
         sure_files: &["*.nimble"],
         words: &["nim"],
         hint: NO_HINT,
     },
-    Foreign {
+    LanguageSigns {
         name: "a Zig app",
         files: &["build.zig", "*.zig"],
         sure_files: &["build.zig"],
         words: &["zig"],
         hint: "; `zig build -Dtarget=wasm32-wasi` makes programs that can run as workers",
     },
-    Foreign {
+    LanguageSigns {
         name: "a Gleam app",
         files: &["gleam.toml"],
         sure_files: &["gleam.toml"],
         words: &["gleam"],
         hint: NO_HINT,
     },
-    Foreign {
+    LanguageSigns {
         name: "an OCaml app",
         files: &["dune-project", "*.opam", "*.ml"],
         sure_files: &["dune-project"],
         words: &["dune"],
         hint: NO_HINT,
     },
-    Foreign {
+    LanguageSigns {
         name: "a D app",
         files: &["dub.json", "dub.sdl"],
         sure_files: &["dub.json", "dub.sdl"],
         words: &["dub"],
         hint: NO_HINT,
     },
-    Foreign {
+    LanguageSigns {
         name: "a Perl app",
         files: &["cpanfile", "app.psgi", "Makefile.PL", "*.pl"],
         sure_files: &["cpanfile", "app.psgi"],
         words: &["perl", "plackup", "starman", "hypnotoad"],
         hint: NO_HINT,
     },
-    Foreign {
+    LanguageSigns {
         name: "an R app",
         files: &["renv.lock", "app.R", "plumber.R", "*.R"],
         sure_files: &["app.R", "plumber.R"],
         words: &["R", "Rscript"],
         hint: NO_HINT,
     },
-    Foreign {
+    LanguageSigns {
         name: "a Julia app",
         files: &["Project.toml", "*.jl"],
         sure_files: &[],
         words: &["julia"],
         hint: NO_HINT,
     },
-    Foreign {
+    LanguageSigns {
         name: "a C++ app",
         files: &["CMakeLists.txt", "meson.build", "*.cpp", "*.cc", "*.cxx"],
         sure_files: &[],
@@ -229,16 +229,16 @@ const LANGUAGES: &[Foreign] = &[
     },
 ];
 
-/// Makefiles and containers: the last thing to look at, since they stand beside apps of all languages.
-const PLATFORMS: &[Foreign] = &[
-    Foreign {
+/// Makefiles and containers. They are checked last, since apps of all languages may have them.
+const PLATFORMS: &[LanguageSigns] = &[
+    LanguageSigns {
         name: "an app with a Makefile",
         files: &["Makefile", "makefile", "GNUmakefile"],
         sure_files: &[],
         words: &["make"],
         hint: "; C alone is built without a Makefile",
     },
-    Foreign {
+    LanguageSigns {
         name: "an app in a container",
         files: &[
             "Dockerfile",
@@ -252,106 +252,90 @@ const PLATFORMS: &[Foreign] = &[
         ],
         sure_files: &[],
         words: &["docker"],
-        hint: "; it runs no containers",
+        hint: "; dyno runs no containers",
     },
 ];
 
 /// Why a folder is not built: its language has no builder.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "{} is {name} ({sign}), for which there is no builder: dyno builds {SUPPORTED}, and runs any `.wasm` file that `command` under \
+    "{} is {name} ({sign}), which dyno cannot build: it builds {SUPPORTED}, and runs any `.wasm` file that `command` under \
      [build] in dyno.toml makes and `output` names{hint}", folder.display()
 )]
-pub struct Unsupported {
+pub struct UnsupportedLanguage {
     folder: PathBuf,
     name: &'static str,
-    /// The file, or the Procfile's word, by which it is known.
+    /// The file, or the word in the Procfile, by which it is known.
     sign: String,
     hint: &'static str,
 }
 
-/// What has a builder, for people.
+/// The languages that have a builder, for people.
 pub(crate) const SUPPORTED: &str = "Rust, JavaScript, TypeScript, Python, C and static sites";
 
-/// The language of a folder that no builder claims, by its files, or by the first words of a Procfile's commands.
-pub(crate) fn find_language(folder: &Path, words: &[&str]) -> Option<Unsupported> {
-    let names = Names::of(folder);
-    let by_file = |foreign: &&Foreign| names.find(foreign.files).is_some();
+/// Finds the language of a folder that no builder fits, by its files, or by the first words of a Procfile's commands.
+pub(crate) fn find_language(folder: &Path, words: &[&str]) -> Option<UnsupportedLanguage> {
+    let names = FileNames::read(folder);
+    let by_file = |language: &&LanguageSigns| names.find(language.files).is_some();
     let found = LANGUAGES.iter().find(by_file);
     let found = found.or_else(|| {
         LANGUAGES
             .iter()
-            .find(|foreign| said_by(foreign, words).is_some())
+            .find(|language| find_word(language, words).is_some())
     });
-    found.and_then(|foreign| unsupported(folder, &names, foreign.files, foreign, words))
+    found.and_then(|language| explain_sign(folder, &names, language.files, language, words))
 }
 
-/// The Makefile or the container that a folder describes.
-pub(crate) fn find_platform(folder: &Path) -> Option<Unsupported> {
-    let names = Names::of(folder);
+/// Finds a Makefile, or the description of a container.
+pub(crate) fn find_platform(folder: &Path) -> Option<UnsupportedLanguage> {
+    let names = FileNames::read(folder);
     let mut found = PLATFORMS.iter();
-    found.find_map(|foreign| unsupported(folder, &names, foreign.files, foreign, &[]))
+    found.find_map(|language| explain_sign(folder, &names, language.files, language, &[]))
 }
 
-/// The language of an app that has the files of a supported language as well, but is certainly not of that: by
-/// what its Procfile runs, or, without a Procfile, by files that only whole apps have.
-pub(crate) fn find_sure_language(folder: &Path, words: &[&str]) -> Option<Unsupported> {
-    let names = Names::of(folder);
+/// Finds the language of an app that also has files of a supported language: by the command of its Procfile, or, without a
+/// Procfile, by files that only whole apps of the language have.
+pub(crate) fn find_sure_language(folder: &Path, words: &[&str]) -> Option<UnsupportedLanguage> {
+    let names = FileNames::read(folder);
     if !words.is_empty() {
         let said = LANGUAGES
             .iter()
-            .find(|foreign| said_by(foreign, words).is_some())?;
+            .find(|language| find_word(language, words).is_some())?;
         let is_there = names.find(said.files).is_some();
-        return is_there.then(|| unsupported(folder, &names, said.files, said, words))?;
+        return is_there.then(|| explain_sign(folder, &names, said.files, said, words))?;
     }
     let mut found = LANGUAGES.iter();
-    found.find_map(|foreign| unsupported(folder, &names, foreign.sure_files, foreign, &[]))
+    found.find_map(|language| explain_sign(folder, &names, language.sure_files, language, &[]))
 }
 
-/// Whether a folder with a `Cargo.toml` may have a program: `true` also if that cannot be told.
-pub(crate) fn has_cargo_program(folder: &Path) -> bool {
-    let text = std::fs::read_to_string(folder.join("Cargo.toml")).unwrap_or_default();
-    let Ok(manifest) = text.parse::<toml::Table>() else {
-        return true;
-    };
-    let types = manifest.get("lib").and_then(|lib| lib.get("crate-type"));
-    let types = types.and_then(|types| types.as_array());
-    let is_cdylib =
-        types.is_some_and(|types| types.iter().any(|one| one.as_str() == Some("cdylib")));
-    is_cdylib
-        || manifest.contains_key("workspace") && !manifest.contains_key("package")
-        || manifest.contains_key("bin")
-        || ["src/main.rs", "src/bin"]
-            .iter()
-            .any(|path| folder.join(path).exists())
-}
-
-fn unsupported(
+/// The error about a language, if the folder or the Procfile has a sign of it.
+fn explain_sign(
     folder: &Path,
-    names: &Names,
+    names: &FileNames,
     files: &[&str],
-    foreign: &Foreign,
+    language: &LanguageSigns,
     words: &[&str],
-) -> Option<Unsupported> {
-    let by_word = || said_by(foreign, words).map(|word| format!("`{word}` in the Procfile"));
+) -> Option<UnsupportedLanguage> {
+    let by_word = || find_word(language, words).map(|word| format!("`{word}` in the Procfile"));
     let sign = names.find(files).or_else(by_word)?;
-    Some(Unsupported {
+    Some(UnsupportedLanguage {
         folder: folder.to_owned(),
-        name: foreign.name,
+        name: language.name,
         sign,
-        hint: foreign.hint,
+        hint: language.hint,
     })
 }
 
-fn said_by<'a>(foreign: &Foreign, words: &[&'a str]) -> Option<&'a str> {
+/// The first of the words that is a sign of the language.
+fn find_word<'a>(language: &LanguageSigns, words: &[&'a str]) -> Option<&'a str> {
     let plain = |word: &str| word.trim_start_matches("./").to_owned();
     let mut words = words.iter();
     words
-        .find(|word| foreign.words.contains(&plain(word).as_str()))
+        .find(|word| language.words.contains(&plain(word).as_str()))
         .copied()
 }
 
-/// The first words of a Procfile's commands, whatever else is wrong with it.
+/// The first words of a Procfile's commands. Lines that are not valid are skipped.
 pub(crate) fn command_words(procfile: &str) -> Vec<&str> {
     let lines = procfile
         .lines()
@@ -360,7 +344,7 @@ pub(crate) fn command_words(procfile: &str) -> Vec<&str> {
     let commands = lines.filter_map(|line| line.split_once(':'));
     let is_setting = |word: &&str| {
         let name = word.split_once('=').map(|(name, _)| name);
-        name.is_some_and(crate::manifest::is_env_name)
+        name.is_some_and(crate::manifest::env_name::is_env_name)
     };
     commands
         .filter_map(|(_, command)| command.split_whitespace().find(|word| !is_setting(word)))
@@ -368,16 +352,16 @@ pub(crate) fn command_words(procfile: &str) -> Vec<&str> {
 }
 
 /// The names of the files in a folder.
-struct Names {
+struct FileNames {
     folder: PathBuf,
     names: BTreeSet<String>,
 }
 
-impl Names {
-    fn of(folder: &Path) -> Self {
+impl FileNames {
+    fn read(folder: &Path) -> Self {
         let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
         let files = entries
-            .take(ENTRIES_LOOKED_AT_MAX)
+            .take(ENTRIES_SEARCHED_MAX)
             .filter(|entry| entry.path().is_file());
         Self {
             folder: folder.to_owned(),
@@ -387,7 +371,7 @@ impl Names {
         }
     }
 
-    /// The first file that one of the patterns names.
+    /// The first file that matches one of the patterns.
     fn find(&self, patterns: &[&str]) -> Option<String> {
         patterns
             .iter()
@@ -418,7 +402,7 @@ mod tests {
     }
 
     #[test]
-    fn languages_are_known_by_their_files_or_commands() {
+    fn files_and_commands_tell_the_language() {
         for (file, says) in [
             ("Gemfile", "a Ruby app (Gemfile)"),
             ("public/index.php", "a PHP app (public/index.php)"),
@@ -442,7 +426,7 @@ mod tests {
     }
 
     #[test]
-    fn a_language_beside_javascript_must_be_sure() {
+    fn language_beside_javascript_needs_a_sure_sign() {
         let rails = folder(&["Gemfile", "package.json"]);
         assert_eq!(find_sure_language(rails.path(), &["node"]), None);
         assert!(find_sure_language(rails.path(), &["bundle"]).is_some());

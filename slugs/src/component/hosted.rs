@@ -1,8 +1,8 @@
-//! Owns the list of what a dyno is given: WASI's interfaces by name and version, and preview 1's functions.
-//! Must not know how they are linked; it names what `runtime/dyno` links.
+//! Owns the list of the interfaces that a dyno has: those of WASI by name and version, and the functions of preview 1.
+//! Must not know how they are linked; `runtime/dyno` links them.
 //! Source: the WIT and witx packages of wasmtime-wasi and wasmtime-wasi-http 48.
 
-use super::{WASIP1_MODULE, World};
+use super::world::{WASIP1_MODULE, World};
 
 /// WASI 0.2: interfaces by package. Later patch versions only add functions.
 const WASI_02: &[(&str, &[&str])] = &[
@@ -117,43 +117,43 @@ const PREVIEW1: &[&str] = &[
 
 /// A release line of WASI.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Line {
+enum WasiLine {
     V02,
     V03,
 }
 
 /// Splits `wasi:cli/run@0.2.4` into package, interface and version.
-fn split(name: &str) -> Option<(&str, &str, &str)> {
+fn split_name(name: &str) -> Option<(&str, &str, &str)> {
     let (path, version) = name.split_once('@')?;
     let (package, interface) = path.split_once('/')?;
     Some((package, interface, version))
 }
 
-/// The line of a released version: `0.2.x` or `0.3.x`, no pre-release.
-fn line(version: &str) -> Option<Line> {
+/// The release line of a version: `0.2.x` or `0.3.x`, no pre-release.
+fn release_line(version: &str) -> Option<WasiLine> {
     let (minor, patch) = version.strip_prefix("0.")?.split_once('.')?;
     let released =
         !patch.is_empty() && patch.len() <= 4 && patch.bytes().all(|byte| byte.is_ascii_digit());
     match (minor, released) {
-        ("2", true) => Some(Line::V02),
-        ("3", true) => Some(Line::V03),
+        ("2", true) => Some(WasiLine::V02),
+        ("3", true) => Some(WasiLine::V03),
         _ => None,
     }
 }
 
-/// What is said of components for WASI as it was before a release.
-pub(super) const CANDIDATE: &str = "it is from before the release of WASI, and a dyno is given the releases 0.2.x and 0.3.0 alone: upgrade what \
-     the component is made with and build it again (spin-sdk 7 or newer, wasip3 0.10, wasi 0.14 or wstd 0.6)";
+/// The error text for components that use a pre-release of WASI.
+pub(super) const CANDIDATE: &str = "it is from a pre-release of WASI, and a dyno has only the releases 0.2.x and 0.3.0: upgrade the tool or library that makes \
+     the component, and build it again (spin-sdk 7 or newer, wasip3 0.10, wasi 0.14 or wstd 0.6)";
 
 /// Whether a version is a candidate of a release: `0.3.0-rc-2026-01-06`, `0.2.0-rc-2023-12-05`.
 fn is_candidate(version: &str) -> bool {
     let (release, rest) = version.split_once('-').unwrap_or((version, ""));
-    !rest.is_empty() && line(release).is_some()
+    !rest.is_empty() && release_line(release).is_some()
 }
 
-/// Whether an export is one that runs here in its released version.
+/// Whether an export is a pre-release of an interface that runs here in its released version.
 pub(super) fn is_candidate_export(name: &str) -> bool {
-    split(name).is_some_and(|(package, interface, version)| {
+    split_name(name).is_some_and(|(package, interface, version)| {
         let known = matches!(
             (package, interface),
             ("wasi:http", "handler" | "incoming-handler") | ("wasi:cli", "run")
@@ -162,27 +162,25 @@ pub(super) fn is_candidate_export(name: &str) -> bool {
     })
 }
 
-/// Whether a component's import is provided; if not, what to say.
-pub(super) fn interface(name: &str) -> Result<(), String> {
-    let Some((package, interface, version)) = split(name) else {
-        return Err(
-            "a dyno is given WASI's interfaces and nothing else; build without it".to_owned(),
-        );
+/// Checks that a dyno has an interface that a component imports. The error says what a dyno has, and what to do.
+pub(super) fn check_interface(name: &str) -> Result<(), String> {
+    let Some((package, interface, version)) = split_name(name) else {
+        return Err("a dyno has only the interfaces of WASI; build without this import".to_owned());
     };
     let known = |table: &[(&str, &[&str])]| table.iter().any(|(known, _)| *known == package);
     if !known(WASI_02) && !known(WASI_03) {
         return Err(format!(
-            "a dyno is given wasi:cli, clocks, filesystem, http, io, random and sockets; build without `{package}`, \
-             or compose the component that provides it into this one"
+            "a dyno has wasi:cli, clocks, filesystem, http, io, random and sockets; build without `{package}`, \
+             or compose a component that provides it into this one"
         ));
     }
-    let table = match line(version) {
-        Some(Line::V02) => WASI_02,
-        Some(Line::V03) => WASI_03,
+    let table = match release_line(version) {
+        Some(WasiLine::V02) => WASI_02,
+        Some(WasiLine::V03) => WASI_03,
         None if is_candidate(version) => return Err(CANDIDATE.to_owned()),
         None => {
             return Err(format!(
-                "of `{package}` the versions 0.2.x and 0.3.0 are; build it for one of these"
+                "a dyno has the versions 0.2.x and 0.3.0 of `{package}`; build the component for one of them"
             ));
         }
     };
@@ -192,12 +190,12 @@ pub(super) fn interface(name: &str) -> Result<(), String> {
         return Ok(());
     }
     Err(format!(
-        "of `{package}@{version}` a dyno is given: {}; build without it",
-        list(provided)
+        "of `{package}@{version}` a dyno has: {}; build without this import",
+        join_names(provided)
     ))
 }
 
-fn list(names: &[&str]) -> String {
+fn join_names(names: &[&str]) -> String {
     if names.is_empty() {
         "nothing".to_owned()
     } else {
@@ -205,25 +203,25 @@ fn list(names: &[&str]) -> String {
     }
 }
 
-/// Whether a core module's import (`module::name`) is provided; if not, what to say.
-pub(super) fn preview1(import: &str) -> Result<(), String> {
+/// Checks that a dyno has a function that a core module imports (`module::name`).
+pub(super) fn check_preview1(import: &str) -> Result<(), String> {
     match import.split_once("::") {
         Some((WASIP1_MODULE, name)) if PREVIEW1.contains(&name) => Ok(()),
         Some((WASIP1_MODULE, _)) => Err("WASI preview 1 has no such function".to_owned()),
         _ => Err(format!(
-            "a core module is given `{WASIP1_MODULE}` and nothing else; build it for wasip1, without threads and without JavaScript glue"
+            "a core module can import only from `{WASIP1_MODULE}`; build it for wasip1, without threads and without JavaScript glue"
         )),
     }
 }
 
-/// The world that an export makes, if it is a known one.
-pub(super) fn export(name: &str) -> Option<World> {
-    let (package, interface, version) = split(name)?;
-    match (package, interface, line(version)?) {
-        ("wasi:http", "handler", Line::V03) => Some(World::Handler03),
-        ("wasi:http", "incoming-handler", Line::V02) => Some(World::Handler02),
-        ("wasi:cli", "run", Line::V03) => Some(World::Run03),
-        ("wasi:cli", "run", Line::V02) => Some(World::Run02),
+/// The world of an export, if it is a known one.
+pub(super) fn world_of_export(name: &str) -> Option<World> {
+    let (package, interface, version) = split_name(name)?;
+    match (package, interface, release_line(version)?) {
+        ("wasi:http", "handler", WasiLine::V03) => Some(World::Handler03),
+        ("wasi:http", "incoming-handler", WasiLine::V02) => Some(World::Handler02),
+        ("wasi:cli", "run", WasiLine::V03) => Some(World::Run03),
+        ("wasi:cli", "run", WasiLine::V02) => Some(World::Run02),
         _ => None,
     }
 }

@@ -1,21 +1,21 @@
-//! Owns what is read of `app.json`: `env` and `formation`. The rest of that file is other platforms'.
-//! Must not know how config vars are kept.
+//! Owns the part of `app.json` that is read: `env` and `formation`. All other keys are for other platforms.
+//! Must not know how config vars are stored.
 
 use std::collections::BTreeMap;
 
 use grid::name::ProcessType;
 use serde_json::{Map, Value};
 
-use super::error::{Parsed, SyntaxError, Warning};
-use super::is_env_name;
-use super::json_key::line_of_key;
-use super::settings::quantity;
+use super::env_name::is_env_name;
+use super::error::{BuildWarning, ParsedFile, SyntaxError};
+use super::json_key::find_key_line;
+use super::settings::check_quantity;
 use super::slug_json::EnvVar;
 
 /// Name of the file.
 pub const NAME: &str = "app.json";
 
-/// What `app.json` says that matters here.
+/// The part of `app.json` that is read.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct AppJson {
     /// Config vars that the app wants.
@@ -24,41 +24,42 @@ pub struct AppJson {
     pub formation: BTreeMap<ProcessType, u32>,
 }
 
-/// Reads an `app.json`. Other keys than `env` and `formation` are passed over. An error names the key and its line.
-pub fn parse(text: &str) -> Result<Parsed<AppJson>, SyntaxError> {
+/// Parses an `app.json`. Keys other than `env` and `formation` are ignored. An error names the key and its line.
+pub fn parse(text: &str) -> Result<ParsedFile<AppJson>, SyntaxError> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let root: Value = serde_json::from_str(text)
         .map_err(|error| SyntaxError::new(NAME, error.line().max(1), error.to_string()))?;
-    let reader = Reader { text };
+    let reader = AppJsonReader { text };
     let Value::Object(root) = root else {
         return Err(SyntaxError::new(
             NAME,
             1,
-            "it is no object; write `{\"env\": {…}, \"formation\": {…}}`",
+            "it is not an object: write `{\"env\": {…}, \"formation\": {…}}`",
         ));
     };
     let mut warnings = Vec::new();
     let value = AppJson {
-        env: reader.env(&root, &mut warnings)?,
-        formation: reader.formation(&root)?,
+        env: reader.read_env(&root, &mut warnings)?,
+        formation: reader.read_formation(&root)?,
     };
-    Ok(Parsed { value, warnings })
+    Ok(ParsedFile { value, warnings })
 }
 
-struct Reader<'a> {
+/// Reads values, and finds the lines of errors in the text.
+struct AppJsonReader<'a> {
     text: &'a str,
 }
 
-impl Reader<'_> {
+impl AppJsonReader<'_> {
     /// An error about the key at this path, at its line.
     fn error(&self, path: &[&str], problem: impl std::fmt::Display) -> SyntaxError {
         let key = path.join(".").escape_debug().to_string();
-        let line = line_of_key(self.text, path).unwrap_or(1);
+        let line = find_key_line(self.text, path).unwrap_or(1);
         SyntaxError::new(NAME, line, format!("`{key}` {problem}"))
     }
 
-    /// A key of the root that holds an object, if it is there.
-    fn section<'v>(
+    /// Reads a key of the root that holds an object, if it is there.
+    fn read_section<'v>(
         &self,
         root: &'v Map<String, Value>,
         key: &str,
@@ -68,37 +69,37 @@ impl Reader<'_> {
             None => Ok(None),
             Some(Value::Object(section)) => Ok(Some(section)),
             Some(other) => {
-                let problem = format!("is {}; write an object: `{example}`", kind(other));
+                let problem = format!("is {}: write an object: `{example}`", describe_value(other));
                 Err(self.error(&[key], problem))
             }
         }
     }
 
-    fn env(
+    fn read_env(
         &self,
         root: &Map<String, Value>,
-        warnings: &mut Vec<Warning>,
+        warnings: &mut Vec<BuildWarning>,
     ) -> Result<BTreeMap<String, EnvVar>, SyntaxError> {
         let mut env = BTreeMap::new();
-        let section = self.section(root, "env", "\"env\": {\"NAME\": \"value\"}")?;
+        let section = self.read_section(root, "env", "\"env\": {\"NAME\": \"value\"}")?;
         for (name, var) in section.into_iter().flatten() {
             if !is_env_name(name) {
-                let problem = "is no name: letters, digits and `_`, not a digit first";
+                let problem = "is not a name: use letters, digits and `_`, and no digit first";
                 return Err(self.error(&["env", name], problem));
             }
             if var.get("generator").is_some() {
-                warnings.push(Warning {
+                warnings.push(BuildWarning {
                     file: NAME.to_owned(),
-                    line: line_of_key(self.text, &["env", name]),
-                    text: format!("env `{name}` wants a generated value, which is not done here; set it with `dyno config set`"),
+                    line: find_key_line(self.text, &["env", name]),
+                    text: format!("env `{name}` asks for a generated value, which dyno does not make: set one with `dyno config set`"),
                 });
             }
-            env.insert(name.clone(), self.env_var(name, var)?);
+            env.insert(name.clone(), self.read_env_var(name, var)?);
         }
         Ok(env)
     }
 
-    fn env_var(&self, name: &str, var: &Value) -> Result<EnvVar, SyntaxError> {
+    fn read_env_var(&self, name: &str, var: &Value) -> Result<EnvVar, SyntaxError> {
         let described = match var {
             Value::String(value) => {
                 return Ok(EnvVar {
@@ -109,8 +110,8 @@ impl Reader<'_> {
             Value::Object(described) => described,
             other => {
                 let problem = format!(
-                    "is {}; write a text in quotes, or an object with `value` and `required`",
-                    kind(other)
+                    "is {}: write a text in quotes, or an object with `value` and `required`",
+                    describe_value(other)
                 );
                 return Err(self.error(&["env", name], problem));
             }
@@ -119,7 +120,7 @@ impl Reader<'_> {
             None | Some(Value::Null) => None,
             Some(Value::String(value)) => Some(value.clone()),
             Some(other) => {
-                let problem = format!("is {}; write a text in quotes", kind(other));
+                let problem = format!("is {}: write a text in quotes", describe_value(other));
                 return Err(self.error(&["env", name, "value"], problem));
             }
         };
@@ -127,50 +128,61 @@ impl Reader<'_> {
             None | Some(Value::Null) => true,
             Some(Value::Bool(required)) => *required,
             Some(other) => {
-                let problem = format!("is {}; write true or false, without quotes", kind(other));
+                let problem = format!(
+                    "is {}: write true or false, without quotes",
+                    describe_value(other)
+                );
                 return Err(self.error(&["env", name, "required"], problem));
             }
         };
         Ok(EnvVar { value, required })
     }
 
-    fn formation(
+    fn read_formation(
         &self,
         root: &Map<String, Value>,
     ) -> Result<BTreeMap<ProcessType, u32>, SyntaxError> {
         let mut formation = BTreeMap::new();
         let example = "\"formation\": {\"web\": {\"quantity\": 1}}";
         for (name, dynos) in self
-            .section(root, "formation", example)?
+            .read_section(root, "formation", example)?
             .into_iter()
             .flatten()
         {
             let process = name.parse::<ProcessType>().map_err(|error| {
-                self.error(&["formation", name], format!("is no process type: {error}"))
+                self.error(
+                    &["formation", name],
+                    format!("is not a process type: {error}"),
+                )
             })?;
             let Value::Object(dynos) = dynos else {
-                let problem = format!("is {}; write an object: `{{\"quantity\": 1}}`", kind(dynos));
+                let problem = format!(
+                    "is {}: write an object: `{{\"quantity\": 1}}`",
+                    describe_value(dynos)
+                );
                 return Err(self.error(&["formation", name], problem));
             };
             let path = ["formation", name, "quantity"];
             let count = match dynos.get("quantity") {
                 None => 1,
                 Some(count) => count.as_i64().ok_or_else(|| {
-                    let problem =
-                        format!("is {}; write a whole number, without quotes", kind(count));
+                    let problem = format!(
+                        "is {}: write a whole number, without quotes",
+                        describe_value(count)
+                    );
                     self.error(&path, problem)
                 })?,
             };
-            let count =
-                quantity(count).map_err(|problem| self.error(&path, format!("is {problem}")))?;
+            let count = check_quantity(count)
+                .map_err(|problem| self.error(&path, format!("is {problem}")))?;
             formation.insert(process, count);
         }
         Ok(formation)
     }
 }
 
-/// What a value is, for people.
-fn kind(value: &Value) -> &'static str {
+/// The kind of a value, for people.
+fn describe_value(value: &Value) -> &'static str {
     match value {
         Value::Null => "null",
         Value::Bool(_) => "true or false",

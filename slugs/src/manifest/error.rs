@@ -1,29 +1,29 @@
-//! Owns how the parsers of people's files answer: a value with warnings, or an error with a line.
-//! Must not know any one file's form.
+//! Owns the result of parsing a file that people write: a value with warnings, or an error with a line.
+//! Must not know the form of any one file.
 
 use std::fmt;
 
-/// A parsed file: its value, and what deserves a word although it is no error.
+/// A parsed file: its value, and warnings.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Parsed<T> {
-    /// What the file says.
+pub struct ParsedFile<T> {
+    /// The value.
     pub value: T,
-    /// In the order of the lines.
-    pub warnings: Vec<Warning>,
+    /// The warnings, in the order of the lines.
+    pub warnings: Vec<BuildWarning>,
 }
 
-/// Something that a user should know and that stops nothing.
+/// A problem that the author should know, and that does not stop the build.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Warning {
-    /// The file, as named in the app's folder.
+pub struct BuildWarning {
+    /// The file, relative to the app's folder.
     pub file: String,
-    /// The line, from 1, where there is one.
+    /// The line, counted from 1, if the warning is about one.
     pub line: Option<usize>,
-    /// What, and what to do.
+    /// What is wrong, and what to do.
     pub text: String,
 }
 
-impl fmt::Display for Warning {
+impl fmt::Display for BuildWarning {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.line {
             Some(line) => write!(f, "{} line {line}: {}", self.file, self.text),
@@ -36,9 +36,9 @@ impl fmt::Display for Warning {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{file} line {line}: {problem}")]
 pub struct SyntaxError {
-    /// The file, as named in the app's folder.
+    /// The file, relative to the app's folder.
     pub file: String,
-    /// The line, from 1.
+    /// The line, counted from 1.
     pub line: usize,
     /// What is wrong, and what to do.
     pub problem: String,
@@ -54,16 +54,16 @@ impl SyntaxError {
     }
 }
 
-/// The line, from 1, of a byte in a text.
+/// The line of a byte in a text, counted from 1.
 pub(crate) fn line_at(text: &str, byte: usize) -> usize {
     let before = &text.as_bytes()[..byte.min(text.len())];
     1 + before.iter().filter(|byte| **byte == b'\n').count()
 }
 
-/// Least similarity (Jaro-Winkler) at which a known word is offered for an unknown one.
+/// Least similarity (Jaro-Winkler) at which a known word is suggested for an unknown one.
 const SIMILAR: f64 = 0.7;
 
-/// ` (did you mean …?)` or the list of what there is.
+/// A suggestion for an unknown word: the most similar known word, or the list of all known words.
 pub(crate) fn suggestion(unknown: &str, known: &[&str]) -> String {
     let score = |word: &&&str| (strsim::jaro_winkler(unknown, word) * 1e6) as u64;
     match known.iter().max_by_key(score) {

@@ -1,5 +1,5 @@
-//! Owns the limits that an app may ask for itself: texts such as `128MiB` and `30s` to checked numbers.
-//! Must not know how a limit is enforced, nor the defaults (those are `grid`'s).
+//! Owns the limits that an app may set: it parses texts such as `128MiB` and `30s`, and checks the range.
+//! Must not know how a limit is enforced, nor the defaults, which `grid` has.
 
 use std::time::Duration;
 
@@ -8,19 +8,19 @@ use serde::{Deserialize, Serialize};
 const MIB: u64 = 1 << 20;
 const GIB: u64 = 1 << 30;
 
-/// Linear memory: from what a small Rust app needs to all that 32 bits can address.
+/// Linear memory: from the need of a small Rust app to the 32-bit address space.
 const MEMORY_BYTES: (u64, u64) = (MIB, 4 * GIB);
 /// Time to the first byte of a response: 1 s to 10 min.
 const TIMEOUT_MS: (u64, u64) = (1_000, 600_000);
 /// Files in `./tmp` and `./log`: 0 makes them read-only.
 const DISK_BYTES: (u64, u64) = (0, 64 * GIB);
-/// Outbound connections at a time: a dyno never gets more than 64.
+/// Outbound connections at a time. A dyno never gets more than 64.
 const CONNECTIONS: (u64, u64) = (0, 64);
 
-/// What an app sets itself; `None` leaves the platform's default. Checked: always within range.
+/// The limits that an app sets. `None` means the platform's default.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Limits {
+pub struct ProcessLimits {
     /// Linear memory, in bytes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub memory_bytes: Option<u64>,
@@ -38,60 +38,62 @@ pub struct Limits {
 /// Why a limit cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum LimitError {
-    /// Not a size.
+    /// The text is not a size.
     #[error(
-        "`{text}` is no size: write a whole number and a unit, such as `128MiB`, `1GiB` or `500kB`"
+        "`{text}` is not a size: write a whole number and a unit, such as `128MiB`, `1GiB` or `500kB`"
     )]
     Size {
-        /// As written.
+        /// The text as written.
         text: String,
     },
-    /// Not a time.
-    #[error("`{text}` is no time: write a whole number and a unit, such as `500ms`, `30s` or `5m`")]
+    /// The text is not a time.
+    #[error(
+        "`{text}` is not a time: write a whole number and a unit, such as `500ms`, `30s` or `5m`"
+    )]
     Time {
-        /// As written.
+        /// The text as written.
         text: String,
     },
-    /// Outside of what is allowed.
-    #[error("`{limit}` is {given}, and it must be from {least} to {most}")]
+    /// The value is out of range.
+    #[error("`{limit}` is {given}, but it must be from {least} to {most}")]
     Range {
-        /// Which limit.
+        /// The name of the limit.
         limit: &'static str,
-        /// As written, or as a number of its unit.
+        /// The value as written, or as a number with its unit.
         given: String,
-        /// Smallest allowed.
+        /// The smallest value.
         least: &'static str,
-        /// Largest allowed.
+        /// The largest value.
         most: &'static str,
     },
 }
 
-impl Limits {
-    /// Checks the ranges of values that come from outside as numbers.
+impl ProcessLimits {
+    /// Checks the ranges of values that were read as numbers.
     pub fn check(&self) -> Result<(), LimitError> {
         let bytes = |value: u64| format!("{value} bytes");
         if let Some(value) = self.memory_bytes {
-            within("memory", value, bytes(value))?;
+            check_range("memory", value, bytes(value))?;
         }
         if let Some(value) = self.timeout_ms {
-            within("timeout", value, format!("{value}ms"))?;
+            check_range("timeout", value, format!("{value}ms"))?;
         }
         if let Some(value) = self.disk_bytes {
-            within("disk", value, bytes(value))?;
+            check_range("disk", value, bytes(value))?;
         }
         if let Some(value) = self.connections {
-            within("connections", value.into(), value.to_string())?;
+            check_range("connections", value.into(), value.to_string())?;
         }
         Ok(())
     }
 
-    /// Reads an amount of linear memory such as `128MiB`, in bytes.
-    pub fn memory(text: &str) -> Result<u64, LimitError> {
-        memory(text)
+    /// Parses an amount of linear memory such as `128MiB`, in bytes.
+    pub fn parse_memory(text: &str) -> Result<u64, LimitError> {
+        parse_memory(text)
     }
 
-    /// The platform's limits with what is set here put over them.
-    pub fn over(&self, mut base: grid::desired::Limits) -> grid::desired::Limits {
+    /// Replaces the platform's limits by those that are set here.
+    pub fn override_limits(&self, mut base: grid::desired::Limits) -> grid::desired::Limits {
         base.memory_bytes = self.memory_bytes.unwrap_or(base.memory_bytes);
         base.request_timeout = self
             .timeout_ms
@@ -101,14 +103,14 @@ impl Limits {
         base
     }
 
-    /// Whether nothing is set.
+    /// Whether no limit is set.
     pub fn is_default(&self) -> bool {
         *self == Self::default()
     }
 }
 
-/// Checks one limit by name; `given` is how the user wrote it.
-fn within(limit: &'static str, value: u64, given: String) -> Result<u64, LimitError> {
+/// Checks the range of a limit. `given` is the value as the user wrote it.
+fn check_range(limit: &'static str, value: u64, given: String) -> Result<u64, LimitError> {
     let ((from, to), least, most) = match limit {
         "memory" => (MEMORY_BYTES, "1MiB", "4GiB"),
         "timeout" => (TIMEOUT_MS, "1s", "10m"),
@@ -126,22 +128,22 @@ fn within(limit: &'static str, value: u64, given: String) -> Result<u64, LimitEr
     })
 }
 
-pub(super) fn memory(text: &str) -> Result<u64, LimitError> {
-    within("memory", size(text)?, text.to_owned())
+pub(super) fn parse_memory(text: &str) -> Result<u64, LimitError> {
+    check_range("memory", parse_size(text)?, text.to_owned())
 }
 
-pub(super) fn disk(text: &str) -> Result<u64, LimitError> {
-    within("disk", size(text)?, text.to_owned())
+pub(super) fn parse_disk(text: &str) -> Result<u64, LimitError> {
+    check_range("disk", parse_size(text)?, text.to_owned())
 }
 
-pub(super) fn timeout(text: &str) -> Result<u64, LimitError> {
-    within("timeout", time(text)?, text.to_owned())
+pub(super) fn parse_timeout(text: &str) -> Result<u64, LimitError> {
+    check_range("timeout", parse_time(text)?, text.to_owned())
 }
 
-pub(super) fn connections(number: i64) -> Result<u32, LimitError> {
+pub(super) fn check_connections(number: i64) -> Result<u32, LimitError> {
     let given = number.to_string();
-    // A negative number is out of range like one too large.
-    let value = within(
+    // A negative number becomes one that is too large, and so is out of range.
+    let value = check_range(
         "connections",
         u64::try_from(number).unwrap_or(u64::MAX),
         given,
@@ -149,8 +151,8 @@ pub(super) fn connections(number: i64) -> Result<u32, LimitError> {
     Ok(u32::try_from(value).unwrap_or(u32::MAX))
 }
 
-/// A size in bytes; a bare number is one of bytes.
-fn size(text: &str) -> Result<u64, LimitError> {
+/// Parses a size, in bytes. A number without a unit is a number of bytes.
+fn parse_size(text: &str) -> Result<u64, LimitError> {
     let unit = |unit: &str| match unit {
         "" | "B" => Some(1),
         "kB" | "KB" => Some(1_000),
@@ -161,26 +163,26 @@ fn size(text: &str) -> Result<u64, LimitError> {
         "GiB" => Some(GIB),
         _ => None,
     };
-    quantity(text, unit).ok_or_else(|| LimitError::Size {
+    parse_quantity(text, unit).ok_or_else(|| LimitError::Size {
         text: text.to_owned(),
     })
 }
 
-/// A time in milliseconds; the unit must be there.
-fn time(text: &str) -> Result<u64, LimitError> {
+/// Parses a time, in milliseconds. The unit is required.
+fn parse_time(text: &str) -> Result<u64, LimitError> {
     let unit = |unit: &str| match unit {
         "ms" => Some(1),
         "s" => Some(1_000),
         "m" | "min" => Some(60_000),
         _ => None,
     };
-    quantity(text, unit).ok_or_else(|| LimitError::Time {
+    parse_quantity(text, unit).ok_or_else(|| LimitError::Time {
         text: text.to_owned(),
     })
 }
 
-/// `30 s` to 30 times the unit's worth.
-fn quantity(text: &str, unit: impl Fn(&str) -> Option<u64>) -> Option<u64> {
+/// Parses a whole number with a unit, such as `30 s`, and multiplies it by the value of the unit.
+fn parse_quantity(text: &str, unit: impl Fn(&str) -> Option<u64>) -> Option<u64> {
     let text = text.trim();
     let end = text.bytes().take_while(u8::is_ascii_digit).count();
     let (number, suffix) = text.split_at(end);

@@ -1,44 +1,44 @@
-//! Owns the `Procfile`: one process type a line, `web: app.wasm --flag $PORT`.
+//! Owns the `Procfile`: one process type per line, `web: app.wasm --flag $PORT`.
 //! Must not know whether the components exist.
 
 use std::collections::BTreeMap;
 
 use grid::name::ProcessType;
 
-use super::command::Command;
-use super::error::{Parsed, SyntaxError, Warning};
+use super::command::ProcessCommand;
+use super::error::{BuildWarning, ParsedFile, SyntaxError};
 
 /// Name of the file.
 pub const NAME: &str = "Procfile";
-/// Most process types of an app: enough for any, and it bounds a formation.
+/// Most process types of an app. It bounds a formation.
 pub const PROCESS_TYPES_MAX: usize = 64;
 
-/// The process types and what each runs.
+/// The process types of an app, each with its command.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Procfile {
-    /// By type.
-    pub processes: BTreeMap<ProcessType, Command>,
+    /// The command of each process type.
+    pub processes: BTreeMap<ProcessType, ProcessCommand>,
 }
 
-/// Reads a Procfile. Blank lines and lines that begin with `#` are skipped.
-pub fn parse(text: &str) -> Result<Parsed<Procfile>, SyntaxError> {
-    read(text, Command::parse)
+/// Parses a Procfile. Blank lines and lines that begin with `#` are skipped.
+pub fn parse(text: &str) -> Result<ParsedFile<Procfile>, SyntaxError> {
+    parse_lines(text, ProcessCommand::parse)
 }
 
-/// As [`parse`], for an app whose builder makes the component: commands are read as other platforms write them.
-pub(crate) fn parse_for_builder(text: &str) -> Result<Parsed<Procfile>, SyntaxError> {
-    read(text, Command::parse_for_builder)
+/// As [`parse`], for an app whose builder makes the component: commands may have the forms of other platforms.
+pub(crate) fn parse_for_builder(text: &str) -> Result<ParsedFile<Procfile>, SyntaxError> {
+    parse_lines(text, ProcessCommand::parse_for_builder)
 }
 
-/// As [`parse`], for an app that cargo builds: `target/release/shop` is the component that it makes of that program.
-pub(crate) fn parse_for_cargo(text: &str) -> Result<Parsed<Procfile>, SyntaxError> {
-    read(text, Command::parse_for_cargo)
+/// As [`parse`], for an app that cargo builds: `target/release/shop` names the component that cargo makes of that program.
+pub(crate) fn parse_for_cargo(text: &str) -> Result<ParsedFile<Procfile>, SyntaxError> {
+    parse_lines(text, ProcessCommand::parse_for_cargo)
 }
 
-fn read(
+fn parse_lines(
     text: &str,
-    command: fn(&str) -> Result<Command, String>,
-) -> Result<Parsed<Procfile>, SyntaxError> {
+    command: fn(&str) -> Result<ProcessCommand, String>,
+) -> Result<ParsedFile<Procfile>, SyntaxError> {
     let mut value = Procfile::default();
     let mut warnings = Vec::new();
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
@@ -53,35 +53,36 @@ fn read(
             return Err(SyntaxError::new(
                 NAME,
                 line,
-                format!("`{process}` is there twice; remove one"),
+                format!("`{process}` is there twice: remove one"),
             ));
         }
         if value.processes.len() > PROCESS_TYPES_MAX {
             return Err(SyntaxError::new(
                 NAME,
                 line,
-                format!("more than {PROCESS_TYPES_MAX} process types; remove some"),
+                format!("more than {PROCESS_TYPES_MAX} process types: remove some"),
             ));
         }
     }
     if value.processes.is_empty() {
-        warnings.push(Warning {
+        warnings.push(BuildWarning {
             file: NAME.to_owned(),
             line: None,
-            text: "it names no process type; add a line such as `web: app.wasm`, or remove it"
-                .to_owned(),
+            text:
+                "it names no process type: add a line such as `web: app.wasm`, or remove the file"
+                    .to_owned(),
         });
     }
-    Ok(Parsed { value, warnings })
+    Ok(ParsedFile { value, warnings })
 }
 
 fn parse_line(
     entry: &str,
-    command: fn(&str) -> Result<Command, String>,
-) -> Result<(ProcessType, Command), String> {
+    command: fn(&str) -> Result<ProcessCommand, String>,
+) -> Result<(ProcessType, ProcessCommand), String> {
     let (name, text) = entry
         .split_once(':')
-        .ok_or("there is no `:`; write a process type and its command, as in `web: app.wasm`")?;
+        .ok_or("there is no `:`: write a process type and its command, as in `web: app.wasm`")?;
     let process = name
         .trim()
         .parse::<ProcessType>()

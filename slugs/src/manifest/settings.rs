@@ -1,12 +1,12 @@
 //! Owns `dyno.toml`: the app's optional settings.
-//! Must not know what the settings bring about.
+//! Must not know what the settings do.
 //!
 //! ```toml
 //! name = "hello"
 //! [build]
 //! command = "make"
 //! output = ["out/web.wasm"]       # `.wasm` files, or folders that hold them
-//! include = ["target/assets/**"]  # kept although it would be left out
+//! include = ["target/assets/**"]  # kept although a pattern leaves it out
 //! exclude = ["*.psd"]             # gitignore patterns
 //! [static]                        # a static site
 //! root = "public"                 # the folder of its pages
@@ -19,7 +19,7 @@
 //! [formation]
 //! web = 2
 //! ```
-//! `output`, `include`, `exclude` and `root` may stand at the top as well.
+//! `output`, `include`, `exclude` and `root` may be at the top as well.
 
 use std::collections::BTreeMap;
 
@@ -28,32 +28,32 @@ use serde::Deserialize;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::error::{Parsed, SyntaxError, line_at, suggestion};
-use super::limits::{self, LimitError, Limits};
+use super::error::{ParsedFile, SyntaxError, line_at, suggestion};
+use super::limits::{self, LimitError, ProcessLimits};
 use crate::path::SlugPath;
 
 /// Name of the file.
 pub const NAME: &str = "dyno.toml";
-/// Most dynos of a type that a file may ask for.
+/// Most dynos of one process type that a file may ask for.
 pub const QUANTITY_MAX: u32 = 1_000;
 
-/// What `dyno.toml` says. Without the file: the default value.
+/// The settings in `dyno.toml`. The default value stands for a missing file.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Settings {
+pub struct ProjectSettings {
     /// The app's name.
     pub name: Option<AppName>,
-    /// Run by `sh -c` in the app's folder instead of a detected builder.
+    /// A command for `sh -c` in the app's folder, in place of a detected builder.
     pub build_command: Option<String>,
-    /// Where the build leaves components: files, or folders that hold them.
+    /// Where the build writes components: files, or folders that hold them.
     pub output: Vec<String>,
-    /// gitignore patterns of files to keep although they would be left out.
+    /// gitignore patterns of files to keep although another pattern leaves them out.
     pub include: Vec<String>,
     /// gitignore patterns of files to leave out.
     pub exclude: Vec<String>,
-    /// What a static site says about itself.
+    /// The settings of a static site.
     pub site: SiteSettings,
-    /// Limits that the app sets itself.
-    pub limits: Limits,
+    /// The limits that the app sets.
+    pub limits: ProcessLimits,
     /// How many dynos of each type to begin with.
     pub formation: BTreeMap<ProcessType, u32>,
 }
@@ -61,9 +61,9 @@ pub struct Settings {
 /// `root` and `[static]`.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct SiteSettings {
-    /// The folder of the site's pages, named from the app's folder. If it is set, the app is a static site.
+    /// The folder of the site's pages, relative to the app's folder. If it is set, the app is a static site.
     pub root: Option<String>,
-    /// The page, named from the root, that answers for pages that are not there.
+    /// The page, relative to the root, that is served for missing pages.
     pub fallback: Option<String>,
 }
 
@@ -82,9 +82,9 @@ const BUILD_KEYS: &[&str] = &["command", "output", "include", "exclude"];
 const STATIC_KEYS: &[&str] = &["root", "fallback"];
 const LIMIT_KEYS: &[&str] = &["memory", "timeout", "disk", "connections"];
 
-/// The file as typed. Unknown keys were refused before, with a suggestion.
+/// The file as written. Unknown keys were refused before, with a suggestion.
 #[derive(Deserialize)]
-struct Raw {
+struct RawSettings {
     name: Option<Spanned<String>>,
     #[serde(default)]
     build: RawBuild,
@@ -114,16 +114,16 @@ struct RawBuild {
 
 #[derive(Deserialize, Default)]
 struct RawPaths {
-    output: Option<OneOrMore>,
-    include: Option<OneOrMore>,
-    exclude: Option<OneOrMore>,
+    output: Option<TextOrList>,
+    include: Option<TextOrList>,
+    exclude: Option<TextOrList>,
 }
 
 #[derive(Deserialize)]
 #[serde(untagged)]
-enum OneOrMore {
-    One(String),
-    More(Vec<String>),
+enum TextOrList {
+    Text(String),
+    List(Vec<String>),
 }
 
 #[derive(Deserialize, Default)]
@@ -134,48 +134,49 @@ struct RawLimits {
     connections: Option<Spanned<i64>>,
 }
 
-/// Reads a `dyno.toml`.
-pub fn parse(text: &str) -> Result<Parsed<Settings>, SyntaxError> {
-    let reader = Reader { text };
-    let table = DeTable::parse(text).map_err(|error| reader.toml(&error))?;
-    reader.known_keys(table.get_ref())?;
-    let raw: Raw = toml::from_str(text).map_err(|error| reader.toml(&error))?;
-    let value = Settings {
+/// Parses a `dyno.toml`.
+pub fn parse(text: &str) -> Result<ParsedFile<ProjectSettings>, SyntaxError> {
+    let reader = SettingsReader { text };
+    let table = DeTable::parse(text).map_err(|error| reader.toml_error(&error))?;
+    reader.check_keys(table.get_ref())?;
+    let raw: RawSettings = toml::from_str(text).map_err(|error| reader.toml_error(&error))?;
+    let value = ProjectSettings {
         name: raw
             .name
-            .map(|name| reader.checked(&name, |name| name.parse()))
+            .map(|name| reader.check_value(&name, |name| name.parse()))
             .transpose()?,
         build_command: raw.build.command,
-        output: reader.once("output", raw.paths.output, raw.build.paths.output)?,
-        include: reader.once("include", raw.paths.include, raw.build.paths.include)?,
-        exclude: reader.once("exclude", raw.paths.exclude, raw.build.paths.exclude)?,
-        site: reader.site(raw.root, raw.site)?,
-        limits: reader.limits(&raw.limits)?,
-        formation: reader.formation(&raw.formation)?,
+        output: reader.read_paths("output", raw.paths.output, raw.build.paths.output)?,
+        include: reader.read_paths("include", raw.paths.include, raw.build.paths.include)?,
+        exclude: reader.read_paths("exclude", raw.paths.exclude, raw.build.paths.exclude)?,
+        site: reader.read_site(raw.root, raw.site)?,
+        limits: reader.read_limits(&raw.limits)?,
+        formation: reader.read_formation(&raw.formation)?,
     };
-    Ok(Parsed {
+    Ok(ParsedFile {
         value,
         warnings: Vec::new(),
     })
 }
 
-/// The text, to name lines of it.
-struct Reader<'a> {
+/// Reads values, and finds the lines of errors in the text.
+struct SettingsReader<'a> {
     text: &'a str,
 }
 
-impl Reader<'_> {
+impl SettingsReader<'_> {
     fn error(&self, byte: usize, problem: impl Into<String>) -> SyntaxError {
         SyntaxError::new(NAME, line_at(self.text, byte), problem)
     }
 
-    fn toml(&self, error: &toml::de::Error) -> SyntaxError {
+    fn toml_error(&self, error: &toml::de::Error) -> SyntaxError {
         let at = error.span().map_or(0, |span| span.start);
         self.error(at, error.message().replace('\n', "; "))
     }
 
-    fn known_keys(&self, root: &DeTable<'_>) -> Result<(), SyntaxError> {
-        self.known(root, "", ROOT_KEYS)?;
+    /// Refuses unknown keys, in the root and in all sections.
+    fn check_keys(&self, root: &DeTable<'_>) -> Result<(), SyntaxError> {
+        self.check_table_keys(root, "", ROOT_KEYS)?;
         for (key, value) in root {
             let known = match key.get_ref().as_ref() {
                 "build" => BUILD_KEYS,
@@ -188,23 +189,29 @@ impl Reader<'_> {
                 let problem = format!("`{name}` is a section: write `[{name}]` and its keys below");
                 return Err(self.error(key.span().start, problem));
             };
-            self.known(table, &format!("{}.", key.get_ref()), known)?;
+            self.check_table_keys(table, &format!("{}.", key.get_ref()), known)?;
         }
         Ok(())
     }
 
-    fn known(&self, table: &DeTable<'_>, prefix: &str, known: &[&str]) -> Result<(), SyntaxError> {
+    fn check_table_keys(
+        &self,
+        table: &DeTable<'_>,
+        prefix: &str,
+        known: &[&str],
+    ) -> Result<(), SyntaxError> {
         for key in table.keys() {
             let name: &str = key.get_ref().as_ref();
             if !known.contains(&name) {
-                let problem = format!("unknown key `{prefix}{name}`; {}", suggestion(name, known));
+                let problem = format!("unknown key `{prefix}{name}`: {}", suggestion(name, known));
                 return Err(self.error(key.span().start, problem));
             }
         }
         Ok(())
     }
 
-    fn checked<T, V, E: ToString>(
+    /// Checks a value. An error gets the value's line.
+    fn check_value<T, V, E: ToString>(
         &self,
         value: &Spanned<V>,
         check: impl FnOnce(&V) -> Result<T, E>,
@@ -212,38 +219,38 @@ impl Reader<'_> {
         check(value.get_ref()).map_err(|error| self.error(value.span().start, error.to_string()))
     }
 
-    /// A key that may stand at the top or under `[build]`, but not in both places.
-    fn once(
+    /// Reads a key that may be at the top or under `[build]`, but not in both places.
+    fn read_paths(
         &self,
         key: &str,
-        top: Option<OneOrMore>,
-        build: Option<OneOrMore>,
+        top: Option<TextOrList>,
+        build: Option<TextOrList>,
     ) -> Result<Vec<String>, SyntaxError> {
         if top.is_some() && build.is_some() {
             return Err(self.error(
                 0,
-                format!("`{key}` is there at the top and under [build]; remove one"),
+                format!("`{key}` is at the top and under [build]: remove one"),
             ));
         }
         Ok(match top.or(build) {
             None => Vec::new(),
-            Some(OneOrMore::One(one)) => vec![one],
-            Some(OneOrMore::More(more)) => more,
+            Some(TextOrList::Text(text)) => vec![text],
+            Some(TextOrList::List(list)) => list,
         })
     }
 
-    fn site(
+    fn read_site(
         &self,
         top: Option<Spanned<String>>,
         raw: RawSite,
     ) -> Result<SiteSettings, SyntaxError> {
         if let (Some(top), Some(_)) = (&top, &raw.root) {
-            let problem = "`root` is there at the top and under [static]; remove one";
+            let problem = "`root` is at the top and under [static]: remove one";
             return Err(self.error(top.span().start, problem));
         }
         let path = |value: Option<Spanned<String>>| {
             value
-                .map(|value| self.checked(&value, |text| folder_path(text)))
+                .map(|value| self.check_value(&value, |text| parse_folder_path(text)))
                 .transpose()
         };
         Ok(SiteSettings {
@@ -252,41 +259,41 @@ impl Reader<'_> {
         })
     }
 
-    fn limits(&self, raw: &RawLimits) -> Result<Limits, SyntaxError> {
+    fn read_limits(&self, raw: &RawLimits) -> Result<ProcessLimits, SyntaxError> {
         let text = |value: &Option<Spanned<String>>, check: fn(&str) -> Result<u64, LimitError>| {
             value
                 .as_ref()
-                .map(|value| self.checked(value, |text| check(text)))
+                .map(|value| self.check_value(value, |text| check(text)))
                 .transpose()
         };
-        Ok(Limits {
-            memory_bytes: text(&raw.memory, limits::memory)?,
-            timeout_ms: text(&raw.timeout, limits::timeout)?,
-            disk_bytes: text(&raw.disk, limits::disk)?,
+        Ok(ProcessLimits {
+            memory_bytes: text(&raw.memory, limits::parse_memory)?,
+            timeout_ms: text(&raw.timeout, limits::parse_timeout)?,
+            disk_bytes: text(&raw.disk, limits::parse_disk)?,
             connections: raw
                 .connections
                 .as_ref()
-                .map(|value| self.checked(value, |number| limits::connections(*number)))
+                .map(|value| self.check_value(value, |number| limits::check_connections(*number)))
                 .transpose()?,
         })
     }
 
-    fn formation(
+    fn read_formation(
         &self,
         raw: &BTreeMap<Spanned<String>, Spanned<i64>>,
     ) -> Result<BTreeMap<ProcessType, u32>, SyntaxError> {
         let mut formation = BTreeMap::new();
         for (name, count) in raw {
-            let process = self.checked(name, |name| name.parse::<ProcessType>())?;
-            let count = self.checked(count, |count| quantity(*count))?;
+            let process = self.check_value(name, |name| name.parse::<ProcessType>())?;
+            let count = self.check_value(count, |count| check_quantity(*count))?;
             formation.insert(process, count);
         }
         Ok(formation)
     }
 }
 
-/// Checks a path inside of the app's folder, which may be that folder itself: `.`, which gives an empty text.
-fn folder_path(text: &str) -> Result<String, String> {
+/// Parses a path inside of the app's folder. `.` stands for that folder itself, and gives an empty text.
+fn parse_folder_path(text: &str) -> Result<String, String> {
     let plain = text.trim_end_matches('/');
     let plain = plain.strip_prefix("./").unwrap_or(plain);
     if plain == "." {
@@ -298,7 +305,7 @@ fn folder_path(text: &str) -> Result<String, String> {
 }
 
 /// Checks a number of dynos.
-pub(super) fn quantity(count: i64) -> Result<u32, String> {
+pub(super) fn check_quantity(count: i64) -> Result<u32, String> {
     u32::try_from(count)
         .ok()
         .filter(|count| *count <= QUANTITY_MAX)

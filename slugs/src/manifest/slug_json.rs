@@ -1,5 +1,5 @@
-//! Owns `slug.json`: the manifest inside a slug, and what makes one acceptable.
-//! Must not know the archive around it. It is checked as what it is: text from a stranger.
+//! Owns `slug.json`: the manifest inside a slug, and its check. A manifest comes from an untrusted source.
+//! Must not know the archive around it.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -10,85 +10,86 @@ use serde::{Deserialize, Serialize};
 
 use super::command::{ARGS_MAX, COMMAND_BYTES_MAX, is_stored_form};
 use super::dotenv::ENV_BYTES_MAX;
-use super::limits::{LimitError, Limits};
+use super::env_name::is_env_name;
+use super::limits::{LimitError, ProcessLimits};
 use super::procfile::PROCESS_TYPES_MAX;
 use super::settings::QUANTITY_MAX;
-use crate::component::World;
+use crate::component::world::World;
 use crate::digest::Digest;
 use crate::format::{
     self, COMPONENT_BYTES_MAX, ENTRIES_MAX, FORMAT, FORMAT_WITHOUT_COMMANDS, UNPACKED_BYTES_MAX,
 };
-use crate::link::{APP_LINKS_MAX, LinkError, Names};
+use crate::link::{APP_LINKS_MAX, AppTree, LinkError};
 use crate::path::{SlugPath, shown};
 
-/// Most command words: an app's own scripts and those of its packages.
+/// Most command words: an app's own programs and those of its packages.
 pub const COMMAND_WORDS_MAX: usize = 256;
 /// Longest command word, in bytes.
 const COMMAND_WORD_BYTES_MAX: usize = 64;
-/// Longest text about a builder: a name and a version.
+/// Longest text about a builder, in bytes: a name and a version.
 const BUILDER_BYTES_MAX: usize = 200;
 
-/// All that a slug says about itself.
+/// The manifest of a slug.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Manifest {
-    /// Version of this form: [`Manifest::format_needed`].
+    /// The version of the format: [`Manifest::required_format`].
     pub format: u32,
-    /// What made the components.
-    pub builder: Builder,
-    /// What the app runs, by process type; at least one.
-    pub processes: BTreeMap<ProcessType, Process>,
-    /// What a one-off's first word stands for, such as `python` in `python manage.py migrate`; absent where the app's
-    /// language has no such words, as in slugs of format 1.
+    /// The builder that made the components.
+    pub builder: BuilderRecord,
+    /// The process types; at least one.
+    pub processes: BTreeMap<ProcessType, ManifestProcess>,
+    /// What the first word of a one-off dyno's command stands for, such as `python` in `python manage.py migrate`. Absent if
+    /// the app's language has no such words, as in slugs of format 1.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub commands: BTreeMap<String, CommandProgram>,
-    /// How many dynos of each type to begin with; types that are absent: one of `web`, none of others.
+    /// How many dynos of each process type to begin with. An absent type has one dyno if it is `web`, and none otherwise.
     pub formation: BTreeMap<ProcessType, u32>,
-    /// Config vars that the app wants (`app.json`): default values, never secrets.
+    /// The config vars that the app wants (`app.json`): default values, never secrets.
     pub env: BTreeMap<String, EnvVar>,
-    /// Every file of the app, components included.
+    /// All files of the app, components included.
     pub files: BTreeMap<SlugPath, FileRecord>,
-    /// The app's symbolic links, with their targets as they are written, relative to where the link stands; each leads
-    /// to something in the app. Absent where there are none, as in slugs of format 1.
+    /// The app's symbolic links with their targets, which are relative to the folder of the link. Each leads to a file or
+    /// folder of the app. Absent if there are none, as in slugs of format 1.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub links: BTreeMap<SlugPath, String>,
 }
 
-/// What made the components.
+/// The builder that made the components.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Builder {
+pub struct BuilderRecord {
     /// `rust`, `javascript`, `python`, `c`, `static`, `command` or `wasm`.
     pub name: String,
-    /// The tool's own version line; empty if there is none.
+    /// The version line of its tool; empty if there is none.
     pub tool: String,
 }
 
-/// One process type.
+/// What a process type runs, and how.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Process {
-    /// The component it runs: a key of [`Manifest::files`].
+pub struct ManifestProcess {
+    /// The component: a key of [`Manifest::files`].
     pub component: SlugPath,
-    /// Its arguments, for [`super::expand`].
+    /// The arguments, for [`super::expand`].
     pub args: Vec<String>,
-    /// The world it runs in.
+    /// The world that the component is run in.
     pub world: World,
-    /// What that makes of it.
+    /// The kind of process that this gives.
     #[serde(with = "kind")]
     pub kind: ProcessKind,
-    /// Limits that the app sets itself.
-    #[serde(default, skip_serializing_if = "Limits::is_default")]
-    pub limits: Limits,
+    /// The limits that the app sets.
+    #[serde(default, skip_serializing_if = "ProcessLimits::is_default")]
+    pub limits: ProcessLimits,
 }
 
-/// What a command word runs: a component that is a command, with arguments before those that are typed.
+/// What a command word runs: a component that is a command. Its arguments come before those that the user types.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct CommandProgram {
     /// The component: a key of [`Manifest::files`].
     pub component: SlugPath,
-    /// Its first arguments, as they are: nothing in them is replaced.
+    /// The first arguments. References in them are not replaced.
     pub args: Vec<String>,
 }
 
@@ -96,10 +97,10 @@ pub struct CommandProgram {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct EnvVar {
-    /// Its value unless the app's config has another.
+    /// The default value.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub value: Option<String>,
-    /// Whether the app does not work without.
+    /// Whether the app needs the config var.
     pub required: bool,
 }
 
@@ -107,7 +108,7 @@ pub struct EnvVar {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct FileRecord {
-    /// Its size.
+    /// The size of the file.
     pub bytes: u64,
     /// SHA-256 of its contents.
     pub sha256: Digest,
@@ -116,140 +117,144 @@ pub struct FileRecord {
 /// Why a manifest is refused.
 #[derive(Debug, thiserror::Error)]
 pub enum ManifestError {
-    /// Not JSON of this form.
-    #[error("slug.json cannot be read; build the slug again")]
+    /// The text is not JSON of this form.
+    #[error("slug.json cannot be read: build the slug again")]
     Json(#[source] serde_json::Error),
-    /// From another time.
+    /// The format is unknown.
     #[error(
-        "slug.json has format {found}, and this dyno reads up to {FORMAT}: use the dyno that made it, or build the app again"
+        "slug.json has format {found}, but this dyno reads formats up to {FORMAT}: use the dyno that made the slug, or build the app again"
     )]
     Format {
-        /// What it says.
+        /// The format in the manifest.
         found: u32,
     },
-    /// Spaces, another order, a key twice: two texts for one manifest.
-    #[error("slug.json is not in canonical form; build the slug with `dyno build`")]
+    /// The text is not canonical: it has spaces, another order, or a key twice.
+    #[error("slug.json is not in canonical form: build the slug with `dyno build`")]
     NotCanonical,
-    /// Over a limit.
+    /// A limit is exceeded.
     #[error("slug.json: {what} is over its limit of {most}")]
     TooMuch {
-        /// What there is too much of.
+        /// What is limited.
         what: &'static str,
         /// The limit.
         most: u64,
     },
-    /// No process type.
+    /// There is no process type.
     #[error("slug.json names no process type: there is nothing to run")]
     NoProcess,
-    /// A process type whose component is not in the slug.
+    /// The component of a process type is not in the slug.
     #[error("slug.json: `{process}` runs `{component}`, which is not in the slug")]
     AbsentComponent {
         /// The process type.
         process: ProcessType,
-        /// The file it names.
+        /// The component.
         component: SlugPath,
     },
-    /// A command word whose component is not in the slug.
+    /// The component of a command word is not in the slug.
     #[error("slug.json: the command `{word}` runs `{component}`, which is not in the slug")]
     AbsentCommand {
         /// The word.
         word: String,
-        /// The file it names.
+        /// The component.
         component: SlugPath,
     },
-    /// A symbolic link that leads out of the app, or to nothing.
+    /// A symbolic link leads out of the app, or to nothing.
     #[error("slug.json: the symbolic link `{link}` is refused")]
     Link {
         /// The link.
         link: SlugPath,
-        /// Why.
+        /// The reason.
         #[source]
         source: LinkError,
     },
-    /// A file where another path needs a folder.
+    /// A path is both a file and a folder.
     #[error("slug.json: `{path}` is both a file and a folder")]
     FileAndFolder {
         /// The path.
         path: SlugPath,
     },
-    /// A formation of nothing.
+    /// The formation names an unknown process type.
     #[error("slug.json: the formation names `{process}`, which is not a process type of the app")]
     UnknownFormation {
         /// The process type.
         process: ProcessType,
     },
-    /// A text that is not in its form.
-    #[error("slug.json: {what} `{text}` is not in its form")]
+    /// A text does not have the required form.
+    #[error("slug.json: `{text}` is not valid as {what}")]
     BadText {
-        /// What it should be.
+        /// What the text should be.
         what: &'static str,
-        /// What it is, made safe to show.
+        /// The text, made safe to print.
         text: String,
     },
-    /// A limit out of range.
+    /// A limit is out of range.
     #[error("slug.json: a limit of `{process}` is out of range")]
     Limit {
         /// The process type.
         process: ProcessType,
-        /// Which, and its range.
+        /// The limit and its range.
         #[source]
         source: LimitError,
     },
 }
 
-/// Reads only the version, so that a newer form is told from a broken one.
+/// Only the version, to distinguish a newer format from a broken manifest.
 #[derive(Deserialize)]
 struct FormatOnly {
     format: u32,
 }
 
 impl Manifest {
-    /// Reads and checks a manifest. Only the exact bytes that [`Manifest::to_json`] writes are accepted.
+    /// Parses and checks a manifest. Only the exact bytes that [`Manifest::to_json`] writes are accepted.
     pub fn from_json(bytes: &[u8]) -> Result<Self, ManifestError> {
         let FormatOnly { format } = serde_json::from_slice(bytes).map_err(ManifestError::Json)?;
         if !(FORMAT_WITHOUT_COMMANDS..=FORMAT).contains(&format) {
             return Err(ManifestError::Format { found: format });
         }
         let manifest: Self = serde_json::from_slice(bytes).map_err(ManifestError::Json)?;
-        if manifest.to_json() != bytes || manifest.format != manifest.format_needed() {
+        if manifest.to_json() != bytes || manifest.format != manifest.required_format() {
             return Err(ManifestError::NotCanonical);
         }
         manifest.check()?;
         Ok(manifest)
     }
 
-    /// The oldest form that can say all of this: a reader of that form accepts it, and one content has one text.
-    pub fn format_needed(&self) -> u32 {
-        let has_new = !self.commands.is_empty() || !self.links.is_empty();
-        let has_long = || {
+    /// The oldest format that can express this manifest. Older readers accept it, and one content has exactly one text.
+    pub fn required_format(&self) -> u32 {
+        let has_new_parts = !self.commands.is_empty() || !self.links.is_empty();
+        let has_long_name = || {
             !self
                 .files
                 .keys()
-                .all(|path| format::is_plain(path.as_str()))
+                .all(|path| format::has_plain_header(path.as_str()))
         };
-        match has_new || has_long() {
+        match has_new_parts || has_long_name() {
             true => FORMAT,
             false => FORMAT_WITHOUT_COMMANDS,
         }
     }
 
-    /// The canonical text.
+    /// Writes the canonical text.
     pub fn to_json(&self) -> Vec<u8> {
         serde_json::to_vec(self).expect("maps have string keys and nothing here can fail")
     }
 
-    /// All files together, in bytes.
+    /// The size of all files together, in bytes.
     pub fn unpacked_bytes(&self) -> u64 {
         self.files
             .values()
             .fold(0, |sum, file| sum.saturating_add(file.bytes))
     }
 
-    /// The process types as the rest of the platform knows them, with default limits where none is set.
+    /// The process types in the form that `grid` uses, with default limits where none is set.
     pub fn specs(&self) -> BTreeMap<ProcessType, ProcessSpec> {
-        let spec = |process: &Process| ProcessSpec {
+        let spec = |process: &ManifestProcess| ProcessSpec {
             kind: process.kind,
-            limits: Arc::new(process.limits.over(grid::desired::Limits::default())),
+            limits: Arc::new(
+                process
+                    .limits
+                    .override_limits(grid::desired::Limits::default()),
+            ),
         };
         self.processes
             .iter()
@@ -257,7 +262,7 @@ impl Manifest {
             .collect()
     }
 
-    /// How many dynos of each type to begin with: one of `web` and none of others, unless the app says more.
+    /// How many dynos of each process type to begin with: one of `web` and none of the others, unless the app sets numbers.
     pub fn initial_formation(&self) -> BTreeMap<ProcessType, u32> {
         let count = |name: &ProcessType| {
             self.formation
@@ -271,15 +276,15 @@ impl Manifest {
             .collect()
     }
 
-    /// The files that process types and command words run, each once.
+    /// The components that process types and command words run, each once.
     pub fn components(&self) -> BTreeSet<&SlugPath> {
         let processes = self.processes.values().map(|process| &process.component);
         let commands = self.commands.values().map(|command| &command.component);
         processes.chain(commands).collect()
     }
 
-    /// First words of what can be run once, for people: process types that run by themselves, then command words.
-    pub fn runnable(&self) -> Vec<&str> {
+    /// The first words of commands for one-off dynos, for people: process types that run by themselves, then command words.
+    pub fn runnable_words(&self) -> Vec<&str> {
         let types = self.processes.iter();
         let types = types.filter(|(_, process)| process.kind != ProcessKind::Handler);
         let types = types.map(|(name, _)| name.as_str());
@@ -288,14 +293,14 @@ impl Manifest {
             .collect()
     }
 
-    /// Checks all that the types do not.
+    /// Checks all rules that the types do not enforce.
     pub fn check(&self) -> Result<(), ManifestError> {
         self.check_files()?;
         self.check_texts()?;
         if self.processes.is_empty() {
             return Err(ManifestError::NoProcess);
         }
-        at_most(
+        check_limit(
             "process types",
             self.processes.len() as u64,
             PROCESS_TYPES_MAX as u64,
@@ -310,7 +315,7 @@ impl Manifest {
                     process: process.clone(),
                 });
             }
-            at_most("a number of dynos", (*count).into(), QUANTITY_MAX.into())?;
+            check_limit("a number of dynos", (*count).into(), QUANTITY_MAX.into())?;
         }
         Ok(())
     }
@@ -320,12 +325,12 @@ impl Manifest {
         for path in self.files.keys().chain(self.links.keys()) {
             folders.extend(path.folders());
         }
-        at_most(
+        check_limit(
             "files and folders",
             (self.files.len() + self.links.len() + folders.len()) as u64,
             ENTRIES_MAX as u64,
         )?;
-        at_most(
+        check_limit(
             "bytes of all files",
             self.unpacked_bytes(),
             UNPACKED_BYTES_MAX,
@@ -338,21 +343,24 @@ impl Manifest {
     }
 
     fn check_links(&self) -> Result<(), ManifestError> {
-        at_most(
+        check_limit(
             "symbolic links",
             self.links.len() as u64,
             APP_LINKS_MAX as u64,
         )?;
-        let names = Names::new(self.files.keys(), &self.links);
+        let tree = AppTree::new(self.files.keys(), &self.links);
         for (link, target) in &self.links {
             if self.files.contains_key(link) {
-                return Err(bad("a symbolic link that is a file too", link.as_str()));
+                return Err(bad_text(
+                    "a symbolic link that is a file too",
+                    link.as_str(),
+                ));
             }
             let refused = |source| ManifestError::Link {
                 link: link.clone(),
                 source,
             };
-            names.check(link, target).map_err(refused)?;
+            tree.check(link, target).map_err(refused)?;
         }
         Ok(())
     }
@@ -360,28 +368,28 @@ impl Manifest {
     fn check_texts(&self) -> Result<(), ManifestError> {
         for text in [&self.builder.name, &self.builder.tool] {
             if text.len() > BUILDER_BYTES_MAX || text.chars().any(grid::text::is_control) {
-                return Err(bad("a builder", text));
+                return Err(bad_text("a builder", text));
             }
         }
         let mut bytes = 0;
         for (name, var) in &self.env {
-            if !super::is_env_name(name) {
-                return Err(bad("a config var's name", name));
+            if !is_env_name(name) {
+                return Err(bad_text("a config var's name", name));
             }
             bytes += name.len() + var.value.as_ref().map_or(0, String::len);
         }
-        at_most("bytes of config vars", bytes as u64, ENV_BYTES_MAX as u64)
+        check_limit("bytes of config vars", bytes as u64, ENV_BYTES_MAX as u64)
     }
 
     fn check_commands(&self) -> Result<(), ManifestError> {
-        at_most(
+        check_limit(
             "command words",
             self.commands.len() as u64,
             COMMAND_WORDS_MAX as u64,
         )?;
         for (word, command) in &self.commands {
             if !is_command_word(word) {
-                return Err(bad("a command word", word));
+                return Err(bad_text("a command word", word));
             }
             let record =
                 self.files
@@ -390,13 +398,17 @@ impl Manifest {
                         word: word.clone(),
                         component: command.component.clone(),
                     })?;
-            at_most("bytes of a component", record.bytes, COMPONENT_BYTES_MAX)?;
+            check_limit("bytes of a component", record.bytes, COMPONENT_BYTES_MAX)?;
             check_args(&command.args, |_| true)?;
         }
         Ok(())
     }
 
-    fn check_process(&self, name: &ProcessType, process: &Process) -> Result<(), ManifestError> {
+    fn check_process(
+        &self,
+        name: &ProcessType,
+        process: &ManifestProcess,
+    ) -> Result<(), ManifestError> {
         let record =
             self.files
                 .get(&process.component)
@@ -404,7 +416,7 @@ impl Manifest {
                     process: name.clone(),
                     component: process.component.clone(),
                 })?;
-        at_most("bytes of a component", record.bytes, COMPONENT_BYTES_MAX)?;
+        check_limit("bytes of a component", record.bytes, COMPONENT_BYTES_MAX)?;
         check_args(&process.args, is_stored_form)?;
         let limit = |source| ManifestError::Limit {
             process: name.clone(),
@@ -416,10 +428,10 @@ impl Manifest {
 
 /// Checks number, size and form of a program's arguments.
 fn check_args(args: &[String], is_in_form: fn(&str) -> bool) -> Result<(), ManifestError> {
-    at_most("arguments", args.len() as u64, ARGS_MAX as u64)?;
+    check_limit("arguments", args.len() as u64, ARGS_MAX as u64)?;
     let bytes: usize = args.iter().map(String::len).sum();
-    // In stored form every dollar sign may be doubled.
-    at_most(
+    // In stored form, each dollar sign may be doubled.
+    check_limit(
         "bytes of arguments",
         bytes as u64,
         2 * COMMAND_BYTES_MAX as u64,
@@ -428,19 +440,20 @@ fn check_args(args: &[String], is_in_form: fn(&str) -> bool) -> Result<(), Manif
         .iter()
         .find(|arg| arg.contains('\0') || !is_in_form(arg))
     {
-        Some(arg) => Err(bad("an argument", arg)),
+        Some(arg) => Err(bad_text("an argument", arg)),
         None => Ok(()),
     }
 }
 
-/// Whether a text can be the first word of a command line: a program's name as shells know it.
+/// Whether a text can be the first word of a command line, as the name of a program in a shell.
 pub(crate) fn is_command_word(text: &str) -> bool {
     let begins = text.starts_with(|first: char| first.is_ascii_alphanumeric() || first == '_');
     let fits = |byte: u8| byte.is_ascii_alphanumeric() || b"._+-".contains(&byte);
     begins && text.len() <= COMMAND_WORD_BYTES_MAX && text.bytes().all(fits)
 }
 
-fn at_most(what: &'static str, value: u64, most: u64) -> Result<(), ManifestError> {
+/// Fails if a value is over its limit.
+fn check_limit(what: &'static str, value: u64, most: u64) -> Result<(), ManifestError> {
     if value > most {
         Err(ManifestError::TooMuch { what, most })
     } else {
@@ -448,14 +461,14 @@ fn at_most(what: &'static str, value: u64, most: u64) -> Result<(), ManifestErro
     }
 }
 
-fn bad(what: &'static str, text: &str) -> ManifestError {
+fn bad_text(what: &'static str, text: &str) -> ManifestError {
     ManifestError::BadText {
         what,
         text: shown(text.as_bytes()),
     }
 }
 
-/// The text form of a kind: part of the slug's format, whatever `grid` writes elsewhere.
+/// The text form of a kind in the slug's format, which does not depend on the form that `grid` uses elsewhere.
 mod kind {
     use grid::desired::ProcessKind;
     use serde::{Deserialize, Deserializer, Serializer};

@@ -1,14 +1,13 @@
-//! Owns the reading of bytes as the text that a person edited: byte order marks, encodings.
+//! Owns the decoding of text files that people edit: byte order marks, encodings.
 //! Must not know which file it is, nor the disk.
 
-/// What the files of Windows editors may begin with.
+/// Byte order marks that editors on Windows write.
 const UTF8_MARK: &[u8] = b"\xef\xbb\xbf";
 const UTF16_MARKS: [&[u8]; 2] = [b"\xff\xfe", b"\xfe\xff"];
 
-/// The text of a file that people edit: UTF-8, without a byte order mark. The error says what the file is instead.
+/// Decodes a file in UTF-8, and removes its byte order mark. The error says what the file is instead.
 ///
-/// A mark that stayed would become part of the first line: of a `.slugignore` the first pattern, which then matches
-/// nothing.
+/// A mark that stayed would become part of the first line. In a `.slugignore`, the first pattern would then match nothing.
 pub fn decode_text(bytes: Vec<u8>) -> Result<String, &'static str> {
     if is_utf16(&bytes) {
         return Err("in UTF-16");
@@ -24,12 +23,12 @@ pub fn decode_text(bytes: Vec<u8>) -> Result<String, &'static str> {
     Ok(text)
 }
 
-/// Whether a text says that it is in UTF-16.
+/// Whether a file begins with a byte order mark of UTF-16.
 pub(crate) fn is_utf16(bytes: &[u8]) -> bool {
     UTF16_MARKS.iter().any(|mark| bytes.starts_with(mark))
 }
 
-/// As [`decode_text`] for sources that may have an encoding of their own: what is no UTF-8 is replaced.
+/// As [`decode_text`], for source files, which may have another encoding: bytes that are not UTF-8 are replaced.
 pub(crate) fn decode_lossily(bytes: &[u8]) -> String {
     let bytes = bytes.strip_prefix(UTF8_MARK).unwrap_or(bytes);
     String::from_utf8_lossy(bytes).into_owned()
@@ -40,7 +39,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_byte_order_mark_is_no_part_of_the_text() {
+    fn byte_order_mark_is_removed() {
         assert_eq!(
             decode_text(b"\xef\xbb\xbf*.key\r\n".to_vec()).as_deref(),
             Ok("*.key\r\n")
@@ -51,7 +50,7 @@ mod tests {
     }
 
     #[test]
-    fn other_encodings_are_named() {
+    fn error_names_other_encodings() {
         for utf16 in [&b"\xff\xfea\0"[..], b"\xfe\xff\0a", b"a\0b\0"] {
             let problem = decode_text(utf16.to_vec()).expect_err("refused");
             assert!(problem.contains("UTF-16"), "{problem}");

@@ -1,5 +1,5 @@
-//! Owns the writing of a slug's archive: the counterpart of `verify`'s reading.
-//! Must not know which files there are or why.
+//! Owns the writing of a slug's archive, which `verify` reads.
+//! Must not know how the files were chosen.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -9,17 +9,17 @@ use std::path::{Path, PathBuf};
 use grid::name::SlugId;
 use zstd::stream::write::Encoder;
 
-use super::PackError;
-use crate::digest::Digesting;
-use crate::format::{self, Entry, MANIFEST_NAME};
-use crate::manifest::Manifest;
+use super::error::PackError;
+use crate::digest::DigestingStream;
+use crate::format::{self, ArchiveEntry, MANIFEST_NAME};
+use crate::manifest::slug_json::Manifest;
 use crate::path::SlugPath;
 
 /// Bytes written to the disk at a time.
 const WRITE_BYTES: usize = 256 << 10;
 
-/// Writes the archive; gives its digest and size.
-pub(super) fn write(
+/// Writes the archive. Returns its digest and size.
+pub(super) fn write_archive(
     sources: &BTreeMap<SlugPath, PathBuf>,
     manifest: &Manifest,
     file: &File,
@@ -29,12 +29,12 @@ pub(super) fn write(
         path: name.to_owned(),
         source,
     };
-    let output = Digesting::new(BufWriter::with_capacity(WRITE_BYTES, file));
+    let output = DigestingStream::new(BufWriter::with_capacity(WRITE_BYTES, file));
     let mut encoder = Encoder::new(output, format::ZSTD_LEVEL).map_err(failed)?;
     encoder.include_checksum(true).map_err(failed)?;
     let json = manifest.to_json();
     let mut unpacked = 0;
-    unpacked += append(&mut encoder, MANIFEST_NAME, json.len() as u64, |out| {
+    unpacked += append_file(&mut encoder, MANIFEST_NAME, json.len() as u64, |out| {
         out.write_all(&json)
     })
     .map_err(failed)?;
@@ -44,12 +44,12 @@ pub(super) fn write(
             path: source.clone(),
             source: error,
         };
-        // One byte more than there should be, to see growth.
+        // Reads one byte more than expected, to detect that the file has grown.
         let mut reader =
-            Digesting::new(File::open(source).map_err(reading)?.take(record.bytes + 1));
-        unpacked += append(
+            DigestingStream::new(File::open(source).map_err(reading)?.take(record.bytes + 1));
+        unpacked += append_file(
             &mut encoder,
-            &format::in_archive(path.as_str()),
+            &format::archive_name(path.as_str()),
             record.bytes,
             |out| io::copy(&mut reader, out).map(drop),
         )
@@ -59,7 +59,10 @@ pub(super) fn write(
         }
     }
     for (path, target) in &manifest.links {
-        let head = format::head(&format::in_archive(path.as_str()), Entry::Link(target));
+        let head = format::entry_head(
+            &format::archive_name(path.as_str()),
+            ArchiveEntry::Link(target),
+        );
         encoder.write_all(&head).map_err(failed)?;
         unpacked += head.len() as u64;
     }
@@ -76,17 +79,17 @@ pub(super) fn write(
     Ok((id, bytes))
 }
 
-/// Writes one entry: header, contents, fill. Gives its size in the archive.
-fn append<W: Write>(
+/// Writes one file: head, contents, padding. Returns the size in the archive.
+fn append_file<W: Write>(
     out: &mut W,
     name: &str,
     bytes: u64,
     contents: impl FnOnce(&mut W) -> io::Result<()>,
 ) -> io::Result<u64> {
-    let head = format::head(name, Entry::File(bytes));
+    let head = format::entry_head(name, ArchiveEntry::File(bytes));
     out.write_all(&head)?;
     contents(out)?;
-    let fill = format::padding(bytes);
-    out.write_all(&[0; format::BLOCK][..fill])?;
-    Ok((head.len() + fill) as u64 + bytes)
+    let padding = format::padding(bytes);
+    out.write_all(&[0; format::BLOCK][..padding])?;
+    Ok((head.len() + padding) as u64 + bytes)
 }

@@ -1,31 +1,36 @@
-//! Owns what a slug's manifest says of a build: digests, process types, formation.
+//! Owns the manifest of a built app: digests, process types, formation.
 //! Must not know the archive.
 
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::{self, Read};
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use grid::name::ProcessType;
 
-use super::PackError;
-use super::collect::Collected;
-use crate::build::{Built, BuiltComponent};
+use super::error::PackError;
+use crate::app_files::FolderContents;
+use crate::build::built_app::BuiltApp;
+use crate::build::output::BuiltFile;
 use crate::component;
-use crate::digest::Digesting;
+use crate::digest::Digest;
 use crate::format::{COMPONENT_BYTES_MAX, FORMAT_WITHOUT_COMMANDS, MANIFEST_BYTES_MAX};
-use crate::manifest::{Command, FileRecord, Manifest, ManifestError, Process};
+use crate::manifest::command::ProcessCommand;
+use crate::manifest::slug_json::{FileRecord, Manifest, ManifestError, ManifestProcess};
 use crate::path::SlugPath;
 
-/// Digests all files and says what they are.
-pub(super) fn manifest(built: &Built, collected: &Collected) -> Result<Manifest, PackError> {
+/// Digests all files, and writes the manifest.
+pub(super) fn describe_app(
+    app: &BuiltApp,
+    collected: &FolderContents,
+) -> Result<Manifest, PackError> {
     let sources = &collected.files;
     let mut files = BTreeMap::new();
     for (path, source) in sources {
-        files.insert(path.clone(), record(source)?);
+        files.insert(path.clone(), record_file(source)?);
     }
-    let processes = processes(built, sources)?;
-    let formation = built.project.formation();
+    let processes = describe_processes(app, sources)?;
+    let formation = app.project.formation();
     if let Some(process) = formation
         .keys()
         .find(|process| !processes.contains_key(process))
@@ -38,15 +43,15 @@ pub(super) fn manifest(built: &Built, collected: &Collected) -> Result<Manifest,
     }
     let mut manifest = Manifest {
         format: FORMAT_WITHOUT_COMMANDS,
-        builder: built.builder.clone(),
+        builder: app.builder.clone(),
         processes,
-        commands: built.command_words.clone(),
+        commands: app.command_words.clone(),
         formation,
-        env: built.project.app_json.env.clone(),
+        env: app.project.app_json.env.clone(),
         files,
         links: collected.links.clone(),
     };
-    manifest.format = manifest.format_needed();
+    manifest.format = manifest.required_format();
     manifest.check().map_err(PackError::Manifest)?;
     let bytes = manifest.to_json().len() as u64;
     if bytes > MANIFEST_BYTES_MAX {
@@ -59,36 +64,35 @@ pub(super) fn manifest(built: &Built, collected: &Collected) -> Result<Manifest,
     Ok(manifest)
 }
 
-fn record(source: &Path) -> Result<FileRecord, PackError> {
+/// The size and digest of a file.
+fn record_file(source: &Path) -> Result<FileRecord, PackError> {
     let failed = |error| PackError::Read {
         path: source.to_owned(),
         source: error,
     };
-    let mut reader = Digesting::new(File::open(source).map_err(failed)?);
-    io::copy(&mut reader, &mut io::sink()).map_err(failed)?;
-    Ok(FileRecord {
-        bytes: reader.passed(),
-        sha256: reader.digest(),
-    })
+    let (sha256, bytes) = File::open(source)
+        .and_then(Digest::of_reader)
+        .map_err(failed)?;
+    Ok(FileRecord { bytes, sha256 })
 }
 
-/// What each process type runs, with the world that fits.
-fn processes(
-    built: &Built,
+/// The component, world and limits of each process type.
+fn describe_processes(
+    app: &BuiltApp,
     sources: &BTreeMap<SlugPath, PathBuf>,
-) -> Result<BTreeMap<ProcessType, Process>, PackError> {
+) -> Result<BTreeMap<ProcessType, ManifestProcess>, PackError> {
     let mut inspected = BTreeMap::new();
     let mut processes = BTreeMap::new();
-    for (process, Command { component, args }) in commands(built)? {
+    for (process, ProcessCommand { component, args }) in find_commands(app)? {
         let source = sources
             .get(&component)
             .ok_or_else(|| PackError::NoComponent {
                 process: process.clone(),
                 component: component.clone(),
-                available: available(built),
+                available: component_names(app),
             })?;
         if !inspected.contains_key(&component) {
-            inspected.insert(component.clone(), inspect(&component, source)?);
+            inspected.insert(component.clone(), inspect_component(&component, source)?);
         }
         let unfit = |source| PackError::Unfit {
             component: component.clone(),
@@ -96,10 +100,10 @@ fn processes(
             source,
         };
         let (world, kind) = inspected[&component].fit(&process).map_err(unfit)?;
-        let limits = built.project.settings.limits;
+        let limits = app.project.settings.limits;
         processes.insert(
             process,
-            Process {
+            ManifestProcess {
                 component,
                 args,
                 world,
@@ -111,35 +115,39 @@ fn processes(
     Ok(processes)
 }
 
-/// What each process type is to run: by the builder, by the Procfile, or the only component as `web`.
-fn commands(built: &Built) -> Result<BTreeMap<ProcessType, Command>, PackError> {
-    if let Some(commands) = &built.commands {
+/// The command of each process type: from the builder, from the Procfile, or the only component as `web`.
+fn find_commands(app: &BuiltApp) -> Result<BTreeMap<ProcessType, ProcessCommand>, PackError> {
+    if let Some(commands) = &app.commands {
         return Ok(commands.clone());
     }
-    match (&built.project.procfile, built.components.as_slice()) {
+    match (&app.project.procfile, app.components.as_slice()) {
         (Some(procfile), _) => Ok(procfile.processes.clone()),
-        (None, [BuiltComponent { path, .. }]) => {
-            let command = Command {
+        (None, [BuiltFile { path, .. }]) => {
+            let command = ProcessCommand {
                 component: path.clone(),
                 args: Vec::new(),
             };
             Ok(BTreeMap::from([(ProcessType::web(), command)]))
         }
         (None, _) => Err(PackError::NoProcfile {
-            available: available(built),
+            available: component_names(app),
         }),
     }
 }
 
-fn available(built: &Built) -> Vec<SlugPath> {
-    built
-        .components
+/// The names of the components that the build made.
+fn component_names(app: &BuiltApp) -> Vec<SlugPath> {
+    app.components
         .iter()
         .map(|component| component.path.clone())
         .collect()
 }
 
-fn inspect(component: &SlugPath, source: &Path) -> Result<component::Component, PackError> {
+/// Reads the imports and exports of a component.
+fn inspect_component(
+    component: &SlugPath,
+    source: &Path,
+) -> Result<component::Component, PackError> {
     let failed = |error| PackError::Read {
         path: source.to_owned(),
         source: error,

@@ -1,5 +1,5 @@
-//! Owns folder trees of unpacked slugs: whether one is what its manifest says, and removing one.
-//! Must not follow a link, wherever it leads: only the links of the manifest may be there, and they are compared as text.
+//! Owns the folder trees of unpacked slugs: the comparison with a manifest, and removal.
+//! Must not follow symbolic links: the manifest lists them, and their targets are compared as text.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File, Permissions};
@@ -7,34 +7,35 @@ use std::io;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
-use crate::manifest::{FileRecord, Manifest};
+use crate::digest::Digest;
+use crate::manifest::slug_json::{FileRecord, Manifest};
 use crate::path::SlugPath;
 
-/// Mode that lets a folder's entries be removed.
+/// Mode of a folder that allows its entries to be removed.
 const REMOVABLE: u32 = 0o700;
 
-/// Whether a folder holds a manifest's files and no others, unchanged.
-pub(super) fn matches(folder: &Path, manifest: &Manifest) -> bool {
-    let mut wanted: BTreeSet<String> = manifest
+/// Whether a folder holds exactly the files and links of a manifest, unchanged.
+pub(super) fn matches_manifest(folder: &Path, manifest: &Manifest) -> bool {
+    let mut files: BTreeSet<String> = manifest
         .files
         .keys()
         .map(|path| path.as_str().to_owned())
         .collect();
     let mut links = manifest.links.clone();
-    let only_wanted = strike(folder, "", &mut wanted, &mut links).unwrap_or(false);
+    let only_known = remove_found(folder, "", &mut files, &mut links).unwrap_or(false);
     let is_unchanged = |(path, record): (&SlugPath, &FileRecord)| {
         File::open(folder.join(path.as_str()))
-            .and_then(|file| super::digest(&file))
-            .is_ok_and(|digest| digest == record.sha256)
+            .and_then(|file| Digest::of_reader(&file))
+            .is_ok_and(|(digest, _)| digest == record.sha256)
     };
-    only_wanted && wanted.is_empty() && links.is_empty() && manifest.files.iter().all(is_unchanged)
+    only_known && files.is_empty() && links.is_empty() && manifest.files.iter().all(is_unchanged)
 }
 
-/// Strikes the plain files and the links of a tree off their lists; false if there is anything else.
-fn strike(
+/// Removes the files and links of a tree from the two lists. Returns false if the tree holds anything else.
+fn remove_found(
     folder: &Path,
     prefix: &str,
-    wanted: &mut BTreeSet<String>,
+    files: &mut BTreeSet<String>,
     links: &mut BTreeMap<SlugPath, String>,
 ) -> io::Result<bool> {
     for entry in fs::read_dir(folder)? {
@@ -47,16 +48,16 @@ fn strike(
         else {
             return Ok(false);
         };
-        let is_ours = if kind.is_dir() {
-            strike(&entry.path(), &format!("{name}/"), wanted, links)?
+        let is_known = if kind.is_dir() {
+            remove_found(&entry.path(), &format!("{name}/"), files, links)?
         } else if kind.is_symlink() {
             let target = fs::read_link(entry.path())?;
-            let wanted = links.remove(name.as_str());
-            wanted.is_some_and(|wanted| target.as_os_str() == wanted.as_str())
+            let expected = links.remove(name.as_str());
+            expected.is_some_and(|expected| target.as_os_str() == expected.as_str())
         } else {
-            kind.is_file() && wanted.remove(&name)
+            kind.is_file() && files.remove(&name)
         };
-        if !is_ours {
+        if !is_known {
             return Ok(false);
         }
     }
@@ -64,7 +65,7 @@ fn strike(
 }
 
 /// Removes a tree whose folders may be read-only.
-pub(super) fn remove(root: &Path) -> io::Result<()> {
+pub(super) fn remove_tree(root: &Path) -> io::Result<()> {
     make_removable(root)?;
     fs::remove_dir_all(root)
 }

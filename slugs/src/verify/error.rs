@@ -1,4 +1,4 @@
-//! Owns why a slug is refused. Must not know how it is read.
+//! Owns the reasons why a slug is refused. Must not know how a slug is read.
 
 use std::io;
 
@@ -6,50 +6,54 @@ use grid::name::ProcessType;
 
 use crate::component::{InspectError, UnfitError, World};
 use crate::format::{self, MANIFEST_NAME};
-use crate::manifest::ManifestError;
+use crate::manifest::slug_json::ManifestError;
 use crate::path::PathError;
 
-/// Why a slug is refused as a whole. `entry` is the name as it stands in the archive, made safe to show.
+/// Why a slug is refused. `entry` is a name in the archive, made safe to print.
 #[derive(Debug, thiserror::Error)]
 pub enum VerifyError {
-    /// The source of the bytes failed.
+    /// The reader failed.
     #[error("the slug cannot be read")]
     Read(#[source] io::Error),
-    /// The place to unpack to failed.
+    /// A file cannot be written while unpacking.
     #[error("`{entry}` cannot be unpacked: is the disk full, or the folder read-only?")]
     Write {
         /// The entry.
         entry: String,
-        /// Why.
+        /// The reason.
         #[source]
         source: io::Error,
     },
-    /// Not zstd, damaged, or with a window that needs too much memory.
-    #[error("not a slug, or damaged on its way (zstd): get it again, or build it again")]
+    /// The bytes are not zstd, are damaged, or have a window that needs too much memory.
+    #[error(
+        "this is not a slug, or it was damaged in transfer (zstd): get it again, or build it again"
+    )]
     Compression(#[source] io::Error),
-    /// It ends too early.
-    #[error("cut off at `{entry}`: get it again, or build it again")]
+    /// The slug ends too early.
+    #[error("the slug is cut off at `{entry}`: get it again, or build it again")]
     Truncated {
-        /// The entry it ends in, or that should follow.
+        /// The entry that is incomplete or missing.
         entry: String,
     },
-    /// Something after the end.
-    #[error("data after the slug's end ({place}): build it with `dyno build`")]
+    /// There is data after the end.
+    #[error("data after the slug's end ({place}): build the slug with `dyno build`")]
     Trailing {
-        /// Where.
+        /// Where the data is.
         place: &'static str,
     },
     /// More than a slug may hold.
-    #[error("`{entry}`: larger than a slug may be ({what}): leave files out with .slugignore")]
+    #[error(
+        "`{entry}`: the slug is larger than allowed ({what}): leave files out with .slugignore"
+    )]
     TooLarge {
         /// The entry where the limit was reached.
         entry: String,
-        /// Which limit.
+        /// The limit.
         what: &'static str,
     },
-    /// Unpacks to far more than any app would.
+    /// The slug unpacks to far more bytes than the files of any app.
     #[error(
-        "`{entry}`: unpacks to over {}× its size, as a bomb does: leave the file out, or make it when the app starts",
+        "`{entry}`: the slug unpacks to over {}× its size, like a decompression bomb: leave the file out, or make it when the app starts",
         format::RATIO_MAX
     )]
     Bomb {
@@ -58,62 +62,66 @@ pub enum VerifyError {
     },
     /// The manifest is not the first entry.
     #[error(
-        "the first entry is `{entry}`, and it must be {MANIFEST_NAME}: build it with `dyno build`"
+        "the first entry is `{entry}` instead of {MANIFEST_NAME}: build the slug with `dyno build`"
     )]
     NoManifest {
-        /// What is there instead.
+        /// The first entry.
         entry: String,
     },
-    /// The manifest is there, but not acceptable.
+    /// The manifest is not acceptable.
     #[error("`{MANIFEST_NAME}` is refused")]
     Manifest(#[source] ManifestError),
-    /// A second manifest.
-    #[error("`{MANIFEST_NAME}` is there twice: build it with `dyno build`")]
+    /// The manifest is there twice.
+    #[error("`{MANIFEST_NAME}` is there twice: build the slug with `dyno build`")]
     SecondManifest,
-    /// A link that the manifest does not have, a device, an extension record …
-    #[error("`{entry}` is {what} that a slug cannot have there: build it with `dyno build`")]
+    /// The entry is a link that the manifest does not list, a device, an extension record or the like.
+    #[error(
+        "`{entry}` is {what}, which a slug cannot have there: build the slug with `dyno build`"
+    )]
     NotAFile {
         /// The entry.
         entry: String,
         /// What it is.
         what: &'static str,
     },
-    /// A name that no file in a slug may have.
-    #[error("`{entry}` is no name for a file in a slug")]
+    /// The entry has a name that no file in a slug may have.
+    #[error("`{entry}` cannot be the name of a file in a slug")]
     Name {
         /// The entry.
         entry: String,
-        /// Why.
+        /// The reason.
         #[source]
         source: PathError,
     },
-    /// Not below `app/`.
-    #[error("`{entry}` is outside of the app's folder (app/): build it with `dyno build`")]
+    /// The entry is not below `app/`.
+    #[error("`{entry}` is outside of the app's folder (app/): build the slug with `dyno build`")]
     Outside {
         /// The entry.
         entry: String,
     },
-    /// The same name again.
-    #[error("`{entry}` is there twice: build it with `dyno build`")]
+    /// The entry is there twice.
+    #[error("`{entry}` is there twice: build the slug with `dyno build`")]
     Duplicate {
         /// The entry.
         entry: String,
     },
-    /// Not what the manifest says comes next.
-    #[error("`{entry}` is there, and {MANIFEST_NAME} has `{expected}`: build it with `dyno build`")]
+    /// The entry is not the one that follows according to the manifest.
+    #[error(
+        "`{entry}` is where {MANIFEST_NAME} has `{expected}`: build the slug with `dyno build`"
+    )]
     Unexpected {
         /// The entry.
         entry: String,
-        /// What should be there.
+        /// The entry that should be there.
         expected: String,
     },
-    /// A header, or the fill after a file, that packing would not have written.
-    #[error("`{entry}` has a header or fill that no slug has: build it with `dyno build`")]
+    /// The header, or the padding after the file, is not the one that `pack` writes.
+    #[error("`{entry}` has a header or padding that no slug has: build the slug with `dyno build`")]
     NotCanonical {
         /// The entry.
         entry: String,
     },
-    /// Other contents than the manifest says.
+    /// The contents do not match the digest in the manifest.
     #[error(
         "`{entry}` does not match its digest in {MANIFEST_NAME}: get the slug again, or build it again"
     )]
@@ -121,41 +129,41 @@ pub enum VerifyError {
         /// The entry.
         entry: String,
     },
-    /// A component that cannot run here.
+    /// The component cannot run here.
     #[error("`{entry}` cannot run here")]
     Component {
         /// The entry.
         entry: String,
-        /// Why.
+        /// The reason.
         #[source]
         source: InspectError,
     },
-    /// A component that cannot be what the manifest makes of it.
+    /// The component cannot run as the process type that the manifest names.
     #[error("`{entry}` cannot be `{process}`")]
     Unfit {
         /// The entry.
         entry: String,
         /// The process type.
         process: ProcessType,
-        /// Why.
+        /// The reason.
         #[source]
         source: UnfitError,
     },
-    /// A component that is something else than the manifest says.
+    /// The component is for another world than the manifest says.
     #[error(
-        "`{entry}` is not the {said} that {MANIFEST_NAME} says for `{process}`: build it with `dyno build`"
+        "{MANIFEST_NAME} says that `{entry}` runs `{process}` as {said}, and it does not: build the slug with `dyno build`"
     )]
     World {
         /// The entry.
         entry: String,
         /// The process type.
         process: ProcessType,
-        /// The world that is claimed.
+        /// The world in the manifest.
         said: World,
     },
-    /// A command word for a component that only answers requests.
+    /// A command word runs a component that only answers requests.
     #[error(
-        "`{entry}` cannot be run as `{word}`: it answers requests and is no command, which exports `wasi:cli/run`"
+        "`{entry}` cannot be run as `{word}`: it only answers requests; a command exports `wasi:cli/run`"
     )]
     NotACommand {
         /// The entry.

@@ -6,8 +6,8 @@ use std::path::Path;
 use grid::desired::ProcessKind;
 use grid::name::ProcessType;
 use slugs::World;
-use slugs::build::{Progress, build};
-use slugs::detect::{Detected, detect};
+use slugs::build::{BuildProgress, build};
+use slugs::detect::{DetectedBuilder, detect_builder};
 use slugs::pack::pack;
 use slugs::project::Project;
 
@@ -21,7 +21,7 @@ fn rust_app() -> App {
         .file("Cargo.lock", "version = 3\n\n[[package]]\nname = \"tiny-app\"\nversion = \"0.1.0\"\n")
 }
 
-fn packed(app: &App) -> (Vec<u8>, slugs::pack::Packed) {
+fn packed(app: &App) -> (Vec<u8>, slugs::pack::PackedSlug) {
     app.pack()
 }
 
@@ -31,13 +31,13 @@ fn rust_builds_and_twice_gives_the_same_slug_in_any_folder() {
     let mut lines = Vec::new();
     let built =
         build(app.path(), &tools(), &mut |progress| lines.push(progress)).expect("it builds");
-    assert!(lines.contains(&Progress::Step(
+    assert!(lines.contains(&BuildProgress::Step(
         "cargo build --release --target wasm32-wasip2".to_owned()
     )));
     assert!(
         lines
             .iter()
-            .any(|line| matches!(line, Progress::Line(text) if text.contains("tiny-app")))
+            .any(|line| matches!(line, BuildProgress::Line(text) if text.contains("tiny-app")))
     );
     assert_eq!(
         built.components[0].path.as_str(),
@@ -132,9 +132,9 @@ fn a_build_that_fails_shows_why() {
         "{error}"
     );
     assert!(
-        lines
-            .iter()
-            .any(|line| matches!(line, Progress::Line(text) if text.contains("does_not_exist")))
+        lines.iter().any(
+            |line| matches!(line, BuildProgress::Line(text) if text.contains("does_not_exist"))
+        )
     );
 }
 
@@ -148,8 +148,8 @@ fn a_build_command_wins_and_its_output_is_shown() {
     let built =
         build(app.path(), &tools(), &mut |progress| lines.push(progress)).expect("it builds");
     assert!(
-        lines.contains(&Progress::Line("done".to_owned()))
-            && lines.contains(&Progress::Line("why".to_owned()))
+        lines.contains(&BuildProgress::Line("done".to_owned()))
+            && lines.contains(&BuildProgress::Line("why".to_owned()))
     );
     assert_eq!(built.components[0].path.as_str(), "out/web.wasm");
     let place = tempfile::tempdir().expect("a temporary folder");
@@ -283,26 +283,34 @@ fn an_app_of_another_language_is_known_beside_a_package_json() {
     assert!(text.contains("a Ruby app"), "{text}");
     let node = rails().file("Procfile", "web: node x.js\n");
     let project = Project::load(node.path()).expect("sound");
-    assert!(matches!(detect(&project), Ok(Detected::JavaScript)));
+    assert!(matches!(
+        detect_builder(&project),
+        Ok(DetectedBuilder::JavaScript)
+    ));
 }
 
 #[test]
 fn a_ready_component_of_another_language_still_runs() {
     let app = App::hello().file("go.mod", "module x");
     let project = Project::load(app.path()).expect("sound");
-    assert!(matches!(detect(&project), Ok(Detected::Ready(_))));
+    assert!(matches!(
+        detect_builder(&project),
+        Ok(DetectedBuilder::Ready(_))
+    ));
+}
+
+/// The builder that is chosen for these files.
+fn detected(files: &[(&str, &str)]) -> DetectedBuilder {
+    let mut app = App::new();
+    for (name, text) in files {
+        app = app.file(name, text);
+    }
+    let project = Project::load(app.path()).expect("sound");
+    detect_builder(&project).unwrap_or_else(|error| panic!("{error}"))
 }
 
 #[test]
 fn the_first_builder_that_fits_is_chosen() {
-    let detected = |files: &[(&str, &str)]| {
-        let mut app = App::new();
-        for (name, text) in files {
-            app = app.file(name, text);
-        }
-        let project = Project::load(app.path()).expect("sound");
-        detect(&project).unwrap_or_else(|error| panic!("{error}"))
-    };
     let (wasm, named) = (("app.wasm", "x"), ("Procfile", "web: app.wasm\n"));
     let (js, py) = (("package.json", "{}"), ("requirements.txt", ""));
     let (c, rust) = (("main.c", ""), ("Cargo.toml", ""));
@@ -310,20 +318,26 @@ fn the_first_builder_that_fits_is_chosen() {
     let output = ("dyno.toml", "[build]\noutput = \"app.wasm\"\n");
     assert!(matches!(
         detected(&[command, rust, js]),
-        Detected::Command(_)
+        DetectedBuilder::Command(_)
     ));
-    assert_eq!(detected(&[rust, js, py, wasm, named]), Detected::Rust);
+    assert_eq!(
+        detected(&[rust, js, py, wasm, named]),
+        DetectedBuilder::Rust
+    );
     assert!(matches!(
         detected(&[js, py, wasm, named]),
-        Detected::Ready(_)
+        DetectedBuilder::Ready(_)
     ));
-    assert!(matches!(detected(&[js, wasm, output]), Detected::Ready(_)));
-    assert_eq!(detected(&[js, py, c, wasm]), Detected::JavaScript);
+    assert!(matches!(
+        detected(&[js, wasm, output]),
+        DetectedBuilder::Ready(_)
+    ));
+    assert_eq!(detected(&[js, py, c, wasm]), DetectedBuilder::JavaScript);
     assert_eq!(
         detected(&[js, ("Procfile", "web: npm start\n")]),
-        Detected::JavaScript
+        DetectedBuilder::JavaScript
     );
-    assert_eq!(detected(&[py, c, wasm]), Detected::Python);
+    assert_eq!(detected(&[py, c, wasm]), DetectedBuilder::Python);
     for mark in [
         "pyproject.toml",
         "Pipfile",
@@ -333,27 +347,42 @@ fn the_first_builder_that_fits_is_chosen() {
         "app.py",
         "manage.py",
     ] {
-        assert_eq!(detected(&[(mark, "")]), Detected::Python, "{mark}");
+        assert_eq!(detected(&[(mark, "")]), DetectedBuilder::Python, "{mark}");
     }
     // A Django project with a front end of its own: its Procfile says what serves.
     for web in ["web: gunicorn mysite.wsgi\n", "web: python app.py\n"] {
-        assert_eq!(detected(&[js, py, ("Procfile", web)]), Detected::Python);
+        assert_eq!(
+            detected(&[js, py, ("Procfile", web)]),
+            DetectedBuilder::Python
+        );
     }
-    assert_eq!(detected(&[c, wasm]), Detected::C);
+    assert_eq!(detected(&[c, wasm]), DetectedBuilder::C);
     assert_eq!(
         detected(&[("src/a.c", ""), ("Procfile", "job: main.wasm -x\n")]),
-        Detected::C
+        DetectedBuilder::C
     );
     assert!(matches!(
         detected(&[c, wasm, ("Makefile", "")]),
-        Detected::Ready(_)
+        DetectedBuilder::Ready(_)
     ));
+}
+
+#[test]
+fn a_page_alone_or_a_root_is_a_static_site() {
+    let (js, py) = (("package.json", "{}"), ("requirements.txt", ""));
+    let (wasm, rust) = (("app.wasm", "x"), ("Cargo.toml", ""));
     let (index, root) = (("index.html", ""), ("dyno.toml", "root = \"public\"\n"));
-    assert_eq!(detected(&[js, index]), Detected::JavaScript);
-    assert_eq!(detected(&[py, index]), Detected::Python);
-    assert!(matches!(detected(&[wasm, index]), Detected::Ready(_)));
-    assert_eq!(detected(&[index, ("Dockerfile", "")]), Detected::Static);
-    assert_eq!(detected(&[js, rust, root]), Detected::Static);
+    assert_eq!(detected(&[js, index]), DetectedBuilder::JavaScript);
+    assert_eq!(detected(&[py, index]), DetectedBuilder::Python);
+    assert!(matches!(
+        detected(&[wasm, index]),
+        DetectedBuilder::Ready(_)
+    ));
+    assert_eq!(
+        detected(&[index, ("Dockerfile", "")]),
+        DetectedBuilder::Static
+    );
+    assert_eq!(detected(&[js, rust, root]), DetectedBuilder::Static);
 }
 
 #[test]

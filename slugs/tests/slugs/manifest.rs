@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use slugs::Manifest;
 use slugs::manifest::CommandProgram;
-use slugs::pack::{Packed, pack};
+use slugs::pack::{PackedSlug, pack};
 use slugs::verify::verify;
 
 use crate::support::archive::{self, Tar, good, with_manifest};
@@ -181,7 +181,7 @@ fn the_rest_that_makes_no_sense_is_refused() {
 }
 
 /// A slug whose command words are made by a builder.
-fn with_commands(words: &[(&str, &str)]) -> Packed {
+fn with_commands(words: &[(&str, &str)]) -> PackedSlug {
     let app = App::hello()
         .file("tool.wasm", wasm::command_02())
         .file("Procfile", "web: web.wasm\n");
@@ -221,7 +221,7 @@ fn command_words_raise_the_format_of_slugs_that_have_them_only() {
         with
     );
     assert_eq!(
-        with.runnable(),
+        with.runnable_words(),
         ["python"],
         "the handler does not run by itself"
     );

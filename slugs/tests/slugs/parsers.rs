@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use proptest::prelude::*;
-use slugs::manifest::{Command, app_json, dotenv, expand, procfile, settings};
+use slugs::manifest::{ProcessCommand, app_json, dotenv, expand, procfile, settings};
 
 fn env(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
     pairs
@@ -14,8 +14,8 @@ fn env(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
 
 /// The words that a command line makes in an environment.
 fn words(line: &str, pairs: &[(&str, &str)]) -> Vec<String> {
-    let command =
-        Command::parse(&format!("a.wasm {line}")).unwrap_or_else(|error| panic!("{line}: {error}"));
+    let command = ProcessCommand::parse(&format!("a.wasm {line}"))
+        .unwrap_or_else(|error| panic!("{line}: {error}"));
     expand(&command.args, &env(pairs)).unwrap_or_else(|error| panic!("{line}: {error}"))
 }
 
@@ -70,7 +70,7 @@ fn what_only_a_shell_can_do_is_refused() {
         ("# a.wasm", "there is no command"),
         ("PORT=1 a.wasm", "sets a variable"),
         ("node server.js", "`node` is not a component"),
-        ("$BIN/a.wasm", "must be written out"),
+        ("$BIN/a.wasm", "works only in arguments"),
         ("/a.wasm", "absolute"),
         ("../a.wasm", "`..`"),
         ("a.wasm 'x", "not closed"),
@@ -78,11 +78,11 @@ fn what_only_a_shell_can_do_is_refused() {
         ("a.wasm \\", "ends with"),
         ("", "there is no command"),
     ] {
-        let error = Command::parse(line).expect_err(line);
+        let error = ProcessCommand::parse(line).expect_err(line);
         let says = says.replace("`` ` ``", "```");
         assert!(error.contains(&says), "{line}: {error}");
     }
-    let command = Command::parse("a.wasm $NOT_THERE").expect("a command");
+    let command = ProcessCommand::parse("a.wasm $NOT_THERE").expect("a command");
     let error = expand(&command.args, &BTreeMap::new())
         .expect_err("unset")
         .to_string();
@@ -167,7 +167,7 @@ worker = 0
     );
     assert_eq!(
         settings::parse("").expect("empty").value,
-        settings::Settings::default()
+        settings::ProjectSettings::default()
     );
 }
 
@@ -176,31 +176,34 @@ fn dyno_toml_errors_name_the_line_and_the_remedy() {
     for (text, says) in [
         (
             "nmae = \"x\"",
-            "line 1: unknown key `nmae`; did you mean `name`?",
+            "line 1: unknown key `nmae`: did you mean `name`?",
         ),
         (
             "[build]\ncomand = \"x\"",
-            "line 2: unknown key `build.comand`; did you mean `command`?",
+            "line 2: unknown key `build.comand`: did you mean `command`?",
         ),
         (
             "\n[limits]\nmem = \"1\"",
-            "line 3: unknown key `limits.mem`; did you mean `memory`?",
+            "line 3: unknown key `limits.mem`: did you mean `memory`?",
         ),
-        ("zzz = 1", "line 1: unknown key `zzz`; known here: name"),
+        ("zzz = 1", "line 1: unknown key `zzz`: known here: name"),
         ("name = \"Not A Name\"", "line 1: "),
         ("name = 3", "line 1: "),
         ("name = ", "line 1: "),
         ("build = \"make\"", "line 1: `build` is a section"),
-        ("[limits]\nmemory = \"lots\"", "line 2: `lots` is no size"),
+        (
+            "[limits]\nmemory = \"lots\"",
+            "line 2: `lots` is not a size",
+        ),
         (
             "[limits]\nmemory = \"1KiB\"",
             "line 2: `memory` is 1KiB, and it must be from 1MiB to 4GiB",
         ),
         (
             "[limits]\nmemory = \"99999999999999999999GiB\"",
-            "is no size",
+            "is not a size",
         ),
-        ("[limits]\ntimeout = \"30\"", "line 2: `30` is no time"),
+        ("[limits]\ntimeout = \"30\"", "line 2: `30` is not a time"),
         ("[limits]\ntimeout = \"11m\"", "from 1s to 10m"),
         ("[limits]\ndisk = \"1000GiB\"", "from 0 to 64GiB"),
         ("[limits]\nconnections = 65", "from 0 to 64"),
@@ -231,19 +234,19 @@ fn app_json_files() {
     for (text, says) in [
         (
             "{\n\"env\": {\n\"1A\": \"x\"}}",
-            "line 3: `env.1A` is no name",
+            "line 3: `env.1A` is not a name",
         ),
         (
             "{\"env\": {\"A\": \"1\",\n\"PORT\": 5000}}",
-            "line 2: `env.PORT` is a number; write a text in quotes",
+            "line 2: `env.PORT` is a number: write a text in quotes",
         ),
         (
             "{\"env\": {\"A\": {\"required\":\n \"yes\"}}}",
-            "line 1: `env.A.required` is a text; write true or false",
+            "line 1: `env.A.required` is a text: write true or false",
         ),
         (
             "{\"env\": {\"A\": {\n\"value\": true}}}",
-            "line 2: `env.A.value` is true or false; write a text",
+            "line 2: `env.A.value` is true or false: write a text",
         ),
         ("{\"env\": [\"A\"]}", "line 1: `env` is a list"),
         ("{\"env\": {\"A\": null}}", "`env.A` is null"),
@@ -259,7 +262,7 @@ fn app_json_files() {
             "{\"formation\": {\"web\": 2}}",
             "`formation.web` is a number",
         ),
-        ("[]", "it is no object"),
+        ("[]", "it is not an object"),
         ("{\"formation\": {\"We b\": {}}}", "line 1: "),
         ("{\n", "line "),
     ] {
@@ -292,11 +295,11 @@ fn env_files() {
     assert_eq!(parsed.warnings[0].line, Some(12));
     for (text, says) in [
         ("A=1\nnonsense\n", "line 2: there is no `=`"),
-        ("\n1A=x", "line 2: `1A` is no name"),
+        ("\n1A=x", "line 2: `1A` is not a name"),
         ("A='x", "line 1: a `'` is not closed"),
         ("A=1\nB=\"x\n\n", "line 2: a `\"` is not closed"),
         ("A=\"x\" y", "line 1: text after the closing quote"),
-        ("A B=1", "line 1: `A B` is no name"),
+        ("A B=1", "line 1: `A B` is not a name"),
     ] {
         let error = dotenv::parse(text).expect_err(text).to_string();
         assert!(
@@ -349,7 +352,7 @@ proptest! {
         let _ = settings::parse(&text);
         let _ = app_json::parse(&text);
         let _ = dotenv::parse(&text);
-        if let Ok(command) = Command::parse(&text) {
+        if let Ok(command) = ProcessCommand::parse(&text) {
             // What was parsed is in stored form: only unset names can fail.
             let broken = matches!(
                 expand(&command.args, &BTreeMap::new()),
@@ -362,7 +365,7 @@ proptest! {
     #[test]
     fn quoted_arguments_come_through(args in prop::collection::vec("[ -~]{0,12}", 0..6)) {
         let line: Vec<String> = args.iter().map(|arg| quoted(arg)).collect();
-        let command = Command::parse(&format!("a.wasm {}", line.join(" "))).expect("quoted");
+        let command = ProcessCommand::parse(&format!("a.wasm {}", line.join(" "))).expect("quoted");
         prop_assert_eq!(expand(&command.args, &BTreeMap::new()).expect("nothing to replace"), args);
     }
 

@@ -6,12 +6,12 @@ use std::path::Path;
 use grid::desired::ProcessKind;
 use grid::name::ProcessType;
 use slugs::World;
-use slugs::build::{Built, Tools, build};
+use slugs::build::{BuiltApp, Tools, build};
 use slugs::pack::pack;
 
 use crate::support::{App, chain};
 
-fn built(app: &App, cache: &Path) -> Built {
+fn built(app: &App, cache: &Path) -> BuiltApp {
     let built = build(app.path(), &Tools::attached(cache), &mut |_| {});
     built.unwrap_or_else(|error| panic!("{}", chain(&error)))
 }
@@ -20,7 +20,7 @@ fn built(app: &App, cache: &Path) -> Built {
 fn listed(app: &App) -> Vec<String> {
     let cache = tempfile::tempdir().expect("a folder");
     let built = built(app, cache.path());
-    let list = fs::read_to_string(&built.made[0].file).expect("the list");
+    let list = fs::read_to_string(&built.extra_files[0].file).expect("the list");
     let files = list.lines().filter_map(|line| line.strip_prefix("file "));
     files
         .map(|line| {
@@ -127,7 +127,10 @@ fn a_generator_makes_the_root_first() {
 #[test]
 fn mistakes_say_what_to_do() {
     for (toml, says) in [
-        ("root = \"gone\"\n", "`gone`, which is no folder of the app"),
+        (
+            "root = \"gone\"\n",
+            "`gone`, which is not a folder of the app",
+        ),
         ("root = \"../x\"\n", "dyno.toml line 1: `../x`"),
         ("root = \"/srv\"\n", "dyno.toml line 1: `/srv`"),
         ("root = 1\n", "dyno.toml line 1"),

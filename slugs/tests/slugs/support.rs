@@ -7,8 +7,8 @@ use std::error::Error;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use slugs::build::{self, Built, Tools};
-use slugs::pack::{self, PackError, Packed};
+use slugs::build::{self, BuiltApp, Tools};
+use slugs::pack::{self, PackError, PackedSlug};
 use tempfile::TempDir;
 
 /// A source folder that is gone after the test.
@@ -42,19 +42,19 @@ impl App {
         self.folder.path()
     }
 
-    pub(crate) fn built(&self) -> Built {
+    pub(crate) fn built(&self) -> BuiltApp {
         build::build(self.path(), &tools(), &mut |_| {})
             .unwrap_or_else(|error| panic!("{}", chain(&error)))
     }
 
     /// Packs to a file outside of the folder.
-    pub(crate) fn try_pack(&self) -> Result<(TempDir, Packed), PackError> {
+    pub(crate) fn try_pack(&self) -> Result<(TempDir, PackedSlug), PackError> {
         let place = tempfile::tempdir().expect("a temporary folder");
         let packed = pack::pack(&self.built(), &place.path().join("app.slug"))?;
         Ok((place, packed))
     }
 
-    pub(crate) fn pack(&self) -> (Vec<u8>, Packed) {
+    pub(crate) fn pack(&self) -> (Vec<u8>, PackedSlug) {
         let (_place, packed) = self
             .try_pack()
             .unwrap_or_else(|error| panic!("{}", chain(&error)));

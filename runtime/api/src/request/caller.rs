@@ -1,55 +1,54 @@
-//! Who asks, and what that one may do.
+//! The caller of a request: the holder of its token.
 //!
-//! Owns the rules of roles. What a token may see at all is in `visible`. Must not know what a request is about.
+//! Owns the rules of roles. What a token may see at all is in `visibility`. Must not know what a request is about.
 
-use crate::failure::Failure;
-use crate::server::Peer;
-use crate::state::State;
+use crate::addresses::PeerAddress;
+use crate::failure::ApiFailure;
+use crate::state::ApiState;
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode, header};
-use control::Actor;
-use control::View;
 use control::access::{Role, Token};
+use control::{Actor, LedgerView};
 use grid::desired::App;
 use grid::name::AppName;
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 use tokio::time::Instant;
 
-/// The holder of a token, and all that the ledger says at this moment.
+/// The token of a request, and the state of the ledger at the moment of the request.
 pub(crate) struct Caller {
     pub(crate) token: Token,
-    pub(crate) view: Arc<View>,
+    pub(crate) view: Arc<LedgerView>,
 }
 
 impl Caller {
     /// Refuses a caller with a lesser role.
-    pub(crate) fn may(&self, role: Role) -> Result<(), Failure> {
+    pub(crate) fn require_role(&self, role: Role) -> Result<(), ApiFailure> {
         if self.token.role >= role {
             return Ok(());
         }
         let own = self.token.role;
-        Err(Failure::forbidden(format!(
+        Err(ApiFailure::forbidden(format!(
             "this needs a token with the role {role}, and yours has the role {own}"
         )))
     }
 
-    /// Refuses a caller with a lesser role, or whose token is for one app only.
-    pub(crate) fn may_everywhere(&self, role: Role) -> Result<(), Failure> {
-        self.may(role)?;
+    /// Refuses a caller with a lesser role, and a caller whose token is for one app only.
+    pub(crate) fn require_role_for_all_apps(&self, role: Role) -> Result<(), ApiFailure> {
+        self.require_role(role)?;
         match &self.token.app {
             None => Ok(()),
-            Some(app) => Err(Failure::forbidden(format!(
+            Some(app) => Err(ApiFailure::forbidden(format!(
                 "this needs a token for all apps, and yours is for {app} only"
             ))),
         }
     }
 
-    /// An app that the caller may see, and change in a way that needs this role.
-    pub(crate) fn may_change(&self, name: &AppName, role: Role) -> Result<&App, Failure> {
-        let app = self.app(name)?;
-        self.may(role)?;
+    /// An app, if the caller may see it. Refuses a caller with a lesser role.
+    pub(crate) fn require_app_role(&self, name: &AppName, role: Role) -> Result<&App, ApiFailure> {
+        let app = self.visible_app(name)?;
+        self.require_role(role)?;
         Ok(app)
     }
 
@@ -59,11 +58,11 @@ impl Caller {
     }
 }
 
-impl FromRequestParts<State> for Caller {
-    type Rejection = Failure;
+impl FromRequestParts<ApiState> for Caller {
+    type Rejection = ApiFailure;
 
-    async fn from_request_parts(parts: &mut Parts, state: &State) -> Result<Self, Failure> {
-        let Some(presented) = bearer(&parts.headers)? else {
+    async fn from_request_parts(parts: &mut Parts, state: &ApiState) -> Result<Self, ApiFailure> {
+        let Some(presented) = bearer_token(&parts.headers)? else {
             return Err(unauthorized(
                 "no token was sent: use the header Authorization: Bearer TOKEN, or `dyno login`",
             ));
@@ -73,13 +72,14 @@ impl FromRequestParts<State> for Caller {
             let token = token.clone();
             return Ok(Caller { token, view });
         }
-        let from = parts.extensions.get::<Peer>();
+        let from = parts.extensions.get::<PeerAddress>();
         let from = from.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |peer| peer.0);
-        match state.0.limiter.failed(from, Instant::now()) {
+        let limiter = &state.shared.token_limiter;
+        match limiter.count_wrong_token(from, Instant::now()) {
             Ok(()) => Err(unauthorized(
                 "the token is not known here: it is mistyped, revoked, or another server's",
             )),
-            Err(wait) => Err(Failure::new(
+            Err(wait) => Err(ApiFailure::new(
                 StatusCode::TOO_MANY_REQUESTS,
                 "too_many_failures",
                 "too many wrong tokens came from your address: try again in a minute",
@@ -89,21 +89,21 @@ impl FromRequestParts<State> for Caller {
     }
 }
 
-fn unauthorized(message: &str) -> Failure {
-    Failure::new(StatusCode::UNAUTHORIZED, "unauthorized", message)
+fn unauthorized(message: &str) -> ApiFailure {
+    ApiFailure::new(StatusCode::UNAUTHORIZED, "unauthorized", message)
 }
 
-/// The token that was sent, if one was.
-fn bearer(headers: &HeaderMap) -> Result<Option<&str>, Failure> {
+/// The token in the `Authorization` header (RFC 6750 2.1); none without the header.
+fn bearer_token(headers: &HeaderMap) -> Result<Option<&str>, ApiFailure> {
     let Some(value) = headers.get(header::AUTHORIZATION) else {
         return Ok(None);
     };
-    let odd = || unauthorized("the header Authorization is not `Bearer TOKEN`");
-    let text = value.to_str().map_err(|_| odd())?;
-    let (scheme, token) = text.split_once(' ').ok_or_else(odd)?;
+    let refused = || unauthorized("the header Authorization is not `Bearer TOKEN`");
+    let text = value.to_str().map_err(|_| refused())?;
+    let (scheme, token) = text.split_once(' ').ok_or_else(refused)?;
     if scheme.eq_ignore_ascii_case("bearer") {
         Ok(Some(token.trim()))
     } else {
-        Err(odd())
+        Err(refused())
     }
 }

@@ -1,36 +1,22 @@
-//! Who the caller is.
+//! The account of the caller.
 //!
-//! Owns nothing but that answer. Must not know how callers are told apart.
+//! Owns this response. Must not know how tokens are checked.
 
 use crate::request::caller::Caller;
-use crate::routes::tokens::RoleName;
+use crate::resource::{AccountResource, OpenEnum};
 use axum::Json;
-use serde::Serialize;
-use utoipa::ToSchema;
-
-/// The holder of the token.
-#[derive(Serialize, ToSchema)]
-pub(crate) struct Account {
-    /// The token's name.
-    name: String,
-    /// What the token allows.
-    role: RoleName,
-    /// The only app that the token is for; none: all of them.
-    #[schema(required)]
-    app: Option<String>,
-}
 
 /// Who am I
 ///
-/// Tells what the token is that was sent.
+/// Shows the token that the request was sent with.
 #[utoipa::path(
     get, path = "/v1/account", operation_id = "show_account", tag = "access",
-    responses((status = 200, description = "The token's name and role", body = Account)),
+    responses((status = 200, description = "The token's name and role", body = AccountResource)),
 )]
-pub(crate) async fn show(caller: Caller) -> Json<Account> {
-    Json(Account {
+pub(crate) async fn show_account(caller: Caller) -> Json<AccountResource> {
+    Json(AccountResource {
         name: caller.token.name.clone(),
-        role: caller.token.role.into(),
+        role: OpenEnum::Known(caller.token.role.into()),
         app: caller.token.app.as_ref().map(ToString::to_string),
     })
 }

@@ -1,100 +1,41 @@
-//! Apps: what there is, and their settings.
+//! Apps and their settings.
 //!
-//! Owns how an app is shown. Must not know its releases, config and dynos: those have routes of their own.
+//! Owns how an app is shown. Must not know its releases, config vars and dynos, which have routes of their own.
 
-use crate::failure::Failure;
+use crate::failure::ApiFailure;
 use crate::request::caller::Caller;
-use crate::request::extract::{Asked, Path, Query, given};
-use crate::request::page::{Page, Paging};
-use crate::state::State;
+use crate::request::extract::{PathName, QueryParameters};
+use crate::request::json_body::JsonRequest;
+use crate::request::paging::ListPaging;
+use crate::resource::{AppResource, CreateAppRequest, PageResource, UpdateAppRequest};
+use crate::state::ApiState;
 use crate::text;
 use axum::Json;
-use axum::extract::State as With;
+use axum::extract::State;
 use axum::http::StatusCode;
-use control::Command;
-use control::View;
 use control::access::Role;
-use grid::desired::IdleSetting;
+use control::{Command, LedgerView};
+use grid::desired::{App, IdleSetting};
 use grid::name::{AppName, Hostname};
-use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
-use utoipa::ToSchema;
+use std::sync::Arc;
 
-/// The word for an app whose dynos never sleep.
+/// The value of `idle_after` for an app whose dynos never sleep.
 const IDLE_OFF: &str = "off";
 
-/// An app.
-#[derive(Serialize, ToSchema)]
-pub(crate) struct App {
-    #[schema(pattern = "^[a-z][a-z0-9-]{1,28}[a-z0-9]$")]
-    name: String,
-    /// Where it answers first of all.
-    #[schema(format = "uri")]
-    url: String,
-    /// All host names that it answers at.
-    hostnames: Vec<String>,
-    /// Whether every request gets the maintenance page.
-    maintenance: bool,
-    /// Its own limit on the time to the first byte of a response, in milliseconds; none: its release's.
-    #[schema(required, minimum = 1000, maximum = 600000)]
-    timeout_ms: Option<u64>,
-    /// After how long without a request its dynos sleep, or `off`; none: as the server has it.
-    #[schema(required)]
-    idle_after: Option<String>,
-    /// The release that serves.
-    #[schema(required, pattern = "^v[1-9][0-9]*$")]
-    release: Option<String>,
-    /// The newest release, whatever became of it.
-    #[schema(required, pattern = "^v[1-9][0-9]*$")]
-    newest: Option<String>,
-    /// How many dynos of each process type are wanted.
-    formation: BTreeMap<String, u32>,
-    #[schema(format = DateTime)]
-    created_at: String,
-    created_by: String,
-}
-
-/// A new app.
-#[derive(Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct NewApp {
-    /// Its name, which is also where it answers.
-    #[schema(pattern = "^[a-z][a-z0-9-]{1,28}[a-z0-9]$")]
-    name: String,
-}
-
-/// Settings to change; those that are not named stay.
-#[derive(Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct AppChanges {
-    /// Whether every request is to get the maintenance page.
-    #[serde(default, deserialize_with = "given")]
-    #[schema(nullable = false)]
-    maintenance: Option<bool>,
-    /// Time to the first byte of a response, from `1s` to `10m`; `null`: as the release has it.
-    #[serde(default, deserialize_with = "given")]
-    #[schema(value_type = Option<String>, pattern = "^([1-9][0-9]?|[1-5][0-9]{2}|600)s$|^([1-9]|10)m$")]
-    timeout: Option<Option<String>>,
-    /// After how long without a request dynos sleep, from `1s` to `30d`, or `off`; `null`: as the server has it.
-    #[serde(default, deserialize_with = "given")]
-    #[schema(value_type = Option<String>, pattern = "^off$|^[1-9][0-9]{0,4}[sm]$|^[1-9][0-9]?h$|^([1-9]|[12][0-9]|30)d$")]
-    idle_after: Option<Option<String>>,
-}
-
-impl State {
-    /// The host name that an app has by its name.
-    pub(crate) fn default_hostname(&self, app: &AppName) -> Result<Hostname, Failure> {
+impl ApiState {
+    /// The hostname that an app has from its name.
+    pub(crate) fn default_hostname(&self, app: &AppName) -> Result<Hostname, ApiFailure> {
         let text = format!("{app}.{}", self.settings.domain);
-        // Only a domain of nearly 253 characters leaves no room.
+        // Fails only with a domain of nearly 253 characters.
         text.parse().map_err(|_| {
-            let message =
-                format!("{text} is no host name: the server's domain is too long for this name");
-            Failure::invalid("invalid_value", message)
+            ApiFailure::invalid_value(format!(
+                "{text} is no hostname: the server's domain is too long for this name"
+            ))
         })
     }
 
-    /// Where an app of this name answers.
-    pub(crate) fn url_of(&self, app: &str) -> String {
+    /// The URL of an app, by its default hostname.
+    pub(crate) fn app_url(&self, app: &str) -> String {
         let (domain, port) = (&self.settings.domain, self.settings.public_port);
         match (self.settings.public_https, port) {
             (true, 443) => format!("https://{app}.{domain}/"),
@@ -105,32 +46,28 @@ impl State {
     }
 }
 
-fn shown(state: &State, view: &View, app: &grid::desired::App) -> App {
+fn app_resource(state: &ApiState, view: &LedgerView, app: &App) -> AppResource {
     let origin = view.origin(&app.name);
-    App {
+    let timeout = app.settings.request_timeout;
+    let newest = app.newest_release();
+    let formation = app.formation.iter();
+    AppResource {
         name: app.name.to_string(),
-        url: state.url_of(app.name.as_str()),
+        url: state.app_url(app.name.as_str()),
         hostnames: app.hostnames.iter().map(ToString::to_string).collect(),
         maintenance: app.maintenance,
-        timeout_ms: app
-            .settings
-            .request_timeout
-            .map(|time| u64::try_from(time.as_millis()).unwrap_or(u64::MAX)),
+        timeout_ms: timeout.map(|time| u64::try_from(time.as_millis()).unwrap_or(u64::MAX)),
         idle_after: match app.settings.idle_after {
             IdleSetting::Default => None,
             IdleSetting::Off => Some(IDLE_OFF.to_owned()),
-            IdleSetting::After(time) => Some(text::duration(time)),
+            IdleSetting::After(time) => Some(text::format_duration(time)),
         },
         release: app.serving.map(|version| version.to_string()),
-        newest: app
-            .newest_release()
-            .map(|release| release.version.to_string()),
-        formation: app
-            .formation
-            .iter()
+        newest: newest.map(|release| release.version.to_string()),
+        formation: formation
             .map(|(process, count)| (process.to_string(), *count))
             .collect(),
-        created_at: text::millis(origin.map_or(0, |origin| origin.created_ms)),
+        created_at: text::format_unix_millis(origin.map_or(0, |origin| origin.created_ms)),
         created_by: origin
             .map(|origin| origin.created_by.clone())
             .unwrap_or_default(),
@@ -138,124 +75,140 @@ fn shown(state: &State, view: &View, app: &grid::desired::App) -> App {
 }
 
 /// An app after a change.
-fn again(state: &State, name: &AppName) -> Result<App, Failure> {
+fn current_app(state: &ApiState, name: &AppName) -> Result<AppResource, ApiFailure> {
     let view = state.control.view();
-    Ok(shown(state, &view, view.desired.app(name)?))
+    Ok(app_resource(state, &view, view.desired.app(name)?))
 }
 
 /// All apps
 #[utoipa::path(
-    get, path = "/v1/apps", operation_id = "list_apps", tag = "apps", params(Paging),
-    responses((status = 200, description = "Apps by name", body = Page<App>)),
+    get, path = "/v1/apps", operation_id = "list_apps", tag = "apps", params(ListPaging),
+    responses((status = 200, description = "Apps by name", body = PageResource<AppResource>)),
 )]
-pub(crate) async fn list(
-    With(state): With<State>,
+pub(crate) async fn list_apps(
+    State(state): State<ApiState>,
     caller: Caller,
-    Query(paging): Query<Paging>,
-) -> Result<Json<Page<App>>, Failure> {
-    let show = |app: &std::sync::Arc<grid::desired::App>| shown(&state, &caller.view, app);
+    QueryParameters(paging): QueryParameters<ListPaging>,
+) -> Result<Json<PageResource<AppResource>>, ApiFailure> {
+    let to_resource = |app: &Arc<App>| app_resource(&state, &caller.view, app);
     paging
-        .page(caller.apps(), |app| app.name.to_string(), show)
+        .cut_page(
+            caller.visible_apps(),
+            |app| app.name.to_string(),
+            to_resource,
+        )
         .map(Json)
 }
 
 /// Create an app
 #[utoipa::path(
-    post, path = "/v1/apps", operation_id = "create_app", tag = "apps", request_body = NewApp,
-    responses((status = 201, description = "The app", body = App)),
+    post, path = "/v1/apps", operation_id = "create_app", tag = "apps", request_body = CreateAppRequest,
+    responses((status = 201, description = "The app", body = AppResource)),
 )]
-pub(crate) async fn create(
-    With(state): With<State>,
-    asked: Asked<NewApp>,
-) -> Result<(StatusCode, Json<App>), Failure> {
-    let Asked { caller, body, key } = asked;
+pub(crate) async fn create_app(
+    State(state): State<ApiState>,
+    request: JsonRequest<CreateAppRequest>,
+) -> Result<(StatusCode, Json<AppResource>), ApiFailure> {
+    let JsonRequest { caller, body, key } = request;
     let name = body.name.parse::<AppName>();
-    let name = name.map_err(|error| Failure::invalid("invalid_value", error.to_string()))?;
-    if caller.sees_app(&name) {
-        caller.may(Role::Deploy)?;
+    let name = name.map_err(|error| ApiFailure::invalid_value(error.to_string()))?;
+    if caller.can_see_app(&name) {
+        caller.require_role(Role::Deploy)?;
     } else {
-        caller.may_everywhere(Role::Deploy)?;
+        caller.require_role_for_all_apps(Role::Deploy)?;
     }
-    // As of now: somebody else may have made it since this request came.
+    // Reads the view again: another request may have created the app since this one arrived.
     if !state.control.view().desired.apps.contains_key(&name) {
         state.logs.begin(&name);
     }
     let hostnames = vec![state.default_hostname(&name)?];
     let app = name.clone();
     let create = Command::CreateApp { app, hostnames };
-    state.control.command(create, caller.actor(), key).await?;
-    Ok((StatusCode::CREATED, Json(again(&state, &name)?)))
+    state
+        .control
+        .execute_command(create, caller.actor(), key)
+        .await?;
+    Ok((StatusCode::CREATED, Json(current_app(&state, &name)?)))
 }
 
 /// An app
 #[utoipa::path(
     get, path = "/v1/apps/{app}", operation_id = "show_app", tag = "apps",
-    responses((status = 200, description = "The app", body = App)),
+    responses((status = 200, description = "The app", body = AppResource)),
 )]
-pub(crate) async fn show(
-    With(state): With<State>,
+pub(crate) async fn show_app(
+    State(state): State<ApiState>,
     caller: Caller,
-    Path(name): Path<AppName>,
-) -> Result<Json<App>, Failure> {
-    let app = caller.app(&name)?;
-    Ok(Json(shown(&state, &caller.view, app)))
+    PathName(name): PathName<AppName>,
+) -> Result<Json<AppResource>, ApiFailure> {
+    let app = caller.visible_app(&name)?;
+    Ok(Json(app_resource(&state, &caller.view, app)))
 }
 
 /// Change settings of an app
 ///
 /// They take effect at once and make no release.
 #[utoipa::path(
-    patch, path = "/v1/apps/{app}", operation_id = "change_app", tag = "apps", request_body = AppChanges,
-    responses((status = 200, description = "The app as it is now", body = App)),
+    patch, path = "/v1/apps/{app}", operation_id = "change_app", tag = "apps", request_body = UpdateAppRequest,
+    responses((status = 200, description = "The app after the change", body = AppResource)),
 )]
-pub(crate) async fn change(
-    With(state): With<State>,
-    Path(name): Path<AppName>,
-    asked: Asked<AppChanges>,
-) -> Result<Json<App>, Failure> {
-    let Asked { caller, body, .. } = asked;
-    let now = caller.may_change(&name, Role::Deploy)?;
-    let mut settings = now.settings.clone();
+pub(crate) async fn update_app(
+    State(state): State<ApiState>,
+    PathName(name): PathName<AppName>,
+    request: JsonRequest<UpdateAppRequest>,
+) -> Result<Json<AppResource>, ApiFailure> {
+    let JsonRequest { caller, body, .. } = request;
+    let before = caller.require_app_role(&name, Role::Deploy)?;
+    let mut settings = before.settings.clone();
     if let Some(timeout) = body.timeout {
-        let timeout = timeout.as_deref().map(text::parsed_duration);
+        let timeout = timeout.as_deref().map(text::parse_duration);
         settings.request_timeout = timeout.transpose()?;
     }
     if let Some(idle) = body.idle_after {
         settings.idle_after = match idle.as_deref() {
             None => IdleSetting::Default,
             Some(IDLE_OFF) => IdleSetting::Off,
-            Some(time) => IdleSetting::After(text::parsed_duration(time)?),
+            Some(time) => IdleSetting::After(text::parse_duration(time)?),
         };
     }
-    if settings != now.settings {
+    if settings != before.settings {
         let app = name.clone();
         let set = Command::SetSettings { app, settings };
-        state.control.command(set, caller.actor(), None).await?;
+        state
+            .control
+            .execute_command(set, caller.actor(), None)
+            .await?;
     }
-    if let Some(on) = body.maintenance.filter(|on| *on != now.maintenance) {
+    if let Some(on) = body.maintenance.filter(|on| *on != before.maintenance) {
         let app = name.clone();
         let set = Command::SetMaintenance { app, on };
-        state.control.command(set, caller.actor(), None).await?;
+        state
+            .control
+            .execute_command(set, caller.actor(), None)
+            .await?;
     }
-    again(&state, &name).map(Json)
+    current_app(&state, &name).map(Json)
 }
 
 /// Destroy an app
 ///
-/// Ends its dynos and forgets its releases, config vars and logs. Needs the role admin.
+/// Ends its dynos and removes its releases, config vars and logs. Needs the role admin.
 #[utoipa::path(
     delete, path = "/v1/apps/{app}", operation_id = "destroy_app", tag = "apps",
-    responses((status = 204, description = "It is gone")),
+    responses((status = 204, description = "The app is destroyed")),
 )]
-pub(crate) async fn destroy(
-    With(state): With<State>,
+pub(crate) async fn destroy_app(
+    State(state): State<ApiState>,
     caller: Caller,
-    Path(name): Path<AppName>,
-) -> Result<StatusCode, Failure> {
-    caller.may_change(&name, Role::Admin)?;
+    PathName(name): PathName<AppName>,
+) -> Result<StatusCode, ApiFailure> {
+    caller.require_app_role(&name, Role::Admin)?;
     let app = name.clone();
     let destroy = Command::DestroyApp { app };
-    state.control.command(destroy, caller.actor(), None).await?;
+    state
+        .control
+        .execute_command(destroy, caller.actor(), None)
+        .await?;
     state.logs.forget(&name);
     Ok(StatusCode::NO_CONTENT)
 }

@@ -1,34 +1,26 @@
 //! Config vars of an app.
 //!
-//! Owns how they are shown: whole, to those who may change them, and to nobody else. No value is ever part
-//! of an error or of a log line.
+//! Owns how they are shown: with their values, and only to callers who may change them. No error and no log line holds
+//! a value.
 
-use crate::failure::Failure;
+use crate::failure::ApiFailure;
 use crate::request::caller::Caller;
-use crate::request::extract::{Asked, Path};
-use crate::routes::releases;
-use crate::state::State;
+use crate::request::extract::PathName;
+use crate::request::json_body::JsonRequest;
+use crate::resource::{ConfigVarsResource, UpdateConfigVarsRequest};
+use crate::response::with_release_header;
+use crate::state::ApiState;
 use axum::Json;
-use axum::extract::State as With;
+use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use control::access::Role;
 use control::{Command, ConfigChanges};
 use grid::desired::App;
 use grid::name::AppName;
-use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
-use utoipa::ToSchema;
 
-/// Values by name.
-#[derive(Serialize, ToSchema)]
-pub(crate) struct ConfigVars(BTreeMap<String, String>);
-
-/// Values to set by name, and `null` for those to remove.
-#[derive(Deserialize, ToSchema)]
-pub(crate) struct ConfigVarChanges(BTreeMap<String, Option<String>>);
-
-fn shown(app: &App) -> ConfigVars {
-    ConfigVars(BTreeMap::clone(app.newest_config()))
+fn config_resource(app: &App) -> ConfigVarsResource {
+    ConfigVarsResource(BTreeMap::clone(app.newest_config()))
 }
 
 /// Config vars of an app
@@ -36,13 +28,14 @@ fn shown(app: &App) -> ConfigVars {
 /// Needs the role deploy, since values are secrets.
 #[utoipa::path(
     get, path = "/v1/apps/{app}/config-vars", operation_id = "show_config", tag = "config",
-    responses((status = 200, description = "Values by name", body = ConfigVars)),
+    responses((status = 200, description = "Values by name", body = ConfigVarsResource)),
 )]
-pub(crate) async fn show(
+pub(crate) async fn show_config(
     caller: Caller,
-    Path(name): Path<AppName>,
-) -> Result<Json<ConfigVars>, Failure> {
-    Ok(Json(shown(caller.may_change(&name, Role::Deploy)?)))
+    PathName(name): PathName<AppName>,
+) -> Result<Json<ConfigVarsResource>, ApiFailure> {
+    let app = caller.require_app_role(&name, Role::Deploy)?;
+    Ok(Json(config_resource(app)))
 }
 
 /// Change config vars
@@ -51,40 +44,40 @@ pub(crate) async fn show(
 /// the values are kept for it.
 #[utoipa::path(
     patch, path = "/v1/apps/{app}/config-vars", operation_id = "change_config", tag = "config",
-    request_body = ConfigVarChanges,
+    request_body = UpdateConfigVarsRequest,
     responses((
-        status = 200, description = "All values by name, after the change", body = ConfigVars,
+        status = 200, description = "All values by name, after the change", body = ConfigVarsResource,
         headers(("X-Dyno-Release" = String, description = "The release that was made, such as v4")),
     )),
 )]
-pub(crate) async fn change(
-    With(state): With<State>,
-    Path(name): Path<AppName>,
-    asked: Asked<ConfigVarChanges>,
-) -> Result<Response, Failure> {
-    let Asked { caller, body, .. } = asked;
-    let app = caller.may_change(&name, Role::Deploy)?;
+pub(crate) async fn update_config(
+    State(state): State<ApiState>,
+    PathName(name): PathName<AppName>,
+    request: JsonRequest<UpdateConfigVarsRequest>,
+) -> Result<Response, ApiFailure> {
+    let JsonRequest { caller, body, .. } = request;
+    let app = caller.require_app_role(&name, Role::Deploy)?;
     let changes = body.0;
-    if let Some(name) = changes.iter().find_map(|(name, value)| {
-        value
-            .as_ref()
-            .filter(|value| value.contains('\0'))
-            .map(|_| name)
-    }) {
+    let has_zero_byte = |value: &Option<String>| {
+        let value = value.as_deref();
+        value.is_some_and(|value| value.contains('\0'))
+    };
+    if let Some((name, _)) = changes.iter().find(|(_, value)| has_zero_byte(value)) {
         let message = format!("the value of {} holds a zero byte", name.escape_debug());
-        return Err(Failure::invalid("invalid_value", message));
+        return Err(ApiFailure::invalid_value(message));
     }
-    let now = shown(app);
-    if changes
-        .iter()
-        .all(|(name, value)| now.0.get(name) == value.as_ref())
-    {
-        return Ok(Json(now).into_response());
+    let before = config_resource(app);
+    let mut pairs = changes.iter();
+    if pairs.all(|(name, value)| before.0.get(name) == value.as_ref()) {
+        return Ok(Json(before).into_response());
     }
     let app = name.clone();
     let changes = ConfigChanges(changes);
     let set = Command::SetConfig { app, changes };
-    let accepted = state.control.command(set, caller.actor(), None).await?;
-    let vars = shown(state.control.view().desired.app(&name)?);
-    Ok(releases::named(Json(vars), accepted.version))
+    let accepted = state
+        .control
+        .execute_command(set, caller.actor(), None)
+        .await?;
+    let after = config_resource(state.control.view().desired.app(&name)?);
+    Ok(with_release_header(Json(after), accepted.version))
 }

@@ -1,118 +1,110 @@
-//! Host names that an app answers at.
+//! Hostnames of an app.
 //!
-//! Owns which ones may be asked for. Must not know certificates.
+//! Owns which hostnames may be added. Must not know certificates.
 
-use crate::failure::Failure;
+use crate::failure::ApiFailure;
 use crate::request::caller::Caller;
-use crate::request::extract::{Asked, Path, Path2, Query};
-use crate::request::page::{Page, Paging};
-use crate::state::State;
+use crate::request::extract::{PathName, PathNames, QueryParameters};
+use crate::request::json_body::JsonRequest;
+use crate::request::paging::ListPaging;
+use crate::resource::{AddDomainRequest, DomainResource, PageResource};
+use crate::state::ApiState;
 use axum::Json;
-use axum::extract::State as With;
+use axum::extract::State;
 use axum::http::StatusCode;
 use control::Command;
 use control::access::Role;
 use grid::name::{AppName, Hostname, HostnameError};
-use serde::{Deserialize, Serialize};
-use utoipa::ToSchema;
 
-/// A host name of an app.
-#[derive(Serialize, ToSchema)]
-pub(crate) struct Domain {
-    hostname: String,
-}
-
-/// A host name for an app.
-#[derive(Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct NewDomain {
-    #[schema(
-        min_length = 1,
-        max_length = 253,
-        pattern = "^([A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?[.])*[A-Za-z]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?$"
-    )]
-    hostname: String,
-}
-
-fn shown(hostname: &Hostname) -> Domain {
+fn domain_resource(hostname: &Hostname) -> DomainResource {
     let hostname = hostname.to_string();
-    Domain { hostname }
+    DomainResource { hostname }
 }
 
-/// Refuses names that belong to the server, or to the app that bears them, there or not.
-fn expect_free(state: &State, app: &AppName, hostname: &Hostname) -> Result<(), Failure> {
+/// Refuses the server's own domain, and the default hostnames of other apps, whether these apps exist or not.
+fn check_not_reserved(
+    state: &ApiState,
+    app: &AppName,
+    hostname: &Hostname,
+) -> Result<(), ApiFailure> {
     let domain = state.settings.domain.as_str();
     let label = hostname.as_str().strip_suffix(domain);
-    let reserved = match label.and_then(|label| label.strip_suffix('.')) {
+    let is_reserved = match label.and_then(|label| label.strip_suffix('.')) {
         Some(label) => label != app.as_str() && label.parse::<AppName>().is_ok(),
         None => hostname.as_str() == domain,
     };
-    if reserved {
+    if is_reserved {
         let message = format!("{hostname} is reserved: names below {domain} are those of the apps");
-        return Err(Failure::conflict("hostname_reserved", message));
+        return Err(ApiFailure::conflict("hostname_reserved", message));
     }
     Ok(())
 }
 
-/// Host names of an app
+/// Hostnames of an app
 #[utoipa::path(
-    get, path = "/v1/apps/{app}/domains", operation_id = "list_domains", tag = "domains", params(Paging),
-    responses((status = 200, description = "Host names in order", body = Page<Domain>)),
+    get, path = "/v1/apps/{app}/domains", operation_id = "list_domains", tag = "domains", params(ListPaging),
+    responses((status = 200, description = "Hostnames in order", body = PageResource<DomainResource>)),
 )]
-pub(crate) async fn list(
+pub(crate) async fn list_domains(
     caller: Caller,
-    Path(name): Path<AppName>,
-    Query(paging): Query<Paging>,
-) -> Result<Json<Page<Domain>>, Failure> {
-    let app = caller.app(&name)?;
+    PathName(name): PathName<AppName>,
+    QueryParameters(paging): QueryParameters<ListPaging>,
+) -> Result<Json<PageResource<DomainResource>>, ApiFailure> {
+    let app = caller.visible_app(&name)?;
     paging
-        .page(&app.hostnames, |hostname| hostname.to_string(), shown)
+        .cut_page(&app.hostnames, |name| name.to_string(), domain_resource)
         .map(Json)
 }
 
-/// Add a host name
+/// Add a hostname
 #[utoipa::path(
     post, path = "/v1/apps/{app}/domains", operation_id = "add_domain", tag = "domains",
-    request_body = NewDomain,
-    responses((status = 201, description = "The app answers there", body = Domain)),
+    request_body = AddDomainRequest,
+    responses((status = 201, description = "The app answers at the hostname", body = DomainResource)),
 )]
-pub(crate) async fn add(
-    With(state): With<State>,
-    Path(name): Path<AppName>,
-    asked: Asked<NewDomain>,
-) -> Result<(StatusCode, Json<Domain>), Failure> {
-    let Asked { caller, body, key } = asked;
-    caller.may_change(&name, Role::Deploy)?;
+pub(crate) async fn add_domain(
+    State(state): State<ApiState>,
+    PathName(name): PathName<AppName>,
+    request: JsonRequest<AddDomainRequest>,
+) -> Result<(StatusCode, Json<DomainResource>), ApiFailure> {
+    let JsonRequest { caller, body, key } = request;
+    caller.require_app_role(&name, Role::Deploy)?;
     let hostname: Hostname = body
         .hostname
         .parse()
-        .map_err(|error: HostnameError| Failure::invalid("invalid_value", error.to_string()))?;
-    expect_free(&state, &name, &hostname)?;
-    let domain = shown(&hostname);
+        .map_err(|error: HostnameError| ApiFailure::invalid_value(error.to_string()))?;
+    check_not_reserved(&state, &name, &hostname)?;
+    let domain = domain_resource(&hostname);
     let add = Command::AddDomain {
         app: name,
         hostname,
     };
-    state.control.command(add, caller.actor(), key).await?;
+    state
+        .control
+        .execute_command(add, caller.actor(), key)
+        .await?;
     Ok((StatusCode::CREATED, Json(domain)))
 }
 
-/// Remove a host name
+/// Remove a hostname
 #[utoipa::path(
     delete, path = "/v1/apps/{app}/domains/{hostname}", operation_id = "remove_domain", tag = "domains",
-    responses((status = 204, description = "The app does not answer there any more")),
+    responses((status = 204, description = "The app does not answer at the hostname any more")),
 )]
-pub(crate) async fn remove(
-    With(state): With<State>,
+pub(crate) async fn remove_domain(
+    State(state): State<ApiState>,
     caller: Caller,
-    Path2(app, hostname): Path2<AppName, Hostname>,
-) -> Result<StatusCode, Failure> {
-    caller.may_change(&app, Role::Deploy)?;
+    PathNames(app, hostname): PathNames<AppName, Hostname>,
+) -> Result<StatusCode, ApiFailure> {
+    caller.require_app_role(&app, Role::Deploy)?;
     if hostname == state.default_hostname(&app)? {
         let message = format!("{hostname} is the app's own name and stays as long as the app");
-        return Err(Failure::conflict("default_domain", message));
+        return Err(ApiFailure::conflict("default_domain", message));
     }
     let remove = Command::RemoveDomain { app, hostname };
-    state.control.command(remove, caller.actor(), None).await?;
+    state
+        .control
+        .execute_command(remove, caller.actor(), None)
+        .await?;
     Ok(StatusCode::NO_CONTENT)
 }

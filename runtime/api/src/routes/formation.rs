@@ -1,161 +1,123 @@
-//! The formation of an app: how many dynos of each process type, and how large.
+//! The formation of an app: how many dynos of each process type, and their memory.
 //!
 //! Owns how it is shown and changed. Must not know the dynos.
 
-use crate::failure::Failure;
+use crate::failure::ApiFailure;
 use crate::request::caller::Caller;
-use crate::request::extract::{Asked, Path, Query, given, objects, whole};
-use crate::request::page::{Page, Paging};
-use crate::routes::releases::{self, KindName};
-use crate::state::State;
+use crate::request::extract::{PathName, QueryParameters};
+use crate::request::json_body::JsonRequest;
+use crate::request::paging::ListPaging;
+use crate::resource::{
+    FormationResource, FormationUpdate, OpenEnum, PageResource, UpdateFormationRequest,
+};
+use crate::response::with_release_header;
+use crate::state::ApiState;
 use crate::text;
 use axum::Json;
-use axum::extract::State as With;
+use axum::extract::State;
 use axum::response::Response;
 use control::Command;
 use control::access::Role;
 use grid::desired::App;
-use grid::name::{AppName, ProcessType};
-use serde::{Deserialize, Serialize};
+use grid::name::{AppName, ProcessType, ProcessTypeError};
 use std::collections::BTreeMap;
-use utoipa::ToSchema;
 
-/// Dynos of one process type.
-#[derive(Serialize, ToSchema)]
-pub(crate) struct Formation {
-    #[serde(rename = "type")]
-    process: String,
-    #[schema(maximum = 1000)]
-    quantity: u32,
-    /// Memory of each of them.
-    #[schema(pattern = "^[0-9]+(B|MiB|GiB)$")]
-    memory: String,
-    kind: KindName,
-}
-
-/// What is to be of one process type.
-#[derive(Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct FormationUpdate {
-    #[serde(rename = "type")]
-    #[schema(pattern = "^[a-z][a-z0-9_-]{0,29}$")]
-    process: String,
-    /// How many.
-    #[serde(default, deserialize_with = "whole")]
-    #[schema(minimum = 0, maximum = 1000, nullable = false)]
-    quantity: Option<u32>,
-    /// Memory of each of them, from `1MiB` to `4GiB`; another one than now makes a release.
-    #[serde(default, deserialize_with = "given")]
-    #[schema(
-        pattern = "^([1-9][0-9]{0,2}|[1-3][0-9]{3}|40[0-8][0-9]|409[0-6])MiB$|^[1-4]GiB$",
-        nullable = false
-    )]
-    memory: Option<String>,
-}
-
-/// Changes of a formation; types that are not named stay as they are.
-#[derive(Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct FormationChanges {
-    #[serde(deserialize_with = "objects")]
-    #[schema(max_items = 100)]
-    updates: Vec<FormationUpdate>,
-}
-
-fn shown(app: &App) -> Vec<(String, Formation)> {
+/// One item for each process type of the newest release that can be scaled.
+fn formation_resources(app: &App) -> Vec<FormationResource> {
     let Some(newest) = app.newest_release() else {
         return Vec::new();
     };
     let types = newest.processes.iter();
     let types = types.filter(|(process, _)| !process.runs_once());
-    let types = types.map(|(process, spec)| {
+    let resources = types.map(|(process, spec)| {
         let memory = app.sizes.get(process).copied();
-        let formation = Formation {
+        FormationResource {
             process: process.to_string(),
             quantity: app.requested_count(process),
-            memory: text::size(memory.unwrap_or(spec.limits.memory_bytes)),
-            kind: spec.kind.into(),
-        };
-        (process.to_string(), formation)
+            memory: text::format_memory(memory.unwrap_or(spec.limits.memory_bytes)),
+            kind: OpenEnum::Known(spec.kind.into()),
+        }
     });
-    types.collect()
+    resources.collect()
 }
 
-fn page(app: &App, paging: &Paging) -> Result<Json<Page<Formation>>, Failure> {
-    let page = paging.page(
-        shown(app),
-        |(name, _)| name.clone(),
-        |(_, formation)| formation,
+fn formation_page(
+    app: &App,
+    paging: &ListPaging,
+) -> Result<Json<PageResource<FormationResource>>, ApiFailure> {
+    let page = paging.cut_page(
+        formation_resources(app),
+        |resource| resource.process.clone(),
+        |resource| resource,
     );
     page.map(Json)
 }
 
 /// The formation of an app
 #[utoipa::path(
-    get, path = "/v1/apps/{app}/formation", operation_id = "show_formation", tag = "dynos", params(Paging),
-    responses((status = 200, description = "Process types of the newest release, by name", body = Page<Formation>)),
+    get, path = "/v1/apps/{app}/formation", operation_id = "show_formation", tag = "dynos", params(ListPaging),
+    responses((status = 200, description = "Process types of the newest release, by name", body = PageResource<FormationResource>)),
 )]
-pub(crate) async fn show(
+pub(crate) async fn show_formation(
     caller: Caller,
-    Path(name): Path<AppName>,
-    Query(paging): Query<Paging>,
-) -> Result<Json<Page<Formation>>, Failure> {
-    page(caller.app(&name)?, &paging)
+    PathName(name): PathName<AppName>,
+    QueryParameters(paging): QueryParameters<ListPaging>,
+) -> Result<Json<PageResource<FormationResource>>, ApiFailure> {
+    formation_page(caller.visible_app(&name)?, &paging)
 }
 
 /// Scale an app
 #[utoipa::path(
     patch, path = "/v1/apps/{app}/formation", operation_id = "change_formation", tag = "dynos",
-    request_body = FormationChanges,
+    request_body = UpdateFormationRequest,
     responses((
-        status = 200, description = "The formation as it is to be now", body = Page<Formation>,
+        status = 200, description = "The formation that is wanted after the change", body = PageResource<FormationResource>,
         headers(("X-Dyno-Release" = String, description = "The release that another size made, such as v4")),
     )),
 )]
-pub(crate) async fn change(
-    With(state): With<State>,
-    Path(name): Path<AppName>,
-    asked: Asked<FormationChanges>,
-) -> Result<Response, Failure> {
-    let Asked { caller, body, .. } = asked;
-    caller.may_change(&name, Role::Deploy)?;
-    let (counts, sizes) = wanted(body.updates)?;
-    let mut made = None;
+pub(crate) async fn update_formation(
+    State(state): State<ApiState>,
+    PathName(name): PathName<AppName>,
+    request: JsonRequest<UpdateFormationRequest>,
+) -> Result<Response, ApiFailure> {
+    let JsonRequest { caller, body, .. } = request;
+    caller.require_app_role(&name, Role::Deploy)?;
+    let (counts, sizes) = parse_updates(body.updates)?;
+    let mut release = None;
     if !(counts.is_empty() && sizes.is_empty()) {
         let app = name.clone();
         let scale = Command::Scale { app, counts, sizes };
-        made = state
+        let accepted = state
             .control
-            .command(scale, caller.actor(), None)
-            .await?
-            .version;
+            .execute_command(scale, caller.actor(), None)
+            .await?;
+        release = accepted.version;
     }
-    let page = page(state.control.view().desired.app(&name)?, &Paging::default())?;
-    Ok(releases::named(page, made))
+    let view = state.control.view();
+    let page = formation_page(view.desired.app(&name)?, &ListPaging::default())?;
+    Ok(with_release_header(page, release))
 }
 
-type Wanted = (BTreeMap<ProcessType, u32>, BTreeMap<ProcessType, u64>);
+/// Numbers of dynos, and memory in bytes, of the process types to change.
+type FormationChange = (BTreeMap<ProcessType, u32>, BTreeMap<ProcessType, u64>);
 
-fn wanted(updates: Vec<FormationUpdate>) -> Result<Wanted, Failure> {
-    let invalid = |message: String| Failure::invalid("invalid_value", message);
-    let (mut counts, mut sizes) = Wanted::default();
+fn parse_updates(updates: Vec<FormationUpdate>) -> Result<FormationChange, ApiFailure> {
+    let (mut counts, mut sizes) = FormationChange::default();
     for update in updates {
-        let process: ProcessType = update
-            .process
-            .parse()
-            .map_err(|error: grid::name::ProcessTypeError| invalid(error.to_string()))?;
-        let twice = || invalid(format!("{process} is named twice"));
+        let process = update.process.parse();
+        let process: ProcessType = process
+            .map_err(|error: ProcessTypeError| ApiFailure::invalid_value(error.to_string()))?;
+        let named_twice = || ApiFailure::invalid_value(format!("{process} is named twice"));
         if let Some(quantity) = update.quantity
             && counts.insert(process.clone(), quantity).is_some()
         {
-            return Err(twice());
+            return Err(named_twice());
         }
-        if let Some(memory) = update.memory
-            && sizes
-                .insert(process.clone(), text::memory(&memory)?)
-                .is_some()
-        {
-            return Err(twice());
+        if let Some(memory) = update.memory {
+            let bytes = text::parse_memory(&memory)?;
+            if sizes.insert(process.clone(), bytes).is_some() {
+                return Err(named_twice());
+            }
         }
     }
     Ok((counts, sizes))

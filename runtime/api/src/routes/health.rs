@@ -1,48 +1,39 @@
-//! Whether the server lives, whether it serves, and its numbers: asked without a token.
+//! Health, readiness and metrics, which need no token.
 //!
-//! Owns those three answers. Must not tell names: anyone may ask.
+//! Owns these responses. Must not tell names of apps: anybody may read them.
 
-use crate::state::State;
-use crate::state::metrics::Reading;
-use axum::Json;
-use axum::extract::State as With;
+use crate::failure::OwnResponse;
+use crate::resource::ReadinessResource;
+use crate::state::ApiState;
+use crate::state::metrics::MetricsReading;
+use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::IntoResponse;
-use serde::Serialize;
+use axum::{Extension, Json};
 use std::collections::BTreeMap;
-use utoipa::ToSchema;
 
-/// Prometheus' text form.
+/// The media type of Prometheus' text form.
 const METRICS_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 
-/// Whether requests to apps are answered.
-#[derive(Serialize, ToSchema)]
-pub(crate) struct Ready {
-    /// Whether they are.
-    ready: bool,
-    /// Why not, or what does not work although they are.
-    #[schema(required)]
-    reason: Option<&'static str>,
-}
-
 /// Whether requests to apps are answered now.
-pub(crate) fn readiness(state: &State) -> Ready {
-    let ready = *state.ready.borrow() && !state.0.closing.is_cancelled();
-    let trouble = state.control.trouble().borrow().is_some();
-    let reason = match (ready, trouble) {
+pub(crate) fn readiness_resource(state: &ApiState) -> ReadinessResource {
+    let ready = *state.ready.borrow() && !state.shared.closing.is_cancelled();
+    let has_trouble = state.control.watch_ledger_trouble().borrow().is_some();
+    let reason = match (ready, has_trouble) {
         (false, _) => Some("the server is starting or ending"),
         (true, true) => Some("changes cannot be written down: is the disk full? Apps run on"),
         (true, false) => None,
     };
-    Ready { ready, reason }
+    let reason = reason.map(str::to_owned);
+    ReadinessResource { ready, reason }
 }
 
 /// Is it alive
 #[utoipa::path(
     get, path = "/healthz", operation_id = "health", tag = "server",
-    responses((status = 200, description = "It is", body = String, content_type = "text/plain")),
+    responses((status = 200, description = "The server is alive", body = String, content_type = "text/plain")),
 )]
-pub(crate) async fn alive() -> &'static str {
+pub(crate) async fn show_health() -> &'static str {
     "ok\n"
 }
 
@@ -50,22 +41,18 @@ pub(crate) async fn alive() -> &'static str {
 #[utoipa::path(
     get, path = "/readyz", operation_id = "readiness", tag = "server",
     responses(
-        (status = 200, description = "Apps are served", body = Ready),
-        (status = 503, description = "They are not, or not yet", body = Ready),
+        (status = 200, description = "Apps are served", body = ReadinessResource),
+        (status = 503, description = "Apps are not served, or not yet", body = ReadinessResource),
     ),
 )]
-pub(crate) async fn ready(With(state): With<State>) -> impl IntoResponse {
-    let readiness = readiness(&state);
+pub(crate) async fn show_readiness(State(state): State<ApiState>) -> impl IntoResponse {
+    let readiness = readiness_resource(&state);
     let status = match readiness.ready {
         true => StatusCode::OK,
         false => StatusCode::SERVICE_UNAVAILABLE,
     };
-    // `Ours`, so that the guard leaves it in this form.
-    (
-        status,
-        axum::Extension(crate::failure::Ours),
-        Json(readiness),
-    )
+    // Has the guard leave the body of a 503 as it is.
+    (status, Extension(OwnResponse), Json(readiness))
 }
 
 /// Numbers for Prometheus
@@ -73,21 +60,20 @@ pub(crate) async fn ready(With(state): With<State>) -> impl IntoResponse {
     get, path = "/metrics", operation_id = "metrics", tag = "server",
     responses((status = 200, description = "Prometheus' text form", body = String, content_type = "text/plain")),
 )]
-pub(crate) async fn metrics(With(state): With<State>) -> impl IntoResponse {
+pub(crate) async fn show_metrics(State(state): State<ApiState>) -> impl IntoResponse {
     let mut dynos: BTreeMap<&'static str, usize> = BTreeMap::new();
     // A reconciler that has ended has no dynos.
-    for dyno in state.control.dynos().await.unwrap_or_default() {
+    for dyno in state.control.list_dynos().await.unwrap_or_default() {
         *dynos.entry(dyno.state.word()).or_default() += 1;
     }
-    let reading = Reading {
+    let reading = MetricsReading {
         apps: state.control.view().desired.apps.len(),
         dynos: dynos.into_iter().collect(),
         tails: state.logs.tails(),
         log_bytes: state.logs.bytes(),
         log_lines: state.logs.lines(),
-        ledger_trouble: state.control.trouble().borrow().is_some(),
+        ledger_trouble: state.control.watch_ledger_trouble().borrow().is_some(),
     };
-    let mut text = state.0.counted.text(&reading);
-    (state.metrics)(&mut text);
+    let text = state.shared.metrics.to_text(&reading, &state.metrics);
     ([(header::CONTENT_TYPE, METRICS_TYPE)], text)
 }

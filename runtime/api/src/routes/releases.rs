@@ -1,226 +1,151 @@
 //! Releases: what was made, and what became of it.
 //!
-//! Owns how a release is shown: its config vars by name only. Must not know how one is made.
+//! Owns how a release is shown: its config vars by name only. Must not know how a release is made.
 
 pub(crate) mod create;
-pub(crate) mod plan;
+mod plan;
+mod prepare;
 
-use crate::failure::Failure;
+use crate::failure::ApiFailure;
 use crate::request::caller::Caller;
-use crate::request::extract::{Path, Path2, Query};
-use crate::request::page::{Page, Paging};
-use crate::state::State;
+use crate::request::extract::{PathName, PathNames, QueryParameters};
+use crate::request::paging::ListPaging;
+use crate::resource::{
+    OpenEnum, PageResource, ProcessKindResource, RELEASE_WAIT_SECS_MAX, ReleaseProcessResource,
+    ReleaseResource, ReleaseStatus,
+};
+use crate::state::ApiState;
 use crate::text;
 use axum::Json;
-use axum::extract::State as With;
-use axum::http::HeaderValue;
-use axum::response::{IntoResponse, Response};
-use control::Outcome;
-use grid::desired::{App, ProcessKind, ProcessSpec};
+use axum::extract::State;
+use control::ReleaseOutcome;
+use grid::desired::{App, ProcessKind, ProcessSpec, Release};
 use grid::name::{AppName, Version};
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use std::cmp::Reverse;
-use std::collections::BTreeMap;
 use std::time::Duration;
-use utoipa::{IntoParams, ToSchema};
+use utoipa::IntoParams;
 
-/// How long a request may wait for a release, in seconds.
-const WAIT_SECS_MAX: u64 = 60;
-
-/// The header that names the release a change made.
-const RELEASE: &str = "x-dyno-release";
-
-/// What became of a release.
-#[derive(Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
-#[serde(rename_all = "lowercase")]
-pub(crate) enum Status {
-    /// Its dynos come up.
-    Pending,
-    /// Requests go to it.
-    Serving,
-    /// It did not come up: what served before goes on serving.
-    Failed,
-    /// A newer one took its place.
-    Retired,
-}
-
-/// How a process type of a release is run.
-#[derive(Serialize, ToSchema)]
-pub(crate) struct Process {
-    kind: KindName,
-    /// Memory of each dyno.
-    #[schema(pattern = "^[0-9]+(B|MiB|GiB)$")]
-    memory: String,
-    /// Time to the first byte of a response.
-    timeout: String,
-}
-
-/// Kinds of processes.
-#[derive(Clone, Copy, Serialize, ToSchema)]
-#[serde(rename_all = "lowercase")]
-#[schema(as = Kind)]
-pub(crate) enum KindName {
-    Handler,
-    Server,
-    Process,
-}
-
-impl From<ProcessKind> for KindName {
+impl From<ProcessKind> for ProcessKindResource {
     fn from(kind: ProcessKind) -> Self {
         match kind {
-            ProcessKind::Handler => KindName::Handler,
-            ProcessKind::Server => KindName::Server,
-            ProcessKind::Process => KindName::Process,
+            ProcessKind::Handler => ProcessKindResource::Handler,
+            ProcessKind::Server => ProcessKindResource::Server,
+            ProcessKind::Process => ProcessKindResource::Process,
         }
     }
 }
 
-/// A release.
-#[derive(Serialize, ToSchema)]
-pub(crate) struct Release {
-    #[schema(pattern = "^v[1-9][0-9]*$")]
-    version: String,
-    status: Status,
-    /// Why it failed.
-    #[schema(required)]
-    reason: Option<String>,
-    description: String,
-    #[schema(pattern = "^sha256:[0-9a-f]{64}$")]
-    slug: String,
-    #[schema(format = DateTime)]
-    created_at: String,
-    created_by: String,
-    processes: BTreeMap<String, Process>,
-    /// Names of its config vars.
-    config_names: Vec<String>,
-    /// What the maker of a new release should know; absent otherwise.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false)]
-    pub(crate) warnings: Option<Vec<String>>,
-}
-
-/// How long to wait.
+/// How long to wait for the outcome of a release.
 #[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
-pub(crate) struct Wait {
+pub(crate) struct WaitQuery {
     /// Seconds to wait at most until it is known what became of the release.
     #[param(minimum = 0, maximum = 60)]
     wait: Option<u64>,
 }
 
-fn process(spec: &ProcessSpec) -> Process {
-    Process {
-        kind: spec.kind.into(),
-        memory: text::size(spec.limits.memory_bytes),
-        timeout: text::duration(spec.limits.request_timeout),
+fn process_resource(spec: &ProcessSpec) -> ReleaseProcessResource {
+    ReleaseProcessResource {
+        kind: OpenEnum::Known(spec.kind.into()),
+        memory: text::format_memory(spec.limits.memory_bytes),
+        timeout: text::format_duration(spec.limits.request_timeout),
     }
 }
 
-fn status(app: &App, version: Version) -> Status {
+fn release_status(app: &App, version: Version) -> ReleaseStatus {
     let is_newest = app
         .newest_release()
         .is_some_and(|newest| newest.version == version);
     if app.serving == Some(version) {
-        Status::Serving
+        ReleaseStatus::Serving
     } else if app.failed.contains_key(&version) {
-        Status::Failed
+        ReleaseStatus::Failed
     } else if is_newest {
-        Status::Pending
+        ReleaseStatus::Pending
     } else {
-        Status::Retired
+        ReleaseStatus::Retired
     }
 }
 
-fn shown(app: &App, release: &grid::desired::Release) -> Release {
+fn release_resource(app: &App, release: &Release) -> ReleaseResource {
     let processes = release.processes.iter();
-    Release {
+    ReleaseResource {
         version: release.version.to_string(),
-        status: status(app, release.version),
+        status: release_status(app, release.version).into(),
         reason: app.failed.get(&release.version).cloned(),
         description: release.description.clone(),
         slug: release.slug.to_string(),
-        created_at: text::millis(release.created_ms),
+        created_at: text::format_unix_millis(release.created_ms),
         created_by: release.created_by.clone(),
         processes: processes
-            .map(|(name, spec)| (name.to_string(), process(spec)))
+            .map(|(name, spec)| (name.to_string(), process_resource(spec)))
             .collect(),
         config_names: release.config.keys().cloned().collect(),
         warnings: None,
     }
 }
 
-/// A release of an app, if it has it.
-pub(crate) fn of(app: &App, version: Version) -> Result<Release, Failure> {
+fn find_release(app: &App, version: Version) -> Result<ReleaseResource, ApiFailure> {
     let release = app.releases.get(&version).ok_or_else(|| {
         let name = &app.name;
-        Failure::not_found(format!("{name} has no release {version}, or not any more"))
+        ApiFailure::not_found(format!("{name} has no release {version}, or not any more"))
     })?;
-    Ok(shown(app, release))
-}
-
-/// An answer whose header names the release that a change made, if it made one.
-pub(crate) fn named(answer: impl IntoResponse, made: Option<Version>) -> Response {
-    let mut response = answer.into_response();
-    let name = made.and_then(|version| HeaderValue::try_from(version.to_string()).ok());
-    if let Some(name) = name {
-        response.headers_mut().insert(RELEASE, name);
-    }
-    response
+    Ok(release_resource(app, release))
 }
 
 /// Releases of an app
 #[utoipa::path(
-    get, path = "/v1/apps/{app}/releases", operation_id = "list_releases", tag = "releases", params(Paging),
-    responses((status = 200, description = "Releases, the newest first", body = Page<Release>)),
+    get, path = "/v1/apps/{app}/releases", operation_id = "list_releases", tag = "releases", params(ListPaging),
+    responses((status = 200, description = "Releases, the newest first", body = PageResource<ReleaseResource>)),
 )]
-pub(crate) async fn list(
+pub(crate) async fn list_releases(
     caller: Caller,
-    Path(name): Path<AppName>,
-    Query(paging): Query<Paging>,
-) -> Result<Json<Page<Release>>, Failure> {
-    let app = caller.app(&name)?;
-    let releases = app.releases.values().rev();
-    let page = paging.page(
-        releases,
+    PathName(name): PathName<AppName>,
+    QueryParameters(paging): QueryParameters<ListPaging>,
+) -> Result<Json<PageResource<ReleaseResource>>, ApiFailure> {
+    let app = caller.visible_app(&name)?;
+    let page = paging.cut_page(
+        app.releases.values().rev(),
         |release| Reverse(release.version),
-        |release| shown(app, release),
+        |release| release_resource(app, release),
     );
     page.map(Json)
 }
 
 /// A release
 ///
-/// With `wait`, the answer comes when it is known what became of the release, or when the time is over.
+/// With `wait`, the response comes when it is known what became of the release, or when the time is over.
 #[utoipa::path(
     get, path = "/v1/apps/{app}/releases/{version}", operation_id = "show_release", tag = "releases",
-    params(Wait),
-    responses((status = 200, description = "The release", body = Release)),
+    params(WaitQuery),
+    responses((status = 200, description = "The release", body = ReleaseResource)),
 )]
-pub(crate) async fn show(
-    With(state): With<State>,
+pub(crate) async fn show_release(
+    State(state): State<ApiState>,
     caller: Caller,
-    Path2(name, version): Path2<AppName, Version>,
-    Query(Wait { wait }): Query<Wait>,
-) -> Result<Json<Release>, Failure> {
-    let now = of(caller.app(&name)?, version)?;
+    PathNames(name, version): PathNames<AppName, Version>,
+    QueryParameters(WaitQuery { wait }): QueryParameters<WaitQuery>,
+) -> Result<Json<ReleaseResource>, ApiFailure> {
+    let release = find_release(caller.visible_app(&name)?, version)?;
     let secs = wait.unwrap_or(0);
-    if secs > WAIT_SECS_MAX {
-        let message = format!("wait is a number of seconds from 0 to {WAIT_SECS_MAX}");
-        return Err(Failure::bad_request("bad_query", message));
+    if secs > RELEASE_WAIT_SECS_MAX {
+        let message = format!("wait is a number of seconds from 0 to {RELEASE_WAIT_SECS_MAX}");
+        return Err(ApiFailure::bad_request("bad_query", message));
     }
     if secs == 0 {
-        return Ok(Json(now));
+        return Ok(Json(release));
     }
     tokio::select! {
-        outcome = state.control.outcome(&name, version) => drop(outcome?),
+        outcome = state.control.wait_for_outcome(&name, version) => drop(outcome?),
         () = tokio::time::sleep(Duration::from_secs(secs)) => {}
-        () = state.0.closing.cancelled() => {}
+        () = state.shared.closing.cancelled() => {}
     }
     let view = state.control.view();
-    if view.outcome(&name, version) == Some(Outcome::Serving) {
-        state.control.until_published(&name, version).await;
+    if view.outcome(&name, version) == Some(ReleaseOutcome::Serving) {
+        state.control.wait_until_published(&name, version).await;
     }
-    // What the caller may see is as it was when the request came.
-    of(state.control.view().desired.app(&name)?, version).map(Json)
+    // The caller's token was checked when the request came, and is not checked again after the wait.
+    find_release(state.control.view().desired.app(&name)?, version).map(Json)
 }

@@ -1,65 +1,37 @@
-//! What the server is: its version, its domain and its prices.
+//! The server: version, domain and prices.
 //!
-//! Owns that answer. Must not tell what belongs to an app: each token gets the same.
+//! Owns this response. Must not tell anything of an app: every token gets the same.
 
-use crate::failure::Failure;
+use crate::failure::ApiFailure;
 use crate::request::caller::Caller;
-use crate::routes::health::{self, Ready};
-use crate::routes::usage::Price;
-use crate::state::State;
+use crate::resource::{PricesResource, ServerResource};
+use crate::routes::health::readiness_resource;
+use crate::routes::usage::price_resource;
+use crate::state::ApiState;
 use crate::text;
 use axum::Json;
-use axum::extract::State as With;
-use serde::Serialize;
-use utoipa::ToSchema;
-
-/// What dyno time costs.
-#[derive(Serialize, ToSchema)]
-pub(crate) struct Prices {
-    /// One hour of a dyno beyond those that are free.
-    dyno_hour: Price,
-    /// Dynos of an app that cost nothing.
-    free_dynos: u32,
-}
-
-/// A server.
-#[derive(Serialize, ToSchema)]
-pub(crate) struct Server {
-    /// Its version.
-    #[schema(pattern = "^[0-9]+[.][0-9]+[.][0-9]+")]
-    version: &'static str,
-    /// The domain under which every app has a name.
-    domain: String,
-    /// Where an app answers, with `APP` in place of its name.
-    apps_url: String,
-    /// When it started.
-    #[schema(format = DateTime)]
-    started_at: String,
-    /// Whether requests to apps are answered, as `/readyz` says.
-    status: Ready,
-    prices: Prices,
-}
+use axum::extract::State;
 
 /// The server
 ///
-/// Its version, its domain, whether it serves, and what dyno time costs.
+/// Its version, its domain, whether it serves, and the prices of dyno time.
 #[utoipa::path(
     get, path = "/v1/server", operation_id = "show_server", tag = "server",
-    responses((status = 200, description = "The server", body = Server)),
+    responses((status = 200, description = "The server", body = ServerResource)),
 )]
-pub(crate) async fn show(
-    With(state): With<State>,
+pub(crate) async fn show_server(
+    State(state): State<ApiState>,
     _caller: Caller,
-) -> Result<Json<Server>, Failure> {
+) -> Result<Json<ServerResource>, ApiFailure> {
     let prices = state.settings.prices;
-    Ok(Json(Server {
-        version: env!("CARGO_PKG_VERSION"),
+    Ok(Json(ServerResource {
+        version: env!("CARGO_PKG_VERSION").to_owned(),
         domain: state.settings.domain.to_string(),
-        apps_url: state.url_of("APP"),
-        started_at: text::time(Some(state.0.started)),
-        status: health::readiness(&state),
-        prices: Prices {
-            dyno_hour: Price::of_micros(prices.micros_per_hour),
+        apps_url: state.app_url("APP"),
+        started_at: text::format_time(Some(state.shared.started)),
+        status: readiness_resource(&state),
+        prices: PricesResource {
+            dyno_hour: price_resource(prices.micros_per_hour),
             free_dynos: prices.free_dynos,
         },
     }))

@@ -1,10 +1,11 @@
-//! What every request passes: it is counted, its host is checked, and whatever goes wrong is answered in our form.
+//! What every request passes before and after its handler: it is counted, its host is checked, and every error gets the
+//! API's JSON form.
 //!
-//! Owns the last line of defence. Must not know routes.
+//! Owns these steps. Must not know routes.
 
-use crate::failure::{Failure, Ours};
-use crate::state::State;
-use axum::extract::{Request, State as With};
+use crate::failure::{ApiFailure, OwnResponse};
+use crate::state::ApiState;
+use axum::extract::{Request, State};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
@@ -12,18 +13,25 @@ use std::panic::AssertUnwindSafe;
 use std::pin::pin;
 use std::task::Poll;
 
-/// Runs a request.
-pub(crate) async fn guard(With(state): With<State>, request: Request, next: Next) -> Response {
+/// Passes a request on to its handler.
+pub(crate) async fn guard_request(
+    State(state): State<ApiState>,
+    request: Request,
+    next: Next,
+) -> Response {
     let method = request.method().clone();
-    let mut response = match state.0.hosts.check(&request) {
+    let mut response = match state.shared.hosts.check(&request) {
         Err(foreign) => foreign.into_response(),
-        Ok(()) => match unwinding(next.run(request)).await {
-            Some(response) => ours(response),
-            None => Failure::internal().into_response(),
+        Ok(()) => match catch_panic(next.run(request)).await {
+            Some(response) => with_own_errors(response),
+            None => ApiFailure::internal().into_response(),
         },
     };
-    state.0.counted.request(&method, response.status());
-    // Answers hold secrets, and text that apps wrote.
+    state
+        .shared
+        .metrics
+        .count_request(&method, response.status());
+    // Responses hold secrets, and text that apps wrote.
     let headers = response.headers_mut();
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     headers.insert(
@@ -33,8 +41,8 @@ pub(crate) async fn guard(With(state): With<State>, request: Request, next: Next
     response
 }
 
-/// What a future gives, or nothing if it panics.
-async fn unwinding<T>(future: impl Future<Output = T>) -> Option<T> {
+/// The output of a future, or none if it panics.
+async fn catch_panic<T>(future: impl Future<Output = T>) -> Option<T> {
     let mut future = pin!(future);
     std::future::poll_fn(|context| {
         let polled = AssertUnwindSafe(|| future.as_mut().poll(context));
@@ -48,31 +56,31 @@ async fn unwinding<T>(future: impl Future<Output = T>) -> Option<T> {
     .await
 }
 
-/// A response as it is, or in our form if it is an error of someone else's making.
-fn ours(response: Response) -> Response {
+/// Replaces an error response of axum by one in the API's JSON form.
+fn with_own_errors(response: Response) -> Response {
     let status = response.status();
     let is_error = status.is_client_error() || status.is_server_error();
-    if !is_error || response.extensions().get::<Ours>().is_some() {
+    if !is_error || response.extensions().get::<OwnResponse>().is_some() {
         return response;
     }
-    let mut made = match status {
+    let mut own = match status {
         StatusCode::METHOD_NOT_ALLOWED => {
             let message = "this path has other methods: see the header Allow";
-            Failure::new(status, "method_not_allowed", message)
+            ApiFailure::new(status, "method_not_allowed", message)
         }
-        StatusCode::NOT_FOUND => Failure::not_found("there is nothing at this path"),
-        _ => Failure::internal(),
+        StatusCode::NOT_FOUND => ApiFailure::not_found("there is nothing at this path"),
+        _ => ApiFailure::internal(),
     }
     .into_response();
     if let Some(allow) = response.headers().get(header::ALLOW) {
-        made.headers_mut().insert(header::ALLOW, allow.clone());
+        own.headers_mut().insert(header::ALLOW, allow.clone());
     }
-    made
+    own
 }
 
-/// The answer at paths that are no routes.
-pub(crate) async fn nothing_here() -> Failure {
-    Failure::not_found("there is nothing at this path: /v1/openapi.json lists what there is")
+/// The response at paths that no route has.
+pub(crate) async fn refuse_unknown_path() -> ApiFailure {
+    ApiFailure::not_found("there is nothing at this path: /v1/openapi.json lists what there is")
 }
 
 #[cfg(test)]
@@ -80,25 +88,26 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn a_panic_becomes_nothing_and_all_else_passes() {
+    async fn a_panic_is_caught_and_other_outputs_pass() {
         let calm = async {
             tokio::task::yield_now().await;
             7
         };
-        assert_eq!(unwinding(calm).await, Some(7));
-        let wild = async {
+        assert_eq!(catch_panic(calm).await, Some(7));
+        let panicking = async {
             tokio::task::yield_now().await;
             assert!(tokio::runtime::Handle::try_current().is_err(), "on purpose");
         };
-        assert_eq!(unwinding(wild).await, None);
+        assert_eq!(catch_panic(panicking).await, None);
     }
 
     #[test]
-    fn an_error_of_another_makes_one_of_ours() {
-        let made = ours(StatusCode::IM_A_TEAPOT.into_response());
-        assert_eq!(made.status(), StatusCode::INTERNAL_SERVER_ERROR);
-        let left = ours(Failure::bad_request("bad_query", "x").into_response());
-        assert_eq!(left.status(), StatusCode::BAD_REQUEST);
-        assert_eq!(ours("fine".into_response()).status(), StatusCode::OK);
+    fn errors_of_axum_are_replaced_and_own_errors_pass() {
+        let replaced = with_own_errors(StatusCode::IM_A_TEAPOT.into_response());
+        assert_eq!(replaced.status(), StatusCode::INTERNAL_SERVER_ERROR);
+        let own = ApiFailure::bad_request("bad_query", "x").into_response();
+        assert_eq!(with_own_errors(own).status(), StatusCode::BAD_REQUEST);
+        let success = with_own_errors("fine".into_response());
+        assert_eq!(success.status(), StatusCode::OK);
     }
 }

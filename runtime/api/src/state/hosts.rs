@@ -1,14 +1,14 @@
-//! The host names that the API answers at.
+//! The hosts at which the API answers.
 //!
-//! A web page on a name of its own can have that name resolve to this server (DNS rebinding), and the browser then lets
-//! the page read the answers. Such a request names the page's host, so the API answers only to names that are its own:
-//! loopback, the address that the connection came in at, `api.localhost` and `api.` before the server's domain, and what
-//! the operator adds.
+//! A web page can have its own hostname resolve to this server (DNS rebinding); the browser then lets the page read the
+//! responses. Such a request names the page's host. The API therefore answers only at its own hosts: loopback, the
+//! address that the client connected to, `api.localhost`, `api.` before the server's domain, and the hosts that the
+//! operator adds.
 //!
-//! Owns that list, and how a request's host is read. Must not know routes.
+//! Owns this list, and how the host of a request is read. Must not know routes.
 
-use crate::failure::Failure;
-use crate::server::LocalAddress;
+use crate::addresses::LocalAddress;
+use crate::failure::ApiFailure;
 use axum::extract::Request;
 use axum::http::uri::Authority;
 use axum::http::{StatusCode, Version, header};
@@ -18,15 +18,15 @@ use std::fmt;
 use std::net::IpAddr;
 use std::str::FromStr;
 
-/// The label before the server's domain that is the API's.
+/// The label before the server's domain at which the API answers.
 const API_LABEL: &str = "api";
 
-/// A host name or an address at which the API answers.
+/// A hostname or an address at which the API answers.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum ApiHost {
-    /// A name, such as that of a proxy in front.
+    /// A hostname, such as that of a proxy in front of the server.
     Name(Hostname),
-    /// An address that is not this machine's own, such as that of a router in front.
+    /// An address that is not this machine's own, such as that of a router in front of the server.
     Address(IpAddr),
 }
 
@@ -35,7 +35,7 @@ impl FromStr for ApiHost {
 
     fn from_str(text: &str) -> Result<Self, HostnameError> {
         let text = text.strip_suffix('.').unwrap_or(text);
-        match unbracketed(text).parse::<IpAddr>() {
+        match strip_brackets(text).parse::<IpAddr>() {
             Ok(address) => Ok(ApiHost::Address(address.to_canonical())),
             Err(_) => Ok(ApiHost::Name(text.to_ascii_lowercase().parse()?)),
         }
@@ -51,36 +51,37 @@ impl fmt::Display for ApiHost {
     }
 }
 
-/// All hosts of the API, beside the address of each connection.
+/// The hosts of the API, apart from the address of each connection.
 #[derive(Debug)]
-pub(crate) struct ApiHosts(BTreeSet<ApiHost>);
+pub(crate) struct AllowedHosts(BTreeSet<ApiHost>);
 
-impl ApiHosts {
+impl AllowedHosts {
     pub(crate) fn new(domain: &Hostname, more: &[ApiHost]) -> Self {
         let own = ["localhost", "api.localhost"].map(str::to_owned);
         let own = [own.as_slice(), &[format!("{API_LABEL}.{domain}")]].concat();
-        // A domain of nearly 253 characters leaves no room for the label.
+        // With a domain of nearly 253 characters, the name with the label is too long and is left out.
         let own = own.iter().filter_map(|name| name.parse().ok());
-        ApiHosts(own.chain(more.iter().cloned()).collect())
+        AllowedHosts(own.chain(more.iter().cloned()).collect())
     }
 
-    /// Refuses a request that names another host.
-    pub(crate) fn check(&self, request: &Request) -> Result<(), Failure> {
+    /// Refuses a request for another host. A request has a host in its `Host` fields, in its target, or in both (RFC 9112
+    /// 3.2.2, RFC 9113 8.3.1); all of them must be allowed.
+    pub(crate) fn check(&self, request: &Request) -> Result<(), ApiFailure> {
         let local = request.extensions().get::<LocalAddress>();
         let local = local.map(|local| local.0.to_canonical());
-        let mut named = false;
+        let mut has_host = false;
         let fields = request.headers().get_all(header::HOST).iter();
         for field in fields {
             let authority = field.to_str().ok().and_then(|text| text.parse().ok());
             self.check_host(authority.as_ref(), local)?;
-            named = true;
+            has_host = true;
         }
         if let Some(authority) = request.uri().authority() {
             self.check_host(Some(authority), local)?;
-            named = true;
+            has_host = true;
         }
-        // Load balancers ask for `/healthz` like this, and browsers never do.
-        if named || request.version() < Version::HTTP_11 {
+        // HTTP/1.0 has no Host field. Load balancers read `/healthz` this way; browsers never use HTTP/1.0.
+        if has_host || request.version() < Version::HTTP_11 {
             return Ok(());
         }
         Err(misdirected("the request has no Host header"))
@@ -90,7 +91,7 @@ impl ApiHosts {
         &self,
         authority: Option<&Authority>,
         local: Option<IpAddr>,
-    ) -> Result<(), Failure> {
+    ) -> Result<(), ApiFailure> {
         let plain = authority.filter(|authority| !authority.as_str().contains('@'));
         let host = plain.and_then(|authority| authority.host().parse::<ApiHost>().ok());
         let Some(host) = host else {
@@ -110,15 +111,15 @@ impl ApiHosts {
     }
 }
 
-fn misdirected(message: &str) -> Failure {
-    Failure::new(
+fn misdirected(message: &str) -> ApiFailure {
+    ApiFailure::new(
         StatusCode::MISDIRECTED_REQUEST,
         "misdirected_request",
         message,
     )
 }
 
-fn unbracketed(host: &str) -> &str {
+fn strip_brackets(host: &str) -> &str {
     let inner = host
         .strip_prefix('[')
         .and_then(|rest| rest.strip_suffix(']'));
@@ -130,15 +131,15 @@ mod tests {
     use super::*;
     use axum::body::Body;
 
-    fn hosts(more: &[&str]) -> ApiHosts {
+    fn hosts(more: &[&str]) -> AllowedHosts {
         let more: Vec<ApiHost> = more
             .iter()
             .map(|text| text.parse().expect("a host"))
             .collect();
-        ApiHosts::new(&"example.com".parse().expect("a domain"), &more)
+        AllowedHosts::new(&"example.com".parse().expect("a domain"), &more)
     }
 
-    fn asks(hosts: &ApiHosts, host: &str) -> bool {
+    fn is_allowed(hosts: &AllowedHosts, host: &str) -> bool {
         let mut request = Request::new(Body::empty());
         let value = host.parse().expect("a field value");
         request.headers_mut().insert(header::HOST, value);
@@ -148,7 +149,7 @@ mod tests {
     }
 
     #[test]
-    fn dns_rebinding_is_refused_and_own_names_are_answered() {
+    fn dns_rebinding_is_refused_and_own_hosts_are_allowed() {
         let hosts = hosts(&["Deploy.Example.net.", "203.0.113.7", "[2001:db8::7]"]);
         for own in [
             "localhost",
@@ -163,7 +164,7 @@ mod tests {
             "203.0.113.7",
             "[2001:db8::7]:8081",
         ] {
-            assert!(asks(&hosts, own), "{own}");
+            assert!(is_allowed(&hosts, own), "{own}");
         }
         for foreign in [
             "evil.example",
@@ -182,13 +183,12 @@ mod tests {
             "",
             ":8081",
         ] {
-            assert!(!asks(&hosts, foreign), "{foreign}");
+            assert!(!is_allowed(&hosts, foreign), "{foreign}");
         }
     }
 
     #[test]
-    fn the_target_of_a_request_counts_as_its_host_field_does() {
-        // RFC 9112 3.2.2, RFC 9113 8.3.1: the target's authority is the host.
+    fn hosts_in_target_and_field_must_both_be_allowed_rfc9112_3_2_2_rfc9113_8_3_1() {
         let hosts = hosts(&[]);
         let request = |uri: &str, fields: &[&str]| {
             let mut request = Request::new(Body::empty());

@@ -2,15 +2,15 @@
 
 use crate::support::Server;
 use control::access::Role;
-use control::addons::{Memcached as Offered, Servers};
+use control::addons::{AddonServers, MemcachedService as Offered};
 use serde_json::{Value, json};
 use testkit::servers::Memcached;
 
 /// What a server with this cache offers.
-pub(crate) fn offering(cache: &Memcached) -> Servers {
+pub(crate) fn offering(cache: &Memcached) -> AddonServers {
     let address = cache.address().parse().expect("an address");
     let offered = Offered::new(vec![address]).expect("one server");
-    Servers::default().with_memcached(offered)
+    AddonServers::default().with_memcached(offered)
 }
 
 async fn with_apps(cache: &Memcached, apps: &[&str]) -> Server {

@@ -2,7 +2,7 @@
 
 use crate::support::client::send;
 use crate::support::{PATIENCE, Server};
-use control::logs::{Line, Source};
+use control::logs::{AppLogLine, AppLogSource};
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use serde_json::json;
@@ -27,16 +27,17 @@ async fn with_hello() -> Server {
     server
 }
 
-fn say(server: &Server, source: Source, text: &str) {
+fn say(server: &Server, source: AppLogSource, text: &str) {
     let at = SystemTime::UNIX_EPOCH + Duration::from_secs(1_795_000_000);
     let text = text.to_owned();
-    server
-        .logs
-        .push(&"hello".parse().expect("a name"), Line { at, source, text });
+    server.logs.push(
+        &"hello".parse().expect("a name"),
+        AppLogLine { at, source, text },
+    );
 }
 
-fn web(n: u32) -> Source {
-    Source::App(format!("web.{n}").parse().expect("a dyno"))
+fn web(n: u32) -> AppLogSource {
+    AppLogSource::App(format!("web.{n}").parse().expect("a dyno"))
 }
 
 /// Reads until this many lines came.
@@ -66,7 +67,7 @@ async fn lines_are_read_with_filters_and_numbers() {
     let server = with_hello().await;
     say(&server, web(1), "one");
     say(&server, web(2), "two");
-    say(&server, Source::Router, "at=info");
+    say(&server, AppLogSource::Router, "at=info");
     let all = server.get(&server.admin, LOGS).await;
     assert_eq!(
         all.header("content-type"),
@@ -103,7 +104,7 @@ async fn a_follower_gets_lines_as_they_come_and_ends_with_the_app() {
     let mut body = follow(&server, "&n=0&source=app").await;
     say(&server, web(1), "first");
     assert!(lines(&mut body, 1).await[0].ends_with("app[web.1]: first"));
-    say(&server, Source::Router, "not this");
+    say(&server, AppLogSource::Router, "not this");
     say(&server, web(1), "second");
     assert!(lines(&mut body, 1).await[0].ends_with("app[web.1]: second"));
     server.delete(&server.admin, "/v1/apps/hello").await.ok(204);

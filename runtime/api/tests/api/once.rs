@@ -3,7 +3,7 @@
 use crate::support::client::{call, send};
 use crate::support::{PATIENCE, Server, slug};
 use control::access::Role;
-use control::once::frame::{self, Frame};
+use control::once::frame::{self, OutputFrame};
 use grid::protocol::ProcessExit;
 use http_body_util::BodyExt;
 use serde_json::{Value, json};
@@ -36,9 +36,9 @@ async fn run(server: &Server, attach: bool) -> Value {
     server.post(&server.admin, DYNOS, &wish).await.ok(201)
 }
 
-fn frames(text: &str) -> Vec<Frame> {
+fn frames(text: &str) -> Vec<OutputFrame> {
     let mut from = text.as_bytes();
-    std::iter::from_fn(|| frame::read(&mut from).expect("sound")).collect()
+    std::iter::from_fn(|| frame::read_frame(&mut from).expect("sound")).collect()
 }
 
 async fn until_none_runs(server: &Server) {
@@ -75,7 +75,7 @@ async fn input_goes_in_and_output_comes_out_as_frames() {
     let answer = server.get(&server.admin, &path).await;
     assert_eq!(answer.header("content-type"), Some(frame::MEDIA_TYPE));
     let frames = frames(&answer.text);
-    let of = |wanted: fn(&Frame) -> Option<&Vec<u8>>| -> Vec<u8> {
+    let of = |wanted: fn(&OutputFrame) -> Option<&Vec<u8>>| -> Vec<u8> {
         frames
             .iter()
             .filter_map(wanted)
@@ -84,18 +84,21 @@ async fn input_goes_in_and_output_comes_out_as_frames() {
             .collect()
     };
     let out = of(|frame| match frame {
-        Frame::Stdout(bytes) => Some(bytes),
+        OutputFrame::Stdout(bytes) => Some(bytes),
         _ => None,
     });
     let err = of(|frame| match frame {
-        Frame::Stderr(bytes) => Some(bytes),
+        OutputFrame::Stderr(bytes) => Some(bytes),
         _ => None,
     });
     assert_eq!(
         (out.as_slice(), err.as_slice()),
         (&b"over and back"[..], &b"done"[..])
     );
-    assert_eq!(frames.last(), Some(&Frame::Exit(ProcessExit::Code(7))));
+    assert_eq!(
+        frames.last(),
+        Some(&OutputFrame::Exit(ProcessExit::Code(7)))
+    );
     until_none_runs(&server).await;
     // There is one output, for one client.
     let again = server.get(&server.admin, &path).await;

@@ -4,16 +4,16 @@ use clap::{Args as ClapArgs, Subcommand};
 use grid::desired::AddonService;
 use grid::name::{AddonName, AttachmentName};
 
-use super::apps::OnApp;
+use super::apps::AppOptions;
 
 /// `dyno addons`
 #[derive(Debug, ClapArgs)]
 #[command(
     after_help = "Examples:\n  dyno addons\n  dyno addons create postgresql\n  dyno addons create redis --as CACHE -a shop"
 )]
-pub(crate) struct Addons {
+pub(crate) struct AddonsArgs {
     #[command(flatten)]
-    pub(crate) on: OnApp,
+    pub(crate) on: AppOptions,
     #[command(subcommand)]
     pub(crate) command: Option<AddonsCommand>,
 }

@@ -5,17 +5,17 @@ use std::path::PathBuf;
 use clap::{Args as ClapArgs, Subcommand, ValueHint};
 use grid::name::{AppName, DynoId, Hostname, Version};
 
-use super::server::OnServer;
-use super::words::{Dynos, Scale, Setting, Source, Switch};
+use super::server::ServerOptions;
+use super::words::{AppSetting, DynoSelector, LogOrigin, OnOff, ScaleChange};
 
 /// Which app, on which server.
 #[derive(Debug, ClapArgs)]
-pub(crate) struct OnApp {
+pub(crate) struct AppOptions {
     /// The app [default: $DYNO_APP, else the name in dyno.toml, else the folder's]
     #[arg(short, long, global = true)]
     pub(crate) app: Option<AppName>,
     #[command(flatten)]
-    pub(crate) server: OnServer,
+    pub(crate) server: ServerOptions,
 }
 
 /// `dyno apps`
@@ -23,9 +23,9 @@ pub(crate) struct OnApp {
 #[command(
     after_help = "Examples:\n  dyno apps\n  dyno apps create shop\n  dyno apps info shop\n  dyno apps set timeout=60s idle-after=off"
 )]
-pub(crate) struct Apps {
+pub(crate) struct AppsArgs {
     #[command(flatten)]
-    pub(crate) on: OnApp,
+    pub(crate) on: AppOptions,
     #[command(subcommand)]
     pub(crate) command: Option<AppsCommand>,
 }
@@ -52,7 +52,7 @@ pub(crate) enum AppsCommand {
     Set {
         /// timeout=TIME|default, idle-after=TIME|off|default
         #[arg(required = true, value_name = "NAME=VALUE")]
-        settings: Vec<Setting>,
+        settings: Vec<AppSetting>,
     },
     /// Stop an app and remove it with all its releases and config vars
     #[command(after_help = "Example:\n  dyno apps destroy shop --confirm shop")]
@@ -76,7 +76,7 @@ pub(crate) enum AppsCommand {
 #[command(
     after_help = "Examples:\n  dyno deploy\n  dyno deploy examples/hello -a shop -m \"New start page\"\n  dyno deploy shop.slug --plan"
 )]
-pub(crate) struct Deploy {
+pub(crate) struct DeployArgs {
     /// The app's folder, a slug, or a component
     #[arg(value_name = "DIR|FILE.slug|FILE.wasm", default_value = ".", value_hint = ValueHint::AnyPath)]
     pub(crate) what: PathBuf,
@@ -87,15 +87,15 @@ pub(crate) struct Deploy {
     #[arg(long)]
     pub(crate) plan: bool,
     #[command(flatten)]
-    pub(crate) on: OnApp,
+    pub(crate) on: AppOptions,
 }
 
 /// `dyno releases`
 #[derive(Debug, ClapArgs)]
 #[command(after_help = "Examples:\n  dyno releases\n  dyno releases info v3")]
-pub(crate) struct Releases {
+pub(crate) struct ReleasesArgs {
     #[command(flatten)]
-    pub(crate) on: OnApp,
+    pub(crate) on: AppOptions,
     #[command(subcommand)]
     pub(crate) command: Option<ReleasesCommand>,
 }
@@ -115,7 +115,7 @@ pub(crate) enum ReleasesCommand {
 /// `dyno rollback`
 #[derive(Debug, ClapArgs)]
 #[command(after_help = "Examples:\n  dyno rollback\n  dyno rollback v3\n  dyno rollback v3 --plan")]
-pub(crate) struct Rollback {
+pub(crate) struct RollbackArgs {
     /// The release to go back to [default: the one that served before]
     #[arg(value_name = "vN")]
     pub(crate) version: Option<Version>,
@@ -123,15 +123,15 @@ pub(crate) struct Rollback {
     #[arg(long)]
     pub(crate) plan: bool,
     #[command(flatten)]
-    pub(crate) on: OnApp,
+    pub(crate) on: AppOptions,
 }
 
 /// `dyno ps`
 #[derive(Debug, ClapArgs)]
 #[command(after_help = "Examples:\n  dyno ps\n  dyno ps scale web=4\n  dyno ps restart web.1")]
-pub(crate) struct Ps {
+pub(crate) struct PsArgs {
     #[command(flatten)]
-    pub(crate) on: OnApp,
+    pub(crate) on: AppOptions,
     #[command(subcommand)]
     pub(crate) command: Option<PsCommand>,
 }
@@ -146,7 +146,7 @@ pub(crate) enum PsCommand {
     Scale {
         /// TYPE=N, TYPE+N or TYPE-N, and :MEMORY if that is to change
         #[arg(value_name = "TYPE=N[:MEMORY]", allow_hyphen_values = false)]
-        changes: Vec<Scale>,
+        changes: Vec<ScaleChange>,
     },
     /// Replace dynos by fresh ones, without dropping a request
     #[command(after_help = "Examples:\n  dyno ps restart\n  dyno ps restart web.1")]
@@ -167,7 +167,7 @@ pub(crate) enum PsCommand {
 #[command(
     after_help = "Examples:\n  dyno run migrate -a shop\n  dyno run -- migrate --dry-run\n  dyno run -- python manage.py createsuperuser --no-input\n  dyno run bin/import.wasm < data.csv\n  dyno run -d -a shop -- report\n\nFlags of dyno's are read until --, wherever they stand; all that follows is the command's."
 )]
-pub(crate) struct Run {
+pub(crate) struct RunArgs {
     /// Leave it to itself: its output goes to the app's log
     #[arg(short, long)]
     pub(crate) detached: bool,
@@ -191,7 +191,7 @@ pub(crate) struct Run {
     )]
     pub(crate) command: Vec<String>,
     #[command(flatten)]
-    pub(crate) on: OnApp,
+    pub(crate) on: AppOptions,
 }
 
 /// `dyno config`
@@ -199,12 +199,12 @@ pub(crate) struct Run {
 #[command(
     after_help = "Examples:\n  dyno config\n  dyno config set GREETING=hello DEBUG=1\n  dyno config --shell > .env"
 )]
-pub(crate) struct Config {
+pub(crate) struct ConfigArgs {
     /// Print it as a shell reads it
     #[arg(long, conflicts_with = "json")]
     pub(crate) shell: bool,
     #[command(flatten)]
-    pub(crate) on: OnApp,
+    pub(crate) on: AppOptions,
     #[command(subcommand)]
     pub(crate) command: Option<ConfigCommand>,
 }
@@ -242,7 +242,7 @@ pub(crate) enum ConfigCommand {
 #[command(
     after_help = "Examples:\n  dyno logs -t\n  dyno logs -n 500 --dyno web.1 --source app\n  dyno logs -t --json | jq .text"
 )]
-pub(crate) struct Logs {
+pub(crate) struct LogsArgs {
     /// Go on as lines come
     #[arg(short, long)]
     pub(crate) tail: bool,
@@ -251,22 +251,22 @@ pub(crate) struct Logs {
     pub(crate) num: u32,
     /// Only lines of this dyno, or of this process type
     #[arg(short, long, visible_aliases = ["ps", "process-type", "dyno-name"], value_name = "DYNO|TYPE")]
-    pub(crate) dyno: Option<Dynos>,
+    pub(crate) dyno: Option<DynoSelector>,
     /// Only what the app said, or only what the platform said
     #[arg(short, long)]
-    pub(crate) source: Option<Source>,
+    pub(crate) source: Option<LogOrigin>,
     #[command(flatten)]
-    pub(crate) on: OnApp,
+    pub(crate) on: AppOptions,
 }
 
 /// `dyno maintenance`
 #[derive(Debug, ClapArgs)]
 #[command(after_help = "Examples:\n  dyno maintenance on\n  dyno maintenance off -a shop")]
-pub(crate) struct Maintenance {
+pub(crate) struct MaintenanceArgs {
     /// Show which it is, if not given
-    pub(crate) switch: Option<Switch>,
+    pub(crate) switch: Option<OnOff>,
     #[command(flatten)]
-    pub(crate) on: OnApp,
+    pub(crate) on: AppOptions,
 }
 
 /// `dyno domains`
@@ -274,9 +274,9 @@ pub(crate) struct Maintenance {
 #[command(
     after_help = "Examples:\n  dyno domains\n  dyno domains add www.example.com\n  dyno domains rm www.example.com"
 )]
-pub(crate) struct Domains {
+pub(crate) struct DomainsArgs {
     #[command(flatten)]
-    pub(crate) on: OnApp,
+    pub(crate) on: AppOptions,
     #[command(subcommand)]
     pub(crate) command: Option<DomainsCommand>,
 }
@@ -304,7 +304,7 @@ pub(crate) enum DomainsCommand {
 /// `dyno usage`
 #[derive(Debug, ClapArgs)]
 #[command(after_help = "Examples:\n  dyno usage\n  dyno usage -a shop --since 2026-11-01")]
-pub(crate) struct Usage {
+pub(crate) struct UsageArgs {
     /// From this day or moment on [default: this month]
     #[arg(long, value_name = "DATE")]
     pub(crate) since: Option<String>,
@@ -312,5 +312,5 @@ pub(crate) struct Usage {
     #[arg(short, long)]
     pub(crate) app: Option<AppName>,
     #[command(flatten)]
-    pub(crate) on: OnServer,
+    pub(crate) on: ServerOptions,
 }

@@ -8,7 +8,7 @@ use node::EgressOpening;
 /// `dyno new`
 #[derive(Debug, ClapArgs)]
 #[command(after_help = "Example:\n  dyno new shop --template rust")]
-pub(crate) struct New {
+pub(crate) struct NewArgs {
     /// The app's name, and the folder to make
     #[arg(required_unless_present = "list")]
     pub(crate) name: Option<String>,
@@ -26,7 +26,7 @@ pub(crate) struct New {
 /// `dyno build`
 #[derive(Debug, ClapArgs)]
 #[command(after_help = "Example:\n  dyno build examples/hello -o hello.slug")]
-pub(crate) struct Build {
+pub(crate) struct BuildArgs {
     /// The app's folder
     #[arg(default_value = ".", value_hint = ValueHint::DirPath)]
     pub(crate) folder: PathBuf,
@@ -44,7 +44,7 @@ pub(crate) struct Build {
     after_help = "Examples:\n  dyno local examples/hello\n  dyno local shop web=4 -p 8000 --watch\n  dyno local app.wasm\n  dyno local run -- migrate",
     args_conflicts_with_subcommands = true
 )]
-pub(crate) struct Local {
+pub(crate) struct LocalArgs {
     #[command(subcommand)]
     pub(crate) command: Option<LocalCommand>,
     /// The app's folder, a slug, or a component; and how many dynos of each type
@@ -71,7 +71,7 @@ pub(crate) struct Local {
 #[derive(Debug, Subcommand)]
 pub(crate) enum LocalCommand {
     /// Run something once on this machine
-    Run(LocalRun),
+    Run(LocalRunArgs),
 }
 
 /// `dyno local run`
@@ -79,7 +79,7 @@ pub(crate) enum LocalCommand {
 #[command(
     after_help = "Examples:\n  dyno local run -- migrate --dry-run\n  dyno local run --dir data::/data -- tool.wasm /data/in.csv"
 )]
-pub(crate) struct LocalRun {
+pub(crate) struct LocalRunArgs {
     /// The file with environment variables [default: .env in the app's folder, if there is one]
     #[arg(short, long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(crate) env_file: Option<PathBuf>,
@@ -107,7 +107,7 @@ pub(crate) struct LocalRun {
 
 /// `dyno slug`
 #[derive(Debug, Subcommand)]
-pub(crate) enum Slug {
+pub(crate) enum SlugCommand {
     /// Check a slug in full and show what is in it
     #[command(after_help = "Example:\n  dyno slug inspect hello.slug --json")]
     Inspect {

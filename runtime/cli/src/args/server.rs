@@ -11,7 +11,7 @@ use node::{EgressOpening, HourlyPrice, ServerSettings, TimeOrOff, TrustedProxy};
 
 /// Which server, and how to print what it says.
 #[derive(Debug, ClapArgs)]
-pub(crate) struct OnServer {
+pub(crate) struct ServerOptions {
     /// The server's API [default: $DYNO_SERVER, else the last login]
     #[arg(long, global = true, value_name = "URL", value_hint = ValueHint::Url)]
     pub(crate) server: Option<String>,
@@ -25,7 +25,7 @@ pub(crate) struct OnServer {
 #[command(
     after_help = "Examples:\n  dyno serve\n  dyno serve --listen 0.0.0.0:80 --domain example.com --data /var/lib/dyno\n  dyno serve --idle-after off --cycle 24h"
 )]
-pub(crate) struct Serve {
+pub(crate) struct ServeArgs {
     /// A file with these settings, in TOML
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(crate) config: Option<PathBuf>,
@@ -73,7 +73,7 @@ pub(crate) struct Serve {
     pub(crate) grace: Option<Duration>,
 }
 
-impl Serve {
+impl ServeArgs {
     /// The settings that the flags give.
     pub(crate) fn settings(&self) -> ServerSettings {
         ServerSettings {
@@ -101,7 +101,7 @@ impl Serve {
 #[command(
     after_help = "Examples:\n  dyno login http://127.0.0.1:8081\n  dyno login https://api.example.com < token.txt"
 )]
-pub(crate) struct Login {
+pub(crate) struct LoginArgs {
     /// The server's API; the token is read from the terminal, or from stdin
     #[arg(value_hint = ValueHint::Url)]
     pub(crate) url: String,
@@ -113,7 +113,7 @@ pub(crate) struct Login {
 /// `dyno logout`
 #[derive(Debug, ClapArgs)]
 #[command(after_help = "Example:\n  dyno logout --server https://api.example.com")]
-pub(crate) struct Logout {
+pub(crate) struct LogoutArgs {
     /// The server to forget [default: $DYNO_SERVER, else the last login]
     #[arg(long, value_name = "URL", value_hint = ValueHint::Url)]
     pub(crate) server: Option<String>,
@@ -122,23 +122,23 @@ pub(crate) struct Logout {
 /// `dyno whoami`
 #[derive(Debug, ClapArgs)]
 #[command(after_help = "Example:\n  dyno whoami")]
-pub(crate) struct Whoami {
+pub(crate) struct WhoamiArgs {
     #[command(flatten)]
-    pub(crate) on: OnServer,
+    pub(crate) on: ServerOptions,
 }
 
 /// `dyno status`
 #[derive(Debug, ClapArgs)]
 #[command(after_help = "Example:\n  dyno status --server https://api.example.com")]
-pub(crate) struct Status {
+pub(crate) struct StatusArgs {
     #[command(flatten)]
-    pub(crate) on: OnServer,
+    pub(crate) on: ServerOptions,
 }
 
 /// `dyno version`
 #[derive(Debug, ClapArgs)]
 #[command(after_help = "Example:\n  dyno version --json")]
-pub(crate) struct Version {
+pub(crate) struct VersionArgs {
     /// Print it as JSON
     #[arg(long)]
     pub(crate) json: bool,
@@ -147,9 +147,9 @@ pub(crate) struct Version {
 /// `dyno slugs`
 #[derive(Debug, ClapArgs)]
 #[command(after_help = "Example:\n  dyno slugs --json")]
-pub(crate) struct Slugs {
+pub(crate) struct SlugsArgs {
     #[command(flatten)]
-    pub(crate) on: OnServer,
+    pub(crate) on: ServerOptions,
 }
 
 /// `dyno tokens`
@@ -157,9 +157,9 @@ pub(crate) struct Slugs {
 #[command(
     after_help = "Examples:\n  dyno tokens\n  dyno tokens create --role deploy --app shop\n  dyno tokens revoke 3f9a"
 )]
-pub(crate) struct Tokens {
+pub(crate) struct TokensArgs {
     #[command(flatten)]
-    pub(crate) on: OnServer,
+    pub(crate) on: ServerOptions,
     #[command(subcommand)]
     pub(crate) command: Option<TokensCommand>,
 }
@@ -174,7 +174,7 @@ pub(crate) enum TokensCommand {
     Create {
         /// What it may do
         #[arg(long)]
-        role: Role,
+        role: TokenRole,
         /// The only app that it is good for [default: all apps]
         #[arg(short, long)]
         app: Option<AppName>,
@@ -198,7 +198,7 @@ pub(crate) enum TokensCommand {
 
 /// What a token may do.
 #[derive(Clone, Copy, Debug, ValueEnum)]
-pub(crate) enum Role {
+pub(crate) enum TokenRole {
     /// Everything
     Admin,
     /// Everything about apps, except destroying them
@@ -207,13 +207,13 @@ pub(crate) enum Role {
     Read,
 }
 
-impl Role {
+impl TokenRole {
     /// As the API writes it.
     pub(crate) fn name(self) -> &'static str {
         match self {
-            Role::Admin => "admin",
-            Role::Deploy => "deploy",
-            Role::Read => "read",
+            TokenRole::Admin => "admin",
+            TokenRole::Deploy => "deploy",
+            TokenRole::Read => "read",
         }
     }
 }

@@ -7,7 +7,7 @@ use node::{HourlyPrice, TimeOrOff};
 
 use super::*;
 
-fn parse(text: &str) -> Result<Command, clap::Error> {
+fn parse(text: &str) -> Result<CliCommand, clap::Error> {
     super::parse(text.split(' ').map(OsString::from)).map(|args| args.command)
 }
 
@@ -36,7 +36,7 @@ fn the_app_and_the_server_may_stand_anywhere() {
         "dyno ps scale web=2 -a shop --server http://x",
         "dyno ps scale -a shop web=2 --server http://x",
     ] {
-        let Ok(Command::Ps(ps)) = parse(text) else {
+        let Ok(CliCommand::Ps(ps)) = parse(text) else {
             panic!("{text}");
         };
         assert_eq!(ps.on.app.expect("an app").as_str(), "shop");
@@ -47,7 +47,7 @@ fn the_app_and_the_server_may_stand_anywhere() {
 
 #[test]
 fn a_flag_of_ours_may_follow_what_is_to_run() {
-    let Ok(Command::Run(run)) = parse("dyno run bash -a hello") else {
+    let Ok(CliCommand::Run(run)) = parse("dyno run bash -a hello") else {
         panic!("it is sound");
     };
     assert_eq!(
@@ -60,12 +60,12 @@ fn a_flag_of_ours_may_follow_what_is_to_run() {
 
 #[test]
 fn what_is_to_run_is_taken_as_it_is() {
-    let Ok(Command::Run(run)) = parse("dyno run -a shop -- task -a -- --x") else {
+    let Ok(CliCommand::Run(run)) = parse("dyno run -a shop -- task -a -- --x") else {
         panic!("it is sound");
     };
     assert_eq!(run.command, ["task", "-a", "--", "--x"]);
     assert_eq!(run.on.app.expect("an app").as_str(), "shop");
-    let Ok(Command::Local(local)) = parse("dyno local run --dir a::/b -- f.wasm -e x") else {
+    let Ok(CliCommand::Local(local)) = parse("dyno local run --dir a::/b -- f.wasm -e x") else {
         panic!("it is sound");
     };
     let Some(LocalCommand::Run(run)) = local.command else {
@@ -83,14 +83,14 @@ fn what_is_to_run_is_taken_as_it_is() {
 
 #[test]
 fn scaling_is_said_outright_or_by_difference() {
-    let scale = |text: &str| text.parse::<Scale>().expect(text);
-    assert_eq!(scale("web=4").amount, Amount::Exactly(4));
-    assert_eq!(scale("web+1").amount, Amount::More(1));
+    let scale = |text: &str| text.parse::<ScaleChange>().expect(text);
+    assert_eq!(scale("web=4").amount, ScaleAmount::Exactly(4));
+    assert_eq!(scale("web+1").amount, ScaleAmount::More(1));
     let fewer = scale("image-worker-2:256MiB");
     assert_eq!(fewer.process.as_str(), "image-worker");
     assert_eq!(
         (fewer.amount, fewer.memory.as_deref()),
-        (Amount::Fewer(2), Some("256MiB"))
+        (ScaleAmount::Fewer(2), Some("256MiB"))
     );
     for bad in [
         "web",
@@ -102,24 +102,24 @@ fn scaling_is_said_outright_or_by_difference() {
         "web=-1",
         "web=99999999999",
     ] {
-        assert!(bad.parse::<Scale>().is_err(), "{bad}");
+        assert!(bad.parse::<ScaleChange>().is_err(), "{bad}");
     }
 }
 
 #[test]
 fn differences_stop_at_nothing() {
-    assert_eq!(Amount::Fewer(3).of(2), 0);
-    assert_eq!(Amount::More(3).of(2), 5);
-    assert_eq!(Amount::Exactly(3).of(2), 3);
+    assert_eq!(ScaleAmount::Fewer(3).of(2), 0);
+    assert_eq!(ScaleAmount::More(3).of(2), 5);
+    assert_eq!(ScaleAmount::Exactly(3).of(2), 3);
 }
 
 #[test]
 fn a_value_may_have_any_sign_in_it_and_is_not_shown() {
-    let var: Assignment = "URL=postgres://a:b@c/d?e=f".parse().expect("sound");
+    let var: EnvAssignment = "URL=postgres://a:b@c/d?e=f".parse().expect("sound");
     assert_eq!(var.value, "postgres://a:b@c/d?e=f");
     assert_eq!(format!("{var:?}"), "URL=…");
     for bad in ["URL", "=x", "1A=x", "A-B=x"] {
-        assert!(bad.parse::<Assignment>().is_err(), "{bad}");
+        assert!(bad.parse::<EnvAssignment>().is_err(), "{bad}");
     }
 }
 
@@ -127,15 +127,18 @@ fn a_value_may_have_any_sign_in_it_and_is_not_shown() {
 fn settings_are_known_by_name() {
     assert_eq!(
         "timeout=30s".parse(),
-        Ok(Setting::Timeout(Some("30s".into())))
+        Ok(AppSetting::Timeout(Some("30s".into())))
     );
     assert_eq!(
         "idle-after=off".parse(),
-        Ok(Setting::IdleAfter(Some("off".into())))
+        Ok(AppSetting::IdleAfter(Some("off".into())))
     );
-    assert_eq!("idle-after=default".parse(), Ok(Setting::IdleAfter(None)));
+    assert_eq!(
+        "idle-after=default".parse(),
+        Ok(AppSetting::IdleAfter(None))
+    );
     for bad in ["timeout=off", "timeout", "colour=red", "idle-after="] {
-        assert!(bad.parse::<Setting>().is_err(), "{bad}");
+        assert!(bad.parse::<AppSetting>().is_err(), "{bad}");
     }
 }
 
@@ -168,7 +171,7 @@ fn what_is_required_is_missed() {
 fn a_server_has_its_settings() {
     let text = "dyno serve --listen 0.0.0.0:80 --api 127.0.0.1:0 --domain example.com --idle-after off \
                 --cycle 24h --price 0.1 --free-dynos 0 --keep-releases 5 --grace 5s";
-    let Ok(Command::Serve(serve)) = parse(text) else {
+    let Ok(CliCommand::Serve(serve)) = parse(text) else {
         panic!("{text}");
     };
     let settings = serve.settings();

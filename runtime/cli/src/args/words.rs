@@ -9,7 +9,7 @@ use grid::name::{DynoId, ProcessType};
 
 /// `on` or `off`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Switch {
+pub(crate) enum OnOff {
     /// From now on
     On,
     /// No longer
@@ -18,33 +18,33 @@ pub(crate) enum Switch {
 
 /// Whose lines of a log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Source {
+pub(crate) enum LogOrigin {
     /// What the app wrote
     App,
     /// What the platform says: states, requests, releases
     Dyno,
 }
 
-impl Source {
+impl LogOrigin {
     /// As the API writes it.
     pub(crate) fn name(self) -> &'static str {
         match self {
-            Source::App => "app",
-            Source::Dyno => "dyno",
+            LogOrigin::App => "app",
+            LogOrigin::Dyno => "dyno",
         }
     }
 }
 
 /// A dyno such as `web.1`, or all of a process type.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Dynos(pub(crate) String);
+pub(crate) struct DynoSelector(pub(crate) String);
 
-impl FromStr for Dynos {
+impl FromStr for DynoSelector {
     type Err = &'static str;
 
-    fn from_str(text: &str) -> Result<Dynos, &'static str> {
+    fn from_str(text: &str) -> Result<DynoSelector, &'static str> {
         if text.parse::<DynoId>().is_ok() || text.parse::<ProcessType>().is_ok() {
-            return Ok(Dynos(text.to_owned()));
+            return Ok(DynoSelector(text.to_owned()));
         }
         Err("write a dyno such as web.1, or a process type such as web")
     }
@@ -52,27 +52,27 @@ impl FromStr for Dynos {
 
 /// `K=V`
 #[derive(Clone, PartialEq, Eq)]
-pub(crate) struct Assignment {
+pub(crate) struct EnvAssignment {
     pub(crate) name: String,
     pub(crate) value: String,
 }
 
-impl std::fmt::Debug for Assignment {
+impl std::fmt::Debug for EnvAssignment {
     /// Without the value, which may be a secret.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{}=…", self.name)
     }
 }
 
-impl FromStr for Assignment {
+impl FromStr for EnvAssignment {
     type Err = &'static str;
 
-    fn from_str(text: &str) -> Result<Assignment, &'static str> {
+    fn from_str(text: &str) -> Result<EnvAssignment, &'static str> {
         let (name, value) = text.split_once('=').ok_or("write NAME=VALUE")?;
         if !slugs::manifest::is_env_name(name) {
             return Err("a name is made of A-Z, a-z, 0-9 and _, and does not start with a digit");
         }
-        Ok(Assignment {
+        Ok(EnvAssignment {
             name: name.to_owned(),
             value: value.to_owned(),
         })
@@ -85,7 +85,7 @@ pub(crate) fn parse_env_flags(flags: &[String]) -> AnyResult<BTreeMap<String, St
     let mut env = BTreeMap::new();
     for flag in flags {
         match flag.parse() {
-            Ok(Assignment { name, value }) => drop(env.insert(name, value)),
+            Ok(EnvAssignment { name, value }) => drop(env.insert(name, value)),
             Err(why) => bail!("cannot take --env: {why}"),
         }
     }
@@ -94,35 +94,35 @@ pub(crate) fn parse_env_flags(flags: &[String]) -> AnyResult<BTreeMap<String, St
 
 /// How many dynos, said outright or by how many more or fewer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Amount {
+pub(crate) enum ScaleAmount {
     Exactly(u32),
     More(u32),
     Fewer(u32),
 }
 
-impl Amount {
+impl ScaleAmount {
     /// How many that makes of `now`.
     pub(crate) fn of(self, now: u32) -> u32 {
         match self {
-            Amount::Exactly(count) => count,
-            Amount::More(count) => now.saturating_add(count),
-            Amount::Fewer(count) => now.saturating_sub(count),
+            ScaleAmount::Exactly(count) => count,
+            ScaleAmount::More(count) => now.saturating_add(count),
+            ScaleAmount::Fewer(count) => now.saturating_sub(count),
         }
     }
 }
 
 /// `web=4`, `web+1`, `web-1`, each with `:256MiB` if the size is to change.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Scale {
+pub(crate) struct ScaleChange {
     pub(crate) process: ProcessType,
-    pub(crate) amount: Amount,
+    pub(crate) amount: ScaleAmount,
     pub(crate) memory: Option<String>,
 }
 
-impl FromStr for Scale {
+impl FromStr for ScaleChange {
     type Err = String;
 
-    fn from_str(text: &str) -> Result<Scale, String> {
+    fn from_str(text: &str) -> Result<ScaleChange, String> {
         let (rest, memory) = match text.split_once(':') {
             Some((_, "")) => return Err("write the memory as in web=2:256MiB".into()),
             Some((rest, memory)) => (rest, Some(memory.to_owned())),
@@ -135,12 +135,12 @@ impl FromStr for Scale {
         let count = rest[at + 1..].parse();
         let count = count.map_err(|_| "write how many as in web=4, web+1 or web-1")?;
         let amount = match sign {
-            "+" => Amount::More(count),
-            "-" => Amount::Fewer(count),
-            _ => Amount::Exactly(count),
+            "+" => ScaleAmount::More(count),
+            "-" => ScaleAmount::Fewer(count),
+            _ => ScaleAmount::Exactly(count),
         };
         let process: Result<ProcessType, _> = process.parse();
-        Ok(Scale {
+        Ok(ScaleChange {
             process: process.map_err(|error| error.to_string())?,
             amount,
             memory,
@@ -150,26 +150,26 @@ impl FromStr for Scale {
 
 /// A setting of an app; nothing means the server's default.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Setting {
+pub(crate) enum AppSetting {
     Timeout(Option<String>),
     IdleAfter(Option<String>),
 }
 
-impl FromStr for Setting {
+impl FromStr for AppSetting {
     type Err = String;
 
-    fn from_str(text: &str) -> Result<Setting, String> {
+    fn from_str(text: &str) -> Result<AppSetting, String> {
         let (name, value) = text.split_once('=').ok_or("write NAME=VALUE")?;
         let time = |value: &str| match humantime::parse_duration(value) {
             Ok(_) => Ok(Some(value.to_owned())),
             Err(_) => Err("write a time such as 30s or 30m, or default"),
         };
         match (name, value) {
-            ("timeout", "default") => Ok(Setting::Timeout(None)),
-            ("timeout", value) => Ok(Setting::Timeout(time(value)?)),
-            ("idle-after", "default") => Ok(Setting::IdleAfter(None)),
-            ("idle-after", "off") => Ok(Setting::IdleAfter(Some("off".into()))),
-            ("idle-after", value) => Ok(Setting::IdleAfter(time(value)?)),
+            ("timeout", "default") => Ok(AppSetting::Timeout(None)),
+            ("timeout", value) => Ok(AppSetting::Timeout(time(value)?)),
+            ("idle-after", "default") => Ok(AppSetting::IdleAfter(None)),
+            ("idle-after", "off") => Ok(AppSetting::IdleAfter(Some("off".into()))),
+            ("idle-after", value) => Ok(AppSetting::IdleAfter(time(value)?)),
             _ => Err(format!(
                 "there is no setting {name:?}: there are timeout and idle-after"
             )),

@@ -7,7 +7,7 @@ use std::io::{self, Write as _};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use anstyle::Style;
-use node::{LogSource, LogWriter, NodeLogLine, format_timestamp};
+use node::{AppLogSource, NodeLogLine, NodeLogWriter, format_timestamp};
 
 use super::{colours, sgr};
 
@@ -55,8 +55,8 @@ impl TerminalLog {
         };
         head.expect("a String takes all");
         match (source, self.has_colours) {
-            (LogSource::App(_), true) => out.push_str(&sgr::with_colours(&line.text)),
-            (LogSource::App(_), false) => out.push_str(&sgr::without_colours(&line.text)),
+            (AppLogSource::App(_), true) => out.push_str(&sgr::with_colours(&line.text)),
+            (AppLogSource::App(_), false) => out.push_str(&sgr::without_colours(&line.text)),
             // The lines of other sources quote what clients sent, and are shown as they are.
             _ => out.push_str(&line.text),
         }
@@ -64,7 +64,7 @@ impl TerminalLog {
     }
 }
 
-impl LogWriter for TerminalLog {
+impl NodeLogWriter for TerminalLog {
     fn write_line(&mut self, line: NodeLogLine) {
         self.render(&line);
         if self.batch.len() >= BATCH_BYTES_MAX {
@@ -108,7 +108,7 @@ impl TimestampCache {
     }
 }
 
-fn style(source: &LogSource) -> Style {
+fn style(source: &AppLogSource) -> Style {
     match source.dyno() {
         Some(dyno) => colours::of_dyno(dyno.process.as_str(), dyno.index),
         None => colours::of_the_rest(),
@@ -129,7 +129,7 @@ mod tests {
             terminal.render(&NodeLogLine {
                 at: UNIX_EPOCH + Duration::from_micros(*micros),
                 app: None,
-                source: LogSource::App("web.1".parse().expect("an id")),
+                source: AppLogSource::App("web.1".parse().expect("an id")),
                 text: "hello".into(),
             });
         }

@@ -1,15 +1,15 @@
-//! `dyno addons`, driven as its users drive it, with real PostgreSQL, Redis and memcached servers beside it.
+//! End-to-end tests of `dyno addons`, with real PostgreSQL, Redis and memcached servers.
 //!
-//! Knows the binary and its documented surface only, never a crate of the workspace.
+//! Must not know any crate of the workspace: the tests use the binary and its documented interface.
 
 #![allow(clippy::unwrap_used, missing_docs)]
 
-mod kills;
+mod breaking_proxy;
+mod failures;
 mod memcached;
-mod offer;
+mod network_reach;
+mod offering;
 mod postgresql;
-mod proxy;
-mod reach;
 mod redis;
-mod themselves;
-mod trouble;
+mod server_kills;
+mod test_servers;

@@ -1,9 +1,9 @@
-//! memcached: addresses of servers that answer.
+//! memcached add-ons: config vars with the addresses of servers that answer.
 
 use testkit::ServerRig;
 use testkit::servers::Memcached;
 
-use crate::offer::{Offer, addons, destroy, new_app, vars};
+use crate::offering::{Offer, addons, destroy, new_app, vars};
 
 #[test]
 fn an_app_is_told_where_the_caches_are() {

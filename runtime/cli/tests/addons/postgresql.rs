@@ -1,11 +1,11 @@
-//! PostgreSQL: made, used, shared, kept through a rollback, destroyed.
+//! PostgreSQL add-ons: created, used, shared, kept through a rollback, destroyed.
 
 use serde_json::json;
-use testkit::ServerRig;
 use testkit::http::json_text;
 use testkit::servers::Postgres;
+use testkit::{Server, ServerRig};
 
-use crate::offer::{Offer, addons, destroy, new_app, var, vars};
+use crate::offering::{Offer, addons, destroy, new_app, var, vars};
 
 /// Roles and databases of add-ons.
 fn left(postgres: &Postgres) -> String {
@@ -70,6 +70,49 @@ fn a_database_is_made_used_and_its_apps_own() {
     assert!(server.stop().success());
 }
 
+/// The app `other` has the database of `shop` under a name of its own, and gives it back.
+#[track_caller]
+fn share_under_another_name_and_take_back(server: &Server<'_>, url: &str) {
+    let name = json_text(&addons(server, "shop")[0], "name").to_owned();
+    server
+        .run(&["addons", "attach", &name, "-a", "other", "--as", "SHOP"])
+        .success();
+    assert_eq!(var(server, "other", "SHOP_URL"), url);
+    let list = server.run(&["addons", "-a", "shop"]);
+    assert!(
+        list.success().contains(&name) && list.stdout.contains("other"),
+        "{list:?}"
+    );
+    let twice = server.run(&["addons", "attach", &name, "-a", "other", "--as", "AGAIN"]);
+    assert!(twice.failure().contains("already, as SHOP"), "{twice:?}");
+    let kept = server.run(&["apps", "destroy", "-a", "shop", "--confirm", "shop"]);
+    assert!(
+        kept.failure().contains("attached to another app"),
+        "{kept:?}"
+    );
+    server
+        .run(&["addons", "detach", "SHOP", "-a", "other"])
+        .success();
+    assert!(vars(server, "other")["SHOP_URL"].is_null());
+    assert_eq!(
+        Postgres::run_sql_as(&url, "select count(*) from visits"),
+        Ok("1".into())
+    );
+}
+
+/// The database is destroyed although a session in it goes on.
+#[track_caller]
+fn destroy_beside_an_open_session(server: &Server<'_>, postgres: &Postgres, url: &str) {
+    let slow = url.to_owned();
+    let sleeper = std::thread::spawn(move || Postgres::run_sql_as(&slow, "select pg_sleep(600)"));
+    testkit::wait_until("it sleeps", || {
+        let sleeps = "select count(*) from pg_stat_activity where query like '%pg_sleep(600)'";
+        postgres.run_sql(&format!("{sleeps} and pid <> pg_backend_pid()")) == Ok("1".into())
+    });
+    destroy(server, "shop", "DATABASE").success();
+    assert!(sleeper.join().unwrap().is_err());
+}
+
 #[test]
 fn a_database_is_shared_and_destroyed() {
     let postgres = Postgres::start();
@@ -89,33 +132,7 @@ fn a_database_is_shared_and_destroyed() {
     )
     .unwrap();
 
-    // Shared under another name, and taken back.
-    let name = json_text(&addons(&server, "shop")[0], "name").to_owned();
-    server
-        .run(&["addons", "attach", &name, "-a", "other", "--as", "SHOP"])
-        .success();
-    assert_eq!(var(&server, "other", "SHOP_URL"), url);
-    let list = server.run(&["addons", "-a", "shop"]);
-    assert!(
-        list.success().contains(&name) && list.stdout.contains("other"),
-        "{list:?}"
-    );
-    let twice = server.run(&["addons", "attach", &name, "-a", "other", "--as", "AGAIN"]);
-    assert!(twice.failure().contains("already, as SHOP"), "{twice:?}");
-    let kept = server.run(&["apps", "destroy", "-a", "shop", "--confirm", "shop"]);
-    assert!(
-        kept.failure().contains("attached to another app"),
-        "{kept:?}"
-    );
-    server
-        .run(&["addons", "detach", "SHOP", "-a", "other"])
-        .success();
-    assert!(vars(&server, "other")["SHOP_URL"].is_null());
-    assert_eq!(
-        Postgres::run_sql_as(&url, "select count(*) from visits"),
-        Ok("1".into())
-    );
-
+    share_under_another_name_and_take_back(&server, &url);
     let wrong = server.run(&[
         "addons",
         "destroy",
@@ -129,15 +146,7 @@ fn a_database_is_shared_and_destroyed() {
         wrong.failure().contains("nothing was destroyed"),
         "{wrong:?}"
     );
-    // A session that stays does not hold it up.
-    let slow = url.clone();
-    let sleeper = std::thread::spawn(move || Postgres::run_sql_as(&slow, "select pg_sleep(600)"));
-    testkit::wait_until("it sleeps", || {
-        let sleeps = "select count(*) from pg_stat_activity where query like '%pg_sleep(600)'";
-        postgres.run_sql(&format!("{sleeps} and pid <> pg_backend_pid()")) == Ok("1".into())
-    });
-    destroy(&server, "shop", "DATABASE").success();
-    assert!(sleeper.join().unwrap().is_err());
+    destroy_beside_an_open_session(&server, &postgres, &url);
     assert!(vars(&server, "shop")["DATABASE_URL"].is_null());
     assert_eq!(addons(&server, "shop").len(), 0);
     assert!(Postgres::run_sql_as(&url, "select 1").is_err());
@@ -155,6 +164,73 @@ fn a_database_is_shared_and_destroyed() {
     let said = server.process.lines().join("\n");
     assert!(!said.contains("not destroyed yet"), "{said}");
     assert!(server.stop().success());
+}
+
+/// Neither a change of config vars nor another add-on takes the variable of the add-on `first`.
+#[track_caller]
+fn assert_variables_belong_to_the_addon(server: &Server<'_>, first: &str) {
+    for change in [
+        json!({ "DATABASE_URL": "x" }),
+        json!({ "DATABASE_URL": null }),
+    ] {
+        let refused = server.request("PATCH", "/v1/apps/shop/config-vars", &change);
+        assert_eq!(refused.status, 409, "{}", refused.text());
+        assert!(refused.text().contains("config_owned") && refused.text().contains("first"));
+    }
+    let version = server.set_config_vars("shop", &json!({ "OTHER": "1", "DATABASE_URL": first }));
+    server.wait_until_serving("shop", &version);
+    let taken = server.run(&["addons", "create", "postgresql", "-a", "shop"]);
+    assert!(taken.failure().contains("--as"), "{taken:?}");
+    let version = server.set_config_vars("shop", &json!({ "MORE_URL": "mine" }));
+    server.wait_until_serving("shop", &version);
+    let taken = server.run(&[
+        "addons",
+        "create",
+        "postgresql",
+        "-a",
+        "shop",
+        "--as",
+        "MORE",
+    ]);
+    assert!(taken.failure().contains("MORE_URL already"), "{taken:?}");
+    assert_eq!(addons(server, "shop").len(), 1);
+}
+
+/// A rollback has the attachments of the present: not those that have gone, but those that came. Gives the URL of the
+/// new one.
+#[track_caller]
+fn roll_back_to_before_the_attachments(rig: &ServerRig, server: &Server<'_>) -> String {
+    let words = [
+        "addons",
+        "destroy",
+        "first",
+        "-a",
+        "shop",
+        "--confirm",
+        "first",
+    ];
+    server.run(&words).success();
+    let words = [
+        "addons",
+        "create",
+        "postgresql",
+        "-a",
+        "shop",
+        "--as",
+        "NEWER",
+    ];
+    server.run(&words).success();
+    let newer = var(server, "shop", "NEWER_URL");
+    let version = server.create_release("shop", &json!({ "rollback": "v1" }));
+    server.wait_until_serving("shop", &version);
+    assert_eq!(vars(server, "shop"), json!({ "NEWER_URL": newer }));
+    assert_eq!(server.app_variable("shop", "NEWER_URL"), newer);
+    let slug = rig.build_slug("good", "two");
+    assert!(server.upload_slug(&slug).unwrap().status < 300);
+    let version = server.create_release("shop", &json!({ "slug": slug.id }));
+    server.wait_until_serving("shop", &version);
+    assert_eq!(server.app_variable("shop", "NEWER_URL"), newer);
+    newer
 }
 
 #[test]
@@ -184,64 +260,8 @@ fn what_is_attached_is_kept_by_whatever_makes_a_release() {
     let first = server.app_variable("shop", "DATABASE_URL");
     assert!(first.contains("dyno_first"), "{first}");
 
-    // Its variables are its own.
-    for change in [
-        json!({ "DATABASE_URL": "x" }),
-        json!({ "DATABASE_URL": null }),
-    ] {
-        let refused = server.request("PATCH", "/v1/apps/shop/config-vars", &change);
-        assert_eq!(refused.status, 409, "{}", refused.text());
-        assert!(refused.text().contains("config_owned") && refused.text().contains("first"));
-    }
-    let version = server.set_config_vars("shop", &json!({ "OTHER": "1", "DATABASE_URL": first }));
-    server.wait_until_serving("shop", &version);
-    let taken = server.run(&["addons", "create", "postgresql", "-a", "shop"]);
-    assert!(taken.failure().contains("--as"), "{taken:?}");
-    let version = server.set_config_vars("shop", &json!({ "MORE_URL": "mine" }));
-    server.wait_until_serving("shop", &version);
-    let taken = server.run(&[
-        "addons",
-        "create",
-        "postgresql",
-        "-a",
-        "shop",
-        "--as",
-        "MORE",
-    ]);
-    assert!(taken.failure().contains("MORE_URL already"), "{taken:?}");
-    assert_eq!(addons(&server, "shop").len(), 1);
-
-    // A rollback has the attachments of the present: not those that have gone, but those that came.
-    let words = [
-        "addons",
-        "destroy",
-        "first",
-        "-a",
-        "shop",
-        "--confirm",
-        "first",
-    ];
-    server.run(&words).success();
-    let words = [
-        "addons",
-        "create",
-        "postgresql",
-        "-a",
-        "shop",
-        "--as",
-        "NEWER",
-    ];
-    server.run(&words).success();
-    let newer = var(&server, "shop", "NEWER_URL");
-    let version = server.create_release("shop", &json!({ "rollback": "v1" }));
-    server.wait_until_serving("shop", &version);
-    assert_eq!(vars(&server, "shop"), json!({ "NEWER_URL": newer }));
-    assert_eq!(server.app_variable("shop", "NEWER_URL"), newer);
-    let slug = rig.build_slug("good", "two");
-    assert!(server.upload_slug(&slug).unwrap().status < 300);
-    let version = server.create_release("shop", &json!({ "slug": slug.id }));
-    server.wait_until_serving("shop", &version);
-    assert_eq!(server.app_variable("shop", "NEWER_URL"), newer);
+    assert_variables_belong_to_the_addon(&server, &first);
+    let newer = roll_back_to_before_the_attachments(&rig, &server);
 
     // All of it is in the ledger.
     server.kill();

@@ -1,10 +1,10 @@
-//! Redis: a user with a prefix, or a database number where there are no users.
+//! Redis add-ons: a user with a key prefix, or a database number on servers without users.
 
 use testkit::http::json_text;
 use testkit::servers::Redis;
 use testkit::{ServerRig, wait_until};
 
-use crate::offer::{Offer, addons, destroy, new_app, var};
+use crate::offering::{Offer, addons, destroy, new_app, var};
 
 /// What an app's own user must not do, since it concerns others or the server.
 const FORBIDDEN: [&[&str]; 21] = [

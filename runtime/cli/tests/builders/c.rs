@@ -1,6 +1,6 @@
-//! Programs in C.
+//! Programs in C: built, and compiler messages.
 
-use crate::app::{App, steps};
+use crate::app_folder::{App, steps};
 
 const MAIN: &str =
     "#include <stdio.h>\n#include \"words.h\"\nint main(void) { return puts(WORD) < 0; }\n";

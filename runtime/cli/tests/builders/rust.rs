@@ -1,6 +1,6 @@
-//! Rust apps as people bring them: frameworks that need an operating system, several programs, pinned toolchains.
+//! Rust apps as users have them: frameworks that need an operating system, several programs, pinned toolchains.
 
-use crate::app::App;
+use crate::app_folder::App;
 
 fn package(more: &str) -> String {
     format!(

@@ -1,11 +1,11 @@
-//! A static site: what users of a static host expect, over the wire.
+//! Static sites over the wire: what users of a static host expect.
 
 use std::path::Path;
 use std::process::Command;
 
 use testkit::{DynoProcess, HttpReply, repository};
 
-use crate::app::App;
+use crate::app_folder::App;
 
 /// A page that is sent in many pieces.
 const LARGE: usize = 3 << 20;

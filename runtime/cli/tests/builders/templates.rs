@@ -1,8 +1,8 @@
-//! Every template of `dyno new` becomes an app that builds and answers.
+//! Each template of `dyno new` gives an app that builds and answers.
 
 use testkit::dyno_command;
 
-use crate::app::App;
+use crate::app_folder::App;
 
 /// What a template leaves, without a step in between.
 fn made(template: &str) -> (App, std::path::PathBuf) {

@@ -1,10 +1,10 @@
-//! The toolchains themselves: what happens where they cannot be installed, are installed twice, or half.
+//! Toolchains that cannot be installed, are installed by two builds at once, or are half installed.
 
 use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use crate::app::{App, offline, steps};
+use crate::app_folder::{App, offline, steps};
 
 const JAVASCRIPT: [(&str, &str); 2] = [
     ("package.json", "{}"),

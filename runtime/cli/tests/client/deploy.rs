@@ -1,4 +1,4 @@
-//! Deploying, releases, going back.
+//! Deploys, releases, rollbacks.
 
 use std::fs;
 

@@ -1,12 +1,12 @@
-//! The commands that ask a server, on the built binary, against a real `dyno serve` on free ports.
+//! The commands that call a server, each against a real `dyno serve` on free ports.
 //!
-//! Knows the binary and its documented surface only, never a crate of the workspace.
+//! Must not know any crate of the workspace: the tests use the binary and its documented interface.
 
 #![allow(clippy::unwrap_used, missing_docs)]
 
 mod config;
 mod deploy;
-mod habits;
-mod operate;
+mod operations;
+mod other_platforms;
 mod server;
 mod tokens;

@@ -1,4 +1,4 @@
-//! A server, and a user on the same machine with a folder of their own.
+//! A running server, and a user on the same machine with a folder of their own.
 
 use std::fs;
 use std::path::PathBuf;
@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 use tempfile::TempDir;
 use testkit::{DynoProcess, dyno_command, guest_path};
 
-/// What a command wrote, and how it ended.
+/// How a command ended, and what it wrote.
 #[derive(Debug)]
 pub(crate) struct Done {
     pub(crate) code: Option<i32>,
@@ -16,20 +16,20 @@ pub(crate) struct Done {
 }
 
 impl Done {
-    /// Stdout of a command that went well.
+    /// Stdout of a command that must have succeeded.
     #[track_caller]
     pub(crate) fn ok(self) -> String {
         assert_eq!(self.code, Some(0), "{self:?}");
         self.out
     }
 
-    /// Stdout as JSON.
+    /// Stdout, as JSON, of a command that must have succeeded.
     #[track_caller]
     pub(crate) fn json(self) -> serde_json::Value {
         serde_json::from_str(&self.ok()).unwrap()
     }
 
-    /// Stderr of a command that failed, which has said nothing on stdout.
+    /// Stderr of a command that must have failed without output on stdout.
     #[track_caller]
     pub(crate) fn failed(self) -> String {
         assert_eq!((self.code, self.out.as_str()), (Some(1), ""), "{self:?}");
@@ -37,7 +37,7 @@ impl Done {
     }
 }
 
-/// A running `dyno serve`; the user's commands run beside it.
+/// A running `dyno serve`, and the home of a user whose commands call it.
 pub(crate) struct Server {
     pub(crate) process: DynoProcess,
     pub(crate) api: String,
@@ -45,7 +45,7 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    /// A new one, with the first start's login.
+    /// Starts a server in a new home; its first start writes the login.
     pub(crate) fn start() -> Server {
         let home = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
         let mut command = user(&home);
@@ -64,7 +64,7 @@ impl Server {
         Server { process, api, home }
     }
 
-    /// One with the app `demo`, deployed from the folder `demo`.
+    /// Starts a server with the app `demo`, deployed from the folder `demo`.
     pub(crate) fn with_demo() -> Server {
         let server = Server::start();
         server.write("demo/app.wasm", fs::read(guest_path("good")).unwrap());
@@ -82,7 +82,7 @@ impl Server {
         fs::write(path, content).unwrap();
     }
 
-    /// A command of the user's, which asks about the app `demo` if nothing else is said.
+    /// A command of the user, about the app `demo` unless the arguments name another.
     pub(crate) fn command(&self, args: &[&str]) -> Command {
         let mut command = user(&self.home);
         command.args(args).env("DYNO_APP", "demo");

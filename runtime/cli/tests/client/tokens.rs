@@ -1,4 +1,4 @@
-//! Who may do what.
+//! Logins, and the roles of tokens.
 
 use crate::server::{Server, done};
 

@@ -1,8 +1,8 @@
-//! `dyno slug inspect`: all of a slug is checked, then shown.
+//! `dyno slug inspect`: checks the whole slug, then shows it.
 
 use std::fs;
 
-use crate::run::Place;
+use crate::command_folder::Place;
 
 fn built() -> Place {
     let place = Place::new();

@@ -1,14 +1,14 @@
-//! Every command but `local`, on the built binary: what it writes, where, and its exit code.
+//! Commands that need no server, and what server commands print without one: output, files, exit codes.
 //!
-//! Knows the binary and its documented surface only, never a crate of the workspace.
+//! Must not know any crate of the workspace: the tests use the binary and its documented interface.
 
 #![allow(clippy::unwrap_used, missing_docs)]
 
 mod build;
-mod habits;
+mod command_folder;
+mod help_and_exit_codes;
 mod inspect;
 mod new;
-mod refused;
-mod remote;
-mod run;
-mod usage;
+mod refused_components;
+mod typing_aids;
+mod without_server;

@@ -1,11 +1,11 @@
-//! `dyno new`: an app that builds and runs as it is.
+//! `dyno new`: an app that builds and runs unchanged.
 
 use std::fs;
 use std::path::Path;
 
 use testkit::DynoProcess;
 
-use crate::run::{Place, copy};
+use crate::command_folder::{Place, copy};
 
 #[test]
 fn a_new_app_builds_and_runs() {

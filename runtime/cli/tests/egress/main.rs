@@ -1,16 +1,16 @@
-//! What apps may reach, told by the built binary between two networks of the test's own: `dyno serve` in one, and in the
-//! other an internet with a server at every kind of address, and a name server that changes its mind.
+//! Outgoing connections of apps. `dyno serve` runs in one network; the other network is an internet with a server at
+//! every kind of address, and a name server that changes its answers.
 //!
-//! Knows the binary and its documented surface only, never a crate of the workspace.
+//! Must not know any crate of the workspace: the tests use the binary and its documented interface.
 
 #![allow(clippy::unwrap_used, missing_docs)]
 
-mod dns;
-mod far;
-mod names;
-mod openings;
-mod requests;
+mod closed_addresses;
+mod internet_servers;
+mod name_lookups;
+mod name_server;
+mod operator_openings;
+mod outgoing_connections;
 mod server;
-mod table;
 mod tls;
-mod world;
+mod two_networks;

@@ -1,19 +1,17 @@
-//! `dyno serve` in its network, asked from the internet.
+//! `dyno serve` in its network, requested from the internet.
 
 use std::io::{self, Read, Write};
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::thread;
-use std::time::{Duration, Instant};
 
-use testkit::{DynoProcess, HttpReply, PATIENCE, dyno_command, guest_path};
+use testkit::{DynoProcess, HttpReply, PATIENCE, dyno_command, guest_path, wait_until};
 
-use crate::world::{OWN, World};
+use crate::two_networks::{OWN, World};
 
-/// Where apps answer, on every address of the server's.
+/// The port of the apps, on every address of the server.
 const APPS: u16 = 8_080;
-/// Where the API answers.
+/// The port of the API.
 pub(crate) const API: u16 = 8_081;
 
 /// A running server.
@@ -24,12 +22,12 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    /// A server with these flags, which answers.
+    /// Starts a server with these flags, and waits until it is ready.
     pub(crate) fn start(world: &World, flags: &[&str]) -> Server {
         Server::start_with(world, flags, |_| {})
     }
 
-    /// The same, with more said of the command.
+    /// Starts a server with these flags and further settings of the command, and waits until it is ready.
     pub(crate) fn start_with(
         world: &World,
         flags: &[&str],
@@ -41,7 +39,7 @@ impl Server {
         command.args(["serve", "--listen", &format!("0.0.0.0:{APPS}")]);
         command.args(["--api", &format!("0.0.0.0:{API}"), "--data"]);
         command.arg(&data).args(flags);
-        // The first start logs its user in: not the user of other tests.
+        // The first start writes a login to the user's configuration, which other tests must not share.
         command.env("XDG_CONFIG_HOME", data.with_extension("config"));
         more(&mut command);
         let process = DynoProcess::spawn(&mut world.at_server(&command));
@@ -56,14 +54,14 @@ impl Server {
             token,
             data,
         };
-        eventually("the API answers", || {
+        wait_until("the API answers", || {
             let reply = exchange(API, "api.localhost", "/readyz", "");
             reply.is_ok_and(|reply| reply.status == 200)
         });
         server
     }
 
-    /// A server in whose network this app runs the guest of this name.
+    /// Starts a server, and deploys an app of each of these guests.
     pub(crate) fn with(world: &World, flags: &[&str], guests: &[&str]) -> Server {
         let server = Server::start(world, flags);
         for name in guests {
@@ -72,7 +70,7 @@ impl Server {
         server
     }
 
-    /// `dyno` with these words, meaning this server; what it prints.
+    /// Runs `dyno` with these words against this server, which must succeed, and gives stdout.
     #[track_caller]
     pub(crate) fn dyno(&self, words: &[&str]) -> String {
         let mut command = dyno_command();
@@ -86,7 +84,7 @@ impl Server {
         out
     }
 
-    /// Makes an app of a test guest.
+    /// Creates an app, and deploys a test guest as its code.
     #[track_caller]
     pub(crate) fn deploy(&self, app: &str, name: &str) {
         let folder = self.data.with_file_name(app);
@@ -97,7 +95,7 @@ impl Server {
         self.dyno(&["deploy", folder.to_str().unwrap(), "-a", app]);
     }
 
-    /// What an app says at this path.
+    /// The body of the response of an app, with status 200.
     #[track_caller]
     pub(crate) fn page(&self, app: &str, path: &str) -> String {
         let reply = exchange(APPS, &format!("{app}.localhost"), path, "").unwrap();
@@ -105,13 +103,13 @@ impl Server {
         reply.text()
     }
 
-    /// What an app says of reaching out to a place, `what` being the way.
+    /// Lets an app connect to a place, in the way `what`, and gives its report.
     #[track_caller]
     pub(crate) fn ask(&self, app: &str, what: &str, place: &str) -> String {
         self.page(app, &format!("/x?{what}={place}"))
     }
 
-    /// The app reaches a place.
+    /// Checks that an app reaches a place.
     #[track_caller]
     pub(crate) fn allows(&self, app: &str, what: &str, place: &str) {
         let said = self.ask(app, what, place);
@@ -121,7 +119,7 @@ impl Server {
         );
     }
 
-    /// The app is refused a place, for one of these reasons.
+    /// Checks that an app does not reach a place, for one of these reasons.
     #[track_caller]
     pub(crate) fn refuses(&self, app: &str, what: &str, place: &str, reasons: &[&str]) {
         let said = self.ask(app, what, place);
@@ -132,7 +130,7 @@ impl Server {
         );
     }
 
-    /// The app's log so far.
+    /// The log of an app so far.
     pub(crate) fn log(&self, app: &str) -> String {
         let path = format!("/v1/apps/{app}/logs?n=1500");
         let token = format!("Authorization: Bearer {}\r\n", self.token);
@@ -141,11 +139,11 @@ impl Server {
             .text()
     }
 
-    /// Waits for a line of the app's log with all of these words.
+    /// Waits for a line of the app's log that has all of these words.
     #[track_caller]
     pub(crate) fn logs(&self, app: &str, words: &[&str]) -> String {
         let mut found = None;
-        eventually(&format!("a log line has {words:?}"), || {
+        wait_until(&format!("a log line has {words:?}"), || {
             let log = self.log(app);
             let mut lines = log.lines();
             let line = lines.find(|line| words.iter().all(|word| line.contains(word)));
@@ -155,19 +153,19 @@ impl Server {
         found.unwrap()
     }
 
-    /// The server's process, as the system shows it.
+    /// The folder of the server's process in `/proc`.
     pub(crate) fn process(&self) -> PathBuf {
         Path::new("/proc").join(self.process.process_id().to_string())
     }
 
-    /// SIGTERM, and a clean end.
+    /// Sends SIGTERM; the server must end with success.
     pub(crate) fn stop(self) {
         self.process.send_signal("TERM");
         assert!(self.process.wait_for_exit().success());
     }
 }
 
-/// A request without a body, with more header lines, and what came back.
+/// Sends a GET with further header lines, and gives the response.
 fn exchange(port: u16, host: &str, path: &str, headers: &str) -> io::Result<HttpReply> {
     let mut stream = TcpStream::connect((OWN, port))?;
     stream.set_read_timeout(Some(PATIENCE))?;
@@ -178,14 +176,4 @@ fn exchange(port: u16, host: &str, path: &str, headers: &str) -> io::Result<Http
     let mut answer = Vec::new();
     let _ = stream.read_to_end(&mut answer);
     Ok(HttpReply::parse(&answer))
-}
-
-/// Waits for something to become true.
-#[track_caller]
-pub(crate) fn eventually(what: &str, mut is: impl FnMut() -> bool) {
-    let deadline = Instant::now() + PATIENCE;
-    while !is() {
-        assert!(Instant::now() < deadline, "it never happens that {what}");
-        thread::sleep(Duration::from_millis(10));
-    }
 }

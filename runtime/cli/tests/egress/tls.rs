@@ -1,4 +1,4 @@
-//! TLS of outgoing requests: the platform's roots, and names that must be the certificate's.
+//! TLS of outgoing requests: the roots of the platform, and certificates that must have the name.
 
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
@@ -10,9 +10,9 @@ use tokio_rustls::rustls::crypto::ring;
 use tokio_rustls::rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 use tokio_rustls::rustls::{ServerConfig, ServerConnection, StreamOwned};
 
-use crate::far::Far;
+use crate::internet_servers::Far;
 use crate::server::Server;
-use crate::world::{PUBLIC, World};
+use crate::two_networks::{PUBLIC, World};
 
 const BOTH: [&str; 2] = ["connect-to", "connect-to3"];
 

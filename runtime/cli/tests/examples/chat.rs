@@ -85,6 +85,7 @@ fn on_this_machine() {
     let example = ExampleApp::copy_from_repository("chat");
     environment(&example, &format!("REDIS_URL={}\n", redis.url()));
     let local = local(&example, &["web=4"]);
+    drop(example);
     talks(&Site::local(&local));
     assert!(local.stop().success());
 }
@@ -104,6 +105,7 @@ fn deployed() {
     server
         .run(&["deploy", word(&example.folder), "-a", "chat"])
         .success();
+    drop(example);
     let site = Site::deployed(&server, "chat");
     talks(&site);
     let upgraded = ["dyno[router]", "status=101", "path=\"/talk?name=Ada\""];

@@ -75,6 +75,7 @@ fn on_this_machine() {
     // Twice does no harm.
     run_once(&example, "release");
     let local = local(&example, &[]);
+    drop(example);
     let site = Site::local(&local);
     visit(&site);
     is_not_fooled(&site, &memcached);
@@ -100,6 +101,7 @@ fn deployed() {
         server.run(&words).success();
     }
     let said = server.run(&["deploy", word(&example.folder), "-a", "guestbook"]);
+    drop(example);
     assert!(said.success().contains("is up"), "{}", said.stdout);
     server.wait_for_log("guestbook", &["app[release.1]", "The tables are there."]);
     let site = Site::deployed(&server, "guestbook");

@@ -52,6 +52,7 @@ fn on_this_machine() {
     let example = ExampleApp::copy_from_repository("jobs");
     environment(&example, &format!("REDIS_URL={}\n", redis.url()));
     let local = local(&example, &["web=1,worker=2,clock=1"]);
+    drop(example);
     let site = Site::local(&local);
     assert!(site.page("/").contains("No jobs yet"));
     factorises(&site);
@@ -80,6 +81,7 @@ fn deployed() {
     server
         .run(&["deploy", word(&example.folder), "-a", "jobs"])
         .success();
+    drop(example);
     let site = Site::deployed(&server, "jobs");
     factorises(&site);
     server

@@ -1,7 +1,7 @@
-//! The examples, used as their readers use them: run on this machine and deployed to a server, beside the real
-//! PostgreSQL, Redis and memcached that they need, over HTTP, checked for what a person would see.
+//! The examples, used as their readers use them: run on this machine, and deployed to a server, with the real
+//! PostgreSQL, Redis and memcached that they need.
 //!
-//! Knows the binary and its documented surface only, never a crate of the workspace.
+//! Must not know any crate of the workspace: the tests use the binary and its documented interface.
 
 #![allow(clippy::unwrap_used, missing_docs)]
 

@@ -1,4 +1,4 @@
-//! An example that runs, wherever it runs, and the files that tests write for it.
+//! A running example, on this machine or deployed, and the files that tests write for it.
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -1,17 +1,17 @@
-//! Every test guest, run by the built binary: what each abuse gets, and what an app can count on.
+//! Every test guest, run by the built binary: the response to each kind of misbehaviour, and the promises to apps.
 //!
-//! One test a guest at least, named for it; the guests' README says what each does. What is measured here is the
-//! process as a user runs it: its log, its memory, its descriptors, and what goes over the wire.
+//! Each guest has at least one test, named for it; the README of the guests says what each does. The tests look at the
+//! process from outside: its log, its memory, its descriptors, and the bytes on the wire.
 
 #![allow(clippy::unwrap_used, missing_docs)]
 
-mod bodies;
-mod ends;
-mod good;
-mod room;
+mod broken_bodies;
+mod dyno_ends;
+mod escapes;
+mod guest_app;
+mod hostile_clients;
+mod resource_limits;
 mod servers;
-mod stage;
-mod strangers;
-mod time;
-mod ways_out;
+mod time_limits;
+mod well_behaved;
 mod without_content;

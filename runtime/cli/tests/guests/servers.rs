@@ -1,4 +1,4 @@
-//! Server dynos: programs that listen on `$PORT`, from the outside.
+//! Server dynos, seen from outside: programs that listen on `$PORT`.
 
 use std::collections::HashSet;
 use std::io::{Read, Write};
@@ -6,7 +6,7 @@ use std::thread;
 
 use testkit::{DynoProcess, foreign_guest_path, guest_path, log_field};
 
-use crate::stage::{Stage, folder, limited, number, start};
+use crate::guest_app::{Stage, folder, limited, number, start};
 
 /// Which dyno a line of the router is about.
 fn dyno(line: &str) -> String {

@@ -1,10 +1,11 @@
-//! Responses that by protocol have no content, over the wire: a HEAD, a 204 and a 304 (RFC 9110, 8.6, 9.3.2, 15.3.5, 15.4.5).
+//! Responses without content, over the wire: to HEAD, and with status 204 and 304 (RFC 9110, 8.6, 9.3.2, 15.3.5,
+//! 15.4.5).
 
 use std::io::{Read, Write};
 
 use http::{Method, Request};
 
-use crate::stage::{Stage, start};
+use crate::guest_app::{Stage, start};
 
 /// Method, path, and the length that the client is told.
 const CASES: [(&str, &str, Option<&str>); 6] = [

@@ -1,4 +1,4 @@
-//! One request at a time, in order of arrival, never at a busy dyno; and log lines that tell the truth about it.
+//! One request at a time, in order of arrival, never queued at a busy dyno; and log lines with the true times.
 
 use std::sync::Barrier;
 use std::thread;

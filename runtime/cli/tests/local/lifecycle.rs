@@ -1,4 +1,4 @@
-//! From the first start to Ctrl-C: what a run leaves behind, and how it ends.
+//! From the first start to Ctrl-C: how a run ends, and what it leaves behind.
 
 use std::io::{Read, Write};
 use std::net::TcpListener;

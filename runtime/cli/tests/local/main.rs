@@ -1,13 +1,13 @@
-//! `dyno local`, driven as its user drives it: folders, slugs and components in, answers and log lines out.
+//! End-to-end tests of `dyno local`: folders, slugs and components in, responses and log lines out.
 //!
-//! Knows the binary and its documented surface only, never a crate of the workspace.
+//! Must not know any crate of the workspace: the tests use the binary and its documented interface.
 
 #![allow(clippy::unwrap_used, missing_docs)]
 
+mod app_arguments;
 mod boot;
 mod fairness;
-mod foreign;
 mod lifecycle;
+mod other_toolchains;
 mod settings;
-mod targets;
 mod watch;

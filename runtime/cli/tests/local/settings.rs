@@ -1,4 +1,4 @@
-//! What an app's own files and the arguments set: variables, process types, formation, limits.
+//! Settings from the files of an app and from arguments: config vars, process types, formation, limits.
 
 use testkit::{DemoApp, log_field};
 

@@ -1,4 +1,4 @@
-//! `--watch`: a change is built and swapped in, and no request notices.
+//! `--watch`: a change is built and swapped in without a lost request.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;

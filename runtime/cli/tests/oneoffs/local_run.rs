@@ -1,4 +1,4 @@
-//! `dyno local run`: a program on this machine, with no server at all.
+//! `dyno local run`: a program on this machine, without a server.
 
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
@@ -8,7 +8,7 @@ use std::thread;
 use tempfile::TempDir;
 use testkit::{core_guest_path, dyno_command, guest_path};
 
-use crate::jobs::{app, signal};
+use crate::program_app::{app, signal};
 
 /// A folder to be in.
 pub(crate) fn place() -> TempDir {

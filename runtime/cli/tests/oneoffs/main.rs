@@ -1,14 +1,14 @@
-//! What runs once, and what runs by itself: `dyno run`, `dyno local run`, release processes and workers, on the built
-//! binary.
+//! Programs that run once, and programs that run without requests: `dyno run`, `dyno local run`, release processes,
+//! workers.
 //!
-//! Knows the binary and its documented surface only, never a crate of the workspace.
+//! Must not know any crate of the workspace: the tests use the binary and its documented interface.
 
 #![allow(clippy::unwrap_used, missing_docs)]
 
-mod jobs;
 mod local_run;
 mod preview1;
-mod release;
-mod run;
-mod wasi;
-mod worker;
+mod program_app;
+mod release_process;
+mod remote_run;
+mod wasi_interfaces;
+mod workers;

@@ -1,5 +1,6 @@
-//! Preview 1, call by call, under `dyno local run --dir FOLDER::/`: every call gives what `wasmtime` gives, where that
-//! is installed, and what is written down here. What the public test suite of WASI asks of a host is among it.
+//! WASI preview 1, call by call, under `dyno local run --dir FOLDER::/`. Each call gives the result that is written
+//! down here, which is the result of `wasmtime` where that is installed. The calls include those of the public test
+//! suite of WASI.
 
 mod assemble;
 

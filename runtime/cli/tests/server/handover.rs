@@ -1,5 +1,5 @@
-//! An upgrade without a refused connection: a parent keeps the listening sockets and passes them on to one server after
-//! the other, as systemd does with `dyno.socket` (`sd_listen_fds(3)`, `sd_notify(3)`).
+//! An upgrade without a refused connection: a parent process keeps the listening sockets, and passes them to one server
+//! after the other, as systemd does with `dyno.socket` (`sd_listen_fds(3)`, `sd_notify(3)`).
 
 use std::fs::{self, File};
 use std::net::TcpListener;

@@ -1,4 +1,4 @@
-//! Logs that survive a restart: in order, bounded, and gone with their app.
+//! Logs that survive a restart: in order, bounded, and removed with their app.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;

@@ -1,5 +1,5 @@
-//! `kill -9` at any instant: what was acknowledged is there after the next start, what was not is wholly there or
-//! wholly absent, and apps serve again by themselves.
+//! `kill -9` at any instant: after the next start, acknowledged changes are there, others are there completely or not
+//! at all, and apps serve again without help.
 
 use std::io;
 use std::thread;

@@ -1,4 +1,4 @@
-//! What the operator does on the server's own machine: a lost token, a second server, ports that cannot be had.
+//! The operator on the server's own machine: a lost token, a second server, ports that are taken.
 
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};

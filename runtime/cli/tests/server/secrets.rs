@@ -1,4 +1,4 @@
-//! Config values and tokens: never in a log line, an error, a file of the server, or the list of processes.
+//! Config values and tokens never show in a log line, an error, a file of the server, or the list of processes.
 
 use std::fs;
 use std::path::Path;

@@ -3,11 +3,11 @@
 //! Owns what follows from how an attempt ended. Must not know when one is made, nor how a service is made.
 
 use super::error::ProvisionError;
-use super::servers::Servers;
-use super::waiters::{Answer, Waiters, Wish};
+use super::servers::AddonServers;
+use super::waiters::{AddonGoal, AddonOutcome, AddonWaiters};
 use crate::actor::Actor;
-use crate::command::{Accepted, AddonCommand, Command};
-use crate::handle::{Control, Refused};
+use crate::command::{AcceptedChange, AddonCommand, Command};
+use crate::handle::{Control, ControlError};
 use grid::desired::{AddonDetails, AddonService, AddonState, NewAddon};
 use grid::name::AddonName;
 use std::collections::BTreeSet;
@@ -23,10 +23,10 @@ const TAKE_BACK_MAX: Duration = Duration::from_secs(15);
 /// Until an add-on is destroyed, at most; it goes on later. Removing a hundred million keys takes some minutes.
 const DESTROY_MAX: Duration = Duration::from_secs(10 * 60);
 
-pub(super) struct Shared {
+pub(super) struct AddonsShared {
     pub(super) control: Control,
-    pub(super) servers: Servers,
-    pub(super) waiters: Waiters,
+    pub(super) servers: AddonServers,
+    pub(super) waiters: AddonWaiters,
     /// Somebody waits for an attempt.
     pub(super) nudge: Notify,
     /// Numbers of Redis databases are given one by one.
@@ -35,7 +35,7 @@ pub(super) struct Shared {
 
 /// How an attempt ended.
 #[derive(Debug)]
-pub(super) enum End {
+pub(super) enum AttemptEnd {
     /// The ledger says the rest.
     Done,
     /// It is to be tried again, after a pause.
@@ -44,64 +44,70 @@ pub(super) enum End {
     Doomed,
 }
 
-impl fmt::Debug for Shared {
+impl fmt::Debug for AddonsShared {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("Addons").field(&self.servers).finish()
     }
 }
 
-impl Shared {
-    pub(super) fn new(control: Control, servers: Servers) -> Self {
-        Shared {
+impl AddonsShared {
+    pub(super) fn new(control: Control, servers: AddonServers) -> Self {
+        AddonsShared {
             control,
             servers,
-            waiters: Waiters::default(),
+            waiters: AddonWaiters::default(),
             nudge: Notify::new(),
             numbers: tokio::sync::Mutex::default(),
         }
     }
 
     /// Tells the ledger, in the name of whoever asked for the add-on.
-    async fn note(&self, asked: &NewAddon, command: AddonCommand) -> Result<Accepted, Refused> {
+    async fn send_command(
+        &self,
+        asked: &NewAddon,
+        command: AddonCommand,
+    ) -> Result<AcceptedChange, ControlError> {
         let actor = Actor::now(&asked.created_by);
         let command = Command::Addon(command);
-        self.control.command(command, actor, None).await
+        self.control.execute_command(command, actor, None).await
     }
 
     /// One attempt to make an add-on, and to take it back if that fails.
-    pub(super) async fn make(&self, asked: &NewAddon, doomed: bool) -> End {
+    pub(super) async fn make_addon(&self, asked: &NewAddon, doomed: bool) -> AttemptEnd {
         let addon = &asked.name;
         // Whoever asked it in this run of the server: so nothing was there before.
-        let fresh = self.waiters.is_waited_for(addon, Wish::Made);
+        let fresh = self.waiters.is_waited_for(addon, AddonGoal::Made);
         let answer = match doomed {
             true => Err(ProvisionError::Overtaken("it failed before".to_owned())),
-            false => self.try_make(asked).await,
+            false => self.try_make_addon(asked).await,
         };
         let end = match &answer {
-            Ok(_) => End::Done,
-            Err(error) if fresh && error.made_nothing() => self.gone(asked).await,
-            Err(_) => self.take_back(asked).await,
+            Ok(_) => AttemptEnd::Done,
+            Err(error) if fresh && error.leaves_nothing_behind() => self.record_gone(asked).await,
+            Err(_) => self.remove_failed_addon(asked).await,
         };
-        self.waiters.tell(addon, Wish::Made, &answer);
+        self.waiters.tell(addon, AddonGoal::Made, &answer);
         end
     }
 
-    async fn try_make(&self, asked: &NewAddon) -> Answer {
+    async fn try_make_addon(&self, asked: &NewAddon) -> AddonOutcome {
         let server = self.servers.get(asked.service)?;
         let _one_by_one = match asked.service {
             AddonService::Redis => Some(self.numbers.lock().await),
             AddonService::Postgresql | AddonService::Memcached => None,
         };
         let numbers = self.numbers();
-        let made = timeout(CREATE_MAX, server.create(asked, &numbers)).await;
+        let made = timeout(CREATE_MAX, server.create_addon(asked, &numbers)).await;
         let made = made.unwrap_or_else(|_| {
             Err(ProvisionError::Timeout {
                 service: asked.service,
-                place: server.place(),
+                place: server.address(),
             })
         })?;
         let addon = asked.name.clone();
-        let noted = self.note(asked, AddonCommand::Made { addon, made }).await;
+        let noted = self
+            .send_command(asked, AddonCommand::Made { addon, made })
+            .await;
         let accepted = noted.map_err(|refused| ProvisionError::Overtaken(refused.to_string()))?;
         Ok(accepted.version)
     }
@@ -118,62 +124,69 @@ impl Shared {
     }
 
     /// Removes what was made of an add-on that was not made, now or later.
-    async fn take_back(&self, asked: &NewAddon) -> End {
+    async fn remove_failed_addon(&self, asked: &NewAddon) -> AttemptEnd {
         let removed = match self.servers.get(asked.service) {
-            Ok(server) => timeout(TAKE_BACK_MAX, server.destroy(asked, None)).await,
+            Ok(server) => timeout(TAKE_BACK_MAX, server.destroy_addon(asked, None)).await,
             Err(error) => Ok(Err(error)),
         };
         if let Ok(Ok(())) = removed {
-            return self.gone(asked).await;
+            return self.record_gone(asked).await;
         }
         let addon = asked.name.clone();
-        match self.note(asked, AddonCommand::Destroy { addon }).await {
-            Ok(_) | Err(Refused::Rejected(_)) => End::Again(None),
-            Err(_) => End::Doomed,
+        match self
+            .send_command(asked, AddonCommand::Destroy { addon })
+            .await
+        {
+            Ok(_) | Err(ControlError::Rejected(_)) => AttemptEnd::Again(None),
+            Err(_) => AttemptEnd::Doomed,
         }
     }
 
     /// Says that nothing is left. What does not fit any more has been said by another.
-    async fn gone(&self, asked: &NewAddon) -> End {
+    async fn record_gone(&self, asked: &NewAddon) -> AttemptEnd {
         let addon = asked.name.clone();
-        match self.note(asked, AddonCommand::Gone { addon }).await {
-            Ok(_) | Err(Refused::Rejected(_)) => End::Done,
-            Err(_) => End::Doomed,
+        match self.send_command(asked, AddonCommand::Gone { addon }).await {
+            Ok(_) | Err(ControlError::Rejected(_)) => AttemptEnd::Done,
+            Err(_) => AttemptEnd::Doomed,
         }
     }
 
     /// One attempt to destroy an add-on.
-    pub(super) async fn destroy_now(&self, asked: &NewAddon, made: Option<&AddonDetails>) -> End {
+    pub(super) async fn destroy_addon(
+        &self,
+        asked: &NewAddon,
+        made: Option<&AddonDetails>,
+    ) -> AttemptEnd {
         let removed = match self.servers.get(asked.service) {
             Ok(server) => {
-                let removed = timeout(DESTROY_MAX, server.destroy(asked, made)).await;
-                let (service, place) = (asked.service, server.place());
+                let removed = timeout(DESTROY_MAX, server.destroy_addon(asked, made)).await;
+                let (service, place) = (asked.service, server.address());
                 removed.unwrap_or(Err(ProvisionError::Timeout { service, place }))
             }
             Err(error) => Err(error),
         };
         match removed {
             Ok(()) => {
-                let end = self.gone(asked).await;
-                self.waiters.tell(&asked.name, Wish::Gone, &Ok(None));
+                let end = self.record_gone(asked).await;
+                self.waiters.tell(&asked.name, AddonGoal::Gone, &Ok(None));
                 end
             }
             Err(error) => {
                 self.waiters
-                    .tell(&asked.name, Wish::Gone, &Err(error.clone()));
-                End::Again(Some(error))
+                    .tell(&asked.name, AddonGoal::Gone, &Err(error.clone()));
+                AttemptEnd::Again(Some(error))
             }
         }
     }
 
     /// Sees to it that the server knows what it was told of an add-on. What cannot be done now is done the next time.
-    pub(super) async fn tend(&self, addon: &AddonName) {
+    pub(super) async fn tend_addon(&self, addon: &AddonName) {
         let view = self.control.view();
         if let Some(addon) = view.desired.addons.get(addon)
             && let AddonState::Ready(made) = &addon.state
             && let Ok(server) = self.servers.get(addon.request.service)
         {
-            let _ = timeout(TAKE_BACK_MAX, server.tend(&addon.request, made)).await;
+            let _ = timeout(TAKE_BACK_MAX, server.tend_addon(&addon.request, made)).await;
         }
     }
 }

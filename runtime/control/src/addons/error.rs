@@ -2,7 +2,7 @@
 //!
 //! Owns the texts that operators and app owners read. Must not know when an error occurs.
 
-use crate::handle::Refused;
+use crate::handle::ControlError;
 use grid::desired::AddonService;
 
 /// memcached servers at most: each is asked before an add-on is made.
@@ -10,7 +10,7 @@ pub(super) const MEMCACHED_SERVERS_MAX: usize = 16;
 
 /// Why a server's settings cannot be used. The text names no part of a URL, which is a secret.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum ConfigError {
+pub enum ServiceConfigError {
     /// The URL cannot be read.
     #[error("the URL is not of the form {0}")]
     Url(&'static str),
@@ -95,7 +95,7 @@ pub enum ProvisionError {
 
 impl ProvisionError {
     /// Whether an attempt that ended like this has made nothing.
-    pub(super) fn made_nothing(&self) -> bool {
+    pub(super) fn leaves_nothing_behind(&self) -> bool {
         match self {
             ProvisionError::NotOffered(_)
             | ProvisionError::Unreachable { .. }
@@ -114,7 +114,7 @@ impl ProvisionError {
 pub enum AddonError {
     /// The ledger does not take it. Nothing was made.
     #[error(transparent)]
-    Refused(#[from] Refused),
+    Refused(#[from] ControlError),
     /// The service's server stood in the way.
     #[error(transparent)]
     Provision(#[from] ProvisionError),

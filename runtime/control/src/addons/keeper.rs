@@ -2,7 +2,7 @@
 //!
 //! Owns when an attempt is made. Must not know how one is made, nor what follows from how it ended.
 
-use super::attempts::{End, Shared};
+use super::attempts::{AddonsShared, AttemptEnd};
 use grid::desired::{Addon, AddonState};
 use grid::name::AddonName;
 use std::collections::{BTreeMap, BTreeSet};
@@ -21,25 +21,25 @@ const TEND_EVERY: Duration = Duration::from_secs(15);
 
 /// What is being done, to one add-on: nothing else is done to it meanwhile.
 #[derive(Debug)]
-enum Work {
+enum AddonTask {
     Change(AddonName),
     Tend(AddonName),
 }
 
-impl Work {
+impl AddonTask {
     fn addon(&self) -> &AddonName {
         match self {
-            Work::Change(addon) | Work::Tend(addon) => addon,
+            AddonTask::Change(addon) | AddonTask::Tend(addon) => addon,
         }
     }
 }
 
 /// The task that makes and destroys add-ons; one for a server.
 #[derive(Debug)]
-pub struct Keeper {
-    shared: Arc<Shared>,
-    tasks: JoinSet<End>,
-    busy: BTreeMap<tokio::task::Id, Work>,
+pub struct AddonKeeper {
+    shared: Arc<AddonsShared>,
+    tasks: JoinSet<AttemptEnd>,
+    busy: BTreeMap<tokio::task::Id, AddonTask>,
     /// When add-ons are tried again, and the pause before.
     retries: BTreeMap<AddonName, (Instant, Duration)>,
     /// Those that somebody was told are not made.
@@ -49,9 +49,9 @@ pub struct Keeper {
     tend_at: Instant,
 }
 
-impl Keeper {
-    pub(super) fn new(shared: Arc<Shared>) -> Self {
-        Keeper {
+impl AddonKeeper {
+    pub(super) fn new(shared: Arc<AddonsShared>) -> Self {
+        AddonKeeper {
             shared,
             tasks: JoinSet::new(),
             busy: BTreeMap::new(),
@@ -64,11 +64,11 @@ impl Keeper {
 
     /// Does what the ledger says, until it is dropped. `warn` is told for the operator what cannot be destroyed now.
     pub async fn run(mut self, warn: impl Fn(String)) {
-        let mut views = self.shared.control.views();
+        let mut views = self.shared.control.watch_view();
         loop {
             views.borrow_and_update();
-            self.begin();
-            self.tend();
+            self.start_attempts();
+            self.tend_next_addon();
             // Whatever is late because all are busy is begun when one of them ends.
             let now = Instant::now();
             let wakes = self
@@ -85,7 +85,7 @@ impl Keeper {
                 changed = views.changed() => if changed.is_err() {
                     return;
                 },
-                Some(ended) = self.tasks.join_next_with_id() => self.ended(ended, &warn),
+                Some(ended) = self.tasks.join_next_with_id() => self.finish_task(ended, &warn),
                 () = shared.nudge.notified() => self.retries.clear(),
                 () = sleep_until(wake) => {}
             }
@@ -93,7 +93,7 @@ impl Keeper {
     }
 
     /// Begins what is to be done and may be done now.
-    fn begin(&mut self) {
+    fn start_attempts(&mut self) {
         let view = self.shared.control.view();
         let open = |addon: &&Addon| !matches!(addon.state, AddonState::Ready(_));
         self.retries
@@ -111,21 +111,25 @@ impl Keeper {
             }
             let (shared, addon) = (Arc::clone(&self.shared), addon.clone());
             let doomed = self.doomed.contains(name);
-            self.spawn(Work::Change(name.clone()), async move {
+            self.spawn_task(AddonTask::Change(name.clone()), async move {
                 match &addon.state {
-                    AddonState::Creating => shared.make(&addon.request, doomed).await,
+                    AddonState::Creating => shared.make_addon(&addon.request, doomed).await,
                     AddonState::Destroying(made) => {
-                        shared.destroy_now(&addon.request, made.as_ref()).await
+                        shared.destroy_addon(&addon.request, made.as_ref()).await
                     }
-                    AddonState::Ready(_) => End::Done,
+                    AddonState::Ready(_) => AttemptEnd::Done,
                 }
             });
         }
     }
 
     /// Tends the next add-on, if none is being tended.
-    fn tend(&mut self) {
-        if self.busy.values().any(|work| matches!(work, Work::Tend(_))) {
+    fn tend_next_addon(&mut self) {
+        if self
+            .busy
+            .values()
+            .any(|work| matches!(work, AddonTask::Tend(_)))
+        {
             return;
         }
         if self.untended.is_empty() && self.tend_at <= Instant::now() {
@@ -138,39 +142,43 @@ impl Keeper {
                 continue;
             }
             let shared = Arc::clone(&self.shared);
-            self.spawn(Work::Tend(addon.clone()), async move {
-                shared.tend(&addon).await;
-                End::Done
+            self.spawn_task(AddonTask::Tend(addon.clone()), async move {
+                shared.tend_addon(&addon).await;
+                AttemptEnd::Done
             });
             return;
         }
     }
 
-    fn spawn(&mut self, work: Work, task: impl Future<Output = End> + Send + 'static) {
+    fn spawn_task(
+        &mut self,
+        work: AddonTask,
+        task: impl Future<Output = AttemptEnd> + Send + 'static,
+    ) {
         let id = self.tasks.spawn(task).id();
         self.busy.insert(id, work);
     }
 
-    fn ended(
+    fn finish_task(
         &mut self,
-        ended: Result<(tokio::task::Id, End), tokio::task::JoinError>,
+        ended: Result<(tokio::task::Id, AttemptEnd), tokio::task::JoinError>,
         warn: &impl Fn(String),
     ) {
         let (id, end) = match ended {
             Ok((id, end)) => (id, end),
             // Whatever it was is tried again.
-            Err(panic) => (panic.id(), End::Again(None)),
+            Err(panic) => (panic.id(), AttemptEnd::Again(None)),
         };
-        let Some(Work::Change(name)) = self.busy.remove(&id) else {
+        let Some(AddonTask::Change(name)) = self.busy.remove(&id) else {
             return;
         };
         let error = match end {
-            End::Done => {
+            AttemptEnd::Done => {
                 self.retries.remove(&name);
                 return;
             }
-            End::Again(error) => error,
-            End::Doomed => {
+            AttemptEnd::Again(error) => error,
+            AttemptEnd::Doomed => {
                 self.doomed.insert(name.clone());
                 None
             }

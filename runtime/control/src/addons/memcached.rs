@@ -3,8 +3,8 @@
 //! Owns that the servers answer before an app is told of them. memcached has no users: whoever reaches a server may
 //! use all of it, so that the apps that have this add-on share one cache.
 
-use super::backend::{CONNECT_TIMEOUT, Server};
-use super::error::{ConfigError, MEMCACHED_SERVERS_MAX, ProvisionError};
+use super::backend::{AddonServer, SERVER_CONNECT_TIMEOUT};
+use super::error::{MEMCACHED_SERVERS_MAX, ProvisionError, ServiceConfigError};
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use grid::desired::{AddonDetails, AddonService, ConfigVars, NewAddon};
@@ -20,26 +20,26 @@ const ANSWER_BYTES_MAX: usize = 64;
 
 /// The operator's memcached servers.
 #[derive(Clone, Debug)]
-pub struct Memcached {
+pub struct MemcachedService {
     /// In the order in which clients are to use them.
     servers: Vec<Endpoint>,
 }
 
-impl Memcached {
+impl MemcachedService {
     /// One to sixteen servers, which apps dial as they are written.
-    pub fn new(servers: Vec<Endpoint>) -> Result<Self, ConfigError> {
+    pub fn new(servers: Vec<Endpoint>) -> Result<Self, ServiceConfigError> {
         if !(1..=MEMCACHED_SERVERS_MAX).contains(&servers.len()) {
-            return Err(ConfigError::Servers);
+            return Err(ServiceConfigError::Servers);
         }
-        Ok(Memcached { servers })
+        Ok(MemcachedService { servers })
     }
 
-    fn list(&self) -> String {
+    fn join_addresses(&self) -> String {
         let servers: Vec<String> = self.servers.iter().map(ToString::to_string).collect();
         servers.join(",")
     }
 
-    async fn made(&self) -> Result<AddonDetails, ProvisionError> {
+    async fn check_servers(&self) -> Result<AddonDetails, ProvisionError> {
         for server in &self.servers {
             ask(server)
                 .await
@@ -49,7 +49,7 @@ impl Memcached {
                     why,
                 })?;
         }
-        let values = BTreeMap::from([("SERVERS".to_owned(), self.list())]);
+        let values = BTreeMap::from([("SERVERS".to_owned(), self.join_addresses())]);
         Ok(AddonDetails {
             values: ConfigVars(Arc::new(values)),
             reach: Arc::new(self.servers.iter().cloned().collect()),
@@ -60,7 +60,7 @@ impl Memcached {
 
 /// Whether something that speaks memcached's protocol answers.
 async fn ask(server: &Endpoint) -> Result<(), String> {
-    let asked = timeout(CONNECT_TIMEOUT, async {
+    let asked = timeout(SERVER_CONNECT_TIMEOUT, async {
         let mut stream = TcpStream::connect(server.to_string()).await?;
         stream.write_all(b"version\r\n").await?;
         let mut answer = [0; ANSWER_BYTES_MAX];
@@ -75,20 +75,20 @@ async fn ask(server: &Endpoint) -> Result<(), String> {
     }
 }
 
-impl Server for Memcached {
-    fn place(&self) -> String {
-        self.list()
+impl AddonServer for MemcachedService {
+    fn address(&self) -> String {
+        self.join_addresses()
     }
 
-    fn create<'a>(
+    fn create_addon<'a>(
         &'a self,
         _: &'a NewAddon,
         _: &'a BTreeSet<u16>,
     ) -> BoxFuture<'a, Result<AddonDetails, ProvisionError>> {
-        self.made().boxed()
+        self.check_servers().boxed()
     }
 
-    fn destroy<'a>(
+    fn destroy_addon<'a>(
         &'a self,
         _: &'a NewAddon,
         _: Option<&'a AddonDetails>,
@@ -96,7 +96,7 @@ impl Server for Memcached {
         async { Ok(()) }.boxed()
     }
 
-    fn tend<'a>(
+    fn tend_addon<'a>(
         &'a self,
         _: &'a NewAddon,
         _: &'a AddonDetails,

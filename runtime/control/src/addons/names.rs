@@ -2,7 +2,7 @@
 //!
 //! Owns how they are made. Must not know any service.
 
-use super::error::ConfigError;
+use super::error::ServiceConfigError;
 use grid::desired::{AddonService, SecretText};
 use grid::name::{AddonName, Endpoint};
 
@@ -16,13 +16,13 @@ pub(super) fn identifier(addon: &AddonName) -> String {
 }
 
 /// The address that a URL or an operator names.
-pub(super) fn endpoint(host: &str, port: u16) -> Result<Endpoint, ConfigError> {
+pub(super) fn endpoint(host: &str, port: u16) -> Result<Endpoint, ServiceConfigError> {
     let host = match host.contains(':') {
         true => format!("[{host}]"),
         false => host.to_owned(),
     };
     let endpoint = format!("{host}:{port}").parse();
-    endpoint.map_err(|_| ConfigError::Address)
+    endpoint.map_err(|_| ServiceConfigError::Address)
 }
 
 pub(super) fn hex(bytes: &[u8]) -> String {

@@ -7,8 +7,8 @@
 //! Sessions bear the add-on's name: one that was left behind, since the platform was killed, is ended before anything
 //! else is done, so that what it was about to do does not come late.
 
-use super::backend::{CONNECT_TIMEOUT, Server};
-use super::error::{ConfigError, ProvisionError};
+use super::backend::{AddonServer, SERVER_CONNECT_TIMEOUT};
+use super::error::{ProvisionError, ServiceConfigError};
 use super::names::{endpoint, hex, identifier};
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
@@ -37,7 +37,7 @@ const FORM: &str = "postgres://USER:PASSWORD@HOST:PORT/DATABASE";
 
 /// The operator's PostgreSQL server, version 13 or later.
 #[derive(Clone)]
-pub struct Postgresql {
+pub struct PostgresqlService {
     /// How to log in: as a superuser, or as a role that may create roles and databases.
     admin: Config,
     /// What apps dial.
@@ -47,7 +47,7 @@ pub struct Postgresql {
 }
 
 /// Without the login.
-impl fmt::Debug for Postgresql {
+impl fmt::Debug for PostgresqlService {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Postgresql")
             .field("reach", &self.reach)
@@ -56,35 +56,35 @@ impl fmt::Debug for Postgresql {
 }
 
 /// Whose a role is.
-enum Owner {
+enum PostgresqlRoleOwner {
     Nobody,
     Ours,
     Another,
 }
 
-impl Postgresql {
+impl PostgresqlService {
     /// The server at a URL, which apps dial at `reach` if that is another address, each with at most so many
     /// `connections` at once (20 by default).
     pub fn new(
         url: &str,
         reach: Option<Endpoint>,
         connections: Option<u32>,
-    ) -> Result<Self, ConfigError> {
+    ) -> Result<Self, ServiceConfigError> {
         let is_url = ["postgres://", "postgresql://"];
         if !is_url.iter().any(|scheme| url.starts_with(scheme)) {
-            return Err(ConfigError::Url(FORM));
+            return Err(ServiceConfigError::Url(FORM));
         }
-        let mut admin: Config = url.parse().map_err(|_| ConfigError::Url(FORM))?;
+        let mut admin: Config = url.parse().map_err(|_| ServiceConfigError::Url(FORM))?;
         if admin.get_ssl_mode() == SslMode::Require {
-            return Err(ConfigError::Tls);
+            return Err(ServiceConfigError::Tls);
         }
         admin.ssl_mode(SslMode::Disable);
-        admin.connect_timeout(CONNECT_TIMEOUT);
+        admin.connect_timeout(SERVER_CONNECT_TIMEOUT);
         let connections = connections.unwrap_or(CONNECTIONS_DEFAULT);
         if !(1..=CONNECTIONS_MAX).contains(&connections) {
-            return Err(ConfigError::Connections);
+            return Err(ServiceConfigError::Connections);
         }
-        Ok(Postgresql {
+        Ok(PostgresqlService {
             reach: reach.map_or_else(|| address(&admin), Ok)?,
             admin,
             connections,
@@ -94,7 +94,7 @@ impl Postgresql {
     fn failed(&self, why: String) -> ProvisionError {
         ProvisionError::Failed {
             service: AddonService::Postgresql,
-            place: self.place(),
+            place: self.address(),
             why,
         }
     }
@@ -108,7 +108,7 @@ impl Postgresql {
 
     /// Why there is no session.
     fn unreachable(&self, error: Error) -> ProvisionError {
-        let (service, place) = (AddonService::Postgresql, self.place());
+        let (service, place) = (AddonService::Postgresql, self.address());
         if let Some(said) = error.as_db_error() {
             let login = [
                 SqlState::INVALID_PASSWORD,
@@ -179,15 +179,15 @@ impl Postgresql {
         client: &Client,
         role: &str,
         mark: &str,
-    ) -> Result<Owner, ProvisionError> {
+    ) -> Result<PostgresqlRoleOwner, ProvisionError> {
         let look =
             "SELECT shobj_description(oid, 'pg_authid'::name) FROM pg_roles WHERE rolname = $1";
         let found = client.query_opt(look, &[&role]).await;
         let found = found.map_err(|error| self.refused(error))?;
         Ok(match found.map(|row| row.get::<_, Option<String>>(0)) {
-            None => Owner::Nobody,
-            Some(comment) if comment.as_deref() == Some(mark) => Owner::Ours,
-            Some(_) => Owner::Another,
+            None => PostgresqlRoleOwner::Nobody,
+            Some(comment) if comment.as_deref() == Some(mark) => PostgresqlRoleOwner::Ours,
+            Some(_) => PostgresqlRoleOwner::Another,
         })
     }
 
@@ -217,16 +217,16 @@ impl Postgresql {
             self.connections
         );
         match self.owner(client, name, &mark).await? {
-            Owner::Another => return Err(Self::taken("role", name)),
+            PostgresqlRoleOwner::Another => return Err(Self::taken("role", name)),
             // Without NOSUPERUSER, which only a superuser may say.
-            Owner::Ours => {
+            PostgresqlRoleOwner::Ours => {
                 let limit = self.connections;
                 let again = format!(
                     "ALTER ROLE {name} LOGIN CONNECTION LIMIT {limit} PASSWORD '{password}'"
                 );
                 self.run(client, &again).await?;
             }
-            Owner::Nobody => {
+            PostgresqlRoleOwner::Nobody => {
                 // One message is one transaction.
                 let make =
                     format!("CREATE ROLE {name} {rights}; COMMENT ON ROLE {name} IS '{mark}'");
@@ -276,8 +276,8 @@ impl Postgresql {
     async fn remove(&self, client: &Client, addon: &NewAddon) -> Result<(), ProvisionError> {
         let name = identifier(&addon.name);
         match self.owner(client, &name, &mark(addon)).await? {
-            Owner::Ours => {}
-            Owner::Nobody | Owner::Another => return Ok(()),
+            PostgresqlRoleOwner::Ours => {}
+            PostgresqlRoleOwner::Nobody | PostgresqlRoleOwner::Another => return Ok(()),
         }
         self.run(client, &format!("ALTER ROLE {name} NOLOGIN"))
             .await?;
@@ -324,15 +324,15 @@ fn mark(addon: &NewAddon) -> String {
 }
 
 /// The one TCP address that a login names.
-fn address(config: &Config) -> Result<Endpoint, ConfigError> {
+fn address(config: &Config) -> Result<Endpoint, ServiceConfigError> {
     let port = match config.get_ports() {
         [] => PORT_DEFAULT,
         [port] => *port,
-        _ => return Err(ConfigError::Address),
+        _ => return Err(ServiceConfigError::Address),
     };
     match config.get_hosts() {
         [Host::Tcp(host)] => endpoint(host, port),
-        _ => Err(ConfigError::Address),
+        _ => Err(ServiceConfigError::Address),
     }
 }
 
@@ -344,12 +344,12 @@ fn cause(error: Error) -> String {
         .map_or(text, |source| source.to_string())
 }
 
-impl Server for Postgresql {
-    fn place(&self) -> String {
+impl AddonServer for PostgresqlService {
+    fn address(&self) -> String {
         self.reach.to_string()
     }
 
-    fn create<'a>(
+    fn create_addon<'a>(
         &'a self,
         addon: &'a NewAddon,
         _: &'a BTreeSet<u16>,
@@ -358,7 +358,7 @@ impl Server for Postgresql {
         self.with(addon, work).boxed()
     }
 
-    fn destroy<'a>(
+    fn destroy_addon<'a>(
         &'a self,
         addon: &'a NewAddon,
         _: Option<&'a AddonDetails>,
@@ -367,7 +367,7 @@ impl Server for Postgresql {
         self.with(addon, work).boxed()
     }
 
-    fn tend<'a>(
+    fn tend_addon<'a>(
         &'a self,
         _: &'a NewAddon,
         _: &'a AddonDetails,
@@ -382,30 +382,34 @@ mod tests {
 
     #[test]
     fn a_url_tells_what_apps_dial_and_is_never_shown() {
-        let server = Postgresql::new("postgres://me:hunter2@db.internal/postgres", None, None);
+        let server =
+            PostgresqlService::new("postgres://me:hunter2@db.internal/postgres", None, None);
         let server = server.expect("a server");
-        assert_eq!(server.place(), "db.internal:5432");
+        assert_eq!(server.address(), "db.internal:5432");
         assert!(!format!("{server:?}").contains("hunter2"));
         let reach = "10.0.0.7:6000".parse().expect("an address");
-        let other = Postgresql::new("postgres://me:x@[::1]:5433/x", Some(reach), Some(3));
-        assert_eq!(other.expect("a server").place(), "10.0.0.7:6000");
-        let local = Postgresql::new("postgres://me:x@[::1]:5433/x", None, None);
-        assert_eq!(local.expect("a server").place(), "[::1]:5433");
+        let other = PostgresqlService::new("postgres://me:x@[::1]:5433/x", Some(reach), Some(3));
+        assert_eq!(other.expect("a server").address(), "10.0.0.7:6000");
+        let local = PostgresqlService::new("postgres://me:x@[::1]:5433/x", None, None);
+        assert_eq!(local.expect("a server").address(), "[::1]:5433");
         for (url, error) in [
-            ("hunter2", ConfigError::Url(FORM)),
-            ("mysql://me:hunter2@db/x", ConfigError::Url(FORM)),
+            ("hunter2", ServiceConfigError::Url(FORM)),
+            ("mysql://me:hunter2@db/x", ServiceConfigError::Url(FORM)),
             (
                 "postgres://me:hunter2@db/x?sslmode=require",
-                ConfigError::Tls,
+                ServiceConfigError::Tls,
             ),
-            ("postgres://me:hunter2@a,b/x", ConfigError::Address),
-            ("postgres:///x?host=/run/postgresql", ConfigError::Address),
+            ("postgres://me:hunter2@a,b/x", ServiceConfigError::Address),
+            (
+                "postgres:///x?host=/run/postgresql",
+                ServiceConfigError::Address,
+            ),
         ] {
-            let refused = Postgresql::new(url, None, None).expect_err(url);
+            let refused = PostgresqlService::new(url, None, None).expect_err(url);
             assert_eq!(refused, error, "{url}");
             assert!(!refused.to_string().contains("hunter2"));
         }
-        let none = Postgresql::new("postgres://me:x@db/x", None, Some(0));
-        assert_eq!(none.err(), Some(ConfigError::Connections));
+        let none = PostgresqlService::new("postgres://me:x@db/x", None, Some(0));
+        assert_eq!(none.err(), Some(ServiceConfigError::Connections));
     }
 }

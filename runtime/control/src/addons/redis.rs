@@ -4,8 +4,8 @@
 //! Owns the commands. A user is known as an add-on's by the digest of its password. Users are set in one command, so
 //! that none is ever there by halves. A database number is taken by nothing but the ledger: there is nothing to make.
 
-use super::backend::{CONNECT_TIMEOUT, Server};
-use super::error::{ConfigError, ProvisionError};
+use super::backend::{AddonServer, SERVER_CONNECT_TIMEOUT};
+use super::error::{ProvisionError, ServiceConfigError};
 use super::names::{endpoint, hex, identifier};
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
@@ -70,7 +70,7 @@ const RIGHTS_IF_KNOWN: [&str; 12] = [
 
 /// The operator's Redis server.
 #[derive(Clone)]
-pub struct Redis {
+pub struct RedisService {
     /// How to log in: as somebody who may do everything.
     admin: ConnectionInfo,
     /// What apps dial.
@@ -78,7 +78,7 @@ pub struct Redis {
 }
 
 /// Without the login.
-impl fmt::Debug for Redis {
+impl fmt::Debug for RedisService {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Redis")
             .field("reach", &self.reach)
@@ -87,7 +87,7 @@ impl fmt::Debug for Redis {
 }
 
 /// Whose a user is.
-enum Owner {
+enum RedisUserOwner {
     /// There are no users at all.
     NoUsers,
     Nobody,
@@ -95,22 +95,22 @@ enum Owner {
     Another,
 }
 
-impl Redis {
+impl RedisService {
     /// The server at a URL, which apps dial at `reach` if that is another address.
-    pub fn new(url: &str, reach: Option<Endpoint>) -> Result<Self, ConfigError> {
+    pub fn new(url: &str, reach: Option<Endpoint>) -> Result<Self, ServiceConfigError> {
         if url.starts_with("rediss://") {
-            return Err(ConfigError::Tls);
+            return Err(ServiceConfigError::Tls);
         }
         if !url.starts_with("redis://") {
-            return Err(ConfigError::Url(FORM));
+            return Err(ServiceConfigError::Url(FORM));
         }
         let admin = url.into_connection_info();
-        let admin = admin.map_err(|_| ConfigError::Url(FORM))?;
+        let admin = admin.map_err(|_| ServiceConfigError::Url(FORM))?;
         let address = || match admin.addr() {
             ConnectionAddr::Tcp(host, port) => endpoint(host, *port),
-            _ => Err(ConfigError::Address),
+            _ => Err(ServiceConfigError::Address),
         };
-        Ok(Redis {
+        Ok(RedisService {
             reach: reach.map_or_else(address, Ok)?,
             admin,
         })
@@ -121,7 +121,7 @@ impl Redis {
         let login = self.admin.redis_settings().clone().set_db(number.into());
         let admin = self.admin.clone().set_redis_settings(login);
         let config = AsyncConnectionConfig::new()
-            .set_connection_timeout(Some(CONNECT_TIMEOUT))
+            .set_connection_timeout(Some(SERVER_CONNECT_TIMEOUT))
             .set_response_timeout(Some(ANSWER_TIMEOUT));
         let connected = async {
             let client = Client::open(admin)?;
@@ -133,7 +133,7 @@ impl Redis {
     }
 
     fn unreachable(&self, error: &RedisError) -> ProvisionError {
-        let (service, place) = (AddonService::Redis, self.place());
+        let (service, place) = (AddonService::Redis, self.address());
         let login = [Some("NOAUTH"), Some("WRONGPASS"), Some("NOPERM")];
         if error.kind() == ErrorKind::AuthenticationFailed || login.contains(&error.code()) {
             return ProvisionError::Login { service, place };
@@ -153,7 +153,7 @@ impl Redis {
     fn refused(&self, error: &RedisError) -> ProvisionError {
         ProvisionError::Failed {
             service: AddonService::Redis,
-            place: self.place(),
+            place: self.address(),
             why: error.to_string(),
         }
     }
@@ -176,15 +176,15 @@ impl Redis {
         &self,
         connection: &mut MultiplexedConnection,
         addon: &NewAddon,
-    ) -> Result<Owner, ProvisionError> {
+    ) -> Result<RedisUserOwner, ProvisionError> {
         let mut command = redis::cmd("ACL");
         command.arg("GETUSER").arg(identifier(&addon.name));
         let found: Result<Option<BTreeMap<String, redis::Value>>, RedisError> =
             command.query_async(connection).await;
         let user = match found {
-            Ok(None) => return Ok(Owner::Nobody),
+            Ok(None) => return Ok(RedisUserOwner::Nobody),
             Ok(Some(user)) => user,
-            Err(error) if is_unknown_command(&error) => return Ok(Owner::NoUsers),
+            Err(error) if is_unknown_command(&error) => return Ok(RedisUserOwner::NoUsers),
             Err(error) if error.code() == Some("NOPERM") => return Err(self.unreachable(&error)),
             Err(error) => return Err(self.refused(&error)),
         };
@@ -193,8 +193,8 @@ impl Redis {
         let digests = digests.ok().flatten().unwrap_or_default();
         let own = hex(&Sha256::digest(addon.password.0.as_bytes()));
         Ok(match digests.contains(&own) {
-            true => Owner::Ours,
-            false => Owner::Another,
+            true => RedisUserOwner::Ours,
+            false => RedisUserOwner::Another,
         })
     }
 
@@ -205,12 +205,12 @@ impl Redis {
     ) -> Result<AddonDetails, ProvisionError> {
         let mut connection = self.connect(0).await?;
         match self.owner(&mut connection, addon).await? {
-            Owner::NoUsers => self.take_number(numbers).await,
-            Owner::Another => Err(ProvisionError::Taken {
+            RedisUserOwner::NoUsers => self.take_number(numbers).await,
+            RedisUserOwner::Another => Err(ProvisionError::Taken {
                 service: AddonService::Redis,
                 what: format!("a user {}", identifier(&addon.name)),
             }),
-            Owner::Nobody | Owner::Ours => {
+            RedisUserOwner::Nobody | RedisUserOwner::Ours => {
                 self.set_user(&mut connection, addon).await?;
                 let (user, password) = (identifier(&addon.name), &addon.password.0);
                 let url = format!("redis://{user}:{password}@{}/0", self.reach);
@@ -301,15 +301,17 @@ impl Redis {
         let mut connection = self.connect(0).await?;
         let user = identifier(&addon.name);
         match self.owner(&mut connection, addon).await? {
-            Owner::Ours => {
+            RedisUserOwner::Ours => {
                 // Nobody writes any more; but the user stays, disabled, until its keys are gone.
                 let off = ["ACL", "SETUSER", &user, "off"];
                 let () = self.ask(&mut connection, &off).await?;
                 self.end_sessions(&mut connection, &user).await?;
             }
             // A server that forgot its users has not forgotten their keys.
-            Owner::Nobody if made.is_some() => {}
-            Owner::Nobody | Owner::NoUsers | Owner::Another => return Ok(()),
+            RedisUserOwner::Nobody if made.is_some() => {}
+            RedisUserOwner::Nobody | RedisUserOwner::NoUsers | RedisUserOwner::Another => {
+                return Ok(());
+            }
         }
         self.remove_keys(&mut connection, &prefix(addon)).await?;
         let gone = ["ACL", "DELUSER", &user];
@@ -355,8 +357,8 @@ impl Redis {
     async fn restore(&self, addon: &NewAddon) -> Result<(), ProvisionError> {
         let mut connection = self.connect(0).await?;
         match self.owner(&mut connection, addon).await? {
-            Owner::Nobody => self.set_user(&mut connection, addon).await,
-            Owner::Ours | Owner::NoUsers | Owner::Another => Ok(()),
+            RedisUserOwner::Nobody => self.set_user(&mut connection, addon).await,
+            RedisUserOwner::Ours | RedisUserOwner::NoUsers | RedisUserOwner::Another => Ok(()),
         }
     }
 }
@@ -382,12 +384,12 @@ fn escaped(text: &str) -> String {
     utf8_percent_encode(text, RESERVED).to_string()
 }
 
-impl Server for Redis {
-    fn place(&self) -> String {
+impl AddonServer for RedisService {
+    fn address(&self) -> String {
         self.reach.to_string()
     }
 
-    fn create<'a>(
+    fn create_addon<'a>(
         &'a self,
         addon: &'a NewAddon,
         numbers: &'a BTreeSet<u16>,
@@ -395,7 +397,7 @@ impl Server for Redis {
         self.make(addon, numbers).boxed()
     }
 
-    fn destroy<'a>(
+    fn destroy_addon<'a>(
         &'a self,
         addon: &'a NewAddon,
         made: Option<&'a AddonDetails>,
@@ -403,7 +405,7 @@ impl Server for Redis {
         self.remove(addon, made).boxed()
     }
 
-    fn tend<'a>(
+    fn tend_addon<'a>(
         &'a self,
         addon: &'a NewAddon,
         made: &'a AddonDetails,
@@ -421,18 +423,18 @@ mod tests {
 
     #[test]
     fn a_url_tells_what_apps_dial_and_is_never_shown() {
-        let server = Redis::new("redis://:hunter2@cache.internal", None).expect("a server");
-        assert_eq!(server.place(), "cache.internal:6379");
+        let server = RedisService::new("redis://:hunter2@cache.internal", None).expect("a server");
+        assert_eq!(server.address(), "cache.internal:6379");
         assert!(!format!("{server:?}").contains("hunter2"));
         let reach = "[::1]:7".parse().expect("an address");
-        let other = Redis::new("redis://127.0.0.1:6380", Some(reach));
-        assert_eq!(other.expect("a server").place(), "[::1]:7");
+        let other = RedisService::new("redis://127.0.0.1:6380", Some(reach));
+        assert_eq!(other.expect("a server").address(), "[::1]:7");
         for (url, error) in [
-            ("hunter2", ConfigError::Url(FORM)),
-            ("redis://me:hunter2@", ConfigError::Url(FORM)),
-            ("rediss://me:hunter2@cache", ConfigError::Tls),
+            ("hunter2", ServiceConfigError::Url(FORM)),
+            ("redis://me:hunter2@", ServiceConfigError::Url(FORM)),
+            ("rediss://me:hunter2@cache", ServiceConfigError::Tls),
         ] {
-            let refused = Redis::new(url, None).expect_err(url);
+            let refused = RedisService::new(url, None).expect_err(url);
             assert_eq!(refused, error, "{url}");
             assert!(!refused.to_string().contains("hunter2"));
         }

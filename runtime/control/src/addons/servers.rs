@@ -2,36 +2,36 @@
 //!
 //! Owns which services are offered. Must not know how a service is made.
 
-use super::backend::Server;
+use super::backend::AddonServer;
 use super::error::ProvisionError;
-use super::memcached::Memcached;
-use super::postgresql::Postgresql;
-use super::redis::Redis;
+use super::memcached::MemcachedService;
+use super::postgresql::PostgresqlService;
+use super::redis::RedisService;
 use grid::desired::AddonService;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// The operator's servers, at most one for each service.
 #[derive(Clone, Debug, Default)]
-pub struct Servers {
-    all: BTreeMap<AddonService, Arc<dyn Server>>,
+pub struct AddonServers {
+    all: BTreeMap<AddonService, Arc<dyn AddonServer>>,
 }
 
-impl Servers {
+impl AddonServers {
     /// With this PostgreSQL server.
-    pub fn with_postgresql(mut self, server: Postgresql) -> Self {
+    pub fn with_postgresql(mut self, server: PostgresqlService) -> Self {
         self.all.insert(AddonService::Postgresql, Arc::new(server));
         self
     }
 
     /// With this Redis server.
-    pub fn with_redis(mut self, server: Redis) -> Self {
+    pub fn with_redis(mut self, server: RedisService) -> Self {
         self.all.insert(AddonService::Redis, Arc::new(server));
         self
     }
 
     /// With these memcached servers.
-    pub fn with_memcached(mut self, servers: Memcached) -> Self {
+    pub fn with_memcached(mut self, servers: MemcachedService) -> Self {
         self.all.insert(AddonService::Memcached, Arc::new(servers));
         self
     }
@@ -39,10 +39,13 @@ impl Servers {
     /// The services that are offered, and where their servers are.
     pub fn offered(&self) -> impl Iterator<Item = (AddonService, String)> {
         let all = self.all.iter();
-        all.map(|(service, server)| (*service, server.place()))
+        all.map(|(service, server)| (*service, server.address()))
     }
 
-    pub(super) fn get(&self, service: AddonService) -> Result<&Arc<dyn Server>, ProvisionError> {
+    pub(super) fn get(
+        &self,
+        service: AddonService,
+    ) -> Result<&Arc<dyn AddonServer>, ProvisionError> {
         let server = self.all.get(&service);
         server.ok_or(ProvisionError::NotOffered(service))
     }

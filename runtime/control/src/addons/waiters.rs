@@ -10,20 +10,26 @@ use tokio::sync::oneshot;
 
 /// What is waited for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Wish {
+pub(super) enum AddonGoal {
     Made,
     Gone,
 }
 
-pub(super) type Answer = Result<Option<Version>, ProvisionError>;
+pub(super) type AddonOutcome = Result<Option<Version>, ProvisionError>;
 
 /// Those who wait, by add-on and by what they wait for.
 #[derive(Debug, Default)]
-pub(super) struct Waiters(Mutex<BTreeMap<(AddonName, Wish), Vec<oneshot::Sender<Answer>>>>);
+pub(super) struct AddonWaiters(
+    Mutex<BTreeMap<(AddonName, AddonGoal), Vec<oneshot::Sender<AddonOutcome>>>>,
+);
 
-impl Waiters {
+impl AddonWaiters {
     /// What comes of the next attempt.
-    pub(super) fn wait_for(&self, addon: &AddonName, wish: Wish) -> oneshot::Receiver<Answer> {
+    pub(super) fn wait_for(
+        &self,
+        addon: &AddonName,
+        wish: AddonGoal,
+    ) -> oneshot::Receiver<AddonOutcome> {
         let (answer, answered) = oneshot::channel();
         let mut waiting = self.0.lock();
         let waiters = waiting.entry((addon.clone(), wish)).or_default();
@@ -33,7 +39,12 @@ impl Waiters {
     }
 
     /// One waits no more for what was not begun; others may.
-    pub(super) fn forget(&self, addon: &AddonName, wish: Wish, answer: oneshot::Receiver<Answer>) {
+    pub(super) fn forget(
+        &self,
+        addon: &AddonName,
+        wish: AddonGoal,
+        answer: oneshot::Receiver<AddonOutcome>,
+    ) {
         drop(answer);
         let mut waiting = self.0.lock();
         let key = (addon.clone(), wish);
@@ -45,15 +56,15 @@ impl Waiters {
         }
     }
 
-    pub(super) fn tell(&self, addon: &AddonName, wish: Wish, answer: &Answer) {
+    pub(super) fn tell(&self, addon: &AddonName, wish: AddonGoal, answer: &AddonOutcome) {
         let waiters = self.0.lock().remove(&(addon.clone(), wish));
         for waiter in waiters.into_iter().flatten() {
-            // Whoever asked may have gone.
+            // The requester may have stopped waiting.
             let _ = waiter.send(answer.clone());
         }
     }
 
-    pub(super) fn is_waited_for(&self, addon: &AddonName, wish: Wish) -> bool {
+    pub(super) fn is_waited_for(&self, addon: &AddonName, wish: AddonGoal) -> bool {
         self.0.lock().contains_key(&(addon.clone(), wish))
     }
 }

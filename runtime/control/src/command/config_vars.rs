@@ -1,20 +1,22 @@
-//! Which config vars an app may have.
+//! The rules for config vars.
 //!
-//! Owns the rules on their names and their size. Must not know what they are for.
+//! Owns the allowed names and the maximum size. Must not know the purpose of a config var.
 
-use super::error::Rejected;
+use super::error::CommandError;
 use super::limits::CONFIG_BYTES_MAX;
 use std::collections::BTreeMap;
 
-/// Config vars, if their names and their size are allowed.
-pub fn checked(config: BTreeMap<String, String>) -> Result<BTreeMap<String, String>, Rejected> {
+/// Returns the config vars if their names and their total size are allowed.
+pub fn check_config_vars(
+    config: BTreeMap<String, String>,
+) -> Result<BTreeMap<String, String>, CommandError> {
     if let Some(name) = config.keys().find(|name| !is_config_name(name)) {
-        return Err(Rejected::ConfigName(name.chars().take(64).collect()));
+        return Err(CommandError::ConfigName(name.chars().take(64).collect()));
     }
     let vars = config.iter();
     let bytes: usize = vars.map(|(name, value)| name.len() + value.len()).sum();
     if bytes > CONFIG_BYTES_MAX {
-        Err(Rejected::ConfigSize(bytes))
+        Err(CommandError::ConfigSize(bytes))
     } else {
         Ok(config)
     }

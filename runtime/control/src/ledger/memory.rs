@@ -1,9 +1,9 @@
-//! A ledger in memory, which lives as long as the process.
+//! A ledger in memory, which is lost when the process ends.
 //!
-//! Owns a list of encoded entries. Must not know what an entry means.
+//! Owns a list of encoded entries. Must not know the meaning of an entry.
 
 use super::contract::Ledger;
-use super::entry::Entry;
+use super::entry::LedgerEntry;
 use super::error::{AppendError, ReadError};
 use super::sequence::Seq;
 use futures_util::FutureExt;
@@ -12,38 +12,38 @@ use parking_lot::Mutex;
 use std::sync::Arc;
 use tokio::sync::watch;
 
-/// Entries that a ledger in memory holds: at one a second, that is more than ten days.
+/// Maximum number of entries of a ledger in memory: more than ten days at one entry a second.
 const ENTRIES_MAX: usize = 1_000_000;
 
-/// A ledger in memory. A clone is the same ledger.
+/// A ledger in memory. Clones share the same entries.
 #[derive(Clone, Debug)]
-pub struct Memory {
-    /// Encoded, so that what a disk would refuse is refused here as well.
+pub struct MemoryLedger {
+    /// Encoded entries, so that the size limit applies as for a ledger on disk.
     entries: Arc<Mutex<Vec<Vec<u8>>>>,
     last: Arc<watch::Sender<Seq>>,
 }
 
-/// There is no room.
+/// The ledger has the maximum number of entries.
 #[derive(Debug, thiserror::Error)]
 #[error("a ledger in memory holds {ENTRIES_MAX} entries")]
-struct Full;
+struct MemoryLedgerFull;
 
-impl Default for Memory {
+impl Default for MemoryLedger {
     fn default() -> Self {
-        Memory::new()
+        MemoryLedger::new()
     }
 }
 
-impl Memory {
+impl MemoryLedger {
     /// An empty ledger.
     pub fn new() -> Self {
-        Memory {
+        MemoryLedger {
             entries: Arc::default(),
             last: Arc::new(watch::channel(Seq::START).0),
         }
     }
 
-    fn push(&self, after: Seq, entry: &Entry) -> Result<Seq, AppendError> {
+    fn push(&self, after: Seq, entry: &LedgerEntry) -> Result<Seq, AppendError> {
         let bytes = entry.encode()?;
         let mut entries = self.entries.lock();
         let actual = seq(entries.len());
@@ -54,15 +54,15 @@ impl Memory {
             });
         }
         if entries.len() >= ENTRIES_MAX {
-            return Err(AppendError::Unavailable(Arc::new(Full)));
+            return Err(AppendError::Unavailable(Arc::new(MemoryLedgerFull)));
         }
         entries.push(bytes);
-        // Said while the list is held, so that the last one said is the last one there is.
+        // Sent while the lock is held, so that the value sent last is the last entry.
         self.last.send_replace(after.next());
         Ok(after.next())
     }
 
-    fn list(&self, after: Seq, limit: usize) -> Result<Vec<(Seq, Entry)>, ReadError> {
+    fn list(&self, after: Seq, limit: usize) -> Result<Vec<(Seq, LedgerEntry)>, ReadError> {
         let entries = self.entries.lock();
         let first = usize::try_from(after.0).unwrap_or(usize::MAX);
         let rest = entries.get(first..).unwrap_or_default();
@@ -70,7 +70,7 @@ impl Memory {
         listed
             .map(|(bytes, number)| {
                 let at = seq(number);
-                let entry = Entry::decode(bytes).map_err(|source| ReadError::Unknown {
+                let entry = LedgerEntry::decode(bytes).map_err(|source| ReadError::Unknown {
                     at,
                     source: Arc::new(source),
                 })?;
@@ -84,11 +84,11 @@ fn seq(number: usize) -> Seq {
     Seq(number as u64)
 }
 
-impl Ledger for Memory {
+impl Ledger for MemoryLedger {
     fn append<'a>(
         &'a self,
         after: Seq,
-        entry: &'a Entry,
+        entry: &'a LedgerEntry,
     ) -> BoxFuture<'a, Result<Seq, AppendError>> {
         ready(self.push(after, entry)).boxed()
     }
@@ -97,7 +97,7 @@ impl Ledger for Memory {
         &self,
         after: Seq,
         limit: usize,
-    ) -> BoxFuture<'_, Result<Vec<(Seq, Entry)>, ReadError>> {
+    ) -> BoxFuture<'_, Result<Vec<(Seq, LedgerEntry)>, ReadError>> {
         ready(self.list(after, limit)).boxed()
     }
 

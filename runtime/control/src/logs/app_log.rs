@@ -2,8 +2,8 @@
 //!
 //! Owns its lines in memory, and those that wait for its file. Must not know the logs of other apps.
 
-use super::ring::Ring;
-use super::text_form::LineWriter;
+use super::ring::LogRing;
+use super::text_form::AppLogLineWriter;
 use parking_lot::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use tokio::sync::Notify;
@@ -11,8 +11,8 @@ use tokio::sync::Notify;
 /// The log of one app.
 #[derive(Debug, Default)]
 pub(super) struct AppLog {
-    pub(super) ring: Mutex<Ring>,
-    pub(super) unwritten: Mutex<Unwritten>,
+    pub(super) ring: Mutex<LogRing>,
+    pub(super) unwritten: Mutex<UnwrittenLines>,
     pub(super) news: Notify,
     pub(super) tails: AtomicUsize,
     pub(super) closed: AtomicBool,
@@ -22,8 +22,8 @@ pub(super) struct AppLog {
 
 /// Lines of one app, as they go to its file.
 #[derive(Debug, Default)]
-pub(super) struct Unwritten {
-    pub(super) writer: LineWriter,
+pub(super) struct UnwrittenLines {
+    pub(super) writer: AppLogLineWriter,
     pub(super) bytes: Vec<u8>,
     pub(super) lines: u64,
 }

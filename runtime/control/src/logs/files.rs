@@ -24,12 +24,12 @@ mod tests;
 
 pub use limits::{DISK_BYTES_MAX, DISK_FILES_MAX, FILE_BYTES_MAX, FILES_OF_APP_MAX, OPEN_MAX};
 
-use super::line::Line;
+use super::line::AppLogLine;
 use super::text_form;
-use disk::Files;
+use disk::LogDisk;
 use folder::{path, read_lines};
 use grid::name::AppName;
-use limits::Bounds;
+use limits::LogFileLimits;
 use parking_lot::Mutex;
 use std::fs::File;
 use std::io;
@@ -64,26 +64,26 @@ impl LogFilesError {
 #[derive(Debug)]
 pub struct LogFiles {
     root: PathBuf,
-    state: Mutex<Files>,
+    state: Mutex<LogDisk>,
     _lock: File,
 }
 
 impl LogFiles {
     /// Opens the folder, which is made if it is not there.
     pub fn open(root: &Path) -> Result<LogFiles, LogFilesError> {
-        LogFiles::open_with(root, Bounds::default())
+        LogFiles::open_with(root, LogFileLimits::default())
     }
 
-    fn open_with(root: &Path, bounds: Bounds) -> Result<LogFiles, LogFilesError> {
+    fn open_with(root: &Path, bounds: LogFileLimits) -> Result<LogFiles, LogFilesError> {
         let failed = |source| LogFilesError::Folder {
             path: root.to_owned(),
             source,
         };
         let lock = folder::lock(root).map_err(failed)?;
         let lock = lock.ok_or_else(|| LogFilesError::InUse(root.to_owned()))?;
-        let mut state = Files {
+        let mut state = LogDisk {
             bounds,
-            ..Files::default()
+            ..LogDisk::default()
         };
         for found in folder::list(root).map_err(failed)? {
             state.take(found);
@@ -101,7 +101,7 @@ impl LogFiles {
     }
 
     /// The last lines of an app, the oldest first: those of its newest files until there are `lines` or `bytes`.
-    pub(super) fn read(&self, app: &AppName, lines: usize, bytes: usize) -> Vec<Line> {
+    pub(super) fn read(&self, app: &AppName, lines: usize, bytes: usize) -> Vec<AppLogLine> {
         let numbers: Vec<u64> = match self.state.lock().apps.get(app) {
             Some(files) => files.files.iter().map(|file| file.number).collect(),
             None => Vec::new(),
@@ -114,7 +114,7 @@ impl LogFiles {
             // One that was removed meanwhile, or cannot be read, has no lines.
             let text = read_lines(&path(&self.root, app, number)).unwrap_or_default();
             came += text.len();
-            let mut older: Vec<Line> = text.lines().filter_map(text_form::parse).collect();
+            let mut older: Vec<AppLogLine> = text.lines().filter_map(text_form::parse).collect();
             older.append(&mut read);
             read = older;
         }

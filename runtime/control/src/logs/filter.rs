@@ -2,12 +2,12 @@
 //!
 //! Owns how a line's source matches. Must not know where lines are kept.
 
-use super::line::Source;
+use super::line::AppLogSource;
 use grid::name::{DynoId, ProcessType};
 
 /// The half of the sources that a reader wants.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Side {
+pub enum LogSide {
     /// What the app prints.
     App,
     /// What the platform says: about dynos, requests and commands.
@@ -16,7 +16,7 @@ pub enum Side {
 
 /// The dynos that a reader wants.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Which {
+pub enum DynoSelector {
     /// One place of the formation, `web.1`.
     Dyno(DynoId),
     /// All of one process type, `web`.
@@ -25,24 +25,26 @@ pub enum Which {
 
 /// Which lines a reader wants; the default is all.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Filter {
+pub struct LogFilter {
     /// Only lines of this side.
-    pub side: Option<Side>,
+    pub side: Option<LogSide>,
     /// Only lines from or about these dynos.
-    pub which: Option<Which>,
+    pub which: Option<DynoSelector>,
 }
 
-impl Filter {
+impl LogFilter {
     /// Whether a line from this source is wanted.
-    pub fn takes(&self, source: &Source) -> bool {
+    pub fn takes(&self, source: &AppLogSource) -> bool {
         let side = match self.side {
             None => true,
-            Some(side) => matches!(source, Source::App(_)) == (side == Side::App),
+            Some(side) => matches!(source, AppLogSource::App(_)) == (side == LogSide::App),
         };
         side && match &self.which {
             None => true,
-            Some(Which::Dyno(wanted)) => source.dyno() == Some(wanted),
-            Some(Which::Process(wanted)) => source.dyno().is_some_and(|d| d.process == *wanted),
+            Some(DynoSelector::Dyno(wanted)) => source.dyno() == Some(wanted),
+            Some(DynoSelector::Process(wanted)) => {
+                source.dyno().is_some_and(|d| d.process == *wanted)
+            }
         }
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! Owns the documented form, `TIMESTAMP SOURCE[DYNO]: TEXT`. Must not know where lines are kept.
 
-use crate::log_event::{LogEvent, Source as EventSource};
+use crate::log_event::{EventSource, LogEvent};
 use grid::name::DynoId;
 use std::fmt;
 use std::time::SystemTime;
@@ -12,57 +12,57 @@ pub const LINE_BYTES_MAX: usize = 64 * 1024;
 
 /// Who says a line.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Source {
+pub enum AppLogSource {
     /// The app itself: `app[web.1]`.
     App(DynoId),
     /// The platform, about a dyno: `dyno[web.1]`.
     Dyno(DynoId),
     /// The router, one line a request: `dyno[router]`.
     Router,
-    /// A user's command, or what became of it: `dyno[api]`.
+    /// A user's command, or its result: `dyno[api]`.
     Api,
 }
 
-impl Source {
+impl AppLogSource {
     /// The dyno that the line is from or about.
     pub fn dyno(&self) -> Option<&DynoId> {
         match self {
-            Source::App(dyno) | Source::Dyno(dyno) => Some(dyno),
-            Source::Router | Source::Api => None,
+            AppLogSource::App(dyno) | AppLogSource::Dyno(dyno) => Some(dyno),
+            AppLogSource::Router | AppLogSource::Api => None,
         }
     }
 }
 
-impl fmt::Display for Source {
+impl fmt::Display for AppLogSource {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Source::App(dyno) => write!(f, "app[{dyno}]"),
-            Source::Dyno(dyno) => write!(f, "dyno[{dyno}]"),
-            Source::Router => f.write_str("dyno[router]"),
-            Source::Api => f.write_str("dyno[api]"),
+            AppLogSource::App(dyno) => write!(f, "app[{dyno}]"),
+            AppLogSource::Dyno(dyno) => write!(f, "dyno[{dyno}]"),
+            AppLogSource::Router => f.write_str("dyno[router]"),
+            AppLogSource::Api => f.write_str("dyno[api]"),
         }
     }
 }
 
 /// One line of an app's log.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Line {
+pub struct AppLogLine {
     /// When it was said, by the wall clock.
     pub at: SystemTime,
     /// Who says it.
-    pub source: Source,
+    pub source: AppLogSource,
     /// What is said; printable, without an end of line.
     pub text: String,
 }
 
-impl Line {
+impl AppLogLine {
     /// The line for what the control plane did, said at this time.
     pub fn of_event(event: LogEvent, at: SystemTime) -> Self {
         let source = match event.source {
-            EventSource::Api => Source::Api,
-            EventSource::Dyno(dyno) => Source::Dyno(dyno),
+            EventSource::Api => AppLogSource::Api,
+            EventSource::Dyno(dyno) => AppLogSource::Dyno(dyno),
         };
-        Line {
+        AppLogLine {
             at,
             source,
             text: event.text,
@@ -102,7 +102,7 @@ pub fn timestamp(at: SystemTime) -> String {
 }
 
 /// `2026-11-21T19:09:12.345678+00:00 app[web.1]: hello`
-impl fmt::Display for Line {
+impl fmt::Display for AppLogLine {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let at = timestamp(self.at);
         write!(f, "{at} {}: {}", self.source, self.text)

@@ -3,10 +3,10 @@
 //! Owns the bounds over all apps, and when an app's log begins and ends. Must not know who writes lines, nor what shows
 //! them.
 
-use super::app_log::{AppLog, Unwritten};
+use super::app_log::{AppLog, UnwrittenLines};
 use super::files::LogFiles;
-use super::line::Line;
-use super::ring::{BYTES_MAX, LINES_MAX, Ring};
+use super::line::AppLogLine;
+use super::ring::{BYTES_MAX, LINES_MAX, LogRing};
 use grid::name::AppName;
 use parking_lot::{Mutex, RwLock};
 use std::collections::BTreeMap;
@@ -28,7 +28,7 @@ pub const APPS_MAX: usize = 10_000;
 const UNWRITTEN_BYTES_MAX: usize = 256 * 1024;
 
 #[derive(Debug, Default)]
-pub(super) struct Registry {
+pub(super) struct LogRegistry {
     /// Apps that have lines or readers.
     pub(super) apps: RwLock<BTreeMap<AppName, Arc<AppLog>>>,
     pub(super) tails: AtomicUsize,
@@ -41,7 +41,7 @@ pub(super) struct Registry {
 
 /// Why a log cannot be read just now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum TailError {
+pub enum LogTailError {
     /// This app has enough readers.
     #[error("{TAILS_OF_APP_MAX} readers follow this app's log already: end one of them first")]
     OfApp,
@@ -50,17 +50,17 @@ pub enum TailError {
     OfAll,
 }
 
-impl Registry {
+impl LogRegistry {
     /// The lines that are in these files, which further ones are written to.
     pub(super) fn kept_in(files: LogFiles) -> Self {
-        Registry {
+        LogRegistry {
             files: Some(files),
-            ..Registry::default()
+            ..LogRegistry::default()
         }
     }
 
     /// Adds a line to an app's log, and writes lines to files if too many wait.
-    pub(super) fn push(&self, app: &AppName, line: Line) {
+    pub(super) fn push(&self, app: &AppName, line: AppLogLine) {
         loop {
             // With the lock, so that the log is not thrown away while it gets its line.
             let apps = self.apps.read();
@@ -81,9 +81,9 @@ impl Registry {
 
     /// Has a line written to the app's file with the next ones that are. Says whether so many wait that they are to be
     /// written now.
-    fn push_to_file(&self, app: &AppName, log: &Arc<AppLog>, line: &Line) -> bool {
+    fn push_to_file(&self, app: &AppName, log: &Arc<AppLog>, line: &AppLogLine) -> bool {
         let mut unwritten = log.unwritten.lock();
-        let Unwritten {
+        let UnwrittenLines {
             writer,
             bytes,
             lines,
@@ -107,7 +107,7 @@ impl Registry {
         done
     }
 
-    fn write_out(&self, app: &AppName, unwritten: &mut Unwritten) -> io::Result<()> {
+    fn write_out(&self, app: &AppName, unwritten: &mut UnwrittenLines) -> io::Result<()> {
         let lines = std::mem::take(&mut unwritten.lines);
         let done = match &self.files {
             Some(files) => files.append(app, &unwritten.bytes, lines),
@@ -119,7 +119,7 @@ impl Registry {
         done
     }
 
-    fn push_to(&self, log: &AppLog, line: Line) {
+    fn push_to(&self, log: &AppLog, line: AppLogLine) {
         let number = self.lines.fetch_add(1, Ordering::Relaxed);
         log.touched.store(number, Ordering::Relaxed);
         let most = match self.bytes.load(Ordering::Relaxed) {
@@ -137,10 +137,10 @@ impl Registry {
     }
 
     /// Counts a reader of an app's log in. A log that does not exist is made for one that waits for lines.
-    pub(super) fn enter(&self, app: &AppName, follows: bool) -> Result<Arc<AppLog>, TailError> {
+    pub(super) fn enter(&self, app: &AppName, follows: bool) -> Result<Arc<AppLog>, LogTailError> {
         // Before anything is made for a reader that is refused.
         if self.tails() >= TAILS_MAX {
-            return Err(TailError::OfAll);
+            return Err(LogTailError::OfAll);
         }
         loop {
             let apps = self.apps.read();
@@ -154,15 +154,15 @@ impl Registry {
         }
     }
 
-    fn count_in(&self, log: &Arc<AppLog>) -> Result<Arc<AppLog>, TailError> {
+    fn count_in(&self, log: &Arc<AppLog>) -> Result<Arc<AppLog>, LogTailError> {
         let take = |count: &AtomicUsize, most: usize| {
             let one_more = |count| (count < most).then_some(count + 1);
             count.fetch_update(Ordering::AcqRel, Ordering::Acquire, one_more)
         };
-        take(&self.tails, TAILS_MAX).map_err(|_| TailError::OfAll)?;
+        take(&self.tails, TAILS_MAX).map_err(|_| LogTailError::OfAll)?;
         if take(&log.tails, TAILS_OF_APP_MAX).is_err() {
             self.tails.fetch_sub(1, Ordering::AcqRel);
-            return Err(TailError::OfApp);
+            return Err(LogTailError::OfApp);
         }
         Ok(Arc::clone(log))
     }
@@ -227,7 +227,7 @@ impl Registry {
 
     /// A log that begins with the last lines of the app's files.
     fn read_from_files(&self, app: &AppName) -> Arc<AppLog> {
-        let mut ring = Ring::default();
+        let mut ring = LogRing::default();
         if let Some(files) = &self.files {
             for line in files.read(app, LINES_MAX, BYTES_MAX) {
                 ring.push(line, BYTES_MAX);

@@ -2,8 +2,8 @@
 //!
 //! Owns the bounds of what is kept of an app. Must not know who reads.
 
-use super::filter::Filter;
-use super::line::Line;
+use super::filter::LogFilter;
+use super::line::AppLogLine;
 use std::collections::VecDeque;
 use std::sync::Arc;
 
@@ -16,13 +16,13 @@ const LINE_COST_BYTES: usize = 112;
 
 /// The lines, oldest first. The line at index `i` has the number `first + i`.
 #[derive(Debug, Default)]
-pub(super) struct Ring {
-    lines: VecDeque<Arc<Line>>,
+pub(super) struct LogRing {
+    lines: VecDeque<Arc<AppLogLine>>,
     first: u64,
     bytes: usize,
 }
 
-impl Ring {
+impl LogRing {
     pub(super) fn is_empty(&self) -> bool {
         self.lines.is_empty()
     }
@@ -43,7 +43,7 @@ impl Ring {
     }
 
     /// Takes a line, and drops the oldest ones beyond `bytes_max`, but never the line itself.
-    pub(super) fn push(&mut self, line: Line, bytes_max: usize) {
+    pub(super) fn push(&mut self, line: AppLogLine, bytes_max: usize) {
         self.bytes += cost(&line);
         self.lines.push_back(Arc::new(line));
         while self.lines.len() > LINES_MAX || (self.bytes > bytes_max && self.lines.len() > 1) {
@@ -60,14 +60,14 @@ impl Ring {
     }
 
     /// The lines from this number on, with their numbers.
-    pub(super) fn from(&self, number: u64) -> impl Iterator<Item = (u64, &Arc<Line>)> {
+    pub(super) fn from(&self, number: u64) -> impl Iterator<Item = (u64, &Arc<AppLogLine>)> {
         let skipped = usize::try_from(number.saturating_sub(self.first)).unwrap_or(usize::MAX);
         let start = self.first.max(number);
         (start..).zip(self.lines.iter().skip(skipped))
     }
 
     /// The number from which on there are `n` lines that the filter takes.
-    pub(super) fn last(&self, n: usize, filter: &Filter) -> u64 {
+    pub(super) fn last(&self, n: usize, filter: &LogFilter) -> u64 {
         let mut wanted = n;
         let mut number = self.end();
         for line in self.lines.iter().rev() {
@@ -81,6 +81,6 @@ impl Ring {
     }
 }
 
-fn cost(line: &Line) -> usize {
+fn cost(line: &AppLogLine) -> usize {
     LINE_COST_BYTES + line.text.len()
 }

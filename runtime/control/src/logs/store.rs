@@ -3,10 +3,10 @@
 //! Owns what others may do with logs. Must not know how lines are kept.
 
 use super::files::LogFiles;
-use super::filter::Filter;
-use super::line::Line;
-use super::registry::{Registry, TailError};
-use super::tail::{Follow, Tail};
+use super::filter::LogFilter;
+use super::line::AppLogLine;
+use super::registry::{LogRegistry, LogTailError};
+use super::tail::{Follow, LogTail};
 use grid::name::AppName;
 use std::io;
 use std::sync::Arc;
@@ -14,9 +14,9 @@ use std::sync::atomic::Ordering;
 
 /// The logs of all apps. Clones lead to the same ones.
 #[derive(Clone, Debug, Default)]
-pub struct Logs(pub(super) Arc<Registry>);
+pub struct AppLogs(pub(super) Arc<LogRegistry>);
 
-impl Logs {
+impl AppLogs {
     /// No lines yet.
     pub fn new() -> Self {
         Self::default()
@@ -24,12 +24,12 @@ impl Logs {
 
     /// The lines that are in these files, which further ones are written to.
     pub fn kept_in(files: LogFiles) -> Self {
-        Logs(Arc::new(Registry::kept_in(files)))
+        AppLogs(Arc::new(LogRegistry::kept_in(files)))
     }
 
     /// Adds a line to an app's log. Never waits for a reader. What could pose as another line, or steer a
     /// terminal, is escaped.
-    pub fn push(&self, app: &AppName, line: Line) {
+    pub fn push(&self, app: &AppName, line: AppLogLine) {
         self.0.push(app, line.cleaned());
     }
 
@@ -43,13 +43,19 @@ impl Logs {
     pub fn tail(
         &self,
         app: &AppName,
-        filter: Filter,
+        filter: LogFilter,
         n: usize,
         follow: Follow,
-    ) -> Result<Tail, TailError> {
+    ) -> Result<LogTail, LogTailError> {
         let log = self.0.enter(app, follow == Follow::Yes)?;
         let registry = Arc::clone(&self.0);
-        Ok(Tail::new(registry, app.clone(), log, filter, (n, follow)))
+        Ok(LogTail::new(
+            registry,
+            app.clone(),
+            log,
+            filter,
+            (n, follow),
+        ))
     }
 
     /// Drops an app's lines and ends its readers: it was destroyed. What still comes of it goes to no file.

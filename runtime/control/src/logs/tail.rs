@@ -3,9 +3,9 @@
 //! Owns how far it has read, and how it learns of lines that it was too slow for. Must not know HTTP.
 
 use super::app_log::AppLog;
-use super::filter::Filter;
-use super::line::{Line, Source};
-use super::registry::Registry;
+use super::filter::LogFilter;
+use super::line::{AppLogLine, AppLogSource};
+use super::registry::LogRegistry;
 use grid::fault::Fault;
 use grid::name::AppName;
 use std::collections::VecDeque;
@@ -27,31 +27,31 @@ pub enum Follow {
 /// A reader. It has no buffer that fills up: it reads where the app's lines are kept, and whoever is slower
 /// than those change learns how many it missed.
 #[derive(Debug)]
-pub struct Tail {
-    registry: Arc<Registry>,
+pub struct LogTail {
+    registry: Arc<LogRegistry>,
     app: AppName,
     log: Arc<AppLog>,
-    filter: Filter,
+    filter: LogFilter,
     /// The number of the next line to be read.
     next: u64,
     /// The number at which it ends, if it does not follow.
     until: Option<u64>,
-    batch: VecDeque<Arc<Line>>,
+    batch: VecDeque<Arc<AppLogLine>>,
 }
 
-impl Tail {
+impl LogTail {
     pub(super) fn new(
-        registry: Arc<Registry>,
+        registry: Arc<LogRegistry>,
         app: AppName,
         log: Arc<AppLog>,
-        filter: Filter,
+        filter: LogFilter,
         (n, follow): (usize, Follow),
     ) -> Self {
         let (next, end) = {
             let ring = log.ring.lock();
             (ring.last(n, &filter), ring.end())
         };
-        Tail {
+        LogTail {
             registry,
             app,
             log,
@@ -63,7 +63,7 @@ impl Tail {
     }
 
     /// The next line; none when it ends.
-    pub async fn next(&mut self) -> Option<Arc<Line>> {
+    pub async fn next(&mut self) -> Option<Arc<AppLogLine>> {
         loop {
             let log = Arc::clone(&self.log);
             let mut news = pin!(log.news.notified());
@@ -80,7 +80,7 @@ impl Tail {
     }
 
     /// The next line, if there is one already.
-    pub fn ready(&mut self) -> Option<Arc<Line>> {
+    pub fn ready(&mut self) -> Option<Arc<AppLogLine>> {
         if self.batch.is_empty() {
             self.fill();
         }
@@ -96,8 +96,8 @@ impl Tail {
             self.batch
                 .extend(ring.from(self.next).next().map(|(_, line)| {
                     let text = format!("{} -> {missed} lines were dropped", Fault::TailOverflow);
-                    let (at, source) = (line.at, Source::Api);
-                    Arc::new(Line { at, source, text })
+                    let (at, source) = (line.at, AppLogSource::Api);
+                    Arc::new(AppLogLine { at, source, text })
                 }));
         }
         for (number, line) in ring.from(self.next) {
@@ -112,7 +112,7 @@ impl Tail {
     }
 }
 
-impl Drop for Tail {
+impl Drop for LogTail {
     fn drop(&mut self) {
         self.registry.leave(&self.app, &self.log);
     }

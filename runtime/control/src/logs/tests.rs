@@ -10,19 +10,19 @@ fn app(name: &str) -> AppName {
     name.parse().expect("a name")
 }
 
-fn line(source: Source, text: impl Into<String>) -> Line {
-    Line {
+fn line(source: AppLogSource, text: impl Into<String>) -> AppLogLine {
+    AppLogLine {
         at: SystemTime::UNIX_EPOCH + Duration::from_micros(1_795_000_000_123_456),
         source,
         text: text.into(),
     }
 }
 
-fn of_app(dyno: &str, text: impl Into<String>) -> Line {
-    line(Source::App(dyno.parse().expect("a dyno")), text)
+fn of_app(dyno: &str, text: impl Into<String>) -> AppLogLine {
+    line(AppLogSource::App(dyno.parse().expect("a dyno")), text)
 }
 
-async fn texts(mut tail: Tail) -> Vec<String> {
+async fn texts(mut tail: LogTail) -> Vec<String> {
     let mut texts = Vec::new();
     while let Some(line) = tail.next().await {
         texts.push(line.text.clone());
@@ -30,7 +30,7 @@ async fn texts(mut tail: Tail) -> Vec<String> {
     texts
 }
 
-async fn read(logs: &Logs, filter: Filter, n: usize) -> Vec<String> {
+async fn read(logs: &AppLogs, filter: LogFilter, n: usize) -> Vec<String> {
     let tail = logs.tail(&app("hello"), filter, n, Follow::No);
     texts(tail.expect("room for a reader")).await
 }
@@ -39,10 +39,10 @@ async fn read(logs: &Logs, filter: Filter, n: usize) -> Vec<String> {
 fn lines_have_the_documented_form() {
     let dyno: grid::name::DynoId = "web.1".parse().expect("a dyno");
     let forms = [
-        (Source::App(dyno.clone()), "app[web.1]"),
-        (Source::Dyno(dyno), "dyno[web.1]"),
-        (Source::Router, "dyno[router]"),
-        (Source::Api, "dyno[api]"),
+        (AppLogSource::App(dyno.clone()), "app[web.1]"),
+        (AppLogSource::Dyno(dyno), "dyno[web.1]"),
+        (AppLogSource::Router, "dyno[router]"),
+        (AppLogSource::Api, "dyno[api]"),
     ];
     for (source, form) in forms {
         let text = line(source, "hello").to_string();
@@ -55,54 +55,54 @@ fn lines_have_the_documented_form() {
 
 #[tokio::test]
 async fn the_last_lines_come_in_order() {
-    let logs = Logs::new();
+    let logs = AppLogs::new();
     for n in 0..10 {
         logs.push(&app("hello"), of_app("web.1", n.to_string()));
         logs.push(&app("other"), of_app("web.1", "not this"));
     }
-    assert_eq!(read(&logs, Filter::default(), 3).await, ["7", "8", "9"]);
-    assert_eq!(read(&logs, Filter::default(), 100).await.len(), 10);
-    assert!(read(&logs, Filter::default(), 0).await.is_empty());
-    let silent = logs.tail(&app("silent"), Filter::default(), 5, Follow::No);
+    assert_eq!(read(&logs, LogFilter::default(), 3).await, ["7", "8", "9"]);
+    assert_eq!(read(&logs, LogFilter::default(), 100).await.len(), 10);
+    assert!(read(&logs, LogFilter::default(), 0).await.is_empty());
+    let silent = logs.tail(&app("silent"), LogFilter::default(), 5, Follow::No);
     assert!(texts(silent.expect("room")).await.is_empty());
     assert_eq!(logs.tails(), 0);
 }
 
 #[tokio::test]
 async fn filters_choose_and_the_number_counts_what_they_take() {
-    let logs = Logs::new();
+    let logs = AppLogs::new();
     let web: grid::name::DynoId = "web.1".parse().expect("a dyno");
     for line in [
         of_app("web.1", "a1"),
         of_app("web.2", "a2"),
         of_app("worker.1", "a3"),
-        line(Source::Dyno(web.clone()), "d1"),
-        line(Source::Router, "r"),
-        line(Source::Api, "i"),
+        line(AppLogSource::Dyno(web.clone()), "d1"),
+        line(AppLogSource::Router, "r"),
+        line(AppLogSource::Api, "i"),
     ] {
         logs.push(&app("hello"), line);
     }
-    let of = |side, which| Filter { side, which };
-    let one = Some(Which::Dyno(web));
-    let all = Some(Which::Process("web".parse().expect("a process")));
+    let of = |side, which| LogFilter { side, which };
+    let one = Some(DynoSelector::Dyno(web));
+    let all = Some(DynoSelector::Process("web".parse().expect("a process")));
     assert_eq!(
-        read(&logs, of(Some(Side::App), None), 2).await,
+        read(&logs, of(Some(LogSide::App), None), 2).await,
         ["a2", "a3"]
     );
     assert_eq!(
-        read(&logs, of(Some(Side::Dyno), None), 9).await,
+        read(&logs, of(Some(LogSide::Dyno), None), 9).await,
         ["d1", "r", "i"]
     );
     assert_eq!(read(&logs, of(None, one.clone()), 9).await, ["a1", "d1"]);
     assert_eq!(read(&logs, of(None, all), 9).await, ["a1", "a2", "d1"]);
-    assert_eq!(read(&logs, of(Some(Side::App), one), 9).await, ["a1"]);
+    assert_eq!(read(&logs, of(Some(LogSide::App), one), 9).await, ["a1"]);
 }
 
 #[tokio::test]
 async fn a_follower_gets_what_comes_and_ends_with_the_app() {
-    let logs = Logs::new();
+    let logs = AppLogs::new();
     logs.push(&app("hello"), of_app("web.1", "before"));
-    let tail = logs.tail(&app("hello"), Filter::default(), 1, Follow::Yes);
+    let tail = logs.tail(&app("hello"), LogFilter::default(), 1, Follow::Yes);
     let mut tail = tail.expect("room");
     assert_eq!(tail.next().await.expect("a line").text, "before");
     assert!(tail.ready().is_none());
@@ -113,14 +113,14 @@ async fn a_follower_gets_what_comes_and_ends_with_the_app() {
     assert_eq!(line.expect("a line").text, "after");
     logs.forget(&app("hello"));
     assert!(tail.next().await.is_none());
-    assert!(read(&logs, Filter::default(), 9).await.is_empty());
+    assert!(read(&logs, LogFilter::default(), 9).await.is_empty());
     assert_eq!(logs.bytes(), 0);
 }
 
 #[tokio::test]
 async fn a_slow_reader_learns_how_much_it_missed() {
-    let logs = Logs::new();
-    let tail = logs.tail(&app("hello"), Filter::default(), 0, Follow::Yes);
+    let logs = AppLogs::new();
+    let tail = logs.tail(&app("hello"), LogFilter::default(), 0, Follow::Yes);
     let mut tail = tail.expect("room");
     for n in 0..LINES_MAX + 7 {
         logs.push(&app("hello"), of_app("web.1", n.to_string()));
@@ -130,7 +130,7 @@ async fn a_slow_reader_learns_how_much_it_missed() {
         first.text,
         "Error L11 (Tail buffer overflow) -> 7 lines were dropped"
     );
-    assert_eq!(first.source, Source::Api);
+    assert_eq!(first.source, AppLogSource::Api);
     for n in 7..LINES_MAX + 7 {
         assert_eq!(tail.next().await.expect("a line").text, n.to_string());
     }
@@ -139,9 +139,9 @@ async fn a_slow_reader_learns_how_much_it_missed() {
 
 #[tokio::test]
 async fn a_reader_that_does_not_follow_ends_under_a_flood() {
-    let logs = Logs::new();
+    let logs = AppLogs::new();
     logs.push(&app("hello"), of_app("web.1", "first"));
-    let tail = logs.tail(&app("hello"), Filter::default(), 10, Follow::No);
+    let tail = logs.tail(&app("hello"), LogFilter::default(), 10, Follow::No);
     for n in 0..100 {
         logs.push(&app("hello"), of_app("web.1", n.to_string()));
     }
@@ -150,7 +150,7 @@ async fn a_reader_that_does_not_follow_ends_under_a_flood() {
 
 #[test]
 fn what_is_kept_of_an_app_is_bounded_in_bytes() {
-    let logs = Logs::new();
+    let logs = AppLogs::new();
     for _ in 0..2_000 {
         logs.push(&app("hello"), of_app("web.1", "x".repeat(10_000)));
     }
@@ -162,15 +162,15 @@ fn what_is_kept_of_an_app_is_bounded_in_bytes() {
     assert_eq!(small, LINES_MAX);
 }
 
-fn read_now(logs: &Logs, name: &str) -> usize {
-    let tail = logs.tail(&app(name), Filter::default(), LINES_MAX, Follow::No);
+fn read_now(logs: &AppLogs, name: &str) -> usize {
+    let tail = logs.tail(&app(name), LogFilter::default(), LINES_MAX, Follow::No);
     let mut tail = tail.expect("room");
     std::iter::from_fn(|| tail.ready()).count()
 }
 
 #[test]
 fn all_apps_together_are_bounded() {
-    let logs = Logs::new();
+    let logs = AppLogs::new();
     let push = |name: &str| logs.push(&app(name), of_app("web.1", "x".repeat(10_000)));
     (0..200).for_each(|_| push("hello"));
     assert!(read_now(&logs, "hello") > 90);
@@ -184,16 +184,16 @@ fn all_apps_together_are_bounded() {
 
 #[test]
 fn readers_are_counted_and_leave_nothing() {
-    let logs = Logs::new();
-    let follow = |name: &str| logs.tail(&app(name), Filter::default(), 0, Follow::Yes);
-    let mut tails: Vec<Tail> = (0..TAILS_OF_APP_MAX)
+    let logs = AppLogs::new();
+    let follow = |name: &str| logs.tail(&app(name), LogFilter::default(), 0, Follow::Yes);
+    let mut tails: Vec<LogTail> = (0..TAILS_OF_APP_MAX)
         .map(|_| follow("hello").expect("room"))
         .collect();
-    assert_eq!(follow("hello").err(), Some(TailError::OfApp));
+    assert_eq!(follow("hello").err(), Some(LogTailError::OfApp));
     for n in 0..TAILS_MAX - TAILS_OF_APP_MAX {
         tails.push(follow(&format!("app-{}", n / 50)).expect("room"));
     }
-    assert_eq!(follow("further").err(), Some(TailError::OfAll));
+    assert_eq!(follow("further").err(), Some(LogTailError::OfAll));
     tails.clear();
     assert_eq!(logs.tails(), 0);
     assert!(logs.0.apps.read().is_empty(), "silent apps cost nothing");
@@ -202,16 +202,16 @@ fn readers_are_counted_and_leave_nothing() {
 
 #[tokio::test]
 async fn no_line_poses_as_another() {
-    let logs = Logs::new();
+    let logs = AppLogs::new();
     let text = "one\n2026-11-18T11:06:40.123456+00:00 dyno[api]: forged\r\x1b[31m\ttab \u{85}";
     logs.push(&app("hello"), of_app("web.1", text));
-    let lines = read(&logs, Filter::default(), 9).await;
+    let lines = read(&logs, LogFilter::default(), 9).await;
     assert_eq!(lines.len(), 1);
     assert!(!lines[0].chars().any(|c| c != '\t' && c.is_control()));
     assert!(lines[0].starts_with("one\\n2026") && lines[0].contains("\\r\\u{1b}[31m\ttab"));
     logs.push(&app("hello"), of_app("web.1", "ä".repeat(LINE_BYTES_MAX)));
     assert_eq!(
-        read(&logs, Filter::default(), 1).await[0].len(),
+        read(&logs, LogFilter::default(), 1).await[0].len(),
         LINE_BYTES_MAX
     );
 }
@@ -220,8 +220,8 @@ async fn no_line_poses_as_another() {
 fn many_writers_and_readers_lose_nothing() {
     const WRITERS: usize = 4;
     const LINES: usize = 300;
-    let logs = Logs::new();
-    let tail = logs.tail(&app("hello"), Filter::default(), 0, Follow::Yes);
+    let logs = AppLogs::new();
+    let tail = logs.tail(&app("hello"), LogFilter::default(), 0, Follow::Yes);
     let mut tail = tail.expect("room");
     std::thread::scope(|scope| {
         for n in 0..WRITERS {
@@ -232,7 +232,7 @@ fn many_writers_and_readers_lose_nothing() {
                         &app("hello"),
                         of_app(&format!("web.{}", n + 1), line.to_string()),
                     );
-                    drop(logs.tail(&app("other"), Filter::default(), 0, Follow::Yes));
+                    drop(logs.tail(&app("other"), LogFilter::default(), 0, Follow::Yes));
                     logs.push(&app("other"), of_app("web.1", "x"));
                 }
             });
@@ -258,7 +258,7 @@ fn bidirectional_controls_are_escaped() {
         ('\u{200f}', "\\u{200f}"),
         ('\u{61c}', "\\u{61c}"),
     ] {
-        let line = line(Source::Api, format!("deploy {c}txt.exe – é ع"));
+        let line = line(AppLogSource::Api, format!("deploy {c}txt.exe – é ع"));
         assert_eq!(line.cleaned().text, format!("deploy {shown}txt.exe – é ع"));
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! Owns that both directions agree. Must not know files.
 
-use super::line::{Line, Source, timestamp};
+use super::line::{AppLogLine, AppLogSource, timestamp};
 use std::io::Write;
 use std::time::{Duration, SystemTime};
 
@@ -15,16 +15,16 @@ const OFFSET: &str = "+00:00";
 
 /// Writes lines. Most lines come within the same second as the one before, whose date is kept.
 #[derive(Debug, Default)]
-pub(super) struct LineWriter {
+pub(super) struct AppLogLineWriter {
     /// Seconds since 1970 of the kept date.
     second: u64,
     /// Empty until the first line.
     date: String,
 }
 
-impl LineWriter {
+impl AppLogLineWriter {
     /// Appends a line and its end.
-    pub(super) fn write(&mut self, out: &mut Vec<u8>, line: &Line) {
+    pub(super) fn write(&mut self, out: &mut Vec<u8>, line: &AppLogLine) {
         let since = line.at.duration_since(SystemTime::UNIX_EPOCH);
         let since = since.unwrap_or(Duration::ZERO);
         if self.second != since.as_secs() || self.date.is_empty() {
@@ -49,12 +49,12 @@ impl LineWriter {
 }
 
 /// The line that became this text; none if it is damaged.
-pub(super) fn parse(text: &str) -> Option<Line> {
+pub(super) fn parse(text: &str) -> Option<AppLogLine> {
     let (at, rest) = text.split_once(' ')?;
     let (source, text) = rest.split_once(": ")?;
     let utc = at.strip_suffix(OFFSET)?;
     let at = humantime::parse_rfc3339(&format!("{utc}Z")).ok()?;
-    Some(Line {
+    Some(AppLogLine {
         at: micros(at),
         source: parse_source(source)?,
         text: text.to_owned(),
@@ -69,13 +69,13 @@ fn micros(at: SystemTime) -> SystemTime {
     SystemTime::UNIX_EPOCH + Duration::from_micros(micros)
 }
 
-fn parse_source(text: &str) -> Option<Source> {
+fn parse_source(text: &str) -> Option<AppLogSource> {
     let (side, name) = text.strip_suffix(']')?.split_once('[')?;
     match (side, name) {
-        ("dyno", "router") => Some(Source::Router),
-        ("dyno", "api") => Some(Source::Api),
-        ("dyno", name) => name.parse().ok().map(Source::Dyno),
-        ("app", name) => name.parse().ok().map(Source::App),
+        ("dyno", "router") => Some(AppLogSource::Router),
+        ("dyno", "api") => Some(AppLogSource::Api),
+        ("dyno", name) => name.parse().ok().map(AppLogSource::Dyno),
+        ("app", name) => name.parse().ok().map(AppLogSource::App),
         _ => None,
     }
 }
@@ -84,8 +84,8 @@ fn parse_source(text: &str) -> Option<Source> {
 mod tests {
     use super::*;
 
-    fn line(micros: u64, source: Source, text: &str) -> Line {
-        Line {
+    fn line(micros: u64, source: AppLogSource, text: &str) -> AppLogLine {
+        AppLogLine {
             at: SystemTime::UNIX_EPOCH + Duration::from_micros(micros),
             source,
             text: text.to_owned(),
@@ -97,19 +97,19 @@ mod tests {
         let dyno: grid::name::DynoId = "web.1".parse().expect("a dyno");
         let second = 1_795_000_000_000_000;
         let lines = [
-            line(0, Source::Api, ""),
-            line(second + 5, Source::App(dyno.clone()), "a: b]: c  "),
-            line(second + 999_999, Source::Router, "at=info path=\"/\""),
-            line(second + 1_000_000, Source::Dyno(dyno), "\u{e4}\t[x"),
+            line(0, AppLogSource::Api, ""),
+            line(second + 5, AppLogSource::App(dyno.clone()), "a: b]: c  "),
+            line(second + 999_999, AppLogSource::Router, "at=info path=\"/\""),
+            line(second + 1_000_000, AppLogSource::Dyno(dyno), "\u{e4}\t[x"),
         ];
-        let (mut writer, mut bytes) = (LineWriter::default(), Vec::new());
+        let (mut writer, mut bytes) = (AppLogLineWriter::default(), Vec::new());
         for line in &lines {
             writer.write(&mut bytes, line);
         }
         let text = String::from_utf8(bytes).expect("text");
         let expected: Vec<String> = lines.iter().map(ToString::to_string).collect();
         assert_eq!(text.lines().collect::<Vec<_>>(), expected);
-        let read: Vec<Line> = text.lines().filter_map(parse).collect();
+        let read: Vec<AppLogLine> = text.lines().filter_map(parse).collect();
         assert_eq!(read, lines);
     }
 

@@ -15,7 +15,7 @@ pub const HEAD_BYTES: usize = 5;
 
 /// A piece of what comes.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Frame {
+pub enum OutputFrame {
     /// Nothing: the connection lives.
     Alive,
     /// Output.
@@ -33,7 +33,7 @@ const CODE: u8 = 3;
 const FAILED: u8 = 4;
 
 /// What comes before so many bytes of output, or of errors.
-pub fn head(is_stderr: bool, bytes: usize) -> [u8; HEAD_BYTES] {
+pub fn encode_head(is_stderr: bool, bytes: usize) -> [u8; HEAD_BYTES] {
     framed(if is_stderr { STDERR } else { STDOUT }, bytes)
 }
 
@@ -43,12 +43,12 @@ fn framed(kind: u8, bytes: usize) -> [u8; HEAD_BYTES] {
 }
 
 /// A frame that says nothing.
-pub fn alive() -> Vec<u8> {
+pub fn encode_alive() -> Vec<u8> {
     framed(ALIVE, 0).to_vec()
 }
 
 /// The last frame.
-pub fn exit(exit: &ProcessExit) -> Vec<u8> {
+pub fn encode_exit(exit: &ProcessExit) -> Vec<u8> {
     let (kind, text) = match exit {
         ProcessExit::Code(code) => (CODE, vec![*code]),
         ProcessExit::Failed(reason) => (FAILED, reason.bytes().take(BYTES_MAX).collect()),
@@ -59,7 +59,7 @@ pub fn exit(exit: &ProcessExit) -> Vec<u8> {
 }
 
 /// The next frame; none if there is nothing any more, as after a connection that was lost between two.
-pub fn read(from: &mut impl Read) -> io::Result<Option<Frame>> {
+pub fn read_frame(from: &mut impl Read) -> io::Result<Option<OutputFrame>> {
     let mut head = [0; HEAD_BYTES];
     if from.read(&mut head[..1])? == 0 {
         return Ok(None);
@@ -74,13 +74,13 @@ pub fn read(from: &mut impl Read) -> io::Result<Option<Frame>> {
     let mut body = vec![0; bytes];
     from.read_exact(&mut body)?;
     Ok(Some(match (kind, body.as_slice()) {
-        (ALIVE, []) => Frame::Alive,
-        (STDOUT, _) => Frame::Stdout(body),
-        (STDERR, _) => Frame::Stderr(body),
-        (CODE, [code]) => Frame::Exit(ProcessExit::Code(*code)),
+        (ALIVE, []) => OutputFrame::Alive,
+        (STDOUT, _) => OutputFrame::Stdout(body),
+        (STDERR, _) => OutputFrame::Stderr(body),
+        (CODE, [code]) => OutputFrame::Exit(ProcessExit::Code(*code)),
         (FAILED, reason) => {
             let reason = String::from_utf8_lossy(reason).into_owned();
-            Frame::Exit(ProcessExit::Failed(reason))
+            OutputFrame::Exit(ProcessExit::Failed(reason))
         }
         _ => return Err(odd()),
     }))
@@ -92,21 +92,21 @@ mod tests {
 
     #[test]
     fn what_is_written_is_read() {
-        let mut bytes = alive();
-        bytes.extend(head(false, 3));
+        let mut bytes = encode_alive();
+        bytes.extend(encode_head(false, 3));
         bytes.extend(b"out");
-        bytes.extend(head(true, 0));
-        bytes.extend(exit(&ProcessExit::Code(255)));
-        bytes.extend(exit(&ProcessExit::Failed("it trapped".into())));
+        bytes.extend(encode_head(true, 0));
+        bytes.extend(encode_exit(&ProcessExit::Code(255)));
+        bytes.extend(encode_exit(&ProcessExit::Failed("it trapped".into())));
         let mut from = bytes.as_slice();
-        let mut next = || read(&mut from).expect("sound");
-        assert_eq!(next(), Some(Frame::Alive));
-        assert_eq!(next(), Some(Frame::Stdout(b"out".to_vec())));
-        assert_eq!(next(), Some(Frame::Stderr(Vec::new())));
-        assert_eq!(next(), Some(Frame::Exit(ProcessExit::Code(255))));
+        let mut next = || read_frame(&mut from).expect("sound");
+        assert_eq!(next(), Some(OutputFrame::Alive));
+        assert_eq!(next(), Some(OutputFrame::Stdout(b"out".to_vec())));
+        assert_eq!(next(), Some(OutputFrame::Stderr(Vec::new())));
+        assert_eq!(next(), Some(OutputFrame::Exit(ProcessExit::Code(255))));
         assert_eq!(
             next(),
-            Some(Frame::Exit(ProcessExit::Failed("it trapped".into())))
+            Some(OutputFrame::Exit(ProcessExit::Failed("it trapped".into())))
         );
         assert_eq!(next(), None);
     }
@@ -120,7 +120,7 @@ mod tests {
             &[CODE, 0, 0, 0, 0],
             &[STDOUT, 0xff, 0, 0, 0],
         ] {
-            read(&mut &*bad).expect_err("no frame");
+            read_frame(&mut &*bad).expect_err("no frame");
         }
     }
 }

@@ -1,71 +1,71 @@
-//! The requests that were carried out, by their idempotency keys.
+//! The answers to earlier requests, by idempotency key.
 //!
-//! Owns how long they are remembered. Must not know what they asked for.
+//! Owns how long an answer is remembered. Must not know what a request changes.
 
-use crate::command::Accepted;
-use crate::handle::Refused;
-use crate::ledger::{Entry, IdempotencyKey};
+use crate::command::AcceptedChange;
+use crate::handle::ControlError;
+use crate::ledger::{IdempotencyKey, LedgerEntry};
 use std::collections::{BTreeMap, VecDeque};
 
-/// Keys that are remembered, the newest ones.
+/// Maximum number of remembered keys.
 const KEYS_MAX: usize = 10_000;
-/// How long a key is remembered: a day, in milliseconds.
+/// Time for which a key is remembered: one day, in milliseconds.
 const KEY_LIFE_MS: u64 = 24 * 60 * 60 * 1_000;
 
-/// Each client has keys of its own: who sent it, and its text.
-type Name = (String, String);
+/// The actor's name and the text of the key: each client has its own keys.
+type RequestKey = (String, String);
 
-/// What came of requests with keys.
+/// The answers to requests with idempotency keys.
 #[derive(Debug, Default)]
-pub(crate) struct Keys {
-    known: BTreeMap<Name, Known>,
+pub(crate) struct IdempotencyKeys {
+    known: BTreeMap<RequestKey, AnsweredRequest>,
     /// Oldest first.
-    order: VecDeque<(u64, Name)>,
+    order: VecDeque<(u64, RequestKey)>,
 }
 
 #[derive(Debug)]
-struct Known {
+struct AnsweredRequest {
     at_ms: u64,
     digest: [u8; 32],
-    accepted: Accepted,
+    accepted: AcceptedChange,
 }
 
-impl Keys {
-    /// What came of this request, if it was carried out before. An error: it was another one.
-    pub(crate) fn find(
+impl IdempotencyKeys {
+    /// The answer to this request, if it was executed before. An error if the key belongs to a different request.
+    pub(crate) fn find_answer(
         &self,
         by: &str,
         key: &IdempotencyKey,
         now_ms: u64,
-    ) -> Result<Option<Accepted>, Refused> {
+    ) -> Result<Option<AcceptedChange>, ControlError> {
         let name = (by.to_owned(), key.text.clone());
         let known = self.known.get(&name);
         let fresh = known.filter(|known| now_ms < known.at_ms.saturating_add(KEY_LIFE_MS));
         match fresh {
             None => Ok(None),
-            Some(known) if known.digest == key.digest => Ok(Some(Accepted {
+            Some(known) if known.digest == key.digest => Ok(Some(AcceptedChange {
                 repeated: true,
                 ..known.accepted
             })),
-            Some(_) => Err(Refused::KeyReused),
+            Some(_) => Err(ControlError::KeyReused),
         }
     }
 
-    /// Remembers what came of an entry, if its request had a key.
-    pub(crate) fn note(&mut self, entry: &Entry, accepted: Accepted) {
+    /// Remembers the answer of an entry, if its request had a key.
+    pub(crate) fn record_answer(&mut self, entry: &LedgerEntry, accepted: AcceptedChange) {
         let Some(key) = &entry.key else { return };
         let name = (entry.by.clone(), key.text.clone());
-        let known = Known {
+        let known = AnsweredRequest {
             at_ms: entry.at_ms,
             digest: key.digest,
             accepted,
         };
         self.known.insert(name.clone(), known);
         self.order.push_back((entry.at_ms, name));
-        self.prune(entry.at_ms);
+        self.forget_old_keys(entry.at_ms);
     }
 
-    fn prune(&mut self, now_ms: u64) {
+    fn forget_old_keys(&mut self, now_ms: u64) {
         while let Some((at_ms, _)) = self.order.front() {
             let old = now_ms >= at_ms.saturating_add(KEY_LIFE_MS);
             if self.order.len() <= KEYS_MAX && !old {
@@ -74,7 +74,7 @@ impl Keys {
             let Some((at_ms, name)) = self.order.pop_front() else {
                 return;
             };
-            // One that was used again since then stays.
+            // Keep a key that was used again since then.
             if self
                 .known
                 .get(&name)
@@ -95,8 +95,8 @@ mod tests {
         IdempotencyKey::new(text, request.as_bytes()).expect("valid")
     }
 
-    fn entry(at_ms: u64, by: &str, key: IdempotencyKey) -> Entry {
-        Entry {
+    fn entry(at_ms: u64, by: &str, key: IdempotencyKey) -> LedgerEntry {
+        LedgerEntry {
             id: EntryId::random(),
             at_ms,
             by: by.into(),
@@ -105,29 +105,32 @@ mod tests {
         }
     }
 
-    fn found(keys: &Keys, by: &str, key: &IdempotencyKey, now_ms: u64) -> bool {
-        let found = keys.find(by, key, now_ms).expect("the same request");
+    fn found(keys: &IdempotencyKeys, by: &str, key: &IdempotencyKey, now_ms: u64) -> bool {
+        let found = keys.find_answer(by, key, now_ms).expect("the same request");
         found.is_some_and(|accepted| accepted.repeated)
     }
 
     #[test]
     fn a_request_is_known_again_for_a_day() {
-        let mut keys = Keys::default();
-        keys.note(&entry(1_000, "me", key("k", "a")), Accepted::default());
+        let mut keys = IdempotencyKeys::default();
+        keys.record_answer(
+            &entry(1_000, "me", key("k", "a")),
+            AcceptedChange::default(),
+        );
         assert!(found(&keys, "me", &key("k", "a"), 2_000));
         assert!(!found(&keys, "you", &key("k", "a"), 2_000));
         assert!(!found(&keys, "me", &key("l", "a"), 2_000));
-        let other = keys.find("me", &key("k", "b"), 2_000);
-        assert!(matches!(other, Err(Refused::KeyReused)));
+        let other = keys.find_answer("me", &key("k", "b"), 2_000);
+        assert!(matches!(other, Err(ControlError::KeyReused)));
         assert!(!found(&keys, "me", &key("k", "b"), 1_000 + KEY_LIFE_MS));
     }
 
     #[test]
     fn only_the_newest_are_remembered() {
-        let mut keys = Keys::default();
+        let mut keys = IdempotencyKeys::default();
         for number in 0..=KEYS_MAX {
             let key = key(&number.to_string(), "a");
-            keys.note(&entry(1, "me", key), Accepted::default());
+            keys.record_answer(&entry(1, "me", key), AcceptedChange::default());
         }
         assert_eq!(keys.known.len(), KEYS_MAX);
         assert!(!found(&keys, "me", &key("0", "a"), 1));
@@ -136,10 +139,13 @@ mod tests {
 
     #[test]
     fn a_key_that_was_used_again_is_kept_as_long_as_its_last_use() {
-        let mut keys = Keys::default();
-        keys.note(&entry(0, "me", key("k", "a")), Accepted::default());
+        let mut keys = IdempotencyKeys::default();
+        keys.record_answer(&entry(0, "me", key("k", "a")), AcceptedChange::default());
         let later = KEY_LIFE_MS + 1;
-        keys.note(&entry(later, "me", key("k", "b")), Accepted::default());
+        keys.record_answer(
+            &entry(later, "me", key("k", "b")),
+            AcceptedChange::default(),
+        );
         assert!(found(&keys, "me", &key("k", "b"), later));
         assert_eq!(keys.order.len(), 1);
     }

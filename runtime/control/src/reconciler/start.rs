@@ -1,36 +1,38 @@
-//! How a reconciler begins: what a ledger holds, and one more entry.
+//! The start of a reconciler: it replays the ledger and appends one entry.
 //!
-//! Owns the replay. Must not know what comes after it.
+//! Owns the replay. Must not know the event loop.
 
-use super::append::{SELF, append};
-use super::error::StartError;
-use super::idempotency_keys::Keys;
-use super::ledger_writer::{Owed, Writer};
-use super::log_sender::Lines;
-use super::options::Options;
-use super::outputs::{EVENTS_MAX, LOGS_MAX, ONE_OFFS_MAX, Outputs, REQUESTS_MAX, STEPS_MAX};
+use super::append::{SELF, append_and_settle};
+use super::error::ReconcilerStartError;
+use super::idempotency_keys::IdempotencyKeys;
+use super::ledger_writer::{LedgerWriter, UnwrittenFact};
+use super::log_sender::LogEventSender;
+use super::options::ReconcilerOptions;
+use super::outputs::{
+    EVENTS_MAX, LOGS_MAX, ONE_OFFS_MAX, REQUESTS_MAX, ReconcilerOutputs, STEPS_MAX,
+};
 use super::run::{Reconciler, ReconcilerChannels};
-use super::state::{State, accepted};
+use super::state::{ReconcilerState, accepted};
 use crate::actor::Actor;
-use crate::handle::{Control, Published};
-use crate::ledger::{AppendError, Cause, Change, Entry, EntryId, Ledger, Seq};
-use crate::view::View;
+use crate::handle::{Control, PublishedReleases};
+use crate::ledger::{AppendError, EntryId, Ledger, LedgerCause, LedgerChange, LedgerEntry, Seq};
+use crate::view::LedgerView;
 use grid::desired::Fact;
 use std::sync::Arc;
 use tokio::sync::{mpsc, watch};
 
-/// Entries that are read at once.
+/// Number of entries per read.
 const PAGE: usize = 1_000;
 
-/// Replays the ledger and makes a reconciler of it.
+/// Replays the ledger and creates a reconciler.
 ///
-/// Time is counted from here. There can be one reconciler a ledger: a second one takes over, and the
-/// first one ends at its next entry.
+/// The reconciler's clock starts at zero here. A ledger has one reconciler: a second reconciler takes over, and the
+/// first one ends at its next append.
 pub async fn start(
     ledger: Arc<dyn Ledger>,
-    options: Options,
-) -> Result<(Reconciler, Control, Outputs), StartError> {
-    let (mut view, mut keys) = (View::default(), Keys::default());
+    options: ReconcilerOptions,
+) -> Result<(Reconciler, Control, ReconcilerOutputs), ReconcilerStartError> {
+    let (mut view, mut keys) = (LedgerView::default(), IdempotencyKeys::default());
     replay(&*ledger, &mut view, &mut keys).await?;
     let owed = take_over(&ledger, &mut view, &mut keys).await?;
     let (log_sender, logs) = mpsc::channel(LOGS_MAX);
@@ -38,14 +40,14 @@ pub async fn start(
     let (step_sender, steps) = mpsc::channel(STEPS_MAX);
     let (event_sender, events) = mpsc::channel(EVENTS_MAX);
     let (request_sender, requests) = mpsc::channel(REQUESTS_MAX);
-    let state = State::new(view, keys, &options, Lines::new(log_sender));
-    let writer = Writer::new(ledger, owed);
-    let (published, is_published) = watch::channel(Published::new());
+    let state = ReconcilerState::new(view, keys, &options, LogEventSender::new(log_sender));
+    let writer = LedgerWriter::new(ledger, owed);
+    let (published, is_published) = watch::channel(PublishedReleases::new());
     let control = Control::new(
         request_sender,
         event_sender,
         state.views(),
-        writer.trouble(),
+        writer.watch_trouble(),
         is_published,
     );
     let channels = ReconcilerChannels {
@@ -55,7 +57,7 @@ pub async fn start(
         steps: step_sender,
     };
     let reconciler = Reconciler::new(state, writer, channels);
-    let outputs = Outputs {
+    let outputs = ReconcilerOutputs {
         steps,
         one_offs,
         logs,
@@ -66,60 +68,67 @@ pub async fn start(
 
 pub(super) async fn replay(
     ledger: &dyn Ledger,
-    view: &mut View,
-    keys: &mut Keys,
-) -> Result<(), StartError> {
+    view: &mut LedgerView,
+    keys: &mut IdempotencyKeys,
+) -> Result<(), ReconcilerStartError> {
     loop {
         let entries = ledger.read(view.at, PAGE).await?;
         if entries.is_empty() {
             return Ok(());
         }
         for (at, entry) in entries {
-            fold(at, &entry, view, keys)?;
+            fold_entry(at, &entry, view, keys)?;
         }
     }
 }
 
-fn fold(at: Seq, entry: &Entry, view: &mut View, keys: &mut Keys) -> Result<(), StartError> {
-    view.apply(at, entry)
-        .map_err(|source| StartError::Replay { at, source })?;
-    keys.note(entry, accepted(entry));
+fn fold_entry(
+    at: Seq,
+    entry: &LedgerEntry,
+    view: &mut LedgerView,
+    keys: &mut IdempotencyKeys,
+) -> Result<(), ReconcilerStartError> {
+    view.apply_entry(at, entry)
+        .map_err(|source| ReconcilerStartError::Replay { at, source })?;
+    keys.record_answer(entry, accepted(entry));
     Ok(())
 }
 
-/// Writes that this reconciler started, so that its runs and generations are above all earlier ones.
+/// Records that this reconciler started, so that its runs and generations are above all earlier ones.
 ///
-/// Where the ledger can be read and has no room, it begins all the same, for the sake of the apps, and owes
-/// the ledger that fact.
+/// If the ledger can be read but not written, the reconciler starts nevertheless, so that apps run, and returns the
+/// unwritten fact.
 async fn take_over(
     ledger: &Arc<dyn Ledger>,
-    view: &mut View,
-    keys: &mut Keys,
-) -> Result<Option<Owed>, StartError> {
+    view: &mut LedgerView,
+    keys: &mut IdempotencyKeys,
+) -> Result<Option<UnwrittenFact>, ReconcilerStartError> {
     let fact = Fact::ReconcilerStarted;
     let Actor { by, at_ms } = Actor::now(SELF);
-    let entry = Entry {
+    let entry = LedgerEntry {
         id: EntryId::random(),
         at_ms,
         by,
         key: None,
-        changes: vec![Change::Fact(fact.clone())],
+        changes: vec![LedgerChange::Fact(fact.clone())],
     };
     let id = entry.id;
-    let done = append(Arc::clone(ledger), view.at, entry).await;
+    let done = append_and_settle(Arc::clone(ledger), view.at, entry).await;
     match (done.found.as_slice(), done.failed) {
-        ([(at, entry)], _) if entry.id == id => fold(*at, entry, view, keys).map(|()| None),
+        ([(at, entry)], _) if entry.id == id => fold_entry(*at, entry, view, keys).map(|()| None),
         ([], Some(AppendError::Unavailable(cause))) => {
             let at = view.at;
             let applied = view.desired.apply_fact(&fact);
-            applied.map_err(|source| StartError::Replay { at, source })?;
-            Ok(Some(Owed { fact, cause }))
+            applied.map_err(|source| ReconcilerStartError::Replay { at, source })?;
+            Ok(Some(UnwrittenFact { fact, cause }))
         }
-        (_, Some(error)) => Err(StartError::Ledger(error)),
-        (_, None) => Err(StartError::Ledger(AppendError::Unavailable(lost()))),
+        (_, Some(error)) => Err(ReconcilerStartError::Ledger(error)),
+        (_, None) => Err(ReconcilerStartError::Ledger(AppendError::Unavailable(
+            missing_entry(),
+        ))),
     }
 }
 
-fn lost() -> Cause {
+fn missing_entry() -> LedgerCause {
     Arc::new(std::io::Error::other("the entry was not found again"))
 }

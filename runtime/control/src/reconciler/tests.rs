@@ -6,11 +6,11 @@ mod faults;
 mod once;
 mod tokens;
 
-use super::RunError;
+use super::ReconcilerRunError;
 use crate::actor::Actor;
-use crate::command::{Accepted, Command, ConfigChanges};
-use crate::ledger::{AppendError, Ledger, Memory, Seq};
-use crate::view::Outcome;
+use crate::command::{AcceptedChange, Command, ConfigChanges};
+use crate::ledger::{AppendError, Ledger, MemoryLedger, Seq};
+use crate::view::ReleaseOutcome;
 use bench::*;
 use grid::desired::RestartTarget;
 use grid::lifecycle;
@@ -27,7 +27,7 @@ async fn a_deploy_serves_with_its_formation() {
     assert_eq!(bench.served().len(), 2);
     assert_eq!(bench.route().version, Some(version(1)));
     assert_eq!(bench.route().hostnames.len(), 1);
-    let dynos = bench.control.dynos().await.expect("listens");
+    let dynos = bench.control.list_dynos().await.expect("listens");
     assert!(
         dynos
             .iter()
@@ -49,7 +49,7 @@ async fn a_deploy_serves_with_its_formation() {
 async fn a_swap_replaces_all_dynos() {
     let bench = Bench::new().await;
     let before = bench.served();
-    assert_eq!(bench.deploy(GOOD).await, Outcome::Serving);
+    assert_eq!(bench.deploy(GOOD).await, ReleaseOutcome::Serving);
     sleep(Duration::from_secs(1)).await;
     assert!(bench.served().iter().all(|key| !before.contains(key)));
     let running = bench.seen.lock().expect("not poisoned").running.clone();
@@ -63,17 +63,17 @@ async fn a_bad_release_fails_and_the_old_one_serves_on() {
     let crashed = bench.deploy(CRASHES).await;
     assert_eq!(
         crashed,
-        Outcome::Failed("web.1 did not start: unreachable".into())
+        ReleaseOutcome::Failed("web.1 did not start: unreachable".into())
     );
     assert_eq!(
         bench.deploy(NO_SLUG).await,
-        Outcome::Failed("no such slug".into())
+        ReleaseOutcome::Failed("no such slug".into())
     );
     let begun = Instant::now();
     let slow = bench.deploy(NEVER_UP).await;
     assert_eq!(
         slow,
-        Outcome::Failed("web.1 was not ready within 60 seconds".into())
+        ReleaseOutcome::Failed("web.1 was not ready within 60 seconds".into())
     );
     assert!(begun.elapsed() >= Duration::from_secs(60));
     assert!(begun.elapsed() < Duration::from_secs(61));
@@ -87,8 +87,8 @@ async fn a_release_that_is_overtaken_is_superseded() {
     let bench = Bench::new().await;
     let slow = bench.accept(deployed(NEVER_UP)).await.expect("a release");
     let next = bench.accept(deployed(GOOD)).await.expect("a release");
-    assert_eq!(bench.outcome(slow).await, Outcome::Superseded(next));
-    assert_eq!(bench.outcome(next).await, Outcome::Serving);
+    assert_eq!(bench.outcome(slow).await, ReleaseOutcome::Superseded(next));
+    assert_eq!(bench.outcome(next).await, ReleaseOutcome::Serving);
 }
 
 #[tokio::test(start_paused = true)]
@@ -115,7 +115,7 @@ async fn crashes_back_off_on_the_reconcilers_own_clock() {
         let key = bench.served()[0].clone();
         bench
             .control
-            .report(crashed(key, CrashCause::Trap))
+            .send_report(crashed(key, CrashCause::Trap))
             .await
             .expect("listens");
         sleep(Duration::from_secs(1)).await;
@@ -124,7 +124,7 @@ async fn crashes_back_off_on_the_reconcilers_own_clock() {
         bench.route().target,
         RouteTarget::Refuse(Refusal::AppCrashed)
     );
-    let dynos = bench.control.dynos().await.expect("listens");
+    let dynos = bench.control.list_dynos().await.expect("listens");
     assert_eq!(dynos.len(), 1);
     assert_eq!(
         (dynos[0].state, dynos[0].for_secs),
@@ -158,7 +158,7 @@ async fn a_restart_replaces_and_a_rollback_is_a_release() {
         })
         .await;
     assert_eq!(made, Some(version(2)));
-    assert_eq!(bench.outcome(version(2)).await, Outcome::Serving);
+    assert_eq!(bench.outcome(version(2)).await, ReleaseOutcome::Serving);
     assert!(bench.logged("api: Release v2 created by me (Rollback to v1)"));
 }
 
@@ -173,7 +173,7 @@ async fn config_maintenance_and_domains() {
         })
         .await
         .expect("a release");
-    assert_eq!(bench.outcome(made).await, Outcome::Serving);
+    assert_eq!(bench.outcome(made).await, ReleaseOutcome::Serving);
     bench
         .accept(Command::SetMaintenance {
             app: app(),
@@ -271,7 +271,7 @@ async fn a_shutdown_drains_and_ends() {
 #[tokio::test(start_paused = true)]
 async fn a_shutdown_does_not_wait_beyond_its_grace() {
     let bench = Bench::new().await;
-    assert_eq!(bench.deploy(NEVER_DRAINS).await, Outcome::Serving);
+    assert_eq!(bench.deploy(NEVER_DRAINS).await, ReleaseOutcome::Serving);
     let begun = Instant::now();
     let grace = Duration::from_secs(3);
     bench.control.shutdown(grace).await.expect("done");
@@ -287,8 +287,8 @@ async fn a_shutdown_does_not_wait_beyond_its_grace() {
 #[tokio::test(start_paused = true)]
 async fn a_dyno_that_does_not_drain_is_stopped() {
     let bench = Bench::new().await;
-    assert_eq!(bench.deploy(NEVER_DRAINS).await, Outcome::Serving);
-    assert_eq!(bench.deploy(GOOD).await, Outcome::Serving);
+    assert_eq!(bench.deploy(NEVER_DRAINS).await, ReleaseOutcome::Serving);
+    assert_eq!(bench.deploy(GOOD).await, ReleaseOutcome::Serving);
     sleep(Duration::from_secs(31)).await;
     let line = "web.1: Error R12 (Exit timeout) -> it did not finish within 30 seconds";
     assert!(bench.logged(line), "{:#?}", bench.logs());
@@ -307,17 +307,17 @@ async fn another_reconciler_takes_over_from_the_ledger() {
         app: app(),
         on: true,
     };
-    assert!(first.control.command(on, me(), None).await.is_err());
+    assert!(first.control.execute_command(on, me(), None).await.is_err());
     let ended = first.running.await.expect("no panic");
     assert!(matches!(
         ended,
-        Err(RunError::Ledger(AppendError::Conflict { .. }))
+        Err(ReconcilerRunError::Ledger(AppendError::Conflict { .. }))
     ));
 }
 
 #[tokio::test(start_paused = true)]
 async fn an_executor_that_reports_before_it_takes_the_next_step_is_no_deadlock() {
-    let ledger: Arc<dyn Ledger> = Arc::new(Memory::new());
+    let ledger: Arc<dyn Ledger> = Arc::new(MemoryLedger::new());
     let (reconciler, control, mut outputs) = begin(&ledger).await;
     let running = tokio::spawn(reconciler.run());
     let executor = control.clone();
@@ -326,17 +326,17 @@ async fn an_executor_that_reports_before_it_takes_the_next_step_is_no_deadlock()
         while let Some(step) = outputs.steps.recv().await {
             let report = answer(step, &seen).map(|(_, report)| report);
             for report in report.into_iter().flat_map(|report| vec![report; REPEATS]) {
-                let _ = executor.report(report).await;
+                let _ = executor.send_report(report).await;
             }
         }
     });
-    control.report(inventory()).await.expect("listens");
+    control.send_report(inventory()).await.expect("listens");
     let create = Command::CreateApp {
         app: app(),
         hostnames: vec![],
     };
     for command in [create, deployed(GOOD)] {
-        let accepted = control.command(command, me(), None).await;
+        let accepted = control.execute_command(command, me(), None).await;
         accepted.expect("accepted");
     }
     for count in [400, 100, 500] {
@@ -346,7 +346,7 @@ async fn an_executor_that_reports_before_it_takes_the_next_step_is_no_deadlock()
             counts,
             sizes: BTreeMap::new(),
         };
-        let accepted = control.command(scale, me(), None).await;
+        let accepted = control.execute_command(scale, me(), None).await;
         accepted.expect("accepted");
     }
     let grace = Duration::from_secs(1);

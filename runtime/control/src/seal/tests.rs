@@ -6,7 +6,7 @@ use std::os::unix::fs::PermissionsExt;
 
 fn sealer() -> (tempfile::TempDir, Sealer) {
     let folder = tempfile::tempdir().expect("a folder");
-    let key = Key::load_or_create(&folder.path().join("key")).expect("a key");
+    let key = SealKey::load_or_create(&folder.path().join("key")).expect("a key");
     (folder, Sealer::new(&key, "test"))
 }
 
@@ -21,9 +21,9 @@ fn what_is_sealed_opens_in_its_own_place_only() {
     );
     assert_eq!(sealer.open(8, id, &sealed), None);
     assert_eq!(sealer.open(at, [2; 16], &sealed), None);
-    let key = Key::load(&folder.path().join("key")).expect("a key");
+    let key = SealKey::load(&folder.path().join("key")).expect("a key");
     assert_eq!(Sealer::new(&key, "other").open(at, id, &sealed), None);
-    let other = Key::load_or_create(&folder.path().join("other")).expect("a key");
+    let other = SealKey::load_or_create(&folder.path().join("other")).expect("a key");
     assert_eq!(Sealer::new(&other, "test").open(at, id, &sealed), None);
 }
 
@@ -52,9 +52,12 @@ fn the_same_twice_is_sealed_differently() {
 fn a_key_file_is_made_once_and_for_its_owner_only() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("key");
-    assert!(matches!(Key::load(&path), Err(KeyError::Missing(_))));
-    let made = Key::load_or_create(&path).expect("made");
-    let again = Key::load_or_create(&path).expect("found");
+    assert!(matches!(
+        SealKey::load(&path),
+        Err(SealKeyError::Missing(_))
+    ));
+    let made = SealKey::load_or_create(&path).expect("made");
+    let again = SealKey::load_or_create(&path).expect("found");
     assert_eq!(made.bytes(), again.bytes());
     let mode = fs::metadata(&path).expect("there").permissions().mode();
     assert_eq!(mode & 0o777, 0o600);
@@ -66,12 +69,12 @@ fn a_key_file_is_made_once_and_for_its_owner_only() {
 fn a_key_file_that_others_may_read_is_refused() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("key");
-    Key::load_or_create(&path).expect("made");
+    SealKey::load_or_create(&path).expect("made");
     for mode in [0o640, 0o604, 0o620] {
         let permissions = fs::Permissions::from_mode(mode);
         fs::set_permissions(&path, permissions).expect("its owner may");
-        let refused = Key::load_or_create(&path);
-        assert!(matches!(refused, Err(KeyError::Exposed { mode: found, .. }) if found == mode));
+        let refused = SealKey::load_or_create(&path);
+        assert!(matches!(refused, Err(SealKeyError::Exposed { mode: found, .. }) if found == mode));
     }
 }
 
@@ -79,10 +82,13 @@ fn a_key_file_that_others_may_read_is_refused() {
 fn a_file_of_another_length_is_no_key() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("key");
-    Key::load_or_create(&path).expect("made");
+    SealKey::load_or_create(&path).expect("made");
     for bytes in [0, 31, 33, 100_000] {
         fs::write(&path, vec![7; bytes]).expect("writable");
-        let refused = Key::load_or_create(&path);
-        assert!(matches!(refused, Err(KeyError::Length(_))), "{bytes} bytes");
+        let refused = SealKey::load_or_create(&path);
+        assert!(
+            matches!(refused, Err(SealKeyError::Length(_))),
+            "{bytes} bytes"
+        );
     }
 }

@@ -11,16 +11,16 @@ use std::collections::BTreeMap;
 
 /// Keeps records as long as the process lives.
 #[derive(Debug, Default)]
-pub struct Memory(Mutex<BTreeMap<DynoKey, UsageInterval>>);
+pub struct MemoryUsageStore(Mutex<BTreeMap<DynoKey, UsageInterval>>);
 
-impl Memory {
+impl MemoryUsageStore {
     /// No records yet.
     pub fn new() -> Self {
         Self::default()
     }
 }
 
-impl UsageStore for Memory {
+impl UsageStore for MemoryUsageStore {
     fn record(&self, records: &[UsageInterval]) -> Result<(), UsageError> {
         let mut all = self.0.lock();
         for record in records {

@@ -13,13 +13,13 @@ const WAITING_MAX: usize = 100_000;
 
 /// What is measured and not yet written to its end.
 #[derive(Debug, Default)]
-pub(super) struct Meter {
+pub(super) struct RunMeter {
     /// Dynos that run: their memory in bytes, and since when.
     running: BTreeMap<DynoKey, (u64, Time)>,
     ended: BTreeMap<DynoKey, UsageInterval>,
 }
 
-impl Meter {
+impl RunMeter {
     pub(super) fn up(&mut self, dyno: &DynoKey, memory_bytes: u64, now: Time) {
         self.running
             .entry(dyno.clone())

@@ -2,7 +2,7 @@
 //!
 //! Owns when a dyno's time is written down. Must not know prices, nor why a dyno runs.
 
-use super::meter::{self, Meter};
+use super::meter::{self, RunMeter};
 use super::store::{UsageError, UsageStore};
 use grid::name::{AppName, DynoKey};
 use grid::time::Time;
@@ -15,26 +15,26 @@ use tokio::time::{Instant, MissedTickBehavior};
 /// How much of a running dyno's time a kill can lose.
 pub const CHECKPOINT_EVERY: Duration = Duration::from_secs(60);
 /// How long records are kept: a year, and time to ask about it.
-pub const KEPT: Duration = Duration::from_secs(400 * 24 * 3_600);
+pub const RECORDS_KEPT: Duration = Duration::from_secs(400 * 24 * 3_600);
 
 /// Measures dyno time. Clones share what they measure.
 #[derive(Clone, Debug)]
-pub struct Recorder(Arc<Shared>);
+pub struct UsageRecorder(Arc<UsageRecorderShared>);
 
 #[derive(Debug)]
-struct Shared {
+struct UsageRecorderShared {
     store: Arc<dyn UsageStore>,
-    meter: Mutex<Meter>,
+    meter: Mutex<RunMeter>,
     /// Usage time at `started`: see [`Recorder::now`].
     base: Time,
     started: Instant,
 }
 
-impl Recorder {
+impl UsageRecorder {
     /// Goes on where the store ends. `wall` is the time by the wall clock. Blocks on the store.
     pub fn open(store: Arc<dyn UsageStore>, wall: SystemTime) -> Result<Self, UsageError> {
         let base = unix(wall).max(store.last()?);
-        Ok(Recorder(Arc::new(Shared {
+        Ok(UsageRecorder(Arc::new(UsageRecorderShared {
             store,
             meter: Mutex::default(),
             base,
@@ -115,7 +115,7 @@ impl Recorder {
     fn tick(&self) -> Result<(), UsageError> {
         self.checkpoint()?;
         let now = self.now();
-        let oldest = Time::from_micros(now.micros().saturating_sub(micros(KEPT)));
+        let oldest = Time::from_micros(now.micros().saturating_sub(micros(RECORDS_KEPT)));
         self.0.store.forget(oldest)
     }
 }

@@ -43,7 +43,7 @@ const READ: &str = "
 
 /// A store in an SQLite file. Several processes may use one.
 #[derive(Debug)]
-pub struct Sqlite(Mutex<Connection>);
+pub struct SqliteUsageStore(Mutex<Connection>);
 
 fn failed<E>(what: &'static str) -> impl Fn(E) -> UsageError
 where
@@ -60,9 +60,9 @@ where
 #[error(
     "the usage database has format {0}, and this dyno knows {SCHEMA}: use the dyno that made it"
 )]
-struct Newer(i64);
+struct NewerUsageFormat(i64);
 
-impl Sqlite {
+impl SqliteUsageStore {
     /// Opens the file, making it if it is not there.
     pub fn open(path: &Path) -> Result<Self, UsageError> {
         let connection = Connection::open(path).map_err(failed("open"))?;
@@ -79,9 +79,9 @@ impl Sqlite {
                 made.map_err(failed("make a table of"))?;
             }
             SCHEMA => {}
-            newer => return Err(failed("open")(Newer(newer))),
+            newer => return Err(failed("open")(NewerUsageFormat(newer))),
         }
-        Ok(Sqlite(Mutex::new(connection)))
+        Ok(SqliteUsageStore(Mutex::new(connection)))
     }
 
     fn write(&self, records: &[UsageInterval]) -> rusqlite::Result<()> {
@@ -105,7 +105,7 @@ impl Sqlite {
     }
 }
 
-impl UsageStore for Sqlite {
+impl UsageStore for SqliteUsageStore {
     fn record(&self, records: &[UsageInterval]) -> Result<(), UsageError> {
         self.write(records).map_err(failed("write"))
     }

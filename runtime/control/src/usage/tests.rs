@@ -28,7 +28,7 @@ async fn pass(secs: u64) {
     tokio::time::advance(Duration::from_secs(secs)).await;
 }
 
-fn bill(recorder: &Recorder, app: &str) -> Bill {
+fn bill(recorder: &UsageRecorder, app: &str) -> Bill {
     let app: AppName = app.parse().expect("a name");
     let all = recorder.intervals(Some(&app), Time::ZERO, Time::MAX);
     let mut bills = compute_bills(&all.expect("records"), DynoPrices::default());
@@ -38,9 +38,9 @@ fn bill(recorder: &Recorder, app: &str) -> Bill {
 /// Each test runs on both stores.
 fn stores() -> Vec<(Arc<dyn UsageStore>, Option<tempfile::TempDir>)> {
     let folder = tempfile::tempdir().expect("a folder");
-    let sqlite = Sqlite::open(&folder.path().join("usage.db")).expect("a database");
+    let sqlite = SqliteUsageStore::open(&folder.path().join("usage.db")).expect("a database");
     vec![
-        (Arc::new(Memory::new()), None),
+        (Arc::new(MemoryUsageStore::new()), None),
         (Arc::new(sqlite), Some(folder)),
     ]
 }
@@ -48,7 +48,7 @@ fn stores() -> Vec<(Arc<dyn UsageStore>, Option<tempfile::TempDir>)> {
 #[tokio::test(start_paused = true)]
 async fn an_hour_and_a_quarter_and_half_a_minute() {
     for (store, _folder) in stores() {
-        let recorder = Recorder::open(store, wall(START_SECS)).expect("a store");
+        let recorder = UsageRecorder::open(store, wall(START_SECS)).expect("a store");
         recorder.changed(&key("hello", "web.1", 1), MIB_128, true);
         for _ in 0..75 {
             pass(60).await;
@@ -67,7 +67,7 @@ async fn an_hour_and_a_quarter_and_half_a_minute() {
 #[tokio::test(start_paused = true)]
 async fn four_dynos_for_an_hour_cost_fifteen_cents() {
     for (store, _folder) in stores() {
-        let recorder = Recorder::open(store, wall(START_SECS)).expect("a store");
+        let recorder = UsageRecorder::open(store, wall(START_SECS)).expect("a store");
         for n in 1..=4 {
             recorder.changed(&key("hello", &format!("web.{n}"), n), MIB_128, true);
             // Saying it again, as after a new report of the same, changes nothing.
@@ -90,7 +90,7 @@ async fn four_dynos_for_an_hour_cost_fifteen_cents() {
 #[tokio::test(start_paused = true)]
 async fn a_kill_and_a_clock_set_back_bill_nothing_twice() {
     for (store, _folder) in stores() {
-        let recorder = Recorder::open(Arc::clone(&store), wall(START_SECS)).expect("a store");
+        let recorder = UsageRecorder::open(Arc::clone(&store), wall(START_SECS)).expect("a store");
         recorder.changed(&key("hello", "web.1", 1), MIB_128, true);
         pass(3_600).await;
         recorder.checkpoint().expect("a store");
@@ -98,7 +98,7 @@ async fn a_kill_and_a_clock_set_back_bill_nothing_twice() {
         // Killed here: the last 59 s were not written. The clock goes back by half an hour.
         drop(recorder);
         let recorder =
-            Recorder::open(Arc::clone(&store), wall(START_SECS + 1_800)).expect("a store");
+            UsageRecorder::open(Arc::clone(&store), wall(START_SECS + 1_800)).expect("a store");
         recorder.changed(&key("hello", "web.1", 1 << 32), MIB_128, true);
         pass(600).await;
         recorder.checkpoint().expect("a store");
@@ -166,7 +166,7 @@ async fn a_later_record_of_a_run_replaces_a_shorter_one_and_never_the_other_way(
 #[tokio::test(start_paused = true)]
 async fn what_is_asked_for_is_cut_to_its_time() {
     for (store, _folder) in stores() {
-        let recorder = Recorder::open(store, wall(START_SECS)).expect("a store");
+        let recorder = UsageRecorder::open(store, wall(START_SECS)).expect("a store");
         recorder.changed(&key("hello", "web.1", 1), MIB_128, true);
         pass(1_000).await;
         let (since, until) = (START_SECS + 100, START_SECS + 400);
@@ -184,7 +184,7 @@ async fn what_is_asked_for_is_cut_to_its_time() {
 /// A store on a disk that is full at times.
 #[derive(Debug, Default)]
 struct Full {
-    memory: Memory,
+    memory: MemoryUsageStore,
     full: std::sync::atomic::AtomicBool,
 }
 
@@ -227,7 +227,7 @@ impl UsageStore for Full {
 #[tokio::test(start_paused = true)]
 async fn a_full_disk_delays_records_and_loses_none() {
     let store = Arc::new(Full::default());
-    let recorder = Recorder::open(Arc::clone(&store) as Arc<dyn UsageStore>, wall(START_SECS));
+    let recorder = UsageRecorder::open(Arc::clone(&store) as Arc<dyn UsageStore>, wall(START_SECS));
     let recorder = recorder.expect("a store");
     recorder.changed(&key("hello", "web.1", 1), MIB_128, true);
     store.set(true);
@@ -249,8 +249,8 @@ async fn a_full_disk_delays_records_and_loses_none() {
 
 #[tokio::test(start_paused = true)]
 async fn the_task_writes_every_minute_and_at_the_end() {
-    let store: Arc<dyn UsageStore> = Arc::new(Memory::new());
-    let recorder = Recorder::open(Arc::clone(&store), wall(START_SECS)).expect("a store");
+    let store: Arc<dyn UsageStore> = Arc::new(MemoryUsageStore::new());
+    let recorder = UsageRecorder::open(Arc::clone(&store), wall(START_SECS)).expect("a store");
     recorder.changed(&key("hello", "web.1", 1), MIB_128, true);
     let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
     let stopped = async { drop(stopped.await) };
@@ -276,12 +276,12 @@ fn a_database_is_there_the_next_time_and_a_newer_one_is_refused() {
         from: Time::from_secs(START_SECS),
         to: Time::from_micros(START_SECS * 1_000_000 + 7),
     };
-    let store = Sqlite::open(&path).expect("a database");
+    let store = SqliteUsageStore::open(&path).expect("a database");
     store
         .record(std::slice::from_ref(&record))
         .expect("a store");
     drop(store);
-    let store = Sqlite::open(&path).expect("a database");
+    let store = SqliteUsageStore::open(&path).expect("a database");
     assert_eq!(
         store.read(None, Time::ZERO, Time::MAX).expect("records"),
         [record]
@@ -292,7 +292,7 @@ fn a_database_is_there_the_next_time_and_a_newer_one_is_refused() {
         .pragma_update(None, "user_version", 99)
         .expect("a pragma");
     drop(newer);
-    let error = Sqlite::open(&path).expect_err("a newer database");
+    let error = SqliteUsageStore::open(&path).expect_err("a newer database");
     let cause = std::error::Error::source(&error)
         .expect("a cause")
         .to_string();

@@ -4,13 +4,13 @@ use super::*;
 use crate::ledger::EntryId;
 use grid::name::Run;
 
-fn entry(by: &str, fact: Fact) -> Entry {
-    Entry {
+fn entry(by: &str, fact: Fact) -> LedgerEntry {
+    LedgerEntry {
         id: EntryId::random(),
         at_ms: 7,
         by: by.to_owned(),
         key: None,
-        changes: vec![Change::Fact(fact)],
+        changes: vec![LedgerChange::Fact(fact)],
     }
 }
 
@@ -25,9 +25,9 @@ fn an_app_is_of_whoever_made_it_last() {
         app: app.clone(),
         before: Run(1),
     };
-    let mut view = View::default();
+    let mut view = LedgerView::default();
     let mut by = |at, name: &str, fact: &Fact| {
-        let applied = view.apply(Seq(at), &entry(name, fact.clone()));
+        let applied = view.apply_entry(Seq(at), &entry(name, fact.clone()));
         applied.expect("fits");
         view.origin(&app).map(|origin| origin.created_by.clone())
     };

@@ -1,8 +1,11 @@
 //! A real file that cannot grow, in a process of its own: apps run on, and changes go on once it can.
 
 use crate::places::InSqlite;
-use control::ledger::{Ledger, Seq, Sqlite};
-use control::{Actor, Command, Control, Deploy, DeployConfig, Options, Outcome, Outputs, Refused};
+use control::ledger::{Ledger, Seq, SqliteLedger};
+use control::{
+    Actor, Command, Control, ControlError, DeployConfig, ReconcilerOptions, ReconcilerOutputs,
+    ReleaseOutcome, ReleaseSpec,
+};
 use grid::desired::{ProcessKind, ProcessSpec};
 use grid::lifecycle::DynoState;
 use grid::name::{AppName, DynoKey, NodeId, ProcessType, SlugId};
@@ -45,9 +48,9 @@ async fn child() {
     let Some(folder) = std::env::var_os(FOLDER).map(PathBuf::from) else {
         return;
     };
-    let ledger = Sqlite::open(&folder.join("ledger.db"), &folder.join("ledger.key"));
+    let ledger = SqliteLedger::open(&folder.join("ledger.db"), &folder.join("ledger.key"));
     let ledger: Arc<dyn Ledger> = Arc::new(ledger.expect("opens"));
-    let options = Options::default();
+    let options = ReconcilerOptions::default();
     let (reconciler, control, outputs) = control::start(Arc::clone(&ledger), options)
         .await
         .expect("starts");
@@ -55,7 +58,7 @@ async fn child() {
     tokio::spawn(node(control.clone(), outputs));
     let inventory = Inventory::new_local(node_id(), 1 << 40, 10);
     let report = Report::Node(inventory);
-    control.report(report).await.expect("listens");
+    control.send_report(report).await.expect("listens");
     deploy(&control).await;
     let first = up(&control, None).await;
     let kept = ledger.read(Seq::START, 1_000).await.expect("reads").len();
@@ -63,10 +66,10 @@ async fn child() {
     limit(Some(log_bytes(&folder)));
     let refused = command(&control, maintenance(true)).await;
     assert!(
-        matches!(refused, Err(Refused::Unavailable(_))),
+        matches!(refused, Err(ControlError::Unavailable(_))),
         "{refused:?}"
     );
-    assert!(control.trouble().borrow().is_some());
+    assert!(control.watch_ledger_trouble().borrow().is_some());
     crash(&control, first.clone()).await;
     let second = up(&control, Some(&first)).await;
     let read = ledger.read(Seq::START, 1_000).await.expect("reads").len();
@@ -92,8 +95,13 @@ fn maintenance(on: bool) -> Command {
     Command::SetMaintenance { app: app(), on }
 }
 
-async fn command(control: &Control, command: Command) -> Result<control::Accepted, Refused> {
-    control.command(command, Actor::default(), None).await
+async fn command(
+    control: &Control,
+    command: Command,
+) -> Result<control::AcceptedChange, ControlError> {
+    control
+        .execute_command(command, Actor::default(), None)
+        .await
 }
 
 async fn deploy(control: &Control) {
@@ -104,7 +112,7 @@ async fn deploy(control: &Control) {
         kind: ProcessKind::Handler,
         limits: Arc::default(),
     };
-    let deploy = Deploy {
+    let deploy = ReleaseSpec {
         slug: SlugId::new([7; 32]),
         description: "Deploy".into(),
         config: DeployConfig::Own(BTreeMap::new()),
@@ -117,12 +125,12 @@ async fn deploy(control: &Control) {
     };
     let accepted = command(control, deploy).await.expect("accepted");
     let version = accepted.version.expect("a release");
-    let outcome = control.outcome(&self::app(), version).await;
-    assert_eq!(outcome, Ok(Outcome::Serving));
+    let outcome = control.wait_for_outcome(&self::app(), version).await;
+    assert_eq!(outcome, Ok(ReleaseOutcome::Serving));
 }
 
 /// A node on which everything works.
-async fn node(control: Control, mut outputs: Outputs) {
+async fn node(control: Control, mut outputs: ReconcilerOutputs) {
     while let Some(step) = outputs.steps.recv().await {
         let report = match step {
             Step::Fetch { node, app, release } => Report::Fetched {
@@ -137,7 +145,7 @@ async fn node(control: Control, mut outputs: Outputs) {
             }
             _ => continue,
         };
-        if control.report(report).await.is_err() {
+        if control.send_report(report).await.is_err() {
             return;
         }
     }
@@ -152,13 +160,13 @@ async fn crash(control: &Control, dyno: DynoKey) {
         served: true,
         in_request: true,
     };
-    control.report(report).await.expect("listens");
+    control.send_report(report).await.expect("listens");
 }
 
 /// The dyno that is up, as soon as it is another one than this.
 async fn up(control: &Control, but: Option<&DynoKey>) -> DynoKey {
     for _ in 0..LOOKS {
-        let dynos = control.dynos_of(&app()).await.expect("listens");
+        let dynos = control.list_dynos_of_app(&app()).await.expect("listens");
         let mut up = dynos.into_iter().filter(|dyno| dyno.state == DynoState::Up);
         if let Some(dyno) = up.find(|dyno| Some(&dyno.dyno) != but) {
             return dyno.dyno;

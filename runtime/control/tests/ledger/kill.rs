@@ -1,7 +1,7 @@
 //! A real process, which appends to a file and is killed in the midst of it.
 
 use crate::places::{InSqlite, Place, all, entry};
-use control::ledger::{Entry, EntryId, Seq, Sqlite};
+use control::ledger::{EntryId, LedgerEntry, Seq, SqliteLedger};
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Write};
 use std::path::PathBuf;
@@ -20,7 +20,7 @@ async fn child() {
     let Some(folder) = std::env::var_os(FOLDER).map(PathBuf::from) else {
         return;
     };
-    let ledger = Sqlite::open(&folder.join("ledger.db"), &folder.join("ledger.key"));
+    let ledger = SqliteLedger::open(&folder.join("ledger.db"), &folder.join("ledger.key"));
     let ledger: &dyn control::ledger::Ledger = &ledger.expect("opens");
     let mut last = *ledger.watch().borrow();
     let mut out = std::io::stdout();
@@ -79,7 +79,7 @@ async fn what_was_acknowledged_survives_every_kill() {
         let pause = Duration::from_micros(round * 997 % 1_500);
         let lines = usize::try_from(round % 5).expect("small");
         acknowledged.extend(killed(&place, lines, pause));
-        let kept: Vec<(Seq, Entry)> = all(&*place.open()).await;
+        let kept: Vec<(Seq, LedgerEntry)> = all(&*place.open()).await;
         let ids: BTreeMap<Seq, EntryId> = kept.iter().map(|(at, e)| (*at, e.id)).collect();
         for (at, id) in &acknowledged {
             assert_eq!(ids.get(at), Some(id), "entry {at}, round {round}");

@@ -1,6 +1,8 @@
 //! Where ledgers are kept, and how each is opened again.
 
-use control::ledger::{Change, Entry, EntryId, Ledger, Memory, Seq, Sqlite};
+use control::ledger::{
+    EntryId, Ledger, LedgerChange, LedgerEntry, MemoryLedger, Seq, SqliteLedger,
+};
 use grid::desired::Fact;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -13,7 +15,7 @@ pub(crate) trait Place {
 }
 
 #[derive(Default)]
-pub(crate) struct InMemory(Memory);
+pub(crate) struct InMemory(MemoryLedger);
 
 impl Place for InMemory {
     fn open(&self) -> Arc<dyn Ledger> {
@@ -38,8 +40,8 @@ impl InSqlite {
         self.0.path().join("ledger.key")
     }
 
-    pub(crate) fn sqlite(&self) -> Sqlite {
-        Sqlite::open(&self.database(), &self.key()).expect("opens")
+    pub(crate) fn sqlite(&self) -> SqliteLedger {
+        SqliteLedger::open(&self.database(), &self.key()).expect("opens")
     }
 }
 
@@ -50,13 +52,13 @@ impl Place for InSqlite {
 }
 
 /// An entry by someone, which changes one thing.
-pub(crate) fn entry(by: &str) -> Entry {
-    Entry {
+pub(crate) fn entry(by: &str) -> LedgerEntry {
+    LedgerEntry {
         id: EntryId::random(),
         at_ms: 1_700_000_000_000,
         by: by.to_owned(),
         key: None,
-        changes: vec![Change::Fact(Fact::MaintenanceSet {
+        changes: vec![LedgerChange::Fact(Fact::MaintenanceSet {
             app: "hello".parse().expect("valid"),
             on: true,
         })],
@@ -64,6 +66,6 @@ pub(crate) fn entry(by: &str) -> Entry {
 }
 
 /// All entries of a ledger.
-pub(crate) async fn all(ledger: &dyn Ledger) -> Vec<(Seq, Entry)> {
+pub(crate) async fn all(ledger: &dyn Ledger) -> Vec<(Seq, LedgerEntry)> {
     ledger.read(Seq::START, usize::MAX).await.expect("reads")
 }

@@ -1,8 +1,10 @@
 //! What the SQLite file has to hold beyond the suite.
 
 use crate::places::{InSqlite, Place, all, entry};
-use control::ledger::{AppendError, Change, Entry, Ledger, OpenError, ReadError, Seq, Sqlite};
-use control::seal::KeyError;
+use control::ledger::{
+    AppendError, Ledger, LedgerChange, LedgerEntry, LedgerOpenError, ReadError, Seq, SqliteLedger,
+};
+use control::seal::SealKeyError;
 use grid::desired::{Fact, Release};
 use grid::name::{SlugId, Version};
 use rusqlite::Connection;
@@ -14,7 +16,7 @@ use std::sync::Arc;
 const SECRET: &str = "correct horse battery staple";
 
 /// An entry with a config var.
-fn secret() -> Entry {
+fn secret() -> LedgerEntry {
     let release = Release {
         version: Version::FIRST,
         slug: SlugId::new([9; 32]),
@@ -29,8 +31,8 @@ fn secret() -> Entry {
         app: "private-app".parse().expect("valid"),
         release: Arc::new(release),
     };
-    Entry {
-        changes: vec![Change::Fact(created)],
+    LedgerEntry {
+        changes: vec![LedgerChange::Fact(created)],
         ..entry("somebody")
     }
 }
@@ -137,7 +139,7 @@ async fn another_key_opens_nothing() {
     fill(&*place.open(), 2).await;
     let other = InSqlite::default();
     drop(other.open());
-    let ledger = Sqlite::open(&place.database(), &other.key()).expect("opens");
+    let ledger = SqliteLedger::open(&place.database(), &other.key()).expect("opens");
     let ledger: &dyn Ledger = &ledger;
     let refused = ledger.read(Seq::START, 10).await;
     assert!(matches!(refused, Err(ReadError::Sealed { at: Seq(1) })));
@@ -148,8 +150,11 @@ fn a_ledger_without_its_key_is_not_given_a_new_one() {
     let place = InSqlite::default();
     drop(place.open());
     fs::remove_file(place.key()).expect("there");
-    let refused = Sqlite::open(&place.database(), &place.key());
-    assert!(matches!(refused, Err(OpenError::Key(KeyError::Missing(_)))));
+    let refused = SqliteLedger::open(&place.database(), &place.key());
+    assert!(matches!(
+        refused,
+        Err(LedgerOpenError::Key(SealKeyError::Missing(_)))
+    ));
     assert!(!place.key().exists());
 }
 
@@ -191,17 +196,20 @@ fn files_of_others_and_of_the_future_are_refused() {
     file.execute_batch("CREATE TABLE other (a)").expect("done");
     file.pragma_update(None, "user_version", 1).expect("done");
     drop(file);
-    control::seal::Key::load_or_create(&place.key()).expect("made");
-    let refused = Sqlite::open(&place.database(), &place.key());
-    assert!(matches!(refused, Err(OpenError::Foreign(_))));
+    control::seal::SealKey::load_or_create(&place.key()).expect("made");
+    let refused = SqliteLedger::open(&place.database(), &place.key());
+    assert!(matches!(refused, Err(LedgerOpenError::Foreign(_))));
 
     let place = InSqlite::default();
     drop(place.open());
     let file = Connection::open(place.database()).expect("opens");
     file.pragma_update(None, "user_version", 2).expect("done");
     drop(file);
-    let refused = Sqlite::open(&place.database(), &place.key());
-    assert!(matches!(refused, Err(OpenError::TooNew { found: 2, .. })));
+    let refused = SqliteLedger::open(&place.database(), &place.key());
+    assert!(matches!(
+        refused,
+        Err(LedgerOpenError::TooNew { found: 2, .. })
+    ));
 
     let place = InSqlite::default();
     fs::write(
@@ -209,7 +217,7 @@ fn files_of_others_and_of_the_future_are_refused() {
         "this is no database, whatever its name says",
     )
     .expect("writable");
-    control::seal::Key::load_or_create(&place.key()).expect("made");
-    let refused = Sqlite::open(&place.database(), &place.key());
-    assert!(matches!(refused, Err(OpenError::Sqlite { .. })));
+    control::seal::SealKey::load_or_create(&place.key()).expect("made");
+    let refused = SqliteLedger::open(&place.database(), &place.key());
+    assert!(matches!(refused, Err(LedgerOpenError::Sqlite { .. })));
 }

@@ -1,9 +1,11 @@
-//! What every ledger promises.
+//! The contract of every ledger.
 
 use crate::places::{Place, all, entry};
 use control::Actor;
 use control::access::{self, Role};
-use control::ledger::{AppendError, Change, ENTRY_BYTES_MAX, Entry, IdempotencyKey, Ledger, Seq};
+use control::ledger::{
+    AppendError, ENTRY_BYTES_MAX, IdempotencyKey, Ledger, LedgerChange, LedgerEntry, Seq,
+};
 use futures_util::future::poll_immediate;
 use grid::desired::{Fact, ProcessKind, ProcessSpec, Release};
 use grid::name::{AppName, ProcessType, SlugId, Version};
@@ -19,12 +21,13 @@ fn app() -> AppName {
 }
 
 /// An entry of everything that an entry can hold.
-fn rich() -> Entry {
+fn rich() -> LedgerEntry {
     let by = Actor {
         by: "me".into(),
         at_ms: 5,
     };
-    let (token, _secret) = access::mint("the \"first\" – один", Role::Deploy, Some(app()), &by);
+    let (token, _secret) =
+        access::mint_token("the \"first\" – один", Role::Deploy, Some(app()), &by);
     let spec = ProcessSpec {
         kind: ProcessKind::Handler,
         limits: Arc::default(),
@@ -39,19 +42,19 @@ fn rich() -> Entry {
         created_by: "me".into(),
         reach: Default::default(),
     };
-    Entry {
+    LedgerEntry {
         key: Some(IdempotencyKey::new("once", b"POST /").expect("valid")),
         changes: vec![
-            Change::Fact(Fact::AppCreated {
+            LedgerChange::Fact(Fact::AppCreated {
                 app: app(),
                 hostnames: vec!["hello.localhost".parse().expect("valid")],
             }),
-            Change::Fact(Fact::ReleaseCreated {
+            LedgerChange::Fact(Fact::ReleaseCreated {
                 app: app(),
                 release: Arc::new(release),
             }),
-            Change::Access(access::Change::TokenRevoked(token.id.clone())),
-            Change::Access(access::Change::TokenCreated(token)),
+            LedgerChange::Access(access::AccessChange::TokenRevoked(token.id.clone())),
+            LedgerChange::Access(access::AccessChange::TokenCreated(token)),
         ],
         ..entry("me")
     }
@@ -105,7 +108,7 @@ pub(crate) async fn of_contending_writers_one_gets_each_place(place: &dyn Place)
         }
     }
     assert_eq!(placed.len(), WRITERS * ENTRIES_EACH);
-    let kept: BTreeMap<Seq, Entry> = all(&*ledger).await.into_iter().collect();
+    let kept: BTreeMap<Seq, LedgerEntry> = all(&*ledger).await.into_iter().collect();
     assert_eq!(kept, placed);
     let first_and_last = (kept.first_key_value(), kept.last_key_value());
     let places = first_and_last.0.zip(first_and_last.1);
@@ -113,7 +116,7 @@ pub(crate) async fn of_contending_writers_one_gets_each_place(place: &dyn Place)
     assert_eq!(places, Some((1, kept.len() as u64)));
 }
 
-async fn write_all(ledger: Arc<dyn Ledger>, writer: usize) -> Vec<(Seq, Entry)> {
+async fn write_all(ledger: Arc<dyn Ledger>, writer: usize) -> Vec<(Seq, LedgerEntry)> {
     let mut placed = Vec::new();
     let mut after = Seq::START;
     while placed.len() < ENTRIES_EACH {

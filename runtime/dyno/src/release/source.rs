@@ -50,7 +50,7 @@ pub fn from_store(store: Arc<slugs::store::Store>) -> SlugSource {
     })
 }
 
-fn program(process: &slugs::manifest::Process) -> SlugProgram {
+fn program(process: &slugs::manifest::ManifestProcess) -> SlugProgram {
     SlugProgram {
         component: process.component.as_str().into(),
         args: process.args.clone(),

@@ -2,11 +2,13 @@
 //!
 //! Owns the [`Refusal`] codes. Must not know HTTP types, connections or the guest.
 
-use serde::{Deserialize, Serialize};
 use std::fmt;
+
+use serde::{Deserialize, Serialize};
 
 /// Why a request got no answer from an app: one variant for each H code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Refusal {
     /// H10: every web dyno is crashed or backing off.
     AppCrashed,
@@ -50,6 +52,7 @@ pub enum Refusal {
 
 /// Whose fault a refusal is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum RefusalSide {
     /// The app, or how it is configured.
     App,

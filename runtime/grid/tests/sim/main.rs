@@ -6,6 +6,7 @@
 
 mod node;
 mod random;
+mod requests;
 mod rng;
 mod script;
 mod transcript;

@@ -2,13 +2,14 @@
 //!
 //! Owns the truth about its dynos. Must not know the planner.
 
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
 use grid::lifecycle::DynoState;
 use grid::name::{AppName, DynoKey, NodeId, Run, SlugId, Version};
 use grid::protocol::{
     CrashCause, Heartbeats, Inventory, InventoryDyno, OneOff, ProcessExit, Report, Step,
 };
-use std::collections::{BTreeMap, BTreeSet};
-use std::time::Duration;
 
 /// What the dynos of one slug do.
 #[derive(Clone, Debug)]
@@ -61,6 +62,10 @@ pub(crate) struct SimDyno {
     pub(crate) up: bool,
     pub(crate) served: bool,
     draining: bool,
+    /// The router has its handle.
+    handle_out: bool,
+    /// It drains, and has nothing left to do but the request that it may have.
+    drained: bool,
     memory_bytes: u64,
     behaviour: Behaviour,
 }
@@ -257,6 +262,8 @@ impl SimNode {
             up: asleep,
             served: false,
             draining: false,
+            handle_out: false,
+            drained: false,
             memory_bytes: fetched.memory_bytes[key.dyno.process.as_str()],
             behaviour: fetched.behaviour,
         };
@@ -300,6 +307,8 @@ impl SimNode {
             up: true,
             served: false,
             draining: false,
+            handle_out: false,
+            drained: false,
             memory_bytes: one_off.memory_bytes,
             behaviour: Behaviour::GOOD,
         };
@@ -323,8 +332,42 @@ impl SimNode {
         }
     }
 
+    /// A dyno that drains has done its work, but for a request that it may have.
     pub(crate) fn finished(&mut self, key: &DynoKey) -> Option<Report> {
+        let dyno = self.dynos.get_mut(key)?;
+        dyno.drained = true;
+        self.end_drained(key)
+    }
+
+    fn end_drained(&mut self, key: &DynoKey) -> Option<Report> {
+        let dyno = self.dynos.get(key)?;
+        if dyno.handle_out || !dyno.drained {
+            return None;
+        }
         self.dynos.remove(key).map(|_| self.down(key))
+    }
+
+    /// Gives the router the one handle of a dyno, if it is here.
+    pub(crate) fn take_handle(&mut self, key: &DynoKey) -> bool {
+        let Some(dyno) = self.dynos.get_mut(key) else {
+            return false;
+        };
+        let parked = dyno.up && !dyno.draining && !dyno.handle_out;
+        dyno.handle_out |= parked;
+        parked
+    }
+
+    /// The router has no more use for a dyno's handle.
+    pub(crate) fn return_handle(&mut self, key: &DynoKey) -> Option<Report> {
+        self.dynos.get_mut(key)?.handle_out = false;
+        self.end_drained(key)
+    }
+
+    /// A dyno has completed a request.
+    pub(crate) fn note_served(&mut self, key: &DynoKey) {
+        if let Some(dyno) = self.dynos.get_mut(key) {
+            dyno.served = true;
+        }
     }
 
     pub(crate) fn crash(

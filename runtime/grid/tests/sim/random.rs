@@ -2,8 +2,9 @@
 //!
 //! Owns which commands are likely. The script is text, so that a run that fails is a scenario already.
 
-use crate::rng::Rng;
 use std::fmt::Write;
+
+use crate::rng::Rng;
 
 /// Commands in a script at most, besides those that set the scene.
 const COMMANDS_MAX: u64 = 14;
@@ -33,6 +34,9 @@ pub(crate) fn script(seed: u64) -> String {
     for _ in 0..4 + rng.below(COMMANDS_MAX - 3) {
         let app = *rng.pick(apps);
         writeln!(text, "{}", command(&mut rng, app, nodes)).expect("fits");
+        if rng.percent(40) {
+            writeln!(text, "{}", request(&mut rng, app)).expect("fits");
+        }
         if rng.percent(75) {
             let time = rng.pick(&["1ms", "15ms", "60ms", "75ms", "300ms", "2s", "5s", "35s"]);
             writeln!(text, "run {time}").expect("fits");
@@ -71,6 +75,23 @@ fn deploy(rng: &mut Rng, app: &str) -> String {
         " release=fail",
     ]);
     format!("deploy {app} web{worker}{boot}{fetch}{drain}{memory}{release}")
+}
+
+/// Requests that arrive together, one after the other, or over all that follows.
+fn request(rng: &mut Rng, app: &str) -> String {
+    let arrivals = rng.pick(&[
+        "count=1",
+        "count=3 every=15ms",
+        "count=10",
+        "count=10 every=200ms",
+        "count=40 every=15ms",
+        "count=40 every=200ms",
+        "count=150 every=1ms",
+    ]);
+    let service = rng.pick(&["0s", "1ms", "10ms", "300ms", "2s", "40s", "never"]);
+    let hangup = rng.pick(&["", "", "", " hangup=5ms", " hangup=500ms", " hangup=20s"]);
+    let trap = if rng.percent(15) { " trap" } else { "" };
+    format!("request {app} {arrivals} service={service}{hangup}{trap}")
 }
 
 fn rare(rng: &mut Rng, app: &str) -> String {

@@ -13,6 +13,8 @@
 //! crash hello web.1 | serve hello web.1 | discard hello web.1
 //! misboot hello web.1                 a dyno that slept fails to boot when it is woken
 //! destroy hello | stop hello web.1 | resize hello web=256 | undomain hello hello.localhost
+//! request hello count=5 every=10ms service=2s|never trap hangup=1s
+//!                                     requests arrive; a guest takes so long, and traps then; a client leaves
 //! once hello                          a one-off dyno starts
 //! exit hello run.1 code=3             what runs once comes to its end
 //! end hello run.1                     somebody asks for its end
@@ -24,21 +26,26 @@
 //! rest                                fails unless what should run does, and nothing else
 //! ```
 
-use crate::node::{Behaviour, Boot, Ending, SimNode};
-use crate::rng::Rng;
-use crate::world::{Faults, World};
+use std::collections::BTreeMap;
+use std::str::FromStr;
+use std::sync::Arc;
+use std::time::Duration;
+
 use grid::desired::{
     AppSettings, Fact, IdleSetting, Limits, ProcessKind, ProcessSpec, Release, RestartTarget,
 };
 use grid::name::{AppName, DynoId, Hostname, NodeId, ProcessType, SlugId};
 use grid::plan::{Policy, RELEASES_KEPT};
 use grid::protocol::{CrashCause, Heartbeats};
-use std::collections::BTreeMap;
-use std::str::FromStr;
-use std::sync::Arc;
-use std::time::Duration;
+
+use crate::node::{Behaviour, Boot, Ending, SimNode};
+use crate::requests::RequestKind;
+use crate::rng::Rng;
+use crate::world::{Faults, World};
 
 const MIB: u64 = 1024 * 1024;
+/// What a guest takes for a request if its script does not say.
+const SERVICE: Duration = Duration::from_millis(10);
 
 /// Runs a script to its end, or to what went wrong.
 pub(crate) fn run(text: &str) -> Result<World, String> {
@@ -51,6 +58,7 @@ pub(crate) fn run(text: &str) -> Result<World, String> {
         world.transcript.input(world.now, line);
         let words: Vec<&str> = line.split_whitespace().collect();
         command(&mut world, &words)
+            .and_then(|()| world.break_off_requests())
             .map_err(|what| format!("line {}: {line}: {what}", number + 1))?;
     }
     Ok(world)
@@ -100,6 +108,7 @@ fn command(world: &mut World, words: &[&str]) -> Result<(), String> {
             Some(what) => Err(format!("{what}\n{}", world.transcript.text())),
             None => Ok(()),
         },
+        ["request", app, ..] => request(world, &parse(app)?, words),
         ["once", app] => world.begin(&parse(app)?),
         ["end", app, dyno] => world.end(&parse(app)?, &parse(dyno)?),
         ["exit", app, dyno, ..] => exit(world, &parse(app)?, &parse(dyno)?, words),
@@ -200,6 +209,21 @@ fn happen(world: &mut World, verb: &str, app: &AppName, dyno: &DynoId) -> Result
     };
     report.into_iter().for_each(|report| world.say(report));
     Ok(())
+}
+
+fn request(world: &mut World, app: &AppName, words: &[&str]) -> Result<(), String> {
+    let service = match option(words, "service") {
+        Some("never") => None,
+        Some(time) => Some(duration(time)?),
+        None => Some(SERVICE),
+    };
+    let kind = RequestKind {
+        service,
+        traps: words.contains(&"trap"),
+        hangup: option(words, "hangup").map(duration).transpose()?,
+    };
+    let every = option(words, "every").map_or(Ok(Duration::ZERO), duration)?;
+    world.send_requests(app, kind, number(words, "count", 1)?, every)
 }
 
 /// What runs once comes to its end. One that is not there does nothing.

@@ -2,9 +2,9 @@
 //!
 //! Owns time and the order of events. Must not decide anything that the planner decides.
 
-use crate::node::{Behaviour, Later, SimNode};
-use crate::rng::Rng;
-use crate::transcript::Transcript;
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
 use grid::check::{self, CheckDepth};
 use grid::desired::{DesiredState, Fact};
 use grid::name::{AppName, DynoId, DynoKey, NodeId, SlugId};
@@ -12,15 +12,19 @@ use grid::observed::ObservedState;
 use grid::plan::{PlanNote, Policy, place_one_off};
 use grid::protocol::{Heartbeats, Report, Route, RouteTarget, Step};
 use grid::time::Time;
-use std::collections::{BTreeMap, BTreeSet};
-use std::time::Duration;
+
+use crate::node::{Behaviour, Later, SimNode};
+use crate::requests::{RequestEvent, SimRouter};
+use crate::rng::Rng;
+use crate::transcript::Transcript;
 
 /// Something that will happen.
-enum Happening {
+pub(crate) enum Happening {
     Heard(Report),
     OnNode(NodeId, u64, Later),
     Heartbeat(NodeId),
     Inventory(NodeId),
+    Request(RequestEvent),
 }
 
 /// What may go wrong with a report, in per cent, and how late it may be.
@@ -42,6 +46,7 @@ pub(crate) struct World {
     pub(crate) rng: Rng,
     pub(crate) transcript: Transcript,
     pub(crate) notes: BTreeSet<PlanNote>,
+    pub(crate) router: SimRouter,
     ledger: Vec<Fact>,
     routes: BTreeMap<AppName, Route>,
     queue: BTreeMap<(Time, u64), Happening>,
@@ -77,6 +82,7 @@ impl World {
             rng: Rng::new(seed),
             transcript: Transcript::default(),
             notes: BTreeSet::new(),
+            router: SimRouter::default(),
             ledger,
             routes: BTreeMap::new(),
             queue: BTreeMap::new(),
@@ -87,7 +93,7 @@ impl World {
         }
     }
 
-    fn at(&mut self, time: Time, happening: Happening) {
+    pub(crate) fn at(&mut self, time: Time, happening: Happening) {
         self.queued += 1;
         self.queue.insert((time, self.queued), happening);
     }
@@ -181,6 +187,7 @@ impl World {
                 self.decide()?;
                 plans += 1;
             }
+            self.break_off_requests()?;
             if plans > PLANS_MAX {
                 return Err("it goes round in circles".into());
             }
@@ -203,6 +210,7 @@ impl World {
                 }
                 return Ok(news);
             }
+            Happening::Request(event) => self.on_request(event)?,
             Happening::OnNode(id, incarnation, later) => self.on_node(&id, incarnation, later),
             Happening::Heartbeat(id) => {
                 let beat = self.nodes.get(&id).map(|n| Report::Heartbeat {
@@ -282,7 +290,7 @@ impl World {
             Step::Publish { route } => return self.publish(route),
             Step::Withdraw { app } => {
                 self.routes.remove(app);
-                return Ok(());
+                return self.withdraw_line(app);
             }
             Step::Record { .. } => return Ok(()),
             Step::Drain { dyno, node, .. } => {
@@ -332,7 +340,7 @@ impl World {
         {
             return Err(format!("{key} drains and is in the route"));
         }
-        Ok(())
+        self.publish_to_line(route)
     }
 
     fn is_draining(&self, key: &DynoKey) -> bool {
@@ -410,8 +418,8 @@ impl World {
     }
 
     /// What is wrong when nothing has gone wrong for a while: what should run does, and nothing else.
-    pub(crate) fn unrest(&self) -> Option<String> {
-        if let Some(what) = self.remains() {
+    pub(crate) fn unrest(&mut self) -> Option<String> {
+        if let Some(what) = self.unanswered_request().or_else(|| self.remains()) {
             return Some(what);
         }
         for app in self.desired.apps.values() {

@@ -10,7 +10,7 @@ use grid::name::AppName;
 use slugs::store::Store;
 
 use super::{DrainGrace, ListenOn, NodeConfig, NodeKind};
-use crate::log_queue::LogWriter;
+use crate::log_queue::NodeLogWriter;
 
 /// Ctrl-C ends the local runner within a second.
 pub(super) const DRAIN_GRACE: DrainGrace = DrainGrace {
@@ -39,7 +39,7 @@ pub struct LocalSettings {
     /// Compiled code, kept between runs.
     pub compiled_folder: PathBuf,
     /// Takes all log lines.
-    pub log: Box<dyn LogWriter>,
+    pub log: Box<dyn NodeLogWriter>,
 }
 
 /// A checked [`LocalSettings`].
@@ -48,7 +48,7 @@ pub(crate) struct LocalConfig {
     pub(crate) slugs: Arc<Store>,
     pub(crate) run_folder: PathBuf,
     pub(crate) compiled_folder: PathBuf,
-    pub(crate) log: Box<dyn LogWriter>,
+    pub(crate) log: Box<dyn NodeLogWriter>,
 }
 
 impl LocalSettings {

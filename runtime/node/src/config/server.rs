@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use api::ApiHost;
-use control::addons::Servers;
+use control::addons::AddonServers;
 use grid::name::Hostname;
 use grid::plan::Policy;
 use grid::usage::DynoPrices;
@@ -29,5 +29,5 @@ pub(crate) struct ServerConfig {
     /// Proxies whose forwarding headers are believed.
     pub(crate) trusted_proxies: TrustedProxies,
     /// Where apps get databases and caches.
-    pub(crate) addon_servers: Servers,
+    pub(crate) addon_servers: AddonServers,
 }

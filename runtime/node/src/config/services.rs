@@ -8,7 +8,9 @@ use std::ffi::OsString;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
-use control::addons::{ConfigError, Memcached, Postgresql, Redis, Servers};
+use control::addons::{
+    AddonServers, MemcachedService, PostgresqlService, RedisService, ServiceConfigError,
+};
 use grid::name::{Endpoint, EndpointError};
 use serde::Deserialize;
 
@@ -62,7 +64,7 @@ pub enum ServiceError {
     },
     /// The service does not take these values.
     #[error(transparent)]
-    Config(#[from] ConfigError),
+    Config(#[from] ServiceConfigError),
 }
 
 impl std::fmt::Debug for ServiceTable {
@@ -123,8 +125,8 @@ impl ServiceSettings {
     }
 
     /// The servers, checked. No connection is opened.
-    pub(super) fn build(&self) -> Result<Servers, SettingsError> {
-        let mut servers = Servers::default();
+    pub(super) fn build(&self) -> Result<AddonServers, SettingsError> {
+        let mut servers = AddonServers::default();
         if let Some(table) = &self.postgresql {
             let server = build_postgresql(table).map_err(in_table("postgresql"))?;
             servers = servers.with_postgresql(server);
@@ -144,7 +146,7 @@ fn in_table(name: &'static str) -> impl Fn(ServiceError) -> SettingsError {
     move |source| SettingsError::Service { name, source }
 }
 
-fn build_postgresql(table: &ServiceTable) -> Result<Postgresql, ServiceError> {
+fn build_postgresql(table: &ServiceTable) -> Result<PostgresqlService, ServiceError> {
     if table.servers.is_some() {
         let text = "`servers` is for memcached: give a `url`";
         return Err(ServiceError::UnknownKey(text));
@@ -153,14 +155,14 @@ fn build_postgresql(table: &ServiceTable) -> Result<Postgresql, ServiceError> {
         .url
         .as_deref()
         .ok_or(ServiceError::MissingKey("url"))?;
-    Ok(Postgresql::new(
+    Ok(PostgresqlService::new(
         url,
         parse_reach(table)?,
         table.connections,
     )?)
 }
 
-fn build_redis(table: &ServiceTable) -> Result<Redis, ServiceError> {
+fn build_redis(table: &ServiceTable) -> Result<RedisService, ServiceError> {
     if table.servers.is_some() || table.connections.is_some() {
         return Err(ServiceError::UnknownKey("there are only `url` and `reach`"));
     }
@@ -168,10 +170,10 @@ fn build_redis(table: &ServiceTable) -> Result<Redis, ServiceError> {
         .url
         .as_deref()
         .ok_or(ServiceError::MissingKey("url"))?;
-    Ok(Redis::new(url, parse_reach(table)?)?)
+    Ok(RedisService::new(url, parse_reach(table)?)?)
 }
 
-fn build_memcached(table: &ServiceTable) -> Result<Memcached, ServiceError> {
+fn build_memcached(table: &ServiceTable) -> Result<MemcachedService, ServiceError> {
     if table.url.is_some() || table.reach.is_some() || table.connections.is_some() {
         let text = "there are only `servers`, such as [\"127.0.0.1:11211\"]";
         return Err(ServiceError::UnknownKey(text));
@@ -180,7 +182,7 @@ fn build_memcached(table: &ServiceTable) -> Result<Memcached, ServiceError> {
     let servers = servers.ok_or(ServiceError::MissingKey("servers"))?;
     let servers = servers.iter().map(|text| parse_address("servers", text));
     let servers: Result<Vec<Endpoint>, _> = servers.collect();
-    Ok(Memcached::new(servers?)?)
+    Ok(MemcachedService::new(servers?)?)
 }
 
 fn parse_reach(table: &ServiceTable) -> Result<Option<Endpoint>, ServiceError> {
@@ -197,12 +199,12 @@ fn parse_address(key: &'static str, text: &str) -> Result<Endpoint, ServiceError
 mod tests {
     use super::*;
 
-    fn read(text: &str) -> Result<Servers, SettingsError> {
+    fn read(text: &str) -> Result<AddonServers, SettingsError> {
         let tables: ServiceSettings = toml::from_str(text).expect("tables");
         tables.build()
     }
 
-    fn offered(servers: &Servers) -> Vec<String> {
+    fn offered(servers: &AddonServers) -> Vec<String> {
         let offered = servers.offered();
         offered
             .map(|(service, place)| format!("{service} {place}"))

@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use control::usage::Recorder;
+use control::usage::UsageRecorder;
 use grid::desired::Release;
 use grid::name::{AppName, DynoKey, Version};
 use grid::protocol::{Report, Step};
@@ -13,7 +13,7 @@ use parking_lot::Mutex;
 
 /// Measures dyno time, if there is a recorder for it. Clones share the sizes.
 #[derive(Clone)]
-pub(super) struct DynoMeter(Option<(Recorder, Arc<Mutex<DynoSizes>>)>);
+pub(super) struct DynoMeter(Option<(UsageRecorder, Arc<Mutex<DynoSizes>>)>);
 
 #[derive(Default)]
 struct DynoSizes {
@@ -22,7 +22,7 @@ struct DynoSizes {
 }
 
 impl DynoMeter {
-    pub(super) fn new(recorder: Option<Recorder>) -> DynoMeter {
+    pub(super) fn new(recorder: Option<UsageRecorder>) -> DynoMeter {
         DynoMeter(recorder.map(|recorder| (recorder, Arc::default())))
     }
 

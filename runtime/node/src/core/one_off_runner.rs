@@ -12,7 +12,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use control::once::{Pipes, Program, Wanted};
+use control::once::{OneOffPipes, OneOffProgram, OneOffRequest};
 use dyno::{Fleet, OneOffCommand, ProgramOutput, ProgramStdio};
 use grid::desired::Release;
 use grid::name::{AppName, DynoKey, NodeId, ProcessType, Version};
@@ -49,7 +49,7 @@ struct OneOffStart {
     release: Arc<Release>,
     command: OneOffCommand,
     env: BTreeMap<String, String>,
-    pipes: Option<Pipes>,
+    pipes: Option<OneOffPipes>,
 }
 
 impl OneOffRunner {
@@ -64,14 +64,14 @@ impl OneOffRunner {
     }
 
     /// Starts a one-off dyno.
-    pub(super) fn start_one_off(&mut self, one_off: control::once::OneOff) {
-        let control::once::OneOff {
+    pub(super) fn start_one_off(&mut self, one_off: control::once::OneOffStart) {
+        let control::once::OneOffStart {
             node,
             dyno: key,
             release,
             wanted,
         } = one_off;
-        let Wanted {
+        let OneOffRequest {
             program,
             env,
             memory_bytes,
@@ -180,10 +180,10 @@ impl OneOffRunner {
     }
 }
 
-fn dyno_command(program: Program) -> OneOffCommand {
+fn dyno_command(program: OneOffProgram) -> OneOffCommand {
     match program {
-        Program::Type { process, args } => OneOffCommand::Type { process, args },
-        Program::Component { path, args, .. } => {
+        OneOffProgram::Type { process, args } => OneOffCommand::Type { process, args },
+        OneOffProgram::Component { path, args, .. } => {
             let path = PathBuf::from(path);
             OneOffCommand::Component { path, args }
         }
@@ -191,8 +191,8 @@ fn dyno_command(program: Program) -> OneOffCommand {
 }
 
 /// The release, with this much memory for the process type of the program.
-fn with_memory(release: Arc<Release>, program: &Program, memory_bytes: u64) -> Arc<Release> {
-    let Program::Type { process, .. } = program else {
+fn with_memory(release: Arc<Release>, program: &OneOffProgram, memory_bytes: u64) -> Arc<Release> {
+    let OneOffProgram::Type { process, .. } = program else {
         return release;
     };
     let spec = release.processes.get(process);
@@ -276,7 +276,7 @@ struct OneOffConnection {
 }
 
 /// Connects a program to its client, or to the app's log without one.
-fn connect_stdio(pipes: Option<Pipes>, drain: CancellationToken) -> OneOffConnection {
+fn connect_stdio(pipes: Option<OneOffPipes>, drain: CancellationToken) -> OneOffConnection {
     let Some(pipes) = pipes else {
         let stdio = ProgramStdio {
             stdin: None,

@@ -2,8 +2,8 @@
 //!
 //! Must not decide anything, nor wait for a step's result: dynos report it.
 
-use control::Published;
-use control::once::OneOff;
+use control::PublishedReleases;
+use control::once::OneOffStart;
 use dyno::{Fleet, LocalDyno};
 use grid::protocol::{Route, RouteTarget, Step};
 use router::Router;
@@ -18,7 +18,7 @@ pub(super) struct StepExecutor {
     pub(super) one_offs: OneOffRunner,
     pub(super) router: Router<LocalDyno>,
     /// The release that the router has of each app.
-    pub(super) published: watch::Sender<Published>,
+    pub(super) published: watch::Sender<PublishedReleases>,
     pub(super) meter: DynoMeter,
 }
 
@@ -27,7 +27,7 @@ impl StepExecutor {
     pub(super) async fn run(
         mut self,
         mut steps: mpsc::Receiver<Step>,
-        mut one_offs: mpsc::Receiver<OneOff>,
+        mut one_offs: mpsc::Receiver<OneOffStart>,
     ) {
         loop {
             tokio::select! {

@@ -10,8 +10,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use control::OfflineError;
-use control::ledger::{OpenError, Sqlite};
+use control::OfflineTokenError;
+use control::ledger::{LedgerOpenError, SqliteLedger};
 
 use super::{
     LINE_BYTES_MAX, LocalToken, LocalTokenReply, LocalTokenRequest, append_note, socket_path,
@@ -66,10 +66,10 @@ pub enum LocalTokenError {
     NotUnderstood,
     /// The ledger of a stopped server cannot be opened.
     #[error("cannot open the ledger")]
-    Ledger(#[from] OpenError),
+    Ledger(#[from] LedgerOpenError),
     /// The ledger of a stopped server did not take the token.
     #[error("no token was created")]
-    Offline(#[from] OfflineError),
+    Offline(#[from] OfflineTokenError),
     /// Files that root made cannot be given to the server's user.
     #[error("cannot give {} to its owner", path.display())]
     Owner {
@@ -171,7 +171,7 @@ fn write_offline(
     let root = folder.root();
     let user = rustix::process::geteuid().as_raw();
     let (token, secret, actor) = request.mint(user);
-    let ledger = Sqlite::open(&folder.ledger(), &folder.key())?;
+    let ledger = SqliteLedger::open(&folder.ledger(), &folder.key())?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()

@@ -26,7 +26,7 @@ pub(super) async fn create_first_token(
         return Ok(());
     }
     let actor = Actor::now("server");
-    let (token, secret) = access::mint(FIRST_TOKEN_NAME, Role::Admin, None, &actor);
+    let (token, secret) = access::mint_token(FIRST_TOKEN_NAME, Role::Admin, None, &actor);
     let shown = observer.show_first_token(secret.reveal(), api);
     shown.map_err(SpawnError::ShowToken)?;
     let written = control.create_token(token, actor, None).await;

@@ -1,6 +1,7 @@
-//! One server process of a test: a free port, a folder of its own, an owner who is not root.
+//! One server process of a test: a free port, a temporary folder, a user who is not root.
 //!
-//! Owns the process: it ends with the value, and with the thread that started it if that dies first.
+//! Owns the process, which ends with the value, or with the thread that started it if the thread dies first. Must not know
+//! which server runs.
 
 use std::fs;
 use std::net::{TcpListener, TcpStream};
@@ -12,24 +13,24 @@ use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
-/// Longest that a test waits for a server to start or to stop.
+/// The longest time that a test waits for a server to start or to stop.
 pub(super) const PATIENCE: Duration = Duration::from_secs(60);
-/// Between two looks at it.
+/// The time between two checks of a server.
 pub(super) const LOOK: Duration = Duration::from_millis(20);
-/// Another program may take a port between the look for a free one and its use.
+/// Attempts to start on a free port: another program may take the port before the server does.
 const TRIES: usize = 5;
-/// The user whom Debian's packages bring along; PostgreSQL refuses to run as root.
+/// The user that servers run as where the tests run as root, which PostgreSQL refuses. Debian's package makes the user.
 pub(super) const USER: &str = "postgres";
 
-/// A server's process, its folder and its port, which a restart keeps.
+/// A server process, with the folder and the port that it keeps over a restart.
 #[derive(Debug)]
 pub(super) struct Daemon {
     name: &'static str,
     program: PathBuf,
     args: Vec<String>,
-    /// The signal that ends it in order.
+    /// The name of the signal for an orderly end.
     end: &'static str,
-    /// The signal that it gets if its test dies.
+    /// The name of the signal that the server gets if its test dies.
     orphaned: &'static str,
     pub(super) port: u16,
     process: Option<Child>,
@@ -37,7 +38,7 @@ pub(super) struct Daemon {
 }
 
 impl Daemon {
-    /// A program on a free port; `args` tells its arguments for a port and a folder.
+    /// Starts a program on a free port; `args` gives the arguments for a port and a folder.
     pub(super) fn new(
         name: &'static str,
         program: PathBuf,
@@ -75,7 +76,7 @@ impl Daemon {
         );
     }
 
-    /// Whether it came to listen on its port.
+    /// Starts the process; whether it listens on its port, rather than ending.
     fn try_start(&mut self) -> bool {
         let log = fs::File::create(self.folder.path().join("log")).unwrap();
         let mut command = command_as_user(self.orphaned);
@@ -128,7 +129,7 @@ impl Drop for Daemon {
         let Some(mut child) = self.process.take() else {
             return;
         };
-        // At once, whatever it was doing: nobody needs its files any more.
+        // At once: the files are removed with the folder.
         send_signal(&child, self.orphaned);
         let deadline = Instant::now() + PATIENCE;
         while child.try_wait().is_ok_and(|ended| ended.is_none()) {
@@ -142,7 +143,7 @@ impl Drop for Daemon {
     }
 }
 
-/// What is said where a program is missing.
+/// The hint where a program is missing.
 const INSTALL: &str = "is it installed? ./test --setup does it";
 
 fn send_signal(child: &Child, name: &str) {
@@ -161,7 +162,8 @@ pub(super) fn is_root() -> bool {
     id.stdout.trim_ascii() == b"0"
 }
 
-/// Runs what follows as somebody who is not root, and sends it a signal if this thread dies first.
+/// A command whose further arguments are a program to run as a user who is not root. The program gets the signal if this
+/// thread dies first.
 pub(super) fn command_as_user(orphaned: &str) -> Command {
     let mut command = Command::new("setpriv");
     command.args(["--pdeathsig", orphaned]);
@@ -172,7 +174,7 @@ pub(super) fn command_as_user(orphaned: &str) -> Command {
     command
 }
 
-/// A folder for a server that may not run as root.
+/// Makes a folder that belongs to the user of the servers.
 pub(super) fn make_folder(name: &str) -> TempDir {
     let prefix = format!("dyno-test-{name}-");
     let folder = tempfile::Builder::new().prefix(&prefix).tempdir().unwrap();
@@ -194,7 +196,7 @@ pub(super) fn output_of(command: &mut Command) -> Output {
     output.unwrap_or_else(|error| panic!("{command:?}: {error}: {INSTALL}"))
 }
 
-/// What a program printed, or what it complained of.
+/// Stdout of a program that succeeded, or stderr of a program that failed.
 pub(super) fn stdout_or_stderr(output: &Output) -> Result<String, String> {
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).trim_end().to_owned();
     if output.status.success() {

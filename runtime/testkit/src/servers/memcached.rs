@@ -11,7 +11,7 @@ use super::daemon::{Daemon, PATIENCE, make_folder};
 pub struct Memcached(Daemon);
 
 impl Memcached {
-    /// A new, empty one that answers.
+    /// Starts a new, empty server.
     pub fn start() -> Memcached {
         let args = |port: u16, _: &Path| {
             let port = port.to_string();
@@ -29,12 +29,12 @@ impl Memcached {
         ))
     }
 
-    /// Ends it.
+    /// Stops the server.
     pub fn stop(&mut self) {
         self.0.stop();
     }
 
-    /// Starts it again on the same port, empty.
+    /// Starts the server again on the same port, empty.
     pub fn restart(&mut self) {
         self.0.start();
     }
@@ -49,7 +49,7 @@ impl Memcached {
         format!("127.0.0.1:{}", self.0.port)
     }
 
-    /// What it answers to lines of its text protocol, such as `get greeting`, up to `end`.
+    /// Sends lines of the text protocol, such as `get greeting`, and reads the response up to `end`.
     pub fn send_lines(address: &str, lines: &str, end: &str) -> String {
         let mut stream = TcpStream::connect(address).unwrap();
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
@@ -60,7 +60,7 @@ impl Memcached {
         let mut buffer = [0; 4_096];
         while !String::from_utf8_lossy(&answer).contains(end) {
             let count = stream.read(&mut buffer).unwrap();
-            assert!(count > 0, "it hung up after {answer:?}");
+            assert!(count > 0, "the connection ended after {answer:?}");
             answer.extend_from_slice(&buffer[..count]);
         }
         String::from_utf8(answer).unwrap()

@@ -17,7 +17,7 @@ use super::daemon::{
 pub struct Postgres(Daemon);
 
 impl Postgres {
-    /// A new, empty one that answers.
+    /// Starts a new, empty server, and waits until it answers.
     pub fn start() -> Postgres {
         let folder = make_folder("postgresql");
         let data = folder.path().join("data");
@@ -45,7 +45,7 @@ impl Postgres {
             let sockets = format!("unix_socket_directories={}", folder.display());
             let port = port.to_string();
             let data = folder.join("data").display().to_string();
-            // Nothing here has to survive a power cut.
+            // Tests need no data after a power cut.
             let settings = [
                 "-c",
                 "listen_addresses=127.0.0.1",
@@ -69,7 +69,7 @@ impl Postgres {
         server
     }
 
-    /// It listens before it lets anybody in.
+    /// The server listens before it accepts logins.
     fn wait_until_ready(&self) {
         let deadline = Instant::now() + PATIENCE;
         while let Err(error) = self.run_sql("select 1") {
@@ -78,12 +78,12 @@ impl Postgres {
         }
     }
 
-    /// Ends it, in order.
+    /// Stops the server in order.
     pub fn stop(&mut self) {
         self.0.stop();
     }
 
-    /// Starts it again, on the same port with what it had.
+    /// Starts the server again, with its port and its data.
     pub fn restart(&mut self) {
         self.0.start();
         self.wait_until_ready();
@@ -99,23 +99,23 @@ impl Postgres {
         self.url_at(self.0.port)
     }
 
-    /// The operator's URL, of another port that leads here.
+    /// The operator's URL with another port, which leads to this server.
     pub fn url_at(&self, port: u16) -> String {
         format!("postgres://admin:{PASSWORD}@127.0.0.1:{port}/postgres")
     }
 
-    /// What the operator gets for a statement: rows as lines, columns apart by `|`.
+    /// Runs a statement as the operator. Gives rows as lines, with `|` between columns.
     ///
     /// # Errors
-    /// What `psql` complains of.
+    /// The error output of `psql`.
     pub fn run_sql(&self, statement: &str) -> Result<String, String> {
         Postgres::run_sql_as(&self.url(), statement)
     }
 
-    /// What whoever has this URL gets for a statement.
+    /// Runs a statement with this URL's login.
     ///
     /// # Errors
-    /// What `psql` complains of.
+    /// The error output of `psql`.
     pub fn run_sql_as(url: &str, statement: &str) -> Result<String, String> {
         let mut psql = Command::new(postgres_program("psql"));
         psql.args([
@@ -134,7 +134,7 @@ impl Postgres {
         stdout_or_stderr(&output_of(&mut psql))
     }
 
-    /// A session of the operator's that lasts, such as one that holds locks: statements go in by its stdin.
+    /// Starts a session of the operator that stays open, such as one that holds locks; statements go to its stdin.
     pub fn start_session(&self) -> Child {
         let mut psql = Command::new(postgres_program("psql"));
         psql.args(["-X", "-A", "-t", "-q", "-d", &self.url()]);
@@ -142,13 +142,13 @@ impl Postgres {
         psql.stderr(Stdio::null()).spawn().unwrap()
     }
 
-    /// What it logged, statements with errors included.
+    /// The log of the server, with statements that failed.
     pub fn log(&self) -> String {
         self.0.log()
     }
 }
 
-/// Where a program of PostgreSQL is: on Debian, only a few of them are on the path.
+/// The path of a program of PostgreSQL: on Debian, few of the programs are on `PATH`.
 fn postgres_program(name: &str) -> PathBuf {
     let versions = fs::read_dir("/usr/lib/postgresql").into_iter().flatten();
     let mut found: Vec<PathBuf> = versions

@@ -18,7 +18,7 @@ use super::daemon::{
 pub struct Redis(Daemon);
 
 impl Redis {
-    /// A new, empty one that answers, and keeps its users in a file as its data.
+    /// Starts a new, empty server that keeps its users in a file, as it keeps its data.
     pub fn start() -> Redis {
         let folder = make_folder("redis");
         let users = folder.path().join("users.acl");
@@ -30,13 +30,13 @@ impl Redis {
         Redis::start_with_args(folder, &["--aclfile", "users.acl"])
     }
 
-    /// One that knows no users, as all did before version 6.
+    /// Starts a server without users, as all servers were before version 6.
     pub fn start_without_users() -> Redis {
         let args = ["--requirepass", PASSWORD, "--rename-command", "ACL", ""];
         Redis::start_with_args(make_folder("redis"), &args)
     }
 
-    /// One that forgets its users when it ends.
+    /// Starts a server that forgets its users when it ends.
     pub fn start_without_user_file() -> Redis {
         Redis::start_with_args(make_folder("redis"), &["--requirepass", PASSWORD])
     }
@@ -68,7 +68,7 @@ impl Redis {
         server
     }
 
-    /// It listens before it has loaded its data.
+    /// The server listens before it has loaded its data.
     fn wait_until_ready(&self) {
         let deadline = Instant::now() + PATIENCE;
         while self.run_command(&["PING"]) != Ok("PONG".to_owned()) {
@@ -77,12 +77,12 @@ impl Redis {
         }
     }
 
-    /// Ends it, in order.
+    /// Stops the server in order.
     pub fn stop(&mut self) {
         self.0.stop();
     }
 
-    /// Starts it again, on the same port with what it had.
+    /// Starts the server again, with its port and its data.
     pub fn restart(&mut self) {
         self.0.start();
         self.wait_until_ready();
@@ -98,33 +98,33 @@ impl Redis {
         self.url_at(self.0.port)
     }
 
-    /// The operator's URL, of another port that leads here.
+    /// The operator's URL with another port, which leads to this server.
     pub fn url_at(&self, port: u16) -> String {
         format!("redis://:{PASSWORD}@127.0.0.1:{port}")
     }
 
-    /// What the operator gets for a command.
+    /// Runs a command as the operator.
     ///
     /// # Errors
-    /// What the server complains of.
+    /// The error of the server.
     pub fn run_command(&self, words: &[&str]) -> Result<String, String> {
         Redis::run_command_as(&self.url(), words)
     }
 
-    /// What whoever has this URL gets for a command.
+    /// Runs a command with this URL's login.
     ///
     /// # Errors
-    /// What the server complains of.
+    /// The error of the server.
     pub fn run_command_as(url: &str, words: &[&str]) -> Result<String, String> {
         let mut cli = Command::new("redis-cli");
-        // It takes a user without a name for one whose name is empty.
+        // `redis-cli` takes a missing user for a user whose name is empty.
         let url = url.replace("redis://:", "redis://default:");
         cli.args(["--no-auth-warning", "-e", "-u", &url])
             .args(words);
         let output = output_of(&mut cli);
         let complaint = String::from_utf8_lossy(&output.stderr);
         match stdout_or_stderr(&output) {
-            // One that cannot log in says so, and goes on.
+            // After a failed login `redis-cli` goes on, and succeeds.
             Ok(_) if complaint.contains("AUTH failed") => Err(complaint.trim_end().to_owned()),
             Ok(text) => Ok(text),
             Err(error) if error.is_empty() => Err(String::from_utf8_lossy(&output.stdout)

@@ -1,24 +1,26 @@
-//! Owns the C builder: a folder of `.c` files becomes one command, a core module of WASI preview 1.
-//! Must not know slugs. Headers are found beside the sources and in `include`; what needs more has a build command.
+//! Owns the build of a C program: the `.c` files of a folder become one command, a core module of WASI preview 1.
+//! Must not know slugs. Headers are found beside the sources and in `include`; an app that needs more uses `[build] command`.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::build::toolbox::build_folder::{self, Place};
-use crate::build::toolbox::run;
-use crate::build::toolbox::sources;
+use super::detect::{MODULE, list_sources};
+use crate::build::output::{BuilderOutput, BuiltFile, command_without_args};
+use crate::build::python::toolchain::install_venv;
+use crate::build::toolbox::build_folder::{self, BuildFolder};
+use crate::build::toolbox::error::BuilderError;
+use crate::build::toolbox::progress::BuildProgress;
 use crate::build::toolbox::toolchain::Toolchain;
-use crate::build::{BuildError, BuiltComponent, Made, Progress, Tools, python};
-use crate::manifest::{Builder, Procfile};
-use crate::path::SlugPath;
+use crate::build::toolbox::tools::Tools;
+use crate::build::toolbox::{run, sources};
+use crate::manifest::procfile::Procfile;
+use crate::manifest::slug_json::BuilderRecord;
 
-/// The program, as a slug and a Procfile name it.
-pub(crate) const MODULE: &str = "main.wasm";
-/// The process type without a Procfile: `web` must listen, which a module of this kind cannot.
+/// The process type of an app without a Procfile. A core module cannot listen, so it cannot be `web`.
 const PROCESS: &str = "main";
 const REQUIREMENTS: &str = include_str!("requirements.txt");
-/// Compiled when the toolchain is installed, so that the C library is there for all programs.
-const FIRST: &str = "#include <stdio.h>\nint main(void) { return puts(\"\") < 0; }\n";
+/// Compiled when the toolchain is installed: zig then builds the C library, which all later programs use.
+const FIRST_PROGRAM: &str = "#include <stdio.h>\nint main(void) { return puts(\"\") < 0; }\n";
 const FLAGS: [&str; 7] = [
     "-target",
     "wasm32-wasi",
@@ -32,111 +34,87 @@ const FLAGS: [&str; 7] = [
 const TOOLCHAIN: Toolchain = Toolchain {
     name: "c",
     title: "the C toolchain (zig cc 0.13.0)",
-    pins: &[REQUIREMENTS, FIRST],
+    pins: &[REQUIREMENTS, FIRST_PROGRAM],
 };
 
-/// The files to compile: all of `src`, or those at the top where there are none.
-pub(crate) fn sources_of(folder: &Path) -> Vec<PathBuf> {
-    let of = |place: &str| {
-        let entries = std::fs::read_dir(folder.join(place));
-        let paths = entries
-            .into_iter()
-            .flatten()
-            .flatten()
-            .map(|entry| entry.path());
-        let is_source = |path: &PathBuf| path.extension().is_some_and(|end| end == "c");
-        let mut found: Vec<PathBuf> = paths
-            .filter(is_source)
-            .filter_map(|path| Some(Path::new(place).join(path.file_name()?)))
-            .collect();
-        found.sort();
-        found
-    };
-    let found = of("src");
-    if found.is_empty() { of("") } else { found }
-}
-
 /// Builds the program in a folder.
-pub(crate) fn build(
+pub(in crate::build) fn build(
     folder: &Path,
     procfile: Option<&Procfile>,
     tools: &Tools,
-    progress: &mut dyn FnMut(Progress),
-) -> Result<Made, BuildError> {
+    progress: &mut dyn FnMut(BuildProgress),
+) -> Result<BuilderOutput, BuilderError> {
     let toolchain = TOOLCHAIN.ensure(tools, progress, |folder, progress| {
         install(folder, tools, progress)
     })?;
-    let place = Place::of_app(folder, tools, progress)?;
-    let own = sources::files(folder, &|name| name.ends_with(".c") || name.ends_with(".h"))?;
-    let digest = sources::digest(&own)?;
+    let outputs = BuildFolder::open_for_app(folder, tools, progress)?;
+    let is_source = |name: &str| name.ends_with(".c") || name.ends_with(".h");
+    let digest = sources::digest_files(&sources::list_files(folder, &is_source)?)?;
     let pins = toolchain.to_string_lossy();
-    let flags = FLAGS.concat();
-    let name = format!(
-        "module-{}.wasm",
-        build_folder::key(&[pins.as_bytes(), flags.as_bytes(), digest.as_bytes()])
-    );
-    if !place.at(&name).is_file() {
-        let files = sources_of(folder);
-        progress(Progress::Step(format!("zig cc ({} files)", files.len())));
-        let work = place.work()?;
-        let made = work.path().join(MODULE);
-        compile(&toolchain, folder, &files, &made, tools, progress)?;
-        place.keep(&made, &name)?;
-        place.prune("module-");
+    let inputs = [
+        pins.as_bytes(),
+        &FLAGS.concat().into_bytes(),
+        digest.as_bytes(),
+    ];
+    let name = format!("module-{}.wasm", build_folder::content_key(&inputs));
+    if !outputs.path_of(&name).is_file() {
+        let files = list_sources(folder);
+        progress(BuildProgress::Step(format!(
+            "zig cc ({} files)",
+            files.len()
+        )));
+        let work = outputs.make_work_folder()?;
+        let module = work.path().join(MODULE);
+        compile(&toolchain, folder, &files, &module, tools, progress)?;
+        outputs.keep_as(&module, &name)?;
+        outputs.prune_old("module-");
     }
-    place.touch(&name);
-    let module = BuiltComponent {
-        path: SlugPath::new(MODULE).expect("a path that this program names"),
-        file: place.at(&name),
+    outputs.mark_used(&name);
+    let builder = BuilderRecord {
+        name: "c".to_owned(),
+        tool: "zig cc 0.13.0".to_owned(),
     };
-    let process = PROCESS
-        .parse()
-        .expect("a process type that this program names");
-    let commands = procfile
-        .is_none()
-        .then(|| [(process, crate::build::command(MODULE))].into());
-    Ok(Made {
-        builder: Builder {
-            name: "c".to_owned(),
-            tool: "zig cc 0.13.0".to_owned(),
-        },
-        components: vec![module],
-        files: Vec::new(),
-        commands,
-        command_words: Default::default(),
-        warnings: Vec::new(),
-    })
+    let module = BuiltFile::new(MODULE, &outputs.path_of(&name))?;
+    let mut output = BuilderOutput::from_components(builder, vec![module]);
+    if procfile.is_none() {
+        let process = PROCESS
+            .parse()
+            .expect("a process type that this program names");
+        output.commands = Some([(process, command_without_args(MODULE))].into());
+    }
+    Ok(output)
 }
 
 fn compile(
     toolchain: &Path,
     folder: &Path,
     files: &[PathBuf],
-    made: &Path,
+    module: &Path,
     tools: &Tools,
-    progress: &mut dyn FnMut(Progress),
-) -> Result<(), BuildError> {
+    progress: &mut dyn FnMut(BuildProgress),
+) -> Result<(), BuilderError> {
     let mut zig = Command::new(toolchain.join("venv/bin/python"));
     zig.args(["-m", "ziglang", "cc"])
         .args(FLAGS)
         .arg("-o")
-        .args(std::iter::once(made.as_os_str()).chain(files.iter().map(|file| file.as_os_str())))
+        .arg(module)
+        .args(files)
         .current_dir(folder)
         .env("ZIG_GLOBAL_CACHE_DIR", toolchain.join("cache"))
         .env("ZIG_LOCAL_CACHE_DIR", toolchain.join("cache"));
-    run::stream(zig, "zig cc", tools, &mut |_, line| {
-        progress(Progress::Line(line))
+    run::run_streaming(zig, "zig cc", tools, &mut |_, line| {
+        progress(BuildProgress::Line(line))
     })
 }
 
 fn install(
     folder: &Path,
     tools: &Tools,
-    progress: &mut dyn FnMut(Progress),
-) -> Result<(), BuildError> {
-    python::venv(folder, REQUIREMENTS, tools, progress)?;
-    let first = folder.join("first.c");
-    std::fs::write(&first, FIRST).map_err(build_folder::cannot_write(&first))?;
-    let made = folder.join("first.wasm");
-    compile(folder, folder, &[first], &made, tools, progress)
+    progress: &mut dyn FnMut(BuildProgress),
+) -> Result<(), BuilderError> {
+    install_venv(folder, REQUIREMENTS, tools, progress)?;
+    let program = folder.join("first.c");
+    std::fs::write(&program, FIRST_PROGRAM).map_err(build_folder::write_error(&program))?;
+    let module = folder.join("first.wasm");
+    compile(folder, folder, &[program], &module, tools, progress)
 }

@@ -7,33 +7,34 @@ use std::path::Path;
 use serde_json::Value;
 
 use super::jsonc;
-use crate::build::BuildError;
-use crate::build::toolbox::sources;
+use crate::build::toolbox::error::BuilderError;
+use crate::build::toolbox::sources::{SourceFile, read_text_lossy};
 
 pub(super) const NAMES: [&str; 2] = ["deno.json", "deno.jsonc"];
-/// Ends of files that may import.
-const ENDS: [&str; 6] = [".ts", ".tsx", ".mts", ".js", ".jsx", ".mjs"];
+/// Extensions of files that may import packages.
+const EXTENSIONS: [&str; 6] = [".ts", ".tsx", ".mts", ".js", ".jsx", ".mjs"];
 
-/// A project of Deno's.
+/// What a project's `deno.json` says.
 #[derive(Debug, Default)]
-pub(super) struct Deno {
-    /// From a name to a specifier.
+pub(super) struct DenoConfig {
+    /// The import map: from a name to a specifier.
     pub(super) imports: BTreeMap<String, String>,
-    /// The command lines that may start it, the likeliest first.
+    /// The command lines of tasks that may start the app, the likeliest first.
     pub(super) commands: Vec<String>,
-    /// What `exports` names, as in `package.json`.
+    /// `exports`, which has the form that it has in `package.json`.
     pub(super) exports: Option<Value>,
 }
 
-impl Deno {
+impl DenoConfig {
     /// Reads the folder's `deno.json`, if it has one.
-    pub(super) fn read(folder: &Path) -> Result<Option<Self>, BuildError> {
+    pub(super) fn read(folder: &Path) -> Result<Option<Self>, BuilderError> {
         for name in NAMES {
-            let Some(text) = sources::text(&folder.join(name))? else {
+            let Some(text) = read_text_lossy(&folder.join(name))? else {
                 continue;
             };
-            let value = jsonc::parse(&text)
-                .map_err(|error| BuildError::Refused(format!("{name} cannot be read: {error}")))?;
+            let value = jsonc::parse(&text).map_err(|error| {
+                BuilderError::Refused(format!("{name} cannot be read: {error}"))
+            })?;
             let map = |key: &str| value.get(key).and_then(Value::as_object);
             let imports = map("imports").into_iter().flatten();
             let imports = imports.filter_map(|(k, v)| Some((k.clone(), v.as_str()?.to_owned())));
@@ -52,20 +53,20 @@ impl Deno {
     }
 }
 
-/// The npm packages that the import map and the files themselves name, with their versions.
-pub(super) fn npm_packages(
+/// Finds the npm packages, with their versions, that the import map and the files themselves name.
+pub(super) fn find_npm_packages(
     imports: &BTreeMap<String, String>,
-    files: &[sources::Source],
-) -> Result<BTreeMap<String, String>, BuildError> {
+    files: &[SourceFile],
+) -> Result<BTreeMap<String, String>, BuilderError> {
     let mut found = BTreeMap::new();
     for specifier in imports.values() {
         found.extend(specifier.strip_prefix("npm:").and_then(split_specifier));
     }
-    for (name, path) in files {
-        if !ENDS.iter().any(|end| name.ends_with(end)) {
+    for SourceFile { name, path } in files {
+        if !EXTENSIONS.iter().any(|end| name.ends_with(end)) {
             continue;
         }
-        let text = sources::text(path)?.unwrap_or_default();
+        let text = read_text_lossy(path)?.unwrap_or_default();
         for quote in ["\"npm:", "'npm:"] {
             for rest in text.split(quote).skip(1) {
                 let specifier = rest.split(['"', '\'', '\n']).next().unwrap_or_default();
@@ -76,7 +77,7 @@ pub(super) fn npm_packages(
     Ok(found)
 }
 
-/// `@scope/name@1/sub` as name and version.
+/// Splits `@scope/name@1/sub` into name and version.
 fn split_specifier(specifier: &str) -> Option<(String, String)> {
     let specifier = specifier.trim_start_matches('/');
     let parts = if specifier.starts_with('@') { 2 } else { 1 };
@@ -96,7 +97,7 @@ mod tests {
     use super::split_specifier;
 
     #[test]
-    fn a_specifier_is_name_and_version() {
+    fn specifier_splits_into_name_and_version() {
         let of = |text| split_specifier(text).unwrap();
         let pair = |name: &str, version: &str| (name.to_owned(), version.to_owned());
         assert_eq!(of("hono@4.6/cors"), pair("hono", "4.6"));

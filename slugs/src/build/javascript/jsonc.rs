@@ -1,5 +1,5 @@
 //! Owns the reading of JSON with comments and trailing commas, as `wrangler.jsonc` and `deno.json` are written.
-//! Must not know what is in it.
+//! Must not know what the JSON means.
 
 use serde_json::Value;
 
@@ -8,14 +8,14 @@ pub(super) fn without_bom(text: &str) -> &str {
     text.strip_prefix('\u{feff}').unwrap_or(text)
 }
 
-/// Parses it; places in errors are true, since what is taken out leaves spaces.
+/// Parses JSON with comments. Lines and columns in errors are right, since comments are replaced by spaces.
 pub(super) fn parse(text: &str) -> Result<Value, serde_json::Error> {
-    serde_json::from_str(&plain(without_bom(text)))
+    serde_json::from_str(&to_plain_json(without_bom(text)))
 }
 
-/// The same text as plain JSON.
-fn plain(text: &str) -> String {
-    let mut made = String::with_capacity(text.len());
+/// The same text as plain JSON, with spaces in place of comments and trailing commas.
+fn to_plain_json(text: &str) -> String {
+    let mut plain = String::with_capacity(text.len());
     let mut rest = text;
     while let Some(first) = rest.chars().next() {
         let length = match first {
@@ -26,19 +26,20 @@ fn plain(text: &str) -> String {
         };
         let (part, after) = rest.split_at(length);
         match first {
-            '/' if length > 1 => made.extend(part.chars().map(blank)),
-            ',' if closes(after) => made.push(' '),
-            _ => made.push_str(part),
+            '/' if length > 1 => plain.extend(part.chars().map(to_blank)),
+            ',' if is_before_bracket(after) => plain.push(' '),
+            _ => plain.push_str(part),
         }
         rest = after;
     }
-    made
+    plain
 }
 
-fn blank(character: char) -> char {
+fn to_blank(character: char) -> char {
     if character == '\n' { '\n' } else { ' ' }
 }
 
+/// The length of the string literal at the begin of a text, with its quotes.
 fn string_length(text: &str) -> usize {
     let mut is_escaped = false;
     for (at, character) in text.char_indices().skip(1) {
@@ -52,8 +53,8 @@ fn string_length(text: &str) -> usize {
     text.len()
 }
 
-/// Whether a bracket is the next thing that is no space or comment.
-fn closes(text: &str) -> bool {
+/// Whether a closing bracket follows, after spaces and comments.
+fn is_before_bracket(text: &str) -> bool {
     let mut rest = text.trim_start();
     loop {
         rest = match () {
@@ -80,7 +81,7 @@ mod tests {
     }
 
     #[test]
-    fn an_error_names_its_line() {
+    fn error_names_its_line() {
         let error = parse("{\n/* a\n b */\n\"a\" 1}").unwrap_err();
         assert_eq!(error.line(), 4);
         assert!(parse("{\"a\": \"open").is_err());

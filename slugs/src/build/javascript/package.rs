@@ -7,17 +7,17 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::jsonc;
-use crate::build::BuildError;
-use crate::build::toolbox::sources;
+use crate::build::toolbox::error::BuilderError;
+use crate::build::toolbox::sources::read_text_lossy;
 
 pub(super) const PACKAGE_JSON: &str = "package.json";
-/// Workspaces of one app that are looked at.
+/// Most workspaces of one app that are read.
 const WORKSPACES_MAX: usize = 200;
 
-/// The members of `package.json` that decide something here; what npm alone reads is left out.
+/// The members of `package.json` that a build needs.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct Package {
+pub(super) struct PackageJson {
     pub(super) name: Option<String>,
     pub(super) main: Option<String>,
     pub(super) module: Option<String>,
@@ -33,14 +33,15 @@ pub(super) struct Package {
     pub(super) workspaces: Option<Value>,
 }
 
-impl Package {
-    /// Reads the folder's own; a folder without one has an empty one.
-    pub(super) fn read(folder: &Path) -> Result<Self, BuildError> {
-        let Some(text) = sources::text(&folder.join(PACKAGE_JSON))? else {
+impl PackageJson {
+    /// Reads the `package.json` of a folder. Without the file, all members are empty.
+    pub(super) fn read(folder: &Path) -> Result<Self, BuilderError> {
+        let Some(text) = read_text_lossy(&folder.join(PACKAGE_JSON))? else {
             return Ok(Self::default());
         };
-        serde_json::from_str(jsonc::without_bom(&text))
-            .map_err(|error| BuildError::Refused(format!("{PACKAGE_JSON} cannot be read: {error}")))
+        serde_json::from_str(jsonc::without_bom(&text)).map_err(|error| {
+            BuilderError::Refused(format!("{PACKAGE_JSON} cannot be read: {error}"))
+        })
     }
 
     /// Whether npm has something to install.
@@ -53,7 +54,7 @@ impl Package {
         lists.iter().any(|list| !list.is_empty()) || self.workspaces.is_some()
     }
 
-    /// A package that is a folder outside of the app's own (`file:../shared`), and where.
+    /// A dependency that is a folder outside of the app's own (`file:../shared`), and its path.
     pub(super) fn dependency_outside(&self) -> Option<(&str, &str)> {
         let lists = [&self.dependencies, &self.dev_dependencies];
         let mut all = lists.into_iter().flatten();
@@ -67,7 +68,7 @@ impl Package {
             .map(|(name, path)| (name.as_str(), path.as_str()))
     }
 
-    /// Whether it needs a package, to run or to be built.
+    /// Whether the app needs a package, to run or to be built.
     pub(super) fn asks_for(&self, name: &str) -> bool {
         self.dependencies.contains_key(name) || self.dev_dependencies.contains_key(name)
     }
@@ -83,7 +84,9 @@ impl Package {
             _ => &[],
         };
         let patterns = list.iter().filter_map(Value::as_str);
-        let mut found: Vec<PathBuf> = patterns.flat_map(|pattern| expand(root, pattern)).collect();
+        let mut found: Vec<PathBuf> = patterns
+            .flat_map(|pattern| expand_pattern(root, pattern))
+            .collect();
         found.sort();
         found.dedup();
         found.truncate(WORKSPACES_MAX);
@@ -92,14 +95,14 @@ impl Package {
 }
 
 /// The folders that a pattern such as `packages/*` names.
-fn expand(root: &Path, pattern: &str) -> Vec<PathBuf> {
+fn expand_pattern(root: &Path, pattern: &str) -> Vec<PathBuf> {
     let mut folders = vec![PathBuf::new()];
     for part in pattern.trim_start_matches("./").split('/') {
         folders = match part {
             "" => folders,
             "*" | "**" => folders
                 .iter()
-                .flat_map(|folder| inner_folders(root, folder))
+                .flat_map(|folder| list_subfolders(root, folder))
                 .collect(),
             part => folders.iter().map(|folder| folder.join(part)).collect(),
         };
@@ -108,7 +111,8 @@ fn expand(root: &Path, pattern: &str) -> Vec<PathBuf> {
     folders
 }
 
-fn inner_folders(root: &Path, folder: &Path) -> Vec<PathBuf> {
+/// The folders in a folder, except `node_modules`.
+fn list_subfolders(root: &Path, folder: &Path) -> Vec<PathBuf> {
     let entries = std::fs::read_dir(root.join(folder)).into_iter().flatten();
     entries
         .flatten()

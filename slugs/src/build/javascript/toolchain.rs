@@ -6,24 +6,26 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::build::toolbox::build_folder;
-use crate::build::toolbox::run::{self, From};
+use crate::build::toolbox::error::BuilderError;
+use crate::build::toolbox::progress::BuildProgress;
+use crate::build::toolbox::run::{self, OutputStream};
 use crate::build::toolbox::toolchain::Toolchain;
-use crate::build::{BuildError, Progress, Tools};
+use crate::build::toolbox::tools::Tools;
 
 /// The exact version of WASI that the engine speaks.
 const WASI: &str = "0.2.10";
-/// The component's name in the toolchain's folder.
+/// The component, in the toolchain's folder.
 pub(super) const COMPONENT: &str = "javascript.wasm";
-/// The bundler's program there.
+/// The program that bundles, in the toolchain's folder.
 pub(super) const BUNDLER: &str = "bundle.mjs";
-/// What componentize-js needs; Debian 12 has it.
+/// The oldest Node.js that componentize-js runs on; Debian 12 has it.
 const NODE_MAJOR_MIN: u32 = 18;
 const GET_NODE: &str =
     "get Node.js 18 or newer, with npm, from https://nodejs.org or as a package of your system";
 
 const WIT: &str = include_str!("toolchain/app.wit");
 const HTTP_WIT: &str = include_str!("../wit/http.wit");
-/// What the component is made of, and what bundles apps for it.
+/// The files of the toolchain, by their names in its folder: the sources of the component, and the bundler.
 const FILES: [(&str, &str); 31] = [
     ("package.json", include_str!("toolchain/package.json")),
     (
@@ -76,7 +78,7 @@ const FILES: [(&str, &str); 31] = [
     ("handler.js", include_str!("handler.js")),
 ];
 
-/// All that decides what is in the toolchain.
+/// All texts that decide what is in the toolchain.
 const PINS: [&str; FILES.len() + 3] = {
     let mut pins = [WASI; FILES.len() + 3];
     let mut at = 0;
@@ -88,7 +90,7 @@ const PINS: [&str; FILES.len() + 3] = {
     pins[at + 1] = HTTP_WIT;
     pins
 };
-/// Packages that bundling needs; nine tenths of what was installed is needed for the component alone.
+/// Packages that the bundler needs. The others, nine tenths by size, are needed only while the component is made.
 const BUNDLER_PACKAGES: [&str; 14] = [
     "@esbuild",
     "acorn",
@@ -112,46 +114,47 @@ const TOOLCHAIN: Toolchain = Toolchain {
     pins: &PINS,
 };
 
-/// The toolchain's folder, filled if it is not there yet.
+/// Returns the toolchain's folder, which is filled if it is not there yet.
 pub(super) fn ensure(
     tools: &Tools,
-    progress: &mut dyn FnMut(Progress),
-) -> Result<PathBuf, BuildError> {
+    progress: &mut dyn FnMut(BuildProgress),
+) -> Result<PathBuf, BuilderError> {
     TOOLCHAIN.ensure(tools, progress, |folder, progress| {
         install(folder, tools, progress)
     })
 }
 
-/// Fills the toolchain's folder: the component, and the bundler, but not what only the component's making needed.
+/// Fills the toolchain's folder with the component and the bundler.
 fn install(
     folder: &Path,
     tools: &Tools,
-    progress: &mut dyn FnMut(Progress),
-) -> Result<(), BuildError> {
+    progress: &mut dyn FnMut(BuildProgress),
+) -> Result<(), BuilderError> {
     check_node(tools, progress)?;
     let wit = [WIT, HTTP_WIT].concat().replace("VERSION", WASI);
     let files = FILES.iter().copied().chain([("app.wit", wit.as_str())]);
     for (name, text) in files {
         let path = folder.join(name);
         let parent = path.parent().unwrap_or(folder);
-        fs::create_dir_all(parent).map_err(build_folder::cannot_write(parent))?;
-        fs::write(&path, text).map_err(build_folder::cannot_write(&path))?;
+        fs::create_dir_all(parent).map_err(build_folder::write_error(parent))?;
+        fs::write(&path, text).map_err(build_folder::write_error(&path))?;
     }
     let arguments = ["ci", "--ignore-scripts", "--loglevel=error"];
-    npm(folder, &arguments, tools, progress)?;
+    run_npm(folder, &arguments, tools, progress)?;
     let mut node = Command::new("node");
     node.args(["make.mjs", "handler.js", "app.wit", COMPONENT])
         .current_dir(folder);
-    progress(Progress::Step(
+    progress(BuildProgress::Step(
         "making the component of JavaScript apps".to_owned(),
     ));
-    run::stream(node, "componentize-js", tools, &mut |_, line| {
-        progress(Progress::Line(line))
+    run::run_streaming(node, "componentize-js", tools, &mut |_, line| {
+        progress(BuildProgress::Line(line))
     })?;
-    keep_bundler(folder).map_err(build_folder::cannot_write(folder))
+    remove_component_packages(folder).map_err(build_folder::write_error(folder))
 }
 
-fn keep_bundler(folder: &Path) -> std::io::Result<()> {
+/// Removes the packages that were needed only to make the component.
+fn remove_component_packages(folder: &Path) -> std::io::Result<()> {
     let modules = folder.join("node_modules");
     for entry in fs::read_dir(&modules)? {
         let entry = entry?;
@@ -168,29 +171,29 @@ fn keep_bundler(folder: &Path) -> std::io::Result<()> {
 }
 
 /// Runs npm in a folder.
-pub(super) fn npm(
+pub(super) fn run_npm(
     folder: &Path,
     arguments: &[&str],
     tools: &Tools,
-    progress: &mut dyn FnMut(Progress),
-) -> Result<(), BuildError> {
+    progress: &mut dyn FnMut(BuildProgress),
+) -> Result<(), BuilderError> {
     let mut npm = Command::new("npm");
     npm.args(arguments)
         .args(["--no-audit", "--no-fund", "--no-progress"])
         .env("NO_UPDATE_NOTIFIER", "1")
         .current_dir(folder);
     let shown = format!("npm {}", arguments[0]);
-    progress(Progress::Step(shown.clone()));
-    run::stream(npm, &shown, tools, &mut |_, line| {
-        progress(Progress::Line(line))
+    progress(BuildProgress::Step(shown.clone()));
+    run::run_streaming(npm, &shown, tools, &mut |_, line| {
+        progress(BuildProgress::Line(line))
     })
-    .map_err(absent)
+    .map_err(explain_absent_node)
 }
 
-/// Says how to get Node.js where a tool of it is not there.
-pub(super) fn absent(error: BuildError) -> BuildError {
+/// Turns the failure to start `node` or `npm` into the advice to install Node.js.
+pub(super) fn explain_absent_node(error: BuilderError) -> BuilderError {
     match run::is_absent(&error) {
-        true => BuildError::NoTool {
+        true => BuilderError::NoTool {
             tool: "node",
             remedy: GET_NODE,
         },
@@ -198,20 +201,21 @@ pub(super) fn absent(error: BuildError) -> BuildError {
     }
 }
 
-fn check_node(tools: &Tools, progress: &mut dyn FnMut(Progress)) -> Result<(), BuildError> {
+/// Checks that Node.js is installed, and new enough.
+fn check_node(tools: &Tools, progress: &mut dyn FnMut(BuildProgress)) -> Result<(), BuilderError> {
     let mut version = String::new();
     let mut node = Command::new("node");
     node.arg("--version");
-    run::stream(node, "node", tools, &mut |from, line| match from {
-        From::Stdout => version = line,
-        From::Stderr => progress(Progress::Line(line)),
+    run::run_streaming(node, "node", tools, &mut |from, line| match from {
+        OutputStream::Stdout => version = line,
+        OutputStream::Stderr => progress(BuildProgress::Line(line)),
     })
-    .map_err(absent)?;
+    .map_err(explain_absent_node)?;
     let major = version.trim_start_matches('v').split('.').next();
     match major.and_then(|major| major.parse::<u32>().ok()) {
         Some(major) if major >= NODE_MAJOR_MIN => Ok(()),
-        _ => Err(BuildError::Refused(format!(
-            "this is Node.js {version}: {GET_NODE}"
+        _ => Err(BuilderError::Refused(format!(
+            "this machine has Node.js {version}, which is too old: {GET_NODE}"
         ))),
     }
 }

@@ -1,6 +1,5 @@
-//! Owns what the app's Python files say, read by Python's own parser, and how a module's name leads to its file.
-//! Must not know processes, packages or the component. The parser runs in a process of its own, and runs none of the
-//! files.
+//! Owns what the app's Python files say, read by Python's own parser, and how the name of a module leads to its file.
+//! Must not know processes, packages or the component. The parser runs in a process of its own, and runs none of the files.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{Seek, Write};
@@ -9,40 +8,43 @@ use std::process::Command;
 
 use serde::Deserialize;
 
-use super::build::GET_PYTHON;
-use crate::build::toolbox::run::{self, From};
-use crate::build::toolbox::{build_folder, sources};
-use crate::build::{BuildError, Progress, Tools};
+use super::toolchain::GET_PYTHON;
+use crate::build::toolbox::build_folder;
+use crate::build::toolbox::error::BuilderError;
+use crate::build::toolbox::progress::BuildProgress;
+use crate::build::toolbox::run::{self, OutputStream};
+use crate::build::toolbox::sources::SourceFile;
+use crate::build::toolbox::tools::Tools;
 
 const SOURCE_FACTS: &str = include_str!("host/source_facts.py");
 
-/// How surely an import is done, weakest first.
+/// How certain it is that an import statement runs, least certain first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub(super) enum When {
-    /// The file goes on without the module.
+pub(super) enum ImportCertainty {
+    /// The file catches the failure, and works without the module.
     Caught,
-    /// In a function.
+    /// The statement is in a function.
     Later,
-    /// Under a condition.
+    /// The statement is under a condition.
     Maybe,
-    /// Whenever the file is imported.
+    /// The statement runs whenever the file is imported.
     Always,
 }
 
-/// One import of a file.
+/// One import statement, for one name.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub(super) struct ImportStatement {
     /// Dots before the module's name: 0 for an absolute import.
     pub(super) level: usize,
     pub(super) module: String,
-    /// What is taken from the module; empty for `import MODULE`.
+    /// The name that is imported from the module; empty for `import MODULE`.
     pub(super) name: String,
     pub(super) line: usize,
-    pub(super) when: When,
+    pub(super) when: ImportCertainty,
 }
 
-/// Why this machine's Python cannot parse a file. The component's Python is newer, and may.
+/// Why this machine's Python cannot parse a file. The component's Python may be newer, and able to.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub(super) struct ParseError {
     pub(super) line: usize,
@@ -50,17 +52,17 @@ pub(super) struct ParseError {
     pub(super) text: String,
 }
 
-/// What starts a server in a file.
+/// When a file starts a server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub(super) enum Serves {
-    /// Running the file as a program does.
+pub(super) enum ServerStart {
+    /// When it is run as a program.
     Script,
-    /// Importing it does.
+    /// When it is imported.
     Import,
 }
 
-/// One file.
+/// What one file says.
 #[derive(Debug, Clone, Default, Deserialize)]
 pub(super) struct ModuleFacts {
     /// Its name from the app's folder.
@@ -69,23 +71,23 @@ pub(super) struct ModuleFacts {
     pub(super) error: Option<ParseError>,
     #[serde(default)]
     pub(super) imports: Vec<ImportStatement>,
-    /// Names at the top level, in order.
+    /// Names that it defines at its top level, in order.
     #[serde(default)]
     pub(super) defines: Vec<String>,
-    /// A name and the callable whose result it is.
-    #[serde(default)]
-    pub(super) made: BTreeMap<String, String>,
-    /// A name and the literal text that it is set to.
+    /// Names that it sets to the result of a call, each with the name of the callable.
+    #[serde(default, rename = "made")]
+    pub(super) made_by: BTreeMap<String, String>,
+    /// Names that it sets to a literal text.
     #[serde(default)]
     pub(super) texts: BTreeMap<String, String>,
-    /// Dotted names in texts.
+    /// Dotted names in its texts.
     #[serde(default)]
     pub(super) words: Vec<String>,
-    /// Django's settings module, where the file sets it by default.
+    /// Django's settings module, if the file sets a default for it.
     #[serde(default)]
     pub(super) settings: Option<String>,
     #[serde(default)]
-    pub(super) serves: Option<Serves>,
+    pub(super) serves: Option<ServerStart>,
 }
 
 impl ModuleFacts {
@@ -99,32 +101,33 @@ impl ModuleFacts {
 pub(super) struct SetupFacts {
     /// Packages that the project needs.
     pub(super) requires: Vec<String>,
-    /// Where its code lies.
+    /// The folder of its code.
     pub(super) package_dir: Option<String>,
     /// Programs, each with its `module:function`.
     pub(super) scripts: BTreeMap<String, String>,
-    /// Whether setup.py computes what it needs.
+    /// Whether setup.py computes the list of packages that it needs.
     pub(super) computed: bool,
 }
 
+/// The output of `source_facts.py`.
 #[derive(Debug, Default, Deserialize)]
-struct Printed {
+struct ParserOutput {
     modules: Vec<ModuleFacts>,
     setup: SetupFacts,
     uwsgi: BTreeMap<String, BTreeMap<String, String>>,
     library: BTreeSet<String>,
 }
 
-/// The app's Python files.
+/// What all Python files of an app say.
 #[derive(Debug, Default)]
 pub(super) struct SourceFacts {
     modules: BTreeMap<String, ModuleFacts>,
     pub(super) setup: SetupFacts,
-    /// Options for uWSGI by file.
+    /// Options for uWSGI, by file.
     pub(super) uwsgi: BTreeMap<String, BTreeMap<String, String>>,
-    /// Folders from which modules are imported, the app's own (an empty name) first.
+    /// Folders from which modules are imported, by precedence. The app's own folder has an empty name.
     pub(super) roots: Vec<String>,
-    /// Modules of Python's library, as this machine's version has them.
+    /// Modules of Python's library, in this machine's version.
     library: BTreeSet<String>,
 }
 
@@ -132,15 +135,15 @@ impl SourceFacts {
     /// Parses the app's files.
     pub(super) fn read(
         folder: &Path,
-        files: &[sources::Source],
+        files: &[SourceFile],
         tools: &Tools,
-        progress: &mut dyn FnMut(Progress),
-    ) -> Result<Self, BuildError> {
-        let printed = print_facts(folder, files, tools, progress)?;
+        progress: &mut dyn FnMut(BuildProgress),
+    ) -> Result<Self, BuilderError> {
+        let printed = run_parser(folder, files, tools, progress)?;
         Ok(Self::new(printed))
     }
 
-    fn new(printed: Printed) -> Self {
+    fn new(printed: ParserOutput) -> Self {
         let modules = printed.modules.into_iter();
         Self {
             modules: modules
@@ -153,7 +156,7 @@ impl SourceFacts {
         }
     }
 
-    /// Facts as the parser prints them, for tests.
+    /// The facts of these files, for tests.
     #[cfg(test)]
     pub(super) fn of_files(files: &[(&str, &str)]) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
@@ -162,20 +165,24 @@ impl SourceFacts {
             let path = folder.path().join(name);
             std::fs::create_dir_all(path.parent().expect("a folder")).expect("a folder");
             std::fs::write(&path, text).expect("a file");
-            sources.push(((*name).to_owned(), path));
+            let name = (*name).to_owned();
+            sources.push(SourceFile { name, path });
         }
         let tools = Tools::attached("/no/such/cache");
         Self::read(folder.path(), &sources, &tools, &mut |_| {}).expect("Python is there")
     }
 
+    /// Whether a module's top name is part of Python's library.
     pub(super) fn is_library(&self, top: &str) -> bool {
         self.library.contains(top)
     }
 
+    /// All files.
     pub(super) fn modules(&self) -> impl Iterator<Item = &ModuleFacts> {
         self.modules.values()
     }
 
+    /// A file by its name.
     pub(super) fn file(&self, name: &str) -> Option<&ModuleFacts> {
         self.modules.get(name)
     }
@@ -196,17 +203,17 @@ impl SourceFacts {
         let inner = dotted.replace('.', "/");
         self.roots
             .iter()
-            .find_map(|root| self.at(&join(root, &inner)))
+            .find_map(|root| self.module_at(&join_path(root, &inner)))
     }
 
     /// The module at a path without its extension.
-    fn at(&self, path: &str) -> Option<&ModuleFacts> {
+    fn module_at(&self, path: &str) -> Option<&ModuleFacts> {
         let package = format!("{path}/__init__.py");
         let package = self.file(package.trim_start_matches('/'));
         package.or_else(|| self.file(&format!("{path}.py")))
     }
 
-    /// Whether a module, or a package of Python files without an `__init__.py`, is the app's own.
+    /// Whether a module is the app's own, or a folder of the app's Python files without an `__init__.py`.
     pub(super) fn is_own(&self, dotted: &str) -> bool {
         self.module(dotted).is_some() || self.is_namespace(dotted)
     }
@@ -216,7 +223,7 @@ impl SourceFacts {
         let inner = dotted.replace('.', "/");
         self.module(dotted).is_none()
             && self.roots.iter().any(|root| {
-                let folder = format!("{}/", join(root, &inner));
+                let folder = format!("{}/", join_path(root, &inner));
                 let mut below = self.modules.range(folder.clone()..);
                 below
                     .next()
@@ -244,9 +251,9 @@ impl SourceFacts {
         found
     }
 
-    /// The app's own files that an import of a file leads to: the module, the packages around it, and what is taken
-    /// from it where that is a module.
-    pub(super) fn led_to(&self, from: &str, import: &ImportStatement) -> Vec<&ModuleFacts> {
+    /// The app's own files that an import statement loads: the module, the packages around it, and the imported name if
+    /// that is a module.
+    pub(super) fn imported_files(&self, from: &str, import: &ImportStatement) -> Vec<&ModuleFacts> {
         let names: Vec<&str> = import
             .module
             .split('.')
@@ -261,12 +268,12 @@ impl SourceFacts {
             let mut found = Vec::new();
             for name in names.iter().copied().chain([import.name.as_str()]) {
                 if !name.is_empty() && name != "*" {
-                    path = join(&path, name);
-                    found.extend(self.at(&path));
+                    path = join_path(&path, name);
+                    found.extend(self.module_at(&path));
                 }
             }
             if import.level > 0 && names.is_empty() {
-                found.extend(self.at(&base));
+                found.extend(self.module_at(&base));
             }
             if !found.is_empty() {
                 return found;
@@ -276,7 +283,7 @@ impl SourceFacts {
     }
 }
 
-/// The folder that a relative import of a file begins in.
+/// The folder in which a relative import of a file begins.
 fn relative_base(from: &str, level: usize) -> Option<String> {
     let mut folders: Vec<&str> = from.split('/').collect();
     if folders.len() < level {
@@ -286,56 +293,60 @@ fn relative_base(from: &str, level: usize) -> Option<String> {
     Some(folders.join("/"))
 }
 
-/// A path within the app's folder, whose own name is empty.
-pub(super) fn join(folder: &str, name: &str) -> String {
+/// Joins two paths that are relative to the app's folder, whose own name is empty.
+pub(crate) fn join_path(folder: &str, name: &str) -> String {
     match folder {
         "" => name.to_owned(),
         folder => format!("{folder}/{name}"),
     }
 }
 
-fn print_facts(
+/// Runs `source_facts.py` over the files.
+fn run_parser(
     folder: &Path,
-    files: &[sources::Source],
+    files: &[SourceFile],
     tools: &Tools,
-    progress: &mut dyn FnMut(Progress),
-) -> Result<Printed, BuildError> {
-    let list: String = files.iter().map(|(name, _)| format!("{name}\0")).collect();
-    let failed = build_folder::cannot_write(Path::new("a temporary file"));
+    progress: &mut dyn FnMut(BuildProgress),
+) -> Result<ParserOutput, BuilderError> {
+    let list: String = files
+        .iter()
+        .map(|file| format!("{}\0", file.name))
+        .collect();
+    let failed = build_folder::write_error(Path::new("a temporary file"));
     let mut stdin = tempfile::tempfile().map_err(&failed)?;
     stdin.write_all(list.as_bytes()).map_err(&failed)?;
     stdin.rewind().map_err(&failed)?;
     let mut python = Command::new("python3");
-    // Isolated from the app's own modules, one of which may be called `ast`.
+    // `-I` isolates the parser from the app's own modules: one of them may be called `ast`.
     python
         .args(["-I", "-B", "-c", SOURCE_FACTS])
         .current_dir(folder)
         .env("PYTHONIOENCODING", "utf-8");
     let mut text = String::new();
-    let mut complaints = Vec::new();
+    let mut errors = Vec::new();
     let outcome =
-        run::stream_with(
+        run::run_with_input(
             python,
             stdin.into(),
             "python3",
             tools,
             &mut |from, line| match from {
-                From::Stdout => text.push_str(&line),
-                From::Stderr => complaints.push(line),
+                OutputStream::Stdout => text.push_str(&line),
+                OutputStream::Stderr => errors.push(line),
             },
         );
     match outcome {
-        Err(error) if run::is_absent(&error) => Err(BuildError::NoTool {
+        Err(error) if run::is_absent(&error) => Err(BuilderError::NoTool {
             tool: "python3",
             remedy: GET_PYTHON,
         }),
         Err(error) => {
-            complaints
+            errors
                 .into_iter()
-                .for_each(|line| progress(Progress::Line(line)));
+                .for_each(|line| progress(BuildProgress::Line(line)));
             Err(error)
         }
-        Ok(()) => serde_json::from_str(&text).map_err(|error| BuildError::Output {
+        Ok(()) => serde_json::from_str(&text).map_err(|error| BuilderError::Output {
             tool: "python3",
             problem: error.to_string(),
         }),

@@ -1,20 +1,20 @@
-//! Owns what becomes of imports that failed while building: an error, a warning, or nothing. Must not know how they were
-//! tried.
+//! Owns the judgement of imports that failed while building: an error, a warning, or nothing. Must not know how the imports
+//! were tried.
 //!
-//! While building, an app has no config vars, so an import may fail that works in a dyno; and whether the app needs it is
-//! only known when it is loaded, before a release counts as up. So the build fails for native code alone, and only where
-//! a file that the app loads imports it without a condition.
+//! While building, an app has no config vars, so an import may fail that works in a dyno. Whether the app needs the import is
+//! known only when the app is loaded, before a release counts as up. So the build fails only for native code that a loaded
+//! file imports without a condition.
 
 use std::collections::BTreeMap;
 
-use super::facts::{SourceFacts, When};
-use super::imports::{ImportPlace, Wanted};
-use super::packages::Packages;
-use crate::build::BuildError;
-use crate::manifest::Warning;
+use super::facts::{ImportCertainty, SourceFacts};
+use super::imports::{ImportPlace, ImportedName};
+use super::packages::InstalledPackages;
+use crate::build::toolbox::error::BuilderError;
+use crate::manifest::error::BuildWarning;
 
-/// Modules that Python's library no longer has, with the version that left them out (PEP 594, PEP 632 and others).
-const REMOVED: [(&str, &str); 25] = [
+/// Modules that are no longer part of Python's library, with the version that removed them (PEP 594, PEP 632 and others).
+const REMOVED_MODULES: [(&str, &str); 25] = [
     ("aifc", "3.13"),
     ("asynchat", "3.12"),
     ("asyncore", "3.12"),
@@ -41,8 +41,8 @@ const REMOVED: [(&str, &str); 25] = [
     ("uu", "3.13"),
     ("xdrlib", "3.13"),
 ];
-/// Modules of Python's library that a dyno's Python lacks, with the reason.
-const LACKING: [(&str, &str); 11] = [
+/// Modules of Python's library that are missing in a dyno, with the reason.
+const MISSING_MODULES: [(&str, &str); 11] = [
     ("bz2", "it is built without bzip2: use gzip or zlib"),
     ("ctypes", "WebAssembly has no shared libraries to load"),
     ("curses", "a dyno has no terminal"),
@@ -55,22 +55,22 @@ const LACKING: [(&str, &str); 11] = [
     ("tkinter", "a dyno has no screen"),
     ("turtle", "a dyno has no screen"),
 ];
-const NO_TLS: &str = "`ssl` can be imported, and its connections fail: a dyno's Python has no OpenSSL, so no TLS and no \
-                      https://; connect without it, or through a service in another language";
-/// Warnings of one build, at most: the first ones tell what is wrong.
+const NO_TLS: &str = "`ssl` can be imported, but its connections fail: a dyno's Python has no OpenSSL, so no TLS and no \
+                      https://. Connect without TLS, or through a service in another language";
+/// Most warnings of one build: the first ones tell what is wrong.
 const WARNINGS_MAX: usize = 20;
 
 /// An import that failed.
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct Failure {
-    wanted: Wanted,
-    kind: Kind,
-    /// The error's own words.
+struct ImportFailure {
+    imported: ImportedName,
+    kind: FailureKind,
+    /// The message of the error.
     text: String,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-enum Kind {
+enum FailureKind {
     /// This file of native code is missing.
     Native(String),
     /// A module or a name is missing.
@@ -79,55 +79,56 @@ enum Kind {
     Other,
 }
 
-impl Failure {
+impl ImportFailure {
+    /// Parses a line of the file that the shim writes: module, name, kind, file and message, separated by tabs.
     fn parse(line: &str) -> Option<Self> {
         let [module, name, kind, file, text] = line.splitn(5, '\t').collect::<Vec<_>>()[..] else {
             return None;
         };
         Some(Self {
-            wanted: (module.to_owned(), name.to_owned()),
+            imported: (module.to_owned(), name.to_owned()),
             kind: match kind {
-                "native" => Kind::Native(file.to_owned()),
-                "absent" => Kind::Absent,
-                _ => Kind::Other,
+                "native" => FailureKind::Native(file.to_owned()),
+                "absent" => FailureKind::Absent,
+                _ => FailureKind::Other,
             },
             text: text.to_owned(),
         })
     }
 }
 
-/// Judges the failures, and imports of what is not installed. `listed` is the file that lists the packages.
-pub(super) fn judge(
+/// Judges the failures, and the imports of packages that are not installed. `listed` is the file that lists the packages.
+pub(super) fn judge_failures(
     failures: &str,
-    imports: &BTreeMap<Wanted, ImportPlace>,
-    (facts, packages): (&SourceFacts, &Packages),
+    imports: &BTreeMap<ImportedName, ImportPlace>,
+    (facts, packages): (&SourceFacts, &InstalledPackages),
     listed: &str,
-) -> Result<Vec<Warning>, BuildError> {
+) -> Result<Vec<BuildWarning>, BuilderError> {
     let mut warnings = Vec::new();
-    for failure in failures.lines().filter_map(Failure::parse) {
-        let Some(place) = imports.get(&failure.wanted) else {
+    for failure in failures.lines().filter_map(ImportFailure::parse) {
+        let Some(place) = imports.get(&failure.imported) else {
             continue;
         };
-        match (&failure.kind, place.when) {
-            (Kind::Native(file), Some(When::Always)) => {
-                return Err(refuse_native(&failure.wanted, file, &failure.text, place));
+        match (&failure.kind, place.certainty) {
+            (FailureKind::Native(file), Some(ImportCertainty::Always)) => {
+                return Err(refuse_native(&failure.imported, file, &failure.text, place));
             }
-            (Kind::Native(file), Some(When::Maybe | When::Later)) => {
-                warnings.push(warn(place, native_text(&failure.wanted, file)));
+            (FailureKind::Native(file), Some(ImportCertainty::Maybe | ImportCertainty::Later)) => {
+                warnings.push(warning_at(place, describe_native(&failure.imported, file)));
             }
-            (Kind::Absent, Some(When::Always | When::Later)) => {
+            (FailureKind::Absent, Some(ImportCertainty::Always | ImportCertainty::Later)) => {
                 let text = format!("this import fails while building: {}", failure.text);
-                warnings.push(warn(place, text));
+                warnings.push(warning_at(place, text));
             }
             _ => {}
         }
     }
     for (wanted, place) in imports {
-        if place.when == Some(When::Always) && !packages.has(&wanted.0) {
+        if place.certainty == Some(ImportCertainty::Always) && !packages.has(&wanted.0) {
             if let Some(file) = packages.native_module(&wanted.0) {
                 return Err(refuse_native(wanted, &file, "", place));
             }
-            warnings.extend(not_installed(wanted, place, facts, listed));
+            warnings.extend(warn_not_installed(wanted, place, facts, listed));
         }
     }
     warnings.sort_by(|a, b| (&a.file, a.line).cmp(&(&b.file, b.line)));
@@ -136,70 +137,77 @@ pub(super) fn judge(
     Ok(warnings)
 }
 
-fn warn(place: &ImportPlace, text: String) -> Warning {
-    Warning {
+fn warning_at(place: &ImportPlace, text: String) -> BuildWarning {
+    BuildWarning {
         file: place.file.clone(),
         line: Some(place.line),
         text,
     }
 }
 
-fn top_of(module: &str) -> &str {
+/// The first part of a module's dotted name.
+fn top_name(module: &str) -> &str {
     module.split('.').next().unwrap_or_default()
 }
 
-fn native_text((module, _): &Wanted, file: &str) -> String {
-    let package = top_of(file.split('/').next().unwrap_or_default());
-    let top = top_of(module);
+fn describe_native((module, _): &ImportedName, file: &str) -> String {
+    let package = top_name(file.split('/').next().unwrap_or_default());
+    let top = top_name(module);
     let through = match package == top {
         true => String::new(),
         false => format!(" (which `{top}` imports)"),
     };
-    format!("{package}{through} is made of native code ({file}), and a dyno runs WebAssembly")
+    format!("{package}{through} is native code ({file}), but a dyno runs WebAssembly")
 }
 
-fn refuse_native(wanted: &Wanted, file: &str, error: &str, place: &ImportPlace) -> BuildError {
+fn refuse_native(
+    wanted: &ImportedName,
+    file: &str,
+    error: &str,
+    place: &ImportPlace,
+) -> BuilderError {
     let error = match error.is_empty() {
         true => String::new(),
         false => format!(" ({error})"),
     };
-    BuildError::Refused(format!(
-        "{}:{}: {}: this package cannot work here, unless it has a version in plain Python. Choose another in its place, \
-         or have a service of another kind do that work; an app that can do without it catches the ImportError.{error}",
+    BuilderError::Refused(format!(
+        "{}:{}: {}: this package does not work here, unless it has a version in plain Python. Use another package, or let \
+         a service outside of the app do this work. An app that works without the package has to catch the ImportError.{error}",
         place.file,
         place.line,
-        native_text(wanted, file)
+        describe_native(wanted, file)
     ))
 }
 
-/// A module that nothing provides. The app may still go on without it, which loading it tells.
-fn not_installed(
-    (module, _): &Wanted,
+/// Warns of a module that nothing provides. Whether the app works without the module is known only when it is loaded.
+fn warn_not_installed(
+    (module, _): &ImportedName,
     place: &ImportPlace,
     facts: &SourceFacts,
     listed: &str,
-) -> Option<Warning> {
-    let top = top_of(module);
-    if let Some((_, version)) = REMOVED.iter().find(|(name, _)| *name == top) {
-        let text =
-            format!("`{top}` is no part of Python's library since {version}, and a dyno has 3.14");
-        return Some(warn(place, text));
+) -> Option<BuildWarning> {
+    let top = top_name(module);
+    if let Some((_, version)) = REMOVED_MODULES.iter().find(|(name, _)| *name == top) {
+        let text = format!(
+            "`{top}` was removed from Python's library in {version}, and a dyno has Python 3.14"
+        );
+        return Some(warning_at(place, text));
     }
     if facts.is_own(top) {
         return None;
     }
     if top == "ssl" {
-        return Some(warn(place, NO_TLS.to_owned()));
+        return Some(warning_at(place, NO_TLS.to_owned()));
     }
-    if let Some((_, why)) = LACKING.iter().find(|(name, _)| *name == top) {
+    if let Some((_, why)) = MISSING_MODULES.iter().find(|(name, _)| *name == top) {
         let text = format!("a dyno's Python has no `{top}`: {why}");
-        return Some(warn(place, text));
+        return Some(warning_at(place, text));
     }
     if facts.is_library(top) {
         return None;
     }
-    let text = format!("no package that {listed} asks for has `{top}`: add the one that does");
-    Some(warn(place, text))
+    let text = format!("no package in {listed} has a module `{top}`: add the package that has it");
+    Some(warning_at(place, text))
 }
 
 #[cfg(test)]

@@ -1,83 +1,90 @@
-//! Owns the list of what an app's files import that is not theirs, and how surely each import is done. Must not run
-//! anything.
+//! Owns the list of what an app's files import besides each other, and how certain each import is. Must not run anything.
 //!
-//! What is missed (an import by a name in a variable) is imported from the packages' files when a dyno needs it, which
-//! takes longer and works as well.
+//! An import that this list misses (by a name in a variable) is done from the packages' files when a dyno needs it: slower,
+//! with the same result.
 
 use std::collections::BTreeMap;
 
-use super::facts::{ModuleFacts, SourceFacts, When};
+use super::facts::{ImportCertainty, ModuleFacts, SourceFacts};
 
-/// Something that is imported: a module, and what is taken from it (empty for `import MODULE`).
-pub(super) type Wanted = (String, String);
+/// A module, and the name that is imported from it (empty for `import MODULE`).
+pub(super) type ImportedName = (String, String);
 
-/// Where something is imported, and how surely.
+/// Where a name is imported, and how certainly.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct ImportPlace {
-    /// None where no file that the app's processes load is known to do it.
-    pub(super) when: Option<When>,
+    /// `None` if no file that the app's processes load is known to import the name.
+    pub(super) certainty: Option<ImportCertainty>,
     pub(super) file: String,
     pub(super) line: usize,
 }
 
-/// What all files import, the strongest place for each. `starts` are the files that the app's processes load.
-pub(super) fn of(facts: &SourceFacts, starts: &[String]) -> BTreeMap<Wanted, ImportPlace> {
-    let reached = reached(facts, starts);
-    let mut found: BTreeMap<Wanted, ImportPlace> = BTreeMap::new();
+/// Finds the imports of all files, each with the most certain place. `starts` are the files that the app's processes load.
+pub(super) fn find_imports(
+    facts: &SourceFacts,
+    starts: &[String],
+) -> BTreeMap<ImportedName, ImportPlace> {
+    let reached = reached_files(facts, starts);
+    let mut found: BTreeMap<ImportedName, ImportPlace> = BTreeMap::new();
     for module in facts.modules() {
         let how = reached.get(module.file.as_str()).copied();
         for import in module.imports.iter().filter(|import| import.level == 0) {
-            if is_surely_own(facts, &import.module) {
+            if is_own_package(facts, &import.module) {
                 continue;
             }
             let place = ImportPlace {
-                when: how.map(|how| how.min(import.when)),
+                certainty: how.map(|how| how.min(import.when)),
                 file: module.file.clone(),
                 line: import.line,
             };
             let wanted = (import.module.clone(), import.name.clone());
             match found.get_mut(&wanted) {
-                Some(known) if known.when >= place.when => {}
+                Some(known) if known.certainty >= place.certainty => {}
                 Some(known) => *known = place,
                 None => drop(found.insert(wanted, place)),
             }
         }
-        for (wanted, place) in named_in_texts(facts, module) {
+        for (wanted, place) in names_in_texts(facts, module) {
             found.entry(wanted).or_insert(place);
         }
     }
     found
 }
 
-/// Names in texts, such as those of Django's settings: imported while building if they can be, and never missed.
-fn named_in_texts<'a>(
+/// Names in texts, such as those of Django's settings. The build tries to import them; a failure does not matter.
+fn names_in_texts<'a>(
     facts: &'a SourceFacts,
     module: &'a ModuleFacts,
-) -> impl Iterator<Item = (Wanted, ImportPlace)> + 'a {
+) -> impl Iterator<Item = (ImportedName, ImportPlace)> + 'a {
     let words = module.words.iter();
     words.filter_map(|word| {
         let (outer, name) = word.rsplit_once('.')?;
         let place = ImportPlace {
-            when: None,
+            certainty: None,
             file: module.file.clone(),
             line: 0,
         };
-        (!is_surely_own(facts, outer)).then(|| ((outer.to_owned(), name.to_owned()), place))
+        (!is_own_package(facts, outer)).then(|| ((outer.to_owned(), name.to_owned()), place))
     })
 }
 
-/// A package of the app. A folder without `__init__.py` gives way to an installed package of the same name.
-fn is_surely_own(facts: &SourceFacts, dotted: &str) -> bool {
+/// Whether a module is in a package of the app. A folder without `__init__.py` does not count: an installed package of the
+/// same name wins over such a folder.
+fn is_own_package(facts: &SourceFacts, dotted: &str) -> bool {
     let top = dotted.split('.').next().unwrap_or_default();
     facts.module(top).is_some()
 }
 
-/// The files that are loaded when these are, with how surely. A name in a text may be of a module that is loaded by it.
-pub(super) fn reached<'a>(facts: &'a SourceFacts, starts: &[String]) -> BTreeMap<&'a str, When> {
-    let mut reached: BTreeMap<&str, When> = BTreeMap::new();
-    let mut waiting: Vec<(&ModuleFacts, When)> = starts
+/// The files that are loaded when these are, each with how certainly. A name in a text may be the name of a module that is
+/// loaded.
+pub(super) fn reached_files<'a>(
+    facts: &'a SourceFacts,
+    starts: &[String],
+) -> BTreeMap<&'a str, ImportCertainty> {
+    let mut reached: BTreeMap<&str, ImportCertainty> = BTreeMap::new();
+    let mut waiting: Vec<(&ModuleFacts, ImportCertainty)> = starts
         .iter()
-        .filter_map(|file| Some((facts.file(file)?, When::Always)))
+        .filter_map(|file| Some((facts.file(file)?, ImportCertainty::Always)))
         .collect();
     while let Some((module, how)) = waiting.pop() {
         if reached
@@ -88,13 +95,13 @@ pub(super) fn reached<'a>(facts: &'a SourceFacts, starts: &[String]) -> BTreeMap
         }
         reached.insert(&module.file, how);
         for import in &module.imports {
-            let files = facts.led_to(&module.file, import).into_iter();
+            let files = facts.imported_files(&module.file, import).into_iter();
             waiting.extend(files.map(|file| (file, how.min(import.when))));
         }
         for word in &module.words {
             let outer = word.rsplit_once('.').map_or("", |(outer, _)| outer);
             let named = facts.module(word).or_else(|| facts.module(outer));
-            waiting.extend(named.map(|file| (file, how.min(When::Maybe))));
+            waiting.extend(named.map(|file| (file, how.min(ImportCertainty::Maybe))));
         }
     }
     reached

@@ -1,18 +1,21 @@
-//! Owns what a Python app runs besides requests: process types of the Procfile, and words for one-offs. Each becomes
-//! arguments of the component, which takes the words after `python` on a command line. Must not know packages' insides.
+//! Owns what a Python app runs besides requests: process types of the Procfile, and words for one-off dynos. Each becomes
+//! arguments of the component, which takes the words that would follow `python` on a command line. Must not know the inside of
+//! packages.
 
 use std::collections::BTreeMap;
 
 use grid::name::ProcessType;
 
-use super::build::COMPONENT;
-use super::entry::servers::{assignment, program_of, unwrapped};
+use super::entry::servers::{parse_assignment, program_of, skip_wrappers};
 use super::facts::SourceFacts;
-use crate::build::BuildError;
-use crate::manifest::{COMMAND_WORDS_MAX, Command, CommandProgram, Procfile, is_command_word};
+use super::layout::COMPONENT;
+use crate::build::toolbox::error::BuilderError;
+use crate::manifest::command::ProcessCommand;
+use crate::manifest::procfile::Procfile;
+use crate::manifest::slug_json::{COMMAND_WORDS_MAX, CommandProgram, is_command_word};
 use crate::path::SlugPath;
 
-/// Programs of packages that listen for requests themselves, which only `web` does, and not by them.
+/// Programs of packages that are web servers. Only `web` answers requests, and it needs no such server.
 const SERVERS: [&str; 8] = [
     "gunicorn",
     "waitress-serve",
@@ -23,29 +26,29 @@ const SERVERS: [&str; 8] = [
     "granian",
     "gunicornc",
 ];
-/// Programs that are known by the module behind them.
-const MODULES: [(&str, &str); 2] = [("flask", "flask"), ("django-admin", "django")];
+/// Programs that are started by the module behind them.
+const MODULE_PROGRAMS: [(&str, &str); 2] = [("flask", "flask"), ("django-admin", "django")];
 
-/// Programs that can be run by their names: of packages and of the app's project, with `module:function` of each.
-pub(super) type Scripts = BTreeMap<String, String>;
+/// Programs of packages and of the app's project by name, each with its `module:function`.
+pub(crate) type Scripts = BTreeMap<String, String>;
 
-/// What the process types run, apart from `web`.
-pub(super) fn others(
+/// The commands of all process types but `web`.
+pub(super) fn other_commands(
     procfile: Option<&Procfile>,
     scripts: &Scripts,
     facts: &SourceFacts,
-) -> Result<BTreeMap<ProcessType, Command>, BuildError> {
+) -> Result<BTreeMap<ProcessType, ProcessCommand>, BuilderError> {
     let processes = procfile.iter().flat_map(|procfile| &procfile.processes);
     let others = processes.filter(|(process, _)| !process.is_web());
     others
         .map(|(process, command)| {
-            let args = arguments(&stored_words(command), scripts)
+            let args = python_arguments(&stored_words(command), scripts)
                 .and_then(|args| check_file(args, facts))
                 .map_err(|why| {
-                    BuildError::Refused(format!("the Procfile's `{process}` runs {why}"))
+                    BuilderError::Refused(format!("the Procfile's `{process}` runs {why}"))
                 })?;
-            let command = Command {
-                component: component(),
+            let command = ProcessCommand {
+                component: component_path(),
                 args,
             };
             Ok((process.clone(), command))
@@ -54,25 +57,25 @@ pub(super) fn others(
 }
 
 /// The command's words as a manifest stores them.
-fn stored_words(command: &Command) -> Vec<String> {
+fn stored_words(command: &ProcessCommand) -> Vec<String> {
     let first = command.component.as_str().to_owned();
     std::iter::once(first)
         .chain(command.args.iter().cloned())
         .collect()
 }
 
-fn component() -> SlugPath {
+fn component_path() -> SlugPath {
     SlugPath::new(COMPONENT).expect("a path that this program names")
 }
 
-/// A command line as the words after `python`.
-fn arguments(words: &[String], scripts: &Scripts) -> Result<Vec<String>, String> {
-    let Some((first, rest)) = unwrapped(words).split_first() else {
+/// Turns a command line into the words after `python`.
+fn python_arguments(words: &[String], scripts: &Scripts) -> Result<Vec<String>, String> {
+    let Some((first, rest)) = skip_wrappers(words).split_first() else {
         return Err("nothing: name a command, as in `python worker.py`".to_owned());
     };
-    if assignment(first).is_some() {
+    if parse_assignment(first).is_some() {
         return Err(format!(
-            "`{first}`, which sets a variable as only a shell can: use a config var (`dyno config set {first}`)"
+            "`{first}`, which sets a variable; only a shell can do that: use a config var (`dyno config set {first}`)"
         ));
     }
     let program = program_of(first);
@@ -91,17 +94,17 @@ fn arguments(words: &[String], scripts: &Scripts) -> Result<Vec<String>, String>
             "`{program}`, a web server: only the process type `web` answers requests"
         ));
     }
-    match leading(program, scripts) {
+    match first_arguments(program, scripts) {
         Some(leading) => Ok([&leading, rest].concat()),
         None => Err(format!(
-            "`{program}`, which is neither Python nor a program of the app's packages: write it as `python FILE.py` or \
-             `python -m MODULE`; there is {}",
-            known(scripts)
+            "`{program}`, which is neither Python nor a program of the app's packages: write `python FILE.py` or \
+             `python -m MODULE`; known programs: {}",
+            known_programs(scripts)
         )),
     }
 }
 
-/// A program that is named by its file has to be there.
+/// Fails if the program is a file that is not there.
 fn check_file(args: Vec<String>, facts: &SourceFacts) -> Result<Vec<String>, String> {
     let file = args.iter().find(|arg| !arg.starts_with('-'));
     let is_first = args.first().is_some_and(|first| Some(first) == file);
@@ -113,7 +116,8 @@ fn check_file(args: Vec<String>, facts: &SourceFacts) -> Result<Vec<String>, Str
     }
 }
 
-fn known(scripts: &Scripts) -> String {
+/// The programs that an app can run, for an error.
+fn known_programs(scripts: &Scripts) -> String {
     let names = scripts
         .keys()
         .map(String::as_str)
@@ -122,10 +126,10 @@ fn known(scripts: &Scripts) -> String {
     names.join(", ")
 }
 
-/// The first arguments for a program other than Python itself.
-fn leading(program: &str, scripts: &Scripts) -> Option<Vec<String>> {
+/// The arguments that start a program of a package; the program's own arguments follow.
+fn first_arguments(program: &str, scripts: &Scripts) -> Option<Vec<String>> {
     let place = scripts.get(program)?;
-    if let Some((_, module)) = MODULES.iter().find(|(name, _)| *name == program) {
+    if let Some((_, module)) = MODULE_PROGRAMS.iter().find(|(name, _)| *name == program) {
         return Some(vec!["-m".to_owned(), (*module).to_owned()]);
     }
     let (module, function) = place.split_once(':')?;
@@ -138,32 +142,32 @@ fn leading(program: &str, scripts: &Scripts) -> Option<Vec<String>> {
     ])
 }
 
-/// First words of one-offs: `python`, and programs of packages.
+/// The first words of commands of one-off dynos: `python`, and the programs of packages.
 pub(super) fn command_words(scripts: &Scripts) -> BTreeMap<String, CommandProgram> {
     let named = scripts.keys().filter(|name| {
         is_command_word(name) && !SERVERS.contains(&name.as_str()) && program_of(name) != "python"
     });
-    let named = named.filter_map(|name| Some((name.clone(), leading(name, scripts)?)));
+    let named = named.filter_map(|name| Some((name.clone(), first_arguments(name, scripts)?)));
     let python = ["python", "python3"].map(|name| (name.to_owned(), Vec::new()));
     python
         .into_iter()
         .chain(named)
         .take(COMMAND_WORDS_MAX)
         .map(|(word, args)| {
-            let component = component();
+            let component = component_path();
             (word, CommandProgram { component, args })
         })
         .collect()
 }
 
-/// The files that process types other than `web` load first.
-pub(super) fn starts(procfile: Option<&Procfile>, facts: &SourceFacts) -> Vec<String> {
+/// The files that all process types but `web` load first.
+pub(super) fn first_files(procfile: Option<&Procfile>, facts: &SourceFacts) -> Vec<String> {
     let processes = procfile.iter().flat_map(|procfile| &procfile.processes);
     let others = processes.filter(|(process, _)| !process.is_web());
     let mut found = Vec::new();
     for (_, command) in others {
         let words = stored_words(command);
-        let words = unwrapped(&words);
+        let words = skip_wrappers(&words);
         for (at, word) in words.iter().enumerate() {
             let is_module = at > 0 && words[at - 1] == "-m";
             let file = match is_module {

@@ -1,49 +1,52 @@
-//! Owns what a project says that it needs: requirements.txt, pyproject.toml (PEP 621, Poetry, uv), Pipfile, setup.py and
-//! setup.cfg, with their lock files; as lines for pip. Must not know pip, nor what the packages are.
+//! Owns the list of packages that a project asks for, as lines for pip: it is read from requirements.txt, pyproject.toml
+//! (PEP 621, Poetry, uv), Pipfile, setup.py and setup.cfg, with their lock files. Must not know pip, nor what the packages
+//! are.
 //!
-//! A project in a folder, the app's own above all (`-e .`), is not installed: its folder is imported from, and what it
-//! needs is added.
+//! A project in a folder, above all the app's own (`-e .`), is not installed: modules are imported from its folder, and the
+//! packages that it needs are added.
 
+pub(super) mod line;
 mod project_files;
+pub(super) mod text;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use super::facts::{SetupFacts, join};
+use super::facts::{SetupFacts, join_path};
 use super::processes::Scripts;
-use crate::build::BuildError;
-use crate::build::toolbox::sources;
-use crate::manifest::Warning;
-use project_files::Project;
+use crate::build::toolbox::error::BuilderError;
+use crate::manifest::error::BuildWarning;
+use line::package_name;
+use project_files::{ProjectRequirements, REQUIREMENTS};
+use text::read_any_text;
 
-pub(super) const REQUIREMENTS: &str = "requirements.txt";
-/// Files of requirements that name each other, at most.
+/// Most files of requirements that name each other, and most projects.
 const FILES_MAX: usize = 32;
-/// Packages of native code that are only servers, have no wheels, and are not needed: a dyno has its own.
-const SERVERS_LEFT_OUT: [&str; 5] = ["uwsgi", "mod-wsgi", "bjoern", "meinheld", "uwsgi-tools"];
+/// Web servers in native code without wheels. They are left out, since a dyno needs no web server.
+const IGNORED_SERVERS: [&str; 5] = ["uwsgi", "mod-wsgi", "bjoern", "meinheld", "uwsgi-tools"];
 
-/// What an app asks for.
+/// The packages that an app asks for.
 #[derive(Debug, Default)]
-pub(super) struct Requested {
-    /// The file that says so, for messages.
+pub(super) struct RequestedPackages {
+    /// The file that lists them, for messages.
     pub(super) file: String,
     /// Requirements, as pip reads them.
     pub(super) lines: Vec<String>,
     /// Versions that a lock file pins, as pip's constraints.
     pub(super) constraints: Vec<String>,
-    /// Folders of projects, to import from.
+    /// Folders of projects, from which modules are imported.
     pub(super) roots: Vec<String>,
-    /// Programs of those projects.
+    /// The programs of those projects.
     pub(super) scripts: Scripts,
-    pub(super) warnings: Vec<Warning>,
+    pub(super) warnings: Vec<BuildWarning>,
 }
 
-impl Requested {
-    /// Reads what the project in a folder says. `setup` is what its setup.py and setup.cfg do.
-    pub(super) fn read(folder: &Path, setup: &SetupFacts) -> Result<Self, BuildError> {
+impl RequestedPackages {
+    /// Reads the files of the project in a folder. `setup` is what its setup.py and setup.cfg say.
+    pub(super) fn read(folder: &Path, setup: &SetupFacts) -> Result<Self, BuilderError> {
         let mut requested = Self::default();
-        let own = Project::read(folder, "", Some(setup))?;
-        let text = read_text(&folder.join(REQUIREMENTS))?;
+        let own = ProjectRequirements::read(folder, "", Some(setup))?;
+        let text = read_any_text(&folder.join(REQUIREMENTS))?;
         if text.is_some() {
             requested.file = REQUIREMENTS.to_owned();
             let mut reader = RequirementsReader::new(folder);
@@ -55,23 +58,23 @@ impl Requested {
         } else {
             requested.file = own.file.to_owned();
             requested.add_project(folder, "", &[], setup)?;
-            requested.constraints = project_files::locked(folder)?;
+            requested.constraints = project_files::read_locked_versions(folder)?;
         }
         requested.add_layout("", &own);
         requested.scripts.extend(own.scripts);
         requested.warnings.extend(own.warnings);
-        requested.lines.retain(|line| !is_left_out(line));
+        requested.lines.retain(|line| !is_ignored_server(line));
         Ok(requested)
     }
 
-    /// Adds what a project in a folder of the app needs, and those that it names in turn.
+    /// Adds the packages that the project in a folder of the app needs, and those of the projects that it names.
     fn add_project(
         &mut self,
         folder: &Path,
         place: &str,
         extras: &[String],
         setup: &SetupFacts,
-    ) -> Result<(), BuildError> {
+    ) -> Result<(), BuilderError> {
         let mut waiting = vec![(place.to_owned(), extras.to_vec())];
         let mut seen = BTreeSet::new();
         while let Some((place, extras)) = waiting.pop() {
@@ -79,7 +82,7 @@ impl Requested {
                 continue;
             }
             let setup = place.is_empty().then_some(setup);
-            let project = Project::read(folder, &place, setup)?;
+            let project = ProjectRequirements::read(folder, &place, setup)?;
             self.lines.extend(project.requires.iter().cloned());
             for extra in &extras {
                 self.lines
@@ -87,12 +90,12 @@ impl Requested {
             }
             for file in &project.dynamic_files {
                 let mut reader = RequirementsReader::new(folder);
-                reader.read_all(&join(&place, file))?;
+                reader.read_all(&join_path(&place, file))?;
                 self.lines.extend(reader.lines);
                 waiting.extend(reader.projects);
             }
             for local in &project.local {
-                waiting.push((join_path(&place, local), Vec::new()));
+                waiting.push((resolve_path(&place, local), Vec::new()));
             }
             self.add_layout(&place, &project);
             self.scripts.extend(project.scripts);
@@ -100,8 +103,9 @@ impl Requested {
         Ok(())
     }
 
-    fn add_layout(&mut self, place: &str, project: &Project) {
-        let roots = project.roots.iter().map(|root| join_path(place, root));
+    /// Adds the folders from which a project's modules are imported.
+    fn add_layout(&mut self, place: &str, project: &ProjectRequirements) {
+        let roots = project.roots.iter().map(|root| resolve_path(place, root));
         self.roots.extend(roots);
         if project.roots.is_empty() && !place.is_empty() {
             self.roots.push(place.to_owned());
@@ -125,8 +129,8 @@ impl Requested {
     }
 }
 
-/// A folder within the app's, by a path relative to another one.
-fn join_path(place: &str, inner: &str) -> String {
+/// Resolves a path that is relative to a folder of the app; the result is relative to the app's folder.
+fn resolve_path(place: &str, inner: &str) -> String {
     let mut parts: Vec<&str> = place.split('/').filter(|part| !part.is_empty()).collect();
     for part in inner.split('/') {
         match part {
@@ -138,49 +142,11 @@ fn join_path(place: &str, inner: &str) -> String {
     parts.join("/")
 }
 
-fn is_left_out(line: &str) -> bool {
-    SERVERS_LEFT_OUT.contains(&name_of(line).as_str())
+fn is_ignored_server(line: &str) -> bool {
+    IGNORED_SERVERS.contains(&package_name(line).as_str())
 }
 
-/// A name as indexes compare it (PEP 503).
-pub(super) fn normal(name: &str) -> String {
-    name.to_lowercase().replace(['_', '.'], "-")
-}
-
-/// The name at the begin of a requirement.
-pub(super) fn name_of(line: &str) -> String {
-    let name = line
-        .trim()
-        .chars()
-        .take_while(|c| c.is_alphanumeric() || "-_.".contains(*c));
-    normal(&name.collect::<String>())
-}
-
-/// Text as editors of all systems write it: UTF-8, or UTF-16 with a byte order mark (`pip freeze >` on Windows).
-pub(super) fn read_text(path: &Path) -> Result<Option<String>, BuildError> {
-    let bytes = match std::fs::read(path) {
-        Ok(bytes) => bytes,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-        Err(_) => return sources::text(path),
-    };
-    Ok(Some(decode(&bytes)))
-}
-
-fn decode(bytes: &[u8]) -> String {
-    let wide = |order: fn([u8; 2]) -> u16| {
-        let (pairs, _) = bytes[2..].as_chunks::<2>();
-        let units: Vec<u16> = pairs.iter().map(|pair| order(*pair)).collect();
-        String::from_utf16_lossy(&units)
-    };
-    match bytes {
-        [0xff, 0xfe, ..] => wide(u16::from_le_bytes),
-        [0xfe, 0xff, ..] => wide(u16::from_be_bytes),
-        [0xef, 0xbb, 0xbf, rest @ ..] => String::from_utf8_lossy(rest).into_owned(),
-        bytes => String::from_utf8_lossy(bytes).into_owned(),
-    }
-}
-
-/// Reads files of requirements that name each other, each once, to one list.
+/// Reads files of requirements that name each other into one list, each file once.
 struct RequirementsReader<'a> {
     folder: &'a Path,
     seen: BTreeSet<PathBuf>,
@@ -199,33 +165,33 @@ impl<'a> RequirementsReader<'a> {
         }
     }
 
-    fn read_all(&mut self, first: &str) -> Result<(), BuildError> {
+    fn read_all(&mut self, first: &str) -> Result<(), BuilderError> {
         let mut waiting = vec![(first.to_owned(), String::new(), false)];
         while let Some((file, named_by, constrains)) = waiting.pop() {
             if !self.seen.insert(PathBuf::from(&file)) || self.seen.len() > FILES_MAX {
                 continue;
             }
-            let Some(text) = read_text(&self.folder.join(&file))? else {
-                return Err(BuildError::Refused(format!(
+            let Some(text) = read_any_text(&self.folder.join(&file))? else {
+                return Err(BuilderError::Refused(format!(
                     "{named_by} names {file}, which is not in the app's folder: add it, or correct the line"
                 )));
             };
             for line in logical_lines(&text) {
                 let place = file.rsplit_once('/').map_or("", |(folder, _)| folder);
-                match named_file(&line) {
+                match parse_named_file(&line) {
                     Some((named, constrains)) => {
-                        waiting.push((join_path(place, &named), file.clone(), constrains));
+                        waiting.push((resolve_path(place, &named), file.clone(), constrains));
                     }
-                    None => self.take(place, line, constrains),
+                    None => self.add_line(place, line, constrains),
                 }
             }
         }
         Ok(())
     }
 
-    fn take(&mut self, place: &str, line: String, constrains: bool) {
+    fn add_line(&mut self, place: &str, line: String, constrains: bool) {
         if constrains {
-            return self.lines.push(format!("{CONSTRAINT}{line}"));
+            return self.lines.push(format!("{CONSTRAINT_MARK}{line}"));
         }
         let editable = ["-e ", "--editable ", "--editable="];
         let target = editable
@@ -233,9 +199,9 @@ impl<'a> RequirementsReader<'a> {
             .find_map(|flag| line.strip_prefix(flag))
             .unwrap_or(&line)
             .trim();
-        if let Some((path, extras)) = local_project(target) {
-            // pip takes such a path from the folder that it runs in.
-            return self.projects.push((join_path("", path), extras));
+        if let Some((path, extras)) = parse_local_project(target) {
+            // pip resolves such a path from the folder that it runs in, which is the app's.
+            return self.projects.push((resolve_path("", path), extras));
         }
         match line
             .strip_prefix("--find-links")
@@ -244,17 +210,17 @@ impl<'a> RequirementsReader<'a> {
             Some(links) if !links.contains("://") => {
                 let links = links.trim_start_matches(['=', ' ']).trim();
                 self.lines
-                    .push(format!("--find-links {}", join_path(place, links)));
+                    .push(format!("--find-links {}", resolve_path(place, links)));
             }
             _ => self.lines.push(line),
         }
     }
 }
 
-/// Marks a line that is a constraint among requirements.
-pub(super) const CONSTRAINT: &str = "\0constraint ";
+/// Marks a line among the requirements that is a constraint. No file can hold this text.
+const CONSTRAINT_MARK: &str = "\0constraint ";
 
-/// Lines without comments, with continued ones in one.
+/// The lines of a text without comments; a line that ends with a backslash is joined with the next.
 fn logical_lines(text: &str) -> Vec<String> {
     let mut lines = Vec::new();
     let mut line = String::new();
@@ -264,7 +230,7 @@ fn logical_lines(text: &str) -> Vec<String> {
             Some(part) if !is_comment => (part, true),
             _ => (physical, false),
         };
-        // A comment begins at the line's begin, or after a space: `#` is part of URLs.
+        // A comment begins at the begin of a line, or after a space: `#` can also be part of a URL.
         let part = match is_comment {
             true => "",
             false => part.split(" #").next().unwrap_or(part),
@@ -279,8 +245,8 @@ fn logical_lines(text: &str) -> Vec<String> {
     lines
 }
 
-/// The file that `-r FILE` or `-c FILE` names, and whether it constrains only.
-fn named_file(line: &str) -> Option<(String, bool)> {
+/// Parses `-r FILE` and `-c FILE`: the file, and whether its lines are constraints.
+fn parse_named_file(line: &str) -> Option<(String, bool)> {
     let flags = [
         ("--requirement", false),
         ("--constraint", true),
@@ -294,8 +260,8 @@ fn named_file(line: &str) -> Option<(String, bool)> {
     (!named.contains("://")).then(|| (named.to_owned(), constrains))
 }
 
-/// A requirement that is a folder: `.`, `./libs/x`, `.[dev]`, `file:libs/x`, `name @ file:…`.
-fn local_project(target: &str) -> Option<(&str, Vec<String>)> {
+/// Parses a requirement that is a folder, with its extras: `.`, `./libs/x`, `.[dev]`, `file:libs/x`, `name @ file:…`.
+fn parse_local_project(target: &str) -> Option<(&str, Vec<String>)> {
     let target = target.rsplit(" @ ").next().unwrap_or(target).trim();
     let (path, extras) = match target
         .strip_suffix(']')
@@ -314,20 +280,17 @@ fn local_project(target: &str) -> Option<(&str, Vec<String>)> {
     (is_folder && !is_archive).then(|| (path, extras.filter(|extra| !extra.is_empty()).collect()))
 }
 
-/// Requirements and constraints apart, as pip wants them.
-pub(super) fn parted(lines: &[String]) -> (Vec<&str>, Vec<&str>) {
-    let mut parted = (Vec::new(), Vec::new());
+/// Splits the lines into requirements and constraints, which pip reads from two files.
+pub(super) fn split_constraints(lines: &[String]) -> (Vec<&str>, Vec<&str>) {
+    let mut split = (Vec::new(), Vec::new());
     for line in lines {
-        match line.strip_prefix(CONSTRAINT) {
-            Some(constraint) => parted.1.push(constraint),
-            None => parted.0.push(line.as_str()),
+        match line.strip_prefix(CONSTRAINT_MARK) {
+            Some(constraint) => split.1.push(constraint),
+            None => split.0.push(line.as_str()),
         }
     }
-    parted
+    split
 }
-
-/// A table of names, each with what may be said of it, as one map.
-pub(super) type Extras = BTreeMap<String, Vec<String>>;
 
 #[cfg(test)]
 mod tests;

@@ -1,78 +1,89 @@
-//! Owns the builder of static sites: the files of a folder, the list of them, and the component that serves them.
-//! Must not know slugs. The component is built ahead from `slugs/site` and is part of this program: a site needs no
-//! tool and no network.
+//! Owns the build of a static site: the list of its files, and the component that serves them.
+//! Must not know slugs. The component is built ahead from `slugs/site` and is part of this program: a site needs no tool
+//! and no network.
 
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::build::project::Project;
-use crate::build::toolbox::build_folder::{self, Place};
-use crate::build::{BuildError, BuiltComponent, Made, Progress, Tools};
-use crate::digest::Digesting;
-use crate::manifest::{Builder, Warning, settings};
+use super::detect::INDEX;
+use crate::app_files;
+use crate::build::output::{BuilderOutput, BuiltFile, web_command};
+use crate::build::toolbox::build_folder::{self, BuildFolder};
+use crate::build::toolbox::error::BuilderError;
+use crate::build::toolbox::progress::BuildProgress;
+use crate::build::toolbox::tools::Tools;
+use crate::digest::Digest;
+use crate::manifest::error::BuildWarning;
+use crate::manifest::procfile::{self, Procfile};
+use crate::manifest::settings::{self, ProjectSettings};
+use crate::manifest::slug_json::BuilderRecord;
 use crate::path::SlugPath;
 
 const COMPONENT: &str = ".dyno/site.wasm";
 /// Where the component looks for the list of files.
 const LIST: &str = ".dyno/site";
-/// The first line of a list: its form, which the component must know.
+/// The first line of a list, which names its format. The component checks it.
 const LIST_HEADER: &str = "dyno-site 1";
 const SERVER: &[u8] = include_bytes!("../../../site/site.wasm");
-/// What stands for a folder, and for the site itself.
-pub(crate) const INDEX: &str = "index.html";
-/// Digits of a digest in an entity tag: two versions of a file never share that many.
+/// Digits of a digest in an entity tag: 128 bits, so two versions of a file never share a tag.
 const TAG_DIGITS: usize = 32;
-/// Files at the top that say how an app is run: no part of a site that is the whole folder.
-const OWN_FILES: [&str; 3] = ["Procfile", "dyno.toml", "app.json"];
-/// The one folder that begins with `.` and is meant for the public (RFC 8615).
+/// Files at the top that say how an app is run. They are not served when the site is the whole folder.
+const APP_FILES: [&str; 3] = ["Procfile", "dyno.toml", "app.json"];
+/// The one folder whose name begins with `.` and that is meant for the public (RFC 8615).
 const WELL_KNOWN: &str = ".well-known";
 
-/// Builds the site in a folder, or in the folder that `root` names.
-pub(crate) fn build(
-    project: &Project,
+/// Builds the site in a folder, or in the subfolder that `root` names.
+pub(in crate::build) fn build(
+    folder: &Path,
+    procfile: Option<&Procfile>,
+    settings: &ProjectSettings,
     tools: &Tools,
-    progress: &mut dyn FnMut(Progress),
-) -> Result<Made, BuildError> {
-    let root = project.settings.site.root.as_deref().unwrap_or_default();
-    if !project.folder.join(root).is_dir() {
-        return Err(BuildError::Refused(format!(
-            "{} names the site's root `{root}`, which is no folder of the app: correct it, or make it with `command` under [build]",
+    progress: &mut dyn FnMut(BuildProgress),
+) -> Result<BuilderOutput, BuilderError> {
+    let root = settings.site.root.as_deref().unwrap_or_default();
+    if !folder.join(root).is_dir() {
+        return Err(BuilderError::Refused(format!(
+            "{} names the site's root `{root}`, which is not a folder of the app: correct it, or make it with `command` under [build]",
             settings::NAME
         )));
     }
-    let files = site_files(project, root)?;
+    let files = list_site_files(folder, settings, root)?;
     if files.is_empty() {
-        return Err(BuildError::Refused(format!(
-            "the site's root `{root}` holds no file that belongs to the app: correct `root` in {}, or see what .slugignore leaves out",
+        return Err(BuilderError::Refused(format!(
+            "the site's root `{root}` holds no file that belongs to the app: correct `root` in {}, or check what .slugignore leaves out",
             settings::NAME
         )));
     }
-    progress(Progress::Step(format!(
+    progress(BuildProgress::Step(format!(
         "listing {} files of the site",
         files.len()
     )));
-    let fallback = project.settings.site.fallback.as_deref();
-    let list = list(root, fallback, &files)?;
-    let place = Place::shared("static", tools, progress)?;
-    Ok(Made {
-        builder: Builder {
+    let fallback = settings.site.fallback.as_deref();
+    let list = format_list(root, fallback, &files)?;
+    let outputs = BuildFolder::open_shared("static", tools, progress)?;
+    Ok(BuilderOutput {
+        builder: BuilderRecord {
             name: "static".to_owned(),
             tool: String::new(),
         },
-        components: vec![keep(&place, COMPONENT, "server", SERVER)?],
-        files: vec![keep(&place, LIST, "list", list.as_bytes())?],
-        commands: Some(crate::build::web(COMPONENT)),
-        command_words: Default::default(),
-        warnings: warnings(project, root, fallback, &files),
+        components: vec![keep_output(&outputs, COMPONENT, "server", SERVER)?],
+        extra_files: vec![keep_output(&outputs, LIST, "list", list.as_bytes())?],
+        commands: Some(web_command(COMPONENT)),
+        command_words: BTreeMap::new(),
+        warnings: find_warnings(procfile, root, fallback, &files),
     })
 }
 
-/// The site's public files: their names below the root, and where they are.
-fn site_files(project: &Project, root: &str) -> Result<BTreeMap<String, PathBuf>, BuildError> {
-    let all = crate::pack::folder_files(project).map_err(Box::new)?;
-    let inside = |path: &SlugPath| match root {
+/// Lists the site's public files: name below the root, and path on the disk.
+fn list_site_files(
+    folder: &Path,
+    settings: &ProjectSettings,
+    root: &str,
+) -> Result<BTreeMap<String, PathBuf>, BuilderError> {
+    let all = app_files::list_files(folder, settings).map_err(Box::new)?;
+    let below_root = |path: &SlugPath| match root {
         "" => Some(path.as_str().to_owned()),
         root => {
             let rest = path.as_str().strip_prefix(root)?;
@@ -81,12 +92,9 @@ fn site_files(project: &Project, root: &str) -> Result<BTreeMap<String, PathBuf>
     };
     let files = all
         .into_iter()
-        .filter_map(|(path, file)| Some((inside(&path)?, file)));
-    Ok(files
-        .filter(|(name, _)| {
-            is_public(name) && !(root.is_empty() && OWN_FILES.contains(&name.as_str()))
-        })
-        .collect())
+        .filter_map(|(path, file)| Some((below_root(&path)?, file)));
+    let is_served = |name: &str| is_public(name) && !(root.is_empty() && APP_FILES.contains(&name));
+    Ok(files.filter(|(name, _)| is_served(name)).collect())
 }
 
 /// Whether no part of a name is hidden.
@@ -95,18 +103,18 @@ fn is_public(name: &str) -> bool {
     parts.all(|(at, part)| !part.starts_with('.') || (at == 0 && part == WELL_KNOWN))
 }
 
-/// The list of files as the component reads it.
-fn list(
+/// Writes the list of files in the form that the component reads.
+fn format_list(
     root: &str,
     fallback: Option<&str>,
     files: &BTreeMap<String, PathBuf>,
-) -> Result<String, BuildError> {
+) -> Result<String, BuilderError> {
     let mut list = format!("{LIST_HEADER}\nroot {root}\n");
     if let Some(fallback) = fallback {
         list.push_str(&format!("fallback {fallback}\n"));
     }
     for (name, file) in files {
-        let (bytes, digest) = digest(file).map_err(|source| BuildError::Read {
+        let (bytes, digest) = digest_file(file).map_err(|source| BuilderError::Read {
             path: file.clone(),
             source,
         })?;
@@ -115,44 +123,46 @@ fn list(
     Ok(list)
 }
 
-fn digest(file: &Path) -> io::Result<(u64, String)> {
-    let mut reader = Digesting::new(File::open(file)?);
-    io::copy(&mut reader, &mut io::sink())?;
-    let mut digest = reader.digest().to_string();
-    digest.truncate(TAG_DIGITS);
-    Ok((reader.passed(), digest))
+/// A file's size, and its digest as an entity tag.
+fn digest_file(file: &Path) -> io::Result<(u64, String)> {
+    let (digest, bytes) = Digest::of_reader(File::open(file)?)?;
+    let mut tag = digest.to_string();
+    tag.truncate(TAG_DIGITS);
+    Ok((bytes, tag))
 }
 
-/// Writes something that the slug is to hold, named by what is in it.
-fn keep(place: &Place, name: &str, kind: &str, bytes: &[u8]) -> Result<BuiltComponent, BuildError> {
-    let kept = format!("{kind}-{}", build_folder::key(&[bytes]));
-    if !place.at(&kept).is_file() {
-        place.save(&kept, bytes)?;
+/// Writes a file for the slug to the cache, under a name made of its contents.
+fn keep_output(
+    outputs: &BuildFolder,
+    name: &str,
+    kind: &str,
+    bytes: &[u8],
+) -> Result<BuiltFile, BuilderError> {
+    let kept = format!("{kind}-{}", build_folder::content_key(&[bytes]));
+    if !outputs.path_of(&kept).is_file() {
+        outputs.save_file(&kept, bytes)?;
     }
-    place.touch(&kept);
-    place.prune(&format!("{kind}-"));
-    Ok(BuiltComponent {
-        path: SlugPath::new(name).expect("a path that this program names"),
-        file: place.at(&kept),
-    })
+    outputs.mark_used(&kept);
+    outputs.prune_old(&format!("{kind}-"));
+    BuiltFile::new(name, &outputs.path_of(&kept))
 }
 
-fn warnings(
-    project: &Project,
+fn find_warnings(
+    procfile: Option<&Procfile>,
     root: &str,
     fallback: Option<&str>,
     files: &BTreeMap<String, PathBuf>,
-) -> Vec<Warning> {
-    let warning = |file: &str, text: String| Warning {
+) -> Vec<BuildWarning> {
+    let warning = |file: &str, text: String| BuildWarning {
         file: file.to_owned(),
         line: None,
         text,
     };
     let mut warnings = Vec::new();
     if !files.contains_key(INDEX) {
-        let place = if root.is_empty() { "." } else { root };
+        let folder = if root.is_empty() { "." } else { root };
         warnings.push(warning(
-            place,
+            folder,
             format!("it has no {INDEX}, so / answers 404"),
         ));
     }
@@ -160,9 +170,9 @@ fn warnings(
         let text = format!("`fallback` is {fallback}, which is not in the site's root");
         warnings.push(warning(settings::NAME, text));
     }
-    if project.procfile.is_some() {
+    if procfile.is_some() {
         let text = "it is not used: dyno itself serves a static site";
-        warnings.push(warning(crate::manifest::procfile::NAME, text.to_owned()));
+        warnings.push(warning(procfile::NAME, text.to_owned()));
     }
     warnings
 }
@@ -172,7 +182,7 @@ mod tests {
     use super::is_public;
 
     #[test]
-    fn what_begins_with_a_dot_is_not_public_but_for_well_known() {
+    fn names_with_a_leading_dot_are_hidden_except_well_known_rfc8615() {
         for name in ["index.html", "a/b.css", ".well-known/security.txt"] {
             assert!(is_public(name), "{name}");
         }

@@ -1,5 +1,5 @@
-//! Owns the places that builds write to, one at a time: a folder behind a lock, files and folders that are there whole
-//! or not at all, and as many of them as are worth keeping. Must not know what is in them.
+//! Owns the folders in the cache that builds write to: each behind a lock, its files and folders whole or absent, and only
+//! the newest of them kept. Must not know what the files are.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::Write;
@@ -10,65 +10,67 @@ use std::time::{Duration, SystemTime};
 use rustix::fs::{FlockOperation, flock};
 use tempfile::TempDir;
 
+use super::error::BuilderError;
+use super::progress::BuildProgress;
 use super::tools::Tools;
-use crate::build::{BuildError, Progress};
 use crate::digest::Digest;
 
-/// How often a lock is tried that another build has.
-const TURN: Duration = Duration::from_millis(100);
-/// Begins the name of what is not whole yet.
+/// How often a build tries a lock that another build holds.
+const LOCK_RETRY_INTERVAL: Duration = Duration::from_millis(100);
+/// Prefix of the name of a file or folder that is being made.
 const UNFINISHED: &str = ".new-";
-/// Outputs of one kind that are kept of an app, the newest: enough to go back and forth between two versions.
-const KEPT_OF_APP: usize = 3;
-/// The same of all apps together, in the cache: a component of Python has some 40 MB.
-const KEPT_OF_ALL: usize = 16;
-/// Apps whose outputs are kept, those that were built last.
+/// Newest outputs of one kind that are kept for each app: enough to switch between two versions.
+const KEPT_PER_APP: usize = 3;
+/// Newest outputs of one kind that are kept in a shared folder: a component of a Python app has some 40 MB.
+const KEPT_SHARED: usize = 16;
+/// Apps whose outputs are kept: those that were built last.
 const APPS_KEPT: usize = 64;
 
-/// A folder that this build alone writes to while it has this.
-pub(crate) struct Place {
+/// A folder of outputs in the cache, locked: no other build writes to it while this value lives.
+pub(crate) struct BuildFolder {
     folder: PathBuf,
     kept: usize,
     _lock: File,
 }
 
-impl Place {
-    /// A folder for one app, in the cache: builds write nothing to the app's own folder.
-    pub(crate) fn of_app(
+impl BuildFolder {
+    /// Opens the folder of one app. Builds write to this folder, and never to the app's own.
+    pub(crate) fn open_for_app(
         folder: &Path,
         tools: &Tools,
-        progress: &mut dyn FnMut(Progress),
-    ) -> Result<Self, BuildError> {
-        let whole = folder.canonicalize().map_err(|source| BuildError::Read {
+        progress: &mut dyn FnMut(BuildProgress),
+    ) -> Result<Self, BuilderError> {
+        let whole = folder.canonicalize().map_err(|source| BuilderError::Read {
             path: folder.to_owned(),
             source,
         })?;
         let apps = tools.cache().join("builds/apps");
-        let own = apps.join(key(&[whole.as_os_str().as_encoded_bytes()]));
-        let mut place = Self::open(&own, tools, progress)?;
-        place.kept = KEPT_OF_APP;
-        place.touch("");
+        let own = apps.join(content_key(&[whole.as_os_str().as_encoded_bytes()]));
+        let mut folder = Self::open(&own, tools, progress)?;
+        folder.kept = KEPT_PER_APP;
+        folder.mark_used("");
         prune_apps(&apps);
-        Ok(place)
+        Ok(folder)
     }
 
-    /// What all apps of a language share, in the cache.
-    pub(crate) fn shared(
+    /// Opens the folder that all apps of a language share.
+    pub(crate) fn open_shared(
         language: &str,
         tools: &Tools,
-        progress: &mut dyn FnMut(Progress),
-    ) -> Result<Self, BuildError> {
+        progress: &mut dyn FnMut(BuildProgress),
+    ) -> Result<Self, BuilderError> {
         let folder = tools.cache().join("builds").join(language);
         Self::open(&folder, tools, progress)
     }
 
-    /// Any folder, made if it is missing, when no other build has it. What a killed build left unfinished is removed.
+    /// Opens any folder, made if it is missing. Waits while another build has it. Removes what a killed build left
+    /// unfinished.
     pub(crate) fn open(
         folder: &Path,
         tools: &Tools,
-        progress: &mut dyn FnMut(Progress),
-    ) -> Result<Self, BuildError> {
-        let failed = cannot_write(folder);
+        progress: &mut dyn FnMut(BuildProgress),
+    ) -> Result<Self, BuilderError> {
+        let failed = write_error(folder);
         fs::create_dir_all(folder).map_err(&failed)?;
         let lock = OpenOptions::new()
             .create(true)
@@ -76,87 +78,87 @@ impl Place {
             .write(true)
             .open(folder.join(".lock"))
             .map_err(&failed)?;
-        let mut told = false;
+        let mut has_reported = false;
         while flock(&lock, FlockOperation::NonBlockingLockExclusive).is_err() {
             if tools.is_stopped() {
                 return Err(failed(std::io::ErrorKind::Interrupted.into()));
             }
-            if !std::mem::replace(&mut told, true) {
-                progress(Progress::Step("waiting for another build".to_owned()));
+            if !std::mem::replace(&mut has_reported, true) {
+                progress(BuildProgress::Step("waiting for another build".to_owned()));
             }
-            thread::sleep(TURN);
+            thread::sleep(LOCK_RETRY_INTERVAL);
         }
-        let place = Self {
+        let opened = Self {
             folder: folder.to_owned(),
-            kept: KEPT_OF_ALL,
+            kept: KEPT_SHARED,
             _lock: lock,
         };
-        for unfinished in place.named(UNFINISHED) {
-            remove(&unfinished);
+        for unfinished in opened.list_with_prefix(UNFINISHED) {
+            remove_path(&unfinished);
         }
-        Ok(place)
+        Ok(opened)
     }
 
-    /// Where something is, or would be.
-    pub(crate) fn at(&self, name: &str) -> PathBuf {
+    /// The path of an output, whether or not it exists.
+    pub(crate) fn path_of(&self, name: &str) -> PathBuf {
         self.folder.join(name)
     }
 
-    /// A folder to work in: removed with the value, or given a name by [`Place::keep`].
-    pub(crate) fn work(&self) -> Result<TempDir, BuildError> {
+    /// Makes a folder to work in. It is removed with the value, or kept by [`BuildFolder::keep_as`].
+    pub(crate) fn make_work_folder(&self) -> Result<TempDir, BuilderError> {
         tempfile::Builder::new()
             .prefix(UNFINISHED)
             .tempdir_in(&self.folder)
-            .map_err(cannot_write(&self.folder))
+            .map_err(write_error(&self.folder))
     }
 
-    /// Gives a file or folder, made in a folder of [`Place::work`], its name; there is none of that name.
-    pub(crate) fn keep(&self, made: &Path, name: &str) -> Result<PathBuf, BuildError> {
-        let place = self.at(name);
-        remove(&place);
-        fs::rename(made, &place).map_err(cannot_write(&place))?;
-        Ok(place)
+    /// Moves a finished file or folder out of a work folder to its name, in place of any older output of that name.
+    pub(crate) fn keep_as(&self, made: &Path, name: &str) -> Result<PathBuf, BuilderError> {
+        let path = self.path_of(name);
+        remove_path(&path);
+        fs::rename(made, &path).map_err(write_error(&path))?;
+        Ok(path)
     }
 
-    /// Writes a small file.
-    pub(crate) fn save(
+    /// Writes a small file, whole or not at all.
+    pub(crate) fn save_file(
         &self,
         name: &str,
         content: impl AsRef<[u8]>,
-    ) -> Result<PathBuf, BuildError> {
-        let place = self.at(name);
-        let failed = cannot_write(&place);
+    ) -> Result<PathBuf, BuilderError> {
+        let path = self.path_of(name);
+        let failed = write_error(&path);
         let mut file = tempfile::Builder::new()
             .prefix(UNFINISHED)
             .tempfile_in(&self.folder)
             .map_err(&failed)?;
         file.write_all(content.as_ref()).map_err(&failed)?;
-        file.persist(&place).map_err(|error| failed(error.error))?;
-        Ok(place)
+        file.persist(&path).map_err(|error| failed(error.error))?;
+        Ok(path)
     }
 
-    /// Something is used: it counts as new for [`Place::prune`].
-    pub(crate) fn touch(&self, name: &str) {
+    /// Marks an output as used now, so that [`BuildFolder::prune_old`] keeps it.
+    pub(crate) fn mark_used(&self, name: &str) {
         let now = SystemTime::now();
-        // A folder or file of somebody else's is as good untouched.
-        let _ = File::open(self.at(name)).and_then(|file| file.set_modified(now));
+        // Fails for a file of another user, which is then pruned a little early: harmless.
+        let _ = File::open(self.path_of(name)).and_then(|file| file.set_modified(now));
     }
 
-    /// Removes what has a name that begins so, but for the newest few.
-    pub(crate) fn prune(&self, prefix: &str) {
+    /// Removes the outputs whose names have this prefix, except for the newest few.
+    pub(crate) fn prune_old(&self, prefix: &str) {
         let age = |path: &PathBuf| {
             fs::metadata(path)
                 .and_then(|metadata| metadata.modified())
                 .ok()
         };
-        let mut found = self.named(prefix);
+        let mut found = self.list_with_prefix(prefix);
         found.sort_by_key(|path| std::cmp::Reverse(age(path)));
         for old in found.iter().skip(self.kept) {
-            remove(old);
+            remove_path(old);
         }
     }
 
-    fn named(&self, prefix: &str) -> Vec<PathBuf> {
+    fn list_with_prefix(&self, prefix: &str) -> Vec<PathBuf> {
         let entries = fs::read_dir(&self.folder).into_iter().flatten().flatten();
         entries
             .filter(|entry| entry.file_name().to_string_lossy().starts_with(prefix))
@@ -165,28 +167,28 @@ impl Place {
     }
 }
 
-/// Removes what is kept of apps that were not built for long.
+/// Removes the outputs of all apps but those that were built last.
 fn prune_apps(apps: &Path) {
     let built = |path: &PathBuf| fs::metadata(path).and_then(|folder| folder.modified()).ok();
     let entries = fs::read_dir(apps).into_iter().flatten().flatten();
     let mut found: Vec<PathBuf> = entries.map(|entry| entry.path()).collect();
     found.sort_by_key(|path| std::cmp::Reverse(built(path)));
     for old in found.iter().skip(APPS_KEPT) {
-        remove(old);
+        remove_path(old);
     }
 }
 
-/// The error of writing there.
-pub(crate) fn cannot_write(path: &Path) -> impl Fn(std::io::Error) -> BuildError + use<> {
+/// Makes an error about a path that cannot be written.
+pub(crate) fn write_error(path: &Path) -> impl Fn(std::io::Error) -> BuilderError + use<> {
     let path = path.to_owned();
-    move |source| BuildError::Write {
+    move |source| BuilderError::Write {
         path: path.clone(),
         source,
     }
 }
 
-/// Short name of a thing that these inputs make.
-pub(crate) fn key(inputs: &[&[u8]]) -> String {
+/// A short name for the output of these inputs: 16 hexadecimal digits of a digest over all of them.
+pub(crate) fn content_key(inputs: &[&[u8]]) -> String {
     let mut all = Vec::new();
     for input in inputs {
         all.extend((input.len() as u64).to_le_bytes());
@@ -195,7 +197,7 @@ pub(crate) fn key(inputs: &[&[u8]]) -> String {
     Digest::of(&all).to_string()[..16].to_owned()
 }
 
-fn remove(path: &Path) {
-    // One of the two is right, and what cannot go is found when its name is needed.
+fn remove_path(path: &Path) {
+    // The path is a file or a folder. A failure shows when the name is needed again.
     let _ = fs::remove_file(path).or_else(|_| fs::remove_dir_all(path));
 }

@@ -1,36 +1,43 @@
-//! Owns the look at an app's own files: which there are, and one digest over them.
-//! Must not know what a language makes of them.
+//! Owns the list of an app's own files, and a digest over them.
+//! Must not know what a language makes of the files.
 
 use std::fs;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use crate::build::BuildError;
-use crate::digest::Digesting;
+use super::build_folder::content_key;
+use super::error::BuilderError;
+use crate::digest::Digest;
 use crate::format::{ENTRIES_MAX, EXTENSION};
-use crate::manifest::{decode_lossily, is_utf16};
+use crate::manifest::text::{decode_lossily, is_utf16};
 use crate::path::DEPTH_MAX;
 
-/// Folders without an app's own sources, wherever they are.
-const OTHERS: [&str; 3] = [".git", "node_modules", "__pycache__"];
-/// What cargo builds: in the app's folder, or where cargo left its mark. Elsewhere the name means nothing.
+/// Folders that never hold an app's own sources, at any depth.
+const FOREIGN_FOLDERS: [&str; 3] = [".git", "node_modules", "__pycache__"];
+/// Cargo's output: in the app's folder, or where cargo left its mark. Elsewhere the name means nothing.
 const CARGO_TARGET: &str = "target";
 const CACHE_MARK: &str = "CACHEDIR.TAG";
-/// By this file a virtual environment of Python is known.
+/// The file that marks a virtual environment of Python.
 const VIRTUAL_ENVIRONMENT: &str = "pyvenv.cfg";
 
-/// A file: its name from the app's folder, and its place.
-pub(crate) type Source = (String, PathBuf);
+/// A file of the app.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct SourceFile {
+    /// Its name, relative to the app's folder.
+    pub(crate) name: String,
+    /// Its path on this disk.
+    pub(crate) path: PathBuf,
+}
 
-/// The files that `wanted` names by their names, sorted. More than a slug holds is an error.
-pub(crate) fn files(
+/// Lists the files whose names `wanted` accepts, sorted. Fails if there are more files than a slug holds.
+pub(crate) fn list_files(
     folder: &Path,
     wanted: &dyn Fn(&str) -> bool,
-) -> Result<Vec<Source>, BuildError> {
+) -> Result<Vec<SourceFile>, BuilderError> {
     let mut found = Vec::new();
     let mut folders = vec![(folder.to_owned(), 0)];
     while let Some((current, depth)) = folders.pop() {
-        let failed = |source| BuildError::Read {
+        let failed = |source| BuilderError::Read {
             path: current.clone(),
             source,
         };
@@ -39,16 +46,18 @@ pub(crate) fn files(
             let (path, name) = (entry.path(), entry.file_name());
             let name = name.to_string_lossy();
             let kind = entry.file_type().map_err(failed)?;
-            if kind.is_dir() || (kind.is_symlink() && leads_down(folder, &current, &path)) {
-                if !is_other(&path, &name, depth) && depth < DEPTH_MAX {
+            if kind.is_dir() || (kind.is_symlink() && leads_to_own_folder(folder, &current, &path))
+            {
+                if !is_foreign_folder(&path, &name, depth) && depth < DEPTH_MAX {
                     folders.push((path, depth + 1));
                 }
-            } else if path.is_file() && !is_no_source(&name) && wanted(&name) {
+            } else if path.is_file() && !is_never_source(&name) && wanted(&name) {
                 let inner = path.strip_prefix(folder).unwrap_or(&path);
-                found.push((inner.to_string_lossy().into_owned(), path));
+                let name = inner.to_string_lossy().into_owned();
+                found.push(SourceFile { name, path });
             }
             if found.len() > ENTRIES_MAX {
-                return Err(BuildError::Refused(format!(
+                return Err(BuilderError::Refused(format!(
                     "{} holds more than {ENTRIES_MAX} files: name the folder of the app",
                     folder.display()
                 )));
@@ -59,15 +68,16 @@ pub(crate) fn files(
     Ok(found)
 }
 
-/// Whether a folder holds none of the app's own sources.
-fn is_other(path: &Path, name: &str, depth: usize) -> bool {
-    OTHERS.contains(&name)
+/// Whether a folder holds no sources of the app itself.
+fn is_foreign_folder(path: &Path, name: &str, depth: usize) -> bool {
+    FOREIGN_FOLDERS.contains(&name)
         || path.join(VIRTUAL_ENVIRONMENT).is_file()
         || (name == CARGO_TARGET && (depth == 0 || path.join(CACHE_MARK).is_file()))
 }
 
-/// Whether a symbolic link leads to a folder of the app's that it is not itself in: its files are there by its name too.
-fn leads_down(root: &Path, current: &Path, link: &Path) -> bool {
+/// Whether a symbolic link leads to a folder of the app, and not to one that holds the link: the folder's files are then
+/// known by the link's name too.
+fn leads_to_own_folder(root: &Path, current: &Path, link: &Path) -> bool {
     let real = |path: &Path| path.canonicalize().ok();
     let (Some(root), Some(current), Some(target)) = (real(root), real(current), real(link)) else {
         return false;
@@ -75,41 +85,42 @@ fn leads_down(root: &Path, current: &Path, link: &Path) -> bool {
     target.is_dir() && target.starts_with(root) && !current.starts_with(target)
 }
 
-/// Slugs, and config vars of this machine.
-fn is_no_source(name: &str) -> bool {
+/// Whether a file is a slug, or holds config vars of this machine.
+fn is_never_source(name: &str) -> bool {
     name == ".env"
         || Path::new(name)
             .extension()
             .is_some_and(|end| end == EXTENSION)
 }
 
-/// One text for names and contents of all these files.
-pub(crate) fn digest(sources: &[Source]) -> Result<String, BuildError> {
+/// A digest over the names and contents of these files.
+pub(crate) fn digest_files(sources: &[SourceFile]) -> Result<String, BuilderError> {
     let mut all = String::new();
-    for (name, path) in sources {
-        let failed = |source| BuildError::Read {
+    for SourceFile { name, path } in sources {
+        let failed = |source| BuilderError::Read {
             path: path.clone(),
             source,
         };
-        let mut reader = Digesting::new(fs::File::open(path).map_err(failed)?);
-        std::io::copy(&mut reader, &mut std::io::sink()).map_err(failed)?;
-        all.push_str(&format!("{name}\0{}\n", reader.digest()));
+        let (digest, _) = fs::File::open(path)
+            .and_then(Digest::of_reader)
+            .map_err(failed)?;
+        all.push_str(&format!("{name}\0{digest}\n"));
     }
-    Ok(super::build_folder::key(&[all.as_bytes()]))
+    Ok(content_key(&[all.as_bytes()]))
 }
 
-/// A text file that may be absent, without a byte order mark; what is no UTF-8 in it is replaced.
-pub(crate) fn text(path: &Path) -> Result<Option<String>, BuildError> {
+/// Reads a text file, without its byte order mark; bytes that are not UTF-8 are replaced. `None` if there is no such file.
+pub(crate) fn read_text_lossy(path: &Path) -> Result<Option<String>, BuilderError> {
     let mut bytes = Vec::new();
     let read = fs::File::open(path).and_then(|mut file| file.read_to_end(&mut bytes));
     match read {
-        Ok(_) if is_utf16(&bytes) => Err(BuildError::Refused(format!(
+        Ok(_) if is_utf16(&bytes) => Err(BuilderError::Refused(format!(
             "{} is in UTF-16: save it as text in UTF-8",
             path.display()
         ))),
         Ok(_) => Ok(Some(decode_lossily(&bytes))),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
-        Err(source) => Err(BuildError::Read {
+        Err(source) => Err(BuilderError::Read {
             path: path.to_owned(),
             source,
         }),
@@ -121,12 +132,12 @@ mod tests {
     use super::*;
 
     fn names(folder: &Path) -> Vec<String> {
-        let found = files(folder, &|_| true).expect("files");
-        found.into_iter().map(|(name, _)| name).collect()
+        let found = list_files(folder, &|_| true).expect("files");
+        found.into_iter().map(|file| file.name).collect()
     }
 
     #[test]
-    fn only_what_cargo_builds_is_left_out_by_the_name_target() {
+    fn folder_target_is_left_out_only_where_cargo_made_it() {
         let app = tempfile::tempdir().expect("a folder");
         let write = |name: &str| {
             let path = app.path().join(name);
@@ -141,7 +152,7 @@ mod tests {
     }
 
     #[test]
-    fn folders_behind_links_are_read_once_for_each_name() {
+    fn files_behind_links_are_listed_under_each_name() {
         let app = tempfile::tempdir().expect("a folder");
         let elsewhere = tempfile::tempdir().expect("a folder");
         fs::write(elsewhere.path().join("secret"), "x").expect("a file");

@@ -1,53 +1,54 @@
-//! Owns the tools of languages, each set with its exact versions, installed once in the user's cache.
-//! Must not know what they build, nor where packages come from: each language's own client does.
+//! Owns the tools of languages: each set has exact versions and is installed once, in the user's cache.
+//! Must not know what the tools build, nor where packages come from: the client of each language knows.
 
 use std::path::{Path, PathBuf};
 
+use super::build_folder::{self, BuildFolder};
+use super::error::BuilderError;
+use super::progress::BuildProgress;
 use super::tools::Tools;
-use crate::build::toolbox::build_folder::{self, Place};
-use crate::build::{BuildError, Progress};
 
-/// A set of tools.
+/// A set of tools with exact versions.
 pub(crate) struct Toolchain {
-    /// Its folder's name begins so.
+    /// The prefix of its folder's name.
     pub(crate) name: &'static str,
-    /// What it is, for people, with versions.
+    /// What it is, with versions, for people.
     pub(crate) title: &'static str,
-    /// All that decides what is in it.
+    /// All texts that decide its contents: another text gives another folder.
     pub(crate) pins: &'static [&'static str],
 }
 
 impl Toolchain {
-    /// The folder of the tools. If it is not there, `install` fills one, which then gets its name at once: a killed
-    /// installation leaves none, and of two at a time the second one waits, and finds it.
+    /// Returns the folder of the tools. If it is missing, `install` fills a work folder, which then gets its name at once:
+    /// a killed installation leaves nothing, and of two builds at a time the second waits and finds the folder.
     pub(crate) fn ensure(
         &self,
         tools: &Tools,
-        progress: &mut dyn FnMut(Progress),
-        install: impl FnOnce(&Path, &mut dyn FnMut(Progress)) -> Result<(), BuildError>,
-    ) -> Result<PathBuf, BuildError> {
+        progress: &mut dyn FnMut(BuildProgress),
+        install: impl FnOnce(&Path, &mut dyn FnMut(BuildProgress)) -> Result<(), BuilderError>,
+    ) -> Result<PathBuf, BuilderError> {
         let pins: Vec<&[u8]> = self.pins.iter().map(|pin| pin.as_bytes()).collect();
-        let name = format!("{}-{}", self.name, build_folder::key(&pins));
+        let name = format!("{}-{}", self.name, build_folder::content_key(&pins));
         let home = tools.cache().join("toolchains").join(self.name);
         if home.join(&name).is_dir() {
             return Ok(home.join(name));
         }
-        let place = Place::open(&home, tools, progress)?;
-        if place.at(&name).is_dir() {
-            return Ok(place.at(&name));
+        let toolchains = BuildFolder::open(&home, tools, progress)?;
+        if toolchains.path_of(&name).is_dir() {
+            return Ok(toolchains.path_of(&name));
         }
         let title = self.title;
-        progress(Progress::Step(format!("installing {title}, once")));
-        let work = place.work()?;
+        progress(BuildProgress::Step(format!("installing {title}, once")));
+        let work = toolchains.make_work_folder()?;
         install(work.path(), progress).map_err(|source| match source {
-            BuildError::NoTool { .. } => source,
-            source => BuildError::Toolchain {
+            BuilderError::NoTool { .. } => source,
+            source => BuilderError::Toolchain {
                 title,
                 source: Box::new(source),
             },
         })?;
-        let folder = place.keep(&work.keep(), &name)?;
-        place.prune(self.name);
+        let folder = toolchains.keep_as(&work.keep(), &name)?;
+        toolchains.prune_old(self.name);
         Ok(folder)
     }
 }

@@ -1,96 +1,76 @@
-//! One-off dynos: what is to run, and on whose behalf.
+//! Running a one-off dyno.
 //!
-//! Owns how what was typed becomes a program of the slug. Must not know how it is run, nor how its output travels.
+//! Owns how a command becomes a program of the slug. Must not know how the program runs, nor how its output travels.
 
-use super::streams;
-use crate::failure::Failure;
-use crate::request::extract::{Asked, Path, given};
-use crate::routes::dynos::Dyno;
-use crate::routes::releases::create::manifest;
-use crate::state::State;
+use super::dyno_resource;
+use crate::failure::ApiFailure;
+use crate::request::extract::PathName;
+use crate::request::json_body::JsonRequest;
+use crate::resource::{DynoResource, RunDynoRequest};
+use crate::routes::slugs::read_manifest;
+use crate::state::ApiState;
+use crate::state::one_off_streams::open_pipes;
 use crate::text;
 use axum::Json;
-use axum::extract::State as With;
+use axum::extract::State;
 use axum::http::StatusCode;
 use control::DynoStatus;
 use control::access::Role;
-use control::once::{Program, Wanted};
-use control::{MEMORY_BYTES, checked_config};
+use control::once::{OneOffProgram, OneOffRequest};
+use control::{MEMORY_BYTES, check_config_vars};
 use grid::desired::{App, Limits, ProcessKind, Release};
 use grid::lifecycle;
 use grid::name::{AppName, ProcessType};
 use grid::time::Time;
-use serde::Deserialize;
 use slugs::{Manifest, SlugPath};
-use std::collections::BTreeMap;
 use std::sync::Arc;
-use utoipa::ToSchema;
+use std::time::SystemTime;
 
-/// Words of a command.
+/// Words of a command, at most. The schema of [`RunDynoRequest`] says the same.
 const WORDS_MAX: usize = 256;
-
-/// Something to run once.
-#[derive(Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct NewDyno {
-    /// A process type of the app, a command word of its language such as `python`, or the path of a component in its
-    /// slug; then arguments.
-    #[schema(min_items = 1, max_items = 256)]
-    command: Vec<String>,
-    /// Environment variables over the app's config vars.
-    #[serde(default)]
-    env: BTreeMap<String, String>,
-    /// Whether its output is to be fetched, and its input given; else it reads nothing, and the log has its output.
-    #[serde(default)]
-    attach: bool,
-    /// Its memory, from `1MiB` to `4GiB`; as the process type has it if it is not said.
-    #[serde(default, deserialize_with = "given")]
-    #[schema(
-        pattern = "^([1-9][0-9]{0,2}|[1-3][0-9]{3}|40[0-8][0-9]|409[0-6])MiB$|^[1-4]GiB$",
-        nullable = false
-    )]
-    size: Option<String>,
-}
+/// Characters of a wrong command word that the message repeats.
+const WORD_CHARS_SHOWN: usize = 64;
 
 /// Run something once
 ///
-/// On a dyno of its own, with the slug and config vars of the release that serves. It is not restarted. An attached one
-/// is ended if nobody fetches its output within half a minute.
+/// On a dyno of its own, with the slug and config vars of the release that serves. The dyno is not restarted. An
+/// attached dyno is ended if its client does not read the output within half a minute.
 #[utoipa::path(
-    post, path = "/v1/apps/{app}/dynos", operation_id = "run_dyno", tag = "dynos", request_body = NewDyno,
-    responses((status = 201, description = "The dyno, which starts", body = Dyno)),
+    post, path = "/v1/apps/{app}/dynos", operation_id = "run_dyno", tag = "dynos", request_body = RunDynoRequest,
+    responses((status = 201, description = "The dyno, which is starting", body = DynoResource)),
 )]
-pub(crate) async fn run(
-    With(state): With<State>,
-    Path(name): Path<AppName>,
-    asked: Asked<NewDyno>,
-) -> Result<(StatusCode, Json<Dyno>), Failure> {
-    let Asked { caller, body, .. } = asked;
-    let app = caller.may_change(&name, Role::Deploy)?;
-    let release = current(app)?;
-    let manifest = manifest(&state, release.slug).await?;
-    let (program, process) = program(app, &manifest, body.command)?;
+pub(crate) async fn run_dyno(
+    State(state): State<ApiState>,
+    PathName(name): PathName<AppName>,
+    request: JsonRequest<RunDynoRequest>,
+) -> Result<(StatusCode, Json<DynoResource>), ApiFailure> {
+    let JsonRequest { caller, body, .. } = request;
+    let app = caller.require_app_role(&name, Role::Deploy)?;
+    let release = release_to_run(app)?;
+    let manifest = read_manifest(&state, release.slug).await?;
+    let (program, process) = find_program(app, &manifest, body.command)?;
     let size = body.size.as_deref();
-    if size.is_some() && !matches!(program, Program::Type { .. }) {
-        let message = "only a process type has a size that can be changed: leave it out";
-        return Err(Failure::invalid("invalid_value", message));
+    if size.is_some() && !matches!(program, OneOffProgram::Type { .. }) {
+        let message = "only a process type has a size that can be changed: leave size out";
+        return Err(ApiFailure::invalid_value(message));
     }
-    let memory_bytes = memory(release, process.as_ref(), size)?;
-    let (pipes, client) = match body.attach {
-        true => Some(streams::pipes(&state, &caller)).unzip(),
+    let memory_bytes = memory_of(release, process.as_ref(), size)?;
+    let (pipes, streams) = match body.attach {
+        true => Some(open_pipes(caller.token.id.clone())).unzip(),
         false => (None, None),
     };
-    let wanted = Wanted {
+    let wanted = OneOffRequest {
         app: name.clone(),
         program,
-        env: checked_config(body.env)?,
+        env: check_config_vars(body.env)?,
         memory_bytes,
         pipes,
         by: caller.token.name.clone(),
     };
-    let begun = state.control.run(wanted).await?;
-    if let Some(client) = client {
-        client.wait_as(name, begun.dyno.dyno.clone());
+    let begun = state.control.start_one_off(wanted).await?;
+    if let Some(streams) = streams {
+        let dyno = begun.dyno.dyno.clone();
+        state.shared.one_off_streams.insert(name, dyno, streams);
     }
     let status = DynoStatus {
         dyno: begun.dyno,
@@ -100,45 +80,44 @@ pub(crate) async fn run(
         for_secs: 0,
         node: Some(begun.node),
     };
-    Ok((
-        StatusCode::CREATED,
-        Json(crate::routes::dynos::begun(status)),
-    ))
+    let dyno = dyno_resource(status, SystemTime::now());
+    Ok((StatusCode::CREATED, Json(dyno)))
 }
 
-/// The release that a one-off dyno runs.
-fn current(app: &App) -> Result<&Arc<Release>, Failure> {
+/// The release whose slug and config vars a one-off dyno gets: the one that serves, or else the newest.
+fn release_to_run(app: &App) -> Result<&Arc<Release>, ApiFailure> {
     let release = app.serving_release().or(app.newest_release());
     release.ok_or_else(|| {
         let message = format!("{} has no release yet: deploy it first", app.name);
-        Failure::conflict("no_release", message)
+        ApiFailure::conflict("no_release", message)
     })
 }
 
-/// What the words mean, and the process type whose memory it has.
-fn program(
+/// The program that a command stands for, and the process type whose memory it gets. The first word is a process type,
+/// a command word of the slug, or the path of a component.
+fn find_program(
     app: &App,
     manifest: &Manifest,
     words: Vec<String>,
-) -> Result<(Program, Option<ProcessType>), Failure> {
+) -> Result<(OneOffProgram, Option<ProcessType>), ApiFailure> {
     if words.len() > WORDS_MAX || words.iter().any(|word| word.contains('\0')) {
         let message = format!("a command has 1 to {WORDS_MAX} words, without NUL");
-        return Err(Failure::invalid("invalid_value", message));
+        return Err(ApiFailure::invalid_value(message));
     }
     let mut words = words.into_iter();
     let first = words.next();
-    let first = first.ok_or_else(|| Failure::invalid("invalid_value", "the command is empty"))?;
+    let first = first.ok_or_else(|| ApiFailure::invalid_value("the command is empty"))?;
     let args: Vec<String> = words.collect();
-    let named = first.parse::<ProcessType>().ok();
-    let named = named.filter(|name| manifest.processes.contains_key(name));
-    if let Some(process) = named {
-        runs_by_itself(manifest, &process)?;
-        let kept = Some(process.clone());
-        return Ok((Program::Type { process, args }, kept));
+    let process = first.parse::<ProcessType>().ok();
+    let process = process.filter(|name| manifest.processes.contains_key(name));
+    if let Some(process) = process {
+        check_is_program(manifest, &process)?;
+        let with_memory_of = Some(process.clone());
+        return Ok((OneOffProgram::Type { process, args }, with_memory_of));
     }
     if let Some(command) = manifest.commands.get(&first) {
         let args = command.args.iter().cloned().chain(args).collect();
-        return Ok(component(manifest, first, &command.component, args));
+        return Ok(component_program(manifest, first, &command.component, args));
     }
     let path = first.trim_start_matches("./");
     let mut files = manifest.files.keys();
@@ -146,24 +125,24 @@ fn program(
         return Err(no_such_program(app, manifest, &first));
     };
     let name = path.as_str().to_owned();
-    Ok(component(manifest, name, path, args))
+    Ok(component_program(manifest, name, path, args))
 }
 
-/// A component as it is run by its path, and a process type that runs the same one.
-fn component(
+/// A component that is named by its path, and a process type that runs the same component.
+fn component_program(
     manifest: &Manifest,
     name: String,
     path: &SlugPath,
     args: Vec<String>,
-) -> (Program, Option<ProcessType>) {
+) -> (OneOffProgram, Option<ProcessType>) {
     let mut processes = manifest.processes.iter();
     let process = processes.find(|(_, process)| process.component == *path);
-    let path = path.as_str().to_owned();
     let process = process.map(|(name, _)| name.clone());
-    (Program::Component { name, path, args }, process)
+    let path = path.as_str().to_owned();
+    (OneOffProgram::Component { name, path, args }, process)
 }
 
-fn runs_by_itself(manifest: &Manifest, process: &ProcessType) -> Result<(), Failure> {
+fn check_is_program(manifest: &Manifest, process: &ProcessType) -> Result<(), ApiFailure> {
     let kind = manifest.processes.get(process).map(|process| process.kind);
     if kind != Some(ProcessKind::Handler) {
         return Ok(());
@@ -172,36 +151,36 @@ fn runs_by_itself(manifest: &Manifest, process: &ProcessType) -> Result<(), Fail
         "{process} answers HTTP requests and does nothing by itself: run a component that has a `main` \
          (one that exports wasi:cli/run)"
     );
-    Err(Failure::invalid("not_runnable", message))
+    Err(ApiFailure::unprocessable("not_runnable", message))
 }
 
-fn no_such_program(app: &App, manifest: &Manifest, word: &str) -> Failure {
-    let known = match manifest.runnable().as_slice() {
+fn no_such_program(app: &App, manifest: &Manifest, word: &str) -> ApiFailure {
+    let known = match manifest.runnable_words().as_slice() {
         [] => "has nothing that runs by itself".to_owned(),
         words => format!("can run {}", words.join(", ")),
     };
-    let word: String = word.chars().take(64).collect();
+    let word: String = word.chars().take(WORD_CHARS_SHOWN).collect();
     let message = format!(
-        "{:?} is no process type, command or component of {}, which {known}",
-        word, app.name
+        "{word:?} is no process type, command or component of {}, which {known}",
+        app.name
     );
-    Failure::invalid("no_such_process", message)
+    ApiFailure::unprocessable("no_such_process", message)
 }
 
-/// What is set aside for it, in bytes.
-fn memory(
+/// Memory of the dyno in bytes: the requested size, or else that of the process type.
+fn memory_of(
     release: &Release,
     process: Option<&ProcessType>,
     size: Option<&str>,
-) -> Result<u64, Failure> {
+) -> Result<u64, ApiFailure> {
     let spec = process.and_then(|process| release.processes.get(process));
     let Some(size) = size else {
         return Ok(spec.map_or(Limits::MEMORY_BYTES, |spec| spec.limits.memory_bytes));
     };
-    let bytes = text::memory(size)?;
+    let bytes = text::parse_memory(size)?;
     if !MEMORY_BYTES.contains(&bytes) {
         let message = format!("{size} of memory are not possible: give it 1MiB to 4GiB");
-        return Err(Failure::invalid("invalid_value", message));
+        return Err(ApiFailure::invalid_value(message));
     }
     Ok(bytes)
 }

@@ -1,61 +1,31 @@
-//! What a release would change, told without changing anything.
+//! What a release would change, shown without changing anything.
 //!
-//! Owns the comparison. Must not know how a plan is made: the steps are the reconciler's.
+//! Owns the comparison with the newest release. Must not know how a plan is made: the steps are the reconciler's.
 
-use crate::failure::Failure;
-use crate::routes::releases::create::{Prepared, manifest};
-use crate::state::State;
+use super::prepare::PreparedRelease;
+use crate::failure::ApiFailure;
+use crate::resource::{ChangesResource, ReleasePlanResource, SlugChangeResource};
+use crate::routes::slugs::read_manifest;
+use crate::state::ApiState;
 use grid::desired::App;
 use grid::protocol::Step;
-use serde::Serialize;
 use std::collections::BTreeMap;
-use utoipa::ToSchema;
 
-/// Names that a list of changes holds; then it says how many more there are.
+/// Names in a list of changes, at most; the list then ends with the number of the names left out.
 const NAMES_MAX: usize = 1_000;
 
-/// Which slug there is, and which there would be.
-#[derive(Serialize, ToSchema)]
-pub(crate) struct SlugChange {
-    #[schema(required, pattern = "^sha256:[0-9a-f]{64}$")]
-    from: Option<String>,
-    #[schema(pattern = "^sha256:[0-9a-f]{64}$")]
-    to: String,
-}
-
-/// Names of what would differ.
-#[derive(Debug, Default, PartialEq, Eq, Serialize, ToSchema)]
-pub(crate) struct Changes {
-    added: Vec<String>,
-    removed: Vec<String>,
-    changed: Vec<String>,
-}
-
-/// What a release would change.
-#[derive(Serialize, ToSchema)]
-pub(crate) struct Plan {
-    /// The number that it would have.
-    #[schema(pattern = "^v[1-9][0-9]*$")]
-    version: String,
-    description: String,
-    slug: SlugChange,
-    /// Config vars, by name.
-    config: Changes,
-    processes: Changes,
-    /// The app's files.
-    files: Changes,
-    /// What would be done, in order, if all went well.
-    steps: Vec<String>,
-}
-
-/// The plan of a release against the newest one.
-pub(crate) async fn of(state: &State, app: &App, prepared: Prepared) -> Result<Plan, Failure> {
+/// Compares a release with the newest one.
+pub(super) async fn plan_release(
+    state: &ApiState,
+    app: &App,
+    prepared: PreparedRelease,
+) -> Result<ReleasePlanResource, ApiFailure> {
     let newest = app.newest_release();
     let old_files = match newest {
         None => BTreeMap::new(),
         Some(newest) if newest.slug == prepared.slug => prepared.manifest.files.clone(),
-        // An old slug that is gone cannot be compared: then all files are new.
-        Some(newest) => manifest(state, newest.slug)
+        // If the old slug was removed, all files count as added.
+        Some(newest) => read_manifest(state, newest.slug)
             .await
             .map(|old| old.files)
             .unwrap_or_default(),
@@ -64,36 +34,39 @@ pub(crate) async fn of(state: &State, app: &App, prepared: Prepared) -> Result<P
     let (old_config, old_processes) = newest.map_or(none, |newest| {
         (BTreeMap::clone(&newest.config), newest.processes.clone())
     });
-    let steps = state.control.preview(prepared.command).await?;
-    // The grid plans for all apps at once; what it does for others is not shown.
-    let shown = steps
+    let steps = state.control.preview_steps(prepared.command).await?;
+    // The grid plans all apps together; steps of other apps are not shown.
+    let own = steps
         .iter()
         .filter(|step| !matches!(step, Step::Record { .. }) && step.app() == Some(&app.name));
-    Ok(Plan {
+    Ok(ReleasePlanResource {
         version: app.next_version().to_string(),
         description: prepared.description,
-        slug: SlugChange {
+        slug: SlugChangeResource {
             from: newest.map(|newest| newest.slug.to_string()),
             to: prepared.slug.to_string(),
         },
-        config: changes(&old_config, &prepared.config),
-        processes: changes(&old_processes, &prepared.processes),
-        files: changes(&old_files, &prepared.manifest.files),
-        steps: bounded(shown.map(ToString::to_string).collect()),
+        config: compare(&old_config, &prepared.config),
+        processes: compare(&old_processes, &prepared.processes),
+        files: compare(&old_files, &prepared.manifest.files),
+        steps: bound_names(own.map(ToString::to_string).collect()),
     })
 }
 
-fn changes<K: Ord + ToString, V: PartialEq>(old: &BTreeMap<K, V>, new: &BTreeMap<K, V>) -> Changes {
-    let names = |keys: Vec<&K>| bounded(keys.into_iter().map(ToString::to_string).collect());
+fn compare<K: Ord + ToString, V: PartialEq>(
+    old: &BTreeMap<K, V>,
+    new: &BTreeMap<K, V>,
+) -> ChangesResource {
+    let names = |keys: Vec<&K>| bound_names(keys.into_iter().map(ToString::to_string).collect());
     let differs = |(key, value): &(&K, &V)| old.get(key).is_some_and(|was| was != *value);
-    Changes {
+    ChangesResource {
         added: names(new.keys().filter(|key| !old.contains_key(key)).collect()),
         removed: names(old.keys().filter(|key| !new.contains_key(key)).collect()),
         changed: names(new.iter().filter(differs).map(|(key, _)| key).collect()),
     }
 }
 
-fn bounded(mut names: Vec<String>) -> Vec<String> {
+fn bound_names(mut names: Vec<String>) -> Vec<String> {
     if names.len() > NAMES_MAX {
         let more = names.len() - NAMES_MAX;
         names.truncate(NAMES_MAX);
@@ -107,29 +80,29 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_differs_is_named_and_lists_are_bounded() {
-        let of = |pairs: &[(&str, u8)]| -> BTreeMap<String, u8> {
+    fn changes_are_named_and_lists_are_bounded() {
+        let map = |pairs: &[(&str, u8)]| -> BTreeMap<String, u8> {
             pairs
                 .iter()
                 .map(|(key, value)| ((*key).to_owned(), *value))
                 .collect()
         };
-        let made = changes(
-            &of(&[("a", 1), ("b", 1), ("c", 1)]),
-            &of(&[("b", 2), ("c", 1), ("d", 1)]),
+        let changes = compare(
+            &map(&[("a", 1), ("b", 1), ("c", 1)]),
+            &map(&[("b", 2), ("c", 1), ("d", 1)]),
         );
         let names = |name: &str| vec![name.to_owned()];
         let (added, removed, changed) = (names("d"), names("a"), names("b"));
         assert_eq!(
-            made,
-            Changes {
+            changes,
+            ChangesResource {
                 added,
                 removed,
                 changed
             }
         );
         let many: BTreeMap<String, u8> = (0..1_234).map(|n| (format!("{n:04}"), 0)).collect();
-        let added = changes(&BTreeMap::new(), &many).added;
+        let added = compare(&BTreeMap::new(), &many).added;
         assert_eq!(added.len(), NAMES_MAX + 1);
         assert_eq!(added.last().map(String::as_str), Some("… and 234 more"));
     }

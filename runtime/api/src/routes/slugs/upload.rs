@@ -1,98 +1,76 @@
-//! A slug that comes in: from the connection straight into the store, which checks it as it passes.
+//! Uploading a slug: from the connection straight into the store, which checks it as it arrives.
 //!
-//! Owns the bounds on an upload. Must not know what makes a slug acceptable.
+//! Owns the limits of an upload. Must not know what makes a slug acceptable.
 
-use crate::failure::Failure;
+use super::{process_type_warnings, with_store};
+use crate::failure::ApiFailure;
 use crate::request::caller::Caller;
-use crate::request::extract::Path;
-use crate::routes::releases::KindName;
-use crate::routes::releases::create::kind_warnings;
-use crate::state::State;
+use crate::request::extract::PathName;
+use crate::resource::{OpenEnum, SlugProcessResource, UploadedSlugResource};
+use crate::state::ApiState;
 use axum::Json;
 use axum::body::Body;
-use axum::extract::State as With;
+use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, header};
 use bytes::{Buf, Bytes};
 use control::access::Role;
 use grid::name::SlugId;
 use http_body_util::BodyExt;
-use serde::Serialize;
 use slugs::{MEDIA_TYPE, SLUG_BYTES_MAX, Slug};
-use std::collections::BTreeMap;
 use std::io::{self, Read};
 use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
-use utoipa::ToSchema;
 
 /// Pieces of the body between the connection and the store.
 const PIECES_MAX: usize = 16;
-/// How long a client may pause within an upload.
+/// How long a client may pause during an upload.
 const PAUSE_MAX: Duration = Duration::from_secs(30);
 /// How long an upload may take: 500 MiB at 300 KiB a second.
 const UPLOAD_TIME_MAX: Duration = Duration::from_secs(30 * 60);
-/// How long an upload may wait for others to be checked.
-const TURN_MAX: Duration = Duration::from_secs(60);
-/// What is still read of a slug that is refused already, so that its sender gets to read why.
+/// How long an upload may wait for other uploads to finish.
+const TURN_WAIT_MAX: Duration = Duration::from_secs(60);
+/// `Retry-After` in seconds of an upload that waited in vain.
+const BUSY_RETRY_SECS: u64 = 30;
+/// Bytes of a refused slug that are still received, so that its sender reads the response.
 const REST_BYTES_MAX: u64 = 64 << 20;
-
-/// How a process type of a slug is run.
-#[derive(Serialize, ToSchema)]
-pub(crate) struct SlugProcess {
-    kind: KindName,
-    world: String,
-}
-
-/// A slug that was taken in.
-#[derive(Serialize, ToSchema)]
-pub(crate) struct NewSlug {
-    #[schema(pattern = "^sha256:[0-9a-f]{64}$")]
-    id: String,
-    /// Size of the file.
-    bytes: u64,
-    /// Size of all files in it.
-    unpacked_bytes: u64,
-    processes: BTreeMap<String, SlugProcess>,
-    /// What its owner should know.
-    warnings: Vec<String>,
-}
 
 /// Upload a slug
 ///
-/// The slug is checked in full and must be the one that the path names. Bringing one again is no error. A token for one
-/// app sees the slugs that it brought, and those of the app's releases.
+/// The slug is checked in full and must be the one that the path names. A slug may be uploaded again. A token for one
+/// app sees the slugs that were uploaded with such a token, and those of the app's releases.
 #[utoipa::path(
     put, path = "/v1/slugs/{slug}", operation_id = "upload_slug", tag = "slugs",
     request_body(content = String, content_type = "application/vnd.dyno.slug.v1+tar.zstd"),
     responses(
-        (status = 200, description = "The slug was here already", body = NewSlug),
-        (status = 201, description = "The slug is here now", body = NewSlug),
+        (status = 200, description = "The slug was on this server already", body = UploadedSlugResource),
+        (status = 201, description = "The slug is on this server now", body = UploadedSlugResource),
     ),
 )]
-pub(crate) async fn put(
-    With(state): With<State>,
+pub(crate) async fn upload_slug(
+    State(state): State<ApiState>,
     caller: Caller,
-    Path(id): Path<SlugId>,
+    PathName(id): PathName<SlugId>,
     headers: HeaderMap,
     body: Body,
-) -> Result<(StatusCode, Json<NewSlug>), Failure> {
-    caller.may(Role::Deploy)?;
+) -> Result<(StatusCode, Json<UploadedSlugResource>), ApiFailure> {
+    caller.require_role(Role::Deploy)?;
     check_headers(&headers)?;
-    let turn = tokio::time::timeout(TURN_MAX, state.0.uploads.acquire()).await;
+    let turn = tokio::time::timeout(TURN_WAIT_MAX, state.shared.uploads.acquire()).await;
     let Ok(Ok(_turn)) = turn else {
         let message = "the server checks other slugs: try again in a minute";
-        return Err(Failure::unavailable("busy", message).retry_after(30));
+        return Err(ApiFailure::unavailable("busy", message).retry_after(BUSY_RETRY_SECS));
     };
-    // Whether somebody else has brought it is none of the caller's business.
-    let was_here = caller.sees_slug(id) && state.slugs.contains(id);
+    // A caller who may not see the slug is not told that it was here already.
+    let was_here = caller.can_see_slug(id) && state.slugs.contains(id);
     let (pieces, arriving) = mpsc::channel(PIECES_MAX);
-    let reader = Arriving {
+    let reader = BodyReader {
         pieces: arriving,
         piece: Bytes::new(),
     };
     let (sent, stored) = tokio::join!(
-        pass_on(body, pieces),
-        state.store(move |store| store.put_as(id, reader))
+        forward_body(body, pieces),
+        with_store(&state, move |store| store.put_as(id, reader))
     );
     sent?;
     let slug = stored??;
@@ -101,27 +79,27 @@ pub(crate) async fn put(
         true => StatusCode::OK,
         false => StatusCode::CREATED,
     };
-    Ok((status, Json(shown(&slug))))
+    Ok((status, Json(uploaded_slug_resource(&slug))))
 }
 
-/// Lets tokens for the caller's app see the slug, whose bytes the caller has.
-async fn note_upload(state: &State, caller: &Caller, id: SlugId) -> Result<(), Failure> {
+/// Lets tokens for the caller's app see the slug: the caller has its bytes.
+async fn note_upload(state: &ApiState, caller: &Caller, id: SlugId) -> Result<(), ApiFailure> {
     let Some(app) = &caller.token.app else {
         return Ok(());
     };
     let (app, actor) = (app.clone(), caller.actor());
-    state.control.note_upload(app, id, actor).await?;
+    state.control.record_upload(app, id, actor).await?;
     Ok(())
 }
 
-fn check_headers(headers: &HeaderMap) -> Result<(), Failure> {
+fn check_headers(headers: &HeaderMap) -> Result<(), ApiFailure> {
     let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
     let kind = text(header::CONTENT_TYPE).unwrap_or(MEDIA_TYPE);
     if ![MEDIA_TYPE, "application/octet-stream"].contains(&kind) {
         let message =
             format!("the body must be a slug: send the header Content-Type: {MEDIA_TYPE}");
         let status = StatusCode::UNSUPPORTED_MEDIA_TYPE;
-        return Err(Failure::new(status, "unsupported_media_type", message));
+        return Err(ApiFailure::new(status, "unsupported_media_type", message));
     }
     let length = text(header::CONTENT_LENGTH).and_then(|text| text.parse::<u64>().ok());
     match length {
@@ -130,45 +108,45 @@ fn check_headers(headers: &HeaderMap) -> Result<(), Failure> {
     }
 }
 
-fn too_large() -> Failure {
+fn too_large() -> ApiFailure {
     let mib = SLUG_BYTES_MAX >> 20;
     let message = format!("a slug has at most {mib} MiB: leave files out with .slugignore");
-    Failure::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", message)
+    ApiFailure::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", message)
 }
 
-fn shown(slug: &Slug) -> NewSlug {
+fn uploaded_slug_resource(slug: &Slug) -> UploadedSlugResource {
     let manifest = slug.manifest();
     let processes = manifest.processes.iter().map(|(name, process)| {
-        let process = SlugProcess {
-            kind: process.kind.into(),
+        let process = SlugProcessResource {
+            kind: OpenEnum::Known(process.kind.into()),
             world: process.world.to_string(),
         };
         (name.to_string(), process)
     });
-    NewSlug {
+    UploadedSlugResource {
         id: slug.id().to_string(),
         bytes: slug.bytes(),
         unpacked_bytes: manifest.unpacked_bytes(),
         processes: processes.collect(),
-        warnings: kind_warnings(manifest),
+        warnings: process_type_warnings(manifest),
     }
 }
 
-/// Why a body ended that was not at its end.
+/// The body ended before its end.
 #[derive(Debug, thiserror::Error)]
 #[error("the upload broke off")]
-struct BrokeOff;
+struct BrokenUpload;
 
-/// Brings a body to the store, piece by piece. What the store does not want any more is read to a bound, so
-/// that the client is at its end when it is told why.
-async fn pass_on(
+/// Sends a body to the store, piece by piece. If the store has refused the slug, the rest is received up to a limit, so
+/// that the client has sent everything when it reads the response.
+async fn forward_body(
     mut body: Body,
-    pieces: mpsc::Sender<Result<Bytes, BrokeOff>>,
-) -> Result<(), Failure> {
-    let (mut came, mut unwanted) = (0_u64, 0_u64);
-    let ends = Instant::now() + UPLOAD_TIME_MAX;
+    pieces: mpsc::Sender<Result<Bytes, BrokenUpload>>,
+) -> Result<(), ApiFailure> {
+    let (mut received, mut unwanted) = (0_u64, 0_u64);
+    let deadline = Instant::now() + UPLOAD_TIME_MAX;
     loop {
-        let by = ends.min(Instant::now() + PAUSE_MAX);
+        let by = deadline.min(Instant::now() + PAUSE_MAX);
         let frame = tokio::time::timeout_at(by, body.frame()).await;
         let failure = match frame {
             Ok(None) => return Ok(()),
@@ -177,8 +155,8 @@ async fn pass_on(
                     continue;
                 };
                 let bytes = piece.len() as u64;
-                came += bytes;
-                if came <= SLUG_BYTES_MAX {
+                received += bytes;
+                if received <= SLUG_BYTES_MAX {
                     if pieces.send(Ok(piece)).await.is_err() {
                         unwanted += bytes;
                     }
@@ -189,32 +167,33 @@ async fn pass_on(
                 }
                 too_large()
             }
-            Ok(Some(Err(_))) => Failure::bad_request("bad_body", "the upload broke off"),
-            Err(_) => {
-                let secs = PAUSE_MAX.as_secs();
-                let message =
-                    format!("the upload took too long, or nothing came for {secs} seconds");
-                Failure::new(StatusCode::REQUEST_TIMEOUT, "timeout", message)
-            }
+            Ok(Some(Err(_))) => ApiFailure::bad_request("bad_body", "the upload broke off"),
+            Err(_) => upload_timeout(),
         };
-        // So that the store does not take this for the end; it may have ended already.
-        let _ = pieces.send(Err(BrokeOff)).await;
+        // Tells the store that this is not the slug's end. Fails if the store has refused the slug already.
+        let _ = pieces.send(Err(BrokenUpload)).await;
         return Err(failure);
     }
 }
 
-/// The pieces as the store reads them, in a thread that may block.
-struct Arriving {
-    pieces: mpsc::Receiver<Result<Bytes, BrokeOff>>,
+fn upload_timeout() -> ApiFailure {
+    let secs = PAUSE_MAX.as_secs();
+    let message = format!("the upload took too long, or nothing came for {secs} seconds");
+    ApiFailure::new(StatusCode::REQUEST_TIMEOUT, "timeout", message)
+}
+
+/// Reads the pieces of a body, on a blocking thread of the store.
+struct BodyReader {
+    pieces: mpsc::Receiver<Result<Bytes, BrokenUpload>>,
     piece: Bytes,
 }
 
-impl Read for Arriving {
+impl Read for BodyReader {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         while self.piece.is_empty() {
             match self.pieces.blocking_recv() {
                 Some(Ok(piece)) => self.piece = piece,
-                Some(Err(broke_off)) => return Err(io::Error::other(broke_off)),
+                Some(Err(broken)) => return Err(io::Error::other(broken)),
                 None => return Ok(0),
             }
         }

@@ -4,7 +4,7 @@ use std::io::{IsTerminal, Read};
 
 use anyhow::{Context, Result, bail};
 
-use crate::args::{Login, Logout, Whoami};
+use crate::args::{LoginArgs, LogoutArgs, WhoamiArgs};
 use crate::client::types::Account;
 use crate::client::{Client, Server, ServerUrl, credentials, server_url};
 use crate::terminal::{self, clean};
@@ -13,7 +13,7 @@ use crate::terminal::{self, clean};
 const TOKEN_BYTES_MAX: u64 = 4_096;
 
 /// Keeps a token that the server takes.
-pub(crate) fn login(args: &Login) -> Result<()> {
+pub(crate) fn login(args: &LoginArgs) -> Result<()> {
     let url: ServerUrl = args.url.parse()?;
     if url.is_open() {
         terminal::warning(&format!(
@@ -54,7 +54,7 @@ fn token(url: &ServerUrl) -> Result<String> {
     Ok(token.to_owned())
 }
 
-pub(crate) fn logout(args: &Logout) -> Result<()> {
+pub(crate) fn logout(args: &LogoutArgs) -> Result<()> {
     let url = server_url(args.server.as_deref(), &credentials::load()?)?;
     if !credentials::log_out(&url)? {
         bail!("you are not logged in to {url}");
@@ -66,7 +66,7 @@ pub(crate) fn logout(args: &Logout) -> Result<()> {
     Ok(())
 }
 
-pub(crate) fn whoami(args: &Whoami) -> Result<()> {
+pub(crate) fn whoami(args: &WhoamiArgs) -> Result<()> {
     let server = Server::of(&args.on)?;
     let answer = server.client.get("/v1/account")?;
     server.show(&answer, || {

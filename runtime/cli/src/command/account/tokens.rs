@@ -8,13 +8,13 @@ use grid::name::AppName;
 use node::{LocalToken, LocalTokenError, LocalTokenRequest};
 use serde_json::json;
 
-use crate::args::{Role, Tokens, TokensCommand};
+use crate::args::{TokenRole, TokensArgs, TokensCommand};
 use crate::client::types::{Items, Token};
 use crate::client::{Server, escape};
 use crate::dirs;
 use crate::terminal::{self, ago, clean, table};
 
-pub(crate) fn run(args: &Tokens) -> Result<()> {
+pub(crate) fn run(args: &TokensArgs) -> Result<()> {
     let Some(TokensCommand::Create {
         role,
         app,
@@ -64,7 +64,7 @@ fn list(server: &Server) -> Result<()> {
 }
 
 /// Prints the secret alone on stdout, so that it can go where it is needed.
-fn create(server: &Server, name: &str, role: Role, app: Option<&AppName>) -> Result<()> {
+fn create(server: &Server, name: &str, role: TokenRole, app: Option<&AppName>) -> Result<()> {
     let mut body = json!({ "name": name, "role": role.name() });
     if let Some(app) = app {
         body["app"] = json!(app);

@@ -5,13 +5,13 @@ use grid::desired::AddonService;
 use grid::name::{AddonName, AttachmentName};
 use serde_json::{Value, json};
 
-use crate::args::{Addons, AddonsCommand};
+use crate::args::{AddonsArgs, AddonsCommand};
 use crate::client::types::{Addon, Items};
 use crate::client::{Answer, App};
 use crate::command::release::settle;
-use crate::terminal::{self, Working, clean, table};
+use crate::terminal::{self, ProgressLine, clean, table};
 
-pub(crate) fn run(args: &Addons) -> Result<()> {
+pub(crate) fn run(args: &AddonsArgs) -> Result<()> {
     let app = App::of(&args.on)?;
     match &args.command {
         None => list(&app),
@@ -80,7 +80,7 @@ fn create(
     if let Some(name) = name {
         body["name"] = json!(name);
     }
-    let working = Working::start(&format!("Creating {service} for {}", app.name));
+    let working = ProgressLine::start(&format!("Creating {service} for {}", app.name));
     let answer = post(app, body, attach_as)?;
     drop(working);
     attached(app, "Created", &answer)
@@ -114,7 +114,7 @@ fn attached(app: &App, verb: &str, answer: &Answer) -> Result<()> {
 /// Waits for the release that a change made, if it made one.
 fn settled(app: &App, answer: &Answer) -> Result<()> {
     if let Some(version) = answer.release() {
-        settle(app, version, Working::quiet())?;
+        settle(app, version, ProgressLine::quiet())?;
         terminal::note("Up", &format!("{} {}", app.name, clean(version)));
     }
     app.server.show(answer, || Ok(()))

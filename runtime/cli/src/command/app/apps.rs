@@ -7,12 +7,12 @@ use anyhow::{Result, bail};
 use grid::name::AppName;
 use serde_json::{Map, Value, json};
 
-use crate::args::{Apps, AppsCommand, OnApp, Setting};
+use crate::args::{AppOptions, AppSetting, AppsArgs, AppsCommand};
 use crate::client::types::{self, Items};
 use crate::client::{App, Server};
 use crate::terminal::{self, clean, details, moment, table};
 
-pub(crate) fn run(args: &Apps) -> Result<()> {
+pub(crate) fn run(args: &AppsArgs) -> Result<()> {
     match &args.command {
         None => list(&args.on),
         Some(AppsCommand::Create { name }) => create(&args.on, name.as_ref()),
@@ -25,7 +25,7 @@ pub(crate) fn run(args: &Apps) -> Result<()> {
     }
 }
 
-fn list(on: &OnApp) -> Result<()> {
+fn list(on: &AppOptions) -> Result<()> {
     let server = Server::of(&on.server)?;
     let answer = server.client.list("/v1/apps")?;
     server.show(&answer, || {
@@ -46,7 +46,7 @@ fn list(on: &OnApp) -> Result<()> {
     })
 }
 
-fn create(on: &OnApp, name: Option<&AppName>) -> Result<()> {
+fn create(on: &AppOptions, name: Option<&AppName>) -> Result<()> {
     let app = App::named(on, name)?;
     let answer = app
         .client()
@@ -59,7 +59,7 @@ fn create(on: &OnApp, name: Option<&AppName>) -> Result<()> {
     })
 }
 
-fn info(on: &OnApp, name: Option<&AppName>) -> Result<()> {
+fn info(on: &AppOptions, name: Option<&AppName>) -> Result<()> {
     let app = App::named(on, name)?;
     let answer = app.client().get(&app.path(""))?;
     app.server
@@ -115,26 +115,26 @@ fn formation(app: &types::App) -> String {
     clean(&counts.join(" "))
 }
 
-fn set(on: &OnApp, settings: &[Setting]) -> Result<()> {
+fn set(on: &AppOptions, settings: &[AppSetting]) -> Result<()> {
     let app = App::of(on)?;
     let answer = app.client().patch(&app.path(""), &changes(settings))?;
     app.server
         .show(&answer, || terminal::print(&describe(&answer.read()?)))
 }
 
-fn changes(settings: &[Setting]) -> Value {
+fn changes(settings: &[AppSetting]) -> Value {
     let changes: Map<String, Value> = settings
         .iter()
         .map(|setting| match setting {
-            Setting::Timeout(value) => ("timeout".into(), json!(value)),
-            Setting::IdleAfter(value) => ("idle_after".into(), json!(value)),
+            AppSetting::Timeout(value) => ("timeout".into(), json!(value)),
+            AppSetting::IdleAfter(value) => ("idle_after".into(), json!(value)),
         })
         .collect();
     changes.into()
 }
 
 /// The name, typed once more, says which app, unless something else names another one.
-fn destroy(on: &OnApp, name: Option<&AppName>, confirm: Option<&AppName>) -> Result<()> {
+fn destroy(on: &AppOptions, name: Option<&AppName>, confirm: Option<&AppName>) -> Result<()> {
     let named = name.or(on.app.as_ref());
     let Some(confirm) = confirm else {
         let app = named.map_or("APP", AppName::as_str);
@@ -158,7 +158,7 @@ fn destroy(on: &OnApp, name: Option<&AppName>, confirm: Option<&AppName>) -> Res
     })
 }
 
-fn open(on: &OnApp, name: Option<&AppName>) -> Result<()> {
+fn open(on: &AppOptions, name: Option<&AppName>) -> Result<()> {
     let app = App::named(on, name)?;
     let answer = app.client().get(&app.path(""))?;
     let url = answer.read::<types::App>()?.url;
@@ -229,8 +229,8 @@ mod tests {
     #[test]
     fn the_default_is_sent_as_null() {
         let settings = [
-            Setting::Timeout(Some("30s".into())),
-            Setting::IdleAfter(None),
+            AppSetting::Timeout(Some("30s".into())),
+            AppSetting::IdleAfter(None),
         ];
         assert_eq!(
             changes(&settings),

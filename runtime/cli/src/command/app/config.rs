@@ -6,14 +6,14 @@ use anyhow::{Context, Result};
 use serde_json::{Map, Value};
 use slugs::manifest::dotenv::format_entry;
 
-use crate::args::{Assignment, Config, ConfigCommand};
+use crate::args::{ConfigArgs, ConfigCommand, EnvAssignment};
 use crate::client::{Answer, App};
 use crate::command::release::settle;
-use crate::terminal::{self, Working, clean, table};
+use crate::terminal::{self, ProgressLine, clean, table};
 
 type Vars = BTreeMap<String, String>;
 
-pub(crate) fn run(args: &Config) -> Result<()> {
+pub(crate) fn run(args: &ConfigArgs) -> Result<()> {
     let assigned = match &args.command {
         Some(ConfigCommand::Set { vars }) => assignments(vars),
         _ => Vec::new(),
@@ -66,9 +66,9 @@ fn get(app: &App, name: &str) -> Result<()> {
 }
 
 /// Checked here and not with the other arguments: what is said of wrong ones quotes them, secrets as well.
-fn assignments(vars: &[String]) -> Vec<Assignment> {
+fn assignments(vars: &[String]) -> Vec<EnvAssignment> {
     let parsed = vars.iter().map(|var| {
-        var.parse::<Assignment>().unwrap_or_else(|why| {
+        var.parse::<EnvAssignment>().unwrap_or_else(|why| {
             let name = var.split('=').next().unwrap_or_default();
             let name = if var.contains('=') {
                 clean(name)
@@ -82,7 +82,7 @@ fn assignments(vars: &[String]) -> Vec<Assignment> {
     parsed.collect()
 }
 
-fn set(app: &App, vars: &[Assignment]) -> Result<()> {
+fn set(app: &App, vars: &[EnvAssignment]) -> Result<()> {
     let pairs = vars
         .iter()
         .map(|var| (var.name.clone(), Value::from(var.value.as_str())));
@@ -105,7 +105,7 @@ fn change(app: &App, verb: &str, names: &[&str], pairs: Map<String, Value>) -> R
     match answer.release() {
         Some(version) => {
             terminal::note(verb, &format!("{names}, which makes {}", clean(version)));
-            settle(app, version, Working::quiet())?;
+            settle(app, version, ProgressLine::quiet())?;
             app.server.show(&answer, || {
                 terminal::note("Up", &format!("{} {}", app.name, clean(version)));
                 Ok(())

@@ -4,12 +4,12 @@ use anyhow::Result;
 use grid::name::Hostname;
 use serde_json::json;
 
-use crate::args::{Domains, DomainsCommand};
+use crate::args::{DomainsArgs, DomainsCommand};
 use crate::client::App;
 use crate::client::types::{Domain, Items};
 use crate::terminal::{self, clean};
 
-pub(crate) fn run(args: &Domains) -> Result<()> {
+pub(crate) fn run(args: &DomainsArgs) -> Result<()> {
     let app = App::of(&args.on)?;
     match &args.command {
         None => list(&app),

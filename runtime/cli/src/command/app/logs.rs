@@ -11,7 +11,7 @@ use crate::args;
 use crate::client::{App, escape};
 use crate::terminal::{self, clean, colours, sgr};
 
-pub(crate) fn run(args: &args::Logs) -> Result<()> {
+pub(crate) fn run(args: &args::LogsArgs) -> Result<()> {
     let app = App::of(&args.on)?;
     let stream = app.client().stream(&app.path(&query(args)))?;
     let mut lines = BufReader::new(stream);
@@ -45,7 +45,7 @@ fn as_json(line: &str) -> Value {
     parsed.unwrap_or_else(|| json!({ "at": null, "source": null, "dyno": null, "text": line }))
 }
 
-fn query(args: &args::Logs) -> String {
+fn query(args: &args::LogsArgs) -> String {
     let mut query = format!("/logs?n={}", args.num);
     if args.tail {
         query.push_str("&tail=true");

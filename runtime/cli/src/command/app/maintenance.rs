@@ -3,17 +3,17 @@
 use anyhow::Result;
 use serde_json::json;
 
-use crate::args::{Maintenance, Switch};
+use crate::args::{MaintenanceArgs, OnOff};
 use crate::client::App;
 use crate::client::types;
 use crate::terminal;
 
-pub(crate) fn run(args: &Maintenance) -> Result<()> {
+pub(crate) fn run(args: &MaintenanceArgs) -> Result<()> {
     let app = App::of(&args.on)?;
     let answer = match args.switch {
         None => app.client().get(&app.path(""))?,
         Some(switch) => {
-            let maintenance = switch == Switch::On;
+            let maintenance = switch == OnOff::On;
             app.client()
                 .patch(&app.path(""), &json!({ "maintenance": maintenance }))?
         }

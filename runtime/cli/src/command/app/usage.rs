@@ -7,7 +7,7 @@ use crate::client::types::{Items, Usage};
 use crate::client::{Server, escape};
 use crate::terminal::{self, clean, moment, table};
 
-pub(crate) fn run(args: &args::Usage) -> Result<()> {
+pub(crate) fn run(args: &args::UsageArgs) -> Result<()> {
     let server = Server::of(&args.on)?.naming_apps();
     let since = args
         .since

@@ -3,17 +3,17 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
-use slugs::build::{Built, Tools};
-use slugs::pack::Packed;
+use slugs::build::{BuiltApp, Tools};
+use slugs::pack::PackedSlug;
 
 use super::slug;
-use crate::args::Build;
+use crate::args::BuildArgs;
 use crate::dirs;
-use crate::terminal::{self, Working};
+use crate::terminal::{self, ProgressLine};
 
-pub(crate) fn run(args: &Build) -> Result<()> {
+pub(crate) fn run(args: &BuildArgs) -> Result<()> {
     let tools = Tools::attached(dirs::cache()?);
-    let working = Working::start("Building");
+    let working = ProgressLine::start("Building");
     let built = slugs::build::build(&args.folder, &tools, &mut |progress| {
         working.build(progress)
     })?;
@@ -21,7 +21,7 @@ pub(crate) fn run(args: &Build) -> Result<()> {
         Some(file) => file.clone(),
         None => default_output(&built, &args.folder)?,
     };
-    let Packed { slug, .. } = slugs::pack::pack(&built, &file)?;
+    let PackedSlug { slug, .. } = slugs::pack::pack(&built, &file)?;
     drop(working);
     for warning in built.warnings() {
         terminal::warning(&warning.to_string());
@@ -38,7 +38,7 @@ pub(crate) fn run(args: &Build) -> Result<()> {
 }
 
 /// `NAME.slug` in the app's folder, by the app's name or the folder's.
-fn default_output(built: &Built, folder: &Path) -> Result<PathBuf> {
+fn default_output(built: &BuiltApp, folder: &Path) -> Result<PathBuf> {
     let name = match &built.project.settings.name {
         Some(name) => name.to_string(),
         None => {

@@ -15,22 +15,22 @@ use grid::name::AppName;
 use node::{LocalSettings, NodeConfig, NodeEvent, NodeObserver, ObserverError, RunningNode};
 use slugs::store::Store;
 
-use crate::args::{Local, LocalCommand};
+use crate::args::{LocalArgs, LocalCommand};
 use crate::compile_child;
 use crate::dirs::{self, RunFolder};
 use crate::signals::StopSignals;
 use crate::terminal::{self, TerminalLog};
-use app::App;
-use source::{Ready, Source, Target};
+use app::LocalApp;
+use source::{BuiltSlug, LocalSource, LocalTarget};
 
 /// Work that blocks a thread at the end, such as removing a dyno's files, may take this long.
 const LAST_GRACE: Duration = Duration::from_millis(100);
 
-pub(crate) fn run(args: &Local) -> Result<()> {
+pub(crate) fn run(args: &LocalArgs) -> Result<()> {
     if let Some(LocalCommand::Run(args)) = &args.command {
         return run::run(args);
     }
-    let target = Target::parse(&args.what, args)?;
+    let target = LocalTarget::parse(&args.what, args)?;
     let runtime = node::new_runtime().context("the runtime does not start")?;
     let ended = runtime.block_on(serve(args, &target));
     runtime.shutdown_timeout(LAST_GRACE);
@@ -42,12 +42,15 @@ pub(crate) fn run(args: &Local) -> Result<()> {
 }
 
 /// Builds the app, and serves it until a signal comes. Returns nothing if a signal comes during the build.
-async fn serve(args: &Local, target: &Target) -> Result<Option<(Result<()>, RunningNode)>> {
+async fn serve(
+    args: &LocalArgs,
+    target: &LocalTarget,
+) -> Result<Option<(Result<()>, RunningNode)>> {
     let mut signals = StopSignals::new()?;
     let cache = dirs::cache()?;
     let folder = RunFolder::create(&cache)?;
     let slugs = Arc::new(Store::open(&folder.path().join("slugs"))?);
-    let source = Source::new(target, Arc::clone(&slugs), folder.path());
+    let source = LocalSource::new(target, Arc::clone(&slugs), folder.path());
     let Some(built) = signals.unless_stopped(source.build()).await else {
         return Ok(None);
     };
@@ -63,7 +66,7 @@ async fn serve(args: &Local, target: &Target) -> Result<Option<(Result<()>, Runn
     };
     let mut node = start(config.build(), args.port).await?;
     let url = format!("http://localhost:{}/", node.app_address().port());
-    let app = App::new(&node, built.name.clone(), target.formation.clone());
+    let app = LocalApp::new(&node, built.name.clone(), target.formation.clone());
     let done = tokio::select! {
         done = live(&app, &source, built, args, &url) => done,
         () = signals.wait() => Ok(()),
@@ -104,10 +107,10 @@ impl NodeObserver for NoOperator {
 
 /// Deploys, says where the app is, and deploys again whenever the source changed.
 async fn live(
-    app: &App<'_>,
-    source: &Source<'_>,
-    built: Ready,
-    args: &Local,
+    app: &LocalApp<'_>,
+    source: &LocalSource<'_>,
+    built: BuiltSlug,
+    args: &LocalArgs,
     url: &str,
 ) -> Result<()> {
     let name = built.name.clone();
@@ -122,7 +125,7 @@ async fn live(
     let Some(folder) = source.folder() else {
         bail!("--watch needs a folder: a slug or a component does not change");
     };
-    let mut changes = watch::Changes::of(folder)?;
+    let mut changes = watch::FolderChanges::of(folder)?;
     terminal::note("Watching", &folder.display().to_string());
     loop {
         changes.next().await?;

@@ -5,14 +5,14 @@ use std::path::Path;
 use anyhow::{Context, Result, bail};
 use grid::name::AppName;
 
-use crate::args::New;
+use crate::args::NewArgs;
 use crate::terminal;
 
 mod templates;
 
 use templates::{TEMPLATES, Template};
 
-pub(crate) fn run(args: &New) -> Result<()> {
+pub(crate) fn run(args: &NewArgs) -> Result<()> {
     if args.list {
         return list(args.json);
     }

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use anyhow::{Context, Result};
 use serde_json::{Value, json};
-use slugs::manifest::Process;
+use slugs::manifest::ManifestProcess;
 use slugs::{Manifest, Slug};
 
 use crate::terminal::{self, count, details, size, table};
@@ -49,7 +49,7 @@ pub(crate) fn json(slug: &Slug, file: &Path) -> Value {
 }
 
 /// `handler`, `server` or `process`.
-fn kind(process: &Process) -> String {
+fn kind(process: &ManifestProcess) -> String {
     format!("{:?}", process.kind).to_lowercase()
 }
 

@@ -4,12 +4,12 @@ use anyhow::{Context, Result};
 use grid::name::DynoId;
 use serde_json::{Map, Value, json};
 
-use crate::args::{Amount, Ps, PsCommand, Scale};
+use crate::args::{PsArgs, PsCommand, ScaleAmount, ScaleChange};
 use crate::client::types::{Dyno, Formation, Items};
 use crate::client::{Answer, App};
 use crate::terminal::{self, clean, span, table};
 
-pub(crate) fn run(args: &Ps) -> Result<()> {
+pub(crate) fn run(args: &PsArgs) -> Result<()> {
     let app = App::of(&args.on)?;
     match &args.command {
         None => list(&app),
@@ -47,7 +47,7 @@ fn rows(dynos: &[Dyno]) -> String {
     table(["dyno", "state", "for", "release", "node"], rows)
 }
 
-fn scale(app: &App, changes: &[Scale]) -> Result<()> {
+fn scale(app: &App, changes: &[ScaleChange]) -> Result<()> {
     if changes.is_empty() {
         let answer = formation(app)?;
         return app
@@ -55,7 +55,7 @@ fn scale(app: &App, changes: &[Scale]) -> Result<()> {
             .show(&answer, || terminal::print(&sizes(&answer)?));
     }
     // Only a difference needs to know what there is.
-    let differs = |change: &Scale| !matches!(change.amount, Amount::Exactly(_));
+    let differs = |change: &ScaleChange| !matches!(change.amount, ScaleAmount::Exactly(_));
     let now = if changes.iter().any(differs) {
         formation(app)?.read::<Items<Formation>>()?.items
     } else {
@@ -89,9 +89,9 @@ fn sizes(answer: &Answer) -> Result<String> {
 }
 
 /// The changes as the API takes them: outright.
-fn updates(changes: &[Scale], now: &[Formation]) -> Result<Vec<Value>> {
-    let quantity = |change: &Scale| -> Result<u32> {
-        if let Amount::Exactly(count) = change.amount {
+fn updates(changes: &[ScaleChange], now: &[Formation]) -> Result<Vec<Value>> {
+    let quantity = |change: &ScaleChange| -> Result<u32> {
+        if let ScaleAmount::Exactly(count) = change.amount {
             return Ok(count);
         }
         let process = change.process.as_str();
@@ -99,7 +99,7 @@ fn updates(changes: &[Scale], now: &[Formation]) -> Result<Vec<Value>> {
         let found = found.with_context(|| format!("the app has no process type {process}"))?;
         Ok(change.amount.of(found.quantity))
     };
-    let update = |change: &Scale| -> Result<Value> {
+    let update = |change: &ScaleChange| -> Result<Value> {
         let mut update = Map::new();
         update.insert("type".into(), change.process.as_str().into());
         update.insert("quantity".into(), quantity(change)?.into());

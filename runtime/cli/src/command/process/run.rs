@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use grid::protocol::ProcessExit;
-use node::attach_frame::{self as frame, Frame};
+use node::attach_frame::{self as frame, OutputFrame};
 use parking_lot::Mutex;
 use serde_json::{Map, json};
 use tokio::signal::unix::{SignalKind, signal};
@@ -19,7 +19,7 @@ use crate::args;
 use crate::client::types::Dyno;
 use crate::client::{App, Client};
 use crate::exit_code::{ABORTED, INTERRUPTED, TERMINATED};
-use crate::terminal::{self, Closed, Code, clean};
+use crate::terminal::{self, OutputClosed, ProgramExit, clean};
 
 /// A server that says nothing for so long, not even that it is there, is lost: it says so every 15 seconds.
 const SILENCE_MAX: Duration = Duration::from_secs(60);
@@ -29,7 +29,7 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// How long the end of a program that reads no more input may be on its way.
 const ENDED_WITHIN: Duration = Duration::from_secs(2);
 
-pub(crate) fn run(args: &args::Run) -> Result<()> {
+pub(crate) fn run(args: &args::RunArgs) -> Result<()> {
     let env = args::parse_env_flags(&args.env)?;
     let app = App::of(&args.on)?;
     let mut wish = Map::new();
@@ -58,23 +58,23 @@ pub(crate) fn run(args: &args::Run) -> Result<()> {
     let place = app.path(&format!("/dynos/{}", dyno.id));
     let waiting = attach(app.client(), &place, &tell)?;
     match follow(&news, &waiting) {
-        News::Ended(ProcessExit::Code(0)) => Ok(()),
-        News::Ended(ProcessExit::Code(code)) => Err(Code(code).into()),
-        News::Ended(ProcessExit::Failed(reason)) => {
+        RunEvent::Ended(ProcessExit::Code(0)) => Ok(()),
+        RunEvent::Ended(ProcessExit::Code(code)) => Err(ProgramExit(code).into()),
+        RunEvent::Ended(ProcessExit::Failed(reason)) => {
             terminal::error(&anyhow::anyhow!(
                 "{id} of {} failed: {}",
                 app.name,
                 clean(&reason)
             ));
-            Err(Code(ABORTED).into())
+            Err(ProgramExit(ABORTED).into())
         }
-        News::Signal(code) => {
+        RunEvent::Signal(code) => {
             // Without an answer the lost connection does it.
             let _ = app.client().post(&format!("{place}/stop"), &json!({}));
-            Err(Code(code).into())
+            Err(ProgramExit(code).into())
         }
-        News::Unread => Err(Closed.into()),
-        News::Lost(why) => Err(why.context(format!(
+        RunEvent::Unread => Err(OutputClosed.into()),
+        RunEvent::Lost(why) => Err(why.context(format!(
             "the connection to {id} of {} was lost, which ends it",
             app.name
         ))),
@@ -82,7 +82,7 @@ pub(crate) fn run(args: &args::Run) -> Result<()> {
 }
 
 /// What ends the wait.
-enum News {
+enum RunEvent {
     Ended(ProcessExit),
     /// A signal came; the exit code for it.
     Signal(u8),
@@ -92,29 +92,29 @@ enum News {
 }
 
 /// Since when the server is waited for; none while its output is written down.
-type Waiting = Arc<Mutex<Option<Instant>>>;
+type WaitingSince = Arc<Mutex<Option<Instant>>>;
 
-fn follow(news: &mpsc::Receiver<News>, waiting: &Waiting) -> News {
+fn follow(news: &mpsc::Receiver<RunEvent>, waiting: &WaitingSince) -> RunEvent {
     loop {
         match news.recv_timeout(LOOK_EVERY) {
             Ok(news) => return news,
             Err(RecvTimeoutError::Disconnected) => {
-                return News::Lost(anyhow::anyhow!("nobody is left who could tell"));
+                return RunEvent::Lost(anyhow::anyhow!("nobody is left who could tell"));
             }
             Err(RecvTimeoutError::Timeout) => {}
         }
         let since = *waiting.lock();
         if since.is_some_and(|since| since.elapsed() > SILENCE_MAX) {
             let secs = SILENCE_MAX.as_secs();
-            return News::Lost(anyhow::anyhow!("nothing came for {secs} seconds"));
+            return RunEvent::Lost(anyhow::anyhow!("nothing came for {secs} seconds"));
         }
     }
 }
 
 /// Passes input and output on, each on a thread of its own, which ends with this program.
-fn attach(client: &Client, place: &str, tell: &mpsc::Sender<News>) -> Result<Waiting> {
+fn attach(client: &Client, place: &str, tell: &mpsc::Sender<RunEvent>) -> Result<WaitingSince> {
     let output = client.stream(&format!("{place}/output"))?;
-    let waiting: Waiting = Arc::new(Mutex::new(Some(Instant::now())));
+    let waiting: WaitingSince = Arc::new(Mutex::new(Some(Instant::now())));
     let tell = tell.clone();
     let (printed, is_waiting) = (tell.clone(), Arc::clone(&waiting));
     std::thread::Builder::new()
@@ -129,7 +129,7 @@ fn attach(client: &Client, place: &str, tell: &mpsc::Sender<News>) -> Result<Wai
                 // The program may have ended; that comes with its output.
                 std::thread::sleep(ENDED_WITHIN);
                 let why = why.context("its input was not taken");
-                drop(tell.send(News::Lost(why)));
+                drop(tell.send(RunEvent::Lost(why)));
             }
         })
         .context("a thread does not start")?;
@@ -146,24 +146,24 @@ impl Read for Stdin {
 }
 
 /// Prints what comes until it ends.
-fn print(mut from: impl Read, waiting: &Waiting) -> News {
+fn print(mut from: impl Read, waiting: &WaitingSince) -> RunEvent {
     let wait = |since| *waiting.lock() = since;
     loop {
         wait(Some(Instant::now()));
-        let frame = match frame::read(&mut from) {
+        let frame = match frame::read_frame(&mut from) {
             Ok(Some(frame)) => frame,
-            Ok(None) => return News::Lost(anyhow::anyhow!("the server has ended it")),
-            Err(error) => return News::Lost(error.into()),
+            Ok(None) => return RunEvent::Lost(anyhow::anyhow!("the server has ended it")),
+            Err(error) => return RunEvent::Lost(error.into()),
         };
         wait(None);
         let written = match frame {
-            Frame::Alive => Ok(()),
-            Frame::Stdout(bytes) => write(io::stdout().lock(), &bytes),
-            Frame::Stderr(bytes) => write(io::stderr().lock(), &bytes),
-            Frame::Exit(exit) => return News::Ended(exit),
+            OutputFrame::Alive => Ok(()),
+            OutputFrame::Stdout(bytes) => write(io::stdout().lock(), &bytes),
+            OutputFrame::Stderr(bytes) => write(io::stderr().lock(), &bytes),
+            OutputFrame::Exit(exit) => return RunEvent::Ended(exit),
         };
         if written.is_err() {
-            return News::Unread;
+            return RunEvent::Unread;
         }
     }
 }
@@ -174,7 +174,7 @@ fn write(mut to: impl Write, bytes: &[u8]) -> io::Result<()> {
 }
 
 /// Tells of Ctrl-C and SIGTERM; a second one ends this program at once.
-fn watch_signals(tell: mpsc::Sender<News>) -> Result<()> {
+fn watch_signals(tell: mpsc::Sender<RunEvent>) -> Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
@@ -192,7 +192,7 @@ fn watch_signals(tell: mpsc::Sender<News>) -> Result<()> {
                 _ = interrupt.recv() => INTERRUPTED,
                 _ = terminate.recv() => TERMINATED,
             };
-            let heard = tell.send(News::Signal(code)).is_ok();
+            let heard = tell.send(RunEvent::Signal(code)).is_ok();
             if !heard || !std::mem::take(&mut first) {
                 std::process::exit(i32::from(code));
             }

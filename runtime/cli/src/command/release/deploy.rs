@@ -9,18 +9,18 @@ use serde_json::{Map, Value, json};
 
 use super::plan::{plan, plan_of_first};
 use super::wait::{settle, up};
-use crate::args::Deploy;
+use crate::args::DeployArgs;
 use crate::client::types::{self, Release};
 use crate::client::{Answer, App, is_not_found};
-use crate::terminal::{self, Working, clean, count, size};
-use source::Source;
+use crate::terminal::{self, ProgressLine, clean, count, size};
+use source::DeploySource;
 
-pub(crate) fn run(args: &Deploy) -> Result<()> {
+pub(crate) fn run(args: &DeployArgs) -> Result<()> {
     let app = App::in_folder(&args.on, folder(&args.what))?;
     // Asked before the build, which may take long: is there a server that lets us in?
     let known = app.client().find(&app.path(""))?;
-    let working = Working::start("Building");
-    let source = Source::make(&args.what, &working)?;
+    let working = ProgressLine::start("Building");
+    let source = DeploySource::make(&args.what, &working)?;
     let release = wish(&source, args.message.as_deref());
     let Some(known) = known else {
         if args.plan {
@@ -49,7 +49,7 @@ fn folder(what: &Path) -> &Path {
 }
 
 /// The release as the API takes it.
-fn wish(source: &Source, message: Option<&str>) -> Value {
+fn wish(source: &DeploySource, message: Option<&str>) -> Value {
     let mut release = Map::new();
     release.insert("slug".into(), source.slug().id().to_string().into());
     if let Some(message) = message {
@@ -58,7 +58,7 @@ fn wish(source: &Source, message: Option<&str>) -> Value {
     release.into()
 }
 
-fn create(app: &App, working: &Working) -> Result<()> {
+fn create(app: &App, working: &ProgressLine) -> Result<()> {
     app.client()
         .post("/v1/apps", &json!({ "name": app.name }))?;
     working.done("Created", &format!("app {}", app.name));
@@ -66,7 +66,7 @@ fn create(app: &App, working: &Working) -> Result<()> {
 }
 
 /// The release that serves this slug already, if the newest one does.
-fn unchanged(app: &App, known: &types::App, source: &Source) -> Result<Option<Answer>> {
+fn unchanged(app: &App, known: &types::App, source: &DeploySource) -> Result<Option<Answer>> {
     let Some(serving) = known
         .release
         .as_ref()
@@ -92,7 +92,7 @@ fn nothing_changed(app: &App, answer: &Answer) -> Result<()> {
     })
 }
 
-fn deploy(app: &App, source: &Source, release: &Value, working: Working) -> Result<()> {
+fn deploy(app: &App, source: &DeploySource, release: &Value, working: ProgressLine) -> Result<()> {
     upload(app, source, &working)?;
     let created: Release = app.client().post(&app.path("/releases"), release)?.read()?;
     for text in &created.warnings {
@@ -111,7 +111,7 @@ fn deploy(app: &App, source: &Source, release: &Value, working: Working) -> Resu
 }
 
 /// Gives the server the slug, if it has not got it.
-fn upload(app: &App, source: &Source, working: &Working) -> Result<()> {
+fn upload(app: &App, source: &DeploySource, working: &ProgressLine) -> Result<()> {
     let slug = source.slug();
     let path = format!("/v1/slugs/{}", slug.id().hex());
     match app.client().get(&path) {

@@ -24,10 +24,10 @@ const PAUSE: Duration = Duration::from_millis(50);
 /// process may be `told` already.
 pub(super) fn show_log(app: &App, release: &Release, told: bool) {
     let culprit = release.reason.as_deref().and_then(culprit);
-    let of_dyno = culprit.map(|dyno| (format!("&dyno={dyno}"), Part::OfDyno(dyno)));
+    let of_dyno = culprit.map(|dyno| (format!("&dyno={dyno}"), FailurePart::OfDyno(dyno)));
     let (query, part) = of_dyno.unwrap_or_else(|| {
         let until = format!("Release {} failed", release.version);
-        (String::new(), Part::OfRelease { until, told })
+        (String::new(), FailurePart::OfRelease { until, told })
     });
     let mut lines = Vec::new();
     for _ in 0..LOOKS {
@@ -72,22 +72,22 @@ fn read_log(app: &App, query: &str) -> Option<String> {
 }
 
 /// Which lines of a log tell why a release failed.
-enum Part {
+enum FailurePart {
     /// From the start of this dyno to its crash. A dyno of that name may serve meanwhile, and its lines cannot be told apart.
     OfDyno(DynoId),
     /// All but those of requests, up to the line that tells of the failure.
     OfRelease { until: String, told: bool },
 }
 
-impl Part {
+impl FailurePart {
     /// The lines of the log since the release was made, and whether they are complete.
     fn of(&self, log: &str, created_at: &str) -> (Vec<String>, bool) {
         let lines = log
             .lines()
             .filter(|line| !live::is_before(line, created_at));
         match self {
-            Part::OfDyno(dyno) => of_dyno(lines, dyno),
-            Part::OfRelease { until, told } => {
+            FailurePart::OfDyno(dyno) => of_dyno(lines, dyno),
+            FailurePart::OfRelease { until, told } => {
                 let lines = lines
                     .filter(|line| !line.contains(" dyno[router]: "))
                     .filter(|line| !told || !line.contains(live::OF_APP));
@@ -137,7 +137,7 @@ mod tests {
 
     #[test]
     fn the_failed_dynos_own_words_are_shown() {
-        let part = Part::OfDyno("web.1".parse().expect("a dyno"));
+        let part = FailurePart::OfDyno("web.1".parse().expect("a dyno"));
         let (lines, complete) = part.of(LOG, "2026-11-22T08:00:01.500Z");
         assert!(complete);
         let own = [

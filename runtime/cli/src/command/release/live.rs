@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::client::App;
 use crate::client::types::Release;
-use crate::terminal::{Working, clean};
+use crate::terminal::{ProgressLine, clean};
 
 /// How a log line of the release process's own begins, after its time.
 pub(super) const OF_APP: &str = " app[release.1]: ";
@@ -20,13 +20,17 @@ const REST_MAX: Duration = Duration::from_secs(2);
 const TIME_CHARS: usize = 23;
 
 /// Prints the lines of a release process as they come, on a thread that ends with the log or with this program.
-pub(super) struct Live {
+pub(super) struct LiveReleaseLog {
     ended: mpsc::Receiver<()>,
 }
 
-impl Live {
+impl LiveReleaseLog {
     /// Of a release that has a release process.
-    pub(super) fn begin(app: &App, release: &Release, working: &Working) -> Option<Live> {
+    pub(super) fn begin(
+        app: &App,
+        release: &Release,
+        working: &ProgressLine,
+    ) -> Option<LiveReleaseLog> {
         if !release.processes.contains_key("release") {
             return None;
         }
@@ -40,7 +44,7 @@ impl Live {
         };
         let thread = std::thread::Builder::new().name("release".into());
         thread.spawn(pass_on).ok()?;
-        Some(Live { ended })
+        Some(LiveReleaseLog { ended })
     }
 
     /// Waits for what it printed last.

@@ -5,12 +5,12 @@ use std::time::SystemTime;
 use anyhow::Result;
 use grid::name::Version;
 
-use crate::args::{Releases, ReleasesCommand};
+use crate::args::{ReleasesArgs, ReleasesCommand};
 use crate::client::App;
 use crate::client::types::{Items, Release};
 use crate::terminal::{self, ago, clean, details, moment, table};
 
-pub(crate) fn run(args: &Releases) -> Result<()> {
+pub(crate) fn run(args: &ReleasesArgs) -> Result<()> {
     let app = App::of(&args.on)?;
     match &args.command {
         None => list(&app),

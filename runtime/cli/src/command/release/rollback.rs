@@ -5,12 +5,12 @@ use serde_json::json;
 
 use super::plan::plan;
 use super::wait::{settle, up};
-use crate::args::Rollback;
+use crate::args::RollbackArgs;
 use crate::client::App;
 use crate::client::types::{Items, Release, Status};
-use crate::terminal::{Working, clean};
+use crate::terminal::{ProgressLine, clean};
 
-pub(crate) fn run(args: &Rollback) -> Result<()> {
+pub(crate) fn run(args: &RollbackArgs) -> Result<()> {
     let app = App::of(&args.on)?;
     let to = match args.version {
         Some(version) => version.to_string(),
@@ -20,7 +20,7 @@ pub(crate) fn run(args: &Rollback) -> Result<()> {
     if args.plan {
         return plan(&app, &release);
     }
-    let working = Working::quiet();
+    let working = ProgressLine::quiet();
     working.step("Going back", &format!("to {} of {}", clean(&to), app.name));
     let created: Release = app
         .client()

@@ -6,10 +6,10 @@ use anyhow::{Result, bail};
 use grid::lifecycle::RELEASE_PROCESS_MAX;
 
 use super::failure;
-use super::live::Live;
+use super::live::LiveReleaseLog;
 use crate::client::types::{self, Release, Status};
 use crate::client::{Answer, App, Unreachable, WAIT_SECS_MAX};
-use crate::terminal::{self, Working, clean};
+use crate::terminal::{self, ProgressLine, clean};
 
 /// How long a release may be under way before nobody waits for it any more: boots end after a minute each.
 const WAIT_MAX: Duration = Duration::from_secs(600);
@@ -20,12 +20,12 @@ const ABSENCE_MAX: Duration = Duration::from_secs(30);
 
 /// Waits for a release of `app`. Gives the server's last word on it; one that failed is an error, with the log's last lines
 /// before it.
-pub(crate) fn settle(app: &App, version: &str, working: Working) -> Result<Answer> {
+pub(crate) fn settle(app: &App, version: &str, working: ProgressLine) -> Result<Answer> {
     let begun: Release = app
         .client()
         .get(&app.path(&format!("/releases/{version}")))?
         .read()?;
-    let live = Live::begin(app, &begun, &working);
+    let live = LiveReleaseLog::begin(app, &begun, &working);
     let (verb, most) = match &live {
         Some(_) => ("Releasing", WAIT_MAX + RELEASE_PROCESS_MAX),
         None => ("Starting", WAIT_MAX),

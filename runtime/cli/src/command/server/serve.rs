@@ -12,7 +12,7 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use node::{DataFolderError, NodeConfig, RunningNode, ServerSettings, ServiceManager, SpawnError};
 
-use crate::args::Serve;
+use crate::args::ServeArgs;
 use crate::compile_child;
 use crate::dirs;
 use crate::signals::StopSignals;
@@ -25,7 +25,7 @@ const NOTIFY_SOCKET: &str = "NOTIFY_SOCKET";
 /// Work that blocks a thread at the end, such as removing a dyno's files, may take this long.
 const LAST_GRACE: Duration = Duration::from_secs(2);
 
-pub(crate) fn run(args: &Serve) -> Result<()> {
+pub(crate) fn run(args: &ServeArgs) -> Result<()> {
     // Before there is another thread.
     let passed = PassedSockets::take()?;
     let mut config = settings(args)?.build()?;
@@ -39,7 +39,7 @@ pub(crate) fn run(args: &Serve) -> Result<()> {
 }
 
 /// The flags, over the settings file, with the environment's services over both.
-fn settings(args: &Serve) -> Result<ServerSettings> {
+fn settings(args: &ServeArgs) -> Result<ServerSettings> {
     let file = match &args.config {
         Some(path) => {
             let wrong = || format!("cannot use the settings in {}", path.display());

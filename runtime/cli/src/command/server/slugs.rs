@@ -2,12 +2,12 @@
 
 use anyhow::Result;
 
-use crate::args::Slugs;
+use crate::args::SlugsArgs;
 use crate::client::Server;
 use crate::client::types::{Items, Slug};
 use crate::terminal::{self, clean, size, table};
 
-pub(crate) fn run(args: &Slugs) -> Result<()> {
+pub(crate) fn run(args: &SlugsArgs) -> Result<()> {
     let server = Server::of(&args.on)?;
     let answer = server.client.list("/v1/slugs")?;
     server.show(&answer, || {

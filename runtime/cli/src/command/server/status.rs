@@ -3,12 +3,12 @@
 use anyhow::Result;
 use serde_json::json;
 
-use crate::args::Status;
+use crate::args::StatusArgs;
 use crate::client::Server;
 use crate::client::types::{Account, App, Items};
 use crate::terminal::{self, clean, count, details};
 
-pub(crate) fn run(args: &Status) -> Result<()> {
+pub(crate) fn run(args: &StatusArgs) -> Result<()> {
     let server = Server::of(&args.on)?;
     let account: Account = server.client.get("/v1/account")?.read()?;
     let apps = server.client.list("/v1/apps")?.read::<Items<App>>()?.items;

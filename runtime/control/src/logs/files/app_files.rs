@@ -3,9 +3,9 @@
 //! Owns which file is written next. Must not know the files of other apps.
 
 use super::folder::{clear, open_for_append, path};
-use super::limits::Bounds;
-use crate::logs::line::{Line, Source};
-use crate::logs::text_form::LineWriter;
+use super::limits::LogFileLimits;
+use crate::logs::line::{AppLogLine, AppLogSource};
+use crate::logs::text_form::AppLogLineWriter;
 use grid::fault::Fault;
 use grid::name::AppName;
 use std::fs::File;
@@ -15,8 +15,8 @@ use std::time::SystemTime;
 
 /// The files of one app, the oldest first.
 #[derive(Debug, Default)]
-pub(super) struct AppFiles {
-    pub(super) files: Vec<OneFile>,
+pub(super) struct AppLogFiles {
+    pub(super) files: Vec<LogFileState>,
     /// The last one, if it is open.
     pub(super) open: Option<File>,
     /// Lines that found no room since the last that did.
@@ -24,13 +24,13 @@ pub(super) struct AppFiles {
 }
 
 #[derive(Debug)]
-pub(super) struct OneFile {
+pub(super) struct LogFileState {
     pub(super) number: u64,
     pub(super) bytes: u64,
     pub(super) touched: u64,
 }
 
-impl AppFiles {
+impl AppLogFiles {
     pub(super) fn bytes(&self) -> u64 {
         self.files.iter().map(|file| file.bytes).sum()
     }
@@ -41,11 +41,12 @@ impl AppFiles {
         root: &Path,
         name: &AppName,
         bytes: &[u8],
-        bounds: Bounds,
+        bounds: LogFileLimits,
     ) -> io::Result<()> {
         let notice = self.notice();
         let added = (bytes.len() + notice.len()) as u64;
-        let is_full = |file: &OneFile| file.bytes > 0 && file.bytes + added > bounds.file_bytes;
+        let is_full =
+            |file: &LogFileState| file.bytes > 0 && file.bytes + added > bounds.file_bytes;
         if self.files.last().is_none_or(is_full) {
             self.begin_file(root, name, bounds.files_of_app)?;
         }
@@ -78,12 +79,12 @@ impl AppFiles {
         let mut notice = Vec::new();
         if self.lost > 0 {
             let (fault, lost) = (Fault::DrainOverflow, self.lost);
-            let line = Line {
+            let line = AppLogLine {
                 at: SystemTime::now(),
-                source: Source::Api,
+                source: AppLogSource::Api,
                 text: format!("{fault} -> {lost} lines were not kept: the server's disk was full"),
             };
-            LineWriter::default().write(&mut notice, &line);
+            AppLogLineWriter::default().write(&mut notice, &line);
         }
         notice
     }
@@ -93,7 +94,7 @@ impl AppFiles {
         let number = self.files.last().map_or(1, |last| last.number + 1);
         let (file, bytes) = open_for_append(&path(root, name, number))?;
         self.open = Some(file);
-        self.files.push(OneFile {
+        self.files.push(LogFileState {
             number,
             bytes,
             touched: 0,

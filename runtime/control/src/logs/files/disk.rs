@@ -2,9 +2,9 @@
 //!
 //! Owns how much of the disk they take together. Must not know who reads or writes lines.
 
-use super::app_files::{AppFiles, OneFile};
-use super::folder::{FoundFile, clear, path};
-use super::limits::{Bounds, FREED_PART};
+use super::app_files::{AppLogFiles, LogFileState};
+use super::folder::{FoundLogFile, clear, path};
+use super::limits::{FREED_PART, LogFileLimits};
 use grid::name::AppName;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
@@ -12,9 +12,9 @@ use std::path::Path;
 use std::time::Instant;
 
 #[derive(Debug, Default)]
-pub(super) struct Files {
-    pub(super) bounds: Bounds,
-    pub(super) apps: BTreeMap<AppName, AppFiles>,
+pub(super) struct LogDisk {
+    pub(super) bounds: LogFileLimits,
+    pub(super) apps: BTreeMap<AppName, AppLogFiles>,
     /// Apps that are gone, and of which late lines may still come.
     pub(super) gone: BTreeSet<AppName>,
     pub(super) bytes: u64,
@@ -26,14 +26,14 @@ pub(super) struct Files {
     pub(super) retry_at: Option<Instant>,
 }
 
-impl Files {
+impl LogDisk {
     /// Notes a file that is there. They come in order.
-    pub(super) fn take(&mut self, found: FoundFile) {
+    pub(super) fn take(&mut self, found: FoundLogFile) {
         self.bytes += found.bytes;
         self.files += 1;
         self.clock += 1;
         let app = self.apps.entry(found.app).or_default();
-        app.files.push(OneFile {
+        app.files.push(LogFileState {
             number: found.number,
             bytes: found.bytes,
             touched: self.clock,
@@ -75,7 +75,7 @@ impl Files {
 
     /// Removes what was written least recently if there is too much.
     fn make_room(&mut self, root: &Path) {
-        let Bounds {
+        let LogFileLimits {
             disk_bytes,
             disk_files,
             ..

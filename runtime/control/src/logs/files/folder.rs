@@ -18,7 +18,7 @@ const LOCK: &str = "dyno.lock";
 const TAIL_BYTES: u64 = LINE_BYTES_MAX as u64 + 4_096;
 
 /// A file that is there.
-pub(super) struct FoundFile {
+pub(super) struct FoundLogFile {
     pub(super) app: AppName,
     pub(super) number: u64,
     pub(super) bytes: u64,
@@ -42,7 +42,7 @@ pub(super) fn lock(root: &Path) -> io::Result<Option<File>> {
 }
 
 /// All log files, those first that were written least recently.
-pub(super) fn list(root: &Path) -> io::Result<Vec<FoundFile>> {
+pub(super) fn list(root: &Path) -> io::Result<Vec<FoundLogFile>> {
     let mut all = Vec::new();
     for entry in std::fs::read_dir(root)? {
         let entry = entry?;
@@ -54,7 +54,7 @@ pub(super) fn list(root: &Path) -> io::Result<Vec<FoundFile>> {
         let found = entry.metadata()?;
         if found.is_file() {
             let bytes = found.len();
-            all.push((found.modified()?, FoundFile { app, number, bytes }));
+            all.push((found.modified()?, FoundLogFile { app, number, bytes }));
         }
     }
     all.sort_by_key(|(modified, file)| (*modified, file.number));

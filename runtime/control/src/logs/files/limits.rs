@@ -21,7 +21,7 @@ const RETRY: Duration = Duration::from_secs(1);
 
 /// How much is kept.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Bounds {
+pub(super) struct LogFileLimits {
     pub(super) file_bytes: u64,
     pub(super) files_of_app: usize,
     pub(super) disk_bytes: u64,
@@ -30,9 +30,9 @@ pub(super) struct Bounds {
     pub(super) retry: Duration,
 }
 
-impl Default for Bounds {
+impl Default for LogFileLimits {
     fn default() -> Self {
-        Bounds {
+        LogFileLimits {
             file_bytes: FILE_BYTES_MAX,
             files_of_app: FILES_OF_APP_MAX,
             disk_bytes: DISK_BYTES_MAX,

@@ -1,7 +1,7 @@
 //! Log files: what survives, what is bounded, and what a disk that refuses costs.
 
 use super::*;
-use crate::logs::{Filter, Follow, LINES_MAX, Logs, Source};
+use crate::logs::{AppLogSource, AppLogs, Follow, LINES_MAX, LogFilter};
 use std::os::unix::fs::PermissionsExt;
 use std::time::{Duration, SystemTime};
 
@@ -9,27 +9,27 @@ fn app(name: &str) -> AppName {
     name.parse().expect("a name")
 }
 
-fn line(text: impl Into<String>) -> Line {
+fn line(text: impl Into<String>) -> AppLogLine {
     let at = SystemTime::UNIX_EPOCH + Duration::from_micros(1_795_000_000_123_456);
-    let source = Source::App("web.1".parse().expect("a dyno"));
+    let source = AppLogSource::App("web.1".parse().expect("a dyno"));
     let text = text.into();
-    Line { at, source, text }
+    AppLogLine { at, source, text }
 }
 
 /// A server's logs in a folder, with these bounds.
-fn logs(root: &Path, bounds: Bounds) -> Logs {
-    Logs::kept_in(LogFiles::open_with(root, bounds).expect("nobody else's"))
+fn logs(root: &Path, bounds: LogFileLimits) -> AppLogs {
+    AppLogs::kept_in(LogFiles::open_with(root, bounds).expect("nobody else's"))
 }
 
-fn say(logs: &Logs, name: &str, texts: impl IntoIterator<Item = String>) {
+fn say(logs: &AppLogs, name: &str, texts: impl IntoIterator<Item = String>) {
     for text in texts {
         logs.push(&app(name), line(text));
     }
     logs.flush().expect("written");
 }
 
-fn read(logs: &Logs, name: &str, n: usize) -> Vec<String> {
-    let tail = logs.tail(&app(name), Filter::default(), n, Follow::No);
+fn read(logs: &AppLogs, name: &str, n: usize) -> Vec<String> {
+    let tail = logs.tail(&app(name), LogFilter::default(), n, Follow::No);
     let mut tail = tail.expect("room");
     std::iter::from_fn(|| tail.ready().map(|line| line.text.clone())).collect()
 }
@@ -52,13 +52,13 @@ fn numbers(range: std::ops::Range<usize>) -> impl Iterator<Item = String> {
 #[tokio::test]
 async fn lines_survive_a_restart_in_order_and_readers_go_on() {
     let folder = tempfile::tempdir().expect("a folder");
-    let before = logs(folder.path(), Bounds::default());
+    let before = logs(folder.path(), LogFileLimits::default());
     say(&before, "hello", numbers(0..5));
     say(&before, "other", numbers(0..1));
     drop(before);
-    let after = logs(folder.path(), Bounds::default());
+    let after = logs(folder.path(), LogFileLimits::default());
     assert_eq!(read(&after, "hello", 2), ["3", "4"]);
-    let follow = after.tail(&app("hello"), Filter::default(), 1, Follow::Yes);
+    let follow = after.tail(&app("hello"), LogFilter::default(), 1, Follow::Yes);
     let mut follow = follow.expect("room");
     say(&after, "hello", numbers(5..7));
     for expected in ["4", "5", "6"] {
@@ -78,7 +78,7 @@ async fn lines_survive_a_restart_in_order_and_readers_go_on() {
 fn the_files_are_their_owners_alone_and_one_servers() {
     let folder = tempfile::tempdir().expect("a folder");
     let root = folder.path().join("a/logs");
-    let held = logs(&root, Bounds::default());
+    let held = logs(&root, LogFileLimits::default());
     say(&held, "hello", numbers(0..1));
     let mode = |path: &Path| path.metadata().expect("there").permissions().mode() & 0o777;
     assert_eq!(mode(&root), 0o700);
@@ -91,7 +91,7 @@ fn the_files_are_their_owners_alone_and_one_servers() {
 fn a_line_that_a_crash_tore_is_dropped_and_the_next_one_is_whole() {
     let folder = tempfile::tempdir().expect("a folder");
     say(
-        &logs(folder.path(), Bounds::default()),
+        &logs(folder.path(), LogFileLimits::default()),
         "hello",
         numbers(0..3),
     );
@@ -104,28 +104,28 @@ fn a_line_that_a_crash_tore_is_dropped_and_the_next_one_is_whole() {
         let whole = bytes.len();
         bytes.extend_from_slice(torn.as_bytes());
         std::fs::write(&file, &bytes).expect("written");
-        let after = logs(folder.path(), Bounds::default());
+        let after = logs(folder.path(), LogFileLimits::default());
         assert_eq!(
             read(&after, "hello", 100).last().map(String::as_str),
             Some("2")
         );
         drop(after);
-        let after = logs(folder.path(), Bounds::default());
+        let after = logs(folder.path(), LogFileLimits::default());
         say(&after, "hello", ["2".to_owned()]);
         let bytes = std::fs::read(&file).expect("there");
         assert!(bytes[whole..].starts_with(b"2026-"), "{torn:?}");
     }
-    let after = logs(folder.path(), Bounds::default());
+    let after = logs(folder.path(), LogFileLimits::default());
     assert_eq!(read(&after, "hello", 100), ["0", "1", "2", "2", "2"]);
 }
 
 #[test]
 fn an_apps_files_are_bounded_in_bytes_and_number() {
     let folder = tempfile::tempdir().expect("a folder");
-    let bounds = Bounds {
+    let bounds = LogFileLimits {
         file_bytes: 2_000,
         files_of_app: 3,
-        ..Bounds::default()
+        ..LogFileLimits::default()
     };
     let kept = logs(folder.path(), bounds);
     for number in 0..500 {
@@ -150,10 +150,10 @@ fn an_apps_files_are_bounded_in_bytes_and_number() {
 #[test]
 fn all_files_together_are_bounded_and_the_least_recent_go() {
     let folder = tempfile::tempdir().expect("a folder");
-    let bounds = Bounds {
+    let bounds = LogFileLimits {
         disk_bytes: 4_000,
         open: 3,
-        ..Bounds::default()
+        ..LogFileLimits::default()
     };
     let kept = logs(folder.path(), bounds);
     for round in 0..30 {
@@ -179,7 +179,7 @@ fn all_files_together_are_bounded_and_the_least_recent_go() {
 #[test]
 fn a_destroyed_apps_files_go_and_late_lines_are_not_written() {
     let folder = tempfile::tempdir().expect("a folder");
-    let kept = logs(folder.path(), Bounds::default());
+    let kept = logs(folder.path(), LogFileLimits::default());
     say(&kept, "hello", numbers(0..3));
     kept.push(&app("hello"), line("not yet written"));
     kept.forget(&app("hello"));
@@ -188,7 +188,7 @@ fn a_destroyed_apps_files_go_and_late_lines_are_not_written() {
     kept.begin(&app("hello"));
     say(&kept, "hello", ["anew".to_owned()]);
     drop(kept);
-    let after = logs(folder.path(), Bounds::default());
+    let after = logs(folder.path(), LogFileLimits::default());
     assert_eq!(read(&after, "hello", 100), ["anew"]);
     after.retain_files(|name| name.as_str() != "hello");
     assert_eq!(files(folder.path()), []);
@@ -199,16 +199,16 @@ fn files_of_other_programs_stay() {
     let folder = tempfile::tempdir().expect("a folder");
     let other = folder.path().join("backup.1.log");
     std::fs::write(&other, "theirs").expect("written");
-    logs(folder.path(), Bounds::default()).retain_files(|_| false);
+    logs(folder.path(), LogFileLimits::default()).retain_files(|_| false);
     assert!(other.exists());
 }
 
 #[test]
 fn a_full_disk_loses_lines_that_are_counted_and_nothing_else() {
     let folder = tempfile::tempdir().expect("a folder");
-    let bounds = Bounds {
+    let bounds = LogFileLimits {
         retry: Duration::ZERO,
-        ..Bounds::default()
+        ..LogFileLimits::default()
     };
     let kept = logs(folder.path(), bounds);
     let place = folder.path().join("hello.1.dyno.log");

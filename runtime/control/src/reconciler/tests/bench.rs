@@ -1,13 +1,15 @@
 //! A reconciler with a fake node, which answers steps as the slug says.
 
 use crate::actor::Actor;
-use crate::command::{Command, Deploy, DeployConfig};
-use crate::handle::{Control, Refused};
-use crate::ledger::{Ledger, Memory, Seq};
-use crate::log_event::{LogEvent, Source};
-use crate::once::OneOff;
-use crate::reconciler::{Options, Outputs, Reconciler, RunError, start};
-use crate::view::Outcome;
+use crate::command::{Command, DeployConfig, ReleaseSpec};
+use crate::handle::{Control, ControlError};
+use crate::ledger::{Ledger, MemoryLedger, Seq};
+use crate::log_event::{EventSource, LogEvent};
+use crate::once::OneOffStart;
+use crate::reconciler::{
+    Reconciler, ReconcilerOptions, ReconcilerOutputs, ReconcilerRunError, start,
+};
+use crate::view::ReleaseOutcome;
 use grid::desired::{ProcessKind, ProcessSpec};
 use grid::name::{AppName, DynoKey, NodeId, ProcessType, SlugId, Version};
 use grid::protocol::{CrashCause, Inventory, ProcessExit, Report, Route, RouteTarget, Step};
@@ -38,12 +40,12 @@ pub(super) struct Seen {
     pub(super) running: BTreeMap<DynoKey, Version>,
     pub(super) logs: Vec<LogEvent>,
     /// One-off dynos that were to start.
-    pub(super) one_offs: Vec<OneOff>,
+    pub(super) one_offs: Vec<OneOffStart>,
 }
 
 pub(super) struct Bench {
     pub(super) control: Control,
-    pub(super) running: JoinHandle<Result<(), RunError>>,
+    pub(super) running: JoinHandle<Result<(), ReconcilerRunError>>,
     pub(super) seen: Arc<Mutex<Seen>>,
     pub(super) ledger: Arc<dyn Ledger>,
 }
@@ -146,7 +148,7 @@ impl Bench {
         let (reconciler, control, mut outputs) = begin(&ledger).await;
         let running = tokio::spawn(reconciler.run());
         let seen = Arc::new(Mutex::new(Seen::default()));
-        control.report(inventory()).await.expect("listens");
+        control.send_report(inventory()).await.expect("listens");
         let (shared, reporter) = (Arc::clone(&seen), control.clone());
         tokio::spawn(async move {
             loop {
@@ -160,7 +162,7 @@ impl Bench {
                             let reporter = reporter.clone();
                             tokio::spawn(async move {
                                 sleep(delay).await;
-                                let _ = reporter.report(report).await;
+                                let _ = reporter.send_report(report).await;
                             });
                         }
                     }
@@ -181,7 +183,7 @@ impl Bench {
 
     /// An app with one good release.
     pub(super) async fn new() -> Self {
-        Bench::deployed_on(Arc::new(Memory::new())).await
+        Bench::deployed_on(Arc::new(MemoryLedger::new())).await
     }
 
     pub(super) async fn deployed_on(ledger: Arc<dyn Ledger>) -> Self {
@@ -193,28 +195,31 @@ impl Bench {
                 hostnames,
             })
             .await;
-        assert_eq!(bench.deploy(GOOD).await, Outcome::Serving);
+        assert_eq!(bench.deploy(GOOD).await, ReleaseOutcome::Serving);
         bench
     }
 
     pub(super) async fn accept(&self, command: Command) -> Option<Version> {
-        let accepted = self.control.command(command, me(), None).await;
+        let accepted = self.control.execute_command(command, me(), None).await;
         accepted.expect("accepted").version
     }
 
     pub(super) async fn refuse(&self, command: Command) {
-        let answer = self.control.command(command, me(), None).await;
-        assert!(matches!(answer, Err(Refused::Rejected(_))), "{answer:?}");
+        let answer = self.control.execute_command(command, me(), None).await;
+        assert!(
+            matches!(answer, Err(ControlError::Rejected(_))),
+            "{answer:?}"
+        );
     }
 
-    pub(super) async fn deploy(&self, slug: u8) -> Outcome {
+    pub(super) async fn deploy(&self, slug: u8) -> ReleaseOutcome {
         let version = self.accept(deployed(slug)).await.expect("a release");
         self.outcome(version).await
     }
 
-    pub(super) async fn outcome(&self, version: Version) -> Outcome {
+    pub(super) async fn outcome(&self, version: Version) -> ReleaseOutcome {
         let app = app();
-        let outcome = self.control.outcome(&app, version);
+        let outcome = self.control.wait_for_outcome(&app, version);
         timeout(Duration::from_secs(600), outcome)
             .await
             .expect("in time")
@@ -248,8 +253,8 @@ impl Bench {
     pub(super) fn logs(&self) -> Vec<String> {
         let seen = self.seen.lock().expect("not poisoned");
         let line = |event: &LogEvent| match &event.source {
-            Source::Api => format!("api: {}", event.text),
-            Source::Dyno(dyno) => format!("{dyno}: {}", event.text),
+            EventSource::Api => format!("api: {}", event.text),
+            EventSource::Dyno(dyno) => format!("{dyno}: {}", event.text),
         };
         seen.logs.iter().map(line).collect()
     }
@@ -266,10 +271,10 @@ pub(super) fn me() -> Actor {
     }
 }
 
-pub(super) async fn begin(ledger: &Arc<dyn Ledger>) -> (Reconciler, Control, Outputs) {
-    let options = Options {
+pub(super) async fn begin(ledger: &Arc<dyn Ledger>) -> (Reconciler, Control, ReconcilerOutputs) {
+    let options = ReconcilerOptions {
         seed: 7,
-        ..Options::default()
+        ..ReconcilerOptions::default()
     };
     start(Arc::clone(ledger), options).await.expect("starts")
 }
@@ -285,7 +290,7 @@ pub(super) fn deployed(slug: u8) -> Command {
         kind: ProcessKind::Handler,
         limits: Arc::default(),
     };
-    let deploy = Deploy {
+    let deploy = ReleaseSpec {
         slug: SlugId::new([slug; 32]),
         description: "Deploy".into(),
         config: DeployConfig::Own(BTreeMap::new()),

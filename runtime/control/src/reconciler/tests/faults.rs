@@ -1,8 +1,8 @@
 //! A ledger that fails in every way that one can, and apps that do not notice.
 
 use super::*;
-use crate::handle::Refused;
-use crate::ledger::{Cause, Entry, IdempotencyKey, ReadError};
+use crate::handle::ControlError;
+use crate::ledger::{IdempotencyKey, LedgerCause, LedgerEntry, ReadError};
 use crate::reconciler::run::STOP_GRACE;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
@@ -28,12 +28,12 @@ enum Fault {
 
 #[derive(Debug)]
 struct Faulty {
-    inner: Memory,
+    inner: MemoryLedger,
     fault: Mutex<Fault>,
-    late: Mutex<Option<(Seq, Entry)>>,
+    late: Mutex<Option<(Seq, LedgerEntry)>>,
 }
 
-fn cause() -> Cause {
+fn cause() -> LedgerCause {
     Arc::new(std::io::Error::other("a fault"))
 }
 
@@ -51,7 +51,7 @@ impl Faulty {
         *self.late.lock().expect("not poisoned") = None;
     }
 
-    async fn try_append(&self, after: Seq, entry: &Entry) -> Result<Seq, AppendError> {
+    async fn try_append(&self, after: Seq, entry: &LedgerEntry) -> Result<Seq, AppendError> {
         match self.fault() {
             Fault::None => {
                 let late = self.late.lock().expect("not poisoned").take();
@@ -84,7 +84,7 @@ impl Ledger for Faulty {
     fn append<'a>(
         &'a self,
         after: Seq,
-        entry: &'a Entry,
+        entry: &'a LedgerEntry,
     ) -> BoxFuture<'a, Result<Seq, AppendError>> {
         self.try_append(after, entry).boxed()
     }
@@ -93,7 +93,7 @@ impl Ledger for Faulty {
         &self,
         after: Seq,
         limit: usize,
-    ) -> BoxFuture<'_, Result<Vec<(Seq, Entry)>, ReadError>> {
+    ) -> BoxFuture<'_, Result<Vec<(Seq, LedgerEntry)>, ReadError>> {
         if self.fault() == Fault::Dark {
             return async { Err(ReadError::Unavailable(cause())) }.boxed();
         }
@@ -108,7 +108,7 @@ impl Ledger for Faulty {
 /// An app with one good release, on a ledger whose faults can be chosen.
 async fn bench() -> (Bench, Arc<Faulty>) {
     let faulty = Arc::new(Faulty {
-        inner: Memory::new(),
+        inner: MemoryLedger::new(),
         fault: Mutex::new(Fault::None),
         late: Mutex::default(),
     });
@@ -125,8 +125,8 @@ fn key(text: &str, request: &str) -> Option<IdempotencyKey> {
 }
 
 impl Bench {
-    async fn try_command(&self, command: Command) -> Result<Accepted, Refused> {
-        self.control.command(command, me(), None).await
+    async fn try_command(&self, command: Command) -> Result<AcceptedChange, ControlError> {
+        self.control.execute_command(command, me(), None).await
     }
 
     fn maintained(&self) -> bool {
@@ -137,7 +137,7 @@ impl Bench {
     async fn crash_and_recover(&self) {
         let before = self.served();
         let report = crashed(before[0].clone(), CrashCause::Trap);
-        self.control.report(report).await.expect("listens");
+        self.control.send_report(report).await.expect("listens");
         sleep(Duration::from_secs(1)).await;
         let after = self.served();
         assert_eq!(after.len(), before.len());
@@ -152,24 +152,24 @@ async fn a_full_ledger_refuses_changes_and_apps_run_on() {
     faulty.set(Fault::Full);
     let refused = bench.try_command(maintenance(true)).await;
     assert!(
-        matches!(refused, Err(Refused::Unavailable(_))),
+        matches!(refused, Err(ControlError::Unavailable(_))),
         "{refused:?}"
     );
     assert!(!bench.maintained());
-    assert!(bench.control.trouble().borrow().is_some());
+    assert!(bench.control.watch_ledger_trouble().borrow().is_some());
     bench.crash_and_recover().await;
     assert_eq!(entries(&bench.ledger).await, before);
     faulty.set(Fault::None);
     bench.accept(maintenance(true)).await;
     assert!(bench.maintained());
-    assert!(bench.control.trouble().borrow().is_none());
+    assert!(bench.control.watch_ledger_trouble().borrow().is_none());
 }
 
 #[tokio::test(start_paused = true)]
 async fn trouble_is_known_to_be_over_though_nobody_wants_anything() {
     let (bench, faulty) = bench().await;
     let before = entries(&bench.ledger).await;
-    let mut trouble = bench.control.trouble();
+    let mut trouble = bench.control.watch_ledger_trouble();
     for fault in [Fault::Full, Fault::Dark] {
         faulty.set(fault);
         assert!(bench.try_command(maintenance(true)).await.is_err());
@@ -194,13 +194,13 @@ async fn what_is_decided_while_the_ledger_is_full_is_done_once_it_is_not() {
     // It is published, and what it replaces is kept until that is written down.
     assert_eq!(bench.route().version, Some(next));
     assert_eq!(bench.control.view().outcome(&app(), next), None);
-    assert_eq!(bench.control.dynos().await.expect("listens").len(), 4);
+    assert_eq!(bench.control.list_dynos().await.expect("listens").len(), 4);
     faulty.set(Fault::None);
     // Nothing happens but time.
     sleep(Duration::from_secs(2)).await;
     let outcome = bench.control.view().outcome(&app(), next);
-    assert_eq!(outcome, Some(Outcome::Serving));
-    assert_eq!(bench.control.dynos().await.expect("listens").len(), 2);
+    assert_eq!(outcome, Some(ReleaseOutcome::Serving));
+    assert_eq!(bench.control.list_dynos().await.expect("listens").len(), 2);
 }
 
 #[tokio::test(start_paused = true)]
@@ -213,15 +213,15 @@ async fn a_release_that_crashes_before_it_is_known_to_serve_leaves_the_old_one()
     let new = bench.served();
     assert_ne!(new, old);
     let report = crashed(new[0].clone(), CrashCause::Trap);
-    bench.control.report(report).await.expect("listens");
+    bench.control.send_report(report).await.expect("listens");
     sleep(Duration::from_secs(1)).await;
     assert_eq!(bench.served(), old);
     bench.crash_and_recover().await;
     faulty.set(Fault::None);
     let reason = "web.1 crashed: unreachable".into();
-    assert_eq!(bench.outcome(next).await, Outcome::Failed(reason));
+    assert_eq!(bench.outcome(next).await, ReleaseOutcome::Failed(reason));
     sleep(Duration::from_secs(1)).await;
-    assert_eq!(bench.control.dynos().await.expect("listens").len(), 2);
+    assert_eq!(bench.control.list_dynos().await.expect("listens").len(), 2);
 }
 
 #[tokio::test(start_paused = true)]
@@ -236,12 +236,12 @@ async fn apps_start_from_a_full_ledger() {
     faulty.set(Fault::Full);
     let bench = Bench::on(Arc::clone(&first.ledger)).await;
     sleep(Duration::from_secs(5)).await;
-    assert!(bench.control.trouble().borrow().is_some());
+    assert!(bench.control.watch_ledger_trouble().borrow().is_some());
     assert_eq!(bench.served().len(), 2);
     assert!(bench.served()[0].run > first.control.view().desired.first_run());
     faulty.set(Fault::None);
     sleep(Duration::from_secs(2)).await;
-    assert!(bench.control.trouble().borrow().is_none());
+    assert!(bench.control.watch_ledger_trouble().borrow().is_none());
     assert_eq!(entries(&bench.ledger).await, before + 1);
     // The one after it counts two before itself.
     let next = Bench::on(Arc::clone(&bench.ledger)).await;
@@ -254,10 +254,11 @@ async fn a_ledger_that_hangs_holds_up_changes_only() {
     let (bench, faulty) = bench().await;
     faulty.set(Fault::Hangs);
     let control = bench.control.clone();
-    let hanging = tokio::spawn(async move { control.command(maintenance(true), me(), None).await });
+    let hanging =
+        tokio::spawn(async move { control.execute_command(maintenance(true), me(), None).await });
     sleep(Duration::from_secs(1)).await;
     bench.crash_and_recover().await;
-    assert_eq!(bench.control.dynos().await.expect("listens").len(), 2);
+    assert_eq!(bench.control.list_dynos().await.expect("listens").len(), 2);
     let begun = Instant::now();
     bench
         .control
@@ -266,7 +267,7 @@ async fn a_ledger_that_hangs_holds_up_changes_only() {
         .expect("done");
     assert!(begun.elapsed() <= Duration::from_secs(1) + STOP_GRACE);
     let answer = hanging.await.expect("no panic");
-    assert!(matches!(answer, Err(Refused::Gone(_))), "{answer:?}");
+    assert!(matches!(answer, Err(ControlError::Gone(_))), "{answer:?}");
 }
 
 #[tokio::test(start_paused = true)]
@@ -286,13 +287,13 @@ async fn a_change_that_was_lost_is_refused_for_good() {
     faulty.set(Fault::Lost);
     let refused = bench.try_command(maintenance(true)).await;
     assert!(
-        matches!(refused, Err(Refused::Unavailable(_))),
+        matches!(refused, Err(ControlError::Unavailable(_))),
         "{refused:?}"
     );
     // A mark took its place, so that it cannot turn up late.
     assert_eq!(entries(&bench.ledger).await, before + 1);
     let next = bench.accept(deployed(GOOD)).await.expect("a release");
-    assert_eq!(bench.outcome(next).await, Outcome::Serving);
+    assert_eq!(bench.outcome(next).await, ReleaseOutcome::Serving);
     assert!(!bench.maintained());
 }
 
@@ -301,15 +302,15 @@ async fn a_change_that_turns_up_late_is_taken_before_the_next_one() {
     let (bench, faulty) = bench().await;
     faulty.set(Fault::Dark);
     let unsure = bench.try_command(deployed(GOOD)).await;
-    assert!(matches!(unsure, Err(Refused::Unsure(_))), "{unsure:?}");
+    assert!(matches!(unsure, Err(ControlError::Unsure(_))), "{unsure:?}");
     bench.crash_and_recover().await;
     faulty.set(Fault::None);
     let next = bench.accept(deployed(GOOD)).await;
     assert_eq!(next, Some(version(3)), "the late one is v2");
-    assert_eq!(bench.outcome(version(3)).await, Outcome::Serving);
+    assert_eq!(bench.outcome(version(3)).await, ReleaseOutcome::Serving);
     assert_eq!(
         bench.outcome(version(2)).await,
-        Outcome::Superseded(version(3))
+        ReleaseOutcome::Superseded(version(3))
     );
 }
 
@@ -319,11 +320,11 @@ async fn a_change_that_never_turns_up_leaves_its_place_to_the_next_one() {
     let before = entries(&bench.ledger).await;
     faulty.set(Fault::Dark);
     let unsure = bench.try_command(maintenance(true)).await;
-    assert!(matches!(unsure, Err(Refused::Unsure(_))), "{unsure:?}");
+    assert!(matches!(unsure, Err(ControlError::Unsure(_))), "{unsure:?}");
     faulty.lose_late();
     faulty.set(Fault::None);
     let next = bench.accept(deployed(GOOD)).await.expect("a release");
-    assert_eq!(bench.outcome(next).await, Outcome::Serving);
+    assert_eq!(bench.outcome(next).await, ReleaseOutcome::Serving);
     assert!(!bench.maintained());
     let last = bench.ledger.read(Seq::START, usize::MAX).await;
     let last = last.expect("reads").len();
@@ -337,16 +338,18 @@ async fn a_repeated_request_finds_what_turned_up_late() {
     faulty.set(Fault::Dark);
     let control = &bench.control;
     let key = key("k", "deploy");
-    let unsure = control.command(deployed(GOOD), me(), key.clone()).await;
-    assert!(matches!(unsure, Err(Refused::Unsure(_))), "{unsure:?}");
+    let unsure = control
+        .execute_command(deployed(GOOD), me(), key.clone())
+        .await;
+    assert!(matches!(unsure, Err(ControlError::Unsure(_))), "{unsure:?}");
     faulty.set(Fault::None);
-    let again = control.command(deployed(GOOD), me(), key).await;
-    let expected = Accepted {
+    let again = control.execute_command(deployed(GOOD), me(), key).await;
+    let expected = AcceptedChange {
         version: Some(version(2)),
         repeated: true,
     };
     assert_eq!(again.expect("known"), expected);
-    assert_eq!(bench.outcome(version(2)).await, Outcome::Serving);
+    assert_eq!(bench.outcome(version(2)).await, ReleaseOutcome::Serving);
 }
 
 #[tokio::test(start_paused = true)]
@@ -354,23 +357,23 @@ async fn a_request_with_a_key_is_carried_out_once_even_by_the_next_reconciler() 
     let (bench, _) = bench().await;
     let first = bench
         .control
-        .command(deployed(GOOD), me(), key("k", "deploy"))
+        .execute_command(deployed(GOOD), me(), key("k", "deploy"))
         .await
         .expect("accepted");
     assert!(!first.repeated);
     let next = Bench::on(Arc::clone(&bench.ledger)).await;
     let again = next
         .control
-        .command(deployed(GOOD), me(), key("k", "deploy"))
+        .execute_command(deployed(GOOD), me(), key("k", "deploy"))
         .await
         .expect("known");
     assert_eq!(again.version, first.version);
     assert!(again.repeated);
     let other = next
         .control
-        .command(maintenance(true), me(), key("k", "maintenance"))
+        .execute_command(maintenance(true), me(), key("k", "maintenance"))
         .await;
-    assert!(matches!(other, Err(Refused::KeyReused)), "{other:?}");
+    assert!(matches!(other, Err(ControlError::KeyReused)), "{other:?}");
     assert!(!next.maintained());
 }
 
@@ -378,7 +381,7 @@ async fn a_request_with_a_key_is_carried_out_once_even_by_the_next_reconciler() 
 async fn another_writer_ends_this_one() {
     let (bench, _) = bench().await;
     let last = *bench.ledger.watch().borrow();
-    let foreign = Entry {
+    let foreign = LedgerEntry {
         id: crate::ledger::EntryId::random(),
         at_ms: 0,
         by: "another".into(),
@@ -387,10 +390,10 @@ async fn another_writer_ends_this_one() {
     };
     bench.ledger.append(last, &foreign).await.expect("appends");
     let refused = bench.try_command(maintenance(true)).await;
-    assert!(matches!(refused, Err(Refused::Gone(_))), "{refused:?}");
+    assert!(matches!(refused, Err(ControlError::Gone(_))), "{refused:?}");
     let ended = bench.running.await.expect("no panic");
     assert!(matches!(
         ended,
-        Err(RunError::Ledger(AppendError::Conflict { .. }))
+        Err(ReconcilerRunError::Ledger(AppendError::Conflict { .. }))
     ));
 }

@@ -1,9 +1,9 @@
 //! What runs once: release processes, from a deploy to what became of it, and one-off dynos.
 
 use super::*;
-use crate::command::{Command, Deploy, Rejected};
-use crate::handle::Refused;
-use crate::once::{Program, Wanted};
+use crate::command::{Command, CommandError, ReleaseSpec};
+use crate::handle::ControlError;
+use crate::once::{OneOffProgram, OneOffRequest};
 use grid::desired::ProcessKind;
 use grid::name::{DynoKey, NodeId, Version};
 use grid::plan::{ONE_OFFS_PER_APP_MAX, OneOffError};
@@ -16,17 +16,17 @@ fn prepared(slug: u8) -> Command {
     let Command::Deploy { app, mut deploy } = deployed(slug) else {
         unreachable!("it is one");
     };
-    let Deploy { processes, .. } = &mut deploy;
+    let ReleaseSpec { processes, .. } = &mut deploy;
     let mut spec = processes[&ProcessType::web()].clone();
     spec.kind = ProcessKind::Process;
     processes.insert(ProcessType::release(), spec);
     Command::Deploy { app, deploy }
 }
 
-fn wanted() -> Wanted {
-    Wanted {
+fn wanted() -> OneOffRequest {
+    OneOffRequest {
         app: app(),
-        program: Program::Type {
+        program: OneOffProgram::Type {
             process: "task".parse().expect("valid"),
             args: vec!["secret".into()],
         },
@@ -38,8 +38,8 @@ fn wanted() -> Wanted {
 }
 
 impl Bench {
-    async fn run(&self) -> Result<String, Refused> {
-        let begun = self.control.run(wanted()).await?;
+    async fn run(&self) -> Result<String, ControlError> {
+        let begun = self.control.start_one_off(wanted()).await?;
         Ok(begun.dyno.dyno.to_string())
     }
 
@@ -52,12 +52,16 @@ impl Bench {
             one_off.expect("it was to start").dyno.clone()
         };
         let report = report(node(), key);
-        self.control.report(report).await.expect("listens");
+        self.control.send_report(report).await.expect("listens");
         sleep(Duration::from_secs(1)).await;
     }
 
     async fn states(&self) -> Vec<String> {
-        let dynos = self.control.dynos_of(&app()).await.expect("listens");
+        let dynos = self
+            .control
+            .list_dynos_of_app(&app())
+            .await
+            .expect("listens");
         let shown = dynos.iter();
         shown
             .map(|status| format!("{} {}", status.dyno.dyno, status.state))
@@ -73,12 +77,15 @@ async fn a_release_process_that_fails_keeps_the_old_release() {
         .await
         .expect("a release");
     let reason = "release command failed with exit code 3";
-    assert_eq!(bench.outcome(version).await, Outcome::Failed(reason.into()));
+    assert_eq!(
+        bench.outcome(version).await,
+        ReleaseOutcome::Failed(reason.into())
+    );
     assert_eq!(bench.route().version.map(Version::number), Some(1));
     assert!(bench.logged("release.1: Process exited with status 3"));
     assert!(bench.logged(&format!("api: Release v2 failed: {reason}")));
     let version = bench.accept(prepared(GOOD)).await.expect("a release");
-    assert_eq!(bench.outcome(version).await, Outcome::Serving);
+    assert_eq!(bench.outcome(version).await, ReleaseOutcome::Serving);
     assert!(bench.logged("api: Release v3 is prepared: its release command succeeded"));
     sleep(Duration::from_secs(1)).await;
     assert_eq!(bench.states().await, ["web.1 up", "web.2 up"]);
@@ -113,10 +120,13 @@ async fn release_and_run_are_no_part_of_a_formation() {
         sizes: BTreeMap::new(),
     };
     for process in [ProcessType::release(), ProcessType::run()] {
-        let refused = bench.control.command(scale(process), me(), None).await;
+        let refused = bench
+            .control
+            .execute_command(scale(process), me(), None)
+            .await;
         let refused = refused.expect_err("it runs once");
         assert!(
-            matches!(refused, Refused::Rejected(Rejected::RunsOnce(_))),
+            matches!(refused, ControlError::Rejected(CommandError::RunsOnce(_))),
             "{refused}"
         );
     }
@@ -169,7 +179,7 @@ async fn a_one_off_is_stopped_when_somebody_asks() {
     bench.run().await.expect("accepted");
     let dyno = "run.1".parse().expect("valid");
     let app = app();
-    let stop = || bench.control.stop_once(&app, &dyno, "me");
+    let stop = || bench.control.stop_one_off(&app, &dyno, "me");
     assert!(stop().await.expect("listens"));
     sleep(Duration::from_secs(1)).await;
     assert_eq!(bench.states().await, ["web.1 up", "web.2 up"]);
@@ -185,8 +195,8 @@ async fn there_are_so_many_one_offs_and_no_more() {
         tokio::task::yield_now().await;
     }
     let refused = bench.run().await.expect_err("one too many");
-    let too_many = Rejected::OneOff(OneOffError::TooMany(app()));
-    assert!(matches!(refused, Refused::Rejected(why) if why == too_many));
+    let too_many = CommandError::OneOff(OneOffError::TooMany(app()));
+    assert!(matches!(refused, ControlError::Rejected(why) if why == too_many));
 }
 
 #[tokio::test(start_paused = true)]
@@ -205,5 +215,5 @@ async fn a_shutdown_ends_one_offs_after_their_grace() {
     let state = lifecycle::DynoState::Down;
     assert!(bench.logged(&format!("run.1: State changed from stopping to {state}")));
     let gone = bench.run().await.expect_err("it has ended");
-    assert!(matches!(gone, Refused::Gone(_)));
+    assert!(matches!(gone, ControlError::Gone(_)));
 }

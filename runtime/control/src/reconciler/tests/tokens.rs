@@ -1,21 +1,21 @@
 //! Tokens, from being made to being worthless.
 
 use super::*;
-use crate::access::{self, Misfit, Role, TOKEN_NAME_CHARS_MAX, Token};
-use crate::handle::Refused;
+use crate::access::{self, AccessError, Role, TOKEN_NAME_CHARS_MAX, Token};
+use crate::handle::ControlError;
 
 async fn create(bench: &Bench, name: &str, role: Role, app: Option<AppName>) -> (Token, String) {
-    let (token, secret) = access::mint(name, role, app, &me());
+    let (token, secret) = access::mint_token(name, role, app, &me());
     let created = bench.control.create_token(token.clone(), me(), None).await;
     created.expect("accepted");
     (token, secret.reveal().to_owned())
 }
 
-async fn revoke(bench: &Bench, token: &Token) -> Result<(), Misfit> {
+async fn revoke(bench: &Bench, token: &Token) -> Result<(), AccessError> {
     let revoked = bench.control.revoke_token(token.id.clone(), me(), None);
     match revoked.await {
         Ok(_) => Ok(()),
-        Err(Refused::Access(misfit)) => Err(misfit),
+        Err(ControlError::Access(misfit)) => Err(misfit),
         Err(other) => panic!("{other}"),
     }
 }
@@ -35,7 +35,7 @@ async fn a_token_lets_its_holder_in_until_it_is_revoked() {
     assert_eq!(tokens.authenticate(&secret), None);
     assert_eq!(tokens.authenticate(&admin_secret), Some(&admin));
     let again = revoke(&bench, &token).await;
-    assert_eq!(again, Err(Misfit::NoSuchToken(token.id.clone())));
+    assert_eq!(again, Err(AccessError::NoSuchToken(token.id.clone())));
     // The next reconciler knows the same.
     let next = Bench::on(Arc::clone(&bench.ledger)).await;
     let tokens = next.control.view().tokens.clone();
@@ -73,11 +73,11 @@ async fn the_last_admin_token_stays() {
     create(&bench, "of one app", Role::Admin, Some(app())).await;
     create(&bench, "reader", Role::Read, None).await;
     let refused = revoke(&bench, &first).await;
-    assert_eq!(refused, Err(Misfit::LastAdmin(first.id.clone())));
+    assert_eq!(refused, Err(AccessError::LastAdmin(first.id.clone())));
     let (second, _) = create(&bench, "second", Role::Admin, None).await;
     revoke(&bench, &first).await.expect("there is another one");
     let refused = revoke(&bench, &second).await;
-    assert_eq!(refused, Err(Misfit::LastAdmin(second.id.clone())));
+    assert_eq!(refused, Err(AccessError::LastAdmin(second.id.clone())));
 }
 
 #[tokio::test(start_paused = true)]
@@ -85,10 +85,10 @@ async fn names_that_cannot_be_shown_in_a_line_are_refused() {
     let bench = Bench::new().await;
     let long = "x".repeat(TOKEN_NAME_CHARS_MAX + 1);
     for name in ["", "two\nlines", "\u{1b}[31m", &long] {
-        let (token, _) = access::mint(name, Role::Read, None, &me());
+        let (token, _) = access::mint_token(name, Role::Read, None, &me());
         let refused = bench.control.create_token(token, me(), None).await;
         assert!(
-            matches!(refused, Err(Refused::Access(Misfit::Name))),
+            matches!(refused, Err(ControlError::Access(AccessError::Name))),
             "{name:?}"
         );
     }
@@ -96,6 +96,6 @@ async fn names_that_cannot_be_shown_in_a_line_are_refused() {
     let refused = bench.control.create_token(token, me(), None).await;
     assert!(matches!(
         refused,
-        Err(Refused::Access(Misfit::TokenExists(_)))
+        Err(ControlError::Access(AccessError::TokenExists(_)))
     ));
 }

@@ -1,9 +1,9 @@
-// What a build says: one line for each fault, with its place first.
+// The messages of a build: one line for each problem, with its place first.
 
 import { readFileSync } from 'node:fs';
 import { relative } from 'node:path';
 
-/** Lines of one kind that are shown; a build that fails in a hundred places fails for few reasons. */
+/** Most lines of one kind that are shown: many problems usually have few causes. */
 const LINES_MAX = 12;
 
 export function complain(line) {

@@ -1,9 +1,9 @@
-// How imports are found: parts of Node.js, servers of other runtimes, specifiers of Deno.
+// Resolves imports: parts of Node.js, servers of other runtimes, specifiers of Deno.
 
 import { builtinModules } from 'node:module';
 import { packageOf } from './messages.mjs';
 
-/** What to use in the place of a part of Node.js. */
+/** What to use instead of a part of Node.js. */
 const INSTEAD = {
   child_process: 'a dyno starts no processes',
   cluster: 'the number of dynos is what scales: `dyno ps scale web=4`',
@@ -80,7 +80,7 @@ export const upgradeWebSocket = () => {
 };
 export const websocket = {};`;
 
-/** Modules that are made here, under the names that apps import. */
+/** Modules whose text is made here, by the names that apps import. */
 const VIRTUAL = {
   '@hono/node-server': 'export const serve = $dyno.nodeServe;\nexport const createAdaptorServer = $dyno.nodeServe;',
   '@hono/node-server/conninfo': CONNECTION,

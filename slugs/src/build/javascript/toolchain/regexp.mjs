@@ -1,4 +1,4 @@
-// Regular expressions that the engine cannot read, made over: it knows no properties of characters (`\p{…}`).
+// Rewrites regular expressions that the engine cannot parse: it does not know properties of characters (`\p{…}`).
 
 import { simple } from 'acorn-walk';
 import rewritePattern from 'regexpu-core';

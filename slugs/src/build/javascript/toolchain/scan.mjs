@@ -1,9 +1,9 @@
-// A look at the whole program for what a dyno has not, and for promises that nobody waits for.
+// Searches the whole program for features that a dyno lacks, and for promises that nobody awaits.
 
 import { ancestor } from 'acorn-walk';
 import { packageOf } from './messages.mjs';
 
-/** Globals that are not there, and what to do instead. */
+/** Globals that a dyno lacks, each with what to do instead. */
 const ABSENT = {
   Atomics: 'a dyno has one thread, and needs none',
   EventSource: 'read the body of `fetch` as a stream',
@@ -15,14 +15,14 @@ const ABSENT = {
   XMLHttpRequest: 'use `fetch`',
   caches: 'there is no cache between requests: keep what is needed in memory, or in an add-on',
 };
-/** Those without which no app of theirs works: the build refuses them. */
+/** Globals that no app which uses them works without: the build refuses them. */
 const REFUSED = {
   WebSocketPair: 'a WebSocket needs a server dyno, which JavaScript apps cannot be yet: use server-sent events, a Response whose body is a stream',
   HTMLRewriter: 'it is a part of Cloudflare\'s own: use a parser of HTML from npm',
 };
 const INTL = 'there is no Intl in this engine: format by hand, or with a package such as date-fns';
 const DURABLE = 'a Durable Object is a service of Cloudflare\'s own: keep state in a database (`dyno addons create postgresql`)';
-/** Lines of warnings that are shown. */
+/** Most warnings that are shown. */
 const WARNINGS_MAX = 20;
 /** Methods whose results are no promises, and that are called often. */
 const PLAIN = new Set(['add', 'append', 'assign', 'defineProperty', 'delete', 'forEach', 'push', 'set', 'splice', 'unshift']);

@@ -1,14 +1,14 @@
-//! Owns what a Django project looks like: manage.py, its settings module, and the `wsgi.py` of its package.
+//! Owns the shape of a Django project: `manage.py`, its settings module, and the `wsgi.py` of its package.
 //! Must not know Django itself.
 
-use super::Entry;
-use crate::build::BuildError;
+use super::description::PythonEntry;
 use crate::build::python::facts::SourceFacts;
+use crate::build::toolbox::error::BuilderError;
 
 const SETTINGS: &str = "DJANGO_SETTINGS_MODULE";
 
-/// manage.py at the top, or the only one in a folder there.
-pub(crate) fn manage_file(facts: &SourceFacts) -> Option<String> {
+/// Finds `manage.py`: the one at the top, or the only one in a folder at the top.
+pub(super) fn find_manage_file(facts: &SourceFacts) -> Option<String> {
     let is_manage =
         |file: &str| file.rsplit('/').next() == Some("manage.py") && file.matches('/').count() <= 1;
     let found = facts
@@ -16,7 +16,7 @@ pub(crate) fn manage_file(facts: &SourceFacts) -> Option<String> {
         .filter(|module| is_manage(&module.file) && module.settings.is_some());
     let found: Vec<&str> = found.map(|module| module.file.as_str()).collect();
     match found.as_slice() {
-        [one] => Some((*one).to_owned()),
+        [only] => Some((*only).to_owned()),
         several => several
             .iter()
             .find(|file| **file == "manage.py")
@@ -24,14 +24,17 @@ pub(crate) fn manage_file(facts: &SourceFacts) -> Option<String> {
     }
 }
 
-/// What `manage.py runserver` serves: the project's WSGI app, and static files while DEBUG is on.
-pub(crate) fn project(facts: &mut SourceFacts, manage: &str) -> Result<Entry, BuildError> {
+/// The entry for `manage.py runserver`: the project's WSGI app, and static files while DEBUG is on.
+pub(super) fn entry_of_project(
+    facts: &mut SourceFacts,
+    manage: &str,
+) -> Result<PythonEntry, BuilderError> {
     let manage = match manage {
-        "" => manage_file(facts).unwrap_or_else(|| "manage.py".to_owned()),
+        "" => find_manage_file(facts).unwrap_or_else(|| "manage.py".to_owned()),
         manage => manage.to_owned(),
     };
     let Some(file) = facts.file(&manage) else {
-        return Err(BuildError::Refused(format!(
+        return Err(BuilderError::Refused(format!(
             "the Procfile's web process runs `{manage}`, which is not in the app's folder: correct the name"
         )));
     };
@@ -39,20 +42,20 @@ pub(crate) fn project(facts: &mut SourceFacts, manage: &str) -> Result<Entry, Bu
     let root = manage.rsplit_once('/').map_or("", |(folder, _)| folder);
     facts.add_root(root, true);
     let Some(settings) = settings else {
-        return Err(BuildError::Refused(format!(
+        return Err(BuilderError::Refused(format!(
             "{manage} sets no {SETTINGS}: name the project's WSGI app in a Procfile, as in `web: gunicorn mysite.wsgi`"
         )));
     };
-    Ok(of_settings(facts, manage, settings))
+    Ok(entry_of_settings(facts, manage, settings))
 }
 
-fn of_settings(facts: &SourceFacts, manage: String, settings: String) -> Entry {
-    let mut entry = Entry {
+fn entry_of_settings(facts: &SourceFacts, manage: String, settings: String) -> PythonEntry {
+    let mut entry = PythonEntry {
         static_files: true,
         starts: vec![manage],
-        ..Entry::default()
+        ..PythonEntry::default()
     };
-    let named = wsgi_application(facts, &settings);
+    let named = find_wsgi_application(facts, &settings);
     let beside = settings
         .split('.')
         .next()
@@ -76,8 +79,8 @@ fn of_settings(facts: &SourceFacts, manage: String, settings: String) -> Entry {
     entry
 }
 
-/// The module in `WSGI_APPLICATION = "module.application"` of the settings, or of a file beside them.
-fn wsgi_application(facts: &SourceFacts, settings: &str) -> Option<String> {
+/// Finds the module in `WSGI_APPLICATION = "module.application"` of the settings, or of a file beside them.
+fn find_wsgi_application(facts: &SourceFacts, settings: &str) -> Option<String> {
     let file = &facts.module(settings)?.file;
     let folder = file.rsplit_once('/').map_or("", |(folder, _)| folder);
     let beside = facts.modules().filter(|module| {

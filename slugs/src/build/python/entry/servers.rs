@@ -1,36 +1,38 @@
-//! Owns the command lines of Python's web servers: which app each of them names. Must not know whether it exists.
+//! Owns the command lines of Python's web servers: which app each of them names. Must not know whether the app exists.
 
 use std::collections::BTreeMap;
+
+use crate::manifest::env_name::is_env_name;
 
 /// What a command line serves.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct ServeCommand {
-    pub(crate) target: Target,
+    pub(crate) app: AppReference,
     /// The folder that the server changes to.
     pub(crate) chdir: Option<String>,
-    /// Folders that it imports from, besides.
+    /// Further folders that the server imports from.
     pub(crate) paths: Vec<String>,
-    /// Variables that it sets.
+    /// Environment variables that the server sets.
     pub(crate) env: BTreeMap<String, String>,
 }
 
-/// How the app is named.
+/// How a command line names the app.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) enum Target {
-    /// Not at all: the usual names are looked for.
+pub(crate) enum AppReference {
+    /// Not at all: the app has a usual name.
     #[default]
     Usual,
     /// `MODULE`, `MODULE:NAME`, `MODULE:FUNCTION(ARGUMENTS)`.
     Module(String),
     /// A file, and the name of the app in it.
     File(String, String),
-    /// As Flask is told: a module or a file, perhaps with a name; none where FLASK_APP has it.
+    /// For `flask`: a module or a file, perhaps with the name of the app; `None` where FLASK_APP says it.
     Flask(Option<String>),
     /// A program that starts the server itself, and its arguments.
     Script(String, Vec<String>),
-    /// The same, by the name of a module.
+    /// Such a program, by the name of its module.
     ScriptModule(String, Vec<String>),
-    /// `python manage.py runserver`, by the place of manage.py.
+    /// `python manage.py runserver`, with the path of manage.py (empty if unknown).
     Django(String),
     /// gunicorn's configuration file, which may name the app.
     GunicornConfig(String),
@@ -38,15 +40,15 @@ pub(crate) enum Target {
     UwsgiFile(String),
 }
 
-/// A server's options.
-struct Options {
-    /// Those that take no value.
+/// The options of a server's command.
+struct ServerOptions {
+    /// Options that take no value.
     flags: &'static [&'static str],
     /// One-letter options that take a value.
     letters: &'static str,
 }
 
-const GUNICORN: Options = Options {
+const GUNICORN: ServerOptions = ServerOptions {
     flags: &[
         "reload",
         "spew",
@@ -74,7 +76,7 @@ const GUNICORN: Options = Options {
     ],
     letters: "cbwkntugmpe",
 };
-const WAITRESS: Options = Options {
+const WAITRESS: ServerOptions = ServerOptions {
     flags: &[
         "call",
         "ipv4",
@@ -93,7 +95,7 @@ const WAITRESS: Options = Options {
     ],
     letters: "",
 };
-const UWSGI: Options = Options {
+const UWSGI: ServerOptions = ServerOptions {
     flags: &[
         "master",
         "need-app",
@@ -120,7 +122,7 @@ const UWSGI: Options = Options {
     ],
     letters: "HspwtCz",
 };
-const FLASK: Options = Options {
+const FLASK: ServerOptions = ServerOptions {
     flags: &[
         "debug",
         "no-debug",
@@ -136,7 +138,7 @@ const FLASK: Options = Options {
     letters: "Aehp",
 };
 
-/// Programs that only start another one.
+/// Programs that only start the program which follows.
 const WRAPPERS: &[&[&str]] = &[
     &["exec"],
     &["poetry", "run"],
@@ -150,13 +152,13 @@ const WRAPPERS: &[&[&str]] = &[
 /// Servers of ASGI apps.
 const ASGI_SERVERS: [&str; 4] = ["uvicorn", "hypercorn", "daphne", "granian"];
 
-/// The words after programs that only start another one.
-pub(crate) fn unwrapped(words: &[String]) -> &[String] {
-    let is_it = |wrapper: &&&[&str]| {
+/// Drops leading programs that only start the program which follows.
+pub(crate) fn skip_wrappers(words: &[String]) -> &[String] {
+    let is_leading = |wrapper: &&&[&str]| {
         words.len() > wrapper.len() && wrapper.iter().zip(words).all(|(own, word)| own == word)
     };
-    match WRAPPERS.iter().find(is_it) {
-        Some(wrapper) => unwrapped(&words[wrapper.len()..]),
+    match WRAPPERS.iter().find(is_leading) {
+        Some(wrapper) => skip_wrappers(&words[wrapper.len()..]),
         None => words,
     }
 }
@@ -164,13 +166,13 @@ pub(crate) fn unwrapped(words: &[String]) -> &[String] {
 /// A program's name, without its folder and without Python's version.
 pub(crate) fn program_of(word: &str) -> &str {
     let name = word.rsplit('/').next().unwrap_or(word);
-    match is_python(name) {
+    match is_python_program(name) {
         true => "python",
         false => name,
     }
 }
 
-fn is_python(name: &str) -> bool {
+fn is_python_program(name: &str) -> bool {
     name.strip_prefix("python").is_some_and(|version| {
         version
             .chars()
@@ -178,11 +180,11 @@ fn is_python(name: &str) -> bool {
     })
 }
 
-/// Reads the command line of a web process. The error says what was found and what works.
-pub(crate) fn parse(words: &[String]) -> Result<ServeCommand, String> {
-    let settings = words.iter().map_while(|word| assignment(word));
+/// Parses the command line of a web process. The error says what was found and what works.
+pub(super) fn parse_command(words: &[String]) -> Result<ServeCommand, String> {
+    let settings = words.iter().map_while(|word| parse_assignment(word));
     let settings: Vec<(&str, &str)> = settings.collect();
-    let mut command = parse_program(unwrapped(&words[settings.len()..]))?;
+    let mut command = parse_program(skip_wrappers(&words[settings.len()..]))?;
     for (name, value) in settings {
         match name {
             "PYTHONPATH" => command.paths.extend(split_paths(value, ':')),
@@ -192,10 +194,10 @@ pub(crate) fn parse(words: &[String]) -> Result<ServeCommand, String> {
     Ok(command)
 }
 
-/// `NAME=value` before a program, as shells take it.
-pub(crate) fn assignment(word: &str) -> Option<(&str, &str)> {
+/// Parses `NAME=value`, which a shell takes for an assignment before a program.
+pub(crate) fn parse_assignment(word: &str) -> Option<(&str, &str)> {
     let (name, value) = word.split_once('=')?;
-    crate::manifest::is_env_name(name).then_some((name, value))
+    is_env_name(name).then_some((name, value))
 }
 
 fn parse_program(words: &[String]) -> Result<ServeCommand, String> {
@@ -204,18 +206,18 @@ fn parse_program(words: &[String]) -> Result<ServeCommand, String> {
     };
     let program = program_of(first);
     match program {
-        "python" => python(rest),
-        "gunicorn" => gunicorn(rest),
-        "waitress-serve" => waitress(rest),
-        "uwsgi" => uwsgi(rest),
-        "flask" => flask(rest),
-        "django-admin" => Ok(of(Target::Django(String::new()))),
-        _ if ASGI_SERVERS.contains(&program) => Err(asgi(program)),
-        "manage.py" => script(first, rest),
-        _ if program.ends_with(".py") => script(first, rest),
-        _ if is_app_name(first) => Ok(of(Target::Module(first.clone()))),
+        "python" => parse_python(rest),
+        "gunicorn" => parse_gunicorn(rest),
+        "waitress-serve" => parse_waitress(rest),
+        "uwsgi" => parse_uwsgi(rest),
+        "flask" => parse_flask(rest),
+        "django-admin" => Ok(command_of(AppReference::Django(String::new()))),
+        _ if ASGI_SERVERS.contains(&program) => Err(explain_asgi(program)),
+        "manage.py" => parse_script(first, rest),
+        _ if program.ends_with(".py") => parse_script(first, rest),
+        _ if is_app_name(first) => Ok(command_of(AppReference::Module(first.clone()))),
         _ => match words.iter().find(|word| is_app_name(word)) {
-            Some(app) => Ok(of(Target::Module(app.clone()))),
+            Some(app) => Ok(command_of(AppReference::Module(app.clone()))),
             None => Err(format!(
                 "the Procfile's web process runs `{first}`, which is not known as a server of WSGI apps: name the app, as \
                  in `web: gunicorn module:name`, or only `web: module:name`"
@@ -224,25 +226,26 @@ fn parse_program(words: &[String]) -> Result<ServeCommand, String> {
     }
 }
 
-fn of(target: Target) -> ServeCommand {
+/// A command that names the app and sets nothing else.
+fn command_of(app: AppReference) -> ServeCommand {
     ServeCommand {
-        target,
+        app,
         ..ServeCommand::default()
     }
 }
 
-pub(crate) fn asgi(what: &str) -> String {
+pub(super) fn explain_asgi(what: &str) -> String {
     format!(
         "{what} serves ASGI apps, and a dyno of this kind speaks WSGI: use Flask, Bottle, Django's `wsgi.py` or another WSGI \
          app, as in `web: gunicorn module:name`"
     )
 }
 
-fn python(words: &[String]) -> Result<ServeCommand, String> {
+fn parse_python(words: &[String]) -> Result<ServeCommand, String> {
     let mut rest = words;
     while let Some((word, after)) = rest.split_first() {
         match word.as_str() {
-            "-m" => return python_module(after),
+            "-m" => return parse_python_module(after),
             "-c" => {
                 return Err(
                     "the Procfile's web process runs `python -c`: put those lines in a file, as in `web: python app.py`"
@@ -251,54 +254,57 @@ fn python(words: &[String]) -> Result<ServeCommand, String> {
             }
             "-W" | "-X" => rest = after.get(1..).unwrap_or_default(),
             _ if word.starts_with('-') && word.len() > 1 => rest = after,
-            _ => return script(word, after),
+            _ => return parse_script(word, after),
         }
     }
     Err("the Procfile's web process runs `python` alone: name the program, as in `web: python app.py`".to_owned())
 }
 
-fn python_module(words: &[String]) -> Result<ServeCommand, String> {
+fn parse_python_module(words: &[String]) -> Result<ServeCommand, String> {
     let Some((module, rest)) = words.split_first() else {
         return Err(
             "the Procfile's web process has nothing after `python -m`: name a module".to_owned(),
         );
     };
     match module.as_str() {
-        "flask" => flask(rest),
-        "gunicorn" | "gunicorn.app.wsgiapp" => gunicorn(rest),
-        "waitress" => waitress(rest),
-        "django" => Ok(of(Target::Django(String::new()))),
-        name if ASGI_SERVERS.contains(&name) => Err(asgi(name)),
+        "flask" => parse_flask(rest),
+        "gunicorn" | "gunicorn.app.wsgiapp" => parse_gunicorn(rest),
+        "waitress" => parse_waitress(rest),
+        "django" => Ok(command_of(AppReference::Django(String::new()))),
+        name if ASGI_SERVERS.contains(&name) => Err(explain_asgi(name)),
         "bottle" => {
             let app = rest.iter().find(|word| is_app_name(word));
-            Ok(of(
-                app.map_or(Target::Usual, |app| Target::Module(app.clone()))
-            ))
+            Ok(command_of(app.map_or(AppReference::Usual, |app| {
+                AppReference::Module(app.clone())
+            })))
         }
-        _ => Ok(of(Target::ScriptModule(module.clone(), rest.to_vec()))),
+        _ => Ok(command_of(AppReference::ScriptModule(
+            module.clone(),
+            rest.to_vec(),
+        ))),
     }
 }
 
-fn script(file: &str, rest: &[String]) -> Result<ServeCommand, String> {
+fn parse_script(file: &str, rest: &[String]) -> Result<ServeCommand, String> {
     let file = file.trim_start_matches("./");
     let serves = rest
         .first()
         .is_some_and(|word| word.starts_with("runserver"));
-    let target = match file.rsplit('/').next() {
-        Some("manage.py") if serves => Target::Django(file.to_owned()),
-        _ => Target::Script(file.to_owned(), rest.to_vec()),
+    let app = match file.rsplit('/').next() {
+        Some("manage.py") if serves => AppReference::Django(file.to_owned()),
+        _ => AppReference::Script(file.to_owned(), rest.to_vec()),
     };
-    Ok(of(target))
+    Ok(command_of(app))
 }
 
-/// Options with their values, and the other words.
-struct Read<'a> {
+/// The words of a command line: options with their values, flags, and all other words.
+struct ParsedOptions<'a> {
     values: Vec<(&'a str, &'a str)>,
     flags: Vec<&'a str>,
     others: Vec<&'a str>,
 }
 
-impl<'a> Read<'a> {
+impl<'a> ParsedOptions<'a> {
     fn value(&self, names: &[&str]) -> Option<&'a str> {
         let mut found = self.values.iter().rev();
         found
@@ -307,8 +313,8 @@ impl<'a> Read<'a> {
     }
 }
 
-fn read<'a>(words: &'a [String], options: &Options) -> Read<'a> {
-    let mut read = Read {
+fn parse_options<'a>(words: &'a [String], options: &ServerOptions) -> ParsedOptions<'a> {
+    let mut parsed = ParsedOptions {
         values: Vec::new(),
         flags: Vec::new(),
         others: Vec::new(),
@@ -317,49 +323,53 @@ fn read<'a>(words: &'a [String], options: &Options) -> Read<'a> {
     while let Some(word) = words.next() {
         if let Some(long) = word.strip_prefix("--").filter(|long| !long.is_empty()) {
             match long.split_once('=') {
-                Some((name, value)) => read.values.push((name, value)),
-                None if options.flags.contains(&long) => read.flags.push(long),
-                None => read.values.push((long, words.next().unwrap_or_default())),
+                Some((name, value)) => parsed.values.push((name, value)),
+                None if options.flags.contains(&long) => parsed.flags.push(long),
+                None => parsed.values.push((long, words.next().unwrap_or_default())),
             }
         } else if let Some(short) = word.strip_prefix('-').filter(|short| !short.is_empty()) {
             let (letter, value) = short.split_at(short.chars().next().map_or(0, char::len_utf8));
             match (options.letters.contains(letter), value) {
-                (true, "") => read.values.push((letter, words.next().unwrap_or_default())),
-                (true, value) => read.values.push((letter, value.trim_start_matches('='))),
-                (false, _) => read.flags.push(letter),
+                (true, "") => parsed
+                    .values
+                    .push((letter, words.next().unwrap_or_default())),
+                (true, value) => parsed.values.push((letter, value.trim_start_matches('='))),
+                (false, _) => parsed.flags.push(letter),
             }
         } else {
-            read.others.push(word);
+            parsed.others.push(word);
         }
     }
-    read
+    parsed
 }
 
-fn gunicorn(words: &[String]) -> Result<ServeCommand, String> {
-    let read = read(words, &GUNICORN);
-    let worker = read.value(&["k", "worker-class"]).unwrap_or_default();
+fn parse_gunicorn(words: &[String]) -> Result<ServeCommand, String> {
+    let parsed = parse_options(words, &GUNICORN);
+    let worker = parsed.value(&["k", "worker-class"]).unwrap_or_default();
     if worker.contains("uvicorn") || worker.contains("asgi") {
-        return Err(asgi(&format!("gunicorn with the worker class {worker}")));
+        return Err(explain_asgi(&format!(
+            "gunicorn with the worker class {worker}"
+        )));
     }
-    let config = read.value(&["c", "config"]);
+    let config = parsed.value(&["c", "config"]);
     let config = config.map_or("gunicorn.conf.py", |file| {
         file.trim_start_matches("file:").trim_start_matches("./")
     });
-    let target = match read.others.first() {
-        Some(app) => Target::Module((*app).to_owned()),
-        None => Target::GunicornConfig(config.to_owned()),
+    let app = match parsed.others.first() {
+        Some(app) => AppReference::Module((*app).to_owned()),
+        None => AppReference::GunicornConfig(config.to_owned()),
     };
-    let env = read
+    let env = parsed
         .values
         .iter()
         .filter(|(name, _)| ["e", "env"].contains(name));
     let env = env.filter_map(|(_, pair)| pair.split_once('='));
-    let paths = read
+    let paths = parsed
         .value(&["pythonpath"])
         .map_or_else(Vec::new, |paths| split_paths(paths, ','));
     Ok(ServeCommand {
-        target,
-        chdir: read.value(&["chdir"]).map(str::to_owned),
+        app,
+        chdir: parsed.value(&["chdir"]).map(str::to_owned),
         paths,
         env: env
             .map(|(name, value)| (name.to_owned(), value.to_owned()))
@@ -372,9 +382,9 @@ fn split_paths(paths: &str, separator: char) -> Vec<String> {
     paths.map(str::to_owned).collect()
 }
 
-fn waitress(words: &[String]) -> Result<ServeCommand, String> {
-    let read = read(words, &WAITRESS);
-    let app = read.value(&["app"]).or(read.others.first().copied());
+fn parse_waitress(words: &[String]) -> Result<ServeCommand, String> {
+    let parsed = parse_options(words, &WAITRESS);
+    let app = parsed.value(&["app"]).or(parsed.others.first().copied());
     let Some(app) = app else {
         return Err(
             "the Procfile's web process runs waitress-serve without an app: name it, as in `web: waitress-serve \
@@ -382,27 +392,27 @@ fn waitress(words: &[String]) -> Result<ServeCommand, String> {
                 .to_owned(),
         );
     };
-    let calls = read.flags.contains(&"call") && !app.ends_with(')');
+    let calls = parsed.flags.contains(&"call") && !app.ends_with(')');
     let app = format!("{app}{}", if calls { "()" } else { "" });
-    Ok(of(Target::Module(app)))
+    Ok(command_of(AppReference::Module(app)))
 }
 
-fn uwsgi(words: &[String]) -> Result<ServeCommand, String> {
-    let read = read(words, &UWSGI);
-    let file = read.others.iter().find(|word| word.ends_with(".ini"));
-    let named = read.value(&["ini"]).or(file.copied());
-    let options: BTreeMap<&str, &str> = read.values.iter().copied().collect();
-    let command = uwsgi_command(&|name| options.get(name).copied());
-    match (command.target == Target::Usual, named) {
-        (true, Some(file)) => Ok(of(Target::UwsgiFile(
+fn parse_uwsgi(words: &[String]) -> Result<ServeCommand, String> {
+    let parsed = parse_options(words, &UWSGI);
+    let file = parsed.others.iter().find(|word| word.ends_with(".ini"));
+    let named = parsed.value(&["ini"]).or(file.copied());
+    let options: BTreeMap<&str, &str> = parsed.values.iter().copied().collect();
+    let command = parse_uwsgi_options(&|name| options.get(name).copied());
+    match (command.app == AppReference::Usual, named) {
+        (true, Some(file)) => Ok(command_of(AppReference::UwsgiFile(
             file.trim_start_matches("./").to_owned(),
         ))),
         _ => Ok(command),
     }
 }
 
-/// What uWSGI's options serve, of the command line or of a file.
-pub(crate) fn uwsgi_command<'a>(option: &dyn Fn(&str) -> Option<&'a str>) -> ServeCommand {
+/// The command that uWSGI's options describe, whether they are on the command line or in a file.
+pub(super) fn parse_uwsgi_options<'a>(option: &dyn Fn(&str) -> Option<&'a str>) -> ServeCommand {
     let callable = option("callable").unwrap_or_default();
     let mount = option("mount").and_then(|mount| mount.split_once('=').map(|(_, app)| app));
     let module = option("module")
@@ -410,20 +420,20 @@ pub(crate) fn uwsgi_command<'a>(option: &dyn Fn(&str) -> Option<&'a str>) -> Ser
         .or(option("wsgi"))
         .or(mount);
     let file = option("wsgi-file").or(option("file"));
-    let target = match (module, file) {
+    let app = match (module, file) {
         (Some(file), _) | (None, Some(file)) if file.ends_with(".py") => {
-            Target::File(file.to_owned(), callable.to_owned())
+            AppReference::File(file.to_owned(), callable.to_owned())
         }
         (Some(module), _) if module.contains(':') || callable.is_empty() => {
-            Target::Module(module.to_owned())
+            AppReference::Module(module.to_owned())
         }
-        (Some(module), _) => Target::Module(format!("{module}:{callable}")),
-        (None, Some(file)) => Target::File(file.to_owned(), callable.to_owned()),
-        (None, None) => Target::Usual,
+        (Some(module), _) => AppReference::Module(format!("{module}:{callable}")),
+        (None, Some(file)) => AppReference::File(file.to_owned(), callable.to_owned()),
+        (None, None) => AppReference::Usual,
     };
     let paths = ["pythonpath", "python-path", "pp"];
     ServeCommand {
-        target,
+        app,
         chdir: option("chdir").map(str::to_owned),
         paths: paths
             .iter()
@@ -434,11 +444,11 @@ pub(crate) fn uwsgi_command<'a>(option: &dyn Fn(&str) -> Option<&'a str>) -> Ser
     }
 }
 
-fn flask(words: &[String]) -> Result<ServeCommand, String> {
-    let read = read(words, &FLASK);
-    let app = read.value(&["app", "A"]).map(str::to_owned);
-    match read.others.first() {
-        Some(&"run") => Ok(of(Target::Flask(app))),
+fn parse_flask(words: &[String]) -> Result<ServeCommand, String> {
+    let parsed = parse_options(words, &FLASK);
+    let app = parsed.value(&["app", "A"]).map(str::to_owned);
+    match parsed.others.first() {
+        Some(&"run") => Ok(command_of(AppReference::Flask(app))),
         other => Err(format!(
             "the Procfile's web process runs `flask {}`, which serves nothing: write `web: flask run`, or give that work a \
              process type of its own",
@@ -447,7 +457,7 @@ fn flask(words: &[String]) -> Result<ServeCommand, String> {
     }
 }
 
-/// `module:name` or `module:function(…)`.
+/// Whether a word is `module:name` or `module:function(…)`.
 pub(crate) fn is_app_name(word: &str) -> bool {
     word.split_once(':').is_some_and(|(module, name)| {
         let name = name.split_once('(').map_or(
@@ -460,7 +470,7 @@ pub(crate) fn is_app_name(word: &str) -> bool {
     })
 }
 
-/// Whether a text is a module's name.
+/// Whether a text is the name of a module.
 pub(crate) fn is_dotted(text: &str) -> bool {
     text.split('.').all(|part| {
         let begins = part.starts_with(|c: char| c.is_alphabetic() || c == '_');

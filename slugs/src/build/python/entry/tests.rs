@@ -3,7 +3,7 @@
 use super::*;
 
 /// What is found of these files, one of which may be a Procfile or `.flaskenv`.
-fn found(files: &[(&str, &str)]) -> Result<Entry, String> {
+fn found(files: &[(&str, &str)]) -> Result<PythonEntry, String> {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let flask_env = files.iter().find(|(file, _)| *file == ".flaskenv");
     if let Some((name, text)) = flask_env {
@@ -21,7 +21,7 @@ fn found(files: &[(&str, &str)]) -> Result<Entry, String> {
             .expect("sound")
             .value
     });
-    let entry = find(folder.path(), &mut facts, procfile.as_ref());
+    let entry = find_entry(folder.path(), &mut facts, procfile.as_ref());
     let mut entry = entry
         .map_err(|error| error.to_string())?
         .expect("a web process");
@@ -101,6 +101,14 @@ fn the_procfile_names_the_app_as_its_server_is_told() {
         "shop.wsgi:application",
         &[""],
     );
+}
+
+#[test]
+fn folders_and_settings_of_servers_name_the_app() {
+    let shop = [
+        ("shop/__init__.py", FACTORY),
+        ("shop/wsgi.py", "application = 1\n"),
+    ];
     let src = [
         ("src/app.py", FLASK),
         ("Procfile", "web: gunicorn --chdir src app:app\n"),
@@ -351,9 +359,9 @@ fn what_cannot_be_served_is_told_in_one_line() {
     // A module of a package is looked for once the packages are there.
     let foreign =
         found(&[("app.py", FLASK), ("Procfile", "web: gunicorn isso.run\n")]).expect("later");
-    assert!(foreign.check_foreign(|module| module == "isso.run").is_ok());
+    assert!(foreign.check_module(|module| module == "isso.run").is_ok());
     let error = foreign
-        .check_foreign(|_| false)
+        .check_module(|_| false)
         .expect_err("absent")
         .to_string();
     assert!(
@@ -367,6 +375,6 @@ fn a_procfile_without_web_serves_nothing() {
     let mut facts = SourceFacts::of_files(&[("app.py", FLASK)]);
     let procfile =
         crate::manifest::procfile::parse_for_builder("worker: python work.py\n").expect("sound");
-    let entry = find(Path::new("/nowhere"), &mut facts, Some(&procfile.value));
+    let entry = find_entry(Path::new("/nowhere"), &mut facts, Some(&procfile.value));
     assert_eq!(entry.expect("sound"), None);
 }

@@ -84,7 +84,7 @@ fn modules_are_found_from_every_root() {
     facts.add_root("src", false);
     let led = |from: &str, at: usize| -> Vec<String> {
         let import = &facts.file(from).expect("read").imports[at];
-        let files = facts.led_to(from, import).into_iter();
+        let files = facts.imported_files(from, import).into_iter();
         files.map(|module| module.file.clone()).collect()
     };
     assert_eq!(

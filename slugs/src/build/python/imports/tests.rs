@@ -2,11 +2,11 @@
 
 use super::*;
 
-fn when(files: &[(&str, &str)], module: &str) -> Option<Option<When>> {
+fn when(files: &[(&str, &str)], module: &str) -> Option<Option<ImportCertainty>> {
     let facts = SourceFacts::of_files(files);
-    let found = of(&facts, &["app.py".to_owned()]);
+    let found = find_imports(&facts, &["app.py".to_owned()]);
     let mut places = found.iter().filter(|((name, _), _)| name == module);
-    places.next().map(|(_, place)| place.when)
+    places.next().map(|(_, place)| place.certainty)
 }
 
 #[test]
@@ -27,12 +27,16 @@ fn only_what_the_apps_files_load_is_sure() {
     ];
     assert_eq!(
         when(&files, "a"),
-        Some(Some(When::Always)),
+        Some(Some(ImportCertainty::Always)),
         "by its package"
     );
-    assert_eq!(when(&files, "b"), Some(Some(When::Always)), "the strongest");
-    assert_eq!(when(&files, "c"), Some(Some(When::Caught)));
-    assert_eq!(when(&files, "d"), Some(Some(When::Later)));
+    assert_eq!(
+        when(&files, "b"),
+        Some(Some(ImportCertainty::Always)),
+        "the strongest"
+    );
+    assert_eq!(when(&files, "c"), Some(Some(ImportCertainty::Caught)));
+    assert_eq!(when(&files, "d"), Some(Some(ImportCertainty::Later)));
     assert_eq!(when(&files, "e"), Some(None), "nobody loads it");
     assert_eq!(when(&files, "shop"), None, "the app's own");
 }
@@ -47,14 +51,17 @@ fn settings_lead_to_the_modules_that_they_name() {
         ("polls/__init__.py", ""),
         ("polls/apps.py", "import a\n"),
     ];
-    assert_eq!(when(&files, "a"), Some(Some(When::Maybe)));
+    assert_eq!(when(&files, "a"), Some(Some(ImportCertainty::Maybe)));
     assert_eq!(when(&files, "django.contrib"), Some(None));
 }
 
 #[test]
 fn a_folder_of_other_files_does_not_hide_a_package() {
     let files = [("app.py", "import markdown\n"), ("markdown/x.py", "")];
-    assert_eq!(when(&files, "markdown"), Some(Some(When::Always)));
+    assert_eq!(
+        when(&files, "markdown"),
+        Some(Some(ImportCertainty::Always))
+    );
     let own = [("app.py", "import markdown\n"), ("markdown.py", "")];
     assert_eq!(when(&own, "markdown"), None);
 }

@@ -26,7 +26,7 @@ fn what_pip_says_is_put_in_words() {
 #[test]
 fn programs_of_packages_are_read_from_their_entry_points() {
     let text = "[flask.commands]\ndb = x:y\n[console_scripts]\nflask = flask.cli:main\nother = a.b:c [extra]\n\n[z]\nq = r:s\n";
-    let found: Vec<_> = console_scripts(text).collect();
+    let found: Vec<_> = parse_console_scripts(text).collect();
     let pair = |name: &str, place: &str| (name.to_owned(), place.to_owned());
     assert_eq!(
         found,

@@ -18,7 +18,7 @@ fn of(line: &str) -> Result<Vec<String>, String> {
     let text = format!("worker: {line}\n");
     let procfile = crate::manifest::procfile::parse_for_builder(&text).expect("sound");
     let facts = SourceFacts::of_files(&[("manage.py", "")]);
-    let found = others(Some(&procfile.value), &scripts(), &facts);
+    let found = other_commands(Some(&procfile.value), &scripts(), &facts);
     let found = found.map_err(|error| error.to_string())?;
     Ok(found.into_values().next().expect("one").args)
 }

@@ -1,20 +1,22 @@
-//! Owns the forms in which a project lists what it needs: pyproject.toml of PEP 621 and of Poetry, Pipfile, setup.py and
-//! setup.cfg, and the lock files of all of them. Must not know pip, nor what becomes of the lists.
+//! Owns the forms in which a project lists the packages that it needs: pyproject.toml of PEP 621 and of Poetry, Pipfile,
+//! setup.py and setup.cfg, and all their lock files. Must not know pip, nor what becomes of the lists.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use toml::{Table, Value};
 
-use super::{Extras, REQUIREMENTS, name_of, normal, read_text};
-use crate::build::BuildError;
-use crate::build::python::facts::{SetupFacts, join};
+use super::line::{ExtraRequirements, normalize_name, package_name};
+use super::text::read_any_text;
+use crate::build::python::facts::{SetupFacts, join_path};
 use crate::build::python::processes::Scripts;
-use crate::manifest::Warning;
+use crate::build::toolbox::error::BuilderError;
+use crate::manifest::error::BuildWarning;
 
+pub(crate) const REQUIREMENTS: &str = "requirements.txt";
 const PYPROJECT: &str = "pyproject.toml";
 const PIPFILE: &str = "Pipfile";
-/// Lock files in TOML, by the name of the list of packages in each (the last one: PEP 751).
+/// Lock files in TOML, each with the name of its list of packages (the last one: PEP 751).
 const TOML_LOCKS: [(&str, &str); 4] = [
     ("uv.lock", "package"),
     ("poetry.lock", "package"),
@@ -22,44 +24,44 @@ const TOML_LOCKS: [(&str, &str); 4] = [
     ("pylock.toml", "packages"),
 ];
 
-/// What one project says.
+/// What the files of one project say.
 #[derive(Debug, Default)]
-pub(crate) struct Project {
-    /// The file that says it.
+pub(crate) struct ProjectRequirements {
+    /// The file that lists the packages.
     pub(crate) file: &'static str,
     pub(crate) requires: Vec<String>,
-    pub(crate) extras: Extras,
-    /// Files of requirements that it takes its list from.
+    pub(crate) extras: ExtraRequirements,
+    /// Files of requirements that hold the project's list.
     pub(crate) dynamic_files: Vec<String>,
-    /// Other projects, by their folders.
+    /// The folders of other projects that it needs.
     pub(crate) local: Vec<String>,
-    /// Folders that its packages lie in, where that is not its own.
+    /// Folders that hold its modules, if that is not the project's own folder.
     pub(crate) roots: Vec<String>,
     pub(crate) scripts: Scripts,
-    pub(crate) warnings: Vec<Warning>,
+    pub(crate) warnings: Vec<BuildWarning>,
 }
 
-impl Project {
-    /// Reads the project in `place`, a folder within the app's.
+impl ProjectRequirements {
+    /// Reads the files of the project in `place`, a folder within the app's.
     pub(crate) fn read(
         folder: &Path,
         place: &str,
         setup: Option<&SetupFacts>,
-    ) -> Result<Self, BuildError> {
-        let file = |name: &str| join(place, name);
+    ) -> Result<Self, BuilderError> {
+        let file = |name: &str| join_path(place, name);
         let mut project = Self {
             file: REQUIREMENTS,
             ..Self::default()
         };
-        if let Some(text) = read_text(&folder.join(file(PYPROJECT)))? {
+        if let Some(text) = read_any_text(&folder.join(file(PYPROJECT)))? {
             project.file = PYPROJECT;
-            project.read_pyproject(&parse(&file(PYPROJECT), &text)?);
+            project.read_pyproject(&parse_toml(&file(PYPROJECT), &text)?);
         }
-        if let Some(text) = read_text(&folder.join(file(PIPFILE)))?
+        if let Some(text) = read_any_text(&folder.join(file(PIPFILE)))?
             && project.requires.is_empty()
         {
             project.file = PIPFILE;
-            project.read_pipfile(&parse(&file(PIPFILE), &text)?);
+            project.read_pipfile(&parse_toml(&file(PIPFILE), &text)?);
         }
         if let Some(setup) = setup {
             project.read_setup(setup);
@@ -71,27 +73,27 @@ impl Project {
     }
 
     fn read_pyproject(&mut self, table: &Table) {
-        let project = at(table, &["project"]);
+        let project = table_at(table, &["project"]);
         self.requires = project.map_or_else(Vec::new, |project| texts(project.get("dependencies")));
-        let optional = at(table, &["project", "optional-dependencies"]);
+        let optional = table_at(table, &["project", "optional-dependencies"]);
         for (extra, list) in optional.into_iter().flatten() {
             self.extras.insert(extra.clone(), texts(Some(list)));
         }
         for place in [&["project", "scripts"][..], &["tool", "poetry", "scripts"]] {
-            for (name, script) in at(table, place).into_iter().flatten() {
+            for (name, script) in table_at(table, place).into_iter().flatten() {
                 if let Some(script) = script.as_str() {
                     self.scripts.insert(name.clone(), script.to_owned());
                 }
             }
         }
         let listed = !self.requires.is_empty();
-        for (name, dependency) in at(table, &["tool", "poetry", "dependencies"])
+        for (name, dependency) in table_at(table, &["tool", "poetry", "dependencies"])
             .into_iter()
             .flatten()
         {
             self.add_poetry(name, dependency, listed);
         }
-        let dynamic = at(table, &["tool", "setuptools", "dynamic", "dependencies"]);
+        let dynamic = table_at(table, &["tool", "setuptools", "dynamic", "dependencies"]);
         if let Some(files) = dynamic.and_then(|dynamic| dynamic.get("file")) {
             self.dynamic_files = texts(Some(files));
         }
@@ -99,7 +101,7 @@ impl Project {
         self.add_layout(table);
     }
 
-    /// A dependency of Poetry's own form. One that `[project]` lists is only given a place here.
+    /// Adds a dependency in Poetry's own form. If `[project]` lists the dependency, Poetry's entry only says where it is.
     fn add_poetry(&mut self, name: &str, dependency: &Value, is_listed: bool) {
         let first = match dependency {
             Value::Array(several) => several.first().unwrap_or(dependency),
@@ -110,42 +112,46 @@ impl Project {
         }
         let is_optional = first.get("optional").and_then(Value::as_bool) == Some(true);
         if name != "python" && !is_optional && !is_listed {
-            self.requires.push(requirement(name, first, poetry_version));
+            self.requires
+                .push(format_requirement(name, first, poetry_version));
         }
     }
 
-    /// Projects beside this one: `[tool.uv.sources] name = { path = … }`, and members of a workspace.
+    /// Adds the projects beside this one: `[tool.uv.sources] name = { path = … }`, and members of a workspace.
     fn add_uv_sources(&mut self, table: &Table) {
         let mut beside = BTreeSet::new();
-        for (name, source) in at(table, &["tool", "uv", "sources"]).into_iter().flatten() {
+        for (name, source) in table_at(table, &["tool", "uv", "sources"])
+            .into_iter()
+            .flatten()
+        {
             if let Some(path) = source.get("path").and_then(Value::as_str) {
                 self.local.push(path.to_owned());
-                beside.insert(normal(name));
+                beside.insert(normalize_name(name));
             } else if source.get("workspace").is_some() {
-                beside.insert(normal(name));
+                beside.insert(normalize_name(name));
             }
         }
-        let members = at(table, &["tool", "uv", "workspace"]);
+        let members = table_at(table, &["tool", "uv", "workspace"]);
         let members = members.map_or_else(Vec::new, |members| texts(members.get("members")));
         let members = members.into_iter().filter(|member| !member.contains('*'));
         self.local.extend(members);
         self.requires
-            .retain(|line| !beside.contains(&name_of(line)));
+            .retain(|line| !beside.contains(&package_name(line)));
     }
 
-    /// Where build tools are told that the packages lie.
+    /// Adds the folders that the settings of build tools name as those of the modules.
     fn add_layout(&mut self, table: &Table) {
-        let setuptools = at(table, &["tool", "setuptools", "package-dir"]);
+        let setuptools = table_at(table, &["tool", "setuptools", "package-dir"]);
         let root = setuptools.and_then(|dirs| dirs.get(""));
         self.roots.extend(texts(root));
-        let found = at(table, &["tool", "setuptools", "packages", "find"]);
+        let found = table_at(table, &["tool", "setuptools", "packages", "find"]);
         self.roots
             .extend(texts(found.and_then(|found| found.get("where"))));
-        let poetry = at(table, &["tool", "poetry"]).and_then(|poetry| poetry.get("packages"));
+        let poetry = table_at(table, &["tool", "poetry"]).and_then(|poetry| poetry.get("packages"));
         for package in poetry.and_then(Value::as_array).into_iter().flatten() {
             self.roots.extend(texts(package.get("from")));
         }
-        let hatch = at(table, &["tool", "hatch", "build", "targets", "wheel"]);
+        let hatch = table_at(table, &["tool", "hatch", "build", "targets", "wheel"]);
         for package in texts(hatch.and_then(|wheel| wheel.get("packages"))) {
             let outer = package.rsplit_once('/').map(|(outer, _)| outer.to_owned());
             self.roots.extend(outer);
@@ -154,12 +160,12 @@ impl Project {
     }
 
     fn read_pipfile(&mut self, table: &Table) {
-        for (name, dependency) in at(table, &["packages"]).into_iter().flatten() {
+        for (name, dependency) in table_at(table, &["packages"]).into_iter().flatten() {
             match dependency.get("path").and_then(Value::as_str) {
                 Some(path) => self.local.push(path.to_owned()),
                 None => self
                     .requires
-                    .push(requirement(name, dependency, pipfile_version)),
+                    .push(format_requirement(name, dependency, pipfile_version)),
             }
         }
         for source in table
@@ -169,7 +175,7 @@ impl Project {
             .flatten()
         {
             let of = |key: &str| source.get(key).and_then(Value::as_str);
-            // The usual one is pip's own, or what its settings name in place of it.
+            // pip knows the usual index, or the one that its settings name instead.
             if let (Some(url), false) = (of("url"), of("name") == Some("pypi")) {
                 self.requires.push(format!("--extra-index-url {url}"));
             }
@@ -183,11 +189,11 @@ impl Project {
             self.requires.extend(setup.requires.iter().cloned());
         }
         if is_first && setup.computed {
-            self.warnings.push(Warning {
+            self.warnings.push(BuildWarning {
                 file: "setup.py".to_owned(),
                 line: None,
                 text: format!(
-                    "it computes what it needs (`install_requires`), which is not run here: list it in a {REQUIREMENTS}"
+                    "it computes `install_requires`, and dyno does not run it: list the packages in {REQUIREMENTS}"
                 ),
             });
         }
@@ -197,7 +203,7 @@ impl Project {
     }
 }
 
-/// Whether Python files lie in `src`, and `src` itself is no package.
+/// Whether `src` holds Python files, and is not a package itself.
 fn has_src_layout(project: &Path) -> bool {
     let src = project.join("src");
     if src.join("__init__.py").is_file() {
@@ -209,12 +215,13 @@ fn has_src_layout(project: &Path) -> bool {
     })
 }
 
-fn parse(file: &str, text: &str) -> Result<Table, BuildError> {
+fn parse_toml(file: &str, text: &str) -> Result<Table, BuilderError> {
     toml::from_str(text)
-        .map_err(|error| BuildError::Refused(format!("{file} cannot be read: {error}")))
+        .map_err(|error| BuilderError::Refused(format!("{file} cannot be read: {error}")))
 }
 
-fn at<'a>(table: &'a Table, path: &[&str]) -> Option<&'a Table> {
+/// The table at a path of names.
+fn table_at<'a>(table: &'a Table, path: &[&str]) -> Option<&'a Table> {
     let mut current = table;
     for name in path {
         current = current.get(*name)?.as_table()?;
@@ -222,7 +229,7 @@ fn at<'a>(table: &'a Table, path: &[&str]) -> Option<&'a Table> {
     Some(current)
 }
 
-/// One text, or a list of them.
+/// The texts of a value that is one text or a list of texts.
 fn texts(value: Option<&Value>) -> Vec<String> {
     match value {
         Some(Value::String(text)) => vec![text.clone()],
@@ -234,8 +241,8 @@ fn texts(value: Option<&Value>) -> Vec<String> {
     }
 }
 
-/// A dependency in a table's form as a requirement (PEP 508).
-fn requirement(name: &str, value: &Value, version: fn(&str) -> String) -> String {
+/// Writes a dependency in the form of a table as a requirement (PEP 508).
+fn format_requirement(name: &str, value: &Value, version: fn(&str) -> String) -> String {
     let of = |key: &str| value.get(key).and_then(Value::as_str);
     let extras = texts(value.get("extras"));
     let extras = match extras.is_empty() {
@@ -255,7 +262,7 @@ fn requirement(name: &str, value: &Value, version: fn(&str) -> String) -> String
     format!("{name}{extras}{}{markers}", version(asked))
 }
 
-/// `*`, or a specifier of pip's.
+/// Translates a version of a Pipfile, `*` or a specifier, to pip's form.
 fn pipfile_version(text: &str) -> String {
     match text.trim() {
         "*" | "" => String::new(),
@@ -264,7 +271,7 @@ fn pipfile_version(text: &str) -> String {
     }
 }
 
-/// Poetry's own: `^1.2`, `~1.2`, `1.*`, besides those of pip.
+/// Translates a version in Poetry's form (`^1.2`, `~1.2`, `1.*`) to pip's form.
 fn poetry_version(text: &str) -> String {
     if text.contains("||") || text.contains(" | ") {
         return String::new();
@@ -272,8 +279,8 @@ fn poetry_version(text: &str) -> String {
     let parts = text.split(',').map(|part| {
         let part = part.trim();
         match part.chars().next() {
-            Some('^') => caret(part[1..].trim()),
-            Some('~') if !part.starts_with("~=") => tilde(part[1..].trim()),
+            Some('^') => caret_range(part[1..].trim()),
+            Some('~') if !part.starts_with("~=") => tilde_range(part[1..].trim()),
             Some(first) if first.is_ascii_digit() => format!("=={part}"),
             Some('*') | None => String::new(),
             Some(_) => part.replace(' ', ""),
@@ -283,24 +290,24 @@ fn poetry_version(text: &str) -> String {
     parts.join(",")
 }
 
-/// At least this version, below the next that may break: the leftmost number that is not zero goes up.
-fn caret(version: &str) -> String {
-    let numbers = numbers_of(version);
+/// The versions from this one up to the next incompatible one, in which the first number that is not zero is raised.
+fn caret_range(version: &str) -> String {
+    let numbers = parse_numbers(version);
     let zeros = numbers.iter().take_while(|number| **number == 0).count();
-    between(
+    version_range(
         version,
         &numbers,
         zeros.min(numbers.len().saturating_sub(1)),
     )
 }
 
-/// At least this version, below the next minor one.
-fn tilde(version: &str) -> String {
-    let numbers = numbers_of(version);
-    between(version, &numbers, usize::from(numbers.len() > 1))
+/// The versions from this one up to the next minor one.
+fn tilde_range(version: &str) -> String {
+    let numbers = parse_numbers(version);
+    version_range(version, &numbers, usize::from(numbers.len() > 1))
 }
 
-fn between(version: &str, numbers: &[u64], raised: usize) -> String {
+fn version_range(version: &str, numbers: &[u64], raised: usize) -> String {
     let mut next: Vec<u64> = numbers.iter().copied().take(raised + 1).collect();
     match next.last_mut() {
         Some(last) => *last += 1,
@@ -310,7 +317,7 @@ fn between(version: &str, numbers: &[u64], raised: usize) -> String {
     format!(">={version},<{}", next.join("."))
 }
 
-fn numbers_of(version: &str) -> Vec<u64> {
+fn parse_numbers(version: &str) -> Vec<u64> {
     let release = version.split(|c: char| !c.is_ascii_digit() && c != '.');
     let release = release.into_iter().next().unwrap_or_default();
     release
@@ -319,33 +326,35 @@ fn numbers_of(version: &str) -> Vec<u64> {
         .collect()
 }
 
-/// The versions that a project's lock file pins, as constraints. One that it pins several versions of is left to pip.
-pub(crate) fn locked(folder: &Path) -> Result<Vec<String>, BuildError> {
+/// Reads the versions that a project's lock file pins, as constraints. A package with several pinned versions is left out.
+pub(super) fn read_locked_versions(folder: &Path) -> Result<Vec<String>, BuilderError> {
     for (file, list) in TOML_LOCKS {
-        if let Some(text) = read_text(&folder.join(file))? {
-            let table = parse(file, &text)?;
+        if let Some(text) = read_any_text(&folder.join(file))? {
+            let table = parse_toml(file, &text)?;
             let packages = table.get(list).and_then(Value::as_array);
-            return Ok(pins(packages.into_iter().flatten().filter_map(toml_pin)));
+            return Ok(format_pins(
+                packages.into_iter().flatten().filter_map(parse_toml_pin),
+            ));
         }
     }
-    let Some(text) = read_text(&folder.join("Pipfile.lock"))? else {
+    let Some(text) = read_any_text(&folder.join("Pipfile.lock"))? else {
         return Ok(Vec::new());
     };
     let lock: serde_json::Value = serde_json::from_str(&text)
-        .map_err(|error| BuildError::Refused(format!("Pipfile.lock cannot be read: {error}")))?;
+        .map_err(|error| BuilderError::Refused(format!("Pipfile.lock cannot be read: {error}")))?;
     let packages = lock.get("default").and_then(serde_json::Value::as_object);
     let pinned = packages
         .into_iter()
         .flatten()
         .filter_map(|(name, package)| {
             let version = package.get("version")?.as_str()?.strip_prefix("==")?;
-            Some((normal(name), version.to_owned()))
+            Some((normalize_name(name), version.to_owned()))
         });
-    Ok(pins(pinned))
+    Ok(format_pins(pinned))
 }
 
-/// Of a package in a lock file; none of one that comes from elsewhere than an index.
-fn toml_pin(package: &Value) -> Option<(String, String)> {
+/// The name and version of a package in a lock file; `None` if the package does not come from an index.
+fn parse_toml_pin(package: &Value) -> Option<(String, String)> {
     let source = package.get("source").and_then(Value::as_table);
     let elsewhere = ["git", "url", "path", "directory", "editable", "virtual"];
     let of_source = source.is_some_and(|source| {
@@ -361,10 +370,10 @@ fn toml_pin(package: &Value) -> Option<(String, String)> {
         return None;
     }
     let of = |key: &str| package.get(key).and_then(Value::as_str);
-    Some((normal(of("name")?), of("version")?.to_owned()))
+    Some((normalize_name(of("name")?), of("version")?.to_owned()))
 }
 
-fn pins(packages: impl Iterator<Item = (String, String)>) -> Vec<String> {
+fn format_pins(packages: impl Iterator<Item = (String, String)>) -> Vec<String> {
     let mut versions: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
     for (name, version) in packages {
         versions.entry(name).or_default().insert(version);

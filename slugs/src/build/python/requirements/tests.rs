@@ -15,12 +15,12 @@ impl Folder {
         Self(folder)
     }
 
-    fn read(&self) -> Result<Requested, BuildError> {
-        Requested::read(self.0.path(), &SetupFacts::default())
+    fn read(&self) -> Result<RequestedPackages, BuilderError> {
+        RequestedPackages::read(self.0.path(), &SetupFacts::default())
     }
 }
 
-fn read(files: &[(&str, &str)]) -> Requested {
+fn read(files: &[(&str, &str)]) -> RequestedPackages {
     Folder::new(files).read().expect("sound")
 }
 
@@ -41,7 +41,7 @@ fn requirements_name_each_other_and_go_on_over_lines() {
         ),
         ("requirements/limits.txt", "click<9\n"),
     ]);
-    let (lines, constraints) = parted(&requested.lines);
+    let (lines, constraints) = split_constraints(&requested.lines);
     assert!(
         lines.contains(&"flask==3.1.3     --hash=sha256:aa     --hash=sha256:bb"),
         "{lines:?}"
@@ -79,8 +79,8 @@ fn a_list_from_windows_is_read() {
         .into_iter()
         .chain(text.encode_utf16().flat_map(u16::to_le_bytes))
         .collect();
-    assert_eq!(decode(&utf16), text);
-    assert_eq!(decode(b"\xef\xbb\xbfflask"), "flask");
+    assert_eq!(text::decode(&utf16), text);
+    assert_eq!(text::decode(b"\xef\xbb\xbfflask"), "flask");
 }
 
 #[test]
@@ -186,7 +186,7 @@ fn setuptools_own_files_are_read_without_running_them() {
         scripts: [("serve".to_owned(), "shop:main".to_owned())].into(),
         computed: false,
     };
-    let requested = Requested::read(folder.0.path(), &setup).expect("sound");
+    let requested = RequestedPackages::read(folder.0.path(), &setup).expect("sound");
     assert_eq!(
         (requested.lines, requested.roots),
         (vec!["flask>=3".to_owned()], vec!["lib".to_owned()])
@@ -195,7 +195,7 @@ fn setuptools_own_files_are_read_without_running_them() {
         computed: true,
         ..SetupFacts::default()
     };
-    let warned = Requested::read(folder.0.path(), &computed)
+    let warned = RequestedPackages::read(folder.0.path(), &computed)
         .expect("sound")
         .warnings;
     assert!(

@@ -32,7 +32,7 @@ fn files_that_ask_for_another_python_are_named() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let of = |name: &str, text: &str| {
         std::fs::write(folder.path().join(name), text).expect("a file");
-        let found = warnings(folder.path()).expect("readable");
+        let found = find_warnings(folder.path()).expect("readable");
         std::fs::remove_file(folder.path().join(name)).expect("it was there");
         found
             .iter()

@@ -7,11 +7,11 @@ use anyhow::{Result, bail};
 use grid::name::{AppName, ProcessType, SlugId};
 use node::{LocalDeploy, RunningNode};
 
-use super::source::Ready;
+use super::source::BuiltSlug;
 use crate::terminal;
 
 /// The app and what was deployed last.
-pub(super) struct App<'a> {
+pub(super) struct LocalApp<'a> {
     node: &'a RunningNode,
     name: AppName,
     formation: BTreeMap<ProcessType, u32>,
@@ -19,14 +19,14 @@ pub(super) struct App<'a> {
     has_web: Cell<bool>,
 }
 
-impl<'a> App<'a> {
+impl<'a> LocalApp<'a> {
     /// `formation` is what the developer asked for; it wins over the slug's.
     pub(super) fn new(
         node: &'a RunningNode,
         name: AppName,
         formation: BTreeMap<ProcessType, u32>,
-    ) -> App<'a> {
-        App {
+    ) -> LocalApp<'a> {
+        LocalApp {
             node,
             name,
             formation,
@@ -41,7 +41,7 @@ impl<'a> App<'a> {
     }
 
     /// Makes a release and waits until it serves. A release that fails leaves the one before.
-    pub(super) async fn deploy(&self, ready: Ready) -> Result<()> {
+    pub(super) async fn deploy(&self, ready: BuiltSlug) -> Result<()> {
         let now = (ready.id, ready.config.clone());
         if self.last.borrow().as_ref() == Some(&now) {
             terminal::note("Unchanged", "the slug is the same as before");
@@ -62,7 +62,7 @@ impl<'a> App<'a> {
     }
 
     /// Refuses a formation that the app cannot have, and warns about process types that are not started.
-    fn check_formation(&self, ready: &Ready) -> Result<()> {
+    fn check_formation(&self, ready: &BuiltSlug) -> Result<()> {
         let known = &ready.manifest.processes;
         if let Some(unknown) = self
             .formation
@@ -86,12 +86,12 @@ impl<'a> App<'a> {
         Ok(())
     }
 
-    fn count(&self, ready: &Ready, process: &ProcessType) -> u32 {
+    fn count(&self, ready: &BuiltSlug, process: &ProcessType) -> u32 {
         let asked = self.formation.get(process).copied();
         asked.unwrap_or_else(|| ready.manifest.initial_formation()[process])
     }
 
-    fn formation(&self, ready: &Ready) -> BTreeMap<ProcessType, u32> {
+    fn formation(&self, ready: &BuiltSlug) -> BTreeMap<ProcessType, u32> {
         let mut formation = ready.manifest.initial_formation();
         formation.extend(self.formation.clone());
         formation

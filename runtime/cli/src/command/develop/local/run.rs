@@ -15,35 +15,37 @@ use slugs::store::Store;
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::absolute;
-use super::source::{Ready, Source, Target, dotenv};
-use crate::args::{LocalRun, parse_env_flags};
+use super::source::{BuiltSlug, LocalSource, LocalTarget, dotenv};
+use crate::args::{LocalRunArgs, parse_env_flags};
 use crate::compile_child;
 use crate::dirs::{self, RunFolder};
 use crate::exit_code::{ABORTED, INTERRUPTED, TERMINATED};
-use crate::terminal::{self, Code};
+use crate::terminal::{self, ProgramExit};
 
 /// What still blocks a thread at the end: a read of the terminal, above all, which nobody can end.
 const LAST_GRACE: Duration = Duration::from_millis(50);
 /// What parts a folder of this machine from the program's name for it.
 const PARTED: &str = "::";
 
-pub(super) fn run(args: &LocalRun) -> Result<()> {
+pub(super) fn run(args: &LocalRunArgs) -> Result<()> {
     let folders = args.dir.iter().map(|dir| folder(dir));
     let folders: Vec<MountedFolder> = folders.collect::<Result<_>>()?;
     let runtime = node::new_runtime().context("the runtime does not start")?;
     let exit = runtime.block_on(ended(args, folders));
     runtime.shutdown_timeout(LAST_GRACE);
     match exit? {
-        Ended::Exit(ProcessExit::Code(0)) => Ok(()),
-        Ended::Exit(ProcessExit::Code(code)) | Ended::Signal(code) => Err(Code(code).into()),
-        Ended::Exit(ProcessExit::Failed(reason)) => {
+        LocalRunEnd::Exit(ProcessExit::Code(0)) => Ok(()),
+        LocalRunEnd::Exit(ProcessExit::Code(code)) | LocalRunEnd::Signal(code) => {
+            Err(ProgramExit(code).into())
+        }
+        LocalRunEnd::Exit(ProcessExit::Failed(reason)) => {
             terminal::error(&anyhow::anyhow!("{}: {reason}", args.command[0]));
-            Err(Code(ABORTED).into())
+            Err(ProgramExit(ABORTED).into())
         }
     }
 }
 
-enum Ended {
+enum LocalRunEnd {
     Exit(ProcessExit),
     Signal(u8),
 }
@@ -59,18 +61,18 @@ fn folder(text: &str) -> Result<MountedFolder> {
     Ok(MountedFolder { host, guest })
 }
 
-async fn ended(args: &LocalRun, folders: Vec<MountedFolder>) -> Result<Ended> {
+async fn ended(args: &LocalRunArgs, folders: Vec<MountedFolder>) -> Result<LocalRunEnd> {
     let on = |kind| signal(kind).context("signals cannot be handled");
     let (mut interrupt, mut terminate) =
         (on(SignalKind::interrupt())?, on(SignalKind::terminate())?);
     tokio::select! {
-        exit = exit(args, folders) => exit.map(Ended::Exit),
-        _ = interrupt.recv() => Ok(Ended::Signal(INTERRUPTED)),
-        _ = terminate.recv() => Ok(Ended::Signal(TERMINATED)),
+        exit = exit(args, folders) => exit.map(LocalRunEnd::Exit),
+        _ = interrupt.recv() => Ok(LocalRunEnd::Signal(INTERRUPTED)),
+        _ = terminate.recv() => Ok(LocalRunEnd::Signal(TERMINATED)),
     }
 }
 
-async fn exit(args: &LocalRun, folders: Vec<MountedFolder>) -> Result<ProcessExit> {
+async fn exit(args: &LocalRunArgs, folders: Vec<MountedFolder>) -> Result<ProcessExit> {
     let cache = dirs::cache()?;
     let own = RunFolder::create(&cache)?;
     let env = parse_env_flags(&args.env)?;
@@ -103,12 +105,12 @@ async fn exit(args: &LocalRun, folders: Vec<MountedFolder>) -> Result<ProcessExi
 
 /// Builds the app in this folder, for one of its process types, commands or components. Returns the config vars too.
 async fn build_app(
-    args: &LocalRun,
+    args: &LocalRunArgs,
     own: &Path,
 ) -> Result<(ProgramFiles, BTreeMap<String, String>)> {
     let store = Arc::new(Store::open(&own.join("slugs"))?);
-    let target = Target::in_folder(Path::new("."), args.env_file.clone())?;
-    let source = Source::new(&target, Arc::clone(&store), own);
+    let target = LocalTarget::in_folder(Path::new("."), args.env_file.clone())?;
+    let source = LocalSource::new(&target, Arc::clone(&store), own);
     let built = source.build().await.with_context(|| {
         let word = &args.command[0];
         format!("{word:?} is no file, and the app in this folder, which may have a process type of that name, cannot be built")
@@ -125,7 +127,7 @@ async fn build_app(
 }
 
 /// What the first word of a command stands for: a process type, a command word of the language, or a component.
-fn command_of(built: &Ready, word: &str, args: Vec<String>) -> Result<OneOffCommand> {
+fn command_of(built: &BuiltSlug, word: &str, args: Vec<String>) -> Result<OneOffCommand> {
     let manifest = &built.manifest;
     let process = word.parse::<ProcessType>().ok();
     if let Some(process) = process.filter(|name| manifest.processes.contains_key(name)) {
@@ -139,7 +141,7 @@ fn command_of(built: &Ready, word: &str, args: Vec<String>) -> Result<OneOffComm
     }
     let path = word.trim_start_matches("./");
     if !manifest.files.keys().any(|file| file.as_str() == path) {
-        let known = match manifest.runnable().as_slice() {
+        let known = match manifest.runnable_words().as_slice() {
             [] => "has nothing that runs by itself".to_owned(),
             words => format!("can run {}", words.join(", ")),
         };

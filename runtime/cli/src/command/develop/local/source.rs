@@ -7,15 +7,15 @@ use std::sync::Arc;
 use anyhow::{Context, Result, bail};
 use grid::name::{AppName, ProcessType};
 use slugs::Manifest;
-use slugs::build::{Built, Tools, build_project, ready_made};
+use slugs::build::{BuiltApp, Tools, build_project, ready_made};
 use slugs::manifest::{decode_text, dotenv};
 use slugs::project::Project;
 use slugs::store::Store;
 
 use super::absolute;
-use crate::args::Local;
+use crate::args::LocalArgs;
 use crate::dirs;
-use crate::terminal::{self, Working};
+use crate::terminal::{self, ProgressLine};
 
 /// How an app is called whose folder's or file's name is no app name.
 const NAME_FALLBACK: &str = "app";
@@ -24,17 +24,17 @@ const NAME_FALLBACK: &str = "app";
 const DYNOS_MAX: u32 = 1_000;
 
 /// The arguments, checked.
-pub(super) struct Target {
+pub(super) struct LocalTarget {
     path: PathBuf,
     pub(super) formation: BTreeMap<ProcessType, u32>,
     env: Option<PathBuf>,
     procfile: Option<PathBuf>,
 }
 
-impl Target {
+impl LocalTarget {
     /// The app in a folder, with the environment of this file if there is one.
-    pub(super) fn in_folder(folder: &Path, env: Option<PathBuf>) -> Result<Target> {
-        Ok(Target {
+    pub(super) fn in_folder(folder: &Path, env: Option<PathBuf>) -> Result<LocalTarget> {
+        Ok(LocalTarget {
             path: absolute(folder)?,
             formation: BTreeMap::new(),
             env,
@@ -42,7 +42,7 @@ impl Target {
         })
     }
 
-    pub(super) fn parse(words: &[String], args: &Local) -> Result<Target> {
+    pub(super) fn parse(words: &[String], args: &LocalArgs) -> Result<LocalTarget> {
         let mut path = None;
         let mut formation = BTreeMap::new();
         for word in words {
@@ -52,7 +52,7 @@ impl Target {
                 bail!("{word:?} is neither a formation such as web=2 nor the only app given");
             }
         }
-        Ok(Target {
+        Ok(LocalTarget {
             path: absolute(&path.unwrap_or_else(|| ".".into()))?,
             formation,
             env: args.env.clone(),
@@ -81,7 +81,7 @@ fn parse_formation(text: &str) -> Result<BTreeMap<ProcessType, u32>> {
 }
 
 /// A slug in the store, and what it is to run with.
-pub(super) struct Ready {
+pub(super) struct BuiltSlug {
     pub(super) name: AppName,
     pub(super) id: grid::name::SlugId,
     pub(super) manifest: Manifest,
@@ -90,16 +90,20 @@ pub(super) struct Ready {
 }
 
 /// Builds the target as often as asked.
-pub(super) struct Source<'a> {
-    target: &'a Target,
+pub(super) struct LocalSource<'a> {
+    target: &'a LocalTarget,
     store: Arc<Store>,
     work: &'a Path,
 }
 
-impl<'a> Source<'a> {
+impl<'a> LocalSource<'a> {
     /// `work` is a folder for the slug while it is packed.
-    pub(super) fn new(target: &'a Target, store: Arc<Store>, work: &'a Path) -> Source<'a> {
-        Source {
+    pub(super) fn new(
+        target: &'a LocalTarget,
+        store: Arc<Store>,
+        work: &'a Path,
+    ) -> LocalSource<'a> {
+        LocalSource {
             target,
             store,
             work,
@@ -113,19 +117,19 @@ impl<'a> Source<'a> {
 
     /// Builds, packs and stores it; on a thread of its own, since tools take their time. Dropped before its end, it
     /// ends the tools.
-    pub(super) async fn build(&self) -> Result<Ready> {
+    pub(super) async fn build(&self) -> Result<BuiltSlug> {
         let (path, procfile) = (self.target.path.clone(), self.target.procfile.clone());
         let (store, file) = (Arc::clone(&self.store), self.work.join("app.slug"));
         let stop = StopTools(Tools::stoppable(dirs::cache()?));
         let tools = stop.0.clone();
         let stored = tokio::task::spawn_blocking(move || {
-            let working = Working::start("Building");
+            let working = ProgressLine::start("Building");
             let built = || build(&path, procfile.as_deref(), &tools, &working);
             make(&path, built, &store, &file)
         });
         let (name, slug) = stored.await.context("the build broke off")??;
         let config = self.config(slug.manifest())?;
-        Ok(Ready {
+        Ok(BuiltSlug {
             name,
             id: slug.id(),
             manifest: slug.manifest().clone(),
@@ -187,7 +191,7 @@ impl Drop for StopTools {
 
 fn make(
     path: &Path,
-    build: impl FnOnce() -> Result<Built>,
+    build: impl FnOnce() -> Result<BuiltApp>,
     store: &Store,
     file: &Path,
 ) -> Result<(AppName, slugs::Slug)> {
@@ -206,7 +210,12 @@ fn make(
     Ok((name, put(store, file)?))
 }
 
-fn build(path: &Path, procfile: Option<&Path>, tools: &Tools, working: &Working) -> Result<Built> {
+fn build(
+    path: &Path,
+    procfile: Option<&Path>,
+    tools: &Tools,
+    working: &ProgressLine,
+) -> Result<BuiltApp> {
     if !path.is_dir() {
         return Ok(ready_made(path)?);
     }

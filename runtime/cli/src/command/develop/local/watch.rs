@@ -20,14 +20,14 @@ const IGNORED: [&str; 6] = [
     "__pycache__",
 ];
 
-/// Changes of a folder.
-pub(super) struct Changes {
+/// FolderChanges of a folder.
+pub(super) struct FolderChanges {
     events: mpsc::Receiver<()>,
     _watcher: RecommendedWatcher,
 }
 
-impl Changes {
-    pub(super) fn of(folder: &Path) -> Result<Changes> {
+impl FolderChanges {
+    pub(super) fn of(folder: &Path) -> Result<FolderChanges> {
         // One place is enough: what matters is that something changed.
         let (changed, events) = mpsc::channel(1);
         let root = folder.to_owned();
@@ -41,7 +41,7 @@ impl Changes {
         watcher
             .watch(folder, RecursiveMode::Recursive)
             .with_context(|| format!("cannot watch {}", folder.display()))?;
-        Ok(Changes {
+        Ok(FolderChanges {
             events,
             _watcher: watcher,
         })

@@ -5,28 +5,28 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use slugs::Slug;
-use slugs::build::{Built, Tools};
+use slugs::build::{BuiltApp, Tools};
 
 use crate::dirs::{self, RunFolder};
-use crate::terminal::Working;
+use crate::terminal::ProgressLine;
 
 /// A slug's file, and the folder that it is packed in, unless it was there before.
-pub(super) struct Source {
+pub(super) struct DeploySource {
     slug: Slug,
     file: PathBuf,
     _folder: Option<RunFolder>,
 }
 
-impl Source {
+impl DeploySource {
     /// Builds and packs it, if it is no slug yet.
-    pub(super) fn make(what: &Path, working: &Working) -> Result<Source> {
+    pub(super) fn make(what: &Path, working: &ProgressLine) -> Result<DeploySource> {
         let is_slug = what
             .extension()
             .is_some_and(|extension| extension == slugs::EXTENSION);
         if is_slug && !what.is_dir() {
             let slug = Slug::open(what);
             let slug = slug.with_context(|| format!("{} is not a sound slug", what.display()))?;
-            return Ok(Source {
+            return Ok(DeploySource {
                 slug,
                 file: what.to_owned(),
                 _folder: None,
@@ -39,7 +39,7 @@ impl Source {
         for warning in built.warnings() {
             working.warning(&warning.to_string());
         }
-        Ok(Source {
+        Ok(DeploySource {
             slug: packed.slug,
             file,
             _folder: Some(folder),
@@ -63,7 +63,7 @@ impl Source {
     }
 }
 
-fn build(what: &Path, working: &Working) -> Result<Built> {
+fn build(what: &Path, working: &ProgressLine) -> Result<BuiltApp> {
     if what.is_dir() {
         let tools = Tools::attached(dirs::cache()?);
         return Ok(slugs::build::build(what, &tools, &mut |progress| {

@@ -7,15 +7,15 @@ fn parsed(line: &str) -> Result<ServeCommand, String> {
     let procfile = crate::manifest::procfile::parse_for_builder(&line).expect("sound");
     let command = procfile.value.processes.into_values().next().expect("web");
     let words = [command.component.as_str().to_owned()];
-    parse(&[&words[..], &command.args].concat())
+    parse_command(&[&words[..], &command.args].concat())
 }
 
-fn target(line: &str) -> Target {
-    parsed(line).expect("a server").target
+fn target(line: &str) -> AppReference {
+    parsed(line).expect("a server").app
 }
 
-fn module(text: &str) -> Target {
-    Target::Module(text.to_owned())
+fn module(text: &str) -> AppReference {
+    AppReference::Module(text.to_owned())
 }
 
 #[test]
@@ -58,11 +58,11 @@ fn gunicorn_names_its_app_among_options() {
     assert_eq!(command.env["STAGE"], "prod");
     let command = parsed("PYTHONPATH=src:lib STAGE=prod gunicorn app:app").expect("a server");
     assert_eq!(
-        (command.target, command.paths),
+        (command.app, command.paths),
         (module("app:app"), vec!["src".to_owned(), "lib".to_owned()])
     );
     assert_eq!(command.env["STAGE"], "prod");
-    let config = Target::GunicornConfig("conf/gunicorn.py".to_owned());
+    let config = AppReference::GunicornConfig("conf/gunicorn.py".to_owned());
     assert_eq!(target("gunicorn -c conf/gunicorn.py"), config);
 }
 
@@ -93,33 +93,36 @@ fn other_servers_are_read_as_they_read_themselves() {
         ("uwsgi --mount /=shop:app", module("shop:app")),
         (
             "uwsgi --wsgi-file app.py --callable app",
-            Target::File("app.py".into(), "app".into()),
+            AppReference::File("app.py".into(), "app".into()),
         ),
-        ("uwsgi uwsgi.ini", Target::UwsgiFile("uwsgi.ini".into())),
+        (
+            "uwsgi uwsgi.ini",
+            AppReference::UwsgiFile("uwsgi.ini".into()),
+        ),
         (
             "flask --app shop run --host=0.0.0.0 --port=$PORT",
-            Target::Flask(Some("shop".into())),
+            AppReference::Flask(Some("shop".into())),
         ),
-        ("flask run -h 0.0.0.0 -p $PORT", Target::Flask(None)),
+        ("flask run -h 0.0.0.0 -p $PORT", AppReference::Flask(None)),
         (
             "python -m flask -A shop:make run",
-            Target::Flask(Some("shop:make".into())),
+            AppReference::Flask(Some("shop:make".into())),
         ),
         (
             "python3 -u app.py --debug",
-            Target::Script("app.py".into(), vec!["--debug".into()]),
+            AppReference::Script("app.py".into(), vec!["--debug".into()]),
         ),
         (
             "python3.12 -m shop serve",
-            Target::ScriptModule("shop".into(), vec!["serve".into()]),
+            AppReference::ScriptModule("shop".into(), vec!["serve".into()]),
         ),
         (
             "python manage.py runserver 0.0.0.0:$PORT",
-            Target::Django("manage.py".into()),
+            AppReference::Django("manage.py".into()),
         ),
         (
             "python mysite/manage.py runserver",
-            Target::Django("mysite/manage.py".into()),
+            AppReference::Django("mysite/manage.py".into()),
         ),
     ] {
         assert_eq!(target(line), found, "{line}");

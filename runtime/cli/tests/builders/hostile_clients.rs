@@ -1,0 +1,53 @@
+//! A hostile client of a JavaScript or Python app: other clients notice nothing. The paths that end the dyno are ends
+//! that no program can catch.
+
+use testkit::hostile_client::{HostileTarget, assert_others_are_served};
+
+use crate::app_folder::App;
+
+#[track_caller]
+fn stranger_stops_no(app: &[(&str, &str)]) {
+    let app = App::new(app);
+    // Built here, so that no time of a test goes by meanwhile.
+    app.build();
+    let local = assert_others_are_served(&HostileTarget {
+        folder: app.folder(),
+        announces: "/announces",
+        traps: "/traps",
+        works: "/",
+    });
+    let engine = |line: &&String| line.contains("libpython") || line.contains("wasm backtrace");
+    assert_eq!(local.lines().iter().find(engine), None);
+    assert!(local.stop().success());
+}
+
+#[test]
+fn a_stranger_stops_no_javascript_app() {
+    // A promise that nothing can settle: the engine gives up.
+    let program = "export default { fetch(request) {
+  const { pathname } = new URL(request.url);
+  if (pathname === '/announces') return new Response(null, { headers: { 'content-length': '1234' } });
+  if (pathname === '/traps') return new Promise(() => {});
+  return new Response('hello');
+} };
+";
+    stranger_stops_no(&[("index.js", program)]);
+}
+
+#[test]
+fn a_stranger_stops_no_python_app() {
+    // A recursion within the interpreter itself: its stack ends.
+    let program = "class Endless:
+    def __getattr__(self, name):
+        return getattr(self, name)
+
+def app(environ, start_response):
+    path = environ['PATH_INFO']
+    if path == '/traps':
+        Endless().value
+    length = '1234' if path == '/announces' else '5'
+    start_response('200 OK', [('Content-Length', length)])
+    return [] if path == '/announces' else [b'hello']
+";
+    stranger_stops_no(&[("app.py", program), ("requirements.txt", "")]);
+}

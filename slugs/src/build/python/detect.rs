@@ -1,0 +1,38 @@
+//! Owns the files and commands by which a Python project is known. Must not know how it is built.
+
+use std::path::Path;
+
+/// Files by which a Python project is known.
+const PROJECT_FILES: [&str; 7] = [
+    "requirements.txt",
+    "pyproject.toml",
+    "Pipfile",
+    "setup.py",
+    "setup.cfg",
+    "poetry.lock",
+    "uv.lock",
+];
+/// Python programs that need no list of packages beside them.
+const PROGRAMS: [&str; 4] = ["app.py", "main.py", "wsgi.py", "manage.py"];
+/// First words of commands of Python apps, where another language's files are there as well.
+const SERVER_COMMANDS: [&str; 8] = [
+    "python",
+    "python3",
+    "gunicorn",
+    "waitress-serve",
+    "flask",
+    "uwsgi",
+    "django-admin",
+    "manage.py",
+];
+
+/// Whether a folder holds a Python project.
+pub(in crate::build) fn is_project(folder: &Path) -> bool {
+    let mut names = PROJECT_FILES.iter().chain(&PROGRAMS);
+    names.any(|name| folder.join(name).is_file())
+}
+
+/// Whether a program's name is one that starts Python apps.
+pub(in crate::build) fn is_server_command(program: &str) -> bool {
+    SERVER_COMMANDS.contains(&program)
+}
