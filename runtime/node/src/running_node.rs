@@ -26,7 +26,7 @@ use crate::server::{Readiness, RunningServer, ServerStartParts, ServerStores, op
 /// Dropping it ends everything at once; [`drain`](RunningNode::drain) lets requests finish first.
 pub struct RunningNode {
     pub(crate) core: NodeCore,
-    router: Option<router::Server>,
+    router: Option<router::RouterServer>,
     app_address: SocketAddr,
     server: Option<RunningServer>,
     drain_grace: DrainGrace,
@@ -191,7 +191,7 @@ async fn spawn_server(
 /// The parts of a server that has started.
 struct ServerParts {
     core: NodeCore,
-    router: router::Server,
+    router: router::RouterServer,
     server: RunningServer,
     app_address: SocketAddr,
     drain_grace: DrainGrace,

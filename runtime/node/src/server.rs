@@ -148,7 +148,7 @@ impl RunningServer {
         let usage = tokio::spawn(usage);
         let pruner = slug_pruner::prune_slugs(stores.slugs, control.clone(), Arc::clone(&observer));
         tasks.spawn(pruner);
-        tasks.spawn(watch_ledger(control.trouble(), observer));
+        tasks.spawn(watch_ledger(control.watch_ledger_trouble(), observer));
         Ok(RunningServer {
             api_address,
             ready,

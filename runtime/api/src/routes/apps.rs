@@ -124,7 +124,10 @@ pub(crate) async fn create_app(
     let hostnames = vec![state.default_hostname(&name)?];
     let app = name.clone();
     let create = Command::CreateApp { app, hostnames };
-    state.control.command(create, caller.actor(), key).await?;
+    state
+        .control
+        .execute_command(create, caller.actor(), key)
+        .await?;
     Ok((StatusCode::CREATED, Json(current_app(&state, &name)?)))
 }
 
@@ -171,12 +174,18 @@ pub(crate) async fn update_app(
     if settings != before.settings {
         let app = name.clone();
         let set = Command::SetSettings { app, settings };
-        state.control.command(set, caller.actor(), None).await?;
+        state
+            .control
+            .execute_command(set, caller.actor(), None)
+            .await?;
     }
     if let Some(on) = body.maintenance.filter(|on| *on != before.maintenance) {
         let app = name.clone();
         let set = Command::SetMaintenance { app, on };
-        state.control.command(set, caller.actor(), None).await?;
+        state
+            .control
+            .execute_command(set, caller.actor(), None)
+            .await?;
     }
     current_app(&state, &name).map(Json)
 }
@@ -196,7 +205,10 @@ pub(crate) async fn destroy_app(
     caller.require_app_role(&name, Role::Admin)?;
     let app = name.clone();
     let destroy = Command::DestroyApp { app };
-    state.control.command(destroy, caller.actor(), None).await?;
+    state
+        .control
+        .execute_command(destroy, caller.actor(), None)
+        .await?;
     state.logs.forget(&name);
     Ok(StatusCode::NO_CONTENT)
 }

@@ -155,7 +155,7 @@ async fn run_node(
     let node: NodeId = "local".parse().expect("a name");
     let inventory = Inventory::new_local(node, NODE_MEMORY_BYTES, DYNOS_MAX);
     control
-        .report(Report::Node(inventory))
+        .send_report(Report::Node(inventory))
         .await
         .expect("a reconciler");
     let ReconcilerOutputs {
@@ -177,7 +177,7 @@ async fn run_node(
                 continue;
             };
             let reporter = reporter.clone();
-            tokio::spawn(async move { reporter.report(report).await });
+            tokio::spawn(async move { reporter.send_report(report).await });
         }
     });
     let logs = logs.clone();
@@ -199,7 +199,7 @@ async fn once(one_off: OneOffStart, reporter: Control) {
         node: node.clone(),
         dyno: dyno.clone(),
     };
-    let _ = reporter.report(up).await;
+    let _ = reporter.send_report(up).await;
     let (exit, told) = match wanted.pipes {
         None => (ProcessExit::Code(0), None),
         Some(mut pipes) => {
@@ -216,7 +216,9 @@ async fn once(one_off: OneOffStart, reporter: Control) {
         }
     };
     let told_exit = exit.clone();
-    let _ = reporter.report(Report::Exited { node, dyno, exit }).await;
+    let _ = reporter
+        .send_report(Report::Exited { node, dyno, exit })
+        .await;
     if let Some(told) = told {
         let _ = told.send(told_exit);
     }

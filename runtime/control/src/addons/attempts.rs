@@ -62,50 +62,52 @@ impl AddonsShared {
     }
 
     /// Tells the ledger, in the name of whoever asked for the add-on.
-    async fn note(
+    async fn send_command(
         &self,
         asked: &NewAddon,
         command: AddonCommand,
     ) -> Result<AcceptedChange, ControlError> {
         let actor = Actor::now(&asked.created_by);
         let command = Command::Addon(command);
-        self.control.command(command, actor, None).await
+        self.control.execute_command(command, actor, None).await
     }
 
     /// One attempt to make an add-on, and to take it back if that fails.
-    pub(super) async fn make(&self, asked: &NewAddon, doomed: bool) -> AttemptEnd {
+    pub(super) async fn make_addon(&self, asked: &NewAddon, doomed: bool) -> AttemptEnd {
         let addon = &asked.name;
         // Whoever asked it in this run of the server: so nothing was there before.
         let fresh = self.waiters.is_waited_for(addon, AddonGoal::Made);
         let answer = match doomed {
             true => Err(ProvisionError::Overtaken("it failed before".to_owned())),
-            false => self.try_make(asked).await,
+            false => self.try_make_addon(asked).await,
         };
         let end = match &answer {
             Ok(_) => AttemptEnd::Done,
-            Err(error) if fresh && error.made_nothing() => self.gone(asked).await,
-            Err(_) => self.take_back(asked).await,
+            Err(error) if fresh && error.leaves_nothing_behind() => self.record_gone(asked).await,
+            Err(_) => self.remove_failed_addon(asked).await,
         };
         self.waiters.tell(addon, AddonGoal::Made, &answer);
         end
     }
 
-    async fn try_make(&self, asked: &NewAddon) -> AddonOutcome {
+    async fn try_make_addon(&self, asked: &NewAddon) -> AddonOutcome {
         let server = self.servers.get(asked.service)?;
         let _one_by_one = match asked.service {
             AddonService::Redis => Some(self.numbers.lock().await),
             AddonService::Postgresql | AddonService::Memcached => None,
         };
         let numbers = self.numbers();
-        let made = timeout(CREATE_MAX, server.create(asked, &numbers)).await;
+        let made = timeout(CREATE_MAX, server.create_addon(asked, &numbers)).await;
         let made = made.unwrap_or_else(|_| {
             Err(ProvisionError::Timeout {
                 service: asked.service,
-                place: server.place(),
+                place: server.address(),
             })
         })?;
         let addon = asked.name.clone();
-        let noted = self.note(asked, AddonCommand::Made { addon, made }).await;
+        let noted = self
+            .send_command(asked, AddonCommand::Made { addon, made })
+            .await;
         let accepted = noted.map_err(|refused| ProvisionError::Overtaken(refused.to_string()))?;
         Ok(accepted.version)
     }
@@ -122,47 +124,50 @@ impl AddonsShared {
     }
 
     /// Removes what was made of an add-on that was not made, now or later.
-    async fn take_back(&self, asked: &NewAddon) -> AttemptEnd {
+    async fn remove_failed_addon(&self, asked: &NewAddon) -> AttemptEnd {
         let removed = match self.servers.get(asked.service) {
-            Ok(server) => timeout(TAKE_BACK_MAX, server.destroy(asked, None)).await,
+            Ok(server) => timeout(TAKE_BACK_MAX, server.destroy_addon(asked, None)).await,
             Err(error) => Ok(Err(error)),
         };
         if let Ok(Ok(())) = removed {
-            return self.gone(asked).await;
+            return self.record_gone(asked).await;
         }
         let addon = asked.name.clone();
-        match self.note(asked, AddonCommand::Destroy { addon }).await {
+        match self
+            .send_command(asked, AddonCommand::Destroy { addon })
+            .await
+        {
             Ok(_) | Err(ControlError::Rejected(_)) => AttemptEnd::Again(None),
             Err(_) => AttemptEnd::Doomed,
         }
     }
 
     /// Says that nothing is left. What does not fit any more has been said by another.
-    async fn gone(&self, asked: &NewAddon) -> AttemptEnd {
+    async fn record_gone(&self, asked: &NewAddon) -> AttemptEnd {
         let addon = asked.name.clone();
-        match self.note(asked, AddonCommand::Gone { addon }).await {
+        match self.send_command(asked, AddonCommand::Gone { addon }).await {
             Ok(_) | Err(ControlError::Rejected(_)) => AttemptEnd::Done,
             Err(_) => AttemptEnd::Doomed,
         }
     }
 
     /// One attempt to destroy an add-on.
-    pub(super) async fn destroy_now(
+    pub(super) async fn destroy_addon(
         &self,
         asked: &NewAddon,
         made: Option<&AddonDetails>,
     ) -> AttemptEnd {
         let removed = match self.servers.get(asked.service) {
             Ok(server) => {
-                let removed = timeout(DESTROY_MAX, server.destroy(asked, made)).await;
-                let (service, place) = (asked.service, server.place());
+                let removed = timeout(DESTROY_MAX, server.destroy_addon(asked, made)).await;
+                let (service, place) = (asked.service, server.address());
                 removed.unwrap_or(Err(ProvisionError::Timeout { service, place }))
             }
             Err(error) => Err(error),
         };
         match removed {
             Ok(()) => {
-                let end = self.gone(asked).await;
+                let end = self.record_gone(asked).await;
                 self.waiters.tell(&asked.name, AddonGoal::Gone, &Ok(None));
                 end
             }
@@ -175,13 +180,13 @@ impl AddonsShared {
     }
 
     /// Sees to it that the server knows what it was told of an add-on. What cannot be done now is done the next time.
-    pub(super) async fn tend(&self, addon: &AddonName) {
+    pub(super) async fn tend_addon(&self, addon: &AddonName) {
         let view = self.control.view();
         if let Some(addon) = view.desired.addons.get(addon)
             && let AddonState::Ready(made) = &addon.state
             && let Ok(server) = self.servers.get(addon.request.service)
         {
-            let _ = timeout(TAKE_BACK_MAX, server.tend(&addon.request, made)).await;
+            let _ = timeout(TAKE_BACK_MAX, server.tend_addon(&addon.request, made)).await;
         }
     }
 }

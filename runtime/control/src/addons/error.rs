@@ -95,7 +95,7 @@ pub enum ProvisionError {
 
 impl ProvisionError {
     /// Whether an attempt that ended like this has made nothing.
-    pub(super) fn made_nothing(&self) -> bool {
+    pub(super) fn leaves_nothing_behind(&self) -> bool {
         match self {
             ProvisionError::NotOffered(_)
             | ProvisionError::Unreachable { .. }

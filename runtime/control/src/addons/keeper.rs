@@ -64,11 +64,11 @@ impl AddonKeeper {
 
     /// Does what the ledger says, until it is dropped. `warn` is told for the operator what cannot be destroyed now.
     pub async fn run(mut self, warn: impl Fn(String)) {
-        let mut views = self.shared.control.views();
+        let mut views = self.shared.control.watch_view();
         loop {
             views.borrow_and_update();
-            self.begin();
-            self.tend();
+            self.start_attempts();
+            self.tend_next_addon();
             // Whatever is late because all are busy is begun when one of them ends.
             let now = Instant::now();
             let wakes = self
@@ -85,7 +85,7 @@ impl AddonKeeper {
                 changed = views.changed() => if changed.is_err() {
                     return;
                 },
-                Some(ended) = self.tasks.join_next_with_id() => self.ended(ended, &warn),
+                Some(ended) = self.tasks.join_next_with_id() => self.finish_task(ended, &warn),
                 () = shared.nudge.notified() => self.retries.clear(),
                 () = sleep_until(wake) => {}
             }
@@ -93,7 +93,7 @@ impl AddonKeeper {
     }
 
     /// Begins what is to be done and may be done now.
-    fn begin(&mut self) {
+    fn start_attempts(&mut self) {
         let view = self.shared.control.view();
         let open = |addon: &&Addon| !matches!(addon.state, AddonState::Ready(_));
         self.retries
@@ -111,11 +111,11 @@ impl AddonKeeper {
             }
             let (shared, addon) = (Arc::clone(&self.shared), addon.clone());
             let doomed = self.doomed.contains(name);
-            self.spawn(AddonTask::Change(name.clone()), async move {
+            self.spawn_task(AddonTask::Change(name.clone()), async move {
                 match &addon.state {
-                    AddonState::Creating => shared.make(&addon.request, doomed).await,
+                    AddonState::Creating => shared.make_addon(&addon.request, doomed).await,
                     AddonState::Destroying(made) => {
-                        shared.destroy_now(&addon.request, made.as_ref()).await
+                        shared.destroy_addon(&addon.request, made.as_ref()).await
                     }
                     AddonState::Ready(_) => AttemptEnd::Done,
                 }
@@ -124,7 +124,7 @@ impl AddonKeeper {
     }
 
     /// Tends the next add-on, if none is being tended.
-    fn tend(&mut self) {
+    fn tend_next_addon(&mut self) {
         if self
             .busy
             .values()
@@ -142,20 +142,24 @@ impl AddonKeeper {
                 continue;
             }
             let shared = Arc::clone(&self.shared);
-            self.spawn(AddonTask::Tend(addon.clone()), async move {
-                shared.tend(&addon).await;
+            self.spawn_task(AddonTask::Tend(addon.clone()), async move {
+                shared.tend_addon(&addon).await;
                 AttemptEnd::Done
             });
             return;
         }
     }
 
-    fn spawn(&mut self, work: AddonTask, task: impl Future<Output = AttemptEnd> + Send + 'static) {
+    fn spawn_task(
+        &mut self,
+        work: AddonTask,
+        task: impl Future<Output = AttemptEnd> + Send + 'static,
+    ) {
         let id = self.tasks.spawn(task).id();
         self.busy.insert(id, work);
     }
 
-    fn ended(
+    fn finish_task(
         &mut self,
         ended: Result<(tokio::task::Id, AttemptEnd), tokio::task::JoinError>,
         warn: &impl Fn(String),

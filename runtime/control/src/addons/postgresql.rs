@@ -7,7 +7,7 @@
 //! Sessions bear the add-on's name: one that was left behind, since the platform was killed, is ended before anything
 //! else is done, so that what it was about to do does not come late.
 
-use super::backend::{AddonServer, CONNECT_TIMEOUT};
+use super::backend::{AddonServer, SERVER_CONNECT_TIMEOUT};
 use super::error::{ProvisionError, ServiceConfigError};
 use super::names::{endpoint, hex, identifier};
 use futures_util::FutureExt;
@@ -79,7 +79,7 @@ impl PostgresqlService {
             return Err(ServiceConfigError::Tls);
         }
         admin.ssl_mode(SslMode::Disable);
-        admin.connect_timeout(CONNECT_TIMEOUT);
+        admin.connect_timeout(SERVER_CONNECT_TIMEOUT);
         let connections = connections.unwrap_or(CONNECTIONS_DEFAULT);
         if !(1..=CONNECTIONS_MAX).contains(&connections) {
             return Err(ServiceConfigError::Connections);
@@ -94,7 +94,7 @@ impl PostgresqlService {
     fn failed(&self, why: String) -> ProvisionError {
         ProvisionError::Failed {
             service: AddonService::Postgresql,
-            place: self.place(),
+            place: self.address(),
             why,
         }
     }
@@ -108,7 +108,7 @@ impl PostgresqlService {
 
     /// Why there is no session.
     fn unreachable(&self, error: Error) -> ProvisionError {
-        let (service, place) = (AddonService::Postgresql, self.place());
+        let (service, place) = (AddonService::Postgresql, self.address());
         if let Some(said) = error.as_db_error() {
             let login = [
                 SqlState::INVALID_PASSWORD,
@@ -345,11 +345,11 @@ fn cause(error: Error) -> String {
 }
 
 impl AddonServer for PostgresqlService {
-    fn place(&self) -> String {
+    fn address(&self) -> String {
         self.reach.to_string()
     }
 
-    fn create<'a>(
+    fn create_addon<'a>(
         &'a self,
         addon: &'a NewAddon,
         _: &'a BTreeSet<u16>,
@@ -358,7 +358,7 @@ impl AddonServer for PostgresqlService {
         self.with(addon, work).boxed()
     }
 
-    fn destroy<'a>(
+    fn destroy_addon<'a>(
         &'a self,
         addon: &'a NewAddon,
         _: Option<&'a AddonDetails>,
@@ -367,7 +367,7 @@ impl AddonServer for PostgresqlService {
         self.with(addon, work).boxed()
     }
 
-    fn tend<'a>(
+    fn tend_addon<'a>(
         &'a self,
         _: &'a NewAddon,
         _: &'a AddonDetails,
@@ -385,13 +385,13 @@ mod tests {
         let server =
             PostgresqlService::new("postgres://me:hunter2@db.internal/postgres", None, None);
         let server = server.expect("a server");
-        assert_eq!(server.place(), "db.internal:5432");
+        assert_eq!(server.address(), "db.internal:5432");
         assert!(!format!("{server:?}").contains("hunter2"));
         let reach = "10.0.0.7:6000".parse().expect("an address");
         let other = PostgresqlService::new("postgres://me:x@[::1]:5433/x", Some(reach), Some(3));
-        assert_eq!(other.expect("a server").place(), "10.0.0.7:6000");
+        assert_eq!(other.expect("a server").address(), "10.0.0.7:6000");
         let local = PostgresqlService::new("postgres://me:x@[::1]:5433/x", None, None);
-        assert_eq!(local.expect("a server").place(), "[::1]:5433");
+        assert_eq!(local.expect("a server").address(), "[::1]:5433");
         for (url, error) in [
             ("hunter2", ServiceConfigError::Url(FORM)),
             ("mysql://me:hunter2@db/x", ServiceConfigError::Url(FORM)),

@@ -4,7 +4,7 @@
 //! Owns the commands. A user is known as an add-on's by the digest of its password. Users are set in one command, so
 //! that none is ever there by halves. A database number is taken by nothing but the ledger: there is nothing to make.
 
-use super::backend::{AddonServer, CONNECT_TIMEOUT};
+use super::backend::{AddonServer, SERVER_CONNECT_TIMEOUT};
 use super::error::{ProvisionError, ServiceConfigError};
 use super::names::{endpoint, hex, identifier};
 use futures_util::FutureExt;
@@ -121,7 +121,7 @@ impl RedisService {
         let login = self.admin.redis_settings().clone().set_db(number.into());
         let admin = self.admin.clone().set_redis_settings(login);
         let config = AsyncConnectionConfig::new()
-            .set_connection_timeout(Some(CONNECT_TIMEOUT))
+            .set_connection_timeout(Some(SERVER_CONNECT_TIMEOUT))
             .set_response_timeout(Some(ANSWER_TIMEOUT));
         let connected = async {
             let client = Client::open(admin)?;
@@ -133,7 +133,7 @@ impl RedisService {
     }
 
     fn unreachable(&self, error: &RedisError) -> ProvisionError {
-        let (service, place) = (AddonService::Redis, self.place());
+        let (service, place) = (AddonService::Redis, self.address());
         let login = [Some("NOAUTH"), Some("WRONGPASS"), Some("NOPERM")];
         if error.kind() == ErrorKind::AuthenticationFailed || login.contains(&error.code()) {
             return ProvisionError::Login { service, place };
@@ -153,7 +153,7 @@ impl RedisService {
     fn refused(&self, error: &RedisError) -> ProvisionError {
         ProvisionError::Failed {
             service: AddonService::Redis,
-            place: self.place(),
+            place: self.address(),
             why: error.to_string(),
         }
     }
@@ -385,11 +385,11 @@ fn escaped(text: &str) -> String {
 }
 
 impl AddonServer for RedisService {
-    fn place(&self) -> String {
+    fn address(&self) -> String {
         self.reach.to_string()
     }
 
-    fn create<'a>(
+    fn create_addon<'a>(
         &'a self,
         addon: &'a NewAddon,
         numbers: &'a BTreeSet<u16>,
@@ -397,7 +397,7 @@ impl AddonServer for RedisService {
         self.make(addon, numbers).boxed()
     }
 
-    fn destroy<'a>(
+    fn destroy_addon<'a>(
         &'a self,
         addon: &'a NewAddon,
         made: Option<&'a AddonDetails>,
@@ -405,7 +405,7 @@ impl AddonServer for RedisService {
         self.remove(addon, made).boxed()
     }
 
-    fn tend<'a>(
+    fn tend_addon<'a>(
         &'a self,
         addon: &'a NewAddon,
         made: &'a AddonDetails,
@@ -424,11 +424,11 @@ mod tests {
     #[test]
     fn a_url_tells_what_apps_dial_and_is_never_shown() {
         let server = RedisService::new("redis://:hunter2@cache.internal", None).expect("a server");
-        assert_eq!(server.place(), "cache.internal:6379");
+        assert_eq!(server.address(), "cache.internal:6379");
         assert!(!format!("{server:?}").contains("hunter2"));
         let reach = "[::1]:7".parse().expect("an address");
         let other = RedisService::new("redis://127.0.0.1:6380", Some(reach));
-        assert_eq!(other.expect("a server").place(), "[::1]:7");
+        assert_eq!(other.expect("a server").address(), "[::1]:7");
         for (url, error) in [
             ("hunter2", ServiceConfigError::Url(FORM)),
             ("redis://me:hunter2@", ServiceConfigError::Url(FORM)),

@@ -24,7 +24,7 @@ const ANSWER_MAX: Duration = Duration::from_secs(60);
 /// How far an add-on is that is to go.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum AddonRemoval {
-    /// Nothing is left of it.
+    /// The keeper removed the add-on completely.
     Complete,
     /// Its apps do not have it any more; the rest goes as soon as it can.
     Later,
@@ -59,7 +59,7 @@ impl AddonsHandle {
         let name = asked.name.clone();
         let answer = self.0.waiters.wait_for(&name, AddonGoal::Made);
         let create = Command::Addon(AddonCommand::Create(asked));
-        match self.0.control.command(create, actor, key).await {
+        match self.0.control.execute_command(create, actor, key).await {
             Ok(accepted) if accepted.repeated => {
                 self.0.waiters.forget(&name, AddonGoal::Made, answer);
                 Ok(accepted)
@@ -83,7 +83,7 @@ impl AddonsHandle {
         let answer = self.0.waiters.wait_for(&name, AddonGoal::Gone);
         let addon = name.clone();
         let destroy = Command::Addon(AddonCommand::Destroy { addon });
-        if let Err(refused) = self.0.control.command(destroy, actor, None).await {
+        if let Err(refused) = self.0.control.execute_command(destroy, actor, None).await {
             self.0.waiters.forget(&name, AddonGoal::Gone, answer);
             return Err(refused.into());
         }

@@ -39,7 +39,7 @@ impl AddonServers {
     /// The services that are offered, and where their servers are.
     pub fn offered(&self) -> impl Iterator<Item = (AddonService, String)> {
         let all = self.all.iter();
-        all.map(|(service, server)| (*service, server.place()))
+        all.map(|(service, server)| (*service, server.address()))
     }
 
     pub(super) fn get(

@@ -59,7 +59,7 @@ impl AddonWaiters {
     pub(super) fn tell(&self, addon: &AddonName, wish: AddonGoal, answer: &AddonOutcome) {
         let waiters = self.0.lock().remove(&(addon.clone(), wish));
         for waiter in waiters.into_iter().flatten() {
-            // Whoever asked may have gone.
+            // The requester may have stopped waiting.
             let _ = waiter.send(answer.clone());
         }
     }

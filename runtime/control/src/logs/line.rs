@@ -19,7 +19,7 @@ pub enum AppLogSource {
     Dyno(DynoId),
     /// The router, one line a request: `dyno[router]`.
     Router,
-    /// A user's command, or what became of it: `dyno[api]`.
+    /// A user's command, or its result: `dyno[api]`.
     Api,
 }
 
