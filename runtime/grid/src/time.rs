@@ -1,6 +1,6 @@
 //! Points in time as plain numbers.
 //!
-//! Owns arithmetic on time. Must not know any clock: whoever calls says what time it is.
+//! Owns arithmetic on time. Must not know any clock: callers pass the time.
 
 use std::fmt;
 use std::ops::{Add, Sub};

@@ -140,9 +140,9 @@ impl LogQueue {
     }
 
     /// A sink for the record of each request.
-    pub(crate) fn router_sink(&self) -> router::Sink {
+    pub(crate) fn router_sink(&self) -> router::AccessLogSink {
         let queue = self.clone();
-        Arc::new(move |record: &router::Record| {
+        Arc::new(move |record: &router::AccessRecord| {
             queue.send(NodeLogLine {
                 at: record.at,
                 app: record.app.clone(),

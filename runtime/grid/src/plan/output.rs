@@ -9,50 +9,50 @@ use crate::name::{AppName, DynoId, NodeId, Version};
 use crate::protocol::Step;
 use crate::time::Time;
 
-/// What is to be done now, and when to look again.
+/// The steps to carry out now, and when to plan again.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Plan {
-    /// To be carried out in this order.
+    /// The steps, to be carried out in this order.
     pub steps: Vec<Step>,
-    /// Plan again at this time, if nothing is heard before; or at `ObservedState::next_death`, if that is earlier.
+    /// When to plan again if nothing is heard before. `ObservedState::next_death` may be earlier.
     pub wake_at: Option<Time>,
-    /// What stands in the way of the intent.
+    /// Why the intent cannot be fulfilled now.
     pub notes: BTreeSet<PlanNote>,
 }
 
-/// Something that stands in the way of the intent, for an operator to read.
+/// A reason why the intent cannot be fulfilled now, for the operator.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum PlanNote {
-    /// Known nodes have not said what they have: nothing is decided for a moment.
+    /// Some known nodes have not sent an inventory yet: nothing is decided for a moment.
     Settling,
-    /// Most nodes are silent at once: more likely it is our own ears. Nothing is moved away.
+    /// Most nodes are silent at once. The fault is probably in the connection of the reconciler, so no dyno is moved.
     MostNodesSilent,
-    /// No node lives: nothing can start.
+    /// No node is alive, so nothing can start.
     NoNodes,
-    /// This node is silent: its dynos are placed elsewhere.
+    /// This node is silent. Its dynos are placed on other nodes.
     NodeSilent {
         /// The node.
         node: NodeId,
     },
-    /// No node may take this dyno.
+    /// No node has room for this dyno.
     NoRoom {
         /// The app.
         app: AppName,
         /// The place to be filled.
         dyno: DynoId,
-        /// The release that it would run.
+        /// The release of the dyno.
         version: Version,
     },
-    /// This place waits after crashes.
+    /// This place stays empty for a while after crashes.
     BackingOff {
         /// The app.
         app: AppName,
         /// The place to be filled.
         dyno: DynoId,
-        /// Until when.
+        /// When the place may be filled again.
         until: Time,
     },
-    /// Nodes have dynos of an app that the ledger does not know. They are left alone.
+    /// Nodes have dynos of an app that the ledger does not know. These dynos are left alone.
     UnknownApp {
         /// The app.
         app: AppName,
@@ -60,7 +60,7 @@ pub enum PlanNote {
 }
 
 impl PlanNote {
-    /// The app whose owner wants to read it, if it is about one.
+    /// The app that the note is about, if it is about one.
     pub fn app(&self) -> Option<&AppName> {
         match self {
             PlanNote::NoRoom { app, .. }

@@ -16,10 +16,10 @@ use crate::observed::ObservedState;
 use crate::protocol::Step;
 use crate::time::Time;
 
-/// Rounds of planning at most. The second one nearly always finds nothing more to do.
+/// The most rounds of planning. The second round nearly always finds nothing to do.
 const ROUNDS_MAX: usize = 16;
 
-/// What is to be done at `now`. The same inputs give the same plan.
+/// The plan for `now`. The same inputs give the same plan.
 pub fn make_plan(
     desired: &DesiredState,
     observed: &ObservedState,
@@ -29,8 +29,8 @@ pub fn make_plan(
     plan_with_survey(desired, observed, policy, now, Survey::of)
 }
 
-/// As [`plan`], which passes over apps for which it sees at a glance that there is nothing to do. Here none
-/// is: slower, and what the other is checked against.
+/// Plans every app, without the fast path of [`make_plan`], which skips apps that obviously need no step. Slower; tests
+/// compare `make_plan` with it.
 pub fn plan_every_app(
     desired: &DesiredState,
     observed: &ObservedState,
@@ -57,7 +57,7 @@ fn plan_with_survey(
         now,
         live: &live,
     };
-    // What is said by few, or before all have spoken, may be missing something: no glance is to be trusted.
+    // With few nodes heard, or before all have sent an inventory, knowledge may be incomplete: no app is skipped.
     let wary = blind || settles_at(desired, observed, now).is_some();
     let look = |scene: Scene<'_>, used: &BTreeMap<NodeId, Room>| match wary {
         true => Survey::of_all(scene),
@@ -67,8 +67,7 @@ fn plan_with_survey(
     let mut draft = Draft::new(scene, blind, &first);
     draft.begin_round(&first.busy, &[&first]);
     plan_round(&mut draft, &first.busy);
-    // What one app takes bears on the others, before it as well as behind it: so it goes round until
-    // there is nothing left to choose.
+    // The room that one app takes matters to all others, earlier ones as well: so there are rounds until no step is added.
     let (mut before, mut rounds) = (0, 1);
     while draft.steps() > before && rounds < ROUNDS_MAX {
         (before, rounds) = (draft.steps(), rounds + 1);
@@ -79,7 +78,7 @@ fn plan_with_survey(
     draft.finish()
 }
 
-/// The nodes that are not silent, and whether most are, so that silence proves nothing.
+/// The nodes that are not silent, and whether most nodes are: then silence does not prove that a node is dead.
 fn find_live_nodes(
     desired: &DesiredState,
     observed: &ObservedState,
@@ -108,15 +107,15 @@ fn plan_round(draft: &mut Draft, busy: &BTreeSet<AppName>) {
     phase::leave::leave(draft);
 }
 
-/// One app: each phase sees what the ones before it chose.
+/// Plans one app. Each phase sees the steps that the phases before it chose.
 fn plan_app(draft: &mut Draft, app: &AppName) {
     phase::retire::stop_overdue_boots(draft, app);
     phase::prepare::prepare(draft, app);
     phase::promote::fail_release(draft, app);
     phase::fill::fill(draft, app);
     phase::cycle::cycle(draft, app);
-    // Deaf to most nodes, and without knowing what the routers have: nothing better to tell them, and
-    // nobody may be ended whom they may still know.
+    // Most nodes are silent, and the routers' route is unknown: a new route could only be worse, and a dyno that the
+    // routers may still know must not be ended.
     if draft.blind && !draft.observed.routes.contains_key(app) {
         phase::retire::finish(draft, app);
         return;
@@ -128,8 +127,8 @@ fn plan_app(draft: &mut Draft, app: &AppName) {
     phase::promote::prune(draft, app);
 }
 
-/// A reconciler that has just started knows its nodes from the ledger and waits a moment for them, or it
-/// would start again what already runs. Until when, if it still does.
+/// Until when a new reconciler waits for the nodes that its ledger names; none if all were heard or the time is over.
+/// Without the wait it would start dynos that already run.
 fn settles_at(desired: &DesiredState, observed: &ObservedState, now: Time) -> Option<Time> {
     let until = observed.since + SETTLE;
     let mut known = desired.nodes.iter();

@@ -13,14 +13,14 @@ use crate::time::Time;
 /// Memory in bytes, and a number of dynos.
 pub(super) type Room = (u64, u32);
 
-/// What is known, and under what it is judged.
+/// Everything that a plan is made from.
 #[derive(Clone, Copy)]
 pub(super) struct Scene<'a> {
     pub(super) desired: &'a DesiredState,
     pub(super) observed: &'a ObservedState,
     pub(super) policy: &'a Policy,
     pub(super) now: Time,
-    /// Nodes that can be asked for something.
+    /// Nodes that can be told to do something.
     pub(super) live: &'a BTreeSet<NodeId>,
 }
 

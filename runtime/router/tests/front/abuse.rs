@@ -1,9 +1,10 @@
 //! Requests that must not pass: each is refused, the connection closes, and no guest sees a thing.
 
-use crate::raw::Raw;
-use crate::world::{World, connect, say};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
+
+use crate::raw::Raw;
+use crate::world::{World, connect, say};
 
 /// What follows a refused request on its connection, and must never be taken for a request.
 const SMUGGLED: &str = "GET /smuggled HTTP/1.1\r\nhost: hello.localhost\r\n\r\n";
@@ -291,7 +292,7 @@ async fn a_long_target_or_header_gets_a_page_with_the_requests_id() {
             "{line}"
         );
         assert!(line.contains(&format!(" status={status} ")), "{line}");
-        assert_eq!(world.router.stats().malformed, 1);
+        assert_eq!(world.router.statistics().malformed, 1);
     }
 }
 

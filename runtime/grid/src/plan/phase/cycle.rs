@@ -1,7 +1,7 @@
-//! Dynos that have been up for long are replaced.
+//! Cycling: a dyno that has been up for long is replaced.
 //!
-//! Owns whose turn it is: one dyno of an app at a time. Must not know how a replacement takes over: it is
-//! the newer one in its place.
+//! Owns which dyno is next: one dyno of an app at a time. Must not know how a replacement takes over: the newer dyno in a
+//! place does so by itself.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,7 +14,7 @@ use crate::name::{AppName, DynoId};
 use crate::plan::draft::Draft;
 use crate::time::Time;
 
-/// Starts a replacement for the dyno that has been up longest, if it is due and the app at rest.
+/// Starts a replacement for the dyno that has been up longest, if it is due and nothing else of the app changes.
 pub(in crate::plan) fn cycle(draft: &mut Draft, name: &AppName) {
     let Some(after) = draft.policy.cycle_after else {
         return;
@@ -43,12 +43,12 @@ pub(in crate::plan) fn cycle(draft: &mut Draft, name: &AppName) {
     }
 }
 
-/// How much longer than others a dyno may stay up, so that they do not go in step.
+/// The extra time that a dyno may stay up, so that dynos are not all replaced at once.
 fn jitter(draft: &Draft, after: Duration, run: crate::name::Run) -> Duration {
     backoff::derive_jitter(after, run, draft.observed.seed)
 }
 
-/// The release that serves, if all its dynos do and nothing else of the app runs.
+/// The serving release, if all its dynos serve and no other dyno of the app runs.
 fn resting(draft: &Draft, app: &App) -> Option<Arc<Release>> {
     let release = app.serving_release()?;
     let is_target = app.target_release()?.version == release.version;

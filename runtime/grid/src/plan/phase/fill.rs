@@ -15,12 +15,12 @@ use crate::plan::draft::{Draft, Reserved};
 use crate::plan::{FETCH_RETRY, PlanNote};
 use crate::protocol::{RouteTarget, Step};
 
-/// Starts what is missing of the wanted releases.
+/// Starts the missing dynos of the releases that should run.
 pub(in crate::plan) fn fill(draft: &mut Draft, name: &AppName) {
     let Some(app) = draft.desired.apps.get(name).cloned() else {
         return;
     };
-    // What has a release process to run first starts nothing before that succeeded.
+    // A release with a release process starts no dyno before that process has succeeded.
     let mut wanted = app.wanted_releases();
     wanted.retain(|release| !app.is_unprepared(release));
     for release in &wanted {
@@ -38,7 +38,7 @@ pub(in crate::plan) fn fill(draft: &mut Draft, name: &AppName) {
     }
 }
 
-/// Where the dynos of one release and process type sit that will stay, or are to start.
+/// The nodes of the dynos of one release and process type that will stay or are to start.
 #[derive(Default)]
 pub(in crate::plan) struct Homes {
     filled: BTreeSet<u32>,
@@ -46,7 +46,7 @@ pub(in crate::plan) struct Homes {
 }
 
 impl Homes {
-    /// Of all places but one.
+    /// The homes of all places, except the place `without`.
     pub(in crate::plan) fn of(
         draft: &Draft,
         app: &App,
@@ -83,7 +83,7 @@ impl Homes {
         }
     }
 
-    /// The places that nobody fills.
+    /// The places without a dyno.
     fn missing(&self, app: &App, process: &ProcessType) -> Vec<DynoId> {
         let places = app.open_places(process);
         places
@@ -120,7 +120,7 @@ fn start(draft: &mut Draft, app: &App, release: &Arc<Release>, id: &DynoId, home
     make_room(draft, app, release, id, homes);
 }
 
-/// The node for a dyno whose siblings sit as told, as if `without` were gone already.
+/// The node for a dyno whose siblings are at `homes`, as if `without` had ended already.
 pub(in crate::plan) fn choose(
     draft: &Draft,
     app: &App,
@@ -133,7 +133,7 @@ pub(in crate::plan) fn choose(
     placement::choose_node(&candidates, &homes.counts, spec.limits.memory_bytes)
 }
 
-/// Starts the dyno, or sees to it that the node gets the slug first.
+/// Starts the dyno, or has the node fetch the slug first.
 pub(in crate::plan) fn start_on(
     draft: &mut Draft,
     app: &App,
@@ -203,10 +203,10 @@ fn begin(draft: &Draft, app: &App, release: &Release, node: NodeId, dyno: DynoKe
     }
 }
 
-/// Whether a dyno of this release has no need to boot before somebody wants it: apps that served come back from
-/// a start of the whole platform as they would be a while later, and thousands of them do not boot at once.
+/// Whether a dyno of this release may start asleep and boot with its first request. After a restart of the whole platform,
+/// thousands of apps that served before then do not boot at once.
 ///
-/// Once routers know a dyno of the app, or one crashed, there is a reason for a new one to be up.
+/// Once the routers know a dyno of the app, or one has crashed, a new dyno has a reason to boot at once.
 fn may_sleep(draft: &Draft, app: &App, release: &Release, process: &ProcessType) -> bool {
     let idle_after = app.settings.idle_after.or_default(draft.policy.idle_after);
     let handler = release
@@ -223,8 +223,8 @@ fn may_sleep(draft: &Draft, app: &App, release: &Release, process: &ProcessType)
         && !crashes.any(|slot| slot.app == app.name)
 }
 
-/// Where nothing fits any more, a replacement can only come up in the room of what it replaces. One
-/// dyno at a time gives way, as long as another one of its type serves on.
+/// Where no node has room, a replacement can only start in the room of the dyno that it replaces. One dyno at a time makes
+/// room, as long as another dyno of its type goes on serving.
 fn make_room(draft: &mut Draft, app: &App, release: &Release, id: &DynoId, homes: &Homes) {
     let starting = draft
         .observed
@@ -255,8 +255,7 @@ fn make_room(draft: &mut Draft, app: &App, release: &Release, id: &DynoId, homes
     draft.victims.extend(victim);
 }
 
-/// Dynos that share a node, since no other one lived when they started, are parted when one does: the
-/// last of them moves.
+/// Moves the last dyno of a type that sits on one node with all its siblings, once a second node is alive.
 fn spread(draft: &mut Draft, app: &App, release: &Arc<Release>, process: &ProcessType) {
     let count = app.count_open_places(process);
     if count < 2 || draft.live.len() < 2 {

@@ -1,6 +1,6 @@
-//! What is left of apps that are not there.
+//! Dynos and releases of apps that the intent does not have.
 //!
-//! Owns the end of a destroyed app, and that an unknown one is left alone. Must not know why it was destroyed.
+//! Owns the end of a destroyed app; an unknown app is left alone. Must not know why an app was destroyed.
 
 use std::collections::BTreeSet;
 
@@ -11,8 +11,8 @@ use crate::plan::PlanNote;
 use crate::plan::draft::Draft;
 use crate::protocol::Step;
 
-/// Withdraws destroyed apps and ends what runs of them. Dynos of apps that the ledger does not know are
-/// left alone: it may be that it is the ledger that is missing something.
+/// Withdraws destroyed apps and ends their dynos. Dynos of apps that the ledger does not know are left alone: the ledger may
+/// be incomplete.
 pub(in crate::plan) fn leave(draft: &mut Draft) {
     withdraw(draft);
     for app in draft.strays.clone() {
@@ -25,7 +25,7 @@ pub(in crate::plan) fn leave(draft: &mut Draft) {
     }
 }
 
-/// Tells the routers of every destroyed app once, whatever they know of it.
+/// Tells the routers of every destroyed app once, whether they know it or not.
 fn withdraw(draft: &mut Draft) {
     let destroyed = draft.desired.destroyed.keys();
     let told = &draft.observed.withdrawn;
@@ -47,7 +47,7 @@ fn end_dynos(draft: &mut Draft, app: &AppName) {
     }
 }
 
-/// A release is forgotten when its last dyno on the node is gone.
+/// Has nodes forget the releases of the app that have no dyno left there.
 fn forget(draft: &mut Draft, app: &AppName) {
     let dynos = draft.observed.dynos_of(app);
     let used: BTreeSet<(&NodeId, Version)> =

@@ -1,4 +1,4 @@
-//! Who fills a place of a formation.
+//! Which dyno fills a place of a formation.
 //!
 //! Owns the choice between several dynos of one place. Must not know what becomes of the others.
 
@@ -11,16 +11,16 @@ use crate::time::Time;
 /// The dynos of one release in one place.
 #[derive(Debug, Default)]
 pub(in crate::plan) struct Place {
-    /// The newest one that serves and was not told to restart.
+    /// The newest dyno that serves and was not told to restart.
     pub(in crate::plan) fresh: Option<DynoKey>,
-    /// The newest one that starts and is newer than that.
+    /// The newest dyno that starts, if it is newer than `fresh`.
     pub(in crate::plan) coming: Option<DynoKey>,
-    /// The newest one that serves though it was told to restart.
+    /// The newest dyno that serves though it was told to restart.
     pub(in crate::plan) stale: Option<DynoKey>,
 }
 
 impl Place {
-    /// Of the dynos on nodes that are not taken for dead.
+    /// The place, from dynos on nodes that do not count as dead.
     pub(in crate::plan) fn of(draft: &Draft, app: &App, version: Version, id: &DynoId) -> Self {
         let stale_before = app.stale_before(id);
         let mut place = Place::default();
@@ -29,7 +29,7 @@ impl Place {
             if gone || dyno.version != version || key.run < app.first_run {
                 continue;
             }
-            // They come oldest first, so that the last one to be taken is the newest.
+            // The dynos come oldest first, so the last one kept is the newest.
             match (dyno.state, key.run < stale_before) {
                 (DynoState::Up | DynoState::Idle, false) => {
                     place.fresh = Some(key.clone());
@@ -43,17 +43,17 @@ impl Place {
         place
     }
 
-    /// The one that takes requests.
+    /// The dyno that takes requests.
     pub(in crate::plan) fn serving(&self) -> Option<&DynoKey> {
         self.fresh.as_ref().or(self.stale.as_ref())
     }
 
-    /// The one that will stay.
+    /// The dyno that will stay.
     pub(in crate::plan) fn keeper(&self) -> Option<&DynoKey> {
         self.coming.as_ref().or(self.fresh.as_ref())
     }
 
-    /// Those that must not be ended.
+    /// The dynos that must not be ended.
     pub(in crate::plan) fn needed(self) -> impl Iterator<Item = DynoKey> {
         let stale = if self.fresh.is_some() {
             None
@@ -64,7 +64,7 @@ impl Place {
     }
 }
 
-/// Until when a place must stay empty after crashes, if it must.
+/// Until when a place must stay empty after crashes; none: it may be filled.
 pub(in crate::plan) fn not_before(
     draft: &Draft,
     app: &App,
@@ -81,7 +81,7 @@ pub(in crate::plan) fn not_before(
     counts.then_some(history.not_before)
 }
 
-/// The dynos of a release and process type that take requests, or would if it were web.
+/// The dynos of a release and process type that are up: for web, those that take requests.
 pub(in crate::plan) fn serving(
     draft: &Draft,
     app: &App,

@@ -1,10 +1,10 @@
-//! The release process: run once, before any dyno of a new release starts.
+//! The release process: it runs once, before any dyno of a new release starts.
 //!
-//! Owns when it runs, how long it may, and what its end means. Must not know how the release's dynos start.
+//! Owns when it runs, its time limit, and what its end means. Must not know how the release's dynos start.
 //!
-//! It is run for every release, whatever made it: a deploy, a change of config, a rollback. It is never
-//! interrupted for a later release, whose own waits for its end: a migration that is broken off is worse than one
-//! that is late. Where its end was never written down, as when the server was killed, it is run again.
+//! It runs for every release: after a deploy, a change of config, a rollback. It is never interrupted for a later release,
+//! whose own release process waits for it: an interrupted migration is worse than a late one. If its end is not in the
+//! ledger, as after a kill of the server, it runs again.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -19,21 +19,21 @@ use crate::plan::draft::Draft;
 use crate::protocol::{ProcessExit, Step, StopReason};
 use crate::time::Time;
 
-/// How long a one-off dyno may take to start: its slug may have to be fetched and compiled first.
+/// The time limit for the start of a one-off dyno: its slug may have to be fetched and compiled first.
 const ONE_OFF_START_MAX: Duration = Duration::from_secs(5 * 60);
 
-/// Runs the target's release process if it has not run, and writes down how one ended.
+/// Runs the target's release process if it has not run, and records how release processes ended.
 pub(in crate::plan) fn prepare(draft: &mut Draft, name: &AppName) {
     stop_overdue(draft, name);
     record_ends(draft, name);
     run(draft, name);
 }
 
-/// Whether a dyno is left to end by itself: what was started by hand, and a release process whose end is awaited.
+/// Whether a dyno is left to end by itself: a one-off dyno, or a release process whose end matters.
 pub(in crate::plan) fn comes_to_its_own_end(app: &App, key: &DynoKey, version: Version) -> bool {
     let awaited = || app.releases.contains_key(&version) && !app.release_process_has_ended(version);
     let process = &key.dyno.process;
-    // What has the name and a smaller run is of another app.
+    // A dyno of a smaller run is of a destroyed app of the same name.
     key.run >= app.first_run && (process.is_run() || (process.is_release() && awaited()))
 }
 
@@ -59,7 +59,7 @@ fn stop_overdue(draft: &mut Draft, name: &AppName) {
     }
 }
 
-/// Until when a dyno may run that runs once, if it does not end by itself.
+/// The time limit of a dyno that runs once, and the reason for stopping it then; none: no limit.
 fn time_limit(key: &DynoKey, dyno: &Dyno) -> Option<(Time, StopReason)> {
     let process = &key.dyno.process;
     if process.is_release() && dyno.state.is_alive() {
@@ -69,7 +69,7 @@ fn time_limit(key: &DynoKey, dyno: &Dyno) -> Option<(Time, StopReason)> {
     starts.then_some((dyno.started + ONE_OFF_START_MAX, StopReason::BootTimeout))
 }
 
-/// Records how release processes ended; one whose node is taken for dead ended with it.
+/// Records how release processes ended. A release process whose node counts as dead ended with the node.
 fn record_ends(draft: &mut Draft, name: &AppName) {
     let Some(app) = draft.desired.apps.get(name) else {
         return;
@@ -101,7 +101,7 @@ fn record_ends(draft: &mut Draft, name: &AppName) {
     }
 }
 
-/// Whether a release process of the app runs, of whatever release, or still ends.
+/// Whether a release process of any release of the app still runs or ends.
 fn is_running(draft: &Draft, name: &AppName) -> bool {
     let mut dynos = draft.observed.dynos_of(name);
     dynos.any(|(key, dyno)| key.dyno.process.is_release() && !draft.evicted(&dyno.node))

@@ -56,7 +56,7 @@ fn failure(draft: &Draft, app: &App, release: &Release) -> Option<String> {
     })
 }
 
-/// Why a release failed whose dyno ended like that, for the app's owner to read. It begins with the dyno's name.
+/// The reason of a failed release, for the app's owner. It begins with the name of the dyno that ended.
 fn reason(release: &Release, dyno: &DynoId, history: &CrashHistory) -> String {
     match history.cause {
         CrashCause::BootTimeout => {
@@ -73,15 +73,15 @@ fn reason(release: &Release, dyno: &DynoId, history: &CrashHistory) -> String {
     }
 }
 
-/// Whether a crash is that of a process which had begun to run. It takes no requests, so that its end, of which the
-/// back-off takes care, says nothing of whether the release can serve: a worker may end for want of a queue.
+/// Whether a crash is the end of a process that had begun to run. Such a process takes no requests, so its end does not show
+/// that the release cannot serve: a worker may end because its queue is missing. Back-off handles it.
 fn has_run(release: &Release, dyno: &DynoId, cause: CrashCause) -> bool {
     let spec = release.processes.get(&dyno.process);
     let process = spec.is_some_and(|spec| spec.kind == ProcessKind::Process);
     process && !matches!(cause, CrashCause::Boot | CrashCause::BootTimeout)
 }
 
-/// Publishes the target once it is ready: the one swap. The old dynos are drained after it.
+/// Publishes the target once it is ready. This is the swap; the old dynos are drained after it.
 pub(in crate::plan) fn promote(draft: &mut Draft, name: &AppName) {
     let Some(app) = draft.desired.apps.get(name).cloned() else {
         return;
@@ -102,7 +102,7 @@ pub(in crate::plan) fn promote(draft: &mut Draft, name: &AppName) {
     });
 }
 
-/// Records that old releases are not kept any more, where there are more than the operator wants.
+/// Records that old releases are pruned, where there are more than the operator keeps.
 pub(in crate::plan) fn prune(draft: &mut Draft, name: &AppName) {
     let app = draft.desired.apps.get(name);
     let Some(before) = app.and_then(|app| app.first_kept_version(draft.policy.releases_kept))
@@ -115,7 +115,7 @@ pub(in crate::plan) fn prune(draft: &mut Draft, name: &AppName) {
     });
 }
 
-/// Whether the release can take over without serving less than the one before.
+/// Whether the release can take over with no less capacity than the release before it.
 fn ready(draft: &Draft, app: &App, release: &Release) -> bool {
     let web = ProcessType::web();
     let web_up = place::serving(draft, app, release.version, &web).len();
@@ -124,7 +124,7 @@ fn ready(draft: &Draft, app: &App, release: &Release) -> bool {
     } else {
         0
     };
-    // A failed release with nothing to fall back to is tried again: whatever comes up is a gain.
+    // A failed release is tried again if no other serves: every dyno that comes up helps.
     if app.failed.contains_key(&release.version) && web_wanted > 0 {
         return web_up > 0;
     }

@@ -1,4 +1,4 @@
-//! What the routers are told of an app.
+//! The route of an app.
 //!
 //! Owns the route that follows from the dynos there are. Must not know how a router uses it.
 
@@ -61,7 +61,7 @@ fn serve(draft: &Draft, app: &App, version: Option<Version>) -> RouteTarget {
     }
 }
 
-/// Whether some web dyno of the release starts or may start at once.
+/// Whether a web dyno of the release starts, or may start without waiting.
 fn any_is_coming(draft: &Draft, app: &App, release: &Release) -> bool {
     let failed = app.failed.contains_key(&release.version);
     app.open_places(&ProcessType::web()).any(|id| {

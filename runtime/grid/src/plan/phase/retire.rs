@@ -1,6 +1,6 @@
-//! Ending what is no longer wanted: drain, then stop; then forget the release.
+//! Ending dynos that are no longer needed: drain, then stop; then forget the release.
 //!
-//! Owns the deadlines of a dyno's boot and of its end. Must not know why it is not wanted.
+//! Owns the deadlines of a dyno's boot and of its end. Must not know why a dyno is no longer needed.
 
 use std::collections::BTreeSet;
 
@@ -49,7 +49,7 @@ pub(in crate::plan) fn stop_overdue_boots(draft: &mut Draft, name: &AppName) {
     }
 }
 
-/// Stops what was asked to end and given its time.
+/// Stops dynos whose time to drain is over.
 pub(in crate::plan) fn finish(draft: &mut Draft, name: &AppName) {
     let ending = draft
         .observed
@@ -62,7 +62,7 @@ pub(in crate::plan) fn finish(draft: &mut Draft, name: &AppName) {
     }
 }
 
-/// Drains what no place needs, and stops what was given its time.
+/// Drains dynos that no place needs, and stops those whose time to drain is over.
 pub(in crate::plan) fn retire(draft: &mut Draft, name: &AppName) {
     let Some(app) = draft.desired.apps.get(name) else {
         return;
@@ -73,7 +73,7 @@ pub(in crate::plan) fn retire(draft: &mut Draft, name: &AppName) {
             needed.extend(Place::of(draft, app, release.version, &id).needed());
         }
     }
-    // A node that cannot hear is told nothing; when it is back, its dynos are judged again.
+    // A silent node is told nothing. When it is heard again, its dynos are judged again.
     let reachable = draft
         .observed
         .dynos_of(name)
@@ -137,7 +137,7 @@ pub(in crate::plan) fn end(draft: &mut Draft, key: DynoKey, dyno: &Dyno) {
     }
 }
 
-/// Tells nodes which releases they need not keep ready.
+/// Tells nodes which releases they no longer need.
 pub(in crate::plan) fn forget(draft: &mut Draft, name: &AppName) {
     let Some(app) = draft.desired.apps.get(name) else {
         return;

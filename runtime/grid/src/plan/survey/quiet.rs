@@ -1,7 +1,7 @@
-//! Apps for which there is nothing to do now.
+//! The proof that an app needs no step now.
 //!
-//! Owns a cheap proof of that: every dyno is where and what it should be, and the routers know. Where the
-//! proof fails an app is planned, so that this may be strict, but never wrong; `plan_every_app` does without.
+//! Owns a cheap proof: every dyno is where and what it should be, and the routers have the right route. An app without
+//! the proof is planned. So the proof may fail too often, but must never hold wrongly. `plan_every_app` does not use it.
 
 use std::iter::Peekable;
 use std::slice::Iter;
@@ -16,7 +16,7 @@ use crate::plan::{FETCH_RETRY, route_settings};
 use crate::protocol::{Refusal, Route, RouteTarget};
 use crate::time::Time;
 
-/// What is known of one app.
+/// Everything that is known of one app.
 pub(super) struct Known<'a> {
     pub(super) app: &'a App,
     pub(super) dynos: &'a [(&'a DynoKey, &'a Dyno)],
@@ -24,16 +24,16 @@ pub(super) struct Known<'a> {
     pub(super) route: Option<&'a Route>,
 }
 
-/// What follows of an app that is quiet.
+/// What still matters of an app that needs no step.
 #[derive(Default)]
 pub(super) struct Quiet {
-    /// When it has to be looked at again, if nothing is heard.
+    /// When the app has to be looked at again if nothing is heard.
     pub(super) wake_at: Option<Time>,
-    /// Room for dynos that start once the node has their slug.
+    /// Room for dynos that will start once the node has their slug.
     pub(super) waits_for: Room,
 }
 
-/// On which nodes the dynos of a process type sit.
+/// The nodes that have the dynos of a process type.
 enum Homes<'a> {
     None,
     One(&'a NodeId),
@@ -50,7 +50,7 @@ impl<'a> Homes<'a> {
     }
 }
 
-/// One look at an app's dynos, in order.
+/// A walk over an app's dynos, in order.
 struct Look<'a> {
     scene: Scene<'a>,
     app: &'a App,
@@ -66,7 +66,7 @@ struct Look<'a> {
     quiet: Quiet,
 }
 
-/// That there is nothing to do for an app, if it is easy to tell.
+/// The proof that an app needs no step, if it is easy to give.
 pub(super) fn quiet(scene: Scene<'_>, known: &Known<'_>) -> Option<Quiet> {
     let app = known.app;
     let shown = known.route?;
@@ -78,7 +78,7 @@ pub(super) fn quiet(scene: Scene<'_>, known: &Known<'_>) -> Option<Quiet> {
         let told = told(scene, app, shown) && shown.target == blank(app);
         return (nothing && told).then(Quiet::default);
     };
-    // A release that takes over from another, or that failed, takes planning.
+    // A release that replaces another one, or that failed, needs planning.
     let plain = app.serving.is_none_or(|serving| serving == release.version)
         && !app.failed.contains_key(&release.version)
         && !app.is_unprepared(release)
@@ -110,7 +110,7 @@ pub(super) fn quiet(scene: Scene<'_>, known: &Known<'_>) -> Option<Quiet> {
     look.at_all(&shown.target)
 }
 
-/// Whether the route says what it should, but for who serves.
+/// Whether the route is right, apart from its dynos.
 fn told(scene: Scene<'_>, app: &App, shown: &Route) -> bool {
     shown.version == app.serving
         && shown.backlog_max == route_settings::backlog_max(app)
@@ -135,7 +135,7 @@ impl Look<'_> {
         }
         let missing = self.quiet.waits_for.1;
         let rests = self.starting == 0 && missing == 0;
-        // What nobody wants is to be ended; a first release whose dynos are all up is to serve.
+        // A dyno that no place needs is to be ended, and a first release whose dynos are all up is to serve.
         if self.dynos.next().is_some() || (self.app.serving.is_none() && rests) {
             return None;
         }
@@ -157,18 +157,18 @@ impl Look<'_> {
                 None => self.at_gap(&id, spec)?,
             }
         }
-        // Two dynos that share a node may be parted.
+        // Two dynos on one node may have to be moved apart.
         let shared = places >= 2 && matches!(homes, Homes::One(_));
         (!shared || self.scene.live.len() < 2).then_some(())
     }
 
-    /// The one dyno in its place; were there another one, it would be left over.
+    /// The only dyno in its place. A second one would be left over in the walk and fail the proof.
     fn at_dyno(&mut self, key: &DynoKey, dyno: &Dyno, spec: &ProcessSpec) -> Option<()> {
         let fresh = key.run >= self.app.stale_before(&key.dyno) && key.run >= self.app.first_run;
         if !fresh || dyno.version != self.release.version || !self.scene.live.contains(&dyno.node) {
             return None;
         }
-        // It may be that a first release has failed.
+        // The first release may have failed.
         if self.app.serving.is_none() && self.crashed(&key.dyno) {
             return None;
         }
@@ -199,7 +199,7 @@ impl Look<'_> {
         Some(())
     }
 
-    /// A place that is empty: its dyno waits for the slug, on the only node that could take it.
+    /// An empty place: its dyno must be waiting for the slug, on the only node that could take it.
     fn at_gap(&mut self, id: &DynoId, spec: &ProcessSpec) -> Option<()> {
         let ([(.., node, FetchState::Requested(at))], 1) = (self.releases, self.scene.live.len())
         else {
@@ -212,7 +212,7 @@ impl Look<'_> {
         self.wake(*at + FETCH_RETRY)
     }
 
-    /// Whether any crash in this place is remembered.
+    /// Whether a crash in this place is remembered.
     fn crashed(&self, dyno: &DynoId) -> bool {
         let crashes = &self.scene.observed.crashes;
         let slot = || FormationSlot {
@@ -228,7 +228,7 @@ impl Look<'_> {
         (at > self.scene.now).then_some(())
     }
 
-    /// Whether the routers have the dynos that they should.
+    /// Whether the route has the right dynos.
     fn serves(&self, shown: &RouteTarget) -> bool {
         if self.app.maintenance {
             return *shown == RouteTarget::Refuse(Refusal::Maintenance);

@@ -5,7 +5,7 @@ use crate::raw::Raw;
 use crate::world::{World, app, echo, eventually};
 use bytes::Bytes;
 use http::Request;
-use router::Limits;
+use router::RouterLimits;
 use std::future::poll_fn;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
@@ -26,9 +26,9 @@ const SMALL: usize = 8 * 1024;
 fn gated(dynos: u32) -> (World, Arc<Semaphore>, Arc<AtomicUsize>) {
     let (gate, begun) = (Arc::new(Semaphore::new(0)), Arc::<AtomicUsize>::default());
     let inner = (gate.clone(), begun.clone());
-    let limits = Limits {
+    let limits = RouterLimits {
         request_buffers_max: MAX,
-        ..Limits::default()
+        ..RouterLimits::default()
     };
     let world = World::with(limits, dynos, move |request, reply, _| {
         let (gate, begun) = inner.clone();

@@ -1,13 +1,15 @@
 //! What slow readers may hold together is bounded.
 
-use crate::raw::Raw;
-use crate::world::{End, World, app, eventually, head};
-use bytes::Bytes;
-use exchange::Reply;
-use exchange::limits::{RESPONSE_BUFFER_FREE, RESPONSE_BUFFERS_MAX};
 use std::future::poll_fn;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
+
+use bytes::Bytes;
+use exchange::Reply;
+use exchange::limits::{RESPONSE_BUFFER_FREE, RESPONSE_BUFFERS_MAX};
+
+use crate::raw::Raw;
+use crate::world::{End, World, app, eventually, head};
 
 /// Bytes of each response: less than one may buffer alone.
 const BODY: usize = 900 * 1024;
@@ -59,7 +61,7 @@ async fn slow_readers_hold_up_guests_and_not_memory() {
     eventually(|| load().free + held.load(SeqCst) == READERS).await;
     let finished = load().free;
     assert!(finished > 0 && finished < READERS, "{finished}");
-    let buffered = world.router.stats().buffered;
+    let buffered = world.router.statistics().buffered;
     let most = RESPONSE_BUFFERS_MAX + READERS * PIECE;
     assert!(buffered <= most as u64, "{buffered}");
     assert!(buffered > RESPONSE_BUFFERS_MAX as u64 / 2, "{buffered}");
@@ -71,7 +73,7 @@ async fn slow_readers_hold_up_guests_and_not_memory() {
     }
     drop(readers);
     eventually(|| load().free == READERS).await;
-    eventually(|| world.router.stats().buffered == 0).await;
+    eventually(|| world.router.statistics().buffered == 0).await;
 }
 
 #[tokio::test]
@@ -91,8 +93,8 @@ async fn small_answers_do_not_count() {
     let mut raw = Raw::new(world.pipe());
     raw.send("GET / HTTP/1.1\r\nhost: hello.localhost\r\n\r\n")
         .await;
-    eventually(|| world.router.stats().calls == 1).await;
-    assert_eq!(world.router.stats().buffered, 0);
+    eventually(|| world.router.statistics().calls == 1).await;
+    assert_eq!(world.router.statistics().buffered, 0);
     gate.add_permits(1);
     assert_eq!(raw.answer().await.body.len(), RESPONSE_BUFFER_FREE);
 }

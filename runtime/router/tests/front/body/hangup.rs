@@ -1,15 +1,17 @@
 //! Clients that hang up.
 
-use crate::raw::Raw;
-use crate::world::{End, World, app, connect, eventually, head, say, send};
-use bytes::Bytes;
-use exchange::{Kill, Reply};
-use grid::protocol::Refusal;
-use http_body_util::BodyExt;
 use std::future::pending;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::time::Duration;
+
+use bytes::Bytes;
+use exchange::{Kill, Reply};
+use grid::protocol::Refusal;
+use http_body_util::BodyExt;
+
+use crate::raw::Raw;
+use crate::world::{End, World, app, connect, eventually, head, say, send};
 
 const REQUEST: &str = "GET / HTTP/1.1\r\nhost: hello.localhost\r\n\r\n";
 

@@ -109,14 +109,14 @@ async fn a_dyno_is_free_when_its_guest_has_finished_however_large_the_response()
     assert_eq!(body(&mut next).await, pattern(1000));
     eventually(|| is_free(&world)).await;
     assert_eq!(folder.entries(), 0, "the files have no names");
-    assert!(world.router.stats().buffered <= 5 * 1_300_000);
+    assert!(world.router.statistics().buffered <= 5 * 1_300_000);
     for raw in &mut slow {
         assert!(body(raw).await == pattern(20_000_000));
     }
     for record in world.recorded(6).await {
         assert_eq!((record.code, record.status), (None, 200));
     }
-    assert_eq!(world.router.stats().buffered, 0);
+    assert_eq!(world.router.statistics().buffered, 0);
     assert!(world.kills().is_empty());
 }
 
@@ -196,7 +196,7 @@ async fn a_client_that_leaves_takes_its_part_of_the_disk_along() {
         eventually(|| is_free(&world)).await;
     }
     world.recorded(20).await;
-    assert_eq!(world.router.stats().buffered, 0);
+    assert_eq!(world.router.statistics().buffered, 0);
     assert_eq!(folder.entries(), 0);
 }
 

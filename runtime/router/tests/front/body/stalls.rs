@@ -1,13 +1,15 @@
 //! Slow readers, slow writers, and silence.
 
-use crate::raw::Raw;
-use crate::world::{End, World, app, connect, eventually, head, say, send};
+use std::time::Duration;
+
 use bytes::Bytes;
 use exchange::Reply;
 use grid::protocol::Refusal;
-use std::time::Duration;
 use tokio::io::AsyncReadExt;
 use tokio::time::{Instant, sleep};
+
+use crate::raw::Raw;
+use crate::world::{End, World, app, connect, eventually, head, say, send};
 
 /// Answers with as much as its path says.
 fn large(dynos: u32) -> World {
@@ -179,7 +181,7 @@ async fn three_hundred_stalled_clients_move_nobody() {
         assert_eq!(raw.get("/1000").await.status, 200);
     }
     // A slow machine may have closed those that did not finish their head.
-    assert!(world.router.stats().connections >= 201);
+    assert!(world.router.statistics().connections >= 201);
 }
 
 #[tokio::test(start_paused = true)]
@@ -201,7 +203,7 @@ async fn a_head_must_be_there_in_time() {
         assert!(raw.is_closed().await);
         assert_eq!(begun.elapsed().as_secs(), 10, "{first:?}");
     }
-    assert!(world.router.stats().requests == 0);
+    assert!(world.router.statistics().requests == 0);
 }
 
 #[tokio::test(start_paused = true)]

@@ -1,10 +1,12 @@
 //! Request bodies: who reads them when, and what becomes of what nobody reads.
 
-use crate::raw::Raw;
-use crate::world::{World, app, connect, echo, say};
-use http_body::Body;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
+
+use http_body::Body;
+
+use crate::raw::Raw;
+use crate::world::{World, app, connect, echo, say};
 
 const HOST: &str = "host: hello.localhost\r\n";
 

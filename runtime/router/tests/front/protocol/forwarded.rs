@@ -3,11 +3,11 @@
 use crate::protocol::headers::{mirror, value};
 use crate::raw::Raw;
 use crate::world::{World, say};
-use router::Limits;
+use router::RouterLimits;
 
 /// What an app sees, and the log line, of a request with these headers from this address.
 async fn seen_behind(proxies: &[&str], peer: &str, headers: &str) -> (Vec<String>, String) {
-    let world = World::behind(proxies, Limits::default(), 1, |request, reply, _| {
+    let world = World::behind(proxies, RouterLimits::default(), 1, |request, reply, _| {
         mirror(request, reply)
     });
     let mut raw = Raw::new(world.pipe_from(peer));
@@ -108,9 +108,9 @@ async fn a_trusted_proxy_tells_of_the_client_alone() {
 
 #[tokio::test]
 async fn a_trusted_proxy_may_open_as_many_connections_as_there_are() {
-    let limits = Limits {
+    let limits = RouterLimits {
         connections_per_client_max: 2,
-        ..Limits::default()
+        ..RouterLimits::default()
     };
     for (proxies, refused) in [(vec![], 3), (vec!["127.0.0.1"], 0)] {
         let world = World::behind(&proxies, limits, 1, |_, reply, _| async {
@@ -127,7 +127,7 @@ async fn a_trusted_proxy_may_open_as_many_connections_as_there_are() {
             open.push(raw);
         }
         assert_eq!(
-            (answered, world.router.stats().connections_refused),
+            (answered, world.router.statistics().connections_refused),
             (5 - refused, refused)
         );
     }

@@ -6,7 +6,7 @@ use crate::world::{End, World, app, echo, head, say, send};
 use bytes::Bytes;
 use exchange::Reply;
 use http::Request;
-use router::{Hosts, Limits, Peer, Router};
+use router::{Hosts, Peer, Router, RouterLimits};
 use std::sync::Arc;
 use tokio::io::AsyncReadExt;
 
@@ -94,7 +94,11 @@ async fn a_request_without_a_host_is_the_only_apps() {
     assert!(text.starts_with("http/1.0 404 "), "{text}");
 
     let only = World::new(1, |request, reply, _| mirror(request, reply));
-    let router = Router::new(Hosts::AllTo(app()), Limits::default(), Arc::new(|_| {}));
+    let router = Router::new(
+        Hosts::AllTo(app()),
+        RouterLimits::default(),
+        Arc::new(|_| {}),
+    );
     let key = [crate::world::key(1, 1)];
     let mut route = only.route();
     route.target = grid::protocol::RouteTarget::Dynos(key.to_vec());
@@ -105,7 +109,7 @@ async fn a_request_without_a_host_is_the_only_apps() {
         port: 8080,
         tls: false,
     };
-    tokio::spawn(async move { router.connection(server, peer).await });
+    tokio::spawn(async move { router.serve(server, peer).await });
     let text = all(Raw::new(client), "GET / HTTP/1.0\r\n\r\n").await;
     assert!(
         text.starts_with("http/1.0 200 ") && text.contains("\nhost: localhost:8080"),

@@ -1,13 +1,15 @@
 //! HTTP/2 by prior knowledge.
 
-use crate::world::{End, World, app, connect, echo, eventually, head, say, send};
+use std::time::Duration;
+
 use bytes::Bytes;
 use exchange::{Kill, Reply};
 use grid::protocol::Refusal;
 use h2::client::SendRequest;
 use http::{Request, Version};
-use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+
+use crate::world::{End, World, app, connect, echo, eventually, head, say, send};
 
 pub(crate) async fn client<S>(io: S) -> SendRequest<Bytes>
 where
@@ -373,7 +375,7 @@ async fn a_close_lets_streams_finish() {
     let server = world.listen().await;
     let mut client = client(connect(&server).await).await;
     let (response, _) = client.send_request(get("/"), true).unwrap();
-    eventually(|| world.router.stats().calls == 1).await;
+    eventually(|| world.router.statistics().calls == 1).await;
     let closing = tokio::spawn(server.close(Duration::from_secs(100)));
     tokio::time::sleep(Duration::from_millis(20)).await;
     gate.add_permits(1);
@@ -381,5 +383,5 @@ async fn a_close_lets_streams_finish() {
         body(response.await.unwrap().into_body()).await.unwrap(),
         "finished"
     );
-    assert_eq!(closing.await.unwrap(), router::Closed::Finished);
+    assert_eq!(closing.await.unwrap(), router::ServerClose::Finished);
 }

@@ -88,7 +88,7 @@ async fn a_header_of_one_connection_is_malformed() {
             let status = response.await.map(|response| response.status());
             assert!(status.map_or(true, |status| status == 400), "{name}");
         }
-        assert_eq!(world.router.stats().requests, 0, "{name}");
+        assert_eq!(world.router.statistics().requests, 0, "{name}");
     }
     let mut request = get();
     request

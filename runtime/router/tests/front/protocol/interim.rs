@@ -1,11 +1,12 @@
 //! Interim responses of server dynos (RFC 9110, 15.2), and bodies that are asked for (10.1.1).
 
-use crate::raw::Raw;
-use crate::world::{End, World, head, say, send};
 use bytes::Bytes;
 use exchange::{Reply, RequestBody};
 use http::{HeaderMap, HeaderValue, Request, StatusCode};
 use tokio::io::AsyncReadExt;
+
+use crate::raw::Raw;
+use crate::world::{End, World, head, say, send};
 
 /// Servers that send two early hints and other interim responses, then `done`, at once or after a while.
 fn hinting() -> World {
