@@ -239,11 +239,11 @@ impl NodeLogWriter for AppLogWriter {
         } = line;
         if let Some(app) = app {
             self.0
-                .push(&app, control::logs::AppLogLine { at, source, text });
+                .append_line(&app, control::logs::AppLogLine { at, source, text });
         }
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        self.0.flush()
+        self.0.write_queued_lines()
     }
 }

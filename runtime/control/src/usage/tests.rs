@@ -207,7 +207,7 @@ impl UsageStore for Full {
                 source,
             });
         }
-        self.memory.record(records)
+        self.memory.write_records(records)
     }
 
     fn read_records(
@@ -216,15 +216,15 @@ impl UsageStore for Full {
         since: Time,
         until: Time,
     ) -> Result<Vec<UsageInterval>, UsageError> {
-        self.memory.read(app, since, until)
+        self.memory.read_records(app, since, until)
     }
 
     fn last_end(&self) -> Result<Time, UsageError> {
-        self.memory.last()
+        self.memory.last_end()
     }
 
     fn forget_before(&self, before: Time) -> Result<(), UsageError> {
-        self.memory.forget(before)
+        self.memory.forget_before(before)
     }
 }
 
