@@ -19,7 +19,7 @@ use crate::data_folder::DataFolder;
 use crate::error::{NodeFailure, SocketPurpose, SpawnError};
 use crate::log_queue::{AppLogWriter, LogQueue, LogThread, NodeLogWriter, start_log_thread};
 use crate::observer::{NodeEvent, NodeObserver, SharedObserver};
-use crate::server::{Readiness, RunningServer, ServerStart, ServerStores, open_logs};
+use crate::server::{Readiness, RunningServer, ServerStartParts, ServerStores, open_logs};
 
 /// A node of this process. Several nodes may run side by side, each with folders and ports of its own.
 ///
@@ -233,7 +233,7 @@ async fn start_server(
         apps: app_address,
         api: Some(api_address),
     });
-    let start = ServerStart {
+    let start = ServerStartParts {
         config: &config,
         data,
         stores,
