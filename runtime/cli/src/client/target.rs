@@ -11,7 +11,7 @@ use slugs::project::Project;
 
 use super::credentials::{self, Credentials};
 use super::{Answer, Client, ServerUrl};
-use crate::args::{AppOptions, ServerOptions};
+use crate::args::{AppTarget, ServerTarget};
 use crate::terminal;
 
 /// The server, if no flag names one.
@@ -29,7 +29,7 @@ pub(crate) struct Server {
 
 impl Server {
     /// The server that is meant, with the token for it.
-    pub(crate) fn of(on: &ServerOptions) -> Result<Server> {
+    pub(crate) fn of(on: &ServerTarget) -> Result<Server> {
         let credentials = credentials::load()?;
         let url = server_url(on.server.as_deref(), &credentials)?;
         let token = match variable(TOKEN) {
@@ -55,7 +55,7 @@ impl Server {
     pub(crate) fn show(&self, answer: &Answer, people: impl FnOnce() -> Result<()>) -> Result<()> {
         match self.json {
             true if answer.json().is_null() => Ok(()),
-            true => terminal::json(answer.json()),
+            true => terminal::print_json(answer.json()),
             false => people(),
         }
     }
@@ -69,12 +69,12 @@ pub(crate) struct App {
 
 impl App {
     /// The app that is meant in this folder.
-    pub(crate) fn of(on: &AppOptions) -> Result<App> {
+    pub(crate) fn of(on: &AppTarget) -> Result<App> {
         App::in_folder(on, Path::new("."))
     }
 
     /// The app that is meant in another folder.
-    pub(crate) fn in_folder(on: &AppOptions, folder: &Path) -> Result<App> {
+    pub(crate) fn in_folder(on: &AppTarget, folder: &Path) -> Result<App> {
         let (name, named_by) = app_name(on.app.as_ref(), folder)?;
         let mut server = Server::of(&on.server)?;
         server.client = server.client.naming_apps_by(named_by);
@@ -82,7 +82,7 @@ impl App {
     }
 
     /// The app that an argument names, which must fit `-a`; without one, the app that is meant in this folder.
-    pub(crate) fn named(on: &AppOptions, name: Option<&AppName>) -> Result<App> {
+    pub(crate) fn named(on: &AppTarget, name: Option<&AppName>) -> Result<App> {
         let Some(name) = name else {
             return App::of(on);
         };

@@ -1,11 +1,12 @@
-//! Requests that must not pass: each is refused, the connection closes, and no guest sees a thing.
+//! Requests that must not pass: each is refused, its connection closes, and no guest sees any of it.
 
-use crate::raw::Raw;
-use crate::world::{World, connect, say};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 
-/// What follows a refused request on its connection, and must never be taken for a request.
+use crate::raw::Raw;
+use crate::world::{World, connect, say};
+
+/// Bytes behind a refused request on its connection. They must never be read as a request.
 const SMUGGLED: &str = "GET /smuggled HTTP/1.1\r\nhost: hello.localhost\r\n\r\n";
 
 async fn refused(requests: &[(&str, String)], status: impl Fn(&str) -> u16) {
@@ -181,7 +182,7 @@ async fn two_readings_of_where_a_body_ends() {
     refused(&all, |_| 400).await;
 }
 
-/// A request with this start line, for an app that is there.
+/// A request with this start line, for an app that exists.
 fn start_line(line: &str) -> String {
     format!("{line}\r\nhost: hello.localhost\r\n\r\n")
 }
@@ -291,7 +292,7 @@ async fn a_long_target_or_header_gets_a_page_with_the_requests_id() {
             "{line}"
         );
         assert!(line.contains(&format!(" status={status} ")), "{line}");
-        assert_eq!(world.router.stats().malformed, 1);
+        assert_eq!(world.router.statistics().malformed, 1);
     }
 }
 

@@ -1,13 +1,15 @@
 //! The usual way of a request.
 
-use crate::raw::Raw;
-use crate::world::{End, World, app, connect, echo, head, say};
+use std::sync::Arc;
+
 use bytes::Bytes;
 use grid::name::Generation;
 use grid::protocol::{Refusal, Route, RouteTarget};
 use http::HeaderValue;
-use router::{Hosts, Limits, Router};
-use std::sync::Arc;
+use router::{Hosts, Router, RouterLimits};
+
+use crate::raw::Raw;
+use crate::world::{End, World, app, connect, echo, head, say};
 
 #[tokio::test]
 async fn a_request_is_answered_and_logged() {
@@ -32,7 +34,7 @@ async fn a_request_is_answered_and_logged() {
     );
     let (_, after) = after.split_once("ms ").unwrap();
     assert_eq!(after, "status=200 bytes=13 protocol=http1.1 tls=false");
-    assert_eq!(world.router.stats().requests, 1);
+    assert_eq!(world.router.statistics().requests, 1);
     assert_eq!(world.router.load(&app()).unwrap().free, 1);
 }
 
@@ -86,7 +88,7 @@ async fn responses_without_a_body_have_none() {
         (204, None)
     );
     assert_eq!(raw.get("/304").await.status, 304);
-    // Had one of them had a body, this answer would not be in its place.
+    // If one of these responses had a body, this response would not be at its place.
     assert_eq!(raw.get("/200").await.body, "body");
 }
 
@@ -162,7 +164,7 @@ async fn an_unknown_host_gets_a_page() {
     let answer = raw.ask(request).await;
     assert_eq!(answer.header("content-type"), Some("application/json"));
     assert!(answer.body.starts_with('{') && answer.body.contains("\"code\":\"404\""));
-    // The connection is none the worse for it, and names know no case, port or last dot.
+    // The connection is still good. Hostnames match in any case, with a port and with a dot at the end.
     for host in [
         "hello.localhost:8080",
         "HELLO.localhost",
@@ -173,13 +175,17 @@ async fn an_unknown_host_gets_a_page() {
             .await;
         assert_eq!(answer.status, 200, "{host}");
     }
-    assert_eq!(world.router.stats().unknown_hosts, 2);
+    assert_eq!(world.router.statistics().unknown_hosts, 2);
 }
 
 #[tokio::test]
 async fn one_app_can_answer_on_every_host() {
     let world = World::new(1, |_, reply, _| async { say(reply, 200, "hello") });
-    let router = Router::new(Hosts::AllTo(app()), Limits::default(), Arc::new(|_| {}));
+    let router = Router::new(
+        Hosts::AllTo(app()),
+        RouterLimits::default(),
+        Arc::new(|_| {}),
+    );
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let server = router.listen(listener).unwrap();
     let mut raw = Raw::new(connect(&server).await);
@@ -205,7 +211,7 @@ async fn one_app_can_answer_on_every_host() {
             .await;
         assert_eq!(answer.status, 200, "{host}");
     }
-    // An older route changes nothing; withdrawn, the app is gone.
+    // An older route changes nothing. After the withdrawal there is no such app.
     let stale = Route {
         generation: Generation(0),
         target: RouteTarget::Refuse(Refusal::Maintenance),

@@ -1,13 +1,15 @@
 //! Each H code: when it comes, what the client gets, what the log says.
 
-use crate::raw::{Answer, Raw};
-use crate::world::{End, World, app, head, key, say, send};
+use std::future::pending;
+use std::time::Duration;
+
 use bytes::Bytes;
 use exchange::{BadResponse, Kill, Reply};
 use grid::protocol::{Refusal, RouteTarget};
 use http::HeaderValue;
-use std::future::pending;
-use std::time::Duration;
+
+use crate::raw::{Answer, Raw};
+use crate::world::{End, World, app, head, key, say, send};
 
 /// One `GET /` in virtual time, and its log line.
 async fn get(world: &World) -> (Answer, String) {
@@ -87,7 +89,7 @@ async fn h12_counts_the_wait_and_names_it() {
         .send("GET /2 HTTP/1.1\r\nhost: hello.localhost\r\n\r\n")
         .await;
     assert_eq!(first.answer().await.status, 503);
-    // The dyno is lost; its replacement takes the second, which has six seconds left.
+    // The dyno is lost. Its replacement takes the second request, which has six seconds left.
     world.serve(&[key(1, 2)], &[key(1, 2)]);
     assert_eq!(second.answer().await.status, 503);
     let records = world.recorded(2).await;
@@ -297,7 +299,7 @@ async fn after_a_boot_a_request_still_waits_no_longer_than_it_may() {
     raw.send("GET / HTTP/1.1\r\nhost: hello.localhost\r\n\r\n")
         .await;
     tokio::time::sleep(Duration::from_secs(20)).await;
-    // It is up, and its handle is lost at once.
+    // The dyno is up, and its handle is lost at once.
     world.publish(RouteTarget::Dynos(vec![key(1, 1)]), Vec::new(), 100);
     assert!(raw.answer().await.body.contains("H12"));
     assert_eq!(world.recorded(1).await[0].wait.as_secs(), 50);

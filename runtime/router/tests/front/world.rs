@@ -1,5 +1,11 @@
 //! A router with plain functions for dynos, on a real socket or on pipes in virtual time.
 
+use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
 use bytes::Bytes;
 use exchange::{Call, CallEnd, DynoHandle, DynoRequest, Kill, Reply, RequestBody};
 use grid::name::{AppName, DynoId, DynoKey, Generation, ProcessType, Run};
@@ -7,12 +13,7 @@ use grid::protocol::{Route, RouteTarget};
 use http::Request;
 use http::response::Parts;
 use http_body_util::BodyExt;
-use router::{Limits, Peer, Record, Router, RouterConfig, Server, TrustedProxy};
-use std::pin::Pin;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex};
-use std::task::{Context, Poll};
-use std::time::Duration;
+use router::{AccessRecord, Peer, Router, RouterConfig, RouterLimits, RouterServer, TrustedProxy};
 use tokio::io::DuplexStream;
 use tokio::net::{TcpListener, TcpStream};
 
@@ -26,14 +27,14 @@ pub(crate) enum End {
 pub(crate) type Guest = Pin<Box<dyn Future<Output = End> + Send>>;
 type Handler = Arc<dyn Fn(Request<RequestBody>, Reply, DynoKey) -> Guest + Send + Sync>;
 
-/// What happens to the dynos of a world.
+/// What happened to the dynos of a world.
 #[derive(Debug, Default)]
 pub(crate) struct Events {
     pub(crate) kills: Mutex<Vec<Kill>>,
     pub(crate) released: Mutex<Vec<DynoKey>>,
-    /// Every time that one was put to sleep.
+    /// Each time that a dyno was put to sleep.
     pub(crate) slept: Mutex<Vec<DynoKey>>,
-    /// Its dynos are servers.
+    /// The dynos of the world are servers.
     pub(crate) serve: AtomicBool,
 }
 
@@ -97,11 +98,11 @@ impl Call<FnDyno> for FnCall {
     }
 }
 
-/// A router, its app `hello`, and all that was seen of them.
+/// A router, its app `hello`, and what the test observed.
 pub(crate) struct World {
     pub(crate) router: Router<FnDyno>,
     pub(crate) events: Arc<Events>,
-    pub(crate) records: Arc<Mutex<Vec<Record>>>,
+    pub(crate) records: Arc<Mutex<Vec<AccessRecord>>>,
     handler: Handler,
     last: Mutex<Route>,
 }
@@ -128,10 +129,10 @@ impl World {
         F: Fn(Request<RequestBody>, Reply, DynoKey) -> G + Send + Sync + 'static,
         G: Future<Output = End> + Send + 'static,
     {
-        World::with(Limits::default(), dynos, guest)
+        World::with(RouterLimits::default(), dynos, guest)
     }
 
-    pub(crate) fn with<F, G>(limits: Limits, dynos: u32, guest: F) -> World
+    pub(crate) fn with<F, G>(limits: RouterLimits, dynos: u32, guest: F) -> World
     where
         F: Fn(Request<RequestBody>, Reply, DynoKey) -> G + Send + Sync + 'static,
         G: Future<Output = End> + Send + 'static,
@@ -139,8 +140,13 @@ impl World {
         World::behind(&[], limits, dynos, guest)
     }
 
-    /// The same behind proxies that are trusted.
-    pub(crate) fn behind<F, G>(proxies: &[&str], limits: Limits, dynos: u32, guest: F) -> World
+    /// The same behind trusted proxies.
+    pub(crate) fn behind<F, G>(
+        proxies: &[&str],
+        limits: RouterLimits,
+        dynos: u32,
+        guest: F,
+    ) -> World
     where
         F: Fn(Request<RequestBody>, Reply, DynoKey) -> G + Send + Sync + 'static,
         G: Future<Output = End> + Send + 'static,
@@ -160,9 +166,9 @@ impl World {
         F: Fn(Request<RequestBody>, Reply, DynoKey) -> G + Send + Sync + 'static,
         G: Future<Output = End> + Send + 'static,
     {
-        let records: Arc<Mutex<Vec<Record>>> = Arc::default();
+        let records: Arc<Mutex<Vec<AccessRecord>>> = Arc::default();
         let seen = records.clone();
-        let sink = Arc::new(move |record: &Record| seen.lock().unwrap().push(record.clone()));
+        let sink = Arc::new(move |record: &AccessRecord| seen.lock().unwrap().push(record.clone()));
         let world = World {
             router: Router::with_config(config, sink),
             events: Arc::default(),
@@ -186,7 +192,7 @@ impl World {
         world
     }
 
-    /// The same of dynos that are servers.
+    /// The same with server dynos.
     pub(crate) fn servers<F, G>(dynos: u32, guest: F) -> World
     where
         F: Fn(Request<RequestBody>, Reply, DynoKey) -> G + Send + Sync + 'static,
@@ -232,12 +238,12 @@ impl World {
         self.router.publish(route.clone(), fresh).unwrap();
     }
 
-    pub(crate) async fn listen(&self) -> Server {
+    pub(crate) async fn listen(&self) -> RouterServer {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         self.router.listen(listener).unwrap()
     }
 
-    /// A connection without a socket, for virtual time.
+    /// A connection without a socket, for tests in virtual time.
     pub(crate) fn pipe(&self) -> DuplexStream {
         self.pipe_from("192.0.2.7")
     }
@@ -252,7 +258,7 @@ impl World {
             port: 8080,
             tls: false,
         };
-        tokio::spawn(async move { router.connection(server, peer).await });
+        tokio::spawn(async move { router.serve(server, peer).await });
         client
     }
 
@@ -263,7 +269,7 @@ impl World {
         records.iter().map(ToString::to_string).collect()
     }
 
-    pub(crate) async fn recorded(&self, count: usize) -> Vec<Record> {
+    pub(crate) async fn recorded(&self, count: usize) -> Vec<AccessRecord> {
         eventually(|| self.records.lock().unwrap().len() >= count).await;
         self.records.lock().unwrap().clone()
     }
@@ -273,7 +279,7 @@ impl World {
     }
 }
 
-/// Waits for what must come to pass. The bound is for what never does.
+/// Waits until `condition` holds; fails if it never does.
 pub(crate) async fn eventually(mut condition: impl FnMut() -> bool) {
     for _ in 0..100_000 {
         if condition() {
@@ -281,7 +287,7 @@ pub(crate) async fn eventually(mut condition: impl FnMut() -> bool) {
         }
         tokio::time::sleep(Duration::from_millis(2)).await;
     }
-    panic!("it did not come to pass");
+    panic!("the condition never holds");
 }
 
 pub(crate) fn head(status: u16) -> Parts {
@@ -293,7 +299,7 @@ pub(crate) fn head(status: u16) -> Parts {
         .0
 }
 
-/// Answers at once.
+/// Sends a whole response.
 pub(crate) fn say(mut reply: Reply, status: u16, text: &str) -> End {
     reply.send_head(head(status)).unwrap();
     reply.send_data(Bytes::copy_from_slice(text.as_bytes()));
@@ -309,12 +315,12 @@ pub(crate) async fn echo(request: Request<RequestBody>, reply: Reply) -> End {
     }
 }
 
-/// Writes a piece, waiting for room.
+/// Waits for room, and sends a piece.
 pub(crate) async fn send(reply: &mut Reply, data: Bytes) {
     std::future::poll_fn(|cx| reply.poll_ready(cx)).await;
     reply.send_data(data);
 }
 
-pub(crate) async fn connect(server: &Server) -> TcpStream {
+pub(crate) async fn connect(server: &RouterServer) -> TcpStream {
     TcpStream::connect(server.address()).await.unwrap()
 }

@@ -1,4 +1,4 @@
-//! `dyno tokens`: what a server lets in.
+//! `dyno tokens`: lists, creates and revokes the access tokens of a server.
 
 use std::path::Path;
 use std::time::SystemTime;
@@ -12,7 +12,7 @@ use crate::args::{TokenRole, TokensArgs, TokensCommand};
 use crate::client::types::{Items, Token};
 use crate::client::{Server, escape};
 use crate::dirs;
-use crate::terminal::{self, ago, clean, table};
+use crate::terminal::{self, clean, format_age, table};
 
 pub(crate) fn run(args: &TokensArgs) -> Result<()> {
     let Some(TokensCommand::Create {
@@ -25,13 +25,13 @@ pub(crate) fn run(args: &TokensArgs) -> Result<()> {
     else {
         let server = Server::of(&args.on)?;
         return match &args.command {
-            Some(TokensCommand::Revoke { id }) => revoke(&server, id),
-            _ => list(&server),
+            Some(TokensCommand::Revoke { id }) => revoke_token(&server, id),
+            _ => list_tokens(&server),
         };
     };
     let name = name.as_deref().unwrap_or(role.name());
     if !local {
-        return create(&Server::of(&args.on)?, name, *role, app.as_ref());
+        return create_token(&Server::of(&args.on)?, name, *role, app.as_ref());
     }
     if args.on.server.is_some() {
         bail!("--local is for the server whose data is on this machine: leave --server out");
@@ -41,10 +41,10 @@ pub(crate) fn run(args: &TokensArgs) -> Result<()> {
         role: role.name().parse()?,
         app: app.clone(),
     };
-    create_locally(&request, data.as_deref(), args.on.json)
+    create_local_token(&request, data.as_deref(), args.on.json)
 }
 
-fn list(server: &Server) -> Result<()> {
+fn list_tokens(server: &Server) -> Result<()> {
     let answer = server.client.list("/v1/tokens")?;
     server.show(&answer, || {
         let Items { items } = answer.read::<Items<Token>>()?;
@@ -56,15 +56,15 @@ fn list(server: &Server) -> Result<()> {
                 clean(&token.role),
                 clean(token.app.as_deref().unwrap_or("all")),
                 clean(&token.created_by),
-                ago(&token.created_at, now),
+                format_age(&token.created_at, now),
             ]
         });
         terminal::print(&table(["id", "name", "role", "app", "by", "when"], rows))
     })
 }
 
-/// Prints the secret alone on stdout, so that it can go where it is needed.
-fn create(server: &Server, name: &str, role: TokenRole, app: Option<&AppName>) -> Result<()> {
+/// Creates a token. Only the secret goes to stdout, so that it can be piped.
+fn create_token(server: &Server, name: &str, role: TokenRole, app: Option<&AppName>) -> Result<()> {
     let mut body = json!({ "name": name, "role": role.name() });
     if let Some(app) = app {
         body["app"] = json!(app);
@@ -74,8 +74,8 @@ fn create(server: &Server, name: &str, role: TokenRole, app: Option<&AppName>) -
         let token: Token = answer.read()?;
         let secret = token
             .token
-            .context("the server made a token and did not tell it")?;
-        terminal::note(
+            .context("the server made a token, but did not send its secret")?;
+        terminal::print_note(
             "Created",
             &clean(&format!(
                 "token {} ({}), shown this once",
@@ -87,7 +87,7 @@ fn create(server: &Server, name: &str, role: TokenRole, app: Option<&AppName>) -
 }
 
 /// Makes a token in the data folder of a server on this machine, and prints its secret alone on stdout.
-fn create_locally(request: &LocalTokenRequest, data: Option<&Path>, json: bool) -> Result<()> {
+fn create_local_token(request: &LocalTokenRequest, data: Option<&Path>, json: bool) -> Result<()> {
     let root = match data {
         Some(data) => data.to_owned(),
         None => dirs::data()?,
@@ -102,20 +102,20 @@ fn create_locally(request: &LocalTokenRequest, data: Option<&Path>, json: bool) 
         Err(error) => return Err(error.into()),
     };
     if json {
-        return terminal::json(&token);
+        return terminal::print_json(&token);
     }
     let text = format!("token {} ({}), shown this once", token.id, token.name);
-    terminal::note("Created", &clean(&text));
-    terminal::note("Next", "dyno login URL, which asks for it");
+    terminal::print_note("Created", &clean(&text));
+    terminal::print_note("Next", "dyno login URL, which asks for it");
     terminal::print(&clean(&token.token))
 }
 
-fn revoke(server: &Server, id: &str) -> Result<()> {
+fn revoke_token(server: &Server, id: &str) -> Result<()> {
     let answer = server
         .client
         .delete(&format!("/v1/tokens/{}", escape(id)))?;
     server.show(&answer, || {
-        terminal::note("Revoked", &format!("token {id}"));
+        terminal::print_note("Revoked", &format!("token {id}"));
         Ok(())
     })
 }

@@ -1,4 +1,4 @@
-//! `dyno domains`: the host names at which an app answers, beside its own.
+//! `dyno domains`: hostnames at which an app answers, beside its own.
 
 use anyhow::Result;
 use grid::name::Hostname;
@@ -12,13 +12,13 @@ use crate::terminal::{self, clean};
 pub(crate) fn run(args: &DomainsArgs) -> Result<()> {
     let app = App::of(&args.on)?;
     match &args.command {
-        None => list(&app),
-        Some(DomainsCommand::Add { hostname }) => add(&app, hostname),
-        Some(DomainsCommand::Rm { hostname }) => remove(&app, hostname),
+        None => list_hostnames(&app),
+        Some(DomainsCommand::Add { hostname }) => add_hostname(&app, hostname),
+        Some(DomainsCommand::Rm { hostname }) => remove_hostname(&app, hostname),
     }
 }
 
-fn list(app: &App) -> Result<()> {
+fn list_hostnames(app: &App) -> Result<()> {
     let answer = app.client().list(&app.path("/domains"))?;
     app.server.show(&answer, || {
         let Items { items } = answer.read::<Items<Domain>>()?;
@@ -27,25 +27,25 @@ fn list(app: &App) -> Result<()> {
     })
 }
 
-fn add(app: &App, hostname: &Hostname) -> Result<()> {
+fn add_hostname(app: &App, hostname: &Hostname) -> Result<()> {
     let body = json!({ "hostname": hostname });
     let answer = app.client().post(&app.path("/domains"), &body)?;
     app.server.show(&answer, || {
-        terminal::note("Added", &format!("{hostname} to {}", app.name));
-        terminal::note(
+        terminal::print_note("Added", &format!("{hostname} to {}", app.name));
+        terminal::print_note(
             "Next",
-            &format!("have the DNS name {hostname} point to the server"),
+            &format!("point the DNS name {hostname} to the server"),
         );
         Ok(())
     })
 }
 
-fn remove(app: &App, hostname: &Hostname) -> Result<()> {
+fn remove_hostname(app: &App, hostname: &Hostname) -> Result<()> {
     let answer = app
         .client()
         .delete(&app.path(&format!("/domains/{hostname}")))?;
     app.server.show(&answer, || {
-        terminal::note("Removed", &format!("{hostname} from {}", app.name));
+        terminal::print_note("Removed", &format!("{hostname} from {}", app.name));
         Ok(())
     })
 }

@@ -1,4 +1,4 @@
-//! `dyno maintenance`: whether every request is answered with a maintenance page.
+//! `dyno maintenance`: turns the maintenance page on or off.
 
 use anyhow::Result;
 use serde_json::json;

@@ -1,4 +1,4 @@
-//! What a deploy or a rollback would change, for people.
+//! Shows what a deploy or a rollback would change.
 
 use anyhow::Result;
 use grid::name::{ProcessType, Version};
@@ -10,33 +10,33 @@ use crate::client::App;
 use crate::client::types::{Changes, Plan, SlugChange};
 use crate::terminal::{self, clean, short_slug_id};
 
-/// Names that are shown of each part, at most: an app has up to 50,000 files.
+/// Most names that are shown of each part: an app has up to 50,000 files.
 const NAMES_MAX: usize = 50;
 
-/// Asks what `release` would change, and shows it. Changes nothing.
-pub(crate) fn plan(app: &App, release: &Value) -> Result<()> {
+/// Shows what `release` would change. Changes nothing.
+pub(crate) fn print_plan(app: &App, release: &Value) -> Result<()> {
     let answer = app
         .client()
         .post(&app.path("/releases?plan=true"), release)?;
     app.server.show(&answer, || {
-        terminal::print(&describe(&answer.read()?))?;
-        terminal::note("Planned", "only: nothing was changed");
+        terminal::print(&describe_plan(&answer.read()?))?;
+        terminal::print_note("Planned", "only: nothing was changed");
         Ok(())
     })
 }
 
-/// The plan for an app that is not there yet: told without the server, which knows nothing of it.
-pub(crate) fn plan_of_first(app: &App, slug: &Slug) -> Result<()> {
-    let plan = first(app.name.as_str(), slug);
+/// Shows the plan for an app that does not exist yet. It is made here, since the server does not know the app.
+pub(crate) fn print_first_plan(app: &App, slug: &Slug) -> Result<()> {
+    let plan = first_plan(app.name.as_str(), slug);
     if app.server.json {
-        return terminal::json(&plan);
+        return terminal::print_json(&plan);
     }
-    terminal::print(&describe(&Plan::deserialize(&plan)?))?;
-    terminal::note("Planned", "only: nothing was changed");
+    terminal::print(&describe_plan(&Plan::deserialize(&plan)?))?;
+    terminal::print_note("Planned", "only: nothing was changed");
     Ok(())
 }
 
-fn first(app: &str, slug: &Slug) -> Value {
+fn first_plan(app: &str, slug: &Slug) -> Value {
     let manifest = slug.manifest();
     let files: Vec<&str> = manifest.files.keys().map(SlugPath::as_str).collect();
     let processes: Vec<&str> = manifest.processes.keys().map(ProcessType::as_str).collect();
@@ -52,16 +52,16 @@ fn first(app: &str, slug: &Slug) -> Value {
     })
 }
 
-fn describe(plan: &Plan) -> String {
+fn describe_plan(plan: &Plan) -> String {
     let mut lines = vec![clean(&format!("{}  {}", plan.version, plan.description))];
-    lines.push(format!("  {:<11}{}", "slug", slug(&plan.slug)));
+    lines.push(format!("  {:<11}{}", "slug", describe_slug(&plan.slug)));
     let parts = [
         ("files", &plan.files),
         ("config", &plan.config),
         ("processes", &plan.processes),
     ];
     for (name, changes) in parts {
-        lines.extend(part(name, changes));
+        lines.extend(describe_changes(name, changes));
     }
     for (index, step) in plan.steps.iter().enumerate() {
         let name = if index == 0 { "steps" } else { "" };
@@ -73,7 +73,7 @@ fn describe(plan: &Plan) -> String {
     lines.join("\n")
 }
 
-fn slug(change: &SlugChange) -> String {
+fn describe_slug(change: &SlugChange) -> String {
     match (&change.from, &change.to) {
         (from, Some(to)) if from.as_ref() == Some(to) => {
             format!("{} (as before)", short_slug_id(to))
@@ -84,7 +84,7 @@ fn slug(change: &SlugChange) -> String {
     }
 }
 
-fn part(name: &str, changes: &Changes) -> Vec<String> {
+fn describe_changes(name: &str, changes: &Changes) -> Vec<String> {
     if changes.is_empty() {
         return vec![format!("  {name:<11}as before")];
     }
@@ -114,7 +114,7 @@ mod tests {
     use super::*;
 
     fn shown(plan: Value) -> String {
-        describe(&serde_json::from_value(plan).expect("a plan"))
+        describe_plan(&serde_json::from_value(plan).expect("a plan"))
     }
 
     #[test]

@@ -8,7 +8,7 @@ use grid::name::Version;
 use crate::args::{ReleasesArgs, ReleasesCommand};
 use crate::client::App;
 use crate::client::types::{Items, Release};
-use crate::terminal::{self, ago, clean, details, moment, table};
+use crate::terminal::{self, clean, details, format_age, format_moment, table};
 
 pub(crate) fn run(args: &ReleasesArgs) -> Result<()> {
     let app = App::of(&args.on)?;
@@ -23,7 +23,7 @@ fn list(app: &App) -> Result<()> {
     app.server.show(&answer, || {
         let Items { items } = answer.read::<Items<Release>>()?;
         if items.is_empty() {
-            terminal::note("No releases", &format!("of {} yet: dyno deploy", app.name));
+            terminal::print_note("No releases", &format!("of {} yet: dyno deploy", app.name));
             return Ok(());
         }
         terminal::print(&rows(&items, SystemTime::now()))
@@ -37,7 +37,7 @@ fn rows(releases: &[Release], now: SystemTime) -> String {
             release.status.name().to_owned(),
             clean(&release.description),
             clean(&release.created_by),
-            ago(&release.created_at, now),
+            format_age(&release.created_at, now),
         ]
     });
     table(["release", "status", "description", "by", "when"], rows)
@@ -60,7 +60,11 @@ fn describe(release: &Release) -> String {
         ("config vars", release.config_names.join(" ")),
         (
             "created",
-            format!("{} by {}", moment(&release.created_at), release.created_by),
+            format!(
+                "{} by {}",
+                format_moment(&release.created_at),
+                release.created_by
+            ),
         ),
     ];
     let processes = release.processes.iter().map(|(name, process)| {

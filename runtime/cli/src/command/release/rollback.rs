@@ -1,10 +1,10 @@
-//! `dyno rollback`: a new release with an earlier one's slug and config.
+//! `dyno rollback`: a new release with the slug and config vars of an earlier one.
 
 use anyhow::{Context, Result};
 use serde_json::json;
 
-use super::plan::plan;
-use super::wait::{settle, up};
+use super::plan::print_plan;
+use super::wait::{print_served, wait_for_release};
 use crate::args::RollbackArgs;
 use crate::client::App;
 use crate::client::types::{Items, Release, Status};
@@ -14,27 +14,28 @@ pub(crate) fn run(args: &RollbackArgs) -> Result<()> {
     let app = App::of(&args.on)?;
     let to = match args.version {
         Some(version) => version.to_string(),
-        None => before(&app)?,
+        None => previous_release(&app)?,
     };
     let release = json!({ "rollback": to });
     if args.plan {
-        return plan(&app, &release);
+        return print_plan(&app, &release);
     }
-    let working = ProgressLine::quiet();
-    working.step("Going back", &format!("to {} of {}", clean(&to), app.name));
+    let progress = ProgressLine::new();
+    progress.show_step("Going back", &format!("to {} of {}", clean(&to), app.name));
     let created: Release = app
         .client()
         .post(&app.path("/releases"), &release)?
         .read()?;
-    let answer = settle(&app, &created.version, working)?;
-    app.server.show(&answer, || up(&app, &created.version))
+    let answer = wait_for_release(&app, &created.version, progress)?;
+    app.server
+        .show(&answer, || print_served(&app, &created.version))
 }
 
 /// The release that served before the one that serves now.
-fn before(app: &App) -> Result<String> {
+fn previous_release(app: &App) -> Result<String> {
     let answer = app.client().list(&app.path("/releases"))?;
     let Items { items } = answer.read()?;
-    let found = earlier(&items);
+    let found = find_previous(&items);
     found.with_context(|| {
         format!(
             "{} has no release that served before: see `dyno releases`",
@@ -43,8 +44,8 @@ fn before(app: &App) -> Result<String> {
     })
 }
 
-/// `releases`: newest first.
-fn earlier(releases: &[Release]) -> Option<String> {
+/// The last release that served before the serving one. `releases` are in order, newest first.
+fn find_previous(releases: &[Release]) -> Option<String> {
     let mut older = releases
         .iter()
         .skip_while(|release| release.status != Status::Serving);
@@ -66,7 +67,7 @@ mod tests {
                 json!({ "version": format!("v{}", count - index), "status": status })
             });
             let releases = serde_json::Value::Array(releases.collect());
-            earlier(&serde_json::from_value::<Vec<Release>>(releases).expect("releases"))
+            find_previous(&serde_json::from_value::<Vec<Release>>(releases).expect("releases"))
         };
         assert_eq!(
             of(&["serving", "failed", "retired", "retired"]).as_deref(),

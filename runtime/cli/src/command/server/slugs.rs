@@ -1,11 +1,11 @@
-//! `dyno slugs`: what a server has in its store.
+//! `dyno slugs`: lists the slugs on a server.
 
 use anyhow::Result;
 
 use crate::args::SlugsArgs;
 use crate::client::Server;
 use crate::client::types::{Items, Slug};
-use crate::terminal::{self, clean, size, table};
+use crate::terminal::{self, clean, format_size, table};
 
 pub(crate) fn run(args: &SlugsArgs) -> Result<()> {
     let server = Server::of(&args.on)?;
@@ -13,10 +13,12 @@ pub(crate) fn run(args: &SlugsArgs) -> Result<()> {
     server.show(&answer, || {
         let Items { items } = answer.read::<Items<Slug>>()?;
         if items.is_empty() {
-            terminal::note("No slugs", "yet: dyno deploy");
+            terminal::print_note("No slugs", "yet: dyno deploy");
             return Ok(());
         }
-        let rows = items.iter().map(|slug| [clean(&slug.id), size(slug.bytes)]);
+        let rows = items
+            .iter()
+            .map(|slug| [clean(&slug.id), format_size(slug.bytes)]);
         terminal::print(&table(["slug", "size"], rows))
     })
 }

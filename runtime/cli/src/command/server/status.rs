@@ -1,4 +1,4 @@
-//! `dyno status`: whether the server is up, who you are there, and how its apps are.
+//! `dyno status`: shows the state of the server, the user's token and the apps.
 
 use anyhow::Result;
 use serde_json::json;
@@ -6,7 +6,7 @@ use serde_json::json;
 use crate::args::StatusArgs;
 use crate::client::Server;
 use crate::client::types::{Account, App, Items};
-use crate::terminal::{self, clean, count, details};
+use crate::terminal::{self, clean, details, format_count};
 
 pub(crate) fn run(args: &StatusArgs) -> Result<()> {
     let server = Server::of(&args.on)?;
@@ -16,7 +16,7 @@ pub(crate) fn run(args: &StatusArgs) -> Result<()> {
     let url = server.client.url().to_string();
     if server.json {
         let apps = json!({ "all": apps.len(), "serving": serving });
-        return terminal::json(&json!({
+        return terminal::print_json(&json!({
             "server": url, "status": "up", "account": account.name, "role": account.role, "apps": apps,
         }));
     }
@@ -28,7 +28,7 @@ pub(crate) fn run(args: &StatusArgs) -> Result<()> {
         ),
         (
             "apps",
-            format!("{}, {serving} serving", count(apps.len(), "app")),
+            format!("{}, {serving} serving", format_count(apps.len(), "app")),
         ),
     ];
     terminal::print(&details(&url, rows))

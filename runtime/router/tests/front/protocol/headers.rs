@@ -1,9 +1,10 @@
 //! Headers in and out.
 
-use crate::raw::Raw;
-use crate::world::{End, World, head, say};
 use exchange::{Reply, RequestBody};
 use http::{HeaderValue, Request};
+
+use crate::raw::Raw;
+use crate::world::{End, World, head, say};
 
 /// Answers with the request's headers, one a line.
 pub(crate) async fn mirror(request: Request<RequestBody>, reply: Reply) -> End {

@@ -14,14 +14,14 @@ fn dynos_are_rows() {
 dyno   state     for  release  node
 web.1  up        12m  v3       local
 web.2  starting  0s   v3       -";
-    assert_eq!(rows(&dynos), expected);
+    assert_eq!(dyno_table(&dynos), expected);
 }
 
 #[test]
 fn differences_are_reckoned_from_what_there_is() {
     let now: Vec<Formation> =
         serde_json::from_value(json!([{ "type": "web", "quantity": 2 }])).expect("a formation");
-    let of = |text: &str| updates(&[text.parse().expect("a change")], &now);
+    let of = |text: &str| formation_updates(&[text.parse().expect("a change")], &now);
     assert_eq!(
         of("web+1").expect("known"),
         [json!({ "type": "web", "quantity": 3 })]
