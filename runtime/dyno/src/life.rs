@@ -1,10 +1,11 @@
 //! What a dyno's node and whoever uses the dyno share: who it is, whether it must stop, how it ended.
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, OnceLock};
 use std::task::Waker;
 
 use grid::name::DynoKey;
+use parking_lot::Mutex;
 use tokio::task::AbortHandle;
 
 use crate::crash::DynoCrash;
@@ -57,24 +58,20 @@ impl DynoLife {
 
     /// Notes how the program ended, or why it is ended. The first word holds.
     pub(crate) fn judge(&self, crash: DynoCrash) {
-        let mut verdict = self.verdict.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut verdict = self.verdict.lock();
         verdict.get_or_insert(crash);
     }
 
     /// How the program ended, if that is known.
     pub(crate) fn verdict(&self) -> Option<DynoCrash> {
-        let mut verdict = self.verdict.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut verdict = self.verdict.lock();
         verdict.take()
     }
 
     /// Ends the call that runs now, or the next one at its start.
     pub(crate) fn stop(&self) {
         self.stop.store(true, Ordering::Release);
-        let waker = self
-            .waker
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .take();
+        let waker = self.waker.lock().take();
         if let Some(waker) = waker {
             waker.wake();
         }
@@ -86,7 +83,7 @@ impl DynoLife {
 
     /// Has `waker` woken by [`DynoLife::stop`]; whether it was called already.
     pub(crate) fn stopped_or_wake(&self, waker: &Waker) -> bool {
-        let mut slot = self.waker.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut slot = self.waker.lock();
         match &mut *slot {
             Some(known) => known.clone_from(waker),
             None => *slot = Some(waker.clone()),
@@ -97,7 +94,7 @@ impl DynoLife {
 
     /// Lets go of who polled the last call: a waker may hold the memory of a whole task.
     pub(crate) fn forget_waker(&self) {
-        let mut slot = self.waker.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut slot = self.waker.lock();
         let waker = slot.take();
         drop(slot);
         drop(waker);

@@ -7,10 +7,11 @@ pub(crate) mod source;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use grid::desired::{Limits, ProcessKind, Release};
 use grid::name::{AppName, DynoId, Endpoint, ProcessType, Version};
+use parking_lot::Mutex;
 use slugs::World;
 use slugs::manifest::{ExpandError, expand};
 
@@ -173,7 +174,7 @@ impl PreparedProcess {
     }
 
     fn shared_start(&self) -> Result<Arc<SharedStart>, ExpandError> {
-        let mut held = self.start.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut held = self.start.lock();
         if let Some(start) = &*held {
             return Ok(Arc::clone(start));
         }
@@ -190,11 +191,7 @@ impl PreparedProcess {
     /// Gives back what only dynos that are awake need, unless one is.
     pub(crate) fn rest(&self) {
         if self.code.rest() {
-            let held = self
-                .start
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .take();
+            let held = self.start.lock().take();
             drop(held);
         }
     }

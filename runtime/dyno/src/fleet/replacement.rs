@@ -7,7 +7,7 @@
 use std::collections::{HashMap, HashSet};
 
 use grid::name::{AppName, DynoId, DynoKey, Run};
-use parking_lot::{Mutex, MutexGuard};
+use parking_lot::Mutex;
 
 use crate::engine::shared_core::SharedCore;
 
@@ -26,7 +26,7 @@ struct AppReplacements {
 impl Replacements {
     /// A request ended this dyno: the next one in its place is a replacement.
     pub(crate) fn expect_replacement(&self, ended: &DynoKey) {
-        let mut apps = self.lock();
+        let mut apps = self.0.lock();
         let app = apps
             .entry(ended.app.clone())
             .or_insert_with(|| AppReplacements {
@@ -39,7 +39,7 @@ impl Replacements {
 
     /// The core on which this dyno has to boot, if it is a replacement.
     pub(crate) fn take_core(&self, starting: &DynoKey) -> Option<SharedCore> {
-        let mut apps = self.lock();
+        let mut apps = self.0.lock();
         let app = apps.get_mut(&starting.app)?;
         if !app.places.remove(&starting.dyno) {
             return None;
@@ -51,7 +51,7 @@ impl Replacements {
     /// This dyno was not up in time. If it is a replacement, so is the next one in its place: it is not made to wait, and
     /// must not have more of the machine for that.
     pub(crate) fn boots_again(&self, late: &DynoKey) {
-        let mut apps = self.lock();
+        let mut apps = self.0.lock();
         if let Some(app) = apps.get_mut(&late.app)
             && app.last.get(&late.dyno) == Some(&late.run)
         {
@@ -61,11 +61,7 @@ impl Replacements {
 
     /// Nothing of this app runs here any more.
     pub(crate) fn forget_app(&self, app: &AppName) {
-        drop(self.lock().remove(app));
-    }
-
-    fn lock(&self) -> MutexGuard<'_, HashMap<AppName, AppReplacements>> {
-        self.0.lock()
+        drop(self.0.lock().remove(app));
     }
 }
 

@@ -75,7 +75,7 @@ pub(crate) async fn boot(
         limits: &ready.limits,
         network: context.network.of(&life.key.app),
         reach: ready.reach(),
-        files: files(&ready, &life, setup.home).with(setup.folders),
+        files: files(&ready, &life, setup.home).with_mounts(setup.folders),
         voice: Arc::clone(&life.voice),
         stdio: Some(setup.stdio),
         flavor: ready.code.flavor(),

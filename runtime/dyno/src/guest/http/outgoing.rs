@@ -22,7 +22,7 @@ use wasmtime_wasi_http::{
     DEFAULT_FORBIDDEN_HEADERS, Error, RequestOptions, WasiBody, WasiHttpHooks,
 };
 
-use crate::guest::limits::bounds::STREAM_CHUNK_BYTES_MAX;
+use crate::guest::limits::handles::STREAM_CHUNK_BYTES_MAX;
 use crate::guest::network::connection::{ClientConnection, ConnectionTarget, OutgoingRequestBody};
 use crate::guest::network::gate::EgressGate;
 use body::{ConnectionLease, FetchedBody};

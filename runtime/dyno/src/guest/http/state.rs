@@ -6,7 +6,7 @@ use wasmtime::component::ResourceTable;
 use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView};
 
 use crate::guest::http::outgoing::OutgoingRequests;
-use crate::guest::limits::bounds::{HEADERS_BYTES_MAX, HeadersAudit};
+use crate::guest::limits::headers::{HEADERS_BYTES_MAX, HeadersAudit};
 
 /// A guest's part of `wasi:http`.
 pub(crate) struct HttpState {

@@ -6,13 +6,14 @@
 
 use std::future::poll_fn;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
 use bytes::Bytes;
 use http::{HeaderMap, StatusCode, header};
 use http_body::{Body, Frame};
 use http_body_util::BodyExt;
+use parking_lot::{Mutex, MutexGuard};
 use wasmtime::component::{Linker, Resource, ResourceType};
 use wasmtime::{StoreContextMut, format_err};
 use wasmtime_wasi::p2::{DynOutputStream, OutputStream, Pollable, StreamError, StreamResult};
@@ -24,7 +25,7 @@ use wasmtime_wasi_http::{Error, FieldMap};
 use crate::guest::http::HTTP_TYPES;
 use crate::guest::http::fields::length;
 use crate::guest::http::state::{GetHttpView, HttpView};
-use crate::guest::limits::bounds::STREAM_CHUNK_BYTES_MAX;
+use crate::guest::limits::handles::STREAM_CHUNK_BYTES_MAX;
 
 /// Writes that wait to be read, of [`STREAM_CHUNK_BYTES_MAX`] bytes at most each.
 const CHUNKS_MAX: usize = 2;
@@ -94,7 +95,7 @@ impl BodyPipe {
 
     /// Nothing that holds it can panic half way.
     fn lock(&self) -> MutexGuard<'_, BodyState> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock()
     }
 
     /// Ready when there is room for a write, or nobody to read it.

@@ -1,6 +1,6 @@
-//! The policy in one dyno's name: what it may dial, and what its log says of refusals.
+//! The egress policy applied for one dyno: what the dyno may dial, and what its log says about refusals.
 //!
-//! Owns which of the release's names stand for an address. Must not know how a connection is made.
+//! Owns which of the release's names resolve to an address. Must not know how a connection is made.
 
 use std::collections::BTreeSet;
 use std::net::{IpAddr, SocketAddr};
@@ -16,13 +16,13 @@ use crate::guest::network::resolver::NameResolver;
 use crate::guest::network::shared::AppNetwork;
 use crate::guest::stdio::logs::DynoLog;
 
-/// Refused dials that a dyno's log shows before it says no more about them.
+/// The number of refused dials that a dyno's log shows. Later refusals are not logged.
 const REFUSALS_TOLD_MAX: u32 = 20;
 
-/// An answer that may need a lookup first.
+/// An answer that may need a name lookup first.
 pub(crate) type DialVerdict = Pin<Box<dyn Future<Output = bool> + Send + Sync>>;
 
-/// One dyno's way out.
+/// The egress rules of one dyno.
 #[derive(Clone)]
 pub(crate) struct EgressGate {
     pub(crate) app: Arc<AppNetwork>,
@@ -30,9 +30,9 @@ pub(crate) struct EgressGate {
     reach: Arc<BTreeSet<Endpoint>>,
     voice: Arc<DynoLog>,
     told: Arc<AtomicU32>,
-    /// `$PORT`, if it is a server.
+    /// `$PORT`, if the dyno is a server.
     port: Option<u16>,
-    /// Its log says already that it listens elsewhere.
+    /// The log already says that the app tried to listen at another port.
     told_port: Arc<AtomicBool>,
 }
 
@@ -54,13 +54,13 @@ impl EgressGate {
         }
     }
 
-    /// Whether `addr` may be dialled whatever it is called.
+    /// Checks whether `addr` may be dialled, whatever its name.
     fn check(&self, addr: SocketAddr) -> Result<(), ClosedAddress> {
         let node = &self.app.node;
         node.egress.check(addr, &self.reach, &node.own)
     }
 
-    /// Whether the release may reach `host`, by this very name.
+    /// Whether the release may reach `host` by exactly this name.
     fn reaches(&self, host: &str, port: u16) -> bool {
         self.names(port).any(|name| name.eq_ignore_ascii_case(host))
     }
@@ -75,12 +75,12 @@ impl EgressGate {
             })
     }
 
-    /// Whether `addr`, which `host` was resolved to, may be used without asking anybody.
+    /// Whether `addr`, to which `host` resolved, may be used. Never needs a lookup.
     pub(crate) fn allows(&self, host: &str, addr: SocketAddr) -> bool {
         self.verdict(Some(host), addr).is_ok()
     }
 
-    /// Whether `addr`, which `host` was resolved to if there is one, may be dialled. A refusal is told to the log.
+    /// Whether `addr` may be dialled. `host` is the name that resolved to it, if there is one. A refusal is logged.
     pub(crate) async fn dial(&self, host: Option<&str>, addr: SocketAddr) -> bool {
         let Err(why) = self.verdict(host, addr) else {
             return true;
@@ -121,7 +121,7 @@ impl EgressGate {
         self.voice.platform(&text);
     }
 
-    /// A server that listens elsewhere than at `$PORT` waits for requests in vain: its log says so, once.
+    /// Logs once that the app listens at another port than `$PORT`, where no request reaches it.
     fn tell_port(&self, addr: SocketAddr) {
         let Some(port) = self.port else { return };
         if self.told_port.swap(true, Ordering::Relaxed) {
@@ -133,7 +133,7 @@ impl EgressGate {
         ));
     }
 
-    /// What a socket may do: connect and send by the policy, never listen.
+    /// Decides whether a socket may do this: connecting and sending follow the policy, listening is never allowed.
     pub(crate) fn socket(&self, addr: SocketAddr, reason: SocketAddrUse) -> DialVerdict {
         let now = match reason {
             SocketAddrUse::TcpConnect | SocketAddrUse::UdpSend | SocketAddrUse::UdpReceive => {
@@ -142,7 +142,7 @@ impl EgressGate {
                 }
                 true
             }
-            // What connecting and sending do by themselves; a chosen port or address is a server's.
+            // A socket that connects or sends is first bound to any address and port. Only servers choose a port.
             SocketAddrUse::TcpBind | SocketAddrUse::UdpBind => {
                 addr.ip().is_unspecified() && addr.port() == 0
             }
@@ -154,20 +154,20 @@ impl EgressGate {
         Box::pin(std::future::ready(now))
     }
 
-    /// The verdict on an address that is closed unless one of the release's names stands for it.
+    /// Decides about an address that is closed, unless one of the release's names resolves to it.
     fn later(&self, addr: SocketAddr, reason: SocketAddrUse) -> DialVerdict {
         let gate = self.clone();
         Box::pin(async move {
             match (reason, gate.check(addr)) {
                 (_, Ok(())) => true,
-                // What others send is not the app's doing.
+                // A refused incoming datagram is not logged, since the app did not cause it.
                 (SocketAddrUse::UdpReceive, Err(why)) => gate.stands_for_name(addr, why).await,
                 _ => gate.dial(None, addr).await,
             }
         })
     }
 
-    /// Whether an address that is closed is what a name of the release stands for, now.
+    /// Whether one of the release's names resolves to this closed address now.
     async fn stands_for_name(&self, addr: SocketAddr, why: ClosedAddress) -> bool {
         if why == ClosedAddress::Dyno {
             return false;
@@ -181,7 +181,7 @@ impl EgressGate {
         false
     }
 
-    /// Something that the app's developers should know of their outgoing requests.
+    /// Logs something that the app's developers should know about their outgoing requests.
     pub(crate) fn tell(&self, text: &str) {
         if self.told.fetch_add(1, Ordering::Relaxed) < REFUSALS_TOLD_MAX {
             self.voice.platform(text);
@@ -198,7 +198,7 @@ mod tests {
     use crate::guest::network::shared::NodeNetwork;
     use crate::guest::stdio::logs::LogLine;
 
-    /// A dyno of a release that reaches these, and its log.
+    /// The gate of a dyno whose release may reach these endpoints, and the dyno's log.
     fn gate(egress: EgressPolicy, reach: &[&str]) -> (EgressGate, Arc<Mutex<Vec<LogLine>>>) {
         let app = "demo".parse().expect("a name");
         let lines: Arc<Mutex<Vec<LogLine>>> = Arc::default();
@@ -237,7 +237,7 @@ mod tests {
             assert!(!connects(&gate, closed).await, "{closed}");
         }
         let addr = "127.0.0.1:5432".parse().expect("an address");
-        // By its own name without a lookup; by another, because it is the same address.
+        // The first name needs no lookup. The second resolves to the same address.
         assert!(gate.allows("LOCALHOST", addr) && !gate.allows("other.test", addr));
         assert!(gate.dial(Some("other.test"), addr).await);
         let elsewhere = "127.0.0.2:5432".parse().expect("an address");
@@ -259,7 +259,7 @@ mod tests {
     async fn so_many_refusals_are_told_and_no_more() {
         let (gate, log) = gate(EgressPolicy::default(), &[]);
         let addr = "10.0.0.5:5432".parse().expect("an address");
-        // What others send is dropped without a word.
+        // Refused incoming datagrams are not logged.
         assert!(!gate.socket(addr, SocketAddrUse::UdpReceive).await);
         assert!(log.lock().expect("not poisoned").is_empty());
         for _ in 0..2 * REFUSALS_TOLD_MAX {

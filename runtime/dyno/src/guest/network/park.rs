@@ -1,7 +1,7 @@
-//! Connections whose response has ended: kept for the app's next request, and closed after a while.
+//! Parks connections whose response has ended for the app's next request, and closes them after a while.
 //!
-//! Tasks: one while an app has idle connections, which closes those that nobody took for [`IDLE_AFTER`]; one for each
-//! connection that is not ready at once.
+//! Tasks: one for each app with idle connections, which closes those that are idle longer than [`IDLE_AFTER`]; one
+//! for each connection that is not ready for a request at once.
 
 use std::sync::{Arc, Weak};
 use std::time::Duration;
@@ -10,10 +10,12 @@ use crate::guest::network::connection::{ClientConnection, ConnectionTarget};
 use crate::guest::network::pool::IDLE_AFTER;
 use crate::guest::network::shared::AppNetwork;
 
-/// How long a connection has to become idle after a response's last byte: its request may still be on the way.
+/// The longest wait for a connection to become ready after the last byte of a response: the request may not have been
+/// sent completely.
 const REST_MAX: Duration = Duration::from_secs(1);
 
-/// Keeps a connection whose response has ended for the app's next request, if it can take one and there is room.
+/// Keeps a connection whose response has ended for the app's next request, if the connection is usable and the pool
+/// has room.
 pub(crate) fn park(
     app: &Weak<AppNetwork>,
     target: ConnectionTarget,

@@ -1,7 +1,7 @@
-//! Idle connections of one app to other people's servers, for its next requests.
+//! Idle connections of one app to other servers, for the app's next requests.
 //!
-//! Owns how many are kept and for how long. Must not know how a connection is made, nor who may use it: whoever
-//! takes one says whether its address is still open to it.
+//! Owns how many connections are kept and for how long. Must not know how a connection is made, nor who may use it:
+//! the caller that takes a connection decides whether its address is still open.
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
@@ -12,11 +12,12 @@ use tokio::sync::OwnedSemaphorePermit;
 
 use crate::guest::network::connection::{ClientConnection, ConnectionTarget};
 
-/// Idle connections of an app; the one that waited longest gives way.
+/// The most idle connections of an app. If there are more, the one that has been idle longest is closed.
 const IDLE_PER_APP_MAX: usize = 32;
-/// How long a connection waits for its next request. Shorter than most servers wait.
+/// How long a connection is kept idle. Shorter than most servers keep it.
 pub(super) const IDLE_AFTER: Duration = Duration::from_secs(30);
-/// How old a connection becomes: then the name is resolved again, even if there never was a pause.
+/// The greatest age of a connection. After that, the name is resolved again, even if the connection was never idle
+/// for long.
 const AGE_MAX: Duration = Duration::from_secs(600);
 struct IdleConnection {
     connection: ClientConnection,
@@ -47,7 +48,7 @@ impl ConnectionPool {
         self.0.lock()
     }
 
-    /// The connection to `target` that became idle last, if `open` says of its address that it may be used.
+    /// Takes the connection to `target` that became idle last and whose address passes `open`.
     pub(crate) fn take(
         &self,
         target: &ConnectionTarget,
@@ -91,7 +92,7 @@ impl ConnectionPool {
         first
     }
 
-    /// Closes what is over. False: nothing is left, and nobody sweeps any more.
+    /// Closes connections that were idle for too long. Returns false if none is left; then the sweeping task ends.
     pub(super) fn sweep(&self) -> bool {
         let mut over = Vec::new();
         let mut state = self.state();
@@ -108,7 +109,7 @@ impl ConnectionPool {
 }
 
 impl PoolState {
-    /// Each list is in order of time: its first has waited longest.
+    /// Each list is sorted by time: its first connection has been idle longest.
     fn remove_oldest(&mut self) -> Option<IdleConnection> {
         let first = |waiting: &Vec<IdleConnection>| waiting.first().map(|idle| idle.since);
         let oldest = self.idle.iter().min_by_key(|(_, waiting)| first(waiting));

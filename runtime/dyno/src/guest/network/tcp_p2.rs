@@ -1,7 +1,7 @@
-//! `wasi:sockets/tcp` 0.2 for a dyno: wasmtime-wasi's own, but for `$PORT`, which is not the kernel's.
+//! `wasi:sockets/tcp` 0.2: wasmtime-wasi's implementation, except for `$PORT`, which the kernel does not know.
 //!
-//! A socket that is bound to `$PORT` stays wasmtime-wasi's, unused, and its number is remembered here; a connection
-//! that it accepts is of this module, under the same kind of handle. Must not know what is spoken over them.
+//! A socket bound to `$PORT` remains an unused socket of wasmtime-wasi whose handle is recorded here. An accepted
+//! connection is an entry of this module, under the same type of handle. Must not know what is sent over connections.
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
@@ -21,33 +21,33 @@ use wasmtime_wasi::sockets::WasiSocketsCtxView;
 
 use crate::guest::network::port::{AddressFamily, PortConnection, PortListener, ServerPort};
 
-/// Names the guest data behind the interface.
+/// Tells the engine which store data the TCP interface uses.
 pub(crate) struct GuestTcp;
 
 impl HasData for GuestTcp {
     type Data<'a> = GuestTcpView<'a>;
 }
 
-/// The store data that it works on.
+/// The store data of the TCP interface.
 pub(crate) struct GuestTcpView<'a> {
     pub(crate) wasi: WasiSocketsCtxView<'a>,
     pub(crate) served: Option<&'a mut ServedPort>,
 }
 
-/// A server's port, and the sockets that have to do with it.
+/// A server's port, and the sockets that use it.
 pub(crate) struct ServedPort {
     port: Arc<ServerPort>,
-    /// By the number of their handle.
+    /// Sockets by the number of their handle.
     bound: HashMap<u32, BoundSocket>,
 }
 
-/// A socket that has the port.
+/// A socket that is bound to the port.
 struct BoundSocket {
     family: AddressFamily,
     listener: Option<Resource<PortListener>>,
 }
 
-/// A connection that was accepted, as an entry of the guest's table.
+/// An accepted connection, as an entry of the guest's table.
 pub(crate) struct AcceptedSocket {
     pub(crate) connection: PortConnection,
     pub(crate) family: AddressFamily,
@@ -81,7 +81,7 @@ impl GuestTcpView<'_> {
         self.served.as_mut()?.bound.get_mut(&socket.rep())
     }
 
-    /// The connection, if it is one to `$PORT`.
+    /// The accepted connection to `$PORT` behind this handle, if there is one.
     fn accepted(&self, socket: &Tcp) -> Option<&AcceptedSocket> {
         self.served.as_ref()?;
         let entry = Resource::new_borrow(socket.rep());
@@ -95,7 +95,7 @@ impl GuestTcpView<'_> {
     }
 }
 
-/// Options of a socket, which mean nothing where there is no network.
+/// Options of a socket. They have no effect on a connection in memory.
 macro_rules! options {
     ($($get:ident, $set:ident: $ty:ty = $default:expr;)*) => {
         $(fn $get(&mut self, socket: Tcp) -> SocketResult<$ty> {
@@ -217,7 +217,7 @@ impl Inner for GuestTcpView<'_> {
         let local = listener.address(family);
         let mut cx = Context::from_waker(Waker::noop());
         let connection = match listener.poll_accept(&mut cx) {
-            // Also where the dyno is to end.
+            // Also when the dyno is about to end.
             Poll::Pending | Poll::Ready(None) => return Err(ErrorCode::WouldBlock.into()),
             Poll::Ready(Some(connection)) => connection,
         };
@@ -291,7 +291,7 @@ impl Inner for GuestTcpView<'_> {
             listener.map(|listener| Resource::<PortListener>::new_borrow(listener.rep()));
         match listener {
             Some(listener) => subscribe(self.wasi.table, listener),
-            // Of a socket that is bound and no more, the engine's own is ready at once.
+            // A socket that is only bound: the engine's own socket is ready at once.
             None => self.wasi.subscribe(socket),
         }
     }

@@ -1,7 +1,7 @@
-//! `wasi:sockets/types` 0.3 for a dyno: wasmtime-wasi's own, but for `$PORT`, which is not the kernel's.
+//! `wasi:sockets/types` 0.3: wasmtime-wasi's implementation, except for `$PORT`, which the kernel does not know.
 //!
-//! Every socket stays wasmtime-wasi's; of those that have to do with `$PORT` only the handle and the options are used,
-//! and what they are is remembered here by the number of the handle. Must not know what is spoken over them.
+//! Each socket remains a socket of wasmtime-wasi. Of a socket that uses `$PORT`, only the handle and the options are
+//! used, and its role is recorded here by the number of the handle. Must not know what is sent over connections.
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
@@ -27,37 +27,37 @@ use crate::guest::network::port::{AddressFamily, PortConnection, PortListener, S
 use crate::guest::network::sockets::{UncountedSocket, told};
 use crate::guest::stdio::pipes::{InputPipe, OutputPipe};
 
-/// The interface as the engine offers it.
+/// The interface of the engine's version.
 const TYPES: &str = "wasi:sockets/types@0.3.0";
 
-/// Bytes that are carried at a time where the guest names no number.
+/// The bytes that are copied at a time if the guest does not name a number.
 const CHUNK_BYTES: usize = 8 * 1024;
 
-/// Accepted connections whose sockets a server holds at a time. It is sent one request at a time, so a few are all that
-/// it needs; each socket takes a descriptor of this process.
+/// The most accepted sockets that a server may hold. It receives one request at a time, so it needs few, and each
+/// socket takes a file descriptor of this process.
 const ACCEPTED_MAX: usize = 16;
 
 type Tcp = Resource<TcpSocket>;
 type Store<'a, T> = StoreContextMut<'a, T>;
 type TransferResult = FutureReader<Result<(), ErrorCode>>;
 
-/// A server's port, and the sockets that have to do with it.
+/// A server's port, and the sockets that use it.
 pub(crate) struct ServedPortP3 {
     port: Arc<ServerPort>,
-    /// By the number of their handle.
+    /// Sockets by the number of their handle.
     sockets: HashMap<u32, SocketRole>,
 }
 
-/// The store data that these functions work on.
+/// The store data of the functions in this file.
 pub(crate) struct ServedPortView<'a> {
     pub(crate) served: Option<&'a mut ServedPortP3>,
     pub(crate) wasi: WasiSocketsCtxView<'a>,
 }
 
-/// Finds that data in the data of a store.
+/// Finds this data in the data of a store.
 type GetServedPort<T> = fn(&mut T) -> ServedPortView<'_>;
 
-/// What a socket is to the port.
+/// How a socket uses the port.
 enum SocketRole {
     Bound(AddressFamily),
     Listening(AddressFamily),
@@ -82,14 +82,15 @@ impl ServedPortP3 {
         }
     }
 
-    /// Whether one more connection may be accepted.
+    /// Whether another connection may be accepted.
     fn room(&self) -> bool {
         let roles = self.sockets.values();
         let accepted = roles.filter(|role| matches!(role, SocketRole::Accepted(..)));
         accepted.count() < ACCEPTED_MAX
     }
 
-    /// A socket for a connection. `None`: the guest has too many, or the machine; the connection has ended.
+    /// Creates a socket for a connection. `None`: the guest or the machine has too many sockets, and the connection
+    /// is closed.
     fn accept(
         &mut self,
         wasi: &mut WasiSocketsCtxView<'_>,
@@ -105,7 +106,7 @@ impl ServedPortP3 {
         };
         let socket = HostTcpSocket::create(wasi, asked).ok()?;
         let Ok(apart) = wasi.table.push(UncountedSocket) else {
-            // It has just come into the table.
+            // The entry was added just before.
             let _ = wasi.table.delete(socket);
             return None;
         };
@@ -114,14 +115,14 @@ impl ServedPortP3 {
         Some(socket)
     }
 
-    /// The handle with that number is gone.
+    /// Forgets the socket with this handle, which was dropped.
     fn forget(&mut self, rep: u32, table: &mut ResourceTable) -> wasmtime::Result<()> {
         match self.sockets.remove(&rep) {
             Some(SocketRole::Bound(_)) => self.port.release(),
             Some(SocketRole::Accepted(_, _, apart)) => {
                 table.delete(apart)?;
             }
-            // A listener gives the port back itself, with its stream.
+            // A listener frees the port itself, when its stream ends.
             Some(SocketRole::Listening(_)) | None => {}
         }
         Ok(())
@@ -136,7 +137,7 @@ fn borrow(socket: &Tcp) -> Tcp {
     Resource::new_borrow(socket.rep())
 }
 
-/// Puts ours in place of the engine's where a socket may be of `$PORT`.
+/// Replaces the engine's functions for sockets that may use `$PORT`.
 pub(crate) fn add_to_linker<T: WasiView + 'static>(
     linker: &mut Linker<T>,
     view: GetServedPort<T>,
@@ -190,7 +191,7 @@ pub(crate) fn add_to_linker<T: WasiView + 'static>(
     add_addresses(linker, view)
 }
 
-/// A socket of the port's is no way out.
+/// Refuses to connect a socket that uses the port.
 fn add_connect<T: WasiView + 'static>(
     linker: &mut Linker<T>,
     view: GetServedPort<T>,
@@ -250,7 +251,7 @@ fn add_addresses<T: WasiView + 'static>(
     )
 }
 
-/// The handle is gone.
+/// Drops a socket.
 fn dropped<T: WasiView>(
     store: &mut Store<'_, T>,
     view: GetServedPort<T>,
@@ -263,7 +264,7 @@ fn dropped<T: WasiView>(
     HostTcpSocket::drop(&mut wasi, Resource::new_own(rep))
 }
 
-/// Binds a socket to `$PORT`; nothing if another address is meant.
+/// Binds a socket to `$PORT`. `None`: `addr` is another address.
 fn bind(view: ServedPortView<'_>, socket: &Tcp, addr: SocketAddr) -> Option<Result<(), ErrorCode>> {
     let served = view.served?;
     if !served.port.is(addr) {
@@ -307,7 +308,7 @@ fn listen<T: WasiView + 'static>(
     .map(Ok)
 }
 
-/// Connections as they are accepted.
+/// The stream of accepted sockets.
 struct AcceptedSockets<T: 'static> {
     listener: PortListener,
     family: AddressFamily,
@@ -338,7 +339,7 @@ impl<T: 'static> StreamProducer<T> for AcceptedSockets<T> {
         loop {
             let connection = match self.listener.poll_accept(cx) {
                 Poll::Ready(Some(connection)) => connection,
-                // The dyno is to end.
+                // The dyno is about to end.
                 Poll::Ready(None) => return Poll::Ready(Ok(StreamResult::Dropped)),
                 Poll::Pending => return unready,
             };
@@ -392,7 +393,7 @@ fn receive<T: WasiView + 'static>(
     Ok((stream, FutureReader::new(&mut store, fine)?))
 }
 
-/// What comes in.
+/// The bytes that the guest receives.
 struct ReceiveStream(InputPipe);
 
 impl<D> StreamProducer<D> for ReceiveStream {
@@ -424,7 +425,7 @@ impl<D> StreamProducer<D> for ReceiveStream {
     }
 }
 
-/// What goes out; the end of the guest's stream closes that side of the connection.
+/// The bytes that the guest sends. The end of the guest's stream closes this direction of the connection.
 struct SendStream {
     to: OutputPipe,
     ended: Option<oneshot::Sender<Result<(), ErrorCode>>>,
@@ -462,7 +463,7 @@ impl<D> StreamConsumer<D> for SendStream {
 impl SendStream {
     fn end(&mut self, how: Result<(), ErrorCode>) {
         if let Some(ended) = self.ended.take() {
-            // The guest may have no interest in how it ended.
+            // The guest may have dropped its end of the result.
             let _ = ended.send(how);
         }
     }
@@ -528,7 +529,7 @@ mod tests {
     #[test]
     fn a_connection_without_a_socket_leaves_nothing_behind() {
         let (mut context, mut table) = (context(), ResourceTable::new());
-        // Room for the socket alone.
+        // Room for the socket only.
         table.set_max_capacity(1);
         let mut wasi = WasiSocketsCtxView {
             ctx: context.sockets(),

@@ -1,4 +1,4 @@
-//! TLS to other people's servers: whom a guest's outgoing requests trust.
+//! TLS to other servers for a guest's outgoing requests.
 //!
 //! Must not know addresses.
 
@@ -16,16 +16,16 @@ use wasmtime_wasi_http::Error;
 
 use crate::guest::network::gate::EgressGate;
 
-/// TLS sessions that an app's connections remember.
+/// The most TLS sessions that an app's connections cache.
 const SESSIONS_MAX: usize = 64;
 
-/// Speaks TLS over `stream` with the server called `host`, which must prove that it is.
+/// Starts TLS over `stream` with the server `host`, which must prove its identity.
 pub(crate) async fn secure(
     gate: &EgressGate,
     host: &str,
     stream: TcpStream,
 ) -> Result<TlsStream<TcpStream>, Error> {
-    // A name in DNS may end in a dot, one in a certificate does not.
+    // A DNS name may end in a dot, a name in a certificate does not.
     let name = host.strip_suffix('.').unwrap_or(host).to_owned();
     let name = ServerName::try_from(name).map_err(|_| Error::TlsCertificateError)?;
     let connector = connector(gate).await?;
@@ -52,7 +52,7 @@ async fn connector(gate: &EgressGate) -> Result<TlsConnector, Error> {
     Ok(app.tls.get_or_init(|| fresh).clone())
 }
 
-/// What a guest is told of a handshake that failed.
+/// Maps a failed handshake to an error of `wasi:http`.
 fn kind(error: &io::Error) -> Error {
     let inner = error.get_ref().and_then(|inner| inner.downcast_ref());
     match inner {

@@ -1,7 +1,7 @@
-//! WASI preview 1 for core modules: wasmtime-wasi's own, for one tree of folders (`file_tree`), with the quota and the
-//! rules of `file_changes` in front of whatever changes something.
+//! The functions of WASI preview 1: wasmtime-wasi's implementation, behind the tree, the rules and the quota of
+//! `filesystem`.
 //!
-//! Owns the calls. What a module has open is in `p1_state`. Must not know of components.
+//! The files and folders that a module has open are in `state` and `folders`. Must not know components.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,7 +16,7 @@ use crate::guest::filesystem::paths::LastLink;
 use crate::guest::preview1::folders::{HostPaths, encode_entries, read_path};
 use crate::guest::preview1::state::{OpenFile, Preview1, last};
 
-/// A linker with all of preview 1.
+/// Creates a linker with all of preview 1. `state` finds the module's part in the data of a store.
 pub(crate) fn linker<T: Send + 'static>(
     engine: &wasmtime::Engine,
     state: fn(&mut T) -> &mut Preview1,
@@ -26,7 +26,7 @@ pub(crate) fn linker<T: Send + 'static>(
     Ok(linker)
 }
 
-/// The event of a clock whose time has come.
+/// The event of a timer that has expired.
 fn rang(userdata: types::Userdata) -> types::Event {
     types::Event {
         userdata,
@@ -39,7 +39,8 @@ fn rang(userdata: types::Userdata) -> types::Event {
     }
 }
 
-/// Functions of an open descriptor that change nothing, and those that know no files: passed on.
+/// Functions of an open descriptor that change nothing, and functions that do not concern files: passed on to the
+/// engine.
 macro_rules! passed_on {
     ($(fn $name:ident($($arg:ident: $ty:ty),*) -> $out:ty;)*) => {
         $(fn $name(&mut self, memory: &mut GuestMemory<'_> $(, $arg: $ty)*) -> Result<$out, Error> {
@@ -113,8 +114,8 @@ impl Inner for Preview1 {
         ) -> types::Filesize;
     }
 
-    /// Sleeps here if that is all it is about: wasmtime-wasi would put the whole thread to sleep, and every other guest
-    /// on it.
+    /// Sleeps without blocking, if the module waits for a single timer: wasmtime-wasi would block the thread, and
+    /// every other guest on that thread.
     async fn poll_oneoff(
         &mut self,
         memory: &mut GuestMemory<'_>,
@@ -138,8 +139,8 @@ impl Inner for Preview1 {
             .await
     }
 
-    /// Nothing to do: what is in these folders ends with the dyno, so it need not survive a power cut, and no guest
-    /// can make the host wait for a disk.
+    /// Does nothing: these folders end with the dyno, so their files need not survive a power cut, and no guest can
+    /// make the host wait for a disk.
     async fn fd_sync(&mut self, memory: &mut GuestMemory<'_>, fd: types::Fd) -> Result<(), Error> {
         if self.files.contains_key(&u32::from(fd)) {
             return Ok(());
@@ -155,7 +156,7 @@ impl Inner for Preview1 {
         self.fd_sync(memory, fd).await
     }
 
-    /// The code as a shell knows it: its lowest eight bits.
+    /// Exits with the code that a shell would show: its lowest eight bits.
     fn proc_exit(
         &mut self,
         _: &mut GuestMemory<'_>,
@@ -292,8 +293,8 @@ impl Inner for Preview1 {
         if self.files.contains_key(&u32::from(dir)) {
             return Err(Errno::Notdir.into());
         }
-        let (dir, at) = self.find(memory, dir, path, last(dirflags))?;
-        let asked = OpenRequest {
+        let (dir, at) = self.resolve(memory, dir, path, last(dirflags))?;
+        let request = OpenRequest {
             last: last(dirflags),
             creates: oflags.contains(Oflags::CREAT),
             is_exclusive: oflags.contains(Oflags::EXCL),
@@ -301,7 +302,7 @@ impl Inner for Preview1 {
             writes: base.contains(Rights::FD_WRITE),
             changes_folder: false,
         };
-        let opening = changes::begin_open(&self.quota, &at, asked)?;
+        let opening = changes::begin_open(&self.quota, &at, request)?;
         let mut paths = HostPaths::of(&[&at.path]);
         let (path, mut host) = (paths.path(0), paths.memory());
         let opened = self.wasi.path_open(
@@ -309,11 +310,11 @@ impl Inner for Preview1 {
         );
         let fd = opened.await?;
         let Some(file) = self.newest() else {
-            opening.done(None);
+            opening.finish(None);
             self.folders.note_opened(&mut self.wasi, fd, &at);
             return Ok(fd);
         };
-        opening.done(Some(&file));
+        opening.finish(Some(&file));
         let opened = OpenFile {
             file: Arc::downgrade(&file),
             append: flags.contains(Fdflags::APPEND),
@@ -330,7 +331,7 @@ impl Inner for Preview1 {
         flags: Lookupflags,
         path: GuestPtr<str>,
     ) -> Result<types::Filestat, Error> {
-        let (dir, at) = self.find(memory, dir, path, last(flags))?;
+        let (dir, at) = self.resolve(memory, dir, path, last(flags))?;
         let mut paths = HostPaths::of(&[&at.path]);
         let (path, mut host) = (paths.path(0), paths.memory());
         self.wasi
@@ -348,7 +349,7 @@ impl Inner for Preview1 {
         mtim: types::Timestamp,
         set: types::Fstflags,
     ) -> Result<(), Error> {
-        let (dir, at) = self.find(memory, dir, path, last(flags))?;
+        let (dir, at) = self.resolve(memory, dir, path, last(flags))?;
         changes::begin_set_times(&at, last(flags))?;
         let mut paths = HostPaths::of(&[&at.path]);
         let (path, mut host) = (paths.path(0), paths.memory());
@@ -365,7 +366,7 @@ impl Inner for Preview1 {
         buf: GuestPtr<u8>,
         len: types::Size,
     ) -> Result<types::Size, Error> {
-        let (dir, at) = self.find(memory, dir, path, LastLink::Keep)?;
+        let (dir, at) = self.resolve(memory, dir, path, LastLink::Keep)?;
         let mut paths = HostPaths::with_room(&at.path, len);
         let (path, room, len) = (paths.path(0), paths.room(), paths.room_bytes());
         let mut host = paths.memory();
@@ -384,7 +385,7 @@ impl Inner for Preview1 {
         dir: types::Fd,
         path: GuestPtr<str>,
     ) -> Result<(), Error> {
-        let (dir, at) = self.find(memory, dir, path, LastLink::Keep)?;
+        let (dir, at) = self.resolve(memory, dir, path, LastLink::Keep)?;
         let name = changes::begin_create(&self.quota, &at)?;
         let mut paths = HostPaths::of(&[&at.path]);
         let (path, mut host) = (paths.path(0), paths.memory());
@@ -404,8 +405,8 @@ impl Inner for Preview1 {
         to_dir: types::Fd,
         to: GuestPtr<str>,
     ) -> Result<(), Error> {
-        let (dir, from) = self.find(memory, dir, path, last(flags))?;
-        let (to_dir, to) = self.find(memory, to_dir, to, LastLink::Keep)?;
+        let (dir, from) = self.resolve(memory, dir, path, last(flags))?;
+        let (to_dir, to) = self.resolve(memory, to_dir, to, LastLink::Keep)?;
         let name = changes::begin_link(&self.quota, &from, &to)?;
         let mut paths = HostPaths::of(&[&from.path, &to.path]);
         let (old, new, mut host) = (paths.path(0), paths.path(1), paths.memory());
@@ -424,7 +425,7 @@ impl Inner for Preview1 {
         to: GuestPtr<str>,
     ) -> Result<(), Error> {
         let target = read_path(memory, path)?;
-        let (dir, at) = self.find(memory, dir, to, LastLink::Keep)?;
+        let (dir, at) = self.resolve(memory, dir, to, LastLink::Keep)?;
         let name = changes::begin_create(&self.quota, &at)?;
         self.tree.expect_links();
         let mut paths = HostPaths::of(&[&target, &at.path]);
@@ -440,14 +441,14 @@ impl Inner for Preview1 {
         dir: types::Fd,
         path: GuestPtr<str>,
     ) -> Result<(), Error> {
-        let (dir, at) = self.find(memory, dir, path, LastLink::Keep)?;
+        let (dir, at) = self.resolve(memory, dir, path, LastLink::Keep)?;
         let removal = changes::begin_remove_folder(&self.quota, &at)?;
         let mut paths = HostPaths::of(&[&at.path]);
         let (path, mut host) = (paths.path(0), paths.memory());
         self.wasi
             .path_remove_directory(&mut host, dir, path)
             .await?;
-        removal.done();
+        removal.finish();
         Ok(())
     }
 
@@ -457,12 +458,12 @@ impl Inner for Preview1 {
         dir: types::Fd,
         path: GuestPtr<str>,
     ) -> Result<(), Error> {
-        let (dir, at) = self.find(memory, dir, path, LastLink::Keep)?;
+        let (dir, at) = self.resolve(memory, dir, path, LastLink::Keep)?;
         let removal = changes::begin_unlink(&self.quota, &at)?;
         let mut paths = HostPaths::of(&[&at.path]);
         let (path, mut host) = (paths.path(0), paths.memory());
         self.wasi.path_unlink_file(&mut host, dir, path).await?;
-        removal.done();
+        removal.finish();
         Ok(())
     }
 
@@ -474,15 +475,15 @@ impl Inner for Preview1 {
         to_dir: types::Fd,
         to: GuestPtr<str>,
     ) -> Result<(), Error> {
-        let (dir, from) = self.find(memory, dir, path, LastLink::Keep)?;
-        let (to_dir, to) = self.find(memory, to_dir, to, LastLink::Keep)?;
+        let (dir, from) = self.resolve(memory, dir, path, LastLink::Keep)?;
+        let (to_dir, to) = self.resolve(memory, to_dir, to, LastLink::Keep)?;
         let removal = changes::begin_rename(&self.quota, &from, &to)?;
         let mut paths = HostPaths::of(&[&from.path, &to.path]);
         let (old, new, mut host) = (paths.path(0), paths.path(1), paths.memory());
         self.wasi
             .path_rename(&mut host, dir, old, to_dir, new)
             .await?;
-        removal.done();
+        removal.finish();
         Ok(())
     }
 }

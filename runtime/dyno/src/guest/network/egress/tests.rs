@@ -1,4 +1,4 @@
-//! The policy, address by address, and the text that opens more.
+//! Tests of the policy, address by address, and of the text format of openings.
 
 use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -7,7 +7,7 @@ use proptest::prelude::*;
 
 use super::{ClosedAddress, EgressOpening, EgressPolicy, MachineAddresses};
 
-/// This machine's addresses, as these tests have it.
+/// This machine's addresses in these tests.
 const OWN: [IpAddr; 2] = [
     IpAddr::V4(Ipv4Addr::new(9, 9, 9, 1)),
     IpAddr::V6(Ipv6Addr::new(0x2a00, 0, 0, 0, 0, 0, 0, 1)),
@@ -138,7 +138,7 @@ fn the_platform_is_opened_by_its_port_only() {
             "{here}"
         );
     }
-    // The same port of another machine.
+    // The same port on another machine.
     assert_eq!(verdict(&broad, &[], "10.0.0.1:8081"), Ok(()));
     let exact = allowing(&["127.0.0.1:8081"]);
     assert_eq!(verdict(&exact, &[], "127.0.0.1:8081"), Ok(()));
@@ -232,7 +232,7 @@ fn what_opens_nothing_is_named() {
     }
 }
 
-/// What the standard library knows of an address.
+/// Addresses that the standard library knows to be special.
 fn plainly_closed(ip: IpAddr) -> bool {
     match ip {
         IpAddr::V4(ip) => {
@@ -258,7 +258,7 @@ fn plainly_closed(ip: IpAddr) -> bool {
 fn addresses() -> impl Strategy<Value = IpAddr> {
     let v4 = any::<u32>().prop_map(|bits| IpAddr::V4(Ipv4Addr::from_bits(bits)));
     let v6 = any::<u128>().prop_map(|bits| IpAddr::V6(Ipv6Addr::from_bits(bits)));
-    // Those that mean or hold an IPv4 address, which chance would never hit.
+    // Addresses that mean or embed an IPv4 address, which random ones would never hit.
     let holding = (any::<u32>(), 0..5usize).prop_map(|(bits, form)| {
         let bits = u128::from(bits);
         let prefixes = [
