@@ -5,33 +5,14 @@
 //!
 //! The README says how to run it and how to read what it prints.
 
-mod against;
 mod args;
-mod client;
-mod confine;
-mod html;
-mod idle;
 mod load;
 mod machine;
-mod mark;
-mod misuse;
-mod open;
-mod paced;
+mod measure;
 mod peers;
-mod process;
 mod product;
 mod report;
-mod room;
-mod routed;
 mod scenario;
-mod serve;
-mod server;
-mod states;
-mod stats;
-mod table;
-mod text;
-mod trace;
-mod wire;
 mod work;
 
 use std::path::Path;
@@ -40,10 +21,12 @@ use std::process::ExitCode;
 use anyhow::{Context, Result};
 use clap::Parser;
 
-use against::Earlier;
 use args::{Args, Hidden, Options};
-use product::Product;
-use report::Report;
+use machine::{confine, description};
+use product::binary::Product;
+use report::comparison::{self, Earlier};
+use report::document::Report;
+use report::{html, table};
 
 /// Exit code of a run that broke off, or whose gates did not hold when that was asked for.
 const FAILED: u8 = 1;
@@ -73,7 +56,7 @@ fn run(options: &Options) -> Result<bool> {
         writable(file)?;
     }
     let product = Product::prepare(options.dyno.as_deref(), &options.app)?;
-    let mut report = Report::begin(machine::describe(), product.version()?);
+    let mut report = Report::begin(description::describe(), product.version()?);
     println!("{}", table::machine(&report));
     for which in options.chosen() {
         eprintln!("{which}: …");
@@ -86,7 +69,7 @@ fn run(options: &Options) -> Result<bool> {
     }
     println!("{}", table::gates(&report));
     if let Some(earlier) = &earlier {
-        let comparison = against::compare(earlier, &report);
+        let comparison = comparison::compare(earlier, &report);
         println!("{}", table::comparison(&comparison));
     }
     Ok(!options.gate || report.gates_held())
@@ -106,7 +89,7 @@ fn write(report: &Report, options: &Options, earlier: Option<&Earlier>) -> Resul
         report.write(file)?;
     }
     if let Some(file) = &options.html {
-        let comparison = earlier.map(|earlier| against::compare(earlier, report));
+        let comparison = earlier.map(|earlier| comparison::compare(earlier, report));
         let page = html::page(report, comparison.as_ref());
         std::fs::write(file, page).with_context(|| format!("cannot write {}", file.display()))?;
     }

@@ -5,7 +5,7 @@ use std::process::Command;
 use anyhow::Result;
 
 use super::Site;
-use crate::server::{Server, free_port};
+use crate::product::child_server::{Server, free_port};
 
 /// Called in reports and files.
 const NAME: &str = "nginx";

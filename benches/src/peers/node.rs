@@ -5,7 +5,7 @@ use std::process::Command;
 use anyhow::Result;
 
 use super::Site;
-use crate::server::{Server, free_port};
+use crate::product::child_server::{Server, free_port};
 
 pub(super) fn start(site: &Site<'_>) -> Result<Server> {
     let program = site.installer.debian("node", &["nodejs"])?;

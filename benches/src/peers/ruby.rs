@@ -8,7 +8,7 @@ use std::process::Command;
 use anyhow::Result;
 
 use super::Site;
-use crate::server::{Server, free_port};
+use crate::product::child_server::{Server, free_port};
 
 /// Back ends, each a process of Ruby.
 const BACK_ENDS: usize = 4;

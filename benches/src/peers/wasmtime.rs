@@ -5,7 +5,7 @@ use std::process::Command;
 use anyhow::Result;
 
 use super::Site;
-use crate::server::{Server, free_port};
+use crate::product::child_server::{Server, free_port};
 
 /// From the package index of Python, where the command line tool is published as a binary. The same
 /// major version as the engine in dyno.

@@ -7,7 +7,7 @@ use std::process::Command;
 use anyhow::{Context, Result};
 
 use super::{PAGES, Site};
-use crate::server::{Server, free_port};
+use crate::product::child_server::{Server, free_port};
 
 /// From npm, where it is published as a binary.
 const PACKAGE: &str = "workerd@1.20261117.1";

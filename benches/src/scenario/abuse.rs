@@ -8,14 +8,14 @@ use std::time::Duration;
 use anyhow::Result;
 use serde_json::json;
 
-use super::answers;
-use super::growth::{self, Look, REST};
 use crate::args::{Options, Scenario};
-use crate::paced::{self, Pace, Tally};
-use crate::product::Product;
-use crate::report::Outcome;
-use crate::serve::{Serve, Slug};
-use crate::stats::quantile;
+use crate::load::paced::{self, Pace, Tally};
+use crate::measure::answers;
+use crate::measure::growth::{self, Look, REST};
+use crate::product::binary::Product;
+use crate::product::dyno_serve::{Serve, Slug};
+use crate::report::document::Outcome;
+use crate::report::statistics::quantile;
 
 /// The app.
 const APP: &str = "shop";

@@ -7,14 +7,14 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 
-use super::page;
 use crate::args::{Options, Scenario};
-use crate::load;
-use crate::product::Product;
-use crate::report::Outcome;
-use crate::server::{Log, Server};
-use crate::states::{self, Boot, STATE_CHANGED};
-use crate::stats::quantile;
+use crate::load::closed_loop;
+use crate::measure::page;
+use crate::product::binary::Product;
+use crate::product::boot_times::{self, Boot, STATE_CHANGED};
+use crate::product::child_server::{Log, Server};
+use crate::report::document::Outcome;
+use crate::report::statistics::quantile;
 
 /// A test guest that answers at `/ok` and traps at every other path.
 const TRAPPING: &str = "trap";
@@ -56,7 +56,7 @@ pub(super) fn run(options: &Options, product: &Product) -> Result<Outcome> {
     }
     let subject = format!("{} at once", options.boots);
     add(&mut outcome, &subject, &together, Gates::No);
-    let span = together.iter().map(|boots| states::span_micros(boots));
+    let span = together.iter().map(|boots| boot_times::span_micros(boots));
     let share = |span: f64| span / f64::from(options.boots);
     outcome.add(
         &subject,
@@ -82,13 +82,13 @@ fn note(outcome: &mut Outcome, round: u32, server: &Server) {
 /// Has the dyno trap, and waits until it is up again.
 fn one_by_one(server: &Server) -> Result<Vec<Boot>> {
     for number in 1..=ALONE {
-        let ok = load::fetch(server.address, "/ok", "")?;
+        let ok = closed_loop::fetch(server.address, "/ok", "")?;
         ensure!(
             ok.status == 200,
             "/ok is answered with status {}",
             ok.status
         );
-        let trapped = load::fetch(server.address, "/", "")?;
+        let trapped = closed_loop::fetch(server.address, "/", "")?;
         ensure!(
             trapped.status >= 500,
             "a trap is answered with status {}",
@@ -110,8 +110,9 @@ fn at_once(server: &Server, dynos: u32) -> Result<Vec<Boot>> {
 /// The boots, when there are as many as that.
 fn up(server: &Server, count: usize) -> Result<Vec<Boot>> {
     // Fewer lines than that cannot do, and are not looked at again and again.
-    let enough = |lines: &[String]| lines.len() >= 2 * count && states::boots(lines).len() >= count;
-    Ok(states::boots(&server.lines_when(PATIENCE, enough)?))
+    let enough =
+        |lines: &[String]| lines.len() >= 2 * count && boot_times::boots(lines).len() >= count;
+    Ok(boot_times::boots(&server.lines_when(PATIENCE, enough)?))
 }
 
 /// Whether the gates are meant for what was measured.

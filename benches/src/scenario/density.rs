@@ -1,16 +1,18 @@
 //! `density`: what an idle dyno takes, as the difference between many and one. `crowd` has more of them.
 
+mod crowd;
+
 use std::time::Duration;
 
 use anyhow::Result;
 
-use super::{KIB, MIB, Reading, crowd, page};
 use crate::args::{Options, Scenario};
-use crate::process::{Cpu, Holdings};
-use crate::product::Product;
-use crate::report::Outcome;
-use crate::server::{Log, Server};
-use crate::states::{self, STATE_CHANGED};
+use crate::machine::process::{Cpu, Holdings};
+use crate::measure::{KIB, MIB, Reading, page};
+use crate::product::binary::Product;
+use crate::product::boot_times::{self, STATE_CHANGED};
+use crate::product::child_server::{Log, Server};
+use crate::report::document::Outcome;
 
 /// How long the dynos may take to come up.
 const PATIENCE: Duration = Duration::from_secs(120);
@@ -61,15 +63,16 @@ pub(super) fn run(options: &Options, product: &Product) -> Result<Outcome> {
 
 fn watch(server: &Server, dynos: u32) -> Result<Idle> {
     let enough = dynos as usize;
-    let all = |lines: &[String]| lines.len() >= 2 * enough && states::boots(lines).len() >= enough;
-    let boots = states::boots(&server.lines_when(PATIENCE, all)?);
+    let all =
+        |lines: &[String]| lines.len() >= 2 * enough && boot_times::boots(lines).len() >= enough;
+    let boots = boot_times::boots(&server.lines_when(PATIENCE, all)?);
     std::thread::sleep(SETTLE);
     let before = server.cpu()?;
     std::thread::sleep(IDLE);
     let idle = Idle {
         cpu: server.cpu()?.since(before),
         held: server.holdings()?,
-        start_millis: states::span_micros(&boots) / 1e3,
+        start_millis: boot_times::span_micros(&boots) / 1e3,
     };
     // Dynos that take nothing and do not answer would be no dynos.
     page(server)?;

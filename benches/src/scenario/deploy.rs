@@ -8,12 +8,12 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 
-use super::answers;
 use crate::args::{Options, Scenario};
-use crate::mark;
-use crate::product::Product;
-use crate::report::Outcome;
-use crate::serve::{Serve, Slug};
+use crate::measure::answers;
+use crate::product::binary::Product;
+use crate::product::dyno_serve::{Serve, Slug};
+use crate::product::unique_component;
+use crate::report::document::Outcome;
 
 /// The app that is deployed again and again.
 const APP: &str = "deployed";
@@ -54,7 +54,8 @@ pub(super) fn run(options: &Options, product: &Product) -> Result<Outcome> {
                 &format!("{what} {round}"),
             )
         };
-        let other = |what: &str| mark::marked(product, &component, &format!("{what} {round}"));
+        let other =
+            |what: &str| unique_component::marked(product, &component, &format!("{what} {round}"));
         compiled.push(once(&serve, &slug("compiled", &other("api")?)?)?);
         unchanged.push(once(&serve, &slug("unchanged", &component)?)?);
         compiled_cli.push(by_command(&serve, &slug("compiled-cli", &other("cli")?)?)?);
@@ -67,7 +68,7 @@ pub(super) fn run(options: &Options, product: &Product) -> Result<Outcome> {
         &unchanged,
         &unchanged_cli,
     );
-    let kib = vec![first.size() as f64 / super::KIB];
+    let kib = vec![first.size() as f64 / crate::measure::KIB];
     outcome.add("unchanged component", "slug", "KiB", kib);
     Ok(outcome)
 }

@@ -11,14 +11,14 @@ use std::time::{Duration, Instant};
 use anyhow::{Result, ensure};
 use serde_json::json;
 
-use super::growth::{self, Look, REST};
-use super::{MIB, answers};
 use crate::args::{Options, Scenario};
-use crate::misuse::{self, Habit};
-use crate::process::Holdings;
-use crate::product::Product;
-use crate::report::Outcome;
-use crate::serve::{Numbers, Serve, Slug};
+use crate::load::misuse::{self, Habit};
+use crate::machine::process::Holdings;
+use crate::measure::growth::{self, Look, REST};
+use crate::measure::{MIB, answers};
+use crate::product::binary::Product;
+use crate::product::dyno_serve::{Numbers, Serve, Slug};
+use crate::report::document::Outcome;
 
 /// Parts of the time. The first is the warm-up: logs and caches fill.
 const PARTS: u32 = 10;

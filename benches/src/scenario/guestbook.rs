@@ -10,14 +10,14 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, ensure};
 use testkit::servers::{Memcached, Postgres};
 
-use super::Reading;
 use crate::args::repository;
 use crate::args::{Options, Scenario};
-use crate::client::{Client, request};
-use crate::product::Product;
-use crate::report::Outcome;
-use crate::server::{Log, Server, Start, free_port};
-use crate::stats::quantile;
+use crate::load::client::{Client, request};
+use crate::measure::Reading;
+use crate::product::binary::Product;
+use crate::product::child_server::{Log, Server, Start, free_port};
+use crate::report::document::Outcome;
+use crate::report::statistics::quantile;
 
 /// Entries that the page shows.
 const ENTRIES: usize = 50;
@@ -56,7 +56,7 @@ pub(super) fn run(options: &Options, product: &Product) -> Result<Outcome> {
         "INSERT INTO entries (name, message) SELECT 'Visitor ' || n, 'The ' || n || 'th of many words.' \
          FROM generate_series(1, {ENTRIES}) AS n"
     );
-    postgres.sql(&fill).map_err(anyhow::Error::msg)?;
+    postgres.run_sql(&fill).map_err(anyhow::Error::msg)?;
     let rows = [
         ("from memcached", &with, CACHED_MAX),
         ("from PostgreSQL", &without, UNCACHED_MAX),

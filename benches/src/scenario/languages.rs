@@ -7,12 +7,12 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 
-use super::MIB;
 use crate::args::{Options, Scenario, repository};
-use crate::client::{Client, request};
-use crate::product::Product;
-use crate::report::Outcome;
-use crate::serve::{Numbers, Serve, Slug};
+use crate::load::client::{Client, request};
+use crate::measure::MIB;
+use crate::product::binary::Product;
+use crate::product::dyno_serve::{Numbers, Serve, Slug};
+use crate::report::document::Outcome;
 
 /// An app of the examples: its name, the row it gets, a path that answers, and a source file.
 const APPS: [(&str, &str, &str, &str); 2] = [

@@ -10,14 +10,14 @@ use anyhow::{Context, Result, ensure};
 use serde_json::json;
 
 use crate::args::{Options, Scenario};
-use crate::idle::{self, Span};
-use crate::open::{self, Done, Fleet, Policy};
-use crate::product::Product;
-use crate::report::Outcome;
-use crate::routed::Routed;
-use crate::serve::{Serve, Slug};
-use crate::stats::quantile;
-use crate::trace::{self, Job};
+use crate::load::open_loop::{self, Done, Fleet, Policy};
+use crate::load::workload::{self, Job};
+use crate::product::binary::Product;
+use crate::product::dyno_serve::{Serve, Slug};
+use crate::product::router_log::Routed;
+use crate::report::document::Outcome;
+use crate::report::idle_while_waiting::{self, Span};
+use crate::report::statistics::quantile;
 
 /// Dynos behind which it is measured: with fifty they are busy for 79 % of the time, and seventy-five
 /// are enough for nearly nobody to wait.
@@ -57,7 +57,7 @@ struct Fared {
 pub(super) fn run(options: &Options, product: &Product) -> Result<Outcome> {
     let speed = options.speed;
     let span = Duration::from_secs(options.trace_minutes * 60);
-    let jobs = trace::workload(SEED, span, speed);
+    let jobs = workload::workload(SEED, span, speed);
     let mut outcome = Outcome::new(Scenario::Routing, how(options, &jobs));
     let serve = Serve::start(product, &["--idle-after", "off"])?;
     outcome.commands.push(serve.server.command.clone());
@@ -69,7 +69,7 @@ pub(super) fn run(options: &Options, product: &Product) -> Result<Outcome> {
     }
     let fleets: Vec<Fleet> = contenders.iter().map(|one| one.fleet.clone()).collect();
     let cpu = serve.server.cpu()?;
-    let done = open::run(serve.apps, &fleets, &jobs, SEED)?;
+    let done = open_loop::run(serve.apps, &fleets, &jobs, SEED)?;
     let cpu = serve.server.cpu()?.since(cpu).total().as_secs_f64();
     let mut lines = Vec::new();
     for log in logs {
@@ -82,9 +82,9 @@ pub(super) fn run(options: &Options, product: &Product) -> Result<Outcome> {
             .collect::<Vec<_>>();
         let sent = own.iter().find(|(one, _)| one.name == OURS);
         let sent = sent.map_or_else(Vec::new, |(_, done)| sent_jobs(done, &jobs));
-        let busy = vec![trace::utilisation(&sent, dynos as usize) * 100.0];
+        let busy = vec![workload::utilisation(&sent, dynos as usize) * 100.0];
         outcome.add("ideal", &named(dynos, "busy"), "%", busy);
-        let ideal = trace::ideal(&sent, dynos as usize);
+        let ideal = workload::ideal(&sent, dynos as usize);
         let ideal: Vec<Fared> = ideal.iter().map(|wait| fared(*wait, speed)).collect();
         add(&mut outcome, "ideal", dynos, &ideal, 0.0);
         for (contender, done) in own {
@@ -147,7 +147,9 @@ fn deploy(serve: &Serve, product: &Product, contenders: &[Contender]) -> Result<
         dynos += contender.dynos;
     }
     let all = f64::from(dynos);
-    let free = |numbers: &crate::serve::Numbers| numbers.value("dyno_router_dynos_free") >= all;
+    let free = |numbers: &crate::product::dyno_serve::Numbers| {
+        numbers.value("dyno_router_dynos_free") >= all
+    };
     serve.until(PATIENCE, "all dynos up", free)
 }
 
@@ -212,10 +214,10 @@ fn while_free(contender: &Contender, done: &[Done]) -> Vec<bool> {
         free_at[host] = free_at[host].max(answered);
         busy[host].push((sent, answered));
     }
-    let idle = idle::idle(busy, SLACK);
+    let idle = idle_while_waiting::idle(busy, SLACK);
     waits
         .iter()
-        .map(|wait| idle::overlap(&idle, *wait) > SLACK)
+        .map(|wait| idle_while_waiting::overlap(&idle, *wait) > SLACK)
         .collect()
 }
 
@@ -307,10 +309,10 @@ fn ours_while_free(dynos: u32, routed: &[Routed]) -> Result<usize> {
         let own = own.with_context(|| format!("{} had a request", request.dyno))?;
         own.push((request.began(), request.ended));
     }
-    let idle = idle::idle(busy, SLACK);
+    let idle = idle_while_waiting::idle(busy, SLACK);
     let waited = |request: &&Routed| {
         let began = request.began();
-        idle::overlap(&idle, (began.saturating_sub(request.wait), began)) > SLACK
+        idle_while_waiting::overlap(&idle, (began.saturating_sub(request.wait), began)) > SLACK
     };
     Ok(routed.iter().filter(waited).count())
 }

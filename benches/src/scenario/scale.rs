@@ -4,12 +4,12 @@ use std::time::{Duration, Instant};
 
 use anyhow::Result;
 
-use super::{Reading, answers};
 use crate::args::{Options, Scenario};
-use crate::product::Product;
-use crate::report::Outcome;
-use crate::serve::{Numbers, Serve, Slug};
-use crate::states;
+use crate::measure::{Reading, answers};
+use crate::product::binary::Product;
+use crate::product::boot_times;
+use crate::product::dyno_serve::{Numbers, Serve, Slug};
+use crate::report::document::Outcome;
 
 /// The app that is scaled.
 const APP: &str = "scaled";
@@ -98,13 +98,13 @@ fn round(serve: &Serve, dynos: u32) -> Result<Took> {
     answers(serve, APP)?;
     let lines = serve.followed(log)?;
     serve.scale(APP, 1)?;
-    let boots = states::boots(&lines);
+    let boots = boot_times::boots(&lines);
     let whole = boots.len() + 1 >= dynos as usize;
     let millis = |time: Duration| time.as_secs_f64() * 1e3;
     Ok(Took {
         answered: millis(answered),
         routed: millis(routed),
-        logged: whole.then(|| states::span_micros(&boots) / 1e3),
+        logged: whole.then(|| boot_times::span_micros(&boots) / 1e3),
         cpu: millis(cpu),
     })
 }

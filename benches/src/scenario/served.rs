@@ -9,16 +9,16 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 
-use super::asked::{Mix, Pages};
-use super::contest::{self, Contestant, Needed, Rounds};
-use super::figures::{self, Rows};
 use crate::args::{Options, Scenario, repository};
-use crate::confine::Budget;
-use crate::load::{self, Target};
+use crate::load::closed_loop::{self, Target};
+use crate::machine::confine::Budget;
+use crate::measure::figures::{self, Rows};
+use crate::measure::requests::{Mix, Pages};
+use crate::measure::rounds::{self, Contestant, Needed, Rounds};
 use crate::peers::{Installer, PAGES, Peer, Site, start_hyper};
-use crate::product::Product;
-use crate::report::Outcome;
-use crate::server::{Log, Server};
+use crate::product::binary::Product;
+use crate::product::child_server::{Log, Server};
+use crate::report::document::Outcome;
 
 /// Dynos of `mixed`, besides one for each connection: as many as the classic stack has back ends.
 const FEW_DYNOS: u32 = 4;
@@ -62,7 +62,7 @@ pub(super) fn run(which: Scenario, options: &Options, product: &Product) -> Resu
     field.app()?;
     field.peers()?;
     let rounds = field.rounds();
-    let left = contest::run(&mut field.contestants, rounds)?;
+    let left = rounds::run(&mut field.contestants, rounds)?;
     field.skipped.extend(left);
     for contestant in &field.contestants {
         for command in contestant.server.commands() {
@@ -167,7 +167,7 @@ impl Field<'_> {
         }
         let dynos = self.options.dynos.first().copied().unwrap_or(1);
         let app = self.product.held(None, dynos, Log::Drained, self.budget)?;
-        let target = super::target(&app, &super::page(&app)?);
+        let target = crate::measure::target(&app, &crate::measure::page(&app)?);
         let name = format!("dyno web={dynos}, app {}", self.product.app_name());
         self.push(name, Needed::Yes, Rc::new(app), vec![target]);
         Ok(())
@@ -250,7 +250,7 @@ impl Field<'_> {
 
 /// The pages of the bench guest, as it serves them.
 fn pages(server: &Server) -> Result<Pages> {
-    let page = |path| load::fetch(server.address, path, "").map(|page| page.body);
+    let page = |path| closed_loop::fetch(server.address, path, "").map(|page| page.body);
     Ok(Pages {
         hello: page("/")?,
         body: page("/body")?,

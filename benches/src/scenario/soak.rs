@@ -7,13 +7,13 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 
-use super::{MIB, Reading, page, target};
 use crate::args::{Options, Scenario};
-use crate::load::{self, Until};
-use crate::process::Holdings;
-use crate::product::Product;
-use crate::report::Outcome;
-use crate::server::Log;
+use crate::load::closed_loop::{self, Until};
+use crate::machine::process::Holdings;
+use crate::measure::{MIB, Reading, page, target};
+use crate::product::binary::Product;
+use crate::product::child_server::Log;
+use crate::report::document::Outcome;
 
 /// Looks at the process during the run. The time before the first is the warm-up.
 const LOOKS: u64 = 10;
@@ -40,8 +40,8 @@ pub(super) fn run(options: &Options, product: &Product) -> Result<Outcome> {
     let mut looks = vec![server.holdings()?];
     let mut rates = Vec::new();
     for look in 1..=LOOKS {
-        let tally =
-            load::run(&target, options.connections, Until::Requests(step)).with_context(|| {
+        let tally = closed_loop::run(&target, options.connections, Until::Requests(step))
+            .with_context(|| {
                 format!("between {} and {} requests", step * (look - 1), step * look)
             })?;
         rates.push(tally.requests as f64 / tally.elapsed.as_secs_f64());

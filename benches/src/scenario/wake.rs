@@ -7,14 +7,14 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Result, ensure};
 
-use super::Reading;
 use crate::args::{Options, Scenario};
-use crate::client::{Client, request};
-use crate::mark;
-use crate::product::Product;
-use crate::report::Outcome;
-use crate::serve::{Numbers, Serve, Slug};
-use crate::stats::quantile;
+use crate::load::client::{Client, request};
+use crate::measure::Reading;
+use crate::product::binary::Product;
+use crate::product::dyno_serve::{Numbers, Serve, Slug};
+use crate::product::unique_component;
+use crate::report::document::Outcome;
+use crate::report::statistics::quantile;
 
 /// When dynos go to sleep: as soon as an app may have it.
 const IDLE_AFTER: &str = "1s";
@@ -71,7 +71,7 @@ fn deploy(serve: &Serve, product: &Product, sleepers: u32) -> Result<(Vec<String
         serve.deploy(&app, &slug)?;
         shared.push(app);
         let app = format!("own-{number}");
-        let other = mark::marked(product, &component, &app)?;
+        let other = unique_component::marked(product, &component, &app)?;
         let slug = Slug::pack(product, &format!("wake-{app}"), &other, "")?;
         serve.upload(&slug)?;
         serve.deploy(&app, &slug)?;

@@ -2,8 +2,8 @@
 //!
 //! The only crate that knows wasmtime. A [`Fleet`] takes the planner's steps, makes releases ready
 //! (compiled in a limited child process, cached), starts dynos and reports what becomes of them;
-//! [`Fleet::take`] hands a free [`Dyno`] to whoever routes, and [`Dyno::call`] runs one request. A free
-//! dyno that nobody needs for a while is put to sleep by [`Dyno::sleep`]; its next call wakes it.
+//! [`Fleet::take`] hands a free [`LocalDyno`] to the router, which uses it as an [`exchange::DynoHandle`]: a call runs one
+//! request. The router puts free dynos to sleep that nobody needed for a while; the next call wakes them.
 //! A dyno whose program listens on `$PORT` is called in the same way; one that only works is started and watched.
 //! [`Fleet::run`] runs a program once, with pipes for its stdin and its output.
 //! It decides nothing: what to start and when is the planner's business, which request goes where
@@ -24,11 +24,8 @@ mod life;
 mod program;
 mod release;
 
-pub use call::{
-    Asked, BadHead, Interim, Left, RequestBody, ResponseSink, Told, Unreachable, client_gone,
-};
 pub use code::compile;
-pub use fleet::dyno::{Call, Dyno, Kill};
+pub use fleet::dyno::{GuestCall, LocalDyno};
 pub use fleet::node::{Fleet, FleetConfig};
 pub use fleet::shared::ReportSink;
 pub use guest::filesystem::folders::MountedFolder;
@@ -36,7 +33,6 @@ pub use guest::network::egress::{ClosedPorts, EgressOpening, EgressOpeningError,
 pub use guest::stdio::logs::{LINE_BYTES_MAX, LogLine, LogSink, LogSource};
 pub use guest::stdio::pipes::{ProgramOutput, ProgramStdio};
 pub use program::oneoff::{OneOffExit, OneOffProgram, RunningOneOff};
-pub use program::server::Tunnel;
 pub use release::PrepareError;
 pub use release::command::{OneOffCommand, PlatformVars};
 pub use release::source::{SlugProgram, SlugSource, UnpackedSlug, from_store};

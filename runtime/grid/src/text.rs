@@ -1,7 +1,9 @@
-//! Which characters may stand in names and in log lines.
+//! Texts for people: which characters may stand in names and log lines, and how an error is written with its causes.
 //!
-//! Owns the characters that steer a terminal or change the order in which others are shown. Must not know where a text
-//! comes from, nor what becomes of one that has them.
+//! Owns the characters that steer a terminal or change the order in which others are shown, and the form of an error's
+//! causes. Must not know where a text comes from, nor where it is shown.
+
+use std::error::Error;
 
 /// Whether a character changes the order in which its neighbours are shown (Unicode's property `Bidi_Control`): with it
 /// a name or a line reads as another one.
@@ -17,9 +19,48 @@ pub fn is_control(c: char) -> bool {
     c.is_control() || is_bidi_control(c)
 }
 
+/// The texts of an error and of all its causes, outermost first. A cause that repeats the text before it is left out,
+/// since some errors show their cause's text as their own.
+pub fn error_texts(error: &(dyn Error + 'static)) -> Vec<String> {
+    let mut texts = vec![error.to_string()];
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        texts.push(error.to_string());
+        cause = error.source();
+    }
+    texts.dedup();
+    texts
+}
+
+/// An error and all its causes in one line, with colons between them.
+pub fn error_chain(error: &(dyn Error + 'static)) -> String {
+    error_texts(error).join(": ")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn causes_follow_in_one_line_and_repeated_texts_are_left_out() {
+        #[derive(Debug, thiserror::Error)]
+        #[error("the disk is full")]
+        struct Full;
+        #[derive(Debug, thiserror::Error)]
+        #[error("{text}")]
+        struct Outer<E: Error + 'static> {
+            text: &'static str,
+            source: E,
+        }
+        let text = "cannot write x";
+        let inner = Outer { text, source: Full };
+        let error = Outer {
+            text,
+            source: inner,
+        };
+        assert_eq!(error_chain(&error), "cannot write x: the disk is full");
+        assert_eq!(error_texts(&error).len(), 2);
+    }
 
     #[test]
     fn the_twelve_bidirectional_controls_of_unicode() {

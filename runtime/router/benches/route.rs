@@ -13,10 +13,11 @@ use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use exchange::{Call, CallEnd, DynoHandle, DynoRequest, Kill, Reply};
 use grid::name::{AppName, DynoId, DynoKey, Generation, ProcessType, Run};
 use grid::protocol::{Route, RouteTarget};
 use http::{HeaderValue, Method, Version};
-use router::{Asked, Call, Dyno, Finished, Hosts, Kill, Limits, Peer, Record, Reply, Router};
+use router::{Hosts, Limits, Peer, Record, Router};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
 use tokio::runtime::Runtime;
 
@@ -41,26 +42,28 @@ struct PageCall {
     yields: bool,
 }
 
-impl Dyno for Page {
+impl DynoHandle for Page {
+    type Call = PageCall;
+
     fn key(&self) -> &DynoKey {
         &self.key
     }
 
-    fn call(self, _: Asked, reply: Reply) -> Pin<Box<dyn Call<Self>>> {
-        Box::pin(PageCall {
+    fn call(self, _: DynoRequest, reply: Reply) -> PageCall {
+        PageCall {
             yields: self.yields,
             dyno: Some(self),
             reply: Some(reply),
-        })
+        }
     }
 
     fn sleep(&mut self) {}
 }
 
 impl Future for PageCall {
-    type Output = Finished<Page>;
+    type Output = CallEnd<Page>;
 
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Finished<Page>> {
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<CallEnd<Page>> {
         if std::mem::take(&mut self.yields) {
             cx.waker().wake_by_ref();
             return Poll::Pending;
@@ -72,12 +75,12 @@ impl Future for PageCall {
             reply.finish(None);
         }
         let dyno = self.dyno.take().expect("polled after its end");
-        Poll::Ready(Finished::Free(dyno))
+        Poll::Ready(CallEnd::Free(dyno))
     }
 }
 
 impl Call<Page> for PageCall {
-    fn kill(self: Pin<Box<Self>>, _: Kill) {}
+    fn kill(self, _: Kill) {}
 }
 
 fn key(app: &AppName, index: u32) -> DynoKey {

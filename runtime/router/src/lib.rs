@@ -1,7 +1,7 @@
 //! The HTTP front of dyno: it hands each request to a free dyno, and to a free one only.
 //!
 //! It owns listening sockets, the routing table, the one FIFO of each app, the request function, timeouts, error
-//! pages and the log line of each request. It must not know what a dyno is made of (see [`Dyno`]), how an app came
+//! pages and the log line of each request. It must not know what a dyno is made of (see [`exchange::DynoHandle`]), how an app came
 //! to be, or where log lines go.
 //!
 //! # Tasks
@@ -17,34 +17,20 @@
 //! There is no channel but one cell for each request that waits for a dyno. A request that is answered at once costs
 //! no task, channel or timer, and no lock that another connection holds but the app's free list, for a moment.
 
-mod body;
-mod buffers;
 mod connection;
-mod exchange;
-mod headers;
 pub mod limits;
 mod log;
-mod reader_rate;
-mod reply;
 mod request;
 mod response;
-mod response_queue;
 mod router;
-mod seam;
 mod shared;
-mod spill;
 
-pub use body::{BodyError, RequestBody};
 pub use connection::accept::{Closed, Server, bind};
-pub use headers::Told;
 pub use limits::Limits;
 pub use log::access_log::{Record, Sink};
 pub use log::statistics::{Stats, Statuses};
-pub use reply::{BadResponse, Reply};
 pub use request::forwarded::{TrustedProxies, TrustedProxy, TrustedProxyError};
 pub use request::queue::{Load, Stale};
 pub use request::routing_table::Hosts;
-pub use response::tunnel::Tunnel;
 pub use router::{Router, RouterConfig};
-pub use seam::{Asked, Call, Dyno, Finished, Kill};
 pub use shared::connection_state::Peer;

@@ -4,6 +4,8 @@
 
 use std::time::Duration;
 
+pub(crate) use exchange::limits::SILENCE_TIMEOUT;
+
 /// The longest request line (bytes).
 pub const REQUEST_LINE_MAX: usize = 8 * 1024;
 /// The longest header line (bytes).
@@ -12,11 +14,6 @@ pub const HEADER_LINE_MAX: usize = 8 * 1024;
 pub const HEADERS_MAX: usize = 100;
 /// The largest block of request headers, request line included (bytes).
 pub const HEADER_BLOCK_MAX: usize = 64 * 1024;
-/// The largest head of a guest's response (bytes of names, values and separators).
-pub const RESPONSE_HEAD_MAX: usize = 512 * 1024;
-/// Headers of a guest's response. Clients take fewer than servers do: 1,000 is the most that the common HTTP libraries
-/// read, and each header costs the client and the log of its proxy more than its bytes.
-pub const RESPONSE_HEADERS_MAX: usize = 1_000;
 /// A request body up to this size is read before a dyno is taken (bytes).
 pub const REQUEST_BUFFER: usize = 64 * 1024;
 /// All request bodies of a router that are read so, together (bytes), unless its [`Limits`] say otherwise: one client
@@ -26,26 +23,6 @@ pub const REQUEST_BUFFERS_MAX: usize = 256 * 1024 * 1024;
 /// A body that is announced with a length up to this is read in any case (bytes), and does not count among
 /// [`REQUEST_BUFFERS_MAX`]; longer ones count in steps of as much. It is what one read of a socket takes anyway.
 pub const REQUEST_BUFFER_FREE: usize = 8 * 1024;
-/// A response is buffered up to this size, so that a slow reader frees the dyno (bytes).
-pub const RESPONSE_BUFFER: usize = 1024 * 1024;
-/// All buffered responses of a router together (bytes): when slow readers hold so much, guests wait for their own
-/// clients to read, with [`RESPONSE_BUFFER_FREE`] between them.
-pub const RESPONSE_BUFFERS_MAX: usize = 256 * 1024 * 1024;
-/// What each response may buffer in any case (bytes); it does not count among [`RESPONSE_BUFFERS_MAX`]. Requests are
-/// bounded by connections and streams, and so are these.
-pub const RESPONSE_BUFFER_FREE: usize = 16 * 1024;
-/// What a response may take of the disk when its client reads more slowly than its guest writes (bytes): the dyno is
-/// free when the guest has finished. More than nearly every response has, and little for one that never ends.
-pub const SPILL_MAX_BYTES: u64 = 64 * 1024 * 1024;
-/// A response goes to disk once its guest has waited for so long, all waits together: clients that read about as fast as
-/// the guest writes cost no disk.
-pub(crate) const SPILL_AFTER: Duration = Duration::from_millis(100);
-/// All responses of a router on disk together (bytes): 16 of the largest, or 1,000 of the least that is put there.
-pub const SPILLS_MAX_BYTES: usize = 1024 * 1024 * 1024;
-/// What stays in memory of a response that is put on disk (bytes): the client takes that while the rest is written.
-pub(crate) const SPILL_KEPT_BYTES: usize = 128 * 1024;
-/// What is read back at a time (bytes).
-pub(crate) const SPILL_READ_BYTES: usize = 256 * 1024;
 /// The largest piece of a body handed to the HTTP layer at a time (bytes): what it holds is not
 /// ours to take back, so the log line and the stall timer would be wrong by as much.
 pub(crate) const PIECE_MAX: usize = 32 * 1024;
@@ -62,8 +39,6 @@ pub const FIRST_BYTE_TIMEOUT: Duration = Duration::from_secs(30);
 /// The least and the most that an app may set for its time to the first byte.
 pub const FIRST_BYTE_TIMEOUT_RANGE: std::ops::RangeInclusive<Duration> =
     Duration::from_secs(1)..=Duration::from_secs(600);
-/// After the first byte: this long without another one ends the request (H15, or H28 if the client stalls).
-pub const SILENCE_TIMEOUT: Duration = Duration::from_secs(55);
 /// How often the router looks for dynos that have rested long enough to be put to sleep: by so much, twice at most,
 /// they sleep later than they might.
 pub const SWEEP_EVERY: Duration = Duration::from_secs(1);
@@ -81,12 +56,6 @@ pub const REQUEST_BUFFER_TIMEOUT: Duration = Duration::from_secs(60);
 /// An upload at least this fast (bytes a second, on average) is not timed out for want of a first
 /// response byte: the guest cannot answer what it has not got. Slower ones would hold a dyno for nothing.
 pub const UPLOAD_RATE_MIN: u64 = 8 * 1024;
-/// A client that keeps a guest waiting reads at least this fast (bytes a second), as uploads are sent: a tenth of what
-/// the slowest mobile networks in use give.
-pub const READER_RATE_MIN: u64 = 8 * 1024;
-/// A guest waits this long at most for a client that reads nothing. Shorter, and a lost packet on a mobile network would
-/// end a download.
-pub const READER_PATIENCE: Duration = Duration::from_secs(10);
 /// What the kernel holds of a response beyond what is on its way (bytes). Without a bound it takes up to 4 MiB, and asks
 /// for more only when a third of that is gone: a client's pace would be seen in steps of half a minute.
 pub(crate) const UNSENT_MAX: u32 = 128 * 1024;

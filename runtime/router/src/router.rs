@@ -10,10 +10,10 @@ use crate::request::forwarded::TrustedProxies;
 use crate::request::queue::{Load, Stale};
 use crate::request::routing_table::{Hosts, Routes};
 use crate::request::sleep_sweeper;
-use crate::seam::Dyno;
 use crate::shared::connection_state::Peer;
 use crate::shared::router_shared::Hub;
-use crate::spill::SpillFolder;
+use exchange::DynoHandle;
+use exchange::SpillFolder;
 use grid::name::AppName;
 use grid::protocol::{Refusal, Route};
 use std::path::PathBuf;
@@ -22,7 +22,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 
 /// Hands requests to free dynos. Cheap to clone: all clones are one router.
 #[derive(Debug)]
-pub struct Router<D: Dyno> {
+pub struct Router<D: DynoHandle> {
     pub(crate) routes: Arc<Routes<D>>,
     pub(crate) hub: Arc<Hub>,
 }
@@ -41,7 +41,7 @@ pub struct RouterConfig {
     pub spill: Option<PathBuf>,
 }
 
-impl<D: Dyno> Clone for Router<D> {
+impl<D: DynoHandle> Clone for Router<D> {
     fn clone(&self) -> Self {
         Router {
             routes: self.routes.clone(),
@@ -50,7 +50,7 @@ impl<D: Dyno> Clone for Router<D> {
     }
 }
 
-impl<D: Dyno> Router<D> {
+impl<D: DynoHandle> Router<D> {
     /// A router without routes, which trusts no proxy and keeps nothing on disk. Each request that ends is told to
     /// `sink`.
     pub fn new(hosts: Hosts, limits: Limits, sink: Sink) -> Self {

@@ -6,63 +6,63 @@ use std::path::PathBuf;
 use rustix::fs::{FlockOperation, flock};
 use tempfile::TempDir;
 
-use crate::command::{dyno, fails};
-use crate::folders::{copy, names, root, scratch};
-use crate::guests::guest;
-use crate::process::Local;
+use crate::command::{dyno_command, error_of};
+use crate::folders::{copy_sources, file_names, repository, scratch_folder};
+use crate::guests::guest_path;
+use crate::process::DynoProcess;
 
 /// An app named `demo`: a folder with a ready component and what a test adds.
-pub struct Demo {
+pub struct DemoApp {
     folder: TempDir,
 }
 
-impl Demo {
+impl DemoApp {
     /// With a test guest as `app.wasm`.
-    pub fn of(name: &str) -> Demo {
-        let demo = Demo::empty();
-        demo.put(name);
+    pub fn from_guest(name: &str) -> DemoApp {
+        let demo = DemoApp::new();
+        demo.replace_component(name);
         demo
     }
 
     /// Without any file.
-    pub fn empty() -> Demo {
-        let folder = tempfile::tempdir_in(scratch()).unwrap();
+    pub fn new() -> DemoApp {
+        let folder = tempfile::tempdir_in(scratch_folder()).unwrap();
         fs::create_dir(folder.path().join("demo")).unwrap();
-        Demo { folder }
+        DemoApp { folder }
     }
 
     /// The app's folder.
-    pub fn path(&self) -> PathBuf {
+    pub fn folder(&self) -> PathBuf {
         self.folder.path().join("demo")
     }
 
     /// The path of a file in it.
-    pub fn file(&self, name: &str) -> PathBuf {
-        self.path().join(name)
+    pub fn file_path(&self, name: &str) -> PathBuf {
+        self.folder().join(name)
     }
 
     /// Makes `app.wasm` another test guest.
-    pub fn put(&self, name: &str) {
-        fs::copy(guest(name), self.file("app.wasm")).unwrap();
+    pub fn replace_component(&self, name: &str) {
+        fs::copy(guest_path(name), self.file_path("app.wasm")).unwrap();
     }
 
     /// Writes a file.
-    pub fn write(&self, name: &str, text: &str) -> &Demo {
-        fs::write(self.file(name), text).unwrap();
+    pub fn write_file(&self, name: &str, text: &str) -> &DemoApp {
+        fs::write(self.file_path(name), text).unwrap();
         self
     }
 
     /// `dyno local` with further arguments, until it says where it is.
-    pub fn start(&self, args: &[&str]) -> Local {
-        Local::start(&self.path(), args)
+    pub fn start_local(&self, args: &[&str]) -> DynoProcess {
+        DynoProcess::start_local(&self.folder(), args)
     }
 
     /// `dyno local` that is expected to fail: its error output. Exit code 1.
-    pub fn fails(&self, args: &[&str]) -> String {
-        fails(
-            dyno()
+    pub fn local_error(&self, args: &[&str]) -> String {
+        error_of(
+            dyno_command()
                 .arg("local")
-                .arg(self.path())
+                .arg(self.folder())
                 .args(["-p", "0"])
                 .args(args),
         )
@@ -70,16 +70,16 @@ impl Demo {
 }
 
 /// An app of `examples`, copied. Its folder is always the same one, so that only the first test ever has to build all.
-pub struct Example {
+pub struct ExampleApp {
     /// The app's folder.
-    pub path: PathBuf,
+    pub folder: PathBuf,
     _lock: File,
 }
 
-impl Example {
+impl ExampleApp {
     /// The example as it is in the repository; waits for other tests that use it.
-    pub fn copy(name: &str) -> Example {
-        let place = scratch().join("apps");
+    pub fn copy_from_repository(name: &str) -> ExampleApp {
+        let place = scratch_folder().join("apps");
         fs::create_dir_all(&place).unwrap();
         let lock = File::create(place.join(format!("{name}.lock"))).unwrap();
         flock(&lock, FlockOperation::LockExclusive).unwrap();
@@ -92,12 +92,15 @@ impl Example {
                     .unwrap();
             }
         }
-        copy(&root().join("examples").join(name), &path);
-        Example { path, _lock: lock }
+        copy_sources(&repository().join("examples").join(name), &path);
+        ExampleApp {
+            folder: path,
+            _lock: lock,
+        }
     }
 
     /// Names of the files right in the folder.
-    pub fn files(&self) -> Vec<String> {
-        names(&self.path)
+    pub fn file_names(&self) -> Vec<String> {
+        file_names(&self.folder)
     }
 }

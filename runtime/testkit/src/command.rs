@@ -5,13 +5,13 @@ use std::process::{Command, Stdio};
 
 use serde_json::Value;
 
-use crate::folders::{profile_folder, scratch};
+use crate::folders::{profile_folder, scratch_folder};
 
 /// The binary, with a cache that tests share and nothing else of the user's.
-pub fn dyno() -> Command {
+pub fn dyno_command() -> Command {
     let mut command = Command::new(profile_folder().join("dyno"));
     command
-        .env("XDG_CACHE_HOME", scratch().join("cache"))
+        .env("XDG_CACHE_HOME", scratch_folder().join("cache"))
         .env("NO_COLOR", "1")
         .env("XDG_CONFIG_HOME", no_config())
         .env_remove("DYNO_APP")
@@ -22,7 +22,7 @@ pub fn dyno() -> Command {
 }
 
 /// What a command shows on a terminal that is so many columns wide.
-pub fn on_terminal(command: &Command, columns: u32) -> String {
+pub fn output_on_terminal(command: &Command, columns: u32) -> String {
     let quoted = |word: &std::ffi::OsStr| format!("'{}'", word.to_str().unwrap());
     let words: Vec<String> = std::iter::once(command.get_program())
         .chain(command.get_args())
@@ -48,55 +48,55 @@ pub fn on_terminal(command: &Command, columns: u32) -> String {
 
 /// A configuration that nobody has made.
 fn no_config() -> PathBuf {
-    scratch().join("no-config")
+    scratch_folder().join("no-config")
 }
 
 /// What a command said.
 #[derive(Debug)]
-pub struct Said {
+pub struct CommandOutput {
     /// Its exit code; none if a signal ended it.
     pub code: Option<i32>,
     /// What it wrote to stdout.
-    pub out: String,
+    pub stdout: String,
     /// What it wrote to stderr.
-    pub err: String,
+    pub stderr: String,
 }
 
 /// Runs a command to its end.
-pub fn say(command: &mut Command) -> Said {
+pub fn run_command(command: &mut Command) -> CommandOutput {
     let output = command.output().unwrap();
-    Said {
+    CommandOutput {
         code: output.status.code(),
-        out: String::from_utf8(output.stdout).unwrap(),
-        err: String::from_utf8(output.stderr).unwrap(),
+        stdout: String::from_utf8(output.stdout).unwrap(),
+        stderr: String::from_utf8(output.stderr).unwrap(),
     }
 }
 
-impl Said {
+impl CommandOutput {
     /// What it printed, having succeeded.
     #[track_caller]
-    pub fn ok(&self) -> &str {
-        assert_eq!(self.code, Some(0), "{}{}", self.out, self.err);
-        &self.out
+    pub fn success(&self) -> &str {
+        assert_eq!(self.code, Some(0), "{}{}", self.stdout, self.stderr);
+        &self.stdout
     }
 
     /// What it printed as JSON, having succeeded.
     #[track_caller]
-    pub fn json(&self) -> Value {
-        serde_json::from_str(self.ok()).unwrap_or_else(|error| panic!("{error}: {self:?}"))
+    pub fn success_json(&self) -> Value {
+        serde_json::from_str(self.success()).unwrap_or_else(|error| panic!("{error}: {self:?}"))
     }
 
     /// What it said on stderr, having failed.
     #[track_caller]
-    pub fn fails(&self) -> &str {
-        assert_eq!(self.code, Some(1), "{}{}", self.out, self.err);
-        assert!(self.err.contains("error: "), "{}", self.err);
-        &self.err
+    pub fn failure(&self) -> &str {
+        assert_eq!(self.code, Some(1), "{}{}", self.stdout, self.stderr);
+        assert!(self.stderr.contains("error: "), "{}", self.stderr);
+        &self.stderr
     }
 }
 
 /// Runs a command that must end with exit code 1, and gives what it wrote to stderr.
-pub fn fails(command: &mut Command) -> String {
+pub fn error_of(command: &mut Command) -> String {
     let output = command.output().unwrap();
     let text = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(1), "{text}");

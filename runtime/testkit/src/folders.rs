@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The repository's folder.
-pub fn root() -> PathBuf {
+pub fn repository() -> PathBuf {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
     root.canonicalize().unwrap()
 }
@@ -18,14 +18,14 @@ pub(crate) fn profile_folder() -> PathBuf {
 }
 
 /// The folder that tests may write to: `target/tmp`. It outlives them.
-pub fn scratch() -> PathBuf {
+pub fn scratch_folder() -> PathBuf {
     let folder = profile_folder().parent().unwrap().join("tmp");
     fs::create_dir_all(&folder).unwrap();
     folder
 }
 
 /// Names in a folder, sorted; none if there is no such folder.
-pub fn names(folder: &Path) -> Vec<String> {
+pub fn file_names(folder: &Path) -> Vec<String> {
     let entries = fs::read_dir(folder).into_iter().flatten().flatten();
     let mut names: Vec<String> = entries
         .map(|entry| entry.file_name().to_string_lossy().into_owned())
@@ -35,14 +35,14 @@ pub fn names(folder: &Path) -> Vec<String> {
 }
 
 /// Sources, without what a build left.
-pub(crate) fn copy(from: &Path, to: &Path) {
+pub(crate) fn copy_sources(from: &Path, to: &Path) {
     fs::create_dir_all(to).unwrap();
     for entry in fs::read_dir(from).unwrap().flatten() {
         let (path, to) = (entry.path(), to.join(entry.file_name()));
         if entry.file_name() == "target" {
             continue;
         } else if path.is_dir() {
-            copy(&path, &to);
+            copy_sources(&path, &to);
         } else {
             fs::copy(path, to).unwrap();
         }

@@ -3,13 +3,13 @@
 use std::path::PathBuf;
 use std::process::Command;
 
-use crate::folders::root;
+use crate::folders::repository;
 
 /// A test guest by its name, built now if it is not there.
-pub fn guest(name: &str) -> PathBuf {
+pub fn guest_path(name: &str) -> PathBuf {
     let folder = std::env::var_os("DYNO_TEST_GUESTS").map(PathBuf::from);
     let folder = folder.unwrap_or_else(|| {
-        let target = root().join("target/guests");
+        let target = repository().join("target/guests");
         let status = Command::new(env!("CARGO"))
             .args([
                 "build",
@@ -19,7 +19,7 @@ pub fn guest(name: &str) -> PathBuf {
                 "--target-dir",
             ])
             .arg(&target)
-            .current_dir(root().join("runtime/dyno/tests/guests"))
+            .current_dir(repository().join("runtime/dyno/tests/guests"))
             .status();
         assert!(status.unwrap().success(), "the test guests do not build");
         target.join("wasm32-wasip2/release")
@@ -30,8 +30,8 @@ pub fn guest(name: &str) -> PathBuf {
 }
 
 /// A test guest that speaks WASI preview 1, a core module, by its name.
-pub fn core_guest(name: &str) -> PathBuf {
-    let components = guest("good");
+pub fn core_guest_path(name: &str) -> PathBuf {
+    let components = guest_path("good");
     let target = components.ancestors().nth(3).unwrap();
     let file = target.join(format!("wasm32-wasip1/release/{name}.wasm"));
     assert!(file.is_file(), "{} is missing", file.display());
@@ -39,11 +39,11 @@ pub fn core_guest(name: &str) -> PathBuf {
 }
 
 /// A component made by other people's toolchains, by its name: `wstd`, `p3`, `axum`, `js`, `py`.
-pub fn foreign(name: &str) -> PathBuf {
+pub fn foreign_guest_path(name: &str) -> PathBuf {
     let folder = std::env::var_os("DYNO_TEST_FOREIGN").map(PathBuf::from);
     let folder = folder.unwrap_or_else(|| {
-        let target = root().join("target/foreign");
-        let build = root().join("runtime/dyno/tests/guests/foreign/build");
+        let target = repository().join("target/foreign");
+        let build = repository().join("runtime/dyno/tests/guests/foreign/build");
         let status = Command::new(build).arg(&target).arg(name).status();
         assert!(
             status.unwrap().success(),
@@ -56,6 +56,6 @@ pub fn foreign(name: &str) -> PathBuf {
 
 /// The bytes of a test guest that is written as text, by its name.
 pub fn compile_wat(name: &str) -> Vec<u8> {
-    let text = root().join(format!("runtime/dyno/tests/guests/wat/{name}.wat"));
+    let text = repository().join(format!("runtime/dyno/tests/guests/wat/{name}.wat"));
     wat::parse_file(text).unwrap()
 }

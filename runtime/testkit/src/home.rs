@@ -6,45 +6,45 @@ use std::process::Command;
 
 use tempfile::TempDir;
 
-use crate::command::dyno;
-use crate::folders::{names, scratch};
+use crate::command::dyno_command;
+use crate::folders::{file_names, scratch_folder};
 
 /// A home with nothing in it, for one command.
-pub struct Home {
+pub struct HomeFolder {
     folder: TempDir,
 }
 
-impl Home {
+impl HomeFolder {
     /// An empty one, which is removed with the value.
-    pub fn new() -> Home {
-        let folder = tempfile::tempdir_in(scratch()).unwrap();
+    pub fn new() -> HomeFolder {
+        let folder = tempfile::tempdir_in(scratch_folder()).unwrap();
         for name in ["home", "tmp"] {
             fs::create_dir(folder.path().join(name)).unwrap();
         }
-        Home { folder }
+        HomeFolder { folder }
     }
 
     /// Its folder: `HOME`.
-    pub fn path(&self) -> PathBuf {
+    pub fn folder_path(&self) -> PathBuf {
         self.folder.path().join("home")
     }
 
     /// Where the binary keeps its cache in it.
-    pub fn cache(&self) -> PathBuf {
-        self.path().join(".cache/dyno")
+    pub fn cache_folder(&self) -> PathBuf {
+        self.folder_path().join(".cache/dyno")
     }
 
     /// The binary in this home. Rust's own folders stay where they are: a build needs them.
-    pub fn dyno(&self) -> Command {
+    pub fn dyno_command(&self) -> Command {
         let own = std::env::var_os("HOME")
             .map(PathBuf::from)
             .unwrap_or_default();
         let of = |name, or| std::env::var_os(name).map_or_else(|| own.join(or), PathBuf::from);
-        let mut command = dyno();
+        let mut command = dyno_command();
         command
             .env("CARGO_HOME", of("CARGO_HOME", ".cargo"))
             .env("RUSTUP_HOME", of("RUSTUP_HOME", ".rustup"))
-            .env("HOME", self.path())
+            .env("HOME", self.folder_path())
             .env("TMPDIR", self.folder.path().join("tmp"))
             .env_remove("CARGO_TARGET_DIR");
         for name in ["CACHE", "CONFIG", "DATA", "STATE"] {
@@ -56,20 +56,20 @@ impl Home {
 
     /// Nothing is in this home but the cache, with nothing of a run in it, and no process knows the home.
     pub fn assert_clean(&self) {
-        assert_eq!(names(&self.path()), [".cache"]);
-        assert_eq!(names(&self.path().join(".cache")), ["dyno"]);
-        let cache = names(&self.cache());
+        assert_eq!(file_names(&self.folder_path()), [".cache"]);
+        assert_eq!(file_names(&self.folder_path().join(".cache")), ["dyno"]);
+        let cache = file_names(&self.cache_folder());
         assert!(
             cache.iter().all(|name| name == "compiled" || name == "run"),
             "{cache:?}"
         );
-        assert_eq!(names(&self.cache().join("run")), [""; 0]);
-        let unfinished = names(&self.cache().join("compiled"));
+        assert_eq!(file_names(&self.cache_folder().join("run")), [""; 0]);
+        let unfinished = file_names(&self.cache_folder().join("compiled"));
         assert!(
             unfinished.iter().all(|name| !name.starts_with('.')),
             "{unfinished:?}"
         );
-        assert_eq!(names(&self.folder.path().join("tmp")), [""; 0]);
+        assert_eq!(file_names(&self.folder.path().join("tmp")), [""; 0]);
         self.assert_no_process();
     }
 
@@ -87,7 +87,7 @@ impl Home {
     }
 
     fn processes(&self) -> Vec<String> {
-        let home = self.path().to_string_lossy().into_owned();
+        let home = self.folder_path().to_string_lossy().into_owned();
         let mut found = Vec::new();
         for entry in fs::read_dir("/proc").unwrap().flatten() {
             let read = |name| fs::read(entry.path().join(name)).unwrap_or_default();
@@ -101,8 +101,8 @@ impl Home {
     }
 }
 
-impl Default for Home {
-    fn default() -> Home {
-        Home::new()
+impl Default for HomeFolder {
+    fn default() -> HomeFolder {
+        HomeFolder::new()
     }
 }

@@ -7,14 +7,14 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::PATIENCE;
-use crate::process::Local;
+use crate::process::DynoProcess;
 
 /// Requests of each kind that the stranger sends, over so many connections at a time.
 const REQUESTS: usize = 200;
 const CONNECTIONS: usize = 4;
 
 /// An app, and what is known of its paths.
-pub struct Target<'a> {
+pub struct HostileTarget<'a> {
     /// Its folder.
     pub folder: &'a Path,
     /// Answers a HEAD with a length.
@@ -26,7 +26,7 @@ pub struct Target<'a> {
 }
 
 /// Asks for `path` so often, as the stranger does; every answer has this status.
-fn ask_often(local: &Local, method: &str, path: &str, status: u16) {
+fn ask_often(local: &DynoProcess, method: &str, path: &str, status: u16) {
     thread::scope(|scope| {
         for _ in 0..CONNECTIONS {
             scope.spawn(|| {
@@ -40,7 +40,7 @@ fn ask_often(local: &Local, method: &str, path: &str, status: u16) {
 }
 
 /// Asks for what works until the stranger has had enough; how often.
-fn ask_meanwhile(local: &Local, path: &str, enough: &AtomicBool) -> usize {
+fn ask_meanwhile(local: &DynoProcess, path: &str, enough: &AtomicBool) -> usize {
     let mut answers = 0;
     while !enough.load(Ordering::Relaxed) {
         let reply = local.get(path);
@@ -56,8 +56,8 @@ fn ask_meanwhile(local: &Local, path: &str, enough: &AtomicBool) -> usize {
 }
 
 /// Two dynos of the app answer every other client, whatever the stranger does.
-pub fn holds(target: &Target<'_>) -> Local {
-    let local = Local::start(target.folder, &["web=2"]);
+pub fn assert_others_are_served(target: &HostileTarget<'_>) -> DynoProcess {
+    let local = DynoProcess::start_local(target.folder, &["web=2"]);
     let enough = AtomicBool::new(false);
     let answers = thread::scope(|scope| {
         let other = scope.spawn(|| ask_meanwhile(&local, target.works, &enough));

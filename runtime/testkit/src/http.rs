@@ -11,7 +11,7 @@ use crate::PATIENCE;
 
 /// An HTTP/1.1 response as it came over the wire.
 #[derive(Debug, Default)]
-pub struct Reply {
+pub struct HttpReply {
     /// 0 if no response came.
     pub status: u16,
     /// Names in lower case.
@@ -22,11 +22,11 @@ pub struct Reply {
     pub complete: bool,
 }
 
-impl Reply {
+impl HttpReply {
     /// Reads what came on a connection that was closed after one response. No response: status 0.
-    pub fn parse(bytes: &[u8]) -> Reply {
+    pub fn parse(bytes: &[u8]) -> HttpReply {
         let Some(end) = bytes.windows(4).position(|four| four == b"\r\n\r\n") else {
-            return Reply::default();
+            return HttpReply::default();
         };
         let head = String::from_utf8_lossy(&bytes[..end]).into_owned();
         let mut lines = head.split("\r\n");
@@ -37,10 +37,10 @@ impl Reply {
         let headers: Vec<(String, String)> = headers
             .map(|(name, value)| (name.to_ascii_lowercase(), value.trim().to_owned()))
             .collect();
-        let mut reply = Reply {
+        let mut reply = HttpReply {
             status: status.unwrap_or(0),
             headers,
-            ..Reply::default()
+            ..HttpReply::default()
         };
         let rest = &bytes[end + 4..];
         if reply
@@ -78,7 +78,7 @@ impl Reply {
 
     /// The body as JSON of an answer with this status.
     #[track_caller]
-    pub fn is(&self, status: u16) -> Value {
+    pub fn json_of_status(&self, status: u16) -> Value {
         assert_eq!(self.status, status, "{}", self.text());
         if self.body.is_empty() {
             return Value::Null;
@@ -109,13 +109,13 @@ fn unchunk(mut rest: &[u8]) -> (Vec<u8>, bool) {
 ///
 /// # Errors
 /// If nobody is there, or the connection breaks before a whole answer came.
-pub fn exchange(port: u16, bytes: &[u8]) -> io::Result<Reply> {
+pub fn send_request(port: u16, bytes: &[u8]) -> io::Result<HttpReply> {
     let mut stream = connect(port)?;
     stream.write_all(bytes)?;
     let mut answer = Vec::new();
     // A reset is an end as well: whether the answer is whole is told by its framing.
     let _ = stream.read_to_end(&mut answer);
-    let reply = Reply::parse(&answer);
+    let reply = HttpReply::parse(&answer);
     if reply.status == 0 || !reply.complete {
         return Err(io::Error::from(io::ErrorKind::UnexpectedEof));
     }
@@ -134,7 +134,7 @@ pub fn connect(port: u16) -> io::Result<TcpStream> {
 }
 
 /// A request with these header lines and this body, as it goes over the wire.
-pub fn request(method: &str, path: &str, headers: &[String], body: &[u8]) -> Vec<u8> {
+pub fn encode_request(method: &str, path: &str, headers: &[String], body: &[u8]) -> Vec<u8> {
     let mut head = format!("{method} {path} HTTP/1.1\r\n");
     for header in headers {
         head.push_str(header);
@@ -149,7 +149,7 @@ pub fn request(method: &str, path: &str, headers: &[String], body: &[u8]) -> Vec
 
 /// A text field of an object.
 #[track_caller]
-pub fn text<'a>(value: &'a Value, name: &str) -> &'a str {
+pub fn json_text<'a>(value: &'a Value, name: &str) -> &'a str {
     value[name]
         .as_str()
         .unwrap_or_else(|| panic!("no text {name} in {value}"))
@@ -157,7 +157,7 @@ pub fn text<'a>(value: &'a Value, name: &str) -> &'a str {
 
 /// The objects of a list.
 #[track_caller]
-pub fn items(value: &Value) -> &[Value] {
+pub fn json_items(value: &Value) -> &[Value] {
     value["items"]
         .as_array()
         .unwrap_or_else(|| panic!("no items in {value}"))

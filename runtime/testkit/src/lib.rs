@@ -23,14 +23,14 @@ pub mod servers;
 use std::thread;
 use std::time::{Duration, Instant};
 
-pub use app::{Demo, Example};
-pub use command::{Said, dyno, fails, on_terminal, say};
-pub use folders::{names, root, scratch};
-pub use guests::{compile_wat, core_guest, foreign, guest};
-pub use home::Home;
-pub use http::Reply;
-pub use process::{Local, field};
-pub use rig::{Rig, Slug};
+pub use app::{DemoApp, ExampleApp};
+pub use command::{CommandOutput, dyno_command, error_of, output_on_terminal, run_command};
+pub use folders::{file_names, repository, scratch_folder};
+pub use guests::{compile_wat, core_guest_path, foreign_guest_path, guest_path};
+pub use home::HomeFolder;
+pub use http::HttpReply;
+pub use process::{DynoProcess, log_field};
+pub use rig::{ServerRig, SlugFile};
 pub use server::Server;
 
 /// Longest that a test waits for anything.
@@ -40,7 +40,7 @@ const LOOK: Duration = Duration::from_millis(10);
 
 /// Waits for something to become true.
 #[track_caller]
-pub fn eventually(what: &str, mut is: impl FnMut() -> bool) {
+pub fn wait_until(what: &str, mut is: impl FnMut() -> bool) {
     let deadline = Instant::now() + PATIENCE;
     while !is() {
         assert!(Instant::now() < deadline, "it never happens that {what}");

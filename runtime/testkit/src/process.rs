@@ -8,69 +8,75 @@ use std::sync::{Arc, Condvar, Mutex};
 use std::time::{Duration, Instant};
 
 use crate::PATIENCE;
-use crate::command::dyno;
-use crate::http::Reply;
+use crate::command::dyno_command;
+use crate::http::HttpReply;
 
 /// A running `dyno local`, or another command that runs until it is stopped. It is killed with the value.
-pub struct Local {
+pub struct DynoProcess {
     child: Child,
     /// Where it serves on this machine; 0 if nobody waited for it to say so.
     pub port: u16,
-    output: Arc<Output>,
+    output: Arc<ProcessOutput>,
 }
 
 #[derive(Default)]
-struct Output {
+struct ProcessOutput {
     lines: Mutex<Vec<String>>,
     more: Condvar,
 }
 
-impl Output {
+impl ProcessOutput {
     fn push(&self, line: String) {
         self.lines.lock().unwrap().push(line);
         self.more.notify_all();
     }
 }
 
-impl Local {
+impl DynoProcess {
     /// `dyno local PATH -p 0 ARGS…`, until it says where it is.
-    pub fn start(path: &Path, args: &[&str]) -> Local {
-        let mut local = Local::spawn(path, args);
-        local.port = local.url_port();
+    pub fn start_local(path: &Path, args: &[&str]) -> DynoProcess {
+        let mut local = DynoProcess::spawn_local(path, args);
+        local.port = local.wait_for_port();
         local
     }
 
     /// The same, without waiting for anything; `port` is 0.
-    pub fn spawn(path: &Path, args: &[&str]) -> Local {
-        Local::spawn_with(dyno().arg("local").arg(path).args(["-p", "0"]).args(args))
+    pub fn spawn_local(path: &Path, args: &[&str]) -> DynoProcess {
+        DynoProcess::spawn(
+            dyno_command()
+                .arg("local")
+                .arg(path)
+                .args(["-p", "0"])
+                .args(args),
+        )
     }
 
     /// The port in the URL, as soon as it is printed.
-    pub fn url_port(&self) -> u16 {
-        let line = self.wait_for("the URL", |line| line.contains(" is up: http://"));
+    pub fn wait_for_port(&self) -> u16 {
+        let line = self.wait_for_line("the URL", |line| line.contains(" is up: http://"));
         let port = line.rsplit(':').next().unwrap().trim_end_matches('/');
         port.parse().unwrap()
     }
 
     /// Any form of `dyno local`, until it says where it is.
-    pub fn start_with(command: &mut Command) -> Local {
-        let mut local = Local::spawn_with(command);
-        local.port = local.url_port();
+    pub fn start(command: &mut Command) -> DynoProcess {
+        let mut local = DynoProcess::spawn(command);
+        local.port = local.wait_for_port();
         local
     }
 
     /// Any command that runs until it is stopped.
-    pub fn spawn_with(command: &mut Command) -> Local {
+    pub fn spawn(command: &mut Command) -> DynoProcess {
         let mut child = command
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
             .unwrap();
-        let output = Arc::<Output>::default();
+        let output = Arc::<ProcessOutput>::default();
         collect(child.stdout.take().unwrap(), &output);
         collect(child.stderr.take().unwrap(), &output);
         let port = 0;
-        Local {
+        DynoProcess {
             child,
             port,
             output,
@@ -83,17 +89,22 @@ impl Local {
     }
 
     /// How many lines there are; for [`Local::wait_for_after`].
-    pub fn mark(&self) -> usize {
+    pub fn line_count(&self) -> usize {
         self.output.lines.lock().unwrap().len()
     }
 
     /// The first line that fits, as soon as it is there.
-    pub fn wait_for(&self, what: &str, fits: impl Fn(&str) -> bool) -> String {
-        self.wait_for_after(0, what, fits)
+    pub fn wait_for_line(&self, what: &str, fits: impl Fn(&str) -> bool) -> String {
+        self.wait_for_line_after(0, what, fits)
     }
 
     /// The first line from `mark` on that fits.
-    pub fn wait_for_after(&self, mark: usize, what: &str, fits: impl Fn(&str) -> bool) -> String {
+    pub fn wait_for_line_after(
+        &self,
+        mark: usize,
+        what: &str,
+        fits: impl Fn(&str) -> bool,
+    ) -> String {
         let deadline = Instant::now() + PATIENCE;
         let mut lines = self.output.lines.lock().unwrap();
         loop {
@@ -111,15 +122,15 @@ impl Local {
     }
 
     /// The router's line about the request whose path is `path`.
-    pub fn router_line(&self, path: &str) -> String {
-        self.router_line_after(0, path)
+    pub fn wait_for_router_line(&self, path: &str) -> String {
+        self.wait_for_router_line_after(0, path)
     }
 
     /// The same, from `mark` on.
-    pub fn router_line_after(&self, mark: usize, path: &str) -> String {
+    pub fn wait_for_router_line_after(&self, mark: usize, path: &str) -> String {
         let field = format!(" path=\"{path}\" ");
         let fits = |line: &str| line.contains("dyno[router]: ") && line.contains(&field);
-        self.wait_for_after(mark, &format!("a request of {path}"), fits)
+        self.wait_for_line_after(mark, &format!("a request of {path}"), fits)
     }
 
     /// A new connection to its port.
@@ -130,7 +141,7 @@ impl Local {
     }
 
     /// Sends `bytes` on a new connection and reads to its end.
-    pub fn raw(&self, bytes: &[u8]) -> Vec<u8> {
+    pub fn send_bytes(&self, bytes: &[u8]) -> Vec<u8> {
         let mut stream = self.connect();
         stream.write_all(bytes).unwrap();
         let mut answer = Vec::new();
@@ -140,7 +151,7 @@ impl Local {
     }
 
     /// A request on a connection of its own.
-    pub fn request(&self, method: &str, path: &str, headers: &[&str], body: &[u8]) -> Reply {
+    pub fn request(&self, method: &str, path: &str, headers: &[&str], body: &[u8]) -> HttpReply {
         let mut head =
             format!("{method} {path} HTTP/1.1\r\nHost: demo.localhost\r\nConnection: close\r\n");
         for header in headers {
@@ -151,33 +162,33 @@ impl Local {
             head.push_str(&format!("Content-Length: {}\r\n", body.len()));
         }
         head.push_str("\r\n");
-        Reply::parse(&self.raw(&[head.as_bytes(), body].concat()))
+        HttpReply::parse(&self.send_bytes(&[head.as_bytes(), body].concat()))
     }
 
     /// A GET on a connection of its own.
-    pub fn get(&self, path: &str) -> Reply {
+    pub fn get(&self, path: &str) -> HttpReply {
         self.request("GET", path, &[], b"")
     }
 
     /// A POST on a connection of its own.
-    pub fn post(&self, path: &str, body: &[u8]) -> Reply {
+    pub fn post(&self, path: &str, body: &[u8]) -> HttpReply {
         self.request("POST", path, &[], body)
     }
 
     /// The process's id.
-    pub fn id(&self) -> u32 {
+    pub fn process_id(&self) -> u32 {
         self.child.id()
     }
 
     /// Sends a signal by its name, such as `INT`.
-    pub fn signal(&self, name: &str) {
+    pub fn send_signal(&self, name: &str) {
         let id = self.child.id().to_string();
         let sent = Command::new("kill").args(["-s", name, &id]).status();
         assert!(sent.unwrap().success());
     }
 
     /// Waits for the process to end.
-    pub fn wait(mut self) -> ExitStatus {
+    pub fn wait_for_exit(mut self) -> ExitStatus {
         let deadline = Instant::now() + PATIENCE;
         loop {
             if let Some(status) = self.child.try_wait().unwrap() {
@@ -190,12 +201,12 @@ impl Local {
 
     /// Ctrl-C, and the end.
     pub fn stop(self) -> ExitStatus {
-        self.signal("INT");
-        self.wait()
+        self.send_signal("INT");
+        self.wait_for_exit()
     }
 }
 
-impl Drop for Local {
+impl Drop for DynoProcess {
     fn drop(&mut self) {
         if self.child.try_wait().is_ok_and(|status| status.is_some()) {
             return;
@@ -205,7 +216,7 @@ impl Drop for Local {
     }
 }
 
-fn collect(stream: impl Read + Send + 'static, output: &Arc<Output>) {
+fn collect(stream: impl Read + Send + 'static, output: &Arc<ProcessOutput>) {
     let output = Arc::clone(output);
     std::thread::spawn(move || {
         for line in BufReader::new(stream).split(b'\n').map_while(Result::ok) {
@@ -215,7 +226,7 @@ fn collect(stream: impl Read + Send + 'static, output: &Arc<Output>) {
 }
 
 /// The number in `name=123` or `name=123ms` of a log line.
-pub fn field(line: &str, name: &str) -> u64 {
+pub fn log_field(line: &str, name: &str) -> u64 {
     let key = format!(" {name}=");
     let value = line
         .split_once(&key)

@@ -5,53 +5,53 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
 
-use crate::command::say;
-use crate::guests::{compile_wat, guest};
-use crate::home::Home;
-use crate::http::text;
+use crate::command::run_command;
+use crate::guests::{compile_wat, guest_path};
+use crate::home::HomeFolder;
+use crate::http::json_text;
 use crate::server::Server;
 
 /// What is there before and after a server.
-pub struct Rig {
-    home: Home,
+pub struct ServerRig {
+    home: HomeFolder,
     token: OnceLock<String>,
 }
 
 /// A slug's file.
-pub struct Slug {
+pub struct SlugFile {
     /// `sha256:` and its digest.
     pub id: String,
     /// What is uploaded.
     pub bytes: Vec<u8>,
 }
 
-impl Rig {
+impl ServerRig {
     /// A new home, in which no server has run.
-    pub fn new() -> Rig {
-        Rig {
-            home: Home::new(),
+    pub fn new() -> ServerRig {
+        ServerRig {
+            home: HomeFolder::new(),
             token: OnceLock::new(),
         }
     }
 
     /// The home of server and commands.
-    pub fn home(&self) -> &Home {
+    pub fn home(&self) -> &HomeFolder {
         &self.home
     }
 
     /// The server's state.
-    pub fn data(&self) -> PathBuf {
-        self.home.path().join("server/data")
+    pub fn data_folder(&self) -> PathBuf {
+        self.home.folder_path().join("server/data")
     }
 
     /// A place for a test's own files.
     pub fn path(&self, name: &str) -> PathBuf {
-        self.home.path().join(name)
+        self.home.folder_path().join(name)
     }
 
     /// `dyno serve` on free ports; `data` and `flags` follow.
-    pub fn command(&self, data: &Path, flags: &[&str]) -> Command {
-        let mut command = self.home.dyno();
+    pub fn serve_command(&self, data: &Path, flags: &[&str]) -> Command {
+        let mut command = self.home.dyno_command();
         command
             .args(["serve", "--listen", "127.0.0.1:0", "--api", "127.0.0.1:0"])
             .arg("--data")
@@ -62,16 +62,16 @@ impl Rig {
 
     /// A server that answers.
     pub fn start(&self) -> Server<'_> {
-        self.start_with(&[])
+        self.start_with_flags(&[])
     }
 
     /// A server with these flags that answers.
-    pub fn start_with(&self, flags: &[&str]) -> Server<'_> {
-        self.run(&mut self.command(&self.data(), flags))
+    pub fn start_with_flags(&self, flags: &[&str]) -> Server<'_> {
+        self.start_command(&mut self.serve_command(&self.data_folder(), flags))
     }
 
     /// The server that a command is.
-    pub fn run(&self, command: &mut Command) -> Server<'_> {
+    pub fn start_command(&self, command: &mut Command) -> Server<'_> {
         let server = Server::start(self, command);
         self.token.get_or_init(|| server.first_token());
         server.wait_for_api();
@@ -79,12 +79,12 @@ impl Rig {
     }
 
     /// The first token.
-    pub fn token(&self) -> &str {
+    pub fn admin_token(&self) -> &str {
         self.token.get().unwrap()
     }
 
     /// A folder that is an app: a test guest and a text.
-    pub fn app(&self, component: &Path, note: &str) -> PathBuf {
+    pub fn write_app(&self, component: &Path, note: &str) -> PathBuf {
         let name = component.file_stem().unwrap().to_str().unwrap();
         let folder = self.path(&format!("apps/{name}-{note}"));
         fs::create_dir_all(&folder).unwrap();
@@ -95,26 +95,26 @@ impl Rig {
     }
 
     /// The slug of a test guest and a text.
-    pub fn slug(&self, name: &str, note: &str) -> Slug {
-        self.slug_of(&guest(name), note)
+    pub fn build_slug(&self, name: &str, note: &str) -> SlugFile {
+        self.build_slug_of(&guest_path(name), note)
     }
 
     /// The slug of a component and a text.
-    pub fn slug_of(&self, component: &Path, note: &str) -> Slug {
-        let folder = self.app(component, note);
+    pub fn build_slug_of(&self, component: &Path, note: &str) -> SlugFile {
+        let folder = self.write_app(component, note);
         let file = folder.with_extension("slug");
-        let mut build = self.home.dyno();
+        let mut build = self.home.dyno_command();
         build.arg("build").arg(&folder).arg("--json");
-        let said = say(build.arg("-o").arg(&file));
-        let id = text(&said.json(), "id").to_owned();
-        Slug {
+        let said = run_command(build.arg("-o").arg(&file));
+        let id = json_text(&said.success_json(), "id").to_owned();
+        SlugFile {
             id,
             bytes: fs::read(&file).unwrap(),
         }
     }
 
     /// A component that is written as text.
-    pub fn wat(&self, name: &str) -> PathBuf {
+    pub fn compile_wat(&self, name: &str) -> PathBuf {
         let bytes = compile_wat(name);
         let file = self.path(&format!("{name}.wasm"));
         fs::write(&file, bytes).unwrap();
@@ -122,15 +122,15 @@ impl Rig {
     }
 }
 
-impl Slug {
+impl SlugFile {
     /// As it is named in a path of the API.
     pub fn hex(&self) -> &str {
         self.id.strip_prefix("sha256:").unwrap()
     }
 }
 
-impl Default for Rig {
-    fn default() -> Rig {
-        Rig::new()
+impl Default for ServerRig {
+    fn default() -> ServerRig {
+        ServerRig::new()
     }
 }

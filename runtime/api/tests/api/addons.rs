@@ -122,7 +122,7 @@ async fn what_cannot_be_is_refused_and_makes_nothing() {
     let refused = server.post(&server.admin, own, &body).await;
     assert!(refused.header("retry-after").is_some());
     refused.refused(503, "service_unreachable");
-    cache.start_again();
+    cache.restart();
     server.post(&server.admin, own, &body).await.ok(201);
     let taken = server.post(&server.admin, own, &body).await;
     taken.refused(409, "attached_already");

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args as ClapArgs, Subcommand, ValueHint};
+use node::EgressOpening;
 
 /// `dyno new`
 #[derive(Debug, ClapArgs)]
@@ -60,7 +61,7 @@ pub(crate) struct Local {
     pub(crate) procfile: Option<PathBuf>,
     /// Let apps connect to addresses that are neither public nor loopback; may be repeated
     #[arg(long, value_name = "CIDR[:PORT]")]
-    pub(crate) egress_allow: Vec<dyno::EgressOpening>,
+    pub(crate) egress_allow: Vec<EgressOpening>,
     /// Build and swap whenever a file changes, without dropping a request
     #[arg(short, long)]
     pub(crate) watch: bool,
@@ -90,7 +91,7 @@ pub(crate) struct LocalRun {
     pub(crate) dir: Vec<String>,
     /// Let it connect to addresses that are neither public nor loopback; may be repeated
     #[arg(long, value_name = "CIDR[:PORT]")]
-    pub(crate) egress_allow: Vec<dyno::EgressOpening>,
+    pub(crate) egress_allow: Vec<EgressOpening>,
     /// A component or core module, or a process type or a command of the app in this folder (`python script.py`); then
     /// arguments
     ///

@@ -7,8 +7,7 @@ use std::time::Duration;
 use api::ApiHost;
 use clap::{Args as ClapArgs, Subcommand, ValueEnum, ValueHint};
 use grid::name::AppName;
-
-use super::words::{Price, Span};
+use node::{EgressOpening, HourlyPrice, ServerSettings, TimeOrOff, TrustedProxy};
 
 /// Which server, and how to print what it says.
 #[derive(Debug, ClapArgs)]
@@ -53,25 +52,48 @@ pub(crate) struct Serve {
     pub(crate) keep_releases: Option<u32>,
     /// When a dyno without requests goes to sleep, unless its app says otherwise [default: 30m]
     #[arg(long, value_name = "TIME|off")]
-    pub(crate) idle_after: Option<Span>,
+    pub(crate) idle_after: Option<TimeOrOff>,
     /// When a dyno is replaced by a fresh one [default: off]
     #[arg(long, value_name = "TIME|off")]
-    pub(crate) cycle: Option<Span>,
+    pub(crate) cycle: Option<TimeOrOff>,
     /// What a further dyno costs, in dollars an hour [default: 0.05]
     #[arg(long, value_name = "DOLLARS")]
-    pub(crate) price: Option<Price>,
+    pub(crate) price: Option<HourlyPrice>,
     /// Dynos of an app that cost nothing [default: 1]
     #[arg(long, value_name = "N")]
     pub(crate) free_dynos: Option<u32>,
     /// Let apps connect to addresses that are not public, such as 10.0.0.5:5432; may be repeated
     #[arg(long, value_name = "CIDR[:PORT]")]
-    pub(crate) egress_allow: Vec<dyno::EgressOpening>,
+    pub(crate) egress_allow: Vec<EgressOpening>,
     /// Believe X-Forwarded-For, -Proto, -Port, -Host and Forwarded from this proxy; may be repeated
     #[arg(long, value_name = "CIDR")]
-    pub(crate) trust_proxy: Vec<router::TrustedProxy>,
+    pub(crate) trust_proxy: Vec<TrustedProxy>,
     /// What running requests have to finish when the server is stopped [default: 30s]
     #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration)]
     pub(crate) grace: Option<Duration>,
+}
+
+impl Serve {
+    /// The settings that the flags give.
+    pub(crate) fn settings(&self) -> ServerSettings {
+        ServerSettings {
+            data_folder: self.data.clone(),
+            listen: self.listen,
+            api: self.api,
+            domain: self.domain.clone(),
+            releases_kept: self.keep_releases,
+            idle_after: self.idle_after,
+            cycle_after: self.cycle,
+            price: self.price,
+            free_dynos: self.free_dynos,
+            drain_grace: self.grace,
+            egress_allow: self.egress_allow.clone(),
+            api_hosts: self.api_domain.clone(),
+            log_folder: self.log_dir.clone(),
+            trusted_proxies: self.trust_proxy.clone(),
+            ..ServerSettings::default()
+        }
+    }
 }
 
 /// `dyno login`

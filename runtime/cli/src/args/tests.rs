@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use clap::CommandFactory;
+use node::{HourlyPrice, TimeOrOff};
 
 use super::*;
 
@@ -113,24 +114,6 @@ fn differences_stop_at_nothing() {
 }
 
 #[test]
-fn times_and_prices_are_exact() {
-    assert_eq!("off".parse(), Ok(Span::Off));
-    assert_eq!("30m".parse(), Ok(Span::After(Duration::from_secs(1_800))));
-    assert!("soon".parse::<Span>().is_err() && "30".parse::<Span>().is_err());
-    for (text, micros) in [
-        ("0.05", 50_000),
-        ("1", 1_000_000),
-        ("0", 0),
-        ("2.000001", 2_000_001),
-    ] {
-        assert_eq!(text.parse(), Ok(Price(micros)), "{text}");
-    }
-    for bad in ["", ".5", "1.", "-1", "0.0000001", "1e3"] {
-        assert!(bad.parse::<Price>().is_err(), "{bad}");
-    }
-}
-
-#[test]
 fn a_value_may_have_any_sign_in_it_and_is_not_shown() {
     let var: Assignment = "URL=postgres://a:b@c/d?e=f".parse().expect("sound");
     assert_eq!(var.value, "postgres://a:b@c/d?e=f");
@@ -188,9 +171,12 @@ fn a_server_has_its_settings() {
     let Ok(Command::Serve(serve)) = parse(text) else {
         panic!("{text}");
     };
-    assert_eq!(serve.idle_after, Some(Span::Off));
-    assert_eq!(serve.cycle, Some(Span::After(Duration::from_secs(86_400))));
-    assert_eq!(serve.price, Some(Price(100_000)));
-    assert_eq!(serve.grace, Some(Duration::from_secs(5)));
-    assert!(serve.config.is_none() && serve.data.is_none());
+    let settings = serve.settings();
+    assert_eq!(settings.idle_after, Some(TimeOrOff::Off));
+    let day = Duration::from_secs(86_400);
+    assert_eq!(settings.cycle_after, Some(TimeOrOff::After(day)));
+    assert_eq!(settings.price, Some(HourlyPrice(100_000)));
+    assert_eq!(settings.drain_grace, Some(Duration::from_secs(5)));
+    assert_eq!(settings.releases_kept, Some(5));
+    assert!(serve.config.is_none() && settings.data_folder.is_none());
 }

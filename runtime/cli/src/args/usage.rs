@@ -6,11 +6,24 @@ use std::ffi::OsString;
 
 use clap::Command;
 use clap::error::{ContextKind, ContextValue, Error, ErrorKind};
+use serde_json::json;
 
 use super::habits::HABITS;
 
 /// Letters for each of which one may be wrong, at least: `confg` is `config`, and `foo` is nothing.
 const LETTERS_PER_MISTAKE: usize = 3;
+
+/// Wrong usage as a JSON object for programs.
+pub(crate) fn describe_wrong_usage(error: &Error) -> serde_json::Value {
+    let text = error.render().to_string();
+    let text = text.strip_prefix("error: ").unwrap_or(&text);
+    let message = text.split("\n\n").next().unwrap_or_default();
+    let message = message.split_whitespace().collect::<Vec<_>>().join(" ");
+    let tip = text
+        .lines()
+        .find_map(|line| line.trim().strip_prefix("tip: "));
+    json!({ "error": { "id": "usage", "message": message, "causes": [], "next": tip } })
+}
 
 /// Corrects the suggestions of an error.
 pub(super) fn correct_suggestions(root: &Command, words: &[OsString], error: &mut Error) {
@@ -111,6 +124,18 @@ mod tests {
         let words = text.split(' ').map(OsString::from);
         let error = super::super::parse(words).expect_err(text);
         error.to_string()
+    }
+
+    #[test]
+    fn wrong_usage_as_json_has_its_id_and_the_tip() {
+        let words = ["dyno", "confg", "--json"].map(OsString::from);
+        let error = super::super::parse(words.into_iter()).expect_err("no such command");
+        let described = describe_wrong_usage(&error);
+        assert_eq!(described["error"]["id"], "usage");
+        let message = "unrecognized subcommand 'confg'";
+        assert_eq!(described["error"]["message"], message);
+        let tip = described["error"]["next"].as_str();
+        assert!(tip.is_some_and(|tip| tip.contains("config")));
     }
 
     #[test]

@@ -1,13 +1,11 @@
 //! Words of the command line that are more than text: checked when they are read, so that a wrong one is wrong usage.
 
+use std::collections::BTreeMap;
 use std::str::FromStr;
-use std::time::Duration;
 
+use anyhow::{Result as AnyResult, bail};
 use clap::ValueEnum;
 use grid::name::{DynoId, ProcessType};
-
-/// Digits after the point of a price: it is counted in millionths.
-const PRICE_DIGITS: usize = 6;
 
 /// `on` or `off`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -52,48 +50,6 @@ impl FromStr for Dynos {
     }
 }
 
-/// A time such as `30m`, or `off`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Span {
-    Off,
-    After(Duration),
-}
-
-impl FromStr for Span {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Span, String> {
-        if text == "off" {
-            return Ok(Span::Off);
-        }
-        let time = humantime::parse_duration(text)
-            .map_err(|_| "write a time such as 30s, 30m or 24h, or off")?;
-        Ok(Span::After(time))
-    }
-}
-
-/// Dollars, in millionths.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Price(pub(crate) u64);
-
-impl FromStr for Price {
-    type Err = &'static str;
-
-    fn from_str(text: &str) -> Result<Price, &'static str> {
-        const WRONG: &str =
-            "write dollars an hour such as 0.05, with six digits after the point at most";
-        let (whole, part) = text.split_once('.').unwrap_or((text, "0"));
-        let digits = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
-        if !digits(whole) || !digits(part) || part.len() > PRICE_DIGITS {
-            return Err(WRONG);
-        }
-        format!("{whole}{part:0<PRICE_DIGITS$}")
-            .parse()
-            .map(Price)
-            .map_err(|_| WRONG)
-    }
-}
-
 /// `K=V`
 #[derive(Clone, PartialEq, Eq)]
 pub(crate) struct Assignment {
@@ -121,6 +77,19 @@ impl FromStr for Assignment {
             value: value.to_owned(),
         })
     }
+}
+
+/// The variables of `--env` flags. They are not checked while flags are parsed: the parser's errors quote a wrong value,
+/// which may be a secret.
+pub(crate) fn parse_env_flags(flags: &[String]) -> AnyResult<BTreeMap<String, String>> {
+    let mut env = BTreeMap::new();
+    for flag in flags {
+        match flag.parse() {
+            Ok(Assignment { name, value }) => drop(env.insert(name, value)),
+            Err(why) => bail!("cannot take --env: {why}"),
+        }
+    }
+    Ok(env)
 }
 
 /// How many dynos, said outright or by how many more or fewer.

@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use super::types::Refusal;
 use super::url::ServerUrl;
-use crate::term::clean;
+use crate::terminal::clean;
 
 /// An answer's headers that say something: which release a change has made.
 const RELEASE: &str = "x-dyno-release";

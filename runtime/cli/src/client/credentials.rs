@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use super::url::ServerUrl;
 use crate::dirs;
-use crate::term;
+use crate::terminal;
 
 const FILE: &str = "credentials.toml";
 /// Read and write for the user, nothing for others.
@@ -163,7 +163,7 @@ fn warn_if_open(file: &Path) {
     let mode = std::fs::metadata(file).map(|found| found.permissions().mode());
     if mode.is_ok_and(|mode| mode & OTHERS != 0) {
         let file = file.display();
-        term::warning(&format!("others may read {file}: run chmod 600 {file}"));
+        terminal::warning(&format!("others may read {file}: run chmod 600 {file}"));
     }
 }
 

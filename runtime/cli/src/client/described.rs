@@ -3,6 +3,7 @@
 //! Owns that form, and the ids of what fails on this side; the API's failures keep the API's ids.
 
 use anyhow::Error;
+use grid::text::error_texts;
 use serde_json::{Value, json};
 use slugs::build::BuildError;
 
@@ -12,23 +13,9 @@ use super::target::NoServer;
 /// An error as an object.
 pub(crate) fn described(error: &Error) -> Value {
     let (id, next) = kind(error);
-    let mut texts: Vec<String> = error.chain().map(ToString::to_string).collect();
-    // Some errors pass their cause's text on as their own.
-    texts.dedup();
+    let mut texts = error_texts(error.as_ref());
     let causes = texts.split_off(1);
     json!({ "error": { "id": id, "message": texts[0], "causes": causes, "next": next } })
-}
-
-/// Wrong usage as an object.
-pub(crate) fn described_usage(error: &clap::Error) -> Value {
-    let text = error.render().to_string();
-    let text = text.strip_prefix("error: ").unwrap_or(&text);
-    let message = text.split("\n\n").next().unwrap_or_default();
-    let message = message.split_whitespace().collect::<Vec<_>>().join(" ");
-    let tip = text
-        .lines()
-        .find_map(|line| line.trim().strip_prefix("tip: "));
-    json!({ "error": { "id": "usage", "message": message, "causes": [], "next": tip } })
 }
 
 /// What kind of failure it is, and a command that helps.
@@ -70,22 +57,5 @@ mod tests {
         let expected = json!({ "error": {
             "id": "failed", "message": "cannot write x", "causes": ["the disk is full"], "next": null } });
         assert_eq!(described(&error), expected);
-    }
-
-    #[test]
-    fn wrong_usage_has_its_own_id_and_the_tip() {
-        let words = ["dyno", "confg", "--json"].map(std::ffi::OsString::from);
-        let error = crate::args::parse(words.into_iter()).expect_err("no such command");
-        let described = described_usage(&error);
-        assert_eq!(described["error"]["id"], "usage");
-        assert_eq!(
-            described["error"]["message"],
-            "unrecognized subcommand 'confg'"
-        );
-        assert!(
-            described["error"]["next"]
-                .as_str()
-                .is_some_and(|tip| tip.contains("config"))
-        );
     }
 }

@@ -20,7 +20,7 @@ use ureq::{Agent, Body, SendBody};
 
 use answer::ApiError;
 pub(crate) use answer::{Answer, Unreachable, is_not_found};
-pub(crate) use described::{described, described_usage};
+pub(crate) use described::described;
 use target::NamedBy;
 pub(crate) use target::{App, Server, server_url};
 pub(crate) use url::ServerUrl;
@@ -275,7 +275,7 @@ impl Client {
             true => "; there are no apps yet".to_owned(),
             false => format!(
                 "; apps there: {}{more}",
-                crate::term::clean(&names.join(", "))
+                crate::terminal::clean(&names.join(", "))
             ),
         })
     }

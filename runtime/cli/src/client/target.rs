@@ -12,7 +12,7 @@ use slugs::project::Project;
 use super::credentials::{self, Credentials};
 use super::{Answer, Client, ServerUrl};
 use crate::args::{OnApp, OnServer};
-use crate::term;
+use crate::terminal;
 
 /// The server, if no flag names one.
 const SERVER: &str = "DYNO_SERVER";
@@ -55,7 +55,7 @@ impl Server {
     pub(crate) fn show(&self, answer: &Answer, people: impl FnOnce() -> Result<()>) -> Result<()> {
         match self.json {
             true if answer.json().is_null() => Ok(()),
-            true => term::json(answer.json()),
+            true => terminal::json(answer.json()),
             false => people(),
         }
     }

@@ -7,7 +7,7 @@ use std::thread;
 
 use serde_json::{Value, json};
 use testkit::servers::{Postgres, Redis};
-use testkit::{Rig, Server, eventually};
+use testkit::{Server, ServerRig, wait_until};
 
 use crate::offer::{Offer, addons, new_app, var, vars, wait_until_settled};
 use crate::proxy::Proxy;
@@ -44,13 +44,13 @@ impl Behind<'_> {
 
     fn create(&self, server: &Server<'_>, name: &str) -> bool {
         let body = json!({ "service": self.service, "name": name });
-        let reply = server.try_api("POST", "/v1/apps/shop/addons", &body);
+        let reply = server.try_request("POST", "/v1/apps/shop/addons", &body);
         reply.is_ok_and(|reply| reply.status == 201)
     }
 
     fn destroy(&self, server: &Server<'_>, name: &str) -> bool {
         let path = format!("/v1/apps/shop/addons/{name}");
-        let reply = server.try_api("DELETE", &path, &Value::Null);
+        let reply = server.try_request("DELETE", &path, &Value::Null);
         reply.is_ok_and(|reply| reply.status == 204)
     }
 
@@ -62,14 +62,15 @@ impl Behind<'_> {
 
     /// Kills a server at place after place while it makes an add-on.
     fn killed_while_creating(&self) {
-        let rig = Rig::new();
+        let rig = ServerRig::new();
         let server = self.offer.start(&rig);
         new_app(&server, "shop");
         server.kill();
         for place in 0.. {
             let server = self.offer.start(&rig);
             let name = format!("made-{place}");
-            self.proxy.kill_after(place * stride(), server.process.id());
+            self.proxy
+                .kill_after(place * stride(), server.process.process_id());
             let made = self.create(&server, &name);
             if !self.proxy.disarm() {
                 assert!(made, "nobody was in the way");
@@ -94,7 +95,7 @@ impl Behind<'_> {
 
     /// Kills a server at place after place while it destroys an add-on.
     fn killed_while_destroying(&self) {
-        let rig = Rig::new();
+        let rig = ServerRig::new();
         let server = self.offer.start(&rig);
         new_app(&server, "shop");
         server.kill();
@@ -104,7 +105,8 @@ impl Behind<'_> {
             assert!(self.create(&server, &name));
             let url = self.url(&server);
             assert!((self.works)(&url));
-            self.proxy.kill_after(place * stride(), server.process.id());
+            self.proxy
+                .kill_after(place * stride(), server.process.process_id());
             let gone = self.destroy(&server, &name);
             if !self.proxy.disarm() {
                 assert!(gone, "nobody was in the way");
@@ -133,9 +135,9 @@ fn with_postgresql(test: impl FnOnce(&Behind<'_>)) {
     let left = || {
         let names = "select rolname from pg_roles where rolname like 'dyno%' \
                      union all select datname from pg_database where datname like 'dyno%'";
-        postgres.sql(names).unwrap()
+        postgres.run_sql(names).unwrap()
     };
-    let works = |url: &str| Postgres::sql_as(url, "create table t (); drop table t").is_ok();
+    let works = |url: &str| Postgres::run_sql_as(url, "create table t (); drop table t").is_ok();
     test(&Behind {
         service: "postgresql",
         proxy: &proxy,
@@ -151,9 +153,9 @@ fn with_redis(test: impl FnOnce(&Behind<'_>)) {
     let redis = Redis::start();
     let proxy = Proxy::to(redis.port());
     let left = || {
-        let users = redis.ask(&["ACL", "USERS"]).unwrap();
+        let users = redis.run_command(&["ACL", "USERS"]).unwrap();
         let users = users.lines().filter(|user| *user != "default");
-        let keys = redis.ask(&["KEYS", "*"]).unwrap();
+        let keys = redis.run_command(&["KEYS", "*"]).unwrap();
         users
             .chain(keys.lines())
             .collect::<Vec<_>>()
@@ -169,7 +171,7 @@ fn with_redis(test: impl FnOnce(&Behind<'_>)) {
             .next()
             .unwrap();
         let name = user.trim_start_matches("dyno_").replace('_', "-");
-        Redis::ask_as(url, &["SET", &format!("{name}:k"), "1"]).is_ok()
+        Redis::run_command_as(url, &["SET", &format!("{name}:k"), "1"]).is_ok()
     };
     test(&Behind {
         service: "redis",
@@ -186,44 +188,44 @@ fn with_redis(test: impl FnOnce(&Behind<'_>)) {
 #[test]
 fn a_statement_that_waits_is_ended_by_the_next_server() {
     let postgres = Postgres::start();
-    let rig = Rig::new();
+    let rig = ServerRig::new();
     let offer = Offer::default().with("POSTGRESQL", postgres.url());
     let server = offer.start(&rig);
     new_app(&server, "shop");
     let waiting = |count: &str| {
         let waits = "select count(*) from pg_stat_activity where query like 'CREATE DATABASE%' \
                      and wait_event_type = 'Lock'";
-        eventually("statements wait", || {
-            postgres.sql(waits) == Ok(count.into())
+        wait_until("statements wait", || {
+            postgres.run_sql(waits) == Ok(count.into())
         });
     };
-    let mut lock = postgres.session();
+    let mut lock = postgres.start_session();
     let mut orders = lock.stdin.take().unwrap();
     writeln!(orders, "begin; lock table pg_database in share mode;").unwrap();
     let locked = "select count(*) from pg_locks where relation = 'pg_database'::regclass \
                   and mode = 'ShareLock' and granted";
-    eventually("the lock is held", || {
-        postgres.sql(locked) == Ok("1".into())
+    wait_until("the lock is held", || {
+        postgres.run_sql(locked) == Ok("1".into())
     });
     let body = json!({ "service": "postgresql" });
     let first = thread::scope(|scope| {
         let made = scope.spawn(|| {
             server
-                .try_api("POST", "/v1/apps/shop/addons", &body)
+                .try_request("POST", "/v1/apps/shop/addons", &body)
                 .is_ok()
         });
         waiting("1");
         let session = "select pid from pg_stat_activity where query like 'CREATE DATABASE%'";
-        let first = postgres.sql(session).unwrap();
-        server.process.signal("KILL");
+        let first = postgres.run_sql(session).unwrap();
+        server.process.send_signal("KILL");
         assert!(!made.join().unwrap());
         first
     });
     server.kill();
     let server = offer.start(&rig);
     let alive = format!("select count(*) from pg_stat_activity where pid = {first}");
-    eventually("the first session has gone", || {
-        postgres.sql(&alive) == Ok("0".into())
+    wait_until("the first session has gone", || {
+        postgres.run_sql(&alive) == Ok("0".into())
     });
     waiting("1");
     writeln!(orders, "commit;").unwrap();
@@ -231,7 +233,7 @@ fn a_statement_that_waits_is_ended_by_the_next_server() {
     lock.wait().unwrap();
     wait_until_settled(&server, "shop");
     let url = var(&server, "shop", "DATABASE_URL");
-    assert!(Postgres::sql_as(&url, "create table t ()").is_ok());
+    assert!(Postgres::run_sql_as(&url, "create table t ()").is_ok());
     assert!(server.stop().success());
 }
 

@@ -1,6 +1,6 @@
 //! memcached: addresses of servers that answer.
 
-use testkit::Rig;
+use testkit::ServerRig;
 use testkit::servers::Memcached;
 
 use crate::offer::{Offer, addons, destroy, new_app, vars};
@@ -9,15 +9,15 @@ use crate::offer::{Offer, addons, destroy, new_app, vars};
 fn an_app_is_told_where_the_caches_are() {
     let (one, two) = (Memcached::start(), Memcached::start());
     let both = format!("{},{}", one.address(), two.address());
-    let rig = Rig::new();
+    let rig = ServerRig::new();
     let server = Offer::default().with("MEMCACHED", &both).start(&rig);
-    server.make("shop", &rig.slug("good", "one"));
+    server.create_app("shop", &rig.build_slug("good", "one"));
     server
-        .dyno(&["addons", "create", "memcached", "-a", "shop"])
-        .ok();
-    assert_eq!(server.variable("shop", "MEMCACHED_SERVERS"), both);
+        .run(&["addons", "create", "memcached", "-a", "shop"])
+        .success();
+    assert_eq!(server.app_variable("shop", "MEMCACHED_SERVERS"), both);
     for address in both.split(',') {
-        let stored = Memcached::ask(address, "set k 0 0 1\n7\n", "\r\n");
+        let stored = Memcached::send_lines(address, "set k 0 0 1\n7\n", "\r\n");
         assert_eq!(stored, "STORED\r\n");
     }
     new_app(&server, "other");
@@ -26,10 +26,10 @@ fn an_app_is_told_where_the_caches_are() {
         .unwrap()
         .to_owned();
     server
-        .dyno(&["addons", "attach", &shared, "-a", "other", "--as", "CACHE"])
-        .ok();
+        .run(&["addons", "attach", &shared, "-a", "other", "--as", "CACHE"])
+        .success();
     assert_eq!(vars(&server, "other")["CACHE_SERVERS"], both);
-    destroy(&server, "shop", "MEMCACHED").ok();
+    destroy(&server, "shop", "MEMCACHED").success();
     assert!(vars(&server, "other")["CACHE_SERVERS"].is_null());
     assert!(vars(&server, "shop")["MEMCACHED_SERVERS"].is_null());
     assert!(server.stop().success());
@@ -39,19 +39,19 @@ fn an_app_is_told_where_the_caches_are() {
 fn a_cache_that_does_not_answer_is_not_attached() {
     let (one, mut two) = (Memcached::start(), Memcached::start());
     let both = format!("{},{}", one.address(), two.address());
-    let rig = Rig::new();
+    let rig = ServerRig::new();
     let server = Offer::default().with("MEMCACHED", &both).start(&rig);
     new_app(&server, "shop");
     two.stop();
     let words = ["addons", "create", "memcached", "-a", "shop"];
-    let refused = server.dyno(&words);
-    let error = refused.fails();
+    let refused = server.run(&words);
+    let error = refused.failure();
     assert!(
         error.contains(&two.address()) && error.contains("refused"),
         "{error}"
     );
     assert_eq!(addons(&server, "shop").len(), 0);
-    two.start_again();
-    server.dyno(&words).ok();
+    two.restart();
+    server.run(&words).success();
     assert!(server.stop().success());
 }

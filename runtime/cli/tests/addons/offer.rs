@@ -3,8 +3,8 @@
 use std::process::Command;
 
 use serde_json::{Value, json};
-use testkit::http::items;
-use testkit::{Rig, Said, Server, eventually};
+use testkit::http::json_items;
+use testkit::{CommandOutput, Server, ServerRig, wait_until};
 
 /// The settings of services, as variables of a server's environment.
 #[derive(Default)]
@@ -17,35 +17,37 @@ impl Offer {
     }
 
     /// The command of a server that offers this.
-    pub(crate) fn command(&self, rig: &Rig) -> Command {
-        let mut command = rig.command(&rig.data(), &[]);
+    pub(crate) fn command(&self, rig: &ServerRig) -> Command {
+        let mut command = rig.serve_command(&rig.data_folder(), &[]);
         let variables = self.0.iter();
         command.envs(variables.map(|(name, value)| (format!("DYNO_SERVICE_{name}"), value)));
         command
     }
 
-    pub(crate) fn start<'a>(&self, rig: &'a Rig) -> Server<'a> {
-        rig.run(&mut self.command(rig))
+    pub(crate) fn start<'a>(&self, rig: &'a ServerRig) -> Server<'a> {
+        rig.start_command(&mut self.command(rig))
     }
 }
 
 /// The add-ons of an app.
 #[track_caller]
 pub(crate) fn addons(server: &Server<'_>, app: &str) -> Vec<Value> {
-    items(&server.get(&format!("/v1/apps/{app}/addons"))).to_owned()
+    json_items(&server.get_json(&format!("/v1/apps/{app}/addons"))).to_owned()
 }
 
 /// Makes an app without a release.
 #[track_caller]
 pub(crate) fn new_app(server: &Server<'_>, app: &str) {
     let body = json!({ "name": app });
-    server.api("POST", "/v1/apps", &body).is(201);
+    server
+        .request("POST", "/v1/apps", &body)
+        .json_of_status(201);
 }
 
 /// The config vars of an app.
 #[track_caller]
 pub(crate) fn vars(server: &Server<'_>, app: &str) -> Value {
-    server.get(&format!("/v1/apps/{app}/config-vars"))
+    server.get_json(&format!("/v1/apps/{app}/config-vars"))
 }
 
 #[track_caller]
@@ -58,14 +60,14 @@ pub(crate) fn var(server: &Server<'_>, app: &str, name: &str) -> String {
 }
 
 /// Has an app's add-on destroyed, by what it is attached as.
-pub(crate) fn destroy(server: &Server<'_>, app: &str, attached: &str) -> Said {
-    server.dyno(&["addons", "destroy", attached, "-a", app, "--confirm", app])
+pub(crate) fn destroy(server: &Server<'_>, app: &str, attached: &str) -> CommandOutput {
+    server.run(&["addons", "destroy", attached, "-a", app, "--confirm", app])
 }
 
 /// Waits until nothing is being made or destroyed.
 #[track_caller]
 pub(crate) fn wait_until_settled(server: &Server<'_>, app: &str) {
-    eventually("every add-on is there or gone", || {
+    wait_until("every add-on is there or gone", || {
         addons(server, app)
             .iter()
             .all(|addon| addon["state"] == "ready")

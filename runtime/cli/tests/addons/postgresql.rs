@@ -1,8 +1,8 @@
 //! PostgreSQL: made, used, shared, kept through a rollback, destroyed.
 
 use serde_json::json;
-use testkit::Rig;
-use testkit::http::text;
+use testkit::ServerRig;
+use testkit::http::json_text;
 use testkit::servers::Postgres;
 
 use crate::offer::{Offer, addons, destroy, new_app, var, vars};
@@ -11,33 +11,33 @@ use crate::offer::{Offer, addons, destroy, new_app, var, vars};
 fn left(postgres: &Postgres) -> String {
     let count = "select (select count(*) from pg_roles where rolname like 'dyno%') \
                  + (select count(*) from pg_database where datname like 'dyno%')";
-    postgres.sql(count).unwrap()
+    postgres.run_sql(count).unwrap()
 }
 
 #[test]
 fn a_database_is_made_used_and_its_apps_own() {
     let postgres = Postgres::start();
-    let rig = Rig::new();
+    let rig = ServerRig::new();
     let server = Offer::default()
         .with("POSTGRESQL", postgres.url())
         .start(&rig);
-    server.make("shop", &rig.slug("good", "one"));
+    server.create_app("shop", &rig.build_slug("good", "one"));
 
-    let made = server.dyno(&["addons", "create", "postgresql", "-a", "shop"]);
+    let made = server.run(&["addons", "create", "postgresql", "-a", "shop"]);
     assert!(
-        made.err.contains("DATABASE_URL, which makes v2"),
+        made.stderr.contains("DATABASE_URL, which makes v2"),
         "{made:?}"
     );
-    made.ok();
+    made.success();
     let url = var(&server, "shop", "DATABASE_URL");
-    assert_eq!(server.variable("shop", "DATABASE_URL"), url);
-    let release = server.get("/v1/apps/shop/releases/v2");
+    assert_eq!(server.app_variable("shop", "DATABASE_URL"), url);
+    let release = server.get_json("/v1/apps/shop/releases/v2");
     assert_eq!(
-        text(&release, "description"),
+        json_text(&release, "description"),
         "Attach postgresql as DATABASE"
     );
     let used = "create table visits (n int); insert into visits values (7); select n from visits";
-    assert_eq!(Postgres::sql_as(&url, used), Ok("7".into()));
+    assert_eq!(Postgres::run_sql_as(&url, used), Ok("7".into()));
     let place = format!("@127.0.0.1:{}/", postgres.port());
     assert!(url.contains(&place), "{url}");
     // The server was never told the password, only what SCRAM makes of it.
@@ -47,15 +47,15 @@ fn a_database_is_made_used_and_its_apps_own() {
     // Of another app: neither can see what the other has.
     new_app(&server, "other");
     server
-        .dyno(&["addons", "create", "postgresql", "-a", "other"])
-        .ok();
+        .run(&["addons", "create", "postgresql", "-a", "other"])
+        .success();
     let others = var(&server, "other", "DATABASE_URL");
     let (own, theirs) = (
         url.rsplit_once('/').unwrap(),
         others.rsplit_once('/').unwrap(),
     );
     let strange = format!("{}/{}", own.0, theirs.1);
-    let refused = Postgres::sql_as(&strange, "select 1").unwrap_err();
+    let refused = Postgres::run_sql_as(&strange, "select 1").unwrap_err();
     assert!(
         refused.contains("permission denied for database"),
         "{refused}"
@@ -65,7 +65,7 @@ fn a_database_is_made_used_and_its_apps_own() {
         "create database more",
         "alter role admin nologin",
     ] {
-        assert!(Postgres::sql_as(&url, grab).is_err(), "{grab}");
+        assert!(Postgres::run_sql_as(&url, grab).is_err(), "{grab}");
     }
     assert!(server.stop().success());
 }
@@ -73,47 +73,50 @@ fn a_database_is_made_used_and_its_apps_own() {
 #[test]
 fn a_database_is_shared_and_destroyed() {
     let postgres = Postgres::start();
-    let rig = Rig::new();
+    let rig = ServerRig::new();
     let server = Offer::default()
         .with("POSTGRESQL", postgres.url())
         .start(&rig);
     for app in ["shop", "other"] {
         new_app(&server, app);
         let words = ["addons", "create", "postgresql", "-a", app];
-        server.dyno(&words).ok();
+        server.run(&words).success();
     }
     let url = var(&server, "shop", "DATABASE_URL");
-    Postgres::sql_as(
+    Postgres::run_sql_as(
         &url,
         "create table visits (); insert into visits default values",
     )
     .unwrap();
 
     // Shared under another name, and taken back.
-    let name = text(&addons(&server, "shop")[0], "name").to_owned();
+    let name = json_text(&addons(&server, "shop")[0], "name").to_owned();
     server
-        .dyno(&["addons", "attach", &name, "-a", "other", "--as", "SHOP"])
-        .ok();
+        .run(&["addons", "attach", &name, "-a", "other", "--as", "SHOP"])
+        .success();
     assert_eq!(var(&server, "other", "SHOP_URL"), url);
-    let list = server.dyno(&["addons", "-a", "shop"]);
+    let list = server.run(&["addons", "-a", "shop"]);
     assert!(
-        list.ok().contains(&name) && list.out.contains("other"),
+        list.success().contains(&name) && list.stdout.contains("other"),
         "{list:?}"
     );
-    let twice = server.dyno(&["addons", "attach", &name, "-a", "other", "--as", "AGAIN"]);
-    assert!(twice.fails().contains("already, as SHOP"), "{twice:?}");
-    let kept = server.dyno(&["apps", "destroy", "-a", "shop", "--confirm", "shop"]);
-    assert!(kept.fails().contains("attached to another app"), "{kept:?}");
+    let twice = server.run(&["addons", "attach", &name, "-a", "other", "--as", "AGAIN"]);
+    assert!(twice.failure().contains("already, as SHOP"), "{twice:?}");
+    let kept = server.run(&["apps", "destroy", "-a", "shop", "--confirm", "shop"]);
+    assert!(
+        kept.failure().contains("attached to another app"),
+        "{kept:?}"
+    );
     server
-        .dyno(&["addons", "detach", "SHOP", "-a", "other"])
-        .ok();
+        .run(&["addons", "detach", "SHOP", "-a", "other"])
+        .success();
     assert!(vars(&server, "other")["SHOP_URL"].is_null());
     assert_eq!(
-        Postgres::sql_as(&url, "select count(*) from visits"),
+        Postgres::run_sql_as(&url, "select count(*) from visits"),
         Ok("1".into())
     );
 
-    let wrong = server.dyno(&[
+    let wrong = server.run(&[
         "addons",
         "destroy",
         "DATABASE",
@@ -122,19 +125,22 @@ fn a_database_is_shared_and_destroyed() {
         "--confirm",
         "x",
     ]);
-    assert!(wrong.fails().contains("nothing was destroyed"), "{wrong:?}");
+    assert!(
+        wrong.failure().contains("nothing was destroyed"),
+        "{wrong:?}"
+    );
     // A session that stays does not hold it up.
     let slow = url.clone();
-    let sleeper = std::thread::spawn(move || Postgres::sql_as(&slow, "select pg_sleep(600)"));
-    testkit::eventually("it sleeps", || {
+    let sleeper = std::thread::spawn(move || Postgres::run_sql_as(&slow, "select pg_sleep(600)"));
+    testkit::wait_until("it sleeps", || {
         let sleeps = "select count(*) from pg_stat_activity where query like '%pg_sleep(600)'";
-        postgres.sql(&format!("{sleeps} and pid <> pg_backend_pid()")) == Ok("1".into())
+        postgres.run_sql(&format!("{sleeps} and pid <> pg_backend_pid()")) == Ok("1".into())
     });
-    destroy(&server, "shop", "DATABASE").ok();
+    destroy(&server, "shop", "DATABASE").success();
     assert!(sleeper.join().unwrap().is_err());
     assert!(vars(&server, "shop")["DATABASE_URL"].is_null());
     assert_eq!(addons(&server, "shop").len(), 0);
-    assert!(Postgres::sql_as(&url, "select 1").is_err());
+    assert!(Postgres::run_sql_as(&url, "select 1").is_err());
     assert_eq!(
         left(&postgres),
         "2",
@@ -143,9 +149,9 @@ fn a_database_is_shared_and_destroyed() {
 
     // An app goes with its add-ons.
     server
-        .dyno(&["apps", "destroy", "-a", "other", "--confirm", "other"])
-        .ok();
-    testkit::eventually("nothing is left", || left(&postgres) == "0");
+        .run(&["apps", "destroy", "-a", "other", "--confirm", "other"])
+        .success();
+    testkit::wait_until("nothing is left", || left(&postgres) == "0");
     let said = server.process.lines().join("\n");
     assert!(!said.contains("not destroyed yet"), "{said}");
     assert!(server.stop().success());
@@ -154,7 +160,7 @@ fn a_database_is_shared_and_destroyed() {
 #[test]
 fn what_is_attached_is_kept_by_whatever_makes_a_release() {
     let postgres = Postgres::start();
-    let rig = Rig::new();
+    let rig = ServerRig::new();
     let server = Offer::default()
         .with("POSTGRESQL", postgres.url())
         .start(&rig);
@@ -169,13 +175,13 @@ fn what_is_attached_is_kept_by_whatever_makes_a_release() {
         "--name",
         "first",
     ];
-    let made = server.dyno(&words);
-    assert!(made.err.contains("for the first release"), "{made:?}");
-    let slug = rig.slug("good", "one");
-    assert!(server.upload(&slug).unwrap().status < 300);
-    let version = server.release("shop", &json!({ "slug": slug.id }));
+    let made = server.run(&words);
+    assert!(made.stderr.contains("for the first release"), "{made:?}");
+    let slug = rig.build_slug("good", "one");
+    assert!(server.upload_slug(&slug).unwrap().status < 300);
+    let version = server.create_release("shop", &json!({ "slug": slug.id }));
     server.wait_until_serving("shop", &version);
-    let first = server.variable("shop", "DATABASE_URL");
+    let first = server.app_variable("shop", "DATABASE_URL");
     assert!(first.contains("dyno_first"), "{first}");
 
     // Its variables are its own.
@@ -183,17 +189,17 @@ fn what_is_attached_is_kept_by_whatever_makes_a_release() {
         json!({ "DATABASE_URL": "x" }),
         json!({ "DATABASE_URL": null }),
     ] {
-        let refused = server.api("PATCH", "/v1/apps/shop/config-vars", &change);
+        let refused = server.request("PATCH", "/v1/apps/shop/config-vars", &change);
         assert_eq!(refused.status, 409, "{}", refused.text());
         assert!(refused.text().contains("config_owned") && refused.text().contains("first"));
     }
-    let version = server.set("shop", &json!({ "OTHER": "1", "DATABASE_URL": first }));
+    let version = server.set_config_vars("shop", &json!({ "OTHER": "1", "DATABASE_URL": first }));
     server.wait_until_serving("shop", &version);
-    let taken = server.dyno(&["addons", "create", "postgresql", "-a", "shop"]);
-    assert!(taken.fails().contains("--as"), "{taken:?}");
-    let version = server.set("shop", &json!({ "MORE_URL": "mine" }));
+    let taken = server.run(&["addons", "create", "postgresql", "-a", "shop"]);
+    assert!(taken.failure().contains("--as"), "{taken:?}");
+    let version = server.set_config_vars("shop", &json!({ "MORE_URL": "mine" }));
     server.wait_until_serving("shop", &version);
-    let taken = server.dyno(&[
+    let taken = server.run(&[
         "addons",
         "create",
         "postgresql",
@@ -202,7 +208,7 @@ fn what_is_attached_is_kept_by_whatever_makes_a_release() {
         "--as",
         "MORE",
     ]);
-    assert!(taken.fails().contains("MORE_URL already"), "{taken:?}");
+    assert!(taken.failure().contains("MORE_URL already"), "{taken:?}");
     assert_eq!(addons(&server, "shop").len(), 1);
 
     // A rollback has the attachments of the present: not those that have gone, but those that came.
@@ -215,7 +221,7 @@ fn what_is_attached_is_kept_by_whatever_makes_a_release() {
         "--confirm",
         "first",
     ];
-    server.dyno(&words).ok();
+    server.run(&words).success();
     let words = [
         "addons",
         "create",
@@ -225,17 +231,17 @@ fn what_is_attached_is_kept_by_whatever_makes_a_release() {
         "--as",
         "NEWER",
     ];
-    server.dyno(&words).ok();
+    server.run(&words).success();
     let newer = var(&server, "shop", "NEWER_URL");
-    let version = server.release("shop", &json!({ "rollback": "v1" }));
+    let version = server.create_release("shop", &json!({ "rollback": "v1" }));
     server.wait_until_serving("shop", &version);
     assert_eq!(vars(&server, "shop"), json!({ "NEWER_URL": newer }));
-    assert_eq!(server.variable("shop", "NEWER_URL"), newer);
-    let slug = rig.slug("good", "two");
-    assert!(server.upload(&slug).unwrap().status < 300);
-    let version = server.release("shop", &json!({ "slug": slug.id }));
+    assert_eq!(server.app_variable("shop", "NEWER_URL"), newer);
+    let slug = rig.build_slug("good", "two");
+    assert!(server.upload_slug(&slug).unwrap().status < 300);
+    let version = server.create_release("shop", &json!({ "slug": slug.id }));
     server.wait_until_serving("shop", &version);
-    assert_eq!(server.variable("shop", "NEWER_URL"), newer);
+    assert_eq!(server.app_variable("shop", "NEWER_URL"), newer);
 
     // All of it is in the ledger.
     server.kill();
@@ -243,7 +249,7 @@ fn what_is_attached_is_kept_by_whatever_makes_a_release() {
         .with("POSTGRESQL", postgres.url())
         .start(&rig);
     server.wait_until_ready();
-    assert_eq!(server.variable("shop", "NEWER_URL"), newer);
+    assert_eq!(server.app_variable("shop", "NEWER_URL"), newer);
     assert_eq!(addons(&server, "shop")[0]["state"], "ready");
     assert!(server.stop().success());
 }
@@ -252,20 +258,20 @@ fn what_is_attached_is_kept_by_whatever_makes_a_release() {
 fn an_operator_who_is_no_superuser_may_offer_it_too() {
     let postgres = Postgres::start();
     let role = "create role operator login createdb createrole password 'operators-own-secret'";
-    postgres.sql(role).unwrap();
-    let rig = Rig::new();
+    postgres.run_sql(role).unwrap();
+    let rig = ServerRig::new();
     let url = postgres.url().replace("admin:", "operator:");
     let server = Offer::default().with("POSTGRESQL", url).start(&rig);
     new_app(&server, "shop");
     server
-        .dyno(&["addons", "create", "postgresql", "-a", "shop"])
-        .ok();
+        .run(&["addons", "create", "postgresql", "-a", "shop"])
+        .success();
     let url = var(&server, "shop", "DATABASE_URL");
     assert_eq!(
-        Postgres::sql_as(&url, "create table t (); select 7"),
+        Postgres::run_sql_as(&url, "create table t (); select 7"),
         Ok("7".into())
     );
-    destroy(&server, "shop", "DATABASE").ok();
+    destroy(&server, "shop", "DATABASE").success();
     assert_eq!(addons(&server, "shop").len(), 0);
     assert_eq!(left(&postgres), "0");
     assert!(server.stop().success());
@@ -275,29 +281,29 @@ fn an_operator_who_is_no_superuser_may_offer_it_too() {
 #[test]
 fn what_an_app_leaves_elsewhere_or_plants_there_ends_with_it() {
     let postgres = Postgres::start();
-    let rig = Rig::new();
+    let rig = ServerRig::new();
     let server = Offer::default()
         .with("POSTGRESQL", postgres.url())
         .start(&rig);
     new_app(&server, "shop");
     let create = ["addons", "create", "postgresql", "-a", "shop"];
-    server.dyno(&create).ok();
+    server.run(&create).success();
     let url = var(&server, "shop", "DATABASE_URL");
     let elsewhere = |database: &str| format!("{}/{database}", url.rsplit_once('/').unwrap().0);
-    Postgres::sql_as(&elsewhere("template1"), "select lo_create(0)").unwrap();
+    Postgres::run_sql_as(&elsewhere("template1"), "select lo_create(0)").unwrap();
     // As it was everywhere up to PostgreSQL 14.
     let admins = postgres.url().rsplit('/').next().unwrap().to_owned();
     postgres
-        .sql("grant create on schema public to public")
+        .run_sql("grant create on schema public to public")
         .unwrap();
     let plant = "create function public.shobj_description(oid, text) returns text language plpgsql \
                  as $$ begin execute 'create role planted'; return 'x'; end $$";
-    Postgres::sql_as(&elsewhere(&admins), plant).unwrap();
+    Postgres::run_sql_as(&elsewhere(&admins), plant).unwrap();
 
     new_app(&server, "other");
     let words = ["addons", "create", "postgresql", "-a", "other"];
-    server.dyno(&words).ok();
-    destroy(&server, "shop", "DATABASE").ok();
+    server.run(&words).success();
+    destroy(&server, "shop", "DATABASE").success();
     assert_eq!(addons(&server, "shop").len(), 0);
     assert_eq!(
         left(&postgres),
@@ -305,6 +311,6 @@ fn what_an_app_leaves_elsewhere_or_plants_there_ends_with_it() {
         "the other app has a role and a database"
     );
     let planted = "select count(*) from pg_roles where rolname = 'planted'";
-    assert_eq!(postgres.sql(planted), Ok("0".into()));
+    assert_eq!(postgres.run_sql(planted), Ok("0".into()));
     assert!(server.stop().success());
 }

@@ -1,37 +1,37 @@
 //! What a guest may reach: exactly what is attached to its app, as long as it is.
 
 use testkit::servers::{Memcached, Redis};
-use testkit::{Rig, Server};
+use testkit::{Server, ServerRig};
 
 use crate::offer::{Offer, destroy, new_app};
 
 /// What became of a dial from within a dyno.
 fn dialled(server: &Server<'_>, port: u16) -> String {
-    let said = server.page("shop", &format!("/?tcp=127.0.0.1:{port}"));
+    let said = server.app_page("shop", &format!("/?tcp=127.0.0.1:{port}"));
     said.split(':').next().unwrap().to_owned()
 }
 
 #[test]
 fn a_guest_reaches_exactly_what_is_attached() {
     let (cache, redis) = (Memcached::start(), Redis::start());
-    let rig = Rig::new();
+    let rig = ServerRig::new();
     let server = Offer::default()
         .with("MEMCACHED", cache.address())
         .with("REDIS", redis.url())
         .start(&rig);
-    server.make("shop", &rig.slug("connect_to", "one"));
+    server.create_app("shop", &rig.build_slug("connect_to", "one"));
     // What another app has is not this one's.
     new_app(&server, "other");
     server
-        .dyno(&["addons", "create", "redis", "-a", "other"])
-        .ok();
+        .run(&["addons", "create", "redis", "-a", "other"])
+        .success();
     let both = |server: &Server<'_>| [cache.port(), redis.port()].map(|port| dialled(server, port));
     assert_eq!(both(&server), ["refused", "refused"]);
     server
-        .dyno(&["addons", "create", "memcached", "-a", "shop"])
-        .ok();
+        .run(&["addons", "create", "memcached", "-a", "shop"])
+        .success();
     assert_eq!(both(&server), ["allowed", "refused"]);
-    server.dyno(&["rollback", "v1", "-a", "shop"]).ok();
+    server.run(&["rollback", "v1", "-a", "shop"]).success();
     assert_eq!(both(&server), ["allowed", "refused"]);
     server.kill();
     let server = Offer::default()
@@ -40,7 +40,7 @@ fn a_guest_reaches_exactly_what_is_attached() {
         .start(&rig);
     server.wait_until_ready();
     assert_eq!(both(&server), ["allowed", "refused"]);
-    destroy(&server, "shop", "MEMCACHED").ok();
+    destroy(&server, "shop", "MEMCACHED").success();
     server.wait_until_serving("shop", "v4");
     assert_eq!(both(&server), ["refused", "refused"]);
     assert!(server.stop().success());

@@ -5,7 +5,7 @@ use std::os::unix::fs::PermissionsExt;
 
 use serde_json::{Value, json};
 use testkit::servers::{Memcached, PASSWORD, Postgres, Redis};
-use testkit::{Rig, Server, eventually};
+use testkit::{Server, ServerRig, wait_until};
 
 use crate::offer::{Offer, addons, destroy, new_app, var, vars};
 
@@ -15,7 +15,7 @@ const NOTHING: [Value; 0] = [];
 #[track_caller]
 fn refused(server: &Server<'_>, words: &[&str]) -> String {
     let words = [&["addons", "create"], words, &["-a", "shop"]].concat();
-    let said = server.dyno(&words).fails().to_owned();
+    let said = server.run(&words).failure().to_owned();
     assert_eq!(addons(server, "shop"), NOTHING, "{said}");
     assert_eq!(vars(server, "shop"), json!({}));
     assert!(!said.contains(PASSWORD), "{said}");
@@ -25,7 +25,7 @@ fn refused(server: &Server<'_>, words: &[&str]) -> String {
 #[test]
 fn a_server_that_is_down_or_refuses_is_named_and_nothing_is_made() {
     let (mut postgres, mut redis) = (Postgres::start(), Redis::start());
-    let rig = Rig::new();
+    let rig = ServerRig::new();
     let offer = Offer::default()
         .with("POSTGRESQL", postgres.url())
         .with("REDIS", redis.url());
@@ -45,15 +45,15 @@ fn a_server_that_is_down_or_refuses_is_named_and_nothing_is_made() {
         let place = format!("the {service} server at 127.0.0.1:{port} cannot be reached");
         assert!(said.contains(&place) && said.contains("refused"), "{said}");
     }
-    postgres.start_again();
-    redis.start_again();
+    postgres.restart();
+    redis.restart();
 
     // Somebody else has the name.
     for theirs in ["create role dyno_mine", "create database dyno_yours"] {
-        postgres.sql(theirs).unwrap();
+        postgres.run_sql(theirs).unwrap();
     }
     redis
-        .ask(&["ACL", "SETUSER", "dyno_mine", "on", ">theirs"])
+        .run_command(&["ACL", "SETUSER", "dyno_mine", "on", ">theirs"])
         .unwrap();
     for (service, what) in [
         ("postgresql", "a role dyno_mine"),
@@ -66,10 +66,10 @@ fn a_server_that_is_down_or_refuses_is_named_and_nothing_is_made() {
     assert!(said.contains("a database dyno_yours"), "{said}");
     let roles =
         "select string_agg(rolname, ' ' order by rolname) from pg_roles where rolname like 'dyno%'";
-    assert_eq!(postgres.sql(roles), Ok("dyno_mine".into()));
+    assert_eq!(postgres.run_sql(roles), Ok("dyno_mine".into()));
     assert!(
         redis
-            .ask(&["ACL", "LIST"])
+            .run_command(&["ACL", "LIST"])
             .unwrap()
             .contains("user dyno_mine on")
     );
@@ -77,10 +77,10 @@ fn a_server_that_is_down_or_refuses_is_named_and_nothing_is_made() {
 
     // Logins that are wrong, or may not do it.
     postgres
-        .sql(&format!("create role weak login password '{PASSWORD}'"))
+        .run_sql(&format!("create role weak login password '{PASSWORD}'"))
         .unwrap();
     redis
-        .ask(&[
+        .run_command(&[
             "ACL",
             "SETUSER",
             "weak",
@@ -115,7 +115,7 @@ fn a_server_that_is_down_or_refuses_is_named_and_nothing_is_made() {
                 "{said}"
             );
         }
-        let log = server.logs("shop") + &server.process.lines().join("\n");
+        let log = server.read_log("shop") + &server.process.lines().join("\n");
         assert!(
             !log.contains(PASSWORD) && !log.contains("wrong-secret"),
             "{log}"
@@ -127,17 +127,17 @@ fn a_server_that_is_down_or_refuses_is_named_and_nothing_is_made() {
 #[test]
 fn what_cannot_be_destroyed_now_goes_when_it_can() {
     let mut postgres = Postgres::start();
-    let rig = Rig::new();
+    let rig = ServerRig::new();
     let offer = Offer::default().with("POSTGRESQL", postgres.url());
     let server = offer.start(&rig);
     new_app(&server, "shop");
     server
-        .dyno(&["addons", "create", "postgresql", "-a", "shop"])
-        .ok();
+        .run(&["addons", "create", "postgresql", "-a", "shop"])
+        .success();
     let url = var(&server, "shop", "DATABASE_URL");
     postgres.stop();
     let said = destroy(&server, "shop", "DATABASE");
-    assert!(said.err.contains("destroying"), "{said:?}");
+    assert!(said.stderr.contains("destroying"), "{said:?}");
     assert_eq!(said.code, Some(0));
     assert_eq!(vars(&server, "shop"), json!({}));
     assert_eq!(addons(&server, "shop")[0]["state"], "destroying");
@@ -145,18 +145,18 @@ fn what_cannot_be_destroyed_now_goes_when_it_can() {
     server.kill();
     let server = offer.start(&rig);
     assert_eq!(addons(&server, "shop")[0]["state"], "destroying");
-    postgres.start_again();
-    eventually("it is gone", || addons(&server, "shop").is_empty());
-    assert!(Postgres::sql_as(&url, "select 1").is_err());
+    postgres.restart();
+    wait_until("it is gone", || addons(&server, "shop").is_empty());
+    assert!(Postgres::run_sql_as(&url, "select 1").is_err());
     let names = "select count(*) from pg_roles where rolname like 'dyno%'";
-    assert_eq!(postgres.sql(names), Ok("0".into()));
+    assert_eq!(postgres.run_sql(names), Ok("0".into()));
     assert!(server.stop().success());
 }
 
 #[test]
 fn a_request_that_is_sent_twice_makes_one() {
     let memcached = Memcached::start();
-    let rig = Rig::new();
+    let rig = ServerRig::new();
     let server = Offer::default()
         .with("MEMCACHED", memcached.address())
         .start(&rig);
@@ -165,16 +165,20 @@ fn a_request_that_is_sent_twice_makes_one() {
     let head = [
         "Host: api.localhost".to_owned(),
         "Connection: close".to_owned(),
-        format!("Authorization: Bearer {}", rig.token()),
+        format!("Authorization: Bearer {}", rig.admin_token()),
         "Content-Type: application/json".to_owned(),
         "Idempotency-Key: once".to_owned(),
     ];
     let names: Vec<String> = (0..2)
         .map(|_| {
-            let request =
-                testkit::http::request("POST", "/v1/apps/shop/addons", &head, body.as_bytes());
-            let reply = testkit::http::exchange(server.api, &request).unwrap();
-            testkit::http::text(&reply.is(201), "name").to_owned()
+            let request = testkit::http::encode_request(
+                "POST",
+                "/v1/apps/shop/addons",
+                &head,
+                body.as_bytes(),
+            );
+            let reply = testkit::http::send_request(server.api, &request).unwrap();
+            testkit::http::json_text(&reply.json_of_status(201), "name").to_owned()
         })
         .collect();
     assert_eq!(names[0], names[1]);
@@ -186,7 +190,7 @@ fn a_request_that_is_sent_twice_makes_one() {
 #[test]
 fn the_operators_urls_are_told_nowhere() {
     let (postgres, redis) = (Postgres::start(), Redis::start());
-    let rig = Rig::new();
+    let rig = ServerRig::new();
     let file = rig.path("dyno.conf");
     let settings = format!(
         "grace = \"5s\"\n[services.postgresql]\nurl = \"{}\"\nconnections = 3\n[services.redis]\nurl = \"{}\"\n",
@@ -196,32 +200,32 @@ fn the_operators_urls_are_told_nowhere() {
     fs::write(&file, &settings).unwrap();
     fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).unwrap();
     let flag = file.to_str().unwrap().to_owned();
-    let server = rig.start_with(&["--config", &flag]);
+    let server = rig.start_with_flags(&["--config", &flag]);
     new_app(&server, "shop");
     for service in ["postgresql", "redis"] {
         server
-            .dyno(&["addons", "create", service, "-a", "shop"])
-            .ok();
+            .run(&["addons", "create", service, "-a", "shop"])
+            .success();
     }
     let limit = "select rolconnlimit from pg_roles where rolname like 'dyno%'";
-    assert_eq!(postgres.sql(limit), Ok("3".into()));
+    assert_eq!(postgres.run_sql(limit), Ok("3".into()));
     let passwords = ["DATABASE_URL", "REDIS_URL"].map(|name| {
         let url = var(&server, "shop", name);
         url.split([':', '@']).nth(2).unwrap().to_owned()
     });
-    let mut told = server.get("/v1/apps/shop/addons").to_string();
-    told += &server.get("/v1/apps/shop").to_string();
-    told += &server.open("GET", "/metrics").text();
-    told += &server.dyno(&["addons", "-a", "shop", "--json"]).out;
-    told += &server.logs("shop");
+    let mut told = server.get_json("/v1/apps/shop/addons").to_string();
+    told += &server.get_json("/v1/apps/shop").to_string();
+    told += &server.request_without_token("GET", "/metrics").text();
+    told += &server.run(&["addons", "-a", "shop", "--json"]).stdout;
+    told += &server.read_log("shop");
     let said = destroy(&server, "shop", "REDIS");
-    told += &(said.out + &said.err);
+    told += &(said.stdout + &said.stderr);
     told += &server.process.lines().join("\n");
-    let environment = fs::read(format!("/proc/{}/cmdline", server.process.id())).unwrap();
+    let environment = fs::read(format!("/proc/{}/cmdline", server.process.process_id())).unwrap();
     told += &String::from_utf8_lossy(&environment);
     for secret in passwords.iter().map(String::as_str).chain([PASSWORD]) {
         assert!(!told.contains(secret), "{secret} is told: {told}");
-        for entry in fs::read_dir(rig.data()).unwrap().flatten() {
+        for entry in fs::read_dir(rig.data_folder()).unwrap().flatten() {
             let bytes = fs::read(entry.path()).unwrap_or_default();
             let found = bytes
                 .windows(secret.len())
@@ -232,7 +236,7 @@ fn the_operators_urls_are_told_nowhere() {
     assert!(!server.process.lines().join("\n").contains("chmod"));
     assert!(server.stop().success());
     fs::set_permissions(&file, fs::Permissions::from_mode(0o640)).unwrap();
-    let server = rig.start_with(&["--config", &flag]);
+    let server = rig.start_with_flags(&["--config", &flag]);
     assert!(server.process.lines().join("\n").contains("chmod 600"));
     assert!(server.stop().success());
     for wrong in [
@@ -244,8 +248,9 @@ fn the_operators_urls_are_told_nowhere() {
             .replace("/postgres\"", "/postgres"),
     ] {
         fs::write(&file, wrong).unwrap();
-        let said = testkit::say(&mut rig.command(&rig.data(), &["--config", &flag]));
-        let error = said.fails();
+        let said =
+            testkit::run_command(&mut rig.serve_command(&rig.data_folder(), &["--config", &flag]));
+        let error = said.failure();
         assert!(
             error.contains("dyno.conf") || error.contains("[services."),
             "{error}"

@@ -1,11 +1,11 @@
 //! The example `api-ts`, used as its README says.
 
 use serde_json::{Value, json};
-use testkit::{Local, Reply};
+use testkit::{DynoProcess, HttpReply};
 
 use crate::app::App;
 
-fn json(reply: &Reply) -> Value {
+fn json(reply: &HttpReply) -> Value {
     assert_eq!(
         reply.header("content-type"),
         Some("application/json"),
@@ -14,7 +14,7 @@ fn json(reply: &Reply) -> Value {
     serde_json::from_slice(&reply.body).unwrap()
 }
 
-fn send(local: &Local, method: &str, path: &str, body: &str) -> Reply {
+fn send(local: &DynoProcess, method: &str, path: &str, body: &str) -> HttpReply {
     local.request(
         method,
         path,

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use tempfile::TempDir;
-use testkit::{Local, dyno, root};
+use testkit::{DynoProcess, dyno_command, repository};
 
 /// A port that nobody listens on: 9, "discard", which no machine of today serves.
 const NOWHERE: &str = "http://127.0.0.1:9/";
@@ -32,7 +32,7 @@ impl App {
     /// A copy of an example, without what a build has left in it.
     pub(crate) fn example(name: &str) -> App {
         let app = App::new(&[]);
-        copy(&root().join("examples").join(name), app.folder());
+        copy(&repository().join("examples").join(name), app.folder());
         app
     }
 
@@ -57,7 +57,7 @@ impl App {
     /// `dyno build`, with further settings of its environment.
     pub(crate) fn try_build(&self, set: impl FnOnce(&mut Command)) -> Built {
         let slug = self.0.path().join("app.slug");
-        let mut command = dyno();
+        let mut command = dyno_command();
         command.arg("build").arg(self.folder()).arg("-o").arg(slug);
         set(command.arg("--json"));
         let output = command.output().unwrap();
@@ -97,9 +97,9 @@ impl App {
 
     /// Builds it first: that may install a toolchain, which no test waits for otherwise.
     #[track_caller]
-    pub(crate) fn run(&self, args: &[&str]) -> Local {
+    pub(crate) fn run(&self, args: &[&str]) -> DynoProcess {
         self.build();
-        Local::start(self.folder(), args)
+        DynoProcess::start_local(self.folder(), args)
     }
 }
 
@@ -142,7 +142,7 @@ fn copy(from: &Path, to: &Path) {
 /// Has the app read bodies, leave them unread, and answer without any, hundreds of times. An app that kept what the
 /// host gave it for a request would be started afresh.
 #[track_caller]
-pub(crate) fn keeps_nothing(local: &Local, reads: &str, ignores: &str) {
+pub(crate) fn keeps_nothing(local: &DynoProcess, reads: &str, ignores: &str) {
     for request in 0..400 {
         let body = format!("request {request}");
         let reply = local.request(

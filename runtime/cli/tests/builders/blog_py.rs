@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use testkit::Local;
+use testkit::DynoProcess;
 
 use crate::app::{App, steps};
 
@@ -110,7 +110,7 @@ fn a_changed_page_or_line_compiles_nothing_and_needs_no_network() {
     assert!(steps(&told).is_empty(), "{told}");
     let component = |slug: &serde_json::Value| slug["files"][".dyno/python.wasm"].clone();
     assert!(component(&first) == component(&third) && first["id"] != third["id"]);
-    let local = Local::start(Path::new(app.folder()), &[]);
+    let local = DynoProcess::start_local(Path::new(app.folder()), &[]);
     let page = local.get("/").text();
     assert!(
         page.contains("A new one") && page.contains("Just <em>written</em>"),

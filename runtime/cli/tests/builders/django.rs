@@ -1,7 +1,7 @@
 //! A Django project as its tutorial leads to one: polls with an admin site, migrated by a release process, with commands
 //! of manage.py as one-offs.
 
-use testkit::{Reply, Rig, Server, http};
+use testkit::{HttpReply, Server, ServerRig, http};
 
 use crate::app::App;
 
@@ -190,7 +190,7 @@ struct Browser<'a> {
 }
 
 impl Browser<'_> {
-    fn ask(&mut self, method: &str, path: &str, body: &str) -> Reply {
+    fn ask(&mut self, method: &str, path: &str, body: &str) -> HttpReply {
         let cookies: Vec<String> = self
             .cookies
             .iter()
@@ -202,8 +202,8 @@ impl Browser<'_> {
             "Content-Type: application/x-www-form-urlencoded".to_owned(),
             format!("Cookie: {}", cookies.join("; ")),
         ];
-        let request = http::request(method, path, &headers, body.as_bytes());
-        let reply = http::exchange(self.server.apps, &request).unwrap();
+        let request = http::encode_request(method, path, &headers, body.as_bytes());
+        let reply = http::send_request(self.server.apps, &request).unwrap();
         for (name, value) in &reply.headers {
             let pair = value
                 .split(';')
@@ -218,7 +218,7 @@ impl Browser<'_> {
     }
 
     /// Sends a form with the token that its page has.
-    fn send(&mut self, path: &str, fields: &str) -> Reply {
+    fn send(&mut self, path: &str, fields: &str) -> HttpReply {
         let page = self.ask("GET", path, "").text();
         let (_, token) = page
             .split_once("csrfmiddlewaretoken\" value=\"")
@@ -242,22 +242,22 @@ fn the_polls_tutorial_is_migrated_logged_in_to_and_managed() {
     );
     assert!(!told.contains("fails while building"), "{told}");
     assert_eq!(slug["commands"]["python"]["args"], serde_json::json!([]));
-    let rig = Rig::new();
+    let rig = ServerRig::new();
     let server = rig.start();
-    server.dyno(&["apps", "create", APP]).ok();
+    server.run(&["apps", "create", APP]).success();
     let user = [
         "DJANGO_SUPERUSER_USERNAME=ada",
         "DJANGO_SUPERUSER_EMAIL=ada@host.example",
     ];
     let password = format!("DJANGO_SUPERUSER_PASSWORD={PASSWORD}");
     let config = [&["config", "set", "-a", APP][..], &user, &[&password]].concat();
-    server.dyno(&config).ok();
+    server.run(&config).success();
     let file = app.path("app.slug");
-    let said = server.dyno(&["deploy", file.to_str().unwrap(), "-a", APP]);
-    said.ok();
+    let said = server.run(&["deploy", file.to_str().unwrap(), "-a", APP]);
+    said.success();
     let migrated = "release.1 |   Applying polls.0001_initial... OK";
-    assert!(said.err.contains(migrated), "{}", said.err);
-    assert!(server.page(APP, "/polls/").contains("No polls yet"));
+    assert!(said.stderr.contains(migrated), "{}", said.stderr);
+    assert!(server.app_page(APP, "/polls/").contains("No polls yet"));
 
     let mut browser = Browser {
         server: &server,
@@ -276,7 +276,7 @@ fn the_polls_tutorial_is_migrated_logged_in_to_and_managed() {
     );
     let added = browser.send("/admin/polls/question/add/", "text=Tea+or+caf%C3%A9%3F");
     assert_eq!(added.status, 302, "{}", added.text());
-    assert!(server.page(APP, "/polls/").contains("<li>Tea or café?"));
+    assert!(server.app_page(APP, "/polls/").contains("<li>Tea or café?"));
 
     one_offs(&server);
     assert!(server.stop().success());
@@ -284,11 +284,11 @@ fn the_polls_tutorial_is_migrated_logged_in_to_and_managed() {
 
 /// `dyno run` with a command line of Python's.
 fn one_offs(server: &Server<'_>) {
-    let run = |words: &[&str]| server.dyno(&[&["run", "-a", APP, "--"], words].concat());
+    let run = |words: &[&str]| server.run(&[&["run", "-a", APP, "--"], words].concat());
     let plan = run(&["python", "manage.py", "migrate", "--plan"]);
-    assert!(plan.ok().contains("polls.0001_initial"), "{plan:?}");
+    assert!(plan.success().contains("polls.0001_initial"), "{plan:?}");
     let version = run(&["django-admin", "version"]);
-    assert!(version.ok().starts_with("5.2."), "{version:?}");
+    assert!(version.success().starts_with("5.2."), "{version:?}");
     let code = run(&[
         "python3",
         "-c",
@@ -297,22 +297,22 @@ fn one_offs(server: &Server<'_>) {
         "$HOME",
     ]);
     assert_eq!(
-        (code.code, code.out.as_str()),
+        (code.code, code.stdout.as_str()),
         (Some(7), "['-c', 'a b', '$HOME']\n")
     );
     let failed = run(&["python", "manage.py", "no_such_command"]);
     assert!(
-        failed.code == Some(1) && failed.err.contains("Unknown command"),
+        failed.code == Some(1) && failed.stderr.contains("Unknown command"),
         "{failed:?}"
     );
     let unknown = run(&["rake", "db:seed"]);
     let runnable = "can run release, worker, django-admin, python, python3, sqlformat";
     assert!(
-        unknown.fails().contains("\"rake\"") && unknown.err.contains(runnable),
+        unknown.failure().contains("\"rake\"") && unknown.stderr.contains(runnable),
         "{unknown:?}"
     );
     assert!(
-        server.logs(APP).contains("(python), asked by"),
+        server.read_log(APP).contains("(python), asked by"),
         "what was run, without its arguments"
     );
 }

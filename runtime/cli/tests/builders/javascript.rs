@@ -4,7 +4,7 @@ use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener};
 use std::path::Path;
 
-use testkit::Local;
+use testkit::DynoProcess;
 
 use crate::app::{App, keeps_nothing, steps};
 
@@ -66,7 +66,7 @@ fn answers_that_nobody_reads_end_no_request() {
     for request in 0..200 {
         assert_eq!(local.get("/").text(), "200", "request {request}");
     }
-    local.wait_for("a fresh start", |line| {
+    local.wait_for_line("a fresh start", |line| {
         line.contains("dyno[web.1]: Started afresh: the app has ") && line.contains(" not read")
     });
     assert!(local.stop().success());
@@ -122,11 +122,11 @@ fn a_handler_has_what_it_is_promised() {
         (203, "DELETE http://demo.localhost/url?a=%20b")
     );
     assert_eq!(local.get("/later").text(), "now");
-    local.wait_for("what waitUntil waited for", |line| {
+    local.wait_for_line("what waitUntil waited for", |line| {
         line.contains("app[web.1]: this came later")
     });
     assert_eq!(local.get("/boom").status, 500);
-    local.wait_for("the error", |line| {
+    local.wait_for_line("the error", |line| {
         line.contains("app[web.1]") && line.contains("it broke")
     });
     assert_eq!(local.get("/").text(), "servus 3 web.1", "it goes on");
@@ -188,7 +188,7 @@ fn an_unchanged_app_is_built_at_once_and_a_changed_line_without_a_network() {
     assert_ne!(first["id"], second["id"]);
     let component = |slug: &serde_json::Value| slug["processes"]["web"]["sha256"].clone();
     assert_eq!(component(&first), component(&second), "nothing is compiled");
-    let local = Local::start(Path::new(app.folder()), &[]);
+    let local = DynoProcess::start_local(Path::new(app.folder()), &[]);
     assert!(local.get("/").text().contains("changed"));
     assert!(local.stop().success());
     let names: Vec<String> =

@@ -3,7 +3,7 @@
 
 use std::thread;
 
-use testkit::Local;
+use testkit::DynoProcess;
 
 use crate::app::App;
 
@@ -49,7 +49,7 @@ const LIB: &str = "export function readProperty(value: any): Response {\n  retur
                    export function throwRange(): never {\n  throw new RangeError('out of range');\n}\n";
 
 /// The lines of the app itself after a mark, without their time and source, and without the rest of an error before it.
-fn told(local: &Local, mark: usize) -> Vec<String> {
+fn told(local: &DynoProcess, mark: usize) -> Vec<String> {
     let lines = local.lines();
     let own = lines[mark..].iter();
     own.filter_map(|line| Some(line.split_once("app[web.1]: ")?.1.to_owned()))
@@ -59,10 +59,10 @@ fn told(local: &Local, mark: usize) -> Vec<String> {
 
 /// Asks for a path, waits for a line of the log, and gives all that the app logged by then.
 #[track_caller]
-fn told_by(local: &Local, path: &str, last: &str) -> Vec<String> {
-    let mark = local.mark();
+fn told_by(local: &DynoProcess, path: &str, last: &str) -> Vec<String> {
+    let mark = local.line_count();
     local.get(path);
-    local.wait_for_after(mark, last, |line| {
+    local.wait_for_line_after(mark, last, |line| {
         line.contains("app[web.1]") && line.contains(last)
     });
     told(local, mark)
@@ -97,10 +97,10 @@ fn errors_are_told_once_with_places_in_the_sources_and_end_no_instance() {
             "TypeError: the stream of a body gave a string",
         ),
     ] {
-        let mark = local.mark();
+        let mark = local.line_count();
         let reply = local.get(path);
         assert_eq!((reply.status, reply.complete), (200, false), "{reply:?}");
-        local.wait_for_after(mark, last, |line| {
+        local.wait_for_line_after(mark, last, |line| {
             line.contains("app[web.1]") && line.contains(last)
         });
         let lines = told(&local, mark);
@@ -191,8 +191,9 @@ fn an_app_that_cannot_be_loaded_fails_its_release_with_its_own_words() {
             scope.spawn(move || {
                 let app = App::new(&[("package.json", "{}"), ("index.js", text)]);
                 app.build();
-                let local = Local::spawn(app.folder(), &[]);
-                let failed = local.wait_for("the failure", |line| line.contains("did not come up"));
+                let local = DynoProcess::spawn_local(app.folder(), &[]);
+                let failed =
+                    local.wait_for_line("the failure", |line| line.contains("did not come up"));
                 assert!(failed.contains(reason), "{failed}");
                 let lines = told(&local, 0);
                 assert!(
@@ -212,7 +213,7 @@ fn an_app_that_cannot_be_loaded_fails_its_release_with_its_own_words() {
                     !lines.iter().any(|line| line.contains("handler.js")),
                     "{lines:?}"
                 );
-                assert!(!local.wait().success());
+                assert!(!local.wait_for_exit().success());
             });
         }
     });

@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use testkit::Local;
+use testkit::DynoProcess;
 
 use crate::app::App;
 
@@ -158,7 +158,7 @@ fn hono_serves_on_node_server_with_static_files_and_etags() {
     let tag = local.get("/tagged").header("etag").unwrap().to_owned();
     let known = format!("If-None-Match: {tag}");
     assert_eq!(local.request("GET", "/tagged", &[&known], b"").status, 304);
-    local.wait_for("its word", |line| {
+    local.wait_for_line("its word", |line| {
         line.contains("app[web.1]: listening on ")
     });
     assert!(local.stop().success());
@@ -217,7 +217,7 @@ fn a_change_of_code_outside_of_the_app_is_built() {
         ("shared/text.js", "export const text = 'one';"),
     ]);
     let bundle = || {
-        let mut build = testkit::dyno();
+        let mut build = testkit::dyno_command();
         build.arg("build").arg(app.path("api")).arg("--json");
         let output = build.arg("-o").arg(app.path("api.slug")).output().unwrap();
         let told = String::from_utf8_lossy(&output.stderr).into_owned();
@@ -347,7 +347,7 @@ fn a_bundle_of_an_app_that_is_run_by_its_slug_is_the_same() {
         "export default { fetch: () => new Response('slug') };",
     )]);
     app.build();
-    let local = Local::start(&app.path("app.slug"), &[]);
+    let local = DynoProcess::start_local(&app.path("app.slug"), &[]);
     assert_eq!(local.get("/").text(), "slug");
     assert!(local.stop().success());
 }

@@ -5,13 +5,13 @@ use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener};
 
 use serde_json::{Value, json};
-use testkit::{Local, Reply};
+use testkit::{DynoProcess, HttpReply};
 
 use crate::app::App;
 
 const PACKAGE: &str = r#"{"name":"web","private":true,"type":"module","main":"index.js","dependencies":{"jose":"6.2.18"}}"#;
 
-fn start() -> Local {
+fn start() -> DynoProcess {
     App::new(&[
         ("package.json", PACKAGE),
         ("index.js", include_str!("apps/web.js")),
@@ -20,7 +20,7 @@ fn start() -> Local {
 }
 
 #[track_caller]
-fn parse(reply: &Reply) -> Value {
+fn parse(reply: &HttpReply) -> Value {
     assert_eq!(reply.status, 200, "{reply:?}");
     serde_json::from_slice(&reply.body).unwrap()
 }

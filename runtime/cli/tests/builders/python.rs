@@ -1,6 +1,6 @@
 //! Python apps of every form, and those that cannot run.
 
-use testkit::Local;
+use testkit::DynoProcess;
 
 use crate::app::{App, keeps_nothing, steps};
 
@@ -113,7 +113,7 @@ fn a_wsgi_app_has_what_it_is_promised() {
     let head = local.request("HEAD", "/", &[], b"");
     assert_eq!((head.status, head.body.len()), (200, 0));
     assert_eq!(local.get("/boom").status, 500);
-    local.wait_for("the place", |line| {
+    local.wait_for_line("the place", |line| {
         line.contains("File \"/wsgi.py\", line 23")
     });
     assert!(local.get("/").text().starts_with("servus "), "it goes on");
@@ -225,14 +225,14 @@ fn an_app_that_cannot_be_imported_does_not_come_up_and_says_why() {
         ("app.py", "import os\napp = os.environ['NO_SUCH_SETTING']\n"),
     ]);
     app.build();
-    let local = Local::spawn(app.folder(), &[]);
-    local.wait_for("the app's own traceback", |line| {
+    let local = DynoProcess::spawn_local(app.folder(), &[]);
+    local.wait_for_line("the app's own traceback", |line| {
         line.contains("File \"/app.py\", line 2")
     });
-    local.wait_for("why", |line| {
+    local.wait_for_line("why", |line| {
         line.starts_with("error: ") && line.contains("KeyError: 'NO_SUCH_SETTING'")
     });
-    assert!(!local.wait().success());
+    assert!(!local.wait_for_exit().success());
     let (told, _) = app.build();
     assert!(steps(&told).is_empty(), "{told}");
 }

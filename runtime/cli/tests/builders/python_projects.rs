@@ -1,6 +1,6 @@
 //! Python projects of other shapes than an `app.py`: packages, programs that start a server, process types.
 
-use testkit::dyno;
+use testkit::dyno_command;
 
 use crate::app::{App, steps};
 
@@ -49,13 +49,13 @@ fn a_package_in_src_with_a_factory_is_an_app_with_process_types() {
         serde_json::json!(["-m", "shop.stock", "$HOME"])
     );
     let local = app.run(&[]);
-    local.wait_for("the release process", |line| {
+    local.wait_for_line("the release process", |line| {
         line.contains("app[release.1]: filled release")
     });
     assert_eq!(local.get("/?q=1").text(), "prod False 3 1");
     assert!(local.stop().success());
     let run = |words: &[&str]| {
-        let mut command = dyno();
+        let mut command = dyno_command();
         let command = command.args(["local", "run", "--"]).args(words);
         let output = command.current_dir(app.folder()).output().unwrap();
         let out = String::from_utf8_lossy(&output.stdout).into_owned();

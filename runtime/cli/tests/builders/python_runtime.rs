@@ -3,7 +3,7 @@
 
 use std::process::{Command, Output, Stdio};
 
-use testkit::{Local, Reply, dyno};
+use testkit::{DynoProcess, HttpReply, dyno_command};
 
 use crate::app::App;
 
@@ -61,7 +61,7 @@ const BEFORE_THE_HEAD: [(&str, &str); 8] = [
 fn an_exception_ends_its_request_and_not_the_dyno() {
     let local = App::new(&[NONE, FAULTS]).run(&[]);
     for (served, (path, told)) in AFTER_THE_HEAD.iter().chain(&BEFORE_THE_HEAD).enumerate() {
-        let mark = local.mark();
+        let mark = local.line_count();
         let reply = local.get(path);
         if served < AFTER_THE_HEAD.len() {
             let half = (reply.status, reply.text(), reply.complete);
@@ -69,7 +69,7 @@ fn an_exception_ends_its_request_and_not_the_dyno() {
         } else {
             assert_eq!((reply.status, reply.complete), (500, true), "{path}");
         }
-        local.wait_for_after(mark, told, |line| line.contains(told));
+        local.wait_for_line_after(mark, told, |line| line.contains(told));
         // Each request before was two.
         assert_eq!(local.get("/").text(), format!("{} web.1", 2 * served + 2));
         check_traceback(&local.lines()[mark..].join("\n"));
@@ -97,12 +97,12 @@ fn a_body_is_held_to_the_length_that_its_app_announced() {
     let local = App::new(&[NONE, FAULTS]).run(&[]);
     let short = local.get("/too-short");
     assert_eq!((short.text(), short.complete), ("half".to_owned(), false));
-    local.wait_for("the reason", |line| {
+    local.wait_for_line("the reason", |line| {
         line.contains("announced Content-Length: 30 and sent 4: the response is broken off")
     });
     let long = local.get("/too-long");
     assert_eq!((long.text(), long.complete), ("half".to_owned(), true));
-    local.wait_for("the reason", |line| {
+    local.wait_for_line("the reason", |line| {
         line.contains("announced Content-Length: 4 and sent more: the rest was left out")
     });
     let taken_back = local.get("/takes-the-head-back");
@@ -133,7 +133,7 @@ fn a_body_is_held_to_the_length_that_its_app_announced() {
 fn what_a_request_holds_reaches_the_app_byte_by_byte() {
     let local = App::new(&[NONE, FAULTS]).run(&[]);
     let head = "GET /strings?q=grün&r=%C3%BC HTTP/1.1\r\nHost: demo.localhost\r\nX-Name: Zoë\r\nConnection: close\r\n\r\n";
-    let reply = Reply::parse(&local.raw(head.as_bytes()));
+    let reply = HttpReply::parse(&local.send_bytes(head.as_bytes()));
     assert_eq!(
         reply.text(),
         "q=grün&r=%C3%BC\n/strings?q=grün&r=%C3%BC\nZoë"
@@ -148,11 +148,11 @@ fn an_app_that_cannot_be_loaded_tells_its_traceback_and_no_more() {
     let text = "import os\n\ndef setting(name):\n    return os.environ[name]\n\napp = setting('NO_SUCH_SETTING')\n";
     let app = App::new(&[NONE, ("app.py", text)]);
     app.build();
-    let local = Local::spawn(app.folder(), &[]);
-    local.wait_for("the error", |line| {
+    let local = DynoProcess::spawn_local(app.folder(), &[]);
+    local.wait_for_line("the error", |line| {
         line.ends_with("KeyError: 'NO_SUCH_SETTING'")
     });
-    local.wait_for("the end of the boot", |line| {
+    local.wait_for_line("the end of the boot", |line| {
         line.contains("KeyError: 'NO_SUCH_SETTING'") && !line.contains(" app[")
     });
     let told = local.lines().join("\n");
@@ -243,7 +243,7 @@ fn python_is_a_command_with_its_exit_codes() {
 /// `dyno local run python WORDS` in the app's folder.
 fn python(app: &App, words: &[&str], input: &[u8]) -> Output {
     use std::io::Write;
-    let mut command: Command = dyno();
+    let mut command: Command = dyno_command();
     command
         .args(["local", "run", "--", "python"])
         .args(words)
@@ -269,7 +269,7 @@ fn flask_has_its_hashes_and_async_views() {
     assert!(local.stop().success());
 }
 
-fn check_flask(local: &Local) {
+fn check_flask(local: &DynoProcess) {
     let hashes = local.get("/hashes");
     let text = hashes.text();
     assert!(
@@ -279,7 +279,7 @@ fn check_flask(local: &Local) {
     assert_eq!(local.get("/async").text(), "[0,1,2]\n");
     let head = "GET /query?q=grün HTTP/1.1\r\nHost: demo.localhost\r\nX-Name: b\r\nX-Name: c\r\nConnection: close\r\n\r\n";
     let query: serde_json::Value =
-        serde_json::from_slice(&Reply::parse(&local.raw(head.as_bytes())).body).unwrap();
+        serde_json::from_slice(&HttpReply::parse(&local.send_bytes(head.as_bytes())).body).unwrap();
     assert_eq!(
         (&query["q"], &query["name"]),
         (&"grün".into(), &"b,c".into()),
@@ -297,11 +297,11 @@ fn check_flask(local: &Local) {
     assert_eq!(sent.text(), "{\"bytes\":7,\"name\":\"a.bin\"}\n");
     let stream = local.get("/stream");
     assert_eq!((stream.text(), stream.complete), ("half".to_owned(), false));
-    local.wait_for("the error", |line| {
+    local.wait_for_line("the error", |line| {
         line.ends_with("ValueError: no more of stream")
     });
     assert_eq!(local.get("/broken").status, 500);
-    local.wait_for("the error", |line| {
+    local.wait_for_line("the error", |line| {
         line.ends_with("KeyError: 'nothing of broken'")
     });
 }

@@ -3,14 +3,14 @@
 use std::path::Path;
 use std::process::Command;
 
-use testkit::{Local, Reply, root};
+use testkit::{DynoProcess, HttpReply, repository};
 
 use crate::app::App;
 
 /// A page that is sent in many pieces.
 const LARGE: usize = 3 << 20;
 
-fn site() -> (App, Local) {
+fn site() -> (App, DynoProcess) {
     let app = App::new(&[
         ("index.html", "<h1>hello</h1>\n"),
         ("404.html", "<h1>nothing here</h1>\n"),
@@ -24,11 +24,11 @@ fn site() -> (App, Local) {
         ("dyno.toml", "name = \"site\"\n"),
     ]);
     app.write("large.bin", &"0123456789abcdef".repeat(LARGE / 16));
-    let local = Local::start(app.folder(), &[]);
+    let local = DynoProcess::start_local(app.folder(), &[]);
     (app, local)
 }
 
-fn header<'r>(reply: &'r Reply, name: &str) -> &'r str {
+fn header<'r>(reply: &'r HttpReply, name: &str) -> &'r str {
     reply
         .header(name)
         .unwrap_or_else(|| panic!("no {name} in {reply:?}"))
@@ -135,7 +135,7 @@ fn a_router_in_the_browser_has_its_fallback() {
             "[static]\nroot = \"dist\"\nfallback = \"index.html\"\n",
         ),
     ]);
-    let local = Local::start(app.folder(), &[]);
+    let local = DynoProcess::start_local(app.folder(), &[]);
     assert_eq!(local.get("/users/7").text(), "app");
     assert_eq!(local.get("/gone.js").status, 404);
     assert!(local.stop().success());
@@ -144,7 +144,7 @@ fn a_router_in_the_browser_has_its_fallback() {
 /// The binary carries the component; here it is made again from its source, where this Rust is the one that made it.
 #[test]
 fn the_component_is_what_its_source_gives() {
-    let source = root().join("slugs/site");
+    let source = repository().join("slugs/site");
     let made = Path::new(env!("CARGO_TARGET_TMPDIR")).join("site.wasm");
     let status = Command::new(source.join("build"))
         .arg(&made)

@@ -1,7 +1,7 @@
 //! What one stranger may do to an app in JavaScript or Python: nothing that another client notices. The paths that end
 //! the dyno are those that no program can catch.
 
-use testkit::hostile_client::{Target, holds};
+use testkit::hostile_client::{HostileTarget, assert_others_are_served};
 
 use crate::app::App;
 
@@ -10,7 +10,7 @@ fn stranger_stops_no(app: &[(&str, &str)]) {
     let app = App::new(app);
     // Built here, so that no time of a test goes by meanwhile.
     app.build();
-    let local = holds(&Target {
+    let local = assert_others_are_served(&HostileTarget {
         folder: app.folder(),
         announces: "/announces",
         traps: "/traps",

@@ -1,13 +1,13 @@
 //! Every template of `dyno new` becomes an app that builds and answers.
 
-use testkit::dyno;
+use testkit::dyno_command;
 
 use crate::app::App;
 
 /// What a template leaves, without a step in between.
 fn made(template: &str) -> (App, std::path::PathBuf) {
     let place = App::new(&[]);
-    let status = dyno()
+    let status = dyno_command()
         .args(["new", "shop", "--template", template])
         .current_dir(place.folder())
         .output()
@@ -60,7 +60,7 @@ fn axum() {
 #[test]
 fn a_static_site() {
     let (_place, folder) = made("static");
-    let local = testkit::Local::start(&folder, &[]);
+    let local = testkit::DynoProcess::start_local(&folder, &[]);
     let page = local.get("/");
     assert!(
         page.status == 200 && page.text().contains("Hello from shop"),
@@ -77,7 +77,7 @@ fn a_static_site() {
 #[test]
 fn c() {
     let (_place, folder) = made("c");
-    let output = dyno()
+    let output = dyno_command()
         .arg("build")
         .arg(&folder)
         .arg("--json")
@@ -89,7 +89,7 @@ fn c() {
 
 #[test]
 fn the_list_has_a_line_for_each() {
-    let output = dyno().args(["new", "--list"]).output().unwrap();
+    let output = dyno_command().args(["new", "--list"]).output().unwrap();
     let text = String::from_utf8(output.stdout).unwrap();
     for name in [
         "rust ",

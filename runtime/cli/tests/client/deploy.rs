@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use testkit::guest;
+use testkit::guest_path;
 
 use crate::server::Server;
 
@@ -36,7 +36,7 @@ fn versions(server: &Server) -> Vec<String> {
 fn the_first_deploy_creates_the_app_and_says_where_it_is() {
     let server = Server::start();
     assert!(server.run(&["apps"]).ok().is_empty());
-    server.write("demo/app.wasm", fs::read(guest("good")).unwrap());
+    server.write("demo/app.wasm", fs::read(guest_path("good")).unwrap());
     let mut command = server.command(&["deploy", "demo", "-m", "The first"]);
     let done = crate::server::done(command.env_remove("DYNO_APP"));
     let port = server.process.port;
@@ -75,7 +75,7 @@ fn the_same_slug_is_not_deployed_twice() {
 #[test]
 fn a_plan_shows_what_would_change_and_changes_nothing() {
     let server = Server::start();
-    server.write("demo/app.wasm", fs::read(guest("good")).unwrap());
+    server.write("demo/app.wasm", fs::read(guest_path("good")).unwrap());
     let first = server.run(&["deploy", "demo", "--plan"]).ok();
     assert!(
         first.contains("create the app demo") && first.contains("+ app.wasm"),
@@ -141,10 +141,10 @@ fn a_release_that_fails_leaves_the_one_before() {
 #[test]
 fn a_slug_and_a_component_are_deployed_as_they_are() {
     let server = Server::start();
-    server.write("good.wasm", fs::read(guest("good")).unwrap());
+    server.write("good.wasm", fs::read(guest_path("good")).unwrap());
     let text = server.run(&["deploy", "good.wasm"]).ok();
     assert!(text.starts_with("demo v1 is up: "), "{text}");
-    server.write("demo/app.wasm", fs::read(guest("good3")).unwrap());
+    server.write("demo/app.wasm", fs::read(guest_path("good3")).unwrap());
     server.run(&["build", "demo", "-o", "demo.slug"]).ok();
     let text = server.run(&["deploy", "demo.slug"]).ok();
     assert!(text.starts_with("demo v2 is up: "), "{text}");

@@ -3,7 +3,7 @@
 use std::fs;
 use std::process::Command;
 
-use testkit::on_terminal;
+use testkit::output_on_terminal;
 
 use crate::server::Server;
 
@@ -206,7 +206,7 @@ fn config_comes_back_from_a_file_and_from_a_shell() {
     server.run(&args).ok();
     let shell = server.run(&["config", "--shell"]).ok();
     server.write("demo/.env", &shell);
-    let local = testkit::Local::start(&server.path("demo"), &[]);
+    let local = testkit::DynoProcess::start_local(&server.path("demo"), &[]);
     for (name, value) in values {
         let seen = local.get(&format!("/env/{name}")).text();
         assert_eq!(
@@ -243,7 +243,7 @@ fn tables_fit_sixty_columns() {
         &["slugs"],
         &["status"],
     ] {
-        let shown = on_terminal(&server.command(args), 60);
+        let shown = output_on_terminal(&server.command(args), 60);
         let widest = shown
             .lines()
             .map(|line| line.trim_end_matches('\r').chars().count())

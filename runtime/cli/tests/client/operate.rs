@@ -1,6 +1,6 @@
 //! Running an app: dynos, logs, host names, maintenance, settings, usage, the end.
 
-use testkit::Local;
+use testkit::DynoProcess;
 
 use crate::server::Server;
 
@@ -40,10 +40,10 @@ fn dynos_are_scaled_restarted_and_stopped() {
 fn logs_are_shown_and_followed() {
     let server = Server::with_demo();
     server.process.get("/one");
-    let follow = Local::spawn_with(&mut server.command(&["logs", "-t", "-n", "500"]));
-    follow.wait_for("the past", |line| line.contains("path=\"/one\""));
+    let follow = DynoProcess::spawn(&mut server.command(&["logs", "-t", "-n", "500"]));
+    follow.wait_for_line("the past", |line| line.contains("path=\"/one\""));
     server.process.get("/two");
-    let line = follow.wait_for("what comes", |line| line.contains("path=\"/two\""));
+    let line = follow.wait_for_line("what comes", |line| line.contains("path=\"/two\""));
     assert!(
         line.contains("+00:00 dyno[router]: at=info method=GET"),
         "{line}"
@@ -67,7 +67,7 @@ fn logs_are_shown_and_followed() {
     );
     assert_eq!(server.run(&["logs", "-n", "1"]).ok().lines().count(), 1);
     assert!(server.process.stop().success());
-    let ended = follow.wait_for("the end", |line| line.contains("Ended by the server"));
+    let ended = follow.wait_for_line("the end", |line| line.contains("Ended by the server"));
     assert!(!ended.contains("error"));
 }
 
@@ -76,7 +76,7 @@ fn host_names_and_maintenance_show_in_answers() {
     let server = Server::with_demo();
     let at = |host: &str| {
         let head = format!("GET / HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n");
-        testkit::Reply::parse(&server.process.raw(head.as_bytes())).status
+        testkit::HttpReply::parse(&server.process.send_bytes(head.as_bytes())).status
     };
     assert_eq!(at("www.example.com"), 404);
     server.run(&["domains", "add", "www.example.com"]).ok();

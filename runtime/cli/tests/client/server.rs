@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
 use tempfile::TempDir;
-use testkit::{Local, dyno, guest};
+use testkit::{DynoProcess, dyno_command, guest_path};
 
 /// What a command wrote, and how it ended.
 #[derive(Debug)]
@@ -39,7 +39,7 @@ impl Done {
 
 /// A running `dyno serve`; the user's commands run beside it.
 pub(crate) struct Server {
-    pub(crate) process: Local,
+    pub(crate) process: DynoProcess,
     pub(crate) api: String,
     home: TempDir,
 }
@@ -51,14 +51,14 @@ impl Server {
         let mut command = user(&home);
         command.args(["serve", "--listen", "127.0.0.1:0", "--api", "127.0.0.1:0"]);
         command.arg("--data").arg(home.path().join("data"));
-        let mut process = Local::spawn_with(&mut command);
+        let mut process = DynoProcess::spawn(&mut command);
         let after = |sign: &str| {
-            let line = process.wait_for(sign, |line| line.trim_start().starts_with(sign));
+            let line = process.wait_for_line(sign, |line| line.trim_start().starts_with(sign));
             line.trim_start()[sign.len()..].trim().to_owned()
         };
         let apps = after("Apps http://");
         let api = format!("http://{}", after("API http://"));
-        process.wait_for("the login", |line| line.trim_start().starts_with("Login "));
+        process.wait_for_line("the login", |line| line.trim_start().starts_with("Login "));
         let port = apps.rsplit(':').next().unwrap().trim_end_matches('/');
         process.port = port.parse().unwrap();
         Server { process, api, home }
@@ -67,7 +67,7 @@ impl Server {
     /// One with the app `demo`, deployed from the folder `demo`.
     pub(crate) fn with_demo() -> Server {
         let server = Server::start();
-        server.write("demo/app.wasm", fs::read(guest("good")).unwrap());
+        server.write("demo/app.wasm", fs::read(guest_path("good")).unwrap());
         server.run(&["deploy", "demo"]).ok();
         server
     }
@@ -104,7 +104,7 @@ pub(crate) fn done(command: &mut Command) -> Done {
 }
 
 fn user(home: &TempDir) -> Command {
-    let mut command = dyno();
+    let mut command = dyno_command();
     command
         .current_dir(home.path())
         .env("HOME", home.path())

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use testkit::root;
+use testkit::repository;
 
 use crate::run::{Place, copy};
 
@@ -15,7 +15,7 @@ fn the_same_source_gives_the_same_bytes_anywhere() {
     for folder in [&one, &two] {
         // What the example no longer has must not be built with it.
         let _ = fs::remove_dir_all(folder.join("src"));
-        copy(&root().join("examples/hello"), folder);
+        copy(&repository().join("examples/hello"), folder);
     }
     let place = Place::new();
     let build = |folder: &Path, slug: &str| {

@@ -1,6 +1,6 @@
 //! What people type who come from elsewhere, and what is said of a slip of the finger.
 
-use testkit::{dyno, on_terminal};
+use testkit::{dyno_command, output_on_terminal};
 
 use crate::run::Place;
 
@@ -154,9 +154,9 @@ fn tables_fit_a_narrow_terminal_and_are_whole_in_a_pipe() {
     place.app("shop");
     place.run(&["build", "shop", "-o", "shop.slug"]).ok();
     for args in [&["slug", "inspect", "shop.slug"][..], &["new", "--list"]] {
-        let mut command = dyno();
+        let mut command = dyno_command();
         command.args(args).current_dir(place.path("."));
-        let shown = on_terminal(&command, 60);
+        let shown = output_on_terminal(&command, 60);
         assert!(widest(&shown) <= 60, "{shown}");
         let whole = place.run(args).ok();
         assert!(widest(&whole) > 60, "{whole}");

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use testkit::Local;
+use testkit::DynoProcess;
 
 use crate::run::{Place, copy};
 
@@ -31,7 +31,7 @@ fn a_new_app_builds_and_runs() {
     // Built in a folder that is kept between runs, so that only the first one compiles all.
     let kept = Path::new(env!("CARGO_TARGET_TMPDIR")).join("builds/new/shop");
     copy(&place.path("shop"), &kept);
-    let local = Local::start(&kept, &["web=2"]);
+    let local = DynoProcess::start_local(&kept, &["web=2"]);
     let text = local.get("/").text();
     assert!(text.contains("shop") && text.contains("web."), "{text}");
     assert_eq!(local.get("/elsewhere").status, 404);
@@ -39,7 +39,7 @@ fn a_new_app_builds_and_runs() {
     place
         .run(&["build", kept.to_str().unwrap(), "-o", "shop.slug"])
         .ok();
-    let local = Local::start(&place.path("shop.slug"), &[]);
+    let local = DynoProcess::start_local(&place.path("shop.slug"), &[]);
     assert_eq!(local.get("/").status, 200);
     assert!(local.stop().success());
 }

@@ -6,7 +6,7 @@ use std::net::{Shutdown, SocketAddr, TcpListener};
 use std::os::unix::fs::PermissionsExt;
 use std::process::Stdio;
 
-use testkit::dyno;
+use testkit::dyno_command;
 
 use crate::run::{Done, Place};
 
@@ -59,7 +59,7 @@ fn http(status: &str, body: &str) -> String {
 
 /// Runs with a configuration in the place, a token and something on stdin.
 fn run(place: &Place, args: &[&str], token: Option<&str>, stdin: &str) -> Done {
-    let mut command = dyno();
+    let mut command = dyno_command();
     command.args(args).current_dir(place.path("."));
     command.env("XDG_CONFIG_HOME", place.path("config"));
     if let Some(token) = token {
@@ -118,7 +118,7 @@ fn a_server_that_is_not_there_is_named() {
         );
         assert!(error.contains("`dyno serve`"), "{error}");
     }
-    let mut command = dyno();
+    let mut command = dyno_command();
     command
         .env("DYNO_SERVER", &url)
         .env("DYNO_TOKEN", "dyno_x")
@@ -209,7 +209,7 @@ fn the_app_is_named_by_flag_variable_file_or_folder() {
     let place = Place::new();
     let url = format!("http://{}", nowhere());
     let ask = |variable: &str| {
-        let mut command = dyno();
+        let mut command = dyno_command();
         command
             .args(["ps", "--server", &url])
             .current_dir(place.path("."));
@@ -242,7 +242,7 @@ fn a_reader_that_goes_away_ends_a_command_quietly() {
         &["new", "--list"],
         &["completions", "bash"],
     ] {
-        let mut command = dyno();
+        let mut command = dyno_command();
         command.args(args).current_dir(place.path("."));
         let mut child = command
             .stdout(Stdio::piped())

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use tempfile::TempDir;
-use testkit::{dyno, guest};
+use testkit::{dyno_command, guest_path};
 
 /// What a command wrote, and how it ended.
 #[derive(Debug)]
@@ -61,12 +61,12 @@ impl Place {
     pub(crate) fn app(&self, name: &str) -> &Place {
         self.write(
             &format!("{name}/app.wasm"),
-            fs::read(guest("good")).unwrap(),
+            fs::read(guest_path("good")).unwrap(),
         )
     }
 
     pub(crate) fn run<A: AsRef<OsStr>>(&self, args: &[A]) -> Done {
-        let output = dyno()
+        let output = dyno_command()
             .args(args)
             .current_dir(self.0.path())
             .output()

@@ -1,6 +1,6 @@
 //! Help, completions, exit codes, colours.
 
-use testkit::dyno;
+use testkit::dyno_command;
 
 use crate::run::Place;
 
@@ -134,7 +134,7 @@ fn nothing_has_colours_where_there_is_no_terminal() {
         &["build", "absent"],
     ] {
         for no_color in [true, false] {
-            let mut command = dyno();
+            let mut command = dyno_command();
             if !no_color {
                 command.env_remove("NO_COLOR");
             }
@@ -158,7 +158,7 @@ fn nothing_has_colours_where_there_is_no_terminal() {
 fn no_color_wins_over_what_forces_colours() {
     let place = Place::new();
     let coloured = |no_color: &str| {
-        let mut command = dyno();
+        let mut command = dyno_command();
         command.env("CLICOLOR_FORCE", "1").env("NO_COLOR", no_color);
         let output = command
             .args(["build", "absent"])

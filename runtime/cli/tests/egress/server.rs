@@ -7,7 +7,7 @@ use std::process::Command;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use testkit::{Local, PATIENCE, Reply, dyno, guest};
+use testkit::{DynoProcess, HttpReply, PATIENCE, dyno_command, guest_path};
 
 use crate::world::{OWN, World};
 
@@ -18,7 +18,7 @@ pub(crate) const API: u16 = 8_081;
 
 /// A running server.
 pub(crate) struct Server {
-    process: Local,
+    process: DynoProcess,
     token: String,
     data: PathBuf,
 }
@@ -37,17 +37,17 @@ impl Server {
     ) -> Server {
         let data = world.path("data");
         let fresh = !data.exists();
-        let mut command = dyno();
+        let mut command = dyno_command();
         command.args(["serve", "--listen", &format!("0.0.0.0:{APPS}")]);
         command.args(["--api", &format!("0.0.0.0:{API}"), "--data"]);
         command.arg(&data).args(flags);
         // The first start logs its user in: not the user of other tests.
         command.env("XDG_CONFIG_HOME", data.with_extension("config"));
         more(&mut command);
-        let process = Local::spawn_with(&mut world.at_server(&command));
+        let process = DynoProcess::spawn(&mut world.at_server(&command));
         let token = data.with_extension("token");
         if fresh {
-            let line = process.wait_for("the token", |line| line.starts_with("admin token: "));
+            let line = process.wait_for_line("the token", |line| line.starts_with("admin token: "));
             std::fs::write(&token, line.rsplit(' ').next().unwrap()).unwrap();
         }
         let token = std::fs::read_to_string(token).unwrap();
@@ -75,7 +75,7 @@ impl Server {
     /// `dyno` with these words, meaning this server; what it prints.
     #[track_caller]
     pub(crate) fn dyno(&self, words: &[&str]) -> String {
-        let mut command = dyno();
+        let mut command = dyno_command();
         command
             .args(words)
             .env("DYNO_SERVER", format!("http://{OWN}:{API}"));
@@ -91,7 +91,7 @@ impl Server {
     pub(crate) fn deploy(&self, app: &str, name: &str) {
         let folder = self.data.with_file_name(app);
         std::fs::create_dir(&folder).unwrap();
-        std::fs::copy(guest(name), folder.join("app.wasm")).unwrap();
+        std::fs::copy(guest_path(name), folder.join("app.wasm")).unwrap();
         std::fs::write(folder.join("Procfile"), "web: app.wasm\n").unwrap();
         self.dyno(&["apps", "create", app]);
         self.dyno(&["deploy", folder.to_str().unwrap(), "-a", app]);
@@ -157,18 +157,18 @@ impl Server {
 
     /// The server's process, as the system shows it.
     pub(crate) fn process(&self) -> PathBuf {
-        Path::new("/proc").join(self.process.id().to_string())
+        Path::new("/proc").join(self.process.process_id().to_string())
     }
 
     /// SIGTERM, and a clean end.
     pub(crate) fn stop(self) {
-        self.process.signal("TERM");
-        assert!(self.process.wait().success());
+        self.process.send_signal("TERM");
+        assert!(self.process.wait_for_exit().success());
     }
 }
 
 /// A request without a body, with more header lines, and what came back.
-fn exchange(port: u16, host: &str, path: &str, headers: &str) -> io::Result<Reply> {
+fn exchange(port: u16, host: &str, path: &str, headers: &str) -> io::Result<HttpReply> {
     let mut stream = TcpStream::connect((OWN, port))?;
     stream.set_read_timeout(Some(PATIENCE))?;
     write!(
@@ -177,7 +177,7 @@ fn exchange(port: u16, host: &str, path: &str, headers: &str) -> io::Result<Repl
     )?;
     let mut answer = Vec::new();
     let _ = stream.read_to_end(&mut answer);
-    Ok(Reply::parse(&answer))
+    Ok(HttpReply::parse(&answer))
 }
 
 /// Waits for something to become true.

@@ -5,7 +5,7 @@ use std::net::TcpStream;
 use serde_json::Value;
 use testkit::http::connect;
 use testkit::servers::Redis;
-use testkit::{Example, Rig};
+use testkit::{ExampleApp, ServerRig};
 use tungstenite::client::client;
 use tungstenite::http::StatusCode;
 use tungstenite::{Error, HandshakeError, Message, WebSocket};
@@ -82,7 +82,7 @@ fn talks(site: &Site) {
 #[test]
 fn on_this_machine() {
     let redis = Redis::start();
-    let example = Example::copy("chat");
+    let example = ExampleApp::copy_from_repository("chat");
     environment(&example, &format!("REDIS_URL={}\n", redis.url()));
     let local = local(&example, &["web=4"]);
     talks(&Site::local(&local));
@@ -92,18 +92,18 @@ fn on_this_machine() {
 #[test]
 fn deployed() {
     let redis = Redis::start();
-    let example = Example::copy("chat");
-    let rig = Rig::new();
+    let example = ExampleApp::copy_from_repository("chat");
+    let rig = ServerRig::new();
     let text = format!("[services.redis]\nurl = \"{}\"\n", redis.url());
     let settings = settings(&rig, &text);
-    let server = rig.start_with(&["--config", word(&settings)]);
-    server.dyno(&["apps", "create", "chat"]).ok();
+    let server = rig.start_with_flags(&["--config", word(&settings)]);
+    server.run(&["apps", "create", "chat"]).success();
     server
-        .dyno(&["addons", "create", "redis", "-a", "chat"])
-        .ok();
+        .run(&["addons", "create", "redis", "-a", "chat"])
+        .success();
     server
-        .dyno(&["deploy", word(&example.path), "-a", "chat"])
-        .ok();
+        .run(&["deploy", word(&example.folder), "-a", "chat"])
+        .success();
     let site = Site::deployed(&server, "chat");
     talks(&site);
     let upgraded = ["dyno[router]", "status=101", "path=\"/talk?name=Ada\""];

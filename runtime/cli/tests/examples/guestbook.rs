@@ -1,7 +1,7 @@
 //! `guestbook`: PostgreSQL and memcached, either of which may be restarted, and tables made by a release process.
 
 use testkit::servers::{Memcached, Postgres};
-use testkit::{Example, Rig, eventually};
+use testkit::{ExampleApp, ServerRig, wait_until};
 
 use crate::site::{Site, environment, local, run_once, settings, word};
 
@@ -32,7 +32,7 @@ fn is_not_fooled(site: &Site, memcached: &Memcached) {
     site.page("/");
     // Stored only if something is kept there.
     let other = "replace guestbook:guestbook:page:2 0 10 9\n<b>not us\n";
-    let answer = Memcached::ask(&memcached.address(), other, "\r\n");
+    let answer = Memcached::send_lines(&memcached.address(), other, "\r\n");
     assert_eq!(answer, "STORED\r\n");
     assert!(!site.page("/").contains("not us"));
     assert_eq!(cache(site).as_deref(), Some("hit"));
@@ -43,7 +43,7 @@ fn survives(site: &Site, postgres: &mut Postgres, memcached: &mut Memcached) {
     memcached.stop();
     assert!(site.page("/").contains("Ada"), "the cache is only a cache");
     assert_eq!(site.form("/", "name=Bob&message=one").status, 303);
-    memcached.start_again();
+    memcached.restart();
     assert_eq!(cache(site).as_deref(), Some("miss"));
     assert_eq!(cache(site).as_deref(), Some("hit"));
 
@@ -52,7 +52,7 @@ fn survives(site: &Site, postgres: &mut Postgres, memcached: &mut Memcached) {
     let refused = site.form("/", "name=Cleo&message=two");
     assert_eq!(refused.status, 503, "{}", refused.text());
     assert!(refused.text().contains("try again"), "{}", refused.text());
-    postgres.start_again();
+    postgres.restart();
     assert_eq!(site.form("/", "name=Dora&message=three").status, 303);
     let page = site.page("/");
     for name in ["Ada", "Bob", "Dora"] {
@@ -64,7 +64,7 @@ fn survives(site: &Site, postgres: &mut Postgres, memcached: &mut Memcached) {
 #[test]
 fn on_this_machine() {
     let (mut postgres, mut memcached) = (Postgres::start(), Memcached::start());
-    let example = Example::copy("guestbook");
+    let example = ExampleApp::copy_from_repository("guestbook");
     let variables = format!(
         "DATABASE_URL={}\nMEMCACHED_SERVERS={}\n",
         postgres.url(),
@@ -85,22 +85,22 @@ fn on_this_machine() {
 #[test]
 fn deployed() {
     let (mut postgres, mut memcached) = (Postgres::start(), Memcached::start());
-    let example = Example::copy("guestbook");
-    let rig = Rig::new();
+    let example = ExampleApp::copy_from_repository("guestbook");
+    let rig = ServerRig::new();
     let text = format!(
         "[services.postgresql]\nurl = \"{}\"\n[services.memcached]\nservers = [\"{}\"]\n",
         postgres.url(),
         memcached.address()
     );
     let settings = settings(&rig, &text);
-    let server = rig.start_with(&["--config", word(&settings)]);
-    server.dyno(&["apps", "create", "guestbook"]).ok();
+    let server = rig.start_with_flags(&["--config", word(&settings)]);
+    server.run(&["apps", "create", "guestbook"]).success();
     for service in ["postgresql", "memcached"] {
         let words = ["addons", "create", service, "-a", "guestbook"];
-        server.dyno(&words).ok();
+        server.run(&words).success();
     }
-    let said = server.dyno(&["deploy", word(&example.path), "-a", "guestbook"]);
-    assert!(said.ok().contains("is up"), "{}", said.out);
+    let said = server.run(&["deploy", word(&example.folder), "-a", "guestbook"]);
+    assert!(said.success().contains("is up"), "{}", said.stdout);
     server.wait_for_log("guestbook", &["app[release.1]", "The tables are there."]);
     let site = Site::deployed(&server, "guestbook");
     visit(&site);
@@ -108,10 +108,10 @@ fn deployed() {
     survives(&site, &mut postgres, &mut memcached);
 
     server
-        .dyno(&["ps", "scale", "web=3", "-a", "guestbook"])
-        .ok();
+        .run(&["ps", "scale", "web=3", "-a", "guestbook"])
+        .success();
     server.wait_for_dynos("guestbook", 3);
-    eventually("another dyno answers as well", || {
+    wait_until("another dyno answers as well", || {
         site.page("/").contains("Dora")
     });
     assert!(server.stop().success());

@@ -1,7 +1,7 @@
 //! `jobs`: web, worker and clock over Redis.
 
 use testkit::servers::Redis;
-use testkit::{Example, Local, Rig, eventually};
+use testkit::{DynoProcess, ExampleApp, ServerRig, wait_until};
 
 use crate::site::{Site, environment, local, settings, word};
 
@@ -13,7 +13,7 @@ fn factorises(site: &Site) {
     let (number, factors) = JOB;
     let queued = site.form("/", &format!("number={number}"));
     assert_eq!(queued.status, 303, "{}", queued.text());
-    eventually("a worker does the job", || site.page("/").contains(factors));
+    wait_until("a worker does the job", || site.page("/").contains(factors));
     let page = site.page("/");
     assert!(page.contains(&format!("<td>{number}<td>done")), "{page}");
     assert!(page.contains("worker."), "{page}");
@@ -26,7 +26,7 @@ fn factorises(site: &Site) {
     );
 }
 
-fn has(local: &Local, words: &[&str]) -> bool {
+fn has(local: &DynoProcess, words: &[&str]) -> bool {
     let lines = local.lines();
     lines
         .iter()
@@ -36,25 +36,29 @@ fn has(local: &Local, words: &[&str]) -> bool {
 /// What a worker left that no longer exists, in the middle of a job.
 fn orphan(redis: &Redis) {
     let job = ["HSET", "jobs:job:700", "number", "91", "state", "working"];
-    redis.ask(&job).unwrap();
-    redis.ask(&["LPUSH", "jobs:at:worker.9", "700"]).unwrap();
-    redis.ask(&["SADD", "jobs:workers", "worker.9"]).unwrap();
+    redis.run_command(&job).unwrap();
+    redis
+        .run_command(&["LPUSH", "jobs:at:worker.9", "700"])
+        .unwrap();
+    redis
+        .run_command(&["SADD", "jobs:workers", "worker.9"])
+        .unwrap();
 }
 
 #[test]
 fn on_this_machine() {
     let redis = Redis::start();
     orphan(&redis);
-    let example = Example::copy("jobs");
+    let example = ExampleApp::copy_from_repository("jobs");
     environment(&example, &format!("REDIS_URL={}\n", redis.url()));
     let local = local(&example, &["web=1,worker=2,clock=1"]);
     let site = Site::local(&local);
     assert!(site.page("/").contains("No jobs yet"));
     factorises(&site);
-    eventually("the clock has ticked", || {
+    wait_until("the clock has ticked", || {
         has(&local, &["app[clock.1]", "forgot 0 old jobs"])
     });
-    eventually("another worker does what one left that is gone", || {
+    wait_until("another worker does what one left that is gone", || {
         has(&local, &["app[clock.1]", "gave back 1 jobs"])
             && has(&local, &["app[worker.", "job 700 done"])
     });
@@ -64,32 +68,34 @@ fn on_this_machine() {
 #[test]
 fn deployed() {
     let mut redis = Redis::start();
-    let example = Example::copy("jobs");
-    let rig = Rig::new();
+    let example = ExampleApp::copy_from_repository("jobs");
+    let rig = ServerRig::new();
     let text = format!("[services.redis]\nurl = \"{}\"\n", redis.url());
     let settings = settings(&rig, &text);
-    let server = rig.start_with(&["--config", word(&settings)]);
-    server.dyno(&["apps", "create", "jobs"]).ok();
+    let server = rig.start_with_flags(&["--config", word(&settings)]);
+    server.run(&["apps", "create", "jobs"]).success();
     server
-        .dyno(&["addons", "create", "redis", "-a", "jobs"])
-        .ok();
+        .run(&["addons", "create", "redis", "-a", "jobs"])
+        .success();
     server
-        .dyno(&["deploy", word(&example.path), "-a", "jobs"])
-        .ok();
+        .run(&["deploy", word(&example.folder), "-a", "jobs"])
+        .success();
     let site = Site::deployed(&server, "jobs");
     factorises(&site);
-    server.dyno(&["ps", "scale", "worker=3", "-a", "jobs"]).ok();
+    server
+        .run(&["ps", "scale", "worker=3", "-a", "jobs"])
+        .success();
     server.wait_for_dynos("jobs", 5);
-    let ps = server.dyno(&["ps", "-a", "jobs"]);
+    let ps = server.run(&["ps", "-a", "jobs"]);
     for dyno in ["web.1", "worker.3", "clock.1"] {
-        assert!(ps.ok().contains(dyno), "{}", ps.out);
+        assert!(ps.success().contains(dyno), "{}", ps.stdout);
     }
 
     // Workers and clock end when Redis does, and are started again until it is back.
     redis.stop();
     server.wait_for_log("jobs", &["dyno[worker.1]", "to crashed"]);
     assert_eq!(site.get("/").status, 503);
-    redis.start_again();
+    redis.restart();
     factorises(&site);
     assert!(server.stop().success());
     rig.home().assert_no_process();

@@ -1,21 +1,21 @@
 //! The examples that need no other server, deployed: `api-ts` in TypeScript, `blog-py` in Python.
 
 use serde_json::{Value, json};
-use testkit::{Example, Rig, Server};
+use testkit::{ExampleApp, Server, ServerRig};
 
 use crate::site::{Site, word};
 
 /// Deploys an example under its own name.
 fn deploy(server: &Server<'_>, name: &str) -> Site {
-    let example = Example::copy(name);
-    let said = server.dyno(&["deploy", word(&example.path), "-a", name]);
-    assert!(said.ok().contains("v1 is up"), "{}", said.out);
+    let example = ExampleApp::copy_from_repository(name);
+    let said = server.run(&["deploy", word(&example.folder), "-a", name]);
+    assert!(said.success().contains("v1 is up"), "{}", said.stdout);
     Site::deployed(server, name)
 }
 
 #[test]
 fn a_typescript_api_is_deployed() {
-    let rig = Rig::new();
+    let rig = ServerRig::new();
     let server = rig.start();
     let site = deploy(&server, "api-ts");
     let made = site.json("POST", "/tasks", &json!({"title": "deploy it"}));
@@ -31,7 +31,7 @@ fn a_typescript_api_is_deployed() {
 
 #[test]
 fn a_python_blog_is_deployed() {
-    let rig = Rig::new();
+    let rig = ServerRig::new();
     let server = rig.start();
     let site = deploy(&server, "blog-py");
     let has_posts = || {
@@ -41,7 +41,9 @@ fn a_python_blog_is_deployed() {
     has_posts();
     assert_eq!(site.get("/nowhere").status, 404);
     // A second release beside the first: nothing is built anew.
-    server.dyno(&["config", "set", "A=1", "-a", "blog-py"]).ok();
+    server
+        .run(&["config", "set", "A=1", "-a", "blog-py"])
+        .success();
     has_posts();
     assert!(server.stop().success());
     rig.home().assert_no_process();

@@ -3,7 +3,9 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use testkit::{Example, Local, Reply, Rig, Server, dyno, http, say};
+use testkit::{
+    DynoProcess, ExampleApp, HttpReply, Server, ServerRig, dyno_command, http, run_command,
+};
 
 /// Where an example answers.
 pub(crate) struct Site {
@@ -13,7 +15,7 @@ pub(crate) struct Site {
 
 impl Site {
     /// With `dyno local`.
-    pub(crate) fn local(local: &Local) -> Site {
+    pub(crate) fn local(local: &DynoProcess) -> Site {
         Site {
             port: local.port,
             host: "localhost".to_owned(),
@@ -28,17 +30,21 @@ impl Site {
         }
     }
 
-    fn ask(&self, method: &str, path: &str, headers: &[&str], body: &[u8]) -> Reply {
+    fn ask(&self, method: &str, path: &str, headers: &[&str], body: &[u8]) -> HttpReply {
         let host = format!("Host: {}", self.host);
         let own = headers.iter().map(|header| (*header).to_owned());
         let headers: Vec<String> = [host, "Connection: close".to_owned()]
             .into_iter()
             .chain(own)
             .collect();
-        http::exchange(self.port, &http::request(method, path, &headers, body)).unwrap()
+        http::send_request(
+            self.port,
+            &http::encode_request(method, path, &headers, body),
+        )
+        .unwrap()
     }
 
-    pub(crate) fn get(&self, path: &str) -> Reply {
+    pub(crate) fn get(&self, path: &str) -> HttpReply {
         self.ask("GET", path, &[], b"")
     }
 
@@ -51,37 +57,37 @@ impl Site {
     }
 
     /// Sends JSON.
-    pub(crate) fn json(&self, method: &str, path: &str, value: &serde_json::Value) -> Reply {
+    pub(crate) fn json(&self, method: &str, path: &str, value: &serde_json::Value) -> HttpReply {
         let kind = "Content-Type: application/json";
         self.ask(method, path, &[kind], value.to_string().as_bytes())
     }
 
     /// Sends a form as a browser does; `fields` are encoded already.
-    pub(crate) fn form(&self, path: &str, fields: &str) -> Reply {
+    pub(crate) fn form(&self, path: &str, fields: &str) -> HttpReply {
         let kind = "Content-Type: application/x-www-form-urlencoded";
         self.ask("POST", path, &[kind], fields.as_bytes())
     }
 }
 
 /// Writes the `.env` of an example.
-pub(crate) fn environment(example: &Example, text: &str) {
-    fs::write(example.path.join(".env"), text).unwrap();
+pub(crate) fn environment(example: &ExampleApp, text: &str) {
+    fs::write(example.folder.join(".env"), text).unwrap();
 }
 
 /// `dyno local` in the folder of an example, once it serves.
-pub(crate) fn local(example: &Example, formation: &[&str]) -> Local {
-    Local::start(&example.path, formation)
+pub(crate) fn local(example: &ExampleApp, formation: &[&str]) -> DynoProcess {
+    DynoProcess::start_local(&example.folder, formation)
 }
 
 /// Runs a process type of an example once, on this machine.
-pub(crate) fn run_once(example: &Example, process: &str) {
-    let mut command = dyno();
+pub(crate) fn run_once(example: &ExampleApp, process: &str) {
+    let mut command = dyno_command();
     command.args(["local", "run", "--", process]);
-    say(command.current_dir(&example.path)).ok();
+    run_command(command.current_dir(&example.folder)).success();
 }
 
 /// The settings of a server that offers services.
-pub(crate) fn settings(rig: &Rig, text: &str) -> PathBuf {
+pub(crate) fn settings(rig: &ServerRig, text: &str) -> PathBuf {
     let file = rig.path("server.toml");
     fs::write(&file, text).unwrap();
     file

@@ -18,7 +18,7 @@ fn traps_in_mid_body(name: &str) -> Stage {
     let stage = start(name, &[]);
     for path in [format!("/x?{MUCH}"), format!("/y?{MUCH}&length=1")] {
         stage.ok();
-        let mark = stage.mark();
+        let mark = stage.line_count();
         let reply = stage.breaks_off(&path);
         assert!(reply.body.len() <= 3_000_000, "{} bytes", reply.body.len());
         stage.crashes(mark, "unreachable");
@@ -69,7 +69,7 @@ fn resets_the_stream(stage: &Stage, path: &str) {
         reset.is_some_and(|reason| reason != Reason::NO_ERROR),
         "{status}, {bytes}, {reset:?}"
     );
-    let line = stage.router_line(path);
+    let line = stage.wait_for_router_line(path);
     assert!(
         line.contains(" code=H18 ") && line.contains(" protocol=http2 "),
         "{line}"
@@ -138,7 +138,7 @@ fn long_body() {
     let rest = body.trim_start_matches('x');
     assert!(body.len() - rest.len() <= 100, "{text}");
     assert!(rest.is_empty() || rest.starts_with("HTTP/1.1 "), "{rest}");
-    let line = stage.router_line("/x");
+    let line = stage.wait_for_router_line("/x");
     assert!(line.contains(" code=H18 "), "{line}");
     stage.ok();
     stage.ends();
@@ -150,12 +150,12 @@ fn writes_for_ever(name: &str, head: usize) {
     let base = stage.kib("VmRSS");
     // Twice in a row: nothing is held against the app.
     for path in ["/1", "/2", "/3"] {
-        let mark = stage.mark();
+        let mark = stage.line_count();
         let (client, got) = stage.begin(path, head);
         assert!(got.starts_with(b"HTTP/1.1 200 OK\r\n"));
         std::thread::sleep(Duration::from_millis(200));
         drop(client);
-        let line = stage.router_line_after(mark, path);
+        let line = stage.wait_for_router_line_after(mark, path);
         assert!(
             line.contains(" code=H27 ") && line.contains(" status=499 "),
             "{line}"
@@ -220,7 +220,7 @@ fn slow_readers_do_not_hold_the_dyno() {
 fn a_slow_reader_of_an_endless_body_is_cut_off() {
     let stage = start("endless_body", &[]);
     let (client, _) = stage.begin("/1", 100);
-    let line = stage.router_line("/1");
+    let line = stage.wait_for_router_line("/1");
     assert!(
         line.contains(" code=H28 ") && line.contains(" status=499 "),
         "{line}"
@@ -285,7 +285,7 @@ fn header_flood() {
                 .iter()
                 .any(|(name, _)| name.starts_with("x-flood"))
         );
-        let line = stage.router_line(path);
+        let line = stage.wait_for_router_line(path);
         assert!(
             line.contains(" code=H17 ") && line.contains(" status=502 "),
             "{line}"
@@ -293,10 +293,10 @@ fn header_flood() {
     }
     stage.held(base, 0);
     // One name in a list counts as often as it is there: the host looks at it each time.
-    let mark = stage.mark();
+    let mark = stage.line_count();
     let reply = stage.get("/x?n=600&name=60000&bytes=1");
     assert_eq!((reply.status, reply.complete), (502, true), "{reply:?}");
-    stage.wait_for_after(mark, "the end of that dyno", |line| {
+    stage.wait_for_line_after(mark, "the end of that dyno", |line| {
         line.contains(": Crashed: total size of fields exceeds limit")
     });
     // What is large and allowed passes.

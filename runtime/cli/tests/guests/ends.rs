@@ -7,7 +7,7 @@ use std::net::{TcpListener, TcpStream};
 use std::process::Command;
 use std::time::Duration;
 
-use testkit::{Local, PATIENCE, Reply, dyno};
+use testkit::{DynoProcess, HttpReply, PATIENCE, dyno_command};
 
 use crate::stage::{Stage, eventually, start, wat};
 
@@ -17,7 +17,7 @@ fn dies(name: &str, paths: &[(&str, &str)]) -> Stage {
     for (path, reason) in paths {
         // One that has served is replaced at once.
         stage.ok();
-        let mark = stage.mark();
+        let mark = stage.line_count();
         stage.refuses(path, "H13", 503);
         stage.crashes(mark, reason);
         stage.is_replaced();
@@ -63,7 +63,7 @@ fn trap3() {
 fn panic() {
     let stage = dies("panic", &[("/x", "unreachable")]);
     // The developer reads what the client must not.
-    stage.wait_for("the panic's text", |line| {
+    stage.wait_for_line("the panic's text", |line| {
         line.contains(" app[web.1]: ") && line.contains("the password is hunter2")
     });
     stage.ends();
@@ -99,7 +99,7 @@ fn no_response() {
 fn no_response3() {
     let stage = start("no_response3", &[]);
     says_nothing(&stage, &["/x"]);
-    let mark = stage.mark();
+    let mark = stage.line_count();
     stage.refuses("/x?how=exit", "H13", 503);
     stage.crashes(mark, "exited with code 0");
     stage.is_replaced();
@@ -111,7 +111,7 @@ fn no_response3() {
 fn trap_first_request() {
     let stage = start("trap_first_request", &[]);
     for n in 1..=5 {
-        let mark = stage.mark();
+        let mark = stage.line_count();
         stage.refuses(&format!("/{n}"), "H13", 503);
         stage.crashes(mark, "unreachable");
     }
@@ -134,16 +134,16 @@ fn trap_every_third() {
 #[test]
 fn boot_trap() {
     let folder = wat("boot_trap", "");
-    let local = Local::spawn(folder.path(), &[]);
-    local.wait_for("the crash", |line| {
+    let local = DynoProcess::spawn_local(folder.path(), &[]);
+    local.wait_for_line("the crash", |line| {
         line.contains("dyno[web.1]: Crashed: ") && line.contains("unreachable")
     });
-    local.wait_for("the end", |line| line.contains("did not come up"));
+    local.wait_for_line("the end", |line| line.contains("did not come up"));
     let never_up = local
         .lines()
         .iter()
         .all(|line| !line.contains("starting to up"));
-    assert!(never_up && !local.wait().success());
+    assert!(never_up && !local.wait_for_exit().success());
 }
 
 #[test]
@@ -155,14 +155,14 @@ fn slow_boot() {
         .local_addr()
         .unwrap()
         .port();
-    let mut command: Command = dyno();
+    let mut command: Command = dyno_command();
     command
         .arg("local")
         .arg(folder.path())
         .args(["-p", &free.to_string()]);
-    let mut local = Local::spawn_with(&mut command);
+    let mut local = DynoProcess::spawn(&mut command);
     local.port = free;
-    local.wait_for("the start", |line| line.contains("down to starting"));
+    local.wait_for_line("the start", |line| line.contains("down to starting"));
     let mut clients: Vec<TcpStream> = (0..5).map(|_| early(&local)).collect();
     let up = local
         .lines()
@@ -172,13 +172,13 @@ fn slow_boot() {
     for client in &mut clients {
         let mut bytes = Vec::new();
         client.read_to_end(&mut bytes).unwrap();
-        assert_eq!(Reply::parse(&bytes).status, 200);
+        assert_eq!(HttpReply::parse(&bytes).status, 200);
     }
     Stage::of(local, folder).ends();
 }
 
 /// A request that is sent and not yet answered.
-fn early(local: &Local) -> TcpStream {
+fn early(local: &DynoProcess) -> TcpStream {
     eventually("the port is open", || {
         TcpStream::connect(("127.0.0.1", local.port)).is_ok()
     });

@@ -89,7 +89,7 @@ fn is_told_of_the_request(stage: &Stage) {
 fn is_heard(stage: &Stage) {
     stage.get("/log?lines=3");
     for line in ["out 3", "err 3"] {
-        stage.wait_for(line, |found| {
+        stage.wait_for_line(line, |found| {
             found.ends_with(&format!(" app[web.1]: {line}"))
         });
     }
@@ -203,7 +203,7 @@ fn files_go_with_their_dyno() {
     };
     let home = homes().next().unwrap();
     assert!(home.join("tmp/mine").exists());
-    let mark = stage.mark();
+    let mark = stage.line_count();
     let (client, _) = stage.begin("/stream?chunks=100&ms=60000&bytes=1", 0);
     // It has the dyno as soon as another request has to wait.
     thread::sleep(std::time::Duration::from_millis(100));

@@ -5,12 +5,12 @@
 use std::net::TcpListener;
 use std::thread;
 
-use testkit::{Local, Reply};
+use testkit::{DynoProcess, HttpReply};
 
 use crate::stage::{MEMORY_KIB, Stage, eventually, limited, number, start, value, wat};
 
 /// Two dynos; one is flooded beside the other, within the memory it may have.
-fn floods(name: &str, path: &str) -> (Stage, Reply) {
+fn floods(name: &str, path: &str) -> (Stage, HttpReply) {
     let stage = start(name, &["web=2"]);
     stage.ok();
     let base = stage.kib("VmRSS");
@@ -24,10 +24,10 @@ fn overflows(name: &str, paths: &[&str]) {
     for path in paths {
         let (stage, reply) = floods(name, path);
         assert_eq!((reply.status, reply.complete), (503, true), "{reply:?}");
-        let line = stage.router_line(path);
+        let line = stage.wait_for_router_line(path);
         assert!(line.contains(" code=H13 "), "{line}");
-        stage.wait_for("the crash", |line| line.contains("]: Crashed: "));
-        stage.wait_for("its replacement", |line| {
+        stage.wait_for_line("the crash", |line| line.contains("]: Crashed: "));
+        stage.wait_for_line("its replacement", |line| {
             line.contains("from crashed to starting")
         });
         stage.ok();
@@ -36,7 +36,7 @@ fn overflows(name: &str, paths: &[&str]) {
 }
 
 fn is_refused_memory(stage: &Stage) {
-    stage.wait_for("the refusal", |line| {
+    stage.wait_for_line("the refusal", |line| {
         line.contains("Error R14 (Memory quota exceeded) -> ")
     });
 }
@@ -49,7 +49,7 @@ fn memory_bomb() {
     is_refused_memory(&stage);
     let (reply, _) = stage.beside("/x?then=trap");
     assert_eq!(reply.status, 503, "{reply:?}");
-    stage.wait_for("the crash", |line| line.contains("]: Crashed: "));
+    stage.wait_for_line("the crash", |line| line.contains("]: Crashed: "));
     stage.ok();
     stage.ends();
 }
@@ -94,12 +94,12 @@ fn leak() {
 #[test]
 fn table_growth() {
     let folder = wat("table_growth", "");
-    let local = Local::start(folder.path(), &[]);
+    let local = DynoProcess::start_local(folder.path(), &[]);
     let stage = Stage::of(local, folder);
     let base = stage.kib("VmRSS");
     let reply = stage.get("/");
     assert_eq!(reply.status, 200, "{reply:?}");
-    stage.wait_for("the refusal", |line| {
+    stage.wait_for_line("the refusal", |line| {
         line.contains("Error R14 ") && line.contains("tables")
     });
     stage.held(base, 0);
@@ -114,7 +114,7 @@ fn forgotten_handles() {
         let reply = stage.get("/x?n=10");
         assert_eq!(reply.status, 200, "request {request}: {reply:?}");
     }
-    stage.wait_for("a fresh start", |line| {
+    stage.wait_for_line("a fresh start", |line| {
         line.contains("dyno[web.1]: Started afresh: the app has ") && line.contains(" handles ")
     });
     assert!(!stage.lines().iter().any(|line| line.contains("rashed")));
@@ -149,11 +149,11 @@ fn stream_flood3() {
 /// Writes that go through a stream, whose every error is an I/O error to a C library of WASI 0.2.
 const STREAMED: [&str; 3] = ["write", "append", "sparse"];
 
-fn says_full(reply: &Reply) -> bool {
+fn says_full(reply: &HttpReply) -> bool {
     reply.text().contains("StorageFull") || reply.text().contains("insufficient-space")
 }
 
-fn fails(reply: &Reply) -> bool {
+fn fails(reply: &HttpReply) -> bool {
     value(reply, "error") != "none"
 }
 
@@ -168,7 +168,7 @@ fn disk_fill() {
             says_full(&reply) || STREAMED.contains(&how) && fails(&reply),
             "{how}: {reply:?}"
         );
-        stage.wait_for("the warning", |line| line.contains("no space is left"));
+        stage.wait_for_line("the warning", |line| line.contains("no space is left"));
         assert!(on_disk(&stage) <= MAX, "{how}: {} bytes", on_disk(&stage));
         stage.ends();
     }
@@ -211,7 +211,7 @@ fn names_run_out(ways: &[&str]) {
         let made = number(&reply, "made");
         assert!((9_900..=10_000).contains(&made), "{how}: {reply:?}");
         assert!(says_full(&reply), "{reply:?}");
-        stage.wait_for("the warning", |line| line.contains("no space is left"));
+        stage.wait_for_line("the warning", |line| line.contains("no space is left"));
         // Ten thousand files are gone with the run, and the end does not take long for it.
         stage.ends();
     }

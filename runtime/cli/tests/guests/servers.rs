@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::io::{Read, Write};
 use std::thread;
 
-use testkit::{Local, field, foreign, guest};
+use testkit::{DynoProcess, foreign_guest_path, guest_path, log_field};
 
 use crate::stage::{Stage, folder, limited, number, start};
 
@@ -17,7 +17,7 @@ fn dyno(line: &str) -> String {
 fn four_are_up(stage: &Stage) {
     for dyno in 1..=4 {
         let up = format!("dyno[web.{dyno}]: State changed from starting to up");
-        stage.wait_for(&up, |line| line.ends_with(&up));
+        stage.wait_for_line(&up, |line| line.ends_with(&up));
     }
 }
 
@@ -66,12 +66,12 @@ fn listens_and_ends() {
     stage.refuses("/drop", "H13", 503);
     stage.refuses("/broken", "H17", 502);
     stage.breaks_off("/half");
-    let mark = stage.mark();
+    let mark = stage.line_count();
     stage.refuses("/spin", "H12", 503);
-    stage.wait_for_after(mark, "its end", |line| {
+    stage.wait_for_line_after(mark, "its end", |line| {
         line.contains("Crashed: killed, since a request took too long")
     });
-    stage.wait_for_after(mark, "a new one", |line| {
+    stage.wait_for_line_after(mark, "a new one", |line| {
         line.ends_with("State changed from starting to up")
     });
     let reply = stage.get("/");
@@ -79,9 +79,9 @@ fn listens_and_ends() {
         (number(&reply, "connections"), number(&reply, "requests")),
         (1, 1)
     );
-    let mark = stage.mark();
+    let mark = stage.line_count();
     assert_eq!(stage.get("/exit").status, 503);
-    stage.wait_for_after(mark, "its exit", |line| {
+    stage.wait_for_line_after(mark, "its exit", |line| {
         line.contains("Crashed: exited with code 1")
     });
     stage.ends();
@@ -101,20 +101,20 @@ fn answers_raw() {
         "GET {} HTTP/1.1\r\nhost: demo.localhost\r\nconnection: close\r\n\r\n",
         path(&format!("{hints}{response}"))
     );
-    let text = String::from_utf8(stage.raw(request.as_bytes())).unwrap();
+    let text = String::from_utf8(stage.send_bytes(request.as_bytes())).unwrap();
     assert!(text.starts_with(hints), "{text}");
     assert!(
         text[hints.len()..].starts_with("HTTP/1.1 200 OK\r\n"),
         "{text}"
     );
 
-    let mark = stage.mark();
+    let mark = stage.line_count();
     let gzip = "HTTP/1.1 200 OK\r\ntransfer-encoding: gzip, chunked\r\n\r\n0\r\n\r\n";
     assert_eq!(stage.get(&path(gzip)).status, 502);
-    stage.wait_for_after(mark, "the code", |line| {
+    stage.wait_for_line_after(mark, "the code", |line| {
         line.contains("code=H17") && line.contains(" cause=transfer-encoding ")
     });
-    stage.wait_for_after(mark, "the reason", |line| {
+    stage.wait_for_line_after(mark, "the reason", |line| {
         line.contains("dyno[web.1]: ") && line.contains("Transfer-Encoding is not chunked")
     });
     stage.ends();
@@ -123,7 +123,7 @@ fn answers_raw() {
 #[test]
 fn binds_elsewhere() {
     let stage = start("binds_elsewhere", &[]);
-    stage.wait_for("its last word", |line| {
+    stage.wait_for_line("its last word", |line| {
         line.ends_with("own_port_again: refused")
     });
     let lines = stage.lines();
@@ -139,14 +139,14 @@ fn binds_elsewhere() {
 fn binds_elsewhere_and_dials() {
     let other = start("listens", &[]);
     let port = number(&other.get("/"), "port");
-    let folder = folder(&guest("binds_elsewhere"), "");
+    let folder = folder(&guest_path("binds_elsewhere"), "");
     std::fs::write(
         folder.path().join("Procfile"),
         format!("web: app.wasm 127.0.0.1:{port}\n"),
     )
     .unwrap();
-    let stage = Stage::of(Local::start(folder.path(), &[]), folder);
-    let line = stage.wait_for("the dial", |line| {
+    let stage = Stage::of(DynoProcess::start_local(folder.path(), &[]), folder);
+    let line = stage.wait_for_line("the dial", |line| {
         line.contains(&format!("dial 127.0.0.1:{port}"))
     });
     assert!(line.ends_with(": refused"), "{line}");
@@ -158,10 +158,10 @@ fn binds_elsewhere_and_dials() {
 /// Sixty seconds without a listener.
 #[test]
 fn hangs() {
-    let folder = folder(&guest("hangs"), "");
+    let folder = folder(&guest_path("hangs"), "");
     std::fs::write(folder.path().join("Procfile"), "web: app.wasm sleep\n").unwrap();
-    let local = Local::spawn(folder.path(), &[]);
-    local.wait_for("R10", |line| {
+    let local = DynoProcess::spawn_local(folder.path(), &[]);
+    local.wait_for_line("R10", |line| {
         line.contains("dyno[web.1]: Error R10 (Boot timeout)")
     });
 }
@@ -211,7 +211,7 @@ fn say(stream: &mut std::net::TcpStream, text: &str) -> String {
 fn chats() {
     let stage = start("chats", &[]);
     assert_eq!(stage.get("/plain").text(), "plain\n");
-    let mark = stage.mark();
+    let mark = stage.line_count();
     let mut stream = switched(&stage);
     for n in 0..100 {
         let text = format!("message {n}");
@@ -220,21 +220,21 @@ fn chats() {
     // It holds the one dyno: the next request waits until it is over.
     thread::scope(|scope| {
         let waits = scope.spawn(|| stage.get("/plain"));
-        stage.wait_for_after(mark, "nothing", |_| true);
+        stage.wait_for_line_after(mark, "nothing", |_| true);
         assert_eq!(say(&mut stream, "close"), "closing");
         assert_eq!(stream.read(&mut [0; 8]).unwrap_or(0), 0);
         assert_eq!(waits.join().unwrap().status, 200);
     });
-    let line = stage.router_line_after(mark, "/chat");
+    let line = stage.wait_for_router_line_after(mark, "/chat");
     assert!(
         line.contains(" at=info ") && line.contains(" status=101 "),
         "{line}"
     );
-    assert!(field(&line, "bytes") > 1000, "{line}");
+    assert!(log_field(&line, "bytes") > 1000, "{line}");
     // A client that just leaves does no harm either.
-    let mark = stage.mark();
+    let mark = stage.line_count();
     drop(switched(&stage));
-    stage.router_line_after(mark, "/chat");
+    stage.wait_for_router_line_after(mark, "/chat");
     assert_eq!(stage.get("/plain").text(), "plain\n");
     assert!(!stage.lines().iter().any(|line| line.contains("Crashed")));
     stage.ends();
@@ -245,7 +245,7 @@ fn chats() {
 fn four_chats_at_a_time() {
     let stage = start("chats", &["web=4"]);
     four_are_up(&stage);
-    let mark = stage.mark();
+    let mark = stage.line_count();
     let mut streams = [(); 4].map(|()| switched(&stage));
     for n in 0..10 {
         for (client, stream) in streams.iter_mut().enumerate() {
@@ -255,9 +255,9 @@ fn four_chats_at_a_time() {
     }
     let mut dynos = HashSet::new();
     for mut stream in streams {
-        let before = stage.mark();
+        let before = stage.line_count();
         assert_eq!(say(&mut stream, "close"), "closing");
-        let line = stage.router_line_after(before.max(mark), "/chat");
+        let line = stage.wait_for_router_line_after(before.max(mark), "/chat");
         dynos.insert(dyno(&line));
     }
     assert_eq!(dynos.len(), 4, "{dynos:?}");
@@ -266,8 +266,8 @@ fn four_chats_at_a_time() {
 
 #[test]
 fn axum() {
-    let folder = folder(&foreign("axum"), "");
-    let stage = Stage::of(Local::start(folder.path(), &["web=4"]), folder);
+    let folder = folder(&foreign_guest_path("axum"), "");
+    let stage = Stage::of(DynoProcess::start_local(folder.path(), &["web=4"]), folder);
     four_are_up(&stage);
     let paths = [500, 501, 502, 503].map(|ms| format!("/wait?ms={ms}"));
     thread::scope(|scope| {
@@ -275,7 +275,10 @@ fn axum() {
             scope.spawn(|| assert_eq!(stage.get(path).text(), "waited\n"));
         }
     });
-    let dynos: HashSet<String> = paths.iter().map(|p| dyno(&stage.router_line(p))).collect();
+    let dynos: HashSet<String> = paths
+        .iter()
+        .map(|p| dyno(&stage.wait_for_router_line(p)))
+        .collect();
     assert_eq!(dynos.len(), 4, "{dynos:?}");
     assert_eq!(stage.get("/").text(), "hello from axum\n");
     let body = vec![b'x'; 200 * 1024];
@@ -295,8 +298,8 @@ fn axum() {
 /// A server learns of it by its connection, and goes on: other clients do not pay for the one that left.
 #[test]
 fn a_client_that_leaves_ends_no_server() {
-    let folder = folder(&foreign("axum"), "");
-    let stage = Stage::of(Local::start(folder.path(), &["web=1"]), folder);
+    let folder = folder(&foreign_guest_path("axum"), "");
+    let stage = Stage::of(DynoProcess::start_local(folder.path(), &["web=1"]), folder);
     let count = || stage.get("/count").text().parse::<u32>().unwrap();
     while count() < 10 {}
     for round in 0..3 {
@@ -310,7 +313,7 @@ fn a_client_that_leaves_ends_no_server() {
         .unwrap();
         thread::sleep(std::time::Duration::from_millis(200));
         drop(client);
-        let line = stage.router_line(&path);
+        let line = stage.wait_for_router_line(&path);
         assert!(line.contains(" code=H27 "), "{line}");
         assert!(count() >= before, "it is the same one");
     }
@@ -329,9 +332,9 @@ fn book() {
     for _ in 0..5 {
         assert_eq!(stage.get("/page").text(), "GET /page HTTP/1.1\n");
     }
-    let mark = stage.mark();
-    stage.signal("INT");
-    stage.wait_for_after(mark, "its end", |line| line.contains("stopping to down"));
+    let mark = stage.line_count();
+    stage.send_signal("INT");
+    stage.wait_for_line_after(mark, "its end", |line| line.contains("stopping to down"));
     let lines = stage.lines();
     let odd = |line: &&String| line.contains("panicked") || line.contains("backtrace");
     assert_eq!(lines.iter().find(odd), None);
@@ -341,12 +344,12 @@ fn book() {
 
 #[test]
 fn wrong_port() {
-    let folder = folder(&guest("wrong_port"), "");
-    let local = Local::spawn(folder.path(), &[]);
-    local.wait_for("where to listen", |line| {
+    let folder = folder(&guest_path("wrong_port"), "");
+    let local = DynoProcess::spawn_local(folder.path(), &[]);
+    local.wait_for_line("where to listen", |line| {
         line.contains("dyno[web.1]: The app tried to listen at 127.0.0.1:8080")
             && line.ends_with("listen at 0.0.0.0:$PORT")
     });
-    local.wait_for("the end", |line| line.contains("did not come up"));
-    assert!(!local.wait().success());
+    local.wait_for_line("the end", |line| line.contains("did not come up"));
+    assert!(!local.wait_for_exit().success());
 }

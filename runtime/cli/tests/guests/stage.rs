@@ -11,7 +11,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
-use testkit::{Local, PATIENCE, Reply, guest, root};
+use testkit::{DynoProcess, HttpReply, PATIENCE, guest_path, repository};
 
 /// What the host may need for a guest beside its cap.
 pub(crate) const OVERHEAD_KIB: u64 = 64 * 1024;
@@ -23,14 +23,14 @@ const LOOK: Duration = Duration::from_millis(10);
 /// A running `dyno local`.
 pub(crate) struct Stage {
     // Dropped first: it uses the folder.
-    local: Local,
+    local: DynoProcess,
     folder: TempDir,
 }
 
 impl Deref for Stage {
-    type Target = Local;
+    type Target = DynoProcess;
 
-    fn deref(&self) -> &Local {
+    fn deref(&self) -> &DynoProcess {
         &self.local
     }
 }
@@ -42,8 +42,8 @@ pub(crate) fn start(name: &str, args: &[&str]) -> Stage {
 
 /// The guest by its name, with lines of `[limits]`.
 pub(crate) fn limited(name: &str, limits: &str, args: &[&str]) -> Stage {
-    let folder = folder(&guest(name), limits);
-    let local = Local::start(folder.path(), args);
+    let folder = folder(&guest_path(name), limits);
+    let local = DynoProcess::start_local(folder.path(), args);
     Stage { local, folder }
 }
 
@@ -63,7 +63,7 @@ pub(crate) fn folder(component: &Path, limits: &str) -> TempDir {
 
 /// A component written as text, in a folder of its own.
 pub(crate) fn wat(name: &str, limits: &str) -> TempDir {
-    let text = root().join(format!("runtime/dyno/tests/guests/wat/{name}.wat"));
+    let text = repository().join(format!("runtime/dyno/tests/guests/wat/{name}.wat"));
     let bytes = wat::parse_file(text).unwrap();
     let file = tempfile::NamedTempFile::new().unwrap();
     fs::write(file.path(), bytes).unwrap();
@@ -71,7 +71,7 @@ pub(crate) fn wat(name: &str, limits: &str) -> TempDir {
 }
 
 impl Stage {
-    pub(crate) fn of(local: Local, folder: TempDir) -> Stage {
+    pub(crate) fn of(local: DynoProcess, folder: TempDir) -> Stage {
         Stage { local, folder }
     }
 
@@ -98,12 +98,12 @@ impl Stage {
     /// Asks for `path`: a page of this code and nothing else, and the same in the log, whose line this returns.
     #[track_caller]
     pub(crate) fn refuses(&self, path: &str, code: &str, status: u16) -> String {
-        let mark = self.mark();
+        let mark = self.line_count();
         let reply = self.get(path);
         assert_eq!((reply.status, reply.complete), (status, true), "{reply:?}");
         assert!(reply.text().contains(code), "{}", reply.text());
         assert!(!reply.text().contains("hunter2"), "{}", reply.text());
-        let line = self.router_line_after(mark, path);
+        let line = self.wait_for_router_line_after(mark, path);
         assert!(line.contains(&format!(" code={code} ")), "{line}");
         assert!(line.contains(&format!(" status={status} ")), "{line}");
         line
@@ -111,11 +111,11 @@ impl Stage {
 
     /// Asks for `path`: a response that begins and is broken off, and H18 in the log.
     #[track_caller]
-    pub(crate) fn breaks_off(&self, path: &str) -> Reply {
-        let mark = self.mark();
+    pub(crate) fn breaks_off(&self, path: &str) -> HttpReply {
+        let mark = self.line_count();
         let reply = self.get(path);
         assert_eq!((reply.status, reply.complete), (200, false), "{reply:?}");
-        let line = self.router_line_after(mark, path);
+        let line = self.wait_for_router_line_after(mark, path);
         assert!(line.contains(" code=H18 "), "{line}");
         reply
     }
@@ -123,7 +123,7 @@ impl Stage {
     /// A line after `mark` about a crash of the first dyno, for this reason, and its next start.
     #[track_caller]
     pub(crate) fn crashes(&self, mark: usize, reason: &str) {
-        self.wait_for_after(mark, &format!("a crash: {reason}"), |line| {
+        self.wait_for_line_after(mark, &format!("a crash: {reason}"), |line| {
             line.contains("dyno[web.1]: Crashed: ") && line.contains(reason)
         });
         self.moves(mark, "crashed to starting");
@@ -133,7 +133,7 @@ impl Stage {
     /// The first dyno was thrown away after `mark` for no fault of its own: that is no crash.
     #[track_caller]
     pub(crate) fn discards(&self, mark: usize) {
-        self.wait_for_after(mark, "a replacement", |line| {
+        self.wait_for_line_after(mark, "a replacement", |line| {
             line.contains("dyno[web.1]: Replacing: ") && line.contains("client went away")
         });
         self.moves(mark, "up to down");
@@ -148,16 +148,16 @@ impl Stage {
     #[track_caller]
     fn moves(&self, mark: usize, edge: &str) {
         let state = format!("dyno[web.1]: State changed from {edge}");
-        self.wait_for_after(mark, &state, |line| line.ends_with(&state));
+        self.wait_for_line_after(mark, &state, |line| line.ends_with(&state));
     }
 
     /// Asks for `path`, and until that is answered asks the other of two dynos again and again: it answers each time,
     /// and lives on. Returns the answer, and how many the other one gave.
     #[track_caller]
-    pub(crate) fn beside(&self, path: &str) -> (Reply, u64) {
+    pub(crate) fn beside(&self, path: &str) -> (HttpReply, u64) {
         let mark = self.both_are_up();
         let (reply, answers) = self.while_asked(path);
-        let line = self.router_line_after(mark, path);
+        let line = self.wait_for_router_line_after(mark, path);
         let other = if line.contains(" dyno=web.1 ") { 2 } else { 1 };
         let moved = format!("dyno[web.{other}]: ");
         let lines = self.lines().split_off(mark);
@@ -167,7 +167,7 @@ impl Stage {
     }
 
     /// The same without a look at the log.
-    pub(crate) fn while_asked(&self, path: &str) -> (Reply, u64) {
+    pub(crate) fn while_asked(&self, path: &str) -> (HttpReply, u64) {
         thread::scope(|scope| {
             let busy = scope.spawn(|| self.get(path));
             let mut answers = 0;
@@ -184,9 +184,9 @@ impl Stage {
     pub(crate) fn both_are_up(&self) -> usize {
         for dyno in ["web.1", "web.2"] {
             let up = format!("dyno[{dyno}]: State changed from starting to up");
-            self.wait_for("both dynos", |line| line.ends_with(&up));
+            self.wait_for_line("both dynos", |line| line.ends_with(&up));
         }
-        self.mark()
+        self.line_count()
     }
 
     /// Sends a request for `path` and reads its answer until `bytes` are there; the connection stays open.
@@ -204,7 +204,7 @@ impl Stage {
 
     /// A field of the process's status, in KiB.
     pub(crate) fn kib(&self, name: &str) -> u64 {
-        let status = fs::read_to_string(format!("/proc/{}/status", self.id())).unwrap();
+        let status = fs::read_to_string(format!("/proc/{}/status", self.process_id())).unwrap();
         let line = status
             .lines()
             .find_map(|line| line.strip_prefix(name))
@@ -224,7 +224,7 @@ impl Stage {
     }
 
     pub(crate) fn descriptors(&self) -> usize {
-        fs::read_dir(format!("/proc/{}/fd", self.id()))
+        fs::read_dir(format!("/proc/{}/fd", self.process_id()))
             .unwrap()
             .count()
     }
@@ -237,7 +237,7 @@ impl Stage {
 
     /// The folder of this run: slugs, and what dynos write.
     pub(crate) fn run_folder(&self) -> PathBuf {
-        let links = fs::read_dir(format!("/proc/{}/fd", self.id())).unwrap();
+        let links = fs::read_dir(format!("/proc/{}/fd", self.process_id())).unwrap();
         let mut files = links.filter_map(|link| fs::read_link(link.ok()?.path()).ok());
         let lock = files.find(|file| file.ends_with("lock")).unwrap();
         lock.parent().unwrap().to_owned()
@@ -263,7 +263,7 @@ pub(crate) fn eventually(what: &str, is: impl Fn() -> bool) {
 }
 
 /// The value of `NAME=VALUE` in a guest's answer.
-pub(crate) fn value(reply: &Reply, name: &str) -> String {
+pub(crate) fn value(reply: &HttpReply, name: &str) -> String {
     let text = reply.text();
     let mut words = text.split([' ', '\n']);
     let key = format!("{name}=");
@@ -274,6 +274,6 @@ pub(crate) fn value(reply: &Reply, name: &str) -> String {
 }
 
 /// The same, as a number.
-pub(crate) fn number(reply: &Reply, name: &str) -> u64 {
+pub(crate) fn number(reply: &HttpReply, name: &str) -> u64 {
     value(reply, name).parse().unwrap()
 }

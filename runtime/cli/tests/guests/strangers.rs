@@ -1,13 +1,13 @@
 //! What one stranger may do to an app: nothing that another client notices.
 
-use testkit::guest;
-use testkit::hostile_client::{Target, holds};
+use testkit::guest_path;
+use testkit::hostile_client::{HostileTarget, assert_others_are_served};
 
 use crate::stage::{Stage, folder};
 
 fn guest_holds(name: &str, (announces, traps, works): (&str, &str, &str)) {
-    let folder = folder(&guest(name), "");
-    let local = holds(&Target {
+    let folder = folder(&guest_path(name), "");
+    let local = assert_others_are_served(&HostileTarget {
         folder: folder.path(),
         announces,
         traps,

@@ -4,27 +4,27 @@
 
 use std::thread;
 
-use testkit::{Local, field};
+use testkit::{DynoProcess, log_field};
 
 use crate::stage::{limited, number, start, wat};
 
 /// Before its head it is stopped at the deadline; its neighbour goes on meanwhile.
 fn stopped_at_the_deadline(name: &str) {
     let stage = limited(name, "timeout = \"1s\"", &["web=2"]);
-    let mark = stage.mark();
+    let mark = stage.line_count();
     let (reply, answers) = stage.beside("/x");
     assert_eq!(reply.status, 503, "{reply:?}");
     assert!(
         reply.text().contains("H12") && answers > 5,
         "{answers} answers"
     );
-    let line = stage.router_line_after(mark, "/x");
+    let line = stage.wait_for_router_line_after(mark, "/x");
     assert!(line.contains(" code=H12 "), "{line}");
-    assert!(field(&line, "service") >= 900, "{line}");
-    stage.wait_for_after(mark, "the end of the dyno", |line| {
+    assert!(log_field(&line, "service") >= 900, "{line}");
+    stage.wait_for_line_after(mark, "the end of the dyno", |line| {
         line.contains("Crashed: killed, since a request took too long")
     });
-    stage.wait_for_after(mark, "a new one", |line| {
+    stage.wait_for_line_after(mark, "a new one", |line| {
         line.ends_with("State changed from starting to up")
     });
     stage.ends();
@@ -34,13 +34,13 @@ fn stopped_at_the_deadline(name: &str) {
 fn stopped_after_a_hangup(name: &str, after: &[&str]) {
     let stage = start(name, &[]);
     for how in after {
-        let mark = stage.mark();
+        let mark = stage.line_count();
         let path = format!("/x?after={how}");
         let (client, head) = stage.begin(&path, 15);
         assert_eq!(head, b"HTTP/1.1 200 OK");
         drop(client);
         stage.discards(mark);
-        let line = stage.router_line_after(mark, &path);
+        let line = stage.wait_for_router_line_after(mark, &path);
         assert!(
             line.contains(" code=H27 ") && line.contains(" status=499 "),
             "{line}"
@@ -116,8 +116,8 @@ fn lingers(name: &str, ways: &[&str]) {
         );
         let next = format!("/ok?next{how}");
         assert_eq!(stage.get(&next).text(), format!("ok {}\n", before + 2));
-        let line = stage.router_line(&next);
-        assert!(field(&line, "wait") >= 500, "{line}");
+        let line = stage.wait_for_router_line(&next);
+        assert!(log_field(&line, "wait") >= 500, "{line}");
     }
     stage.ends();
 }
@@ -175,7 +175,7 @@ fn falls_silent(name: &str, path: &str) {
         (200, false),
         "{name}: {reply:?}"
     );
-    let line = stage.router_line(path);
+    let line = stage.wait_for_router_line(path);
     assert!(line.contains(" code=H15 "), "{line}");
     stage.is_replaced();
     stage.ends();
@@ -191,10 +191,10 @@ fn lingers_forever() {
 
 fn never_boots() {
     let folder = wat("boot_spin", "");
-    let local = Local::spawn(folder.path(), &[]);
-    local.wait_for("the boot timeout", |line| {
+    let local = DynoProcess::spawn_local(folder.path(), &[]);
+    local.wait_for_line("the boot timeout", |line| {
         line.contains("dyno[web.1]: Error R10 (Boot timeout) -> ")
     });
-    local.wait_for("the end", |line| line.contains("did not come up"));
-    assert!(!local.wait().success());
+    local.wait_for_line("the end", |line| line.contains("did not come up"));
+    assert!(!local.wait_for_exit().success());
 }

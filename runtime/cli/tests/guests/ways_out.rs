@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::mpsc::{self, Receiver};
 use std::thread;
 
-use testkit::{Local, PATIENCE, dyno, guest};
+use testkit::{DynoProcess, PATIENCE, dyno_command, guest_path};
 
 use crate::stage::{Stage, folder, start};
 
@@ -90,14 +90,14 @@ fn reaches(stage: &Stage, what: &str, place: &str) -> String {
 }
 
 fn refuses(stage: &Stage, what: &str, place: &str) {
-    let mark = stage.mark();
+    let mark = stage.line_count();
     let said = reaches(stage, what, place);
     assert!(said.starts_with("refused: "), "{what} {place}: {said}");
     if what != "url" && (place.starts_with('0') || place.starts_with("[::ffff:")) {
         // To a socket, the engine says that this is no address to connect to.
         return;
     }
-    stage.wait_for_after(mark, &format!("a refusal of {what} {place}"), |line| {
+    stage.wait_for_line_after(mark, &format!("a refusal of {what} {place}"), |line| {
         line.contains("dyno[web.1]: Outbound connection to ") && line.contains(" refused: ")
     });
 }
@@ -232,16 +232,16 @@ fn half_upload() {
 
 #[test]
 fn env_dump() {
-    let app = folder(&guest("env_dump"), "");
+    let app = folder(&guest_path("env_dump"), "");
     fs::write(app.path().join(".env"), "GREETING=hello there\n").unwrap();
-    let mut command = dyno();
+    let mut command = dyno_command();
     command
         .env("HOST_SECRET", "hunter2")
         .arg("local")
         .arg(app.path())
         .args(["-p", "0", "web=2"]);
-    let mut local = Local::spawn_with(&mut command);
-    let url = local.wait_for("the URL", |line| line.contains(" is up: http://"));
+    let mut local = DynoProcess::spawn(&mut command);
+    let url = local.wait_for_line("the URL", |line| line.contains(" is up: http://"));
     local.port = url
         .rsplit(':')
         .next()
@@ -308,7 +308,7 @@ fn log_escape() {
     let stage = start("log_escape", &[]);
     let reply = stage.get("/x");
     assert_eq!(reply.text(), "lines=14\n");
-    stage.wait_for("the line without an end", |line| {
+    stage.wait_for_line("the line without an end", |line| {
         line.ends_with("no newline at the end")
     });
     let lines = stage.lines();

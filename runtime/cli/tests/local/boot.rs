@@ -4,40 +4,42 @@ use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use testkit::{Demo, Home, Local, dyno, fails, guest, names, root};
+use testkit::{
+    DemoApp, DynoProcess, HomeFolder, dyno_command, error_of, file_names, guest_path, repository,
+};
 
 /// Makes `file` one of the guests that are written as text.
 fn assemble(name: &str, file: &Path) {
-    let text = root().join(format!("runtime/dyno/tests/guests/wat/{name}.wat"));
+    let text = repository().join(format!("runtime/dyno/tests/guests/wat/{name}.wat"));
     fs::write(file, wat::parse_file(text).unwrap()).unwrap();
 }
 
 #[test]
 fn an_app_that_traps_at_boot_is_an_error_with_the_reason() {
-    let demo = Demo::empty();
-    assemble("boot_trap", &demo.file("app.wasm"));
-    let text = demo.fails(&[]);
+    let demo = DemoApp::new();
+    assemble("boot_trap", &demo.file_path("app.wasm"));
+    let text = demo.local_error(&[]);
     assert!(text.contains("error: demo did not come up: "), "{text}");
     assert!(text.contains("unreachable"), "{text}");
 }
 
 #[test]
 fn with_watch_it_waits_for_the_next_change() {
-    let demo = Demo::empty();
-    assemble("boot_trap", &demo.file("app.wasm"));
-    let mut command = dyno();
-    let mut local = Local::spawn_with(
+    let demo = DemoApp::new();
+    assemble("boot_trap", &demo.file_path("app.wasm"));
+    let mut command = dyno_command();
+    let mut local = DynoProcess::spawn(
         command
             .arg("local")
-            .arg(demo.path())
+            .arg(demo.folder())
             .args(["-p", "0", "--watch"]),
     );
-    local.wait_for("the error", |line| {
+    local.wait_for_line("the error", |line| {
         line.starts_with("error: demo did not come up: ")
     });
-    local.wait_for("watching", |line| line.contains("Watching"));
-    demo.put("good");
-    local.port = local.url_port();
+    local.wait_for_line("watching", |line| line.contains("Watching"));
+    demo.replace_component("good");
+    local.port = local.wait_for_port();
     assert_eq!(local.get("/").text(), "hello\n");
     assert!(local.stop().success());
 }
@@ -45,11 +47,11 @@ fn with_watch_it_waits_for_the_next_change() {
 /// An app whose source cannot be loaded: the app's own words, and the end.
 #[test]
 fn an_app_that_cannot_be_loaded_is_an_error_with_its_own_words() {
-    let demo = Demo::of("loads");
-    demo.write(".env", "LOAD=err\n");
-    let output = dyno()
+    let demo = DemoApp::from_guest("loads");
+    demo.write_file(".env", "LOAD=err\n");
+    let output = dyno_command()
         .arg("local")
-        .arg(demo.path())
+        .arg(demo.folder())
         .args(["-p", "0"])
         .output()
         .unwrap();
@@ -71,64 +73,67 @@ fn an_app_that_cannot_be_loaded_is_an_error_with_its_own_words() {
 
 #[test]
 fn a_change_that_cannot_be_loaded_leaves_what_served() {
-    let demo = Demo::of("loads");
-    let local = demo.start(&["web=2", "--watch"]);
-    local.wait_for("watching", |line| line.contains("Watching"));
+    let demo = DemoApp::from_guest("loads");
+    let local = demo.start_local(&["web=2", "--watch"]);
+    local.wait_for_line("watching", |line| line.contains("Watching"));
     assert_eq!(local.get("/").text(), "loaded\n");
-    let mark = local.mark();
-    demo.write(".env", "LOAD=err\n");
-    local.wait_for_after(mark, "the traceback", |line| {
+    let mark = local.line_count();
+    demo.write_file(".env", "LOAD=err\n");
+    local.wait_for_line_after(mark, "the traceback", |line| {
         line.ends_with("app[web.1]: Traceback (most recent call last):")
     });
-    local.wait_for_after(mark, "the error", |line| {
+    local.wait_for_line_after(mark, "the error", |line| {
         line.starts_with("error: demo did not come up: ")
             && line.ends_with("No module named 'shop'")
     });
-    local.wait_for_after(mark, "what goes on", |line| {
+    local.wait_for_line_after(mark, "what goes on", |line| {
         line.contains("what was there before")
     });
     for _ in 0..10 {
         assert_eq!(local.get("/").text(), "loaded\n");
     }
-    let mark = local.mark();
-    demo.write(".env", "LOAD=ok\n");
-    local.wait_for_after(mark, "the new release", |line| line.contains("demo is up"));
+    let mark = local.line_count();
+    demo.write_file(".env", "LOAD=ok\n");
+    local.wait_for_line_after(mark, "the new release", |line| line.contains("demo is up"));
     assert_eq!(local.get("/").text(), "loaded\n");
     assert!(local.stop().success());
 }
 
 #[test]
 fn an_app_that_takes_its_time_to_boot_is_waited_for() {
-    let demo = Demo::empty();
-    assemble("slow_boot", &demo.file("app.wasm"));
-    let local = demo.start(&[]);
-    local.wait_for("its states", |line| {
+    let demo = DemoApp::new();
+    assemble("slow_boot", &demo.file_path("app.wasm"));
+    let local = demo.start_local(&[]);
+    local.wait_for_line("its states", |line| {
         line.ends_with("State changed from starting to up")
     });
     assert!(local.stop().success());
 }
 
 /// The only file in the compile cache, and its number: one that was made anew has another.
-fn cached(home: &Home) -> (PathBuf, u64) {
-    let folder = home.cache().join("compiled");
-    let files = names(&folder);
+fn cached(home: &HomeFolder) -> (PathBuf, u64) {
+    let folder = home.cache_folder().join("compiled");
+    let files = file_names(&folder);
     assert_eq!(files.len(), 1, "{files:?}");
     let file = folder.join(&files[0]);
     let number = file.metadata().unwrap().ino();
     (file, number)
 }
 
-fn serve_once(home: &Home) {
-    let mut command = home.dyno();
-    let command = command.arg("local").arg(guest("good")).args(["-p", "0"]);
-    let local = Local::start_with(command);
+fn serve_once(home: &HomeFolder) {
+    let mut command = home.dyno_command();
+    let command = command
+        .arg("local")
+        .arg(guest_path("good"))
+        .args(["-p", "0"]);
+    let local = DynoProcess::start(command);
     assert_eq!(local.get("/").text(), "hello\n");
     assert!(local.stop().success());
 }
 
 #[test]
 fn a_component_is_compiled_once_and_damaged_code_is_replaced() {
-    let home = Home::new();
+    let home = HomeFolder::new();
     serve_once(&home);
     let (file, number) = cached(&home);
     let code = fs::read(&file).unwrap();
@@ -150,12 +155,12 @@ fn a_component_is_compiled_once_and_damaged_code_is_replaced() {
 
 #[test]
 fn what_is_no_component_is_refused_in_clear_words() {
-    let demo = Demo::empty();
-    demo.write("app.wasm", "no WebAssembly");
-    let text = fails(
-        dyno()
+    let demo = DemoApp::new();
+    demo.write_file("app.wasm", "no WebAssembly");
+    let text = error_of(
+        dyno_command()
             .arg("local")
-            .arg(demo.file("app.wasm"))
+            .arg(demo.file_path("app.wasm"))
             .args(["-p", "0"]),
     );
     assert!(text.contains("not a WebAssembly file"), "{text}");

@@ -4,7 +4,7 @@ use std::sync::Barrier;
 use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 
-use testkit::{Local, field, guest};
+use testkit::{DynoProcess, guest_path, log_field};
 
 const REQUESTS: usize = 20;
 /// What each of them takes, in milliseconds.
@@ -43,9 +43,9 @@ impl Logged {
         Logged {
             path: word("path"),
             dyno: word("dyno"),
-            queue: field(line, "queue"),
-            wait: field(line, "wait"),
-            service: field(line, "service"),
+            queue: log_field(line, "queue"),
+            wait: log_field(line, "wait"),
+            service: log_field(line, "service"),
             end: u64::try_from(end).unwrap(),
         }
     }
@@ -56,7 +56,7 @@ impl Logged {
 }
 
 /// What was logged from `mark` on, in the order of the log, as soon as it is `count` requests.
-fn logged(local: &Local, mark: usize, count: usize) -> Vec<Logged> {
+fn logged(local: &DynoProcess, mark: usize, count: usize) -> Vec<Logged> {
     let deadline = Instant::now() + testkit::PATIENCE;
     loop {
         let lines = local.lines().split_off(mark);
@@ -82,7 +82,7 @@ struct Seen {
 }
 
 /// Sends [`REQUESTS`], each `gap` after the one before, and checks that each is answered by a guest of its own.
-fn ask(local: &Local, path: &str, gap: Duration) -> (Vec<Seen>, Duration) {
+fn ask(local: &DynoProcess, path: &str, gap: Duration) -> (Vec<Seen>, Duration) {
     let start = Barrier::new(REQUESTS + 1);
     let mut began = Instant::now();
     let seen = thread::scope(|scope| {
@@ -151,8 +151,8 @@ fn assert_true(seen: &[Seen], requests: &[Logged]) {
 fn one_dyno_serves_one_at_a_time_and_four_take_a_quarter() {
     let path = format!("/overlap?ms={SERVICE_MS}");
     let run = |formation: &str| {
-        let local = Local::start(&guest("good"), &[formation]);
-        let mark = local.mark();
+        let local = DynoProcess::start_local(&guest_path("good"), &[formation]);
+        let mark = local.line_count();
         let (seen, took) = ask(&local, &path, Duration::ZERO);
         let requests = logged(&local, mark, REQUESTS);
         assert_one_at_a_time(&requests);
@@ -195,8 +195,8 @@ fn requests_are_answered_in_order_of_arrival_and_the_log_counts_them() {
     const GAP: Duration = Duration::from_millis(15);
     /// Requests this far apart cannot overtake each other on their way to the router.
     const APART: Duration = Duration::from_millis(75);
-    let local = Local::start(&guest("good"), &[]);
-    let mark = local.mark();
+    let local = DynoProcess::start_local(&guest_path("good"), &[]);
+    let mark = local.line_count();
     let (seen, held) = thread::scope(|scope| {
         let hold = scope.spawn(|| local.get(&format!("/sleep?ms={}", HOLD.as_millis())));
         thread::sleep(APART);
@@ -243,7 +243,7 @@ fn requests_are_answered_in_order_of_arrival_and_the_log_counts_them() {
 #[test]
 fn a_slow_request_holds_up_nobody_while_another_dyno_is_free() {
     const SLOW: &str = "/sleep?ms=3000";
-    let local = Local::start(&guest("good"), &["web=2"]);
+    let local = DynoProcess::start_local(&guest_path("good"), &["web=2"]);
     let (slow, during) = thread::scope(|scope| {
         let slow = scope.spawn(|| local.get(SLOW));
         // It has its dyno long before this is over.

@@ -2,17 +2,17 @@
 
 use std::fs;
 
-use testkit::{Local, foreign, names, scratch};
+use testkit::{DynoProcess, file_names, foreign_guest_path, scratch_folder};
 
 /// The body that goes there and back, in bytes.
 const BODY_BYTES: usize = 300 * 1024;
 
 fn runs_unchanged(name: &str) {
-    let env = tempfile::NamedTempFile::new_in(scratch()).unwrap();
+    let env = tempfile::NamedTempFile::new_in(scratch_folder()).unwrap();
     fs::write(env.path(), "GREETING='from a file'\n").unwrap();
-    let file = foreign(name);
-    let before = names(file.parent().unwrap());
-    let local = Local::start(&file, &["-e", env.path().to_str().unwrap()]);
+    let file = foreign_guest_path(name);
+    let before = file_names(file.parent().unwrap());
+    let local = DynoProcess::start_local(&file, &["-e", env.path().to_str().unwrap()]);
     let get = |path: &str| {
         let reply = local.get(path);
         assert_eq!(
@@ -33,7 +33,7 @@ fn runs_unchanged(name: &str) {
     assert!(reply.body == body, "{} bytes came back", reply.body.len());
     assert!(get("/").contains("hello"), "it goes on serving");
     assert!(local.stop().success());
-    assert_eq!(names(file.parent().unwrap()), before);
+    assert_eq!(file_names(file.parent().unwrap()), before);
 }
 
 #[test]

@@ -4,21 +4,24 @@ use std::io::{Read, Write};
 use std::net::TcpListener;
 use std::time::{Duration, Instant};
 
-use testkit::{Demo, Example, Home, Local, dyno, fails, foreign, guest, names};
+use testkit::{
+    DemoApp, DynoProcess, ExampleApp, HomeFolder, dyno_command, error_of, file_names,
+    foreign_guest_path, guest_path,
+};
 
 /// Hangs are told from ends by this; an idle runner ends in a fraction of it.
 const SOON: Duration = Duration::from_secs(10);
 
-fn start(home: &Home, args: &[&str]) -> Local {
-    let mut command = home.dyno();
-    Local::start_with(command.arg("local").args(args).args(["-p", "0"]))
+fn start(home: &HomeFolder, args: &[&str]) -> DynoProcess {
+    let mut command = home.dyno_command();
+    DynoProcess::start(command.arg("local").args(args).args(["-p", "0"]))
 }
 
 #[test]
 fn an_example_runs_in_an_empty_home_and_leaves_only_the_cache() {
-    let (home, hello) = (Home::new(), Example::copy("hello"));
-    let sources = hello.files();
-    let local = start(&home, &[hello.path.to_str().unwrap()]);
+    let (home, hello) = (HomeFolder::new(), ExampleApp::copy_from_repository("hello"));
+    let sources = hello.file_names();
+    let local = start(&home, &[hello.folder.to_str().unwrap()]);
     let reply = local.get("/");
     assert_eq!((reply.status, reply.complete), (200, true), "{reply:?}");
     assert!(reply.text().contains("web.1"), "{}", reply.text());
@@ -33,37 +36,37 @@ fn an_example_runs_in_an_empty_home_and_leaves_only_the_cache() {
     assert!(began.elapsed() < SOON);
     let mut allowed = sources;
     allowed.push("target".into());
-    let left = hello.files();
+    let left = hello.file_names();
     assert!(left.iter().all(|name| allowed.contains(name)), "{left:?}");
-    assert_eq!(names(&home.cache()), ["compiled", "run"]);
+    assert_eq!(file_names(&home.cache_folder()), ["compiled", "run"]);
     home.assert_clean();
 }
 
 #[test]
 fn both_signals_end_it_with_success() {
     for signal in ["INT", "TERM"] {
-        let home = Home::new();
-        let local = start(&home, &[guest("good").to_str().unwrap()]);
+        let home = HomeFolder::new();
+        let local = start(&home, &[guest_path("good").to_str().unwrap()]);
         assert_eq!(local.get("/").status, 200);
-        local.signal(signal);
-        assert_eq!(local.wait().code(), Some(0), "{signal}");
+        local.send_signal(signal);
+        assert_eq!(local.wait_for_exit().code(), Some(0), "{signal}");
         home.assert_clean();
     }
 }
 
 #[test]
 fn every_state_of_a_dyno_is_logged() {
-    let local = Local::start(&guest("good"), &[]);
+    let local = DynoProcess::start_local(&guest_path("good"), &[]);
     let line = |text: &str| {
         let text = format!("dyno[web.1]: State changed from {text}");
-        local.wait_for(&text, |line| line.ends_with(&text));
+        local.wait_for_line(&text, |line| line.ends_with(&text));
     };
     line("down to starting");
     line("starting to up");
-    local.signal("INT");
+    local.send_signal("INT");
     line("up to stopping");
     line("stopping to down");
-    assert!(local.wait().success());
+    assert!(local.wait_for_exit().success());
 }
 
 /// Connections that say nothing, or not all, hold nobody up.
@@ -75,13 +78,13 @@ fn idle_connections_do_not_hold_it_up() {
         b"GET / HT",
         b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0",
     ];
-    let local = Local::start(&guest("good"), &[]);
+    let local = DynoProcess::start_local(&guest_path("good"), &[]);
     let _open = beginnings.map(|bytes| {
         let mut stream = local.connect();
         stream.write_all(bytes).unwrap();
         stream
     });
-    local.router_line("/");
+    local.wait_for_router_line("/");
     let began = Instant::now();
     assert_eq!(local.stop().code(), Some(0));
     assert!(began.elapsed() < SOON);
@@ -89,101 +92,101 @@ fn idle_connections_do_not_hold_it_up() {
 
 #[test]
 fn a_request_that_runs_is_ended_with_h24() {
-    let local = Local::start(&guest("good"), &[]);
+    let local = DynoProcess::start_local(&guest_path("good"), &[]);
     let mut stream = local.connect();
     stream
         .write_all(b"GET /sleep?ms=60000 HTTP/1.1\r\nHost: demo.localhost\r\n\r\n")
         .unwrap();
     std::thread::sleep(Duration::from_millis(200));
-    local.signal("INT");
+    local.send_signal("INT");
     let mut answer = String::new();
     stream.read_to_string(&mut answer).unwrap();
     assert!(
         answer.starts_with("HTTP/1.1 503 ") && answer.contains("H24"),
         "{answer}"
     );
-    let line = local.router_line("/sleep?ms=60000");
+    let line = local.wait_for_router_line("/sleep?ms=60000");
     assert!(line.contains("at=error code=H24 "), "{line}");
-    assert_eq!(local.wait().code(), Some(0));
+    assert_eq!(local.wait_for_exit().code(), Some(0));
 }
 
 #[test]
 fn a_short_request_is_finished_first() {
-    let local = Local::start(&guest("good"), &[]);
+    let local = DynoProcess::start_local(&guest_path("good"), &[]);
     let mut stream = local.connect();
     // Longer than the signal takes to arrive, shorter than the grace.
     stream
         .write_all(b"GET /sleep?ms=150 HTTP/1.1\r\nHost: demo.localhost\r\n\r\n")
         .unwrap();
     std::thread::sleep(Duration::from_millis(50));
-    local.signal("INT");
+    local.send_signal("INT");
     let mut answer = String::new();
     stream.read_to_string(&mut answer).unwrap();
     assert!(
         answer.starts_with("HTTP/1.1 200 ") && answer.contains("slept 150"),
         "{answer}"
     );
-    assert_eq!(local.wait().code(), Some(0));
+    assert_eq!(local.wait_for_exit().code(), Some(0));
 }
 
 #[test]
 fn a_second_signal_ends_it_at_once() {
-    let home = Home::new();
-    let local = start(&home, &[guest("spin").to_str().unwrap()]);
+    let home = HomeFolder::new();
+    let local = start(&home, &[guest_path("spin").to_str().unwrap()]);
     let mut stream = local.connect();
     stream
         .write_all(b"GET / HTTP/1.1\r\nHost: demo.localhost\r\n\r\n")
         .unwrap();
     std::thread::sleep(Duration::from_millis(100));
     let began = Instant::now();
-    local.signal("INT");
-    local.signal("INT");
-    assert_eq!(local.wait().code(), Some(0));
+    local.send_signal("INT");
+    local.send_signal("INT");
+    assert_eq!(local.wait_for_exit().code(), Some(0));
     assert!(began.elapsed() < SOON);
     home.assert_no_process();
 }
 
 #[test]
 fn stopping_ends_a_build_and_all_that_it_started() {
-    let (home, demo) = (Home::new(), Demo::empty());
-    demo.write(
+    let (home, demo) = (HomeFolder::new(), DemoApp::new());
+    demo.write_file(
         "dyno.toml",
         "[build]\ncommand = \"echo begun; sleep 1000; true\"\noutput = \"app.wasm\"\n",
     );
     for signal in ["INT", "TERM"] {
-        let mut command = home.dyno();
-        let local = Local::spawn_with(command.arg("local").arg(demo.path()).args(["-p", "0"]));
-        local.wait_for("the build's output", |line| line == "begun");
-        local.signal(signal);
-        assert_eq!(local.wait().code(), Some(0), "{signal}");
+        let mut command = home.dyno_command();
+        let local = DynoProcess::spawn(command.arg("local").arg(demo.folder()).args(["-p", "0"]));
+        local.wait_for_line("the build's output", |line| line == "begun");
+        local.send_signal(signal);
+        assert_eq!(local.wait_for_exit().code(), Some(0), "{signal}");
         home.assert_clean();
     }
 }
 
 #[test]
 fn what_a_killed_run_left_is_removed_by_the_next() {
-    let home = Home::new();
-    let component = guest("good");
+    let home = HomeFolder::new();
+    let component = guest_path("good");
     let component = component.to_str().unwrap();
     let local = start(&home, &[component]);
     assert_eq!(local.get("/files/write?path=./tmp/x").status, 200);
-    local.signal("KILL");
-    assert_eq!(local.wait().code(), None);
-    assert_eq!(names(&home.cache().join("run")).len(), 1);
+    local.send_signal("KILL");
+    assert_eq!(local.wait_for_exit().code(), None);
+    assert_eq!(file_names(&home.cache_folder().join("run")).len(), 1);
     let local = start(&home, &[component]);
-    assert_eq!(names(&home.cache().join("run")).len(), 1);
+    assert_eq!(file_names(&home.cache_folder().join("run")).len(), 1);
     assert!(local.stop().success());
     home.assert_clean();
 }
 
 #[test]
 fn two_at_once_do_not_disturb_each_other() {
-    let home = Home::new();
-    let component = guest("good");
+    let home = HomeFolder::new();
+    let component = guest_path("good");
     let args = ["local", component.to_str().unwrap(), "-p", "0"];
-    let mut both = [0, 1].map(|_| Local::spawn_with(home.dyno().args(args)));
+    let mut both = [0, 1].map(|_| DynoProcess::spawn(home.dyno_command().args(args)));
     for local in &mut both {
-        local.port = local.url_port();
+        local.port = local.wait_for_port();
     }
     let [one, two] = both;
     assert_eq!(one.get("/count").text(), "1\n");
@@ -196,13 +199,18 @@ fn two_at_once_do_not_disturb_each_other() {
 
 #[test]
 fn stopping_ends_the_compiler() {
-    let home = Home::new();
-    let mut command = home.dyno();
-    let local = Local::spawn_with(command.arg("local").arg(foreign("js")).args(["-p", "0"]));
-    local.wait_for("the release", |line| line.contains("Release v1 created"));
+    let home = HomeFolder::new();
+    let mut command = home.dyno_command();
+    let local = DynoProcess::spawn(
+        command
+            .arg("local")
+            .arg(foreign_guest_path("js"))
+            .args(["-p", "0"]),
+    );
+    local.wait_for_line("the release", |line| line.contains("Release v1 created"));
     std::thread::sleep(Duration::from_millis(200));
-    local.signal("INT");
-    assert_eq!(local.wait().code(), Some(0));
+    local.send_signal("INT");
+    assert_eq!(local.wait_for_exit().code(), Some(0));
     home.assert_clean();
 }
 
@@ -210,7 +218,12 @@ fn stopping_ends_the_compiler() {
 fn a_port_in_use_is_an_error_that_names_the_way_out() {
     let taken = TcpListener::bind(("127.0.0.1", 0)).unwrap();
     let port = taken.local_addr().unwrap().port().to_string();
-    let text = fails(dyno().arg("local").arg(guest("good")).args(["-p", &port]));
+    let text = error_of(
+        dyno_command()
+            .arg("local")
+            .arg(guest_path("good"))
+            .args(["-p", &port]),
+    );
     assert!(
         text.contains(&format!("port {port}")) && text.contains("-p"),
         "{text}"
@@ -223,8 +236,13 @@ fn the_port_is_the_one_asked_for() {
     let port = free.local_addr().unwrap().port();
     drop(free);
     let text = port.to_string();
-    let mut command = dyno();
-    let local = Local::spawn_with(command.arg("local").arg(guest("good")).args(["-p", &text]));
-    assert_eq!(local.url_port(), port);
+    let mut command = dyno_command();
+    let local = DynoProcess::spawn(
+        command
+            .arg("local")
+            .arg(guest_path("good"))
+            .args(["-p", &text]),
+    );
+    assert_eq!(local.wait_for_port(), port);
     assert!(local.stop().success());
 }

@@ -1,15 +1,15 @@
 //! What an app's own files and the arguments set: variables, process types, formation, limits.
 
-use testkit::{Demo, field};
+use testkit::{DemoApp, log_field};
 
 #[test]
 fn variables_come_from_dotenv() {
-    let demo = Demo::of("good");
-    demo.write(
+    let demo = DemoApp::from_guest("good");
+    demo.write_file(
         ".env",
         "# local\nexport GREETING=\"hi\\nthere\"\nEMPTY=\nPLAIN=a b # note\n",
     );
-    let local = demo.start(&[]);
+    let local = demo.start_local(&[]);
     assert_eq!(local.get("/env/GREETING").text(), "hi\nthere");
     assert_eq!(local.get("/env/PLAIN").text(), "a b");
     assert_eq!(local.get("/env/EMPTY").status, 200);
@@ -31,33 +31,34 @@ fn variables_come_from_dotenv() {
 
 #[test]
 fn another_file_of_variables_takes_the_place_of_dotenv() {
-    let demo = Demo::of("good");
-    demo.write(".env", "A=1\nB=1\n").write("other.env", "A=2\n");
-    let file = demo.file("other.env");
-    let local = demo.start(&["-e", file.to_str().unwrap()]);
+    let demo = DemoApp::from_guest("good");
+    demo.write_file(".env", "A=1\nB=1\n")
+        .write_file("other.env", "A=2\n");
+    let file = demo.file_path("other.env");
+    let local = demo.start_local(&["-e", file.to_str().unwrap()]);
     assert_eq!(local.get("/env/A").text(), "2");
     assert_eq!(local.get("/env/B").status, 404);
 }
 
 #[test]
 fn mistakes_in_files_name_the_file_and_the_line() {
-    let demo = Demo::of("good");
-    let absent = demo.fails(&["-e", "absent.env"]);
+    let demo = DemoApp::from_guest("good");
+    let absent = demo.local_error(&["-e", "absent.env"]);
     assert!(absent.contains("cannot read absent.env"), "{absent}");
-    demo.write(".env", "GOOD=1\nnot a variable\n");
-    let text = demo.fails(&[]);
+    demo.write_file(".env", "GOOD=1\nnot a variable\n");
+    let text = demo.local_error(&[]);
     assert!(text.contains(".env") && text.contains('2'), "{text}");
-    demo.write(".env", "")
-        .write("dyno.toml", "[limits]\nmemroy = \"1MiB\"\n");
-    let text = demo.fails(&[]);
+    demo.write_file(".env", "")
+        .write_file("dyno.toml", "[limits]\nmemroy = \"1MiB\"\n");
+    let text = demo.local_error(&[]);
     assert!(
         text.contains("unknown key `limits.memroy`") && text.contains("memory"),
         "{text}"
     );
     assert!(text.contains("dyno.toml"), "{text}");
-    demo.write("dyno.toml", "")
-        .write("Procfile", "web: elsewhere.wasm\n");
-    let text = demo.fails(&[]);
+    demo.write_file("dyno.toml", "")
+        .write_file("Procfile", "web: elsewhere.wasm\n");
+    let text = demo.local_error(&[]);
     assert!(
         text.contains("elsewhere.wasm") && text.contains("correct the path"),
         "{text}"
@@ -66,14 +67,14 @@ fn mistakes_in_files_name_the_file_and_the_line() {
 
 #[test]
 fn app_json_gives_defaults_and_asks_for_the_rest() {
-    let demo = Demo::of("good");
-    demo.write(
+    let demo = DemoApp::from_guest("good");
+    demo.write_file(
         "app.json",
         r#"{"env": {"A": {"value": "default"}, "B": "plain", "C": {"required": true}},
             "formation": {"web": {"quantity": 3}}}"#,
     );
-    demo.write(".env", "B=own\n");
-    let local = demo.start(&[]);
+    demo.write_file(".env", "B=own\n");
+    let local = demo.start_local(&[]);
     assert_eq!(local.get("/env/A").text(), "default");
     assert_eq!(local.get("/env/B").text(), "own");
     let lines = local.lines().join("\n");
@@ -83,35 +84,35 @@ fn app_json_gives_defaults_and_asks_for_the_rest() {
 
 #[test]
 fn the_formation_given_wins_over_the_files() {
-    let demo = Demo::of("good");
-    demo.write("dyno.toml", "[formation]\nweb = 2\n");
-    let local = demo.start(&[]);
-    local.wait_for("two dynos", |line| line.contains("Scaled to web@2:"));
+    let demo = DemoApp::from_guest("good");
+    demo.write_file("dyno.toml", "[formation]\nweb = 2\n");
+    let local = demo.start_local(&[]);
+    local.wait_for_line("two dynos", |line| line.contains("Scaled to web@2:"));
     assert!(local.stop().success());
-    let local = demo.start(&["web=1"]);
-    local.wait_for("one dyno", |line| line.contains("Scaled to web@1:"));
+    let local = demo.start_local(&["web=1"]);
+    local.wait_for_line("one dyno", |line| line.contains("Scaled to web@1:"));
     assert!(local.stop().success());
 }
 
 #[test]
 fn a_procfile_says_what_web_is() {
-    let demo = Demo::of("good");
-    std::fs::rename(demo.file("app.wasm"), demo.file("one.wasm")).unwrap();
-    demo.put("good3");
-    std::fs::rename(demo.file("app.wasm"), demo.file("two.wasm")).unwrap();
-    let text = demo.fails(&[]);
+    let demo = DemoApp::from_guest("good");
+    std::fs::rename(demo.file_path("app.wasm"), demo.file_path("one.wasm")).unwrap();
+    demo.replace_component("good3");
+    std::fs::rename(demo.file_path("app.wasm"), demo.file_path("two.wasm")).unwrap();
+    let text = demo.local_error(&[]);
     assert!(
         text.contains("several `.wasm` files (one.wasm, two.wasm)"),
         "{text}"
     );
-    demo.write("Procfile", "web: one.wasm\n")
-        .write("Procfile.other", "web: two.wasm\n");
+    demo.write_file("Procfile", "web: one.wasm\n")
+        .write_file("Procfile.other", "web: two.wasm\n");
     // Only one of the two has trailers.
-    let local = demo.start(&[]);
+    let local = demo.start_local(&[]);
     assert_eq!(local.get("/trailers").status, 200);
     assert!(local.stop().success());
-    let other = demo.file("Procfile.other");
-    let local = demo.start(&["-f", other.to_str().unwrap()]);
+    let other = demo.file_path("Procfile.other");
+    let local = demo.start_local(&["-f", other.to_str().unwrap()]);
     assert_eq!(local.get("/trailers").status, 404);
     assert_eq!(local.get("/").status, 200);
     assert!(local.stop().success());
@@ -119,23 +120,23 @@ fn a_procfile_says_what_web_is() {
 
 #[test]
 fn the_time_limit_of_dyno_toml_is_kept() {
-    let demo = Demo::of("good");
-    demo.write(
+    let demo = DemoApp::from_guest("good");
+    demo.write_file(
         "dyno.toml",
         "name = \"own-name\"\n[limits]\ntimeout = \"1s\"\n",
     );
-    let local = demo.start(&[]);
+    let local = demo.start_local(&[]);
     assert_eq!(local.get("/env/APP_NAME").text(), "own-name");
     let reply = local.get("/sleep?ms=60000");
     assert_eq!(reply.status, 503);
     assert!(reply.text().contains("H12"), "{}", reply.text());
-    let line = local.router_line("/sleep?ms=60000");
+    let line = local.wait_for_router_line("/sleep?ms=60000");
     assert!(
         line.contains("at=error code=H12 desc=\"Request timeout\""),
         "{line}"
     );
     assert!(
-        field(&line, "wait") + field(&line, "service") >= 999,
+        log_field(&line, "wait") + log_field(&line, "service") >= 999,
         "{line}"
     );
     // The dyno is another one: this is its first call.
@@ -146,9 +147,9 @@ fn the_time_limit_of_dyno_toml_is_kept() {
 #[test]
 fn the_memory_limit_of_dyno_toml_is_kept() {
     let mib = |limits: &str| {
-        let demo = Demo::of("memory_bomb");
-        demo.write("dyno.toml", limits);
-        let local = demo.start(&[]);
+        let demo = DemoApp::from_guest("memory_bomb");
+        demo.write_file("dyno.toml", limits);
+        let local = demo.start_local(&[]);
         let text = local.get("/").text();
         let number = text
             .split_once("mib=")
@@ -165,12 +166,12 @@ fn the_memory_limit_of_dyno_toml_is_kept() {
 
 #[test]
 fn without_dynos_every_request_is_h14() {
-    let demo = Demo::of("good");
-    let local = demo.start(&["web=0"]);
+    let demo = DemoApp::from_guest("good");
+    let local = demo.start_local(&["web=0"]);
     let reply = local.get("/");
     assert_eq!(reply.status, 503);
     assert!(reply.text().contains("H14"), "{}", reply.text());
-    let line = local.router_line("/");
+    let line = local.wait_for_router_line("/");
     assert!(
         line.contains("at=error code=H14 desc=\"No web dynos running\""),
         "{line}"
@@ -180,10 +181,11 @@ fn without_dynos_every_request_is_h14() {
 
 #[test]
 fn lines_of_guests_carry_time_and_dyno() {
-    let local = Demo::of("good").start(&[]);
+    let local = DemoApp::from_guest("good").start_local(&[]);
     assert_eq!(local.get("/log?lines=2").status, 200);
     for text in ["out 1", "out 2", "err 1", "err 2"] {
-        let line = local.wait_for(text, |line| line.ends_with(&format!(" app[web.1]: {text}")));
+        let line =
+            local.wait_for_line(text, |line| line.ends_with(&format!(" app[web.1]: {text}")));
         let at = line.split(' ').next().unwrap();
         assert_eq!(at.len(), "2026-11-21T19:09:12.345678+00:00".len(), "{line}");
         assert!(at.ends_with("+00:00"), "{line}");
@@ -194,15 +196,15 @@ fn lines_of_guests_carry_time_and_dyno() {
 #[test]
 fn lines_have_no_colours_where_there_is_no_terminal() {
     for no_color in [true, false] {
-        let demo = Demo::of("good");
-        let mut command = testkit::dyno();
+        let demo = DemoApp::from_guest("good");
+        let mut command = testkit::dyno_command();
         if !no_color {
             command.env_remove("NO_COLOR");
         }
-        let command = command.arg("local").arg(demo.path()).args(["-p", "0"]);
-        let local = testkit::Local::start_with(command);
+        let command = command.arg("local").arg(demo.folder()).args(["-p", "0"]);
+        let local = testkit::DynoProcess::start(command);
         local.get("/log");
-        local.router_line("/log");
+        local.wait_for_router_line("/log");
         assert!(!local.lines().join("\n").contains('\x1b'));
         assert!(local.stop().success());
     }
@@ -210,14 +212,16 @@ fn lines_have_no_colours_where_there_is_no_terminal() {
 
 #[test]
 fn colours_tell_dynos_apart() {
-    let demo = Demo::of("good");
-    let mut command = testkit::dyno();
+    let demo = DemoApp::from_guest("good");
+    let mut command = testkit::dyno_command();
     command.env_remove("NO_COLOR").env("CLICOLOR_FORCE", "1");
-    let command = command.args(["local", "web=2", "-p", "0"]).arg(demo.path());
-    let local = testkit::Local::start_with(command);
+    let command = command
+        .args(["local", "web=2", "-p", "0"])
+        .arg(demo.folder());
+    let local = testkit::DynoProcess::start(command);
     let colour = |dyno: &str| {
         let name = format!("dyno[{dyno}]:");
-        let line = local.wait_for(dyno, |line| line.contains(&name));
+        let line = local.wait_for_line(dyno, |line| line.contains(&name));
         let end = line.find('m').unwrap();
         assert!(line.starts_with("\x1b["), "{line:?}");
         line[..end].to_owned()
@@ -229,17 +233,17 @@ fn colours_tell_dynos_apart() {
 /// ECMA-48 8.3.117: an app's colours are shown where there are colours; what else it sends stays escaped.
 #[test]
 fn colours_of_an_app_are_shown_on_a_terminal_and_left_out_of_a_pipe() {
-    let demo = Demo::of("log_escape");
+    let demo = DemoApp::from_guest("log_escape");
     for is_coloured in [true, false] {
-        let mut command = testkit::dyno();
+        let mut command = testkit::dyno_command();
         if is_coloured {
             command.env_remove("NO_COLOR").env("CLICOLOR_FORCE", "1");
         }
-        let command = command.args(["local", "-p", "0"]).arg(demo.path());
-        let local = testkit::Local::start_with(command);
+        let command = command.args(["local", "-p", "0"]).arg(demo.folder());
+        let local = testkit::DynoProcess::start(command);
         local.get("/");
-        local.router_line("/");
-        let line = |what: &str| local.wait_for(what, |line| line.contains(what));
+        local.wait_for_router_line("/");
+        let line = |what: &str| local.wait_for_line(what, |line| line.contains(what));
         let colour = line("colour ");
         let end = if is_coloured {
             "colour \x1b[31mred\x1b[0m\x1b[0m"
@@ -256,13 +260,13 @@ fn colours_of_an_app_are_shown_on_a_terminal_and_left_out_of_a_pipe() {
 /// What `dyno config --shell > .env` writes, read by `dyno local`; and files of other systems' editors.
 #[test]
 fn env_files_hold_any_value_with_or_without_a_byte_order_mark() {
-    let demo = Demo::of("good");
+    let demo = DemoApp::from_guest("good");
     for text in [
         &b"QUOTES='it'\\''s \"$5\" \\ #1'\nLINES='a\nb'\n"[..],
         b"\xef\xbb\xbfQUOTES='it'\\''s \"$5\" \\ #1'\r\nLINES='a\r\nb'\r\n",
     ] {
-        std::fs::write(demo.path().join(".env"), text).unwrap();
-        let local = testkit::Local::start(&demo.path(), &[]);
+        std::fs::write(demo.folder().join(".env"), text).unwrap();
+        let local = testkit::DynoProcess::start_local(&demo.folder(), &[]);
         assert_eq!(
             local.get("/env/QUOTES").text().trim_end(),
             r#"it's "$5" \ #1"#
@@ -270,10 +274,10 @@ fn env_files_hold_any_value_with_or_without_a_byte_order_mark() {
         assert_eq!(local.get("/env/LINES").text().trim_end(), "a\nb");
         assert!(local.stop().success());
     }
-    std::fs::write(demo.path().join(".env"), b"\xff\xfeA\x00=\x001\x00").unwrap();
-    let output = testkit::dyno()
+    std::fs::write(demo.folder().join(".env"), b"\xff\xfeA\x00=\x001\x00").unwrap();
+    let output = testkit::dyno_command()
         .args(["local", "-p", "0"])
-        .arg(demo.path())
+        .arg(demo.folder())
         .output()
         .unwrap();
     let error = String::from_utf8(output.stderr).unwrap();

@@ -1,14 +1,14 @@
 //! What can be run: a folder, a slug, a component, or a mistake.
 
-use testkit::{Demo, Local, dyno, fails, guest};
+use testkit::{DemoApp, DynoProcess, dyno_command, error_of, guest_path};
 
 #[test]
 fn a_component_runs() {
-    let local = Local::start(&guest("good"), &[]);
+    let local = DynoProcess::start_local(&guest_path("good"), &[]);
     let reply = local.get("/");
     assert_eq!((reply.status, reply.complete), (200, true), "{reply:?}");
     assert!(reply.header("x-request-id").is_some());
-    let line = local.router_line("/");
+    let line = local.wait_for_router_line("/");
     assert!(
         line.contains(" dyno[router]: at=info method=GET ") && line.contains(" dyno=web.1 "),
         "{line}"
@@ -18,37 +18,39 @@ fn a_component_runs() {
 
 #[test]
 fn a_folder_with_a_component_runs() {
-    let demo = Demo::of("good3");
-    let local = demo.start(&[]);
+    let demo = DemoApp::from_guest("good3");
+    let local = demo.start_local(&[]);
     assert_eq!(local.get("/env/APP_NAME").text(), "demo");
     assert!(local.stop().success());
 }
 
 #[test]
 fn the_folder_is_this_one_if_none_is_named() {
-    let demo = Demo::of("good");
-    let mut command = dyno();
-    let command = command.args(["local", "-p", "0"]).current_dir(demo.path());
-    let local = Local::start_with(command);
+    let demo = DemoApp::from_guest("good");
+    let mut command = dyno_command();
+    let command = command
+        .args(["local", "-p", "0"])
+        .current_dir(demo.folder());
+    let local = DynoProcess::start(command);
     assert_eq!(local.get("/env/APP_NAME").text(), "demo");
     assert!(local.stop().success());
 }
 
 #[test]
 fn a_slug_runs_as_its_folder_does() {
-    let demo = Demo::of("good");
-    demo.write("victim.txt", "an app's file")
-        .write("app.json", r#"{"env": {"SIZE": "9"}}"#);
-    let slug = demo.file("other.slug");
-    let built = dyno()
+    let demo = DemoApp::from_guest("good");
+    demo.write_file("victim.txt", "an app's file")
+        .write_file("app.json", r#"{"env": {"SIZE": "9"}}"#);
+    let slug = demo.file_path("other.slug");
+    let built = dyno_command()
         .arg("build")
-        .arg(demo.path())
+        .arg(demo.folder())
         .arg("-o")
         .arg(&slug)
         .output()
         .unwrap();
     assert!(built.status.success(), "{built:?}");
-    let local = Local::start(&slug, &["web=2"]);
+    let local = DynoProcess::start_local(&slug, &["web=2"]);
     assert_eq!(local.get("/env/SIZE").text(), "9");
     assert_eq!(
         local.get("/files/read?path=victim.txt").text(),
@@ -66,20 +68,24 @@ fn a_slug_runs_as_its_folder_does() {
 
 #[test]
 fn a_damaged_slug_is_refused() {
-    let demo = Demo::of("good");
-    let slug = demo.file("demo.slug");
-    let built = dyno().arg("build").arg(demo.path()).output().unwrap();
+    let demo = DemoApp::from_guest("good");
+    let slug = demo.file_path("demo.slug");
+    let built = dyno_command()
+        .arg("build")
+        .arg(demo.folder())
+        .output()
+        .unwrap();
     assert!(built.status.success(), "{built:?}");
     let mut bytes = std::fs::read(&slug).unwrap();
     let middle = bytes.len() / 2;
     bytes[middle] ^= 0xff;
     std::fs::write(&slug, bytes).unwrap();
-    fails(dyno().arg("local").arg(&slug).args(["-p", "0"]));
+    error_of(dyno_command().arg("local").arg(&slug).args(["-p", "0"]));
 }
 
 #[test]
 fn mistakes_in_the_arguments_say_what_would_do() {
-    let demo = Demo::of("good");
+    let demo = DemoApp::from_guest("good");
     let cases: [(&[&str], &[&str]); 8] = [
         (&["web"], &["neither a formation such as web=2"]),
         (&["web=x"], &["web=x", "a number from 0 to"]),
@@ -91,23 +97,23 @@ fn mistakes_in_the_arguments_say_what_would_do() {
         (&["-f", "absent"], &["cannot find absent"]),
     ];
     for (args, expected) in cases {
-        let text = demo.fails(args);
+        let text = demo.local_error(args);
         assert!(
             expected.iter().all(|part| text.contains(part)),
             "{args:?}: {text}"
         );
     }
-    let text = fails(dyno().args(["local", "no-such-folder"]));
+    let text = error_of(dyno_command().args(["local", "no-such-folder"]));
     assert!(text.contains("cannot find no-such-folder"), "{text}");
-    let text = Demo::empty().fails(&[]);
+    let text = DemoApp::new().local_error(&[]);
     assert!(
         text.contains("holds no app that can be built") && text.contains("dyno new"),
         "{text}"
     );
-    let text = fails(
-        dyno()
+    let text = error_of(
+        dyno_command()
             .arg("local")
-            .arg(guest("good"))
+            .arg(guest_path("good"))
             .args(["-p", "0", "--watch"]),
     );
     assert!(text.contains("--watch needs a folder"), "{text}");
@@ -121,14 +127,14 @@ fn wrong_usage_has_an_exit_code_of_its_own() {
         &["--no-such-flag"],
         &["a", "b", "c"],
     ] {
-        let output = dyno().arg("local").args(args).output().unwrap();
+        let output = dyno_command().arg("local").args(args).output().unwrap();
         assert_eq!(output.status.code(), Some(2), "{args:?}");
     }
 }
 
 #[test]
 fn the_app_answers_on_every_host_name() {
-    let local = Local::start(&guest("good"), &[]);
+    let local = DynoProcess::start_local(&guest_path("good"), &[]);
     for host in [
         "localhost",
         "127.0.0.1",
@@ -136,7 +142,7 @@ fn the_app_answers_on_every_host_name() {
         "demo.localhost:5000",
     ] {
         let request = format!("GET / HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n");
-        let answer = local.raw(request.as_bytes());
+        let answer = local.send_bytes(request.as_bytes());
         assert!(answer.starts_with(b"HTTP/1.1 200 "), "{host}");
     }
 }

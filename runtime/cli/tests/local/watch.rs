@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use testkit::{Demo, Example, Local, Reply};
+use testkit::{DemoApp, DynoProcess, ExampleApp, HttpReply};
 
 /// Clients that ask without a pause.
 const CLIENTS: usize = 3;
@@ -12,11 +12,11 @@ const WHICH: &str = "/env/RELEASE_VERSION";
 
 /// Asks all the time while `work` is done; every answer is a release's number, and they never go back by more
 /// than what is served side by side during a swap.
-fn under_load(local: &Local, work: impl FnOnce()) -> Vec<String> {
+fn under_load(local: &DynoProcess, work: impl FnOnce()) -> Vec<String> {
     let over = AtomicBool::new(false);
     thread::scope(|scope| {
         let ask = || {
-            let mut replies: Vec<Reply> = Vec::new();
+            let mut replies: Vec<HttpReply> = Vec::new();
             while !over.load(Ordering::Relaxed) {
                 replies.push(local.get(WHICH));
                 thread::sleep(Duration::from_millis(2));
@@ -40,27 +40,28 @@ fn under_load(local: &Local, work: impl FnOnce()) -> Vec<String> {
 
 #[test]
 fn a_change_is_swapped_in_without_a_lost_request() {
-    let demo = Demo::of("good");
-    let local = demo.start(&["web=2", "--watch"]);
-    local.wait_for("watching", |line| line.contains("Watching"));
-    let up =
-        |mark| local.wait_for_after(mark, "the new release", |line| line.contains("demo is up"));
+    let demo = DemoApp::from_guest("good");
+    let local = demo.start_local(&["web=2", "--watch"]);
+    local.wait_for_line("watching", |line| line.contains("Watching"));
+    let up = |mark| {
+        local.wait_for_line_after(mark, "the new release", |line| line.contains("demo is up"))
+    };
     let releases = under_load(&local, || {
-        let mark = local.mark();
-        demo.put("good3");
+        let mark = local.line_count();
+        demo.replace_component("good3");
         up(mark);
         thread::sleep(Duration::from_millis(100));
-        let mark = local.mark();
-        demo.write("app.wasm", "broken");
-        local.wait_for_after(mark, "the error", |line| {
+        let mark = local.line_count();
+        demo.write_file("app.wasm", "broken");
+        local.wait_for_line_after(mark, "the error", |line| {
             line.contains("not a WebAssembly file")
         });
-        local.wait_for_after(mark, "what goes on", |line| {
+        local.wait_for_line_after(mark, "what goes on", |line| {
             line.contains("what was there before")
         });
         assert_eq!(local.get(WHICH).text(), "v2");
-        let mark = local.mark();
-        demo.put("good");
+        let mark = local.line_count();
+        demo.replace_component("good");
         up(mark);
         assert_eq!(local.get(WHICH).text(), "v3");
     });
@@ -76,33 +77,33 @@ fn a_change_is_swapped_in_without_a_lost_request() {
 
 #[test]
 fn variables_are_read_again() {
-    let demo = Demo::of("good");
-    demo.write(".env", "A=1\n");
-    let local = demo.start(&["--watch"]);
-    local.wait_for("watching", |line| line.contains("Watching"));
+    let demo = DemoApp::from_guest("good");
+    demo.write_file(".env", "A=1\n");
+    let local = demo.start_local(&["--watch"]);
+    local.wait_for_line("watching", |line| line.contains("Watching"));
     assert_eq!(local.get("/env/A").text(), "1");
-    let mark = local.mark();
-    demo.write(".env", "A=2\n");
-    local.wait_for_after(mark, "the new release", |line| line.contains("demo is up"));
+    let mark = local.line_count();
+    demo.write_file(".env", "A=2\n");
+    local.wait_for_line_after(mark, "the new release", |line| line.contains("demo is up"));
     assert_eq!(local.get("/env/A").text(), "2");
     assert!(local.stop().success());
 }
 
 #[test]
 fn a_rust_app_is_built_again() {
-    let hello = Example::copy("hello");
-    let page = hello.path.join("src/page.html");
-    let local = Local::start(&hello.path, &["--watch"]);
-    local.wait_for("watching", |line| line.contains("Watching"));
-    let mark = local.mark();
+    let hello = ExampleApp::copy_from_repository("hello");
+    let page = hello.folder.join("src/page.html");
+    let local = DynoProcess::start_local(&hello.folder, &["--watch"]);
+    local.wait_for_line("watching", |line| line.contains("Watching"));
+    let mark = local.line_count();
     let text = std::fs::read_to_string(&page).unwrap();
     std::fs::write(&page, format!("{text}<p>changed</p>")).unwrap();
-    local.wait_for_after(mark, "the new release", |line| line.contains("hello is up"));
+    local.wait_for_line_after(mark, "the new release", |line| line.contains("hello is up"));
     assert!(local.get("/").text().contains("<p>changed</p>"));
-    let mark = local.mark();
-    std::fs::write(hello.path.join("src/lib.rs"), "not Rust").unwrap();
-    local.wait_for_after(mark, "what rustc says", |line| line.starts_with("error"));
-    local.wait_for_after(mark, "what goes on", |line| {
+    let mark = local.line_count();
+    std::fs::write(hello.folder.join("src/lib.rs"), "not Rust").unwrap();
+    local.wait_for_line_after(mark, "what rustc says", |line| line.starts_with("error"));
+    local.wait_for_line_after(mark, "what goes on", |line| {
         line.contains("what was there before")
     });
     assert!(local.get("/").text().contains("<p>changed</p>"));

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 use std::process::{Child, Stdio};
 
-use testkit::{Rig, Server, core_guest, eventually, guest};
+use testkit::{Server, ServerRig, core_guest_path, guest_path, wait_until};
 
 pub(crate) const APP: &str = "jobs";
 
@@ -13,8 +13,8 @@ pub(crate) fn app(folder: &Path, guests: &[&str], procfile: &str) {
     fs::create_dir_all(folder).unwrap();
     for name in guests {
         let file = match name.ends_with('1') {
-            true => core_guest(name),
-            false => guest(name),
+            true => core_guest_path(name),
+            false => guest_path(name),
         };
         fs::copy(file, folder.join(format!("{name}.wasm"))).unwrap();
     }
@@ -47,13 +47,13 @@ pub(crate) const GUESTS: [&str; 8] = [
 /// Deploys the app in a folder, which succeeds; gives what was said on stderr and stdout.
 #[track_caller]
 pub(crate) fn deploy(server: &Server<'_>, folder: &Path) -> String {
-    let said = server.dyno(&["deploy", folder.to_str().unwrap()]);
-    said.ok();
-    format!("{}{}", said.err, said.out)
+    let said = server.run(&["deploy", folder.to_str().unwrap()]);
+    said.success();
+    format!("{}{}", said.stderr, said.stdout)
 }
 
 /// A server with the app of programs.
-pub(crate) fn with_programs(rig: &Rig) -> Server<'_> {
+pub(crate) fn with_programs(rig: &ServerRig) -> Server<'_> {
     let folder = rig.path("jobs");
     app(&folder, &GUESTS, PROGRAMS);
     let server = rig.start();
@@ -73,12 +73,12 @@ pub(crate) fn spawn_run(server: &Server<'_>, words: &[&str]) -> Child {
 /// Waits until no one-off dyno is left.
 #[track_caller]
 pub(crate) fn wait_for_no_one_off(server: &Server<'_>) {
-    eventually("no one-off dyno is left", || {
-        let dynos = server.dynos(APP);
+    wait_until("no one-off dyno is left", || {
+        let dynos = server.list_dynos(APP);
         !dynos.iter().any(|dyno| dyno["process"] == "run")
     });
-    let said = server.dyno(&["ps", "-a", APP]);
-    assert!(!said.ok().contains("run."), "{}", said.out);
+    let said = server.run(&["ps", "-a", APP]);
+    assert!(!said.success().contains("run."), "{}", said.stdout);
 }
 
 /// Sends a process a signal.

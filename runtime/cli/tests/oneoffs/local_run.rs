@@ -6,7 +6,7 @@ use std::process::{Command, Output, Stdio};
 use std::thread;
 
 use tempfile::TempDir;
-use testkit::{core_guest, dyno, guest};
+use testkit::{core_guest_path, dyno_command, guest_path};
 
 use crate::jobs::{app, signal};
 
@@ -17,7 +17,7 @@ pub(crate) fn place() -> TempDir {
 
 /// `dyno local run` in a folder, with these words.
 pub(crate) fn command(place: &TempDir, words: &[&str]) -> Command {
-    let mut command = dyno();
+    let mut command = dyno_command();
     command.current_dir(place.path()).args(["local", "run"]);
     command.args(words);
     command
@@ -34,7 +34,7 @@ pub(crate) fn text(bytes: &[u8]) -> String {
 #[test]
 fn every_exit_code_is_exact() {
     let place = place();
-    let (component, core) = (guest("exit_with_code"), core_guest("exit_with1"));
+    let (component, core) = (guest_path("exit_with_code"), core_guest_path("exit_with1"));
     thread::scope(|scope| {
         for part in 0..4 {
             let (place, component, core) = (&place, &component, &core);
@@ -55,7 +55,7 @@ fn every_exit_code_is_exact() {
 #[test]
 fn input_output_and_errors_are_its_own() {
     let place = place();
-    for cat in [guest("cat"), core_guest("cat1")] {
+    for cat in [guest_path("cat"), core_guest_path("cat1")] {
         let mut command = command(&place, &["--", cat.to_str().unwrap()]);
         let command = command.stdin(Stdio::piped()).stdout(Stdio::piped());
         let mut child = command.stderr(Stdio::piped()).spawn().unwrap();
@@ -79,7 +79,7 @@ fn a_signal_ends_it() {
         ("spin", "INT", 130),
         ("stdin", "TERM", 143),
     ] {
-        let mut command = command(&place, &["--", guest("hangs").to_str().unwrap(), how]);
+        let mut command = command(&place, &["--", guest_path("hangs").to_str().unwrap(), how]);
         let command = command.stdin(Stdio::piped()).stdout(Stdio::piped());
         let mut child = command.spawn().unwrap();
         let mut line = String::new();
@@ -144,7 +144,7 @@ fn a_process_type_of_the_app_here_is_built_and_run() {
 #[test]
 fn a_file_has_the_variables_that_it_is_given_and_no_others() {
     let place = place();
-    for program in [guest("surroundings"), core_guest("surroundings1")] {
+    for program in [guest_path("surroundings"), core_guest_path("surroundings1")] {
         let program = program.to_str().unwrap();
         let vars = |words: &[&str]| {
             let said = output(&place, words);
@@ -168,7 +168,7 @@ fn a_folder_takes_the_place_of_the_root() {
     }
     fs::write(place.path().join("root/tmp/x"), "of this machine").unwrap();
     let dirs = ["--dir", "root::/", "--dir", "more", "--"];
-    let program = guest("cmd_folders");
+    let program = guest_path("cmd_folders");
     let said = output(&place, &[&dirs[..], &[program.to_str().unwrap()]].concat());
     let expected = "/ more\nbelow tmp\nof this machine\n";
     assert_eq!(text(&said.stdout), expected, "{}", text(&said.stderr));

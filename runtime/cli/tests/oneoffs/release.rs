@@ -4,12 +4,12 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use serde_json::json;
-use testkit::{Local, Rig, Server};
+use testkit::{DynoProcess, Server, ServerRig};
 
 use crate::jobs::{APP, app, deploy};
 
 /// An app whose release process prints three lines and ends as its config vars say.
-fn stepping(rig: &Rig, note: &str) -> PathBuf {
+fn stepping(rig: &ServerRig, note: &str) -> PathBuf {
     let folder = rig.path("jobs");
     let procfile = "web: good.wasm\nrelease: cmd_steps.wasm 3 $STEP_MS $STEP_CODE\n";
     app(&folder, &["good", "cmd_steps"], procfile);
@@ -17,47 +17,51 @@ fn stepping(rig: &Rig, note: &str) -> PathBuf {
     folder
 }
 
-fn with_release<'a>(rig: &'a Rig, millis: &str) -> (Server<'a>, PathBuf) {
+fn with_release<'a>(rig: &'a ServerRig, millis: &str) -> (Server<'a>, PathBuf) {
     let server = rig.start();
-    server.dyno(&["apps", "create", APP]).ok();
+    server.run(&["apps", "create", APP]).success();
     let millis = format!("STEP_MS={millis}");
     server
-        .dyno(&["config", "set", &millis, "STEP_CODE=0", "-a", APP])
-        .ok();
+        .run(&["config", "set", &millis, "STEP_CODE=0", "-a", APP])
+        .success();
     (server, stepping(rig, "one"))
 }
 
 fn plan(server: &Server<'_>, folder: &Path) -> String {
-    let said = server.dyno(&["deploy", "--plan", folder.to_str().unwrap()]);
-    said.ok().to_owned()
+    let said = server.run(&["deploy", "--plan", folder.to_str().unwrap()]);
+    said.success().to_owned()
 }
 
 #[test]
 fn a_release_process_that_fails_keeps_the_old_release() {
-    let rig = Rig::new();
+    let rig = ServerRig::new();
     let (server, folder) = with_release(&rig, "0");
     let said = deploy(&server, &folder);
     for step in 1..=3 {
         assert!(said.contains(&format!("release.1 | step {step}")), "{said}");
     }
-    assert_eq!(server.variable(APP, "RELEASE_VERSION"), "v1");
+    assert_eq!(server.app_variable(APP, "RELEASE_VERSION"), "v1");
     // A change of config makes a release, and each release has its process run.
-    let said = server.dyno(&["config", "set", "STEP_CODE=3", "-a", APP]);
+    let said = server.run(&["config", "set", "STEP_CODE=3", "-a", APP]);
     let why = "release command failed with exit code 3";
-    assert!(said.fails().contains(why), "{}", said.err);
-    assert!(said.err.contains("release.1 | step 3"), "{}", said.err);
-    let release = server.outcome(APP, "v2");
+    assert!(said.failure().contains(why), "{}", said.stderr);
+    assert!(
+        said.stderr.contains("release.1 | step 3"),
+        "{}",
+        said.stderr
+    );
+    let release = server.wait_for_outcome(APP, "v2");
     assert_eq!(release["status"], "failed");
     assert_eq!(release["reason"], why);
-    assert_eq!(server.variable(APP, "RELEASE_VERSION"), "v1");
+    assert_eq!(server.app_variable(APP, "RELEASE_VERSION"), "v1");
     server.wait_for_log(APP, &["dyno[release.1]: Process exited with status 3"]);
     server.wait_for_dynos(APP, 1);
     // Nothing tries again by itself, and the next good one takes over.
     server
-        .dyno(&["config", "set", "STEP_CODE=0", "-a", APP])
-        .ok();
-    assert_eq!(server.variable(APP, "RELEASE_VERSION"), "v3");
-    let steps = server.logs(APP);
+        .run(&["config", "set", "STEP_CODE=0", "-a", APP])
+        .success();
+    assert_eq!(server.app_variable(APP, "RELEASE_VERSION"), "v3");
+    let steps = server.read_log(APP);
     let runs = steps.matches("app[release.1]: step 1").count();
     assert_eq!(runs, 3, "{steps}");
     let plan = plan(&server, &stepping(&rig, "two"));
@@ -67,22 +71,22 @@ fn a_release_process_that_fails_keeps_the_old_release() {
     );
     assert!(run.is_some() && run < start, "{plan}");
     // Its time is dyno time.
-    let usage = server.get(&format!("/v1/apps/{APP}/usage"));
+    let usage = server.get_json(&format!("/v1/apps/{APP}/usage"));
     assert!(usage.to_string().contains("\"release\""), "{usage}");
     assert!(server.stop().success());
 }
 
 #[test]
 fn its_output_is_seen_while_it_runs() {
-    let rig = Rig::new();
+    let rig = ServerRig::new();
     let (server, folder) = with_release(&rig, "3000");
     let mut command = server.command(&["deploy", folder.to_str().unwrap()]);
-    let deploy = Local::spawn_with(&mut command);
-    deploy.wait_for("the first line", |line| line.contains("release.1 | step 1"));
+    let deploy = DynoProcess::spawn(&mut command);
+    deploy.wait_for_line("the first line", |line| line.contains("release.1 | step 1"));
     // It has six seconds to go, and nothing of the release runs yet.
-    let release = server.get(&format!("/v1/apps/{APP}/releases/v1"));
+    let release = server.get_json(&format!("/v1/apps/{APP}/releases/v1"));
     assert_eq!(release["status"], "pending", "{:?}", deploy.lines());
-    let dynos = server.dynos(APP);
+    let dynos = server.list_dynos(APP);
     let all: Vec<_> = dynos
         .iter()
         .map(|dyno| dyno["id"].as_str().unwrap())
@@ -90,60 +94,62 @@ fn its_output_is_seen_while_it_runs() {
     assert_eq!(all, ["release.1"]);
     assert_eq!(dynos[0]["state"], "up");
     assert!(!deploy.lines().iter().any(|line| line.contains("step 3")));
-    deploy.wait_for("the last line", |line| line.contains("release.1 | step 3"));
-    deploy.wait_for("the end", |line| line.contains("jobs v1 is up: http://"));
-    assert!(deploy.wait().success());
+    deploy.wait_for_line("the last line", |line| line.contains("release.1 | step 3"));
+    deploy.wait_for_line("the end", |line| line.contains("jobs v1 is up: http://"));
+    assert!(deploy.wait_for_exit().success());
     assert!(server.stop().success());
 }
 
 #[test]
 fn one_that_was_running_when_the_server_was_killed_runs_again() {
-    let rig = Rig::new();
+    let rig = ServerRig::new();
     let (server, _) = with_release(&rig, "2000");
     let folder = stepping(&rig, "one");
     let file = folder.with_extension("slug");
-    let said = server.dyno(&[
+    let said = server.run(&[
         "build",
         folder.to_str().unwrap(),
         "-o",
         file.to_str().unwrap(),
     ]);
-    said.ok();
+    said.success();
     let mut command = server.command(&["deploy", file.to_str().unwrap(), "-a", APP]);
-    let deploy = Local::spawn_with(&mut command);
-    deploy.wait_for("the first line", |line| line.contains("release.1 | step 1"));
-    deploy.signal("KILL");
-    deploy.wait();
+    let deploy = DynoProcess::spawn(&mut command);
+    deploy.wait_for_line("the first line", |line| line.contains("release.1 | step 1"));
+    deploy.send_signal("KILL");
+    deploy.wait_for_exit();
     server.kill();
     let server = rig.start();
     server.wait_until_serving(APP, "v1");
-    let log = server.logs(APP);
+    let log = server.read_log(APP);
     assert!(log.contains("app[release.1]: step 3"), "{log}");
     assert!(server.stop().success());
 }
 
 #[test]
 fn one_is_stopped_by_name_which_fails_its_release() {
-    let rig = Rig::new();
+    let rig = ServerRig::new();
     let (server, folder) = with_release(&rig, "60000");
     let mut command = server.command(&["deploy", folder.to_str().unwrap()]);
-    let deploy = Local::spawn_with(&mut command);
-    deploy.wait_for("the first line", |line| line.contains("release.1 | step 1"));
-    let scale = server.dyno(&["ps", "scale", "release=1", "-a", APP]);
-    assert!(scale.fails().contains("runs once"), "{}", scale.err);
-    server.dyno(&["ps", "stop", "release.1", "-a", APP]).ok();
-    let release = server.outcome(APP, "v1");
+    let deploy = DynoProcess::spawn(&mut command);
+    deploy.wait_for_line("the first line", |line| line.contains("release.1 | step 1"));
+    let scale = server.run(&["ps", "scale", "release=1", "-a", APP]);
+    assert!(scale.failure().contains("runs once"), "{}", scale.stderr);
+    server
+        .run(&["ps", "stop", "release.1", "-a", APP])
+        .success();
+    let release = server.wait_for_outcome(APP, "v1");
     assert_eq!(release["reason"], "release command failed: it was stopped");
-    assert_eq!(deploy.wait().code(), Some(1));
-    assert_eq!(server.app(APP, "/").status, 503);
-    let formation = server.get(&format!("/v1/apps/{APP}/formation"));
+    assert_eq!(deploy.wait_for_exit().code(), Some(1));
+    assert_eq!(server.app_request(APP, "/").status, 503);
+    let formation = server.get_json(&format!("/v1/apps/{APP}/formation"));
     assert_eq!(
         formation["items"].as_array().map(Vec::len),
         Some(1),
         "web alone"
     );
     let scale = json!({ "updates": [{ "type": "release", "quantity": 1 }] });
-    let refused = server.api("PATCH", &format!("/v1/apps/{APP}/formation"), &scale);
+    let refused = server.request("PATCH", &format!("/v1/apps/{APP}/formation"), &scale);
     assert_eq!(refused.status, 422);
     assert!(server.stop().success());
 }

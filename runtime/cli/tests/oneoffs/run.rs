@@ -5,7 +5,7 @@ use std::process::{Child, ChildStdout};
 use std::thread;
 
 use serde_json::{Value, json};
-use testkit::{Rig, Server, eventually};
+use testkit::{Server, ServerRig, wait_until};
 
 use crate::jobs::{APP, signal, spawn_run, wait_for_no_one_off, with_programs};
 
@@ -48,7 +48,7 @@ fn run(server: &Server<'_>, words: &[&str]) -> (Option<i32>, String, String) {
 
 #[test]
 fn every_exit_code_is_exact() {
-    let rig = Rig::new();
+    let rig = ServerRig::new();
     let server = with_programs(&rig);
     thread::scope(|scope| {
         for part in 0..4 {
@@ -69,7 +69,7 @@ fn every_exit_code_is_exact() {
 
 #[test]
 fn a_large_input_passes_through_and_back_in_little_memory() {
-    let rig = Rig::new();
+    let rig = ServerRig::new();
     let server = with_programs(&rig);
     for process in ["cat", "cat1"] {
         let mut child = spawn_run(&server, &[process]);
@@ -113,7 +113,7 @@ fn a_large_input_passes_through_and_back_in_little_memory() {
 
 #[test]
 fn a_million_lines_come_in_order_and_errors_apart() {
-    let rig = Rig::new();
+    let rig = ServerRig::new();
     let server = with_programs(&rig);
     let mut child = spawn_run(&server, &["lines", "1000000"]);
     let lines = BufReader::new(child.stdout.take().unwrap()).lines();
@@ -138,7 +138,7 @@ fn a_million_lines_come_in_order_and_errors_apart() {
 fn hanging(server: &Server<'_>, how: &str) -> (Child, BufReader<ChildStdout>) {
     let mut child = spawn_run(server, &["hangs", how]);
     let out = begun(child.stdout.take().unwrap());
-    let dynos = server.dynos(APP);
+    let dynos = server.list_dynos(APP);
     let one_off = dynos.iter().find(|dyno| dyno["process"] == "run");
     assert_eq!(one_off.unwrap()["state"], "up", "{dynos:?}");
     (child, out)
@@ -146,12 +146,12 @@ fn hanging(server: &Server<'_>, how: &str) -> (Child, BufReader<ChildStdout>) {
 
 #[test]
 fn nothing_is_left_of_a_client_that_ends() {
-    let rig = Rig::new();
+    let rig = ServerRig::new();
     let server = with_programs(&rig);
     for how in ["sleep", "spin", "stdin"] {
         let (mut child, _out) = hanging(&server, how);
-        let said = server.dyno(&["ps", "-a", APP]);
-        assert!(said.ok().contains("run."), "{}", said.out);
+        let said = server.run(&["ps", "-a", APP]);
+        assert!(said.success().contains("run."), "{}", said.stdout);
         signal(&child, "INT");
         assert_eq!(child.wait().unwrap().code(), Some(130), "{how}");
         wait_for_no_one_off(&server);
@@ -169,7 +169,7 @@ fn nothing_is_left_of_a_client_that_ends() {
 
 #[test]
 fn whoever_reads_nothing_more_ends_it() {
-    let rig = Rig::new();
+    let rig = ServerRig::new();
     let server = with_programs(&rig);
     let mut child = spawn_run(&server, &["lines", "100000000"]);
     let mut some = [0; 1_000];
@@ -183,10 +183,10 @@ fn whoever_reads_nothing_more_ends_it() {
 
 #[test]
 fn a_dyno_is_stopped_by_name_and_by_the_server_s_end() {
-    let rig = Rig::new();
+    let rig = ServerRig::new();
     let server = with_programs(&rig);
     let (child, _out) = hanging(&server, "sleep");
-    server.dyno(&["ps", "stop", "run.1", "-a", APP]).ok();
+    server.run(&["ps", "stop", "run.1", "-a", APP]).success();
     let output = child.wait_with_output().unwrap();
     let err = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(134), "{err}");
@@ -196,10 +196,18 @@ fn a_dyno_is_stopped_by_name_and_by_the_server_s_end() {
     );
     wait_for_no_one_off(&server);
     // A second time there is nothing to stop.
-    let again = server.dyno(&["ps", "stop", "run.1", "-a", APP]);
-    assert!(again.fails().contains("no dyno run.1"), "{}", again.err);
-    let restart = server.dyno(&["ps", "restart", "run.1", "-a", APP]);
-    assert!(restart.fails().contains("runs once"), "{}", restart.err);
+    let again = server.run(&["ps", "stop", "run.1", "-a", APP]);
+    assert!(
+        again.failure().contains("no dyno run.1"),
+        "{}",
+        again.stderr
+    );
+    let restart = server.run(&["ps", "restart", "run.1", "-a", APP]);
+    assert!(
+        restart.failure().contains("runs once"),
+        "{}",
+        restart.stderr
+    );
 
     // Its input comes to an end when the server does, which lets it finish.
     let (child, mut out) = hanging(&server, "stdin");
@@ -212,18 +220,18 @@ fn a_dyno_is_stopped_by_name_and_by_the_server_s_end() {
 
 #[test]
 fn a_detached_one_runs_into_the_log_and_is_paid_for() {
-    let rig = Rig::new();
+    let rig = ServerRig::new();
     let server = with_programs(&rig);
-    let said = server.dyno(&["run", "-d", "-a", APP, "--", "lines", "3"]);
-    said.ok();
-    assert!(said.err.contains("run.1 of jobs"), "{}", said.err);
+    let said = server.run(&["run", "-d", "-a", APP, "--", "lines", "3"]);
+    said.success();
+    assert!(said.stderr.contains("run.1 of jobs"), "{}", said.stderr);
     for text in ["line 0", "line 2", "done"] {
         server.wait_for_log(APP, &[" app[run.1]: ", text]);
     }
     server.wait_for_log(APP, &[" dyno[run.1]: Process exited with status 0"]);
     server.wait_for_log(APP, &[" dyno[api]: Starting run.1 (lines), asked by "]);
     wait_for_no_one_off(&server);
-    let usage = server.get(&format!("/v1/apps/{APP}/usage"));
+    let usage = server.get_json(&format!("/v1/apps/{APP}/usage"));
     let items = usage["items"].as_array().unwrap().iter();
     let processes: Vec<&Value> = items.map(|item| &item["process"]).collect();
     assert!(processes.contains(&&json!("run")), "{usage}");
@@ -232,11 +240,11 @@ fn a_detached_one_runs_into_the_log_and_is_paid_for() {
 
 #[test]
 fn it_has_the_release_s_surroundings_and_its_own() {
-    let rig = Rig::new();
+    let rig = ServerRig::new();
     let server = with_programs(&rig);
     server
-        .dyno(&["config", "set", "A=1", "B=1", "-a", APP])
-        .ok();
+        .run(&["config", "set", "A=1", "B=1", "-a", APP])
+        .success();
     let words = [
         "run",
         "-a",
@@ -250,8 +258,8 @@ fn it_has_the_release_s_surroundings_and_its_own() {
         "$A",
         "-x",
     ];
-    let said = server.dyno(&words);
-    let lines: Vec<&str> = said.ok().lines().collect();
+    let said = server.run(&words);
+    let lines: Vec<&str> = said.success().lines().collect();
     for line in [
         "arg=fixed",
         "arg=$A",
@@ -269,11 +277,11 @@ fn it_has_the_release_s_surroundings_and_its_own() {
 
 #[test]
 fn what_cannot_be_run_is_refused_with_a_reason() {
-    let rig = Rig::new();
+    let rig = ServerRig::new();
     let server = with_programs(&rig);
     let refused = |words: &[&str], why: &str| {
-        let said = server.dyno(words);
-        assert!(said.fails().contains(why), "{words:?}: {}", said.err);
+        let said = server.run(words);
+        assert!(said.failure().contains(why), "{words:?}: {}", said.stderr);
     };
     refused(&["run", "-a", APP, "--", "nothing"], "cat, cat1, code");
     refused(&["run", "-a", APP, "--", "web"], "answers HTTP requests");
@@ -287,8 +295,8 @@ fn what_cannot_be_run_is_refused_with_a_reason() {
     let path = format!("/v1/apps/{APP}/dynos");
     let wish = json!({ "command": ["hangs"], "attach": true });
     let mut made = 0;
-    eventually("there are too many", || {
-        let reply = server.api("POST", &path, &wish);
+    wait_until("there are too many", || {
+        let reply = server.request("POST", &path, &wish);
         made += 1;
         if reply.status == 409 {
             assert!(

@@ -9,7 +9,7 @@ use std::process::{Command, Output, Stdio};
 use std::thread;
 
 use tempfile::TempDir;
-use testkit::{core_guest, guest};
+use testkit::{core_guest_path, guest_path};
 
 use crate::local_run::{command, place, text};
 
@@ -18,7 +18,7 @@ const FILES: &str = include_str!("wasi/files.txt");
 
 /// The program for components, and the same as a core module.
 fn programs() -> [PathBuf; 2] {
-    [guest("cmd_wasi"), core_guest("cmd_wasi1")]
+    [guest_path("cmd_wasi"), core_guest_path("cmd_wasi1")]
 }
 
 /// The tool that others run programs with, if `./test` has installed it.
@@ -79,7 +79,7 @@ fn files_and_folders() {
 /// In place of `/` a folder of this machine is what it is anywhere: every step of the tour gives what `wasmtime` gives.
 #[test]
 fn a_folder_in_place_of_the_root() {
-    for program in [guest("one_tree"), core_guest("one_tree1")] {
+    for program in [guest_path("one_tree"), core_guest_path("one_tree1")] {
         let run = |command: &mut Command, place: &TempDir| {
             for folder in ["tmp", "log", "public"] {
                 fs::create_dir_all(place.path().join("data").join(folder)).unwrap();
@@ -159,7 +159,7 @@ fn sockets() {
         }
     });
     let place = place();
-    let program = guest("cmd_wasi");
+    let program = guest_path("cmd_wasi");
     let words = ["--", program.to_str().unwrap(), "sockets", &address];
     let said = command(&place, &words).output().unwrap();
     assert_eq!(

@@ -1,14 +1,14 @@
 //! Workers: process types that nobody asks anything.
 
 use serde_json::Value;
-use testkit::{Local, Rig, Server, eventually};
+use testkit::{DynoProcess, Server, ServerRig, wait_until};
 
 use crate::jobs::{APP, app, deploy};
 
 /// Workers alone: one that goes on until its input ends, as it does when it is to stop, and one that ends at once.
 const PROCFILE: &str = "worker: hangs.wasm stdin\nbrief: exit_with1.wasm 0\n";
 
-fn with_workers(rig: &Rig) -> Server<'_> {
+fn with_workers(rig: &ServerRig) -> Server<'_> {
     let folder = rig.path("jobs");
     app(&folder, &["hangs", "exit_with1"], PROCFILE);
     let server = rig.start();
@@ -21,8 +21,8 @@ fn with_workers(rig: &Rig) -> Server<'_> {
 }
 
 fn up(server: &Server<'_>, names: &[&str]) {
-    eventually(&format!("{names:?} are up"), || {
-        let dynos = server.dynos(APP);
+    wait_until(&format!("{names:?} are up"), || {
+        let dynos = server.list_dynos(APP);
         let is = |dyno: &Value, name: &str| dyno["id"] == name && dyno["state"] == "up";
         dynos.len() == names.len() && dynos.iter().zip(names).all(|(dyno, name)| is(dyno, name))
     });
@@ -30,47 +30,64 @@ fn up(server: &Server<'_>, names: &[&str]) {
 
 #[test]
 fn workers_are_scaled_restarted_and_stopped() {
-    let rig = Rig::new();
+    let rig = ServerRig::new();
     let server = with_workers(&rig);
-    assert!(server.dynos(APP).is_empty(), "none unless somebody asks");
-    server.dyno(&["ps", "scale", "worker=2", "-a", APP]).ok();
+    assert!(
+        server.list_dynos(APP).is_empty(),
+        "none unless somebody asks"
+    );
+    server
+        .run(&["ps", "scale", "worker=2", "-a", APP])
+        .success();
     up(&server, &["worker.1", "worker.2"]);
     for dyno in ["worker.1", "worker.2"] {
         server.wait_for_log(APP, &[&format!(" app[{dyno}]: begun")]);
     }
-    server.dyno(&["ps", "restart", "worker.1", "-a", APP]).ok();
-    eventually("another worker.1 has begun", || {
-        server.logs(APP).matches(" app[worker.1]: begun").count() == 2
+    server
+        .run(&["ps", "restart", "worker.1", "-a", APP])
+        .success();
+    wait_until("another worker.1 has begun", || {
+        server
+            .read_log(APP)
+            .matches(" app[worker.1]: begun")
+            .count()
+            == 2
     });
     up(&server, &["worker.1", "worker.2"]);
-    server.dyno(&["ps", "stop", "worker.1", "-a", APP]).ok();
+    server.run(&["ps", "stop", "worker.1", "-a", APP]).success();
     up(&server, &["worker.2"]);
     server.wait_for_log(APP, &[" app[worker.1]: stdin closed"]);
-    assert_eq!(server.app(APP, "/").status, 503, "there is no web process");
+    assert_eq!(
+        server.app_request(APP, "/").status,
+        503,
+        "there is no web process"
+    );
     // They come back with the server.
     server.kill();
     let server = rig.start();
     up(&server, &["worker.2"]);
-    server.dyno(&["ps", "scale", "worker=0", "-a", APP]).ok();
-    eventually("no dyno is left", || server.dynos(APP).is_empty());
-    let usage = server.get(&format!("/v1/apps/{APP}/usage"));
+    server
+        .run(&["ps", "scale", "worker=0", "-a", APP])
+        .success();
+    wait_until("no dyno is left", || server.list_dynos(APP).is_empty());
+    let usage = server.get_json(&format!("/v1/apps/{APP}/usage"));
     assert!(usage.to_string().contains("\"worker\""), "{usage}");
     assert!(server.stop().success());
 }
 
 #[test]
 fn one_that_ends_is_started_again_after_longer_and_longer_waits() {
-    let rig = Rig::new();
+    let rig = ServerRig::new();
     let server = with_workers(&rig);
-    server.dyno(&["ps", "scale", "brief=1", "-a", APP]).ok();
+    server.run(&["ps", "scale", "brief=1", "-a", APP]).success();
     server.wait_for_log(APP, &[" dyno[brief.1]: Crashed: exited with code 0"]);
     // At once after the first crash, then after ten seconds and a bit.
     server.wait_for_log(APP, &[" dyno[brief.1]: Restarting in 1"]);
-    let dynos = server.dynos(APP);
+    let dynos = server.list_dynos(APP);
     assert_eq!(dynos[0]["state"], "crashed", "{dynos:?}");
     assert_eq!(
         server
-            .logs(APP)
+            .read_log(APP)
             .matches("app[brief.1]: ends with 0")
             .count(),
         2
@@ -80,25 +97,25 @@ fn one_that_ends_is_started_again_after_longer_and_longer_waits() {
 
 #[test]
 fn an_app_of_workers_runs_on_this_machine_as_well() {
-    let rig = Rig::new();
+    let rig = ServerRig::new();
     let folder = rig.path("jobs");
     app(&folder, &["hangs", "exit_with1"], PROCFILE);
-    let mut command = rig.home().dyno();
+    let mut command = rig.home().dyno_command();
     command.arg("local").arg(&folder);
-    let local = Local::spawn_with(command.args(["worker=2", "-p", "0"]));
-    local.wait_for("that it is up", |line| {
+    let local = DynoProcess::spawn(command.args(["worker=2", "-p", "0"]));
+    local.wait_for_line("that it is up", |line| {
         line == "jobs is up: it has no web process"
     });
-    local.wait_for("who is not started", |line| {
+    local.wait_for_line("who is not started", |line| {
         line.contains("brief is not started: add brief=1")
     });
     for dyno in ["worker.1", "worker.2"] {
         let begun = format!(" app[{dyno}]: begun");
-        local.wait_for("the workers", |line| line.ends_with(&begun));
+        local.wait_for_line("the workers", |line| line.ends_with(&begun));
     }
-    local.signal("INT");
-    local.wait_for("the end of its input", |line| {
+    local.send_signal("INT");
+    local.wait_for_line("the end of its input", |line| {
         line.contains("app[worker.1]: stdin closed")
     });
-    assert!(local.wait().success());
+    assert!(local.wait_for_exit().success());
 }

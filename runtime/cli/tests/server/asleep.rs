@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use testkit::{Rig, Server, eventually};
+use testkit::{Server, ServerRig, wait_until};
 
 use crate::operating::number;
 
@@ -13,28 +13,28 @@ const DYNOS: u32 = 1_000;
 const ASLEEP_KIB_MAX: u64 = 4;
 
 /// A server whose allocator gives back at once what nobody uses any more, so that what is counted is in use.
-fn started(rig: &Rig) -> Server<'_> {
-    let mut command = rig.command(&rig.data(), &[]);
-    rig.run(command.env("MIMALLOC_PURGE_DELAY", "0"))
+fn started(rig: &ServerRig) -> Server<'_> {
+    let mut command = rig.serve_command(&rig.data_folder(), &[]);
+    rig.start_command(command.env("MIMALLOC_PURGE_DELAY", "0"))
 }
 
 /// A server that was started anew with this many dynos of the app, all of which sleep.
-fn restarted(rig: &Rig, dynos: u32) -> Server<'_> {
+fn restarted(rig: &ServerRig, dynos: u32) -> Server<'_> {
     let server = rig.start();
     server.scale(APP, dynos);
     server.wait_for_dynos(APP, dynos as usize);
-    server.process.signal("TERM");
-    assert_eq!(server.process.wait().code(), Some(0));
+    server.process.send_signal("TERM");
+    assert_eq!(server.process.wait_for_exit().code(), Some(0));
     let server = started(rig);
     server.wait_until_ready();
-    eventually("all dynos are with the router", || {
+    wait_until("all dynos are with the router", || {
         number(&server, "dyno_router_dynos_free") == u64::from(dynos)
     });
     server
 }
 
 fn states(server: &Server<'_>, state: &str) -> usize {
-    let dynos = server.dynos(APP);
+    let dynos = server.list_dynos(APP);
     dynos.iter().filter(|dyno| dyno["state"] == state).count()
 }
 
@@ -48,31 +48,31 @@ fn anonymous_kib(process: u32) -> u64 {
 
 #[test]
 fn apps_that_served_sleep_after_a_start_and_wake_for_a_request() {
-    let rig = Rig::new();
+    let rig = ServerRig::new();
     let server = rig.start();
-    server.make(APP, &rig.slug("good", "one"));
-    server.process.signal("TERM");
-    assert_eq!(server.process.wait().code(), Some(0));
+    server.create_app(APP, &rig.build_slug("good", "one"));
+    server.process.send_signal("TERM");
+    assert_eq!(server.process.wait_for_exit().code(), Some(0));
 
     let server = restarted(&rig, 1);
-    let one = anonymous_kib(server.process.id());
+    let one = anonymous_kib(server.process.process_id());
     assert_eq!(states(&server, "idle"), 1);
-    assert_eq!(server.page(APP, "/count").trim(), "1");
-    assert_eq!(server.page(APP, "/count").trim(), "2");
+    assert_eq!(server.app_page(APP, "/count").trim(), "1");
+    assert_eq!(server.app_page(APP, "/count").trim(), "2");
     assert_eq!(states(&server, "up"), 1);
     // A release that nobody has seen serve is booted, not believed.
-    let version = server.set(APP, &serde_json::json!({ "WHO": "you" }));
+    let version = server.set_config_vars(APP, &serde_json::json!({ "WHO": "you" }));
     server.wait_until_serving(APP, &version);
     assert_ne!(states(&server, "up"), 0);
-    server.process.signal("TERM");
-    assert_eq!(server.process.wait().code(), Some(0));
+    server.process.send_signal("TERM");
+    assert_eq!(server.process.wait_for_exit().code(), Some(0));
 
     let server = restarted(&rig, DYNOS);
-    let all = anonymous_kib(server.process.id());
+    let all = anonymous_kib(server.process.process_id());
     assert_eq!(states(&server, "idle"), DYNOS as usize);
     let budget = ASLEEP_KIB_MAX * u64::from(DYNOS - 1);
     eprintln!("{one} KiB with one dyno, {all} with {DYNOS}");
     assert!(all.saturating_sub(one) <= budget, "{one} KiB, then {all}");
-    assert_eq!(server.page(APP, "/count").trim(), "1");
+    assert_eq!(server.app_page(APP, "/count").trim(), "1");
     assert_eq!(states(&server, "up"), 1);
 }

@@ -2,7 +2,7 @@
 //! API calls serving is all that serves.
 
 use serde_json::{Value, json};
-use testkit::{Rig, Server, Slug, eventually, guest};
+use testkit::{Server, ServerRig, SlugFile, guest_path, wait_until};
 
 use crate::load::Load;
 
@@ -23,23 +23,23 @@ impl Busy<'_> {
         assert_eq!(version, format!("v{}", self.version));
         self.server.wait_until_serving(APP, version);
         for _ in 0..3 {
-            assert_eq!(self.server.variable(APP, "RELEASE_VERSION"), version);
+            assert_eq!(self.server.app_variable(APP, "RELEASE_VERSION"), version);
         }
         self.is_well();
     }
 
-    fn deploys(&mut self, slugs: &[Slug; 2], count: usize) {
+    fn deploys(&mut self, slugs: &[SlugFile; 2], count: usize) {
         for slug in slugs.iter().cycle().take(count) {
-            let version = self.server.release(APP, &json!({ "slug": slug.id }));
+            let version = self.server.create_release(APP, &json!({ "slug": slug.id }));
             self.serves(&version);
-            assert_eq!(self.server.variable(APP, "SLUG_ID"), slug.id);
+            assert_eq!(self.server.app_variable(APP, "SLUG_ID"), slug.id);
         }
     }
 
     fn rolls_back(&mut self, count: u64) {
         for _ in 0..count {
             let to = format!("v{}", self.version - 1);
-            let version = self.server.release(APP, &json!({ "rollback": to }));
+            let version = self.server.create_release(APP, &json!({ "rollback": to }));
             self.serves(&version);
         }
     }
@@ -55,21 +55,23 @@ impl Busy<'_> {
     fn configures(&mut self, changes: usize) {
         for number in 0..changes {
             let value = number.to_string();
-            let version = self.server.set(APP, &json!({ "NUMBER": value }));
+            let version = self
+                .server
+                .set_config_vars(APP, &json!({ "NUMBER": value }));
             self.serves(&version);
-            assert_eq!(self.server.variable(APP, "NUMBER"), value);
+            assert_eq!(self.server.app_variable(APP, "NUMBER"), value);
         }
     }
 
     /// Restarts the only dyno: what answers then has served nobody yet.
     fn restarts(&self, count: usize) {
         for _ in 0..count {
-            self.server.page(APP, "/count");
+            self.server.app_page(APP, "/count");
             let path = format!("/v1/apps/{APP}/dynos");
-            let reply = self.server.api("DELETE", &path, &Value::Null);
+            let reply = self.server.request("DELETE", &path, &Value::Null);
             assert!((200..300).contains(&reply.status), "{}", reply.text());
-            eventually("a fresh dyno answers", || {
-                self.server.page(APP, "/count").trim() == "1"
+            wait_until("a fresh dyno answers", || {
+                self.server.app_page(APP, "/count").trim() == "1"
             });
             self.is_well();
         }
@@ -78,9 +80,9 @@ impl Busy<'_> {
     /// The same with the commands that people use.
     fn by_commands(&mut self) {
         for name in ["good", "good3"] {
-            let file = guest(name);
+            let file = guest_path(name);
             let file = file.to_str().unwrap();
-            self.server.dyno(&["deploy", file, "-a", APP]).ok();
+            self.server.run(&["deploy", file, "-a", APP]).success();
             self.serves(&format!("v{}", self.version + 1));
         }
         let commands: [&[&str]; 2] = [
@@ -88,12 +90,14 @@ impl Busy<'_> {
             &["config", "set", "A=b", "-a", APP],
         ];
         for words in commands {
-            self.server.dyno(words).ok();
+            self.server.run(words).success();
             self.serves(&format!("v{}", self.version + 1));
         }
-        self.server.dyno(&["ps", "scale", "web=3", "-a", APP]).ok();
+        self.server
+            .run(&["ps", "scale", "web=3", "-a", APP])
+            .success();
         self.server.wait_for_dynos(APP, 3);
-        self.server.dyno(&["ps", "restart", "-a", APP]).ok();
+        self.server.run(&["ps", "restart", "-a", APP]).success();
         self.server.wait_for_dynos(APP, 3);
     }
 
@@ -101,25 +105,28 @@ impl Busy<'_> {
     #[track_caller]
     fn is_well(&self) {
         let before = self.load.good();
-        eventually("the load goes on", || self.load.good() > before);
+        wait_until("the load goes on", || self.load.good() > before);
         assert_eq!(self.load.bad(), [""; 0]);
     }
 }
 
 #[test]
 fn no_request_is_lost_while_everything_changes() {
-    let rig = Rig::new();
+    let rig = ServerRig::new();
     let server = rig.start();
-    let slugs = [rig.slug("good", "busy"), rig.slug("good3", "busy")];
-    server.make(APP, &slugs[0]);
-    assert!(server.upload(&slugs[1]).unwrap().status < 300);
+    let slugs = [
+        rig.build_slug("good", "busy"),
+        rig.build_slug("good3", "busy"),
+    ];
+    server.create_app(APP, &slugs[0]);
+    assert!(server.upload_slug(&slugs[1]).unwrap().status < 300);
     let load = Load::start(server.apps, APP);
     let mut busy = Busy {
         server,
         load,
         version: 1,
     };
-    eventually("the load is on", || busy.load.good() > 10);
+    wait_until("the load is on", || busy.load.good() > 10);
     busy.deploys(&slugs, 100);
     busy.rolls_back(20);
     busy.scales(50);

@@ -6,7 +6,7 @@
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
-use testkit::Rig;
+use testkit::ServerRig;
 use testkit::servers::Memcached;
 
 /// What every answer must hold to.
@@ -27,16 +27,16 @@ fn schemathesis() -> PathBuf {
 
 #[test]
 fn every_answer_is_one_that_the_document_describes() {
-    let rig = Rig::new();
+    let rig = ServerRig::new();
     let cache = Memcached::start();
-    let mut command = rig.command(&rig.data(), &[]);
-    let server = rig.run(command.env("DYNO_SERVICE_MEMCACHED", cache.address()));
-    server.make("shop", &rig.slug("good", "one"));
+    let mut command = rig.serve_command(&rig.data_folder(), &[]);
+    let server = rig.start_command(command.env("DYNO_SERVICE_MEMCACHED", cache.address()));
+    server.create_app("shop", &rig.build_slug("good", "one"));
     let said = Command::new(schemathesis())
         .arg("run")
         .arg(format!("http://127.0.0.1:{}/v1/openapi.json", server.api))
         .arg("--header")
-        .arg(format!("Authorization: Bearer {}", rig.token()))
+        .arg(format!("Authorization: Bearer {}", rig.admin_token()))
         .args(["--checks", CHECKS, "--max-examples", EXAMPLES])
         .args(["--phases", "examples,coverage,fuzzing", "--seed", "1"])
         .args([
@@ -46,7 +46,7 @@ fn every_answer_is_one_that_the_document_describes() {
             "30",
         ])
         .args(["--no-color", "--generation-database", "none"])
-        .current_dir(rig.home().path())
+        .current_dir(rig.home().folder_path())
         .stdin(Stdio::null())
         .output()
         .expect("schemathesis runs");
@@ -60,6 +60,6 @@ fn every_answer_is_one_that_the_document_describes() {
     assert_eq!(passed, format!("{generated} passed"), "{out}");
     assert!(generated.parse::<u32>().unwrap() > CASES_MIN, "{out}");
     // The server is as it was.
-    assert_eq!(server.open("GET", "/readyz").status, 200);
+    assert_eq!(server.request_without_token("GET", "/readyz").status, 200);
     assert!(server.stop().success());
 }

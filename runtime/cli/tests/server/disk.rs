@@ -11,8 +11,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
 use serde_json::json;
-use testkit::http::text;
-use testkit::{Rig, Server, Slug, guest, say};
+use testkit::http::json_text;
+use testkit::{Server, ServerRig, SlugFile, guest_path, run_command};
 
 use crate::load::Load;
 
@@ -70,7 +70,7 @@ impl Disk {
 
     fn mount(&self, words: &[&OsStr]) {
         let mut mount = Command::new("mount");
-        say(&mut self.inside(mount.args(words))).ok();
+        run_command(&mut self.inside(mount.args(words))).success();
     }
 
     /// The folder, as seen from outside.
@@ -114,8 +114,8 @@ impl Drop for Disk {
 }
 
 /// A server whose state is on the disk.
-fn start<'a>(rig: &'a Rig, disk: &Disk) -> Server<'a> {
-    rig.run(&mut disk.inside(&rig.command(&rig.data(), &[])))
+fn start<'a>(rig: &'a ServerRig, disk: &Disk) -> Server<'a> {
+    rig.start_command(&mut disk.inside(&rig.serve_command(&rig.data_folder(), &[])))
 }
 
 /// Sets a config var to one value after the other until that is refused; the last value that was taken, if one was.
@@ -126,10 +126,10 @@ fn set_until_refused(server: &Server<'_>, status: u16) -> Option<String> {
     for number in 0..500 {
         let value = format!("{number}-{}", "x".repeat(20_000));
         let path = format!("/v1/apps/{APP}/config-vars");
-        let reply = server.api("PATCH", &path, &json!({ "FILL": value }));
+        let reply = server.request("PATCH", &path, &json!({ "FILL": value }));
         if reply.status != 200 {
             assert_eq!(reply.status, status, "{}", reply.text());
-            assert_eq!(text(&reply.json(), "id"), "storage_unavailable");
+            assert_eq!(json_text(&reply.json(), "id"), "storage_unavailable");
             return taken;
         }
         taken = Some(value);
@@ -146,100 +146,100 @@ fn assert_clear(error: &str) {
 
 #[test]
 fn a_full_disk_stops_changes_and_nothing_else() {
-    let rig = Rig::new();
-    let Some(disk) = Disk::new(&rig.data()) else {
+    let rig = ServerRig::new();
+    let Some(disk) = Disk::new(&rig.data_folder()) else {
         return;
     };
     let server = start(&rig, &disk);
-    let slug = rig.slug("good", "one");
-    server.make(APP, &slug);
-    let version = server.set(APP, &json!({ "GREETING": "hi" }));
+    let slug = rig.build_slug("good", "one");
+    server.create_app(APP, &slug);
+    let version = server.set_config_vars(APP, &json!({ "GREETING": "hi" }));
     server.wait_until_serving(APP, &version);
     let load = Load::start(server.apps, APP);
 
     disk.fill();
-    let next = guest("good3");
+    let next = guest_path("good3");
     let next = next.to_str().unwrap();
-    assert_clear(server.dyno(&["deploy", next, "-a", APP]).fails());
+    assert_clear(server.run(&["deploy", next, "-a", APP]).failure());
     let taken = set_until_refused(&server, 503);
-    assert_clear(server.dyno(&["config", "set", "A=b", "-a", APP]).fails());
+    assert_clear(server.run(&["config", "set", "A=b", "-a", APP]).failure());
     let formation = format!("/v1/apps/{APP}/formation");
     let updates = json!({ "updates": [{ "type": "web", "quantity": 2 }] });
-    assert_eq!(server.api("PATCH", &formation, &updates).status, 503);
+    assert_eq!(server.request("PATCH", &formation, &updates).status, 503);
     let vars = format!("/v1/apps/{APP}/config-vars");
-    assert_eq!(server.get(&vars)["FILL"].as_str(), taken.as_deref());
-    assert_eq!(server.variable(APP, "GREETING"), "hi");
-    assert_eq!(server.open("GET", "/healthz").status, 200);
+    assert_eq!(server.get_json(&vars)["FILL"].as_str(), taken.as_deref());
+    assert_eq!(server.app_variable(APP, "GREETING"), "hi");
+    assert_eq!(server.request_without_token("GET", "/healthz").status, 200);
     assert_eq!(load.bad(), [""; 0]);
 
     disk.free();
     is_well_again(&server, &load, next);
-    let newest = server.variable(APP, "RELEASE_VERSION");
+    let newest = server.app_variable(APP, "RELEASE_VERSION");
     let (good, bad) = load.stop();
     assert_eq!(bad, [""; 0], "of {good}");
     server.kill();
     let server = start(&rig, &disk);
     server.wait_until_ready();
-    assert_eq!(server.variable(APP, "RELEASE_VERSION"), newest);
-    assert_eq!(server.get(&vars)["FILL"].as_str(), taken.as_deref());
+    assert_eq!(server.app_variable(APP, "RELEASE_VERSION"), newest);
+    assert_eq!(server.get_json(&vars)["FILL"].as_str(), taken.as_deref());
     assert!(server.stop().success());
 }
 
 /// All that was refused is done, by the same server.
 fn is_well_again(server: &Server<'_>, load: &Load, next: &str) {
-    server.dyno(&["config", "set", "A=b", "-a", APP]).ok();
-    assert_eq!(server.variable(APP, "A"), "b");
-    server.dyno(&["deploy", next, "-a", APP]).ok();
-    server.dyno(&["ps", "scale", "web=2", "-a", APP]).ok();
+    server.run(&["config", "set", "A=b", "-a", APP]).success();
+    assert_eq!(server.app_variable(APP, "A"), "b");
+    server.run(&["deploy", next, "-a", APP]).success();
+    server.run(&["ps", "scale", "web=2", "-a", APP]).success();
     server.wait_for_dynos(APP, 2);
-    server.dyno(&["rollback", "-a", APP]).ok();
+    server.run(&["rollback", "-a", APP]).success();
     assert_eq!(load.bad(), [""; 0]);
 }
 
 #[test]
 fn a_server_that_starts_on_a_full_disk_serves_what_it_has() {
-    let rig = Rig::new();
-    let Some(disk) = Disk::new(&rig.data()) else {
+    let rig = ServerRig::new();
+    let Some(disk) = Disk::new(&rig.data_folder()) else {
         return;
     };
     let server = start(&rig, &disk);
-    server.make(APP, &rig.slug("good", "one"));
+    server.create_app(APP, &rig.build_slug("good", "one"));
     disk.fill();
     server.kill();
     let server = start(&rig, &disk);
     server.wait_until_ready();
-    assert_eq!(server.page(APP, "/"), "hello\n");
+    assert_eq!(server.app_page(APP, "/"), "hello\n");
     set_until_refused(&server, 503);
     disk.free();
-    server.dyno(&["config", "set", "A=b", "-a", APP]).ok();
-    assert_eq!(server.variable(APP, "A"), "b");
+    server.run(&["config", "set", "A=b", "-a", APP]).success();
+    assert_eq!(server.app_variable(APP, "A"), "b");
     assert!(server.stop().success());
 }
 
 /// The folder turns read-only for all that is opened from now on, as after an error of the disk.
 #[test]
 fn a_read_only_disk_stops_changes_and_nothing_else() {
-    let rig = Rig::new();
-    let Some(disk) = Disk::new(&rig.data()) else {
+    let rig = ServerRig::new();
+    let Some(disk) = Disk::new(&rig.data_folder()) else {
         return;
     };
     let server = start(&rig, &disk);
-    let slugs: [Slug; 2] = [rig.slug("good", "one"), rig.slug("good", "two")];
-    server.make(APP, &slugs[0]);
+    let slugs: [SlugFile; 2] = [rig.build_slug("good", "one"), rig.build_slug("good", "two")];
+    server.create_app(APP, &slugs[0]);
     let load = Load::start(server.apps, APP);
     let place = disk.place.as_os_str();
     disk.mount(&["--bind".as_ref(), place, place]);
     disk.mount(&["-o".as_ref(), "remount,bind,ro".as_ref(), place]);
 
-    let next = guest("good3");
+    let next = guest_path("good3");
     let next = next.to_str().unwrap();
-    assert_clear(server.dyno(&["deploy", next, "-a", APP]).fails());
-    let refused = server.upload(&slugs[1]).unwrap();
+    assert_clear(server.run(&["deploy", next, "-a", APP]).failure());
+    let refused = server.upload_slug(&slugs[1]).unwrap();
     assert_eq!(refused.status, 503, "{}", refused.text());
-    assert_eq!(text(&refused.json(), "id"), "storage_unavailable");
+    assert_eq!(json_text(&refused.json(), "id"), "storage_unavailable");
     // What is open already may still be written: then the change is made, and else it is not, but never by halves.
-    let set = server.dyno(&["config", "set", "A=b", "-a", APP]);
-    let made = server.app(APP, "/env/A").status == 200;
+    let set = server.run(&["config", "set", "A=b", "-a", APP]);
+    let made = server.app_request(APP, "/env/A").status == 200;
     assert_eq!(set.code == Some(0), made, "{set:?}");
     assert_eq!(load.bad(), [""; 0]);
 
@@ -253,22 +253,22 @@ fn a_read_only_disk_stops_changes_and_nothing_else() {
 /// It is not made to crash: that would end an app that writes at every request.
 #[test]
 fn a_guest_that_finds_no_disk_is_told_so_and_lives_on() {
-    let rig = Rig::new();
-    let Some(disk) = Disk::new(&rig.data()) else {
+    let rig = ServerRig::new();
+    let Some(disk) = Disk::new(&rig.data_folder()) else {
         return;
     };
     let server = start(&rig, &disk);
-    server.make(APP, &rig.slug("good", "one"));
+    server.create_app(APP, &rig.build_slug("good", "one"));
     let place = disk.place.as_os_str();
     disk.mount(&["--bind".as_ref(), place, place]);
     disk.mount(&["-o".as_ref(), "remount,bind,ro".as_ref(), place]);
     for _ in 0..3 {
         // What the guest says of an error.
-        let reply = server.app(APP, "/files/write?path=/tmp/x&bytes=10");
+        let reply = server.app_request(APP, "/files/write?path=/tmp/x&bytes=10");
         assert_eq!(reply.status, 403, "{}", reply.text());
     }
     disk.mount(&["-o".as_ref(), "remount,bind,rw".as_ref(), place]);
-    server.page(APP, "/files/write?path=/tmp/x&bytes=10");
-    assert!(!server.logs(APP).contains("Crashed"));
+    server.app_page(APP, "/files/write?path=/tmp/x&bytes=10");
+    assert!(!server.read_log(APP).contains("Crashed"));
     assert!(server.stop().success());
 }

@@ -3,8 +3,8 @@
 //! A release whose dynos never finish booting is the simulator's: the limit of a minute is nothing to wait for here.
 
 use serde_json::{Value, json};
-use testkit::http::text;
-use testkit::{Rig, Server, eventually, guest};
+use testkit::http::json_text;
+use testkit::{Server, ServerRig, guest_path, wait_until};
 
 use crate::load::Load;
 
@@ -12,19 +12,19 @@ const APP: &str = "shop";
 
 /// The only dyno of a release.
 fn dyno_of(server: &Server<'_>, version: &str) -> Option<Value> {
-    let mut dynos = server.dynos(APP).into_iter();
+    let mut dynos = server.list_dynos(APP).into_iter();
     dynos.find(|dyno| dyno["release"] == version)
 }
 
 #[test]
 fn a_release_that_traps_at_boot_never_serves() {
-    let rig = Rig::new();
+    let rig = ServerRig::new();
     let server = rig.start();
-    server.make(APP, &rig.slug("good", "one"));
+    server.create_app(APP, &rig.build_slug("good", "one"));
     let load = Load::start(server.apps, APP);
-    let broken = rig.wat("boot_trap");
-    let said = server.dyno(&["deploy", broken.to_str().unwrap(), "-a", APP]);
-    let error = said.fails();
+    let broken = rig.compile_wat("boot_trap");
+    let said = server.run(&["deploy", broken.to_str().unwrap(), "-a", APP]);
+    let error = said.failure();
     for words in [
         "v2 of shop failed: ",
         "unreachable",
@@ -34,35 +34,39 @@ fn a_release_that_traps_at_boot_never_serves() {
     ] {
         assert!(error.contains(words), "{words}: {error}");
     }
-    assert_eq!(server.variable(APP, "RELEASE_VERSION"), "v1");
+    assert_eq!(server.app_variable(APP, "RELEASE_VERSION"), "v1");
 
-    let release = server.outcome(APP, "v2");
+    let release = server.wait_for_outcome(APP, "v2");
     assert_eq!(release["status"], "failed");
     assert!(
-        text(&release, "reason").contains("unreachable"),
+        json_text(&release, "reason").contains("unreachable"),
         "{release}"
     );
-    let releases = server.dyno(&["releases", "-a", APP]);
+    let releases = server.run(&["releases", "-a", APP]);
     let failed = |line: &str| line.starts_with("v2 ") && line.contains(" failed ");
-    assert!(releases.ok().lines().any(failed), "{}", releases.out);
-    let info = server.dyno(&["releases", "info", "v2", "-a", APP]);
-    assert!(info.ok().contains("unreachable"), "{}", info.out);
-    assert_eq!(dyno_of(&server, "v1").unwrap()["state"], "up");
-    let ps = server.dyno(&["ps", "-a", APP]);
     assert!(
-        ps.ok().contains(" up ") && ps.out.contains(" v1 "),
+        releases.success().lines().any(failed),
         "{}",
-        ps.out
+        releases.stdout
+    );
+    let info = server.run(&["releases", "info", "v2", "-a", APP]);
+    assert!(info.success().contains("unreachable"), "{}", info.stdout);
+    assert_eq!(dyno_of(&server, "v1").unwrap()["state"], "up");
+    let ps = server.run(&["ps", "-a", APP]);
+    assert!(
+        ps.success().contains(" up ") && ps.stdout.contains(" v1 "),
+        "{}",
+        ps.stdout
     );
     server.wait_for_log(APP, &["dyno[web.1]: Crashed: ", "unreachable"]);
     server.wait_for_log(APP, &["dyno[api]: ", "v2", "failed"]);
 
     // The next one is none the worse for it.
-    let next = guest("good3");
+    let next = guest_path("good3");
     server
-        .dyno(&["deploy", next.to_str().unwrap(), "-a", APP])
-        .ok();
-    assert_eq!(server.variable(APP, "RELEASE_VERSION"), "v3");
+        .run(&["deploy", next.to_str().unwrap(), "-a", APP])
+        .success();
+    assert_eq!(server.app_variable(APP, "RELEASE_VERSION"), "v3");
     let (good, bad) = load.stop();
     assert_eq!(bad, [""; 0], "of {good}");
     assert!(server.stop().success());
@@ -70,24 +74,24 @@ fn a_release_that_traps_at_boot_never_serves() {
 
 #[test]
 fn a_config_change_on_top_of_a_failed_release_fails_as_well_and_a_rollback_mends_it() {
-    let rig = Rig::new();
+    let rig = ServerRig::new();
     let server = rig.start();
-    server.make(APP, &rig.slug("good", "one"));
-    let broken = rig.slug_of(&rig.wat("boot_trap"), "broken");
-    assert!(server.upload(&broken).unwrap().status < 300);
-    server.release(APP, &json!({ "slug": broken.id }));
-    assert_eq!(server.outcome(APP, "v2")["status"], "failed");
-    let changed = server.dyno(&["config", "set", "A=b", "-a", APP]);
+    server.create_app(APP, &rig.build_slug("good", "one"));
+    let broken = rig.build_slug_of(&rig.compile_wat("boot_trap"), "broken");
+    assert!(server.upload_slug(&broken).unwrap().status < 300);
+    server.create_release(APP, &json!({ "slug": broken.id }));
+    assert_eq!(server.wait_for_outcome(APP, "v2")["status"], "failed");
+    let changed = server.run(&["config", "set", "A=b", "-a", APP]);
     // Whichever slug it is made of, it is told whether it serves.
-    let release = server.outcome(APP, "v3");
+    let release = server.wait_for_outcome(APP, "v3");
     assert_eq!(
         changed.code == Some(0),
         release["status"] == "serving",
         "{release} {changed:?}"
     );
-    server.page(APP, "/");
-    server.dyno(&["rollback", "v1", "-a", APP]).ok();
-    assert_eq!(server.variable(APP, "RELEASE_VERSION"), "v4");
+    server.app_page(APP, "/");
+    server.run(&["rollback", "v1", "-a", APP]).success();
+    assert_eq!(server.app_variable(APP, "RELEASE_VERSION"), "v4");
     assert!(server.stop().success());
 }
 
@@ -120,26 +124,28 @@ fn tells_why(error: &str, version: &str, instead: &str) {
 
 #[test]
 fn a_release_that_cannot_load_its_app_does_not_replace_the_one_that_serves() {
-    let rig = Rig::new();
+    let rig = ServerRig::new();
     let server = rig.start();
-    server.make(APP, &rig.slug("good", "one"));
-    server.dyno(&["ps", "scale", "web=2", "-a", APP]).ok();
+    server.create_app(APP, &rig.build_slug("good", "one"));
+    server.run(&["ps", "scale", "web=2", "-a", APP]).success();
     // The app that serves does not mind.
-    server.dyno(&["config", "set", "LOAD=err", "-a", APP]).ok();
+    server
+        .run(&["config", "set", "LOAD=err", "-a", APP])
+        .success();
     let load = Load::start(server.apps, APP);
-    let broken = guest("loads");
-    let said = server.dyno(&["deploy", broken.to_str().unwrap(), "-a", APP]);
-    tells_why(said.fails(), "v3", "v2 goes on serving");
-    assert_eq!(said.out, "");
-    let release = server.outcome(APP, "v3");
+    let broken = guest_path("loads");
+    let said = server.run(&["deploy", broken.to_str().unwrap(), "-a", APP]);
+    tells_why(said.failure(), "v3", "v2 goes on serving");
+    assert_eq!(said.stdout, "");
+    let release = server.wait_for_outcome(APP, "v3");
     assert_eq!(release["status"], "failed");
     assert!(
-        text(&release, "reason").ends_with("No module named 'shop'"),
+        json_text(&release, "reason").ends_with("No module named 'shop'"),
         "{release}"
     );
-    assert_eq!(server.variable(APP, "RELEASE_VERSION"), "v2");
+    assert_eq!(server.app_variable(APP, "RELEASE_VERSION"), "v2");
     for _ in 0..20 {
-        assert_eq!(server.page(APP, "/"), "hello\n");
+        assert_eq!(server.app_page(APP, "/"), "hello\n");
     }
     let (good, bad) = load.stop();
     assert_eq!(bad, [""; 0], "of {good}");
@@ -147,46 +153,50 @@ fn a_release_that_cannot_load_its_app_does_not_replace_the_one_that_serves() {
     // Nor does one that ends while it loads.
     for (how, why) in [("exit", "exited with code 1"), ("panic", "unreachable")] {
         let load = format!("LOAD={how}");
-        let said = server.dyno(&["config", "set", &load, "-a", APP]);
-        assert!(said.fails().contains(why), "{}", said.err);
-        assert_eq!(server.variable(APP, "RELEASE_VERSION"), "v2");
+        let said = server.run(&["config", "set", &load, "-a", APP]);
+        assert!(said.failure().contains(why), "{}", said.stderr);
+        assert_eq!(server.app_variable(APP, "RELEASE_VERSION"), "v2");
     }
     assert!(server.stop().success());
 }
 
 #[test]
 fn neither_does_a_change_of_config_or_a_rollback_to_what_cannot_load() {
-    let rig = Rig::new();
+    let rig = ServerRig::new();
     let server = rig.start();
-    let slug = guest("loads");
+    let slug = guest_path("loads");
     server
-        .dyno(&["deploy", slug.to_str().unwrap(), "-a", APP])
-        .ok();
-    assert_eq!(server.page(APP, "/"), "loaded\n");
-    let said = server.dyno(&["config", "set", "LOAD=err", "-a", APP]);
-    tells_why(said.fails(), "v2", "v1 goes on serving");
-    assert_eq!(server.page(APP, "/"), "loaded\n");
-    let said = server.dyno(&["rollback", "v2", "-a", APP]);
-    tells_why(said.fails(), "v3", "v1 goes on serving");
-    assert_eq!(server.page(APP, "/"), "loaded\n");
-    server.dyno(&["config", "set", "LOAD=ok", "-a", APP]).ok();
-    assert_eq!(server.page(APP, "/"), "loaded\n");
-    let serving = server.get(&format!("/v1/apps/{APP}"));
+        .run(&["deploy", slug.to_str().unwrap(), "-a", APP])
+        .success();
+    assert_eq!(server.app_page(APP, "/"), "loaded\n");
+    let said = server.run(&["config", "set", "LOAD=err", "-a", APP]);
+    tells_why(said.failure(), "v2", "v1 goes on serving");
+    assert_eq!(server.app_page(APP, "/"), "loaded\n");
+    let said = server.run(&["rollback", "v2", "-a", APP]);
+    tells_why(said.failure(), "v3", "v1 goes on serving");
+    assert_eq!(server.app_page(APP, "/"), "loaded\n");
+    server
+        .run(&["config", "set", "LOAD=ok", "-a", APP])
+        .success();
+    assert_eq!(server.app_page(APP, "/"), "loaded\n");
+    let serving = server.get_json(&format!("/v1/apps/{APP}"));
     assert_eq!(serving["release"], "v4", "{serving}");
     assert!(server.stop().success());
 }
 
 #[test]
 fn an_app_whose_first_release_cannot_load_has_crashed_until_one_can() {
-    let rig = Rig::new();
+    let rig = ServerRig::new();
     let server = rig.start();
-    server.dyno(&["apps", "create", APP]).ok();
-    server.dyno(&["config", "set", "LOAD=err", "-a", APP]).ok();
-    let slug = guest("loads");
-    let said = server.dyno(&["deploy", slug.to_str().unwrap(), "-a", APP]);
+    server.run(&["apps", "create", APP]).success();
+    server
+        .run(&["config", "set", "LOAD=err", "-a", APP])
+        .success();
+    let slug = guest_path("loads");
+    let said = server.run(&["deploy", slug.to_str().unwrap(), "-a", APP]);
     let instead = "no release serves yet: deploy again when that is mended";
-    tells_why(said.fails(), "v1", instead);
-    let page = server.app(APP, "/");
+    tells_why(said.failure(), "v1", instead);
+    let page = server.app_request(APP, "/");
     assert_eq!(page.status, 503, "{}", page.text());
     assert!(page.text().contains("H10"), "{}", page.text());
     assert!(
@@ -194,43 +204,49 @@ fn an_app_whose_first_release_cannot_load_has_crashed_until_one_can() {
         "{}",
         page.text()
     );
-    server.dyno(&["config", "set", "LOAD=ok", "-a", APP]).ok();
-    assert_eq!(server.page(APP, "/"), "loaded\n");
+    server
+        .run(&["config", "set", "LOAD=ok", "-a", APP])
+        .success();
+    assert_eq!(server.app_page(APP, "/"), "loaded\n");
     assert!(server.stop().success());
 }
 
 #[test]
 fn an_app_whose_first_release_fails_says_so_and_serves_the_next() {
-    let rig = Rig::new();
+    let rig = ServerRig::new();
     let server = rig.start();
-    let broken = rig.wat("boot_trap");
+    let broken = rig.compile_wat("boot_trap");
     let broken = broken.to_str().unwrap();
-    let said = server.dyno(&["deploy", broken, "-a", APP]);
-    assert!(said.fails().contains("v1 of shop failed: "), "{}", said.err);
-    let page = server.app(APP, "/");
+    let said = server.run(&["deploy", broken, "-a", APP]);
+    assert!(
+        said.failure().contains("v1 of shop failed: "),
+        "{}",
+        said.stderr
+    );
+    let page = server.app_request(APP, "/");
     assert_eq!(page.status, 503, "{}", page.text());
     assert!(page.text().contains("H10"), "{}", page.text());
-    eventually("ps shows the crash", || {
-        let ps = server.dyno(&["ps", "-a", APP]);
-        ps.ok().contains("crashed")
+    wait_until("ps shows the crash", || {
+        let ps = server.run(&["ps", "-a", APP]);
+        ps.success().contains("crashed")
     });
     server
-        .dyno(&["deploy", guest("good").to_str().unwrap(), "-a", APP])
-        .ok();
-    assert_eq!(server.variable(APP, "RELEASE_VERSION"), "v2");
+        .run(&["deploy", guest_path("good").to_str().unwrap(), "-a", APP])
+        .success();
+    assert_eq!(server.app_variable(APP, "RELEASE_VERSION"), "v2");
     assert!(server.stop().success());
 }
 
 #[test]
 fn a_release_that_traps_on_requests_is_seen_and_rolled_back() {
-    let rig = Rig::new();
+    let rig = ServerRig::new();
     let server = rig.start();
-    server.make(APP, &rig.slug("good", "one"));
-    let trap = guest("trap_first_request");
+    server.create_app(APP, &rig.build_slug("good", "one"));
+    let trap = guest_path("trap_first_request");
     server
-        .dyno(&["deploy", trap.to_str().unwrap(), "-a", APP])
-        .ok();
-    let page = server.app(APP, "/");
+        .run(&["deploy", trap.to_str().unwrap(), "-a", APP])
+        .success();
+    let page = server.app_request(APP, "/");
     assert_eq!(page.status, 503);
     assert!(page.text().contains("H13"), "{}", page.text());
     assert!(!page.text().contains("unreachable"), "{}", page.text());
@@ -238,38 +254,38 @@ fn a_release_that_traps_on_requests_is_seen_and_rolled_back() {
     server.wait_for_log(APP, &["dyno[web.1]: Crashed: "]);
     // However often: each request has a fresh dyno.
     for _ in 0..10 {
-        let page = server.app(APP, "/");
+        let page = server.app_request(APP, "/");
         assert!(page.text().contains("H13"), "{}", page.text());
     }
-    let log = server.logs(APP);
+    let log = server.read_log(APP);
     assert!(
         !log.contains("code=H10") && !log.contains("Restarting in"),
         "{log}"
     );
-    server.dyno(&["rollback", "-a", APP]).ok();
-    assert_eq!(server.variable(APP, "RELEASE_VERSION"), "v3");
+    server.run(&["rollback", "-a", APP]).success();
+    assert_eq!(server.app_variable(APP, "RELEASE_VERSION"), "v3");
     assert!(server.stop().success());
 }
 
 #[test]
 fn a_release_that_takes_its_time_to_boot_is_waited_for_while_the_old_one_serves() {
-    let rig = Rig::new();
+    let rig = ServerRig::new();
     let server = rig.start();
-    server.make(APP, &rig.slug("good", "one"));
-    let slow = rig.slug_of(&rig.wat("slow_boot"), "slow");
-    assert!(server.upload(&slow).unwrap().status < 300);
+    server.create_app(APP, &rig.build_slug("good", "one"));
+    let slow = rig.build_slug_of(&rig.compile_wat("slow_boot"), "slow");
+    assert!(server.upload_slug(&slow).unwrap().status < 300);
     let load = Load::start(server.apps, APP);
-    let version = server.release(APP, &json!({ "slug": slow.id }));
-    eventually("both releases have a dyno", || {
+    let version = server.create_release(APP, &json!({ "slug": slow.id }));
+    wait_until("both releases have a dyno", || {
         let coming = dyno_of(&server, "v2");
         let coming = coming.is_some_and(|dyno| dyno["state"] == "starting");
-        let outcome = server.get(&format!("/v1/apps/{APP}/releases/v2"));
+        let outcome = server.get_json(&format!("/v1/apps/{APP}/releases/v2"));
         // It may be up already on a machine that is slow to ask.
         (coming && dyno_of(&server, "v1").is_some()) || outcome["status"] != "pending"
     });
     server.wait_until_serving(APP, &version);
     // It says nothing at all, where `good` says hello.
-    assert_eq!(server.page(APP, "/"), "");
+    assert_eq!(server.app_page(APP, "/"), "");
     let (good, bad) = load.stop();
     assert_eq!(bad, [""; 0], "of {good}");
     assert!(server.stop().success());

@@ -1,38 +1,48 @@
 //! From an empty folder to a page in the browser, and what a second time says.
 
-use testkit::http::{items, text};
-use testkit::{Example, Rig, say};
+use testkit::http::{json_items, json_text};
+use testkit::{ExampleApp, ServerRig, run_command};
 
 #[test]
 fn a_first_start_a_deploy_and_a_page() {
-    let hello = Example::copy("hello");
-    let rig = Rig::new();
+    let hello = ExampleApp::copy_from_repository("hello");
+    let rig = ServerRig::new();
     let server = rig.start();
     // As the user who started it: logged in without a word, and no server to be named.
-    let plain = |words: &[&str]| say(rig.home().dyno().args(words).current_dir(&hello.path));
-    let who = plain(&["whoami", "--json"]).json();
-    assert_eq!(text(&who, "role"), "admin");
+    let plain = |words: &[&str]| {
+        run_command(
+            rig.home()
+                .dyno_command()
+                .args(words)
+                .current_dir(&hello.folder),
+        )
+    };
+    let who = plain(&["whoami", "--json"]).success_json();
+    assert_eq!(json_text(&who, "role"), "admin");
 
     let said = plain(&["deploy"]);
     let url = format!("http://hello.localhost:{}/", server.apps);
-    assert_eq!(said.ok().trim(), format!("hello v1 is up: {url}"));
-    assert!(said.err.contains("Created app hello"), "{}", said.err);
-    let page = server.page("hello", "/");
+    assert_eq!(said.success().trim(), format!("hello v1 is up: {url}"));
+    assert!(said.stderr.contains("Created app hello"), "{}", said.stderr);
+    let page = server.app_page("hello", "/");
     assert!(page.contains("Hello"), "{page}");
-    assert_eq!(server.app("nobody", "/").status, 404);
+    assert_eq!(server.app_request("nobody", "/").status, 404);
 
     let said = plain(&["deploy"]);
-    said.ok();
+    said.success();
     let unchanged = "nothing changed: v1 serves this slug already";
-    assert!(said.err.contains(unchanged), "{}", said.err);
-    assert_eq!(items(&server.get("/v1/apps/hello/releases")).len(), 1);
+    assert!(said.stderr.contains(unchanged), "{}", said.stderr);
+    assert_eq!(
+        json_items(&server.get_json("/v1/apps/hello/releases")).len(),
+        1
+    );
     assert!(server.stop().success());
 
     let server = rig.start();
     server.wait_until_ready();
-    assert_eq!(server.page("hello", "/"), page);
+    assert_eq!(server.app_page("hello", "/"), page);
     let lines = server.process.lines();
-    let told = |line: &String| line.contains("token") || line.contains(rig.token());
+    let told = |line: &String| line.contains("token") || line.contains(rig.admin_token());
     assert_eq!(lines.iter().find(|line| told(line)), None);
     assert!(server.stop().success());
     rig.home().assert_no_process();
@@ -40,43 +50,51 @@ fn a_first_start_a_deploy_and_a_page() {
 
 #[test]
 fn what_is_deployed_is_seen_by_every_command() {
-    let rig = Rig::new();
+    let rig = ServerRig::new();
     let server = rig.start();
-    let app = rig.app(&testkit::guest("good"), "one");
+    let app = rig.write_app(&testkit::guest_path("good"), "one");
     let app = app.to_str().unwrap();
     server
-        .dyno(&["deploy", app, "-a", "shop", "-m", "The first"])
-        .ok();
+        .run(&["deploy", app, "-a", "shop", "-m", "The first"])
+        .success();
     server
-        .dyno(&["config", "set", "GREETING=hi there", "-a", "shop"])
-        .ok();
-    assert_eq!(server.variable("shop", "GREETING"), "hi there");
-    assert_eq!(server.variable("shop", "RELEASE_VERSION"), "v2");
-    server.dyno(&["ps", "scale", "web=2", "-a", "shop"]).ok();
+        .run(&["config", "set", "GREETING=hi there", "-a", "shop"])
+        .success();
+    assert_eq!(server.app_variable("shop", "GREETING"), "hi there");
+    assert_eq!(server.app_variable("shop", "RELEASE_VERSION"), "v2");
+    server
+        .run(&["ps", "scale", "web=2", "-a", "shop"])
+        .success();
     server.wait_for_dynos("shop", 2);
-    let ps = server.dyno(&["ps", "-a", "shop"]);
+    let ps = server.run(&["ps", "-a", "shop"]);
     assert!(
-        ps.ok().contains("web.1") && ps.out.contains("web.2"),
+        ps.success().contains("web.1") && ps.stdout.contains("web.2"),
         "{}",
-        ps.out
+        ps.stdout
     );
-    server.dyno(&["rollback", "v1", "-a", "shop"]).ok();
-    assert_eq!(server.app("shop", "/env/GREETING").status, 404);
-    assert_eq!(server.variable("shop", "RELEASE_VERSION"), "v3");
-    let releases = server.dyno(&["releases", "-a", "shop"]);
+    server.run(&["rollback", "v1", "-a", "shop"]).success();
+    assert_eq!(server.app_request("shop", "/env/GREETING").status, 404);
+    assert_eq!(server.app_variable("shop", "RELEASE_VERSION"), "v3");
+    let releases = server.run(&["releases", "-a", "shop"]);
     for words in ["The first", "Rollback to v1", "admin"] {
-        assert!(releases.ok().contains(words), "{}", releases.out);
+        assert!(releases.success().contains(words), "{}", releases.stdout);
     }
     server.wait_for_log("shop", &["dyno[api]: ", "Release v3 created by admin"]);
     server.wait_for_log("shop", &["dyno[api]: ", "Scaled to web@2", "by admin"]);
-    let logs = server.dyno(&["logs", "-n", "500", "-a", "shop"]);
-    assert!(logs.ok().contains("dyno[router]: at=info"), "{}", logs.out);
-    server.dyno(&["maintenance", "on", "-a", "shop"]).ok();
-    assert_eq!(server.app("shop", "/").status, 503);
-    server.dyno(&["maintenance", "off", "-a", "shop"]).ok();
-    server.page("shop", "/");
-    server.dyno(&["apps", "destroy", "--confirm", "shop"]).ok();
-    assert_eq!(server.app("shop", "/").status, 404);
+    let logs = server.run(&["logs", "-n", "500", "-a", "shop"]);
+    assert!(
+        logs.success().contains("dyno[router]: at=info"),
+        "{}",
+        logs.stdout
+    );
+    server.run(&["maintenance", "on", "-a", "shop"]).success();
+    assert_eq!(server.app_request("shop", "/").status, 503);
+    server.run(&["maintenance", "off", "-a", "shop"]).success();
+    server.app_page("shop", "/");
+    server
+        .run(&["apps", "destroy", "--confirm", "shop"])
+        .success();
+    assert_eq!(server.app_request("shop", "/").status, 404);
     assert!(server.stop().success());
 }
 
@@ -99,28 +117,28 @@ fn happened(lines: &str, new: &str, old: &str) -> Vec<String> {
 
 #[test]
 fn a_plan_tells_what_then_happens() {
-    let rig = Rig::new();
+    let rig = ServerRig::new();
     let server = rig.start();
-    server.make("shop", &rig.slug("good", "one"));
+    server.create_app("shop", &rig.build_slug("good", "one"));
     server.scale("shop", 2);
     server.wait_for_dynos("shop", 2);
-    server.set("shop", &serde_json::json!({"A": "1"}));
+    server.set_config_vars("shop", &serde_json::json!({"A": "1"}));
     server.wait_for_log(
         "shop",
         &["dyno[web.2]: State changed from stopping to down"],
     );
-    let before = server.logs("shop");
-    let plan = server.dyno(&["rollback", "v1", "--plan", "--json", "-a", "shop"]);
-    let plan = plan.json();
-    assert_eq!(server.logs("shop"), before, "a plan changes nothing");
-    server.dyno(&["rollback", "v1", "-a", "shop"]).ok();
+    let before = server.read_log("shop");
+    let plan = server.run(&["rollback", "v1", "--plan", "--json", "-a", "shop"]);
+    let plan = plan.success_json();
+    assert_eq!(server.read_log("shop"), before, "a plan changes nothing");
+    server.run(&["rollback", "v1", "-a", "shop"]).success();
     let steps = plan["steps"].as_array().unwrap().iter();
     let planned: Vec<&str> = steps.map(|step| step.as_str().unwrap()).collect();
     let seen = |step: &&&str| !step.starts_with("fetch") && !step.starts_with("forget");
     let planned: Vec<&str> = planned.iter().filter(seen).copied().collect();
     assert_eq!(planned.len(), 5, "{planned:?}");
-    testkit::eventually("the plan is carried out", || {
-        let lines = server.logs("shop");
+    testkit::wait_until("the plan is carried out", || {
+        let lines = server.read_log("shop");
         happened(&lines[before.len()..], "v3", "v2") == planned
     });
     assert!(server.stop().success());

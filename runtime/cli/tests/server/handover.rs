@@ -10,7 +10,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 
-use testkit::{PATIENCE, Rig, Server, eventually, http, say};
+use testkit::{PATIENCE, Server, ServerRig, http, run_command, wait_until};
 
 /// What systemd does before it runs the program: the sockets at descriptors 3 and 4, and whom they are for.
 const PASS_ON: &str = "exec 3<&0 4>&1 0</dev/null 1>&2; LISTEN_PID=$$ exec \"$@\"";
@@ -21,7 +21,7 @@ const UPGRADES: usize = 3;
 
 /// The parent: sockets that outlive each server.
 struct Parent<'a> {
-    rig: &'a Rig,
+    rig: &'a ServerRig,
     http: TcpListener,
     api: TcpListener,
     manager: UnixDatagram,
@@ -35,7 +35,7 @@ struct ServerProcess {
 }
 
 impl<'a> Parent<'a> {
-    fn new(rig: &'a Rig) -> Parent<'a> {
+    fn new(rig: &'a ServerRig) -> Parent<'a> {
         let listener = || TcpListener::bind("127.0.0.1:0").unwrap();
         let notify = rig.path("notify");
         let manager = UnixDatagram::bind(&notify).unwrap();
@@ -51,7 +51,7 @@ impl<'a> Parent<'a> {
 
     /// Starts a server, and waits until it says that it is ready.
     fn start(&self, number: usize) -> ServerProcess {
-        let serve = self.rig.command(&self.rig.data(), &[]);
+        let serve = self.rig.serve_command(&self.rig.data_folder(), &[]);
         let said = self.rig.path(&format!("said-{number}"));
         let socket = |listener: &TcpListener| {
             let copy = OwnedFd::from(listener.try_clone().unwrap());
@@ -126,10 +126,10 @@ fn ask_on(
     answered: &AtomicU64,
 ) -> Vec<String> {
     let headers = [format!("Host: {host}"), "Connection: close".to_owned()];
-    let request = http::request("GET", path, &headers, b"");
+    let request = http::encode_request("GET", path, &headers, b"");
     let mut wrong = Vec::new();
     while !done.load(Ordering::Relaxed) {
-        match http::exchange(port, &request) {
+        match http::send_request(port, &request) {
             Ok(reply) if reply.status == 200 => drop(answered.fetch_add(1, Ordering::Relaxed)),
             Ok(reply) => wrong.push(format!("{host}: {} {}", reply.status, reply.text())),
             Err(error) => wrong.push(format!("{host}: {error}")),
@@ -140,8 +140,8 @@ fn ask_on(
 
 #[test]
 fn no_connection_is_refused_or_unanswered_while_servers_follow_each_other() {
-    let rig = Rig::new();
-    fs::create_dir_all(rig.data()).unwrap();
+    let rig = ServerRig::new();
+    fs::create_dir_all(rig.data_folder()).unwrap();
     let parent = Parent::new(&rig);
     let (http_port, api_port) = parent.ports();
     let mut server = parent.start(0);
@@ -150,9 +150,9 @@ fn no_connection_is_refused_or_unanswered_while_servers_follow_each_other() {
         said.contains(&format!("API http://127.0.0.1:{api_port}")),
         "{said}"
     );
-    let app = rig.app(&testkit::guest("good"), "one");
+    let app = rig.write_app(&testkit::guest_path("good"), "one");
     let deploy = ["deploy", app.to_str().unwrap(), "-a", "shop"];
-    say(rig.home().dyno().args(deploy)).ok();
+    run_command(rig.home().dyno_command().args(deploy)).success();
 
     let done = AtomicBool::new(false);
     let answered: [AtomicU64; 2] = Default::default();
@@ -170,7 +170,7 @@ fn no_connection_is_refused_or_unanswered_while_servers_follow_each_other() {
         let more = |what: &str| {
             for count in &answered {
                 let before = count.load(Ordering::Relaxed);
-                eventually(what, || count.load(Ordering::Relaxed) > before + 20);
+                wait_until(what, || count.load(Ordering::Relaxed) > before + 20);
             }
         };
         for number in 1..=UPGRADES {
@@ -190,10 +190,10 @@ fn no_connection_is_refused_or_unanswered_while_servers_follow_each_other() {
 
 #[test]
 fn sockets_that_are_meant_for_another_process_are_left_alone() {
-    let rig = Rig::new();
-    let mut command = rig.command(&rig.data(), &[]);
+    let rig = ServerRig::new();
+    let mut command = rig.serve_command(&rig.data_folder(), &[]);
     command.env("LISTEN_PID", "1").env("LISTEN_FDS", "2");
-    let server: Server<'_> = rig.run(&mut command);
-    assert_eq!(server.open("GET", "/healthz").status, 200);
+    let server: Server<'_> = rig.start_command(&mut command);
+    assert_eq!(server.request_without_token("GET", "/healthz").status, 200);
     assert!(server.stop().success());
 }

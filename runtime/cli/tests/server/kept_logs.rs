@@ -4,17 +4,17 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
-use testkit::{Rig, Server};
+use testkit::{Server, ServerRig};
 
 /// The app's lines, whose times never go back.
 fn lines_in_order(server: &Server<'_>, app: &str) -> Vec<String> {
-    let said = server.dyno(&["logs", "-n", "1500", "-a", app]);
-    let lines: Vec<String> = said.ok().lines().map(str::to_owned).collect();
+    let said = server.run(&["logs", "-n", "1500", "-a", app]);
+    let lines: Vec<String> = said.success().lines().map(str::to_owned).collect();
     let times: Vec<&str> = lines
         .iter()
         .filter_map(|line| line.split(' ').next())
         .collect();
-    assert!(times.is_sorted(), "{}", said.out);
+    assert!(times.is_sorted(), "{}", said.stdout);
     lines
 }
 
@@ -27,10 +27,10 @@ fn files_of(folder: &Path, app: &str) -> usize {
 
 #[test]
 fn logs_are_read_across_a_stop_and_a_kill() {
-    let rig = Rig::new();
+    let rig = ServerRig::new();
     let server = rig.start();
-    server.make("shop", &rig.slug("good", "one"));
-    server.page("shop", "/env/RELEASE_VERSION");
+    server.create_app("shop", &rig.build_slug("good", "one"));
+    server.app_page("shop", "/env/RELEASE_VERSION");
     server.wait_for_log("shop", &["path=\"/env/RELEASE_VERSION\""]);
     assert!(server.stop().success());
 
@@ -51,7 +51,7 @@ fn logs_are_read_across_a_stop_and_a_kill() {
             "{words}: {lines:#?}"
         );
     }
-    server.page("shop", "/env/DYNO");
+    server.app_page("shop", "/env/DYNO");
     server.wait_for_log("shop", &["path=\"/env/DYNO\""]);
     server.kill();
 
@@ -64,27 +64,32 @@ fn logs_are_read_across_a_stop_and_a_kill() {
         "what was read is read again"
     );
     assert!(after.iter().any(|line| line.contains("path=\"/env/DYNO\"")));
-    let last = server.dyno(&["logs", "-n", "1", "-a", "shop"]);
-    assert_eq!(last.ok().lines().count(), 1);
+    let last = server.run(&["logs", "-n", "1", "-a", "shop"]);
+    assert_eq!(last.success().lines().count(), 1);
 
-    let folder = rig.data().join("logs");
+    let folder = rig.data_folder().join("logs");
     let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
     assert_eq!(mode(&folder), 0o700);
     assert_eq!(mode(&folder.join("shop.1.dyno.log")), 0o600);
-    server.dyno(&["apps", "destroy", "--confirm", "shop"]).ok();
+    server
+        .run(&["apps", "destroy", "--confirm", "shop"])
+        .success();
     assert!(server.stop().success());
     assert_eq!(files_of(&folder, "shop"), 0);
 }
 
 #[test]
 fn the_operator_chooses_the_folder_and_one_server_writes_it() {
-    let rig = Rig::new();
+    let rig = ServerRig::new();
     let folder = rig.path("elsewhere/logs");
     let flag = ["--log-dir", folder.to_str().unwrap()];
-    let server = rig.start_with(&flag);
-    server.make("shop", &rig.slug("good", "one"));
+    let server = rig.start_with_flags(&flag);
+    server.create_app("shop", &rig.build_slug("good", "one"));
     server.wait_for_log("shop", &["Release v1 is serving"]);
-    let second = rig.command(&rig.path("second"), &flag).output().unwrap();
+    let second = rig
+        .serve_command(&rig.path("second"), &flag)
+        .output()
+        .unwrap();
     assert_eq!(second.status.code(), Some(1));
     let said = String::from_utf8_lossy(&second.stderr);
     assert!(
@@ -93,5 +98,5 @@ fn the_operator_chooses_the_folder_and_one_server_writes_it() {
     );
     assert!(server.stop().success());
     assert_eq!(files_of(&folder, "shop"), 1);
-    assert!(!rig.data().join("logs").exists());
+    assert!(!rig.data_folder().join("logs").exists());
 }

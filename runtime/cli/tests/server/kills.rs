@@ -6,8 +6,8 @@ use std::thread;
 use std::time::{Duration, SystemTime};
 
 use serde_json::{Value, json};
-use testkit::http::{items, text};
-use testkit::{Reply, Rig, Server, Slug, eventually};
+use testkit::http::{json_items, json_text};
+use testkit::{HttpReply, Server, ServerRig, SlugFile, wait_until};
 
 const APP: &str = "shop";
 /// How many servers are killed; `DYNO_TEST_KILLS` asks for another number.
@@ -72,22 +72,22 @@ impl Model {
 
     /// What a server says it is.
     fn of(server: &Server<'_>) -> Model {
-        let list = server.get(&format!("/v1/apps/{APP}/releases?limit=1000"));
+        let list = server.get_json(&format!("/v1/apps/{APP}/releases?limit=1000"));
         let mut releases = Vec::new();
-        for (number, release) in items(&list).iter().rev().enumerate() {
+        for (number, release) in json_items(&list).iter().rev().enumerate() {
             assert_eq!(
-                text(release, "version"),
+                json_text(release, "version"),
                 format!("v{}", number + 1),
                 "a gap"
             );
-            releases.push(text(release, "slug").to_owned());
+            releases.push(json_text(release, "slug").to_owned());
         }
-        let config = server.get(&format!("/v1/apps/{APP}/config-vars"));
-        let formation = server.get(&format!("/v1/apps/{APP}/formation"));
+        let config = server.get_json(&format!("/v1/apps/{APP}/config-vars"));
+        let formation = server.get_json(&format!("/v1/apps/{APP}/formation"));
         Model {
             releases,
-            config: text(&config, "NUMBER").to_owned(),
-            quantity: items(&formation)[0]["quantity"].as_u64().unwrap(),
+            config: json_text(&config, "NUMBER").to_owned(),
+            quantity: json_items(&formation)[0]["quantity"].as_u64().unwrap(),
         }
     }
 }
@@ -95,7 +95,7 @@ impl Model {
 /// The client: what it knows, and what it does not.
 struct Client {
     chance: Chance,
-    slugs: Vec<Slug>,
+    slugs: Vec<SlugFile>,
     known: Model,
     /// Asked for, and never answered.
     unsure: Option<Change>,
@@ -130,7 +130,7 @@ impl Client {
                     );
                     if matches!(change, Change::Deploy(_)) {
                         let version = format!("v{}", next.releases.len());
-                        assert_eq!(text(&reply.json(), "version"), version);
+                        assert_eq!(json_text(&reply.json(), "version"), version);
                     }
                     self.known = next;
                 }
@@ -158,50 +158,50 @@ impl Client {
     /// The app serves its newest release, whole.
     fn serves(&self, server: &Server<'_>) {
         let newest = format!("v{}", self.known.releases.len());
-        eventually("the newest release serves", || {
-            let version = server.app(APP, "/env/RELEASE_VERSION");
+        wait_until("the newest release serves", || {
+            let version = server.app_request(APP, "/env/RELEASE_VERSION");
             assert_eq!(version.status, 200, "{}", version.text());
             version.text() == newest
         });
-        assert_eq!(server.variable(APP, "NUMBER"), self.known.config);
+        assert_eq!(server.app_variable(APP, "NUMBER"), self.known.config);
         assert_eq!(
-            &server.variable(APP, "SLUG_ID"),
+            &server.app_variable(APP, "SLUG_ID"),
             self.known.releases.last().unwrap()
         );
     }
 }
 
 /// Nothing: the slug did not even arrive, so that there is nothing to be unsure of.
-fn ask(server: &Server<'_>, slugs: &[Slug], change: &Change) -> io::Result<Option<Reply>> {
+fn ask(server: &Server<'_>, slugs: &[SlugFile], change: &Change) -> io::Result<Option<HttpReply>> {
     let app = format!("/v1/apps/{APP}");
     let reply = match change {
         Change::Deploy(id) => {
             let slug = slugs.iter().find(|slug| slug.id == *id).unwrap();
-            if server.upload(slug).is_err() {
+            if server.upload_slug(slug).is_err() {
                 return Ok(None);
             }
-            server.try_api("POST", &format!("{app}/releases"), &json!({ "slug": id }))
+            server.try_request("POST", &format!("{app}/releases"), &json!({ "slug": id }))
         }
-        Change::Config(value) => server.try_api(
+        Change::Config(value) => server.try_request(
             "PATCH",
             &format!("{app}/config-vars"),
             &json!({ "NUMBER": value }),
         ),
         Change::Scale(quantity) => {
             let updates = json!({ "updates": [{ "type": "web", "quantity": quantity }] });
-            server.try_api("PATCH", &format!("{app}/formation"), &updates)
+            server.try_request("PATCH", &format!("{app}/formation"), &updates)
         }
     };
     reply.map(Some)
 }
 
 /// A server that is killed soon after its start, whatever it does then.
-fn killed_at_its_start(rig: &Rig, life: Duration) {
-    let mut command = rig.command(&rig.data(), &FLAGS);
-    let process = testkit::Local::spawn_with(&mut command);
+fn killed_at_its_start(rig: &ServerRig, life: Duration) {
+    let mut command = rig.serve_command(&rig.data_folder(), &FLAGS);
+    let process = testkit::DynoProcess::spawn(&mut command);
     thread::sleep(life);
-    process.signal("KILL");
-    process.wait();
+    process.send_signal("KILL");
+    process.wait_for_exit();
 }
 
 /// All releases are kept, so that a gap shows.
@@ -212,12 +212,12 @@ fn setting(name: &str) -> Option<u64> {
 }
 
 /// The client, and the app that it changes.
-fn first_start(rig: &Rig, seed: u64) -> Client {
-    let slug = |number: usize| rig.slug(["good", "good3"][number % 2], &number.to_string());
-    let slugs: Vec<Slug> = (0..8).map(slug).collect();
-    let server = rig.start_with(&FLAGS);
-    server.make(APP, &slugs[0]);
-    let version = server.set(APP, &json!({ "NUMBER": "0" }));
+fn first_start(rig: &ServerRig, seed: u64) -> Client {
+    let slug = |number: usize| rig.build_slug(["good", "good3"][number % 2], &number.to_string());
+    let slugs: Vec<SlugFile> = (0..8).map(slug).collect();
+    let server = rig.start_with_flags(&FLAGS);
+    server.create_app(APP, &slugs[0]);
+    let version = server.set_config_vars(APP, &json!({ "NUMBER": "0" }));
     server.wait_until_serving(APP, &version);
     server.scale(APP, 2);
     let id = slugs[0].id.clone();
@@ -240,7 +240,7 @@ fn a_kill_at_any_instant_loses_nothing_that_was_acknowledged() {
     let seed = setting("DYNO_TEST_SEED").unwrap_or(now.as_nanos() as u64);
     let kills = setting("DYNO_TEST_KILLS").map_or(KILLS, |kills| kills as usize);
     println!("DYNO_TEST_SEED={seed} DYNO_TEST_KILLS={kills}");
-    let rig = Rig::new();
+    let rig = ServerRig::new();
     let mut client = first_start(&rig, seed);
     for kill in 1..=kills {
         let life = client.chance.life();
@@ -248,7 +248,7 @@ fn a_kill_at_any_instant_loses_nothing_that_was_acknowledged() {
             killed_at_its_start(&rig, life);
             continue;
         }
-        let server = rig.start_with(&FLAGS);
+        let server = rig.start_with_flags(&FLAGS);
         client.check(&server);
         if kill % 3 == 0 {
             server.wait_until_ready();
@@ -257,20 +257,20 @@ fn a_kill_at_any_instant_loses_nothing_that_was_acknowledged() {
         thread::scope(|scope| {
             scope.spawn(|| {
                 thread::sleep(life);
-                server.process.signal("KILL");
+                server.process.send_signal("KILL");
             });
             client.work(&server);
         });
         server.kill();
     }
-    let server = rig.start_with(&FLAGS);
+    let server = rig.start_with_flags(&FLAGS);
     client.check(&server);
     server.wait_until_ready();
     client.serves(&server);
     server.wait_for_dynos(APP, client.known.quantity as usize);
     assert!(server.stop().success());
     rig.home().assert_no_process();
-    let left = testkit::names(&rig.data().join("dynos"));
+    let left = testkit::file_names(&rig.data_folder().join("dynos"));
     assert_eq!(left, [""; 0], "dynos' files are left");
     println!(
         "{} changes, {} releases",
@@ -281,19 +281,19 @@ fn a_kill_at_any_instant_loses_nothing_that_was_acknowledged() {
 
 #[test]
 fn a_server_that_is_killed_while_an_app_is_being_destroyed_forgets_it_or_keeps_it() {
-    let rig = Rig::new();
-    let slug = rig.slug("good3", "gone");
+    let rig = ServerRig::new();
+    let slug = rig.build_slug("good3", "gone");
     let mut chance = Chance(7);
     for round in 0..5 {
         let server = rig.start();
         let name = format!("gone-{round}");
-        server.make(&name, &slug);
+        server.create_app(&name, &slug);
         let path = format!("/v1/apps/{name}");
         let gone = thread::scope(|scope| {
             let life = Duration::from_micros(chance.below(20_000));
-            let destroyed = scope.spawn(|| server.try_api("DELETE", &path, &Value::Null));
+            let destroyed = scope.spawn(|| server.try_request("DELETE", &path, &Value::Null));
             thread::sleep(life);
-            server.process.signal("KILL");
+            server.process.send_signal("KILL");
             destroyed
                 .join()
                 .unwrap()
@@ -301,11 +301,11 @@ fn a_server_that_is_killed_while_an_app_is_being_destroyed_forgets_it_or_keeps_i
         });
         server.kill();
         let server = rig.start();
-        let found = server.api("GET", &path, &Value::Null).status;
+        let found = server.request("GET", &path, &Value::Null).status;
         assert!(found == 404 || (found == 200 && !gone), "{found}, {gone}");
         if found == 200 {
             server.wait_until_ready();
-            server.page(&name, "/");
+            server.app_page(&name, "/");
         }
         server.kill();
     }

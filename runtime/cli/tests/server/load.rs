@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use h2::client::SendRequest;
-use testkit::{Reply, http};
+use testkit::{HttpReply, http};
 
 /// HTTP/1.1 connections, each kept for as long as the load lasts.
 const CONNECTIONS: usize = 3;
@@ -129,7 +129,7 @@ fn one(port: u16, app: &str, seen: &Seen) {
 
 /// One request on a connection that stays open.
 fn keep_alive(stream: &mut TcpStream, app: &str, path: &str) -> io::Result<u16> {
-    let request = http::request("GET", path, &[format!("Host: {app}.localhost")], b"");
+    let request = http::encode_request("GET", path, &[format!("Host: {app}.localhost")], b"");
     stream.write_all(&request)?;
     let mut answer = Vec::new();
     let mut piece = [0; 4096];
@@ -139,7 +139,7 @@ fn keep_alive(stream: &mut TcpStream, app: &str, path: &str) -> io::Result<u16> 
             return Err(io::ErrorKind::UnexpectedEof.into());
         }
         answer.extend_from_slice(&piece[..read]);
-        let reply = Reply::parse(&answer);
+        let reply = HttpReply::parse(&answer);
         let framed = ["content-length", "transfer-encoding"];
         if reply.complete && framed.iter().any(|name| reply.header(name).is_some()) {
             return Ok(reply.status);

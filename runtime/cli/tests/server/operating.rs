@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::Command;
 
 use serde_json::{Value, json};
-use testkit::{Local, Reply, Rig, Server, eventually, say};
+use testkit::{DynoProcess, HttpReply, Server, ServerRig, run_command, wait_until};
 
 const APP: &str = "shop";
 /// More than the router reads before it takes a dyno.
@@ -32,15 +32,15 @@ impl Held {
         Held { stream, got }
     }
 
-    fn finish(mut self) -> Reply {
+    fn finish(mut self) -> HttpReply {
         self.stream.write_all(b"x").unwrap();
         self.stream.read_to_end(&mut self.got).unwrap();
-        Reply::parse(&self.got)
+        HttpReply::parse(&self.got)
     }
 }
 
 fn refuses_connections(port: u16) {
-    eventually("new connections are refused", || {
+    wait_until("new connections are refused", || {
         let refused = TcpStream::connect(("127.0.0.1", port));
         refused.is_err_and(|error| error.kind() == ErrorKind::ConnectionRefused)
     });
@@ -48,51 +48,51 @@ fn refuses_connections(port: u16) {
 
 #[test]
 fn sigterm_lets_running_requests_finish() {
-    let rig = Rig::new();
-    let server = rig.start_with(&["--grace", "10m"]);
-    server.make(APP, &rig.slug("good", "one"));
+    let rig = ServerRig::new();
+    let server = rig.start_with_flags(&["--grace", "10m"]);
+    server.create_app(APP, &rig.build_slug("good", "one"));
     server.scale(APP, 2);
     server.wait_for_dynos(APP, 2);
     let held = Held::begin(&server);
     std::thread::scope(|scope| {
-        let slow = scope.spawn(|| server.app(APP, "/sleep?ms=2000"));
-        eventually("the other dyno is at work", || {
+        let slow = scope.spawn(|| server.app_request(APP, "/sleep?ms=2000"));
+        wait_until("the other dyno is at work", || {
             number(&server, "dyno_router_dynos_busy") >= 2 || slow.is_finished()
         });
-        server.process.signal("TERM");
+        server.process.send_signal("TERM");
         refuses_connections(server.apps);
         assert_eq!(slow.join().unwrap().status, 200);
     });
     let reply = held.finish();
     assert_eq!((reply.status, reply.complete), (200, true));
     assert_eq!(reply.body.len(), BODY_BYTES);
-    assert_eq!(server.process.wait().code(), Some(0));
+    assert_eq!(server.process.wait_for_exit().code(), Some(0));
     rig.home().assert_no_process();
 }
 
 #[test]
 fn a_second_sigterm_ends_it_at_once() {
-    let rig = Rig::new();
+    let rig = ServerRig::new();
     // Longer than anybody waits here.
-    let server = rig.start_with(&["--grace", "10m"]);
-    server.make(APP, &rig.slug("good", "one"));
+    let server = rig.start_with_flags(&["--grace", "10m"]);
+    server.create_app(APP, &rig.build_slug("good", "one"));
     let held = Held::begin(&server);
-    server.process.signal("TERM");
+    server.process.send_signal("TERM");
     refuses_connections(server.apps);
-    server.process.signal("TERM");
-    server.process.wait();
+    server.process.send_signal("TERM");
+    server.process.wait_for_exit();
     drop(held);
     rig.home().assert_no_process();
     // Nothing is lost by it.
     let server = rig.start();
     server.wait_until_ready();
-    server.page(APP, "/");
+    server.app_page(APP, "/");
     assert!(server.stop().success());
 }
 
 /// One of the server's numbers.
 pub(crate) fn number(server: &Server<'_>, name: &str) -> u64 {
-    let text = server.open("GET", "/metrics").text();
+    let text = server.request_without_token("GET", "/metrics").text();
     let mut lines = text.lines();
     let value = lines.find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
     let value = value.unwrap_or_else(|| panic!("no {name} in {text}"));
@@ -101,73 +101,76 @@ pub(crate) fn number(server: &Server<'_>, name: &str) -> u64 {
 
 #[test]
 fn health_readiness_and_numbers_need_no_token() {
-    let rig = Rig::new();
+    let rig = ServerRig::new();
     let server = rig.start();
-    server.make(APP, &rig.slug("good", "one"));
-    assert_eq!(server.open("GET", "/healthz").status, 200);
+    server.create_app(APP, &rig.build_slug("good", "one"));
+    assert_eq!(server.request_without_token("GET", "/healthz").status, 200);
     server.wait_until_ready();
-    assert_eq!(server.open("GET", "/readyz").json()["ready"], true);
+    assert_eq!(
+        server.request_without_token("GET", "/readyz").json()["ready"],
+        true
+    );
     for _ in 0..7 {
-        server.page(APP, "/");
+        server.app_page(APP, "/");
     }
-    server.app(APP, "/status?code=404");
+    server.app_request(APP, "/status?code=404");
     let ended = |class: &str| {
         let name = format!("dyno_router_requests_total{{status=\"{class}\"}}");
         number(&server, &name)
     };
-    eventually("all requests are counted", || {
+    wait_until("all requests are counted", || {
         ended("2xx") + ended("4xx") == 8
     });
     assert_eq!(ended("4xx"), 1);
-    let text = server.open("GET", "/metrics").text();
+    let text = server.request_without_token("GET", "/metrics").text();
     assert!(!text.contains(APP), "whoever asks is told names: {text}");
     // All else needs one.
-    assert_eq!(server.open("GET", "/v1/apps").status, 401);
+    assert_eq!(server.request_without_token("GET", "/v1/apps").status, 401);
     assert!(server.stop().success());
 }
 
 #[test]
 fn a_copy_of_the_folder_is_a_backup() {
-    let rig = Rig::new();
+    let rig = ServerRig::new();
     let server = rig.start();
-    server.make(APP, &rig.slug("good", "one"));
-    let version = server.set(APP, &json!({ "GREETING": "hi" }));
+    server.create_app(APP, &rig.build_slug("good", "one"));
+    let version = server.set_config_vars(APP, &json!({ "GREETING": "hi" }));
     server.wait_until_serving(APP, &version);
     assert!(server.stop().success());
     let copy = rig.path("copy");
     std::fs::create_dir(&copy).unwrap();
     for name in ["key", "ledger.db", "usage.db", "slugs"] {
         let mut cp = Command::new("cp");
-        cp.arg("-a").arg(rig.data().join(name)).arg(&copy);
-        say(&mut cp).ok();
+        cp.arg("-a").arg(rig.data_folder().join(name)).arg(&copy);
+        run_command(&mut cp).success();
     }
     // What was done after it is not in it.
     let server = rig.start();
-    let version = server.set(APP, &json!({ "GREETING": "later" }));
+    let version = server.set_config_vars(APP, &json!({ "GREETING": "later" }));
     server.wait_until_serving(APP, &version);
     assert!(server.stop().success());
 
-    let server = rig.run(&mut rig.command(&copy, &[]));
+    let server = rig.start_command(&mut rig.serve_command(&copy, &[]));
     server.wait_until_ready();
-    assert_eq!(server.variable(APP, "GREETING"), "hi");
-    assert_eq!(server.variable(APP, "RELEASE_VERSION"), "v2");
-    let version = server.set(APP, &json!({ "GREETING": "anew" }));
+    assert_eq!(server.app_variable(APP, "GREETING"), "hi");
+    assert_eq!(server.app_variable(APP, "RELEASE_VERSION"), "v2");
+    let version = server.set_config_vars(APP, &json!({ "GREETING": "anew" }));
     server.wait_until_serving(APP, &version);
-    assert_eq!(server.variable(APP, "GREETING"), "anew");
+    assert_eq!(server.app_variable(APP, "GREETING"), "anew");
     assert!(server.stop().success());
 }
 
 #[test]
 fn a_ledger_without_its_key_or_with_another_is_refused() {
-    let rig = Rig::new();
+    let rig = ServerRig::new();
     let server = rig.start();
-    server.make(APP, &rig.slug("good3", "one"));
+    server.create_app(APP, &rig.build_slug("good3", "one"));
     assert!(server.stop().success());
-    let key = rig.data().join("key");
+    let key = rig.data_folder().join("key");
     let kept = std::fs::read(&key).unwrap();
     let refused = |why: &str| {
-        let said = say(&mut rig.command(&rig.data(), &[]));
-        assert!(said.fails().contains(why), "{why}: {}", said.err);
+        let said = run_command(&mut rig.serve_command(&rig.data_folder(), &[]));
+        assert!(said.failure().contains(why), "{why}: {}", said.stderr);
     };
     std::fs::remove_file(&key).unwrap();
     refused(key.to_str().unwrap());
@@ -176,7 +179,7 @@ fn a_ledger_without_its_key_or_with_another_is_refused() {
     write_key(&key, &kept);
     let server = rig.start();
     server.wait_until_ready();
-    server.page(APP, "/");
+    server.app_page(APP, "/");
     assert!(server.stop().success());
 }
 
@@ -188,20 +191,23 @@ fn write_key(path: &Path, bytes: &[u8]) {
 
 #[test]
 fn a_second_server_on_the_same_folder_is_refused() {
-    let rig = Rig::new();
+    let rig = ServerRig::new();
     let server = rig.start();
-    server.make(APP, &rig.slug("good", "one"));
-    let said = say(&mut rig.command(&rig.data(), &[]));
-    let error = said.fails();
+    server.create_app(APP, &rig.build_slug("good", "one"));
+    let said = run_command(&mut rig.serve_command(&rig.data_folder(), &[]));
+    let error = said.failure();
     assert!(error.contains("another server uses"), "{error}");
-    assert!(error.contains(rig.data().to_str().unwrap()), "{error}");
-    server.page(APP, "/");
+    assert!(
+        error.contains(rig.data_folder().to_str().unwrap()),
+        "{error}"
+    );
+    server.app_page(APP, "/");
     assert!(server.stop().success());
 }
 
 #[test]
 fn a_port_that_is_taken_is_named() {
-    let rig = Rig::new();
+    let rig = ServerRig::new();
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap().to_string();
     for flag in ["--listen", "--api"] {
@@ -210,46 +216,46 @@ fn a_port_that_is_taken_is_named() {
         } else {
             "--listen"
         };
-        let mut command = rig.home().dyno();
+        let mut command = rig.home().dyno_command();
         command.args(["serve", flag, &address, other, "127.0.0.1:0", "--data"]);
-        let said = say(command.arg(rig.data()));
-        let error = said.fails();
+        let said = run_command(command.arg(rig.data_folder()));
+        let error = said.failure();
         assert!(error.contains(&address) && error.contains(flag), "{error}");
     }
 }
 
 #[test]
 fn a_server_that_is_told_to_stop_while_it_starts_stops() {
-    let rig = Rig::new();
-    let process = Local::spawn_with(&mut rig.command(&rig.data(), &[]));
-    process.wait_for("the start", |line| line.contains("API http://"));
-    process.signal("TERM");
-    assert_eq!(process.wait().code(), Some(0));
+    let rig = ServerRig::new();
+    let process = DynoProcess::spawn(&mut rig.serve_command(&rig.data_folder(), &[]));
+    process.wait_for_line("the start", |line| line.contains("API http://"));
+    process.send_signal("TERM");
+    assert_eq!(process.wait_for_exit().code(), Some(0));
     // The next one starts from whatever is there.
-    let process = Local::spawn_with(&mut rig.command(&rig.data(), &[]));
-    process.wait_for("the start", |line| line.contains("API http://"));
+    let process = DynoProcess::spawn(&mut rig.serve_command(&rig.data_folder(), &[]));
+    process.wait_for_line("the start", |line| line.contains("API http://"));
     assert!(process.stop().success());
 }
 
 #[test]
 fn usage_is_counted_over_restarts() {
-    let rig = Rig::new();
+    let rig = ServerRig::new();
     let server = rig.start();
-    server.make(APP, &rig.slug("good", "one"));
+    server.create_app(APP, &rig.build_slug("good", "one"));
     let seconds = |server: &Server<'_>| {
-        let usage = server.get(&format!("/v1/apps/{APP}/usage"));
+        let usage = server.get_json(&format!("/v1/apps/{APP}/usage"));
         let items = usage["items"].as_array().unwrap();
         items
             .iter()
             .filter_map(|item| item["seconds"].as_u64())
             .sum::<u64>()
     };
-    eventually("two seconds are counted", || seconds(&server) >= 2);
+    wait_until("two seconds are counted", || seconds(&server) >= 2);
     let before = seconds(&server);
     assert!(server.stop().success());
     let server = rig.start();
     assert!(seconds(&server) >= before);
-    let all = server.dyno(&["usage", "--json"]).json();
+    let all = server.run(&["usage", "--json"]).success_json();
     assert_ne!(all, Value::Null);
     assert!(server.stop().success());
 }

@@ -4,145 +4,151 @@ use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::process::Command;
 
-use testkit::http::text;
-use testkit::{Rig, Said, Server, say};
+use testkit::http::json_text;
+use testkit::{CommandOutput, Server, ServerRig, run_command};
 
 /// `dyno tokens create --local`, as somebody who has no token.
-fn create_local(rig: &Rig, more: &[&str]) -> Said {
-    let mut command = rig.home().dyno();
+fn create_local(rig: &ServerRig, more: &[&str]) -> CommandOutput {
+    let mut command = rig.home().dyno_command();
     command
         .args(["tokens", "create", "--local", "--data"])
-        .arg(rig.data())
+        .arg(rig.data_folder())
         .args(more);
-    say(&mut command)
+    run_command(&mut command)
 }
 
 fn who(server: &Server<'_>, secret: &str) -> serde_json::Value {
     let mut command = server.command(&["whoami", "--json"]);
-    say(command.env("DYNO_TOKEN", secret)).json()
+    run_command(command.env("DYNO_TOKEN", secret)).success_json()
 }
 
 #[test]
 fn a_lost_token_is_replaced_while_the_server_runs_and_while_it_is_stopped() {
-    let rig = Rig::new();
+    let rig = ServerRig::new();
     let server = rig.start();
     let said = create_local(&rig, &["--role", "admin"]);
-    let running = said.ok().trim().to_owned();
+    let running = said.success().trim().to_owned();
     assert!(
         running.starts_with("dyno_") && running.len() == 48,
         "{running}"
     );
-    assert_eq!(text(&who(&server, &running), "role"), "admin");
+    assert_eq!(json_text(&who(&server, &running), "role"), "admin");
     let audit = "created in the data folder by local user ";
     let line = server
         .process
-        .wait_for("the token's making", |line| line.contains(audit));
+        .wait_for_line("the token's making", |line| line.contains(audit));
     assert!(
         line.contains("role admin") && !line.contains(&running),
         "{line}"
     );
     let mode = |name: &str| {
-        fs::metadata(rig.data().join(name))
+        fs::metadata(rig.data_folder().join(name))
             .unwrap()
             .permissions()
             .mode()
     };
     assert_eq!(mode("local.sock") & 0o777, 0o600);
     assert!(server.stop().success());
-    assert!(!rig.data().join("local.sock").exists());
+    assert!(!rig.data_folder().join("local.sock").exists());
 
     let more = [
         "--role", "deploy", "--app", "shop", "--name", "ci", "--json",
     ];
-    let made = create_local(&rig, &more).json();
+    let made = create_local(&rig, &more).success_json();
     for (name, value) in [("name", "ci"), ("role", "deploy"), ("app", "shop")] {
-        assert_eq!(text(&made, name), value);
+        assert_eq!(json_text(&made, name), value);
     }
-    let owner = fs::metadata(rig.data()).unwrap().uid();
-    for entry in fs::read_dir(rig.data()).unwrap().flatten() {
+    let owner = fs::metadata(rig.data_folder()).unwrap().uid();
+    for entry in fs::read_dir(rig.data_folder()).unwrap().flatten() {
         assert_eq!(entry.metadata().unwrap().uid(), owner, "{:?}", entry.path());
     }
     let server = rig.start();
-    assert_eq!(text(&who(&server, text(&made, "token")), "name"), "ci");
-    assert_eq!(text(&who(&server, &running), "role"), "admin");
+    assert_eq!(
+        json_text(&who(&server, json_text(&made, "token")), "name"),
+        "ci"
+    );
+    assert_eq!(json_text(&who(&server, &running), "role"), "admin");
     let line = server
         .process
-        .wait_for("the token's making", |line| line.contains(audit));
+        .wait_for_line("the token's making", |line| line.contains(audit));
     assert!(line.contains("while the server was stopped"), "{line}");
     server.kill();
 
     // The socket of a server that was killed leads nowhere, and does not stand in the way.
-    assert!(rig.data().join("local.sock").exists());
+    assert!(rig.data_folder().join("local.sock").exists());
     let last = create_local(&rig, &["--role", "read"])
-        .ok()
+        .success()
         .trim()
         .to_owned();
     let server = rig.start();
-    assert_eq!(text(&who(&server, &last), "role"), "read");
+    assert_eq!(json_text(&who(&server, &last), "role"), "read");
     let refused = create_local(&rig, &["--role", "read", "--name", "a\u{7}b"]);
     assert!(
-        refused.fails().contains("visible characters"),
+        refused.failure().contains("visible characters"),
         "{}",
-        refused.err
+        refused.stderr
     );
     assert!(server.stop().success());
 }
 
 #[test]
 fn a_token_without_a_token_needs_the_data_to_be_there_and_readable() {
-    let rig = Rig::new();
+    let rig = ServerRig::new();
     let said = create_local(&rig, &["--role", "admin"]);
     assert!(
-        said.fails().contains("holds no server's data"),
+        said.failure().contains("holds no server's data"),
         "{}",
-        said.err
+        said.stderr
     );
-    assert!(!rig.data().exists(), "nothing is made");
-    let mut usage = rig.home().dyno();
-    let said = say(usage.args(["tokens", "create", "--role", "read", "--data", "/x"]));
-    assert_eq!(said.code, Some(2), "{}", said.err);
+    assert!(!rig.data_folder().exists(), "nothing is made");
+    let mut usage = rig.home().dyno_command();
+    let said = run_command(usage.args(["tokens", "create", "--role", "read", "--data", "/x"]));
+    assert_eq!(said.code, Some(2), "{}", said.stderr);
     assert!(rig.start().stop().success());
-    if fs::metadata(rig.data()).unwrap().uid() != 0 {
+    if fs::metadata(rig.data_folder()).unwrap().uid() != 0 {
         return;
     }
     // Root's data, and somebody else who asks.
-    let dyno = rig.home().dyno();
+    let dyno = rig.home().dyno_command();
     let mut other = Command::new("setpriv");
     other
         .args(["--reuid", "65534", "--regid", "65534", "--clear-groups"])
         .arg(dyno.get_program())
         .args(["tokens", "create", "--role", "admin", "--local", "--data"])
-        .arg(rig.data());
-    let said = say(&mut other);
+        .arg(rig.data_folder());
+    let said = run_command(&mut other);
     // The program itself may be out of reach for such a user.
     assert_ne!(said.code, Some(0));
-    assert!(!said.out.contains("dyno_"), "{}", said.out);
+    assert!(!said.stdout.contains("dyno_"), "{}", said.stdout);
 }
 
 #[test]
 fn a_second_server_does_not_take_over_the_commands_without_a_word() {
-    let rig = Rig::new();
+    let rig = ServerRig::new();
     let first = rig.start();
     let own = format!("http://127.0.0.1:{}", first.api);
-    let second = rig.run(&mut rig.command(&rig.path("second"), &[]));
+    let second = rig.start_command(&mut rig.serve_command(&rig.path("second"), &[]));
     let other = format!("http://127.0.0.1:{}", second.api);
     let line = second
         .process
-        .wait_for("which server commands go to", |line| {
+        .wait_for_line("which server commands go to", |line| {
             line.contains(&format!("commands still go to {own}"))
         });
     assert!(line.contains(&format!("dyno login {other}")), "{line}");
-    let plain = |words: &[&str]| say(rig.home().dyno().args(words));
+    let plain = |words: &[&str]| run_command(rig.home().dyno_command().args(words));
     let said = plain(&["whoami"]);
-    assert!(said.ok().contains(&own), "{}", said.out);
+    assert!(said.success().contains(&own), "{}", said.stdout);
     let said = plain(&["whoami", "--server", &other]);
-    assert!(said.ok().contains(&other), "its token is kept all the same");
+    assert!(
+        said.success().contains(&other),
+        "its token is kept all the same"
+    );
     assert!(second.stop().success());
     // At a later start nobody is logged in, and it is said all the same.
-    let second = rig.run(&mut rig.command(&rig.path("second"), &[]));
+    let second = rig.start_command(&mut rig.serve_command(&rig.path("second"), &[]));
     second
         .process
-        .wait_for("which server commands go to", |line| {
+        .wait_for_line("which server commands go to", |line| {
             line.contains(&format!("commands go to {own}"))
         });
     assert!(second.stop().success());
@@ -152,16 +158,20 @@ fn a_second_server_does_not_take_over_the_commands_without_a_word() {
 #[test]
 fn commands_find_a_server_that_listens_on_every_address() {
     for address in ["0.0.0.0:0", "[::]:0"] {
-        let rig = Rig::new();
-        let mut command = rig.home().dyno();
+        let rig = ServerRig::new();
+        let mut command = rig.home().dyno_command();
         command
             .args(["serve", "--listen", "127.0.0.1:0", "--api", address])
             .arg("--data")
-            .arg(rig.data());
-        let server = rig.run(&mut command);
-        let said = say(rig.home().dyno().arg("whoami"));
+            .arg(rig.data_folder());
+        let server = rig.start_command(&mut command);
+        let said = run_command(rig.home().dyno_command().arg("whoami"));
         let port = server.api;
-        assert!(said.ok().contains(&format!(":{port}\n")), "{}", said.out);
+        assert!(
+            said.success().contains(&format!(":{port}\n")),
+            "{}",
+            said.stdout
+        );
         let lines = server.process.lines().join("\n");
         assert!(
             lines.contains("at every address of this machine"),
@@ -173,12 +183,12 @@ fn commands_find_a_server_that_listens_on_every_address() {
 
 #[test]
 fn dns_rebinding_is_refused_and_a_proxys_name_is_a_setting() {
-    let rig = Rig::new();
-    let server = rig.start_with(&["--api-domain", "deploy.example.com"]);
+    let rig = ServerRig::new();
+    let server = rig.start_with_flags(&["--api-domain", "deploy.example.com"]);
     let ask = |host: &str| {
         let headers = [format!("Host: {host}"), "Connection: close".to_owned()];
-        let request = testkit::http::request("GET", "/metrics", &headers, b"");
-        testkit::http::exchange(server.api, &request).unwrap()
+        let request = testkit::http::encode_request("GET", "/metrics", &headers, b"");
+        testkit::http::send_request(server.api, &request).unwrap()
     };
     let reply = ask("evil.example");
     assert_eq!(reply.status, 421);
@@ -200,11 +210,11 @@ fn dns_rebinding_is_refused_and_a_proxys_name_is_a_setting() {
 
 #[test]
 fn a_port_that_is_taken_names_its_flag() {
-    let rig = Rig::new();
+    let rig = ServerRig::new();
     let server = rig.start();
     for (flag, port) in [("--listen", server.apps), ("--api", server.api)] {
         let address = format!("127.0.0.1:{port}");
-        let mut command = rig.home().dyno();
+        let mut command = rig.home().dyno_command();
         let other = if flag == "--listen" {
             "--api"
         } else {
@@ -213,11 +223,11 @@ fn a_port_that_is_taken_names_its_flag() {
         command
             .args(["serve", flag, &address, other, "127.0.0.1:0", "--data"])
             .arg(rig.path("second"));
-        let said = say(&mut command);
+        let said = run_command(&mut command);
         assert!(
-            said.fails().contains(&address) && said.err.contains(flag),
+            said.failure().contains(&address) && said.stderr.contains(flag),
             "{}",
-            said.err
+            said.stderr
         );
     }
     assert!(server.stop().success());

@@ -1,6 +1,6 @@
 //! A server behind a proxy that has the TLS, as `README.md` shows it.
 
-use testkit::{Reply, Rig, Server, http};
+use testkit::{HttpReply, Server, ServerRig, http};
 
 const APP: &str = "shop";
 
@@ -14,20 +14,20 @@ fn seen(server: &Server<'_>) -> String {
         "Connection: close",
     ]
     .map(str::to_owned);
-    let request = http::request("GET", "/headers", &headers, b"");
-    let reply: Reply = http::exchange(server.apps, &request).unwrap();
+    let request = http::encode_request("GET", "/headers", &headers, b"");
+    let reply: HttpReply = http::send_request(server.apps, &request).unwrap();
     assert_eq!(reply.status, 200);
     reply.text().to_lowercase()
 }
 
 #[test]
 fn a_trusted_proxy_is_believed_and_no_other() {
-    let rig = Rig::new();
+    let rig = ServerRig::new();
     let file = rig.path("dyno.toml");
     std::fs::write(&file, "trust-proxy = [\"127.0.0.0/8\", \"::1\"]\n").unwrap();
-    let slug = rig.slug("good", "one");
-    let server = rig.start_with(&["--config", file.to_str().unwrap()]);
-    server.make(APP, &slug);
+    let slug = rig.build_slug("good", "one");
+    let server = rig.start_with_flags(&["--config", file.to_str().unwrap()]);
+    server.create_app(APP, &slug);
     let text = seen(&server);
     for line in [
         "x-forwarded-for: 203.0.113.9, 127.0.0.1\n",
@@ -37,17 +37,17 @@ fn a_trusted_proxy_is_believed_and_no_other() {
     ] {
         assert!(text.contains(line), "{line}: {text}");
     }
-    let logs = server.dyno(&["logs", "-a", APP, "-n", "50"]);
+    let logs = server.run(&["logs", "-a", APP, "-n", "50"]);
     let line = logs
-        .ok()
+        .success()
         .lines()
         .find(|line| line.contains("path=\"/headers\""));
-    let line = line.unwrap_or_else(|| panic!("{}", logs.out));
+    let line = line.unwrap_or_else(|| panic!("{}", logs.stdout));
     assert!(line.contains(" fwd=\"203.0.113.9, 127.0.0.1\" "), "{line}");
     assert!(line.ends_with(" tls=true"), "{line}");
     assert!(server.stop().success());
 
-    let server = rig.start_with(&["--trust-proxy", "10.0.0.0/8", "--trust-proxy", "::1"]);
+    let server = rig.start_with_flags(&["--trust-proxy", "10.0.0.0/8", "--trust-proxy", "::1"]);
     server.wait_until_ready();
     let text = seen(&server);
     for line in ["x-forwarded-for: 127.0.0.1\n", "x-forwarded-proto: http\n"] {
@@ -59,12 +59,14 @@ fn a_trusted_proxy_is_believed_and_no_other() {
 
 #[test]
 fn a_proxy_that_is_no_address_is_refused() {
-    let rig = Rig::new();
-    let said = testkit::say(&mut rig.command(&rig.data(), &["--trust-proxy", "nginx"]));
+    let rig = ServerRig::new();
+    let said = testkit::run_command(
+        &mut rig.serve_command(&rig.data_folder(), &["--trust-proxy", "nginx"]),
+    );
     assert_ne!(said.code, Some(0));
     assert!(
-        said.err.contains("--trust-proxy") && said.err.contains("10.0.0.0/8"),
+        said.stderr.contains("--trust-proxy") && said.stderr.contains("10.0.0.0/8"),
         "{}",
-        said.err
+        said.stderr
     );
 }

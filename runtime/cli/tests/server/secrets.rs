@@ -4,8 +4,8 @@ use std::fs;
 use std::path::Path;
 
 use serde_json::{Value, json};
-use testkit::http::text;
-use testkit::{Rig, Server};
+use testkit::http::json_text;
+use testkit::{Server, ServerRig};
 
 const APP: &str = "shop";
 /// Nothing else has this in it.
@@ -71,8 +71,8 @@ fn search(folder: &Path, forms: &[Vec<u8>], files: &mut usize) {
 }
 
 /// Command lines and environments of the server and what it started.
-fn processes(rig: &Rig) -> String {
-    let home = rig.home().path().to_string_lossy().into_owned();
+fn processes(rig: &ServerRig) -> String {
+    let home = rig.home().folder_path().to_string_lossy().into_owned();
     let mut all = String::new();
     for entry in fs::read_dir("/proc").unwrap().flatten() {
         let read = |name| fs::read(entry.path().join(name)).unwrap_or_default();
@@ -111,7 +111,9 @@ fn errors(server: &Server<'_>, token: &str, said: &mut Said) {
         ("twice", format!("{{\"K\":\"{SECRET}\",\"K\":3}}")),
         ("too much", format!("{{\"K\":\"{long}\"}}")),
     ] {
-        let reply = server.ask(token, "PATCH", &vars, body.as_bytes()).unwrap();
+        let reply = server
+            .request_as(token, "PATCH", &vars, body.as_bytes())
+            .unwrap();
         assert!(
             (400..500).contains(&reply.status),
             "{what}: {}",
@@ -123,29 +125,29 @@ fn errors(server: &Server<'_>, token: &str, said: &mut Said) {
         }
     }
     let words = ["config", "set", &format!("K={SECRET}"), "-a", "nobody"];
-    said.add("no such app", server.dyno(&words).fails());
+    said.add("no such app", server.run(&words).failure());
 }
 
 #[test]
 fn a_config_value_is_told_to_nobody_but_its_app_and_who_may_ask() {
-    let rig = Rig::new();
+    let rig = ServerRig::new();
     let server = rig.start();
-    server.make(APP, &rig.slug("good", "one"));
+    server.create_app(APP, &rig.build_slug("good", "one"));
     let mut said = Said::default();
     let pair = format!("PASSWORD={SECRET}");
-    let set = server.dyno(&["config", "set", &pair, "-a", APP]);
-    set.ok();
-    said.add("config set", set.err + &set.out);
-    assert_eq!(server.variable(APP, "PASSWORD"), SECRET);
-    let vars = server.get(&format!("/v1/apps/{APP}/config-vars"));
-    assert_eq!(text(&vars, "PASSWORD"), SECRET);
-    errors(&server, rig.token(), &mut said);
+    let set = server.run(&["config", "set", &pair, "-a", APP]);
+    set.success();
+    said.add("config set", set.stderr + &set.stdout);
+    assert_eq!(server.app_variable(APP, "PASSWORD"), SECRET);
+    let vars = server.get_json(&format!("/v1/apps/{APP}/config-vars"));
+    assert_eq!(json_text(&vars, "PASSWORD"), SECRET);
+    errors(&server, rig.admin_token(), &mut said);
     // Changed, taken back, replaced.
-    let version = server.set(APP, &json!({ "PASSWORD": "other" }));
+    let version = server.set_config_vars(APP, &json!({ "PASSWORD": "other" }));
     server.wait_until_serving(APP, &version);
-    let version = server.release(APP, &json!({ "rollback": "v2" }));
+    let version = server.create_release(APP, &json!({ "rollback": "v2" }));
     server.wait_until_serving(APP, &version);
-    assert_eq!(server.variable(APP, "PASSWORD"), SECRET);
+    assert_eq!(server.app_variable(APP, "PASSWORD"), SECRET);
     for path in [
         "",
         "/releases",
@@ -155,56 +157,65 @@ fn a_config_value_is_told_to_nobody_but_its_app_and_who_may_ask() {
         "/usage",
     ] {
         let path = format!("/v1/apps/{APP}{path}");
-        said.add(&path, server.get(&path).to_string());
+        said.add(&path, server.get_json(&path).to_string());
     }
     let plan = format!("/v1/apps/{APP}/releases?plan=true");
-    let plan = server.api("POST", &plan, &json!({ "rollback": "v3" }));
-    said.add("a plan", plan.is(200).to_string());
-    said.add("numbers", server.open("GET", "/metrics").text());
-    said.add("the log", server.logs(APP));
+    let plan = server.request("POST", &plan, &json!({ "rollback": "v3" }));
+    said.add("a plan", plan.json_of_status(200).to_string());
+    said.add(
+        "numbers",
+        server.request_without_token("GET", "/metrics").text(),
+    );
+    said.add("the log", server.read_log(APP));
     said.add("the processes", processes(&rig));
     said.lacks(SECRET);
-    lacks(&rig.data(), SECRET);
+    lacks(&rig.data_folder(), SECRET);
 
     // The same of what a server leaves that had no time to tidy up, and of the next one's lines.
     let mut said = Said::default();
     said.add("the server", server.process.lines().join("\n"));
     server.kill();
-    lacks(&rig.data(), SECRET);
+    lacks(&rig.data_folder(), SECRET);
     let server = rig.start();
     server.wait_until_ready();
-    assert_eq!(server.variable(APP, "PASSWORD"), SECRET);
-    said.add("the log", server.logs(APP));
+    assert_eq!(server.app_variable(APP, "PASSWORD"), SECRET);
+    said.add("the log", server.read_log(APP));
     said.add("the next server", server.process.lines().join("\n"));
     said.lacks(SECRET);
     assert!(server.stop().success());
-    lacks(&rig.data(), SECRET);
+    lacks(&rig.data_folder(), SECRET);
 }
 
 #[test]
 fn tokens_are_kept_as_hashes_and_do_what_they_may() {
-    let rig = Rig::new();
+    let rig = ServerRig::new();
     let server = rig.start();
-    server.make(APP, &rig.slug("good3", "one"));
-    let version = server.set(APP, &json!({ "PASSWORD": SECRET }));
+    server.create_app(APP, &rig.build_slug("good3", "one"));
+    let version = server.set_config_vars(APP, &json!({ "PASSWORD": SECRET }));
     server.wait_until_serving(APP, &version);
     let words = [
         "tokens", "create", "--role", "read", "--name", "reader", "--json",
     ];
-    let made = server.dyno(&words).json();
-    let reader = text(&made, "token").to_owned();
-    let get = |token: &str, path: &str| server.ask(token, "GET", path, b"").unwrap();
-    assert_eq!(text(&get(&reader, "/v1/account").is(200), "role"), "read");
+    let made = server.run(&words).success_json();
+    let reader = json_text(&made, "token").to_owned();
+    let get = |token: &str, path: &str| server.request_as(token, "GET", path, b"").unwrap();
+    assert_eq!(
+        json_text(&get(&reader, "/v1/account").json_of_status(200), "role"),
+        "read"
+    );
     assert_eq!(get(&reader, &format!("/v1/apps/{APP}")).status, 200);
     let vars = format!("/v1/apps/{APP}/config-vars");
     let refused = get(&reader, &vars);
     assert_eq!(refused.status, 403, "{}", refused.text());
     assert!(!refused.text().contains(SECRET));
-    let list = server.api("GET", "/v1/tokens", &Value::Null);
+    let list = server.request("GET", "/v1/tokens", &Value::Null);
     let mut said = Said::default();
     said.add("the list", list.text());
-    said.add("the log", server.logs(APP));
-    said.add("numbers", server.open("GET", "/metrics").text());
+    said.add("the log", server.read_log(APP));
+    said.add(
+        "numbers",
+        server.request_without_token("GET", "/metrics").text(),
+    );
     // Wrong by its last letter.
     let wrong = format!(
         "{}{}",
@@ -215,15 +226,15 @@ fn tokens_are_kept_as_hashes_and_do_what_they_may() {
     assert_eq!(refused.status, 401);
     said.add("an error", refused.text());
 
-    for token in [rig.token(), &reader] {
+    for token in [rig.admin_token(), &reader] {
         let bare = token.strip_prefix("dyno_").unwrap();
         said.lacks(bare);
-        lacks(&rig.data(), bare);
+        lacks(&rig.data_folder(), bare);
         assert!(!processes(&rig).contains(bare));
     }
-    let id = text(&made, "id").to_owned();
-    server.dyno(&["tokens", "revoke", &id]).ok();
+    let id = json_text(&made, "id").to_owned();
+    server.run(&["tokens", "revoke", &id]).success();
     assert_eq!(get(&reader, "/v1/account").status, 401);
     assert!(server.stop().success());
-    lacks(&rig.data(), reader.strip_prefix("dyno_").unwrap());
+    lacks(&rig.data_folder(), reader.strip_prefix("dyno_").unwrap());
 }

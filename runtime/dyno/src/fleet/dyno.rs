@@ -1,19 +1,19 @@
-//! One dyno: have it answer a request, let it sleep, throw it away.
+//! A dyno of this machine as a router uses it: call it, put it to sleep, drop it.
 //!
-//! A [`Dyno`] is the exclusive right to use one instance. Calling it moves it into the [`Call`],
-//! which gives it back when the guest has finished; a guest that trapped or was killed is gone
-//! with its whole store, since a store is not to be entered again after that. Dropping a free
-//! dyno returns it to its node. Must not know of routes and queues.
+//! Calling a [`LocalDyno`] moves it into the [`GuestCall`], which returns it when the guest has finished. A guest that
+//! trapped or was killed is gone with its whole store, since a store must not be entered again after that. Dropping a
+//! free dyno returns it to its node. Must not know routes and queues.
 
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
+use exchange::{Call, CallEnd, DynoHandle, DynoRequest, Kill, Reply};
 use grid::name::DynoKey;
 use grid::protocol::CrashCause;
 use wasmtime_wasi_http::FieldMapError;
 
-use crate::call::{Asked, Outcome, ResponseSink};
+use crate::call::CallOutcome;
 use crate::code::boot_hook::hide_interpreter;
 use crate::crash::{DynoCrash, boot_crash, crash};
 use crate::engine::GuestRunning;
@@ -24,38 +24,40 @@ use crate::instance::store::EPOCHS_FIRST;
 use crate::life::DynoLife;
 
 /// The exclusive right to use one dyno that is up and free, awake or asleep.
-pub struct Dyno {
+pub struct LocalDyno {
     /// Taken by a call.
     form: Option<DynoForm>,
     life: Arc<DynoLife>,
     node: Arc<FleetShared>,
 }
 
-impl std::fmt::Debug for Dyno {
+impl std::fmt::Debug for LocalDyno {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Dyno({})", self.life.key)
+        write!(f, "LocalDyno({})", self.life.key)
     }
 }
 
-impl Dyno {
-    pub(crate) fn new(form: DynoForm, life: Arc<DynoLife>, node: Arc<FleetShared>) -> Dyno {
-        Dyno {
+impl LocalDyno {
+    pub(crate) fn new(form: DynoForm, life: Arc<DynoLife>, node: Arc<FleetShared>) -> LocalDyno {
+        LocalDyno {
             form: Some(form),
             life,
             node,
         }
     }
+}
 
-    /// Which dyno it is.
-    pub fn key(&self) -> &DynoKey {
+impl DynoHandle for LocalDyno {
+    type Call = GuestCall;
+
+    fn key(&self) -> &DynoKey {
         &self.life.key
     }
 
-    /// Gives back the memory of its instance, and empties its folders. The next call makes a fresh
-    /// instance first. Asleep already, it sleeps on.
+    /// Frees the memory of the instance, and empties the dyno's folders. The next call makes a fresh instance first.
     ///
-    /// It may take a while if the guest used much memory.
-    pub fn sleep(&mut self) {
+    /// Blocks for longer the more memory the guest used.
+    fn sleep(&mut self) {
         let Some(DynoForm::Awake(instance)) = &self.form else {
             return;
         };
@@ -66,21 +68,19 @@ impl Dyno {
         self.node.report_idle(&self.life.key);
     }
 
-    /// Has the guest answer the request into `sink`.
-    pub fn call(mut self, asked: impl Into<Asked>, mut sink: impl ResponseSink) -> Call {
-        let asked = asked.into();
+    fn call(mut self, request: DynoRequest, mut reply: Reply) -> GuestCall {
         let (life, node) = (Arc::clone(&self.life), Arc::clone(&self.node));
         let form = self.form.take().expect("a dyno has its form until called");
         if let DynoForm::Serving(server) = form {
             let own = Arc::clone(&life);
             own.set_in_call(true);
             let future = async move {
-                let served = server.call(asked.complete(), sink).await;
+                let served = server.call(request.into_request(), reply).await;
                 let (server, outcome) = served.map_err(|_| Broke::Server)?;
                 own.set_in_call(false);
                 Ok((DynoForm::Serving(Box::new(server)), outcome))
             };
-            return Call {
+            return GuestCall {
                 future: Some(Box::pin(future)),
                 life,
                 node,
@@ -89,7 +89,7 @@ impl Dyno {
         }
         let running = node.context.engines.running();
         let (shared, own) = (Arc::clone(&node), Arc::clone(&life));
-        let mut asked = Some(asked);
+        let mut request = Some(request);
         let future = Box::pin(async move {
             let woken = form.wake(&shared.context, &own).await;
             let (mut instance, slept) = woken.map_err(Broke::Boot)?;
@@ -98,11 +98,11 @@ impl Dyno {
             }
             instance.store.set_epoch_deadline(EPOCHS_FIRST);
             let GuestInstance { store, handler, .. } = &mut *instance;
-            let result = handler.call(store, &mut asked, &mut sink).await;
+            let result = handler.call(store, &mut request, &mut reply).await;
             if result.as_ref().is_err_and(is_header_flood) {
-                sink.reject("headers-too-large");
+                reply.reject("headers-too-large");
             }
-            drop(sink);
+            drop(reply);
             instance.store.data().flush_logs();
             let outcome = match result {
                 Ok(outcome) => outcome,
@@ -118,7 +118,7 @@ impl Dyno {
             }
             Ok((DynoForm::Awake(instance), outcome))
         });
-        Call {
+        GuestCall {
             future: Some(future),
             life,
             node,
@@ -126,13 +126,12 @@ impl Dyno {
         }
     }
 
-    /// Whether it takes requests that ask to switch protocols.
-    pub fn switches(&self) -> bool {
+    fn can_switch_protocols(&self) -> bool {
         matches!(self.form, Some(DynoForm::Serving(_)))
     }
 }
 
-impl Drop for Dyno {
+impl Drop for LocalDyno {
     fn drop(&mut self) {
         if let Some(form) = self.form.take() {
             self.node.give_back(&self.life, form);
@@ -140,16 +139,7 @@ impl Drop for Dyno {
     }
 }
 
-/// Why a call is ended from outside.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kill {
-    /// The request took too long: the app's fault.
-    Timeout,
-    /// The client, or the platform, has no more use for the answer: nobody's fault.
-    Unwanted,
-}
-
-type Done = Result<(DynoForm, Outcome), Broke>;
+type Done = Result<(DynoForm, CallOutcome), Broke>;
 
 /// What a call failed at.
 enum Broke {
@@ -161,29 +151,29 @@ enum Broke {
     Server,
 }
 
-/// A running request. Ready with the dyno when the guest has finished and can take another one, or
-/// with nothing when the dyno is gone. Dropping it ends the guest as [`Kill::Unwanted`] does.
-pub struct Call {
+/// A running request. Dropping it ends the guest as [`Kill::Hangup`] does.
+pub struct GuestCall {
     future: Option<Pin<Box<dyn Future<Output = Done> + Send>>>,
     life: Arc<DynoLife>,
     node: Arc<FleetShared>,
     _running: Option<GuestRunning>,
 }
 
-impl Call {
-    /// Ends the guest now; its node replaces it.
-    pub fn kill(mut self, why: Kill) {
-        let (cause, reason) = match why {
+impl Call<LocalDyno> for GuestCall {
+    fn kill(mut self, reason: Kill) {
+        let (cause, text) = match reason {
             Kill::Timeout => (CrashCause::Killed, "killed, since a request took too long"),
-            Kill::Unwanted => (
-                CrashCause::Discarded,
-                "its client went away before the response was complete",
-            ),
+            Kill::Hangup | Kill::Stalled | Kill::Forced => (CrashCause::Discarded, CLIENT_LEFT),
         };
-        self.gone(cause, reason);
+        self.end_guest(cause, text);
     }
+}
 
-    fn gone(&mut self, cause: CrashCause, reason: &str) {
+/// Why a guest is ended that nobody waits for any more.
+const CLIENT_LEFT: &str = "its client went away before the response was complete";
+
+impl GuestCall {
+    fn end_guest(&mut self, cause: CrashCause, reason: &str) {
         // First the store, so that nothing of the guest is left when its end is reported.
         if self.future.take().is_some() {
             self.end(&DynoCrash {
@@ -202,24 +192,21 @@ impl Call {
     }
 }
 
-impl Drop for Call {
+impl Drop for GuestCall {
     fn drop(&mut self) {
-        self.gone(
-            CrashCause::Discarded,
-            "its client went away before the response was complete",
-        );
+        self.end_guest(CrashCause::Discarded, CLIENT_LEFT);
     }
 }
 
-impl Future for Call {
-    type Output = Option<Dyno>;
+impl Future for GuestCall {
+    type Output = CallEnd<LocalDyno>;
 
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Dyno>> {
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<CallEnd<LocalDyno>> {
         if self.life.stopped() {
-            self.gone(CrashCause::Discarded, "stopped");
+            self.end_guest(CrashCause::Discarded, "stopped");
         }
         let Some(future) = &mut self.future else {
-            return Poll::Ready(None);
+            return Poll::Ready(CallEnd::Gone);
         };
         let Poll::Ready(done) = future.as_mut().poll(cx) else {
             if self.life.stopped_or_wake(cx.waker()) {
@@ -231,11 +218,11 @@ impl Future for Call {
         match done {
             Ok((form, outcome)) => {
                 match outcome {
-                    Outcome::Complete => self.life.note_served(),
-                    Outcome::Incomplete(why) => self.life.voice.platform(why),
+                    CallOutcome::Complete => self.life.note_served(),
+                    CallOutcome::Incomplete(why) => self.life.voice.platform(why),
                 }
                 let (life, node) = (Arc::clone(&self.life), Arc::clone(&self.node));
-                Poll::Ready(Some(Dyno::new(form, life, node)))
+                Poll::Ready(CallEnd::Free(LocalDyno::new(form, life, node)))
             }
             Err(broke) => {
                 let voice = &self.life.voice;
@@ -252,7 +239,7 @@ impl Future for Call {
                     },
                 };
                 self.end(&crash);
-                Poll::Ready(None)
+                Poll::Ready(CallEnd::Gone)
             }
         }
     }

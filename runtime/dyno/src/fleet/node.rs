@@ -19,7 +19,7 @@ use tokio::sync::Semaphore;
 use crate::code::LoadedPrograms;
 use crate::code::compile::Compiler;
 use crate::engine::Engines;
-use crate::fleet::dyno::Dyno;
+use crate::fleet::dyno::LocalDyno;
 use crate::fleet::fetch::{fetch, run_once};
 use crate::fleet::replacement::Replacements;
 use crate::fleet::shared::{DynoPlace, FleetShared, ReportSink};
@@ -120,7 +120,7 @@ impl Fleet {
     }
 
     /// Hands out a dyno that is up and parked, to the router that is to use it.
-    pub fn take(&self, key: &DynoKey) -> Option<Dyno> {
+    pub fn take(&self, key: &DynoKey) -> Option<LocalDyno> {
         let mut state = self.0.state();
         let entry = state.dynos.get_mut(key)?;
         if entry.draining || !matches!(entry.place, DynoPlace::Parked(_)) {
@@ -129,7 +129,7 @@ impl Fleet {
         match std::mem::replace(&mut entry.place, DynoPlace::InUse) {
             DynoPlace::Parked(form) => {
                 let life = Arc::clone(&entry.life);
-                Some(Dyno::new(form, life, Arc::clone(&self.0)))
+                Some(LocalDyno::new(form, life, Arc::clone(&self.0)))
             }
             _ => None,
         }

@@ -7,11 +7,13 @@
 //! Tasks: one for each connection, which drives it and ends with it.
 
 use std::io;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
+use exchange::{Reply, RequestBody};
+use grid::protocol::Refusal;
 use http::{HeaderMap, Method, Request, Response, StatusCode, Uri, Version, header};
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
@@ -23,7 +25,7 @@ use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
-use crate::call::{BadHead, Left, Outcome, RequestBody, ResponseSink, Unreachable};
+use crate::call::CallOutcome;
 use crate::guest::network::port::{CONNECT_TIMEOUT, ServerPort};
 use crate::program::response_framing::{ConnectionReuse, UnknownCoding, normalize};
 
@@ -59,12 +61,12 @@ pub(crate) struct NotListening;
 
 /// A connection that speaks another protocol now: what is read from it is the server's, what is written goes to it.
 /// The dyno is held until this is dropped.
-pub struct Tunnel {
+struct ServerTunnel {
     server: TokioIo<Upgraded>,
     _held: oneshot::Sender<()>,
 }
 
-impl AsyncRead for Tunnel {
+impl AsyncRead for ServerTunnel {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -74,7 +76,7 @@ impl AsyncRead for Tunnel {
     }
 }
 
-impl AsyncWrite for Tunnel {
+impl AsyncWrite for ServerTunnel {
     fn poll_write(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -92,9 +94,9 @@ impl AsyncWrite for Tunnel {
     }
 }
 
-impl std::fmt::Debug for Tunnel {
+impl std::fmt::Debug for ServerTunnel {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Tunnel")
+        f.write_str("ServerTunnel")
     }
 }
 
@@ -129,47 +131,47 @@ impl Server {
     pub(crate) async fn call(
         mut self,
         mut request: Request<RequestBody>,
-        mut sink: impl ResponseSink,
-    ) -> Result<(Server, Outcome), NotListening> {
+        mut reply: Reply,
+    ) -> Result<(Server, CallOutcome), NotListening> {
         let began = Instant::now();
-        prepare(&mut request, &sink);
+        prepare(&mut request, &reply);
         let method = request.method().clone();
         let asks = request.headers().contains_key(header::UPGRADE);
         let kept = self.link.take().filter(|link| !link.sender.is_closed());
         let fresh = kept.is_none();
         let mut link = match kept {
             Some(link) => link,
-            None => match self.reach(&mut sink).await? {
+            None => match self.reach(&mut reply).await? {
                 Ok(link) => link,
-                Err(server) => return Ok((server, Outcome::Incomplete(LATE))),
+                Err(server) => return Ok((server, CallOutcome::Incomplete(LATE))),
             },
         };
-        sink.connected(began.elapsed());
-        let mut left = sink.left();
-        let mut sent = until(&mut left, link.sender.try_send_request(request)).await;
+        reply.set_connect_time(began.elapsed());
+        let mut left = pin!(reply.client_left());
+        let mut sent = until(left.as_mut(), link.sender.try_send_request(request)).await;
         if let Some(Err(error)) = &mut sent
             && !fresh
             && let Some(request) = error.take_message()
         {
             // Closed in the meantime; the server has seen nothing of the request.
-            link = match self.reach(&mut sink).await? {
+            link = match self.reach(&mut reply).await? {
                 Ok(link) => link,
-                Err(server) => return Ok((server, Outcome::Incomplete(LATE))),
+                Err(server) => return Ok((server, CallOutcome::Incomplete(LATE))),
             };
-            sent = until(&mut left, link.sender.try_send_request(request)).await;
+            sent = until(left.as_mut(), link.sender.try_send_request(request)).await;
         }
         let outcome = match sent {
             Some(Ok(response)) if asks && response.status() == StatusCode::SWITCHING_PROTOCOLS => {
-                let outcome = switch(response, sink).await;
+                let outcome = switch(response, reply).await;
                 drop(link);
                 self.again().await?;
                 return Ok((self, outcome));
             }
             Some(Ok(response)) => {
-                let carried = carry(&method, response, sink, &self.port);
-                until(&mut left, carried).await
+                let carried = carry(&method, response, reply, &self.port);
+                until(left.as_mut(), carried).await
             }
-            Some(Err(error)) => Some(Carried::without_reuse(failed(&error.into_error(), sink))),
+            Some(Err(error)) => Some(Carried::without_reuse(failed(&error.into_error(), reply))),
             None => None,
         };
         let Some(carried) = outcome else {
@@ -177,7 +179,7 @@ impl Server {
             // it has accepted another one.
             drop(link);
             self.again().await?;
-            return Ok((self, Outcome::Complete));
+            return Ok((self, CallOutcome::Complete));
         };
         self.after(link, carried).await
     }
@@ -187,13 +189,13 @@ impl Server {
         mut self,
         mut link: Link,
         carried: Carried,
-    ) -> Result<(Server, Outcome), NotListening> {
+    ) -> Result<(Server, CallOutcome), NotListening> {
         let Carried {
             outcome,
             reuse,
             next,
         } = carried;
-        if outcome == Outcome::Complete && reuse == ConnectionReuse::Yes {
+        if outcome == CallOutcome::Complete && reuse == ConnectionReuse::Yes {
             let usable = timeout(KEEP_GRACE, link.sender.ready()).await;
             if matches!(usable, Ok(Ok(()))) {
                 self.link = Some(link);
@@ -209,20 +211,17 @@ impl Server {
     }
 
     /// A new connection for a request that waits for it; if it is accepted too late, the server alone.
-    async fn reach(
-        &mut self,
-        sink: &mut impl ResponseSink,
-    ) -> Result<Result<Link, Server>, NotListening> {
+    async fn reach(&mut self, reply: &mut Reply) -> Result<Result<Link, Server>, NotListening> {
         let port = Arc::clone(&self.port);
         let mut connecting = Box::pin(Link::new(&port));
         match timeout(CONNECT_TIMEOUT, &mut connecting).await {
             Ok(Ok(link)) => Ok(Ok(link)),
             Ok(Err(gone)) => {
-                sink.unreachable(Unreachable::Refused);
+                reply.fail(Refusal::BackendRefused);
                 Err(gone)
             }
             Err(_) => {
-                sink.unreachable(Unreachable::TimedOut);
+                reply.fail(Refusal::BackendTimeout);
                 // Free again is a server that accepts; whoever drives this call knows how long that may take.
                 let link = Some(connecting.await?);
                 let port = Arc::clone(&self.port);
@@ -239,8 +238,11 @@ impl Server {
 }
 
 /// What comes of `work`, unless whoever it is for has `left` before.
-async fn until<T>(left: &mut Left, work: impl Future<Output = T>) -> Option<T> {
-    let mut work = std::pin::pin!(work);
+async fn until<T>(
+    mut left: Pin<&mut impl Future<Output = ()>>,
+    work: impl Future<Output = T>,
+) -> Option<T> {
+    let mut work = pin!(work);
     std::future::poll_fn(|cx| {
         if let Poll::Ready(done) = work.as_mut().poll(cx) {
             return Poll::Ready(Some(done));
@@ -252,10 +254,10 @@ async fn until<T>(left: &mut Left, work: impl Future<Output = T>) -> Option<T> {
 
 /// Brings a request into the form in which it goes out: in the host's own version, whichever the client spoke (RFC
 /// 9110, 2.5), and with interim responses passed on.
-fn prepare(request: &mut Request<RequestBody>, sink: &impl ResponseSink) {
+fn prepare(request: &mut Request<RequestBody>, reply: &Reply) {
     origin_form(request);
     *request.version_mut() = Version::HTTP_11;
-    let interim = sink.interim();
+    let interim = reply.interim_sender();
     hyper::ext::on_informational(request, move |response| {
         interim(response.status(), response.headers());
     });
@@ -281,7 +283,7 @@ const LATE: &str = "the server did not accept a connection in time";
 
 /// What came of a response.
 struct Carried {
-    outcome: Outcome,
+    outcome: CallOutcome,
     /// Of its connection, after a whole one.
     reuse: ConnectionReuse,
     /// A connection that the server has accepted meanwhile.
@@ -289,7 +291,7 @@ struct Carried {
 }
 
 impl Carried {
-    fn without_reuse(outcome: Outcome) -> Carried {
+    fn without_reuse(outcome: CallOutcome) -> Carried {
         Carried {
             outcome,
             reuse: ConnectionReuse::No,
@@ -298,46 +300,46 @@ impl Carried {
     }
 }
 
-/// Carries a response to the sink.
+/// Carries a response to the reply.
 async fn carry(
     method: &Method,
     response: Response<Incoming>,
-    mut sink: impl ResponseSink,
+    mut reply: Reply,
     port: &ServerPort,
 ) -> Carried {
     let (mut head, body) = response.into_parts();
     let reuse = match normalize(method, &mut head) {
         Ok(reuse) => reuse,
         Err(UnknownCoding) => {
-            sink.reject("transfer-encoding");
-            return Carried::without_reuse(Outcome::Incomplete(UNKNOWN_CODING));
+            reply.reject("transfer-encoding");
+            return Carried::without_reuse(CallOutcome::Incomplete(UNKNOWN_CODING));
         }
     };
-    if let Err(BadHead(why)) = sink.head(head) {
-        return Carried::without_reuse(Outcome::Incomplete(why));
+    if let Err(bad) = reply.send_head(head) {
+        return Carried::without_reuse(CallOutcome::Incomplete(bad.reason()));
     }
     let mut carried = Carried {
-        outcome: Outcome::Complete,
+        outcome: CallOutcome::Complete,
         reuse,
         next: None,
     };
-    match carry_body(body, &mut sink).await {
+    match carry_body(body, &mut reply).await {
         Ok(trailers) => {
             if reuse == ConnectionReuse::Ends {
                 // The end of the connection may be that of the program.
                 match timeout(KEEP_GRACE, Link::new(port)).await {
                     Ok(Ok(link)) => carried.next = Some(link),
                     Ok(Err(NotListening)) => {
-                        carried.outcome = Outcome::Incomplete(BROKE_OFF);
+                        carried.outcome = CallOutcome::Incomplete(BROKE_OFF);
                         return carried;
                     }
                     // It is busy with something else.
                     Err(_) => {}
                 }
             }
-            sink.finish(trailers);
+            reply.finish(trailers);
         }
-        Err(why) => carried.outcome = Outcome::Incomplete(why),
+        Err(why) => carried.outcome = CallOutcome::Incomplete(why),
     }
     carried
 }
@@ -345,13 +347,13 @@ async fn carry(
 /// Carries a body to its end, and returns its trailers.
 async fn carry_body(
     mut body: Incoming,
-    sink: &mut impl ResponseSink,
+    reply: &mut Reply,
 ) -> Result<Option<HeaderMap>, &'static str> {
     loop {
-        std::future::poll_fn(|cx| sink.poll_ready(cx)).await;
+        std::future::poll_fn(|cx| reply.poll_ready(cx)).await;
         match body.frame().await {
             Some(Ok(frame)) => match frame.into_data() {
-                Ok(data) => sink.data(data),
+                Ok(data) => reply.send_data(data),
                 Err(frame) => return Ok(frame.into_trailers().ok()),
             },
             Some(Err(_)) => return Err(BROKE_OFF),
@@ -364,7 +366,7 @@ async fn carry_body(
 const BROKE_OFF: &str = "the server broke off before its response was complete";
 
 /// Hands the connection over to whoever asked to switch protocols, and waits for its end.
-async fn switch(response: Response<Incoming>, mut sink: impl ResponseSink) -> Outcome {
+async fn switch(response: Response<Incoming>, mut reply: Reply) -> CallOutcome {
     let (head, body) = response.into_parts();
     let (copy, ()) = {
         let mut copy = Response::new(());
@@ -374,31 +376,31 @@ async fn switch(response: Response<Incoming>, mut sink: impl ResponseSink) -> Ou
     };
     let upgraded = hyper::upgrade::on(Response::from_parts(head, body)).await;
     let Ok(upgraded) = upgraded else {
-        return Outcome::Incomplete("the server broke off while it switched protocols");
+        return CallOutcome::Incomplete("the server broke off while it switched protocols");
     };
     let (held, ended) = oneshot::channel();
-    let tunnel = Tunnel {
+    let tunnel = ServerTunnel {
         server: TokioIo::new(upgraded),
         _held: held,
     };
-    if let Err(BadHead(why)) = sink.switch(copy, tunnel) {
-        return Outcome::Incomplete(why);
+    if let Err(bad) = reply.switch_protocols(copy, Box::new(tunnel)) {
+        return CallOutcome::Incomplete(bad.reason());
     }
-    drop(sink);
+    drop(reply);
     // Dropped is ended.
     let _ = ended.await;
-    Outcome::Complete
+    CallOutcome::Complete
 }
 
 /// No response came.
-fn failed(error: &hyper::Error, mut sink: impl ResponseSink) -> Outcome {
+fn failed(error: &hyper::Error, mut reply: Reply) -> CallOutcome {
     if error.is_parse_too_large() {
-        sink.reject("headers-too-large");
-        return Outcome::Incomplete(HEAD_TOO_LARGE);
+        reply.reject("headers-too-large");
+        return CallOutcome::Incomplete(HEAD_TOO_LARGE);
     }
     if error.is_parse() {
-        sink.reject("malformed");
-        return Outcome::Incomplete("the response is not valid HTTP");
+        reply.reject("malformed");
+        return CallOutcome::Incomplete("the response is not valid HTTP");
     }
-    Outcome::Incomplete("the server closed the connection without a response")
+    CallOutcome::Incomplete("the server closed the connection without a response")
 }

@@ -1,5 +1,6 @@
 //! The boot hook `dyno:app/boot`: a dyno is up once its app is loaded, and its boot has failed if the app cannot be.
 
+use exchange::DynoHandle;
 use grid::desired::Limits;
 use grid::protocol::{CrashCause, Report, Step, StopReason};
 
@@ -44,7 +45,7 @@ async fn it_is_called_once_in_each_instance_and_before_the_first_request() {
 /// ComponentizeJS signs so; an instance takes one request then.
 #[tokio::test]
 async fn it_is_called_in_each_instance_that_takes_one_request() {
-    let mut component = std::fs::read(testkit::guest("loads")).unwrap();
+    let mut component = std::fs::read(testkit::guest_path("loads")).unwrap();
     let signed = b"\x09producers\x01\x0cprocessed-by\x01\x0eComponentizeJS\x060.23.0";
     component.extend([&[0, signed.len() as u8], &signed[..]].concat());
     let mut host = Host::of_bytes(&component, false, Limits::default(), &[]).await;

@@ -14,6 +14,7 @@ mod support;
 use std::time::{Duration, Instant};
 
 use criterion::{Criterion, criterion_group, criterion_main};
+use exchange::DynoHandle;
 use grid::protocol::{Report, Step, StopReason};
 use support::{Host, ask, get};
 use tokio::runtime::Runtime;

@@ -2,7 +2,8 @@
 
 use std::pin::Pin;
 
-use dyno::{Dyno, Kill};
+use dyno::LocalDyno;
+use exchange::Kill;
 use grid::desired::{Limits, ProcessKind};
 use grid::protocol::{CrashCause, Report};
 
@@ -19,7 +20,7 @@ async fn crash(host: &mut Host) -> (CrashCause, bool) {
 }
 
 /// Asks for `path`, and ends the call for that reason when it has begun.
-async fn kill(dyno: Dyno, path: &str, why: Kill) {
+async fn kill(dyno: LocalDyno, path: &str, why: Kill) {
     let (call, _) = call(dyno, get(path));
     let mut call = Box::pin(call);
     let begun = tokio::time::timeout(std::time::Duration::from_millis(100), &mut call).await;
@@ -67,7 +68,7 @@ async fn what_ends_a_server_in_a_request_is_as_well() {
 async fn so_is_a_kill_of_a_handler_or_of_a_server() {
     let ways = [
         (Kill::Timeout, CrashCause::Killed),
-        (Kill::Unwanted, CrashCause::Discarded),
+        (Kill::Hangup, CrashCause::Discarded),
     ];
     for (why, cause) in ways {
         let mut host = Host::new("sleep_forever").await;

@@ -4,7 +4,8 @@ mod framing;
 
 use std::time::Duration;
 
-use dyno::{Dyno, Kill};
+use dyno::LocalDyno;
+use exchange::Kill;
 use grid::desired::{Limits, ProcessKind};
 use grid::name::DynoKey;
 use grid::protocol::{CrashCause, Report, Step, StopReason};
@@ -45,7 +46,7 @@ fn told(reply: &Reply) -> (u16, u32, u32) {
     (port, next().parse().unwrap(), next().parse().unwrap())
 }
 
-async fn up_at(host: &mut Host) -> (DynoKey, Dyno) {
+async fn up_at(host: &mut Host) -> (DynoKey, LocalDyno) {
     let (key, report) = host.start().await;
     assert!(
         matches!(report, Report::Up { .. }),
@@ -138,7 +139,7 @@ async fn it_binds_its_own_port_alone_and_dials_no_other() {
     drop(other_dyno);
 }
 
-async fn ends(path: &str) -> (Host, Option<Dyno>, Reply) {
+async fn ends(path: &str) -> (Host, Option<LocalDyno>, Reply) {
     let mut host = server("listens", &[]).await;
     let (dyno, reply) = ask(host.up().await, get(path)).await;
     (host, dyno, reply)
@@ -154,7 +155,7 @@ async fn ends_are_told_apart() {
     ] {
         let (host, dyno, reply) = ends(path).await;
         assert_eq!(
-            (reply.head.is_some(), reply.rejected),
+            (reply.head.is_some(), reply.is_rejected()),
             (begun, rejected),
             "{path}"
         );
@@ -199,7 +200,7 @@ async fn a_busy_server_is_not_free() {
     let (_host, dyno, reply) = ends("/busy?ms=300").await;
     assert!(reply.finished);
     let (_, reply) = ask(dyno.unwrap(), get("/")).await;
-    assert_eq!((reply.unreachable, told(&reply).2), (None, 2));
+    assert_eq!((reply.failure, told(&reply).2), (None, 2));
 }
 
 #[tokio::test]
@@ -210,7 +211,7 @@ async fn a_request_that_is_killed_ends_the_server() {
     let mut call = Box::pin(call);
     let waited = tokio::time::timeout(Duration::from_millis(300), &mut call).await;
     assert!(waited.is_err());
-    (*std::pin::Pin::into_inner(call)).kill(Kill::Timeout);
+    std::pin::Pin::into_inner(call).kill(Kill::Timeout);
     assert!(reply.lock().unwrap().head.is_none());
     match host.report().await {
         Report::Crashed { cause, .. } => assert_eq!(cause, CrashCause::Killed),

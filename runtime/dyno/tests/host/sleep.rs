@@ -1,5 +1,6 @@
 //! Dynos that sleep: nothing of the guest is left, and the next request does not notice.
 
+use exchange::DynoHandle;
 use grid::desired::Limits;
 use grid::protocol::{CrashCause, Report, Step};
 
@@ -84,7 +85,7 @@ async fn the_folders_are_empty_after_a_sleep() {
 /// ComponentizeJS signs so; an instance takes one request then.
 #[tokio::test]
 async fn a_dyno_of_single_use_instances_sleeps_as_well() {
-    let mut component = std::fs::read(testkit::guest("good")).unwrap();
+    let mut component = std::fs::read(testkit::guest_path("good")).unwrap();
     let signed = b"\x09producers\x01\x0cprocessed-by\x01\x0eComponentizeJS\x060.23.0";
     component.extend([&[0, signed.len() as u8], &signed[..]].concat());
     let mut host = Host::of_bytes(&component, false, Limits::default(), &[]).await;

@@ -8,6 +8,7 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::pin::Pin;
 use std::sync::{Arc, LazyLock, Mutex};
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -16,15 +17,17 @@ use bytes::Bytes;
 use dyno::compile::Compiler;
 use dyno::engine::{Engines, InstanceAllocation};
 use dyno::{
-    BadHead, Call, Dyno, EgressPolicy, Fleet, FleetConfig, Interim, LogLine, OneOffCommand,
-    OneOffProgram, PlatformVars, PrepareError, ProgramStdio, ResponseSink, RunningOneOff,
-    SlugProgram, Tunnel, UnpackedSlug, Unreachable,
+    EgressPolicy, Fleet, FleetConfig, GuestCall, LocalDyno, LogLine, OneOffCommand, OneOffProgram,
+    PlatformVars, PrepareError, ProgramStdio, RunningOneOff, SlugProgram, UnpackedSlug,
+};
+use exchange::{
+    Call, CallEnd, DynoHandle, Exchange, InterimSink, Kill, MemoryBudget, RequestBody,
+    ResponsePiece, ResponseReader, Tunnel,
 };
 use grid::desired::{Limits, ProcessKind, ProcessSpec, Release};
 use grid::name::{DynoKey, ProcessType, Run, SlugId};
-use grid::protocol::{Report, Step};
-use http::{HeaderMap, Request, response};
-use http_body_util::{BodyExt, Full};
+use grid::protocol::{Refusal, Report, Step};
+use http::{HeaderMap, Method, Request, StatusCode, response};
 use slugs::World;
 use tokio::sync::mpsc;
 
@@ -54,10 +57,11 @@ pub struct Reply {
     pub head: Option<response::Parts>,
     pub body: Vec<u8>,
     pub trailers: Option<HeaderMap>,
+    /// The response is complete.
     pub finished: bool,
-    pub rejected: bool,
-    pub unreachable: Option<Unreachable>,
-    pub tunnel: Option<Tunnel>,
+    /// How the response failed.
+    pub failure: Option<Refusal>,
+    pub tunnel: Option<Box<dyn Tunnel>>,
     /// Status and `Link` of each interim response.
     pub interim: Vec<(u16, Option<String>)>,
 }
@@ -70,55 +74,93 @@ impl Reply {
     pub fn status(&self) -> u16 {
         self.head.as_ref().map_or(0, |head| head.status.as_u16())
     }
+
+    /// Whether the response was no valid HTTP.
+    pub fn is_rejected(&self) -> bool {
+        self.failure == Some(Refusal::BadResponse)
+    }
 }
 
-struct Sink(Arc<Mutex<Reply>>);
+/// Notes the interim responses of a call.
+#[derive(Debug)]
+struct InterimLog(Arc<Mutex<Reply>>);
 
-impl ResponseSink for Sink {
-    fn head(&mut self, head: response::Parts) -> Result<(), BadHead> {
-        self.0.lock().unwrap().head = Some(head);
-        Ok(())
+impl InterimSink for InterimLog {
+    fn send_interim(&self, status: StatusCode, headers: HeaderMap) {
+        let link = headers.get("link");
+        let link = link.map(|link| link.to_str().unwrap().to_owned());
+        self.0.lock().unwrap().interim.push((status.as_u16(), link));
+    }
+}
+
+/// A running call whose response is read at once, whatever it is. Ready with the dyno, if it is free again.
+pub struct ObservedCall {
+    call: GuestCall,
+    reader: ResponseReader,
+    has_head: bool,
+    is_read: bool,
+    reply: Arc<Mutex<Reply>>,
+}
+
+impl ObservedCall {
+    pub fn kill(self, reason: Kill) {
+        self.call.kill(reason);
     }
 
-    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<()> {
-        Poll::Ready(())
+    /// Reads what is there of the response. Returns whether there was anything.
+    fn read(&mut self, cx: &mut Context<'_>) -> bool {
+        let mut reply = self.reply.lock().unwrap();
+        let mut has_moved = false;
+        while !self.is_read {
+            if !self.has_head {
+                match self.reader.poll_head(cx) {
+                    Poll::Pending => return has_moved,
+                    Poll::Ready(Ok(head)) => reply.head = Some(head),
+                    Poll::Ready(Err(refusal)) => {
+                        reply.failure = Some(refusal);
+                        self.is_read = true;
+                    }
+                }
+                self.has_head = true;
+                reply.tunnel = self.reader.take_tunnel();
+                self.is_read |= reply.tunnel.is_some();
+            } else {
+                match self.reader.poll_piece(cx, usize::MAX) {
+                    Poll::Pending => return has_moved,
+                    Poll::Ready(ResponsePiece::Data(data)) => reply.body.extend_from_slice(&data),
+                    Poll::Ready(ResponsePiece::Trailers(trailers)) => {
+                        reply.trailers = Some(trailers);
+                    }
+                    Poll::Ready(ResponsePiece::End) => {
+                        reply.finished = true;
+                        self.is_read = true;
+                    }
+                    Poll::Ready(ResponsePiece::Broken(refusal)) => {
+                        reply.failure = Some(refusal);
+                        self.is_read = true;
+                    }
+                }
+            }
+            has_moved = true;
+        }
+        has_moved
     }
+}
 
-    fn data(&mut self, data: Bytes) {
-        self.0.lock().unwrap().body.extend_from_slice(&data);
-    }
+impl Future for ObservedCall {
+    type Output = Option<LocalDyno>;
 
-    fn finish(&mut self, trailers: Option<HeaderMap>) {
-        let mut reply = self.0.lock().unwrap();
-        reply.trailers = trailers;
-        reply.finished = true;
-    }
-
-    fn reject(&mut self, _: &'static str) {
-        self.0.lock().unwrap().rejected = true;
-    }
-
-    fn interim(&self) -> Interim {
-        let reply = Arc::clone(&self.0);
-        Box::new(move |status, headers| {
-            let link = headers
-                .get("link")
-                .map(|link| link.to_str().unwrap().to_owned());
-            reply.lock().unwrap().interim.push((status.as_u16(), link));
-        })
-    }
-
-    fn connected(&mut self, _: Duration) {}
-
-    fn unreachable(&mut self, why: Unreachable) {
-        self.0.lock().unwrap().unreachable = Some(why);
-    }
-
-    fn switch(&mut self, head: response::Parts, tunnel: Tunnel) -> Result<(), BadHead> {
-        let mut reply = self.0.lock().unwrap();
-        reply.head = Some(head);
-        reply.tunnel = Some(tunnel);
-        Ok(())
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<LocalDyno>> {
+        loop {
+            let polled = Pin::new(&mut self.call).poll(cx);
+            let has_moved = self.read(cx);
+            match polled {
+                Poll::Ready(CallEnd::Free(dyno)) => return Poll::Ready(Some(dyno)),
+                Poll::Ready(CallEnd::Gone) => return Poll::Ready(None),
+                Poll::Pending if has_moved => {}
+                Poll::Pending => return Poll::Pending,
+            }
+        }
     }
 }
 
@@ -129,7 +171,7 @@ impl Host {
     }
 
     pub async fn with(guest: &str, limits: Limits, env: &[(&str, &str)]) -> Host {
-        let file = testkit::guest(guest);
+        let file = testkit::guest_path(guest);
         let bytes = std::fs::read(&file).unwrap_or_else(|e| panic!("{}: {e}", file.display()));
         Host::of_bytes(&bytes, guest.ends_with('3'), limits, env).await
     }
@@ -153,8 +195,8 @@ impl Host {
             _ => World::Run02,
         };
         let file = match world {
-            World::Wasip1 => testkit::core_guest(guest),
-            _ => testkit::guest(guest),
+            World::Wasip1 => testkit::core_guest_path(guest),
+            _ => testkit::guest_path(guest),
         };
         let bytes = std::fs::read(&file).unwrap_or_else(|e| panic!("{}: {e}", file.display()));
         let mut host = Host::bare(&bytes, world, &ENGINES);
@@ -211,7 +253,7 @@ impl Host {
 
     /// On engines of its own, with room for so many dynos awake.
     pub async fn with_room(guest: &str, awake: u32) -> Host {
-        let bytes = std::fs::read(testkit::guest(guest)).unwrap();
+        let bytes = std::fs::read(testkit::guest_path(guest)).unwrap();
         let engines = Engines::with_room(InstanceAllocation::OnDemand, awake).unwrap();
         let world = match guest.ends_with('3') {
             true => World::Handler03,
@@ -346,7 +388,7 @@ impl Host {
     }
 
     /// A dyno that is up, taken.
-    pub async fn up(&mut self) -> Dyno {
+    pub async fn up(&mut self) -> LocalDyno {
         let (key, report) = self.start().await;
         assert!(matches!(report, Report::Up { .. }), "{report:?}");
         self.node.take(&key).expect("up and free")
@@ -381,15 +423,26 @@ pub fn post(path: &str, body: impl Into<Bytes>) -> Request<Bytes> {
 }
 
 /// Begins a request, and says where its reply will be.
-pub fn call(dyno: Dyno, request: Request<Bytes>) -> (Call, Arc<Mutex<Reply>>) {
+pub fn call(dyno: LocalDyno, request: Request<Bytes>) -> (ObservedCall, Arc<Mutex<Reply>>) {
     let reply: Arc<Mutex<Reply>> = Arc::default();
-    let request = request.map(|body| Full::new(body).map_err(|e| match e {}).boxed_unsync());
-    let call = dyno.call(request, Sink(Arc::clone(&reply)));
+    let exchange = Exchange::new(MemoryBudget::for_responses(None).for_connection());
+    let reader = ResponseReader::new(exchange.clone());
+    let is_head_request = request.method() == Method::HEAD;
+    let writer = exchange::Reply::new(exchange, is_head_request)
+        .with_interim_sink(Arc::new(InterimLog(reply.clone())));
+    let request = request.map(|body| RequestBody::buffered(body, None));
+    let call = ObservedCall {
+        call: dyno.call(request.into(), writer),
+        reader,
+        has_head: false,
+        is_read: false,
+        reply: reply.clone(),
+    };
     (call, reply)
 }
 
 /// Has the dyno answer; the dyno again if it lives.
-pub async fn ask(dyno: Dyno, request: Request<Bytes>) -> (Option<Dyno>, Reply) {
+pub async fn ask(dyno: LocalDyno, request: Request<Bytes>) -> (Option<LocalDyno>, Reply) {
     let (call, reply) = call(dyno, request);
     let dyno = tokio::time::timeout(PATIENCE, call)
         .await

@@ -5,8 +5,8 @@
 use crate::connection::http1;
 use crate::limits::{FORCED_FLUSH, UNSENT_MAX};
 use crate::router::Router;
-use crate::seam::Dyno;
 use crate::shared::connection_state::Peer;
+use exchange::DynoHandle;
 use socket2::SockRef;
 use std::collections::HashMap;
 use std::io;
@@ -59,7 +59,7 @@ pub fn bind(address: SocketAddr) -> io::Result<TcpListener> {
     socket.listen(BACKLOG)
 }
 
-impl<D: Dyno> Router<D> {
+impl<D: DynoHandle> Router<D> {
     /// Accepts connections from `listener`: HTTP/1.1, and HTTP/2 by prior knowledge, in clear.
     ///
     /// # Errors
@@ -98,7 +98,7 @@ impl Server {
     }
 }
 
-struct Accepting<D: Dyno> {
+struct Accepting<D: DynoHandle> {
     router: Router<D>,
     listener: TcpListener,
     port: u16,
@@ -106,7 +106,7 @@ struct Accepting<D: Dyno> {
     connections: JoinSet<()>,
 }
 
-impl<D: Dyno> Accepting<D> {
+impl<D: DynoHandle> Accepting<D> {
     async fn run(mut self, mut stopped: oneshot::Receiver<Duration>) -> Closed {
         loop {
             let accepted = tokio::select! {

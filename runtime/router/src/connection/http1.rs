@@ -12,10 +12,10 @@ use crate::log::access_log::Record;
 use crate::request::client_body::ClientBody;
 use crate::request::routing_table::Routes;
 use crate::request::serve::serve;
-use crate::seam::Dyno;
 use crate::shared::connection_state::{Conn, Peer};
 use crate::shared::router_shared::Hub;
 use bytes::Bytes;
+use exchange::DynoHandle;
 use grid::protocol::Refusal;
 use http::{Method, Request, StatusCode, Version};
 use hyper::body::Incoming;
@@ -54,7 +54,7 @@ pub(crate) async fn run<D, S>(
     peer: Peer,
     on_broken: fn(&S),
 ) where
-    D: Dyno,
+    D: DynoHandle,
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let conn = Conn::new(hub, peer);
@@ -122,7 +122,7 @@ async fn http1_connection<D, S>(
     wire: Wire<S>,
 ) -> hyper::Result<()>
 where
-    D: Dyno,
+    D: DynoHandle,
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let mut builder = http1::Builder::new();

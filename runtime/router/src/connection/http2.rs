@@ -12,10 +12,10 @@ use crate::request::routing_table::Routes;
 use crate::request::serve::serve;
 use crate::response::http_date;
 use crate::response::response_body::Outgoing;
-use crate::seam::Dyno;
 use crate::shared::connection_state::Conn;
 use crate::shared::stream_state::{StreamState, run_until_stalled};
 use bytes::Bytes;
+use exchange::DynoHandle;
 use h2::server::{Builder, SendResponse};
 use h2::{Reason, RecvStream, SendStream};
 use http::{HeaderMap, Request, Response, header};
@@ -34,7 +34,7 @@ pub(crate) async fn serve_connection<D, S>(
     wire: S,
 ) -> Result<(), h2::Error>
 where
-    D: Dyno,
+    D: DynoHandle,
     S: AsyncRead + AsyncWrite + Unpin,
 {
     let mut connection = Builder::new()
@@ -69,7 +69,7 @@ where
     .await
 }
 
-fn spawn_stream<D: Dyno>(
+fn spawn_stream<D: DynoHandle>(
     routes: Arc<Routes<D>>,
     conn: &Arc<Conn>,
     request: Request<RecvStream>,

@@ -4,6 +4,7 @@
 //! HTTP/1 head are `watch`'s.
 
 use crate::limits::{HEADER_LINE_MAX, Limits, REQUEST_LINE_MAX};
+use exchange::host_without_port;
 use http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, Version, header, uri};
 
 /// A request that is refused whatever app it is for.
@@ -50,7 +51,7 @@ pub(crate) fn name_host(headers: &mut HeaderMap, port: &HeaderValue) {
 /// The host that an admitted request is for, without its port.
 pub(crate) fn asked_host(headers: &HeaderMap) -> &str {
     let host = headers.get(header::HOST).and_then(|h| h.to_str().ok());
-    host.and_then(valid_host).unwrap_or_default()
+    host.and_then(host_without_port).unwrap_or_default()
 }
 
 /// The limits that an HTTP/1 head has passed already, in its raw bytes.
@@ -122,46 +123,17 @@ fn host(head: &mut http::request::Parts) -> Result<(), Reject> {
         }
         // RFC 9112, 3.2.2: the absolute form wins over Host, which must be valid all the same.
         (Some(named), Some(asked)) => {
-            valid_host(named).ok_or(bad("invalid-host"))?;
+            host_without_port(named).ok_or(bad("invalid-host"))?;
             asked
         }
         (named, asked) => asked.or(named).unwrap_or_default(),
     };
-    valid_host(authority).ok_or(bad("invalid-host"))?;
+    host_without_port(authority).ok_or(bad("invalid-host"))?;
     if named != Some(authority) {
         let value = HeaderValue::from_str(authority).map_err(|_| bad("invalid-host"))?;
         head.headers.insert(header::HOST, value);
     }
     Ok(())
-}
-
-/// The host of `host[:port]`. No list, no user, no path, no blank.
-pub(crate) fn valid_host(authority: &str) -> Option<&str> {
-    let (host, port) = match authority.strip_prefix('[') {
-        Some(rest) => {
-            let (address, port) = rest.split_once(']')?;
-            address.parse::<std::net::Ipv6Addr>().ok()?;
-            (&authority[..address.len() + 2], port)
-        }
-        None => {
-            let end = authority.find(':').unwrap_or(authority.len());
-            let (host, port) = authority.split_at(end);
-            let is_name =
-                |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_');
-            if host.is_empty() || !host.bytes().all(is_name) {
-                return None;
-            }
-            (host, port)
-        }
-    };
-    let digits = match port.strip_prefix(':') {
-        Some(digits) => digits,
-        None if port.is_empty() => return Some(host),
-        None => return None,
-    };
-    let plain = digits.bytes().all(|byte| byte.is_ascii_digit());
-    let in_range = digits.is_empty() || digits.parse::<u16>().is_ok();
-    (plain && in_range).then_some(host)
 }
 
 /// Reduces the target to path and query.
@@ -202,29 +174,4 @@ fn expectation(head: &http::request::Parts) -> Result<(), Reject> {
         status: StatusCode::EXPECTATION_FAILED,
         cause: "expectation",
     })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn hosts() {
-        for (authority, host) in [
-            ("hello.localhost", "hello.localhost"),
-            ("hello.localhost:8080", "hello.localhost"),
-            ("127.0.0.1:80", "127.0.0.1"),
-            ("[::1]:80", "[::1]"),
-            ("a_b.example", "a_b.example"),
-            ("a:", "a"),
-        ] {
-            assert_eq!(valid_host(authority), Some(host), "{authority}");
-        }
-        for bad in [
-            "", ":80", "a,b", "u@a", "a/b", "a b", "a:b", "a:99999", "a:80:80", "a:+80", "[::1",
-            "[::g]", "[::1]x", "a?b", "a#b", "a\\b", "a%00",
-        ] {
-            assert_eq!(valid_host(bad), None, "{bad}");
-        }
-    }
 }

@@ -3,11 +3,11 @@
 //! Owns the task of a running call, the grace after a hang-up, and what becomes of the dyno. Must not know
 //! requests, responses or connections. A running call is never dropped: it ends, or it is killed.
 
-use crate::exchange::Exchange;
 use crate::limits::{AFTERWORK_MAX, HANGUP_GRACE};
 use crate::request::queue::App;
-use crate::seam::{Call, Dyno, Finished, Kill};
 use crate::shared::router_shared::{Hub, Running};
+use exchange::Exchange;
+use exchange::{Call, CallEnd, DynoHandle, Kill};
 use std::future::poll_fn;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -16,9 +16,9 @@ use std::time::Duration;
 use tokio::time::{Instant, Sleep};
 
 /// A call that has not finished.
-pub(crate) struct Driver<D: Dyno> {
+pub(crate) struct Driver<D: DynoHandle> {
     /// Taken when the call is over.
-    call: Option<Pin<Box<dyn Call<D>>>>,
+    call: Option<D::Call>,
     app: Arc<App<D>>,
     epoch: u64,
     exchange: Arc<Exchange>,
@@ -29,9 +29,9 @@ pub(crate) struct Driver<D: Dyno> {
     running: Option<Running>,
 }
 
-impl<D: Dyno> Driver<D> {
+impl<D: DynoHandle> Driver<D> {
     pub(crate) fn new(
-        call: Pin<Box<dyn Call<D>>>,
+        call: D::Call,
         app: Arc<App<D>>,
         epoch: u64,
         exchange: Arc<Exchange>,
@@ -65,11 +65,11 @@ impl<D: Dyno> Driver<D> {
         let Some(call) = &mut self.call else {
             return Poll::Ready(());
         };
-        let Poll::Ready(finished) = call.as_mut().poll(cx) else {
+        let Poll::Ready(finished) = Pin::new(call).poll(cx) else {
             return Poll::Pending;
         };
         self.call = None;
-        if let Finished::Free(dyno) = finished {
+        if let CallEnd::Free(dyno) = finished {
             self.app.give_back(dyno, self.epoch);
         }
         self.exchange.close();
@@ -110,7 +110,7 @@ impl<D: Dyno> Driver<D> {
     }
 }
 
-impl<D: Dyno> Future for Driver<D> {
+impl<D: DynoHandle> Future for Driver<D> {
     type Output = ();
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
@@ -126,10 +126,10 @@ impl<D: Dyno> Future for Driver<D> {
         let orders = me.exchange.orders(cx);
         let over = match orders.kill {
             Some(why) => Poll::Ready(why),
-            None if orders.abandoned => me.poll_limit(cx, HANGUP_GRACE, Kill::Hangup),
-            None if orders.answered => me.poll_limit(cx, AFTERWORK_MAX, Kill::Timeout),
+            None if orders.is_abandoned => me.poll_limit(cx, HANGUP_GRACE, Kill::Hangup),
+            None if orders.is_answered => me.poll_limit(cx, AFTERWORK_MAX, Kill::Timeout),
             None => {
-                if let Some(at) = orders.judge_at {
+                if let Some(at) = orders.judge_reader_at {
                     me.poll_judge(cx, at);
                 }
                 Poll::Pending
@@ -139,7 +139,7 @@ impl<D: Dyno> Future for Driver<D> {
     }
 }
 
-impl<D: Dyno> Drop for Driver<D> {
+impl<D: DynoHandle> Drop for Driver<D> {
     /// A panic in a call, or the end of the runtime: whoever waits must not wait for ever.
     fn drop(&mut self) {
         if self.call.is_some() {

@@ -4,17 +4,12 @@
 //! (RFC 7239) in their requests. Must not know connections, apps or logs. A stranger's copies of these headers are not
 //! read at all.
 
-use crate::request::admission::valid_host;
-use http::header::{self, HeaderMap, HeaderName, HeaderValue};
+use exchange::headers::{FORWARDED_FOR, FORWARDED_PORT, FORWARDED_PROTO};
+use http::header::{self, HeaderMap, HeaderValue};
 use ipnet::{IpNet, Ipv4Net};
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::str::FromStr;
-
-pub(crate) const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
-pub(crate) const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
-pub(crate) const FORWARDED_PORT: HeaderName = HeaderName::from_static("x-forwarded-port");
-pub(crate) const FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
 
 /// The first bits of an IPv6 address that holds an IPv4 address (RFC 4291, 2.5.5.2).
 const MAPPED_BITS: u8 = 96;
@@ -107,18 +102,6 @@ pub(crate) fn read_trusted(headers: &HeaderMap, own: ForwardedClient) -> Forward
         addresses: append_peer(headers, &own.addresses),
         tls: proto.unwrap_or(own.tls),
         port: port.map(HeaderValue::from),
-    }
-}
-
-/// Removes from a trusted proxy's request what an app must not read: a host that is none.
-pub(crate) fn remove_invalid(headers: &mut HeaderMap) {
-    let is_valid = |value: &HeaderValue| {
-        let text = value.to_str().unwrap_or_default();
-        text.split(',')
-            .all(|host| valid_host(host.trim()).is_some())
-    };
-    if !headers.get_all(FORWARDED_HOST).iter().all(is_valid) {
-        headers.remove(FORWARDED_HOST);
     }
 }
 
@@ -305,23 +288,6 @@ mod tests {
         ] {
             let read = read(&lines);
             assert_eq!((read.1, read.2.as_str()), (tls, expected), "{lines:?}");
-        }
-    }
-
-    #[test]
-    fn a_forwarded_host_that_is_none_is_removed() {
-        for (value, kept) in [
-            ("shop.example", true),
-            ("shop.example:8443", true),
-            ("a.example, b.example", true),
-            ("shop.example/../", false),
-            ("a\"b", false),
-            ("", false),
-        ] {
-            let mut headers = HeaderMap::new();
-            headers.insert(FORWARDED_HOST, HeaderValue::from_static(value));
-            remove_invalid(&mut headers);
-            assert_eq!(headers.contains_key(FORWARDED_HOST), kept, "{value:?}");
         }
     }
 }

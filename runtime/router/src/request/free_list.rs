@@ -3,7 +3,7 @@
 //! Owns their order, and which of them sleep. Must not know requests, routes or clocks: time is counted in passes
 //! of the sweeper.
 
-use crate::seam::Dyno;
+use exchange::DynoHandle;
 use std::collections::VecDeque;
 
 /// Last in, first out: the warmest dyno is next, and the others can sleep.
@@ -24,7 +24,7 @@ struct Free<D> {
     since: u64,
 }
 
-impl<D: Dyno> FreeList<D> {
+impl<D: DynoHandle> FreeList<D> {
     pub(crate) fn new() -> Self {
         FreeList {
             awake: VecDeque::new(),

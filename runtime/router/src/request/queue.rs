@@ -10,7 +10,7 @@ use crate::limits::{BOOT_WAIT_MAX, FIRST_BYTE_TIMEOUT, FIRST_BYTE_TIMEOUT_RANGE}
 use crate::log::statistics::Tally;
 use crate::request::free_list::FreeList;
 use crate::request::sleep_sweeper;
-use crate::seam::Dyno;
+use exchange::DynoHandle;
 use grid::name::{AppName, DynoKey, Generation};
 use grid::protocol::{Refusal, Route, RouteTarget};
 use std::collections::{BTreeMap, HashSet};
@@ -21,7 +21,7 @@ use tokio::time::Instant;
 
 /// An app as the router knows it, from the first route to the last.
 #[derive(Debug)]
-pub(crate) struct App<D: Dyno> {
+pub(crate) struct App<D: DynoHandle> {
     pub(crate) name: AppName,
     pub(crate) tally: Arc<Tally>,
     pool: Mutex<Pool<D>>,
@@ -49,7 +49,7 @@ pub(crate) struct Claim<D> {
 }
 
 /// What a request that asks for a dyno gets.
-pub(crate) enum Turn<D: Dyno> {
+pub(crate) enum Turn<D: DynoHandle> {
     Now(Claim<D>),
     Wait(Ticket<D>),
     Refused(Refusal),
@@ -57,7 +57,7 @@ pub(crate) enum Turn<D: Dyno> {
 
 /// A place in the FIFO.
 #[derive(Debug)]
-pub(crate) struct Ticket<D: Dyno> {
+pub(crate) struct Ticket<D: DynoHandle> {
     app: Arc<App<D>>,
     number: u64,
     /// How many were waiting before.
@@ -102,7 +102,7 @@ pub struct Stale {
     pub published: Generation,
 }
 
-impl<D: Dyno> App<D> {
+impl<D: DynoHandle> App<D> {
     pub(crate) fn new(name: AppName) -> Arc<Self> {
         Arc::new(App {
             name,
@@ -268,7 +268,7 @@ pub(crate) struct Patience {
     pub(crate) window: Duration,
 }
 
-impl<D: Dyno> Pool<D> {
+impl<D: DynoHandle> Pool<D> {
     fn admit(&self) -> Result<(), Refusal> {
         match self.mode {
             Mode::Refusing(refusal) => Err(refusal),
@@ -336,7 +336,7 @@ impl<D: Dyno> Pool<D> {
     }
 }
 
-impl<D: Dyno> Ticket<D> {
+impl<D: DynoHandle> Ticket<D> {
     /// Waits for the turn. May be dropped and called again at any point.
     pub(crate) async fn granted(&mut self) -> Grant<D> {
         let grant = (&mut self.grant).await;
@@ -345,7 +345,7 @@ impl<D: Dyno> Ticket<D> {
     }
 }
 
-impl<D: Dyno> Drop for Ticket<D> {
+impl<D: DynoHandle> Drop for Ticket<D> {
     fn drop(&mut self) {
         self.grant.close();
         match self.grant.try_recv() {

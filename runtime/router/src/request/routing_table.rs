@@ -3,8 +3,8 @@
 //! Owns the routing table, which is read by one atomic load and swapped whole. Must not know HTTP types.
 
 use crate::request::queue::App;
-use crate::seam::Dyno;
 use arc_swap::ArcSwap;
+use exchange::DynoHandle;
 use grid::name::{AppName, Hostname};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
@@ -21,14 +21,14 @@ pub enum Hosts {
 }
 
 #[derive(Debug)]
-struct Table<D: Dyno> {
+struct Table<D: DynoHandle> {
     hosts: HashMap<Hostname, Arc<App<D>>>,
     fallback: Option<Arc<App<D>>>,
 }
 
 /// What the table is made from; touched by publishes only.
 #[derive(Debug)]
-struct Source<D: Dyno> {
+struct Source<D: DynoHandle> {
     app: Arc<App<D>>,
     hostnames: Vec<Hostname>,
 }
@@ -37,7 +37,7 @@ type Sources<D> = BTreeMap<AppName, Source<D>>;
 
 /// The table and what it is made from.
 #[derive(Debug)]
-pub(crate) struct Routes<D: Dyno> {
+pub(crate) struct Routes<D: DynoHandle> {
     hosts: Hosts,
     table: ArcSwap<Table<D>>,
     /// Locked before an app's pool, where both are.
@@ -49,7 +49,7 @@ pub(crate) struct Routes<D: Dyno> {
     publishing: Mutex<()>,
 }
 
-impl<D: Dyno> Routes<D> {
+impl<D: DynoHandle> Routes<D> {
     pub(crate) fn new(hosts: Hosts) -> Self {
         let table = Table {
             hosts: HashMap::new(),
@@ -158,7 +158,7 @@ impl<D: Dyno> Routes<D> {
     }
 }
 
-fn source<'a, D: Dyno>(sources: &'a mut Sources<D>, name: &AppName) -> &'a mut Source<D> {
+fn source<'a, D: DynoHandle>(sources: &'a mut Sources<D>, name: &AppName) -> &'a mut Source<D> {
     sources.entry(name.clone()).or_insert_with(|| Source {
         app: App::new(name.clone()),
         hostnames: Vec::new(),

@@ -3,11 +3,7 @@
 //! Owns the order of things: check, find the app, read a small body, take a dyno or wait for one, run, answer.
 //! Must not know bytes on the wire, framing, or what a dyno is.
 
-use crate::body::RequestBody;
-use crate::exchange::{Cut, Exchange};
-use crate::headers::{self, Told};
 use crate::limits::{RETRIES_MAX, UPLOAD_RATE_MIN};
-use crate::reply::{InterimWay, Reply};
 use crate::request::admission;
 use crate::request::call_driver::Driver;
 use crate::request::client_body::ClientBody;
@@ -15,12 +11,16 @@ use crate::request::queue::{App, Claim, Ticket, Turn};
 use crate::request::routing_table::Routes;
 use crate::request::upload::{self, Taken};
 use crate::response::error_page::{self, Refused};
-use crate::response::response_body::{Lead, Outgoing, Source};
+use crate::response::response_body::{Outgoing, Source};
 use crate::response::tunnel::{Handover, Switched};
-use crate::seam::{Asked, Dyno, Kill};
 use crate::shared::access_entry::Journal;
 use crate::shared::connection_state::Conn;
 use crate::shared::stream_state::StreamState;
+use exchange::headers;
+use exchange::{
+    AddForwardedHeaders, CutReader, DynoHandle, DynoRequest, Exchange, InterimSink, Kill, Reply,
+    RequestBody, ResponseReader,
+};
 use grid::protocol::Refusal;
 use http::response::Parts;
 use http::{HeaderValue, Method, Request, Response, StatusCode, Version, header};
@@ -38,7 +38,7 @@ use tokio::time::{Instant, timeout_at};
 /// What waits for nothing is done at once: the line of a request whose client has left before the future is polled is in
 /// its app's log all the same. The HTTP layer moves the future about, so it is kept small: no level of it holds what
 /// another has already, and what is seldom waited for is boxed.
-pub(crate) fn serve<D: Dyno>(
+pub(crate) fn serve<D: DynoHandle>(
     routes: &Routes<D>,
     conn: &Arc<Conn>,
     stream: Option<Arc<StreamState>>,
@@ -68,15 +68,24 @@ pub(crate) fn serve<D: Dyno>(
         let id = journal.record().request_id.clone();
         head.headers.insert(headers::REQUEST_ID, id);
         if version == Version::HTTP_10 {
-            headers::end_with_connection(&mut head, matches!(source, Source::Live(_)));
+            end_with_connection(&mut head, matches!(source, Source::Live(_)));
         }
         let body = outgoing(source, journal);
         Ok(Response::from_parts(head, body))
     }
 }
 
+/// Has the HTTP layer close the connection of an HTTP/1.0 client that wanted to keep it: where the end of the
+/// connection is the end of the body, or where the response itself says so.
+fn end_with_connection(head: &mut Parts, is_stream: bool) {
+    let is_length_unknown = is_stream && !head.headers.contains_key(header::CONTENT_LENGTH);
+    if is_length_unknown || head.headers.contains_key(header::CONNECTION) {
+        head.version = Version::HTTP_10;
+    }
+}
+
 /// The app that is asked, unless the request is none.
-fn found<D: Dyno>(
+fn found<D: DynoHandle>(
     routes: &Routes<D>,
     journal: &mut Journal,
     head: &mut http::request::Parts,
@@ -109,9 +118,8 @@ fn outgoing(source: Source, mut journal: Journal) -> Outgoing {
             Outgoing::new(Source::Switched(None), None, stream)
         }
         source => {
-            if let Source::Live(lead) = &source {
-                lead.0
-                    .set_cut(Arc::new(Stalled(journal.conn.clone(), stream.clone())));
+            if let Source::Live(reader) = &source {
+                reader.set_cut_reader(Arc::new(Stalled(journal.conn.clone(), stream.clone())));
             }
             Outgoing::new(source, Some(journal), stream)
         }
@@ -122,7 +130,7 @@ fn outgoing(source: Source, mut journal: Journal) -> Outgoing {
 #[derive(Debug)]
 struct Stalled(Arc<Conn>, Option<Arc<StreamState>>);
 
-impl Cut for Stalled {
+impl CutReader for Stalled {
     fn cut(&self) {
         match &self.1 {
             Some(stream) => stream.stall(),
@@ -135,7 +143,7 @@ impl Cut for Stalled {
 }
 
 /// Has an app answer the request, of which `head` is taken.
-async fn attempt<D: Dyno>(
+async fn attempt<D: DynoHandle>(
     app: &Arc<App<D>>,
     journal: &mut Journal,
     head: &mut http::request::Parts,
@@ -151,7 +159,7 @@ async fn attempt<D: Dyno>(
         (None, body, Instant::now())
     };
     let claim = turn(app, journal, arrived).await?;
-    if claim.dyno.switches() {
+    if claim.dyno.can_switch_protocols() {
         return Box::pin(serve_server(
             app, journal, arrived, claim, head, body, switch,
         ))
@@ -162,7 +170,7 @@ async fn attempt<D: Dyno>(
 }
 
 /// A server dyno may turn out to be unreachable: then nothing of the request was sent, and another has it.
-async fn serve_server<D: Dyno>(
+async fn serve_server<D: DynoHandle>(
     app: &Arc<App<D>>,
     journal: &mut Journal,
     arrived: Instant,
@@ -188,15 +196,15 @@ async fn serve_server<D: Dyno>(
 
 /// A request that is with a dyno. Apart from the waiting for its answer, so that a request which waits holds nothing of
 /// what it was made of.
-struct Begun<D: Dyno> {
+struct Begun<D: DynoHandle> {
     driver: Driver<D>,
-    lead: Lead,
+    reader: ResponseReader,
     at: Instant,
     /// The dyno is a server.
     serves: bool,
 }
 
-impl<D: Dyno> Begun<D> {
+impl<D: DynoHandle> Begun<D> {
     fn new(
         app: &Arc<App<D>>,
         journal: &mut Journal,
@@ -208,27 +216,24 @@ impl<D: Dyno> Begun<D> {
     ) -> Begun<D> {
         let at = journal.begin_service(arrived);
         journal.record().dyno = Some(claim.dyno.key().dyno.clone());
-        let serves = claim.dyno.switches();
-        let exchange = Arc::new(Exchange::new(journal.conn.buffers.clone()));
-        let lead = Lead(exchange.clone());
+        let serves = claim.dyno.can_switch_protocols();
+        let exchange = Exchange::new(journal.conn.buffers.clone());
+        let reader = ResponseReader::new(exchange.clone());
         let mut reply = Reply::new(exchange.clone(), head.method == Method::HEAD);
-        if serves && let Some(way) = interim_way(journal, head.version) {
-            reply = reply.with_interim(way);
+        if serves && let Some(sink) = interim_sink(journal, head.version) {
+            reply = reply.with_interim_sink(sink);
         }
         let mut asked = asked(head, journal, body.into_body(&exchange));
         if let Some(switch) = switch {
-            let mut request = asked.complete();
-            headers::ask_switch(request.headers_mut(), switch.protocol.clone());
-            asked = Asked {
-                request,
-                told: None,
-            };
+            let mut request = asked.into_request();
+            headers::set_protocol_switch(request.headers_mut(), switch.protocol.clone());
+            asked = DynoRequest::from(request);
         }
         let call = claim.dyno.call(asked, reply);
         let driver = Driver::new(call, app.clone(), claim.epoch, exchange);
         Begun {
             driver,
-            lead,
+            reader,
             at,
             serves,
         }
@@ -236,16 +241,16 @@ impl<D: Dyno> Begun<D> {
 }
 
 /// How interim responses reach the client, if it takes them: HTTP/1.0 knows none (RFC 9110, 15.2).
-fn interim_way(journal: &Journal, version: Version) -> Option<InterimWay> {
+fn interim_sink(journal: &Journal, version: Version) -> Option<Arc<dyn InterimSink>> {
     match &journal.stream {
-        Some(stream) => Some(InterimWay::Http2(stream.clone())),
+        Some(stream) => Some(stream.clone()),
         None if version == Version::HTTP_10 => None,
-        None => Some(InterimWay::Http1(journal.conn.clone())),
+        None => Some(journal.conn.clone()),
     }
 }
 
 /// Waits for one dyno's answer.
-async fn answer_of<D: Dyno>(
+async fn answer_of<D: DynoHandle>(
     app: &Arc<App<D>>,
     journal: &mut Journal,
     arrived: Instant,
@@ -254,40 +259,40 @@ async fn answer_of<D: Dyno>(
 ) -> Result<(Parts, Source), Refused> {
     let Begun {
         driver,
-        lead,
+        reader,
         at,
         serves,
     } = begun;
     driver.start(&journal.conn.hub).await;
     // The usual case needs no timer.
-    let head = match poll_fn(|cx| Poll::Ready(lead.0.poll_head(cx))).await {
+    let head = match poll_fn(|cx| Poll::Ready(reader.poll_head(cx))).await {
         Poll::Ready(head) => head,
-        Poll::Pending => Box::pin(first_byte(&lead.0, at, app.due(arrived))).await,
+        Poll::Pending => Box::pin(first_byte(&reader, at, app.due(arrived))).await,
     };
     if serves {
-        journal.record().connect = lead.0.connect();
+        journal.record().connect = reader.connect_time();
     }
     let head = head.map_err(|refusal| {
-        journal.record().cause = lead.0.cause();
+        journal.record().cause = reader.cause();
         blame(refusal, &journal.conn)
     })?;
     journal.record().status = head.status.as_u16();
     if head.status == StatusCode::SWITCHING_PROTOCOLS
-        && let Some(server) = lead.0.take_switched()
+        && let Some(server) = reader.take_tunnel()
     {
         // A dyno switches only when it was asked to.
         let switch = switch.ok_or(Refusal::BadResponse)?;
         let handover = Handover {
             server,
             client: switch.client,
-            lead,
+            reader,
         };
         return Ok((head, Source::Switched(Some(Box::new(handover)))));
     }
-    let source = match lead.0.take_whole() {
+    let source = match reader.take_whole() {
         Some((whole, _)) if whole.is_empty() && announces(&head, journal) => Source::Announced,
         Some((whole, share)) => Source::Whole(whole, share),
-        None => Source::Live(lead),
+        None => Source::Live(reader),
     };
     Ok((head, source))
 }
@@ -309,7 +314,7 @@ struct Switch {
 
 impl Switch {
     fn asked(head: &mut http::request::Parts) -> Option<Switch> {
-        let protocol = headers::asked_switch(&head.headers)?;
+        let protocol = headers::requested_protocol(&head.headers)?;
         // HTTP/2 has none.
         let client = head.extensions.remove()?;
         Some(Switch { protocol, client })
@@ -333,7 +338,7 @@ fn copy(head: &http::request::Parts) -> http::request::Parts {
 }
 
 /// Takes a free dyno, or waits for one.
-async fn turn<D: Dyno>(
+async fn turn<D: DynoHandle>(
     app: &Arc<App<D>>,
     journal: &mut Journal,
     arrived: Instant,
@@ -350,7 +355,7 @@ async fn turn<D: Dyno>(
     grant
 }
 
-async fn wait<D: Dyno>(
+async fn wait<D: DynoHandle>(
     app: &App<D>,
     mut ticket: Ticket<D>,
     arrived: Instant,
@@ -370,23 +375,23 @@ async fn wait<D: Dyno>(
 }
 
 /// The request, and what its app is told besides.
-fn asked(mut head: http::request::Parts, journal: &Journal, body: RequestBody) -> Asked {
+fn asked(mut head: http::request::Parts, journal: &Journal, body: RequestBody) -> DynoRequest {
     let (conn, record) = (&journal.conn, journal.recorded());
-    let told = Told {
+    let forwarded_headers = AddForwardedHeaders {
         addresses: record.fwd.clone(),
-        trusted: conn.trusted,
+        from_trusted_proxy: conn.trusted,
         port: journal.port.as_ref().unwrap_or(&conn.port).clone(),
         tls: record.tls,
         version: head.version,
         request_id: record.request_id.clone(),
         arrived: journal.came,
-        wait: record.wait,
-        depth: record.queue,
+        queue_wait: record.wait,
+        queue_depth: record.queue,
     };
     head.extensions.clear();
-    Asked {
+    DynoRequest {
         request: Request::from_parts(head, body),
-        told: Some(told),
+        forwarded_headers: Some(forwarded_headers),
     }
 }
 
@@ -401,12 +406,12 @@ async fn first_byte(
             return head;
         }
         let upload = exchange.upload();
-        if !upload.open || !upload.waiting {
+        if !upload.is_open || !upload.guest_waits {
             exchange.abort(Refusal::RequestTimeout, Kill::Timeout);
             return Err(Refusal::RequestTimeout);
         }
         // The guest cannot answer what it has not got: either the client is too slow, or there is time.
-        if upload.bytes / began.elapsed().as_secs().max(1) < UPLOAD_RATE_MIN {
+        if upload.received_bytes / began.elapsed().as_secs().max(1) < UPLOAD_RATE_MIN {
             exchange.fail(Refusal::ClientIdle);
             return Err(Refusal::ClientIdle);
         }

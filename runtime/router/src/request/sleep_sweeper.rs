@@ -6,7 +6,7 @@
 
 use crate::limits::SWEEP_EVERY;
 use crate::request::routing_table::Routes;
-use crate::seam::Dyno;
+use exchange::DynoHandle;
 use std::sync::Weak;
 use std::time::Duration;
 use tokio::time::{MissedTickBehavior, interval};
@@ -18,7 +18,7 @@ pub(crate) fn passes(idle_after: Duration) -> u64 {
 }
 
 /// Sweeps for as long as the router exists.
-pub(crate) async fn run<D: Dyno>(routes: Weak<Routes<D>>) {
+pub(crate) async fn run<D: DynoHandle>(routes: Weak<Routes<D>>) {
     let mut ticks = interval(SWEEP_EVERY);
     // Two passes are never closer, so that no dyno sleeps too early.
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);

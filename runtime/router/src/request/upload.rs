@@ -3,14 +3,14 @@
 //! Owns how much is read and how long that may take. Must not know apps or dynos. What is read counts among the
 //! memory for all bodies for as long as it is held, here, in line, or by a guest.
 
-use crate::body::RequestBody;
-use crate::buffers::{Buffers, Share};
-use crate::exchange::Exchange;
 use crate::limits::{REQUEST_BUFFER, REQUEST_BUFFER_FREE, REQUEST_BUFFER_TIMEOUT, SILENCE_TIMEOUT};
 use crate::request::admission::Reject;
 use crate::request::client_body::ClientBody;
 use crate::response::error_page::Refused;
 use bytes::{Bytes, BytesMut};
+use exchange::Exchange;
+use exchange::RequestBody;
+use exchange::{MemoryBudget, MemoryShare};
 use grid::protocol::Refusal;
 use http::{HeaderMap, StatusCode};
 use http_body::{Body, Frame};
@@ -43,7 +43,10 @@ enum Next {
 }
 
 /// Reads a body whole, or the first part of one that is larger than the buffer, or than the room that `buffers` have.
-pub(crate) async fn read(mut body: ClientBody, buffers: &Arc<Buffers>) -> Result<Taken, Refused> {
+pub(crate) async fn read(
+    mut body: ClientBody,
+    buffers: &Arc<MemoryBudget>,
+) -> Result<Taken, Refused> {
     let mut got = Pieces::of(&body, buffers);
     let all_by = Instant::now() + REQUEST_BUFFER_TIMEOUT;
     loop {
@@ -99,7 +102,7 @@ impl Taken {
     /// The body as the guest gets it.
     pub(crate) fn into_body(self, exchange: &Arc<Exchange>) -> RequestBody {
         match self {
-            Taken::Whole(bytes, trailers) => RequestBody::full(bytes, trailers),
+            Taken::Whole(bytes, trailers) => RequestBody::buffered(bytes, trailers),
             Taken::Part(first, rest) => RequestBody::streamed(first, rest, exchange.clone()),
         }
     }
@@ -112,19 +115,19 @@ struct Pieces {
     more: BytesMut,
     size: usize,
     /// What they take of the memory for all bodies, unless the whole is small.
-    share: Option<Share>,
+    share: Option<MemoryShare>,
 }
 
 impl Pieces {
     /// None yet.
-    fn of(body: &ClientBody, buffers: &Arc<Buffers>) -> Pieces {
+    fn of(body: &ClientBody, buffers: &Arc<MemoryBudget>) -> Pieces {
         let most = body.size_hint().upper();
         let small = most.is_some_and(|most| most <= REQUEST_BUFFER_FREE as u64);
         Pieces {
             first: Bytes::new(),
             more: BytesMut::new(),
             size: 0,
-            share: (!small).then(|| Share::new(buffers.clone())),
+            share: (!small).then(|| MemoryShare::new(buffers.clone())),
         }
     }
 
@@ -137,7 +140,7 @@ impl Pieces {
         let before = self.size;
         self.size += data.len();
         if let Some(share) = &mut self.share {
-            share.set(self.size.next_multiple_of(REQUEST_BUFFER_FREE));
+            share.set_held(self.size.next_multiple_of(REQUEST_BUFFER_FREE));
         }
         if before == 0 {
             self.first = data;
@@ -156,7 +159,7 @@ impl Pieces {
             self.more.freeze()
         };
         match self.share {
-            Some(share) if !bytes.is_empty() => share.hold(bytes),
+            Some(share) if !bytes.is_empty() => share.attach_to(bytes),
             _ => bytes,
         }
     }

@@ -3,14 +3,14 @@
 //! Owns the clock of a silent guest (H15) and the breaking off of what is not complete. Must not know framing:
 //! an error from here makes the HTTP layer break the message off.
 
-use crate::buffers::Share;
-use crate::exchange::{Exchange, Piece};
 use crate::limits::{PIECE_MAX, SILENCE_TIMEOUT};
 use crate::response::tunnel::Handover;
-use crate::seam::Kill;
 use crate::shared::access_entry::Journal;
 use crate::shared::stream_state::StreamState;
 use bytes::Bytes;
+use exchange::Kill;
+use exchange::MemoryShare;
+use exchange::{ResponsePiece, ResponseReader};
 use grid::protocol::Refusal;
 use http::Version;
 use http_body::{Body, Frame, SizeHint};
@@ -23,23 +23,13 @@ use tokio::time::{Instant, Sleep};
 #[derive(Debug)]
 pub(crate) enum Source {
     /// All of them are here, and take that much of the memory for responses, if they are many.
-    Whole(Bytes, Option<Share>),
+    Whole(Bytes, Option<MemoryShare>),
     /// None, though the head announces a length: that of what a full response would have.
     Announced,
     /// A guest still makes them.
-    Live(Lead),
+    Live(ResponseReader),
     /// None: the connection changes its protocol, with what is handed over for that.
     Switched(Option<Box<Handover>>),
-}
-
-/// The client's end of an exchange: when it is dropped, the client is gone.
-#[derive(Debug)]
-pub(crate) struct Lead(pub(crate) Arc<Exchange>);
-
-impl Drop for Lead {
-    fn drop(&mut self) {
-        self.0.leave();
-    }
 }
 
 /// A response body, with the log line of its request.
@@ -75,21 +65,21 @@ impl Outgoing {
         }
     }
 
-    fn poll_source(&mut self, cx: &mut Context<'_>) -> Poll<Piece> {
-        let lead = match &mut self.source {
-            Source::Whole(bytes, _) if bytes.is_empty() => return Poll::Ready(Piece::End),
+    fn poll_source(&mut self, cx: &mut Context<'_>) -> Poll<ResponsePiece> {
+        let reader = match &mut self.source {
+            Source::Whole(bytes, _) if bytes.is_empty() => return Poll::Ready(ResponsePiece::End),
             Source::Whole(bytes, share) => {
                 let size = bytes.len().min(PIECE_MAX);
                 let piece = bytes.split_to(size);
                 if let Some(share) = share {
-                    share.set(bytes.len());
+                    share.set_held(bytes.len());
                 }
-                return Poll::Ready(Piece::Data(piece));
+                return Poll::Ready(ResponsePiece::Data(piece));
             }
-            Source::Live(lead) => lead,
-            Source::Announced | Source::Switched(_) => return Poll::Ready(Piece::End),
+            Source::Live(reader) => reader,
+            Source::Announced | Source::Switched(_) => return Poll::Ready(ResponsePiece::End),
         };
-        if let Poll::Ready(piece) = lead.0.poll_piece(cx, PIECE_MAX) {
+        if let Poll::Ready(piece) = reader.poll_piece(cx, PIECE_MAX) {
             self.idle = None;
             return Poll::Ready(piece);
         }
@@ -97,8 +87,8 @@ impl Outgoing {
             Box::pin(tokio::time::sleep_until(Instant::now() + SILENCE_TIMEOUT))
         });
         ready!(idle.as_mut().poll(cx));
-        lead.0.abort(Refusal::IdleConnection, Kill::Stalled);
-        Poll::Ready(Piece::Broken(Refusal::IdleConnection))
+        reader.abort(Refusal::IdleConnection, Kill::Stalled);
+        Poll::Ready(ResponsePiece::Broken(Refusal::IdleConnection))
     }
 
     fn break_off(&mut self, code: Refusal) -> BrokenOff {
@@ -126,7 +116,7 @@ impl Body for Outgoing {
         }
         let piece = ready!(self.poll_source(cx));
         Poll::Ready(match piece {
-            Piece::Data(data) => {
+            ResponsePiece::Data(data) => {
                 if let Some(journal) = &mut self.journal {
                     journal.record().bytes += data.len() as u64;
                 }
@@ -135,22 +125,22 @@ impl Body for Outgoing {
                 }
                 Some(Ok(Frame::data(data)))
             }
-            Piece::Trailers(trailers) => Some(Ok(Frame::trailers(trailers))),
-            Piece::End => None,
+            ResponsePiece::Trailers(trailers) => Some(Ok(Frame::trailers(trailers))),
+            ResponsePiece::End => None,
             // Told of a break, the HTTP layer throws away what it has not written: it is given the time to.
-            Piece::Broken(_) if !self.breaking => {
+            ResponsePiece::Broken(_) if !self.breaking => {
                 self.breaking = true;
                 cx.waker().wake_by_ref();
                 return Poll::Pending;
             }
-            Piece::Broken(code) => Some(Err(self.break_off(code))),
+            ResponsePiece::Broken(code) => Some(Err(self.break_off(code))),
         })
     }
 
     fn is_end_stream(&self) -> bool {
         match &self.source {
             Source::Whole(bytes, _) => bytes.is_empty(),
-            Source::Live(lead) => lead.0.is_drained(),
+            Source::Live(reader) => reader.is_drained(),
             // Of a body that is known to be empty, the HTTP/1.1 layer removes the length from the head.
             Source::Announced => false,
             Source::Switched(_) => true,
@@ -170,7 +160,7 @@ impl Drop for Outgoing {
     fn drop(&mut self) {
         let ended = match &self.source {
             Source::Announced => true,
-            Source::Live(lead) => lead.0.is_body_taken(),
+            Source::Live(reader) => reader.is_body_taken(),
             _ => self.is_end_stream(),
         };
         let Some(journal) = self.journal.as_mut().filter(|j| !j.is_settled()) else {
@@ -185,8 +175,8 @@ impl Drop for Outgoing {
             journal.refuse(code, code.status());
         } else if ended {
             journal.settle();
-        } else if let Source::Live(lead) = &self.source
-            && let Some(code) = lead.0.failure()
+        } else if let Source::Live(reader) = &self.source
+            && let Some(code) = reader.failure()
         {
             journal.refuse(code, code.status());
         }

@@ -4,13 +4,12 @@
 //! connection's own task, and holds the dyno until it ends.
 
 use crate::limits::{HANGUP_GRACE, SILENCE_TIMEOUT};
-use crate::response::response_body::Lead;
 use crate::shared::access_entry::Journal;
 use crate::shared::connection_state::Conn;
+use exchange::{ResponseReader, Tunnel};
 use grid::protocol::Refusal;
 use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
-use std::fmt::Debug;
 use std::io;
 use std::pin::pin;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -20,16 +19,12 @@ use tokio::time::{Duration, Instant, sleep_until, timeout};
 /// Bytes that are carried at a time, in each direction.
 const CHUNK_BYTES: usize = 16 * 1024;
 
-/// The server's side of a tunnel. Dropping it ends the tunnel for the server.
-pub trait Tunnel: AsyncRead + AsyncWrite + Debug + Send + Unpin {}
-impl<T: AsyncRead + AsyncWrite + Debug + Send + Unpin> Tunnel for T {}
-
 /// What is handed over with an answer that switches protocols.
 #[derive(Debug)]
 pub(crate) struct Handover {
     pub(crate) server: Box<dyn Tunnel>,
     pub(crate) client: OnUpgrade,
-    pub(crate) lead: Lead,
+    pub(crate) reader: ResponseReader,
 }
 
 /// The same, with the log line of the request.
@@ -88,12 +83,12 @@ impl Switched {
         let Handover {
             server,
             client,
-            lead,
+            reader,
         } = self.handover;
         let mut journal = self.journal;
         let Ok(client) = client.await else {
             // The client left before it had the answer: what the line says without a word.
-            return lead.0.finish(None);
+            return reader.end_tunnel();
         };
         let bytes = AtomicU64::new(0);
         let end = {
@@ -105,7 +100,7 @@ impl Switched {
             }
         };
         // The server's side is gone with that; whatever the guest still does is afterwork.
-        lead.0.finish(None);
+        reader.end_tunnel();
         let status = journal.recorded().status;
         journal.record().bytes = bytes.load(Relaxed);
         match end {

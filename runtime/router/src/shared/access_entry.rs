@@ -4,7 +4,6 @@
 //! the last byte was handed on or the client is gone. Must not know how a line is written.
 
 use crate::connection::http1::unread_method;
-use crate::headers;
 use crate::log::access_log::Record;
 use crate::log::request_id;
 use crate::log::statistics::Tally;
@@ -12,6 +11,7 @@ use crate::request::forwarded::{self, ForwardedClient};
 use crate::shared::connection_state::Conn;
 use crate::shared::stream_state::StreamState;
 use bytes::Bytes;
+use exchange::headers;
 use grid::name::AppName;
 use grid::protocol::Refusal;
 use http::request::Parts;

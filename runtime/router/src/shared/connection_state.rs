@@ -2,13 +2,13 @@
 //!
 //! Owns the connection's identity, counts and marks. Must not know bytes or HTTP messages.
 
-use crate::buffers::Buffers;
 use crate::limits::INTERIM_MAX;
 use crate::request::admission::Reject;
 use crate::response::tunnel::Switched;
 use crate::shared::router_shared::Hub;
 use bytes::{Bytes, BytesMut};
-use http::HeaderValue;
+use exchange::{InterimSink, MemoryBudget};
+use http::{HeaderMap, HeaderValue, StatusCode};
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed, Ordering::SeqCst};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -38,9 +38,9 @@ pub(crate) struct Conn {
     /// It is a proxy whose forwarding headers are believed.
     pub(crate) trusted: bool,
     /// Of responses.
-    pub(crate) buffers: Arc<Buffers>,
+    pub(crate) buffers: Arc<MemoryBudget>,
     /// Of request bodies.
-    pub(crate) uploads: Arc<Buffers>,
+    pub(crate) uploads: Arc<MemoryBudget>,
     born: Instant,
     /// When the last request ended: microseconds since it was born.
     ended: AtomicU64,
@@ -76,8 +76,8 @@ impl Conn {
         let client = peer.client.ip().to_canonical().to_string();
         Arc::new(Conn {
             id: hub.next_number(),
-            buffers: hub.buffers.share(),
-            uploads: hub.uploads.share(),
+            buffers: hub.buffers.for_connection(),
+            uploads: hub.uploads.for_connection(),
             trusted: hub.trusted.contains(peer.client.ip()),
             hub,
             client: HeaderValue::from_str(&client).expect("an address is a header value"),
@@ -161,7 +161,7 @@ impl Conn {
 
     /// Has an interim response of the request under way written before its response. It is dropped, as it may be,
     /// while the response before it is not out: the client is in no hurry.
-    pub(crate) fn put_interim(&self, head: &[u8]) {
+    fn put_interim(&self, head: &[u8]) {
         let mut interim = self.interim.lock().unwrap_or_else(PoisonError::into_inner);
         if !self.flushed.load(SeqCst) || interim.len() + head.len() > INTERIM_MAX {
             return;
@@ -225,4 +225,24 @@ impl Conn {
         let mut slot = self.switched.lock().unwrap_or_else(PoisonError::into_inner);
         slot.take()
     }
+}
+
+impl InterimSink for Conn {
+    fn send_interim(&self, status: StatusCode, headers: HeaderMap) {
+        self.put_interim(&interim_head(status, &headers));
+    }
+}
+
+/// An interim response in the form of HTTP/1.1.
+fn interim_head(status: StatusCode, headers: &HeaderMap) -> Vec<u8> {
+    let reason = status.canonical_reason().unwrap_or("Interim");
+    let mut head = format!("HTTP/1.1 {} {reason}\r\n", status.as_str()).into_bytes();
+    for (name, value) in headers {
+        head.extend_from_slice(name.as_str().as_bytes());
+        head.extend_from_slice(b": ");
+        head.extend_from_slice(value.as_bytes());
+        head.extend_from_slice(b"\r\n");
+    }
+    head.extend_from_slice(b"\r\n");
+    head
 }

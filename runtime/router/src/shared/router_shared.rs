@@ -4,16 +4,16 @@
 //! dynos (it is not generic), so that the code which only moves bytes is compiled once. Nothing in here is
 //! locked for a request that is answered at once.
 
-use crate::buffers::Buffers;
-use crate::exchange::Exchange;
 use crate::limits::Limits;
 use crate::log::access_log::{Record, Sink};
 use crate::log::request_id::Ids;
 use crate::log::statistics::Counters;
 use crate::request::forwarded::TrustedProxies;
-use crate::seam::Kill;
 use crate::shared::connection_state::Conn;
-use crate::spill::SpillFolder;
+use exchange::Exchange;
+use exchange::Kill;
+use exchange::MemoryBudget;
+use exchange::SpillFolder;
 use grid::protocol::Refusal;
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering::SeqCst};
@@ -30,9 +30,9 @@ pub(crate) struct Hub {
     pub(crate) counters: Counters,
     pub(crate) ids: Ids,
     /// Of responses.
-    pub(crate) buffers: Buffers,
+    pub(crate) buffers: MemoryBudget,
     /// Of request bodies.
-    pub(crate) uploads: Buffers,
+    pub(crate) uploads: MemoryBudget,
     sink: Sink,
     stage: AtomicU8,
     next: AtomicU64,
@@ -63,8 +63,8 @@ impl Hub {
             trusted,
             counters: Counters::default(),
             ids: Ids::default(),
-            buffers: Buffers::responses(spill),
-            uploads: Buffers::requests(limits.request_buffers_max),
+            buffers: MemoryBudget::for_responses(spill),
+            uploads: MemoryBudget::for_request_bodies(limits.request_buffers_max),
             sink,
             stage: AtomicU8::new(OPEN),
             next: AtomicU64::new(1),

@@ -4,6 +4,7 @@
 //! HTTP layer does not ask a body for more while a stream's window is shut, so the body itself cannot tell.
 
 use crate::limits::{H2_INTERIM_MAX, INTERIM_MAX, SILENCE_TIMEOUT};
+use exchange::InterimSink;
 use http::{HeaderMap, Response, StatusCode};
 use std::future::poll_fn;
 use std::pin::Pin;
@@ -117,6 +118,12 @@ impl StreamState {
 
     fn update<R>(&self, change: impl FnOnce(&mut Inner) -> R) -> R {
         change(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+impl InterimSink for StreamState {
+    fn send_interim(&self, status: StatusCode, headers: HeaderMap) {
+        self.put_interim(status, headers);
     }
 }
 

@@ -60,7 +60,7 @@ async fn a_connection_serves_many_requests_pipelined_or_not() {
 async fn responses_without_a_body_have_none() {
     let world = World::new(
         1,
-        |request: http::Request<_>, mut reply: router::Reply, _| async move {
+        |request: http::Request<_>, mut reply: exchange::Reply, _| async move {
             let status = request.uri().path()[1..].parse().unwrap();
             let mut head = head(status);
             head.headers
@@ -128,7 +128,7 @@ async fn bodies_pass_both_ways_whatever_their_framing() {
 
 #[tokio::test]
 async fn http_1_0_is_spoken() {
-    let world = World::new(1, |_, mut reply: router::Reply, _| async move {
+    let world = World::new(1, |_, mut reply: exchange::Reply, _| async move {
         reply.send_head(head(200)).unwrap();
         tokio::task::yield_now().await;
         reply.send_data(Bytes::from_static(b"old"));

@@ -3,8 +3,8 @@
 use crate::raw::Raw;
 use crate::world::{End, World, app, eventually, head};
 use bytes::Bytes;
-use router::Reply;
-use router::limits::{RESPONSE_BUFFER_FREE, RESPONSE_BUFFERS_MAX};
+use exchange::Reply;
+use exchange::limits::{RESPONSE_BUFFER_FREE, RESPONSE_BUFFERS_MAX};
 use std::future::poll_fn;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};

@@ -3,8 +3,9 @@
 use crate::raw::Raw;
 use crate::world::{End, World, connect, eventually, head, say};
 use bytes::Bytes;
+use exchange::{Kill, Reply};
 use grid::protocol::Refusal;
-use router::{Closed, Kill, Reply};
+use router::Closed;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::Semaphore;

@@ -3,9 +3,9 @@
 use crate::raw::{Answer, Raw};
 use crate::world::{End, World, app, head, key, say, send};
 use bytes::Bytes;
+use exchange::{BadResponse, Kill, Reply};
 use grid::protocol::{Refusal, RouteTarget};
 use http::HeaderValue;
-use router::{BadResponse, Kill, Reply};
 use std::future::pending;
 use std::time::Duration;
 
@@ -118,7 +118,7 @@ async fn h13_when_the_guest_ends_without_a_response() {
     let ends: [fn(Reply) -> End; 3] = [
         |_| End::Trap,
         |_| End::Free,
-        |reply| {
+        |mut reply| {
             reply.finish(None);
             End::Free
         },
@@ -305,7 +305,7 @@ async fn after_a_boot_a_request_still_waits_no_longer_than_it_may() {
 
 #[tokio::test(start_paused = true)]
 async fn a_reply_can_fail_with_any_code() {
-    let world = World::new(1, |_, reply: Reply, _| async {
+    let world = World::new(1, |_, mut reply: Reply, _| async move {
         reply.fail(Refusal::Platform);
         End::Free
     });

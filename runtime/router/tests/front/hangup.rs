@@ -3,9 +3,9 @@
 use crate::raw::Raw;
 use crate::world::{End, World, app, connect, eventually, head, say, send};
 use bytes::Bytes;
+use exchange::{Kill, Reply};
 use grid::protocol::Refusal;
 use http_body_util::BodyExt;
-use router::{Kill, Reply};
 use std::future::pending;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
@@ -110,7 +110,7 @@ async fn an_upload_that_breaks_off_is_no_whole_body() {
         let seen = outcome.clone();
         let world = World::new(
             1,
-            move |request: http::Request<router::RequestBody>, reply, _| {
+            move |request: http::Request<exchange::RequestBody>, reply, _| {
                 let seen = seen.clone();
                 async move {
                     let read = request.into_body().collect().await;

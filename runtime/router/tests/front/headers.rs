@@ -2,8 +2,8 @@
 
 use crate::raw::Raw;
 use crate::world::{End, World, head, say};
+use exchange::{Reply, RequestBody};
 use http::{HeaderValue, Request};
-use router::{Reply, RequestBody};
 
 /// Answers with the request's headers, one a line.
 pub(crate) async fn mirror(request: Request<RequestBody>, reply: Reply) -> End {

@@ -4,8 +4,9 @@ use crate::headers::mirror;
 use crate::raw::Raw;
 use crate::world::{End, World, app, echo, head, say, send};
 use bytes::Bytes;
+use exchange::Reply;
 use http::Request;
-use router::{Hosts, Limits, Peer, Reply, Router};
+use router::{Hosts, Limits, Peer, Router};
 use std::sync::Arc;
 use tokio::io::AsyncReadExt;
 

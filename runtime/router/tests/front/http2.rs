@@ -2,10 +2,10 @@
 
 use crate::world::{End, World, app, connect, echo, eventually, head, say, send};
 use bytes::Bytes;
+use exchange::{Kill, Reply};
 use grid::protocol::Refusal;
 use h2::client::SendRequest;
 use http::{Request, Version};
-use router::{Kill, Reply};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 

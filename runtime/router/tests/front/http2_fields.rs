@@ -4,8 +4,8 @@ use crate::headers::{mirror, value};
 use crate::http2::client;
 use crate::world::{End, World, head, say};
 use bytes::Bytes;
+use exchange::Reply;
 use http::{HeaderMap, HeaderValue, Request};
-use router::Reply;
 
 fn get() -> Request<()> {
     Request::get("http://hello.localhost/").body(()).unwrap()

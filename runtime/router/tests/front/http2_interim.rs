@@ -3,11 +3,11 @@
 use crate::http2::client;
 use crate::world::{World, app, echo, eventually, say};
 use bytes::Bytes;
+use exchange::{Reply, RequestBody};
 use grid::protocol::{Refusal, RouteTarget};
 use h2::client::ResponseFuture;
 use http::{HeaderMap, HeaderValue, Request, Response};
 use http_body_util::BodyExt;
-use router::{Reply, RequestBody};
 use std::future::poll_fn;
 
 fn post(expect: Option<&'static str>) -> Request<()> {
@@ -86,7 +86,7 @@ async fn early_hints_come_before_the_response() {
     let world = World::servers(
         1,
         |request: Request<RequestBody>, reply: Reply, _| async move {
-            let interim = reply.interim();
+            let interim = reply.interim_sender();
             let mut headers = HeaderMap::new();
             headers.insert("link", HeaderValue::from_static(" </a.css>; rel=preload"));
             headers.insert("connection", HeaderValue::from_static("close"));
@@ -119,7 +119,7 @@ async fn early_hints_come_before_the_response() {
 #[tokio::test(start_paused = true)]
 async fn endless_interim_responses_are_dropped() {
     let world = World::servers(1, |_: Request<RequestBody>, reply: Reply, _| async move {
-        let interim = reply.interim();
+        let interim = reply.interim_sender();
         let mut headers = HeaderMap::new();
         headers.insert("link", HeaderValue::from_static("</a.css>; rel=preload"));
         for _ in 0..1_000 {

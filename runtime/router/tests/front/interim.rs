@@ -3,8 +3,8 @@
 use crate::raw::Raw;
 use crate::world::{End, World, head, say, send};
 use bytes::Bytes;
+use exchange::{Reply, RequestBody};
 use http::{HeaderMap, HeaderValue, Request, StatusCode};
-use router::{Reply, RequestBody};
 use tokio::io::AsyncReadExt;
 
 /// Servers that send two early hints and other interim responses, then `done`, at once or after a while.
@@ -12,7 +12,7 @@ fn hinting() -> World {
     World::servers(
         1,
         |request: Request<RequestBody>, reply: Reply, _| async move {
-            let interim = reply.interim();
+            let interim = reply.interim_sender();
             let mut headers = HeaderMap::new();
             headers.insert("link", HeaderValue::from_static("</a.css>; rel=preload"));
             headers.insert("connection", HeaderValue::from_static("close, x-private"));

@@ -2,9 +2,9 @@
 
 use crate::raw::Raw;
 use crate::world::{End, World, app, eventually, head, say};
+use exchange::{Kill, Reply, RequestBody};
 use grid::protocol::Refusal;
 use http::Request;
-use router::{Kill, Reply, RequestBody};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::time::Duration;
@@ -27,7 +27,7 @@ fn unreachable(dynos: u32, first: usize, code: Refusal) -> (World, Arc<AtomicUsi
                     reply.fail(code);
                     return End::Trap;
                 }
-                reply.connected(Duration::from_millis(7));
+                reply.set_connect_time(Duration::from_millis(7));
                 crate::world::echo(request, reply).await
             }
         },
@@ -93,7 +93,7 @@ fn chat() -> World {
 fn chat_after(pause: Duration) -> World {
     World::servers(
         1,
-        move |request: Request<RequestBody>, reply: Reply, _| async move {
+        move |request: Request<RequestBody>, mut reply: Reply, _| async move {
             tokio::time::sleep(pause).await;
             if request.uri().path() != "/chat" {
                 return say(reply, 200, "plain");
@@ -109,7 +109,7 @@ fn chat_after(pause: Duration) -> World {
             parts
                 .headers
                 .insert("sec-websocket-accept", "xyz".parse().unwrap());
-            reply.switch(parts, Box::new(near)).unwrap();
+            reply.switch_protocols(parts, Box::new(near)).unwrap();
             let mut chunk = [0; 1024];
             loop {
                 let len = far.read(&mut chunk).await.unwrap_or(0);
@@ -314,9 +314,9 @@ async fn a_wish_to_switch_that_nobody_grants_is_a_request() {
 
 #[tokio::test(start_paused = true)]
 async fn a_switch_without_a_protocol_is_no_answer() {
-    let world = World::servers(1, |_, reply: Reply, _| async move {
+    let world = World::servers(1, |_, mut reply: Reply, _| async move {
         let (near, _far) = tokio::io::duplex(64);
-        assert!(reply.switch(head(101), Box::new(near)).is_err());
+        assert!(reply.switch_protocols(head(101), Box::new(near)).is_err());
         End::Free
     });
     let mut raw = Raw::new(world.pipe());

@@ -3,8 +3,8 @@
 use crate::raw::Raw;
 use crate::world::{End, World, app, connect, eventually, head, say, send};
 use bytes::Bytes;
+use exchange::Reply;
 use grid::protocol::Refusal;
-use router::Reply;
 use std::time::Duration;
 use tokio::io::AsyncReadExt;
 use tokio::time::{Instant, sleep};
@@ -88,7 +88,7 @@ async fn an_endless_response_ends_with_its_slow_reader() {
     });
     let mut slow = Raw::new(world.pipe());
     slow.send(get("/")).await;
-    eventually(|| world.kills() == [router::Kill::Hangup]).await;
+    eventually(|| world.kills() == [exchange::Kill::Hangup]).await;
     assert_eq!(world.recorded(1).await[0].code, Some(Refusal::ClientIdle));
 }
 

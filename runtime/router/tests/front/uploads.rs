@@ -32,7 +32,7 @@ async fn a_small_body_is_read_before_a_dyno_is_taken() {
 async fn a_guest_knows_the_size_of_what_is_coming() {
     let world = World::new(
         1,
-        |request: http::Request<router::RequestBody>, reply, _| async move {
+        |request: http::Request<exchange::RequestBody>, reply, _| async move {
             let hint = request.body().size_hint();
             let length = request.headers().get("content-length").cloned();
             let text = format!("{:?} {}", hint.exact(), length.is_some());
@@ -58,7 +58,7 @@ async fn a_guest_knows_the_size_of_what_is_coming() {
     assert_eq!(raw.get("/").await.body, "Some(0) false");
 }
 
-async fn echo_away(request: http::Request<router::RequestBody>) -> usize {
+async fn echo_away(request: http::Request<exchange::RequestBody>) -> usize {
     use http_body_util::BodyExt;
     let body = request.into_body().collect().await.unwrap();
     body.to_bytes().len()

@@ -2,9 +2,10 @@
 
 use crate::raw::Raw;
 use crate::world::{End, World, app, connect, eventually, key, say};
+use exchange::{Reply, RequestBody};
 use grid::protocol::{Refusal, RouteTarget};
 use http::Request;
-use router::{Load, Reply, RequestBody};
+use router::Load;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, Mutex};
 use tokio::sync::Semaphore;

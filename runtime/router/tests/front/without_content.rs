@@ -4,8 +4,8 @@ use crate::http2::client;
 use crate::raw::{Answer, Raw};
 use crate::world::{End, World, connect, eventually, head, say, send};
 use bytes::Bytes;
+use exchange::{Kill, Reply, RequestBody};
 use http::{HeaderValue, Request};
-use router::{Kill, Reply, RequestBody};
 use std::time::Duration;
 
 /// What follows the head.

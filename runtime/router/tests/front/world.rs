@@ -1,15 +1,13 @@
 //! A router with plain functions for dynos, on a real socket or on pipes in virtual time.
 
 use bytes::Bytes;
+use exchange::{Call, CallEnd, DynoHandle, DynoRequest, Kill, Reply, RequestBody};
 use grid::name::{AppName, DynoId, DynoKey, Generation, ProcessType, Run};
 use grid::protocol::{Route, RouteTarget};
 use http::Request;
 use http::response::Parts;
 use http_body_util::BodyExt;
-use router::{
-    Asked, Call, Dyno, Finished, Kill, Limits, Peer, Record, Reply, RequestBody, Router,
-    RouterConfig, Server, TrustedProxy,
-};
+use router::{Limits, Peer, Record, Router, RouterConfig, Server, TrustedProxy};
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
@@ -52,26 +50,28 @@ impl Drop for FnDyno {
     }
 }
 
-struct FnCall {
+pub(crate) struct FnCall {
     guest: Guest,
     dyno: Option<FnDyno>,
     events: Arc<Events>,
 }
 
-impl Dyno for FnDyno {
+impl DynoHandle for FnDyno {
+    type Call = FnCall;
+
     fn key(&self) -> &DynoKey {
         &self.key
     }
 
-    fn call(self, asked: Asked, reply: Reply) -> Pin<Box<dyn Call<Self>>> {
-        Box::pin(FnCall {
-            guest: (self.handler)(asked.complete(), reply, self.key.clone()),
+    fn call(self, request: DynoRequest, reply: Reply) -> FnCall {
+        FnCall {
+            guest: (self.handler)(request.into_request(), reply, self.key.clone()),
             events: self.events.clone(),
             dyno: Some(self),
-        })
+        }
     }
 
-    fn switches(&self) -> bool {
+    fn can_switch_protocols(&self) -> bool {
         self.events.serve.load(Ordering::SeqCst)
     }
 
@@ -81,18 +81,18 @@ impl Dyno for FnDyno {
 }
 
 impl Future for FnCall {
-    type Output = Finished<FnDyno>;
+    type Output = CallEnd<FnDyno>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         self.guest.as_mut().poll(cx).map(|end| match end {
-            End::Free => Finished::Free(self.dyno.take().expect("polled after its end")),
-            End::Trap => Finished::Gone,
+            End::Free => CallEnd::Free(self.dyno.take().expect("polled after its end")),
+            End::Trap => CallEnd::Gone,
         })
     }
 }
 
 impl Call<FnDyno> for FnCall {
-    fn kill(self: Pin<Box<Self>>, why: Kill) {
+    fn kill(self, why: Kill) {
         self.events.kills.lock().unwrap().push(why);
     }
 }

@@ -56,7 +56,7 @@ impl Daemon {
             folder,
         };
         for _ in 0..TRIES {
-            daemon.port = free_port();
+            daemon.port = find_free_port();
             daemon.args = args(daemon.port, daemon.folder.path());
             if daemon.try_start() {
                 return daemon;
@@ -78,7 +78,7 @@ impl Daemon {
     /// Whether it came to listen on its port.
     fn try_start(&mut self) -> bool {
         let log = fs::File::create(self.folder.path().join("log")).unwrap();
-        let mut command = as_user(self.orphaned);
+        let mut command = command_as_user(self.orphaned);
         command.arg(&self.program).args(&self.args);
         let child = command
             .current_dir(self.folder.path())
@@ -106,7 +106,7 @@ impl Daemon {
         let Some(mut child) = self.process.take() else {
             return;
         };
-        signal(&child, self.end);
+        send_signal(&child, self.end);
         let deadline = Instant::now() + PATIENCE;
         while child.try_wait().unwrap().is_none() {
             if Instant::now() > deadline {
@@ -129,7 +129,7 @@ impl Drop for Daemon {
             return;
         };
         // At once, whatever it was doing: nobody needs its files any more.
-        signal(&child, self.orphaned);
+        send_signal(&child, self.orphaned);
         let deadline = Instant::now() + PATIENCE;
         while child.try_wait().is_ok_and(|ended| ended.is_none()) {
             if Instant::now() > deadline {
@@ -145,13 +145,13 @@ impl Drop for Daemon {
 /// What is said where a program is missing.
 const INSTALL: &str = "is it installed? ./test --setup does it";
 
-fn signal(child: &Child, name: &str) {
+fn send_signal(child: &Child, name: &str) {
     let id = child.id().to_string();
     let sent = Command::new("kill").args(["-s", name, &id]).status();
     let _ = sent;
 }
 
-fn free_port() -> u16 {
+fn find_free_port() -> u16 {
     let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
     listener.local_addr().unwrap().port()
 }
@@ -162,7 +162,7 @@ pub(super) fn is_root() -> bool {
 }
 
 /// Runs what follows as somebody who is not root, and sends it a signal if this thread dies first.
-pub(super) fn as_user(orphaned: &str) -> Command {
+pub(super) fn command_as_user(orphaned: &str) -> Command {
     let mut command = Command::new("setpriv");
     command.args(["--pdeathsig", orphaned]);
     if is_root() {
@@ -173,7 +173,7 @@ pub(super) fn as_user(orphaned: &str) -> Command {
 }
 
 /// A folder for a server that may not run as root.
-pub(super) fn folder(name: &str) -> TempDir {
+pub(super) fn make_folder(name: &str) -> TempDir {
     let prefix = format!("dyno-test-{name}-");
     let folder = tempfile::Builder::new().prefix(&prefix).tempdir().unwrap();
     let mode = fs::Permissions::from_mode(0o700);
@@ -189,13 +189,13 @@ pub(super) fn folder(name: &str) -> TempDir {
     folder
 }
 
-pub(super) fn ran(command: &mut Command) -> Output {
+pub(super) fn output_of(command: &mut Command) -> Output {
     let output = command.stdin(Stdio::null()).output();
     output.unwrap_or_else(|error| panic!("{command:?}: {error}: {INSTALL}"))
 }
 
 /// What a program printed, or what it complained of.
-pub(super) fn told(output: &Output) -> Result<String, String> {
+pub(super) fn stdout_or_stderr(output: &Output) -> Result<String, String> {
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).trim_end().to_owned();
     if output.status.success() {
         Ok(text(&output.stdout))

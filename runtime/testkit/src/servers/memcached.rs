@@ -4,7 +4,7 @@ use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 
-use super::daemon::{Daemon, PATIENCE, folder};
+use super::daemon::{Daemon, PATIENCE, make_folder};
 
 /// A memcached server.
 #[derive(Debug)]
@@ -19,7 +19,7 @@ impl Memcached {
             args.map(str::to_owned).to_vec()
         };
         let program = PathBuf::from("memcached");
-        let folder = folder("memcached");
+        let folder = make_folder("memcached");
         Memcached(Daemon::new(
             "memcached",
             program,
@@ -35,7 +35,7 @@ impl Memcached {
     }
 
     /// Starts it again on the same port, empty.
-    pub fn start_again(&mut self) {
+    pub fn restart(&mut self) {
         self.0.start();
     }
 
@@ -50,7 +50,7 @@ impl Memcached {
     }
 
     /// What it answers to lines of its text protocol, such as `get greeting`, up to `end`.
-    pub fn ask(address: &str, lines: &str, end: &str) -> String {
+    pub fn send_lines(address: &str, lines: &str, end: &str) -> String {
         let mut stream = TcpStream::connect(address).unwrap();
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
         stream

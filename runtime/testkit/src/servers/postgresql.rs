@@ -8,7 +8,9 @@ use std::thread;
 use std::time::Instant;
 
 use super::PASSWORD;
-use super::daemon::{Daemon, LOOK, PATIENCE, as_user, folder, ran, told};
+use super::daemon::{
+    Daemon, LOOK, PATIENCE, command_as_user, make_folder, output_of, stdout_or_stderr,
+};
 
 /// A PostgreSQL server, whose superuser is `admin` with [`PASSWORD`].
 #[derive(Debug)]
@@ -17,12 +19,12 @@ pub struct Postgres(Daemon);
 impl Postgres {
     /// A new, empty one that answers.
     pub fn start() -> Postgres {
-        let folder = folder("postgresql");
+        let folder = make_folder("postgresql");
         let data = folder.path().join("data");
         let password = folder.path().join("password");
         fs::write(&password, PASSWORD).unwrap();
         fs::set_permissions(&password, fs::Permissions::from_mode(0o644)).unwrap();
-        let mut initdb = as_user("KILL");
+        let mut initdb = command_as_user("KILL");
         initdb.arg(postgres_program("initdb")).arg("-D").arg(&data);
         initdb.args([
             "-U",
@@ -38,7 +40,7 @@ impl Postgres {
             .arg("--pwfile")
             .arg(&password)
             .current_dir(folder.path());
-        told(&ran(&mut initdb)).unwrap_or_else(|error| panic!("initdb: {error}"));
+        stdout_or_stderr(&output_of(&mut initdb)).unwrap_or_else(|error| panic!("initdb: {error}"));
         let args = |port: u16, folder: &Path| {
             let sockets = format!("unix_socket_directories={}", folder.display());
             let port = port.to_string();
@@ -63,14 +65,14 @@ impl Postgres {
             folder,
             args,
         ));
-        server.wait();
+        server.wait_until_ready();
         server
     }
 
     /// It listens before it lets anybody in.
-    fn wait(&self) {
+    fn wait_until_ready(&self) {
         let deadline = Instant::now() + PATIENCE;
-        while let Err(error) = self.sql("select 1") {
+        while let Err(error) = self.run_sql("select 1") {
             assert!(Instant::now() < deadline, "{error}: {}", self.0.log());
             thread::sleep(LOOK);
         }
@@ -82,9 +84,9 @@ impl Postgres {
     }
 
     /// Starts it again, on the same port with what it had.
-    pub fn start_again(&mut self) {
+    pub fn restart(&mut self) {
         self.0.start();
-        self.wait();
+        self.wait_until_ready();
     }
 
     /// The port.
@@ -106,15 +108,15 @@ impl Postgres {
     ///
     /// # Errors
     /// What `psql` complains of.
-    pub fn sql(&self, statement: &str) -> Result<String, String> {
-        Postgres::sql_as(&self.url(), statement)
+    pub fn run_sql(&self, statement: &str) -> Result<String, String> {
+        Postgres::run_sql_as(&self.url(), statement)
     }
 
     /// What whoever has this URL gets for a statement.
     ///
     /// # Errors
     /// What `psql` complains of.
-    pub fn sql_as(url: &str, statement: &str) -> Result<String, String> {
+    pub fn run_sql_as(url: &str, statement: &str) -> Result<String, String> {
         let mut psql = Command::new(postgres_program("psql"));
         psql.args([
             "-X",
@@ -129,11 +131,11 @@ impl Postgres {
             statement,
         ]);
         psql.env("PGCONNECT_TIMEOUT", "10");
-        told(&ran(&mut psql))
+        stdout_or_stderr(&output_of(&mut psql))
     }
 
     /// A session of the operator's that lasts, such as one that holds locks: statements go in by its stdin.
-    pub fn session(&self) -> Child {
+    pub fn start_session(&self) -> Child {
         let mut psql = Command::new(postgres_program("psql"));
         psql.args(["-X", "-A", "-t", "-q", "-d", &self.url()]);
         psql.stdin(Stdio::piped()).stdout(Stdio::piped());

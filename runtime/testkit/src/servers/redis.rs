@@ -9,7 +9,9 @@ use std::time::Instant;
 use tempfile::TempDir;
 
 use super::PASSWORD;
-use super::daemon::{Daemon, LOOK, PATIENCE, USER, folder, is_root, ran, told};
+use super::daemon::{
+    Daemon, LOOK, PATIENCE, USER, is_root, make_folder, output_of, stdout_or_stderr,
+};
 
 /// A Redis server, whose default user has [`PASSWORD`].
 #[derive(Debug)]
@@ -18,28 +20,28 @@ pub struct Redis(Daemon);
 impl Redis {
     /// A new, empty one that answers, and keeps its users in a file as its data.
     pub fn start() -> Redis {
-        let folder = folder("redis");
+        let folder = make_folder("redis");
         let users = folder.path().join("users.acl");
         fs::write(&users, format!("user default on >{PASSWORD} ~* &* +@all\n")).unwrap();
         if is_root() {
             let owned = Command::new("chown").arg(USER).arg(&users).status();
             assert!(owned.unwrap().success());
         }
-        Redis::with(folder, &["--aclfile", "users.acl"])
+        Redis::start_with_args(folder, &["--aclfile", "users.acl"])
     }
 
     /// One that knows no users, as all did before version 6.
-    pub fn without_users() -> Redis {
+    pub fn start_without_users() -> Redis {
         let args = ["--requirepass", PASSWORD, "--rename-command", "ACL", ""];
-        Redis::with(folder("redis"), &args)
+        Redis::start_with_args(make_folder("redis"), &args)
     }
 
     /// One that forgets its users when it ends.
-    pub fn forgetful() -> Redis {
-        Redis::with(folder("redis"), &["--requirepass", PASSWORD])
+    pub fn start_without_user_file() -> Redis {
+        Redis::start_with_args(make_folder("redis"), &["--requirepass", PASSWORD])
     }
 
-    fn with(folder: TempDir, more: &[&str]) -> Redis {
+    fn start_with_args(folder: TempDir, more: &[&str]) -> Redis {
         let args = |port: u16, folder: &Path| {
             let (port, folder) = (port.to_string(), folder.display().to_string());
             let own = ["--port", &port, "--bind", "127.0.0.1", "--dir", &folder];
@@ -62,14 +64,14 @@ impl Redis {
             folder,
             args,
         ));
-        server.wait();
+        server.wait_until_ready();
         server
     }
 
     /// It listens before it has loaded its data.
-    fn wait(&self) {
+    fn wait_until_ready(&self) {
         let deadline = Instant::now() + PATIENCE;
-        while self.ask(&["PING"]) != Ok("PONG".to_owned()) {
+        while self.run_command(&["PING"]) != Ok("PONG".to_owned()) {
             assert!(Instant::now() < deadline, "{}", self.0.log());
             thread::sleep(LOOK);
         }
@@ -81,9 +83,9 @@ impl Redis {
     }
 
     /// Starts it again, on the same port with what it had.
-    pub fn start_again(&mut self) {
+    pub fn restart(&mut self) {
         self.0.start();
-        self.wait();
+        self.wait_until_ready();
     }
 
     /// The port.
@@ -105,23 +107,23 @@ impl Redis {
     ///
     /// # Errors
     /// What the server complains of.
-    pub fn ask(&self, words: &[&str]) -> Result<String, String> {
-        Redis::ask_as(&self.url(), words)
+    pub fn run_command(&self, words: &[&str]) -> Result<String, String> {
+        Redis::run_command_as(&self.url(), words)
     }
 
     /// What whoever has this URL gets for a command.
     ///
     /// # Errors
     /// What the server complains of.
-    pub fn ask_as(url: &str, words: &[&str]) -> Result<String, String> {
+    pub fn run_command_as(url: &str, words: &[&str]) -> Result<String, String> {
         let mut cli = Command::new("redis-cli");
         // It takes a user without a name for one whose name is empty.
         let url = url.replace("redis://:", "redis://default:");
         cli.args(["--no-auth-warning", "-e", "-u", &url])
             .args(words);
-        let output = ran(&mut cli);
+        let output = output_of(&mut cli);
         let complaint = String::from_utf8_lossy(&output.stderr);
-        match told(&output) {
+        match stdout_or_stderr(&output) {
             // One that cannot log in says so, and goes on.
             Ok(_) if complaint.contains("AUTH failed") => Err(complaint.trim_end().to_owned()),
             Ok(text) => Ok(text),

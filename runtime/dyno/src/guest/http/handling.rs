@@ -6,18 +6,20 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
+use exchange::{AddForwardedHeaders, DynoRequest, RequestBody, RequestBodyError};
 use http::{HeaderMap, HeaderValue, header, request, response};
+use http_body::Body as _;
+use http_body_util::{BodyExt, Empty};
 use wasmtime::StoreContextMut;
 use wasmtime::component::{
     ComponentExportIndex, Instance, InstancePre, Linker, Resource, ResourceType, TypedFunc,
 };
 use wasmtime::error::Context as _;
-use wasmtime_wasi_http::FieldMap;
 use wasmtime_wasi_http::p2::bindings::http::types::{ErrorCode, Method, Scheme};
 use wasmtime_wasi_http::p2::body::{HostIncomingBody, HyperOutgoingBody};
 use wasmtime_wasi_http::p2::types::HostOutgoingResponse;
+use wasmtime_wasi_http::{Error, FieldMap, WasiBody};
 
-use crate::call::{Asked, RequestBody, Told};
 use crate::guest::http::HTTP_TYPES;
 use crate::guest::http::state::{GetHttpView, HttpView};
 use crate::guest::http::writing::is_without_content;
@@ -32,18 +34,18 @@ pub(crate) struct Incoming {
     host: Option<HeaderValue>,
     /// Made of the head's when they are first asked for.
     headers: Option<FieldMap>,
-    told: Option<Told>,
+    forwarded_headers: Option<AddForwardedHeaders>,
     body: Option<RequestBody>,
 }
 
 impl Incoming {
-    pub(crate) fn new(asked: Asked) -> Incoming {
-        let (mut head, body) = asked.request.into_parts();
+    pub(crate) fn new(request: DynoRequest) -> Incoming {
+        let (mut head, body) = request.request.into_parts();
         Incoming {
             host: head.headers.remove(header::HOST),
             head,
             headers: None,
-            told: asked.told,
+            forwarded_headers: request.forwarded_headers,
             body: Some(body),
         }
     }
@@ -56,6 +58,20 @@ impl Incoming {
             .map(|authority| authority.as_str());
         asked.or_else(|| self.host.as_ref()?.to_str().ok())
     }
+}
+
+/// The body as the engine reads it.
+fn wasi_body(body: RequestBody) -> WasiBody {
+    match body.is_end_stream() {
+        // A body of size zero: boxing it allocates nothing.
+        true => Empty::new().map_err(|never| match never {}).boxed_unsync(),
+        false => body.map_err(wasi_body_error).boxed_unsync(),
+    }
+}
+
+/// What the guest sees of a client that sent no more.
+pub(crate) fn wasi_body_error(_: RequestBodyError) -> Error {
+    Error::ConnectionTerminated
 }
 
 /// What a handler said.
@@ -113,13 +129,13 @@ impl Drop for Outparam {
 /// Begins a request: gives the arguments of the handler's function, and the slot where its response will be.
 pub(crate) fn begin_request(
     view: HttpView<'_>,
-    asked: Asked,
+    request: DynoRequest,
 ) -> wasmtime::Result<(Resource<Incoming>, Resource<Outparam>, Slot)> {
     let HttpView { state, table } = view;
     let slot = Slot::default();
-    state.head_only = asked.request.method() == http::Method::HEAD;
+    state.head_only = request.request.method() == http::Method::HEAD;
     state.without_content = state.head_only;
-    let request = table.push(Incoming::new(asked))?;
+    let request = table.push(Incoming::new(request))?;
     let outparam = table.push(Outparam::new(slot.clone()))?;
     Ok((request, outparam, slot))
 }
@@ -254,8 +270,8 @@ fn add_requests<T: 'static>(linker: &mut Linker<T>, view: GetHttpView<T>) -> was
             let request = http.table.get_mut(&request)?;
             let headers = request.headers.get_or_insert_with(|| {
                 let mut headers = std::mem::take(&mut request.head.headers);
-                if let Some(told) = request.told.take() {
-                    told(&mut headers);
+                if let Some(forwarded_headers) = request.forwarded_headers.take() {
+                    forwarded_headers.apply(&mut headers);
                 }
                 FieldMap::new_immutable(http.hooks, headers)
             });
@@ -270,7 +286,7 @@ fn add_requests<T: 'static>(linker: &mut Linker<T>, view: GetHttpView<T>) -> was
             let Some(body) = table.get_mut(&request)?.body.take() else {
                 return Ok((Err(()),));
             };
-            Ok((Ok(table.push(HostIncomingBody::new(body))?),))
+            Ok((Ok(table.push(HostIncomingBody::new(wasi_body(body)))?),))
         },
     )
 }

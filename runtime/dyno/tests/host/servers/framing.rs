@@ -1,6 +1,6 @@
 //! Where the answers of a server end (RFC 9112, 6.3), whatever it sends.
 
-use dyno::Dyno;
+use dyno::LocalDyno;
 use http::{Method, Version};
 
 use super::server;
@@ -26,7 +26,12 @@ async fn answered(method: Method, bytes: &str, end: &str) -> (Reply, Reply) {
     (reply, next)
 }
 
-async fn asked(host: &mut Host, method: Method, bytes: &str, end: &str) -> (Option<Dyno>, Reply) {
+async fn asked(
+    host: &mut Host,
+    method: Method,
+    bytes: &str,
+    end: &str,
+) -> (Option<LocalDyno>, Reply) {
     let mut request = get(&raw(bytes, end));
     *request.method_mut() = method;
     ask(host.up().await, request).await
@@ -194,7 +199,7 @@ async fn framing_that_is_not_valid_is_no_response() {
     ] {
         let (reply, _) = answered(Method::GET, &bytes, CLOSE).await;
         assert!(
-            reply.rejected && reply.head.is_none() && !reply.finished,
+            reply.is_rejected() && reply.head.is_none() && !reply.finished,
             "{bytes:.80?}"
         );
     }

@@ -1,0 +1,334 @@
+//! The open-loop generator: requests come when they come, however many are under way.
+//!
+//! Owns one thread, its sockets, and the choice of a host where a policy is to make it: then it plays
+//! the router before apps of one dyno each. Several fleets get the same requests at the same moments,
+//! so that what disturbs one disturbs all.
+
+use std::cell::{Cell, RefCell};
+use std::net::{Ipv4Addr, SocketAddr};
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, ensure};
+use fastrand::Rng;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpSocket, TcpStream};
+use tokio::task::LocalSet;
+
+use crate::load::workload::Job;
+use crate::load::{client, http1_response};
+use crate::product::descriptors::Room;
+
+/// Connections from one address of this machine. The product takes 2,000 from one client, and all of
+/// 127.0.0.0/8 are this machine's, so that further ones come as from further clients.
+const PER_ADDRESS_MAX: usize = 1_900;
+/// Addresses used: with more connections the product's own limit of 10,000 is near.
+const ADDRESSES: usize = 5;
+/// How long a connection may rest: a little shorter than with the product (75 s), which would close it.
+const KEPT_MAX: Duration = Duration::from_secs(60);
+/// Connections that are there before the first request, made one after the other: a server whose listening
+/// socket has a short line drops those that come at once, and their clients try again after a second.
+const WARM: usize = 1_000;
+/// Longest answer, in bytes.
+const ANSWER_BYTES_MAX: usize = 64 * 1024;
+/// How long the last answers may take after the last request has left: longer than the longest line
+/// of a dyno.
+const DRAIN_MAX: Duration = Duration::from_secs(660);
+
+/// How a host is chosen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Policy {
+    /// There is one, which has dynos enough: the product's own routing.
+    Own,
+    /// Any, by chance.
+    Random,
+    /// One after the other.
+    RoundRobin,
+    /// That one of two chosen by chance which has fewer requests under way.
+    TwoChoices,
+}
+
+/// Hosts among which requests are divided.
+#[derive(Debug, Clone)]
+pub(crate) struct Fleet {
+    pub(crate) policy: Policy,
+    pub(crate) hosts: Vec<String>,
+}
+
+/// What came of a request. Times are since the start.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Done {
+    /// Which of the jobs it was.
+    pub(crate) job: usize,
+    /// Which of the fleet's hosts had it.
+    pub(crate) host: usize,
+    /// When it left.
+    pub(crate) sent: Duration,
+    /// When the answer was there.
+    pub(crate) answered: Duration,
+    pub(crate) status: u16,
+}
+
+/// Gives `jobs` to every one of `fleets` at `address`. What is returned has the order of the fleets, and in each
+/// of the answers.
+pub(crate) fn run(
+    address: SocketAddr,
+    fleets: &[Fleet],
+    jobs: &[Job],
+    seed: u64,
+) -> Result<Vec<Vec<Done>>> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build();
+    let runtime = runtime.context("the load generator does not start")?;
+    let _room = Room::make();
+    let local = LocalSet::new();
+    let pool = Rc::new(Pool::new(address));
+    runtime.block_on(pool.warm())?;
+    let began = Instant::now();
+    let lanes: Vec<Rc<Lane>> = fleets
+        .iter()
+        .map(|fleet| Rc::new(Lane::new(fleet.clone(), seed, began, Rc::clone(&pool))))
+        .collect();
+    runtime.block_on(local.run_until(async {
+        for (job, wanted) in jobs.iter().enumerate() {
+            let at = tokio::time::Instant::from_std(began + wanted.at);
+            tokio::time::sleep_until(at).await;
+            for lane in &lanes {
+                lane.under_way.set(lane.under_way.get() + 1);
+                tokio::task::spawn_local(Rc::clone(lane).request(job, wanted.service));
+            }
+        }
+        let deadline = Instant::now() + DRAIN_MAX;
+        while lanes.iter().any(|lane| lane.under_way.get() > 0) {
+            ensure!(
+                Instant::now() < deadline,
+                "the last requests are not answered"
+            );
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        Ok(())
+    }))?;
+    if let Some(error) = pool.failure.take() {
+        return Err(error.context("a request failed"));
+    }
+    Ok(lanes.iter().map(|lane| lane.done.take()).collect())
+}
+
+/// A fleet and its requests.
+struct Lane {
+    fleet: Fleet,
+    random: RefCell<Rng>,
+    next: Cell<usize>,
+    /// Requests under way of each host.
+    outstanding: RefCell<Vec<u32>>,
+    under_way: Cell<usize>,
+    done: RefCell<Vec<Done>>,
+    began: Instant,
+    pool: Rc<Pool>,
+}
+
+impl Lane {
+    fn new(fleet: Fleet, seed: u64, began: Instant, pool: Rc<Pool>) -> Lane {
+        Lane {
+            random: RefCell::new(Rng::with_seed(seed)),
+            next: Cell::new(0),
+            outstanding: RefCell::new(vec![0; fleet.hosts.len()]),
+            under_way: Cell::new(0),
+            done: RefCell::default(),
+            fleet,
+            began,
+            pool,
+        }
+    }
+
+    fn choose(&self) -> usize {
+        let hosts = self.fleet.hosts.len();
+        let mut random = self.random.borrow_mut();
+        match self.fleet.policy {
+            Policy::Own => 0,
+            Policy::Random => random.usize(..hosts),
+            Policy::RoundRobin => self.next.replace(self.next.get() + 1) % hosts,
+            Policy::TwoChoices => {
+                let first = random.usize(..hosts);
+                // Another one than the first.
+                let second = (first + random.usize(1..hosts.max(2))) % hosts;
+                let outstanding = self.outstanding.borrow();
+                match outstanding[second] < outstanding[first] {
+                    true => second,
+                    false => first,
+                }
+            }
+        }
+    }
+
+    async fn request(self: Rc<Lane>, job: usize, service: Duration) {
+        let host = self.choose();
+        let path = format!("/sleep?ms={}", service.as_secs_f64() * 1e3);
+        let id = format!("X-Request-Id: {job}");
+        let request = client::request("GET", &self.fleet.hosts[host], &path, &[&id], b"");
+        self.outstanding.borrow_mut()[host] += 1;
+        let sent = self.began.elapsed();
+        let status = self.pool.exchange(&request).await;
+        let answered = self.began.elapsed();
+        self.outstanding.borrow_mut()[host] -= 1;
+        self.under_way.set(self.under_way.get() - 1);
+        match status {
+            Ok(status) => self.done.borrow_mut().push(Done {
+                job,
+                host,
+                sent,
+                answered,
+                status,
+            }),
+            Err(error) => self.pool.failed(error),
+        }
+    }
+}
+
+/// Connections, which are kept for a while. The one that was used last is used next.
+struct Pool {
+    address: SocketAddr,
+    free: RefCell<Vec<Kept>>,
+    /// Connections from each of the addresses.
+    open: RefCell<[usize; ADDRESSES]>,
+    failure: Cell<Option<anyhow::Error>>,
+}
+
+struct Kept {
+    connection: Connection,
+    since: Instant,
+}
+
+struct Connection {
+    stream: TcpStream,
+    /// Which of the addresses it comes from.
+    from: usize,
+}
+
+impl Pool {
+    fn new(address: SocketAddr) -> Pool {
+        Pool {
+            address,
+            free: RefCell::default(),
+            open: RefCell::default(),
+            failure: Cell::default(),
+        }
+    }
+
+    fn failed(&self, error: anyhow::Error) {
+        let first = self.failure.take();
+        self.failure.set(Some(first.unwrap_or(error)));
+    }
+
+    /// Makes some connections beforehand, so that the first requests do not wait for theirs.
+    async fn warm(&self) -> Result<()> {
+        let mut made = Vec::new();
+        for _ in 0..WARM {
+            made.push(self.connect().await?);
+        }
+        made.into_iter()
+            .for_each(|connection| self.keep(connection));
+        Ok(())
+    }
+
+    async fn exchange(&self, request: &[u8]) -> Result<u16> {
+        let mut connection = match self.kept() {
+            Some(connection) => connection,
+            None => self.connect().await?,
+        };
+        let stream = &mut connection.stream;
+        stream.write_all(request).await?;
+        let mut buffer = Vec::with_capacity(512);
+        loop {
+            let length = stream.read_buf(&mut buffer).await?;
+            ensure!(length > 0, "the connection was closed in mid-response");
+            if let Some(response) = http1_response::response(&buffer)? {
+                match response.close {
+                    true => self.closed(&connection),
+                    false => self.keep(connection),
+                }
+                return Ok(response.status);
+            }
+            ensure!(buffer.len() < ANSWER_BYTES_MAX, "the response does not end");
+        }
+    }
+
+    fn kept(&self) -> Option<Connection> {
+        let mut free = self.free.borrow_mut();
+        let kept = free.pop()?;
+        if kept.since.elapsed() < KEPT_MAX {
+            return Some(kept.connection);
+        }
+        // The others have rested even longer.
+        self.closed(&kept.connection);
+        for older in free.drain(..) {
+            self.closed(&older.connection);
+        }
+        None
+    }
+
+    fn keep(&self, connection: Connection) {
+        let since = Instant::now();
+        self.free.borrow_mut().push(Kept { connection, since });
+    }
+
+    fn closed(&self, connection: &Connection) {
+        self.open.borrow_mut()[connection.from] -= 1;
+    }
+
+    async fn connect(&self) -> Result<Connection> {
+        let from = self.address_with_room()?;
+        let socket = TcpSocket::new_v4()?;
+        let address = Ipv4Addr::new(127, 0, 0, 2 + u8::try_from(from)?);
+        socket.bind((address, 0).into())?;
+        let stream = socket.connect(self.address).await?;
+        stream.set_nodelay(true)?;
+        Ok(Connection { stream, from })
+    }
+
+    fn address_with_room(&self) -> Result<usize> {
+        let mut open = self.open.borrow_mut();
+        let from = open.iter().position(|count| *count < PER_ADDRESS_MAX);
+        let from = from.with_context(|| {
+            let most = ADDRESSES * PER_ADDRESS_MAX;
+            format!("more than {most} requests are under way")
+        })?;
+        open[from] += 1;
+        Ok(from)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn lane(policy: Policy, hosts: usize) -> Lane {
+        let fleet = Fleet {
+            policy,
+            hosts: (0..hosts).map(|n| n.to_string()).collect(),
+        };
+        let nobody = SocketAddr::from((Ipv4Addr::LOCALHOST, 1));
+        Lane::new(fleet, 1, Instant::now(), Rc::new(Pool::new(nobody)))
+    }
+
+    #[test]
+    fn policies_choose_as_they_are_called() {
+        assert_eq!(lane(Policy::Own, 1).choose(), 0);
+        let robin = lane(Policy::RoundRobin, 3);
+        assert_eq!([0; 4].map(|_| robin.choose()), [0, 1, 2, 0]);
+        let random = lane(Policy::Random, 3);
+        let mut seen = [0; 3];
+        (0..300).for_each(|_| seen[random.choose()] += 1);
+        assert!(seen.iter().all(|count| *count > 50), "{seen:?}");
+    }
+
+    #[test]
+    fn two_choices_shun_the_busy_one() {
+        let busy = lane(Policy::TwoChoices, 2);
+        busy.outstanding.replace(vec![5, 4]);
+        assert!((0..100).all(|_| busy.choose() == 1));
+        let one = lane(Policy::TwoChoices, 1);
+        assert_eq!(one.choose(), 0);
+    }
+}

@@ -1,0 +1,61 @@
+//! What scenarios share: requests, rounds, growth and figures.
+
+pub(crate) mod figures;
+pub(crate) mod growth;
+pub(crate) mod requests;
+pub(crate) mod rounds;
+
+use std::ops::RangeInclusive;
+
+use anyhow::{Result, ensure};
+
+use crate::load::client::{self, Client};
+use crate::load::closed_loop::{self, Page, Target};
+use crate::product::child_server::Server;
+use crate::product::dyno_serve::Serve;
+
+/// Bytes by which the page of the app may differ from one request to the next: it shows a count and
+/// the dyno's name twice.
+const PAGE_SLACK_BYTES: usize = 32;
+
+/// Bytes of a MiB.
+pub(crate) const MIB: f64 = 1_048_576.0;
+/// Bytes of a KiB.
+pub(crate) const KIB: f64 = 1_024.0;
+
+/// A figure of something: its name, its unit, and how it is read.
+pub(crate) type Reading<T> = (&'static str, &'static str, fn(&T) -> f64);
+
+/// The app's page, as `server` gives it.
+pub(crate) fn page(server: &Server) -> Result<Page> {
+    let page = closed_loop::fetch(server.address, "/", "content-type")?;
+    let status = page.status;
+    ensure!(status == 200, "the app answers GET / with status {status}");
+    Ok(page)
+}
+
+/// Has an app on a server answer `GET /`.
+pub(crate) fn answers(serve: &Serve, app: &str) -> Result<()> {
+    let request = client::request("GET", &format!("{app}.localhost"), "/", &[], b"");
+    let answer = Client::new(serve.apps).ask(&request)?;
+    ensure!(
+        answer.status == 200,
+        "{app} answers with status {}",
+        answer.status
+    );
+    Ok(())
+}
+
+/// Loads `server` with requests of that page.
+pub(crate) fn target(server: &Server, page: &Page) -> Target {
+    Target {
+        address: server.address,
+        request: closed_loop::get("/"),
+        status: page.status,
+        body_bytes: around(page.body.len()),
+    }
+}
+
+fn around(bytes: usize) -> RangeInclusive<usize> {
+    bytes.saturating_sub(PAGE_SLACK_BYTES)..=bytes + PAGE_SLACK_BYTES
+}

@@ -1,0 +1,71 @@
+//! What a server holds while it rests, before and after a load, and by how much that has grown.
+//!
+//! Owns the figures and their gate. Must not know the load.
+
+use std::time::Duration;
+
+use anyhow::Result;
+
+use crate::machine::process::Holdings;
+use crate::measure::MIB;
+use crate::product::dyno_serve::{Numbers, Serve};
+use crate::report::document::Outcome;
+
+/// How long the server rests before what it holds is looked at: longer than a guest may go on after its
+/// client hung up, than the slow requests, and than threads for blocking work wait for more of it (10 s
+/// with tokio).
+pub(crate) const REST: Duration = Duration::from_secs(12);
+/// What anything may have grown by, in per cent of what was there after the warm-up.
+const GROWTH_MAX: f64 = 5.0;
+
+/// What the server holds while it rests.
+pub(crate) struct Look {
+    held: Holdings,
+    numbers: Numbers,
+}
+
+impl Look {
+    /// Lets the server rest, and looks.
+    pub(crate) fn after_rest(serve: &Serve) -> Result<Look> {
+        std::thread::sleep(REST);
+        Ok(Look {
+            held: serve.server.holdings()?,
+            numbers: serve.numbers()?,
+        })
+    }
+}
+
+/// Adds what there was at first and at last, and the growth.
+pub(crate) fn add(outcome: &mut Outcome, (begin, called): (&Look, &str), end: &Look) {
+    type Figure = (&'static str, &'static str, fn(&Look) -> f64);
+    let figures: [Figure; 8] = [
+        ("PSS", "MiB", |look| look.held.pss_bytes as f64 / MIB),
+        ("RSS", "MiB", |look| look.held.rss_bytes as f64 / MIB),
+        ("descriptors", "", |look| look.held.descriptors as f64),
+        ("threads", "", |look| look.held.threads as f64),
+        ("memory maps", "", |look| look.held.maps as f64),
+        ("calls that run", "", |look| {
+            look.numbers.value("dyno_router_calls")
+        }),
+        ("connections", "", |look| {
+            look.numbers.value("dyno_router_connections")
+        }),
+        ("log lines kept", "MiB", |look| {
+            look.numbers.value("dyno_log_bytes") / MIB
+        }),
+    ];
+    for (name, unit, figure) in figures {
+        let (first, last) = (figure(begin), figure(end));
+        outcome.add(called, name, unit, vec![first]);
+        outcome.add("at the end", name, unit, vec![last]);
+        // Of nothing, nothing may be left.
+        let growth = match first {
+            0.0 => last * 100.0,
+            first => (last - first) / first * 100.0,
+        };
+        let grown = outcome.add("growth, %", name, unit, vec![growth]);
+        if name != "log lines kept" {
+            grown.gate(GROWTH_MAX);
+        }
+    }
+}

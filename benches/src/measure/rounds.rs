@@ -1,0 +1,127 @@
+//! Servers under the same load, in turn: A B C, A B C. What each used, round by round.
+//!
+//! Owns the order and the measuring of turns. Must not know what is asked, or what is said of it.
+
+use std::rc::Rc;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+
+use crate::load::closed_loop::{self, Tally, Target, Until};
+use crate::machine::process::{self, Cpu};
+use crate::product::child_server::Server;
+
+/// Load on each server before the first round: caches, memory, compilers and clocks settle.
+const WARM_UP: Duration = Duration::from_secs(2);
+
+/// Whether a run can do without a contestant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Needed {
+    Yes,
+    No,
+}
+
+/// A server, the load on it, and what its turns gave.
+#[derive(Debug)]
+pub(crate) struct Contestant {
+    pub(crate) name: String,
+    pub(crate) needed: Needed,
+    /// Two may share one.
+    pub(crate) server: Rc<Server>,
+    pub(crate) targets: Vec<Target>,
+    pub(crate) connections: u32,
+    pub(crate) turns: Vec<Turn>,
+}
+
+/// What one server did in one round.
+#[derive(Debug)]
+pub(crate) struct Turn {
+    /// Of all processes of the server.
+    pub(crate) server: Cpu,
+    /// Of this program: the load generator, and whoever reads the server's log.
+    pub(crate) harness: Cpu,
+    /// One for each target.
+    pub(crate) tallies: Vec<Tally>,
+}
+
+/// How long, and how often.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Rounds {
+    pub(crate) repeats: u32,
+    pub(crate) turn: Duration,
+    /// See [`load::run_mixed`].
+    pub(crate) every: u64,
+}
+
+impl Turn {
+    pub(crate) fn requests(&self) -> f64 {
+        let requests: u64 = self.tallies.iter().map(|tally| tally.requests).sum();
+        requests as f64
+    }
+
+    /// A time, in µs a request.
+    pub(crate) fn per_request(&self, time: Duration) -> f64 {
+        time.as_secs_f64() * 1e6 / self.requests()
+    }
+
+    pub(crate) fn seconds(&self) -> f64 {
+        let elapsed = self.tallies.first().map(|tally| tally.elapsed);
+        elapsed.map_or(f64::NAN, |elapsed| elapsed.as_secs_f64())
+    }
+
+    /// The latency that such a share of the requests to a target did not exceed, in µs.
+    pub(crate) fn latency_micros(&self, target: usize, share: f64) -> f64 {
+        let tally = self.tallies.get(target);
+        tally.map_or(f64::NAN, |tally| tally.latency_micros(share))
+    }
+}
+
+/// Runs all rounds. A contestant that fails and is not needed leaves: the reasons of those are given.
+pub(crate) fn run(contestants: &mut Vec<Contestant>, rounds: Rounds) -> Result<Vec<String>> {
+    let mut left = Vec::new();
+    round(contestants, rounds, WARM_UP, &mut left)?;
+    contestants
+        .iter_mut()
+        .for_each(|contestant| contestant.turns.clear());
+    for number in 1..=rounds.repeats {
+        eprintln!("  round {number} of {}", rounds.repeats);
+        round(contestants, rounds, rounds.turn, &mut left)?;
+    }
+    Ok(left)
+}
+
+fn round(
+    contestants: &mut Vec<Contestant>,
+    rounds: Rounds,
+    time: Duration,
+    left: &mut Vec<String>,
+) -> Result<()> {
+    let mut index = 0;
+    while let Some(contestant) = contestants.get_mut(index) {
+        match turn(contestant, rounds.every, time) {
+            Ok(done) => {
+                contestant.turns.push(done);
+                index += 1;
+            }
+            Err(error) if contestant.needed == Needed::No => {
+                let gone = contestants.remove(index);
+                left.push(format!("{}: {error:#}", gone.name));
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
+}
+
+fn turn(contestant: &Contestant, every: u64, time: Duration) -> Result<Turn> {
+    let (server, own) = (&contestant.server, std::process::id());
+    let before = (server.cpu()?, process::cpu_of(own)?);
+    let (targets, connections) = (&contestant.targets, contestant.connections);
+    let tallies = closed_loop::run_mixed(targets, every, connections, Until::Elapsed(time))
+        .with_context(|| format!("no figure for {}", contestant.name))?;
+    Ok(Turn {
+        server: server.cpu()?.since(before.0),
+        harness: process::cpu_of(own)?.since(before.1),
+        tallies,
+    })
+}

@@ -1,0 +1,136 @@
+//! The peers: servers that do the same work as dyno, in processes of their own, measured beside it.
+//!
+//! Owns which peers there are, what each can do, and how it is started; each has a file. A peer that
+//! cannot be had is an error with the reason, which leaves it out of a run. Must not know what is
+//! measured.
+
+mod hyper;
+mod install;
+mod nginx;
+mod node;
+mod ruby;
+mod wasmtime;
+mod workerd;
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result};
+use clap::ValueEnum;
+
+use crate::machine::confine::{Budget, confined};
+use crate::product::child_server::{Log, Server, Start, free_port};
+
+pub(crate) use hyper::serve as serve_hyper;
+pub(crate) use install::Installer;
+
+/// The pages that every server has, as files of a folder.
+pub(crate) const PAGES: [&str; 2] = ["hello", "body"];
+
+/// A server that is not part of this repository.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
+pub(crate) enum Peer {
+    /// nginx, which serves files
+    Nginx,
+    /// Node.js, its own http server
+    Node,
+    /// workerd with a worker in JavaScript
+    Workerd,
+    /// workerd with a WebAssembly module behind a few lines of JavaScript
+    WorkerdWasm,
+    /// `wasmtime serve` with the component that dyno runs, an instance for each request
+    Wasmtime,
+    /// The same, with instances used again without end
+    WasmtimeReuse,
+    /// haproxy with `maxconn 1` before four thin, one request at a time each
+    HaproxyThin,
+}
+
+/// What a server is to do for a request: the paths of the bench guest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Work {
+    Hello,
+    Body,
+    Echo,
+    Cpu,
+    Sleep,
+}
+
+/// What a peer needs to be started.
+#[derive(Debug)]
+pub(crate) struct Site<'a> {
+    /// For configuration and what servers say; gone after the run.
+    pub(crate) folder: &'a Path,
+    /// The folder with the files of [`PAGES`].
+    pub(crate) pages: &'a Path,
+    /// The bench guest.
+    pub(crate) guest: &'a Path,
+    pub(crate) budget: Budget,
+    pub(crate) installer: &'a Installer,
+}
+
+impl Peer {
+    /// As it is called in reports. Stable.
+    pub(crate) fn called(self) -> &'static str {
+        match self {
+            Peer::Nginx => "nginx",
+            Peer::Node => "Node",
+            Peer::Workerd => "workerd, JavaScript",
+            Peer::WorkerdWasm => "workerd, wasm",
+            Peer::Wasmtime => "wasmtime serve",
+            Peer::WasmtimeReuse => "wasmtime serve, re-use",
+            Peer::HaproxyThin => "haproxy + 4 thin",
+        }
+    }
+
+    /// Whether it can do the same work, or why not.
+    pub(crate) fn can(self, work: Work) -> Result<(), &'static str> {
+        match (self, work) {
+            (Peer::Nginx, Work::Echo | Work::Cpu | Work::Sleep) => Err("it serves files"),
+            _ => Ok(()),
+        }
+    }
+
+    /// Installs it if it is missing, and starts it.
+    pub(crate) fn start(self, site: &Site<'_>) -> Result<Server> {
+        match self {
+            Peer::Nginx => nginx::start(site),
+            Peer::Node => node::start(site),
+            Peer::Workerd => workerd::start(site, workerd::Kind::JavaScript),
+            Peer::WorkerdWasm => workerd::start(site, workerd::Kind::Wasm),
+            Peer::Wasmtime => wasmtime::start(site, wasmtime::Instances::Fresh),
+            Peer::WasmtimeReuse => wasmtime::start(site, wasmtime::Instances::Reused),
+            Peer::HaproxyThin => ruby::start(site),
+        }
+    }
+}
+
+/// Plain hyper: what the sockets and HTTP cost.
+pub(crate) fn start_hyper(site: &Site<'_>) -> Result<Server> {
+    let port = free_port()?;
+    site.start("hyper", port, hyper::command(port, site.pages)?)
+}
+
+impl Site<'_> {
+    /// Starts a command which listens on `port` when it is up, within the budget.
+    fn start(&self, called: &str, port: u16, command: Command) -> Result<Server> {
+        let errors = self.folder.join(format!("{called}.errors"));
+        let start = Start {
+            port,
+            log: Log::Null,
+            errors: &errors,
+            probe: "/",
+        };
+        Server::start(confined(&command, self.budget)?, &start)
+    }
+
+    /// Writes a file into a folder of the peer's own, and gives its path.
+    fn write(&self, peer: &str, name: &str, content: impl AsRef<[u8]>) -> Result<PathBuf> {
+        let folder = self.folder.join(peer);
+        let path = folder.join(name);
+        std::fs::create_dir_all(&folder)
+            .and_then(|()| std::fs::write(&path, content))
+            .with_context(|| format!("cannot write {}", path.display()))?;
+        Ok(path)
+    }
+}

@@ -1,0 +1,230 @@
+//! The product under measurement: the built `dyno` binary, and the app that it serves.
+//!
+//! Owns a folder for slugs, caches and logs, which is gone at the end. Nothing of the user's is used.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use anyhow::{Context, Result, bail, ensure};
+use serde::Serialize;
+use tempfile::TempDir;
+
+use crate::args::repository;
+use crate::machine::confine::{Budget, confined};
+use crate::product::child_server::{Log, Server, Start, free_port};
+
+/// The name of the binary.
+const BINARY: &str = "dyno";
+/// Where the test guests are, from the repository's folder.
+const GUESTS: &str = "runtime/dyno/tests/guests";
+/// Where the guest with one path for each kind of work is.
+const BENCH_GUEST: &str = "benches/guests/bench";
+
+/// The binary and what it runs.
+#[derive(Debug)]
+pub(crate) struct Product {
+    binary: PathBuf,
+    work: TempDir,
+    /// A slug or a component.
+    app: PathBuf,
+    app_name: String,
+    started: AtomicU32,
+}
+
+/// Which binary was measured.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub(crate) struct Version {
+    /// What it says itself.
+    pub(crate) says: String,
+    /// When it was built.
+    pub(crate) built: String,
+    pub(crate) bytes: u64,
+}
+
+impl Product {
+    /// Finds the binary. Has it build `app` if that is a folder; a slug or a component is taken as it is.
+    pub(crate) fn prepare(binary: Option<&Path>, app: &Path) -> Result<Product> {
+        let binary = find(binary)?;
+        let work = tempfile::tempdir().context("cannot make a temporary folder")?;
+        let found = app.canonicalize();
+        let found = found.with_context(|| format!("there is no app {}", app.display()))?;
+        let name = found.file_stem().unwrap_or_default().to_string_lossy();
+        let mut product = Product {
+            binary,
+            work,
+            app_name: name.into_owned(),
+            app: found,
+            started: AtomicU32::new(0),
+        };
+        if product.app.is_dir() {
+            product.app = product.build(&product.app)?;
+        }
+        Ok(product)
+    }
+
+    fn build(&self, folder: &Path) -> Result<PathBuf> {
+        let slug = self.file("hello.slug");
+        let mut command = self.command();
+        command.arg("build").arg(folder).arg("-o").arg(&slug);
+        let built = command.output().context("cannot start dyno build")?;
+        let said = String::from_utf8_lossy(&built.stderr);
+        ensure!(
+            built.status.success(),
+            "dyno build failed:\n{}",
+            said.trim()
+        );
+        Ok(slug)
+    }
+
+    /// A file in the folder of this run.
+    pub(crate) fn file(&self, name: &str) -> PathBuf {
+        self.work.path().join(name)
+    }
+
+    /// `dyno local` with the app, when it serves.
+    pub(crate) fn app(&self, dynos: u32, log: Log) -> Result<Server> {
+        self.local(&self.app, dynos, log, "/")
+    }
+
+    /// The same, held to a budget. `what` is a slug or a component; if none is named, it is the app.
+    pub(crate) fn held(
+        &self,
+        what: Option<&Path>,
+        dynos: u32,
+        log: Log,
+        budget: Budget,
+    ) -> Result<Server> {
+        self.start(what.unwrap_or(&self.app), dynos, log, "/", Some(budget))
+    }
+
+    /// `dyno local` with anything, when it answers 200 at `probe`.
+    pub(crate) fn local(&self, what: &Path, dynos: u32, log: Log, probe: &str) -> Result<Server> {
+        self.start(what, dynos, log, probe, None)
+    }
+
+    fn start(
+        &self,
+        what: &Path,
+        dynos: u32,
+        log: Log,
+        probe: &str,
+        budget: Option<Budget>,
+    ) -> Result<Server> {
+        let port = free_port()?;
+        let mut command = self.command();
+        command
+            .arg("local")
+            .arg(what)
+            .arg(format!("web={dynos}"))
+            .args(["-p", &port.to_string()]);
+        let number = self.started.fetch_add(1, Ordering::Relaxed);
+        let errors = self.file(&format!("errors.{number}"));
+        let start = Start {
+            port,
+            log,
+            errors: &errors,
+            probe,
+        };
+        if let Some(budget) = budget {
+            command = confined(&command, budget)?;
+        }
+        Server::start(command, &start)
+    }
+
+    /// The name of the app.
+    pub(crate) fn app_name(&self) -> &str {
+        &self.app_name
+    }
+
+    pub(crate) fn version(&self) -> Result<Version> {
+        let output = self.command().arg("--version").output();
+        let output = output.context("cannot start dyno --version")?;
+        let file = std::fs::metadata(&self.binary).context("the binary has gone")?;
+        let built = file.modified().context("files have no times here")?;
+        Ok(Version {
+            says: String::from_utf8_lossy(&output.stdout).trim().to_owned(),
+            built: humantime::format_rfc3339_seconds(built).to_string(),
+            bytes: file.len(),
+        })
+    }
+
+    /// One of the test guests, built now.
+    pub(crate) fn guest(&self, name: &str) -> Result<PathBuf> {
+        cargo(GUESTS, &["--bin", name], name)
+    }
+
+    /// The guest with one path for each kind of work, built now.
+    pub(crate) fn bench_guest(&self) -> Result<PathBuf> {
+        cargo(BENCH_GUEST, &[], "bench")
+    }
+
+    /// The program that is measured.
+    pub(crate) fn binary(&self) -> &Path {
+        &self.binary
+    }
+
+    /// `dyno`, which keeps its caches in the folder of this run.
+    pub(crate) fn command(&self) -> Command {
+        let mut command = Command::new(&self.binary);
+        command
+            .env("XDG_CACHE_HOME", self.file("cache"))
+            .env("NO_COLOR", "1")
+            .env_remove("DYNO_APP")
+            .current_dir(self.work.path());
+        command
+    }
+}
+
+/// Builds a component from a folder of the repository; it lies where cargo puts what is `called` so.
+fn cargo(folder: &str, arguments: &[&str], called: &str) -> Result<PathBuf> {
+    let target = repository().join("target/guests");
+    let built = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
+        .args(["build", "--quiet", "--release", "--target", "wasm32-wasip2"])
+        .args(arguments)
+        .arg("--target-dir")
+        .arg(&target)
+        .current_dir(repository().join(folder))
+        .output()
+        .context("cannot start cargo")?;
+    let said = String::from_utf8_lossy(&built.stderr);
+    ensure!(
+        built.status.success(),
+        "the guest {called} does not build:\n{}",
+        said.trim()
+    );
+    let built = target.join("wasm32-wasip2/release").join(called);
+    Ok(built.with_extension("wasm"))
+}
+
+/// The binary that was asked for, or the one next to this program.
+fn find(asked: Option<&Path>) -> Result<PathBuf> {
+    let binary = match asked {
+        Some(path) => path.to_owned(),
+        None => {
+            let own = std::env::current_exe().context("cannot tell where this program is")?;
+            own.with_file_name(BINARY)
+        }
+    };
+    let Ok(found) = binary.canonicalize() else {
+        bail!(
+            "there is no {}: build it with `cargo build --release`, or name another with --dyno",
+            binary.display()
+        );
+    };
+    Ok(found)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_missing_binary_says_how_to_make_it() {
+        let error = find(Some(Path::new("nowhere/dyno"))).expect_err("it is not there");
+        assert!(
+            error.to_string().contains("cargo build --release"),
+            "{error}"
+        );
+    }
+}

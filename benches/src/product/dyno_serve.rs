@@ -1,0 +1,365 @@
+//! `dyno serve` under measurement: a server with an API, apps and their logs.
+//!
+//! Owns the process and its data folder, which are gone with it. What it asks of the API is what the
+//! product's own commands ask; the numbers come from `/metrics`.
+
+use std::io::{BufRead, BufReader};
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::{Mutex, PoisonError};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail, ensure};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use crate::load::client::{Answer, Client, request};
+use crate::product::binary::Product;
+use crate::product::child_server::{Log, Server, Start, free_port};
+
+/// What stands before the token in the line that shows it.
+const TOKEN: &str = "admin token: ";
+/// How long the token's line may take after the API answers.
+const TOKEN_MAX: Duration = Duration::from_secs(10);
+/// How long a release may take to serve.
+const RELEASE_MAX: Duration = Duration::from_secs(60);
+/// Between two looks at the server's numbers.
+const LOOK: Duration = Duration::from_millis(20);
+/// How long the last lines of a log may take to come.
+const LOG_END: Duration = Duration::from_secs(1);
+/// How long a reader may take to be counted.
+const READER_MAX: Duration = Duration::from_secs(10);
+/// How many there are, among the server's numbers.
+const READERS: &str = "dyno_log_readers";
+/// Media type of a slug.
+const SLUG_TYPE: &str = "Content-Type: application/vnd.dyno.slug.v1+tar.zstd";
+const JSON_TYPE: &str = "Content-Type: application/json";
+
+/// A server that runs.
+#[derive(Debug)]
+pub(crate) struct Serve {
+    pub(crate) server: Server,
+    /// Where apps answer.
+    pub(crate) apps: SocketAddr,
+    token: String,
+    api: Mutex<Client>,
+    /// The program, for commands that speak to the server.
+    binary: PathBuf,
+    data: TempDir,
+}
+
+/// A slug and its name.
+#[derive(Debug)]
+pub(crate) struct Slug {
+    /// `sha256:` and 64 digits.
+    id: String,
+    pub(crate) file: PathBuf,
+    bytes: Vec<u8>,
+}
+
+impl Serve {
+    /// `dyno serve` with further `flags`, when its API answers. Its ports were free a moment ago.
+    pub(crate) fn start(product: &Product, flags: &[&str]) -> Result<Serve> {
+        let data = tempfile::tempdir().context("cannot make a folder for the server's data")?;
+        let (apps, api) = (free_port()?, free_port()?);
+        let mut command = product.command();
+        let folder = |name: &str| data.path().join(name);
+        command
+            .env("XDG_CONFIG_HOME", folder("config"))
+            .env("XDG_DATA_HOME", folder("share"))
+            .args(["serve", "--listen", &format!("127.0.0.1:{apps}")])
+            .args(["--api", &format!("127.0.0.1:{api}"), "--data"])
+            .arg(folder("data"))
+            .args(flags);
+        let start = Start {
+            port: api,
+            log: Log::Kept(TOKEN),
+            errors: &folder("errors"),
+            probe: "/healthz",
+        };
+        let server = Server::start(command, &start)?;
+        let lines = server.lines_when(TOKEN_MAX, |lines| !lines.is_empty())?;
+        let token = lines.first().and_then(|line| line.strip_prefix(TOKEN));
+        let token = token.context("the server printed no token")?.to_owned();
+        Ok(Serve {
+            api: Mutex::new(Client::new(server.address)),
+            server,
+            apps: (Ipv4Addr::LOCALHOST, apps).into(),
+            token,
+            binary: product.binary().to_owned(),
+            data,
+        })
+    }
+
+    /// A request of the API, and its answer as JSON.
+    pub(crate) fn api(&self, method: &str, path: &str, body: &Value) -> Result<Value> {
+        let body = match body {
+            Value::Null => String::new(),
+            body => body.to_string(),
+        };
+        let answer = self.ask(method, path, JSON_TYPE, body.as_bytes())?;
+        serde_json::from_slice(&answer.body)
+            .with_context(|| format!("{method} {path} is not answered with JSON"))
+    }
+
+    fn ask(&self, method: &str, path: &str, media: &str, body: &[u8]) -> Result<Answer> {
+        let token = format!("Authorization: Bearer {}", self.token);
+        let bytes = request(method, "api.localhost", path, &[&token, media], body);
+        let mut client = self.api.lock().unwrap_or_else(PoisonError::into_inner);
+        // The server may have closed a connection that rested; a second one is fresh.
+        let answer = client.ask(&bytes).or_else(|_| client.ask(&bytes));
+        let answer = answer.with_context(|| format!("{method} {path}"))?;
+        ensure!(
+            (200..300).contains(&answer.status),
+            "{method} {path} is answered with {}: {}",
+            answer.status,
+            String::from_utf8_lossy(&answer.body)
+        );
+        Ok(answer)
+    }
+
+    /// Gives the server a slug.
+    pub(crate) fn upload(&self, slug: &Slug) -> Result<()> {
+        let hex = slug.id.trim_start_matches("sha256:");
+        let path = format!("/v1/slugs/{hex}");
+        self.ask("PUT", &path, SLUG_TYPE, &slug.bytes).map(drop)
+    }
+
+    /// Makes an app.
+    pub(crate) fn create(&self, app: &str) -> Result<()> {
+        self.api("POST", "/v1/apps", &json!({ "name": app }))
+            .map(drop)
+    }
+
+    /// Makes a release of a slug that is there; returns its version.
+    pub(crate) fn release(&self, app: &str, slug: &Slug) -> Result<String> {
+        let path = format!("/v1/apps/{app}/releases");
+        let made = self.api("POST", &path, &json!({ "slug": slug.id }))?;
+        let version = made["version"].as_str();
+        version.map(str::to_owned).context("a release has a number")
+    }
+
+    /// Waits until a release serves.
+    pub(crate) fn until_serving(&self, app: &str, version: &str) -> Result<()> {
+        let path = format!("/v1/apps/{app}/releases/{version}?wait=30");
+        let deadline = Instant::now() + RELEASE_MAX;
+        loop {
+            let release = self.api("GET", &path, &Value::Null)?;
+            match release["status"].as_str() {
+                Some("serving") => return Ok(()),
+                Some("pending") if Instant::now() < deadline => {}
+                status => bail!(
+                    "the release {version} of {app} does not serve: it is {}, for {}",
+                    status.unwrap_or("lost"),
+                    release["reason"]
+                        .as_str()
+                        .unwrap_or("no reason that is told")
+                ),
+            }
+        }
+    }
+
+    /// Makes an app that serves a slug that is there.
+    pub(crate) fn deploy(&self, app: &str, slug: &Slug) -> Result<()> {
+        self.create(app)?;
+        let version = self.release(app, slug)?;
+        self.until_serving(app, &version)
+    }
+
+    /// Asks for so many web dynos, and waits for none.
+    pub(crate) fn scale(&self, app: &str, dynos: u32) -> Result<()> {
+        let path = format!("/v1/apps/{app}/formation");
+        let update = json!({ "updates": [{ "type": "web", "quantity": dynos }] });
+        self.api("PATCH", &path, &update).map(drop)
+    }
+
+    /// Changes settings of an app.
+    pub(crate) fn set(&self, app: &str, changes: &Value) -> Result<()> {
+        let path = format!("/v1/apps/{app}");
+        self.api("PATCH", &path, changes).map(drop)
+    }
+
+    /// The server's numbers now.
+    pub(crate) fn numbers(&self) -> Result<Numbers> {
+        let answer = self.ask("GET", "/metrics", JSON_TYPE, b"")?;
+        Ok(Numbers(String::from_utf8(answer.body)?))
+    }
+
+    /// Waits until the server's numbers are as they should be.
+    pub(crate) fn until(
+        &self,
+        patience: Duration,
+        what: &str,
+        so: impl Fn(&Numbers) -> bool,
+    ) -> Result<()> {
+        let deadline = Instant::now() + patience;
+        loop {
+            let numbers = self.numbers()?;
+            if so(&numbers) {
+                return Ok(());
+            }
+            ensure!(
+                Instant::now() < deadline,
+                "it does not come to {what} within {} s: {}",
+                patience.as_secs(),
+                numbers.states()
+            );
+            std::thread::sleep(LOOK);
+        }
+    }
+
+    /// `dyno` with these words, meaning this server; not yet run.
+    pub(crate) fn command(&self, words: &[&str]) -> Command {
+        let mut command = Command::new(&self.binary);
+        command
+            .args(words)
+            .env("NO_COLOR", "1")
+            .env("XDG_CONFIG_HOME", self.data.path().join("config"))
+            .env("DYNO_SERVER", format!("http://{}", self.server.address))
+            .env("DYNO_TOKEN", &self.token)
+            .env_remove("DYNO_APP")
+            .current_dir(self.data.path())
+            .stdin(Stdio::null());
+        command
+    }
+
+    /// Follows what the platform says of an app, by the product's own command.
+    pub(crate) fn follow(&self, app: &str) -> Result<Follower> {
+        let readers = self.numbers()?.value(READERS);
+        let mut command = self.command(&["logs", "-t", "-n", "0", "--source", "dyno", "-a", app]);
+        command.stdout(Stdio::piped()).stderr(Stdio::null());
+        let mut child = command.spawn().context("cannot start dyno logs")?;
+        let output = child.stdout.take().context("a pipe was asked for")?;
+        let lines = std::thread::spawn(move || {
+            let lines = BufReader::new(output).lines();
+            lines.map_while(Result::ok).collect()
+        });
+        let lines = Some(lines);
+        let follower = Follower { child, lines };
+        self.until(READER_MAX, "a reader of the log more", |numbers| {
+            numbers.value(READERS) > readers
+        })?;
+        Ok(follower)
+    }
+
+    /// All lines that came, after a moment for the last ones.
+    pub(crate) fn followed(&self, mut follower: Follower) -> Result<Vec<String>> {
+        std::thread::sleep(LOG_END);
+        let readers = self.numbers()?.value(READERS);
+        follower.stop();
+        let lines = follower.lines.take().map(JoinHandle::join);
+        // The next one that follows is told from this one by number.
+        self.until(READER_MAX, "a reader of the log less", |numbers| {
+            numbers.value(READERS) < readers
+        })?;
+        match lines {
+            Some(Ok(lines)) => Ok(lines),
+            _ => bail!("the log's reader broke off"),
+        }
+    }
+}
+
+/// `dyno logs -t`, as it runs; it ends with this value.
+#[derive(Debug)]
+pub(crate) struct Follower {
+    child: Child,
+    lines: Option<JoinHandle<Vec<String>>>,
+}
+
+impl Follower {
+    fn stop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+impl Drop for Follower {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+/// What `/metrics` says.
+#[derive(Debug)]
+pub(crate) struct Numbers(String);
+
+impl Numbers {
+    /// The value of a series by its whole name, labels included; 0 if there is none.
+    pub(crate) fn value(&self, series: &str) -> f64 {
+        let of = |line: &str| line.strip_prefix(series)?.trim().parse().ok();
+        self.0.lines().find_map(of).unwrap_or(0.0)
+    }
+
+    /// Dynos in a state, such as `up` or `idle`.
+    pub(crate) fn dynos(&self, state: &str) -> f64 {
+        self.value(&format!("dyno_dynos{{state=\"{state}\"}}"))
+    }
+
+    /// How many dynos are in which state, for people.
+    pub(crate) fn states(&self) -> String {
+        let lines = self.0.lines().filter(|line| {
+            line.starts_with("dyno_dynos{") || line.starts_with("dyno_router_dynos_")
+        });
+        lines.collect::<Vec<_>>().join(", ")
+    }
+}
+
+impl Slug {
+    /// Has the product build a slug of a component and a file with some text in it.
+    pub(crate) fn pack(
+        product: &Product,
+        name: &str,
+        component: &Path,
+        text: &str,
+    ) -> Result<Slug> {
+        let folder = product.file(name);
+        std::fs::create_dir_all(&folder)?;
+        std::fs::copy(component, folder.join("app.wasm"))
+            .with_context(|| format!("cannot copy {}", component.display()))?;
+        std::fs::write(folder.join("Procfile"), "web: app.wasm\n")?;
+        std::fs::write(folder.join("note.txt"), text)?;
+        Slug::build(product, &folder)
+    }
+
+    /// Has the product build the app in a folder; the slug lies beside it.
+    pub(crate) fn build(product: &Product, folder: &Path) -> Result<Slug> {
+        let file = folder.with_extension("slug");
+        let mut command = product.command();
+        command.arg("build").arg(folder).arg("--json");
+        let built = command.arg("-o").arg(&file).output();
+        let built = built.context("cannot start dyno build")?;
+        ensure!(
+            built.status.success(),
+            "dyno build failed:\n{}",
+            String::from_utf8_lossy(&built.stderr).trim()
+        );
+        let said: Value = serde_json::from_slice(&built.stdout)?;
+        Ok(Slug {
+            id: said["id"].as_str().context("a slug has an id")?.to_owned(),
+            bytes: std::fs::read(&file)?,
+            file,
+        })
+    }
+
+    /// Its size, in bytes.
+    pub(crate) fn size(&self) -> usize {
+        self.bytes.len()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_number_is_found_by_its_whole_name() {
+        let text = "# TYPE dyno_dynos gauge\ndyno_dynos{state=\"up\"} 12\ndyno_apps 3\n";
+        let numbers = Numbers(text.to_owned());
+        assert_eq!(numbers.dynos("up"), 12.0);
+        assert_eq!(numbers.dynos("idle"), 0.0);
+        assert_eq!(numbers.value("dyno_apps"), 3.0);
+        assert_eq!(numbers.states(), "dyno_dynos{state=\"up\"} 12");
+    }
+}

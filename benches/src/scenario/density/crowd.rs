@@ -1,0 +1,203 @@
+//! The larger part of `density`: thousands of dynos awake, and many more asleep, in one process.
+//!
+//! Nothing of the kernel's settings is changed. If the product does not come so far, how far it came is
+//! the figure, and why stands in the outcome.
+
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result};
+
+use crate::args::Options;
+use crate::load::open_loop::{self, Done, Fleet, Policy};
+use crate::load::workload::Job;
+use crate::machine::process::{Cpu, Holdings};
+use crate::measure::{KIB, MIB, Reading};
+use crate::product::binary::Product;
+use crate::product::dyno_serve::{Numbers, Serve, Slug};
+use crate::report::document::Outcome;
+
+/// Dynos of one app: the product allows no more of a process type.
+const APP_DYNOS: u32 = 1_000;
+/// Dynos that may be awake while others are started to sleep: those that start need room as well.
+const AWAKE_MAX: f64 = 5_000.0;
+/// How long an app's dynos may take to come up, or to fall asleep.
+const PATIENCE: Duration = Duration::from_secs(60);
+/// How long all may take to fall asleep in the end.
+const SLEEP_MAX: Duration = Duration::from_secs(120);
+/// Time for what a start leaves to be given back.
+const SETTLE: Duration = Duration::from_secs(3);
+/// How long the idle process is watched.
+const IDLE: Duration = Duration::from_secs(3);
+/// How long a dyno is held by the request that asks it. A dyno has one request at a time: if as many requests as an
+/// app has dynos are answered before any could be the second one of a dyno, each had a dyno of its own.
+const HELD: Duration = Duration::from_millis(1_500);
+/// Between the questions to one app and to the next.
+const NEXT_APP: Duration = Duration::from_millis(2_500);
+
+/// Whether dynos are to sleep.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Form {
+    Awake,
+    Asleep,
+}
+
+/// What was found with so many dynos as there came to be.
+struct Crowd {
+    dynos: u32,
+    asked: Asked,
+    one: Holdings,
+    all: Holdings,
+    cpu: Cpu,
+    grown: Duration,
+    /// Why there are not more.
+    broke: Option<anyhow::Error>,
+}
+
+/// What came of asking every dyno.
+struct Asked {
+    /// Dynos that answered, none of them twice.
+    alone: u32,
+    /// Answers that were none of the app's.
+    refused: u32,
+    longest: Duration,
+}
+
+/// Adds both crowds to what `density` found.
+pub(crate) fn add(outcome: &mut Outcome, options: &Options, product: &Product) -> Result<()> {
+    let slug = Slug::pack(product, "crowd", &product.bench_guest()?, "")?;
+    for (form, wanted, word) in [
+        (Form::Awake, options.awake, "awake"),
+        (Form::Asleep, options.asleep, "asleep"),
+    ] {
+        let subject = format!("{wanted} {word}");
+        eprintln!("density: {subject} …");
+        let idle_after = if form == Form::Awake { "off" } else { "1s" };
+        let serve = Serve::start(product, &["--idle-after", idle_after])?;
+        outcome.commands.push(serve.server.command.clone());
+        let crowd = gather(&serve, &slug, form, wanted)?;
+        if let Some(error) = &crowd.broke {
+            let (came, why) = (crowd.dynos, format!("{error:#}"));
+            eprintln!("density: {subject} came to {came}: {why}");
+            outcome
+                .skipped
+                .push(format!("{subject}: came to {came}, then: {why}"));
+        }
+        add_crowd(outcome, &subject, wanted, &crowd);
+    }
+    outcome.how += &format!(
+        ". Crowds: apps of {APP_DYNOS} dynos on dyno serve; each dyno less what the process took with one; then every \
+         dyno asked: as many requests at once as an app has dynos, each for {} ms, so that none could have had two",
+        HELD.as_millis()
+    );
+    Ok(())
+}
+
+fn gather(serve: &Serve, slug: &Slug, form: Form, wanted: u32) -> Result<Crowd> {
+    serve.upload(slug)?;
+    let began = Instant::now();
+    serve.deploy(&name(0), slug)?;
+    std::thread::sleep(SETTLE);
+    let one = serve.server.holdings()?;
+    let (mut dynos, mut broke, mut grown) = (0, None, Duration::ZERO);
+    while dynos < wanted && broke.is_none() {
+        let more = APP_DYNOS.min(wanted - dynos);
+        match grow(serve, slug, form, dynos, more) {
+            Ok(()) => (dynos, grown) = (dynos + more, began.elapsed() - SETTLE),
+            Err(error) => broke = Some(error),
+        }
+    }
+    if form == Form::Asleep {
+        let asleep = |numbers: &Numbers| numbers.dynos("idle") >= f64::from(dynos);
+        serve.until(SLEEP_MAX, "all asleep", asleep)?;
+    }
+    std::thread::sleep(SETTLE);
+    let before = serve.server.cpu()?;
+    std::thread::sleep(IDLE);
+    Ok(Crowd {
+        dynos,
+        cpu: serve.server.cpu()?.since(before),
+        all: serve.server.holdings()?,
+        asked: ask(serve, dynos).context("while every dyno was asked")?,
+        one,
+        grown,
+        broke,
+    })
+}
+
+fn name(app: u32) -> String {
+    format!("crowd-{app}")
+}
+
+/// One app more, with so many dynos. `dynos` are there already.
+fn grow(serve: &Serve, slug: &Slug, form: Form, dynos: u32, more: u32) -> Result<()> {
+    let number = dynos / APP_DYNOS;
+    let app = name(number);
+    if number > 0 {
+        serve.deploy(&app, slug)?;
+    }
+    serve.scale(&app, more)?;
+    let all = f64::from(dynos + more);
+    let there = |numbers: &Numbers| {
+        let (up, idle) = (numbers.dynos("up"), numbers.dynos("idle"));
+        let room = form == Form::Awake || up <= AWAKE_MAX;
+        up + idle >= all && room
+    };
+    serve.until(PATIENCE, &format!("{all} dynos"), there)
+}
+
+fn ask(serve: &Serve, dynos: u32) -> Result<Asked> {
+    let host = |dyno: u32| format!("{}.localhost", name(dyno / APP_DYNOS));
+    let fleet = Fleet {
+        policy: Policy::RoundRobin,
+        hosts: (0..dynos).map(host).collect(),
+    };
+    let job = |dyno: u32| Job {
+        at: NEXT_APP * (dyno / APP_DYNOS),
+        service: HELD,
+    };
+    let jobs: Vec<Job> = (0..dynos).map(job).collect();
+    let done = open_loop::run(serve.apps, &[fleet], &jobs, 0)?;
+    let done = done.first().context("there is one fleet")?;
+    let took = |done: &Done| done.answered - done.sent;
+    let alone = done.iter().filter(|done| {
+        let took = took(done);
+        done.status == 200 && took >= HELD && took < 2 * HELD
+    });
+    let refused = done.iter().filter(|done| done.status != 200);
+    Ok(Asked {
+        alone: u32::try_from(alone.count())?,
+        refused: u32::try_from(refused.count())?,
+        longest: done.iter().map(took).max().unwrap_or_default(),
+    })
+}
+
+fn add_crowd(outcome: &mut Outcome, subject: &str, wanted: u32, crowd: &Crowd) {
+    let figures: [Reading<Crowd>; 7] = [
+        ("PSS", "MiB", |crowd| crowd.all.pss_bytes as f64 / MIB),
+        ("RSS", "MiB", |crowd| crowd.all.rss_bytes as f64 / MIB),
+        ("descriptors", "", |crowd| crowd.all.descriptors as f64),
+        ("memory maps", "", |crowd| crowd.all.maps as f64),
+        ("threads", "", |crowd| crowd.all.threads as f64),
+        ("CPU while idle, per second", "ms", |crowd| {
+            crowd.cpu.total().as_secs_f64() * 1e3 / IDLE.as_secs_f64()
+        }),
+        ("PSS of one", "KiB", |crowd| {
+            let more = crowd.all.pss_bytes as f64 - crowd.one.pss_bytes as f64;
+            more / KIB / f64::from(crowd.dynos.saturating_sub(1))
+        }),
+    ];
+    for (name, unit, figure) in figures {
+        outcome.add(subject, name, unit, vec![figure(crowd)]);
+    }
+    outcome.add(subject, "all started", "s", vec![crowd.grown.as_secs_f64()]);
+    outcome.add(subject, "dynos", "", vec![f64::from(crowd.dynos)]);
+    let asked = &crowd.asked;
+    let longest = asked.longest.as_secs_f64() * 1e3;
+    outcome.add(subject, "longest answer", "ms", vec![longest]);
+    let refused = vec![f64::from(asked.refused)];
+    outcome.add(subject, "refused", "", refused);
+    let missing = f64::from(wanted.saturating_sub(asked.alone));
+    outcome
+        .add(subject, "not there, or no answer", "", vec![missing])
+        .gate(0.0);
+}

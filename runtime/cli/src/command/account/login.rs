@@ -1,0 +1,83 @@
+//! `dyno login`, `logout`, `whoami`: who a server takes this user for.
+
+use std::io::{IsTerminal, Read};
+
+use anyhow::{Context, Result, bail};
+
+use crate::args::{Login, Logout, Whoami};
+use crate::client::types::Account;
+use crate::client::{Client, Server, ServerUrl, credentials, server_url};
+use crate::terminal::{self, clean};
+
+/// Bytes of a token, at most: what is longer is some other file.
+const TOKEN_BYTES_MAX: u64 = 4_096;
+
+/// Keeps a token that the server takes.
+pub(crate) fn login(args: &Login) -> Result<()> {
+    let url: ServerUrl = args.url.parse()?;
+    if url.is_open() {
+        terminal::warning(&format!(
+            "{url} is not encrypted: others on the way can read the token"
+        ));
+    }
+    let token = token(&url)?;
+    let client = Client::new(url.clone(), token.clone());
+    let answer = client.get("/v1/account")?;
+    let account: Account = answer.read()?;
+    let file = credentials::log_in(&url, &token)?;
+    if args.json {
+        return terminal::json(answer.json());
+    }
+    terminal::note("Logged in", &who(&account, &url));
+    terminal::note("Kept in", &file.display().to_string());
+    terminal::note("Next", "dyno deploy");
+    Ok(())
+}
+
+/// From the terminal, unseen, or from stdin.
+fn token(url: &ServerUrl) -> Result<String> {
+    let stdin = std::io::stdin();
+    let text = if stdin.is_terminal() {
+        terminal::prompt(&format!("Token for {url}: "))?
+    } else {
+        let mut text = String::new();
+        let read = stdin.take(TOKEN_BYTES_MAX).read_to_string(&mut text);
+        read.context("cannot read a token from stdin")?;
+        text
+    };
+    let token = text.trim();
+    if token.is_empty() || !token.bytes().all(|byte| byte.is_ascii_graphic()) {
+        bail!(
+            "no token was given: it is one line, as `dyno tokens create` or a server's first start prints it"
+        );
+    }
+    Ok(token.to_owned())
+}
+
+pub(crate) fn logout(args: &Logout) -> Result<()> {
+    let url = server_url(args.server.as_deref(), &credentials::load()?)?;
+    if !credentials::log_out(&url)? {
+        bail!("you are not logged in to {url}");
+    }
+    terminal::note(
+        "Logged out",
+        &format!("of {url}; the token itself lives on until `dyno tokens revoke`"),
+    );
+    Ok(())
+}
+
+pub(crate) fn whoami(args: &Whoami) -> Result<()> {
+    let server = Server::of(&args.on)?;
+    let answer = server.client.get("/v1/account")?;
+    server.show(&answer, || {
+        terminal::print(&who(&answer.read()?, server.client.url()))
+    })
+}
+
+fn who(account: &Account, url: &ServerUrl) -> String {
+    let Account { name, role, app } = account;
+    let only = app
+        .as_ref()
+        .map_or_else(String::new, |app| format!(", app {app} only"));
+    clean(&format!("{name} (role {role}{only}) at {url}"))
+}

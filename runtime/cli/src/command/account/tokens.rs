@@ -1,0 +1,121 @@
+//! `dyno tokens`: what a server lets in.
+
+use std::path::Path;
+use std::time::SystemTime;
+
+use anyhow::{Context, Result, bail};
+use grid::name::AppName;
+use node::{LocalToken, LocalTokenError, LocalTokenRequest};
+use serde_json::json;
+
+use crate::args::{Role, Tokens, TokensCommand};
+use crate::client::types::{Items, Token};
+use crate::client::{Server, escape};
+use crate::dirs;
+use crate::terminal::{self, ago, clean, table};
+
+pub(crate) fn run(args: &Tokens) -> Result<()> {
+    let Some(TokensCommand::Create {
+        role,
+        app,
+        name,
+        local,
+        data,
+    }) = &args.command
+    else {
+        let server = Server::of(&args.on)?;
+        return match &args.command {
+            Some(TokensCommand::Revoke { id }) => revoke(&server, id),
+            _ => list(&server),
+        };
+    };
+    let name = name.as_deref().unwrap_or(role.name());
+    if !local {
+        return create(&Server::of(&args.on)?, name, *role, app.as_ref());
+    }
+    if args.on.server.is_some() {
+        bail!("--local is for the server whose data is on this machine: leave --server out");
+    }
+    let request = LocalTokenRequest {
+        name: name.to_owned(),
+        role: role.name().parse()?,
+        app: app.clone(),
+    };
+    create_locally(&request, data.as_deref(), args.on.json)
+}
+
+fn list(server: &Server) -> Result<()> {
+    let answer = server.client.list("/v1/tokens")?;
+    server.show(&answer, || {
+        let Items { items } = answer.read::<Items<Token>>()?;
+        let now = SystemTime::now();
+        let rows = items.iter().map(|token| {
+            [
+                clean(&token.id),
+                clean(&token.name),
+                clean(&token.role),
+                clean(token.app.as_deref().unwrap_or("all")),
+                clean(&token.created_by),
+                ago(&token.created_at, now),
+            ]
+        });
+        terminal::print(&table(["id", "name", "role", "app", "by", "when"], rows))
+    })
+}
+
+/// Prints the secret alone on stdout, so that it can go where it is needed.
+fn create(server: &Server, name: &str, role: Role, app: Option<&AppName>) -> Result<()> {
+    let mut body = json!({ "name": name, "role": role.name() });
+    if let Some(app) = app {
+        body["app"] = json!(app);
+    }
+    let answer = server.client.post("/v1/tokens", &body)?;
+    server.show(&answer, || {
+        let token: Token = answer.read()?;
+        let secret = token
+            .token
+            .context("the server made a token and did not tell it")?;
+        terminal::note(
+            "Created",
+            &clean(&format!(
+                "token {} ({}), shown this once",
+                token.id, token.name
+            )),
+        );
+        terminal::print(&clean(&secret))
+    })
+}
+
+/// Makes a token in the data folder of a server on this machine, and prints its secret alone on stdout.
+fn create_locally(request: &LocalTokenRequest, data: Option<&Path>, json: bool) -> Result<()> {
+    let root = match data {
+        Some(data) => data.to_owned(),
+        None => dirs::data()?,
+    };
+    let token: LocalToken = match node::create_local_token(&root, request) {
+        Ok(token) => token,
+        Err(LocalTokenError::NoData(root)) => bail!(
+            "{} holds no server's data: name the folder that `dyno serve` has, with --data DIR",
+            root.display()
+        ),
+        Err(LocalTokenError::Refused(reason)) => bail!("the server refused: {}", clean(&reason)),
+        Err(error) => return Err(error.into()),
+    };
+    if json {
+        return terminal::json(&token);
+    }
+    let text = format!("token {} ({}), shown this once", token.id, token.name);
+    terminal::note("Created", &clean(&text));
+    terminal::note("Next", "dyno login URL, which asks for it");
+    terminal::print(&clean(&token.token))
+}
+
+fn revoke(server: &Server, id: &str) -> Result<()> {
+    let answer = server
+        .client
+        .delete(&format!("/v1/tokens/{}", escape(id)))?;
+    server.show(&answer, || {
+        terminal::note("Revoked", &format!("token {id}"));
+        Ok(())
+    })
+}

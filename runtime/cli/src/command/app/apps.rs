@@ -1,0 +1,240 @@
+//! `dyno apps`: list, create, show, set, open and destroy apps.
+
+use std::io::IsTerminal;
+use std::process::{Command, Stdio};
+
+use anyhow::{Result, bail};
+use grid::name::AppName;
+use serde_json::{Map, Value, json};
+
+use crate::args::{Apps, AppsCommand, OnApp, Setting};
+use crate::client::types::{self, Items};
+use crate::client::{App, Server};
+use crate::terminal::{self, clean, details, moment, table};
+
+pub(crate) fn run(args: &Apps) -> Result<()> {
+    match &args.command {
+        None => list(&args.on),
+        Some(AppsCommand::Create { name }) => create(&args.on, name.as_ref()),
+        Some(AppsCommand::Info { name }) => info(&args.on, name.as_ref()),
+        Some(AppsCommand::Set { settings }) => set(&args.on, settings),
+        Some(AppsCommand::Destroy { name, confirm }) => {
+            destroy(&args.on, name.as_ref(), confirm.as_ref())
+        }
+        Some(AppsCommand::Open { name }) => open(&args.on, name.as_ref()),
+    }
+}
+
+fn list(on: &OnApp) -> Result<()> {
+    let server = Server::of(&on.server)?;
+    let answer = server.client.list("/v1/apps")?;
+    server.show(&answer, || {
+        let Items { items } = answer.read::<Items<types::App>>()?;
+        if items.is_empty() {
+            terminal::note("No apps", "yet: dyno deploy");
+            return Ok(());
+        }
+        let rows = items.iter().map(|app| {
+            [
+                clean(&app.name),
+                app.release.clone().unwrap_or_else(|| "-".into()),
+                formation(app),
+                clean(&app.url),
+            ]
+        });
+        terminal::print(&table(["app", "release", "dynos", "url"], rows))
+    })
+}
+
+fn create(on: &OnApp, name: Option<&AppName>) -> Result<()> {
+    let app = App::named(on, name)?;
+    let answer = app
+        .client()
+        .post("/v1/apps", &json!({ "name": app.name }))?;
+    app.server.show(&answer, || {
+        let created: types::App = answer.read()?;
+        terminal::note("Created", &clean(&created.name));
+        terminal::note("Next", &format!("dyno deploy -a {}", app.name));
+        terminal::print(&clean(&created.url))
+    })
+}
+
+fn info(on: &OnApp, name: Option<&AppName>) -> Result<()> {
+    let app = App::named(on, name)?;
+    let answer = app.client().get(&app.path(""))?;
+    app.server
+        .show(&answer, || terminal::print(&describe(&answer.read()?)))
+}
+
+fn describe(app: &types::App) -> String {
+    let timeout = app.timeout_ms.map(std::time::Duration::from_millis);
+    let timeout = timeout.map(|time| humantime::format_duration(time).to_string());
+    let lines = [
+        ("url", app.url.clone()),
+        ("host names", app.hostnames.join(", ")),
+        ("release", release(app)),
+        ("dynos", formation(app)),
+        ("timeout", timeout.unwrap_or_else(|| "the release's".into())),
+        (
+            "idle after",
+            app.idle_after
+                .clone()
+                .unwrap_or_else(|| "the server's default".into()),
+        ),
+        (
+            "maintenance",
+            if app.maintenance { "on" } else { "off" }.into(),
+        ),
+        (
+            "created",
+            format!("{} by {}", moment(&app.created_at), app.created_by),
+        ),
+    ];
+    details(
+        &clean(&app.name),
+        lines.map(|(name, value)| (name, clean(&value))),
+    )
+}
+
+fn release(app: &types::App) -> String {
+    match (&app.release, &app.newest) {
+        (Some(serving), Some(newest)) if serving != newest => {
+            format!("{serving} serves, {newest} is the newest")
+        }
+        (Some(serving), _) => serving.clone(),
+        (None, Some(newest)) => format!("none serves yet, {newest} is the newest"),
+        (None, None) => "none yet: dyno deploy".into(),
+    }
+}
+
+fn formation(app: &types::App) -> String {
+    let counts = app.formation.iter();
+    let counts: Vec<String> = counts
+        .map(|(process, count)| format!("{process}={count}"))
+        .collect();
+    clean(&counts.join(" "))
+}
+
+fn set(on: &OnApp, settings: &[Setting]) -> Result<()> {
+    let app = App::of(on)?;
+    let answer = app.client().patch(&app.path(""), &changes(settings))?;
+    app.server
+        .show(&answer, || terminal::print(&describe(&answer.read()?)))
+}
+
+fn changes(settings: &[Setting]) -> Value {
+    let changes: Map<String, Value> = settings
+        .iter()
+        .map(|setting| match setting {
+            Setting::Timeout(value) => ("timeout".into(), json!(value)),
+            Setting::IdleAfter(value) => ("idle_after".into(), json!(value)),
+        })
+        .collect();
+    changes.into()
+}
+
+/// The name, typed once more, says which app, unless something else names another one.
+fn destroy(on: &OnApp, name: Option<&AppName>, confirm: Option<&AppName>) -> Result<()> {
+    let named = name.or(on.app.as_ref());
+    let Some(confirm) = confirm else {
+        let app = named.map_or("APP", AppName::as_str);
+        crate::args::wrong_usage(&format!(
+            "this destroys an app with its releases and config vars: type its name once more, as in \
+             `dyno apps destroy {app} --confirm {app}`"
+        ));
+    };
+    if let Some(other) = named.filter(|app| *app != confirm) {
+        let given = if name.is_some() { "" } else { "-a " };
+        bail!("--confirm {confirm} does not fit {given}{other}: nothing was destroyed");
+    }
+    let app = App::named(on, Some(confirm))?;
+    let answer = app.client().delete(&app.path(""))?;
+    app.server.show(&answer, || {
+        terminal::note(
+            "Destroyed",
+            &format!("{confirm}, with its releases and config vars"),
+        );
+        Ok(())
+    })
+}
+
+fn open(on: &OnApp, name: Option<&AppName>) -> Result<()> {
+    let app = App::named(on, name)?;
+    let answer = app.client().get(&app.path(""))?;
+    let url = answer.read::<types::App>()?.url;
+    if std::io::stdout().is_terminal() && !app.server.json && !browse(&url) {
+        terminal::warning("no browser was found: open the URL by hand");
+    }
+    app.server.show(&answer, || terminal::print(&clean(&url)))
+}
+
+/// Hands a URL to the desktop. Tells whether there is one.
+fn browse(url: &str) -> bool {
+    // A server's text is not to be a flag or a file.
+    let web = url.starts_with("http://") || url.starts_with("https://");
+    let opener = if cfg!(target_os = "macos") {
+        "open"
+    } else {
+        "xdg-open"
+    };
+    let mut opened = Command::new(opener);
+    opened
+        .arg(url)
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null());
+    web && opened.status().is_ok_and(|status| status.success())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn app(extra: Value) -> types::App {
+        let mut app = json!({ "name": "shop", "url": "http://shop.localhost:8080/" });
+        let fields = app.as_object_mut().expect("an object");
+        fields.extend(extra.as_object().expect("an object").clone());
+        serde_json::from_value(app).expect("an app")
+    }
+
+    #[test]
+    fn an_app_is_described_with_what_there_is() {
+        let text = describe(&app(json!({
+            "hostnames": ["www.example.com"], "maintenance": true, "timeout_ms": 90_000, "idle_after": "off",
+            "release": "v3", "newest": "v4", "formation": { "web": 2, "worker": 0 },
+            "created_at": "2026-11-22T00:53:12Z", "created_by": "admin", "later": [1],
+        })));
+        let expected = "shop
+  url          http://shop.localhost:8080/
+  host names   www.example.com
+  release      v3 serves, v4 is the newest
+  dynos        web=2 worker=0
+  timeout      1m 30s
+  idle after   off
+  maintenance  on
+  created      2026-11-22 00:53:12 UTC by admin";
+        assert_eq!(text, expected);
+    }
+
+    #[test]
+    fn a_new_app_says_what_comes_next() {
+        let text = describe(&app(json!({ "release": null, "timeout_ms": null })));
+        assert!(text.contains("none yet: dyno deploy"), "{text}");
+        assert!(
+            !text.contains("host names") && !text.contains("dynos  "),
+            "{text}"
+        );
+    }
+
+    #[test]
+    fn the_default_is_sent_as_null() {
+        let settings = [
+            Setting::Timeout(Some("30s".into())),
+            Setting::IdleAfter(None),
+        ];
+        assert_eq!(
+            changes(&settings),
+            json!({ "timeout": "30s", "idle_after": null })
+        );
+    }
+}

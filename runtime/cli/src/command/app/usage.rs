@@ -1,0 +1,135 @@
+//! `dyno usage`: dyno-hours and price by app and process type.
+
+use anyhow::Result;
+
+use crate::args;
+use crate::client::types::{Items, Usage};
+use crate::client::{Server, escape};
+use crate::terminal::{self, clean, moment, table};
+
+pub(crate) fn run(args: &args::Usage) -> Result<()> {
+    let server = Server::of(&args.on)?.naming_apps();
+    let since = args
+        .since
+        .as_deref()
+        .map_or_else(String::new, |since| format!("?since={}", escape(since)));
+    let (answer, all) = match &args.app {
+        Some(app) => {
+            let answer = server.client.get(&format!("/v1/apps/{app}/usage{since}"))?;
+            let usage = if server.json {
+                Vec::new()
+            } else {
+                vec![answer.read()?]
+            };
+            (answer, usage)
+        }
+        None => {
+            let answer = server.client.list(&format!("/v1/usage{since}"))?;
+            let usage = if server.json {
+                Vec::new()
+            } else {
+                answer.read::<Items<Usage>>()?.items
+            };
+            (answer, usage)
+        }
+    };
+    server.show(&answer, || {
+        match all.first() {
+            Some(first) => {
+                let (since, until) = (day(&first.since), day(&first.until));
+                terminal::note("From", &format!("{since} to {until}"));
+            }
+            None => terminal::note("No usage", "yet: dyno deploy"),
+        }
+        if all.is_empty() {
+            Ok(())
+        } else {
+            terminal::print(&rows(&all))
+        }
+    })
+}
+
+/// A moment; a day alone where it is the day's beginning.
+fn day(text: &str) -> String {
+    let shown = moment(text);
+    match shown.strip_suffix(" 00:00:00 UTC") {
+        Some(day) => day.to_owned(),
+        None => shown,
+    }
+}
+
+/// A row for each process type and size; an app's price is in its first, and the sum of all below.
+fn rows(all: &[Usage]) -> String {
+    let mut rows: Vec<[String; 5]> = Vec::new();
+    for usage in all {
+        let price = clean(&format!("{} {}", usage.price.amount, usage.price.currency));
+        let app = clean(&usage.app);
+        if usage.items.is_empty() {
+            rows.push([app, "-".into(), "-".into(), "0".into(), price]);
+            continue;
+        }
+        let mut heads = Some((app, price));
+        for item in &usage.items {
+            let (app, price) = heads.take().unwrap_or_default();
+            rows.push([
+                app,
+                clean(&item.process),
+                clean(&item.memory),
+                clean(&item.hours),
+                price,
+            ]);
+        }
+    }
+    if let Some(total) = total(all).filter(|_| all.len() > 1) {
+        rows.push([
+            "total".into(),
+            String::new(),
+            String::new(),
+            String::new(),
+            total,
+        ]);
+    }
+    table(["app", "process", "memory", "dyno-hours", "price"], rows)
+}
+
+/// The sum, if all is in one currency.
+fn total(all: &[Usage]) -> Option<String> {
+    let currency = &all.first()?.price.currency;
+    let mut sum = 0.0;
+    for usage in all {
+        if usage.price.currency != *currency {
+            return None;
+        }
+        sum += usage.price.amount.parse::<f64>().ok()?;
+    }
+    Some(clean(&format!("{sum:.2} {currency}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn prices_stand_once_an_app_and_add_up() {
+        let all: Vec<Usage> = serde_json::from_value(json!([
+            { "app": "shop", "since": "", "until": "", "billed_seconds": 10_800,
+              "items": [
+                { "process": "web", "memory": "128MiB", "seconds": 14_400, "hours": "4.0000" },
+                { "process": "worker", "memory": "64MiB", "seconds": 4_530, "hours": "1.2583" },
+              ],
+              "price": { "currency": "USD", "amount": "0.15" } },
+            { "app": "idle", "items": [], "price": { "currency": "USD", "amount": "0.10" } },
+        ]))
+        .expect("usage");
+        let expected = "\
+app    process  memory  dyno-hours  price
+shop   web      128MiB  4.0000      0.15 USD
+       worker   64MiB   1.2583
+idle   -        -       0           0.10 USD
+total                               0.25 USD";
+        assert_eq!(rows(&all), expected);
+        assert!(!rows(&all[..1]).contains("total"));
+    }
+}

@@ -1,0 +1,4 @@
+//! Commands about an app's dynos.
+
+pub(super) mod ps;
+pub(super) mod run;

@@ -1,0 +1,74 @@
+//! What is deployed: a folder that is built, a component, or a slug; always a slug in the end.
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+use slugs::Slug;
+use slugs::build::{Built, Tools};
+
+use crate::dirs::{self, RunFolder};
+use crate::terminal::Working;
+
+/// A slug's file, and the folder that it is packed in, unless it was there before.
+pub(super) struct Source {
+    slug: Slug,
+    file: PathBuf,
+    _folder: Option<RunFolder>,
+}
+
+impl Source {
+    /// Builds and packs it, if it is no slug yet.
+    pub(super) fn make(what: &Path, working: &Working) -> Result<Source> {
+        let is_slug = what
+            .extension()
+            .is_some_and(|extension| extension == slugs::EXTENSION);
+        if is_slug && !what.is_dir() {
+            let slug = Slug::open(what);
+            let slug = slug.with_context(|| format!("{} is not a sound slug", what.display()))?;
+            return Ok(Source {
+                slug,
+                file: what.to_owned(),
+                _folder: None,
+            });
+        }
+        let built = build(what, working)?;
+        let folder = RunFolder::create(&dirs::cache()?)?;
+        let file = folder.path().join("app").with_extension(slugs::EXTENSION);
+        let packed = slugs::pack::pack(&built, &file)?;
+        for warning in built.warnings() {
+            working.warning(&warning.to_string());
+        }
+        Ok(Source {
+            slug: packed.slug,
+            file,
+            _folder: Some(folder),
+        })
+    }
+
+    pub(super) fn slug(&self) -> &Slug {
+        &self.slug
+    }
+
+    pub(super) fn open(&self) -> Result<File> {
+        File::open(&self.file).with_context(|| format!("cannot read {}", self.file.display()))
+    }
+
+    /// Config vars without which the app does not work, and that are not among `set`.
+    pub(super) fn missing<'a>(&'a self, set: &'a [String]) -> impl Iterator<Item = &'a str> {
+        let wanted = self.slug.manifest().env.iter();
+        let required = wanted.filter(|(_, var)| var.required && var.value.is_none());
+        let names = required.map(|(name, _)| name.as_str());
+        names.filter(move |name| !set.iter().any(|known| known == name))
+    }
+}
+
+fn build(what: &Path, working: &Working) -> Result<Built> {
+    if what.is_dir() {
+        let tools = Tools::attached(dirs::cache()?);
+        return Ok(slugs::build::build(what, &tools, &mut |progress| {
+            working.build(progress)
+        })?);
+    }
+    Ok(slugs::build::ready_made(what)?)
+}

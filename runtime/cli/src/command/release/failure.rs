@@ -1,0 +1,165 @@
+//! What is shown of a release that failed: what the log says of it, and which release serves instead.
+//!
+//! Must not know how long anybody waited.
+
+use std::io::Read;
+use std::time::Duration;
+
+use grid::name::DynoId;
+
+use super::live;
+use crate::client::App;
+use crate::client::types::{self, Release};
+use crate::terminal::{self, clean};
+
+/// Lines that are shown: a traceback of a deep framework, and what comes with it.
+const LINES_SHOWN_MAX: usize = 100;
+/// Lines of the log that are looked at: what served meanwhile writes as well.
+const LINES_READ_MAX: usize = 1_000;
+/// The log is written a moment after the fact: how often it is looked at, and the time in between.
+const LOOKS: usize = 10;
+const PAUSE: Duration = Duration::from_millis(50);
+
+/// Prints what the log says of why a release failed, as a help: without it the reason must do. The lines of a release
+/// process may be `told` already.
+pub(super) fn show_log(app: &App, release: &Release, told: bool) {
+    let culprit = release.reason.as_deref().and_then(culprit);
+    let of_dyno = culprit.map(|dyno| (format!("&dyno={dyno}"), Part::OfDyno(dyno)));
+    let (query, part) = of_dyno.unwrap_or_else(|| {
+        let until = format!("Release {} failed", release.version);
+        (String::new(), Part::OfRelease { until, told })
+    });
+    let mut lines = Vec::new();
+    for _ in 0..LOOKS {
+        std::thread::sleep(PAUSE);
+        let Some(text) = read_log(app, &query) else {
+            break;
+        };
+        let complete;
+        (lines, complete) = part.of(&text, &release.created_at);
+        if complete {
+            break;
+        }
+    }
+    let first = lines.len().saturating_sub(LINES_SHOWN_MAX);
+    if !lines.is_empty() {
+        terminal::aside(&clean(&lines[first..].join("\n")));
+    }
+}
+
+/// Which release serves in the place of one that failed, as the end of a sentence.
+pub(super) fn serving_instead(app: &App) -> String {
+    let known = app.client().get(&app.path(""));
+    let known = known.and_then(|answer| answer.read::<types::App>());
+    match known.map(|known| known.release) {
+        Ok(Some(version)) => format!("{} goes on serving", clean(&version)),
+        Ok(None) => "no release serves yet: deploy again when that is mended".to_owned(),
+        Err(_) => "what served before goes on serving".to_owned(),
+    }
+}
+
+/// The dyno that a reason begins with.
+fn culprit(reason: &str) -> Option<DynoId> {
+    reason.split_once(' ')?.0.parse().ok()
+}
+
+fn read_log(app: &App, query: &str) -> Option<String> {
+    let path = app.path(&format!("/logs?n={LINES_READ_MAX}{query}"));
+    let mut text = String::new();
+    let mut stream = app.client().stream(&path).ok()?;
+    stream.read_to_string(&mut text).ok()?;
+    Some(text)
+}
+
+/// Which lines of a log tell why a release failed.
+enum Part {
+    /// From the start of this dyno to its crash. A dyno of that name may serve meanwhile, and its lines cannot be told apart.
+    OfDyno(DynoId),
+    /// All but those of requests, up to the line that tells of the failure.
+    OfRelease { until: String, told: bool },
+}
+
+impl Part {
+    /// The lines of the log since the release was made, and whether they are complete.
+    fn of(&self, log: &str, created_at: &str) -> (Vec<String>, bool) {
+        let lines = log
+            .lines()
+            .filter(|line| !live::is_before(line, created_at));
+        match self {
+            Part::OfDyno(dyno) => of_dyno(lines, dyno),
+            Part::OfRelease { until, told } => {
+                let lines = lines
+                    .filter(|line| !line.contains(" dyno[router]: "))
+                    .filter(|line| !told || !line.contains(live::OF_APP));
+                let lines: Vec<String> = lines.map(str::to_owned).collect();
+                let complete = lines.iter().any(|line| line.contains(until));
+                (lines, complete)
+            }
+        }
+    }
+}
+
+fn of_dyno<'a>(lines: impl Iterator<Item = &'a str>, dyno: &DynoId) -> (Vec<String>, bool) {
+    let (own, about) = (format!(" app[{dyno}]: "), format!(" dyno[{dyno}]: "));
+    let changed = format!("{about}State changed from ");
+    let mut shown = Vec::new();
+    let started =
+        lines.skip_while(|line| !(line.contains(&changed) && line.ends_with(" to starting")));
+    for line in started {
+        if let Some((_, said)) = line.split_once(&own) {
+            shown.push(format!("  {dyno} | {said}"));
+        } else if line.contains(&about) {
+            shown.push(line.to_owned());
+        }
+        if line.contains(&changed) && line.ends_with(" to crashed") {
+            return (shown, true);
+        }
+    }
+    (shown, false)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LOG: &str = "\
+2026-11-22T08:00:00.000000+00:00 dyno[web.1]: State changed from down to starting
+2026-11-22T08:00:00.100000+00:00 dyno[web.1]: State changed from starting to up
+2026-11-22T08:00:02.000000+00:00 app[web.1]: what serves says this
+2026-11-22T08:00:02.100000+00:00 dyno[web.1]: State changed from down to starting
+2026-11-22T08:00:02.200000+00:00 app[web.1]: Traceback (most recent call last):
+2026-11-22T08:00:02.200001+00:00 app[web.1]:   File \"/app.py\", line 3, in <module>
+2026-11-22T08:00:02.200002+00:00 app[web.1]: NameError: name 'shop' is not defined
+2026-11-22T08:00:02.300000+00:00 dyno[web.1]: Crashed: NameError: name 'shop' is not defined
+2026-11-22T08:00:02.300001+00:00 dyno[web.1]: State changed from starting to crashed
+2026-11-22T08:00:03.000000+00:00 app[web.1]: what serves says this
+";
+
+    #[test]
+    fn the_failed_dynos_own_words_are_shown() {
+        let part = Part::OfDyno("web.1".parse().expect("a dyno"));
+        let (lines, complete) = part.of(LOG, "2026-11-22T08:00:01.500Z");
+        assert!(complete);
+        let own = [
+            "  web.1 | Traceback (most recent call last):",
+            "  web.1 |   File \"/app.py\", line 3, in <module>",
+            "  web.1 | NameError: name 'shop' is not defined",
+        ];
+        assert_eq!(lines[1..4], own);
+        assert!(lines[0].ends_with(" to starting") && lines[5].ends_with(" to crashed"));
+        assert_eq!(lines.len(), 6);
+        // It has not come yet.
+        let early = LOG.split_once("2026-11-22T08:00:02.3").expect("there").0;
+        let (lines, complete) = part.of(early, "2026-11-22T08:00:01.500Z");
+        assert_eq!((lines.len(), complete), (4, false));
+    }
+
+    #[test]
+    fn a_reason_names_its_dyno() {
+        let of = |reason| culprit(reason).map(|dyno| dyno.to_string());
+        assert_eq!(of("web.12 did not start: x").as_deref(), Some("web.12"));
+        for reason in ["release command failed", "no such slug", "web.1"] {
+            assert_eq!(of(reason), None);
+        }
+    }
+}

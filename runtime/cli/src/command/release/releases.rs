@@ -1,0 +1,122 @@
+//! `dyno releases`: what was deployed, and what became of it.
+
+use std::time::SystemTime;
+
+use anyhow::Result;
+use grid::name::Version;
+
+use crate::args::{Releases, ReleasesCommand};
+use crate::client::App;
+use crate::client::types::{Items, Release};
+use crate::terminal::{self, ago, clean, details, moment, table};
+
+pub(crate) fn run(args: &Releases) -> Result<()> {
+    let app = App::of(&args.on)?;
+    match &args.command {
+        None => list(&app),
+        Some(ReleasesCommand::Info { version }) => info(&app, *version),
+    }
+}
+
+fn list(app: &App) -> Result<()> {
+    let answer = app.client().list(&app.path("/releases"))?;
+    app.server.show(&answer, || {
+        let Items { items } = answer.read::<Items<Release>>()?;
+        if items.is_empty() {
+            terminal::note("No releases", &format!("of {} yet: dyno deploy", app.name));
+            return Ok(());
+        }
+        terminal::print(&rows(&items, SystemTime::now()))
+    })
+}
+
+fn rows(releases: &[Release], now: SystemTime) -> String {
+    let rows = releases.iter().map(|release| {
+        [
+            clean(&release.version),
+            release.status.name().to_owned(),
+            clean(&release.description),
+            clean(&release.created_by),
+            ago(&release.created_at, now),
+        ]
+    });
+    table(["release", "status", "description", "by", "when"], rows)
+}
+
+fn info(app: &App, version: Version) -> Result<()> {
+    let answer = app
+        .client()
+        .get(&app.path(&format!("/releases/{version}")))?;
+    app.server
+        .show(&answer, || terminal::print(&describe(&answer.read()?)))
+}
+
+fn describe(release: &Release) -> String {
+    let lines = [
+        ("status", release.status.name().to_owned()),
+        ("reason", release.reason.clone().unwrap_or_default()),
+        ("description", release.description.clone()),
+        ("slug", release.slug.clone().unwrap_or_default()),
+        ("config vars", release.config_names.join(" ")),
+        (
+            "created",
+            format!("{} by {}", moment(&release.created_at), release.created_by),
+        ),
+    ];
+    let processes = release.processes.iter().map(|(name, process)| {
+        let timeout = process.timeout.as_deref().unwrap_or("-");
+        let process = format!(
+            "{name} ({}, {}, timeout {timeout})",
+            process.kind, process.memory
+        );
+        ("process", process)
+    });
+    let rows = lines.into_iter().chain(processes);
+    details(
+        &clean(&release.version),
+        rows.map(|(name, value)| (name, clean(&value))),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn releases_are_rows() {
+        let releases: Vec<Release> = serde_json::from_value(json!([
+            { "version": "v2", "status": "serving", "description": "Set A", "created_by": "ci",
+              "created_at": "1970-01-01T00:00:40Z", "config_names": ["A"], "processes": {} },
+            { "version": "v1", "status": "sleeping", "description": "Deploy" },
+        ]))
+        .expect("releases");
+        let text = rows(&releases, SystemTime::UNIX_EPOCH + Duration::from_secs(100));
+        let expected = "\
+release  status   description  by  when
+v2       serving  Set A        ci  1m ago
+v1       ?        Deploy";
+        assert_eq!(text, expected);
+    }
+
+    #[test]
+    fn a_release_tells_why_it_failed() {
+        let release: Release = serde_json::from_value(json!({
+            "version": "v4", "status": "failed", "reason": "web.1 crashed", "description": "Deploy",
+            "slug": "sha256:ab", "created_at": "2026-11-22T00:53:12+00:00", "created_by": "me",
+            "processes": { "web": { "kind": "handler", "memory": "128MiB", "timeout": "30s" } },
+        }))
+        .expect("a release");
+        let expected = "v4
+  status       failed
+  reason       web.1 crashed
+  description  Deploy
+  slug         sha256:ab
+  created      2026-11-22 00:53:12 UTC by me
+  process      web (handler, 128MiB, timeout 30s)";
+        assert_eq!(describe(&release), expected);
+    }
+}

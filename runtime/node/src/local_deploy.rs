@@ -1,0 +1,85 @@
+//! Deploys on a node without an API: the local runner's way to a release.
+
+use std::collections::BTreeMap;
+
+use control::{Actor, Command, Deploy, DeployConfig, Gone, Outcome, Refused};
+use grid::desired::ProcessSpec;
+use grid::name::{AppName, ProcessType, SlugId};
+
+use crate::running_node::RunningNode;
+
+/// The name of the developer in the log.
+const ACTOR: &str = "local";
+
+/// What a release is made of.
+#[derive(Clone, Debug)]
+pub struct LocalDeploy {
+    /// The slug, in the node's store.
+    pub slug: SlugId,
+    /// All config vars.
+    pub config: BTreeMap<String, String>,
+    /// The process types of the slug.
+    pub processes: BTreeMap<ProcessType, ProcessSpec>,
+    /// How many dynos of each process type.
+    pub formation: BTreeMap<ProcessType, u32>,
+}
+
+/// Why a release does not serve.
+#[derive(Debug, thiserror::Error)]
+pub enum LocalDeployError {
+    /// The release was refused.
+    #[error(transparent)]
+    Refused(#[from] Refused),
+    /// The node has ended.
+    #[error(transparent)]
+    Gone(#[from] Gone),
+    /// The release's dynos did not come up.
+    #[error("{app} did not come up: {reason}")]
+    Failed {
+        /// The app.
+        app: AppName,
+        /// Why not.
+        reason: String,
+    },
+}
+
+impl RunningNode {
+    /// Makes a release of an app, and waits until it serves or a newer release has taken its place. The app is created
+    /// if it does not exist.
+    ///
+    /// # Errors
+    /// The release was refused or did not come up. The release before it goes on serving.
+    pub async fn deploy(&self, app: &AppName, deploy: LocalDeploy) -> Result<(), LocalDeployError> {
+        let control = &self.core.control;
+        if !control.view().desired.apps.contains_key(app) {
+            let create = Command::CreateApp {
+                app: app.clone(),
+                hostnames: Vec::new(),
+            };
+            control.command(create, Actor::now(ACTOR), None).await?;
+        }
+        let deploy = Command::Deploy {
+            app: app.clone(),
+            deploy: Deploy {
+                slug: deploy.slug,
+                description: "Deploy".to_owned(),
+                config: DeployConfig::These(deploy.config),
+                processes: deploy.processes,
+                formation: deploy.formation,
+            },
+        };
+        let accepted = control.command(deploy, Actor::now(ACTOR), None).await?;
+        let Some(version) = accepted.version else {
+            return Ok(());
+        };
+        match control.outcome(app, version).await? {
+            Outcome::Serving => control.until_published(app, version).await,
+            Outcome::Superseded(_) | Outcome::Destroyed => {}
+            Outcome::Failed(reason) => {
+                let app = app.clone();
+                return Err(LocalDeployError::Failed { app, reason });
+            }
+        }
+        Ok(())
+    }
+}
