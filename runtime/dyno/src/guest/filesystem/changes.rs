@@ -255,7 +255,7 @@ pub(crate) struct SizeChange {
 
 impl SizeChange {
     /// The offset at which bytes are written.
-    pub(crate) fn start(&self) -> u64 {
+    pub(crate) fn offset(&self) -> u64 {
         self.start
     }
 }

@@ -205,7 +205,7 @@ impl DynoFolders {
     }
 
     /// The reason why the guest has no folders to write to. `None` if it has them, or has not asked for its folders.
-    pub(crate) fn missing(&self) -> Option<&str> {
+    pub(crate) fn missing_reason(&self) -> Option<&str> {
         self.missing.as_deref()
     }
 
