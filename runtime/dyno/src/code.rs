@@ -1,7 +1,7 @@
-//! The linked code of a process type: held while one of its dynos is awake, loaded again when one wakes.
+//! The code of a process type: in memory while one of its dynos is awake, and loaded again when one wakes.
 //!
-//! Owns when code is in memory. Must not know dynos. What a component's code takes, beside what is mapped
-//! from the cache, is some hundred KiB: as much as several awake dynos, and too much for an app that sleeps.
+//! A component's code takes some hundred KiB beside what is mapped from the cache: as much as several awake dynos,
+//! and too much for a sleeping app. Must not know dynos.
 
 pub(crate) mod boot_hook;
 pub mod compile;
@@ -41,19 +41,19 @@ pub(crate) enum LinkedProgram {
     Run3(CommandPre3<Guest>),
 }
 
-/// Why there is no code to run.
+/// The reason why there is no code to run.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum CodeError {
-    /// It could not be compiled or loaded.
+    /// The component could not be compiled, or its code not loaded.
     #[error("its code cannot be loaded")]
     Compile(#[source] CompileError),
-    /// The component wants something that is not offered, or does not export what its world says.
+    /// The component imports something that is not offered, or does not export what its world says.
     #[error("it does not fit this host")]
     Link(#[source] wasmtime::Error),
 }
 
-/// Code that is in memory, by its file in the cache and the way it is entered: releases of one slug, and apps of one
-/// slug, share it.
+/// Programs whose code is in memory, by file in the cache and by world. Releases of one slug, and apps with the same
+/// slug, share the code.
 #[derive(Clone, Default)]
 pub(crate) struct LoadedPrograms(Arc<LoadedState>);
 
@@ -69,7 +69,7 @@ impl LoadedPrograms {
         programs.get(&(world, compiled.to_owned()))?.upgrade()
     }
 
-    /// Keeps it in mind for others. If they were faster, theirs is taken.
+    /// Shares `pre` with others. If another task was faster, returns that task's program instead.
     fn offer(&self, world: World, compiled: &Path, pre: LinkedProgram) -> Arc<LinkedProgram> {
         let mut all = self.0.programs.lock();
         let key = (world, compiled.to_owned());
@@ -88,31 +88,31 @@ pub(crate) struct ProgramCode {
     compiler: Compiler,
     loaded: LoadedPrograms,
     world: World,
-    /// The component, within the unpacked slug.
+    /// The component's file in the unpacked slug.
     file: PathBuf,
-    /// Its native code, in the cache.
+    /// The file of its native code in the cache.
     compiled: PathBuf,
     held: Mutex<HeldCode>,
-    /// How long its instances are good for.
+    /// The lifetime of its instances.
     pub(crate) lasting: InstanceLifetime,
 }
 
-/// What this process type itself holds of its code.
+/// The code that a process type holds, and who uses it.
 #[derive(Default)]
 struct HeldCode {
     pre: Option<Arc<LinkedProgram>>,
-    /// Instances that run it.
+    /// The number of instances that run the code.
     instances: usize,
 }
 
-/// The right of one instance to run the code, which stays in memory as long.
+/// The right of one instance to run the code. Keeps the code in memory.
 pub(crate) struct CodeLease {
     code: Arc<ProgramCode>,
     pre: Arc<LinkedProgram>,
 }
 
 impl CodeLease {
-    /// The right to run `code`, which is loaded now if it is not in memory.
+    /// Takes a lease of `code`, which is loaded now if it is not in memory.
     pub(crate) async fn take(
         code: Arc<ProgramCode>,
         engines: &Engines,
@@ -160,7 +160,7 @@ impl ProgramCode {
         Ok(code)
     }
 
-    /// Which engine it runs on.
+    /// The engine that the code runs on.
     pub(crate) fn flavor(&self) -> Flavor {
         Flavor::of(self.world)
     }
@@ -181,7 +181,7 @@ impl ProgramCode {
         Ok(self.loaded.offer(self.world, &self.compiled, pre))
     }
 
-    /// Gives the code back, unless there are instances of it; says whether it did.
+    /// Drops the code from memory if no instance runs it. Returns whether the code is out of memory.
     pub(crate) fn rest(&self) -> bool {
         let mut held = self.held.lock();
         if held.instances == 0 {

@@ -1,4 +1,6 @@
-//! What a dyno's node and whoever uses the dyno share: who it is, whether it must stop, how it ended.
+//! The state of one start of a dyno, shared by the list of dynos, the instance and a running call.
+//!
+//! Must not know what runs in the dyno.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -11,18 +13,18 @@ use tokio::task::AbortHandle;
 use crate::crash::DynoCrash;
 use crate::guest::stdio::logs::DynoLog;
 
-/// Shared by the node's list, the instance and a running call.
+/// The state of one start of a dyno.
 pub(crate) struct DynoLife {
     pub(crate) key: DynoKey,
     pub(crate) voice: Arc<DynoLog>,
     stop: AtomicBool,
     served: AtomicBool,
-    /// A server has a request, or has not come back from its last one.
+    /// A server is serving a request, or has not become free after the last one.
     in_call: AtomicBool,
     waker: Mutex<Option<Waker>>,
     /// The task of a dyno whose program runs by itself.
     program: OnceLock<AbortHandle>,
-    /// How that ended, or why it was ended.
+    /// How the program ended, or why it was ended.
     verdict: Mutex<Option<DynoCrash>>,
 }
 
@@ -40,13 +42,13 @@ impl DynoLife {
         }
     }
 
-    /// Its program runs by itself, in this task.
+    /// Notes the task in which the dyno's program runs by itself.
     pub(crate) fn runs(&self, program: AbortHandle) {
-        // Set once, by the start.
+        // Set once, at the start.
         let _ = self.program.set(program);
     }
 
-    /// Ends the program that runs by itself, for this reason; false if there is none.
+    /// Ends the program that runs by itself, with this reason. Returns false if there is no such program.
     pub(crate) fn end(&self, why: &DynoCrash) -> bool {
         let Some(program) = self.program.get() else {
             return false;
@@ -56,19 +58,19 @@ impl DynoLife {
         true
     }
 
-    /// Notes how the program ended, or why it is ended. The first word holds.
+    /// Notes how the program ended, or why it is being ended. The first reason counts.
     pub(crate) fn judge(&self, crash: DynoCrash) {
         let mut verdict = self.verdict.lock();
         verdict.get_or_insert(crash);
     }
 
-    /// How the program ended, if that is known.
+    /// Takes the reason why the program ended, if it is known.
     pub(crate) fn verdict(&self) -> Option<DynoCrash> {
         let mut verdict = self.verdict.lock();
         verdict.take()
     }
 
-    /// Ends the call that runs now, or the next one at its start.
+    /// Ends the current call, or the next one when it starts.
     pub(crate) fn stop(&self) {
         self.stop.store(true, Ordering::Release);
         let waker = self.waker.lock().take();
@@ -81,7 +83,7 @@ impl DynoLife {
         self.stop.load(Ordering::Acquire)
     }
 
-    /// Has `waker` woken by [`DynoLife::stop`]; whether it was called already.
+    /// Has [`DynoLife::stop`] wake `waker`. Returns whether the dyno was stopped already.
     pub(crate) fn stopped_or_wake(&self, waker: &Waker) -> bool {
         let mut slot = self.waker.lock();
         match &mut *slot {
@@ -92,7 +94,7 @@ impl DynoLife {
         self.stopped()
     }
 
-    /// Lets go of who polled the last call: a waker may hold the memory of a whole task.
+    /// Drops the waker of the last call, which may keep the memory of a whole task alive.
     pub(crate) fn forget_waker(&self) {
         let mut slot = self.waker.lock();
         let waker = slot.take();
@@ -100,19 +102,19 @@ impl DynoLife {
         drop(waker);
     }
 
-    /// A request was completed since the boot.
+    /// Notes that the dyno has completed a request.
     pub(crate) fn note_served(&self) {
         if !self.served.load(Ordering::Relaxed) {
             self.served.store(true, Ordering::Relaxed);
         }
     }
 
-    /// A server has been given a request, or is free again.
+    /// Notes that a server received a request, or is free again.
     pub(crate) fn set_in_call(&self, in_call: bool) {
         self.in_call.store(in_call, Ordering::Release);
     }
 
-    /// Whether a server that ends now ends in a request.
+    /// Whether a server that ends now ends during a request.
     pub(crate) fn in_call(&self) -> bool {
         self.in_call.load(Ordering::Acquire)
     }

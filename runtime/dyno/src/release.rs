@@ -1,6 +1,6 @@
-//! A release made ready on this machine: its slug unpacked, its components compiled and linked.
+//! A release that is ready on this machine: its slug is unpacked, its components are compiled and linked.
 //!
-//! Owns what all dynos of a process type share. Must not know of single dynos.
+//! Owns what all dynos of a process type share. Must not know single dynos.
 
 pub(crate) mod command;
 pub(crate) mod source;
@@ -22,23 +22,23 @@ use crate::guest::filesystem::folders::AppFolder;
 use command::{OneOffCommand, PlatformVars};
 use source::{SlugProgram, UnpackedSlug};
 
-/// Why a release cannot be run here.
+/// The reason why a release cannot be run on this machine.
 #[derive(Debug, thiserror::Error)]
 pub enum PrepareError {
-    /// The slug is not here and could not be had.
+    /// The slug is not on this machine and could not be fetched.
     #[error("the slug cannot be unpacked here: {0}")]
     Slug(String),
     /// The release has no such process type.
     #[error("{version} has no process type {process}; it has: {known}")]
     NoSuchProcess {
-        /// Which release.
+        /// The release.
         version: Version,
-        /// Which process type was asked for.
+        /// The process type that was requested.
         process: ProcessType,
-        /// Those that it has.
+        /// The process types of the release.
         known: String,
     },
-    /// What was to be run answers requests, and does nothing by itself.
+    /// The component handles requests, and does nothing by itself.
     #[error(
         "{what} answers HTTP requests and does nothing by itself; run a component that exports `wasi:cli/run`"
     )]
@@ -46,37 +46,37 @@ pub enum PrepareError {
         /// The process type, or the component's file.
         what: String,
     },
-    /// The file to run is not in the slug, or not a component.
+    /// The file to run is not in the slug, or is not a component.
     #[error("cannot run {}", path.display())]
     Component {
-        /// Its path in the slug.
+        /// The path in the slug.
         path: PathBuf,
-        /// Why not.
+        /// The reason.
         #[source]
         source: Box<dyn std::error::Error + Send + Sync>,
     },
-    /// The folder of the app's files.
+    /// The folder of the app's files could not be opened.
     #[error("cannot open the app's files in {}", path.display())]
     Files {
-        /// Where they should be.
+        /// The path of the folder.
         path: PathBuf,
-        /// Why not.
+        /// The error of the operating system.
         #[source]
         source: std::io::Error,
     },
     /// A component could not be compiled.
     #[error("process type {process}")]
     Compile {
-        /// Which process type.
+        /// The process type.
         process: ProcessType,
-        /// Why not.
+        /// The reason.
         #[source]
         source: CompileError,
     },
-    /// A component wants something that is not offered, or does not export a handler.
+    /// A component imports something that is not offered, or does not export a handler.
     #[error("process type {process} does not fit this host")]
     Link {
-        /// Which process type.
+        /// The process type.
         process: ProcessType,
         /// What is missing.
         #[source]
@@ -85,15 +85,15 @@ pub enum PrepareError {
     /// The arguments use a variable that is not set.
     #[error("the arguments of process type {process}")]
     Args {
-        /// Which process type.
+        /// The process type.
         process: ProcessType,
-        /// Which variable.
+        /// The variable.
         #[source]
         source: ExpandError,
     },
 }
 
-/// A process type, ready to start dynos of.
+/// A process type that is ready to start dynos.
 pub(crate) struct PreparedProcess {
     pub(crate) code: Arc<ProgramCode>,
     pub(crate) kind: ProcessKind,
@@ -102,24 +102,26 @@ pub(crate) struct PreparedProcess {
     pub(crate) files: AppFolder,
     app: AppName,
     release: Arc<Release>,
-    /// Over the release's config: of a one-off.
+    /// The config vars of a one-off, which override those of the release.
     over: BTreeMap<String, String>,
     platform_vars: PlatformVars,
-    /// Made by the first boot, and given back with the code.
+    /// Created at the first boot, and dropped together with the code.
     start: Mutex<Option<Arc<SharedStart>>>,
 }
 
-/// What a program starts with, the same for all dynos of a release.
+/// The environment and arguments that all dynos of a release share.
 struct SharedStart {
     env: Vec<(String, String)>,
     args: Vec<String>,
 }
 
-/// Environment and arguments of one dyno.
+/// The environment and arguments of one dyno.
 pub(crate) type ProgramStart = (Vec<(String, String)>, Vec<String>);
 
 impl PreparedProcess {
-    /// Fails if the arguments use a variable that is not set.
+    ///
+    /// # Errors
+    /// If the arguments use a variable that is not set.
     fn new(
         what: (AppName, Arc<Release>),
         (program, kind): (SlugProgram, ProcessKind),
@@ -155,7 +157,8 @@ impl PreparedProcess {
         }))
     }
 
-    /// The environment of one dyno, and its arguments with the program's name first. A server is told its `port`.
+    /// The environment of one dyno, and its arguments with the program's name first. `port` is the `$PORT` of a
+    /// server.
     pub(crate) fn start_of(
         &self,
         dyno: &DynoId,
@@ -183,12 +186,12 @@ impl PreparedProcess {
         Ok(start)
     }
 
-    /// What its dynos may reach beside public addresses.
+    /// The endpoints that dynos may reach, beside public addresses.
     pub(crate) fn reach(&self) -> Arc<BTreeSet<Endpoint>> {
         Arc::clone(&self.release.reach)
     }
 
-    /// Gives back what only dynos that are awake need, unless one is.
+    /// Drops what only awake dynos need, unless a dyno is awake.
     pub(crate) fn rest(&self) {
         if self.code.rest() {
             let held = self.start.lock().take();
@@ -200,7 +203,7 @@ impl PreparedProcess {
 /// All process types of a release.
 pub(crate) type PreparedProcesses = BTreeMap<ProcessType, Arc<PreparedProcess>>;
 
-/// What turns a slug's programs into something to start.
+/// The means to compile and load the programs of a slug.
 #[derive(Clone, Copy)]
 pub(crate) struct CodePreparer<'a> {
     pub(crate) engines: &'a Engines,
@@ -231,7 +234,7 @@ pub(crate) async fn prepare(
         );
         let ready = ready.map_err(|source| unset(process, source))?;
         if spec.kind != ProcessKind::Handler {
-            // It may never be started: a release phase, a console.
+            // The process may never be started: a release process, a console.
             ready.rest();
         }
         processes.insert(process.clone(), Arc::new(ready));
@@ -239,7 +242,7 @@ pub(crate) async fn prepare(
     Ok(processes)
 }
 
-/// Compiles and links what one process runs once.
+/// Compiles and links a program that runs once.
 pub(crate) async fn prepare_once(
     workshop: CodePreparer<'_>,
     (app, release): (&AppName, &Arc<Release>),
@@ -250,7 +253,7 @@ pub(crate) async fn prepare_once(
     let files = open(unpacked)?;
     let (process, program) = program_of(release, unpacked, command)?;
     let name = process.unwrap_or_else(|| dyno.process.clone());
-    // A component that is named by itself has the limits of a process type that runs it.
+    // A component named by its path has the limits of a process type that runs it.
     let mut same = unpacked.programs.iter();
     let same = same.find(|(_, other)| other.component == program.component);
     let limited = release
@@ -269,7 +272,7 @@ pub(crate) async fn prepare_once(
     ready.map_err(|source| unset(&name, source))
 }
 
-/// What a command stands for, and the process type whose limits it has.
+/// The program of a command, and the process type whose limits apply.
 fn program_of(
     release: &Release,
     unpacked: &UnpackedSlug,
@@ -307,7 +310,7 @@ fn program_of(
     }
 }
 
-/// How the component at `path` in the slug is run.
+/// The world in which the component at `path` in the slug runs.
 fn world_of(unpacked: &UnpackedSlug, path: &Path) -> Result<World, PrepareError> {
     let failed = |source| PrepareError::Component {
         path: path.to_owned(),
@@ -326,7 +329,7 @@ fn world_of(unpacked: &UnpackedSlug, path: &Path) -> Result<World, PrepareError>
     })
 }
 
-/// An argument as the manifest would have it, for `expand` to give back as it is.
+/// Escapes an argument as in the manifest, so that `expand` returns it unchanged.
 fn literal(arg: &str) -> String {
     arg.replace('$', "$$")
 }
@@ -373,13 +376,13 @@ impl CodePreparer<'_> {
     }
 }
 
-/// The program's name and its arguments.
+/// The program's name, followed by its arguments.
 fn arguments(
     program: &SlugProgram,
     env: &BTreeMap<String, String>,
 ) -> Result<Vec<String>, ExpandError> {
     let mut known = env.clone();
-    // Only a server has a port; a Procfile written for servers may name it all the same.
+    // Only a server has a port, but a Procfile written for servers may use `$PORT` in any process type.
     known
         .entry("PORT".to_owned())
         .or_insert_with(|| "0".to_owned());
@@ -388,7 +391,7 @@ fn arguments(
     Ok(args)
 }
 
-/// Adds what the platform tells every dyno; its names win over the app's.
+/// Adds the variables of the platform, which override the app's.
 fn add_platform_vars(
     env: &mut BTreeMap<String, String>,
     app: &AppName,

@@ -1,6 +1,6 @@
-//! The linkers of this process: what components and core modules of each flavor are linked with.
+//! The linkers of this process: the functions that components and core modules may import.
 //!
-//! Each is made at its first use, since most machines run apps of one flavor. Must not know apps.
+//! Each linker is created at its first use, since most machines run apps of one flavor. Must not know apps.
 
 use std::sync::OnceLock;
 

@@ -1,39 +1,39 @@
-//! What components of known toolchains cannot do, told by the marks that tools leave in them.
+//! Limits of components of known toolchains, recognized by the marks that these tools leave in a component.
 //!
-//! Knows the outermost sections of a component and nothing deeper. A component that bears a mark it should not
-//! have is treated with more care than it needs: no harm comes of it.
+//! Reads only the outermost sections of a component. A component with a wrong mark is only handled with more care
+//! than it needs.
 
-/// How long an instance is good for.
+/// How long an instance may be used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum InstanceLifetime {
     /// For one request.
     Once,
-    /// Until little is left of its memory, of which it loses some at each request.
+    /// Until little of its memory is left: the instance loses some memory at each request.
     Leaks,
-    /// As long as it lives.
+    /// For any number of requests.
     Ever,
 }
 
-/// ComponentizeJS: its engine (StarlingMonkey) has a single fetch event an instance, and refuses to answer that a
-/// second time. It does not free lists that it is given, either.
+/// ComponentizeJS: its engine (StarlingMonkey) has a single fetch event per instance, and refuses to answer it twice.
+/// It also does not free lists that it receives.
 const SCRIPTS: &str = "ComponentizeJS";
 
-/// Signs components in which `slugs::build` put a handler of its own in the place of that fetch event: they take
-/// any number of requests.
+/// Marks components in which `slugs::build` replaced that fetch event with its own handler: these take any number of
+/// requests.
 const OWN_HANDLER: &str = "dyno-handler";
 
-/// By which componentize-py keeps a started interpreter in a component; no other known tool does. Its bindings do not
-/// free bytes that they pass on (0.25), such as the values of headers.
+/// The tool with which componentize-py stores a started interpreter in a component. No other known tool uses it. Its
+/// bindings do not free bytes that they pass on (0.25), such as header values.
 const PYTHON: &str = "component-init-transform";
 
-/// The custom section in which toolchains sign:
+/// The custom section in which toolchains record their names:
 /// <https://github.com/WebAssembly/tool-conventions/blob/main/ProducersSection.md>.
 const PRODUCERS: &[u8] = b"producers";
-/// Magic number, version and layer.
+/// The size of magic number, version and layer.
 const HEADER_BYTES: usize = 8;
 const CUSTOM: u8 = 0;
 
-/// How long instances of this component are good for.
+/// The lifetime of this component's instances.
 pub(crate) fn lasting(component: &[u8]) -> InstanceLifetime {
     let mut rest = component.get(HEADER_BYTES..).unwrap_or_default();
     while let Some((id, section)) = section(&mut rest) {
@@ -50,14 +50,14 @@ pub(crate) fn lasting(component: &[u8]) -> InstanceLifetime {
     InstanceLifetime::Ever
 }
 
-/// Takes the next section.
+/// Takes the next section: its id and content.
 fn section<'a>(rest: &mut &'a [u8]) -> Option<(u8, &'a [u8])> {
     let (id, after) = rest.split_first()?;
     *rest = after;
     Some((*id, sized(rest)?))
 }
 
-/// Takes a length and so many bytes.
+/// Takes a length and as many bytes.
 fn sized<'a>(rest: &mut &'a [u8]) -> Option<&'a [u8]> {
     let mut length = 0_usize;
     for shift in [0, 7, 14, 21, 28] {
@@ -73,7 +73,7 @@ fn sized<'a>(rest: &mut &'a [u8]) -> Option<&'a [u8]> {
     None
 }
 
-/// Whether the section is the producers' and has the name in it, as a text with its length before it.
+/// Whether this is the producers section and contains the name, as a text with its length in front.
 fn is_signed(mut section: &[u8], name: &str) -> bool {
     let length = u8::try_from(name.len()).expect("the names looked for are short");
     let signed = [&[length], name.as_bytes()].concat();
@@ -88,7 +88,7 @@ mod tests {
     fn component(sections: &[(u8, &[u8])]) -> Vec<u8> {
         let mut bytes = b"\0asm\x0d\0\x01\0".to_vec();
         for (id, content) in sections {
-            // Always in two bytes, as some tools do.
+            // Always in two bytes, as some tools encode it.
             let length = [
                 (content.len() & 0x7f) as u8 | 0x80,
                 (content.len() >> 7) as u8,

@@ -25,7 +25,7 @@ use crate::life::DynoLife;
 
 /// The exclusive right to use one dyno that is up and free, awake or asleep.
 pub struct LocalDyno {
-    /// Taken by a call.
+    /// `None` while a call has it.
     form: Option<DynoForm>,
     life: Arc<DynoLife>,
     node: Arc<FleetShared>,
@@ -141,13 +141,13 @@ impl Drop for LocalDyno {
 
 type Done = Result<(DynoForm, CallOutcome), Broke>;
 
-/// What a call failed at.
+/// The step at which a call failed.
 enum Broke {
-    /// To make an instance, before the request or after it.
+    /// Booting an instance, before or after the request.
     Boot(wasmtime::Error),
-    /// The request.
+    /// The guest, during the request.
     Call(wasmtime::Error),
-    /// The server does not listen any more.
+    /// The server no longer listens.
     Server,
 }
 
@@ -169,12 +169,12 @@ impl Call<LocalDyno> for GuestCall {
     }
 }
 
-/// Why a guest is ended that nobody waits for any more.
+/// The reason for ending a guest whose client has left.
 const CLIENT_LEFT: &str = "its client went away before the response was complete";
 
 impl GuestCall {
     fn end_guest(&mut self, cause: CrashCause, reason: &str) {
-        // First the store, so that nothing of the guest is left when its end is reported.
+        // Drop the store first, so that nothing of the guest is left when its end is reported.
         if self.future.take().is_some() {
             self.end(&DynoCrash {
                 reason: reason.to_owned(),
@@ -184,7 +184,7 @@ impl GuestCall {
         }
     }
 
-    /// A program that runs by itself is ended, and its own task tells of it.
+    /// Ends the dyno. If its program runs by itself, the program's task reports the end.
     fn end(&self, crash: &DynoCrash) {
         if !self.life.end(crash) {
             self.node.note_ended(&self.life, crash.clone());
@@ -245,7 +245,7 @@ impl Future for GuestCall {
     }
 }
 
-/// Whether the engine ended the guest for too many or too large headers, which traps.
+/// Whether the engine ended the guest because of too many or too large headers. This traps.
 fn is_header_flood(error: &wasmtime::Error) -> bool {
     let too_much = |e: &FieldMapError| {
         matches!(

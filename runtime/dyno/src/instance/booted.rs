@@ -1,6 +1,6 @@
-//! A booted guest, and what stays of it while it sleeps.
+//! A booted instance of a handler.
 //!
-//! Owns how an instance comes to be. Must not know requests, nor who holds the dyno.
+//! Owns how an instance boots, and how long it may be used. Must not know requests, nor who holds the dyno.
 
 use std::sync::Arc;
 
@@ -16,26 +16,27 @@ use crate::instance::store::{BootContext, files, room, store};
 use crate::life::DynoLife;
 use crate::release::PreparedProcess;
 
-/// The part of its memory that is kept free in an instance which loses memory: a quarter of what it had at first.
+/// An instance that loses memory is replaced when less than this part of its memory is left: a quarter of what was
+/// free after its first request.
 const MEMORY_LEFT_PART: usize = 4;
 
 const MIB: usize = 1024 * 1024;
 
-/// A booted guest.
+/// A booted instance.
 pub(crate) struct GuestInstance {
     pub(crate) store: Store<Guest>,
     pub(crate) handler: Handler,
     pub(crate) life: Arc<DynoLife>,
     pub(crate) ready: Arc<PreparedProcess>,
-    /// Bytes of linear memory after the first request.
+    /// The linear memory after the first request, in bytes.
     first_memory: Option<usize>,
-    /// After the store, so that the code outlives what runs it.
+    /// Declared after the store, so that the code outlives the store.
     code: CodeLease,
-    /// Last: the store's place is free when another dyno may take it.
+    /// Declared last: when another dyno gets the permit, the slot of this store is free.
     room: AwakePermit,
 }
 
-/// Instantiates a component and has its app loaded; the instance has taken no request yet.
+/// Instantiates a component and loads its app. The instance has served no request yet.
 pub(crate) async fn boot(
     context: &BootContext,
     ready: Arc<PreparedProcess>,
@@ -69,7 +70,7 @@ async fn boot_in(
     })?;
     let mut store = store(context, &ready, guest);
     let handler = instantiate(code.pre(), &mut store).await;
-    // Also if that failed: the last line may say why.
+    // Also after a failure: the last line may say why.
     store.data().flush_logs();
     Ok(Box::new(GuestInstance {
         store,
@@ -82,7 +83,7 @@ async fn boot_in(
     }))
 }
 
-/// Instantiates a handler and has its app loaded, if the component has a hook for that.
+/// Instantiates a handler and loads its app, if the component has a boot hook.
 async fn instantiate(pre: &LinkedProgram, store: &mut Store<Guest>) -> wasmtime::Result<Handler> {
     let (instance, handler, hook) = match pre {
         LinkedProgram::P2(pre, hook) => {
@@ -106,7 +107,7 @@ async fn instantiate(pre: &LinkedProgram, store: &mut Store<Guest>) -> wasmtime:
 }
 
 impl GuestInstance {
-    /// Whether its code is an interpreter with an app's program in it.
+    /// Whether the code is an interpreter that contains an app's program.
     pub(crate) fn is_interpreted(&self) -> bool {
         matches!(
             self.code.pre(),
@@ -114,7 +115,7 @@ impl GuestInstance {
         )
     }
 
-    /// Whether it can take another request; if not, the next one is a fresh instance's.
+    /// Whether the instance can serve another request. If not, the next request needs a fresh instance.
     pub(crate) fn lasts(&mut self) -> bool {
         if self.ready.code.lasting == InstanceLifetime::Once || !self.has_folders() {
             return false;
@@ -127,7 +128,7 @@ impl GuestInstance {
         false
     }
 
-    /// What it has lost or kept so much of that it had better be replaced.
+    /// The reason to replace the instance: it lost memory, or keeps too much open.
     fn worn(&mut self) -> Option<String> {
         if self.ready.code.lasting == InstanceLifetime::Leaks {
             if let Some(why) = self.memory_lost() {
@@ -143,7 +144,7 @@ impl GuestInstance {
         Some(format!("{kept} {what}"))
     }
 
-    /// Something to say, if it has lost most of the memory that it had left after its first request.
+    /// The text for the log, if the instance has lost most of the memory that was free after its first request.
     fn memory_lost(&mut self) -> Option<String> {
         let (now, most) = self.store.data().limiter.memory();
         let first = *self.first_memory.get_or_insert(now);
@@ -154,7 +155,8 @@ impl GuestInstance {
         lost.then(|| format!("taken {now} of {most} MiB of memory, {why}"))
     }
 
-    /// False: the guest asked for its folders, the disk had none to give, and it will not ask again.
+    /// Whether the guest has its folders. If the disk could not provide them, this logs the reason and returns false,
+    /// since the guest will not ask for them again.
     fn has_folders(&self) -> bool {
         let Some(why) = self.store.data().missing_folders() else {
             return true;
@@ -165,7 +167,7 @@ impl GuestInstance {
         false
     }
 
-    /// A fresh instance in place of one that can take no further request; the dyno is the same.
+    /// Replaces this instance, which can serve no further request, by a fresh one of the same dyno.
     pub(crate) async fn renew(
         self: Box<Self>,
         context: &BootContext,
@@ -179,7 +181,7 @@ impl GuestInstance {
             room,
             ..
         } = *self;
-        // Its place and its files are the next one's.
+        // The new instance needs this one's slot and folders.
         drop((store, handler));
         let instance = boot_in(context, ready, life, room).await;
         drop(code);

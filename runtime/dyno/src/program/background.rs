@@ -1,6 +1,7 @@
 //! A dyno whose program runs by itself: a server, a worker, a clock.
 //!
-//! Owns the task that runs it, and how it is asked to end. Must not know requests, nor the node's list.
+//! Owns the task that runs the program, and how the program is asked to end. Must not know requests, nor the list of
+//! dynos.
 
 use std::pin::pin;
 use std::sync::Arc;
@@ -21,28 +22,29 @@ use crate::program::process::{ProgramSetup, boot, ended};
 use crate::program::server::Server;
 use crate::release::PreparedProcess;
 
-/// How long a server that has no request any more may take to end when its port is closed. Most never end by
-/// themselves, and a deploy need not wait for them.
+/// The time that an idle server gets to end after its port was closed. Most servers never end by themselves, and a
+/// deploy should not wait for them.
 const SERVER_END_GRACE: Duration = Duration::from_secs(2);
 
 /// The running program of a dyno.
 pub(crate) struct BackgroundProgram {
     task: AbortHandle,
-    /// Held open until the dyno is to end.
+    /// Kept open until the dyno is to end.
     stdin: Option<DuplexStream>,
     port: Option<Arc<ServerPort>>,
-    /// It takes requests.
+    /// Whether the program takes requests.
     pub(crate) serves: bool,
-    /// The end of its idle connection tells it of its own end, since those of WASI 0.3 come as a stream that ends. A server
-    /// around `accept` would take it for a client that sent nothing, and most likely panic: it keeps the connection.
+    /// Whether the end of its idle connection tells the server that it is to end. True for WASI 0.3, where
+    /// connections come as a stream, which ends. A server around `accept` would see a client that sent nothing, and
+    /// most likely panic, so its connection is kept open.
     pub(crate) hears_of_end: bool,
 }
 
 impl BackgroundProgram {
-    /// Starts the program of a dyno. Its task calls `on_up` when the program is up, with the server if it is one, and
-    /// `on_end` when nothing of the program is left.
+    /// Starts the program of a dyno in a task of its own.
     ///
-    /// A server that has a `core` boots on it.
+    /// The task calls `on_up` when the program is up, with the server if it is one, and `on_end` when nothing of the
+    /// program is left. A server with a `core` boots on this core.
     pub(crate) fn begin(
         context: &Arc<BootContext>,
         ready: Arc<PreparedProcess>,
@@ -67,7 +69,7 @@ impl BackgroundProgram {
         let (context, own) = (Arc::clone(context), Arc::clone(life));
         let at_end = CallAtEnd(Some(on_end));
         let task = tokio::spawn(async move {
-            // Dropped last, whichever way this ends.
+            // Dropped last, however the task ends.
             let _at_end = at_end;
             run(&context, ready, &own, setup, core, on_up).await;
         });
@@ -82,7 +84,7 @@ impl BackgroundProgram {
         }
     }
 
-    /// Asks the program to end: its stdin closes, and nothing is accepted any more. A server has a moment for that.
+    /// Asks the program to end: its stdin is closed, and a server accepts nothing more and gets a short time to end.
     pub(crate) fn wind_down(&mut self) {
         self.stdin = None;
         if let Some(port) = self.port.take() {
@@ -96,7 +98,7 @@ impl BackgroundProgram {
     }
 }
 
-/// Calls its function when it is dropped: at the end of a task, also of one that is aborted.
+/// Calls a function when dropped: at the end of a task, even if the task is aborted.
 struct CallAtEnd<F: FnOnce()>(Option<F>);
 
 impl<F: FnOnce()> Drop for CallAtEnd<F> {

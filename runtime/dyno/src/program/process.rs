@@ -1,6 +1,7 @@
-//! A program that runs by itself: `wasi:cli/run` of 0.2 and 0.3, and `_start` of a core module.
+//! A program that runs by itself: `wasi:cli/run` of WASI 0.2 and 0.3, and `_start` of a core module.
 //!
-//! Owns how one is booted and entered, and what its end means. Must not know why it runs, nor who wants to know.
+//! Owns how a program is booted and entered, and what its end means. Must not know why it runs, nor who waits for its
+//! end.
 
 use std::path::PathBuf;
 use std::pin::Pin;
@@ -25,16 +26,16 @@ use crate::instance::store::{BootContext, files, room, store};
 use crate::life::DynoLife;
 use crate::release::PreparedProcess;
 
-/// What a core module exports to be entered.
+/// The function that a core module exports as its entry.
 const START: &str = "_start";
 
-/// A program that has been instantiated and not entered.
+/// A program that was instantiated and not entered yet.
 pub(crate) struct ProgramInstance {
     store: Store<Guest>,
     entry: ProgramEntry,
-    /// After the store, so that the code outlives what runs it.
+    /// Declared after the store, so that the code outlives the store.
     _code: CodeLease,
-    /// Last: the store's place is free when another dyno may take it.
+    /// Declared last: when another dyno gets the permit, the slot of this store is free.
     _room: AwakePermit,
 }
 
@@ -44,18 +45,18 @@ enum ProgramEntry {
     Run3(Command3),
 }
 
-/// What one process has that others of its type have not.
+/// What one run of a program has for itself.
 pub(crate) struct ProgramSetup {
-    /// Where its own folders are made.
+    /// The folder in which its own folders are created.
     pub(crate) home: PathBuf,
     pub(crate) stdio: ProgramStdio,
-    /// Folders of this machine beside its own.
+    /// Folders of this machine, beside its own.
     pub(crate) folders: Vec<MountedFolder>,
-    /// Where it may listen, if it is a server.
+    /// The port on which it may listen, if it is a server.
     pub(crate) port: Option<Arc<ServerPort>>,
 }
 
-/// How a program ended by itself.
+/// How a program ended by itself: with an exit code, or with a trap.
 pub(crate) type ProgramResult = Result<u8, wasmtime::Error>;
 
 /// Instantiates a program.
@@ -111,8 +112,10 @@ async fn entry(pre: &LinkedProgram, store: &mut Store<Guest>) -> wasmtime::Resul
 }
 
 impl ProgramInstance {
-    /// Enters the program, and waits for its end. All that it printed has left then, and nothing of it is left; what
-    /// its end means is found before that.
+    /// Enters the program and waits for its end.
+    ///
+    /// Returns when everything that the program printed was delivered and nothing of it is left. `judge` is called
+    /// with the result before that.
     pub(crate) async fn run<T>(
         mut self,
         engines: &Engines,
@@ -122,7 +125,7 @@ impl ProgramInstance {
         self.store.data().flush_logs();
         let result = judge(result);
         let pipes = self.store.data().end_pipes();
-        // Its memory and its place go now, its last words when somebody reads them.
+        // The memory and the permit are released now; the last output is delivered when the reader takes it.
         drop(self);
         pipes.await;
         result
@@ -144,7 +147,7 @@ impl ProgramEntry {
             Ok(Ok(())) => Ok(0),
             Ok(Err(())) => Ok(1),
             Err(error) => match error.downcast_ref::<I32Exit>() {
-                // Every way to exit gives eight bits.
+                // All ways to exit report eight bits.
                 Some(I32Exit(code)) => Ok((code & 0xff) as u8),
                 None => Err(error),
             },
@@ -152,7 +155,7 @@ impl ProgramEntry {
     }
 }
 
-/// What the end of a program means for a dyno that should have gone on.
+/// Describes the end of a program that should have kept running.
 pub(crate) fn ended(ended: ProgramResult, life: &DynoLife) -> DynoCrash {
     match ended {
         Ok(code) => DynoCrash {
@@ -164,7 +167,7 @@ pub(crate) fn ended(ended: ProgramResult, life: &DynoLife) -> DynoCrash {
     }
 }
 
-/// Has the epochs tick while a guest computes, and not while it waits: a program may wait for days.
+/// Ticks the epochs while a guest computes, and not while it waits: a program may wait for days.
 struct TickedWhilePolled<'a, F> {
     guest: Pin<Box<F>>,
     engines: &'a Engines,

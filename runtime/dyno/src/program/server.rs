@@ -1,10 +1,10 @@
-//! Requests to a server dyno: HTTP/1.1 over a connection to its `$PORT`, kept for the next request.
+//! Requests to a server dyno: HTTP/1.1 over a connection to its `$PORT`, which is kept for the next request.
 //!
-//! A server is free when it has accepted a connection: after each answer it is waited for until it takes the next
-//! request on the same connection, or has accepted a new one. So a request never waits at a dyno that is busy with
-//! what came before. Must not know routes, nor what becomes of the dyno.
+//! A server is free when it has accepted a connection: after each response, the call waits until the server takes the
+//! next request on the same connection or accepts a new one. So a request never waits at a dyno that is busy with the
+//! one before. Must not know routes, nor what happens to the dyno.
 //!
-//! Tasks: one for each connection, which drives it and ends with it.
+//! Tasks: one for each connection, which drives the connection and ends with it.
 
 use std::io;
 use std::pin::{Pin, pin};
@@ -29,21 +29,22 @@ use crate::call::CallOutcome;
 use crate::guest::network::port::{CONNECT_TIMEOUT, ServerPort};
 use crate::program::response_framing::{ConnectionReuse, UnknownCoding, normalize};
 
-/// How long a connection may take to be ready for a next request, before it is given up for a new one.
+/// How long a connection may take to become ready for the next request, before a new one is made.
 const KEEP_GRACE: Duration = Duration::from_secs(1);
 
-/// Bytes of a response's head that are read: above the 512 KiB that the router takes, so that it is the one to refuse.
+/// The most bytes of a response's head that are read: more than the 512 KiB that the router accepts, so that the
+/// router refuses it.
 const HEAD_BYTES_MAX: usize = 1024 * 1024;
-/// Headers of a response that are read: one more than the router takes, so that it is the one to refuse.
+/// The most headers of a response that are read: one more than the router accepts, so that the router refuses it.
 const HEADERS_MAX: usize = 1_001;
 
-/// A server that is up: its port, and the connection that it has accepted.
+/// A server that is up: its port, and a connection that it has accepted.
 pub(crate) struct Server {
     port: Arc<ServerPort>,
     link: Option<Link>,
 }
 
-/// A connection.
+/// A connection to the server.
 struct Link {
     sender: SendRequest<RequestBody>,
     driver: JoinHandle<()>,
@@ -55,12 +56,11 @@ impl Drop for Link {
     }
 }
 
-/// The server does not listen any more.
+/// The server no longer listens.
 #[derive(Debug)]
 pub(crate) struct NotListening;
 
-/// A connection that speaks another protocol now: what is read from it is the server's, what is written goes to it.
-/// The dyno is held until this is dropped.
+/// A connection that has switched to another protocol. The dyno is in use until this is dropped.
 struct ServerTunnel {
     server: TokioIo<Upgraded>,
     _held: oneshot::Sender<()>,
@@ -116,7 +116,7 @@ impl Link {
 }
 
 impl Server {
-    /// Ready when the guest listens and has accepted a connection.
+    /// Waits until the guest listens and has accepted a connection.
     pub(crate) async fn up(port: Arc<ServerPort>) -> Server {
         loop {
             port.listening().await;
@@ -127,7 +127,7 @@ impl Server {
         }
     }
 
-    /// Has the guest answer `request`. Ready with the server when it can take another one.
+    /// Sends `request` to the guest. Ready with the server when it can take another request.
     pub(crate) async fn call(
         mut self,
         mut request: Request<RequestBody>,
@@ -153,7 +153,7 @@ impl Server {
             && !fresh
             && let Some(request) = error.take_message()
         {
-            // Closed in the meantime; the server has seen nothing of the request.
+            // The connection was closed meanwhile, before the server saw any of the request.
             link = match self.reach(&mut reply).await? {
                 Ok(link) => link,
                 Err(server) => return Ok((server, CallOutcome::Incomplete(LATE))),
@@ -175,8 +175,8 @@ impl Server {
             None => None,
         };
         let Some(carried) = outcome else {
-            // Nobody waits for the answer. The server learns of it by the end of the connection, and is free again when
-            // it has accepted another one.
+            // Nobody waits for the response. The server sees the end of the connection, and is free when it has
+            // accepted another.
             drop(link);
             self.again().await?;
             return Ok((self, CallOutcome::Complete));
@@ -184,7 +184,7 @@ impl Server {
         self.after(link, carried).await
     }
 
-    /// Waits until the server can take another request after a response, on the same connection or a new one.
+    /// Waits after a response until the server can take another request, on the same connection or a new one.
     async fn after(
         mut self,
         mut link: Link,
@@ -210,7 +210,8 @@ impl Server {
         Ok((self, outcome))
     }
 
-    /// A new connection for a request that waits for it; if it is accepted too late, the server alone.
+    /// Makes a new connection for a request that waits for it. If the server accepts too late, returns the server
+    /// instead.
     async fn reach(&mut self, reply: &mut Reply) -> Result<Result<Link, Server>, NotListening> {
         let port = Arc::clone(&self.port);
         let mut connecting = Box::pin(Link::new(&port));
@@ -222,7 +223,7 @@ impl Server {
             }
             Err(_) => {
                 reply.fail(Refusal::BackendTimeout);
-                // Free again is a server that accepts; whoever drives this call knows how long that may take.
+                // A server is free when it accepts. The caller limits how long that may take.
                 let link = Some(connecting.await?);
                 let port = Arc::clone(&self.port);
                 Ok(Err(Server { port, link }))
@@ -230,14 +231,14 @@ impl Server {
         }
     }
 
-    /// Waits until the guest has accepted a next connection.
+    /// Waits until the guest has accepted another connection.
     async fn again(&mut self) -> Result<(), NotListening> {
         self.link = Some(Link::new(&self.port).await?);
         Ok(())
     }
 }
 
-/// What comes of `work`, unless whoever it is for has `left` before.
+/// The result of `work`, or `None` if the client leaves first.
 async fn until<T>(
     mut left: Pin<&mut impl Future<Output = ()>>,
     work: impl Future<Output = T>,
@@ -252,8 +253,8 @@ async fn until<T>(
     .await
 }
 
-/// Brings a request into the form in which it goes out: in the host's own version, whichever the client spoke (RFC
-/// 9110, 2.5), and with interim responses passed on.
+/// Prepares a request to be sent: with the host's own HTTP version, whatever the client used (RFC 9110, 2.5), and
+/// with interim responses passed on.
 fn prepare(request: &mut Request<RequestBody>, reply: &Reply) {
     origin_form(request);
     *request.version_mut() = Version::HTTP_11;
@@ -263,7 +264,7 @@ fn prepare(request: &mut Request<RequestBody>, reply: &Reply) {
     });
 }
 
-/// The request as it goes over a connection to its own server.
+/// Puts the target into origin form, as sent to the server itself.
 fn origin_form(request: &mut Request<RequestBody>) {
     if request.uri().authority().is_some() {
         let mut parts = http::uri::Parts::default();
@@ -272,21 +273,21 @@ fn origin_form(request: &mut Request<RequestBody>) {
     }
 }
 
-/// What the log says of a head that was not read to its end.
+/// The log text for a head that was not read completely.
 const HEAD_TOO_LARGE: &str = "the response is not valid HTTP: it has more than 1,000 headers, or they have more than 512 KiB";
 
-/// What the log says of a response in a coding that nobody asked for.
+/// The log text for a transfer coding that was not requested.
 const UNKNOWN_CODING: &str = "the response is not valid HTTP: its Transfer-Encoding is not chunked, and no other was asked for";
 
-/// What the log says of a server that was too slow to accept.
+/// The log text for a server that was too slow to accept.
 const LATE: &str = "the server did not accept a connection in time";
 
-/// What came of a response.
+/// The result of passing a response on.
 struct Carried {
     outcome: CallOutcome,
-    /// Of its connection, after a whole one.
+    /// Whether the connection can be used again after the response.
     reuse: ConnectionReuse,
-    /// A connection that the server has accepted meanwhile.
+    /// A new connection that the server has accepted meanwhile.
     next: Option<Link>,
 }
 
@@ -300,7 +301,7 @@ impl Carried {
     }
 }
 
-/// Carries a response to the reply.
+/// Passes a response on to the reply.
 async fn carry(
     method: &Method,
     response: Response<Incoming>,
@@ -326,14 +327,14 @@ async fn carry(
     match carry_body(body, &mut reply).await {
         Ok(trailers) => {
             if reuse == ConnectionReuse::Ends {
-                // The end of the connection may be that of the program.
+                // If the connection has ended, the program may have ended too.
                 match timeout(KEEP_GRACE, Link::new(port)).await {
                     Ok(Ok(link)) => carried.next = Some(link),
                     Ok(Err(NotListening)) => {
                         carried.outcome = CallOutcome::Incomplete(BROKE_OFF);
                         return carried;
                     }
-                    // It is busy with something else.
+                    // The server is busy with something else.
                     Err(_) => {}
                 }
             }
@@ -344,7 +345,7 @@ async fn carry(
     carried
 }
 
-/// Carries a body to its end, and returns its trailers.
+/// Passes a body on to its end, and returns its trailers.
 async fn carry_body(
     mut body: Incoming,
     reply: &mut Reply,
@@ -362,10 +363,10 @@ async fn carry_body(
     }
 }
 
-/// What the log says of a body that is not complete.
+/// The log text for an incomplete body.
 const BROKE_OFF: &str = "the server broke off before its response was complete";
 
-/// Hands the connection over to whoever asked to switch protocols, and waits for its end.
+/// Hands the connection to the client that asked to switch protocols, and waits for its end.
 async fn switch(response: Response<Incoming>, mut reply: Reply) -> CallOutcome {
     let (head, body) = response.into_parts();
     let (copy, ()) = {
@@ -387,12 +388,12 @@ async fn switch(response: Response<Incoming>, mut reply: Reply) -> CallOutcome {
         return CallOutcome::Incomplete(bad.reason());
     }
     drop(reply);
-    // Dropped is ended.
+    // The sender is dropped when the tunnel ends.
     let _ = ended.await;
     CallOutcome::Complete
 }
 
-/// No response came.
+/// Handles a request for which no response came.
 fn failed(error: &hyper::Error, mut reply: Reply) -> CallOutcome {
     if error.is_parse_too_large() {
         reply.reject("headers-too-large");

@@ -1,8 +1,8 @@
-//! Outgoing `wasi:http` requests: resolved once, checked, dialled, counted.
+//! `wasi:http` requests that a guest sends: the target is resolved once, checked, dialled and counted.
 //!
-//! The engine's default would dial anything; this one asks the [`EgressGate`]. A dyno's open requests are counted together
-//! with its sockets; one is open until its response's body has ended or was dropped. Its connection then waits for
-//! the app's next request.
+//! The engine's default would dial any address; this code asks the [`EgressGate`]. Open requests and sockets of a
+//! dyno share one limit. A request is open until its response's body has ended or was dropped; then its connection is
+//! kept for the app's next request.
 
 pub(crate) mod body;
 mod dial;
@@ -29,7 +29,7 @@ use body::{ConnectionLease, FetchedBody};
 use dial::connect;
 use permit::RequestPermit;
 
-/// Longest wait for a connection, a first byte or the next byte, if the guest names none.
+/// The longest wait for a connection, for the first byte or for the next byte, unless the guest sets one.
 const TIMEOUT_DEFAULT: Duration = Duration::from_secs(600);
 
 type IoResult = Box<dyn Future<Output = Result<(), Error>> + Send>;
@@ -40,12 +40,12 @@ pub(crate) struct OutgoingRequests {
     gate: EgressGate,
     open: Arc<AtomicUsize>,
     open_max: usize,
-    /// Sockets that the guest has open beside; as counted before its last request.
+    /// Sockets that the guest had open at its last request.
     pub(crate) sockets: usize,
 }
 
 impl OutgoingRequests {
-    /// `open_max`: requests and sockets open at once.
+    /// `open_max` limits the open requests and sockets together.
     pub(crate) fn new(gate: EgressGate, open_max: usize) -> OutgoingRequests {
         OutgoingRequests {
             gate,
@@ -55,7 +55,7 @@ impl OutgoingRequests {
         }
     }
 
-    /// Requests that are open.
+    /// The number of open requests.
     pub(crate) fn open(&self) -> usize {
         self.open.load(Ordering::Acquire)
     }
@@ -91,7 +91,8 @@ impl WasiHttpHooks for OutgoingRequests {
     }
 }
 
-/// Whether a guest may neither see nor set a header. The same as by default, where each look at one allocates.
+/// Whether guests may neither see nor set a header. The same rule as the engine's default, which allocates at each
+/// call.
 pub(crate) fn is_forbidden(name: &HeaderName) -> bool {
     DEFAULT_FORBIDDEN_HEADERS.contains(name)
 }
@@ -131,14 +132,14 @@ async fn send(
     Ok((response, Box::new(async { Ok(()) })))
 }
 
-/// Where a request goes. The port is the scheme's if there is none.
+/// The target of a request. Without a port, it is the scheme's.
 fn target(uri: &Uri) -> Result<ConnectionTarget, Error> {
     let authority = uri.authority().ok_or(Error::HttpRequestUriInvalid)?;
     let tls = uri.scheme() != Some(&Scheme::HTTP);
     let host = authority.host();
     let port = match authority.port_u16() {
         Some(port) => port,
-        // Neither a port that is none, nor a user's name.
+        // The authority has an invalid port or a user name.
         None if authority.as_str() != host => return Err(Error::HttpRequestUriInvalid),
         None if tls => 443,
         None => 80,
@@ -156,17 +157,17 @@ fn target(uri: &Uri) -> Result<ConnectionTarget, Error> {
     }
 }
 
-/// The request as it goes over a connection to its own server.
+/// The request with the target in origin form, as sent to the server itself.
 fn origin_form(mut request: Request<WasiBody>) -> Result<Request<WasiBody>, Error> {
     let path = request.uri().path_and_query().map_or("/", |p| p.as_str());
     *request.uri_mut() = Uri::try_from(path).map_err(|_| Error::HttpRequestUriInvalid)?;
     Ok(request)
 }
 
-/// What came of a request on one connection.
+/// The result of sending a request over one connection.
 enum SendAttempt {
     Answer(ClientConnection, Response<Incoming>),
-    /// The connection had ended before, and this may be sent over another one.
+    /// The connection had ended before. The request may be sent over another one.
     Again(Request<OutgoingRequestBody>),
 }
 
@@ -192,7 +193,7 @@ async fn exchange(
     }
 }
 
-/// The other side closed the connection, and sent no part of a response.
+/// Whether the server closed the connection without sending any part of a response.
 fn terminated(error: &hyper::Error) -> bool {
     use std::io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset};
     let io = std::error::Error::source(error).and_then(|e| e.downcast_ref::<std::io::Error>());
@@ -201,10 +202,10 @@ fn terminated(error: &hyper::Error) -> bool {
     error.is_incomplete_message() || error.is_closed() || io.is_some_and(reset)
 }
 
-/// The same request once more, where to have sent it twice does no harm (RFC 9110, 9.2.2) and no body goes with it.
+/// A copy of the request, if sending it twice is harmless (RFC 9110, 9.2.2) and it has no body.
 fn repeatable(request: &Request<OutgoingRequestBody>) -> Option<Request<OutgoingRequestBody>> {
     let length = request.headers().get(CONTENT_LENGTH);
-    // Of a body whose length nobody told, the client sends nothing with these.
+    // For these methods, hyper sends no body of unknown length.
     let bare = matches!(*request.method(), Method::GET | Method::HEAD);
     let bodiless = request.body().is_end_stream()
         || length.is_some_and(|length| length == "0")

@@ -1,8 +1,8 @@
-//! The bodies that a 0.2 guest writes: of its responses, and of the requests that it sends.
+//! `outgoing-body` of `wasi:http/types` 0.2: the bodies of the guest's responses and requests.
 //!
-//! Owns `outgoing-body` of `wasi:http/types`: what waits between the guest and whoever reads, and that a body has the
-//! length that its headers announce, unless the protocol sends none (RFC 9110, 8.6). The engine's own makes two channels for each body; here it is one allocation, and
-//! a write for which there is room waits for nothing. Must not know who reads.
+//! Owns the buffer between the guest and the reader of a body, and the rule that a body has the length that its
+//! headers announce, unless the protocol sends no body (RFC 9110, 8.6). The engine creates two channels for each
+//! body; this is one allocation, and a write does not wait while there is room. Must not know who reads.
 
 use std::future::poll_fn;
 use std::pin::Pin;
@@ -27,19 +27,19 @@ use crate::guest::http::fields::length;
 use crate::guest::http::state::{GetHttpView, HttpView};
 use crate::guest::limits::handles::STREAM_CHUNK_BYTES_MAX;
 
-/// Writes that wait to be read, of [`STREAM_CHUNK_BYTES_MAX`] bytes at most each.
+/// Writes that are buffered, of at most [`STREAM_CHUNK_BYTES_MAX`] bytes each.
 const CHUNKS_MAX: usize = 2;
 
-/// How a body ended.
+/// The way in which a body ended.
 enum BodyEnd {
     Complete(Option<HeaderMap>),
-    /// It was dropped unfinished.
+    /// The guest dropped the body before it was complete.
     Dropped,
-    /// It does not have its announced length; this is the length that it has.
+    /// The body has another length than announced: this one.
     WrongLength(u64),
 }
 
-/// Writes in their order; in place, since most bodies have one.
+/// Buffered writes in their order. Stored in place, since most bodies have one write.
 #[derive(Default)]
 struct BodyChunks([Option<Bytes>; CHUNKS_MAX]);
 
@@ -48,7 +48,7 @@ impl BodyChunks {
         self.0.iter().all(Option::is_some)
     }
 
-    /// There is room for it.
+    /// Adds a chunk. There must be room for it.
     fn push(&mut self, chunk: Bytes) {
         if let Some(free) = self.0.iter_mut().find(|place| place.is_none()) {
             *free = Some(chunk);
@@ -62,15 +62,15 @@ impl BodyChunks {
     }
 }
 
-/// What a guest and a reader share of one body.
+/// The state of one body, shared by the guest and the reader.
 struct BodyState {
     chunks: BodyChunks,
     announced: Option<u64>,
     written: u64,
     end: Option<BodyEnd>,
-    /// The guest has its stream.
+    /// The guest holds the body's stream.
     streaming: bool,
-    /// Nobody reads any more.
+    /// The reader has gone.
     abandoned: bool,
     reader: Option<Waker>,
     writer: Option<Waker>,
@@ -93,12 +93,11 @@ impl BodyPipe {
         })))
     }
 
-    /// Nothing that holds it can panic half way.
     fn lock(&self) -> MutexGuard<'_, BodyState> {
         self.0.lock()
     }
 
-    /// Ready when there is room for a write, or nobody to read it.
+    /// Ready when there is room for a write, or the reader has gone.
     fn poll_room(&self, cx: &mut Context<'_>) -> Poll<()> {
         let mut state = self.lock();
         if state.abandoned || !state.chunks.is_full() {
@@ -121,7 +120,7 @@ impl BodyPipe {
 struct OutgoingBody {
     pipe: BodyPipe,
     context: StreamContext,
-    /// Its stream was asked for.
+    /// The guest has already asked for the stream.
     taken: bool,
 }
 
@@ -149,7 +148,10 @@ impl OutgoingBody {
         })
     }
 
-    /// Its stream goes before it does; an error ends the guest.
+    /// Checks that the guest has dropped the stream before the body.
+    ///
+    /// # Errors
+    /// If it has not: this ends the guest.
     fn without_stream(self) -> wasmtime::Result<OutgoingBody> {
         let streaming = self.pipe.lock().streaming;
         match streaming {
@@ -158,7 +160,7 @@ impl OutgoingBody {
         }
     }
 
-    /// `any_length`: the body goes nowhere, so its length does not matter.
+    /// Ends the body. With `any_length`, the length is not checked, because the protocol does not send this body.
     fn finish(self, trailers: Option<FieldMap>, any_length: bool) -> Result<(), ErrorCode> {
         let (announced, written) = {
             let state = self.pipe.lock();
@@ -176,12 +178,12 @@ impl OutgoingBody {
 
 impl Drop for OutgoingBody {
     fn drop(&mut self) {
-        // The first word holds: nothing, if it was finished.
+        // Does nothing if the body was finished: the first end counts.
         self.pipe.end(BodyEnd::Dropped);
     }
 }
 
-/// Its `output-stream`.
+/// The body's `output-stream`.
 struct BodyStream {
     pipe: BodyPipe,
     context: StreamContext,
@@ -224,7 +226,7 @@ impl OutputStream for BodyStream {
         self.put(bytes)
     }
 
-    /// What is written is with the reader.
+    /// Nothing to do: written bytes are at the reader at once.
     fn flush(&mut self) -> StreamResult<()> {
         match self.pipe.lock().abandoned {
             true => Err(StreamError::Closed),
@@ -250,7 +252,7 @@ impl OutputStream for BodyStream {
                 break;
             }
         }
-        // Flushed is what leaves room for more.
+        // After a flush, there is room for another write.
         poll_fn(|cx| self.pipe.poll_room(cx)).await;
         Ok(())
     }
@@ -263,7 +265,7 @@ impl Pollable for BodyStream {
     }
 }
 
-/// The other side.
+/// The reader's side of a body.
 struct BodyReader(BodyPipe);
 
 impl Body for BodyReader {
@@ -309,7 +311,7 @@ impl Drop for BodyReader {
     }
 }
 
-/// The length that headers announce; none if they name none. `Err`: they do not name one.
+/// The length that the headers announce. `None` if there is no such header. `Err` if the header is not a length.
 fn announced(headers: &HeaderMap) -> Result<Option<u64>, ()> {
     let mut values = headers.get_all(header::CONTENT_LENGTH).iter();
     let Some(value) = values.next() else {
@@ -321,13 +323,13 @@ fn announced(headers: &HeaderMap) -> Result<Option<u64>, ()> {
     }
 }
 
-/// Whether responses of this status have no content, whatever their headers say (RFC 9110, 15.3.5 and 15.4.5).
+/// Whether responses with this status have no content, whatever their headers say (RFC 9110, 15.3.5 and 15.4.5).
 pub(crate) fn is_without_content(status: StatusCode) -> bool {
     matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED)
 }
 
-/// Has a guest begin the body of something that announces a length so, which gets the other side of it into `slot`.
-/// Nothing if it has a body, or its headers say no length that can be.
+/// Creates the body of a request or response with this announced length, and stores the reader's side in `slot`.
+/// `None` if it has a body already, or if the announced length is invalid.
 fn begin(
     context: StreamContext,
     announced: Result<Option<u64>, ()>,
@@ -339,7 +341,7 @@ fn begin(
     Some(writing)
 }
 
-/// What a guest gets of that.
+/// What the guest receives: the body, or an error.
 type Begun = (Result<Resource<OutgoingBody>, ()>,);
 
 fn begun(view: HttpView<'_>, writing: Option<OutgoingBody>) -> wasmtime::Result<Begun> {
@@ -348,7 +350,7 @@ fn begun(view: HttpView<'_>, writing: Option<OutgoingBody>) -> wasmtime::Result<
     Ok((body.ok_or(()),))
 }
 
-/// Puts these bodies in the engine's place.
+/// Replaces the engine's bodies.
 pub(crate) fn add_to_linker<T: 'static>(
     linker: &mut Linker<T>,
     view: GetHttpView<T>,
@@ -405,7 +407,7 @@ pub(crate) fn add_to_linker<T: 'static>(
             let trailers = trailers
                 .map(|trailers| guest.table.delete(trailers))
                 .transpose()?;
-            // Also where the status came after the body.
+            // This also covers a status that was set after the body was created.
             let any_length =
                 matches!(body.context, StreamContext::Response) && guest.state.without_content;
             Ok((body.finish(trailers, any_length),))
@@ -424,7 +426,7 @@ mod tests {
         (writing, stream, body)
     }
 
-    /// What the reader gets now, in words.
+    /// What the reader gets now, as text.
     fn read(body: &mut HyperOutgoingBody) -> String {
         let mut cx = Context::from_waker(Waker::noop());
         match Pin::new(body).poll_frame(&mut cx) {

@@ -1,6 +1,6 @@
-//! Bodies on their way out of the guest and back to it, and what a response holds meanwhile.
+//! The body of a response to a guest's request, and the connection that it is read from.
 //!
-//! Owns when a connection is free again. Must not know where it goes then.
+//! Owns when the connection is free again. Must not know where it goes then.
 
 use std::pin::Pin;
 use std::sync::{Arc, Weak};
@@ -17,7 +17,7 @@ use crate::guest::network::connection::{ClientConnection, ConnectionTarget};
 use crate::guest::network::park::park;
 use crate::guest::network::shared::AppNetwork;
 
-/// A connection that a response is read from. Closed when this is dropped.
+/// The connection that a response is read from. Closed on drop.
 pub(super) struct ConnectionLease {
     app: Weak<AppNetwork>,
     target: ConnectionTarget,
@@ -40,14 +40,14 @@ impl ConnectionLease {
         }
     }
 
-    /// The response has ended: the connection is the app's again, and the dyno may open another.
+    /// Returns the connection to the app and the permit to the dyno: the response has ended.
     fn give_back(self) {
         drop(self.place);
         park(&self.app, self.target, self.connection);
     }
 }
 
-/// A response's body that gives up when no byte comes for a while.
+/// A response's body that fails when no byte arrives for some time.
 pub(super) struct FetchedBody {
     body: Incoming,
     between: Duration,

@@ -1,6 +1,6 @@
-//! From a target to a connection: one resolution, each address checked, the first that answers.
+//! Dials a target: one name lookup, each address checked, the first address that answers.
 //!
-//! Owns how long an attempt takes. Must not know requests.
+//! Owns the longest time of an attempt. Must not know requests.
 
 use std::io;
 use std::net::SocketAddr;
@@ -16,9 +16,9 @@ use crate::guest::network::gate::EgressGate;
 use crate::guest::network::resolver::LookupError;
 use crate::guest::network::tls::secure;
 
-/// Addresses of a name that are tried, one after the other.
+/// The most addresses of a name that are tried, one after the other.
 const ATTEMPTS_MAX: usize = 4;
-/// How long one of several addresses may keep the next one waiting.
+/// The longest time of an attempt, if another address is left to try.
 const ATTEMPT_MAX: Duration = Duration::from_secs(10);
 
 trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
@@ -29,7 +29,7 @@ pub(super) async fn connect(
     target: &ConnectionTarget,
 ) -> Result<ClientConnection, Error> {
     let (addr, stream) = dial(gate, target).await?;
-    // Requests are small, and each is written whole.
+    // Each request is written at once, so waiting for more data would only delay it.
     stream.set_nodelay(true).map_err(Error::Connect)?;
     let stream: Box<dyn Stream> = match target.tls {
         true => Box::new(secure(gate, &target.host, stream).await?),
@@ -45,7 +45,7 @@ async fn dial(
     gate: &EgressGate,
     target: &ConnectionTarget,
 ) -> Result<(SocketAddr, TcpStream), Error> {
-    // What was checked here is what is dialled: the name is not resolved again.
+    // The checked addresses are the ones that are dialled: the name is not resolved again.
     let found = gate.resolver.resolve(&target.host).await;
     let found = found.map_err(|error| unresolved(&error))?;
     let mut open = Vec::with_capacity(found.len());
