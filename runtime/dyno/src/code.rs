@@ -64,13 +64,13 @@ struct LoadedState {
 }
 
 impl LoadedPrograms {
-    fn get(&self, world: World, compiled: &Path) -> Option<Arc<LinkedProgram>> {
+    fn get_shared(&self, world: World, compiled: &Path) -> Option<Arc<LinkedProgram>> {
         let programs = self.0.programs.lock();
         programs.get(&(world, compiled.to_owned()))?.upgrade()
     }
 
     /// Shares `pre` with others. If another task was faster, returns that task's program instead.
-    fn offer(&self, world: World, compiled: &Path, pre: LinkedProgram) -> Arc<LinkedProgram> {
+    fn share(&self, world: World, compiled: &Path, pre: LinkedProgram) -> Arc<LinkedProgram> {
         let mut all = self.0.programs.lock();
         let key = (world, compiled.to_owned());
         if let Some(known) = all.get(&key).and_then(Weak::upgrade) {
@@ -94,7 +94,7 @@ pub(crate) struct ProgramCode {
     compiled: PathBuf,
     held: Mutex<HeldCode>,
     /// The lifetime of its instances.
-    pub(crate) lasting: InstanceLifetime,
+    pub(crate) lifetime: InstanceLifetime,
 }
 
 /// The code that a process type holds, and who uses it.
@@ -117,7 +117,7 @@ impl CodeLease {
         code: Arc<ProgramCode>,
         engines: &Engines,
     ) -> Result<CodeLease, CodeError> {
-        let pre = code.pre(engines).await?;
+        let pre = code.program(engines).await?;
         let mut held = code.held.lock();
         held.instances += 1;
         held.pre.get_or_insert_with(|| Arc::clone(&pre));
@@ -125,7 +125,7 @@ impl CodeLease {
         Ok(CodeLease { code, pre })
     }
 
-    pub(crate) fn pre(&self) -> &LinkedProgram {
+    pub(crate) fn program(&self) -> &LinkedProgram {
         &self.pre
     }
 }
@@ -144,7 +144,9 @@ impl ProgramCode {
         loaded: &LoadedPrograms,
         (world, file): (World, PathBuf),
     ) -> Result<ProgramCode, CodeError> {
-        let found = compiler.find(engines, Flavor::of(world), &file).await;
+        let found = compiler
+            .find_cached(engines, Flavor::of(world), &file)
+            .await;
         let found = found.map_err(CodeError::Compile)?;
         let code = ProgramCode {
             compiler: compiler.clone(),
@@ -153,9 +155,9 @@ impl ProgramCode {
             file,
             compiled: found.cached,
             held: Mutex::default(),
-            lasting: found.lasting,
+            lifetime: found.lifetime,
         };
-        let pre = code.pre(engines).await?;
+        let pre = code.program(engines).await?;
         code.held.lock().pre = Some(pre);
         Ok(code)
     }
@@ -165,24 +167,24 @@ impl ProgramCode {
         Flavor::of(self.world)
     }
 
-    async fn pre(&self, engines: &Engines) -> Result<Arc<LinkedProgram>, CodeError> {
+    async fn program(&self, engines: &Engines) -> Result<Arc<LinkedProgram>, CodeError> {
         if let Some(pre) = &self.held.lock().pre {
             return Ok(Arc::clone(pre));
         }
-        if let Some(pre) = self.loaded.get(self.world, &self.compiled) {
+        if let Some(pre) = self.loaded.get_shared(self.world, &self.compiled) {
             return Ok(pre);
         }
         let loading = self
             .compiler
-            .code(engines, self.flavor(), &self.file, &self.compiled);
+            .load_code(engines, self.flavor(), &self.file, &self.compiled);
         let code = loading.await.map_err(CodeError::Compile)?;
-        let pre =
-            link(&self.loaded.0.linkers, engines, self.world, &code).map_err(CodeError::Link)?;
-        Ok(self.loaded.offer(self.world, &self.compiled, pre))
+        let pre = link_program(&self.loaded.0.linkers, engines, self.world, &code)
+            .map_err(CodeError::Link)?;
+        Ok(self.loaded.share(self.world, &self.compiled, pre))
     }
 
     /// Drops the code from memory if no instance runs it. Returns whether the code is out of memory.
-    pub(crate) fn rest(&self) -> bool {
+    pub(crate) fn release_if_unused(&self) -> bool {
         let mut held = self.held.lock();
         if held.instances == 0 {
             held.pre = None;
@@ -191,7 +193,7 @@ impl ProgramCode {
     }
 }
 
-fn link(
+fn link_program(
     linkers: &Linkers,
     engines: &Engines,
     world: World,

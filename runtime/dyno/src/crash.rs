@@ -6,7 +6,7 @@ use grid::protocol::CrashCause;
 use wasmtime::WasmBacktrace;
 use wasmtime_wasi::I32Exit;
 
-use crate::guest::stdio::logs::{DynoLog, printable};
+use crate::guest::stdio::logs::{DynoLog, escape_unprintable};
 
 /// The longest description of a trap, in bytes.
 const REASON_BYTES_MAX: usize = 1_000;
@@ -25,15 +25,15 @@ pub(crate) struct DynoCrash {
 }
 
 /// Describes a failed boot. The backtrace goes to the dyno's log.
-pub(crate) fn boot_crash(error: &wasmtime::Error, voice: &DynoLog) -> DynoCrash {
+pub(crate) fn describe_boot_failure(error: &wasmtime::Error, dyno_log: &DynoLog) -> DynoCrash {
     DynoCrash {
         cause: CrashCause::Boot,
-        ..crash(error, voice)
+        ..crash(error, dyno_log)
     }
 }
 
 /// Describes a failed call, or a program that ended with an error. `in_request` is false in the result.
-pub(crate) fn crash(error: &wasmtime::Error, voice: &DynoLog) -> DynoCrash {
+pub(crate) fn describe_failure(error: &wasmtime::Error, dyno_log: &DynoLog) -> DynoCrash {
     if let Some(I32Exit(code)) = error.downcast_ref::<I32Exit>() {
         return DynoCrash {
             reason: format!("exited with code {code}"),
@@ -44,11 +44,11 @@ pub(crate) fn crash(error: &wasmtime::Error, voice: &DynoLog) -> DynoCrash {
     if let Some(backtrace) = error.downcast_ref::<WasmBacktrace>() {
         // The names in a backtrace are the guest's, so the log escapes them.
         for line in backtrace.to_string().lines().take(BACKTRACE_LINES_MAX) {
-            voice.platform(line);
+            dyno_log.write_platform_line(line);
         }
     }
     let cause = error.chain().last().map(ToString::to_string);
-    let mut reason = printable(cause.unwrap_or_default().trim_end().as_bytes());
+    let mut reason = escape_unprintable(cause.unwrap_or_default().trim_end().as_bytes());
     let mut end = reason.len().min(REASON_BYTES_MAX);
     while !reason.is_char_boundary(end) {
         end -= 1;

@@ -117,7 +117,7 @@ impl InstanceAllocation {
 
 /// The configuration for `flavor`. Code compiled under it loads into any engine of this flavor, whatever its
 /// allocation.
-fn config(flavor: Flavor, allocation: InstanceAllocation) -> Config {
+fn engine_config(flavor: Flavor, allocation: InstanceAllocation) -> Config {
     let mut config = Config::new();
     config
         .wasm_component_model(true)
@@ -134,14 +134,14 @@ fn config(flavor: Flavor, allocation: InstanceAllocation) -> Config {
             .wasm_component_model_async(true),
     };
     if allocation == InstanceAllocation::Pooled {
-        config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool(flavor)));
+        config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool_config(flavor)));
     }
     config
 }
 
 /// The pool of an engine. Each dyno reserves address space (4 GiB and guard pages, of 128 TiB), and keeps its last
 /// stack while it is awake.
-fn pool(flavor: Flavor) -> PoolingAllocationConfig {
+fn pool_config(flavor: Flavor) -> PoolingAllocationConfig {
     let dynos = match flavor {
         Flavor::P1 | Flavor::P2 => AWAKE_MAX + POOL_SPARE,
         Flavor::P3 => AWAKE_P3_MAX + POOL_SPARE,
@@ -166,8 +166,8 @@ fn pool(flavor: Flavor) -> PoolingAllocationConfig {
 }
 
 /// Creates an engine that only compiles. The compile child uses it; it never runs code.
-pub(crate) fn compiler(flavor: Flavor) -> wasmtime::Result<Engine> {
-    Engine::new(&config(flavor, InstanceAllocation::OnDemand))
+pub(crate) fn new_compile_engine(flavor: Flavor) -> wasmtime::Result<Engine> {
+    Engine::new(&engine_config(flavor, InstanceAllocation::OnDemand))
 }
 
 /// The two engines, and the thread that ticks their epochs.
@@ -206,14 +206,17 @@ impl Engines {
             InstanceAllocation::Pooled => AWAKE_MAX,
             InstanceAllocation::OnDemand => AWAKE_ON_DEMAND_MAX,
         };
-        Engines::with_room(allocation, awake)
+        Engines::with_awake_max(allocation, awake)
     }
 
     /// Like [`Engines::new`], with at most `awake` dynos awake, and never more than [`AWAKE_MAX`].
-    pub fn with_room(allocation: InstanceAllocation, awake: u32) -> wasmtime::Result<Arc<Engines>> {
+    pub fn with_awake_max(
+        allocation: InstanceAllocation,
+        awake: u32,
+    ) -> wasmtime::Result<Arc<Engines>> {
         let awake = awake.min(AWAKE_MAX);
-        let p2 = Engine::new(&config(Flavor::P2, allocation))?;
-        let p3 = Engine::new(&config(Flavor::P3, allocation))?;
+        let p2 = Engine::new(&engine_config(Flavor::P2, allocation))?;
+        let p3 = Engine::new(&engine_config(Flavor::P3, allocation))?;
         let ticker = Arc::new(EpochTicker {
             running: AtomicUsize::new(0),
             stop: AtomicBool::new(false),
@@ -221,7 +224,7 @@ impl Engines {
         let (thread, e2, e3) = (Arc::clone(&ticker), p2.clone(), p3.clone());
         std::thread::Builder::new()
             .name("epoch".into())
-            .spawn(move || tick(&thread, &e2, &e3))?;
+            .spawn(move || tick_epochs(&thread, &e2, &e3))?;
         Ok(Arc::new(Engines {
             p2,
             p3,
@@ -233,7 +236,7 @@ impl Engines {
 
     /// Waits for the permit to be awake, in the order of the calls. Calls `full` if the permit is not available at
     /// once.
-    pub(crate) async fn room(&self, flavor: Flavor, full: impl FnOnce()) -> AwakePermit {
+    pub(crate) async fn wait_for_permit(&self, flavor: Flavor, full: impl FnOnce()) -> AwakePermit {
         let p3 = (flavor == Flavor::P3).then_some(&self.awake_p3);
         let there_is = |rights: &Arc<Semaphore>| rights.available_permits() > 0;
         if !(there_is(&self.awake) && p3.is_none_or(there_is)) {
@@ -260,7 +263,7 @@ impl Engines {
     }
 
     /// Marks that guest code runs, until the returned value is dropped.
-    pub fn running(&self) -> GuestRunning {
+    pub fn mark_guest_running(&self) -> GuestRunning {
         self.ticker.running.fetch_add(1, Ordering::Relaxed);
         GuestRunning(Arc::clone(&self.ticker))
     }
@@ -272,7 +275,7 @@ impl Drop for Engines {
     }
 }
 
-fn tick(ticker: &EpochTicker, p2: &Engine, p3: &Engine) {
+fn tick_epochs(ticker: &EpochTicker, p2: &Engine, p3: &Engine) {
     while !ticker.stop.load(Ordering::Relaxed) {
         if ticker.running.load(Ordering::Relaxed) == 0 {
             std::thread::sleep(EPOCH_TICK_IDLE);

@@ -55,7 +55,7 @@ pub(crate) struct GuestConfig<'a> {
     /// The endpoints that the release may reach, beside public addresses.
     pub(crate) reach: Arc<BTreeSet<Endpoint>>,
     pub(crate) files: DynoFolders,
-    pub(crate) voice: Arc<DynoLog>,
+    pub(crate) dyno_log: Arc<DynoLog>,
     /// The guest's stdin, stdout and stderr. `None`: stdin is empty, and output goes to the log.
     pub(crate) stdio: Option<ProgramStdio>,
     /// The WASI version of the program.
@@ -93,21 +93,21 @@ impl Guest {
     /// # Errors
     /// If the folders of a core module cannot be created. A component learns of such an error when it asks for its
     /// folders.
-    pub(crate) fn new(mut grant: GuestConfig<'_>) -> wasmtime::Result<Guest> {
-        let (network, reach) = (Arc::clone(&grant.network), Arc::clone(&grant.reach));
-        let port = grant.port.as_ref().map(|port| port.number);
-        let gate = EgressGate::new(network, reach, Arc::clone(&grant.voice), port);
-        let (stdin, printers) = stdio(grant.stdio.take(), &grant.voice);
+    pub(crate) fn new(mut config: GuestConfig<'_>) -> wasmtime::Result<Guest> {
+        let (network, reach) = (Arc::clone(&config.network), Arc::clone(&config.reach));
+        let port = config.port.as_ref().map(|port| port.number);
+        let gate = EgressGate::new(network, reach, Arc::clone(&config.dyno_log), port);
+        let (stdin, printers) = open_stdio(config.stdio.take(), &config.dyno_log);
         let mut table = ResourceTable::new();
         table.set_max_capacity(RESOURCES_MAX);
-        let mut builder = context(&grant, gate.clone(), stdin, &printers);
-        let (wasi, preview1) = match grant.flavor {
+        let mut builder = build_context(&config, gate.clone(), stdin, &printers);
+        let (wasi, preview1) = match config.flavor {
             Flavor::P1 => {
-                let tree = grant.files.open_tree()?;
+                let tree = config.files.open_tree()?;
                 for folder in tree.folders() {
                     builder.preopened_dir(&folder.host, &folder.guest, folder.perms())?;
                 }
-                let quota = Arc::clone(&grant.files.quota);
+                let quota = Arc::clone(&config.files.quota);
                 let preview1 = Preview1::new(builder.build_p1(), tree, quota);
                 (WasiCtx::builder().build(), Some(Box::new(preview1)))
             }
@@ -119,16 +119,16 @@ impl Guest {
             resolver: gate.resolver.clone(),
             http: HttpState::new(OutgoingRequests::new(
                 gate,
-                grant.limits.connections as usize,
+                config.limits.connections as usize,
             )),
             handles: HandlesAudit::default(),
-            files: grant.files,
-            limiter: MemoryLimiter::new(grant.limits, grant.voice),
-            sockets_max: grant.limits.connections as usize,
+            files: config.files,
+            limiter: MemoryLimiter::new(config.limits, config.dyno_log),
+            sockets_max: config.limits.connections as usize,
             printers,
             preview1,
-            served3: (grant.port.clone()).map(|port| Box::new(ServedPortP3::new(port))),
-            served: grant.port.map(|port| Box::new(ServedPort::new(port))),
+            served3: (config.port.clone()).map(|port| Box::new(ServedPortP3::new(port))),
+            served: config.port.map(|port| Box::new(ServedPort::new(port))),
         })
     }
 
@@ -144,13 +144,13 @@ impl Guest {
     /// The number of handles that the guest has left open after a request, if it is so large that the instance should
     /// be replaced. `None` otherwise.
     pub(crate) fn handles_in_excess(&mut self) -> Option<usize> {
-        self.handles.excess(&mut self.table)
+        self.handles.count_excess(&mut self.table)
     }
 
     /// The number of outbound requests still open after a request, if it is more than half of the guest's limit.
     /// `None` otherwise.
     pub(crate) fn requests_in_excess(&self) -> Option<usize> {
-        Some(self.http.outgoing.open()).filter(|open| *open > self.sockets_max / 2)
+        Some(self.http.outgoing.open_count()).filter(|open| *open > self.sockets_max / 2)
     }
 
     /// Waits until the readers have taken everything that the guest wrote to its pipes, then closes the pipes.
@@ -162,7 +162,7 @@ impl Guest {
         let pipes: Vec<OutputPipe> = pipes.collect();
         async move {
             for pipe in pipes {
-                pipe.end().await;
+                pipe.finish().await;
             }
         }
     }
@@ -184,7 +184,7 @@ impl Guest {
         self.files.missing_reason()
     }
 
-    fn files(&mut self) -> FilesystemView<'_> {
+    fn filesystem_view(&mut self) -> FilesystemView<'_> {
         let WasiCtxView { ctx, table } = WasiCtxView {
             ctx: &mut self.wasi,
             table: &mut self.table,
@@ -198,16 +198,18 @@ impl Guest {
         }
     }
 
-    fn counted_sockets(&mut self) -> CountedSocketsView<'_> {
+    fn counted_sockets_view(&mut self) -> CountedSocketsView<'_> {
         // Open outbound requests count towards the same limit.
-        let max = self.sockets_max.saturating_sub(self.http.outgoing.open());
+        let max = self
+            .sockets_max
+            .saturating_sub(self.http.outgoing.open_count());
         CountedSocketsView {
             wasi: self.sockets(),
             max,
         }
     }
 
-    fn tcp(&mut self) -> GuestTcpView<'_> {
+    fn tcp_view(&mut self) -> GuestTcpView<'_> {
         let WasiCtxView { ctx, table } = WasiCtxView {
             ctx: &mut self.wasi,
             table: &mut self.table,
@@ -221,7 +223,7 @@ impl Guest {
         }
     }
 
-    fn served3(&mut self) -> ServedPortView<'_> {
+    fn served_port_view(&mut self) -> ServedPortView<'_> {
         let WasiCtxView { ctx, table } = WasiCtxView {
             ctx: &mut self.wasi,
             table: &mut self.table,
@@ -236,12 +238,12 @@ impl Guest {
     }
 
     /// Like [`WasiHttpView::http`], for sending a request: counts the open sockets first, which share the limit.
-    fn http_out(&mut self) -> WasiHttpCtxView<'_> {
-        self.http.outgoing.sockets = network::sockets::count(&mut self.table);
+    fn sending_http_view(&mut self) -> WasiHttpCtxView<'_> {
+        self.http.outgoing.sockets = network::sockets::count_sockets(&mut self.table);
         self.http()
     }
 
-    fn lookups(&mut self) -> LookupView<'_> {
+    fn lookup_view(&mut self) -> LookupView<'_> {
         LookupView {
             resolver: &self.resolver,
             table: &mut self.table,
@@ -250,11 +252,11 @@ impl Guest {
 }
 
 /// Creates the guest's stdin, and the targets of its stdout and stderr.
-fn stdio(
+fn open_stdio(
     stdio: Option<ProgramStdio>,
-    voice: &Arc<DynoLog>,
+    dyno_log: &Arc<DynoLog>,
 ) -> (Option<InputPipe>, [GuestOutput; 2]) {
-    let log = || GuestOutput::Log(LogWriter::new(DynoLog::clone(voice)));
+    let log = || GuestOutput::Log(LogWriter::new(DynoLog::clone(dyno_log)));
     let Some(stdio) = stdio else {
         return (None, [log(), log()]);
     };
@@ -265,15 +267,15 @@ fn stdio(
     (Some(InputPipe::new(stdio.stdin)), printers)
 }
 
-fn context(
-    grant: &GuestConfig<'_>,
+fn build_context(
+    config: &GuestConfig<'_>,
     gate: EgressGate,
     stdin: Option<InputPipe>,
     [stdout, stderr]: &[GuestOutput; 2],
 ) -> WasiCtxBuilder {
     let mut wasi = WasiCtx::builder();
-    wasi.envs(grant.env)
-        .args(grant.args)
+    wasi.envs(config.env)
+        .args(config.args)
         .initial_cwd("/")
         .wall_clock(clocks::WallClock)
         .monotonic_clock(clocks::MonotonicClock::new())
@@ -284,7 +286,7 @@ fn context(
         // A dyno's own folders are in the page cache, so passing a call to another thread costs more than the call
         // itself.
         .allow_blocking_current_thread(true)
-        .socket_addr_check(move |addr, reason| gate.socket(addr, reason));
+        .socket_addr_check(move |addr, reason| gate.check_socket(addr, reason));
     match stdout {
         GuestOutput::Log(log) => wasi.stdout(log.clone()),
         GuestOutput::Pipe(pipe) => wasi.stdout(pipe.clone()),
@@ -315,14 +317,17 @@ impl WasiHttpView for Guest {
 }
 
 /// Creates a linker with all of WASI preview 1, for core modules.
-pub(crate) fn module_linker(
+pub(crate) fn build_module_linker(
     engine: &wasmtime::Engine,
 ) -> wasmtime::Result<wasmtime::Linker<Guest>> {
-    preview1::host::linker(engine, Guest::preview1)
+    preview1::host::build_linker(engine, Guest::preview1)
 }
 
 /// Creates a linker with everything that a component may import: WASI 0.2, and also 0.3 on that engine.
-pub(crate) fn linker(engine: &wasmtime::Engine, flavor: Flavor) -> wasmtime::Result<Linker<Guest>> {
+pub(crate) fn build_component_linker(
+    engine: &wasmtime::Engine,
+    flavor: Flavor,
+) -> wasmtime::Result<Linker<Guest>> {
     use wasmtime_wasi::p2::bindings::filesystem as filesystem_p2;
     use wasmtime_wasi::p2::bindings::sockets;
     let mut linker = Linker::new(engine);
@@ -334,33 +339,36 @@ pub(crate) fn linker(engine: &wasmtime::Engine, flavor: Flavor) -> wasmtime::Res
     }
     // Our implementations replace those of the engine that have no bounds.
     linker.allow_shadowing(true);
-    filesystem_p2::preopens::add_to_linker::<_, GuestFilesystem>(&mut linker, Guest::files)?;
-    filesystem_p2::types::add_to_linker::<_, GuestFilesystem>(&mut linker, Guest::files)?;
-    sockets::tcp::add_to_linker::<_, GuestTcp>(&mut linker, Guest::tcp)?;
+    filesystem_p2::preopens::add_to_linker::<_, GuestFilesystem>(
+        &mut linker,
+        Guest::filesystem_view,
+    )?;
+    filesystem_p2::types::add_to_linker::<_, GuestFilesystem>(&mut linker, Guest::filesystem_view)?;
+    sockets::tcp::add_to_linker::<_, GuestTcp>(&mut linker, Guest::tcp_view)?;
     sockets::tcp_create_socket::add_to_linker::<_, CountedSockets>(
         &mut linker,
-        Guest::counted_sockets,
+        Guest::counted_sockets_view,
     )?;
     sockets::udp_create_socket::add_to_linker::<_, CountedSockets>(
         &mut linker,
-        Guest::counted_sockets,
+        Guest::counted_sockets_view,
     )?;
-    network::lookup::add_p2_to_linker(&mut linker, Guest::lookups)?;
+    network::lookup::add_p2_to_linker(&mut linker, Guest::lookup_view)?;
     http::fields::add_to_linker(&mut linker, Guest::http_view)?;
     http::handling::add_to_linker(&mut linker, Guest::http_view)?;
     http::writing::add_to_linker(&mut linker, Guest::http_view)?;
     wasmtime_wasi_http::p2::bindings::http::outgoing_handler::add_to_linker::<_, WasiHttp>(
         &mut linker,
-        Guest::http_out,
+        Guest::sending_http_view,
     )?;
     if flavor == Flavor::P3 {
         use wasmtime_wasi::p3::bindings::sockets::ip_name_lookup;
         use wasmtime_wasi_http::p3::bindings::http::client;
-        ip_name_lookup::add_to_linker::<_, BoundedLookup>(&mut linker, Guest::lookups)?;
-        client::add_to_linker::<_, WasiHttp>(&mut linker, Guest::http_out)?;
-        filesystem::p3::add_to_linker(&mut linker, Guest::files)?;
-        network::sockets::add_p3_to_linker(&mut linker, Guest::counted_sockets)?;
-        network::tcp_p3::add_to_linker(&mut linker, Guest::served3)?;
+        ip_name_lookup::add_to_linker::<_, BoundedLookup>(&mut linker, Guest::lookup_view)?;
+        client::add_to_linker::<_, WasiHttp>(&mut linker, Guest::sending_http_view)?;
+        filesystem::p3::add_to_linker(&mut linker, Guest::filesystem_view)?;
+        network::sockets::add_p3_to_linker(&mut linker, Guest::counted_sockets_view)?;
+        network::tcp_p3::add_to_linker(&mut linker, Guest::served_port_view)?;
     }
     linker.allow_shadowing(false);
     Ok(linker)

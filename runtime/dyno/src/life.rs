@@ -16,7 +16,7 @@ use crate::guest::stdio::logs::DynoLog;
 /// The state of one start of a dyno.
 pub(crate) struct DynoLife {
     pub(crate) key: DynoKey,
-    pub(crate) voice: Arc<DynoLog>,
+    pub(crate) dyno_log: Arc<DynoLog>,
     stop: AtomicBool,
     served: AtomicBool,
     /// A server is serving a request, or has not become free after the last one.
@@ -29,10 +29,10 @@ pub(crate) struct DynoLife {
 }
 
 impl DynoLife {
-    pub(crate) fn new(key: DynoKey, voice: Arc<DynoLog>) -> DynoLife {
+    pub(crate) fn new(key: DynoKey, dyno_log: Arc<DynoLog>) -> DynoLife {
         DynoLife {
             key,
-            voice,
+            dyno_log,
             stop: AtomicBool::new(false),
             served: AtomicBool::new(false),
             in_call: AtomicBool::new(false),
@@ -43,29 +43,29 @@ impl DynoLife {
     }
 
     /// Notes the task in which the dyno's program runs by itself.
-    pub(crate) fn runs(&self, program: AbortHandle) {
+    pub(crate) fn set_program_task(&self, program: AbortHandle) {
         // Set once, at the start.
         let _ = self.program.set(program);
     }
 
     /// Ends the program that runs by itself, with this reason. Returns false if there is no such program.
-    pub(crate) fn end(&self, why: &DynoCrash) -> bool {
+    pub(crate) fn end_program(&self, why: &DynoCrash) -> bool {
         let Some(program) = self.program.get() else {
             return false;
         };
-        self.judge(why.clone());
+        self.set_crash(why.clone());
         program.abort();
         true
     }
 
     /// Notes how the program ended, or why it is being ended. The first reason counts.
-    pub(crate) fn judge(&self, crash: DynoCrash) {
+    pub(crate) fn set_crash(&self, crash: DynoCrash) {
         let mut verdict = self.verdict.lock();
         verdict.get_or_insert(crash);
     }
 
     /// Takes the reason why the program ended, if it is known.
-    pub(crate) fn verdict(&self) -> Option<DynoCrash> {
+    pub(crate) fn take_crash(&self) -> Option<DynoCrash> {
         let mut verdict = self.verdict.lock();
         verdict.take()
     }
@@ -79,19 +79,19 @@ impl DynoLife {
         }
     }
 
-    pub(crate) fn stopped(&self) -> bool {
+    pub(crate) fn is_stopped(&self) -> bool {
         self.stop.load(Ordering::Acquire)
     }
 
     /// Has [`DynoLife::stop`] wake `waker`. Returns whether the dyno was stopped already.
-    pub(crate) fn stopped_or_wake(&self, waker: &Waker) -> bool {
+    pub(crate) fn is_stopped_or_wake(&self, waker: &Waker) -> bool {
         let mut slot = self.waker.lock();
         match &mut *slot {
             Some(known) => known.clone_from(waker),
             None => *slot = Some(waker.clone()),
         }
         drop(slot);
-        self.stopped()
+        self.is_stopped()
     }
 
     /// Drops the waker of the last call, which may keep the memory of a whole task alive.
@@ -115,11 +115,11 @@ impl DynoLife {
     }
 
     /// Whether a server that ends now ends during a request.
-    pub(crate) fn in_call(&self) -> bool {
+    pub(crate) fn is_in_call(&self) -> bool {
         self.in_call.load(Ordering::Acquire)
     }
 
-    pub(crate) fn served(&self) -> bool {
+    pub(crate) fn has_served(&self) -> bool {
         self.served.load(Ordering::Relaxed)
     }
 }

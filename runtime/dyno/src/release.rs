@@ -141,31 +141,31 @@ impl PreparedProcess {
             platform_vars,
             start: Mutex::default(),
         };
-        ready.start(None)?;
+        ready.expand_start(None)?;
         Ok(ready)
     }
 
-    fn start(&self, port: Option<u16>) -> Result<Arc<SharedStart>, ExpandError> {
+    fn expand_start(&self, port: Option<u16>) -> Result<Arc<SharedStart>, ExpandError> {
         let mut env = BTreeMap::clone(&self.release.config);
         env.extend(self.over.clone());
         if self.platform_vars == PlatformVars::Added {
             add_platform_vars(&mut env, &self.app, &self.release, port);
         }
         Ok(Arc::new(SharedStart {
-            args: arguments(&self.program, &env)?,
+            args: expand_arguments(&self.program, &env)?,
             env: env.into_iter().collect(),
         }))
     }
 
     /// The environment of one dyno, and its arguments with the program's name first. `port` is the `$PORT` of a
     /// server.
-    pub(crate) fn start_of(
+    pub(crate) fn start_for(
         &self,
         dyno: &DynoId,
         port: Option<u16>,
     ) -> Result<ProgramStart, ExpandError> {
         let start = match port {
-            Some(_) => self.start(port)?,
+            Some(_) => self.expand_start(port)?,
             None => self.shared_start()?,
         };
         let mut env = Vec::with_capacity(start.env.len() + 1);
@@ -181,19 +181,19 @@ impl PreparedProcess {
         if let Some(start) = &*held {
             return Ok(Arc::clone(start));
         }
-        let start = self.start(None)?;
+        let start = self.expand_start(None)?;
         *held = Some(Arc::clone(&start));
         Ok(start)
     }
 
     /// The endpoints that dynos may reach, beside public addresses.
-    pub(crate) fn reach(&self) -> Arc<BTreeSet<Endpoint>> {
+    pub(crate) fn reachable_endpoints(&self) -> Arc<BTreeSet<Endpoint>> {
         Arc::clone(&self.release.reach)
     }
 
     /// Drops what only awake dynos need, unless a dyno is awake.
-    pub(crate) fn rest(&self) {
-        if self.code.rest() {
+    pub(crate) fn release_if_idle(&self) {
+        if self.code.release_if_unused() {
             let held = self.start.lock().take();
             drop(held);
         }
@@ -212,19 +212,19 @@ pub(crate) struct CodePreparer<'a> {
 }
 
 /// Compiles and links every process type of the release.
-pub(crate) async fn prepare(
-    workshop: CodePreparer<'_>,
+pub(crate) async fn prepare_release(
+    preparer: CodePreparer<'_>,
     app: &AppName,
     release: &Arc<Release>,
     unpacked: &UnpackedSlug,
 ) -> Result<PreparedProcesses, PrepareError> {
-    let files = open(unpacked)?;
+    let files = open_app_folder(unpacked)?;
     let mut processes = PreparedProcesses::new();
     for (process, program) in &unpacked.programs {
         let Some(spec) = release.processes.get(process) else {
             continue;
         };
-        let code = workshop.code(process, program, unpacked).await?;
+        let code = preparer.prepare_code(process, program, unpacked).await?;
         let ready = PreparedProcess::new(
             (app.clone(), Arc::clone(release)),
             (program.clone(), spec.kind),
@@ -232,10 +232,10 @@ pub(crate) async fn prepare(
             (Arc::clone(&spec.limits), files.clone()),
             (BTreeMap::new(), PlatformVars::Added),
         );
-        let ready = ready.map_err(|source| unset(process, source))?;
+        let ready = ready.map_err(|source| args_error(process, source))?;
         if spec.kind != ProcessKind::Handler {
             // The process may never be started: a release process, a console.
-            ready.rest();
+            ready.release_if_idle();
         }
         processes.insert(process.clone(), Arc::new(ready));
     }
@@ -243,15 +243,15 @@ pub(crate) async fn prepare(
 }
 
 /// Compiles and links a program that runs once.
-pub(crate) async fn prepare_once(
-    workshop: CodePreparer<'_>,
+pub(crate) async fn prepare_one_off(
+    preparer: CodePreparer<'_>,
     (app, release): (&AppName, &Arc<Release>),
     unpacked: &UnpackedSlug,
     (dyno, command): (&DynoId, OneOffCommand),
     over: (BTreeMap<String, String>, PlatformVars),
 ) -> Result<PreparedProcess, PrepareError> {
-    let files = open(unpacked)?;
-    let (process, program) = program_of(release, unpacked, command)?;
+    let files = open_app_folder(unpacked)?;
+    let (process, program) = find_program(release, unpacked, command)?;
     let name = process.unwrap_or_else(|| dyno.process.clone());
     // A component named by its path has the limits of a process type that runs it.
     let mut same = unpacked.programs.iter();
@@ -261,7 +261,7 @@ pub(crate) async fn prepare_once(
         .get(&name)
         .or_else(|| release.processes.get(same?.0));
     let limits = limited.map_or_else(Arc::default, |spec| Arc::clone(&spec.limits));
-    let code = workshop.code(&name, &program, unpacked).await?;
+    let code = preparer.prepare_code(&name, &program, unpacked).await?;
     let ready = PreparedProcess::new(
         (app.clone(), Arc::clone(release)),
         (program, ProcessKind::Process),
@@ -269,11 +269,11 @@ pub(crate) async fn prepare_once(
         (limits, files),
         over,
     );
-    ready.map_err(|source| unset(&name, source))
+    ready.map_err(|source| args_error(&name, source))
 }
 
 /// The program of a command, and the process type whose limits apply.
-fn program_of(
+fn find_program(
     release: &Release,
     unpacked: &UnpackedSlug,
     command: OneOffCommand,
@@ -294,12 +294,14 @@ fn program_of(
                 return Err(PrepareError::NotAProgram { what });
             }
             let mut program = program.clone();
-            program.args.extend(args.iter().map(|arg| literal(arg)));
+            program
+                .args
+                .extend(args.iter().map(|arg| escape_argument(arg)));
             Ok((Some(process), program))
         }
         OneOffCommand::Component { path, args } => {
-            let world = world_of(unpacked, &path)?;
-            let args = args.iter().map(|arg| literal(arg)).collect();
+            let world = find_world(unpacked, &path)?;
+            let args = args.iter().map(|arg| escape_argument(arg)).collect();
             let program = SlugProgram {
                 component: path,
                 args,
@@ -311,7 +313,7 @@ fn program_of(
 }
 
 /// The world in which the component at `path` in the slug runs.
-fn world_of(unpacked: &UnpackedSlug, path: &Path) -> Result<World, PrepareError> {
+fn find_world(unpacked: &UnpackedSlug, path: &Path) -> Result<World, PrepareError> {
     let failed = |source| PrepareError::Component {
         path: path.to_owned(),
         source,
@@ -330,11 +332,11 @@ fn world_of(unpacked: &UnpackedSlug, path: &Path) -> Result<World, PrepareError>
 }
 
 /// Escapes an argument as in the manifest, so that `expand` returns it unchanged.
-fn literal(arg: &str) -> String {
+fn escape_argument(arg: &str) -> String {
     arg.replace('$', "$$")
 }
 
-fn open(unpacked: &UnpackedSlug) -> Result<AppFolder, PrepareError> {
+fn open_app_folder(unpacked: &UnpackedSlug) -> Result<AppFolder, PrepareError> {
     AppFolder::open(&unpacked.folder, Arc::clone(&unpacked.links)).map_err(|source| {
         PrepareError::Files {
             path: unpacked.folder.clone(),
@@ -343,13 +345,13 @@ fn open(unpacked: &UnpackedSlug) -> Result<AppFolder, PrepareError> {
     })
 }
 
-fn unset(process: &ProcessType, source: ExpandError) -> PrepareError {
+fn args_error(process: &ProcessType, source: ExpandError) -> PrepareError {
     let process = process.clone();
     PrepareError::Args { process, source }
 }
 
 impl CodePreparer<'_> {
-    async fn code(
+    async fn prepare_code(
         self,
         process: &ProcessType,
         program: &SlugProgram,
@@ -377,7 +379,7 @@ impl CodePreparer<'_> {
 }
 
 /// The program's name, followed by its arguments.
-fn arguments(
+fn expand_arguments(
     program: &SlugProgram,
     env: &BTreeMap<String, String>,
 ) -> Result<Vec<String>, ExpandError> {

@@ -33,7 +33,7 @@ impl BootHook {
             return Ok(None);
         };
         match component.get_export(Some(&interface), LOAD) {
-            Some((ComponentItem::ComponentFunc(load), index)) if is_load(&load) => {
+            Some((ComponentItem::ComponentFunc(load), index)) if has_load_signature(&load) => {
                 Ok(Some(BootHook(index)))
             }
             _ => bail!("`{BOOT}` must export `{LOAD}: func() -> result<_, string>`"),
@@ -44,19 +44,19 @@ impl BootHook {
     ///
     /// # Errors
     /// The app's own reason, or a trap or an exit.
-    pub(crate) async fn load(
+    pub(crate) async fn load_app(
         self,
         store: &mut Store<Guest>,
         instance: &Instance,
     ) -> wasmtime::Result<()> {
         let load: Load = instance.get_typed_func(&mut *store, self.0)?;
         let loaded = load.call_async(&mut *store, ()).await;
-        let (loaded,) = loaded.map_err(hide_interpreter)?;
+        let (loaded,) = loaded.map_err(hide_interpreter_backtrace)?;
         loaded.map_err(|reason| format_err!("{reason}"))
     }
 }
 
-fn is_load(function: &ComponentFunc) -> bool {
+fn has_load_signature(function: &ComponentFunc) -> bool {
     let mut results = function.results();
     let (Some(Type::Result(result)), None) = (results.next(), results.next()) else {
         return false;
@@ -68,7 +68,7 @@ fn is_load(function: &ComponentFunc) -> bool {
 
 /// Removes the engine's backtrace from an error of a component with a boot hook: its functions are those of an
 /// interpreter, and tell the app's developer nothing.
-pub(crate) fn hide_interpreter(error: wasmtime::Error) -> wasmtime::Error {
+pub(crate) fn hide_interpreter_backtrace(error: wasmtime::Error) -> wasmtime::Error {
     if !error.is::<WasmBacktrace>() || error.is::<I32Exit>() {
         return error;
     }

@@ -75,7 +75,7 @@ pub enum NativeCode {
 /// What is known of a component before its code is loaded.
 pub struct CacheEntry {
     /// The lifetime of its instances.
-    pub lasting: InstanceLifetime,
+    pub lifetime: InstanceLifetime,
     /// The file of its code in the cache. The file may not exist yet.
     pub cached: PathBuf,
 }
@@ -98,8 +98,8 @@ impl Compiler {
             .recursive(true)
             .mode(0o700)
             .create(cache)
-            .map_err(io("create the compile cache", cache))?;
-        prune(cache, CACHE_BYTES_MAX);
+            .map_err(io_error("create the compile cache", cache))?;
+        prune_cache(cache, CACHE_BYTES_MAX);
         Ok(Compiler {
             cache: cache.to_owned(),
             child,
@@ -107,23 +107,25 @@ impl Compiler {
     }
 
     /// Reads the component in `file`, and finds the file of its code in the cache.
-    pub async fn find(
+    pub async fn find_cached(
         &self,
         engines: &Engines,
         flavor: Flavor,
         file: &Path,
     ) -> Result<CacheEntry, CompileError> {
-        let bytes = tokio::fs::read(file).await.map_err(io("read", file))?;
+        let bytes = tokio::fs::read(file)
+            .await
+            .map_err(io_error("read", file))?;
         let name = cache_name(engines.get(flavor), flavor, &bytes);
         Ok(CacheEntry {
             cached: self.cache.join(name),
-            lasting: quirks::lasting(&bytes),
+            lifetime: quirks::instance_lifetime(&bytes),
         })
     }
 
     /// Loads the native code of the component in `file` from `cached`, without reading the component. If `cached` is
     /// missing, the component is compiled first.
-    pub async fn code(
+    pub async fn load_code(
         &self,
         engines: &Engines,
         flavor: Flavor,
@@ -132,20 +134,20 @@ impl Compiler {
     ) -> Result<NativeCode, CompileError> {
         let engine = engines.get(flavor);
         if cached.exists() {
-            match deserialize(engine, flavor, cached) {
+            match load_native(engine, flavor, cached) {
                 Ok(native) => {
-                    used_now(cached);
+                    note_used(cached);
                     return Ok(native);
                 }
                 // Code of another version, or a damaged file: compiled again below.
                 Err(_) => drop(std::fs::remove_file(cached)),
             }
         }
-        self.compile(flavor, file, cached).await?;
-        deserialize(engine, flavor, cached).map_err(CompileError::Load)
+        self.compile_to_cache(flavor, file, cached).await?;
+        load_native(engine, flavor, cached).map_err(CompileError::Load)
     }
 
-    async fn compile(
+    async fn compile_to_cache(
         &self,
         flavor: Flavor,
         file: &Path,
@@ -154,7 +156,7 @@ impl Compiler {
         let output = tempfile::Builder::new()
             .prefix(UNFINISHED)
             .tempfile_in(&self.cache)
-            .map_err(io("write into", &self.cache))?
+            .map_err(io_error("write into", &self.cache))?
             .into_temp_path();
         let (program, first) = self.child.split_first().expect("new() is given a program");
         let child = tokio::process::Command::new(program)
@@ -168,17 +170,17 @@ impl Compiler {
             .stderr(Stdio::piped())
             .kill_on_drop(true)
             .spawn()
-            .map_err(io("start", Path::new(program)))?;
+            .map_err(io_error("start", Path::new(program)))?;
         let done = match tokio::time::timeout(COMPILE_TIMEOUT, child.wait_with_output()).await {
-            Ok(done) => done.map_err(io("wait for", Path::new(program)))?,
+            Ok(done) => done.map_err(io_error("wait for", Path::new(program)))?,
             Err(_) => return Err(CompileError::Exhausted),
         };
         match done.status.code() {
             Some(0) => output
                 .persist(cached)
-                .map_err(|e| io("write", cached)(e.error)),
+                .map_err(|e| io_error("write", cached)(e.error)),
             Some(1) => Err(CompileError::Refused {
-                message: tail(&done.stderr),
+                message: message_tail(&done.stderr),
             }),
             // The child was killed by its CPU limit, or aborted for lack of memory.
             _ => Err(CompileError::Exhausted),
@@ -190,7 +192,7 @@ impl Compiler {
 ///
 /// Returns the exit code: 0, or 1 with the reason on stderr.
 pub fn child_main(flavor: &str, input: &Path, output: &Path) -> i32 {
-    match child(flavor, input, output) {
+    match run_child(flavor, input, output) {
         Ok(()) => 0,
         Err(e) => {
             eprintln!("{e:#}");
@@ -199,7 +201,7 @@ pub fn child_main(flavor: &str, input: &Path, output: &Path) -> i32 {
     }
 }
 
-fn child(flavor: &str, input: &Path, output: &Path) -> wasmtime::Result<()> {
+fn run_child(flavor: &str, input: &Path, output: &Path) -> wasmtime::Result<()> {
     let limit = |resource, max| {
         let limit = Rlimit {
             current: Some(max),
@@ -213,7 +215,7 @@ fn child(flavor: &str, input: &Path, output: &Path) -> wasmtime::Result<()> {
     let flavor = Flavor::from_name(flavor)
         .ok_or_else(|| wasmtime::format_err!("no engine is named {flavor:?}"))?;
     let bytes = std::fs::read(input)?;
-    let engine = engine::compiler(flavor)?;
+    let engine = engine::new_compile_engine(flavor)?;
     let native = match flavor {
         Flavor::P1 => engine.precompile_module(&bytes)?,
         Flavor::P2 | Flavor::P3 => engine.precompile_component(&bytes)?,
@@ -224,7 +226,7 @@ fn child(flavor: &str, input: &Path, output: &Path) -> wasmtime::Result<()> {
     Ok(())
 }
 
-fn deserialize(
+fn load_native(
     engine: &wasmtime::Engine,
     flavor: Flavor,
     file: &Path,
@@ -262,7 +264,7 @@ fn cache_name(engine: &wasmtime::Engine, flavor: Flavor, component: &[u8]) -> St
 }
 
 /// Notes that cached code was used. Only pruning reads this, so a failure does no harm.
-fn used_now(cached: &Path) {
+fn note_used(cached: &Path) {
     if let Ok(file) = std::fs::File::open(cached) {
         let _ = file.set_modified(SystemTime::now());
     }
@@ -270,7 +272,7 @@ fn used_now(cached: &Path) {
 
 /// Removes files that were left unfinished, then code that was unused for longest, until the rest fits. Code that a
 /// process runs stays mapped in that process.
-fn prune(cache: &Path, bytes_max: u64) {
+fn prune_cache(cache: &Path, bytes_max: u64) {
     let mut files = Vec::new();
     for entry in std::fs::read_dir(cache).into_iter().flatten().flatten() {
         let Ok(meta) = entry.metadata() else { continue };
@@ -293,12 +295,15 @@ fn prune(cache: &Path, bytes_max: u64) {
     }
 }
 
-fn tail(stderr: &[u8]) -> String {
+fn message_tail(stderr: &[u8]) -> String {
     let text = String::from_utf8_lossy(&stderr[..stderr.len().min(MESSAGE_BYTES_MAX)]);
     text.trim().to_owned()
 }
 
-fn io(action: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> CompileError + use<> {
+fn io_error(
+    action: &'static str,
+    path: &Path,
+) -> impl FnOnce(std::io::Error) -> CompileError + use<> {
     let path = path.to_owned();
     move |source| CompileError::Io {
         action,
@@ -327,7 +332,7 @@ mod tests {
             .expect("readable")
             .set_modified(at(1))
             .expect("ours");
-        prune(cache.path(), 200);
+        prune_cache(cache.path(), 200);
         let mut names: Vec<String> = std::fs::read_dir(cache.path())
             .expect("readable")
             .map(|entry| {

@@ -7,7 +7,7 @@ use std::sync::OnceLock;
 use wasmtime::component::Linker;
 
 use crate::engine::{Engines, Flavor};
-use crate::guest::{Guest, linker, module_linker};
+use crate::guest::{Guest, build_component_linker, build_module_linker};
 
 /// One linker for each flavor.
 #[derive(Default)]
@@ -26,7 +26,7 @@ impl Linkers {
         if let Some(linker) = self.preview1.get() {
             return Ok(linker);
         }
-        let linker = module_linker(engines.get(Flavor::P1))?;
+        let linker = build_module_linker(engines.get(Flavor::P1))?;
         Ok(self.preview1.get_or_init(|| linker))
     }
 
@@ -43,7 +43,7 @@ impl Linkers {
         if let Some(linker) = cell.get() {
             return Ok(linker);
         }
-        let linker = linker(engines.get(flavor), flavor)?;
+        let linker = build_component_linker(engines.get(flavor), flavor)?;
         Ok(cell.get_or_init(|| linker))
     }
 }

@@ -7,11 +7,11 @@
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum InstanceLifetime {
     /// For one request.
-    Once,
+    OneRequest,
     /// Until little of its memory is left: the instance loses some memory at each request.
-    Leaks,
+    UntilMemoryIsLow,
     /// For any number of requests.
-    Ever,
+    Unlimited,
 }
 
 /// ComponentizeJS: its engine (StarlingMonkey) has a single fetch event per instance, and refuses to answer it twice.
@@ -34,31 +34,31 @@ const HEADER_BYTES: usize = 8;
 const CUSTOM: u8 = 0;
 
 /// The lifetime of this component's instances.
-pub(crate) fn lasting(component: &[u8]) -> InstanceLifetime {
+pub(crate) fn instance_lifetime(component: &[u8]) -> InstanceLifetime {
     let mut rest = component.get(HEADER_BYTES..).unwrap_or_default();
-    while let Some((id, section)) = section(&mut rest) {
+    while let Some((id, section)) = take_section(&mut rest) {
         if id != CUSTOM {
             continue;
         }
         if is_signed(section, OWN_HANDLER) || is_signed(section, PYTHON) {
-            return InstanceLifetime::Leaks;
+            return InstanceLifetime::UntilMemoryIsLow;
         }
         if is_signed(section, SCRIPTS) {
-            return InstanceLifetime::Once;
+            return InstanceLifetime::OneRequest;
         }
     }
-    InstanceLifetime::Ever
+    InstanceLifetime::Unlimited
 }
 
 /// Takes the next section: its id and content.
-fn section<'a>(rest: &mut &'a [u8]) -> Option<(u8, &'a [u8])> {
+fn take_section<'a>(rest: &mut &'a [u8]) -> Option<(u8, &'a [u8])> {
     let (id, after) = rest.split_first()?;
     *rest = after;
-    Some((*id, sized(rest)?))
+    Some((*id, take_sized(rest)?))
 }
 
 /// Takes a length and as many bytes.
-fn sized<'a>(rest: &mut &'a [u8]) -> Option<&'a [u8]> {
+fn take_sized<'a>(rest: &mut &'a [u8]) -> Option<&'a [u8]> {
     let mut length = 0_usize;
     for shift in [0, 7, 14, 21, 28] {
         let (byte, after) = rest.split_first()?;
@@ -77,7 +77,7 @@ fn sized<'a>(rest: &mut &'a [u8]) -> Option<&'a [u8]> {
 fn is_signed(mut section: &[u8], name: &str) -> bool {
     let length = u8::try_from(name.len()).expect("the names looked for are short");
     let signed = [&[length], name.as_bytes()].concat();
-    sized(&mut section) == Some(PRODUCERS)
+    take_sized(&mut section) == Some(PRODUCERS)
         && section.windows(signed.len()).any(|text| text == signed)
 }
 
@@ -104,35 +104,44 @@ mod tests {
     fn the_mark_is_found_in_its_section_only() {
         let other = [b"x".repeat(300), JS.to_vec()].concat();
         assert_eq!(
-            lasting(&component(&[(1, &other), (0, JS)])),
-            InstanceLifetime::Once
+            instance_lifetime(&component(&[(1, &other), (0, JS)])),
+            InstanceLifetime::OneRequest
         );
         let named = component(&[(1, &other), (0, b"\x04nameComponentizeJS")]);
-        assert_eq!(lasting(&named), InstanceLifetime::Ever);
+        assert_eq!(instance_lifetime(&named), InstanceLifetime::Unlimited);
         let longer = b"\x09producers\x01\x0cprocessed-by\x01\x0fComponentizeJS2\x060.23.0";
-        assert_eq!(lasting(&component(&[(0, longer)])), InstanceLifetime::Ever);
+        assert_eq!(
+            instance_lifetime(&component(&[(0, longer)])),
+            InstanceLifetime::Unlimited
+        );
     }
 
     #[test]
     fn a_handler_of_our_own_is_used_again() {
         let own = [JS, b"\x0cdyno-handler\x011"].concat();
         let own = component(&[(1, b"abc"), (0, &own)]);
-        assert_eq!(lasting(&own), InstanceLifetime::Leaks);
+        assert_eq!(instance_lifetime(&own), InstanceLifetime::UntilMemoryIsLow);
     }
 
     #[test]
     fn python_is_told_by_its_snapshot() {
         let python = b"\x09producers\x01\x0cprocessed-by\x01\x18component-init-transform\x050.2.0";
-        assert_eq!(lasting(&component(&[(0, python)])), InstanceLifetime::Leaks);
+        assert_eq!(
+            instance_lifetime(&component(&[(0, python)])),
+            InstanceLifetime::UntilMemoryIsLow
+        );
     }
 
     #[test]
     fn broken_components_have_none() {
         let whole = component(&[(1, b"abc"), (0, JS)]);
         for length in 0..whole.len() {
-            assert_eq!(lasting(&whole[..length]), InstanceLifetime::Ever);
+            assert_eq!(
+                instance_lifetime(&whole[..length]),
+                InstanceLifetime::Unlimited
+            );
         }
         let endless = b"\0asm\x0d\0\x01\0\x00\xff\xff\xff\xff\xff\xff";
-        assert_eq!(lasting(endless), InstanceLifetime::Ever);
+        assert_eq!(instance_lifetime(endless), InstanceLifetime::Unlimited);
     }
 }

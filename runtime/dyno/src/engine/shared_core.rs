@@ -39,7 +39,7 @@ impl SharedCore {
     }
 
     /// Waits until a boot may begin, in the order of the calls.
-    pub(crate) async fn enter(core: Option<&SharedCore>) -> BootPermit {
+    pub(crate) async fn wait_for_permit(core: Option<&SharedCore>) -> BootPermit {
         let permit = match core {
             // The semaphore is never closed.
             Some(core) => Arc::clone(&core.boots).acquire_owned().await.ok(),
@@ -168,7 +168,7 @@ mod tests {
         let boots = (0..80).map(|_| {
             let core = Some(core.clone());
             tokio::spawn(async move {
-                let _place = SharedCore::enter(core.as_ref()).await;
+                let _place = SharedCore::wait_for_permit(core.as_ref()).await;
                 for _ in 0..10 {
                     let turn = Arc::clone(&core.as_ref().expect("shared").turn);
                     let turn = turn.acquire_owned().await.expect("open");
@@ -194,7 +194,7 @@ mod tests {
         for _ in 0..2 * places {
             let core = core.clone();
             let waits = tokio::spawn(async move {
-                let _place = SharedCore::enter(Some(&core)).await;
+                let _place = SharedCore::wait_for_permit(Some(&core)).await;
                 std::future::pending::<()>().await;
             });
             tokio::task::yield_now().await;

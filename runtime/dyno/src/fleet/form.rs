@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use crate::instance::booted::{GuestInstance, boot};
+use crate::instance::booted::{GuestInstance, boot_handler};
 use crate::instance::store::BootContext;
 use crate::life::DynoLife;
-use crate::program::server::Server;
+use crate::program::server::ServerProgram;
 use crate::release::PreparedProcess;
 
 /// A dyno that runs no call.
@@ -15,7 +15,7 @@ pub(crate) enum DynoForm {
     /// Asleep: the next request first boots an instance.
     Asleep(Arc<PreparedProcess>),
     /// A server, whose program runs by itself.
-    Serving(Box<Server>),
+    Serving(Box<ServerProgram>),
 }
 
 impl DynoForm {
@@ -31,7 +31,7 @@ impl DynoForm {
             DynoForm::Serving(_) => wasmtime::bail!("a server has no instance to call"),
         };
         // Boxed, so that calls of awake dynos need no memory for a boot.
-        let instance = Box::pin(boot(context, ready, Arc::clone(life))).await?;
+        let instance = Box::pin(boot_handler(context, ready, Arc::clone(life))).await?;
         Ok((instance, true))
     }
 }

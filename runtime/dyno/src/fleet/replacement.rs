@@ -17,7 +17,7 @@ pub(crate) struct Replacements(Mutex<HashMap<AppName, AppReplacements>>);
 
 struct AppReplacements {
     /// At most as many as the app has dynos: a dyno is removed at its next start.
-    places: HashSet<DynoId>,
+    dynos: HashSet<DynoId>,
     /// The run of the last replacement of each dyno.
     last: HashMap<DynoId, Run>,
     core: SharedCore,
@@ -30,18 +30,18 @@ impl Replacements {
         let app = apps
             .entry(ended.app.clone())
             .or_insert_with(|| AppReplacements {
-                places: HashSet::new(),
+                dynos: HashSet::new(),
                 last: HashMap::new(),
                 core: SharedCore::new(),
             });
-        app.places.insert(ended.dyno.clone());
+        app.dynos.insert(ended.dyno.clone());
     }
 
     /// The core on which this dyno has to boot, if it is a replacement.
     pub(crate) fn take_core(&self, starting: &DynoKey) -> Option<SharedCore> {
         let mut apps = self.0.lock();
         let app = apps.get_mut(&starting.app)?;
-        if !app.places.remove(&starting.dyno) {
+        if !app.dynos.remove(&starting.dyno) {
             return None;
         }
         app.last.insert(starting.dyno.clone(), starting.run);
@@ -50,12 +50,12 @@ impl Replacements {
 
     /// Notes that this dyno was not up in time. If it was a replacement, the next start is one too: it has no
     /// back-off, so it must not take more of the machine.
-    pub(crate) fn boots_again(&self, late: &DynoKey) {
+    pub(crate) fn note_boot_timeout(&self, late: &DynoKey) {
         let mut apps = self.0.lock();
         if let Some(app) = apps.get_mut(&late.app)
             && app.last.get(&late.dyno) == Some(&late.run)
         {
-            app.places.insert(late.dyno.clone());
+            app.dynos.insert(late.dyno.clone());
         }
     }
 
@@ -91,9 +91,9 @@ mod tests {
         let second = replacements.take_core(&dyno("web.2", 5)).expect("replaces");
         assert!(first.is_same(&second), "one core for the app");
         assert!(replacements.take_core(&dyno("web.1", 6)).is_none());
-        replacements.boots_again(&dyno("web.1", 4));
+        replacements.note_boot_timeout(&dyno("web.1", 4));
         assert!(replacements.take_core(&dyno("web.1", 7)).is_some(), "late");
-        replacements.boots_again(&dyno("web.1", 4));
+        replacements.note_boot_timeout(&dyno("web.1", 4));
         assert!(
             replacements.take_core(&dyno("web.1", 8)).is_none(),
             "told twice"

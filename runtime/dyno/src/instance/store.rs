@@ -32,27 +32,34 @@ pub(crate) struct BootContext {
 
 impl BootContext {
     /// The folder of one dyno's own folders.
-    pub(crate) fn home(&self, key: &DynoKey) -> PathBuf {
+    pub(crate) fn home_of(&self, key: &DynoKey) -> PathBuf {
         self.work.join(format!("{}-{}", key.app, key.run.0))
     }
 }
 
 /// Waits for the permit to be awake. If it is not available at once, the dyno's log says so.
-pub(crate) async fn room(
+pub(crate) async fn wait_to_be_awake(
     context: &BootContext,
     ready: &PreparedProcess,
     life: &DynoLife,
 ) -> AwakePermit {
     let full = || {
-        life.voice.platform(
+        life.dyno_log.write_platform_line(
             "This machine has as many dynos awake as it can have: waiting for one of them to sleep or end",
         );
     };
-    context.engines.room(ready.code.flavor(), full).await
+    context
+        .engines
+        .wait_for_permit(ready.code.flavor(), full)
+        .await
 }
 
 /// Creates a store for `guest` with all its limits.
-pub(crate) fn store(context: &BootContext, ready: &PreparedProcess, guest: Guest) -> Store<Guest> {
+pub(crate) fn new_store(
+    context: &BootContext,
+    ready: &PreparedProcess,
+    guest: Guest,
+) -> Store<Guest> {
     let mut store = Store::new(context.engines.get(ready.code.flavor()), guest);
     store.limiter(|guest| &mut guest.limiter);
     store.set_hostcall_fuel(HOSTCALL_BYTES_MAX);
@@ -62,16 +69,16 @@ pub(crate) fn store(context: &BootContext, ready: &PreparedProcess, guest: Guest
 }
 
 /// The folders of a dyno, whose own are in `home`.
-pub(crate) fn files(ready: &PreparedProcess, life: &DynoLife, home: PathBuf) -> DynoFolders {
-    DynoFolders::new(ready.files.clone(), home, quota(ready, life))
+pub(crate) fn dyno_folders(ready: &PreparedProcess, life: &DynoLife, home: PathBuf) -> DynoFolders {
+    DynoFolders::new(ready.files.clone(), home, disk_quota(ready, life))
 }
 
-fn quota(ready: &PreparedProcess, life: &DynoLife) -> DiskQuota {
+fn disk_quota(ready: &PreparedProcess, life: &DynoLife) -> DiskQuota {
     let limits = &ready.limits;
-    let voice = Arc::clone(&life.voice);
+    let dyno_log = Arc::clone(&life.dyno_log);
     let (mebibytes, files) = (limits.disk_bytes / (1024 * 1024), limits.disk_files);
     DiskQuota::new(limits.disk_bytes, limits.disk_files.into(), move || {
-        voice.platform(&format!(
+        dyno_log.write_platform_line(&format!(
             "./tmp and ./log are full ({mebibytes} MiB or {files} files): the app is told that no space is left"
         ));
     })

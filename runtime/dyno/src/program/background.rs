@@ -11,15 +11,15 @@ use grid::desired::ProcessKind;
 use tokio::io::DuplexStream;
 use tokio::task::AbortHandle;
 
-use crate::crash::boot_crash;
+use crate::crash::describe_boot_failure;
 use crate::engine::Flavor;
 use crate::engine::shared_core::{OnSharedCore, SharedCore};
 use crate::guest::network::port::ServerPort;
 use crate::guest::stdio::pipes::{ProgramOutput, ProgramStdio};
 use crate::instance::store::BootContext;
 use crate::life::DynoLife;
-use crate::program::process::{ProgramSetup, boot, ended};
-use crate::program::server::Server;
+use crate::program::process::{ProgramSetup, boot_program, describe_end};
+use crate::program::server::ServerProgram;
 use crate::release::PreparedProcess;
 
 /// The time that an idle server gets to end after its port was closed. Most servers never end by themselves, and a
@@ -45,18 +45,18 @@ impl BackgroundProgram {
     ///
     /// The task calls `on_up` when the program is up, with the server if it is one, and `on_end` when nothing of the
     /// program is left. A server with a `core` boots on this core.
-    pub(crate) fn begin(
+    pub(crate) fn start(
         context: &Arc<BootContext>,
         ready: Arc<PreparedProcess>,
         life: &Arc<DynoLife>,
         (port, core): (Option<Arc<ServerPort>>, Option<SharedCore>),
-        on_up: impl FnOnce(Option<Server>) + Send + 'static,
+        on_up: impl FnOnce(Option<ServerProgram>) + Send + 'static,
         on_end: impl FnOnce() + Send + 'static,
     ) -> BackgroundProgram {
         let serves = ready.kind == ProcessKind::Server;
         let (stdin, reads) = tokio::io::duplex(1);
         let setup = ProgramSetup {
-            home: context.home(&life.key),
+            home: context.home_of(&life.key),
             stdio: ProgramStdio {
                 stdin: Some(Box::new(reads)),
                 stdout: ProgramOutput::Log,
@@ -71,10 +71,10 @@ impl BackgroundProgram {
         let task = tokio::spawn(async move {
             // Dropped last, however the task ends.
             let _at_end = at_end;
-            run(&context, ready, &own, setup, core, on_up).await;
+            run_program(&context, ready, &own, setup, core, on_up).await;
         });
         let task = task.abort_handle();
-        life.runs(task.clone());
+        life.set_program_task(task.clone());
         BackgroundProgram {
             task,
             stdin: Some(stdin),
@@ -85,7 +85,7 @@ impl BackgroundProgram {
     }
 
     /// Asks the program to end: its stdin is closed, and a server accepts nothing more and gets a short time to end.
-    pub(crate) fn wind_down(&mut self) {
+    pub(crate) fn ask_to_end(&mut self) {
         self.stdin = None;
         if let Some(port) = self.port.take() {
             port.close();
@@ -109,22 +109,22 @@ impl<F: FnOnce()> Drop for CallAtEnd<F> {
     }
 }
 
-async fn run(
+async fn run_program(
     context: &BootContext,
     ready: Arc<PreparedProcess>,
     life: &Arc<DynoLife>,
     setup: ProgramSetup,
     core: Option<SharedCore>,
-    on_up: impl FnOnce(Option<Server>),
+    on_up: impl FnOnce(Option<ServerProgram>),
 ) {
     let port = setup.port.clone();
-    let place = SharedCore::enter(core.as_ref()).await;
-    let boot = Box::pin(boot(context, ready, Arc::clone(life), setup));
+    let place = SharedCore::wait_for_permit(core.as_ref()).await;
+    let boot = Box::pin(boot_program(context, ready, Arc::clone(life), setup));
     let process = match OnSharedCore::new(core.clone(), boot).await {
         Ok(process) => process,
-        Err(error) => return life.judge(boot_crash(&error, &life.voice)),
+        Err(error) => return life.set_crash(describe_boot_failure(&error, &life.dyno_log)),
     };
-    let judge = |how| life.judge(ended(how, life));
+    let judge = |how| life.set_crash(describe_end(how, life));
     let mut running = pin!(process.run(&context.engines, judge));
     let Some(port) = port else {
         drop(place);
@@ -134,7 +134,7 @@ async fn run(
     tokio::select! {
         biased;
         () = OnSharedCore::new(core, &mut running) => return,
-        server = Server::up(port) => on_up(Some(server)),
+        server = ServerProgram::wait_until_up(port) => on_up(Some(server)),
     }
     drop(place);
     running.await;

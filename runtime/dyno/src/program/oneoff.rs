@@ -11,12 +11,12 @@ use grid::desired::Release;
 use grid::name::{AppName, DynoKey};
 use tokio::task::JoinHandle;
 
-use crate::crash::crash;
+use crate::crash::describe_failure;
 use crate::guest::filesystem::folders::MountedFolder;
 use crate::guest::stdio::pipes::ProgramStdio;
 use crate::instance::store::BootContext;
 use crate::life::DynoLife;
-use crate::program::process::{ProgramSetup, boot};
+use crate::program::process::{ProgramSetup, boot_program};
 use crate::release::PreparedProcess;
 use crate::release::command::{OneOffCommand, PlatformVars};
 
@@ -66,24 +66,24 @@ pub struct RunningOneOff(JoinHandle<OneOffExit>);
 
 impl RunningOneOff {
     /// Starts a program on the runtime of the caller.
-    pub(crate) fn begin(
+    pub(crate) fn start(
         context: Arc<BootContext>,
         ready: Arc<PreparedProcess>,
         life: Arc<DynoLife>,
         setup: ProgramSetup,
     ) -> RunningOneOff {
         RunningOneOff(tokio::spawn(async move {
-            let process = match boot(&context, ready, Arc::clone(&life), setup).await {
+            let process = match boot_program(&context, ready, Arc::clone(&life), setup).await {
                 Ok(process) => process,
                 Err(error) => {
-                    let reason = crash(&error, &life.voice).reason;
+                    let reason = describe_failure(&error, &life.dyno_log).reason;
                     return OneOffExit::Boot { reason };
                 }
             };
             let judge = |ended| match ended {
                 Ok(code) => OneOffExit::Code(code),
                 Err(error) => {
-                    let reason = crash(&error, &life.voice).reason;
+                    let reason = describe_failure(&error, &life.dyno_log).reason;
                     OneOffExit::Trap { reason }
                 }
             };

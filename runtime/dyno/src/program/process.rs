@@ -16,13 +16,13 @@ use wasmtime_wasi::p2::bindings::Command;
 use wasmtime_wasi::p3::bindings::Command as Command3;
 
 use crate::code::{CodeLease, LinkedProgram};
-use crate::crash::{DynoCrash, crash};
+use crate::crash::{DynoCrash, describe_failure};
 use crate::engine::{AwakePermit, Engines};
 use crate::guest::filesystem::folders::MountedFolder;
 use crate::guest::network::port::ServerPort;
 use crate::guest::stdio::pipes::ProgramStdio;
 use crate::guest::{Guest, GuestConfig};
-use crate::instance::store::{BootContext, files, room, store};
+use crate::instance::store::{BootContext, dyno_folders, new_store, wait_to_be_awake};
 use crate::life::DynoLife;
 use crate::release::PreparedProcess;
 
@@ -60,41 +60,44 @@ pub(crate) struct ProgramSetup {
 pub(crate) type ProgramResult = Result<u8, wasmtime::Error>;
 
 /// Instantiates a program.
-pub(crate) async fn boot(
+pub(crate) async fn boot_program(
     context: &BootContext,
     ready: Arc<PreparedProcess>,
     life: Arc<DynoLife>,
     setup: ProgramSetup,
 ) -> wasmtime::Result<ProgramInstance> {
-    let room = room(context, &ready, &life).await;
+    let permit = wait_to_be_awake(context, &ready, &life).await;
     let code = CodeLease::take(Arc::clone(&ready.code), &context.engines).await?;
     let port = setup.port.as_ref().map(|port| port.number);
-    let (env, args) = ready.start_of(&life.key.dyno, port)?;
+    let (env, args) = ready.start_for(&life.key.dyno, port)?;
     let guest = Guest::new(GuestConfig {
         env: &env,
         args: &args,
         limits: &ready.limits,
-        network: context.network.of(&life.key.app),
-        reach: ready.reach(),
-        files: files(&ready, &life, setup.home).with_mounts(setup.folders),
-        voice: Arc::clone(&life.voice),
+        network: context.network.for_app(&life.key.app),
+        reach: ready.reachable_endpoints(),
+        files: dyno_folders(&ready, &life, setup.home).with_mounts(setup.folders),
+        dyno_log: Arc::clone(&life.dyno_log),
         stdio: Some(setup.stdio),
         flavor: ready.code.flavor(),
         port: setup.port.clone(),
     })?;
-    let mut store = store(context, &ready, guest);
-    let entry = entry(code.pre(), &mut store);
+    let mut store = new_store(context, &ready, guest);
+    let entry = find_entry(code.program(), &mut store);
     let entry = TickedWhilePolled::new(entry, &context.engines).await?;
     store.data().flush_logs();
     Ok(ProgramInstance {
         store,
         entry,
         _code: code,
-        _room: room,
+        _room: permit,
     })
 }
 
-async fn entry(pre: &LinkedProgram, store: &mut Store<Guest>) -> wasmtime::Result<ProgramEntry> {
+async fn find_entry(
+    pre: &LinkedProgram,
+    store: &mut Store<Guest>,
+) -> wasmtime::Result<ProgramEntry> {
     Ok(match pre {
         LinkedProgram::Run1(pre) => {
             let instance = pre.instantiate_async(&mut *store).await?;
@@ -156,14 +159,14 @@ impl ProgramEntry {
 }
 
 /// Describes the end of a program that should have kept running.
-pub(crate) fn ended(ended: ProgramResult, life: &DynoLife) -> DynoCrash {
+pub(crate) fn describe_end(ended: ProgramResult, life: &DynoLife) -> DynoCrash {
     match ended {
         Ok(code) => DynoCrash {
             reason: format!("exited with code {code}"),
             cause: CrashCause::Exit,
             in_request: false,
         },
-        Err(error) => crash(&error, &life.voice),
+        Err(error) => describe_failure(&error, &life.dyno_log),
     }
 }
 
@@ -184,7 +187,7 @@ impl<F: Future> Future for TickedWhilePolled<'_, F> {
     type Output = F::Output;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
-        let _running = self.engines.running();
+        let _running = self.engines.mark_guest_running();
         self.guest.as_mut().poll(cx)
     }
 }

@@ -24,7 +24,7 @@ pub(crate) struct UnknownCoding;
 
 /// Brings the framing of a response to `method` into one form: at most one `Content-Length`, and no
 /// `Transfer-Encoding`, which applies to the connection to the server only.
-pub(crate) fn normalize(
+pub(crate) fn normalize_framing(
     method: &Method,
     head: &mut response::Parts,
 ) -> Result<ConnectionReuse, UnknownCoding> {
@@ -114,7 +114,7 @@ mod tests {
             builder = builder.header(*name, *value);
         }
         let (mut head, ()) = builder.body(()).expect("a head").into_parts();
-        let reuse = normalize(method, &mut head)?;
+        let reuse = normalize_framing(method, &mut head)?;
         assert!(!head.headers.contains_key(header::TRANSFER_ENCODING));
         assert!(head.headers.get_all(header::CONTENT_LENGTH).iter().count() <= 1);
         let length = head.headers.get(header::CONTENT_LENGTH);

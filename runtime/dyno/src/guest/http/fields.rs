@@ -88,14 +88,14 @@ fn header_value(
         return Ok(HeaderValue::from_bytes(value)?);
     }
     // A second `Content-Length` is refused, since it would be ambiguous.
-    match length(value) {
+    match parse_content_length(value) {
         Some(length) if !fields.contains_key(name) => Ok(length.into()),
         _ => Err(FieldMapError::InvalidHeaderValue),
     }
 }
 
 /// Parses a `Content-Length`: digits only (RFC 9110, section 8.6).
-pub(super) fn length(value: &[u8]) -> Option<u64> {
+pub(super) fn parse_content_length(value: &[u8]) -> Option<u64> {
     // `parse` alone would accept a sign.
     let plain = value.iter().all(u8::is_ascii_digit);
     let text = str::from_utf8(value).ok().filter(|_| plain)?;
@@ -108,11 +108,14 @@ mod tests {
 
     #[test]
     fn a_length_is_one_number() {
-        assert_eq!(length(b"0"), Some(0));
-        assert_eq!(length(b"007"), Some(7));
-        assert_eq!(length(b"18446744073709551615"), Some(u64::MAX));
+        assert_eq!(parse_content_length(b"0"), Some(0));
+        assert_eq!(parse_content_length(b"007"), Some(7));
+        assert_eq!(
+            parse_content_length(b"18446744073709551615"),
+            Some(u64::MAX)
+        );
         for bad in ["", "+1", "-1", "1 ", "1,1", "18446744073709551616"] {
-            assert_eq!(length(bad.as_bytes()), None, "{bad:?}");
+            assert_eq!(parse_content_length(bad.as_bytes()), None, "{bad:?}");
         }
     }
 

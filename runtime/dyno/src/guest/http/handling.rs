@@ -28,7 +28,7 @@ use crate::guest::http::writing::is_without_content;
 const HANDLER: &str = "wasi:http/incoming-handler@0.2.12";
 
 /// `incoming-request`.
-pub(crate) struct Incoming {
+pub(crate) struct IncomingRequest {
     head: request::Parts,
     /// The `Host` header, which guests see as the authority, not as a header.
     host: Option<HeaderValue>,
@@ -38,10 +38,10 @@ pub(crate) struct Incoming {
     body: Option<RequestBody>,
 }
 
-impl Incoming {
-    pub(crate) fn new(request: DynoRequest) -> Incoming {
+impl IncomingRequest {
+    pub(crate) fn new(request: DynoRequest) -> IncomingRequest {
         let (mut head, body) = request.request.into_parts();
-        Incoming {
+        IncomingRequest {
             host: head.headers.remove(header::HOST),
             head,
             headers: None,
@@ -76,7 +76,7 @@ pub(crate) fn wasi_body_error(_: RequestBodyError) -> Error {
 
 /// The answer of a handler.
 #[derive(Default)]
-pub(crate) enum Said {
+pub(crate) enum HandlerAnswer {
     /// No answer yet.
     #[default]
     Nothing,
@@ -90,38 +90,38 @@ pub(crate) enum Said {
 /// Where a handler puts its response. It wakes nobody: the guest sets it while it is polled, and the code that polls
 /// the guest looks here afterwards.
 #[derive(Clone, Default)]
-pub(crate) struct Slot(Arc<Mutex<Said>>);
+pub(crate) struct AnswerSlot(Arc<Mutex<HandlerAnswer>>);
 
-impl Slot {
+impl AnswerSlot {
     /// Takes the answer, if one was set since the last call.
-    pub(crate) fn take(&self) -> Said {
+    pub(crate) fn take(&self) -> HandlerAnswer {
         std::mem::take(&mut *self.0.lock())
     }
 
-    fn put(&self, said: Said) {
+    fn set(&self, said: HandlerAnswer) {
         *self.0.lock() = said;
     }
 }
 
 /// `response-outparam`.
-pub(crate) struct Outparam(Option<Slot>);
+pub(crate) struct ResponseOutparam(Option<AnswerSlot>);
 
-impl Outparam {
-    pub(crate) fn new(slot: Slot) -> Outparam {
-        Outparam(Some(slot))
+impl ResponseOutparam {
+    pub(crate) fn new(slot: AnswerSlot) -> ResponseOutparam {
+        ResponseOutparam(Some(slot))
     }
 
-    fn set(mut self, said: Said) {
+    fn set(mut self, said: HandlerAnswer) {
         if let Some(slot) = self.0.take() {
-            slot.put(said);
+            slot.set(said);
         }
     }
 }
 
-impl Drop for Outparam {
+impl Drop for ResponseOutparam {
     fn drop(&mut self) {
         if let Some(slot) = self.0.take() {
-            slot.put(Said::Dropped);
+            slot.set(HandlerAnswer::Dropped);
         }
     }
 }
@@ -130,28 +130,33 @@ impl Drop for Outparam {
 pub(crate) fn begin_request(
     view: HttpView<'_>,
     request: DynoRequest,
-) -> wasmtime::Result<(Resource<Incoming>, Resource<Outparam>, Slot)> {
+) -> wasmtime::Result<(
+    Resource<IncomingRequest>,
+    Resource<ResponseOutparam>,
+    AnswerSlot,
+)> {
     let HttpView { state, table } = view;
-    let slot = Slot::default();
+    let slot = AnswerSlot::default();
     state.head_only = request.request.method() == http::Method::HEAD;
     state.without_content = state.head_only;
-    let request = table.push(Incoming::new(request))?;
-    let outparam = table.push(Outparam::new(slot.clone()))?;
+    let request = table.push(IncomingRequest::new(request))?;
+    let outparam = table.push(ResponseOutparam::new(slot.clone()))?;
     Ok((request, outparam, slot))
 }
 
-fn said(answer: Result<HostOutgoingResponse, ErrorCode>) -> Said {
+fn answer_from(answer: Result<HostOutgoingResponse, ErrorCode>) -> HandlerAnswer {
     let Ok(answer) = answer else {
-        return Said::Error;
+        return HandlerAnswer::Error;
     };
     let (mut head, ()) = http::Response::new(()).into_parts();
     head.status = answer.status;
     head.headers = HeaderMap::from(answer.headers);
-    Said::Response(head, answer.body)
+    HandlerAnswer::Response(head, answer.body)
 }
 
 /// A handler's function `handle`.
-pub(crate) type Handle = TypedFunc<(Resource<Incoming>, Resource<Outparam>), ()>;
+pub(crate) type HandleFunction =
+    TypedFunc<(Resource<IncomingRequest>, Resource<ResponseOutparam>), ()>;
 
 /// A linked component with a handler.
 pub(crate) struct HandlerPre<T: 'static> {
@@ -180,7 +185,7 @@ impl<T: Send + 'static> HandlerPre<T> {
         &self,
         store: &mut wasmtime::Store<T>,
         instance: &Instance,
-    ) -> wasmtime::Result<Handle> {
+    ) -> wasmtime::Result<HandleFunction> {
         instance.get_typed_func(&mut *store, self.handle)
     }
 }
@@ -196,17 +201,17 @@ pub(crate) fn add_to_linker<T: 'static>(
     let mut types = linker.instance(HTTP_TYPES)?;
     types.resource(
         "response-outparam",
-        ResourceType::host::<Outparam>(),
+        ResourceType::host::<ResponseOutparam>(),
         move |mut store, rep| {
             view(store.data_mut())
                 .table
-                .delete(Resource::<Outparam>::new_own(rep))?;
+                .delete(Resource::<ResponseOutparam>::new_own(rep))?;
             Ok(())
         },
     )?;
     types.func_wrap(
         "[static]response-outparam.set",
-        move |mut store: Store<'_, T>, (outparam, answer): (Resource<Outparam>, _)| {
+        move |mut store: Store<'_, T>, (outparam, answer): (Resource<ResponseOutparam>, _)| {
             let answer: Result<Resource<HostOutgoingResponse>, ErrorCode> = answer;
             let guest = view(store.data_mut());
             let answer = match answer {
@@ -216,22 +221,22 @@ pub(crate) fn add_to_linker<T: 'static>(
             if let Ok(response) = &answer {
                 guest.state.without_content |= is_without_content(response.status);
             }
-            guest.table.delete(outparam)?.set(said(answer));
+            guest.table.delete(outparam)?.set(answer_from(answer));
             Ok(())
         },
     )
 }
 
 fn add_requests<T: 'static>(linker: &mut Linker<T>, view: GetHttpView<T>) -> wasmtime::Result<()> {
-    type Request = (Resource<Incoming>,);
+    type Request = (Resource<IncomingRequest>,);
     let mut types = linker.instance(HTTP_TYPES)?;
     types.resource(
         "incoming-request",
-        ResourceType::host::<Incoming>(),
+        ResourceType::host::<IncomingRequest>(),
         move |mut store, rep| {
             view(store.data_mut())
                 .table
-                .delete(Resource::<Incoming>::new_own(rep))?;
+                .delete(Resource::<IncomingRequest>::new_own(rep))?;
             Ok(())
         },
     )?;

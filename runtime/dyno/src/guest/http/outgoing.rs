@@ -26,7 +26,7 @@ use crate::guest::limits::handles::STREAM_CHUNK_BYTES_MAX;
 use crate::guest::network::connection::{ClientConnection, ConnectionTarget, OutgoingRequestBody};
 use crate::guest::network::gate::EgressGate;
 use body::{ConnectionLease, FetchedBody};
-use dial::connect;
+use dial::connect_to;
 use permit::RequestPermit;
 
 /// The longest wait for a connection, for the first byte or for the next byte, unless the guest sets one.
@@ -56,15 +56,15 @@ impl OutgoingRequests {
     }
 
     /// The number of open requests.
-    pub(crate) fn open(&self) -> usize {
+    pub(crate) fn open_count(&self) -> usize {
         self.open.load(Ordering::Acquire)
     }
 
-    fn place(&self) -> Result<RequestPermit, Error> {
-        let place = RequestPermit(Arc::clone(&self.open));
+    fn take_permit(&self) -> Result<RequestPermit, Error> {
+        let permit = RequestPermit(Arc::clone(&self.open));
         let before = self.open.fetch_add(1, Ordering::AcqRel);
         match before + self.sockets < self.open_max {
-            true => Ok(place),
+            true => Ok(permit),
             false => Err(Error::ConnectionLimitReached),
         }
     }
@@ -78,8 +78,10 @@ impl WasiHttpHooks for OutgoingRequests {
         _processed: IoResult,
     ) -> Box<dyn Future<Output = Answer> + Send> {
         let gate = self.gate.clone();
-        let place = self.place();
-        Box::new(async move { send(&gate, request, options.unwrap_or_default(), place?).await })
+        let permit = self.take_permit();
+        Box::new(
+            async move { send_checked(&gate, request, options.unwrap_or_default(), permit?).await },
+        )
     }
 
     fn is_forbidden_header(&mut self, name: &HeaderName) -> bool {
@@ -97,43 +99,43 @@ pub(crate) fn is_forbidden(name: &HeaderName) -> bool {
     DEFAULT_FORBIDDEN_HEADERS.contains(name)
 }
 
-async fn send(
+async fn send_checked(
     gate: &EgressGate,
     request: Request<WasiBody>,
     options: RequestOptions,
-    place: RequestPermit,
+    permit: RequestPermit,
 ) -> Answer {
     if request.method() == Method::CONNECT {
         return Err(Error::HttpRequestMethodInvalid);
     }
-    let target = target(request.uri())?;
+    let target = parse_target(request.uri())?;
     let request = origin_form(request)?.map(OutgoingRequestBody::of);
     let first_byte = options.first_byte_timeout.unwrap_or(TIMEOUT_DEFAULT);
-    let open = |addr| gate.allows(&target.host, addr);
+    let open = |addr| gate.allows_without_lookup(&target.host, addr);
     let first = match gate.app.pool.take(&target, open) {
-        Some(connection) => exchange(connection, request, first_byte).await?,
+        Some(connection) => send_once(connection, request, first_byte).await?,
         None => SendAttempt::Again(request),
     };
     let (connection, response) = match first {
         SendAttempt::Answer(connection, response) => (connection, response),
         SendAttempt::Again(request) => {
             let limit = options.connect_timeout.unwrap_or(TIMEOUT_DEFAULT);
-            let connection = tokio::time::timeout(limit, connect(gate, &target)).await;
+            let connection = tokio::time::timeout(limit, connect_to(gate, &target)).await;
             let connection = connection.map_err(|_| Error::ConnectionTimeout)??;
-            match exchange(connection, request, first_byte).await? {
+            match send_once(connection, request, first_byte).await? {
                 SendAttempt::Answer(connection, response) => (connection, response),
                 SendAttempt::Again(_) => return Err(Error::ConnectionTerminated),
             }
         }
     };
     let between = options.between_bytes_timeout.unwrap_or(TIMEOUT_DEFAULT);
-    let lent = ConnectionLease::new(&gate.app, target, connection, place);
+    let lent = ConnectionLease::new(&gate.app, target, connection, permit);
     let response = response.map(|body| FetchedBody::new(body, between, lent).boxed_unsync());
     Ok((response, Box::new(async { Ok(()) })))
 }
 
 /// The target of a request. Without a port, it is the scheme's.
-fn target(uri: &Uri) -> Result<ConnectionTarget, Error> {
+fn parse_target(uri: &Uri) -> Result<ConnectionTarget, Error> {
     let authority = uri.authority().ok_or(Error::HttpRequestUriInvalid)?;
     let tls = uri.scheme() != Some(&Scheme::HTTP);
     let host = authority.host();
@@ -171,12 +173,12 @@ enum SendAttempt {
     Again(Request<OutgoingRequestBody>),
 }
 
-async fn exchange(
+async fn send_once(
     mut connection: ClientConnection,
     request: Request<OutgoingRequestBody>,
     first_byte: Duration,
 ) -> Result<SendAttempt, Error> {
-    let copy = repeatable(&request);
+    let copy = copy_if_repeatable(&request);
     let sent = connection.sender.try_send_request(request);
     let sent = tokio::time::timeout(first_byte, sent).await;
     let mut error = match sent.map_err(|_| Error::ConnectionReadTimeout)? {
@@ -186,7 +188,7 @@ async fn exchange(
     if let Some(unsent) = error.take_message() {
         return Ok(SendAttempt::Again(unsent));
     }
-    match (copy, terminated(error.error())) {
+    match (copy, is_terminated(error.error())) {
         (Some(copy), true) => Ok(SendAttempt::Again(copy)),
         (None, true) => Err(Error::ConnectionTerminated),
         (_, false) => Err(error.into_error().into()),
@@ -194,7 +196,7 @@ async fn exchange(
 }
 
 /// Whether the server closed the connection without sending any part of a response.
-fn terminated(error: &hyper::Error) -> bool {
+fn is_terminated(error: &hyper::Error) -> bool {
     use std::io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset};
     let io = std::error::Error::source(error).and_then(|e| e.downcast_ref::<std::io::Error>());
     let reset =
@@ -203,7 +205,9 @@ fn terminated(error: &hyper::Error) -> bool {
 }
 
 /// A copy of the request, if sending it twice is harmless (RFC 9110, 9.2.2) and it has no body.
-fn repeatable(request: &Request<OutgoingRequestBody>) -> Option<Request<OutgoingRequestBody>> {
+fn copy_if_repeatable(
+    request: &Request<OutgoingRequestBody>,
+) -> Option<Request<OutgoingRequestBody>> {
     let length = request.headers().get(CONTENT_LENGTH);
     // For these methods, hyper sends no body of unknown length.
     let bare = matches!(*request.method(), Method::GET | Method::HEAD);
@@ -225,7 +229,7 @@ mod tests {
     use super::*;
 
     fn of(text: &str) -> Option<(bool, String, u16)> {
-        let target = target(&text.parse().ok()?).ok()?;
+        let target = parse_target(&text.parse().ok()?).ok()?;
         Some((target.tls, target.host, target.port))
     }
 

@@ -46,7 +46,7 @@ impl<'a> HttpView<'a> {
     /// The engine's own view. Also counts, from time to time, the bytes of all headers of the guest.
     pub(crate) fn into_engine_view(self) -> WasiHttpCtxView<'a> {
         let HttpView { state, table } = self;
-        if let Some(limit) = state.audit.due(table) {
+        if let Some(limit) = state.audit.next_limit(table) {
             state.fields_max = limit;
             state.context.set_field_size_limit(limit);
         }

@@ -23,7 +23,7 @@ use wasmtime_wasi_http::p2::types::{HostOutgoingRequest, HostOutgoingResponse};
 use wasmtime_wasi_http::{Error, FieldMap};
 
 use crate::guest::http::HTTP_TYPES;
-use crate::guest::http::fields::length;
+use crate::guest::http::fields::parse_content_length;
 use crate::guest::http::state::{GetHttpView, HttpView};
 use crate::guest::limits::handles::STREAM_CHUNK_BYTES_MAX;
 
@@ -107,7 +107,7 @@ impl BodyPipe {
         Poll::Pending
     }
 
-    fn end(&self, end: BodyEnd) {
+    fn end_with(&self, end: BodyEnd) {
         let mut state = self.lock();
         state.end.get_or_insert(end);
         let reader = state.reader.take();
@@ -125,7 +125,10 @@ struct OutgoingBody {
 }
 
 impl OutgoingBody {
-    fn begin(context: StreamContext, announced: Option<u64>) -> (OutgoingBody, HyperOutgoingBody) {
+    fn new_pair(
+        context: StreamContext,
+        announced: Option<u64>,
+    ) -> (OutgoingBody, HyperOutgoingBody) {
         let pipe = BodyPipe::new(announced);
         let reader = BodyReader(pipe.clone()).boxed_unsync();
         let taken = false;
@@ -137,7 +140,7 @@ impl OutgoingBody {
         (writing, reader)
     }
 
-    fn stream(&mut self) -> Option<BodyStream> {
+    fn take_stream(&mut self) -> Option<BodyStream> {
         if std::mem::replace(&mut self.taken, true) {
             return None;
         }
@@ -152,7 +155,7 @@ impl OutgoingBody {
     ///
     /// # Errors
     /// If it has not: this ends the guest.
-    fn without_stream(self) -> wasmtime::Result<OutgoingBody> {
+    fn check_stream_dropped(self) -> wasmtime::Result<OutgoingBody> {
         let streaming = self.pipe.lock().streaming;
         match streaming {
             true => Err(format_err!("the body's stream is not dropped yet")),
@@ -167,11 +170,11 @@ impl OutgoingBody {
             (state.announced, state.written)
         };
         if !any_length && announced.is_some_and(|announced| announced != written) {
-            self.pipe.end(BodyEnd::WrongLength(written));
+            self.pipe.end_with(BodyEnd::WrongLength(written));
             return Err(self.context.as_body_size_error(written));
         }
         self.pipe
-            .end(BodyEnd::Complete(trailers.map(HeaderMap::from)));
+            .end_with(BodyEnd::Complete(trailers.map(HeaderMap::from)));
         Ok(())
     }
 }
@@ -179,7 +182,7 @@ impl OutgoingBody {
 impl Drop for OutgoingBody {
     fn drop(&mut self) {
         // Does nothing if the body was finished: the first end counts.
-        self.pipe.end(BodyEnd::Dropped);
+        self.pipe.end_with(BodyEnd::Dropped);
     }
 }
 
@@ -190,7 +193,7 @@ struct BodyStream {
 }
 
 impl BodyStream {
-    fn put(&mut self, bytes: Bytes) -> StreamResult<()> {
+    fn write_chunk(&mut self, bytes: Bytes) -> StreamResult<()> {
         let mut state = self.pipe.lock();
         if state.abandoned {
             return Err(StreamError::Closed);
@@ -223,7 +226,7 @@ impl Drop for BodyStream {
 #[wasmtime_wasi::async_trait]
 impl OutputStream for BodyStream {
     fn write(&mut self, bytes: Bytes) -> StreamResult<()> {
-        self.put(bytes)
+        self.write_chunk(bytes)
     }
 
     /// Nothing to do: written bytes are at the reader at once.
@@ -247,7 +250,7 @@ impl OutputStream for BodyStream {
         loop {
             poll_fn(|cx| self.pipe.poll_room(cx)).await;
             let size = bytes.len().min(STREAM_CHUNK_BYTES_MAX);
-            self.put(bytes.split_to(size))?;
+            self.write_chunk(bytes.split_to(size))?;
             if bytes.is_empty() {
                 break;
             }
@@ -312,12 +315,12 @@ impl Drop for BodyReader {
 }
 
 /// The length that the headers announce. `None` if there is no such header. `Err` if the header is not a length.
-fn announced(headers: &HeaderMap) -> Result<Option<u64>, ()> {
+fn announced_length(headers: &HeaderMap) -> Result<Option<u64>, ()> {
     let mut values = headers.get_all(header::CONTENT_LENGTH).iter();
     let Some(value) = values.next() else {
         return Ok(None);
     };
-    match length(value.as_bytes()) {
+    match parse_content_length(value.as_bytes()) {
         Some(length) if values.next().is_none() => Ok(Some(length)),
         _ => Err(()),
     }
@@ -330,21 +333,21 @@ pub(crate) fn is_without_content(status: StatusCode) -> bool {
 
 /// Creates the body of a request or response with this announced length, and stores the reader's side in `slot`.
 /// `None` if it has a body already, or if the announced length is invalid.
-fn begin(
+fn begin_body(
     context: StreamContext,
     announced: Result<Option<u64>, ()>,
     slot: &mut Option<HyperOutgoingBody>,
 ) -> Option<OutgoingBody> {
     let announced = announced.ok().filter(|_| slot.is_none())?;
-    let (writing, reader) = OutgoingBody::begin(context, announced);
+    let (writing, reader) = OutgoingBody::new_pair(context, announced);
     *slot = Some(reader);
     Some(writing)
 }
 
 /// What the guest receives: the body, or an error.
-type Begun = (Result<Resource<OutgoingBody>, ()>,);
+type BodyHandle = (Result<Resource<OutgoingBody>, ()>,);
 
-fn begun(view: HttpView<'_>, writing: Option<OutgoingBody>) -> wasmtime::Result<Begun> {
+fn push_body(view: HttpView<'_>, writing: Option<OutgoingBody>) -> wasmtime::Result<BodyHandle> {
     let table = view.table;
     let body = writing.map(|writing| table.push(writing)).transpose()?;
     Ok((body.ok_or(()),))
@@ -362,7 +365,7 @@ pub(crate) fn add_to_linker<T: 'static>(
         move |mut store, rep| {
             let table = view(store.data_mut()).table;
             let body = table.delete(Resource::<OutgoingBody>::new_own(rep))?;
-            body.without_stream().map(drop)
+            body.check_stream_dropped().map(drop)
         },
     )?;
     types.func_wrap(
@@ -372,26 +375,26 @@ pub(crate) fn add_to_linker<T: 'static>(
             let of = guest.table.get_mut(&of)?;
             let announced = match guest.state.head_only || is_without_content(of.status) {
                 true => Ok(None),
-                false => announced(&of.headers),
+                false => announced_length(&of.headers),
             };
-            let writing = begin(StreamContext::Response, announced, &mut of.body);
-            begun(view(store.data_mut()), writing)
+            let writing = begin_body(StreamContext::Response, announced, &mut of.body);
+            push_body(view(store.data_mut()), writing)
         },
     )?;
     types.func_wrap(
         "[method]outgoing-request.body",
         move |mut store: StoreContextMut<'_, T>, (of,): (Resource<HostOutgoingRequest>,)| {
             let of = view(store.data_mut()).table.get_mut(&of)?;
-            let announced = announced(&of.headers);
-            let writing = begin(StreamContext::Request, announced, &mut of.body);
-            begun(view(store.data_mut()), writing)
+            let announced = announced_length(&of.headers);
+            let writing = begin_body(StreamContext::Request, announced, &mut of.body);
+            push_body(view(store.data_mut()), writing)
         },
     )?;
     types.func_wrap(
         "[method]outgoing-body.write",
         move |mut store: StoreContextMut<'_, T>, (body,): (Resource<OutgoingBody>,)| {
             let table = view(store.data_mut()).table;
-            let Some(stream) = table.get_mut(&body)?.stream() else {
+            let Some(stream) = table.get_mut(&body)?.take_stream() else {
                 return Ok((Err(()),));
             };
             let stream: DynOutputStream = Box::new(stream);
@@ -403,7 +406,7 @@ pub(crate) fn add_to_linker<T: 'static>(
         move |mut store: StoreContextMut<'_, T>,
               (body, trailers): (Resource<OutgoingBody>, Option<Resource<FieldMap>>)| {
             let guest = view(store.data_mut());
-            let body = guest.table.delete(body)?.without_stream()?;
+            let body = guest.table.delete(body)?.check_stream_dropped()?;
             let trailers = trailers
                 .map(|trailers| guest.table.delete(trailers))
                 .transpose()?;
@@ -420,9 +423,9 @@ mod tests {
     use super::*;
 
     fn open(announced: Option<u64>) -> (OutgoingBody, BodyStream, HyperOutgoingBody) {
-        let (mut writing, body) = OutgoingBody::begin(StreamContext::Response, announced);
-        let stream = writing.stream().expect("the first is there");
-        assert!(writing.stream().is_none(), "and there is no second");
+        let (mut writing, body) = OutgoingBody::new_pair(StreamContext::Response, announced);
+        let stream = writing.take_stream().expect("the first is there");
+        assert!(writing.take_stream().is_none(), "and there is no second");
         (writing, stream, body)
     }
 
@@ -449,12 +452,12 @@ mod tests {
     fn what_is_written_is_read_and_ends_when_it_is_finished() {
         let (writing, mut stream, mut body) = open(None);
         assert_eq!(read(&mut body), "nothing yet");
-        stream.put("a".into()).expect("room");
-        stream.put("b".into()).expect("room");
+        stream.write_chunk("a".into()).expect("room");
+        stream.write_chunk("b".into()).expect("room");
         drop(stream);
         assert_eq!([read(&mut body), read(&mut body)], ["a", "b"]);
         assert_eq!(read(&mut body), "nothing yet");
-        let writing = writing.without_stream().expect("it was dropped");
+        let writing = writing.check_stream_dropped().expect("it was dropped");
         writing.finish(None, false).expect("any length");
         assert_eq!([read(&mut body), read(&mut body)], ["end", "end"]);
     }
@@ -465,23 +468,23 @@ mod tests {
         for part in ["a", "b"] {
             assert!(is_ready(&mut stream));
             assert_eq!(stream.check_write().expect("open"), STREAM_CHUNK_BYTES_MAX);
-            stream.put(part.into()).expect("room");
+            stream.write_chunk(part.into()).expect("room");
         }
         assert!(!is_ready(&mut stream));
         assert_eq!(stream.check_write().expect("open"), 0);
-        let excess = stream.put("c".into());
+        let excess = stream.write_chunk("c".into());
         assert!(matches!(excess, Err(StreamError::Trap(_))), "{excess:?}");
         assert_eq!(read(&mut body), "a");
         assert!(is_ready(&mut stream));
         let long = vec![b'x'; STREAM_CHUNK_BYTES_MAX + 1].into();
-        let excess = stream.put(long);
+        let excess = stream.write_chunk(long);
         assert!(matches!(excess, Err(StreamError::Trap(_))), "{excess:?}");
     }
 
     #[test]
     fn a_body_has_the_length_that_it_announced() {
         let (writing, mut stream, mut body) = open(Some(3));
-        stream.put("ab".into()).expect("room");
+        stream.write_chunk("ab".into()).expect("room");
         let short = writing.finish(None, false);
         assert!(
             matches!(short, Err(ErrorCode::HttpResponseBodySize(Some(2)))),
@@ -491,7 +494,7 @@ mod tests {
         assert_eq!(read(&mut body), "HttpResponseBodySize(Some(2))");
 
         let (writing, mut stream, _body) = open(Some(1));
-        let long = stream.put("ab".into());
+        let long = stream.write_chunk("ab".into());
         assert!(
             matches!(long, Err(StreamError::LastOperationFailed(_))),
             "{long:?}"
@@ -499,7 +502,7 @@ mod tests {
         assert!(writing.finish(None, false).is_err());
 
         let (writing, mut stream, mut body) = open(Some(1));
-        stream.put("a".into()).expect("room");
+        stream.write_chunk("a".into()).expect("room");
         writing.finish(None, false).expect("as announced");
         assert_eq!([read(&mut body), read(&mut body)], ["a", "end"]);
     }
@@ -507,7 +510,7 @@ mod tests {
     #[test]
     fn a_body_that_goes_nowhere_has_any_length() {
         let (writing, mut stream, mut body) = open(Some(3));
-        stream.put("ab".into()).expect("room");
+        stream.write_chunk("ab".into()).expect("room");
         writing.finish(None, true).expect("any length");
         assert_eq!([read(&mut body), read(&mut body)], ["ab", "end"]);
     }
@@ -515,7 +518,10 @@ mod tests {
     #[test]
     fn a_body_does_not_go_before_its_stream() {
         let (writing, stream, mut body) = open(None);
-        let error = writing.without_stream().err().expect("the stream is there");
+        let error = writing
+            .check_stream_dropped()
+            .err()
+            .expect("the stream is there");
         assert_eq!(error.to_string(), "the body's stream is not dropped yet");
         drop(stream);
         assert_eq!(read(&mut body), "HttpProtocolError");
@@ -524,7 +530,7 @@ mod tests {
     #[test]
     fn a_body_that_is_let_go_is_broken() {
         let (writing, mut stream, mut body) = open(None);
-        stream.put("a".into()).expect("room");
+        stream.write_chunk("a".into()).expect("room");
         drop((stream, writing));
         assert_eq!(read(&mut body), "a");
         assert_eq!(read(&mut body), "HttpProtocolError");
@@ -533,13 +539,16 @@ mod tests {
     #[test]
     fn a_stream_that_nobody_reads_is_closed() {
         let (writing, mut stream, body) = open(None);
-        stream.put("a".into()).expect("room");
-        stream.put("b".into()).expect("room");
+        stream.write_chunk("a".into()).expect("room");
+        stream.write_chunk("b".into()).expect("room");
         drop(body);
         assert!(is_ready(&mut stream));
         assert!(matches!(stream.check_write(), Err(StreamError::Closed)));
         assert!(matches!(stream.flush(), Err(StreamError::Closed)));
-        assert!(matches!(stream.put("c".into()), Err(StreamError::Closed)));
+        assert!(matches!(
+            stream.write_chunk("c".into()),
+            Err(StreamError::Closed)
+        ));
         writing
             .finish(None, false)
             .expect("it may end all the same");
@@ -553,7 +562,7 @@ mod tests {
                 let value = value.parse().expect("a value");
                 headers.append(header::CONTENT_LENGTH, value);
             }
-            announced(&headers)
+            announced_length(&headers)
         };
         assert_eq!(of(&[]), Ok(None));
         assert_eq!(of(&["7"]), Ok(Some(7)));

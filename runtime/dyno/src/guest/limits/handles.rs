@@ -26,7 +26,7 @@ pub(crate) struct HandlesAudit {
 impl HandlesAudit {
     /// The number of handles that the guest keeps, if it exceeds [`HANDLES_KEPT_MAX`]. Counted at every
     /// [`HANDLES_AUDIT_CALLS`]th request; `None` at the others.
-    pub(crate) fn excess(&mut self, table: &mut ResourceTable) -> Option<usize> {
+    pub(crate) fn count_excess(&mut self, table: &mut ResourceTable) -> Option<usize> {
         self.calls = self.calls.wrapping_add(1);
         if !self.calls.is_multiple_of(HANDLES_AUDIT_CALLS) {
             return None;

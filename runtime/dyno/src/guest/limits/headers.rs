@@ -24,7 +24,7 @@ pub(crate) struct HeadersAudit {
 
 impl HeadersAudit {
     /// The new limit of one set of headers in bytes, at every [`HEADERS_AUDIT_CALLS`]th call; `None` at the others.
-    pub(crate) fn due(&mut self, table: &mut ResourceTable) -> Option<usize> {
+    pub(crate) fn next_limit(&mut self, table: &mut ResourceTable) -> Option<usize> {
         self.calls = self.calls.wrapping_add(1);
         if !self.calls.is_multiple_of(HEADERS_AUDIT_CALLS) {
             return None;

@@ -16,31 +16,31 @@ pub(crate) struct MemoryLimiter {
     elements_max: usize,
     elements: usize,
     instances_max: usize,
-    told: bool,
-    voice: Arc<DynoLog>,
+    has_logged: bool,
+    dyno_log: Arc<DynoLog>,
 }
 
 impl MemoryLimiter {
-    pub(crate) fn new(limits: &Limits, voice: Arc<DynoLog>) -> MemoryLimiter {
+    pub(crate) fn new(limits: &Limits, dyno_log: Arc<DynoLog>) -> MemoryLimiter {
         MemoryLimiter {
             memory_max: usize::try_from(limits.memory_bytes).unwrap_or(usize::MAX),
             memory: 0,
             elements_max: limits.table_elements as usize,
             elements: 0,
             instances_max: limits.instances as usize,
-            told: false,
-            voice,
+            has_logged: false,
+            dyno_log,
         }
     }
 
     /// The linear memory in use, and its limit, both in bytes.
-    pub(crate) fn memory(&self) -> (usize, usize) {
+    pub(crate) fn memory_use(&self) -> (usize, usize) {
         (self.memory, self.memory_max)
     }
 
-    fn refuse(&mut self, what: &str) -> wasmtime::Result<bool> {
-        if !std::mem::replace(&mut self.told, true) {
-            self.voice.fault(Fault::MemoryQuotaExceeded, what);
+    fn refuse_growth(&mut self, what: &str) -> wasmtime::Result<bool> {
+        if !std::mem::replace(&mut self.has_logged, true) {
+            self.dyno_log.write_fault(Fault::MemoryQuotaExceeded, what);
         }
         Ok(false)
     }
@@ -61,7 +61,7 @@ impl ResourceLimiter for MemoryLimiter {
                 mib(total),
                 mib(self.memory_max)
             );
-            return self.refuse(&what);
+            return self.refuse_growth(&what);
         }
         // Growth that the engine will refuse must not be counted. This check comes after the guest's own limit: the
         // module's own maximum is not a limit of the dyno, and reaching the dyno's limit must always be logged.
@@ -84,7 +84,7 @@ impl ResourceLimiter for MemoryLimiter {
                 "growth of tables to {total} elements refused, the limit is {}",
                 self.elements_max
             );
-            return self.refuse(&what);
+            return self.refuse_growth(&what);
         }
         // See `memory_growing`.
         if maximum.is_some_and(|maximum| desired > maximum) {

@@ -54,14 +54,14 @@ impl EgressPolicy {
     ///
     /// # Errors
     /// The reason why `addr` is closed.
-    pub(crate) fn check(
+    pub(crate) fn check_address(
         &self,
         addr: SocketAddr,
         reach: &BTreeSet<Endpoint>,
         own: &MachineAddresses,
     ) -> Result<(), ClosedAddress> {
         let (ip, port) = (addr.ip(), addr.port());
-        if self.dynos.contains(port) && own.here(ip) {
+        if self.dynos.contains(port) && own.stays_here(ip) {
             return Err(ClosedAddress::Dyno);
         }
         let given =
@@ -70,7 +70,7 @@ impl EgressPolicy {
             return Ok(());
         }
         let mut openings = self.allowed.iter().filter(|open| open.contains(addr));
-        if self.listening.contains(&port) && own.here(ip) {
+        if self.listening.contains(&port) && own.stays_here(ip) {
             return match openings.any(|open| open.port.is_some()) {
                 true => Ok(()),
                 false => Err(ClosedAddress::Platform),
@@ -79,7 +79,7 @@ impl EgressPolicy {
         if openings.next().is_some() {
             return Ok(());
         }
-        match ClosedAddress::of(ip) {
+        match ClosedAddress::by_default(ip) {
             Some(kind) => Err(kind),
             None if own.contains(ip) => Err(ClosedAddress::Own),
             None => Ok(()),
@@ -87,7 +87,7 @@ impl EgressPolicy {
     }
 
     /// The command line that opens `addr`, for people to copy. Nothing opens a dyno's port.
-    pub(crate) fn remedy(&self, addr: SocketAddr, why: ClosedAddress) -> Option<String> {
+    pub(crate) fn opening_command(&self, addr: SocketAddr, why: ClosedAddress) -> Option<String> {
         let opening = match (why, addr.ip()) {
             (ClosedAddress::Dyno, _) => return None,
             (_, IpAddr::V4(ip)) => format!("{ip}/32:{}", addr.port()),

@@ -73,14 +73,14 @@ pub(crate) fn add_p2_to_linker<T: 'static>(
             let guest = view(store.data_mut());
             // The network handle stands for the right to look names up.
             guest.table.get(&network)?;
-            Ok((ask(guest, name)?,))
+            Ok((start_lookup(guest, name)?,))
         },
     )?;
     lookup.func_wrap(
         "[method]resolve-address-stream.resolve-next-address",
         move |mut store: StoreContextMut<'_, T>, (stream,): (Resource<AddressLookup>,)| {
             let stream = view(store.data_mut()).table.get_mut(&stream)?;
-            Ok((next(stream),))
+            Ok((next_address(stream),))
         },
     )?;
     lookup.func_wrap(
@@ -92,7 +92,7 @@ pub(crate) fn add_p2_to_linker<T: 'static>(
     )
 }
 
-fn ask(
+fn start_lookup(
     guest: LookupView<'_>,
     name: String,
 ) -> wasmtime::Result<Result<Resource<AddressLookup>, ErrorCode>> {
@@ -104,7 +104,7 @@ fn ask(
     Ok(Ok(guest.table.push(AddressLookup::Asked(asked))?))
 }
 
-fn next(stream: &mut AddressLookup) -> Result<Option<IpAddress>, ErrorCode> {
+fn next_address(stream: &mut AddressLookup) -> Result<Option<IpAddress>, ErrorCode> {
     match stream.poll(&mut Context::from_waker(Waker::noop())) {
         Poll::Pending => Err(ErrorCode::WouldBlock),
         Poll::Ready(Ok(addresses)) => Ok(addresses.next().map(IpAddress::from)),

@@ -28,7 +28,7 @@ pub(crate) fn park(
         return;
     }
     if connection.sender.is_ready() {
-        return keep(&there, target, connection);
+        return keep_idle(&there, target, connection);
     }
     let Ok(runtime) = tokio::runtime::Handle::try_current() else {
         return;
@@ -37,25 +37,25 @@ pub(crate) fn park(
     runtime.spawn(async move {
         let ready = tokio::time::timeout(REST_MAX, connection.sender.ready()).await;
         if let (Ok(Ok(())), Some(app)) = (ready, app.upgrade()) {
-            keep(&app, target, connection);
+            keep_idle(&app, target, connection);
         }
     });
 }
 
-fn keep(app: &Arc<AppNetwork>, target: ConnectionTarget, connection: ClientConnection) {
+fn keep_idle(app: &Arc<AppNetwork>, target: ConnectionTarget, connection: ClientConnection) {
     let place = Arc::clone(&app.node.idle).try_acquire_owned();
     let (Ok(place), Ok(runtime)) = (place, tokio::runtime::Handle::try_current()) else {
         return;
     };
-    if app.pool.put(target, connection, place) {
-        runtime.spawn(sweep(Arc::downgrade(app)));
+    if app.pool.add_idle(target, connection, place) {
+        runtime.spawn(close_expired_until_empty(Arc::downgrade(app)));
     }
 }
 
-async fn sweep(app: Weak<AppNetwork>) {
+async fn close_expired_until_empty(app: Weak<AppNetwork>) {
     loop {
         tokio::time::sleep(IDLE_AFTER / 2).await;
-        if !app.upgrade().is_some_and(|app| app.pool.sweep()) {
+        if !app.upgrade().is_some_and(|app| app.pool.close_expired()) {
             return;
         }
     }

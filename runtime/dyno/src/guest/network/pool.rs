@@ -26,7 +26,7 @@ struct IdleConnection {
 }
 
 impl IdleConnection {
-    fn is_over(&self) -> bool {
+    fn is_expired(&self) -> bool {
         self.since.elapsed() > IDLE_AFTER
             || self.connection.born.elapsed() > AGE_MAX
             || self.connection.sender.is_closed()
@@ -36,7 +36,7 @@ impl IdleConnection {
 #[derive(Default)]
 struct PoolState {
     idle: HashMap<ConnectionTarget, Vec<IdleConnection>>,
-    swept: bool,
+    has_sweeper: bool,
 }
 
 /// The idle connections of one app.
@@ -44,7 +44,7 @@ struct PoolState {
 pub(crate) struct ConnectionPool(Mutex<PoolState>);
 
 impl ConnectionPool {
-    fn state(&self) -> MutexGuard<'_, PoolState> {
+    fn lock(&self) -> MutexGuard<'_, PoolState> {
         self.0.lock()
     }
 
@@ -56,7 +56,7 @@ impl ConnectionPool {
     ) -> Option<ClientConnection> {
         loop {
             let idle = {
-                let mut state = self.state();
+                let mut state = self.lock();
                 let waiting = state.idle.get_mut(target)?;
                 let idle = waiting.pop();
                 if waiting.is_empty() {
@@ -65,19 +65,19 @@ impl ConnectionPool {
                 idle?
             };
             let addr = idle.connection.addr;
-            if !idle.is_over() && idle.connection.sender.is_ready() && open(addr) {
+            if !idle.is_expired() && idle.connection.sender.is_ready() && open(addr) {
                 return Some(idle.connection);
             }
         }
     }
 
-    pub(super) fn put(
+    pub(super) fn add_idle(
         &self,
         target: ConnectionTarget,
         connection: ClientConnection,
         place: OwnedSemaphorePermit,
     ) -> bool {
-        let mut state = self.state();
+        let mut state = self.lock();
         let count: usize = state.idle.values().map(Vec::len).sum();
         let oldest = (count >= IDLE_PER_APP_MAX).then(|| state.remove_oldest());
         let idle = IdleConnection {
@@ -86,22 +86,22 @@ impl ConnectionPool {
             _place: place,
         };
         state.idle.entry(target).or_default().push(idle);
-        let first = !std::mem::replace(&mut state.swept, true);
+        let first = !std::mem::replace(&mut state.has_sweeper, true);
         drop(state);
         drop(oldest);
         first
     }
 
     /// Closes connections that were idle for too long. Returns false if none is left; then the sweeping task ends.
-    pub(super) fn sweep(&self) -> bool {
+    pub(super) fn close_expired(&self) -> bool {
         let mut over = Vec::new();
-        let mut state = self.state();
+        let mut state = self.lock();
         for waiting in state.idle.values_mut() {
-            over.extend(waiting.extract_if(.., |idle| idle.is_over()));
+            over.extend(waiting.extract_if(.., |idle| idle.is_expired()));
         }
         state.idle.retain(|_, waiting| !waiting.is_empty());
-        state.swept = !state.idle.is_empty();
-        let more = state.swept;
+        state.has_sweeper = !state.idle.is_empty();
+        let more = state.has_sweeper;
         drop(state);
         drop(over);
         more

@@ -38,7 +38,7 @@ pub(crate) struct PortNumbers(Mutex<HashSet<u16>>);
 
 impl PortNumbers {
     /// Takes a port with a number that no other dyno has. The number is free again when the port is dropped.
-    pub(crate) fn take(self: &Arc<Self>) -> Arc<ServerPort> {
+    pub(crate) fn take_port(self: &Arc<Self>) -> Arc<ServerPort> {
         let mut taken = self.0.lock();
         let span = NUMBERS.end - NUMBERS.start;
         let random = RandomState::new().hash_one(taken.len());
@@ -81,12 +81,9 @@ struct PendingConnection {
     accepted: oneshot::Sender<()>,
 }
 
-/// The reason why no connection to a server can be made.
+/// The guest does not listen on the port.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum NotListening {
-    /// The guest does not listen.
-    Refused,
-}
+pub(crate) struct NotListening;
 
 impl Drop for ServerPort {
     fn drop(&mut self) {
@@ -96,7 +93,7 @@ impl Drop for ServerPort {
 
 impl ServerPort {
     /// Whether a guest that binds `addr` means this port.
-    pub(crate) fn is(&self, addr: SocketAddr) -> bool {
+    pub(crate) fn is_bound_by(&self, addr: SocketAddr) -> bool {
         let ip = addr.ip();
         addr.port() == self.number && (ip.is_unspecified() || ip.is_loopback())
     }
@@ -104,21 +101,21 @@ impl ServerPort {
     /// Connects to the guest. Ready when the guest has accepted the connection.
     pub(crate) async fn connect(&self) -> Result<DuplexStream, NotListening> {
         let PortState::Listening(to) = self.state.borrow().clone() else {
-            return Err(NotListening::Refused);
+            return Err(NotListening);
         };
         let (near, stream) = tokio::io::duplex(BUFFER_BYTES);
         let (accepted, answer) = oneshot::channel();
         let incoming = PendingConnection { stream, accepted };
         let sent = to.send(incoming).await;
         drop(to);
-        sent.map_err(|_| NotListening::Refused)?;
+        sent.map_err(|_| NotListening)?;
         // The sender is dropped without an answer when the guest closes its listener.
-        answer.await.map_err(|_| NotListening::Refused)?;
+        answer.await.map_err(|_| NotListening)?;
         Ok(near)
     }
 
     /// Waits until the guest listens. Never ready if the port was closed.
-    pub(crate) async fn listening(&self) {
+    pub(crate) async fn wait_until_listening(&self) {
         let mut state = self.state.subscribe();
         let listens = |state: &PortState| matches!(state, PortState::Listening(_));
         if state.wait_for(listens).await.is_err() {
@@ -200,7 +197,7 @@ impl AddressFamily {
     }
 
     /// The address that the guest sees as the other end of a connection.
-    pub(crate) fn peer(self) -> SocketAddr {
+    pub(crate) fn peer_address(self) -> SocketAddr {
         SocketAddr::new(self.loopback(), 1)
     }
 }

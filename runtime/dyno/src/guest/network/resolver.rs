@@ -63,11 +63,11 @@ impl NameResolver {
     /// # Errors
     /// If there are none.
     pub(crate) async fn resolve(&self, name: &str) -> Result<Vec<IpAddr>, LookupError> {
-        match parse(name)? {
+        match parse_host(name)? {
             url::Host::Ipv4(ip) => Ok(vec![ip.into()]),
             url::Host::Ipv6(ip) => Ok(vec![ip.into()]),
             url::Host::Domain(name) => {
-                let found = tokio::time::timeout(LOOKUP_MAX, self.ask(name)).await;
+                let found = tokio::time::timeout(LOOKUP_MAX, self.look_up(name)).await;
                 found.unwrap_or(Err(LookupError::Timeout))
             }
         }
@@ -75,10 +75,10 @@ impl NameResolver {
 
     /// Whether `name` is invalid, which needs no lookup.
     pub(crate) fn is_invalid(name: &str) -> bool {
-        parse(name).is_err()
+        parse_host(name).is_err()
     }
 
-    async fn ask(&self, name: String) -> Result<Vec<IpAddr>, LookupError> {
+    async fn look_up(&self, name: String) -> Result<Vec<IpAddr>, LookupError> {
         let closed = |_| LookupError::Temporary;
         let _own = self.own.acquire().await.map_err(closed)?;
         let app = Arc::clone(&self.app.lookups).acquire_owned().await;
@@ -101,13 +101,13 @@ impl NameResolver {
         match found {
             Ok(addresses) if addresses.is_empty() => Err(LookupError::Unknown),
             Ok(addresses) => Ok(addresses),
-            Err(error) => Err(kind(&error)),
+            Err(error) => Err(classify_error(&error)),
         }
     }
 }
 
 /// Classifies an error. The standard library passes on the text of `gai_strerror`, not the error number.
-fn kind(error: &io::Error) -> LookupError {
+fn classify_error(error: &io::Error) -> LookupError {
     let text = error.to_string();
     // `EAI_AGAIN` in the words of glibc and of musl.
     match text.contains("Temporary failure") || text.contains("Try again") {
@@ -118,7 +118,7 @@ fn kind(error: &io::Error) -> LookupError {
 
 /// Parses a host as the URL standard does: text that looks like a number is an address or invalid, and letters of
 /// other scripts become ASCII.
-fn parse(name: &str) -> Result<url::Host, LookupError> {
+fn parse_host(name: &str) -> Result<url::Host, LookupError> {
     // This check comes first, since parsing takes time quadratic in the length.
     if name.len() > WRITING_BYTES_MAX {
         return Err(LookupError::Invalid);
@@ -143,7 +143,7 @@ mod tests {
     fn a_name_that_is_far_too_long_is_not_read() {
         let label = format!("xn--{}.", "a".repeat(2_000));
         let name = label.repeat(10_000);
-        assert!(matches!(parse(&name), Err(LookupError::Invalid)));
+        assert!(matches!(parse_host(&name), Err(LookupError::Invalid)));
     }
 
     #[test]
@@ -156,7 +156,8 @@ mod tests {
             "0x7f.1",
             "127.0.0.1.",
         ] {
-            let host: url::Host = parse(text).unwrap_or_else(|error| panic!("{text}: {error}"));
+            let host: url::Host =
+                parse_host(text).unwrap_or_else(|error| panic!("{text}: {error}"));
             assert_eq!(
                 host,
                 url::Host::<String>::Ipv4(Ipv4Addr::LOCALHOST),
@@ -164,7 +165,8 @@ mod tests {
             );
         }
         for text in ["::1", "[::1]", "0:0::1"] {
-            let host: url::Host = parse(text).unwrap_or_else(|error| panic!("{text}: {error}"));
+            let host: url::Host =
+                parse_host(text).unwrap_or_else(|error| panic!("{text}: {error}"));
             assert_eq!(
                 host,
                 url::Host::<String>::Ipv6(std::net::Ipv6Addr::LOCALHOST),
@@ -187,7 +189,7 @@ mod tests {
             "[::1",
             &long,
         ] {
-            assert!(parse(text).is_err(), "{text}");
+            assert!(parse_host(text).is_err(), "{text}");
         }
     }
 }

@@ -54,7 +54,7 @@ impl NodeNetwork {
     }
 
     /// The network state of an app. Created now if no dyno of the app is awake.
-    pub(crate) fn of(self: &Arc<Self>, app: &AppName) -> Arc<AppNetwork> {
+    pub(crate) fn for_app(self: &Arc<Self>, app: &AppName) -> Arc<AppNetwork> {
         let mut apps = self.apps.lock();
         if let Some(there) = apps.get(app).and_then(Weak::upgrade) {
             return there;

@@ -37,12 +37,12 @@ pub(crate) struct CountedSocketsView<'a> {
 
 impl CountedSocketsView<'_> {
     /// Whether the guest may have another socket. A socket stays in the table while it, or a stream over it, is open.
-    fn room(&mut self) -> bool {
-        count(self.wasi.table) < self.max
+    fn has_room(&mut self) -> bool {
+        count_sockets(self.wasi.table) < self.max
     }
 
-    fn room_p2(&mut self) -> SocketResult<()> {
-        match self.room() {
+    fn check_room_p2(&mut self) -> SocketResult<()> {
+        match self.has_room() {
             true => Ok(()),
             false => Err(ErrorCode::NewSocketLimit.into()),
         }
@@ -54,7 +54,7 @@ impl CountedSocketsView<'_> {
 pub(crate) struct UncountedSocket;
 
 /// Counts the sockets in a guest's table. Walks through all of the guest's handles.
-pub(crate) fn count(table: &mut ResourceTable) -> usize {
+pub(crate) fn count_sockets(table: &mut ResourceTable) -> usize {
     let (mut sockets, mut apart) = (0_usize, 0);
     for entry in table.iter_mut() {
         let entry: &(dyn Any + Send) = entry;
@@ -81,11 +81,11 @@ pub(crate) fn add_p3_to_linker<T: Send + 'static>(
         "[static]tcp-socket.create",
         move |mut store: StoreContextMut<'_, T>, (family,): (p3::IpAddressFamily,)| {
             let mut view = view(store.data_mut());
-            let socket = match view.room() {
+            let socket = match view.has_room() {
                 true => p3::HostTcpSocket::create(&mut view.wasi, family),
-                false => Err(too_many()),
+                false => Err(too_many_sockets()),
             };
-            Ok((told(socket)?,))
+            Ok((split_error(socket)?,))
         },
     )?;
     types.func_wrap_async(
@@ -93,23 +93,23 @@ pub(crate) fn add_p3_to_linker<T: Send + 'static>(
         move |mut store: StoreContextMut<'_, T>, (family,): (p3::IpAddressFamily,)| {
             Box::new(async move {
                 let mut view = view(store.data_mut());
-                let socket = match view.room() {
+                let socket = match view.has_room() {
                     true => p3::HostUdpSocket::create(&mut view.wasi, family).await,
-                    false => Err(too_many()),
+                    false => Err(too_many_sockets()),
                 };
-                Ok((told(socket)?,))
+                Ok((split_error(socket)?,))
             })
         },
     )
 }
 
-fn too_many() -> p3::SocketError {
+fn too_many_sockets() -> p3::SocketError {
     let why = "this dyno has as many sockets open as it may have";
     p3::ErrorCode::Other(Some(why.to_owned())).into()
 }
 
 /// Separates the errors that the guest receives from those that end the guest.
-pub(crate) fn told<T>(
+pub(crate) fn split_error<T>(
     result: Result<T, p3::SocketError>,
 ) -> wasmtime::Result<Result<T, p3::ErrorCode>> {
     match result {
@@ -120,7 +120,7 @@ pub(crate) fn told<T>(
 
 impl tcp_create_socket::Host for CountedSocketsView<'_> {
     fn create_tcp_socket(&mut self, family: IpAddressFamily) -> SocketResult<Resource<TcpSocket>> {
-        self.room_p2()?;
+        self.check_room_p2()?;
         tcp_create_socket::Host::create_tcp_socket(&mut self.wasi, family)
     }
 }
@@ -130,7 +130,7 @@ impl udp_create_socket::Host for CountedSocketsView<'_> {
         &mut self,
         family: IpAddressFamily,
     ) -> SocketResult<Resource<UdpSocket>> {
-        self.room_p2()?;
+        self.check_room_p2()?;
         udp_create_socket::Host::create_udp_socket(&mut self.wasi, family).await
     }
 }

@@ -20,7 +20,7 @@ use crate::guest::network::gate::EgressGate;
 const SESSIONS_MAX: usize = 64;
 
 /// Starts TLS over `stream` with the server `host`, which must prove its identity.
-pub(crate) async fn secure(
+pub(crate) async fn start_tls(
     gate: &EgressGate,
     host: &str,
     stream: TcpStream,
@@ -28,17 +28,20 @@ pub(crate) async fn secure(
     // A DNS name may end in a dot, a name in a certificate does not.
     let name = host.strip_suffix('.').unwrap_or(host).to_owned();
     let name = ServerName::try_from(name).map_err(|_| Error::TlsCertificateError)?;
-    let connector = connector(gate).await?;
-    connector.connect(name, stream).await.map_err(|e| kind(&e))
+    let connector = tls_connector(gate).await?;
+    connector
+        .connect(name, stream)
+        .await
+        .map_err(|e| map_handshake_error(&e))
 }
 
-async fn connector(gate: &EgressGate) -> Result<TlsConnector, Error> {
+async fn tls_connector(gate: &EgressGate) -> Result<TlsConnector, Error> {
     let app = &gate.app;
     if let Some(there) = app.tls.get() {
         return Ok(there.clone());
     }
     let roots = app.node.roots.get().await.map_err(|why| {
-        gate.tell(&format!(
+        gate.log_notice(&format!(
             "Outbound TLS is not possible: the server cannot read the certificates that it trusts: {why}"
         ));
         Error::ConfigurationError
@@ -53,7 +56,7 @@ async fn connector(gate: &EgressGate) -> Result<TlsConnector, Error> {
 }
 
 /// Maps a failed handshake to an error of `wasi:http`.
-fn kind(error: &io::Error) -> Error {
+fn map_handshake_error(error: &io::Error) -> Error {
     let inner = error.get_ref().and_then(|inner| inner.downcast_ref());
     match inner {
         Some(rustls::Error::InvalidCertificate(_) | rustls::Error::NoCertificatesPresented) => {

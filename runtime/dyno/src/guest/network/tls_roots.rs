@@ -16,14 +16,14 @@ impl TrustedRoots {
     /// store.
     pub(super) async fn get(&self) -> Result<Arc<RootCertStore>, String> {
         let read = || async {
-            let read = tokio::task::spawn_blocking(read).await;
+            let read = tokio::task::spawn_blocking(read_roots).await;
             read.unwrap_or_else(|error| Err(error.to_string()))
         };
         self.0.get_or_init(read).await.clone()
     }
 }
 
-fn read() -> Result<Arc<RootCertStore>, String> {
+fn read_roots() -> Result<Arc<RootCertStore>, String> {
     let found = rustls_native_certs::load_native_certs();
     let mut roots = RootCertStore::empty();
     let (added, _) = roots.add_parsable_certificates(found.certs);

@@ -70,7 +70,7 @@ impl OpenFolders {
             bases: tree.folder_ids().map(|id| Some(fd(id))).collect(),
             marks: Vec::new(),
         };
-        while let Some(dir) = newest(wasi) {
+        while let Some(dir) = newest_folder(wasi) {
             folders.marks.push(Arc::downgrade(&dir));
         }
         folders
@@ -116,7 +116,9 @@ impl OpenFolders {
 
     /// Notes that the module has opened a folder.
     pub(super) fn note_opened(&mut self, wasi: &mut WasiP1Ctx, fd: types::Fd, at: &ResolvedPath) {
-        let Some(dir) = newest(wasi) else { return };
+        let Some(dir) = newest_folder(wasi) else {
+            return;
+        };
         let folder = OpenFolder {
             dir: Arc::downgrade(&dir),
             tree_folder: at.tree_folder,
@@ -126,7 +128,7 @@ impl OpenFolders {
     }
 
     /// Refuses a spare descriptor, which the module must not use.
-    pub(super) fn check_known(&self, fd: types::Fd) -> Result<(), Error> {
+    pub(super) fn check_not_spare(&self, fd: types::Fd) -> Result<(), Error> {
         let fd = u32::from(fd);
         if self.bases.contains(&Some(fd)) && !self.open.contains_key(&fd) {
             return Err(Errno::Badf.into());
@@ -135,30 +137,30 @@ impl OpenFolders {
     }
 
     /// Opens a spare descriptor, if the module is about to close the only one of a folder of the tree.
-    pub(super) async fn keep_base(&mut self, wasi: &mut WasiP1Ctx, fd: types::Fd) {
+    pub(super) async fn keep_spare(&mut self, wasi: &mut WasiP1Ctx, fd: types::Fd) {
         let number = u32::from(fd);
         let Some(index) = self.bases.iter().position(|base| *base == Some(number)) else {
             return;
         };
-        let mut paths = HostPaths::of(&["."]);
+        let mut paths = HostPaths::from_paths(&["."]);
         let (path, mut host) = (paths.path(0), paths.memory());
         let (follow, read) = (Lookupflags::empty(), Rights::FD_READ | Rights::FD_READDIR);
         let (how, flags) = (Oflags::DIRECTORY, Fdflags::empty());
         let spare = wasi.path_open(&mut host, fd, follow, path, how, read, read, flags);
         // Without a spare descriptor, the folder can no longer be reached, as for a module that has closed it anyway.
         self.bases[index] = spare.await.ok().map(u32::from);
-        if let Some(dir) = newest(wasi) {
+        if let Some(dir) = newest_folder(wasi) {
             self.marks.push(Arc::downgrade(&dir));
         }
     }
 
     /// Notes that a descriptor was closed.
-    pub(super) fn forget(&mut self, fd: types::Fd) {
+    pub(super) fn note_closed(&mut self, fd: types::Fd) {
         self.open.remove(&u32::from(fd));
     }
 
     /// Notes that a descriptor got another number, and that the descriptor which had this number was closed.
-    pub(super) fn rename(&mut self, from: types::Fd, to: types::Fd) {
+    pub(super) fn note_renumbered(&mut self, from: types::Fd, to: types::Fd) {
         let (from, to) = (u32::from(from), u32::from(to));
         self.open.remove(&to);
         if let Some(folder) = self.open.remove(&from) {
@@ -185,7 +187,7 @@ impl OpenFolders {
         for name in names {
             let path = if name == ".." { "." } else { &name };
             let (fd, at) = self.resolve(tree, fd, path.to_owned(), LastLink::Keep)?;
-            let mut paths = HostPaths::of(&[&at.path]);
+            let mut paths = HostPaths::from_paths(&[&at.path]);
             let (path, mut host) = (paths.path(0), paths.memory());
             let stat = wasi.path_filestat_get(&mut host, fd, Lookupflags::empty(), path);
             let stat = stat.await?;
@@ -200,7 +202,7 @@ impl OpenFolders {
 }
 
 /// The folder that the engine opened last: the only one to which no weak reference exists.
-fn newest(wasi: &mut WasiP1Ctx) -> Option<Arc<File>> {
+fn newest_folder(wasi: &mut WasiP1Ctx) -> Option<Arc<File>> {
     let folders = wasi.ctx().table.iter_mut();
     let mut folders = folders.filter_map(|entry| match entry.downcast_ref() {
         Some(Descriptor::Dir(dir)) => Some(&dir.dir),
@@ -248,7 +250,7 @@ pub(super) struct HostPaths {
 }
 
 impl HostPaths {
-    pub(super) fn of(paths: &[&str]) -> HostPaths {
+    pub(super) fn from_paths(paths: &[&str]) -> HostPaths {
         let mut host = HostPaths {
             bytes: Vec::new(),
             paths: Vec::with_capacity(paths.len()),
@@ -265,7 +267,7 @@ impl HostPaths {
 
     /// A path, with room for `room` bytes, but at most for the longest path.
     pub(super) fn with_room(path: &str, room: u32) -> HostPaths {
-        let mut host = HostPaths::of(&[path]);
+        let mut host = HostPaths::from_paths(&[path]);
         host.room = room.min(PATH_BYTES_MAX);
         host.bytes.resize(path.len() + host.room as usize, 0);
         host

@@ -14,10 +14,10 @@ use wiggle::{GuestMemory, GuestPtr};
 use crate::guest::filesystem::changes::{self as changes, OpenRequest};
 use crate::guest::filesystem::paths::LastLink;
 use crate::guest::preview1::folders::{HostPaths, encode_entries, read_path};
-use crate::guest::preview1::state::{OpenFile, Preview1, last};
+use crate::guest::preview1::state::{OpenFile, Preview1, last_link};
 
 /// Creates a linker with all of preview 1. `state` finds the module's part in the data of a store.
-pub(crate) fn linker<T: Send + 'static>(
+pub(crate) fn build_linker<T: Send + 'static>(
     engine: &wasmtime::Engine,
     state: fn(&mut T) -> &mut Preview1,
 ) -> wasmtime::Result<wasmtime::Linker<T>> {
@@ -27,7 +27,7 @@ pub(crate) fn linker<T: Send + 'static>(
 }
 
 /// The event of a timer that has expired.
-fn rang(userdata: types::Userdata) -> types::Event {
+fn timer_event(userdata: types::Userdata) -> types::Event {
     types::Event {
         userdata,
         error: Errno::Success,
@@ -130,7 +130,7 @@ impl Inner for Preview1 {
                 && !clock.flags.contains(absolute)
             {
                 tokio::time::sleep(Duration::from_nanos(clock.timeout)).await;
-                memory.write(events, rang(subscription.userdata))?;
+                memory.write(events, timer_event(subscription.userdata))?;
                 return Ok(1);
             }
         }
@@ -179,11 +179,11 @@ impl Inner for Preview1 {
     }
 
     async fn fd_close(&mut self, memory: &mut GuestMemory<'_>, fd: types::Fd) -> Result<(), Error> {
-        self.folders.check_known(fd)?;
-        self.folders.keep_base(&mut self.wasi, fd).await;
+        self.folders.check_not_spare(fd)?;
+        self.folders.keep_spare(&mut self.wasi, fd).await;
         self.wasi.fd_close(memory, fd).await?;
         self.files.remove(&u32::from(fd));
-        self.folders.forget(fd);
+        self.folders.note_closed(fd);
         Ok(())
     }
 
@@ -193,14 +193,14 @@ impl Inner for Preview1 {
         from: types::Fd,
         to: types::Fd,
     ) -> Result<(), Error> {
-        self.folders.check_known(from)?;
-        self.folders.check_known(to)?;
+        self.folders.check_not_spare(from)?;
+        self.folders.check_not_spare(to)?;
         if u32::from(from) == u32::from(to) {
             return self.wasi.fd_renumber(memory, from, to).await;
         }
-        self.folders.keep_base(&mut self.wasi, to).await;
+        self.folders.keep_spare(&mut self.wasi, to).await;
         self.wasi.fd_renumber(memory, from, to).await?;
-        self.folders.rename(from, to);
+        self.folders.note_renumbered(from, to);
         let (from, to) = (u32::from(from), u32::from(to));
         self.files.remove(&to);
         if let Some(opened) = self.files.remove(&from) {
@@ -250,7 +250,7 @@ impl Inner for Preview1 {
         fd: types::Fd,
         buffers: types::CiovecArray,
     ) -> Result<types::Size, Error> {
-        let _growth = self.charge(memory, fd, buffers, None)?;
+        let _growth = self.charge_write(memory, fd, buffers, None)?;
         self.wasi.fd_write(memory, fd, buffers).await
     }
 
@@ -261,7 +261,7 @@ impl Inner for Preview1 {
         buffers: types::CiovecArray,
         offset: types::Filesize,
     ) -> Result<types::Size, Error> {
-        let _growth = self.charge(memory, fd, buffers, Some(offset))?;
+        let _growth = self.charge_write(memory, fd, buffers, Some(offset))?;
         self.wasi.fd_pwrite(memory, fd, buffers, offset).await
     }
 
@@ -272,7 +272,7 @@ impl Inner for Preview1 {
         size: types::Filesize,
     ) -> Result<(), Error> {
         self.check_writable(fd)?;
-        let _sizing = match self.file(fd) {
+        let _sizing = match self.writable_file(fd) {
             Some((file, _)) => Some(changes::begin_set_size(&self.quota, &file, size)?),
             None => None,
         };
@@ -293,9 +293,9 @@ impl Inner for Preview1 {
         if self.files.contains_key(&u32::from(dir)) {
             return Err(Errno::Notdir.into());
         }
-        let (dir, at) = self.resolve(memory, dir, path, last(dirflags))?;
+        let (dir, at) = self.resolve(memory, dir, path, last_link(dirflags))?;
         let request = OpenRequest {
-            last: last(dirflags),
+            last: last_link(dirflags),
             creates: oflags.contains(Oflags::CREAT),
             is_exclusive: oflags.contains(Oflags::EXCL),
             truncates: oflags.contains(Oflags::TRUNC),
@@ -303,13 +303,13 @@ impl Inner for Preview1 {
             changes_folder: false,
         };
         let opening = changes::begin_open(&self.quota, &at, request)?;
-        let mut paths = HostPaths::of(&[&at.path]);
+        let mut paths = HostPaths::from_paths(&[&at.path]);
         let (path, mut host) = (paths.path(0), paths.memory());
         let opened = self.wasi.path_open(
             &mut host, dir, dirflags, path, oflags, base, inheriting, flags,
         );
         let fd = opened.await?;
-        let Some(file) = self.newest() else {
+        let Some(file) = self.newest_file() else {
             opening.finish(None);
             self.folders.note_opened(&mut self.wasi, fd, &at);
             return Ok(fd);
@@ -331,8 +331,8 @@ impl Inner for Preview1 {
         flags: Lookupflags,
         path: GuestPtr<str>,
     ) -> Result<types::Filestat, Error> {
-        let (dir, at) = self.resolve(memory, dir, path, last(flags))?;
-        let mut paths = HostPaths::of(&[&at.path]);
+        let (dir, at) = self.resolve(memory, dir, path, last_link(flags))?;
+        let mut paths = HostPaths::from_paths(&[&at.path]);
         let (path, mut host) = (paths.path(0), paths.memory());
         self.wasi
             .path_filestat_get(&mut host, dir, flags, path)
@@ -349,9 +349,9 @@ impl Inner for Preview1 {
         mtim: types::Timestamp,
         set: types::Fstflags,
     ) -> Result<(), Error> {
-        let (dir, at) = self.resolve(memory, dir, path, last(flags))?;
-        changes::begin_set_times(&at, last(flags))?;
-        let mut paths = HostPaths::of(&[&at.path]);
+        let (dir, at) = self.resolve(memory, dir, path, last_link(flags))?;
+        changes::begin_set_times(&at, last_link(flags))?;
+        let mut paths = HostPaths::from_paths(&[&at.path]);
         let (path, mut host) = (paths.path(0), paths.memory());
         self.wasi
             .path_filestat_set_times(&mut host, dir, flags, path, atim, mtim, set)
@@ -387,7 +387,7 @@ impl Inner for Preview1 {
     ) -> Result<(), Error> {
         let (dir, at) = self.resolve(memory, dir, path, LastLink::Keep)?;
         let name = changes::begin_create(&self.quota, &at)?;
-        let mut paths = HostPaths::of(&[&at.path]);
+        let mut paths = HostPaths::from_paths(&[&at.path]);
         let (path, mut host) = (paths.path(0), paths.memory());
         self.wasi
             .path_create_directory(&mut host, dir, path)
@@ -405,10 +405,10 @@ impl Inner for Preview1 {
         to_dir: types::Fd,
         to: GuestPtr<str>,
     ) -> Result<(), Error> {
-        let (dir, from) = self.resolve(memory, dir, path, last(flags))?;
+        let (dir, from) = self.resolve(memory, dir, path, last_link(flags))?;
         let (to_dir, to) = self.resolve(memory, to_dir, to, LastLink::Keep)?;
         let name = changes::begin_link(&self.quota, &from, &to)?;
-        let mut paths = HostPaths::of(&[&from.path, &to.path]);
+        let mut paths = HostPaths::from_paths(&[&from.path, &to.path]);
         let (old, new, mut host) = (paths.path(0), paths.path(1), paths.memory());
         self.wasi
             .path_link(&mut host, dir, flags, old, to_dir, new)
@@ -428,7 +428,7 @@ impl Inner for Preview1 {
         let (dir, at) = self.resolve(memory, dir, to, LastLink::Keep)?;
         let name = changes::begin_create(&self.quota, &at)?;
         self.tree.expect_links();
-        let mut paths = HostPaths::of(&[&target, &at.path]);
+        let mut paths = HostPaths::from_paths(&[&target, &at.path]);
         let (target, path, mut host) = (paths.path(0), paths.path(1), paths.memory());
         self.wasi.path_symlink(&mut host, target, dir, path).await?;
         name.keep();
@@ -443,7 +443,7 @@ impl Inner for Preview1 {
     ) -> Result<(), Error> {
         let (dir, at) = self.resolve(memory, dir, path, LastLink::Keep)?;
         let removal = changes::begin_remove_folder(&self.quota, &at)?;
-        let mut paths = HostPaths::of(&[&at.path]);
+        let mut paths = HostPaths::from_paths(&[&at.path]);
         let (path, mut host) = (paths.path(0), paths.memory());
         self.wasi
             .path_remove_directory(&mut host, dir, path)
@@ -460,7 +460,7 @@ impl Inner for Preview1 {
     ) -> Result<(), Error> {
         let (dir, at) = self.resolve(memory, dir, path, LastLink::Keep)?;
         let removal = changes::begin_unlink(&self.quota, &at)?;
-        let mut paths = HostPaths::of(&[&at.path]);
+        let mut paths = HostPaths::from_paths(&[&at.path]);
         let (path, mut host) = (paths.path(0), paths.memory());
         self.wasi.path_unlink_file(&mut host, dir, path).await?;
         removal.finish();
@@ -478,7 +478,7 @@ impl Inner for Preview1 {
         let (dir, from) = self.resolve(memory, dir, path, LastLink::Keep)?;
         let (to_dir, to) = self.resolve(memory, to_dir, to, LastLink::Keep)?;
         let removal = changes::begin_rename(&self.quota, &from, &to)?;
-        let mut paths = HostPaths::of(&[&from.path, &to.path]);
+        let mut paths = HostPaths::from_paths(&[&from.path, &to.path]);
         let (old, new, mut host) = (paths.path(0), paths.path(1), paths.memory());
         self.wasi
             .path_rename(&mut host, dir, old, to_dir, new)

@@ -64,7 +64,7 @@ impl Preview1 {
     }
 
     /// An open file that may be changed, and whether writes append to it.
-    pub(super) fn file(&self, fd: types::Fd) -> Option<(Arc<File>, bool)> {
+    pub(super) fn writable_file(&self, fd: types::Fd) -> Option<(Arc<File>, bool)> {
         let opened = self
             .files
             .get(&u32::from(fd))
@@ -74,7 +74,7 @@ impl Preview1 {
 
     /// The file that the engine opened last: the only one to which no weak reference exists, since the quota holds
     /// one of each other.
-    pub(super) fn newest(&mut self) -> Option<Arc<File>> {
+    pub(super) fn newest_file(&mut self) -> Option<Arc<File>> {
         let files = self.wasi.ctx().table.iter_mut();
         let mut files = files.filter_map(|entry| match entry.downcast_ref() {
             Some(Descriptor::File(file)) => Some(&file.file),
@@ -97,7 +97,7 @@ impl Preview1 {
     }
 
     /// Charges a write of these buffers at `at`, or at the descriptor's position, if the descriptor is a file.
-    pub(super) fn charge(
+    pub(super) fn charge_write(
         &mut self,
         memory: &mut GuestMemory<'_>,
         fd: types::Fd,
@@ -107,7 +107,7 @@ impl Preview1 {
         if buffers.len() > BUFFERS_MAX {
             return Err(Errno::Inval.into());
         }
-        let Some((file, append)) = self.file(fd) else {
+        let Some((file, append)) = self.writable_file(fd) else {
             return Ok(None);
         };
         // The engine writes only the first buffer that is not empty, and reports its length.
@@ -142,7 +142,7 @@ impl Preview1 {
 }
 
 /// Whether a symbolic link at the end of the path is followed.
-pub(super) fn last(flags: Lookupflags) -> LastLink {
+pub(super) fn last_link(flags: Lookupflags) -> LastLink {
     if flags.contains(Lookupflags::SYMLINK_FOLLOW) {
         LastLink::Follow
     } else {

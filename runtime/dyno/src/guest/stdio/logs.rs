@@ -53,7 +53,7 @@ pub(crate) struct DynoLog {
 }
 
 impl DynoLog {
-    fn say(&self, source: LogSource, text: String) {
+    fn write_line(&self, source: LogSource, text: String) {
         (self.sink)(LogLine {
             app: self.app.clone(),
             source,
@@ -62,21 +62,21 @@ impl DynoLog {
     }
 
     /// Writes a line of the app.
-    fn app(&self, line: &[u8]) {
-        self.say(LogSource::App(self.dyno.clone()), printable(line));
+    fn write_app_line(&self, line: &[u8]) {
+        self.write_line(LogSource::App(self.dyno.clone()), escape_unprintable(line));
     }
 
     /// Writes a line of the platform about this dyno.
-    pub(crate) fn platform(&self, text: &str) {
-        self.say(
+    pub(crate) fn write_platform_line(&self, text: &str) {
+        self.write_line(
             LogSource::Dyno(self.dyno.clone()),
-            printable(text.as_bytes()),
+            escape_unprintable(text.as_bytes()),
         );
     }
 
     /// Writes a platform error, such as `Error R14 (Memory quota exceeded) -> detail`.
-    pub(crate) fn fault(&self, fault: Fault, detail: &str) {
-        self.platform(&format!(
+    pub(crate) fn write_fault(&self, fault: Fault, detail: &str) {
+        self.write_platform_line(&format!(
             "Error {} ({}) -> {detail}",
             fault.code(),
             fault.desc()
@@ -85,9 +85,9 @@ impl DynoLog {
 }
 
 /// Makes text safe to show: characters that could move a terminal's cursor, end a line or hide text are escaped.
-pub(crate) fn printable(line: &[u8]) -> String {
+pub(crate) fn escape_unprintable(line: &[u8]) -> String {
     let text = String::from_utf8_lossy(line);
-    let plain = |c: char| c == '\t' || !(c.is_control() || is_format(c));
+    let plain = |c: char| c == '\t' || !(c.is_control() || is_invisible_format(c));
     if text.chars().all(plain) {
         return text.into_owned();
     }
@@ -103,26 +103,26 @@ pub(crate) fn printable(line: &[u8]) -> String {
 }
 
 /// Whether a character is invisible and reorders or breaks lines in a terminal or a browser.
-fn is_format(c: char) -> bool {
+fn is_invisible_format(c: char) -> bool {
     matches!(c, '\u{2028}' | '\u{2029}') || grid::text::is_bidi_control(c)
 }
 
 /// Stdout or stderr of a guest, written to the log line by line.
 #[derive(Clone)]
 pub(crate) struct LogWriter {
-    voice: DynoLog,
+    dyno_log: DynoLog,
     partial: Arc<Mutex<Vec<u8>>>,
 }
 
 impl LogWriter {
-    pub(crate) fn new(voice: DynoLog) -> LogWriter {
+    pub(crate) fn new(dyno_log: DynoLog) -> LogWriter {
         LogWriter {
-            voice,
+            dyno_log,
             partial: Arc::default(),
         }
     }
 
-    fn take(&self, mut bytes: &[u8]) {
+    fn write_bytes(&self, mut bytes: &[u8]) {
         let mut partial = self.partial.lock();
         while !bytes.is_empty() {
             let room = LINE_BYTES_MAX - partial.len();
@@ -133,12 +133,13 @@ impl LogWriter {
                 None => (bytes.len(), bytes.len(), false),
             };
             if partial.is_empty() && ends {
-                self.voice.app(trim(&bytes[..text]));
+                self.dyno_log
+                    .write_app_line(trim_carriage_return(&bytes[..text]));
             } else {
                 partial.extend_from_slice(&bytes[..text]);
             }
             if ends && !partial.is_empty() {
-                self.voice.app(trim(&partial));
+                self.dyno_log.write_app_line(trim_carriage_return(&partial));
                 partial.clear();
             }
             bytes = &bytes[skip..];
@@ -149,13 +150,13 @@ impl LogWriter {
     pub(crate) fn flush_partial(&self) {
         let mut partial = self.partial.lock();
         if !partial.is_empty() {
-            self.voice.app(trim(&partial));
+            self.dyno_log.write_app_line(trim_carriage_return(&partial));
             partial.clear();
         }
     }
 }
 
-fn trim(line: &[u8]) -> &[u8] {
+fn trim_carriage_return(line: &[u8]) -> &[u8] {
     line.strip_suffix(b"\r").unwrap_or(line)
 }
 
@@ -177,7 +178,7 @@ impl StdoutStream for LogWriter {
 
 impl OutputStream for LogWriter {
     fn write(&mut self, bytes: Bytes) -> StreamResult<()> {
-        self.take(&bytes);
+        self.write_bytes(&bytes);
         Ok(())
     }
 
@@ -201,7 +202,7 @@ impl AsyncWrite for LogWriter {
         _: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<std::io::Result<usize>> {
-        self.take(bytes);
+        self.write_bytes(bytes);
         Poll::Ready(Ok(bytes.len()))
     }
 
@@ -227,7 +228,7 @@ mod tests {
             sink: Arc::new(move |line| sink.lock().push(line.text)),
         });
         for write in writes {
-            pipe.take(write);
+            pipe.write_bytes(write);
         }
         pipe.flush_partial();
         drop(pipe);

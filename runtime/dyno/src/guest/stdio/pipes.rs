@@ -143,10 +143,10 @@ struct OutputState {
     /// Bytes taken from the guest and not written yet.
     chunk: Bytes,
     /// Bytes were written and may not have been flushed.
-    dirty: bool,
+    needs_flush: bool,
     phase: OutputPhase,
     /// A task writes the chunk out, and wakes everybody who waits for that.
-    carried: bool,
+    has_writer_task: bool,
     waiting: Vec<Waker>,
 }
 
@@ -165,30 +165,30 @@ impl OutputPipe {
         OutputPipe(Arc::new(Mutex::new(OutputState {
             to: Some(to),
             chunk: Bytes::new(),
-            dirty: false,
+            needs_flush: false,
             phase: OutputPhase::Open,
-            carried: false,
+            has_writer_task: false,
             waiting: Vec::new(),
         })))
     }
 
     /// Starts a task that writes out the bytes that could not be written at once: the guest may never write again, so
     /// nobody else would. The same task also closes the target, since a pipe stores the waker of one task only.
-    fn carry(&self, outlet: &mut OutputState) {
+    fn spawn_writer_task(&self, outlet: &mut OutputState) {
         let Ok(runtime) = tokio::runtime::Handle::try_current() else {
             return;
         };
-        outlet.carried = true;
+        outlet.has_writer_task = true;
         let pipe = self.clone();
         // The task ends with the last byte, or when the reader goes.
         drop(runtime.spawn(async move {
-            let waiting = poll_fn(|cx| pipe.0.lock().poll_carry(cx)).await;
+            let waiting = poll_fn(|cx| pipe.0.lock().poll_writer_task(cx)).await;
             waiting.into_iter().for_each(Waker::wake);
         }));
     }
 
     /// Waits until everything that the guest wrote has been taken, and closes the target.
-    pub(crate) async fn end(&self) {
+    pub(crate) async fn finish(&self) {
         poll_fn(|cx| self.0.lock().poll_empty(cx)).await;
         poll_fn(|cx| match &mut self.0.lock().to {
             // If the reader has gone, there is nothing to close.
@@ -205,8 +205,8 @@ impl OutputPipe {
             return;
         }
         outlet.phase = OutputPhase::Ending;
-        if !outlet.carried {
-            self.carry(&mut outlet);
+        if !outlet.has_writer_task {
+            self.spawn_writer_task(&mut outlet);
         }
         // Wakes the tasks of the guest that wait for room.
         let waiting = std::mem::take(&mut outlet.waiting);
@@ -226,7 +226,7 @@ impl OutputState {
 
     /// Ready when nothing is left to write. Wakes every task that waits.
     fn poll_empty(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        if !self.carried {
+        if !self.has_writer_task {
             return self.poll_drain(cx);
         }
         if !self.waiting.iter().any(|known| known.will_wake(cx.waker())) {
@@ -245,21 +245,21 @@ impl OutputState {
                 Ok(0) | Err(_) => self.phase = OutputPhase::Gone,
                 Ok(len) => {
                     self.chunk.advance(len);
-                    self.dirty = true;
+                    self.needs_flush = true;
                 }
             }
         }
-        if self.phase != OutputPhase::Gone && self.dirty {
+        if self.phase != OutputPhase::Gone && self.needs_flush {
             if ready!(Pin::new(to).poll_flush(cx)).is_err() {
                 self.phase = OutputPhase::Gone;
             }
-            self.dirty = false;
+            self.needs_flush = false;
         }
         Poll::Ready(())
     }
 
     /// The work of the writing task: ready when it is done, with the wakers of the tasks that wait.
-    fn poll_carry(&mut self, cx: &mut Context<'_>) -> Poll<Vec<Waker>> {
+    fn poll_writer_task(&mut self, cx: &mut Context<'_>) -> Poll<Vec<Waker>> {
         ready!(self.poll_drain(cx));
         if self.phase == OutputPhase::Ending {
             if let Some(to) = &mut self.to {
@@ -269,7 +269,7 @@ impl OutputState {
             self.phase = OutputPhase::Gone;
             self.to = None;
         }
-        self.carried = false;
+        self.has_writer_task = false;
         Poll::Ready(std::mem::take(&mut self.waiting))
     }
 }
@@ -302,7 +302,7 @@ impl OutputStream for OutputPipe {
         outlet.chunk = bytes;
         let mut cx = Context::from_waker(Waker::noop());
         if outlet.poll_drain(&mut cx).is_pending() {
-            self.carry(&mut outlet);
+            self.spawn_writer_task(&mut outlet);
         }
         Ok(())
     }
@@ -315,7 +315,7 @@ impl OutputStream for OutputPipe {
         let outlet = self.0.lock();
         match outlet.phase {
             OutputPhase::Ending | OutputPhase::Gone => Err(StreamError::Closed),
-            OutputPhase::Open if outlet.chunk.is_empty() && !outlet.dirty => Ok(CHUNK_BYTES),
+            OutputPhase::Open if outlet.chunk.is_empty() && !outlet.needs_flush => Ok(CHUNK_BYTES),
             OutputPhase::Open => Ok(0),
         }
     }
@@ -343,7 +343,7 @@ impl AsyncWrite for OutputPipe {
         outlet.chunk = Bytes::copy_from_slice(&bytes[..len]);
         let mut at_once = Context::from_waker(Waker::noop());
         if outlet.poll_drain(&mut at_once).is_pending() {
-            self.carry(&mut outlet);
+            self.spawn_writer_task(&mut outlet);
         }
         Poll::Ready(Ok(len))
     }
@@ -414,7 +414,7 @@ mod tests {
         assert_eq!(read(near).await, TEXT);
         assert_eq!(holders(&pipe), 1, "the task has ended");
         assert!(timeout(LIMIT, pipe.clone().ready()).await.is_ok());
-        assert!(timeout(LIMIT, pipe.end()).await.is_ok());
+        assert!(timeout(LIMIT, pipe.finish()).await.is_ok());
     }
 
     #[tokio::test]

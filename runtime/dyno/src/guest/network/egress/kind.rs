@@ -52,7 +52,7 @@ impl fmt::Display for ClosedAddress {
 
 impl ClosedAddress {
     /// The reason why this address is closed by default. `None`: the address is public.
-    pub(crate) fn of(ip: IpAddr) -> Option<ClosedAddress> {
+    pub(crate) fn by_default(ip: IpAddr) -> Option<ClosedAddress> {
         match ip {
             IpAddr::V4(ip) => closed_v4(ip),
             IpAddr::V6(ip) => closed_v6(ip),

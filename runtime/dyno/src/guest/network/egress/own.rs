@@ -31,7 +31,7 @@ impl MachineAddresses {
             .is_none_or(|list| list.read.elapsed() > AGE_MAX)
         {
             // If the list cannot be read (no file descriptor is free), the last list stays in use.
-            if let Some(fresh) = read() {
+            if let Some(fresh) = read_interfaces() {
                 *list = Some(fresh);
             }
         }
@@ -40,14 +40,14 @@ impl MachineAddresses {
     }
 
     /// Whether traffic to `ip` stays on this machine.
-    pub(crate) fn here(&self, ip: IpAddr) -> bool {
+    pub(crate) fn stays_here(&self, ip: IpAddr) -> bool {
         let ip = ip.to_canonical();
         ip.is_loopback() || ip.is_unspecified() || self.contains(ip)
     }
 
     /// A fixed list for tests, which is never read again.
     #[cfg(test)]
-    pub(crate) fn of(addresses: &[IpAddr]) -> MachineAddresses {
+    pub(crate) fn from_list(addresses: &[IpAddr]) -> MachineAddresses {
         let far = Instant::now() + Duration::from_secs(86_400);
         MachineAddresses(Mutex::new(Some(AddressList {
             read: far,
@@ -56,7 +56,7 @@ impl MachineAddresses {
     }
 }
 
-fn read() -> Option<AddressList> {
+fn read_interfaces() -> Option<AddressList> {
     let interfaces = if_addrs::get_if_addrs().ok()?;
     let mut addresses = Vec::with_capacity(interfaces.len());
     for interface in interfaces {

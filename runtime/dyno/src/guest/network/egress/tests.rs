@@ -19,7 +19,7 @@ fn verdict(egress: &EgressPolicy, reach: &[&str], addr: &str) -> Result<(), Clos
         .iter()
         .map(|end| end.parse().expect("an endpoint"))
         .collect();
-    egress.check(addr, &reach, &MachineAddresses::of(&OWN))
+    egress.check_address(addr, &reach, &MachineAddresses::from_list(&OWN))
 }
 
 fn allowing(openings: &[&str]) -> EgressPolicy {
@@ -193,7 +193,7 @@ fn a_remedy_opens_just_what_was_refused() {
         let parsed: SocketAddr = addr.parse().expect("an address");
         let why = verdict(&EgressPolicy::default(), &[], addr).expect_err("closed");
         let remedy = EgressPolicy::default()
-            .remedy(parsed, why)
+            .opening_command(parsed, why)
             .expect("a remedy");
         let flag = remedy
             .strip_prefix("dyno serve --egress-allow ")
@@ -208,7 +208,7 @@ fn a_remedy_opens_just_what_was_refused() {
     }
     let dyno = "127.0.0.1:80".parse().expect("an address");
     assert_eq!(
-        EgressPolicy::default().remedy(dyno, ClosedAddress::Dyno),
+        EgressPolicy::default().opening_command(dyno, ClosedAddress::Dyno),
         None
     );
 }
