@@ -1,7 +1,7 @@
-//! The linked code of a process type: held while one of its dynos is awake, loaded again when one wakes.
+//! The code of a process type: in memory while one of its dynos is awake, and loaded again when one wakes.
 //!
-//! Owns when code is in memory. Must not know dynos. What a component's code takes, beside what is mapped
-//! from the cache, is some hundred KiB: as much as several awake dynos, and too much for an app that sleeps.
+//! A component's code takes some hundred KiB beside what is mapped from the cache: as much as several awake dynos,
+//! and too much for a sleeping app. Must not know dynos.
 
 pub(crate) mod boot_hook;
 pub mod compile;
@@ -41,19 +41,19 @@ pub(crate) enum LinkedProgram {
     Run3(CommandPre3<Guest>),
 }
 
-/// Why there is no code to run.
+/// The reason why there is no code to run.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum CodeError {
-    /// It could not be compiled or loaded.
+    /// The component could not be compiled, or its code not loaded.
     #[error("its code cannot be loaded")]
     Compile(#[source] CompileError),
-    /// The component wants something that is not offered, or does not export what its world says.
+    /// The component imports something that is not offered, or does not export what its world says.
     #[error("it does not fit this host")]
     Link(#[source] wasmtime::Error),
 }
 
-/// Code that is in memory, by its file in the cache and the way it is entered: releases of one slug, and apps of one
-/// slug, share it.
+/// Programs whose code is in memory, by file in the cache and by world. Releases of one slug, and apps with the same
+/// slug, share the code.
 #[derive(Clone, Default)]
 pub(crate) struct LoadedPrograms(Arc<LoadedState>);
 
@@ -64,13 +64,13 @@ struct LoadedState {
 }
 
 impl LoadedPrograms {
-    fn get(&self, world: World, compiled: &Path) -> Option<Arc<LinkedProgram>> {
+    fn get_shared(&self, world: World, compiled: &Path) -> Option<Arc<LinkedProgram>> {
         let programs = self.0.programs.lock();
         programs.get(&(world, compiled.to_owned()))?.upgrade()
     }
 
-    /// Keeps it in mind for others. If they were faster, theirs is taken.
-    fn offer(&self, world: World, compiled: &Path, pre: LinkedProgram) -> Arc<LinkedProgram> {
+    /// Shares `pre` with others. If another task was faster, returns that task's program instead.
+    fn share(&self, world: World, compiled: &Path, pre: LinkedProgram) -> Arc<LinkedProgram> {
         let mut all = self.0.programs.lock();
         let key = (world, compiled.to_owned());
         if let Some(known) = all.get(&key).and_then(Weak::upgrade) {
@@ -88,36 +88,36 @@ pub(crate) struct ProgramCode {
     compiler: Compiler,
     loaded: LoadedPrograms,
     world: World,
-    /// The component, within the unpacked slug.
+    /// The component's file in the unpacked slug.
     file: PathBuf,
-    /// Its native code, in the cache.
+    /// The file of its native code in the cache.
     compiled: PathBuf,
     held: Mutex<HeldCode>,
-    /// How long its instances are good for.
-    pub(crate) lasting: InstanceLifetime,
+    /// The lifetime of its instances.
+    pub(crate) lifetime: InstanceLifetime,
 }
 
-/// What this process type itself holds of its code.
+/// The code that a process type holds, and who uses it.
 #[derive(Default)]
 struct HeldCode {
     pre: Option<Arc<LinkedProgram>>,
-    /// Instances that run it.
+    /// The number of instances that run the code.
     instances: usize,
 }
 
-/// The right of one instance to run the code, which stays in memory as long.
+/// The right of one instance to run the code. Keeps the code in memory.
 pub(crate) struct CodeLease {
     code: Arc<ProgramCode>,
     pre: Arc<LinkedProgram>,
 }
 
 impl CodeLease {
-    /// The right to run `code`, which is loaded now if it is not in memory.
+    /// Takes a lease of `code`, which is loaded now if it is not in memory.
     pub(crate) async fn take(
         code: Arc<ProgramCode>,
         engines: &Engines,
     ) -> Result<CodeLease, CodeError> {
-        let pre = code.pre(engines).await?;
+        let pre = code.program(engines).await?;
         let mut held = code.held.lock();
         held.instances += 1;
         held.pre.get_or_insert_with(|| Arc::clone(&pre));
@@ -125,7 +125,7 @@ impl CodeLease {
         Ok(CodeLease { code, pre })
     }
 
-    pub(crate) fn pre(&self) -> &LinkedProgram {
+    pub(crate) fn program(&self) -> &LinkedProgram {
         &self.pre
     }
 }
@@ -144,7 +144,9 @@ impl ProgramCode {
         loaded: &LoadedPrograms,
         (world, file): (World, PathBuf),
     ) -> Result<ProgramCode, CodeError> {
-        let found = compiler.find(engines, Flavor::of(world), &file).await;
+        let found = compiler
+            .find_cached(engines, Flavor::of(world), &file)
+            .await;
         let found = found.map_err(CodeError::Compile)?;
         let code = ProgramCode {
             compiler: compiler.clone(),
@@ -153,36 +155,36 @@ impl ProgramCode {
             file,
             compiled: found.cached,
             held: Mutex::default(),
-            lasting: found.lasting,
+            lifetime: found.lifetime,
         };
-        let pre = code.pre(engines).await?;
+        let pre = code.program(engines).await?;
         code.held.lock().pre = Some(pre);
         Ok(code)
     }
 
-    /// Which engine it runs on.
+    /// The engine that the code runs on.
     pub(crate) fn flavor(&self) -> Flavor {
         Flavor::of(self.world)
     }
 
-    async fn pre(&self, engines: &Engines) -> Result<Arc<LinkedProgram>, CodeError> {
+    async fn program(&self, engines: &Engines) -> Result<Arc<LinkedProgram>, CodeError> {
         if let Some(pre) = &self.held.lock().pre {
             return Ok(Arc::clone(pre));
         }
-        if let Some(pre) = self.loaded.get(self.world, &self.compiled) {
+        if let Some(pre) = self.loaded.get_shared(self.world, &self.compiled) {
             return Ok(pre);
         }
         let loading = self
             .compiler
-            .code(engines, self.flavor(), &self.file, &self.compiled);
+            .load_code(engines, self.flavor(), &self.file, &self.compiled);
         let code = loading.await.map_err(CodeError::Compile)?;
-        let pre =
-            link(&self.loaded.0.linkers, engines, self.world, &code).map_err(CodeError::Link)?;
-        Ok(self.loaded.offer(self.world, &self.compiled, pre))
+        let pre = link_program(&self.loaded.0.linkers, engines, self.world, &code)
+            .map_err(CodeError::Link)?;
+        Ok(self.loaded.share(self.world, &self.compiled, pre))
     }
 
-    /// Gives the code back, unless there are instances of it; says whether it did.
-    pub(crate) fn rest(&self) -> bool {
+    /// Drops the code from memory if no instance runs it. Returns whether the code is out of memory.
+    pub(crate) fn release_if_unused(&self) -> bool {
         let mut held = self.held.lock();
         if held.instances == 0 {
             held.pre = None;
@@ -191,7 +193,7 @@ impl ProgramCode {
     }
 }
 
-fn link(
+fn link_program(
     linkers: &Linkers,
     engines: &Engines,
     world: World,

@@ -1,39 +1,39 @@
-//! How a dyno ended without being asked to, in words for the app's owner.
+//! How a dyno ended unexpectedly, described for the app's owner.
 //!
-//! Must not know what becomes of the dyno afterwards.
+//! Must not know what happens to the dyno afterwards.
 
 use grid::protocol::CrashCause;
 use wasmtime::WasmBacktrace;
 use wasmtime_wasi::I32Exit;
 
-use crate::guest::stdio::logs::{DynoLog, printable};
+use crate::guest::stdio::logs::{DynoLog, escape_unprintable};
 
-/// Longest description of a trap, in bytes.
+/// The longest description of a trap, in bytes.
 const REASON_BYTES_MAX: usize = 1_000;
 
-/// Lines of a trap's backtrace that go to the log.
+/// The most lines of a trap's backtrace that are logged.
 const BACKTRACE_LINES_MAX: usize = 24;
 
-/// How a dyno ended without being asked to.
+/// How a dyno ended unexpectedly.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct DynoCrash {
-    /// For the app's owner to read.
+    /// The description, for the app's owner.
     pub(crate) reason: String,
     pub(crate) cause: CrashCause,
-    /// A request ended it: see [`grid::protocol::Report::Crashed`].
+    /// Whether a request ended the dyno: see [`grid::protocol::Report::Crashed`].
     pub(crate) in_request: bool,
 }
 
-/// What a failed boot means for the dyno; where the guest was goes to its log.
-pub(crate) fn boot_crash(error: &wasmtime::Error, voice: &DynoLog) -> DynoCrash {
+/// Describes a failed boot. The backtrace goes to the dyno's log.
+pub(crate) fn describe_boot_failure(error: &wasmtime::Error, dyno_log: &DynoLog) -> DynoCrash {
     DynoCrash {
         cause: CrashCause::Boot,
-        ..crash(error, voice)
+        ..crash(error, dyno_log)
     }
 }
 
-/// The same of a failed call, or of a program that ended with an error; as if no request had ended it.
-pub(crate) fn crash(error: &wasmtime::Error, voice: &DynoLog) -> DynoCrash {
+/// Describes a failed call, or a program that ended with an error. `in_request` is false in the result.
+pub(crate) fn describe_failure(error: &wasmtime::Error, dyno_log: &DynoLog) -> DynoCrash {
     if let Some(I32Exit(code)) = error.downcast_ref::<I32Exit>() {
         return DynoCrash {
             reason: format!("exited with code {code}"),
@@ -42,13 +42,13 @@ pub(crate) fn crash(error: &wasmtime::Error, voice: &DynoLog) -> DynoCrash {
         };
     }
     if let Some(backtrace) = error.downcast_ref::<WasmBacktrace>() {
-        // Names in it are the guest's own words.
+        // The names in a backtrace are the guest's, so the log escapes them.
         for line in backtrace.to_string().lines().take(BACKTRACE_LINES_MAX) {
-            voice.platform(line);
+            dyno_log.write_platform_line(line);
         }
     }
     let cause = error.chain().last().map(ToString::to_string);
-    let mut reason = printable(cause.unwrap_or_default().trim_end().as_bytes());
+    let mut reason = escape_unprintable(cause.unwrap_or_default().trim_end().as_bytes());
     let mut end = reason.len().min(REASON_BYTES_MAX);
     while !reason.is_char_boundary(end) {
         end -= 1;

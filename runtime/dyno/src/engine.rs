@@ -1,8 +1,7 @@
-//! The wasmtime engines of this process: one configuration each, the epoch ticker.
+//! The wasmtime engines of this process, and the thread that ticks their epochs.
 //!
-//! Two engines, since an engine without the machinery for concurrent calls serves a WASI 0.2
-//! request for two thirds of what it costs with it; only WASI 0.3 apps need that machinery.
-//! Knows nothing of apps, slugs or requests.
+//! There are two engines: one without support for concurrent calls serves a WASI 0.2 request at two thirds of the
+//! cost, and only WASI 0.3 apps need that support. Must not know apps, slugs or requests.
 
 pub(crate) mod shared_core;
 
@@ -16,57 +15,57 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use slugs::World;
 
-/// How long a guest computes before it yields to others: one tick of the epoch.
+/// The time that a guest computes before it yields to others: one tick of the epoch.
 pub const EPOCH_TICK: Duration = Duration::from_millis(1);
 
-/// How often the ticker looks whether a call has begun while none is running.
+/// The interval at which the ticker checks for running calls while none is running.
 const EPOCH_TICK_IDLE: Duration = Duration::from_millis(5);
 
-/// Stack that wasm code may use, in bytes. Deeper recursion traps.
+/// The stack of wasm code, in bytes. Deeper recursion traps.
 const WASM_STACK_BYTES: usize = 512 * 1024;
 
-/// Stack of one call, in bytes: the guest's share and what host functions need above it.
+/// The stack of one call, in bytes: the guest's share, and what host functions need on top of it.
 const CALL_STACK_BYTES: usize = 1024 * 1024;
 
-/// Dynos awake at once in both engines; those that sleep do not count.
+/// The most dynos that are awake at once in both engines. Sleeping dynos do not count.
 ///
-/// A process has 65,530 maps (`vm.max_map_count`). A pooled dyno takes four of them, and each stack of a pool
-/// two, used or not, since its guard page splits the address space. With as many stacks as there may be dynos
-/// awake, all of this took 61,485 maps when it was measured.
+/// A process has 65,530 memory maps (`vm.max_map_count`). A pooled dyno takes four maps, and each stack of a pool
+/// takes two, used or not, since its guard page splits the address space. With as many stacks as dynos may be awake,
+/// this took 61,485 maps when it was measured.
 pub const AWAKE_MAX: u32 = 10_000;
 
-/// How many of them may be of WASI 0.3: an engine's stacks cannot be another's.
+/// The most dynos of WASI 0.3 among these: the engines cannot share stacks.
 pub const AWAKE_P3_MAX: u32 = 1_000;
 
-/// The same without a pool, where a dyno takes seven maps and two for its stack.
+/// The most dynos awake without a pool, where a dyno takes seven maps, and two for its stack.
 const AWAKE_ON_DEMAND_MAX: u32 = 6_000;
 
-/// Places of a pool more than dynos: a dyno that ends gives its place back a moment after its right to it.
+/// Slots of a pool beyond the number of dynos: a dyno that ends frees its slot a moment after its permit.
 const POOL_SPARE: u32 = 100;
 
-/// Core instances, memories and tables that one component may be made of.
+/// The most core instances, memories and tables of one component.
 pub const CORE_INSTANCES_PER_DYNO_MAX: u32 = 256;
 /// See [`CORE_INSTANCES_PER_DYNO_MAX`].
 pub const MEMORIES_PER_DYNO_MAX: u32 = 4;
 /// See [`CORE_INSTANCES_PER_DYNO_MAX`].
 pub const TABLES_PER_DYNO_MAX: u32 = 32;
 
-/// Elements of all tables of a dyno together, at most (16 bytes each on the host).
+/// The most elements of all tables of a dyno together (16 bytes each on the host).
 pub const TABLE_ELEMENTS_MAX: usize = 1_000_000;
 
-/// Which WASI a program speaks, and so which of the two engines it runs on.
+/// The WASI version of a program, which decides on which of the two engines it runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Flavor {
     /// WASI preview 1: a core module, on the engine of 0.2.
     P1,
-    /// WASI 0.2: one call at a time in an instance, without the concurrency machinery.
+    /// WASI 0.2: an instance runs one call at a time, without support for concurrency.
     P2,
     /// WASI 0.3: async component functions, streams and futures.
     P3,
 }
 
 impl Flavor {
-    /// What a program of that world needs.
+    /// The flavor of programs of `world`.
     pub fn of(world: World) -> Flavor {
         match world {
             World::Handler03 | World::Run03 => Flavor::P3,
@@ -75,7 +74,7 @@ impl Flavor {
         }
     }
 
-    /// The name used in file names and messages: `p1`, `p2` or `p3`.
+    /// The name in file names and messages: `p1`, `p2` or `p3`.
     pub fn as_str(self) -> &'static str {
         match self {
             Flavor::P1 => "p1",
@@ -84,7 +83,7 @@ impl Flavor {
         }
     }
 
-    /// The flavor of that name.
+    /// The flavor with this name.
     pub fn from_name(name: &str) -> Option<Flavor> {
         match name {
             "p1" => Some(Flavor::P1),
@@ -95,18 +94,18 @@ impl Flavor {
     }
 }
 
-/// Where instances get their memory from.
+/// How instances get their memory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum InstanceAllocation {
-    /// Slots that are mapped once and re-used.
+    /// From slots that are mapped once and used again.
     Pooled,
-    /// A mapping per memory, made when needed.
+    /// From mappings that are made when needed.
     OnDemand,
 }
 
 impl InstanceAllocation {
-    /// Pooled where the kernel offers `PAGEMAP_SCAN` (Linux 6.7); without it the pool is slower
-    /// than mapping on demand (45 against 26 µs an instance when it was measured).
+    /// Pooled, if the kernel has `PAGEMAP_SCAN` (Linux 6.7). Without it, the pool is slower than mapping on demand
+    /// (45 against 26 µs an instance when it was measured).
     pub fn for_this_machine() -> InstanceAllocation {
         if PoolingAllocationConfig::is_pagemap_scan_available() {
             InstanceAllocation::Pooled
@@ -116,16 +115,16 @@ impl InstanceAllocation {
     }
 }
 
-/// The configuration for `flavor`; code compiled under it loads into any engine made by it,
-/// whatever its allocation.
-fn config(flavor: Flavor, allocation: InstanceAllocation) -> Config {
+/// The configuration for `flavor`. Code compiled under it loads into any engine of this flavor, whatever its
+/// allocation.
+fn engine_config(flavor: Flavor, allocation: InstanceAllocation) -> Config {
     let mut config = Config::new();
     config
         .wasm_component_model(true)
         .epoch_interruption(true)
         .max_wasm_stack(WASM_STACK_BYTES)
         .async_stack_size(CALL_STACK_BYTES)
-        // A stack slot must never show one guest what another left there.
+        // One guest must never see what another left on a stack.
         .async_stack_zeroing(true)
         .wasm_backtrace_max_frames(std::num::NonZeroUsize::new(20));
     match flavor {
@@ -135,13 +134,14 @@ fn config(flavor: Flavor, allocation: InstanceAllocation) -> Config {
             .wasm_component_model_async(true),
     };
     if allocation == InstanceAllocation::Pooled {
-        config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool(flavor)));
+        config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool_config(flavor)));
     }
     config
 }
 
-/// Each dyno reserves address space (4 GiB and guards, of 128 TiB), and keeps its last stack while it is awake.
-fn pool(flavor: Flavor) -> PoolingAllocationConfig {
+/// The pool of an engine. Each dyno reserves address space (4 GiB and guard pages, of 128 TiB), and keeps its last
+/// stack while it is awake.
+fn pool_config(flavor: Flavor) -> PoolingAllocationConfig {
     let dynos = match flavor {
         Flavor::P1 | Flavor::P2 => AWAKE_MAX + POOL_SPARE,
         Flavor::P3 => AWAKE_P3_MAX + POOL_SPARE,
@@ -158,19 +158,19 @@ fn pool(flavor: Flavor) -> PoolingAllocationConfig {
         .max_component_instance_size(16 * 1024 * 1024)
         .max_core_instance_size(16 * 1024 * 1024)
         .table_elements(TABLE_ELEMENTS_MAX)
-        // A dyno that sleeps or is gone gives its memory back, and does not leave it to a next one.
+        // A dyno that sleeps or ends returns its memory, and does not leave it to the next dyno.
         .linear_memory_keep_resident(0)
         .table_keep_resident(0)
         .pagemap_scan(Enabled::Auto);
     pool
 }
 
-/// An engine that only compiles: used by the compile child, never to run anything.
-pub(crate) fn compiler(flavor: Flavor) -> wasmtime::Result<Engine> {
-    Engine::new(&config(flavor, InstanceAllocation::OnDemand))
+/// Creates an engine that only compiles. The compile child uses it; it never runs code.
+pub(crate) fn new_compile_engine(flavor: Flavor) -> wasmtime::Result<Engine> {
+    Engine::new(&engine_config(flavor, InstanceAllocation::OnDemand))
 }
 
-/// The two engines and the thread that ticks their epochs.
+/// The two engines, and the thread that ticks their epochs.
 pub struct Engines {
     p2: Engine,
     p3: Engine,
@@ -179,7 +179,7 @@ pub struct Engines {
     awake_p3: Arc<Semaphore>,
 }
 
-/// The right of one dyno to be awake.
+/// The permit of one dyno to be awake.
 pub(crate) struct AwakePermit {
     _all: OwnedSemaphorePermit,
     _p3: Option<OwnedSemaphorePermit>,
@@ -190,7 +190,7 @@ struct EpochTicker {
     stop: AtomicBool,
 }
 
-/// Held while guest code runs: as long as one exists, the epoch ticks every [`EPOCH_TICK`].
+/// Exists while guest code runs: as long as there is one, the epoch ticks every [`EPOCH_TICK`].
 pub struct GuestRunning(Arc<EpochTicker>);
 
 impl Drop for GuestRunning {
@@ -200,20 +200,23 @@ impl Drop for GuestRunning {
 }
 
 impl Engines {
-    /// Makes both engines and starts the ticker thread (`epoch`), which ends with this value.
+    /// Creates both engines, and starts the ticker thread (`epoch`), which ends when this value is dropped.
     pub fn new(allocation: InstanceAllocation) -> wasmtime::Result<Arc<Engines>> {
         let awake = match allocation {
             InstanceAllocation::Pooled => AWAKE_MAX,
             InstanceAllocation::OnDemand => AWAKE_ON_DEMAND_MAX,
         };
-        Engines::with_room(allocation, awake)
+        Engines::with_awake_max(allocation, awake)
     }
 
-    /// The same for at most so many dynos awake, up to [`AWAKE_MAX`].
-    pub fn with_room(allocation: InstanceAllocation, awake: u32) -> wasmtime::Result<Arc<Engines>> {
+    /// Like [`Engines::new`], with at most `awake` dynos awake, and never more than [`AWAKE_MAX`].
+    pub fn with_awake_max(
+        allocation: InstanceAllocation,
+        awake: u32,
+    ) -> wasmtime::Result<Arc<Engines>> {
         let awake = awake.min(AWAKE_MAX);
-        let p2 = Engine::new(&config(Flavor::P2, allocation))?;
-        let p3 = Engine::new(&config(Flavor::P3, allocation))?;
+        let p2 = Engine::new(&engine_config(Flavor::P2, allocation))?;
+        let p3 = Engine::new(&engine_config(Flavor::P3, allocation))?;
         let ticker = Arc::new(EpochTicker {
             running: AtomicUsize::new(0),
             stop: AtomicBool::new(false),
@@ -221,7 +224,7 @@ impl Engines {
         let (thread, e2, e3) = (Arc::clone(&ticker), p2.clone(), p3.clone());
         std::thread::Builder::new()
             .name("epoch".into())
-            .spawn(move || tick(&thread, &e2, &e3))?;
+            .spawn(move || tick_epochs(&thread, &e2, &e3))?;
         Ok(Arc::new(Engines {
             p2,
             p3,
@@ -231,8 +234,9 @@ impl Engines {
         }))
     }
 
-    /// Waits until one more dyno may be awake, in order of asking. `full` is called if that is not so at once.
-    pub(crate) async fn room(&self, flavor: Flavor, full: impl FnOnce()) -> AwakePermit {
+    /// Waits for the permit to be awake, in the order of the calls. Calls `full` if the permit is not available at
+    /// once.
+    pub(crate) async fn wait_for_permit(&self, flavor: Flavor, full: impl FnOnce()) -> AwakePermit {
         let p3 = (flavor == Flavor::P3).then_some(&self.awake_p3);
         let there_is = |rights: &Arc<Semaphore>| rights.available_permits() > 0;
         if !(there_is(&self.awake) && p3.is_none_or(there_is)) {
@@ -250,7 +254,7 @@ impl Engines {
         AwakePermit { _all, _p3 }
     }
 
-    /// The engine of that flavor.
+    /// The engine for this flavor.
     pub fn get(&self, flavor: Flavor) -> &Engine {
         match flavor {
             Flavor::P1 | Flavor::P2 => &self.p2,
@@ -258,8 +262,8 @@ impl Engines {
         }
     }
 
-    /// Marks that guest code runs until the returned value is dropped.
-    pub fn running(&self) -> GuestRunning {
+    /// Marks that guest code runs, until the returned value is dropped.
+    pub fn mark_guest_running(&self) -> GuestRunning {
         self.ticker.running.fetch_add(1, Ordering::Relaxed);
         GuestRunning(Arc::clone(&self.ticker))
     }
@@ -271,7 +275,7 @@ impl Drop for Engines {
     }
 }
 
-fn tick(ticker: &EpochTicker, p2: &Engine, p3: &Engine) {
+fn tick_epochs(ticker: &EpochTicker, p2: &Engine, p3: &Engine) {
     while !ticker.stop.load(Ordering::Relaxed) {
         if ticker.running.load(Ordering::Relaxed) == 0 {
             std::thread::sleep(EPOCH_TICK_IDLE);

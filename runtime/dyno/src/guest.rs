@@ -1,6 +1,7 @@
-//! The store data of one dyno: its WASI context and everything that bounds it.
+//! The data of one guest's store: its WASI context, and everything that bounds what the guest can do.
 //!
-//! Owns what a guest can see and use. Must not know of requests, routing or releases.
+//! Owns what a guest can see and use. Each room below owns one part and is given a function that finds this part in
+//! the store's data, so no room knows [`Guest`]. Must not know requests, routing or releases.
 
 mod clocks;
 pub(crate) mod filesystem;
@@ -22,10 +23,11 @@ use wasmtime_wasi_http::{WasiHttp, WasiHttpCtxView, WasiHttpView};
 
 use crate::engine::Flavor;
 use filesystem::folders::DynoFolders;
-use filesystem::p2::{FilesystemView, GuestFilesystem};
+use filesystem::view::{FilesystemView, GuestFilesystem};
 use http::outgoing::OutgoingRequests;
 use http::state::{HttpState, HttpView};
-use limits::bounds::{HandlesAudit, MemoryLimiter, RESOURCES_MAX};
+use limits::handles::{HandlesAudit, RESOURCES_MAX};
+use limits::memory::MemoryLimiter;
 use network::gate::EgressGate;
 use network::lookup::{BoundedLookup, LookupView};
 use network::port::ServerPort;
@@ -38,37 +40,37 @@ use preview1::state::Preview1;
 use stdio::logs::{DynoLog, LogWriter};
 use stdio::pipes::{InputPipe, OutputPipe, ProgramOutput, ProgramStdio};
 
-/// Bytes that a guest gets from one call for random bytes.
+/// The most bytes that a guest gets from one call for random bytes.
 const RANDOM_BYTES_MAX: u64 = 1024 * 1024;
 
-/// What a guest is given.
+/// The rights and limits with which a guest is created.
 pub(crate) struct GuestConfig<'a> {
-    /// Environment variables, whole: nothing of the host's is added.
+    /// All environment variables of the guest. No variable of the host is added.
     pub(crate) env: &'a [(String, String)],
-    /// Arguments, the program's name first.
+    /// The arguments, with the program's name first.
     pub(crate) args: &'a [String],
     pub(crate) limits: &'a Limits,
-    /// What its app shares for reaching out.
+    /// The network state that the app's dynos share.
     pub(crate) network: Arc<AppNetwork>,
-    /// What its release may reach beside public addresses.
+    /// The endpoints that the release may reach, beside public addresses.
     pub(crate) reach: Arc<BTreeSet<Endpoint>>,
     pub(crate) files: DynoFolders,
-    pub(crate) voice: Arc<DynoLog>,
-    /// What it reads and where it prints; `None` reads nothing and prints into the log.
+    pub(crate) dyno_log: Arc<DynoLog>,
+    /// The guest's stdin, stdout and stderr. `None`: stdin is empty, and output goes to the log.
     pub(crate) stdio: Option<ProgramStdio>,
-    /// What it speaks.
+    /// The WASI version of the program.
     pub(crate) flavor: Flavor,
-    /// Where it may listen, if it may.
+    /// The port on which a server dyno may listen.
     pub(crate) port: Option<Arc<ServerPort>>,
 }
 
-/// stdout or stderr.
+/// Where stdout or stderr of a guest goes.
 enum GuestOutput {
     Log(LogWriter),
     Pipe(OutputPipe),
 }
 
-/// The data of a dyno's store.
+/// The data of one guest's store.
 pub(crate) struct Guest {
     wasi: WasiCtx,
     http: HttpState,
@@ -79,29 +81,33 @@ pub(crate) struct Guest {
     pub(crate) limiter: MemoryLimiter,
     sockets_max: usize,
     printers: [GuestOutput; 2],
-    /// All that a core module sees of its host.
+    /// The WASI state of a core module, which uses preview 1 alone.
     preview1: Option<Box<Preview1>>,
     served: Option<Box<ServedPort>>,
     served3: Option<Box<ServedPortP3>>,
 }
 
 impl Guest {
-    /// Fails only where a core module's folders cannot be made; a component hears of that when it asks for them.
-    pub(crate) fn new(mut grant: GuestConfig<'_>) -> wasmtime::Result<Guest> {
-        let (network, reach) = (Arc::clone(&grant.network), Arc::clone(&grant.reach));
-        let port = grant.port.as_ref().map(|port| port.number);
-        let gate = EgressGate::new(network, reach, Arc::clone(&grant.voice), port);
-        let (stdin, printers) = stdio(grant.stdio.take(), &grant.voice);
+    /// Creates the store data of a guest.
+    ///
+    /// # Errors
+    /// If the folders of a core module cannot be created. A component learns of such an error when it asks for its
+    /// folders.
+    pub(crate) fn new(mut config: GuestConfig<'_>) -> wasmtime::Result<Guest> {
+        let (network, reach) = (Arc::clone(&config.network), Arc::clone(&config.reach));
+        let port = config.port.as_ref().map(|port| port.number);
+        let gate = EgressGate::new(network, reach, Arc::clone(&config.dyno_log), port);
+        let (stdin, printers) = open_stdio(config.stdio.take(), &config.dyno_log);
         let mut table = ResourceTable::new();
         table.set_max_capacity(RESOURCES_MAX);
-        let mut builder = context(&grant, gate.clone(), stdin, &printers);
-        let (wasi, preview1) = match grant.flavor {
+        let mut builder = build_context(&config, gate.clone(), stdin, &printers);
+        let (wasi, preview1) = match config.flavor {
             Flavor::P1 => {
-                let tree = grant.files.tree()?;
+                let tree = config.files.open_tree()?;
                 for folder in tree.folders() {
                     builder.preopened_dir(&folder.host, &folder.guest, folder.perms())?;
                 }
-                let quota = Arc::clone(&grant.files.quota);
+                let quota = Arc::clone(&config.files.quota);
                 let preview1 = Preview1::new(builder.build_p1(), tree, quota);
                 (WasiCtx::builder().build(), Some(Box::new(preview1)))
             }
@@ -113,20 +119,20 @@ impl Guest {
             resolver: gate.resolver.clone(),
             http: HttpState::new(OutgoingRequests::new(
                 gate,
-                grant.limits.connections as usize,
+                config.limits.connections as usize,
             )),
             handles: HandlesAudit::default(),
-            files: grant.files,
-            limiter: MemoryLimiter::new(grant.limits, grant.voice),
-            sockets_max: grant.limits.connections as usize,
+            files: config.files,
+            limiter: MemoryLimiter::new(config.limits, config.dyno_log),
+            sockets_max: config.limits.connections as usize,
             printers,
             preview1,
-            served3: (grant.port.clone()).map(|port| Box::new(ServedPortP3::new(port))),
-            served: grant.port.map(|port| Box::new(ServedPort::new(port))),
+            served3: (config.port.clone()).map(|port| Box::new(ServedPortP3::new(port))),
+            served: config.port.map(|port| Box::new(ServedPort::new(port))),
         })
     }
 
-    /// Writes out lines that the guest has not ended.
+    /// Writes unfinished lines of the guest to the log.
     pub(crate) fn flush_logs(&self) {
         for printer in &self.printers {
             if let GuestOutput::Log(log) = printer {
@@ -135,17 +141,19 @@ impl Guest {
         }
     }
 
-    /// The handles that it has not closed after a request, if they are so many that it had better be replaced.
+    /// The number of handles that the guest has left open after a request, if it is so large that the instance should
+    /// be replaced. `None` otherwise.
     pub(crate) fn handles_in_excess(&mut self) -> Option<usize> {
-        self.handles.excess(&mut self.table)
+        self.handles.count_excess(&mut self.table)
     }
 
-    /// The outbound requests that are open after one of its own, if they are more than half of those it may have.
+    /// The number of outbound requests still open after a request, if it is more than half of the guest's limit.
+    /// `None` otherwise.
     pub(crate) fn requests_in_excess(&self) -> Option<usize> {
-        Some(self.http.outgoing.open()).filter(|open| *open > self.sockets_max / 2)
+        Some(self.http.outgoing.open_count()).filter(|open| *open > self.sockets_max / 2)
     }
 
-    /// Ready when all that the guest wrote into pipes has left; they end with that.
+    /// Waits until the readers have taken everything that the guest wrote to its pipes, then closes the pipes.
     pub(crate) fn end_pipes(&self) -> impl Future<Output = ()> + Send + use<> {
         let pipes = self.printers.iter().filter_map(|printer| match printer {
             GuestOutput::Pipe(pipe) => Some(pipe.clone()),
@@ -154,7 +162,7 @@ impl Guest {
         let pipes: Vec<OutputPipe> = pipes.collect();
         async move {
             for pipe in pipes {
-                pipe.end().await;
+                pipe.finish().await;
             }
         }
     }
@@ -171,12 +179,12 @@ impl Guest {
         }
     }
 
-    /// See [`DynoFolders::missing`].
+    /// See [`DynoFolders::missing_reason`].
     pub(crate) fn missing_folders(&self) -> Option<&str> {
-        self.files.missing()
+        self.files.missing_reason()
     }
 
-    fn files(&mut self) -> FilesystemView<'_> {
+    fn filesystem_view(&mut self) -> FilesystemView<'_> {
         let WasiCtxView { ctx, table } = WasiCtxView {
             ctx: &mut self.wasi,
             table: &mut self.table,
@@ -190,16 +198,18 @@ impl Guest {
         }
     }
 
-    fn counted_sockets(&mut self) -> CountedSocketsView<'_> {
-        // Requests that are open are counted too.
-        let max = self.sockets_max.saturating_sub(self.http.outgoing.open());
+    fn counted_sockets_view(&mut self) -> CountedSocketsView<'_> {
+        // Open outbound requests count towards the same limit.
+        let max = self
+            .sockets_max
+            .saturating_sub(self.http.outgoing.open_count());
         CountedSocketsView {
             wasi: self.sockets(),
             max,
         }
     }
 
-    fn tcp(&mut self) -> GuestTcpView<'_> {
+    fn tcp_view(&mut self) -> GuestTcpView<'_> {
         let WasiCtxView { ctx, table } = WasiCtxView {
             ctx: &mut self.wasi,
             table: &mut self.table,
@@ -213,7 +223,7 @@ impl Guest {
         }
     }
 
-    fn served3(&mut self) -> ServedPortView<'_> {
+    fn served_port_view(&mut self) -> ServedPortView<'_> {
         let WasiCtxView { ctx, table } = WasiCtxView {
             ctx: &mut self.wasi,
             table: &mut self.table,
@@ -227,13 +237,13 @@ impl Guest {
         }
     }
 
-    /// The same as [`WasiHttpView::http`], to send a request with: how many sockets are open counts.
-    fn http_out(&mut self) -> WasiHttpCtxView<'_> {
-        self.http.outgoing.sockets = network::sockets::count(&mut self.table);
+    /// Like [`WasiHttpView::http`], for sending a request: counts the open sockets first, which share the limit.
+    fn sending_http_view(&mut self) -> WasiHttpCtxView<'_> {
+        self.http.outgoing.sockets = network::sockets::count_sockets(&mut self.table);
         self.http()
     }
 
-    fn lookups(&mut self) -> LookupView<'_> {
+    fn lookup_view(&mut self) -> LookupView<'_> {
         LookupView {
             resolver: &self.resolver,
             table: &mut self.table,
@@ -241,12 +251,12 @@ impl Guest {
     }
 }
 
-/// Both sides of what a guest reads and prints.
-fn stdio(
+/// Creates the guest's stdin, and the targets of its stdout and stderr.
+fn open_stdio(
     stdio: Option<ProgramStdio>,
-    voice: &Arc<DynoLog>,
+    dyno_log: &Arc<DynoLog>,
 ) -> (Option<InputPipe>, [GuestOutput; 2]) {
-    let log = || GuestOutput::Log(LogWriter::new(DynoLog::clone(voice)));
+    let log = || GuestOutput::Log(LogWriter::new(DynoLog::clone(dyno_log)));
     let Some(stdio) = stdio else {
         return (None, [log(), log()]);
     };
@@ -257,15 +267,15 @@ fn stdio(
     (Some(InputPipe::new(stdio.stdin)), printers)
 }
 
-fn context(
-    grant: &GuestConfig<'_>,
+fn build_context(
+    config: &GuestConfig<'_>,
     gate: EgressGate,
     stdin: Option<InputPipe>,
     [stdout, stderr]: &[GuestOutput; 2],
 ) -> WasiCtxBuilder {
     let mut wasi = WasiCtx::builder();
-    wasi.envs(grant.env)
-        .args(grant.args)
+    wasi.envs(config.env)
+        .args(config.args)
         .initial_cwd("/")
         .wall_clock(clocks::WallClock)
         .monotonic_clock(clocks::MonotonicClock::new())
@@ -273,10 +283,10 @@ fn context(
         .allow_ip_name_lookup(true)
         .allow_tcp(true)
         .allow_udp(true)
-        // The dyno's own folders live in the page cache; handing each call to another thread
-        // costs more than the call.
+        // A dyno's own folders are in the page cache, so passing a call to another thread costs more than the call
+        // itself.
         .allow_blocking_current_thread(true)
-        .socket_addr_check(move |addr, reason| gate.socket(addr, reason));
+        .socket_addr_check(move |addr, reason| gate.check_socket(addr, reason));
     match stdout {
         GuestOutput::Log(log) => wasi.stdout(log.clone()),
         GuestOutput::Pipe(pipe) => wasi.stdout(pipe.clone()),
@@ -306,15 +316,18 @@ impl WasiHttpView for Guest {
     }
 }
 
-/// A linker with all of preview 1, for core modules.
-pub(crate) fn module_linker(
+/// Creates a linker with all of WASI preview 1, for core modules.
+pub(crate) fn build_module_linker(
     engine: &wasmtime::Engine,
 ) -> wasmtime::Result<wasmtime::Linker<Guest>> {
-    preview1::host::linker(engine, Guest::preview1)
+    preview1::host::build_linker(engine, Guest::preview1)
 }
 
-/// A linker with everything that a dyno is offered: all of WASI 0.2, and of 0.3 for that engine.
-pub(crate) fn linker(engine: &wasmtime::Engine, flavor: Flavor) -> wasmtime::Result<Linker<Guest>> {
+/// Creates a linker with everything that a component may import: WASI 0.2, and also 0.3 on that engine.
+pub(crate) fn build_component_linker(
+    engine: &wasmtime::Engine,
+    flavor: Flavor,
+) -> wasmtime::Result<Linker<Guest>> {
     use wasmtime_wasi::p2::bindings::filesystem as filesystem_p2;
     use wasmtime_wasi::p2::bindings::sockets;
     let mut linker = Linker::new(engine);
@@ -324,35 +337,38 @@ pub(crate) fn linker(engine: &wasmtime::Engine, flavor: Flavor) -> wasmtime::Res
         wasmtime_wasi::p3::add_to_linker(&mut linker)?;
         wasmtime_wasi_http::p3::add_to_linker(&mut linker)?;
     }
-    // Ours in place of the engine's where it has no bounds.
+    // Our implementations replace those of the engine that have no bounds.
     linker.allow_shadowing(true);
-    filesystem_p2::preopens::add_to_linker::<_, GuestFilesystem>(&mut linker, Guest::files)?;
-    filesystem_p2::types::add_to_linker::<_, GuestFilesystem>(&mut linker, Guest::files)?;
-    sockets::tcp::add_to_linker::<_, GuestTcp>(&mut linker, Guest::tcp)?;
+    filesystem_p2::preopens::add_to_linker::<_, GuestFilesystem>(
+        &mut linker,
+        Guest::filesystem_view,
+    )?;
+    filesystem_p2::types::add_to_linker::<_, GuestFilesystem>(&mut linker, Guest::filesystem_view)?;
+    sockets::tcp::add_to_linker::<_, GuestTcp>(&mut linker, Guest::tcp_view)?;
     sockets::tcp_create_socket::add_to_linker::<_, CountedSockets>(
         &mut linker,
-        Guest::counted_sockets,
+        Guest::counted_sockets_view,
     )?;
     sockets::udp_create_socket::add_to_linker::<_, CountedSockets>(
         &mut linker,
-        Guest::counted_sockets,
+        Guest::counted_sockets_view,
     )?;
-    network::lookup::add_p2_to_linker(&mut linker, Guest::lookups)?;
+    network::lookup::add_p2_to_linker(&mut linker, Guest::lookup_view)?;
     http::fields::add_to_linker(&mut linker, Guest::http_view)?;
     http::handling::add_to_linker(&mut linker, Guest::http_view)?;
     http::writing::add_to_linker(&mut linker, Guest::http_view)?;
     wasmtime_wasi_http::p2::bindings::http::outgoing_handler::add_to_linker::<_, WasiHttp>(
         &mut linker,
-        Guest::http_out,
+        Guest::sending_http_view,
     )?;
     if flavor == Flavor::P3 {
         use wasmtime_wasi::p3::bindings::sockets::ip_name_lookup;
         use wasmtime_wasi_http::p3::bindings::http::client;
-        ip_name_lookup::add_to_linker::<_, BoundedLookup>(&mut linker, Guest::lookups)?;
-        client::add_to_linker::<_, WasiHttp>(&mut linker, Guest::http_out)?;
-        filesystem::p3::add_to_linker(&mut linker, Guest::files)?;
-        network::sockets::add_p3_to_linker(&mut linker, Guest::counted_sockets)?;
-        network::tcp_p3::add_to_linker(&mut linker, Guest::served3)?;
+        ip_name_lookup::add_to_linker::<_, BoundedLookup>(&mut linker, Guest::lookup_view)?;
+        client::add_to_linker::<_, WasiHttp>(&mut linker, Guest::sending_http_view)?;
+        filesystem::p3::add_to_linker(&mut linker, Guest::filesystem_view)?;
+        network::sockets::add_p3_to_linker(&mut linker, Guest::counted_sockets_view)?;
+        network::tcp_p3::add_to_linker(&mut linker, Guest::served_port_view)?;
     }
     linker.allow_shadowing(false);
     Ok(linker)

@@ -12,7 +12,6 @@
 //! Everything a guest can use is bounded: memory, tables, handles, files, sockets, log lines, and
 //! the time it computes before it yields.
 
-mod call;
 mod code;
 mod crash;
 pub mod engine;

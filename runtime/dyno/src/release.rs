@@ -1,16 +1,17 @@
-//! A release made ready on this machine: its slug unpacked, its components compiled and linked.
+//! A release that is ready on this machine: its slug is unpacked, its components are compiled and linked.
 //!
-//! Owns what all dynos of a process type share. Must not know of single dynos.
+//! Owns what all dynos of a process type share. Must not know single dynos.
 
 pub(crate) mod command;
 pub(crate) mod source;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use grid::desired::{Limits, ProcessKind, Release};
 use grid::name::{AppName, DynoId, Endpoint, ProcessType, Version};
+use parking_lot::Mutex;
 use slugs::World;
 use slugs::manifest::{ExpandError, expand};
 
@@ -21,23 +22,23 @@ use crate::guest::filesystem::folders::AppFolder;
 use command::{OneOffCommand, PlatformVars};
 use source::{SlugProgram, UnpackedSlug};
 
-/// Why a release cannot be run here.
+/// The reason why a release cannot be run on this machine.
 #[derive(Debug, thiserror::Error)]
 pub enum PrepareError {
-    /// The slug is not here and could not be had.
+    /// The slug is not on this machine and could not be fetched.
     #[error("the slug cannot be unpacked here: {0}")]
     Slug(String),
     /// The release has no such process type.
     #[error("{version} has no process type {process}; it has: {known}")]
     NoSuchProcess {
-        /// Which release.
+        /// The release.
         version: Version,
-        /// Which process type was asked for.
+        /// The process type that was requested.
         process: ProcessType,
-        /// Those that it has.
+        /// The process types of the release.
         known: String,
     },
-    /// What was to be run answers requests, and does nothing by itself.
+    /// The component handles requests, and does nothing by itself.
     #[error(
         "{what} answers HTTP requests and does nothing by itself; run a component that exports `wasi:cli/run`"
     )]
@@ -45,37 +46,37 @@ pub enum PrepareError {
         /// The process type, or the component's file.
         what: String,
     },
-    /// The file to run is not in the slug, or not a component.
+    /// The file to run is not in the slug, or is not a component.
     #[error("cannot run {}", path.display())]
     Component {
-        /// Its path in the slug.
+        /// The path in the slug.
         path: PathBuf,
-        /// Why not.
+        /// The reason.
         #[source]
         source: Box<dyn std::error::Error + Send + Sync>,
     },
-    /// The folder of the app's files.
+    /// The folder of the app's files could not be opened.
     #[error("cannot open the app's files in {}", path.display())]
     Files {
-        /// Where they should be.
+        /// The path of the folder.
         path: PathBuf,
-        /// Why not.
+        /// The error of the operating system.
         #[source]
         source: std::io::Error,
     },
     /// A component could not be compiled.
     #[error("process type {process}")]
     Compile {
-        /// Which process type.
+        /// The process type.
         process: ProcessType,
-        /// Why not.
+        /// The reason.
         #[source]
         source: CompileError,
     },
-    /// A component wants something that is not offered, or does not export a handler.
+    /// A component imports something that is not offered, or does not export a handler.
     #[error("process type {process} does not fit this host")]
     Link {
-        /// Which process type.
+        /// The process type.
         process: ProcessType,
         /// What is missing.
         #[source]
@@ -84,15 +85,15 @@ pub enum PrepareError {
     /// The arguments use a variable that is not set.
     #[error("the arguments of process type {process}")]
     Args {
-        /// Which process type.
+        /// The process type.
         process: ProcessType,
-        /// Which variable.
+        /// The variable.
         #[source]
         source: ExpandError,
     },
 }
 
-/// A process type, ready to start dynos of.
+/// A process type that is ready to start dynos.
 pub(crate) struct PreparedProcess {
     pub(crate) code: Arc<ProgramCode>,
     pub(crate) kind: ProcessKind,
@@ -101,24 +102,26 @@ pub(crate) struct PreparedProcess {
     pub(crate) files: AppFolder,
     app: AppName,
     release: Arc<Release>,
-    /// Over the release's config: of a one-off.
+    /// The config vars of a one-off, which override those of the release.
     over: BTreeMap<String, String>,
     platform_vars: PlatformVars,
-    /// Made by the first boot, and given back with the code.
+    /// Created at the first boot, and dropped together with the code.
     start: Mutex<Option<Arc<SharedStart>>>,
 }
 
-/// What a program starts with, the same for all dynos of a release.
+/// The environment and arguments that all dynos of a release share.
 struct SharedStart {
     env: Vec<(String, String)>,
     args: Vec<String>,
 }
 
-/// Environment and arguments of one dyno.
+/// The environment and arguments of one dyno.
 pub(crate) type ProgramStart = (Vec<(String, String)>, Vec<String>);
 
 impl PreparedProcess {
-    /// Fails if the arguments use a variable that is not set.
+    ///
+    /// # Errors
+    /// If the arguments use a variable that is not set.
     fn new(
         what: (AppName, Arc<Release>),
         (program, kind): (SlugProgram, ProcessKind),
@@ -138,30 +141,31 @@ impl PreparedProcess {
             platform_vars,
             start: Mutex::default(),
         };
-        ready.start(None)?;
+        ready.expand_start(None)?;
         Ok(ready)
     }
 
-    fn start(&self, port: Option<u16>) -> Result<Arc<SharedStart>, ExpandError> {
+    fn expand_start(&self, port: Option<u16>) -> Result<Arc<SharedStart>, ExpandError> {
         let mut env = BTreeMap::clone(&self.release.config);
         env.extend(self.over.clone());
         if self.platform_vars == PlatformVars::Added {
             add_platform_vars(&mut env, &self.app, &self.release, port);
         }
         Ok(Arc::new(SharedStart {
-            args: arguments(&self.program, &env)?,
+            args: expand_arguments(&self.program, &env)?,
             env: env.into_iter().collect(),
         }))
     }
 
-    /// The environment of one dyno, and its arguments with the program's name first. A server is told its `port`.
-    pub(crate) fn start_of(
+    /// The environment of one dyno, and its arguments with the program's name first. `port` is the `$PORT` of a
+    /// server.
+    pub(crate) fn start_for(
         &self,
         dyno: &DynoId,
         port: Option<u16>,
     ) -> Result<ProgramStart, ExpandError> {
         let start = match port {
-            Some(_) => self.start(port)?,
+            Some(_) => self.expand_start(port)?,
             None => self.shared_start()?,
         };
         let mut env = Vec::with_capacity(start.env.len() + 1);
@@ -173,28 +177,24 @@ impl PreparedProcess {
     }
 
     fn shared_start(&self) -> Result<Arc<SharedStart>, ExpandError> {
-        let mut held = self.start.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut held = self.start.lock();
         if let Some(start) = &*held {
             return Ok(Arc::clone(start));
         }
-        let start = self.start(None)?;
+        let start = self.expand_start(None)?;
         *held = Some(Arc::clone(&start));
         Ok(start)
     }
 
-    /// What its dynos may reach beside public addresses.
-    pub(crate) fn reach(&self) -> Arc<BTreeSet<Endpoint>> {
+    /// The endpoints that dynos may reach, beside public addresses.
+    pub(crate) fn reachable_endpoints(&self) -> Arc<BTreeSet<Endpoint>> {
         Arc::clone(&self.release.reach)
     }
 
-    /// Gives back what only dynos that are awake need, unless one is.
-    pub(crate) fn rest(&self) {
-        if self.code.rest() {
-            let held = self
-                .start
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .take();
+    /// Drops what only awake dynos need, unless a dyno is awake.
+    pub(crate) fn release_if_idle(&self) {
+        if self.code.release_if_unused() {
+            let held = self.start.lock().take();
             drop(held);
         }
     }
@@ -203,7 +203,7 @@ impl PreparedProcess {
 /// All process types of a release.
 pub(crate) type PreparedProcesses = BTreeMap<ProcessType, Arc<PreparedProcess>>;
 
-/// What turns a slug's programs into something to start.
+/// The means to compile and load the programs of a slug.
 #[derive(Clone, Copy)]
 pub(crate) struct CodePreparer<'a> {
     pub(crate) engines: &'a Engines,
@@ -212,19 +212,19 @@ pub(crate) struct CodePreparer<'a> {
 }
 
 /// Compiles and links every process type of the release.
-pub(crate) async fn prepare(
-    workshop: CodePreparer<'_>,
+pub(crate) async fn prepare_release(
+    preparer: CodePreparer<'_>,
     app: &AppName,
     release: &Arc<Release>,
     unpacked: &UnpackedSlug,
 ) -> Result<PreparedProcesses, PrepareError> {
-    let files = open(unpacked)?;
+    let files = open_app_folder(unpacked)?;
     let mut processes = PreparedProcesses::new();
     for (process, program) in &unpacked.programs {
         let Some(spec) = release.processes.get(process) else {
             continue;
         };
-        let code = workshop.code(process, program, unpacked).await?;
+        let code = preparer.prepare_code(process, program, unpacked).await?;
         let ready = PreparedProcess::new(
             (app.clone(), Arc::clone(release)),
             (program.clone(), spec.kind),
@@ -232,28 +232,28 @@ pub(crate) async fn prepare(
             (Arc::clone(&spec.limits), files.clone()),
             (BTreeMap::new(), PlatformVars::Added),
         );
-        let ready = ready.map_err(|source| unset(process, source))?;
+        let ready = ready.map_err(|source| args_error(process, source))?;
         if spec.kind != ProcessKind::Handler {
-            // It may never be started: a release phase, a console.
-            ready.rest();
+            // The process may never be started: a release process, a console.
+            ready.release_if_idle();
         }
         processes.insert(process.clone(), Arc::new(ready));
     }
     Ok(processes)
 }
 
-/// Compiles and links what one process runs once.
-pub(crate) async fn prepare_once(
-    workshop: CodePreparer<'_>,
+/// Compiles and links a program that runs once.
+pub(crate) async fn prepare_one_off(
+    preparer: CodePreparer<'_>,
     (app, release): (&AppName, &Arc<Release>),
     unpacked: &UnpackedSlug,
     (dyno, command): (&DynoId, OneOffCommand),
     over: (BTreeMap<String, String>, PlatformVars),
 ) -> Result<PreparedProcess, PrepareError> {
-    let files = open(unpacked)?;
-    let (process, program) = program_of(release, unpacked, command)?;
+    let files = open_app_folder(unpacked)?;
+    let (process, program) = find_program(release, unpacked, command)?;
     let name = process.unwrap_or_else(|| dyno.process.clone());
-    // A component that is named by itself has the limits of a process type that runs it.
+    // A component named by its path has the limits of a process type that runs it.
     let mut same = unpacked.programs.iter();
     let same = same.find(|(_, other)| other.component == program.component);
     let limited = release
@@ -261,7 +261,7 @@ pub(crate) async fn prepare_once(
         .get(&name)
         .or_else(|| release.processes.get(same?.0));
     let limits = limited.map_or_else(Arc::default, |spec| Arc::clone(&spec.limits));
-    let code = workshop.code(&name, &program, unpacked).await?;
+    let code = preparer.prepare_code(&name, &program, unpacked).await?;
     let ready = PreparedProcess::new(
         (app.clone(), Arc::clone(release)),
         (program, ProcessKind::Process),
@@ -269,11 +269,11 @@ pub(crate) async fn prepare_once(
         (limits, files),
         over,
     );
-    ready.map_err(|source| unset(&name, source))
+    ready.map_err(|source| args_error(&name, source))
 }
 
-/// What a command stands for, and the process type whose limits it has.
-fn program_of(
+/// The program of a command, and the process type whose limits apply.
+fn find_program(
     release: &Release,
     unpacked: &UnpackedSlug,
     command: OneOffCommand,
@@ -294,12 +294,14 @@ fn program_of(
                 return Err(PrepareError::NotAProgram { what });
             }
             let mut program = program.clone();
-            program.args.extend(args.iter().map(|arg| literal(arg)));
+            program
+                .args
+                .extend(args.iter().map(|arg| escape_argument(arg)));
             Ok((Some(process), program))
         }
         OneOffCommand::Component { path, args } => {
-            let world = world_of(unpacked, &path)?;
-            let args = args.iter().map(|arg| literal(arg)).collect();
+            let world = find_world(unpacked, &path)?;
+            let args = args.iter().map(|arg| escape_argument(arg)).collect();
             let program = SlugProgram {
                 component: path,
                 args,
@@ -310,8 +312,8 @@ fn program_of(
     }
 }
 
-/// How the component at `path` in the slug is run.
-fn world_of(unpacked: &UnpackedSlug, path: &Path) -> Result<World, PrepareError> {
+/// The world in which the component at `path` in the slug runs.
+fn find_world(unpacked: &UnpackedSlug, path: &Path) -> Result<World, PrepareError> {
     let failed = |source| PrepareError::Component {
         path: path.to_owned(),
         source,
@@ -329,12 +331,12 @@ fn world_of(unpacked: &UnpackedSlug, path: &Path) -> Result<World, PrepareError>
     })
 }
 
-/// An argument as the manifest would have it, for `expand` to give back as it is.
-fn literal(arg: &str) -> String {
+/// Escapes an argument as in the manifest, so that `expand` returns it unchanged.
+fn escape_argument(arg: &str) -> String {
     arg.replace('$', "$$")
 }
 
-fn open(unpacked: &UnpackedSlug) -> Result<AppFolder, PrepareError> {
+fn open_app_folder(unpacked: &UnpackedSlug) -> Result<AppFolder, PrepareError> {
     AppFolder::open(&unpacked.folder, Arc::clone(&unpacked.links)).map_err(|source| {
         PrepareError::Files {
             path: unpacked.folder.clone(),
@@ -343,13 +345,13 @@ fn open(unpacked: &UnpackedSlug) -> Result<AppFolder, PrepareError> {
     })
 }
 
-fn unset(process: &ProcessType, source: ExpandError) -> PrepareError {
+fn args_error(process: &ProcessType, source: ExpandError) -> PrepareError {
     let process = process.clone();
     PrepareError::Args { process, source }
 }
 
 impl CodePreparer<'_> {
-    async fn code(
+    async fn prepare_code(
         self,
         process: &ProcessType,
         program: &SlugProgram,
@@ -376,13 +378,13 @@ impl CodePreparer<'_> {
     }
 }
 
-/// The program's name and its arguments.
-fn arguments(
+/// The program's name, followed by its arguments.
+fn expand_arguments(
     program: &SlugProgram,
     env: &BTreeMap<String, String>,
 ) -> Result<Vec<String>, ExpandError> {
     let mut known = env.clone();
-    // Only a server has a port; a Procfile written for servers may name it all the same.
+    // Only a server has a port, but a Procfile written for servers may use `$PORT` in any process type.
     known
         .entry("PORT".to_owned())
         .or_insert_with(|| "0".to_owned());
@@ -391,7 +393,7 @@ fn arguments(
     Ok(args)
 }
 
-/// Adds what the platform tells every dyno; its names win over the app's.
+/// Adds the variables of the platform, which override the app's.
 fn add_platform_vars(
     env: &mut BTreeMap<String, String>,
     app: &AppName,

@@ -1,8 +1,9 @@
-//! Component, or core module, to native code: compiled once in a limited child process, cached, loaded by mmap.
+//! Compiles a component or core module to native code: once, in a limited child process, with a cache; loads the code
+//! with mmap.
 //!
-//! Compiling untrusted code can take any amount of time and memory, so it is done by a child with
-//! limits. The cache is written by us alone and private to the user; a slug never brings native
-//! code. This is the only module here with `unsafe`: loading what the child compiled.
+//! Compiling untrusted code can take any amount of time and memory, so a child process with limits does it. Only this
+//! process writes the cache, which is private to the user; a slug never contains native code. This is the only module
+//! of the crate with `unsafe`, to load what the child compiled.
 
 use std::hash::{Hash, Hasher};
 use std::path::{Path, PathBuf};
@@ -17,69 +18,69 @@ use wasmtime::component::Component;
 use crate::code::quirks::{self, InstanceLifetime};
 use crate::engine::{self, Engines, Flavor};
 
-/// CPU time of one compilation, in seconds. The largest known app (Ruby, 31 MB) takes 24.
+/// The CPU time of one compilation, in seconds. The largest known app (Ruby, 31 MB) takes 24.
 const COMPILE_CPU_SECONDS_MAX: u64 = 300;
-/// Address space of the compile child, in bytes.
+/// The address space of the compile child, in bytes.
 const COMPILE_MEMORY_BYTES_MAX: u64 = 6 * 1024 * 1024 * 1024;
-/// Wall time of one compilation: the CPU limit and patience for a busy machine.
+/// The wall time of one compilation: the CPU limit, and a margin for a busy machine.
 const COMPILE_TIMEOUT: Duration = Duration::from_secs(600);
-/// What the cache may hold, in bytes: the code of a few hundred Rust apps, or of some dozens in
-/// JavaScript or Python. The longest unused goes first.
+/// The size of the cache, in bytes: the code of a few hundred Rust apps, or of some dozen apps in JavaScript or
+/// Python. Code that was unused for longest is removed first.
 const CACHE_BYTES_MAX: u64 = 4 * 1024 * 1024 * 1024;
-/// A file that is still being written is younger than this.
+/// An unfinished file that is older was left behind by a compilation that failed.
 const UNFINISHED_AGE_MAX: Duration = Duration::from_secs(24 * 60 * 60);
-/// How unfinished files are named.
+/// The prefix of the names of unfinished files.
 const UNFINISHED: &str = ".compiling-";
-/// What of the child's messages is kept for the error, in bytes.
+/// The most bytes of the child's messages that an error contains.
 const MESSAGE_BYTES_MAX: usize = 4 * 1024;
 
-/// Why a component could not be turned into native code.
+/// The reason why a component could not be compiled.
 #[derive(Debug, thiserror::Error)]
 pub enum CompileError {
-    /// Reading or writing a file, or starting the child.
+    /// A file could not be read or written, or the child not started.
     #[error("cannot {action} {}", path.display())]
     Io {
-        /// What was tried.
+        /// The action that failed.
         action: &'static str,
-        /// With which file.
+        /// The file or program.
         path: PathBuf,
-        /// Why not.
+        /// The error of the operating system.
         #[source]
         source: std::io::Error,
     },
-    /// The child gave up: not a valid component, or one over a limit of the engine.
+    /// The compiler refused the component: it is invalid, or exceeds a limit of the engine.
     #[error("the component does not compile: {message}")]
     Refused {
-        /// What the compiler said, at most 4 KiB.
+        /// The compiler's message, at most 4 KiB.
         message: String,
     },
-    /// The child hit its limit of CPU time or memory.
+    /// The child reached its limit of CPU time or memory.
     #[error(
         "compiling took more than {COMPILE_CPU_SECONDS_MAX} s of CPU or 6 GiB of memory and was stopped"
     )]
     Exhausted,
-    /// What the cache holds could not be loaded, even when made anew.
+    /// The compiled code could not be loaded, even after it was compiled again.
     #[error("compiled code cannot be loaded")]
     Load(#[source] wasmtime::Error),
 }
 
-/// Code that can be instantiated.
+/// Native code that can be instantiated.
 pub enum NativeCode {
-    /// Of a component.
+    /// The code of a component.
     Component(Component),
-    /// Of a core module.
+    /// The code of a core module.
     Module(Module),
 }
 
-/// What a component says about itself, and where its code belongs.
+/// What is known of a component before its code is loaded.
 pub struct CacheEntry {
-    /// How long its instances are good for.
-    pub lasting: InstanceLifetime,
-    /// Where the cache has its code, or would have it.
+    /// The lifetime of its instances.
+    pub lifetime: InstanceLifetime,
+    /// The file of its code in the cache. The file may not exist yet.
     pub cached: PathBuf,
 }
 
-/// Compiles components and keeps the result in a folder.
+/// Compiles components and caches the result in a folder.
 #[derive(Debug, Clone)]
 pub struct Compiler {
     cache: PathBuf,
@@ -87,40 +88,44 @@ pub struct Compiler {
 }
 
 impl Compiler {
-    /// `cache` is created if it is missing (mode 0700). `child` is a program with its first
-    /// arguments which, given `FLAVOR INPUT OUTPUT` after them, calls [`child_main`].
+    /// Opens the cache in the folder `cache`, which is created if it is missing (mode 0700).
+    ///
+    /// `child` is a program with its first arguments. With the further arguments `FLAVOR INPUT OUTPUT`, the program
+    /// must call [`child_main`].
     pub fn new(cache: &Path, child: Vec<std::ffi::OsString>) -> Result<Compiler, CompileError> {
         use std::os::unix::fs::DirBuilderExt;
         std::fs::DirBuilder::new()
             .recursive(true)
             .mode(0o700)
             .create(cache)
-            .map_err(io("create the compile cache", cache))?;
-        prune(cache, CACHE_BYTES_MAX);
+            .map_err(io_error("create the compile cache", cache))?;
+        prune_cache(cache, CACHE_BYTES_MAX);
         Ok(Compiler {
             cache: cache.to_owned(),
             child,
         })
     }
 
-    /// Reads the component in `file`, and says where the cache has its code or would have it.
-    pub async fn find(
+    /// Reads the component in `file`, and finds the file of its code in the cache.
+    pub async fn find_cached(
         &self,
         engines: &Engines,
         flavor: Flavor,
         file: &Path,
     ) -> Result<CacheEntry, CompileError> {
-        let bytes = tokio::fs::read(file).await.map_err(io("read", file))?;
+        let bytes = tokio::fs::read(file)
+            .await
+            .map_err(io_error("read", file))?;
         let name = cache_name(engines.get(flavor), flavor, &bytes);
         Ok(CacheEntry {
             cached: self.cache.join(name),
-            lasting: quirks::lasting(&bytes),
+            lifetime: quirks::instance_lifetime(&bytes),
         })
     }
 
-    /// The native code of the component in `file`, without a look at it if `cached`, where the cache has it, is
-    /// there. If it is not, the component is compiled.
-    pub async fn code(
+    /// Loads the native code of the component in `file` from `cached`, without reading the component. If `cached` is
+    /// missing, the component is compiled first.
+    pub async fn load_code(
         &self,
         engines: &Engines,
         flavor: Flavor,
@@ -129,20 +134,20 @@ impl Compiler {
     ) -> Result<NativeCode, CompileError> {
         let engine = engines.get(flavor);
         if cached.exists() {
-            match deserialize(engine, flavor, cached) {
+            match load_native(engine, flavor, cached) {
                 Ok(native) => {
-                    used_now(cached);
+                    note_used(cached);
                     return Ok(native);
                 }
-                // From another version, or damaged: made anew below.
+                // Code of another version, or a damaged file: compiled again below.
                 Err(_) => drop(std::fs::remove_file(cached)),
             }
         }
-        self.compile(flavor, file, cached).await?;
-        deserialize(engine, flavor, cached).map_err(CompileError::Load)
+        self.compile_to_cache(flavor, file, cached).await?;
+        load_native(engine, flavor, cached).map_err(CompileError::Load)
     }
 
-    async fn compile(
+    async fn compile_to_cache(
         &self,
         flavor: Flavor,
         file: &Path,
@@ -151,7 +156,7 @@ impl Compiler {
         let output = tempfile::Builder::new()
             .prefix(UNFINISHED)
             .tempfile_in(&self.cache)
-            .map_err(io("write into", &self.cache))?
+            .map_err(io_error("write into", &self.cache))?
             .into_temp_path();
         let (program, first) = self.child.split_first().expect("new() is given a program");
         let child = tokio::process::Command::new(program)
@@ -165,28 +170,29 @@ impl Compiler {
             .stderr(Stdio::piped())
             .kill_on_drop(true)
             .spawn()
-            .map_err(io("start", Path::new(program)))?;
+            .map_err(io_error("start", Path::new(program)))?;
         let done = match tokio::time::timeout(COMPILE_TIMEOUT, child.wait_with_output()).await {
-            Ok(done) => done.map_err(io("wait for", Path::new(program)))?,
+            Ok(done) => done.map_err(io_error("wait for", Path::new(program)))?,
             Err(_) => return Err(CompileError::Exhausted),
         };
         match done.status.code() {
             Some(0) => output
                 .persist(cached)
-                .map_err(|e| io("write", cached)(e.error)),
+                .map_err(|e| io_error("write", cached)(e.error)),
             Some(1) => Err(CompileError::Refused {
-                message: tail(&done.stderr),
+                message: message_tail(&done.stderr),
             }),
-            // Killed by the CPU limit, or aborted for lack of memory.
+            // The child was killed by its CPU limit, or aborted for lack of memory.
             _ => Err(CompileError::Exhausted),
         }
     }
 }
 
-/// The compile child's whole work: limits itself, compiles `input`, writes `output`, and returns
-/// the exit code: 0, or 1 with the reason on stderr.
+/// The main function of the compile child: sets its own limits, compiles `input` and writes `output`.
+///
+/// Returns the exit code: 0, or 1 with the reason on stderr.
 pub fn child_main(flavor: &str, input: &Path, output: &Path) -> i32 {
-    match child(flavor, input, output) {
+    match run_child(flavor, input, output) {
         Ok(()) => 0,
         Err(e) => {
             eprintln!("{e:#}");
@@ -195,7 +201,7 @@ pub fn child_main(flavor: &str, input: &Path, output: &Path) -> i32 {
     }
 }
 
-fn child(flavor: &str, input: &Path, output: &Path) -> wasmtime::Result<()> {
+fn run_child(flavor: &str, input: &Path, output: &Path) -> wasmtime::Result<()> {
     let limit = |resource, max| {
         let limit = Rlimit {
             current: Some(max),
@@ -209,7 +215,7 @@ fn child(flavor: &str, input: &Path, output: &Path) -> wasmtime::Result<()> {
     let flavor = Flavor::from_name(flavor)
         .ok_or_else(|| wasmtime::format_err!("no engine is named {flavor:?}"))?;
     let bytes = std::fs::read(input)?;
-    let engine = engine::compiler(flavor)?;
+    let engine = engine::new_compile_engine(flavor)?;
     let native = match flavor {
         Flavor::P1 => engine.precompile_module(&bytes)?,
         Flavor::P2 | Flavor::P3 => engine.precompile_component(&bytes)?,
@@ -220,7 +226,7 @@ fn child(flavor: &str, input: &Path, output: &Path) -> wasmtime::Result<()> {
     Ok(())
 }
 
-fn deserialize(
+fn load_native(
     engine: &wasmtime::Engine,
     flavor: Flavor,
     file: &Path,
@@ -240,7 +246,7 @@ fn deserialize(
     }
 }
 
-/// The name under which the code of a component for an engine is cached.
+/// The name of the cached file for a component and an engine.
 fn cache_name(engine: &wasmtime::Engine, flavor: Flavor, component: &[u8]) -> String {
     let mut environment = std::hash::DefaultHasher::new();
     engine
@@ -257,16 +263,16 @@ fn cache_name(engine: &wasmtime::Engine, flavor: Flavor, component: &[u8]) -> St
     )
 }
 
-/// Notes that cached code was of use. Only pruning looks at it, so that a failure does no harm.
-fn used_now(cached: &Path) {
+/// Notes that cached code was used. Only pruning reads this, so a failure does no harm.
+fn note_used(cached: &Path) {
     if let Ok(file) = std::fs::File::open(cached) {
         let _ = file.set_modified(SystemTime::now());
     }
 }
 
-/// Removes what was left unfinished, and the longest unused until the rest fits. Code that some
-/// process runs stays mapped there.
-fn prune(cache: &Path, bytes_max: u64) {
+/// Removes files that were left unfinished, then code that was unused for longest, until the rest fits. Code that a
+/// process runs stays mapped in that process.
+fn prune_cache(cache: &Path, bytes_max: u64) {
     let mut files = Vec::new();
     for entry in std::fs::read_dir(cache).into_iter().flatten().flatten() {
         let Ok(meta) = entry.metadata() else { continue };
@@ -289,12 +295,15 @@ fn prune(cache: &Path, bytes_max: u64) {
     }
 }
 
-fn tail(stderr: &[u8]) -> String {
+fn message_tail(stderr: &[u8]) -> String {
     let text = String::from_utf8_lossy(&stderr[..stderr.len().min(MESSAGE_BYTES_MAX)]);
     text.trim().to_owned()
 }
 
-fn io(action: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> CompileError + use<> {
+fn io_error(
+    action: &'static str,
+    path: &Path,
+) -> impl FnOnce(std::io::Error) -> CompileError + use<> {
     let path = path.to_owned();
     move |source| CompileError::Io {
         action,
@@ -323,7 +332,7 @@ mod tests {
             .expect("readable")
             .set_modified(at(1))
             .expect("ours");
-        prune(cache.path(), 200);
+        prune_cache(cache.path(), 200);
         let mut names: Vec<String> = std::fs::read_dir(cache.path())
             .expect("readable")
             .map(|entry| {

@@ -1,13 +1,13 @@
-//! The linkers of this process: what components and core modules of each flavor are linked with.
+//! The linkers of this process: the functions that components and core modules may import.
 //!
-//! Each is made at its first use, since most machines run apps of one flavor. Must not know apps.
+//! Each linker is created at its first use, since most machines run apps of one flavor. Must not know apps.
 
 use std::sync::OnceLock;
 
 use wasmtime::component::Linker;
 
 use crate::engine::{Engines, Flavor};
-use crate::guest::{Guest, linker, module_linker};
+use crate::guest::{Guest, build_component_linker, build_module_linker};
 
 /// One linker for each flavor.
 #[derive(Default)]
@@ -26,7 +26,7 @@ impl Linkers {
         if let Some(linker) = self.preview1.get() {
             return Ok(linker);
         }
-        let linker = module_linker(engines.get(Flavor::P1))?;
+        let linker = build_module_linker(engines.get(Flavor::P1))?;
         Ok(self.preview1.get_or_init(|| linker))
     }
 
@@ -43,7 +43,7 @@ impl Linkers {
         if let Some(linker) = cell.get() {
             return Ok(linker);
         }
-        let linker = linker(engines.get(flavor), flavor)?;
+        let linker = build_component_linker(engines.get(flavor), flavor)?;
         Ok(cell.get_or_init(|| linker))
     }
 }

@@ -1,64 +1,64 @@
-//! What components of known toolchains cannot do, told by the marks that tools leave in them.
+//! Limits of components of known toolchains, recognized by the marks that these tools leave in a component.
 //!
-//! Knows the outermost sections of a component and nothing deeper. A component that bears a mark it should not
-//! have is treated with more care than it needs: no harm comes of it.
+//! Reads only the outermost sections of a component. A component with a wrong mark is only handled with more care
+//! than it needs.
 
-/// How long an instance is good for.
+/// How long an instance may be used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum InstanceLifetime {
     /// For one request.
-    Once,
-    /// Until little is left of its memory, of which it loses some at each request.
-    Leaks,
-    /// As long as it lives.
-    Ever,
+    OneRequest,
+    /// Until little of its memory is left: the instance loses some memory at each request.
+    UntilMemoryIsLow,
+    /// For any number of requests.
+    Unlimited,
 }
 
-/// ComponentizeJS: its engine (StarlingMonkey) has a single fetch event an instance, and refuses to answer that a
-/// second time. It does not free lists that it is given, either.
+/// ComponentizeJS: its engine (StarlingMonkey) has a single fetch event per instance, and refuses to answer it twice.
+/// It also does not free lists that it receives.
 const SCRIPTS: &str = "ComponentizeJS";
 
-/// Signs components in which `slugs::build` put a handler of its own in the place of that fetch event: they take
-/// any number of requests.
+/// Marks components in which `slugs::build` replaced that fetch event with its own handler: these take any number of
+/// requests.
 const OWN_HANDLER: &str = "dyno-handler";
 
-/// By which componentize-py keeps a started interpreter in a component; no other known tool does. Its bindings do not
-/// free bytes that they pass on (0.25), such as the values of headers.
+/// The tool with which componentize-py stores a started interpreter in a component. No other known tool uses it. Its
+/// bindings do not free bytes that they pass on (0.25), such as header values.
 const PYTHON: &str = "component-init-transform";
 
-/// The custom section in which toolchains sign:
+/// The custom section in which toolchains record their names:
 /// <https://github.com/WebAssembly/tool-conventions/blob/main/ProducersSection.md>.
 const PRODUCERS: &[u8] = b"producers";
-/// Magic number, version and layer.
+/// The size of magic number, version and layer.
 const HEADER_BYTES: usize = 8;
 const CUSTOM: u8 = 0;
 
-/// How long instances of this component are good for.
-pub(crate) fn lasting(component: &[u8]) -> InstanceLifetime {
+/// The lifetime of this component's instances.
+pub(crate) fn instance_lifetime(component: &[u8]) -> InstanceLifetime {
     let mut rest = component.get(HEADER_BYTES..).unwrap_or_default();
-    while let Some((id, section)) = section(&mut rest) {
+    while let Some((id, section)) = take_section(&mut rest) {
         if id != CUSTOM {
             continue;
         }
         if is_signed(section, OWN_HANDLER) || is_signed(section, PYTHON) {
-            return InstanceLifetime::Leaks;
+            return InstanceLifetime::UntilMemoryIsLow;
         }
         if is_signed(section, SCRIPTS) {
-            return InstanceLifetime::Once;
+            return InstanceLifetime::OneRequest;
         }
     }
-    InstanceLifetime::Ever
+    InstanceLifetime::Unlimited
 }
 
-/// Takes the next section.
-fn section<'a>(rest: &mut &'a [u8]) -> Option<(u8, &'a [u8])> {
+/// Takes the next section: its id and content.
+fn take_section<'a>(rest: &mut &'a [u8]) -> Option<(u8, &'a [u8])> {
     let (id, after) = rest.split_first()?;
     *rest = after;
-    Some((*id, sized(rest)?))
+    Some((*id, take_sized(rest)?))
 }
 
-/// Takes a length and so many bytes.
-fn sized<'a>(rest: &mut &'a [u8]) -> Option<&'a [u8]> {
+/// Takes a length and as many bytes.
+fn take_sized<'a>(rest: &mut &'a [u8]) -> Option<&'a [u8]> {
     let mut length = 0_usize;
     for shift in [0, 7, 14, 21, 28] {
         let (byte, after) = rest.split_first()?;
@@ -73,11 +73,11 @@ fn sized<'a>(rest: &mut &'a [u8]) -> Option<&'a [u8]> {
     None
 }
 
-/// Whether the section is the producers' and has the name in it, as a text with its length before it.
+/// Whether this is the producers section and contains the name, as a text with its length in front.
 fn is_signed(mut section: &[u8], name: &str) -> bool {
     let length = u8::try_from(name.len()).expect("the names looked for are short");
     let signed = [&[length], name.as_bytes()].concat();
-    sized(&mut section) == Some(PRODUCERS)
+    take_sized(&mut section) == Some(PRODUCERS)
         && section.windows(signed.len()).any(|text| text == signed)
 }
 
@@ -88,7 +88,7 @@ mod tests {
     fn component(sections: &[(u8, &[u8])]) -> Vec<u8> {
         let mut bytes = b"\0asm\x0d\0\x01\0".to_vec();
         for (id, content) in sections {
-            // Always in two bytes, as some tools do.
+            // Always in two bytes, as some tools encode it.
             let length = [
                 (content.len() & 0x7f) as u8 | 0x80,
                 (content.len() >> 7) as u8,
@@ -104,35 +104,44 @@ mod tests {
     fn the_mark_is_found_in_its_section_only() {
         let other = [b"x".repeat(300), JS.to_vec()].concat();
         assert_eq!(
-            lasting(&component(&[(1, &other), (0, JS)])),
-            InstanceLifetime::Once
+            instance_lifetime(&component(&[(1, &other), (0, JS)])),
+            InstanceLifetime::OneRequest
         );
         let named = component(&[(1, &other), (0, b"\x04nameComponentizeJS")]);
-        assert_eq!(lasting(&named), InstanceLifetime::Ever);
+        assert_eq!(instance_lifetime(&named), InstanceLifetime::Unlimited);
         let longer = b"\x09producers\x01\x0cprocessed-by\x01\x0fComponentizeJS2\x060.23.0";
-        assert_eq!(lasting(&component(&[(0, longer)])), InstanceLifetime::Ever);
+        assert_eq!(
+            instance_lifetime(&component(&[(0, longer)])),
+            InstanceLifetime::Unlimited
+        );
     }
 
     #[test]
     fn a_handler_of_our_own_is_used_again() {
         let own = [JS, b"\x0cdyno-handler\x011"].concat();
         let own = component(&[(1, b"abc"), (0, &own)]);
-        assert_eq!(lasting(&own), InstanceLifetime::Leaks);
+        assert_eq!(instance_lifetime(&own), InstanceLifetime::UntilMemoryIsLow);
     }
 
     #[test]
     fn python_is_told_by_its_snapshot() {
         let python = b"\x09producers\x01\x0cprocessed-by\x01\x18component-init-transform\x050.2.0";
-        assert_eq!(lasting(&component(&[(0, python)])), InstanceLifetime::Leaks);
+        assert_eq!(
+            instance_lifetime(&component(&[(0, python)])),
+            InstanceLifetime::UntilMemoryIsLow
+        );
     }
 
     #[test]
     fn broken_components_have_none() {
         let whole = component(&[(1, b"abc"), (0, JS)]);
         for length in 0..whole.len() {
-            assert_eq!(lasting(&whole[..length]), InstanceLifetime::Ever);
+            assert_eq!(
+                instance_lifetime(&whole[..length]),
+                InstanceLifetime::Unlimited
+            );
         }
         let endless = b"\0asm\x0d\0\x01\0\x00\xff\xff\xff\xff\xff\xff";
-        assert_eq!(lasting(endless), InstanceLifetime::Ever);
+        assert_eq!(instance_lifetime(endless), InstanceLifetime::Unlimited);
     }
 }

@@ -1,6 +1,6 @@
-//! One core of the machine, shared by boots that must not take more: each is polled in its turn.
+//! Lets several boots share one CPU core: each is polled in its turn.
 //!
-//! Must not know what is booted, nor why a boot has to share.
+//! Must not know what boots, nor why it has to share.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -8,18 +8,18 @@ use std::task::{Context, Poll, ready};
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-/// Boots of one app that share its core at a time. Were it all of them, all would end together, as late as the last: so many
-/// dynos would all miss their deadline. More than one, since a boot may wait for something.
+/// Boots of one app that share the core at a time. If all boots shared it, all would end together, as late as the
+/// last, and miss their deadlines. More than one, since a boot may wait for something.
 const BOOTS_AT_ONCE: usize = 4;
 
-/// The one core that the replacements of an app share.
+/// One CPU core, shared by some boots.
 #[derive(Clone)]
 pub(crate) struct SharedCore {
     turn: Arc<Semaphore>,
     boots: Arc<Semaphore>,
 }
 
-/// The right of a boot to share the core, until this is dropped. Nothing where nothing is shared.
+/// The permit of a boot to share the core, until it is dropped. Empty if no core is shared.
 #[must_use]
 pub(crate) struct BootPermit {
     _permit: Option<OwnedSemaphorePermit>,
@@ -38,10 +38,10 @@ impl SharedCore {
         Arc::ptr_eq(&self.turn, &other.turn)
     }
 
-    /// Waits until a boot may begin; who came first is the first to have a place.
-    pub(crate) async fn enter(core: Option<&SharedCore>) -> BootPermit {
+    /// Waits until a boot may begin, in the order of the calls.
+    pub(crate) async fn wait_for_permit(core: Option<&SharedCore>) -> BootPermit {
         let permit = match core {
-            // Never closed.
+            // The semaphore is never closed.
             Some(core) => Arc::clone(&core.boots).acquire_owned().await.ok(),
             None => None,
         };
@@ -49,24 +49,24 @@ impl SharedCore {
     }
 }
 
-/// Work that shares one core: it is polled only while none of the others is. What merely waits holds nobody up, and a guest
-/// yields about every millisecond, so that they take turns.
+/// Work that shares one core: it is polled only while no other such work is. Work that waits does not delay others,
+/// and a guest yields about every millisecond, so that all take turns.
 pub(crate) struct OnSharedCore<F> {
-    /// None: not shared.
+    /// `None`: the work shares nothing.
     core: Option<SharedCore>,
-    /// Its turn is asked for and has not come.
+    /// The turn was requested and has not come.
     turn: Option<Pin<Box<dyn Future<Output = Option<OwnedSemaphorePermit>> + Send>>>,
     work: F,
 }
 
 impl<F: Future + Unpin> OnSharedCore<F> {
-    /// Without a core, nothing is shared.
+    /// Without a core, the work shares nothing.
     pub(crate) fn new(core: Option<SharedCore>, work: F) -> OnSharedCore<F> {
         let turn = None;
         OnSharedCore { core, turn, work }
     }
 
-    /// The right to be polled. None where nothing is shared.
+    /// Ready with the permit to be polled. `None` if nothing is shared.
     fn poll_turn(&mut self, cx: &mut Context<'_>) -> Poll<Option<OwnedSemaphorePermit>> {
         let Some(SharedCore { turn: core, .. }) = &self.core else {
             return Poll::Ready(None);
@@ -76,7 +76,7 @@ impl<F: Future + Unpin> OnSharedCore<F> {
                 return Poll::Ready(Some(permit));
             }
             let core = Arc::clone(core);
-            // Never closed.
+            // The semaphore is never closed.
             self.turn = Some(Box::pin(async move { core.acquire_owned().await.ok() }));
         }
         let turn = self.turn.as_mut().map(|turn| turn.as_mut().poll(cx));
@@ -105,7 +105,8 @@ mod tests {
 
     use super::*;
 
-    /// Runs eight pieces of work that each take several turns; how many were polled at once.
+    /// Runs eight pieces of work that each take several turns. Returns how many were polled at the same time, at
+    /// most.
     fn most_at_once(core: Option<&SharedCore>) -> usize {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(4)
@@ -118,7 +119,7 @@ mod tests {
                 let mut turns = 5;
                 let work = poll_fn(move |cx| {
                     most.fetch_max(now.fetch_add(1, SeqCst) + 1, SeqCst);
-                    // Long enough for the other threads to come by.
+                    // Long enough for other threads to interfere.
                     std::thread::sleep(Duration::from_millis(2));
                     now.fetch_sub(1, SeqCst);
                     turns -= 1;
@@ -159,7 +160,7 @@ mod tests {
         assert_eq!(core.turn.available_permits(), 1);
     }
 
-    /// Eighty boots, each of a second of the core: those that came first are up long before the last.
+    /// Eighty boots of one second of CPU each: the first ones are up long before the last.
     #[tokio::test(start_paused = true)]
     async fn boots_end_one_after_the_other() {
         let core = SharedCore::new();
@@ -167,7 +168,7 @@ mod tests {
         let boots = (0..80).map(|_| {
             let core = Some(core.clone());
             tokio::spawn(async move {
-                let _place = SharedCore::enter(core.as_ref()).await;
+                let _place = SharedCore::wait_for_permit(core.as_ref()).await;
                 for _ in 0..10 {
                     let turn = Arc::clone(&core.as_ref().expect("shared").turn);
                     let turn = turn.acquire_owned().await.expect("open");
@@ -193,7 +194,7 @@ mod tests {
         for _ in 0..2 * places {
             let core = core.clone();
             let waits = tokio::spawn(async move {
-                let _place = SharedCore::enter(Some(&core)).await;
+                let _place = SharedCore::wait_for_permit(Some(&core)).await;
                 std::future::pending::<()>().await;
             });
             tokio::task::yield_now().await;

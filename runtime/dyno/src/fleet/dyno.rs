@@ -13,19 +13,19 @@ use grid::name::DynoKey;
 use grid::protocol::CrashCause;
 use wasmtime_wasi_http::FieldMapError;
 
-use crate::call::CallOutcome;
-use crate::code::boot_hook::hide_interpreter;
-use crate::crash::{DynoCrash, boot_crash, crash};
+use crate::code::boot_hook::hide_interpreter_backtrace;
+use crate::crash::{DynoCrash, describe_boot_failure, describe_failure};
 use crate::engine::GuestRunning;
 use crate::fleet::form::DynoForm;
 use crate::fleet::shared::FleetShared;
 use crate::instance::booted::GuestInstance;
+use crate::instance::outcome::CallOutcome;
 use crate::instance::store::EPOCHS_FIRST;
 use crate::life::DynoLife;
 
 /// The exclusive right to use one dyno that is up and free, awake or asleep.
 pub struct LocalDyno {
-    /// Taken by a call.
+    /// `None` while a call has it.
     form: Option<DynoForm>,
     life: Arc<DynoLife>,
     node: Arc<FleetShared>,
@@ -63,7 +63,7 @@ impl DynoHandle for LocalDyno {
         };
         let ready = Arc::clone(&instance.ready);
         self.form = Some(DynoForm::Asleep(Arc::clone(&ready)));
-        ready.rest();
+        ready.release_if_idle();
         self.life.forget_waker();
         self.node.report_idle(&self.life.key);
     }
@@ -76,7 +76,7 @@ impl DynoHandle for LocalDyno {
             own.set_in_call(true);
             let future = async move {
                 let served = server.call(request.into_request(), reply).await;
-                let (server, outcome) = served.map_err(|_| Broke::Server)?;
+                let (server, outcome) = served.map_err(|_| CallFailure::Server)?;
                 own.set_in_call(false);
                 Ok((DynoForm::Serving(Box::new(server)), outcome))
             };
@@ -87,12 +87,12 @@ impl DynoHandle for LocalDyno {
                 _running: None,
             };
         }
-        let running = node.context.engines.running();
+        let running = node.context.engines.mark_guest_running();
         let (shared, own) = (Arc::clone(&node), Arc::clone(&life));
         let mut request = Some(request);
         let future = Box::pin(async move {
             let woken = form.wake(&shared.context, &own).await;
-            let (mut instance, slept) = woken.map_err(Broke::Boot)?;
+            let (mut instance, slept) = woken.map_err(CallFailure::Boot)?;
             if slept {
                 shared.report_woke(&own.key);
             }
@@ -107,14 +107,14 @@ impl DynoHandle for LocalDyno {
             let outcome = match result {
                 Ok(outcome) => outcome,
                 Err(error) if instance.is_interpreted() => {
-                    return Err(Broke::Call(hide_interpreter(error)));
+                    return Err(CallFailure::Call(hide_interpreter_backtrace(error)));
                 }
-                Err(error) => return Err(Broke::Call(error)),
+                Err(error) => return Err(CallFailure::Call(error)),
             };
-            if !instance.lasts() {
-                instance = Box::pin(instance.renew(&shared.context))
+            if !instance.can_serve_again() {
+                instance = Box::pin(instance.replace(&shared.context))
                     .await
-                    .map_err(Broke::Boot)?;
+                    .map_err(CallFailure::Boot)?;
             }
             Ok((DynoForm::Awake(instance), outcome))
         });
@@ -139,15 +139,15 @@ impl Drop for LocalDyno {
     }
 }
 
-type Done = Result<(DynoForm, CallOutcome), Broke>;
+type Done = Result<(DynoForm, CallOutcome), CallFailure>;
 
-/// What a call failed at.
-enum Broke {
-    /// To make an instance, before the request or after it.
+/// The step at which a call failed.
+enum CallFailure {
+    /// Booting an instance, before or after the request.
     Boot(wasmtime::Error),
-    /// The request.
+    /// The guest, during the request.
     Call(wasmtime::Error),
-    /// The server does not listen any more.
+    /// The server no longer listens.
     Server,
 }
 
@@ -169,12 +169,12 @@ impl Call<LocalDyno> for GuestCall {
     }
 }
 
-/// Why a guest is ended that nobody waits for any more.
+/// The reason for ending a guest whose client has left.
 const CLIENT_LEFT: &str = "its client went away before the response was complete";
 
 impl GuestCall {
     fn end_guest(&mut self, cause: CrashCause, reason: &str) {
-        // First the store, so that nothing of the guest is left when its end is reported.
+        // Drop the store first, so that nothing of the guest is left when its end is reported.
         if self.future.take().is_some() {
             self.end(&DynoCrash {
                 reason: reason.to_owned(),
@@ -184,9 +184,9 @@ impl GuestCall {
         }
     }
 
-    /// A program that runs by itself is ended, and its own task tells of it.
+    /// Ends the dyno. If its program runs by itself, the program's task reports the end.
     fn end(&self, crash: &DynoCrash) {
-        if !self.life.end(crash) {
+        if !self.life.end_program(crash) {
             self.node.note_ended(&self.life, crash.clone());
         }
     }
@@ -202,14 +202,14 @@ impl Future for GuestCall {
     type Output = CallEnd<LocalDyno>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<CallEnd<LocalDyno>> {
-        if self.life.stopped() {
+        if self.life.is_stopped() {
             self.end_guest(CrashCause::Discarded, "stopped");
         }
         let Some(future) = &mut self.future else {
             return Poll::Ready(CallEnd::Gone);
         };
         let Poll::Ready(done) = future.as_mut().poll(cx) else {
-            if self.life.stopped_or_wake(cx.waker()) {
+            if self.life.is_stopped_or_wake(cx.waker()) {
                 cx.waker().wake_by_ref();
             }
             return Poll::Pending;
@@ -219,20 +219,20 @@ impl Future for GuestCall {
             Ok((form, outcome)) => {
                 match outcome {
                     CallOutcome::Complete => self.life.note_served(),
-                    CallOutcome::Incomplete(why) => self.life.voice.platform(why),
+                    CallOutcome::Incomplete(why) => self.life.dyno_log.write_platform_line(why),
                 }
                 let (life, node) = (Arc::clone(&self.life), Arc::clone(&self.node));
                 Poll::Ready(CallEnd::Free(LocalDyno::new(form, life, node)))
             }
             Err(broke) => {
-                let voice = &self.life.voice;
+                let dyno_log = &self.life.dyno_log;
                 let crash = match broke {
-                    Broke::Boot(error) => boot_crash(&error, voice),
-                    Broke::Call(error) => DynoCrash {
+                    CallFailure::Boot(error) => describe_boot_failure(&error, dyno_log),
+                    CallFailure::Call(error) => DynoCrash {
                         in_request: true,
-                        ..crash(&error, voice)
+                        ..crash(&error, dyno_log)
                     },
-                    Broke::Server => DynoCrash {
+                    CallFailure::Server => DynoCrash {
                         reason: "stopped, since it does not listen on $PORT any more".to_owned(),
                         cause: CrashCause::Killed,
                         in_request: false,
@@ -245,7 +245,7 @@ impl Future for GuestCall {
     }
 }
 
-/// Whether the engine ended the guest for too many or too large headers, which traps.
+/// Whether the engine ended the guest because of too many or too large headers. This traps.
 fn is_header_flood(error: &wasmtime::Error) -> bool {
     let too_much = |e: &FieldMapError| {
         matches!(

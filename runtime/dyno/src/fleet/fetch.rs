@@ -15,10 +15,12 @@ use crate::life::DynoLife;
 use crate::program::oneoff::{OneOffProgram, RunningOneOff};
 use crate::program::process::ProgramSetup;
 use crate::release::source::UnpackedSlug;
-use crate::release::{CodePreparer, PrepareError, PreparedProcesses, prepare, prepare_once};
+use crate::release::{
+    CodePreparer, PrepareError, PreparedProcesses, prepare_one_off, prepare_release,
+};
 
 /// Makes a release ready in a task of its own, and reports the result.
-pub(super) fn fetch(shared: &Arc<FleetShared>, app: AppName, release: Arc<Release>) {
+pub(super) fn fetch_release(shared: &Arc<FleetShared>, app: AppName, release: Arc<Release>) {
     let shared = Arc::clone(shared);
     tokio::spawn(async move {
         let version = release.version;
@@ -43,19 +45,19 @@ async fn prepare_processes(
     app: &AppName,
     release: &Arc<Release>,
 ) -> Result<PreparedProcesses, String> {
-    let unpacked = unpack(shared, release).await?;
-    let processes = prepare(workshop(shared), app, release, &unpacked);
+    let unpacked = unpack_slug(shared, release).await?;
+    let processes = prepare_release(preparer(shared), app, release, &unpacked);
     processes.await.map_err(|e| chain(&e))
 }
 
-async fn unpack(shared: &FleetShared, release: &Release) -> Result<UnpackedSlug, String> {
+async fn unpack_slug(shared: &FleetShared, release: &Release) -> Result<UnpackedSlug, String> {
     let (slugs, id) = (Arc::clone(&shared.slugs), release.slug);
     let _turn = shared.unpacks.acquire().await;
     let unpacked = tokio::task::spawn_blocking(move || slugs(id));
     unpacked.await.map_err(|e| e.to_string())?
 }
 
-fn workshop(shared: &FleetShared) -> CodePreparer<'_> {
+fn preparer(shared: &FleetShared) -> CodePreparer<'_> {
     CodePreparer {
         engines: &shared.context.engines,
         compiler: &shared.compiler,
@@ -79,10 +81,10 @@ pub(super) async fn run_once(
         folders,
     } = one_off;
     let turn = shared.fetches.acquire().await;
-    let unpacked = unpack(shared, &release).await;
+    let unpacked = unpack_slug(shared, &release).await;
     let unpacked = unpacked.map_err(PrepareError::Slug)?;
-    let ready = prepare_once(
-        workshop(shared),
+    let ready = prepare_one_off(
+        preparer(shared),
         (&app, &release),
         &unpacked,
         (&key.dyno, command),
@@ -100,5 +102,5 @@ pub(super) async fn run_once(
         port: None,
     };
     let life = Arc::new(DynoLife::new(key.clone(), Arc::new(shared.log_of(&key))));
-    Ok(RunningOneOff::begin(context, ready, life, setup))
+    Ok(RunningOneOff::start(context, ready, life, setup))
 }

@@ -1,25 +1,25 @@
-//! What a dyno is while it runs no call.
+//! What a dyno consists of while it runs no call.
 
 use std::sync::Arc;
 
-use crate::instance::booted::{GuestInstance, boot};
+use crate::instance::booted::{GuestInstance, boot_handler};
 use crate::instance::store::BootContext;
 use crate::life::DynoLife;
-use crate::program::server::Server;
+use crate::program::server::ServerProgram;
 use crate::release::PreparedProcess;
 
 /// A dyno that runs no call.
 pub(crate) enum DynoForm {
-    /// With an instance, which takes the next request.
+    /// Awake: its instance takes the next request.
     Awake(Box<GuestInstance>),
-    /// Without one: the next request makes it first.
+    /// Asleep: the next request first boots an instance.
     Asleep(Arc<PreparedProcess>),
     /// A server, whose program runs by itself.
-    Serving(Box<Server>),
+    Serving(Box<ServerProgram>),
 }
 
 impl DynoForm {
-    /// The instance, made now if the dyno slept; and whether it did.
+    /// The instance, booted now if the dyno was asleep. The second value says whether it was.
     pub(crate) async fn wake(
         self,
         context: &BootContext,
@@ -30,8 +30,8 @@ impl DynoForm {
             DynoForm::Asleep(ready) => ready,
             DynoForm::Serving(_) => wasmtime::bail!("a server has no instance to call"),
         };
-        // Boxed, so that calls of dynos that are awake need no room for a boot.
-        let instance = Box::pin(boot(context, ready, Arc::clone(life))).await?;
+        // Boxed, so that calls of awake dynos need no memory for a boot.
+        let instance = Box::pin(boot_handler(context, ready, Arc::clone(life))).await?;
         Ok((instance, true))
     }
 }

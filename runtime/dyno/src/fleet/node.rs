@@ -20,10 +20,10 @@ use crate::code::LoadedPrograms;
 use crate::code::compile::Compiler;
 use crate::engine::Engines;
 use crate::fleet::dyno::LocalDyno;
-use crate::fleet::fetch::{fetch, run_once};
+use crate::fleet::fetch::{fetch_release, run_once};
 use crate::fleet::replacement::Replacements;
 use crate::fleet::shared::{DynoPlace, FleetShared, ReportSink};
-use crate::fleet::start::start;
+use crate::fleet::start::start_dyno;
 use crate::guest::network::egress::EgressPolicy;
 use crate::guest::network::shared::NodeNetwork;
 use crate::guest::stdio::logs::LogSink;
@@ -93,17 +93,17 @@ impl Fleet {
     pub fn step(&self, step: Step) {
         let shared = &self.0;
         match step {
-            Step::Fetch { app, release, .. } => fetch(shared, app, release),
+            Step::Fetch { app, release, .. } => fetch_release(shared, app, release),
             Step::Start {
                 dyno,
                 version,
                 asleep,
                 ..
-            } => start(shared, dyno, version, asleep),
+            } => start_dyno(shared, dyno, version, asleep),
             Step::Drain { dyno, .. } => shared.drain(&dyno),
             Step::Stop { dyno, reason, .. } => {
                 if reason == StopReason::BootTimeout {
-                    shared.replacements.boots_again(&dyno);
+                    shared.replacements.note_boot_timeout(&dyno);
                 }
                 shared.stop(&dyno);
             }

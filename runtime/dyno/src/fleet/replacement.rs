@@ -1,71 +1,67 @@
-//! What replacements of dynos that requests ended may take of the machine: one core an app.
+//! Keeps the replacements of dynos that requests ended to one CPU core for each app.
 //!
-//! Such a dyno is replaced at once, however often, so that requests which end dynos could keep every core busy with boots.
-//! Owns which places of a formation are to be filled again for that, and the right to boot in them. All other boots, also
-//! those of the same app, are none of its business. Must not know how a dyno boots, nor decide that one is replaced.
+//! Such a dyno is replaced at once, however often, so requests that end dynos could keep all cores busy with boots.
+//! Owns which dynos of a formation are to be replaced for this reason, and on which core they boot. Other boots, also
+//! of the same app, are not affected. Must not know how a dyno boots, nor decide that a dyno is replaced.
 
 use std::collections::{HashMap, HashSet};
 
 use grid::name::{AppName, DynoId, DynoKey, Run};
-use parking_lot::{Mutex, MutexGuard};
+use parking_lot::Mutex;
 
 use crate::engine::shared_core::SharedCore;
 
-/// The places of all apps whose dynos were ended by requests and have not been started again.
+/// The dynos of all apps that requests ended and that have not been started again.
 #[derive(Default)]
 pub(crate) struct Replacements(Mutex<HashMap<AppName, AppReplacements>>);
 
 struct AppReplacements {
-    /// At most as many as the app has dynos: a place leaves with its next start.
-    places: HashSet<DynoId>,
-    /// The last replacement in each place.
+    /// At most as many as the app has dynos: a dyno is removed at its next start.
+    dynos: HashSet<DynoId>,
+    /// The run of the last replacement of each dyno.
     last: HashMap<DynoId, Run>,
     core: SharedCore,
 }
 
 impl Replacements {
-    /// A request ended this dyno: the next one in its place is a replacement.
+    /// Notes that a request ended this dyno: the next start of the same dyno is a replacement.
     pub(crate) fn expect_replacement(&self, ended: &DynoKey) {
-        let mut apps = self.lock();
+        let mut apps = self.0.lock();
         let app = apps
             .entry(ended.app.clone())
             .or_insert_with(|| AppReplacements {
-                places: HashSet::new(),
+                dynos: HashSet::new(),
                 last: HashMap::new(),
                 core: SharedCore::new(),
             });
-        app.places.insert(ended.dyno.clone());
+        app.dynos.insert(ended.dyno.clone());
     }
 
     /// The core on which this dyno has to boot, if it is a replacement.
     pub(crate) fn take_core(&self, starting: &DynoKey) -> Option<SharedCore> {
-        let mut apps = self.lock();
+        let mut apps = self.0.lock();
         let app = apps.get_mut(&starting.app)?;
-        if !app.places.remove(&starting.dyno) {
+        if !app.dynos.remove(&starting.dyno) {
             return None;
         }
         app.last.insert(starting.dyno.clone(), starting.run);
         Some(app.core.clone())
     }
 
-    /// This dyno was not up in time. If it is a replacement, so is the next one in its place: it is not made to wait, and
-    /// must not have more of the machine for that.
-    pub(crate) fn boots_again(&self, late: &DynoKey) {
-        let mut apps = self.lock();
+    /// Notes that this dyno was not up in time. If it was a replacement, the next start is one too: it has no
+    /// back-off, so it must not take more of the machine.
+    pub(crate) fn note_boot_timeout(&self, late: &DynoKey) {
+        let mut apps = self.0.lock();
         if let Some(app) = apps.get_mut(&late.app)
             && app.last.get(&late.dyno) == Some(&late.run)
         {
-            app.places.insert(late.dyno.clone());
+            app.dynos.insert(late.dyno.clone());
         }
     }
 
-    /// Nothing of this app runs here any more.
+    /// Forgets an app of which nothing runs on this machine any more.
     pub(crate) fn forget_app(&self, app: &AppName) {
-        drop(self.lock().remove(app));
-    }
-
-    fn lock(&self) -> MutexGuard<'_, HashMap<AppName, AppReplacements>> {
-        self.0.lock()
+        drop(self.0.lock().remove(app));
     }
 }
 
@@ -95,9 +91,9 @@ mod tests {
         let second = replacements.take_core(&dyno("web.2", 5)).expect("replaces");
         assert!(first.is_same(&second), "one core for the app");
         assert!(replacements.take_core(&dyno("web.1", 6)).is_none());
-        replacements.boots_again(&dyno("web.1", 4));
+        replacements.note_boot_timeout(&dyno("web.1", 4));
         assert!(replacements.take_core(&dyno("web.1", 7)).is_some(), "late");
-        replacements.boots_again(&dyno("web.1", 4));
+        replacements.note_boot_timeout(&dyno("web.1", 4));
         assert!(
             replacements.take_core(&dyno("web.1", 8)).is_none(),
             "told twice"

@@ -140,7 +140,7 @@ impl FleetShared {
         match &mut entry.program {
             // The program's own task reports its end.
             Some(program) if entry.draining => {
-                program.wind_down();
+                program.ask_to_end();
                 if !program.hears_of_end {
                     entry.place = DynoPlace::Parked(form);
                 }
@@ -160,7 +160,7 @@ impl FleetShared {
         let Some(entry) = self.state().dynos.remove(&life.key) else {
             return;
         };
-        if entry.draining && life.stopped() {
+        if entry.draining && life.is_stopped() {
             self.report_down(&life.key);
         } else {
             self.report_crash(life, crash);
@@ -175,12 +175,12 @@ impl FleetShared {
         if entry.draining {
             return self.report_down(&life.key);
         }
-        let crash = life.verdict().unwrap_or_else(|| DynoCrash {
+        let crash = life.take_crash().unwrap_or_else(|| DynoCrash {
             reason: "the platform failed while it ran".to_owned(),
             cause: CrashCause::Discarded,
             in_request: false,
         });
-        let in_request = crash.in_request || life.in_call();
+        let in_request = crash.in_request || life.is_in_call();
         self.report_crash(
             life,
             DynoCrash {
@@ -200,7 +200,7 @@ impl FleetShared {
             dyno: life.key.clone(),
             reason: crash.reason,
             cause: crash.cause,
-            served: life.served(),
+            served: life.has_served(),
             in_request: crash.in_request,
         });
     }
@@ -224,7 +224,7 @@ impl FleetShared {
                 if let Some(program) = &mut entry.program
                     && (is_free || !program.serves)
                 {
-                    program.wind_down();
+                    program.ask_to_end();
                     if program.hears_of_end {
                         std::mem::swap(&mut entry.place, &mut unused);
                     }
@@ -251,7 +251,7 @@ impl FleetShared {
                 let life = Arc::clone(&entry.life);
                 drop(state);
                 life.stop();
-                life.end(&DynoCrash {
+                life.end_program(&DynoCrash {
                     reason: "stopped".to_owned(),
                     cause: CrashCause::Discarded,
                     in_request: false,

@@ -8,11 +8,11 @@ use grid::desired::ProcessKind;
 use grid::name::{DynoKey, Version};
 use grid::protocol::CrashCause;
 
-use crate::crash::{DynoCrash, boot_crash};
+use crate::crash::{DynoCrash, describe_boot_failure};
 use crate::engine::shared_core::{OnSharedCore, SharedCore};
 use crate::fleet::form::DynoForm;
 use crate::fleet::shared::{DynoPlace, FleetDyno, FleetShared};
-use crate::instance::booted::boot;
+use crate::instance::booted::boot_handler;
 use crate::life::DynoLife;
 use crate::program::background::BackgroundProgram;
 use crate::release::PreparedProcess;
@@ -20,7 +20,7 @@ use crate::release::PreparedProcess;
 /// Starts a dyno of a release that is ready; without such a release, reports a crash.
 ///
 /// An `asleep` dyno boots at its first request.
-pub(super) fn start(shared: &Arc<FleetShared>, key: DynoKey, version: Version, asleep: bool) {
+pub(super) fn start_dyno(shared: &Arc<FleetShared>, key: DynoKey, version: Version, asleep: bool) {
     let mut state = shared.state();
     if state.dynos.contains_key(&key) {
         return;
@@ -45,7 +45,7 @@ pub(super) fn start(shared: &Arc<FleetShared>, key: DynoKey, version: Version, a
         let program = start_program(shared, ready, &life, core);
         (DynoPlace::InUse, Some(program))
     } else if asleep {
-        ready.rest();
+        ready.release_if_idle();
         (DynoPlace::Parked(DynoForm::Asleep(ready)), None)
     } else {
         (start_instance(shared, ready, Arc::clone(&life), core), None)
@@ -73,13 +73,13 @@ fn start_instance(
 ) -> DynoPlace {
     let shared = Arc::clone(shared);
     let task = tokio::spawn(async move {
-        let permit = SharedCore::enter(core.as_ref()).await;
-        let boot = Box::pin(boot(&shared.context, ready, Arc::clone(&life)));
+        let permit = SharedCore::wait_for_permit(core.as_ref()).await;
+        let boot = Box::pin(boot_handler(&shared.context, ready, Arc::clone(&life)));
         let booted = OnSharedCore::new(core, boot).await;
         drop(permit);
         match booted {
             Ok(instance) => shared.note_up(&life, Some(DynoForm::Awake(instance))),
-            Err(error) => shared.note_ended(&life, boot_crash(&error, &life.voice)),
+            Err(error) => shared.note_ended(&life, describe_boot_failure(&error, &life.dyno_log)),
         }
     });
     DynoPlace::Starting(task.abort_handle())
@@ -92,7 +92,7 @@ fn start_program(
     life: &Arc<DynoLife>,
     core: Option<SharedCore>,
 ) -> BackgroundProgram {
-    let port = (ready.kind == ProcessKind::Server).then(|| shared.ports.take());
+    let port = (ready.kind == ProcessKind::Server).then(|| shared.ports.take_port());
     let on_up = {
         let (shared, life) = (Arc::clone(shared), Arc::clone(life));
         move |server: Option<_>| {
@@ -104,5 +104,5 @@ fn start_program(
         let (shared, life) = (Arc::clone(shared), Arc::clone(life));
         move || shared.note_program_ended(&life)
     };
-    BackgroundProgram::begin(&shared.context, ready, life, (port, core), on_up, on_end)
+    BackgroundProgram::start(&shared.context, ready, life, (port, core), on_up, on_end)
 }

@@ -1,13 +1,13 @@
-//! Clocks no finer than a microsecond: enough for any app, too coarse to time a cache line.
+//! Clocks with a resolution of one microsecond: fine enough for apps, too coarse for timing attacks on CPU caches.
 
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use wasmtime_wasi::{HostMonotonicClock, HostWallClock};
 
-/// The finest step a guest sees.
+/// The smallest step of time that a guest can observe.
 const RESOLUTION: Duration = Duration::from_micros(1);
 
-/// Time since the dyno booted.
+/// A monotonic clock that starts when the dyno boots.
 pub(crate) struct MonotonicClock(Instant);
 
 impl MonotonicClock {

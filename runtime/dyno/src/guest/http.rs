@@ -1,4 +1,4 @@
-//! What a guest sees of HTTP: requests to the app, its responses, and requests that the app sends.
+//! What a guest sees of HTTP: the requests to the app, the responses, and the requests that the app sends.
 //!
 //! Must not know where requests come from, nor which addresses are open.
 
@@ -8,5 +8,5 @@ pub(crate) mod outgoing;
 pub(crate) mod state;
 pub(crate) mod writing;
 
-/// The interface as the engine offers it; a component may have been made for any 0.2 before.
+/// The interface of the engine's version. A component may have been built for any earlier 0.2 version.
 const HTTP_TYPES: &str = "wasi:http/types@0.2.12";

@@ -1,3 +1,7 @@
-//! What bounds a guest's memory, tables, handles and headers.
+//! The limits of a guest's memory, tables, handles and headers.
+//!
+//! Must not know which interface a handle or a header belongs to.
 
-pub(crate) mod bounds;
+pub(crate) mod handles;
+pub(crate) mod headers;
+pub(crate) mod memory;

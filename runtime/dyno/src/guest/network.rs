@@ -1,6 +1,10 @@
-//! What a guest can reach outside of its instance, and the port on which it may listen.
+//! What a guest can reach over the network, and the port on which a server dyno listens.
 //!
-//! Must not know HTTP, except for the idle connections that an app keeps.
+//! `egress` is the policy, `gate` applies it for one dyno, `resolver` looks names up, `pool` keeps idle HTTP
+//! connections of an app, `port` is `$PORT`. `tcp_p2`, `tcp_p3`, `sockets` and `lookup` are the interfaces of WASI
+//! 0.2 and 0.3.
+//!
+//! Must not know HTTP, except for the idle connections.
 
 pub(crate) mod connection;
 pub(crate) mod egress;

@@ -1,4 +1,4 @@
-//! WASI preview 1, for core modules: the engine's own, with the rules and the quota of `filesystem`.
+//! WASI preview 1 for core modules: wasmtime-wasi's implementation, behind the rules and the quota of `filesystem`.
 //!
 //! Must not know components.
 

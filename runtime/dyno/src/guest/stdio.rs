@@ -1,6 +1,6 @@
 //! What a program reads and prints: pipes, and lines of the app's log.
 //!
-//! Must not know programs, nor where pipes and lines lead.
+//! Must not know programs, nor where pipes and log lines go.
 
 pub(crate) mod logs;
 pub(crate) mod pipes;

@@ -1,4 +1,4 @@
-//! What every boot needs: the means of this machine, the right to be awake, and a store within its bounds.
+//! What every boot needs: the engines and network of this machine, the permit to be awake, and a store with limits.
 //!
 //! Must not know handlers, programs or requests.
 
@@ -16,43 +16,50 @@ use crate::guest::network::shared::NodeNetwork;
 use crate::life::DynoLife;
 use crate::release::PreparedProcess;
 
-/// Bytes that a guest may pass to the host in one call.
+/// The most bytes that a guest may pass to the host in one call.
 const HOSTCALL_BYTES_MAX: usize = 32 * 1024 * 1024;
 
-/// Epochs a call may run before it first yields: between one and two ticks.
+/// The number of epochs after which a call first yields: between one and two ticks.
 pub(crate) const EPOCHS_FIRST: u64 = 2;
 
 /// What the boots on this machine share.
 pub(crate) struct BootContext {
     pub(crate) engines: Arc<Engines>,
     pub(crate) network: Arc<NodeNetwork>,
-    /// Where dynos keep their own folders.
+    /// The folder in which dynos keep their own folders.
     pub(crate) work: PathBuf,
 }
 
 impl BootContext {
-    /// Where a dyno keeps its own folders.
-    pub(crate) fn home(&self, key: &DynoKey) -> PathBuf {
+    /// The folder of one dyno's own folders.
+    pub(crate) fn home_of(&self, key: &DynoKey) -> PathBuf {
         self.work.join(format!("{}-{}", key.app, key.run.0))
     }
 }
 
-/// Waits for the right to be awake; the log is told if that takes more than a moment.
-pub(crate) async fn room(
+/// Waits for the permit to be awake. If it is not available at once, the dyno's log says so.
+pub(crate) async fn wait_to_be_awake(
     context: &BootContext,
     ready: &PreparedProcess,
     life: &DynoLife,
 ) -> AwakePermit {
     let full = || {
-        life.voice.platform(
+        life.dyno_log.write_platform_line(
             "This machine has as many dynos awake as it can have: waiting for one of them to sleep or end",
         );
     };
-    context.engines.room(ready.code.flavor(), full).await
+    context
+        .engines
+        .wait_for_permit(ready.code.flavor(), full)
+        .await
 }
 
-/// A store for `guest` with everything that bounds it.
-pub(crate) fn store(context: &BootContext, ready: &PreparedProcess, guest: Guest) -> Store<Guest> {
+/// Creates a store for `guest` with all its limits.
+pub(crate) fn new_store(
+    context: &BootContext,
+    ready: &PreparedProcess,
+    guest: Guest,
+) -> Store<Guest> {
     let mut store = Store::new(context.engines.get(ready.code.flavor()), guest);
     store.limiter(|guest| &mut guest.limiter);
     store.set_hostcall_fuel(HOSTCALL_BYTES_MAX);
@@ -61,17 +68,17 @@ pub(crate) fn store(context: &BootContext, ready: &PreparedProcess, guest: Guest
     store
 }
 
-/// The files of a dyno that keeps its own in `home`.
-pub(crate) fn files(ready: &PreparedProcess, life: &DynoLife, home: PathBuf) -> DynoFolders {
-    DynoFolders::new(ready.files.clone(), home, quota(ready, life))
+/// The folders of a dyno, whose own are in `home`.
+pub(crate) fn dyno_folders(ready: &PreparedProcess, life: &DynoLife, home: PathBuf) -> DynoFolders {
+    DynoFolders::new(ready.files.clone(), home, disk_quota(ready, life))
 }
 
-fn quota(ready: &PreparedProcess, life: &DynoLife) -> DiskQuota {
+fn disk_quota(ready: &PreparedProcess, life: &DynoLife) -> DiskQuota {
     let limits = &ready.limits;
-    let voice = Arc::clone(&life.voice);
+    let dyno_log = Arc::clone(&life.dyno_log);
     let (mebibytes, files) = (limits.disk_bytes / (1024 * 1024), limits.disk_files);
     DiskQuota::new(limits.disk_bytes, limits.disk_files.into(), move || {
-        voice.platform(&format!(
+        dyno_log.write_platform_line(&format!(
             "./tmp and ./log are full ({mebibytes} MiB or {files} files): the app is told that no space is left"
         ));
     })

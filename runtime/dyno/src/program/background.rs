@@ -1,6 +1,7 @@
 //! A dyno whose program runs by itself: a server, a worker, a clock.
 //!
-//! Owns the task that runs it, and how it is asked to end. Must not know requests, nor the node's list.
+//! Owns the task that runs the program, and how the program is asked to end. Must not know requests, nor the list of
+//! dynos.
 
 use std::pin::pin;
 use std::sync::Arc;
@@ -10,51 +11,52 @@ use grid::desired::ProcessKind;
 use tokio::io::DuplexStream;
 use tokio::task::AbortHandle;
 
-use crate::crash::boot_crash;
+use crate::crash::describe_boot_failure;
 use crate::engine::Flavor;
 use crate::engine::shared_core::{OnSharedCore, SharedCore};
 use crate::guest::network::port::ServerPort;
 use crate::guest::stdio::pipes::{ProgramOutput, ProgramStdio};
 use crate::instance::store::BootContext;
 use crate::life::DynoLife;
-use crate::program::process::{ProgramSetup, boot, ended};
-use crate::program::server::Server;
+use crate::program::process::{ProgramSetup, boot_program, describe_end};
+use crate::program::server::ServerProgram;
 use crate::release::PreparedProcess;
 
-/// How long a server that has no request any more may take to end when its port is closed. Most never end by
-/// themselves, and a deploy need not wait for them.
+/// The time that an idle server gets to end after its port was closed. Most servers never end by themselves, and a
+/// deploy should not wait for them.
 const SERVER_END_GRACE: Duration = Duration::from_secs(2);
 
 /// The running program of a dyno.
 pub(crate) struct BackgroundProgram {
     task: AbortHandle,
-    /// Held open until the dyno is to end.
+    /// Kept open until the dyno is to end.
     stdin: Option<DuplexStream>,
     port: Option<Arc<ServerPort>>,
-    /// It takes requests.
+    /// Whether the program takes requests.
     pub(crate) serves: bool,
-    /// The end of its idle connection tells it of its own end, since those of WASI 0.3 come as a stream that ends. A server
-    /// around `accept` would take it for a client that sent nothing, and most likely panic: it keeps the connection.
+    /// Whether the end of its idle connection tells the server that it is to end. True for WASI 0.3, where
+    /// connections come as a stream, which ends. A server around `accept` would see a client that sent nothing, and
+    /// most likely panic, so its connection is kept open.
     pub(crate) hears_of_end: bool,
 }
 
 impl BackgroundProgram {
-    /// Starts the program of a dyno. Its task calls `on_up` when the program is up, with the server if it is one, and
-    /// `on_end` when nothing of the program is left.
+    /// Starts the program of a dyno in a task of its own.
     ///
-    /// A server that has a `core` boots on it.
-    pub(crate) fn begin(
+    /// The task calls `on_up` when the program is up, with the server if it is one, and `on_end` when nothing of the
+    /// program is left. A server with a `core` boots on this core.
+    pub(crate) fn start(
         context: &Arc<BootContext>,
         ready: Arc<PreparedProcess>,
         life: &Arc<DynoLife>,
         (port, core): (Option<Arc<ServerPort>>, Option<SharedCore>),
-        on_up: impl FnOnce(Option<Server>) + Send + 'static,
+        on_up: impl FnOnce(Option<ServerProgram>) + Send + 'static,
         on_end: impl FnOnce() + Send + 'static,
     ) -> BackgroundProgram {
         let serves = ready.kind == ProcessKind::Server;
         let (stdin, reads) = tokio::io::duplex(1);
         let setup = ProgramSetup {
-            home: context.home(&life.key),
+            home: context.home_of(&life.key),
             stdio: ProgramStdio {
                 stdin: Some(Box::new(reads)),
                 stdout: ProgramOutput::Log,
@@ -67,12 +69,12 @@ impl BackgroundProgram {
         let (context, own) = (Arc::clone(context), Arc::clone(life));
         let at_end = CallAtEnd(Some(on_end));
         let task = tokio::spawn(async move {
-            // Dropped last, whichever way this ends.
+            // Dropped last, however the task ends.
             let _at_end = at_end;
-            run(&context, ready, &own, setup, core, on_up).await;
+            run_program(&context, ready, &own, setup, core, on_up).await;
         });
         let task = task.abort_handle();
-        life.runs(task.clone());
+        life.set_program_task(task.clone());
         BackgroundProgram {
             task,
             stdin: Some(stdin),
@@ -82,8 +84,8 @@ impl BackgroundProgram {
         }
     }
 
-    /// Asks the program to end: its stdin closes, and nothing is accepted any more. A server has a moment for that.
-    pub(crate) fn wind_down(&mut self) {
+    /// Asks the program to end: its stdin is closed, and a server accepts nothing more and gets a short time to end.
+    pub(crate) fn ask_to_end(&mut self) {
         self.stdin = None;
         if let Some(port) = self.port.take() {
             port.close();
@@ -96,7 +98,7 @@ impl BackgroundProgram {
     }
 }
 
-/// Calls its function when it is dropped: at the end of a task, also of one that is aborted.
+/// Calls a function when dropped: at the end of a task, even if the task is aborted.
 struct CallAtEnd<F: FnOnce()>(Option<F>);
 
 impl<F: FnOnce()> Drop for CallAtEnd<F> {
@@ -107,22 +109,22 @@ impl<F: FnOnce()> Drop for CallAtEnd<F> {
     }
 }
 
-async fn run(
+async fn run_program(
     context: &BootContext,
     ready: Arc<PreparedProcess>,
     life: &Arc<DynoLife>,
     setup: ProgramSetup,
     core: Option<SharedCore>,
-    on_up: impl FnOnce(Option<Server>),
+    on_up: impl FnOnce(Option<ServerProgram>),
 ) {
     let port = setup.port.clone();
-    let place = SharedCore::enter(core.as_ref()).await;
-    let boot = Box::pin(boot(context, ready, Arc::clone(life), setup));
+    let place = SharedCore::wait_for_permit(core.as_ref()).await;
+    let boot = Box::pin(boot_program(context, ready, Arc::clone(life), setup));
     let process = match OnSharedCore::new(core.clone(), boot).await {
         Ok(process) => process,
-        Err(error) => return life.judge(boot_crash(&error, &life.voice)),
+        Err(error) => return life.set_crash(describe_boot_failure(&error, &life.dyno_log)),
     };
-    let judge = |how| life.judge(ended(how, life));
+    let judge = |how| life.set_crash(describe_end(how, life));
     let mut running = pin!(process.run(&context.engines, judge));
     let Some(port) = port else {
         drop(place);
@@ -132,7 +134,7 @@ async fn run(
     tokio::select! {
         biased;
         () = OnSharedCore::new(core, &mut running) => return,
-        server = Server::up(port) => on_up(Some(server)),
+        server = ServerProgram::wait_until_up(port) => on_up(Some(server)),
     }
     drop(place);
     running.await;

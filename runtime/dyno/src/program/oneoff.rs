@@ -1,6 +1,6 @@
-//! One-off processes: a program that runs once, for whoever waits for its exit code.
+//! One-offs: programs that run once, for a caller that waits for the exit code.
 //!
-//! Owns what may be asked for and how it ends. Must not know formations, nor where the pipes lead.
+//! Must not know formations, nor where the output goes.
 
 use std::collections::BTreeMap;
 use std::pin::Pin;
@@ -11,79 +11,79 @@ use grid::desired::Release;
 use grid::name::{AppName, DynoKey};
 use tokio::task::JoinHandle;
 
-use crate::crash::crash;
+use crate::crash::describe_failure;
 use crate::guest::filesystem::folders::MountedFolder;
 use crate::guest::stdio::pipes::ProgramStdio;
 use crate::instance::store::BootContext;
 use crate::life::DynoLife;
-use crate::program::process::{ProgramSetup, boot};
+use crate::program::process::{ProgramSetup, boot_program};
 use crate::release::PreparedProcess;
 use crate::release::command::{OneOffCommand, PlatformVars};
 
-/// A process that runs once; it is not restarted.
+/// A program to run once. It is not restarted.
 pub struct OneOffProgram {
-    /// Its name in the log: `run.1`, `release.1`.
+    /// The name in the log: `run.1`, `release.1`.
     pub key: DynoKey,
-    /// Whose files, config vars and limits it has.
+    /// The release whose files, config vars and limits it has.
     pub release: Arc<Release>,
     /// The app.
     pub app: AppName,
-    /// What it runs.
+    /// The command to run.
     pub command: OneOffCommand,
-    /// Over the release's config vars.
+    /// Variables that override the release's config vars.
     pub env: BTreeMap<String, String>,
-    /// Whether it is told of the platform beside these.
+    /// Whether the program also gets the platform's variables.
     pub platform_vars: PlatformVars,
-    /// What it reads and where it prints.
+    /// Its stdin, stdout and stderr.
     pub stdio: ProgramStdio,
-    /// Folders of this machine that it may read and write: only where the developer is the operator. With any, its
-    /// files are not counted, since what is in there is not the platform's to count.
+    /// Folders of this machine that it may read and write. Only for a developer who is also the operator. With such
+    /// folders, its files are not charged to the disk quota, since they do not belong to the platform.
     pub folders: Vec<MountedFolder>,
 }
 
 /// How a one-off ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum OneOffExit {
-    /// By itself, with this code.
+    /// It exited with this code.
     Code(u8),
     /// It trapped.
     Trap {
-        /// What happened, for the app's owner to read.
+        /// What happened, for the app's owner.
         reason: String,
     },
     /// It could not be started.
     Boot {
-        /// Why not, for the app's owner to read.
+        /// The reason, for the app's owner.
         reason: String,
     },
-    /// By [`RunningOneOff::kill`], or with the platform.
+    /// It was ended by [`RunningOneOff::kill`], or together with the platform.
     Killed,
 }
 
-/// A one-off that runs. Ready when it has ended and all that it printed has left. Dropping it ends it.
+/// A running one-off. Ready when it has ended and its output was delivered. Dropping this ends the one-off.
 #[derive(Debug)]
 pub struct RunningOneOff(JoinHandle<OneOffExit>);
 
 impl RunningOneOff {
-    /// Begins a process on the runtime of whoever calls.
-    pub(crate) fn begin(
+    /// Starts a program on the runtime of the caller.
+    pub(crate) fn start(
         context: Arc<BootContext>,
         ready: Arc<PreparedProcess>,
         life: Arc<DynoLife>,
         setup: ProgramSetup,
     ) -> RunningOneOff {
         RunningOneOff(tokio::spawn(async move {
-            let process = match boot(&context, ready, Arc::clone(&life), setup).await {
+            let process = match boot_program(&context, ready, Arc::clone(&life), setup).await {
                 Ok(process) => process,
                 Err(error) => {
-                    let reason = crash(&error, &life.voice).reason;
+                    let reason = describe_failure(&error, &life.dyno_log).reason;
                     return OneOffExit::Boot { reason };
                 }
             };
             let judge = |ended| match ended {
                 Ok(code) => OneOffExit::Code(code),
                 Err(error) => {
-                    let reason = crash(&error, &life.voice).reason;
+                    let reason = describe_failure(&error, &life.dyno_log).reason;
                     OneOffExit::Trap { reason }
                 }
             };
@@ -91,7 +91,7 @@ impl RunningOneOff {
         }))
     }
 
-    /// Ends the guest now, whatever it does. What it printed and nobody has read is lost.
+    /// Ends the guest now, whatever it does. Output that nobody has read is lost.
     pub fn kill(&self) {
         self.0.abort();
     }

@@ -1,6 +1,7 @@
-//! A program that runs by itself: `wasi:cli/run` of 0.2 and 0.3, and `_start` of a core module.
+//! A program that runs by itself: `wasi:cli/run` of WASI 0.2 and 0.3, and `_start` of a core module.
 //!
-//! Owns how one is booted and entered, and what its end means. Must not know why it runs, nor who wants to know.
+//! Owns how a program is booted and entered, and what its end means. Must not know why it runs, nor who waits for its
+//! end.
 
 use std::path::PathBuf;
 use std::pin::Pin;
@@ -15,26 +16,26 @@ use wasmtime_wasi::p2::bindings::Command;
 use wasmtime_wasi::p3::bindings::Command as Command3;
 
 use crate::code::{CodeLease, LinkedProgram};
-use crate::crash::{DynoCrash, crash};
+use crate::crash::{DynoCrash, describe_failure};
 use crate::engine::{AwakePermit, Engines};
 use crate::guest::filesystem::folders::MountedFolder;
 use crate::guest::network::port::ServerPort;
 use crate::guest::stdio::pipes::ProgramStdio;
 use crate::guest::{Guest, GuestConfig};
-use crate::instance::store::{BootContext, files, room, store};
+use crate::instance::store::{BootContext, dyno_folders, new_store, wait_to_be_awake};
 use crate::life::DynoLife;
 use crate::release::PreparedProcess;
 
-/// What a core module exports to be entered.
+/// The function that a core module exports as its entry.
 const START: &str = "_start";
 
-/// A program that has been instantiated and not entered.
+/// A program that was instantiated and not entered yet.
 pub(crate) struct ProgramInstance {
     store: Store<Guest>,
     entry: ProgramEntry,
-    /// After the store, so that the code outlives what runs it.
+    /// Declared after the store, so that the code outlives the store.
     _code: CodeLease,
-    /// Last: the store's place is free when another dyno may take it.
+    /// Declared last: when another dyno gets the permit, the slot of this store is free.
     _room: AwakePermit,
 }
 
@@ -44,56 +45,59 @@ enum ProgramEntry {
     Run3(Command3),
 }
 
-/// What one process has that others of its type have not.
+/// What one run of a program has for itself.
 pub(crate) struct ProgramSetup {
-    /// Where its own folders are made.
+    /// The folder in which its own folders are created.
     pub(crate) home: PathBuf,
     pub(crate) stdio: ProgramStdio,
-    /// Folders of this machine beside its own.
+    /// Folders of this machine, beside its own.
     pub(crate) folders: Vec<MountedFolder>,
-    /// Where it may listen, if it is a server.
+    /// The port on which it may listen, if it is a server.
     pub(crate) port: Option<Arc<ServerPort>>,
 }
 
-/// How a program ended by itself.
+/// How a program ended by itself: with an exit code, or with a trap.
 pub(crate) type ProgramResult = Result<u8, wasmtime::Error>;
 
 /// Instantiates a program.
-pub(crate) async fn boot(
+pub(crate) async fn boot_program(
     context: &BootContext,
     ready: Arc<PreparedProcess>,
     life: Arc<DynoLife>,
     setup: ProgramSetup,
 ) -> wasmtime::Result<ProgramInstance> {
-    let room = room(context, &ready, &life).await;
+    let permit = wait_to_be_awake(context, &ready, &life).await;
     let code = CodeLease::take(Arc::clone(&ready.code), &context.engines).await?;
     let port = setup.port.as_ref().map(|port| port.number);
-    let (env, args) = ready.start_of(&life.key.dyno, port)?;
+    let (env, args) = ready.start_for(&life.key.dyno, port)?;
     let guest = Guest::new(GuestConfig {
         env: &env,
         args: &args,
         limits: &ready.limits,
-        network: context.network.of(&life.key.app),
-        reach: ready.reach(),
-        files: files(&ready, &life, setup.home).with(setup.folders),
-        voice: Arc::clone(&life.voice),
+        network: context.network.for_app(&life.key.app),
+        reach: ready.reachable_endpoints(),
+        files: dyno_folders(&ready, &life, setup.home).with_mounts(setup.folders),
+        dyno_log: Arc::clone(&life.dyno_log),
         stdio: Some(setup.stdio),
         flavor: ready.code.flavor(),
         port: setup.port.clone(),
     })?;
-    let mut store = store(context, &ready, guest);
-    let entry = entry(code.pre(), &mut store);
+    let mut store = new_store(context, &ready, guest);
+    let entry = find_entry(code.program(), &mut store);
     let entry = TickedWhilePolled::new(entry, &context.engines).await?;
     store.data().flush_logs();
     Ok(ProgramInstance {
         store,
         entry,
         _code: code,
-        _room: room,
+        _room: permit,
     })
 }
 
-async fn entry(pre: &LinkedProgram, store: &mut Store<Guest>) -> wasmtime::Result<ProgramEntry> {
+async fn find_entry(
+    pre: &LinkedProgram,
+    store: &mut Store<Guest>,
+) -> wasmtime::Result<ProgramEntry> {
     Ok(match pre {
         LinkedProgram::Run1(pre) => {
             let instance = pre.instantiate_async(&mut *store).await?;
@@ -111,8 +115,10 @@ async fn entry(pre: &LinkedProgram, store: &mut Store<Guest>) -> wasmtime::Resul
 }
 
 impl ProgramInstance {
-    /// Enters the program, and waits for its end. All that it printed has left then, and nothing of it is left; what
-    /// its end means is found before that.
+    /// Enters the program and waits for its end.
+    ///
+    /// Returns when everything that the program printed was delivered and nothing of it is left. `judge` is called
+    /// with the result before that.
     pub(crate) async fn run<T>(
         mut self,
         engines: &Engines,
@@ -122,7 +128,7 @@ impl ProgramInstance {
         self.store.data().flush_logs();
         let result = judge(result);
         let pipes = self.store.data().end_pipes();
-        // Its memory and its place go now, its last words when somebody reads them.
+        // The memory and the permit are released now; the last output is delivered when the reader takes it.
         drop(self);
         pipes.await;
         result
@@ -144,7 +150,7 @@ impl ProgramEntry {
             Ok(Ok(())) => Ok(0),
             Ok(Err(())) => Ok(1),
             Err(error) => match error.downcast_ref::<I32Exit>() {
-                // Every way to exit gives eight bits.
+                // All ways to exit report eight bits.
                 Some(I32Exit(code)) => Ok((code & 0xff) as u8),
                 None => Err(error),
             },
@@ -152,19 +158,19 @@ impl ProgramEntry {
     }
 }
 
-/// What the end of a program means for a dyno that should have gone on.
-pub(crate) fn ended(ended: ProgramResult, life: &DynoLife) -> DynoCrash {
+/// Describes the end of a program that should have kept running.
+pub(crate) fn describe_end(ended: ProgramResult, life: &DynoLife) -> DynoCrash {
     match ended {
         Ok(code) => DynoCrash {
             reason: format!("exited with code {code}"),
             cause: CrashCause::Exit,
             in_request: false,
         },
-        Err(error) => crash(&error, &life.voice),
+        Err(error) => describe_failure(&error, &life.dyno_log),
     }
 }
 
-/// Has the epochs tick while a guest computes, and not while it waits: a program may wait for days.
+/// Ticks the epochs while a guest computes, and not while it waits: a program may wait for days.
 struct TickedWhilePolled<'a, F> {
     guest: Pin<Box<F>>,
     engines: &'a Engines,
@@ -181,7 +187,7 @@ impl<F: Future> Future for TickedWhilePolled<'_, F> {
     type Output = F::Output;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
-        let _running = self.engines.running();
+        let _running = self.engines.mark_guest_running();
         self.guest.as_mut().poll(cx)
     }
 }

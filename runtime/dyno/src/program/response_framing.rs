@@ -1,34 +1,34 @@
-//! Where the body of a server's response ends (RFC 9112, 6.3).
+//! The end of a response's body from a server dyno (RFC 9112, 6.3).
 //!
-//! Owns what the HTTP layer lets pass of `Transfer-Encoding` and `Content-Length`, and whether the connection can carry
-//! another response. The HTTP layer reads the body itself, and refuses lengths that are none or that differ. Must not
+//! Owns what is passed on of `Transfer-Encoding` and `Content-Length`, and whether the connection can carry another
+//! response. The HTTP library reads the body, and refuses lengths that are invalid or contradict each other. Must not
 //! know connections, nor who gets the response.
 
 use http::header::{self, HeaderMap, HeaderValue};
 use http::{Method, StatusCode, Version, response};
 
-/// What becomes of the connection.
+/// What to do with the connection after the response.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum ConnectionReuse {
     /// It may carry the next request.
     Yes,
-    /// What follows the response may belong to it.
+    /// Bytes after the response may belong to the response, so the connection is closed.
     No,
-    /// Its end is the end of the body.
+    /// The body ends with the connection.
     Ends,
 }
 
-/// The transfer codings of a response are others than `chunked`, the only one that the request allows.
+/// The response has a transfer coding other than `chunked`, the only one that the request allows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct UnknownCoding;
 
-/// Brings the framing of a response to `method` into one form: one `Content-Length`, or none, and no
-/// `Transfer-Encoding`, which is for the connection to the server only.
-pub(crate) fn normalize(
+/// Brings the framing of a response to `method` into one form: at most one `Content-Length`, and no
+/// `Transfer-Encoding`, which applies to the connection to the server only.
+pub(crate) fn normalize_framing(
     method: &Method,
     head: &mut response::Parts,
 ) -> Result<ConnectionReuse, UnknownCoding> {
-    // The HTTP layer would answer an HTTP/1.0 server in HTTP/1.0 from then on.
+    // The HTTP library would use HTTP/1.0 for all later requests on this connection.
     let mut reuse = match head.version {
         Version::HTTP_10 => ConnectionReuse::No,
         _ => ConnectionReuse::Yes,
@@ -36,7 +36,7 @@ pub(crate) fn normalize(
     let coded = head.headers.contains_key(header::TRANSFER_ENCODING);
     if !has_body(method, head.status) {
         head.headers.remove(header::TRANSFER_ENCODING);
-        // A length beside a coding counts for nothing, here too.
+        // A length beside a coding has no meaning, here too.
         if coded {
             head.headers.remove(header::CONTENT_LENGTH);
         }
@@ -44,7 +44,7 @@ pub(crate) fn normalize(
         let codings = codings(&head.headers);
         let chunked = is_chunked(&codings)?;
         head.headers.remove(header::TRANSFER_ENCODING);
-        // The coding counts; both together may be the attempt to split a response.
+        // The coding counts. A response with both may be an attempt to split a response.
         if head.headers.remove(header::CONTENT_LENGTH).is_some() {
             reuse = ConnectionReuse::No;
         }
@@ -63,7 +63,7 @@ fn has_body(method: &Method, status: StatusCode) -> bool {
     *method != Method::HEAD && !status.is_informational() && !bodyless
 }
 
-/// In lower case, in their order.
+/// The transfer codings in lower case, in their order.
 fn codings(headers: &HeaderMap) -> Vec<Vec<u8>> {
     let lines = headers.get_all(header::TRANSFER_ENCODING).iter();
     let codings = lines.flat_map(|line| line.as_bytes().split(|byte| *byte == b','));
@@ -71,7 +71,7 @@ fn codings(headers: &HeaderMap) -> Vec<Vec<u8>> {
     codings.filter(|coding| !coding.is_empty()).collect()
 }
 
-/// `chunked`; or `identity`, which was no coding in RFC 2616 already: the body ends with the connection then.
+/// `chunked`, or `identity`, which RFC 2616 already removed: then the body ends with the connection.
 fn is_chunked(codings: &[Vec<u8>]) -> Result<bool, UnknownCoding> {
     match codings {
         [] => Ok(false),
@@ -81,7 +81,7 @@ fn is_chunked(codings: &[Vec<u8>]) -> Result<bool, UnknownCoding> {
     }
 }
 
-/// Makes one header of lengths that are equal: several lines, or a list.
+/// Joins equal lengths, in several lines or in a list, into one header.
 fn join_lengths(headers: &mut HeaderMap) {
     let lines = headers.get_all(header::CONTENT_LENGTH).iter();
     let mut lengths = lines
@@ -114,7 +114,7 @@ mod tests {
             builder = builder.header(*name, *value);
         }
         let (mut head, ()) = builder.body(()).expect("a head").into_parts();
-        let reuse = normalize(method, &mut head)?;
+        let reuse = normalize_framing(method, &mut head)?;
         assert!(!head.headers.contains_key(header::TRANSFER_ENCODING));
         assert!(head.headers.get_all(header::CONTENT_LENGTH).iter().count() <= 1);
         let length = head.headers.get(header::CONTENT_LENGTH);

@@ -1,10 +1,10 @@
-//! Requests to a server dyno: HTTP/1.1 over a connection to its `$PORT`, kept for the next request.
+//! Requests to a server dyno: HTTP/1.1 over a connection to its `$PORT`, which is kept for the next request.
 //!
-//! A server is free when it has accepted a connection: after each answer it is waited for until it takes the next
-//! request on the same connection, or has accepted a new one. So a request never waits at a dyno that is busy with
-//! what came before. Must not know routes, nor what becomes of the dyno.
+//! A server is free when it has accepted a connection: after each response, the call waits until the server takes the
+//! next request on the same connection or accepts a new one. So a request never waits at a dyno that is busy with the
+//! one before. Must not know routes, nor what happens to the dyno.
 //!
-//! Tasks: one for each connection, which drives it and ends with it.
+//! Tasks: one for each connection, which drives the connection and ends with it.
 
 use std::io;
 use std::pin::{Pin, pin};
@@ -25,42 +25,38 @@ use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
-use crate::call::CallOutcome;
-use crate::guest::network::port::{CONNECT_TIMEOUT, ServerPort};
-use crate::program::response_framing::{ConnectionReuse, UnknownCoding, normalize};
+use crate::guest::network::port::{CONNECT_TIMEOUT, NotListening, ServerPort};
+use crate::instance::outcome::CallOutcome;
+use crate::program::response_framing::{ConnectionReuse, UnknownCoding, normalize_framing};
 
-/// How long a connection may take to be ready for a next request, before it is given up for a new one.
+/// How long a connection may take to become ready for the next request, before a new one is made.
 const KEEP_GRACE: Duration = Duration::from_secs(1);
 
-/// Bytes of a response's head that are read: above the 512 KiB that the router takes, so that it is the one to refuse.
+/// The most bytes of a response's head that are read: more than the 512 KiB that the router accepts, so that the
+/// router refuses it.
 const HEAD_BYTES_MAX: usize = 1024 * 1024;
-/// Headers of a response that are read: one more than the router takes, so that it is the one to refuse.
+/// The most headers of a response that are read: one more than the router accepts, so that the router refuses it.
 const HEADERS_MAX: usize = 1_001;
 
-/// A server that is up: its port, and the connection that it has accepted.
-pub(crate) struct Server {
+/// A server that is up: its port, and a connection that it has accepted.
+pub(crate) struct ServerProgram {
     port: Arc<ServerPort>,
-    link: Option<Link>,
+    connection: Option<ServerConnection>,
 }
 
-/// A connection.
-struct Link {
+/// A connection to the server.
+struct ServerConnection {
     sender: SendRequest<RequestBody>,
     driver: JoinHandle<()>,
 }
 
-impl Drop for Link {
+impl Drop for ServerConnection {
     fn drop(&mut self) {
         self.driver.abort();
     }
 }
 
-/// The server does not listen any more.
-#[derive(Debug)]
-pub(crate) struct NotListening;
-
-/// A connection that speaks another protocol now: what is read from it is the server's, what is written goes to it.
-/// The dyno is held until this is dropped.
+/// A connection that has switched to another protocol. The dyno is in use until this is dropped.
 struct ServerTunnel {
     server: TokioIo<Upgraded>,
     _held: oneshot::Sender<()>,
@@ -100,9 +96,9 @@ impl std::fmt::Debug for ServerTunnel {
     }
 }
 
-impl Link {
-    async fn new(port: &ServerPort) -> Result<Link, NotListening> {
-        let stream = port.connect().await.map_err(|_| NotListening)?;
+impl ServerConnection {
+    async fn open(port: &ServerPort) -> Result<ServerConnection, NotListening> {
+        let stream = port.connect().await?;
         let mut builder = http1::Builder::new();
         builder
             .max_buf_size(HEAD_BYTES_MAX)
@@ -111,134 +107,146 @@ impl Link {
         let (sender, connection) = handshake.await.map_err(|_| NotListening)?;
         let connection = connection.with_upgrades();
         let driver = tokio::spawn(async move { drop(connection.await) });
-        Ok(Link { sender, driver })
+        Ok(ServerConnection { sender, driver })
     }
 }
 
-impl Server {
-    /// Ready when the guest listens and has accepted a connection.
-    pub(crate) async fn up(port: Arc<ServerPort>) -> Server {
+impl ServerProgram {
+    /// Waits until the guest listens and has accepted a connection.
+    pub(crate) async fn wait_until_up(port: Arc<ServerPort>) -> ServerProgram {
         loop {
-            port.listening().await;
-            if let Ok(link) = Link::new(&port).await {
-                let link = Some(link);
-                return Server { port, link };
+            port.wait_until_listening().await;
+            if let Ok(connection) = ServerConnection::open(&port).await {
+                let connection = Some(connection);
+                return ServerProgram { port, connection };
             }
         }
     }
 
-    /// Has the guest answer `request`. Ready with the server when it can take another one.
+    /// Sends `request` to the guest. Ready with the server when it can take another request.
     pub(crate) async fn call(
         mut self,
         mut request: Request<RequestBody>,
         mut reply: Reply,
-    ) -> Result<(Server, CallOutcome), NotListening> {
+    ) -> Result<(ServerProgram, CallOutcome), NotListening> {
         let began = Instant::now();
-        prepare(&mut request, &reply);
+        prepare_request(&mut request, &reply);
         let method = request.method().clone();
         let asks = request.headers().contains_key(header::UPGRADE);
-        let kept = self.link.take().filter(|link| !link.sender.is_closed());
+        let kept = self
+            .connection
+            .take()
+            .filter(|connection| !connection.sender.is_closed());
         let fresh = kept.is_none();
-        let mut link = match kept {
-            Some(link) => link,
-            None => match self.reach(&mut reply).await? {
-                Ok(link) => link,
+        let mut connection = match kept {
+            Some(connection) => connection,
+            None => match self.connect_for_request(&mut reply).await? {
+                Ok(connection) => connection,
                 Err(server) => return Ok((server, CallOutcome::Incomplete(LATE))),
             },
         };
         reply.set_connect_time(began.elapsed());
         let mut left = pin!(reply.client_left());
-        let mut sent = until(left.as_mut(), link.sender.try_send_request(request)).await;
+        let mut sent =
+            unless_client_leaves(left.as_mut(), connection.sender.try_send_request(request)).await;
         if let Some(Err(error)) = &mut sent
             && !fresh
             && let Some(request) = error.take_message()
         {
-            // Closed in the meantime; the server has seen nothing of the request.
-            link = match self.reach(&mut reply).await? {
-                Ok(link) => link,
+            // The connection was closed meanwhile, before the server saw any of the request.
+            connection = match self.connect_for_request(&mut reply).await? {
+                Ok(connection) => connection,
                 Err(server) => return Ok((server, CallOutcome::Incomplete(LATE))),
             };
-            sent = until(left.as_mut(), link.sender.try_send_request(request)).await;
+            sent = unless_client_leaves(left.as_mut(), connection.sender.try_send_request(request))
+                .await;
         }
         let outcome = match sent {
             Some(Ok(response)) if asks && response.status() == StatusCode::SWITCHING_PROTOCOLS => {
-                let outcome = switch(response, reply).await;
-                drop(link);
-                self.again().await?;
+                let outcome = pass_upgrade(response, reply).await;
+                drop(connection);
+                self.reconnect().await?;
                 return Ok((self, outcome));
             }
             Some(Ok(response)) => {
-                let carried = carry(&method, response, reply, &self.port);
-                until(left.as_mut(), carried).await
+                let passed = pass_response(&method, response, reply, &self.port);
+                unless_client_leaves(left.as_mut(), passed).await
             }
-            Some(Err(error)) => Some(Carried::without_reuse(failed(&error.into_error(), reply))),
+            Some(Err(error)) => Some(PassedResponse::without_reuse(describe_missing_response(
+                &error.into_error(),
+                reply,
+            ))),
             None => None,
         };
-        let Some(carried) = outcome else {
-            // Nobody waits for the answer. The server learns of it by the end of the connection, and is free again when
-            // it has accepted another one.
-            drop(link);
-            self.again().await?;
+        let Some(passed) = outcome else {
+            // Nobody waits for the response. The server sees the end of the connection, and is free when it has
+            // accepted another.
+            drop(connection);
+            self.reconnect().await?;
             return Ok((self, CallOutcome::Complete));
         };
-        self.after(link, carried).await
+        self.wait_for_next(connection, passed).await
     }
 
-    /// Waits until the server can take another request after a response, on the same connection or a new one.
-    async fn after(
+    /// Waits after a response until the server can take another request, on the same connection or a new one.
+    async fn wait_for_next(
         mut self,
-        mut link: Link,
-        carried: Carried,
-    ) -> Result<(Server, CallOutcome), NotListening> {
-        let Carried {
+        mut connection: ServerConnection,
+        passed: PassedResponse,
+    ) -> Result<(ServerProgram, CallOutcome), NotListening> {
+        let PassedResponse {
             outcome,
             reuse,
             next,
-        } = carried;
+        } = passed;
         if outcome == CallOutcome::Complete && reuse == ConnectionReuse::Yes {
-            let usable = timeout(KEEP_GRACE, link.sender.ready()).await;
+            let usable = timeout(KEEP_GRACE, connection.sender.ready()).await;
             if matches!(usable, Ok(Ok(()))) {
-                self.link = Some(link);
+                self.connection = Some(connection);
                 return Ok((self, outcome));
             }
         }
-        drop(link);
+        drop(connection);
         match next {
-            Some(next) => self.link = Some(next),
-            None => self.again().await?,
+            Some(next) => self.connection = Some(next),
+            None => self.reconnect().await?,
         }
         Ok((self, outcome))
     }
 
-    /// A new connection for a request that waits for it; if it is accepted too late, the server alone.
-    async fn reach(&mut self, reply: &mut Reply) -> Result<Result<Link, Server>, NotListening> {
+    /// Makes a new connection for a request that waits for it. If the server accepts too late, returns the server
+    /// instead.
+    async fn connect_for_request(
+        &mut self,
+        reply: &mut Reply,
+    ) -> Result<Result<ServerConnection, ServerProgram>, NotListening> {
         let port = Arc::clone(&self.port);
-        let mut connecting = Box::pin(Link::new(&port));
+        let mut connecting = Box::pin(ServerConnection::open(&port));
         match timeout(CONNECT_TIMEOUT, &mut connecting).await {
-            Ok(Ok(link)) => Ok(Ok(link)),
+            Ok(Ok(connection)) => Ok(Ok(connection)),
             Ok(Err(gone)) => {
                 reply.fail(Refusal::BackendRefused);
                 Err(gone)
             }
             Err(_) => {
                 reply.fail(Refusal::BackendTimeout);
-                // Free again is a server that accepts; whoever drives this call knows how long that may take.
-                let link = Some(connecting.await?);
+                // A server is free when it accepts. The caller limits how long that may take.
+                let connection = Some(connecting.await?);
                 let port = Arc::clone(&self.port);
-                Ok(Err(Server { port, link }))
+                Ok(Err(ServerProgram { port, connection }))
             }
         }
     }
 
-    /// Waits until the guest has accepted a next connection.
-    async fn again(&mut self) -> Result<(), NotListening> {
-        self.link = Some(Link::new(&self.port).await?);
+    /// Waits until the guest has accepted another connection.
+    async fn reconnect(&mut self) -> Result<(), NotListening> {
+        self.connection = Some(ServerConnection::open(&self.port).await?);
         Ok(())
     }
 }
 
-/// What comes of `work`, unless whoever it is for has `left` before.
-async fn until<T>(
+/// The result of `work`, or `None` if the client leaves first.
+async fn unless_client_leaves<T>(
     mut left: Pin<&mut impl Future<Output = ()>>,
     work: impl Future<Output = T>,
 ) -> Option<T> {
@@ -252,9 +260,9 @@ async fn until<T>(
     .await
 }
 
-/// Brings a request into the form in which it goes out: in the host's own version, whichever the client spoke (RFC
-/// 9110, 2.5), and with interim responses passed on.
-fn prepare(request: &mut Request<RequestBody>, reply: &Reply) {
+/// Prepares a request to be sent: with the host's own HTTP version, whatever the client used (RFC 9110, 2.5), and
+/// with interim responses passed on.
+fn prepare_request(request: &mut Request<RequestBody>, reply: &Reply) {
     origin_form(request);
     *request.version_mut() = Version::HTTP_11;
     let interim = reply.interim_sender();
@@ -263,7 +271,7 @@ fn prepare(request: &mut Request<RequestBody>, reply: &Reply) {
     });
 }
 
-/// The request as it goes over a connection to its own server.
+/// Puts the target into origin form, as sent to the server itself.
 fn origin_form(request: &mut Request<RequestBody>) {
     if request.uri().authority().is_some() {
         let mut parts = http::uri::Parts::default();
@@ -272,27 +280,27 @@ fn origin_form(request: &mut Request<RequestBody>) {
     }
 }
 
-/// What the log says of a head that was not read to its end.
+/// The log text for a head that was not read completely.
 const HEAD_TOO_LARGE: &str = "the response is not valid HTTP: it has more than 1,000 headers, or they have more than 512 KiB";
 
-/// What the log says of a response in a coding that nobody asked for.
+/// The log text for a transfer coding that was not requested.
 const UNKNOWN_CODING: &str = "the response is not valid HTTP: its Transfer-Encoding is not chunked, and no other was asked for";
 
-/// What the log says of a server that was too slow to accept.
+/// The log text for a server that was too slow to accept.
 const LATE: &str = "the server did not accept a connection in time";
 
-/// What came of a response.
-struct Carried {
+/// The result of passing a response on.
+struct PassedResponse {
     outcome: CallOutcome,
-    /// Of its connection, after a whole one.
+    /// Whether the connection can be used again after the response.
     reuse: ConnectionReuse,
-    /// A connection that the server has accepted meanwhile.
-    next: Option<Link>,
+    /// A new connection that the server has accepted meanwhile.
+    next: Option<ServerConnection>,
 }
 
-impl Carried {
-    fn without_reuse(outcome: CallOutcome) -> Carried {
-        Carried {
+impl PassedResponse {
+    fn without_reuse(outcome: CallOutcome) -> PassedResponse {
+        PassedResponse {
             outcome,
             reuse: ConnectionReuse::No,
             next: None,
@@ -300,52 +308,52 @@ impl Carried {
     }
 }
 
-/// Carries a response to the reply.
-async fn carry(
+/// Passes a response on to the reply.
+async fn pass_response(
     method: &Method,
     response: Response<Incoming>,
     mut reply: Reply,
     port: &ServerPort,
-) -> Carried {
+) -> PassedResponse {
     let (mut head, body) = response.into_parts();
-    let reuse = match normalize(method, &mut head) {
+    let reuse = match normalize_framing(method, &mut head) {
         Ok(reuse) => reuse,
         Err(UnknownCoding) => {
             reply.reject("transfer-encoding");
-            return Carried::without_reuse(CallOutcome::Incomplete(UNKNOWN_CODING));
+            return PassedResponse::without_reuse(CallOutcome::Incomplete(UNKNOWN_CODING));
         }
     };
     if let Err(bad) = reply.send_head(head) {
-        return Carried::without_reuse(CallOutcome::Incomplete(bad.reason()));
+        return PassedResponse::without_reuse(CallOutcome::Incomplete(bad.reason()));
     }
-    let mut carried = Carried {
+    let mut passed = PassedResponse {
         outcome: CallOutcome::Complete,
         reuse,
         next: None,
     };
-    match carry_body(body, &mut reply).await {
+    match pass_body(body, &mut reply).await {
         Ok(trailers) => {
             if reuse == ConnectionReuse::Ends {
-                // The end of the connection may be that of the program.
-                match timeout(KEEP_GRACE, Link::new(port)).await {
-                    Ok(Ok(link)) => carried.next = Some(link),
+                // If the connection has ended, the program may have ended too.
+                match timeout(KEEP_GRACE, ServerConnection::open(port)).await {
+                    Ok(Ok(connection)) => passed.next = Some(connection),
                     Ok(Err(NotListening)) => {
-                        carried.outcome = CallOutcome::Incomplete(BROKE_OFF);
-                        return carried;
+                        passed.outcome = CallOutcome::Incomplete(BROKE_OFF);
+                        return passed;
                     }
-                    // It is busy with something else.
+                    // The server is busy with something else.
                     Err(_) => {}
                 }
             }
             reply.finish(trailers);
         }
-        Err(why) => carried.outcome = CallOutcome::Incomplete(why),
+        Err(why) => passed.outcome = CallOutcome::Incomplete(why),
     }
-    carried
+    passed
 }
 
-/// Carries a body to its end, and returns its trailers.
-async fn carry_body(
+/// Passes a body on to its end, and returns its trailers.
+async fn pass_body(
     mut body: Incoming,
     reply: &mut Reply,
 ) -> Result<Option<HeaderMap>, &'static str> {
@@ -362,11 +370,11 @@ async fn carry_body(
     }
 }
 
-/// What the log says of a body that is not complete.
+/// The log text for an incomplete body.
 const BROKE_OFF: &str = "the server broke off before its response was complete";
 
-/// Hands the connection over to whoever asked to switch protocols, and waits for its end.
-async fn switch(response: Response<Incoming>, mut reply: Reply) -> CallOutcome {
+/// Hands the connection to the client that asked to switch protocols, and waits for its end.
+async fn pass_upgrade(response: Response<Incoming>, mut reply: Reply) -> CallOutcome {
     let (head, body) = response.into_parts();
     let (copy, ()) = {
         let mut copy = Response::new(());
@@ -387,13 +395,13 @@ async fn switch(response: Response<Incoming>, mut reply: Reply) -> CallOutcome {
         return CallOutcome::Incomplete(bad.reason());
     }
     drop(reply);
-    // Dropped is ended.
+    // The sender is dropped when the tunnel ends.
     let _ = ended.await;
     CallOutcome::Complete
 }
 
-/// No response came.
-fn failed(error: &hyper::Error, mut reply: Reply) -> CallOutcome {
+/// Handles a request for which no response came.
+fn describe_missing_response(error: &hyper::Error, mut reply: Reply) -> CallOutcome {
     if error.is_parse_too_large() {
         reply.reject("headers-too-large");
         return CallOutcome::Incomplete(HEAD_TOO_LARGE);

@@ -1,15 +1,15 @@
-//! What a one-off may be asked to run, and with which variables.
+//! What a one-off runs, and with which variables.
 
 use std::path::PathBuf;
 
 use grid::name::ProcessType;
 
-/// Whether a program has the variables that the platform adds, such as `HOME`, `APP_NAME` and `DYNO`.
+/// Whether a program gets the variables of the platform, such as `HOME`, `APP_NAME` and `DYNO`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PlatformVars {
-    /// It has: it is part of an app.
+    /// Yes: the program is part of an app.
     Added,
-    /// It has not, as a file that any other tool would run just so.
+    /// No: the file runs as any other WASI tool would run it.
     LeftOut,
 }
 
@@ -18,16 +18,16 @@ pub enum PlatformVars {
 pub enum OneOffCommand {
     /// A process type of the release.
     Type {
-        /// Which.
+        /// The process type.
         process: ProcessType,
-        /// Arguments after those of the slug, as they are.
+        /// Arguments after those of the slug, passed unchanged.
         args: Vec<String>,
     },
-    /// A component, or a core module, by its path in the slug.
+    /// A component or core module, by its path in the slug.
     Component {
         /// The path, relative and without `..`.
         path: PathBuf,
-        /// Its arguments, as they are.
+        /// The arguments, passed unchanged.
         args: Vec<String>,
     },
 }

@@ -1,4 +1,4 @@
-//! Where a node gets unpacked slugs from.
+//! Where unpacked slugs come from.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -9,32 +9,34 @@ use slugs::World;
 
 use crate::error_chain::chain;
 
-/// One process type as its slug describes it.
+/// A process type, as described in the slug.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SlugProgram {
-    /// The component's file, within the unpacked slug.
+    /// The component's file in the unpacked slug.
     pub component: PathBuf,
-    /// Arguments after the program's name, as the manifest stores them: `$NAME` stands in them.
+    /// The arguments after the program's name, as stored in the manifest: they may contain `$NAME`.
     pub args: Vec<String>,
-    /// How it is entered, and so which engine it needs.
+    /// The world of the component, which decides how it is called and on which engine it runs.
     pub world: World,
 }
 
 /// A slug on this machine's disk.
 #[derive(Debug, Clone)]
 pub struct UnpackedSlug {
-    /// The app's files; read-only to guests.
+    /// The app's files, which guests may only read.
     pub folder: PathBuf,
-    /// What can be run of it.
+    /// The programs of the slug, by process type.
     pub programs: BTreeMap<ProcessType, SlugProgram>,
-    /// The symbolic links in the folder: path and target, relative to where they stand. None leads out of the folder.
+    /// The symbolic links in the folder: path and target, relative to the folder of the link. None leads out of the
+    /// slug.
     pub links: Arc<BTreeMap<String, String>>,
 }
 
-/// Gives the slug of that id, or says why not. May block: it is called off the runtime's threads.
+/// Finds the unpacked slug with this id, or returns the reason why there is none. May block: it is called outside the
+/// runtime's threads.
 pub type SlugSource = Arc<dyn Fn(SlugId) -> Result<UnpackedSlug, String> + Send + Sync>;
 
-/// Slugs from a store, unpacked there.
+/// Slugs from a store, which unpacks them.
 pub fn from_store(store: Arc<slugs::store::Store>) -> SlugSource {
     Arc::new(move |id| {
         let unpacked = store.unpack(id).map_err(|e| chain(&e))?;

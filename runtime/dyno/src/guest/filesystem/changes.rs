@@ -1,8 +1,9 @@
-//! What a guest may change of its files, decided before the engine changes anything: the same for all versions of WASI.
+//! The rules for changes to a guest's files, applied before the engine changes anything. They are the same for all
+//! WASI versions.
 //!
-//! Owns the rules of a read-only folder and of the borders between folders, with the errors that Linux gives for them,
-//! and what each change is charged to the quota. A change has two steps: `begin_…` refuses or charges, and the value
-//! that it gives is told when the engine has made the change. Must not know versions of WASI.
+//! Owns the rules of read-only folders and of the borders between folders, with the errors that Linux reports for
+//! them, and what each change is charged to the quota. A change has two steps: `begin_…` refuses or charges the
+//! change, and the returned value is finished after the engine has made the change. Must not know WASI versions.
 
 use std::fs::File;
 use std::io::ErrorKind;
@@ -13,7 +14,7 @@ use cap_std::fs::MetadataExt;
 use crate::guest::filesystem::paths::{FileRefusal, LastLink, ResolvedPath};
 use crate::guest::filesystem::quota::{DiskQuota, QuotaExceeded, UnlinkedFile};
 
-/// Largest size and offset of a file that the host's calls can express (they are signed).
+/// The largest size and offset of a file that system calls can express: both are signed.
 const OFFSET_MAX: u64 = i64::MAX as u64;
 
 impl From<QuotaExceeded> for FileRefusal {
@@ -22,12 +23,12 @@ impl From<QuotaExceeded> for FileRefusal {
     }
 }
 
-/// A new name that is paid for, and given back unless it is kept.
+/// A new name that was charged. The charge is undone when this is dropped, unless the name is kept.
 #[must_use]
 pub(crate) struct ChargedName(Option<Arc<DiskQuota>>);
 
 impl ChargedName {
-    /// The engine has made it.
+    /// Keeps the charge: the engine has created the name.
     pub(crate) fn keep(mut self) {
         self.0 = None;
     }
@@ -36,24 +37,24 @@ impl ChargedName {
 impl Drop for ChargedName {
     fn drop(&mut self) {
         if let Some(quota) = &self.0 {
-            quota.uncreate();
+            quota.release_name();
         }
     }
 }
 
-/// A folder, or a symbolic link, is to be made.
+/// Begins to create a folder or a symbolic link.
 pub(crate) fn begin_create(
     quota: &Arc<DiskQuota>,
     at: &ResolvedPath,
 ) -> Result<ChargedName, FileRefusal> {
     if at.is_read_only {
-        return Err(at.refuse_new_name());
+        return Err(at.new_name_refusal());
     }
-    quota.create()?;
+    quota.charge_name()?;
     Ok(ChargedName(Some(Arc::clone(quota))))
 }
 
-/// A second name of a file is to be made.
+/// Begins to create a second name of a file.
 pub(crate) fn begin_link(
     quota: &Arc<DiskQuota>,
     from: &ResolvedPath,
@@ -66,7 +67,7 @@ pub(crate) fn begin_link(
     begin_create(quota, to)
 }
 
-/// What an opening asks for.
+/// What a call to open a file or folder asks for.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct OpenRequest {
     pub(crate) last: LastLink,
@@ -74,25 +75,25 @@ pub(crate) struct OpenRequest {
     pub(crate) is_exclusive: bool,
     pub(crate) truncates: bool,
     pub(crate) writes: bool,
-    /// A folder, to change what is in it.
+    /// The folder is opened to change its entries.
     pub(crate) changes_folder: bool,
 }
 
-/// A file is being opened.
+/// A file that is being opened.
 #[must_use]
 pub(crate) struct FileOpening {
-    /// Whose files these are, if they count.
+    /// The quota that the file is charged to. `None` for a read-only file.
     quota: Option<Arc<DiskQuota>>,
     name: Option<ChargedName>,
-    /// Its length before it is cut.
+    /// The file's length before it is truncated.
     cut_from: Option<u64>,
 }
 
-/// A file is to be opened.
+/// Begins to open a file or folder.
 pub(crate) fn begin_open(
     quota: &Arc<DiskQuota>,
     at: &ResolvedPath,
-    asked: OpenRequest,
+    request: OpenRequest,
 ) -> Result<FileOpening, FileRefusal> {
     let mut opening = FileOpening {
         quota: None,
@@ -100,52 +101,55 @@ pub(crate) fn begin_open(
         cut_from: None,
     };
     if at.is_read_only {
-        refuse_open(at, asked)?;
+        check_read_only_open(at, request)?;
         return Ok(opening);
     }
     opening.quota = Some(Arc::clone(quota));
-    if asked.creates || asked.truncates {
-        let meta = at.metadata(asked.last);
-        if asked.creates && meta.is_err() {
-            quota.create()?;
+    if request.creates || request.truncates {
+        let meta = at.metadata(request.last);
+        if request.creates && meta.is_err() {
+            quota.charge_name()?;
             opening.name = Some(ChargedName(Some(Arc::clone(quota))));
         }
-        opening.cut_from = meta.ok().filter(|_| asked.truncates).map(|meta| meta.len());
+        opening.cut_from = meta
+            .ok()
+            .filter(|_| request.truncates)
+            .map(|meta| meta.len());
     }
     Ok(opening)
 }
 
-/// In a read-only folder.
-fn refuse_open(at: &ResolvedPath, asked: OpenRequest) -> Result<(), FileRefusal> {
-    let changes_file = asked.creates || asked.truncates || asked.writes;
-    if !changes_file && !asked.changes_folder {
+/// Refuses an open call in a read-only folder if the call asks for a change.
+fn check_read_only_open(at: &ResolvedPath, request: OpenRequest) -> Result<(), FileRefusal> {
+    let changes_file = request.creates || request.truncates || request.writes;
+    if !changes_file && !request.changes_folder {
         return Ok(());
     }
-    Err(match at.metadata(asked.last) {
-        Ok(_) if asked.creates && asked.is_exclusive => FileRefusal::Exists,
+    Err(match at.metadata(request.last) {
+        Ok(_) if request.creates && request.is_exclusive => FileRefusal::Exists,
         Ok(meta) if meta.is_dir() && changes_file => FileRefusal::IsFolder,
         Ok(_) => FileRefusal::ReadOnly,
-        Err(error) if asked.creates && error.kind() == ErrorKind::NotFound => at.refuse_in_parent(),
+        Err(error) if request.creates && error.kind() == ErrorKind::NotFound => at.parent_refusal(),
         Err(error) => error.into(),
     })
 }
 
 impl FileOpening {
-    /// The engine has opened it; none is a folder.
-    pub(crate) fn done(self, file: Option<&Arc<File>>) {
+    /// Notes that the engine has opened the file. `None`: it opened a folder.
+    pub(crate) fn finish(self, file: Option<&Arc<File>>) {
         if let Some(name) = self.name {
             name.keep();
         }
         if let (Some(file), Some(quota)) = (file, self.quota) {
-            quota.opened(file);
+            quota.note_opened(file);
             if let Some(before) = self.cut_from {
-                quota.shrank(file, before);
+                quota.note_shrunk(file, before);
             }
         }
     }
 }
 
-/// Names that go away: one that is removed, or one that another takes the place of.
+/// A name that goes away: it is removed, or replaced by a renamed file.
 #[must_use]
 pub(crate) struct NameRemoval {
     quota: Arc<DiskQuota>,
@@ -154,22 +158,22 @@ pub(crate) struct NameRemoval {
 }
 
 impl NameRemoval {
-    /// The engine has removed it.
-    pub(crate) fn done(self) {
+    /// Returns what the name was charged: the engine has removed the name.
+    pub(crate) fn finish(self) {
         match self.file {
-            Some(file) => self.quota.unlinked(&file),
-            None if self.names => self.quota.uncreate(),
+            Some(file) => self.quota.note_unlinked(&file),
+            None if self.names => self.quota.release_name(),
             None => {}
         }
     }
 }
 
-/// The name of a file or of a symbolic link is to be removed.
+/// Begins to remove the name of a file or of a symbolic link.
 pub(crate) fn begin_unlink(
     quota: &Arc<DiskQuota>,
     at: &ResolvedPath,
 ) -> Result<NameRemoval, FileRefusal> {
-    if at.is.is_some() {
+    if at.tree_folder.is_some() {
         return Err(FileRefusal::IsFolder);
     }
     if at.is_read_only {
@@ -178,16 +182,16 @@ pub(crate) fn begin_unlink(
     Ok(NameRemoval {
         quota: Arc::clone(quota),
         names: true,
-        file: at.last_name(),
+        file: at.unlinked_file(),
     })
 }
 
-/// A folder is to be removed.
+/// Begins to remove a folder.
 pub(crate) fn begin_remove_folder(
     quota: &Arc<DiskQuota>,
     at: &ResolvedPath,
 ) -> Result<NameRemoval, FileRefusal> {
-    if at.is.is_some() {
+    if at.tree_folder.is_some() {
         return Err(FileRefusal::Busy);
     }
     if at.is_read_only {
@@ -200,13 +204,13 @@ pub(crate) fn begin_remove_folder(
     })
 }
 
-/// A name is to be changed; another may be there already, which goes away then.
+/// Begins to rename a file or folder. If the new name exists already, that entry goes away.
 pub(crate) fn begin_rename(
     quota: &Arc<DiskQuota>,
     from: &ResolvedPath,
     to: &ResolvedPath,
 ) -> Result<NameRemoval, FileRefusal> {
-    if from.is.is_some() || to.is.is_some() {
+    if from.tree_folder.is_some() || to.tree_folder.is_some() {
         return Err(FileRefusal::Busy);
     }
     if from.is_read_only != to.is_read_only {
@@ -220,16 +224,16 @@ pub(crate) fn begin_rename(
         Some((meta.dev(), meta.ino()))
     };
     let replaced = node(to);
-    // Two paths or two names of one thing, of whatever kind: nothing happens, and both names stay.
+    // If both paths, or both names, are the same file or folder, a rename does nothing and keeps both names.
     let goes_away = replaced.is_some() && node(from) != replaced;
     Ok(NameRemoval {
         quota: Arc::clone(quota),
         names: goes_away,
-        file: goes_away.then(|| to.last_name()).flatten(),
+        file: goes_away.then(|| to.unlinked_file()).flatten(),
     })
 }
 
-/// The times of a file are to be set.
+/// Begins to set the times of a file.
 pub(crate) fn begin_set_times(at: &ResolvedPath, last: LastLink) -> Result<(), FileRefusal> {
     if at.is_read_only {
         at.metadata(last)?;
@@ -238,31 +242,31 @@ pub(crate) fn begin_set_times(at: &ResolvedPath, last: LastLink) -> Result<(), F
     Ok(())
 }
 
-/// A file that grows, or is cut: what it takes less than was charged is given back when this is dropped.
+/// A change of a file's length. Bytes that were charged and not used are returned to the quota when this is dropped.
 #[must_use]
 pub(crate) struct SizeChange {
     quota: Arc<DiskQuota>,
     file: Arc<File>,
-    /// Where the change begins, in bytes.
+    /// The offset at which the change begins, in bytes.
     start: u64,
-    /// The longest that it may have been charged for.
+    /// The length that the file was charged for, at most.
     charged: u64,
 }
 
 impl SizeChange {
-    /// The offset of what is written.
-    pub(crate) fn start(&self) -> u64 {
+    /// The offset at which bytes are written.
+    pub(crate) fn offset(&self) -> u64 {
         self.start
     }
 }
 
 impl Drop for SizeChange {
     fn drop(&mut self) {
-        self.quota.shrank(&self.file, self.charged);
+        self.quota.note_shrunk(&self.file, self.charged);
     }
 }
 
-/// `file` is to have the length `size`.
+/// Begins to set the length of `file` to `size` bytes.
 pub(crate) fn begin_set_size(
     quota: &Arc<DiskQuota>,
     file: &Arc<File>,
@@ -272,7 +276,7 @@ pub(crate) fn begin_set_size(
         return Err(FileRefusal::Invalid);
     }
     let before = file.metadata()?.len();
-    quota.grow(file, size)?;
+    quota.charge_growth(file, size)?;
     Ok(SizeChange {
         quota: Arc::clone(quota),
         file: Arc::clone(file),
@@ -281,7 +285,7 @@ pub(crate) fn begin_set_size(
     })
 }
 
-/// So many bytes are to be written into `file` at `start`, or at its end.
+/// Begins to write `bytes` bytes into `file` at `start`, or at the end of the file.
 pub(crate) fn begin_write(
     quota: &Arc<DiskQuota>,
     file: &Arc<File>,
@@ -297,7 +301,7 @@ pub(crate) fn begin_write(
     }
     let end = start.saturating_add(bytes);
     if bytes > 0 {
-        quota.grow(file, end)?;
+        quota.charge_growth(file, end)?;
     }
     Ok(SizeChange {
         quota: Arc::clone(quota),
@@ -316,7 +320,7 @@ mod tests {
 
     type Make = fn(&Path);
 
-    /// A folder of two names, which are all that its quota has.
+    /// Makes a folder with two entries, and a quota that has no room for a third name.
     fn full_of(
         make: impl FnOnce(&Path),
     ) -> (
@@ -328,13 +332,13 @@ mod tests {
         make(folder.path());
         let quota = Arc::new(DiskQuota::new(1_000, 2, || {}));
         for _ in 0..2 {
-            quota.create().expect("room");
+            quota.charge_name().expect("room");
         }
         let dir = Arc::new(File::open(folder.path()).expect("it was made"));
         let place = move |path: &str| ResolvedPath {
             dir: Arc::clone(&dir),
             path: path.to_owned(),
-            is: None,
+            tree_folder: None,
             is_read_only: false,
         };
         (folder, quota, place)
@@ -362,8 +366,8 @@ mod tests {
             let (folder, quota, place) = full_of(make);
             let rename = begin_rename(&quota, &place(from), &place(to)).expect("allowed");
             fs::rename(folder.path().join(from), folder.path().join(to)).expect("nothing happens");
-            rename.done();
-            assert!(quota.create().is_err(), "{from} onto {to}");
+            rename.finish();
+            assert!(quota.charge_name().is_err(), "{from} onto {to}");
         }
     }
 
@@ -382,9 +386,9 @@ mod tests {
         for make in makes {
             let (_folder, quota, place) = full_of(make);
             let rename = begin_rename(&quota, &place("a"), &place("b")).expect("allowed");
-            rename.done();
-            quota.create().expect("one is gone");
-            assert!(quota.create().is_err(), "only one");
+            rename.finish();
+            quota.charge_name().expect("one is gone");
+            assert!(quota.charge_name().is_err(), "only one");
         }
     }
 }

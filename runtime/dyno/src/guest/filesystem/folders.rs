@@ -1,8 +1,7 @@
-//! What a dyno sees of the disk: the app's files at `/`, in it its own `./tmp` and `./log`.
+//! The folders of one dyno: the app's files at `/`, with the dyno's own `./tmp` and `./log` in it.
 //!
-//! The two folders are made when the guest first asks for its folders (most requests never do) and
-//! removed with the dyno. How they become one tree is in `file_tree`. Knows nothing of requests; the WASI side is in
-//! `files_p2`, `files_p3` and `p1`.
+//! A dyno's own folders are created when the guest first asks for its folders, which most requests never do, and
+//! removed with the dyno. `tree` makes one tree of all folders. Must not know requests or WASI versions.
 
 use std::collections::HashMap;
 use std::fs::File;
@@ -16,32 +15,31 @@ use wasmtime_wasi::{FsPerms, OpenMode};
 
 use crate::guest::filesystem::paths::{FileRefusal, FolderId, LastLink, ResolvedPath};
 use crate::guest::filesystem::quota::DiskQuota;
-use crate::guest::filesystem::tree::{AppLinks, EntryKind, FileTree, TreeFolder, below_root};
+use crate::guest::filesystem::tree::{AppLinks, FileTree, TreeEntry, TreeFolder, below_root};
 
-/// The folders that each dyno has for itself, under the names the guest knows.
+/// The folders that each dyno has for itself, by the guest's paths.
 const OWN_FOLDERS: [&str; 2] = ["/tmp", "/log"];
-/// The path of the app's files.
+/// The guest's path of the app's files.
 const ROOT: &str = "/";
 
-/// A folder of this machine that a program is handed beside its own, to read and to write, or in place of the one of
-/// the same name. With one in place of `/` the program has only the folders that it is handed, as other WASI tools
-/// do it.
+/// A folder of this machine that a program may read and write, beside its own folders or instead of the one with the
+/// same path. If a folder replaces `/`, the program has only the folders given to it, as with other WASI tools.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MountedFolder {
-    /// Where it is here.
+    /// The path on this machine.
     pub host: PathBuf,
-    /// The path by which the program knows it: `/data`, or `data` for the same; `/` or `.` is its root.
+    /// The path that the program uses: `/data`, or `data` for the same. `/` or `.` is the root.
     pub guest: String,
 }
 
 impl MountedFolder {
-    /// The path below `/`.
+    /// The guest's path, relative to `/`.
     fn below_root(&self) -> &str {
         below_root(&self.guest)
     }
 }
 
-/// The app's files, opened once a release and shared by its dynos.
+/// The app's files: opened once for a release and shared by its dynos.
 #[derive(Clone)]
 pub(crate) struct AppFolder {
     dir: Dir,
@@ -50,7 +48,7 @@ pub(crate) struct AppFolder {
 }
 
 impl AppFolder {
-    /// Opens the folder into which a slug was unpacked; `links` are all symbolic links in it.
+    /// Opens the folder of an unpacked slug. `links` are all symbolic links in it.
     pub(crate) fn open(folder: &Path, links: Arc<AppLinks>) -> std::io::Result<AppFolder> {
         let dir = Dir::new(File::open(folder)?, FsPerms::ReadOnly, OpenMode::READ, true);
         let path = folder.into();
@@ -69,27 +67,27 @@ impl AppFolder {
 /// The folders of one dyno.
 pub(crate) struct DynoFolders {
     app: AppFolder,
-    /// Where `tmp` and `log` are made.
+    /// The folder in which `tmp` and `log` are created.
     home: PathBuf,
     has_home: bool,
-    /// Made when the guest first asks.
+    /// Created when the guest first asks for its folders.
     tree: Option<Arc<FileTree>>,
-    /// Handles of the tree's folders that the guest does not have, in their order.
+    /// Handles of the tree's folders, in the tree's order. The guest does not know them and cannot drop them.
     bases: Vec<u32>,
-    /// What is left of listings of `/`, by the handle of the listing.
+    /// The entries of `/` that are left to list, by the handle of the listing.
     listings: HashMap<u32, RootListing>,
-    /// Why the two could not be made, if they could not.
+    /// The reason why `tmp` and `log` could not be created.
     missing: Option<String>,
-    /// What it has beside them.
+    /// Folders of this machine that the program was given.
     more: Vec<MountedFolder>,
     pub(crate) quota: Arc<DiskQuota>,
 }
 
-/// What is left of a listing.
-type RootListing = std::vec::IntoIter<(String, EntryKind)>;
+/// The entries that are left of a listing of `/`.
+type RootListing = std::vec::IntoIter<TreeEntry>;
 
 impl DynoFolders {
-    /// `home` is a path that does not exist yet and belongs to this dyno alone.
+    /// Creates the folders of a dyno. `home` must not exist yet, and belongs to this dyno alone.
     pub(crate) fn new(app: AppFolder, home: PathBuf, quota: DiskQuota) -> DynoFolders {
         DynoFolders {
             app,
@@ -104,8 +102,9 @@ impl DynoFolders {
         }
     }
 
-    /// Gives the guest more folders of this machine. With any, nothing is counted: what is in there is not ours.
-    pub(crate) fn with(mut self, more: Vec<MountedFolder>) -> DynoFolders {
+    /// Gives the guest folders of this machine. With such folders, nothing is charged to the quota, since their files
+    /// do not belong to the platform.
+    pub(crate) fn with_mounts(mut self, more: Vec<MountedFolder>) -> DynoFolders {
         if !more.is_empty() {
             self.quota = Arc::new(DiskQuota::new(u64::MAX, u64::MAX, || {}));
         }
@@ -113,8 +112,8 @@ impl DynoFolders {
         self
     }
 
-    /// The guest's folders in the order in which it is handed them; made now.
-    pub(crate) fn tree(&mut self) -> std::io::Result<Arc<FileTree>> {
+    /// The tree of the guest's folders, in the order in which the guest receives them. Created by the first call.
+    pub(crate) fn open_tree(&mut self) -> std::io::Result<Arc<FileTree>> {
         if let Some(tree) = &self.tree {
             return Ok(Arc::clone(tree));
         }
@@ -123,17 +122,17 @@ impl DynoFolders {
         Ok(tree)
     }
 
-    /// The folders a guest is handed, with the paths it knows them by.
-    pub(crate) fn preopens(
+    /// Pushes a handle for each of the guest's folders, and returns them with the guest's paths.
+    pub(crate) fn push_preopens(
         &mut self,
         table: &mut ResourceTable,
     ) -> wasmtime::Result<Vec<(Resource<Descriptor>, String)>> {
-        let tree = match self.tree() {
+        let tree = match self.open_tree() {
             Ok(tree) => tree,
             Err(error) if !self.more.is_empty() => return Err(error.into()),
             Err(error) => {
-                // A disk that fails is the guest's to hear of, by what writing gives, and no reason to end it:
-                // the app's folder takes nothing in.
+                // If the disk fails, the guest is not ended. It sees its folders as read-only, and learns of the
+                // failure when it writes.
                 self.missing = Some(error.to_string());
                 let folders = [ROOT, OWN_FOLDERS[0], OWN_FOLDERS[1]];
                 return push_all(&folders.map(|path| self.app.folder(path)), table);
@@ -146,14 +145,14 @@ impl DynoFolders {
         push_all(tree.folders(), table)
     }
 
-    /// The host's own handle of a folder; a guest may drop the one that it was handed.
-    pub(crate) fn base(&self, id: FolderId) -> Resource<Descriptor> {
+    /// The host's own handle of a folder. The guest may have dropped the handle that it received.
+    pub(crate) fn base_handle(&self, id: FolderId) -> Resource<Descriptor> {
         Resource::new_borrow(self.bases[id.index()])
     }
 
-    /// What a path means that a guest gives relative to a directory, and the folder that it is relative to then, if
-    /// that is another.
-    pub(crate) fn find(
+    /// Resolves a guest's path, relative to a directory. Also returns the folder that the resolved path is relative
+    /// to, if this is not `dir`.
+    pub(crate) fn resolve(
         &self,
         dir: &Dir,
         path: String,
@@ -161,38 +160,43 @@ impl DynoFolders {
     ) -> Result<(Option<FolderId>, ResolvedPath), FileRefusal> {
         let tree = self.tree.as_ref();
         match tree.and_then(|tree| Some((tree, tree.id_of(dir)?))) {
-            Some((tree, start)) => tree.locate(start, path, last),
-            None => Ok((None, ResolvedPath::within(dir, path))),
+            Some((tree, start)) => tree.resolve(start, path, last),
+            None => Ok((None, ResolvedPath::in_folder(dir, path))),
         }
     }
 
-    /// A guest is about to make a symbolic link.
+    /// Notes that a guest is about to create a symbolic link.
     pub(crate) fn expect_links(&self) {
         if let Some(tree) = &self.tree {
             tree.expect_links();
         }
     }
 
-    /// Has a directory that was opened be the folder that it is, so that paths relative to it are followed likewise.
-    pub(crate) fn recognize(&self, opened: &mut Descriptor, is: Option<FolderId>) {
-        if let (Descriptor::Dir(dir), Some(id), Some(tree)) = (opened, is, &self.tree) {
+    /// Marks a directory that was opened as the folder of the tree that it is, so that paths relative to it are
+    /// resolved through the tree too.
+    pub(crate) fn mark_opened_folder(
+        &self,
+        opened: &mut Descriptor,
+        tree_folder: Option<FolderId>,
+    ) {
+        if let (Descriptor::Dir(dir), Some(id), Some(tree)) = (opened, tree_folder, &self.tree) {
             dir.dir = Arc::clone(&tree.folder(id).dir.dir);
         }
     }
 
-    /// What stands in a directory, if that is `/` with folders in it.
-    pub(crate) fn list_root(&self, dir: &Dir) -> Option<std::io::Result<Vec<(String, EntryKind)>>> {
+    /// The entries of a directory, if the directory is `/` with other folders in it. `None` otherwise.
+    pub(crate) fn list_root(&self, dir: &Dir) -> Option<std::io::Result<Vec<TreeEntry>>> {
         let tree = self.tree.as_ref()?;
         tree.is_root(tree.id_of(dir)?).then(|| tree.list_root())
     }
 
-    /// Keeps what a listing is to give.
-    pub(crate) fn begin_listing(&mut self, handle: u32, entries: Vec<(String, EntryKind)>) {
+    /// Stores the entries of a listing, by the handle of the listing.
+    pub(crate) fn begin_listing(&mut self, handle: u32, entries: Vec<TreeEntry>) {
         self.listings.insert(handle, entries.into_iter());
     }
 
-    /// The rest of a listing that was begun here.
-    pub(crate) fn listing(&mut self, handle: u32) -> Option<&mut RootListing> {
+    /// The rest of a listing that was stored here.
+    pub(crate) fn listing_mut(&mut self, handle: u32) -> Option<&mut RootListing> {
         self.listings.get_mut(&handle)
     }
 
@@ -200,20 +204,20 @@ impl DynoFolders {
         self.listings.remove(&handle);
     }
 
-    /// Why the guest has no folders to write to, if it asked for them and they could not be made.
-    pub(crate) fn missing(&self) -> Option<&str> {
+    /// The reason why the guest has no folders to write to. `None` if it has them, or has not asked for its folders.
+    pub(crate) fn missing_reason(&self) -> Option<&str> {
         self.missing.as_deref()
     }
 
     fn make_tree(&mut self) -> std::io::Result<FileTree> {
-        let given = |folder: &MountedFolder| open(&folder.host, &folder.guest);
+        let given = |folder: &MountedFolder| open_folder(&folder.host, &folder.guest);
         if self
             .more
             .iter()
             .any(|folder| folder.below_root().is_empty())
         {
             let folders = self.more.iter().map(given);
-            return Ok(FileTree::separate(folders.collect::<Result<_, _>>()?));
+            return Ok(FileTree::new_separate(folders.collect::<Result<_, _>>()?));
         }
         let mut folders = vec![self.app.folder(ROOT)];
         for name in OWN_FOLDERS {
@@ -222,27 +226,27 @@ impl DynoFolders {
                 .iter()
                 .any(|folder| folder.below_root() == below_root(name))
             {
-                folders.push(self.make_own(name)?);
+                folders.push(self.make_own_folder(name)?);
             }
         }
         for folder in &self.more {
             folders.push(given(folder)?);
         }
-        let tree = FileTree::joined(folders, Arc::clone(&self.app.links));
+        let tree = FileTree::new_joined(folders, Arc::clone(&self.app.links));
         if !self.more.is_empty() {
             tree.expect_links();
         }
         Ok(tree)
     }
 
-    fn make_own(&mut self, guest: &str) -> std::io::Result<TreeFolder> {
+    fn make_own_folder(&mut self, guest: &str) -> std::io::Result<TreeFolder> {
         let path = self.home.join(guest.trim_start_matches('/'));
         let made = std::fs::create_dir_all(&self.home)
             .and_then(|()| std::fs::create_dir(&path))
-            .and_then(|()| open(&path, guest));
+            .and_then(|()| open_folder(&path, guest));
         self.has_home = made.is_ok();
         if made.is_err() {
-            // Half of them would be in the way of the next attempt.
+            // A half-made folder would make the next attempt fail.
             drop(std::fs::remove_dir_all(&self.home));
         }
         made
@@ -260,8 +264,8 @@ fn push_all(
     folders.iter().map(push).collect()
 }
 
-/// A folder to read and to write.
-fn open(host: &Path, guest: &str) -> std::io::Result<TreeFolder> {
+/// Opens a folder for reading and writing.
+fn open_folder(host: &Path, guest: &str) -> std::io::Result<TreeFolder> {
     let mode = OpenMode::READ | OpenMode::WRITE;
     Ok(TreeFolder {
         guest: guest.to_owned(),
@@ -275,7 +279,7 @@ impl Drop for DynoFolders {
         if !self.has_home {
             return;
         }
-        // The place is free at once, for a next instance of the same dyno.
+        // The path is free at once for the next instance of the same dyno.
         static GONE: AtomicU64 = AtomicU64::new(0);
         let mut gone = std::mem::take(&mut self.home);
         let home = gone.clone();
@@ -287,7 +291,7 @@ impl Drop for DynoFolders {
             home
         };
         let remove = move || drop(std::fs::remove_dir_all(gone));
-        // A dyno may leave ten thousand files; whoever drops it should not wait for that.
+        // A dyno may leave ten thousand files. Removing them must not delay the caller.
         match tokio::runtime::Handle::try_current() {
             Ok(runtime) => drop(runtime.spawn_blocking(remove)),
             Err(_) => remove(),

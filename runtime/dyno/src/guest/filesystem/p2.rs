@@ -1,12 +1,10 @@
-//! `wasi:filesystem` 0.2 for a dyno: wasmtime-wasi's own, for one tree of folders (`file_tree`), with the quota and the
-//! rules of `file_changes` in front of whatever changes something.
+//! `wasi:filesystem` 0.2: wasmtime-wasi's implementation, behind the tree, the rules and the quota of this room.
 
-use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use wasmtime::component::{HasData, Resource};
-use wasmtime_wasi::filesystem::{Descriptor, Dir, File, WasiFilesystemCtxView};
+use wasmtime::component::Resource;
+use wasmtime_wasi::filesystem::Descriptor;
 use wasmtime_wasi::p2::bindings::filesystem::{preopens, types};
 use wasmtime_wasi::p2::{DynInputStream, DynOutputStream};
 use wasmtime_wasi::p2::{
@@ -14,44 +12,10 @@ use wasmtime_wasi::p2::{
 };
 
 use crate::guest::filesystem::changes::{self as changes, OpenRequest};
-use crate::guest::filesystem::folders::DynoFolders;
-use crate::guest::filesystem::paths::{FileRefusal, LastLink, ResolvedPath};
+use crate::guest::filesystem::paths::{FileRefusal, LastLink};
 use crate::guest::filesystem::quota::DiskQuota;
-use crate::guest::filesystem::tree::EntryKind;
+use crate::guest::filesystem::view::{Fd, FilesystemView, WRITE_BYTES_MAX, write_charged};
 use types::{ErrorCode, HostDescriptor as Inner};
-
-/// Bytes that a file stream takes in one write; as much as wasmtime-wasi's own.
-pub(crate) const WRITE_BYTES_MAX: usize = 64 * 1024;
-
-/// Names the guest data behind the filesystem interfaces.
-pub(crate) struct GuestFilesystem;
-
-impl HasData for GuestFilesystem {
-    type Data<'a> = FilesystemView<'a>;
-}
-
-/// The store data that the filesystem interfaces work on.
-pub(crate) struct FilesystemView<'a> {
-    pub(crate) files: &'a mut DynoFolders,
-    pub(crate) wasi: WasiFilesystemCtxView<'a>,
-}
-
-impl From<FileRefusal> for ErrorCode {
-    fn from(refusal: FileRefusal) -> ErrorCode {
-        match refusal {
-            FileRefusal::ReadOnly => ErrorCode::ReadOnly,
-            FileRefusal::CrossDevice => ErrorCode::CrossDevice,
-            FileRefusal::Busy => ErrorCode::Busy,
-            FileRefusal::Exists => ErrorCode::Exist,
-            FileRefusal::IsFolder => ErrorCode::IsDirectory,
-            FileRefusal::NotPermitted => ErrorCode::NotPermitted,
-            FileRefusal::TooManyLinks => ErrorCode::Loop,
-            FileRefusal::Invalid => ErrorCode::Invalid,
-            FileRefusal::Full => ErrorCode::InsufficientSpace,
-            FileRefusal::Io(error) => error.into(),
-        }
-    }
-}
 
 impl From<FileRefusal> for FsError {
     fn from(refusal: FileRefusal) -> FsError {
@@ -59,43 +23,9 @@ impl From<FileRefusal> for FsError {
     }
 }
 
-type Fd = Resource<Descriptor>;
-
 impl FilesystemView<'_> {
-    fn quota(&self) -> &Arc<DiskQuota> {
-        &self.files.quota
-    }
-
-    fn file(&self, fd: &Fd) -> FsResult<File> {
-        match self.wasi.table.get(fd)? {
-            Descriptor::File(file) => Ok(file.clone()),
-            Descriptor::Dir(_) => Err(ErrorCode::BadDescriptor.into()),
-        }
-    }
-
-    /// Refuses to change what a read-only descriptor is open on.
-    fn check_writable(&self, fd: &Fd) -> FsResult<()> {
-        let perms = match self.wasi.table.get(fd)? {
-            Descriptor::File(File { perms, .. }) | Descriptor::Dir(Dir { perms, .. }) => *perms,
-        };
-        if perms.write_not_permitted() {
-            return Err(ErrorCode::ReadOnly.into());
-        }
-        Ok(())
-    }
-
-    /// Follows a path; gives the descriptor for the engine to begin at, and the path from there.
-    fn find(&self, fd: &Fd, path: String, last: LastLink) -> FsResult<(Fd, ResolvedPath)> {
-        let Descriptor::Dir(dir) = self.wasi.table.get(fd)? else {
-            return Err(ErrorCode::NotDirectory.into());
-        };
-        let (folder, place) = self.files.find(dir, path, last)?;
-        let fd = folder.map_or_else(|| borrow(fd), |id| self.files.base(id));
-        Ok((fd, place))
-    }
-
     fn push_writer(&mut self, fd: &Fd, at: Option<u64>) -> FsResult<Resource<DynOutputStream>> {
-        let file = self.file(fd)?;
+        let file = self.file::<FsError>(fd)?;
         if file.perms.write_not_permitted() {
             return Err(ErrorCode::NotPermitted.into());
         }
@@ -109,32 +39,9 @@ impl FilesystemView<'_> {
     }
 }
 
-/// Whether a path's last part is followed when it is a symbolic link.
-fn last(flags: types::PathFlags) -> LastLink {
-    if flags.contains(types::PathFlags::SYMLINK_FOLLOW) {
-        LastLink::Follow
-    } else {
-        LastLink::Keep
-    }
-}
-
-fn entry((name, kind): (String, EntryKind)) -> types::DirectoryEntry {
-    let type_ = match kind {
-        EntryKind::Folder => types::DescriptorType::Directory,
-        EntryKind::File => types::DescriptorType::RegularFile,
-        EntryKind::Link => types::DescriptorType::SymbolicLink,
-        EntryKind::Other => types::DescriptorType::Unknown,
-    };
-    types::DirectoryEntry { type_, name }
-}
-
-fn borrow(fd: &Fd) -> Fd {
-    Resource::new_borrow(fd.rep())
-}
-
 impl preopens::Host for FilesystemView<'_> {
     fn get_directories(&mut self) -> wasmtime::Result<Vec<(Fd, String)>> {
-        self.files.preopens(self.wasi.table)
+        self.files.push_preopens(self.wasi.table)
     }
 }
 
@@ -156,8 +63,8 @@ impl types::HostDirectoryEntryStream for FilesystemView<'_> {
         &mut self,
         stream: Resource<ReaddirIterator>,
     ) -> FsResult<Option<types::DirectoryEntry>> {
-        if let Some(listing) = self.files.listing(stream.rep()) {
-            return Ok(listing.next().map(entry));
+        if let Some(listing) = self.files.listing_mut(stream.rep()) {
+            return Ok(listing.next().map(types::DirectoryEntry::from));
         }
         types::HostDirectoryEntryStream::read_directory_entry(&mut self.wasi, stream).await
     }
@@ -168,7 +75,7 @@ impl types::HostDirectoryEntryStream for FilesystemView<'_> {
     }
 }
 
-/// Functions of an open descriptor that change nothing: passed on.
+/// Functions of an open handle that change nothing: passed on to the engine.
 macro_rules! passed_on {
     ($($name:ident($($arg:ident: $ty:ty),*) -> $out:ty;)*) => {
         $(async fn $name(&mut self, fd: Fd $(, $arg: $ty)*) -> $out {
@@ -177,7 +84,7 @@ macro_rules! passed_on {
     };
 }
 
-/// Functions of a path that change nothing: passed on with the folder that the path means.
+/// Functions of a path that change nothing: passed on to the engine with the resolved path.
 macro_rules! passed_on_in_tree {
     ($($name:ident($($flags:ident)?) -> $out:ty;)*) => {
         $(async fn $name(
@@ -188,8 +95,8 @@ macro_rules! passed_on_in_tree {
         ) -> FsResult<$out> {
             #[allow(unused_variables)]
             let follow = LastLink::Keep;
-            $(let follow = last($flags);)?
-            let (fd, at) = self.find(&fd, path, follow)?;
+            $(let follow = LastLink::from($flags);)?
+            let (fd, at) = self.resolve::<FsError>(&fd, path, follow)?;
             Inner::$name(&mut self.wasi, fd, $($flags,)? at.path).await
         })*
     };
@@ -218,7 +125,7 @@ impl types::HostDescriptor for FilesystemView<'_> {
         atim: types::NewTimestamp,
         mtim: types::NewTimestamp,
     ) -> FsResult<()> {
-        self.check_writable(&fd)?;
+        self.check_writable::<FsError>(&fd)?;
         Inner::set_times(&mut self.wasi, fd, atim, mtim).await
     }
 
@@ -230,8 +137,8 @@ impl types::HostDescriptor for FilesystemView<'_> {
         atim: types::NewTimestamp,
         mtim: types::NewTimestamp,
     ) -> FsResult<()> {
-        let (fd, at) = self.find(&fd, path, last(flags))?;
-        changes::begin_set_times(&at, last(flags))?;
+        let (fd, at) = self.resolve::<FsError>(&fd, path, flags)?;
+        changes::begin_set_times(&at, flags.into())?;
         Inner::set_times_at(&mut self.wasi, fd, flags, at.path, atim, mtim).await
     }
 
@@ -247,8 +154,8 @@ impl types::HostDescriptor for FilesystemView<'_> {
         Ok(listing)
     }
 
-    /// Nothing to do: what is in these folders ends with the dyno, so it need not survive a power
-    /// cut, and no guest can make the host wait for a disk.
+    /// Does nothing: these folders end with the dyno, so their files need not survive a power cut, and no guest can
+    /// make the host wait for a disk.
     async fn sync_data(&mut self, fd: Fd) -> FsResult<()> {
         self.wasi.table.get(&fd)?;
         Ok(())
@@ -276,7 +183,7 @@ impl types::HostDescriptor for FilesystemView<'_> {
     }
 
     async fn write(&mut self, fd: Fd, buf: Vec<u8>, offset: u64) -> FsResult<u64> {
-        let file = self.file(&fd)?;
+        let file = self.file::<FsError>(&fd)?;
         if file.perms.write_not_permitted() {
             return Inner::write(&mut self.wasi, fd, buf, offset).await;
         }
@@ -286,8 +193,8 @@ impl types::HostDescriptor for FilesystemView<'_> {
     }
 
     async fn set_size(&mut self, fd: Fd, size: u64) -> FsResult<()> {
-        let file = self.file(&fd)?.file;
-        self.check_writable(&fd)?;
+        let file = self.file::<FsError>(&fd)?.file;
+        self.check_writable::<FsError>(&fd)?;
         let _sizing = changes::begin_set_size(self.quota(), &file, size)?;
         Inner::set_size(&mut self.wasi, fd, size).await
     }
@@ -300,28 +207,21 @@ impl types::HostDescriptor for FilesystemView<'_> {
         oflags: types::OpenFlags,
         flags: types::DescriptorFlags,
     ) -> FsResult<Fd> {
-        let (fd, at) = self.find(&fd, path, last(path_flags))?;
-        let asked = OpenRequest {
-            last: last(path_flags),
-            creates: oflags.contains(types::OpenFlags::CREATE),
-            is_exclusive: oflags.contains(types::OpenFlags::EXCLUSIVE),
-            truncates: oflags.contains(types::OpenFlags::TRUNCATE),
-            writes: flags.contains(types::DescriptorFlags::WRITE),
-            changes_folder: flags.contains(types::DescriptorFlags::MUTATE_DIRECTORY),
-        };
-        let opening = changes::begin_open(self.quota(), &at, asked)?;
+        let (fd, at) = self.resolve::<FsError>(&fd, path, path_flags)?;
+        let request = OpenRequest::from((path_flags, oflags, flags));
+        let opening = changes::begin_open(self.quota(), &at, request)?;
         let opened = Inner::open_at(&mut self.wasi, fd, path_flags, at.path, oflags, flags).await?;
         let descriptor = self.wasi.table.get_mut(&opened)?;
-        self.files.recognize(descriptor, at.is);
+        self.files.mark_opened_folder(descriptor, at.tree_folder);
         match descriptor {
-            Descriptor::File(file) => opening.done(Some(&file.file)),
-            Descriptor::Dir(_) => opening.done(None),
+            Descriptor::File(file) => opening.finish(Some(&file.file)),
+            Descriptor::Dir(_) => opening.finish(None),
         }
         Ok(opened)
     }
 
     async fn create_directory_at(&mut self, fd: Fd, path: String) -> FsResult<()> {
-        let (fd, at) = self.find(&fd, path, LastLink::Keep)?;
+        let (fd, at) = self.resolve::<FsError>(&fd, path, LastLink::Keep)?;
         let name = changes::begin_create(self.quota(), &at)?;
         Inner::create_directory_at(&mut self.wasi, fd, at.path).await?;
         name.keep();
@@ -329,7 +229,7 @@ impl types::HostDescriptor for FilesystemView<'_> {
     }
 
     async fn symlink_at(&mut self, fd: Fd, old: String, new: String) -> FsResult<()> {
-        let (fd, at) = self.find(&fd, new, LastLink::Keep)?;
+        let (fd, at) = self.resolve::<FsError>(&fd, new, LastLink::Keep)?;
         let name = changes::begin_create(self.quota(), &at)?;
         self.files.expect_links();
         Inner::symlink_at(&mut self.wasi, fd, old, at.path).await?;
@@ -345,8 +245,8 @@ impl types::HostDescriptor for FilesystemView<'_> {
         new_fd: Fd,
         new: String,
     ) -> FsResult<()> {
-        let (fd, from) = self.find(&fd, old, last(flags))?;
-        let (new_fd, to) = self.find(&new_fd, new, LastLink::Keep)?;
+        let (fd, from) = self.resolve::<FsError>(&fd, old, flags)?;
+        let (new_fd, to) = self.resolve::<FsError>(&new_fd, new, LastLink::Keep)?;
         let name = changes::begin_link(self.quota(), &from, &to)?;
         Inner::link_at(&mut self.wasi, fd, flags, from.path, new_fd, to.path).await?;
         name.keep();
@@ -354,49 +254,38 @@ impl types::HostDescriptor for FilesystemView<'_> {
     }
 
     async fn remove_directory_at(&mut self, fd: Fd, path: String) -> FsResult<()> {
-        let (fd, at) = self.find(&fd, path, LastLink::Keep)?;
+        let (fd, at) = self.resolve::<FsError>(&fd, path, LastLink::Keep)?;
         let removal = changes::begin_remove_folder(self.quota(), &at)?;
         Inner::remove_directory_at(&mut self.wasi, fd, at.path).await?;
-        removal.done();
+        removal.finish();
         Ok(())
     }
 
     async fn unlink_file_at(&mut self, fd: Fd, path: String) -> FsResult<()> {
-        let (fd, at) = self.find(&fd, path, LastLink::Keep)?;
+        let (fd, at) = self.resolve::<FsError>(&fd, path, LastLink::Keep)?;
         let removal = changes::begin_unlink(self.quota(), &at)?;
         Inner::unlink_file_at(&mut self.wasi, fd, at.path).await?;
-        removal.done();
+        removal.finish();
         Ok(())
     }
 
     async fn rename_at(&mut self, fd: Fd, old: String, new_fd: Fd, new: String) -> FsResult<()> {
-        let (fd, from) = self.find(&fd, old, LastLink::Keep)?;
-        let (new_fd, to) = self.find(&new_fd, new, LastLink::Keep)?;
+        let (fd, from) = self.resolve::<FsError>(&fd, old, LastLink::Keep)?;
+        let (new_fd, to) = self.resolve::<FsError>(&new_fd, new, LastLink::Keep)?;
         let removal = changes::begin_rename(self.quota(), &from, &to)?;
         Inner::rename_at(&mut self.wasi, fd, from.path, new_fd, to.path).await?;
-        removal.done();
+        removal.finish();
         Ok(())
     }
 }
 
-/// Writes into a file in place, after asking the quota; never waits, so never in the background.
+/// Writes into a file, charged to the quota. A write never waits, so it needs no background task.
 struct ChargedFileWriter {
     file: Arc<std::fs::File>,
-    /// The next byte's offset; `None` appends.
+    /// The offset of the next byte. `None` appends.
     at: Option<u64>,
     quota: Arc<DiskQuota>,
     failed: bool,
-}
-
-/// Writes `bytes` at `at` (or appends), charged to `quota`.
-pub(crate) fn write_charged(
-    file: &Arc<std::fs::File>,
-    at: Option<u64>,
-    bytes: &[u8],
-    quota: &Arc<DiskQuota>,
-) -> Result<(), FileRefusal> {
-    let growth = changes::begin_write(quota, file, at, bytes.len() as u64)?;
-    Ok(file.write_all_at(bytes, growth.start())?)
 }
 
 impl OutputStream for ChargedFileWriter {

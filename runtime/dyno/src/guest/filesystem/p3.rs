@@ -1,4 +1,4 @@
-//! `wasi:filesystem` 0.3 for a dyno: wasmtime-wasi's own behind the same tree, rules and quota as for 0.2.
+//! `wasi:filesystem` 0.3: wasmtime-wasi's implementation, behind the tree, the rules and the quota of this room.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -6,22 +6,20 @@ use std::task::{Context, Poll};
 
 use tokio::sync::oneshot;
 use wasmtime::component::{
-    Access, Accessor, FutureReader, Linker, Resource, Source, StreamConsumer, StreamReader,
-    StreamResult,
+    Access, Accessor, FutureReader, Linker, Source, StreamConsumer, StreamReader, StreamResult,
 };
 use wasmtime::{AsContextMut, StoreContextMut};
 use wasmtime_wasi::WasiView;
-use wasmtime_wasi::filesystem::{Descriptor, Dir, File, WasiFilesystem, WasiFilesystemView};
+use wasmtime_wasi::filesystem::{Descriptor, WasiFilesystem, WasiFilesystemView};
 use wasmtime_wasi::p3::bindings::filesystem::{preopens, types};
 use wasmtime_wasi::p3::filesystem::{FilesystemError, FilesystemResult};
 
 use crate::guest::filesystem::changes::{self as changes, OpenRequest};
-use crate::guest::filesystem::p2::{
-    FilesystemView, GuestFilesystem, WRITE_BYTES_MAX, write_charged,
-};
 use crate::guest::filesystem::paths::{FileRefusal, LastLink, ResolvedPath};
 use crate::guest::filesystem::quota::DiskQuota;
-use crate::guest::filesystem::tree::EntryKind;
+use crate::guest::filesystem::view::{
+    Fd, FilesystemView, GuestFilesystem, WRITE_BYTES_MAX, write_charged,
+};
 use types::{ErrorCode, HostDescriptorWithStore as Inner};
 
 pub(crate) fn add_to_linker<T: WasiView + 'static>(
@@ -32,26 +30,8 @@ pub(crate) fn add_to_linker<T: WasiView + 'static>(
     preopens::add_to_linker::<_, GuestFilesystem>(linker, view)
 }
 
-type Fd = Resource<Descriptor>;
 type Store<T> = Accessor<T, GuestFilesystem>;
 type WriteResult = FutureReader<Result<(), ErrorCode>>;
-
-impl From<FileRefusal> for ErrorCode {
-    fn from(refusal: FileRefusal) -> ErrorCode {
-        match refusal {
-            FileRefusal::ReadOnly => ErrorCode::ReadOnly,
-            FileRefusal::CrossDevice => ErrorCode::CrossDevice,
-            FileRefusal::Busy => ErrorCode::Busy,
-            FileRefusal::Exists => ErrorCode::Exist,
-            FileRefusal::IsFolder => ErrorCode::IsDirectory,
-            FileRefusal::NotPermitted => ErrorCode::NotPermitted,
-            FileRefusal::TooManyLinks => ErrorCode::Loop,
-            FileRefusal::Invalid => ErrorCode::Invalid,
-            FileRefusal::Full => ErrorCode::InsufficientSpace,
-            FileRefusal::Io(error) => error.into(),
-        }
-    }
-}
 
 impl From<FileRefusal> for FilesystemError {
     fn from(refusal: FileRefusal) -> FilesystemError {
@@ -59,11 +39,7 @@ impl From<FileRefusal> for FilesystemError {
     }
 }
 
-fn borrow(fd: &Fd) -> Fd {
-    Resource::new_borrow(fd.rep())
-}
-
-/// The engine's own functions on the same store.
+/// The store as the engine's own functions see it.
 fn plain<T: WasiView + 'static>(store: &Store<T>) -> Accessor<T, WasiFilesystem> {
     store.with_getter::<WasiFilesystem>(<T as WasiFilesystemView>::filesystem)
 }
@@ -78,62 +54,24 @@ fn quota<T: 'static>(store: &Store<T>) -> Arc<DiskQuota> {
     store.with(|mut store| Arc::clone(&store.get().files.quota))
 }
 
-/// Refuses to change what a read-only descriptor is open on.
+/// Refuses to change a file or folder whose handle is read-only.
 fn check_writable<T: 'static>(store: &Store<T>, fd: &Fd) -> FilesystemResult<()> {
-    let perms = store.with(|mut store| {
-        let perms = match store.get().wasi.table.get(fd)? {
-            Descriptor::File(File { perms, .. }) | Descriptor::Dir(Dir { perms, .. }) => *perms,
-        };
-        FilesystemResult::Ok(perms)
-    })?;
-    if perms.write_not_permitted() {
-        return Err(ErrorCode::ReadOnly.into());
-    }
-    Ok(())
+    store.with(|mut store| store.get().check_writable(fd))
 }
 
 fn file<T: 'static>(store: &Store<T>, fd: &Fd) -> FilesystemResult<Arc<std::fs::File>> {
-    store.with(|mut store| match store.get().wasi.table.get(fd)? {
-        Descriptor::File(file) => Ok(Arc::clone(&file.file)),
-        Descriptor::Dir(_) => Err(ErrorCode::BadDescriptor.into()),
-    })
+    let file: FilesystemResult<_> = store.with(|mut store| store.get().file(fd));
+    Ok(file?.file)
 }
 
-/// Follows a path; gives the descriptor for the engine to begin at, and the path from there.
-fn find<T: 'static>(
+/// Resolves a path. Returns the handle from which the engine is to open it, and the path from there.
+fn resolve<T: 'static>(
     store: &Store<T>,
     fd: &Fd,
     path: String,
-    last: LastLink,
+    last: impl Into<LastLink>,
 ) -> FilesystemResult<(Fd, ResolvedPath)> {
-    store.with(|mut store| {
-        let view = store.get();
-        let Descriptor::Dir(dir) = view.wasi.table.get(fd)? else {
-            return Err(ErrorCode::NotDirectory.into());
-        };
-        let (folder, place) = view.files.find(dir, path, last)?;
-        let fd = folder.map_or_else(|| borrow(fd), |id| view.files.base(id));
-        Ok((fd, place))
-    })
-}
-
-/// Whether a path's last part is followed when it is a symbolic link.
-fn last(flags: types::PathFlags) -> LastLink {
-    if flags.contains(types::PathFlags::SYMLINK_FOLLOW) {
-        LastLink::Follow
-    } else {
-        LastLink::Keep
-    }
-}
-
-fn entry((name, kind): (String, EntryKind)) -> types::DirectoryEntry {
-    let type_ = match kind {
-        EntryKind::Folder => types::DescriptorType::Directory,
-        EntryKind::File => types::DescriptorType::RegularFile,
-        EntryKind::Link => types::DescriptorType::SymbolicLink,
-        EntryKind::Other => types::DescriptorType::Other(None),
-    };
-    types::DirectoryEntry { type_, name }
+    store.with(|mut store| store.get().resolve(fd, path, last))
 }
 
 impl types::Host for FilesystemView<'_> {
@@ -144,7 +82,7 @@ impl types::Host for FilesystemView<'_> {
 
 impl preopens::Host for FilesystemView<'_> {
     fn get_directories(&mut self) -> wasmtime::Result<Vec<(Fd, String)>> {
-        self.files.preopens(self.wasi.table)
+        self.files.push_preopens(self.wasi.table)
     }
 }
 
@@ -154,7 +92,7 @@ impl types::HostDescriptor for FilesystemView<'_> {
     }
 }
 
-/// Functions of an open descriptor that change nothing: passed on.
+/// Functions of an open handle that change nothing: passed on to the engine.
 macro_rules! passed_on {
     ($($name:ident($($arg:ident: $ty:ty),*) -> $out:ty;)*) => {
         $(async fn $name(store: &Store<T>, fd: Fd $(, $arg: $ty)*) -> $out {
@@ -163,7 +101,7 @@ macro_rules! passed_on {
     };
 }
 
-/// Functions of a path that change nothing: passed on with the folder that the path means.
+/// Functions of a path that change nothing: passed on to the engine with the resolved path.
 macro_rules! passed_on_in_tree {
     ($($name:ident($($flags:ident)?) -> $out:ty;)*) => {
         $(async fn $name(
@@ -174,8 +112,8 @@ macro_rules! passed_on_in_tree {
         ) -> FilesystemResult<$out> {
             #[allow(unused_variables)]
             let follow = LastLink::Keep;
-            $(let follow = last($flags);)?
-            let (fd, at) = find(store, &fd, path, follow)?;
+            $(let follow = LastLink::from($flags);)?
+            let (fd, at) = resolve(store, &fd, path, follow)?;
             Inner::$name(&plain(store), fd, $($flags,)? at.path).await
         })*
     };
@@ -215,8 +153,8 @@ impl<T: WasiView + 'static> types::HostDescriptorWithStore<T> for GuestFilesyste
         atim: types::NewTimestamp,
         mtim: types::NewTimestamp,
     ) -> FilesystemResult<()> {
-        let (fd, at) = find(store, &fd, path, last(flags))?;
-        changes::begin_set_times(&at, last(flags))?;
+        let (fd, at) = resolve(store, &fd, path, flags)?;
+        changes::begin_set_times(&at, flags.into())?;
         Inner::set_times_at(&plain(store), fd, flags, at.path, atim, mtim).await
     }
 
@@ -241,7 +179,13 @@ impl<T: WasiView + 'static> types::HostDescriptorWithStore<T> for GuestFilesyste
             return Inner::read_directory(plain_access(&mut store), fd);
         };
         let (entries, ended) = match entries {
-            Ok(entries) => (entries.into_iter().map(entry).collect(), Ok(())),
+            Ok(entries) => (
+                entries
+                    .into_iter()
+                    .map(types::DirectoryEntry::from)
+                    .collect(),
+                Ok(()),
+            ),
             Err(error) => (Vec::new(), Err(ErrorCode::from(error))),
         };
         Ok((
@@ -267,7 +211,7 @@ impl<T: WasiView + 'static> types::HostDescriptorWithStore<T> for GuestFilesyste
         write(store, &fd, data, None)
     }
 
-    /// Nothing to do, as for 0.2: these folders end with the dyno.
+    /// Does nothing, as in 0.2: these folders end with the dyno.
     async fn sync_data(store: &Store<T>, fd: Fd) -> FilesystemResult<()> {
         store.with(|mut store| Ok(store.get().wasi.table.get(&fd).map(drop)?))
     }
@@ -291,24 +235,17 @@ impl<T: WasiView + 'static> types::HostDescriptorWithStore<T> for GuestFilesyste
         oflags: types::OpenFlags,
         flags: types::DescriptorFlags,
     ) -> FilesystemResult<Fd> {
-        let (fd, at) = find(store, &fd, path, last(path_flags))?;
-        let asked = OpenRequest {
-            last: last(path_flags),
-            creates: oflags.contains(types::OpenFlags::CREATE),
-            is_exclusive: oflags.contains(types::OpenFlags::EXCLUSIVE),
-            truncates: oflags.contains(types::OpenFlags::TRUNCATE),
-            writes: flags.contains(types::DescriptorFlags::WRITE),
-            changes_folder: flags.contains(types::DescriptorFlags::MUTATE_DIRECTORY),
-        };
-        let opening = changes::begin_open(&quota(store), &at, asked)?;
+        let (fd, at) = resolve(store, &fd, path, path_flags)?;
+        let request = OpenRequest::from((path_flags, oflags, flags));
+        let opening = changes::begin_open(&quota(store), &at, request)?;
         let opened = Inner::open_at(&plain(store), fd, path_flags, at.path, oflags, flags).await?;
         store.with(|mut store| {
             let view = store.get();
             let descriptor = view.wasi.table.get_mut(&opened)?;
-            view.files.recognize(descriptor, at.is);
+            view.files.mark_opened_folder(descriptor, at.tree_folder);
             match descriptor {
-                Descriptor::File(file) => opening.done(Some(&file.file)),
-                Descriptor::Dir(_) => opening.done(None),
+                Descriptor::File(file) => opening.finish(Some(&file.file)),
+                Descriptor::Dir(_) => opening.finish(None),
             }
             FilesystemResult::Ok(())
         })?;
@@ -316,7 +253,7 @@ impl<T: WasiView + 'static> types::HostDescriptorWithStore<T> for GuestFilesyste
     }
 
     async fn create_directory_at(store: &Store<T>, fd: Fd, path: String) -> FilesystemResult<()> {
-        let (fd, at) = find(store, &fd, path, LastLink::Keep)?;
+        let (fd, at) = resolve(store, &fd, path, LastLink::Keep)?;
         let name = changes::begin_create(&quota(store), &at)?;
         Inner::create_directory_at(&plain(store), fd, at.path).await?;
         name.keep();
@@ -329,7 +266,7 @@ impl<T: WasiView + 'static> types::HostDescriptorWithStore<T> for GuestFilesyste
         old: String,
         new: String,
     ) -> FilesystemResult<()> {
-        let (fd, at) = find(store, &fd, new, LastLink::Keep)?;
+        let (fd, at) = resolve(store, &fd, new, LastLink::Keep)?;
         let name = changes::begin_create(&quota(store), &at)?;
         store.with(|mut store| store.get().files.expect_links());
         Inner::symlink_at(&plain(store), fd, old, at.path).await?;
@@ -345,8 +282,8 @@ impl<T: WasiView + 'static> types::HostDescriptorWithStore<T> for GuestFilesyste
         new_fd: Fd,
         new: String,
     ) -> FilesystemResult<()> {
-        let (fd, from) = find(store, &fd, old, last(flags))?;
-        let (new_fd, to) = find(store, &new_fd, new, LastLink::Keep)?;
+        let (fd, from) = resolve(store, &fd, old, flags)?;
+        let (new_fd, to) = resolve(store, &new_fd, new, LastLink::Keep)?;
         let name = changes::begin_link(&quota(store), &from, &to)?;
         Inner::link_at(&plain(store), fd, flags, from.path, new_fd, to.path).await?;
         name.keep();
@@ -354,18 +291,18 @@ impl<T: WasiView + 'static> types::HostDescriptorWithStore<T> for GuestFilesyste
     }
 
     async fn remove_directory_at(store: &Store<T>, fd: Fd, path: String) -> FilesystemResult<()> {
-        let (fd, at) = find(store, &fd, path, LastLink::Keep)?;
+        let (fd, at) = resolve(store, &fd, path, LastLink::Keep)?;
         let removal = changes::begin_remove_folder(&quota(store), &at)?;
         Inner::remove_directory_at(&plain(store), fd, at.path).await?;
-        removal.done();
+        removal.finish();
         Ok(())
     }
 
     async fn unlink_file_at(store: &Store<T>, fd: Fd, path: String) -> FilesystemResult<()> {
-        let (fd, at) = find(store, &fd, path, LastLink::Keep)?;
+        let (fd, at) = resolve(store, &fd, path, LastLink::Keep)?;
         let removal = changes::begin_unlink(&quota(store), &at)?;
         Inner::unlink_file_at(&plain(store), fd, at.path).await?;
-        removal.done();
+        removal.finish();
         Ok(())
     }
 
@@ -376,11 +313,11 @@ impl<T: WasiView + 'static> types::HostDescriptorWithStore<T> for GuestFilesyste
         new_fd: Fd,
         new: String,
     ) -> FilesystemResult<()> {
-        let (fd, from) = find(store, &fd, old, LastLink::Keep)?;
-        let (new_fd, to) = find(store, &new_fd, new, LastLink::Keep)?;
+        let (fd, from) = resolve(store, &fd, old, LastLink::Keep)?;
+        let (new_fd, to) = resolve(store, &new_fd, new, LastLink::Keep)?;
         let removal = changes::begin_rename(&quota(store), &from, &to)?;
         Inner::rename_at(&plain(store), fd, from.path, new_fd, to.path).await?;
-        removal.done();
+        removal.finish();
         Ok(())
     }
 }
@@ -417,10 +354,10 @@ fn write<T: 'static>(
     FutureReader::new(&mut store, result)
 }
 
-/// Takes a stream of bytes into a file, after asking the quota.
+/// Writes a stream of bytes into a file, charged to the quota.
 struct FileStreamWriter {
     file: Arc<std::fs::File>,
-    /// The next byte's offset; `None` appends.
+    /// The offset of the next byte. `None` appends.
     at: Option<u64>,
     quota: Arc<DiskQuota>,
     ended: Option<oneshot::Sender<Result<(), ErrorCode>>>,
@@ -429,7 +366,7 @@ struct FileStreamWriter {
 impl FileStreamWriter {
     fn end(&mut self, result: Result<(), ErrorCode>) {
         if let Some(ended) = self.ended.take() {
-            // The guest may have no interest in how it ended.
+            // The guest may have dropped its end of the result.
             let _ = ended.send(result);
         }
     }
@@ -446,7 +383,7 @@ impl<D> StreamConsumer<D> for FileStreamWriter {
         _finish: bool,
     ) -> Poll<wasmtime::Result<StreamResult>> {
         let mut source = source.as_direct(store);
-        // In the runtime's thread: the rest comes with the next calls, between which others run.
+        // The write runs on a thread of the runtime. Longer writes are split, so that other guests run in between.
         let bytes = source.remaining();
         let len = bytes.len().min(WRITE_BYTES_MAX);
         let bytes = &bytes[..len];

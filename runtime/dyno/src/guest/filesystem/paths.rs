@@ -1,6 +1,6 @@
-//! Paths of a guest, the real folders that they are relative to, and why a path or a change is refused.
+//! A guest's paths, the real folders that they are relative to, and the reasons to refuse a path or a change.
 //!
-//! Must not know versions of WASI, nor quotas.
+//! Must not know WASI versions.
 
 use std::fs::File;
 use std::io::{self, ErrorKind};
@@ -13,19 +13,19 @@ use wasmtime_wasi::filesystem::Dir;
 
 use crate::guest::filesystem::quota::UnlinkedFile;
 
-/// One of the folders of a tree, by its place in the list.
+/// A folder of a tree, by its index in the list of folders.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct FolderId(usize);
 
 impl FolderId {
-    /// The first folder: of a joined tree, the app's at `/`.
+    /// The first folder: the app's at `/`, if the folders form one tree.
     pub(super) const ROOT: FolderId = FolderId(0);
 
     pub(super) fn new(index: usize) -> FolderId {
         FolderId(index)
     }
 
-    /// The place in the list that the tree was made of.
+    /// The index in the list of folders.
     pub(crate) fn index(self) -> usize {
         self.0
     }
@@ -38,20 +38,24 @@ pub(crate) enum LastLink {
     Keep,
 }
 
-/// Why a change, or the way to a file, is refused; as the errors of POSIX.
+/// The reason to refuse a path or a change, as an error of POSIX.
 #[derive(Debug)]
 pub(crate) enum FileRefusal {
-    /// `EROFS`: the app's files.
+    /// `EROFS`: the app's files are read-only.
     ReadOnly,
-    /// `EXDEV`: from one of the guest's folders into another.
+    /// `EXDEV`: the change would go from one of the guest's folders into another.
     CrossDevice,
-    /// `EBUSY`: one of the guest's folders itself.
+    /// `EBUSY`: the change would affect one of the guest's folders itself.
     Busy,
     /// `EEXIST`
     Exists,
     /// `EISDIR`
     IsFolder,
-    /// `EPERM`: out of the sandbox.
+    /// `ENOTDIR`
+    NotFolder,
+    /// `EBADF`
+    BadDescriptor,
+    /// `EPERM`: the path leads out of the guest's folders.
     NotPermitted,
     /// `ELOOP`
     TooManyLinks,
@@ -59,7 +63,7 @@ pub(crate) enum FileRefusal {
     Invalid,
     /// `ENOSPC`
     Full,
-    /// What the host says.
+    /// An error of the host.
     Io(io::Error),
 }
 
@@ -77,6 +81,8 @@ impl From<FileRefusal> for io::Error {
             FileRefusal::Busy => Errno::BUSY,
             FileRefusal::Exists => Errno::EXIST,
             FileRefusal::IsFolder => Errno::ISDIR,
+            FileRefusal::NotFolder => Errno::NOTDIR,
+            FileRefusal::BadDescriptor => Errno::BADF,
             FileRefusal::NotPermitted => Errno::PERM,
             FileRefusal::TooManyLinks => Errno::LOOP,
             FileRefusal::Invalid => Errno::INVAL,
@@ -86,37 +92,37 @@ impl From<FileRefusal> for io::Error {
     }
 }
 
-/// A path of a guest, and the real folder that it is relative to.
+/// A guest's path, resolved: the real folder, and the path relative to that folder.
 #[derive(Clone)]
 pub(crate) struct ResolvedPath {
     pub(crate) dir: Arc<File>,
     pub(crate) path: String,
-    /// It means one of the guest's folders itself.
-    pub(crate) is: Option<FolderId>,
+    /// The path leads to this folder of the tree itself.
+    pub(crate) tree_folder: Option<FolderId>,
     pub(crate) is_read_only: bool,
 }
 
 impl ResolvedPath {
     /// A path in a directory that the guest has opened.
-    pub(crate) fn within(dir: &Dir, path: String) -> ResolvedPath {
+    pub(crate) fn in_folder(dir: &Dir, path: String) -> ResolvedPath {
         ResolvedPath {
             dir: Arc::clone(&dir.dir),
             path,
-            is: None,
+            tree_folder: None,
             is_read_only: dir.perms.write_not_permitted(),
         }
     }
 
     pub(super) fn metadata(&self, last: LastLink) -> io::Result<Metadata> {
-        let dir = host(&self.dir)?;
+        let dir = open_host_dir(&self.dir)?;
         match last {
             LastLink::Follow => dir.metadata(&self.path),
             LastLink::Keep => dir.symlink_metadata(&self.path),
         }
     }
 
-    /// The regular file that would be gone with this name.
-    pub(super) fn last_name(&self) -> Option<UnlinkedFile> {
+    /// The regular file that is deleted when this name, its last, is removed.
+    pub(super) fn unlinked_file(&self) -> Option<UnlinkedFile> {
         let meta = self.metadata(LastLink::Keep).ok()?;
         (meta.is_file() && meta.nlink() == 1).then(|| UnlinkedFile {
             inode: (meta.dev(), meta.ino()),
@@ -124,22 +130,22 @@ impl ResolvedPath {
         })
     }
 
-    /// Why no new name can be made here, in a read-only folder.
-    pub(super) fn refuse_new_name(&self) -> FileRefusal {
+    /// The reason why no new name can be created here, in a read-only folder.
+    pub(super) fn new_name_refusal(&self) -> FileRefusal {
         match self.metadata(LastLink::Keep) {
             Ok(_) => FileRefusal::Exists,
-            Err(error) if error.kind() == ErrorKind::NotFound => self.refuse_in_parent(),
+            Err(error) if error.kind() == ErrorKind::NotFound => self.parent_refusal(),
             Err(error) => error.into(),
         }
     }
 
-    pub(super) fn refuse_in_parent(&self) -> FileRefusal {
+    pub(super) fn parent_refusal(&self) -> FileRefusal {
         let parent = Path::new(&self.path).parent();
         let parent = parent.filter(|parent| !parent.as_os_str().is_empty());
         let Some(parent) = parent else {
             return FileRefusal::ReadOnly;
         };
-        match host(&self.dir).and_then(|dir| dir.metadata(parent)) {
+        match open_host_dir(&self.dir).and_then(|dir| dir.metadata(parent)) {
             Ok(meta) if meta.is_dir() => FileRefusal::ReadOnly,
             Ok(_) => io::Error::from(Errno::NOTDIR).into(),
             Err(error) => error.into(),
@@ -147,7 +153,7 @@ impl ResolvedPath {
     }
 }
 
-/// A directory to look at; paths through it never leave it.
-pub(crate) fn host(dir: &File) -> io::Result<HostDir> {
+/// Opens a directory for the host to look into. Paths in it cannot lead out of the directory.
+pub(crate) fn open_host_dir(dir: &File) -> io::Result<HostDir> {
     dir.try_clone().map(HostDir::from_std_file)
 }

@@ -1,17 +1,19 @@
-//! The disk quota of one dyno: how many bytes and files its `./tmp` and `./log` hold.
+//! The disk quota of one dyno: the bytes and files of its `./tmp` and `./log`.
 //!
-//! wasmtime-wasi has no quotas, so every operation that can grow, create or remove something is
-//! charged here first. A file counts with its length (holes too) as long as it has a name or is
-//! open: removing the name of an open file frees nothing until it is closed. Knows nothing of WASI.
+//! wasmtime-wasi has no quotas, so every operation that can grow, create or remove a file is charged here first. A
+//! file is charged its length, holes included, as long as it has a name or is open: removing the name of an open file
+//! frees nothing until the file is closed. Must not know WASI.
 
 use std::fs::{File, Metadata};
 use std::os::unix::fs::MetadataExt;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Weak};
 
-/// Open files that are remembered before the list is swept of closed ones.
+use parking_lot::{Mutex, MutexGuard};
+
+/// The number of open files after which closed files are removed from the list.
 const OPEN_SWEEP_LEN: usize = 64;
 
-/// The operation would exceed the quota; nothing was charged.
+/// The operation would exceed the quota. Nothing was charged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the dyno's disk quota is used up")]
 pub(crate) struct QuotaExceeded;
@@ -22,7 +24,7 @@ impl From<QuotaExceeded> for std::io::Error {
     }
 }
 
-/// What a dyno may use and what it uses.
+/// The limits of a dyno's disk use, and its use.
 pub(crate) struct DiskQuota {
     bytes_max: u64,
     files_max: u64,
@@ -35,12 +37,12 @@ struct DiskUsage {
     bytes: u64,
     files: u64,
     open: Vec<(Inode, Weak<File>)>,
-    /// Files without a name that somebody still has open, and the bytes they are charged.
+    /// Files without a name that are still open, and the bytes that they are charged.
     orphans: Vec<(Inode, u64)>,
-    told_full: bool,
+    has_reported_full: bool,
 }
 
-/// Device and inode number.
+/// The device and inode number of a file.
 type Inode = (u64, u64);
 
 /// A regular file that loses its last name, as it was before.
@@ -50,12 +52,12 @@ pub(crate) struct UnlinkedFile {
     pub(crate) bytes: u64,
 }
 
-fn inode(meta: &Metadata) -> Inode {
+fn inode_of(meta: &Metadata) -> Inode {
     (meta.dev(), meta.ino())
 }
 
 impl DiskQuota {
-    /// `on_full` is called the first time that something is refused.
+    /// Creates a quota. `on_full` is called the first time that an operation is refused.
     pub(crate) fn new(
         bytes_max: u64,
         files_max: u64,
@@ -69,82 +71,82 @@ impl DiskQuota {
         }
     }
 
-    fn used(&self) -> MutexGuard<'_, DiskUsage> {
-        self.used.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock_usage(&self) -> MutexGuard<'_, DiskUsage> {
+        self.used.lock()
     }
 
-    fn full(&self, mut used: MutexGuard<'_, DiskUsage>) -> QuotaExceeded {
-        if !std::mem::replace(&mut used.told_full, true) {
+    fn refuse(&self, mut used: MutexGuard<'_, DiskUsage>) -> QuotaExceeded {
+        if !std::mem::replace(&mut used.has_reported_full, true) {
             drop(used);
             (self.on_full)();
         }
         QuotaExceeded
     }
 
-    /// A file was opened: it keeps its bytes until it is closed, whatever happens to its name.
-    pub(crate) fn opened(&self, file: &Arc<File>) {
+    /// Notes that a file was opened. The file stays charged until it is closed, even if its name is removed.
+    pub(crate) fn note_opened(&self, file: &Arc<File>) {
         let Ok(meta) = file.metadata() else { return };
-        let mut used = self.used();
-        // Before it is known: it may have the inode of a nameless file that was closed meanwhile.
-        used.sweep();
+        let mut used = self.lock_usage();
+        // This runs before the file is added: the new file may have the inode number of an orphan that was closed.
+        used.release_closed_orphans();
         if used.open.len() >= OPEN_SWEEP_LEN {
             used.open.retain(|(_, file)| file.strong_count() > 0);
         }
-        used.open.push((inode(&meta), Arc::downgrade(file)));
+        used.open.push((inode_of(&meta), Arc::downgrade(file)));
     }
 
-    /// One more name: a file, folder or link is about to be made.
-    pub(crate) fn create(&self) -> Result<(), QuotaExceeded> {
-        let mut used = self.used();
+    /// Charges one name: of a file, folder or link that is about to be created.
+    pub(crate) fn charge_name(&self) -> Result<(), QuotaExceeded> {
+        let mut used = self.lock_usage();
         if used.files >= self.files_max {
-            return Err(self.full(used));
+            return Err(self.refuse(used));
         }
         used.files += 1;
         Ok(())
     }
 
-    /// Takes back a [`DiskQuota::create`] whose operation failed, or notes a removed name.
-    pub(crate) fn uncreate(&self) {
-        let mut used = self.used();
+    /// Releases one name: its operation failed, or the name was removed.
+    pub(crate) fn release_name(&self) {
+        let mut used = self.lock_usage();
         used.files = used.files.saturating_sub(1);
     }
 
-    /// `file` is about to reach the length `end`, in bytes, if it is shorter now.
-    pub(crate) fn grow(&self, file: &File, end: u64) -> Result<(), QuotaExceeded> {
+    /// Charges the growth of `file` to `end` bytes. A file that is longer already is charged nothing.
+    pub(crate) fn charge_growth(&self, file: &File, end: u64) -> Result<(), QuotaExceeded> {
         let Ok(meta) = file.metadata() else {
             return Err(QuotaExceeded);
         };
         let Some(more) = end.checked_sub(meta.len()).filter(|more| *more > 0) else {
             return Ok(());
         };
-        let mut used = self.used();
-        used.sweep();
+        let mut used = self.lock_usage();
+        used.release_closed_orphans();
         if more > self.bytes_max.saturating_sub(used.bytes) {
-            return Err(self.full(used));
+            return Err(self.refuse(used));
         }
         used.bytes += more;
-        let node = inode(&meta);
+        let node = inode_of(&meta);
         if let Some(orphan) = used.orphans.iter_mut().find(|(at, _)| *at == node) {
             orphan.1 = orphan.1.saturating_add(more);
         }
         Ok(())
     }
 
-    /// `file` was cut from `before` bytes to what it is now.
-    pub(crate) fn shrank(&self, file: &File, before: u64) {
+    /// Releases the bytes by which `file` was cut, from `before` bytes to its length now.
+    pub(crate) fn note_shrunk(&self, file: &File, before: u64) {
         let Ok(meta) = file.metadata() else { return };
         let less = before.saturating_sub(meta.len());
-        let mut used = self.used();
+        let mut used = self.lock_usage();
         used.bytes = used.bytes.saturating_sub(less);
-        let node = inode(&meta);
+        let node = inode_of(&meta);
         if let Some(orphan) = used.orphans.iter_mut().find(|(at, _)| *at == node) {
             orphan.1 = orphan.1.saturating_sub(less);
         }
     }
 
-    /// A regular file lost its last name.
-    pub(crate) fn unlinked(&self, file: &UnlinkedFile) {
-        let mut used = self.used();
+    /// Notes that a regular file lost its last name.
+    pub(crate) fn note_unlinked(&self, file: &UnlinkedFile) {
+        let mut used = self.lock_usage();
         used.files = used.files.saturating_sub(1);
         let (node, bytes) = (file.inode, file.bytes);
         let still_open = used
@@ -160,8 +162,8 @@ impl DiskQuota {
 }
 
 impl DiskUsage {
-    /// Gives back the bytes of nameless files that nobody has open any more.
-    fn sweep(&mut self) {
+    /// Releases the bytes of nameless files that were closed.
+    fn release_closed_orphans(&mut self) {
         if self.orphans.is_empty() {
             return;
         }
@@ -192,13 +194,13 @@ mod tests {
                 .open(path)
                 .expect("a file in a temporary folder"),
         );
-        quota.opened(&file);
+        quota.note_opened(&file);
         file
     }
 
     fn write(quota: &DiskQuota, mut file: &File, len: usize) -> Result<(), QuotaExceeded> {
         let end = file.metadata().expect("open").len() + len as u64;
-        quota.grow(file, end)?;
+        quota.charge_growth(file, end)?;
         file.write_all(&vec![1; len]).expect("space on the host");
         Ok(())
     }
@@ -212,8 +214,8 @@ mod tests {
         write(&quota, &file, 80).expect("fits");
         let meta = file.metadata().expect("open");
         std::fs::remove_file(&path).expect("exists");
-        quota.unlinked(&UnlinkedFile {
-            inode: inode(&meta),
+        quota.note_unlinked(&UnlinkedFile {
+            inode: inode_of(&meta),
             bytes: meta.len(),
         });
         let other = open(&quota, &dir.path().join("b"));
@@ -231,12 +233,12 @@ mod tests {
         let quota = DiskQuota::new(0, 1, move || {
             count.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
         });
-        assert_eq!(quota.create(), Ok(()));
-        assert_eq!(quota.create(), Err(QuotaExceeded));
-        assert_eq!(quota.create(), Err(QuotaExceeded));
+        assert_eq!(quota.charge_name(), Ok(()));
+        assert_eq!(quota.charge_name(), Err(QuotaExceeded));
+        assert_eq!(quota.charge_name(), Err(QuotaExceeded));
         assert_eq!(told.load(std::sync::atomic::Ordering::Relaxed), 1);
-        quota.uncreate();
-        assert_eq!(quota.create(), Ok(()));
+        quota.release_name();
+        assert_eq!(quota.charge_name(), Ok(()));
     }
 
     #[test]
@@ -246,8 +248,8 @@ mod tests {
         let file = open(&quota, &dir.path().join("a"));
         write(&quota, &file, 100).expect("fits");
         file.set_len(30).expect("writable");
-        quota.shrank(&file, 100);
-        assert_eq!(quota.grow(&file, 101), Err(QuotaExceeded));
-        assert_eq!(quota.grow(&file, 100), Ok(()));
+        quota.note_shrunk(&file, 100);
+        assert_eq!(quota.charge_growth(&file, 101), Err(QuotaExceeded));
+        assert_eq!(quota.charge_growth(&file, 100), Ok(()));
     }
 }

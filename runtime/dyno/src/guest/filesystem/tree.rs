@@ -1,10 +1,11 @@
-//! The one tree of folders that a guest sees: the app's files at `/`, and in it `tmp`, `log` and folders of the machine.
+//! The tree of folders that a guest sees: the app's files at `/`, with `tmp`, `log` and folders of the machine in it.
 //!
-//! Owns which real folder a guest's path means. Each folder is a directory of its own on the host, so the engine would
-//! look for `tmp/x` among the app's files when a guest opens that path relative to `/`. `FileTree::find` follows a path
-//! through the borders between the folders, and the engine opens the rest of the path below the folder where it ends.
-//! The engine still confines every path to the folder that it is given: a mistake here shows a guest the wrong one of
-//! its own files, and nothing of the host. Must not know versions of WASI, nor quotas.
+//! Owns which real folder a guest's path leads to. Each folder of the tree is a directory of its own on the host, so
+//! the engine would look for `tmp/x` among the app's files when a guest opens that path relative to `/`.
+//! [`FileTree::follow_path`] follows a path through the borders between folders, and the engine opens the remaining
+//! path in the folder where the path ends. The engine still confines each path to the folder that it is given: a
+//! mistake here shows a guest the wrong one of its own files, and never a file of the host. Must not know WASI
+//! versions or quotas.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::io;
@@ -15,24 +16,27 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use wasmtime_wasi::FsPerms;
 use wasmtime_wasi::filesystem::Dir;
 
-use crate::guest::filesystem::paths::{FileRefusal, FolderId, LastLink, ResolvedPath, host};
+use crate::guest::filesystem::paths::{
+    FileRefusal, FolderId, LastLink, ResolvedPath, open_host_dir,
+};
 
-/// Longest path that is followed here, in bytes (Linux's `PATH_MAX`); the engine refuses longer ones.
+/// The longest path that is followed here, in bytes (Linux's `PATH_MAX`). The engine refuses longer paths.
 const PATH_BYTES_MAX: usize = 4_096;
-/// Symbolic links that one path may go through, as on Linux.
+/// The most symbolic links that one path may go through, as on Linux.
 const LINKS_MAX: usize = 40;
-/// Parts that one path may have, with those that its links add: each may cost a look at the disk in the runtime's thread.
+/// The most parts of one path, including those that its links add: each part may need a disk access on a thread of
+/// the runtime.
 const PARTS_MAX: usize = 1_024;
 
-/// The symbolic links of an app: path and target, both relative to where they stand, as the slug has them.
+/// The symbolic links of an app, as in the slug: path and target, both relative to the folder of the link.
 pub(crate) type AppLinks = BTreeMap<String, String>;
 
-/// A folder as the guest is handed it.
+/// A folder as the guest receives it.
 #[derive(Clone)]
 pub(crate) struct TreeFolder {
-    /// The path by which the guest knows it: `/`, `/tmp`, `/data`.
+    /// The guest's path of the folder: `/`, `/tmp`, `/data`.
     pub(crate) guest: String,
-    /// Where it is on this machine.
+    /// The path on this machine.
     pub(crate) host: PathBuf,
     pub(crate) dir: Dir,
 }
@@ -42,15 +46,14 @@ impl TreeFolder {
         self.dir.perms
     }
 
-    /// Its name in `/`, if it stands there.
-    fn name(&self) -> Option<&str> {
+    /// The folder's name in `/`, if it is an entry of `/`.
+    fn root_name(&self) -> Option<&str> {
         let name = below_root(&self.guest);
         (!name.is_empty() && !name.contains('/')).then_some(name)
     }
 }
 
-/// A path that a folder is known by, without what stands for the root: as libc reads it, `/data`, `data` and `./data`
-/// are the same.
+/// The path of a folder relative to the root. Like libc, this reads `/data`, `data` and `./data` as the same path.
 pub(crate) fn below_root(guest: &str) -> &str {
     let mut path = guest;
     while let Some(rest) = path.strip_prefix("./").or_else(|| path.strip_prefix('/')) {
@@ -63,17 +66,17 @@ pub(crate) fn below_root(guest: &str) -> &str {
     }
 }
 
-/// Where a path leads.
+/// The end of a path that was followed through the tree.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct TreePath {
-    /// The folder that the path is relative to; none is the directory that the guest named.
+    /// The folder that `path` is relative to. `None`: the directory that the guest named.
     pub(crate) folder: Option<FolderId>,
     pub(crate) path: String,
-    /// The path means this folder of the tree itself.
-    pub(crate) is: Option<FolderId>,
+    /// The path leads to this folder of the tree itself.
+    pub(crate) tree_folder: Option<FolderId>,
 }
 
-/// What an entry of a listing is.
+/// The kind of an entry of a listing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum EntryKind {
     Folder,
@@ -82,25 +85,32 @@ pub(crate) enum EntryKind {
     Other,
 }
 
+/// An entry of a listing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct TreeEntry {
+    pub(crate) name: String,
+    pub(crate) kind: EntryKind,
+}
+
 /// The folders of one dyno.
 pub(crate) struct FileTree {
     folders: Vec<TreeFolder>,
-    /// The first folder is the app's at `/`, and the others stand in it.
+    /// The first folder is the app's at `/`, and the others are entries in it.
     is_joined: bool,
     links: Arc<AppLinks>,
-    /// Folders other than the app's may have symbolic links.
+    /// Folders other than the app's may contain symbolic links.
     has_other_links: AtomicBool,
 }
 
-/// A place on the way through a tree, without symbolic links.
+/// A position in the tree, without symbolic links.
 struct TreePosition {
     folder: FolderId,
     names: Vec<String>,
 }
 
 impl FileTree {
-    /// The app's folder first, then those that stand in it.
-    pub(crate) fn joined(folders: Vec<TreeFolder>, links: Arc<AppLinks>) -> FileTree {
+    /// A tree of the app's folder, which is first, and of folders in it.
+    pub(crate) fn new_joined(folders: Vec<TreeFolder>, links: Arc<AppLinks>) -> FileTree {
         FileTree {
             folders,
             is_joined: true,
@@ -109,11 +119,11 @@ impl FileTree {
         }
     }
 
-    /// Folders that have nothing to do with each other.
-    pub(crate) fn separate(folders: Vec<TreeFolder>) -> FileTree {
+    /// Folders that are not part of one another.
+    pub(crate) fn new_separate(folders: Vec<TreeFolder>) -> FileTree {
         FileTree {
             is_joined: false,
-            ..FileTree::joined(folders, Arc::default())
+            ..FileTree::new_joined(folders, Arc::default())
         }
     }
 
@@ -125,34 +135,37 @@ impl FileTree {
         &self.folders[id.index()]
     }
 
-    pub(crate) fn ids(&self) -> impl Iterator<Item = FolderId> + use<> {
+    pub(crate) fn folder_ids(&self) -> impl Iterator<Item = FolderId> + use<> {
         (0..self.folders.len()).map(FolderId::new)
     }
 
-    /// Which of the folders a directory is.
+    /// The folder of the tree that a directory is.
     pub(crate) fn id_of(&self, dir: &Dir) -> Option<FolderId> {
         let is = |folder: &TreeFolder| Arc::ptr_eq(&folder.dir.dir, &dir.dir);
         self.is_joined
             .then(|| self.folders.iter().position(is).map(FolderId::new))?
     }
 
-    /// A guest is about to make a symbolic link, or the folders come from elsewhere.
+    /// Notes that folders other than the app's may contain symbolic links: a guest is about to create one, or the
+    /// folders are not the platform's.
     pub(crate) fn expect_links(&self) {
         self.has_other_links.store(true, Ordering::Relaxed);
     }
 
-    /// Follows a path from one of the folders. Fails only where a way out of a folder fails; what is wrong within one
-    /// folder is the engine's to say.
-    pub(crate) fn find(
+    /// Follows a path from one of the folders.
+    ///
+    /// # Errors
+    /// If a step out of a folder fails. Errors within one folder are left to the engine.
+    pub(crate) fn follow_path(
         &self,
         start: FolderId,
         path: &str,
         last: LastLink,
     ) -> Result<TreePath, FileRefusal> {
-        let unchanged = |is| TreePath {
+        let unchanged = |tree_folder| TreePath {
             folder: None,
             path: path.to_owned(),
-            is,
+            tree_folder,
         };
         if path.is_empty() || path.len() > PATH_BYTES_MAX || path.starts_with('/') {
             return Ok(unchanged(None));
@@ -166,20 +179,20 @@ impl FileTree {
             crossed: false,
             links: 0,
         };
-        walk.follow(path, last)?;
-        let is = walk.at.names.is_empty().then_some(walk.at.folder);
+        walk.walk(path, last)?;
+        let tree_folder = walk.at.names.is_empty().then_some(walk.at.folder);
         if !walk.crossed {
-            return Ok(unchanged(is));
+            return Ok(unchanged(tree_folder));
         }
         Ok(TreePath {
             folder: Some(walk.at.folder),
-            path: rest(&walk.at.names, path),
-            is,
+            path: remaining_path(&walk.at.names, path),
+            tree_folder,
         })
     }
 
-    /// As [`FileTree::find`], with the directory that the path is relative to then.
-    pub(crate) fn locate(
+    /// Like [`FileTree::follow_path`], and also returns the directory that the path is relative to.
+    pub(crate) fn resolve(
         &self,
         start: FolderId,
         path: String,
@@ -187,33 +200,43 @@ impl FileTree {
     ) -> Result<(Option<FolderId>, ResolvedPath), FileRefusal> {
         let dir = |id: FolderId| &self.folder(id).dir;
         if !self.is_joined {
-            return Ok((None, ResolvedPath::within(dir(start), path)));
+            return Ok((None, ResolvedPath::in_folder(dir(start), path)));
         }
-        let found = self.find(start, &path, last)?;
-        let mut place = ResolvedPath::within(dir(found.folder.unwrap_or(start)), found.path);
-        place.is = found.is;
+        let found = self.follow_path(start, &path, last)?;
+        let mut place = ResolvedPath::in_folder(dir(found.folder.unwrap_or(start)), found.path);
+        place.tree_folder = found.tree_folder;
         Ok((found.folder, place))
     }
 
-    /// Whether this is `/`, with other folders in it.
+    /// Whether this folder is `/` with other folders in it.
     pub(crate) fn is_root(&self, id: FolderId) -> bool {
         self.is_joined && id == FolderId::ROOT
     }
 
-    /// What stands in `/`: the app's own entries and the folders of the tree, each name once.
-    pub(crate) fn list_root(&self) -> io::Result<Vec<(String, EntryKind)>> {
-        let names: Vec<&str> = self.folders.iter().filter_map(TreeFolder::name).collect();
-        let mut entries: Vec<(String, EntryKind)> = names
+    /// The entries of `/`: the app's own and the folders of the tree, each name once.
+    pub(crate) fn list_root(&self) -> io::Result<Vec<TreeEntry>> {
+        let names: Vec<&str> = self
+            .folders
             .iter()
-            .map(|name| ((*name).to_owned(), EntryKind::Folder))
+            .filter_map(TreeFolder::root_name)
             .collect();
-        for entry in host(&self.folders[0].dir.dir)?.entries()? {
+        let mut entries: Vec<TreeEntry> = names
+            .iter()
+            .map(|name| TreeEntry {
+                name: (*name).to_owned(),
+                kind: EntryKind::Folder,
+            })
+            .collect();
+        for entry in open_host_dir(&self.folders[0].dir.dir)?.entries()? {
             let entry = entry?;
             let name = entry.file_name().into_string();
             let name = name.map_err(|_| io::Error::from(rustix::io::Errno::ILSEQ))?;
             if !names.contains(&name.as_str()) {
                 let kind = entry.file_type()?;
-                entries.push((name, entry_kind(kind)));
+                entries.push(TreeEntry {
+                    name,
+                    kind: entry_kind(kind),
+                });
             }
         }
         Ok(entries)
@@ -232,8 +255,8 @@ fn entry_kind(kind: cap_std::fs::FileType) -> EntryKind {
     }
 }
 
-/// The names as a path, with the end of the guest's own: `x/` and `x/.` say that `x` must be a folder.
-fn rest(names: &[String], path: &str) -> String {
+/// The remaining path, with the ending of the guest's path: `x/` and `x/.` require `x` to be a folder.
+fn remaining_path(names: &[String], path: &str) -> String {
     let mut rest = names.join("/");
     let end = path.rsplit('/').next().unwrap_or_default();
     match end {
@@ -245,19 +268,19 @@ fn rest(names: &[String], path: &str) -> String {
     rest
 }
 
-/// One path on its way.
+/// A path that is being followed.
 struct PathWalk<'a> {
     tree: &'a FileTree,
     at: TreePosition,
-    /// It has left the folder where it began.
+    /// The path has left the folder in which it began.
     crossed: bool,
     links: usize,
 }
 
 impl PathWalk<'_> {
-    fn follow(&mut self, path: &str, last: LastLink) -> Result<(), FileRefusal> {
+    fn walk(&mut self, path: &str, last: LastLink) -> Result<(), FileRefusal> {
         let ends_in_folder = path.ends_with('/') || path.ends_with("/.");
-        let mut parts: VecDeque<String> = split(path).collect();
+        let mut parts: VecDeque<String> = split_path(path).collect();
         let mut walked = 0;
         while let Some(part) = parts.pop_front() {
             walked += 1;
@@ -265,24 +288,24 @@ impl PathWalk<'_> {
                 return Err(FileRefusal::TooManyLinks);
             }
             if part == ".." {
-                self.climb()?;
+                self.go_up()?;
                 continue;
             }
             let is_last = parts.is_empty() && !ends_in_folder && last == LastLink::Keep;
             self.descend(part);
-            let Some(target) = (!is_last).then(|| self.link()).flatten() else {
+            let Some(target) = (!is_last).then(|| self.read_link()).flatten() else {
                 continue;
             };
             self.links += 1;
             if self.links > LINKS_MAX {
                 return Err(FileRefusal::TooManyLinks);
             }
-            // The engine refuses those too.
+            // The engine refuses absolute targets too.
             if target.starts_with('/') {
                 return Err(FileRefusal::NotPermitted);
             }
             self.at.names.pop();
-            for part in split(&target).rev() {
+            for part in split_path(&target).rev() {
                 parts.push_front(part);
             }
         }
@@ -296,7 +319,7 @@ impl PathWalk<'_> {
     fn descend(&mut self, name: String) {
         if self.is_in_app() && self.at.names.is_empty() {
             let folders = self.tree.folders.iter();
-            let found = folders.skip(1).position(|to| to.name() == Some(&name));
+            let found = folders.skip(1).position(|to| to.root_name() == Some(&name));
             if let Some(index) = found {
                 self.at.folder = FolderId::new(index + 1);
                 self.crossed = true;
@@ -306,7 +329,7 @@ impl PathWalk<'_> {
         self.at.names.push(name);
     }
 
-    fn climb(&mut self) -> Result<(), FileRefusal> {
+    fn go_up(&mut self) -> Result<(), FileRefusal> {
         if self.at.names.is_empty() {
             if self.is_in_app() {
                 return Err(FileRefusal::NotPermitted);
@@ -315,9 +338,9 @@ impl PathWalk<'_> {
             self.crossed = true;
             return Ok(());
         }
-        // Of the app's files only the links are known here: `a/../tmp` is `tmp` whatever `a` is.
+        // The tree does not look into the app's files, except for links: `a/../tmp` is `tmp` whatever `a` is.
         if !self.is_in_app() {
-            let dir = host(&self.tree.folder(self.at.folder).dir.dir)?;
+            let dir = open_host_dir(&self.tree.folder(self.at.folder).dir.dir)?;
             if !dir.symlink_metadata(self.at.names.join("/"))?.is_dir() {
                 return Err(io::Error::from(rustix::io::Errno::NOTDIR).into());
             }
@@ -326,8 +349,8 @@ impl PathWalk<'_> {
         Ok(())
     }
 
-    /// Where the symbolic link leads that stands here, if one does.
-    fn link(&self) -> Option<String> {
+    /// The target of the symbolic link at this position, if there is one.
+    fn read_link(&self) -> Option<String> {
         if self.at.names.is_empty() {
             return None;
         }
@@ -340,13 +363,13 @@ impl PathWalk<'_> {
         if !self.tree.has_other_links.load(Ordering::Relaxed) {
             return None;
         }
-        let dir = host(&self.tree.folder(self.at.folder).dir.dir).ok()?;
+        let dir = open_host_dir(&self.tree.folder(self.at.folder).dir.dir).ok()?;
         let target = dir.read_link_contents(self.at.names.join("/")).ok()?;
         target.into_os_string().into_string().ok()
     }
 }
 
-fn split(path: &str) -> impl DoubleEndedIterator<Item = String> + '_ {
+fn split_path(path: &str) -> impl DoubleEndedIterator<Item = String> + '_ {
     let parts = path.split('/').filter(|part| !matches!(*part, "" | "."));
     parts.map(str::to_owned)
 }
@@ -382,13 +405,13 @@ mod tests {
         let links = links
             .iter()
             .map(|(link, to)| ((*link).to_owned(), (*to).to_owned()));
-        let tree = FileTree::joined(folders, Arc::new(links.collect()));
+        let tree = FileTree::new_joined(folders, Arc::new(links.collect()));
         (place, tree)
     }
 
-    fn find(tree: &FileTree, start: usize, path: &str) -> (Option<usize>, String) {
+    fn follow(tree: &FileTree, start: usize, path: &str) -> (Option<usize>, String) {
         let found = tree
-            .find(FolderId::new(start), path, LastLink::Follow)
+            .follow_path(FolderId::new(start), path, LastLink::Follow)
             .expect(path);
         (found.folder.map(FolderId::index), found.path)
     }
@@ -406,10 +429,10 @@ mod tests {
             "tmpx",
             "a/tmp",
         ] {
-            assert_eq!(find(&tree, 0, path), (None, path.to_owned()), "{path}");
+            assert_eq!(follow(&tree, 0, path), (None, path.to_owned()), "{path}");
         }
         std::fs::create_dir(tree.folder(FolderId::new(1)).host.join("d")).expect("a folder");
-        assert_eq!(find(&tree, 1, "d/../x"), (None, "d/../x".to_owned()));
+        assert_eq!(follow(&tree, 1, "d/../x"), (None, "d/../x".to_owned()));
     }
 
     #[test]
@@ -426,12 +449,12 @@ mod tests {
             ("link", "inner"),
             ("link/y", "inner/y"),
         ] {
-            assert_eq!(find(&tree, 0, path), (Some(1), rest.to_owned()), "{path}");
+            assert_eq!(follow(&tree, 0, path), (Some(1), rest.to_owned()), "{path}");
         }
-        assert_eq!(find(&tree, 0, "tmp/../data/x"), (Some(2), "x".to_owned()));
-        assert_eq!(find(&tree, 2, "../a"), (Some(0), "a".to_owned()));
-        assert_eq!(find(&tree, 2, ".."), (Some(0), ".".to_owned()));
-        let climbs = |path: &str| tree.find(FolderId::ROOT, path, LastLink::Follow);
+        assert_eq!(follow(&tree, 0, "tmp/../data/x"), (Some(2), "x".to_owned()));
+        assert_eq!(follow(&tree, 2, "../a"), (Some(0), "a".to_owned()));
+        assert_eq!(follow(&tree, 2, ".."), (Some(0), ".".to_owned()));
+        let climbs = |path: &str| tree.follow_path(FolderId::ROOT, path, LastLink::Follow);
         for path in ["..", "a/../..", "tmp/../..", "d/up"] {
             assert!(
                 matches!(climbs(path), Err(FileRefusal::NotPermitted)),
@@ -440,7 +463,7 @@ mod tests {
         }
     }
 
-    /// A few links, each to a long way, make one that is longer than any path may be.
+    /// A few links with long targets add up to a path longer than any path may be.
     #[test]
     fn a_way_through_links_is_bounded() {
         let long = |next: &str| format!("{}{next}", "d/../".repeat(100));
@@ -454,7 +477,7 @@ mod tests {
             .collect();
         links.extend([("a", way.as_str()), ("b", end.as_str())]);
         let (_place, tree) = tree(&links);
-        let follow = |path: &str| tree.find(FolderId::ROOT, path, LastLink::Follow);
+        let follow = |path: &str| tree.follow_path(FolderId::ROOT, path, LastLink::Follow);
         assert!(follow("a").is_ok());
         assert!(matches!(follow("l0"), Err(FileRefusal::TooManyLinks)));
     }
@@ -462,7 +485,7 @@ mod tests {
     #[test]
     fn links_end_somewhere() {
         let (_place, tree) = tree(&[("a", "b"), ("b", "a"), ("out", "/etc"), ("to", "tmp")]);
-        let follow = |path: &str, last| tree.find(FolderId::ROOT, path, last);
+        let follow = |path: &str, last| tree.follow_path(FolderId::ROOT, path, last);
         assert!(matches!(
             follow("a", LastLink::Follow),
             Err(FileRefusal::TooManyLinks)
@@ -478,8 +501,8 @@ mod tests {
             Err(FileRefusal::TooManyLinks)
         ));
         let kept = follow("to", LastLink::Keep).expect("a link");
-        assert_eq!((kept.folder, kept.is), (None, None));
+        assert_eq!((kept.folder, kept.tree_folder), (None, None));
         let entered = follow("to/", LastLink::Keep).expect("a folder");
-        assert_eq!(entered.is, Some(FolderId::new(1)));
+        assert_eq!(entered.tree_folder, Some(FolderId::new(1)));
     }
 }

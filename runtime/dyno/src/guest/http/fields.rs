@@ -1,7 +1,7 @@
-//! Headers that a 0.2 guest makes in one call.
+//! `fields.from-list` of `wasi:http/types` 0.2: headers that a guest creates in one call.
 //!
-//! Owns `fields.from-list` of `wasi:http/types`. The engine's own makes a list with two copies for each header, then the
-//! headers of that; this one reads the guest's list where it is. Must not know what the headers are for.
+//! The engine's own function copies each header twice into a list, and then makes headers of the list. This one reads
+//! the guest's list in place. Must not know what the headers are for.
 
 use http::{HeaderName, HeaderValue, header};
 use wasmtime::StoreContextMut;
@@ -16,7 +16,7 @@ use crate::guest::http::state::GetHttpView;
 /// Names and values, in the guest's memory.
 type HeaderList = WasmList<(WasmStr, WasmList<u8>)>;
 
-/// Puts this in the engine's place.
+/// Replaces the engine's function.
 pub(crate) fn add_to_linker<T: 'static>(
     linker: &mut Linker<T>,
     view: GetHttpView<T>,
@@ -27,7 +27,7 @@ pub(crate) fn add_to_linker<T: 'static>(
             let bytes_max = view(store.data_mut()).fields_max();
             let fields = match from_list(&mut store, &list, bytes_max)? {
                 Ok(fields) => fields,
-                // Too many, or too much, is not for the guest to hear: it ends.
+                // Too many or too large headers are not reported to the guest: they end it.
                 Err(error) => return Ok((Err(HeaderError::from(error).downcast()?),)),
             };
             let fields: Resource<FieldMap> = view(store.data_mut()).table.push(fields)?;
@@ -36,7 +36,10 @@ pub(crate) fn add_to_linker<T: 'static>(
     )
 }
 
-/// Traps if the list is none, such as one with names that are no text.
+/// Reads the guest's list.
+///
+/// # Errors
+/// If the list is malformed, such as a name that is not text: this traps.
 fn from_list<T: 'static>(
     store: &mut StoreContextMut<'_, T>,
     list: &HeaderList,
@@ -48,8 +51,9 @@ fn from_list<T: 'static>(
         let (name, value) = entry?;
         let name = name.to_str(&*store)?;
         let value = value.as_le_slice(&*store);
-        // Each entry has the fuel of a whole call, and all of them may be one text: without this they could keep the host
-        // at work for long. A name that comes again counts again, as it does in what is sent.
+        // Each entry may be as large as one whole call may pass, and all entries may refer to the same text. Without
+        // this limit, a guest could keep the host busy for long. A repeated name is counted again, as it is sent
+        // again.
         read += name.len() + value.len();
         let added = header_name(&name).and_then(|name| match read > bytes_max {
             true => Err(FieldMapError::TotalSizeTooBig),
@@ -83,16 +87,16 @@ fn header_value(
     if *name != header::CONTENT_LENGTH {
         return Ok(HeaderValue::from_bytes(value)?);
     }
-    // Of two lengths nobody knows which one counts.
-    match length(value) {
+    // A second `Content-Length` is refused, since it would be ambiguous.
+    match parse_content_length(value) {
         Some(length) if !fields.contains_key(name) => Ok(length.into()),
         _ => Err(FieldMapError::InvalidHeaderValue),
     }
 }
 
-/// A `Content-Length`, as RFC 9110 (section 8.6) has it: digits alone.
-pub(super) fn length(value: &[u8]) -> Option<u64> {
-    // `parse` alone would take a sign.
+/// Parses a `Content-Length`: digits only (RFC 9110, section 8.6).
+pub(super) fn parse_content_length(value: &[u8]) -> Option<u64> {
+    // `parse` alone would accept a sign.
     let plain = value.iter().all(u8::is_ascii_digit);
     let text = str::from_utf8(value).ok().filter(|_| plain)?;
     text.parse().ok()
@@ -104,11 +108,14 @@ mod tests {
 
     #[test]
     fn a_length_is_one_number() {
-        assert_eq!(length(b"0"), Some(0));
-        assert_eq!(length(b"007"), Some(7));
-        assert_eq!(length(b"18446744073709551615"), Some(u64::MAX));
+        assert_eq!(parse_content_length(b"0"), Some(0));
+        assert_eq!(parse_content_length(b"007"), Some(7));
+        assert_eq!(
+            parse_content_length(b"18446744073709551615"),
+            Some(u64::MAX)
+        );
         for bad in ["", "+1", "-1", "1 ", "1,1", "18446744073709551616"] {
-            assert_eq!(length(bad.as_bytes()), None, "{bad:?}");
+            assert_eq!(parse_content_length(bad.as_bytes()), None, "{bad:?}");
         }
     }
 

@@ -1,15 +1,15 @@
-//! What a 0.2 handler gets for each request: the request, and the place for its response.
+//! `incoming-request` and `response-outparam` of `wasi:http/types` 0.2: what a handler receives for each request.
 //!
-//! Owns `incoming-request` and `response-outparam` of `wasi:http/types`. The engine's own make all that a guest could
-//! ask for before it asks, and a channel for the response; these make it when it asks. Must not know where requests
-//! come from, nor what becomes of a response.
+//! The engine creates everything that a guest could ask for in advance, and a channel for the response. This code
+//! creates it when the guest asks. Must not know where requests come from, nor what happens to a response.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use exchange::{AddForwardedHeaders, DynoRequest, RequestBody, RequestBodyError};
 use http::{HeaderMap, HeaderValue, header, request, response};
 use http_body::Body as _;
 use http_body_util::{BodyExt, Empty};
+use parking_lot::Mutex;
 use wasmtime::StoreContextMut;
 use wasmtime::component::{
     ComponentExportIndex, Instance, InstancePre, Linker, Resource, ResourceType, TypedFunc,
@@ -24,24 +24,24 @@ use crate::guest::http::HTTP_TYPES;
 use crate::guest::http::state::{GetHttpView, HttpView};
 use crate::guest::http::writing::is_without_content;
 
-/// The interface as the engine calls it; a component may have been made for any 0.2 before.
+/// The interface of the engine's version. A component may have been built for any earlier 0.2 version.
 const HANDLER: &str = "wasi:http/incoming-handler@0.2.12";
 
 /// `incoming-request`.
-pub(crate) struct Incoming {
+pub(crate) struct IncomingRequest {
     head: request::Parts,
-    /// Not among the headers that a guest sees.
+    /// The `Host` header, which guests see as the authority, not as a header.
     host: Option<HeaderValue>,
-    /// Made of the head's when they are first asked for.
+    /// Created from the head's headers at the guest's first access.
     headers: Option<FieldMap>,
     forwarded_headers: Option<AddForwardedHeaders>,
     body: Option<RequestBody>,
 }
 
-impl Incoming {
-    pub(crate) fn new(request: DynoRequest) -> Incoming {
+impl IncomingRequest {
+    pub(crate) fn new(request: DynoRequest) -> IncomingRequest {
         let (mut head, body) = request.request.into_parts();
-        Incoming {
+        IncomingRequest {
             host: head.headers.remove(header::HOST),
             head,
             headers: None,
@@ -69,89 +69,94 @@ fn wasi_body(body: RequestBody) -> WasiBody {
     }
 }
 
-/// What the guest sees of a client that sent no more.
+/// The error that the guest sees when the client stops sending.
 pub(crate) fn wasi_body_error(_: RequestBodyError) -> Error {
     Error::ConnectionTerminated
 }
 
-/// What a handler said.
+/// The answer of a handler.
 #[derive(Default)]
-pub(crate) enum Said {
-    /// Nothing so far.
+pub(crate) enum HandlerAnswer {
+    /// No answer yet.
     #[default]
     Nothing,
     Response(response::Parts, Option<HyperOutgoingBody>),
-    /// An error in place of a response.
+    /// An error instead of a response.
     Error,
-    /// It let go of the place for its response.
+    /// The guest dropped the outparam.
     Dropped,
 }
 
-/// Where a handler's response is put. Nobody is woken for it: the guest says it while it is polled, and whoever polls
-/// it looks here afterwards.
+/// Where a handler puts its response. It wakes nobody: the guest sets it while it is polled, and the code that polls
+/// the guest looks here afterwards.
 #[derive(Clone, Default)]
-pub(crate) struct Slot(Arc<Mutex<Said>>);
+pub(crate) struct AnswerSlot(Arc<Mutex<HandlerAnswer>>);
 
-impl Slot {
-    /// What was said since the last look.
-    pub(crate) fn take(&self) -> Said {
-        std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner))
+impl AnswerSlot {
+    /// Takes the answer, if one was set since the last call.
+    pub(crate) fn take(&self) -> HandlerAnswer {
+        std::mem::take(&mut *self.0.lock())
     }
 
-    fn put(&self, said: Said) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = said;
+    fn set(&self, said: HandlerAnswer) {
+        *self.0.lock() = said;
     }
 }
 
 /// `response-outparam`.
-pub(crate) struct Outparam(Option<Slot>);
+pub(crate) struct ResponseOutparam(Option<AnswerSlot>);
 
-impl Outparam {
-    pub(crate) fn new(slot: Slot) -> Outparam {
-        Outparam(Some(slot))
+impl ResponseOutparam {
+    pub(crate) fn new(slot: AnswerSlot) -> ResponseOutparam {
+        ResponseOutparam(Some(slot))
     }
 
-    fn set(mut self, said: Said) {
+    fn set(mut self, said: HandlerAnswer) {
         if let Some(slot) = self.0.take() {
-            slot.put(said);
+            slot.set(said);
         }
     }
 }
 
-impl Drop for Outparam {
+impl Drop for ResponseOutparam {
     fn drop(&mut self) {
         if let Some(slot) = self.0.take() {
-            slot.put(Said::Dropped);
+            slot.set(HandlerAnswer::Dropped);
         }
     }
 }
 
-/// Begins a request: gives the arguments of the handler's function, and the slot where its response will be.
+/// Begins a request. Returns the arguments of the handler's function, and the slot for its response.
 pub(crate) fn begin_request(
     view: HttpView<'_>,
     request: DynoRequest,
-) -> wasmtime::Result<(Resource<Incoming>, Resource<Outparam>, Slot)> {
+) -> wasmtime::Result<(
+    Resource<IncomingRequest>,
+    Resource<ResponseOutparam>,
+    AnswerSlot,
+)> {
     let HttpView { state, table } = view;
-    let slot = Slot::default();
+    let slot = AnswerSlot::default();
     state.head_only = request.request.method() == http::Method::HEAD;
     state.without_content = state.head_only;
-    let request = table.push(Incoming::new(request))?;
-    let outparam = table.push(Outparam::new(slot.clone()))?;
+    let request = table.push(IncomingRequest::new(request))?;
+    let outparam = table.push(ResponseOutparam::new(slot.clone()))?;
     Ok((request, outparam, slot))
 }
 
-fn said(answer: Result<HostOutgoingResponse, ErrorCode>) -> Said {
+fn answer_from(answer: Result<HostOutgoingResponse, ErrorCode>) -> HandlerAnswer {
     let Ok(answer) = answer else {
-        return Said::Error;
+        return HandlerAnswer::Error;
     };
     let (mut head, ()) = http::Response::new(()).into_parts();
     head.status = answer.status;
     head.headers = HeaderMap::from(answer.headers);
-    Said::Response(head, answer.body)
+    HandlerAnswer::Response(head, answer.body)
 }
 
-/// A handler's `handle`.
-pub(crate) type Handle = TypedFunc<(Resource<Incoming>, Resource<Outparam>), ()>;
+/// A handler's function `handle`.
+pub(crate) type HandleFunction =
+    TypedFunc<(Resource<IncomingRequest>, Resource<ResponseOutparam>), ()>;
 
 /// A linked component with a handler.
 pub(crate) struct HandlerPre<T: 'static> {
@@ -160,7 +165,9 @@ pub(crate) struct HandlerPre<T: 'static> {
 }
 
 impl<T: Send + 'static> HandlerPre<T> {
-    /// Fails if it exports no handler of any 0.2.
+    ///
+    /// # Errors
+    /// If the component exports no handler of any 0.2 version.
     pub(crate) fn new(pre: InstancePre<T>) -> wasmtime::Result<HandlerPre<T>> {
         let component = pre.component();
         let handler = component.get_export_index(None, HANDLER);
@@ -173,19 +180,19 @@ impl<T: Send + 'static> HandlerPre<T> {
         &self.pre
     }
 
-    /// The handler of an instance that [`HandlerPre::instance_pre`] made.
+    /// The handler of an instance that was made from [`HandlerPre::instance_pre`].
     pub(crate) fn handle_of(
         &self,
         store: &mut wasmtime::Store<T>,
         instance: &Instance,
-    ) -> wasmtime::Result<Handle> {
+    ) -> wasmtime::Result<HandleFunction> {
         instance.get_typed_func(&mut *store, self.handle)
     }
 }
 
 type Store<'a, T> = StoreContextMut<'a, T>;
 
-/// Puts these in the engine's place.
+/// Replaces the engine's resources.
 pub(crate) fn add_to_linker<T: 'static>(
     linker: &mut Linker<T>,
     view: GetHttpView<T>,
@@ -194,17 +201,17 @@ pub(crate) fn add_to_linker<T: 'static>(
     let mut types = linker.instance(HTTP_TYPES)?;
     types.resource(
         "response-outparam",
-        ResourceType::host::<Outparam>(),
+        ResourceType::host::<ResponseOutparam>(),
         move |mut store, rep| {
             view(store.data_mut())
                 .table
-                .delete(Resource::<Outparam>::new_own(rep))?;
+                .delete(Resource::<ResponseOutparam>::new_own(rep))?;
             Ok(())
         },
     )?;
     types.func_wrap(
         "[static]response-outparam.set",
-        move |mut store: Store<'_, T>, (outparam, answer): (Resource<Outparam>, _)| {
+        move |mut store: Store<'_, T>, (outparam, answer): (Resource<ResponseOutparam>, _)| {
             let answer: Result<Resource<HostOutgoingResponse>, ErrorCode> = answer;
             let guest = view(store.data_mut());
             let answer = match answer {
@@ -214,22 +221,22 @@ pub(crate) fn add_to_linker<T: 'static>(
             if let Ok(response) = &answer {
                 guest.state.without_content |= is_without_content(response.status);
             }
-            guest.table.delete(outparam)?.set(said(answer));
+            guest.table.delete(outparam)?.set(answer_from(answer));
             Ok(())
         },
     )
 }
 
 fn add_requests<T: 'static>(linker: &mut Linker<T>, view: GetHttpView<T>) -> wasmtime::Result<()> {
-    type Request = (Resource<Incoming>,);
+    type Request = (Resource<IncomingRequest>,);
     let mut types = linker.instance(HTTP_TYPES)?;
     types.resource(
         "incoming-request",
-        ResourceType::host::<Incoming>(),
+        ResourceType::host::<IncomingRequest>(),
         move |mut store, rep| {
             view(store.data_mut())
                 .table
-                .delete(Resource::<Incoming>::new_own(rep))?;
+                .delete(Resource::<IncomingRequest>::new_own(rep))?;
             Ok(())
         },
     )?;
@@ -265,7 +272,7 @@ fn add_requests<T: 'static>(linker: &mut Linker<T>, view: GetHttpView<T>) -> was
     types.func_wrap(
         "[method]incoming-request.headers",
         move |mut store: Store<'_, T>, (request,): Request| {
-            // This also looks now and then at what all headers take.
+            // This also counts the bytes of all headers from time to time.
             let http = view(store.data_mut()).into_engine_view();
             let request = http.table.get_mut(&request)?;
             let headers = request.headers.get_or_insert_with(|| {

@@ -1,8 +1,8 @@
-//! Outgoing `wasi:http` requests: resolved once, checked, dialled, counted.
+//! `wasi:http` requests that a guest sends: the target is resolved once, checked, dialled and counted.
 //!
-//! The engine's default would dial anything; this one asks the [`EgressGate`]. A dyno's open requests are counted together
-//! with its sockets; one is open until its response's body has ended or was dropped. Its connection then waits for
-//! the app's next request.
+//! The engine's default would dial any address; this code asks the [`EgressGate`]. Open requests and sockets of a
+//! dyno share one limit. A request is open until its response's body has ended or was dropped; then its connection is
+//! kept for the app's next request.
 
 pub(crate) mod body;
 mod dial;
@@ -22,14 +22,14 @@ use wasmtime_wasi_http::{
     DEFAULT_FORBIDDEN_HEADERS, Error, RequestOptions, WasiBody, WasiHttpHooks,
 };
 
-use crate::guest::limits::bounds::STREAM_CHUNK_BYTES_MAX;
+use crate::guest::limits::handles::STREAM_CHUNK_BYTES_MAX;
 use crate::guest::network::connection::{ClientConnection, ConnectionTarget, OutgoingRequestBody};
 use crate::guest::network::gate::EgressGate;
 use body::{ConnectionLease, FetchedBody};
-use dial::connect;
+use dial::connect_to;
 use permit::RequestPermit;
 
-/// Longest wait for a connection, a first byte or the next byte, if the guest names none.
+/// The longest wait for a connection, for the first byte or for the next byte, unless the guest sets one.
 const TIMEOUT_DEFAULT: Duration = Duration::from_secs(600);
 
 type IoResult = Box<dyn Future<Output = Result<(), Error>> + Send>;
@@ -40,12 +40,12 @@ pub(crate) struct OutgoingRequests {
     gate: EgressGate,
     open: Arc<AtomicUsize>,
     open_max: usize,
-    /// Sockets that the guest has open beside; as counted before its last request.
+    /// Sockets that the guest had open at its last request.
     pub(crate) sockets: usize,
 }
 
 impl OutgoingRequests {
-    /// `open_max`: requests and sockets open at once.
+    /// `open_max` limits the open requests and sockets together.
     pub(crate) fn new(gate: EgressGate, open_max: usize) -> OutgoingRequests {
         OutgoingRequests {
             gate,
@@ -55,16 +55,16 @@ impl OutgoingRequests {
         }
     }
 
-    /// Requests that are open.
-    pub(crate) fn open(&self) -> usize {
+    /// The number of open requests.
+    pub(crate) fn open_count(&self) -> usize {
         self.open.load(Ordering::Acquire)
     }
 
-    fn place(&self) -> Result<RequestPermit, Error> {
-        let place = RequestPermit(Arc::clone(&self.open));
+    fn take_permit(&self) -> Result<RequestPermit, Error> {
+        let permit = RequestPermit(Arc::clone(&self.open));
         let before = self.open.fetch_add(1, Ordering::AcqRel);
         match before + self.sockets < self.open_max {
-            true => Ok(place),
+            true => Ok(permit),
             false => Err(Error::ConnectionLimitReached),
         }
     }
@@ -78,8 +78,10 @@ impl WasiHttpHooks for OutgoingRequests {
         _processed: IoResult,
     ) -> Box<dyn Future<Output = Answer> + Send> {
         let gate = self.gate.clone();
-        let place = self.place();
-        Box::new(async move { send(&gate, request, options.unwrap_or_default(), place?).await })
+        let permit = self.take_permit();
+        Box::new(
+            async move { send_checked(&gate, request, options.unwrap_or_default(), permit?).await },
+        )
     }
 
     fn is_forbidden_header(&mut self, name: &HeaderName) -> bool {
@@ -91,54 +93,55 @@ impl WasiHttpHooks for OutgoingRequests {
     }
 }
 
-/// Whether a guest may neither see nor set a header. The same as by default, where each look at one allocates.
+/// Whether guests may neither see nor set a header. The same rule as the engine's default, which allocates at each
+/// call.
 pub(crate) fn is_forbidden(name: &HeaderName) -> bool {
     DEFAULT_FORBIDDEN_HEADERS.contains(name)
 }
 
-async fn send(
+async fn send_checked(
     gate: &EgressGate,
     request: Request<WasiBody>,
     options: RequestOptions,
-    place: RequestPermit,
+    permit: RequestPermit,
 ) -> Answer {
     if request.method() == Method::CONNECT {
         return Err(Error::HttpRequestMethodInvalid);
     }
-    let target = target(request.uri())?;
+    let target = parse_target(request.uri())?;
     let request = origin_form(request)?.map(OutgoingRequestBody::of);
     let first_byte = options.first_byte_timeout.unwrap_or(TIMEOUT_DEFAULT);
-    let open = |addr| gate.allows(&target.host, addr);
+    let open = |addr| gate.allows_without_lookup(&target.host, addr);
     let first = match gate.app.pool.take(&target, open) {
-        Some(connection) => exchange(connection, request, first_byte).await?,
+        Some(connection) => send_once(connection, request, first_byte).await?,
         None => SendAttempt::Again(request),
     };
     let (connection, response) = match first {
         SendAttempt::Answer(connection, response) => (connection, response),
         SendAttempt::Again(request) => {
             let limit = options.connect_timeout.unwrap_or(TIMEOUT_DEFAULT);
-            let connection = tokio::time::timeout(limit, connect(gate, &target)).await;
+            let connection = tokio::time::timeout(limit, connect_to(gate, &target)).await;
             let connection = connection.map_err(|_| Error::ConnectionTimeout)??;
-            match exchange(connection, request, first_byte).await? {
+            match send_once(connection, request, first_byte).await? {
                 SendAttempt::Answer(connection, response) => (connection, response),
                 SendAttempt::Again(_) => return Err(Error::ConnectionTerminated),
             }
         }
     };
     let between = options.between_bytes_timeout.unwrap_or(TIMEOUT_DEFAULT);
-    let lent = ConnectionLease::new(&gate.app, target, connection, place);
+    let lent = ConnectionLease::new(&gate.app, target, connection, permit);
     let response = response.map(|body| FetchedBody::new(body, between, lent).boxed_unsync());
     Ok((response, Box::new(async { Ok(()) })))
 }
 
-/// Where a request goes. The port is the scheme's if there is none.
-fn target(uri: &Uri) -> Result<ConnectionTarget, Error> {
+/// The target of a request. Without a port, it is the scheme's.
+fn parse_target(uri: &Uri) -> Result<ConnectionTarget, Error> {
     let authority = uri.authority().ok_or(Error::HttpRequestUriInvalid)?;
     let tls = uri.scheme() != Some(&Scheme::HTTP);
     let host = authority.host();
     let port = match authority.port_u16() {
         Some(port) => port,
-        // Neither a port that is none, nor a user's name.
+        // The authority has an invalid port or a user name.
         None if authority.as_str() != host => return Err(Error::HttpRequestUriInvalid),
         None if tls => 443,
         None => 80,
@@ -156,26 +159,26 @@ fn target(uri: &Uri) -> Result<ConnectionTarget, Error> {
     }
 }
 
-/// The request as it goes over a connection to its own server.
+/// The request with the target in origin form, as sent to the server itself.
 fn origin_form(mut request: Request<WasiBody>) -> Result<Request<WasiBody>, Error> {
     let path = request.uri().path_and_query().map_or("/", |p| p.as_str());
     *request.uri_mut() = Uri::try_from(path).map_err(|_| Error::HttpRequestUriInvalid)?;
     Ok(request)
 }
 
-/// What came of a request on one connection.
+/// The result of sending a request over one connection.
 enum SendAttempt {
     Answer(ClientConnection, Response<Incoming>),
-    /// The connection had ended before, and this may be sent over another one.
+    /// The connection had ended before. The request may be sent over another one.
     Again(Request<OutgoingRequestBody>),
 }
 
-async fn exchange(
+async fn send_once(
     mut connection: ClientConnection,
     request: Request<OutgoingRequestBody>,
     first_byte: Duration,
 ) -> Result<SendAttempt, Error> {
-    let copy = repeatable(&request);
+    let copy = copy_if_repeatable(&request);
     let sent = connection.sender.try_send_request(request);
     let sent = tokio::time::timeout(first_byte, sent).await;
     let mut error = match sent.map_err(|_| Error::ConnectionReadTimeout)? {
@@ -185,15 +188,15 @@ async fn exchange(
     if let Some(unsent) = error.take_message() {
         return Ok(SendAttempt::Again(unsent));
     }
-    match (copy, terminated(error.error())) {
+    match (copy, is_terminated(error.error())) {
         (Some(copy), true) => Ok(SendAttempt::Again(copy)),
         (None, true) => Err(Error::ConnectionTerminated),
         (_, false) => Err(error.into_error().into()),
     }
 }
 
-/// The other side closed the connection, and sent no part of a response.
-fn terminated(error: &hyper::Error) -> bool {
+/// Whether the server closed the connection without sending any part of a response.
+fn is_terminated(error: &hyper::Error) -> bool {
     use std::io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset};
     let io = std::error::Error::source(error).and_then(|e| e.downcast_ref::<std::io::Error>());
     let reset =
@@ -201,10 +204,12 @@ fn terminated(error: &hyper::Error) -> bool {
     error.is_incomplete_message() || error.is_closed() || io.is_some_and(reset)
 }
 
-/// The same request once more, where to have sent it twice does no harm (RFC 9110, 9.2.2) and no body goes with it.
-fn repeatable(request: &Request<OutgoingRequestBody>) -> Option<Request<OutgoingRequestBody>> {
+/// A copy of the request, if sending it twice is harmless (RFC 9110, 9.2.2) and it has no body.
+fn copy_if_repeatable(
+    request: &Request<OutgoingRequestBody>,
+) -> Option<Request<OutgoingRequestBody>> {
     let length = request.headers().get(CONTENT_LENGTH);
-    // Of a body whose length nobody told, the client sends nothing with these.
+    // For these methods, hyper sends no body of unknown length.
     let bare = matches!(*request.method(), Method::GET | Method::HEAD);
     let bodiless = request.body().is_end_stream()
         || length.is_some_and(|length| length == "0")
@@ -224,7 +229,7 @@ mod tests {
     use super::*;
 
     fn of(text: &str) -> Option<(bool, String, u16)> {
-        let target = target(&text.parse().ok()?).ok()?;
+        let target = parse_target(&text.parse().ok()?).ok()?;
         Some((target.tls, target.host, target.port))
     }
 

@@ -1,4 +1,4 @@
-//! What a guest has of `wasi:http`: the engine's context, its requests under way, and the bounds of its headers.
+//! A guest's part of `wasi:http`: the engine's context, outgoing requests, and the limits of headers.
 //!
 //! Must not know routes, nor what a handler answers.
 
@@ -6,18 +6,18 @@ use wasmtime::component::ResourceTable;
 use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView};
 
 use crate::guest::http::outgoing::OutgoingRequests;
-use crate::guest::limits::bounds::{HEADERS_BYTES_MAX, HeadersAudit};
+use crate::guest::limits::headers::{HEADERS_BYTES_MAX, HeadersAudit};
 
 /// A guest's part of `wasi:http`.
 pub(crate) struct HttpState {
     context: WasiHttpCtx,
-    /// Bytes of one set of headers, as `context` has it.
+    /// The most bytes of the next set of headers, as set in `context`.
     fields_max: usize,
     pub(crate) outgoing: OutgoingRequests,
     audit: HeadersAudit,
-    /// The request under way is a `HEAD`.
+    /// The current request is a `HEAD`.
     pub(super) head_only: bool,
-    /// The response under way has no content: that of a `HEAD`, or one of a status that has none.
+    /// The current response has no content, because of its request's method or its own status.
     pub(super) without_content: bool,
 }
 
@@ -36,17 +36,17 @@ impl HttpState {
     }
 }
 
-/// The store data that the functions of `wasi:http` work on.
+/// The store data of the functions of `wasi:http`.
 pub(crate) struct HttpView<'a> {
     pub(crate) state: &'a mut HttpState,
     pub(crate) table: &'a mut ResourceTable,
 }
 
 impl<'a> HttpView<'a> {
-    /// The engine's own view. Every now and then, this counts what all headers of the guest take.
+    /// The engine's own view. Also counts, from time to time, the bytes of all headers of the guest.
     pub(crate) fn into_engine_view(self) -> WasiHttpCtxView<'a> {
         let HttpView { state, table } = self;
-        if let Some(limit) = state.audit.due(table) {
+        if let Some(limit) = state.audit.next_limit(table) {
             state.fields_max = limit;
             state.context.set_field_size_limit(limit);
         }
@@ -57,7 +57,7 @@ impl<'a> HttpView<'a> {
         }
     }
 
-    /// Bytes that a set of headers which is about to be made may take.
+    /// The most bytes of the set of headers that is about to be created.
     pub(super) fn fields_max(&mut self) -> usize {
         let HttpView { state, table } = self;
         HttpView { state, table }.into_engine_view();

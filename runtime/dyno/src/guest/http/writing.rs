@@ -1,18 +1,19 @@
-//! The bodies that a 0.2 guest writes: of its responses, and of the requests that it sends.
+//! `outgoing-body` of `wasi:http/types` 0.2: the bodies of the guest's responses and requests.
 //!
-//! Owns `outgoing-body` of `wasi:http/types`: what waits between the guest and whoever reads, and that a body has the
-//! length that its headers announce, unless the protocol sends none (RFC 9110, 8.6). The engine's own makes two channels for each body; here it is one allocation, and
-//! a write for which there is room waits for nothing. Must not know who reads.
+//! Owns the buffer between the guest and the reader of a body, and the rule that a body has the length that its
+//! headers announce, unless the protocol sends no body (RFC 9110, 8.6). The engine creates two channels for each
+//! body; this is one allocation, and a write does not wait while there is room. Must not know who reads.
 
 use std::future::poll_fn;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
 use bytes::Bytes;
 use http::{HeaderMap, StatusCode, header};
 use http_body::{Body, Frame};
 use http_body_util::BodyExt;
+use parking_lot::{Mutex, MutexGuard};
 use wasmtime::component::{Linker, Resource, ResourceType};
 use wasmtime::{StoreContextMut, format_err};
 use wasmtime_wasi::p2::{DynOutputStream, OutputStream, Pollable, StreamError, StreamResult};
@@ -22,23 +23,23 @@ use wasmtime_wasi_http::p2::types::{HostOutgoingRequest, HostOutgoingResponse};
 use wasmtime_wasi_http::{Error, FieldMap};
 
 use crate::guest::http::HTTP_TYPES;
-use crate::guest::http::fields::length;
+use crate::guest::http::fields::parse_content_length;
 use crate::guest::http::state::{GetHttpView, HttpView};
-use crate::guest::limits::bounds::STREAM_CHUNK_BYTES_MAX;
+use crate::guest::limits::handles::STREAM_CHUNK_BYTES_MAX;
 
-/// Writes that wait to be read, of [`STREAM_CHUNK_BYTES_MAX`] bytes at most each.
+/// Writes that are buffered, of at most [`STREAM_CHUNK_BYTES_MAX`] bytes each.
 const CHUNKS_MAX: usize = 2;
 
-/// How a body ended.
+/// The way in which a body ended.
 enum BodyEnd {
     Complete(Option<HeaderMap>),
-    /// It was dropped unfinished.
+    /// The guest dropped the body before it was complete.
     Dropped,
-    /// It does not have its announced length; this is the length that it has.
+    /// The body has another length than announced: this one.
     WrongLength(u64),
 }
 
-/// Writes in their order; in place, since most bodies have one.
+/// Buffered writes in their order. Stored in place, since most bodies have one write.
 #[derive(Default)]
 struct BodyChunks([Option<Bytes>; CHUNKS_MAX]);
 
@@ -47,7 +48,7 @@ impl BodyChunks {
         self.0.iter().all(Option::is_some)
     }
 
-    /// There is room for it.
+    /// Adds a chunk. There must be room for it.
     fn push(&mut self, chunk: Bytes) {
         if let Some(free) = self.0.iter_mut().find(|place| place.is_none()) {
             *free = Some(chunk);
@@ -61,15 +62,15 @@ impl BodyChunks {
     }
 }
 
-/// What a guest and a reader share of one body.
+/// The state of one body, shared by the guest and the reader.
 struct BodyState {
     chunks: BodyChunks,
     announced: Option<u64>,
     written: u64,
     end: Option<BodyEnd>,
-    /// The guest has its stream.
+    /// The guest holds the body's stream.
     streaming: bool,
-    /// Nobody reads any more.
+    /// The reader has gone.
     abandoned: bool,
     reader: Option<Waker>,
     writer: Option<Waker>,
@@ -92,12 +93,11 @@ impl BodyPipe {
         })))
     }
 
-    /// Nothing that holds it can panic half way.
     fn lock(&self) -> MutexGuard<'_, BodyState> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock()
     }
 
-    /// Ready when there is room for a write, or nobody to read it.
+    /// Ready when there is room for a write, or the reader has gone.
     fn poll_room(&self, cx: &mut Context<'_>) -> Poll<()> {
         let mut state = self.lock();
         if state.abandoned || !state.chunks.is_full() {
@@ -107,7 +107,7 @@ impl BodyPipe {
         Poll::Pending
     }
 
-    fn end(&self, end: BodyEnd) {
+    fn end_with(&self, end: BodyEnd) {
         let mut state = self.lock();
         state.end.get_or_insert(end);
         let reader = state.reader.take();
@@ -120,12 +120,15 @@ impl BodyPipe {
 struct OutgoingBody {
     pipe: BodyPipe,
     context: StreamContext,
-    /// Its stream was asked for.
+    /// The guest has already asked for the stream.
     taken: bool,
 }
 
 impl OutgoingBody {
-    fn begin(context: StreamContext, announced: Option<u64>) -> (OutgoingBody, HyperOutgoingBody) {
+    fn new_pair(
+        context: StreamContext,
+        announced: Option<u64>,
+    ) -> (OutgoingBody, HyperOutgoingBody) {
         let pipe = BodyPipe::new(announced);
         let reader = BodyReader(pipe.clone()).boxed_unsync();
         let taken = false;
@@ -137,7 +140,7 @@ impl OutgoingBody {
         (writing, reader)
     }
 
-    fn stream(&mut self) -> Option<BodyStream> {
+    fn take_stream(&mut self) -> Option<BodyStream> {
         if std::mem::replace(&mut self.taken, true) {
             return None;
         }
@@ -148,8 +151,11 @@ impl OutgoingBody {
         })
     }
 
-    /// Its stream goes before it does; an error ends the guest.
-    fn without_stream(self) -> wasmtime::Result<OutgoingBody> {
+    /// Checks that the guest has dropped the stream before the body.
+    ///
+    /// # Errors
+    /// If it has not: this ends the guest.
+    fn check_stream_dropped(self) -> wasmtime::Result<OutgoingBody> {
         let streaming = self.pipe.lock().streaming;
         match streaming {
             true => Err(format_err!("the body's stream is not dropped yet")),
@@ -157,37 +163,37 @@ impl OutgoingBody {
         }
     }
 
-    /// `any_length`: the body goes nowhere, so its length does not matter.
+    /// Ends the body. With `any_length`, the length is not checked, because the protocol does not send this body.
     fn finish(self, trailers: Option<FieldMap>, any_length: bool) -> Result<(), ErrorCode> {
         let (announced, written) = {
             let state = self.pipe.lock();
             (state.announced, state.written)
         };
         if !any_length && announced.is_some_and(|announced| announced != written) {
-            self.pipe.end(BodyEnd::WrongLength(written));
+            self.pipe.end_with(BodyEnd::WrongLength(written));
             return Err(self.context.as_body_size_error(written));
         }
         self.pipe
-            .end(BodyEnd::Complete(trailers.map(HeaderMap::from)));
+            .end_with(BodyEnd::Complete(trailers.map(HeaderMap::from)));
         Ok(())
     }
 }
 
 impl Drop for OutgoingBody {
     fn drop(&mut self) {
-        // The first word holds: nothing, if it was finished.
-        self.pipe.end(BodyEnd::Dropped);
+        // Does nothing if the body was finished: the first end counts.
+        self.pipe.end_with(BodyEnd::Dropped);
     }
 }
 
-/// Its `output-stream`.
+/// The body's `output-stream`.
 struct BodyStream {
     pipe: BodyPipe,
     context: StreamContext,
 }
 
 impl BodyStream {
-    fn put(&mut self, bytes: Bytes) -> StreamResult<()> {
+    fn write_chunk(&mut self, bytes: Bytes) -> StreamResult<()> {
         let mut state = self.pipe.lock();
         if state.abandoned {
             return Err(StreamError::Closed);
@@ -220,10 +226,10 @@ impl Drop for BodyStream {
 #[wasmtime_wasi::async_trait]
 impl OutputStream for BodyStream {
     fn write(&mut self, bytes: Bytes) -> StreamResult<()> {
-        self.put(bytes)
+        self.write_chunk(bytes)
     }
 
-    /// What is written is with the reader.
+    /// Nothing to do: written bytes are at the reader at once.
     fn flush(&mut self) -> StreamResult<()> {
         match self.pipe.lock().abandoned {
             true => Err(StreamError::Closed),
@@ -244,12 +250,12 @@ impl OutputStream for BodyStream {
         loop {
             poll_fn(|cx| self.pipe.poll_room(cx)).await;
             let size = bytes.len().min(STREAM_CHUNK_BYTES_MAX);
-            self.put(bytes.split_to(size))?;
+            self.write_chunk(bytes.split_to(size))?;
             if bytes.is_empty() {
                 break;
             }
         }
-        // Flushed is what leaves room for more.
+        // After a flush, there is room for another write.
         poll_fn(|cx| self.pipe.poll_room(cx)).await;
         Ok(())
     }
@@ -262,7 +268,7 @@ impl Pollable for BodyStream {
     }
 }
 
-/// The other side.
+/// The reader's side of a body.
 struct BodyReader(BodyPipe);
 
 impl Body for BodyReader {
@@ -308,46 +314,46 @@ impl Drop for BodyReader {
     }
 }
 
-/// The length that headers announce; none if they name none. `Err`: they do not name one.
-fn announced(headers: &HeaderMap) -> Result<Option<u64>, ()> {
+/// The length that the headers announce. `None` if there is no such header. `Err` if the header is not a length.
+fn announced_length(headers: &HeaderMap) -> Result<Option<u64>, ()> {
     let mut values = headers.get_all(header::CONTENT_LENGTH).iter();
     let Some(value) = values.next() else {
         return Ok(None);
     };
-    match length(value.as_bytes()) {
+    match parse_content_length(value.as_bytes()) {
         Some(length) if values.next().is_none() => Ok(Some(length)),
         _ => Err(()),
     }
 }
 
-/// Whether responses of this status have no content, whatever their headers say (RFC 9110, 15.3.5 and 15.4.5).
+/// Whether responses with this status have no content, whatever their headers say (RFC 9110, 15.3.5 and 15.4.5).
 pub(crate) fn is_without_content(status: StatusCode) -> bool {
     matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED)
 }
 
-/// Has a guest begin the body of something that announces a length so, which gets the other side of it into `slot`.
-/// Nothing if it has a body, or its headers say no length that can be.
-fn begin(
+/// Creates the body of a request or response with this announced length, and stores the reader's side in `slot`.
+/// `None` if it has a body already, or if the announced length is invalid.
+fn begin_body(
     context: StreamContext,
     announced: Result<Option<u64>, ()>,
     slot: &mut Option<HyperOutgoingBody>,
 ) -> Option<OutgoingBody> {
     let announced = announced.ok().filter(|_| slot.is_none())?;
-    let (writing, reader) = OutgoingBody::begin(context, announced);
+    let (writing, reader) = OutgoingBody::new_pair(context, announced);
     *slot = Some(reader);
     Some(writing)
 }
 
-/// What a guest gets of that.
-type Begun = (Result<Resource<OutgoingBody>, ()>,);
+/// What the guest receives: the body, or an error.
+type BodyHandle = (Result<Resource<OutgoingBody>, ()>,);
 
-fn begun(view: HttpView<'_>, writing: Option<OutgoingBody>) -> wasmtime::Result<Begun> {
+fn push_body(view: HttpView<'_>, writing: Option<OutgoingBody>) -> wasmtime::Result<BodyHandle> {
     let table = view.table;
     let body = writing.map(|writing| table.push(writing)).transpose()?;
     Ok((body.ok_or(()),))
 }
 
-/// Puts these bodies in the engine's place.
+/// Replaces the engine's bodies.
 pub(crate) fn add_to_linker<T: 'static>(
     linker: &mut Linker<T>,
     view: GetHttpView<T>,
@@ -359,7 +365,7 @@ pub(crate) fn add_to_linker<T: 'static>(
         move |mut store, rep| {
             let table = view(store.data_mut()).table;
             let body = table.delete(Resource::<OutgoingBody>::new_own(rep))?;
-            body.without_stream().map(drop)
+            body.check_stream_dropped().map(drop)
         },
     )?;
     types.func_wrap(
@@ -369,26 +375,26 @@ pub(crate) fn add_to_linker<T: 'static>(
             let of = guest.table.get_mut(&of)?;
             let announced = match guest.state.head_only || is_without_content(of.status) {
                 true => Ok(None),
-                false => announced(&of.headers),
+                false => announced_length(&of.headers),
             };
-            let writing = begin(StreamContext::Response, announced, &mut of.body);
-            begun(view(store.data_mut()), writing)
+            let writing = begin_body(StreamContext::Response, announced, &mut of.body);
+            push_body(view(store.data_mut()), writing)
         },
     )?;
     types.func_wrap(
         "[method]outgoing-request.body",
         move |mut store: StoreContextMut<'_, T>, (of,): (Resource<HostOutgoingRequest>,)| {
             let of = view(store.data_mut()).table.get_mut(&of)?;
-            let announced = announced(&of.headers);
-            let writing = begin(StreamContext::Request, announced, &mut of.body);
-            begun(view(store.data_mut()), writing)
+            let announced = announced_length(&of.headers);
+            let writing = begin_body(StreamContext::Request, announced, &mut of.body);
+            push_body(view(store.data_mut()), writing)
         },
     )?;
     types.func_wrap(
         "[method]outgoing-body.write",
         move |mut store: StoreContextMut<'_, T>, (body,): (Resource<OutgoingBody>,)| {
             let table = view(store.data_mut()).table;
-            let Some(stream) = table.get_mut(&body)?.stream() else {
+            let Some(stream) = table.get_mut(&body)?.take_stream() else {
                 return Ok((Err(()),));
             };
             let stream: DynOutputStream = Box::new(stream);
@@ -400,11 +406,11 @@ pub(crate) fn add_to_linker<T: 'static>(
         move |mut store: StoreContextMut<'_, T>,
               (body, trailers): (Resource<OutgoingBody>, Option<Resource<FieldMap>>)| {
             let guest = view(store.data_mut());
-            let body = guest.table.delete(body)?.without_stream()?;
+            let body = guest.table.delete(body)?.check_stream_dropped()?;
             let trailers = trailers
                 .map(|trailers| guest.table.delete(trailers))
                 .transpose()?;
-            // Also where the status came after the body.
+            // This also covers a status that was set after the body was created.
             let any_length =
                 matches!(body.context, StreamContext::Response) && guest.state.without_content;
             Ok((body.finish(trailers, any_length),))
@@ -417,13 +423,13 @@ mod tests {
     use super::*;
 
     fn open(announced: Option<u64>) -> (OutgoingBody, BodyStream, HyperOutgoingBody) {
-        let (mut writing, body) = OutgoingBody::begin(StreamContext::Response, announced);
-        let stream = writing.stream().expect("the first is there");
-        assert!(writing.stream().is_none(), "and there is no second");
+        let (mut writing, body) = OutgoingBody::new_pair(StreamContext::Response, announced);
+        let stream = writing.take_stream().expect("the first is there");
+        assert!(writing.take_stream().is_none(), "and there is no second");
         (writing, stream, body)
     }
 
-    /// What the reader gets now, in words.
+    /// What the reader gets now, as text.
     fn read(body: &mut HyperOutgoingBody) -> String {
         let mut cx = Context::from_waker(Waker::noop());
         match Pin::new(body).poll_frame(&mut cx) {
@@ -446,12 +452,12 @@ mod tests {
     fn what_is_written_is_read_and_ends_when_it_is_finished() {
         let (writing, mut stream, mut body) = open(None);
         assert_eq!(read(&mut body), "nothing yet");
-        stream.put("a".into()).expect("room");
-        stream.put("b".into()).expect("room");
+        stream.write_chunk("a".into()).expect("room");
+        stream.write_chunk("b".into()).expect("room");
         drop(stream);
         assert_eq!([read(&mut body), read(&mut body)], ["a", "b"]);
         assert_eq!(read(&mut body), "nothing yet");
-        let writing = writing.without_stream().expect("it was dropped");
+        let writing = writing.check_stream_dropped().expect("it was dropped");
         writing.finish(None, false).expect("any length");
         assert_eq!([read(&mut body), read(&mut body)], ["end", "end"]);
     }
@@ -462,23 +468,23 @@ mod tests {
         for part in ["a", "b"] {
             assert!(is_ready(&mut stream));
             assert_eq!(stream.check_write().expect("open"), STREAM_CHUNK_BYTES_MAX);
-            stream.put(part.into()).expect("room");
+            stream.write_chunk(part.into()).expect("room");
         }
         assert!(!is_ready(&mut stream));
         assert_eq!(stream.check_write().expect("open"), 0);
-        let excess = stream.put("c".into());
+        let excess = stream.write_chunk("c".into());
         assert!(matches!(excess, Err(StreamError::Trap(_))), "{excess:?}");
         assert_eq!(read(&mut body), "a");
         assert!(is_ready(&mut stream));
         let long = vec![b'x'; STREAM_CHUNK_BYTES_MAX + 1].into();
-        let excess = stream.put(long);
+        let excess = stream.write_chunk(long);
         assert!(matches!(excess, Err(StreamError::Trap(_))), "{excess:?}");
     }
 
     #[test]
     fn a_body_has_the_length_that_it_announced() {
         let (writing, mut stream, mut body) = open(Some(3));
-        stream.put("ab".into()).expect("room");
+        stream.write_chunk("ab".into()).expect("room");
         let short = writing.finish(None, false);
         assert!(
             matches!(short, Err(ErrorCode::HttpResponseBodySize(Some(2)))),
@@ -488,7 +494,7 @@ mod tests {
         assert_eq!(read(&mut body), "HttpResponseBodySize(Some(2))");
 
         let (writing, mut stream, _body) = open(Some(1));
-        let long = stream.put("ab".into());
+        let long = stream.write_chunk("ab".into());
         assert!(
             matches!(long, Err(StreamError::LastOperationFailed(_))),
             "{long:?}"
@@ -496,7 +502,7 @@ mod tests {
         assert!(writing.finish(None, false).is_err());
 
         let (writing, mut stream, mut body) = open(Some(1));
-        stream.put("a".into()).expect("room");
+        stream.write_chunk("a".into()).expect("room");
         writing.finish(None, false).expect("as announced");
         assert_eq!([read(&mut body), read(&mut body)], ["a", "end"]);
     }
@@ -504,7 +510,7 @@ mod tests {
     #[test]
     fn a_body_that_goes_nowhere_has_any_length() {
         let (writing, mut stream, mut body) = open(Some(3));
-        stream.put("ab".into()).expect("room");
+        stream.write_chunk("ab".into()).expect("room");
         writing.finish(None, true).expect("any length");
         assert_eq!([read(&mut body), read(&mut body)], ["ab", "end"]);
     }
@@ -512,7 +518,10 @@ mod tests {
     #[test]
     fn a_body_does_not_go_before_its_stream() {
         let (writing, stream, mut body) = open(None);
-        let error = writing.without_stream().err().expect("the stream is there");
+        let error = writing
+            .check_stream_dropped()
+            .err()
+            .expect("the stream is there");
         assert_eq!(error.to_string(), "the body's stream is not dropped yet");
         drop(stream);
         assert_eq!(read(&mut body), "HttpProtocolError");
@@ -521,7 +530,7 @@ mod tests {
     #[test]
     fn a_body_that_is_let_go_is_broken() {
         let (writing, mut stream, mut body) = open(None);
-        stream.put("a".into()).expect("room");
+        stream.write_chunk("a".into()).expect("room");
         drop((stream, writing));
         assert_eq!(read(&mut body), "a");
         assert_eq!(read(&mut body), "HttpProtocolError");
@@ -530,13 +539,16 @@ mod tests {
     #[test]
     fn a_stream_that_nobody_reads_is_closed() {
         let (writing, mut stream, body) = open(None);
-        stream.put("a".into()).expect("room");
-        stream.put("b".into()).expect("room");
+        stream.write_chunk("a".into()).expect("room");
+        stream.write_chunk("b".into()).expect("room");
         drop(body);
         assert!(is_ready(&mut stream));
         assert!(matches!(stream.check_write(), Err(StreamError::Closed)));
         assert!(matches!(stream.flush(), Err(StreamError::Closed)));
-        assert!(matches!(stream.put("c".into()), Err(StreamError::Closed)));
+        assert!(matches!(
+            stream.write_chunk("c".into()),
+            Err(StreamError::Closed)
+        ));
         writing
             .finish(None, false)
             .expect("it may end all the same");
@@ -550,7 +562,7 @@ mod tests {
                 let value = value.parse().expect("a value");
                 headers.append(header::CONTENT_LENGTH, value);
             }
-            announced(&headers)
+            announced_length(&headers)
         };
         assert_eq!(of(&[]), Ok(None));
         assert_eq!(of(&["7"]), Ok(Some(7)));

@@ -1,8 +1,8 @@
-//! An open connection to another server, over which a guest's requests are sent, and the body of such a request.
+//! An open HTTP connection to another server, over which a guest's requests are sent, and the body of such a request.
 //!
 //! Must not know how a connection is made, nor who may use it.
 //!
-//! Task: one for a request's body that was sent before the guest had ended it; ends with the guest's next word.
+//! Tasks: one for each request body that hyper dropped before its end; it waits for the guest's next frame.
 
 use std::net::SocketAddr;
 use std::pin::Pin;
@@ -16,7 +16,7 @@ use hyper::client::conn::http1::SendRequest;
 use tokio::task::JoinHandle;
 use wasmtime_wasi_http::{Error, WasiBody};
 
-/// Whom a connection was made for: never used for another.
+/// The server that a connection was made for. The connection is never used for another server.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) struct ConnectionTarget {
     pub(crate) tls: bool,
@@ -25,10 +25,10 @@ pub(crate) struct ConnectionTarget {
     pub(crate) port: u16,
 }
 
-/// An open connection; closed when this is dropped.
+/// An open connection, which is closed on drop.
 pub(crate) struct ClientConnection {
     pub(crate) sender: SendRequest<OutgoingRequestBody>,
-    /// What was dialled.
+    /// The address that was dialled.
     pub(crate) addr: SocketAddr,
     pub(super) born: Instant,
     driver: JoinHandle<()>,
@@ -55,10 +55,10 @@ impl Drop for ClientConnection {
     }
 }
 
-/// A guest's body for a request.
+/// The body of a guest's request.
 ///
-/// When all of it was sent that was to be sent, the client drops it, which the guest, just about to say that there
-/// is no more, would take for a broken connection. So what the guest says next is still heard.
+/// When hyper has sent as many bytes as the request announced, it drops the body. The guest, which is about to end
+/// the body, would see this as a broken connection. So the drop starts a task that reads the guest's next frame.
 pub(crate) struct OutgoingRequestBody(Option<WasiBody>);
 
 impl OutgoingRequestBody {

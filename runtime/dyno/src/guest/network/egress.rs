@@ -1,8 +1,7 @@
-//! Which addresses a guest may reach: the policy, for sockets and for outgoing `wasi:http` alike.
+//! The policy of addresses that a guest may reach, for sockets and for outgoing `wasi:http` alike.
 //!
-//! Public addresses are open; what lies around the host is closed unless the operator opens it, by
-//! [`EgressPolicy::allowed`] or by what a release may reach. Addresses in, verdicts out: must know neither
-//! names nor how a connection is made.
+//! Public addresses are open. Private addresses and those of this machine are closed, unless the operator opens them
+//! with [`EgressPolicy::allowed`] or the release may reach them. Must not know names, nor how a connection is made.
 
 mod kind;
 mod opening;
@@ -22,23 +21,23 @@ pub use opening::{EgressOpening, EgressOpeningError};
 pub(crate) use own::MachineAddresses;
 pub use ports::ClosedPorts;
 
-/// The operator's word on what guests may reach beside public addresses.
+/// What the operator lets guests reach, beside public addresses.
 #[derive(Debug, Clone)]
 pub struct EgressPolicy {
-    /// What is open, to every app.
+    /// The networks that are open to every app.
     pub allowed: Arc<[EgressOpening]>,
-    /// The ports that the platform's own router and API listen on. On this machine's addresses they are closed,
-    /// unless one of `allowed` names the port.
+    /// The ports of the platform's own router and API. On this machine's addresses they are closed, unless an entry
+    /// of `allowed` names the port.
     pub listening: Arc<[u16]>,
-    /// The ports of dynos that listen. On this machine's addresses they are closed, whatever is allowed: an app is
-    /// reached through the router.
+    /// The ports on which dynos listen. On this machine's addresses they are closed whatever is allowed: an app is
+    /// reached through the router only.
     pub dynos: ClosedPorts,
-    /// The command that takes `--egress-allow`, as the log names it.
+    /// The command that takes `--egress-allow`, as shown in log lines.
     pub command: &'static str,
 }
 
 impl Default for EgressPolicy {
-    /// `dyno serve` without flags.
+    /// The policy of `dyno serve` without flags.
     fn default() -> EgressPolicy {
         EgressPolicy {
             allowed: Arc::default(),
@@ -50,19 +49,19 @@ impl Default for EgressPolicy {
 }
 
 impl EgressPolicy {
-    /// What one dyno may dial. `reach` is its release's; endpoints with a name are not for here, since a name is
-    /// resolved when it is dialled.
+    /// Checks whether a dyno may dial `addr`. `reach` is what its release may reach. Only endpoints with an address
+    /// count here; a name is resolved when it is dialled.
     ///
     /// # Errors
-    /// Why `addr` is closed.
-    pub(crate) fn check(
+    /// The reason why `addr` is closed.
+    pub(crate) fn check_address(
         &self,
         addr: SocketAddr,
         reach: &BTreeSet<Endpoint>,
         own: &MachineAddresses,
     ) -> Result<(), ClosedAddress> {
         let (ip, port) = (addr.ip(), addr.port());
-        if self.dynos.contains(port) && own.here(ip) {
+        if self.dynos.contains(port) && own.stays_here(ip) {
             return Err(ClosedAddress::Dyno);
         }
         let given =
@@ -71,7 +70,7 @@ impl EgressPolicy {
             return Ok(());
         }
         let mut openings = self.allowed.iter().filter(|open| open.contains(addr));
-        if self.listening.contains(&port) && own.here(ip) {
+        if self.listening.contains(&port) && own.stays_here(ip) {
             return match openings.any(|open| open.port.is_some()) {
                 true => Ok(()),
                 false => Err(ClosedAddress::Platform),
@@ -80,15 +79,15 @@ impl EgressPolicy {
         if openings.next().is_some() {
             return Ok(());
         }
-        match ClosedAddress::of(ip) {
+        match ClosedAddress::by_default(ip) {
             Some(kind) => Err(kind),
             None if own.contains(ip) => Err(ClosedAddress::Own),
             None => Ok(()),
         }
     }
 
-    /// What opens `addr`, for people to copy. Nothing opens a dyno's port.
-    pub(crate) fn remedy(&self, addr: SocketAddr, why: ClosedAddress) -> Option<String> {
+    /// The command line that opens `addr`, for people to copy. Nothing opens a dyno's port.
+    pub(crate) fn opening_command(&self, addr: SocketAddr, why: ClosedAddress) -> Option<String> {
         let opening = match (why, addr.ip()) {
             (ClosedAddress::Dyno, _) => return None,
             (_, IpAddr::V4(ip)) => format!("{ip}/32:{}", addr.port()),

@@ -1,6 +1,6 @@
-//! The policy in one dyno's name: what it may dial, and what its log says of refusals.
+//! The egress policy applied for one dyno: what the dyno may dial, and what its log says about refusals.
 //!
-//! Owns which of the release's names stand for an address. Must not know how a connection is made.
+//! Owns which of the release's names resolve to an address. Must not know how a connection is made.
 
 use std::collections::BTreeSet;
 use std::net::{IpAddr, SocketAddr};
@@ -16,57 +16,58 @@ use crate::guest::network::resolver::NameResolver;
 use crate::guest::network::shared::AppNetwork;
 use crate::guest::stdio::logs::DynoLog;
 
-/// Refused dials that a dyno's log shows before it says no more about them.
+/// The number of refused dials that a dyno's log shows. Later refusals are not logged.
 const REFUSALS_TOLD_MAX: u32 = 20;
 
-/// An answer that may need a lookup first.
+/// An answer that may need a name lookup first.
 pub(crate) type DialVerdict = Pin<Box<dyn Future<Output = bool> + Send + Sync>>;
 
-/// One dyno's way out.
+/// The egress rules of one dyno.
 #[derive(Clone)]
 pub(crate) struct EgressGate {
     pub(crate) app: Arc<AppNetwork>,
     pub(crate) resolver: NameResolver,
     reach: Arc<BTreeSet<Endpoint>>,
-    voice: Arc<DynoLog>,
-    told: Arc<AtomicU32>,
-    /// `$PORT`, if it is a server.
+    dyno_log: Arc<DynoLog>,
+    lines_logged: Arc<AtomicU32>,
+    /// `$PORT`, if the dyno is a server.
     port: Option<u16>,
-    /// Its log says already that it listens elsewhere.
-    told_port: Arc<AtomicBool>,
+    /// The log already says that the app tried to listen at another port.
+    has_logged_port: Arc<AtomicBool>,
 }
 
 impl EgressGate {
     pub(crate) fn new(
         app: Arc<AppNetwork>,
         reach: Arc<BTreeSet<Endpoint>>,
-        voice: Arc<DynoLog>,
+        dyno_log: Arc<DynoLog>,
         port: Option<u16>,
     ) -> EgressGate {
         EgressGate {
             resolver: NameResolver::new(Arc::clone(&app)),
             app,
             reach,
-            voice,
-            told: Arc::default(),
+            dyno_log,
+            lines_logged: Arc::default(),
             port,
-            told_port: Arc::default(),
+            has_logged_port: Arc::default(),
         }
     }
 
-    /// Whether `addr` may be dialled whatever it is called.
-    fn check(&self, addr: SocketAddr) -> Result<(), ClosedAddress> {
+    /// Checks whether `addr` may be dialled, whatever its name.
+    fn check_address(&self, addr: SocketAddr) -> Result<(), ClosedAddress> {
         let node = &self.app.node;
-        node.egress.check(addr, &self.reach, &node.own)
+        node.egress.check_address(addr, &self.reach, &node.own)
     }
 
-    /// Whether the release may reach `host`, by this very name.
-    fn reaches(&self, host: &str, port: u16) -> bool {
-        self.names(port).any(|name| name.eq_ignore_ascii_case(host))
+    /// Whether the release may reach `host` by exactly this name.
+    fn reaches_name(&self, host: &str, port: u16) -> bool {
+        self.reachable_names(port)
+            .any(|name| name.eq_ignore_ascii_case(host))
     }
 
     /// The names that the release may reach at this port.
-    fn names(&self, port: u16) -> impl Iterator<Item = &str> {
+    fn reachable_names(&self, port: u16) -> impl Iterator<Item = &str> {
         self.reach
             .iter()
             .filter_map(move |endpoint| match &endpoint.host {
@@ -75,28 +76,28 @@ impl EgressGate {
             })
     }
 
-    /// Whether `addr`, which `host` was resolved to, may be used without asking anybody.
-    pub(crate) fn allows(&self, host: &str, addr: SocketAddr) -> bool {
-        self.verdict(Some(host), addr).is_ok()
+    /// Whether `addr`, to which `host` resolved, may be used. Never needs a lookup.
+    pub(crate) fn allows_without_lookup(&self, host: &str, addr: SocketAddr) -> bool {
+        self.decide(Some(host), addr).is_ok()
     }
 
-    /// Whether `addr`, which `host` was resolved to if there is one, may be dialled. A refusal is told to the log.
-    pub(crate) async fn dial(&self, host: Option<&str>, addr: SocketAddr) -> bool {
-        let Err(why) = self.verdict(host, addr) else {
+    /// Whether `addr` may be dialled. `host` is the name that resolved to it, if there is one. A refusal is logged.
+    pub(crate) async fn permits_dial(&self, host: Option<&str>, addr: SocketAddr) -> bool {
+        let Err(why) = self.decide(host, addr) else {
             return true;
         };
-        let stands = self.stands_for_name(addr, why).await;
+        let stands = self.is_named_by_release(addr, why).await;
         if !stands {
-            self.refused(host, addr, why);
+            self.log_refusal(host, addr, why);
         }
         stands
     }
 
-    fn verdict(&self, host: Option<&str>, addr: SocketAddr) -> Result<(), ClosedAddress> {
-        match (self.check(addr), host) {
+    fn decide(&self, host: Option<&str>, addr: SocketAddr) -> Result<(), ClosedAddress> {
+        match (self.check_address(addr), host) {
             // No name opens a dyno's port.
             (Err(why), Some(host))
-                if why != ClosedAddress::Dyno && self.reaches(host, addr.port()) =>
+                if why != ClosedAddress::Dyno && self.reaches_name(host, addr.port()) =>
             {
                 Ok(())
             }
@@ -104,8 +105,8 @@ impl EgressGate {
         }
     }
 
-    fn refused(&self, host: Option<&str>, addr: SocketAddr, why: ClosedAddress) {
-        if self.told.fetch_add(1, Ordering::Relaxed) >= REFUSALS_TOLD_MAX {
+    fn log_refusal(&self, host: Option<&str>, addr: SocketAddr, why: ClosedAddress) {
+        if self.lines_logged.fetch_add(1, Ordering::Relaxed) >= REFUSALS_TOLD_MAX {
             return;
         }
         let itself = |host: &str| host.parse().is_ok_and(|ip: IpAddr| addr.ip() == ip);
@@ -113,66 +114,66 @@ impl EgressGate {
             Some(host) if !itself(host) => format!("{host} ({addr})"),
             _ => addr.to_string(),
         };
-        let remedy = self.app.node.egress.remedy(addr, why);
+        let remedy = self.app.node.egress.opening_command(addr, why);
         let remedy = remedy.map_or_else(String::new, |words| {
             format!("; the operator opens it with: {words}")
         });
         let text = format!("Outbound connection to {whither} refused: {why}{remedy}");
-        self.voice.platform(&text);
+        self.dyno_log.write_platform_line(&text);
     }
 
-    /// A server that listens elsewhere than at `$PORT` waits for requests in vain: its log says so, once.
-    fn tell_port(&self, addr: SocketAddr) {
+    /// Logs once that the app listens at another port than `$PORT`, where no request reaches it.
+    fn log_wrong_port(&self, addr: SocketAddr) {
         let Some(port) = self.port else { return };
-        if self.told_port.swap(true, Ordering::Relaxed) {
+        if self.has_logged_port.swap(true, Ordering::Relaxed) {
             return;
         }
-        self.voice.platform(&format!(
+        self.dyno_log.write_platform_line(&format!(
             "The app tried to listen at {addr}, where no request reaches it: $PORT is {port} here, and another number in each \
              dyno; read it from the environment and listen at 0.0.0.0:$PORT"
         ));
     }
 
-    /// What a socket may do: connect and send by the policy, never listen.
-    pub(crate) fn socket(&self, addr: SocketAddr, reason: SocketAddrUse) -> DialVerdict {
+    /// Decides whether a socket may do this: connecting and sending follow the policy, listening is never allowed.
+    pub(crate) fn check_socket(&self, addr: SocketAddr, reason: SocketAddrUse) -> DialVerdict {
         let now = match reason {
             SocketAddrUse::TcpConnect | SocketAddrUse::UdpSend | SocketAddrUse::UdpReceive => {
-                if self.check(addr).is_err() {
-                    return self.later(addr, reason);
+                if self.check_address(addr).is_err() {
+                    return self.decide_later(addr, reason);
                 }
                 true
             }
-            // What connecting and sending do by themselves; a chosen port or address is a server's.
+            // A socket that connects or sends is first bound to any address and port. Only servers choose a port.
             SocketAddrUse::TcpBind | SocketAddrUse::UdpBind => {
                 addr.ip().is_unspecified() && addr.port() == 0
             }
             SocketAddrUse::TcpListen | SocketAddrUse::TcpAccept => false,
         };
         if !now && matches!(reason, SocketAddrUse::TcpBind | SocketAddrUse::TcpListen) {
-            self.tell_port(addr);
+            self.log_wrong_port(addr);
         }
         Box::pin(std::future::ready(now))
     }
 
-    /// The verdict on an address that is closed unless one of the release's names stands for it.
-    fn later(&self, addr: SocketAddr, reason: SocketAddrUse) -> DialVerdict {
+    /// Decides about an address that is closed, unless one of the release's names resolves to it.
+    fn decide_later(&self, addr: SocketAddr, reason: SocketAddrUse) -> DialVerdict {
         let gate = self.clone();
         Box::pin(async move {
-            match (reason, gate.check(addr)) {
+            match (reason, gate.check_address(addr)) {
                 (_, Ok(())) => true,
-                // What others send is not the app's doing.
-                (SocketAddrUse::UdpReceive, Err(why)) => gate.stands_for_name(addr, why).await,
-                _ => gate.dial(None, addr).await,
+                // A refused incoming datagram is not logged, since the app did not cause it.
+                (SocketAddrUse::UdpReceive, Err(why)) => gate.is_named_by_release(addr, why).await,
+                _ => gate.permits_dial(None, addr).await,
             }
         })
     }
 
-    /// Whether an address that is closed is what a name of the release stands for, now.
-    async fn stands_for_name(&self, addr: SocketAddr, why: ClosedAddress) -> bool {
+    /// Whether one of the release's names resolves to this closed address now.
+    async fn is_named_by_release(&self, addr: SocketAddr, why: ClosedAddress) -> bool {
         if why == ClosedAddress::Dyno {
             return false;
         }
-        for name in self.names(addr.port()) {
+        for name in self.reachable_names(addr.port()) {
             let found = self.resolver.resolve(name).await;
             if found.is_ok_and(|found| found.contains(&addr.ip().to_canonical())) {
                 return true;
@@ -181,10 +182,10 @@ impl EgressGate {
         false
     }
 
-    /// Something that the app's developers should know of their outgoing requests.
-    pub(crate) fn tell(&self, text: &str) {
-        if self.told.fetch_add(1, Ordering::Relaxed) < REFUSALS_TOLD_MAX {
-            self.voice.platform(text);
+    /// Logs something that the app's developers should know about their outgoing requests.
+    pub(crate) fn log_notice(&self, text: &str) {
+        if self.lines_logged.fetch_add(1, Ordering::Relaxed) < REFUSALS_TOLD_MAX {
+            self.dyno_log.write_platform_line(text);
         }
     }
 }
@@ -198,26 +199,26 @@ mod tests {
     use crate::guest::network::shared::NodeNetwork;
     use crate::guest::stdio::logs::LogLine;
 
-    /// A dyno of a release that reaches these, and its log.
+    /// The gate of a dyno whose release may reach these endpoints, and the dyno's log.
     fn gate(egress: EgressPolicy, reach: &[&str]) -> (EgressGate, Arc<Mutex<Vec<LogLine>>>) {
         let app = "demo".parse().expect("a name");
         let lines: Arc<Mutex<Vec<LogLine>>> = Arc::default();
         let log = Arc::clone(&lines);
-        let voice = DynoLog {
+        let dyno_log = DynoLog {
             app: "demo".parse().expect("a name"),
             dyno: "web.1".parse().expect("a dyno"),
             sink: Arc::new(move |line| log.lock().expect("not poisoned").push(line)),
         };
         let reach = reach.iter().map(|end| end.parse().expect("an endpoint"));
-        let network = NodeNetwork::new(egress).of(&app);
+        let network = NodeNetwork::new(egress).for_app(&app);
         let reach = Arc::new(reach.collect());
-        let gate = EgressGate::new(network, reach, Arc::new(voice), Some(5000));
+        let gate = EgressGate::new(network, reach, Arc::new(dyno_log), Some(5000));
         (gate, lines)
     }
 
     async fn connects(gate: &EgressGate, addr: &str) -> bool {
         let addr = addr.parse().expect("an address");
-        gate.socket(addr, SocketAddrUse::TcpConnect).await
+        gate.check_socket(addr, SocketAddrUse::TcpConnect).await
     }
 
     #[tokio::test]
@@ -237,11 +238,14 @@ mod tests {
             assert!(!connects(&gate, closed).await, "{closed}");
         }
         let addr = "127.0.0.1:5432".parse().expect("an address");
-        // By its own name without a lookup; by another, because it is the same address.
-        assert!(gate.allows("LOCALHOST", addr) && !gate.allows("other.test", addr));
-        assert!(gate.dial(Some("other.test"), addr).await);
+        // The first name needs no lookup. The second resolves to the same address.
+        assert!(
+            gate.allows_without_lookup("LOCALHOST", addr)
+                && !gate.allows_without_lookup("other.test", addr)
+        );
+        assert!(gate.permits_dial(Some("other.test"), addr).await);
         let elsewhere = "127.0.0.2:5432".parse().expect("an address");
-        assert!(!gate.dial(Some("other.test"), elsewhere).await);
+        assert!(!gate.permits_dial(Some("other.test"), elsewhere).await);
         assert_eq!(log.lock().expect("not poisoned").len(), 5);
     }
 
@@ -252,18 +256,21 @@ mod tests {
         let (gate, _) = gate(egress, &["localhost:5432", "127.0.0.1:5432"]);
         assert!(!connects(&gate, "127.0.0.1:5432").await);
         let addr = "127.0.0.1:5432".parse().expect("an address");
-        assert!(!gate.allows("localhost", addr) && !gate.dial(Some("localhost"), addr).await);
+        assert!(
+            !gate.allows_without_lookup("localhost", addr)
+                && !gate.permits_dial(Some("localhost"), addr).await
+        );
     }
 
     #[tokio::test]
     async fn so_many_refusals_are_told_and_no_more() {
         let (gate, log) = gate(EgressPolicy::default(), &[]);
         let addr = "10.0.0.5:5432".parse().expect("an address");
-        // What others send is dropped without a word.
-        assert!(!gate.socket(addr, SocketAddrUse::UdpReceive).await);
+        // Refused incoming datagrams are not logged.
+        assert!(!gate.check_socket(addr, SocketAddrUse::UdpReceive).await);
         assert!(log.lock().expect("not poisoned").is_empty());
         for _ in 0..2 * REFUSALS_TOLD_MAX {
-            assert!(!gate.socket(addr, SocketAddrUse::UdpSend).await);
+            assert!(!gate.check_socket(addr, SocketAddrUse::UdpSend).await);
         }
         let log = log.lock().expect("not poisoned");
         assert_eq!(log.len(), REFUSALS_TOLD_MAX as usize);
@@ -274,7 +281,7 @@ mod tests {
         let (gate, log) = gate(EgressPolicy::default(), &[]);
         for chosen in ["127.0.0.1:8080", "0.0.0.0:3000"] {
             let chosen = chosen.parse().expect("an address");
-            assert!(!gate.socket(chosen, SocketAddrUse::TcpBind).await);
+            assert!(!gate.check_socket(chosen, SocketAddrUse::TcpBind).await);
         }
         let log = log.lock().expect("not poisoned");
         let [line] = &log[..] else {
@@ -293,12 +300,12 @@ mod tests {
     async fn a_socket_listens_nowhere() {
         let (gate, _) = gate(EgressPolicy::default(), &[]);
         let any = "0.0.0.0:0".parse().expect("an address");
-        assert!(gate.socket(any, SocketAddrUse::TcpBind).await);
-        assert!(!gate.socket(any, SocketAddrUse::TcpListen).await);
+        assert!(gate.check_socket(any, SocketAddrUse::TcpBind).await);
+        assert!(!gate.check_socket(any, SocketAddrUse::TcpListen).await);
         for chosen in ["0.0.0.0:80", "127.0.0.1:0"] {
             let chosen = chosen.parse().expect("an address");
-            assert!(!gate.socket(chosen, SocketAddrUse::TcpBind).await);
-            assert!(!gate.socket(chosen, SocketAddrUse::UdpBind).await);
+            assert!(!gate.check_socket(chosen, SocketAddrUse::TcpBind).await);
+            assert!(!gate.check_socket(chosen, SocketAddrUse::UdpBind).await);
         }
     }
 }

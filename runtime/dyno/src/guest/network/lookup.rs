@@ -1,7 +1,7 @@
-//! `wasi:sockets/ip-name-lookup`, of 0.2 and 0.3: names by the [`NameResolver`], within its bounds.
+//! `wasi:sockets/ip-name-lookup` 0.2 and 0.3: names are looked up by the [`NameResolver`], within its limits.
 //!
-//! The engine's own asks without any. Must not know which addresses are open: a guest may know every address, and
-//! what it dials is checked when it dials.
+//! The engine's implementation has no limits. Must not know which addresses are open: a guest may learn any address,
+//! and each address is checked when it is dialled.
 
 use std::net::IpAddr;
 use std::task::{Context, Poll, Waker};
@@ -16,7 +16,7 @@ use wasmtime_wasi::runtime::AbortOnDropJoinHandle;
 
 use crate::guest::network::resolver::{LookupError, NameResolver};
 
-/// The interface as the engine offers it.
+/// The interface of the engine's version.
 const P2: &str = "wasi:sockets/ip-name-lookup@0.2.12";
 
 type LookupResult = Result<Vec<IpAddr>, LookupError>;
@@ -52,7 +52,7 @@ impl Pollable for AddressLookup {
     }
 }
 
-/// Puts the bounded lookup of 0.2 in the engine's place.
+/// Replaces the engine's lookup of 0.2.
 pub(crate) fn add_p2_to_linker<T: 'static>(
     linker: &mut Linker<T>,
     view: fn(&mut T) -> LookupView<'_>,
@@ -71,16 +71,16 @@ pub(crate) fn add_p2_to_linker<T: 'static>(
         "resolve-addresses",
         move |mut store: StoreContextMut<'_, T>, (network, name): (Resource<Network>, String)| {
             let guest = view(store.data_mut());
-            // The network stands for the right to ask.
+            // The network handle stands for the right to look names up.
             guest.table.get(&network)?;
-            Ok((ask(guest, name)?,))
+            Ok((start_lookup(guest, name)?,))
         },
     )?;
     lookup.func_wrap(
         "[method]resolve-address-stream.resolve-next-address",
         move |mut store: StoreContextMut<'_, T>, (stream,): (Resource<AddressLookup>,)| {
             let stream = view(store.data_mut()).table.get_mut(&stream)?;
-            Ok((next(stream),))
+            Ok((next_address(stream),))
         },
     )?;
     lookup.func_wrap(
@@ -92,7 +92,7 @@ pub(crate) fn add_p2_to_linker<T: 'static>(
     )
 }
 
-fn ask(
+fn start_lookup(
     guest: LookupView<'_>,
     name: String,
 ) -> wasmtime::Result<Result<Resource<AddressLookup>, ErrorCode>> {
@@ -104,7 +104,7 @@ fn ask(
     Ok(Ok(guest.table.push(AddressLookup::Asked(asked))?))
 }
 
-fn next(stream: &mut AddressLookup) -> Result<Option<IpAddress>, ErrorCode> {
+fn next_address(stream: &mut AddressLookup) -> Result<Option<IpAddress>, ErrorCode> {
     match stream.poll(&mut Context::from_waker(Waker::noop())) {
         Poll::Pending => Err(ErrorCode::WouldBlock),
         Poll::Ready(Ok(addresses)) => Ok(addresses.next().map(IpAddress::from)),
@@ -116,14 +116,14 @@ fn next(stream: &mut AddressLookup) -> Result<Option<IpAddress>, ErrorCode> {
     }
 }
 
-/// Names the guest data behind the lookup of 0.3.
+/// Tells the engine which store data the lookup of 0.3 uses.
 pub(crate) struct BoundedLookup;
 
 impl HasData for BoundedLookup {
     type Data<'a> = LookupView<'a>;
 }
 
-/// The store data that it works on.
+/// The store data of the lookup interfaces.
 pub(crate) struct LookupView<'a> {
     pub(crate) resolver: &'a NameResolver,
     pub(crate) table: &'a mut ResourceTable,

@@ -1,7 +1,7 @@
-//! Idle connections of one app to other people's servers, for its next requests.
+//! Idle connections of one app to other servers, for the app's next requests.
 //!
-//! Owns how many are kept and for how long. Must not know how a connection is made, nor who may use it: whoever
-//! takes one says whether its address is still open to it.
+//! Owns how many connections are kept and for how long. Must not know how a connection is made, nor who may use it:
+//! the caller that takes a connection decides whether its address is still open.
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
@@ -12,11 +12,12 @@ use tokio::sync::OwnedSemaphorePermit;
 
 use crate::guest::network::connection::{ClientConnection, ConnectionTarget};
 
-/// Idle connections of an app; the one that waited longest gives way.
+/// The most idle connections of an app. If there are more, the one that has been idle longest is closed.
 const IDLE_PER_APP_MAX: usize = 32;
-/// How long a connection waits for its next request. Shorter than most servers wait.
+/// How long a connection is kept idle. Shorter than most servers keep it.
 pub(super) const IDLE_AFTER: Duration = Duration::from_secs(30);
-/// How old a connection becomes: then the name is resolved again, even if there never was a pause.
+/// The greatest age of a connection. After that, the name is resolved again, even if the connection was never idle
+/// for long.
 const AGE_MAX: Duration = Duration::from_secs(600);
 struct IdleConnection {
     connection: ClientConnection,
@@ -25,7 +26,7 @@ struct IdleConnection {
 }
 
 impl IdleConnection {
-    fn is_over(&self) -> bool {
+    fn is_expired(&self) -> bool {
         self.since.elapsed() > IDLE_AFTER
             || self.connection.born.elapsed() > AGE_MAX
             || self.connection.sender.is_closed()
@@ -35,7 +36,7 @@ impl IdleConnection {
 #[derive(Default)]
 struct PoolState {
     idle: HashMap<ConnectionTarget, Vec<IdleConnection>>,
-    swept: bool,
+    has_sweeper: bool,
 }
 
 /// The idle connections of one app.
@@ -43,11 +44,11 @@ struct PoolState {
 pub(crate) struct ConnectionPool(Mutex<PoolState>);
 
 impl ConnectionPool {
-    fn state(&self) -> MutexGuard<'_, PoolState> {
+    fn lock(&self) -> MutexGuard<'_, PoolState> {
         self.0.lock()
     }
 
-    /// The connection to `target` that became idle last, if `open` says of its address that it may be used.
+    /// Takes the connection to `target` that became idle last and whose address passes `open`.
     pub(crate) fn take(
         &self,
         target: &ConnectionTarget,
@@ -55,7 +56,7 @@ impl ConnectionPool {
     ) -> Option<ClientConnection> {
         loop {
             let idle = {
-                let mut state = self.state();
+                let mut state = self.lock();
                 let waiting = state.idle.get_mut(target)?;
                 let idle = waiting.pop();
                 if waiting.is_empty() {
@@ -64,19 +65,19 @@ impl ConnectionPool {
                 idle?
             };
             let addr = idle.connection.addr;
-            if !idle.is_over() && idle.connection.sender.is_ready() && open(addr) {
+            if !idle.is_expired() && idle.connection.sender.is_ready() && open(addr) {
                 return Some(idle.connection);
             }
         }
     }
 
-    pub(super) fn put(
+    pub(super) fn add_idle(
         &self,
         target: ConnectionTarget,
         connection: ClientConnection,
         place: OwnedSemaphorePermit,
     ) -> bool {
-        let mut state = self.state();
+        let mut state = self.lock();
         let count: usize = state.idle.values().map(Vec::len).sum();
         let oldest = (count >= IDLE_PER_APP_MAX).then(|| state.remove_oldest());
         let idle = IdleConnection {
@@ -85,22 +86,22 @@ impl ConnectionPool {
             _place: place,
         };
         state.idle.entry(target).or_default().push(idle);
-        let first = !std::mem::replace(&mut state.swept, true);
+        let first = !std::mem::replace(&mut state.has_sweeper, true);
         drop(state);
         drop(oldest);
         first
     }
 
-    /// Closes what is over. False: nothing is left, and nobody sweeps any more.
-    pub(super) fn sweep(&self) -> bool {
+    /// Closes connections that were idle for too long. Returns false if none is left; then the sweeping task ends.
+    pub(super) fn close_expired(&self) -> bool {
         let mut over = Vec::new();
-        let mut state = self.state();
+        let mut state = self.lock();
         for waiting in state.idle.values_mut() {
-            over.extend(waiting.extract_if(.., |idle| idle.is_over()));
+            over.extend(waiting.extract_if(.., |idle| idle.is_expired()));
         }
         state.idle.retain(|_, waiting| !waiting.is_empty());
-        state.swept = !state.idle.is_empty();
-        let more = state.swept;
+        state.has_sweeper = !state.idle.is_empty();
+        let more = state.has_sweeper;
         drop(state);
         drop(over);
         more
@@ -108,7 +109,7 @@ impl ConnectionPool {
 }
 
 impl PoolState {
-    /// Each list is in order of time: its first has waited longest.
+    /// Each list is sorted by time: its first connection has been idle longest.
     fn remove_oldest(&mut self) -> Option<IdleConnection> {
         let first = |waiting: &Vec<IdleConnection>| waiting.first().map(|idle| idle.since);
         let oldest = self.idle.iter().min_by_key(|(_, waiting)| first(waiting));

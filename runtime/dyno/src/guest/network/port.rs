@@ -1,53 +1,51 @@
-//! `$PORT` of a server dyno: a port that exists in this process alone.
+//! `$PORT` of a server dyno: a port that exists in this process only.
 //!
-//! The kernel never hears of it. What a guest binds at `$PORT`, on loopback or on all addresses, is this value, and the
-//! only way to it is [`ServerPort::connect`], which the dyno's own call has and nobody else: no other app and no process of
-//! this machine, whoever's it is, has an address to dial. A connection is a pair of buffers in memory. To bind anything
-//! else stays refused, by the gate. Must not know HTTP, nor dynos; the WASI side is in `tcp_p2` and `tcp_p3`.
+//! The kernel does not know it. A guest that binds `$PORT` on loopback or on all addresses gets this port, and the
+//! only way to connect to it is [`ServerPort::connect`], which only the dyno's own calls use: no other app and no
+//! other process of this machine has an address to dial. A connection is a pair of buffers in memory. Binding any
+//! other address is refused by the gate. `tcp_p2` and `tcp_p3` are the WASI interfaces. Must not know HTTP or dynos.
 
 use std::collections::HashSet;
 use std::hash::{BuildHasher, RandomState};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::ops::Range;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use tokio::io::DuplexStream;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::guest::stdio::pipes::{InputPipe, OutputPipe};
 
-/// Ports that guests are told: none of the well-known ones, and more of them than dynos can be awake.
+/// The numbers that guests see as `$PORT`: none of the well-known ports, and more than there can be dynos awake.
 const NUMBERS: Range<u16> = 20_000..60_000;
 
-/// Bytes that a connection holds in each direction.
+/// The buffer of a connection, in bytes for each direction.
 const BUFFER_BYTES: usize = 64 * 1024;
 
-/// Connections that wait to be accepted. One comes at a time, and one more if it was given up.
+/// Connections that wait to be accepted. Calls make one at a time, and another if the first was given up.
 const BACKLOG_LEN: usize = 4;
 
-/// Longest wait for a server to accept: as Heroku's H19.
+/// The longest wait for a server to accept: as for Heroku's H19.
 pub(crate) const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Port numbers that dynos of this process have.
+/// The port numbers that are in use in this process.
 #[derive(Default)]
 pub(crate) struct PortNumbers(Mutex<HashSet<u16>>);
 
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
 impl PortNumbers {
-    /// A port with a number that no other dyno has; given back with its last holder.
-    pub(crate) fn take(self: &Arc<Self>) -> Arc<ServerPort> {
-        let mut taken = lock(&self.0);
+    /// Takes a port with a number that no other dyno has. The number is free again when the port is dropped.
+    pub(crate) fn take_port(self: &Arc<Self>) -> Arc<ServerPort> {
+        let mut taken = self.0.lock();
         let span = NUMBERS.end - NUMBERS.start;
         let random = RandomState::new().hash_one(taken.len());
         let first = u16::try_from(random % u64::from(span)).unwrap_or_default();
         let numbers = (0..span).map(|n| NUMBERS.start + (first + n) % span);
-        // With all of them taken, one is told twice: they are names, and lead to their own dyno alone.
+        // If all numbers are in use, one is given twice. This is safe: a number is only a name, and leads to its own
+        // dyno.
         let mut free = numbers.filter(|number| !taken.contains(number));
         let number = free.next().unwrap_or(NUMBERS.start + first);
         taken.insert(number);
@@ -61,7 +59,7 @@ impl PortNumbers {
     }
 }
 
-/// The port of one dyno.
+/// The port of one server dyno.
 pub(crate) struct ServerPort {
     pub(crate) number: u16,
     state: watch::Sender<PortState>,
@@ -73,54 +71,51 @@ enum PortState {
     Unbound,
     Bound,
     Listening(mpsc::Sender<PendingConnection>),
-    /// The dyno is to end: nothing is accepted any more.
+    /// The dyno is about to end: no connection is accepted any more.
     Closed,
 }
 
-/// A connection on its way to the guest.
+/// A connection that waits to be accepted by the guest.
 struct PendingConnection {
     stream: DuplexStream,
     accepted: oneshot::Sender<()>,
 }
 
-/// Why there is no connection to a server.
+/// The guest does not listen on the port.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum NotListening {
-    /// Nobody listens.
-    Refused,
-}
+pub(crate) struct NotListening;
 
 impl Drop for ServerPort {
     fn drop(&mut self) {
-        lock(&self.numbers.0).remove(&self.number);
+        self.numbers.0.lock().remove(&self.number);
     }
 }
 
 impl ServerPort {
     /// Whether a guest that binds `addr` means this port.
-    pub(crate) fn is(&self, addr: SocketAddr) -> bool {
+    pub(crate) fn is_bound_by(&self, addr: SocketAddr) -> bool {
         let ip = addr.ip();
         addr.port() == self.number && (ip.is_unspecified() || ip.is_loopback())
     }
 
-    /// Ready with a connection that the guest has accepted.
+    /// Connects to the guest. Ready when the guest has accepted the connection.
     pub(crate) async fn connect(&self) -> Result<DuplexStream, NotListening> {
         let PortState::Listening(to) = self.state.borrow().clone() else {
-            return Err(NotListening::Refused);
+            return Err(NotListening);
         };
         let (near, stream) = tokio::io::duplex(BUFFER_BYTES);
         let (accepted, answer) = oneshot::channel();
         let incoming = PendingConnection { stream, accepted };
         let sent = to.send(incoming).await;
         drop(to);
-        sent.map_err(|_| NotListening::Refused)?;
-        // Dropped unanswered with a listener that the guest closed.
-        answer.await.map_err(|_| NotListening::Refused)?;
+        sent.map_err(|_| NotListening)?;
+        // The sender is dropped without an answer when the guest closes its listener.
+        answer.await.map_err(|_| NotListening)?;
         Ok(near)
     }
 
-    /// Ready when the guest listens; never, if that is over.
-    pub(crate) async fn listening(&self) {
+    /// Waits until the guest listens. Never ready if the port was closed.
+    pub(crate) async fn wait_until_listening(&self) {
         let mut state = self.state.subscribe();
         let listens = |state: &PortState| matches!(state, PortState::Listening(_));
         if state.wait_for(listens).await.is_err() {
@@ -128,12 +123,12 @@ impl ServerPort {
         }
     }
 
-    /// The guest's listener ends, and it can make no other.
+    /// Ends the guest's listener. The guest cannot create another.
     pub(crate) fn close(&self) {
         self.state.send_replace(PortState::Closed);
     }
 
-    /// Takes the port for a socket; false if one has it.
+    /// Binds a socket to the port. Returns false if another socket is bound to it.
     pub(crate) fn bind(&self) -> bool {
         self.state.send_if_modified(|state| {
             let free = matches!(state, PortState::Unbound);
@@ -144,7 +139,7 @@ impl ServerPort {
         })
     }
 
-    /// Begins to listen on the bound port.
+    /// Starts to listen on the bound port.
     pub(crate) fn listen(self: &Arc<Self>) -> Option<PortListener> {
         let (send, incoming) = mpsc::channel(BACKLOG_LEN);
         let begun = self.state.send_if_modified(|state| {
@@ -161,7 +156,7 @@ impl ServerPort {
         })
     }
 
-    /// The socket that had it is gone.
+    /// Frees the port after its socket was closed.
     pub(crate) fn release(&self) {
         self.state.send_if_modified(|state| {
             let held = matches!(state, PortState::Bound | PortState::Listening(_));
@@ -172,13 +167,13 @@ impl ServerPort {
         });
     }
 
-    /// The address that guests see of it.
+    /// The address of the port that guests see.
     pub(crate) fn address(&self, family: AddressFamily) -> SocketAddr {
         SocketAddr::new(family.loopback(), self.number)
     }
 }
 
-/// Which addresses a socket has.
+/// The address family of a socket.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum AddressFamily {
     V4,
@@ -201,20 +196,20 @@ impl AddressFamily {
         }
     }
 
-    /// What the other end of a connection seems to be.
-    pub(crate) fn peer(self) -> SocketAddr {
+    /// The address that the guest sees as the other end of a connection.
+    pub(crate) fn peer_address(self) -> SocketAddr {
         SocketAddr::new(self.loopback(), 1)
     }
 }
 
-/// The guest's side of the port.
+/// The guest's listener on the port.
 pub(crate) struct PortListener {
     port: Arc<ServerPort>,
     incoming: mpsc::Receiver<PendingConnection>,
     next: Option<PendingConnection>,
 }
 
-/// A connection in the guest's hands: the same two pipes in every clone.
+/// An accepted connection. All clones share the same two pipes.
 #[derive(Clone)]
 pub(crate) struct PortConnection {
     pub(crate) input: InputPipe,
@@ -232,18 +227,18 @@ impl PortConnection {
 }
 
 impl PortListener {
-    /// Where it listens, as guests see it.
+    /// The address at which it listens, as guests see it.
     pub(crate) fn address(&self, family: AddressFamily) -> SocketAddr {
         self.port.address(family)
     }
 
-    /// Ready when there is a connection to accept, or there will never be one again.
+    /// Ready when a connection can be accepted, or when no connection will ever come again.
     pub(crate) fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         while self.next.is_none() {
             match self.incoming.poll_recv(cx) {
                 Poll::Pending => return Poll::Pending,
                 Poll::Ready(None) => return Poll::Ready(()),
-                // One that was given up meanwhile is nobody's.
+                // Skips a connection that its caller has given up.
                 Poll::Ready(Some(next)) if next.accepted.is_closed() => {}
                 Poll::Ready(Some(next)) => self.next = Some(next),
             }
@@ -251,7 +246,7 @@ impl PortListener {
         Poll::Ready(())
     }
 
-    /// The next connection; `None`: there will never be one again.
+    /// Accepts the next connection. `None`: no connection will ever come again.
     pub(crate) fn poll_accept(&mut self, cx: &mut Context<'_>) -> Poll<Option<PortConnection>> {
         loop {
             if self.poll_ready(cx).is_pending() {
@@ -273,8 +268,8 @@ impl Drop for PortListener {
     }
 }
 
-/// Never ready when there will never be a connection again: a server of the standard library, which is told of the end
-/// of its dyno by an error of `accept`, would most likely panic.
+/// Never ready after the last connection: a server of the standard library would see the dyno's end as an error of
+/// `accept`, and most likely panic.
 #[wasmtime_wasi::async_trait]
 impl wasmtime_wasi::p2::Pollable for PortListener {
     async fn ready(&mut self) {

@@ -1,6 +1,6 @@
-//! From a name to addresses, once: by the system's own means (hosts file, name service, DNS), within bounds.
+//! Looks names up with the system's resolver (hosts file, name service, DNS), within limits.
 //!
-//! Owns how many lookups there are and how long one takes. Must not know which addresses are open.
+//! Owns the number of lookups and their longest time. Must not know which addresses are open.
 
 use std::io;
 use std::net::{IpAddr, ToSocketAddrs};
@@ -11,37 +11,38 @@ use tokio::sync::Semaphore;
 
 use crate::guest::network::shared::AppNetwork;
 
-/// Lookups of one dyno in flight; the others wait.
+/// Lookups of one dyno at a time. Further lookups wait.
 const LOOKUPS_PER_DYNO_MAX: usize = 8;
-/// Longest that a lookup takes, its wait for others included: twice what the system's resolver waits for a server.
+/// The longest time of a lookup, including its wait for other lookups: twice the time that the system's resolver
+/// waits for a server.
 const LOOKUP_MAX: Duration = Duration::from_secs(10);
-/// Addresses taken from one answer.
+/// The most addresses that are taken from one answer.
 const ADDRESSES_MAX: usize = 32;
-/// Longest name, in bytes (RFC 1035).
+/// The longest name, in bytes (RFC 1035).
 const NAME_BYTES_MAX: usize = 253;
 
-/// Longest writing of a name that is read at all, in bytes: percent-encoded letters take three for one, and letters of
-/// other scripts become more than they were.
+/// The longest text that is parsed as a name, in bytes: a percent-encoded letter takes three bytes, and letters of
+/// other scripts become longer in ASCII.
 const WRITING_BYTES_MAX: usize = 4 * NAME_BYTES_MAX;
 
-/// Why a name has no addresses.
+/// The reason why a name has no addresses.
 #[derive(Debug, Clone, thiserror::Error)]
 pub(crate) enum LookupError {
     /// The text is neither a name nor an address.
     #[error("neither a name nor an address")]
     Invalid,
-    /// Nobody knows it.
+    /// The name does not exist.
     #[error("no such name")]
     Unknown,
-    /// Whoever should know it does not answer, or there are too many lookups.
+    /// The name's servers do not answer, or there are too many lookups.
     #[error("the name's servers do not answer")]
     Timeout,
-    /// The same, by the resolver's own word.
+    /// The system's resolver reports a temporary failure.
     #[error("the name cannot be resolved now")]
     Temporary,
 }
 
-/// Resolves names for one dyno.
+/// Looks names up for one dyno.
 #[derive(Clone)]
 pub(crate) struct NameResolver {
     app: Arc<AppNetwork>,
@@ -56,35 +57,35 @@ impl NameResolver {
         }
     }
 
-    /// The addresses of `name`, in the resolver's order. An address, in any writing that a browser takes
-    /// (`2130706433`, `0x7f.1`, `[::1]`), is itself.
+    /// Looks up the addresses of `name`, in the resolver's order. An address in any notation that browsers accept
+    /// (`2130706433`, `0x7f.1`, `[::1]`) resolves to itself.
     ///
     /// # Errors
     /// If there are none.
     pub(crate) async fn resolve(&self, name: &str) -> Result<Vec<IpAddr>, LookupError> {
-        match parse(name)? {
+        match parse_host(name)? {
             url::Host::Ipv4(ip) => Ok(vec![ip.into()]),
             url::Host::Ipv6(ip) => Ok(vec![ip.into()]),
             url::Host::Domain(name) => {
-                let found = tokio::time::timeout(LOOKUP_MAX, self.ask(name)).await;
+                let found = tokio::time::timeout(LOOKUP_MAX, self.look_up(name)).await;
                 found.unwrap_or(Err(LookupError::Timeout))
             }
         }
     }
 
-    /// Whether `name` can be told to be none without asking anybody.
+    /// Whether `name` is invalid, which needs no lookup.
     pub(crate) fn is_invalid(name: &str) -> bool {
-        parse(name).is_err()
+        parse_host(name).is_err()
     }
 
-    async fn ask(&self, name: String) -> Result<Vec<IpAddr>, LookupError> {
+    async fn look_up(&self, name: String) -> Result<Vec<IpAddr>, LookupError> {
         let closed = |_| LookupError::Temporary;
         let _own = self.own.acquire().await.map_err(closed)?;
         let app = Arc::clone(&self.app.lookups).acquire_owned().await;
         let app = app.map_err(closed)?;
         let all = Arc::clone(&self.app.node.lookups).acquire_owned().await;
         let all = all.map_err(closed)?;
-        // The thread goes on after whoever asked has left: its places are free when it ends, not before.
+        // The thread runs on after the caller has given up, so its permits are returned when it ends.
         let asked = tokio::task::spawn_blocking(move || {
             let _places = (app, all);
             let found = (name.as_str(), 0).to_socket_addrs()?;
@@ -100,25 +101,25 @@ impl NameResolver {
         match found {
             Ok(addresses) if addresses.is_empty() => Err(LookupError::Unknown),
             Ok(addresses) => Ok(addresses),
-            Err(error) => Err(kind(&error)),
+            Err(error) => Err(classify_error(&error)),
         }
     }
 }
 
-/// The standard library passes on what `gai_strerror` says, and no number.
-fn kind(error: &io::Error) -> LookupError {
+/// Classifies an error. The standard library passes on the text of `gai_strerror`, not the error number.
+fn classify_error(error: &io::Error) -> LookupError {
     let text = error.to_string();
-    // EAI_AGAIN in glibc's and in musl's words.
+    // `EAI_AGAIN` in the words of glibc and of musl.
     match text.contains("Temporary failure") || text.contains("Try again") {
         true => LookupError::Temporary,
         false => LookupError::Unknown,
     }
 }
 
-/// As the URL standard reads a host: what looks like a number is an address or nothing, and letters of other
-/// scripts become ASCII.
-fn parse(name: &str) -> Result<url::Host, LookupError> {
-    // Before anything else: reading a name takes the square of its length.
+/// Parses a host as the URL standard does: text that looks like a number is an address or invalid, and letters of
+/// other scripts become ASCII.
+fn parse_host(name: &str) -> Result<url::Host, LookupError> {
+    // This check comes first, since parsing takes time quadratic in the length.
     if name.len() > WRITING_BYTES_MAX {
         return Err(LookupError::Invalid);
     }
@@ -142,7 +143,7 @@ mod tests {
     fn a_name_that_is_far_too_long_is_not_read() {
         let label = format!("xn--{}.", "a".repeat(2_000));
         let name = label.repeat(10_000);
-        assert!(matches!(parse(&name), Err(LookupError::Invalid)));
+        assert!(matches!(parse_host(&name), Err(LookupError::Invalid)));
     }
 
     #[test]
@@ -155,7 +156,8 @@ mod tests {
             "0x7f.1",
             "127.0.0.1.",
         ] {
-            let host: url::Host = parse(text).unwrap_or_else(|error| panic!("{text}: {error}"));
+            let host: url::Host =
+                parse_host(text).unwrap_or_else(|error| panic!("{text}: {error}"));
             assert_eq!(
                 host,
                 url::Host::<String>::Ipv4(Ipv4Addr::LOCALHOST),
@@ -163,7 +165,8 @@ mod tests {
             );
         }
         for text in ["::1", "[::1]", "0:0::1"] {
-            let host: url::Host = parse(text).unwrap_or_else(|error| panic!("{text}: {error}"));
+            let host: url::Host =
+                parse_host(text).unwrap_or_else(|error| panic!("{text}: {error}"));
             assert_eq!(
                 host,
                 url::Host::<String>::Ipv6(std::net::Ipv6Addr::LOCALHOST),
@@ -186,7 +189,7 @@ mod tests {
             "[::1",
             &long,
         ] {
-            assert!(parse(text).is_err(), "{text}");
+            assert!(parse_host(text).is_err(), "{text}");
         }
     }
 }

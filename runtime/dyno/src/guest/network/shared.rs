@@ -1,11 +1,12 @@
-//! What dynos share for reaching out: all of a node, and those of one app.
+//! Network state that dynos share: all dynos of this machine, and the dynos of one app.
 //!
-//! Owns how long an app's share lives: as long as a dyno of it is awake. Must not know guests.
+//! The state of an app lives as long as one of its dynos is awake. Must not know guests.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
+use std::sync::{Arc, OnceLock, Weak};
 
 use grid::name::AppName;
+use parking_lot::Mutex;
 use tokio::sync::Semaphore;
 use tokio_rustls::TlsConnector;
 
@@ -13,14 +14,14 @@ use crate::guest::network::egress::{EgressPolicy, MachineAddresses};
 use crate::guest::network::pool::ConnectionPool;
 use crate::guest::network::tls_roots::TrustedRoots;
 
-/// Lookups of names in flight, of all dynos together: each takes a thread, which cannot be called off.
+/// Name lookups of all dynos at a time. Each takes a thread and cannot be cancelled.
 const LOOKUPS_MAX: usize = 64;
-/// Of these, those of one app.
+/// Name lookups of one app at a time.
 const LOOKUPS_PER_APP_MAX: usize = 16;
-/// Idle connections kept for all apps together.
+/// Idle connections that are kept for all apps together.
 const IDLE_MAX: usize = 1_024;
 
-/// What the dynos of a node share.
+/// Network state of all dynos of this machine.
 pub(crate) struct NodeNetwork {
     pub(crate) egress: EgressPolicy,
     pub(crate) own: MachineAddresses,
@@ -30,12 +31,12 @@ pub(crate) struct NodeNetwork {
     apps: Mutex<HashMap<AppName, Weak<AppNetwork>>>,
 }
 
-/// What the dynos of one app share, and no other app ever uses.
+/// Network state of one app's dynos. No other app ever uses it.
 pub(crate) struct AppNetwork {
     pub(crate) node: Arc<NodeNetwork>,
     pub(crate) lookups: Arc<Semaphore>,
     pub(crate) pool: ConnectionPool,
-    /// With the app's own memory of TLS sessions; made when it is first needed.
+    /// Created at the first use. Contains the app's own cache of TLS sessions.
     pub(crate) tls: OnceLock<TlsConnector>,
     name: AppName,
 }
@@ -52,9 +53,9 @@ impl NodeNetwork {
         })
     }
 
-    /// The share of an app, made now if no dyno of it is awake.
-    pub(crate) fn of(self: &Arc<Self>, app: &AppName) -> Arc<AppNetwork> {
-        let mut apps = self.apps.lock().unwrap_or_else(PoisonError::into_inner);
+    /// The network state of an app. Created now if no dyno of the app is awake.
+    pub(crate) fn for_app(self: &Arc<Self>, app: &AppName) -> Arc<AppNetwork> {
+        let mut apps = self.apps.lock();
         if let Some(there) = apps.get(app).and_then(Weak::upgrade) {
             return there;
         }
@@ -72,12 +73,8 @@ impl NodeNetwork {
 
 impl Drop for AppNetwork {
     fn drop(&mut self) {
-        let mut apps = self
-            .node
-            .apps
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        // A dyno that starts meanwhile may have made another one.
+        let mut apps = self.node.apps.lock();
+        // A dyno that starts at the same time may have created a new state.
         if apps
             .get(&self.name)
             .is_some_and(|there| there.strong_count() == 0)

@@ -1,4 +1,4 @@
-//! How many sockets a guest may have. The policy of where they may go is in `egress`.
+//! The number of sockets that a guest may have. `egress` is the policy of where they may connect.
 
 use std::any::Any;
 
@@ -10,7 +10,7 @@ use wasmtime_wasi::p2::bindings::sockets::{tcp::TcpSocket, udp::UdpSocket};
 use wasmtime_wasi::p2::{SocketError, SocketResult};
 use wasmtime_wasi::sockets::WasiSocketsCtxView;
 
-/// The 0.3 names, apart from those of 0.2.
+/// Names of WASI 0.3, kept apart from those of 0.2.
 mod p3 {
     pub(super) use wasmtime_wasi::p3::bindings::sockets::types::{
         ErrorCode, HostTcpSocket, HostUdpSocket, IpAddressFamily,
@@ -19,41 +19,42 @@ mod p3 {
     pub(super) use wasmtime_wasi::sockets::{TcpSocket, UdpSocket};
 }
 
-/// The interface as the engine offers it.
+/// The interface of the engine's version.
 const P3_TYPES: &str = "wasi:sockets/types@0.3.0";
 
-/// Names the guest data behind the interfaces that create sockets.
+/// Tells the engine which store data the interfaces that create sockets use.
 pub(crate) struct CountedSockets;
 
 impl HasData for CountedSockets {
     type Data<'a> = CountedSocketsView<'a>;
 }
 
-/// The store data that those interfaces work on.
+/// The store data of the interfaces that create sockets.
 pub(crate) struct CountedSocketsView<'a> {
     pub(crate) wasi: WasiSocketsCtxView<'a>,
     pub(crate) max: usize,
 }
 
 impl CountedSocketsView<'_> {
-    /// A socket stays in the table as long as it, or a stream over it, is open.
-    fn room(&mut self) -> bool {
-        count(self.wasi.table) < self.max
+    /// Whether the guest may have another socket. A socket stays in the table while it, or a stream over it, is open.
+    fn has_room(&mut self) -> bool {
+        count_sockets(self.wasi.table) < self.max
     }
 
-    fn room_p2(&mut self) -> SocketResult<()> {
-        match self.room() {
+    fn check_room_p2(&mut self) -> SocketResult<()> {
+        match self.has_room() {
             true => Ok(()),
             false => Err(ErrorCode::NewSocketLimit.into()),
         }
     }
 }
 
-/// An entry of the table beside a socket that leads nowhere outside, and so is not counted. Who pushes it bounds them.
+/// An entry of the table beside a socket that leads nowhere outside, and so is not counted. The code that adds it
+/// limits the number.
 pub(crate) struct UncountedSocket;
 
-/// The sockets in a guest's table. It is a walk through all of it, as long as the guest's handles are many.
-pub(crate) fn count(table: &mut ResourceTable) -> usize {
+/// Counts the sockets in a guest's table. Walks through all of the guest's handles.
+pub(crate) fn count_sockets(table: &mut ResourceTable) -> usize {
     let (mut sockets, mut apart) = (0_usize, 0);
     for entry in table.iter_mut() {
         let entry: &(dyn Any + Send) = entry;
@@ -70,7 +71,7 @@ fn is_socket(entry: &(dyn Any + Send)) -> bool {
         || entry.is::<p3::UdpSocket>()
 }
 
-/// Counts the sockets of 0.3 too: of that interface only the two functions that create one.
+/// Counts the sockets of WASI 0.3 too, in the two functions that create one.
 pub(crate) fn add_p3_to_linker<T: Send + 'static>(
     linker: &mut Linker<T>,
     view: fn(&mut T) -> CountedSocketsView<'_>,
@@ -80,11 +81,11 @@ pub(crate) fn add_p3_to_linker<T: Send + 'static>(
         "[static]tcp-socket.create",
         move |mut store: StoreContextMut<'_, T>, (family,): (p3::IpAddressFamily,)| {
             let mut view = view(store.data_mut());
-            let socket = match view.room() {
+            let socket = match view.has_room() {
                 true => p3::HostTcpSocket::create(&mut view.wasi, family),
-                false => Err(too_many()),
+                false => Err(too_many_sockets()),
             };
-            Ok((told(socket)?,))
+            Ok((split_error(socket)?,))
         },
     )?;
     types.func_wrap_async(
@@ -92,23 +93,23 @@ pub(crate) fn add_p3_to_linker<T: Send + 'static>(
         move |mut store: StoreContextMut<'_, T>, (family,): (p3::IpAddressFamily,)| {
             Box::new(async move {
                 let mut view = view(store.data_mut());
-                let socket = match view.room() {
+                let socket = match view.has_room() {
                     true => p3::HostUdpSocket::create(&mut view.wasi, family).await,
-                    false => Err(too_many()),
+                    false => Err(too_many_sockets()),
                 };
-                Ok((told(socket)?,))
+                Ok((split_error(socket)?,))
             })
         },
     )
 }
 
-fn too_many() -> p3::SocketError {
+fn too_many_sockets() -> p3::SocketError {
     let why = "this dyno has as many sockets open as it may have";
     p3::ErrorCode::Other(Some(why.to_owned())).into()
 }
 
-/// The guest's half of an error; the other half ends the guest.
-pub(crate) fn told<T>(
+/// Separates the errors that the guest receives from those that end the guest.
+pub(crate) fn split_error<T>(
     result: Result<T, p3::SocketError>,
 ) -> wasmtime::Result<Result<T, p3::ErrorCode>> {
     match result {
@@ -119,7 +120,7 @@ pub(crate) fn told<T>(
 
 impl tcp_create_socket::Host for CountedSocketsView<'_> {
     fn create_tcp_socket(&mut self, family: IpAddressFamily) -> SocketResult<Resource<TcpSocket>> {
-        self.room_p2()?;
+        self.check_room_p2()?;
         tcp_create_socket::Host::create_tcp_socket(&mut self.wasi, family)
     }
 }
@@ -129,7 +130,7 @@ impl udp_create_socket::Host for CountedSocketsView<'_> {
         &mut self,
         family: IpAddressFamily,
     ) -> SocketResult<Resource<UdpSocket>> {
-        self.room_p2()?;
+        self.check_room_p2()?;
         udp_create_socket::Host::create_udp_socket(&mut self.wasi, family).await
     }
 }

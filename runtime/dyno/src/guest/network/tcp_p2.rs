@@ -1,7 +1,7 @@
-//! `wasi:sockets/tcp` 0.2 for a dyno: wasmtime-wasi's own, but for `$PORT`, which is not the kernel's.
+//! `wasi:sockets/tcp` 0.2: wasmtime-wasi's implementation, except for `$PORT`, which the kernel does not know.
 //!
-//! A socket that is bound to `$PORT` stays wasmtime-wasi's, unused, and its number is remembered here; a connection
-//! that it accepts is of this module, under the same kind of handle. Must not know what is spoken over them.
+//! A socket bound to `$PORT` remains an unused socket of wasmtime-wasi whose handle is recorded here. An accepted
+//! connection is an entry of this module, under the same type of handle. Must not know what is sent over connections.
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
@@ -21,33 +21,33 @@ use wasmtime_wasi::sockets::WasiSocketsCtxView;
 
 use crate::guest::network::port::{AddressFamily, PortConnection, PortListener, ServerPort};
 
-/// Names the guest data behind the interface.
+/// Tells the engine which store data the TCP interface uses.
 pub(crate) struct GuestTcp;
 
 impl HasData for GuestTcp {
     type Data<'a> = GuestTcpView<'a>;
 }
 
-/// The store data that it works on.
+/// The store data of the TCP interface.
 pub(crate) struct GuestTcpView<'a> {
     pub(crate) wasi: WasiSocketsCtxView<'a>,
     pub(crate) served: Option<&'a mut ServedPort>,
 }
 
-/// A server's port, and the sockets that have to do with it.
+/// A server's port, and the sockets that use it.
 pub(crate) struct ServedPort {
     port: Arc<ServerPort>,
-    /// By the number of their handle.
+    /// Sockets by the number of their handle.
     bound: HashMap<u32, BoundSocket>,
 }
 
-/// A socket that has the port.
+/// A socket that is bound to the port.
 struct BoundSocket {
     family: AddressFamily,
     listener: Option<Resource<PortListener>>,
 }
 
-/// A connection that was accepted, as an entry of the guest's table.
+/// An accepted connection, as an entry of the guest's table.
 pub(crate) struct AcceptedSocket {
     pub(crate) connection: PortConnection,
     pub(crate) family: AddressFamily,
@@ -77,36 +77,36 @@ impl Drop for ServedPort {
 type Tcp = Resource<TcpSocket>;
 
 impl GuestTcpView<'_> {
-    fn bound(&mut self, socket: &Tcp) -> Option<&mut BoundSocket> {
+    fn bound_socket(&mut self, socket: &Tcp) -> Option<&mut BoundSocket> {
         self.served.as_mut()?.bound.get_mut(&socket.rep())
     }
 
-    /// The connection, if it is one to `$PORT`.
-    fn accepted(&self, socket: &Tcp) -> Option<&AcceptedSocket> {
+    /// The accepted connection to `$PORT` behind this handle, if there is one.
+    fn accepted_socket(&self, socket: &Tcp) -> Option<&AcceptedSocket> {
         self.served.as_ref()?;
         let entry = Resource::new_borrow(socket.rep());
         self.wasi.table.get::<AcceptedSocket>(&entry).ok()
     }
 
-    fn ours(&self, socket: &Tcp) -> bool {
+    fn uses_port(&self, socket: &Tcp) -> bool {
         let served = self.served.as_ref();
         served.is_some_and(|served| served.bound.contains_key(&socket.rep()))
-            || self.accepted(socket).is_some()
+            || self.accepted_socket(socket).is_some()
     }
 }
 
-/// Options of a socket, which mean nothing where there is no network.
+/// Options of a socket. They have no effect on a connection in memory.
 macro_rules! options {
     ($($get:ident, $set:ident: $ty:ty = $default:expr;)*) => {
         $(fn $get(&mut self, socket: Tcp) -> SocketResult<$ty> {
-            if self.ours(&socket) {
+            if self.uses_port(&socket) {
                 return Ok($default);
             }
             self.wasi.$get(socket)
         }
 
         fn $set(&mut self, socket: Tcp, value: $ty) -> SocketResult<()> {
-            if self.ours(&socket) {
+            if self.uses_port(&socket) {
                 return Ok(());
             }
             self.wasi.$set(socket, value)
@@ -134,7 +134,11 @@ impl Inner for GuestTcpView<'_> {
         address: IpSocketAddress,
     ) -> SocketResult<()> {
         let addr = SocketAddr::from(address);
-        let Some(served) = self.served.as_mut().filter(|served| served.port.is(addr)) else {
+        let Some(served) = self
+            .served
+            .as_mut()
+            .filter(|served| served.port.is_bound_by(addr))
+        else {
             return self.wasi.start_bind(socket, network, address).await;
         };
         if served.bound.contains_key(&socket.rep()) {
@@ -151,7 +155,7 @@ impl Inner for GuestTcpView<'_> {
     }
 
     fn finish_bind(&mut self, socket: Tcp) -> SocketResult<()> {
-        match self.bound(&socket) {
+        match self.bound_socket(&socket) {
             Some(_) => Ok(()),
             None => self.wasi.finish_bind(socket),
         }
@@ -163,7 +167,7 @@ impl Inner for GuestTcpView<'_> {
         network: Resource<Network>,
         address: IpSocketAddress,
     ) -> SocketResult<()> {
-        if self.ours(&socket) {
+        if self.uses_port(&socket) {
             return Err(ErrorCode::InvalidState.into());
         }
         self.wasi.start_connect(socket, network, address)
@@ -173,7 +177,7 @@ impl Inner for GuestTcpView<'_> {
         &mut self,
         socket: Tcp,
     ) -> SocketResult<(Resource<DynInputStream>, Resource<DynOutputStream>)> {
-        if self.ours(&socket) {
+        if self.uses_port(&socket) {
             return Err(ErrorCode::NotInProgress.into());
         }
         self.wasi.finish_connect(socket)
@@ -186,14 +190,14 @@ impl Inner for GuestTcpView<'_> {
         };
         let listener = port.listen().ok_or(ErrorCode::InvalidState)?;
         let listener = self.wasi.table.push(listener)?;
-        if let Some(bound) = self.bound(&socket) {
+        if let Some(bound) = self.bound_socket(&socket) {
             bound.listener = Some(listener);
         }
         Ok(())
     }
 
     fn finish_listen(&mut self, socket: Tcp) -> SocketResult<()> {
-        match self.bound(&socket) {
+        match self.bound_socket(&socket) {
             Some(BoundSocket {
                 listener: Some(_), ..
             }) => Ok(()),
@@ -206,7 +210,7 @@ impl Inner for GuestTcpView<'_> {
         &mut self,
         socket: Tcp,
     ) -> SocketResult<(Tcp, Resource<DynInputStream>, Resource<DynOutputStream>)> {
-        let Some(BoundSocket { family, listener }) = self.bound(&socket) else {
+        let Some(BoundSocket { family, listener }) = self.bound_socket(&socket) else {
             return self.wasi.accept(socket);
         };
         let family = *family;
@@ -217,7 +221,7 @@ impl Inner for GuestTcpView<'_> {
         let local = listener.address(family);
         let mut cx = Context::from_waker(Waker::noop());
         let connection = match listener.poll_accept(&mut cx) {
-            // Also where the dyno is to end.
+            // Also when the dyno is about to end.
             Poll::Pending | Poll::Ready(None) => return Err(ErrorCode::WouldBlock.into()),
             Poll::Ready(Some(connection)) => connection,
         };
@@ -234,7 +238,7 @@ impl Inner for GuestTcpView<'_> {
     }
 
     fn local_address(&mut self, socket: Tcp) -> SocketResult<IpSocketAddress> {
-        if let Some(accepted) = self.accepted(&socket) {
+        if let Some(accepted) = self.accepted_socket(&socket) {
             return Ok(accepted.local.into());
         }
         if let Some(served) = &self.served
@@ -246,24 +250,27 @@ impl Inner for GuestTcpView<'_> {
     }
 
     fn remote_address(&mut self, socket: Tcp) -> SocketResult<IpSocketAddress> {
-        match self.accepted(&socket) {
-            Some(accepted) => Ok(accepted.family.peer().into()),
+        match self.accepted_socket(&socket) {
+            Some(accepted) => Ok(accepted.family.peer_address().into()),
             None => self.wasi.remote_address(socket),
         }
     }
 
     fn is_listening(&mut self, socket: Tcp) -> wasmtime::Result<bool> {
-        if self.accepted(&socket).is_some() {
+        if self.accepted_socket(&socket).is_some() {
             return Ok(false);
         }
-        match self.bound(&socket) {
+        match self.bound_socket(&socket) {
             Some(bound) => Ok(bound.listener.is_some()),
             None => self.wasi.is_listening(socket),
         }
     }
 
     fn address_family(&mut self, socket: Tcp) -> wasmtime::Result<IpAddressFamily> {
-        match self.accepted(&socket).map(|accepted| accepted.family) {
+        match self
+            .accepted_socket(&socket)
+            .map(|accepted| accepted.family)
+        {
             Some(AddressFamily::V4) => Ok(IpAddressFamily::Ipv4),
             Some(AddressFamily::V6) => Ok(IpAddressFamily::Ipv6),
             None => self.wasi.address_family(socket),
@@ -271,33 +278,33 @@ impl Inner for GuestTcpView<'_> {
     }
 
     fn set_listen_backlog_size(&mut self, socket: Tcp, value: u64) -> SocketResult<()> {
-        if self.ours(&socket) {
+        if self.uses_port(&socket) {
             return Ok(());
         }
         self.wasi.set_listen_backlog_size(socket, value)
     }
 
     fn subscribe(&mut self, socket: Tcp) -> wasmtime::Result<Resource<DynPollable>> {
-        if self.accepted(&socket).is_some() {
+        if self.accepted_socket(&socket).is_some() {
             return subscribe(
                 self.wasi.table,
                 Resource::<AcceptedSocket>::new_borrow(socket.rep()),
             );
         }
         let listener = self
-            .bound(&socket)
+            .bound_socket(&socket)
             .and_then(|bound| bound.listener.as_ref());
         let listener =
             listener.map(|listener| Resource::<PortListener>::new_borrow(listener.rep()));
         match listener {
             Some(listener) => subscribe(self.wasi.table, listener),
-            // Of a socket that is bound and no more, the engine's own is ready at once.
+            // A socket that is only bound: the engine's own socket is ready at once.
             None => self.wasi.subscribe(socket),
         }
     }
 
     fn shutdown(&mut self, socket: Tcp, how: ShutdownType) -> SocketResult<()> {
-        let Some(accepted) = self.accepted(&socket) else {
+        let Some(accepted) = self.accepted_socket(&socket) else {
             return self.wasi.shutdown(socket, how);
         };
         let PortConnection { input, output } = &accepted.connection;
@@ -311,7 +318,7 @@ impl Inner for GuestTcpView<'_> {
     }
 
     fn drop(&mut self, socket: Tcp) -> wasmtime::Result<()> {
-        if self.accepted(&socket).is_some() {
+        if self.accepted_socket(&socket).is_some() {
             let accepted = Resource::<AcceptedSocket>::new_own(socket.rep());
             self.wasi.table.delete(accepted)?;
             return Ok(());

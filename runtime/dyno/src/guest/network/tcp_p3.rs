@@ -1,7 +1,7 @@
-//! `wasi:sockets/types` 0.3 for a dyno: wasmtime-wasi's own, but for `$PORT`, which is not the kernel's.
+//! `wasi:sockets/types` 0.3: wasmtime-wasi's implementation, except for `$PORT`, which the kernel does not know.
 //!
-//! Every socket stays wasmtime-wasi's; of those that have to do with `$PORT` only the handle and the options are used,
-//! and what they are is remembered here by the number of the handle. Must not know what is spoken over them.
+//! Each socket remains a socket of wasmtime-wasi. Of a socket that uses `$PORT`, only the handle and the options are
+//! used, and its role is recorded here by the number of the handle. Must not know what is sent over connections.
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
@@ -24,40 +24,40 @@ use wasmtime_wasi::p3::bindings::sockets::types::{
 use wasmtime_wasi::sockets::{TcpSocket, WasiSockets, WasiSocketsCtxView, WasiSocketsView};
 
 use crate::guest::network::port::{AddressFamily, PortConnection, PortListener, ServerPort};
-use crate::guest::network::sockets::{UncountedSocket, told};
+use crate::guest::network::sockets::{UncountedSocket, split_error};
 use crate::guest::stdio::pipes::{InputPipe, OutputPipe};
 
-/// The interface as the engine offers it.
+/// The interface of the engine's version.
 const TYPES: &str = "wasi:sockets/types@0.3.0";
 
-/// Bytes that are carried at a time where the guest names no number.
+/// The bytes that are copied at a time if the guest does not name a number.
 const CHUNK_BYTES: usize = 8 * 1024;
 
-/// Accepted connections whose sockets a server holds at a time. It is sent one request at a time, so a few are all that
-/// it needs; each socket takes a descriptor of this process.
+/// The most accepted sockets that a server may hold. It receives one request at a time, so it needs few, and each
+/// socket takes a file descriptor of this process.
 const ACCEPTED_MAX: usize = 16;
 
 type Tcp = Resource<TcpSocket>;
 type Store<'a, T> = StoreContextMut<'a, T>;
 type TransferResult = FutureReader<Result<(), ErrorCode>>;
 
-/// A server's port, and the sockets that have to do with it.
+/// A server's port, and the sockets that use it.
 pub(crate) struct ServedPortP3 {
     port: Arc<ServerPort>,
-    /// By the number of their handle.
+    /// Sockets by the number of their handle.
     sockets: HashMap<u32, SocketRole>,
 }
 
-/// The store data that these functions work on.
+/// The store data of the functions in this file.
 pub(crate) struct ServedPortView<'a> {
     pub(crate) served: Option<&'a mut ServedPortP3>,
     pub(crate) wasi: WasiSocketsCtxView<'a>,
 }
 
-/// Finds that data in the data of a store.
+/// Finds this data in the data of a store.
 type GetServedPort<T> = fn(&mut T) -> ServedPortView<'_>;
 
-/// What a socket is to the port.
+/// How a socket uses the port.
 enum SocketRole {
     Bound(AddressFamily),
     Listening(AddressFamily),
@@ -82,21 +82,22 @@ impl ServedPortP3 {
         }
     }
 
-    /// Whether one more connection may be accepted.
-    fn room(&self) -> bool {
+    /// Whether another connection may be accepted.
+    fn has_room(&self) -> bool {
         let roles = self.sockets.values();
         let accepted = roles.filter(|role| matches!(role, SocketRole::Accepted(..)));
         accepted.count() < ACCEPTED_MAX
     }
 
-    /// A socket for a connection. `None`: the guest has too many, or the machine; the connection has ended.
-    fn accept(
+    /// Creates a socket for a connection. `None`: the guest or the machine has too many sockets, and the connection
+    /// is closed.
+    fn accept_connection(
         &mut self,
         wasi: &mut WasiSocketsCtxView<'_>,
         family: AddressFamily,
         connection: PortConnection,
     ) -> Option<Tcp> {
-        if !self.room() {
+        if !self.has_room() {
             return None;
         }
         let asked = match family {
@@ -105,7 +106,7 @@ impl ServedPortP3 {
         };
         let socket = HostTcpSocket::create(wasi, asked).ok()?;
         let Ok(apart) = wasi.table.push(UncountedSocket) else {
-            // It has just come into the table.
+            // The entry was added just before.
             let _ = wasi.table.delete(socket);
             return None;
         };
@@ -114,21 +115,21 @@ impl ServedPortP3 {
         Some(socket)
     }
 
-    /// The handle with that number is gone.
-    fn forget(&mut self, rep: u32, table: &mut ResourceTable) -> wasmtime::Result<()> {
+    /// Forgets the socket with this handle, which was dropped.
+    fn forget_socket(&mut self, rep: u32, table: &mut ResourceTable) -> wasmtime::Result<()> {
         match self.sockets.remove(&rep) {
             Some(SocketRole::Bound(_)) => self.port.release(),
             Some(SocketRole::Accepted(_, _, apart)) => {
                 table.delete(apart)?;
             }
-            // A listener gives the port back itself, with its stream.
+            // A listener frees the port itself, when its stream ends.
             Some(SocketRole::Listening(_)) | None => {}
         }
         Ok(())
     }
 }
 
-fn role<'a>(view: ServedPortView<'a>, socket: &Tcp) -> Option<&'a SocketRole> {
+fn role_of<'a>(view: ServedPortView<'a>, socket: &Tcp) -> Option<&'a SocketRole> {
     view.served?.sockets.get(&socket.rep())
 }
 
@@ -136,7 +137,7 @@ fn borrow(socket: &Tcp) -> Tcp {
     Resource::new_borrow(socket.rep())
 }
 
-/// Puts ours in place of the engine's where a socket may be of `$PORT`.
+/// Replaces the engine's functions for sockets that may use `$PORT`.
 pub(crate) fn add_to_linker<T: WasiView + 'static>(
     linker: &mut Linker<T>,
     view: GetServedPort<T>,
@@ -145,19 +146,19 @@ pub(crate) fn add_to_linker<T: WasiView + 'static>(
     types.resource(
         "tcp-socket",
         ResourceType::host::<TcpSocket>(),
-        move |mut store: Store<'_, T>, rep| dropped(&mut store, view, rep),
+        move |mut store: Store<'_, T>, rep| drop_socket(&mut store, view, rep),
     )?;
     types.func_wrap_async(
         "[method]tcp-socket.bind",
         move |mut store: Store<'_, T>, (socket, address): (Tcp, IpSocketAddress)| {
             Box::new(async move {
                 let addr = SocketAddr::from(address);
-                match bind(view(store.data_mut()), &socket, addr) {
+                match bind_port(view(store.data_mut()), &socket, addr) {
                     Some(bound) => Ok((bound,)),
                     None => {
                         let mut wasi = store.data_mut().sockets();
                         let bound = HostTcpSocket::bind(&mut wasi, socket, address).await;
-                        Ok((told(bound)?,))
+                        Ok((split_error(bound)?,))
                     }
                 }
             })
@@ -167,30 +168,30 @@ pub(crate) fn add_to_linker<T: WasiView + 'static>(
         "[method]tcp-socket.listen",
         move |mut store: Store<'_, T>, (socket,): (Tcp,)| {
             Box::new(async move {
-                if role(view(store.data_mut()), &socket).is_some() {
-                    return Ok((listen(&mut store, view, &socket)?,));
+                if role_of(view(store.data_mut()), &socket).is_some() {
+                    return Ok((listen_on_port(&mut store, view, &socket)?,));
                 }
                 let access = Access::<_, WasiSockets>::new(store.as_context_mut(), T::sockets);
                 let listening = WasiSockets::listen(access, socket).await;
-                Ok((told(listening)?,))
+                Ok((split_error(listening)?,))
             })
         },
     )?;
     types.func_wrap(
         "[method]tcp-socket.send",
         move |store: Store<'_, T>, (socket, data): (Tcp, StreamReader<u8>)| {
-            Ok((send(store, view, socket, data)?,))
+            Ok((send_stream(store, view, socket, data)?,))
         },
     )?;
     types.func_wrap(
         "[method]tcp-socket.receive",
-        move |store: Store<'_, T>, (socket,): (Tcp,)| Ok((receive(store, view, socket)?,)),
+        move |store: Store<'_, T>, (socket,): (Tcp,)| Ok((receive_stream(store, view, socket)?,)),
     )?;
     add_connect(linker, view)?;
     add_addresses(linker, view)
 }
 
-/// A socket of the port's is no way out.
+/// Refuses to connect a socket that uses the port.
 fn add_connect<T: WasiView + 'static>(
     linker: &mut Linker<T>,
     view: GetServedPort<T>,
@@ -201,13 +202,15 @@ fn add_connect<T: WasiView + 'static>(
         move |accessor: &Accessor<T>, (socket, address): (Tcp, IpSocketAddress)| {
             Box::pin(async move {
                 let ours = |mut access: Access<'_, T>| {
-                    role(view(access.as_context_mut().data_mut()), &socket).is_some()
+                    role_of(view(access.as_context_mut().data_mut()), &socket).is_some()
                 };
                 if accessor.with(ours) {
                     return Ok((Err(ErrorCode::InvalidState),));
                 }
                 let wasi = accessor.with_getter::<WasiSockets>(T::sockets);
-                Ok((told(WasiSockets::connect(&wasi, socket, address).await)?,))
+                Ok((split_error(
+                    WasiSockets::connect(&wasi, socket, address).await,
+                )?,))
             })
         },
     )
@@ -221,28 +224,29 @@ fn add_addresses<T: WasiView + 'static>(
     types.func_wrap(
         "[method]tcp-socket.get-local-address",
         move |mut store: Store<'_, T>, (socket,): (Tcp,)| {
-            let family = role(view(store.data_mut()), &socket).map(SocketRole::family);
+            let family = role_of(view(store.data_mut()), &socket).map(SocketRole::family);
             if let (Some(family), Some(served)) = (family, view(store.data_mut()).served) {
                 return Ok((Ok(IpSocketAddress::from(served.port.address(family))),));
             }
             let mut wasi = store.data_mut().sockets();
-            Ok((told(wasi.get_local_address(socket))?,))
+            Ok((split_error(wasi.get_local_address(socket))?,))
         },
     )?;
     types.func_wrap(
         "[method]tcp-socket.get-remote-address",
         move |mut store: Store<'_, T>, (socket,): (Tcp,)| {
-            if let Some(SocketRole::Accepted(family, ..)) = role(view(store.data_mut()), &socket) {
-                return Ok((Ok(IpSocketAddress::from(family.peer())),));
+            if let Some(SocketRole::Accepted(family, ..)) = role_of(view(store.data_mut()), &socket)
+            {
+                return Ok((Ok(IpSocketAddress::from(family.peer_address())),));
             }
             let mut wasi = store.data_mut().sockets();
-            Ok((told(wasi.get_remote_address(socket))?,))
+            Ok((split_error(wasi.get_remote_address(socket))?,))
         },
     )?;
     types.func_wrap(
         "[method]tcp-socket.get-is-listening",
         move |mut store: Store<'_, T>, (socket,): (Tcp,)| {
-            if let Some(role) = role(view(store.data_mut()), &socket) {
+            if let Some(role) = role_of(view(store.data_mut()), &socket) {
                 return Ok((matches!(role, SocketRole::Listening(_)),));
             }
             Ok((store.data_mut().sockets().get_is_listening(socket)?,))
@@ -250,23 +254,27 @@ fn add_addresses<T: WasiView + 'static>(
     )
 }
 
-/// The handle is gone.
-fn dropped<T: WasiView>(
+/// Drops a socket.
+fn drop_socket<T: WasiView>(
     store: &mut Store<'_, T>,
     view: GetServedPort<T>,
     rep: u32,
 ) -> wasmtime::Result<()> {
     let ServedPortView { served, mut wasi } = view(store.data_mut());
     if let Some(served) = served {
-        served.forget(rep, wasi.table)?;
+        served.forget_socket(rep, wasi.table)?;
     }
     HostTcpSocket::drop(&mut wasi, Resource::new_own(rep))
 }
 
-/// Binds a socket to `$PORT`; nothing if another address is meant.
-fn bind(view: ServedPortView<'_>, socket: &Tcp, addr: SocketAddr) -> Option<Result<(), ErrorCode>> {
+/// Binds a socket to `$PORT`. `None`: `addr` is another address.
+fn bind_port(
+    view: ServedPortView<'_>,
+    socket: &Tcp,
+    addr: SocketAddr,
+) -> Option<Result<(), ErrorCode>> {
     let served = view.served?;
-    if !served.port.is(addr) {
+    if !served.port.is_bound_by(addr) {
         return None;
     }
     if served.sockets.contains_key(&socket.rep()) {
@@ -280,7 +288,7 @@ fn bind(view: ServedPortView<'_>, socket: &Tcp, addr: SocketAddr) -> Option<Resu
     Some(Ok(()))
 }
 
-fn listen<T: WasiView + 'static>(
+fn listen_on_port<T: WasiView + 'static>(
     store: &mut Store<'_, T>,
     view: GetServedPort<T>,
     socket: &Tcp,
@@ -307,7 +315,7 @@ fn listen<T: WasiView + 'static>(
     .map(Ok)
 }
 
-/// Connections as they are accepted.
+/// The stream of accepted sockets.
 struct AcceptedSockets<T: 'static> {
     listener: PortListener,
     family: AddressFamily,
@@ -338,12 +346,12 @@ impl<T: 'static> StreamProducer<T> for AcceptedSockets<T> {
         loop {
             let connection = match self.listener.poll_accept(cx) {
                 Poll::Ready(Some(connection)) => connection,
-                // The dyno is to end.
+                // The dyno is about to end.
                 Poll::Ready(None) => return Poll::Ready(Ok(StreamResult::Dropped)),
                 Poll::Pending => return unready,
             };
             let view = (self.view)(store.data_mut());
-            if let Some(socket) = accepted(view, self.family, connection) {
+            if let Some(socket) = accept_socket(view, self.family, connection) {
                 to.set_buffer(Some(socket));
                 return Poll::Ready(Ok(StreamResult::Completed));
             }
@@ -351,22 +359,23 @@ impl<T: 'static> StreamProducer<T> for AcceptedSockets<T> {
     }
 }
 
-fn accepted(
+fn accept_socket(
     view: ServedPortView<'_>,
     family: AddressFamily,
     connection: PortConnection,
 ) -> Option<Tcp> {
     let ServedPortView { served, mut wasi } = view;
-    served?.accept(&mut wasi, family, connection)
+    served?.accept_connection(&mut wasi, family, connection)
 }
 
-fn send<T: WasiView + 'static>(
+fn send_stream<T: WasiView + 'static>(
     mut store: Store<'_, T>,
     view: GetServedPort<T>,
     socket: Tcp,
     data: StreamReader<u8>,
 ) -> wasmtime::Result<TransferResult> {
-    let Some(SocketRole::Accepted(_, connection, _)) = role(view(store.data_mut()), &socket) else {
+    let Some(SocketRole::Accepted(_, connection, _)) = role_of(view(store.data_mut()), &socket)
+    else {
         let access = Access::<_, WasiSockets>::new(store, T::sockets);
         return WasiSockets::send(access, borrow(&socket), data);
     };
@@ -377,12 +386,13 @@ fn send<T: WasiView + 'static>(
     FutureReader::new(&mut store, result)
 }
 
-fn receive<T: WasiView + 'static>(
+fn receive_stream<T: WasiView + 'static>(
     mut store: Store<'_, T>,
     view: GetServedPort<T>,
     socket: Tcp,
 ) -> wasmtime::Result<(StreamReader<u8>, TransferResult)> {
-    let Some(SocketRole::Accepted(_, connection, _)) = role(view(store.data_mut()), &socket) else {
+    let Some(SocketRole::Accepted(_, connection, _)) = role_of(view(store.data_mut()), &socket)
+    else {
         let access = Access::<_, WasiSockets>::new(store, T::sockets);
         return WasiSockets::receive(access, borrow(&socket));
     };
@@ -392,7 +402,7 @@ fn receive<T: WasiView + 'static>(
     Ok((stream, FutureReader::new(&mut store, fine)?))
 }
 
-/// What comes in.
+/// The bytes that the guest receives.
 struct ReceiveStream(InputPipe);
 
 impl<D> StreamProducer<D> for ReceiveStream {
@@ -424,7 +434,7 @@ impl<D> StreamProducer<D> for ReceiveStream {
     }
 }
 
-/// What goes out; the end of the guest's stream closes that side of the connection.
+/// The bytes that the guest sends. The end of the guest's stream closes this direction of the connection.
 struct SendStream {
     to: OutputPipe,
     ended: Option<oneshot::Sender<Result<(), ErrorCode>>>,
@@ -462,7 +472,7 @@ impl<D> StreamConsumer<D> for SendStream {
 impl SendStream {
     fn end(&mut self, how: Result<(), ErrorCode>) {
         if let Some(ended) = self.ended.take() {
-            // The guest may have no interest in how it ended.
+            // The guest may have dropped its end of the result.
             let _ = ended.send(how);
         }
     }
@@ -481,14 +491,14 @@ mod tests {
 
     use super::*;
     use crate::guest::network::port::PortNumbers;
-    use crate::guest::network::sockets::count;
+    use crate::guest::network::sockets::count_sockets;
 
     fn context() -> WasiCtx {
         WasiCtx::builder().allow_tcp(true).build()
     }
 
     fn served() -> ServedPortP3 {
-        ServedPortP3::new(Arc::<PortNumbers>::default().take())
+        ServedPortP3::new(Arc::<PortNumbers>::default().take_port())
     }
 
     fn accept(served: &mut ServedPortP3, wasi: &mut WasiSocketsCtxView<'_>) -> Option<Tcp> {
@@ -496,7 +506,7 @@ mod tests {
             input: InputPipe::new(None),
             output: OutputPipe::new(Box::new(tokio::io::sink())),
         };
-        served.accept(wasi, AddressFamily::V4, connection)
+        served.accept_connection(wasi, AddressFamily::V4, connection)
     }
 
     #[test]
@@ -509,26 +519,26 @@ mod tests {
         let mut served = served();
         let held: Vec<Tcp> = std::iter::from_fn(|| accept(&mut served, &mut wasi)).collect();
         assert_eq!(held.len(), ACCEPTED_MAX);
-        assert_eq!(count(wasi.table), 0, "none of them leads outside");
+        assert_eq!(count_sockets(wasi.table), 0, "none of them leads outside");
 
         let outbound = HostTcpSocket::create(&mut wasi, IpAddressFamily::Ipv4);
         assert!(outbound.is_ok());
-        assert_eq!(count(wasi.table), 1);
+        assert_eq!(count_sockets(wasi.table), 1);
 
         for socket in held {
             let rep = socket.rep();
             assert!(accept(&mut served, &mut wasi).is_none());
-            assert!(served.forget(rep, wasi.table).is_ok());
+            assert!(served.forget_socket(rep, wasi.table).is_ok());
             assert!(HostTcpSocket::drop(&mut wasi, socket).is_ok());
             assert!(accept(&mut served, &mut wasi).is_some());
         }
-        assert_eq!(count(wasi.table), 1);
+        assert_eq!(count_sockets(wasi.table), 1);
     }
 
     #[test]
     fn a_connection_without_a_socket_leaves_nothing_behind() {
         let (mut context, mut table) = (context(), ResourceTable::new());
-        // Room for the socket alone.
+        // Room for the socket only.
         table.set_max_capacity(1);
         let mut wasi = WasiSocketsCtxView {
             ctx: context.sockets(),

@@ -1,4 +1,4 @@
-//! TLS to other people's servers: whom a guest's outgoing requests trust.
+//! TLS to other servers for a guest's outgoing requests.
 //!
 //! Must not know addresses.
 
@@ -16,29 +16,32 @@ use wasmtime_wasi_http::Error;
 
 use crate::guest::network::gate::EgressGate;
 
-/// TLS sessions that an app's connections remember.
+/// The most TLS sessions that an app's connections cache.
 const SESSIONS_MAX: usize = 64;
 
-/// Speaks TLS over `stream` with the server called `host`, which must prove that it is.
-pub(crate) async fn secure(
+/// Starts TLS over `stream` with the server `host`, which must prove its identity.
+pub(crate) async fn start_tls(
     gate: &EgressGate,
     host: &str,
     stream: TcpStream,
 ) -> Result<TlsStream<TcpStream>, Error> {
-    // A name in DNS may end in a dot, one in a certificate does not.
+    // A DNS name may end in a dot, a name in a certificate does not.
     let name = host.strip_suffix('.').unwrap_or(host).to_owned();
     let name = ServerName::try_from(name).map_err(|_| Error::TlsCertificateError)?;
-    let connector = connector(gate).await?;
-    connector.connect(name, stream).await.map_err(|e| kind(&e))
+    let connector = tls_connector(gate).await?;
+    connector
+        .connect(name, stream)
+        .await
+        .map_err(|e| map_handshake_error(&e))
 }
 
-async fn connector(gate: &EgressGate) -> Result<TlsConnector, Error> {
+async fn tls_connector(gate: &EgressGate) -> Result<TlsConnector, Error> {
     let app = &gate.app;
     if let Some(there) = app.tls.get() {
         return Ok(there.clone());
     }
     let roots = app.node.roots.get().await.map_err(|why| {
-        gate.tell(&format!(
+        gate.log_notice(&format!(
             "Outbound TLS is not possible: the server cannot read the certificates that it trusts: {why}"
         ));
         Error::ConfigurationError
@@ -52,8 +55,8 @@ async fn connector(gate: &EgressGate) -> Result<TlsConnector, Error> {
     Ok(app.tls.get_or_init(|| fresh).clone())
 }
 
-/// What a guest is told of a handshake that failed.
-fn kind(error: &io::Error) -> Error {
+/// Maps a failed handshake to an error of `wasi:http`.
+fn map_handshake_error(error: &io::Error) -> Error {
     let inner = error.get_ref().and_then(|inner| inner.downcast_ref());
     match inner {
         Some(rustls::Error::InvalidCertificate(_) | rustls::Error::NoCertificatesPresented) => {

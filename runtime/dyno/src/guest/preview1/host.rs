@@ -1,7 +1,7 @@
-//! WASI preview 1 for core modules: wasmtime-wasi's own, for one tree of folders (`file_tree`), with the quota and the
-//! rules of `file_changes` in front of whatever changes something.
+//! The functions of WASI preview 1: wasmtime-wasi's implementation, behind the tree, the rules and the quota of
+//! `filesystem`.
 //!
-//! Owns the calls. What a module has open is in `p1_state`. Must not know of components.
+//! The files and folders that a module has open are in `state` and `folders`. Must not know components.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,10 +14,10 @@ use wiggle::{GuestMemory, GuestPtr};
 use crate::guest::filesystem::changes::{self as changes, OpenRequest};
 use crate::guest::filesystem::paths::LastLink;
 use crate::guest::preview1::folders::{HostPaths, encode_entries, read_path};
-use crate::guest::preview1::state::{OpenFile, Preview1, last};
+use crate::guest::preview1::state::{OpenFile, Preview1, last_link};
 
-/// A linker with all of preview 1.
-pub(crate) fn linker<T: Send + 'static>(
+/// Creates a linker with all of preview 1. `state` finds the module's part in the data of a store.
+pub(crate) fn build_linker<T: Send + 'static>(
     engine: &wasmtime::Engine,
     state: fn(&mut T) -> &mut Preview1,
 ) -> wasmtime::Result<wasmtime::Linker<T>> {
@@ -26,8 +26,8 @@ pub(crate) fn linker<T: Send + 'static>(
     Ok(linker)
 }
 
-/// The event of a clock whose time has come.
-fn rang(userdata: types::Userdata) -> types::Event {
+/// The event of a timer that has expired.
+fn timer_event(userdata: types::Userdata) -> types::Event {
     types::Event {
         userdata,
         error: Errno::Success,
@@ -39,7 +39,8 @@ fn rang(userdata: types::Userdata) -> types::Event {
     }
 }
 
-/// Functions of an open descriptor that change nothing, and those that know no files: passed on.
+/// Functions of an open descriptor that change nothing, and functions that do not concern files: passed on to the
+/// engine.
 macro_rules! passed_on {
     ($(fn $name:ident($($arg:ident: $ty:ty),*) -> $out:ty;)*) => {
         $(fn $name(&mut self, memory: &mut GuestMemory<'_> $(, $arg: $ty)*) -> Result<$out, Error> {
@@ -113,8 +114,8 @@ impl Inner for Preview1 {
         ) -> types::Filesize;
     }
 
-    /// Sleeps here if that is all it is about: wasmtime-wasi would put the whole thread to sleep, and every other guest
-    /// on it.
+    /// Sleeps without blocking, if the module waits for a single timer: wasmtime-wasi would block the thread, and
+    /// every other guest on that thread.
     async fn poll_oneoff(
         &mut self,
         memory: &mut GuestMemory<'_>,
@@ -129,7 +130,7 @@ impl Inner for Preview1 {
                 && !clock.flags.contains(absolute)
             {
                 tokio::time::sleep(Duration::from_nanos(clock.timeout)).await;
-                memory.write(events, rang(subscription.userdata))?;
+                memory.write(events, timer_event(subscription.userdata))?;
                 return Ok(1);
             }
         }
@@ -138,8 +139,8 @@ impl Inner for Preview1 {
             .await
     }
 
-    /// Nothing to do: what is in these folders ends with the dyno, so it need not survive a power cut, and no guest
-    /// can make the host wait for a disk.
+    /// Does nothing: these folders end with the dyno, so their files need not survive a power cut, and no guest can
+    /// make the host wait for a disk.
     async fn fd_sync(&mut self, memory: &mut GuestMemory<'_>, fd: types::Fd) -> Result<(), Error> {
         if self.files.contains_key(&u32::from(fd)) {
             return Ok(());
@@ -155,7 +156,7 @@ impl Inner for Preview1 {
         self.fd_sync(memory, fd).await
     }
 
-    /// The code as a shell knows it: its lowest eight bits.
+    /// Exits with the code that a shell would show: its lowest eight bits.
     fn proc_exit(
         &mut self,
         _: &mut GuestMemory<'_>,
@@ -178,11 +179,11 @@ impl Inner for Preview1 {
     }
 
     async fn fd_close(&mut self, memory: &mut GuestMemory<'_>, fd: types::Fd) -> Result<(), Error> {
-        self.folders.check_known(fd)?;
-        self.folders.keep_base(&mut self.wasi, fd).await;
+        self.folders.check_not_spare(fd)?;
+        self.folders.keep_spare(&mut self.wasi, fd).await;
         self.wasi.fd_close(memory, fd).await?;
         self.files.remove(&u32::from(fd));
-        self.folders.forget(fd);
+        self.folders.note_closed(fd);
         Ok(())
     }
 
@@ -192,14 +193,14 @@ impl Inner for Preview1 {
         from: types::Fd,
         to: types::Fd,
     ) -> Result<(), Error> {
-        self.folders.check_known(from)?;
-        self.folders.check_known(to)?;
+        self.folders.check_not_spare(from)?;
+        self.folders.check_not_spare(to)?;
         if u32::from(from) == u32::from(to) {
             return self.wasi.fd_renumber(memory, from, to).await;
         }
-        self.folders.keep_base(&mut self.wasi, to).await;
+        self.folders.keep_spare(&mut self.wasi, to).await;
         self.wasi.fd_renumber(memory, from, to).await?;
-        self.folders.rename(from, to);
+        self.folders.note_renumbered(from, to);
         let (from, to) = (u32::from(from), u32::from(to));
         self.files.remove(&to);
         if let Some(opened) = self.files.remove(&from) {
@@ -249,7 +250,7 @@ impl Inner for Preview1 {
         fd: types::Fd,
         buffers: types::CiovecArray,
     ) -> Result<types::Size, Error> {
-        let _growth = self.charge(memory, fd, buffers, None)?;
+        let _growth = self.charge_write(memory, fd, buffers, None)?;
         self.wasi.fd_write(memory, fd, buffers).await
     }
 
@@ -260,7 +261,7 @@ impl Inner for Preview1 {
         buffers: types::CiovecArray,
         offset: types::Filesize,
     ) -> Result<types::Size, Error> {
-        let _growth = self.charge(memory, fd, buffers, Some(offset))?;
+        let _growth = self.charge_write(memory, fd, buffers, Some(offset))?;
         self.wasi.fd_pwrite(memory, fd, buffers, offset).await
     }
 
@@ -271,7 +272,7 @@ impl Inner for Preview1 {
         size: types::Filesize,
     ) -> Result<(), Error> {
         self.check_writable(fd)?;
-        let _sizing = match self.file(fd) {
+        let _sizing = match self.writable_file(fd) {
             Some((file, _)) => Some(changes::begin_set_size(&self.quota, &file, size)?),
             None => None,
         };
@@ -292,28 +293,28 @@ impl Inner for Preview1 {
         if self.files.contains_key(&u32::from(dir)) {
             return Err(Errno::Notdir.into());
         }
-        let (dir, at) = self.find(memory, dir, path, last(dirflags))?;
-        let asked = OpenRequest {
-            last: last(dirflags),
+        let (dir, at) = self.resolve(memory, dir, path, last_link(dirflags))?;
+        let request = OpenRequest {
+            last: last_link(dirflags),
             creates: oflags.contains(Oflags::CREAT),
             is_exclusive: oflags.contains(Oflags::EXCL),
             truncates: oflags.contains(Oflags::TRUNC),
             writes: base.contains(Rights::FD_WRITE),
             changes_folder: false,
         };
-        let opening = changes::begin_open(&self.quota, &at, asked)?;
-        let mut paths = HostPaths::of(&[&at.path]);
+        let opening = changes::begin_open(&self.quota, &at, request)?;
+        let mut paths = HostPaths::from_paths(&[&at.path]);
         let (path, mut host) = (paths.path(0), paths.memory());
         let opened = self.wasi.path_open(
             &mut host, dir, dirflags, path, oflags, base, inheriting, flags,
         );
         let fd = opened.await?;
-        let Some(file) = self.newest() else {
-            opening.done(None);
+        let Some(file) = self.newest_file() else {
+            opening.finish(None);
             self.folders.note_opened(&mut self.wasi, fd, &at);
             return Ok(fd);
         };
-        opening.done(Some(&file));
+        opening.finish(Some(&file));
         let opened = OpenFile {
             file: Arc::downgrade(&file),
             append: flags.contains(Fdflags::APPEND),
@@ -330,8 +331,8 @@ impl Inner for Preview1 {
         flags: Lookupflags,
         path: GuestPtr<str>,
     ) -> Result<types::Filestat, Error> {
-        let (dir, at) = self.find(memory, dir, path, last(flags))?;
-        let mut paths = HostPaths::of(&[&at.path]);
+        let (dir, at) = self.resolve(memory, dir, path, last_link(flags))?;
+        let mut paths = HostPaths::from_paths(&[&at.path]);
         let (path, mut host) = (paths.path(0), paths.memory());
         self.wasi
             .path_filestat_get(&mut host, dir, flags, path)
@@ -348,9 +349,9 @@ impl Inner for Preview1 {
         mtim: types::Timestamp,
         set: types::Fstflags,
     ) -> Result<(), Error> {
-        let (dir, at) = self.find(memory, dir, path, last(flags))?;
-        changes::begin_set_times(&at, last(flags))?;
-        let mut paths = HostPaths::of(&[&at.path]);
+        let (dir, at) = self.resolve(memory, dir, path, last_link(flags))?;
+        changes::begin_set_times(&at, last_link(flags))?;
+        let mut paths = HostPaths::from_paths(&[&at.path]);
         let (path, mut host) = (paths.path(0), paths.memory());
         self.wasi
             .path_filestat_set_times(&mut host, dir, flags, path, atim, mtim, set)
@@ -365,7 +366,7 @@ impl Inner for Preview1 {
         buf: GuestPtr<u8>,
         len: types::Size,
     ) -> Result<types::Size, Error> {
-        let (dir, at) = self.find(memory, dir, path, LastLink::Keep)?;
+        let (dir, at) = self.resolve(memory, dir, path, LastLink::Keep)?;
         let mut paths = HostPaths::with_room(&at.path, len);
         let (path, room, len) = (paths.path(0), paths.room(), paths.room_bytes());
         let mut host = paths.memory();
@@ -384,9 +385,9 @@ impl Inner for Preview1 {
         dir: types::Fd,
         path: GuestPtr<str>,
     ) -> Result<(), Error> {
-        let (dir, at) = self.find(memory, dir, path, LastLink::Keep)?;
+        let (dir, at) = self.resolve(memory, dir, path, LastLink::Keep)?;
         let name = changes::begin_create(&self.quota, &at)?;
-        let mut paths = HostPaths::of(&[&at.path]);
+        let mut paths = HostPaths::from_paths(&[&at.path]);
         let (path, mut host) = (paths.path(0), paths.memory());
         self.wasi
             .path_create_directory(&mut host, dir, path)
@@ -404,10 +405,10 @@ impl Inner for Preview1 {
         to_dir: types::Fd,
         to: GuestPtr<str>,
     ) -> Result<(), Error> {
-        let (dir, from) = self.find(memory, dir, path, last(flags))?;
-        let (to_dir, to) = self.find(memory, to_dir, to, LastLink::Keep)?;
+        let (dir, from) = self.resolve(memory, dir, path, last_link(flags))?;
+        let (to_dir, to) = self.resolve(memory, to_dir, to, LastLink::Keep)?;
         let name = changes::begin_link(&self.quota, &from, &to)?;
-        let mut paths = HostPaths::of(&[&from.path, &to.path]);
+        let mut paths = HostPaths::from_paths(&[&from.path, &to.path]);
         let (old, new, mut host) = (paths.path(0), paths.path(1), paths.memory());
         self.wasi
             .path_link(&mut host, dir, flags, old, to_dir, new)
@@ -424,10 +425,10 @@ impl Inner for Preview1 {
         to: GuestPtr<str>,
     ) -> Result<(), Error> {
         let target = read_path(memory, path)?;
-        let (dir, at) = self.find(memory, dir, to, LastLink::Keep)?;
+        let (dir, at) = self.resolve(memory, dir, to, LastLink::Keep)?;
         let name = changes::begin_create(&self.quota, &at)?;
         self.tree.expect_links();
-        let mut paths = HostPaths::of(&[&target, &at.path]);
+        let mut paths = HostPaths::from_paths(&[&target, &at.path]);
         let (target, path, mut host) = (paths.path(0), paths.path(1), paths.memory());
         self.wasi.path_symlink(&mut host, target, dir, path).await?;
         name.keep();
@@ -440,14 +441,14 @@ impl Inner for Preview1 {
         dir: types::Fd,
         path: GuestPtr<str>,
     ) -> Result<(), Error> {
-        let (dir, at) = self.find(memory, dir, path, LastLink::Keep)?;
+        let (dir, at) = self.resolve(memory, dir, path, LastLink::Keep)?;
         let removal = changes::begin_remove_folder(&self.quota, &at)?;
-        let mut paths = HostPaths::of(&[&at.path]);
+        let mut paths = HostPaths::from_paths(&[&at.path]);
         let (path, mut host) = (paths.path(0), paths.memory());
         self.wasi
             .path_remove_directory(&mut host, dir, path)
             .await?;
-        removal.done();
+        removal.finish();
         Ok(())
     }
 
@@ -457,12 +458,12 @@ impl Inner for Preview1 {
         dir: types::Fd,
         path: GuestPtr<str>,
     ) -> Result<(), Error> {
-        let (dir, at) = self.find(memory, dir, path, LastLink::Keep)?;
+        let (dir, at) = self.resolve(memory, dir, path, LastLink::Keep)?;
         let removal = changes::begin_unlink(&self.quota, &at)?;
-        let mut paths = HostPaths::of(&[&at.path]);
+        let mut paths = HostPaths::from_paths(&[&at.path]);
         let (path, mut host) = (paths.path(0), paths.memory());
         self.wasi.path_unlink_file(&mut host, dir, path).await?;
-        removal.done();
+        removal.finish();
         Ok(())
     }
 
@@ -474,15 +475,15 @@ impl Inner for Preview1 {
         to_dir: types::Fd,
         to: GuestPtr<str>,
     ) -> Result<(), Error> {
-        let (dir, from) = self.find(memory, dir, path, LastLink::Keep)?;
-        let (to_dir, to) = self.find(memory, to_dir, to, LastLink::Keep)?;
+        let (dir, from) = self.resolve(memory, dir, path, LastLink::Keep)?;
+        let (to_dir, to) = self.resolve(memory, to_dir, to, LastLink::Keep)?;
         let removal = changes::begin_rename(&self.quota, &from, &to)?;
-        let mut paths = HostPaths::of(&[&from.path, &to.path]);
+        let mut paths = HostPaths::from_paths(&[&from.path, &to.path]);
         let (old, new, mut host) = (paths.path(0), paths.path(1), paths.memory());
         self.wasi
             .path_rename(&mut host, dir, old, to_dir, new)
             .await?;
-        removal.done();
+        removal.finish();
         Ok(())
     }
 }

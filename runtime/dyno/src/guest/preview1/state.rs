@@ -1,7 +1,7 @@
-//! What a core module of preview 1 has open, and what the host looks at before it passes a call on.
+//! The WASI state of a core module: wasmtime-wasi's context, and what the host has to know about open files.
 //!
-//! wasmtime-wasi keeps a module's descriptors to itself, so this stands around it: it knows the files that are open by
-//! the number of their descriptor (the folders are in `p1_folders`). The calls themselves are in `p1`.
+//! wasmtime-wasi does not show its descriptors, so open files are recorded here by the number of their descriptor.
+//! Folders are in `folders`, the functions in `host`.
 
 use std::collections::HashMap;
 use std::fs::File;
@@ -18,28 +18,28 @@ use crate::guest::filesystem::changes::{self as changes, SizeChange};
 use crate::guest::filesystem::paths::{FileRefusal, LastLink, ResolvedPath};
 use crate::guest::filesystem::quota::DiskQuota;
 use crate::guest::filesystem::tree::FileTree;
-use crate::guest::limits::bounds::RESOURCES_MAX;
+use crate::guest::limits::handles::RESOURCES_MAX;
 use crate::guest::preview1::folders::{OpenFolders, read_path};
 
-/// Buffers that one write may name: as many as POSIX asks of `writev`.
+/// The most buffers of one write: the number that POSIX requires for `writev`.
 const BUFFERS_MAX: u32 = 1_024;
 
-/// What a core module works on.
+/// The WASI state of a core module.
 pub(crate) struct Preview1 {
     pub(super) wasi: WasiP1Ctx,
     pub(super) tree: Arc<FileTree>,
     pub(super) quota: Arc<DiskQuota>,
-    /// Files by descriptor.
+    /// Open files by descriptor.
     pub(super) files: HashMap<u32, OpenFile>,
     pub(super) folders: OpenFolders,
 }
 
 /// A file that a module has open.
 pub(super) struct OpenFile {
-    /// Held by wasmtime-wasi as long as the descriptor is open.
+    /// wasmtime-wasi holds the strong reference as long as the descriptor is open.
     pub(super) file: Weak<File>,
     pub(super) append: bool,
-    /// One of the app's.
+    /// The file is one of the app's.
     pub(super) is_read_only: bool,
 }
 
@@ -50,7 +50,7 @@ impl From<FileRefusal> for Error {
 }
 
 impl Preview1 {
-    /// `wasi` has the folders of the tree, in their order.
+    /// `wasi` must have been given the folders of the tree, in the tree's order.
     pub(crate) fn new(mut wasi: WasiP1Ctx, tree: Arc<FileTree>, quota: Arc<DiskQuota>) -> Preview1 {
         wasi.ctx().table.set_max_capacity(RESOURCES_MAX);
         let folders = OpenFolders::new(&mut wasi, &tree);
@@ -63,8 +63,8 @@ impl Preview1 {
         }
     }
 
-    /// A file that may be changed, and whether writes go to its end.
-    pub(super) fn file(&self, fd: types::Fd) -> Option<(Arc<File>, bool)> {
+    /// An open file that may be changed, and whether writes append to it.
+    pub(super) fn writable_file(&self, fd: types::Fd) -> Option<(Arc<File>, bool)> {
         let opened = self
             .files
             .get(&u32::from(fd))
@@ -72,8 +72,9 @@ impl Preview1 {
         Some((opened.file.upgrade()?, opened.append))
     }
 
-    /// The file that was opened last: no other has never been shown to the quota.
-    pub(super) fn newest(&mut self) -> Option<Arc<File>> {
+    /// The file that the engine opened last: the only one to which no weak reference exists, since the quota holds
+    /// one of each other.
+    pub(super) fn newest_file(&mut self) -> Option<Arc<File>> {
         let files = self.wasi.ctx().table.iter_mut();
         let mut files = files.filter_map(|entry| match entry.downcast_ref() {
             Some(Descriptor::File(file)) => Some(&file.file),
@@ -82,8 +83,9 @@ impl Preview1 {
         files.find(|file| Arc::weak_count(file) == 0).cloned()
     }
 
-    /// Follows a path of the guest's; gives the descriptor for the engine to begin at, and the path from there.
-    pub(super) fn find(
+    /// Resolves a path of the guest. Returns the descriptor from which the engine is to open it, and the path from
+    /// there.
+    pub(super) fn resolve(
         &self,
         memory: &GuestMemory<'_>,
         dir: types::Fd,
@@ -91,11 +93,11 @@ impl Preview1 {
         last: LastLink,
     ) -> Result<(types::Fd, ResolvedPath), Error> {
         let path = read_path(memory, path)?;
-        self.folders.find(&self.tree, dir, path, last)
+        self.folders.resolve(&self.tree, dir, path, last)
     }
 
-    /// Pays for a write of these buffers at `at` (or where the descriptor stands), if it goes to a file.
-    pub(super) fn charge(
+    /// Charges a write of these buffers at `at`, or at the descriptor's position, if the descriptor is a file.
+    pub(super) fn charge_write(
         &mut self,
         memory: &mut GuestMemory<'_>,
         fd: types::Fd,
@@ -105,10 +107,10 @@ impl Preview1 {
         if buffers.len() > BUFFERS_MAX {
             return Err(Errno::Inval.into());
         }
-        let Some((file, append)) = self.file(fd) else {
+        let Some((file, append)) = self.writable_file(fd) else {
             return Ok(None);
         };
-        // The engine writes the first that is not empty, and says how much that was.
+        // The engine writes only the first buffer that is not empty, and reports its length.
         let mut bytes = 0;
         for buffer in buffers.iter() {
             bytes = memory.read(buffer?)?.buf_len;
@@ -129,7 +131,7 @@ impl Preview1 {
         )?))
     }
 
-    /// Refuses to change what a descriptor is open on among the app's files.
+    /// Refuses to change one of the app's files or folders.
     pub(super) fn check_writable(&self, fd: types::Fd) -> Result<(), Error> {
         let file = self.files.get(&u32::from(fd));
         if file.is_some_and(|file| file.is_read_only) || self.folders.is_read_only(fd) {
@@ -139,8 +141,8 @@ impl Preview1 {
     }
 }
 
-/// Whether a path's last part is followed when it is a symbolic link.
-pub(super) fn last(flags: Lookupflags) -> LastLink {
+/// Whether a symbolic link at the end of the path is followed.
+pub(super) fn last_link(flags: Lookupflags) -> LastLink {
     if flags.contains(Lookupflags::SYMLINK_FOLLOW) {
         LastLink::Follow
     } else {

@@ -1,26 +1,27 @@
-//! A dyno's voice: what the guest prints, and what happens to it, as lines of the app's log.
+//! The log of one dyno: what the guest prints, and what the platform reports about the dyno.
 //!
-//! Lines are cut, cleaned and attributed here, so that no guest can write a line that looks like
-//! another's. Where they go, and how many are kept, is the sink's business.
+//! Lines are split, cleaned and attributed here, so that no guest can write a line that looks like the line of
+//! another source. Where lines go, and how many are kept, is up to the sink.
 
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use grid::fault::Fault;
 use grid::name::{AppName, DynoId};
+use parking_lot::Mutex;
 use tokio::io::AsyncWrite;
 use wasmtime_wasi::cli::{IsTerminal, StdoutStream};
 use wasmtime_wasi::p2::{OutputStream, Pollable, StreamResult};
 
-/// Longest line of a log, in bytes; longer ones are split (as Heroku does).
+/// The longest line of a log, in bytes. Longer lines are split, as on Heroku.
 pub const LINE_BYTES_MAX: usize = 10_000;
 
-/// What a guest's stdout takes in one write, in bytes.
+/// The most bytes that a guest's stdout takes in one write.
 const WRITE_BYTES_MAX: usize = 64 * 1024;
 
-/// Who wrote a line.
+/// The source of a line.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum LogSource {
     /// The app itself: `app[web.1]`.
@@ -32,19 +33,18 @@ pub enum LogSource {
 /// One line of an app's log, without its time and its newline.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LogLine {
-    /// Whose log it belongs to.
+    /// The app whose log gets the line.
     pub app: AppName,
-    /// Who wrote it.
+    /// The source of the line.
     pub source: LogSource,
-    /// Printable text (control characters are escaped), at most [`LINE_BYTES_MAX`] bytes before
-    /// escaping.
+    /// Printable text: control characters are escaped. At most [`LINE_BYTES_MAX`] bytes before escaping.
     pub text: String,
 }
 
-/// Takes lines; must neither block nor fail: it drops and counts what it cannot hold.
+/// Takes lines. A sink must neither block nor fail: it drops and counts lines for which it has no room.
 pub type LogSink = Arc<dyn Fn(LogLine) + Send + Sync>;
 
-/// Writes lines in the name of one dyno.
+/// Writes log lines for one dyno.
 #[derive(Clone)]
 pub(crate) struct DynoLog {
     pub(crate) app: AppName,
@@ -53,7 +53,7 @@ pub(crate) struct DynoLog {
 }
 
 impl DynoLog {
-    fn say(&self, source: LogSource, text: String) {
+    fn write_line(&self, source: LogSource, text: String) {
         (self.sink)(LogLine {
             app: self.app.clone(),
             source,
@@ -61,22 +61,22 @@ impl DynoLog {
         });
     }
 
-    /// A line of the app.
-    fn app(&self, line: &[u8]) {
-        self.say(LogSource::App(self.dyno.clone()), printable(line));
+    /// Writes a line of the app.
+    fn write_app_line(&self, line: &[u8]) {
+        self.write_line(LogSource::App(self.dyno.clone()), escape_unprintable(line));
     }
 
-    /// A line of the platform about this dyno.
-    pub(crate) fn platform(&self, text: &str) {
-        self.say(
+    /// Writes a line of the platform about this dyno.
+    pub(crate) fn write_platform_line(&self, text: &str) {
+        self.write_line(
             LogSource::Dyno(self.dyno.clone()),
-            printable(text.as_bytes()),
+            escape_unprintable(text.as_bytes()),
         );
     }
 
-    /// `Error R14 (Memory quota exceeded) -> detail`.
-    pub(crate) fn fault(&self, fault: Fault, detail: &str) {
-        self.platform(&format!(
+    /// Writes a platform error, such as `Error R14 (Memory quota exceeded) -> detail`.
+    pub(crate) fn write_fault(&self, fault: Fault, detail: &str) {
+        self.write_platform_line(&format!(
             "Error {} ({}) -> {detail}",
             fault.code(),
             fault.desc()
@@ -84,10 +84,10 @@ impl DynoLog {
     }
 }
 
-/// Text that cannot move a terminal's cursor, end a line or hide itself.
-pub(crate) fn printable(line: &[u8]) -> String {
+/// Makes text safe to show: characters that could move a terminal's cursor, end a line or hide text are escaped.
+pub(crate) fn escape_unprintable(line: &[u8]) -> String {
     let text = String::from_utf8_lossy(line);
-    let plain = |c: char| c == '\t' || !(c.is_control() || is_format(c));
+    let plain = |c: char| c == '\t' || !(c.is_control() || is_invisible_format(c));
     if text.chars().all(plain) {
         return text.into_owned();
     }
@@ -102,28 +102,28 @@ pub(crate) fn printable(line: &[u8]) -> String {
     out
 }
 
-/// Invisible characters that reorder or break lines in a terminal or a browser.
-fn is_format(c: char) -> bool {
+/// Whether a character is invisible and reorders or breaks lines in a terminal or a browser.
+fn is_invisible_format(c: char) -> bool {
     matches!(c, '\u{2028}' | '\u{2029}') || grid::text::is_bidi_control(c)
 }
 
-/// stdout or stderr of a guest.
+/// Stdout or stderr of a guest, written to the log line by line.
 #[derive(Clone)]
 pub(crate) struct LogWriter {
-    voice: DynoLog,
+    dyno_log: DynoLog,
     partial: Arc<Mutex<Vec<u8>>>,
 }
 
 impl LogWriter {
-    pub(crate) fn new(voice: DynoLog) -> LogWriter {
+    pub(crate) fn new(dyno_log: DynoLog) -> LogWriter {
         LogWriter {
-            voice,
+            dyno_log,
             partial: Arc::default(),
         }
     }
 
-    fn take(&self, mut bytes: &[u8]) {
-        let mut partial = self.partial.lock().unwrap_or_else(PoisonError::into_inner);
+    fn write_bytes(&self, mut bytes: &[u8]) {
+        let mut partial = self.partial.lock();
         while !bytes.is_empty() {
             let room = LINE_BYTES_MAX - partial.len();
             let newline = bytes.iter().take(room + 1).position(|byte| *byte == b'\n');
@@ -133,29 +133,30 @@ impl LogWriter {
                 None => (bytes.len(), bytes.len(), false),
             };
             if partial.is_empty() && ends {
-                self.voice.app(trim(&bytes[..text]));
+                self.dyno_log
+                    .write_app_line(trim_carriage_return(&bytes[..text]));
             } else {
                 partial.extend_from_slice(&bytes[..text]);
             }
             if ends && !partial.is_empty() {
-                self.voice.app(trim(&partial));
+                self.dyno_log.write_app_line(trim_carriage_return(&partial));
                 partial.clear();
             }
             bytes = &bytes[skip..];
         }
     }
 
-    /// Writes out what was printed without a newline at its end.
+    /// Writes out text that was printed without a newline at its end.
     pub(crate) fn flush_partial(&self) {
-        let mut partial = self.partial.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut partial = self.partial.lock();
         if !partial.is_empty() {
-            self.voice.app(trim(&partial));
+            self.dyno_log.write_app_line(trim_carriage_return(&partial));
             partial.clear();
         }
     }
 }
 
-fn trim(line: &[u8]) -> &[u8] {
+fn trim_carriage_return(line: &[u8]) -> &[u8] {
     line.strip_suffix(b"\r").unwrap_or(line)
 }
 
@@ -177,7 +178,7 @@ impl StdoutStream for LogWriter {
 
 impl OutputStream for LogWriter {
     fn write(&mut self, bytes: Bytes) -> StreamResult<()> {
-        self.take(&bytes);
+        self.write_bytes(&bytes);
         Ok(())
     }
 
@@ -201,7 +202,7 @@ impl AsyncWrite for LogWriter {
         _: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<std::io::Result<usize>> {
-        self.take(bytes);
+        self.write_bytes(bytes);
         Poll::Ready(Ok(bytes.len()))
     }
 
@@ -224,15 +225,15 @@ mod tests {
         let pipe = LogWriter::new(DynoLog {
             app: "demo".parse().expect("a name"),
             dyno: "web.1".parse().expect("an id"),
-            sink: Arc::new(move |line| sink.lock().expect("not poisoned").push(line.text)),
+            sink: Arc::new(move |line| sink.lock().push(line.text)),
         });
         for write in writes {
-            pipe.take(write);
+            pipe.write_bytes(write);
         }
         pipe.flush_partial();
         drop(pipe);
         Arc::into_inner(seen)
-            .map(|lines| lines.into_inner().expect("not poisoned"))
+            .map(|lines| lines.into_inner())
             .expect("the pipe is gone")
     }
 

@@ -1,45 +1,42 @@
-//! What a program reads and writes besides files: stdin from a pipe, stdout and stderr into a pipe or the log.
+//! Stdin, stdout and stderr of a program as byte pipes.
 //!
-//! Nothing is kept but one chunk each way: a guest that writes faster than its reader reads waits, and stdin is read
-//! when the guest asks for it. Knows nothing of programs; how lines of the log are made is `logs`' business.
+//! Only one chunk is buffered in each direction: a guest that writes faster than its reader reads has to wait, and
+//! stdin is read only when the guest asks for it. Must not know programs, nor how log lines are made.
 
 use std::future::poll_fn;
 use std::io;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::task::{Context, Poll, Waker, ready};
 
 use bytes::{Buf, Bytes, BytesMut};
+use parking_lot::Mutex;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use wasmtime_wasi::cli::{IsTerminal, StdinStream, StdoutStream};
 use wasmtime_wasi::p2::{InputStream, OutputStream, Pollable, StreamError, StreamResult};
 
-/// What is read from stdin, or taken from stdout, at a time, in bytes.
+/// The most bytes that are read from stdin, or taken for stdout, at a time.
 const CHUNK_BYTES: usize = 64 * 1024;
 
-/// Where a program's stdin comes from, and where its output goes.
+/// The source of a program's stdin, and the targets of its output.
 pub struct ProgramStdio {
-    /// What it reads. `None`: nothing, its stdin is at its end from the start.
+    /// The source of stdin. `None`: stdin is at its end from the start.
     pub stdin: Option<Box<dyn AsyncRead + Send + Unpin>>,
-    /// Where what it prints goes.
+    /// The target of stdout.
     pub stdout: ProgramOutput,
-    /// Where what it prints as errors goes.
+    /// The target of stderr.
     pub stderr: ProgramOutput,
 }
 
-/// Where a program's output goes.
+/// The target of a program's output.
 pub enum ProgramOutput {
-    /// Into the app's log, line by line.
+    /// The app's log, line by line.
     Log,
-    /// There, byte by byte; the program waits until it was taken.
+    /// This writer, byte by byte. The program waits until the writer has taken the bytes.
     Pipe(Box<dyn AsyncWrite + Send + Unpin>),
 }
 
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// stdin of a guest; all its handles read from the same place.
+/// Stdin of a guest. All handles of the guest read from the same source.
 #[derive(Clone)]
 pub(crate) struct InputPipe(Arc<Mutex<InputState>>);
 
@@ -56,16 +53,16 @@ impl InputPipe {
 }
 
 impl InputPipe {
-    /// Nothing more is read.
+    /// Stops reading: stdin is at its end.
     pub(crate) fn close(&self) {
-        let mut input = lock(&self.0);
+        let mut input = self.0.lock();
         input.from = None;
         input.chunk.clear();
     }
 }
 
 impl InputState {
-    /// Ready when there is something in the chunk, or nothing more will come.
+    /// Ready when the chunk has data, or the source is at its end.
     fn poll_fill(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let Some(from) = &mut self.from else {
             return Poll::Ready(());
@@ -80,7 +77,7 @@ impl InputState {
         self.chunk.truncate(filled);
         match ready!(polled) {
             Ok(()) if filled > 0 => {}
-            // A reader that failed has no more to give: to the guest that is the end.
+            // To the guest, a source that failed is at its end.
             Ok(()) | Err(_) => self.from = None,
         }
         Poll::Ready(())
@@ -109,7 +106,7 @@ impl AsyncRead for InputPipe {
         cx: &mut Context<'_>,
         to: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        let mut input = lock(&self.0);
+        let mut input = self.0.lock();
         ready!(input.poll_fill(cx));
         let len = input.chunk.len().min(to.remaining());
         to.put_slice(&input.chunk[..len]);
@@ -120,7 +117,7 @@ impl AsyncRead for InputPipe {
 
 impl InputStream for InputPipe {
     fn read(&mut self, size: usize) -> StreamResult<Bytes> {
-        let mut input = lock(&self.0);
+        let mut input = self.0.lock();
         if input.chunk.is_empty() && input.from.is_none() {
             return Err(StreamError::Closed);
         }
@@ -132,34 +129,34 @@ impl InputStream for InputPipe {
 #[wasmtime_wasi::async_trait]
 impl Pollable for InputPipe {
     async fn ready(&mut self) {
-        poll_fn(|cx| lock(&self.0).poll_fill(cx)).await;
+        poll_fn(|cx| self.0.lock().poll_fill(cx)).await;
     }
 }
 
-/// stdout or stderr of a guest into a pipe; all its handles write to the same place.
+/// Stdout or stderr of a guest, written to a pipe. All handles of the guest write to the same target.
 #[derive(Clone)]
 pub(crate) struct OutputPipe(Arc<Mutex<OutputState>>);
 
 struct OutputState {
-    /// `None`: the other side was told that this is the end.
+    /// `None`: the target was closed.
     to: Option<Box<dyn AsyncWrite + Send + Unpin>>,
-    /// What was taken from the guest and has not been written.
+    /// Bytes taken from the guest and not written yet.
     chunk: Bytes,
-    /// Written, and not known to have left.
-    dirty: bool,
+    /// Bytes were written and may not have been flushed.
+    needs_flush: bool,
     phase: OutputPhase,
-    /// A task carries the chunk out; who waits for it is woken by that.
-    carried: bool,
+    /// A task writes the chunk out, and wakes everybody who waits for that.
+    has_writer_task: bool,
     waiting: Vec<Waker>,
 }
 
-/// How far the guest's side of an outlet has come.
+/// The state of the guest's side of an output pipe.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum OutputPhase {
     Open,
-    /// Closed by the guest: the chunk still goes out, and then the end.
+    /// The guest has closed the pipe: the chunk is still written, then the target is closed.
     Ending,
-    /// Nobody reads any more, or all of it has left.
+    /// The reader has gone, or everything was written.
     Gone,
 }
 
@@ -168,50 +165,50 @@ impl OutputPipe {
         OutputPipe(Arc::new(Mutex::new(OutputState {
             to: Some(to),
             chunk: Bytes::new(),
-            dirty: false,
+            needs_flush: false,
             phase: OutputPhase::Open,
-            carried: false,
+            has_writer_task: false,
             waiting: Vec::new(),
         })))
     }
 
-    /// Carries out what did not go at once: a guest may have written its last, and turn to something else. One task does
-    /// it, and also the end: the pipe has a place for the waker of one alone.
-    fn carry(&self, outlet: &mut OutputState) {
+    /// Starts a task that writes out the bytes that could not be written at once: the guest may never write again, so
+    /// nobody else would. The same task also closes the target, since a pipe stores the waker of one task only.
+    fn spawn_writer_task(&self, outlet: &mut OutputState) {
         let Ok(runtime) = tokio::runtime::Handle::try_current() else {
             return;
         };
-        outlet.carried = true;
+        outlet.has_writer_task = true;
         let pipe = self.clone();
-        // Ends with the last byte, or with the reader.
+        // The task ends with the last byte, or when the reader goes.
         drop(runtime.spawn(async move {
-            let waiting = poll_fn(|cx| lock(&pipe.0).poll_carry(cx)).await;
+            let waiting = poll_fn(|cx| pipe.0.lock().poll_writer_task(cx)).await;
             waiting.into_iter().for_each(Waker::wake);
         }));
     }
 
-    /// Ready when all that the guest wrote has left, and the other side was told that this is the end.
-    pub(crate) async fn end(&self) {
-        poll_fn(|cx| lock(&self.0).poll_empty(cx)).await;
-        poll_fn(|cx| match &mut lock(&self.0).to {
-            // A reader that has gone does not mind.
+    /// Waits until everything that the guest wrote has been taken, and closes the target.
+    pub(crate) async fn finish(&self) {
+        poll_fn(|cx| self.0.lock().poll_empty(cx)).await;
+        poll_fn(|cx| match &mut self.0.lock().to {
+            // If the reader has gone, there is nothing to close.
             Some(to) => Pin::new(to).poll_shutdown(cx).map(drop),
             None => Poll::Ready(()),
         })
         .await;
     }
 
-    /// Nothing more is written; what was, still goes out.
+    /// Closes the pipe for the guest. Bytes written before are still delivered.
     pub(crate) fn close(&self) {
-        let mut outlet = lock(&self.0);
+        let mut outlet = self.0.lock();
         if outlet.phase != OutputPhase::Open {
             return;
         }
         outlet.phase = OutputPhase::Ending;
-        if !outlet.carried {
-            self.carry(&mut outlet);
+        if !outlet.has_writer_task {
+            self.spawn_writer_task(&mut outlet);
         }
-        // The guest has nothing to wait for any more.
+        // Wakes the tasks of the guest that wait for room.
         let waiting = std::mem::take(&mut outlet.waiting);
         drop(outlet);
         waiting.into_iter().for_each(Waker::wake);
@@ -219,7 +216,7 @@ impl OutputPipe {
 }
 
 impl OutputState {
-    /// Ready when the guest may write, or never may again.
+    /// Ready when the guest may write, or when the pipe is closed.
     fn poll_room(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         match self.phase {
             OutputPhase::Open => self.poll_empty(cx),
@@ -227,9 +224,9 @@ impl OutputState {
         }
     }
 
-    /// Ready when nothing is left to write; of many who wait, each is woken.
+    /// Ready when nothing is left to write. Wakes every task that waits.
     fn poll_empty(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        if !self.carried {
+        if !self.has_writer_task {
             return self.poll_drain(cx);
         }
         if !self.waiting.iter().any(|known| known.will_wake(cx.waker())) {
@@ -238,7 +235,7 @@ impl OutputState {
         Poll::Pending
     }
 
-    /// Ready when nothing is left to write, or nobody to read it.
+    /// Ready when nothing is left to write, or the reader has gone.
     fn poll_drain(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let Some(to) = &mut self.to else {
             return Poll::Ready(());
@@ -248,31 +245,31 @@ impl OutputState {
                 Ok(0) | Err(_) => self.phase = OutputPhase::Gone,
                 Ok(len) => {
                     self.chunk.advance(len);
-                    self.dirty = true;
+                    self.needs_flush = true;
                 }
             }
         }
-        if self.phase != OutputPhase::Gone && self.dirty {
+        if self.phase != OutputPhase::Gone && self.needs_flush {
             if ready!(Pin::new(to).poll_flush(cx)).is_err() {
                 self.phase = OutputPhase::Gone;
             }
-            self.dirty = false;
+            self.needs_flush = false;
         }
         Poll::Ready(())
     }
 
-    /// The carrying task's work: ready when it is done, with those who waited for it.
-    fn poll_carry(&mut self, cx: &mut Context<'_>) -> Poll<Vec<Waker>> {
+    /// The work of the writing task: ready when it is done, with the wakers of the tasks that wait.
+    fn poll_writer_task(&mut self, cx: &mut Context<'_>) -> Poll<Vec<Waker>> {
         ready!(self.poll_drain(cx));
         if self.phase == OutputPhase::Ending {
             if let Some(to) = &mut self.to {
-                // Whoever should read it has gone if this fails.
+                // If closing fails, the reader has gone.
                 let _ = ready!(Pin::new(to).poll_shutdown(cx));
             }
             self.phase = OutputPhase::Gone;
             self.to = None;
         }
-        self.carried = false;
+        self.has_writer_task = false;
         Poll::Ready(std::mem::take(&mut self.waiting))
     }
 }
@@ -295,7 +292,7 @@ impl StdoutStream for OutputPipe {
 
 impl OutputStream for OutputPipe {
     fn write(&mut self, bytes: Bytes) -> StreamResult<()> {
-        let mut outlet = lock(&self.0);
+        let mut outlet = self.0.lock();
         if outlet.phase != OutputPhase::Open {
             return Err(StreamError::Closed);
         }
@@ -305,7 +302,7 @@ impl OutputStream for OutputPipe {
         outlet.chunk = bytes;
         let mut cx = Context::from_waker(Waker::noop());
         if outlet.poll_drain(&mut cx).is_pending() {
-            self.carry(&mut outlet);
+            self.spawn_writer_task(&mut outlet);
         }
         Ok(())
     }
@@ -315,10 +312,10 @@ impl OutputStream for OutputPipe {
     }
 
     fn check_write(&mut self) -> StreamResult<usize> {
-        let outlet = lock(&self.0);
+        let outlet = self.0.lock();
         match outlet.phase {
             OutputPhase::Ending | OutputPhase::Gone => Err(StreamError::Closed),
-            OutputPhase::Open if outlet.chunk.is_empty() && !outlet.dirty => Ok(CHUNK_BYTES),
+            OutputPhase::Open if outlet.chunk.is_empty() && !outlet.needs_flush => Ok(CHUNK_BYTES),
             OutputPhase::Open => Ok(0),
         }
     }
@@ -327,7 +324,7 @@ impl OutputStream for OutputPipe {
 #[wasmtime_wasi::async_trait]
 impl Pollable for OutputPipe {
     async fn ready(&mut self) {
-        poll_fn(|cx| lock(&self.0).poll_room(cx)).await;
+        poll_fn(|cx| self.0.lock().poll_room(cx)).await;
     }
 }
 
@@ -337,7 +334,7 @@ impl AsyncWrite for OutputPipe {
         cx: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        let mut outlet = lock(&self.0);
+        let mut outlet = self.0.lock();
         ready!(outlet.poll_room(cx));
         if outlet.phase != OutputPhase::Open {
             return Poll::Ready(Err(io::ErrorKind::BrokenPipe.into()));
@@ -346,13 +343,13 @@ impl AsyncWrite for OutputPipe {
         outlet.chunk = Bytes::copy_from_slice(&bytes[..len]);
         let mut at_once = Context::from_waker(Waker::noop());
         if outlet.poll_drain(&mut at_once).is_pending() {
-            self.carry(&mut outlet);
+            self.spawn_writer_task(&mut outlet);
         }
         Poll::Ready(Ok(len))
     }
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let mut outlet = lock(&self.0);
+        let mut outlet = self.0.lock();
         ready!(outlet.poll_room(cx));
         match outlet.phase {
             OutputPhase::Open => Poll::Ready(Ok(())),
@@ -380,7 +377,7 @@ mod tests {
     const TEXT: &[u8] = b"more than the pipe holds";
     const LIMIT: Duration = Duration::from_secs(10);
 
-    /// A pipe of 4 bytes that is full, with a task that waits to carry out the rest.
+    /// A pipe of 4 bytes that is full, with a task that waits to write the rest.
     async fn full() -> (DuplexStream, OutputPipe) {
         let (near, far) = tokio::io::duplex(4);
         let mut pipe = OutputPipe::new(Box::new(far));
@@ -417,7 +414,7 @@ mod tests {
         assert_eq!(read(near).await, TEXT);
         assert_eq!(holders(&pipe), 1, "the task has ended");
         assert!(timeout(LIMIT, pipe.clone().ready()).await.is_ok());
-        assert!(timeout(LIMIT, pipe.end()).await.is_ok());
+        assert!(timeout(LIMIT, pipe.finish()).await.is_ok());
     }
 
     #[tokio::test]

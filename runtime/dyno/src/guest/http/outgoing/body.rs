@@ -1,6 +1,6 @@
-//! Bodies on their way out of the guest and back to it, and what a response holds meanwhile.
+//! The body of a response to a guest's request, and the connection that it is read from.
 //!
-//! Owns when a connection is free again. Must not know where it goes then.
+//! Owns when the connection is free again. Must not know where it goes then.
 
 use std::pin::Pin;
 use std::sync::{Arc, Weak};
@@ -17,12 +17,12 @@ use crate::guest::network::connection::{ClientConnection, ConnectionTarget};
 use crate::guest::network::park::park;
 use crate::guest::network::shared::AppNetwork;
 
-/// A connection that a response is read from. Closed when this is dropped.
+/// The connection that a response is read from. Closed on drop.
 pub(super) struct ConnectionLease {
     app: Weak<AppNetwork>,
     target: ConnectionTarget,
     connection: ClientConnection,
-    place: RequestPermit,
+    permit: RequestPermit,
 }
 
 impl ConnectionLease {
@@ -30,48 +30,48 @@ impl ConnectionLease {
         app: &Arc<AppNetwork>,
         target: ConnectionTarget,
         connection: ClientConnection,
-        place: RequestPermit,
+        permit: RequestPermit,
     ) -> ConnectionLease {
         ConnectionLease {
             app: Arc::downgrade(app),
             target,
             connection,
-            place,
+            permit,
         }
     }
 
-    /// The response has ended: the connection is the app's again, and the dyno may open another.
+    /// Returns the connection to the app and the permit to the dyno: the response has ended.
     fn give_back(self) {
-        drop(self.place);
+        drop(self.permit);
         park(&self.app, self.target, self.connection);
     }
 }
 
-/// A response's body that gives up when no byte comes for a while.
+/// A response's body that fails when no byte arrives for some time.
 pub(super) struct FetchedBody {
     body: Incoming,
     between: Duration,
     waiting: Option<Pin<Box<tokio::time::Sleep>>>,
-    lent: Option<ConnectionLease>,
+    lease: Option<ConnectionLease>,
 }
 
 impl FetchedBody {
-    pub(super) fn new(body: Incoming, between: Duration, lent: ConnectionLease) -> FetchedBody {
+    pub(super) fn new(body: Incoming, between: Duration, lease: ConnectionLease) -> FetchedBody {
         let mut this = FetchedBody {
             body,
             between,
             waiting: None,
-            lent: Some(lent),
+            lease: Some(lease),
         };
-        this.settle(false);
+        this.return_lease_at_end(false);
         this
     }
 
-    fn settle(&mut self, ended: bool) {
+    fn return_lease_at_end(&mut self, ended: bool) {
         if (ended || self.body.is_end_stream())
-            && let Some(lent) = self.lent.take()
+            && let Some(lease) = self.lease.take()
         {
-            lent.give_back();
+            lease.give_back();
         }
     }
 }
@@ -88,8 +88,8 @@ impl Body for FetchedBody {
         if let Poll::Ready(frame) = Pin::new(&mut this.body).poll_frame(cx) {
             this.waiting = None;
             match &frame {
-                Some(Err(_)) => this.lent = None,
-                frame => this.settle(frame.is_none()),
+                Some(Err(_)) => this.lease = None,
+                frame => this.return_lease_at_end(frame.is_none()),
             }
             return Poll::Ready(frame.map(|frame| frame.map_err(Error::from)));
         }
@@ -98,7 +98,7 @@ impl Body for FetchedBody {
             .waiting
             .get_or_insert_with(|| Box::pin(tokio::time::sleep(between)));
         ready!(waiting.as_mut().poll(cx));
-        this.lent = None;
+        this.lease = None;
         Poll::Ready(Some(Err(Error::ConnectionReadTimeout)))
     }
 

@@ -1,6 +1,6 @@
-//! From a target to a connection: one resolution, each address checked, the first that answers.
+//! Dials a target: one name lookup, each address checked, the first address that answers.
 //!
-//! Owns how long an attempt takes. Must not know requests.
+//! Owns the longest time of an attempt. Must not know requests.
 
 use std::io;
 use std::net::SocketAddr;
@@ -14,25 +14,25 @@ use wasmtime_wasi_http::io::TokioIo;
 use crate::guest::network::connection::{ClientConnection, ConnectionTarget};
 use crate::guest::network::gate::EgressGate;
 use crate::guest::network::resolver::LookupError;
-use crate::guest::network::tls::secure;
+use crate::guest::network::tls::start_tls;
 
-/// Addresses of a name that are tried, one after the other.
+/// The most addresses of a name that are tried, one after the other.
 const ATTEMPTS_MAX: usize = 4;
-/// How long one of several addresses may keep the next one waiting.
+/// The longest time of an attempt, if another address is left to try.
 const ATTEMPT_MAX: Duration = Duration::from_secs(10);
 
-trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
-impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}
+trait DialledStream: AsyncRead + AsyncWrite + Send + Unpin {}
+impl<T: AsyncRead + AsyncWrite + Send + Unpin> DialledStream for T {}
 
-pub(super) async fn connect(
+pub(super) async fn connect_to(
     gate: &EgressGate,
     target: &ConnectionTarget,
 ) -> Result<ClientConnection, Error> {
-    let (addr, stream) = dial(gate, target).await?;
-    // Requests are small, and each is written whole.
+    let (addr, stream) = dial_target(gate, target).await?;
+    // Each request is written at once, so waiting for more data would only delay it.
     stream.set_nodelay(true).map_err(Error::Connect)?;
-    let stream: Box<dyn Stream> = match target.tls {
-        true => Box::new(secure(gate, &target.host, stream).await?),
+    let stream: Box<dyn DialledStream> = match target.tls {
+        true => Box::new(start_tls(gate, &target.host, stream).await?),
         false => Box::new(stream),
     };
     let handshake = hyper::client::conn::http1::handshake(TokioIo::new(stream));
@@ -41,16 +41,16 @@ pub(super) async fn connect(
     Ok(ClientConnection::new(sender, addr, driver))
 }
 
-async fn dial(
+async fn dial_target(
     gate: &EgressGate,
     target: &ConnectionTarget,
 ) -> Result<(SocketAddr, TcpStream), Error> {
-    // What was checked here is what is dialled: the name is not resolved again.
+    // The checked addresses are the ones that are dialled: the name is not resolved again.
     let found = gate.resolver.resolve(&target.host).await;
-    let found = found.map_err(|error| unresolved(&error))?;
+    let found = found.map_err(|error| map_lookup_error(&error))?;
     let mut open = Vec::with_capacity(found.len());
     for addr in found.into_iter().map(|ip| SocketAddr::new(ip, target.port)) {
-        if gate.dial(Some(&target.host), addr).await {
+        if gate.permits_dial(Some(&target.host), addr).await {
             open.push(addr);
         }
     }
@@ -64,14 +64,14 @@ async fn dial(
         };
         match tried {
             Ok(Ok(stream)) => return Ok((addr, stream)),
-            Ok(Err(error)) => last = failed(error),
+            Ok(Err(error)) => last = map_connect_error(error),
             Err(_) => last = Error::ConnectionTimeout,
         }
     }
     Err(last)
 }
 
-fn unresolved(error: &LookupError) -> Error {
+fn map_lookup_error(error: &LookupError) -> Error {
     match error {
         LookupError::Invalid => Error::HttpRequestUriInvalid,
         LookupError::Timeout => Error::DnsTimeout,
@@ -82,7 +82,7 @@ fn unresolved(error: &LookupError) -> Error {
     }
 }
 
-fn failed(error: io::Error) -> Error {
+fn map_connect_error(error: io::Error) -> Error {
     match error.kind() {
         io::ErrorKind::ConnectionRefused => Error::ConnectionRefused,
         io::ErrorKind::TimedOut => Error::ConnectionTimeout,

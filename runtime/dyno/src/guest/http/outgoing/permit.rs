@@ -1,9 +1,9 @@
-//! The right to have one outgoing request open.
+//! The permit for one open outgoing request.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// One of the requests that a dyno may have open.
+/// Counts as one of the requests that a dyno may have open, until it is dropped.
 pub(crate) struct RequestPermit(pub(super) Arc<AtomicUsize>);
 
 impl Drop for RequestPermit {

@@ -1,11 +1,11 @@
-//! Kinds of addresses that are closed unless they are opened.
+//! Kinds of addresses that are closed by default.
 //!
-//! Owns which blocks these are. Must not know what was opened.
+//! Owns which address blocks these are. Must not know which addresses the operator opened.
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-/// Why an address is closed.
+/// The reason why an address is closed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum ClosedAddress {
     ThisNetwork,
@@ -20,11 +20,11 @@ pub(crate) enum ClosedAddress {
     Mapped,
     Compatible,
     Tunnelled,
-    /// An address of this machine that would be open if it were another's.
+    /// A public address of this machine.
     Own,
-    /// A port that the platform itself listens on.
+    /// A port on which the platform itself listens.
     Platform,
-    /// A port that a dyno listens on.
+    /// A port on which a dyno listens.
     Dyno,
 }
 
@@ -51,8 +51,8 @@ impl fmt::Display for ClosedAddress {
 }
 
 impl ClosedAddress {
-    /// Nothing: the address is public.
-    pub(crate) fn of(ip: IpAddr) -> Option<ClosedAddress> {
+    /// The reason why this address is closed by default. `None`: the address is public.
+    pub(crate) fn by_default(ip: IpAddr) -> Option<ClosedAddress> {
         match ip {
             IpAddr::V4(ip) => closed_v4(ip),
             IpAddr::V6(ip) => closed_v6(ip),
@@ -77,8 +77,8 @@ fn closed_v4(ip: Ipv4Addr) -> Option<ClosedAddress> {
     }
 }
 
-/// Only global unicast (2000::/3) is open, less what the IANA IPv6 registry sets apart, and less what embeds or
-/// tunnels an IPv4 address: Teredo, 6to4, NAT64.
+/// Only global unicast (2000::/3) is open, without the blocks that the IANA IPv6 registry reserves, and without
+/// addresses that embed or tunnel an IPv4 address: Teredo, 6to4, NAT64.
 fn closed_v6(ip: Ipv6Addr) -> Option<ClosedAddress> {
     match ip.segments() {
         [0, 0, 0, 0, 0, 0, 0, 0] => Some(ClosedAddress::ThisNetwork),

@@ -1,6 +1,6 @@
-//! One thing that the operator opened: a network, and perhaps a port.
+//! A network that the operator opened, with an optional port.
 //!
-//! Owns the text of `--egress-allow`. Must not know what is closed otherwise.
+//! Owns the text format of `--egress-allow`. Must not know which addresses are closed by default.
 
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
@@ -9,34 +9,34 @@ use std::str::FromStr;
 use ipnet::IpNet;
 
 /// A network, or one port in it: `10.0.0.0/8`, `10.0.0.5/32:5432`, `10.0.0.5:5432`, `fd00::/8`, `[fd00::5]:5432`,
-/// `[fd00::]/8:5432`. An address alone is a network of one.
+/// `[fd00::]/8:5432`. A single address is a network of one address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct EgressOpening {
-    /// Its addresses.
+    /// The addresses of the network.
     pub network: IpNet,
-    /// The only port; all of them if there is none.
+    /// The port that is opened. `None`: all ports.
     pub port: Option<u16>,
 }
 
-/// Text that is no [`EgressOpening`].
+/// The reason why a text is not an [`EgressOpening`].
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum EgressOpeningError {
-    /// Neither an address nor a network.
+    /// The text before the port is neither an address nor a network.
     #[error("write a network and perhaps a port: 10.0.0.0/8, 10.0.0.5:5432 or [fd00::5]:5432")]
     Network,
-    /// What follows the colon.
+    /// The text after the colon is not a port.
     #[error("the port is a number from 1 to 65535")]
     Port,
-    /// Bits beyond the prefix, as in 10.0.0.5/8.
+    /// The address has bits beyond the prefix, as in 10.0.0.5/8. The second network is the one without these bits.
     #[error("{0} names one address and a network: write {1} for the network")]
     Bits(IpNet, IpNet),
 }
 
 impl EgressOpening {
-    /// All ports of the network of `address` and its first `bits`.
+    /// All ports of the network that consists of the first `bits` bits of `address`.
     ///
     /// # Panics
-    /// If there are more bits than the address has.
+    /// If the address has fewer bits.
     pub fn network(address: IpAddr, bits: u8) -> EgressOpening {
         let network = IpNet::new(address, bits).expect("a prefix is no longer than its address");
         let (network, port) = (network.trunc(), None);
@@ -61,7 +61,7 @@ impl FromStr for EgressOpening {
                 };
                 (format!("{address}{prefix}"), port)
             }
-            // More than one colon: an IPv6 address without a port.
+            // A text with more than one colon is an IPv6 address without a port.
             None => match text.split_once(':') {
                 Some((network, port)) if !port.contains(':') => (network.to_owned(), Some(port)),
                 _ => (text.to_owned(), None),
@@ -74,7 +74,7 @@ impl FromStr for EgressOpening {
     }
 }
 
-/// What stands in brackets, and what follows.
+/// Splits `[address]rest`. `None` if the text does not start with an IPv6 address in brackets.
 fn bracketed(text: &str) -> Option<(&str, &str)> {
     let (address, rest) = text.strip_prefix('[')?.split_once(']')?;
     address.contains(':').then_some((address, rest))

@@ -1,17 +1,17 @@
-//! The addresses of this machine's own interfaces, as far as the system tells.
+//! The addresses of this machine's network interfaces.
 //!
-//! Owns how they are learnt and how old the list may be. Must not know what is closed.
+//! Owns how they are read and how old the list may be. Must not know which addresses are closed.
 
 use std::net::IpAddr;
-use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use if_addrs::IfAddr;
+use parking_lot::Mutex;
 
-/// How old the list may be: an address that the machine was given is closed after so long.
+/// The greatest age of the list: a new address of the machine is closed after this time at the latest.
 const AGE_MAX: Duration = Duration::from_secs(1);
 
-/// This machine's addresses, asked for when somebody dials.
+/// This machine's addresses, read when a guest dials.
 #[derive(Debug, Default)]
 pub(crate) struct MachineAddresses(Mutex<Option<AddressList>>);
 
@@ -22,15 +22,16 @@ struct AddressList {
 }
 
 impl MachineAddresses {
-    /// Whether `ip` is one of them, or the broadcast address of one. If the system never told, every address is.
+    /// Whether `ip` is an address of this machine, or the broadcast address of one of its networks. Always true if
+    /// the list could never be read.
     pub(crate) fn contains(&self, ip: IpAddr) -> bool {
-        let mut list = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut list = self.0.lock();
         if list
             .as_ref()
             .is_none_or(|list| list.read.elapsed() > AGE_MAX)
         {
-            // One that cannot be read (no descriptor is free) leaves the last one as it is.
-            if let Some(fresh) = read() {
+            // If the list cannot be read (no file descriptor is free), the last list stays in use.
+            if let Some(fresh) = read_interfaces() {
                 *list = Some(fresh);
             }
         }
@@ -38,15 +39,15 @@ impl MachineAddresses {
         list.is_none_or(|list| list.addresses.contains(&ip.to_canonical()))
     }
 
-    /// Whether what is sent to `ip` stays on this machine.
-    pub(crate) fn here(&self, ip: IpAddr) -> bool {
+    /// Whether traffic to `ip` stays on this machine.
+    pub(crate) fn stays_here(&self, ip: IpAddr) -> bool {
         let ip = ip.to_canonical();
         ip.is_loopback() || ip.is_unspecified() || self.contains(ip)
     }
 
-    /// A list that a test made, which is never read anew.
+    /// A fixed list for tests, which is never read again.
     #[cfg(test)]
-    pub(crate) fn of(addresses: &[IpAddr]) -> MachineAddresses {
+    pub(crate) fn from_list(addresses: &[IpAddr]) -> MachineAddresses {
         let far = Instant::now() + Duration::from_secs(86_400);
         MachineAddresses(Mutex::new(Some(AddressList {
             read: far,
@@ -55,7 +56,7 @@ impl MachineAddresses {
     }
 }
 
-fn read() -> Option<AddressList> {
+fn read_interfaces() -> Option<AddressList> {
     let interfaces = if_addrs::get_if_addrs().ok()?;
     let mut addresses = Vec::with_capacity(interfaces.len());
     for interface in interfaces {

@@ -1,4 +1,4 @@
-//! The policy, address by address, and the text that opens more.
+//! Tests of the policy, address by address, and of the text format of openings.
 
 use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -7,7 +7,7 @@ use proptest::prelude::*;
 
 use super::{ClosedAddress, EgressOpening, EgressPolicy, MachineAddresses};
 
-/// This machine's addresses, as these tests have it.
+/// This machine's addresses in these tests.
 const OWN: [IpAddr; 2] = [
     IpAddr::V4(Ipv4Addr::new(9, 9, 9, 1)),
     IpAddr::V6(Ipv6Addr::new(0x2a00, 0, 0, 0, 0, 0, 0, 1)),
@@ -19,7 +19,7 @@ fn verdict(egress: &EgressPolicy, reach: &[&str], addr: &str) -> Result<(), Clos
         .iter()
         .map(|end| end.parse().expect("an endpoint"))
         .collect();
-    egress.check(addr, &reach, &MachineAddresses::of(&OWN))
+    egress.check_address(addr, &reach, &MachineAddresses::from_list(&OWN))
 }
 
 fn allowing(openings: &[&str]) -> EgressPolicy {
@@ -138,7 +138,7 @@ fn the_platform_is_opened_by_its_port_only() {
             "{here}"
         );
     }
-    // The same port of another machine.
+    // The same port on another machine.
     assert_eq!(verdict(&broad, &[], "10.0.0.1:8081"), Ok(()));
     let exact = allowing(&["127.0.0.1:8081"]);
     assert_eq!(verdict(&exact, &[], "127.0.0.1:8081"), Ok(()));
@@ -193,7 +193,7 @@ fn a_remedy_opens_just_what_was_refused() {
         let parsed: SocketAddr = addr.parse().expect("an address");
         let why = verdict(&EgressPolicy::default(), &[], addr).expect_err("closed");
         let remedy = EgressPolicy::default()
-            .remedy(parsed, why)
+            .opening_command(parsed, why)
             .expect("a remedy");
         let flag = remedy
             .strip_prefix("dyno serve --egress-allow ")
@@ -208,7 +208,7 @@ fn a_remedy_opens_just_what_was_refused() {
     }
     let dyno = "127.0.0.1:80".parse().expect("an address");
     assert_eq!(
-        EgressPolicy::default().remedy(dyno, ClosedAddress::Dyno),
+        EgressPolicy::default().opening_command(dyno, ClosedAddress::Dyno),
         None
     );
 }
@@ -232,7 +232,7 @@ fn what_opens_nothing_is_named() {
     }
 }
 
-/// What the standard library knows of an address.
+/// Addresses that the standard library knows to be special.
 fn plainly_closed(ip: IpAddr) -> bool {
     match ip {
         IpAddr::V4(ip) => {
@@ -258,7 +258,7 @@ fn plainly_closed(ip: IpAddr) -> bool {
 fn addresses() -> impl Strategy<Value = IpAddr> {
     let v4 = any::<u32>().prop_map(|bits| IpAddr::V4(Ipv4Addr::from_bits(bits)));
     let v6 = any::<u128>().prop_map(|bits| IpAddr::V6(Ipv6Addr::from_bits(bits)));
-    // Those that mean or hold an IPv4 address, which chance would never hit.
+    // Addresses that mean or embed an IPv4 address, which random ones would never hit.
     let holding = (any::<u32>(), 0..5usize).prop_map(|(bits, form)| {
         let bits = u128::from(bits);
         let prefixes = [

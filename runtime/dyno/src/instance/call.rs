@@ -2,8 +2,6 @@
 //!
 //! Must not know where requests come from, nor what happens to the dyno afterwards.
 
-mod response_pump;
-
 use std::future::poll_fn;
 use std::pin::{Pin, pin};
 use std::task::Poll;
@@ -19,30 +17,22 @@ use wasmtime::error::Context as _;
 use wasmtime_wasi_http::p3::bindings::Service;
 use wasmtime_wasi_http::{Error, FieldMap, WasiBody, WasiHttpView, p3};
 
-use crate::call::response_pump::ResponsePump;
 use crate::guest::Guest;
-use crate::guest::http::handling::{Handle, Slot, begin_request, wasi_body_error};
+use crate::guest::http::handling::{AnswerSlot, HandleFunction, begin_request, wasi_body_error};
 use crate::guest::http::writing::is_without_content;
+use crate::instance::outcome::CallOutcome;
+use crate::instance::response_pump::ResponsePump;
 
 /// How often a call polls the guest again at once because its output moved, before other tasks may run.
 const ROUNDS_MAX: u32 = 16;
 
-/// How a guest came out of a call, if it did not trap.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum CallOutcome {
-    /// The whole response was sent.
-    Complete,
-    /// The guest returned without a response, or left it incomplete, for this reason.
-    Incomplete(&'static str),
-}
-
 /// The handler of an instance, of either version of WASI.
-pub(crate) enum Handler {
-    P2(Handle),
+pub(crate) enum GuestHandler {
+    P2(HandleFunction),
     P3(Service),
 }
 
-impl Handler {
+impl GuestHandler {
     /// Runs one request. `request` is taken from its place, since each level of the call would otherwise hold a copy.
     ///
     /// # Errors
@@ -54,9 +44,9 @@ impl Handler {
         reply: &mut Reply,
     ) -> wasmtime::Result<CallOutcome> {
         match self {
-            Handler::P2(handle) => call_p2(handle, store, request, reply).await,
+            GuestHandler::P2(handle) => call_p2(handle, store, request, reply).await,
             // Boxed: this future is larger than all the rest of a call.
-            Handler::P3(service) => Box::pin(call_p3(service, store, request, reply)).await,
+            GuestHandler::P3(service) => Box::pin(call_p3(service, store, request, reply)).await,
         }
     }
 }
@@ -66,7 +56,7 @@ fn take_request(request: &mut Option<DynoRequest>) -> wasmtime::Result<DynoReque
 }
 
 async fn call_p2(
-    handle: &Handle,
+    handle: &HandleFunction,
     store: &mut Store<Guest>,
     request: &mut Option<DynoRequest>,
     reply: &mut Reply,
@@ -126,7 +116,7 @@ async fn call_p3(
                 Ok(response) => {
                     let (head, body) = guest
                         .with(|store| open_response(store, response, received, is_head_request))?;
-                    let mut pump = ResponsePump::new(Slot::default(), reply, is_head_request);
+                    let mut pump = ResponsePump::new(AnswerSlot::default(), reply, is_head_request);
                     pump.send_head(head, Some(body));
                     poll_fn(|cx| pump.poll_end(cx)).await
                 }

@@ -11,14 +11,14 @@ use http::{HeaderMap, response};
 use http_body::{Body, Frame};
 use wasmtime_wasi_http::{Error, WasiBody};
 
-use crate::call::CallOutcome;
-use crate::guest::http::handling::{Said, Slot};
+use crate::guest::http::handling::{AnswerSlot, HandlerAnswer};
 use crate::guest::http::writing::is_without_content;
+use crate::instance::outcome::CallOutcome;
 
 /// How far the response has come.
 enum PumpState {
     /// The guest has not set a head.
-    Head(Slot),
+    Head(AnswerSlot),
     /// The head was sent.
     Body(WasiBody),
     /// Nothing more will come.
@@ -44,7 +44,7 @@ pub(super) struct ResponsePump<'a> {
 }
 
 impl<'a> ResponsePump<'a> {
-    pub(super) fn new(slot: Slot, reply: &'a mut Reply, is_head_request: bool) -> Self {
+    pub(super) fn new(slot: AnswerSlot, reply: &'a mut Reply, is_head_request: bool) -> Self {
         ResponsePump {
             state: PumpState::Head(slot),
             reply,
@@ -96,10 +96,10 @@ impl<'a> ResponsePump<'a> {
     fn step(&mut self, cx: &mut Context<'_>) -> Option<PumpStop> {
         match &mut self.state {
             PumpState::Head(slot) => match slot.take() {
-                Said::Nothing => return Some(PumpStop::Guest),
-                Said::Response(head, body) => self.send_head(head, body),
-                Said::Error => self.fail("the handler answered with an error"),
-                Said::Dropped => self.fail("the handler dropped its response"),
+                HandlerAnswer::Nothing => return Some(PumpStop::Guest),
+                HandlerAnswer::Response(head, body) => self.send_head(head, body),
+                HandlerAnswer::Error => self.fail("the handler answered with an error"),
+                HandlerAnswer::Dropped => self.fail("the handler dropped its response"),
             },
             PumpState::Body(body) => {
                 if self.reply.poll_ready(cx).is_pending() {
