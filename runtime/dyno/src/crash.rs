@@ -28,7 +28,7 @@ pub(crate) struct DynoCrash {
 pub(crate) fn describe_boot_failure(error: &wasmtime::Error, dyno_log: &DynoLog) -> DynoCrash {
     DynoCrash {
         cause: CrashCause::Boot,
-        ..crash(error, dyno_log)
+        ..describe_failure(error, dyno_log)
     }
 }
 

@@ -230,7 +230,7 @@ impl Future for GuestCall {
                     CallFailure::Boot(error) => describe_boot_failure(&error, dyno_log),
                     CallFailure::Call(error) => DynoCrash {
                         in_request: true,
-                        ..crash(&error, dyno_log)
+                        ..describe_failure(&error, dyno_log)
                     },
                     CallFailure::Server => DynoCrash {
                         reason: "stopped, since it does not listen on $PORT any more".to_owned(),

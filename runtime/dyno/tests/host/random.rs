@@ -64,8 +64,8 @@ fn judge(bytes: &[u8], flavor: Flavor) -> Result<(), TestCaseError> {
 fn load(world: &World, flavor: Flavor, file: &Path) -> Result<(), CompileError> {
     let (compiler, engines) = (&world.compiler, &world.engines);
     world.runtime.block_on(async {
-        let found = compiler.find(engines, flavor, file).await?;
-        let code = compiler.code(engines, flavor, file, &found.cached).await;
+        let found = compiler.find_cached(engines, flavor, file).await?;
+        let code = compiler.load_code(engines, flavor, file, &found.cached).await;
         code.map(drop)
     })
 }

@@ -254,7 +254,7 @@ impl Host {
     /// On engines of its own, with room for so many dynos awake.
     pub async fn with_room(guest: &str, awake: u32) -> Host {
         let bytes = std::fs::read(testkit::guest_path(guest)).unwrap();
-        let engines = Engines::with_room(InstanceAllocation::OnDemand, awake).unwrap();
+        let engines = Engines::with_awake_max(InstanceAllocation::OnDemand, awake).unwrap();
         let world = match guest.ends_with('3') {
             true => World::Handler03,
             false => World::Handler02,
