@@ -3,9 +3,9 @@
 //! Owns how requests are made, which server and app are meant, and what a failure is called. Must not know commands
 //! nor how anything is shown. The API's own objects are in `types`.
 
-mod answer;
 pub(crate) mod credentials;
-mod described;
+mod error_json;
+mod response;
 mod target;
 pub(crate) mod types;
 pub(crate) mod url;
@@ -18,9 +18,9 @@ use http::{HeaderValue, Method, Request, Uri};
 use serde_json::Value;
 use ureq::{Agent, Body, SendBody};
 
-use answer::ApiError;
-pub(crate) use answer::{Answer, Unreachable, is_not_found};
 pub(crate) use described::described;
+use response::ApiError;
+pub(crate) use response::{Answer, Unreachable, is_not_found};
 use target::NamedBy;
 pub(crate) use target::{App, Server, server_url};
 pub(crate) use url::ServerUrl;
@@ -281,7 +281,7 @@ impl Client {
     }
 
     fn failed(&self, error: ureq::Error) -> anyhow::Error {
-        answer::unreachable(&self.url, error)
+        response::unreachable(&self.url, error)
     }
 }
 

@@ -7,7 +7,7 @@ use grid::text::error_texts;
 use serde_json::{Value, json};
 use slugs::build::BuildError;
 
-use super::answer::{ApiError, Unreachable};
+use super::response::{ApiError, Unreachable};
 use super::target::NoServer;
 
 /// An error as an object.
