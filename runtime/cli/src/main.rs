@@ -50,7 +50,7 @@ fn main() -> ExitCode {
                 terminal::error(&error);
             }
             if as_json {
-                terminal::json_error(&client::described(&error));
+                terminal::json_error(&client::error_to_json(&error));
             }
             ExitCode::from(FAILED)
         }

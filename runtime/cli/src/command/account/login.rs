@@ -3,10 +3,10 @@
 use std::io::{IsTerminal, Read};
 
 use anyhow::{Context, Result, bail};
+use api::resource::AccountResource;
 
 use crate::args::{LoginArgs, LogoutArgs, WhoamiArgs};
-use crate::client::types::Account;
-use crate::client::{Client, Server, ServerUrl, credentials, server_url};
+use crate::client::{Client, ServerUrl, TargetServer, credentials, server_url};
 use crate::terminal::{self, clean};
 
 /// Bytes of a token, at most: what is longer is some other file.
@@ -23,7 +23,7 @@ pub(crate) fn login(args: &LoginArgs) -> Result<()> {
     let token = token(&url)?;
     let client = Client::new(url.clone(), token.clone());
     let answer = client.get("/v1/account")?;
-    let account: Account = answer.read()?;
+    let account: AccountResource = answer.read()?;
     let file = credentials::log_in(&url, &token)?;
     if args.json {
         return terminal::json(answer.json());
@@ -67,15 +67,15 @@ pub(crate) fn logout(args: &LogoutArgs) -> Result<()> {
 }
 
 pub(crate) fn whoami(args: &WhoamiArgs) -> Result<()> {
-    let server = Server::of(&args.on)?;
+    let server = TargetServer::find(&args.on)?;
     let answer = server.client.get("/v1/account")?;
     server.show(&answer, || {
         terminal::print(&who(&answer.read()?, server.client.url()))
     })
 }
 
-fn who(account: &Account, url: &ServerUrl) -> String {
-    let Account { name, role, app } = account;
+fn who(account: &AccountResource, url: &ServerUrl) -> String {
+    let AccountResource { name, role, app } = account;
     let only = app
         .as_ref()
         .map_or_else(String::new, |app| format!(", app {app} only"));

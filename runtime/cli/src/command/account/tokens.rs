@@ -4,13 +4,12 @@ use std::path::Path;
 use std::time::SystemTime;
 
 use anyhow::{Context, Result, bail};
+use api::resource::{CreateTokenRequest, PageResource, TokenResource, TokenRoleResource};
 use grid::name::AppName;
 use node::{LocalToken, LocalTokenError, LocalTokenRequest};
-use serde_json::json;
 
 use crate::args::{TokenRole, TokensArgs, TokensCommand};
-use crate::client::types::{Items, Token};
-use crate::client::{Server, escape};
+use crate::client::{TargetServer, escape};
 use crate::dirs;
 use crate::terminal::{self, ago, clean, table};
 
@@ -23,7 +22,7 @@ pub(crate) fn run(args: &TokensArgs) -> Result<()> {
         data,
     }) = &args.command
     else {
-        let server = Server::of(&args.on)?;
+        let server = TargetServer::find(&args.on)?;
         return match &args.command {
             Some(TokensCommand::Revoke { id }) => revoke(&server, id),
             _ => list(&server),
@@ -31,7 +30,7 @@ pub(crate) fn run(args: &TokensArgs) -> Result<()> {
     };
     let name = name.as_deref().unwrap_or(role.name());
     if !local {
-        return create(&Server::of(&args.on)?, name, *role, app.as_ref());
+        return create(&TargetServer::find(&args.on)?, name, *role, app.as_ref());
     }
     if args.on.server.is_some() {
         bail!("--local is for the server whose data is on this machine: leave --server out");
@@ -44,16 +43,16 @@ pub(crate) fn run(args: &TokensArgs) -> Result<()> {
     create_locally(&request, data.as_deref(), args.on.json)
 }
 
-fn list(server: &Server) -> Result<()> {
+fn list(server: &TargetServer) -> Result<()> {
     let answer = server.client.list("/v1/tokens")?;
     server.show(&answer, || {
-        let Items { items } = answer.read::<Items<Token>>()?;
+        let PageResource { items, .. } = answer.read::<PageResource<TokenResource>>()?;
         let now = SystemTime::now();
         let rows = items.iter().map(|token| {
             [
                 clean(&token.id),
                 clean(&token.name),
-                clean(&token.role),
+                clean(&token.role.to_string()),
                 clean(token.app.as_deref().unwrap_or("all")),
                 clean(&token.created_by),
                 ago(&token.created_at, now),
@@ -63,15 +62,24 @@ fn list(server: &Server) -> Result<()> {
     })
 }
 
-/// Prints the secret alone on stdout, so that it can go where it is needed.
-fn create(server: &Server, name: &str, role: TokenRole, app: Option<&AppName>) -> Result<()> {
-    let mut body = json!({ "name": name, "role": role.name() });
-    if let Some(app) = app {
-        body["app"] = json!(app);
+fn role_resource(role: TokenRole) -> TokenRoleResource {
+    match role {
+        TokenRole::Admin => TokenRoleResource::Admin,
+        TokenRole::Deploy => TokenRoleResource::Deploy,
+        TokenRole::Read => TokenRoleResource::Read,
     }
-    let answer = server.client.post("/v1/tokens", &body)?;
+}
+
+/// Creates a token and prints its secret alone on stdout, so that a script can read it.
+fn create(server: &TargetServer, name: &str, role: TokenRole, app: Option<&AppName>) -> Result<()> {
+    let request = CreateTokenRequest {
+        name: name.to_owned(),
+        role: role_resource(role),
+        app: app.map(ToString::to_string),
+    };
+    let answer = server.client.post("/v1/tokens", &request)?;
     server.show(&answer, || {
-        let token: Token = answer.read()?;
+        let token: TokenResource = answer.read()?;
         let secret = token
             .token
             .context("the server made a token and did not tell it")?;
@@ -110,7 +118,7 @@ fn create_locally(request: &LocalTokenRequest, data: Option<&Path>, json: bool) 
     terminal::print(&clean(&token.token))
 }
 
-fn revoke(server: &Server, id: &str) -> Result<()> {
+fn revoke(server: &TargetServer, id: &str) -> Result<()> {
     let answer = server
         .client
         .delete(&format!("/v1/tokens/{}", escape(id)))?;

@@ -1,18 +1,17 @@
 //! `dyno addons`: an app's databases and caches.
 
 use anyhow::{Context, Result, bail};
+use api::resource::{AddonResource, CreateAddonRequest, PageResource};
 use grid::desired::AddonService;
 use grid::name::{AddonName, AttachmentName};
-use serde_json::{Value, json};
 
 use crate::args::{AddonsArgs, AddonsCommand};
-use crate::client::types::{Addon, Items};
-use crate::client::{Answer, App};
+use crate::client::{ApiResponse, TargetApp};
 use crate::command::release::settle;
 use crate::terminal::{self, ProgressLine, clean, table};
 
 pub(crate) fn run(args: &AddonsArgs) -> Result<()> {
-    let app = App::of(&args.on)?;
+    let app = TargetApp::find(&args.on)?;
     match &args.command {
         None => list(&app),
         Some(AddonsCommand::Create {
@@ -26,10 +25,10 @@ pub(crate) fn run(args: &AddonsArgs) -> Result<()> {
     }
 }
 
-fn list(app: &App) -> Result<()> {
+fn list(app: &TargetApp) -> Result<()> {
     let answer = app.client().list(&app.path("/addons"))?;
     app.server.show(&answer, || {
-        let Items { items } = answer.read::<Items<Addon>>()?;
+        let PageResource { items, .. } = answer.read::<PageResource<AddonResource>>()?;
         if items.is_empty() {
             let next = "yet: dyno addons create postgresql, redis or memcached";
             terminal::note("No add-ons", next);
@@ -40,7 +39,7 @@ fn list(app: &App) -> Result<()> {
                 clean(addon.attached_as.as_deref().unwrap_or("-")),
                 clean(&addon.service),
                 clean(&addon.name),
-                clean(&addon.state),
+                clean(&addon.state.to_string()),
                 clean(&addon.config_names.join(", ")),
                 clean(&shared(app, addon)),
             ]
@@ -58,7 +57,7 @@ fn list(app: &App) -> Result<()> {
 }
 
 /// The other apps that have it, the one that it was made for first.
-fn shared(app: &App, addon: &Addon) -> String {
+fn shared(app: &TargetApp, addon: &AddonResource) -> String {
     let owner = addon
         .owner
         .iter()
@@ -71,36 +70,40 @@ fn shared(app: &App, addon: &Addon) -> String {
 }
 
 fn create(
-    app: &App,
+    app: &TargetApp,
     service: AddonService,
     attach_as: Option<&AttachmentName>,
     name: Option<&AddonName>,
 ) -> Result<()> {
-    let mut body = json!({ "service": service });
-    if let Some(name) = name {
-        body["name"] = json!(name);
-    }
+    let request = CreateAddonRequest {
+        service: Some(service.name().to_owned()),
+        name: name.map(ToString::to_string),
+        attach_as: attach_as.map(ToString::to_string),
+        addon: None,
+    };
     let working = ProgressLine::start(&format!("Creating {service} for {}", app.name));
-    let answer = post(app, body, attach_as)?;
+    let answer = post(app, &request)?;
     drop(working);
     attached(app, "Created", &answer)
 }
 
-fn attach(app: &App, addon: &AddonName, attach_as: Option<&AttachmentName>) -> Result<()> {
-    let answer = post(app, json!({ "addon": addon }), attach_as)?;
+fn attach(app: &TargetApp, addon: &AddonName, attach_as: Option<&AttachmentName>) -> Result<()> {
+    let request = CreateAddonRequest {
+        addon: Some(addon.to_string()),
+        attach_as: attach_as.map(ToString::to_string),
+        ..CreateAddonRequest::default()
+    };
+    let answer = post(app, &request)?;
     attached(app, "Attached", &answer)
 }
 
-fn post(app: &App, mut body: Value, attach_as: Option<&AttachmentName>) -> Result<Answer> {
-    if let Some(attach_as) = attach_as {
-        body["as"] = json!(attach_as);
-    }
-    app.client().post(&app.path("/addons"), &body)
+fn post(app: &TargetApp, request: &CreateAddonRequest) -> Result<ApiResponse> {
+    app.client().post(&app.path("/addons"), request)
 }
 
 /// Says what the app has now, and waits for the release that has it.
-fn attached(app: &App, verb: &str, answer: &Answer) -> Result<()> {
-    let addon: Addon = answer.read()?;
+fn attached(app: &TargetApp, verb: &str, answer: &ApiResponse) -> Result<()> {
+    let addon: AddonResource = answer.read()?;
     let vars = addon.config_names.join(", ");
     let made = match answer.release() {
         Some(version) => format!("which makes {version}"),
@@ -112,7 +115,7 @@ fn attached(app: &App, verb: &str, answer: &Answer) -> Result<()> {
 }
 
 /// Waits for the release that a change made, if it made one.
-fn settled(app: &App, answer: &Answer) -> Result<()> {
+fn settled(app: &TargetApp, answer: &ApiResponse) -> Result<()> {
     if let Some(version) = answer.release() {
         settle(app, version, ProgressLine::quiet())?;
         terminal::note("Up", &format!("{} {}", app.name, clean(version)));
@@ -121,11 +124,11 @@ fn settled(app: &App, answer: &Answer) -> Result<()> {
 }
 
 /// The add-on of this name, or that the app calls so.
-fn find(app: &App, named: &str) -> Result<Addon> {
+fn find(app: &TargetApp, named: &str) -> Result<AddonResource> {
     let answer = app.client().list(&app.path("/addons"))?;
-    let Items { items } = answer.read::<Items<Addon>>()?;
+    let PageResource { items, .. } = answer.read::<PageResource<AddonResource>>()?;
     let is_named =
-        |addon: &Addon| addon.name == named || addon.attached_as.as_deref() == Some(named);
+        |addon: &AddonResource| addon.name == named || addon.attached_as.as_deref() == Some(named);
     let found = items.into_iter().find(is_named);
     found.with_context(|| {
         let (app, named) = (&app.name, clean(named));
@@ -133,11 +136,11 @@ fn find(app: &App, named: &str) -> Result<Addon> {
     })
 }
 
-fn is_own(app: &App, addon: &Addon) -> bool {
+fn is_own(app: &TargetApp, addon: &AddonResource) -> bool {
     addon.owner.as_deref() == Some(app.name.as_str())
 }
 
-fn detach(app: &App, named: &str) -> Result<()> {
+fn detach(app: &TargetApp, named: &str) -> Result<()> {
     let addon = find(app, named)?;
     let name = clean(&addon.name);
     if is_own(app, &addon) {
@@ -154,7 +157,7 @@ fn detach(app: &App, named: &str) -> Result<()> {
     settled(app, &answer)
 }
 
-fn destroy(app: &App, named: &str, confirm: &str) -> Result<()> {
+fn destroy(app: &TargetApp, named: &str, confirm: &str) -> Result<()> {
     let addon = find(app, named)?;
     let name = clean(&addon.name);
     if !is_own(app, &addon) {

@@ -4,12 +4,11 @@ use std::io::IsTerminal;
 use std::process::{Command, Stdio};
 
 use anyhow::{Result, bail};
+use api::resource::{AppResource, CreateAppRequest, PageResource, UpdateAppRequest};
 use grid::name::AppName;
-use serde_json::{Map, Value, json};
 
 use crate::args::{AppOptions, AppSetting, AppsArgs, AppsCommand};
-use crate::client::types::{self, Items};
-use crate::client::{App, Server};
+use crate::client::{TargetApp, TargetServer};
 use crate::terminal::{self, clean, details, moment, table};
 
 pub(crate) fn run(args: &AppsArgs) -> Result<()> {
@@ -26,10 +25,10 @@ pub(crate) fn run(args: &AppsArgs) -> Result<()> {
 }
 
 fn list(on: &AppOptions) -> Result<()> {
-    let server = Server::of(&on.server)?;
+    let server = TargetServer::find(&on.server)?;
     let answer = server.client.list("/v1/apps")?;
     server.show(&answer, || {
-        let Items { items } = answer.read::<Items<types::App>>()?;
+        let PageResource { items, .. } = answer.read::<PageResource<AppResource>>()?;
         if items.is_empty() {
             terminal::note("No apps", "yet: dyno deploy");
             return Ok(());
@@ -47,12 +46,11 @@ fn list(on: &AppOptions) -> Result<()> {
 }
 
 fn create(on: &AppOptions, name: Option<&AppName>) -> Result<()> {
-    let app = App::named(on, name)?;
-    let answer = app
-        .client()
-        .post("/v1/apps", &json!({ "name": app.name }))?;
+    let app = TargetApp::find_named(on, name)?;
+    let name = app.name.to_string();
+    let answer = app.client().post("/v1/apps", &CreateAppRequest { name })?;
     app.server.show(&answer, || {
-        let created: types::App = answer.read()?;
+        let created: AppResource = answer.read()?;
         terminal::note("Created", &clean(&created.name));
         terminal::note("Next", &format!("dyno deploy -a {}", app.name));
         terminal::print(&clean(&created.url))
@@ -60,13 +58,13 @@ fn create(on: &AppOptions, name: Option<&AppName>) -> Result<()> {
 }
 
 fn info(on: &AppOptions, name: Option<&AppName>) -> Result<()> {
-    let app = App::named(on, name)?;
+    let app = TargetApp::find_named(on, name)?;
     let answer = app.client().get(&app.path(""))?;
     app.server
         .show(&answer, || terminal::print(&describe(&answer.read()?)))
 }
 
-fn describe(app: &types::App) -> String {
+fn describe(app: &AppResource) -> String {
     let timeout = app.timeout_ms.map(std::time::Duration::from_millis);
     let timeout = timeout.map(|time| humantime::format_duration(time).to_string());
     let lines = [
@@ -96,7 +94,7 @@ fn describe(app: &types::App) -> String {
     )
 }
 
-fn release(app: &types::App) -> String {
+fn release(app: &AppResource) -> String {
     match (&app.release, &app.newest) {
         (Some(serving), Some(newest)) if serving != newest => {
             format!("{serving} serves, {newest} is the newest")
@@ -107,7 +105,7 @@ fn release(app: &types::App) -> String {
     }
 }
 
-fn formation(app: &types::App) -> String {
+fn formation(app: &AppResource) -> String {
     let counts = app.formation.iter();
     let counts: Vec<String> = counts
         .map(|(process, count)| format!("{process}={count}"))
@@ -116,21 +114,21 @@ fn formation(app: &types::App) -> String {
 }
 
 fn set(on: &AppOptions, settings: &[AppSetting]) -> Result<()> {
-    let app = App::of(on)?;
+    let app = TargetApp::find(on)?;
     let answer = app.client().patch(&app.path(""), &changes(settings))?;
     app.server
         .show(&answer, || terminal::print(&describe(&answer.read()?)))
 }
 
-fn changes(settings: &[AppSetting]) -> Value {
-    let changes: Map<String, Value> = settings
-        .iter()
-        .map(|setting| match setting {
-            AppSetting::Timeout(value) => ("timeout".into(), json!(value)),
-            AppSetting::IdleAfter(value) => ("idle_after".into(), json!(value)),
-        })
-        .collect();
-    changes.into()
+fn changes(settings: &[AppSetting]) -> UpdateAppRequest {
+    let mut changes = UpdateAppRequest::default();
+    for setting in settings {
+        match setting {
+            AppSetting::Timeout(value) => changes.timeout = Some(value.clone()),
+            AppSetting::IdleAfter(value) => changes.idle_after = Some(value.clone()),
+        }
+    }
+    changes
 }
 
 /// The name, typed once more, says which app, unless something else names another one.
@@ -147,7 +145,7 @@ fn destroy(on: &AppOptions, name: Option<&AppName>, confirm: Option<&AppName>) -
         let given = if name.is_some() { "" } else { "-a " };
         bail!("--confirm {confirm} does not fit {given}{other}: nothing was destroyed");
     }
-    let app = App::named(on, Some(confirm))?;
+    let app = TargetApp::find_named(on, Some(confirm))?;
     let answer = app.client().delete(&app.path(""))?;
     app.server.show(&answer, || {
         terminal::note(
@@ -159,9 +157,9 @@ fn destroy(on: &AppOptions, name: Option<&AppName>, confirm: Option<&AppName>) -
 }
 
 fn open(on: &AppOptions, name: Option<&AppName>) -> Result<()> {
-    let app = App::named(on, name)?;
+    let app = TargetApp::find_named(on, name)?;
     let answer = app.client().get(&app.path(""))?;
-    let url = answer.read::<types::App>()?.url;
+    let url = answer.read::<AppResource>()?.url;
     if std::io::stdout().is_terminal() && !app.server.json && !browse(&url) {
         terminal::warning("no browser was found: open the URL by hand");
     }
@@ -188,10 +186,15 @@ fn browse(url: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::{Value, json};
+
     use super::*;
 
-    fn app(extra: Value) -> types::App {
-        let mut app = json!({ "name": "shop", "url": "http://shop.localhost:8080/" });
+    fn app(extra: Value) -> AppResource {
+        let mut app = json!({
+            "name": "shop", "url": "http://shop.localhost:8080/", "hostnames": [], "maintenance": false,
+            "formation": {}, "created_at": "2026-11-22T00:53:12Z", "created_by": "admin",
+        });
         let fields = app.as_object_mut().expect("an object");
         fields.extend(extra.as_object().expect("an object").clone());
         serde_json::from_value(app).expect("an app")
@@ -233,7 +236,7 @@ mod tests {
             AppSetting::IdleAfter(None),
         ];
         assert_eq!(
-            changes(&settings),
+            json!(changes(&settings)),
             json!({ "timeout": "30s", "idle_after": null })
         );
     }

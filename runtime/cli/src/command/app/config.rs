@@ -3,22 +3,20 @@
 use std::collections::BTreeMap;
 
 use anyhow::{Context, Result};
-use serde_json::{Map, Value};
+use api::resource::{ConfigVarsResource, UpdateConfigVarsRequest};
 use slugs::manifest::dotenv::format_entry;
 
 use crate::args::{ConfigArgs, ConfigCommand, EnvAssignment};
-use crate::client::{Answer, App};
+use crate::client::{ApiResponse, TargetApp};
 use crate::command::release::settle;
 use crate::terminal::{self, ProgressLine, clean, table};
-
-type Vars = BTreeMap<String, String>;
 
 pub(crate) fn run(args: &ConfigArgs) -> Result<()> {
     let assigned = match &args.command {
         Some(ConfigCommand::Set { vars }) => assignments(vars),
         _ => Vec::new(),
     };
-    let app = App::of(&args.on)?;
+    let app = TargetApp::find(&args.on)?;
     match &args.command {
         None => list(&app, args.shell),
         Some(ConfigCommand::Get { name }) => get(&app, name),
@@ -27,14 +25,14 @@ pub(crate) fn run(args: &ConfigArgs) -> Result<()> {
     }
 }
 
-fn fetch(app: &App) -> Result<Answer> {
+fn fetch(app: &TargetApp) -> Result<ApiResponse> {
     app.client().get(&app.path("/config-vars"))
 }
 
-fn list(app: &App, shell: bool) -> Result<()> {
+fn list(app: &TargetApp, shell: bool) -> Result<()> {
     let answer = fetch(app)?;
     app.server.show(&answer, || {
-        let vars: Vars = answer.read()?;
+        let ConfigVarsResource(vars) = answer.read()?;
         if vars.is_empty() {
             terminal::note(
                 "No config",
@@ -54,8 +52,8 @@ fn list(app: &App, shell: bool) -> Result<()> {
     })
 }
 
-fn get(app: &App, name: &str) -> Result<()> {
-    let vars: Vars = fetch(app)?.read()?;
+fn get(app: &TargetApp, name: &str) -> Result<()> {
+    let ConfigVarsResource(vars) = fetch(app)?.read()?;
     let value = vars.get(name);
     let value = value.with_context(|| format!("{} has no config var {name}", app.name))?;
     if app.server.json {
@@ -82,25 +80,30 @@ fn assignments(vars: &[String]) -> Vec<EnvAssignment> {
     parsed.collect()
 }
 
-fn set(app: &App, vars: &[EnvAssignment]) -> Result<()> {
+fn set(app: &TargetApp, vars: &[EnvAssignment]) -> Result<()> {
     let pairs = vars
         .iter()
-        .map(|var| (var.name.clone(), Value::from(var.value.as_str())));
+        .map(|var| (var.name.clone(), Some(var.value.clone())));
     let names: Vec<&str> = vars.iter().map(|var| var.name.as_str()).collect();
     change(app, "Set", &names, pairs.collect())
 }
 
-fn unset(app: &App, names: &[String]) -> Result<()> {
-    let pairs = names.iter().map(|name| (name.clone(), Value::Null));
+fn unset(app: &TargetApp, names: &[String]) -> Result<()> {
+    let pairs = names.iter().map(|name| (name.clone(), None));
     let shown: Vec<&str> = names.iter().map(String::as_str).collect();
     change(app, "Removed", &shown, pairs.collect())
 }
 
 /// Makes the change, and waits for the release that it makes, if it makes one.
-fn change(app: &App, verb: &str, names: &[&str], pairs: Map<String, Value>) -> Result<()> {
+fn change(
+    app: &TargetApp,
+    verb: &str,
+    names: &[&str],
+    pairs: BTreeMap<String, Option<String>>,
+) -> Result<()> {
     let answer = app
         .client()
-        .patch(&app.path("/config-vars"), &pairs.into())?;
+        .patch(&app.path("/config-vars"), &UpdateConfigVarsRequest(pairs))?;
     let names = clean(&names.join(", "));
     match answer.release() {
         Some(version) => {

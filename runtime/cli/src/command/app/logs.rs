@@ -8,12 +8,12 @@ use grid::name::DynoId;
 use serde_json::{Value, json};
 
 use crate::args;
-use crate::client::{App, escape};
+use crate::client::{TargetApp, escape};
 use crate::terminal::{self, clean, colours, sgr};
 
 pub(crate) fn run(args: &args::LogsArgs) -> Result<()> {
-    let app = App::of(&args.on)?;
-    let stream = app.client().stream(&app.path(&query(args)))?;
+    let app = TargetApp::find(&args.on)?;
+    let stream = app.client().open_stream(&app.path(&query(args)))?;
     let mut lines = BufReader::new(stream);
     let mut line = Vec::new();
     loop {

@@ -1,16 +1,18 @@
 //! `dyno ps`: dynos, how many there are to be, and fresh ones for old.
 
 use anyhow::{Context, Result};
+use api::resource::{
+    DynoResource, FormationResource, FormationUpdate, PageResource, UpdateFormationRequest,
+};
 use grid::name::DynoId;
-use serde_json::{Map, Value, json};
+use serde_json::json;
 
 use crate::args::{PsArgs, PsCommand, ScaleAmount, ScaleChange};
-use crate::client::types::{Dyno, Formation, Items};
-use crate::client::{Answer, App};
+use crate::client::{ApiResponse, TargetApp};
 use crate::terminal::{self, clean, span, table};
 
 pub(crate) fn run(args: &PsArgs) -> Result<()> {
-    let app = App::of(&args.on)?;
+    let app = TargetApp::find(&args.on)?;
     match &args.command {
         None => list(&app),
         Some(PsCommand::Scale { changes }) => scale(&app, changes),
@@ -19,10 +21,10 @@ pub(crate) fn run(args: &PsArgs) -> Result<()> {
     }
 }
 
-fn list(app: &App) -> Result<()> {
+fn list(app: &TargetApp) -> Result<()> {
     let answer = app.client().list(&app.path("/dynos"))?;
     app.server.show(&answer, || {
-        let Items { items } = answer.read::<Items<Dyno>>()?;
+        let PageResource { items, .. } = answer.read::<PageResource<DynoResource>>()?;
         if items.is_empty() {
             terminal::note(
                 "No dynos",
@@ -34,7 +36,7 @@ fn list(app: &App) -> Result<()> {
     })
 }
 
-fn rows(dynos: &[Dyno]) -> String {
+fn rows(dynos: &[DynoResource]) -> String {
     let rows = dynos.iter().map(|dyno| {
         [
             clean(&dyno.id),
@@ -47,7 +49,7 @@ fn rows(dynos: &[Dyno]) -> String {
     table(["dyno", "state", "for", "release", "node"], rows)
 }
 
-fn scale(app: &App, changes: &[ScaleChange]) -> Result<()> {
+fn scale(app: &TargetApp, changes: &[ScaleChange]) -> Result<()> {
     if changes.is_empty() {
         let answer = formation(app)?;
         return app
@@ -57,39 +59,41 @@ fn scale(app: &App, changes: &[ScaleChange]) -> Result<()> {
     // Only a difference needs to know what there is.
     let differs = |change: &ScaleChange| !matches!(change.amount, ScaleAmount::Exactly(_));
     let now = if changes.iter().any(differs) {
-        formation(app)?.read::<Items<Formation>>()?.items
+        formation(app)?
+            .read::<PageResource<FormationResource>>()?
+            .items
     } else {
         Vec::new()
     };
     let updates = updates(changes, &now)?;
     let answer = app
         .client()
-        .patch(&app.path("/formation"), &json!({ "updates": updates }))?;
+        .patch(&app.path("/formation"), &UpdateFormationRequest { updates })?;
     app.server.show(&answer, || {
         terminal::note("Scaled", app.name.as_str());
         terminal::print(&sizes(&answer)?)
     })
 }
 
-fn formation(app: &App) -> Result<Answer> {
+fn formation(app: &TargetApp) -> Result<ApiResponse> {
     app.client().get(&app.path("/formation"))
 }
 
-fn sizes(answer: &Answer) -> Result<String> {
-    let Items { items } = answer.read::<Items<Formation>>()?;
+fn sizes(answer: &ApiResponse) -> Result<String> {
+    let PageResource { items, .. } = answer.read::<PageResource<FormationResource>>()?;
     let rows = items.iter().map(|item| {
         [
             clean(&item.process),
             item.quantity.to_string(),
-            clean(item.memory.as_deref().unwrap_or("-")),
-            clean(item.kind.as_deref().unwrap_or("-")),
+            clean(&item.memory),
+            clean(&item.kind.to_string()),
         ]
     });
     Ok(table(["process", "dynos", "memory", "kind"], rows))
 }
 
 /// The changes as the API takes them: outright.
-fn updates(changes: &[ScaleChange], now: &[Formation]) -> Result<Vec<Value>> {
+fn updates(changes: &[ScaleChange], now: &[FormationResource]) -> Result<Vec<FormationUpdate>> {
     let quantity = |change: &ScaleChange| -> Result<u32> {
         if let ScaleAmount::Exactly(count) = change.amount {
             return Ok(count);
@@ -99,19 +103,17 @@ fn updates(changes: &[ScaleChange], now: &[Formation]) -> Result<Vec<Value>> {
         let found = found.with_context(|| format!("the app has no process type {process}"))?;
         Ok(change.amount.of(found.quantity))
     };
-    let update = |change: &ScaleChange| -> Result<Value> {
-        let mut update = Map::new();
-        update.insert("type".into(), change.process.as_str().into());
-        update.insert("quantity".into(), quantity(change)?.into());
-        if let Some(memory) = &change.memory {
-            update.insert("memory".into(), memory.as_str().into());
-        }
-        Ok(update.into())
+    let update = |change: &ScaleChange| -> Result<FormationUpdate> {
+        Ok(FormationUpdate {
+            process: change.process.to_string(),
+            quantity: Some(quantity(change)?),
+            memory: change.memory.clone(),
+        })
     };
     changes.iter().map(update).collect()
 }
 
-fn restart(app: &App, dyno: Option<&DynoId>) -> Result<()> {
+fn restart(app: &TargetApp, dyno: Option<&DynoId>) -> Result<()> {
     let (path, what) = match dyno {
         Some(dyno) => (app.path(&format!("/dynos/{dyno}")), dyno.to_string()),
         None => (app.path("/dynos"), "all dynos".to_owned()),
@@ -126,7 +128,7 @@ fn restart(app: &App, dyno: Option<&DynoId>) -> Result<()> {
     })
 }
 
-fn stop(app: &App, dyno: &DynoId) -> Result<()> {
+fn stop(app: &TargetApp, dyno: &DynoId) -> Result<()> {
     let answer = app
         .client()
         .post(&app.path(&format!("/dynos/{dyno}/stop")), &json!({}))?;

@@ -9,15 +9,15 @@ use std::sync::mpsc::{self, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
+use api::resource::{DynoResource, RunDynoRequest};
 use grid::protocol::ProcessExit;
 use node::attach_frame::{self as frame, OutputFrame};
 use parking_lot::Mutex;
-use serde_json::{Map, json};
+use serde_json::json;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::args;
-use crate::client::types::Dyno;
-use crate::client::{App, Client};
+use crate::client::{Client, TargetApp};
 use crate::exit_code::{ABORTED, INTERRUPTED, TERMINATED};
 use crate::terminal::{self, OutputClosed, ProgramExit, clean};
 
@@ -31,21 +31,20 @@ const ENDED_WITHIN: Duration = Duration::from_secs(2);
 
 pub(crate) fn run(args: &args::RunArgs) -> Result<()> {
     let env = args::parse_env_flags(&args.env)?;
-    let app = App::of(&args.on)?;
-    let mut wish = Map::new();
-    wish.insert("command".into(), json!(args.command));
-    wish.insert("env".into(), json!(env));
-    wish.insert("attach".into(), json!(!args.detached));
-    if let Some(size) = &args.size {
-        wish.insert("size".into(), size.as_str().into());
-    }
+    let app = TargetApp::find(&args.on)?;
+    let request = RunDynoRequest {
+        command: args.command.clone(),
+        env: env.into_iter().collect(),
+        attach: !args.detached,
+        size: args.size.clone(),
+    };
     // From here on a signal ends the program as well.
     let (tell, news) = mpsc::channel();
     if !args.detached {
         watch_signals(tell.clone())?;
     }
-    let answer = app.client().post(&app.path("/dynos"), &wish.into())?;
-    let dyno: Dyno = answer.read()?;
+    let answer = app.client().post(&app.path("/dynos"), &request)?;
+    let dyno: DynoResource = answer.read()?;
     let id = clean(&dyno.id);
     if args.detached {
         return app.server.show(&answer, || {
@@ -113,7 +112,7 @@ fn follow(news: &mpsc::Receiver<RunEvent>, waiting: &WaitingSince) -> RunEvent {
 
 /// Passes input and output on, each on a thread of its own, which ends with this program.
 fn attach(client: &Client, place: &str, tell: &mpsc::Sender<RunEvent>) -> Result<WaitingSince> {
-    let output = client.stream(&format!("{place}/output"))?;
+    let output = client.open_stream(&format!("{place}/output"))?;
     let waiting: WaitingSince = Arc::new(Mutex::new(Some(Instant::now())));
     let tell = tell.clone();
     let (printed, is_waiting) = (tell.clone(), Arc::clone(&waiting));
@@ -125,7 +124,7 @@ fn attach(client: &Client, place: &str, tell: &mpsc::Sender<RunEvent>) -> Result
     std::thread::Builder::new()
         .name("input".into())
         .spawn(move || {
-            if let Err(why) = client.pour(&path, Stdin) {
+            if let Err(why) = client.send_stream(&path, Stdin) {
                 // The program may have ended; that comes with its output.
                 std::thread::sleep(ENDED_WITHIN);
                 let why = why.context("its input was not taken");

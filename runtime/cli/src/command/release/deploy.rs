@@ -5,18 +5,17 @@ mod source;
 use std::path::Path;
 
 use anyhow::Result;
-use serde_json::{Map, Value, json};
+use api::resource::{AppResource, CreateAppRequest, CreateReleaseRequest, ReleaseResource};
 
 use super::plan::{plan, plan_of_first};
 use super::wait::{settle, up};
 use crate::args::DeployArgs;
-use crate::client::types::{self, Release};
-use crate::client::{Answer, App, is_not_found};
+use crate::client::{ApiResponse, TargetApp, is_not_found};
 use crate::terminal::{self, ProgressLine, clean, count, size};
 use source::DeploySource;
 
 pub(crate) fn run(args: &DeployArgs) -> Result<()> {
-    let app = App::in_folder(&args.on, folder(&args.what))?;
+    let app = TargetApp::find_in_folder(&args.on, folder(&args.what))?;
     // Asked before the build, which may take long: is there a server that lets us in?
     let known = app.client().find(&app.path(""))?;
     let working = ProgressLine::start("Building");
@@ -49,24 +48,27 @@ fn folder(what: &Path) -> &Path {
 }
 
 /// The release as the API takes it.
-fn wish(source: &DeploySource, message: Option<&str>) -> Value {
-    let mut release = Map::new();
-    release.insert("slug".into(), source.slug().id().to_string().into());
-    if let Some(message) = message {
-        release.insert("description".into(), message.into());
+fn wish(source: &DeploySource, message: Option<&str>) -> CreateReleaseRequest {
+    CreateReleaseRequest {
+        slug: Some(source.slug().id().to_string()),
+        description: message.map(str::to_owned),
+        rollback: None,
     }
-    release.into()
 }
 
-fn create(app: &App, working: &ProgressLine) -> Result<()> {
-    app.client()
-        .post("/v1/apps", &json!({ "name": app.name }))?;
+fn create(app: &TargetApp, working: &ProgressLine) -> Result<()> {
+    let name = app.name.to_string();
+    app.client().post("/v1/apps", &CreateAppRequest { name })?;
     working.done("Created", &format!("app {}", app.name));
     Ok(())
 }
 
 /// The release that serves this slug already, if the newest one does.
-fn unchanged(app: &App, known: &types::App, source: &DeploySource) -> Result<Option<Answer>> {
+fn unchanged(
+    app: &TargetApp,
+    known: &AppResource,
+    source: &DeploySource,
+) -> Result<Option<ApiResponse>> {
     let Some(serving) = known
         .release
         .as_ref()
@@ -77,12 +79,12 @@ fn unchanged(app: &App, known: &types::App, source: &DeploySource) -> Result<Opt
     let answer = app
         .client()
         .get(&app.path(&format!("/releases/{serving}")))?;
-    let same = answer.read::<Release>()?.slug == Some(source.slug().id().to_string());
+    let same = answer.read::<ReleaseResource>()?.slug == source.slug().id().to_string();
     Ok(same.then_some(answer))
 }
 
-fn nothing_changed(app: &App, answer: &Answer) -> Result<()> {
-    let version = clean(&answer.read::<Release>()?.version);
+fn nothing_changed(app: &TargetApp, answer: &ApiResponse) -> Result<()> {
+    let version = clean(&answer.read::<ReleaseResource>()?.version);
     app.server.show(answer, || {
         terminal::note(
             "Unchanged",
@@ -92,10 +94,15 @@ fn nothing_changed(app: &App, answer: &Answer) -> Result<()> {
     })
 }
 
-fn deploy(app: &App, source: &DeploySource, release: &Value, working: ProgressLine) -> Result<()> {
+fn deploy(
+    app: &TargetApp,
+    source: &DeploySource,
+    release: &CreateReleaseRequest,
+    working: ProgressLine,
+) -> Result<()> {
     upload(app, source, &working)?;
-    let created: Release = app.client().post(&app.path("/releases"), release)?.read()?;
-    for text in &created.warnings {
+    let created: ReleaseResource = app.client().post(&app.path("/releases"), release)?.read()?;
+    for text in created.warnings.iter().flatten() {
         working.warning(&clean(text));
     }
     for name in source.missing(&created.config_names) {
@@ -111,7 +118,7 @@ fn deploy(app: &App, source: &DeploySource, release: &Value, working: ProgressLi
 }
 
 /// Gives the server the slug, if it has not got it.
-fn upload(app: &App, source: &DeploySource, working: &ProgressLine) -> Result<()> {
+fn upload(app: &TargetApp, source: &DeploySource, working: &ProgressLine) -> Result<()> {
     let slug = source.slug();
     let path = format!("/v1/slugs/{}", slug.id().hex());
     match app.client().get(&path) {
@@ -122,7 +129,7 @@ fn upload(app: &App, source: &DeploySource, working: &ProgressLine) -> Result<()
     let files = count(slug.manifest().files.len(), "file");
     working.step("Uploading", &format!("{}, {files}", size(slug.bytes())));
     let file = source.open()?;
-    app.client().put(
+    app.client().upload_slug(
         &path,
         working.bytes("Uploading", file, slug.bytes()),
         slug.bytes(),

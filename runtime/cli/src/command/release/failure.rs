@@ -5,11 +5,11 @@
 use std::io::Read;
 use std::time::Duration;
 
+use api::resource::{AppResource, ReleaseResource};
 use grid::name::DynoId;
 
 use super::live;
-use crate::client::App;
-use crate::client::types::{self, Release};
+use crate::client::TargetApp;
 use crate::terminal::{self, clean};
 
 /// Lines that are shown: a traceback of a deep framework, and what comes with it.
@@ -22,7 +22,7 @@ const PAUSE: Duration = Duration::from_millis(50);
 
 /// Prints what the log says of why a release failed, as a help: without it the reason must do. The lines of a release
 /// process may be `told` already.
-pub(super) fn show_log(app: &App, release: &Release, told: bool) {
+pub(super) fn show_log(app: &TargetApp, release: &ReleaseResource, told: bool) {
     let culprit = release.reason.as_deref().and_then(culprit);
     let of_dyno = culprit.map(|dyno| (format!("&dyno={dyno}"), FailurePart::OfDyno(dyno)));
     let (query, part) = of_dyno.unwrap_or_else(|| {
@@ -48,9 +48,9 @@ pub(super) fn show_log(app: &App, release: &Release, told: bool) {
 }
 
 /// Which release serves in the place of one that failed, as the end of a sentence.
-pub(super) fn serving_instead(app: &App) -> String {
+pub(super) fn serving_instead(app: &TargetApp) -> String {
     let known = app.client().get(&app.path(""));
-    let known = known.and_then(|answer| answer.read::<types::App>());
+    let known = known.and_then(|answer| answer.read::<AppResource>());
     match known.map(|known| known.release) {
         Ok(Some(version)) => format!("{} goes on serving", clean(&version)),
         Ok(None) => "no release serves yet: deploy again when that is mended".to_owned(),
@@ -63,10 +63,10 @@ fn culprit(reason: &str) -> Option<DynoId> {
     reason.split_once(' ')?.0.parse().ok()
 }
 
-fn read_log(app: &App, query: &str) -> Option<String> {
+fn read_log(app: &TargetApp, query: &str) -> Option<String> {
     let path = app.path(&format!("/logs?n={LINES_READ_MAX}{query}"));
     let mut text = String::new();
-    let mut stream = app.client().stream(&path).ok()?;
+    let mut stream = app.client().open_stream(&path).ok()?;
     stream.read_to_string(&mut text).ok()?;
     Some(text)
 }

@@ -4,8 +4,9 @@ use std::io::{BufRead, BufReader, Read};
 use std::sync::mpsc;
 use std::time::Duration;
 
-use crate::client::App;
-use crate::client::types::Release;
+use api::resource::ReleaseResource;
+
+use crate::client::TargetApp;
 use crate::terminal::{ProgressLine, clean};
 
 /// How a log line of the release process's own begins, after its time.
@@ -27,15 +28,15 @@ pub(super) struct LiveReleaseLog {
 impl LiveReleaseLog {
     /// Of a release that has a release process.
     pub(super) fn begin(
-        app: &App,
-        release: &Release,
+        app: &TargetApp,
+        release: &ReleaseResource,
         working: &ProgressLine,
     ) -> Option<LiveReleaseLog> {
         if !release.processes.contains_key("release") {
             return None;
         }
         let path = app.path(&format!("/logs?tail=true&n={LINES}&dyno=release.1"));
-        let stream = app.client().stream(&path).ok()?;
+        let stream = app.client().open_stream(&path).ok()?;
         let (since, tell) = (release.created_at.clone(), working.teller());
         let (end, ended) = mpsc::channel();
         let pass_on = move || {

@@ -1,28 +1,30 @@
 //! `dyno rollback`: a new release with an earlier one's slug and config.
 
 use anyhow::{Context, Result};
-use serde_json::json;
+use api::resource::{CreateReleaseRequest, PageResource, ReleaseResource, ReleaseStatus};
 
 use super::plan::plan;
 use super::wait::{settle, up};
 use crate::args::RollbackArgs;
-use crate::client::App;
-use crate::client::types::{Items, Release, Status};
+use crate::client::TargetApp;
 use crate::terminal::{ProgressLine, clean};
 
 pub(crate) fn run(args: &RollbackArgs) -> Result<()> {
-    let app = App::of(&args.on)?;
+    let app = TargetApp::find(&args.on)?;
     let to = match args.version {
         Some(version) => version.to_string(),
         None => before(&app)?,
     };
-    let release = json!({ "rollback": to });
+    let release = CreateReleaseRequest {
+        rollback: Some(to.clone()),
+        ..CreateReleaseRequest::default()
+    };
     if args.plan {
         return plan(&app, &release);
     }
     let working = ProgressLine::quiet();
     working.step("Going back", &format!("to {} of {}", clean(&to), app.name));
-    let created: Release = app
+    let created: ReleaseResource = app
         .client()
         .post(&app.path("/releases"), &release)?
         .read()?;
@@ -31,9 +33,9 @@ pub(crate) fn run(args: &RollbackArgs) -> Result<()> {
 }
 
 /// The release that served before the one that serves now.
-fn before(app: &App) -> Result<String> {
+fn before(app: &TargetApp) -> Result<String> {
     let answer = app.client().list(&app.path("/releases"))?;
-    let Items { items } = answer.read()?;
+    let PageResource { items, .. } = answer.read()?;
     let found = earlier(&items);
     found.with_context(|| {
         format!(
@@ -44,18 +46,20 @@ fn before(app: &App) -> Result<String> {
 }
 
 /// `releases`: newest first.
-fn earlier(releases: &[Release]) -> Option<String> {
+fn earlier(releases: &[ReleaseResource]) -> Option<String> {
     let mut older = releases
         .iter()
-        .skip_while(|release| release.status != Status::Serving);
+        .skip_while(|release| release.status != ReleaseStatus::Serving);
     older.next()?;
     older
-        .find(|release| release.status == Status::Retired)
+        .find(|release| release.status == ReleaseStatus::Retired)
         .map(|release| release.version.clone())
 }
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     #[test]
@@ -63,10 +67,13 @@ mod tests {
         let of = |statuses: &[&str]| {
             let count = statuses.len();
             let releases = statuses.iter().enumerate().map(|(index, status)| {
-                json!({ "version": format!("v{}", count - index), "status": status })
+                json!({
+                    "version": format!("v{}", count - index), "status": status, "description": "Deploy",
+                    "slug": "sha256:ab", "created_at": "", "created_by": "", "processes": {}, "config_names": [],
+                })
             });
             let releases = serde_json::Value::Array(releases.collect());
-            earlier(&serde_json::from_value::<Vec<Release>>(releases).expect("releases"))
+            earlier(&serde_json::from_value::<Vec<ReleaseResource>>(releases).expect("releases"))
         };
         assert_eq!(
             of(&["serving", "failed", "retired", "retired"]).as_deref(),

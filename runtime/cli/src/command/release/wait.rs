@@ -3,12 +3,12 @@
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
+use api::resource::{AppResource, OpenEnum, RELEASE_WAIT_SECS_MAX, ReleaseResource, ReleaseStatus};
 use grid::lifecycle::RELEASE_PROCESS_MAX;
 
 use super::failure;
 use super::live::LiveReleaseLog;
-use crate::client::types::{self, Release, Status};
-use crate::client::{Answer, App, Unreachable, WAIT_SECS_MAX};
+use crate::client::{ApiResponse, TargetApp, Unreachable};
 use crate::terminal::{self, ProgressLine, clean};
 
 /// How long a release may be under way before nobody waits for it any more: boots end after a minute each.
@@ -20,8 +20,8 @@ const ABSENCE_MAX: Duration = Duration::from_secs(30);
 
 /// Waits for a release of `app`. Gives the server's last word on it; one that failed is an error, with the log's last lines
 /// before it.
-pub(crate) fn settle(app: &App, version: &str, working: ProgressLine) -> Result<Answer> {
-    let begun: Release = app
+pub(crate) fn settle(app: &TargetApp, version: &str, working: ProgressLine) -> Result<ApiResponse> {
+    let begun: ReleaseResource = app
         .client()
         .get(&app.path(&format!("/releases/{version}")))?
         .read()?;
@@ -38,7 +38,7 @@ pub(crate) fn settle(app: &App, version: &str, working: ProgressLine) -> Result<
     }
     drop(working);
     match release.status {
-        Status::Failed => {
+        OpenEnum::Known(ReleaseStatus::Failed) => {
             let reason = release
                 .reason
                 .as_deref()
@@ -51,25 +51,30 @@ pub(crate) fn settle(app: &App, version: &str, working: ProgressLine) -> Result<
                 clean(reason)
             );
         }
-        Status::Retired => terminal::note("Superseded", &format!("{version}, by a later release")),
-        Status::Pending => bail!(
+        OpenEnum::Known(ReleaseStatus::Retired) => {
+            terminal::note("Superseded", &format!("{version}, by a later release"));
+        }
+        OpenEnum::Known(ReleaseStatus::Pending) => bail!(
             "{version} of {} is still under way: see `dyno releases info {version}` and `dyno logs -t`",
             app.name
         ),
-        Status::Serving | Status::Other => {}
+        OpenEnum::Known(ReleaseStatus::Serving) | OpenEnum::Unknown(_) => {}
     }
     Ok(answer)
 }
 
-fn wait(app: &App, version: &str, most: Duration) -> Result<(Answer, Release)> {
-    let path = app.path(&format!("/releases/{version}?wait={}", WAIT_SECS_MAX / 2));
+fn wait(app: &TargetApp, version: &str, most: Duration) -> Result<(ApiResponse, ReleaseResource)> {
+    let path = app.path(&format!(
+        "/releases/{version}?wait={}",
+        RELEASE_WAIT_SECS_MAX / 2
+    ));
     let start = Instant::now();
     let mut heard = start;
     loop {
         match app.client().get(&path) {
             Ok(answer) => {
-                let release: Release = answer.read()?;
-                if release.status != Status::Pending || start.elapsed() > most {
+                let release: ReleaseResource = answer.read()?;
+                if release.status != ReleaseStatus::Pending || start.elapsed() > most {
                     return Ok((answer, release));
                 }
                 heard = Instant::now();
@@ -82,10 +87,10 @@ fn wait(app: &App, version: &str, most: Duration) -> Result<(Answer, Release)> {
 }
 
 /// Says that a release serves, and where.
-pub(crate) fn up(app: &App, version: &str) -> Result<()> {
-    let served: types::App = app.client().get(&app.path(""))?.read()?;
+pub(crate) fn up(app: &TargetApp, version: &str) -> Result<()> {
+    let served: AppResource = app.client().get(&app.path(""))?.read()?;
     let path = app.path(&format!("/releases/{version}"));
-    let release: Release = app.client().get(&path)?.read()?;
+    let release: ReleaseResource = app.client().get(&path)?.read()?;
     if !release.processes.contains_key("web") {
         let text = format!(
             "{} {} is up: it has no web process",
