@@ -17,11 +17,11 @@ use crate::peers::Peer;
     after_help = "Examples:\n  cargo build --profile dist && cargo run --profile dist -p benches -- hello boot --html run.html\n  \
                   cargo run --profile dist -p benches -- --all --json new.json --against old.json --gate"
 )]
-pub(crate) struct Args {
+pub(crate) struct BenchArgs {
     #[command(flatten)]
-    pub(crate) options: Options,
+    pub(crate) options: BenchOptions,
     #[command(subcommand)]
-    pub(crate) hidden: Option<Hidden>,
+    pub(crate) hidden: Option<HiddenCommand>,
 }
 
 /// Seconds of load in a turn when nobody said how many.
@@ -31,18 +31,18 @@ const ABUSE_SECONDS: u64 = 600;
 
 /// How the harness calls itself, so that what it measures is a process of its own.
 #[derive(Debug, Subcommand)]
-pub(crate) enum Hidden {
+pub(crate) enum HiddenCommand {
     /// Serve the paths of the bench guest by plain hyper
     #[command(name = "__peer-hyper", hide = true)]
-    PeerHyper(PeerHyper),
+    PeerHyper(HyperPeerArgs),
     /// Become another program, held to some cores, which ends with this program's parent
     #[command(name = "__confined", hide = true)]
-    Confined(Confined),
+    Confined(ConfinedCommandArgs),
 }
 
 /// Where plain hyper serves what.
 #[derive(Debug, ClapArgs)]
-pub(crate) struct PeerHyper {
+pub(crate) struct HyperPeerArgs {
     #[arg(long)]
     pub(crate) port: u16,
     /// The folder with the pages
@@ -52,7 +52,7 @@ pub(crate) struct PeerHyper {
 
 /// A program, and what it is held to.
 #[derive(Debug, ClapArgs)]
-pub(crate) struct Confined {
+pub(crate) struct ConfinedCommandArgs {
     /// Cores it may run on: the first ones of those this process may use
     #[arg(long)]
     pub(crate) cores: usize,
@@ -63,7 +63,7 @@ pub(crate) struct Confined {
 
 /// What to measure, and how long.
 #[derive(Debug, ClapArgs)]
-pub(crate) struct Options {
+pub(crate) struct BenchOptions {
     /// What to measure
     #[arg(value_enum, required_unless_present = "all", value_name = "SCENARIO")]
     pub(crate) scenarios: Vec<Scenario>,
@@ -209,7 +209,7 @@ fn speed(text: &str) -> Result<f64, String> {
     }
 }
 
-impl Options {
+impl BenchOptions {
     /// The scenarios, each once, in the order in which they were first named.
     pub(crate) fn chosen(&self) -> Vec<Scenario> {
         let named = if self.all {
@@ -253,13 +253,13 @@ mod tests {
 
     #[test]
     fn the_command_line_is_sound() {
-        Args::command().debug_assert();
+        BenchArgs::command().debug_assert();
     }
 
     #[test]
     fn all_is_all_and_peers_can_be_left_out() {
         let run = |words: &str| {
-            let args = Args::try_parse_from(words.split(' ')).expect("a run");
+            let args = BenchArgs::try_parse_from(words.split(' ')).expect("a run");
             args.options
         };
         assert_eq!(run("benches --all").chosen(), Scenario::value_variants());
@@ -276,18 +276,20 @@ mod tests {
 
     #[test]
     fn a_run_and_a_peer_are_told_apart() {
-        let run = Args::try_parse_from(["benches", "boot", "hello", "boot", "--dynos", "2,3"]);
+        let run = BenchArgs::try_parse_from(["benches", "boot", "hello", "boot", "--dynos", "2,3"]);
         let run = run.expect("a run");
         assert!(run.hidden.is_none());
         assert_eq!(run.options.dynos, [2, 3]);
         assert_eq!(run.options.chosen(), [Scenario::Boot, Scenario::Hello]);
         let words = "benches __peer-hyper --port 1 --pages p";
-        let peer = Args::try_parse_from(words.split(' ')).expect("a peer");
+        let peer = BenchArgs::try_parse_from(words.split(' ')).expect("a peer");
         assert!(peer.hidden.is_some());
         let words = "benches __confined --cores 2 -- server -p 80 --help";
-        let confined = Args::try_parse_from(words.split(' ')).expect("a server");
-        assert!(matches!(confined.hidden, Some(Hidden::Confined(it)) if it.command.len() == 4));
-        assert!(Args::try_parse_from(["benches"]).is_err());
-        assert!(Args::try_parse_from(["benches", "hello", "--repeats", "2"]).is_err());
+        let confined = BenchArgs::try_parse_from(words.split(' ')).expect("a server");
+        assert!(
+            matches!(confined.hidden, Some(HiddenCommand::Confined(it)) if it.command.len() == 4)
+        );
+        assert!(BenchArgs::try_parse_from(["benches"]).is_err());
+        assert!(BenchArgs::try_parse_from(["benches", "hello", "--repeats", "2"]).is_err());
     }
 }

@@ -21,21 +21,23 @@ use std::process::ExitCode;
 use anyhow::{Context, Result};
 use clap::Parser;
 
-use args::{Args, Hidden, Options};
+use args::{BenchArgs, BenchOptions, HiddenCommand};
 use machine::{confine, description};
-use product::binary::Product;
-use report::comparison::{self, Earlier};
-use report::document::Report;
+use product::binary::MeasuredBinary;
+use report::comparison::{self, EarlierReport};
+use report::document::BenchReport;
 use report::{html, table};
 
 /// Exit code of a run that broke off, or whose gates did not hold when that was asked for.
 const FAILED: u8 = 1;
 
 fn main() -> ExitCode {
-    let args = Args::parse();
+    let args = BenchArgs::parse();
     let done = match args.hidden {
-        Some(Hidden::PeerHyper(peer)) => peers::serve_hyper(&peer).map(|()| true),
-        Some(Hidden::Confined(confined)) => confine::become_confined(&confined).map(|()| true),
+        Some(HiddenCommand::PeerHyper(peer)) => peers::serve_hyper(&peer).map(|()| true),
+        Some(HiddenCommand::Confined(confined)) => {
+            confine::become_confined(&confined).map(|()| true)
+        }
         None => run(&args.options),
     };
     match done {
@@ -49,17 +51,21 @@ fn main() -> ExitCode {
 }
 
 /// Runs the scenarios; whether all is as it was asked to be.
-fn run(options: &Options) -> Result<bool> {
+fn run(options: &BenchOptions) -> Result<bool> {
     // Before all that takes long.
-    let earlier = options.against.as_deref().map(Earlier::read).transpose()?;
+    let earlier = options
+        .against
+        .as_deref()
+        .map(EarlierReport::read)
+        .transpose()?;
     for file in options.json.iter().chain(&options.html) {
         writable(file)?;
     }
-    let product = Product::prepare(options.dyno.as_deref(), &options.app)?;
+    let product = MeasuredBinary::prepare(options.dyno.as_deref(), &options.app)?;
     if !options.any_build {
         product.require_dist_build()?;
     }
-    let mut report = Report::begin(description::describe(), product.version()?);
+    let mut report = BenchReport::begin(description::describe(), product.version()?);
     println!("{}", table::machine(&report));
     for which in options.chosen() {
         eprintln!("{which}: …");
@@ -87,7 +93,11 @@ fn writable(file: &Path) -> Result<()> {
         .with_context(|| format!("cannot write {}", file.display()))
 }
 
-fn write(report: &Report, options: &Options, earlier: Option<&Earlier>) -> Result<()> {
+fn write(
+    report: &BenchReport,
+    options: &BenchOptions,
+    earlier: Option<&EarlierReport>,
+) -> Result<()> {
     if let Some(file) = &options.json {
         report.write(file)?;
     }

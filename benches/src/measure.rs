@@ -9,10 +9,10 @@ use std::ops::RangeInclusive;
 
 use anyhow::{Result, ensure};
 
-use crate::load::client::{self, Client};
-use crate::load::closed_loop::{self, Page, Target};
-use crate::product::child_server::Server;
-use crate::product::dyno_serve::Serve;
+use crate::load::client::{self, BenchClient};
+use crate::load::closed_loop::{self, FetchedPage, LoadTarget};
+use crate::product::child_server::ChildServer;
+use crate::product::dyno_serve::DynoServe;
 
 /// Bytes by which the page of the app may differ from one request to the next: it shows a count and
 /// the dyno's name twice.
@@ -24,10 +24,10 @@ pub(crate) const MIB: f64 = 1_048_576.0;
 pub(crate) const KIB: f64 = 1_024.0;
 
 /// A figure of something: its name, its unit, and how it is read.
-pub(crate) type Reading<T> = (&'static str, &'static str, fn(&T) -> f64);
+pub(crate) type FigureReader<T> = (&'static str, &'static str, fn(&T) -> f64);
 
 /// The app's page, as `server` gives it.
-pub(crate) fn page(server: &Server) -> Result<Page> {
+pub(crate) fn page(server: &ChildServer) -> Result<FetchedPage> {
     let page = closed_loop::fetch(server.address, "/", "content-type")?;
     let status = page.status;
     ensure!(status == 200, "the app answers GET / with status {status}");
@@ -35,9 +35,9 @@ pub(crate) fn page(server: &Server) -> Result<Page> {
 }
 
 /// Has an app on a server answer `GET /`.
-pub(crate) fn answers(serve: &Serve, app: &str) -> Result<()> {
+pub(crate) fn answers(serve: &DynoServe, app: &str) -> Result<()> {
     let request = client::request("GET", &format!("{app}.localhost"), "/", &[], b"");
-    let answer = Client::new(serve.apps).ask(&request)?;
+    let answer = BenchClient::new(serve.apps).ask(&request)?;
     ensure!(
         answer.status == 200,
         "{app} answers with status {}",
@@ -47,8 +47,8 @@ pub(crate) fn answers(serve: &Serve, app: &str) -> Result<()> {
 }
 
 /// Loads `server` with requests of that page.
-pub(crate) fn target(server: &Server, page: &Page) -> Target {
-    Target {
+pub(crate) fn target(server: &ChildServer, page: &FetchedPage) -> LoadTarget {
+    LoadTarget {
         address: server.address,
         request: closed_loop::get("/"),
         status: page.status,

@@ -18,11 +18,11 @@ use std::process::Command;
 use anyhow::{Context, Result};
 use clap::ValueEnum;
 
-use crate::machine::confine::{Budget, confined};
-use crate::product::child_server::{Log, Server, Start, free_port};
+use crate::machine::confine::{CpuBudget, confined};
+use crate::product::child_server::{ChildServer, LogTarget, ServerStart, free_port};
 
 pub(crate) use hyper::serve as serve_hyper;
-pub(crate) use install::Installer;
+pub(crate) use install::PeerInstaller;
 
 /// The pages that every server has, as files of a folder.
 pub(crate) const PAGES: [&str; 2] = ["hello", "body"];
@@ -48,7 +48,7 @@ pub(crate) enum Peer {
 
 /// What a server is to do for a request: the paths of the bench guest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Work {
+pub(crate) enum KindOfWork {
     Hello,
     Body,
     Echo,
@@ -58,15 +58,15 @@ pub(crate) enum Work {
 
 /// What a peer needs to be started.
 #[derive(Debug)]
-pub(crate) struct Site<'a> {
+pub(crate) struct PeerSite<'a> {
     /// For configuration and what servers say; gone after the run.
     pub(crate) folder: &'a Path,
     /// The folder with the files of [`PAGES`].
     pub(crate) pages: &'a Path,
     /// The bench guest.
     pub(crate) guest: &'a Path,
-    pub(crate) budget: Budget,
-    pub(crate) installer: &'a Installer,
+    pub(crate) budget: CpuBudget,
+    pub(crate) installer: &'a PeerInstaller,
 }
 
 impl Peer {
@@ -84,15 +84,17 @@ impl Peer {
     }
 
     /// Whether it can do the same work, or why not.
-    pub(crate) fn can(self, work: Work) -> Result<(), &'static str> {
+    pub(crate) fn can(self, work: KindOfWork) -> Result<(), &'static str> {
         match (self, work) {
-            (Peer::Nginx, Work::Echo | Work::Cpu | Work::Sleep) => Err("it serves files"),
+            (Peer::Nginx, KindOfWork::Echo | KindOfWork::Cpu | KindOfWork::Sleep) => {
+                Err("it serves files")
+            }
             _ => Ok(()),
         }
     }
 
     /// Installs it if it is missing, and starts it.
-    pub(crate) fn start(self, site: &Site<'_>) -> Result<Server> {
+    pub(crate) fn start(self, site: &PeerSite<'_>) -> Result<ChildServer> {
         match self {
             Peer::Nginx => nginx::start(site),
             Peer::Node => node::start(site),
@@ -106,22 +108,22 @@ impl Peer {
 }
 
 /// Plain hyper: what the sockets and HTTP cost.
-pub(crate) fn start_hyper(site: &Site<'_>) -> Result<Server> {
+pub(crate) fn start_hyper(site: &PeerSite<'_>) -> Result<ChildServer> {
     let port = free_port()?;
     site.start("hyper", port, hyper::command(port, site.pages)?)
 }
 
-impl Site<'_> {
+impl PeerSite<'_> {
     /// Starts a command which listens on `port` when it is up, within the budget.
-    fn start(&self, called: &str, port: u16, command: Command) -> Result<Server> {
+    fn start(&self, called: &str, port: u16, command: Command) -> Result<ChildServer> {
         let errors = self.folder.join(format!("{called}.errors"));
-        let start = Start {
+        let start = ServerStart {
             port,
-            log: Log::Null,
+            log: LogTarget::Null,
             errors: &errors,
             probe: "/",
         };
-        Server::start(confined(&command, self.budget)?, &start)
+        ChildServer::start(confined(&command, self.budget)?, &start)
     }
 
     /// Writes a file into a folder of the peer's own, and gives its path.

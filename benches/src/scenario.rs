@@ -17,12 +17,16 @@ mod wake;
 
 use anyhow::Result;
 
-use crate::args::{Options, Scenario};
-use crate::product::binary::Product;
-use crate::report::document::Outcome;
+use crate::args::{BenchOptions, Scenario};
+use crate::product::binary::MeasuredBinary;
+use crate::report::document::ScenarioOutcome;
 
 /// Runs one scenario.
-pub(crate) fn run(which: Scenario, options: &Options, product: &Product) -> Result<Outcome> {
+pub(crate) fn run(
+    which: Scenario,
+    options: &BenchOptions,
+    product: &MeasuredBinary,
+) -> Result<ScenarioOutcome> {
     match which {
         Scenario::Hello | Scenario::Body | Scenario::Echo | Scenario::Cpu | Scenario::Mixed => {
             served::run(which, options, product)

@@ -15,7 +15,7 @@ COMMENTS_MAX = 100
 NAME_MAX = 40
 TEXT_MAX = 1_000
 
-# By post, in this dyno's memory.
+# The comments of each post, in this dyno's memory.
 comments = {}
 
 

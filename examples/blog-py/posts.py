@@ -1,4 +1,4 @@
-"""Posts: Markdown files whose first lines say title and date."""
+"""Posts: Markdown files that begin with lines for title and date."""
 
 import os
 from datetime import date
@@ -7,7 +7,7 @@ from markdown import Markdown
 from markdown.extensions.fenced_code import FencedCodeExtension
 from markdown.extensions.tables import TableExtension
 
-# One for all posts: making it takes longer than a post does.
+# One for all posts: making it takes longer than rendering a post.
 MARKDOWN = Markdown(extensions=[FencedCodeExtension(), TableExtension()])
 
 
@@ -38,6 +38,6 @@ def html(text):
 
 
 def search(posts, query):
-    """Those in which all words are, in any case."""
+    """The posts that contain all words, in upper or lower case."""
     words = query.casefold().split()
     return [post for post in posts if all(word in f"{post['title']} {post['text']}".casefold() for word in words)]

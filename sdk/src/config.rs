@@ -1,4 +1,4 @@
-//! Config vars as types. Reads the environment when asked and keeps nothing; knows no names of its own.
+//! Config vars as values of your own types. Each call reads the environment anew.
 
 use std::env;
 use std::fmt::Display;
@@ -10,12 +10,12 @@ pub enum ConfigError {
     /// The variable is not set, or is empty.
     #[error("config var {0} is not set; set it with `dyno config set {0}=…`")]
     Missing(String),
-    /// The variable is set to something else than what the app expects.
+    /// The value of the variable cannot be parsed.
     #[error("config var {name} is not usable: {reason}")]
     Invalid {
         /// The variable.
         name: String,
-        /// What its type says about it.
+        /// The error of the type's parser.
         reason: String,
     },
 }
@@ -29,7 +29,7 @@ pub enum ConfigError {
 /// ```
 ///
 /// # Errors
-/// If it is not set, or empty, or is no `T`.
+/// If the variable is not set, is empty, or cannot be parsed as a `T`.
 pub fn required<T>(name: &str) -> Result<T, ConfigError>
 where
     T: FromStr<Err: Display>,
@@ -40,7 +40,7 @@ where
 /// The config var `name` as a `T`, or `default` if it is not set or empty.
 ///
 /// # Errors
-/// If it is set and is no `T`: a typing error should not silently turn into a default.
+/// If the variable is set and cannot be parsed as a `T`: a mistyped value must not silently become the default.
 pub fn or<T>(name: &str, default: T) -> Result<T, ConfigError>
 where
     T: FromStr<Err: Display>,
@@ -48,10 +48,10 @@ where
     Ok(parse(name, env::var(name).ok())?.unwrap_or(default))
 }
 
-/// Whether the config var `name` is a yes (`1`, `true`, `yes`, `on`, in any case); not set is a no.
+/// Whether the config var `name` is on: `1`, `true`, `yes` or `on`, in any case. A variable that is not set is off.
 ///
 /// # Errors
-/// If it is set and neither a yes nor a no (`0`, `false`, `no`, `off`).
+/// If the variable has any other value than those and `0`, `false`, `no`, `off`.
 pub fn flag(name: &str) -> Result<bool, ConfigError> {
     parse_flag(name, env::var(name).ok())
 }

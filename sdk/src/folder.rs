@@ -1,24 +1,24 @@
-//! The two folders that a dyno may write to. All else of its file system is the app's own files, read-only.
+//! The two folders that a dyno may write to. All other folders hold the app's own files, and are read-only.
 //!
-//! Both are private to one dyno, empty when it boots, gone when it stops, and bounded: a full one answers a
-//! write with "no space". What must last belongs in a database or an object store.
+//! Both are private to one dyno. They are empty when the dyno boots, are removed when it stops, and have a size limit:
+//! a write to a full folder fails with "no space". Keep lasting data in a database or an object store.
 
 use std::path::{Component, Path, PathBuf};
 
-/// Where [`tmp`] points.
+/// The folder of [`tmp`].
 pub const TMP: &str = "/tmp";
-/// Where [`log`] points.
+/// The folder of [`log`].
 pub const LOG: &str = "/log";
 
 /// The path of `name` in the folder for scratch files.
 ///
-/// `name` may come from a stranger: whatever it says, the path stays inside the folder. Parts that would lead out
-/// (`..`, a leading `/`) are left out.
+/// `name` may be untrusted: the path always stays inside the folder. Parts that would lead out of it (`..`, a leading
+/// `/`) are dropped.
 pub fn tmp(name: impl AsRef<Path>) -> PathBuf {
     inside(TMP, name.as_ref())
 }
 
-/// The path of `name` in the folder for log files, by the same rules. Lines on standard output reach the app's
+/// The path of `name` in the folder for log files, with the same rules as [`tmp`]. Lines on standard output reach the app's
 /// log stream; files here do not.
 pub fn log(name: impl AsRef<Path>) -> PathBuf {
     inside(LOG, name.as_ref())

@@ -1,10 +1,10 @@
-//! Who we are. The platform tells a dyno by environment variables; elsewhere they are missing, and so are the
-//! fields here.
+//! The identity of this dyno. The platform sets it in environment variables; elsewhere they are missing, and the fields
+//! are `None`.
 
 use std::env;
 use std::fmt;
 
-/// This dyno, as the platform named it.
+/// The identity of this dyno.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Dyno {
     /// `DYNO`: process type and number, `web.1`.
@@ -13,7 +13,7 @@ pub struct Dyno {
     pub app: Option<String>,
     /// `RELEASE_VERSION`: `v12`.
     pub release: Option<String>,
-    /// `SLUG_ID`: the digest of what was built, `sha256:…`.
+    /// `SLUG_ID`: the digest of the slug, `sha256:…`.
     pub slug: Option<String>,
 }
 
@@ -48,7 +48,7 @@ impl Dyno {
     }
 }
 
-/// The name, or `local` where no platform gave one.
+/// The name, or `local` if the platform set none.
 impl fmt::Display for Dyno {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         out.write_str(self.name.as_deref().unwrap_or("local"))

@@ -1,8 +1,7 @@
 //! Conveniences for web apps that run as WASI HTTP components, on top of [`wstd`].
 //!
-//! An app never needs this crate: it is plain `wasi:http` with the corners rounded off, and an app that uses
-//! it runs on any host. It holds no policy of the platform's, and it opens no door that the standard
-//! interfaces do not have.
+//! No app needs this crate: it makes plain `wasi:http` more convenient, and an app that uses it runs on any host.
+//! It contains no rules of the platform, and uses only standard interfaces.
 //!
 //! ```no_run
 //! use dyno_sdk::{Body, Dyno, Error, Request, RequestExt, Response, escape, reply};
@@ -22,7 +21,7 @@
 //! async fn app(request: Request<Body>) -> Result<Response<Body>, Error> {
 //!     match request.uri().path() {
 //!         "/" => {
-//!             let greeting: Greeting = request.query()?; // a bad query becomes a 400 by itself
+//!             let greeting: Greeting = request.query()?; // a bad query is answered with 400
 //!             let dyno = Dyno::current();
 //!             reply::html(format!("<h1>Hello {} from {dyno}</h1>", escape(&greeting.name)))
 //!         }
@@ -41,12 +40,12 @@
 //!
 //! | module | holds |
 //! |---|---|
-//! | [`serve`] | errors to responses, and a `content-length` where it is known |
-//! | [`RequestExt`] | query and form as your own types; what the router says about a request |
+//! | [`serve`] | turns errors into responses, and adds a `content-length` where it is known |
+//! | [`RequestExt`] | the query and the form as your own types; the router's headers |
 //! | [`reply`] | responses in one call |
 //! | [`config`] | environment variables as types, with errors that name the variable |
 //! | [`folder`] | the two folders that a dyno may write to |
-//! | [`Dyno`] | who we are: `web.1` of which app and release |
+//! | [`Dyno`] | the name of this dyno (`web.1`), its app and its release |
 
 pub mod config;
 pub mod folder;

@@ -1,12 +1,12 @@
-//! Responses in one call. Each says its type and its character set; none adds a header that was not asked for.
+//! Responses in one call. Each sets its content type and character set, and no other header.
 
 use serde::Serialize;
 use wstd::http::{Body, Error, Response, StatusCode};
 
-/// 200 with HTML. Escape what others wrote: [`crate::escape`].
+/// 200 with HTML. Escape untrusted text with [`crate::escape`].
 ///
 /// # Errors
-/// None in practice; the type is a handler's, so that a call can be its last line.
+/// None in practice. The type is that of a handler, so that this call can be its last line.
 pub fn html(body: impl Into<String>) -> Result<Response<Body>, Error> {
     with(StatusCode::OK, "text/html; charset=utf-8", body.into())
 }
@@ -22,7 +22,7 @@ pub fn text(body: impl Into<String>) -> Result<Response<Body>, Error> {
 /// 200 with `value` as JSON.
 ///
 /// # Errors
-/// If `value` cannot be JSON, such as a map whose keys are no texts.
+/// If `value` has no form in JSON, such as a map whose keys are not strings.
 pub fn json<T: Serialize>(value: &T) -> Result<Response<Body>, Error> {
     Ok(Response::builder()
         .header("content-type", "application/json")
@@ -37,10 +37,10 @@ pub fn status(status: StatusCode, body: impl Into<String>) -> Result<Response<Bo
     with(status, "text/plain; charset=utf-8", body.into())
 }
 
-/// 303: go and GET `location`; what to answer a form with.
+/// 303: the client continues with `GET location`. The usual answer to a form.
 ///
 /// # Errors
-/// If `location` holds what no header may, such as a line break.
+/// If `location` has a character that headers cannot have, such as a line break.
 pub fn redirect(location: &str) -> Result<Response<Body>, Error> {
     Ok(Response::builder()
         .status(StatusCode::SEE_OTHER)

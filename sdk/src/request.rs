@@ -1,4 +1,4 @@
-//! What a handler asks of a request, as its own types. Parses with serde; keeps a form within bounds.
+//! The query, the form and the router's headers of a request, as your own types. Forms have a size limit.
 
 use serde::de::DeserializeOwned;
 use wstd::http::body::HttpBody;
@@ -7,12 +7,12 @@ use wstd::http::{Body, BodyExt, Error, Request, StatusCode};
 use crate::router::Routing;
 use crate::serve::Refused;
 
-/// The most that [`RequestExt::form`] reads: forms are typed by people. Larger bodies are for streaming.
+/// Largest form that [`RequestExt::form`] reads, in bytes. Stream larger bodies instead.
 pub const FORM_BYTES_MAX: usize = 1024 * 1024;
 
 const FORM: &str = "application/x-www-form-urlencoded";
 
-/// Conveniences on a request.
+/// Convenient methods of a request.
 pub trait RequestExt {
     /// The query string as a `T`. Keys that `T` does not name are ignored; repeated keys fill a `Vec`.
     ///
@@ -23,10 +23,10 @@ pub trait RequestExt {
     /// The body of a posted HTML form as a `T`, read to its end.
     ///
     /// # Errors
-    /// If it is no such form (415), is longer than [`FORM_BYTES_MAX`] (413), does not fit `T` (400), or breaks off.
+    /// If the body is not a form (415), is longer than [`FORM_BYTES_MAX`] (413), does not fit `T` (400), or breaks off.
     fn form<T: DeserializeOwned>(self) -> impl Future<Output = Result<T, Error>>;
 
-    /// What the router said about this request.
+    /// What the router says about this request in its headers.
     fn routing(&self) -> Routing;
 }
 
@@ -60,7 +60,7 @@ fn parse<T: DeserializeOwned>(encoded: &[u8]) -> Result<T, Error> {
         .map_err(|error| Refused::new(StatusCode::BAD_REQUEST, error.to_string()).into())
 }
 
-/// All of a body, if that is not too much.
+/// Reads a whole body, up to the limit.
 async fn read<B>(mut body: B) -> Result<Vec<u8>, Error>
 where
     B: HttpBody<Error = Error> + Unpin,

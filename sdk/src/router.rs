@@ -1,25 +1,25 @@
-//! What the platform's router tells about a request, in headers that it sets itself: a client's own copies
-//! are removed on the way. Behind another server they may be missing, or a client's word.
+//! What the platform's router says about a request, in headers. The router removes any copies that a client sends. Behind
+//! another server, the headers may be missing, or come from the client.
 
 use std::net::IpAddr;
 use std::time::{Duration, SystemTime};
 
 use wstd::http::HeaderMap;
 
-/// The router's word on one request. What it did not say is `None`.
+/// What the router says about one request. A header that is missing is `None`.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Routing {
-    /// `X-Request-Id`: names the request in every log line about it.
+    /// `X-Request-Id`: the id of the request in all log lines about it.
     pub request_id: Option<String>,
     /// `X-Dyno-Queue-Wait`: how long the request waited for a free dyno.
     pub queue_wait: Option<Duration>,
-    /// `X-Dyno-Queue-Depth`: how many were waiting before it.
+    /// `X-Dyno-Queue-Depth`: how many requests were waiting before it.
     pub queue_depth: Option<u32>,
-    /// `X-Request-Start`: when the router had the request's head.
+    /// `X-Request-Start`: when the router had received the head of the request.
     pub received: Option<SystemTime>,
     /// The last address of `X-Forwarded-For`: the client that the router itself saw.
     pub client: Option<IpAddr>,
-    /// Whether the client came by TLS, by `X-Forwarded-Proto`.
+    /// Whether the client used TLS, according to `X-Forwarded-Proto`.
     pub tls: bool,
 }
 
@@ -40,7 +40,7 @@ impl Routing {
     }
 }
 
-/// Addresses to the left are what clients and proxies claim; the one on the right was seen.
+/// The last address is the one that the router saw itself. Clients and proxies claim the addresses before it.
 fn last_address(list: &str) -> Option<IpAddr> {
     list.rsplit(',').next()?.trim().parse().ok()
 }

@@ -1,11 +1,11 @@
-//! Runs a handler and makes a response of whatever comes of it. Decides nothing about routes.
+//! Runs a handler, and turns its result into a response. Routes are up to the handler.
 
 use wstd::http::{Body, Error, HeaderValue, Request, Response, StatusCode};
 
 use crate::reply;
 use crate::request::RequestExt;
 
-/// An error that the client is meant to see: this status, and this text.
+/// An error for the client: a status and a text.
 #[derive(Debug, thiserror::Error)]
 #[error("{text}")]
 pub struct Refused {
@@ -14,7 +14,7 @@ pub struct Refused {
 }
 
 impl Refused {
-    /// A refusal with a text of one or more sentences for the client.
+    /// A refusal with a text for the client.
     pub fn new(status: StatusCode, text: impl Into<String>) -> Self {
         Self {
             status,
@@ -22,19 +22,19 @@ impl Refused {
         }
     }
 
-    /// The status to answer with.
+    /// The status of the response.
     pub fn status(&self) -> StatusCode {
         self.status
     }
 }
 
-/// Runs `handler` and answers for it.
+/// Runs `handler` and turns its result into a response.
 ///
 /// A [`Refused`] becomes a response with its status and text. Any other error is written to standard error, with the
-/// request's id, and becomes a 500 that tells nothing. A body of known length gets a `content-length`.
+/// id of the request, and becomes a 500 without details. A body of known length gets a `content-length`.
 ///
 /// # Errors
-/// None in practice; the type is that of `wstd`'s handlers, so that a call can be the whole of `main`.
+/// None in practice. The type is that of `wstd`'s handlers, so that this call can be the whole of `main`.
 pub async fn serve<H, F>(request: Request<Body>, handler: H) -> Result<Response<Body>, Error>
 where
     H: FnOnce(Request<Body>) -> F,
@@ -59,7 +59,7 @@ fn failed(error: &Error, request_id: Option<&str>) -> Result<Response<Body>, Err
     )
 }
 
-/// Says how long the body is, if that is known and allowed for the status.
+/// Adds a `content-length` if the length is known and the status allows one.
 fn measured(mut response: Response<Body>) -> Response<Body> {
     let status = response.status();
     let bodiless = status == StatusCode::NO_CONTENT || status == StatusCode::NOT_MODIFIED;

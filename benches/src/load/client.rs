@@ -42,28 +42,28 @@ pub(crate) fn request(
 
 /// A keep-alive connection, made when it is needed.
 #[derive(Debug)]
-pub(crate) struct Client {
+pub(crate) struct BenchClient {
     address: SocketAddr,
     stream: Option<TcpStream>,
 }
 
 /// An answer that came as a whole.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Answer {
+pub(crate) struct HttpAnswer {
     pub(crate) status: u16,
     pub(crate) body: Vec<u8>,
 }
 
-impl Client {
-    pub(crate) fn new(address: SocketAddr) -> Client {
-        Client {
+impl BenchClient {
+    pub(crate) fn new(address: SocketAddr) -> BenchClient {
+        BenchClient {
             address,
             stream: None,
         }
     }
 
     /// Sends a request, and reads the answer to its end. An error leaves no connection behind.
-    pub(crate) fn ask(&mut self, request: &[u8]) -> Result<Answer> {
+    pub(crate) fn ask(&mut self, request: &[u8]) -> Result<HttpAnswer> {
         let mut stream = match self.stream.take() {
             Some(stream) => stream,
             None => connect(self.address)?,
@@ -87,7 +87,7 @@ impl Client {
         if !response.close {
             self.stream = Some(stream);
         }
-        Ok(Answer {
+        Ok(HttpAnswer {
             status: response.status,
             body,
         })
@@ -131,7 +131,7 @@ mod tests {
                 stream.write_all(answer.as_bytes()).expect("it listens");
             }
         });
-        let mut client = Client::new(address);
+        let mut client = BenchClient::new(address);
         let get = request("GET", "a", "/", &[], b"");
         for kept in [true, false] {
             let answer = client.ask(&get).expect("an answer");

@@ -16,7 +16,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::task::LocalSet;
 
-use crate::load::http1_response::{self, Response};
+use crate::load::http1_response::{self, Http1Response};
 
 /// Bytes of a connection's buffer at first; it grows with the response.
 const BUFFER_BYTES: usize = 16 * 1024;
@@ -33,7 +33,7 @@ const LATENCY_DIGITS: u8 = 3;
 
 /// What is asked, of whom, and what is to come.
 #[derive(Debug, Clone)]
-pub(crate) struct Target {
+pub(crate) struct LoadTarget {
     pub(crate) address: SocketAddr,
     /// A request as bytes on the wire.
     pub(crate) request: Vec<u8>,
@@ -63,21 +63,21 @@ pub(crate) fn post(path: &str, body: &[u8]) -> Vec<u8> {
 
 /// When a run ends. Requests that are under way then are finished and counted.
 #[derive(Debug, Clone, Copy)]
-pub(crate) enum Until {
+pub(crate) enum LoadEnd {
     Elapsed(Duration),
     Requests(u64),
 }
 
 /// What came of a run.
 #[derive(Debug)]
-pub(crate) struct Tally {
+pub(crate) struct LoadTally {
     /// Requests answered as expected.
     pub(crate) requests: u64,
     pub(crate) elapsed: Duration,
     nanos: Histogram<u64>,
 }
 
-impl Tally {
+impl LoadTally {
     /// The latency that such a share of all requests did not exceed, in µs.
     pub(crate) fn latency_micros(&self, share: f64) -> f64 {
         self.nanos.value_at_quantile(share) as f64 / 1e3
@@ -85,7 +85,7 @@ impl Tally {
 }
 
 /// Runs `connections` at once on this thread. One wrong answer, and the run has no figure: an error.
-pub(crate) fn run(target: &Target, connections: u32, until: Until) -> Result<Tally> {
+pub(crate) fn run(target: &LoadTarget, connections: u32, until: LoadEnd) -> Result<LoadTally> {
     let targets = [target.clone()];
     let tallies = run_mixed(&targets, u64::MAX, connections, until)?;
     tallies.into_iter().next().context("a target has a tally")
@@ -94,18 +94,18 @@ pub(crate) fn run(target: &Target, connections: u32, until: Until) -> Result<Tal
 /// The same with several targets: each `every`-th request of all goes to one of the further ones, in
 /// turn, and the others to the first. A tally for each.
 pub(crate) fn run_mixed(
-    targets: &[Target],
+    targets: &[LoadTarget],
     every: u64,
     connections: u32,
-    until: Until,
-) -> Result<Vec<Tally>> {
+    until: LoadEnd,
+) -> Result<Vec<LoadTally>> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .context("the load generator does not start")?;
     let first = targets.first().context("there is nothing to ask")?;
     let streams = runtime.block_on(connected(first.address, connections))?;
-    let shared = Rc::new(Shared::new(targets, every, until)?);
+    let shared = Rc::new(LoadState::new(targets, every, until)?);
     let local = LocalSet::new();
     let workers: Vec<_> = streams
         .into_iter()
@@ -132,7 +132,7 @@ pub(crate) fn run_mixed(
     }
     let tally = |nanos: &RefCell<Histogram<u64>>| {
         let nanos = nanos.replace(histogram()?);
-        Ok(Tally {
+        Ok(LoadTally {
             requests: nanos.len(),
             elapsed,
             nanos,
@@ -142,12 +142,12 @@ pub(crate) fn run_mixed(
 }
 
 /// One page: its status, its body and the header of that name. For setting up, not for measuring.
-pub(crate) fn fetch(address: SocketAddr, path: &str, header: &str) -> Result<Page> {
+pub(crate) fn fetch(address: SocketAddr, path: &str, header: &str) -> Result<FetchedPage> {
     ask(address, &get(path), header)
 }
 
 /// The same for any request, as bytes on the wire.
-pub(crate) fn ask(address: SocketAddr, request: &[u8], header: &str) -> Result<Page> {
+pub(crate) fn ask(address: SocketAddr, request: &[u8], header: &str) -> Result<FetchedPage> {
     use std::io::{Read, Write};
     let mut stream = std::net::TcpStream::connect(address)?;
     stream.set_read_timeout(Some(STALL_MAX))?;
@@ -160,7 +160,7 @@ pub(crate) fn ask(address: SocketAddr, request: &[u8], header: &str) -> Result<P
         if let Some(response) = http1_response::response(&bytes)? {
             let page = http1_response::page(&bytes, header)?;
             let (body, header) = page.context("a whole response has a body")?;
-            return Ok(Page {
+            return Ok(FetchedPage {
                 status: response.status,
                 body,
                 header,
@@ -171,7 +171,7 @@ pub(crate) fn ask(address: SocketAddr, request: &[u8], header: &str) -> Result<P
 
 /// See [`fetch`].
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Page {
+pub(crate) struct FetchedPage {
     pub(crate) status: u16,
     pub(crate) body: Vec<u8>,
     /// Empty if the response does not have it.
@@ -184,8 +184,8 @@ fn histogram() -> Result<Histogram<u64>> {
 }
 
 /// What the connections of a run share; all are on one thread.
-struct Shared {
-    targets: Vec<Target>,
+struct LoadState {
+    targets: Vec<LoadTarget>,
     /// Of so many requests, the last is for one of the further targets.
     every: u64,
     taken: Cell<u64>,
@@ -198,14 +198,14 @@ struct Shared {
     nanos: Vec<RefCell<Histogram<u64>>>,
 }
 
-impl Shared {
-    fn new(targets: &[Target], every: u64, until: Until) -> Result<Shared> {
+impl LoadState {
+    fn new(targets: &[LoadTarget], every: u64, until: LoadEnd) -> Result<LoadState> {
         let (deadline, left) = match until {
-            Until::Elapsed(time) => (Some(Instant::now() + time), u64::MAX),
-            Until::Requests(count) => (None, count),
+            LoadEnd::Elapsed(time) => (Some(Instant::now() + time), u64::MAX),
+            LoadEnd::Requests(count) => (None, count),
         };
         let nanos = targets.iter().map(|_| histogram().map(RefCell::new));
-        Ok(Shared {
+        Ok(LoadState {
             targets: targets.to_vec(),
             every,
             taken: Cell::new(0),
@@ -249,11 +249,11 @@ impl Shared {
         self.failure.set(Some(first.unwrap_or(error)));
     }
 
-    fn check(target: &Target, response: &Response) -> Result<()> {
-        let Target {
+    fn check(target: &LoadTarget, response: &Http1Response) -> Result<()> {
+        let LoadTarget {
             status, body_bytes, ..
         } = target;
-        let Response {
+        let Http1Response {
             status: came,
             body_bytes: length,
             ..
@@ -286,7 +286,7 @@ async fn connect(address: SocketAddr) -> Result<TcpStream> {
 }
 
 /// One connection, made again when it was closed.
-async fn connection(shared: Rc<Shared>, stream: TcpStream) {
+async fn connection(shared: Rc<LoadState>, stream: TcpStream) {
     let mut buffer = Vec::with_capacity(BUFFER_BYTES);
     let mut stream = Some(stream);
     let mut now = Instant::now();
@@ -305,7 +305,7 @@ async fn connection(shared: Rc<Shared>, stream: TcpStream) {
 }
 
 async fn exchange(
-    target: &Target,
+    target: &LoadTarget,
     slot: &mut Option<TcpStream>,
     buffer: &mut Vec<u8>,
 ) -> Result<()> {
@@ -333,11 +333,11 @@ async fn exchange(
     if response.close {
         *slot = None;
     }
-    Shared::check(target, &response)
+    LoadState::check(target, &response)
 }
 
 /// Ends when nothing was answered for too long.
-async fn stall(shared: &Shared) -> Result<()> {
+async fn stall(shared: &LoadState) -> Result<()> {
     loop {
         let before = shared.answered.get();
         tokio::time::sleep(STALL_MAX).await;
@@ -374,8 +374,8 @@ mod tests {
         address
     }
 
-    fn target(answer: &'static [u8]) -> Target {
-        Target {
+    fn target(answer: &'static [u8]) -> LoadTarget {
+        LoadTarget {
             address: server(answer),
             request: get("/"),
             status: 200,
@@ -387,7 +387,7 @@ mod tests {
 
     #[test]
     fn every_request_is_counted() {
-        let tally = run(&target(OK), 7, Until::Requests(1_000)).expect("a run");
+        let tally = run(&target(OK), 7, LoadEnd::Requests(1_000)).expect("a run");
         assert_eq!(tally.requests, 1_000);
         assert_eq!(tally.nanos.len(), 1_000);
         let quantiles = [0.5, 0.99, 0.999].map(|share| tally.latency_micros(share));
@@ -398,7 +398,7 @@ mod tests {
     #[test]
     fn rare_requests_are_counted_apart() {
         let targets = [target(OK), target(OK), target(OK)];
-        let tallies = run_mixed(&targets, 10, 3, Until::Requests(200)).expect("a run");
+        let tallies = run_mixed(&targets, 10, 3, LoadEnd::Requests(200)).expect("a run");
         let counts: Vec<u64> = tallies.iter().map(|tally| tally.requests).collect();
         assert_eq!(counts, [180, 10, 10]);
     }
@@ -427,7 +427,7 @@ mod tests {
             ),
             (b"what?", "invalid"),
         ] {
-            let error = run(&target(answer), 2, Until::Requests(10)).expect_err("no figure");
+            let error = run(&target(answer), 2, LoadEnd::Requests(10)).expect_err("no figure");
             assert!(format!("{error:#}").contains(says), "{error:#}");
         }
     }
@@ -435,13 +435,13 @@ mod tests {
     #[test]
     fn a_closed_connection_is_made_again() {
         let answer = b"HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 2\r\n\r\nok";
-        let tally = run(&target(answer), 2, Until::Requests(20)).expect("a run");
+        let tally = run(&target(answer), 2, LoadEnd::Requests(20)).expect("a run");
         assert_eq!(tally.requests, 20);
     }
 
     #[test]
     fn a_page_is_fetched() {
-        let page = Page {
+        let page = FetchedPage {
             status: 200,
             body: b"ok".to_vec(),
             header: "2".to_owned(),

@@ -9,7 +9,7 @@ const HEADERS_MAX: usize = 64;
 
 /// A response that is there as a whole.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Response {
+pub(crate) struct Http1Response {
     pub(crate) status: u16,
     /// Bytes on the wire, with head and framing.
     pub(crate) wire_bytes: usize,
@@ -19,7 +19,7 @@ pub(crate) struct Response {
 }
 
 /// The first response in `bytes`, or nothing if its end is not there yet. Error: it is none.
-pub(crate) fn response(bytes: &[u8]) -> Result<Option<Response>> {
+pub(crate) fn response(bytes: &[u8]) -> Result<Option<Http1Response>> {
     let mut headers = [httparse::EMPTY_HEADER; HEADERS_MAX];
     let mut head = httparse::Response::new(&mut headers);
     let httparse::Status::Complete(head_bytes) = head.parse(bytes)? else {
@@ -32,10 +32,10 @@ pub(crate) fn response(bytes: &[u8]) -> Result<Option<Response>> {
     });
     let rest = &bytes[head_bytes..];
     let body = match framing {
-        Framing::Length(length) => (rest.len() >= length).then_some((length, length)),
-        Framing::Chunked => chunks(rest)?,
+        ResponseFraming::Length(length) => (rest.len() >= length).then_some((length, length)),
+        ResponseFraming::Chunked => chunks(rest)?,
     };
-    Ok(body.map(|(framed, body_bytes)| Response {
+    Ok(body.map(|(framed, body_bytes)| Http1Response {
         status,
         wire_bytes: head_bytes + framed,
         body_bytes,
@@ -60,7 +60,7 @@ pub(crate) fn page(bytes: &[u8], header: &str) -> Result<Option<(Vec<u8>, String
     let value = named.map_or(&b""[..], |h| h.value);
     let mut rest = &bytes[head_bytes..whole.wire_bytes];
     let mut body = rest.to_vec();
-    if framing(head.headers)? == Framing::Chunked {
+    if framing(head.headers)? == ResponseFraming::Chunked {
         body.clear();
         while let Some((size, head)) = chunk(rest)? {
             body.extend_from_slice(rest.get(head..head + size).unwrap_or_default());
@@ -71,23 +71,23 @@ pub(crate) fn page(bytes: &[u8], header: &str) -> Result<Option<(Vec<u8>, String
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Framing {
+enum ResponseFraming {
     Length(usize),
     Chunked,
 }
 
-fn framing(headers: &[httparse::Header<'_>]) -> Result<Framing> {
+fn framing(headers: &[httparse::Header<'_>]) -> Result<ResponseFraming> {
     for header in headers {
         if header.name.eq_ignore_ascii_case("content-length") {
             let text = std::str::from_utf8(header.value)?;
-            return Ok(Framing::Length(text.trim().parse()?));
+            return Ok(ResponseFraming::Length(text.trim().parse()?));
         }
         if header.name.eq_ignore_ascii_case("transfer-encoding") {
             ensure!(
                 header.value.eq_ignore_ascii_case(b"chunked"),
                 "unknown transfer encoding"
             );
-            return Ok(Framing::Chunked);
+            return Ok(ResponseFraming::Chunked);
         }
     }
     bail!("a response whose end only the connection's end shows")

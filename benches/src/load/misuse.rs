@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use anyhow::Result;
 
-use crate::load::client::{Client, request};
+use crate::load::client::{BenchClient, request};
 
 /// Requests of a client that work are at least so far apart: the load is to be mixed, not to fill the machine.
 const PACE: Duration = Duration::from_millis(5);
@@ -26,7 +26,7 @@ const TASTE_BYTES: usize = 1024;
 
 /// How a client behaves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Habit {
+pub(crate) enum Misbehaviour {
     /// Pages, bodies, waits; all are answered.
     Mixed,
     /// Makes the guest trap.
@@ -40,9 +40,9 @@ pub(crate) enum Habit {
 }
 
 /// One request, the `step`th of its client. Whether it went as it should.
-pub(crate) fn once(address: SocketAddr, host: &str, habit: Habit, step: usize) -> bool {
+pub(crate) fn once(address: SocketAddr, host: &str, habit: Misbehaviour, step: usize) -> bool {
     let fine = ask(address, host, habit, step);
-    std::thread::sleep(if habit == Habit::Mixed {
+    std::thread::sleep(if habit == Misbehaviour::Mixed {
         PACE
     } else {
         SLOW_PACE
@@ -51,15 +51,22 @@ pub(crate) fn once(address: SocketAddr, host: &str, habit: Habit, step: usize) -
 }
 
 /// The same without a rest. An error is a request that was not answered.
-pub(crate) fn ask(address: SocketAddr, host: &str, habit: Habit, step: usize) -> Result<bool> {
+pub(crate) fn ask(
+    address: SocketAddr,
+    host: &str,
+    habit: Misbehaviour,
+    step: usize,
+) -> Result<bool> {
     match habit {
-        Habit::Mixed => mixed(address, host, step),
+        Misbehaviour::Mixed => mixed(address, host, step),
         // H13, or H10 while the dynos wait to be started again.
-        Habit::Traps => status(address, host, "/trap").map(|status| status == 503),
+        Misbehaviour::Traps => status(address, host, "/trap").map(|status| status == 503),
         // H12, or H10 as above.
-        Habit::TooSlow => status(address, host, "/sleep?ms=3000").map(|status| status == 503),
-        Habit::HangsUp => hang_up(address, host, step),
-        Habit::StopsHalfway => stop_halfway(address, host, step),
+        Misbehaviour::TooSlow => {
+            status(address, host, "/sleep?ms=3000").map(|status| status == 503)
+        }
+        Misbehaviour::HangsUp => hang_up(address, host, step),
+        Misbehaviour::StopsHalfway => stop_halfway(address, host, step),
     }
 }
 
@@ -72,13 +79,13 @@ fn mixed(address: SocketAddr, host: &str, step: usize) -> Result<bool> {
         _ => ("/sleep?ms=20", &[][..]),
     };
     let method = if body.is_empty() { "GET" } else { "POST" };
-    let answer = Client::new(address).ask(&request(method, host, path, &[], body))?;
+    let answer = BenchClient::new(address).ask(&request(method, host, path, &[], body))?;
     Ok(answer.status == 200 && (body.is_empty() || answer.body == body))
 }
 
 fn status(address: SocketAddr, host: &str, path: &str) -> Result<u16> {
     let request = request("GET", host, path, &[], b"");
-    Ok(Client::new(address).ask(&request)?.status)
+    Ok(BenchClient::new(address).ask(&request)?.status)
 }
 
 /// Leaves while the guest works: within the grace that it has after that, or beyond it.

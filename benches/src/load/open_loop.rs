@@ -15,9 +15,9 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::task::LocalSet;
 
-use crate::load::workload::Job;
+use crate::load::workload::WorkloadRequest;
 use crate::load::{client, http1_response};
-use crate::product::descriptors::Room;
+use crate::product::descriptors::DescriptorLimit;
 
 /// Connections from one address of this machine. The product takes 2,000 from one client, and all of
 /// 127.0.0.0/8 are this machine's, so that further ones come as from further clients.
@@ -37,7 +37,7 @@ const DRAIN_MAX: Duration = Duration::from_secs(660);
 
 /// How a host is chosen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Policy {
+pub(crate) enum RoutingPolicy {
     /// There is one, which has dynos enough: the product's own routing.
     Own,
     /// Any, by chance.
@@ -50,14 +50,14 @@ pub(crate) enum Policy {
 
 /// Hosts among which requests are divided.
 #[derive(Debug, Clone)]
-pub(crate) struct Fleet {
-    pub(crate) policy: Policy,
+pub(crate) struct RequestedFleet {
+    pub(crate) policy: RoutingPolicy,
     pub(crate) hosts: Vec<String>,
 }
 
 /// What came of a request. Times are since the start.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Done {
+pub(crate) struct FinishedRequest {
     /// Which of the jobs it was.
     pub(crate) job: usize,
     /// Which of the fleet's hosts had it.
@@ -73,22 +73,22 @@ pub(crate) struct Done {
 /// of the answers.
 pub(crate) fn run(
     address: SocketAddr,
-    fleets: &[Fleet],
-    jobs: &[Job],
+    fleets: &[RequestedFleet],
+    jobs: &[WorkloadRequest],
     seed: u64,
-) -> Result<Vec<Vec<Done>>> {
+) -> Result<Vec<Vec<FinishedRequest>>> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build();
     let runtime = runtime.context("the load generator does not start")?;
-    let _room = Room::make();
+    let _room = DescriptorLimit::make();
     let local = LocalSet::new();
-    let pool = Rc::new(Pool::new(address));
+    let pool = Rc::new(ConnectionPool::new(address));
     runtime.block_on(pool.warm())?;
     let began = Instant::now();
-    let lanes: Vec<Rc<Lane>> = fleets
+    let lanes: Vec<Rc<FleetLane>> = fleets
         .iter()
-        .map(|fleet| Rc::new(Lane::new(fleet.clone(), seed, began, Rc::clone(&pool))))
+        .map(|fleet| Rc::new(FleetLane::new(fleet.clone(), seed, began, Rc::clone(&pool))))
         .collect();
     runtime.block_on(local.run_until(async {
         for (job, wanted) in jobs.iter().enumerate() {
@@ -116,21 +116,26 @@ pub(crate) fn run(
 }
 
 /// A fleet and its requests.
-struct Lane {
-    fleet: Fleet,
+struct FleetLane {
+    fleet: RequestedFleet,
     random: RefCell<Rng>,
     next: Cell<usize>,
     /// Requests under way of each host.
     outstanding: RefCell<Vec<u32>>,
     under_way: Cell<usize>,
-    done: RefCell<Vec<Done>>,
+    done: RefCell<Vec<FinishedRequest>>,
     began: Instant,
-    pool: Rc<Pool>,
+    pool: Rc<ConnectionPool>,
 }
 
-impl Lane {
-    fn new(fleet: Fleet, seed: u64, began: Instant, pool: Rc<Pool>) -> Lane {
-        Lane {
+impl FleetLane {
+    fn new(
+        fleet: RequestedFleet,
+        seed: u64,
+        began: Instant,
+        pool: Rc<ConnectionPool>,
+    ) -> FleetLane {
+        FleetLane {
             random: RefCell::new(Rng::with_seed(seed)),
             next: Cell::new(0),
             outstanding: RefCell::new(vec![0; fleet.hosts.len()]),
@@ -146,10 +151,10 @@ impl Lane {
         let hosts = self.fleet.hosts.len();
         let mut random = self.random.borrow_mut();
         match self.fleet.policy {
-            Policy::Own => 0,
-            Policy::Random => random.usize(..hosts),
-            Policy::RoundRobin => self.next.replace(self.next.get() + 1) % hosts,
-            Policy::TwoChoices => {
+            RoutingPolicy::Own => 0,
+            RoutingPolicy::Random => random.usize(..hosts),
+            RoutingPolicy::RoundRobin => self.next.replace(self.next.get() + 1) % hosts,
+            RoutingPolicy::TwoChoices => {
                 let first = random.usize(..hosts);
                 // Another one than the first.
                 let second = (first + random.usize(1..hosts.max(2))) % hosts;
@@ -162,7 +167,7 @@ impl Lane {
         }
     }
 
-    async fn request(self: Rc<Lane>, job: usize, service: Duration) {
+    async fn request(self: Rc<FleetLane>, job: usize, service: Duration) {
         let host = self.choose();
         let path = format!("/sleep?ms={}", service.as_secs_f64() * 1e3);
         let id = format!("X-Request-Id: {job}");
@@ -174,7 +179,7 @@ impl Lane {
         self.outstanding.borrow_mut()[host] -= 1;
         self.under_way.set(self.under_way.get() - 1);
         match status {
-            Ok(status) => self.done.borrow_mut().push(Done {
+            Ok(status) => self.done.borrow_mut().push(FinishedRequest {
                 job,
                 host,
                 sent,
@@ -187,28 +192,28 @@ impl Lane {
 }
 
 /// Connections, which are kept for a while. The one that was used last is used next.
-struct Pool {
+struct ConnectionPool {
     address: SocketAddr,
-    free: RefCell<Vec<Kept>>,
+    free: RefCell<Vec<IdleConnection>>,
     /// Connections from each of the addresses.
     open: RefCell<[usize; ADDRESSES]>,
     failure: Cell<Option<anyhow::Error>>,
 }
 
-struct Kept {
-    connection: Connection,
+struct IdleConnection {
+    connection: OpenLoopConnection,
     since: Instant,
 }
 
-struct Connection {
+struct OpenLoopConnection {
     stream: TcpStream,
     /// Which of the addresses it comes from.
     from: usize,
 }
 
-impl Pool {
-    fn new(address: SocketAddr) -> Pool {
-        Pool {
+impl ConnectionPool {
+    fn new(address: SocketAddr) -> ConnectionPool {
+        ConnectionPool {
             address,
             free: RefCell::default(),
             open: RefCell::default(),
@@ -254,7 +259,7 @@ impl Pool {
         }
     }
 
-    fn kept(&self) -> Option<Connection> {
+    fn kept(&self) -> Option<OpenLoopConnection> {
         let mut free = self.free.borrow_mut();
         let kept = free.pop()?;
         if kept.since.elapsed() < KEPT_MAX {
@@ -268,23 +273,25 @@ impl Pool {
         None
     }
 
-    fn keep(&self, connection: Connection) {
+    fn keep(&self, connection: OpenLoopConnection) {
         let since = Instant::now();
-        self.free.borrow_mut().push(Kept { connection, since });
+        self.free
+            .borrow_mut()
+            .push(IdleConnection { connection, since });
     }
 
-    fn closed(&self, connection: &Connection) {
+    fn closed(&self, connection: &OpenLoopConnection) {
         self.open.borrow_mut()[connection.from] -= 1;
     }
 
-    async fn connect(&self) -> Result<Connection> {
+    async fn connect(&self) -> Result<OpenLoopConnection> {
         let from = self.address_with_room()?;
         let socket = TcpSocket::new_v4()?;
         let address = Ipv4Addr::new(127, 0, 0, 2 + u8::try_from(from)?);
         socket.bind((address, 0).into())?;
         let stream = socket.connect(self.address).await?;
         stream.set_nodelay(true)?;
-        Ok(Connection { stream, from })
+        Ok(OpenLoopConnection { stream, from })
     }
 
     fn address_with_room(&self) -> Result<usize> {
@@ -303,21 +310,26 @@ impl Pool {
 mod tests {
     use super::*;
 
-    fn lane(policy: Policy, hosts: usize) -> Lane {
-        let fleet = Fleet {
+    fn lane(policy: RoutingPolicy, hosts: usize) -> FleetLane {
+        let fleet = RequestedFleet {
             policy,
             hosts: (0..hosts).map(|n| n.to_string()).collect(),
         };
         let nobody = SocketAddr::from((Ipv4Addr::LOCALHOST, 1));
-        Lane::new(fleet, 1, Instant::now(), Rc::new(Pool::new(nobody)))
+        FleetLane::new(
+            fleet,
+            1,
+            Instant::now(),
+            Rc::new(ConnectionPool::new(nobody)),
+        )
     }
 
     #[test]
     fn policies_choose_as_they_are_called() {
-        assert_eq!(lane(Policy::Own, 1).choose(), 0);
-        let robin = lane(Policy::RoundRobin, 3);
+        assert_eq!(lane(RoutingPolicy::Own, 1).choose(), 0);
+        let robin = lane(RoutingPolicy::RoundRobin, 3);
         assert_eq!([0; 4].map(|_| robin.choose()), [0, 1, 2, 0]);
-        let random = lane(Policy::Random, 3);
+        let random = lane(RoutingPolicy::Random, 3);
         let mut seen = [0; 3];
         (0..300).for_each(|_| seen[random.choose()] += 1);
         assert!(seen.iter().all(|count| *count > 50), "{seen:?}");
@@ -325,10 +337,10 @@ mod tests {
 
     #[test]
     fn two_choices_shun_the_busy_one() {
-        let busy = lane(Policy::TwoChoices, 2);
+        let busy = lane(RoutingPolicy::TwoChoices, 2);
         busy.outstanding.replace(vec![5, 4]);
         assert!((0..100).all(|_| busy.choose() == 1));
-        let one = lane(Policy::TwoChoices, 1);
+        let one = lane(RoutingPolicy::TwoChoices, 1);
         assert_eq!(one.choose(), 0);
     }
 }

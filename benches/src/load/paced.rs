@@ -11,8 +11,8 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 
-use crate::load::client::{Client, request};
-use crate::load::misuse::{self, Habit};
+use crate::load::client::{BenchClient, request};
+use crate::load::misuse::{self, Misbehaviour};
 
 /// Threads that ask well: more than are held up at a time.
 const GOOD_THREADS: usize = 16;
@@ -25,7 +25,7 @@ const TOLD_MAX: usize = 5;
 
 /// What is asked.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Pace {
+pub(crate) struct PacedLoad {
     /// Requests a second, good and bad ones together.
     pub(crate) per_second: u32,
     /// Every so manieth request is a bad one; none if it is 0.
@@ -34,7 +34,7 @@ pub(crate) struct Pace {
 
 /// What came of it.
 #[derive(Debug, Default)]
-pub(crate) struct Tally {
+pub(crate) struct PacedTally {
     /// Milliseconds of each good request that was answered.
     pub(crate) millis: Vec<f64>,
     /// Good requests that were not answered with 200, and what the first ones got.
@@ -45,8 +45,8 @@ pub(crate) struct Tally {
     pub(crate) bad_wrong: u64,
 }
 
-impl Tally {
-    fn add(&mut self, other: Tally) {
+impl PacedTally {
+    fn add(&mut self, other: PacedTally) {
         self.millis.extend(other.millis);
         self.failed += other.failed;
         self.told.extend(other.told);
@@ -58,39 +58,42 @@ impl Tally {
 
 /// A request that is due.
 #[derive(Debug, Clone, Copy)]
-struct Job {
+struct DueRequest {
     /// How many bad ones came before it.
     turn: usize,
     due: Instant,
 }
 
 /// Threads that take jobs from one line.
-struct Pool {
-    jobs: SyncSender<Job>,
-    threads: Vec<JoinHandle<Tally>>,
+struct ClientPool {
+    jobs: SyncSender<DueRequest>,
+    threads: Vec<JoinHandle<PacedTally>>,
 }
 
-impl Pool {
-    fn start(threads: usize, make: impl Fn() -> Box<dyn FnMut(Job, &mut Tally) + Send>) -> Pool {
+impl ClientPool {
+    fn start(
+        threads: usize,
+        make: impl Fn() -> Box<dyn FnMut(DueRequest, &mut PacedTally) + Send>,
+    ) -> ClientPool {
         let (jobs, line) = sync_channel(WAITING_MAX);
         let line = Arc::new(Mutex::new(line));
         let thread = || {
             let (line, mut ask) = (Arc::clone(&line), make());
             std::thread::spawn(move || {
-                let mut tally = Tally::default();
+                let mut tally = PacedTally::default();
                 while let Some(job) = next(&line) {
                     ask(job, &mut tally);
                 }
                 tally
             })
         };
-        Pool {
+        ClientPool {
             threads: (0..threads).map(|_| thread()).collect(),
             jobs,
         }
     }
 
-    fn give(&self, job: Job) -> Result<()> {
+    fn give(&self, job: DueRequest) -> Result<()> {
         let given = self.jobs.try_send(job);
         given
             .ok()
@@ -98,7 +101,7 @@ impl Pool {
     }
 
     /// Waits until all is asked.
-    fn finish(self, tally: &mut Tally) -> Result<()> {
+    fn finish(self, tally: &mut PacedTally) -> Result<()> {
         drop(self.jobs);
         for thread in self.threads {
             let own = thread.join();
@@ -109,19 +112,24 @@ impl Pool {
     }
 }
 
-fn next(line: &Mutex<Receiver<Job>>) -> Option<Job> {
+fn next(line: &Mutex<Receiver<DueRequest>>) -> Option<DueRequest> {
     let line = line.lock().unwrap_or_else(PoisonError::into_inner);
     line.recv().ok()
 }
 
 /// Asks an app at this pace for so long.
-pub(crate) fn run(address: SocketAddr, host: &str, pace: Pace, time: Duration) -> Result<Tally> {
+pub(crate) fn run(
+    address: SocketAddr,
+    host: &str,
+    pace: PacedLoad,
+    time: Duration,
+) -> Result<PacedTally> {
     let page = request("GET", host, "/", &[], b"");
-    let good = Pool::start(GOOD_THREADS, || {
-        let (page, mut client) = (page.clone(), Client::new(address));
+    let good = ClientPool::start(GOOD_THREADS, || {
+        let (page, mut client) = (page.clone(), BenchClient::new(address));
         Box::new(move |job, tally| ask_well(&mut client, &page, job, tally))
     });
-    let bad = Pool::start(BAD_THREADS, || {
+    let bad = ClientPool::start(BAD_THREADS, || {
         let host = host.to_owned();
         Box::new(move |job, tally| ask_badly(address, &host, job, tally))
     });
@@ -133,22 +141,22 @@ pub(crate) fn run(address: SocketAddr, host: &str, pace: Pace, time: Duration) -
         std::thread::sleep(due.saturating_duration_since(Instant::now()));
         let is_bad = pace.bad_every > 0 && number % pace.bad_every == pace.bad_every - 1;
         if is_bad {
-            bad.give(Job {
+            bad.give(DueRequest {
                 turn: bad_ones,
                 due,
             })?;
             bad_ones += 1;
         } else {
-            good.give(Job { turn: 0, due })?;
+            good.give(DueRequest { turn: 0, due })?;
         }
     }
-    let mut tally = Tally::default();
+    let mut tally = PacedTally::default();
     good.finish(&mut tally)?;
     bad.finish(&mut tally)?;
     Ok(tally)
 }
 
-fn ask_well(client: &mut Client, page: &[u8], job: Job, tally: &mut Tally) {
+fn ask_well(client: &mut BenchClient, page: &[u8], job: DueRequest, tally: &mut PacedTally) {
     let failure = match client.ask(page) {
         Ok(answer) if answer.status == 200 => {
             tally.millis.push(job.due.elapsed().as_secs_f64() * 1_000.0);
@@ -168,12 +176,12 @@ fn ask_well(client: &mut Client, page: &[u8], job: Job, tally: &mut Tally) {
 }
 
 /// One after the other: a trap, a timeout, a client that leaves.
-fn ask_badly(address: SocketAddr, host: &str, job: Job, tally: &mut Tally) {
-    const HABITS: [Habit; 4] = [
-        Habit::Traps,
-        Habit::TooSlow,
-        Habit::HangsUp,
-        Habit::StopsHalfway,
+fn ask_badly(address: SocketAddr, host: &str, job: DueRequest, tally: &mut PacedTally) {
+    const HABITS: [Misbehaviour; 4] = [
+        Misbehaviour::Traps,
+        Misbehaviour::TooSlow,
+        Misbehaviour::HangsUp,
+        Misbehaviour::StopsHalfway,
     ];
     let (habit, step) = (HABITS[job.turn % HABITS.len()], job.turn / HABITS.len());
     let fine = misuse::ask(address, host, habit, step);
@@ -219,7 +227,7 @@ mod tests {
 
     #[test]
     fn one_request_in_ten_is_bad_and_the_others_are_counted() {
-        let pace = Pace {
+        let pace = PacedLoad {
             per_second: 100,
             bad_every: 10,
         };
@@ -232,7 +240,7 @@ mod tests {
             tally.told
         );
         assert_eq!(tally.bad, 10);
-        let pace = Pace {
+        let pace = PacedLoad {
             per_second: 50,
             bad_every: 0,
         };

@@ -21,7 +21,7 @@ const SERVICE_MILLIS: (f64, f64) = (10.0, 30_000.0);
 
 /// A request that is to come.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(crate) struct Job {
+pub(crate) struct WorkloadRequest {
     /// When it comes, after the start.
     pub(crate) at: Duration,
     /// How long a dyno works on it.
@@ -29,7 +29,7 @@ pub(crate) struct Job {
 }
 
 /// The requests of a span of time, in order. `speed` divides all times.
-pub(crate) fn workload(seed: u64, span: Duration, speed: f64) -> Vec<Job> {
+pub(crate) fn workload(seed: u64, span: Duration, speed: f64) -> Vec<WorkloadRequest> {
     let mut random = Rng::with_seed(seed);
     // The median of a Weibull distribution is its scale times ln(2)^(1/shape).
     let scale = MEDIAN_MILLIS / std::f64::consts::LN_2.powf(1.0 / SHAPE);
@@ -41,7 +41,7 @@ pub(crate) fn workload(seed: u64, span: Duration, speed: f64) -> Vec<Job> {
         }
         let millis = scale * exponential(&mut random).powf(1.0 / SHAPE);
         let millis = millis.clamp(SERVICE_MILLIS.0, SERVICE_MILLIS.1);
-        jobs.push(Job {
+        jobs.push(WorkloadRequest {
             at: Duration::from_secs_f64(at / speed),
             service: Duration::from_secs_f64(millis / 1e3 / speed),
         });
@@ -56,10 +56,10 @@ fn exponential(random: &mut Rng) -> f64 {
 
 /// How long each request waits in one line before so many dynos: no routing can do better without
 /// knowing service times beforehand.
-pub(crate) fn ideal(jobs: &[Job], dynos: usize) -> Vec<Duration> {
+pub(crate) fn ideal(jobs: &[WorkloadRequest], dynos: usize) -> Vec<Duration> {
     let mut free: BinaryHeap<Reverse<Duration>> =
         (0..dynos).map(|_| Reverse(Duration::ZERO)).collect();
-    let wait = |job: &Job| {
+    let wait = |job: &WorkloadRequest| {
         let Reverse(first) = free.pop().unwrap_or_default();
         let begins = first.max(job.at);
         free.push(Reverse(begins + job.service));
@@ -69,7 +69,7 @@ pub(crate) fn ideal(jobs: &[Job], dynos: usize) -> Vec<Duration> {
 }
 
 /// How much of the dynos' time the work takes, from 0 on.
-pub(crate) fn utilisation(jobs: &[Job], dynos: usize) -> f64 {
+pub(crate) fn utilisation(jobs: &[WorkloadRequest], dynos: usize) -> f64 {
     let work: f64 = jobs.iter().map(|job| job.service.as_secs_f64()).sum();
     let span = jobs.last().map_or(f64::NAN, |job| job.at.as_secs_f64());
     work / span / dynos as f64
@@ -116,7 +116,7 @@ mod tests {
 
     #[test]
     fn one_line_waits_for_the_first_dyno_that_is_free() {
-        let job = |at, service| Job {
+        let job = |at, service| WorkloadRequest {
             at: Duration::from_millis(at),
             service: Duration::from_millis(service),
         };

@@ -13,7 +13,7 @@ use anyhow::{Context, Result, bail};
 use rustix::process::{Signal, set_parent_process_death_signal};
 use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 
-use crate::args::Confined;
+use crate::args::ConfinedCommandArgs;
 
 /// The name of the hidden subcommand.
 const SUBCOMMAND: &str = "__confined";
@@ -22,7 +22,7 @@ const TOKIO_THREADS: &str = "TOKIO_WORKER_THREADS";
 
 /// What a server may use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Budget {
+pub(crate) struct CpuBudget {
     /// Cores that its processes may run on, all together.
     pub(crate) cores: u32,
     /// Threads that serve, where a server lets that be set.
@@ -30,7 +30,7 @@ pub(crate) struct Budget {
 }
 
 /// The command, held to the budget.
-pub(crate) fn confined(command: &Command, budget: Budget) -> Result<Command> {
+pub(crate) fn confined(command: &Command, budget: CpuBudget) -> Result<Command> {
     let program = std::env::current_exe().context("cannot tell where this program is")?;
     let mut confined = Command::new(program);
     confined
@@ -76,7 +76,7 @@ pub(crate) fn words(command: &Command) -> Vec<OsString> {
 }
 
 /// Becomes the program; returns only if that fails.
-pub(crate) fn become_confined(confined: &Confined) -> Result<()> {
+pub(crate) fn become_confined(confined: &ConfinedCommandArgs) -> Result<()> {
     set_parent_process_death_signal(Some(Signal::TERM)).context("cannot be tied to the harness")?;
     let allowed = sched_getaffinity(None).context("cannot tell which cores are allowed")?;
     let mut some = CpuSet::new();
@@ -98,7 +98,7 @@ mod tests {
     fn a_command_is_the_same_inside() {
         let mut command = Command::new("server");
         command.args(["--", "-p", "80"]).env("A", "b");
-        let budget = Budget {
+        let budget = CpuBudget {
             cores: 2,
             threads: 2,
         };
@@ -107,7 +107,7 @@ mod tests {
         assert_eq!(words(&command), words(&same));
         let names: Vec<_> = same.get_envs().map(|(name, _)| name).collect();
         assert_eq!(names, ["A", TOKIO_THREADS]);
-        let one = Budget {
+        let one = CpuBudget {
             threads: 1,
             ..budget
         };

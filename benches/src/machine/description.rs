@@ -4,7 +4,7 @@ use serde::Serialize;
 
 /// The machine and how busy it was.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub(crate) struct Machine {
+pub(crate) struct MachineDescription {
     /// Threads that run at once.
     pub(crate) cores: usize,
     pub(crate) processor: String,
@@ -14,7 +14,7 @@ pub(crate) struct Machine {
 }
 
 /// This machine.
-pub(crate) fn describe() -> Machine {
+pub(crate) fn describe() -> MachineDescription {
     let read = |path: &str| std::fs::read_to_string(path).unwrap_or_default();
     let memory = after(&read("/proc/meminfo"), "MemTotal");
     let kib: f64 = memory
@@ -22,7 +22,7 @@ pub(crate) fn describe() -> Machine {
         .next()
         .and_then(|number| number.parse().ok())
         .unwrap_or(f64::NAN);
-    Machine {
+    MachineDescription {
         cores: std::thread::available_parallelism().map_or(0, std::num::NonZero::get),
         processor: after(&read("/proc/cpuinfo"), "model name"),
         memory_gib: (kib / f64::from(1 << 20) * 10.0).round() / 10.0,

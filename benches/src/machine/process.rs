@@ -17,15 +17,15 @@ const KIB: u64 = 1024;
 
 /// CPU time used.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(crate) struct Cpu {
+pub(crate) struct CpuTime {
     pub(crate) user: Duration,
     pub(crate) system: Duration,
 }
 
-impl Cpu {
-    fn of(ticks: Ticks) -> Cpu {
+impl CpuTime {
+    fn of(ticks: Ticks) -> CpuTime {
         let time = |ticks: u64| TICK * u32::try_from(ticks).unwrap_or(u32::MAX);
-        Cpu {
+        CpuTime {
             user: time(ticks.0),
             system: time(ticks.1),
         }
@@ -36,16 +36,16 @@ impl Cpu {
     }
 
     /// Both together.
-    pub(crate) fn and(self, other: Cpu) -> Cpu {
-        Cpu {
+    pub(crate) fn and(self, other: CpuTime) -> CpuTime {
+        CpuTime {
             user: self.user + other.user,
             system: self.system + other.system,
         }
     }
 
     /// What was used after `before`.
-    pub(crate) fn since(self, before: Cpu) -> Cpu {
-        Cpu {
+    pub(crate) fn since(self, before: CpuTime) -> CpuTime {
+        CpuTime {
             user: self.user.saturating_sub(before.user),
             system: self.system.saturating_sub(before.system),
         }
@@ -54,7 +54,7 @@ impl Cpu {
 
 /// What a process holds.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(crate) struct Holdings {
+pub(crate) struct ProcessResources {
     /// Its share of all pages that it has: pages used by several processes count in parts.
     pub(crate) pss_bytes: u64,
     pub(crate) rss_bytes: u64,
@@ -64,10 +64,10 @@ pub(crate) struct Holdings {
     pub(crate) maps: u64,
 }
 
-impl Holdings {
+impl ProcessResources {
     /// Both together.
-    pub(crate) fn and(self, other: Holdings) -> Holdings {
-        Holdings {
+    pub(crate) fn and(self, other: ProcessResources) -> ProcessResources {
+        ProcessResources {
             pss_bytes: self.pss_bytes + other.pss_bytes,
             rss_bytes: self.rss_bytes + other.rss_bytes,
             threads: self.threads + other.threads,
@@ -78,7 +78,7 @@ impl Holdings {
 }
 
 /// The CPU time of a process and all its descendants, those that have ended included.
-pub(crate) fn cpu_of_tree(root: u32) -> Result<Cpu> {
+pub(crate) fn cpu_of_tree(root: u32) -> Result<CpuTime> {
     let stats = all();
     let own = stats
         .get(&root)
@@ -88,11 +88,11 @@ pub(crate) fn cpu_of_tree(root: u32) -> Result<Cpu> {
         let stat = stats.get(&id).copied().unwrap_or_default();
         ticks = (ticks.0 + stat.own.0, ticks.1 + stat.own.1);
     }
-    Ok(Cpu::of(ticks))
+    Ok(CpuTime::of(ticks))
 }
 
 /// A process and all its descendants.
-fn family(root: u32, stats: &BTreeMap<u32, Stat>) -> Vec<u32> {
+fn family(root: u32, stats: &BTreeMap<u32, ProcessStat>) -> Vec<u32> {
     let mut family = vec![root];
     let mut next = 0;
     while let Some(parent) = family.get(next).copied() {
@@ -104,14 +104,14 @@ fn family(root: u32, stats: &BTreeMap<u32, Stat>) -> Vec<u32> {
 }
 
 /// The CPU time of one process, children apart.
-pub(crate) fn cpu_of(id: u32) -> Result<Cpu> {
-    let stat =
-        Stat::parse(&read(id, "stat")?).with_context(|| format!("/proc/{id}/stat is odd"))?;
-    Ok(Cpu::of(stat.own))
+pub(crate) fn cpu_of(id: u32) -> Result<CpuTime> {
+    let stat = ProcessStat::parse(&read(id, "stat")?)
+        .with_context(|| format!("/proc/{id}/stat is odd"))?;
+    Ok(CpuTime::of(stat.own))
 }
 
 /// What one process holds now; its descendants are not in it.
-pub(crate) fn holdings(id: u32) -> Result<Holdings> {
+pub(crate) fn holdings(id: u32) -> Result<ProcessResources> {
     let status = read(id, "status")?;
     let rollup = read(id, "smaps_rollup")?;
     let field = |text: &str, key: &str| {
@@ -119,7 +119,7 @@ pub(crate) fn holdings(id: u32) -> Result<Holdings> {
     };
     let descriptors = std::fs::read_dir(folder(id).join("fd"))
         .with_context(|| format!("cannot list the descriptors of process {id}"))?;
-    Ok(Holdings {
+    Ok(ProcessResources {
         pss_bytes: field(&rollup, "Pss:")? * KIB,
         rss_bytes: field(&status, "VmRSS:")? * KIB,
         threads: field(&status, "Threads:")?,
@@ -129,7 +129,7 @@ pub(crate) fn holdings(id: u32) -> Result<Holdings> {
 }
 
 /// What a process and all its descendants hold now. One that ends meanwhile is left out.
-pub(crate) fn holdings_of_tree(root: u32) -> Result<Holdings> {
+pub(crate) fn holdings_of_tree(root: u32) -> Result<ProcessResources> {
     let mut held = holdings(root)?;
     for id in family(root, &all()).into_iter().skip(1) {
         held = held.and(holdings(id).unwrap_or_default());
@@ -151,21 +151,21 @@ type Ticks = (u64, u64);
 
 /// The part of `/proc/PID/stat` that is used here.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-struct Stat {
+struct ProcessStat {
     parent: u32,
     own: Ticks,
     /// Of children that ended and were waited for.
     ended: Ticks,
 }
 
-impl Stat {
+impl ProcessStat {
     /// See proc_pid_stat(5). The second field is a name in brackets, in which anything may stand.
-    fn parse(text: &str) -> Option<Stat> {
+    fn parse(text: &str) -> Option<ProcessStat> {
         let (_, rest) = text.rsplit_once(')')?;
         let fields: Vec<&str> = rest.split_whitespace().collect();
         // The third field is the first after the name.
         let field = |number: usize| fields.get(number - 3)?.parse::<u64>().ok();
-        Some(Stat {
+        Some(ProcessStat {
             parent: u32::try_from(field(4)?).ok()?,
             own: (field(14)?, field(15)?),
             ended: (field(16)?, field(17)?),
@@ -174,7 +174,7 @@ impl Stat {
 }
 
 /// All processes. One that ends meanwhile is left out.
-fn all() -> BTreeMap<u32, Stat> {
+fn all() -> BTreeMap<u32, ProcessStat> {
     let mut all = BTreeMap::new();
     for entry in std::fs::read_dir("/proc").into_iter().flatten().flatten() {
         let id = entry
@@ -183,7 +183,7 @@ fn all() -> BTreeMap<u32, Stat> {
             .and_then(|name| name.parse().ok());
         let Some(id) = id else { continue };
         let stat = read(id, "stat").ok();
-        if let Some(stat) = stat.and_then(|text| Stat::parse(&text)) {
+        if let Some(stat) = stat.and_then(|text| ProcessStat::parse(&text)) {
             all.insert(id, stat);
         }
     }
@@ -203,14 +203,14 @@ mod tests {
     #[test]
     fn a_stat_line_is_read_past_any_name() {
         let text = "7 (a) b (c) S 3 7 7 0 -1 4194560 100 0 0 0 150 25 6 4 20 0 1 0 5 0 0";
-        let stat = Stat {
+        let stat = ProcessStat {
             parent: 3,
             own: (150, 25),
             ended: (6, 4),
         };
-        assert_eq!(Stat::parse(text), Some(stat));
-        assert_eq!(Stat::parse("7 (a) S 3"), None);
-        assert_eq!(Stat::parse(""), None);
+        assert_eq!(ProcessStat::parse(text), Some(stat));
+        assert_eq!(ProcessStat::parse("7 (a) S 3"), None);
+        assert_eq!(ProcessStat::parse(""), None);
     }
 
     #[test]

@@ -4,9 +4,9 @@ use anyhow::Result;
 
 use crate::args::Scenario;
 use crate::measure::MIB;
-use crate::measure::rounds::{Contestant, Turn};
+use crate::measure::rounds::{Contestant, ServerTurn};
 use crate::peers::Peer;
-use crate::report::document::Outcome;
+use crate::report::document::ScenarioOutcome;
 
 /// The row of plain hyper.
 pub(crate) const HYPER: &str = "hyper";
@@ -25,7 +25,7 @@ const FLAT_MAX: f64 = 1.15;
 
 /// The rows of dyno that are held against each other.
 #[derive(Debug)]
-pub(crate) struct Rows {
+pub(crate) struct FigureRows {
     /// The one that everything is compared with.
     pub(crate) first: String,
     /// The same with other numbers of threads.
@@ -48,13 +48,13 @@ fn margin(peer: Peer) -> Option<(f64, f64)> {
 
 /// Fills the outcome.
 pub(crate) fn add(
-    outcome: &mut Outcome,
+    outcome: &mut ScenarioOutcome,
     which: Scenario,
     contestants: &[Contestant],
-    rows: &Rows,
+    rows: &FigureRows,
 ) -> Result<()> {
     for contestant in contestants {
-        let cpu = |turn: &Turn| turn.per_request(turn.server.total());
+        let cpu = |turn: &ServerTurn| turn.per_request(turn.server.total());
         let samples = contestant.turns.iter().map(cpu).collect();
         outcome.add(&contestant.name, CPU, "µs", samples);
     }
@@ -74,7 +74,12 @@ pub(crate) fn add(
     Ok(())
 }
 
-fn add_peers(outcome: &mut Outcome, which: Scenario, contestants: &[Contestant], rows: &Rows) {
+fn add_peers(
+    outcome: &mut ScenarioOutcome,
+    which: Scenario,
+    contestants: &[Contestant],
+    rows: &FigureRows,
+) {
     use clap::ValueEnum;
     for peer in Peer::value_variants() {
         let name = peer.called();
@@ -88,7 +93,7 @@ fn add_peers(outcome: &mut Outcome, which: Scenario, contestants: &[Contestant],
     }
 }
 
-fn add_flatness(outcome: &mut Outcome, rows: &Rows) {
+fn add_flatness(outcome: &mut ScenarioOutcome, rows: &FigureRows) {
     for (name, threads) in &rows.fewer_threads {
         if *threads == 1 {
             let ratio = outcome.add_ratio(CPU, &rows.first, name, TO_FEWER_THREADS);
@@ -101,8 +106,8 @@ fn add_flatness(outcome: &mut Outcome, rows: &Rows) {
     }
 }
 
-fn add_readings(outcome: &mut Outcome, contestant: &Contestant) -> Result<()> {
-    let mut each = |name: &str, unit: &'static str, figure: &dyn Fn(&Turn) -> f64| {
+fn add_readings(outcome: &mut ScenarioOutcome, contestant: &Contestant) -> Result<()> {
+    let mut each = |name: &str, unit: &'static str, figure: &dyn Fn(&ServerTurn) -> f64| {
         let samples = contestant.turns.iter().map(figure).collect();
         outcome.add(&contestant.name, name, unit, samples);
     };
@@ -135,7 +140,7 @@ fn add_readings(outcome: &mut Outcome, contestant: &Contestant) -> Result<()> {
     once("PSS after it", "MiB", held.pss_bytes as f64 / MIB);
     once("RSS after it", "MiB", held.rss_bytes as f64 / MIB);
     once("threads", "", held.threads as f64);
-    let mut each = |name: &str, unit: &'static str, figure: &dyn Fn(&Turn) -> f64| {
+    let mut each = |name: &str, unit: &'static str, figure: &dyn Fn(&ServerTurn) -> f64| {
         let samples = contestant.turns.iter().map(figure).collect();
         outcome.add(&contestant.name, name, unit, samples);
     };

@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use anyhow::Result;
 
-use crate::machine::process::Holdings;
+use crate::machine::process::ProcessResources;
 use crate::measure::MIB;
-use crate::product::dyno_serve::{Numbers, Serve};
-use crate::report::document::Outcome;
+use crate::product::dyno_serve::{DynoServe, MetricValues};
+use crate::report::document::ScenarioOutcome;
 
 /// How long the server rests before what it holds is looked at: longer than a guest may go on after its
 /// client hung up, than the slow requests, and than threads for blocking work wait for more of it (10 s
@@ -19,16 +19,16 @@ pub(crate) const REST: Duration = Duration::from_secs(12);
 const GROWTH_MAX: f64 = 5.0;
 
 /// What the server holds while it rests.
-pub(crate) struct Look {
-    held: Holdings,
-    numbers: Numbers,
+pub(crate) struct ResourceReading {
+    held: ProcessResources,
+    numbers: MetricValues,
 }
 
-impl Look {
+impl ResourceReading {
     /// Lets the server rest, and looks.
-    pub(crate) fn after_rest(serve: &Serve) -> Result<Look> {
+    pub(crate) fn after_rest(serve: &DynoServe) -> Result<ResourceReading> {
         std::thread::sleep(REST);
-        Ok(Look {
+        Ok(ResourceReading {
             held: serve.server.holdings()?,
             numbers: serve.numbers()?,
         })
@@ -36,8 +36,12 @@ impl Look {
 }
 
 /// Adds what there was at first and at last, and the growth.
-pub(crate) fn add(outcome: &mut Outcome, (begin, called): (&Look, &str), end: &Look) {
-    type Figure = (&'static str, &'static str, fn(&Look) -> f64);
+pub(crate) fn add(
+    outcome: &mut ScenarioOutcome,
+    (begin, called): (&ResourceReading, &str),
+    end: &ResourceReading,
+) {
+    type Figure = (&'static str, &'static str, fn(&ResourceReading) -> f64);
     let figures: [Figure; 8] = [
         ("PSS", "MiB", |look| look.held.pss_bytes as f64 / MIB),
         ("RSS", "MiB", |look| look.held.rss_bytes as f64 / MIB),

@@ -5,9 +5,9 @@ use std::time::{Duration, Instant};
 use anyhow::{Result, ensure};
 
 use crate::args::Scenario;
-use crate::load::closed_loop::{self, Target};
-use crate::peers::Work;
-use crate::product::child_server::Server;
+use crate::load::closed_loop::{self, LoadTarget};
+use crate::peers::KindOfWork;
+use crate::product::child_server::ChildServer;
 use crate::work::work;
 
 /// Bytes of the body of `echo`.
@@ -25,16 +25,16 @@ const LONG_EVERY: u64 = 100;
 
 /// A request with its answer.
 #[derive(Debug, Clone)]
-pub(crate) struct Asked {
-    pub(crate) work: Work,
+pub(crate) struct BenchRequest {
+    pub(crate) work: KindOfWork,
     /// In words.
     pub(crate) what: String,
     request: Vec<u8>,
-    answer: Answer,
+    answer: ExpectedAnswer,
 }
 
 #[derive(Debug, Clone)]
-enum Answer {
+enum ExpectedAnswer {
     /// One of the [`Pages`].
     Hello,
     Body,
@@ -43,34 +43,34 @@ enum Answer {
 
 /// The pages of the bench guest, which all servers have.
 #[derive(Debug, Default)]
-pub(crate) struct Pages {
+pub(crate) struct GuestPages {
     pub(crate) hello: Vec<u8>,
     pub(crate) body: Vec<u8>,
 }
 
 /// What a scenario asks: the first of these, and of so many requests one of the others.
 #[derive(Debug)]
-pub(crate) struct Mix {
-    pub(crate) asked: Vec<Asked>,
+pub(crate) struct RequestMix {
+    pub(crate) asked: Vec<BenchRequest>,
     pub(crate) every: u64,
 }
 
-impl Mix {
+impl RequestMix {
     /// Of a scenario that asks servers. `cpu` is calibrated here, which takes a moment.
-    pub(crate) fn of(which: Scenario) -> Mix {
-        let only = |asked| Mix {
+    pub(crate) fn of(which: Scenario) -> RequestMix {
+        let only = |asked| RequestMix {
             asked: vec![asked],
             every: u64::MAX,
         };
         match which {
-            Scenario::Body => only(get(Work::Body, "/body", Answer::Body)),
+            Scenario::Body => only(get(KindOfWork::Body, "/body", ExpectedAnswer::Body)),
             Scenario::Echo => only(echo()),
             Scenario::Cpu => only(cpu(calibrated())),
-            Scenario::Mixed => Mix {
-                asked: vec![get(Work::Hello, "/", Answer::Hello), sleep()],
+            Scenario::Mixed => RequestMix {
+                asked: vec![get(KindOfWork::Hello, "/", ExpectedAnswer::Hello), sleep()],
                 every: LONG_EVERY,
             },
-            _ => only(get(Work::Hello, "/", Answer::Hello)),
+            _ => only(get(KindOfWork::Hello, "/", ExpectedAnswer::Hello)),
         }
     }
 
@@ -86,27 +86,31 @@ impl Mix {
     }
 
     /// Asks everything once, holds it against what has to come, and makes targets of it.
-    pub(crate) fn targets(&self, server: &Server, pages: &Pages) -> Result<Vec<Target>> {
+    pub(crate) fn targets(
+        &self,
+        server: &ChildServer,
+        pages: &GuestPages,
+    ) -> Result<Vec<LoadTarget>> {
         let targets = self.asked.iter().map(|asked| asked.target(server, pages));
         targets.collect()
     }
 }
 
-impl Asked {
-    fn target(&self, server: &Server, pages: &Pages) -> Result<Target> {
+impl BenchRequest {
+    fn target(&self, server: &ChildServer, pages: &GuestPages) -> Result<LoadTarget> {
         let page = closed_loop::ask(server.address, &self.request, "")?;
         let what = &self.what;
         let status = page.status;
         ensure!(status == 200, "{what} is answered with status {status}");
         let awaited = match &self.answer {
-            Answer::Hello => &pages.hello,
-            Answer::Body => &pages.body,
-            Answer::Bytes(bytes) => bytes,
+            ExpectedAnswer::Hello => &pages.hello,
+            ExpectedAnswer::Body => &pages.body,
+            ExpectedAnswer::Bytes(bytes) => bytes,
         };
         let same = page.body == *awaited;
         ensure!(same, "{what} is not answered as it should be");
         let bytes = page.body.len();
-        Ok(Target {
+        Ok(LoadTarget {
             address: server.address,
             request: self.request.clone(),
             status,
@@ -115,8 +119,8 @@ impl Asked {
     }
 }
 
-fn get(work: Work, path: &str, answer: Answer) -> Asked {
-    Asked {
+fn get(work: KindOfWork, path: &str, answer: ExpectedAnswer) -> BenchRequest {
+    BenchRequest {
         work,
         what: format!("GET {path}"),
         request: closed_loop::get(path),
@@ -124,30 +128,34 @@ fn get(work: Work, path: &str, answer: Answer) -> Asked {
     }
 }
 
-fn echo() -> Asked {
+fn echo() -> BenchRequest {
     let body: Vec<u8> = (b'a'..=b'z').cycle().take(ECHO_BYTES).collect();
-    Asked {
-        work: Work::Echo,
+    BenchRequest {
+        work: KindOfWork::Echo,
         what: format!("POST /echo of {ECHO_BYTES} bytes, which come back"),
         request: closed_loop::post("/echo", &body),
-        answer: Answer::Bytes(body),
+        answer: ExpectedAnswer::Bytes(body),
     }
 }
 
-fn cpu(rounds: u32) -> Asked {
-    let answer = Answer::Bytes(work(rounds).to_string().into());
-    let asked = get(Work::Cpu, &format!("/cpu?rounds={rounds}"), answer);
+fn cpu(rounds: u32) -> BenchRequest {
+    let answer = ExpectedAnswer::Bytes(work(rounds).to_string().into());
+    let asked = get(KindOfWork::Cpu, &format!("/cpu?rounds={rounds}"), answer);
     let micros = CPU_TIME.as_micros();
-    Asked {
+    BenchRequest {
         what: format!("{} ({micros} µs of native code)", asked.what),
         ..asked
     }
 }
 
-fn sleep() -> Asked {
-    let answer = Answer::Bytes(b"slept\n".to_vec());
-    let asked = get(Work::Sleep, &format!("/sleep?ms={LONG_MILLIS}"), answer);
-    Asked {
+fn sleep() -> BenchRequest {
+    let answer = ExpectedAnswer::Bytes(b"slept\n".to_vec());
+    let asked = get(
+        KindOfWork::Sleep,
+        &format!("/sleep?ms={LONG_MILLIS}"),
+        answer,
+    );
+    BenchRequest {
         what: format!("{}, which waits that long", asked.what),
         ..asked
     }
@@ -178,10 +186,10 @@ mod tests {
 
     #[test]
     fn a_mix_says_what_it_asks() {
-        let mixed = Mix::of(Scenario::Mixed);
+        let mixed = RequestMix::of(Scenario::Mixed);
         assert_eq!((mixed.asked.len(), mixed.every), (2, 100));
         assert!(mixed.what().contains("1 of 100 times GET /sleep?ms=1000"));
-        assert_eq!(Mix::of(Scenario::Hello).what(), "GET /");
-        assert!(Mix::of(Scenario::Cpu).what().contains("500 µs"));
+        assert_eq!(RequestMix::of(Scenario::Hello).what(), "GET /");
+        assert!(RequestMix::of(Scenario::Cpu).what().contains("500 µs"));
     }
 }

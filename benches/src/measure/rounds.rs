@@ -7,16 +7,16 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 
-use crate::load::closed_loop::{self, Tally, Target, Until};
-use crate::machine::process::{self, Cpu};
-use crate::product::child_server::Server;
+use crate::load::closed_loop::{self, LoadEnd, LoadTally, LoadTarget};
+use crate::machine::process::{self, CpuTime};
+use crate::product::child_server::ChildServer;
 
 /// Load on each server before the first round: caches, memory, compilers and clocks settle.
 const WARM_UP: Duration = Duration::from_secs(2);
 
 /// Whether a run can do without a contestant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Needed {
+pub(crate) enum IsNeeded {
     Yes,
     No,
 }
@@ -25,35 +25,35 @@ pub(crate) enum Needed {
 #[derive(Debug)]
 pub(crate) struct Contestant {
     pub(crate) name: String,
-    pub(crate) needed: Needed,
+    pub(crate) needed: IsNeeded,
     /// Two may share one.
-    pub(crate) server: Rc<Server>,
-    pub(crate) targets: Vec<Target>,
+    pub(crate) server: Rc<ChildServer>,
+    pub(crate) targets: Vec<LoadTarget>,
     pub(crate) connections: u32,
-    pub(crate) turns: Vec<Turn>,
+    pub(crate) turns: Vec<ServerTurn>,
 }
 
 /// What one server did in one round.
 #[derive(Debug)]
-pub(crate) struct Turn {
+pub(crate) struct ServerTurn {
     /// Of all processes of the server.
-    pub(crate) server: Cpu,
+    pub(crate) server: CpuTime,
     /// Of this program: the load generator, and whoever reads the server's log.
-    pub(crate) harness: Cpu,
+    pub(crate) harness: CpuTime,
     /// One for each target.
-    pub(crate) tallies: Vec<Tally>,
+    pub(crate) tallies: Vec<LoadTally>,
 }
 
 /// How long, and how often.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Rounds {
+pub(crate) struct RoundPlan {
     pub(crate) repeats: u32,
     pub(crate) turn: Duration,
     /// See [`load::run_mixed`].
     pub(crate) every: u64,
 }
 
-impl Turn {
+impl ServerTurn {
     pub(crate) fn requests(&self) -> f64 {
         let requests: u64 = self.tallies.iter().map(|tally| tally.requests).sum();
         requests as f64
@@ -77,7 +77,7 @@ impl Turn {
 }
 
 /// Runs all rounds. A contestant that fails and is not needed leaves: the reasons of those are given.
-pub(crate) fn run(contestants: &mut Vec<Contestant>, rounds: Rounds) -> Result<Vec<String>> {
+pub(crate) fn run(contestants: &mut Vec<Contestant>, rounds: RoundPlan) -> Result<Vec<String>> {
     let mut left = Vec::new();
     round(contestants, rounds, WARM_UP, &mut left)?;
     contestants
@@ -92,7 +92,7 @@ pub(crate) fn run(contestants: &mut Vec<Contestant>, rounds: Rounds) -> Result<V
 
 fn round(
     contestants: &mut Vec<Contestant>,
-    rounds: Rounds,
+    rounds: RoundPlan,
     time: Duration,
     left: &mut Vec<String>,
 ) -> Result<()> {
@@ -103,7 +103,7 @@ fn round(
                 contestant.turns.push(done);
                 index += 1;
             }
-            Err(error) if contestant.needed == Needed::No => {
+            Err(error) if contestant.needed == IsNeeded::No => {
                 let gone = contestants.remove(index);
                 left.push(format!("{}: {error:#}", gone.name));
             }
@@ -113,13 +113,13 @@ fn round(
     Ok(())
 }
 
-fn turn(contestant: &Contestant, every: u64, time: Duration) -> Result<Turn> {
+fn turn(contestant: &Contestant, every: u64, time: Duration) -> Result<ServerTurn> {
     let (server, own) = (&contestant.server, std::process::id());
     let before = (server.cpu()?, process::cpu_of(own)?);
     let (targets, connections) = (&contestant.targets, contestant.connections);
-    let tallies = closed_loop::run_mixed(targets, every, connections, Until::Elapsed(time))
+    let tallies = closed_loop::run_mixed(targets, every, connections, LoadEnd::Elapsed(time))
         .with_context(|| format!("no figure for {}", contestant.name))?;
-    Ok(Turn {
+    Ok(ServerTurn {
         server: server.cpu()?.since(before.0),
         harness: process::cpu_of(own)?.since(before.1),
         tallies,

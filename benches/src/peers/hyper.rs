@@ -18,7 +18,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::{TcpListener, TcpStream};
 
 use super::PAGES;
-use crate::args::PeerHyper;
+use crate::args::HyperPeerArgs;
 use crate::work::work;
 
 /// The name of the hidden subcommand.
@@ -41,12 +41,12 @@ pub(super) fn command(port: u16, pages: &Path) -> Result<Command> {
 }
 
 /// Serves until it is killed, on as many threads as it was given.
-pub(crate) fn serve(args: &PeerHyper) -> Result<()> {
+pub(crate) fn serve(args: &HyperPeerArgs) -> Result<()> {
     let [hello, body] = PAGES.map(|page| {
         let path = args.pages.join(page);
         std::fs::read(&path).with_context(|| format!("cannot read {}", path.display()))
     });
-    let pages = Pages {
+    let pages = HyperPages {
         hello: hello?.into(),
         body: body?.into(),
     };
@@ -67,12 +67,12 @@ pub(crate) fn serve(args: &PeerHyper) -> Result<()> {
 }
 
 #[derive(Clone)]
-struct Pages {
+struct HyperPages {
     hello: Bytes,
     body: Bytes,
 }
 
-async fn connection(stream: TcpStream, pages: Pages) {
+async fn connection(stream: TcpStream, pages: HyperPages) {
     let _ = stream.set_nodelay(true);
     let service = service_fn(|request| answer(request, pages.clone()));
     let served = http1::Builder::new()
@@ -84,7 +84,7 @@ async fn connection(stream: TcpStream, pages: Pages) {
 
 async fn answer(
     request: Request<Incoming>,
-    pages: Pages,
+    pages: HyperPages,
 ) -> Result<Response<Full<Bytes>>, Infallible> {
     let query = request.uri().query().unwrap_or_default().to_owned();
     let content = match request.uri().path() {

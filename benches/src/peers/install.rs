@@ -23,15 +23,15 @@ const SYSTEM_FOLDERS: [&str; 3] = ["/usr/sbin", "/usr/local/sbin", "/sbin"];
 
 /// Finds programs, and installs those that are missing.
 #[derive(Debug)]
-pub(crate) struct Installer {
+pub(crate) struct PeerInstaller {
     folder: PathBuf,
     may_install: bool,
 }
 
-impl Installer {
+impl PeerInstaller {
     /// Packages of npm and pip go to `folder` and stay there.
-    pub(crate) fn new(folder: PathBuf, may_install: bool) -> Installer {
-        Installer {
+    pub(crate) fn new(folder: PathBuf, may_install: bool) -> PeerInstaller {
+        PeerInstaller {
             folder,
             may_install,
         }
@@ -187,7 +187,7 @@ mod tests {
     #[test]
     fn what_is_there_is_found() {
         let folder = tempfile::tempdir().expect("a folder");
-        let installer = Installer::new(folder.path().join("peers"), false);
+        let installer = PeerInstaller::new(folder.path().join("peers"), false);
         assert!(installer.debian("sh", &[]).is_ok());
         let error = installer
             .node("nothing", "nothing/bin")
@@ -198,7 +198,7 @@ mod tests {
     #[test]
     fn a_step_that_fails_says_why() {
         let folder = tempfile::tempdir().expect("a folder");
-        let installer = Installer::new(folder.path().join("peers"), true);
+        let installer = PeerInstaller::new(folder.path().join("peers"), true);
         let mut command = Command::new("sh");
         command.args(["-c", "echo first; echo no such package >&2; exit 7"]);
         let error = installer.bounded("sh", &mut command).expect_err("it fails");

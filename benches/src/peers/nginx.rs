@@ -4,13 +4,13 @@ use std::process::Command;
 
 use anyhow::Result;
 
-use super::Site;
-use crate::product::child_server::{Server, free_port};
+use super::PeerSite;
+use crate::product::child_server::{ChildServer, free_port};
 
 /// Called in reports and files.
 const NAME: &str = "nginx";
 
-pub(super) fn start(site: &Site<'_>) -> Result<Server> {
+pub(super) fn start(site: &PeerSite<'_>) -> Result<ChildServer> {
     let program = site.installer.debian(NAME, &[NAME])?;
     let port = free_port()?;
     let file = site.write(NAME, "nginx.conf", config(site, port))?;
@@ -22,7 +22,7 @@ pub(super) fn start(site: &Site<'_>) -> Result<Server> {
 
 /// In the foreground, with as many workers as the budget has threads. Files stay open, as they would
 /// in a tuned server; a connection is closed after more requests than a turn has.
-fn config(site: &Site<'_>, port: u16) -> String {
+fn config(site: &PeerSite<'_>, port: u16) -> String {
     let folder = site.folder.join(NAME);
     let (folder, pages) = (folder.display(), site.pages.display());
     let workers = site.budget.threads;

@@ -4,10 +4,10 @@ use std::process::Command;
 
 use anyhow::Result;
 
-use super::Site;
-use crate::product::child_server::{Server, free_port};
+use super::PeerSite;
+use crate::product::child_server::{ChildServer, free_port};
 
-pub(super) fn start(site: &Site<'_>) -> Result<Server> {
+pub(super) fn start(site: &PeerSite<'_>) -> Result<ChildServer> {
     let program = site.installer.debian("node", &["nodejs"])?;
     let port = free_port()?;
     let script = site.write("node", "node.js", include_str!("files/node.js"))?;

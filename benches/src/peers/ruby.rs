@@ -7,13 +7,13 @@ use std::process::Command;
 
 use anyhow::Result;
 
-use super::Site;
-use crate::product::child_server::{Server, free_port};
+use super::PeerSite;
+use crate::product::child_server::{ChildServer, free_port};
 
 /// Back ends, each a process of Ruby.
 const BACK_ENDS: usize = 4;
 
-pub(super) fn start(site: &Site<'_>) -> Result<Server> {
+pub(super) fn start(site: &PeerSite<'_>) -> Result<ChildServer> {
     let haproxy = site.installer.debian("haproxy", &["haproxy"])?;
     let thin = site.installer.debian("thin", &["thin"])?;
     let app = site.write("thin", "thin.ru", include_str!("files/thin.ru"))?;
@@ -30,7 +30,7 @@ pub(super) fn start(site: &Site<'_>) -> Result<Server> {
     Ok(front.versioned(&haproxy, "-v").with(back_ends))
 }
 
-fn start_thin(site: &Site<'_>, thin: &Path, app: &Path, number: usize) -> Result<Server> {
+fn start_thin(site: &PeerSite<'_>, thin: &Path, app: &Path, number: usize) -> Result<ChildServer> {
     let port = free_port()?;
     let mut command = Command::new(thin);
     command
@@ -46,7 +46,7 @@ fn start_thin(site: &Site<'_>, thin: &Path, app: &Path, number: usize) -> Result
 }
 
 /// Times are long, since a queue of all connections before four slow back ends is wanted.
-fn config(site: &Site<'_>, port: u16, back_ends: &[SocketAddr]) -> String {
+fn config(site: &PeerSite<'_>, port: u16, back_ends: &[SocketAddr]) -> String {
     let threads = site.budget.threads;
     let listen = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
     let mut text = format!(

@@ -4,8 +4,8 @@ use std::process::Command;
 
 use anyhow::Result;
 
-use super::Site;
-use crate::product::child_server::{Server, free_port};
+use super::PeerSite;
+use crate::product::child_server::{ChildServer, free_port};
 
 /// From the package index of Python, where the command line tool is published as a binary. The same
 /// major version as the engine in dyno.
@@ -22,7 +22,7 @@ pub(super) enum Instances {
     Reused,
 }
 
-pub(super) fn start(site: &Site<'_>, instances: Instances) -> Result<Server> {
+pub(super) fn start(site: &PeerSite<'_>, instances: Instances) -> Result<ChildServer> {
     let program = site.installer.python(PACKAGE, PROGRAM)?;
     let port = free_port()?;
     let mut command = Command::new(&program);

@@ -6,8 +6,8 @@ use std::process::Command;
 
 use anyhow::{Context, Result};
 
-use super::{PAGES, Site};
-use crate::product::child_server::{Server, free_port};
+use super::{PAGES, PeerSite};
+use crate::product::child_server::{ChildServer, free_port};
 
 /// From npm, where it is published as a binary.
 const PACKAGE: &str = "workerd@1.20261117.1";
@@ -21,7 +21,7 @@ pub(super) enum Kind {
     Wasm,
 }
 
-pub(super) fn start(site: &Site<'_>, kind: Kind) -> Result<Server> {
+pub(super) fn start(site: &PeerSite<'_>, kind: Kind) -> Result<ChildServer> {
     let program = format!("@cloudflare/workerd-linux-{}/bin/workerd", architecture());
     let program = site.installer.node(PACKAGE, &program)?;
     let port = free_port()?;
@@ -59,7 +59,7 @@ fn config(port: u16, modules: &str) -> String {
 }
 
 /// Writes the files of the worker, and says how they are put together.
-fn javascript(site: &Site<'_>) -> Result<&'static str> {
+fn javascript(site: &PeerSite<'_>) -> Result<&'static str> {
     let called = "workerd";
     site.write(called, "worker.js", include_str!("files/worker.js"))?;
     site.write(called, "work.js", include_str!("files/work.js"))?;
@@ -72,7 +72,7 @@ fn javascript(site: &Site<'_>) -> Result<&'static str> {
     )
 }
 
-fn wasm(site: &Site<'_>) -> Result<&'static str> {
+fn wasm(site: &PeerSite<'_>) -> Result<&'static str> {
     let called = "workerd-wasm";
     let [page, body] = PAGES.map(|page| read(&site.pages.join(page)));
     let module = module(&page?, &body?)?;

@@ -11,8 +11,8 @@ use serde::Serialize;
 use tempfile::TempDir;
 
 use crate::args::repository;
-use crate::machine::confine::{Budget, confined};
-use crate::product::child_server::{Log, Server, Start, free_port};
+use crate::machine::confine::{CpuBudget, confined};
+use crate::product::child_server::{ChildServer, LogTarget, ServerStart, free_port};
 
 /// How `dyno --version` ends if the binary was built by the profile for packages.
 const DIST_BUILD: &str = "(dist)";
@@ -25,7 +25,7 @@ const BENCH_GUEST: &str = "benches/guests/bench";
 
 /// The binary and what it runs.
 #[derive(Debug)]
-pub(crate) struct Product {
+pub(crate) struct MeasuredBinary {
     binary: PathBuf,
     work: TempDir,
     /// A slug or a component.
@@ -36,7 +36,7 @@ pub(crate) struct Product {
 
 /// Which binary was measured.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub(crate) struct Version {
+pub(crate) struct BinaryVersion {
     /// What it says itself.
     pub(crate) says: String,
     /// When it was built.
@@ -44,15 +44,15 @@ pub(crate) struct Version {
     pub(crate) bytes: u64,
 }
 
-impl Product {
+impl MeasuredBinary {
     /// Finds the binary. Has it build `app` if that is a folder; a slug or a component is taken as it is.
-    pub(crate) fn prepare(binary: Option<&Path>, app: &Path) -> Result<Product> {
+    pub(crate) fn prepare(binary: Option<&Path>, app: &Path) -> Result<MeasuredBinary> {
         let binary = find(binary)?;
         let work = tempfile::tempdir().context("cannot make a temporary folder")?;
         let found = app.canonicalize();
         let found = found.with_context(|| format!("there is no app {}", app.display()))?;
         let name = found.file_stem().unwrap_or_default().to_string_lossy();
-        let mut product = Product {
+        let mut product = MeasuredBinary {
             binary,
             work,
             app_name: name.into_owned(),
@@ -85,7 +85,7 @@ impl Product {
     }
 
     /// `dyno local` with the app, when it serves.
-    pub(crate) fn app(&self, dynos: u32, log: Log) -> Result<Server> {
+    pub(crate) fn app(&self, dynos: u32, log: LogTarget) -> Result<ChildServer> {
         self.local(&self.app, dynos, log, "/")
     }
 
@@ -94,14 +94,20 @@ impl Product {
         &self,
         what: Option<&Path>,
         dynos: u32,
-        log: Log,
-        budget: Budget,
-    ) -> Result<Server> {
+        log: LogTarget,
+        budget: CpuBudget,
+    ) -> Result<ChildServer> {
         self.start(what.unwrap_or(&self.app), dynos, log, "/", Some(budget))
     }
 
     /// `dyno local` with anything, when it answers 200 at `probe`.
-    pub(crate) fn local(&self, what: &Path, dynos: u32, log: Log, probe: &str) -> Result<Server> {
+    pub(crate) fn local(
+        &self,
+        what: &Path,
+        dynos: u32,
+        log: LogTarget,
+        probe: &str,
+    ) -> Result<ChildServer> {
         self.start(what, dynos, log, probe, None)
     }
 
@@ -109,10 +115,10 @@ impl Product {
         &self,
         what: &Path,
         dynos: u32,
-        log: Log,
+        log: LogTarget,
         probe: &str,
-        budget: Option<Budget>,
-    ) -> Result<Server> {
+        budget: Option<CpuBudget>,
+    ) -> Result<ChildServer> {
         let port = free_port()?;
         let mut command = self.command();
         command
@@ -122,7 +128,7 @@ impl Product {
             .args(["-p", &port.to_string()]);
         let number = self.started.fetch_add(1, Ordering::Relaxed);
         let errors = self.file(&format!("errors.{number}"));
-        let start = Start {
+        let start = ServerStart {
             port,
             log,
             errors: &errors,
@@ -131,7 +137,7 @@ impl Product {
         if let Some(budget) = budget {
             command = confined(&command, budget)?;
         }
-        Server::start(command, &start)
+        ChildServer::start(command, &start)
     }
 
     /// The name of the app.
@@ -151,12 +157,12 @@ impl Product {
         Ok(())
     }
 
-    pub(crate) fn version(&self) -> Result<Version> {
+    pub(crate) fn version(&self) -> Result<BinaryVersion> {
         let output = self.command().arg("--version").output();
         let output = output.context("cannot start dyno --version")?;
         let file = std::fs::metadata(&self.binary).context("the binary has gone")?;
         let built = file.modified().context("files have no times here")?;
-        Ok(Version {
+        Ok(BinaryVersion {
             says: String::from_utf8_lossy(&output.stdout).trim().to_owned(),
             built: humantime::format_rfc3339_seconds(built).to_string(),
             bytes: file.len(),

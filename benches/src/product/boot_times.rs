@@ -11,20 +11,20 @@ pub(crate) const STATE_CHANGED: &str = ": State changed from ";
 
 /// A dyno on its way up.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Boot {
+pub(crate) struct BootTime {
     /// Since the epoch.
     pub(crate) starting: Duration,
     pub(crate) up: Duration,
 }
 
-impl Boot {
+impl BootTime {
     pub(crate) fn micros(&self) -> f64 {
         self.up.saturating_sub(self.starting).as_secs_f64() * 1e6
     }
 }
 
 /// All boots that were completed, in the order of their ends.
-pub(crate) fn boots<T: AsRef<str>>(lines: &[T]) -> Vec<Boot> {
+pub(crate) fn boots<T: AsRef<str>>(lines: &[T]) -> Vec<BootTime> {
     let mut starting = BTreeMap::new();
     let mut boots = Vec::new();
     for change in lines.iter().filter_map(|line| change(line.as_ref())) {
@@ -32,7 +32,7 @@ pub(crate) fn boots<T: AsRef<str>>(lines: &[T]) -> Vec<Boot> {
             "starting" => drop(starting.insert(change.dyno, change.at)),
             "up" => {
                 let begun = starting.remove(change.dyno);
-                boots.extend(begun.map(|starting| Boot {
+                boots.extend(begun.map(|starting| BootTime {
                     starting,
                     up: change.at,
                 }));
@@ -44,7 +44,7 @@ pub(crate) fn boots<T: AsRef<str>>(lines: &[T]) -> Vec<Boot> {
 }
 
 /// From the first `starting` to the last `up`, in µs.
-pub(crate) fn span_micros(boots: &[Boot]) -> f64 {
+pub(crate) fn span_micros(boots: &[BootTime]) -> f64 {
     let first = boots.iter().map(|boot| boot.starting).min();
     let last = boots.iter().map(|boot| boot.up).max();
     let span = last
@@ -53,18 +53,18 @@ pub(crate) fn span_micros(boots: &[Boot]) -> f64 {
     span.map_or(f64::NAN, |span| span.as_secs_f64() * 1e6)
 }
 
-struct Change<'a> {
+struct StateChange<'a> {
     at: Duration,
     dyno: &'a str,
     to: &'a str,
 }
 
 /// `TIME dyno[web.1]: State changed from down to starting`
-fn change(line: &str) -> Option<Change<'_>> {
+fn change(line: &str) -> Option<StateChange<'_>> {
     let (head, states) = line.split_once(STATE_CHANGED)?;
     let (at, source) = head.split_once(' ')?;
     let (_, to) = states.trim_end().split_once(" to ")?;
-    Some(Change {
+    Some(StateChange {
         at: time(at)?,
         dyno: source,
         to,

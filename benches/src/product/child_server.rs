@@ -15,7 +15,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use crate::load::client::request;
 use crate::load::closed_loop::ask;
 use crate::machine::confine;
-use crate::machine::process::{self, Cpu, Holdings};
+use crate::machine::process::{self, CpuTime, ProcessResources};
 
 /// How long a server has to answer its first request; the first start compiles.
 const START_MAX: Duration = Duration::from_secs(120);
@@ -28,7 +28,7 @@ const DRAIN_BYTES: usize = 64 * 1024;
 
 /// Where a server's standard output goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Log {
+pub(crate) enum LogTarget {
     /// To `/dev/null`.
     Null,
     /// Through a pipe that is read to its end, as a log collector would.
@@ -39,11 +39,11 @@ pub(crate) enum Log {
 
 /// A server that runs.
 #[derive(Debug)]
-pub(crate) struct Server {
+pub(crate) struct ChildServer {
     child: Child,
     /// Servers that stand behind this one and count as its parts.
-    behind: Vec<Server>,
-    lines: Arc<Lines>,
+    behind: Vec<ChildServer>,
+    lines: Arc<LogLines>,
     pub(crate) address: SocketAddr,
     /// As it would be typed, programs and files by their names alone.
     pub(crate) command: String,
@@ -53,10 +53,10 @@ pub(crate) struct Server {
 
 /// How a server is started, apart from its command.
 #[derive(Debug)]
-pub(crate) struct Start<'a> {
+pub(crate) struct ServerStart<'a> {
     /// Where the command will listen.
     pub(crate) port: u16,
-    pub(crate) log: Log,
+    pub(crate) log: LogTarget,
     /// A file for what it says on its standard error.
     pub(crate) errors: &'a Path,
     /// It is up when it answers 200 here.
@@ -69,26 +69,26 @@ pub(crate) fn free_port() -> Result<u16> {
     Ok(listener.local_addr()?.port())
 }
 
-impl Server {
+impl ChildServer {
     /// Starts a command and waits until it is up. If it does not come up, the error has its own words.
-    pub(crate) fn start(mut command: Command, start: &Start<'_>) -> Result<Server> {
+    pub(crate) fn start(mut command: Command, start: &ServerStart<'_>) -> Result<ChildServer> {
         let shown = shown(&command);
         let sink = std::fs::File::create(start.errors)
             .with_context(|| format!("cannot write {}", start.errors.display()))?;
         command.stdin(Stdio::null()).stderr(sink);
         command.stdout(match start.log {
-            Log::Null => Stdio::null(),
-            Log::Drained | Log::Kept(_) => Stdio::piped(),
+            LogTarget::Null => Stdio::null(),
+            LogTarget::Drained | LogTarget::Kept(_) => Stdio::piped(),
         });
         let mut child = command
             .spawn()
             .with_context(|| format!("cannot start `{shown}`"))?;
-        let lines = Arc::<Lines>::default();
+        let lines = Arc::<LogLines>::default();
         if let Some(output) = child.stdout.take() {
             let (lines, log) = (Arc::clone(&lines), start.log);
             std::thread::spawn(move || lines.read(output, log));
         }
-        let mut server = Server {
+        let mut server = ChildServer {
             child,
             behind: Vec::new(),
             lines,
@@ -100,7 +100,7 @@ impl Server {
         Ok(server)
     }
 
-    fn wait_until_up(&mut self, start: &Start<'_>) -> Result<()> {
+    fn wait_until_up(&mut self, start: &ServerStart<'_>) -> Result<()> {
         let deadline = Instant::now() + START_MAX;
         loop {
             if let Some(status) = self.child.try_wait()? {
@@ -122,13 +122,13 @@ impl Server {
     }
 
     /// This server with others behind it, which are counted as parts of it and end with it.
-    pub(crate) fn with(mut self, behind: Vec<Server>) -> Server {
+    pub(crate) fn with(mut self, behind: Vec<ChildServer>) -> ChildServer {
         self.behind = behind;
         self
     }
 
     /// The same, with the version of its program: the first line that the program says of it.
-    pub(crate) fn versioned(mut self, program: &Path, flag: &str) -> Server {
+    pub(crate) fn versioned(mut self, program: &Path, flag: &str) -> ChildServer {
         let said = Command::new(program)
             .arg(flag)
             .stdin(Stdio::null())
@@ -151,12 +151,12 @@ impl Server {
             "" => self.command.clone(),
             version => format!("{}  # {version}", self.command),
         };
-        let parts = self.behind.iter().flat_map(Server::commands);
+        let parts = self.behind.iter().flat_map(ChildServer::commands);
         std::iter::once(own).chain(parts).collect()
     }
 
     /// CPU time of it, its parts, and all their descendants so far.
-    pub(crate) fn cpu(&self) -> Result<Cpu> {
+    pub(crate) fn cpu(&self) -> Result<CpuTime> {
         let mut cpu = process::cpu_of_tree(self.child.id())?;
         for part in &self.behind {
             cpu = cpu.and(part.cpu()?);
@@ -165,7 +165,7 @@ impl Server {
     }
 
     /// What it, its parts, and all their descendants hold.
-    pub(crate) fn holdings_in_all(&self) -> Result<Holdings> {
+    pub(crate) fn holdings_in_all(&self) -> Result<ProcessResources> {
         let mut held = process::holdings_of_tree(self.child.id())?;
         for part in &self.behind {
             held = held.and(part.holdings_in_all()?);
@@ -174,7 +174,7 @@ impl Server {
     }
 
     /// What its first process holds.
-    pub(crate) fn holdings(&self) -> Result<Holdings> {
+    pub(crate) fn holdings(&self) -> Result<ProcessResources> {
         process::holdings(self.child.id())
     }
 
@@ -202,7 +202,7 @@ impl Server {
     }
 }
 
-impl Drop for Server {
+impl Drop for ChildServer {
     fn drop(&mut self) {
         let id = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw);
         if let (Some(id), Ok(None)) = (id, self.child.try_wait()) {
@@ -219,18 +219,18 @@ impl Drop for Server {
 
 /// Lines that were kept. As many as the scenario's servers write of the wanted kind.
 #[derive(Debug, Default)]
-struct Lines {
+struct LogLines {
     kept: Mutex<Vec<String>>,
     more: Condvar,
 }
 
-impl Lines {
+impl LogLines {
     fn lock(&self) -> MutexGuard<'_, Vec<String>> {
         self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn read(&self, mut output: ChildStdout, log: Log) {
-        let Log::Kept(text) = log else {
+    fn read(&self, mut output: ChildStdout, log: LogTarget) {
+        let LogTarget::Kept(text) = log else {
             let mut buffer = vec![0; DRAIN_BYTES];
             while output.read(&mut buffer).is_ok_and(|length| length > 0) {}
             return;
@@ -272,13 +272,13 @@ mod tests {
         command.args(["-c", "echo no luck >&2; exit 3"]);
         let errors = folder.path().join("errors");
         let port = free_port().expect("a port");
-        let start = Start {
+        let start = ServerStart {
             port,
-            log: Log::Null,
+            log: LogTarget::Null,
             errors: &errors,
             probe: "/",
         };
-        let error = Server::start(command, &start).expect_err("it ends");
+        let error = ChildServer::start(command, &start).expect_err("it ends");
         let text = format!("{error:#}");
         assert!(text.contains("no luck") && text.contains('3'), "{text}");
     }

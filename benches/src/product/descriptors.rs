@@ -7,22 +7,22 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 /// The limit as it was; put back when this is dropped.
 #[derive(Debug)]
-pub(crate) struct Room(Rlimit);
+pub(crate) struct DescriptorLimit(Rlimit);
 
-impl Room {
+impl DescriptorLimit {
     /// Takes as many as this process may have. If that fails, the limit stays as it is.
-    pub(crate) fn make() -> Room {
+    pub(crate) fn make() -> DescriptorLimit {
         let before = getrlimit(Resource::Nofile);
         let all = Rlimit {
             current: before.maximum,
             maximum: before.maximum,
         };
         let _ = setrlimit(Resource::Nofile, all);
-        Room(before)
+        DescriptorLimit(before)
     }
 }
 
-impl Drop for Room {
+impl Drop for DescriptorLimit {
     fn drop(&mut self) {
         // A limit that was allowed before is allowed again.
         let _ = setrlimit(Resource::Nofile, self.0);
@@ -37,7 +37,7 @@ mod tests {
     fn the_limit_is_put_back() {
         let current = || getrlimit(Resource::Nofile).current;
         let before = current();
-        let room = Room::make();
+        let room = DescriptorLimit::make();
         assert!(current().is_none() || current() >= before);
         drop(room);
         assert_eq!(current(), before);

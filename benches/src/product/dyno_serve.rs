@@ -15,9 +15,9 @@ use anyhow::{Context, Result, bail, ensure};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::load::client::{Answer, Client, request};
-use crate::product::binary::Product;
-use crate::product::child_server::{Log, Server, Start, free_port};
+use crate::load::client::{BenchClient, HttpAnswer, request};
+use crate::product::binary::MeasuredBinary;
+use crate::product::child_server::{ChildServer, LogTarget, ServerStart, free_port};
 
 /// What stands before the token in the line that shows it.
 const TOKEN: &str = "admin token: ";
@@ -39,12 +39,12 @@ const JSON_TYPE: &str = "Content-Type: application/json";
 
 /// A server that runs.
 #[derive(Debug)]
-pub(crate) struct Serve {
-    pub(crate) server: Server,
+pub(crate) struct DynoServe {
+    pub(crate) server: ChildServer,
     /// Where apps answer.
     pub(crate) apps: SocketAddr,
     token: String,
-    api: Mutex<Client>,
+    api: Mutex<BenchClient>,
     /// The program, for commands that speak to the server.
     binary: PathBuf,
     data: TempDir,
@@ -52,16 +52,16 @@ pub(crate) struct Serve {
 
 /// A slug and its name.
 #[derive(Debug)]
-pub(crate) struct Slug {
+pub(crate) struct SlugFile {
     /// `sha256:` and 64 digits.
     id: String,
     pub(crate) file: PathBuf,
     bytes: Vec<u8>,
 }
 
-impl Serve {
+impl DynoServe {
     /// `dyno serve` with further `flags`, when its API answers. Its ports were free a moment ago.
-    pub(crate) fn start(product: &Product, flags: &[&str]) -> Result<Serve> {
+    pub(crate) fn start(product: &MeasuredBinary, flags: &[&str]) -> Result<DynoServe> {
         let data = tempfile::tempdir().context("cannot make a folder for the server's data")?;
         let (apps, api) = (free_port()?, free_port()?);
         let mut command = product.command();
@@ -73,18 +73,18 @@ impl Serve {
             .args(["--api", &format!("127.0.0.1:{api}"), "--data"])
             .arg(folder("data"))
             .args(flags);
-        let start = Start {
+        let start = ServerStart {
             port: api,
-            log: Log::Kept(TOKEN),
+            log: LogTarget::Kept(TOKEN),
             errors: &folder("errors"),
             probe: "/healthz",
         };
-        let server = Server::start(command, &start)?;
+        let server = ChildServer::start(command, &start)?;
         let lines = server.lines_when(TOKEN_MAX, |lines| !lines.is_empty())?;
         let token = lines.first().and_then(|line| line.strip_prefix(TOKEN));
         let token = token.context("the server printed no token")?.to_owned();
-        Ok(Serve {
-            api: Mutex::new(Client::new(server.address)),
+        Ok(DynoServe {
+            api: Mutex::new(BenchClient::new(server.address)),
             server,
             apps: (Ipv4Addr::LOCALHOST, apps).into(),
             token,
@@ -104,7 +104,7 @@ impl Serve {
             .with_context(|| format!("{method} {path} is not answered with JSON"))
     }
 
-    fn ask(&self, method: &str, path: &str, media: &str, body: &[u8]) -> Result<Answer> {
+    fn ask(&self, method: &str, path: &str, media: &str, body: &[u8]) -> Result<HttpAnswer> {
         let token = format!("Authorization: Bearer {}", self.token);
         let bytes = request(method, "api.localhost", path, &[&token, media], body);
         let mut client = self.api.lock().unwrap_or_else(PoisonError::into_inner);
@@ -121,7 +121,7 @@ impl Serve {
     }
 
     /// Gives the server a slug.
-    pub(crate) fn upload(&self, slug: &Slug) -> Result<()> {
+    pub(crate) fn upload(&self, slug: &SlugFile) -> Result<()> {
         let hex = slug.id.trim_start_matches("sha256:");
         let path = format!("/v1/slugs/{hex}");
         self.ask("PUT", &path, SLUG_TYPE, &slug.bytes).map(drop)
@@ -134,7 +134,7 @@ impl Serve {
     }
 
     /// Makes a release of a slug that is there; returns its version.
-    pub(crate) fn release(&self, app: &str, slug: &Slug) -> Result<String> {
+    pub(crate) fn release(&self, app: &str, slug: &SlugFile) -> Result<String> {
         let path = format!("/v1/apps/{app}/releases");
         let made = self.api("POST", &path, &json!({ "slug": slug.id }))?;
         let version = made["version"].as_str();
@@ -162,7 +162,7 @@ impl Serve {
     }
 
     /// Makes an app that serves a slug that is there.
-    pub(crate) fn deploy(&self, app: &str, slug: &Slug) -> Result<()> {
+    pub(crate) fn deploy(&self, app: &str, slug: &SlugFile) -> Result<()> {
         self.create(app)?;
         let version = self.release(app, slug)?;
         self.until_serving(app, &version)
@@ -182,9 +182,9 @@ impl Serve {
     }
 
     /// The server's numbers now.
-    pub(crate) fn numbers(&self) -> Result<Numbers> {
+    pub(crate) fn numbers(&self) -> Result<MetricValues> {
         let answer = self.ask("GET", "/metrics", JSON_TYPE, b"")?;
-        Ok(Numbers(String::from_utf8(answer.body)?))
+        Ok(MetricValues(String::from_utf8(answer.body)?))
     }
 
     /// Waits until the server's numbers are as they should be.
@@ -192,7 +192,7 @@ impl Serve {
         &self,
         patience: Duration,
         what: &str,
-        so: impl Fn(&Numbers) -> bool,
+        so: impl Fn(&MetricValues) -> bool,
     ) -> Result<()> {
         let deadline = Instant::now() + patience;
         loop {
@@ -226,7 +226,7 @@ impl Serve {
     }
 
     /// Follows what the platform says of an app, by the product's own command.
-    pub(crate) fn follow(&self, app: &str) -> Result<Follower> {
+    pub(crate) fn follow(&self, app: &str) -> Result<LogFollower> {
         let readers = self.numbers()?.value(READERS);
         let mut command = self.command(&["logs", "-t", "-n", "0", "--source", "dyno", "-a", app]);
         command.stdout(Stdio::piped()).stderr(Stdio::null());
@@ -237,7 +237,7 @@ impl Serve {
             lines.map_while(Result::ok).collect()
         });
         let lines = Some(lines);
-        let follower = Follower { child, lines };
+        let follower = LogFollower { child, lines };
         self.until(READER_MAX, "a reader of the log more", |numbers| {
             numbers.value(READERS) > readers
         })?;
@@ -245,7 +245,7 @@ impl Serve {
     }
 
     /// All lines that came, after a moment for the last ones.
-    pub(crate) fn followed(&self, mut follower: Follower) -> Result<Vec<String>> {
+    pub(crate) fn followed(&self, mut follower: LogFollower) -> Result<Vec<String>> {
         std::thread::sleep(LOG_END);
         let readers = self.numbers()?.value(READERS);
         follower.stop();
@@ -263,19 +263,19 @@ impl Serve {
 
 /// `dyno logs -t`, as it runs; it ends with this value.
 #[derive(Debug)]
-pub(crate) struct Follower {
+pub(crate) struct LogFollower {
     child: Child,
     lines: Option<JoinHandle<Vec<String>>>,
 }
 
-impl Follower {
+impl LogFollower {
     fn stop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
 }
 
-impl Drop for Follower {
+impl Drop for LogFollower {
     fn drop(&mut self) {
         self.stop();
     }
@@ -283,9 +283,9 @@ impl Drop for Follower {
 
 /// What `/metrics` says.
 #[derive(Debug)]
-pub(crate) struct Numbers(String);
+pub(crate) struct MetricValues(String);
 
-impl Numbers {
+impl MetricValues {
     /// The value of a series by its whole name, labels included; 0 if there is none.
     pub(crate) fn value(&self, series: &str) -> f64 {
         let of = |line: &str| line.strip_prefix(series)?.trim().parse().ok();
@@ -306,25 +306,25 @@ impl Numbers {
     }
 }
 
-impl Slug {
+impl SlugFile {
     /// Has the product build a slug of a component and a file with some text in it.
     pub(crate) fn pack(
-        product: &Product,
+        product: &MeasuredBinary,
         name: &str,
         component: &Path,
         text: &str,
-    ) -> Result<Slug> {
+    ) -> Result<SlugFile> {
         let folder = product.file(name);
         std::fs::create_dir_all(&folder)?;
         std::fs::copy(component, folder.join("app.wasm"))
             .with_context(|| format!("cannot copy {}", component.display()))?;
         std::fs::write(folder.join("Procfile"), "web: app.wasm\n")?;
         std::fs::write(folder.join("note.txt"), text)?;
-        Slug::build(product, &folder)
+        SlugFile::build(product, &folder)
     }
 
     /// Has the product build the app in a folder; the slug lies beside it.
-    pub(crate) fn build(product: &Product, folder: &Path) -> Result<Slug> {
+    pub(crate) fn build(product: &MeasuredBinary, folder: &Path) -> Result<SlugFile> {
         let file = folder.with_extension("slug");
         let mut command = product.command();
         command.arg("build").arg(folder).arg("--json");
@@ -336,7 +336,7 @@ impl Slug {
             String::from_utf8_lossy(&built.stderr).trim()
         );
         let said: Value = serde_json::from_slice(&built.stdout)?;
-        Ok(Slug {
+        Ok(SlugFile {
             id: said["id"].as_str().context("a slug has an id")?.to_owned(),
             bytes: std::fs::read(&file)?,
             file,
@@ -356,7 +356,7 @@ mod tests {
     #[test]
     fn a_number_is_found_by_its_whole_name() {
         let text = "# TYPE dyno_dynos gauge\ndyno_dynos{state=\"up\"} 12\ndyno_apps 3\n";
-        let numbers = Numbers(text.to_owned());
+        let numbers = MetricValues(text.to_owned());
         assert_eq!(numbers.dynos("up"), 12.0);
         assert_eq!(numbers.dynos("idle"), 0.0);
         assert_eq!(numbers.value("dyno_apps"), 3.0);

@@ -11,7 +11,7 @@ const SOURCE: &str = " dyno[router]: ";
 
 /// A request as its line tells of it. Times are since the epoch.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Routed {
+pub(crate) struct RoutedRequest {
     pub(crate) id: String,
     /// `web.1`; empty if none had it.
     pub(crate) dyno: String,
@@ -21,9 +21,9 @@ pub(crate) struct Routed {
     pub(crate) service: Duration,
 }
 
-impl Routed {
+impl RoutedRequest {
     /// None: it is another line.
-    pub(crate) fn parse(line: &str) -> Option<Routed> {
+    pub(crate) fn parse(line: &str) -> Option<RoutedRequest> {
         let (at, fields) = line.split_once(SOURCE)?;
         let field = |name: &str| {
             let mut pairs = fields.split(' ').filter_map(|pair| pair.split_once('='));
@@ -33,7 +33,7 @@ impl Routed {
             let number = field(name)?.strip_suffix("ms")?.parse().ok()?;
             Some(Duration::from_millis(number))
         };
-        Some(Routed {
+        Some(RoutedRequest {
             id: field("request_id")?.to_owned(),
             dyno: field("dyno")?.to_owned(),
             ended: boot_times::time(at)?,
@@ -57,12 +57,12 @@ mod tests {
         let line = "2026-11-21T19:09:12.345678+00:00 dyno[router]: at=info method=GET path=\"/sleep?ms=3\" \
                     host=a.localhost request_id=17 fwd=\"127.0.0.2\" dyno=web.4 queue=1 wait=12ms connect=0ms \
                     service=34ms status=200 bytes=6 protocol=http1.1 tls=false";
-        let routed = Routed::parse(line).expect("a request");
+        let routed = RoutedRequest::parse(line).expect("a request");
         assert_eq!((&*routed.id, &*routed.dyno), ("17", "web.4"));
         assert_eq!(routed.wait, Duration::from_millis(12));
         assert_eq!(routed.ended - routed.began(), Duration::from_millis(34));
         assert_eq!(routed.ended.subsec_micros(), 345_678);
         let other = "2026-11-21T19:09:12.345678+00:00 dyno[web.1]: State changed from up to down";
-        assert_eq!(Routed::parse(other), None);
+        assert_eq!(RoutedRequest::parse(other), None);
     }
 }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
 
-use crate::product::binary::Product;
+use crate::product::binary::MeasuredBinary;
 
 /// What a section begins with whose content means nothing to engines.
 const CUSTOM_SECTION: u8 = 0;
@@ -16,7 +16,7 @@ const SECTION_NAME: &[u8] = b"mark";
 const LENGTH_MAX: usize = 128;
 
 /// A copy of the component, in the folder of this run, with a section that says `mark`.
-pub(crate) fn marked(product: &Product, component: &Path, mark: &str) -> Result<PathBuf> {
+pub(crate) fn marked(product: &MeasuredBinary, component: &Path, mark: &str) -> Result<PathBuf> {
     let mut bytes =
         std::fs::read(component).with_context(|| format!("cannot read {}", component.display()))?;
     bytes.extend(section(mark)?);

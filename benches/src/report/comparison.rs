@@ -7,13 +7,13 @@ use std::path::Path;
 use anyhow::{Context, Result, ensure};
 use serde::Deserialize;
 
-use crate::report::document::{FORM, Figure, Report};
-use crate::report::statistics::Spread;
+use crate::report::document::{BenchReport, FORM, Figure};
+use crate::report::statistics::SampleSpread;
 use crate::report::text;
 
 /// What is read of an earlier report. What it lacks, and what it has besides, does no harm.
 #[derive(Debug, Deserialize)]
-pub(crate) struct Earlier {
+pub(crate) struct EarlierReport {
     form: u32,
     pub(crate) at: String,
     #[serde(default)]
@@ -38,7 +38,7 @@ struct EarlierFigure {
 
 /// One figure, then and now.
 #[derive(Debug, PartialEq)]
-pub(crate) struct Change {
+pub(crate) struct FigureChange {
     pub(crate) scenario: String,
     pub(crate) subject: String,
     /// With the unit.
@@ -47,12 +47,12 @@ pub(crate) struct Change {
     pub(crate) now: String,
     /// Of what it was then; nothing if that was 0 or no number.
     pub(crate) percent: Option<f64>,
-    pub(crate) beyond: Beyond,
+    pub(crate) beyond: BeyondNoise,
 }
 
 /// Whether a change is more than what the repeats of a run differ by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Beyond {
+pub(crate) enum BeyondNoise {
     /// All samples of one run lie above all of the other.
     Yes,
     No,
@@ -64,17 +64,17 @@ pub(crate) enum Beyond {
 #[derive(Debug)]
 pub(crate) struct Comparison {
     pub(crate) at: String,
-    pub(crate) changes: Vec<Change>,
+    pub(crate) changes: Vec<FigureChange>,
     /// Why not to rely on it.
     pub(crate) warnings: Vec<String>,
 }
 
-impl Earlier {
+impl EarlierReport {
     /// Of a file that an earlier run wrote.
-    pub(crate) fn read(file: &Path) -> Result<Earlier> {
+    pub(crate) fn read(file: &Path) -> Result<EarlierReport> {
         let shown = file.display();
         let text = std::fs::read_to_string(file).with_context(|| format!("cannot read {shown}"))?;
-        let earlier: Earlier = serde_json::from_str(&text)
+        let earlier: EarlierReport = serde_json::from_str(&text)
             .with_context(|| format!("{shown} is not what --json writes"))?;
         let form = earlier.form;
         ensure!(form == FORM, "{shown} has form {form}, and this is {FORM}");
@@ -91,7 +91,7 @@ impl Earlier {
 }
 
 /// All figures that both have, in the order of this run.
-pub(crate) fn compare(earlier: &Earlier, report: &Report) -> Comparison {
+pub(crate) fn compare(earlier: &EarlierReport, report: &BenchReport) -> Comparison {
     let mut changes = Vec::new();
     let mut new = 0;
     for (outcome, figure) in report.figures() {
@@ -115,10 +115,10 @@ pub(crate) fn compare(earlier: &Earlier, report: &Report) -> Comparison {
     }
 }
 
-fn change(scenario: &str, then: &EarlierFigure, now: &Figure) -> Change {
+fn change(scenario: &str, then: &EarlierFigure, now: &Figure) -> FigureChange {
     let samples: Vec<f64> = then.samples.iter().flatten().copied().collect();
     let before = Figure {
-        spread: Spread::of(&samples),
+        spread: SampleSpread::of(&samples),
         samples,
         gate: None,
         ..now.clone()
@@ -126,13 +126,13 @@ fn change(scenario: &str, then: &EarlierFigure, now: &Figure) -> Change {
     let (old, new) = (before.spread, now.spread);
     let percent = (new.median - old.median) / old.median * 100.0;
     let beyond = if before.samples.len() < 2 || now.samples.len() < 2 {
-        Beyond::Unknown
+        BeyondNoise::Unknown
     } else if new.min > old.max || new.max < old.min {
-        Beyond::Yes
+        BeyondNoise::Yes
     } else {
-        Beyond::No
+        BeyondNoise::No
     };
-    Change {
+    FigureChange {
         scenario: scenario.to_owned(),
         subject: now.subject.clone(),
         figure: text::titled(&now.name, now.unit),
@@ -149,12 +149,12 @@ impl Comparison {
         let beyond = self
             .changes
             .iter()
-            .filter(|change| change.beyond == Beyond::Yes);
+            .filter(|change| change.beyond == BeyondNoise::Yes);
         beyond.count()
     }
 }
 
-impl Change {
+impl FigureChange {
     /// `+12.3%`
     pub(crate) fn shown_percent(&self) -> String {
         self.percent
@@ -164,10 +164,10 @@ impl Change {
     /// In a word, for the last column.
     pub(crate) fn mark(&self) -> &'static str {
         match (self.beyond, self.percent) {
-            (Beyond::Yes, Some(percent)) if percent > 0.0 => "▲ more",
-            (Beyond::Yes, _) => "▼ less",
-            (Beyond::No, _) => "",
-            (Beyond::Unknown, _) => "?",
+            (BeyondNoise::Yes, Some(percent)) if percent > 0.0 => "▲ more",
+            (BeyondNoise::Yes, _) => "▼ less",
+            (BeyondNoise::No, _) => "",
+            (BeyondNoise::Unknown, _) => "?",
         }
     }
 }
@@ -176,7 +176,7 @@ impl Change {
 mod tests {
     use super::*;
 
-    fn changed(then: &[Option<f64>], now: &[f64]) -> Change {
+    fn changed(then: &[Option<f64>], now: &[f64]) -> FigureChange {
         let then = EarlierFigure {
             subject: "dyno".into(),
             name: "CPU".into(),
@@ -188,7 +188,7 @@ mod tests {
             name: "CPU".into(),
             unit: "µs",
             samples: now.to_vec(),
-            spread: Spread::of(now),
+            spread: SampleSpread::of(now),
             series: false,
             gate: None,
         };
@@ -201,7 +201,7 @@ mod tests {
         assert_eq!((more.percent, more.mark()), (Some(100.0), "▲ more"));
         assert_eq!(more.shown_percent(), "+100.0%");
         let same = changed(&[Some(10.0), Some(12.0), None], &[11.0, 22.0]);
-        assert_eq!((same.beyond, same.mark()), (Beyond::No, ""));
+        assert_eq!((same.beyond, same.mark()), (BeyondNoise::No, ""));
         assert_eq!(changed(&[Some(2.0)], &[1.0, 1.0]).mark(), "?");
         assert_eq!(changed(&[Some(0.0), Some(0.0)], &[1.0, 1.0]).percent, None);
     }
@@ -210,12 +210,12 @@ mod tests {
     fn a_file_that_is_no_report_is_an_error() {
         let folder = tempfile::tempdir().expect("a folder");
         let file = folder.path().join("old.json");
-        assert!(Earlier::read(&file).is_err());
+        assert!(EarlierReport::read(&file).is_err());
         for text in ["{}", "no", r#"{"form":9,"at":"","outcomes":[]}"#] {
             std::fs::write(&file, text).expect("a file");
-            assert!(Earlier::read(&file).is_err(), "{text}");
+            assert!(EarlierReport::read(&file).is_err(), "{text}");
         }
         std::fs::write(&file, r#"{"form":1,"at":"then","outcomes":[]}"#).expect("a file");
-        assert_eq!(Earlier::read(&file).expect("a report").at, "then");
+        assert_eq!(EarlierReport::read(&file).expect("a report").at, "then");
     }
 }

@@ -9,29 +9,29 @@ use anyhow::{Context, Result};
 use serde::Serialize;
 
 use crate::args::Scenario;
-use crate::machine::description::{self, Machine};
-use crate::product::binary::Version;
-use crate::report::statistics::{self, Spread};
+use crate::machine::description::{self, MachineDescription};
+use crate::product::binary::BinaryVersion;
+use crate::report::statistics::{self, SampleSpread};
 
 /// Version of the JSON form.
 pub(crate) const FORM: u32 = 1;
 
 /// One run of the harness.
 #[derive(Debug, Serialize)]
-pub(crate) struct Report {
+pub(crate) struct BenchReport {
     form: u32,
     pub(crate) at: String,
     /// The harness's own.
     pub(crate) version: &'static str,
     pub(crate) arguments: Vec<String>,
-    pub(crate) machine: Machine,
-    pub(crate) dyno: Version,
-    pub(crate) outcomes: Vec<Outcome>,
+    pub(crate) machine: MachineDescription,
+    pub(crate) dyno: BinaryVersion,
+    pub(crate) outcomes: Vec<ScenarioOutcome>,
 }
 
 /// What one scenario found.
 #[derive(Debug, Serialize)]
-pub(crate) struct Outcome {
+pub(crate) struct ScenarioOutcome {
     pub(crate) scenario: String,
     /// How it was measured, in a sentence or two.
     pub(crate) how: String,
@@ -51,16 +51,16 @@ pub(crate) struct Figure {
     pub(crate) name: String,
     pub(crate) unit: &'static str,
     pub(crate) samples: Vec<f64>,
-    pub(crate) spread: Spread,
+    pub(crate) spread: SampleSpread,
     /// The samples are one after the other in time, not repeats of one thing.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub(crate) series: bool,
-    pub(crate) gate: Option<Gate>,
+    pub(crate) gate: Option<FigureGate>,
 }
 
 /// Where the median has to lie. One of the two bounds is set.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
-pub(crate) struct Gate {
+pub(crate) struct FigureGate {
     pub(crate) at_most: Option<f64>,
     pub(crate) at_least: Option<f64>,
     /// What is hoped for beyond the gate; nothing depends on it.
@@ -68,7 +68,7 @@ pub(crate) struct Gate {
     pub(crate) held: bool,
 }
 
-impl Gate {
+impl FigureGate {
     fn allows(self, value: f64) -> bool {
         self.at_most.is_some_and(|most| value <= most)
             || self.at_least.is_some_and(|least| value >= least)
@@ -77,7 +77,7 @@ impl Gate {
     /// Whether the goal, if there is one, was reached.
     pub(crate) fn reached(self, value: f64) -> Option<bool> {
         let bounds = |bound: Option<f64>| bound.and(self.goal);
-        let goal = Gate {
+        let goal = FigureGate {
             at_most: bounds(self.at_most),
             at_least: bounds(self.at_least),
             ..self
@@ -86,9 +86,9 @@ impl Gate {
     }
 }
 
-impl Report {
-    pub(crate) fn begin(machine: Machine, dyno: Version) -> Report {
-        Report {
+impl BenchReport {
+    pub(crate) fn begin(machine: MachineDescription, dyno: BinaryVersion) -> BenchReport {
+        BenchReport {
             form: FORM,
             at: humantime::format_rfc3339_seconds(SystemTime::now()).to_string(),
             version: env!("CARGO_PKG_VERSION"),
@@ -100,7 +100,7 @@ impl Report {
     }
 
     /// All figures with the outcomes that they are of.
-    pub(crate) fn figures(&self) -> impl Iterator<Item = (&Outcome, &Figure)> {
+    pub(crate) fn figures(&self) -> impl Iterator<Item = (&ScenarioOutcome, &Figure)> {
         let outcomes = self.outcomes.iter();
         outcomes.flat_map(|outcome| outcome.figures.iter().map(move |figure| (outcome, figure)))
     }
@@ -124,9 +124,9 @@ impl Report {
     }
 }
 
-impl Outcome {
-    pub(crate) fn new(scenario: Scenario, how: impl Into<String>) -> Outcome {
-        Outcome {
+impl ScenarioOutcome {
+    pub(crate) fn new(scenario: Scenario, how: impl Into<String>) -> ScenarioOutcome {
+        ScenarioOutcome {
             scenario: scenario.to_string(),
             how: how.into(),
             load_before: description::load(),
@@ -166,7 +166,7 @@ impl Outcome {
             subject: subject.to_owned(),
             name: name.to_owned(),
             unit,
-            spread: Spread::of(&samples),
+            spread: SampleSpread::of(&samples),
             samples,
             series: false,
             gate: None,
@@ -194,17 +194,17 @@ impl Outcome {
 impl Figure {
     /// The median must not be above `at_most`. What could not be measured has not held.
     pub(crate) fn gate(&mut self, at_most: f64) -> &mut Figure {
-        self.bound(Gate {
+        self.bound(FigureGate {
             at_most: Some(at_most),
-            ..Gate::default()
+            ..FigureGate::default()
         })
     }
 
     /// The median must not be below `at_least`.
     pub(crate) fn gate_at_least(&mut self, at_least: f64) -> &mut Figure {
-        self.bound(Gate {
+        self.bound(FigureGate {
             at_least: Some(at_least),
-            ..Gate::default()
+            ..FigureGate::default()
         })
     }
 
@@ -216,15 +216,15 @@ impl Figure {
 
     /// What is hoped for, in a figure that has a gate.
     pub(crate) fn goal(&mut self, goal: f64) {
-        self.gate = self.gate.map(|gate| Gate {
+        self.gate = self.gate.map(|gate| FigureGate {
             goal: Some(goal),
             ..gate
         });
     }
 
-    fn bound(&mut self, gate: Gate) -> &mut Figure {
+    fn bound(&mut self, gate: FigureGate) -> &mut Figure {
         let held = gate.allows(self.spread.median);
-        self.gate = Some(Gate { held, ..gate });
+        self.gate = Some(FigureGate { held, ..gate });
         self
     }
 }
@@ -235,7 +235,7 @@ mod tests {
 
     #[test]
     fn gates_look_at_the_median() {
-        let mut outcome = Outcome::new(Scenario::Hello, "by a test");
+        let mut outcome = ScenarioOutcome::new(Scenario::Hello, "by a test");
         outcome.add("a", "cpu", "µs", vec![9.0, 10.0, 31.0]);
         outcome.add("b", "cpu", "µs", vec![3.0, 5.0, 10.0]);
         outcome.add_ratio("cpu", "a", "b", "cpu to b").gate(3.0);
@@ -251,7 +251,7 @@ mod tests {
 
     #[test]
     fn a_gate_may_be_a_least_value_and_have_a_goal() {
-        let mut outcome = Outcome::new(Scenario::Hello, "by a test");
+        let mut outcome = ScenarioOutcome::new(Scenario::Hello, "by a test");
         let figure = outcome.add("peer", "times", "×", vec![4.5]);
         figure.gate_at_least(4.0).goal(8.0);
         let gate = figure.gate.expect("a gate");

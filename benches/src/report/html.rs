@@ -8,9 +8,9 @@ mod quantiles;
 use std::fmt::Write;
 use std::path::Path;
 
-use crate::machine::description::Machine;
-use crate::report::comparison::{Beyond, Comparison};
-use crate::report::document::{Figure, Gate, Outcome, Report};
+use crate::machine::description::MachineDescription;
+use crate::report::comparison::{BeyondNoise, Comparison};
+use crate::report::document::{BenchReport, Figure, FigureGate, ScenarioOutcome};
 use crate::report::text::{self, distinct, titled, value};
 use charts::Chart;
 
@@ -18,7 +18,7 @@ use charts::Chart;
 const CHARTS_OPEN: usize = 6;
 
 /// The page.
-pub(crate) fn page(report: &Report, comparison: Option<&Comparison>) -> String {
+pub(crate) fn page(report: &BenchReport, comparison: Option<&Comparison>) -> String {
     let mut body = head(report);
     body += &gates(report);
     for outcome in &report.outcomes {
@@ -49,8 +49,8 @@ fn escape(text: &str) -> String {
     escaped
 }
 
-fn head(report: &Report) -> String {
-    let Machine {
+fn head(report: &BenchReport) -> String {
+    let MachineDescription {
         cores,
         processor,
         memory_gib,
@@ -84,7 +84,7 @@ fn head(report: &Report) -> String {
 }
 
 /// Files by their names alone: their folders are this machine's business.
-fn arguments(report: &Report) -> String {
+fn arguments(report: &BenchReport) -> String {
     let short = report.arguments.iter().map(|word| {
         let path = Path::new(word);
         let name = path.file_name().filter(|_| path.is_absolute());
@@ -93,7 +93,7 @@ fn arguments(report: &Report) -> String {
     short.collect::<Vec<_>>().join(" ")
 }
 
-fn gates(report: &Report) -> String {
+fn gates(report: &BenchReport) -> String {
     let (held, all) = report.gates();
     if all == 0 {
         return String::new();
@@ -110,7 +110,7 @@ fn gates(report: &Report) -> String {
     text + "</table></div></div>\n"
 }
 
-fn gate_row(outcome: &Outcome, figure: &Figure, gate: Gate) -> String {
+fn gate_row(outcome: &ScenarioOutcome, figure: &Figure, gate: FigureGate) -> String {
     let class = if gate.held { "ok" } else { "bad" };
     let reached = match gate.reached(figure.spread.median) {
         Some(true) => " ✓",
@@ -132,7 +132,7 @@ fn gate_row(outcome: &Outcome, figure: &Figure, gate: Gate) -> String {
     )
 }
 
-fn section(outcome: &Outcome) -> String {
+fn section(outcome: &ScenarioOutcome) -> String {
     let name = escape(&outcome.scenario);
     let mut text = format!(
         "<h2 id=\"{name}\">{name}</h2>\n<p>{}</p>\n",
@@ -162,7 +162,7 @@ fn inside(charts: &[Chart]) -> String {
 }
 
 /// Every figure of a scenario, a row for each subject.
-fn table(outcome: &Outcome) -> String {
+fn table(outcome: &ScenarioOutcome) -> String {
     let subjects = distinct(outcome.figures.iter().map(|figure| &*figure.subject));
     let names = distinct(outcome.figures.iter().map(|figure| &*figure.name));
     let mut text = String::from("<table><tr><th>");
@@ -201,7 +201,7 @@ fn samples(figure: &Figure) -> String {
     )
 }
 
-fn servers(outcome: &Outcome) -> String {
+fn servers(outcome: &ScenarioOutcome) -> String {
     let mut text = format!(
         "<details><summary>how it was run</summary><p>Load average before: {:.2}.</p>",
         outcome.load_before
@@ -229,14 +229,14 @@ fn changes(comparison: &Comparison) -> String {
         let _ = write!(text, "<p class=\"soft\">{}</p>", escape(warning));
     }
     if beyond > 0 {
-        text += &change_rows(comparison, |beyond| beyond == Beyond::Yes);
+        text += &change_rows(comparison, |beyond| beyond == BeyondNoise::Yes);
     }
     text += "</div><details><summary>the others</summary><div class=\"card\">";
-    text += &change_rows(comparison, |beyond| beyond != Beyond::Yes);
+    text += &change_rows(comparison, |beyond| beyond != BeyondNoise::Yes);
     text + "</div></details>\n"
 }
 
-fn change_rows(comparison: &Comparison, of: impl Fn(Beyond) -> bool) -> String {
+fn change_rows(comparison: &Comparison, of: impl Fn(BeyondNoise) -> bool) -> String {
     let head = "<th>figure<th>then<th>now<th>change<th>";
     let mut text = format!("<div class=\"scroll\"><table><tr>{head}</tr>\n");
     for change in comparison.changes.iter().filter(|change| of(change.beyond)) {
@@ -260,17 +260,17 @@ mod tests {
     use super::*;
     use crate::args::Scenario;
     use crate::machine::description;
-    use crate::product::binary::Version;
+    use crate::product::binary::BinaryVersion;
 
     #[test]
     fn a_page_has_everything_and_needs_nothing() {
-        let version = Version {
+        let version = BinaryVersion {
             says: "dyno <0>".into(),
             built: "then".into(),
             bytes: 1,
         };
-        let mut report = Report::begin(description::describe(), version);
-        let mut outcome = Outcome::new(Scenario::Hello, "by a \"test\" & so on");
+        let mut report = BenchReport::begin(description::describe(), version);
+        let mut outcome = ScenarioOutcome::new(Scenario::Hello, "by a \"test\" & so on");
         for (subject, cpu) in [("hyper", 4.0), ("dyno web=4", 10.0), ("slow", 900.0)] {
             outcome.add(
                 subject,

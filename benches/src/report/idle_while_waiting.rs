@@ -5,17 +5,17 @@
 use std::time::Duration;
 
 /// From, to.
-pub(crate) type Span = (Duration, Duration);
+pub(crate) type TimeSpan = (Duration, Duration);
 
 /// When at least one of the dynos was free for longer than `slack` on end: `busy` has the spans of each dyno's
 /// requests, in any order. What is returned is sorted; spans neither overlap nor touch.
-pub(crate) fn idle(busy: Vec<Vec<Span>>, slack: Duration) -> Vec<Span> {
-    let mut gaps: Vec<Span> = busy
+pub(crate) fn idle(busy: Vec<Vec<TimeSpan>>, slack: Duration) -> Vec<TimeSpan> {
+    let mut gaps: Vec<TimeSpan> = busy
         .into_iter()
         .flat_map(|spans| gaps(spans, slack))
         .collect();
     gaps.sort();
-    let mut merged: Vec<Span> = Vec::new();
+    let mut merged: Vec<TimeSpan> = Vec::new();
     for (from, to) in gaps {
         match merged.last_mut() {
             Some(last) if from <= last.1 => last.1 = last.1.max(to),
@@ -25,7 +25,7 @@ pub(crate) fn idle(busy: Vec<Vec<Span>>, slack: Duration) -> Vec<Span> {
     merged
 }
 
-fn gaps(mut spans: Vec<Span>, slack: Duration) -> Vec<Span> {
+fn gaps(mut spans: Vec<TimeSpan>, slack: Duration) -> Vec<TimeSpan> {
     spans.sort();
     let (mut end, mut gaps) = (Duration::ZERO, Vec::new());
     let last = (Duration::MAX, Duration::MAX);
@@ -39,7 +39,7 @@ fn gaps(mut spans: Vec<Span>, slack: Duration) -> Vec<Span> {
 }
 
 /// The longest time on end that `span` has in common with one of `idle`.
-pub(crate) fn overlap(idle: &[Span], span: Span) -> Duration {
+pub(crate) fn overlap(idle: &[TimeSpan], span: TimeSpan) -> Duration {
     let first = idle.partition_point(|(_, to)| *to <= span.0);
     let rest = idle[first..].iter().take_while(|(from, _)| *from < span.1);
     let common = rest.map(|(from, to)| (*to).min(span.1).saturating_sub((*from).max(span.0)));
@@ -50,7 +50,7 @@ pub(crate) fn overlap(idle: &[Span], span: Span) -> Duration {
 mod tests {
     use super::*;
 
-    fn span(from: u64, to: u64) -> Span {
+    fn span(from: u64, to: u64) -> TimeSpan {
         (Duration::from_millis(from), Duration::from_millis(to))
     }
 

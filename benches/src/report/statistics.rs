@@ -4,15 +4,15 @@ use serde::Serialize;
 
 /// Where the samples of some repeats lie.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
-pub(crate) struct Spread {
+pub(crate) struct SampleSpread {
     pub(crate) median: f64,
     pub(crate) min: f64,
     pub(crate) max: f64,
 }
 
-impl Spread {
+impl SampleSpread {
     /// Of at least one sample; of none, all are `NaN`.
-    pub(crate) fn of(samples: &[f64]) -> Spread {
+    pub(crate) fn of(samples: &[f64]) -> SampleSpread {
         let sorted = sorted(samples);
         let middle = sorted.len() / 2;
         let median = match sorted.len() {
@@ -20,7 +20,7 @@ impl Spread {
             odd if odd % 2 == 1 => sorted[middle],
             _ => f64::midpoint(sorted[middle - 1], sorted[middle]),
         };
-        Spread {
+        SampleSpread {
             median,
             min: sorted.first().copied().unwrap_or(f64::NAN),
             max: sorted.last().copied().unwrap_or(f64::NAN),
@@ -53,10 +53,10 @@ mod tests {
 
     #[test]
     fn a_spread_has_a_middle() {
-        let odd = Spread::of(&[3.0, 1.0, 2.0]);
+        let odd = SampleSpread::of(&[3.0, 1.0, 2.0]);
         assert_eq!((odd.median, odd.min, odd.max), (2.0, 1.0, 3.0));
-        assert_eq!(Spread::of(&[4.0, 1.0, 2.0, 3.0]).median, 2.5);
-        assert!(Spread::of(&[]).median.is_nan());
+        assert_eq!(SampleSpread::of(&[4.0, 1.0, 2.0, 3.0]).median, 2.5);
+        assert!(SampleSpread::of(&[]).median.is_nan());
     }
 
     #[test]

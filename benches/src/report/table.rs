@@ -6,8 +6,8 @@
 use comfy_table::presets::ASCII_MARKDOWN;
 use comfy_table::{Cell, CellAlignment, Color, Table};
 
-use crate::report::comparison::{Beyond, Comparison};
-use crate::report::document::{Figure, Outcome, Report};
+use crate::report::comparison::{BeyondNoise, Comparison};
+use crate::report::document::{BenchReport, Figure, ScenarioOutcome};
 use crate::report::text::{distinct, gate, titled, value, verdict, with_spread};
 
 /// Subjects that still have a column each.
@@ -18,7 +18,7 @@ const WIDTH: usize = 120;
 const GAP: usize = 3;
 
 /// What stands above the tables.
-pub(crate) fn machine(report: &Report) -> String {
+pub(crate) fn machine(report: &BenchReport) -> String {
     let (machine, dyno) = (&report.machine, &report.dyno);
     format!(
         "{}: {} (built {}), {} × {}, {} GiB, Linux {} on {}",
@@ -34,7 +34,7 @@ pub(crate) fn machine(report: &Report) -> String {
 }
 
 /// One scenario.
-pub(crate) fn outcome(outcome: &Outcome) -> String {
+pub(crate) fn outcome(outcome: &ScenarioOutcome) -> String {
     let subjects = distinct(outcome.figures.iter().map(|figure| &*figure.subject));
     let mut text = format!("\n{}\n", folded(&outcome.how));
     let cells = if subjects.len() <= COLUMNS_MAX {
@@ -62,7 +62,7 @@ pub(crate) fn outcome(outcome: &Outcome) -> String {
 }
 
 /// All gates of a report; nothing if it has none.
-pub(crate) fn gates(report: &Report) -> String {
+pub(crate) fn gates(report: &BenchReport) -> String {
     let mut table = table(["gate", "measured", "bound", "goal", ""]);
     for (outcome, figure) in report.figures() {
         let Some(bounds) = figure.gate else { continue };
@@ -98,7 +98,7 @@ pub(crate) fn comparison(comparison: &Comparison) -> String {
     for change in &comparison.changes {
         let title = format!("{}: {}, {}", change.scenario, change.subject, change.figure);
         let mut mark = Cell::new(change.mark());
-        if change.beyond == Beyond::Yes {
+        if change.beyond == BeyondNoise::Yes {
             mark = mark.fg(Color::Yellow);
         }
         table.add_row([
@@ -122,7 +122,7 @@ pub(crate) fn comparison(comparison: &Comparison) -> String {
 }
 
 /// A column for each subject.
-fn upright(outcome: &Outcome, subjects: &[&str]) -> Table {
+fn upright(outcome: &ScenarioOutcome, subjects: &[&str]) -> Table {
     let mut table = table(std::iter::once(&*outcome.scenario).chain(subjects.iter().copied()));
     for name in distinct(outcome.figures.iter().map(|figure| &*figure.name)) {
         let row: Vec<_> = subjects
@@ -142,7 +142,7 @@ fn upright(outcome: &Outcome, subjects: &[&str]) -> Table {
 }
 
 /// A row for each subject, in tables that are not too wide, of figures that several subjects have.
-fn lying(outcome: &Outcome, subjects: &[&str]) -> Vec<Table> {
+fn lying(outcome: &ScenarioOutcome, subjects: &[&str]) -> Vec<Table> {
     let longest = |texts: &[String]| texts.iter().map(|text| text.chars().count()).max();
     let names: Vec<String> = subjects.iter().map(|&subject| subject.to_owned()).collect();
     let first = longest(&names).unwrap_or_default() + 2 * GAP;
@@ -177,7 +177,7 @@ fn lying(outcome: &Outcome, subjects: &[&str]) -> Vec<Table> {
     tables
 }
 
-fn rows(outcome: &Outcome, subjects: &[String], columns: &[Vec<String>]) -> Table {
+fn rows(outcome: &ScenarioOutcome, subjects: &[String], columns: &[Vec<String>]) -> Table {
     let titles = columns.iter().filter_map(|column| column.first());
     let mut table = table(std::iter::once(&outcome.scenario).chain(titles));
     for (index, subject) in subjects.iter().enumerate() {
@@ -253,7 +253,7 @@ mod tests {
 
     #[test]
     fn few_servers_have_a_column_each() {
-        let mut found = Outcome::new(Scenario::Hello, "by a test");
+        let mut found = ScenarioOutcome::new(Scenario::Hello, "by a test");
         found.add("hyper", "cpu", "µs", vec![1.0, 2.0, 3.0]);
         found.add("dyno", "cpu", "µs", vec![4.0]).gate(3.0);
         found.add("dyno", "pss", "MiB", vec![4.0]);
@@ -270,7 +270,7 @@ mod tests {
 
     #[test]
     fn many_servers_have_a_row_each_and_lines_stay_short() {
-        let mut found = Outcome::new(Scenario::Hello, "word ".repeat(60));
+        let mut found = ScenarioOutcome::new(Scenario::Hello, "word ".repeat(60));
         for server in ["a", "b", "c", "d", "e", "f"] {
             for figure in 0..12 {
                 let name = format!("a figure with the number {figure}");

@@ -1,7 +1,7 @@
 //! Numbers and names as people read them: the same in tables, in charts and in comparisons.
 
-use crate::report::document::{Figure, Gate};
-use crate::report::statistics::Spread;
+use crate::report::document::{Figure, FigureGate};
+use crate::report::statistics::SampleSpread;
 
 /// Three digits or more, no more than two behind the point.
 pub(crate) fn number(value: f64) -> String {
@@ -32,7 +32,7 @@ pub(crate) fn bound(value: f64) -> String {
 }
 
 /// `≤ 3` or `≥ 4`.
-pub(crate) fn gate(gate: Gate) -> String {
+pub(crate) fn gate(gate: FigureGate) -> String {
     match (gate.at_most, gate.at_least) {
         (Some(most), _) => format!("≤ {}", bound(most)),
         (None, Some(least)) => format!("≥ {}", bound(least)),
@@ -41,10 +41,10 @@ pub(crate) fn gate(gate: Gate) -> String {
 }
 
 /// How a gate came out.
-pub(crate) fn verdict(gate: Gate) -> &'static str {
+pub(crate) fn verdict(gate: FigureGate) -> &'static str {
     match gate {
-        Gate { held: true, .. } => "ok",
-        Gate {
+        FigureGate { held: true, .. } => "ok",
+        FigureGate {
             at_least: Some(_), ..
         } => "TOO LITTLE",
         _ => "TOO MUCH",
@@ -54,7 +54,7 @@ pub(crate) fn verdict(gate: Gate) -> &'static str {
 /// How far samples lie from their median, in per cent: half of what is between the ends. Nothing for
 /// one sample, or around 0.
 pub(crate) fn spread_percent(figure: &Figure) -> Option<f64> {
-    let Spread { median, min, max } = figure.spread;
+    let SampleSpread { median, min, max } = figure.spread;
     let some = figure.samples.len() > 1 && median != 0.0;
     let percent = (max - min) / 2.0 / median.abs() * 100.0;
     (some && percent.is_finite()).then_some(percent)

@@ -8,13 +8,13 @@ use std::time::Duration;
 use anyhow::Result;
 use serde_json::json;
 
-use crate::args::{Options, Scenario};
-use crate::load::paced::{self, Pace, Tally};
+use crate::args::{BenchOptions, Scenario};
+use crate::load::paced::{self, PacedLoad, PacedTally};
 use crate::measure::answers;
-use crate::measure::growth::{self, Look, REST};
-use crate::product::binary::Product;
-use crate::product::dyno_serve::{Serve, Slug};
-use crate::report::document::Outcome;
+use crate::measure::growth::{self, REST, ResourceReading};
+use crate::product::binary::MeasuredBinary;
+use crate::product::dyno_serve::{DynoServe, SlugFile};
+use crate::report::document::ScenarioOutcome;
 use crate::report::statistics::quantile;
 
 /// The app.
@@ -33,28 +33,28 @@ const LATER_MAX: f64 = 2.0;
 /// How long the dynos may take to come up.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-const QUIET: Pace = Pace {
+const QUIET: PacedLoad = PacedLoad {
     per_second: PER_SECOND,
     bad_every: 0,
 };
-const ABUSED: Pace = Pace {
+const ABUSED: PacedLoad = PacedLoad {
     per_second: PER_SECOND,
     bad_every: BAD_EVERY,
 };
 
-pub(super) fn run(options: &Options, product: &Product) -> Result<Outcome> {
+pub(super) fn run(options: &BenchOptions, product: &MeasuredBinary) -> Result<ScenarioOutcome> {
     let time = Duration::from_secs(options.abuse_seconds());
     let part = (time / PART).max(Duration::from_secs(5));
-    let mut outcome = Outcome::new(Scenario::Abuse, how(time, part));
-    let serve = Serve::start(product, &["--idle-after", "off"])?;
+    let mut outcome = ScenarioOutcome::new(Scenario::Abuse, how(time, part));
+    let serve = DynoServe::start(product, &["--idle-after", "off"])?;
     outcome.commands.push(serve.server.command.clone());
     deploy(&serve, product)?;
     let load = |pace, time| paced::run(serve.apps, &format!("{APP}.localhost"), pace, time);
     load(ABUSED, part)?;
-    let warm = Look::after_rest(&serve)?;
+    let warm = ResourceReading::after_rest(&serve)?;
     let quiet = load(QUIET, part)?;
     let abused = load(ABUSED, time)?;
-    let end = Look::after_rest(&serve)?;
+    let end = ResourceReading::after_rest(&serve)?;
     add_times(&mut outcome, "quiet", &quiet);
     add_times(&mut outcome, "under abuse", &abused);
     let later = outcome.add_ratio("p99", "under abuse", "quiet", "times the quiet p99");
@@ -79,8 +79,8 @@ fn how(time: Duration, part: Duration) -> String {
     )
 }
 
-fn deploy(serve: &Serve, product: &Product) -> Result<()> {
-    let slug = Slug::pack(product, "abuse", &product.bench_guest()?, "")?;
+fn deploy(serve: &DynoServe, product: &MeasuredBinary) -> Result<()> {
+    let slug = SlugFile::pack(product, "abuse", &product.bench_guest()?, "")?;
     serve.upload(&slug)?;
     serve.deploy(APP, &slug)?;
     serve.scale(APP, DYNOS)?;
@@ -90,7 +90,7 @@ fn deploy(serve: &Serve, product: &Product) -> Result<()> {
     })
 }
 
-fn add_times(outcome: &mut Outcome, subject: &str, tally: &Tally) {
+fn add_times(outcome: &mut ScenarioOutcome, subject: &str, tally: &PacedTally) {
     let answered = tally.millis.len() as f64;
     outcome.add(subject, "good requests answered", "", vec![answered]);
     let failed = outcome.add(
@@ -109,7 +109,7 @@ fn add_times(outcome: &mut Outcome, subject: &str, tally: &Tally) {
     outcome.skipped.extend(told);
 }
 
-fn add_bad(outcome: &mut Outcome, tally: &Tally) {
+fn add_bad(outcome: &mut ScenarioOutcome, tally: &PacedTally) {
     let subject = "under abuse";
     outcome.add(subject, "bad requests", "", vec![tally.bad as f64]);
     let wrong = vec![tally.bad_wrong as f64];

@@ -7,13 +7,13 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 
-use crate::args::{Options, Scenario};
+use crate::args::{BenchOptions, Scenario};
 use crate::load::closed_loop;
 use crate::measure::page;
-use crate::product::binary::Product;
-use crate::product::boot_times::{self, Boot, STATE_CHANGED};
-use crate::product::child_server::{Log, Server};
-use crate::report::document::Outcome;
+use crate::product::binary::MeasuredBinary;
+use crate::product::boot_times::{self, BootTime, STATE_CHANGED};
+use crate::product::child_server::{ChildServer, LogTarget};
+use crate::report::document::ScenarioOutcome;
 use crate::report::statistics::quantile;
 
 /// A test guest that answers at `/ok` and traps at every other path.
@@ -28,14 +28,14 @@ const P50_MICROS_MAX: f64 = 200.0;
 /// The same, of 99 in a hundred.
 const P99_MICROS_MAX: f64 = 1_000.0;
 
-pub(super) fn run(options: &Options, product: &Product) -> Result<Outcome> {
+pub(super) fn run(options: &BenchOptions, product: &MeasuredBinary) -> Result<ScenarioOutcome> {
     let how = format!(
         "from the line `State changed from … to starting` to the line `… starting to up` of the same dyno: times \
          from log timestamps, which the log's own task takes a moment after the fact; rounds: {}; alone: {ALONE} \
          restarts in a row after a trap, in each round",
         options.repeats
     );
-    let mut outcome = Outcome::new(Scenario::Boot, how);
+    let mut outcome = ScenarioOutcome::new(Scenario::Boot, how);
     let guest = product.guest(TRAPPING);
     if let Err(error) = &guest {
         eprintln!("boot: starts alone are left out: {error:#}");
@@ -43,19 +43,19 @@ pub(super) fn run(options: &Options, product: &Product) -> Result<Outcome> {
     let (mut alone, mut together) = (Vec::new(), Vec::new());
     for round in 0..options.repeats {
         if let Ok(guest) = &guest {
-            let server = product.local(guest, 1, Log::Kept(STATE_CHANGED), "/ok")?;
+            let server = product.local(guest, 1, LogTarget::Kept(STATE_CHANGED), "/ok")?;
             alone.push(one_by_one(&server).context("while a dyno was restarted")?);
             note(&mut outcome, round, &server);
         }
-        let server = product.app(options.boots, Log::Kept(STATE_CHANGED))?;
+        let server = product.app(options.boots, LogTarget::Kept(STATE_CHANGED))?;
         together.push(at_once(&server, options.boots)?);
         note(&mut outcome, round, &server);
     }
     if !alone.is_empty() {
-        add(&mut outcome, "alone", &alone, Gates::Yes);
+        add(&mut outcome, "alone", &alone, BootGates::Yes);
     }
     let subject = format!("{} at once", options.boots);
-    add(&mut outcome, &subject, &together, Gates::No);
+    add(&mut outcome, &subject, &together, BootGates::No);
     let span = together.iter().map(|boots| boot_times::span_micros(boots));
     let share = |span: f64| span / f64::from(options.boots);
     outcome.add(
@@ -73,14 +73,14 @@ pub(super) fn run(options: &Options, product: &Product) -> Result<Outcome> {
     Ok(outcome)
 }
 
-fn note(outcome: &mut Outcome, round: u32, server: &Server) {
+fn note(outcome: &mut ScenarioOutcome, round: u32, server: &ChildServer) {
     if round == 0 {
         outcome.commands.push(server.command.clone());
     }
 }
 
 /// Has the dyno trap, and waits until it is up again.
-fn one_by_one(server: &Server) -> Result<Vec<Boot>> {
+fn one_by_one(server: &ChildServer) -> Result<Vec<BootTime>> {
     for number in 1..=ALONE {
         let ok = closed_loop::fetch(server.address, "/ok", "")?;
         ensure!(
@@ -100,7 +100,7 @@ fn one_by_one(server: &Server) -> Result<Vec<Boot>> {
     Ok(up(server, ALONE + 1)?.split_off(1))
 }
 
-fn at_once(server: &Server, dynos: u32) -> Result<Vec<Boot>> {
+fn at_once(server: &ChildServer, dynos: u32) -> Result<Vec<BootTime>> {
     let boots = up(server, dynos as usize)?;
     // All of it was in vain if they do not answer.
     page(server)?;
@@ -108,7 +108,7 @@ fn at_once(server: &Server, dynos: u32) -> Result<Vec<Boot>> {
 }
 
 /// The boots, when there are as many as that.
-fn up(server: &Server, count: usize) -> Result<Vec<Boot>> {
+fn up(server: &ChildServer, count: usize) -> Result<Vec<BootTime>> {
     // Fewer lines than that cannot do, and are not looked at again and again.
     let enough =
         |lines: &[String]| lines.len() >= 2 * count && boot_times::boots(lines).len() >= count;
@@ -117,24 +117,24 @@ fn up(server: &Server, count: usize) -> Result<Vec<Boot>> {
 
 /// Whether the gates are meant for what was measured.
 #[derive(PartialEq)]
-enum Gates {
+enum BootGates {
     Yes,
     No,
 }
 
-fn add(outcome: &mut Outcome, subject: &str, rounds: &[Vec<Boot>], gates: Gates) {
+fn add(outcome: &mut ScenarioOutcome, subject: &str, rounds: &[Vec<BootTime>], gates: BootGates) {
     let quantiles = [
         ("p50", 0.5, Some(P50_MICROS_MAX)),
         ("p99", 0.99, Some(P99_MICROS_MAX)),
         ("longest", 1.0, None),
     ];
     for (name, share, at_most) in quantiles {
-        let of = |boots: &Vec<Boot>| {
-            let micros: Vec<f64> = boots.iter().map(Boot::micros).collect();
+        let of = |boots: &Vec<BootTime>| {
+            let micros: Vec<f64> = boots.iter().map(BootTime::micros).collect();
             quantile(&micros, share)
         };
         let figure = outcome.add(subject, name, "µs", rounds.iter().map(of).collect());
-        if let Some(at_most) = at_most.filter(|_| gates == Gates::Yes) {
+        if let Some(at_most) = at_most.filter(|_| gates == BootGates::Yes) {
             figure.gate(at_most);
         }
     }

@@ -6,13 +6,13 @@ use std::time::Duration;
 
 use anyhow::Result;
 
-use crate::args::{Options, Scenario};
-use crate::machine::process::{Cpu, Holdings};
-use crate::measure::{KIB, MIB, Reading, page};
-use crate::product::binary::Product;
+use crate::args::{BenchOptions, Scenario};
+use crate::machine::process::{CpuTime, ProcessResources};
+use crate::measure::{FigureReader, KIB, MIB, page};
+use crate::product::binary::MeasuredBinary;
 use crate::product::boot_times::{self, STATE_CHANGED};
-use crate::product::child_server::{Log, Server};
-use crate::report::document::Outcome;
+use crate::product::child_server::{ChildServer, LogTarget};
+use crate::report::document::ScenarioOutcome;
 
 /// How long the dynos may take to come up.
 const PATIENCE: Duration = Duration::from_secs(120);
@@ -29,13 +29,13 @@ const START_MILLIS_MAX: f64 = 1_000.0;
 const START_DYNOS: u32 = 1_000;
 
 /// A process with some idle dynos.
-struct Idle {
-    held: Holdings,
-    cpu: Cpu,
+struct IdleDynos {
+    held: ProcessResources,
+    cpu: CpuTime,
     start_millis: f64,
 }
 
-pub(super) fn run(options: &Options, product: &Product) -> Result<Outcome> {
+pub(super) fn run(options: &BenchOptions, product: &MeasuredBinary) -> Result<ScenarioOutcome> {
     let how = format!(
         "PSS of the process with {} idle dynos of the app less that with one, by their difference in number; {} s \
          after the last one is up; {} rounds; starts by log timestamps",
@@ -43,11 +43,11 @@ pub(super) fn run(options: &Options, product: &Product) -> Result<Outcome> {
         SETTLE.as_secs(),
         options.repeats
     );
-    let mut outcome = Outcome::new(Scenario::Density, how);
+    let mut outcome = ScenarioOutcome::new(Scenario::Density, how);
     let (mut one, mut many) = (Vec::new(), Vec::new());
     for round in 0..options.repeats {
         for (dynos, found) in [(1, &mut one), (options.idle, &mut many)] {
-            let server = product.app(dynos, Log::Kept(STATE_CHANGED))?;
+            let server = product.app(dynos, LogTarget::Kept(STATE_CHANGED))?;
             if round == 0 {
                 outcome.commands.push(server.command.clone());
             }
@@ -61,7 +61,7 @@ pub(super) fn run(options: &Options, product: &Product) -> Result<Outcome> {
     Ok(outcome)
 }
 
-fn watch(server: &Server, dynos: u32) -> Result<Idle> {
+fn watch(server: &ChildServer, dynos: u32) -> Result<IdleDynos> {
     let enough = dynos as usize;
     let all =
         |lines: &[String]| lines.len() >= 2 * enough && boot_times::boots(lines).len() >= enough;
@@ -69,7 +69,7 @@ fn watch(server: &Server, dynos: u32) -> Result<Idle> {
     std::thread::sleep(SETTLE);
     let before = server.cpu()?;
     std::thread::sleep(IDLE);
-    let idle = Idle {
+    let idle = IdleDynos {
         cpu: server.cpu()?.since(before),
         held: server.holdings()?,
         start_millis: boot_times::span_micros(&boots) / 1e3,
@@ -79,8 +79,8 @@ fn watch(server: &Server, dynos: u32) -> Result<Idle> {
     Ok(idle)
 }
 
-fn add(outcome: &mut Outcome, subject: &str, found: &[Idle]) {
-    let figures: [Reading<Idle>; 7] = [
+fn add(outcome: &mut ScenarioOutcome, subject: &str, found: &[IdleDynos]) {
+    let figures: [FigureReader<IdleDynos>; 7] = [
         ("PSS", "MiB", |idle| idle.held.pss_bytes as f64 / MIB),
         ("RSS", "MiB", |idle| idle.held.rss_bytes as f64 / MIB),
         ("descriptors", "", |idle| idle.held.descriptors as f64),
@@ -99,9 +99,9 @@ fn add(outcome: &mut Outcome, subject: &str, found: &[Idle]) {
     }
 }
 
-fn add_each(outcome: &mut Outcome, dynos: u32, one: &[Idle], many: &[Idle]) {
+fn add_each(outcome: &mut ScenarioOutcome, dynos: u32, one: &[IdleDynos], many: &[IdleDynos]) {
     let more = f64::from(dynos - 1);
-    let each = |figure: &dyn Fn(&Holdings) -> f64| -> Vec<f64> {
+    let each = |figure: &dyn Fn(&ProcessResources) -> f64| -> Vec<f64> {
         let pairs = many.iter().zip(one);
         pairs
             .map(|(many, one)| (figure(&many.held) - figure(&one.held)) / more)

@@ -8,12 +8,12 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 
-use crate::args::{Options, Scenario};
+use crate::args::{BenchOptions, Scenario};
 use crate::measure::answers;
-use crate::product::binary::Product;
-use crate::product::dyno_serve::{Serve, Slug};
+use crate::product::binary::MeasuredBinary;
+use crate::product::dyno_serve::{DynoServe, SlugFile};
 use crate::product::unique_component;
-use crate::report::document::Outcome;
+use crate::report::document::ScenarioOutcome;
 
 /// The app that is deployed again and again.
 const APP: &str = "deployed";
@@ -22,13 +22,13 @@ const MILLIS_MAX: f64 = 2_000.0;
 /// The same, as it is hoped for.
 const MILLIS_GOAL: f64 = 500.0;
 /// How long the parts took.
-struct Took {
+struct DeployTimes {
     upload: Duration,
     release: Duration,
     serving: Duration,
 }
 
-pub(super) fn run(options: &Options, product: &Product) -> Result<Outcome> {
+pub(super) fn run(options: &BenchOptions, product: &MeasuredBinary) -> Result<ScenarioOutcome> {
     let component = product.bench_guest()?;
     let size = std::fs::metadata(&component)?.len();
     let how = format!(
@@ -37,17 +37,17 @@ pub(super) fn run(options: &Options, product: &Product) -> Result<Outcome> {
          with another file beside it; the time of `dyno deploy FILE.slug` has the start of that program in it",
         options.repeats
     );
-    let mut outcome = Outcome::new(Scenario::Deploy, how);
-    let serve = Serve::start(product, &[])?;
+    let mut outcome = ScenarioOutcome::new(Scenario::Deploy, how);
+    let serve = DynoServe::start(product, &[])?;
     outcome.commands.push(serve.server.command.clone());
-    let first = Slug::pack(product, "deploy", &component, "first")?;
+    let first = SlugFile::pack(product, "deploy", &component, "first")?;
     serve.upload(&first)?;
     serve.deploy(APP, &first)?;
     let (mut compiled, mut unchanged) = (Vec::new(), Vec::new());
     let (mut compiled_cli, mut unchanged_cli) = (Vec::new(), Vec::new());
     for round in 0..options.repeats {
         let slug = |what: &str, component: &Path| {
-            Slug::pack(
+            SlugFile::pack(
                 product,
                 &format!("deploy-{what}-{round}"),
                 component,
@@ -73,7 +73,7 @@ pub(super) fn run(options: &Options, product: &Product) -> Result<Outcome> {
     Ok(outcome)
 }
 
-fn once(serve: &Serve, slug: &Slug) -> Result<Took> {
+fn once(serve: &DynoServe, slug: &SlugFile) -> Result<DeployTimes> {
     let began = Instant::now();
     serve.upload(slug)?;
     let upload = began.elapsed();
@@ -81,7 +81,7 @@ fn once(serve: &Serve, slug: &Slug) -> Result<Took> {
     let release = began.elapsed();
     serve.until_serving(APP, &version)?;
     answers(serve, APP)?;
-    Ok(Took {
+    Ok(DeployTimes {
         upload,
         release,
         serving: began.elapsed(),
@@ -89,7 +89,7 @@ fn once(serve: &Serve, slug: &Slug) -> Result<Took> {
 }
 
 /// `dyno deploy FILE.slug`, which returns when it serves.
-fn by_command(serve: &Serve, slug: &Slug) -> Result<Duration> {
+fn by_command(serve: &DynoServe, slug: &SlugFile) -> Result<Duration> {
     let file = slug.file.to_string_lossy();
     let mut command = serve.command(&["deploy", &file, "-a", APP]);
     let began = Instant::now();
@@ -104,12 +104,17 @@ fn by_command(serve: &Serve, slug: &Slug) -> Result<Duration> {
 }
 
 /// A part of a deploy, and how long it took.
-type Part = (&'static str, fn(&Took) -> Duration);
+type DeployPart = (&'static str, fn(&DeployTimes) -> Duration);
 
-fn add(outcome: &mut Outcome, subject: &str, took: &[Took], by_command: &[Duration]) {
+fn add(
+    outcome: &mut ScenarioOutcome,
+    subject: &str,
+    took: &[DeployTimes],
+    by_command: &[Duration],
+) {
     let millis = |time: &Duration| time.as_secs_f64() * 1e3;
     let samples =
-        |part: fn(&Took) -> Duration| took.iter().map(|took| millis(&part(took))).collect();
+        |part: fn(&DeployTimes) -> Duration| took.iter().map(|took| millis(&part(took))).collect();
     outcome
         .add(
             subject,
@@ -119,7 +124,7 @@ fn add(outcome: &mut Outcome, subject: &str, took: &[Took], by_command: &[Durati
         )
         .gate(MILLIS_MAX)
         .goal(MILLIS_GOAL);
-    let parts: [Part; 3] = [
+    let parts: [DeployPart; 3] = [
         ("of that, upload", |took| took.upload),
         ("of that, release made", |took| took.release - took.upload),
         ("of that, release to serving", |took| {

@@ -11,29 +11,29 @@ use std::time::{Duration, Instant};
 use anyhow::{Result, ensure};
 use serde_json::json;
 
-use crate::args::{Options, Scenario};
-use crate::load::misuse::{self, Habit};
-use crate::machine::process::Holdings;
-use crate::measure::growth::{self, Look, REST};
+use crate::args::{BenchOptions, Scenario};
+use crate::load::misuse::{self, Misbehaviour};
+use crate::machine::process::ProcessResources;
+use crate::measure::growth::{self, REST, ResourceReading};
 use crate::measure::{MIB, answers};
-use crate::product::binary::Product;
-use crate::product::dyno_serve::{Numbers, Serve, Slug};
-use crate::report::document::Outcome;
+use crate::product::binary::MeasuredBinary;
+use crate::product::dyno_serve::{DynoServe, MetricValues, SlugFile};
+use crate::report::document::ScenarioOutcome;
 
 /// Parts of the time. The first is the warm-up: logs and caches fill.
 const PARTS: u32 = 10;
 /// How long the dynos may take to come up.
 const PATIENCE: Duration = Duration::from_secs(60);
 /// An app, its dynos, and how its clients behave.
-const APPS: [(&str, u32, Habit, usize); 5] = [
-    ("works", 4, Habit::Mixed, 16),
-    ("traps", 2, Habit::Traps, 2),
-    ("too-slow", 2, Habit::TooSlow, 3),
-    ("left", 2, Habit::HangsUp, 4),
-    ("half", 2, Habit::StopsHalfway, 4),
+const APPS: [(&str, u32, Misbehaviour, usize); 5] = [
+    ("works", 4, Misbehaviour::Mixed, 16),
+    ("traps", 2, Misbehaviour::Traps, 2),
+    ("too-slow", 2, Misbehaviour::TooSlow, 3),
+    ("left", 2, Misbehaviour::HangsUp, 4),
+    ("half", 2, Misbehaviour::StopsHalfway, 4),
 ];
 
-pub(super) fn run(options: &Options, product: &Product) -> Result<Outcome> {
+pub(super) fn run(options: &BenchOptions, product: &MeasuredBinary) -> Result<ScenarioOutcome> {
     let minutes = options.minutes;
     let how = format!(
         "{minutes} min of load on dyno serve: small and large pages, bodies that come back and short waits on an app \
@@ -42,13 +42,13 @@ pub(super) fn run(options: &Options, product: &Product) -> Result<Outcome> {
          the time, and at the end; growth in per cent of the former",
         REST.as_secs()
     );
-    let mut outcome = Outcome::new(Scenario::Endure, how);
-    let serve = Serve::start(product, &["--idle-after", "off"])?;
+    let mut outcome = ScenarioOutcome::new(Scenario::Endure, how);
+    let serve = DynoServe::start(product, &["--idle-after", "off"])?;
     outcome.commands.push(serve.server.command.clone());
     deploy(&serve, product)?;
     let part = Duration::from_secs(minutes * 60) / PARTS;
     let mut series = Vec::new();
-    let mut counts = vec![Counts::default(); APPS.len()];
+    let mut counts = vec![SoakCounts::default(); APPS.len()];
     let begin = rested(&serve, part, 1, &mut counts, &mut series)?;
     let end = rested(&serve, part, PARTS - 1, &mut counts, &mut series)?;
     add(&mut outcome, &begin, &end, &series);
@@ -57,7 +57,7 @@ pub(super) fn run(options: &Options, product: &Product) -> Result<Outcome> {
     Ok(outcome)
 }
 
-fn add_clients(outcome: &mut Outcome, counts: &[Counts]) {
+fn add_clients(outcome: &mut ScenarioOutcome, counts: &[SoakCounts]) {
     let subject = "clients";
     for ((app, ..), counts) in APPS.iter().zip(counts) {
         let name = format!("requests, {app}");
@@ -68,37 +68,37 @@ fn add_clients(outcome: &mut Outcome, counts: &[Counts]) {
     wrong.gate(0.0);
 }
 
-fn deploy(serve: &Serve, product: &Product) -> Result<()> {
-    let slug = Slug::pack(product, "soak", &product.bench_guest()?, "")?;
+fn deploy(serve: &DynoServe, product: &MeasuredBinary) -> Result<()> {
+    let slug = SlugFile::pack(product, "soak", &product.bench_guest()?, "")?;
     serve.upload(&slug)?;
     let mut all = 0;
     for (app, dynos, habit, _) in APPS {
         serve.deploy(app, &slug)?;
         serve.scale(app, dynos)?;
-        if habit == Habit::TooSlow {
+        if habit == Misbehaviour::TooSlow {
             serve.set(app, &json!({ "timeout": "1s" }))?;
         }
         all += dynos;
     }
-    let up = |numbers: &Numbers| numbers.dynos("up") >= f64::from(all);
+    let up = |numbers: &MetricValues| numbers.dynos("up") >= f64::from(all);
     serve.until(PATIENCE, "all dynos up", up)
 }
 
 /// What was asked of an app, and how often it was not answered as it should be.
 #[derive(Debug, Clone, Copy, Default)]
-struct Counts {
+struct SoakCounts {
     asked: u64,
     wrong: u64,
 }
 
 /// Loads the server for some parts, and looks at it after a rest.
 fn rested(
-    serve: &Serve,
+    serve: &DynoServe,
     part: Duration,
     parts: u32,
-    counts: &mut [Counts],
-    series: &mut Vec<Holdings>,
-) -> Result<Look> {
+    counts: &mut [SoakCounts],
+    series: &mut Vec<ProcessResources>,
+) -> Result<ResourceReading> {
     for _ in 0..parts {
         for (sum, more) in counts.iter_mut().zip(load(serve.apps, part)?) {
             sum.asked += more.asked;
@@ -106,11 +106,11 @@ fn rested(
         }
         series.push(serve.server.holdings()?);
     }
-    Look::after_rest(serve)
+    ResourceReading::after_rest(serve)
 }
 
 /// All clients of all apps, for so long.
-fn load(address: SocketAddr, time: Duration) -> Result<Vec<Counts>> {
+fn load(address: SocketAddr, time: Duration) -> Result<Vec<SoakCounts>> {
     let until = Instant::now() + time;
     let tallies: Vec<Arc<(AtomicU64, AtomicU64)>> = APPS.iter().map(|_| Arc::default()).collect();
     let mut clients = Vec::new();
@@ -131,14 +131,19 @@ fn load(address: SocketAddr, time: Duration) -> Result<Vec<Counts>> {
     for client in clients {
         ensure!(client.join().is_ok(), "a client broke off");
     }
-    let read = |tally: &Arc<(AtomicU64, AtomicU64)>| Counts {
+    let read = |tally: &Arc<(AtomicU64, AtomicU64)>| SoakCounts {
         asked: tally.0.load(Ordering::Relaxed),
         wrong: tally.1.load(Ordering::Relaxed),
     };
     Ok(tallies.iter().map(read).collect())
 }
 
-fn add(outcome: &mut Outcome, begin: &Look, end: &Look, series: &[Holdings]) {
+fn add(
+    outcome: &mut ScenarioOutcome,
+    begin: &ResourceReading,
+    end: &ResourceReading,
+    series: &[ProcessResources],
+) {
     growth::add(outcome, (begin, "after a tenth"), end);
     let pss = series.iter().map(|held| held.pss_bytes as f64 / MIB);
     let pss = outcome.add("under load", "PSS", "MiB", pss.collect());

@@ -11,12 +11,12 @@ use anyhow::{Context, Result, ensure};
 use testkit::servers::{Memcached, Postgres};
 
 use crate::args::repository;
-use crate::args::{Options, Scenario};
-use crate::load::client::{Client, request};
-use crate::measure::Reading;
-use crate::product::binary::Product;
-use crate::product::child_server::{Log, Server, Start, free_port};
-use crate::report::document::Outcome;
+use crate::args::{BenchOptions, Scenario};
+use crate::load::client::{BenchClient, request};
+use crate::measure::FigureReader;
+use crate::product::binary::MeasuredBinary;
+use crate::product::child_server::{ChildServer, LogTarget, ServerStart, free_port};
+use crate::report::document::ScenarioOutcome;
 use crate::report::statistics::quantile;
 
 /// Entries that the page shows.
@@ -30,21 +30,21 @@ const CACHED_MAX: f64 = 2.0;
 const UNCACHED_MAX: f64 = 10.0;
 
 /// One request, in ms.
-struct Asked {
+struct GuestbookTimes {
     /// As the router's line has it, in whole ms.
     service: f64,
     /// As its client measured it.
     answer: f64,
 }
 
-pub(super) fn run(options: &Options, product: &Product) -> Result<Outcome> {
+pub(super) fn run(options: &BenchOptions, product: &MeasuredBinary) -> Result<ScenarioOutcome> {
     let how = format!(
         "examples/guestbook with {ENTRIES} entries on one dyno of dyno local, beside PostgreSQL and memcached on this \
          machine; GET / over one keep-alive connection, {REQUESTS} times a round, {} rounds; service as the router's \
          lines have it, in whole ms",
         options.repeats
     );
-    let mut outcome = Outcome::new(Scenario::Guestbook, how);
+    let mut outcome = ScenarioOutcome::new(Scenario::Guestbook, how);
     let (postgres, memcached) = (Postgres::start(), Memcached::start());
     let database = format!("DATABASE_URL={}\n", postgres.url());
     let cache = format!("MEMCACHED_SERVERS={}\n", memcached.address());
@@ -78,14 +78,14 @@ pub(super) fn run(options: &Options, product: &Product) -> Result<Outcome> {
     Ok(outcome)
 }
 
-fn environment(product: &Product, name: &str, text: &str) -> Result<PathBuf> {
+fn environment(product: &MeasuredBinary, name: &str, text: &str) -> Result<PathBuf> {
     let file = product.file(name);
     fs::write(&file, text).with_context(|| format!("cannot write {}", file.display()))?;
     Ok(file)
 }
 
 /// As the release process of a deploy does.
-fn make_tables(product: &Product, example: &Path, environment: &Path) -> Result<()> {
+fn make_tables(product: &MeasuredBinary, example: &Path, environment: &Path) -> Result<()> {
     let mut command: Command = product.command();
     command
         .args(["local", "run", "-e"])
@@ -102,7 +102,7 @@ fn make_tables(product: &Product, example: &Path, environment: &Path) -> Result<
     Ok(())
 }
 
-fn serve(product: &Product, example: &Path, environment: &Path) -> Result<Server> {
+fn serve(product: &MeasuredBinary, example: &Path, environment: &Path) -> Result<ChildServer> {
     let port = free_port()?;
     let mut command = product.command();
     command
@@ -112,17 +112,17 @@ fn serve(product: &Product, example: &Path, environment: &Path) -> Result<Server
         .arg(environment)
         .args(["web=1", "-p", &port.to_string()]);
     let errors = environment.with_extension("errors");
-    let start = Start {
+    let start = ServerStart {
         port,
-        log: Log::Kept("dyno[router]"),
+        log: LogTarget::Kept("dyno[router]"),
         errors: &errors,
         probe: "/",
     };
-    Server::start(command, &start)
+    ChildServer::start(command, &start)
 }
 
-fn round(server: &Server, number: usize) -> Result<Vec<Asked>> {
-    let mut client = Client::new(server.address);
+fn round(server: &ChildServer, number: usize) -> Result<Vec<GuestbookTimes>> {
+    let mut client = BenchClient::new(server.address);
     // Paths that differ would be other pages; a query tells the lines of this round apart.
     let mark = format!("/?round={number}");
     let request = request("GET", "localhost", &mark, &[], b"");
@@ -141,7 +141,7 @@ fn round(server: &Server, number: usize) -> Result<Vec<Asked>> {
     let services = lines.iter().filter(of_round).map(|line| service(line));
     let both = services.zip(answers);
     both.map(|(service, answer)| {
-        Ok(Asked {
+        Ok(GuestbookTimes {
             service: service?,
             answer,
         })
@@ -158,15 +158,15 @@ fn service(line: &str) -> Result<f64> {
     millis.with_context(|| format!("no service in {line}"))
 }
 
-fn add(outcome: &mut Outcome, row: &str, rounds: &[Vec<Asked>], most: f64) {
-    let parts: [Reading<Asked>; 2] = [
+fn add(outcome: &mut ScenarioOutcome, row: &str, rounds: &[Vec<GuestbookTimes>], most: f64) {
+    let parts: [FigureReader<GuestbookTimes>; 2] = [
         ("service", "ms", |asked| asked.service),
         ("answer, by its client", "ms", |asked| asked.answer),
     ];
     for (part, unit, figure) in parts {
         let subject = format!("{row}, {part}");
         for (name, share) in [("p50", 0.5), ("p99", 0.99)] {
-            let of = |round: &Vec<Asked>| {
+            let of = |round: &Vec<GuestbookTimes>| {
                 let millis: Vec<f64> = round.iter().map(figure).collect();
                 quantile(&millis, share)
             };

@@ -7,12 +7,12 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 
-use crate::args::{Options, Scenario, repository};
-use crate::load::client::{Client, request};
+use crate::args::{BenchOptions, Scenario, repository};
+use crate::load::client::{BenchClient, request};
 use crate::measure::MIB;
-use crate::product::binary::Product;
-use crate::product::dyno_serve::{Numbers, Serve, Slug};
-use crate::report::document::Outcome;
+use crate::product::binary::MeasuredBinary;
+use crate::product::dyno_serve::{DynoServe, MetricValues, SlugFile};
+use crate::report::document::ScenarioOutcome;
 
 /// An app of the examples: its name, the row it gets, a path that answers, and a source file.
 const APPS: [(&str, &str, &str, &str); 2] = [
@@ -34,7 +34,7 @@ const FIRST_MILLIS_MAX: f64 = 100.0;
 /// What a thousand requests may leave, in MiB: less than one of the collector's arenas each.
 const GROWTH_MIB_MAX: f64 = 4.0;
 
-pub(super) fn run(options: &Options, product: &Product) -> Result<Outcome> {
+pub(super) fn run(options: &BenchOptions, product: &MeasuredBinary) -> Result<ScenarioOutcome> {
     let how = format!(
         "examples api-ts and blog-py on dyno serve; first request: GET of a dyno that sleeps, code not loaded, its native \
          code in the cache, {} rounds; memory: PSS of the process with {} dynos that have answered less that with one, \
@@ -46,11 +46,11 @@ pub(super) fn run(options: &Options, product: &Product) -> Result<Outcome> {
         REQUESTS,
         options.repeats
     );
-    let mut outcome = Outcome::new(Scenario::Languages, how);
+    let mut outcome = ScenarioOutcome::new(Scenario::Languages, how);
     for (name, subject, path, source) in APPS {
         let folder = product.file(name);
         copy(&repository().join("examples").join(name), &folder)?;
-        let slug = Slug::build(product, &folder)?;
+        let slug = SlugFile::build(product, &folder)?;
         let mut changed = Vec::new();
         for round in 0..options.repeats {
             let file = folder.join(source);
@@ -58,7 +58,7 @@ pub(super) fn run(options: &Options, product: &Product) -> Result<Outcome> {
             let text = fs::read_to_string(&file)? + &format!("{comment} {round}\n");
             fs::write(&file, text)?;
             let began = Instant::now();
-            Slug::build(product, &folder)?;
+            SlugFile::build(product, &folder)?;
             changed.push(began.elapsed().as_secs_f64() * 1e3);
         }
         outcome.add(subject, "changed line, to slug", "ms", changed);
@@ -70,21 +70,21 @@ pub(super) fn run(options: &Options, product: &Product) -> Result<Outcome> {
 }
 
 fn first_requests(
-    outcome: &mut Outcome,
+    outcome: &mut ScenarioOutcome,
     subject: &str,
-    options: &Options,
-    product: &Product,
-    slug: &Slug,
+    options: &BenchOptions,
+    product: &MeasuredBinary,
+    slug: &SlugFile,
     path: &str,
 ) -> Result<()> {
-    let serve = Serve::start(product, &["--idle-after", IDLE_AFTER])?;
+    let serve = DynoServe::start(product, &["--idle-after", IDLE_AFTER])?;
     outcome.commands.push(serve.server.command.clone());
     serve.upload(slug)?;
     serve.deploy("app", slug)?;
-    let mut client = Client::new(serve.apps);
+    let mut client = BenchClient::new(serve.apps);
     let (mut first, mut next) = (Vec::new(), Vec::new());
     for _ in 0..options.repeats {
-        let asleep = |numbers: &Numbers| numbers.dynos("up") == 0.0;
+        let asleep = |numbers: &MetricValues| numbers.dynos("up") == 0.0;
         serve.until(PATIENCE, "asleep", asleep)?;
         first.push(millis(&mut client, "app", path)?);
         next.push(millis(&mut client, "app", path)?);
@@ -97,17 +97,17 @@ fn first_requests(
 }
 
 fn memory(
-    outcome: &mut Outcome,
+    outcome: &mut ScenarioOutcome,
     subject: &str,
-    options: &Options,
-    product: &Product,
-    slug: &Slug,
+    options: &BenchOptions,
+    product: &MeasuredBinary,
+    slug: &SlugFile,
     path: &str,
 ) -> Result<()> {
-    let serve = Serve::start(product, &["--idle-after", "5s"])?;
+    let serve = DynoServe::start(product, &["--idle-after", "5s"])?;
     serve.upload(slug)?;
     serve.deploy("first", slug)?;
-    let mut client = Client::new(serve.apps);
+    let mut client = BenchClient::new(serve.apps);
     let pss = || -> Result<f64> {
         std::thread::sleep(SETTLE);
         Ok(serve.server.holdings()?.pss_bytes as f64 / MIB)
@@ -156,7 +156,7 @@ fn memory(
     Ok(())
 }
 
-fn millis(client: &mut Client, app: &str, path: &str) -> Result<f64> {
+fn millis(client: &mut BenchClient, app: &str, path: &str) -> Result<f64> {
     let bytes = request("GET", &format!("{app}.localhost"), path, &[], b"");
     let began = Instant::now();
     let answer = client.ask(&bytes)?;

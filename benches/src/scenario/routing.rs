@@ -9,14 +9,14 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 use serde_json::json;
 
-use crate::args::{Options, Scenario};
-use crate::load::open_loop::{self, Done, Fleet, Policy};
-use crate::load::workload::{self, Job};
-use crate::product::binary::Product;
-use crate::product::dyno_serve::{Serve, Slug};
-use crate::product::router_log::Routed;
-use crate::report::document::Outcome;
-use crate::report::idle_while_waiting::{self, Span};
+use crate::args::{BenchOptions, Scenario};
+use crate::load::open_loop::{self, FinishedRequest, RequestedFleet, RoutingPolicy};
+use crate::load::workload::{self, WorkloadRequest};
+use crate::product::binary::MeasuredBinary;
+use crate::product::dyno_serve::{DynoServe, SlugFile};
+use crate::product::router_log::RoutedRequest;
+use crate::report::document::ScenarioOutcome;
+use crate::report::idle_while_waiting::{self, TimeSpan};
 use crate::report::statistics::quantile;
 
 /// Dynos behind which it is measured: with fifty they are busy for 79 % of the time, and seventy-five
@@ -41,25 +41,25 @@ const RESOLUTION_MILLIS: f64 = 1.0;
 const OURS: &str = "dyno";
 
 /// A policy at a size, and what it is called.
-struct Contender {
+struct RoutingContender {
     name: &'static str,
     dynos: u32,
-    fleet: Fleet,
+    fleet: RequestedFleet,
 }
 
 /// How a request fared.
-struct Fared {
+struct PolicyResult {
     /// In ms, of the workload's time.
     wait_millis: f64,
     while_free: bool,
 }
 
-pub(super) fn run(options: &Options, product: &Product) -> Result<Outcome> {
+pub(super) fn run(options: &BenchOptions, product: &MeasuredBinary) -> Result<ScenarioOutcome> {
     let speed = options.speed;
     let span = Duration::from_secs(options.trace_minutes * 60);
     let jobs = workload::workload(SEED, span, speed);
-    let mut outcome = Outcome::new(Scenario::Routing, how(options, &jobs));
-    let serve = Serve::start(product, &["--idle-after", "off"])?;
+    let mut outcome = ScenarioOutcome::new(Scenario::Routing, how(options, &jobs));
+    let serve = DynoServe::start(product, &["--idle-after", "off"])?;
     outcome.commands.push(serve.server.command.clone());
     let contenders = contenders();
     deploy(&serve, product, &contenders)?;
@@ -67,7 +67,7 @@ pub(super) fn run(options: &Options, product: &Product) -> Result<Outcome> {
     for contender in contenders.iter().filter(|one| one.name == OURS) {
         logs.push(serve.follow(&contender.fleet.hosts[0].replace(".localhost", ""))?);
     }
-    let fleets: Vec<Fleet> = contenders.iter().map(|one| one.fleet.clone()).collect();
+    let fleets: Vec<RequestedFleet> = contenders.iter().map(|one| one.fleet.clone()).collect();
     let cpu = serve.server.cpu()?;
     let done = open_loop::run(serve.apps, &fleets, &jobs, SEED)?;
     let cpu = serve.server.cpu()?.since(cpu).total().as_secs_f64();
@@ -85,7 +85,7 @@ pub(super) fn run(options: &Options, product: &Product) -> Result<Outcome> {
         let busy = vec![workload::utilisation(&sent, dynos as usize) * 100.0];
         outcome.add("ideal", &named(dynos, "busy"), "%", busy);
         let ideal = workload::ideal(&sent, dynos as usize);
-        let ideal: Vec<Fared> = ideal.iter().map(|wait| fared(*wait, speed)).collect();
+        let ideal: Vec<PolicyResult> = ideal.iter().map(|wait| fared(*wait, speed)).collect();
         add(&mut outcome, "ideal", dynos, &ideal, 0.0);
         for (contender, done) in own {
             add_contender(&mut outcome, contender, done, &jobs, speed);
@@ -96,7 +96,7 @@ pub(super) fn run(options: &Options, product: &Product) -> Result<Outcome> {
     Ok(outcome)
 }
 
-fn how(options: &Options, jobs: &[Job]) -> String {
+fn how(options: &BenchOptions, jobs: &[WorkloadRequest]) -> String {
     format!(
         "{} requests: Poisson, 9,000 a minute; service after Weibull, shape 0.46, median 50 ms, 10–30,000 ms; {} min of \
          it at {} times its speed; all policies at the same moments, from one dyno serve; times are the workload's. \
@@ -111,28 +111,36 @@ fn how(options: &Options, jobs: &[Job]) -> String {
     )
 }
 
-fn contenders() -> Vec<Contender> {
+fn contenders() -> Vec<RoutingContender> {
     let policies = [
-        (OURS, "o", Policy::Own),
-        ("two choices", "t", Policy::TwoChoices),
-        ("round-robin", "r", Policy::RoundRobin),
-        ("random", "a", Policy::Random),
+        (OURS, "o", RoutingPolicy::Own),
+        ("two choices", "t", RoutingPolicy::TwoChoices),
+        ("round-robin", "r", RoutingPolicy::RoundRobin),
+        ("random", "a", RoutingPolicy::Random),
     ];
     let mut contenders = Vec::new();
     for dynos in SIZES {
         for (name, short, policy) in policies {
-            let apps = if policy == Policy::Own { 1 } else { dynos };
+            let apps = if policy == RoutingPolicy::Own {
+                1
+            } else {
+                dynos
+            };
             let host = |n| format!("{short}{dynos}-{n}.localhost");
             let hosts = (0..apps).map(host).collect();
-            let fleet = Fleet { policy, hosts };
-            contenders.push(Contender { name, dynos, fleet });
+            let fleet = RequestedFleet { policy, hosts };
+            contenders.push(RoutingContender { name, dynos, fleet });
         }
     }
     contenders
 }
 
-fn deploy(serve: &Serve, product: &Product, contenders: &[Contender]) -> Result<()> {
-    let slug = Slug::pack(product, "routing", &product.bench_guest()?, "")?;
+fn deploy(
+    serve: &DynoServe,
+    product: &MeasuredBinary,
+    contenders: &[RoutingContender],
+) -> Result<()> {
+    let slug = SlugFile::pack(product, "routing", &product.bench_guest()?, "")?;
     serve.upload(&slug)?;
     let mut dynos = 0;
     for contender in contenders {
@@ -140,32 +148,32 @@ fn deploy(serve: &Serve, product: &Product, contenders: &[Contender]) -> Result<
             let app = host.trim_end_matches(".localhost");
             serve.deploy(app, &slug)?;
             serve.set(app, &json!({ "timeout": TIMEOUT }))?;
-            if contender.fleet.policy == Policy::Own {
+            if contender.fleet.policy == RoutingPolicy::Own {
                 serve.scale(app, contender.dynos)?;
             }
         }
         dynos += contender.dynos;
     }
     let all = f64::from(dynos);
-    let free = |numbers: &crate::product::dyno_serve::Numbers| {
+    let free = |numbers: &crate::product::dyno_serve::MetricValues| {
         numbers.value("dyno_router_dynos_free") >= all
     };
     serve.until(PATIENCE, "all dynos up", free)
 }
 
 /// The jobs as they were sent: the generator may be late, and that is no fault of who routes.
-fn sent_jobs(done: &[Done], jobs: &[Job]) -> Vec<Job> {
-    let sent = |done: &Done| Job {
+fn sent_jobs(done: &[FinishedRequest], jobs: &[WorkloadRequest]) -> Vec<WorkloadRequest> {
+    let sent = |done: &FinishedRequest| WorkloadRequest {
         at: done.sent,
         service: jobs[done.job].service,
     };
-    let mut sent: Vec<Job> = done.iter().map(sent).collect();
+    let mut sent: Vec<WorkloadRequest> = done.iter().map(sent).collect();
     sent.sort_by_key(|job| job.at);
     sent
 }
 
-fn fared(wait: Duration, speed: f64) -> Fared {
-    Fared {
+fn fared(wait: Duration, speed: f64) -> PolicyResult {
+    PolicyResult {
         wait_millis: wait.as_secs_f64() * 1e3 * speed,
         while_free: false,
     }
@@ -173,21 +181,22 @@ fn fared(wait: Duration, speed: f64) -> Fared {
 
 /// A policy by what the generator saw. Ours is told from its log instead, since the generator cannot see its dynos.
 fn add_contender(
-    outcome: &mut Outcome,
-    contender: &Contender,
-    done: &[Done],
-    jobs: &[Job],
+    outcome: &mut ScenarioOutcome,
+    contender: &RoutingContender,
+    done: &[FinishedRequest],
+    jobs: &[WorkloadRequest],
     speed: f64,
 ) {
     let refused = done.iter().filter(|done| done.status != 200).count();
     let refused = refused as f64 / done.len() as f64 * 100.0;
     let answered = done.iter().filter(|done| done.status == 200);
-    let wait = |done: &Done| (done.answered - done.sent).saturating_sub(jobs[done.job].service);
-    let mut all: Vec<Fared> = answered
+    let wait =
+        |done: &FinishedRequest| (done.answered - done.sent).saturating_sub(jobs[done.job].service);
+    let mut all: Vec<PolicyResult> = answered
         .clone()
         .map(|done| fared(wait(done), speed))
         .collect();
-    if contender.fleet.policy != Policy::Own {
+    if contender.fleet.policy != RoutingPolicy::Own {
         let while_free = while_free(contender, &answered.copied().collect::<Vec<_>>());
         for (fared, while_free) in all.iter_mut().zip(while_free) {
             fared.while_free = while_free;
@@ -197,14 +206,14 @@ fn add_contender(
 }
 
 /// Of each request, whether it waited while another dyno of the fleet was free.
-fn while_free(contender: &Contender, done: &[Done]) -> Vec<bool> {
+fn while_free(contender: &RoutingContender, done: &[FinishedRequest]) -> Vec<bool> {
     let mut order: Vec<usize> = (0..done.len()).collect();
     order.sort_by_key(|index| done[*index].sent);
     let mut busy = vec![Vec::new(); contender.fleet.hosts.len()];
     let mut free_at = vec![Duration::ZERO; busy.len()];
     let mut waits = vec![(Duration::ZERO, Duration::ZERO); done.len()];
     for index in order {
-        let Done {
+        let FinishedRequest {
             host,
             sent,
             answered,
@@ -225,7 +234,13 @@ fn named(dynos: u32, name: &str) -> String {
     format!("{dynos} dynos: {name}")
 }
 
-fn add(outcome: &mut Outcome, subject: &str, dynos: u32, all: &[Fared], refused: f64) {
+fn add(
+    outcome: &mut ScenarioOutcome,
+    subject: &str,
+    dynos: u32,
+    all: &[PolicyResult],
+    refused: f64,
+) {
     let mut figure = |name: &str, unit, value: f64| {
         outcome.add(subject, &named(dynos, name), unit, vec![value]);
     };
@@ -248,15 +263,15 @@ fn add(outcome: &mut Outcome, subject: &str, dynos: u32, all: &[Fared], refused:
 
 /// Ours by the router's log lines, with the gates.
 fn add_ours(
-    outcome: &mut Outcome,
+    outcome: &mut ScenarioOutcome,
     dynos: u32,
     lines: &[String],
-    ideal: &[Fared],
+    ideal: &[PolicyResult],
     speed: f64,
 ) -> Result<()> {
-    let routed: Vec<Routed> = lines
+    let routed: Vec<RoutedRequest> = lines
         .iter()
-        .filter_map(|line| Routed::parse(line))
+        .filter_map(|line| RoutedRequest::parse(line))
         .collect();
     ensure!(!routed.is_empty(), "the log has no line about a request");
     let waits: Vec<f64> = routed
@@ -298,8 +313,8 @@ fn add_ours(
     Ok(())
 }
 
-fn ours_while_free(dynos: u32, routed: &[Routed]) -> Result<usize> {
-    let mut busy: Vec<Vec<Span>> = vec![Vec::new(); dynos as usize];
+fn ours_while_free(dynos: u32, routed: &[RoutedRequest]) -> Result<usize> {
+    let mut busy: Vec<Vec<TimeSpan>> = vec![Vec::new(); dynos as usize];
     for request in routed {
         let number = request
             .dyno
@@ -310,7 +325,7 @@ fn ours_while_free(dynos: u32, routed: &[Routed]) -> Result<usize> {
         own.push((request.began(), request.ended));
     }
     let idle = idle_while_waiting::idle(busy, SLACK);
-    let waited = |request: &&Routed| {
+    let waited = |request: &&RoutedRequest| {
         let began = request.began();
         idle_while_waiting::overlap(&idle, (began.saturating_sub(request.wait), began)) > SLACK
     };
@@ -318,7 +333,12 @@ fn ours_while_free(dynos: u32, routed: &[Routed]) -> Result<usize> {
 }
 
 /// Whether generator and server had time for all this.
-fn add_generator(outcome: &mut Outcome, done: &[Vec<Done>], jobs: &[Job], cpu: f64) {
+fn add_generator(
+    outcome: &mut ScenarioOutcome,
+    done: &[Vec<FinishedRequest>],
+    jobs: &[WorkloadRequest],
+    cpu: f64,
+) {
     let late = done.iter().flatten();
     let late: Vec<f64> = late
         .map(|done| done.sent.saturating_sub(jobs[done.job].at).as_secs_f64() * 1e3)

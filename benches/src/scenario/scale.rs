@@ -4,12 +4,12 @@ use std::time::{Duration, Instant};
 
 use anyhow::Result;
 
-use crate::args::{Options, Scenario};
-use crate::measure::{Reading, answers};
-use crate::product::binary::Product;
+use crate::args::{BenchOptions, Scenario};
+use crate::measure::{FigureReader, answers};
+use crate::product::binary::MeasuredBinary;
 use crate::product::boot_times;
-use crate::product::dyno_serve::{Numbers, Serve, Slug};
-use crate::report::document::Outcome;
+use crate::product::dyno_serve::{DynoServe, MetricValues, SlugFile};
+use crate::report::document::ScenarioOutcome;
 
 /// The app that is scaled.
 const APP: &str = "scaled";
@@ -22,7 +22,7 @@ const MILLIS_MAX: f64 = 1_000.0;
 const MILLIS_GOAL: f64 = 300.0;
 
 /// How long it took, in ms.
-struct Took {
+struct ScaleTimes {
     /// Until the command was answered.
     answered: f64,
     /// Until all were up and in the routing table.
@@ -34,7 +34,7 @@ struct Took {
     cpu: f64,
 }
 
-pub(super) fn run(options: &Options, product: &Product) -> Result<Outcome> {
+pub(super) fn run(options: &BenchOptions, product: &MeasuredBinary) -> Result<ScenarioOutcome> {
     let dynos = options.scale_to;
     let how = format!(
         "PATCH of the formation of one app on dyno serve, from web=1 to web={dynos}, until /metrics has all of them up \
@@ -42,10 +42,10 @@ pub(super) fn run(options: &Options, product: &Product) -> Result<Outcome> {
          between back to 1; by the log: the product's own times, which leave the command out",
         options.repeats
     );
-    let mut outcome = Outcome::new(Scenario::Scale, how);
-    let serve = Serve::start(product, &["--idle-after", "off"])?;
+    let mut outcome = ScenarioOutcome::new(Scenario::Scale, how);
+    let serve = DynoServe::start(product, &["--idle-after", "off"])?;
     outcome.commands.push(serve.server.command.clone());
-    let slug = Slug::pack(product, "scale", &product.bench_guest()?, "")?;
+    let slug = SlugFile::pack(product, "scale", &product.bench_guest()?, "")?;
     serve.upload(&slug)?;
     serve.deploy(APP, &slug)?;
     let mut took = Vec::new();
@@ -53,7 +53,7 @@ pub(super) fn run(options: &Options, product: &Product) -> Result<Outcome> {
         took.push(round(&serve, dynos)?);
     }
     let subject = format!("1 to {dynos}");
-    let samples = |figure: fn(&Took) -> f64| took.iter().map(figure).collect();
+    let samples = |figure: fn(&ScaleTimes) -> f64| took.iter().map(figure).collect();
     outcome
         .add(
             &subject,
@@ -63,7 +63,7 @@ pub(super) fn run(options: &Options, product: &Product) -> Result<Outcome> {
         )
         .gate(MILLIS_MAX)
         .goal(MILLIS_GOAL);
-    let figures: [Reading<Took>; 2] = [
+    let figures: [FigureReader<ScaleTimes>; 2] = [
         ("command to its answer", "ms", |took| took.answered),
         ("CPU of the server", "ms", |took| took.cpu),
     ];
@@ -81,9 +81,9 @@ pub(super) fn run(options: &Options, product: &Product) -> Result<Outcome> {
     Ok(outcome)
 }
 
-fn round(serve: &Serve, dynos: u32) -> Result<Took> {
+fn round(serve: &DynoServe, dynos: u32) -> Result<ScaleTimes> {
     let all = f64::from(dynos);
-    let up = |numbers: &Numbers, count: f64| {
+    let up = |numbers: &MetricValues, count: f64| {
         numbers.dynos("up") == count && numbers.value("dyno_router_dynos_free") == count
     };
     serve.until(PATIENCE, "one dyno", |numbers| up(numbers, 1.0))?;
@@ -101,7 +101,7 @@ fn round(serve: &Serve, dynos: u32) -> Result<Took> {
     let boots = boot_times::boots(&lines);
     let whole = boots.len() + 1 >= dynos as usize;
     let millis = |time: Duration| time.as_secs_f64() * 1e3;
-    Ok(Took {
+    Ok(ScaleTimes {
         answered: millis(answered),
         routed: millis(routed),
         logged: whole.then(|| boot_times::span_micros(&boots) / 1e3),

@@ -9,16 +9,16 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 
-use crate::args::{Options, Scenario, repository};
-use crate::load::closed_loop::{self, Target};
-use crate::machine::confine::Budget;
-use crate::measure::figures::{self, Rows};
-use crate::measure::requests::{Mix, Pages};
-use crate::measure::rounds::{self, Contestant, Needed, Rounds};
-use crate::peers::{Installer, PAGES, Peer, Site, start_hyper};
-use crate::product::binary::Product;
-use crate::product::child_server::{Log, Server};
-use crate::report::document::Outcome;
+use crate::args::{BenchOptions, Scenario, repository};
+use crate::load::closed_loop::{self, LoadTarget};
+use crate::machine::confine::CpuBudget;
+use crate::measure::figures::{self, FigureRows};
+use crate::measure::requests::{GuestPages, RequestMix};
+use crate::measure::rounds::{self, Contestant, IsNeeded, RoundPlan};
+use crate::peers::{PAGES, Peer, PeerInstaller, PeerSite, start_hyper};
+use crate::product::binary::MeasuredBinary;
+use crate::product::child_server::{ChildServer, LogTarget};
+use crate::report::document::ScenarioOutcome;
 
 /// Dynos of `mixed`, besides one for each connection: as many as the classic stack has back ends.
 const FEW_DYNOS: u32 = 4;
@@ -26,38 +26,42 @@ const FEW_DYNOS: u32 = 4;
 const PEERS: &str = "target/peers";
 
 /// All that servers are made from.
-struct Field<'a> {
+struct ContestField<'a> {
     which: Scenario,
-    options: &'a Options,
-    product: &'a Product,
-    mix: Mix,
+    options: &'a BenchOptions,
+    product: &'a MeasuredBinary,
+    mix: RequestMix,
     /// The bench guest.
     guest: PathBuf,
-    pages: Pages,
+    pages: GuestPages,
     /// What every server gets, unless its row is about another number of threads.
-    budget: Budget,
+    budget: CpuBudget,
     contestants: Vec<Contestant>,
     skipped: Vec<String>,
 }
 
-pub(super) fn run(which: Scenario, options: &Options, product: &Product) -> Result<Outcome> {
+pub(super) fn run(
+    which: Scenario,
+    options: &BenchOptions,
+    product: &MeasuredBinary,
+) -> Result<ScenarioOutcome> {
     let threads = options.threads.first().copied();
     let threads = threads.context("no number of threads to measure with")?;
-    let mut field = Field {
+    let mut field = ContestField {
         which,
         options,
         product,
-        mix: Mix::of(which),
+        mix: RequestMix::of(which),
         guest: product.bench_guest()?,
-        pages: Pages::default(),
-        budget: Budget {
+        pages: GuestPages::default(),
+        budget: CpuBudget {
             cores: threads,
             threads,
         },
         contestants: Vec::new(),
         skipped: Vec::new(),
     };
-    let mut outcome = Outcome::new(which, field.how());
+    let mut outcome = ScenarioOutcome::new(which, field.how());
     let rows = field.dynos()?;
     field.app()?;
     field.peers()?;
@@ -76,9 +80,9 @@ pub(super) fn run(which: Scenario, options: &Options, product: &Product) -> Resu
     Ok(outcome)
 }
 
-impl Field<'_> {
+impl ContestField<'_> {
     fn how(&self) -> String {
-        let Budget { cores, threads } = self.budget;
+        let CpuBudget { cores, threads } = self.budget;
         format!(
             "{} over {} keep-alive connections (closed loop) to servers that answer with the same bytes; {} rounds of \
              {} s each, in turn; every server has {cores} cores and {threads} threads where it lets them be set; CPU \
@@ -90,8 +94,8 @@ impl Field<'_> {
         )
     }
 
-    fn rounds(&self) -> Rounds {
-        Rounds {
+    fn rounds(&self) -> RoundPlan {
+        RoundPlan {
             repeats: self.options.repeats,
             turn: Duration::from_secs(self.options.turn_seconds()),
             every: self.mix.every,
@@ -99,7 +103,7 @@ impl Field<'_> {
     }
 
     /// The rows of dyno. The first is the one that others are compared with.
-    fn dynos(&mut self) -> Result<Rows> {
+    fn dynos(&mut self) -> Result<FigureRows> {
         let numbers = match self.which {
             Scenario::Hello => self.options.dynos.clone(),
             // A long request holds a dyno: with one for each connection there is always a free one.
@@ -108,13 +112,13 @@ impl Field<'_> {
         };
         let first = *numbers.first().context("no number of dynos to measure")?;
         for dynos in &numbers {
-            let server = self.dyno(None, *dynos, Log::Drained, self.budget)?;
+            let server = self.dyno(None, *dynos, LogTarget::Drained, self.budget)?;
             if self.pages.hello.is_empty() {
                 self.pages = pages(&server)?;
             }
             self.add(format!("dyno web={dynos}"), server)?;
         }
-        let mut rows = Rows {
+        let mut rows = FigureRows {
             first: format!("dyno web={first}"),
             fewer_threads: Vec::new(),
             crowd: None,
@@ -126,18 +130,18 @@ impl Field<'_> {
     }
 
     /// The first row again: its log to null, with other threads, with more connections.
-    fn variants(&mut self, dynos: u32, rows: &mut Rows) -> Result<()> {
+    fn variants(&mut self, dynos: u32, rows: &mut FigureRows) -> Result<()> {
         let name = format!("{}, log to null", rows.first);
-        let server = self.dyno(None, dynos, Log::Null, self.budget)?;
+        let server = self.dyno(None, dynos, LogTarget::Null, self.budget)?;
         self.add(name, server)?;
         for threads in self.options.threads.iter().skip(1).copied() {
             let plural = if threads == 1 { "" } else { "s" };
             let name = format!("{}, {threads} thread{plural}", rows.first);
-            let budget = Budget {
+            let budget = CpuBudget {
                 threads,
                 ..self.budget
             };
-            let server = self.dyno(None, dynos, Log::Drained, budget)?;
+            let server = self.dyno(None, dynos, LogTarget::Drained, budget)?;
             self.add(name.clone(), server)?;
             rows.fewer_threads.push((name, threads));
         }
@@ -146,7 +150,7 @@ impl Field<'_> {
             let first = self.contestants.first().context("the first row is there")?;
             let server = Rc::clone(&first.server);
             let targets = first.targets.clone();
-            self.push(name.clone(), Needed::Yes, server, targets);
+            self.push(name.clone(), IsNeeded::Yes, server, targets);
             self.crowded();
             rows.crowd = Some(name);
         }
@@ -166,14 +170,22 @@ impl Field<'_> {
             return Ok(());
         }
         let dynos = self.options.dynos.first().copied().unwrap_or(1);
-        let app = self.product.held(None, dynos, Log::Drained, self.budget)?;
+        let app = self
+            .product
+            .held(None, dynos, LogTarget::Drained, self.budget)?;
         let target = crate::measure::target(&app, &crate::measure::page(&app)?);
         let name = format!("dyno web={dynos}, app {}", self.product.app_name());
-        self.push(name, Needed::Yes, Rc::new(app), vec![target]);
+        self.push(name, IsNeeded::Yes, Rc::new(app), vec![target]);
         Ok(())
     }
 
-    fn dyno(&self, what: Option<&Path>, dynos: u32, log: Log, budget: Budget) -> Result<Server> {
+    fn dyno(
+        &self,
+        what: Option<&Path>,
+        dynos: u32,
+        log: LogTarget,
+        budget: CpuBudget,
+    ) -> Result<ChildServer> {
         let what = what.unwrap_or(&self.guest);
         self.product.held(Some(what), dynos, log, budget)
     }
@@ -187,8 +199,8 @@ impl Field<'_> {
             std::fs::write(pages.join(name), content).context("cannot write the peers' pages")?;
         }
         let guest = self.guest.clone();
-        let installer = Installer::new(repository().join(PEERS), !self.options.no_install);
-        let site = Site {
+        let installer = PeerInstaller::new(repository().join(PEERS), !self.options.no_install);
+        let site = PeerSite {
             folder: &folder,
             pages: &pages,
             guest: &guest,
@@ -203,7 +215,7 @@ impl Field<'_> {
             let server = Rc::clone(&self.contestants[0].server);
             let targets = self.contestants[0].targets.clone();
             let name = format!("{}, {} connections", figures::HYPER, self.options.crowd);
-            self.push(name, Needed::Yes, server, targets);
+            self.push(name, IsNeeded::Yes, server, targets);
             self.crowded();
             self.contestants[1..].rotate_right(1);
         }
@@ -217,26 +229,32 @@ impl Field<'_> {
         Ok(())
     }
 
-    fn peer(&mut self, peer: Peer, site: &Site<'_>) -> Result<()> {
+    fn peer(&mut self, peer: Peer, site: &PeerSite<'_>) -> Result<()> {
         for asked in &self.mix.asked {
             peer.can(asked.work).map_err(anyhow::Error::msg)?;
         }
         let server = peer.start(site)?;
         let targets = self.mix.targets(&server, &self.pages)?;
         let name = peer.called().to_owned();
-        self.push(name, Needed::No, Rc::new(server), targets);
+        self.push(name, IsNeeded::No, Rc::new(server), targets);
         Ok(())
     }
 
     /// A server that has the bench guest's pages, and is needed.
-    fn add(&mut self, name: String, server: Server) -> Result<()> {
+    fn add(&mut self, name: String, server: ChildServer) -> Result<()> {
         let targets = self.mix.targets(&server, &self.pages);
         let targets = targets.with_context(|| format!("{name} does not serve"))?;
-        self.push(name, Needed::Yes, Rc::new(server), targets);
+        self.push(name, IsNeeded::Yes, Rc::new(server), targets);
         Ok(())
     }
 
-    fn push(&mut self, name: String, needed: Needed, server: Rc<Server>, targets: Vec<Target>) {
+    fn push(
+        &mut self,
+        name: String,
+        needed: IsNeeded,
+        server: Rc<ChildServer>,
+        targets: Vec<LoadTarget>,
+    ) {
         self.contestants.push(Contestant {
             name,
             needed,
@@ -249,9 +267,9 @@ impl Field<'_> {
 }
 
 /// The pages of the bench guest, as it serves them.
-fn pages(server: &Server) -> Result<Pages> {
+fn pages(server: &ChildServer) -> Result<GuestPages> {
     let page = |path| closed_loop::fetch(server.address, path, "").map(|page| page.body);
-    Ok(Pages {
+    Ok(GuestPages {
         hello: page("/")?,
         body: page("/body")?,
     })

@@ -7,13 +7,13 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 
-use crate::args::{Options, Scenario};
-use crate::load::closed_loop::{self, Until};
-use crate::machine::process::Holdings;
-use crate::measure::{MIB, Reading, page, target};
-use crate::product::binary::Product;
-use crate::product::child_server::Log;
-use crate::report::document::Outcome;
+use crate::args::{BenchOptions, Scenario};
+use crate::load::closed_loop::{self, LoadEnd};
+use crate::machine::process::ProcessResources;
+use crate::measure::{FigureReader, MIB, page, target};
+use crate::product::binary::MeasuredBinary;
+use crate::product::child_server::LogTarget;
+use crate::report::document::ScenarioOutcome;
 
 /// Looks at the process during the run. The time before the first is the warm-up.
 const LOOKS: u64 = 10;
@@ -24,7 +24,7 @@ const LOSSES: &str = " lines dropped";
 /// Growth of memory after the warm-up, in MiB.
 const GROWTH_MIB_MAX: f64 = 1.0;
 
-pub(super) fn run(options: &Options, product: &Product) -> Result<Outcome> {
+pub(super) fn run(options: &BenchOptions, product: &MeasuredBinary) -> Result<ScenarioOutcome> {
     let step = options.requests / LOOKS;
     let how = format!(
         "{} requests of GET / to one dyno over {} keep-alive connections, log read; what the process holds, \
@@ -33,14 +33,14 @@ pub(super) fn run(options: &Options, product: &Product) -> Result<Outcome> {
         step * LOOKS,
         options.connections
     );
-    let mut outcome = Outcome::new(Scenario::Soak, how);
-    let server = product.app(1, Log::Kept(LOSSES))?;
+    let mut outcome = ScenarioOutcome::new(Scenario::Soak, how);
+    let server = product.app(1, LogTarget::Kept(LOSSES))?;
     outcome.commands.push(server.command.clone());
     let target = target(&server, &page(&server)?);
     let mut looks = vec![server.holdings()?];
     let mut rates = Vec::new();
     for look in 1..=LOOKS {
-        let tally = closed_loop::run(&target, options.connections, Until::Requests(step))
+        let tally = closed_loop::run(&target, options.connections, LoadEnd::Requests(step))
             .with_context(|| {
                 format!("between {} and {} requests", step * (look - 1), step * look)
             })?;
@@ -57,8 +57,8 @@ pub(super) fn run(options: &Options, product: &Product) -> Result<Outcome> {
     Ok(outcome)
 }
 
-fn add(outcome: &mut Outcome, looks: &[Holdings]) {
-    let figures: [Reading<Holdings>; 5] = [
+fn add(outcome: &mut ScenarioOutcome, looks: &[ProcessResources]) {
+    let figures: [FigureReader<ProcessResources>; 5] = [
         ("PSS", "MiB", |held| held.pss_bytes as f64 / MIB),
         ("RSS", "MiB", |held| held.rss_bytes as f64 / MIB),
         ("descriptors", "", |held| held.descriptors as f64),

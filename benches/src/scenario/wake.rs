@@ -7,13 +7,13 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Result, ensure};
 
-use crate::args::{Options, Scenario};
-use crate::load::client::{Client, request};
-use crate::measure::Reading;
-use crate::product::binary::Product;
-use crate::product::dyno_serve::{Numbers, Serve, Slug};
+use crate::args::{BenchOptions, Scenario};
+use crate::load::client::{BenchClient, request};
+use crate::measure::FigureReader;
+use crate::product::binary::MeasuredBinary;
+use crate::product::dyno_serve::{DynoServe, MetricValues, SlugFile};
 use crate::product::unique_component;
-use crate::report::document::Outcome;
+use crate::report::document::ScenarioOutcome;
 use crate::report::statistics::quantile;
 
 /// When dynos go to sleep: as soon as an app may have it.
@@ -26,7 +26,7 @@ const AWAKE: usize = 9;
 const MICROS_MAX: f64 = 1_000.0;
 
 /// Of one dyno, in µs.
-struct Woken {
+struct WakeTimes {
     first: f64,
     awake: f64,
 }
@@ -36,7 +36,7 @@ const OWN: &str = "own code";
 /// The one whose code is there already.
 const SHARED: &str = "shared code";
 
-pub(super) fn run(options: &Options, product: &Product) -> Result<Outcome> {
+pub(super) fn run(options: &BenchOptions, product: &MeasuredBinary) -> Result<ScenarioOutcome> {
     let how = format!(
         "{} apps of one dyno on dyno serve, all asleep; GET / of each over one keep-alive connection, {} times, and the \
          first one's time less the median of the others; the next app when that is done; {} rounds, quantiles of each. \
@@ -46,8 +46,8 @@ pub(super) fn run(options: &Options, product: &Product) -> Result<Outcome> {
         1 + AWAKE,
         options.repeats
     );
-    let mut outcome = Outcome::new(Scenario::Wake, how);
-    let serve = Serve::start(product, &["--idle-after", IDLE_AFTER])?;
+    let mut outcome = ScenarioOutcome::new(Scenario::Wake, how);
+    let serve = DynoServe::start(product, &["--idle-after", IDLE_AFTER])?;
     outcome.commands.push(serve.server.command.clone());
     let (own, shared) = deploy(&serve, product, options.sleepers)?;
     let (mut own_rounds, mut shared_rounds) = (Vec::new(), Vec::new());
@@ -61,9 +61,13 @@ pub(super) fn run(options: &Options, product: &Product) -> Result<Outcome> {
 }
 
 /// The apps of both crowds.
-fn deploy(serve: &Serve, product: &Product, sleepers: u32) -> Result<(Vec<String>, Vec<String>)> {
+fn deploy(
+    serve: &DynoServe,
+    product: &MeasuredBinary,
+    sleepers: u32,
+) -> Result<(Vec<String>, Vec<String>)> {
     let component = product.bench_guest()?;
-    let slug = Slug::pack(product, "wake", &component, "")?;
+    let slug = SlugFile::pack(product, "wake", &component, "")?;
     serve.upload(&slug)?;
     let (mut own, mut shared) = (Vec::new(), Vec::new());
     for number in 0..sleepers {
@@ -72,7 +76,7 @@ fn deploy(serve: &Serve, product: &Product, sleepers: u32) -> Result<(Vec<String
         shared.push(app);
         let app = format!("own-{number}");
         let other = unique_component::marked(product, &component, &app)?;
-        let slug = Slug::pack(product, &format!("wake-{app}"), &other, "")?;
+        let slug = SlugFile::pack(product, &format!("wake-{app}"), &other, "")?;
         serve.upload(&slug)?;
         serve.deploy(&app, &slug)?;
         own.push(app);
@@ -80,10 +84,10 @@ fn deploy(serve: &Serve, product: &Product, sleepers: u32) -> Result<(Vec<String
     Ok((own, shared))
 }
 
-fn round(serve: &Serve, apps: &[String]) -> Result<Vec<Woken>> {
-    let asleep = |numbers: &Numbers| numbers.dynos("up") == 0.0;
+fn round(serve: &DynoServe, apps: &[String]) -> Result<Vec<WakeTimes>> {
+    let asleep = |numbers: &MetricValues| numbers.dynos("up") == 0.0;
     serve.until(PATIENCE, "all asleep", asleep)?;
-    let mut client = Client::new(serve.apps);
+    let mut client = BenchClient::new(serve.apps);
     // The connection is made by a request that wakes nobody.
     let nobody = request("GET", "nobody.localhost", "/", &[], b"");
     ensure!(client.ask(&nobody)?.status == 404, "there is an app nobody");
@@ -98,7 +102,7 @@ fn round(serve: &Serve, apps: &[String]) -> Result<Vec<Woken>> {
         };
         let first = micros()?;
         let awake = (0..AWAKE).map(|_| micros()).collect::<Result<Vec<_>>>()?;
-        Ok(Woken {
+        Ok(WakeTimes {
             first,
             awake: quantile(&awake, 0.5),
         })
@@ -106,8 +110,8 @@ fn round(serve: &Serve, apps: &[String]) -> Result<Vec<Woken>> {
     woken.collect()
 }
 
-fn add(outcome: &mut Outcome, crowd: &str, rounds: &[Vec<Woken>]) {
-    let parts: [Reading<Woken>; 3] = [
+fn add(outcome: &mut ScenarioOutcome, crowd: &str, rounds: &[Vec<WakeTimes>]) {
+    let parts: [FigureReader<WakeTimes>; 3] = [
         ("asleep", "µs", |woken| woken.first),
         ("awake", "µs", |woken| woken.awake),
         ("to wake", "µs", |woken| woken.first - woken.awake),
@@ -115,7 +119,7 @@ fn add(outcome: &mut Outcome, crowd: &str, rounds: &[Vec<Woken>]) {
     for (part, unit, figure) in parts {
         let subject = format!("{crowd}, {part}");
         for (name, share) in [("p50", 0.5), ("p99", 0.99), ("longest", 1.0)] {
-            let of = |round: &Vec<Woken>| {
+            let of = |round: &Vec<WakeTimes>| {
                 let micros: Vec<f64> = round.iter().map(figure).collect();
                 quantile(&micros, share)
             };

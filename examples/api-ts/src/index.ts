@@ -1,4 +1,4 @@
-// A list of tasks over HTTP. The routes are here; what a task is, and where tasks are kept, is in `tasks.ts`.
+// A list of tasks over HTTP. The routes are here; the tasks are in `tasks.ts`.
 
 import { Hono } from 'hono';
 import { HTTPException } from 'hono/http-exception';

@@ -1,4 +1,4 @@
-// What a task is, and where tasks are kept: in this dyno's memory.
+// The type of a task, and the list of tasks, in this dyno's memory.
 
 import { HTTPException } from 'hono/http-exception';
 

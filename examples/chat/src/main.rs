@@ -1,7 +1,7 @@
 //! A chat room: a server that listens on `$PORT`.
 //!
 //! The platform gives a dyno one request at a time, and a WebSocket is one long request. So this program serves one
-//! connection after the other, and what people in other dynos write comes by Redis.
+//! connection after the other, and gets the lines of people in other dynos through Redis.
 
 mod room;
 mod talk;
@@ -36,7 +36,7 @@ fn serve(runtime: &tokio::runtime::Runtime, listener: &TcpListener) -> io::Resul
     loop {
         let (stream, _) = listener.accept()?;
         stream.set_nonblocking(true)?;
-        // What was upgraded to a WebSocket goes on after the HTTP connection has ended.
+        // A WebSocket continues after its HTTP connection has ended.
         let talks = TaskTracker::new();
         runtime.block_on(async {
             let stream = TokioIo::new(tokio::net::TcpStream::from_std(stream)?);

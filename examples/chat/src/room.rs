@@ -1,4 +1,4 @@
-//! What all dynos share: the lines of the room, in Redis.
+//! The lines of the room, in Redis, which all dynos share.
 
 use std::env;
 use std::net::ToSocketAddrs;
@@ -7,7 +7,7 @@ use redis::aio::{MultiplexedConnection, PubSub};
 use redis::{AsyncCommands, Client, ConnectionAddr, RedisConnectionInfo, RedisError, RedisResult};
 use tokio::net::TcpStream;
 
-/// Lines that somebody who comes in gets to see.
+/// Lines that a new person sees.
 const REMEMBERED: isize = 50;
 
 /// One room, seen from one dyno.
@@ -18,12 +18,12 @@ pub struct Room {
 }
 
 impl Room {
-    /// Joins: from now on the second half has what anybody says.
+    /// Joins the room: from now on the second half receives all lines.
     pub async fn join() -> RedisResult<(Room, PubSub)> {
         let url = env::var("REDIS_URL").map_err(|_| error("REDIS_URL is not set"))?;
         let client = Client::open(url).map_err(|_| error("REDIS_URL is not a URL of Redis"))?;
         let info = client.get_connection_info();
-        // On a server shared with others our names begin with a prefix of our own.
+        // On a server that other apps share, the names begin with a prefix of this app.
         let name = match env::var("REDIS_PREFIX") {
             Ok(prefix) if !prefix.is_empty() => format!("{prefix}:chat"),
             _ => "chat".to_owned(),
@@ -44,12 +44,12 @@ impl Room {
         ))
     }
 
-    /// What was said last, the oldest line first.
+    /// The latest lines, the oldest first.
     pub async fn before(&mut self) -> RedisResult<Vec<String>> {
         self.redis.lrange(&self.lines, -REMEMBERED, -1).await
     }
 
-    /// Says a line to everybody, ourselves included.
+    /// Sends a line to everybody in the room, this dyno included.
     pub async fn say(&mut self, line: &str) -> RedisResult<()> {
         redis::pipe()
             .atomic()
@@ -61,7 +61,7 @@ impl Room {
     }
 }
 
-/// A connection whose other half runs in a task, as long as somebody has the first.
+/// A connection whose other half runs in a task, for as long as this half exists.
 async fn connection(
     settings: RedisConnectionInfo,
     stream: TcpStream,

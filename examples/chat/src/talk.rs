@@ -12,12 +12,12 @@ use tokio_util::task::TaskTracker;
 
 use crate::room::Room;
 
-/// Characters of a name, and of a line.
+/// Most characters of a name, and of a line.
 const NAME_MAX: usize = 30;
 const LINE_MAX: usize = 500;
-/// The most that a WebSocket message may have, in bytes.
+/// Largest WebSocket message, in bytes.
 const MESSAGE_BYTES_MAX: usize = 4 * 1024;
-/// So often a silent browser is asked whether it is still there: below the time after which a router gives up.
+/// Interval of pings to a silent browser: shorter than the time after which the router closes an idle connection.
 const PING_EVERY: Duration = Duration::from_secs(20);
 
 #[derive(Deserialize)]
@@ -26,7 +26,7 @@ pub struct Who {
     name: String,
 }
 
-/// A line as it goes through Redis and to the browsers.
+/// A line, as it is sent through Redis and to the browsers.
 #[derive(Serialize)]
 struct Line<'a> {
     name: &'a str,
@@ -66,7 +66,7 @@ pub async fn upgrade(
 
 async fn talk(socket: &mut WebSocket, name: &str) -> Result<(), redis::RedisError> {
     let (mut room, heard) = Room::join().await?;
-    // What is said just now may be in the list and be heard as well: it is shown once.
+    // A new line may be both in the list and in the subscription: it is shown once.
     let mut shown = room.before().await?;
     for line in &shown {
         if socket.send(Message::text(line.clone())).await.is_err() {
@@ -97,7 +97,7 @@ async fn talk(socket: &mut WebSocket, name: &str) -> Result<(), redis::RedisErro
                     }
                     continue;
                 }
-                // A close is answered on the way to what comes next, which is the end.
+                // The library answers a close while it reads the next message, which is the end.
                 Some(Ok(_)) => continue,
                 Some(Err(_)) | None => break,
             },

@@ -1,8 +1,8 @@
 //! Two counters, one in memory and one in a file, and the name of the dyno that holds them.
 //!
-//! A dyno serves one request at a time, so neither counter needs a lock. Both belong to this dyno alone:
-//! with `web=2` there are two of each, and a restart begins at nothing. State that must last, or that dynos
-//! must share, belongs in a database.
+//! A dyno serves one request at a time, so neither counter needs a lock. Both belong to one dyno: with
+//! `web=2` there are two of each, and a restart begins at zero. Keep state that must last, or that dynos
+//! must share, in a database.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::{env, fs, io};
@@ -40,7 +40,7 @@ fn add() -> Result<Response<Body>, Error> {
     show()
 }
 
-/// What the file says; nothing has been counted while there is none.
+/// The count in the file; zero if there is no file yet.
 fn in_file() -> io::Result<u64> {
     match fs::read_to_string(FILE) {
         Ok(text) => text.trim().parse().map_err(io::Error::other),

@@ -1,7 +1,7 @@
 //! Reads a file that came with the app and renders it as a page.
 //!
-//! An app sees its own files at `/`, read-only, exactly as they were built. What stands in them is data:
-//! it is escaped on its way into HTML, as a text from a stranger would be.
+//! An app sees its own files at `/`, read-only, exactly as they were built. Their text is data: it is
+//! escaped before it becomes HTML, like untrusted text.
 
 use std::{fs, io};
 

@@ -1,7 +1,7 @@
-//! The page, in memcached: the text protocol, as far as one page needs it.
+//! The page, in memcached: the part of the text protocol that one page needs.
 //!
-//! A cache is allowed to be away: whatever goes wrong here is a miss, and the next request tries again. It may also be
-//! everybody's: our keys begin with the app's name, and what is kept under them is sealed.
+//! A cache may be unavailable: every error counts as a miss, and the next request tries again. Other apps may share the
+//! cache: the keys begin with the app's name, and the values are sealed.
 
 use std::env;
 use std::io::{self, BufRead, BufReader, ErrorKind, Read, Write};
@@ -10,38 +10,38 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use crate::seal::Seal;
 
-/// Seconds that a page is kept at most: so long it may be old, if a dyno put it there while another one wrote.
+/// Most seconds that a page is kept. A page can be outdated this long, if a dyno stored it while another dyno wrote.
 const KEPT: u32 = 10;
-/// The most that is taken for a page, in bytes: what memcached itself allows.
+/// Largest page, in bytes: the limit of memcached.
 const PAGE_BYTES_MAX: usize = 1024 * 1024;
-/// How long one exchange may take, with connecting: PostgreSQL would have answered long before.
+/// Longest time for one exchange, connecting included: PostgreSQL would answer faster.
 const PATIENCE: Duration = Duration::from_millis(200);
-/// How long a server that took too long is left alone. Pages that we could not delete meanwhile are gone then.
+/// How long a server that was too slow is not asked again. Pages that could not be deleted meanwhile have expired by then.
 const REST: Duration = Duration::from_secs(KEPT as u64);
-/// The longest app name that goes into a key; memcached takes keys of 250 bytes.
+/// Longest name of an app in a key; memcached allows keys of 250 bytes.
 const NAME_BYTES_MAX: usize = 100;
 
-/// One connection, made when it is first needed.
+/// One connection, opened when it is first needed.
 pub struct Cache {
     /// The first of `MEMCACHED_SERVERS`.
     server: Option<String>,
-    /// None without `DATABASE_URL`, and then nothing is kept.
+    /// `None` without `DATABASE_URL`: then nothing is stored.
     seal: Option<Seal>,
-    /// What our keys begin with.
+    /// The prefix of the keys.
     prefix: String,
     wire: Option<BufReader<Wire>>,
     rests_until: Option<Instant>,
 }
 
 impl Cache {
-    /// Not connected yet. An app without `MEMCACHED_SERVERS` has a cache that is always empty.
+    /// A cache that is not connected yet. An app without `MEMCACHED_SERVERS` has a cache that is always empty.
     pub fn new() -> Cache {
         let servers = env::var("MEMCACHED_SERVERS").unwrap_or_default();
         let server = servers.split(',').next().map(str::trim);
         let name = env::var("APP_NAME").ok().filter(|name| fits(name));
         Cache {
             server: server.filter(|it| !it.is_empty()).map(str::to_owned),
-            // The one thing that all dynos of this app know, and no other app.
+            // All dynos of this app know this secret, and no other app does.
             seal: env::var("DATABASE_URL").ok().and_then(|it| Seal::new(&it)),
             prefix: format!("guestbook:{}", name.as_deref().unwrap_or("guestbook")),
             wire: None,
@@ -49,7 +49,7 @@ impl Cache {
         }
     }
 
-    /// What this app keeps under `name`, if it is there.
+    /// Returns the page under `name`, if it is there.
     pub fn get(&mut self, name: &str) -> Option<String> {
         let key = self.key(name);
         let sealed = self.within(|wire| {
@@ -71,7 +71,7 @@ impl Cache {
         seal.open(&key, &sealed, now(), KEPT.into())
     }
 
-    /// Keeps `page` under `name` for a moment.
+    /// Stores `page` under `name` for a short time.
     pub fn set(&mut self, name: &str, page: &str) {
         let key = self.key(name);
         let Some(seal) = &self.seal else { return };
@@ -84,7 +84,7 @@ impl Cache {
         });
     }
 
-    /// Forgets what is kept under `name`.
+    /// Deletes the page under `name`.
     pub fn delete(&mut self, name: &str) {
         let key = self.key(name);
         self.within(|wire| {
@@ -97,7 +97,7 @@ impl Cache {
         format!("{}:{name}", self.prefix)
     }
 
-    /// Runs one exchange. A connection that was kept may have broken since, so that it is tried once more on a new one.
+    /// Runs one exchange. The kept connection may have broken since, so a failure is tried once more on a new one.
     fn within<T>(&mut self, work: impl Fn(&mut BufReader<Wire>) -> io::Result<T>) -> Option<T> {
         let (server, begun) = (self.server.as_deref()?, Instant::now());
         if self.rests_until.is_some_and(|until| begun < until) {
@@ -132,7 +132,7 @@ impl Default for Cache {
     }
 }
 
-/// A connection whose exchange has to be over at some time.
+/// A connection with a deadline for the exchange.
 struct Wire {
     stream: TcpStream,
     until: Instant,
@@ -156,7 +156,7 @@ impl Write for Wire {
     }
 }
 
-/// Whether an app's name can be part of a key, which has no spaces.
+/// Whether an app's name can be part of a key, which must not have spaces.
 fn fits(name: &str) -> bool {
     (1..=NAME_BYTES_MAX).contains(&name.len()) && name.bytes().all(|byte| byte.is_ascii_graphic())
 }
@@ -167,7 +167,7 @@ fn now() -> u64 {
     since.map_or(0, |since| since.as_secs())
 }
 
-/// What is left until then; nothing is an error.
+/// The time left until the deadline. No time left is an error.
 fn left(until: Instant) -> io::Result<Duration> {
     let left = until.saturating_duration_since(Instant::now());
     match left.is_zero() {
@@ -176,7 +176,7 @@ fn left(until: Instant) -> io::Result<Duration> {
     }
 }
 
-/// Whether it took too long; a socket's own limit says that it would block.
+/// Whether an error means that time ran out. The limit of a socket is reported as "would block".
 fn late(error: &io::Error) -> bool {
     matches!(error.kind(), ErrorKind::TimedOut | ErrorKind::WouldBlock)
 }
@@ -192,7 +192,7 @@ fn connect(server: &str, until: Instant) -> io::Result<BufReader<Wire>> {
     outcome.map(|stream| BufReader::new(Wire { stream, until }))
 }
 
-/// Does `work`, and gives the connection back if it is still good.
+/// Does `work`, and returns the connection if it can be used again.
 fn exchange<T>(
     mut wire: BufReader<Wire>,
     until: Instant,
@@ -203,7 +203,7 @@ fn exchange<T>(
     Ok((done, wire))
 }
 
-/// All at once: small pieces, one by one, would wait for each other on the network.
+/// Writes everything at once: small pieces would wait for each other on the network.
 fn send(wire: &mut BufReader<Wire>, command: &[u8]) -> io::Result<()> {
     wire.get_mut().write_all(command)
 }

@@ -1,7 +1,7 @@
 //! The entries, in PostgreSQL.
 //!
-//! A dyno serves one request at a time, so it needs one connection and no pool. The connection outlives requests;
-//! if the server was restarted meanwhile, the next request connects anew.
+//! A dyno serves one request at a time, so it needs one connection and no pool. The connection is kept between requests.
+//! If the database server was restarted meanwhile, the next request connects again.
 
 use std::future::Future;
 use std::net::{TcpStream, ToSocketAddrs};
@@ -12,19 +12,19 @@ use tokio::runtime::Runtime;
 use tokio_postgres::config::Host;
 use tokio_postgres::{Client, Config, NoTls};
 
-/// How long the server may take for one request of ours.
+/// Longest time for one piece of work in the database.
 const PATIENCE: Duration = Duration::from_secs(5);
-/// The newest entries that a page shows.
+/// Number of entries that a page shows.
 const SHOWN: i64 = 50;
 
-/// What kept us from the entries.
+/// Why the database could not be used.
 #[derive(Debug)]
 pub enum Error {
-    /// `DATABASE_URL` is missing, or is none.
+    /// `DATABASE_URL` is missing, or is not a URL of PostgreSQL.
     Url(String),
-    /// The server cannot be reached, or takes too long.
+    /// The server cannot be reached, or took too long.
     Away(String),
-    /// The server's own word.
+    /// The server answered with an error.
     Postgres(tokio_postgres::Error),
 }
 
@@ -49,7 +49,7 @@ impl From<tokio_postgres::Error> for Error {
     }
 }
 
-/// What one visitor wrote.
+/// One entry.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Entry {
     pub name: String,
@@ -58,15 +58,15 @@ pub struct Entry {
     pub written: String,
 }
 
-/// One connection, made when it is first needed.
+/// One connection, opened when it is first needed.
 pub struct Database {
-    /// The connection's own task runs while one of our calls waits, and rests between requests.
+    /// The connection has a task of its own, which runs only while a call waits.
     runtime: Runtime,
     client: Option<Client>,
 }
 
 impl Database {
-    /// Not connected yet.
+    /// A database that is not connected yet.
     pub fn new() -> std::io::Result<Self> {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
@@ -80,7 +80,7 @@ impl Database {
         const QUERY: &str = "SELECT name, message, to_char(written AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI') \
                              FROM entries ORDER BY id DESC LIMIT $1";
         let mut rows = self.within(async |client| Ok(client.query(QUERY, &[&SHOWN]).await?));
-        // Asking twice does no harm, so a connection that broke meanwhile is worth a second try.
+        // Reading twice is harmless, so a query on a broken connection is tried again.
         if rows.is_err() && self.client.is_none() {
             rows = self.within(async |client| Ok(client.query(QUERY, &[&SHOWN]).await?));
         }
@@ -92,21 +92,21 @@ impl Database {
         Ok(rows?.iter().map(entry).collect())
     }
 
-    /// Adds an entry, once: if the connection breaks meanwhile nobody knows whether it is there, and that is an error.
+    /// Adds an entry, without a second try: if the connection breaks, it is unknown whether the entry was stored.
     pub fn add(&mut self, name: &str, message: &str) -> Result<(), Error> {
-        // An empty query tells whether the connection still stands; if not, the insert gets a new one.
+        // An empty query checks the connection. If it is broken, the insert gets a new one.
         let _ = self.within(async |client| Ok(client.simple_query("").await?));
         const INSERT: &str = "INSERT INTO entries (name, message) VALUES ($1, $2)";
         self.within(async |client| Ok(client.execute(INSERT, &[&name, &message]).await?))?;
         Ok(())
     }
 
-    /// Makes the tables, or leaves them if they are there.
+    /// Makes the tables that are missing.
     pub fn migrate(&mut self) -> Result<(), Error> {
         self.within(async |client| Ok(client.batch_execute(include_str!("schema.sql")).await?))
     }
 
-    /// Runs one piece of work on the connection. One that broke or took too long is gone afterwards.
+    /// Runs one piece of work on the connection. The connection is dropped if it broke or took too long.
     fn within<T>(
         &mut self,
         work: impl AsyncFnOnce(&Client) -> Result<T, Error>,

@@ -1,4 +1,4 @@
-//! A guest book: what the web process and the release process share.
+//! A guest book: the code that the web process and the release process share.
 
 pub mod cache;
 pub mod database;

@@ -1,7 +1,7 @@
-//! The web process: shows what visitors wrote, and takes what they write.
+//! The web process: shows the entries, and accepts new ones.
 //!
-//! The page comes from memcached if it is there, else from PostgreSQL. Writing goes to PostgreSQL, and forgets the
-//! page. Both connections stay open between requests: this program lives as long as its dyno.
+//! The page comes from memcached if it is there, else from PostgreSQL. A new entry is written to PostgreSQL, and the page in
+//! memcached is deleted. Both connections stay open between requests: this program lives as long as its dyno.
 
 use std::cell::RefCell;
 
@@ -14,7 +14,7 @@ use wstd::http::{Body, Error, Method, Request, Response, StatusCode};
 /// Most bytes of a form.
 const FORM_BYTES_MAX: usize = 16 * 1024;
 
-/// Under which name the page is kept; a new shape of the page takes a new name.
+/// The name of the page in the cache. A new version of the page needs a new name.
 const PAGE_KEY: &str = "page:2";
 
 struct Services {

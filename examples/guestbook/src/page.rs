@@ -1,10 +1,10 @@
-//! The page as HTML. What visitors wrote is escaped.
+//! The page as HTML. Texts of visitors are escaped.
 
 use html_escape::{encode_double_quoted_attribute, encode_text};
 
 use crate::database::Entry;
 
-/// What a visitor typed, and what is wrong with it, if anything is.
+/// The input of a visitor, and what is wrong with it.
 #[derive(Debug, Default)]
 pub struct Form {
     pub name: String,
@@ -13,7 +13,7 @@ pub struct Form {
 }
 
 impl Form {
-    /// From a form's body.
+    /// Parses the body of a form.
     pub fn read(body: &[u8]) -> Form {
         let mut form = Form::default();
         for (key, value) in form_urlencoded::parse(body) {
@@ -48,7 +48,7 @@ pub fn page(entries: &[Entry], form: &Form) -> String {
         [] => "<p class=empty>Nobody has written yet. Be the first!</p>".to_owned(),
         _ => format!("<ol>{list}</ol>"),
     };
-    // In one pass, so that what a visitor wrote is never taken for a place to fill.
+    // In one pass, so that a placeholder in the text of a visitor is never filled.
     let mut page = String::new();
     for piece in include_str!("page.html").split('{') {
         let (place, rest) = match piece.split_once('}') {

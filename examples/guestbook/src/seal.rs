@@ -1,6 +1,6 @@
-//! Seals for what goes into a cache that other apps share: what comes back unsealed, changed or too old is not ours.
+//! Seals for texts in a cache that other apps share: a text that comes back unsealed, changed or too old is refused.
 //!
-//! The text itself stays readable to all of them.
+//! The other apps can still read the text.
 
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
@@ -10,27 +10,27 @@ const TIME_BYTES: usize = 8;
 /// Bytes of the mark (HMAC-SHA256), which come next; the text is the rest.
 const MARK_BYTES: usize = 32;
 
-/// What only this app can put on a text, and recognise.
+/// Seals texts, and checks seals. Only this app can do either.
 pub struct Seal(Hmac<Sha256>);
 
 impl Seal {
-    /// `secret` is what no other app knows.
+    /// `secret` must not be known to other apps.
     pub fn new(secret: &str) -> Option<Seal> {
         Hmac::new_from_slice(secret.as_bytes()).ok().map(Seal)
     }
 
-    /// `text` as it may be kept under `key`, sealed at `now`, in seconds since 1970.
+    /// Seals `text` for storing under `key`, at the time `now`, in seconds since 1970.
     pub fn close(&self, key: &str, text: &str, now: u64) -> Vec<u8> {
         let time = now.to_be_bytes();
         let mark = self.over(key, &time, text.as_bytes()).finalize();
         [&time[..], &mark.into_bytes(), text.as_bytes()].concat()
     }
 
-    /// The text, if we sealed it for `key` and at most `age_max` seconds from `now`.
+    /// Returns the text, if this app sealed it for `key` at most `age_max` seconds before `now`.
     pub fn open(&self, key: &str, sealed: &[u8], now: u64, age_max: u64) -> Option<String> {
         let (time, rest) = sealed.split_first_chunk::<TIME_BYTES>()?;
         let (mark, text) = rest.split_first_chunk::<MARK_BYTES>()?;
-        // An old page that another app kept is sealed as well. Clocks may differ either way.
+        // Another app could store an old sealed page again. Clocks may differ in both directions.
         if u64::from_be_bytes(*time).abs_diff(now) > age_max {
             return None;
         }
@@ -40,7 +40,7 @@ impl Seal {
 
     fn over(&self, key: &str, time: &[u8; TIME_BYTES], text: &[u8]) -> Hmac<Sha256> {
         let Seal(mac) = self;
-        // Keys hold no zero byte, so that it is clear where they end.
+        // Keys have no zero byte, so the end of the key is clear.
         [key.as_bytes(), b"\0", time, text]
             .iter()
             .fold(mac.clone(), |mac, part| mac.chain_update(part))

@@ -1,8 +1,8 @@
 //! A web app in one function: a request comes in, a page goes out.
 //!
-//! Nothing here is made for a platform, and nothing stands between: the app implements the standard
-//! interface `wasi:http/incoming-handler`, reads plain environment variables, and does not know that
-//! a router stands in front of it. The other examples use `wstd`, which is nicer for larger apps.
+//! The app needs no platform and no framework: it implements the standard interface
+//! `wasi:http/incoming-handler`, and reads plain environment variables. The other examples use `wstd`,
+//! which is more convenient for larger apps.
 
 use std::env;
 use std::sync::OnceLock;
@@ -13,7 +13,7 @@ use wasip2::http::types::{
     Fields, IncomingRequest, Method, OutgoingBody, OutgoingResponse, ResponseOutparam,
 };
 
-/// Requests that this dyno has served: each dyno has a memory, and so a count, of its own.
+/// Requests that this dyno has served. Each dyno has its own memory, and so its own count.
 static SERVED: AtomicU64 = AtomicU64::new(0);
 
 wasip2::http::proxy::export!(Hello);
@@ -54,7 +54,7 @@ fn answer(response: ResponseOutparam, status: u16, kind: &str, text: &str) {
     let body = head.body().expect("it is taken once");
     ResponseOutparam::set(response, Ok(head));
     let stream = body.write().expect("it is taken once");
-    // At most 4 KiB at once. A client that has gone is no reason to fail: the next request comes.
+    // At most 4 KiB at a time. If the client has disconnected, this dyno still serves the next request.
     for part in text.as_bytes().chunks(4096) {
         let _ = stream.blocking_write_and_flush(part);
     }
@@ -63,10 +63,10 @@ fn answer(response: ResponseOutparam, status: u16, kind: &str, text: &str) {
 }
 
 fn page(count: u64) -> String {
-    // All but the count is the same for as long as this dyno lives.
+    // Only the count changes while this dyno lives.
     static PARTS: OnceLock<Vec<String>> = OnceLock::new();
     let parts = PARTS.get_or_init(|| {
-        // The platform sets these three; their alphabets hold nothing that HTML would mind.
+        // The platform sets these three variables. Their values need no escaping in HTML.
         let named = |name: &str, or: &str| env::var(name).unwrap_or_else(|_| or.to_owned());
         let page = include_str!("page.html")
             .replace("{dyno}", &named("DYNO", "this process"))

@@ -1,9 +1,9 @@
-//! The work itself: something that takes a processor a while.
+//! The work: a computation that takes some time.
 
-/// The largest number that is taken: about a second or two for a prime of this size.
+/// Largest number that is accepted: a prime of this size takes a second or two.
 pub const NUMBER_MAX: u64 = 1_000_000_000_000_000_000;
 
-/// The prime factors of `number`, the smallest first; none of 0 and 1.
+/// The prime factors of `number`, the smallest first. 0 and 1 have none.
 pub fn factors(mut number: u64) -> Vec<u64> {
     let mut found = Vec::new();
     if number < 2 {

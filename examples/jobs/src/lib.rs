@@ -1,4 +1,4 @@
-//! Jobs: what the web process, the workers and the clock share.
+//! The code that the web process, the workers and the clock share.
 
 pub mod factors;
 pub mod page;

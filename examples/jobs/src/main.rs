@@ -1,4 +1,4 @@
-//! The web process: takes jobs, and shows what became of them. It does none of the work itself.
+//! The web process: accepts jobs, and shows their results. The workers do the jobs.
 
 use std::cell::RefCell;
 
@@ -13,7 +13,7 @@ use wstd::http::{Body, Error, Method, Request, Response, StatusCode};
 const FORM_BYTES_MAX: usize = 1024;
 
 thread_local! {
-    /// Kept from request to request; a dyno serves one at a time.
+    /// Kept between requests. A dyno serves one request at a time.
     static QUEUE: RefCell<Option<Queue>> = const { RefCell::new(None) };
 }
 
@@ -64,7 +64,7 @@ fn show(status: StatusCode, problem: Option<&str>) -> Result<Response<Body>, Err
     }
 }
 
-/// Asks Redis; on a connection that broke since the last request, a second time on a new one.
+/// Runs a command in Redis. If the connection broke since the last request, it is tried once more on a new one.
 fn ask<T>(work: impl Fn(&mut Queue) -> RedisResult<T>) -> Result<T, String> {
     QUEUE.with_borrow_mut(|kept| {
         if let Some(mut queue) = kept.take()

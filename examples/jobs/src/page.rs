@@ -4,7 +4,7 @@ use html_escape::encode_text;
 
 use crate::queue::Job;
 
-/// The whole page; it reloads itself while there is something to wait for.
+/// The whole page. It reloads itself while a job is not done.
 pub fn page(jobs: &[Job], problem: Option<&str>) -> String {
     let refresh = match jobs.iter().any(|job| job.state != "done") {
         true => "<meta http-equiv=refresh content=2>",

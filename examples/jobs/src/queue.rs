@@ -1,16 +1,16 @@
 //! The jobs, in Redis.
 //!
-//! A job waits in a list. A worker moves it to a list of its own while it works on it, so that a job whose worker died
-//! is not lost: the worker of that name takes it up again when it starts; if none starts, the clock gives it back to
-//! those that wait, once the worker's heartbeat is gone. A job may so be done twice, never not at all.
+//! A job waits in a list. While a worker does the job, the job is in a list of that worker, so that a job is not lost when
+//! its worker dies: a worker of the same name continues with it at its start, or, if none starts, the clock moves the job back
+//! to the waiting ones when the worker's heartbeat has expired. So a job may be done twice, but is always done.
 //!
 //! | key | holds |
 //! |---|---|
-//! | `jobs:waiting` | the numbers of jobs that wait, the oldest at the right |
-//! | `jobs:at:worker.1` | what that worker is doing |
-//! | `jobs:workers` | the names of workers that may have such a list |
-//! | `jobs:alive:worker.1` | a worker's heartbeat, which goes by itself |
-//! | `jobs:recent` | the numbers of all jobs that are remembered, the newest at the left |
+//! | `jobs:waiting` | the numbers of the waiting jobs, the oldest on the right |
+//! | `jobs:at:worker.1` | the job of that worker |
+//! | `jobs:workers` | the names of all workers that may have such a list |
+//! | `jobs:alive:worker.1` | a worker's heartbeat, which expires by itself |
+//! | `jobs:recent` | the numbers of all jobs that are kept, the newest on the left |
 //! | `jobs:job:7` | one job: `number`, `state`, `result`, `by` |
 //! | `jobs:last` | the number of the newest job |
 
@@ -20,44 +20,44 @@ use std::time::Duration;
 
 use redis::{Commands, Connection, Direction, Pipeline, RedisResult};
 
-/// Jobs that may wait at a time.
+/// Most jobs that may wait at a time.
 pub const WAITING_MAX: usize = 1_000;
-/// Jobs that are remembered; the clock forgets the others.
+/// Finished jobs that are kept; the clock deletes older ones.
 const REMEMBERED: isize = 100;
-/// A job is forgotten after a day in any case.
+/// Each job is deleted after a day.
 const KEPT: Duration = Duration::from_secs(24 * 60 * 60);
-/// How long a worker waits for a job before it looks around.
+/// How long a worker waits for a job before it checks whether it has to end.
 const WAIT_SECONDS: f64 = 5.0;
 /// How long a worker counts as alive since it last took a job or waited for one: far longer than the longest job takes.
 const ALIVE_SECONDS: u64 = 60;
-/// How long Redis may take to let us in.
+/// Longest time for connecting to Redis.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// One job, as people see it.
+/// One job, as the page shows it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Job {
     pub id: u64,
-    /// What is to be factorised.
+    /// The number to factorise.
     pub number: String,
     /// `waiting`, `working` or `done`.
     pub state: String,
-    /// Once it is done.
+    /// The factors, once the job is done.
     pub result: String,
-    /// The dyno that did it.
+    /// The dyno that did the job.
     pub by: String,
 }
 
-/// A connection to Redis, and what our keys begin with.
+/// A connection to Redis, and the prefix of the keys.
 pub struct Queue {
     redis: Connection,
     prefix: String,
 }
 
 impl Queue {
-    /// Connects to `REDIS_URL`. On a server shared with others our keys begin with `REDIS_PREFIX`.
+    /// Connects to `REDIS_URL`. On a server that other apps share, the keys begin with `REDIS_PREFIX`.
     pub fn connect() -> Result<Queue, String> {
         let url = env::var("REDIS_URL").map_err(|_| "REDIS_URL is not set".to_owned())?;
-        // What the error says may hold the password.
+        // The text of the error may contain the password.
         let client =
             redis::Client::open(url).map_err(|_| "REDIS_URL is not a URL of Redis".to_owned())?;
         let redis = client.get_connection_with_timeout(PATIENCE);
@@ -73,7 +73,7 @@ impl Queue {
         format!("{}{name}", self.prefix)
     }
 
-    /// Adds a job; none if too many wait already.
+    /// Adds a job. Returns `None` if too many jobs wait already.
     pub fn add(&mut self, number: u64) -> RedisResult<Option<u64>> {
         let (waiting, recent) = (self.key("waiting"), self.key("recent"));
         let length: usize = self.redis.llen(&waiting)?;
@@ -116,8 +116,8 @@ impl Queue {
             .collect())
     }
 
-    /// The next job for this worker: one that it had when it died, else the one that has waited longest. None for a
-    /// while is no error.
+    /// Takes the next job for this worker: one that it had when it died, else the one that has waited longest. Returns
+    /// `None` if no job came for a while.
     pub fn take(&mut self, worker: &str) -> RedisResult<Option<Job>> {
         let (waiting, mine) = (self.key("waiting"), self.key(&format!("at:{worker}")));
         let mut look = self.heartbeat(worker);
@@ -125,7 +125,7 @@ impl Queue {
         let id = match unfinished {
             Some(id) => Some(id),
             None => {
-                // In one go with the heartbeat, so that no job comes into a list that the clock does not know.
+                // Together with the heartbeat, so that the clock knows each list that has a job.
                 let mut next = self.heartbeat(worker);
                 next.blmove(
                     &waiting,
@@ -142,7 +142,7 @@ impl Queue {
         let key = self.key(&format!("job:{id}"));
         let fields: HashMap<String, String> = self.redis.hgetall(&key)?;
         if fields.is_empty() {
-            // Forgotten meanwhile: nobody waits for it.
+            // The job was deleted meanwhile: nobody waits for it.
             let _: () = self.redis.lrem(&mine, 1, id)?;
             return Ok(None);
         }
@@ -152,7 +152,7 @@ impl Queue {
         Ok(Some(job((id, fields))))
     }
 
-    /// Notes what came of a job.
+    /// Stores the result of a job.
     pub fn done(&mut self, worker: &str, id: u64, result: &str) -> RedisResult<()> {
         let (key, mine) = (
             self.key(&format!("job:{id}")),
@@ -169,7 +169,7 @@ impl Queue {
             .exec(&mut self.redis)
     }
 
-    /// What tells the clock that there is such a worker; other commands may follow.
+    /// The commands that tell the clock about this worker. Further commands may follow.
     fn heartbeat(&self, worker: &str) -> Pipeline {
         let mut commands = redis::pipe();
         commands
@@ -180,7 +180,7 @@ impl Queue {
         commands
     }
 
-    /// Gives back what workers had that are gone, and forgets these. Says how many jobs there were.
+    /// Moves the jobs of workers that are gone back to the waiting ones, and deletes those workers. Returns the number of jobs.
     pub fn rescue(&mut self) -> RedisResult<usize> {
         let workers = self.key("workers");
         let names: Vec<String> = self.redis.smembers(&workers)?;
@@ -200,7 +200,7 @@ impl Queue {
         Ok(rescued)
     }
 
-    /// Forgets all but the newest jobs that are done. Says how many there were.
+    /// Deletes all finished jobs but the newest. Returns the number of deleted jobs.
     pub fn tidy(&mut self) -> RedisResult<usize> {
         let recent = self.key("recent");
         let old: Vec<u64> = self.redis.lrange(&recent, REMEMBERED, -1)?;

@@ -1,6 +1,6 @@
-//! Bodies that stream, in and out: nothing here ever holds more than one chunk of an upload in memory.
+//! Streaming bodies, in and out: only one chunk of an upload is in memory at a time.
 //!
-//! `POST /upper` gives a text back in capitals while it is still arriving. `POST /sha256` reads a body to its
+//! `POST /upper` returns a text in capitals while it is still arriving. `POST /sha256` reads a body to its
 //! end and answers with its length and digest. `GET /` is a page that sends a file to it.
 
 use sha2::{Digest, Sha256};
@@ -33,7 +33,7 @@ fn upper(body: Body) -> Result<Response<Body>, Error> {
         .body(Body::from_http_body(passing))?)
 }
 
-/// A loop that takes each chunk as it comes.
+/// A loop that handles each chunk as it arrives.
 async fn sha256(body: Body) -> Result<Response<Body>, Error> {
     let (mut body, mut digest, mut bytes) = (body.into_boxed_body(), Sha256::new(), 0);
     while let Some(frame) = body.frame().await {

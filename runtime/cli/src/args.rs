@@ -1,4 +1,4 @@
-//! The command line as typed. Checks form only; what a command means is its own business.
+//! The command line as typed. Checks its form only; must not know what commands do.
 //!
 //! `local` has what works on this machine alone, `apps` what is asked of a server about one app, `addons` the same about its services,
 //! `server` what concerns a server as a whole, `words` the words that are more than text. Before the parser, `habits`
@@ -20,13 +20,13 @@ use clap_complete::Shell;
 
 pub(crate) use addons::{AddonsArgs, AddonsCommand};
 pub(crate) use apps::{
-    AppOptions, AppsArgs, AppsCommand, ConfigArgs, ConfigCommand, DeployArgs, DomainsArgs,
+    AppTarget, AppsArgs, AppsCommand, ConfigArgs, ConfigCommand, DeployArgs, DomainsArgs,
     DomainsCommand, LogsArgs, MaintenanceArgs, PsArgs, PsCommand, ReleasesArgs, ReleasesCommand,
     RollbackArgs, RunArgs, UsageArgs,
 };
 pub(crate) use local::{BuildArgs, LocalArgs, LocalCommand, LocalRunArgs, NewArgs, SlugCommand};
 pub(crate) use server::{
-    LoginArgs, LogoutArgs, ServeArgs, ServerOptions, SlugsArgs, StatusArgs, TokenRole, TokensArgs,
+    LoginArgs, LogoutArgs, ServeArgs, ServerTarget, SlugsArgs, StatusArgs, TokenRole, TokensArgs,
     TokensCommand, VersionArgs, WhoamiArgs,
 };
 pub(crate) use usage::describe_wrong_usage;
@@ -47,7 +47,7 @@ pub(crate) const VERSION: &str = concat!(
 #[derive(Debug, Parser)]
 #[command(name = "dyno", version = VERSION, max_term_width = 100)]
 #[command(
-    after_help = "Start here:\n  dyno new hello && dyno local hello\n\nShort for apps and ps: open, info, create, destroy, scale, restart, stop."
+    after_help = "Start here:\n  dyno new hello && dyno local hello\n\nShort forms: open, info, create and destroy stand for `dyno apps …`; scale, restart and stop for `dyno ps …`."
 )]
 pub(crate) struct Args {
     /// What to do.
@@ -58,7 +58,7 @@ pub(crate) struct Args {
 /// The commands.
 #[derive(Debug, Subcommand)]
 pub(crate) enum CliCommand {
-    /// Write a new app that builds and runs
+    /// Create a new app from a template
     New(NewArgs),
     /// Build an app into a slug
     Build(BuildArgs),
@@ -68,42 +68,42 @@ pub(crate) enum CliCommand {
     Serve(ServeArgs),
     /// Log in to a server
     Login(LoginArgs),
-    /// Forget a server's token
+    /// Log out of a server: forget its token
     Logout(LogoutArgs),
-    /// Show who the server takes you for
+    /// Show which token you use, and what it may do
     Whoami(WhoamiArgs),
-    /// List, create, set, open and destroy apps
+    /// List, create, change, open and destroy apps
     Apps(AppsArgs),
-    /// Build an app, and have the server run it
+    /// Build an app and deploy it to a server
     Deploy(DeployArgs),
-    /// Show what was deployed, and what became of it
+    /// Show the releases of an app
     Releases(ReleasesArgs),
     /// Go back to an earlier release
     Rollback(RollbackArgs),
-    /// Show dynos; scale, restart and stop them
+    /// List, scale, restart and stop dynos
     Ps(PsArgs),
-    /// Run something once on a dyno of its own
+    /// Run a command once, on a new dyno
     Run(RunArgs),
     /// Show and change an app's config vars
     Config(ConfigArgs),
     /// Show an app's log
     Logs(LogsArgs),
-    /// Answer every request with a maintenance page, or no longer
+    /// Turn the maintenance page on or off
     Maintenance(MaintenanceArgs),
-    /// Show and change an app's host names
+    /// List, add and remove the hostnames of an app
     Domains(DomainsArgs),
-    /// Show, create, share and destroy an app's databases and caches
+    /// List, create, share and destroy databases and caches
     Addons(AddonsArgs),
-    /// Show dyno-hours and what they cost
+    /// Show dyno-hours and their price
     Usage(UsageArgs),
-    /// List the slugs that a server has
+    /// List the slugs on a server
     Slugs(SlugsArgs),
-    /// Look into slugs
+    /// Check a slug file and show its content
     #[command(subcommand, after_help = "Example:\n  dyno slug inspect hello.slug")]
     Slug(SlugCommand),
-    /// Show, create and revoke the tokens that a server takes
+    /// List, create and revoke access tokens
     Tokens(TokensArgs),
-    /// Show whether the server is up, who you are there, and how its apps are
+    /// Show the state of the server and of its apps
     Status(StatusArgs),
     /// Print the version of this program
     Version(VersionArgs),
@@ -112,13 +112,13 @@ pub(crate) enum CliCommand {
         after_help = "Example:\n  dyno completions bash > ~/.local/share/bash-completion/completions/dyno"
     )]
     Completions {
-        /// Which shell
+        /// The shell
         shell: Shell,
     },
 }
 
 impl CliCommand {
-    /// Whether stderr has lines of tools for people, so that an error stands below them in words as well.
+    /// Whether the command prints the output of build tools: then an error is printed as text too, below that output.
     pub(crate) fn has_progress(&self) -> bool {
         matches!(self, CliCommand::Build(_) | CliCommand::Deploy(_))
     }
@@ -131,13 +131,13 @@ pub(crate) fn wrong_usage(message: &str) -> ! {
     let error = command.error(kind, message);
     let words: Vec<OsString> = std::env::args_os().collect();
     if wants_json(&words) {
-        crate::terminal::json_error(&describe_wrong_usage(&error));
+        crate::terminal::print_json_error(&describe_wrong_usage(&error));
         std::process::exit(error.exit_code())
     }
     error.exit()
 }
 
-/// Reads a command line, with other people's words for commands translated.
+/// Parses a command line. Commands of similar tools are translated first.
 pub(crate) fn parse(words: impl Iterator<Item = OsString>) -> Result<Args, clap::Error> {
     let mut root = <Args as clap::CommandFactory>::command();
     root.build();
@@ -148,7 +148,7 @@ pub(crate) fn parse(words: impl Iterator<Item = OsString>) -> Result<Args, clap:
     })
 }
 
-/// Whether a command line asks for JSON: then errors are JSON as well.
+/// Whether a command line asks for JSON. Then errors are JSON too.
 pub(crate) fn wants_json(words: &[OsString]) -> bool {
     let own = words.iter().take_while(|word| *word != "--");
     own.skip(1).any(|word| word == "--json")

@@ -24,7 +24,7 @@ pub(crate) use error_json::error_to_json;
 use response::ApiError;
 pub(crate) use response::{ApiResponse, Unreachable, is_not_found};
 use target::AppNameSource;
-pub(crate) use target::{TargetApp, TargetServer, server_url};
+pub(crate) use target::{RemoteApp, RemoteServer, server_url};
 pub(crate) use url::ServerUrl;
 
 use crate::terminal::clean;

@@ -48,7 +48,7 @@ pub(crate) fn run(args: Args) -> Result<()> {
 
 fn version(as_json: bool) -> Result<()> {
     match as_json {
-        true => terminal::json(&serde_json::json!({
+        true => terminal::print_json(&serde_json::json!({
             "version": env!("CARGO_PKG_VERSION"),
             "profile": env!("DYNO_BUILD_PROFILE"),
         })),

@@ -1,6 +1,6 @@
-//! Where files go: the cache, the user's configuration, and a folder of this run that ends with it.
+//! The folders of this user, cache, configuration and data, and a temporary folder for each run.
 //!
-//! The only place that reads the environment for folders.
+//! The only file that reads the environment for folders.
 
 use std::fs::{File, OpenOptions};
 use std::path::{Path, PathBuf};
@@ -8,28 +8,28 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 use rustix::fs::{FlockOperation, flock};
 
-/// Held, by lock, as long as the run that made the folder lives.
+/// A file in a run's folder, locked as long as the run lives.
 const LOCK: &str = "lock";
 
 /// `$XDG_CACHE_HOME/dyno`, or `~/.cache/dyno`.
 pub(crate) fn cache() -> Result<PathBuf> {
     under("XDG_CACHE_HOME", ".cache")
-        .context("there is no place for the cache: set HOME or XDG_CACHE_HOME")
+        .context("there is no folder for the cache: set HOME or XDG_CACHE_HOME")
 }
 
 /// `$XDG_CONFIG_HOME/dyno`, or `~/.config/dyno`.
 pub(crate) fn config() -> Result<PathBuf> {
     under("XDG_CONFIG_HOME", ".config")
-        .context("there is no place for credentials: set HOME or XDG_CONFIG_HOME")
+        .context("there is no folder for credentials: set HOME or XDG_CONFIG_HOME")
 }
 
 /// `$XDG_DATA_HOME/dyno`, or `~/.local/share/dyno`.
 pub(crate) fn data() -> Result<PathBuf> {
     under("XDG_DATA_HOME", ".local/share")
-        .context("there is no place for the server's data: name one with --data, or set HOME")
+        .context("there is no folder for the server's data: name one with --data, or set HOME")
 }
 
-/// Our folder in the one that a variable names, or in its default in the user's home.
+/// The folder `dyno` in the folder that a variable names, or in a default folder in the user's home.
 fn under(variable: &str, default: &str) -> Option<PathBuf> {
     let absolute = |name: &str| {
         let path = PathBuf::from(std::env::var_os(name)?);
@@ -39,7 +39,7 @@ fn under(variable: &str, default: &str) -> Option<PathBuf> {
     Some(base.join("dyno"))
 }
 
-/// A folder for this run, removed when dropped. What a killed run left is removed by the next.
+/// A folder for this run, removed when dropped. The next run removes the folder of a killed run.
 pub(crate) struct RunFolder {
     path: PathBuf,
     _lock: File,
@@ -51,9 +51,10 @@ impl RunFolder {
         let runs = cache.join("run");
         std::fs::create_dir_all(&runs)
             .with_context(|| format!("cannot make {}", runs.display()))?;
-        // A folder is not to be swept by another run before it is locked.
-        let turn = File::open(&runs).with_context(|| format!("cannot read {}", runs.display()))?;
-        flock(&turn, FlockOperation::LockExclusive)
+        // Holds off other runs, which would remove a folder that is not locked yet.
+        let all_runs =
+            File::open(&runs).with_context(|| format!("cannot read {}", runs.display()))?;
+        flock(&all_runs, FlockOperation::LockExclusive)
             .with_context(|| format!("cannot lock {}", runs.display()))?;
         sweep(&runs);
         let path = tempfile::Builder::new()
@@ -76,7 +77,7 @@ impl Drop for RunFolder {
     }
 }
 
-/// The lock of a run's folder, unless its run lives.
+/// Locks a run's folder, unless its run lives.
 fn lock(folder: &Path) -> Result<Option<File>> {
     let file = OpenOptions::new()
         .create(true)
@@ -90,7 +91,7 @@ fn lock(folder: &Path) -> Result<Option<File>> {
 
 fn sweep(runs: &Path) {
     for entry in std::fs::read_dir(runs).into_iter().flatten().flatten() {
-        if let Ok(Some(_held)) = lock(&entry.path()) {
+        if let Ok(Some(_lock)) = lock(&entry.path()) {
             remove(&entry.path());
         }
     }

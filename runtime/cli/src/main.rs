@@ -31,7 +31,7 @@ fn main() -> ExitCode {
     let args = match args::parse(words.into_iter()) {
         Ok(args) => args,
         Err(error) if as_json && error.use_stderr() => {
-            terminal::json_error(&args::describe_wrong_usage(&error));
+            terminal::print_json_error(&args::describe_wrong_usage(&error));
             return ExitCode::from(WRONG_USAGE);
         }
         // Help and the version go the same way, with exit code 0.
@@ -47,10 +47,10 @@ fn main() -> ExitCode {
         },
         Err(error) => {
             if !as_json || has_progress {
-                terminal::error(&error);
+                terminal::print_error(&error);
             }
             if as_json {
-                terminal::json_error(&client::error_to_json(&error));
+                terminal::print_json_error(&client::error_to_json(&error));
             }
             ExitCode::from(FAILED)
         }

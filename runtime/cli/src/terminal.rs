@@ -1,7 +1,7 @@
-//! What people see: results on stdout; errors, warnings, notes and progress on stderr.
+//! Output for people: results on stdout; errors, warnings, notes and progress on stderr.
 //!
-//! The only place that prints, logs apart. A reader of stdout that has gone away is [`OutputClosed`], which ends the
-//! command quietly; one of stderr is no reason to stop.
+//! The only place that prints, apart from the output of programs. If the reader of stdout goes away, printing returns
+//! [`OutputClosed`], which ends the command without a message. If the reader of stderr goes away, the command goes on.
 
 pub(crate) mod colours;
 mod log_lines;
@@ -21,7 +21,9 @@ use slugs::build::BuildProgress;
 
 pub(crate) use log_lines::TerminalLog;
 pub(crate) use table::{details, table};
-pub(crate) use text::{ago, clean, count, moment, short_slug_id, size, span};
+pub(crate) use text::{
+    clean, format_age, format_count, format_moment, format_size, format_span, short_slug_id,
+};
 
 /// How often the progress line moves.
 const TICK: Duration = Duration::from_millis(100);
@@ -30,7 +32,7 @@ const RED: Style = AnsiColor::Red.on_default().bold();
 const YELLOW: Style = AnsiColor::Yellow.on_default().bold();
 const GREEN: Style = AnsiColor::Green.on_default().bold();
 
-/// Nobody reads stdout any more: `dyno … | head`.
+/// The reader of stdout has gone away, as after `dyno … | head`.
 #[derive(Debug)]
 pub(crate) struct OutputClosed;
 
@@ -47,19 +49,19 @@ pub(crate) fn is_closed_output(error: &anyhow::Error) -> bool {
     error.chain().any(|cause| cause.is::<OutputClosed>())
 }
 
-/// A program ended with this exit code, which is this command's own then. All is said already.
+/// A program ended with this exit code, which becomes the command's own. Its message is printed already.
 #[derive(Debug)]
 pub(crate) struct ProgramExit(pub(crate) u8);
 
 impl std::fmt::Display for ProgramExit {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "it ended with exit code {}", self.0)
+        write!(f, "the program ended with exit code {}", self.0)
     }
 }
 
 impl std::error::Error for ProgramExit {}
 
-/// Prints a result: one or more lines, without the last line's end.
+/// Prints a result, and ends its last line.
 pub(crate) fn print(text: &str) -> Result<()> {
     print_bytes(format!("{text}\n").as_bytes())
 }
@@ -72,8 +74,8 @@ pub(crate) fn print_bytes(bytes: &[u8]) -> Result<()> {
         .map_err(closed)
 }
 
-/// Prints a result for programs.
-pub(crate) fn json(value: &impl Serialize) -> Result<()> {
+/// Prints a result as JSON, for programs.
+pub(crate) fn print_json(value: &impl Serialize) -> Result<()> {
     print(&serde_json::to_string_pretty(value)?)
 }
 
@@ -84,62 +86,62 @@ fn closed(error: std::io::Error) -> anyhow::Error {
     }
 }
 
-/// Prints an error and its causes, in one go.
-pub(crate) fn error(error: &anyhow::Error) {
+/// Prints an error and its causes, in one write.
+pub(crate) fn print_error(error: &anyhow::Error) {
     let texts = error_texts(error.as_ref());
     let texts = texts.join("\n  because: ");
     say(&format!("{RED}error{RED:#}: {texts}"));
 }
 
-/// Prints an error for programs: one line of JSON, to stderr, since stdout has results alone.
-pub(crate) fn json_error(error: &serde_json::Value) {
+/// Prints an error as JSON, for programs: one line on stderr, since stdout is for results.
+pub(crate) fn print_json_error(error: &serde_json::Value) {
     say(&error.to_string());
 }
 
-/// Prints something that deserves a look.
-pub(crate) fn warning(text: &str) {
+/// Prints a warning.
+pub(crate) fn print_warning(text: &str) {
     say(&format!("{YELLOW}warning{YELLOW:#}: {text}"));
 }
 
-/// Prints what was done.
-pub(crate) fn note(verb: &str, text: &str) {
+/// Prints what was done: a verb and its object.
+pub(crate) fn print_note(verb: &str, text: &str) {
     say(&format!("{GREEN}{verb:>12}{GREEN:#} {text}"));
 }
 
-/// Prints lines that help to understand what comes after them.
-pub(crate) fn aside(lines: &str) {
+/// Prints lines as they are, such as those of a log that explain the next message.
+pub(crate) fn print_lines(lines: &str) {
     if !lines.is_empty() {
         say(lines);
     }
 }
 
-/// Asks at the terminal for what nobody is to see.
+/// Asks for a secret at the terminal, without showing it.
 pub(crate) fn prompt(text: &str) -> Result<String> {
     let terminal = console::Term::stderr();
     terminal.write_str(text)?;
     Ok(terminal.read_secure_line()?)
 }
 
-/// Prints a line to stderr, whether or not somebody reads it.
+/// Prints a line to stderr. A failure is ignored.
 fn say(line: &str) {
     let _ = writeln!(anstream::stderr().lock(), "{line}");
 }
 
-/// One line that says what goes on; plain lines where there is no terminal.
+/// A progress line on a terminal; plain lines elsewhere.
 pub(crate) struct ProgressLine(ProgressBar);
 
 impl ProgressLine {
     pub(crate) fn start(text: &str) -> ProgressLine {
-        let working = ProgressLine::quiet();
-        if working.0.is_hidden() {
-            note("", text);
+        let progress = ProgressLine::new();
+        if progress.0.is_hidden() {
+            print_note("", text);
         }
-        working.0.set_message(text.to_owned());
-        working
+        progress.0.set_message(text.to_owned());
+        progress
     }
 
-    /// Says nothing yet.
-    pub(crate) fn quiet() -> ProgressLine {
+    /// A progress line without a text.
+    pub(crate) fn new() -> ProgressLine {
         let bar = ProgressBar::new_spinner();
         let style = ProgressStyle::with_template("{spinner} {wide_msg} {elapsed}");
         bar.set_style(style.expect("the template is sound"));
@@ -147,36 +149,36 @@ impl ProgressLine {
         ProgressLine(bar)
     }
 
-    /// Says what goes on now.
-    pub(crate) fn step(&self, verb: &str, text: &str) {
+    /// Shows the step that has begun.
+    pub(crate) fn show_step(&self, verb: &str, text: &str) {
         if self.0.is_hidden() {
-            note(verb, text);
+            print_note(verb, text);
         }
         self.0.set_message(format!("{verb} {text}"));
     }
 
-    /// Says what was done; the progress line goes on below.
-    pub(crate) fn done(&self, verb: &str, text: &str) {
-        self.0.suspend(|| note(verb, text));
+    /// Prints what was done, above the progress line.
+    pub(crate) fn print_done(&self, verb: &str, text: &str) {
+        self.0.suspend(|| print_note(verb, text));
     }
 
-    /// Says what deserves a look; the progress line goes on below.
-    pub(crate) fn warning(&self, text: &str) {
-        self.0.suspend(|| warning(text));
+    /// Prints a warning, above the progress line.
+    pub(crate) fn print_warning(&self, text: &str) {
+        self.0.suspend(|| print_warning(text));
     }
 
-    /// Says what others print, from any thread; the progress line goes on below.
-    pub(crate) fn teller(&self) -> impl Fn(&str) + Send + 'static {
+    /// A function that prints lines above the progress line, from any thread.
+    pub(crate) fn line_printer(&self) -> impl Fn(&str) + Send + 'static {
         let bar = self.0.clone();
         move |line: &str| bar.suspend(|| say(line))
     }
 
-    /// Shows a build's progress.
-    pub(crate) fn build(&self, progress: BuildProgress) {
+    /// Shows an event of a build.
+    pub(crate) fn show_build_event(&self, progress: BuildProgress) {
         match progress {
             BuildProgress::Step(step) => {
                 if self.0.is_hidden() {
-                    note("Building", &step);
+                    print_note("Building", &step);
                 }
                 self.0.set_message(step);
             }
@@ -184,15 +186,15 @@ impl ProgressLine {
         }
     }
 
-    /// Shows how far `read` has been read, of so many bytes.
-    pub(crate) fn bytes<R: Read>(
+    /// A reader that shows how many of its `total` bytes were read.
+    pub(crate) fn count_bytes<R: Read>(
         &self,
         verb: &'static str,
         read: R,
         total: u64,
     ) -> CountedReader<R> {
         let bar = self.0.clone();
-        let of = size(total);
+        let of = format_size(total);
         let seen = 0;
         CountedReader {
             read,
@@ -210,7 +212,7 @@ impl Drop for ProgressLine {
     }
 }
 
-/// A reader that shows how far it is.
+/// A reader that shows how many bytes were read.
 pub(crate) struct CountedReader<R> {
     read: R,
     bar: ProgressBar,
@@ -223,8 +225,12 @@ impl<R: Read> Read for CountedReader<R> {
     fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
         let count = self.read.read(buffer)?;
         self.seen += count as u64;
-        self.bar
-            .set_message(format!("{} {} of {}", self.verb, size(self.seen), self.of));
+        self.bar.set_message(format!(
+            "{} {} of {}",
+            self.verb,
+            format_size(self.seen),
+            self.of
+        ));
         Ok(count)
     }
 }

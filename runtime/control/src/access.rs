@@ -1,7 +1,7 @@
-//! Who may do what: tokens and their roles.
+//! Access control: tokens and their roles.
 //!
-//! Owns what a token is, how its secret is made and how it is known again. Must not know HTTP, nor which
-//! role a request needs. A secret is shown once and never kept: only its digest is.
+//! Owns tokens, their secrets and their verification. Must not know HTTP, nor which role a request needs. A secret
+//! is shown once and never stored: only its digest is stored.
 
 mod role;
 mod token;

@@ -1,6 +1,7 @@
-//! Commands, and the facts that they become.
+//! Commands, and the facts that each command is translated to.
 //!
-//! Owns what a user may ask for. Must not know how it is carried out, nor who may send it.
+//! Owns the set of commands and their validation. Must not know how a fact is carried out, nor who may send a
+//! command.
 
 mod addon_facts;
 mod app_facts;
@@ -11,8 +12,8 @@ mod kinds;
 mod limits;
 
 pub use crate::actor::Actor;
-pub use addon_facts::default_name;
-pub use config_vars::checked as checked_config;
+pub use addon_facts::default_attachment_name;
+pub use config_vars::check_config_vars;
 pub use error::CommandError;
 pub(crate) use facts::facts;
 pub use kinds::{AcceptedChange, AddonCommand, Command, ConfigChanges, DeployConfig, ReleaseSpec};

@@ -1,6 +1,6 @@
-//! The handle to a running reconciler.
+//! `Control`, the handle to a running reconciler.
 //!
-//! Owns how to ask and how to wait for what comes of it. Must not know how it is decided.
+//! Owns how requests are sent and how their results are awaited. Must not know how the reconciler decides.
 
 mod dyno_status;
 mod error;
@@ -23,7 +23,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot, watch};
 
-/// The way in to a reconciler. A clone leads to the same one.
+/// A handle to one reconciler. Clones lead to the same reconciler.
 #[derive(Clone, Debug)]
 pub struct Control {
     requests: mpsc::Sender<QueuedChange>,
@@ -33,10 +33,10 @@ pub struct Control {
     published: watch::Receiver<PublishedReleases>,
 }
 
-/// Which release the router sends each app's requests to; none while it has no dynos to send them to.
+/// The release that the router sends each app's requests to; `None` while the app has no dynos for requests.
 pub type PublishedReleases = BTreeMap<AppName, Option<Version>>;
 
-/// A route that was planned is published within this time, unless nobody carries out steps.
+/// Maximum wait for a planned route to be published. Only exceeded when no executor takes the steps.
 const PUBLISH_MAX: Duration = Duration::from_secs(5);
 
 impl Control {
@@ -56,54 +56,54 @@ impl Control {
         }
     }
 
-    /// Has a command carried out: it is in the ledger, and in the view, when this returns.
+    /// Executes a command. When this returns, the change is in the ledger and in the view.
     ///
-    /// A request with a key that was used before gives what came of the first one, and is not carried out
-    /// again.
-    pub async fn command(
+    /// A request with an idempotency key that was used before is not executed again: it returns the result of the
+    /// first request.
+    pub async fn execute_command(
         &self,
         command: Command,
         actor: Actor,
         key: Option<IdempotencyKey>,
     ) -> Result<AcceptedChange, ControlError> {
-        self.request(ChangeRequest::Command(command), actor, key)
+        self.request_change(ChangeRequest::Command(command), actor, key)
             .await
     }
 
-    /// Lets the holder of a token in, from now on; see [`access::mint`].
+    /// Adds a token, which is valid from now on; see [`access::mint_token`].
     pub async fn create_token(
         &self,
         token: Token,
         actor: Actor,
         key: Option<IdempotencyKey>,
     ) -> Result<AcceptedChange, ControlError> {
-        self.request(ChangeRequest::CreateToken(token), actor, key)
+        self.request_change(ChangeRequest::CreateToken(token), actor, key)
             .await
     }
 
-    /// Makes a token worthless, unless it is the last one that may do everything.
+    /// Revokes a token, unless it is the last admin token for all apps.
     pub async fn revoke_token(
         &self,
         id: TokenId,
         actor: Actor,
         key: Option<IdempotencyKey>,
     ) -> Result<AcceptedChange, ControlError> {
-        self.request(ChangeRequest::RevokeToken(id), actor, key)
+        self.request_change(ChangeRequest::RevokeToken(id), actor, key)
             .await
     }
 
-    /// Lets tokens for one app see a slug that one of them uploaded.
-    pub async fn note_upload(
+    /// Records that a token for one app uploaded a slug, so that the app's tokens may use the slug.
+    pub async fn record_upload(
         &self,
         app: AppName,
         slug: SlugId,
         actor: Actor,
     ) -> Result<AcceptedChange, ControlError> {
-        self.request(ChangeRequest::NoteUpload(app, slug), actor, None)
+        self.request_change(ChangeRequest::NoteUpload(app, slug), actor, None)
             .await
     }
 
-    async fn request(
+    async fn request_change(
         &self,
         wish: ChangeRequest,
         actor: Actor,
@@ -123,53 +123,62 @@ impl Control {
         answer.await.map_err(|_| ReconcilerEnded)?
     }
 
-    /// What a command would do if all went well, in order. Nothing is changed.
-    pub async fn preview(&self, command: Command) -> Result<Vec<Step>, ControlError> {
-        self.ask(|reply| ReconcilerEvent::Preview(command, reply))
+    /// The steps that a command would lead to if none of them failed, in order. Nothing is changed.
+    pub async fn preview_steps(&self, command: Command) -> Result<Vec<Step>, ControlError> {
+        self.send_event(|reply| ReconcilerEvent::Preview(command, reply))
             .await?
     }
 
-    /// Has something run once. It starts, or is on its way to its node, when this returns.
-    pub async fn run(&self, wanted: OneOffRequest) -> Result<RunningOneOff, ControlError> {
-        self.ask(|reply| ReconcilerEvent::Run(Box::new(wanted), reply))
+    /// Starts a one-off dyno. When this returns, the dyno is starting or on its way to its node.
+    pub async fn start_one_off(
+        &self,
+        wanted: OneOffRequest,
+    ) -> Result<RunningOneOff, ControlError> {
+        self.send_event(|reply| ReconcilerEvent::Run(Box::new(wanted), reply))
             .await?
     }
 
-    /// Ends a dyno that runs once. Says whether there was such a dyno.
-    pub async fn stop_once(
+    /// Stops a dyno that runs once. Returns whether there was such a dyno.
+    pub async fn stop_one_off(
         &self,
         app: &AppName,
         dyno: &DynoId,
         by: &str,
     ) -> Result<bool, ReconcilerEnded> {
-        self.ask(|reply| ReconcilerEvent::StopOnce(app.clone(), dyno.clone(), by.to_owned(), reply))
-            .await
+        self.send_event(|reply| {
+            ReconcilerEvent::StopOnce(app.clone(), dyno.clone(), by.to_owned(), reply)
+        })
+        .await
     }
 
-    /// Drains every dyno for at most `grace` and ends the reconciler; returns when that is done.
+    /// Drains every dyno for at most `grace` and ends the reconciler. Returns when the shutdown is complete.
     pub async fn shutdown(&self, grace: Duration) -> Result<(), ReconcilerEnded> {
-        self.ask(|reply| ReconcilerEvent::Shutdown { grace, reply })
+        self.send_event(|reply| ReconcilerEvent::Shutdown { grace, reply })
             .await
     }
 
-    /// Passes on what a node reports.
-    pub async fn report(&self, report: Report) -> Result<(), ReconcilerEnded> {
+    /// Passes a node's report to the reconciler.
+    pub async fn send_report(&self, report: Report) -> Result<(), ReconcilerEnded> {
         let event = ReconcilerEvent::Report(report);
         self.events.send(event).await.map_err(|_| ReconcilerEnded)
     }
 
     /// The dynos of all apps, in order.
-    pub async fn dynos(&self) -> Result<Vec<DynoStatus>, ReconcilerEnded> {
-        self.ask(|reply| ReconcilerEvent::Dynos(None, reply)).await
-    }
-
-    /// The dynos of one app, in order.
-    pub async fn dynos_of(&self, app: &AppName) -> Result<Vec<DynoStatus>, ReconcilerEnded> {
-        self.ask(|reply| ReconcilerEvent::Dynos(Some(app.clone()), reply))
+    pub async fn list_dynos(&self) -> Result<Vec<DynoStatus>, ReconcilerEnded> {
+        self.send_event(|reply| ReconcilerEvent::Dynos(None, reply))
             .await
     }
 
-    async fn ask<T>(
+    /// The dynos of one app, in order.
+    pub async fn list_dynos_of_app(
+        &self,
+        app: &AppName,
+    ) -> Result<Vec<DynoStatus>, ReconcilerEnded> {
+        self.send_event(|reply| ReconcilerEvent::Dynos(Some(app.clone()), reply))
+            .await
+    }
+
+    async fn send_event<T>(
         &self,
         event: impl FnOnce(oneshot::Sender<T>) -> ReconcilerEvent,
     ) -> Result<T, ReconcilerEnded> {
@@ -181,39 +190,39 @@ impl Control {
         answer.await.map_err(|_| ReconcilerEnded)
     }
 
-    /// All that the ledger says now.
+    /// The current view of the ledger.
     pub fn view(&self) -> Arc<LedgerView> {
         Arc::clone(&self.views.borrow())
     }
 
-    /// All that the ledger says, now and at each change.
-    pub fn views(&self) -> watch::Receiver<Arc<LedgerView>> {
+    /// The view of the ledger, now and after each change.
+    pub fn watch_view(&self) -> watch::Receiver<Arc<LedgerView>> {
         self.views.clone()
     }
 
-    /// What the last attempt to write the ledger failed at; none if it did not. After a failure there is
-    /// an attempt about every second, so that this is known to be over soon after it is.
-    pub fn trouble(&self) -> watch::Receiver<Option<LedgerCause>> {
+    /// The cause of the last failed write of the ledger; `None` after a successful write. After a failure the
+    /// reconciler tries again about every second, so that recovery is noticed soon.
+    pub fn watch_ledger_trouble(&self) -> watch::Receiver<Option<LedgerCause>> {
         self.trouble.clone()
     }
 
-    /// What the router has, as whoever carries out the steps says.
-    pub fn published(&self) -> watch::Receiver<PublishedReleases> {
+    /// The releases that the router serves, as reported by the executor of the steps.
+    pub fn watch_published(&self) -> watch::Receiver<PublishedReleases> {
         self.published.clone()
     }
 
-    /// Waits until the router sends an app's requests to this release, or to a later one: a moment after it is
-    /// known that it serves.
-    pub async fn until_published(&self, app: &AppName, version: Version) {
+    /// Waits until the router sends an app's requests to this release or a later one: a moment after the ledger
+    /// says that the release serves.
+    pub async fn wait_until_published(&self, app: &AppName, version: Version) {
         let mut published = self.published.clone();
         let there =
             |published: &PublishedReleases| published.get(app).is_some_and(|v| *v >= Some(version));
-        // Without anybody who says so there is nothing to wait for.
+        // Ends after the time limit, since an executor may never report the route.
         let _ = tokio::time::timeout(PUBLISH_MAX, published.wait_for(there)).await;
     }
 
-    /// Waits until it is known what becomes of a release.
-    pub async fn outcome(
+    /// Waits until the outcome of a release is known.
+    pub async fn wait_for_outcome(
         &self,
         app: &AppName,
         version: Version,

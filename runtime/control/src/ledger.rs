@@ -1,7 +1,7 @@
-//! The ledger: what happened, in order, and kept.
+//! The ledger: an append-only, durable list of all changes, in order.
 //!
-//! Owns how entries are appended, read and watched, whatever they are kept in. Must not know what an
-//! entry means.
+//! Owns the contract for appending, reading and watching entries, and its implementations. Must not know the
+//! meaning of an entry.
 
 mod contract;
 mod entry;

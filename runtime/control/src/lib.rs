@@ -1,24 +1,25 @@
-//! The control plane of one server: the ledger of facts, and the single writer that acts on it.
+//! The control plane of one server: the ledger of facts, and the reconciler, its single writer.
 //!
-//! Owns the order of events and the tasks' channels. Must not know nodes, routers or HTTP: steps go out
-//! of a channel, reports come in by a handle, and whoever holds both ends connects them.
+//! Owns the order of events and the channels of the reconciler. Must not know nodes, routers or HTTP: steps leave
+//! through a channel, reports arrive through a handle, and the caller connects both ends.
 //!
 //! # Shape
 //!
-//! [`start`] gives three things: a [`Reconciler`], whose [`run`](Reconciler::run) is one task that the
-//! caller owns; a [`Control`], the handle that commands and reports go in by; and [`Outputs`], the
-//! channels that steps and log events come out of.
+//! [`start`] returns a [`Reconciler`], whose [`run`](Reconciler::run) is one task that the caller owns; a
+//! [`Control`], the handle for commands and reports; and [`ReconcilerOutputs`], the channels of steps and log
+//! events.
 //!
-//! What a user asks for is one entry of the [`ledger`], there as a whole or not at all; it is acted on once
-//! it is written. A ledger that cannot be written refuses changes, and apps run on.
+//! Each change that a user requests is one entry of the [`ledger`], written completely or not at all. The
+//! reconciler acts on a change only after it is written. While the ledger cannot be written, changes are refused
+//! and apps keep running.
 //!
-//! | channel | bound | when full |
+//! | channel | limit | when full |
 //! |---|---|---|
-//! | requests into the reconciler, which are written down one by one | [`REQUESTS_MAX`] | the sender waits |
-//! | events into it, which are taken at once | [`EVENTS_MAX`] | the sender waits |
-//! | one-off dynos out of it | [`ONE_OFFS_MAX`] | one more is refused |
-//! | steps out of it | [`STEPS_MAX`] | the reconciler waits, and takes in events meanwhile |
-//! | log events out of it | [`LOGS_MAX`] | lines are dropped and counted (L11) |
+//! | change requests to the reconciler, which are written one by one | [`REQUESTS_MAX`] | the sender waits |
+//! | events to the reconciler, which are handled at once | [`EVENTS_MAX`] | the sender waits |
+//! | one-off dynos to the executor | [`ONE_OFFS_MAX`] | a further one is refused |
+//! | steps to the executor | [`STEPS_MAX`] | the reconciler waits, and handles events meanwhile |
+//! | log events | [`LOGS_MAX`] | lines are dropped and counted (L11) |
 //!
 //! ```
 //! # #[tokio::main(flavor = "current_thread")]
@@ -38,7 +39,7 @@
 //!
 //! // A node says what it has, then answers each step.
 //! let node: NodeId = "local".parse()?;
-//! control.report(Report::Node(Inventory::local(node, 1 << 30, 100))).await?;
+//! control.send_report(Report::Node(Inventory::local(node, 1 << 30, 100))).await?;
 //! let reporter = control.clone();
 //! tokio::spawn(async move {
 //!     while let Some(step) = outputs.steps.recv().await {
@@ -54,14 +55,14 @@
 //!             _ => continue,
 //!         };
 //!         let reporter = reporter.clone();
-//!         tokio::spawn(async move { reporter.report(report).await });
+//!         tokio::spawn(async move { reporter.send_report(report).await });
 //!     }
 //! });
 //!
 //! let app: AppName = "hello".parse()?;
 //! let me = Actor { by: "me".into(), at_ms: 1_700_000_000_000 };
 //! let create = Command::CreateApp { app: app.clone(), hostnames: vec![] };
-//! control.command(create, me.clone(), None).await?;
+//! control.execute_command(create, me.clone(), None).await?;
 //! let spec = ProcessSpec { kind: ProcessKind::Handler, limits: Default::default() };
 //! let deploy = Deploy {
 //!     slug: SlugId::new([7; 32]),
@@ -71,9 +72,9 @@
 //!     formation: BTreeMap::from([(ProcessType::web(), 2)]),
 //! };
 //! let deploy = Command::Deploy { app: app.clone(), deploy };
-//! let accepted = control.command(deploy, me, None).await?;
+//! let accepted = control.execute_command(deploy, me, None).await?;
 //! let version = accepted.version.expect("a deploy makes a release");
-//! assert_eq!(control.outcome(&app, version).await?, Outcome::Serving);
+//! assert_eq!(control.wait_for_outcome(&app, version).await?, Outcome::Serving);
 //! control.shutdown(Duration::from_secs(1)).await?;
 //! running.await??;
 //! # Ok(())
@@ -97,7 +98,7 @@ mod view;
 
 pub use command::{
     AcceptedChange, Actor, AddonCommand, Command, CommandError, ConfigChanges, DeployConfig,
-    MEMORY_BYTES, ReleaseSpec, checked_config, default_name,
+    MEMORY_BYTES, ReleaseSpec, check_config_vars, default_attachment_name,
 };
 pub use handle::{Control, ControlError, DynoStatus, PublishedReleases, ReconcilerEnded};
 pub use log_event::{EventSource, LogEvent};

@@ -1,6 +1,6 @@
-//! Log lines about what the control plane does, as data.
+//! Log lines about actions of the control plane.
 //!
-//! Owns their shape. Must not know their wording, nor how lines are stored, coloured or sent.
+//! Owns their fields. Must not know the texts, nor how lines are stored, coloured or sent.
 
 use grid::name::{AppName, DynoId};
 
@@ -9,17 +9,17 @@ use grid::name::{AppName, DynoId};
 pub struct LogEvent {
     /// The app.
     pub app: AppName,
-    /// Who says so.
+    /// The source that is shown with the line.
     pub source: EventSource,
-    /// The line, without time and source.
+    /// The text, without time and source.
     pub text: String,
 }
 
-/// Who a line is from.
+/// The source of a line.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum EventSource {
-    /// A user's command, or what became of it: `dyno[api]`.
+    /// A user's command, or its result: `dyno[api]`.
     Api,
-    /// What happened to a dyno: `dyno[web.1]`.
+    /// A change of a dyno: `dyno[web.1]`.
     Dyno(DynoId),
 }

@@ -1,12 +1,12 @@
-//! Chance from the operating system.
+//! Random bytes from the operating system.
 //!
-//! Owns the one call for it. Must not know what it is for.
+//! Owns the one call. Must not know the purpose of the bytes.
 
-/// This many random bytes, fit for secrets.
+/// Returns `N` random bytes, fit for secrets.
 ///
 /// # Panics
-/// Where the operating system has no chance to give, which none that runs this program lacks; going on
-/// without would be worse.
+/// If the operating system has no source of random bytes. Every supported system has one, and continuing without it
+/// would be unsafe.
 pub(crate) fn bytes<const N: usize>() -> [u8; N] {
     let mut bytes = [0; N];
     getrandom::fill(&mut bytes).expect("the operating system gives random bytes");

@@ -1,6 +1,6 @@
-//! The reconciler: the single writer, which turns events into facts, and facts into steps.
+//! The reconciler: the single writer of the ledger. It turns events into facts, and facts into steps.
 //!
-//! Owns the order in which things happen. Must not decide: decisions are `grid::plan`.
+//! Owns the order of ledger entries, plans and steps. Must not make planning decisions: those are in `grid::plan`.
 
 mod append;
 mod error;

@@ -1,15 +1,15 @@
-//! What keeps the ledger's contents from whoever finds its file.
+//! Encryption of ledger entries, so that the file alone does not reveal them.
 //!
-//! Owns the cipher and the form of what is sealed. Must not know what is inside, nor where it is kept.
+//! Owns the cipher and the sealed format. Must not know the content, nor where sealed bytes are stored.
 //!
 //! | bytes | what |
 //! |---|---|
-//! | 1 | the form: 1 |
+//! | 1 | version of the format: 1 |
 //! | 24 | the nonce, random |
 //! | the rest | XChaCha20-Poly1305 |
 //!
-//! The ledger's name and the entry's place and name are authenticated with it: an entry that was moved,
-//! swapped or changed does not open.
+//! The ledger's name and the entry's place and id are authenticated as well: an entry that was moved, swapped or
+//! changed does not open.
 
 mod key;
 
@@ -20,9 +20,9 @@ use chacha20poly1305::aead::{Aead, Payload};
 use chacha20poly1305::{KeyInit, XChaCha20Poly1305, XNonce};
 use std::fmt;
 
-/// The one form there is so far.
+/// The version of the sealed format.
 const FORM: u8 = 1;
-/// Bytes of a nonce: so many that random ones never meet.
+/// Bytes of a nonce: enough that random nonces do not collide.
 const NONCE_BYTES: usize = 24;
 
 /// Seals and opens the entries of one ledger.
@@ -40,7 +40,7 @@ impl fmt::Debug for Sealer {
 }
 
 impl Sealer {
-    /// For the ledger of this name.
+    /// Creates the sealer of the ledger with this name.
     pub(crate) fn new(key: &SealKey, ledger: &'static str) -> Self {
         Sealer {
             cipher: XChaCha20Poly1305::new(&(*key.bytes()).into()),
@@ -48,7 +48,7 @@ impl Sealer {
         }
     }
 
-    /// The sealed form of an entry's bytes; none if they are too many for the cipher, which takes 256 GiB.
+    /// Seals an entry's bytes; `None` above the cipher's limit of 256 GiB.
     pub(crate) fn seal(&self, sequence: u64, id: [u8; 16], plain: &[u8]) -> Option<Vec<u8>> {
         let nonce: [u8; NONCE_BYTES] = crate::random::bytes();
         let aad = self.context(sequence, id);
@@ -64,7 +64,7 @@ impl Sealer {
         Some(whole)
     }
 
-    /// The bytes of an entry; none if they are not what was sealed, for this place, with this key.
+    /// Opens sealed bytes; `None` if they were changed, moved to another place, or sealed with another key.
     pub(crate) fn open(&self, sequence: u64, id: [u8; 16], whole: &[u8]) -> Option<Vec<u8>> {
         let (form, rest) = whole.split_first()?;
         let (nonce, sealed) = rest.split_first_chunk::<NONCE_BYTES>()?;
@@ -79,7 +79,7 @@ impl Sealer {
         self.cipher.decrypt(&XNonce::from(*nonce), payload).ok()
     }
 
-    /// What an entry is bound to. The name comes last, since it alone has no fixed length.
+    /// The associated data that an entry is bound to. The name is last, since only the name has no fixed length.
     fn context(&self, sequence: u64, id: [u8; 16]) -> Vec<u8> {
         let mut context = Vec::with_capacity(8 + 16 + self.ledger.len());
         context.extend(sequence.to_be_bytes());

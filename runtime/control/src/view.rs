@@ -1,7 +1,7 @@
-//! What the entries of a ledger come to.
+//! The state that results from the entries of a ledger.
 //!
-//! Owns the fold over entries: intent, tokens, who uploaded which slug, and who made which app. Must not know what is observed, nor
-//! who asks.
+//! Owns the fold over entries: the desired state, tokens, uploaded slugs and the creators of apps. Must not know
+//! the observed state, nor who reads the view.
 
 use crate::access::{self, SlugUploads, Tokens};
 use crate::ledger::{LedgerChange, LedgerEntry, Seq};
@@ -10,49 +10,49 @@ use grid::name::{AppName, Version};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-/// All that a ledger says, up to one entry. A clone shares what did not change.
+/// The state after all entries up to one. Clones share the parts that did not change.
 #[derive(Clone, Debug, Default)]
 pub struct LedgerView {
-    /// The last entry that is in it.
+    /// The last entry that is applied.
     pub at: Seq,
-    /// Apps, and what was decided about them.
+    /// The desired state of all apps.
     pub desired: DesiredState,
-    /// Who may do what.
+    /// The access tokens.
     pub tokens: Tokens,
-    /// Which slugs were uploaded with a token for one app.
+    /// The slugs that were uploaded with tokens for one app.
     pub uploads: SlugUploads,
     origins: Arc<BTreeMap<AppName, AppOrigin>>,
 }
 
-/// How an app came to be.
+/// The creation of an app: when and by whom.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AppOrigin {
-    /// When it was made, in milliseconds since 1970.
+    /// Creation time in milliseconds since 1970.
     pub created_ms: u64,
-    /// Who made it.
+    /// The name of the creator.
     pub created_by: String,
 }
 
-/// What became of one release.
+/// The outcome of a release.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ReleaseOutcome {
-    /// It is published.
+    /// The release is published.
     Serving,
-    /// It did not come up, for this reason. What served before goes on serving.
+    /// The release did not start, for this reason. The earlier release keeps serving.
     Failed(String),
-    /// A newer one, this, was made before it was published.
+    /// A newer release was created before this release was published.
     Superseded(Version),
-    /// The app is gone.
+    /// The app was destroyed.
     Destroyed,
 }
 
 impl LedgerView {
-    /// How an app came to be.
+    /// The creation of an app: when and by whom.
     pub fn origin(&self, app: &AppName) -> Option<&AppOrigin> {
         self.origins.get(app)
     }
 
-    /// What became of a release that was made, if that is known yet.
+    /// The outcome of a release, if it is known yet.
     pub fn outcome(&self, app: &AppName, version: Version) -> Option<ReleaseOutcome> {
         let Some(app) = self.desired.apps.get(app) else {
             return Some(ReleaseOutcome::Destroyed);
@@ -69,25 +69,25 @@ impl LedgerView {
             .map(ReleaseOutcome::Superseded)
     }
 
-    /// Takes one more entry. After an error the view is of no use any more.
-    pub(crate) fn apply(&mut self, at: Seq, entry: &LedgerEntry) -> Result<(), FactError> {
+    /// Applies the next entry. After an error the view is inconsistent and must not be used.
+    pub(crate) fn apply_entry(&mut self, at: Seq, entry: &LedgerEntry) -> Result<(), FactError> {
         for change in &entry.changes {
             match change {
                 LedgerChange::Fact(fact) => {
                     self.desired.apply_fact(fact)?;
-                    self.note_origin(fact, entry);
+                    self.apply_app_change(fact, entry);
                 }
                 LedgerChange::Access(access::AccessChange::SlugUploaded { app, slug }) => {
-                    self.uploads.note(app, *slug);
+                    self.uploads.record_upload(app, *slug);
                 }
-                LedgerChange::Access(change) => self.tokens.apply(change),
+                LedgerChange::Access(change) => self.tokens.apply_change(change),
             }
         }
         self.at = at;
         Ok(())
     }
 
-    fn note_origin(&mut self, fact: &Fact, entry: &LedgerEntry) {
+    fn apply_app_change(&mut self, fact: &Fact, entry: &LedgerEntry) {
         match fact {
             Fact::AppCreated { app, .. } => {
                 let origin = AppOrigin {
@@ -98,7 +98,8 @@ impl LedgerView {
             }
             Fact::AppDestroyed { app, .. } => {
                 Arc::make_mut(&mut self.origins).remove(app);
-                self.uploads.forget(app);
+                self.uploads.forget_app(app);
+                self.tokens.revoke_tokens_of(app);
             }
             _ => {}
         }

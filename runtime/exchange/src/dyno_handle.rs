@@ -5,7 +5,7 @@
 use grid::name::DynoKey;
 
 use crate::call::Call;
-use crate::forwarded_headers::AddForwardedHeaders;
+use crate::headers::AddForwardedHeaders;
 use crate::reply::Reply;
 use crate::request_body::RequestBody;
 

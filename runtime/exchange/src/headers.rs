@@ -3,9 +3,15 @@
 //! Owns the names of the router's own headers, and the hop-by-hop rules (RFC 9110, 7.6.1) for requests, responses and
 //! trailers. Must not know apps or dynos.
 
+mod forwarded_headers;
+mod host;
+
 use http::StatusCode;
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use http::response::Parts;
+
+pub use forwarded_headers::AddForwardedHeaders;
+pub use host::host_without_port;
 
 /// The id of a request.
 pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");

@@ -20,9 +20,7 @@
 mod call;
 mod dyno_handle;
 mod exchange;
-mod forwarded_headers;
 pub mod headers;
-mod host;
 pub mod limits;
 mod memory_budget;
 mod reader_rate;
@@ -38,8 +36,7 @@ pub use dyno_handle::{DynoHandle, DynoRequest};
 pub use exchange::{
     CallOrders, CutReader, Exchange, ResponsePiece, ResponseReader, UploadProgress,
 };
-pub use forwarded_headers::AddForwardedHeaders;
-pub use host::host_without_port;
+pub use headers::{AddForwardedHeaders, host_without_port};
 pub use memory_budget::{MemoryBudget, MemoryShare};
 pub use reply::{InterimSink, Reply};
 pub use request_body::{RequestBody, RequestBodyError};

@@ -1,13 +1,14 @@
 //! How long a crashed dyno waits before it is started again.
 //!
-//! Owns the history of crashes in one place of a formation: of boots that failed, and of programs that ended. A dyno that
-//! a request ended is replaced at once and has no history here: else whoever finds a request that ends one could stop
-//! the app with two of them. Must not know how to wait.
+//! Owns the history of crashes in one place of a formation: failed boots and ended programs. A dyno that a request ended is
+//! replaced at once and leaves no history here: otherwise a client that knows a request which crashes the app could stop
+//! the app with two such requests. Must not know how to wait.
+
+use std::time::Duration;
 
 use crate::name::Run;
 use crate::protocol::CrashCause;
 use crate::time::Time;
-use std::time::Duration;
 
 /// The wait after the second crash in a row; after the first there is none.
 pub const FIRST_DELAY: Duration = Duration::from_secs(10);
@@ -16,24 +17,24 @@ pub const DELAY_MAX: Duration = Duration::from_secs(20 * 60);
 /// Jitter adds up to this share of the wait, in per cent, so that dynos do not come back in step.
 const JITTER_PERCENT_MAX: u64 = 10;
 
-/// The crashes in a row in one place of a formation, without those that requests caused.
+/// The crashes in a row in one place of a formation, without crashes that requests caused.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CrashHistory {
-    /// How many that count.
+    /// The number of crashes that count.
     pub crashes: u32,
-    /// When the last of them was.
+    /// When the last crash was.
     pub last: Time,
     /// The run that crashed last.
     pub run: Run,
-    /// What kind of crash it was.
+    /// The cause of the last crash.
     pub cause: CrashCause,
-    /// What happened, for the app's owner to read.
+    /// What happened, for the app's owner.
     pub reason: String,
-    /// Not before this time may the place be filled again.
+    /// The place stays empty until this time.
     pub not_before: Time,
 }
 
-/// One crash, as it bears on the wait.
+/// One crash, as far as it matters for the wait.
 #[derive(Clone, Debug)]
 pub struct Crash {
     /// When.
@@ -50,7 +51,7 @@ pub struct Crash {
     pub served: bool,
 }
 
-/// The wait after so many crashes in a row, without jitter: none, 10 s, 20 s, 40 s … 20 min.
+/// The wait after a number of crashes in a row, without jitter: none, 10 s, 20 s, 40 s … 20 min.
 pub fn delay_after(crashes: u32) -> Duration {
     match crashes {
         0 | 1 => Duration::ZERO,
@@ -59,10 +60,10 @@ pub fn delay_after(crashes: u32) -> Duration {
     }
 }
 
-/// Whether the run that crashed had been up long enough to clear the record before it.
+/// Whether the crashed run had been up long enough to clear the crashes before it.
 ///
-/// It had if it was up for the last wait. A wait of nothing is earned by completing a request, or by
-/// staying up for the first real wait: else a program that ends right after its start would never back off.
+/// A run clears them by being up for as long as the last wait. Where there was no wait, the run must have completed a
+/// request or been up for [`FIRST_DELAY`]: otherwise a program that ends right after each start would never back off.
 fn is_redeemed(crashes: u32, crash: &Crash) -> bool {
     let Some(up_since) = crash.up_since else {
         return false;
@@ -76,8 +77,8 @@ fn is_redeemed(crashes: u32, crash: &Crash) -> bool {
     }
 }
 
-/// Whether a run that was up in this time has cleared the record before it. A crash of another run meanwhile is not
-/// before it.
+/// Whether a run that was up from `up_since` to `until` has cleared the crashes before it. A crash of another run in that
+/// time is not cleared.
 pub(crate) fn is_outlived(history: &CrashHistory, up_since: Time, until: Time) -> bool {
     let last = delay_after(history.crashes).max(FIRST_DELAY);
     history.last <= up_since && until.since(up_since) >= last
@@ -103,7 +104,7 @@ pub fn add_crash(before: Option<&CrashHistory>, crash: Crash, seed: u64) -> Cras
     }
 }
 
-/// What is added to a time so that dynos do not go in step: up to a tenth of it.
+/// The jitter on a time, up to a tenth of it, so that dynos do not all act at once.
 pub(crate) fn derive_jitter(base: Duration, run: Run, seed: u64) -> Duration {
     let micros = u64::try_from(base.as_micros()).unwrap_or(u64::MAX);
     let per_mille = spread_bits(seed ^ spread_bits(run.0)) % (JITTER_PERCENT_MAX * 10 + 1);

@@ -1,7 +1,7 @@
 //! The invariants of the grid, as a function that returns violations.
 //!
-//! Owns what must hold of a plan, given what was known. Must not know how the planner got there: nothing
-//! of its making is used here, and each invariant is looked at from the outside.
+//! Owns what must hold of a plan, given what was known, and of requests. Must not know how planner and line decide: the
+//! checks use nothing of them.
 
 mod dynos;
 mod once;
@@ -10,14 +10,16 @@ mod routes;
 
 pub use requests::{RequestAudit, RequestNumber};
 
+use std::fmt;
+
 use crate::desired::DesiredState;
 use crate::observed::ObservedState;
 use crate::plan::{Plan, Policy, make_plan, plan_every_app};
 use crate::protocol::Step;
 use crate::time::Time;
-use std::fmt;
 
-/// A rule that holds of every plan. The numbers are those of the architecture's list.
+/// A rule that always holds: 1 to 14 of every plan, 15 to 18 of the requests of an app. The numbers are those in
+/// ARCHITECTURE.md.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Invariant {
     /// 1: a published table names only dynos that are up.
@@ -42,11 +44,11 @@ pub enum Invariant {
     Same = 10,
     /// 11: missing data never unschedules anything.
     MissingData = 11,
-    /// 12: no dyno of a release with a release process starts before that succeeded.
+    /// 12: no dyno of a release with a release process starts before that process has succeeded.
     Prepared = 12,
-    /// 13: an app's release processes run one at a time, and none again that has ended.
+    /// 13: an app's release processes run one at a time, and none runs again after its end.
     OneAtATime = 13,
-    /// 14: what runs once is left to come to its own end.
+    /// 14: a dyno that runs once is left to end by itself.
     OwnEnd = 14,
     /// 15: no request waits while a dyno of its app is free.
     NoNeedlessWait = 15,
@@ -82,10 +84,10 @@ impl Invariant {
     ];
 }
 
-/// A plan that breaks an invariant.
+/// A broken invariant.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Violation {
-    /// Which one.
+    /// The invariant.
     pub invariant: Invariant,
     /// What is wrong.
     pub what: String,
@@ -101,14 +103,14 @@ impl fmt::Display for Violation {
     }
 }
 
-/// A plan and what it was made of.
+/// A plan and what it was made from.
 #[derive(Clone, Copy, Debug)]
 pub struct PlanCase<'a> {
     /// Intent.
     pub desired: &'a DesiredState,
     /// What was known.
     pub observed: &'a ObservedState,
-    /// When.
+    /// When the plan was made.
     pub now: Time,
     /// The plan.
     pub plan: &'a Plan,
@@ -195,12 +197,11 @@ pub fn compare_plans(plan: &Plan, again: &Plan, next: &Plan) -> Vec<Violation> {
 pub enum CheckDepth {
     /// Every invariant.
     All,
-    /// All but invariant 10, which takes a second plan of the same inputs: for long runs, where now and
-    /// then is often enough.
+    /// All but invariant 10, which takes a second plan of the same inputs. For long runs, which check that now and then.
     OnePlan,
 }
 
-/// Plans, checks the invariants, and gives the plan.
+/// Makes a plan, and checks its invariants.
 pub fn checked_plan(
     desired: &DesiredState,
     observed: &ObservedState,
@@ -220,7 +221,7 @@ pub fn checked_plan(
         CheckDepth::All => plan_every_app(desired, observed, policy, now),
         CheckDepth::OnePlan => made.clone(),
     };
-    // Nothing was done where there was nothing to do: the next plan is this one again.
+    // A plan without steps changes nothing, so the next plan is the same again.
     let next = if made.steps.is_empty() {
         again.clone()
     } else {

@@ -1,4 +1,4 @@
-//! Intent: what was asked for, as a fold of [`Fact`]s.
+//! Intent: what users asked for, as a fold of [`Fact`]s.
 //!
 //! Owns apps, releases, formations, domains, maintenance and add-ons. Must not know what is observed.
 
@@ -17,18 +17,18 @@ pub use fact::{Fact, RestartTarget};
 pub use release::{ConfigVars, Limits, ProcessKind, ProcessSpec, Release};
 pub use settings::{AppSettings, IdleSetting};
 
-use crate::name::{AddonName, AppName, DynoKey, Generation, NodeId, ProcessType, Run, Version};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-/// How many dynos of each process type are wanted.
+use crate::name::{AddonName, AppName, DynoKey, Generation, NodeId, ProcessType, Run, Version};
+
+/// The number of dynos of each process type that users asked for.
 pub type Formation = BTreeMap<ProcessType, u32>;
 
 /// Runs and generations that one reconciler can hand out: the lower half of a 64-bit number.
 /// At a million starts a second that is more than an hour, and a restart gives a new range.
 const NUMBERS_PER_RECONCILER: u64 = 1 << 32;
-/// Names of destroyed apps that are remembered, so that a node that comes back late is told to end what it
-/// has of them.
+/// Names of destroyed apps that are remembered, so that a node that comes back late is told to end its dynos of them.
 const DESTROYED_MAX: usize = 1_000;
 
 /// A fact that does not follow from the facts before it.
@@ -63,10 +63,10 @@ pub enum FactError {
     HostnameTaken {
         /// The host name.
         hostname: crate::name::Hostname,
-        /// The app that answers there.
+        /// The app that has the host name.
         owner: AppName,
     },
-    /// The app does not answer at this host name.
+    /// The app does not have this host name.
     #[error("{app} does not answer at {hostname}")]
     NoSuchDomain {
         /// The app.
@@ -77,7 +77,7 @@ pub enum FactError {
     /// The add-on exists already.
     #[error("there is an add-on {0} already")]
     AddonExists(AddonName),
-    /// There is no such add-on, or it is not as far.
+    /// There is no such add-on, or it is not in the right state.
     #[error("there is no add-on {0}, or it is not there yet, or going")]
     NoSuchAddon(AddonName),
     /// The app does not have the add-on.
@@ -90,23 +90,26 @@ pub enum FactError {
     },
 }
 
-/// All that was asked for.
+/// Everything that users asked for, and what was decided since.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct DesiredState {
-    /// The apps by name; shared, since every plan is made on a copy.
+    /// The apps by name. They are shared, since every plan is made on a copy.
     pub apps: BTreeMap<AppName, Arc<App>>,
-    /// Apps that are gone, the last ones of them, and the first run that cannot be theirs.
+    /// The apps that were destroyed last, each with the first run that is not of the destroyed app.
     pub destroyed: BTreeMap<AppName, Run>,
     /// Add-ons by name, of all apps.
     pub addons: Arc<BTreeMap<AddonName, Addon>>,
-    /// Every node that was ever heard of.
+    /// Every node that was ever heard.
     pub nodes: BTreeSet<NodeId>,
     /// How many reconcilers have started.
     pub reconcilers: u64,
 }
 
 impl DesiredState {
-    /// The state after these facts, or the first fact that does not fit.
+    /// The state after these facts.
+    ///
+    /// # Errors
+    /// The first fact that does not follow from the ones before it.
     pub fn from_facts<'a>(facts: impl IntoIterator<Item = &'a Fact>) -> Result<Self, FactError> {
         let mut desired = DesiredState::default();
         for fact in facts {
@@ -115,7 +118,10 @@ impl DesiredState {
         Ok(desired)
     }
 
-    /// Takes one more fact. A fact that does not fit changes nothing.
+    /// Applies one more fact.
+    ///
+    /// # Errors
+    /// The fact does not follow from the ones before it, and nothing changes.
     pub fn apply_fact(&mut self, fact: &Fact) -> Result<(), FactError> {
         match fact {
             Fact::ReconcilerStarted => self.reconcilers += 1,
@@ -181,7 +187,7 @@ impl DesiredState {
         Ok(())
     }
 
-    /// Takes a fact about an add-on.
+    /// Applies a fact about an add-on.
     fn apply_addon(&mut self, fact: &Fact) -> Result<(), FactError> {
         match fact {
             Fact::AddonRequested { addon } => {
@@ -233,7 +239,7 @@ impl DesiredState {
         Ok(())
     }
 
-    /// An add-on that is as far as this.
+    /// An add-on whose state `fits`.
     fn addon_mut(
         &mut self,
         name: &AddonName,
@@ -255,7 +261,7 @@ impl DesiredState {
         app.ok_or_else(|| FactError::NoSuchApp(name.clone()))
     }
 
-    /// What is asked for of these apps.
+    /// The intent for these apps only.
     pub(crate) fn select_apps(&self, apps: &BTreeSet<AppName>) -> DesiredState {
         let apps = apps.iter().filter_map(|app| self.apps.get_key_value(app));
         DesiredState {
@@ -269,7 +275,7 @@ impl DesiredState {
         }
     }
 
-    /// Whether the ledger tells of a dyno's app: there is one, or there was and it was destroyed.
+    /// Whether the ledger knows a dyno's app: it exists, or it was destroyed after the dyno started.
     pub fn knows_app_of(&self, dyno: &DynoKey) -> bool {
         let destroyed = self.destroyed.get(&dyno.app);
         self.apps.contains_key(&dyno.app) || destroyed.is_some_and(|before| dyno.run < *before)
@@ -328,7 +334,7 @@ impl DesiredState {
         taken.map_or(Ok(()), Err)
     }
 
-    /// The first run that the present reconciler may hand out; all earlier ones used lower ones.
+    /// The first run that the present reconciler may hand out. Earlier reconcilers used lower runs.
     pub fn first_run(&self) -> Run {
         Run(self.first_number())
     }

@@ -1,9 +1,10 @@
 //! Faults of the runtime and of the log streams: the R and L codes.
 //!
-//! Owns the codes and their descriptions. Must not know who detects a fault, nor what is done about it.
+//! Owns the codes and their descriptions. Must not know who detects a fault, or what follows from it.
+
+use std::fmt;
 
 use serde::{Deserialize, Serialize};
-use std::fmt;
 
 /// A fault that is written into an app's log stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -20,7 +21,7 @@ pub enum Fault {
     ChecksumError,
     /// L10: lines for a log drain were dropped.
     DrainOverflow,
-    /// L11: lines for someone who watches the log were dropped.
+    /// L11: lines for a client that follows the log were dropped.
     TailOverflow,
 }
 
@@ -63,7 +64,7 @@ impl Fault {
     }
 }
 
-/// As it begins a log line: `Error R10 (Boot timeout)`.
+/// The beginning of a log line: `Error R10 (Boot timeout)`.
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Error {} ({})", self.code(), self.desc())

@@ -1,50 +1,52 @@
-//! The states of a dyno and how they follow each other.
+//! The states of a dyno, and which state follows which.
 //!
-//! Owns one total function, [`next`], the words for a change, and how long a dyno may take to end. Must not know timers.
+//! Owns the total function [`next_state`], the words for a change, and how long a dyno may take to end. Must not know
+//! timers.
 
-use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::time::Duration;
 
-/// What a dyno has to finish its work in when it is no longer wanted; then it is stopped (R12).
+use serde::{Deserialize, Serialize};
+
+/// The time that a draining dyno has to finish its work. Then it is stopped (R12).
 pub const DRAIN_GRACE: Duration = Duration::from_secs(30);
 /// How long a release process may run: an hour is beyond any migration that a deploy should wait for.
 pub const RELEASE_PROCESS_MAX: Duration = Duration::from_secs(60 * 60);
 
-/// What a dyno is doing, as last asked and last reported.
+/// What a dyno is doing, by the last step sent and the last report heard.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum DynoState {
-    /// It was asked to start and is not ready yet.
+    /// The dyno was told to start and is not ready yet.
     Starting,
-    /// It takes requests; a process runs.
+    /// The dyno takes requests, or its process runs.
     Up,
-    /// It takes requests, and gave its memory back until the next one comes.
+    /// The dyno takes requests, and gave its memory back until the next request.
     Idle,
-    /// It was asked to end and gets nothing new. Users read `stopping`.
+    /// The dyno was told to end and gets no new work. Users read `stopping`.
     Draining,
-    /// It ended without being asked to.
+    /// The dyno ended by itself.
     Crashed,
-    /// It ended as asked, or never was.
+    /// The dyno ended as it was told to, or never started.
     Down,
 }
 
-/// What may happen to a dyno.
+/// An event in the life of a dyno.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Event {
-    /// It is asked to start, in a place where none runs.
+    /// The dyno is told to start, in a place where none runs.
     Start,
-    /// Its node reports that it is ready.
+    /// The node reports that the dyno is ready.
     Ready,
-    /// Its node reports that it fell asleep.
+    /// The node reports that the dyno fell asleep.
     Sleep,
-    /// Its node reports that it woke.
+    /// The node reports that the dyno woke.
     Wake,
-    /// It is asked to end.
+    /// The dyno is told to end.
     Drain,
-    /// It ended by itself, or missed its boot deadline.
+    /// The dyno ended by itself, or missed its boot deadline.
     Crash,
-    /// Its node has nothing left of it.
+    /// The node has nothing left of the dyno.
     Gone,
 }
 
@@ -59,12 +61,12 @@ impl DynoState {
         DynoState::Down,
     ];
 
-    /// Whether requests may be handed to it.
+    /// Whether requests may be handed to the dyno.
     pub const fn is_serving(self) -> bool {
         matches!(self, DynoState::Up | DynoState::Idle)
     }
 
-    /// Whether it serves or is about to.
+    /// Whether the dyno serves or is about to.
     pub const fn is_alive(self) -> bool {
         matches!(self, DynoState::Starting | DynoState::Up | DynoState::Idle)
     }
@@ -101,7 +103,7 @@ impl Event {
     ];
 }
 
-/// The state after an event. An event that comes too late, twice or out of order changes nothing.
+/// The state after an event. An event that is late, repeated or out of order changes nothing.
 pub const fn next_state(state: DynoState, event: Event) -> DynoState {
     match (state, event) {
         (DynoState::Crashed | DynoState::Down, Event::Start) => DynoState::Starting,
@@ -111,14 +113,14 @@ pub const fn next_state(state: DynoState, event: Event) -> DynoState {
             DynoState::Draining
         }
         (DynoState::Starting | DynoState::Up | DynoState::Idle, Event::Crash) => DynoState::Crashed,
-        // It was to end anyway: however it did, nobody is to blame.
+        // The dyno was to end anyway, so a crash is no fault of the app.
         (DynoState::Draining, Event::Crash | Event::Gone) => DynoState::Down,
         (DynoState::Starting | DynoState::Up | DynoState::Idle, Event::Gone) => DynoState::Down,
         (state, _) => state,
     }
 }
 
-/// The log line for a change, or nothing where nothing changed.
+/// The log line for a change of state; none if the state is the same.
 pub fn describe_change(from: DynoState, to: DynoState) -> Option<String> {
     (from != to).then(|| format!("State changed from {from} to {to}"))
 }

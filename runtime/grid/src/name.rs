@@ -1,6 +1,6 @@
 //! Validated names, parsed once at the edge.
 //!
-//! Owns what a name may look like. Must not know what bears the name, nor whether it exists.
+//! Owns the form of each name. Must not know what has the name, or whether it exists.
 
 mod attached;
 mod digest;

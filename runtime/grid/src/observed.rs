@@ -5,37 +5,37 @@
 mod apply;
 mod inventory;
 
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
 use crate::backoff::{self, Crash, CrashHistory};
 use crate::desired::DesiredState;
 use crate::lifecycle::{DynoState, Event, next_state};
 use crate::name::{AppName, DynoId, DynoKey, Generation, NodeId, Run, Version};
 use crate::protocol::{CrashCause, Heartbeats, ProcessExit, Report, Route, Step, StopReason};
 use crate::time::Time;
-use std::collections::{BTreeMap, BTreeSet};
-use std::time::Duration;
 
-/// Silence after which a node that should send heartbeats is dead: three of them missed.
+/// A node that sends heartbeats counts as dead after this time without one: three heartbeats are missed.
 pub const NODE_DEAD_AFTER: Duration = Duration::from_secs(3);
 
-/// All that is known.
+/// Everything that a reconciler knows of nodes, dynos and routers.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ObservedState {
-    /// Gives back-off its jitter.
+    /// The seed of the jitter in back-off.
     pub seed: u64,
     /// When this reconciler began to listen.
     pub since: Time,
-    /// The nodes that have said what they have.
+    /// The nodes that have sent an inventory.
     pub nodes: BTreeMap<NodeId, Node>,
-    /// Every dyno that a node was asked to start or says it has, until the node has nothing left of it.
+    /// Every dyno that a node was told to start or says it has, until the node has nothing left of the dyno.
     pub dynos: BTreeMap<DynoKey, Dyno>,
-    /// Crashes by place and release: of boots that failed, and of programs that ended.
+    /// Failed boots and ended programs, by place and release.
     pub crashes: BTreeMap<FormationSlot, CrashHistory>,
     /// Places whose last dyno crashed in a request, until the next one is started.
     crashed_in_request: BTreeSet<FormationSlot>,
-    /// How release processes ended, until the ledger tells.
+    /// How release processes ended, until the ledger has it.
     pub exits: BTreeMap<(AppName, Version), ProcessExit>,
-    /// The number of each app's last one-off dyno: the next one has another name, so that nobody takes one for the
-    /// other.
+    /// The number of each app's last one-off dyno. The next one gets another number, so that users do not confuse them.
     pub one_offs: BTreeMap<AppName, u32>,
     /// The last published route of each app.
     pub routes: BTreeMap<AppName, Route>,
@@ -45,9 +45,9 @@ pub struct ObservedState {
     pub next_run: Run,
     /// The next generation that was never published.
     pub next_generation: Generation,
-    /// The first run of this reconciler: it knows all dynos from here on without being told.
+    /// The first run of this reconciler. It started every dyno from this run on, and so knows them all.
     first_run: Run,
-    /// Earlier runs that ended since, so that a belated inventory does not bring them back.
+    /// Ended runs of earlier reconcilers, so that a late inventory does not bring them back.
     buried: BTreeSet<Run>,
 }
 
@@ -64,51 +64,51 @@ pub struct Node {
     pub memory_bytes: u64,
     /// Dynos at most.
     pub dynos_max: u32,
-    /// When it last said anything.
+    /// When the reconciler last heard from the node.
     pub heard: Time,
-    /// Releases that it was asked to fetch or says it has.
+    /// Releases that the node was told to fetch, or has.
     pub releases: BTreeMap<(AppName, Version), FetchState>,
 }
 
 /// How far a node is with a release.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum FetchState {
-    /// It was asked at this time.
+    /// The node was told to fetch the release at this time.
     Requested(Time),
     /// Dynos can start.
     Ready,
-    /// It could not be had.
+    /// The node could not get the release.
     Failed {
-        /// When it said so.
+        /// When the node said so.
         at: Time,
-        /// Why, for the app's owner to read.
+        /// Why not, for the app's owner.
         reason: String,
     },
 }
 
-/// One dyno, as last asked and last reported.
+/// One dyno, by the last step sent and the last report heard.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Dyno {
     /// Where.
     pub node: NodeId,
     /// The release that it runs.
     pub version: Version,
-    /// What it is doing.
+    /// The state of the dyno.
     pub state: DynoState,
-    /// Since when.
+    /// Since when the dyno has been in this state.
     pub since: Time,
-    /// When it was asked to start, or first heard of.
+    /// When the dyno was told to start, or was first heard of.
     pub started: Time,
-    /// Since when it has been up or idle.
+    /// Since when the dyno has been up or idle.
     pub up_since: Option<Time>,
-    /// Memory that is set aside for it until its node has nothing left of it, in bytes.
+    /// Memory that is set aside for the dyno until its node has nothing left of it, in bytes.
     pub memory_bytes: u64,
-    /// When its time to drain is over.
+    /// When the time to drain is over.
     pub deadline: Option<Time>,
-    /// When it was last told to stop.
+    /// When the dyno was last told to stop.
     pub stopped: Option<Time>,
-    /// It stands in for one that a request ended: it may share one core with many others of its app, so that a boot that
-    /// takes too long says nothing of the program.
+    /// The dyno replaces one that a request ended. All such replacements of an app share one core, so a slow boot says
+    /// nothing about the program.
     pub replaces: bool,
 }
 
@@ -128,30 +128,30 @@ pub struct FormationSlot {
 pub struct DynoChange {
     /// The dyno.
     pub dyno: DynoKey,
-    /// What it did before.
+    /// The state before.
     pub from: DynoState,
-    /// What it does now.
+    /// The state now.
     pub to: DynoState,
-    /// What took it down, if it crashed.
+    /// Why the dyno crashed, if it did.
     pub crash: Option<(CrashCause, String)>,
-    /// How it ended, if it ran once.
+    /// How the process ended, if it runs once.
     pub exit: Option<ProcessExit>,
 }
 
-/// How a dyno ended without being asked to.
+/// How a dyno ended by itself.
 #[derive(Clone, Copy, Debug)]
 struct DynoEnd<'a> {
     cause: CrashCause,
-    /// What happened, for the app's owner to read.
+    /// What happened, for the app's owner.
     reason: &'a str,
-    /// It had completed a request since its boot.
+    /// The dyno had completed a request since its boot.
     served: bool,
-    /// A request ended it.
+    /// A request ended the dyno.
     in_request: bool,
 }
 
 impl<'a> DynoEnd<'a> {
-    /// Of a dyno that no request ended, and of which it is not known whether it served.
+    /// The end of a dyno that no request ended. Whether the dyno served is unknown.
     fn of(cause: CrashCause, reason: &'a str) -> Self {
         DynoEnd {
             cause,
@@ -170,12 +170,12 @@ impl Node {
         }
     }
 
-    /// Whether it has said nothing for so long that it is taken for dead.
+    /// Whether the node has been silent for so long that it counts as dead.
     pub fn is_silent(&self, now: Time) -> bool {
         self.dead_at().is_some_and(|at| now >= at)
     }
 
-    /// When it is taken for dead unless it says something before.
+    /// When the node counts as dead unless it is heard before; none: never.
     pub fn dead_at(&self) -> Option<Time> {
         match self.heartbeats {
             Heartbeats::Expected => Some(self.heard + NODE_DEAD_AFTER),
@@ -185,7 +185,7 @@ impl Node {
 }
 
 impl Node {
-    /// The releases of one app that the node was asked to fetch or has, in order.
+    /// The releases of one app that the node was told to fetch or has, in order.
     pub fn releases_of<'a>(
         &'a self,
         app: &'a AppName,
@@ -198,7 +198,7 @@ impl Node {
 }
 
 impl ObservedState {
-    /// Nothing known yet, by the reconciler whose `ReconcilerStarted` is the last one in `desired`.
+    /// The knowledge of a reconciler that has just started: none. Its `ReconcilerStarted` is the last one in `desired`.
     pub fn new(desired: &DesiredState, seed: u64, now: Time) -> Self {
         ObservedState {
             seed,
@@ -248,7 +248,7 @@ impl ObservedState {
         self.dynos.range(key(Run(0))..=key(Run(u64::MAX)))
     }
 
-    /// The step that ends a dyno that runs once at somebody's wish; none if there is no such dyno that lives.
+    /// The step that stops a dyno that runs once, for a user; none if no such dyno lives.
     pub fn stop_run_once(&self, app: &AppName, dyno: &DynoId) -> Option<Step> {
         let mut there = self.dynos_in(app, dyno);
         let (key, known) =
@@ -261,7 +261,7 @@ impl ObservedState {
         })
     }
 
-    /// What is known of these apps, and of all nodes as far as they have to do with them.
+    /// What is known of these apps, and of all nodes as far as these apps are concerned.
     pub(crate) fn select_apps(&self, apps: &BTreeSet<AppName>) -> ObservedState {
         let nodes = self.nodes.iter().map(|(id, node)| {
             let releases = apps.iter().flat_map(|app| {
@@ -282,7 +282,7 @@ impl ObservedState {
             nodes: nodes.collect(),
             dynos: dynos.map(|(k, d)| (k.clone(), d.clone())).collect(),
             crashes: crashes.map(|(k, h)| (k.clone(), h.clone())).collect(),
-            // Only for the log, where no part is.
+            // Only logs need this, and no part of the state is logged.
             crashed_in_request: BTreeSet::new(),
             exits: exits
                 .map(|(version, exit)| ((version.0.clone(), version.1), exit.clone()))
@@ -308,7 +308,7 @@ impl ObservedState {
         crashes.take_while(move |(slot, _)| slot.app == *app)
     }
 
-    /// How release processes of an app ended, as far as the ledger does not tell.
+    /// How an app's release processes ended, as far as the ledger does not say yet.
     pub fn exits_of<'a>(
         &'a self,
         app: &'a AppName,
@@ -325,8 +325,8 @@ impl ObservedState {
             || nodes.any(|node| node.releases_of(app).next().is_some())
     }
 
-    /// When the next node is taken for dead, unless it says something before. Every heartbeat moves it, so
-    /// that it is asked for here and is no part of a plan: a heartbeat alone needs no new plan.
+    /// When the next node counts as dead, unless it is heard before. Every heartbeat moves this time, so it is no part of a
+    /// plan: a heartbeat alone needs no new plan.
     pub fn next_death(&self, now: Time) -> Option<Time> {
         self.nodes
             .values()
@@ -335,8 +335,8 @@ impl ObservedState {
             .min()
     }
 
-    /// Whether a report asks for a new plan: all do, but the heartbeat of a node that is known to live, and
-    /// an inventory of what is known.
+    /// Whether a report makes a new plan necessary. All reports do, except the heartbeat of a live node and an inventory that
+    /// says nothing new.
     pub fn is_news(&self, report: &Report, now: Time) -> bool {
         if self
             .nodes
@@ -352,7 +352,7 @@ impl ObservedState {
         }
     }
 
-    /// Memory in bytes and number of the dynos that a node has or was asked to start.
+    /// Memory in bytes and number of the dynos that a node has or was told to start.
     pub fn sum_used_room(&self, node: &NodeId) -> (u64, u32) {
         let dynos = self.dynos.values().filter(|dyno| dyno.node == *node);
         dynos.fold((0, 0), |(memory, count), dyno| {
@@ -360,8 +360,8 @@ impl ObservedState {
         })
     }
 
-    /// Forgets crashes of releases that are no longer wanted and of places that are gone, and what the ledger
-    /// tells, and destroyed apps' one-offs.
+    /// Forgets crashes of releases and places that are no longer needed, ends of release processes that the ledger has, and
+    /// one-off numbers of destroyed apps.
     pub fn forget_outdated(&mut self, desired: &DesiredState) {
         self.one_offs
             .retain(|app, _| desired.apps.contains_key(app));
@@ -385,7 +385,7 @@ impl ObservedState {
         self.crashed_in_request.retain(is_wanted);
     }
 
-    /// Moves a dyno on; a change of state is for its log.
+    /// Applies an event to a dyno. A change of state is returned for the log.
     fn advance_dyno(&mut self, key: &DynoKey, event: Event, now: Time) -> Option<DynoChange> {
         let dyno = self.dynos.get_mut(key)?;
         let (from, to) = (dyno.state, next_state(dyno.state, event));
@@ -442,7 +442,7 @@ impl ObservedState {
         Some(change)
     }
 
-    /// Notes how a release process ended; what was noted first holds.
+    /// Notes how a release process ended. The first note holds.
     fn note_exit(&mut self, key: &DynoKey, exit: &ProcessExit) {
         let Some(dyno) = self.dynos.get(key) else {
             return;
@@ -453,10 +453,10 @@ impl ObservedState {
         }
     }
 
-    /// Forgets a dyno that its node has nothing left of, and the crashes before it if it was up for long.
+    /// Forgets a dyno that its node has nothing left of, and the crashes before it if the dyno was up for long.
     ///
-    /// A run that crashed by itself has been judged before. All others count here, whichever way they ended: else the
-    /// crashes of weeks would add up in a place whose dynos only requests end.
+    /// A run that crashed by itself was judged when it crashed. All other runs count here, however they ended: otherwise
+    /// the crashes of weeks would add up in a place whose dynos only end by requests.
     fn bury_dyno(&mut self, key: &DynoKey) {
         if let Some(dyno) = self.dynos.remove(key) {
             let slot = FormationSlot {

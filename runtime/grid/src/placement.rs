@@ -1,30 +1,31 @@
-//! Which node takes a dyno.
+//! The choice of a node for a dyno.
 //!
-//! Owns the choice between nodes: anti-affinity, capacity, a stable tie-break. Must not know addresses,
-//! nor how a node is asked.
+//! Owns the rules: capacity, siblings on different nodes, a stable tie-break. Must not know addresses, or how a node is
+//! told.
+
+use std::collections::BTreeMap;
 
 use crate::name::{AppName, NodeId, Version};
 use crate::observed::{FetchState, Node};
 use crate::time::Time;
-use std::collections::BTreeMap;
 
-/// A live node, as a place for dynos.
+/// A live node that may take a dyno.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Candidate {
-    /// Its name.
+    /// The name of the node.
     pub node: NodeId,
     /// Memory that is not set aside for any dyno, in bytes.
     pub free_bytes: u64,
-    /// Dynos that it can take besides those it has.
+    /// Further dynos that the node can take.
     pub free_dynos: u32,
-    /// Dynos that it has.
+    /// Dynos that the node has.
     pub dynos: u32,
-    /// How far it is with the release.
+    /// How far the node is with the release.
     pub slug: SlugPresence,
 }
 
 impl Candidate {
-    /// The node as a place for a dyno of `release`; its dynos have `memory` bytes, and are so many.
+    /// The node as a candidate for a dyno of `release`. Its dynos take `memory` bytes together, and there are `dynos` of them.
     pub(crate) fn from_node(
         id: &NodeId,
         node: &Node,
@@ -46,16 +47,16 @@ impl Candidate {
     }
 }
 
-/// How far a node is with the release of a dyno, the best first.
+/// How far a node is with the release of a dyno, best first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum SlugPresence {
     /// A dyno can start.
     Ready,
-    /// It is on its way.
+    /// The node fetches the slug.
     Coming,
-    /// The node was never asked.
+    /// The node was never told to fetch the slug.
     Missing,
-    /// The node could not have it at this time; whoever was asked longest ago is asked first.
+    /// The node could not get the slug at this time. The oldest failure is tried first.
     Failed(Time),
 }
 
@@ -66,13 +67,12 @@ impl Candidate {
     }
 }
 
-/// The node for a dyno of this size, given how many siblings (same app, process type and release) sit on
-/// each node; none if no node may take it.
+/// The node for a dyno with this much memory in bytes; none if no node may take it. `siblings` counts the dynos of the same
+/// app, process type and release on each node.
 ///
-/// Hard: the dyno fits; and siblings that all share one node are not joined there while two nodes live,
-/// so that from two dynos up one node's death leaves one. Else the node with the fewest siblings, then
-/// the one that is furthest with the release (so that a choice, once made, stays), then with the fewest
-/// dynos, then with the most free memory, then the first by name.
+/// The node must have room. If all siblings share one node and another node is alive, the dyno does not join them, so that
+/// from two dynos up the death of one node leaves a dyno. Among the rest, the order is: fewest siblings, furthest with the
+/// release (so that a choice, once made, stays), fewest dynos, most free memory, first name.
 pub fn choose_node(
     nodes: &[Candidate],
     siblings: &BTreeMap<NodeId, u32>,

@@ -12,10 +12,10 @@ pub use line::{
     WaitStatus,
 };
 
-use crate::desired::Limits;
-
 use std::ops::RangeInclusive;
 use std::time::Duration;
+
+use crate::desired::Limits;
 
 /// Requests that may wait at once for each web dyno of an app.
 pub const WAITING_PER_DYNO_MAX: u32 = 100;

@@ -1,11 +1,12 @@
 //! Points in time as plain numbers.
 //!
-//! Owns arithmetic on time. Must not know any clock: whoever calls says what time it is.
+//! Owns arithmetic on time. Must not know any clock: callers pass the time.
 
-use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::ops::{Add, Sub};
 use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
 
 /// Microseconds since an arbitrary start that the caller chose once.
 ///

@@ -1,18 +1,20 @@
-//! Dyno time and its price.
+//! Dyno time, and its price.
 //!
 //! Owns how intervals become dyno-seconds and money. Must not know how intervals are stored.
 
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
 use crate::name::{AppName, DynoKey, ProcessType};
 use crate::time::Time;
-use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
 
 /// Seconds of an hour.
 const HOUR_SECS: u64 = 3_600;
 
-/// One dyno's time, from its start to its end or to when the record was made.
+/// The time of one dyno, from its start to its end or to the time of the record.
 ///
-/// A record of the same run replaces a shorter one, so that a repeated or later record bills nothing twice.
+/// A longer record of a run replaces a shorter one, so that repeated and later records bill no time twice.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct UsageInterval {
     /// The dyno.
@@ -21,16 +23,16 @@ pub struct UsageInterval {
     pub memory_bytes: u64,
     /// When it started.
     pub from: Time,
-    /// When it ended, or how far the record goes.
+    /// When the dyno ended, or the time of the record.
     pub to: Time,
 }
 
-/// What an hour of a dyno costs. The operator's setting.
+/// The price of dyno time, a setting of the operator.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DynoPrices {
-    /// Dynos of an app that cost nothing at any moment.
+    /// Dynos of an app that are free of charge at any moment.
     pub free_dynos: u32,
-    /// Each further one, in millionths of a dollar an hour.
+    /// The price of each further dyno, in millionths of a dollar an hour.
     pub micros_per_hour: u64,
 }
 
@@ -67,7 +69,7 @@ impl Bill {
     }
 }
 
-/// The bill of each app for these intervals, in whatever order and however often they are given.
+/// The bill of each app for these intervals. Order and repetition of the intervals do not matter.
 pub fn compute_bills(intervals: &[UsageInterval], prices: DynoPrices) -> BTreeMap<AppName, Bill> {
     let mut runs: BTreeMap<&DynoKey, &UsageInterval> = BTreeMap::new();
     for interval in intervals {
@@ -85,7 +87,7 @@ pub fn compute_bills(intervals: &[UsageInterval], prices: DynoPrices) -> BTreeMa
         .collect()
 }
 
-/// A time in whole seconds, rounded down: so the seconds of intervals that touch add up.
+/// A time in whole seconds, rounded down, so that the seconds of adjacent intervals add up.
 fn second(time: Time) -> u64 {
     time.micros() / 1_000_000
 }

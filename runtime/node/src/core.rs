@@ -130,7 +130,7 @@ impl NodeCore {
         tasks.spawn(forward_reports(reports, control.clone(), meter));
         let log = tokio::spawn(forward_log_events(events, logs.clone()));
         let inventory = Inventory::new_local(id, NODE_MEMORY_BYTES, NODE_DYNOS_MAX);
-        control.report(Report::Node(inventory)).await?;
+        control.send_report(Report::Node(inventory)).await?;
         Ok(NodeCore {
             control,
             router,
@@ -164,7 +164,7 @@ impl NodeCore {
         timeout: Duration,
         ready: watch::Sender<bool>,
     ) -> impl Future<Output = ()> + Send + use<> {
-        let mut published = self.control.published();
+        let mut published = self.control.watch_published();
         async move {
             let has_all = |published: &PublishedReleases| {
                 let is_up = |app| published.get(app).is_some_and(Option::is_some);
@@ -228,7 +228,7 @@ async fn forward_reports(
 ) {
     while let Some(report) = reports.recv().await {
         meter.record_report(&report);
-        if control.report(report).await.is_err() {
+        if control.send_report(report).await.is_err() {
             return;
         }
     }

@@ -58,7 +58,9 @@ impl RunningNode {
                 app: app.clone(),
                 hostnames: Vec::new(),
             };
-            control.command(create, Actor::now(ACTOR), None).await?;
+            control
+                .execute_command(create, Actor::now(ACTOR), None)
+                .await?;
         }
         let deploy = Command::Deploy {
             app: app.clone(),
@@ -70,12 +72,14 @@ impl RunningNode {
                 formation: deploy.formation,
             },
         };
-        let accepted = control.command(deploy, Actor::now(ACTOR), None).await?;
+        let accepted = control
+            .execute_command(deploy, Actor::now(ACTOR), None)
+            .await?;
         let Some(version) = accepted.version else {
             return Ok(());
         };
-        match control.outcome(app, version).await? {
-            ReleaseOutcome::Serving => control.until_published(app, version).await,
+        match control.wait_for_outcome(app, version).await? {
+            ReleaseOutcome::Serving => control.wait_until_published(app, version).await,
             ReleaseOutcome::Superseded(_) | ReleaseOutcome::Destroyed => {}
             ReleaseOutcome::Failed(reason) => {
                 let app = app.clone();

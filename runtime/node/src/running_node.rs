@@ -19,14 +19,14 @@ use crate::data_folder::DataFolder;
 use crate::error::{NodeFailure, SocketPurpose, SpawnError};
 use crate::log_queue::{AppLogWriter, LogQueue, LogThread, NodeLogWriter, start_log_thread};
 use crate::observer::{NodeEvent, NodeObserver, SharedObserver};
-use crate::server::{Readiness, RunningServer, ServerStart, ServerStores, open_logs};
+use crate::server::{Readiness, RunningServer, ServerStartParts, ServerStores, open_logs};
 
 /// A node of this process. Several nodes may run side by side, each with folders and ports of its own.
 ///
 /// Dropping it ends everything at once; [`drain`](RunningNode::drain) lets requests finish first.
 pub struct RunningNode {
     pub(crate) core: NodeCore,
-    router: Option<router::Server>,
+    router: Option<router::RouterServer>,
     app_address: SocketAddr,
     server: Option<RunningServer>,
     drain_grace: DrainGrace,
@@ -191,7 +191,7 @@ async fn spawn_server(
 /// The parts of a server that has started.
 struct ServerParts {
     core: NodeCore,
-    router: router::Server,
+    router: router::RouterServer,
     server: RunningServer,
     app_address: SocketAddr,
     drain_grace: DrainGrace,
@@ -233,7 +233,7 @@ async fn start_server(
         apps: app_address,
         api: Some(api_address),
     });
-    let start = ServerStart {
+    let start = ServerStartParts {
         config: &config,
         data,
         stores,

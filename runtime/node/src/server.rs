@@ -68,7 +68,7 @@ pub(crate) fn open_logs(
 ) -> Result<AppLogs, SpawnError> {
     let folder = config.log_folder.clone().unwrap_or_else(|| data.logs());
     match LogFiles::open(&folder) {
-        Ok(files) => Ok(AppLogs::kept_in(files)),
+        Ok(files) => Ok(AppLogs::with_files(files)),
         Err(error) if error.is_full() => {
             observer.on_event(NodeEvent::LogsNotKept(error));
             Ok(AppLogs::new())
@@ -78,7 +78,7 @@ pub(crate) fn open_logs(
 }
 
 /// What the server's part of a node is started with.
-pub(crate) struct ServerStart<'a> {
+pub(crate) struct ServerStartParts<'a> {
     pub(crate) config: &'a ServerConfig,
     pub(crate) data: &'a DataFolder,
     pub(crate) stores: ServerStores,
@@ -103,11 +103,11 @@ pub(crate) struct RunningServer {
 impl RunningServer {
     /// Starts all of it on a node whose router accepts connections.
     pub(crate) async fn start(
-        start: ServerStart<'_>,
+        start: ServerStartParts<'_>,
         core: &NodeCore,
         ready: Readiness,
     ) -> Result<RunningServer, SpawnError> {
-        let ServerStart {
+        let ServerStartParts {
             config,
             data,
             stores,
@@ -148,7 +148,7 @@ impl RunningServer {
         let usage = tokio::spawn(usage);
         let pruner = slug_pruner::prune_slugs(stores.slugs, control.clone(), Arc::clone(&observer));
         tasks.spawn(pruner);
-        tasks.spawn(watch_ledger(control.trouble(), observer));
+        tasks.spawn(watch_ledger(control.watch_ledger_trouble(), observer));
         Ok(RunningServer {
             api_address,
             ready,

@@ -17,7 +17,7 @@ use exchange::{Call, CallEnd, DynoHandle, DynoRequest, Kill, Reply};
 use grid::name::{AppName, DynoId, DynoKey, Generation, ProcessType, Run};
 use grid::protocol::{Route, RouteTarget};
 use http::{HeaderValue, Method, Version};
-use router::{Hosts, Limits, Peer, Record, Router};
+use router::{AccessRecord, Hosts, Peer, Router, RouterLimits};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
 use tokio::runtime::Runtime;
 
@@ -117,7 +117,11 @@ fn fresh(app: &AppName, dynos: u32, yields: bool) -> Vec<Page> {
 
 /// A router with so many apps of one dyno each.
 fn router(apps: u32, yields: bool) -> Router<Page> {
-    let router = Router::new(Hosts::Named, Limits::default(), Arc::new(|_: &Record| {}));
+    let router = Router::new(
+        Hosts::Named,
+        RouterLimits::default(),
+        Arc::new(|_: &AccessRecord| {}),
+    );
     for number in 0..apps {
         let app: AppName = format!("app-{number}").parse().expect("valid");
         let published = router.publish(route(&app, 1), fresh(&app, 1, yields));
@@ -142,7 +146,7 @@ impl Client {
             port: 8080,
             tls: false,
         };
-        runtime.spawn(async move { router.connection(server, peer).await });
+        runtime.spawn(async move { router.serve(server, peer).await });
         let request = format!("GET /path?a=b HTTP/1.1\r\nHost: app-{app}.localhost\r\n\r\n");
         Client {
             pipe,
@@ -231,7 +235,7 @@ fn publishing(criterion: &mut Criterion) {
 }
 
 fn log_line(criterion: &mut Criterion) {
-    let record = Record {
+    let record = AccessRecord {
         at: SystemTime::now(),
         app: "hello".parse().ok(),
         code: None,

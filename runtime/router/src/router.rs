@@ -1,43 +1,47 @@
-//! The router as its owner sees it.
+//! The router as its owner uses it.
 //!
-//! Owns nothing itself: it ties routes, hub and connections together.
+//! Connects routes, shared state and connections; owns nothing else.
 
-use crate::connection::http1;
-use crate::limits::Limits;
-use crate::log::access_log::Sink;
-use crate::log::statistics::{Stats, Statuses};
-use crate::request::forwarded::TrustedProxies;
-use crate::request::routing_table::{Hosts, Routes};
-use crate::request::sleep_sweeper;
-use crate::shared::connection_state::Peer;
-use crate::shared::router_shared::Hub;
-use exchange::DynoHandle;
-use exchange::SpillFolder;
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use exchange::{DynoHandle, SpillFolder};
 use grid::name::AppName;
 use grid::protocol::{Refusal, Route};
 use grid::routing::{Load, StaleRoute};
-use std::path::PathBuf;
-use std::sync::Arc;
 use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpListener;
+
+use crate::connection::accept::RouterServer;
+use crate::connection::serve_connection::serve_connection;
+use crate::limits::RouterLimits;
+use crate::log::access_log::AccessLogSink;
+use crate::log::statistics::{RouterStatistics, StatusCounts};
+use crate::request::routing_table::{Hosts, Routes};
+use crate::request::sleep_sweeper::run_sweeper;
+use crate::shared::connection_state::Peer;
+use crate::shared::router_shared::RouterShared;
+use crate::shared::trusted_proxies::TrustedProxies;
 
 /// Hands requests to free dynos. Cheap to clone: all clones are one router.
 #[derive(Debug)]
 pub struct Router<D: DynoHandle> {
-    pub(crate) routes: Arc<Routes<D>>,
-    pub(crate) hub: Arc<Hub>,
+    routes: Arc<Routes<D>>,
+    shared: Arc<RouterShared>,
 }
 
-/// What differs between routers.
+/// Settings of a router.
 #[derive(Clone, Debug, Default)]
 pub struct RouterConfig {
     /// Which hosts lead to apps.
     pub hosts: Hosts,
-    /// The bounds that an operator may set.
-    pub limits: Limits,
+    /// The limits that an operator may set.
+    pub limits: RouterLimits,
     /// Proxies whose `X-Forwarded-For`, `-Proto`, `-Port`, `-Host` and `Forwarded` are believed.
     pub trusted: TrustedProxies,
-    /// A folder for what slow readers leave of responses larger than the buffer. It must exist; without one, or if it
-    /// takes nothing, guests wait for their clients.
+    /// An existing folder for responses that are larger than the buffer and read slowly. Without a folder, or if it takes
+    /// nothing, guests wait for their clients.
     pub spill: Option<PathBuf>,
 }
 
@@ -45,37 +49,38 @@ impl<D: DynoHandle> Clone for Router<D> {
     fn clone(&self) -> Self {
         Router {
             routes: self.routes.clone(),
-            hub: self.hub.clone(),
+            shared: self.shared.clone(),
         }
     }
 }
 
 impl<D: DynoHandle> Router<D> {
-    /// A router without routes, which trusts no proxy and keeps nothing on disk. Each request that ends is told to
-    /// `sink`.
-    pub fn new(hosts: Hosts, limits: Limits, sink: Sink) -> Self {
+    /// A router without routes, which trusts no proxy and keeps nothing on disk. Each request that ends is written to
+    /// `access_log`.
+    pub fn new(hosts: Hosts, limits: RouterLimits, access_log: AccessLogSink) -> Self {
         let config = RouterConfig {
             hosts,
             limits,
             ..RouterConfig::default()
         };
-        Router::with_config(config, sink)
+        Router::with_config(config, access_log)
     }
 
-    /// A router without routes. Each request that ends is told to `sink`.
-    pub fn with_config(config: RouterConfig, sink: Sink) -> Self {
-        let spill = config.spill.map(SpillFolder::new);
+    /// A router without routes. Each request that ends is written to `access_log`.
+    pub fn with_config(config: RouterConfig, access_log: AccessLogSink) -> Self {
+        let spill_folder = config.spill.map(SpillFolder::new);
+        let trusted = config.trusted;
         Router {
             routes: Arc::new(Routes::new(config.hosts)),
-            hub: Hub::new(config.limits, config.trusted, spill, sink),
+            shared: RouterShared::new(config.limits, trusted, spill_folder, access_log),
         }
     }
 
-    /// Puts an app's route in place of the one before, at once and whole; the same generation again does no harm.
+    /// Replaces an app's route, at once and as a whole. Publishing the same generation again has no effect.
     ///
-    /// `fresh` has a handle for each dyno of the route that was in no earlier one. Handles of dynos that the
-    /// route does not name are dropped: the free ones now, the busy ones when they come back. Requests that wait
-    /// go on waiting, unless the route refuses them.
+    /// `fresh` has a handle for each dyno of the route that was in no earlier route. Handles of dynos that the route does
+    /// not name are dropped: free ones now, busy ones when they come back. Waiting requests go on waiting, unless the
+    /// route refuses them.
     ///
     /// The first route with a time after which dynos sleep starts the sweeper's task, on the runtime of the caller.
     ///
@@ -83,21 +88,21 @@ impl<D: DynoHandle> Router<D> {
     /// [`StaleRoute`] if a later generation is published; `fresh` is dropped then.
     ///
     /// # Panics
-    /// If it starts the sweeper and there is no runtime.
+    /// If the call starts the sweeper and there is no runtime.
     pub fn publish(&self, route: Route, fresh: Vec<D>) -> Result<(), StaleRoute> {
-        let _publishing = self.routes.publishing();
-        self.routes.app(&route.app).publish(&route, fresh)?;
+        let _publishing = self.routes.lock_publishing();
+        self.routes.app_or_new(&route.app).publish(&route, fresh)?;
         self.routes.set_hostnames(&route.app, &route.hostnames);
-        if route.idle_after.is_some() && self.routes.wants_sweeper() {
-            tokio::spawn(sleep_sweeper::run(Arc::downgrade(&self.routes)));
+        if route.idle_after.is_some() && self.routes.claim_sweeper() {
+            tokio::spawn(run_sweeper(Arc::downgrade(&self.routes)));
         }
-        if self.hub.is_forced() {
+        if self.shared.is_forced() {
             self.force();
         }
         Ok(())
     }
 
-    /// Forgets an app: its hosts lead nowhere, its free handles are dropped, its waiting requests get H14. Requests
+    /// Forgets an app: its hosts lead nowhere, its free handles are dropped, and its waiting requests get H14. Requests
     /// that have a dyno are finished, and their handles dropped then.
     pub fn withdraw(&self, app: &AppName) {
         if let Some(app) = self.routes.remove(app) {
@@ -105,53 +110,53 @@ impl<D: DynoHandle> Router<D> {
         }
     }
 
-    /// How busy an app is.
+    /// How busy an app is; `None` if it has no route.
     pub fn load(&self, app: &AppName) -> Option<Load> {
-        self.routes.known(app).map(|app| app.load())
+        self.routes.app(app).map(|app| app.load())
     }
 
     /// How busy each app is, sorted by name.
     pub fn loads(&self) -> Vec<(AppName, Load)> {
-        let apps = self.routes.all().into_iter();
+        let apps = self.routes.all_apps().into_iter();
         apps.map(|app| (app.name.clone(), app.load())).collect()
     }
 
     /// Requests of each app that have ended since its first route, sorted by name.
-    pub fn served(&self) -> Vec<(AppName, Statuses)> {
-        let apps = self.routes.all().into_iter();
-        apps.map(|app| (app.name.clone(), app.tally.read()))
+    pub fn served(&self) -> Vec<(AppName, StatusCounts)> {
+        let apps = self.routes.all_apps().into_iter();
+        apps.map(|app| (app.name.clone(), app.counters.read()))
             .collect()
     }
 
     /// The counters.
-    pub fn stats(&self) -> Stats {
-        self.hub.counters.read(self.hub.buffers.used())
+    pub fn statistics(&self) -> RouterStatistics {
+        let buffered = self.shared.response_memory.used();
+        self.shared.counters.read(buffered)
     }
 
-    /// Serves one connection to its end, HTTP/1 or HTTP/2, whichever the client speaks.
+    /// Accepts connections from `listener`: HTTP/1.1, and HTTP/2 with prior knowledge, without encryption.
     ///
-    /// This is where an accepted socket goes, and a TLS stream after its handshake. The future is the
-    /// connection: to drop it closes it.
-    pub async fn connection<S>(&self, io: S, peer: Peer)
+    /// # Errors
+    /// If the socket has no address.
+    pub fn listen(&self, listener: TcpListener) -> io::Result<RouterServer> {
+        RouterServer::start(self.routes.clone(), self.shared.clone(), listener)
+    }
+
+    /// Serves one connection to its end, in HTTP/1 or HTTP/2, as the client chooses.
+    ///
+    /// `io` is an accepted socket, or a TLS stream after its handshake. Dropping the future closes the connection.
+    pub async fn serve<S>(&self, io: S, peer: Peer)
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
-        http1::run(
-            self.routes.clone(),
-            self.hub.clone(),
-            io,
-            peer,
-            |_| {}, // A stream of any kind has no reset.
-        )
-        .await;
+        // Only sockets can be reset, and `io` may be any stream.
+        let reset = |_: &S| {};
+        serve_connection(self.routes.clone(), self.shared.clone(), io, peer, reset).await;
     }
 
-    /// Refuses what waits and what comes, and ends what runs, with H24. The grace time of a server that closes is
-    /// over then, whatever it was.
+    /// Refuses waiting and new requests, and ends running ones, with H24. Ends the grace time of a server that closes.
     pub fn force(&self) {
-        for app in self.routes.all() {
-            app.refuse(Refusal::ForcedClose);
-        }
-        self.hub.force();
+        self.routes.refuse_all(Refusal::ForcedClose);
+        self.shared.force();
     }
 }

@@ -57,7 +57,13 @@ impl DynoProcess {
 
     /// Waits for the line with the URL, and gives its port.
     pub fn wait_for_port(&self) -> u16 {
-        let line = self.wait_for_line("the URL", |line| line.contains(" is up: http://"));
+        self.wait_for_port_within(PATIENCE)
+    }
+
+    /// Waits for the line with the URL for this long, such as for an app whose component is not compiled yet.
+    pub fn wait_for_port_within(&self, patience: Duration) -> u16 {
+        let is_url = |line: &str| line.contains(" is up: http://");
+        let line = self.wait_within(patience, 0, "the URL", is_url);
         let port = line.rsplit(':').next().unwrap().trim_end_matches('/');
         port.parse().unwrap()
     }
@@ -109,7 +115,17 @@ impl DynoProcess {
         what: &str,
         fits: impl Fn(&str) -> bool,
     ) -> String {
-        let deadline = Instant::now() + PATIENCE;
+        self.wait_within(PATIENCE, mark, what, fits)
+    }
+
+    fn wait_within(
+        &self,
+        patience: Duration,
+        mark: usize,
+        what: &str,
+        fits: impl Fn(&str) -> bool,
+    ) -> String {
+        let deadline = Instant::now() + patience;
         let mut lines = self.output.lines.lock();
         loop {
             if let Some(line) = lines.iter().skip(mark).find(|line| fits(line)) {

@@ -1,5 +1,5 @@
-//! Owns what is answered to a request, as users of a static host expect it (RFC 9110).
-//! Must not know WASI, nor read files: it says which part of which file is to be sent.
+//! Owns the answer to a request, as a static host gives it (RFC 9110).
+//! Must not know WASI, nor read files: an answer names the part of a file to send.
 
 use std::time::SystemTime;
 
@@ -10,22 +10,22 @@ use http::header::{
 };
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode};
 
-use crate::conditions::{Outcome, Version};
-use crate::range::{Asked, parse_range};
-use crate::site::{Found, Site, SiteFile};
+use crate::conditions::{ConditionOutcome, FileVersion};
+use crate::range::{RangeRequest, parse_range};
+use crate::site::{PathTarget, Site, SiteFile};
 
-/// Browsers keep files, and ask each time whether they are still good: that costs a 304, and a deploy is seen at once.
+/// Browsers keep files but revalidate them each time: this costs a 304, and a deploy takes effect at once.
 const CACHE: &str = "public, max-age=0, must-revalidate";
-/// Encodings of files that lie beside the plain ones: the best first, with the end of such a file's name.
+/// Encodings of files beside the plain ones, the best first, each with the ending of such a file's name.
 const ENCODINGS: [(&str, &str); 3] = [("br", "br"), ("zstd", "zst"), ("gzip", "gz")];
 
-/// A response whose content is still to be read.
+/// A response whose content is not read yet.
 #[derive(Debug)]
-pub(crate) struct Answer(Response<Content>);
+pub(crate) struct SiteAnswer(Response<ResponseContent>);
 
 /// The content of a response.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Content {
+pub(crate) enum ResponseContent {
     Nothing,
     Text(String),
     /// A part of a file.
@@ -36,75 +36,75 @@ pub(crate) enum Content {
     },
 }
 
-impl Answer {
-    fn new(status: StatusCode, content: Content) -> Answer {
+impl SiteAnswer {
+    fn new(status: StatusCode, content: ResponseContent) -> SiteAnswer {
         let mut response = Response::new(content);
         *response.status_mut() = status;
-        Answer(response)
+        SiteAnswer(response)
     }
 
-    /// A few words, for people.
-    pub(crate) fn of_text(status: StatusCode, text: &str) -> Answer {
-        let answer = Answer::new(status, Content::Text(text.to_owned()));
+    /// A response with a short text.
+    pub(crate) fn of_text(status: StatusCode, text: &str) -> SiteAnswer {
+        let answer = SiteAnswer::new(status, ResponseContent::Text(text.to_owned()));
         answer
             .with(CONTENT_TYPE, "text/plain; charset=utf-8")
             .with(CONTENT_LENGTH, &text.len().to_string())
     }
 
-    fn with(mut self, name: HeaderName, value: &str) -> Answer {
+    fn with(mut self, name: HeaderName, value: &str) -> SiteAnswer {
         if let Ok(value) = HeaderValue::from_str(value) {
             self.0.headers_mut().insert(name, value);
         }
         self
     }
 
-    /// As for HEAD: the same head, and nothing after it.
-    fn without_content(mut self) -> Answer {
-        *self.0.body_mut() = Content::Nothing;
+    /// The same head without content, as for HEAD.
+    fn without_content(mut self) -> SiteAnswer {
+        *self.0.body_mut() = ResponseContent::Nothing;
         self
     }
 
     /// The response's head, and its content.
-    pub(crate) fn into_parts(self) -> (Response<()>, Content) {
+    pub(crate) fn into_parts(self) -> (Response<()>, ResponseContent) {
         let (head, content) = self.0.into_parts();
         (Response::from_parts(head, ()), content)
     }
 }
 
-/// Answers a request. `modified` tells when a file, by its place, was last changed.
+/// Answers a request. `modified` gives the modification time of a file by its path on the disk.
 pub(crate) fn answer<B>(
     site: &Site,
     request: &Request<B>,
     modified: &dyn Fn(&str) -> Option<SystemTime>,
     served_since: SystemTime,
-) -> Answer {
+) -> SiteAnswer {
     let method = request.method();
     if method != Method::GET && method != Method::HEAD {
         let text = "this site answers GET and HEAD\n";
-        return Answer::of_text(StatusCode::METHOD_NOT_ALLOWED, text).with(ALLOW, "GET, HEAD");
+        return SiteAnswer::of_text(StatusCode::METHOD_NOT_ALLOWED, text).with(ALLOW, "GET, HEAD");
     }
     let answered = match site.find(request.uri().path()) {
-        Found::File(name, file) => {
+        PathTarget::File(name, file) => {
             let found = FoundFile { site, name, file };
             found.answer(request.headers(), method, modified, served_since)
         }
-        Found::Folder(path) => {
+        PathTarget::Folder(path) => {
             let query = request
                 .uri()
                 .query()
                 .map_or(String::new(), |query| format!("?{query}"));
             let text = "this is a folder: its address ends with /\n";
-            Answer::of_text(StatusCode::MOVED_PERMANENTLY, text)
+            SiteAnswer::of_text(StatusCode::MOVED_PERMANENTLY, text)
                 .with(LOCATION, &format!("{path}{query}"))
         }
-        Found::Nothing(Some((name, file))) => {
-            let answer = Answer::new(StatusCode::NOT_FOUND, whole(site, name, file));
+        PathTarget::Nothing(Some((name, file))) => {
+            let answer = SiteAnswer::new(StatusCode::NOT_FOUND, whole(site, name, file));
             answer
                 .with(CONTENT_TYPE, &content_type(name))
                 .with(CONTENT_LENGTH, &file.bytes.to_string())
         }
-        Found::Nothing(None) => {
-            Answer::of_text(StatusCode::NOT_FOUND, "404: there is no such page\n")
+        PathTarget::Nothing(None) => {
+            SiteAnswer::of_text(StatusCode::NOT_FOUND, "404: there is no such page\n")
         }
     };
     if method == Method::HEAD {
@@ -114,10 +114,10 @@ pub(crate) fn answer<B>(
     }
 }
 
-/// A file that a request means.
+/// The file that the path of a request names.
 struct FoundFile<'s> {
     site: &'s Site,
-    /// The name that tells what it is, without the ending of an encoding.
+    /// The name that tells the content type, without the ending of an encoding.
     name: &'s str,
     file: &'s SiteFile,
 }
@@ -129,9 +129,9 @@ impl FoundFile<'_> {
         method: &Method,
         modified: &dyn Fn(&str) -> Option<SystemTime>,
         served_since: SystemTime,
-    ) -> Answer {
+    ) -> SiteAnswer {
         let range = headers.get(RANGE).filter(|_| method == Method::GET);
-        // A part is always one of the plain file.
+        // Ranges always refer to the plain file.
         let encoded = if range.is_none() {
             self.encoded_for(headers)
         } else {
@@ -141,42 +141,45 @@ impl FoundFile<'_> {
             Some((encoding, found)) => (Some(encoding), found),
             None => (None, (self.name, self.file)),
         };
-        let modified = modified(&self.site.place(name));
+        let modified = modified(&self.site.disk_path(name));
         let tag = format!("\"{}\"", file.digest);
-        let version = Version {
+        let version = FileVersion {
             tag: &tag,
             modified,
             served_since,
         };
-        let head = |status, content| self.head(Answer::new(status, content), &version);
+        let head = |status, content| self.head(SiteAnswer::new(status, content), &version);
         match version.check(headers) {
-            Outcome::NotModified => return head(StatusCode::NOT_MODIFIED, Content::Nothing),
-            Outcome::Failed => {
-                let text = "the file is another one than the request wants\n";
-                return Answer::of_text(StatusCode::PRECONDITION_FAILED, text).with(ETAG, &tag);
+            ConditionOutcome::NotModified => {
+                return head(StatusCode::NOT_MODIFIED, ResponseContent::Nothing);
             }
-            Outcome::Send => {}
+            ConditionOutcome::Failed => {
+                let text =
+                    "the file has changed: this is not the version that the request asks for\n";
+                return SiteAnswer::of_text(StatusCode::PRECONDITION_FAILED, text).with(ETAG, &tag);
+            }
+            ConditionOutcome::Send => {}
         }
         let range = range
             .filter(|_| version.may_send_part(headers))
             .and_then(|range| range.to_str().ok());
         let answer = match parse_range(range, file.bytes) {
-            Asked::All => head(StatusCode::OK, whole(self.site, name, file))
+            RangeRequest::All => head(StatusCode::OK, whole(self.site, name, file))
                 .with(CONTENT_LENGTH, &file.bytes.to_string()),
-            Asked::Part(from, bytes) => {
-                let (path, all) = (self.site.place(name), file.bytes);
+            RangeRequest::Part(from, bytes) => {
+                let (path, all) = (self.site.disk_path(name), file.bytes);
                 let shown = format!("bytes {from}-{}/{all}", from + bytes - 1);
                 head(
                     StatusCode::PARTIAL_CONTENT,
-                    Content::File { path, from, bytes },
+                    ResponseContent::File { path, from, bytes },
                 )
                 .with(CONTENT_RANGE, &shown)
                 .with(CONTENT_LENGTH, &bytes.to_string())
             }
-            Asked::Outside => {
-                let text = "the file is not that long\n";
+            RangeRequest::Outside => {
+                let text = "the file is shorter than the range that the request asks for\n";
                 let shown = format!("bytes */{}", file.bytes);
-                return Answer::of_text(StatusCode::RANGE_NOT_SATISFIABLE, text)
+                return SiteAnswer::of_text(StatusCode::RANGE_NOT_SATISFIABLE, text)
                     .with(CONTENT_RANGE, &shown);
             }
         };
@@ -190,8 +193,8 @@ impl FoundFile<'_> {
         }
     }
 
-    /// What 200, 206 and 304 have in common.
-    fn head(&self, answer: Answer, version: &Version<'_>) -> Answer {
+    /// Adds the headers that 200, 206 and 304 have in common.
+    fn head(&self, answer: SiteAnswer, version: &FileVersion<'_>) -> SiteAnswer {
         let answer = answer.with(ETAG, version.tag).with(CACHE_CONTROL, CACHE);
         let answer = match version.modified {
             Some(modified) => answer.with(LAST_MODIFIED, &httpdate::fmt_http_date(modified)),
@@ -204,7 +207,7 @@ impl FoundFile<'_> {
         }
     }
 
-    /// The encoded file beside this one that the client takes, if there is one.
+    /// The first encoded file beside this one that the client accepts.
     fn encoded_for(&self, headers: &HeaderMap) -> Option<(&'static str, (&str, &SiteFile))> {
         let mut encodings = ENCODINGS
             .iter()
@@ -213,15 +216,16 @@ impl FoundFile<'_> {
     }
 }
 
-fn whole(site: &Site, name: &str, file: &SiteFile) -> Content {
-    Content::File {
-        path: site.place(name),
+/// The content of a whole file.
+fn whole(site: &Site, name: &str, file: &SiteFile) -> ResponseContent {
+    ResponseContent::File {
+        path: site.disk_path(name),
         from: 0,
         bytes: file.bytes,
     }
 }
 
-/// Whether a client names an encoding among those that it takes, with a weight over 0.
+/// Whether a client accepts an encoding by name, with a weight over 0.
 fn accepts(headers: &HeaderMap, encoding: &str) -> bool {
     let lines = headers.get_all(ACCEPT_ENCODING).iter();
     let mut named = lines
@@ -236,7 +240,7 @@ fn accepts(headers: &HeaderMap, encoding: &str) -> bool {
     })
 }
 
-/// The type of a file by its name's ending; text is UTF-8.
+/// The content type of a file by the ending of its name. Text is UTF-8.
 fn content_type(name: &str) -> String {
     let guess = mime_guess::from_path(name).first_or_octet_stream();
     let text = match guess.essence_str() {

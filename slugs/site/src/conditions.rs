@@ -6,36 +6,36 @@ use std::time::SystemTime;
 use http::HeaderMap;
 use http::header::{IF_MATCH, IF_MODIFIED_SINCE, IF_NONE_MATCH, IF_RANGE, IF_UNMODIFIED_SINCE};
 
-/// What the conditions of a request come to.
+/// The result of a request's conditions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Outcome {
-    /// Send it.
+pub(crate) enum ConditionOutcome {
+    /// Send the file.
     Send,
-    /// The client has it: 304.
+    /// The client has this version: 304.
     NotModified,
     /// The client wants another version: 412.
     Failed,
 }
 
-/// What a client can compare: a strong entity tag with its quotes, and a time.
+/// The version of a file: a strong entity tag with its quotes, and a modification time.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Version<'a> {
+pub(crate) struct FileVersion<'a> {
     pub(crate) tag: &'a str,
     pub(crate) modified: Option<SystemTime>,
-    /// Since when this program serves it.
+    /// When this program began to serve the file.
     pub(crate) served_since: SystemTime,
 }
 
-impl Version<'_> {
+impl FileVersion<'_> {
     /// Evaluates the conditions in the order of RFC 9110, 13.2.2.
-    pub(crate) fn check(&self, headers: &HeaderMap) -> Outcome {
+    pub(crate) fn check(&self, headers: &HeaderMap) -> ConditionOutcome {
         let is_met = match joined(headers, IF_MATCH.as_str()) {
             Some(tags) => self.is_listed(&tags, false),
             None => text(headers, IF_UNMODIFIED_SINCE.as_str())
                 .is_none_or(|date| !self.is_newer_than(date)),
         };
         if !is_met {
-            return Outcome::Failed;
+            return ConditionOutcome::Failed;
         }
         let is_known = match joined(headers, IF_NONE_MATCH.as_str()) {
             Some(tags) => self.is_listed(&tags, true),
@@ -43,13 +43,13 @@ impl Version<'_> {
                 .is_some_and(|date| self.is_of(date) || self.is_served_at(date)),
         };
         if is_known {
-            Outcome::NotModified
+            ConditionOutcome::NotModified
         } else {
-            Outcome::Send
+            ConditionOutcome::Send
         }
     }
 
-    /// Whether a range may be sent: without `If-Range`, or if that names this version.
+    /// Whether a range may be sent: if there is no `If-Range`, or it names this version.
     pub(crate) fn may_send_part(&self, headers: &HeaderMap) -> bool {
         text(headers, IF_RANGE.as_str()).is_none_or(|of| of.trim() == self.tag || self.is_of(of))
     }
@@ -60,14 +60,14 @@ impl Version<'_> {
         tags.any(|tag| plain(tag) || (weakly && tag.strip_prefix("W/").is_some_and(plain)))
     }
 
-    /// Whether the client's copy is of this very time.
+    /// Whether the client's copy has exactly this modification time.
     fn is_of(&self, date: &str) -> bool {
         let date = httpdate::parse_http_date(date.trim()).ok();
         date.is_some() && date.map(seconds) == self.modified.map(seconds)
     }
 
-    /// Whether the client's copy is from when this version was served. A copy that is only newer than the file is no
-    /// proof: after a rollback, older files are the current ones.
+    /// Whether the client's copy was made while this version was served. A copy that is merely newer than the file proves
+    /// nothing: after a rollback, older files are the current ones.
     fn is_served_at(&self, date: &str) -> bool {
         let date = httpdate::parse_http_date(date.trim());
         date.is_ok_and(|date| seconds(date) >= seconds(self.served_since))
@@ -110,14 +110,14 @@ mod tests {
 
     const DATE: &str = "Sun, 06 Nov 1994 08:49:37 GMT";
 
-    fn check(lines: &[(&'static str, &str)]) -> Outcome {
+    fn check(lines: &[(&'static str, &str)]) -> ConditionOutcome {
         let mut headers = HeaderMap::new();
         for (name, value) in lines {
             headers.append(*name, value.parse().expect("a value"));
         }
         let modified =
             httpdate::parse_http_date(DATE).expect("a date") + Duration::from_millis(400);
-        let version = Version {
+        let version = FileVersion {
             tag: "\"aa\"",
             modified: Some(modified),
             served_since: modified + Duration::from_secs(60),
@@ -127,7 +127,7 @@ mod tests {
 
     #[test]
     fn conditions_of_rfc_9110() {
-        use Outcome::{Failed, NotModified, Send};
+        use ConditionOutcome::{Failed, NotModified, Send};
         let (earlier, later) = (
             "Sun, 06 Nov 1994 08:49:36 GMT",
             "Sun, 06 Nov 1994 08:49:38 GMT",

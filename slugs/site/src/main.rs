@@ -13,7 +13,7 @@ use std::io::{self, Read, Seek, SeekFrom};
 use std::sync::OnceLock;
 use std::time::SystemTime;
 
-use answer::{Answer, Content, answer};
+use answer::{ResponseContent, SiteAnswer, answer};
 use site::Site;
 use wstd::http::{Body, Error, Request, Response, StatusCode};
 
@@ -43,7 +43,7 @@ fn modified(file: &str) -> Option<SystemTime> {
 async fn main(request: Request<Body>) -> Result<Response<Body>, Error> {
     let answered = match site() {
         Some(site) => answer(site, &request, &modified, served_since()),
-        None => Answer::of_text(
+        None => SiteAnswer::of_text(
             StatusCode::INTERNAL_SERVER_ERROR,
             "the site's list of files is missing\n",
         ),
@@ -51,12 +51,12 @@ async fn main(request: Request<Body>) -> Result<Response<Body>, Error> {
     Ok(into_response(answered))
 }
 
-fn into_response(answered: Answer) -> Response<Body> {
+fn into_response(answered: SiteAnswer) -> Response<Body> {
     let (mut response, content) = answered.into_parts();
     let body = match content {
-        Content::Nothing => Ok(Body::empty()),
-        Content::Text(text) => Ok(Body::from(text)),
-        Content::File { path, from, bytes } => read_file(&path, from, bytes),
+        ResponseContent::Nothing => Ok(Body::empty()),
+        ResponseContent::Text(text) => Ok(Body::from(text)),
+        ResponseContent::File { path, from, bytes } => read_file(&path, from, bytes),
     };
     match body {
         Ok(body) => response.map(|()| body),

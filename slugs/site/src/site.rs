@@ -1,17 +1,17 @@
-//! Owns the list of a site's files, and which file a path means.
-//! Must not know HTTP. A file that is not in the list cannot be named by any path.
+//! Owns the list of a site's files, and finds the file that a path names.
+//! Must not know HTTP. No path can name a file that is not in the list.
 
 use std::collections::BTreeMap;
 
 use percent_encoding::{AsciiSet, CONTROLS, percent_decode_str, utf8_percent_encode};
 
-/// The first line of a list that this program reads.
+/// The first line of a list, which names its format.
 const HEADER: &str = "dyno-site 1";
-/// What stands for a folder.
+/// The page that answers for a folder.
 const INDEX: &str = "index.html";
-/// The page for what is not there.
+/// The page that answers for a missing file.
 const NOT_FOUND: &str = "404.html";
-/// What a part of a path in a `Location` may not hold as it is (RFC 3986, `pchar`).
+/// Characters that have to be escaped in a part of a path in a `Location` (RFC 3986, `pchar`).
 const ESCAPED: &AsciiSet = &CONTROLS
     .add(b' ')
     .add(b'"')
@@ -42,24 +42,24 @@ pub(crate) struct SiteFile {
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Site {
     root: String,
-    /// What answers for pages that are not there, in apps that have their router in the browser.
+    /// The page that answers for missing pages, in apps whose router runs in the browser.
     fallback: Option<String>,
     files: BTreeMap<String, SiteFile>,
 }
 
-/// What a path means.
+/// What a path names.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Found<'s> {
-    /// This file.
+pub(crate) enum PathTarget<'s> {
+    /// A file.
     File(&'s str, &'s SiteFile),
-    /// A folder, whose path ends with `/`: go to this path.
+    /// A folder. The client is redirected to this path, which ends with `/`.
     Folder(String),
-    /// Nothing; this page says so, if there is one.
+    /// Nothing, and the page that says so, if there is one.
     Nothing(Option<(&'s str, &'s SiteFile)>),
 }
 
 impl Site {
-    /// Reads the list: a header, then `root PATH`, `fallback PATH` and `file BYTES DIGEST PATH`, one a line.
+    /// Parses the list: a header, then `root PATH`, `fallback PATH` and `file BYTES DIGEST PATH`, one per line.
     pub(crate) fn parse(text: &str) -> Option<Site> {
         let mut lines = text.lines();
         if lines.next() != Some(HEADER) {
@@ -87,8 +87,8 @@ impl Site {
         Some(site)
     }
 
-    /// Where a file of the site is for this program.
-    pub(crate) fn place(&self, name: &str) -> String {
+    /// The path of a file of the site in the file system of this program.
+    pub(crate) fn disk_path(&self, name: &str) -> String {
         match self.root.as_str() {
             "" => format!("/{name}"),
             root => format!("/{root}/{name}"),
@@ -100,13 +100,13 @@ impl Site {
         Some((name, file))
     }
 
-    /// The file that holds the same in this encoding (`x.css.br` beside `x.css`).
+    /// The encoded form of a file (`x.css.br` beside `x.css`).
     pub(crate) fn encoded(&self, name: &str, end: &str) -> Option<(&str, &SiteFile)> {
         self.file(&format!("{name}.{end}"))
     }
 
-    /// What the path of a request means.
-    pub(crate) fn find(&self, path: &str) -> Found<'_> {
+    /// Finds what the path of a request names.
+    pub(crate) fn find(&self, path: &str) -> PathTarget<'_> {
         let Some(parts) = decode(path) else {
             return self.nothing();
         };
@@ -119,37 +119,37 @@ impl Site {
         if path.ends_with('/') || name.is_empty() {
             return index.map_or_else(
                 || self.fall_back(&parts),
-                |(name, file)| Found::File(name, file),
+                |(name, file)| PathTarget::File(name, file),
             );
         }
         if let Some((name, file)) = self.file(&name) {
-            return Found::File(name, file);
+            return PathTarget::File(name, file);
         }
         if index.is_some() {
-            return Found::Folder(encode(&parts));
+            return PathTarget::Folder(encode(&parts));
         }
         match self.file(&format!("{name}.html")) {
-            Some((name, file)) => Found::File(name, file),
+            Some((name, file)) => PathTarget::File(name, file),
             None => self.fall_back(&parts),
         }
     }
 
-    /// The fallback, for what looks like a page; a missing picture or script stays missing.
-    fn fall_back(&self, parts: &[String]) -> Found<'_> {
+    /// The fallback, for a path that looks like a page. A missing picture or script is answered with 404.
+    fn fall_back(&self, parts: &[String]) -> PathTarget<'_> {
         let is_page = parts.last().is_none_or(|last| !last.contains('.'));
         let fallback = self.fallback.as_deref().filter(|_| is_page);
         match fallback.and_then(|name| self.file(name)) {
-            Some((name, file)) => Found::File(name, file),
+            Some((name, file)) => PathTarget::File(name, file),
             None => self.nothing(),
         }
     }
 
-    fn nothing(&self) -> Found<'_> {
-        Found::Nothing(self.file(NOT_FOUND))
+    fn nothing(&self) -> PathTarget<'_> {
+        PathTarget::Nothing(self.file(NOT_FOUND))
     }
 }
 
-/// The parts of a path, without `%`. Nothing if one of them cannot be a file's name.
+/// The decoded parts of a path; `None` if one of them cannot be the name of a file.
 fn decode(path: &str) -> Option<Vec<String>> {
     let parts = path.split('/').filter(|part| !part.is_empty());
     parts
@@ -161,7 +161,7 @@ fn decode(path: &str) -> Option<Vec<String>> {
         .collect()
 }
 
-/// A folder's path for a `Location`: it begins with one `/` alone, so that it never names another host.
+/// Encodes a folder's path for a `Location`. It begins with exactly one `/`, so that it never names another host.
 fn encode(parts: &[String]) -> String {
     let mut path = String::from("/");
     for part in parts {
@@ -185,9 +185,9 @@ pub(crate) mod tests {
 
     fn found(site: &Site, path: &str) -> String {
         match site.find(path) {
-            Found::File(name, _) => name.to_owned(),
-            Found::Folder(to) => format!("-> {to}"),
-            Found::Nothing(page) => format!("nothing {}", page.map_or("", |(name, _)| name)),
+            PathTarget::File(name, _) => name.to_owned(),
+            PathTarget::Folder(to) => format!("-> {to}"),
+            PathTarget::Nothing(page) => format!("nothing {}", page.map_or("", |(name, _)| name)),
         }
     }
 
@@ -250,6 +250,9 @@ pub(crate) mod tests {
         ] {
             assert_eq!(Site::parse(text), None, "{text}");
         }
-        assert_eq!(site("").place("docs/index.html"), "/public/docs/index.html");
+        assert_eq!(
+            site("").disk_path("docs/index.html"),
+            "/public/docs/index.html"
+        );
     }
 }

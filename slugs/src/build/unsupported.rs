@@ -1,28 +1,28 @@
 //! Owns the languages and platforms that have no builder: the files and commands by which they are known.
-//! Must not know how a builder is chosen, nor how the Procfile is read in full.
+//! Must not know how a builder is chosen, nor how a Procfile is parsed.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-/// Most entries of a folder that are looked at for file names.
-const ENTRIES_LOOKED_AT_MAX: usize = 10_000;
+/// Most entries of a folder that are searched for file names.
+const ENTRIES_SEARCHED_MAX: usize = 10_000;
 
-/// A language, or a platform, without a builder.
+/// The signs of a language, or a platform, without a builder.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct LanguageSigns {
     /// As in "a Ruby app".
     name: &'static str,
-    /// Files by which it is known; `*.x` is any file of that kind.
+    /// Files by which it is known; `*.x` is any file with that ending.
     files: &'static [&'static str],
-    /// Files that say so even beside the files of a language that has a builder, as in a Rails app with `package.json`.
+    /// Files by which it is known even beside the files of a language with a builder, as in a Rails app with `package.json`.
     sure_files: &'static [&'static str],
-    /// First words of commands in a Procfile that say so, too.
+    /// First words of commands in a Procfile by which it is known.
     words: &'static [&'static str],
-    /// What is possible all the same.
+    /// What is possible nevertheless; the end of the error text.
     hint: &'static str,
 }
 
-/// Of languages whose tools make nothing that runs here.
+/// The hint for languages whose tools make no program that runs here.
 const NO_HINT: &str = "";
 
 const LANGUAGES: &[LanguageSigns] = &[
@@ -229,7 +229,7 @@ const LANGUAGES: &[LanguageSigns] = &[
     },
 ];
 
-/// Makefiles and containers: the last thing to look at, since they stand beside apps of all languages.
+/// Makefiles and containers. They are checked last, since apps of all languages may have them.
 const PLATFORMS: &[LanguageSigns] = &[
     LanguageSigns {
         name: "an app with a Makefile",
@@ -252,88 +252,90 @@ const PLATFORMS: &[LanguageSigns] = &[
         ],
         sure_files: &[],
         words: &["docker"],
-        hint: "; it runs no containers",
+        hint: "; dyno runs no containers",
     },
 ];
 
 /// Why a folder is not built: its language has no builder.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "{} is {name} ({sign}), for which there is no builder: dyno builds {SUPPORTED}, and runs any `.wasm` file that `command` under \
+    "{} is {name} ({sign}), which dyno cannot build: it builds {SUPPORTED}, and runs any `.wasm` file that `command` under \
      [build] in dyno.toml makes and `output` names{hint}", folder.display()
 )]
 pub struct UnsupportedLanguage {
     folder: PathBuf,
     name: &'static str,
-    /// The file, or the Procfile's word, by which it is known.
+    /// The file, or the word in the Procfile, by which it is known.
     sign: String,
     hint: &'static str,
 }
 
-/// What has a builder, for people.
+/// The languages that have a builder, for people.
 pub(crate) const SUPPORTED: &str = "Rust, JavaScript, TypeScript, Python, C and static sites";
 
-/// The language of a folder that no builder claims, by its files, or by the first words of a Procfile's commands.
+/// Finds the language of a folder that no builder fits, by its files, or by the first words of a Procfile's commands.
 pub(crate) fn find_language(folder: &Path, words: &[&str]) -> Option<UnsupportedLanguage> {
-    let names = FileNames::of(folder);
-    let by_file = |foreign: &&LanguageSigns| names.find(foreign.files).is_some();
+    let names = FileNames::read(folder);
+    let by_file = |language: &&LanguageSigns| names.find(language.files).is_some();
     let found = LANGUAGES.iter().find(by_file);
     let found = found.or_else(|| {
         LANGUAGES
             .iter()
-            .find(|foreign| said_by(foreign, words).is_some())
+            .find(|language| find_word(language, words).is_some())
     });
-    found.and_then(|foreign| unsupported(folder, &names, foreign.files, foreign, words))
+    found.and_then(|language| explain_sign(folder, &names, language.files, language, words))
 }
 
-/// The Makefile or the container that a folder describes.
+/// Finds a Makefile, or the description of a container.
 pub(crate) fn find_platform(folder: &Path) -> Option<UnsupportedLanguage> {
-    let names = FileNames::of(folder);
+    let names = FileNames::read(folder);
     let mut found = PLATFORMS.iter();
-    found.find_map(|foreign| unsupported(folder, &names, foreign.files, foreign, &[]))
+    found.find_map(|language| explain_sign(folder, &names, language.files, language, &[]))
 }
 
-/// The language of an app that has the files of a supported language as well, but is certainly not of that: by
-/// what its Procfile runs, or, without a Procfile, by files that only whole apps have.
+/// Finds the language of an app that also has files of a supported language: by the command of its Procfile, or, without a
+/// Procfile, by files that only whole apps of the language have.
 pub(crate) fn find_sure_language(folder: &Path, words: &[&str]) -> Option<UnsupportedLanguage> {
-    let names = FileNames::of(folder);
+    let names = FileNames::read(folder);
     if !words.is_empty() {
         let said = LANGUAGES
             .iter()
-            .find(|foreign| said_by(foreign, words).is_some())?;
+            .find(|language| find_word(language, words).is_some())?;
         let is_there = names.find(said.files).is_some();
-        return is_there.then(|| unsupported(folder, &names, said.files, said, words))?;
+        return is_there.then(|| explain_sign(folder, &names, said.files, said, words))?;
     }
     let mut found = LANGUAGES.iter();
-    found.find_map(|foreign| unsupported(folder, &names, foreign.sure_files, foreign, &[]))
+    found.find_map(|language| explain_sign(folder, &names, language.sure_files, language, &[]))
 }
 
-fn unsupported(
+/// The error about a language, if the folder or the Procfile has a sign of it.
+fn explain_sign(
     folder: &Path,
     names: &FileNames,
     files: &[&str],
-    foreign: &LanguageSigns,
+    language: &LanguageSigns,
     words: &[&str],
 ) -> Option<UnsupportedLanguage> {
-    let by_word = || said_by(foreign, words).map(|word| format!("`{word}` in the Procfile"));
+    let by_word = || find_word(language, words).map(|word| format!("`{word}` in the Procfile"));
     let sign = names.find(files).or_else(by_word)?;
     Some(UnsupportedLanguage {
         folder: folder.to_owned(),
-        name: foreign.name,
+        name: language.name,
         sign,
-        hint: foreign.hint,
+        hint: language.hint,
     })
 }
 
-fn said_by<'a>(foreign: &LanguageSigns, words: &[&'a str]) -> Option<&'a str> {
+/// The first of the words that is a sign of the language.
+fn find_word<'a>(language: &LanguageSigns, words: &[&'a str]) -> Option<&'a str> {
     let plain = |word: &str| word.trim_start_matches("./").to_owned();
     let mut words = words.iter();
     words
-        .find(|word| foreign.words.contains(&plain(word).as_str()))
+        .find(|word| language.words.contains(&plain(word).as_str()))
         .copied()
 }
 
-/// The first words of a Procfile's commands, whatever else is wrong with it.
+/// The first words of a Procfile's commands. Lines that are not valid are skipped.
 pub(crate) fn command_words(procfile: &str) -> Vec<&str> {
     let lines = procfile
         .lines()
@@ -356,10 +358,10 @@ struct FileNames {
 }
 
 impl FileNames {
-    fn of(folder: &Path) -> Self {
+    fn read(folder: &Path) -> Self {
         let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
         let files = entries
-            .take(ENTRIES_LOOKED_AT_MAX)
+            .take(ENTRIES_SEARCHED_MAX)
             .filter(|entry| entry.path().is_file());
         Self {
             folder: folder.to_owned(),
@@ -369,7 +371,7 @@ impl FileNames {
         }
     }
 
-    /// The first file that one of the patterns names.
+    /// The first file that matches one of the patterns.
     fn find(&self, patterns: &[&str]) -> Option<String> {
         patterns
             .iter()
@@ -400,7 +402,7 @@ mod tests {
     }
 
     #[test]
-    fn languages_are_known_by_their_files_or_commands() {
+    fn files_and_commands_tell_the_language() {
         for (file, says) in [
             ("Gemfile", "a Ruby app (Gemfile)"),
             ("public/index.php", "a PHP app (public/index.php)"),
@@ -424,7 +426,7 @@ mod tests {
     }
 
     #[test]
-    fn a_language_beside_javascript_must_be_sure() {
+    fn language_beside_javascript_needs_a_sure_sign() {
         let rails = folder(&["Gemfile", "package.json"]);
         assert_eq!(find_sure_language(rails.path(), &["node"]), None);
         assert!(find_sure_language(rails.path(), &["bundle"]).is_some());

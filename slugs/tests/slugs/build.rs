@@ -299,16 +299,18 @@ fn a_ready_component_of_another_language_still_runs() {
     ));
 }
 
+/// The builder that is chosen for these files.
+fn detected(files: &[(&str, &str)]) -> DetectedBuilder {
+    let mut app = App::new();
+    for (name, text) in files {
+        app = app.file(name, text);
+    }
+    let project = Project::load(app.path()).expect("sound");
+    detect_builder(&project).unwrap_or_else(|error| panic!("{error}"))
+}
+
 #[test]
 fn the_first_builder_that_fits_is_chosen() {
-    let detected = |files: &[(&str, &str)]| {
-        let mut app = App::new();
-        for (name, text) in files {
-            app = app.file(name, text);
-        }
-        let project = Project::load(app.path()).expect("sound");
-        detect_builder(&project).unwrap_or_else(|error| panic!("{error}"))
-    };
     let (wasm, named) = (("app.wasm", "x"), ("Procfile", "web: app.wasm\n"));
     let (js, py) = (("package.json", "{}"), ("requirements.txt", ""));
     let (c, rust) = (("main.c", ""), ("Cargo.toml", ""));
@@ -363,6 +365,12 @@ fn the_first_builder_that_fits_is_chosen() {
         detected(&[c, wasm, ("Makefile", "")]),
         DetectedBuilder::Ready(_)
     ));
+}
+
+#[test]
+fn a_page_alone_or_a_root_is_a_static_site() {
+    let (js, py) = (("package.json", "{}"), ("requirements.txt", ""));
+    let (wasm, rust) = (("app.wasm", "x"), ("Cargo.toml", ""));
     let (index, root) = (("index.html", ""), ("dyno.toml", "root = \"public\"\n"));
     assert_eq!(detected(&[js, index]), DetectedBuilder::JavaScript);
     assert_eq!(detected(&[py, index]), DetectedBuilder::Python);

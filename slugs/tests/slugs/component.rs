@@ -100,12 +100,12 @@ fn imports_that_are_not_hosted_are_named() {
         ("wasi:keyvalue/store@0.2.0", "without `wasi:keyvalue`"),
         ("wasi:nn/graph@0.2.0-rc-2024-10-28", "without `wasi:nn`"),
         ("acme:db/sql@1.0.0", "without `acme:db`"),
-        ("plain-function", "nothing else"),
+        ("plain-function", "only the interfaces of WASI"),
         ("wasi:cli/environment@0.4.0", "0.2.x and 0.3.0"),
         ("wasi:cli/environment@1.0.0", "0.2.x and 0.3.0"),
         ("wasi:http/types@0.3.0-rc-2025-08-15", "spin-sdk 7"),
         ("wasi:clocks/timezone@0.2.0", "monotonic-clock, wall-clock"),
-        ("wasi:io/streams@0.3.0", "a dyno is given: nothing"),
+        ("wasi:io/streams@0.3.0", "a dyno has: nothing"),
         ("wasi:http/handler@0.3.0", "types, client"),
     ] {
         let text = refused(&wasm::component(&[import], &run));

@@ -48,7 +48,7 @@ fn what_is_no_archive() {
     refuses(
         "only an end",
         &Tar::default().slug(),
-        &["must be slug.json"],
+        &["instead of slug.json"],
     );
     refuses(
         "a skippable frame",
@@ -63,7 +63,7 @@ fn a_manifest_in_the_wrong_place() {
     refuses(
         "none",
         &Tar::default().file("app/web.wasm", &web).slug(),
-        &["`app/web.wasm`", "must be slug.json"],
+        &["`app/web.wasm`", "instead of slug.json"],
     );
     refuses(
         "a link",
@@ -85,7 +85,7 @@ fn a_manifest_in_the_wrong_place() {
     refuses(
         "elsewhere",
         &Tar::default().file("./slug.json/x", b"{}").slug(),
-        &["must be slug.json"],
+        &["instead of slug.json"],
     );
     let large = Tar::default().entry("slug.json", b"", |header| header.set_size(1 << 40));
     refuses("too large", &large.slug(), &["16 MiB of manifest"]);
@@ -300,7 +300,7 @@ fn headers_that_packing_does_not_write() {
     refuses(
         "fill",
         &fill.slug(),
-        &["`app/notes.txt` has a header or fill"],
+        &["`app/notes.txt` has a header or padding"],
     );
     let mut old = begun().file("app/notes.txt", b"some notes\n");
     old = old.poke(1024 - 148, b'9');
@@ -361,7 +361,7 @@ fn bombs() {
     refuses(
         "zeros",
         &slug(LARGE).file("app/a", &zeros).slug(),
-        &["`app/a`", "as a bomb does"],
+        &["`app/a`", "like a decompression bomb"],
     );
     refuses(
         "declared",
@@ -460,12 +460,12 @@ fn components_that_cannot_run_here() {
     refuses(
         "another world",
         &slug(&wasm::handler_03()),
-        &["`web.wasm` is not the wasi:http/incoming-handler@0.2"],
+        &["`web.wasm` runs `web` as wasi:http/incoming-handler@0.2, and it does not"],
     );
     refuses(
         "another kind",
         &slug(&wasm::command_02()),
-        &["`web.wasm` is not the wasi:http/incoming-handler@0.2"],
+        &["`web.wasm` runs `web` as wasi:http/incoming-handler@0.2, and it does not"],
     );
     refuses(
         "no web",

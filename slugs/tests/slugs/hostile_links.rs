@@ -53,7 +53,7 @@ fn links_that_lead_elsewhere() {
             &[("a", "b/../.."), ("b", "d"), ("d/c", "../notes.txt")],
             "out of the app's folder",
         ),
-        (&[("a", "none")], "leads to nothing"),
+        (&[("a", "none")], "target is not in the slug"),
         (&[("a", "a")], "in a circle"),
         (&[("a", "b"), ("b", "a")], "in a circle"),
         (&[("a", "")], "empty"),
@@ -101,21 +101,21 @@ fn links_that_are_not_the_manifests() {
         refuses(what, &with_links(&links, entries), &["`app/a`", says]);
     };
     let other = with_links(&links, |tar| tar.link("app/b", "notes.txt"));
-    refuses("another", &other, &["`app/b` is there", "has `a`"]);
-    not("another target", "header or fill", |tar| {
+    refuses("another", &other, &["`app/b` is where", "has `a`"]);
+    not("another target", "header or padding", |tar| {
         tar.link("app/a", "/etc/passwd")
     });
-    not("a longer target", "header or fill", |tar| {
+    not("a longer target", "header or padding", |tar| {
         tar.link("app/a", "notes.txt/x")
     });
-    not("a file", "header or fill", |tar| tar.file("app/a", b""));
+    not("a file", "header or padding", |tar| tar.file("app/a", b""));
     not("a hard link", "is a hard link", |tar| {
         tar.of_type("app/a", EntryType::Link)
     });
     not("twice", "is there twice", |tar| {
         tar.link("app/a", "notes.txt").file("app/a", b"")
     });
-    not("with contents", "header or fill", |tar| {
+    not("with contents", "header or padding", |tar| {
         tar.entry("app/a", b"x", |header| {
             header.set_entry_type(EntryType::Symlink);
             header.set_link_name("notes.txt").expect("it fits");
@@ -147,7 +147,7 @@ fn long_names_that_packing_does_not_write() {
     let good = long(&record, |tar| tar.file("long-names", b"x"));
     verify(good.as_slice()).unwrap_or_else(|error| panic!("{}", chain(&error)));
     let x = |tar: Tar| tar.file("long-names", b"x");
-    let says = ["header or fill"];
+    let says = ["header or padding"];
     let other = record.replace("app/n", "app/m");
     refuses("another name", &long(&other, x), &says);
     refuses(
@@ -183,6 +183,10 @@ fn long_names_that_packing_does_not_write() {
         }),
         &says,
     );
+}
+
+#[test]
+fn records_and_formats_that_packing_does_not_write() {
     // Where the name fits a plain header, there is no record.
     let short = begun().pax("22 path=app/notes.txt\n");
     let short = short.file("app/notes.txt", b"some notes\n").slug();

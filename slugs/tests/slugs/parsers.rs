@@ -70,7 +70,7 @@ fn what_only_a_shell_can_do_is_refused() {
         ("# a.wasm", "there is no command"),
         ("PORT=1 a.wasm", "sets a variable"),
         ("node server.js", "`node` is not a component"),
-        ("$BIN/a.wasm", "must be written out"),
+        ("$BIN/a.wasm", "works only in arguments"),
         ("/a.wasm", "absolute"),
         ("../a.wasm", "`..`"),
         ("a.wasm 'x", "not closed"),
@@ -176,31 +176,34 @@ fn dyno_toml_errors_name_the_line_and_the_remedy() {
     for (text, says) in [
         (
             "nmae = \"x\"",
-            "line 1: unknown key `nmae`; did you mean `name`?",
+            "line 1: unknown key `nmae`: did you mean `name`?",
         ),
         (
             "[build]\ncomand = \"x\"",
-            "line 2: unknown key `build.comand`; did you mean `command`?",
+            "line 2: unknown key `build.comand`: did you mean `command`?",
         ),
         (
             "\n[limits]\nmem = \"1\"",
-            "line 3: unknown key `limits.mem`; did you mean `memory`?",
+            "line 3: unknown key `limits.mem`: did you mean `memory`?",
         ),
-        ("zzz = 1", "line 1: unknown key `zzz`; known here: name"),
+        ("zzz = 1", "line 1: unknown key `zzz`: known here: name"),
         ("name = \"Not A Name\"", "line 1: "),
         ("name = 3", "line 1: "),
         ("name = ", "line 1: "),
         ("build = \"make\"", "line 1: `build` is a section"),
-        ("[limits]\nmemory = \"lots\"", "line 2: `lots` is no size"),
+        (
+            "[limits]\nmemory = \"lots\"",
+            "line 2: `lots` is not a size",
+        ),
         (
             "[limits]\nmemory = \"1KiB\"",
-            "line 2: `memory` is 1KiB, and it must be from 1MiB to 4GiB",
+            "line 2: `memory` is 1KiB, but it must be from 1MiB to 4GiB",
         ),
         (
             "[limits]\nmemory = \"99999999999999999999GiB\"",
-            "is no size",
+            "is not a size",
         ),
-        ("[limits]\ntimeout = \"30\"", "line 2: `30` is no time"),
+        ("[limits]\ntimeout = \"30\"", "line 2: `30` is not a time"),
         ("[limits]\ntimeout = \"11m\"", "from 1s to 10m"),
         ("[limits]\ndisk = \"1000GiB\"", "from 0 to 64GiB"),
         ("[limits]\nconnections = 65", "from 0 to 64"),
@@ -231,19 +234,19 @@ fn app_json_files() {
     for (text, says) in [
         (
             "{\n\"env\": {\n\"1A\": \"x\"}}",
-            "line 3: `env.1A` is no name",
+            "line 3: `env.1A` is not a name",
         ),
         (
             "{\"env\": {\"A\": \"1\",\n\"PORT\": 5000}}",
-            "line 2: `env.PORT` is a number; write a text in quotes",
+            "line 2: `env.PORT` is a number: write a text in quotes",
         ),
         (
             "{\"env\": {\"A\": {\"required\":\n \"yes\"}}}",
-            "line 1: `env.A.required` is a text; write true or false",
+            "line 1: `env.A.required` is a text: write true or false",
         ),
         (
             "{\"env\": {\"A\": {\n\"value\": true}}}",
-            "line 2: `env.A.value` is true or false; write a text",
+            "line 2: `env.A.value` is true or false: write a text",
         ),
         ("{\"env\": [\"A\"]}", "line 1: `env` is a list"),
         ("{\"env\": {\"A\": null}}", "`env.A` is null"),
@@ -259,7 +262,7 @@ fn app_json_files() {
             "{\"formation\": {\"web\": 2}}",
             "`formation.web` is a number",
         ),
-        ("[]", "it is no object"),
+        ("[]", "it is not an object"),
         ("{\"formation\": {\"We b\": {}}}", "line 1: "),
         ("{\n", "line "),
     ] {
@@ -292,11 +295,11 @@ fn env_files() {
     assert_eq!(parsed.warnings[0].line, Some(12));
     for (text, says) in [
         ("A=1\nnonsense\n", "line 2: there is no `=`"),
-        ("\n1A=x", "line 2: `1A` is no name"),
+        ("\n1A=x", "line 2: `1A` is not a name"),
         ("A='x", "line 1: a `'` is not closed"),
         ("A=1\nB=\"x\n\n", "line 2: a `\"` is not closed"),
-        ("A=\"x\" y", "line 1: text after the closing quote"),
-        ("A B=1", "line 1: `A B` is no name"),
+        ("A=\"x\" y", "line 1: there is text after the closing quote"),
+        ("A B=1", "line 1: `A B` is not a name"),
     ] {
         let error = dotenv::parse(text).expect_err(text).to_string();
         assert!(

@@ -127,7 +127,10 @@ fn a_generator_makes_the_root_first() {
 #[test]
 fn mistakes_say_what_to_do() {
     for (toml, says) in [
-        ("root = \"gone\"\n", "`gone`, which is no folder of the app"),
+        (
+            "root = \"gone\"\n",
+            "`gone`, which is not a folder of the app",
+        ),
         ("root = \"../x\"\n", "dyno.toml line 1: `../x`"),
         ("root = \"/srv\"\n", "dyno.toml line 1: `/srv`"),
         ("root = 1\n", "dyno.toml line 1"),

@@ -4,15 +4,15 @@ use std::fmt::Write;
 
 use super::charts::{Chart, Whose, card, part};
 use super::{escape, samples};
-use crate::report::document::{Figure, Gate, Outcome};
-use crate::report::statistics::Spread;
+use crate::report::document::{Figure, FigureGate, ScenarioOutcome};
+use crate::report::statistics::SampleSpread;
 use crate::report::text;
 
 /// A bar is cut off beyond so many times the middle one, so that the others can be told apart.
 const CUT_TIMES: f64 = 5.0;
 
 /// A chart of one figure. `parts` are the names of figures that make it up.
-pub(super) fn chart(outcome: &Outcome, name: &str, parts: &[&str]) -> Chart {
+pub(super) fn chart(outcome: &ScenarioOutcome, name: &str, parts: &[&str]) -> Chart {
     let figures: Vec<&Figure> = outcome
         .figures
         .iter()
@@ -37,7 +37,7 @@ pub(super) fn chart(outcome: &Outcome, name: &str, parts: &[&str]) -> Chart {
 fn end(figures: &[&Figure]) -> f64 {
     let tops = figures.iter().map(|figure| top(figure));
     let tops: Vec<f64> = tops.filter(|top| top.is_finite()).collect();
-    let Spread { median, max, .. } = Spread::of(&tops);
+    let SampleSpread { median, max, .. } = SampleSpread::of(&tops);
     let end = max.min(median * CUT_TIMES);
     if end > 0.0 { end } else { 1.0 }
 }
@@ -96,7 +96,7 @@ fn fill(figure: &Figure, parts: &[&Figure], end: f64) -> String {
 }
 
 fn whisker(figure: &Figure, end: f64) -> String {
-    let Spread { min, max, .. } = figure.spread;
+    let SampleSpread { min, max, .. } = figure.spread;
     if figure.samples.len() < 2 || min > end {
         return String::new();
     }
@@ -148,7 +148,7 @@ fn legend(figures: &[&Figure], parts: &[&str], end: f64) -> String {
 }
 
 /// A gate's figure on a track with the bound in it.
-pub(super) fn meter(figure: &Figure, gate: Gate) -> String {
+pub(super) fn meter(figure: &Figure, gate: FigureGate) -> String {
     let bound = gate.at_most.or(gate.at_least).unwrap_or_default();
     let median = figure.spread.median;
     let end = if median.is_finite() {

@@ -6,7 +6,7 @@
 use std::fmt::Write;
 
 use super::{bars, escape, quantiles};
-use crate::report::document::{Figure, Outcome};
+use crate::report::document::{Figure, ScenarioOutcome};
 use crate::report::text::{self, distinct, titled, value};
 
 /// What names of parts of another figure, in the same unit, begin with.
@@ -51,13 +51,13 @@ pub(super) struct Chart {
 }
 
 /// Whether its subjects are all of one kind: then colours tell nothing.
-pub(super) fn plain(outcome: &Outcome) -> bool {
+pub(super) fn plain(outcome: &ScenarioOutcome) -> bool {
     let mut figures = outcome.figures.iter();
     figures.all(|figure| Whose::of(&figure.subject) == Whose::Other)
 }
 
 /// The charts, in the order in which their figures were added.
-pub(super) fn of(outcome: &Outcome) -> Vec<Chart> {
+pub(super) fn of(outcome: &ScenarioOutcome) -> Vec<Chart> {
     let alone: Vec<&str> = outcome.alone().map(|figure| &*figure.name).collect();
     let repeats = |figure: &&Figure| !figure.series && !figure.name.starts_with(PART);
     let names = distinct(
@@ -93,7 +93,7 @@ pub(super) fn of(outcome: &Outcome) -> Vec<Chart> {
 }
 
 /// The names of the parts of a figure: it is the first one of its unit.
-fn parts<'a>(outcome: &'a Outcome, name: &str) -> Vec<&'a str> {
+fn parts<'a>(outcome: &'a ScenarioOutcome, name: &str) -> Vec<&'a str> {
     let figures = || outcome.figures.iter();
     let Some(unit) = figures()
         .find(|figure| figure.name == name)
@@ -165,7 +165,7 @@ fn line(figure: &Figure) -> Chart {
 }
 
 /// Figures that only one subject has.
-fn lone(outcome: &Outcome) -> Option<Chart> {
+fn lone(outcome: &ScenarioOutcome) -> Option<Chart> {
     let figures: Vec<&Figure> = outcome
         .alone()
         .filter(|figure| !figure.series && !figure.name.starts_with(PART))

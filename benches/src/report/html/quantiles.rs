@@ -5,7 +5,7 @@ use std::fmt::Write;
 
 use super::charts::{Chart, Whose, card};
 use super::escape;
-use crate::report::document::{Figure, Outcome};
+use crate::report::document::{Figure, ScenarioOutcome};
 use crate::report::text::number;
 
 /// What a quantile's name ends in, and how it is called on its own.
@@ -22,7 +22,7 @@ pub(super) fn group(name: &str) -> Option<String> {
 }
 
 /// The chart of a group.
-pub(super) fn chart(outcome: &Outcome, group_name: &str, names: &[&str]) -> Chart {
+pub(super) fn chart(outcome: &ScenarioOutcome, group_name: &str, names: &[&str]) -> Chart {
     let same = |name: &&&str| group(name).as_deref() == Some(group_name);
     let names: Vec<&str> = names.iter().filter(same).copied().collect();
     let figures = outcome.figures.iter();

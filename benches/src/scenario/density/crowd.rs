@@ -7,14 +7,14 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 
-use crate::args::Options;
-use crate::load::open_loop::{self, Done, Fleet, Policy};
-use crate::load::workload::Job;
-use crate::machine::process::{Cpu, Holdings};
-use crate::measure::{KIB, MIB, Reading};
-use crate::product::binary::Product;
-use crate::product::dyno_serve::{Numbers, Serve, Slug};
-use crate::report::document::Outcome;
+use crate::args::BenchOptions;
+use crate::load::open_loop::{self, FinishedRequest, RequestedFleet, RoutingPolicy};
+use crate::load::workload::WorkloadRequest;
+use crate::machine::process::{CpuTime, ProcessResources};
+use crate::measure::{FigureReader, KIB, MIB};
+use crate::product::binary::MeasuredBinary;
+use crate::product::dyno_serve::{DynoServe, MetricValues, SlugFile};
+use crate::report::document::ScenarioOutcome;
 
 /// Dynos of one app: the product allows no more of a process type.
 const APP_DYNOS: u32 = 1_000;
@@ -36,7 +36,7 @@ const NEXT_APP: Duration = Duration::from_millis(2_500);
 
 /// Whether dynos are to sleep.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Form {
+enum DynoForm {
     Awake,
     Asleep,
 }
@@ -44,17 +44,17 @@ enum Form {
 /// What was found with so many dynos as there came to be.
 struct Crowd {
     dynos: u32,
-    asked: Asked,
-    one: Holdings,
-    all: Holdings,
-    cpu: Cpu,
+    asked: CrowdAnswers,
+    one: ProcessResources,
+    all: ProcessResources,
+    cpu: CpuTime,
     grown: Duration,
     /// Why there are not more.
     broke: Option<anyhow::Error>,
 }
 
 /// What came of asking every dyno.
-struct Asked {
+struct CrowdAnswers {
     /// Dynos that answered, none of them twice.
     alone: u32,
     /// Answers that were none of the app's.
@@ -63,16 +63,20 @@ struct Asked {
 }
 
 /// Adds both crowds to what `density` found.
-pub(crate) fn add(outcome: &mut Outcome, options: &Options, product: &Product) -> Result<()> {
-    let slug = Slug::pack(product, "crowd", &product.bench_guest()?, "")?;
+pub(crate) fn add(
+    outcome: &mut ScenarioOutcome,
+    options: &BenchOptions,
+    product: &MeasuredBinary,
+) -> Result<()> {
+    let slug = SlugFile::pack(product, "crowd", &product.bench_guest()?, "")?;
     for (form, wanted, word) in [
-        (Form::Awake, options.awake, "awake"),
-        (Form::Asleep, options.asleep, "asleep"),
+        (DynoForm::Awake, options.awake, "awake"),
+        (DynoForm::Asleep, options.asleep, "asleep"),
     ] {
         let subject = format!("{wanted} {word}");
         eprintln!("density: {subject} …");
-        let idle_after = if form == Form::Awake { "off" } else { "1s" };
-        let serve = Serve::start(product, &["--idle-after", idle_after])?;
+        let idle_after = if form == DynoForm::Awake { "off" } else { "1s" };
+        let serve = DynoServe::start(product, &["--idle-after", idle_after])?;
         outcome.commands.push(serve.server.command.clone());
         let crowd = gather(&serve, &slug, form, wanted)?;
         if let Some(error) = &crowd.broke {
@@ -92,7 +96,7 @@ pub(crate) fn add(outcome: &mut Outcome, options: &Options, product: &Product) -
     Ok(())
 }
 
-fn gather(serve: &Serve, slug: &Slug, form: Form, wanted: u32) -> Result<Crowd> {
+fn gather(serve: &DynoServe, slug: &SlugFile, form: DynoForm, wanted: u32) -> Result<Crowd> {
     serve.upload(slug)?;
     let began = Instant::now();
     serve.deploy(&name(0), slug)?;
@@ -106,8 +110,8 @@ fn gather(serve: &Serve, slug: &Slug, form: Form, wanted: u32) -> Result<Crowd> 
             Err(error) => broke = Some(error),
         }
     }
-    if form == Form::Asleep {
-        let asleep = |numbers: &Numbers| numbers.dynos("idle") >= f64::from(dynos);
+    if form == DynoForm::Asleep {
+        let asleep = |numbers: &MetricValues| numbers.dynos("idle") >= f64::from(dynos);
         serve.until(SLEEP_MAX, "all asleep", asleep)?;
     }
     std::thread::sleep(SETTLE);
@@ -129,7 +133,7 @@ fn name(app: u32) -> String {
 }
 
 /// One app more, with so many dynos. `dynos` are there already.
-fn grow(serve: &Serve, slug: &Slug, form: Form, dynos: u32, more: u32) -> Result<()> {
+fn grow(serve: &DynoServe, slug: &SlugFile, form: DynoForm, dynos: u32, more: u32) -> Result<()> {
     let number = dynos / APP_DYNOS;
     let app = name(number);
     if number > 0 {
@@ -137,42 +141,42 @@ fn grow(serve: &Serve, slug: &Slug, form: Form, dynos: u32, more: u32) -> Result
     }
     serve.scale(&app, more)?;
     let all = f64::from(dynos + more);
-    let there = |numbers: &Numbers| {
+    let there = |numbers: &MetricValues| {
         let (up, idle) = (numbers.dynos("up"), numbers.dynos("idle"));
-        let room = form == Form::Awake || up <= AWAKE_MAX;
+        let room = form == DynoForm::Awake || up <= AWAKE_MAX;
         up + idle >= all && room
     };
     serve.until(PATIENCE, &format!("{all} dynos"), there)
 }
 
-fn ask(serve: &Serve, dynos: u32) -> Result<Asked> {
+fn ask(serve: &DynoServe, dynos: u32) -> Result<CrowdAnswers> {
     let host = |dyno: u32| format!("{}.localhost", name(dyno / APP_DYNOS));
-    let fleet = Fleet {
-        policy: Policy::RoundRobin,
+    let fleet = RequestedFleet {
+        policy: RoutingPolicy::RoundRobin,
         hosts: (0..dynos).map(host).collect(),
     };
-    let job = |dyno: u32| Job {
+    let job = |dyno: u32| WorkloadRequest {
         at: NEXT_APP * (dyno / APP_DYNOS),
         service: HELD,
     };
-    let jobs: Vec<Job> = (0..dynos).map(job).collect();
+    let jobs: Vec<WorkloadRequest> = (0..dynos).map(job).collect();
     let done = open_loop::run(serve.apps, &[fleet], &jobs, 0)?;
     let done = done.first().context("there is one fleet")?;
-    let took = |done: &Done| done.answered - done.sent;
+    let took = |done: &FinishedRequest| done.answered - done.sent;
     let alone = done.iter().filter(|done| {
         let took = took(done);
         done.status == 200 && took >= HELD && took < 2 * HELD
     });
     let refused = done.iter().filter(|done| done.status != 200);
-    Ok(Asked {
+    Ok(CrowdAnswers {
         alone: u32::try_from(alone.count())?,
         refused: u32::try_from(refused.count())?,
         longest: done.iter().map(took).max().unwrap_or_default(),
     })
 }
 
-fn add_crowd(outcome: &mut Outcome, subject: &str, wanted: u32, crowd: &Crowd) {
-    let figures: [Reading<Crowd>; 7] = [
+fn add_crowd(outcome: &mut ScenarioOutcome, subject: &str, wanted: u32, crowd: &Crowd) {
+    let figures: [FigureReader<Crowd>; 7] = [
         ("PSS", "MiB", |crowd| crowd.all.pss_bytes as f64 / MIB),
         ("RSS", "MiB", |crowd| crowd.all.rss_bytes as f64 / MIB),
         ("descriptors", "", |crowd| crowd.all.descriptors as f64),

@@ -1,6 +1,6 @@
 //! The release process: makes the tables before a new release takes requests.
 //!
-//! It ends with 1 if that fails, and then what served before goes on serving.
+//! If that fails, it ends with exit code 1, and the old release continues to serve.
 
 use std::process::ExitCode;
 

@@ -1,5 +1,5 @@
-//! The clock: one dyno that wakes now and then and sees what is due. Here, every minute: old jobs are forgotten, and
-//! jobs whose worker is gone wait again.
+//! The clock: one dyno that does regular work. Every minute it deletes old jobs, and moves jobs whose worker is gone back
+//! to the waiting ones.
 
 use std::process::ExitCode;
 use std::thread::sleep;

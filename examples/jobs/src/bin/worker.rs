@@ -1,9 +1,9 @@
-//! A worker: takes one job after the other. `dyno ps scale worker=4` gives four of them.
+//! A worker: does one job after the other. `dyno ps scale worker=4` starts four workers.
 //!
-//! A dyno that is to end has its input closed: then the worker ends after the job that it has. It leaves its heartbeat
-//! behind, since another one of its name may have started already.
+//! The platform closes the input of a dyno that has to end: the worker then ends after its current job. It does not delete
+//! its heartbeat, since another worker of the same name may have started already.
 //!
-//! It has no answer to an error but to end: the platform starts it again, later each time while Redis stays away.
+//! After an error the worker ends: the platform starts it again, after longer and longer pauses while Redis is away.
 
 use std::process::ExitCode;
 use std::time::Instant;
@@ -13,7 +13,7 @@ use jobs::factors::factors;
 use jobs::queue::Queue;
 use wasip2::cli::stdin::get_stdin;
 
-/// Bytes of input that are passed over at a time.
+/// Bytes of input that are skipped at a time.
 const INPUT_BYTES: u64 = 4096;
 
 fn main() -> ExitCode {
@@ -47,7 +47,7 @@ fn work(name: &str) -> Result<(), String> {
     Ok(())
 }
 
-/// Whether our input is closed. What somebody writes there is passed over; std could only wait for it.
+/// Whether the input is closed. Data on the input is skipped. `std` could only wait for the end.
 fn is_to_end() -> bool {
     let input = get_stdin();
     input.subscribe().ready() && input.read(INPUT_BYTES).is_err()

@@ -18,7 +18,7 @@ use axum::response::{IntoResponse, Response};
 use control::access::Role;
 use control::addons::{self, AddonError, AddonRemoval, ProvisionError};
 use control::ledger::IdempotencyKey;
-use control::{AcceptedChange, AddonCommand, Command, default_name};
+use control::{AcceptedChange, AddonCommand, Command, default_attachment_name};
 use grid::desired::{AddonService, AddonState, App, NewAddon};
 use grid::name::{AddonName, AppName, AttachmentName};
 use std::fmt::Display;
@@ -134,7 +134,10 @@ pub(crate) async fn create_addon(
                 addon: addon.clone(),
                 name: attach_as,
             });
-            let accepted = state.control.command(attach, caller.actor(), key).await?;
+            let accepted = state
+                .control
+                .execute_command(attach, caller.actor(), key)
+                .await?;
             (addon, accepted)
         }
         _ => {
@@ -188,7 +191,7 @@ pub(crate) async fn remove_addon(
     if addon.request.owner != app {
         let (app, addon) = (app.clone(), name.clone());
         let detach = Command::Addon(AddonCommand::Detach { app, addon });
-        let accepted = state.control.command(detach, actor, None).await?;
+        let accepted = state.control.execute_command(detach, actor, None).await?;
         return Ok(with_release_header(
             StatusCode::NO_CONTENT,
             accepted.version,
@@ -230,11 +233,11 @@ fn new_addon(
     let service: AddonService = service.parse().map_err(invalid_value)?;
     let actor = caller.actor();
     Ok(NewAddon {
-        name: name.unwrap_or_else(|| addons::name(service)),
+        name: name.unwrap_or_else(|| addons::random_addon_name(service)),
         service,
         owner: app.clone(),
-        attach_as: attach_as.unwrap_or_else(|| default_name(service)),
-        password: addons::password(),
+        attach_as: attach_as.unwrap_or_else(|| default_attachment_name(service)),
+        password: addons::random_password(),
         created_ms: actor.at_ms,
         created_by: actor.by,
     })

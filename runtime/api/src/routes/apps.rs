@@ -119,12 +119,15 @@ pub(crate) async fn create_app(
     }
     // Reads the view again: another request may have created the app since this one arrived.
     if !state.control.view().desired.apps.contains_key(&name) {
-        state.logs.begin(&name);
+        state.logs.start_app(&name);
     }
     let hostnames = vec![state.default_hostname(&name)?];
     let app = name.clone();
     let create = Command::CreateApp { app, hostnames };
-    state.control.command(create, caller.actor(), key).await?;
+    state
+        .control
+        .execute_command(create, caller.actor(), key)
+        .await?;
     Ok((StatusCode::CREATED, Json(current_app(&state, &name)?)))
 }
 
@@ -171,12 +174,18 @@ pub(crate) async fn update_app(
     if settings != before.settings {
         let app = name.clone();
         let set = Command::SetSettings { app, settings };
-        state.control.command(set, caller.actor(), None).await?;
+        state
+            .control
+            .execute_command(set, caller.actor(), None)
+            .await?;
     }
     if let Some(on) = body.maintenance.filter(|on| *on != before.maintenance) {
         let app = name.clone();
         let set = Command::SetMaintenance { app, on };
-        state.control.command(set, caller.actor(), None).await?;
+        state
+            .control
+            .execute_command(set, caller.actor(), None)
+            .await?;
     }
     current_app(&state, &name).map(Json)
 }
@@ -196,7 +205,10 @@ pub(crate) async fn destroy_app(
     caller.require_app_role(&name, Role::Admin)?;
     let app = name.clone();
     let destroy = Command::DestroyApp { app };
-    state.control.command(destroy, caller.actor(), None).await?;
-    state.logs.forget(&name);
+    state
+        .control
+        .execute_command(destroy, caller.actor(), None)
+        .await?;
+    state.logs.forget_app(&name);
     Ok(StatusCode::NO_CONTENT)
 }

@@ -74,7 +74,10 @@ pub(crate) async fn update_config(
     let app = name.clone();
     let changes = ConfigChanges(changes);
     let set = Command::SetConfig { app, changes };
-    let accepted = state.control.command(set, caller.actor(), None).await?;
+    let accepted = state
+        .control
+        .execute_command(set, caller.actor(), None)
+        .await?;
     let after = config_resource(state.control.view().desired.app(&name)?);
     Ok(with_release_header(Json(after), accepted.version))
 }

@@ -79,7 +79,10 @@ pub(crate) async fn add_domain(
         app: name,
         hostname,
     };
-    state.control.command(add, caller.actor(), key).await?;
+    state
+        .control
+        .execute_command(add, caller.actor(), key)
+        .await?;
     Ok((StatusCode::CREATED, Json(domain)))
 }
 
@@ -99,6 +102,9 @@ pub(crate) async fn remove_domain(
         return Err(ApiFailure::conflict("default_domain", message));
     }
     let remove = Command::RemoveDomain { app, hostname };
-    state.control.command(remove, caller.actor(), None).await?;
+    state
+        .control
+        .execute_command(remove, caller.actor(), None)
+        .await?;
     Ok(StatusCode::NO_CONTENT)
 }

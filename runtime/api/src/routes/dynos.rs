@@ -58,7 +58,7 @@ pub(crate) async fn list_dynos(
     QueryParameters(paging): QueryParameters<ListPaging>,
 ) -> Result<Json<PageResource<DynoResource>>, ApiFailure> {
     caller.visible_app(&name)?;
-    let dynos = state.control.dynos_of(&name).await?;
+    let dynos = state.control.list_dynos_of_app(&name).await?;
     let now = SystemTime::now();
     let cursor = |status: &DynoStatus| (status.dyno.dyno.clone(), status.dyno.run);
     paging
@@ -74,7 +74,10 @@ async fn restart(
 ) -> Result<StatusCode, ApiFailure> {
     caller.require_app_role(&app, Role::Deploy)?;
     let restart = Command::Restart { app, target };
-    state.control.command(restart, caller.actor(), None).await?;
+    state
+        .control
+        .execute_command(restart, caller.actor(), None)
+        .await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -122,13 +125,16 @@ pub(crate) async fn stop_dyno(
     caller.require_app_role(&app, Role::Deploy)?;
     if dyno.process.runs_once() {
         let by = &caller.token.name;
-        if state.control.stop_once(&app, &dyno, by).await? {
+        if state.control.stop_one_off(&app, &dyno, by).await? {
             return Ok(StatusCode::NO_CONTENT);
         }
         let message = format!("{app} has no dyno {dyno} that runs");
         return Err(ApiFailure::not_found(message));
     }
     let stop = Command::StopDyno { app, dyno };
-    state.control.command(stop, caller.actor(), None).await?;
+    state
+        .control
+        .execute_command(stop, caller.actor(), None)
+        .await?;
     Ok(StatusCode::NO_CONTENT)
 }

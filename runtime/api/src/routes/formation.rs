@@ -87,7 +87,10 @@ pub(crate) async fn update_formation(
     if !(counts.is_empty() && sizes.is_empty()) {
         let app = name.clone();
         let scale = Command::Scale { app, counts, sizes };
-        let accepted = state.control.command(scale, caller.actor(), None).await?;
+        let accepted = state
+            .control
+            .execute_command(scale, caller.actor(), None)
+            .await?;
         release = accepted.version;
     }
     let view = state.control.view();

@@ -18,7 +18,7 @@ const METRICS_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 /// Whether requests to apps are answered now.
 pub(crate) fn readiness_resource(state: &ApiState) -> ReadinessResource {
     let ready = *state.ready.borrow() && !state.shared.closing.is_cancelled();
-    let has_trouble = state.control.trouble().borrow().is_some();
+    let has_trouble = state.control.watch_ledger_trouble().borrow().is_some();
     let reason = match (ready, has_trouble) {
         (false, _) => Some("the server is starting or ending"),
         (true, true) => Some("changes cannot be written down: is the disk full? Apps run on"),
@@ -63,16 +63,16 @@ pub(crate) async fn show_readiness(State(state): State<ApiState>) -> impl IntoRe
 pub(crate) async fn show_metrics(State(state): State<ApiState>) -> impl IntoResponse {
     let mut dynos: BTreeMap<&'static str, usize> = BTreeMap::new();
     // A reconciler that has ended has no dynos.
-    for dyno in state.control.dynos().await.unwrap_or_default() {
+    for dyno in state.control.list_dynos().await.unwrap_or_default() {
         *dynos.entry(dyno.state.word()).or_default() += 1;
     }
     let reading = MetricsReading {
         apps: state.control.view().desired.apps.len(),
         dynos: dynos.into_iter().collect(),
-        tails: state.logs.tails(),
-        log_bytes: state.logs.bytes(),
-        log_lines: state.logs.lines(),
-        ledger_trouble: state.control.trouble().borrow().is_some(),
+        tails: state.logs.reader_count(),
+        log_bytes: state.logs.total_bytes(),
+        log_lines: state.logs.total_lines(),
+        ledger_trouble: state.control.watch_ledger_trouble().borrow().is_some(),
     };
     let text = state.shared.metrics.to_text(&reading, &state.metrics);
     ([(header::CONTENT_TYPE, METRICS_TYPE)], text)

@@ -138,13 +138,13 @@ pub(crate) async fn show_release(
         return Ok(Json(release));
     }
     tokio::select! {
-        outcome = state.control.outcome(&name, version) => drop(outcome?),
+        outcome = state.control.wait_for_outcome(&name, version) => drop(outcome?),
         () = tokio::time::sleep(Duration::from_secs(secs)) => {}
         () = state.shared.closing.cancelled() => {}
     }
     let view = state.control.view();
     if view.outcome(&name, version) == Some(ReleaseOutcome::Serving) {
-        state.control.until_published(&name, version).await;
+        state.control.wait_until_published(&name, version).await;
     }
     // The caller's token was checked when the request came, and is not checked again after the wait.
     find_release(state.control.view().desired.app(&name)?, version).map(Json)

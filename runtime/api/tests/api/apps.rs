@@ -15,6 +15,31 @@ async fn server_with(apps: &[&str]) -> Server {
     server
 }
 
+/// Changes with wrong values or wrong fields are refused.
+async fn assert_bad_changes_are_refused(server: &Server) {
+    for bad in [
+        json!({"timeout": "0s"}),
+        json!({"timeout": "11m"}),
+        json!({"timeout": "soon"}),
+        json!({"idle_after": "31d"}),
+    ] {
+        server
+            .patch(&server.admin, "/v1/apps/hello", &bad)
+            .await
+            .refused(422, "invalid_value");
+    }
+    for bad in [
+        json!({"maintenance": null}),
+        json!({"maintenance": "on"}),
+        json!({"name": "x"}),
+    ] {
+        server
+            .patch(&server.admin, "/v1/apps/hello", &bad)
+            .await
+            .refused(422, "invalid_body");
+    }
+}
+
 #[tokio::test]
 async fn an_app_is_made_shown_changed_and_destroyed() {
     let server = server_with(&["hello"]).await;
@@ -65,27 +90,7 @@ async fn an_app_is_made_shown_changed_and_destroyed() {
         (&app["timeout_ms"], &app["idle_after"]),
         (&Value::Null, &Value::Null)
     );
-    for bad in [
-        json!({"timeout": "0s"}),
-        json!({"timeout": "11m"}),
-        json!({"timeout": "soon"}),
-        json!({"idle_after": "31d"}),
-    ] {
-        server
-            .patch(&server.admin, "/v1/apps/hello", &bad)
-            .await
-            .refused(422, "invalid_value");
-    }
-    for bad in [
-        json!({"maintenance": null}),
-        json!({"maintenance": "on"}),
-        json!({"name": "x"}),
-    ] {
-        server
-            .patch(&server.admin, "/v1/apps/hello", &bad)
-            .await
-            .refused(422, "invalid_body");
-    }
+    assert_bad_changes_are_refused(&server).await;
     server.delete(&server.admin, "/v1/apps/hello").await.ok(204);
     server
         .get(&server.admin, "/v1/apps/hello")

@@ -205,6 +205,25 @@ async fn who_has_no_dyno_yet_is_named_once_and_defaults_are_for_the_first_releas
     );
 }
 
+/// The steps of a plan from v2 to v3 start the new dynos first.
+fn assert_new_dynos_serve_before_old_ones_drain(steps: &Value) {
+    let steps: Vec<&str> = steps
+        .as_array()
+        .expect("steps")
+        .iter()
+        .filter_map(Value::as_str)
+        .collect();
+    let position = |wanted: &str| steps.iter().position(|step| step.contains(wanted));
+    assert!(
+        position("fetch v3") < position("start web.1 of v3"),
+        "{steps:?}"
+    );
+    assert!(
+        position("send requests to v3") < position("drain web.1 of v2"),
+        "{steps:?}"
+    );
+}
+
 #[tokio::test]
 async fn a_plan_tells_all_and_changes_nothing() {
     let (server, one) = with_slug(slug::handler("one")).await;
@@ -246,21 +265,7 @@ async fn a_plan_tells_all_and_changes_nothing() {
         .await
         .ok(200);
     let steps = plan["steps"].take();
-    let steps: Vec<&str> = steps
-        .as_array()
-        .expect("steps")
-        .iter()
-        .filter_map(Value::as_str)
-        .collect();
-    let position = |wanted: &str| steps.iter().position(|step| step.contains(wanted));
-    assert!(
-        position("fetch v3") < position("start web.1 of v3"),
-        "{steps:?}"
-    );
-    assert!(
-        position("send requests to v3") < position("drain web.1 of v2"),
-        "{steps:?}"
-    );
+    assert_new_dynos_serve_before_old_ones_drain(&steps);
     let same = json!({"added": [], "removed": [], "changed": []});
     let expected = json!({
         "version": "v3", "description": "Deploy", "slug": {"from": one, "to": two}, "config": same,

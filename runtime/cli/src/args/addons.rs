@@ -4,7 +4,7 @@ use clap::{Args as ClapArgs, Subcommand};
 use grid::desired::AddonService;
 use grid::name::{AddonName, AttachmentName};
 
-use super::apps::AppOptions;
+use super::apps::AppTarget;
 
 /// `dyno addons`
 #[derive(Debug, ClapArgs)]
@@ -13,7 +13,7 @@ use super::apps::AppOptions;
 )]
 pub(crate) struct AddonsArgs {
     #[command(flatten)]
-    pub(crate) on: AppOptions,
+    pub(crate) on: AppTarget,
     #[command(subcommand)]
     pub(crate) command: Option<AddonsCommand>,
 }
@@ -26,44 +26,44 @@ pub(crate) enum AddonsCommand {
         after_help = "Examples:\n  dyno addons create postgresql\n  dyno addons create memcached -a shop\n  dyno addons create redis --as CACHE --name shop-cache"
     )]
     Create {
-        /// postgresql, redis or memcached
+        /// The service: postgresql, redis or memcached
         #[arg(value_name = "SERVICE")]
         service: AddonService,
-        /// What its config vars begin with, as in NAME_URL [default: DATABASE, REDIS or MEMCACHED]
+        /// The start of its config vars' names, as in NAME_URL [default: DATABASE, REDIS or MEMCACHED]
         #[arg(long = "as", value_name = "NAME")]
         attach_as: Option<AttachmentName>,
-        /// A name for it on the server [default: the service's, and some digits]
+        /// The add-on's name on the server [default: the service and some digits]
         #[arg(long, value_name = "NAME")]
         name: Option<AddonName>,
     },
-    /// Give an app the config vars of another app's add-on
+    /// Share the add-on of another app: set its config vars for this app
     #[command(
         after_help = "Examples:\n  dyno addons attach postgresql-1f9a03bc -a reports\n  dyno addons attach postgresql-1f9a03bc -a reports --as SHOP"
     )]
     Attach {
-        /// Its name, as `dyno addons` of its own app shows it
+        /// The add-on's name, as `dyno addons` shows it for its own app
         #[arg(value_name = "ADDON")]
         addon: AddonName,
-        /// What its config vars begin with, as in NAME_URL [default: DATABASE, REDIS or MEMCACHED]
+        /// The start of its config vars' names, as in NAME_URL [default: DATABASE, REDIS or MEMCACHED]
         #[arg(long = "as", value_name = "NAME")]
         attach_as: Option<AttachmentName>,
     },
-    /// Take the config vars of another app's add-on from an app again
+    /// Stop sharing the add-on of another app: remove its config vars
     #[command(after_help = "Example:\n  dyno addons detach SHOP -a reports")]
     Detach {
-        /// Its name, or what the app calls it
+        /// The add-on's name, or its name in the app, such as DATABASE
         #[arg(value_name = "ADDON|NAME")]
         addon: String,
     },
-    /// Destroy an add-on, and all that is in it
+    /// Delete an add-on with all its data
     #[command(
         after_help = "Examples:\n  dyno addons destroy DATABASE -a shop --confirm shop\n  dyno addons destroy postgresql-1f9a03bc --confirm postgresql-1f9a03bc"
     )]
     Destroy {
-        /// Its name, or what the app calls it
+        /// The add-on's name, or its name in the app, such as DATABASE
         #[arg(value_name = "ADDON|NAME")]
         addon: String,
-        /// The app's name, or the add-on's, once more
+        /// The app's or the add-on's name again, to confirm
         #[arg(long, value_name = "NAME")]
         confirm: String,
     },

@@ -9,10 +9,10 @@ use node::EgressOpening;
 #[derive(Debug, ClapArgs)]
 #[command(after_help = "Example:\n  dyno new shop --template rust")]
 pub(crate) struct NewArgs {
-    /// The app's name, and the folder to make
+    /// The app's name; its folder gets the same name
     #[arg(required_unless_present = "list")]
     pub(crate) name: Option<String>,
-    /// Which template
+    /// The template; --list shows all
     #[arg(short, long, default_value = "rust")]
     pub(crate) template: String,
     /// List the templates
@@ -30,7 +30,7 @@ pub(crate) struct BuildArgs {
     /// The app's folder
     #[arg(default_value = ".", value_hint = ValueHint::DirPath)]
     pub(crate) folder: PathBuf,
-    /// Where the slug goes [default: NAME.slug in the app's folder]
+    /// The slug file to write [default: NAME.slug in the app's folder]
     #[arg(short, long, value_hint = ValueHint::FilePath)]
     pub(crate) output: Option<PathBuf>,
     /// Print the result as JSON
@@ -47,22 +47,22 @@ pub(crate) struct BuildArgs {
 pub(crate) struct LocalArgs {
     #[command(subcommand)]
     pub(crate) command: Option<LocalCommand>,
-    /// The app's folder, a slug, or a component; and how many dynos of each type
+    /// A folder with an app, a slug file or a component file; and how many dynos of each type
     #[arg(value_name = "DIR|FILE.slug|FILE.wasm|web=2,…", value_hint = ValueHint::AnyPath, num_args = 0..=2)]
     pub(crate) what: Vec<String>,
-    /// The port to listen on, on this machine only; 0 takes a free one
+    /// The port, on this machine only; 0 takes a free port
     #[arg(short, long, default_value_t = 5000)]
     pub(crate) port: u16,
-    /// The file with environment variables [default: .env in the app's folder, if there is one]
+    /// A file with environment variables [default: .env in the app's folder, if it exists]
     #[arg(short, long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(crate) env: Option<PathBuf>,
-    /// Another Procfile
+    /// A file to use in place of the app's Procfile
     #[arg(short = 'f', long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(crate) procfile: Option<PathBuf>,
-    /// Let apps connect to addresses that are neither public nor loopback; may be repeated
+    /// Let the app connect to an address that is not public, such as 10.0.0.5:5432; may be repeated
     #[arg(long, value_name = "CIDR[:PORT]")]
     pub(crate) egress_allow: Vec<EgressOpening>,
-    /// Build and swap whenever a file changes, without dropping a request
+    /// Build and deploy again when a file changes, without losing a request
     #[arg(short, long)]
     pub(crate) watch: bool,
 }
@@ -70,7 +70,7 @@ pub(crate) struct LocalArgs {
 /// What to do on this machine, if not to run the whole app.
 #[derive(Debug, Subcommand)]
 pub(crate) enum LocalCommand {
-    /// Run something once on this machine
+    /// Run a command once on this machine
     Run(LocalRunArgs),
 }
 
@@ -80,22 +80,22 @@ pub(crate) enum LocalCommand {
     after_help = "Examples:\n  dyno local run -- migrate --dry-run\n  dyno local run --dir data::/data -- tool.wasm /data/in.csv"
 )]
 pub(crate) struct LocalRunArgs {
-    /// The file with environment variables [default: .env in the app's folder, if there is one]
+    /// A file with environment variables [default: .env in the app's folder, if it exists]
     #[arg(short, long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(crate) env_file: Option<PathBuf>,
-    /// A variable over those of the file
+    /// Set an environment variable, over those of the file; may be repeated
     #[arg(long, value_name = "K=V")]
     pub(crate) env: Vec<String>,
-    /// A folder of this machine, and where the program finds it; it may read and write there
+    /// Let the program read and write a folder, by the name GUEST; may be repeated
     #[arg(long, value_name = "HOST[::GUEST]", value_hint = ValueHint::DirPath)]
     pub(crate) dir: Vec<String>,
-    /// Let it connect to addresses that are neither public nor loopback; may be repeated
+    /// Let the program connect to an address that is not public, such as 10.0.0.5:5432; may be repeated
     #[arg(long, value_name = "CIDR[:PORT]")]
     pub(crate) egress_allow: Vec<EgressOpening>,
-    /// A component or core module, or a process type or a command of the app in this folder (`python script.py`); then
+    /// A component or core module; or a process type or command of the app in this folder (`python script.py`); then its
     /// arguments
     ///
-    /// Output, errors and exit code are the program's own.
+    /// Input, output, errors and exit code of this command are those of the program.
     #[arg(
         required = true,
         trailing_var_arg = true,
@@ -108,13 +108,13 @@ pub(crate) struct LocalRunArgs {
 /// `dyno slug`
 #[derive(Debug, Subcommand)]
 pub(crate) enum SlugCommand {
-    /// Check a slug in full and show what is in it
+    /// Check a slug file completely, and show its content
     #[command(after_help = "Example:\n  dyno slug inspect hello.slug --json")]
     Inspect {
-        /// The slug's file
+        /// The slug file
         #[arg(value_hint = ValueHint::FilePath)]
         file: PathBuf,
-        /// Print it as JSON
+        /// Print the result as JSON
         #[arg(long)]
         json: bool,
     },

@@ -11,11 +11,11 @@ use node::{EgressOpening, HourlyPrice, ServerSettings, TimeOrOff, TrustedProxy};
 
 /// Which server, and how to print what it says.
 #[derive(Debug, ClapArgs)]
-pub(crate) struct ServerOptions {
-    /// The server's API [default: $DYNO_SERVER, else the last login]
+pub(crate) struct ServerTarget {
+    /// The URL of the server's API [default: $DYNO_SERVER, else the last login]
     #[arg(long, global = true, value_name = "URL", value_hint = ValueHint::Url)]
     pub(crate) server: Option<String>,
-    /// Print the API's JSON
+    /// Print the API's answer as JSON
     #[arg(long, global = true)]
     pub(crate) json: bool,
 }
@@ -26,49 +26,49 @@ pub(crate) struct ServerOptions {
     after_help = "Examples:\n  dyno serve\n  dyno serve --listen 0.0.0.0:80 --domain example.com --data /var/lib/dyno\n  dyno serve --idle-after off --cycle 24h"
 )]
 pub(crate) struct ServeArgs {
-    /// A file with these settings, in TOML
+    /// A TOML file with these settings; flags win over the file
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(crate) config: Option<PathBuf>,
-    /// Where the state is kept [default: the XDG data folder]
+    /// The folder for the server's data [default: the XDG data folder]
     #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
     pub(crate) data: Option<PathBuf>,
-    /// Where apps answer [default: 127.0.0.1:8080]
+    /// The address at which apps answer [default: 127.0.0.1:8080]
     #[arg(long, value_name = "ADDR")]
     pub(crate) listen: Option<SocketAddr>,
-    /// Where the API answers [default: 127.0.0.1:8081]
+    /// The address at which the API answers [default: 127.0.0.1:8081]
     #[arg(long, value_name = "ADDR")]
     pub(crate) api: Option<SocketAddr>,
-    /// The domain under which every app has a name [default: localhost]
+    /// The domain of the apps: each answers at APP.DOMAIN [default: localhost]
     #[arg(long, value_name = "DOMAIN")]
     pub(crate) domain: Option<String>,
-    /// A further host name at which the API answers, such as that of a proxy in front; may be repeated
+    /// Another hostname of the API, such as that of a proxy in front of it; may be repeated
     #[arg(long, value_name = "NAME")]
     pub(crate) api_domain: Vec<ApiHost>,
-    /// Where the apps' logs are kept [default: logs in the data folder]
+    /// The folder for the apps' logs [default: logs in the data folder]
     #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
     pub(crate) log_dir: Option<PathBuf>,
-    /// Releases of an app that can be rolled back to [default: 50]
+    /// How many releases of an app to keep for rollbacks [default: 50]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1_000))]
     pub(crate) keep_releases: Option<u32>,
-    /// When a dyno without requests goes to sleep, unless its app says otherwise [default: 30m]
+    /// Let a dyno sleep after this time without requests; an app may set its own time [default: 30m]
     #[arg(long, value_name = "TIME|off")]
     pub(crate) idle_after: Option<TimeOrOff>,
-    /// When a dyno is replaced by a fresh one [default: off]
+    /// Replace each dyno with a new one after this time [default: off]
     #[arg(long, value_name = "TIME|off")]
     pub(crate) cycle: Option<TimeOrOff>,
-    /// What a further dyno costs, in dollars an hour [default: 0.05]
+    /// Price of a dyno that is not free, in dollars an hour [default: 0.05]
     #[arg(long, value_name = "DOLLARS")]
     pub(crate) price: Option<HourlyPrice>,
-    /// Dynos of an app that cost nothing [default: 1]
+    /// How many dynos of an app are free [default: 1]
     #[arg(long, value_name = "N")]
     pub(crate) free_dynos: Option<u32>,
-    /// Let apps connect to addresses that are not public, such as 10.0.0.5:5432; may be repeated
+    /// Let apps connect to an address that is not public, such as 10.0.0.5:5432; may be repeated
     #[arg(long, value_name = "CIDR[:PORT]")]
     pub(crate) egress_allow: Vec<EgressOpening>,
-    /// Believe X-Forwarded-For, -Proto, -Port, -Host and Forwarded from this proxy; may be repeated
+    /// Trust X-Forwarded-For, -Proto, -Port, -Host and Forwarded from this proxy; may be repeated
     #[arg(long, value_name = "CIDR")]
     pub(crate) trust_proxy: Vec<TrustedProxy>,
-    /// What running requests have to finish when the server is stopped [default: 30s]
+    /// How long running requests may take to finish when the server stops [default: 30s]
     #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration)]
     pub(crate) grace: Option<Duration>,
 }
@@ -102,10 +102,10 @@ impl ServeArgs {
     after_help = "Examples:\n  dyno login http://127.0.0.1:8081\n  dyno login https://api.example.com < token.txt"
 )]
 pub(crate) struct LoginArgs {
-    /// The server's API; the token is read from the terminal, or from stdin
+    /// The URL of the server's API. The token is read from the terminal, or from stdin
     #[arg(value_hint = ValueHint::Url)]
     pub(crate) url: String,
-    /// Print the API's JSON
+    /// Print the API's answer as JSON
     #[arg(long)]
     pub(crate) json: bool,
 }
@@ -114,7 +114,7 @@ pub(crate) struct LoginArgs {
 #[derive(Debug, ClapArgs)]
 #[command(after_help = "Example:\n  dyno logout --server https://api.example.com")]
 pub(crate) struct LogoutArgs {
-    /// The server to forget [default: $DYNO_SERVER, else the last login]
+    /// The URL of the server's API [default: $DYNO_SERVER, else the last login]
     #[arg(long, value_name = "URL", value_hint = ValueHint::Url)]
     pub(crate) server: Option<String>,
 }
@@ -124,7 +124,7 @@ pub(crate) struct LogoutArgs {
 #[command(after_help = "Example:\n  dyno whoami")]
 pub(crate) struct WhoamiArgs {
     #[command(flatten)]
-    pub(crate) on: ServerOptions,
+    pub(crate) on: ServerTarget,
 }
 
 /// `dyno status`
@@ -132,14 +132,14 @@ pub(crate) struct WhoamiArgs {
 #[command(after_help = "Example:\n  dyno status --server https://api.example.com")]
 pub(crate) struct StatusArgs {
     #[command(flatten)]
-    pub(crate) on: ServerOptions,
+    pub(crate) on: ServerTarget,
 }
 
 /// `dyno version`
 #[derive(Debug, ClapArgs)]
 #[command(after_help = "Example:\n  dyno version --json")]
 pub(crate) struct VersionArgs {
-    /// Print it as JSON
+    /// Print the version as JSON
     #[arg(long)]
     pub(crate) json: bool,
 }
@@ -149,7 +149,7 @@ pub(crate) struct VersionArgs {
 #[command(after_help = "Example:\n  dyno slugs --json")]
 pub(crate) struct SlugsArgs {
     #[command(flatten)]
-    pub(crate) on: ServerOptions,
+    pub(crate) on: ServerTarget,
 }
 
 /// `dyno tokens`
@@ -159,7 +159,7 @@ pub(crate) struct SlugsArgs {
 )]
 pub(crate) struct TokensArgs {
     #[command(flatten)]
-    pub(crate) on: ServerOptions,
+    pub(crate) on: ServerTarget,
     #[command(subcommand)]
     pub(crate) command: Option<TokensCommand>,
 }
@@ -167,31 +167,31 @@ pub(crate) struct TokensArgs {
 /// What to do with tokens, if not to list them.
 #[derive(Debug, Subcommand)]
 pub(crate) enum TokensCommand {
-    /// Create a token, and print it this once
+    /// Create a token and print it; it is not shown again
     #[command(
         after_help = "Examples:\n  dyno tokens create --role deploy --app shop --name ci\n  dyno tokens create --role read | ssh ops dyno login https://api.example.com\n  sudo dyno tokens create --role admin --local --data /var/lib/dyno"
     )]
     Create {
-        /// What it may do
+        /// What the token may do
         #[arg(long)]
         role: TokenRole,
-        /// The only app that it is good for [default: all apps]
+        /// The only app that the token is valid for [default: all apps]
         #[arg(short, long)]
         app: Option<AppName>,
-        /// What it is for; shown in lists and logs [default: the role]
+        /// A name for the token, for lists and logs [default: the role]
         #[arg(long)]
         name: Option<String>,
-        /// On the server's own machine, without a token: for whoever may read the server's data
+        /// Create it on the server's own machine, without another token, as a user who can read the server's data
         #[arg(long)]
         local: bool,
-        /// Where the server keeps its state, with --local [default: the XDG data folder]
+        /// With --local: the folder of the server's data [default: the XDG data folder]
         #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath, requires = "local")]
         data: Option<PathBuf>,
     },
-    /// Take a token back
+    /// Make a token invalid
     #[command(after_help = "Example:\n  dyno tokens revoke 3f9a")]
     Revoke {
-        /// Its id, as `dyno tokens` shows it
+        /// The token's id, as `dyno tokens` shows it
         id: String,
     },
 }
@@ -201,9 +201,9 @@ pub(crate) enum TokensCommand {
 pub(crate) enum TokenRole {
     /// Everything
     Admin,
-    /// Everything about apps, except destroying them
+    /// Everything about apps, except to destroy them
     Deploy,
-    /// Look, but not at config values
+    /// Read everything, except values of config vars
     Read,
 }
 

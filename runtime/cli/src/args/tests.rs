@@ -108,9 +108,9 @@ fn scaling_is_said_outright_or_by_difference() {
 
 #[test]
 fn differences_stop_at_nothing() {
-    assert_eq!(ScaleAmount::Fewer(3).of(2), 0);
-    assert_eq!(ScaleAmount::More(3).of(2), 5);
-    assert_eq!(ScaleAmount::Exactly(3).of(2), 3);
+    assert_eq!(ScaleAmount::Fewer(3).apply_to(2), 0);
+    assert_eq!(ScaleAmount::More(3).apply_to(2), 5);
+    assert_eq!(ScaleAmount::Exactly(3).apply_to(2), 3);
 }
 
 #[test]

@@ -1,6 +1,6 @@
-//! Wrong usage: what is said of a command line that cannot be read, and which known word was meant.
+//! Wrong usage: the error about a command line that cannot be parsed, and the known word that was probably meant.
 //!
-//! A word is suggested only if it exists and is near; the parser's own guesses are freer than that.
+//! A word is suggested only if it exists and differs by few letters; the parser's own suggestions are less strict.
 
 use std::ffi::OsString;
 
@@ -10,7 +10,7 @@ use serde_json::json;
 
 use super::habits::HABITS;
 
-/// Letters for each of which one may be wrong, at least: `confg` is `config`, and `foo` is nothing.
+/// One wrong letter is allowed for this many letters: `confg` suggests `config`, and `foo` suggests nothing.
 const LETTERS_PER_MISTAKE: usize = 3;
 
 /// Wrong usage as a JSON object for programs.
@@ -106,7 +106,7 @@ fn nearest(unknown: &str, known: &[String]) -> Option<String> {
     near.min().map(|(_, word)| word.clone())
 }
 
-/// How many letters are wrong, if a slip of the finger explains it.
+/// How many letters differ, if a typing mistake explains them.
 fn distance(typed: &str, word: &str) -> Option<usize> {
     let typed = typed.trim_start_matches('-').to_lowercase();
     let plain = word.trim_start_matches('-');

@@ -1,4 +1,4 @@
-//! Words of the command line that are more than text: checked when they are read, so that a wrong one is wrong usage.
+//! Arguments with a form of their own, checked while the command line is parsed: a wrong one is wrong usage.
 
 use std::collections::BTreeMap;
 use std::str::FromStr;
@@ -10,18 +10,18 @@ use grid::name::{DynoId, ProcessType};
 /// `on` or `off`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum OnOff {
-    /// From now on
+    /// Turn it on
     On,
-    /// No longer
+    /// Turn it off
     Off,
 }
 
-/// Whose lines of a log.
+/// Which lines of a log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum LogOrigin {
-    /// What the app wrote
+    /// Lines that the app wrote
     App,
-    /// What the platform says: states, requests, releases
+    /// Lines of the platform: states, requests, releases
     Dyno,
 }
 
@@ -37,14 +37,14 @@ impl LogOrigin {
 
 /// A dyno such as `web.1`, or all of a process type.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct DynoSelector(pub(crate) String);
+pub(crate) struct DynoOrType(pub(crate) String);
 
-impl FromStr for DynoSelector {
+impl FromStr for DynoOrType {
     type Err = &'static str;
 
-    fn from_str(text: &str) -> Result<DynoSelector, &'static str> {
+    fn from_str(text: &str) -> Result<DynoOrType, &'static str> {
         if text.parse::<DynoId>().is_ok() || text.parse::<ProcessType>().is_ok() {
-            return Ok(DynoSelector(text.to_owned()));
+            return Ok(DynoOrType(text.to_owned()));
         }
         Err("write a dyno such as web.1, or a process type such as web")
     }
@@ -92,7 +92,7 @@ pub(crate) fn parse_env_flags(flags: &[String]) -> AnyResult<BTreeMap<String, St
     Ok(env)
 }
 
-/// How many dynos, said outright or by how many more or fewer.
+/// A number of dynos, absolute or relative to the present one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum ScaleAmount {
     Exactly(u32),
@@ -101,8 +101,8 @@ pub(crate) enum ScaleAmount {
 }
 
 impl ScaleAmount {
-    /// How many that makes of `now`.
-    pub(crate) fn of(self, now: u32) -> u32 {
+    /// The number that results from `now`.
+    pub(crate) fn apply_to(self, now: u32) -> u32 {
         match self {
             ScaleAmount::Exactly(count) => count,
             ScaleAmount::More(count) => now.saturating_add(count),
@@ -148,7 +148,7 @@ impl FromStr for ScaleChange {
     }
 }
 
-/// A setting of an app; nothing means the server's default.
+/// A setting of an app. None stands for the server's default.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum AppSetting {
     Timeout(Option<String>),

@@ -163,7 +163,7 @@ fn warn_if_open(file: &Path) {
     let mode = std::fs::metadata(file).map(|found| found.permissions().mode());
     if mode.is_ok_and(|mode| mode & OTHERS != 0) {
         let file = file.display();
-        terminal::warning(&format!("others may read {file}: run chmod 600 {file}"));
+        terminal::print_warning(&format!("others may read {file}: run chmod 600 {file}"));
     }
 }
 

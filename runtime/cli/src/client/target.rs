@@ -11,7 +11,7 @@ use slugs::project::Project;
 
 use super::credentials::{self, Credentials};
 use super::{ApiResponse, Client, ServerUrl};
-use crate::args::{AppOptions, ServerOptions};
+use crate::args::{AppTarget, ServerTarget};
 use crate::terminal;
 
 /// The variable with the server, if no flag names one.
@@ -22,14 +22,14 @@ const APP: &str = "DYNO_APP";
 const TOKEN: &str = "DYNO_TOKEN";
 
 /// A server, and how its responses are shown.
-pub(crate) struct TargetServer {
+pub(crate) struct RemoteServer {
     pub(crate) client: Client,
     pub(crate) json: bool,
 }
 
-impl TargetServer {
+impl RemoteServer {
     /// Finds the server, and the token for it.
-    pub(crate) fn find(on: &ServerOptions) -> Result<TargetServer> {
+    pub(crate) fn find(on: &ServerTarget) -> Result<RemoteServer> {
         let credentials = credentials::load()?;
         let url = server_url(on.server.as_deref(), &credentials)?;
         let token = match variable(TOKEN) {
@@ -39,14 +39,14 @@ impl TargetServer {
                 .ok_or_else(|| NoServer::NotLoggedIn(url.clone()))?
                 .to_owned(),
         };
-        Ok(TargetServer {
+        Ok(RemoteServer {
             client: Client::new(url, token),
             json: on.json,
         })
     }
 
     /// Has errors about a missing app say that the command line named it.
-    pub(crate) fn with_app_from_command_line(mut self) -> TargetServer {
+    pub(crate) fn with_app_from_command_line(mut self) -> RemoteServer {
         self.client = self.client.with_app_name_source(AppNameSource::CommandLine);
         self
     }
@@ -59,44 +59,44 @@ impl TargetServer {
     ) -> Result<()> {
         match self.json {
             true if response.json().is_null() => Ok(()),
-            true => terminal::json(response.json()),
+            true => terminal::print_json(response.json()),
             false => print_text(),
         }
     }
 }
 
 /// An app on a server.
-pub(crate) struct TargetApp {
-    pub(crate) server: TargetServer,
+pub(crate) struct RemoteApp {
+    pub(crate) server: RemoteServer,
     pub(crate) name: AppName,
 }
 
-impl TargetApp {
+impl RemoteApp {
     /// Finds the app, as seen from the current folder.
-    pub(crate) fn find(on: &AppOptions) -> Result<TargetApp> {
-        TargetApp::find_in_folder(on, Path::new("."))
+    pub(crate) fn find(on: &AppTarget) -> Result<RemoteApp> {
+        RemoteApp::find_in_folder(on, Path::new("."))
     }
 
     /// Finds the app, as seen from another folder.
-    pub(crate) fn find_in_folder(on: &AppOptions, folder: &Path) -> Result<TargetApp> {
+    pub(crate) fn find_in_folder(on: &AppTarget, folder: &Path) -> Result<RemoteApp> {
         let (name, source) = app_name(on.app.as_ref(), folder)?;
-        let mut server = TargetServer::find(&on.server)?;
+        let mut server = RemoteServer::find(&on.server)?;
         server.client = server.client.with_app_name_source(source);
-        Ok(TargetApp { server, name })
+        Ok(RemoteApp { server, name })
     }
 
     /// The app of an argument, which must be the same as that of `-a`. Without an argument, finds the app as
-    /// [`TargetApp::find`] does.
-    pub(crate) fn find_named(on: &AppOptions, name: Option<&AppName>) -> Result<TargetApp> {
+    /// [`RemoteApp::find`] does.
+    pub(crate) fn find_named(on: &AppTarget, name: Option<&AppName>) -> Result<RemoteApp> {
         let Some(name) = name else {
-            return TargetApp::find(on);
+            return RemoteApp::find(on);
         };
         if let Some(flag) = on.app.as_ref().filter(|flag| *flag != name) {
             bail!("two names: {name}, and {flag} by -a");
         }
-        let server = TargetServer::find(&on.server)?.with_app_from_command_line();
+        let server = RemoteServer::find(&on.server)?.with_app_from_command_line();
         let name = name.clone();
-        Ok(TargetApp { server, name })
+        Ok(RemoteApp { server, name })
     }
 
     pub(crate) fn client(&self) -> &Client {

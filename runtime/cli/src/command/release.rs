@@ -8,4 +8,4 @@ pub(super) mod releases;
 pub(super) mod rollback;
 mod wait;
 
-pub(super) use wait::settle;
+pub(super) use wait::wait_for_release;

@@ -1,4 +1,4 @@
-//! Colours by which the lines of dynos are told apart: the same in every log.
+//! The colours of dynos in logs: each dyno has the same colour in every log.
 
 use anstyle::{AnsiColor, Style};
 
@@ -11,7 +11,7 @@ const COLOURS: [AnsiColor; 6] = [
     AnsiColor::BrightCyan,
 ];
 
-/// The look of a dyno's lines; `web.1` begins the row, `web.2` is next.
+/// The style of a dyno's lines: `web.1` has the first colour, `web.2` the second.
 pub(crate) fn of_dyno(process: &str, index: u32) -> Style {
     let sum = |name: &str| name.bytes().map(u32::from).sum::<u32>();
     let at = sum(process)
@@ -21,7 +21,7 @@ pub(crate) fn of_dyno(process: &str, index: u32) -> Style {
     Style::new().fg_color(Some(colour.into()))
 }
 
-/// The look of lines that are no dyno's.
+/// The style of lines that belong to no dyno.
 pub(crate) fn of_the_rest() -> Style {
     Style::new().dimmed()
 }

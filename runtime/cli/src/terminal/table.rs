@@ -1,4 +1,4 @@
-//! Tables and lists of details: without borders, as wide as the terminal; whole where there is none.
+//! Tables and lists of details, without borders. On a terminal they are as wide as it; elsewhere nothing is cut.
 
 use comfy_table::{ContentArrangement, Table, presets};
 
@@ -20,7 +20,7 @@ pub(crate) fn table<const COLUMNS: usize>(
     table.trim_fmt()
 }
 
-/// A title and, below it, what belongs to it: a name and a value a line. Empty values are left out.
+/// A title, and below it a line for each name and value. Empty values are left out.
 pub(crate) fn details<'n>(
     title: &str,
     rows: impl IntoIterator<Item = (&'n str, String)>,

@@ -1,4 +1,4 @@
-//! Sizes, times and numbers as people read them.
+//! Sizes, times and numbers in the form that people read.
 
 use std::time::{Duration, SystemTime};
 
@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime};
 const SLUG_DIGITS: usize = 12;
 
 /// A size in bytes for people: `1.4 MB`.
-pub(crate) fn size(bytes: u64) -> String {
+pub(crate) fn format_size(bytes: u64) -> String {
     const UNITS: [&str; 4] = ["kB", "MB", "GB", "TB"];
     if bytes < 1_000 {
         return format!("{bytes} B");
@@ -29,13 +29,13 @@ pub(crate) fn short_slug_id(id: &str) -> String {
 }
 
 /// `1 file`, `2 files`.
-pub(crate) fn count(number: usize, what: &str) -> String {
+pub(crate) fn format_count(number: usize, what: &str) -> String {
     let plural = if number == 1 { "" } else { "s" };
     format!("{number} {what}{plural}")
 }
 
 /// A time in seconds by its largest unit: `12s`, `5m`, `3h`, `2d`.
-pub(crate) fn span(secs: u64) -> String {
+pub(crate) fn format_span(secs: u64) -> String {
     match secs {
         0..60 => format!("{secs}s"),
         60..3_600 => format!("{}m", secs / 60),
@@ -45,19 +45,19 @@ pub(crate) fn span(secs: u64) -> String {
 }
 
 /// How long ago a moment in RFC 3339 was; the text itself if it cannot be told.
-pub(crate) fn ago(moment: &str, now: SystemTime) -> String {
+pub(crate) fn format_age(moment: &str, now: SystemTime) -> String {
     match parse(moment) {
         // A server's clock may be ahead of this one.
         Some(at) => {
             let past = now.duration_since(at).unwrap_or(Duration::ZERO);
-            format!("{} ago", span(past.as_secs()))
+            format!("{} ago", format_span(past.as_secs()))
         }
         None => clean(moment),
     }
 }
 
 /// A moment in RFC 3339 as `2026-11-22 00:53:12 UTC`; the text itself if it is not of that form.
-pub(crate) fn moment(text: &str) -> String {
+pub(crate) fn format_moment(text: &str) -> String {
     match parse(text) {
         Some(at) => {
             let plain = humantime::format_rfc3339_seconds(at).to_string();
@@ -75,7 +75,8 @@ fn parse(moment: &str) -> Option<SystemTime> {
     humantime::parse_rfc3339(&utc).ok()
 }
 
-/// Text from elsewhere, without signs that would move a terminal's cursor, colour it, or reorder what it shows.
+/// Text of a server or file without characters that would move a terminal's cursor, set colours or reorder text: each
+/// becomes a space.
 pub(crate) fn clean(text: &str) -> String {
     let harmless = |c: char| {
         if grid::text::is_control(c) && c != '\n' && c != '\t' {
@@ -94,7 +95,7 @@ mod tests {
     #[test]
     fn sizes_are_short() {
         let sizes = [0, 999, 1_000, 135_433, 1_400_000, 2_000_000_000];
-        let texts = sizes.map(size);
+        let texts = sizes.map(format_size);
         assert_eq!(
             texts,
             ["0 B", "999 B", "1.0 kB", "135.4 kB", "1.4 MB", "2.0 GB"]
@@ -103,7 +104,7 @@ mod tests {
 
     #[test]
     fn times_are_short() {
-        let texts = [0, 59, 60, 3_599, 3_600, 86_399, 86_400].map(span);
+        let texts = [0, 59, 60, 3_599, 3_600, 86_399, 86_400].map(format_span);
         assert_eq!(texts, ["0s", "59s", "1m", "59m", "1h", "23h", "1d"]);
     }
 
@@ -111,11 +112,11 @@ mod tests {
     fn moments_are_read_with_either_sign_of_utc() {
         let now = SystemTime::UNIX_EPOCH + Duration::from_secs(1_795_000_130);
         for text in ["2026-11-18T11:06:40.123456+00:00", "2026-11-18T11:06:40Z"] {
-            assert_eq!(ago(text, now), "2m ago", "{text}");
-            assert_eq!(moment(text), "2026-11-18 11:06:40 UTC", "{text}");
+            assert_eq!(format_age(text, now), "2m ago", "{text}");
+            assert_eq!(format_moment(text), "2026-11-18 11:06:40 UTC", "{text}");
         }
-        assert_eq!(ago("2036-11-18T11:06:40Z", now), "0s ago");
-        assert_eq!(ago("yesterday", now), "yesterday");
+        assert_eq!(format_age("2036-11-18T11:06:40Z", now), "0s ago");
+        assert_eq!(format_age("yesterday", now), "yesterday");
     }
 
     #[test]

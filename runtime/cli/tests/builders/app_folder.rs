@@ -5,10 +5,13 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::Duration;
 
 use tempfile::TempDir;
-use testkit::{DynoProcess, dyno_command, repository};
+use testkit::{DynoProcess, do_once, dyno_command, repository};
 
+/// The longest time that a test waits for the first compilation of a component, which may be 30 MB of an interpreter.
+const COMPILATION: Duration = Duration::from_secs(300);
 /// Port 9, "discard": no machine listens on it today.
 const NOWHERE: &str = "http://127.0.0.1:9/";
 
@@ -97,10 +100,25 @@ impl App {
         told
     }
 
+    /// Builds the app, and has its component compiled, which all apps of a language share: only the first test compiles
+    /// it. The app must come up.
+    #[track_caller]
+    pub(crate) fn build_and_compile(&self) {
+        let (_, slug) = self.build();
+        let Some(digest) = slug["processes"]["web"]["sha256"].as_str() else {
+            return;
+        };
+        do_once(&format!("compiled-{digest}"), || {
+            let local = DynoProcess::spawn_local(self.folder(), &[]);
+            local.wait_for_port_within(COMPILATION);
+            assert!(local.stop().success());
+        });
+    }
+
     /// Builds the app without a limit of time, since that may install a toolchain; then runs it by `dyno local`.
     #[track_caller]
     pub(crate) fn run(&self, args: &[&str]) -> DynoProcess {
-        self.build();
+        self.build_and_compile();
         DynoProcess::start_local(self.folder(), args)
     }
 }

@@ -9,7 +9,7 @@ use crate::app_folder::App;
 fn stranger_stops_no(app: &[(&str, &str)]) {
     let app = App::new(app);
     // Built here, so that no time of a test goes by meanwhile.
-    app.build();
+    app.build_and_compile();
     let local = assert_others_are_served(&HostileTarget {
         folder: app.folder(),
         announces: "/announces",

@@ -220,14 +220,17 @@ fn mistakes_say_what_to_do() {
             "absent is not a folder: name the folder of the app",
         ),
         ("empty", "dyno new NAME"),
-        ("js", "nothing says where the app begins: set `main`"),
+        (
+            "js",
+            "nothing says in which file the app begins: set `main`",
+        ),
     ];
     for (folder, expected) in cases {
         let text = place.run(&["build", folder]).failed();
         assert!(text.contains(expected), "{folder}: {text}");
     }
     for (toml, expected) in [
-        ("nmae = \"x\"\n", "unknown key `nmae`; did you mean `name`"),
+        ("nmae = \"x\"\n", "unknown key `nmae`: did you mean `name`"),
         ("[limits]\ntimeuot = \"1s\"\n", "`timeout`"),
         ("[buidl]\ncommand = \"make\"\n", "`build`"),
         ("[limits]\ntimeout = \"soon\"\n", "dyno.toml"),

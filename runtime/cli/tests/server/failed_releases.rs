@@ -194,7 +194,7 @@ fn an_app_whose_first_release_cannot_load_has_crashed_until_one_can() {
         .success();
     let slug = guest_path("loads");
     let said = server.run(&["deploy", slug.to_str().unwrap(), "-a", APP]);
-    let instead = "no release serves yet: deploy again when that is mended";
+    let instead = "no release serves yet: correct this and deploy again";
     tells_why(said.failure(), "v1", instead);
     let page = server.app_request(APP, "/");
     assert_eq!(page.status, 503, "{}", page.text());

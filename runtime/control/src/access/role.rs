@@ -1,20 +1,20 @@
-//! What the holder of a token may do.
+//! The roles of tokens.
 //!
-//! Owns the order of roles, and their names. Must not know which role a request needs.
+//! Owns the names and the order of roles. Must not know which role a request needs.
 
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::str::FromStr;
 
-/// What the holder of a token may do; each role includes those before it.
+/// The permissions of a token's holder. Each role includes the roles before it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Role {
-    /// Look.
+    /// Read everything.
     Read,
-    /// Change apps.
+    /// Also change apps.
     Deploy,
-    /// Everything.
+    /// Also destroy apps, and create and revoke tokens.
     Admin,
 }
 
@@ -28,7 +28,7 @@ impl fmt::Display for Role {
     }
 }
 
-/// A text that is no role.
+/// The text is not the name of a role.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("a role is one of read, deploy and admin")]
 pub struct RoleError;

@@ -1,7 +1,7 @@
-//! One token, and its secret.
+//! A token and its secret.
 //!
-//! Owns what a token is, and how its secret is made. Must not know which tokens there are. A secret is shown once and
-//! never kept: only its digest is.
+//! Owns the fields of a token and the creation of its secret. Must not know the list of tokens. A secret is shown
+//! once and never stored: only its digest is stored.
 
 use super::role::Role;
 use crate::actor::Actor;
@@ -13,19 +13,19 @@ use sha2::{Digest, Sha256};
 use std::fmt;
 use std::str::FromStr;
 
-/// What every secret begins with, so that one that leaked is recognised for what it is.
+/// The prefix of every secret, so that scanners recognise a leaked secret.
 pub(super) const SECRET_PREFIX: &str = "dyno_";
-/// Bytes of chance in a secret.
+/// Random bytes in a secret.
 const SECRET_BYTES: usize = 32;
-/// Characters of a secret: the prefix, and the bytes in base64 without padding.
+/// Length of a secret: the prefix, and the bytes in base64 without padding.
 pub(super) const SECRET_CHARS: usize = SECRET_PREFIX.len() + 43;
 
-/// The public name of a token: 16 hexadecimal digits.
+/// The public id of a token: 16 hexadecimal digits.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct TokenId(String);
 
-/// A text that is no token's id.
+/// The text is not a token id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("a token's id has 16 hexadecimal digits")]
 pub struct TokenIdError;
@@ -63,43 +63,43 @@ impl fmt::Display for TokenId {
     }
 }
 
-/// A token, as it is kept.
+/// A token, as stored in the ledger.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Token {
-    /// Its public name.
+    /// The public id.
     pub id: TokenId,
-    /// What its maker calls it; also who its holder is, in logs and releases.
+    /// The name that its creator chose. Logs and releases show it as the actor.
     pub name: String,
-    /// What its holder may do.
+    /// The role.
     pub role: Role,
-    /// The only app that its holder may see, if it is for one.
+    /// The only app that the token is valid for; `None` for all apps.
     pub app: Option<AppName>,
-    /// The SHA-256 digest of its secret.
+    /// The SHA-256 digest of the secret.
     pub hash: [u8; 32],
-    /// When it was made, in milliseconds since 1970.
+    /// Creation time in milliseconds since 1970.
     pub created_ms: u64,
-    /// Who made it.
+    /// The name of the creator.
     pub created_by: String,
 }
 
 impl Token {
-    /// Whether its holder may do everything, to every app.
-    pub(super) fn rules_all(&self) -> bool {
+    /// Whether this is an admin token for all apps.
+    pub(super) fn can_do_everything(&self) -> bool {
         self.role == Role::Admin && self.app.is_none()
     }
 }
 
-/// What a token's holder presents. It is not kept anywhere, and nothing prints it by accident.
+/// The secret of a token. Not stored, and not printed by `Debug`.
 pub struct TokenSecret(String);
 
 impl TokenSecret {
-    /// The text to be shown to its holder, once.
+    /// The text, to be shown to the holder once.
     pub fn reveal(&self) -> &str {
         &self.0
     }
 }
 
-/// A new token, and its secret.
+/// Creates a token and its secret.
 pub fn mint_token(
     name: &str,
     role: Role,

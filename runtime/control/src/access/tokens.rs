@@ -1,6 +1,7 @@
-//! Which tokens there are.
+//! The list of tokens.
 //!
-//! Owns how access changes, and how a token is known by its secret. Must not know HTTP, nor which role a request needs.
+//! Owns changes of access, and the lookup of a token by its secret. Must not know HTTP, nor which role a request
+//! needs.
 
 use super::token::{SECRET_CHARS, SECRET_PREFIX, Token, TokenId};
 use grid::name::{AppName, SlugId};
@@ -10,19 +11,19 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use subtle::{Choice, ConditionallySelectable, ConstantTimeEq};
 
-/// Tokens of a server at most.
+/// Maximum number of tokens of a server.
 pub const TOKENS_MAX: usize = 1_000;
-/// Characters of a token's name at most.
+/// Maximum number of characters of a token's name.
 pub const TOKEN_NAME_CHARS_MAX: usize = 64;
 
-/// A change of who may do what.
+/// A change of access.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum AccessChange {
-    /// There is a new token.
+    /// A token was created.
     TokenCreated(Token),
-    /// A token is worth nothing any more.
+    /// A token was revoked.
     TokenRevoked(TokenId),
-    /// A token for one app brought a slug, which such tokens may see from now on.
+    /// A token for one app uploaded a slug. The app's tokens may use the slug from now on.
     SlugUploaded {
         /// The app that the token is for.
         app: AppName,
@@ -31,34 +32,34 @@ pub enum AccessChange {
     },
 }
 
-/// Why access was not changed.
+/// The reason for which a change of access is not valid.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum AccessError {
-    /// There is no such token.
+    /// No token has this id.
     #[error("there is no token {0}")]
     NoSuchToken(TokenId),
-    /// There is a token with this id.
+    /// A token with this id exists.
     #[error("the token {0} exists already")]
     TokenExists(TokenId),
-    /// The name cannot be shown in one line.
+    /// The name is empty, too long, or has characters that are not visible.
     #[error("a token's name has 1 to {TOKEN_NAME_CHARS_MAX} visible characters")]
     Name,
-    /// There are too many.
+    /// The number of add-ons is at its limit.
     #[error("a server has at most {TOKENS_MAX} tokens: revoke one that is not used")]
     TooMany,
-    /// Nobody could do anything any more.
+    /// Without this token nobody could manage tokens.
     #[error("{0} is the last admin token: create another one before you revoke it")]
     LastAdmin(TokenId),
 }
 
-/// All tokens. A clone is cheap.
+/// All tokens of a server. Clones share the list.
 #[derive(Clone, Debug, Default)]
 pub struct Tokens {
     by_id: Arc<BTreeMap<TokenId, Token>>,
 }
 
 impl Tokens {
-    /// All of them, by id.
+    /// All tokens, in the order of their ids.
     pub fn iter(&self) -> impl Iterator<Item = &Token> {
         self.by_id.values()
     }
@@ -68,19 +69,19 @@ impl Tokens {
         self.by_id.get(id)
     }
 
-    /// Whether nobody may do anything, as on a server that is new.
+    /// Whether there are no tokens, as on a new server.
     pub fn is_empty(&self) -> bool {
         self.by_id.is_empty()
     }
 
-    /// The token that this is the secret of. How long that takes tells nothing of any secret.
+    /// Finds the token with this secret, in constant time for all secrets.
     pub fn authenticate(&self, presented: &str) -> Option<&Token> {
-        // The length and the prefix are no secrets.
+        // The length and the prefix are public.
         if presented.len() != SECRET_CHARS || !presented.starts_with(SECRET_PREFIX) {
             return None;
         }
         let hash: [u8; 32] = Sha256::digest(presented).into();
-        // Every token is compared, whether one was found or not.
+        // All tokens are compared, even after a match, so that the time is the same.
         let (mut found, mut place) = (Choice::from(0), u64::MAX);
         for (index, token) in (0_u64..).zip(self.by_id.values()) {
             let same = token.hash.ct_eq(&hash);
@@ -91,8 +92,8 @@ impl Tokens {
         self.by_id.values().nth(index).filter(|_| found.into())
     }
 
-    /// Why a change cannot be made, if it cannot.
-    pub(crate) fn check(&self, change: &AccessChange) -> Result<(), AccessError> {
+    /// Checks whether a change is valid.
+    pub(crate) fn check_change(&self, change: &AccessChange) -> Result<(), AccessError> {
         match change {
             AccessChange::TokenCreated(token) => {
                 let chars = token.name.chars().count();
@@ -113,7 +114,7 @@ impl Tokens {
                     .get(id)
                     .ok_or_else(|| AccessError::NoSuchToken(id.clone()))?;
                 let others = self.iter().filter(|other| other.id != *id);
-                if token.rules_all() && !others.into_iter().any(Token::rules_all) {
+                if token.can_do_everything() && !others.into_iter().any(Token::can_do_everything) {
                     return Err(AccessError::LastAdmin(id.clone()));
                 }
                 Ok(())
@@ -122,8 +123,8 @@ impl Tokens {
         }
     }
 
-    /// Makes a change that was checked when it was written.
-    pub(crate) fn apply(&mut self, change: &AccessChange) {
+    /// Applies a change that was checked before it was written.
+    pub(crate) fn apply_change(&mut self, change: &AccessChange) {
         match change {
             AccessChange::TokenCreated(token) => {
                 Arc::make_mut(&mut self.by_id).insert(token.id.clone(), token.clone());
@@ -132,6 +133,14 @@ impl Tokens {
                 Arc::make_mut(&mut self.by_id).remove(id);
             }
             AccessChange::SlugUploaded { .. } => {}
+        }
+    }
+
+    /// Revokes the tokens that are valid for this app only: the next app of this name may belong to another user.
+    pub(crate) fn revoke_tokens_of(&mut self, app: &AppName) {
+        let is_of_app = |token: &Token| token.app.as_ref() == Some(app);
+        if self.by_id.values().any(is_of_app) {
+            Arc::make_mut(&mut self.by_id).retain(|_, token| !is_of_app(token));
         }
     }
 }

@@ -1,20 +1,20 @@
-//! Which apps' tokens brought which slugs.
+//! The slugs that were uploaded with tokens for one app.
 //!
-//! Owns how long that is remembered. Whoever uploads a slug has its bytes, so the slug is no secret to that token any
-//! more. Must not know which slugs are on the disk.
+//! Owns how long an upload is remembered. The uploader of a slug has its bytes, so the slug is no secret for the
+//! app's tokens. Must not know which slugs are on the disk.
 
 use grid::name::{AppName, SlugId};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-/// Uploads that are remembered for an app, the newest ones. A slug that no release uses is removed after an hour or so,
-/// and nobody uploads more than this within that time.
+/// Maximum number of remembered uploads of an app. A slug that no release uses is removed after about an hour, and
+/// nobody uploads more than this within that time.
 const UPLOADS_MAX: usize = 100;
 
-/// The slugs that were uploaded with a token for one app, by app. A clone is cheap.
+/// The uploaded slugs by app. Clones share the list.
 #[derive(Clone, Debug, Default)]
 pub struct SlugUploads {
-    /// The oldest first.
+    /// Oldest first.
     by_app: Arc<BTreeMap<AppName, Vec<SlugId>>>,
 }
 
@@ -25,8 +25,8 @@ impl SlugUploads {
         uploaded.is_some_and(|uploaded| uploaded.contains(&slug))
     }
 
-    /// Remembers an upload, and forgets the oldest ones beyond the bound.
-    pub(crate) fn note(&mut self, app: &AppName, slug: SlugId) {
+    /// Remembers an upload, and forgets the oldest uploads beyond the limit.
+    pub(crate) fn record_upload(&mut self, app: &AppName, slug: SlugId) {
         let uploaded = Arc::make_mut(&mut self.by_app)
             .entry(app.clone())
             .or_default();
@@ -36,8 +36,8 @@ impl SlugUploads {
         uploaded.drain(..too_many);
     }
 
-    /// Forgets the uploads for an app that is destroyed: the next app of that name may be somebody else's.
-    pub(crate) fn forget(&mut self, app: &AppName) {
+    /// Forgets the uploads for a destroyed app: the next app of this name may belong to another user.
+    pub(crate) fn forget_app(&mut self, app: &AppName) {
         if self.by_app.contains_key(app) {
             Arc::make_mut(&mut self.by_app).remove(app);
         }
@@ -57,15 +57,15 @@ mod tests {
         let slug = |number: u8| SlugId::new([number; 32]);
         let mut uploads = SlugUploads::default();
         for number in 0..=100 {
-            uploads.note(&mine, slug(number));
+            uploads.record_upload(&mine, slug(number));
         }
         assert!(!uploads.contains(&mine, slug(0)), "beyond the bound");
         assert!(uploads.contains(&mine, slug(1)) && uploads.contains(&mine, slug(100)));
         assert!(!uploads.contains(&theirs, slug(1)));
-        uploads.note(&mine, slug(1));
-        uploads.note(&mine, slug(101));
+        uploads.record_upload(&mine, slug(1));
+        uploads.record_upload(&mine, slug(101));
         assert!(uploads.contains(&mine, slug(1)), "it was uploaded again");
-        uploads.forget(&mine);
+        uploads.forget_app(&mine);
         assert!(!uploads.contains(&mine, slug(101)));
     }
 }

@@ -1,9 +1,9 @@
-//! memcached: addresses, and nothing to be made.
+//! memcached: add-ons are addresses only; nothing is created on the servers.
 //!
-//! Owns that the servers answer before an app is told of them. memcached has no users: whoever reaches a server may
-//! use all of it, so that the apps that have this add-on share one cache.
+//! Owns the check that the servers answer before an app gets their addresses. memcached has no users: every client
+//! can use the whole server, so all apps with this add-on share one cache.
 
-use super::backend::{AddonServer, CONNECT_TIMEOUT};
+use super::backend::{AddonServer, SERVER_CONNECT_TIMEOUT};
 use super::error::{MEMCACHED_SERVERS_MAX, ProvisionError, ServiceConfigError};
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
@@ -15,18 +15,18 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
-/// Bytes of an answer to `version` at most.
+/// Maximum number of bytes read of the answer to `version`.
 const ANSWER_BYTES_MAX: usize = 64;
 
 /// The operator's memcached servers.
 #[derive(Clone, Debug)]
 pub struct MemcachedService {
-    /// In the order in which clients are to use them.
+    /// In the order in which clients use them.
     servers: Vec<Endpoint>,
 }
 
 impl MemcachedService {
-    /// One to sixteen servers, which apps dial as they are written.
+    /// Creates the service from one to sixteen servers, whose addresses apps use as given.
     pub fn new(servers: Vec<Endpoint>) -> Result<Self, ServiceConfigError> {
         if !(1..=MEMCACHED_SERVERS_MAX).contains(&servers.len()) {
             return Err(ServiceConfigError::Servers);
@@ -34,12 +34,12 @@ impl MemcachedService {
         Ok(MemcachedService { servers })
     }
 
-    fn list(&self) -> String {
+    fn join_addresses(&self) -> String {
         let servers: Vec<String> = self.servers.iter().map(ToString::to_string).collect();
         servers.join(",")
     }
 
-    async fn made(&self) -> Result<AddonDetails, ProvisionError> {
+    async fn check_servers(&self) -> Result<AddonDetails, ProvisionError> {
         for server in &self.servers {
             ask(server)
                 .await
@@ -49,7 +49,7 @@ impl MemcachedService {
                     why,
                 })?;
         }
-        let values = BTreeMap::from([("SERVERS".to_owned(), self.list())]);
+        let values = BTreeMap::from([("SERVERS".to_owned(), self.join_addresses())]);
         Ok(AddonDetails {
             values: ConfigVars(Arc::new(values)),
             reach: Arc::new(self.servers.iter().cloned().collect()),
@@ -58,9 +58,9 @@ impl MemcachedService {
     }
 }
 
-/// Whether something that speaks memcached's protocol answers.
+/// Checks that a memcached server answers.
 async fn ask(server: &Endpoint) -> Result<(), String> {
-    let asked = timeout(CONNECT_TIMEOUT, async {
+    let asked = timeout(SERVER_CONNECT_TIMEOUT, async {
         let mut stream = TcpStream::connect(server.to_string()).await?;
         stream.write_all(b"version\r\n").await?;
         let mut answer = [0; ANSWER_BYTES_MAX];
@@ -76,19 +76,19 @@ async fn ask(server: &Endpoint) -> Result<(), String> {
 }
 
 impl AddonServer for MemcachedService {
-    fn place(&self) -> String {
-        self.list()
+    fn address(&self) -> String {
+        self.join_addresses()
     }
 
-    fn create<'a>(
+    fn create_addon<'a>(
         &'a self,
         _: &'a NewAddon,
         _: &'a BTreeSet<u16>,
     ) -> BoxFuture<'a, Result<AddonDetails, ProvisionError>> {
-        self.made().boxed()
+        self.check_servers().boxed()
     }
 
-    fn destroy<'a>(
+    fn destroy_addon<'a>(
         &'a self,
         _: &'a NewAddon,
         _: Option<&'a AddonDetails>,
@@ -96,7 +96,7 @@ impl AddonServer for MemcachedService {
         async { Ok(()) }.boxed()
     }
 
-    fn tend<'a>(
+    fn tend_addon<'a>(
         &'a self,
         _: &'a NewAddon,
         _: &'a AddonDetails,

@@ -1,10 +1,10 @@
-//! Commands about add-ons, and the facts that they become.
+//! Translates commands about add-ons to facts.
 //!
-//! Owns when an add-on may be made, shared and destroyed, and which releases that makes. Must not know how a
-//! service is made: what comes of that is told by whoever does it.
+//! Owns when an add-on may be created, attached and destroyed, and which releases follow. Must not know how a
+//! service is created: the add-on keeper reports the result as a command.
 
 use super::app_facts::AppContext;
-use super::config_vars::checked;
+use super::config_vars::check_config_vars;
 use super::error::CommandError;
 use super::kinds::AddonCommand;
 use super::limits::{ADDONS_MAX, ADDONS_PER_APP_MAX};
@@ -18,13 +18,13 @@ use grid::observed::ObservedState;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-/// What an app calls an add-on of this service unless it says otherwise.
-pub fn default_name(service: AddonService) -> AttachmentName {
+/// The default attachment name of a service.
+pub fn default_attachment_name(service: AddonService) -> AttachmentName {
     let name = service.attached_as().parse();
     name.expect("a service's default name is one")
 }
 
-/// The facts that a command becomes.
+/// Translates a command to facts.
 pub(super) fn facts(
     desired: &DesiredState,
     observed: &ObservedState,
@@ -38,47 +38,47 @@ pub(super) fn facts(
             .map(|app| AppContext { app, before, actor })
     };
     match command {
-        AddonCommand::Create(addon) => created(desired, addon),
+        AddonCommand::Create(addon) => request_addon(desired, addon),
         AddonCommand::Made { addon, made } => {
-            let asked = &addon_of(desired, &addon)?.request;
+            let asked = &find_addon(desired, &addon)?.request;
             let mut facts = vec![Fact::AddonMade {
                 app: asked.owner.clone(),
                 addon: addon.clone(),
                 made: made.clone(),
             }];
-            facts.extend(about(&asked.owner)?.attached(asked, &made, &asked.attach_as)?);
+            facts.extend(about(&asked.owner)?.attach_addon(asked, &made, &asked.attach_as)?);
             Ok(facts)
         }
         AddonCommand::Attach { app, addon, name } => {
             let Addon {
                 request: asked,
                 state,
-            } = addon_of(desired, &addon)?;
+            } = find_addon(desired, &addon)?;
             let AddonState::Ready(made) = state else {
                 return Err(FactError::NoSuchAddon(addon).into());
             };
-            let name = name.unwrap_or_else(|| default_name(asked.service));
+            let name = name.unwrap_or_else(|| default_attachment_name(asked.service));
             let about = about(&app)?;
             if let Some(known) = about.app.attachments.name_of(&addon) {
                 let (name, app) = (known.clone(), app.clone());
                 return Err(CommandError::AttachedAlready { app, addon, name });
             }
-            expect_room(desired, about.app)?;
-            expect_free(desired, about.app, &name, asked.service)?;
-            about.attached(asked, made, &name)
+            expect_room_for_addon(desired, about.app)?;
+            expect_name_free(desired, about.app, &name, asked.service)?;
+            about.attach_addon(asked, made, &name)
         }
         AddonCommand::Detach { app, addon } => {
-            let owner = &addon_of(desired, &addon)?.request.owner;
+            let owner = &find_addon(desired, &addon)?.request.owner;
             if *owner == app {
                 return Err(CommandError::OwnAddon { app, addon });
             }
-            about(&app)?.detached(&addon, "Detach")
+            about(&app)?.detach_addon(&addon, "Detach")
         }
         AddonCommand::Destroy { addon } => {
             let Addon {
                 request: asked,
                 state,
-            } = addon_of(desired, &addon)?;
+            } = find_addon(desired, &addon)?;
             if matches!(state, AddonState::Destroying(_)) {
                 return Ok(Vec::new());
             }
@@ -86,7 +86,7 @@ pub(super) fn facts(
             let having = having.filter(|app| app.attachments.name_of(&addon).is_some());
             let mut facts = Vec::new();
             for app in having {
-                facts.extend(about(&app.name)?.detached(&addon, "Destroy")?);
+                facts.extend(about(&app.name)?.detach_addon(&addon, "Destroy")?);
             }
             facts.push(Fact::AddonDestroying {
                 app: asked.owner.clone(),
@@ -95,14 +95,18 @@ pub(super) fn facts(
             Ok(facts)
         }
         AddonCommand::Gone { addon } => Ok(vec![Fact::AddonGone {
-            app: addon_of(desired, &addon)?.request.owner.clone(),
+            app: find_addon(desired, &addon)?.request.owner.clone(),
             addon,
         }]),
     }
 }
 
-/// An app goes with its add-ons, unless another app has one of them too.
-pub(super) fn with_app(desired: &DesiredState, app: &AppName) -> Result<Vec<Fact>, CommandError> {
+/// The facts that destroy an app's own add-ons together with the app. Rejected if one of them is attached to
+/// another app.
+pub(super) fn facts_for_destroyed_app(
+    desired: &DesiredState,
+    app: &AppName,
+) -> Result<Vec<Fact>, CommandError> {
     let mut facts = Vec::new();
     for (name, addon) in desired.addons.iter() {
         if addon.request.owner != *app || matches!(addon.state, AddonState::Destroying(_)) {
@@ -124,8 +128,8 @@ pub(super) fn with_app(desired: &DesiredState, app: &AppName) -> Result<Vec<Fact
     Ok(facts)
 }
 
-/// Refuses changes of config vars that belong to add-ons, or will in a moment.
-pub(super) fn expect_not_owned(
+/// Rejects changes of config vars that belong to an add-on, or to an add-on that is being created.
+pub(super) fn expect_vars_not_owned(
     desired: &DesiredState,
     app: &App,
     changes: &BTreeMap<String, Option<String>>,
@@ -133,7 +137,7 @@ pub(super) fn expect_not_owned(
     let now = app.newest_config();
     for (var, value) in changes {
         let addon = app.attachments.owner_of(var).cloned();
-        let addon = addon.or_else(|| reserved(desired, app, var));
+        let addon = addon.or_else(|| find_reserving_addon(desired, app, var));
         if let Some(addon) = addon
             && now.get(var) != value.as_ref()
         {
@@ -144,13 +148,16 @@ pub(super) fn expect_not_owned(
     Ok(())
 }
 
-fn addon_of<'a>(desired: &'a DesiredState, addon: &AddonName) -> Result<&'a Addon, FactError> {
+fn find_addon<'a>(desired: &'a DesiredState, addon: &AddonName) -> Result<&'a Addon, FactError> {
     let found = desired.addons.get(addon);
     found.ok_or_else(|| FactError::NoSuchAddon(addon.clone()))
 }
 
-/// Add-ons of an app that are being made.
-fn creating<'a>(desired: &'a DesiredState, app: &'a App) -> impl Iterator<Item = &'a NewAddon> {
+/// The app's add-ons that are being created.
+fn addons_being_made<'a>(
+    desired: &'a DesiredState,
+    app: &'a App,
+) -> impl Iterator<Item = &'a NewAddon> {
     let all = desired.addons.values();
     let creating = all.filter(|addon| addon.state == AddonState::Creating);
     creating
@@ -158,44 +165,44 @@ fn creating<'a>(desired: &'a DesiredState, app: &'a App) -> impl Iterator<Item =
         .filter(|asked| asked.owner == app.name)
 }
 
-/// The add-on, still being made, that a config var will belong to.
-fn reserved(desired: &DesiredState, app: &App, var: &str) -> Option<AddonName> {
+/// The add-on, still being created, that a config var will belong to.
+fn find_reserving_addon(desired: &DesiredState, app: &App, var: &str) -> Option<AddonName> {
     let will_have = |asked: &&NewAddon| {
         let mut endings = asked.service.var_endings().iter();
         endings.any(|ending| var == format!("{}_{ending}", asked.attach_as))
     };
-    let mut creating = creating(desired, app);
+    let mut creating = addons_being_made(desired, app);
     creating.find(will_have).map(|asked| asked.name.clone())
 }
 
-fn created(desired: &DesiredState, addon: NewAddon) -> Result<Vec<Fact>, CommandError> {
+fn request_addon(desired: &DesiredState, addon: NewAddon) -> Result<Vec<Fact>, CommandError> {
     let app = desired.app(&addon.owner)?;
-    expect_room(desired, app)?;
+    expect_room_for_addon(desired, app)?;
     if desired.addons.len() >= ADDONS_MAX {
         return Err(CommandError::TooManyAddons(ADDONS_MAX));
     }
-    expect_free(desired, app, &addon.attach_as, addon.service)?;
+    expect_name_free(desired, app, &addon.attach_as, addon.service)?;
     let addon = Arc::new(addon);
     Ok(vec![Fact::AddonRequested { addon }])
 }
 
-fn expect_room(desired: &DesiredState, app: &App) -> Result<(), CommandError> {
-    let has = app.attachments.iter().count() + creating(desired, app).count();
+fn expect_room_for_addon(desired: &DesiredState, app: &App) -> Result<(), CommandError> {
+    let has = app.attachments.iter().count() + addons_being_made(desired, app).count();
     if has >= ADDONS_PER_APP_MAX {
         return Err(CommandError::TooManyAddons(ADDONS_PER_APP_MAX));
     }
     Ok(())
 }
 
-/// The name, and the config vars that come with it, are not in use.
-fn expect_free(
+/// Checks that the attachment name and the config vars derived from it are free.
+fn expect_name_free(
     desired: &DesiredState,
     app: &App,
     name: &AttachmentName,
     service: AddonService,
 ) -> Result<(), CommandError> {
     let other = app.attachments.get(name).map(|other| other.addon.clone());
-    let coming = creating(desired, app).find(|asked| asked.attach_as == *name);
+    let coming = addons_being_made(desired, app).find(|asked| asked.attach_as == *name);
     if let Some(addon) = other.or_else(|| coming.map(|asked| asked.name.clone())) {
         let (app, name) = (app.name.clone(), name.clone());
         return Err(CommandError::AttachmentTaken { app, name, addon });
@@ -203,7 +210,7 @@ fn expect_free(
     for ending in service.var_endings() {
         let var = format!("{name}_{ending}");
         let owner = app.attachments.owner_of(&var).cloned();
-        if let Some(addon) = owner.or_else(|| reserved(desired, app, &var)) {
+        if let Some(addon) = owner.or_else(|| find_reserving_addon(desired, app, &var)) {
             return Err(CommandError::ConfigOwned { var, addon });
         }
         if app.newest_config().contains_key(&var) {
@@ -215,8 +222,9 @@ fn expect_free(
 }
 
 impl AppContext<'_> {
-    /// The add-on's config vars, and what it may reach, as a release, or for the first one.
-    fn attached(
+    /// The facts that attach an add-on: its config vars and addresses go into a new release, or are kept for the
+    /// first release.
+    fn attach_addon(
         &self,
         asked: &NewAddon,
         made: &AddonDetails,
@@ -239,11 +247,11 @@ impl AppContext<'_> {
         let mut reach = BTreeSet::clone(&self.app.attachments.reach());
         reach.extend(made.reach.iter().cloned());
         let description = format!("Attach {} as {name}", asked.service);
-        self.with_attachments(attached, config, reach, description)
+        self.change_attachments(attached, config, reach, description)
     }
 
-    /// The same without the add-on.
-    fn detached(&self, addon: &AddonName, verb: &str) -> Result<Vec<Fact>, CommandError> {
+    /// The facts that detach an add-on: a release without its config vars and addresses.
+    fn detach_addon(&self, addon: &AddonName, verb: &str) -> Result<Vec<Fact>, CommandError> {
         let name = self.app.attachments.name_of(addon);
         let name = name.ok_or_else(|| FactError::NotAttached {
             app: self.app.name.clone(),
@@ -265,18 +273,19 @@ impl AppContext<'_> {
             addon: addon.clone(),
         };
         let reach = self.app.attachments.reach_without(addon);
-        self.with_attachments(detached, config, reach, description)
+        self.change_attachments(detached, config, reach, description)
     }
 
-    /// A change of attachments, and the release that has it; before there is a first one, the config for that.
-    fn with_attachments(
+    /// A change of attachments and the release that follows from it. Before the first release, the config vars are
+    /// kept instead.
+    fn change_attachments(
         &self,
         change: Fact,
         config: BTreeMap<String, String>,
         reach: BTreeSet<Endpoint>,
         description: String,
     ) -> Result<Vec<Fact>, CommandError> {
-        let config = Arc::new(checked(config)?);
+        let config = Arc::new(check_config_vars(config)?);
         let Some(newest) = self.app.newest_release() else {
             let app = self.app.name.clone();
             let config = ConfigVars(config);
@@ -285,8 +294,8 @@ impl AppContext<'_> {
         let release = Release {
             config,
             reach: Arc::new(reach),
-            ..self.again(newest, description, &self.app.sizes)
+            ..self.repeat_release(newest, description, &self.app.sizes)
         };
-        Ok(vec![change, self.release(release)])
+        Ok(vec![change, self.release_fact(release)])
     }
 }

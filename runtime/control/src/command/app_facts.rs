@@ -1,8 +1,9 @@
-//! The facts that a command for one app becomes.
+//! Translates commands for one app to facts.
 //!
-//! Owns releases, formation and sizes. Must not know add-ons' rules, nor how a fact is written or carried out.
+//! Owns releases, formation and sizes. Must not know the rules of add-ons, nor how a fact is written or carried
+//! out.
 
-use super::config_vars::checked;
+use super::config_vars::check_config_vars;
 use super::error::CommandError;
 use super::kinds::{ConfigChanges, DeployConfig, ReleaseSpec};
 use super::limits::{DYNOS_PER_TYPE_MAX, MEMORY_BYTES};
@@ -15,12 +16,12 @@ use std::sync::Arc;
 /// Bytes of one MiB.
 const MIB: u64 = 1024 * 1024;
 
-/// Memory in bytes by process type.
+/// Memory in bytes, by process type.
 type MemorySizes = BTreeMap<ProcessType, u64>;
 
 type ProcessSpecs = BTreeMap<ProcessType, ProcessSpec>;
 
-/// What a command for an app is translated with.
+/// The app and the circumstances of a command.
 pub(super) struct AppContext<'a> {
     pub(super) app: &'a App,
     pub(super) before: Run,
@@ -28,7 +29,7 @@ pub(super) struct AppContext<'a> {
 }
 
 impl AppContext<'_> {
-    pub(super) fn deployed(&self, deploy: ReleaseSpec) -> Result<Vec<Fact>, CommandError> {
+    pub(super) fn deploy(&self, deploy: ReleaseSpec) -> Result<Vec<Fact>, CommandError> {
         if deploy.processes.is_empty() {
             return Err(CommandError::NothingToRun);
         }
@@ -37,25 +38,26 @@ impl AppContext<'_> {
             DeployConfig::Own(_) if self.app.newest_release().is_some() => Arc::clone(own),
             DeployConfig::Own(mut first) => {
                 first.extend(BTreeMap::clone(own));
-                self.with_addons(first)?
+                self.add_addon_vars(first)?
             }
-            DeployConfig::These(config) => self.with_addons(config)?,
+            DeployConfig::These(config) => self.add_addon_vars(config)?,
         };
         let mut facts = Vec::new();
         for (process, count) in deploy.formation {
-            // None is what types have that nobody has scaled, but for web.
+            // A type that was never scaled has no dynos, except for web, which has one: only other values need a
+            // fact.
             let says = process.is_web() || count > 0;
             let is_new = !self.app.formation.contains_key(&process) && !process.runs_once();
             if says && is_new && deploy.processes.contains_key(&process) {
-                facts.push(self.scale(process, count)?);
+                facts.push(self.scale_fact(process, count)?);
             }
         }
-        facts.push(self.release(Release {
+        facts.push(self.release_fact(Release {
             version: self.app.next_version(),
             slug: deploy.slug,
             description: deploy.description,
             config,
-            processes: sized(deploy.processes, &self.app.sizes),
+            processes: with_sizes(deploy.processes, &self.app.sizes),
             created_ms: self.actor.at_ms,
             created_by: self.actor.by.clone(),
             reach: self.app.attachments.reach(),
@@ -63,16 +65,16 @@ impl AppContext<'_> {
         Ok(facts)
     }
 
-    fn with_addons(
+    fn add_addon_vars(
         &self,
         mut config: BTreeMap<String, String>,
     ) -> Result<Arc<BTreeMap<String, String>>, CommandError> {
         let attached = self.app.attachments.vars();
         config.extend(attached.map(|(name, value)| (name.clone(), value.clone())));
-        Ok(Arc::new(checked(config)?))
+        Ok(Arc::new(check_config_vars(config)?))
     }
 
-    pub(super) fn rolled_back(&self, to: Version) -> Result<Vec<Fact>, CommandError> {
+    pub(super) fn roll_back(&self, to: Version) -> Result<Vec<Fact>, CommandError> {
         let old = self.app.releases.get(&to);
         let old = old.ok_or_else(|| FactError::NoSuchRelease {
             app: self.app.name.clone(),
@@ -80,13 +82,15 @@ impl AppContext<'_> {
         })?;
         let description = format!("Rollback to {to}");
         let release = Release {
-            config: Arc::new(checked(self.app.attachments.carried_vars(&old.config, to))?),
-            ..self.again(old, description, &self.app.sizes)
+            config: Arc::new(check_config_vars(
+                self.app.attachments.carried_vars(&old.config, to),
+            )?),
+            ..self.repeat_release(old, description, &self.app.sizes)
         };
-        Ok(vec![self.release(release)])
+        Ok(vec![self.release_fact(release)])
     }
 
-    pub(super) fn reconfigured(&self, changes: ConfigChanges) -> Result<Vec<Fact>, CommandError> {
+    pub(super) fn change_config(&self, changes: ConfigChanges) -> Result<Vec<Fact>, CommandError> {
         let mut config = BTreeMap::clone(self.app.newest_config());
         let names: Vec<&str> = changes.0.keys().map(String::as_str).collect();
         let description = format!("Change config vars: {}", names.join(", "));
@@ -96,7 +100,7 @@ impl AppContext<'_> {
                 None => config.remove(&name),
             };
         }
-        let config = Arc::new(checked(config)?);
+        let config = Arc::new(check_config_vars(config)?);
         let Some(newest) = self.app.newest_release() else {
             return Ok(vec![Fact::ConfigKept {
                 app: self.app.name.clone(),
@@ -105,22 +109,22 @@ impl AppContext<'_> {
         };
         let release = Release {
             config,
-            ..self.again(newest, description, &self.app.sizes)
+            ..self.repeat_release(newest, description, &self.app.sizes)
         };
-        Ok(vec![self.release(release)])
+        Ok(vec![self.release_fact(release)])
     }
 
-    /// Counts take effect at once; a size is frozen in a release, so that another one takes a new release.
-    pub(super) fn scaled(
+    /// Counts take effect at once. A size is part of a release, so a changed size creates a new release.
+    pub(super) fn scale_and_resize(
         &self,
         counts: BTreeMap<ProcessType, u32>,
         sizes: &MemorySizes,
     ) -> Result<Vec<Fact>, CommandError> {
-        let newest = self.newest()?;
+        let newest = self.newest_release()?;
         let mut facts = Vec::new();
         for (process, count) in counts {
             self.expect_type(&process)?;
-            facts.push(self.scale(process, count)?);
+            facts.push(self.scale_fact(process, count)?);
         }
         let mut changed = Vec::new();
         for (process, &bytes) in sizes {
@@ -143,12 +147,12 @@ impl AppContext<'_> {
         }
         if !changed.is_empty() {
             let description = format!("Resize {}", changed.join(", "));
-            facts.push(self.release(self.again(newest, description, sizes)));
+            facts.push(self.release_fact(self.repeat_release(newest, description, sizes)));
         }
         Ok(facts)
     }
 
-    pub(super) fn stopped(&self, dyno: DynoId) -> Result<Vec<Fact>, CommandError> {
+    pub(super) fn stop_dyno(&self, dyno: DynoId) -> Result<Vec<Fact>, CommandError> {
         self.expect_place(&dyno)?;
         if !self.app.is_place_open(&dyno) {
             return Ok(Vec::new());
@@ -160,13 +164,18 @@ impl AppContext<'_> {
         }])
     }
 
-    /// The next release, with what `old` has, in these sizes where they name a type. What it may reach is what
-    /// is attached now.
-    pub(super) fn again(&self, old: &Release, description: String, sizes: &MemorySizes) -> Release {
+    /// Builds the next release from the content of `old`, with `sizes` applied. The addresses that it may connect
+    /// to are those of the add-ons attached now.
+    pub(super) fn repeat_release(
+        &self,
+        old: &Release,
+        description: String,
+        sizes: &MemorySizes,
+    ) -> Release {
         Release {
             version: self.app.next_version(),
             description,
-            processes: sized(old.processes.clone(), sizes),
+            processes: with_sizes(old.processes.clone(), sizes),
             created_ms: self.actor.at_ms,
             created_by: self.actor.by.clone(),
             reach: self.app.attachments.reach(),
@@ -174,14 +183,14 @@ impl AppContext<'_> {
         }
     }
 
-    pub(super) fn release(&self, release: Release) -> Fact {
+    pub(super) fn release_fact(&self, release: Release) -> Fact {
         Fact::ReleaseCreated {
             app: self.app.name.clone(),
             release: Arc::new(release),
         }
     }
 
-    fn scale(&self, process: ProcessType, count: u32) -> Result<Fact, CommandError> {
+    fn scale_fact(&self, process: ProcessType, count: u32) -> Result<Fact, CommandError> {
         if count > DYNOS_PER_TYPE_MAX {
             return Err(CommandError::TooManyDynos { process, count });
         }
@@ -193,13 +202,13 @@ impl AppContext<'_> {
         })
     }
 
-    pub(super) fn newest(&self) -> Result<&Release, CommandError> {
+    pub(super) fn newest_release(&self) -> Result<&Release, CommandError> {
         let newest = self.app.newest_release().map(Arc::as_ref);
         newest.ok_or_else(|| CommandError::NoRelease(self.app.name.clone()))
     }
 
     fn expect_type(&self, process: &ProcessType) -> Result<(), CommandError> {
-        let newest = self.newest()?;
+        let newest = self.newest_release()?;
         if process.runs_once() {
             return Err(CommandError::RunsOnce(process.clone()));
         }
@@ -215,9 +224,9 @@ impl AppContext<'_> {
         })
     }
 
-    /// The place is part of the formation, whether it is filled or not.
+    /// Checks that the formation contains the dyno, whether it runs or is stopped.
     pub(super) fn expect_place(&self, dyno: &DynoId) -> Result<(), CommandError> {
-        let has_type = self.newest()?.processes.contains_key(&dyno.process);
+        let has_type = self.newest_release()?.processes.contains_key(&dyno.process);
         if has_type && dyno.index <= self.app.requested_count(&dyno.process) {
             return Ok(());
         }
@@ -228,8 +237,8 @@ impl AppContext<'_> {
     }
 }
 
-/// The processes, with these sizes where there is one.
-fn sized(mut processes: ProcessSpecs, sizes: &MemorySizes) -> ProcessSpecs {
+/// Applies the sizes to the process types that they name.
+fn with_sizes(mut processes: ProcessSpecs, sizes: &MemorySizes) -> ProcessSpecs {
     for (process, spec) in &mut processes {
         if let Some(bytes) = sizes.get(process) {
             Arc::make_mut(&mut spec.limits).memory_bytes = *bytes;

@@ -1,13 +1,15 @@
-//! Which config vars an app may have.
+//! The rules for config vars.
 //!
-//! Owns the rules on their names and their size. Must not know what they are for.
+//! Owns the allowed names and the maximum size. Must not know the purpose of a config var.
 
 use super::error::CommandError;
 use super::limits::CONFIG_BYTES_MAX;
 use std::collections::BTreeMap;
 
-/// Config vars, if their names and their size are allowed.
-pub fn checked(config: BTreeMap<String, String>) -> Result<BTreeMap<String, String>, CommandError> {
+/// Returns the config vars if their names and their total size are allowed.
+pub fn check_config_vars(
+    config: BTreeMap<String, String>,
+) -> Result<BTreeMap<String, String>, CommandError> {
     if let Some(name) = config.keys().find(|name| !is_config_name(name)) {
         return Err(CommandError::ConfigName(name.chars().take(64).collect()));
     }

@@ -1,6 +1,6 @@
-//! Why a command is not accepted.
+//! The reasons for which a command is rejected.
 //!
-//! Owns the texts that users read. Must not know how a command is checked.
+//! Owns the error texts that users read. Must not know how a command is checked.
 
 use super::limits::{CONFIG_BYTES_MAX, DYNOS_PER_TYPE_MAX};
 use grid::desired::FactError;
@@ -8,10 +8,10 @@ use grid::name::{AddonName, AppName, AttachmentName, DynoId, ProcessType};
 use grid::plan::OneOffError;
 use std::time::Duration;
 
-/// Why a command was not accepted. Nothing was changed.
+/// The reason for which a command is rejected. A rejected command changes nothing.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum CommandError {
-    /// It does not fit what there is.
+    /// The command contradicts the current state, for example it names an app that does not exist.
     #[error(transparent)]
     Misfit(#[from] FactError),
     /// The app has no release yet.
@@ -22,43 +22,43 @@ pub enum CommandError {
     NoSuchProcess {
         /// The app.
         app: AppName,
-        /// The type that was asked for.
+        /// The process type in the command.
         process: ProcessType,
-        /// The types that it has.
+        /// The process types of the newest release, separated by commas.
         known: String,
     },
-    /// It runs once, and is part of no formation.
+    /// The process type runs once and is not part of the formation.
     #[error(
         "{0} runs once and is never part of the formation: `release` runs at each release, and `dyno run` \
          starts anything else once"
     )]
     RunsOnce(ProcessType),
-    /// It runs once, so that nothing would come after it.
+    /// A dyno that runs once has no successor, so a restart would only stop it.
     #[error("{0} runs once and cannot be restarted: end it with `dyno ps stop {0}`")]
     NotRestarted(DynoId),
-    /// There may not be one more one-off dyno.
+    /// No further one-off dyno may start.
     #[error(transparent)]
     OneOff(#[from] OneOffError),
-    /// Too many one-off dynos begin at once.
+    /// The queue of starting one-off dynos is full.
     #[error("too many one-off dynos start at once: try again in a moment")]
     TooManyAtOnce,
-    /// There is no such place in the formation.
+    /// The formation has no dyno of this name.
     #[error("{app} has no dyno {dyno}")]
     NoSuchDyno {
         /// The app.
         app: AppName,
-        /// The place that was asked for.
+        /// The dyno in the command.
         dyno: DynoId,
     },
-    /// More dynos than are allowed.
+    /// The count is above the limit for one process type.
     #[error("{count} dynos of {process} are too many: at most {DYNOS_PER_TYPE_MAX}")]
     TooManyDynos {
         /// The type.
         process: ProcessType,
-        /// How many were asked for.
+        /// The count in the command.
         count: u32,
     },
-    /// A release must be able to run something.
+    /// The slug has no process types, so its release could run nothing.
     #[error("there is nothing to run: the slug has no process types")]
     NothingToRun,
     /// A config var's name is not allowed.
@@ -67,21 +67,21 @@ pub enum CommandError {
     /// The config vars are too large.
     #[error("config vars have at most {CONFIG_BYTES_MAX} bytes all together, not {0}")]
     ConfigSize(usize),
-    /// A dyno of this size cannot be.
+    /// The memory size is outside the allowed range.
     #[error("{bytes} bytes of memory for {process} are not possible: give it 1MiB to 4GiB")]
     Memory {
         /// The type.
         process: ProcessType,
-        /// What was asked for, in bytes.
+        /// The size in the command, in bytes.
         bytes: u64,
     },
-    /// Responses cannot be waited for so long, or so shortly.
+    /// The request timeout is outside the allowed range.
     #[error("a request timeout is from 1s to 10m, not {}", humantime::format_duration(*.0))]
     RequestTimeout(Duration),
-    /// Dynos cannot fall asleep after this time.
+    /// The idle time is outside the allowed range.
     #[error("dynos sleep after 1s to 30d, or never, not after {}", humantime::format_duration(*.0))]
     IdleAfter(Duration),
-    /// Something of an earlier app of this name still runs.
+    /// Dynos of an earlier app with this name are still running.
     #[error("{0} was destroyed a moment ago and still ends: try again in half a minute")]
     StillEnding(AppName),
     /// A config var belongs to an add-on.
@@ -95,7 +95,7 @@ pub enum CommandError {
         /// The add-on.
         addon: AddonName,
     },
-    /// An add-on would take the place of a config var that somebody set.
+    /// The add-on would overwrite a config var that was set by a user.
     #[error("{app} has a config var {var} already: unset it, or give another name with --as")]
     ConfigTaken {
         /// The app.
@@ -103,27 +103,27 @@ pub enum CommandError {
         /// The config var.
         var: String,
     },
-    /// The app has another add-on of this name.
+    /// The app uses this attachment name for another add-on.
     #[error("{app} has the add-on {addon} as {name} already: give another name with --as")]
     AttachmentTaken {
         /// The app.
         app: AppName,
         /// The name.
         name: AttachmentName,
-        /// The add-on that has it.
+        /// The add-on that uses the name.
         addon: AddonName,
     },
-    /// The app has the add-on.
+    /// The add-on is attached to the app already.
     #[error("{app} has the add-on {addon} already, as {name}")]
     AttachedAlready {
         /// The app.
         app: AppName,
         /// The add-on.
         addon: AddonName,
-        /// What the app calls it.
+        /// The attachment name.
         name: AttachmentName,
     },
-    /// An app and its own add-on stay together.
+    /// An add-on cannot be detached from the app that it was created for.
     #[error(
         "the add-on {addon} was made for {app} and stays with it: `dyno addons destroy {addon}` ends it"
     )]
@@ -133,7 +133,7 @@ pub enum CommandError {
         /// The add-on.
         addon: AddonName,
     },
-    /// Another app would lose an add-on.
+    /// The add-on is attached to another app as well.
     #[error("the add-on {addon} is attached to {with} too: detach it there first, or destroy it")]
     AddonShared {
         /// The add-on.
@@ -141,7 +141,7 @@ pub enum CommandError {
         /// The other app.
         with: AppName,
     },
-    /// There are too many.
+    /// The number of add-ons is at its limit.
     #[error("there are {0} add-ons already, and there can be no more: destroy one first")]
     TooManyAddons(usize),
     /// The reconciler is shutting down.

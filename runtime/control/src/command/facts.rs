@@ -1,6 +1,6 @@
-//! The facts that a command becomes.
+//! Translates a command to facts.
 //!
-//! Owns which commands make sense, and when. Must not know how a fact is written or carried out.
+//! Owns the choice of the translation for each command. Must not know how a fact is written or carried out.
 
 use super::addon_facts;
 use super::app_facts::AppContext;
@@ -12,15 +12,15 @@ use grid::desired::{AppSettings, DesiredState, Fact, IdleSetting, RestartTarget}
 use grid::name::AppName;
 use grid::observed::ObservedState;
 
-/// The facts that a command becomes, given intent and observation as they are. Without any, it is carried
-/// out already.
+/// Translates a command to facts, given the desired and the observed state. An empty list means that the command
+/// changes nothing.
 pub(crate) fn facts(
     desired: &DesiredState,
     observed: &ObservedState,
     command: Command,
     actor: &Actor,
 ) -> Result<Vec<Fact>, CommandError> {
-    let facts = translate(desired, observed, command, actor)?;
+    let facts = translate_command(desired, observed, command, actor)?;
     let mut trial = desired.clone();
     for fact in &facts {
         trial.apply_fact(fact)?;
@@ -28,7 +28,7 @@ pub(crate) fn facts(
     Ok(facts)
 }
 
-fn translate(
+fn translate_command(
     desired: &DesiredState,
     observed: &ObservedState,
     command: Command,
@@ -43,20 +43,20 @@ fn translate(
     let one = |fact| Ok(vec![fact]);
     match command {
         Command::CreateApp { app, hostnames } => {
-            // Its dynos and releases would pass for those of the new one.
+            // Dynos and releases of the old app would be mistaken for those of the new app.
             if desired.app(&app).is_err() && observed.has_any_of(&app) {
                 return Err(CommandError::StillEnding(app));
             }
             one(Fact::AppCreated { app, hostnames })
         }
         Command::DestroyApp { app } => {
-            let mut facts = addon_facts::with_app(desired, &app)?;
+            let mut facts = addon_facts::facts_for_destroyed_app(desired, &app)?;
             facts.push(Fact::AppDestroyed { app, before });
             Ok(facts)
         }
-        Command::Deploy { app, deploy } => about(&app)?.deployed(deploy),
-        Command::Scale { app, counts, sizes } => about(&app)?.scaled(counts, &sizes),
-        Command::Rollback { app, to } => about(&app)?.rolled_back(to),
+        Command::Deploy { app, deploy } => about(&app)?.deploy(deploy),
+        Command::Scale { app, counts, sizes } => about(&app)?.scale_and_resize(counts, &sizes),
+        Command::Rollback { app, to } => about(&app)?.roll_back(to),
         Command::Restart { app, target } => {
             if let RestartTarget::Dyno(dyno) = &target {
                 if dyno.process.runs_once() {
@@ -64,18 +64,18 @@ fn translate(
                 }
                 about(&app)?.expect_place(dyno)?;
             }
-            about(&app)?.newest()?;
+            about(&app)?.newest_release()?;
             one(Fact::RestartAsked {
                 app,
                 target,
                 before,
             })
         }
-        Command::StopDyno { app, dyno } => about(&app)?.stopped(dyno),
+        Command::StopDyno { app, dyno } => about(&app)?.stop_dyno(dyno),
         Command::SetMaintenance { app, on } => one(Fact::MaintenanceSet { app, on }),
         Command::SetConfig { app, changes } => {
-            addon_facts::expect_not_owned(desired, about(&app)?.app, &changes.0)?;
-            about(&app)?.reconfigured(changes)
+            addon_facts::expect_vars_not_owned(desired, about(&app)?.app, &changes.0)?;
+            about(&app)?.change_config(changes)
         }
         Command::AddDomain { app, hostname } => one(Fact::DomainAdded { app, hostname }),
         Command::RemoveDomain { app, hostname } => one(Fact::DomainRemoved { app, hostname }),

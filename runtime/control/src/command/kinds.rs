@@ -1,6 +1,6 @@
-//! The commands, as data.
+//! The commands as data.
 //!
-//! Owns what a command may ask for. Must not know how it is carried out, nor who may send it.
+//! Owns the fields of every command. Must not know how a command is checked or carried out.
 
 use grid::desired::{AddonDetails, AppSettings, NewAddon, ProcessSpec, RestartTarget};
 use grid::name::{
@@ -9,173 +9,174 @@ use grid::name::{
 use std::collections::BTreeMap;
 use std::fmt;
 
-/// Something that a user asks for.
+/// One change that a user requests.
 #[derive(Clone, Debug)]
 pub enum Command {
-    /// Make an app.
+    /// Create an app.
     CreateApp {
-        /// Its name.
+        /// The name.
         app: AppName,
-        /// Where it answers.
+        /// The hostnames at which the app serves requests.
         hostnames: Vec<Hostname>,
     },
-    /// End an app: its dynos, its releases, its name.
+    /// Destroy an app with its dynos and releases, and free its name.
     DestroyApp {
         /// The app.
         app: AppName,
     },
-    /// Make a release of a new slug.
+    /// Create a release from a slug.
     Deploy {
         /// The app.
         app: AppName,
-        /// What to deploy.
+        /// The content of the release.
         deploy: ReleaseSpec,
     },
-    /// Change how many dynos there are, and how large.
+    /// Change the number and the size of dynos.
     Scale {
         /// The app.
         app: AppName,
-        /// How many of each type; types that are not named stay as they are.
+        /// The new count by process type. Other types keep their count.
         counts: BTreeMap<ProcessType, u32>,
-        /// Memory in bytes of the dynos of a type; another one than now makes a release.
+        /// The memory in bytes by process type. A change of size creates a release.
         sizes: BTreeMap<ProcessType, u64>,
     },
-    /// Make a release with the slug, config and processes of an earlier one.
+    /// Create a release with the slug, config vars and process types of an earlier release.
     Rollback {
         /// The app.
         app: AppName,
         /// The earlier release.
         to: Version,
     },
-    /// Replace dynos by fresh ones.
+    /// Replace dynos by new dynos.
     Restart {
         /// The app.
         app: AppName,
-        /// Which of its dynos.
+        /// The dynos to restart.
         target: RestartTarget,
     },
-    /// Leave a place of the formation empty.
+    /// Stop one dyno of the formation until it is restarted or scaled.
     StopDyno {
         /// The app.
         app: AppName,
-        /// The place.
+        /// The dyno.
         dyno: DynoId,
     },
     /// Turn maintenance mode on or off.
     SetMaintenance {
         /// The app.
         app: AppName,
-        /// Whether it is to be on.
+        /// Whether maintenance mode is on afterwards.
         on: bool,
     },
-    /// Make a release with changed config vars.
+    /// Create a release with changed config vars.
     SetConfig {
         /// The app.
         app: AppName,
         /// The changes.
         changes: ConfigChanges,
     },
-    /// Answer at one more host name.
+    /// Add a hostname.
     AddDomain {
         /// The app.
         app: AppName,
-        /// The host name.
+        /// The hostname.
         hostname: Hostname,
     },
-    /// Answer no more at a host name.
+    /// Remove a hostname.
     RemoveDomain {
         /// The app.
         app: AppName,
-        /// The host name.
+        /// The hostname.
         hostname: Hostname,
     },
-    /// Replace an app's settings.
+    /// Replace all settings of an app.
     SetSettings {
         /// The app.
         app: AppName,
-        /// All of them.
+        /// The new settings.
         settings: AppSettings,
     },
-    /// Something about an add-on.
+    /// A command about an add-on.
     Addon(AddonCommand),
 }
 
-/// Something that is asked for, or was done, about an add-on.
+/// One change of an add-on: requested by a user, or completed by the add-on keeper.
 #[derive(Clone, Debug)]
 pub enum AddonCommand {
-    /// Make one.
+    /// Create an add-on.
     Create(NewAddon),
-    /// It was made: attach it to its app.
+    /// The keeper created the add-on: attach it to its app.
     Made {
         /// The add-on.
         addon: AddonName,
-        /// What came of making it.
+        /// The values for config vars, and the addresses that the app may connect to.
         made: AddonDetails,
     },
-    /// Share one with a further app.
+    /// Attach an add-on to a further app.
     Attach {
         /// The app.
         app: AppName,
         /// The add-on.
         addon: AddonName,
-        /// What the app calls it; none: as its service is called by default.
+        /// The attachment name; `None` selects the default name of the service.
         name: Option<AttachmentName>,
     },
-    /// Share it with an app no longer.
+    /// Detach an add-on from an app.
     Detach {
         /// The app.
         app: AppName,
         /// The add-on.
         addon: AddonName,
     },
-    /// Have it go, and all that is in it.
+    /// Destroy an add-on with all its data.
     Destroy {
         /// The add-on.
         addon: AddonName,
     },
-    /// Nothing is left of it.
+    /// The keeper removed the add-on completely.
     Gone {
         /// The add-on.
         addon: AddonName,
     },
 }
 
-/// Config vars to set, or to remove where there is no value.
+/// Config vars to set; `None` removes the config var.
 #[derive(Clone, Default)]
 pub struct ConfigChanges(pub BTreeMap<String, Option<String>>);
 
-/// Withholds the values, which are secrets.
+/// Prints names only: values are secrets.
 impl fmt::Debug for ConfigChanges {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_set().entries(self.0.keys()).finish()
     }
 }
 
-/// What makes a release.
+/// The content of a new release.
 #[derive(Clone, Debug)]
 pub struct ReleaseSpec {
-    /// The built app.
+    /// The slug.
     pub slug: SlugId,
-    /// Why, such as `Deploy`.
+    /// The description that users see in the list of releases, such as `Deploy`.
     pub description: String,
     /// Its config vars.
     pub config: DeployConfig,
-    /// What can be run of it; not empty.
+    /// The process types; at least one.
     pub processes: BTreeMap<ProcessType, ProcessSpec>,
-    /// How many dynos of types that have no number yet.
+    /// The initial count of process types that were never scaled.
     pub formation: BTreeMap<ProcessType, u32>,
 }
 
-/// The config vars of what is deployed.
+/// The config vars of a new release.
 #[derive(Clone, PartialEq, Eq)]
 pub enum DeployConfig {
-    /// The app's own. One without a release has these as well, where it has none of the name.
+    /// Keep the app's config vars. For an app without a release, these values are added where the app has no config
+    /// var of the same name.
     Own(BTreeMap<String, String>),
-    /// These, and those of add-ons.
+    /// Use these values and those of the app's add-ons.
     These(BTreeMap<String, String>),
 }
 
-/// Withholds the values, which are secrets.
+/// Prints names only: values are secrets.
 impl fmt::Debug for DeployConfig {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (name, vars) = match self {
@@ -188,11 +189,12 @@ impl fmt::Debug for DeployConfig {
     }
 }
 
-/// What came of a command.
+/// The result of an accepted change.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct AcceptedChange {
-    /// The release that it made, if it made one. It does not serve yet: see `Control::outcome`.
+    /// The release that the change created, if any. The release does not serve yet: see
+    /// [`Control::wait_for_outcome`](crate::Control::wait_for_outcome).
     pub version: Option<Version>,
-    /// Whether it was carried out before, for an earlier request with the same idempotency key.
+    /// Whether an earlier request with the same idempotency key made the change.
     pub repeated: bool,
 }

@@ -1,23 +1,24 @@
-//! Bounds on what a command may ask for.
+//! Limits of the values in commands.
 //!
-//! Owns the numbers. Must not know which command each bound belongs to.
+//! Owns the numbers and their reasons. Must not know the commands.
 
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
-/// Dynos of one process type at most: a slip of the finger must not fill a grid.
+/// Maximum number of dynos of one process type, so that a mistyped count cannot fill a grid.
 pub(super) const DYNOS_PER_TYPE_MAX: u32 = 1_000;
-/// All names and values of an app's config vars together, in bytes.
+/// Maximum size in bytes of all names and values of an app's config vars together.
 pub(super) const CONFIG_BYTES_MAX: usize = 64 * 1024;
-/// Linear memory of a dyno in bytes: from 1 MiB to all that 32 bits can address, as in a slug's manifest.
+/// Allowed linear memory of a dyno in bytes: from 1 MiB to the 4 GiB that 32 bits can address, as in a slug's
+/// manifest.
 pub const MEMORY_BYTES: RangeInclusive<u64> = 1024 * 1024..=4 * 1024 * 1024 * 1024;
-/// What an app may set as its time to the first byte of a response.
+/// Allowed request timeout: the time until the first byte of a response.
 pub(super) const REQUEST_TIMEOUT: RangeInclusive<Duration> =
     Duration::from_secs(1)..=Duration::from_secs(10 * 60);
-/// What an app may set as the time after which its dynos sleep: up to thirty days.
+/// Allowed idle time after which dynos sleep: up to thirty days.
 pub(super) const IDLE_AFTER: RangeInclusive<Duration> =
     Duration::from_secs(1)..=Duration::from_secs(30 * 24 * 60 * 60);
-/// Add-ons that an app has at most, its own and shared ones.
+/// Maximum number of add-ons attached to one app, including add-ons of other apps.
 pub(super) const ADDONS_PER_APP_MAX: usize = 20;
-/// Add-ons of a server at most.
+/// Maximum number of add-ons on one server.
 pub(super) const ADDONS_MAX: usize = 10_000;

@@ -1,24 +1,24 @@
-//! One dyno, as a user sees it.
+//! The status of one dyno, as users see it.
 //!
-//! Owns what is told of a dyno. Must not know how that is found out.
+//! Owns the fields of the status. Must not know how they are determined.
 
 use grid::lifecycle::DynoState;
 use grid::name::{DynoKey, NodeId, Version};
 use grid::time::Time;
 
-/// One dyno, as a user sees it.
+/// The status of one dyno, as users see it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DynoStatus {
     /// The dyno.
     pub dyno: DynoKey,
-    /// Its release.
+    /// The release that the dyno runs.
     pub version: Version,
-    /// What it does.
+    /// The state in the dyno's life cycle.
     pub state: DynoState,
-    /// Since when, on the reconciler's clock.
+    /// Start of this state, on the reconciler's clock.
     pub since: Time,
-    /// How long that is, in whole seconds.
+    /// Age of this state, in whole seconds.
     pub for_secs: u64,
-    /// Where, unless it crashed and waits.
+    /// The node; `None` for a crashed dyno that waits for its back-off.
     pub node: Option<NodeId>,
 }

@@ -1,45 +1,45 @@
-//! Why a request to the reconciler comes to nothing.
+//! The errors of requests to the reconciler.
 //!
-//! Owns the texts that users read. Must not know how a request is decided.
+//! Owns the error texts that users read. Must not know how the reconciler decides.
 
 use crate::access;
 use crate::command::CommandError;
 use crate::ledger::{AppendError, LedgerCause};
 use std::sync::Arc;
 
-/// The reconciler has ended.
+/// The reconciler's task has ended, so nothing can answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the reconciler has ended")]
 pub struct ReconcilerEnded;
 
-/// Why a command came to nothing. Nothing was changed, except where it says so.
+/// The reason for which a change failed. Nothing was changed, except where a variant says otherwise.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum ControlError {
-    /// It was not accepted.
+    /// The command is not valid in the current state.
     #[error(transparent)]
     Rejected(#[from] CommandError),
-    /// Access cannot be changed like this.
+    /// The change of access tokens is not valid.
     #[error(transparent)]
     Access(#[from] access::AccessError),
-    /// The idempotency key was used for another request.
+    /// The idempotency key belongs to an earlier, different request.
     #[error("the idempotency key was used for another request: use a new one")]
     KeyReused,
-    /// The ledger cannot be written: a full disk, or an engine out of reach. Apps run on.
+    /// The ledger cannot be written, for example because the disk is full. Apps keep running.
     #[error("the server cannot write down changes now: nothing was changed; try again later")]
     Unavailable(#[source] LedgerCause),
-    /// The ledger may have been written: the change may be made or not.
+    /// The result of the write is unknown: the change may have been made or not.
     #[error(
         "the server lost touch with its ledger: it is not known whether the change was made; look, or \
          try again with the same idempotency key"
     )]
     Unsure(#[source] LedgerCause),
-    /// No ledger takes a change of this size.
+    /// The change is larger than the maximum size of a ledger entry.
     #[error("the change is too large to be written down: {bytes} bytes")]
     TooLarge {
-        /// Its size.
+        /// The size in bytes.
         bytes: usize,
     },
-    /// There is no one to accept it.
+    /// The reconciler has ended.
     #[error(transparent)]
     Gone(#[from] ReconcilerEnded),
 }

@@ -1,6 +1,6 @@
-//! What goes from a handle to its reconciler.
+//! The messages from a handle to its reconciler.
 //!
-//! Owns the shape of messages. Must not know what becomes of them.
+//! Owns their fields. Must not know how the reconciler handles them.
 
 use super::dyno_status::DynoStatus;
 use super::error::ControlError;
@@ -14,7 +14,7 @@ use grid::protocol::{Report, Step};
 use std::time::Duration;
 use tokio::sync::oneshot;
 
-/// Something that a user wants to be changed.
+/// A change that a user requests.
 #[derive(Debug)]
 pub(crate) enum ChangeRequest {
     Command(Command),
@@ -23,7 +23,7 @@ pub(crate) enum ChangeRequest {
     NoteUpload(AppName, SlugId),
 }
 
-/// A wish, who has it, and where the answer goes.
+/// A change request in the queue, with its actor, its idempotency key and the channel for its result.
 #[derive(Debug)]
 pub(crate) struct QueuedChange {
     pub(crate) wish: ChangeRequest,
@@ -32,25 +32,25 @@ pub(crate) struct QueuedChange {
     pub(crate) reply: oneshot::Sender<Result<AcceptedChange, ControlError>>,
 }
 
-/// Something that the reconciler acts on at once.
+/// A message that the reconciler handles without writing to the ledger first.
 #[derive(Debug)]
 pub(crate) enum ReconcilerEvent {
-    /// A node reports something.
+    /// A report of a node.
     Report(Report),
-    /// Someone asks which dynos there are, of one app or of all.
+    /// Asks for the dynos of one app, or of all apps.
     Dynos(Option<AppName>, oneshot::Sender<Vec<DynoStatus>>),
-    /// Someone asks what a command would do.
+    /// Asks for the steps that a command would lead to.
     Preview(Command, oneshot::Sender<Result<Vec<Step>, ControlError>>),
-    /// Someone wants something to be run once.
+    /// Asks for a one-off dyno.
     Run(Box<OneOffRequest>, OneOffReply),
-    /// Someone wants a dyno that runs once to end; the answer says whether there was one.
+    /// Asks to stop a dyno that runs once. The reply is whether there was such a dyno.
     StopOnce(AppName, DynoId, String, oneshot::Sender<bool>),
-    /// Every dyno is to be drained; the answer goes back when that is done.
+    /// Asks to drain every dyno. The reply is sent when the shutdown is complete.
     Shutdown {
         grace: Duration,
         reply: oneshot::Sender<()>,
     },
 }
 
-/// Where the answer goes.
+/// The channel for the result of a request for a one-off dyno.
 pub(crate) type OneOffReply = oneshot::Sender<Result<RunningOneOff, ControlError>>;

@@ -1,6 +1,6 @@
 //! One entry of a ledger.
 //!
-//! Owns its shape and its encoding. Must not know where it is kept, nor what its changes do.
+//! Owns the fields and the encoding. Must not know where entries are stored, nor the effect of a change.
 
 use super::error::{AppendError, ENTRY_BYTES_MAX};
 use crate::access;
@@ -9,16 +9,16 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::sync::Arc;
 
-/// Bytes of an idempotency key's text at most.
+/// Maximum length in bytes of an idempotency key's text.
 pub const IDEMPOTENCY_KEY_BYTES_MAX: usize = 255;
 
-/// The name of an entry, by which its writer knows it again: 128 random bits.
+/// The id of an entry, by which its writer recognises it: 128 random bits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct EntryId(u128);
 
 impl EntryId {
-    /// A new one.
+    /// A new random id.
     pub fn random() -> Self {
         EntryId(u128::from_be_bytes(crate::random::bytes()))
     }
@@ -28,52 +28,52 @@ impl EntryId {
         EntryId(u128::from_be_bytes(bytes))
     }
 
-    /// Its bits.
+    /// The bits, most significant byte first.
     pub const fn bytes(self) -> [u8; 16] {
         self.0.to_be_bytes()
     }
 }
 
-/// What one command did, or what the reconciler noted: wholly there, or wholly absent.
+/// The changes of one command, or facts that the reconciler recorded. Stored completely or not at all.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LedgerEntry {
-    /// Its name.
+    /// The name.
     pub id: EntryId,
-    /// When, in milliseconds since 1970 on its writer's clock.
+    /// Time in milliseconds since 1970, by the writer's clock.
     pub at_ms: u64,
-    /// Who wanted it: the name of a token, or the reconciler's own.
+    /// The actor: the name of a token, or `reconciler`.
     pub by: String,
-    /// What makes a repeated request known.
+    /// The idempotency key of the request.
     pub key: Option<IdempotencyKey>,
-    /// What changed, in this order. An entry without changes marks a place in the ledger.
+    /// The changes, in order. An entry without changes only occupies a place in the ledger.
     pub changes: Vec<LedgerChange>,
 }
 
-/// One thing that changed.
+/// One change.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum LedgerChange {
-    /// Of apps, and of what runs them.
+    /// A fact about apps or nodes.
     Fact(Fact),
-    /// Of who may do what.
+    /// A change of access.
     Access(access::AccessChange),
 }
 
-/// What a client names a request by, so that it is carried out once however often it is sent.
+/// A client's name for a request, so that the request is executed once even if it is sent several times.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct IdempotencyKey {
-    /// As the client chose it.
+    /// The text that the client chose.
     pub text: String,
-    /// The SHA-256 digest of the request, so that another one with this key is refused.
+    /// The SHA-256 digest of the request, so that a different request with the same key is refused.
     pub digest: [u8; 32],
 }
 
-/// A text that is no idempotency key.
+/// The text is not a valid idempotency key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("an idempotency key has 1 to {IDEMPOTENCY_KEY_BYTES_MAX} visible ASCII characters")]
 pub struct IdempotencyKeyError;
 
 impl IdempotencyKey {
-    /// The key with this text for this request, which is all that makes the request what it is, such as
+    /// Creates the key with this text for a request. `request` is everything that defines the request, such as
     /// method, path and body.
     pub fn new(text: &str, request: &[u8]) -> Result<Self, IdempotencyKeyError> {
         let fits = (1..=IDEMPOTENCY_KEY_BYTES_MAX).contains(&text.len());
@@ -88,7 +88,7 @@ impl IdempotencyKey {
 }
 
 impl LedgerEntry {
-    /// The entry as bytes, if it is not too large for a ledger.
+    /// Encodes the entry, unless it is above the size limit.
     pub(crate) fn encode(&self) -> Result<Vec<u8>, AppendError> {
         let bytes = serde_json::to_vec(self)
             .map_err(|source| AppendError::Unavailable(Arc::new(source)))?;
@@ -98,7 +98,7 @@ impl LedgerEntry {
         Ok(bytes)
     }
 
-    /// The entry that became these bytes.
+    /// Decodes an entry.
     pub(crate) fn decode(bytes: &[u8]) -> Result<Self, serde_json::Error> {
         serde_json::from_slice(bytes)
     }

@@ -1,69 +1,69 @@
-//! What a ledger refuses, and why it fails.
+//! The errors of all ledgers.
 //!
-//! Owns the errors of all ledgers, and the one bound that they share. Must not know what a ledger is kept in.
+//! Owns the errors, and the size limit of entries that all ledgers share. Must not know any storage engine.
 
 use super::sequence::Seq;
 use std::sync::Arc;
 
-/// Bytes of an encoded entry at most: what a message of the usual message systems holds, with room for
-/// the seal.
+/// Maximum size in bytes of an encoded entry: fits a message of common message systems (1 MiB), with room for the
+/// seal.
 pub const ENTRY_BYTES_MAX: usize = 1_000_000;
 
-/// What stood in the way underneath: a disk, a connection.
+/// The cause of a failure below the ledger, such as an error of the disk or of a connection.
 pub type LedgerCause = Arc<dyn std::error::Error + Send + Sync>;
 
-/// Why an entry was not appended, or why that is not known.
+/// The reason for which an entry was not appended, or for which the outcome is unknown.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum AppendError {
-    /// Someone else appended since: read on, and decide again. Nothing was written.
+    /// Another writer appended since the last read: read further and decide again. Nothing was written.
     #[error("the ledger has {actual} entries, not {expected}: there is another writer")]
     Conflict {
-        /// The last entry that the writer had read.
+        /// The last entry that this writer had read.
         expected: Seq,
-        /// The last one there is.
+        /// The last entry of the ledger.
         actual: Seq,
     },
-    /// Nothing was written; it may work later.
+    /// Nothing was written. A later attempt may succeed.
     #[error("the ledger cannot be written now")]
     Unavailable(#[source] LedgerCause),
-    /// It may have been written or not, and it may still turn up: read on to know.
+    /// The entry may have been written or not, and may still appear: read further to find out.
     #[error("it is not known whether the ledger was written")]
     Ambiguous(#[source] LedgerCause),
-    /// No ledger takes an entry of this size. Nothing was written.
+    /// The entry is above the size limit. Nothing was written.
     #[error("an entry of the ledger has at most {ENTRY_BYTES_MAX} bytes, not {bytes}")]
     TooLarge {
-        /// Its size.
+        /// The size in bytes.
         bytes: usize,
     },
 }
 
-/// Why entries could not be read.
+/// The reason for which entries could not be read.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum ReadError {
-    /// It may work later.
+    /// A later attempt may succeed.
     #[error("the ledger cannot be read now")]
     Unavailable(#[source] LedgerCause),
-    /// An entry is not what was written, or was written with another key.
+    /// An entry was changed after it was written, or was sealed with another key.
     #[error(
         "entry {at} of the ledger cannot be opened: it was changed, or sealed with another key"
     )]
     Sealed {
-        /// Which one.
+        /// The place of the entry.
         at: Seq,
     },
-    /// An entry was opened and is not understood: a newer version wrote it.
+    /// An entry cannot be parsed: a newer version wrote it.
     #[error("entry {at} of the ledger is not understood: was it written by a newer version?")]
     Unknown {
-        /// Which one.
+        /// The place of the entry.
         at: Seq,
-        /// What is wrong with it.
+        /// The contradiction.
         #[source]
         source: LedgerCause,
     },
     /// An entry is missing.
     #[error("entry {at} of the ledger is missing")]
     Missing {
-        /// Which one.
+        /// The place of the entry.
         at: Seq,
     },
 }

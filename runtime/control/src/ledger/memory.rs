@@ -1,6 +1,6 @@
-//! A ledger in memory, which lives as long as the process.
+//! A ledger in memory, which is lost when the process ends.
 //!
-//! Owns a list of encoded entries. Must not know what an entry means.
+//! Owns a list of encoded entries. Must not know the meaning of an entry.
 
 use super::contract::Ledger;
 use super::entry::LedgerEntry;
@@ -12,18 +12,18 @@ use parking_lot::Mutex;
 use std::sync::Arc;
 use tokio::sync::watch;
 
-/// Entries that a ledger in memory holds: at one a second, that is more than ten days.
+/// Maximum number of entries of a ledger in memory: more than ten days at one entry a second.
 const ENTRIES_MAX: usize = 1_000_000;
 
-/// A ledger in memory. A clone is the same ledger.
+/// A ledger in memory. Clones share the same entries.
 #[derive(Clone, Debug)]
 pub struct MemoryLedger {
-    /// Encoded, so that what a disk would refuse is refused here as well.
+    /// Encoded entries, so that the size limit applies as for a ledger on disk.
     entries: Arc<Mutex<Vec<Vec<u8>>>>,
     last: Arc<watch::Sender<Seq>>,
 }
 
-/// There is no room.
+/// The ledger has the maximum number of entries.
 #[derive(Debug, thiserror::Error)]
 #[error("a ledger in memory holds {ENTRIES_MAX} entries")]
 struct MemoryLedgerFull;
@@ -57,7 +57,7 @@ impl MemoryLedger {
             return Err(AppendError::Unavailable(Arc::new(MemoryLedgerFull)));
         }
         entries.push(bytes);
-        // Said while the list is held, so that the last one said is the last one there is.
+        // Sent while the lock is held, so that the value sent last is the last entry.
         self.last.send_replace(after.next());
         Ok(after.next())
     }

@@ -4,15 +4,15 @@
 
 use std::fmt;
 
-/// The place of an entry in its ledger. The first one has 1, each further one the next number.
+/// The place of an entry in its ledger. Entries are numbered from 1.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Seq(pub u64);
 
 impl Seq {
-    /// Before the first entry.
+    /// The place before the first entry.
     pub const START: Seq = Seq(0);
 
-    /// The place behind this one.
+    /// The next place.
     pub const fn next(self) -> Seq {
         Seq(self.0 + 1)
     }

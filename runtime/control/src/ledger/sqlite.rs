@@ -1,9 +1,9 @@
 //! A ledger in one SQLite file, for one machine.
 //!
-//! Owns the file and the one thread that uses it. Must not know what an entry means.
+//! Owns the file and the one thread that uses it. Must not know the meaning of an entry.
 //!
-//! An entry is on the disk when an append returns: a write-ahead log that is synced at every commit. All
-//! of an entry is sealed; the file tells how many entries there are, and how large.
+//! An entry is on the disk when an append returns: the write-ahead log is synced at every commit. Entries are
+//! sealed as a whole; the file only reveals their number and sizes.
 
 mod file;
 
@@ -23,33 +23,33 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use tokio::sync::{mpsc, oneshot, watch};
 
-/// Jobs that wait for the thread; whoever has one more waits to hand it over.
+/// Maximum number of queued jobs. A caller with a further job waits.
 const JOBS_MAX: usize = 64;
-/// What entries are sealed for.
+/// The name of the ledger, to which the seals of entries are bound.
 const NAME: &str = "dyno control";
 
 type LedgerJob = Box<dyn FnOnce(&mut Connection) + Send>;
 
-/// A ledger in a file. It is closed when this is dropped, which waits for jobs under way.
+/// A ledger in an SQLite file. Dropping this waits for queued jobs and closes the file.
 #[derive(Debug)]
 pub struct SqliteLedger {
     sealer: Arc<Sealer>,
     last: Arc<watch::Sender<Seq>>,
-    /// None only while it is dropped.
+    /// `None` only during the drop.
     jobs: Option<mpsc::Sender<LedgerJob>>,
     thread: Option<JoinHandle<()>>,
 }
 
-/// A job was not done, or not to its end.
+/// A job was not run, or did not finish.
 #[derive(Debug, thiserror::Error)]
 #[error("the ledger's thread gave up")]
 struct LedgerThreadEnded;
 
 impl SqliteLedger {
-    /// Opens the ledger in the file `database`, sealed with the key in `key_file`. Blocks.
+    /// Opens the ledger in the file `database`, sealed with the key in `key_file`. Blocks on the disk.
     ///
-    /// Both files are made if there is no ledger yet. Their folders must exist. A ledger that exists needs
-    /// the key that it was made with.
+    /// Creates both files if there is no ledger yet. Their folders must exist. An existing ledger needs the key
+    /// that it was created with.
     pub fn open(database: &Path, key_file: &Path) -> Result<Self, LedgerOpenError> {
         let key = if database.exists() {
             SealKey::load(key_file)?
@@ -62,8 +62,8 @@ impl SqliteLedger {
         let thread = thread
             .spawn(move || {
                 while let Some(job) = queue.blocking_recv() {
-                    // A job that panics rolls its transaction back, and whoever asked learns that nobody
-                    // knows what came of it. The next one finds the file as it should be.
+                    // A job that panics rolls its transaction back, and its caller learns that the outcome is
+                    // unknown. The next job finds the file in a consistent state.
                     let _ = catch_unwind(AssertUnwindSafe(|| job(&mut connection)));
                 }
             })
@@ -79,14 +79,14 @@ impl SqliteLedger {
         })
     }
 
-    /// Hands a job to the thread. An error: it was not done, nor begun.
+    /// Queues a job for the thread. After an error the job was not started.
     async fn begin<T: Send + 'static>(
         &self,
         job: impl FnOnce(&mut Connection) -> T + Send + 'static,
     ) -> Result<oneshot::Receiver<T>, LedgerThreadEnded> {
         let (reply, answer) = oneshot::channel();
         let job: LedgerJob = Box::new(move |connection| {
-            // Whoever asked may have gone.
+            // The requester may have stopped waiting.
             let _ = reply.send(job(connection));
         });
         let jobs = self.jobs.as_ref().ok_or(LedgerThreadEnded)?;
@@ -127,7 +127,7 @@ impl SqliteLedger {
     }
 }
 
-/// The entries in these rows, which follow on `after` without a gap.
+/// Opens the entries in these rows, which must follow `after` without a gap.
 fn opened(
     sealer: &Sealer,
     after: Seq,
@@ -152,7 +152,7 @@ fn opened(
     Ok(entries)
 }
 
-/// Where an entry is not understood, without a word of what is in it.
+/// Describes a parse error by its position, without any content of the entry.
 fn withheld(error: &serde_json::Error) -> LedgerCause {
     let text = format!("{:?} error at byte {}", error.classify(), error.column());
     Arc::new(std::io::Error::other(text))
@@ -162,7 +162,7 @@ impl Drop for SqliteLedger {
     fn drop(&mut self) {
         self.jobs = None;
         if let Some(thread) = self.thread.take() {
-            // It can only have panicked, which it said already.
+            // The thread can only have panicked, which was printed already.
             let _ = thread.join();
         }
     }

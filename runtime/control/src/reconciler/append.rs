@@ -1,34 +1,34 @@
-//! One append, until it is known what came of it.
+//! One append to the ledger, until its outcome is known.
 //!
-//! Owns what follows an append that failed or ended in the dark. Must not know what the entry is for.
+//! Owns the handling of failed and ambiguous appends. Must not know the content of the entry.
 
 use crate::ledger::{AppendError, EntryId, Ledger, LedgerCause, LedgerEntry, Seq};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::sleep;
 
-/// Entries that are read on after a conflict: the own ones are among the first.
+/// Maximum number of entries that are read after a conflict: the reconciler's own entries are among the first.
 const READ_ON_MAX: usize = 64;
-/// Attempts to learn what came of an append.
+/// Number of attempts to learn the outcome of an ambiguous append.
 const SETTLE_TRIES: usize = 3;
-/// The pause before each of them.
+/// Pause before each attempt.
 const SETTLE_PAUSE: Duration = Duration::from_millis(200);
-/// Who the reconciler is, in entries of its own.
+/// The actor's name in entries that the reconciler itself writes.
 pub(super) const SELF: &str = "reconciler";
 
-/// What is known after an append.
+/// The outcome of an append, as far as it is known.
 #[derive(Debug)]
 pub(super) struct AppendOutcome {
-    /// What the ledger holds behind the place where the entry was to be, as far as that is known.
+    /// The entries found from the intended place on. May be empty if the ledger cannot be read.
     pub(super) found: Vec<(Seq, LedgerEntry)>,
-    /// What was sent: the entry, and a mark if one was needed.
+    /// The ids that were sent: of the entry, and of a marker entry if one was needed.
     pub(super) sent: Vec<EntryId>,
-    /// Why the entry is not there, where it is not among those found.
+    /// The reason for which the entry is not among the entries found.
     pub(super) failed: Option<AppendError>,
 }
 
-/// Appends an entry, and finds out what came of it.
-pub(super) async fn append(
+/// Appends an entry, and determines the outcome.
+pub(super) async fn append_and_settle(
     ledger: Arc<dyn Ledger>,
     after: Seq,
     entry: LedgerEntry,
@@ -36,11 +36,13 @@ pub(super) async fn append(
     let mut sent = vec![entry.id];
     let (found, failed) = match ledger.append(after, &entry).await {
         Ok(at) => (vec![(at, entry)], None),
-        Err(error @ AppendError::Conflict { .. }) => read_on(&*ledger, after, error).await,
+        Err(error @ AppendError::Conflict { .. }) => {
+            read_after_conflict(&*ledger, after, error).await
+        }
         Err(AppendError::Ambiguous(cause)) => {
-            let mark = mark(entry.at_ms);
+            let mark = new_mark(entry.at_ms);
             sent.push(mark.id);
-            settle(&*ledger, after, mark, cause).await
+            settle_ambiguous(&*ledger, after, mark, cause).await
         }
         Err(error @ (AppendError::Unavailable(_) | AppendError::TooLarge { .. })) => {
             (Vec::new(), Some(error))
@@ -55,16 +57,20 @@ pub(super) async fn append(
 
 type FoundEntries = (Vec<(Seq, LedgerEntry)>, Option<AppendError>);
 
-async fn read_on(ledger: &dyn Ledger, after: Seq, conflict: AppendError) -> FoundEntries {
+async fn read_after_conflict(
+    ledger: &dyn Ledger,
+    after: Seq,
+    conflict: AppendError,
+) -> FoundEntries {
     match ledger.read(after, READ_ON_MAX).await {
         Ok(found) => (found, Some(conflict)),
         Err(error) => (Vec::new(), Some(AppendError::Unavailable(Arc::new(error)))),
     }
 }
 
-/// An entry may turn up late as long as its place is free. So, if it is not there, its place is taken by a
-/// mark, which changes nothing: then it is not there for good.
-async fn settle(
+/// Determines the outcome of an ambiguous append. An entry can still appear as long as its place is free. If it is
+/// not there, a marker entry without changes takes the place, and the entry can no longer appear.
+async fn settle_ambiguous(
     ledger: &dyn Ledger,
     after: Seq,
     mark: LedgerEntry,
@@ -77,7 +83,7 @@ async fn settle(
             Ok(found) => return (found, Some(AppendError::Unavailable(cause))),
             Err(_) => continue,
         }
-        // After a conflict, the next read tells what took the place.
+        // After a conflict, the next read shows the entry that took the place.
         if let Ok(at) = ledger.append(after, &mark).await {
             return (vec![(at, mark)], Some(AppendError::Unavailable(cause)));
         }
@@ -85,7 +91,7 @@ async fn settle(
     (Vec::new(), Some(AppendError::Ambiguous(cause)))
 }
 
-fn mark(at_ms: u64) -> LedgerEntry {
+fn new_mark(at_ms: u64) -> LedgerEntry {
     LedgerEntry {
         id: EntryId::random(),
         at_ms,

@@ -1,22 +1,22 @@
-//! Why a reconciler does not start, or ends.
+//! The errors of a reconciler: at its start, and while it runs.
 //!
-//! Owns the texts that operators read. Must not know when an error occurs.
+//! Owns the error texts that operators read. Must not know when an error occurs.
 
 use crate::ledger::{AppendError, ReadError, Seq};
 use grid::desired::FactError;
 
-/// Why a reconciler did not start.
+/// The reason for which a reconciler did not start.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum ReconcilerStartError {
     /// The ledger cannot be read.
     #[error("cannot read the ledger")]
     Read(#[from] ReadError),
-    /// The ledger does not make sense.
+    /// An entry contradicts the entries before it.
     #[error("entry {at} of the ledger does not fit those before it")]
     Replay {
-        /// Which entry.
+        /// The place of the entry.
         at: Seq,
-        /// What is wrong with it.
+        /// The contradiction.
         #[source]
         source: FactError,
     },
@@ -25,16 +25,16 @@ pub enum ReconcilerStartError {
     Ledger(#[source] AppendError),
 }
 
-/// Why a reconciler ended before it was told to.
+/// The reason for which a reconciler ended without a shutdown.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum ReconcilerRunError {
-    /// Another reconciler has taken over.
+    /// Another reconciler has written to the ledger.
     #[error("the ledger has another writer")]
     Ledger(#[source] AppendError),
-    /// What was written does not make sense.
+    /// An entry that was written contradicts the entries before it.
     #[error("the ledger holds a fact that does not fit")]
     Misfit(#[from] FactError),
-    /// Nobody takes the steps any more.
+    /// The receiver of the steps was dropped.
     #[error("nobody carries out the steps")]
     NoExecutor,
 }

@@ -1,21 +1,21 @@
-//! The requests that were carried out, by their idempotency keys.
+//! The answers to earlier requests, by idempotency key.
 //!
-//! Owns how long they are remembered. Must not know what they asked for.
+//! Owns how long an answer is remembered. Must not know what a request changes.
 
 use crate::command::AcceptedChange;
 use crate::handle::ControlError;
 use crate::ledger::{IdempotencyKey, LedgerEntry};
 use std::collections::{BTreeMap, VecDeque};
 
-/// Keys that are remembered, the newest ones.
+/// Maximum number of remembered keys.
 const KEYS_MAX: usize = 10_000;
-/// How long a key is remembered: a day, in milliseconds.
+/// Time for which a key is remembered: one day, in milliseconds.
 const KEY_LIFE_MS: u64 = 24 * 60 * 60 * 1_000;
 
-/// Each client has keys of its own: who sent it, and its text.
+/// The actor's name and the text of the key: each client has its own keys.
 type RequestKey = (String, String);
 
-/// What came of requests with keys.
+/// The answers to requests with idempotency keys.
 #[derive(Debug, Default)]
 pub(crate) struct IdempotencyKeys {
     known: BTreeMap<RequestKey, AnsweredRequest>,
@@ -31,8 +31,8 @@ struct AnsweredRequest {
 }
 
 impl IdempotencyKeys {
-    /// What came of this request, if it was carried out before. An error: it was another one.
-    pub(crate) fn find(
+    /// The answer to this request, if it was executed before. An error if the key belongs to a different request.
+    pub(crate) fn find_answer(
         &self,
         by: &str,
         key: &IdempotencyKey,
@@ -51,8 +51,8 @@ impl IdempotencyKeys {
         }
     }
 
-    /// Remembers what came of an entry, if its request had a key.
-    pub(crate) fn note(&mut self, entry: &LedgerEntry, accepted: AcceptedChange) {
+    /// Remembers the answer of an entry, if its request had a key.
+    pub(crate) fn record_answer(&mut self, entry: &LedgerEntry, accepted: AcceptedChange) {
         let Some(key) = &entry.key else { return };
         let name = (entry.by.clone(), key.text.clone());
         let known = AnsweredRequest {
@@ -62,10 +62,10 @@ impl IdempotencyKeys {
         };
         self.known.insert(name.clone(), known);
         self.order.push_back((entry.at_ms, name));
-        self.prune(entry.at_ms);
+        self.forget_old_keys(entry.at_ms);
     }
 
-    fn prune(&mut self, now_ms: u64) {
+    fn forget_old_keys(&mut self, now_ms: u64) {
         while let Some((at_ms, _)) = self.order.front() {
             let old = now_ms >= at_ms.saturating_add(KEY_LIFE_MS);
             if self.order.len() <= KEYS_MAX && !old {
@@ -74,7 +74,7 @@ impl IdempotencyKeys {
             let Some((at_ms, name)) = self.order.pop_front() else {
                 return;
             };
-            // One that was used again since then stays.
+            // Keep a key that was used again since then.
             if self
                 .known
                 .get(&name)
@@ -106,21 +106,21 @@ mod tests {
     }
 
     fn found(keys: &IdempotencyKeys, by: &str, key: &IdempotencyKey, now_ms: u64) -> bool {
-        let found = keys.find(by, key, now_ms).expect("the same request");
+        let found = keys.find_answer(by, key, now_ms).expect("the same request");
         found.is_some_and(|accepted| accepted.repeated)
     }
 
     #[test]
     fn a_request_is_known_again_for_a_day() {
         let mut keys = IdempotencyKeys::default();
-        keys.note(
+        keys.record_answer(
             &entry(1_000, "me", key("k", "a")),
             AcceptedChange::default(),
         );
         assert!(found(&keys, "me", &key("k", "a"), 2_000));
         assert!(!found(&keys, "you", &key("k", "a"), 2_000));
         assert!(!found(&keys, "me", &key("l", "a"), 2_000));
-        let other = keys.find("me", &key("k", "b"), 2_000);
+        let other = keys.find_answer("me", &key("k", "b"), 2_000);
         assert!(matches!(other, Err(ControlError::KeyReused)));
         assert!(!found(&keys, "me", &key("k", "b"), 1_000 + KEY_LIFE_MS));
     }
@@ -130,7 +130,7 @@ mod tests {
         let mut keys = IdempotencyKeys::default();
         for number in 0..=KEYS_MAX {
             let key = key(&number.to_string(), "a");
-            keys.note(&entry(1, "me", key), AcceptedChange::default());
+            keys.record_answer(&entry(1, "me", key), AcceptedChange::default());
         }
         assert_eq!(keys.known.len(), KEYS_MAX);
         assert!(!found(&keys, "me", &key("0", "a"), 1));
@@ -140,9 +140,9 @@ mod tests {
     #[test]
     fn a_key_that_was_used_again_is_kept_as_long_as_its_last_use() {
         let mut keys = IdempotencyKeys::default();
-        keys.note(&entry(0, "me", key("k", "a")), AcceptedChange::default());
+        keys.record_answer(&entry(0, "me", key("k", "a")), AcceptedChange::default());
         let later = KEY_LIFE_MS + 1;
-        keys.note(
+        keys.record_answer(
             &entry(later, "me", key("k", "b")),
             AcceptedChange::default(),
         );

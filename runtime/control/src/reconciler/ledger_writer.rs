@@ -1,7 +1,6 @@
-//! What is written to the ledger, one append at a time.
+//! The writer of the ledger: one append at a time.
 //!
-//! Owns the append under way, and what is done with what came of it. Must not know why something is to be
-//! written.
+//! Owns the pending append and the handling of its outcome. Must not know why a change is written.
 
 use super::append::{self, AppendOutcome, SELF};
 use super::error::ReconcilerRunError;
@@ -18,39 +17,40 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
 
-/// Facts of plans that are written as one entry: each has some hundred bytes.
+/// Maximum number of planned facts in one entry. A fact has a few hundred bytes.
 const FACTS_PER_ENTRY_MAX: usize = 256;
-/// After a failure the reconciler tries to write again after this time; a user may try at any time.
+/// Pause before the reconciler retries a failed write. A user's request is tried at any time.
 const RECORD_RETRY: Duration = Duration::from_secs(1);
-/// Entries that may still turn up, at most: with two a second, those of the last eight minutes and more.
+/// Maximum number of remembered entries that may still appear. At two entries a second, this covers more than eight
+/// minutes.
 const UNSURE_MAX: usize = 1_024;
 
-/// An append under way.
+/// A pending append.
 struct PendingAppend {
     id: EntryId,
-    /// Whom to answer; none if the reconciler wants it itself.
+    /// The request to answer; `None` for the reconciler's own facts.
     request: Option<QueuedChange>,
     done: BoxFuture<'static, AppendOutcome>,
 }
 
-/// A fact that is acted on already, and that there was no room for in the ledger.
+/// A fact that is already applied but could not be written to the ledger.
 pub(super) struct UnwrittenFact {
     pub(super) fact: Fact,
-    /// Why it is not written.
+    /// The reason for which it is not written.
     pub(super) cause: LedgerCause,
 }
 
-/// The way to the ledger.
+/// Writes to the ledger, one append at a time.
 pub(super) struct LedgerWriter {
     ledger: Arc<dyn Ledger>,
     appending: Option<PendingAppend>,
-    /// What the next entry begins with.
+    /// An unwritten fact, which the next entry begins with.
     owed: Option<Fact>,
-    /// Entries of ours that may still turn up behind the last one read.
+    /// Ids of our own entries that may still appear after the last entry read.
     unsure: Vec<EntryId>,
-    /// The reconciler writes nothing of its own before this time.
+    /// No facts of plans are written before this time.
     record_at: Time,
-    /// Facts that are written as one entry now.
+    /// Current maximum number of planned facts in one entry.
     record_max: usize,
     trouble: watch::Sender<Option<LedgerCause>>,
 }
@@ -69,26 +69,26 @@ impl LedgerWriter {
         }
     }
 
-    pub(super) fn trouble(&self) -> watch::Receiver<Option<LedgerCause>> {
+    pub(super) fn watch_trouble(&self) -> watch::Receiver<Option<LedgerCause>> {
         self.trouble.subscribe()
     }
 
-    /// Whether there is no append under way.
+    /// Whether no append is pending.
     pub(super) fn is_free(&self) -> bool {
         self.appending.is_none()
     }
 
-    /// What came of the append under way; it never returns if there is none.
-    pub(super) async fn done(&mut self) -> AppendOutcome {
+    /// Waits for the outcome of the pending append. Never returns if there is none.
+    pub(super) async fn next_outcome(&mut self) -> AppendOutcome {
         match &mut self.appending {
             Some(appending) => (&mut appending.done).await,
             None => pending().await,
         }
     }
 
-    /// Begins to write what a request comes to, or answers it.
-    pub(super) fn consider(&mut self, request: QueuedChange, state: &ReconcilerState) {
-        match state.consider(&request) {
+    /// Decides about a change request, and either starts to write it or answers it.
+    pub(super) fn start_change(&mut self, request: QueuedChange, state: &ReconcilerState) {
+        match state.decide_change(&request) {
             Ok(ChangeDecision::Write(changes)) => {
                 let entry = LedgerEntry {
                     id: EntryId::random(),
@@ -97,20 +97,25 @@ impl LedgerWriter {
                     key: request.key.clone(),
                     changes,
                 };
-                self.append(entry, state.view.at, Some(request));
+                self.start_append(entry, state.view.at, Some(request));
             }
-            // Whoever asked may have gone.
+            // The requester may have stopped waiting.
             Ok(ChangeDecision::Known(accepted)) => drop(request.reply.send(Ok(accepted))),
             Err(refused) => drop(request.reply.send(Err(refused))),
         }
     }
 
-    /// Begins to write facts of a plan behind `after`, if that can be done now. Returns when to plan again
-    /// if it cannot, and nothing else says when.
+    /// Starts to write facts of a plan after the entry `after`, if possible now. If not, returns the time of the
+    /// next attempt, unless the end of the pending append triggers it.
     ///
-    /// While the ledger is in trouble it tries without any facts as well: what is owed gets written, what
-    /// may turn up has turned up or never will, and the trouble is known to be over.
-    pub(super) fn record(&mut self, mut facts: Vec<Fact>, after: Seq, now: Time) -> Option<Time> {
+    /// After a failed write an entry is appended even without facts. This writes an unwritten fact, settles whether
+    /// earlier entries can still appear, and shows when the ledger works again.
+    pub(super) fn start_facts(
+        &mut self,
+        mut facts: Vec<Fact>,
+        after: Seq,
+        now: Time,
+    ) -> Option<Time> {
         let troubled = self.trouble.borrow().is_some();
         if (facts.is_empty() && !troubled) || !self.is_free() {
             return None;
@@ -127,15 +132,15 @@ impl LedgerWriter {
             key: None,
             changes: facts.into_iter().map(LedgerChange::Fact).collect(),
         };
-        self.append(entry, after, None);
+        self.start_append(entry, after, None);
         None
     }
 
-    fn append(&mut self, mut entry: LedgerEntry, after: Seq, request: Option<QueuedChange>) {
+    fn start_append(&mut self, mut entry: LedgerEntry, after: Seq, request: Option<QueuedChange>) {
         let id = entry.id;
         let owed = self.owed.clone().map(LedgerChange::Fact);
         entry.changes.splice(0..0, owed);
-        let done = append::append(Arc::clone(&self.ledger), after, entry);
+        let done = append::append_and_settle(Arc::clone(&self.ledger), after, entry);
         self.appending = Some(PendingAppend {
             id,
             request,
@@ -143,8 +148,8 @@ impl LedgerWriter {
         });
     }
 
-    /// Takes what came of the append under way, and answers whoever wanted it.
-    pub(super) fn settle(
+    /// Handles the outcome of the pending append, and answers its request.
+    pub(super) fn finish_append(
         &mut self,
         done: AppendOutcome,
         state: &mut ReconcilerState,
@@ -154,7 +159,7 @@ impl LedgerWriter {
             return Ok(());
         };
         self.unsure.extend(&done.sent);
-        let own = self.fold(id, &done, state)?;
+        let own = self.fold_outcome(id, &done, state)?;
         match (own, done.failed) {
             (Some(accepted), _) => {
                 self.owed = None;
@@ -162,14 +167,14 @@ impl LedgerWriter {
                 self.trouble.send_replace(None);
                 answer(request, Ok(accepted));
             }
-            // Something of ours had turned up: what the request comes to now may be something else.
+            // One of our earlier entries has appeared, so decide about the request again.
             (None, Some(AppendError::Conflict { .. })) => {
                 if let Some(request) = request {
-                    self.consider(request, state);
+                    self.start_change(request, state);
                 }
             }
             (None, Some(error)) => {
-                self.fail(&error, request.is_none(), now);
+                self.note_failure(&error, request.is_none(), now);
                 answer(request, Err(error.into()));
             }
             (None, None) => {}
@@ -177,9 +182,9 @@ impl LedgerWriter {
         Ok(())
     }
 
-    /// Folds what was found in, and returns what came of the entry with this id, if it is there. An entry
-    /// of someone else means that this reconciler's time is over.
-    fn fold(
+    /// Applies the entries found, and returns the answer to the entry with this id, if it was found. An entry of
+    /// another writer ends this reconciler.
+    fn fold_outcome(
         &mut self,
         id: EntryId,
         done: &AppendOutcome,
@@ -193,26 +198,26 @@ impl LedgerWriter {
             if !self.unsure.contains(&entry.id) {
                 return Err(conflict(state.view.at, *at));
             }
-            let accepted = state.fold(*at, entry)?;
+            let accepted = state.fold_entry(*at, entry)?;
             own = own.or((entry.id == id).then_some(accepted));
         }
         match (&done.failed, done.found.is_empty()) {
             (Some(AppendError::Conflict { expected, actual }), true) => {
                 return Err(conflict(*expected, *actual));
             }
-            // It may still turn up, as those before it. The oldest of very many will not any more.
+            // The entry may still appear. Forget the oldest ids beyond the limit.
             (Some(AppendError::Ambiguous(_)), true) => {
                 let excess = self.unsure.len().saturating_sub(UNSURE_MAX);
                 self.unsure.drain(..excess);
             }
             (_, true) => self.unsure.retain(|id| !done.sent.contains(id)),
-            // The place that they were for is taken.
+            // The place of all remembered entries is taken, so none of them can appear.
             (_, false) => self.unsure.clear(),
         }
         Ok(own)
     }
 
-    fn fail(&mut self, error: &AppendError, was_record: bool, now: Time) {
+    fn note_failure(&mut self, error: &AppendError, was_record: bool, now: Time) {
         match error {
             AppendError::Unavailable(cause) | AppendError::Ambiguous(cause) => {
                 self.record_at = now + RECORD_RETRY;
@@ -229,7 +234,7 @@ impl LedgerWriter {
 
 fn answer(request: Option<QueuedChange>, answer: Result<AcceptedChange, ControlError>) {
     if let Some(request) = request {
-        // Whoever asked may have gone; what was done stands.
+        // The requester may have stopped waiting. The change stays.
         let _ = request.reply.send(answer);
     }
 }

@@ -1,6 +1,6 @@
-//! Log lines on their way out.
+//! Sends log lines without waiting.
 //!
-//! Owns that a line which finds no room is counted. Must not know what lines say.
+//! Owns the count of lines that did not fit into the channel. Must not know their texts.
 
 use crate::log_event::{EventSource, LogEvent};
 use grid::fault::Fault;
@@ -8,11 +8,11 @@ use grid::name::AppName;
 use std::collections::BTreeMap;
 use tokio::sync::mpsc;
 
-/// Where lines go.
+/// The sender of log events.
 #[derive(Debug)]
 pub(super) struct LogEventSender {
     out: mpsc::Sender<LogEvent>,
-    /// Lines that found no room, by app.
+    /// Number of dropped lines by app.
     lost: BTreeMap<AppName, u64>,
 }
 
@@ -24,7 +24,7 @@ impl LogEventSender {
         }
     }
 
-    pub(super) fn say(&mut self, lines: impl IntoIterator<Item = LogEvent>) {
+    pub(super) fn send_lines(&mut self, lines: impl IntoIterator<Item = LogEvent>) {
         for line in lines {
             let app = line.app.clone();
             if self.out.try_send(line).is_err() {
@@ -33,8 +33,8 @@ impl LogEventSender {
         }
     }
 
-    /// Says how many lines were dropped, once there is room again.
-    pub(super) fn say_losses(&mut self) {
+    /// Sends a notice about dropped lines once the channel has room again.
+    pub(super) fn send_loss_notices(&mut self) {
         while let Some((app, lines)) = self.lost.pop_first() {
             let text = format!("{} -> {lines} lines were dropped", Fault::TailOverflow);
             let line = LogEvent {

@@ -1,4 +1,4 @@
-//! The wording of log lines about what the control plane does.
+//! The texts of log lines about actions of the control plane.
 //!
 //! Owns the texts. Must not know how lines are stored, coloured or sent.
 
@@ -17,7 +17,7 @@ use std::time::Duration;
 /// Bytes of one MiB.
 const MIB: u64 = 1024 * 1024;
 
-fn api(app: &AppName, text: String) -> LogEvent {
+fn api_line(app: &AppName, text: String) -> LogEvent {
     LogEvent {
         app: app.clone(),
         source: EventSource::Api,
@@ -25,7 +25,7 @@ fn api(app: &AppName, text: String) -> LogEvent {
     }
 }
 
-fn dyno(app: &AppName, dyno: &DynoId, text: String) -> LogEvent {
+fn dyno_line(app: &AppName, dyno: &DynoId, text: String) -> LogEvent {
     LogEvent {
         app: app.clone(),
         source: EventSource::Dyno(dyno.clone()),
@@ -34,7 +34,7 @@ fn dyno(app: &AppName, dyno: &DynoId, text: String) -> LogEvent {
 }
 
 /// The lines for a change of a dyno's state.
-pub(crate) fn of_change(change: &DynoChange) -> Vec<LogEvent> {
+pub(crate) fn lines_for_change(change: &DynoChange) -> Vec<LogEvent> {
     let (app, id) = (&change.dyno.app, &change.dyno.dyno);
     let why = change.crash.as_ref().map(|(cause, reason)| match cause {
         CrashCause::BootTimeout => format!("{} -> {reason}", Fault::BootTimeout),
@@ -49,11 +49,11 @@ pub(crate) fn of_change(change: &DynoChange) -> Vec<LogEvent> {
         .into_iter()
         .chain(exit)
         .chain(lifecycle::describe_change(change.from, change.to));
-    texts.map(|text| dyno(app, id, text)).collect()
+    texts.map(|text| dyno_line(app, id, text)).collect()
 }
 
-/// The line for a step that tells of a fault.
-pub(crate) fn of_step(step: &Step) -> Option<LogEvent> {
+/// The line for a step that reports a fault.
+pub(crate) fn line_for_step(step: &Step) -> Option<LogEvent> {
     let Step::Stop {
         dyno: key,
         reason: StopReason::DrainTimeout,
@@ -67,11 +67,11 @@ pub(crate) fn of_step(step: &Step) -> Option<LogEvent> {
         "{} -> it did not finish within {secs} seconds",
         Fault::ExitTimeout
     );
-    Some(dyno(&key.app, &key.dyno, text))
+    Some(dyno_line(&key.app, &key.dyno, text))
 }
 
-/// The line for a fact that came of what `by` asked for; `desired` has it folded in.
-pub(crate) fn of_fact(fact: &Fact, desired: &DesiredState, by: &str) -> Option<LogEvent> {
+/// The line for a fact that `by` requested. The fact is already applied to `desired`.
+pub(crate) fn line_for_fact(fact: &Fact, desired: &DesiredState, by: &str) -> Option<LogEvent> {
     let app = fact.app()?;
     let text = match fact {
         Fact::ReconcilerStarted | Fact::NodeJoined { .. } | Fact::ReleasesPruned { .. } => {
@@ -98,7 +98,10 @@ pub(crate) fn of_fact(fact: &Fact, desired: &DesiredState, by: &str) -> Option<L
             Some(reason) => format!("Release {version} failed: {reason}"),
         },
         Fact::Scaled { process, count, .. } => {
-            let size = desired.apps.get(app).and_then(|app| size(app, process));
+            let size = desired
+                .apps
+                .get(app)
+                .and_then(|app| size_suffix(app, process));
             format!(
                 "Scaled to {process}@{count}{} by {by}",
                 size.unwrap_or_default()
@@ -123,25 +126,25 @@ pub(crate) fn of_fact(fact: &Fact, desired: &DesiredState, by: &str) -> Option<L
             let names = names.join(", ");
             format!("Config vars for the first release: {names}, set by {by}")
         }
-        Fact::AppSet { settings, .. } => format!("{} by {by}", set(settings)),
+        Fact::AppSet { settings, .. } => format!("{} by {by}", describe_settings(settings)),
         Fact::Resized {
             process,
             memory_bytes,
             ..
-        } => format!("{} by {by}", resized(process, *memory_bytes)),
+        } => format!("{} by {by}", describe_resize(process, *memory_bytes)),
         Fact::DynoStopped { dyno, .. } => format!("Stopping {dyno}, asked by {by}"),
         Fact::AddonRequested { .. }
         | Fact::AddonMade { .. }
         | Fact::AddonAttached { .. }
         | Fact::AddonDetached { .. }
         | Fact::AddonDestroying { .. }
-        | Fact::AddonGone { .. } => return of_addon(fact, desired, by),
+        | Fact::AddonGone { .. } => return line_for_addon_fact(fact, desired, by),
     };
-    Some(api(app, text))
+    Some(api_line(app, text))
 }
 
-/// The line for a fact about an add-on; a config var's value is never part of it.
-fn of_addon(fact: &Fact, desired: &DesiredState, by: &str) -> Option<LogEvent> {
+/// The line for a fact about an add-on. Never contains the value of a config var.
+fn line_for_addon_fact(fact: &Fact, desired: &DesiredState, by: &str) -> Option<LogEvent> {
     let text = match fact {
         Fact::AddonRequested { addon } => {
             let (service, name) = (addon.service, &addon.name);
@@ -157,11 +160,11 @@ fn of_addon(fact: &Fact, desired: &DesiredState, by: &str) -> Option<LogEvent> {
         _ => return None,
     };
     let app = fact.app()?;
-    // An app that is gone has no log.
-    desired.apps.contains_key(app).then(|| api(app, text))
+    // A destroyed app has no log.
+    desired.apps.contains_key(app).then(|| api_line(app, text))
 }
 
-fn set(settings: &AppSettings) -> String {
+fn describe_settings(settings: &AppSettings) -> String {
     let time = |time: Duration| humantime::format_duration(time).to_string();
     let timeout = settings.request_timeout.map_or("default".to_owned(), time);
     let idle_after = match settings.idle_after {
@@ -172,37 +175,37 @@ fn set(settings: &AppSettings) -> String {
     format!("Set timeout={timeout} idle-after={idle_after}")
 }
 
-fn resized(process: &ProcessType, memory_bytes: Option<u64>) -> String {
+fn describe_resize(process: &ProcessType, memory_bytes: Option<u64>) -> String {
     match memory_bytes {
         Some(bytes) => format!("Resized {process} to {}MiB", bytes / MIB),
         None => format!("Resized {process} to what its slug says"),
     }
 }
 
-/// `:128MiB`, if the newest release has the type.
-fn size(app: &App, process: &ProcessType) -> Option<String> {
+/// The size, such as `:128MiB`, if the newest release has the process type.
+fn size_suffix(app: &App, process: &ProcessType) -> Option<String> {
     let spec = app.newest_release()?.processes.get(process)?;
     Some(format!(":{}MiB", spec.limits.memory_bytes / MIB))
 }
 
 /// The line for a one-off dyno that starts.
-pub(crate) fn of_one_off(one_off: &OneOffStart) -> LogEvent {
+pub(crate) fn line_for_one_off(one_off: &OneOffStart) -> LogEvent {
     let (dyno, wanted) = (&one_off.dyno, &one_off.wanted);
     let (program, by) = (&wanted.program, &wanted.by);
     let text = format!("Starting {} ({program}), asked by {by}", dyno.dyno);
-    api(&dyno.app, text)
+    api_line(&dyno.app, text)
 }
 
-/// The line for a dyno that runs once, whose end somebody asked for.
-pub(crate) fn of_stop(app: &AppName, dyno: &DynoId, by: &str) -> LogEvent {
-    api(app, format!("Stopping {dyno}, asked by {by}"))
+/// The line for a request to stop a dyno that runs once.
+pub(crate) fn line_for_stop(app: &AppName, dyno: &DynoId, by: &str) -> LogEvent {
+    api_line(app, format!("Stopping {dyno}, asked by {by}"))
 }
 
-/// The line for what stands in the way, if it concerns an app's owner.
-pub(crate) fn of_note(note: &PlanNote, now: grid::time::Time) -> Option<LogEvent> {
+/// The line for a note of the planner, if the note concerns the app's owner.
+pub(crate) fn line_for_note(note: &PlanNote, now: grid::time::Time) -> Option<LogEvent> {
     match note {
         PlanNote::NoRoom { app, dyno: id, .. } => {
-            Some(dyno(app, id, format!("Cannot start: {note}")))
+            Some(dyno_line(app, id, format!("Cannot start: {note}")))
         }
         PlanNote::BackingOff {
             app,
@@ -210,7 +213,11 @@ pub(crate) fn of_note(note: &PlanNote, now: grid::time::Time) -> Option<LogEvent
             until,
         } => {
             let secs = until.since(now).as_secs_f64();
-            Some(dyno(app, id, format!("Restarting in {secs:.1} seconds")))
+            Some(dyno_line(
+                app,
+                id,
+                format!("Restarting in {secs:.1} seconds"),
+            ))
         }
         PlanNote::Settling
         | PlanNote::MostNodesSilent

@@ -1,7 +1,7 @@
-//! A token for a server that does not run.
+//! Creates a token while the server is stopped.
 //!
-//! Owns the one entry that it takes. Whoever calls this holds the server's lock, so that there is no other writer; one
-//! that there is all the same makes the append fail. Must not know who may do this.
+//! Owns the one ledger entry that this needs. The caller holds the server's lock, so that there is no other writer;
+//! if there is one, the append fails. Must not know who may create tokens.
 
 use super::error::ReconcilerStartError;
 use super::idempotency_keys::IdempotencyKeys;
@@ -13,18 +13,18 @@ use crate::ledger::{EntryId, Ledger, LedgerChange, LedgerEntry};
 use crate::view::LedgerView;
 use std::sync::Arc;
 
-/// Why no token was made. Nothing was changed.
+/// The reason for which no token was created. Nothing was changed.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum OfflineTokenError {
-    /// The ledger cannot be read, or does not make sense.
+    /// The ledger cannot be read or replayed.
     #[error(transparent)]
     Start(#[from] ReconcilerStartError),
-    /// The token was refused, or cannot be written.
+    /// The token is not valid, or cannot be written.
     #[error(transparent)]
     Refused(#[from] ControlError),
 }
 
-/// Lets the holder of a token in, from the next start on.
+/// Adds a token, which is valid from the next start of the server.
 pub async fn create_token_offline(
     ledger: Arc<dyn Ledger>,
     token: Token,
@@ -33,7 +33,9 @@ pub async fn create_token_offline(
     let (mut view, mut keys) = (LedgerView::default(), IdempotencyKeys::default());
     replay(&*ledger, &mut view, &mut keys).await?;
     let change = access::AccessChange::TokenCreated(token);
-    view.tokens.check(&change).map_err(ControlError::Access)?;
+    view.tokens
+        .check_change(&change)
+        .map_err(ControlError::Access)?;
     let entry = LedgerEntry {
         id: EntryId::random(),
         at_ms: actor.at_ms,

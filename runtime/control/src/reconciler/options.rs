@@ -1,14 +1,14 @@
-//! What a reconciler is told once.
+//! The options of a reconciler.
 //!
-//! Owns its options. Must not know where they come from.
+//! Owns their fields. Must not know where the values come from.
 
 use grid::plan::Policy;
 
-/// What a reconciler is told once.
+/// The options of a reconciler.
 #[derive(Clone, Debug, Default)]
 pub struct ReconcilerOptions {
-    /// Gives back-off its jitter: different in every run, unless it is a test's.
+    /// Seed of the back-off jitter. Different at every start, except in tests.
     pub seed: u64,
-    /// What the operator decides for all apps.
+    /// The operator's settings for all apps.
     pub policy: Policy,
 }

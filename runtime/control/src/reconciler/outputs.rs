@@ -1,6 +1,6 @@
-//! The channels of a reconciler, and their bounds.
+//! The output channels of a reconciler, and the limits of all its channels.
 //!
-//! Owns what comes out of a reconciler. Must not know who takes it.
+//! Owns the types of the output channels. Must not know who receives from them.
 
 use crate::handle::PublishedReleases;
 use crate::log_event::LogEvent;
@@ -8,26 +8,27 @@ use crate::once::OneOffStart;
 use grid::protocol::Step;
 use tokio::sync::{mpsc, watch};
 
-/// Events that wait for the reconciler: a burst of reports from a thousand dynos.
+/// Maximum number of queued events: enough for a burst of reports from a thousand dynos.
 pub const EVENTS_MAX: usize = 1_024;
-/// Requests that wait for their turn to be written down.
+/// Maximum number of queued change requests.
 pub const REQUESTS_MAX: usize = 256;
-/// Steps that wait to be carried out.
+/// Maximum number of queued steps.
 pub const STEPS_MAX: usize = 1_024;
-/// One-off dynos that wait to be started.
+/// Maximum number of queued one-off dynos.
 pub const ONE_OFFS_MAX: usize = 64;
-/// Log events that wait to be read.
+/// Maximum number of queued log events.
 pub const LOGS_MAX: usize = 4_096;
 
-/// What a reconciler puts out.
+/// The output channels of a reconciler.
 #[derive(Debug)]
 pub struct ReconcilerOutputs {
-    /// Steps, to be carried out in order. `Step::Record` is not among them.
+    /// Steps, to be carried out in order. `Step::Record` is never sent.
     pub steps: mpsc::Receiver<Step>,
-    /// One-off dynos that are to start. Whoever takes both takes these first: a step may be about one of them.
+    /// One-off dynos to start. The executor receives from this channel before `steps`, since a step may be about
+    /// one of these dynos.
     pub one_offs: mpsc::Receiver<OneOffStart>,
-    /// Lines for the apps' log streams.
+    /// Lines for the logs of the apps.
     pub logs: mpsc::Receiver<LogEvent>,
-    /// Where whoever carries out the steps says what the router has: see [`Published`].
+    /// The executor sends the releases that the router serves here.
     pub published: watch::Sender<PublishedReleases>,
 }

@@ -1,9 +1,9 @@
-//! The loop of the reconciler.
+//! The event loop of the reconciler.
 //!
-//! Owns the order in which things happen. Must not decide: decisions are `grid::plan`.
+//! Owns the order of ledger entries, plans and steps. Must not make planning decisions: those are in `grid::plan`.
 //!
-//! At most one append is under way. Meanwhile reports are taken and plans are made, so that a slow ledger
-//! holds up changes only; requests wait for their turn.
+//! At most one append to the ledger is pending. Meanwhile the reconciler handles reports and makes plans, so that a
+//! slow ledger delays only changes; requests wait in their queue.
 
 use super::append::AppendOutcome;
 use super::error::ReconcilerRunError;
@@ -18,30 +18,31 @@ use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, sleep_until};
 
-/// Events that are taken together before the next plan, so that a burst costs one plan.
+/// Maximum number of events that are handled before the next plan, so that a burst costs one plan.
 const BATCH_MAX: usize = 256;
-/// What dynos that were stopped at the end of a shutdown have to be gone; then it ends without them.
+/// Time for dynos that were stopped at the end of a shutdown. After this time the reconciler ends without waiting
+/// further.
 pub(super) const STOP_GRACE: Duration = Duration::from_secs(5);
 
-/// A shutdown under way.
+/// A shutdown in progress.
 #[derive(Debug)]
 struct Shutdown {
-    /// When it is over, whatever is still there.
+    /// The time at which the reconciler ends, even if dynos are left.
     ends: Time,
     replies: Vec<oneshot::Sender<()>>,
 }
 
-/// The task that decides. AddonDetails by [`start`].
+/// The reconciler, before it runs. Created by [`start`](crate::start).
 pub struct Reconciler {
     state: ReconcilerState,
     writer: LedgerWriter,
     started: Instant,
     events: mpsc::Receiver<ReconcilerEvent>,
     requests: mpsc::Receiver<QueuedChange>,
-    /// Whether something was taken in, since the last plan, that asks for another.
+    /// Whether an event since the last plan requires a new plan.
     news: bool,
     closing: Option<Shutdown>,
-    /// Steps that someone asked for, which no plan holds.
+    /// Steps that users requested directly, which are not part of a plan.
     asked: Vec<Step>,
     one_offs: mpsc::Sender<OneOffStart>,
     steps: mpsc::Sender<Step>,
@@ -53,13 +54,13 @@ impl fmt::Debug for Reconciler {
     }
 }
 
-/// What the reconciler wakes for.
+/// The reason for which the event loop wakes.
 enum WakeReason {
     Event(ReconcilerEvent),
     Request(QueuedChange),
     Done(AppendOutcome),
     Tick,
-    /// There is nobody left who could want anything.
+    /// All handles were dropped.
     Deserted,
 }
 
@@ -83,7 +84,7 @@ impl Reconciler {
             started: Instant::now(),
             events: channels.events,
             requests: channels.requests,
-            // What is owed is written without waiting for anything to happen.
+            // Makes the first plan at once, so that an unwritten fact is written without waiting for an event.
             news: true,
             closing: None,
             asked: Vec::new(),
@@ -92,33 +93,33 @@ impl Reconciler {
         }
     }
 
-    /// Acts on events until a shutdown is done or every [`Control`](crate::Control) is dropped.
+    /// Handles events until a shutdown is complete or every [`Control`](crate::Control) is dropped.
     pub async fn run(mut self) -> Result<(), ReconcilerRunError> {
         let mut wake_at = None;
         let mut planned = Time::ZERO;
         loop {
-            // Heartbeats move the next death, and nothing else: they cost no plan.
+            // A heartbeat only moves the time at which its node counts as dead, so it needs no new plan.
             let death = self.state.next_death(planned);
             let ends = self.closing.as_ref().map(|closing| closing.ends);
             let wake = [wake_at, death, ends].into_iter().flatten().min();
-            if !self.take_events(wake).await? {
+            if !self.wait_for_news(wake).await? {
                 return Ok(());
             }
             if !std::mem::take(&mut self.news) {
                 continue;
             }
             planned = self.now();
-            if self.closed(planned) {
+            if self.finish_shutdown(planned) {
                 return Ok(());
             }
-            let decision = self.state.decide(planned);
+            let decision = self.state.make_plan(planned);
             let retry_at = self
                 .writer
-                .record(decision.facts, self.state.view.at, planned);
+                .start_facts(decision.facts, self.state.view.at, planned);
             wake_at = [decision.wake_at, retry_at].into_iter().flatten().min();
             let asked = std::mem::take(&mut self.asked);
             for step in asked.into_iter().chain(decision.steps) {
-                self.send(step).await?;
+                self.send_step(step).await?;
             }
         }
     }
@@ -127,18 +128,18 @@ impl Reconciler {
         Time::ZERO + self.started.elapsed()
     }
 
-    /// Waits for something to act on, unless there is news already; then takes what else is there. False:
-    /// there is nobody left who could send any.
-    async fn take_events(&mut self, wake_at: Option<Time>) -> Result<bool, ReconcilerRunError> {
+    /// Waits for an event, unless a plan is due already, and then handles the events that are queued. Returns false
+    /// when all handles were dropped.
+    async fn wait_for_news(&mut self, wake_at: Option<Time>) -> Result<bool, ReconcilerRunError> {
         if !self.news {
-            match self.wake(wake_at).await {
-                WakeReason::Event(event) => self.take(event),
-                WakeReason::Request(request) => self.writer.consider(request, &self.state),
+            match self.next_wake(wake_at).await {
+                WakeReason::Event(event) => self.handle_event(event),
+                WakeReason::Request(request) => self.writer.start_change(request, &self.state),
                 WakeReason::Done(done) => {
-                    // Facts may have waited for their turn.
+                    // Facts may have waited for this append, so plan again.
                     self.news = true;
                     let now = self.now();
-                    self.writer.settle(done, &mut self.state, now)?;
+                    self.writer.finish_append(done, &mut self.state, now)?;
                 }
                 WakeReason::Tick => self.news = true,
                 WakeReason::Deserted => return Ok(false),
@@ -148,54 +149,54 @@ impl Reconciler {
             let Ok(event) = self.events.try_recv() else {
                 break;
             };
-            self.take(event);
+            self.handle_event(event);
         }
         Ok(true)
     }
 
-    async fn wake(&mut self, wake_at: Option<Time>) -> WakeReason {
+    async fn next_wake(&mut self, wake_at: Option<Time>) -> WakeReason {
         let free = self.writer.is_free();
         let wake = wake_at.map(|at| self.started + at.since(Time::ZERO));
         tokio::select! {
             event = self.events.recv() => event.map_or(WakeReason::Deserted, WakeReason::Event),
             request = self.requests.recv(), if free => request.map_or(WakeReason::Deserted, WakeReason::Request),
-            done = self.writer.done(), if !free => WakeReason::Done(done),
+            done = self.writer.next_outcome(), if !free => WakeReason::Done(done),
             () = sleep_until(wake.unwrap_or(self.started)), if wake.is_some() => WakeReason::Tick,
         }
     }
 
-    fn take(&mut self, event: ReconcilerEvent) {
+    fn handle_event(&mut self, event: ReconcilerEvent) {
         let now = self.now();
         match event {
-            ReconcilerEvent::Report(report) => self.news |= self.state.report(&report, now),
-            // Whoever asked may have gone.
+            ReconcilerEvent::Report(report) => self.news |= self.state.apply_report(&report, now),
+            // The requester may have stopped waiting.
             ReconcilerEvent::Dynos(app, reply) => {
-                drop(reply.send(self.state.dynos(app.as_ref(), now)))
+                drop(reply.send(self.state.list_dynos(app.as_ref(), now)))
             }
             ReconcilerEvent::Preview(command, reply) => {
-                drop(reply.send(self.state.preview(&command, now)));
+                drop(reply.send(self.state.preview_steps(&command, now)));
             }
             ReconcilerEvent::Run(wanted, reply) => {
-                drop(reply.send(self.state.run(*wanted, &self.one_offs, now)));
+                drop(reply.send(self.state.start_one_off(*wanted, &self.one_offs, now)));
                 self.news = true;
             }
             ReconcilerEvent::StopOnce(app, dyno, by, reply) => {
-                let step = self.state.stop_once((&app, &dyno), &by, now);
+                let step = self.state.stop_one_off((&app, &dyno), &by, now);
                 let _ = reply.send(step.is_some());
                 self.news |= step.is_some();
                 self.asked.extend(step);
             }
-            ReconcilerEvent::Shutdown { grace, reply } => self.close(now + grace, reply),
+            ReconcilerEvent::Shutdown { grace, reply } => self.start_shutdown(now + grace, reply),
         }
     }
 
-    /// Has every dyno drained by a deadline; a second time only waits for the first.
-    fn close(&mut self, deadline: Time, reply: oneshot::Sender<()>) {
+    /// Starts to drain every dyno until a deadline. A second request only waits for the first shutdown.
+    fn start_shutdown(&mut self, deadline: Time, reply: oneshot::Sender<()>) {
         if let Some(closing) = &mut self.closing {
             closing.replies.push(reply);
             return;
         }
-        self.state.wind_down(deadline);
+        self.state.start_shutdown(deadline);
         self.closing = Some(Shutdown {
             ends: deadline + STOP_GRACE,
             replies: vec![reply],
@@ -203,23 +204,23 @@ impl Reconciler {
         self.news = true;
     }
 
-    /// Whether a shutdown is done, or its time is over; then it is answered.
-    fn closed(&mut self, now: Time) -> bool {
-        let quiet = self.state.is_quiet() && self.writer.is_free();
+    /// Answers the shutdown requests if the shutdown is complete or its time is over. Returns whether it is.
+    fn finish_shutdown(&mut self, now: Time) -> bool {
+        let quiet = self.state.has_no_dynos() && self.writer.is_free();
         let over = |closing: &Shutdown| quiet || now >= closing.ends;
         if !self.closing.as_ref().is_some_and(over) {
             return false;
         }
         for reply in self.closing.take().into_iter().flat_map(|c| c.replies) {
-            // Whoever asked may have gone; it is done all the same.
+            // The requester may have stopped waiting.
             let _ = reply.send(());
         }
         true
     }
 
-    /// Hands out a step. While there is no room, events are taken in: so an executor that reports before
-    /// it takes its next step does not hold both sides up.
-    async fn send(&mut self, step: Step) -> Result<(), ReconcilerRunError> {
+    /// Sends a step. While the channel is full, events are handled, so that an executor that sends a report before
+    /// it receives the next step does not cause a deadlock.
+    async fn send_step(&mut self, step: Step) -> Result<(), ReconcilerRunError> {
         loop {
             let event = tokio::select! {
                 permit = self.steps.reserve() => {
@@ -228,7 +229,7 @@ impl Reconciler {
                 }
                 Some(event) = self.events.recv() => event,
             };
-            self.take(event);
+            self.handle_event(event);
         }
     }
 }

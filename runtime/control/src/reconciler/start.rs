@@ -1,8 +1,8 @@
-//! How a reconciler begins: what a ledger holds, and one more entry.
+//! The start of a reconciler: it replays the ledger and appends one entry.
 //!
-//! Owns the replay. Must not know what comes after it.
+//! Owns the replay. Must not know the event loop.
 
-use super::append::{SELF, append};
+use super::append::{SELF, append_and_settle};
 use super::error::ReconcilerStartError;
 use super::idempotency_keys::IdempotencyKeys;
 use super::ledger_writer::{LedgerWriter, UnwrittenFact};
@@ -21,13 +21,13 @@ use grid::desired::Fact;
 use std::sync::Arc;
 use tokio::sync::{mpsc, watch};
 
-/// Entries that are read at once.
+/// Number of entries per read.
 const PAGE: usize = 1_000;
 
-/// Replays the ledger and makes a reconciler of it.
+/// Replays the ledger and creates a reconciler.
 ///
-/// Time is counted from here. There can be one reconciler a ledger: a second one takes over, and the
-/// first one ends at its next entry.
+/// The reconciler's clock starts at zero here. A ledger has one reconciler: a second reconciler takes over, and the
+/// first one ends at its next append.
 pub async fn start(
     ledger: Arc<dyn Ledger>,
     options: ReconcilerOptions,
@@ -47,7 +47,7 @@ pub async fn start(
         request_sender,
         event_sender,
         state.views(),
-        writer.trouble(),
+        writer.watch_trouble(),
         is_published,
     );
     let channels = ReconcilerChannels {
@@ -77,27 +77,27 @@ pub(super) async fn replay(
             return Ok(());
         }
         for (at, entry) in entries {
-            fold(at, &entry, view, keys)?;
+            fold_entry(at, &entry, view, keys)?;
         }
     }
 }
 
-fn fold(
+fn fold_entry(
     at: Seq,
     entry: &LedgerEntry,
     view: &mut LedgerView,
     keys: &mut IdempotencyKeys,
 ) -> Result<(), ReconcilerStartError> {
-    view.apply(at, entry)
+    view.apply_entry(at, entry)
         .map_err(|source| ReconcilerStartError::Replay { at, source })?;
-    keys.note(entry, accepted(entry));
+    keys.record_answer(entry, accepted(entry));
     Ok(())
 }
 
-/// Writes that this reconciler started, so that its runs and generations are above all earlier ones.
+/// Records that this reconciler started, so that its runs and generations are above all earlier ones.
 ///
-/// Where the ledger can be read and has no room, it begins all the same, for the sake of the apps, and owes
-/// the ledger that fact.
+/// If the ledger can be read but not written, the reconciler starts nevertheless, so that apps run, and returns the
+/// unwritten fact.
 async fn take_over(
     ledger: &Arc<dyn Ledger>,
     view: &mut LedgerView,
@@ -113,9 +113,9 @@ async fn take_over(
         changes: vec![LedgerChange::Fact(fact.clone())],
     };
     let id = entry.id;
-    let done = append(Arc::clone(ledger), view.at, entry).await;
+    let done = append_and_settle(Arc::clone(ledger), view.at, entry).await;
     match (done.found.as_slice(), done.failed) {
-        ([(at, entry)], _) if entry.id == id => fold(*at, entry, view, keys).map(|()| None),
+        ([(at, entry)], _) if entry.id == id => fold_entry(*at, entry, view, keys).map(|()| None),
         ([], Some(AppendError::Unavailable(cause))) => {
             let at = view.at;
             let applied = view.desired.apply_fact(&fact);
@@ -124,11 +124,11 @@ async fn take_over(
         }
         (_, Some(error)) => Err(ReconcilerStartError::Ledger(error)),
         (_, None) => Err(ReconcilerStartError::Ledger(AppendError::Unavailable(
-            lost(),
+            missing_entry(),
         ))),
     }
 }
 
-fn lost() -> LedgerCause {
+fn missing_entry() -> LedgerCause {
     Arc::new(std::io::Error::other("the entry was not found again"))
 }

@@ -1,6 +1,7 @@
-//! What a reconciler knows, and what it does about it, without waiting for anything.
+//! The reconciler's state, and its decisions. Nothing here waits.
 //!
-//! Owns intent, observation and the end of the ledger. Must not know clocks, nor channels that can be full.
+//! Owns the view of the ledger, the observed state and the idempotency keys. Must not read clocks, nor wait for
+//! channels.
 
 use super::idempotency_keys::IdempotencyKeys;
 use super::log_sender::LogEventSender;
@@ -35,30 +36,30 @@ pub(super) struct ReconcilerState {
     notes: BTreeSet<PlanNote>,
     lines: LogEventSender,
     views: watch::Sender<Arc<LedgerView>>,
-    /// When dynos are to be gone, in a shutdown.
+    /// The deadline of a shutdown in progress.
     deadline: Option<Time>,
 }
 
-/// What a request comes to.
+/// The decision about a change request.
 pub(super) enum ChangeDecision {
-    /// It is answered with this, and nothing is to be written.
+    /// Nothing has to be written; this is the answer.
     Known(AcceptedChange),
-    /// These changes are to be written.
+    /// These changes must be written.
     Write(Vec<LedgerChange>),
 }
 
-/// What was decided.
+/// The result of one plan.
 pub(super) struct PlanDecision {
-    /// To be carried out.
+    /// Steps to carry out now.
     pub(super) steps: Vec<Step>,
-    /// To be written before the rest of the plan can be made.
+    /// Facts to write. The steps that depend on them follow from a later plan.
     pub(super) facts: Vec<Fact>,
-    /// When to plan again.
+    /// The time of the next plan, if a time is known.
     pub(super) wake_at: Option<Time>,
 }
 
 impl ReconcilerState {
-    /// The state after all entries of a ledger, the last of which says that this reconciler started.
+    /// The state after all entries of a ledger. The last entry is the start of this reconciler.
     pub(super) fn new(
         view: LedgerView,
         keys: IdempotencyKeys,
@@ -82,11 +83,14 @@ impl ReconcilerState {
         self.views.subscribe()
     }
 
-    /// What a request comes to, given what is known now.
-    pub(super) fn consider(&self, request: &QueuedChange) -> Result<ChangeDecision, ControlError> {
+    /// Decides about a change request, given the current state.
+    pub(super) fn decide_change(
+        &self,
+        request: &QueuedChange,
+    ) -> Result<ChangeDecision, ControlError> {
         let actor = &request.actor;
         if let Some(key) = &request.key
-            && let Some(accepted) = self.keys.find(&actor.by, key, actor.at_ms)?
+            && let Some(accepted) = self.keys.find_answer(&actor.by, key, actor.at_ms)?
         {
             return Ok(ChangeDecision::Known(accepted));
         }
@@ -95,21 +99,21 @@ impl ReconcilerState {
         }
         let changes: Vec<LedgerChange> = match &request.wish {
             ChangeRequest::Command(command) => {
-                let facts = self.facts(command, actor)?;
+                let facts = self.translate_command(command, actor)?;
                 facts.into_iter().map(LedgerChange::Fact).collect()
             }
             ChangeRequest::CreateToken(token) => {
-                self.access(access::AccessChange::TokenCreated(token.clone()))?
+                self.check_access_change(access::AccessChange::TokenCreated(token.clone()))?
             }
             ChangeRequest::RevokeToken(id) => {
-                self.access(access::AccessChange::TokenRevoked(id.clone()))?
+                self.check_access_change(access::AccessChange::TokenRevoked(id.clone()))?
             }
             ChangeRequest::NoteUpload(app, slug) if self.view.uploads.contains(app, *slug) => {
                 Vec::new()
             }
             ChangeRequest::NoteUpload(app, slug) => {
                 let (app, slug) = (app.clone(), *slug);
-                self.access(access::AccessChange::SlugUploaded { app, slug })?
+                self.check_access_change(access::AccessChange::SlugUploaded { app, slug })?
             }
         };
         if changes.is_empty() {
@@ -118,56 +122,66 @@ impl ReconcilerState {
         Ok(ChangeDecision::Write(changes))
     }
 
-    fn access(
+    fn check_access_change(
         &self,
         change: access::AccessChange,
     ) -> Result<Vec<LedgerChange>, access::AccessError> {
-        self.view.tokens.check(&change)?;
+        self.view.tokens.check_change(&change)?;
         Ok(vec![LedgerChange::Access(change)])
     }
 
-    fn facts(&self, command: &Command, actor: &Actor) -> Result<Vec<Fact>, CommandError> {
+    fn translate_command(
+        &self,
+        command: &Command,
+        actor: &Actor,
+    ) -> Result<Vec<Fact>, CommandError> {
         command::facts(&self.view.desired, &self.observed, command.clone(), actor)
     }
 
-    /// What a command would do if all went well.
-    pub(super) fn preview(&self, command: &Command, now: Time) -> Result<Vec<Step>, ControlError> {
-        let facts = self.facts(command, &Actor::default())?;
+    /// The steps that a command would lead to if none of them failed.
+    pub(super) fn preview_steps(
+        &self,
+        command: &Command,
+        now: Time,
+    ) -> Result<Vec<Step>, ControlError> {
+        let facts = self.translate_command(command, &Actor::default())?;
         let (desired, observed) = (&self.view.desired, &self.observed);
         let steps = plan::preview_steps(desired, observed, &self.policy, &facts, now);
         Ok(steps.map_err(CommandError::Misfit)?)
     }
 
-    /// Takes what is in the ledger, and returns what came of it.
-    pub(super) fn fold(
+    /// Applies an entry of the ledger. Returns the answer to the request that the entry came from.
+    pub(super) fn fold_entry(
         &mut self,
         at: Seq,
         entry: &LedgerEntry,
     ) -> Result<AcceptedChange, FactError> {
-        self.view.apply(at, entry)?;
+        self.view.apply_entry(at, entry)?;
         let accepted = accepted(entry);
-        self.keys.note(entry, accepted);
-        // Formation comes before the release in a deploy, but its line tells the release's sizes.
+        self.keys.record_answer(entry, accepted);
+        // All changes are applied before the lines are written: in a deploy the formation precedes the release, but
+        // its line shows the release's sizes.
         for change in &entry.changes {
             if let LedgerChange::Fact(fact) = change {
                 self.lines
-                    .say(log_text::of_fact(fact, &self.view.desired, &entry.by));
+                    .send_lines(log_text::line_for_fact(fact, &self.view.desired, &entry.by));
             }
         }
         self.views.send_replace(Arc::new(self.view.clone()));
         Ok(accepted)
     }
 
-    /// Takes a report, and says whether it asks for a new plan.
-    pub(super) fn report(&mut self, report: &Report, now: Time) -> bool {
+    /// Applies a report. Returns whether it requires a new plan.
+    pub(super) fn apply_report(&mut self, report: &Report, now: Time) -> bool {
         let news = self.observed.is_news(report, now);
         let changes = self.observed.apply_report(report, now);
-        self.lines.say(changes.iter().flat_map(log_text::of_change));
+        self.lines
+            .send_lines(changes.iter().flat_map(log_text::lines_for_change));
         news
     }
 
-    /// Lets a one-off dyno start, if there may be one more.
-    pub(super) fn run(
+    /// Starts a one-off dyno if the limits allow one more.
+    pub(super) fn start_one_off(
         &mut self,
         wanted: OneOffRequest,
         out: &mpsc::Sender<OneOffStart>,
@@ -188,14 +202,14 @@ impl ReconcilerState {
             release: Arc::clone(release),
             wanted,
         };
-        let line = log_text::of_one_off(&one_off);
+        let line = log_text::line_for_one_off(&one_off);
         out.try_send(one_off).map_err(|error| match error {
             TrySendError::Full(_) => ControlError::from(CommandError::TooManyAtOnce),
             TrySendError::Closed(_) => ControlError::Gone(ReconcilerEnded),
         })?;
         let change = self.observed.start_one_off(&made, now);
-        self.lines.say([line]);
-        self.lines.say(log_text::of_change(&change));
+        self.lines.send_lines([line]);
+        self.lines.send_lines(log_text::lines_for_change(&change));
         Ok(RunningOneOff {
             dyno: made.dyno,
             version: made.version,
@@ -203,8 +217,8 @@ impl ReconcilerState {
         })
     }
 
-    /// The step that ends a dyno that runs once, noted as issued; none if there is no such dyno.
-    pub(super) fn stop_once(
+    /// The step that stops a dyno that runs once, recorded as issued; `None` if there is no such dyno.
+    pub(super) fn stop_one_off(
         &mut self,
         (app, dyno): (&AppName, &DynoId),
         by: &str,
@@ -212,28 +226,30 @@ impl ReconcilerState {
     ) -> Option<Step> {
         let step = self.observed.stop_run_once(app, dyno)?;
         let change = self.observed.issue_step(&step, &self.view.desired, now);
-        self.lines.say([log_text::of_stop(app, dyno, by)]);
-        self.lines.say(change.iter().flat_map(log_text::of_change));
+        self.lines
+            .send_lines([log_text::line_for_stop(app, dyno, by)]);
+        self.lines
+            .send_lines(change.iter().flat_map(log_text::lines_for_change));
         Some(step)
     }
 
-    /// When a node is taken for dead unless it says something.
+    /// The time at which the next node counts as dead unless it sends a report.
     pub(super) fn next_death(&self, planned: Time) -> Option<Time> {
         self.observed.next_death(planned)
     }
 
-    /// Has every dyno drained by this time.
-    pub(super) fn wind_down(&mut self, deadline: Time) {
+    /// Starts a shutdown: every dyno is drained until the deadline.
+    pub(super) fn start_shutdown(&mut self, deadline: Time) {
         self.deadline = Some(deadline);
     }
 
-    /// Whether there is no dyno left.
-    pub(super) fn is_quiet(&self) -> bool {
+    /// Whether no dyno is left.
+    pub(super) fn has_no_dynos(&self) -> bool {
         self.observed.dynos.is_empty()
     }
 
-    /// Plans, and notes the steps as issued.
-    pub(super) fn decide(&mut self, now: Time) -> PlanDecision {
+    /// Makes a plan and records its steps as issued.
+    pub(super) fn make_plan(&mut self, now: Time) -> PlanDecision {
         self.observed.forget_outdated(&self.view.desired);
         let plan = match self.deadline {
             Some(deadline) => plan::plan_shutdown(&self.observed, deadline, now),
@@ -242,24 +258,25 @@ impl ReconcilerState {
         let (mut steps, mut facts) = (Vec::with_capacity(plan.steps.len()), Vec::new());
         let mut held = StepHold::default();
         for step in plan.steps {
-            if held.holds(&step) {
+            if held.must_wait(&step) {
                 continue;
             }
             if let Step::Record { fact } = step {
-                held.hold(&fact);
+                held.add_fact(&fact);
                 facts.push(fact);
                 continue;
             }
-            self.lines.say(log_text::of_step(&step));
+            self.lines.send_lines(log_text::line_for_step(&step));
             let change = self.observed.issue_step(&step, &self.view.desired, now);
-            self.lines.say(change.iter().flat_map(log_text::of_change));
+            self.lines
+                .send_lines(change.iter().flat_map(log_text::lines_for_change));
             steps.push(step);
         }
         let known = std::mem::replace(&mut self.notes, plan.notes);
         let new = self.notes.difference(&known);
         self.lines
-            .say(new.filter_map(|note| log_text::of_note(note, now)));
-        self.lines.say_losses();
+            .send_lines(new.filter_map(|note| log_text::line_for_note(note, now)));
+        self.lines.send_loss_notices();
         PlanDecision {
             steps,
             facts,
@@ -267,8 +284,8 @@ impl ReconcilerState {
         }
     }
 
-    /// The dynos there are, and the places that wait after a crash; of one app, or of all.
-    pub(super) fn dynos(&self, app: Option<&AppName>, now: Time) -> Vec<DynoStatus> {
+    /// The running dynos, and the crashed dynos that wait for their back-off, of one app or of all apps.
+    pub(super) fn list_dynos(&self, app: Option<&AppName>, now: Time) -> Vec<DynoStatus> {
         let wanted = |key: &AppName| app.is_none_or(|app| app == key);
         let there = self.observed.dynos.iter();
         let there = there.filter(|(key, _)| wanted(&key.app));
@@ -302,7 +319,7 @@ impl ReconcilerState {
     }
 }
 
-/// What came of the request that became this entry.
+/// The answer to the request that an entry came from.
 pub(super) fn accepted(entry: &LedgerEntry) -> AcceptedChange {
     let version = entry.changes.iter().find_map(|change| match change {
         LedgerChange::Fact(Fact::ReleaseCreated { release, .. }) => Some(release.version),

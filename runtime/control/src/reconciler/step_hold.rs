@@ -1,17 +1,18 @@
-//! What has to wait until a fact is in the ledger.
+//! The steps that must wait until a fact is in the ledger.
 //!
-//! Owns which steps of a plan must not be taken before the facts that the plan records. Must not know
-//! whether they are written.
+//! Owns which steps of a plan depend on the facts that the same plan records. Must not know whether the facts are
+//! written.
 //!
-//! Nothing is taken away for a fact that is not written, and nothing starts on a node that is not. All else
-//! goes on: a ledger that cannot be written must not keep a crashed dyno from being replaced, and routed to.
+//! No dyno is removed because of a fact that is not written, and nothing starts on a node that is not in the
+//! ledger. All other steps continue: a ledger that cannot be written must not prevent that a crashed dyno is
+//! replaced and gets requests again.
 
 use grid::desired::Fact;
 use grid::name::{AppName, NodeId};
 use grid::protocol::{Step, StopReason};
 use std::collections::BTreeSet;
 
-/// The apps and nodes that a plan records facts about.
+/// The apps and nodes that a plan records facts about. Some of their steps must wait.
 #[derive(Debug, Default)]
 pub(super) struct StepHold {
     apps: BTreeSet<AppName>,
@@ -19,19 +20,20 @@ pub(super) struct StepHold {
 }
 
 impl StepHold {
-    /// Has the steps wait that follow from this fact.
-    pub(super) fn hold(&mut self, fact: &Fact) {
+    /// Adds a fact. The steps that depend on it must wait.
+    pub(super) fn add_fact(&mut self, fact: &Fact) {
         if let Some(app) = fact.app() {
             self.apps.insert(app.clone());
         }
-        // What runs on a node that the ledger does not know would be started twice by the next reconciler.
+        // The next reconciler would not know of a node that is missing in the ledger, and would start its dynos a
+        // second time.
         if let Fact::NodeJoined { node } = fact {
             self.nodes.insert(node.clone());
         }
     }
 
-    /// Whether a step has to wait.
-    pub(super) fn holds(&self, step: &Step) -> bool {
+    /// Whether a step must wait for an unwritten fact.
+    pub(super) fn must_wait(&self, step: &Step) -> bool {
         match step {
             Step::Fetch { node, .. } | Step::Start { node, .. } | Step::Run { node, .. } => {
                 self.nodes.contains(node)

@@ -27,7 +27,7 @@ async fn a_deploy_serves_with_its_formation() {
     assert_eq!(bench.served().len(), 2);
     assert_eq!(bench.route().version, Some(version(1)));
     assert_eq!(bench.route().hostnames.len(), 1);
-    let dynos = bench.control.dynos().await.expect("listens");
+    let dynos = bench.control.list_dynos().await.expect("listens");
     assert!(
         dynos
             .iter()
@@ -115,7 +115,7 @@ async fn crashes_back_off_on_the_reconcilers_own_clock() {
         let key = bench.served()[0].clone();
         bench
             .control
-            .report(crashed(key, CrashCause::Trap))
+            .send_report(crashed(key, CrashCause::Trap))
             .await
             .expect("listens");
         sleep(Duration::from_secs(1)).await;
@@ -124,7 +124,7 @@ async fn crashes_back_off_on_the_reconcilers_own_clock() {
         bench.route().target,
         RouteTarget::Refuse(Refusal::AppCrashed)
     );
-    let dynos = bench.control.dynos().await.expect("listens");
+    let dynos = bench.control.list_dynos().await.expect("listens");
     assert_eq!(dynos.len(), 1);
     assert_eq!(
         (dynos[0].state, dynos[0].for_secs),
@@ -307,7 +307,7 @@ async fn another_reconciler_takes_over_from_the_ledger() {
         app: app(),
         on: true,
     };
-    assert!(first.control.command(on, me(), None).await.is_err());
+    assert!(first.control.execute_command(on, me(), None).await.is_err());
     let ended = first.running.await.expect("no panic");
     assert!(matches!(
         ended,
@@ -326,17 +326,17 @@ async fn an_executor_that_reports_before_it_takes_the_next_step_is_no_deadlock()
         while let Some(step) = outputs.steps.recv().await {
             let report = answer(step, &seen).map(|(_, report)| report);
             for report in report.into_iter().flat_map(|report| vec![report; REPEATS]) {
-                let _ = executor.report(report).await;
+                let _ = executor.send_report(report).await;
             }
         }
     });
-    control.report(inventory()).await.expect("listens");
+    control.send_report(inventory()).await.expect("listens");
     let create = Command::CreateApp {
         app: app(),
         hostnames: vec![],
     };
     for command in [create, deployed(GOOD)] {
-        let accepted = control.command(command, me(), None).await;
+        let accepted = control.execute_command(command, me(), None).await;
         accepted.expect("accepted");
     }
     for count in [400, 100, 500] {
@@ -346,7 +346,7 @@ async fn an_executor_that_reports_before_it_takes_the_next_step_is_no_deadlock()
             counts,
             sizes: BTreeMap::new(),
         };
-        let accepted = control.command(scale, me(), None).await;
+        let accepted = control.execute_command(scale, me(), None).await;
         accepted.expect("accepted");
     }
     let grace = Duration::from_secs(1);

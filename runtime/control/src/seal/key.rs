@@ -1,7 +1,7 @@
-//! The key, and the file that it is in.
+//! The key for sealing, and its file.
 //!
-//! Owns that nobody else may read the file, and that it is whole or not there. Must not know what the key
-//! opens.
+//! Owns that only the owner may read the file, and that the file is complete or absent. Must not know what the key
+//! seals.
 
 use std::fmt;
 use std::fs::{self, File, OpenOptions};
@@ -11,12 +11,12 @@ use std::path::{Path, PathBuf};
 
 /// Bytes of a key.
 const KEY_BYTES: usize = 32;
-/// The permissions of a new key file: its owner may read and write it.
+/// Permissions of a new key file: read and write for its owner.
 const MODE: u32 = 0o600;
-/// The permissions of anybody but the owner.
+/// Permission bits of all users but the owner.
 const OTHERS: u32 = 0o077;
 
-/// A key of 32 random bytes. Nothing prints it.
+/// A key of 32 random bytes. `Debug` does not print it.
 pub struct SealKey([u8; KEY_BYTES]);
 
 impl fmt::Debug for SealKey {
@@ -25,13 +25,13 @@ impl fmt::Debug for SealKey {
     }
 }
 
-/// Why there is no key.
+/// The reason for which a key cannot be loaded.
 #[derive(Debug, thiserror::Error)]
 pub enum SealKeyError {
-    /// There is no such file.
+    /// The file does not exist.
     #[error("there is no key file {}", .0.display())]
     Missing(PathBuf),
-    /// Others may read it.
+    /// Other users may read or write the file.
     #[error(
         "others than its owner may use the key file {path} (mode {mode:o}): chmod 600 it, and think of \
          who has read it",
@@ -40,10 +40,10 @@ pub enum SealKeyError {
     Exposed {
         /// The file.
         path: PathBuf,
-        /// Its permissions.
+        /// The permission bits.
         mode: u32,
     },
-    /// It is not a key.
+    /// The file does not have the length of a key.
     #[error("the key file {} does not have {KEY_BYTES} bytes", .0.display())]
     Length(PathBuf),
     /// The file cannot be used.
@@ -62,7 +62,7 @@ impl SealKey {
         &self.0
     }
 
-    /// The key in a file.
+    /// Loads the key from a file.
     pub fn load(path: &Path) -> Result<SealKey, SealKeyError> {
         let failed = |source: io::Error| match source.kind() {
             ErrorKind::NotFound => SealKeyError::Missing(path.to_owned()),
@@ -87,7 +87,7 @@ impl SealKey {
             .map_err(|_| SealKeyError::Length(path.to_owned()))
     }
 
-    /// The key in a file, which is made with a new key if it is not there.
+    /// Loads the key from a file, and first creates the file with a new key if it does not exist.
     pub fn load_or_create(path: &Path) -> Result<SealKey, SealKeyError> {
         match SealKey::load(path) {
             Err(SealKeyError::Missing(_)) => {}
@@ -101,7 +101,8 @@ impl SealKey {
     }
 }
 
-/// Makes the file beside its place and links it there whole; a file that came first stays.
+/// Writes the file beside its place and links it there when it is complete. A file that another process linked
+/// first stays.
 fn create(path: &Path) -> io::Result<()> {
     let bytes: [u8; KEY_BYTES] = crate::random::bytes();
     let chance = u64::from_be_bytes(crate::random::bytes());
@@ -125,7 +126,7 @@ fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
     file.sync_all()
 }
 
-/// Has the name of a file survive a power cut.
+/// Syncs the folder of a file, so that the file's name survives a power cut.
 pub(crate) fn sync_folder(path: &Path) -> io::Result<()> {
     let folder = path.parent().filter(|folder| *folder != Path::new(""));
     File::open(folder.unwrap_or(Path::new(".")))?.sync_all()

@@ -27,7 +27,7 @@ fn an_app_is_of_whoever_made_it_last() {
     };
     let mut view = LedgerView::default();
     let mut by = |at, name: &str, fact: &Fact| {
-        let applied = view.apply(Seq(at), &entry(name, fact.clone()));
+        let applied = view.apply_entry(Seq(at), &entry(name, fact.clone()));
         applied.expect("fits");
         view.origin(&app).map(|origin| origin.created_by.clone())
     };

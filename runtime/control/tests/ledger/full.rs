@@ -58,7 +58,7 @@ async fn child() {
     tokio::spawn(node(control.clone(), outputs));
     let inventory = Inventory::new_local(node_id(), 1 << 40, 10);
     let report = Report::Node(inventory);
-    control.report(report).await.expect("listens");
+    control.send_report(report).await.expect("listens");
     deploy(&control).await;
     let first = up(&control, None).await;
     let kept = ledger.read(Seq::START, 1_000).await.expect("reads").len();
@@ -69,7 +69,7 @@ async fn child() {
         matches!(refused, Err(ControlError::Unavailable(_))),
         "{refused:?}"
     );
-    assert!(control.trouble().borrow().is_some());
+    assert!(control.watch_ledger_trouble().borrow().is_some());
     crash(&control, first.clone()).await;
     let second = up(&control, Some(&first)).await;
     let read = ledger.read(Seq::START, 1_000).await.expect("reads").len();
@@ -99,7 +99,9 @@ async fn command(
     control: &Control,
     command: Command,
 ) -> Result<control::AcceptedChange, ControlError> {
-    control.command(command, Actor::default(), None).await
+    control
+        .execute_command(command, Actor::default(), None)
+        .await
 }
 
 async fn deploy(control: &Control) {
@@ -123,7 +125,7 @@ async fn deploy(control: &Control) {
     };
     let accepted = command(control, deploy).await.expect("accepted");
     let version = accepted.version.expect("a release");
-    let outcome = control.outcome(&self::app(), version).await;
+    let outcome = control.wait_for_outcome(&self::app(), version).await;
     assert_eq!(outcome, Ok(ReleaseOutcome::Serving));
 }
 
@@ -143,7 +145,7 @@ async fn node(control: Control, mut outputs: ReconcilerOutputs) {
             }
             _ => continue,
         };
-        if control.report(report).await.is_err() {
+        if control.send_report(report).await.is_err() {
             return;
         }
     }
@@ -158,13 +160,13 @@ async fn crash(control: &Control, dyno: DynoKey) {
         served: true,
         in_request: true,
     };
-    control.report(report).await.expect("listens");
+    control.send_report(report).await.expect("listens");
 }
 
 /// The dyno that is up, as soon as it is another one than this.
 async fn up(control: &Control, but: Option<&DynoKey>) -> DynoKey {
     for _ in 0..LOOKS {
-        let dynos = control.dynos_of(&app()).await.expect("listens");
+        let dynos = control.list_dynos_of_app(&app()).await.expect("listens");
         let mut up = dynos.into_iter().filter(|dyno| dyno.state == DynoState::Up);
         if let Some(dyno) = up.find(|dyno| Some(&dyno.dyno) != but) {
             return dyno.dyno;

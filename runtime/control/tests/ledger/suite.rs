@@ -1,4 +1,4 @@
-//! What every ledger promises.
+//! The contract of every ledger.
 
 use crate::places::{Place, all, entry};
 use control::Actor;

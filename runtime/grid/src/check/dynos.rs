@@ -2,6 +2,8 @@
 //!
 //! Owns what must hold of a `Start`, a `Drain` and a `Stop`. Must not know why one was chosen.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use super::{Findings, Invariant, PlanCase, PlanOutcome};
 use crate::desired::{App, DesiredState, ProcessKind, Release};
 use crate::lifecycle::DynoState;
@@ -9,9 +11,8 @@ use crate::name::{DynoKey, NodeId, ProcessType};
 use crate::observed::{FormationSlot, ObservedState};
 use crate::plan::Plan;
 use crate::protocol::{CrashCause, Step};
-use std::collections::{BTreeMap, BTreeSet};
 
-/// Whether most nodes that are known say nothing.
+/// Whether most known nodes are silent.
 pub(super) fn deaf(case: &PlanCase<'_>) -> bool {
     let known: BTreeSet<&NodeId> = case
         .desired
@@ -87,7 +88,7 @@ fn waited(
     }
 }
 
-/// A handler dyno waits after boots that failed, and after nothing that a request did.
+/// A handler dyno has back-off after failed boots only, never after a crash in a request.
 fn waits_for_boots_only(findings: &mut Findings, after: &PlanOutcome) {
     for (slot, history) in &after.observed.crashes {
         let app = after.desired.apps.get(&slot.app);
@@ -102,8 +103,8 @@ fn waits_for_boots_only(findings: &mut Findings, after: &PlanOutcome) {
     }
 }
 
-/// The last dyno of a type to be placed does not join all its siblings on one node while another lives.
-/// An earlier one may: another place is still to be filled, elsewhere.
+/// The last dyno of a type to be placed does not join all its siblings on one node while another node is alive. An earlier
+/// dyno may, since another place is still to be filled on another node.
 fn started_apart(
     findings: &mut Findings,
     case: &PlanCase<'_>,
@@ -157,7 +158,7 @@ fn settled_in(
     homes
 }
 
-/// Nothing is ended that cannot be heard, or whose app is not known.
+/// No dyno is ended whose node is silent or whose app is unknown.
 fn ended_for_a_reason(
     findings: &mut Findings,
     case: &PlanCase<'_>,
@@ -201,7 +202,7 @@ fn within_capacity(findings: &mut Findings, after: &PlanOutcome) {
     }
 }
 
-/// Whoever is past its deadline has been told to stop; for whoever is not, there will be another look.
+/// A dyno past its deadline has been told to stop. For every other draining dyno, the plan has a time to look again.
 fn drained_in_time(findings: &mut Findings, case: &PlanCase<'_>, after: &PlanOutcome) {
     for (key, dyno) in &after.observed.dynos {
         let silent = after
@@ -227,7 +228,7 @@ fn drained_in_time(findings: &mut Findings, case: &PlanCase<'_>, after: &PlanOut
     }
 }
 
-/// Where nothing is left to do and nothing under way, dynos that could sit on two nodes do.
+/// Where nothing is left to do or in progress, dynos that can sit on two nodes do.
 fn apart_at_rest(findings: &mut Findings, case: &PlanCase<'_>, after: &PlanOutcome) {
     let live: Vec<&NodeId> = after
         .observed
@@ -300,8 +301,7 @@ fn has_room(observed: &ObservedState, id: &NodeId, need: u64) -> bool {
     dynos < node.dynos_max && node.memory_bytes.saturating_sub(memory) >= need
 }
 
-/// A wanted dyno of the release that serves is not ended unless its place is filled by another one, or
-/// room must be made where there is none.
+/// A needed dyno of the serving release is ended only if another dyno fills its place, or if it must make room.
 fn nothing_ended_without_successor(
     findings: &mut Findings,
     case: &PlanCase<'_>,

@@ -1,14 +1,15 @@
-//! Invariants of what runs once: 12, 13 and 14.
+//! Invariants of dynos that run once: 12, 13 and 14.
 //!
 //! Owns what must hold of a `Run`, of a `Start` after it, and of the end of either kind of one-off. Must not know
 //! why a step was chosen.
+
+use std::sync::Arc;
 
 use super::{Findings, Invariant, PlanCase};
 use crate::desired::{App, DesiredState};
 use crate::name::{DynoKey, Version};
 use crate::observed::ObservedState;
 use crate::protocol::{Step, StopReason};
-use std::sync::Arc;
 
 pub(super) fn check_step(
     findings: &mut Findings,
@@ -44,7 +45,7 @@ pub(super) fn check_step(
     }
 }
 
-/// Whether a release has a release process whose end is not written down.
+/// Whether a release has a release process whose end is not in the ledger.
 fn is_due(app: &App, version: Version) -> bool {
     let release = app.releases.get(&version);
     let has = release.is_some_and(|release| release.release_process().is_some());
@@ -64,7 +65,7 @@ fn prepared(findings: &mut Findings, app: &App, key: &DynoKey, version: Version)
     }
 }
 
-/// A node that cannot be heard may still run one; nobody can tell.
+/// A silent node may still run one, which cannot be known.
 fn one_at_a_time(
     findings: &mut Findings,
     case: &PlanCase<'_>,

@@ -3,10 +3,10 @@
 //! Owns a record of one app's requests and dynos, kept from the outside: whoever drives a `routing::line::Line` reports
 //! what happened. Must not know how the line decides: nothing of it is used here.
 
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
 use super::{Findings, Invariant, Violation};
 use crate::name::DynoKey;
-
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 /// A request, by a number that its driver gives it once.
 pub type RequestNumber = u64;

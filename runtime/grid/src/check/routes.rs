@@ -61,7 +61,7 @@ fn one_release(findings: &mut Findings, observed: &ObservedState, route: &Route)
     }
 }
 
-/// When another release takes over, it serves with as many dynos as the one before, or as are wanted.
+/// A release that takes over serves with as many dynos as the release before it, or as the formation asks for.
 fn no_gap(
     findings: &mut Findings,
     case: &PlanCase<'_>,
@@ -86,7 +86,7 @@ fn no_gap(
     } else {
         0
     };
-    // What crashed, died with its node, or is scaled away in the same breath, is no loss of the swap's.
+    // The swap is not to blame for a dyno that crashed, died with its node, or is scaled away at the same time.
     let stays = |key: &&DynoKey| {
         let Some(dyno) = observed.dynos.get(key) else {
             return false;
@@ -117,7 +117,7 @@ fn rises(findings: &mut Findings, observed: &ObservedState, route: &Route) {
     }
 }
 
-/// While most nodes are silent, a dyno on a silent node stays in the route, unless intent changed.
+/// While most nodes are silent, a dyno on a silent node stays in the route, unless the intent changed.
 fn nothing_missing_unschedules(
     findings: &mut Findings,
     case: &PlanCase<'_>,
@@ -158,7 +158,7 @@ fn nothing_missing_unschedules(
     }
 }
 
-/// At the end, every route still names only dynos that are up: none was drained behind its back.
+/// At the end, every route still names only dynos that are up: no step drained a routed dyno.
 pub(super) fn check_end(findings: &mut Findings, case: &PlanCase<'_>, after: &PlanOutcome) {
     for route in after.observed.routes.values() {
         for key in dynos(route) {

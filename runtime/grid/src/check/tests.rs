@@ -2,14 +2,15 @@
 
 mod once;
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
 use super::*;
 use crate::desired::{Fact, ProcessKind, ProcessSpec, Release, RestartTarget};
 use crate::lifecycle::DynoState;
 use crate::name::{AppName, DynoKey, NodeId, ProcessType, Run, SlugId, Version};
 use crate::protocol::{CrashCause, Heartbeats, Inventory, Report, RouteTarget, StopReason};
-use std::collections::BTreeMap;
-use std::sync::Arc;
-use std::time::Duration;
 
 /// A reconciler with two nodes that answer every step at once.
 struct World {

@@ -2,13 +2,15 @@
 //!
 //! Owns what an add-on is, and what an app has of it. Must not know how a service is made, nor speak to one.
 
-use super::ConfigVars;
-use crate::name::{AddonName, AppName, AttachmentName, Endpoint, Version};
-use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use super::ConfigVars;
+use crate::name::{AddonName, AppName, AttachmentName, Endpoint, Version};
 
 /// A kind of service.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

@@ -1,6 +1,9 @@
-//! One app as it was asked for.
+//! One app as users asked for it.
 //!
 //! Owns which release should serve and which dynos are too old. Must not know which dynos exist.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use super::{
     AppSettings, Attachment, Attachments, ConfigVars, FactError, Formation, Release, RestartTarget,
@@ -8,12 +11,10 @@ use super::{
 use crate::name::{
     AddonName, AppName, AttachmentName, DynoId, Hostname, ProcessType, Run, Version,
 };
-use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 
-/// Releases of an app that are held at most, whatever the operator wants to keep.
+/// The most releases of an app that are kept, whatever the operator sets.
 pub const RELEASES_MAX: usize = 1_000;
-/// Dynos that a process type has when nobody said how many: one web dyno, none of any other.
+/// Web dynos of an app whose formation was never set. Other process types have none then.
 const WEB_DYNOS_DEFAULT: u32 = 1;
 
 /// One app: its releases, how many dynos it wants, where it answers.
@@ -25,23 +26,23 @@ pub struct App {
     pub releases: BTreeMap<Version, Arc<Release>>,
     /// The release that is published, or was when a newer one failed.
     pub serving: Option<Version>,
-    /// Releases that did not come up, and why.
+    /// Releases that failed, each with the reason.
     pub failed: BTreeMap<Version, String>,
-    /// How many dynos of each type.
+    /// The number of dynos of each process type.
     pub formation: Formation,
-    /// Where it answers.
+    /// The app's host names.
     pub hostnames: BTreeSet<Hostname>,
     /// Whether every request is answered with the maintenance page.
     pub maintenance: bool,
-    /// What its owner set.
+    /// The settings of its owner.
     pub settings: AppSettings,
-    /// Memory in bytes of the dynos of a type in releases made from now on, instead of the slug's.
+    /// Memory in bytes for dynos of a process type, in releases made from now on, instead of the slug's setting.
     pub sizes: BTreeMap<ProcessType, u64>,
     /// Config vars for the first release.
     pub first_config: ConfigVars,
-    /// What it has of add-ons.
+    /// The app's attachments.
     pub attachments: Attachments,
-    /// Dynos with a smaller run are of an app of this name that is gone.
+    /// Dynos with a smaller run are of a destroyed app of the same name.
     pub first_run: Run,
     /// Releases whose release process ended, and whether it succeeded.
     ran: BTreeMap<Version, bool>,
@@ -75,12 +76,12 @@ impl App {
         }
     }
 
-    /// The newest release, whatever became of it.
+    /// The newest release, failed or not.
     pub fn newest_release(&self) -> Option<&Arc<Release>> {
         self.releases.values().next_back()
     }
 
-    /// The config vars that the next release will have, unless it says otherwise.
+    /// The config vars of the next release, unless they are changed.
     pub fn newest_config(&self) -> &Arc<BTreeMap<String, String>> {
         let newest = self.newest_release().map(|release| &release.config);
         newest.unwrap_or(&self.first_config.0)
@@ -99,8 +100,8 @@ impl App {
 
     /// The release that should serve: the newest, unless it failed and another one serves.
     ///
-    /// A failed release with nothing to fall back to is tried again, with back-off; but not one whose release
-    /// process failed: what that did half should not be done over and over by itself.
+    /// A failed release is tried again, with back-off, if no other release serves. The exception is a release whose release
+    /// process failed: a process that has done half its work must not be repeated without a user's decision.
     pub fn target_release(&self) -> Option<&Arc<Release>> {
         let newest = self.newest_release()?;
         if self.failed.contains_key(&newest.version) {
@@ -110,19 +111,19 @@ impl App {
         Some(newest)
     }
 
-    /// Whether the release process of a release ended, well or badly.
+    /// Whether the release process of a release ended, with success or not.
     pub fn release_process_has_ended(&self, version: Version) -> bool {
         self.ran.contains_key(&version)
     }
 
-    /// Whether a release has a release process that has to succeed before any of its dynos may start.
+    /// Whether the dynos of a release must wait for its release process to succeed.
     pub fn is_unprepared(&self, release: &Release) -> bool {
         release.release_process().is_some()
             && self.serving != Some(release.version)
             && self.ran.get(&release.version) != Some(&true)
     }
 
-    /// The releases whose dynos should run: the target first, then the one that serves meanwhile.
+    /// The releases whose dynos should run: the target first, then the release that serves until the target does.
     pub fn wanted_releases(&self) -> Vec<Arc<Release>> {
         let target = self.target_release();
         let serving = self
@@ -131,13 +132,13 @@ impl App {
         target.into_iter().chain(serving).cloned().collect()
     }
 
-    /// How many dynos of a type are asked for, those of them that are stopped included.
+    /// The number of dynos of a process type that the formation asks for, stopped ones included.
     pub fn requested_count(&self, process: &ProcessType) -> u32 {
         let count = self.formation.get(process).copied();
         count.filter(|_| !process.runs_once()).unwrap_or(0)
     }
 
-    /// The places of a type that are to be filled, in order.
+    /// The places of a process type that are to be filled, in order.
     pub fn open_places(&self, process: &ProcessType) -> impl Iterator<Item = DynoId> {
         let places = (1..=self.requested_count(process)).map(|index| DynoId {
             process: process.clone(),
@@ -146,7 +147,7 @@ impl App {
         places.filter(|dyno| !self.stopped.contains(dyno))
     }
 
-    /// How many places of a type are to be filled.
+    /// The number of places of a process type that are to be filled.
     pub fn count_open_places(&self, process: &ProcessType) -> u32 {
         let count = self.requested_count(process);
         if self.stopped.is_empty() {
@@ -157,7 +158,7 @@ impl App {
         count - u32::try_from(stopped.count()).unwrap_or(count)
     }
 
-    /// How many places of web dynos are to be filled.
+    /// The number of places of web dynos that are to be filled.
     pub fn count_open_web_places(&self) -> u32 {
         let web = self.formation.keys().find(|process| process.is_web());
         web.map_or(0, |web| self.count_open_places(web))
@@ -176,7 +177,7 @@ impl App {
             .collect()
     }
 
-    /// The release before which all can go, if so many are kept and some of the others are not needed.
+    /// The first of the newest `kept` releases, if some release before it is not needed and can be pruned.
     pub fn first_kept_version(&self, kept: usize) -> Option<Version> {
         if self.releases.len() <= kept {
             return None;
@@ -242,13 +243,13 @@ impl App {
         Ok(())
     }
 
-    /// Has the config vars of an add-on from the next release on.
+    /// Attaches an add-on: the next release is the first with its config vars.
     pub(super) fn attach_addon(&mut self, name: &AttachmentName, mut attachment: Attachment) {
         attachment.since = self.next_version();
         self.attachments.add(name.clone(), attachment);
     }
 
-    /// Has them no longer from the next release on.
+    /// Detaches an add-on: the next release is the first without its config vars.
     pub(super) fn detach_addon(&mut self, addon: &AddonName) -> Result<(), FactError> {
         let until = self.next_version();
         if self.attachments.remove(addon, until) {
@@ -313,7 +314,7 @@ impl App {
         if old.unwrap_or(0) == 0 {
             self.forgiven.insert(process.clone(), before);
         }
-        // A place that is gone has nothing to remember, so that the map stays bounded.
+        // Removed places are forgotten, so that the map stays bounded.
         self.restarted_dynos
             .retain(|dyno, _| dyno.process != *process || dyno.index <= count);
         self.stopped.retain(|dyno| dyno.process != *process);

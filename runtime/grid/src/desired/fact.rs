@@ -1,15 +1,17 @@
-//! The facts that a ledger holds: what was asked for and what was decided, in order.
+//! The facts that a ledger holds, in order: what users asked for, and what was decided.
 //!
 //! Owns their shapes. Must not know how they are stored, nor what follows from them.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
 
 use super::{AddonDetails, AppSettings, ConfigVars, NewAddon, Release};
 use crate::name::{
     AddonName, AppName, AttachmentName, DynoId, Endpoint, Hostname, NodeId, ProcessType, Run,
     Version,
 };
-use serde::{Deserialize, Serialize};
-use std::collections::BTreeSet;
-use std::sync::Arc;
 
 /// Which dynos a restart is for.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -20,24 +22,24 @@ pub enum RestartTarget {
     Dyno(DynoId),
 }
 
-/// One thing that happened to the intent of the grid; never changed once appended.
+/// One change of the intent. A fact never changes once it is in the ledger.
 ///
-/// Nothing follows from a point in time in a fact: time is measured anew by each reconciler. Where a fact
-/// divides dynos into older and newer ones it does so by [`Run`], which rises over all reconcilers.
+/// No decision depends on a point in time in a fact, since each reconciler measures time anew. A fact that divides dynos
+/// into older and newer ones does so by [`Run`], which rises over all reconcilers.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Fact {
-    /// A reconciler took over; its runs and generations are above all earlier ones.
+    /// A reconciler took over. Its runs and generations are above all earlier ones.
     ReconcilerStarted,
-    /// A node was heard of for the first time; a reconciler that starts waits a moment for it.
+    /// A node was heard for the first time. A reconciler that starts waits a moment for every such node.
     NodeJoined {
         /// The node.
         node: NodeId,
     },
-    /// An app exists from now on, with these host names.
+    /// An app was created, with these host names.
     AppCreated {
         /// Its name.
         app: AppName,
-        /// Where it answers.
+        /// The app's host names.
         hostnames: Vec<Hostname>,
     },
     /// A release was made. It serves once its dynos are up.
@@ -54,42 +56,42 @@ pub enum Fact {
         /// The release.
         version: Version,
     },
-    /// A release did not come up; what served before goes on serving.
+    /// A release failed. The release that served before goes on serving.
     ReleaseFailed {
         /// The app.
         app: AppName,
         /// The release.
         version: Version,
-        /// Why, for its owner to read.
+        /// The reason, for the app's owner.
         reason: String,
     },
-    /// The release process of a release ended: its dynos may start now, or it failed and never serves.
+    /// The release process of a release ended. If it succeeded, the dynos may start; if it failed, the release never serves.
     ReleaseProcessEnded {
         /// The app.
         app: AppName,
         /// The release.
         version: Version,
-        /// Why it failed, for its owner to read; none if it succeeded.
+        /// The reason of a failure, for the app's owner; none if the process succeeded.
         failure: Option<String>,
     },
-    /// So many dynos of a process type are wanted.
+    /// The number of dynos of a process type was set.
     Scaled {
         /// The app.
         app: AppName,
         /// The process type.
         process: ProcessType,
-        /// How many.
+        /// The number of dynos.
         count: u32,
-        /// Crashes of earlier runs are forgiven if there were no dynos of this type before.
+        /// If the number was zero before, crashes of smaller runs no longer count.
         before: Run,
     },
-    /// Dynos of earlier runs are to be replaced.
+    /// Dynos of smaller runs are to be replaced.
     RestartAsked {
         /// The app.
         app: AppName,
         /// Which of its dynos.
         target: RestartTarget,
-        /// Dynos with a smaller run are too old.
+        /// Dynos with a smaller run are to be replaced.
         before: Run,
     },
     /// Maintenance mode was turned on or off.
@@ -99,111 +101,111 @@ pub enum Fact {
         /// Whether it is on.
         on: bool,
     },
-    /// The app answers at one more host name.
+    /// The app got one more host name.
     DomainAdded {
         /// The app.
         app: AppName,
         /// The host name.
         hostname: Hostname,
     },
-    /// The app does not answer at this host name any more.
+    /// The app lost this host name.
     DomainRemoved {
         /// The app.
         app: AppName,
         /// The host name.
         hostname: Hostname,
     },
-    /// The app is gone, with its releases; what runs of it is to end.
+    /// The app was destroyed, with its releases. Its dynos are to end.
     AppDestroyed {
         /// The app.
         app: AppName,
-        /// Dynos with a smaller run are of the app that is gone, even if there is one of this name again.
+        /// Dynos with a smaller run are of the destroyed app, even if an app of the same name is created later.
         before: Run,
     },
-    /// Config vars were set before there was a release to have them: the first one has them.
+    /// Config vars were set before the first release, which will have them.
     ConfigKept {
         /// The app.
         app: AppName,
         /// All of them.
         config: ConfigVars,
     },
-    /// The app has these settings from now on, and no others.
+    /// The app's settings were replaced by these.
     AppSet {
         /// The app.
         app: AppName,
         /// All its settings.
         settings: AppSettings,
     },
-    /// Dynos of a process type have this much memory in releases made from now on.
+    /// The memory of dynos of a process type was set, for releases made from now on.
     Resized {
         /// The app.
         app: AppName,
         /// The process type.
         process: ProcessType,
-        /// Memory in bytes; none: what the slug says.
+        /// Memory in bytes; none: the slug's setting.
         memory_bytes: Option<u64>,
     },
-    /// A place of the formation stays empty until it or the app is restarted, its process type is scaled,
-    /// or a release is made.
+    /// A place of the formation was stopped. It stays empty until the place or the app is restarted, its process type is
+    /// scaled, or a release is made.
     DynoStopped {
         /// The app.
         app: AppName,
         /// The place.
         dyno: DynoId,
-        /// Dynos with a smaller run are to end, even if the place is filled again before they do.
+        /// Dynos with a smaller run are to end, even if the place is filled again before that.
         before: Run,
     },
-    /// Old releases cannot be rolled back to any more.
+    /// Old releases were pruned: no rollback to them is possible.
     ReleasesPruned {
         /// The app.
         app: AppName,
-        /// Releases before this one are gone, but for those that are needed.
+        /// Releases before this one are gone, except those that serve or should serve.
         before: Version,
     },
-    /// An add-on is to be made: from now on, parts of it may be there.
+    /// A user asked for an add-on. From now on, parts of it may exist on the database server.
     AddonRequested {
-        /// What is asked for.
+        /// The request.
         addon: Arc<NewAddon>,
     },
-    /// An add-on is there.
+    /// An add-on was made.
     AddonMade {
-        /// The app that it was made for.
+        /// The app that the add-on was made for.
         app: AppName,
         /// Its name.
         addon: AddonName,
-        /// What came of making it.
+        /// Its config values and addresses.
         made: AddonDetails,
     },
-    /// The next release of an app is the first that has an add-on's config vars.
+    /// An add-on was attached to an app: the next release is the first with its config vars.
     AddonAttached {
         /// The app.
         app: AppName,
         /// The add-on.
         addon: AddonName,
-        /// What the app calls it.
+        /// The name of the attachment.
         name: AttachmentName,
         /// The config vars.
         vars: ConfigVars,
-        /// What the app's dynos may reach for its sake.
+        /// The addresses of the add-on, which the app's dynos may reach.
         reach: Arc<BTreeSet<Endpoint>>,
     },
-    /// The next release of an app does not have an add-on's config vars any more.
+    /// An add-on was detached from an app: the next release is the first without its config vars.
     AddonDetached {
         /// The app.
         app: AppName,
         /// The add-on.
         addon: AddonName,
     },
-    /// An add-on is to go, with all that is in it.
+    /// An add-on is to be destroyed, with all its data.
     AddonDestroying {
-        /// The app that it was made for.
+        /// The app that the add-on was made for.
         app: AppName,
         /// Its name.
         addon: AddonName,
     },
-    /// Nothing is left of an add-on.
+    /// An add-on was destroyed: nothing is left of it.
     AddonGone {
-        /// The app that it was made for.
+        /// The app that the add-on was made for.
         app: AppName,
         /// Its name.
         addon: AddonName,

@@ -2,28 +2,30 @@
 //!
 //! Owns the shape of a release and the limits of its dynos. Must not know where it runs.
 
-use crate::name::{Endpoint, ProcessType, SlugId, Version};
-use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
+use crate::name::{Endpoint, ProcessType, SlugId, Version};
+
 /// One MiB in bytes.
 const MIB: u64 = 1024 * 1024;
 
-/// How a process type is run.
+/// How the dynos of a process type run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum ProcessKind {
     /// Called by the router in-process, one request at a time; no socket.
     Handler,
-    /// Binds `$PORT` and is spoken to over HTTP/1.1.
+    /// Listens at `$PORT`. The router speaks HTTP/1.1 to it.
     Server,
     /// Runs by itself and takes no requests: a worker, a clock.
     Process,
 }
 
-/// What one dyno may use at most; each field is named for what it caps.
+/// The most that one dyno may use. Each field is named for the resource that it limits.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Limits {
     /// Linear memory in bytes, all memories of the guest together. Default 128 MiB.
@@ -83,11 +85,11 @@ impl Default for Limits {
 pub struct ProcessSpec {
     /// How it is run.
     pub kind: ProcessKind,
-    /// What each of its dynos may use. Releases share what they have in common.
+    /// The limits of each dyno. Releases share equal limits.
     pub limits: Arc<Limits>,
 }
 
-/// Config vars by name, before there is a release to have them.
+/// Config vars by name, outside of a release.
 #[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ConfigVars(pub Arc<BTreeMap<String, String>>);
 
@@ -98,26 +100,26 @@ impl fmt::Debug for ConfigVars {
     }
 }
 
-/// Slug, config vars and process types under one number; never changed once made.
+/// Slug, config vars and process types under one number. A release never changes.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Release {
     /// Its number within the app.
     pub version: Version,
     /// The built app.
     pub slug: SlugId,
-    /// Why it was made, such as `Deploy` or `Rollback to v3`.
+    /// Why the release was made, such as `Deploy` or `Rollback to v3`.
     pub description: String,
     /// Config vars by name. The values are secrets: nothing prints them.
     pub config: Arc<BTreeMap<String, String>>,
-    /// What can be run of it.
+    /// The process types of the slug.
     pub processes: BTreeMap<ProcessType, ProcessSpec>,
-    /// When it was made, in milliseconds of Unix time, as whoever asked for it says.
+    /// When the release was made, in milliseconds of Unix time, as the command that made it says.
     #[serde(default)]
     pub created_ms: u64,
-    /// Who made it.
+    /// The user who made the release.
     #[serde(default)]
     pub created_by: String,
-    /// What its dynos may reach beside public addresses: where the app's attached services are.
+    /// Addresses that the dynos may reach beside public ones: those of the app's add-ons.
     #[serde(default)]
     pub reach: Arc<BTreeSet<Endpoint>>,
 }
@@ -134,7 +136,7 @@ impl Release {
     pub fn release_process(&self) -> Option<&ProcessSpec> {
         let mut processes = self.processes.iter();
         let (_, spec) = processes.find(|(process, _)| process.is_release())?;
-        // A handler does nothing without a request.
+        // A handler runs only for requests.
         (spec.kind != ProcessKind::Handler).then_some(spec)
     }
 }

@@ -1,8 +1,9 @@
 //! The fold: facts in, intent out.
 
+use std::sync::Arc;
+
 use super::*;
 use crate::name::{DynoId, Hostname, SlugId};
-use std::sync::Arc;
 
 fn app() -> AppName {
     "hello".parse().expect("valid")

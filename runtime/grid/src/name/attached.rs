@@ -1,6 +1,6 @@
 //! Names around attached services.
 //!
-//! Owns what the name of an add-on and the name that an app knows it by look like. Must not know services.
+//! Owns the form of the names of add-ons and attachments. Must not know services.
 
 use super::label::label;
 

@@ -2,13 +2,14 @@
 //!
 //! Owns how a digest is written and read. Must not know how it is computed.
 
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::fmt;
 use std::str::FromStr;
 
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
 /// Bytes of a SHA-256 digest.
 const DIGEST_BYTES: usize = 32;
-/// How a digest is told from other text.
+/// The prefix of a digest.
 const PREFIX: &str = "sha256:";
 
 /// The SHA-256 of a slug, written `sha256:` and 64 hexadecimal digits.

@@ -1,19 +1,21 @@
-//! Where a service listens.
+//! The address of a service: host and port.
 //!
-//! Owns which text names one. Must not know what listens there, nor resolve names.
+//! Owns which text is an endpoint. Must not know what listens there, or resolve names.
 
-use super::{Hostname, HostnameError};
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::fmt;
 use std::net::{IpAddr, Ipv6Addr};
 use std::str::FromStr;
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use super::{Hostname, HostnameError};
 
 /// The host of an [`Endpoint`].
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Host {
     /// An address.
     Address(IpAddr),
-    /// A name, to be resolved when it is dialled.
+    /// A name, to be resolved when a dyno connects.
     Name(Hostname),
 }
 
@@ -29,13 +31,13 @@ pub struct Endpoint {
 /// Text that is no [`Endpoint`].
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum EndpointError {
-    /// There is no port, or it is no port.
+    /// The port is missing or invalid.
     #[error("an endpoint is HOST:PORT, with a port from 1 to 65535")]
     Port,
-    /// An IPv6 address is not in brackets, or what is there is none.
+    /// An IPv6 address is not in brackets, or the text in brackets is no IPv6 address.
     #[error("an IPv6 address stands in brackets, as in [::1]:5432")]
     Brackets,
-    /// Neither a name nor an address.
+    /// The host is neither a name nor an address.
     #[error("the host is neither an address nor a name")]
     Host(#[source] HostnameError),
 }

@@ -1,11 +1,12 @@
 //! HTTP host names.
 //!
-//! Owns which text is a host name. Must not know ports, addresses or which app answers.
+//! Owns which text is a host name. Must not know ports, addresses, or which app has a host name.
 
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// RFC 1035, 2.3.4: a name has at most 255 octets on the wire, which is 253 characters.
 const HOSTNAME_BYTES_MAX: usize = 253;
@@ -22,7 +23,7 @@ pub struct Hostname(Arc<str>);
 /// Text that is no [`Hostname`].
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum HostnameError {
-    /// Nothing, or more than a host name can hold.
+    /// The text is empty, or longer than a host name may be.
     #[error("a host name has 1 to 253 characters")]
     Length,
     /// A part between dots breaks the rules.
@@ -83,7 +84,7 @@ impl fmt::Debug for Hostname {
     }
 }
 
-/// So that a map by host name can be asked with plain text that is already in lower case.
+/// A map by host name can be searched with plain text in lower case.
 impl std::borrow::Borrow<str> for Hostname {
     fn borrow(&self) -> &str {
         &self.0

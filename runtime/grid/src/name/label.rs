@@ -8,7 +8,7 @@ use std::sync::Arc;
 const WEB: &str = "web";
 /// The process type that runs once before a release goes live.
 const RELEASE: &str = "release";
-/// The process type of dynos that were started by hand, whatever they run.
+/// The process type of one-off dynos, whatever they run.
 const RUN: &str = "run";
 
 /// Makes a newtype over a shared string whose contents `$valid` has accepted.
@@ -96,7 +96,7 @@ impl ProcessType {
         ProcessType(WEB.into())
     }
 
-    /// Sorts before every other: where a range over an app's dynos begins. It names no process.
+    /// Sorts before every other process type. A range over an app's dynos begins here; no process has this type.
     pub(crate) fn lowest() -> Self {
         ProcessType(Arc::default())
     }
@@ -116,12 +116,12 @@ impl ProcessType {
         self.as_str() == WEB
     }
 
-    /// Whether it is what runs once before a release goes live.
+    /// Whether this is the type of release processes.
     pub fn is_release(&self) -> bool {
         self.as_str() == RELEASE
     }
 
-    /// Whether it is that of one-off dynos.
+    /// Whether this is the type of one-off dynos.
     pub fn is_run(&self) -> bool {
         self.as_str() == RUN
     }
@@ -132,7 +132,7 @@ impl ProcessType {
     }
 }
 
-/// An error quotes at most this much of what was typed (characters).
+/// The most characters of a wrong name that an error quotes.
 const QUOTE_CHARS_MAX: usize = 64;
 
 pub(super) fn clip(text: &str) -> String {

@@ -1,23 +1,25 @@
 //! Names that are, or end in, a number: dynos, versions, generations, runs.
 //!
-//! Owns how they are written and counted on. Must not know who hands out the next one.
+//! Owns how they are written and counted. Must not know who hands out the next number.
 
-use super::{AppName, ProcessType, ProcessTypeError};
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::fmt;
 use std::str::FromStr;
 
-/// A place in a formation, such as `web.1`. Many dynos bear it one after the other.
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use super::{AppName, ProcessType, ProcessTypeError};
+
+/// A place in a formation, such as `web.1`. Many dynos have it, one after the other.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct DynoId {
     /// The process type.
     pub process: ProcessType,
-    /// Which one of its type, from 1.
+    /// The number within the process type, from 1.
     pub index: u32,
 }
 
 impl DynoId {
-    /// The dyno that a release process runs in: an app has one at a time.
+    /// The dyno of a release process. An app has one at a time.
     pub fn release() -> Self {
         DynoId {
             process: ProcessType::release(),
@@ -25,7 +27,7 @@ impl DynoId {
         }
     }
 
-    /// Sorts before every other: where a range over an app's dynos begins. It names no dyno.
+    /// Sorts before every other id. A range over an app's dynos begins here; no dyno has this id.
     pub(crate) fn lowest() -> Self {
         DynoId {
             process: ProcessType::lowest(),
@@ -40,7 +42,7 @@ pub enum DynoIdError {
     /// No dot, or no number from 1 behind it.
     #[error("a dyno is named by its process type, a dot and a number from 1, as in web.1")]
     Shape,
-    /// What stands before the dot is no process type.
+    /// The text before the dot is no process type.
     #[error("a dyno's name starts with its process type")]
     Process(#[source] ProcessTypeError),
 }
@@ -157,7 +159,7 @@ impl fmt::Debug for Version {
     }
 }
 
-/// The number of a published routing table; it only ever rises.
+/// The number of a published route. It only rises.
 #[derive(
     Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
 )]
@@ -170,7 +172,7 @@ impl fmt::Display for Generation {
     }
 }
 
-/// The number of one start of a dyno; no two starts bear the same one.
+/// The number of one start of a dyno. No two starts have the same number.
 #[derive(
     Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
 )]
@@ -190,7 +192,7 @@ pub struct DynoKey {
     pub app: AppName,
     /// The place in its formation.
     pub dyno: DynoId,
-    /// Which start.
+    /// The number of the start.
     pub run: Run,
 }
 

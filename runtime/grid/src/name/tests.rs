@@ -1,7 +1,8 @@
 //! Names: what is taken, what is refused, and that each reads back as it was written.
 
-use super::*;
 use proptest::prelude::*;
+
+use super::*;
 
 fn is<T: std::str::FromStr>(text: &str) -> bool {
     text.parse::<T>().is_ok()

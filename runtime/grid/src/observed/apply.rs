@@ -1,6 +1,6 @@
 //! How steps and reports change what is known.
 //!
-//! Owns the two entrances, `issue` for what is asked and `apply` for what is heard. Must not decide.
+//! Owns the two entrances, `issue_step` for steps and `apply_report` for reports. Must not decide.
 
 use super::{Dyno, DynoChange, DynoEnd, FetchState, FormationSlot, ObservedState};
 use crate::desired::DesiredState;
@@ -11,7 +11,7 @@ use crate::protocol::{CrashCause, OneOff, ProcessExit, Report, Step, StopReason}
 use crate::time::Time;
 
 impl ObservedState {
-    /// Notes a step as asked. Facts are not noted here: append them and fold them into `desired`.
+    /// Notes a step as issued. Facts are not noted here: append them to the ledger and fold them into `desired`.
     pub fn issue_step(
         &mut self,
         step: &Step,
@@ -185,7 +185,7 @@ impl ObservedState {
         change
     }
 
-    /// Takes a report. What is late, repeated or of an unknown dyno changes nothing.
+    /// Takes a report. A report that is late, repeated or about an unknown dyno changes nothing.
     pub fn apply_report(&mut self, report: &Report, now: Time) -> Vec<DynoChange> {
         if let Report::Node(inventory) = report {
             return self.take_inventory(inventory, now);
@@ -298,7 +298,7 @@ impl ObservedState {
         }
     }
 
-    /// What ended is forgotten. An earlier reconciler's dyno may not be known yet: it stays unknown.
+    /// Forgets a dyno that has ended. A dyno of an earlier reconciler that is not known yet stays unknown.
     fn forget_dyno(&mut self, node: &NodeId, key: &DynoKey) {
         if self.has_dyno(node, key) || !self.dynos.contains_key(key) {
             self.bury_dyno(key);

@@ -1,6 +1,8 @@
-//! A node's inventory against what is known of it.
+//! Comparing a node's inventory with what is known of the node.
 //!
-//! Owns which dynos an inventory adds and which it ends. Must not decide what to do about either.
+//! Owns which dynos an inventory adds and which dynos it ends. Must not decide what to do about them.
+
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Dyno, DynoChange, DynoEnd, FetchState, Node, ObservedState};
 use crate::lifecycle::DRAIN_GRACE;
@@ -8,11 +10,10 @@ use crate::lifecycle::{DynoState, Event};
 use crate::name::DynoKey;
 use crate::protocol::{CrashCause, Inventory, InventoryDyno};
 use crate::time::Time;
-use std::collections::{BTreeMap, BTreeSet};
 
 impl ObservedState {
-    /// An inventory of an earlier incarnation, or that a later one overtook, says nothing. One that comes
-    /// late otherwise does no harm: dynos only ever move on, and it judges none that was started after it.
+    /// Ignores an inventory of an earlier incarnation, and one that a later inventory overtook. Any other late inventory
+    /// does no harm: dynos only move forward, and an inventory does not judge dynos that were started after it.
     pub(super) fn take_inventory(&mut self, inventory: &Inventory, now: Time) -> Vec<DynoChange> {
         let told = (inventory.incarnation, inventory.serial);
         let known = self
@@ -31,7 +32,7 @@ impl ObservedState {
         changes
     }
 
-    /// Whether a node has anything else than is known of it.
+    /// Whether an inventory says anything new.
     pub(super) fn differs_from(&self, inventory: &Inventory) -> bool {
         let Some(node) = self.nodes.get(&inventory.node) else {
             return true;
@@ -133,10 +134,10 @@ impl ObservedState {
         if let Some(dyno) = self.dynos.get_mut(&listed.dyno)
             && dyno.state == DynoState::Draining
         {
-            // Whoever asked it to drain is gone, and its deadline with it.
+            // The reconciler that drained this dyno is gone, and the deadline with it.
             dyno.deadline.get_or_insert(now + DRAIN_GRACE);
         }
-        // What an earlier reconciler started is no news to the reader of a log.
+        // A dyno of an earlier reconciler has been logged before.
         if unheard { None } else { change }
     }
 }

@@ -1,8 +1,9 @@
 //! Knowledge: reports that come late, twice or out of order change nothing.
 
+use proptest::prelude::*;
+
 use super::*;
 use crate::protocol::{Inventory, InventoryDyno, Report, Step, StopReason};
-use proptest::prelude::*;
 
 fn node() -> NodeId {
     "n1".parse().expect("valid")

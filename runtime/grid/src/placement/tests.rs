@@ -1,7 +1,8 @@
 //! Tests of the choice of nodes.
 
-use super::*;
 use proptest::prelude::*;
+
+use super::*;
 
 fn node(number: usize) -> NodeId {
     format!("n{number}").parse().expect("valid")

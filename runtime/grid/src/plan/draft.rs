@@ -1,8 +1,11 @@
-//! A plan in the making: a copy of what is known of busy apps, and the steps chosen so far.
+//! A plan in progress: a copy of what is known of busy apps, and the steps chosen so far.
 //!
-//! Owns the room on nodes and which nodes are to be believed dead. Must not know any phase of planning.
+//! Owns the room on nodes, and which nodes count as dead. Must not know any phase of planning.
 
-use super::survey::{self, Room, Scene, Survey};
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::scene::{Room, Scene, earlier, take_room};
+use super::survey::Survey;
 use super::{Plan, PlanNote, Policy};
 use crate::desired::DesiredState;
 use crate::name::{AppName, DynoId, DynoKey, Generation, NodeId, Run, Version};
@@ -10,9 +13,8 @@ use crate::observed::ObservedState;
 use crate::placement::Candidate;
 use crate::protocol::Step;
 use crate::time::Time;
-use std::collections::{BTreeMap, BTreeSet};
 
-/// A place on a node for a dyno that cannot start yet, since the node has no slug.
+/// Room on a node for a dyno that cannot start before the node has the slug.
 pub(super) struct Reserved {
     pub(super) dyno: DynoId,
     pub(super) version: Version,
@@ -24,17 +26,17 @@ pub(super) struct Draft {
     pub(super) observed: ObservedState,
     pub(super) policy: Policy,
     pub(super) now: Time,
-    /// Nodes that can be asked for something.
+    /// Nodes that can be told to do something.
     pub(super) live: BTreeSet<NodeId>,
-    /// Apps of which nodes have something, and which are not there.
+    /// Apps that the intent does not have, although nodes have dynos or releases of them.
     pub(super) strays: BTreeSet<AppName>,
-    /// Whether most nodes are silent, so that silence proves nothing.
+    /// Whether most nodes are silent: then silence does not prove that a node is dead.
     pub(super) blind: bool,
-    /// By app.
+    /// Reserved room, by app.
     pub(super) reserved: BTreeMap<AppName, Vec<Reserved>>,
-    /// Dynos that make room for others and so count as gone already.
+    /// Dynos that make room for others. They count as ended.
     pub(super) victims: BTreeSet<DynoKey>,
-    /// Places that no node may take a dyno for.
+    /// Dynos that no node has room for.
     pub(super) no_room: BTreeSet<(AppName, DynoId, Version)>,
     pub(super) notes: BTreeSet<PlanNote>,
     used: BTreeMap<NodeId, Room>,
@@ -43,7 +45,7 @@ pub(super) struct Draft {
 }
 
 impl Draft {
-    /// Of the apps that a survey found busy.
+    /// A draft for the apps that a survey found busy.
     pub(super) fn new(scene: Scene<'_>, blind: bool, survey: &Survey) -> Self {
         let strays = &survey.strays;
         Draft {
@@ -64,7 +66,7 @@ impl Draft {
         }
     }
 
-    /// What is known by now, for another survey.
+    /// The view after the steps so far, for another survey.
     pub(super) fn scene(&self) -> Scene<'_> {
         Scene {
             desired: &self.desired,
@@ -75,20 +77,20 @@ impl Draft {
         }
     }
 
-    /// Keeps the steps, and forgets what else was found: it may be otherwise after them. `passed` are the
-    /// surveys that found the apps that are not to be planned in this round.
+    /// Starts a round: keeps the steps and forgets everything else that was found, since the steps may have changed it.
+    /// `passed` are the surveys that skipped apps of this round.
     pub(super) fn begin_round(&mut self, busy: &BTreeSet<AppName>, passed: &[&Survey]) {
         self.used.clear();
         self.wake_at = None;
         for survey in passed {
-            self.wake_at = survey::earlier(self.wake_at, survey.wake_at);
+            self.wake_at = earlier(self.wake_at, survey.wake_at);
             for (node, room) in &survey.used {
-                survey::take_room(&mut self.used, node, *room);
+                take_room(&mut self.used, node, *room);
             }
         }
         for app in busy.iter().chain(&self.strays) {
             for (_, dyno) in self.observed.dynos_of(app) {
-                survey::take_room(&mut self.used, &dyno.node, (dyno.memory_bytes, 1));
+                take_room(&mut self.used, &dyno.node, (dyno.memory_bytes, 1));
             }
         }
         self.reserved.clear();
@@ -97,12 +99,12 @@ impl Draft {
         self.notes.clear();
     }
 
-    /// How many steps are chosen.
+    /// The number of steps so far.
     pub(super) fn steps(&self) -> usize {
         self.steps.len()
     }
 
-    /// Chooses a step and notes it as carried out.
+    /// Adds a step and notes it as issued.
     pub(super) fn push(&mut self, step: Step) {
         self.observed.issue_step(&step, &self.desired, self.now);
         match &step {
@@ -119,7 +121,7 @@ impl Draft {
         self.steps.push(step);
     }
 
-    /// Looks again at this time, or earlier.
+    /// Has the next plan made at this time or earlier.
     pub(super) fn wake(&mut self, at: Time) {
         if at > self.now {
             self.wake_at = Some(self.wake_at.map_or(at, |earlier| earlier.min(at)));
@@ -134,7 +136,7 @@ impl Draft {
         }
     }
 
-    /// Whether the node is to be taken for dead and its dynos for lost.
+    /// Whether the node counts as dead and its dynos as lost.
     pub(super) fn evicted(&self, node: &NodeId) -> bool {
         !self.blind && !self.live.contains(node)
     }
@@ -148,10 +150,10 @@ impl Draft {
     }
 
     pub(super) fn take_room(&mut self, node: &NodeId, memory_bytes: u64) {
-        survey::take_room(&mut self.used, node, (memory_bytes, 1));
+        take_room(&mut self.used, node, (memory_bytes, 1));
     }
 
-    /// The live nodes as places for a dyno of a release, as if `without` were gone already.
+    /// The live nodes as candidates for a dyno of a release, as if `without` had ended already.
     pub(super) fn candidates(
         &self,
         release: &(AppName, Version),
@@ -170,7 +172,7 @@ impl Draft {
         live.collect()
     }
 
-    /// Whether room will come free by itself: some dyno on a live node is on its way out.
+    /// Whether some dyno on a live node is about to end, which gives room.
     pub(super) fn room_is_coming(&self) -> bool {
         let mut dynos = self.observed.dynos.values();
         dynos.any(|dyno| !dyno.state.is_alive() && self.live.contains(&dyno.node))

@@ -1,7 +1,9 @@
-//! One-off dynos: started by hand, they run once.
+//! One-off dynos: a user starts them, and they run once.
 //!
-//! Owns whether there may be one more, and where. Must not know what it runs, nor who asked for it. Plans leave
-//! them alone, and count the room that they take.
+//! Owns whether one more may start, and on which node. Must not know what it runs, or who asked for it. Plans leave
+//! one-off dynos alone, and count their room.
+
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::desired::DesiredState;
 use crate::name::{AppName, DynoId, DynoKey, ProcessType, Version};
@@ -9,14 +11,13 @@ use crate::observed::ObservedState;
 use crate::placement::{self, Candidate};
 use crate::protocol::OneOff;
 use crate::time::Time;
-use std::collections::{BTreeMap, BTreeSet};
 
-/// One-off dynos of an app at a time: for people and jobs, many; for a loop that forgot to wait, an end.
+/// The most one-off dynos of an app at a time: enough for people and jobs, and a bound for a script in a loop.
 pub const ONE_OFFS_PER_APP_MAX: usize = 50;
-/// One-off dynos of a node at a time: each attached one has buffers and two connections.
+/// The most one-off dynos of a node at a time: each attached one has buffers and two connections.
 pub const ONE_OFFS_PER_NODE_MAX: usize = 500;
 
-/// Why there may not be one more.
+/// Why no further one-off dyno may start.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum OneOffError {
     /// There is no such app.
@@ -25,22 +26,23 @@ pub enum OneOffError {
     /// The app has no release yet.
     #[error("{0} has no release yet: deploy it first")]
     NoRelease(AppName),
-    /// The app has as many as it may.
+    /// The app has the most one-off dynos that it may have.
     #[error(
         "{0} has {ONE_OFFS_PER_APP_MAX} one-off dynos, and may have no more: wait for one, or end it with `dyno ps stop run.N`"
     )]
     TooMany(AppName),
-    /// No node may take it.
+    /// No node has room for it.
     #[error(
         "no node has room for a one-off dyno of {memory_bytes} bytes of memory: try again later"
     )]
     NoRoom {
-        /// What was asked for, in bytes.
+        /// The requested memory, in bytes.
         memory_bytes: u64,
     },
 }
 
-/// The next one-off dyno of an app, with this much memory in bytes. Changes nothing: see `ObservedState::start_one_off`.
+/// The next one-off dyno of an app, with this much memory in bytes. Changes nothing: a caller that starts the dyno notes
+/// it by `ObservedState::start_one_off`.
 pub fn place_one_off(
     desired: &DesiredState,
     observed: &ObservedState,
@@ -63,7 +65,7 @@ pub fn place_one_off(
         return Err(OneOffError::TooMany(app.clone()));
     }
     let last = observed.one_offs.get(app).copied().unwrap_or(0);
-    // An earlier reconciler's may still run. At the end of all numbers it begins anew.
+    // Numbers of an earlier reconciler may be in use. After the last number, the first comes again.
     let further = (last.saturating_add(1)..=u32::MAX).chain(1..=last);
     let index = further.into_iter().find(|index| !taken.contains(index));
     let candidates = candidates(observed, &(app.clone(), version), now);
@@ -84,7 +86,7 @@ pub fn place_one_off(
     })
 }
 
-/// The nodes that are heard of and have not all the one-offs that they may.
+/// The live nodes that may take one more one-off dyno.
 fn candidates(observed: &ObservedState, release: &(AppName, Version), now: Time) -> Vec<Candidate> {
     let nodes = observed
         .nodes

@@ -1,6 +1,8 @@
-//! What would happen if something was asked for.
+//! A preview: the steps that would follow from new facts.
 //!
 //! Owns the assumption that every step succeeds. Must not know how a plan is made.
+
+use std::collections::BTreeSet;
 
 use super::{Plan, Policy, make_plan};
 use crate::desired::{DesiredState, Fact, FactError};
@@ -9,13 +11,15 @@ use crate::name::{AppName, NodeId};
 use crate::observed::{FetchState, ObservedState};
 use crate::protocol::{ProcessExit, Report, Step};
 use crate::time::Time;
-use std::collections::BTreeSet;
 
-/// Plans of a preview at most; a deploy takes five.
+/// The most plans of a preview. A deploy takes five.
 const PLANS_MAX: usize = 64;
 
-/// The steps that follow for the apps of these facts, in order, if every step succeeds at once.
-/// `Step::Record` is left out. Changes nothing; a fact that does not fit is an error.
+/// The steps that follow for the apps of these facts, in order, if every step succeeds at once. `Step::Record` is left
+/// out. Nothing is changed.
+///
+/// # Errors
+/// The first fact that does not follow from the ones before it.
 pub fn preview_steps(
     desired: &DesiredState,
     observed: &ObservedState,
@@ -49,7 +53,7 @@ pub fn preview_steps(
     Ok(steps)
 }
 
-/// The nodes answer whatever was asked of them for these apps. Says whether there was anything to answer.
+/// Applies a successful report for everything that nodes were told to do for these apps. Says whether there was any.
 fn answer(observed: &mut ObservedState, apps: &BTreeSet<&AppName>, now: Time) -> bool {
     let nodes = observed.nodes.iter();
     let asked = nodes.flat_map(|(id, node)| {

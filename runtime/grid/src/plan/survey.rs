@@ -1,51 +1,37 @@
-//! Which apps have to be planned at all.
+//! The survey before planning: which apps may need a step.
 //!
-//! Owns the one pass over everything that is known, in order of app and without a copy. Must not choose a
-//! step: an app that is passed over is one for which there is none, see `quiet`.
+//! Owns one pass over everything that is known, in order of apps and without a copy. Must not choose a step: an app is
+//! skipped only if there is provably none for it, see `quiet`.
 
-use super::Policy;
-use super::quiet::{Known, Quiet, quiet};
-use crate::desired::{App, DesiredState};
-use crate::name::{AppName, DynoKey, NodeId, Version};
-use crate::observed::{Dyno, FetchState, ObservedState};
-use crate::protocol::Route;
-use crate::time::Time;
+mod quiet;
+
 use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
 use std::iter::Peekable;
 
-/// Memory in bytes, and a number of dynos.
-pub(super) type Room = (u64, u32);
+use super::scene::{Fetched, Room, Scene, add, earlier, take_room};
+use crate::desired::App;
+use crate::name::{AppName, DynoKey, NodeId};
+use crate::observed::Dyno;
+use crate::protocol::Route;
+use crate::time::Time;
+use quiet::{Known, Quiet, quiet};
 
-/// What is known, and under what it is judged.
-#[derive(Clone, Copy)]
-pub(super) struct Scene<'a> {
-    pub(super) desired: &'a DesiredState,
-    pub(super) observed: &'a ObservedState,
-    pub(super) policy: &'a Policy,
-    pub(super) now: Time,
-    /// Nodes that can be asked for something.
-    pub(super) live: &'a BTreeSet<NodeId>,
-}
-
-/// What one look at everything finds.
+/// The result of a survey.
 #[derive(Default)]
 pub(super) struct Survey {
-    /// Apps for which there may be something to do.
+    /// Apps that may need a step.
     pub(super) busy: BTreeSet<AppName>,
-    /// Apps of which nodes have something, and which are not there.
+    /// Apps that the intent does not have, although nodes have dynos or releases of them.
     pub(super) strays: BTreeSet<AppName>,
-    /// The room that the other apps take, by node.
+    /// The room that skipped apps take, by node.
     pub(super) used: BTreeMap<NodeId, Room>,
-    /// When one of them has to be looked at again.
+    /// When a skipped app has to be looked at again.
     pub(super) wake_at: Option<Time>,
 }
 
-/// A release on a node.
-pub(super) type Fetched<'a> = (&'a AppName, Version, &'a NodeId, &'a FetchState);
-
 impl Survey {
-    /// Every app is busy.
+    /// A survey that skips no app.
     pub(super) fn of_all(scene: Scene<'_>) -> Self {
         let Scene {
             desired, observed, ..
@@ -62,8 +48,8 @@ impl Survey {
         }
     }
 
-    /// Apps at rest, or waiting for nothing but an answer or a time, are passed over. `used` is room that
-    /// is taken by what the scene does not show.
+    /// Skips apps at rest, and apps that only wait for a report or a time. `used` is room that is taken by apps outside of
+    /// the scene.
     pub(super) fn of(scene: Scene<'_>, used: &BTreeMap<NodeId, Room>) -> Self {
         let mut walk = Walk::new(scene);
         for (name, app) in &scene.desired.apps {
@@ -73,16 +59,16 @@ impl Survey {
     }
 }
 
-/// Apps that wait for the one node to have their slug.
+/// Apps that wait for the only node to fetch their slug.
 #[derive(Default)]
 struct Waiting {
     apps: Vec<AppName>,
-    /// Room for their dynos, those that are there already included.
+    /// Room for their dynos, existing ones included.
     room: Room,
     wake_at: Option<Time>,
 }
 
-/// A survey under way: everything sorted by app, up to the app that was taken last.
+/// A survey in progress: rows sorted by app, consumed up to the app that was taken last.
 struct Walk<'a> {
     scene: Scene<'a>,
     dynos: Peekable<std::collections::btree_map::Iter<'a, DynoKey, Dyno>>,
@@ -104,7 +90,7 @@ impl<'a> Walk<'a> {
             releases.map(move |((app, version), fetch)| (app, *version, id, fetch))
         });
         let mut releases: Vec<Fetched<'a>> = releases.collect();
-        // Each node's are in order already, so that this is one merge.
+        // The rows of each node are sorted already, so this is one merge.
         if scene.observed.nodes.len() > 1 {
             releases.sort_by(|a, b| a.0.cmp(b.0));
         }
@@ -202,8 +188,8 @@ impl<'a> Walk<'a> {
         if waiting.apps.is_empty() {
             return survey;
         }
-        // Apps wait only where one node lives. While that has room for all that anybody may want, it does
-        // not matter who is asked first; else all are, in order.
+        // Apps wait only where one node is alive. While that node has room for every dyno of every app, the order of the
+        // apps does not matter; otherwise all of them are planned, in order.
         let apps = survey.busy.iter();
         let demand = apps.filter_map(|name| Some(demand(self.scene.desired.apps.get(name)?)));
         let demand = demand.fold(add(waiting.room, self.busy_used), add);
@@ -225,7 +211,7 @@ impl<'a> Walk<'a> {
     }
 }
 
-/// Hands out the rows up to those of this app, and says of each whether it is of it.
+/// Passes the rows up to and including those of this app to `out`, each with whether it is of this app.
 fn take_while<T: Copy>(
     rows: &mut Peekable<impl Iterator<Item = T>>,
     app: &AppName,
@@ -233,7 +219,7 @@ fn take_while<T: Copy>(
     mut out: impl FnMut(T, bool),
 ) {
     while let Some(row) = rows.peek().copied() {
-        // Names are mostly one and the same string, which is quick to see.
+        // Equal names mostly share one string, and comparing pointers is fast.
         let of = app_of(&row);
         let mine = std::ptr::eq(of.as_str(), app.as_str());
         let order = if mine { Ordering::Equal } else { of.cmp(app) };
@@ -245,7 +231,7 @@ fn take_while<T: Copy>(
     }
 }
 
-/// Room for every dyno that an app may want at once.
+/// Room for every dyno that an app may have at once.
 fn demand(app: &App) -> Room {
     let releases = app.wanted_releases();
     let processes = releases.iter().flat_map(|release| release.processes.iter());
@@ -257,21 +243,6 @@ fn demand(app: &App) -> Room {
         let memory = spec.limits.memory_bytes.saturating_mul(open.into());
         add(sum, (memory, open))
     })
-}
-
-pub(super) fn add(a: Room, b: Room) -> Room {
-    (a.0.saturating_add(b.0), a.1.saturating_add(b.1))
-}
-
-pub(super) fn take_room(used: &mut BTreeMap<NodeId, Room>, node: &NodeId, room: Room) {
-    match used.get_mut(node) {
-        Some(taken) => *taken = add(*taken, room),
-        None => drop(used.insert(node.clone(), room)),
-    }
-}
-
-pub(super) fn earlier(a: Option<Time>, b: Option<Time>) -> Option<Time> {
-    a.into_iter().chain(b).min()
 }
 
 #[cfg(test)]

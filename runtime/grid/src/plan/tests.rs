@@ -2,16 +2,20 @@
 
 pub(super) mod world;
 
-use super::*;
-use crate::check::{CheckDepth, Invariant, checked_plan};
-use crate::desired::{ProcessKind, ProcessSpec, Release, RestartTarget};
-use crate::lifecycle::{DRAIN_GRACE, DynoState};
-use crate::name::{DynoKey, ProcessType, Run, SlugId};
-use crate::observed::{Dyno, FetchState};
-use crate::protocol::{Heartbeats, Inventory, Report};
-use proptest::prelude::*;
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::check::{CheckDepth, Invariant, checked_plan};
+use crate::desired::{DesiredState, Fact, ProcessKind, ProcessSpec, Release, RestartTarget};
+use crate::lifecycle::{DRAIN_GRACE, DynoState};
+use crate::name::{AppName, DynoId, DynoKey, NodeId, ProcessType, Run, SlugId, Version};
+use crate::observed::{Dyno, FetchState, ObservedState};
+use crate::protocol::{Heartbeats, Inventory, Report, Step};
+use crate::time::Time;
 
 /// A dyno of chance: index, version, state, node, run.
 type AnyDyno = (u32, u32, usize, usize, u64);

@@ -1,6 +1,6 @@
-//! The end of a server: every dyno is drained.
+//! The shutdown of a server: every dyno is drained.
 //!
-//! Owns the steps of a shutdown. Must not know intent: that is to come back as it was.
+//! Owns the steps of a shutdown. Must not know intent: after a restart the apps run as before.
 
 use super::{Plan, STOP_RETRY};
 use crate::lifecycle::DynoState;
@@ -8,10 +8,10 @@ use crate::observed::ObservedState;
 use crate::protocol::{Refusal, Route, RouteTarget, Step, StopReason};
 use crate::time::Time;
 
-/// What is to be done at `now` to end every dyno by `deadline`. Over when no dyno is observed any more.
+/// The plan for `now` to end every dyno by `deadline`. The shutdown is over when no dyno is observed any more.
 ///
-/// Requests that still wait are refused with H24: a caller that wants them answered stops accepting
-/// requests, and waits, before it winds down.
+/// Requests that still wait are refused with H24. To have them answered, a caller first stops accepting requests and
+/// waits for the queue to empty.
 pub fn plan_shutdown(observed: &ObservedState, deadline: Time, now: Time) -> Plan {
     let mut plan = Plan::default();
     let mut generation = observed.next_generation;

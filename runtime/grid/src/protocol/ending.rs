@@ -2,21 +2,23 @@
 //!
 //! Owns the causes of crashes and the results of processes that run once. Must not know what follows from them.
 
-use serde::{Deserialize, Serialize};
 use std::fmt;
+
+use serde::{Deserialize, Serialize};
 
 /// How a process that runs once ended.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ProcessExit {
-    /// By itself, with this exit code.
+    /// The process ended by itself, with this exit code.
     Code(u8),
-    /// Otherwise: a trap, too much memory, a lost node. Why, for the app's owner to read.
+    /// The process ended otherwise: by a trap, for its use of memory, or with its node. The text gives the reason, for the
+    /// app's owner.
     Failed(String),
 }
 
 impl ProcessExit {
-    /// That it failed, and why, as the end of a sentence; none if it succeeded.
+    /// The failure as the end of a sentence, such as `failed with exit code 3`; none if the process succeeded.
     pub fn failure(&self) -> Option<String> {
         match self {
             ProcessExit::Code(0) => None,
@@ -26,7 +28,7 @@ impl ProcessExit {
     }
 }
 
-/// As it stands in a log: `Process exited with status 3`.
+/// A log line: `Process exited with status 3`.
 impl fmt::Display for ProcessExit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -40,28 +42,28 @@ impl fmt::Display for ProcessExit {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum CrashCause {
-    /// It failed before it was ready.
+    /// The dyno failed before it was ready.
     Boot,
-    /// It was not ready in time: R10.
+    /// The dyno was not ready in time: R10.
     BootTimeout,
     /// The guest trapped.
     Trap,
     /// The guest's process ended, with whatever exit code.
     Exit,
-    /// It was killed, since a request took too long.
+    /// The dyno was killed because a request took too long.
     Killed,
-    /// It outgrew its memory: R15.
+    /// The dyno used more memory than its limit: R15.
     Memory,
-    /// It was replaced for no fault of its own: a client hung up and the instance could not be kept.
-    /// Never counts for back-off.
+    /// The dyno was replaced for no fault of the app: a client hung up, and the instance could not be kept. Never counts
+    /// for back-off.
     Discarded,
-    /// Its node does not have it any more and never said why. Never counts for back-off.
+    /// The node no longer has the dyno and never reported why. Never counts for back-off.
     Lost,
 }
 
 impl CrashCause {
-    /// Whether the app is to blame. If it is, and no request ended the dyno, the crash counts for back-off and fails a new
-    /// release.
+    /// Whether the app is at fault. Such a crash counts for back-off and fails a new release, unless a request ended the
+    /// dyno.
     pub const fn is_app_fault(self) -> bool {
         !matches!(self, CrashCause::Discarded | CrashCause::Lost)
     }

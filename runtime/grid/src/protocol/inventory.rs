@@ -1,48 +1,49 @@
-//! All that one node has.
+//! The dynos and releases that one node has.
 //!
 //! Owns the shape of an inventory. Must not know what it is compared with.
 
-use crate::lifecycle::DynoState;
-use crate::name::{AppName, DynoKey, NodeId, Run, Version};
 use serde::{Deserialize, Serialize};
 
-/// Whether a node that says nothing is to be taken for dead.
+use crate::lifecycle::DynoState;
+use crate::name::{AppName, DynoKey, NodeId, Run, Version};
+
+/// Whether a silent node counts as dead.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Heartbeats {
-    /// It sends one every second; three seconds of silence mean that it is dead.
+    /// The node sends a heartbeat every second. After three seconds of silence it counts as dead.
     Expected,
-    /// It shares a process with the reconciler: it lives while there is someone to ask.
+    /// The node shares a process with the reconciler, and lives as long as it does.
     Needless,
 }
 
-/// All that a node has.
+/// Everything that a node has.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Inventory {
     /// The node.
     pub node: NodeId,
-    /// Rises with each start of the node's program, which leaves no dyno of before. A step that was meant
-    /// for an earlier one must not reach it.
+    /// Rises with each start of the node's program. No dyno outlives its incarnation, and a step for an earlier
+    /// incarnation must not reach a later one.
     pub incarnation: u64,
-    /// Rises with each inventory of an incarnation: one that is overtaken says nothing.
+    /// Rises with each inventory of an incarnation. An inventory that arrives after a later one is ignored.
     pub serial: u64,
-    /// Whether silence means death.
+    /// Whether the node counts as dead when it is silent.
     pub heartbeats: Heartbeats,
-    /// Memory for dynos, in bytes: the sum of their limits stays within it.
+    /// Memory for dynos, in bytes. The sum of their limits stays below it.
     pub memory_bytes: u64,
-    /// Dynos at most.
+    /// The most dynos that the node takes.
     pub dynos_max: u32,
-    /// The highest run that this incarnation was ever asked to start. A dyno with a lower or equal run
-    /// that is not listed is gone.
+    /// The highest run that this incarnation was ever told to start. A dyno of this run or a lower one that is not listed
+    /// has ended.
     pub last_run: Run,
-    /// Every dyno that is there.
+    /// Every dyno of the node.
     pub dynos: Vec<InventoryDyno>,
     /// Every release that is ready to start.
     pub releases: Vec<(AppName, Version)>,
 }
 
 impl Inventory {
-    /// A fresh node within the reconciler's own process, with room for all that memory holds.
+    /// The inventory of an empty node within the reconciler's own process.
     pub fn new_local(node: NodeId, memory_bytes: u64, dynos_max: u32) -> Self {
         Inventory {
             node,
@@ -65,8 +66,8 @@ pub struct InventoryDyno {
     pub dyno: DynoKey,
     /// The release that it runs.
     pub version: Version,
-    /// What it does: `Starting`, `Up`, `Idle`, or `Draining` since a `Drain`.
+    /// One of `Starting`, `Up`, `Idle`, and, after a `Step::Drain`, `Draining`.
     pub state: DynoState,
-    /// Memory that is set aside for it, in bytes.
+    /// Memory that is set aside for the dyno, in bytes.
     pub memory_bytes: u64,
 }

@@ -1,19 +1,20 @@
 //! A one-off dyno that a node is to start.
 //!
-//! Owns its shape. Must not know who asked for it, nor what it runs.
+//! Owns the shape of the order. Must not know who asked for the dyno, or what it runs.
+
+use serde::{Deserialize, Serialize};
 
 use crate::name::{DynoKey, NodeId, Version};
-use serde::{Deserialize, Serialize};
 
 /// A one-off dyno that may start.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OneOff {
-    /// Where.
+    /// The node that starts the dyno.
     pub node: NodeId,
-    /// The dyno: `run.1`, and so on; its run was never used before.
+    /// The dyno, such as `run.1`. Its run was never used before.
     pub dyno: DynoKey,
-    /// The release that it runs: the one that serves, or the newest where none ever did.
+    /// The release of the dyno: the serving one, or the newest if no release ever served.
     pub version: Version,
-    /// Memory that is set aside for it, in bytes.
+    /// Memory that is set aside for the dyno, in bytes.
     pub memory_bytes: u64,
 }

@@ -2,8 +2,9 @@
 //!
 //! Owns the [`Refusal`] codes. Must not know HTTP types, connections or the guest.
 
-use serde::{Deserialize, Serialize};
 use std::fmt;
+
+use serde::{Deserialize, Serialize};
 
 /// Why a request got no answer from an app: one variant for each H code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

@@ -1,18 +1,20 @@
 //! What nodes report.
 //!
-//! Owns the shapes of reports. Must not know what follows from one.
+//! Owns the shapes of reports. Must not know what follows from a report.
 //!
-//! Reports may be lost, repeated and out of order, except that an [`Inventory`] says what is so.
+//! Reports may be lost, repeated and out of order. An [`Inventory`] makes up for lost ones.
+
+use serde::{Deserialize, Serialize};
 
 use super::{CrashCause, Inventory, ProcessExit};
 use crate::name::{AppName, DynoKey, NodeId, Version};
-use serde::{Deserialize, Serialize};
 
 /// One message from a node.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "report", rename_all = "snake_case")]
 pub enum Report {
-    /// All that the node has: its first message ever, and from time to time so that lost ones do not matter.
+    /// Everything that the node has. A node sends its inventory first, and again from time to time, so that lost reports do
+    /// not matter.
     Node(Inventory),
     /// The node lives.
     Heartbeat {
@@ -29,24 +31,24 @@ pub enum Report {
         app: AppName,
         /// The release.
         version: Version,
-        /// That it is ready to start, or why it cannot be had, for the app's owner to read.
+        /// `Ok` if dynos of the release can start; else the reason why not, for the app's owner.
         result: Result<(), String>,
     },
-    /// The dyno is ready for requests; a process runs.
+    /// The dyno is ready for requests, or its process runs.
     Up {
         /// Which node.
         node: NodeId,
         /// The dyno.
         dyno: DynoKey,
     },
-    /// The dyno gave its memory back; the next request wakes it.
+    /// The dyno gave its memory back. The next request wakes it.
     Idle {
         /// Which node.
         node: NodeId,
         /// The dyno.
         dyno: DynoKey,
     },
-    /// The dyno was idle, and is awake.
+    /// The dyno was idle, and is awake again.
     Woke {
         /// Which node.
         node: NodeId,
@@ -59,26 +61,26 @@ pub enum Report {
         node: NodeId,
         /// The dyno.
         dyno: DynoKey,
-        /// What happened, for the app's owner to read.
+        /// What happened, for the app's owner.
         reason: String,
         /// What kind of crash it was.
         cause: CrashCause,
-        /// Whether it had completed a request since its boot.
+        /// Whether the dyno had completed a request since its boot.
         served: bool,
-        /// Whether a request ended it: by a trap or an exit of a handler or server that had one, or since the request took too
-        /// long. That says nothing of its boots, so that it is replaced at once, however often.
+        /// Whether a request ended the dyno: a handler or server trapped or exited during a request, or the request took too
+        /// long. Such a crash says nothing about the app's boots, so the dyno is replaced at once, however often.
         in_request: bool,
     },
-    /// A dyno that runs once came to its end by itself. The node has nothing left of it.
+    /// A dyno that runs once ended by itself. The node has nothing left of it.
     Exited {
         /// Which node.
         node: NodeId,
         /// The dyno.
         dyno: DynoKey,
-        /// How.
+        /// How the process ended.
         exit: ProcessExit,
     },
-    /// The dyno ended as asked by `Drain` or `Stop`. The node has nothing left of it.
+    /// The dyno ended after a `Drain` or a `Stop`. The node has nothing left of it.
     Down {
         /// Which node.
         node: NodeId,
@@ -88,7 +90,7 @@ pub enum Report {
 }
 
 impl Report {
-    /// The node that sent it.
+    /// The node that sent the report.
     pub fn node(&self) -> &NodeId {
         match self {
             Report::Node(inventory) => &inventory.node,

@@ -2,50 +2,52 @@
 //!
 //! Owns the shape of a route. Must not know how a router uses it.
 
-use super::Refusal;
-use crate::name::{AppName, DynoKey, Generation, Hostname, Version};
-use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
+use super::Refusal;
+use crate::name::{AppName, DynoKey, Generation, Hostname, Version};
+
 /// What every router knows of one app.
 ///
-/// A dyno that leaves a route is not thereby stopped: the routers stop handing it requests, no more.
+/// Leaving a route does not stop a dyno: the routers only stop handing it requests.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Route {
     /// The app.
     pub app: AppName,
-    /// Routers refuse a route with a lower number than the one they have.
+    /// Routers refuse a route with a lower generation than that of the route they have.
     pub generation: Generation,
-    /// Where the app answers, sorted.
+    /// The app's host names, sorted.
     pub hostnames: Vec<Hostname>,
-    /// The release that is published; none before the first one serves.
+    /// The published release; none before the first release serves.
     pub version: Option<Version>,
-    /// Requests that may wait at once in this app; see `routing::backlog_max`.
+    /// Requests of the app that may wait at once: see `routing::backlog_max`.
     pub backlog_max: u32,
-    /// From the arrival of a request to the first byte of its response; none: the routers' own.
+    /// From the arrival of a request to the first byte of its response; none: the routers' default.
     #[serde(default)]
     pub request_timeout: Option<Duration>,
-    /// After so long without a request a dyno gives its memory back; none: never.
+    /// After this time without a request a dyno gives its memory back; none: never.
     #[serde(default)]
     pub idle_after: Option<Duration>,
-    /// What becomes of a request.
+    /// What the routers do with the app's requests.
     pub target: RouteTarget,
 }
 
-/// What becomes of an app's requests.
+/// What the routers do with an app's requests.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", content = "value", rename_all = "snake_case")]
 pub enum RouteTarget {
-    /// A free one of these dynos takes it, else it waits. Never empty; all are up; sorted.
+    /// A free one of these dynos takes a request; if none is free, the request waits. Never empty, all up, sorted.
     Dynos(Vec<DynoKey>),
-    /// It waits for the first dyno to come up.
+    /// Requests wait for the first dyno to come up.
     Booting,
-    /// It is answered at once, and so are those that wait.
+    /// Requests are refused at once, waiting ones as well.
     Refuse(Refusal),
 }
 
-/// What becomes of requests: `send requests to v4 (2 dynos)`.
+/// What the route does, such as `send requests to v4 (2 dynos)`.
 impl fmt::Display for Route {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let version = |f: &mut fmt::Formatter<'_>| match self.version {

@@ -1,86 +1,87 @@
 //! The steps of a plan.
 //!
-//! Owns their shapes, which nodes and routers understand. Must not know why a step was chosen.
+//! Owns the shapes of the steps, which nodes and routers carry out. Must not know why a step was chosen.
+
+use std::fmt;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
 
 use super::Route;
 use crate::desired::{Fact, Release};
 use crate::name::{AppName, DynoKey, NodeId, Version};
 use crate::time::Time;
-use serde::{Deserialize, Serialize};
-use std::fmt;
-use std::sync::Arc;
 
-/// One thing to do. Steps are carried out in order; each may be carried out twice without harm.
+/// One thing to do. Steps are carried out in order. To carry one out twice does no harm.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "step", rename_all = "snake_case")]
 pub enum Step {
-    /// Have the slug on the node and compiled; answer with `Report::Fetched`.
+    /// Get the slug of a release and compile it. The node answers with `Report::Fetched`.
     Fetch {
-        /// Where.
+        /// The node that carries the step out.
         node: NodeId,
         /// The app.
         app: AppName,
-        /// What to have.
+        /// The release to get.
         release: Arc<Release>,
     },
-    /// Start a dyno of a release that the node has fetched; answer with `Up` or `Crashed`, or with `Idle` if
-    /// it sleeps.
+    /// Start a dyno of a release that the node has fetched. The node answers with `Up` or `Crashed`, or with `Idle` if the
+    /// dyno starts asleep.
     Start {
-        /// Where.
+        /// The node that carries the step out.
         node: NodeId,
         /// The new dyno; its run was never used before.
         dyno: DynoKey,
         /// The release that it runs.
         version: Version,
-        /// It may sleep until its first request. Its release served before, so that nothing is to be learnt
-        /// from a boot.
+        /// The dyno may sleep until its first request. Its release served before, so a boot would show nothing new.
         asleep: bool,
     },
-    /// Run the release process of a release that the node has fetched, once; answer with `Up` when it runs, and
-    /// with `Exited` when it ended.
+    /// Run the release process of a release that the node has fetched, once. The node answers with `Up` when the process
+    /// runs, and with `Exited` when it has ended.
     Run {
-        /// Where.
+        /// The node that carries the step out.
         node: NodeId,
         /// The new dyno; its run was never used before.
         dyno: DynoKey,
         /// The release whose process it is.
         version: Version,
     },
-    /// Replace the route of an app in every router, whole.
+    /// Replace the whole route of an app in every router.
     Publish {
         /// The new route.
         route: Route,
     },
-    /// Forget the app in every router: it is gone, and its hosts answer as those of no app.
+    /// Forget a destroyed app in every router. Its host names then answer "no such app".
     Withdraw {
         /// The app.
         app: AppName,
     },
-    /// Give the dyno nothing new, and end it as soon as it has finished its work; then `Report::Down`.
+    /// Give the dyno no new work, and end it as soon as it has finished. The node answers with `Down`.
     Drain {
-        /// Where.
+        /// The node that carries the step out.
         node: NodeId,
         /// The dyno; no route names it any more.
         dyno: DynoKey,
         /// The release that it runs.
         version: Version,
-        /// When a `Stop` will follow.
+        /// When a `Stop` follows, by the reconciler's clock.
         deadline: Time,
     },
-    /// End the dyno now, whatever it does; answer with `Report::Down`, also if it is long gone.
+    /// End the dyno now, whatever it does. The node answers with `Down`, even if the dyno ended long ago.
     Stop {
-        /// Where.
+        /// The node that carries the step out.
         node: NodeId,
         /// The dyno.
         dyno: DynoKey,
         /// The release that it runs.
         version: Version,
-        /// Why.
+        /// Why the dyno is stopped.
         reason: StopReason,
     },
-    /// The release is not needed on the node any more. It may stay in caches.
+    /// The node no longer needs the release. It may keep the release in caches.
     Forget {
-        /// Where.
+        /// The node that carries the step out.
         node: NodeId,
         /// The app.
         app: AppName,
@@ -89,13 +90,13 @@ pub enum Step {
     },
     /// Append a fact to the ledger.
     Record {
-        /// What was found to be so.
+        /// The fact.
         fact: Fact,
     },
 }
 
 impl Step {
-    /// The app that it is about, if it is about one.
+    /// The app that the step is about, if it is about one.
     pub fn app(&self) -> Option<&AppName> {
         match self {
             Step::Fetch { app, .. } | Step::Withdraw { app } | Step::Forget { app, .. } => {
@@ -115,19 +116,19 @@ impl Step {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum StopReason {
-    /// It was not ready in time: R10.
+    /// The dyno was not ready in time: R10.
     BootTimeout,
-    /// It had not finished when its time to drain was over: R12.
+    /// The dyno had not finished when its time to drain was over: R12.
     DrainTimeout,
-    /// It was still starting when it was no longer wanted.
+    /// The dyno was still starting when it was no longer needed.
     Unwanted,
-    /// A process that runs once ran longer than it may.
+    /// A process that runs once took longer than it may.
     TimeLimit,
-    /// A process that runs once, and somebody asked for its end.
+    /// A user stopped a process that runs once.
     Requested,
 }
 
-/// One line for a human, such as `start web.1 of v4`. The app is known from where it is read.
+/// One line for people, such as `start web.1 of v4`. It leaves out the app, which the reader knows from the context.
 impl fmt::Display for Step {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -3,18 +3,20 @@
 //! `UPDATE_GOLDEN=1` rewrites the file. A line that changes breaks nodes of the release before: see
 //! [`PROTOCOL_VERSION`].
 
-use super::*;
-use crate::desired::{Fact, Limits, ProcessKind, ProcessSpec, Release};
-use crate::lifecycle::DynoState;
-use crate::name::{AppName, DynoKey, Generation, NodeId, ProcessType, Run, SlugId, Version};
-use crate::time::Time;
-use serde::Serialize;
-use serde::de::DeserializeOwned;
 use std::collections::BTreeMap;
 use std::fmt::{Debug, Write};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use super::*;
+use crate::desired::{Fact, Limits, ProcessKind, ProcessSpec, Release};
+use crate::lifecycle::DynoState;
+use crate::name::{AppName, DynoKey, Generation, NodeId, ProcessType, Run, SlugId, Version};
+use crate::time::Time;
 
 fn app() -> AppName {
     "hello".parse().expect("valid")

@@ -9,14 +9,14 @@
 //!
 //! A lost dyno is no event. Its handle never comes back, and the next route leaves the dyno out.
 
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
 use super::free_list::{FreeList, count_passes};
 use super::{BOOT_WAIT_MAX, FIRST_BYTE_TIMEOUT, FIRST_BYTE_TIMEOUT_RANGE};
 use crate::name::{DynoKey, Generation};
 use crate::protocol::{Refusal, Route, RouteTarget};
 use crate::time::Time;
-
-use std::collections::{BTreeMap, BTreeSet};
-use std::time::Duration;
 
 /// One app's free list and queue of waiting requests.
 ///

@@ -1,8 +1,9 @@
 //! Tests of dyno time and its price.
 
+use proptest::prelude::*;
+
 use super::*;
 use crate::name::Run;
-use proptest::prelude::*;
 
 fn interval(index: u32, run: u64, from: u64, to: u64) -> UsageInterval {
     let dyno = crate::name::DynoId {

@@ -2,13 +2,14 @@
 //!
 //! Owns the truth about its dynos. Must not know the planner.
 
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
 use grid::lifecycle::DynoState;
 use grid::name::{AppName, DynoKey, NodeId, Run, SlugId, Version};
 use grid::protocol::{
     CrashCause, Heartbeats, Inventory, InventoryDyno, OneOff, ProcessExit, Report, Step,
 };
-use std::collections::{BTreeMap, BTreeSet};
-use std::time::Duration;
 
 /// What the dynos of one slug do.
 #[derive(Clone, Debug)]

@@ -2,8 +2,9 @@
 //!
 //! Owns which commands are likely. The script is text, so that a run that fails is a scenario already.
 
-use crate::rng::Rng;
 use std::fmt::Write;
+
+use crate::rng::Rng;
 
 /// Commands in a script at most, besides those that set the scene.
 const COMMANDS_MAX: u64 = 14;

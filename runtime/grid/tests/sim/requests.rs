@@ -3,7 +3,8 @@
 //! Owns what a router does around a `Line`: it hands requests to dynos, watches the clock, and answers. Must not decide
 //! who gets a dyno: that is the line's, and every answer of the line is checked by a `RequestAudit`.
 
-use crate::world::{Happening, World};
+use std::collections::BTreeMap;
+use std::time::Duration;
 
 use grid::check::{RequestAudit, RequestNumber};
 use grid::name::{AppName, DynoKey, NodeId};
@@ -11,8 +12,7 @@ use grid::protocol::{CrashCause, Refusal, Route, RouteTarget};
 use grid::routing::{Arrival, Claim, Handover, Line, RouteEpoch, RouteSwap, Ticket, WaitStatus};
 use grid::time::Time;
 
-use std::collections::BTreeMap;
-use std::time::Duration;
+use crate::world::{Happening, World};
 
 /// How long a guest may go on after its client hung up, as in the router.
 const HANGUP_GRACE: Duration = Duration::from_secs(1);

@@ -26,20 +26,22 @@
 //! rest                                fails unless what should run does, and nothing else
 //! ```
 
-use crate::node::{Behaviour, Boot, Ending, SimNode};
-use crate::requests::RequestKind;
-use crate::rng::Rng;
-use crate::world::{Faults, World};
+use std::collections::BTreeMap;
+use std::str::FromStr;
+use std::sync::Arc;
+use std::time::Duration;
+
 use grid::desired::{
     AppSettings, Fact, IdleSetting, Limits, ProcessKind, ProcessSpec, Release, RestartTarget,
 };
 use grid::name::{AppName, DynoId, Hostname, NodeId, ProcessType, SlugId};
 use grid::plan::{Policy, RELEASES_KEPT};
 use grid::protocol::{CrashCause, Heartbeats};
-use std::collections::BTreeMap;
-use std::str::FromStr;
-use std::sync::Arc;
-use std::time::Duration;
+
+use crate::node::{Behaviour, Boot, Ending, SimNode};
+use crate::requests::RequestKind;
+use crate::rng::Rng;
+use crate::world::{Faults, World};
 
 const MIB: u64 = 1024 * 1024;
 /// What a guest takes for a request if its script does not say.

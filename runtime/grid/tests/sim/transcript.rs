@@ -2,15 +2,16 @@
 //!
 //! Owns the format of golden files. Must not know who writes a line.
 
+use std::collections::BTreeSet;
+use std::fmt::Write;
+use std::time::Duration;
+
 use grid::desired::{Fact, Limits};
 use grid::lifecycle;
 use grid::observed::DynoChange;
 use grid::plan::PlanNote;
 use grid::protocol::{Route, RouteTarget, Step};
 use grid::time::Time;
-use std::collections::BTreeSet;
-use std::fmt::Write;
-use std::time::Duration;
 
 /// The lines of a run.
 #[derive(Default)]

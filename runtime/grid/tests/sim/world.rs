@@ -2,10 +2,9 @@
 //!
 //! Owns time and the order of events. Must not decide anything that the planner decides.
 
-use crate::node::{Behaviour, Later, SimNode};
-use crate::requests::{RequestEvent, SimRouter};
-use crate::rng::Rng;
-use crate::transcript::Transcript;
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
 use grid::check::{self, CheckDepth};
 use grid::desired::{DesiredState, Fact};
 use grid::name::{AppName, DynoId, DynoKey, NodeId, SlugId};
@@ -13,8 +12,11 @@ use grid::observed::ObservedState;
 use grid::plan::{PlanNote, Policy, place_one_off};
 use grid::protocol::{Heartbeats, Report, Route, RouteTarget, Step};
 use grid::time::Time;
-use std::collections::{BTreeMap, BTreeSet};
-use std::time::Duration;
+
+use crate::node::{Behaviour, Later, SimNode};
+use crate::requests::{RequestEvent, SimRouter};
+use crate::rng::Rng;
+use crate::transcript::Transcript;
 
 /// Something that will happen.
 pub(crate) enum Happening {

@@ -43,7 +43,7 @@ struct OneOffSignals {
 }
 
 /// A program that is about to start.
-struct OneOffStart {
+struct PreparedOneOff {
     node: NodeId,
     key: DynoKey,
     release: Arc<Release>,
@@ -80,7 +80,7 @@ impl OneOffRunner {
         } = wanted;
         let release = with_memory(release, &program, memory_bytes);
         let command = dyno_command(program);
-        self.start(OneOffStart {
+        self.start(PreparedOneOff {
             node,
             key,
             release,
@@ -143,7 +143,7 @@ impl OneOffRunner {
             process: ProcessType::release(),
             args: Vec::new(),
         };
-        self.start(OneOffStart {
+        self.start(PreparedOneOff {
             node,
             key,
             release,
@@ -153,7 +153,7 @@ impl OneOffRunner {
         });
     }
 
-    fn start(&mut self, start: OneOffStart) {
+    fn start(&mut self, start: PreparedOneOff) {
         let signals = OneOffSignals {
             drain: CancellationToken::new(),
             stop: CancellationToken::new(),
@@ -209,7 +209,7 @@ fn with_memory(release: Arc<Release>, program: &OneOffProgram, memory_bytes: u64
 /// Runs a program to its end, and reports its start and its end.
 async fn run_and_report(
     fleet: Fleet,
-    start: OneOffStart,
+    start: PreparedOneOff,
     reports: mpsc::UnboundedSender<Report>,
     signals: OneOffSignals,
 ) -> DynoKey {

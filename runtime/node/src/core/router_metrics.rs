@@ -8,7 +8,7 @@ use prometheus_client::metrics::counter::{ConstCounter, Counter};
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::registry::Registry;
-use router::{Load, Router, Stats};
+use router::{Load, Router, RouterStatistics};
 
 /// The label of a number of requests: the class of the status, such as `2xx`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -24,7 +24,7 @@ struct CodeLabel {
 
 /// Registers the present values of the router's metrics.
 pub(crate) fn register_router_metrics(router: &Router<LocalDyno>, registry: &mut Registry) {
-    let stats = router.stats();
+    let stats = router.statistics();
     register_requests(&stats, registry);
     let loads = router.loads();
     let sum =
@@ -62,7 +62,7 @@ pub(crate) fn register_router_metrics(router: &Router<LocalDyno>, registry: &mut
 }
 
 /// Registers the counters. The registry adds `_total` to their names.
-fn register_requests(stats: &Stats, registry: &mut Registry) {
+fn register_requests(stats: &RouterStatistics, registry: &mut Registry) {
     let requests: Family<StatusClassLabel, Counter> = Family::default();
     for (class, count) in (1..).zip(stats.statuses) {
         let status = format!("{class}xx");

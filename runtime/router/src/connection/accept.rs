@@ -1,125 +1,134 @@
 //! Accepting connections.
 //!
-//! Owns the sockets, the caps on connections, and the graceful close. Must not know HTTP.
+//! Owns the listening sockets, the limits for the number of connections, and the graceful close. Must not know HTTP.
 
-use crate::connection::http1;
-use crate::limits::{FORCED_FLUSH, UNSENT_MAX};
-use crate::router::Router;
-use crate::shared::connection_state::Peer;
-use exchange::DynoHandle;
-use socket2::SockRef;
 use std::collections::HashMap;
 use std::io;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
+
+use exchange::DynoHandle;
+use grid::protocol::Refusal;
+use parking_lot::Mutex;
+use socket2::SockRef;
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::oneshot;
 use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::timeout;
 
-/// How long accepting rests when the machine has run out of something, such as descriptors.
-const ACCEPT_REST: Duration = Duration::from_millis(100);
+use crate::connection::serve_connection::serve_connection;
+use crate::limits::{FORCED_FLUSH, UNSENT_MAX};
+use crate::request::routing_table::Routes;
+use crate::shared::connection_state::Peer;
+use crate::shared::router_shared::RouterShared;
 
-/// A listening socket and its connections. To drop it closes all of them without grace.
+/// How long accepting pauses when the machine has run out of a resource, such as file descriptors.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// Connections that the kernel keeps until they are accepted. The kernel reduces this to `net.core.somaxconn`, 4,096 by
+/// default. With the usual 128, some clients of a burst would have to try again a second later.
+const BACKLOG: u32 = 4_096;
+
+/// A listening socket and its connections. Dropping it closes all of them without grace.
 #[derive(Debug)]
-pub struct Server {
+pub struct RouterServer {
     address: SocketAddr,
     /// Carries the grace time.
     stop: oneshot::Sender<Duration>,
-    task: JoinHandle<Closed>,
+    task: JoinHandle<ServerClose>,
 }
 
 /// How a server closed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Closed {
+pub enum ServerClose {
     /// Every request was finished.
     Finished,
-    /// The grace time was over first: this many connections were cut (H24).
+    /// The grace time ended first: this many connections were cut (H24).
     Forced(usize),
 }
 
-/// Connections that the kernel keeps until they are accepted; it cuts this to `net.core.somaxconn`, 4,096 by
-/// default. With the 128 that is usual, a burst of new clients has some of them try again a second later.
-const BACKLOG: u32 = 4_096;
-
-/// A listening socket, for a runtime's thread to make.
+/// Opens a listening socket. To be called on a thread of the runtime.
 ///
 /// # Errors
-/// If the address is taken, or not this machine's.
+/// If the address is in use, or is no address of this machine.
 pub fn bind(address: SocketAddr) -> io::Result<TcpListener> {
     let socket = match address {
         SocketAddr::V4(_) => TcpSocket::new_v4()?,
         SocketAddr::V6(_) => TcpSocket::new_v6()?,
     };
-    // Connections of a server before this one may still be closing.
+    // Connections of an earlier server may still be closing.
     socket.set_reuseaddr(true)?;
     socket.bind(address)?;
     socket.listen(BACKLOG)
 }
 
-impl<D: DynoHandle> Router<D> {
-    /// Accepts connections from `listener`: HTTP/1.1, and HTTP/2 by prior knowledge, in clear.
-    ///
-    /// # Errors
-    /// If the socket has no address.
-    pub fn listen(&self, listener: TcpListener) -> io::Result<Server> {
+impl RouterServer {
+    /// Starts to accept connections from `listener`.
+    pub(crate) fn start<D: DynoHandle>(
+        routes: Arc<Routes<D>>,
+        router: Arc<RouterShared>,
+        listener: TcpListener,
+    ) -> io::Result<RouterServer> {
         let address = listener.local_addr()?;
         let (stop, stopped) = oneshot::channel();
-        let accepting = Accepting {
-            router: self.clone(),
+        let acceptor = Acceptor {
+            routes,
+            router,
             listener,
             port: address.port(),
-            clients: Clients::default(),
+            clients: ClientCounts::default(),
             connections: JoinSet::new(),
         };
-        let task = tokio::spawn(accepting.run(stopped));
-        Ok(Server {
+        let task = tokio::spawn(acceptor.run(stopped));
+        Ok(RouterServer {
             address,
             stop,
             task,
         })
     }
-}
 
-impl Server {
-    /// Where it listens.
+    /// The address of the listening socket.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// Stops accepting, lets requests finish for `grace`, and ends the rest with H24. The router is closed for
-    /// good then, its other listeners' connections as well. [`Router::force`] ends the grace time early.
-    pub async fn close(self, grace: Duration) -> Closed {
-        // If the task is gone already, so are its connections.
+    /// Stops accepting, lets requests finish for `grace`, and ends the rest with H24.
+    ///
+    /// The router is closed for good then, the connections of its other listeners included.
+    /// [`Router::force`](crate::Router::force) ends the grace time early.
+    pub async fn close(self, grace: Duration) -> ServerClose {
+        // This fails only if the task is gone, and its connections with it.
         let _ = self.stop.send(grace);
-        self.task.await.unwrap_or(Closed::Forced(0))
+        self.task.await.unwrap_or(ServerClose::Forced(0))
     }
 }
 
-struct Accepting<D: DynoHandle> {
-    router: Router<D>,
+/// The accept loop.
+struct Acceptor<D: DynoHandle> {
+    routes: Arc<Routes<D>>,
+    router: Arc<RouterShared>,
     listener: TcpListener,
     port: u16,
-    clients: Clients,
+    clients: ClientCounts,
     connections: JoinSet<()>,
 }
 
-impl<D: DynoHandle> Accepting<D> {
-    async fn run(mut self, mut stopped: oneshot::Receiver<Duration>) -> Closed {
+impl<D: DynoHandle> Acceptor<D> {
+    async fn run(mut self, mut stopped: oneshot::Receiver<Duration>) -> ServerClose {
         loop {
             let accepted = tokio::select! {
                 grace = &mut stopped => match grace {
                     Ok(grace) => return self.close(grace).await,
-                    Err(_) => return Closed::Forced(self.connections.len()),
+                    Err(_) => return ServerClose::Forced(self.connections.len()),
                 },
                 accepted = self.listener.accept() => accepted,
             };
             match accepted {
                 Ok((stream, client)) => self.admit(stream, client),
-                Err(error) if is_exhaustion(&error) => tokio::time::sleep(ACCEPT_REST).await,
-                // That one connection failed before it was ours.
+                Err(error) if is_exhaustion(&error) => tokio::time::sleep(ACCEPT_PAUSE).await,
+                // One connection failed before it was accepted.
                 Err(_) => {}
             }
             while self.connections.try_join_next().is_some() {}
@@ -127,19 +136,21 @@ impl<D: DynoHandle> Accepting<D> {
     }
 
     fn admit(&mut self, stream: TcpStream, client: SocketAddr) {
-        let hub = &self.router.hub;
-        let limits = &hub.limits;
-        // All clients of a trusted proxy come from its one address: no bound of one client is meant for it.
-        let most = match hub.trusted.contains(client.ip()) {
+        let limits = &self.router.limits;
+        // All clients of a trusted proxy come from the proxy's address: the limit of one client does not apply to it.
+        let max = match self.router.trusted_proxies.contains(client.ip()) {
             true => limits.connections_max,
             false => limits.connections_per_client_max,
         };
-        let place = self.clients.enter(client.ip(), most);
-        let Some(place) = place.filter(|_| self.connections.len() < limits.connections_max) else {
-            hub.counters.connections_refused.fetch_add(1, Relaxed);
+        let counted = self.clients.add_connection(client.ip(), max);
+        let is_below_max = self.connections.len() < limits.connections_max;
+        let Some(counted) = counted.filter(|_| is_below_max) else {
+            let counters = &self.router.counters;
+            counters.connections_refused.fetch_add(1, Relaxed);
             return;
         };
-        // Answers are written whole; to wait for more would only delay them. A socket that refuses is dead.
+        // Responses are written as a whole: waiting for more bytes would only delay them. If these options cannot be set,
+        // the socket is dead.
         let _ = stream.set_nodelay(true);
         let _ = SockRef::from(&stream).set_tcp_notsent_lowat(UNSENT_MAX);
         let peer = Peer {
@@ -147,48 +158,51 @@ impl<D: DynoHandle> Accepting<D> {
             port: self.port,
             tls: false,
         };
-        let (routes, hub) = (self.router.routes.clone(), hub.clone());
+        let (routes, router) = (self.routes.clone(), self.router.clone());
         self.connections.spawn(async move {
-            let _place = place;
-            http1::run(routes, hub, stream, peer, reset).await;
+            let _counted = counted;
+            serve_connection(routes, router, stream, peer, reset_on_close).await;
         });
     }
 
-    async fn close(self, grace: Duration) -> Closed {
-        let Accepting {
+    async fn close(self, grace: Duration) -> ServerClose {
+        let Acceptor {
+            routes,
             router,
             listener,
             mut connections,
             ..
         } = self;
         drop(listener);
-        router.hub.close();
-        let all_gone = async { while connections.join_next().await.is_some() {} };
-        let finished = tokio::select! {
+        router.close();
+        let all_closed = async { while connections.join_next().await.is_some() {} };
+        let is_finished = tokio::select! {
             biased;
-            () = all_gone => true,
+            () = all_closed => true,
             () = tokio::time::sleep(grace) => false,
-            () = router.hub.forced() => false,
+            () = router.wait_until_forced() => false,
         };
-        let (left, early) = (connections.len(), router.hub.is_forced());
-        // Without clients too: a call that nobody waits for is ended.
+        let (remaining, is_early) = (connections.len(), router.is_forced());
+        // Also without connections: a call whose client has left is ended.
+        routes.refuse_all(Refusal::ForcedClose);
         router.force();
-        if finished && !early {
-            return Closed::Finished;
+        if is_finished && !is_early {
+            return ServerClose::Finished;
         }
-        let all_gone = async { while connections.join_next().await.is_some() {} };
-        let _ = timeout(FORCED_FLUSH, all_gone).await;
+        let all_closed = async { while connections.join_next().await.is_some() {} };
+        let _ = timeout(FORCED_FLUSH, all_closed).await;
         connections.shutdown().await;
-        Closed::Forced(left)
+        ServerClose::Forced(remaining)
     }
 }
 
 /// Makes the end of a stream a reset.
-fn reset(stream: &TcpStream) {
-    // If it fails the connection is gone already.
+fn reset_on_close(stream: &TcpStream) {
+    // This fails only if the connection is gone already.
     let _ = stream.set_zero_linger();
 }
 
+/// Whether accepting failed for want of a resource, rather than because of one connection.
 fn is_exhaustion(error: &io::Error) -> bool {
     !matches!(
         error.kind(),
@@ -199,39 +213,36 @@ fn is_exhaustion(error: &io::Error) -> bool {
     )
 }
 
-/// How many connections each client has. Touched when one opens or closes, not by requests.
+/// How many connections each client has. Locked when a connection opens or closes, not by requests.
 #[derive(Clone, Debug, Default)]
-struct Clients(Arc<Mutex<HashMap<IpAddr, usize>>>);
+struct ClientCounts(Arc<Mutex<HashMap<IpAddr, usize>>>);
 
-/// One connection's place among its client's.
-struct Place {
-    clients: Clients,
+/// Counts one connection of a client while it lives.
+struct CountedConnection {
+    clients: ClientCounts,
     client: IpAddr,
 }
 
-impl Clients {
-    fn enter(&self, client: IpAddr, max: usize) -> Option<Place> {
-        let client = network(client);
-        let mut counts = self.lock();
+impl ClientCounts {
+    /// Counts a connection, unless the client has `max` already.
+    fn add_connection(&self, client: IpAddr, max: usize) -> Option<CountedConnection> {
+        let client = client_network(client);
+        let mut counts = self.0.lock();
         let count = counts.entry(client).or_default();
         if *count >= max {
             return None;
         }
         *count += 1;
-        Some(Place {
+        Some(CountedConnection {
             clients: self.clone(),
             client,
         })
     }
-
-    fn lock(&self) -> MutexGuard<'_, HashMap<IpAddr, usize>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
 }
 
-impl Drop for Place {
+impl Drop for CountedConnection {
     fn drop(&mut self) {
-        let mut counts = self.clients.lock();
+        let mut counts = self.clients.0.lock();
         if let Some(count) = counts.get_mut(&self.client) {
             *count -= 1;
             if *count == 0 {
@@ -241,9 +252,8 @@ impl Drop for Place {
     }
 }
 
-/// Who counts as one client: an IPv4 address, or an IPv6 network of 64 bits, which is the least that one
-/// subscriber is given.
-fn network(client: IpAddr) -> IpAddr {
+/// What counts as one client: an IPv4 address, or an IPv6 network of 64 bits, the smallest that a subscriber is given.
+fn client_network(client: IpAddr) -> IpAddr {
     match client.to_canonical() {
         IpAddr::V6(address) => {
             let bits = u128::from(address) >> 64 << 64;

@@ -1,13 +1,13 @@
 //! The extensions of a chunk's size in an HTTP/1 body (RFC 9112, 7.1.1).
 //!
 //! Owns their grammar: `*( BWS ";" BWS token [ BWS "=" BWS ( token / quoted-string ) ] )`. Must not know what an
-//! extension means; nobody after this looks at one.
+//! extension means: no later code reads extensions.
 
-/// Whether all of `text`, which follows the digits of a size, is extensions.
-pub(crate) fn is_valid(text: &[u8]) -> bool {
+/// Whether `text`, which follows the digits of a size, is a list of extensions.
+pub(crate) fn is_valid_extension_list(text: &[u8]) -> bool {
     let mut rest = text;
     while !rest.is_empty() {
-        let Some(after) = read_one(rest) else {
+        let Some(after) = skip_extension(rest) else {
             return false;
         };
         rest = after;
@@ -15,16 +15,16 @@ pub(crate) fn is_valid(text: &[u8]) -> bool {
     true
 }
 
-/// What follows the first extension.
-fn read_one(text: &[u8]) -> Option<&[u8]> {
+/// The text after the first extension; `None` if there is no valid one.
+fn skip_extension(text: &[u8]) -> Option<&[u8]> {
     let name = skip_blanks(skip_blanks(text).strip_prefix(b";")?);
-    let rest = read_token(name)?;
+    let rest = skip_token(name)?;
     let Some(value) = skip_blanks(rest).strip_prefix(b"=") else {
         return Some(rest);
     };
     match skip_blanks(value) {
-        [b'"', quoted @ ..] => read_quoted(quoted),
-        value => read_token(value),
+        [b'"', quoted @ ..] => skip_quoted(quoted),
+        value => skip_token(value),
     }
 }
 
@@ -33,13 +33,13 @@ fn skip_blanks(text: &[u8]) -> &[u8] {
     &text[blanks.count()..]
 }
 
-fn read_token(text: &[u8]) -> Option<&[u8]> {
+fn skip_token(text: &[u8]) -> Option<&[u8]> {
     let token = text.iter().take_while(|byte| is_token(**byte)).count();
     (token > 0).then(|| &text[token..])
 }
 
-/// What follows the closing quote of a quoted-string (RFC 9110, 5.6.4).
-fn read_quoted(text: &[u8]) -> Option<&[u8]> {
+/// The text after the closing quote of a quoted-string (RFC 9110, 5.6.4).
+fn skip_quoted(text: &[u8]) -> Option<&[u8]> {
     let mut rest = text;
     loop {
         rest = match rest {
@@ -75,7 +75,7 @@ mod tests {
             ";ieof",
             "\t;\ta\t=\tb",
         ] {
-            assert!(is_valid(good.as_bytes()), "{good:?}");
+            assert!(is_valid_extension_list(good.as_bytes()), "{good:?}");
         }
         for bad in [
             ";",
@@ -94,7 +94,7 @@ mod tests {
             ";a\x7f",
             ";a=\"\\",
         ] {
-            assert!(!is_valid(bad.as_bytes()), "{bad:?}");
+            assert!(!is_valid_extension_list(bad.as_bytes()), "{bad:?}");
         }
     }
 }

@@ -1,155 +1,127 @@
 //! The byte stream of a connection, between the socket and the HTTP layer.
 //!
-//! Owns the clocks of a silent or stalled client and the stopping of a stream that breaks the rules. Must not know
-//! requests or apps. A clock is set once and looked at when it rings, so a request costs none.
+//! Owns the time limits for a silent or stalled client, and stops a stream that breaks the rules. Must not know requests
+//! or apps. A timer is set once and its deadline moved, so a request costs no timer.
 
-use crate::connection::http1_guard::{Violation, Watch};
-use crate::connection::http2_guard::Frames;
-use crate::limits::{
-    HEAD_TIMEOUT, HEADER_BLOCK_MAX, KEEP_ALIVE_IDLE, LINGER_MAX, LINGER_TIME, SILENCE_TIMEOUT,
-};
-use crate::request::admission::Reject;
-use crate::shared::connection_state::Conn;
-use bytes::{Buf, Bytes, BytesMut};
 use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::Ordering::{Relaxed, SeqCst};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
+
+use bytes::{Buf, Bytes, BytesMut};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep};
 
-/// What the HTTP layer reads in place of a head that breaks the rules: a request that is refused in its turn, after the
-/// requests before it, with a page (see [`Conn::refused_head`]).
-const REFUSED: &[u8] = b"GET / HTTP/1.1\r\nhost: refused\r\n\r\n";
+use crate::connection::alarm::Alarm;
+use crate::connection::http1_guard::{Http1Guard, Http1Violation};
+use crate::connection::http2_guard::Http2Guard;
+use crate::limits::{
+    HEAD_TIMEOUT, HEADER_BLOCK_MAX, KEEP_ALIVE_IDLE, LINGER_MAX, LINGER_TIME, SILENCE_TIMEOUT,
+};
+use crate::shared::connection_state::ConnectionState;
+use crate::shared::rejection::Rejection;
 
-/// Pieces that are no longer than this together are written as one: to copy so few costs less than to have the kernel
-/// gather them.
+/// What the HTTP layer reads in place of a head that breaks the rules: a request that is answered with an error page,
+/// after the requests before it (see [`ConnectionState::rejected_head`]).
+const REJECTED_REQUEST: &[u8] = b"GET / HTTP/1.1\r\nhost: refused\r\n\r\n";
+
+/// Pieces that are together no longer than this are written as one (bytes): copying them costs less than having the
+/// kernel gather them.
 const JOINED_MAX: usize = 1024;
 
-/// Who looks at the bytes.
+/// Checks the bytes that are read.
 #[derive(Debug)]
-pub(crate) enum Guard {
-    Http1(Watch),
-    Http2(Frames),
+pub(crate) enum ProtocolGuard {
+    Http1(Http1Guard),
+    Http2(Http2Guard),
 }
 
-/// A clock that rings no earlier than due; later settings of the same hand cost nothing.
-#[derive(Debug, Default)]
-struct Alarm {
-    due: Option<Instant>,
-    sleep: Option<Pin<Box<Sleep>>>,
-    /// The sleep will wake the task.
-    set: bool,
-}
-
-impl Alarm {
-    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        let Some(due) = self.due else {
-            return Poll::Pending;
-        };
-        let sleep = self
-            .sleep
-            .get_or_insert_with(|| Box::pin(tokio::time::sleep_until(due)));
-        if self.set && !sleep.is_elapsed() && sleep.deadline() <= due {
-            return Poll::Pending;
-        }
-        if Instant::now() >= due {
-            return Poll::Ready(());
-        }
-        if sleep.deadline() != due {
-            sleep.as_mut().reset(due);
-        }
-        self.set = sleep.as_mut().poll(cx).is_pending();
-        if self.set {
-            Poll::Pending
-        } else {
-            Poll::Ready(())
-        }
-    }
-}
-
-/// What a connection is doing as far as reading goes.
+/// Why nothing is read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Pause {
-    /// Nothing has come yet.
+enum ReadPause {
+    /// Nothing has arrived yet.
     Fresh,
-    /// Within a head; with the count of requests, so that each head has its own time.
+    /// Within a head. With the number of requests, so that each head has its own time limit.
     Head(u64),
-    /// Between requests, or within one, which has clocks of its own: only looked at now and then.
+    /// Between requests, or within a request, which has time limits of its own.
     Between,
 }
 
-/// A head would break the rules: but a request before it asks to switch protocols, and if it may, this is no head.
+/// Bytes that would be a head which breaks the rules, behind a request that asks to switch protocols. If the switch
+/// happens, these bytes are no head.
 #[derive(Clone, Copy, Debug)]
-struct Doubt {
-    /// The request that asks.
+struct DoubtfulHead {
+    /// Number of the request that asks to switch.
     upgrade: u64,
     /// The head's own number.
     number: u64,
-    reject: Reject,
+    rejection: Rejection,
 }
 
 #[derive(Debug)]
-pub(crate) struct Wire<S> {
+pub(crate) struct GuardedIo<S> {
     io: S,
-    conn: Arc<Conn>,
-    guard: Guard,
-    /// Bytes that were read to tell the protocol.
+    connection: Arc<ConnectionState>,
+    guard: ProtocolGuard,
+    /// Bytes that were read to detect the protocol.
     replay: Bytes,
-    /// A head that is not complete yet. The HTTP layer sees whole heads only, so that one that breaks the rules can be
-    /// replaced.
-    held: BytesMut,
-    /// What the HTTP layer reads before anything else.
+    /// A head that is not complete yet. The HTTP layer sees complete heads only, so that a head which breaks the rules can
+    /// be replaced.
+    partial_head: BytesMut,
+    /// Checked bytes that the HTTP layer reads next.
     checked: Bytes,
     /// Nothing is read any more.
-    ended: bool,
-    /// A head broke the rules.
-    refused: bool,
+    is_ended: bool,
+    /// A head was rejected.
+    is_rejected: bool,
     /// What may be a head that breaks the rules.
-    doubt: Option<Doubt>,
-    /// The interim responses that are being written.
+    doubtful_head: Option<DoubtfulHead>,
+    /// Interim responses that are being written.
     interim: Bytes,
     /// The HTTP layer has written all that it had.
-    flushed: bool,
-    pause: Option<Pause>,
+    is_flushed: bool,
+    pause: Option<ReadPause>,
     read_alarm: Alarm,
     write_alarm: Alarm,
     linger: Option<(Pin<Box<Sleep>>, usize)>,
-    /// How to make the end of the stream look like no end.
-    on_broken: fn(&S),
+    /// Makes the end of the stream a reset.
+    reset: fn(&S),
 }
 
-impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
+impl<S: AsyncRead + AsyncWrite + Unpin> GuardedIo<S> {
     pub(crate) fn new(
         io: S,
-        conn: Arc<Conn>,
-        guard: Guard,
+        connection: Arc<ConnectionState>,
+        guard: ProtocolGuard,
         replay: Bytes,
-        on_broken: fn(&S),
+        reset: fn(&S),
     ) -> Self {
-        Wire {
+        GuardedIo {
             io,
-            conn,
+            connection,
             guard,
             replay,
-            held: BytesMut::new(),
+            partial_head: BytesMut::new(),
             checked: Bytes::new(),
-            ended: false,
-            refused: false,
-            doubt: None,
+            is_ended: false,
+            is_rejected: false,
+            doubtful_head: None,
             interim: Bytes::new(),
-            flushed: true,
+            is_flushed: true,
             pause: None,
             read_alarm: Alarm::default(),
             write_alarm: Alarm::default(),
             linger: None,
-            on_broken,
+            reset,
         }
     }
 
-    fn poll_fill(&mut self, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+    fn poll_read_io(
+        &mut self,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
         if self.replay.has_remaining() {
             let size = self.replay.len().min(buf.remaining());
             buf.put_slice(&self.replay.split_to(size));
@@ -158,136 +130,143 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
         Pin::new(&mut self.io).poll_read(cx, buf)
     }
 
-    /// Looks at what was read, which is the end if it is nothing; what breaks the rules does not pass.
-    fn inspect(&mut self, buf: &mut ReadBuf<'_>, before: usize) -> io::Result<()> {
-        if self.conn.tunnelled.load(Relaxed) {
-            if !self.held.is_empty() {
-                self.held.extend_from_slice(&buf.filled()[before..]);
+    /// Checks what was read; nothing read is the end of the stream. Bytes that break the rules do not pass.
+    fn check_read(&mut self, buf: &mut ReadBuf<'_>, before: usize) -> io::Result<()> {
+        if self.connection.is_tunnel() {
+            if !self.partial_head.is_empty() {
+                self.partial_head.extend_from_slice(&buf.filled()[before..]);
                 buf.set_filled(before);
-                self.release_held(buf);
+                self.release_partial_head(buf);
             }
             return Ok(());
         }
-        if self.doubt.is_some() {
-            self.held.extend_from_slice(&buf.filled()[before..]);
+        if self.doubtful_head.is_some() {
+            self.partial_head.extend_from_slice(&buf.filled()[before..]);
             buf.set_filled(before);
             return Ok(());
         }
-        let watch = match &mut self.guard {
-            Guard::Http1(watch) => watch,
-            Guard::Http2(frames) => {
-                return frames.feed(&buf.filled()[before..]).map_err(|_| {
-                    io::Error::new(io::ErrorKind::InvalidData, "too many idle frames")
+        let guard = match &mut self.guard {
+            ProtocolGuard::Http1(guard) => guard,
+            ProtocolGuard::Http2(guard) => {
+                return guard.check(&buf.filled()[before..]).map_err(|_| {
+                    io::Error::new(io::ErrorKind::InvalidData, "too many control frames")
                 });
             }
         };
         if buf.filled().len() == before {
-            self.release_held(buf);
+            self.release_partial_head(buf);
             return Ok(());
         }
-        match watch.feed(&buf.filled()[before..]) {
+        match guard.check(&buf.filled()[before..]) {
             // Nearly every request.
-            Ok(whole) if self.held.is_empty() && before + whole == buf.filled().len() => {}
-            Ok(whole) => self.pass(buf, before, whole, true),
-            Err((whole, Violation::Head(reject))) => {
-                let (number, upgrade) = (watch.heads(), watch.last_upgrade());
-                self.pass(buf, before, whole, true);
+            Ok(whole) if self.partial_head.is_empty() && before + whole == buf.filled().len() => {}
+            Ok(whole) => self.pass_bytes(buf, before, whole, true),
+            Err((whole, Http1Violation::Head(rejection))) => {
+                let (number, upgrade) = (guard.head_count(), guard.last_upgrade());
+                self.pass_bytes(buf, before, whole, true);
                 match upgrade {
-                    None => self.refuse_head(buf, number, reject),
-                    Some(upgrade) => self.doubt(
+                    None => self.reject_head(buf, number, rejection),
+                    Some(upgrade) => self.doubt_head(
                         buf,
-                        Doubt {
+                        DoubtfulHead {
                             upgrade,
                             number,
-                            reject,
+                            rejection,
                         },
                     ),
                 }
             }
-            Err((whole, Violation::Body(cause))) => {
-                self.ended = true;
-                self.pass(buf, before, whole, false);
-                self.conn.note_violation(cause);
+            Err((whole, Http1Violation::Body(cause))) => {
+                self.is_ended = true;
+                self.pass_bytes(buf, before, whole, false);
+                self.connection.set_body_violation(cause);
             }
         }
         Ok(())
     }
 
-    /// Passes the first `whole` bytes of what was read, after a head that was held and is complete with them. Holds or
-    /// forgets the rest.
-    fn pass(&mut self, buf: &mut ReadBuf<'_>, before: usize, whole: usize, holds_rest: bool) {
+    /// Passes the first `whole` bytes of what was read, after the partial head that they complete, if any. Keeps the rest
+    /// as a partial head, or drops it.
+    fn pass_bytes(&mut self, buf: &mut ReadBuf<'_>, before: usize, whole: usize, keeps_rest: bool) {
         let end = before + whole;
-        let completes = whole > 0 && !self.held.is_empty();
+        let completes = whole > 0 && !self.partial_head.is_empty();
         if completes {
-            let mut checked = std::mem::take(&mut self.held);
+            let mut checked = std::mem::take(&mut self.partial_head);
             checked.extend_from_slice(&buf.filled()[before..end]);
             self.checked = checked.freeze();
         }
-        match holds_rest {
-            true => self.held.extend_from_slice(&buf.filled()[end..]),
-            false => self.held = BytesMut::new(),
+        match keeps_rest {
+            true => self.partial_head.extend_from_slice(&buf.filled()[end..]),
+            false => self.partial_head = BytesMut::new(),
         }
-        self.conn.note_held_head(match &self.guard {
-            Guard::Http1(watch) if !self.held.is_empty() => Some(watch.heads()),
+        self.connection.set_partial_head(match &self.guard {
+            ProtocolGuard::Http1(guard) if !self.partial_head.is_empty() => {
+                Some(guard.head_count())
+            }
             _ => None,
         });
         buf.set_filled(if completes { before } else { end });
         self.put_checked(buf);
     }
 
-    /// Passes what was held, whatever it is.
-    fn release_held(&mut self, buf: &mut ReadBuf<'_>) {
-        self.doubt = None;
-        self.checked = self.held.split().freeze();
-        self.conn.note_held_head(None);
+    /// Passes the partial head, whatever it is.
+    fn release_partial_head(&mut self, buf: &mut ReadBuf<'_>) {
+        self.doubtful_head = None;
+        self.checked = self.partial_head.split().freeze();
+        self.connection.set_partial_head(None);
         self.put_checked(buf);
     }
 
-    fn doubt(&mut self, buf: &mut ReadBuf<'_>, doubt: Doubt) {
-        self.doubt = Some(doubt);
-        self.conn.note_doubt();
-        self.settle_doubt(buf);
+    fn doubt_head(&mut self, buf: &mut ReadBuf<'_>, head: DoubtfulHead) {
+        self.doubtful_head = Some(head);
+        self.connection.wake_reader_after_request();
+        self.settle_doubtful_head(buf);
     }
 
-    /// Refuses what breaks the rules once the request that asked to switch protocols has ended without that.
-    fn settle_doubt(&mut self, buf: &mut ReadBuf<'_>) {
-        let Some(doubt) = self.doubt else {
+    /// Rejects the doubtful head if the request that asked to switch protocols has ended without a switch.
+    fn settle_doubtful_head(&mut self, buf: &mut ReadBuf<'_>) {
+        let Some(head) = self.doubtful_head else {
             return;
         };
-        // One at a time: it has ended if another has begun.
-        let later = self.conn.begun().saturating_sub(doubt.upgrade + 1);
-        if self.conn.begun() > doubt.upgrade && (later > 0 || !self.conn.is_active()) {
-            self.doubt = None;
-            self.refuse_head(buf, doubt.number, doubt.reject);
+        // Requests run one at a time: this one has ended if another has begun.
+        let later = self
+            .connection
+            .request_count()
+            .saturating_sub(head.upgrade + 1);
+        if self.connection.request_count() > head.upgrade
+            && (later > 0 || !self.connection.has_active_request())
+        {
+            self.doubtful_head = None;
+            self.reject_head(buf, head.number, head.rejection);
         }
     }
 
-    /// Before more is read: what of the held bytes is to be passed now, and whether that is all for now.
-    fn resume(&mut self, buf: &mut ReadBuf<'_>) -> Option<Poll<io::Result<()>>> {
+    /// Before more is read: passes bytes that were kept, if they may pass now. `Some`: this is the result of the read.
+    fn resume_read(&mut self, buf: &mut ReadBuf<'_>) -> Option<Poll<io::Result<()>>> {
         let before = buf.filled().len();
-        if self.conn.tunnelled.load(Relaxed) {
-            // It came before the answer that made this a tunnel.
-            self.release_held(buf);
+        if self.connection.is_tunnel() {
+            // The bytes came before the response that switched protocols.
+            self.release_partial_head(buf);
         } else {
-            self.settle_doubt(buf);
+            self.settle_doubtful_head(buf);
         }
         if buf.filled().len() > before {
             return Some(Poll::Ready(Ok(())));
         }
-        // The end of the request wakes the reader.
-        let is_full = self.doubt.is_some() && self.held.len() >= HEADER_BLOCK_MAX;
+        // Full: the end of the request wakes the reader.
+        let is_full = self.doubtful_head.is_some() && self.partial_head.len() >= HEADER_BLOCK_MAX;
         is_full.then_some(Poll::Pending)
     }
 
-    /// Has the HTTP layer read a request that is refused, after what it has yet to read.
-    fn refuse_head(&mut self, buf: &mut ReadBuf<'_>, number: u64, reject: Reject) {
-        self.held = BytesMut::new();
-        self.conn.note_held_head(None);
-        self.conn.refuse_head(number, reject);
-        self.ended = true;
-        self.refused = true;
+    /// Has the HTTP layer read a request that is rejected, after the bytes that it has yet to read.
+    fn reject_head(&mut self, buf: &mut ReadBuf<'_>, number: u64, rejection: Rejection) {
+        self.partial_head = BytesMut::new();
+        self.connection.set_partial_head(None);
+        self.connection.set_rejected_head(number, rejection);
+        self.is_ended = true;
+        self.is_rejected = true;
         let mut checked = BytesMut::from(&self.checked[..]);
-        checked.extend_from_slice(REFUSED);
+        checked.extend_from_slice(REJECTED_REQUEST);
         self.checked = checked.freeze();
         self.put_checked(buf);
     }
@@ -297,18 +276,17 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
         buf.put_slice(&self.checked.split_to(size));
     }
 
-    /// Writes the interim responses that there are: when all of the response before has been written, and before the
-    /// first byte of the next one.
+    /// Writes interim responses that wait: after all of the previous response, and before the first byte of the next.
     fn poll_interim(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        while self.flushed {
+        while self.is_flushed {
             if self.interim.is_empty() {
-                match self.conn.take_interim() {
+                match self.connection.take_interim() {
                     Some(interim) => self.interim = interim,
                     None => return Poll::Ready(Ok(())),
                 }
             }
             let result = Pin::new(&mut self.io).poll_write(cx, &self.interim);
-            let size = ready!(self.written(cx, result))?;
+            let size = ready!(self.check_write_timeout(cx, result))?;
             if size == 0 {
                 return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
             }
@@ -319,106 +297,106 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
 
     /// Before the HTTP layer writes.
     fn poll_begin_write(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        if !self.interim.is_empty() || self.conn.has_interim() {
+        if !self.interim.is_empty() || self.connection.has_interim() {
             ready!(self.poll_interim(cx))?;
         }
-        self.flushed = false;
-        self.conn.note_flushed(false);
+        self.is_flushed = false;
+        self.connection.set_flushed(false);
         Poll::Ready(Ok(()))
     }
 
     /// After the HTTP layer has written all that it had.
     fn poll_end_write(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.flushed = true;
-        self.conn.note_flushed(true);
-        match self.interim.is_empty() && !self.conn.has_interim() {
+        self.is_flushed = true;
+        self.connection.set_flushed(true);
+        match self.interim.is_empty() && !self.connection.has_interim() {
             true => Poll::Ready(Ok(())),
             false => self.poll_interim(cx),
         }
     }
 
-    /// Nothing came: is that for too long?
-    fn poll_silent(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        if self.conn.tunnelled.load(Relaxed) {
-            // A tunnel has a clock of its own.
+    /// Ready when nothing has arrived for too long.
+    fn poll_read_timeout(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if self.connection.is_tunnel() {
+            // A tunnel has a time limit of its own.
             return Poll::Pending;
         }
         let in_head = match &self.guard {
-            Guard::Http1(watch) => watch.in_head(),
-            Guard::Http2(frames) => frames.in_head(),
+            ProtocolGuard::Http1(guard) => guard.in_head(),
+            ProtocolGuard::Http2(guard) => guard.in_head(),
         };
-        let is_h2 = matches!(self.guard, Guard::Http2(_));
-        let active = self.conn.is_active();
-        let pause = match self.conn.begun() {
-            // An HTTP/1 head behind a request under way is not read on before that is answered.
-            begun if in_head && (is_h2 || !active) => Pause::Head(begun),
-            0 if !is_h2 && !active => Pause::Fresh,
-            _ => Pause::Between,
+        let is_http2 = matches!(self.guard, ProtocolGuard::Http2(_));
+        let has_request = self.connection.has_active_request();
+        let pause = match self.connection.request_count() {
+            // An HTTP/1 head behind a running request is not read on before that request is answered.
+            count if in_head && (is_http2 || !has_request) => ReadPause::Head(count),
+            0 if !is_http2 && !has_request => ReadPause::Fresh,
+            _ => ReadPause::Between,
         };
         if self.pause != Some(pause) {
             self.pause = Some(pause);
             let span = match pause {
-                Pause::Fresh | Pause::Head(_) => HEAD_TIMEOUT,
-                Pause::Between => KEEP_ALIVE_IDLE,
+                ReadPause::Fresh | ReadPause::Head(_) => HEAD_TIMEOUT,
+                ReadPause::Between => KEEP_ALIVE_IDLE,
             };
-            self.read_alarm.due = Some(Instant::now() + span);
+            self.read_alarm.deadline = Some(Instant::now() + span);
         }
         loop {
             ready!(self.read_alarm.poll(cx));
-            if pause != Pause::Between {
+            if pause != ReadPause::Between {
                 return Poll::Ready(());
             }
-            // The HTTP layer does not read when a request ends, so the pause may be younger than the clock.
+            // The HTTP layer does not read when a request ends, so the pause may have begun after the alarm was set.
             let now = Instant::now();
-            let since = if self.conn.is_active() {
+            let since = if self.connection.has_active_request() {
                 now
             } else {
-                self.conn.idle_since()
+                self.connection.idle_since()
             };
             if now >= since + KEEP_ALIVE_IDLE {
                 return Poll::Ready(());
             }
-            self.read_alarm.due = Some(since + KEEP_ALIVE_IDLE);
+            self.read_alarm.deadline = Some(since + KEEP_ALIVE_IDLE);
         }
     }
 
-    /// After a write: has the client taken nothing for too long?
-    fn written<T>(
+    /// Passes on the result of a write; an error if the client has taken nothing for too long.
+    fn check_write_timeout<T>(
         &mut self,
         cx: &mut Context<'_>,
         result: Poll<io::Result<T>>,
     ) -> Poll<io::Result<T>> {
         if result.is_ready() {
-            self.write_alarm.due = None;
+            self.write_alarm.deadline = None;
             return result;
         }
-        if !self.conn.stalled.load(Relaxed) {
+        if !self.connection.is_stalled() {
             let due = || Instant::now() + SILENCE_TIMEOUT;
-            self.write_alarm.due.get_or_insert_with(due);
+            self.write_alarm.deadline.get_or_insert_with(due);
             ready!(self.write_alarm.poll(cx));
         }
-        self.conn.mark(&self.conn.stalled);
+        self.connection.mark_stalled();
         Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
     }
 
     fn count_written(&mut self, result: &Poll<io::Result<usize>>) {
-        if let (Guard::Http2(frames), Poll::Ready(Ok(size))) = (&mut self.guard, result) {
-            frames.wrote(*size);
+        if let (ProtocolGuard::Http2(guard), Poll::Ready(Ok(size))) = (&mut self.guard, result) {
+            guard.count_written(*size);
         }
     }
 
-    /// Reads and forgets what the client still sends, for a while: to close with unread input would reset the
-    /// connection, and the client might never see the answer.
+    /// Reads and discards what the client still sends, for a while: closing with unread input would reset the connection,
+    /// and the client might never see the response.
     fn poll_linger(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        let (alarm, left) = self
+        let (timer, remaining) = self
             .linger
             .get_or_insert_with(|| (sleep_for(LINGER_TIME), LINGER_MAX));
-        let mut waste = [0; 4096];
-        while *left > 0 && alarm.as_mut().poll(cx).is_pending() {
-            let mut buf = ReadBuf::new(&mut waste);
+        let mut discarded = [0; 4096];
+        while *remaining > 0 && timer.as_mut().poll(cx).is_pending() {
+            let mut buf = ReadBuf::new(&mut discarded);
             match ready!(Pin::new(&mut self.io).poll_read(cx, &mut buf)) {
                 Ok(()) if !buf.filled().is_empty() => {
-                    *left = left.saturating_sub(buf.filled().len());
+                    *remaining = remaining.saturating_sub(buf.filled().len());
                 }
                 _ => break,
             }
@@ -427,8 +405,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
     }
 }
 
-/// All pieces in one, if they fit.
-fn joined<'a>(bufs: &[IoSlice<'_>], room: &'a mut [u8; JOINED_MAX]) -> Option<&'a [u8]> {
+/// All pieces in one, if they fit into `room`.
+fn join_pieces<'a>(bufs: &[IoSlice<'_>], room: &'a mut [u8; JOINED_MAX]) -> Option<&'a [u8]> {
     let mut size = 0;
     for piece in bufs {
         room.get_mut(size..size + piece.len())?
@@ -442,7 +420,7 @@ fn sleep_for(span: Duration) -> Pin<Box<Sleep>> {
     Box::pin(tokio::time::sleep_until(Instant::now() + span))
 }
 
-impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for Wire<S> {
+impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for GuardedIo<S> {
     fn poll_read(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -453,37 +431,37 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for Wire<S> {
             me.put_checked(buf);
             return Poll::Ready(Ok(()));
         }
-        if me.refused {
-            // The answer closes the connection. To show the end now would have the HTTP layer close it first.
+        if me.is_rejected {
+            // The response closes the connection. If the end of the stream showed now, the HTTP layer would close first.
             return Poll::Pending;
         }
-        if me.ended {
+        if me.is_ended {
             return Poll::Ready(Ok(()));
         }
-        if !me.held.is_empty()
-            && let Some(resumed) = me.resume(buf)
+        if !me.partial_head.is_empty()
+            && let Some(resumed) = me.resume_read(buf)
         {
             return resumed;
         }
         let before = buf.filled().len();
-        while let Poll::Ready(result) = me.poll_fill(cx, buf) {
+        while let Poll::Ready(result) = me.poll_read_io(cx, buf) {
             result?;
-            me.pause = me.pause.filter(|pause| matches!(pause, Pause::Head(_)));
+            me.pause = me.pause.filter(|pause| matches!(pause, ReadPause::Head(_)));
             let is_end = buf.filled().len() == before;
-            me.inspect(buf, before)?;
-            if is_end || me.ended || buf.filled().len() > before {
+            me.check_read(buf, before)?;
+            if is_end || me.is_ended || buf.filled().len() > before {
                 return Poll::Ready(Ok(()));
             }
-            // All of it is held.
+            // All of it belongs to a partial head.
         }
-        ready!(me.poll_silent(cx));
-        // The end of the stream, as if the client had closed it.
-        me.ended = true;
+        ready!(me.poll_read_timeout(cx));
+        // To the HTTP layer, the client has closed the stream.
+        me.is_ended = true;
         Poll::Ready(Ok(()))
     }
 }
 
-impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Wire<S> {
+impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for GuardedIo<S> {
     fn poll_write(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -493,7 +471,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Wire<S> {
         ready!(me.poll_begin_write(cx))?;
         let result = Pin::new(&mut me.io).poll_write(cx, buf);
         me.count_written(&result);
-        me.written(cx, result)
+        me.check_write_timeout(cx, result)
     }
 
     fn poll_write_vectored(
@@ -504,12 +482,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Wire<S> {
         let me = self.get_mut();
         ready!(me.poll_begin_write(cx))?;
         let mut room = [0; JOINED_MAX];
-        let result = match joined(bufs, &mut room) {
+        let result = match join_pieces(bufs, &mut room) {
             Some(joined) => Pin::new(&mut me.io).poll_write(cx, joined),
             None => Pin::new(&mut me.io).poll_write_vectored(cx, bufs),
         };
         me.count_written(&result);
-        me.written(cx, result)
+        me.check_write_timeout(cx, result)
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -520,34 +498,34 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Wire<S> {
         let me = self.get_mut();
         ready!(me.poll_end_write(cx))?;
         let result = Pin::new(&mut me.io).poll_flush(cx);
-        // A flush says nothing of progress unless it fails to make any.
+        // Only a flush that is not ready tells that there is no progress.
         if result.is_ready() {
             return result;
         }
-        me.written(cx, result)
+        me.check_write_timeout(cx, result)
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let me = self.get_mut();
         if me.linger.is_none() {
             let result = Pin::new(&mut me.io).poll_shutdown(cx);
-            ready!(me.written(cx, result))?;
+            ready!(me.check_write_timeout(cx, result))?;
         }
-        let unread = match &me.guard {
-            Guard::Http1(watch) => watch.is_mid_message(),
-            Guard::Http2(_) => false,
+        let has_unread_input = match &me.guard {
+            ProtocolGuard::Http1(guard) => guard.is_mid_message(),
+            ProtocolGuard::Http2(_) => false,
         };
-        if unread {
+        if has_unread_input {
             ready!(me.poll_linger(cx));
         }
         Poll::Ready(Ok(()))
     }
 }
 
-impl<S> Drop for Wire<S> {
+impl<S> Drop for GuardedIo<S> {
     fn drop(&mut self) {
-        if self.conn.broken.load(SeqCst) {
-            (self.on_broken)(&self.io);
+        if self.connection.must_reset() {
+            (self.reset)(&self.io);
         }
     }
 }

@@ -1,55 +1,58 @@
-//! One log line a request.
+//! The access log: one line for each request.
 //!
-//! Owns the line's fields and how they are written, so that nothing a client sends can forge a field or a line.
-//! Must not know where lines go.
+//! Owns the fields of a line and their form, so that nothing a client sends can forge a field or a line. Must not know
+//! where lines go.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
 
 use grid::name::{AppName, DynoId};
 use grid::protocol::Refusal;
 use http::uri::PathAndQuery;
 use http::{HeaderValue, Method, Version};
-use std::fmt;
-use std::sync::Arc;
-use std::time::{Duration, SystemTime};
 
-/// Takes each record as its request ends. It runs on the request path, so it must not wait. The record shares memory
-/// with what was read from the client: keep the line, not the record.
-pub type Sink = Arc<dyn Fn(&Record) + Send + Sync>;
+/// Takes each record when its request ends.
+///
+/// It runs on the request path, so it must not wait. The record shares memory with what was read from the client: keep
+/// the line, not the record.
+pub type AccessLogSink = Arc<dyn Fn(&AccessRecord) + Send + Sync>;
 
 /// What is known of a request when its last byte has left.
 ///
-/// `Display` writes the message of the log line, from `at=` on, without time and source: these are `at` and
-/// `dyno[router]`.
+/// `Display` writes the message of the log line, from `at=` on. The time and the source are not part of the message:
+/// these are `at` and `dyno[router]`.
 #[derive(Clone, Debug)]
-pub struct Record {
+pub struct AccessRecord {
     /// When the last byte left.
     pub at: SystemTime,
-    /// Whose log stream it is in; none for a host that no app has, or a request that could not be read.
+    /// The app whose log has the line. `None`: no app has the host, or the request could not be read.
     pub app: Option<AppName>,
-    /// Why there was no answer from the app.
+    /// Why the app did not answer.
     pub code: Option<Refusal>,
-    /// More of the why, for some codes.
+    /// Detail of `code`, for some codes.
     pub cause: Option<&'static str>,
     /// The method.
     pub method: Method,
     /// Path and query.
     pub path: Option<PathAndQuery>,
-    /// As the client wrote it.
+    /// The host as the client wrote it.
     pub host: Option<HeaderValue>,
     /// The id.
     pub request_id: HeaderValue,
-    /// The addresses it came through.
+    /// The addresses that the request came through.
     pub fwd: HeaderValue,
-    /// Who served it.
+    /// The dyno that served the request.
     pub dyno: Option<DynoId>,
-    /// How many requests were waiting when it came.
+    /// How many requests were waiting when this one arrived.
     pub queue: u32,
-    /// How long it waited for a dyno.
+    /// How long the request waited for a dyno.
     pub wait: Duration,
-    /// How long the connection to a server dyno took to make; nothing, if one was kept.
+    /// How long connecting to a server dyno took; zero if a connection was kept.
     pub connect: Duration,
-    /// How long a dyno had it.
+    /// How long a dyno had the request.
     pub service: Duration,
-    /// The status of the answer, or of the failure that cut it short.
+    /// The status of the response, or of the failure that cut it short.
     pub status: u16,
     /// Bytes of the response's body.
     pub bytes: u64,
@@ -59,22 +62,22 @@ pub struct Record {
     pub tls: bool,
 }
 
-/// A value is cut after this many bytes as written, so that a line stays within the 10,000 of the log stream.
+/// Written values are cut to this length (bytes), so that a line stays within the 10,000 bytes of the log stream.
 const VALUE_MAX: usize = 2_000;
 
-/// Bytes that a line has room for before it grows: a short path and no code take some 200.
+/// Memory for a new line (bytes): a line with a short path and no code takes about 200.
 const LINE_TYPICAL: usize = 256;
 
-impl Record {
-    /// The message, in memory of its own.
+impl AccessRecord {
+    /// The message of the log line.
     pub fn line(&self) -> String {
         let mut line = String::with_capacity(LINE_TYPICAL);
-        self.write(&mut line);
+        self.append_to(&mut line);
         line
     }
 
-    /// Appends the message. One is written for every request, so that nothing here goes through `format!`.
-    pub fn write(&self, out: &mut String) {
+    /// Appends the message of the log line. It does not use `format!`, since one line is written for every request.
+    pub fn append_to(&self, out: &mut String) {
         out.push_str("at=");
         out.push_str(self.code.map_or("info", Refusal::level));
         if let Some(code) = self.code {
@@ -89,39 +92,39 @@ impl Record {
             out.push_str(cause);
         }
         out.push_str(" method=");
-        bare(out, self.method.as_str().as_bytes());
+        append_bare(out, self.method.as_str().as_bytes());
         out.push_str(" path=");
         let path = self.path.as_ref().map_or("/", |path| path.as_str());
-        quoted(out, path.as_bytes());
+        append_quoted(out, path.as_bytes());
         out.push_str(" host=");
         let host = self.host.as_ref().map_or(&[][..], HeaderValue::as_bytes);
-        bare(out, host);
+        append_bare(out, host);
         out.push_str(" request_id=");
-        bare(out, self.request_id.as_bytes());
+        append_bare(out, self.request_id.as_bytes());
         out.push_str(" fwd=");
-        quoted(out, self.fwd.as_bytes());
+        append_quoted(out, self.fwd.as_bytes());
         out.push_str(" dyno=");
         if let Some(dyno) = &self.dyno {
             out.push_str(dyno.process.as_str());
             out.push('.');
-            number(out, dyno.index.into());
+            append_number(out, dyno.index.into());
         }
-        self.write_figures(out);
+        self.append_figures(out);
     }
 
-    fn write_figures(&self, out: &mut String) {
+    fn append_figures(&self, out: &mut String) {
         out.push_str(" queue=");
-        number(out, self.queue.into());
+        append_number(out, self.queue.into());
         out.push_str(" wait=");
-        number(out, millis(self.wait));
+        append_number(out, millis(self.wait));
         out.push_str("ms connect=");
-        number(out, millis(self.connect));
+        append_number(out, millis(self.connect));
         out.push_str("ms service=");
-        number(out, millis(self.service));
+        append_number(out, millis(self.service));
         out.push_str("ms status=");
-        number(out, self.status.into());
+        append_number(out, self.status.into());
         out.push_str(" bytes=");
-        number(out, self.bytes);
+        append_number(out, self.bytes);
         out.push_str(match self.version {
             Version::HTTP_2 => " protocol=http2",
             Version::HTTP_10 => " protocol=http1.0",
@@ -131,13 +134,18 @@ impl Record {
     }
 }
 
-impl fmt::Display for Record {
+impl fmt::Display for AccessRecord {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.line())
     }
 }
 
-fn number(out: &mut String, number: u64) {
+/// The method of a request whose head could not be read.
+pub(crate) fn unread_method() -> Method {
+    Method::from_bytes(b"-").expect("a dash is a token")
+}
+
+fn append_number(out: &mut String, number: u64) {
     out.push_str(itoa::Buffer::new().format(number));
 }
 
@@ -145,8 +153,8 @@ fn millis(time: Duration) -> u64 {
     u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }
 
-/// The bytes of a value that needs no quotes.
-const BARE: [bool; 256] = {
+/// The bytes that need no quotes.
+const BARE_BYTES: [bool; 256] = {
     let mut bare = [false; 256];
     let mut byte = 0;
     while byte < 128 {
@@ -162,28 +170,28 @@ const BARE: [bool; 256] = {
     bare
 };
 
-/// A value without quotes if it needs none.
-fn bare(out: &mut String, value: &[u8]) {
-    let plain = |b: &u8| BARE[usize::from(*b)];
+/// Appends a value, without quotes if it needs none.
+fn append_bare(out: &mut String, value: &[u8]) {
+    let is_bare = |byte: &u8| BARE_BYTES[usize::from(*byte)];
     match std::str::from_utf8(value) {
-        Ok(text) if text.len() <= VALUE_MAX && value.iter().all(plain) => out.push_str(text),
-        _ => quoted(out, value),
+        Ok(text) if text.len() <= VALUE_MAX && value.iter().all(is_bare) => out.push_str(text),
+        _ => append_quoted(out, value),
     }
 }
 
-/// A value in quotes: `"` and `\` escaped, and every byte that is not printable ASCII written as `\xNN`, since
+/// Appends a value in quotes. `"` and `\` are escaped, and every byte that is not printable ASCII is written as `\xNN`:
 /// other scripts and escape sequences can change how the rest of a line is shown.
-fn quoted(out: &mut String, value: &[u8]) {
-    let harmless = |b: &u8| matches!(b, b' '..=b'~') && !matches!(b, b'"' | b'\\');
+fn append_quoted(out: &mut String, value: &[u8]) {
+    let is_plain = |byte: &u8| matches!(byte, b' '..=b'~') && !matches!(byte, b'"' | b'\\');
     out.push('"');
     match std::str::from_utf8(value) {
-        Ok(text) if text.len() < VALUE_MAX && value.iter().all(harmless) => out.push_str(text),
-        _ => escaped(out, value),
+        Ok(text) if text.len() < VALUE_MAX && value.iter().all(is_plain) => out.push_str(text),
+        _ => append_escaped(out, value),
     }
     out.push('"');
 }
 
-fn escaped(out: &mut String, value: &[u8]) {
+fn append_escaped(out: &mut String, value: &[u8]) {
     let mut room = VALUE_MAX;
     for &byte in value {
         room = room.saturating_sub(if matches!(byte, b' '..=b'~') { 1 } else { 4 });

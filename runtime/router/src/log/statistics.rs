@@ -2,70 +2,73 @@
 //!
 //! Owns the numbers. Must not know how they are exported.
 
-use crate::log::access_log::Record;
-use grid::protocol::Refusal;
 use std::cell::Cell;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
 
-/// The counters since the router was made.
+use grid::protocol::Refusal;
+
+use crate::log::access_log::AccessRecord;
+
+/// What a router has counted since it was created.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Stats {
+pub struct RouterStatistics {
     /// Requests that have ended.
     pub requests: u64,
     /// The same by class of their status, as in the log line.
-    pub statuses: Statuses,
+    pub statuses: StatusCounts,
     /// Bytes of response bodies.
     pub bytes: u64,
     /// Requests that have ended with a code, by code.
     pub refusals: Vec<(Refusal, u64)>,
     /// Requests for a host that no app has.
     pub unknown_hosts: u64,
-    /// Heads that could not be read at all.
+    /// Request heads that could not be read.
     pub malformed: u64,
     /// Connections that are open.
     pub connections: u64,
-    /// Connections turned away because there were too many.
+    /// Connections that were refused because too many were open.
     pub connections_refused: u64,
     /// Calls that run in a task of their own.
     pub calls: u64,
-    /// Bytes of responses that wait for their clients to read, apart from the first 16 KiB of each.
+    /// Bytes of responses that wait for their clients to read, without the first 16 KiB of each.
     pub buffered: u64,
 }
 
 /// How many requests ended with a status of each class: 1xx, 2xx, 3xx, 4xx, 5xx.
-pub type Statuses = [u64; STATUS_CLASSES];
+pub type StatusCounts = [u64; STATUS_CLASSES];
 
 const STATUS_CLASSES: usize = 5;
 
-/// Counters of requests by class of their status.
+/// Counts requests by class of their status.
 #[derive(Debug, Default)]
-pub(crate) struct Tally([AtomicU64; STATUS_CLASSES]);
+pub(crate) struct StatusCounters([AtomicU64; STATUS_CLASSES]);
 
-impl Tally {
+impl StatusCounters {
     pub(crate) fn count(&self, status: u16) {
         let class = usize::from(status / 100).clamp(1, STATUS_CLASSES);
         self.0[class - 1].fetch_add(1, Relaxed);
     }
 
-    pub(crate) fn read(&self) -> Statuses {
+    pub(crate) fn read(&self) -> StatusCounts {
         self.0.each_ref().map(|count| count.load(Relaxed))
     }
 }
 
-/// More than the cores of most machines, so that two of them seldom share one.
+/// More than most machines have cores, so that two cores seldom share a shard.
 const SHARDS: usize = 16;
 
-/// What every request counts, apart for each thread, so that cores do not fight over a cache line.
+/// Counters that every request changes. Each thread has its own shard, so that cores do not compete for a cache line.
 #[derive(Debug, Default)]
 #[repr(align(128))]
-struct Shard {
-    requests: Tally,
+struct CounterShard {
+    statuses: StatusCounters,
     bytes: AtomicU64,
 }
 
+/// All counters of a router.
 #[derive(Debug, Default)]
 pub(crate) struct Counters {
-    shards: [Shard; SHARDS],
+    shards: [CounterShard; SHARDS],
     refusals: [AtomicU64; Refusal::ALL.len()],
     pub(crate) unknown_hosts: AtomicU64,
     pub(crate) malformed: AtomicU64,
@@ -74,22 +77,24 @@ pub(crate) struct Counters {
     pub(crate) calls: AtomicU64,
 }
 
-fn shard() -> usize {
+/// The shard of the current thread.
+fn shard_index() -> usize {
     static NEXT: AtomicUsize = AtomicUsize::new(0);
-    thread_local!(static MINE: Cell<Option<usize>> = const { Cell::new(None) });
-    MINE.with(|mine| {
-        let shard = mine
+    thread_local!(static INDEX: Cell<Option<usize>> = const { Cell::new(None) });
+    INDEX.with(|own| {
+        let index = own
             .get()
             .unwrap_or_else(|| NEXT.fetch_add(1, Relaxed) % SHARDS);
-        mine.set(Some(shard));
-        shard
+        own.set(Some(index));
+        index
     })
 }
 
 impl Counters {
-    pub(crate) fn count(&self, record: &Record) {
-        let shard = &self.shards[shard()];
-        shard.requests.count(record.status);
+    /// Counts a request that has ended.
+    pub(crate) fn count_request(&self, record: &AccessRecord) {
+        let shard = &self.shards[shard_index()];
+        shard.statuses.count(record.status);
         shard.bytes.fetch_add(record.bytes, Relaxed);
         if let Some(code) = record.code {
             let at = Refusal::ALL.iter().position(|known| *known == code);
@@ -97,22 +102,25 @@ impl Counters {
         }
     }
 
-    pub(crate) fn read(&self, buffered: usize) -> Stats {
-        let mut statuses = Statuses::default();
+    /// Reads all counters; `buffered` is the memory that responses take (bytes).
+    pub(crate) fn read(&self, buffered: usize) -> RouterStatistics {
+        let mut statuses = StatusCounts::default();
         for shard in &self.shards {
-            let counted = shard.requests.read();
+            let counts = shard.statuses.read();
             statuses
                 .iter_mut()
-                .zip(counted)
-                .for_each(|(sum, n)| *sum += n);
+                .zip(counts)
+                .for_each(|(sum, count)| *sum += count);
         }
         let bytes = self.shards.iter().map(|shard| shard.bytes.load(Relaxed));
         let refusals = Refusal::ALL.into_iter().zip(&self.refusals);
-        Stats {
+        RouterStatistics {
             requests: statuses.iter().sum(),
             statuses,
             bytes: bytes.sum(),
-            refusals: refusals.map(|(code, n)| (code, n.load(Relaxed))).collect(),
+            refusals: refusals
+                .map(|(code, count)| (code, count.load(Relaxed)))
+                .collect(),
             unknown_hosts: self.unknown_hosts.load(Relaxed),
             malformed: self.malformed.load(Relaxed),
             connections: self.connections.load(Relaxed),

@@ -1,61 +1,63 @@
-//! Running a call: once in place, and if that is not enough, in a task of its own.
+//! Running a call: first in the connection's own task, then, if it is not ready at once, in a task of its own.
 //!
-//! Owns the task of a running call, the grace after a hang-up, and what becomes of the dyno. Must not know
-//! requests, responses or connections. A running call is never dropped: it ends, or it is killed.
+//! Owns the task of a running call, the grace time after a hang-up, and the return of the dyno. Must not know requests,
+//! responses or connections. A running call is never dropped: it ends, or it is killed.
 
-use crate::limits::{AFTERWORK_MAX, HANGUP_GRACE};
-use crate::request::queue::App;
-use crate::shared::router_shared::{Hub, Running};
-use exchange::Exchange;
-use exchange::{Call, CallEnd, DynoHandle, Kill};
-use grid::routing::{Claim, RouteEpoch};
 use std::future::poll_fn;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
+
+use exchange::{Call, CallEnd, DynoHandle, Exchange, Kill};
+use grid::routing::{Claim, RouteEpoch};
 use tokio::time::{Instant, Sleep};
 
+use crate::limits::{AFTERWORK_MAX, HANGUP_GRACE};
+use crate::request::queue::RoutedApp;
+use crate::shared::router_shared::{RegisteredCall, RouterShared};
+
 /// A call that has not finished.
-pub(crate) struct Driver<D: DynoHandle> {
+pub(crate) struct CallDriver<D: DynoHandle> {
     /// Taken when the call is over.
     call: Option<D::Call>,
-    app: Arc<App<D>>,
+    app: Arc<RoutedApp<D>>,
+    /// The publish of the route under which the dyno was taken.
     epoch: RouteEpoch,
     exchange: Arc<Exchange>,
-    /// A time after which the guest is killed, and why.
+    /// When the guest is killed, and why.
     limit: Option<(Pin<Box<Sleep>>, Kill)>,
-    /// Rings when the client is to be judged, or before.
-    judge: Option<Pin<Box<Sleep>>>,
-    running: Option<Running>,
+    /// Ends when the client is to be judged, or before.
+    judge_timer: Option<Pin<Box<Sleep>>>,
+    registration: Option<RegisteredCall>,
 }
 
-impl<D: DynoHandle> Driver<D> {
+impl<D: DynoHandle> CallDriver<D> {
     pub(crate) fn new(
         call: D::Call,
-        app: Arc<App<D>>,
+        app: Arc<RoutedApp<D>>,
         epoch: RouteEpoch,
         exchange: Arc<Exchange>,
     ) -> Self {
-        Driver {
+        CallDriver {
             call: Some(call),
             app,
             epoch,
             exchange,
             limit: None,
-            judge: None,
-            running: None,
+            judge_timer: None,
+            registration: None,
         }
     }
 
-    /// Polls the call once, here. If it is not ready, the rest becomes a task, so that a client's hang-up
-    /// never drops it.
-    pub(crate) fn start(self, hub: &Arc<Hub>) -> impl Future<Output = ()> + Send {
+    /// Polls the call once, in the caller's task. If it is not ready, the rest becomes a task, so that a client's
+    /// hang-up never drops the call.
+    pub(crate) fn start(self, router: &Arc<RouterShared>) -> impl Future<Output = ()> + Send {
         let mut driver = Some(self);
         poll_fn(move |cx| {
             let pending = driver.take_if(|driver| driver.poll_call(cx).is_pending());
             if let Some(mut driver) = pending {
-                driver.running = Some(hub.run(driver.exchange.clone()));
+                driver.registration = Some(router.register_call(driver.exchange.clone()));
                 tokio::spawn(driver);
             }
             Poll::Ready(())
@@ -66,11 +68,11 @@ impl<D: DynoHandle> Driver<D> {
         let Some(call) = &mut self.call else {
             return Poll::Ready(());
         };
-        let Poll::Ready(finished) = Pin::new(call).poll(cx) else {
+        let Poll::Ready(end) = Pin::new(call).poll(cx) else {
             return Poll::Pending;
         };
         self.call = None;
-        if let CallEnd::Free(dyno) = finished {
+        if let CallEnd::Free(dyno) = end {
             let epoch = self.epoch;
             self.app.give_back(Claim { dyno, epoch });
         }
@@ -78,71 +80,71 @@ impl<D: DynoHandle> Driver<D> {
         Poll::Ready(())
     }
 
-    fn kill(&mut self, why: Kill) {
+    fn kill(&mut self, reason: Kill) {
         if let Some(call) = self.call.take() {
-            call.kill(why);
+            call.kill(reason);
         }
         self.exchange.close();
     }
 
-    /// Has this task woken when the client is to be judged. A clock that rings too early is set again then, so that a
-    /// guest which waits for a moment many times costs one clock.
-    fn poll_judge(&mut self, cx: &mut Context<'_>, at: Instant) {
-        let judge = self
-            .judge
-            .get_or_insert_with(|| Box::pin(tokio::time::sleep_until(at)));
-        if judge.deadline() > at || judge.is_elapsed() {
-            judge.as_mut().reset(at);
+    /// Has this task woken when the client is to be judged. A timer that ends too early is set again at that time, so
+    /// that a guest which waits many times for a moment costs one timer.
+    fn poll_judge_timer(&mut self, cx: &mut Context<'_>, deadline: Instant) {
+        let timer = self
+            .judge_timer
+            .get_or_insert_with(|| Box::pin(tokio::time::sleep_until(deadline)));
+        if timer.deadline() > deadline || timer.is_elapsed() {
+            timer.as_mut().reset(deadline);
         }
-        if judge.as_mut().poll(cx).is_ready() {
+        if timer.as_mut().poll(cx).is_ready() {
             cx.waker().wake_by_ref();
         }
     }
 
-    /// Ready with a reason when a guest that nobody waits for any more has had its time.
-    fn poll_limit(&mut self, cx: &mut Context<'_>, span: Duration, why: Kill) -> Poll<Kill> {
-        if !matches!(&self.limit, Some((_, known)) if *known == why) {
-            let until = Instant::now() + span;
-            self.limit = Some((Box::pin(tokio::time::sleep_until(until)), why));
+    /// Ready with `reason` when the guest has had `span` since the first poll for this reason.
+    fn poll_limit(&mut self, cx: &mut Context<'_>, span: Duration, reason: Kill) -> Poll<Kill> {
+        if !matches!(&self.limit, Some((_, known)) if *known == reason) {
+            let deadline = Instant::now() + span;
+            self.limit = Some((Box::pin(tokio::time::sleep_until(deadline)), reason));
         }
         match &mut self.limit {
-            Some((sleep, why)) => sleep.as_mut().poll(cx).map(|()| *why),
+            Some((sleep, reason)) => sleep.as_mut().poll(cx).map(|()| *reason),
             None => Poll::Pending,
         }
     }
 }
 
-impl<D: DynoHandle> Future for Driver<D> {
+impl<D: DynoHandle> Future for CallDriver<D> {
     type Output = ();
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let me = self.get_mut();
-        if let Some(why) = me.exchange.orders(cx).kill {
-            me.kill(why);
+        if let Some(reason) = me.exchange.orders(cx).kill {
+            me.kill(reason);
             return Poll::Ready(());
         }
         if me.poll_call(cx).is_ready() {
             return Poll::Ready(());
         }
-        // Again, since the call itself may have answered just now.
+        // Once more, since the poll of the call may have ended the response.
         let orders = me.exchange.orders(cx);
-        let over = match orders.kill {
-            Some(why) => Poll::Ready(why),
+        let kill = match orders.kill {
+            Some(reason) => Poll::Ready(reason),
             None if orders.is_abandoned => me.poll_limit(cx, HANGUP_GRACE, Kill::Hangup),
             None if orders.is_answered => me.poll_limit(cx, AFTERWORK_MAX, Kill::Timeout),
             None => {
-                if let Some(at) = orders.judge_reader_at {
-                    me.poll_judge(cx, at);
+                if let Some(deadline) = orders.judge_reader_at {
+                    me.poll_judge_timer(cx, deadline);
                 }
                 Poll::Pending
             }
         };
-        over.map(|why| me.kill(why))
+        kill.map(|reason| me.kill(reason))
     }
 }
 
-impl<D: DynoHandle> Drop for Driver<D> {
-    /// A panic in a call, or the end of the runtime: whoever waits must not wait for ever.
+impl<D: DynoHandle> Drop for CallDriver<D> {
+    /// After a panic in a call, or at the end of the runtime: no client may wait for ever.
     fn drop(&mut self) {
         if self.call.is_some() {
             self.exchange.close();

@@ -1,18 +1,21 @@
-//! A request's body as it comes from the client, over HTTP/1 or HTTP/2.
+//! A request body as it comes from the client, over HTTP/1 or HTTP/2.
 //!
-//! Owns the one form that both have for the rest of the router, and when a client that waits for it is asked to send
-//! an HTTP/2 body (`Expect: 100-continue`; the HTTP/1 layer does the same by itself). Must not know what reads it.
+//! Owns the one form that both have in the router, and the 100 that asks a waiting client for an HTTP/2 body (`Expect:
+//! 100-continue`; the HTTP/1 layer does the same by itself). Must not know what reads the body.
 
-use crate::shared::stream_state::StreamState;
-use bytes::Bytes;
-use h2::RecvStream;
-use http::{HeaderMap, StatusCode, header};
-use http_body::{Body, Frame, SizeHint};
-use hyper::body::Incoming;
 use std::error::Error;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
+
+use bytes::Bytes;
+use exchange::InterimSink;
+use h2::RecvStream;
+use http::{HeaderMap, StatusCode, header};
+use http_body::{Body, Frame, SizeHint};
+use hyper::body::Incoming;
+
+use crate::shared::stream_state::StreamState;
 
 /// A body from the network.
 #[derive(Debug)]
@@ -21,28 +24,28 @@ pub(crate) enum ClientBody {
     Http2(Http2Body),
 }
 
-/// A body of an HTTP/2 stream.
+/// The body of an HTTP/2 stream.
 #[derive(Debug)]
 pub(crate) struct Http2Body {
     recv: RecvStream,
-    /// What is still to come, if the client announced a length.
-    left: Option<u64>,
+    /// Bytes that are still to come, if the client announced a length.
+    remaining: Option<u64>,
     /// Only trailers may follow.
-    data_done: bool,
-    /// The stream of a client that waits to be asked for the body.
-    waiting: Option<Arc<StreamState>>,
+    is_data_done: bool,
+    /// The stream, if its client waits to be asked for the body.
+    waiting_stream: Option<Arc<StreamState>>,
 }
 
 impl Http2Body {
     pub(crate) fn new(recv: RecvStream, headers: &HeaderMap, stream: &Arc<StreamState>) -> Self {
         let length = headers.get(header::CONTENT_LENGTH);
         let length = length.and_then(|length| length.to_str().ok()?.parse().ok());
-        let expects = !recv.is_end_stream() && headers.contains_key(header::EXPECT);
+        let client_waits = !recv.is_end_stream() && headers.contains_key(header::EXPECT);
         Http2Body {
-            left: length.or(recv.is_end_stream().then_some(0)),
+            remaining: length.or(recv.is_end_stream().then_some(0)),
             recv,
-            data_done: false,
-            waiting: expects.then(|| stream.clone()),
+            is_data_done: false,
+            waiting_stream: client_waits.then(|| stream.clone()),
         }
     }
 
@@ -50,17 +53,18 @@ impl Http2Body {
         &mut self,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, h2::Error>>> {
-        if !self.data_done {
+        if !self.is_data_done {
             match ready!(self.recv.poll_data(cx)) {
                 Some(Ok(data)) => {
-                    // Without a stream there is nobody to release it for.
+                    // This fails only if the stream is gone: then no window needs the capacity.
                     let _ = self.recv.flow_control().release_capacity(data.len());
-                    self.left = self.left.map(|left| left.saturating_sub(data.len() as u64));
+                    let size = data.len() as u64;
+                    self.remaining = self.remaining.map(|bytes| bytes.saturating_sub(size));
                     return Poll::Ready(Some(Ok(Frame::data(data))));
                 }
-                // Whatever the reason, NO_ERROR too: only the end of the stream says that the body is whole.
+                // Any reset, with NO_ERROR too: only the end of the stream says that the body is complete.
                 Some(Err(error)) => return Poll::Ready(Some(Err(error))),
-                None => self.data_done = true,
+                None => self.is_data_done = true,
             }
         }
         let trailers = ready!(self.recv.poll_trailers(cx)).transpose();
@@ -83,11 +87,11 @@ impl Body for ClientBody {
             }
             ClientBody::Http2(body) => {
                 let frame = body.poll_frame(cx);
-                // Of a body that comes unasked nobody needs to ask for the rest.
-                if let Some(stream) = body.waiting.take()
+                // Only the first look may have to ask: a client that sends by itself needs no 100.
+                if let Some(stream) = body.waiting_stream.take()
                     && frame.is_pending()
                 {
-                    stream.put_interim(StatusCode::CONTINUE, HeaderMap::new());
+                    stream.send_interim(StatusCode::CONTINUE, HeaderMap::new());
                 }
                 frame.map(|frame| frame.map(|frame| frame.map_err(Into::into)))
             }
@@ -105,7 +109,7 @@ impl Body for ClientBody {
         match self {
             ClientBody::Http1(body) => body.size_hint(),
             ClientBody::Http2(body) => body
-                .left
+                .remaining
                 .map_or_else(SizeHint::default, SizeHint::with_exact),
         }
     }

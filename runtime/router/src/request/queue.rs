@@ -1,9 +1,11 @@
 //! The dynos and the waiting requests of one app: a [`Line`] under a lock.
 //!
-//! Owns the lock, and how a waiting request is woken. Must not know requests or connections, and must not decide who
-//! gets a dyno: that is the line's. The lock is held for moments and never across an await.
+//! Owns the lock, and how a waiting request is woken. Must not know requests or connections, and must not decide
+//! which request gets a dyno: the line decides that. The lock is held for moments and never across an await.
 
-use crate::log::statistics::Tally;
+use std::sync::Arc;
+use std::time::Duration;
+
 use exchange::DynoHandle;
 use grid::name::AppName;
 use grid::protocol::{Refusal, Route};
@@ -12,61 +14,61 @@ use grid::routing::{
 };
 use grid::time::Time;
 use parking_lot::Mutex;
-use std::sync::Arc;
-use std::time::Duration;
 use tokio::sync::oneshot;
 use tokio::time::{Instant, timeout_at};
 
+use crate::log::statistics::StatusCounters;
+
 /// An app as the router knows it, from the first route to the last.
 #[derive(Debug)]
-pub(crate) struct App<D: DynoHandle> {
+pub(crate) struct RoutedApp<D: DynoHandle> {
     pub(crate) name: AppName,
-    pub(crate) tally: Arc<Tally>,
+    pub(crate) counters: Arc<StatusCounters>,
     /// The zero of the line's times.
     started: Instant,
-    line: Mutex<Line<D, Waiter<D>>>,
+    line: Mutex<Line<D, GrantSender<D>>>,
 }
 
-/// What a waiting request gets at last.
-type Grant<D> = Result<Claim<D>, Refusal>;
+/// What a waiting request gets.
+type DynoGrant<D> = Result<Claim<D>, Refusal>;
 
 /// Wakes a waiting request.
-type Waiter<D> = oneshot::Sender<Grant<D>>;
+type GrantSender<D> = oneshot::Sender<DynoGrant<D>>;
 
 /// What a request that asks for a dyno gets.
-pub(crate) enum Turn<D: DynoHandle> {
+pub(crate) enum DynoTurn<D: DynoHandle> {
     Now(Claim<D>),
     Wait(WaitingRequest<D>),
     Refused(Refusal),
 }
 
-/// A request in the queue. To drop it leaves the queue, and gives back the dyno if one was granted meanwhile.
+/// A request in the queue. Dropping it leaves the queue, and gives back the dyno that was granted meanwhile, if any.
 #[derive(Debug)]
 pub(crate) struct WaitingRequest<D: DynoHandle> {
-    app: Arc<App<D>>,
+    app: Arc<RoutedApp<D>>,
     ticket: Ticket,
     /// Requests that waited before this one.
     pub(crate) depth: u32,
-    grant: oneshot::Receiver<Grant<D>>,
+    grant: oneshot::Receiver<DynoGrant<D>>,
 }
 
-impl<D: DynoHandle> App<D> {
+impl<D: DynoHandle> RoutedApp<D> {
     pub(crate) fn new(name: AppName) -> Arc<Self> {
-        Arc::new(App {
+        Arc::new(RoutedApp {
             name,
-            tally: Arc::default(),
+            counters: Arc::default(),
             started: Instant::now(),
             line: Mutex::new(Line::new(D::key)),
         })
     }
 
-    /// Whether a request that arrives now would be refused. Asked before its body is read.
+    /// Whether a request that arrives now would be accepted. Asked before its body is read.
     pub(crate) fn admit(&self) -> Result<(), Refusal> {
         self.line.lock().check_admission()
     }
 
     /// Takes a free dyno for a request, or a place in the queue.
-    pub(crate) fn take(self: &Arc<Self>, arrived: Instant) -> Turn<D> {
+    pub(crate) fn claim_dyno(self: &Arc<Self>, arrived: Instant) -> DynoTurn<D> {
         let arrived = self.line_time(arrived);
         let mut receiver = None;
         let arrival = self.line.lock().admit_request(arrived, || {
@@ -75,15 +77,15 @@ impl<D: DynoHandle> App<D> {
             sender
         });
         match (arrival, receiver) {
-            (Arrival::Claimed(claim), _) => Turn::Now(claim),
-            (Arrival::Queued { ticket, depth }, Some(grant)) => Turn::Wait(WaitingRequest {
+            (Arrival::Claimed(claim), _) => DynoTurn::Now(claim),
+            (Arrival::Queued { ticket, depth }, Some(grant)) => DynoTurn::Wait(WaitingRequest {
                 app: self.clone(),
                 ticket,
                 depth,
                 grant,
             }),
             (Arrival::Queued { .. }, None) => unreachable!("a queued request has a waiter"),
-            (Arrival::Refused(refusal), _) => Turn::Refused(refusal),
+            (Arrival::Refused(refusal), _) => DynoTurn::Refused(refusal),
         }
     }
 
@@ -92,7 +94,7 @@ impl<D: DynoHandle> App<D> {
         self.release(claim, Line::release_dyno);
     }
 
-    fn release(&self, claim: Claim<D>, release: Release<D>) {
+    fn release(&self, claim: Claim<D>, release: ReleaseFn<D>) {
         let mut line = self.line.lock();
         let retired = release_to(&mut line, claim, release);
         drop(line);
@@ -100,7 +102,7 @@ impl<D: DynoHandle> App<D> {
         drop(retired);
     }
 
-    /// The sweeper passes. Says whether a dyno is to be put to sleep.
+    /// Counts a pass of the sweeper. Returns whether a dyno is to be put to sleep.
     pub(crate) fn sweep(&self) -> bool {
         self.line.lock().count_sweep()
     }
@@ -117,12 +119,12 @@ impl<D: DynoHandle> App<D> {
 
     /// When the first byte of the response is due to a request that arrived at `arrived`, and the app's whole time to
     /// the first byte.
-    pub(crate) fn due(&self, arrived: Instant) -> (Instant, Duration) {
+    pub(crate) fn first_byte_due(&self, arrived: Instant) -> (Instant, Duration) {
         let due = self.line.lock().first_byte_due(self.line_time(arrived));
         (self.instant(due.at), due.timeout)
     }
 
-    /// Puts a route in place of the one before. Handles of `fresh` that it does not name are dropped.
+    /// Replaces the route. Handles of `fresh` that the new route does not name are dropped.
     pub(crate) fn publish(&self, route: &Route, mut fresh: Vec<D>) -> Result<(), StaleRoute> {
         let now = self.line_time(Instant::now());
         let mut line = self.line.lock();
@@ -155,15 +157,15 @@ impl<D: DynoHandle> App<D> {
     }
 }
 
-/// One of the two ways in which a dyno comes back: awake or asleep.
-type Release<D> = fn(&mut Line<D, Waiter<D>>, Claim<D>) -> Handover<D, Waiter<D>>;
+/// How a dyno comes back: awake or asleep.
+type ReleaseFn<D> = fn(&mut Line<D, GrantSender<D>>, Claim<D>) -> Handover<D, GrantSender<D>>;
 
 /// Gives a dyno back to the line, and hands it to the first waiting request that is still there. Returns the dyno if
 /// the route does not name it any more.
 fn release_to<D>(
-    line: &mut Line<D, Waiter<D>>,
+    line: &mut Line<D, GrantSender<D>>,
     mut claim: Claim<D>,
-    release: Release<D>,
+    release: ReleaseFn<D>,
 ) -> Option<D> {
     loop {
         match release(line, claim) {
@@ -177,8 +179,8 @@ fn release_to<D>(
     }
 }
 
-/// Tells the waiting requests what a new route means to them. Returns the dynos that the route does not name.
-fn carry_out<D>(line: &mut Line<D, Waiter<D>>, swap: RouteSwap<D, Waiter<D>>) -> Vec<D> {
+/// Grants dynos to waiting requests, or refuses them, as a new route requires. Returns the dynos that the route does not name.
+fn carry_out<D>(line: &mut Line<D, GrantSender<D>>, swap: RouteSwap<D, GrantSender<D>>) -> Vec<D> {
     let mut retired = swap.retired;
     for (waiter, claim) in swap.grants {
         if let Err(Ok(unwanted)) = waiter.send(Ok(claim)) {
@@ -194,7 +196,7 @@ fn carry_out<D>(line: &mut Line<D, Waiter<D>>, swap: RouteSwap<D, Waiter<D>>) ->
 
 impl<D: DynoHandle> WaitingRequest<D> {
     /// Waits for a dyno for as long as the line allows.
-    pub(crate) async fn wait(mut self) -> Grant<D> {
+    pub(crate) async fn wait(mut self) -> DynoGrant<D> {
         loop {
             let now = self.app.line_time(Instant::now());
             let status = self.app.line.lock().check_wait(self.ticket, now);
@@ -211,7 +213,7 @@ impl<D: DynoHandle> WaitingRequest<D> {
         }
     }
 
-    async fn granted(&mut self) -> Grant<D> {
+    async fn granted(&mut self) -> DynoGrant<D> {
         let grant = (&mut self.grant).await;
         // The line drops a waiter without an answer only together with the app.
         grant.unwrap_or(Err(Refusal::Platform))

@@ -1,71 +1,76 @@
 //! Which app answers on which host.
 //!
-//! Owns the routing table, which is read by one atomic load and swapped whole. Must not know HTTP types.
+//! Owns the routing table, which requests read by one atomic load, and which is replaced as a whole. Must not know HTTP
+//! types.
 
-use crate::request::queue::App;
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
+
 use arc_swap::ArcSwap;
 use exchange::DynoHandle;
 use grid::name::{AppName, Hostname};
-use std::collections::{BTreeMap, HashMap};
-use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use grid::protocol::Refusal;
+use parking_lot::{Mutex, MutexGuard};
+
+use crate::request::queue::RoutedApp;
 
 /// Which hosts lead to apps.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Hosts {
-    /// Those of each app's route.
+    /// The hostnames of each app's route.
     #[default]
     Named,
-    /// All of them, addresses as well, lead to this app: for a runner on a developer's machine.
+    /// All hosts, addresses included, lead to this app: for a runner on a developer's machine.
     AllTo(AppName),
 }
 
+/// What requests read.
 #[derive(Debug)]
-struct Table<D: DynoHandle> {
-    hosts: HashMap<Hostname, Arc<App<D>>>,
-    fallback: Option<Arc<App<D>>>,
+struct RoutingTable<D: DynoHandle> {
+    hosts: HashMap<Hostname, Arc<RoutedApp<D>>>,
+    fallback: Option<Arc<RoutedApp<D>>>,
 }
 
-/// What the table is made from; touched by publishes only.
+/// An app and its hostnames, from which the table is built. Only publishes use it.
 #[derive(Debug)]
-struct Source<D: DynoHandle> {
-    app: Arc<App<D>>,
+struct AppHostnames<D: DynoHandle> {
+    app: Arc<RoutedApp<D>>,
     hostnames: Vec<Hostname>,
 }
 
-type Sources<D> = BTreeMap<AppName, Source<D>>;
+type AppsByName<D> = BTreeMap<AppName, AppHostnames<D>>;
 
-/// The table and what it is made from.
+/// All apps of a router, and the table that leads requests to them.
 #[derive(Debug)]
 pub(crate) struct Routes<D: DynoHandle> {
     hosts: Hosts,
-    table: ArcSwap<Table<D>>,
-    /// Locked before an app's pool, where both are.
-    sources: Mutex<Sources<D>>,
-    /// The sweeper was started.
-    swept: AtomicBool,
-    /// Held while a route and its host names are put in place. Whoever is told that a route is stale finds the newer one
-    /// at its host names then.
+    table: ArcSwap<RoutingTable<D>>,
+    /// Locked before an app's pool, where both are locked.
+    apps: Mutex<AppsByName<D>>,
+    has_sweeper: AtomicBool,
+    /// Held while a route and its hostnames are put in place: a publisher that is told that its route is stale then finds
+    /// the newer route at its hostnames.
     publishing: Mutex<()>,
 }
 
 impl<D: DynoHandle> Routes<D> {
     pub(crate) fn new(hosts: Hosts) -> Self {
-        let table = Table {
+        let table = RoutingTable {
             hosts: HashMap::new(),
             fallback: None,
         };
         Routes {
             hosts,
             table: ArcSwap::from_pointee(table),
-            sources: Mutex::new(BTreeMap::new()),
-            swept: AtomicBool::new(false),
+            apps: Mutex::new(BTreeMap::new()),
+            has_sweeper: AtomicBool::new(false),
             publishing: Mutex::new(()),
         }
     }
 
-    /// The app of a host, which is a host name in any case, perhaps with a dot at its end, or an address.
-    pub(crate) fn find(&self, host: &str) -> Option<Arc<App<D>>> {
+    /// The app of `host`: a hostname in any case, perhaps with a dot at its end, or an address.
+    pub(crate) fn find_by_host(&self, host: &str) -> Option<Arc<RoutedApp<D>>> {
         let table = self.table.load();
         let host = host.strip_suffix('.').unwrap_or(host);
         let found = if host.bytes().any(|byte| byte.is_ascii_uppercase()) {
@@ -76,91 +81,97 @@ impl<D: DynoHandle> Routes<D> {
         found.or(table.fallback.as_ref()).cloned()
     }
 
-    /// One route is published at a time; requests do not wait for it. Locked before all others.
-    pub(crate) fn publishing(&self) -> MutexGuard<'_, ()> {
-        self.publishing
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
+    /// Lets one route be published at a time; requests do not wait for it. Locked before all other locks.
+    pub(crate) fn lock_publishing(&self) -> MutexGuard<'_, ()> {
+        self.publishing.lock()
     }
 
-    /// The app of that name, made if there is none.
-    pub(crate) fn app(&self, name: &AppName) -> Arc<App<D>> {
-        source(&mut self.lock(), name).app.clone()
+    /// The app with this name, created if there is none.
+    pub(crate) fn app_or_new(&self, name: &AppName) -> Arc<RoutedApp<D>> {
+        entry_of(&mut self.apps.lock(), name).app.clone()
     }
 
-    /// The app of that name.
-    pub(crate) fn known(&self, name: &AppName) -> Option<Arc<App<D>>> {
-        self.lock().get(name).map(|source| source.app.clone())
+    /// The app with this name.
+    pub(crate) fn app(&self, name: &AppName) -> Option<Arc<RoutedApp<D>>> {
+        self.apps.lock().get(name).map(|entry| entry.app.clone())
     }
 
     pub(crate) fn set_hostnames(&self, name: &AppName, hostnames: &[Hostname]) {
-        let mut sources = self.lock();
-        let known = sources.contains_key(name) && self.table_has(name);
-        let source = source(&mut sources, name);
-        if known && source.hostnames == hostnames {
+        let mut apps = self.apps.lock();
+        let is_in_table = apps.contains_key(name) && self.table_has_fallback(name);
+        let entry = entry_of(&mut apps, name);
+        if is_in_table && entry.hostnames == hostnames {
             return;
         }
-        source.hostnames = hostnames.to_vec();
-        self.rebuild(&sources);
+        entry.hostnames = hostnames.to_vec();
+        self.rebuild_table(&apps);
     }
 
-    pub(crate) fn remove(&self, name: &AppName) -> Option<Arc<App<D>>> {
-        let mut sources = self.lock();
-        let removed = sources.remove(name)?;
-        self.rebuild(&sources);
+    pub(crate) fn remove(&self, name: &AppName) -> Option<Arc<RoutedApp<D>>> {
+        let mut apps = self.apps.lock();
+        let removed = apps.remove(name)?;
+        self.rebuild_table(&apps);
         Some(removed.app)
     }
 
-    /// Every app.
-    pub(crate) fn all(&self) -> Vec<Arc<App<D>>> {
-        self.lock().values().map(|s| s.app.clone()).collect()
+    pub(crate) fn all_apps(&self) -> Vec<Arc<RoutedApp<D>>> {
+        let apps = self.apps.lock();
+        apps.values().map(|entry| entry.app.clone()).collect()
     }
 
-    /// A pass of the sweeper: those apps with a dyno that is to be put to sleep.
-    pub(crate) fn sweep(&self) -> Vec<Arc<App<D>>> {
-        let sources = self.lock();
-        let apps = sources.values().map(|source| &source.app);
+    /// Refuses all requests that wait or come, in every app.
+    pub(crate) fn refuse_all(&self, refusal: Refusal) {
+        for app in self.all_apps() {
+            app.refuse(refusal);
+        }
+    }
+
+    /// A pass of the sweeper: the apps with a dyno that is to be put to sleep.
+    pub(crate) fn sweep(&self) -> Vec<Arc<RoutedApp<D>>> {
+        let apps = self.apps.lock();
+        let apps = apps.values().map(|entry| &entry.app);
         apps.filter(|app| app.sweep()).cloned().collect()
     }
 
-    /// Whether the caller is the first to ask, and is to start the sweeper.
-    pub(crate) fn wants_sweeper(&self) -> bool {
-        !self.swept.load(SeqCst) && !self.swept.swap(true, SeqCst)
+    /// Whether the caller has to start the sweeper: the first call returns `true`.
+    pub(crate) fn claim_sweeper(&self) -> bool {
+        !self.has_sweeper.load(SeqCst) && !self.has_sweeper.swap(true, SeqCst)
     }
 
-    fn table_has(&self, name: &AppName) -> bool {
+    /// Whether `name` is the fallback of the table, if it has to be.
+    fn table_has_fallback(&self, name: &AppName) -> bool {
         let Hosts::AllTo(only) = &self.hosts else {
             return true;
         };
         only != name || self.table.load().fallback.is_some()
     }
 
-    fn rebuild(&self, sources: &Sources<D>) {
-        let mut table = Table {
+    fn rebuild_table(&self, apps: &AppsByName<D>) {
+        let mut table = RoutingTable {
             hosts: HashMap::new(),
             fallback: None,
         };
-        for (name, source) in sources {
-            for host in &source.hostnames {
-                // Whoever gives out hosts gives each out once; if not, the table must not depend on chance.
-                let entry = table.hosts.entry(host.clone());
-                entry.or_insert_with(|| source.app.clone());
+        for (name, entry) in apps {
+            for host in &entry.hostnames {
+                // Hostnames are given to one app only. If not, the first app by name wins, so that the table does not
+                // depend on chance.
+                let slot = table.hosts.entry(host.clone());
+                slot.or_insert_with(|| entry.app.clone());
             }
             if matches!(&self.hosts, Hosts::AllTo(only) if only == name) {
-                table.fallback = Some(source.app.clone());
+                table.fallback = Some(entry.app.clone());
             }
         }
         self.table.store(Arc::new(table));
     }
-
-    fn lock(&self) -> MutexGuard<'_, Sources<D>> {
-        self.sources.lock().unwrap_or_else(PoisonError::into_inner)
-    }
 }
 
-fn source<'a, D: DynoHandle>(sources: &'a mut Sources<D>, name: &AppName) -> &'a mut Source<D> {
-    sources.entry(name.clone()).or_insert_with(|| Source {
-        app: App::new(name.clone()),
+fn entry_of<'a, D: DynoHandle>(
+    apps: &'a mut AppsByName<D>,
+    name: &AppName,
+) -> &'a mut AppHostnames<D> {
+    apps.entry(name.clone()).or_insert_with(|| AppHostnames {
+        app: RoutedApp::new(name.clone()),
         hostnames: Vec::new(),
     })
 }

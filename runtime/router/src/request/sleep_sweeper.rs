@@ -1,35 +1,37 @@
-//! The sweeper: it puts dynos to sleep that nobody has needed for a while.
+//! The sweeper: a task that puts dynos to sleep that no request has needed for a while.
 //!
-//! Owns when it looks. Must not know requests: a dyno that is put to sleep is out of the free list for that moment,
-//! as if it had a request, and comes back asleep. A request reads no clock for it: it notes the number of the last
-//! pass, and the sweeper compares numbers.
+//! Owns when it looks. Must not know requests. A dyno that is being put to sleep is not in the free list, as if it had a
+//! request, and comes back asleep. Requests read no clock for the sweeper: they note the number of its last pass, and
+//! the sweeper compares numbers.
+
+use std::sync::Weak;
+
+use exchange::DynoHandle;
+use tokio::time::{MissedTickBehavior, interval};
 
 use crate::limits::SWEEP_EVERY;
 use crate::request::routing_table::Routes;
-use exchange::DynoHandle;
-use std::sync::Weak;
-use tokio::time::{MissedTickBehavior, interval};
 
 /// Sweeps for as long as the router exists.
-pub(crate) async fn run<D: DynoHandle>(routes: Weak<Routes<D>>) {
+pub(crate) async fn run_sweeper<D: DynoHandle>(routes: Weak<Routes<D>>) {
     let mut ticks = interval(SWEEP_EVERY);
-    // Two passes are never closer, so that no dyno sleeps too early.
+    // Two passes are never closer than this, so that no dyno sleeps too early.
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         ticks.tick().await;
         let Some(routes) = routes.upgrade() else {
             return;
         };
-        let tired = routes.sweep();
+        let apps = routes.sweep();
         drop(routes);
-        if tired.is_empty() {
+        if apps.is_empty() {
             continue;
         }
-        // To give much memory back takes a while.
+        // On a thread that may block: freeing much memory takes a while.
         let sleeping = tokio::task::spawn_blocking(move || {
-            tired.iter().for_each(|app| app.put_to_sleep());
+            apps.iter().for_each(|app| app.put_to_sleep());
         });
-        // What is left is found again by the next pass.
+        // The next pass finds the dynos that are left after a panic.
         let _ = sleeping.await;
     }
 }

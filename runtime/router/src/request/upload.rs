@@ -1,133 +1,137 @@
-//! Reading a request body before a dyno is taken for it.
+//! Reading a request body before a dyno is taken for the request.
 //!
-//! Owns how much is read and how long that may take. Must not know apps or dynos. What is read counts among the
-//! memory for all bodies for as long as it is held, here, in line, or by a guest.
+//! Owns how much is read, and how long that may take. Must not know apps or dynos. Buffered bytes count into the memory
+//! for all request bodies for as long as they are held: here, in the queue, or by a guest.
 
-use crate::limits::{REQUEST_BUFFER, REQUEST_BUFFER_FREE, REQUEST_BUFFER_TIMEOUT, SILENCE_TIMEOUT};
-use crate::request::admission::Reject;
-use crate::request::client_body::ClientBody;
-use crate::response::error_page::Refused;
-use bytes::{Bytes, BytesMut};
-use exchange::Exchange;
-use exchange::RequestBody;
-use exchange::{MemoryBudget, MemoryShare};
-use grid::protocol::Refusal;
-use http::{HeaderMap, StatusCode};
-use http_body::{Body, Frame};
 use std::future::poll_fn;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::Poll;
+
+use bytes::{Bytes, BytesMut};
+use exchange::{Exchange, MemoryBudget, MemoryShare, RequestBody};
+use grid::protocol::Refusal;
+use http::HeaderMap;
+use http_body::{Body, Frame};
 use tokio::time::{Instant, timeout_at};
 
-/// What was read.
+use crate::limits::{REQUEST_BUFFER, REQUEST_BUFFER_FREE, REQUEST_BUFFER_TIMEOUT, SILENCE_TIMEOUT};
+use crate::request::client_body::ClientBody;
+use crate::response::error_page::RequestFailure;
+use crate::shared::rejection::Rejection;
+
+/// A request body, as far as it has been read.
 #[derive(Debug)]
-pub(crate) enum Taken {
+pub(crate) enum BufferedBody {
+    /// The whole body, with its trailers.
     Whole(Bytes, Option<Box<HeaderMap>>),
-    /// More than is buffered: the first part, which may be empty, and where the rest comes from.
+    /// The first part, which may be empty, and the source of the rest: the body is larger than the buffer.
     Part(Bytes, ClientBody),
 }
 
-/// The body was not valid HTTP, or the client closed its side within it.
-pub(crate) const BROKEN: Reject = Reject {
-    status: StatusCode::BAD_REQUEST,
-    cause: "broken-body",
-};
+/// The body was not valid HTTP, or the client closed its side within the body.
+pub(crate) const BROKEN_BODY: Rejection = Rejection::bad_request("broken-body");
 
 /// What comes next of a body.
-enum Next {
+enum NextFrame {
     Frame(Frame<Bytes>),
     End,
-    /// It may, but there is no room for it.
+    /// There is no memory for another frame.
     NoRoom,
 }
 
-/// Reads a body whole, or the first part of one that is larger than the buffer, or than the room that `buffers` have.
-pub(crate) async fn read(
+/// Reads a whole body, or the first part of a body that is larger than the buffer or than the room in `budget`.
+pub(crate) async fn read_body(
     mut body: ClientBody,
-    buffers: &Arc<MemoryBudget>,
-) -> Result<Taken, Refused> {
-    let mut got = Pieces::of(&body, buffers);
-    let all_by = Instant::now() + REQUEST_BUFFER_TIMEOUT;
+    budget: &Arc<MemoryBudget>,
+) -> Result<BufferedBody, RequestFailure> {
+    let mut received = ReceivedBytes::new(&body, budget);
+    let deadline = Instant::now() + REQUEST_BUFFER_TIMEOUT;
     loop {
-        let frame = match next(&mut body, &got, all_by).await? {
-            Next::Frame(frame) => frame,
-            Next::End => return Ok(Taken::Whole(got.join(), None)),
-            Next::NoRoom => return Ok(Taken::Part(got.join(), body)),
+        let frame = match next_frame(&mut body, &received, deadline).await? {
+            NextFrame::Frame(frame) => frame,
+            NextFrame::End => return Ok(BufferedBody::Whole(received.join(), None)),
+            NextFrame::NoRoom => return Ok(BufferedBody::Part(received.join(), body)),
         };
         match frame.into_data() {
-            Ok(data) => got.push(data),
+            Ok(data) => received.push(data),
             Err(frame) => {
                 let trailers = frame.into_trailers().ok().map(Box::new);
-                return Ok(Taken::Whole(got.join(), trailers));
+                return Ok(BufferedBody::Whole(received.join(), trailers));
             }
         }
-        if got.size > REQUEST_BUFFER {
-            return Ok(Taken::Part(got.join(), body));
+        if received.size > REQUEST_BUFFER {
+            return Ok(BufferedBody::Part(received.join(), body));
         }
     }
 }
 
-async fn next(body: &mut ClientBody, got: &Pieces, all_by: Instant) -> Result<Next, Refused> {
-    let silent_by = Instant::now() + SILENCE_TIMEOUT;
-    // Before each look, since others may have taken the room while this one waited: what is not looked at stays
-    // within the client's window.
-    let frame = poll_fn(|cx| match got.has_room() {
+async fn next_frame(
+    body: &mut ClientBody,
+    received: &ReceivedBytes,
+    deadline: Instant,
+) -> Result<NextFrame, RequestFailure> {
+    let silence_deadline = Instant::now() + SILENCE_TIMEOUT;
+    // The room is checked before each poll, since other requests may have taken it while this one waited. Frames that
+    // are not polled stay within the client's window.
+    let frame = poll_fn(|cx| match received.has_room() {
         true => Pin::new(&mut *body).poll_frame(cx).map(Some),
         false => Poll::Ready(None),
     });
-    match timeout_at(all_by.min(silent_by), frame).await {
-        Ok(None) => Ok(Next::NoRoom),
-        Ok(Some(None)) => Ok(Next::End),
-        Ok(Some(Some(Ok(frame)))) => Ok(Next::Frame(frame)),
-        Ok(Some(Some(Err(_)))) => Err(Refused::Rejected(BROKEN)),
-        Err(_) => Err(Refused::Code(Refusal::ClientIdle)),
+    match timeout_at(deadline.min(silence_deadline), frame).await {
+        Ok(None) => Ok(NextFrame::NoRoom),
+        Ok(Some(None)) => Ok(NextFrame::End),
+        Ok(Some(Some(Ok(frame)))) => Ok(NextFrame::Frame(frame)),
+        Ok(Some(Some(Err(_)))) => Err(RequestFailure::Rejected(BROKEN_BODY)),
+        Err(_) => Err(RequestFailure::Refused(Refusal::ClientIdle)),
     }
 }
 
-impl Taken {
-    /// What there is to read where there is no body.
-    pub(crate) fn none() -> Taken {
-        Taken::Whole(Bytes::new(), None)
+impl BufferedBody {
+    /// The body of a request that has none.
+    pub(crate) fn empty() -> BufferedBody {
+        BufferedBody::Whole(Bytes::new(), None)
     }
 
-    /// The same once more, if all of it is here.
-    pub(crate) fn copy(&self) -> Option<Taken> {
+    /// A copy for another dyno; `None` if part of the body is still with the client.
+    pub(crate) fn copy(&self) -> Option<BufferedBody> {
         match self {
-            Taken::Whole(bytes, trailers) => Some(Taken::Whole(bytes.clone(), trailers.clone())),
-            Taken::Part(..) => None,
+            BufferedBody::Whole(bytes, trailers) => {
+                Some(BufferedBody::Whole(bytes.clone(), trailers.clone()))
+            }
+            BufferedBody::Part(..) => None,
         }
     }
 
-    /// The body as the guest gets it.
-    pub(crate) fn into_body(self, exchange: &Arc<Exchange>) -> RequestBody {
+    /// The body as the guest reads it.
+    pub(crate) fn into_request_body(self, exchange: &Arc<Exchange>) -> RequestBody {
         match self {
-            Taken::Whole(bytes, trailers) => RequestBody::buffered(bytes, trailers),
-            Taken::Part(first, rest) => RequestBody::streamed(first, rest, exchange.clone()),
+            BufferedBody::Whole(bytes, trailers) => RequestBody::buffered(bytes, trailers),
+            BufferedBody::Part(first, rest) => RequestBody::streamed(first, rest, exchange.clone()),
         }
     }
 }
 
-/// The pieces so far; one alone is not copied.
+/// The bytes that were read so far. A single piece is not copied.
 #[derive(Debug)]
-struct Pieces {
+struct ReceivedBytes {
     first: Bytes,
-    more: BytesMut,
+    /// All pieces, once there is a second one.
+    joined: BytesMut,
     size: usize,
-    /// What they take of the memory for all bodies, unless the whole is small.
+    /// The memory that the bytes take. `None`: the whole body is small, and is not counted.
     share: Option<MemoryShare>,
 }
 
-impl Pieces {
-    /// None yet.
-    fn of(body: &ClientBody, buffers: &Arc<MemoryBudget>) -> Pieces {
+impl ReceivedBytes {
+    fn new(body: &ClientBody, budget: &Arc<MemoryBudget>) -> ReceivedBytes {
         let most = body.size_hint().upper();
-        let small = most.is_some_and(|most| most <= REQUEST_BUFFER_FREE as u64);
-        Pieces {
+        let is_small = most.is_some_and(|most| most <= REQUEST_BUFFER_FREE as u64);
+        ReceivedBytes {
             first: Bytes::new(),
-            more: BytesMut::new(),
+            joined: BytesMut::new(),
             size: 0,
-            share: (!small).then(|| MemoryShare::new(buffers.clone())),
+            share: (!is_small).then(|| MemoryShare::new(budget.clone())),
         }
     }
 
@@ -146,17 +150,17 @@ impl Pieces {
             self.first = data;
             return;
         }
-        if self.more.is_empty() {
-            self.more.extend_from_slice(&self.first);
+        if self.joined.is_empty() {
+            self.joined.extend_from_slice(&self.first);
         }
-        self.more.extend_from_slice(&data);
+        self.joined.extend_from_slice(&data);
     }
 
     fn join(self) -> Bytes {
-        let bytes = if self.more.is_empty() {
+        let bytes = if self.joined.is_empty() {
             self.first
         } else {
-            self.more.freeze()
+            self.joined.freeze()
         };
         match self.share {
             Some(share) if !bytes.is_empty() => share.attach_to(bytes),

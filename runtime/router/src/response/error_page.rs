@@ -1,128 +1,131 @@
-//! Answers that no app gave.
+//! Answers that no app gave: error pages.
 //!
-//! Owns their status, page and headers. Must not know how a request failed, and never shows a guest's text.
+//! Owns their status, text and headers. Must not know how a request failed, and never shows a guest's text.
 
-use crate::request::admission::Reject;
-use crate::shared::access_entry::Journal;
+use std::sync::atomic::Ordering::Relaxed;
+
 use bytes::Bytes;
 use grid::protocol::{Refusal, RefusalSide};
 use http::response::Parts;
 use http::{HeaderValue, Response, StatusCode, Version, header};
-use std::sync::atomic::Ordering::Relaxed;
 
-/// Why a request is not an app's to answer.
+use crate::shared::access_entry::AccessEntry;
+use crate::shared::rejection::Rejection;
+
+/// Why no app answers a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Refused {
-    Code(Refusal),
+pub(crate) enum RequestFailure {
+    /// The router refuses the request, or the app failed to answer it.
+    Refused(Refusal),
     /// The request itself is at fault (H26).
-    Rejected(Reject),
-    /// No app answers on the host.
+    Rejected(Rejection),
+    /// No app has the host.
     NoSuchApp,
 }
 
-impl From<Refusal> for Refused {
+impl From<Refusal> for RequestFailure {
     fn from(code: Refusal) -> Self {
-        Refused::Code(code)
+        RequestFailure::Refused(code)
     }
 }
 
-impl From<Reject> for Refused {
-    fn from(reject: Reject) -> Self {
-        Refused::Rejected(reject)
+impl From<Rejection> for RequestFailure {
+    fn from(rejection: Rejection) -> Self {
+        RequestFailure::Rejected(rejection)
     }
 }
 
 /// What a page says.
-struct Page {
+struct ErrorPage {
     status: StatusCode,
     code: &'static str,
     title: &'static str,
     text: &'static str,
-    /// Seconds after which to ask again.
+    /// Value of `Retry-After` (seconds).
     retry_after: Option<u16>,
-    /// The connection's state is in doubt.
-    close: bool,
+    /// Close the connection: its state is in doubt.
+    closes: bool,
 }
 
-/// Writes the outcome into the log line, and makes the answer that the client gets.
-pub(crate) fn refuse(
-    why: Refused,
+/// Settles the access-log entry, and makes the answer that the client gets.
+pub(crate) fn answer_failure(
+    failure: RequestFailure,
     accept: Option<&HeaderValue>,
-    journal: &mut Journal,
+    entry: &mut AccessEntry,
     version: Version,
 ) -> (Parts, Bytes) {
-    let page = page(why);
-    match why {
-        Refused::Code(code) => journal.refuse(code, code.status()),
-        Refused::Rejected(reject) => {
-            journal.refuse(Refusal::RequestError, reject.status.as_u16());
-            journal.record().cause = Some(reject.cause);
+    let page = page_of(failure);
+    match failure {
+        RequestFailure::Refused(code) => entry.settle_refused(code, code.status()),
+        RequestFailure::Rejected(rejection) => {
+            entry.settle_refused(Refusal::RequestError, rejection.status.as_u16());
+            entry.record_mut().cause = Some(rejection.cause);
         }
-        Refused::NoSuchApp => {
-            journal.record().status = page.status.as_u16();
-            journal.settle();
-            let counters = &journal.conn.hub.counters;
+        RequestFailure::NoSuchApp => {
+            entry.record_mut().status = page.status.as_u16();
+            entry.settle();
+            let counters = &entry.connection.router.counters;
             counters.unknown_hosts.fetch_add(1, Relaxed);
         }
     }
-    let id = journal.record().request_id.clone();
-    let (kind, body) = if prefers_json(accept) {
-        ("application/json", json(&page, &id))
+    let id = &entry.record().request_id;
+    let (media_type, body) = if prefers_json(accept) {
+        ("application/json", json_text(&page, id))
     } else {
-        ("text/html; charset=utf-8", html(&page, &id))
+        ("text/html; charset=utf-8", html_text(&page, id))
     };
     let (mut head, ()) = Response::new(()).into_parts();
     head.status = page.status;
     let headers = &mut head.headers;
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(media_type));
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     if let Some(seconds) = page.retry_after {
         headers.insert(header::RETRY_AFTER, seconds.into());
     }
-    if page.close && version != Version::HTTP_2 {
+    if page.closes && version != Version::HTTP_2 {
         headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
     }
     (head, Bytes::from(body))
 }
 
-fn page(why: Refused) -> Page {
-    match why {
-        Refused::NoSuchApp => Page {
+fn page_of(failure: RequestFailure) -> ErrorPage {
+    match failure {
+        RequestFailure::NoSuchApp => ErrorPage {
             status: StatusCode::NOT_FOUND,
             code: "404",
             title: "No such app",
             text: "There is no such app here. Check the name in the address.",
             retry_after: None,
-            close: false,
+            closes: false,
         },
-        Refused::Rejected(reject) => Page {
-            status: reject.status,
+        RequestFailure::Rejected(rejection) => ErrorPage {
+            status: rejection.status,
             code: Refusal::RequestError.code(),
             title: "Request error",
-            text: rejection_text(reject.status),
+            text: rejection_text(rejection.status),
             retry_after: None,
-            close: true,
+            closes: true,
         },
-        Refused::Code(code) => Page {
-            status: wire_status(code),
+        RequestFailure::Refused(code) => ErrorPage {
+            status: client_status(code),
             code: code.code(),
             title: code.desc(),
-            text: text(code),
+            text: refusal_text(code),
             retry_after: retry_after(code),
-            close: code == Refusal::ClientIdle,
+            closes: code == Refusal::ClientIdle,
         },
     }
 }
 
-/// 499 is for logs only: a client that stalled is told 408, which every client knows.
-fn wire_status(code: Refusal) -> StatusCode {
+/// The status that the client gets. 499 is for logs only: a client that stalled gets 408, which every client knows.
+fn client_status(code: Refusal) -> StatusCode {
     if code.side() == RefusalSide::Client && code.status() == 499 {
         return StatusCode::REQUEST_TIMEOUT;
     }
     StatusCode::from_u16(code.status()).unwrap_or(StatusCode::SERVICE_UNAVAILABLE)
 }
 
-/// What is wrong with a request, as far as its sender can do something about it.
+/// What is wrong with a request, as far as its sender can change it.
 fn rejection_text(status: StatusCode) -> &'static str {
     match status {
         StatusCode::URI_TOO_LONG => {
@@ -137,7 +140,7 @@ fn rejection_text(status: StatusCode) -> &'static str {
     }
 }
 
-fn text(code: Refusal) -> &'static str {
+fn refusal_text(code: Refusal) -> &'static str {
     match code {
         Refusal::Maintenance => "This app is down for maintenance. Please come back later.",
         Refusal::BlankApp => "There is nothing here yet.",
@@ -146,7 +149,7 @@ fn text(code: Refusal) -> &'static str {
     }
 }
 
-/// Only where waiting may help.
+/// Seconds to wait, where waiting may help.
 fn retry_after(code: Refusal) -> Option<u16> {
     match code {
         Refusal::BacklogTooDeep
@@ -159,9 +162,9 @@ fn retry_after(code: Refusal) -> Option<u16> {
     }
 }
 
-/// Nothing in a page needs escaping: its texts are ours, and an id has no character that HTML or JSON minds
-/// (see `request_id::is_sane`).
-fn html(page: &Page, id: &HeaderValue) -> String {
+/// Nothing in a page needs escaping: the texts are constants, and no byte of an id has a meaning in HTML or JSON (see
+/// `is_valid_request_id`).
+fn html_text(page: &ErrorPage, id: &HeaderValue) -> String {
     let (title, text, code) = (page.title, page.text, page.code);
     let id = id.to_str().unwrap_or_default();
     format!(
@@ -170,7 +173,7 @@ fn html(page: &Page, id: &HeaderValue) -> String {
     )
 }
 
-fn json(page: &Page, id: &HeaderValue) -> String {
+fn json_text(page: &ErrorPage, id: &HeaderValue) -> String {
     let (title, text, code) = (page.title, page.text, page.code);
     let id = id.to_str().unwrap_or_default();
     format!(
@@ -178,30 +181,30 @@ fn json(page: &Page, id: &HeaderValue) -> String {
     )
 }
 
-/// Whether `Accept` names JSON, and HTML less or not at all.
+/// Whether `Accept` prefers JSON to HTML.
 fn prefers_json(accept: Option<&HeaderValue>) -> bool {
     let (mut json, mut html) = (0, 0);
     let ranges = accept.and_then(|value| value.to_str().ok());
     for range in ranges.unwrap_or_default().split(',') {
         let mut parts = range.split(';').map(str::trim);
-        let kind = parts.next().unwrap_or_default();
-        let weight = weight(parts);
-        if kind.eq_ignore_ascii_case("application/json") || kind.ends_with("+json") {
+        let media_type = parts.next().unwrap_or_default();
+        let weight = quality(parts);
+        if media_type.eq_ignore_ascii_case("application/json") || media_type.ends_with("+json") {
             json = json.max(weight);
-        } else if kind.eq_ignore_ascii_case("text/html") {
+        } else if media_type.eq_ignore_ascii_case("text/html") {
             html = html.max(weight);
         }
     }
     json > html
 }
 
-/// The `q` of a media range, in thousandths.
-fn weight<'a>(mut parameters: impl Iterator<Item = &'a str>) -> u32 {
+/// The `q` of a media range in thousandths (RFC 9110, 12.4.2).
+fn quality<'a>(mut parameters: impl Iterator<Item = &'a str>) -> u32 {
     let q = parameters.find_map(|p| p.strip_prefix("q=").or_else(|| p.strip_prefix("Q=")));
     let Some(q) = q.and_then(|q| q.parse::<f32>().ok()) else {
         return 1000;
     };
-    // Whole thousandths, which is all that RFC 9110 allows.
+    // RFC 9110 allows three decimals.
     (q.clamp(0.0, 1.0) * 1000.0) as u32
 }
 
@@ -225,7 +228,7 @@ mod tests {
     #[test]
     fn every_code_has_a_page() {
         for code in Refusal::ALL {
-            let page = page(Refused::Code(code));
+            let page = page_of(RequestFailure::Refused(code));
             assert!(page.status.as_u16() >= 400, "{code}");
             assert!(!page.title.contains(['<', '"', '&']), "{code}");
         }

@@ -1,18 +1,19 @@
-//! The `Date` of a response (RFC 9110, 6.6.1), made once a second on each thread.
+//! The `Date` of a response (RFC 9110, 6.6.1), formatted once a second on each thread.
 //!
-//! Owns the form and the memory of it. Must not know who sends it.
+//! Must not know which response has it.
 
-use http::HeaderValue;
 use std::cell::RefCell;
 use std::time::{SystemTime, UNIX_EPOCH};
+
+use http::HeaderValue;
 
 thread_local! {
     /// The last date, and its second.
     static LAST: RefCell<Option<(u64, HeaderValue)>> = const { RefCell::new(None) };
 }
 
-/// The date as a header.
-pub(crate) fn now() -> HeaderValue {
+/// The current date as a header value.
+pub(crate) fn current_date() -> HeaderValue {
     let now = SystemTime::now();
     let second = now.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
     LAST.with_borrow_mut(|last| match last {
@@ -31,8 +32,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_date_has_the_form_of_rfc_9110() {
-        let date = now();
+    fn a_date_has_the_form_of_rfc9110_5_6_7() {
+        let date = current_date();
         let text = date.to_str().expect("text");
         assert_eq!((text.len(), &text[3..5], &text[25..]), (29, ", ", " GMT"));
         let read = httpdate::parse_http_date(text).expect("a date");

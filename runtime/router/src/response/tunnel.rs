@@ -1,141 +1,134 @@
 //! A connection after it has switched protocols: bytes both ways, between the client and a server dyno.
 //!
-//! Owns the clock of a silent tunnel, its end, and its log line. Must not know what is spoken in it. It runs in the
-//! connection's own task, and holds the dyno until it ends.
+//! Owns the time limit for a silent tunnel, the end of a tunnel, and its log line. Must not know the protocol in the
+//! tunnel. A tunnel runs in the connection's own task, and holds the dyno until it ends.
 
-use crate::limits::{HANGUP_GRACE, SILENCE_TIMEOUT};
-use crate::shared::access_entry::Journal;
-use crate::shared::connection_state::Conn;
+use std::io;
+use std::pin::pin;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
 use exchange::{ResponseReader, Tunnel};
 use grid::protocol::Refusal;
 use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
-use std::io;
-use std::pin::pin;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::time::{Duration, Instant, sleep_until, timeout};
+
+use crate::limits::{HANGUP_GRACE, SILENCE_TIMEOUT};
+use crate::shared::access_entry::AccessEntry;
 
 /// Bytes that are carried at a time, in each direction.
 const CHUNK_BYTES: usize = 16 * 1024;
 
-/// What is handed over with an answer that switches protocols.
+/// The two sides of a connection that switches protocols.
 #[derive(Debug)]
-pub(crate) struct Handover {
-    pub(crate) server: Box<dyn Tunnel>,
+pub(crate) struct ProtocolSwitch {
+    pub(crate) dyno: Box<dyn Tunnel>,
     pub(crate) client: OnUpgrade,
     pub(crate) reader: ResponseReader,
 }
 
-/// The same, with the log line of the request.
-#[derive(Debug)]
-pub(crate) struct Switched {
-    pub(crate) handover: Handover,
-    pub(crate) journal: Journal,
-}
-
-/// How a tunnel came to its end.
-enum End {
+/// Why a tunnel ended.
+enum TunnelEnd {
     /// One side closed it.
     Closed,
-    /// Nobody said anything for too long.
+    /// Neither side sent anything for too long.
     Silent,
     /// The router stops.
     Forced,
 }
 
 /// When the last byte went either way.
-struct Pulse {
+struct LastActivity {
     began: Instant,
-    last_ms: AtomicU64,
+    millis_after: AtomicU64,
 }
 
-impl Pulse {
-    fn new() -> Pulse {
-        Pulse {
+impl LastActivity {
+    fn new() -> LastActivity {
+        LastActivity {
             began: Instant::now(),
-            last_ms: AtomicU64::new(0),
+            millis_after: AtomicU64::new(0),
         }
     }
 
-    fn beat(&self) {
-        let passed = self.began.elapsed().as_millis();
-        self.last_ms
-            .store(u64::try_from(passed).unwrap_or(u64::MAX), Relaxed);
+    fn set_now(&self) {
+        let elapsed = self.began.elapsed().as_millis();
+        self.millis_after
+            .store(u64::try_from(elapsed).unwrap_or(u64::MAX), Relaxed);
     }
 
-    /// Ready when nothing has gone either way for too long.
-    async fn stops(&self) {
+    /// Returns when nothing has gone either way for too long.
+    async fn wait_for_silence(&self) {
         loop {
-            let last = Duration::from_millis(self.last_ms.load(Relaxed));
-            let due = self.began + last + SILENCE_TIMEOUT;
-            if Instant::now() >= due {
+            let last = Duration::from_millis(self.millis_after.load(Relaxed));
+            let deadline = self.began + last + SILENCE_TIMEOUT;
+            if Instant::now() >= deadline {
                 return;
             }
-            sleep_until(due).await;
+            sleep_until(deadline).await;
         }
     }
 }
 
-impl Switched {
-    /// Carries bytes until one side closes, both are silent for too long, or the router stops.
-    pub(crate) async fn run(self, conn: &Conn) {
-        let Handover {
-            server,
-            client,
-            reader,
-        } = self.handover;
-        let mut journal = self.journal;
-        let Ok(client) = client.await else {
-            // The client left before it had the answer: what the line says without a word.
-            return reader.end_tunnel();
-        };
-        let bytes = AtomicU64::new(0);
-        let end = {
-            let tunnel = between(TokioIo::new(client), server, &bytes);
-            let mut tunnel = pin!(tunnel);
-            tokio::select! {
-                end = &mut tunnel => end,
-                () = conn.hub.forced() => End::Forced,
-            }
-        };
-        // The server's side is gone with that; whatever the guest still does is afterwork.
-        reader.end_tunnel();
-        let status = journal.recorded().status;
-        journal.record().bytes = bytes.load(Relaxed);
-        match end {
-            End::Closed => journal.settle(),
-            End::Silent => journal.refuse(Refusal::IdleConnection, status),
-            End::Forced => journal.refuse(Refusal::ForcedClose, status),
+/// Carries bytes until one side closes, both are silent for too long, or the router stops. Then writes `entry`.
+pub(crate) async fn run_tunnel(switch: ProtocolSwitch, mut entry: AccessEntry) {
+    let ProtocolSwitch {
+        dyno,
+        client,
+        reader,
+    } = switch;
+    let Ok(client) = client.await else {
+        // The client left before it had the answer: the unsettled entry says so.
+        return reader.end_tunnel();
+    };
+    let bytes = AtomicU64::new(0);
+    let router = entry.connection.router.clone();
+    let end = {
+        let tunnel = carry_both_ways(TokioIo::new(client), dyno, &bytes);
+        let mut tunnel = pin!(tunnel);
+        tokio::select! {
+            end = &mut tunnel => end,
+            () = router.wait_until_forced() => TunnelEnd::Forced,
         }
+    };
+    // The dyno's side was dropped with `tunnel`: what the guest does now is work after its response.
+    reader.end_tunnel();
+    let status = entry.record().status;
+    entry.record_mut().bytes = bytes.load(Relaxed);
+    match end {
+        TunnelEnd::Closed => entry.settle(),
+        TunnelEnd::Silent => entry.settle_refused(Refusal::IdleConnection, status),
+        TunnelEnd::Forced => entry.settle_refused(Refusal::ForcedClose, status),
     }
 }
 
 /// Carries bytes both ways; `bytes` counts those to the client.
-async fn between(
+async fn carry_both_ways(
     client: impl AsyncRead + AsyncWrite,
-    server: Box<dyn Tunnel>,
+    dyno: Box<dyn Tunnel>,
     bytes: &AtomicU64,
-) -> End {
-    let pulse = Pulse::new();
+) -> TunnelEnd {
+    let activity = LastActivity::new();
     let uploaded = AtomicU64::new(0);
     let (from_client, to_client) = tokio::io::split(client);
-    let (from_server, to_server) = tokio::io::split(server);
-    let mut up = pin!(carry(from_client, to_server, &pulse, &uploaded));
-    let mut down = pin!(carry(from_server, to_client, &pulse, bytes));
-    // After one side's end the other has a moment for its last words.
+    let (from_dyno, to_dyno) = tokio::io::split(dyno);
+    let mut up = pin!(carry(from_client, to_dyno, &activity, &uploaded));
+    let mut down = pin!(carry(from_dyno, to_client, &activity, bytes));
+    // After one side has closed, the other has a moment for its last bytes.
     tokio::select! {
         _ = &mut up => drop(timeout(HANGUP_GRACE, &mut down).await),
         _ = &mut down => drop(timeout(HANGUP_GRACE, &mut up).await),
-        () = pulse.stops() => return End::Silent,
+        () = activity.wait_for_silence() => return TunnelEnd::Silent,
     }
-    End::Closed
+    TunnelEnd::Closed
 }
 
+/// Carries bytes one way, until `from` ends.
 async fn carry(
     mut from: impl AsyncRead + Unpin,
     mut to: impl AsyncWrite + Unpin,
-    pulse: &Pulse,
+    activity: &LastActivity,
     bytes: &AtomicU64,
 ) -> io::Result<()> {
     let mut chunk = vec![0; CHUNK_BYTES];
@@ -144,10 +137,10 @@ async fn carry(
         if len == 0 {
             return to.shutdown().await;
         }
-        pulse.beat();
+        activity.set_now();
         to.write_all(&chunk[..len]).await?;
         to.flush().await?;
         bytes.fetch_add(len as u64, Relaxed);
-        pulse.beat();
+        activity.set_now();
     }
 }

@@ -1,68 +1,77 @@
-//! The log line of a request while the request is under way.
+//! The access-log entry of a request that is under way.
 //!
-//! Owns when a line is written, once, whatever becomes of the request: when this value is dropped, which is when
-//! the last byte was handed on or the client is gone. Must not know how a line is written.
+//! Owns when the entry is written: once, when this value is dropped, whatever happened to the request. That is when the
+//! last byte was handed on, or the client is gone. Must not know how a log line is written.
 
-use crate::connection::http1::unread_method;
-use crate::log::access_log::Record;
-use crate::log::request_id;
-use crate::log::statistics::Tally;
-use crate::request::forwarded::{self, ForwardedClient};
-use crate::shared::connection_state::Conn;
-use crate::shared::stream_state::StreamState;
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::{Duration, SystemTime};
+
 use bytes::Bytes;
-use exchange::headers;
+use exchange::headers::REQUEST_ID;
 use grid::name::AppName;
 use grid::protocol::Refusal;
 use http::request::Parts;
 use http::uri::PathAndQuery;
 use http::{HeaderValue, header};
-use std::sync::Arc;
-use std::sync::atomic::Ordering::{Relaxed, SeqCst};
-use std::time::{Duration, SystemTime};
 use tokio::time::Instant;
 
-/// For so long the two clocks are taken to go alike.
+use crate::log::access_log::{AccessRecord, unread_method};
+use crate::log::request_id::is_valid_request_id;
+use crate::log::statistics::StatusCounters;
+use crate::shared::connection_state::{ClientOrigin, ConnectionState};
+use crate::shared::stream_state::StreamState;
+
+/// For this long, the wall clock and the monotonic clock are taken to run alike.
 const CLOCKS_AGREE: Duration = Duration::from_secs(1);
 
+/// A request from its head to its last byte, for the access log.
 #[derive(Debug)]
-pub(crate) struct Journal {
-    pub(crate) conn: Arc<Conn>,
-    record: Box<Record>,
+pub(crate) struct AccessEntry {
+    pub(crate) connection: Arc<ConnectionState>,
+    record: Box<AccessRecord>,
     /// The port that the client connected to, unless it is the connection's own.
     pub(crate) port: Option<HeaderValue>,
     /// When the head was read, by the wall clock.
-    pub(crate) came: SystemTime,
-    /// The same by the clock that never jumps.
-    pub(crate) opened: Instant,
+    pub(crate) arrived_at: SystemTime,
+    /// When the head was read, by the monotonic clock.
+    pub(crate) arrived: Instant,
     /// The stream of an HTTP/2 request.
     pub(crate) stream: Option<Arc<StreamState>>,
-    /// Set while it waits for a dyno.
-    waiting: Option<Instant>,
-    began: Option<Instant>,
-    /// Neither has it waited, nor has a dyno had it.
-    fresh: bool,
+    /// Set while the request waits for a dyno.
+    waiting_since: Option<Instant>,
+    /// When a dyno got the request.
+    service_began: Option<Instant>,
+    /// The request has neither waited nor been with a dyno.
+    is_fresh: bool,
     /// The outcome is known.
-    settled: bool,
+    is_settled: bool,
     /// The app's counters, once the app is known.
-    tally: Option<Arc<Tally>>,
+    app_counters: Option<Arc<StatusCounters>>,
 }
 
-impl Journal {
-    /// Opens the line of a request, with its id.
-    pub(crate) fn open(conn: Arc<Conn>, stream: Option<Arc<StreamState>>, head: &Parts) -> Self {
-        let number = conn.begin();
-        let own = head.headers.get(headers::REQUEST_ID);
-        let request_id = match own.filter(|id| request_id::is_sane(id)) {
+impl AccessEntry {
+    /// Opens the entry of a request, and gives the request its id.
+    pub(crate) fn open(
+        connection: Arc<ConnectionState>,
+        stream: Option<Arc<StreamState>>,
+        head: &Parts,
+        origin: ClientOrigin,
+    ) -> Self {
+        let number = connection.begin_request();
+        let client_id = head.headers.get(REQUEST_ID);
+        let request_id = match client_id.filter(|id| is_valid_request_id(id)) {
             Some(id) => id.clone(),
-            None => conn.hub.ids.make(conn.id, number),
+            None => {
+                let ids = &connection.router.request_ids;
+                ids.create(connection.number, number)
+            }
         };
         let authority = || HeaderValue::from_str(head.uri.authority()?.as_str()).ok();
         let host = head.headers.get(header::HOST);
-        let client = client_of(&conn, head);
-        let (came, opened) = (SystemTime::now(), Instant::now());
-        let record = Record {
-            at: came,
+        let (arrived_at, arrived) = (SystemTime::now(), Instant::now());
+        let record = AccessRecord {
+            at: arrived_at,
             app: None,
             code: None,
             cause: None,
@@ -70,7 +79,7 @@ impl Journal {
             path: head.uri.path_and_query().cloned(),
             host: host.cloned().or_else(authority),
             request_id,
-            fwd: client.addresses,
+            fwd: origin.addresses,
             dyno: None,
             queue: 0,
             wait: Duration::ZERO,
@@ -79,112 +88,112 @@ impl Journal {
             status: 0,
             bytes: 0,
             version: head.version,
-            tls: client.tls,
+            tls: origin.tls,
         };
-        Journal {
-            conn,
+        AccessEntry {
+            connection,
             record: Box::new(record),
-            port: client.port,
+            port: origin.port,
             stream,
-            came,
-            opened,
-            waiting: None,
-            began: None,
-            fresh: true,
-            settled: false,
-            tally: None,
+            arrived_at,
+            arrived,
+            waiting_since: None,
+            service_began: None,
+            is_fresh: true,
+            is_settled: false,
+            app_counters: None,
         }
     }
 
-    /// Keeps nothing of what the connection read: a response that goes on would keep that memory for as long.
-    pub(crate) fn detach(&mut self) {
-        let own = |value: &HeaderValue| HeaderValue::from_bytes(value.as_bytes());
+    /// Copies what shares memory with the connection's read buffer: a long response would keep that memory for as long.
+    pub(crate) fn detach_from_read_buffer(&mut self) {
+        let copied = |value: &HeaderValue| HeaderValue::from_bytes(value.as_bytes());
         let record = &mut *self.record;
-        if let Ok(id) = own(&record.request_id) {
+        if let Ok(id) = copied(&record.request_id) {
             record.request_id = id;
         }
-        record.host = record.host.as_ref().and_then(|host| own(host).ok());
+        record.host = record.host.as_ref().and_then(|host| copied(host).ok());
         record.path = record.path.as_ref().and_then(|path| {
             let path = Bytes::copy_from_slice(path.as_str().as_bytes());
             PathAndQuery::from_maybe_shared(path).ok()
         });
     }
 
-    /// The request stands for one whose head was not read.
+    /// Marks the request as one that stands for a head which could not be read.
     pub(crate) fn mark_unread(&mut self) {
-        let record = self.record();
+        let record = self.record_mut();
         record.method = unread_method();
         (record.host, record.path) = (None, None);
-        self.conn.hub.counters.malformed.fetch_add(1, Relaxed);
+        let counters = &self.connection.router.counters;
+        counters.malformed.fetch_add(1, Relaxed);
     }
 
-    /// Takes host and path of a target in absolute form, which win over `Host` (RFC 9112, 3.2.2).
-    pub(crate) fn note_target(&mut self, head: &Parts) {
-        let record = self.record();
+    /// Takes host and path of a target in absolute form, which wins over `Host` (RFC 9112, 3.2.2).
+    pub(crate) fn set_target(&mut self, head: &Parts) {
+        let record = self.record_mut();
         record.host = head.headers.get(header::HOST).cloned();
         record.path = head.uri.path_and_query().cloned();
     }
 
-    /// The app is known.
-    pub(crate) fn of(&mut self, app: &AppName, tally: &Arc<Tally>) {
-        self.record().app = Some(app.clone());
-        self.tally = Some(tally.clone());
+    pub(crate) fn set_app(&mut self, app: &AppName, counters: &Arc<StatusCounters>) {
+        self.record_mut().app = Some(app.clone());
+        self.app_counters = Some(counters.clone());
     }
 
-    pub(crate) fn record(&mut self) -> &mut Record {
-        &mut self.record
-    }
-
-    pub(crate) fn recorded(&self) -> &Record {
+    pub(crate) fn record(&self) -> &AccessRecord {
         &self.record
     }
 
-    /// The request waits, since then.
-    pub(crate) fn begin_wait(&mut self, since: Instant) {
-        self.waiting = Some(since);
-        self.fresh = false;
+    pub(crate) fn record_mut(&mut self) -> &mut AccessRecord {
+        &mut self.record
     }
 
-    /// It waits no more.
+    /// The request waits for a dyno, since `since`.
+    pub(crate) fn begin_wait(&mut self, since: Instant) {
+        self.waiting_since = Some(since);
+        self.is_fresh = false;
+    }
+
+    /// The request does not wait any more.
     pub(crate) fn end_wait(&mut self) {
-        if let Some(since) = self.waiting.take() {
-            self.record().wait = since.elapsed();
+        if let Some(since) = self.waiting_since.take() {
+            self.record_mut().wait = since.elapsed();
         }
     }
 
-    /// A dyno has the request from now on, which is returned. One that `arrived` and found a dyno at once saves a look at
-    /// the clock.
+    /// A dyno has the request from now on. Returns now; a request that `arrived` and found a dyno at once does not read
+    /// the clock again.
     pub(crate) fn begin_service(&mut self, arrived: Instant) -> Instant {
-        let first = std::mem::take(&mut self.fresh);
-        let began = if first { arrived } else { Instant::now() };
-        self.began = Some(began);
+        let is_first = std::mem::take(&mut self.is_fresh);
+        let began = if is_first { arrived } else { Instant::now() };
+        self.service_began = Some(began);
         began
     }
 
     /// The request ends with this code, and this status in the log.
-    pub(crate) fn refuse(&mut self, code: Refusal, status: u16) {
-        let record = self.record();
+    pub(crate) fn settle_refused(&mut self, code: Refusal, status: u16) {
+        let record = self.record_mut();
         record.code = Some(code);
         record.status = status;
-        self.settled = true;
+        self.is_settled = true;
     }
 
     /// The request is answered as the record says.
     pub(crate) fn settle(&mut self) {
-        self.settled = true;
+        self.is_settled = true;
     }
 
     pub(crate) fn is_settled(&self) -> bool {
-        self.settled
+        self.is_settled
     }
 
-    /// What ended a request that nobody ended on purpose.
+    /// Why a request ended whose outcome nobody settled.
     fn interruption(&self) -> Refusal {
         if std::thread::panicking() {
             Refusal::Platform
-        } else if self.conn.hub.is_forced() {
+        } else if self.connection.router.is_forced() {
             Refusal::ForcedClose
-        } else if self.conn.stalled.load(SeqCst) {
+        } else if self.connection.is_stalled() {
             Refusal::ClientIdle
         } else {
             Refusal::ClientInterrupted
@@ -192,39 +201,28 @@ impl Journal {
     }
 }
 
-/// The client of a request: the peer, unless a trusted proxy says more.
-fn client_of(conn: &Conn, head: &Parts) -> ForwardedClient {
-    let own = ForwardedClient {
-        addresses: conn.client.clone(),
-        tls: conn.tls,
-        port: None,
-    };
-    match conn.trusted {
-        true => forwarded::read_trusted(&head.headers, own),
-        false => own,
-    }
-}
-
-impl Drop for Journal {
+impl Drop for AccessEntry {
     fn drop(&mut self) {
-        if !self.settled {
+        if !self.is_settled {
             let code = self.interruption();
-            self.refuse(code, code.status());
+            self.settle_refused(code, code.status());
         }
         self.end_wait();
         let now = Instant::now();
-        self.conn.end(now);
-        let took = now - self.opened;
-        // Shortly after, one clock tells the other; in a longer time the wall clock may have been set, or the machine have
-        // slept.
-        self.record.at = match took < CLOCKS_AGREE {
-            true => self.came + took,
+        self.connection.end_request(now);
+        let elapsed = now - self.arrived;
+        // Over a short time, one clock gives the other. Over a longer time the wall clock may have been set, or the
+        // machine may have slept.
+        self.record.at = match elapsed < CLOCKS_AGREE {
+            true => self.arrived_at + elapsed,
             false => SystemTime::now(),
         };
-        self.record.service = self.began.map_or(Duration::ZERO, |began| now - began);
-        if let Some(tally) = &self.tally {
-            tally.count(self.record.status);
+        self.record.service = self
+            .service_began
+            .map_or(Duration::ZERO, |began| now - began);
+        if let Some(counters) = &self.app_counters {
+            counters.count(self.record.status);
         }
-        self.conn.hub.write(&self.record);
+        self.connection.router.log_request(&self.record);
     }
 }

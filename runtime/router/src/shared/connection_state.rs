@@ -1,141 +1,185 @@
-//! What is known of one connection, shared by its reader, its requests and their bodies.
+//! State of one connection, shared by its reader, its requests and their bodies.
 //!
-//! Owns the connection's identity, counts and marks. Must not know bytes or HTTP messages.
+//! Owns the connection's identity, its counters and its flags. Must not know bytes or HTTP messages.
 
-use crate::limits::INTERIM_MAX;
-use crate::request::admission::Reject;
-use crate::response::tunnel::Switched;
-use crate::shared::router_shared::Hub;
+use std::fmt;
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed, Ordering::SeqCst};
+use std::sync::{Arc, OnceLock};
+use std::task::{Context, Waker};
+use std::time::Duration;
+
 use bytes::{Bytes, BytesMut};
 use exchange::{InterimSink, MemoryBudget};
 use http::{HeaderMap, HeaderValue, StatusCode};
-use std::net::SocketAddr;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed, Ordering::SeqCst};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
-use std::task::{Context, Waker};
-use std::time::Duration;
+use parking_lot::Mutex;
 use tokio::time::Instant;
 
-/// Who is at the other end, and how it came in.
+use crate::limits::INTERIM_MAX;
+use crate::shared::rejection::Rejection;
+use crate::shared::router_shared::RouterShared;
+
+/// The client's end of a connection.
 #[derive(Clone, Copy, Debug)]
 pub struct Peer {
-    /// The client.
+    /// The client's address.
     pub client: SocketAddr,
-    /// The port that it connected to.
+    /// The port that the client connected to.
     pub port: u16,
     /// Whether the connection is encrypted.
     pub tls: bool,
 }
 
+/// Where a request comes from, as far as it is known.
 #[derive(Debug)]
-pub(crate) struct Conn {
-    pub(crate) id: u64,
-    pub(crate) hub: Arc<Hub>,
-    /// The client's address, as in `X-Forwarded-For`.
-    pub(crate) client: HeaderValue,
-    pub(crate) port: HeaderValue,
+pub(crate) struct ClientOrigin {
+    /// The value of `X-Forwarded-For`: every address that the request came through, the peer's last.
+    pub(crate) addresses: HeaderValue,
+    /// Whether the client's own connection is encrypted.
     pub(crate) tls: bool,
-    /// It is a proxy whose forwarding headers are believed.
-    pub(crate) trusted: bool,
-    /// Of responses.
-    pub(crate) buffers: Arc<MemoryBudget>,
-    /// Of request bodies.
-    pub(crate) uploads: Arc<MemoryBudget>,
-    born: Instant,
-    /// When the last request ended: microseconds since it was born.
-    ended: AtomicU64,
-    requests: AtomicU64,
-    active: AtomicUsize,
-    /// The client did not take what was written: what ends now ends with H28.
-    pub(crate) stalled: AtomicBool,
-    /// A response without framing broke off: the connection must be reset, since a plain end would look
-    /// like the end of the response.
-    pub(crate) broken: AtomicBool,
-    waker: OnceLock<Waker>,
-    /// What was wrong with a body.
-    violation: OnceLock<&'static str>,
-    /// The number of a request that stands for a head which broke the rules, and what was wrong with that.
-    refused: OnceLock<(u64, Reject)>,
-    /// Interim responses that are to be written, whole.
-    interim: Mutex<BytesMut>,
-    has_interim: AtomicBool,
-    /// All of the responses so far has been written.
-    flushed: AtomicBool,
-    /// Part of a head has come, which the HTTP layer sees when all of it has: the number of its request, from 1; else 0.
-    held_head: AtomicU64,
-    /// What came behind the request under way breaks the rules, unless that switches protocols.
-    in_doubt: AtomicBool,
-    /// The protocol has changed: what is read is not HTTP any more.
-    pub(crate) tunnelled: AtomicBool,
-    /// What the connection does from then on.
-    switched: Mutex<Option<Switched>>,
+    /// The port that the client connected to, unless it is the connection's own.
+    pub(crate) port: Option<HeaderValue>,
 }
 
-impl Conn {
-    pub(crate) fn new(hub: Arc<Hub>, peer: Peer) -> Arc<Self> {
+/// Carries the bytes of a tunnel to its end.
+type TunnelTask = Pin<Box<dyn Future<Output = ()> + Send>>;
+
+/// A connection from its first byte to its last.
+pub(crate) struct ConnectionState {
+    pub(crate) number: u64,
+    pub(crate) router: Arc<RouterShared>,
+    /// The client's address, as in `X-Forwarded-For`.
+    client: HeaderValue,
+    /// The port that the client connected to.
+    pub(crate) port: HeaderValue,
+    tls: bool,
+    /// The peer is a trusted proxy: its forwarding headers are believed.
+    pub(crate) from_trusted_proxy: bool,
+    /// Memory for buffered responses.
+    pub(crate) response_memory: Arc<MemoryBudget>,
+    /// Memory for buffered request bodies.
+    pub(crate) request_memory: Arc<MemoryBudget>,
+    opened: Instant,
+    /// When the last request ended: microseconds since `opened`.
+    last_request_end: AtomicU64,
+    /// Requests that have begun.
+    request_count: AtomicU64,
+    /// Requests that have begun and not ended.
+    active_requests: AtomicUsize,
+    /// The client did not take what was written: a request that ends now ends with H28.
+    is_stalled: AtomicBool,
+    /// A response without framing broke off. The connection must be reset, since a plain end would look like the end of
+    /// the response.
+    must_reset: AtomicBool,
+    waker: OnceLock<Waker>,
+    /// What was wrong with the framing of a request body.
+    body_violation: OnceLock<&'static str>,
+    /// The number of the request that stands for a rejected head, and why the head was rejected.
+    rejected_head: OnceLock<(u64, Rejection)>,
+    /// Interim responses that are to be written, each of them whole.
+    interim: Mutex<BytesMut>,
+    has_interim: AtomicBool,
+    /// All bytes of the responses so far have been written.
+    is_flushed: AtomicBool,
+    /// Number of the request, from 1, of which part of the head has arrived. The HTTP layer sees only complete heads.
+    /// 0: none.
+    partial_head: AtomicU64,
+    /// The reader has to judge bytes behind the current request when that request ends.
+    wakes_reader_after_request: AtomicBool,
+    /// The connection has switched protocols: the bytes are not HTTP any more.
+    is_tunnel: AtomicBool,
+    /// What the connection does after the switch.
+    tunnel_task: Mutex<Option<TunnelTask>>,
+}
+
+impl fmt::Debug for ConnectionState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ConnectionState")
+            .field("number", &self.number)
+            .finish_non_exhaustive()
+    }
+}
+
+impl ConnectionState {
+    pub(crate) fn new(router: Arc<RouterShared>, peer: Peer) -> Arc<Self> {
         let client = peer.client.ip().to_canonical().to_string();
-        Arc::new(Conn {
-            id: hub.next_number(),
-            buffers: hub.buffers.for_connection(),
-            uploads: hub.uploads.for_connection(),
-            trusted: hub.trusted.contains(peer.client.ip()),
-            hub,
+        Arc::new(ConnectionState {
+            number: router.next_number(),
+            response_memory: router.response_memory.for_connection(),
+            request_memory: router.request_memory.for_connection(),
+            from_trusted_proxy: router.trusted_proxies.contains(peer.client.ip()),
+            router,
             client: HeaderValue::from_str(&client).expect("an address is a header value"),
             port: peer.port.into(),
             tls: peer.tls,
-            born: Instant::now(),
-            ended: AtomicU64::new(0),
-            requests: AtomicU64::new(0),
-            active: AtomicUsize::new(0),
-            stalled: AtomicBool::new(false),
-            broken: AtomicBool::new(false),
+            opened: Instant::now(),
+            last_request_end: AtomicU64::new(0),
+            request_count: AtomicU64::new(0),
+            active_requests: AtomicUsize::new(0),
+            is_stalled: AtomicBool::new(false),
+            must_reset: AtomicBool::new(false),
             waker: OnceLock::new(),
-            violation: OnceLock::new(),
-            refused: OnceLock::new(),
+            body_violation: OnceLock::new(),
+            rejected_head: OnceLock::new(),
             interim: Mutex::default(),
             has_interim: AtomicBool::new(false),
-            flushed: AtomicBool::new(true),
-            held_head: AtomicU64::new(0),
-            in_doubt: AtomicBool::new(false),
-            tunnelled: AtomicBool::new(false),
-            switched: Mutex::new(None),
+            is_flushed: AtomicBool::new(true),
+            partial_head: AtomicU64::new(0),
+            wakes_reader_after_request: AtomicBool::new(false),
+            is_tunnel: AtomicBool::new(false),
+            tunnel_task: Mutex::new(None),
         })
     }
 
-    /// A request begins; returns its number on this connection.
-    pub(crate) fn begin(&self) -> u64 {
-        self.active.fetch_add(1, Relaxed);
-        self.requests.fetch_add(1, Relaxed)
+    /// The origin of a request of which no proxy says more.
+    pub(crate) fn origin(&self) -> ClientOrigin {
+        ClientOrigin {
+            addresses: self.client.clone(),
+            tls: self.tls,
+            port: None,
+        }
     }
 
-    /// A request has ended, with its response.
-    pub(crate) fn end(&self, now: Instant) {
-        let ended = (now - self.born).as_micros();
-        self.ended
+    /// Counts a request that begins. Returns its number on this connection, from 0.
+    pub(crate) fn begin_request(&self) -> u64 {
+        self.active_requests.fetch_add(1, Relaxed);
+        self.request_count.fetch_add(1, Relaxed)
+    }
+
+    /// Counts a request that has ended, with its response.
+    pub(crate) fn end_request(&self, now: Instant) {
+        let ended = (now - self.opened).as_micros();
+        self.last_request_end
             .store(u64::try_from(ended).unwrap_or(u64::MAX), Relaxed);
-        self.active.fetch_sub(1, Relaxed);
-        if self.in_doubt.load(Relaxed) {
+        self.active_requests.fetch_sub(1, Relaxed);
+        if self.wakes_reader_after_request.load(Relaxed) {
             self.wake();
         }
     }
 
     /// How many requests have begun.
-    pub(crate) fn begun(&self) -> u64 {
-        self.requests.load(Relaxed)
+    pub(crate) fn request_count(&self) -> u64 {
+        self.request_count.load(Relaxed)
     }
 
-    /// Since when there is no request, if there is none.
+    /// Since when there has been no request, provided that there is none now.
     pub(crate) fn idle_since(&self) -> Instant {
-        self.born + Duration::from_micros(self.ended.load(Relaxed))
+        self.opened + Duration::from_micros(self.last_request_end.load(Relaxed))
     }
 
-    pub(crate) fn is_active(&self) -> bool {
-        self.active.load(Relaxed) > 0
+    pub(crate) fn has_active_request(&self) -> bool {
+        self.active_requests.load(Relaxed) > 0
     }
 
-    /// Notes who is to be woken when the router closes. A connection stays in one task, so once is enough.
-    pub(crate) fn register(&self, cx: &Context<'_>) {
-        self.waker.get_or_init(|| cx.waker().clone());
+    /// Has the connection's task woken when the router closes. A connection stays in one task, so the first call is
+    /// enough.
+    pub(crate) fn register_waker(&self, cx: &Context<'_>) {
+        self.waker.get_or_init(|| {
+            let waker = cx.waker().clone();
+            self.router.register_connection(self.number, waker.clone());
+            waker
+        });
     }
 
     pub(crate) fn wake(&self) {
@@ -144,26 +188,31 @@ impl Conn {
         }
     }
 
-    pub(crate) fn note_violation(&self, cause: &'static str) {
-        self.violation.get_or_init(|| cause);
+    /// What was wrong with the framing of a request body, if the guard found anything.
+    pub(crate) fn body_violation(&self) -> Option<&'static str> {
+        self.body_violation.get().copied()
     }
 
-    /// Notes that the request with this number, from 0, stands for a head that broke the rules.
-    pub(crate) fn refuse_head(&self, number: u64, reject: Reject) {
-        self.refused.get_or_init(|| (number, reject));
+    pub(crate) fn set_body_violation(&self, cause: &'static str) {
+        self.body_violation.get_or_init(|| cause);
     }
 
-    /// What was wrong with the head that the next request stands for, if it stands for one.
-    pub(crate) fn refused_head(&self) -> Option<Reject> {
-        let (number, reject) = self.refused.get()?;
-        (*number == self.begun()).then_some(*reject)
+    /// Notes that the request with this number, from 0, stands for a rejected head.
+    pub(crate) fn set_rejected_head(&self, number: u64, rejection: Rejection) {
+        self.rejected_head.get_or_init(|| (number, rejection));
     }
 
-    /// Has an interim response of the request under way written before its response. It is dropped, as it may be,
-    /// while the response before it is not out: the client is in no hurry.
+    /// Why the head was rejected that the next request stands for, if it stands for one.
+    pub(crate) fn rejected_head(&self) -> Option<Rejection> {
+        let (number, rejection) = self.rejected_head.get()?;
+        (*number == self.request_count()).then_some(*rejection)
+    }
+
+    /// Has an interim response of the current request written before its response. It is dropped if the response
+    /// before it is not out yet: that is allowed, and the client is in no hurry then.
     fn put_interim(&self, head: &[u8]) {
-        let mut interim = self.interim.lock().unwrap_or_else(PoisonError::into_inner);
-        if !self.flushed.load(SeqCst) || interim.len() + head.len() > INTERIM_MAX {
+        let mut interim = self.interim.lock();
+        if !self.is_flushed.load(SeqCst) || interim.len() + head.len() > INTERIM_MAX {
             return;
         }
         interim.extend_from_slice(head);
@@ -172,69 +221,81 @@ impl Conn {
         self.wake();
     }
 
-    /// Whether there are interim responses to write.
+    /// Whether interim responses wait to be written.
     pub(crate) fn has_interim(&self) -> bool {
         self.has_interim.load(Relaxed)
     }
 
-    /// The interim responses that are to be written now.
+    /// Takes the interim responses that are to be written now.
     pub(crate) fn take_interim(&self) -> Option<Bytes> {
         if !self.has_interim.swap(false, SeqCst) {
             return None;
         }
-        let mut interim = self.interim.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut interim = self.interim.lock();
         Some(interim.split().freeze()).filter(|interim| !interim.is_empty())
     }
 
-    /// The number, from 0, of a request that has begun and that the HTTP layer knows nothing of yet, if there is one.
-    pub(crate) fn held_head(&self) -> Option<u64> {
-        self.held_head.load(Relaxed).checked_sub(1)
+    /// Notes whether all bytes of the responses so far have been written.
+    pub(crate) fn set_flushed(&self, is_flushed: bool) {
+        self.is_flushed.store(is_flushed, Relaxed);
     }
 
-    pub(crate) fn note_held_head(&self, number: Option<u64>) {
+    /// The number, from 0, of the request whose head has arrived in part only, if there is one.
+    pub(crate) fn partial_head(&self) -> Option<u64> {
+        self.partial_head.load(Relaxed).checked_sub(1)
+    }
+
+    pub(crate) fn set_partial_head(&self, number: Option<u64>) {
         let number = number.map_or(0, |number| number + 1);
-        self.held_head.store(number, Relaxed);
+        self.partial_head.store(number, Relaxed);
     }
 
-    /// Has the reader woken by the end of a request from now on: it has to judge what came behind it.
-    pub(crate) fn note_doubt(&self) {
-        self.mark(&self.in_doubt);
+    /// Has the reader woken by the end of each request from now on: it has to judge what came behind that request.
+    pub(crate) fn wake_reader_after_request(&self) {
+        self.wakes_reader_after_request.store(true, SeqCst);
     }
 
-    /// Whether all of the responses so far has been written.
-    pub(crate) fn note_flushed(&self, flushed: bool) {
-        self.flushed.store(flushed, Relaxed);
+    /// Marks the client as one that does not take what is written.
+    pub(crate) fn mark_stalled(&self) {
+        self.is_stalled.store(true, SeqCst);
     }
 
-    /// What was wrong with a body, if `watch` found it.
-    pub(crate) fn violation(&self) -> Option<&'static str> {
-        self.violation.get().copied()
+    pub(crate) fn is_stalled(&self) -> bool {
+        self.is_stalled.load(SeqCst)
     }
 
-    pub(crate) fn mark(&self, mark: &AtomicBool) {
-        mark.store(true, SeqCst);
+    /// Has the connection reset when it ends.
+    pub(crate) fn mark_for_reset(&self) {
+        self.must_reset.store(true, SeqCst);
     }
 
-    /// From the answer under way on, the connection is a tunnel.
-    pub(crate) fn switch(&self, switched: Switched) {
-        self.mark(&self.tunnelled);
-        *self.switched.lock().unwrap_or_else(PoisonError::into_inner) = Some(switched);
+    pub(crate) fn must_reset(&self) -> bool {
+        self.must_reset.load(SeqCst)
     }
 
-    pub(crate) fn take_switched(&self) -> Option<Switched> {
-        let mut slot = self.switched.lock().unwrap_or_else(PoisonError::into_inner);
-        slot.take()
+    /// After the response under way, the connection is a tunnel that `task` runs.
+    pub(crate) fn start_tunnel(&self, task: TunnelTask) {
+        self.is_tunnel.store(true, SeqCst);
+        *self.tunnel_task.lock() = Some(task);
+    }
+
+    pub(crate) fn is_tunnel(&self) -> bool {
+        self.is_tunnel.load(Relaxed)
+    }
+
+    pub(crate) fn take_tunnel_task(&self) -> Option<TunnelTask> {
+        self.tunnel_task.lock().take()
     }
 }
 
-impl InterimSink for Conn {
+impl InterimSink for ConnectionState {
     fn send_interim(&self, status: StatusCode, headers: HeaderMap) {
-        self.put_interim(&interim_head(status, &headers));
+        self.put_interim(&http1_interim_head(status, &headers));
     }
 }
 
 /// An interim response in the form of HTTP/1.1.
-fn interim_head(status: StatusCode, headers: &HeaderMap) -> Vec<u8> {
+fn http1_interim_head(status: StatusCode, headers: &HeaderMap) -> Vec<u8> {
     let reason = status.canonical_reason().unwrap_or("Interim");
     let mut head = format!("HTTP/1.1 {} {reason}\r\n", status.as_str()).into_bytes();
     for (name, value) in headers {

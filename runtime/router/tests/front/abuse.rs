@@ -1,9 +1,10 @@
 //! Requests that must not pass: each is refused, the connection closes, and no guest sees a thing.
 
-use crate::raw::Raw;
-use crate::world::{World, connect, say};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
+
+use crate::raw::Raw;
+use crate::world::{World, connect, say};
 
 /// What follows a refused request on its connection, and must never be taken for a request.
 const SMUGGLED: &str = "GET /smuggled HTTP/1.1\r\nhost: hello.localhost\r\n\r\n";
@@ -181,6 +182,11 @@ async fn two_readings_of_where_a_body_ends() {
     refused(&all, |_| 400).await;
 }
 
+/// A request with this start line, for an app that is there.
+fn start_line(line: &str) -> String {
+    format!("{line}\r\nhost: hello.localhost\r\n\r\n")
+}
+
 #[tokio::test]
 async fn heads_that_are_not_http() {
     let long = "a".repeat(8200);
@@ -203,34 +209,16 @@ async fn heads_that_are_not_http() {
         ),
         ("fold", with("x: a\r\n b\r\n")),
         ("nul", with("x: a\0b\r\n")),
-        (
-            "nul in path",
-            "GET /\0 HTTP/1.1\r\nhost: hello.localhost\r\n\r\n".into(),
-        ),
+        ("nul in path", start_line("GET /\0 HTTP/1.1")),
         ("no name", with(": x\r\n")),
         ("no colon", with("nonsense\r\n")),
         ("name with blank", with("a b: x\r\n")),
         ("name with bracket", with("a(b): x\r\n")),
-        (
-            "blank in path",
-            "GET /a b HTTP/1.1\r\nhost: hello.localhost\r\n\r\n".into(),
-        ),
-        (
-            "no version",
-            "GET /\r\nhost: hello.localhost\r\n\r\n".into(),
-        ),
-        (
-            "http 2.0",
-            "GET / HTTP/2.0\r\nhost: hello.localhost\r\n\r\n".into(),
-        ),
-        (
-            "http 1.2",
-            "GET / HTTP/1.2\r\nhost: hello.localhost\r\n\r\n".into(),
-        ),
-        (
-            "lower case version",
-            "GET / http/1.1\r\nhost: hello.localhost\r\n\r\n".into(),
-        ),
+        ("blank in path", start_line("GET /a b HTTP/1.1")),
+        ("no version", start_line("GET /")),
+        ("http 2.0", start_line("GET / HTTP/2.0")),
+        ("http 1.2", start_line("GET / HTTP/1.2")),
+        ("lower case version", start_line("GET / http/1.1")),
         (
             "garbage",
             "\x16\x03\x01\x02\x03 is no request\r\n\r\n".into(),
@@ -246,18 +234,12 @@ async fn heads_that_are_not_http() {
             format!("GET / HTTP/1.1\r\nhost: hello.localhost\r\nx: {long}"),
         ),
         ("101 headers", with(&"x: y\r\n".repeat(100))),
-        (
-            "fragment",
-            "GET /a#b HTTP/1.1\r\nhost: hello.localhost\r\n\r\n".into(),
-        ),
+        ("fragment", start_line("GET /a#b HTTP/1.1")),
         (
             "fragment in absolute form",
-            "GET http://hello.localhost/#b HTTP/1.1\r\nhost: hello.localhost\r\n\r\n".into(),
+            start_line("GET http://hello.localhost/#b HTTP/1.1"),
         ),
-        (
-            "fragment after a query",
-            "GET /?a=b# HTTP/1.0\r\nhost: hello.localhost\r\n\r\n".into(),
-        ),
+        ("fragment after a query", start_line("GET /?a=b# HTTP/1.0")),
         (
             "large head",
             with(&format!("x: {}\r\n", &long[..8000]).repeat(9)),
@@ -310,7 +292,7 @@ async fn a_long_target_or_header_gets_a_page_with_the_requests_id() {
             "{line}"
         );
         assert!(line.contains(&format!(" status={status} ")), "{line}");
-        assert_eq!(world.router.stats().malformed, 1);
+        assert_eq!(world.router.statistics().malformed, 1);
     }
 }
 

@@ -1,13 +1,15 @@
 //! The usual way of a request.
 
-use crate::raw::Raw;
-use crate::world::{End, World, app, connect, echo, head, say};
+use std::sync::Arc;
+
 use bytes::Bytes;
 use grid::name::Generation;
 use grid::protocol::{Refusal, Route, RouteTarget};
 use http::HeaderValue;
-use router::{Hosts, Limits, Router};
-use std::sync::Arc;
+use router::{Hosts, Router, RouterLimits};
+
+use crate::raw::Raw;
+use crate::world::{End, World, app, connect, echo, head, say};
 
 #[tokio::test]
 async fn a_request_is_answered_and_logged() {
@@ -32,7 +34,7 @@ async fn a_request_is_answered_and_logged() {
     );
     let (_, after) = after.split_once("ms ").unwrap();
     assert_eq!(after, "status=200 bytes=13 protocol=http1.1 tls=false");
-    assert_eq!(world.router.stats().requests, 1);
+    assert_eq!(world.router.statistics().requests, 1);
     assert_eq!(world.router.load(&app()).unwrap().free, 1);
 }
 
@@ -173,13 +175,17 @@ async fn an_unknown_host_gets_a_page() {
             .await;
         assert_eq!(answer.status, 200, "{host}");
     }
-    assert_eq!(world.router.stats().unknown_hosts, 2);
+    assert_eq!(world.router.statistics().unknown_hosts, 2);
 }
 
 #[tokio::test]
 async fn one_app_can_answer_on_every_host() {
     let world = World::new(1, |_, reply, _| async { say(reply, 200, "hello") });
-    let router = Router::new(Hosts::AllTo(app()), Limits::default(), Arc::new(|_| {}));
+    let router = Router::new(
+        Hosts::AllTo(app()),
+        RouterLimits::default(),
+        Arc::new(|_| {}),
+    );
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let server = router.listen(listener).unwrap();
     let mut raw = Raw::new(connect(&server).await);

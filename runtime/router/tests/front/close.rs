@@ -1,14 +1,16 @@
 //! The graceful close.
 
-use crate::raw::Raw;
-use crate::world::{End, World, connect, eventually, head, say};
+use std::sync::Arc;
+use std::time::Duration;
+
 use bytes::Bytes;
 use exchange::{Kill, Reply};
 use grid::protocol::Refusal;
-use router::Closed;
-use std::sync::Arc;
-use std::time::Duration;
+use router::ServerClose;
 use tokio::sync::Semaphore;
+
+use crate::raw::Raw;
+use crate::world::{End, World, connect, eventually, head, say};
 
 fn gated(gate: &Arc<Semaphore>) -> World {
     let gate = gate.clone();
@@ -41,8 +43,8 @@ async fn requests_under_way_are_finished_and_idle_connections_closed() {
     let mut busy = Raw::new(connect(&server).await);
     busy.send("GET / HTTP/1.1\r\nhost: hello.localhost\r\n\r\n")
         .await;
-    eventually(|| world.router.stats().calls == 1).await;
-    eventually(|| world.router.stats().connections == 3).await;
+    eventually(|| world.router.statistics().calls == 1).await;
+    eventually(|| world.router.statistics().connections == 3).await;
     let closing = tokio::spawn(server.close(Duration::from_secs(100)));
     assert!(idle.is_closed().await);
     assert!(fresh.is_closed().await);
@@ -52,7 +54,7 @@ async fn requests_under_way_are_finished_and_idle_connections_closed() {
     assert_eq!(answer.body, "finished");
     assert_eq!(answer.header("connection"), Some("close"));
     assert!(busy.is_closed().await);
-    assert_eq!(closing.await.unwrap(), Closed::Finished);
+    assert_eq!(closing.await.unwrap(), ServerClose::Finished);
     assert!(world.recorded(2).await.iter().all(|r| r.code.is_none()));
 }
 
@@ -64,7 +66,7 @@ async fn who_connected_before_the_end_is_still_answered() {
     let mut silent = Raw::new(connect(&server).await);
     let mut halfway = Raw::new(connect(&server).await);
     halfway.send("GET / HT").await;
-    eventually(|| world.router.stats().connections == 2).await;
+    eventually(|| world.router.statistics().connections == 2).await;
     let mut idle = Raw::new(connect(&server).await);
     assert_eq!(idle.get("/").await.status, 200);
     let closing = tokio::spawn(server.close(Duration::from_secs(100)));
@@ -79,7 +81,7 @@ async fn who_connected_before_the_end_is_still_answered() {
         assert_eq!(raw.answer().await.body, "finished");
         assert!(raw.is_closed().await);
     }
-    assert_eq!(closing.await.unwrap(), Closed::Finished);
+    assert_eq!(closing.await.unwrap(), ServerClose::Finished);
 }
 
 /// The head that was on its way is answered, and no further one.
@@ -91,9 +93,9 @@ async fn a_client_that_always_begins_one_more_request_does_not_keep_its_connecti
     let mut raw = Raw::new(connect(&server).await);
     raw.send("GET /1 HTTP/1.1\r\nhost: hello.localhost\r\n\r\nGET /2 HTTP/1.1\r\nho")
         .await;
-    eventually(|| world.router.stats().calls == 1).await;
+    eventually(|| world.router.statistics().calls == 1).await;
     let mut idle = Raw::new(connect(&server).await);
-    eventually(|| world.router.stats().connections == 2).await;
+    eventually(|| world.router.statistics().connections == 2).await;
     let closing = tokio::spawn(server.close(Duration::from_secs(100)));
     assert!(idle.is_closed().await, "the router closes");
     gate.add_permits(100);
@@ -108,7 +110,7 @@ async fn a_client_that_always_begins_one_more_request_does_not_keep_its_connecti
         };
         assert_eq!((number, answer.body.as_str()), (3, "finished"));
     }
-    assert_eq!(closing.await.unwrap(), Closed::Finished);
+    assert_eq!(closing.await.unwrap(), ServerClose::Finished);
 }
 
 #[tokio::test]
@@ -120,7 +122,7 @@ async fn what_outlasts_the_grace_is_forced() {
     served
         .send("GET / HTTP/1.1\r\nhost: hello.localhost\r\n\r\n")
         .await;
-    eventually(|| world.router.stats().calls == 1).await;
+    eventually(|| world.router.statistics().calls == 1).await;
     let mut waiting = Raw::new(connect(&server).await);
     waiting
         .send("GET /2 HTTP/1.1\r\nhost: hello.localhost\r\n\r\n")
@@ -132,7 +134,7 @@ async fn what_outlasts_the_grace_is_forced() {
         assert_eq!(answer.status, 503);
         assert!(answer.body.contains("H24"), "{}", answer.body);
     }
-    assert_eq!(closing.await.unwrap(), Closed::Forced(2));
+    assert_eq!(closing.await.unwrap(), ServerClose::Forced(2));
     let records = world.recorded(2).await;
     assert!(records.iter().all(|r| r.code == Some(Refusal::ForcedClose)));
     eventually(|| world.kills() == [Kill::Forced]).await;
@@ -146,11 +148,11 @@ async fn a_body_that_outlasts_the_grace_is_broken_off() {
     let mut raw = Raw::new(connect(&server).await);
     raw.send("GET /body HTTP/1.1\r\nhost: hello.localhost\r\n\r\n")
         .await;
-    eventually(|| world.router.stats().calls == 1).await;
+    eventually(|| world.router.statistics().calls == 1).await;
     let closing = tokio::spawn(server.close(Duration::from_millis(50)));
     let answer = raw.answer().await;
     assert_eq!((answer.status, answer.complete), (200, false));
-    assert_eq!(closing.await.unwrap(), Closed::Forced(1));
+    assert_eq!(closing.await.unwrap(), ServerClose::Forced(1));
     assert_eq!(world.recorded(1).await[0].code, Some(Refusal::ForcedClose));
 }
 
@@ -162,11 +164,11 @@ async fn a_second_order_ends_the_grace_time() {
     let mut raw = Raw::new(connect(&server).await);
     raw.send("GET / HTTP/1.1\r\nhost: hello.localhost\r\n\r\n")
         .await;
-    eventually(|| world.router.stats().calls == 1).await;
+    eventually(|| world.router.statistics().calls == 1).await;
     // Longer than a test may take.
     let closing = tokio::spawn(server.close(Duration::from_secs(1_000_000)));
     assert_eq!(world.router.load(&crate::world::app()).unwrap().busy, 1);
     world.router.force();
     assert!(raw.answer().await.body.contains("H24"));
-    assert!(matches!(closing.await.unwrap(), Closed::Forced(_)));
+    assert!(matches!(closing.await.unwrap(), ServerClose::Forced(_)));
 }

@@ -1,13 +1,15 @@
 //! Each H code: when it comes, what the client gets, what the log says.
 
-use crate::raw::{Answer, Raw};
-use crate::world::{End, World, app, head, key, say, send};
+use std::future::pending;
+use std::time::Duration;
+
 use bytes::Bytes;
 use exchange::{BadResponse, Kill, Reply};
 use grid::protocol::{Refusal, RouteTarget};
 use http::HeaderValue;
-use std::future::pending;
-use std::time::Duration;
+
+use crate::raw::{Answer, Raw};
+use crate::world::{End, World, app, head, key, say, send};
 
 /// One `GET /` in virtual time, and its log line.
 async fn get(world: &World) -> (Answer, String) {
@@ -254,7 +256,7 @@ async fn h18_when_the_guest_breaks_off() {
         assert!(raw.is_closed().await, "{path}");
         let lines = world.lines(1).await;
         assert!(
-            lines[0].starts_with("at=error code=H18 desc=\"Server request interrupted\""),
+            lines[0].starts_with("at=error code=H18 desc=\"RouterServer request interrupted\""),
             "{}",
             lines[0]
         );

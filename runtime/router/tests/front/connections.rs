@@ -1,14 +1,15 @@
 //! Caps on connections, and connections after errors.
 
+use router::RouterLimits;
+
 use crate::raw::Raw;
 use crate::world::{World, connect, eventually, say};
-use router::Limits;
 
 #[tokio::test]
 async fn a_client_has_so_many_connections_and_no_more() {
-    let limits = Limits {
+    let limits = RouterLimits {
         connections_per_client_max: 3,
-        ..Limits::default()
+        ..RouterLimits::default()
     };
     let world = World::with(limits, 1, |_, reply, _| async {
         say(reply, 200, "reached")
@@ -23,7 +24,7 @@ async fn a_client_has_so_many_connections_and_no_more() {
     let mut fourth = Raw::new(connect(&server).await);
     fourth.try_send("GET / HTTP/1.1\r\n\r\n").await;
     assert!(fourth.is_closed().await);
-    assert_eq!(world.router.stats().connections_refused, 1);
+    assert_eq!(world.router.statistics().connections_refused, 1);
     // Another client is not concerned.
     let socket = tokio::net::TcpSocket::new_v4().unwrap();
     socket.bind("127.0.0.2:0".parse().unwrap()).unwrap();
@@ -31,15 +32,15 @@ async fn a_client_has_so_many_connections_and_no_more() {
     assert_eq!(other.get("/").await.status, 200);
     // And when one closes there is room again.
     open.pop();
-    eventually(|| world.router.stats().connections == 3).await;
+    eventually(|| world.router.statistics().connections == 3).await;
     assert_eq!(Raw::new(connect(&server).await).get("/").await.status, 200);
 }
 
 #[tokio::test]
 async fn all_clients_together_have_so_many_and_no_more() {
-    let limits = Limits {
+    let limits = RouterLimits {
         connections_max: 2,
-        ..Limits::default()
+        ..RouterLimits::default()
     };
     let world = World::with(limits, 1, |_, reply, _| async {
         say(reply, 200, "reached")
@@ -57,9 +58,9 @@ async fn all_clients_together_have_so_many_and_no_more() {
 
 #[tokio::test]
 async fn the_number_of_headers_is_the_operators() {
-    let limits = Limits {
+    let limits = RouterLimits {
         headers_max: 300,
-        ..Limits::default()
+        ..RouterLimits::default()
     };
     let world = World::with(limits, 1, |_, reply, _| async {
         say(reply, 200, "reached")

@@ -1,13 +1,15 @@
 //! The log line cannot be forged.
 
-use crate::raw::Raw;
-use crate::world::{World, app, say};
+use std::time::{Duration, SystemTime};
+
 use grid::protocol::Refusal;
 use http::uri::PathAndQuery;
 use http::{HeaderValue, Method, Version};
 use proptest::prelude::*;
-use router::Record;
-use std::time::{Duration, SystemTime};
+use router::AccessRecord;
+
+use crate::raw::Raw;
+use crate::world::{World, app, say};
 
 /// Reads logfmt as strictly as it is written.
 fn parse(line: &str) -> Vec<(String, String)> {
@@ -76,8 +78,13 @@ fn path() -> impl Strategy<Value = PathAndQuery> {
     })
 }
 
-fn record(path: PathAndQuery, host: HeaderValue, id: HeaderValue, fwd: HeaderValue) -> Record {
-    Record {
+fn record(
+    path: PathAndQuery,
+    host: HeaderValue,
+    id: HeaderValue,
+    fwd: HeaderValue,
+) -> AccessRecord {
+    AccessRecord {
         at: SystemTime::UNIX_EPOCH,
         app: Some(app()),
         code: None,

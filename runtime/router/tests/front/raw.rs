@@ -1,6 +1,7 @@
 //! An HTTP/1 client of bare bytes, which may say anything and believes little.
 
 use std::time::Duration;
+
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
 /// A response as it stood on the wire.

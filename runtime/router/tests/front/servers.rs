@@ -1,14 +1,16 @@
-//! Server dynos: those that cannot be reached, and connections that switch protocols.
+//! RouterServer dynos: those that cannot be reached, and connections that switch protocols.
 
-use crate::raw::Raw;
-use crate::world::{End, World, app, eventually, head, say};
-use exchange::{Kill, Reply, RequestBody};
-use grid::protocol::Refusal;
-use http::Request;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::time::Duration;
+
+use exchange::{Kill, Reply, RequestBody};
+use grid::protocol::Refusal;
+use http::Request;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+use crate::raw::Raw;
+use crate::world::{End, World, app, eventually, head, say};
 
 const SWITCH: &str = "GET /chat HTTP/1.1\r\nhost: hello.localhost\r\nconnection: keep-alive, Upgrade\r\n\
                       upgrade: websocket\r\nsec-websocket-key: abc\r\n\r\n";

@@ -1,14 +1,16 @@
 //! Dynos that nobody needs are put to sleep, and nobody notices.
 
-use crate::raw::Raw;
-use crate::world::{End, World, app, eventually, key, say};
-use grid::name::DynoKey;
-use router::Load;
 use std::sync::Arc;
 use std::sync::Mutex;
 use std::time::Duration;
+
+use grid::name::DynoKey;
+use router::Load;
 use tokio::sync::Semaphore;
 use tokio::time::sleep;
+
+use crate::raw::Raw;
+use crate::world::{End, World, app, eventually, key, say};
 
 const IDLE_AFTER: Duration = Duration::from_secs(60);
 /// The sweeper's, at most, and some.
@@ -185,7 +187,7 @@ async fn requests_are_counted_for_each_app_by_status() {
     raw.get("/trap").await;
     world.recorded(6).await;
     assert_eq!(world.router.served(), [(app(), [0, 2, 1, 1, 1])]);
-    let stats = world.router.stats();
+    let stats = world.router.statistics();
     assert_eq!((stats.requests, stats.statuses), (6, [0, 2, 1, 2, 1]));
     let busy = Load {
         busy: 1,

@@ -1,15 +1,17 @@
 //! One request a dyno, one FIFO an app.
 
-use crate::raw::Raw;
-use crate::world::{End, World, app, connect, eventually, key, say};
+use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
+use std::sync::{Arc, Mutex};
+
 use exchange::{Reply, RequestBody};
 use grid::protocol::{Refusal, RouteTarget};
 use http::Request;
 use router::Load;
-use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
-use std::sync::{Arc, Mutex};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
+
+use crate::raw::Raw;
+use crate::world::{End, World, app, connect, eventually, key, say};
 
 /// A guest that notes its path and then waits for a permit.
 #[derive(Clone)]

@@ -1,5 +1,11 @@
 //! A router with plain functions for dynos, on a real socket or on pipes in virtual time.
 
+use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
 use bytes::Bytes;
 use exchange::{Call, CallEnd, DynoHandle, DynoRequest, Kill, Reply, RequestBody};
 use grid::name::{AppName, DynoId, DynoKey, Generation, ProcessType, Run};
@@ -7,12 +13,7 @@ use grid::protocol::{Route, RouteTarget};
 use http::Request;
 use http::response::Parts;
 use http_body_util::BodyExt;
-use router::{Limits, Peer, Record, Router, RouterConfig, Server, TrustedProxy};
-use std::pin::Pin;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex};
-use std::task::{Context, Poll};
-use std::time::Duration;
+use router::{AccessRecord, Peer, Router, RouterConfig, RouterLimits, RouterServer, TrustedProxy};
 use tokio::io::DuplexStream;
 use tokio::net::{TcpListener, TcpStream};
 
@@ -101,7 +102,7 @@ impl Call<FnDyno> for FnCall {
 pub(crate) struct World {
     pub(crate) router: Router<FnDyno>,
     pub(crate) events: Arc<Events>,
-    pub(crate) records: Arc<Mutex<Vec<Record>>>,
+    pub(crate) records: Arc<Mutex<Vec<AccessRecord>>>,
     handler: Handler,
     last: Mutex<Route>,
 }
@@ -128,10 +129,10 @@ impl World {
         F: Fn(Request<RequestBody>, Reply, DynoKey) -> G + Send + Sync + 'static,
         G: Future<Output = End> + Send + 'static,
     {
-        World::with(Limits::default(), dynos, guest)
+        World::with(RouterLimits::default(), dynos, guest)
     }
 
-    pub(crate) fn with<F, G>(limits: Limits, dynos: u32, guest: F) -> World
+    pub(crate) fn with<F, G>(limits: RouterLimits, dynos: u32, guest: F) -> World
     where
         F: Fn(Request<RequestBody>, Reply, DynoKey) -> G + Send + Sync + 'static,
         G: Future<Output = End> + Send + 'static,
@@ -140,7 +141,12 @@ impl World {
     }
 
     /// The same behind proxies that are trusted.
-    pub(crate) fn behind<F, G>(proxies: &[&str], limits: Limits, dynos: u32, guest: F) -> World
+    pub(crate) fn behind<F, G>(
+        proxies: &[&str],
+        limits: RouterLimits,
+        dynos: u32,
+        guest: F,
+    ) -> World
     where
         F: Fn(Request<RequestBody>, Reply, DynoKey) -> G + Send + Sync + 'static,
         G: Future<Output = End> + Send + 'static,
@@ -160,9 +166,9 @@ impl World {
         F: Fn(Request<RequestBody>, Reply, DynoKey) -> G + Send + Sync + 'static,
         G: Future<Output = End> + Send + 'static,
     {
-        let records: Arc<Mutex<Vec<Record>>> = Arc::default();
+        let records: Arc<Mutex<Vec<AccessRecord>>> = Arc::default();
         let seen = records.clone();
-        let sink = Arc::new(move |record: &Record| seen.lock().unwrap().push(record.clone()));
+        let sink = Arc::new(move |record: &AccessRecord| seen.lock().unwrap().push(record.clone()));
         let world = World {
             router: Router::with_config(config, sink),
             events: Arc::default(),
@@ -232,7 +238,7 @@ impl World {
         self.router.publish(route.clone(), fresh).unwrap();
     }
 
-    pub(crate) async fn listen(&self) -> Server {
+    pub(crate) async fn listen(&self) -> RouterServer {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         self.router.listen(listener).unwrap()
     }
@@ -252,7 +258,7 @@ impl World {
             port: 8080,
             tls: false,
         };
-        tokio::spawn(async move { router.connection(server, peer).await });
+        tokio::spawn(async move { router.serve(server, peer).await });
         client
     }
 
@@ -263,7 +269,7 @@ impl World {
         records.iter().map(ToString::to_string).collect()
     }
 
-    pub(crate) async fn recorded(&self, count: usize) -> Vec<Record> {
+    pub(crate) async fn recorded(&self, count: usize) -> Vec<AccessRecord> {
         eventually(|| self.records.lock().unwrap().len() >= count).await;
         self.records.lock().unwrap().clone()
     }
@@ -315,6 +321,6 @@ pub(crate) async fn send(reply: &mut Reply, data: Bytes) {
     reply.send_data(data);
 }
 
-pub(crate) async fn connect(server: &Server) -> TcpStream {
+pub(crate) async fn connect(server: &RouterServer) -> TcpStream {
     TcpStream::connect(server.address()).await.unwrap()
 }

@@ -10,7 +10,7 @@ const DATE: &str = "Sun, 06 Nov 1994 08:49:37 GMT";
 struct Reply {
     status: u16,
     headers: HeaderMap,
-    content: Content,
+    content: ResponseContent,
 }
 
 impl Reply {
@@ -36,8 +36,8 @@ fn ask(site: &Site, method: &str, path: &str, headers: &[(&str, &str)]) -> Reply
     }
 }
 
-fn file(path: &str, from: u64, bytes: u64) -> Content {
-    Content::File {
+fn file(path: &str, from: u64, bytes: u64) -> ResponseContent {
+    ResponseContent::File {
         path: path.to_owned(),
         from,
         bytes,
@@ -76,7 +76,7 @@ fn head_has_the_same_head_and_no_content() {
             (head.status, &head.headers),
             "{path}"
         );
-        assert_eq!(head.content, Content::Nothing);
+        assert_eq!(head.content, ResponseContent::Nothing);
     }
     // RFC 9110, 14.2: a range is for GET alone.
     let head = ask(&site(""), "HEAD", "/", &[("range", "bytes=0-0")]);
@@ -111,7 +111,10 @@ fn a_folder_leads_to_its_page_with_the_query() {
 fn what_is_known_is_not_sent_again() {
     for condition in [("if-none-match", "\"aa\""), ("if-modified-since", DATE)] {
         let reply = ask(&site(""), "GET", "/", &[condition]);
-        assert_eq!((reply.status, &reply.content), (304, &Content::Nothing));
+        assert_eq!(
+            (reply.status, &reply.content),
+            (304, &ResponseContent::Nothing)
+        );
         assert_eq!(reply.header("etag"), Some("\"aa\""));
         assert_eq!(reply.header("content-length"), None);
     }

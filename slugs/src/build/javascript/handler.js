@@ -1,6 +1,6 @@
-// The component of every JavaScript app: it answers `wasi:http` by the fetch handler of the bundle `.dyno/app.js`,
-// which it reads from the app's files when the dyno boots. So an app's own code is never part of a build with the
-// engine, it sees its config vars from the first line on, and compiled code is the same for all apps.
+// The component of every JavaScript app: it answers `wasi:http` with the fetch handler of the bundle `.dyno/app.js`,
+// which it reads from the app's files when the dyno boots. The app's own code is therefore never compiled with the
+// engine, it sees its config vars from its first line on, and all apps share the same compiled code.
 
 import { Fields, OutgoingBody, OutgoingResponse, ResponseOutparam } from 'wasi:http/types@0.2.10';
 import './engine/console.js';
@@ -9,23 +9,23 @@ import './engine/locale.js';
 import './engine/web.js';
 import './engine/crypto/subtle.js';
 import { loadApp } from './engine/app.js';
-import { Message, encoder, join, lengths, ownBytes, toBytes } from './engine/body.js';
+import { Message, encoder, joinBytes, lengths, ownBytes, toBytes } from './engine/body.js';
 import { summarize } from './engine/errors.js';
 import { report } from './engine/tasks.js';
 import { NO_CONTENT } from './engine/web.js';
 
-/** How much is read of a body at once. */
+/** Bytes of a body that are read at a time. */
 const READ_BYTES = 64n * 1024n;
-/** How long `waitUntil` may take: less than the platform gives a dyno after its response (30 s), which then ends it. */
+/** Longest time for `waitUntil`. The platform ends a dyno 30 s after its response; this is less. */
 const LATER_MS_MAX = 25_000;
-/** What belongs to one connection (RFC 9110 7.6.1): an app that passes a fetched response on may have it. */
+/** Headers of one connection (RFC 9110 7.6.1). An app that passes a fetched response on may set them. */
 const HOP_BY_HOP = new Set(['connection', 'keep-alive', 'proxy-connection', 'transfer-encoding', 'upgrade', 'te']);
 
 const decoder = new TextDecoder();
 
 let loading;
 
-/** The app, loaded once; an error is logged once. */
+/** Returns the app, which is loaded once. An error is logged once. */
 function ready() {
   loading ??= loadApp().catch((error) => {
     report(error, 'The app cannot be loaded');
@@ -59,7 +59,7 @@ export const incomingHandler = {
     }
     await send(outgoing, responseOut, () => `${incoming.method} ${pathOf(request)}`);
     await finishLater(later);
-    // The host counts handles, and the engine may never collect what is not closed.
+    // The host limits handles, and the engine may never collect one that is not closed.
     incoming.close();
     request[Symbol.dispose]();
   },
@@ -69,7 +69,7 @@ function pathOf(request) {
   return request.pathWithQuery()?.split('?', 1)[0] ?? '/';
 }
 
-/** Waits for all that `waitUntil` was given, also by what it was given; not for ever, since no other request can come. */
+/** Waits for the promises of `waitUntil`, and for those that they add. Time is limited, since the dyno takes no other request. */
 async function finishLater(later) {
   if (later.length === 0) return;
   let timer;
@@ -86,7 +86,7 @@ async function finishLater(later) {
   clearTimeout(timer);
 }
 
-/** What a Request of ours asks for when somebody asks it. */
+/** The parts of a request, which are read from the host when the app uses them. */
 class IncomingRequest {
   #request;
   #headers;
@@ -127,7 +127,7 @@ class IncomingRequest {
   }
 }
 
-/** The body, read when the app asks for it. The other side's end of it is the end; anything else is an error. */
+/** The body, read when the app asks for it. It ends where the client ends it; anything else is an error. */
 class IncomingBody {
   #request;
   #announced;
@@ -157,7 +157,7 @@ class IncomingBody {
     const pieces = [];
     let length = 0;
     for (let piece; (piece = this.#read()); length += piece.length) pieces.push(piece);
-    return join(pieces, length);
+    return joinBytes(pieces, length);
   }
 
   open() {
@@ -186,7 +186,7 @@ class IncomingBody {
   }
 }
 
-/** Head and body of a response, ready to be sent: the body is null, bytes, or a stream. */
+/** Returns head and body of a response, ready to be sent. The body is null, bytes, or a stream. */
 async function prepare(response, method) {
   if (!(response instanceof Response)) {
     throw new TypeError(`the fetch handler returned ${describeValue(response)}, which is no Response`);
@@ -217,13 +217,13 @@ function describeValue(value) {
   return typeof value === 'object' && value !== null ? `a ${value.constructor?.name ?? 'plain object'}` : String(value);
 }
 
-/** The length that a body is known to have. Another one that its headers announce would cut it off, or hang. */
+/** The known length of a body. With another announced length, the response would be cut off or would hang. */
 function lengthOf(body) {
   if (body === null) return '0';
   return body instanceof Uint8Array ? String(body.length) : lengths.get(body);
 }
 
-/** Sends a response. A body that fails is dropped unfinished, by which the host knows that it is not whole. */
+/** Sends a response. A body that fails is dropped unfinished: the host then breaks the response off. */
 async function send({ head, body }, responseOut, where) {
   const outgoing = head.body();
   ResponseOutparam.set(responseOut, { tag: 'ok', val: head });
@@ -234,7 +234,7 @@ async function send({ head, body }, responseOut, where) {
     else if (body !== null) await pump(body, stream);
   } catch (error) {
     isWhole = false;
-    // A client that has left is no fault of the app's.
+    // A client that has disconnected is not an error of the app.
     if (error?.payload === undefined) report(error, `${where()} broke off in the body of its response`);
   }
   stream[Symbol.dispose]();
@@ -253,7 +253,7 @@ async function pump(body, stream) {
   }
 }
 
-/** Waits for room, so that a slow client slows the app down. */
+/** Waits for space in the output buffer, so that a slow client slows the app down. */
 function write(stream, bytes) {
   for (let at = 0; at < bytes.length; ) {
     const room = Number(stream.checkWrite());

@@ -1,12 +1,12 @@
-//! Owns what is said of Rust apps that cannot be built for WebAssembly: which crate stands in the way, and what works.
-//! Must not run cargo. It reads the failed build's lines and `Cargo.lock`.
+//! Owns the advice for Rust apps that cannot be built for WebAssembly: which crate is the reason, and what works instead.
+//! Must not run cargo: it reads the lines of the failed build, and `Cargo.lock`.
 
 use std::collections::BTreeSet;
 use std::path::Path;
 
 use serde::Deserialize;
 
-/// Web frameworks whose servers need an operating system's network, by the names of their packages.
+/// Web frameworks whose servers need the network of an operating system: name of the package, and title.
 const FRAMEWORKS: [(&str, &str); 14] = [
     ("axum", "axum"),
     ("actix-web", "Actix Web"),
@@ -23,7 +23,7 @@ const FRAMEWORKS: [(&str, &str); 14] = [
     ("async-std", "async-std"),
     ("hyper", "hyper's server"),
 ];
-/// Crates that do not compile for WebAssembly, or not with the features that servers ask for.
+/// Crates that do not compile for WebAssembly, or not with the features that servers need.
 const SYSTEM_CRATES: [&str; 12] = [
     "tokio",
     "mio",
@@ -38,24 +38,24 @@ const SYSTEM_CRATES: [&str; 12] = [
     "nix",
     "ntex-rt",
 ];
-/// Ends of the names of crates that compile C.
-const C_CRATES: [&str; 2] = ["-sys", "ring"];
+/// Endings of the names of crates that compile C code.
+const C_CRATE_ENDINGS: [&str; 2] = ["-sys", "ring"];
 const WORKS: &str = "what works: axum through `wstd-axum` (`dyno new NAME --template axum` shows it), `wstd` alone (`--template rust`), \
      or a program with a `std::net::TcpListener` on $PORT";
 
-/// What the build told that matters here.
+/// The facts in the lines of a failed build.
 #[derive(Debug, Default)]
 pub(super) struct CargoLines {
     /// The crates that did not compile.
     failed: BTreeSet<String>,
-    /// A crate whose build script did not run through.
+    /// The crate whose build script failed.
     script: Option<String>,
-    /// Tokio's own words.
+    /// Whether tokio or mio reported that it does not support WebAssembly.
     is_tokio: bool,
 }
 
 impl CargoLines {
-    /// Looks at a line of cargo's.
+    /// Adds a line of cargo's output.
     pub(super) fn add_line(&mut self, line: &str) {
         let quoted = |begin: &str| {
             let (_, rest) = line.split_once(begin)?;
@@ -70,7 +70,7 @@ impl CargoLines {
         }
     }
 
-    /// What stands in the way, and what works, if it is known.
+    /// The reason and what works instead, if the reason is known.
     pub(super) fn advice(&self, lock: &Path) -> Option<String> {
         let failed = |name: &&str| self.failed.contains(*name);
         let system = SYSTEM_CRATES.iter().copied().find(failed);
@@ -80,7 +80,7 @@ impl CargoLines {
                 .iter()
                 .find(|(package, _)| names.contains(*package));
             return Some(match framework {
-                Some(("axum", _)) => of_axum(),
+                Some(("axum", _)) => advise_axum(),
                 Some((_, title)) => format!(
                     "{title} needs the network and the threads of an operating system, which WebAssembly does not have; {WORKS}"
                 ),
@@ -91,17 +91,17 @@ impl CargoLines {
             });
         }
         let script = self.script.as_ref()?;
-        let is_c = C_CRATES.iter().any(|end| script.ends_with(end));
+        let is_c = C_CRATE_ENDINGS.iter().any(|end| script.ends_with(end));
         is_c.then(|| {
             format!(
-                "`{script}` compiles C for the target, which has no C compiler here: choose a package or a feature in plain Rust \
-                 in its place (such as rustls-rustcrypto for TLS), or do without it"
+                "`{script}` compiles C code, and there is no C compiler for WebAssembly here: use a package or a feature in plain Rust \
+                 instead (such as rustls-rustcrypto for TLS), or work without it"
             )
         })
     }
 }
 
-fn of_axum() -> String {
+fn advise_axum() -> String {
     "axum's own server needs tokio's network, which WebAssembly does not have: keep the `Router` and let `wstd-axum` serve it, by \
      `#[wstd_axum::http_server] fn main() -> Router { … }`, with wstd, wstd-axum and axum without its default features \
      in Cargo.toml; `dyno new NAME --template axum` shows it"
@@ -119,7 +119,7 @@ struct LockedPackage {
     name: String,
 }
 
-/// The names of all packages that the build uses; none if there is no lock file that can be read.
+/// The names of all packages that the build uses; empty if no lock file can be read.
 fn locked_packages(lock: &Path) -> BTreeSet<String> {
     let text = std::fs::read_to_string(lock).unwrap_or_default();
     let lock: Option<CargoLock> = toml::from_str(&text).ok();

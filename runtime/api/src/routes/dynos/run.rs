@@ -17,7 +17,7 @@ use axum::http::StatusCode;
 use control::DynoStatus;
 use control::access::Role;
 use control::once::{OneOffProgram, OneOffRequest};
-use control::{MEMORY_BYTES, checked_config};
+use control::{MEMORY_BYTES, check_config_vars};
 use grid::desired::{App, Limits, ProcessKind, Release};
 use grid::lifecycle;
 use grid::name::{AppName, ProcessType};
@@ -62,12 +62,12 @@ pub(crate) async fn run_dyno(
     let wanted = OneOffRequest {
         app: name.clone(),
         program,
-        env: checked_config(body.env)?,
+        env: check_config_vars(body.env)?,
         memory_bytes,
         pipes,
         by: caller.token.name.clone(),
     };
-    let begun = state.control.run(wanted).await?;
+    let begun = state.control.start_one_off(wanted).await?;
     if let Some(streams) = streams {
         let dyno = begun.dyno.dyno.clone();
         state.shared.one_off_streams.insert(name, dyno, streams);

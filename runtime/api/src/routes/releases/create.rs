@@ -111,7 +111,10 @@ pub(crate) async fn create_release(
     let PreparedRelease {
         command, warnings, ..
     } = prepared;
-    let accepted = state.control.command(command, caller.actor(), key).await?;
+    let accepted = state
+        .control
+        .execute_command(command, caller.actor(), key)
+        .await?;
     let version = accepted.version.ok_or_else(ApiFailure::internal)?;
     let mut release = find_release(state.control.view().desired.app(&name)?, version)?;
     release.warnings = Some(warnings);

@@ -34,7 +34,7 @@ pub(super) async fn plan_release(
     let (old_config, old_processes) = newest.map_or(none, |newest| {
         (BTreeMap::clone(&newest.config), newest.processes.clone())
     });
-    let steps = state.control.preview(prepared.command).await?;
+    let steps = state.control.preview_steps(prepared.command).await?;
     // The grid plans all apps together; steps of other apps are not shown.
     let own = steps
         .iter()

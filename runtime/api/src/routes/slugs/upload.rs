@@ -88,7 +88,7 @@ async fn note_upload(state: &ApiState, caller: &Caller, id: SlugId) -> Result<()
         return Ok(());
     };
     let (app, actor) = (app.clone(), caller.actor());
-    state.control.note_upload(app, id, actor).await?;
+    state.control.record_upload(app, id, actor).await?;
     Ok(())
 }
 

@@ -1,4 +1,4 @@
-//! `dyno login`, `logout`, `whoami`: who a server takes this user for.
+//! `dyno login`, `logout`, `whoami`: the token of this user on a server.
 
 use std::io::{IsTerminal, Read};
 
@@ -6,36 +6,36 @@ use anyhow::{Context, Result, bail};
 use api::resource::AccountResource;
 
 use crate::args::{LoginArgs, LogoutArgs, WhoamiArgs};
-use crate::client::{Client, ServerUrl, TargetServer, credentials, server_url};
+use crate::client::{Client, RemoteServer, ServerUrl, credentials, server_url};
 use crate::terminal::{self, clean};
 
-/// Bytes of a token, at most: what is longer is some other file.
+/// Most bytes that are read for a token: a longer input is another file.
 const TOKEN_BYTES_MAX: u64 = 4_096;
 
-/// Keeps a token that the server takes.
+/// Checks a token with the server, and keeps it.
 pub(crate) fn login(args: &LoginArgs) -> Result<()> {
     let url: ServerUrl = args.url.parse()?;
     if url.is_open() {
-        terminal::warning(&format!(
-            "{url} is not encrypted: others on the way can read the token"
+        terminal::print_warning(&format!(
+            "{url} is not encrypted: others on the network can read the token"
         ));
     }
-    let token = token(&url)?;
+    let token = read_token(&url)?;
     let client = Client::new(url.clone(), token.clone());
     let answer = client.get("/v1/account")?;
     let account: AccountResource = answer.read()?;
     let file = credentials::log_in(&url, &token)?;
     if args.json {
-        return terminal::json(answer.json());
+        return terminal::print_json(answer.json());
     }
-    terminal::note("Logged in", &who(&account, &url));
-    terminal::note("Kept in", &file.display().to_string());
-    terminal::note("Next", "dyno deploy");
+    terminal::print_note("Logged in", &describe_account(&account, &url));
+    terminal::print_note("Kept in", &file.display().to_string());
+    terminal::print_note("Next", "dyno deploy");
     Ok(())
 }
 
-/// From the terminal, unseen, or from stdin.
-fn token(url: &ServerUrl) -> Result<String> {
+/// Reads a token from the terminal, without showing it, or from stdin.
+fn read_token(url: &ServerUrl) -> Result<String> {
     let stdin = std::io::stdin();
     let text = if stdin.is_terminal() {
         terminal::prompt(&format!("Token for {url}: "))?
@@ -59,22 +59,22 @@ pub(crate) fn logout(args: &LogoutArgs) -> Result<()> {
     if !credentials::log_out(&url)? {
         bail!("you are not logged in to {url}");
     }
-    terminal::note(
+    terminal::print_note(
         "Logged out",
-        &format!("of {url}; the token itself lives on until `dyno tokens revoke`"),
+        &format!("of {url}; the token is valid until `dyno tokens revoke`"),
     );
     Ok(())
 }
 
 pub(crate) fn whoami(args: &WhoamiArgs) -> Result<()> {
-    let server = TargetServer::find(&args.on)?;
+    let server = RemoteServer::find(&args.on)?;
     let answer = server.client.get("/v1/account")?;
     server.show(&answer, || {
-        terminal::print(&who(&answer.read()?, server.client.url()))
+        terminal::print(&describe_account(&answer.read()?, server.client.url()))
     })
 }
 
-fn who(account: &AccountResource, url: &ServerUrl) -> String {
+fn describe_account(account: &AccountResource, url: &ServerUrl) -> String {
     let AccountResource { name, role, app } = account;
     let only = app
         .as_ref()

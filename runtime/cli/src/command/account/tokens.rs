@@ -1,4 +1,4 @@
-//! `dyno tokens`: what a server lets in.
+//! `dyno tokens`: lists, creates and revokes the access tokens of a server.
 
 use std::path::Path;
 use std::time::SystemTime;
@@ -9,9 +9,9 @@ use grid::name::AppName;
 use node::{LocalToken, LocalTokenError, LocalTokenRequest};
 
 use crate::args::{TokenRole, TokensArgs, TokensCommand};
-use crate::client::{TargetServer, escape};
+use crate::client::{RemoteServer, escape};
 use crate::dirs;
-use crate::terminal::{self, ago, clean, table};
+use crate::terminal::{self, clean, format_age, table};
 
 pub(crate) fn run(args: &TokensArgs) -> Result<()> {
     let Some(TokensCommand::Create {
@@ -22,15 +22,15 @@ pub(crate) fn run(args: &TokensArgs) -> Result<()> {
         data,
     }) = &args.command
     else {
-        let server = TargetServer::find(&args.on)?;
+        let server = RemoteServer::find(&args.on)?;
         return match &args.command {
-            Some(TokensCommand::Revoke { id }) => revoke(&server, id),
-            _ => list(&server),
+            Some(TokensCommand::Revoke { id }) => revoke_token(&server, id),
+            _ => list_tokens(&server),
         };
     };
     let name = name.as_deref().unwrap_or(role.name());
     if !local {
-        return create(&TargetServer::find(&args.on)?, name, *role, app.as_ref());
+        return create_token(&RemoteServer::find(&args.on)?, name, *role, app.as_ref());
     }
     if args.on.server.is_some() {
         bail!("--local is for the server whose data is on this machine: leave --server out");
@@ -40,10 +40,10 @@ pub(crate) fn run(args: &TokensArgs) -> Result<()> {
         role: role.name().parse()?,
         app: app.clone(),
     };
-    create_locally(&request, data.as_deref(), args.on.json)
+    create_local_token(&request, data.as_deref(), args.on.json)
 }
 
-fn list(server: &TargetServer) -> Result<()> {
+fn list_tokens(server: &RemoteServer) -> Result<()> {
     let answer = server.client.list("/v1/tokens")?;
     server.show(&answer, || {
         let PageResource { items, .. } = answer.read::<PageResource<TokenResource>>()?;
@@ -55,7 +55,7 @@ fn list(server: &TargetServer) -> Result<()> {
                 clean(&token.role.to_string()),
                 clean(token.app.as_deref().unwrap_or("all")),
                 clean(&token.created_by),
-                ago(&token.created_at, now),
+                format_age(&token.created_at, now),
             ]
         });
         terminal::print(&table(["id", "name", "role", "app", "by", "when"], rows))
@@ -70,8 +70,12 @@ fn role_resource(role: TokenRole) -> TokenRoleResource {
     }
 }
 
-/// Creates a token and prints its secret alone on stdout, so that a script can read it.
-fn create(server: &TargetServer, name: &str, role: TokenRole, app: Option<&AppName>) -> Result<()> {
+fn create_token(
+    server: &RemoteServer,
+    name: &str,
+    role: TokenRole,
+    app: Option<&AppName>,
+) -> Result<()> {
     let request = CreateTokenRequest {
         name: name.to_owned(),
         role: role_resource(role),
@@ -82,8 +86,8 @@ fn create(server: &TargetServer, name: &str, role: TokenRole, app: Option<&AppNa
         let token: TokenResource = answer.read()?;
         let secret = token
             .token
-            .context("the server made a token and did not tell it")?;
-        terminal::note(
+            .context("the server made a token, but did not send its secret")?;
+        terminal::print_note(
             "Created",
             &clean(&format!(
                 "token {} ({}), shown this once",
@@ -95,7 +99,7 @@ fn create(server: &TargetServer, name: &str, role: TokenRole, app: Option<&AppNa
 }
 
 /// Makes a token in the data folder of a server on this machine, and prints its secret alone on stdout.
-fn create_locally(request: &LocalTokenRequest, data: Option<&Path>, json: bool) -> Result<()> {
+fn create_local_token(request: &LocalTokenRequest, data: Option<&Path>, json: bool) -> Result<()> {
     let root = match data {
         Some(data) => data.to_owned(),
         None => dirs::data()?,
@@ -110,20 +114,20 @@ fn create_locally(request: &LocalTokenRequest, data: Option<&Path>, json: bool) 
         Err(error) => return Err(error.into()),
     };
     if json {
-        return terminal::json(&token);
+        return terminal::print_json(&token);
     }
     let text = format!("token {} ({}), shown this once", token.id, token.name);
-    terminal::note("Created", &clean(&text));
-    terminal::note("Next", "dyno login URL, which asks for it");
+    terminal::print_note("Created", &clean(&text));
+    terminal::print_note("Next", "dyno login URL, which asks for it");
     terminal::print(&clean(&token.token))
 }
 
-fn revoke(server: &TargetServer, id: &str) -> Result<()> {
+fn revoke_token(server: &RemoteServer, id: &str) -> Result<()> {
     let answer = server
         .client
         .delete(&format!("/v1/tokens/{}", escape(id)))?;
     server.show(&answer, || {
-        terminal::note("Revoked", &format!("token {id}"));
+        terminal::print_note("Revoked", &format!("token {id}"));
         Ok(())
     })
 }

@@ -6,32 +6,34 @@ use grid::desired::AddonService;
 use grid::name::{AddonName, AttachmentName};
 
 use crate::args::{AddonsArgs, AddonsCommand};
-use crate::client::{ApiResponse, TargetApp};
-use crate::command::release::settle;
+use crate::client::{ApiResponse, RemoteApp};
+use crate::command::release::wait_for_release;
 use crate::terminal::{self, ProgressLine, clean, table};
 
 pub(crate) fn run(args: &AddonsArgs) -> Result<()> {
-    let app = TargetApp::find(&args.on)?;
+    let app = RemoteApp::find(&args.on)?;
     match &args.command {
-        None => list(&app),
+        None => list_addons(&app),
         Some(AddonsCommand::Create {
             service,
             attach_as,
             name,
-        }) => create(&app, *service, attach_as.as_ref(), name.as_ref()),
-        Some(AddonsCommand::Attach { addon, attach_as }) => attach(&app, addon, attach_as.as_ref()),
-        Some(AddonsCommand::Detach { addon }) => detach(&app, addon),
-        Some(AddonsCommand::Destroy { addon, confirm }) => destroy(&app, addon, confirm),
+        }) => create_addon(&app, *service, attach_as.as_ref(), name.as_ref()),
+        Some(AddonsCommand::Attach { addon, attach_as }) => {
+            attach_addon(&app, addon, attach_as.as_ref())
+        }
+        Some(AddonsCommand::Detach { addon }) => detach_addon(&app, addon),
+        Some(AddonsCommand::Destroy { addon, confirm }) => destroy_addon(&app, addon, confirm),
     }
 }
 
-fn list(app: &TargetApp) -> Result<()> {
+fn list_addons(app: &RemoteApp) -> Result<()> {
     let answer = app.client().list(&app.path("/addons"))?;
     app.server.show(&answer, || {
         let PageResource { items, .. } = answer.read::<PageResource<AddonResource>>()?;
         if items.is_empty() {
             let next = "yet: dyno addons create postgresql, redis or memcached";
-            terminal::note("No add-ons", next);
+            terminal::print_note("No add-ons", next);
             return Ok(());
         }
         let rows = items.iter().map(|addon| {
@@ -41,7 +43,7 @@ fn list(app: &TargetApp) -> Result<()> {
                 clean(&addon.name),
                 clean(&addon.state.to_string()),
                 clean(&addon.config_names.join(", ")),
-                clean(&shared(app, addon)),
+                clean(&describe_sharing(app, addon)),
             ]
         });
         let header = [
@@ -56,21 +58,21 @@ fn list(app: &TargetApp) -> Result<()> {
     })
 }
 
-/// The other apps that have it, the one that it was made for first.
-fn shared(app: &TargetApp, addon: &AddonResource) -> String {
+/// The other apps that have the add-on, its owner first.
+fn describe_sharing(app: &RemoteApp, addon: &AddonResource) -> String {
     let owner = addon
         .owner
         .iter()
         .filter(|owner| **owner != app.name.as_str());
-    let mut apps: Vec<String> = owner.map(|owner| format!("{owner} (its own)")).collect();
+    let mut apps: Vec<String> = owner.map(|owner| format!("{owner} (owner)")).collect();
     let others = addon.shared_with.iter();
     let others = others.filter(|other| Some(*other) != addon.owner.as_ref());
     apps.extend(others.cloned());
     apps.join(", ")
 }
 
-fn create(
-    app: &TargetApp,
+fn create_addon(
+    app: &RemoteApp,
     service: AddonService,
     attach_as: Option<&AttachmentName>,
     name: Option<&AddonName>,
@@ -81,28 +83,32 @@ fn create(
         attach_as: attach_as.map(ToString::to_string),
         addon: None,
     };
-    let working = ProgressLine::start(&format!("Creating {service} for {}", app.name));
-    let answer = post(app, &request)?;
-    drop(working);
-    attached(app, "Created", &answer)
+    let progress = ProgressLine::start(&format!("Creating {service} for {}", app.name));
+    let answer = post_addon(app, &request)?;
+    drop(progress);
+    show_attached(app, "Created", &answer)
 }
 
-fn attach(app: &TargetApp, addon: &AddonName, attach_as: Option<&AttachmentName>) -> Result<()> {
+fn attach_addon(
+    app: &RemoteApp,
+    addon: &AddonName,
+    attach_as: Option<&AttachmentName>,
+) -> Result<()> {
     let request = CreateAddonRequest {
         addon: Some(addon.to_string()),
         attach_as: attach_as.map(ToString::to_string),
         ..CreateAddonRequest::default()
     };
-    let answer = post(app, &request)?;
-    attached(app, "Attached", &answer)
+    let answer = post_addon(app, &request)?;
+    show_attached(app, "Attached", &answer)
 }
 
-fn post(app: &TargetApp, request: &CreateAddonRequest) -> Result<ApiResponse> {
+fn post_addon(app: &RemoteApp, request: &CreateAddonRequest) -> Result<ApiResponse> {
     app.client().post(&app.path("/addons"), request)
 }
 
-/// Says what the app has now, and waits for the release that has it.
-fn attached(app: &TargetApp, verb: &str, answer: &ApiResponse) -> Result<()> {
+/// Shows the add-on's config vars, and waits for the release that has them.
+fn show_attached(app: &RemoteApp, verb: &str, answer: &ApiResponse) -> Result<()> {
     let addon: AddonResource = answer.read()?;
     let vars = addon.config_names.join(", ");
     let made = match answer.release() {
@@ -110,21 +116,21 @@ fn attached(app: &TargetApp, verb: &str, answer: &ApiResponse) -> Result<()> {
         None => "for the first release".to_owned(),
     };
     let said = format!("{} ({}): {vars}, {made}", addon.name, addon.service);
-    terminal::note(verb, &clean(&said));
-    settled(app, answer)
+    terminal::print_note(verb, &clean(&said));
+    wait_for_change(app, answer)
 }
 
-/// Waits for the release that a change made, if it made one.
-fn settled(app: &TargetApp, answer: &ApiResponse) -> Result<()> {
+/// Waits for the release that a change made, if any.
+fn wait_for_change(app: &RemoteApp, answer: &ApiResponse) -> Result<()> {
     if let Some(version) = answer.release() {
-        settle(app, version, ProgressLine::quiet())?;
-        terminal::note("Up", &format!("{} {}", app.name, clean(version)));
+        wait_for_release(app, version, ProgressLine::new())?;
+        terminal::print_note("Up", &format!("{} {}", app.name, clean(version)));
     }
     app.server.show(answer, || Ok(()))
 }
 
-/// The add-on of this name, or that the app calls so.
-fn find(app: &TargetApp, named: &str) -> Result<AddonResource> {
+/// The add-on with this name, on the server or in the app.
+fn find_addon(app: &RemoteApp, named: &str) -> Result<AddonResource> {
     let answer = app.client().list(&app.path("/addons"))?;
     let PageResource { items, .. } = answer.read::<PageResource<AddonResource>>()?;
     let is_named =
@@ -132,38 +138,38 @@ fn find(app: &TargetApp, named: &str) -> Result<AddonResource> {
     let found = items.into_iter().find(is_named);
     found.with_context(|| {
         let (app, named) = (&app.name, clean(named));
-        format!("{app} has no add-on {named}: `dyno addons -a {app}` shows those that it has")
+        format!("{app} has no add-on {named}: `dyno addons -a {app}` shows its add-ons")
     })
 }
 
-fn is_own(app: &TargetApp, addon: &AddonResource) -> bool {
+fn is_own(app: &RemoteApp, addon: &AddonResource) -> bool {
     addon.owner.as_deref() == Some(app.name.as_str())
 }
 
-fn detach(app: &TargetApp, named: &str) -> Result<()> {
-    let addon = find(app, named)?;
+fn detach_addon(app: &RemoteApp, named: &str) -> Result<()> {
+    let addon = find_addon(app, named)?;
     let name = clean(&addon.name);
     if is_own(app, &addon) {
         let app = &app.name;
         bail!(
-            "{name} was made for {app} and stays with it: `dyno addons destroy {name} -a {app} --confirm {app}` \
-             ends it, and all that is in it"
+            "{name} belongs to {app}: to delete it with all its data, run \
+             `dyno addons destroy {name} -a {app} --confirm {app}`"
         );
     }
     let answer = app
         .client()
         .delete(&app.path(&format!("/addons/{}", addon.name)))?;
-    terminal::note("Detached", &format!("{name} from {}", app.name));
-    settled(app, &answer)
+    terminal::print_note("Detached", &format!("{name} from {}", app.name));
+    wait_for_change(app, &answer)
 }
 
-fn destroy(app: &TargetApp, named: &str, confirm: &str) -> Result<()> {
-    let addon = find(app, named)?;
+fn destroy_addon(app: &RemoteApp, named: &str, confirm: &str) -> Result<()> {
+    let addon = find_addon(app, named)?;
     let name = clean(&addon.name);
     if !is_own(app, &addon) {
         let app = &app.name;
         bail!(
-            "{name} was made for another app: `dyno addons detach {name} -a {app}` takes it from {app}"
+            "{name} belongs to another app: `dyno addons detach {name} -a {app}` removes it from {app}"
         );
     }
     if confirm != app.name.as_str() && confirm != addon.name {
@@ -175,10 +181,10 @@ fn destroy(app: &TargetApp, named: &str, confirm: &str) -> Result<()> {
         .delete(&app.path(&format!("/addons/{}", addon.name)))?;
     let left = answer.json().is_object();
     app.server.show(&answer, || {
-        terminal::note("Destroyed", &format!("{name}, and all that was in it"));
+        terminal::print_note("Destroyed", &format!("{name}, with all its data"));
         if left {
-            terminal::warning(&format!(
-                "its server cannot be reached: {name} is shown as destroying, and goes as soon as it can be"
+            terminal::print_warning(&format!(
+                "its server cannot be reached: {name} is deleted as soon as the server answers; until then its state is destroying"
             ));
         }
         Ok(())

@@ -1,4 +1,4 @@
-//! `dyno apps`: list, create, show, set, open and destroy apps.
+//! `dyno apps`: lists, creates, shows, changes, opens and destroys apps.
 
 use std::io::IsTerminal;
 use std::process::{Command, Stdio};
@@ -7,37 +7,37 @@ use anyhow::{Result, bail};
 use api::resource::{AppResource, CreateAppRequest, PageResource, UpdateAppRequest};
 use grid::name::AppName;
 
-use crate::args::{AppOptions, AppSetting, AppsArgs, AppsCommand};
-use crate::client::{TargetApp, TargetServer};
-use crate::terminal::{self, clean, details, moment, table};
+use crate::args::{AppSetting, AppTarget, AppsArgs, AppsCommand};
+use crate::client::{RemoteApp, RemoteServer};
+use crate::terminal::{self, clean, details, format_moment, table};
 
 pub(crate) fn run(args: &AppsArgs) -> Result<()> {
     match &args.command {
-        None => list(&args.on),
-        Some(AppsCommand::Create { name }) => create(&args.on, name.as_ref()),
-        Some(AppsCommand::Info { name }) => info(&args.on, name.as_ref()),
-        Some(AppsCommand::Set { settings }) => set(&args.on, settings),
+        None => list_apps(&args.on),
+        Some(AppsCommand::Create { name }) => create_app(&args.on, name.as_ref()),
+        Some(AppsCommand::Info { name }) => show_app(&args.on, name.as_ref()),
+        Some(AppsCommand::Set { settings }) => change_settings(&args.on, settings),
         Some(AppsCommand::Destroy { name, confirm }) => {
-            destroy(&args.on, name.as_ref(), confirm.as_ref())
+            destroy_app(&args.on, name.as_ref(), confirm.as_ref())
         }
-        Some(AppsCommand::Open { name }) => open(&args.on, name.as_ref()),
+        Some(AppsCommand::Open { name }) => open_app(&args.on, name.as_ref()),
     }
 }
 
-fn list(on: &AppOptions) -> Result<()> {
-    let server = TargetServer::find(&on.server)?;
+fn list_apps(on: &AppTarget) -> Result<()> {
+    let server = RemoteServer::find(&on.server)?;
     let answer = server.client.list("/v1/apps")?;
     server.show(&answer, || {
         let PageResource { items, .. } = answer.read::<PageResource<AppResource>>()?;
         if items.is_empty() {
-            terminal::note("No apps", "yet: dyno deploy");
+            terminal::print_note("No apps", "yet: dyno deploy");
             return Ok(());
         }
         let rows = items.iter().map(|app| {
             [
                 clean(&app.name),
                 app.release.clone().unwrap_or_else(|| "-".into()),
-                formation(app),
+                describe_formation(app),
                 clean(&app.url),
             ]
         });
@@ -45,33 +45,33 @@ fn list(on: &AppOptions) -> Result<()> {
     })
 }
 
-fn create(on: &AppOptions, name: Option<&AppName>) -> Result<()> {
-    let app = TargetApp::find_named(on, name)?;
+fn create_app(on: &AppTarget, name: Option<&AppName>) -> Result<()> {
+    let app = RemoteApp::find_named(on, name)?;
     let name = app.name.to_string();
     let answer = app.client().post("/v1/apps", &CreateAppRequest { name })?;
     app.server.show(&answer, || {
         let created: AppResource = answer.read()?;
-        terminal::note("Created", &clean(&created.name));
-        terminal::note("Next", &format!("dyno deploy -a {}", app.name));
+        terminal::print_note("Created", &clean(&created.name));
+        terminal::print_note("Next", &format!("dyno deploy -a {}", app.name));
         terminal::print(&clean(&created.url))
     })
 }
 
-fn info(on: &AppOptions, name: Option<&AppName>) -> Result<()> {
-    let app = TargetApp::find_named(on, name)?;
+fn show_app(on: &AppTarget, name: Option<&AppName>) -> Result<()> {
+    let app = RemoteApp::find_named(on, name)?;
     let answer = app.client().get(&app.path(""))?;
     app.server
-        .show(&answer, || terminal::print(&describe(&answer.read()?)))
+        .show(&answer, || terminal::print(&describe_app(&answer.read()?)))
 }
 
-fn describe(app: &AppResource) -> String {
+fn describe_app(app: &AppResource) -> String {
     let timeout = app.timeout_ms.map(std::time::Duration::from_millis);
     let timeout = timeout.map(|time| humantime::format_duration(time).to_string());
     let lines = [
         ("url", app.url.clone()),
-        ("host names", app.hostnames.join(", ")),
-        ("release", release(app)),
-        ("dynos", formation(app)),
+        ("hostnames", app.hostnames.join(", ")),
+        ("release", describe_release(app)),
+        ("dynos", describe_formation(app)),
         ("timeout", timeout.unwrap_or_else(|| "the release's".into())),
         (
             "idle after",
@@ -85,7 +85,7 @@ fn describe(app: &AppResource) -> String {
         ),
         (
             "created",
-            format!("{} by {}", moment(&app.created_at), app.created_by),
+            format!("{} by {}", format_moment(&app.created_at), app.created_by),
         ),
     ];
     details(
@@ -94,7 +94,7 @@ fn describe(app: &AppResource) -> String {
     )
 }
 
-fn release(app: &AppResource) -> String {
+fn describe_release(app: &AppResource) -> String {
     match (&app.release, &app.newest) {
         (Some(serving), Some(newest)) if serving != newest => {
             format!("{serving} serves, {newest} is the newest")
@@ -105,7 +105,7 @@ fn release(app: &AppResource) -> String {
     }
 }
 
-fn formation(app: &AppResource) -> String {
+fn describe_formation(app: &AppResource) -> String {
     let counts = app.formation.iter();
     let counts: Vec<String> = counts
         .map(|(process, count)| format!("{process}={count}"))
@@ -113,31 +113,33 @@ fn formation(app: &AppResource) -> String {
     clean(&counts.join(" "))
 }
 
-fn set(on: &AppOptions, settings: &[AppSetting]) -> Result<()> {
-    let app = TargetApp::find(on)?;
-    let answer = app.client().patch(&app.path(""), &changes(settings))?;
+fn change_settings(on: &AppTarget, settings: &[AppSetting]) -> Result<()> {
+    let app = RemoteApp::find(on)?;
+    let answer = app
+        .client()
+        .patch(&app.path(""), &settings_request(settings))?;
     app.server
-        .show(&answer, || terminal::print(&describe(&answer.read()?)))
+        .show(&answer, || terminal::print(&describe_app(&answer.read()?)))
 }
 
-fn changes(settings: &[AppSetting]) -> UpdateAppRequest {
-    let mut changes = UpdateAppRequest::default();
+fn settings_request(settings: &[AppSetting]) -> UpdateAppRequest {
+    let mut request = UpdateAppRequest::default();
     for setting in settings {
         match setting {
-            AppSetting::Timeout(value) => changes.timeout = Some(value.clone()),
-            AppSetting::IdleAfter(value) => changes.idle_after = Some(value.clone()),
+            AppSetting::Timeout(value) => request.timeout = Some(value.clone()),
+            AppSetting::IdleAfter(value) => request.idle_after = Some(value.clone()),
         }
     }
-    changes
+    request
 }
 
-/// The name, typed once more, says which app, unless something else names another one.
-fn destroy(on: &AppOptions, name: Option<&AppName>, confirm: Option<&AppName>) -> Result<()> {
+/// The name after `--confirm` says which app. Another name on the command line must be the same.
+fn destroy_app(on: &AppTarget, name: Option<&AppName>, confirm: Option<&AppName>) -> Result<()> {
     let named = name.or(on.app.as_ref());
     let Some(confirm) = confirm else {
         let app = named.map_or("APP", AppName::as_str);
         crate::args::wrong_usage(&format!(
-            "this destroys an app with its releases and config vars: type its name once more, as in \
+            "this destroys an app with its releases and config vars: to confirm, give its name again, as in \
              `dyno apps destroy {app} --confirm {app}`"
         ));
     };
@@ -145,10 +147,10 @@ fn destroy(on: &AppOptions, name: Option<&AppName>, confirm: Option<&AppName>) -
         let given = if name.is_some() { "" } else { "-a " };
         bail!("--confirm {confirm} does not fit {given}{other}: nothing was destroyed");
     }
-    let app = TargetApp::find_named(on, Some(confirm))?;
+    let app = RemoteApp::find_named(on, Some(confirm))?;
     let answer = app.client().delete(&app.path(""))?;
     app.server.show(&answer, || {
-        terminal::note(
+        terminal::print_note(
             "Destroyed",
             &format!("{confirm}, with its releases and config vars"),
         );
@@ -156,19 +158,19 @@ fn destroy(on: &AppOptions, name: Option<&AppName>, confirm: Option<&AppName>) -
     })
 }
 
-fn open(on: &AppOptions, name: Option<&AppName>) -> Result<()> {
-    let app = TargetApp::find_named(on, name)?;
+fn open_app(on: &AppTarget, name: Option<&AppName>) -> Result<()> {
+    let app = RemoteApp::find_named(on, name)?;
     let answer = app.client().get(&app.path(""))?;
     let url = answer.read::<AppResource>()?.url;
-    if std::io::stdout().is_terminal() && !app.server.json && !browse(&url) {
-        terminal::warning("no browser was found: open the URL by hand");
+    if std::io::stdout().is_terminal() && !app.server.json && !open_browser(&url) {
+        terminal::print_warning("no browser was found: open the URL yourself");
     }
     app.server.show(&answer, || terminal::print(&clean(&url)))
 }
 
-/// Hands a URL to the desktop. Tells whether there is one.
-fn browse(url: &str) -> bool {
-    // A server's text is not to be a flag or a file.
+/// Opens a URL in the desktop's browser. Returns whether there is a browser.
+fn open_browser(url: &str) -> bool {
+    // The URL comes from the server: it must not be taken for a flag or a file.
     let web = url.starts_with("http://") || url.starts_with("https://");
     let opener = if cfg!(target_os = "macos") {
         "open"
@@ -202,14 +204,14 @@ mod tests {
 
     #[test]
     fn an_app_is_described_with_what_there_is() {
-        let text = describe(&app(json!({
+        let text = describe_app(&app(json!({
             "hostnames": ["www.example.com"], "maintenance": true, "timeout_ms": 90_000, "idle_after": "off",
             "release": "v3", "newest": "v4", "formation": { "web": 2, "worker": 0 },
             "created_at": "2026-11-22T00:53:12Z", "created_by": "admin", "later": [1],
         })));
         let expected = "shop
   url          http://shop.localhost:8080/
-  host names   www.example.com
+  hostnames    www.example.com
   release      v3 serves, v4 is the newest
   dynos        web=2 worker=0
   timeout      1m 30s
@@ -221,10 +223,10 @@ mod tests {
 
     #[test]
     fn a_new_app_says_what_comes_next() {
-        let text = describe(&app(json!({ "release": null, "timeout_ms": null })));
+        let text = describe_app(&app(json!({ "release": null, "timeout_ms": null })));
         assert!(text.contains("none yet: dyno deploy"), "{text}");
         assert!(
-            !text.contains("host names") && !text.contains("dynos  "),
+            !text.contains("hostnames") && !text.contains("dynos  "),
             "{text}"
         );
     }
@@ -236,7 +238,7 @@ mod tests {
             AppSetting::IdleAfter(None),
         ];
         assert_eq!(
-            json!(changes(&settings)),
+            json!(settings_request(&settings)),
             json!({ "timeout": "30s", "idle_after": null })
         );
     }

@@ -7,34 +7,34 @@ use api::resource::{ConfigVarsResource, UpdateConfigVarsRequest};
 use slugs::manifest::dotenv::format_entry;
 
 use crate::args::{ConfigArgs, ConfigCommand, EnvAssignment};
-use crate::client::{ApiResponse, TargetApp};
-use crate::command::release::settle;
+use crate::client::{ApiResponse, RemoteApp};
+use crate::command::release::wait_for_release;
 use crate::terminal::{self, ProgressLine, clean, table};
 
 pub(crate) fn run(args: &ConfigArgs) -> Result<()> {
     let assigned = match &args.command {
-        Some(ConfigCommand::Set { vars }) => assignments(vars),
+        Some(ConfigCommand::Set { vars }) => parse_assignments(vars),
         _ => Vec::new(),
     };
-    let app = TargetApp::find(&args.on)?;
+    let app = RemoteApp::find(&args.on)?;
     match &args.command {
-        None => list(&app, args.shell),
-        Some(ConfigCommand::Get { name }) => get(&app, name),
-        Some(ConfigCommand::Set { .. }) => set(&app, &assigned),
-        Some(ConfigCommand::Unset { names }) => unset(&app, names),
+        None => list_vars(&app, args.shell),
+        Some(ConfigCommand::Get { name }) => print_var(&app, name),
+        Some(ConfigCommand::Set { .. }) => set_vars(&app, &assigned),
+        Some(ConfigCommand::Unset { names }) => unset_vars(&app, names),
     }
 }
 
-fn fetch(app: &TargetApp) -> Result<ApiResponse> {
+fn fetch_vars(app: &RemoteApp) -> Result<ApiResponse> {
     app.client().get(&app.path("/config-vars"))
 }
 
-fn list(app: &TargetApp, shell: bool) -> Result<()> {
-    let answer = fetch(app)?;
+fn list_vars(app: &RemoteApp, shell: bool) -> Result<()> {
+    let answer = fetch_vars(app)?;
     app.server.show(&answer, || {
         let ConfigVarsResource(vars) = answer.read()?;
         if vars.is_empty() {
-            terminal::note(
+            terminal::print_note(
                 "No config",
                 &format!("vars of {}: dyno config set K=V", app.name),
             );
@@ -52,19 +52,20 @@ fn list(app: &TargetApp, shell: bool) -> Result<()> {
     })
 }
 
-fn get(app: &TargetApp, name: &str) -> Result<()> {
-    let ConfigVarsResource(vars) = fetch(app)?.read()?;
+fn print_var(app: &RemoteApp, name: &str) -> Result<()> {
+    let ConfigVarsResource(vars) = fetch_vars(app)?.read()?;
     let value = vars.get(name);
     let value = value.with_context(|| format!("{} has no config var {name}", app.name))?;
     if app.server.json {
-        terminal::json(value)
+        terminal::print_json(value)
     } else {
         terminal::print(value)
     }
 }
 
-/// Checked here and not with the other arguments: what is said of wrong ones quotes them, secrets as well.
-fn assignments(vars: &[String]) -> Vec<EnvAssignment> {
+/// Parses `K=V` arguments. They are not checked while arguments are parsed: the parser's errors quote a wrong value,
+/// which may be a secret.
+fn parse_assignments(vars: &[String]) -> Vec<EnvAssignment> {
     let parsed = vars.iter().map(|var| {
         var.parse::<EnvAssignment>().unwrap_or_else(|why| {
             let name = var.split('=').next().unwrap_or_default();
@@ -80,23 +81,23 @@ fn assignments(vars: &[String]) -> Vec<EnvAssignment> {
     parsed.collect()
 }
 
-fn set(app: &TargetApp, vars: &[EnvAssignment]) -> Result<()> {
+fn set_vars(app: &RemoteApp, vars: &[EnvAssignment]) -> Result<()> {
     let pairs = vars
         .iter()
         .map(|var| (var.name.clone(), Some(var.value.clone())));
     let names: Vec<&str> = vars.iter().map(|var| var.name.as_str()).collect();
-    change(app, "Set", &names, pairs.collect())
+    change_vars(app, "Set", &names, pairs.collect())
 }
 
-fn unset(app: &TargetApp, names: &[String]) -> Result<()> {
+fn unset_vars(app: &RemoteApp, names: &[String]) -> Result<()> {
     let pairs = names.iter().map(|name| (name.clone(), None));
     let shown: Vec<&str> = names.iter().map(String::as_str).collect();
-    change(app, "Removed", &shown, pairs.collect())
+    change_vars(app, "Removed", &shown, pairs.collect())
 }
 
-/// Makes the change, and waits for the release that it makes, if it makes one.
-fn change(
-    app: &TargetApp,
+/// Changes config vars, and waits for the release that this makes, if any.
+fn change_vars(
+    app: &RemoteApp,
     verb: &str,
     names: &[&str],
     pairs: BTreeMap<String, Option<String>>,
@@ -107,15 +108,15 @@ fn change(
     let names = clean(&names.join(", "));
     match answer.release() {
         Some(version) => {
-            terminal::note(verb, &format!("{names}, which makes {}", clean(version)));
-            settle(app, version, ProgressLine::quiet())?;
+            terminal::print_note(verb, &format!("{names}, which makes {}", clean(version)));
+            wait_for_release(app, version, ProgressLine::new())?;
             app.server.show(&answer, || {
-                terminal::note("Up", &format!("{} {}", app.name, clean(version)));
+                terminal::print_note("Up", &format!("{} {}", app.name, clean(version)));
                 Ok(())
             })
         }
         None => app.server.show(&answer, || {
-            terminal::note(verb, &format!("{names}; no release was to be made"));
+            terminal::print_note(verb, &format!("{names}; this makes no release"));
             Ok(())
         }),
     }

@@ -1,4 +1,4 @@
-//! `dyno logs`: an app's log, as the server tells it.
+//! `dyno logs`: prints an app's log.
 
 use std::io::{BufRead, BufReader};
 
@@ -8,35 +8,35 @@ use grid::name::DynoId;
 use serde_json::{Value, json};
 
 use crate::args;
-use crate::client::{TargetApp, escape};
+use crate::client::{RemoteApp, escape};
 use crate::terminal::{self, clean, colours, sgr};
 
 pub(crate) fn run(args: &args::LogsArgs) -> Result<()> {
-    let app = TargetApp::find(&args.on)?;
-    let stream = app.client().open_stream(&app.path(&query(args)))?;
+    let app = RemoteApp::find(&args.on)?;
+    let stream = app.client().open_stream(&app.path(&logs_path(args)))?;
     let mut lines = BufReader::new(stream);
     let mut line = Vec::new();
     loop {
         line.clear();
         let read = lines.read_until(b'\n', &mut line);
-        if read.context("the log broke off")? == 0 {
+        if read.context("the connection to the log was lost")? == 0 {
             break;
         }
         let text = String::from_utf8_lossy(&line);
         let text = text.trim_end_matches('\n');
         match app.server.json {
-            true => terminal::print(&as_json(text).to_string())?,
-            false => terminal::print(&coloured(&clean(text)))?,
+            true => terminal::print(&line_to_json(text).to_string())?,
+            false => terminal::print(&colour_line(&clean(text)))?,
         }
     }
     if args.tail && !app.server.json {
-        terminal::note("Ended", "by the server");
+        terminal::print_note("Ended", "by the server");
     }
     Ok(())
 }
 
-/// A line as an object; what is not of the usual form is all text.
-fn as_json(line: &str) -> Value {
+/// A line as a JSON object. A line in another form becomes text alone.
+fn line_to_json(line: &str) -> Value {
     let parsed = line.split_once("]: ").and_then(|(head, text)| {
         let (at, source) = head.split_once(' ')?;
         let (source, dyno) = source.split_once('[')?;
@@ -45,7 +45,7 @@ fn as_json(line: &str) -> Value {
     parsed.unwrap_or_else(|| json!({ "at": null, "source": null, "dyno": null, "text": line }))
 }
 
-fn query(args: &args::LogsArgs) -> String {
+fn logs_path(args: &args::LogsArgs) -> String {
     let mut query = format!("/logs?n={}", args.num);
     if args.tail {
         query.push_str("&tail=true");
@@ -59,8 +59,9 @@ fn query(args: &args::LogsArgs) -> String {
     query
 }
 
-/// `TIMESTAMP SOURCE[DYNO]:` in the dyno's colour, and the app's own colours after it; what is not of this form as it is.
-fn coloured(line: &str) -> String {
+/// `TIMESTAMP SOURCE[DYNO]:` in the dyno's colour, then the text with the app's own colours. A line in another form stays
+/// as it is.
+fn colour_line(line: &str) -> String {
     let Some((head, text)) = line.split_once("]: ") else {
         return line.to_owned();
     };
@@ -69,7 +70,7 @@ fn coloured(line: &str) -> String {
         Ok(dyno) => colours::of_dyno(dyno.process.as_str(), dyno.index),
         Err(_) => colours::of_the_rest(),
     };
-    // Only the app's own text: others quote what strangers sent.
+    // Only in lines of the app: other lines quote what clients sent.
     let text = match head.contains(" app[") {
         true => sgr::with_colours(text),
         false => text.to_owned(),
@@ -84,20 +85,20 @@ mod tests {
     #[test]
     fn heads_have_colours_and_texts_have_none() {
         let line = "2026-11-22T00:00:00.000000+00:00 app[web.1]: a]: b";
-        let shown = coloured(line);
+        let shown = colour_line(line);
         assert_eq!(anstream::adapter::strip_str(&shown).to_string(), line);
         assert!(shown.ends_with("\u{1b}[0m a]: b"), "{shown:?}");
         assert_ne!(
             shown,
-            coloured(&line.replace("web.1", "web.2")).replace("web.2", "web.1")
+            colour_line(&line.replace("web.1", "web.2")).replace("web.2", "web.1")
         );
-        assert_eq!(coloured("no such form"), "no such form");
+        assert_eq!(colour_line("no such form"), "no such form");
     }
 
     #[test]
     fn colours_of_the_app_are_shown_and_those_of_strangers_are_not() {
         let of = |source: &str| {
-            coloured(&format!(
+            colour_line(&format!(
                 "2026-11-22T00:00:00.000000+00:00 {source}: a \\u{{1b}}[32mb"
             ))
         };
@@ -109,7 +110,7 @@ mod tests {
     fn a_line_is_an_object() {
         let line = "2026-11-22T00:00:00.000000+00:00 app[web.1]: a]: \"b\"";
         let expected = json!({ "at": "2026-11-22T00:00:00.000000+00:00", "source": "app", "dyno": "web.1", "text": "a]: \"b\"" });
-        assert_eq!(as_json(line), expected);
-        assert_eq!(as_json("what")["text"], "what");
+        assert_eq!(line_to_json(line), expected);
+        assert_eq!(line_to_json("what")["text"], "what");
     }
 }

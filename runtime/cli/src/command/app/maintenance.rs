@@ -1,14 +1,14 @@
-//! `dyno maintenance`: whether every request is answered with a maintenance page.
+//! `dyno maintenance`: turns the maintenance page on or off.
 
 use anyhow::Result;
 use api::resource::{AppResource, UpdateAppRequest};
 
 use crate::args::{MaintenanceArgs, OnOff};
-use crate::client::TargetApp;
+use crate::client::RemoteApp;
 use crate::terminal;
 
 pub(crate) fn run(args: &MaintenanceArgs) -> Result<()> {
-    let app = TargetApp::find(&args.on)?;
+    let app = RemoteApp::find(&args.on)?;
     let answer = match args.switch {
         None => app.client().get(&app.path(""))?,
         Some(switch) => {

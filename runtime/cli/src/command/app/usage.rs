@@ -4,11 +4,11 @@ use anyhow::Result;
 use api::resource::{PageResource, UsageResource};
 
 use crate::args;
-use crate::client::{TargetServer, escape};
-use crate::terminal::{self, clean, moment, table};
+use crate::client::{RemoteServer, escape};
+use crate::terminal::{self, clean, format_moment, table};
 
 pub(crate) fn run(args: &args::UsageArgs) -> Result<()> {
-    let server = TargetServer::find(&args.on)?.with_app_from_command_line();
+    let server = RemoteServer::find(&args.on)?.with_app_from_command_line();
     let since = args
         .since
         .as_deref()
@@ -36,30 +36,30 @@ pub(crate) fn run(args: &args::UsageArgs) -> Result<()> {
     server.show(&answer, || {
         match all.first() {
             Some(first) => {
-                let (since, until) = (day(&first.since), day(&first.until));
-                terminal::note("From", &format!("{since} to {until}"));
+                let (since, until) = (format_start(&first.since), format_start(&first.until));
+                terminal::print_note("From", &format!("{since} to {until}"));
             }
-            None => terminal::note("No usage", "yet: dyno deploy"),
+            None => terminal::print_note("No usage", "yet: dyno deploy"),
         }
         if all.is_empty() {
             Ok(())
         } else {
-            terminal::print(&rows(&all))
+            terminal::print(&usage_table(&all))
         }
     })
 }
 
-/// A moment; a day alone where it is the day's beginning.
-fn day(text: &str) -> String {
-    let shown = moment(text);
+/// A moment; only the date if it is midnight.
+fn format_start(text: &str) -> String {
+    let shown = format_moment(text);
     match shown.strip_suffix(" 00:00:00 UTC") {
         Some(day) => day.to_owned(),
         None => shown,
     }
 }
 
-/// A row for each process type and size; an app's price is in its first, and the sum of all below.
-fn rows(all: &[UsageResource]) -> String {
+/// A row for each process type and memory size. An app's price is in its first row; the last row has the sum of all apps.
+fn usage_table(all: &[UsageResource]) -> String {
     let mut rows: Vec<[String; 5]> = Vec::new();
     for usage in all {
         let price = clean(&format!("{} {}", usage.price.amount, usage.price.currency));
@@ -80,7 +80,7 @@ fn rows(all: &[UsageResource]) -> String {
             ]);
         }
     }
-    if let Some(total) = total(all).filter(|_| all.len() > 1) {
+    if let Some(total) = sum_prices(all).filter(|_| all.len() > 1) {
         rows.push([
             "total".into(),
             String::new(),
@@ -92,8 +92,8 @@ fn rows(all: &[UsageResource]) -> String {
     table(["app", "process", "memory", "dyno-hours", "price"], rows)
 }
 
-/// The sum, if all is in one currency.
-fn total(all: &[UsageResource]) -> Option<String> {
+/// The sum of all prices, if they have one currency.
+fn sum_prices(all: &[UsageResource]) -> Option<String> {
     let currency = &all.first()?.price.currency;
     let mut sum = 0.0;
     for usage in all {
@@ -130,7 +130,7 @@ shop   web      128MiB  4.0000      0.15 USD
        worker   64MiB   1.2583
 idle   -        -       0           0.10 USD
 total                               0.25 USD";
-        assert_eq!(rows(&all), expected);
-        assert!(!rows(&all[..1]).contains("total"));
+        assert_eq!(usage_table(&all), expected);
+        assert!(!usage_table(&all[..1]).contains("total"));
     }
 }

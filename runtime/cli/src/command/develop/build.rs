@@ -1,4 +1,4 @@
-//! `dyno build`: a source folder becomes a slug.
+//! `dyno build`: builds an app's folder into a slug.
 
 use std::path::{Path, PathBuf};
 
@@ -13,31 +13,31 @@ use crate::terminal::{self, ProgressLine};
 
 pub(crate) fn run(args: &BuildArgs) -> Result<()> {
     let tools = Tools::attached(dirs::cache()?);
-    let working = ProgressLine::start("Building");
-    let built = slugs::build::build(&args.folder, &tools, &mut |progress| {
-        working.build(progress)
+    let progress = ProgressLine::start("Building");
+    let built = slugs::build::build(&args.folder, &tools, &mut |event| {
+        progress.show_build_event(event)
     })?;
     let file = match &args.output {
         Some(file) => file.clone(),
         None => default_output(&built, &args.folder)?,
     };
     let PackedSlug { slug, .. } = slugs::pack::pack(&built, &file)?;
-    drop(working);
+    drop(progress);
     for warning in built.warnings() {
-        terminal::warning(&warning.to_string());
+        terminal::print_warning(&warning.to_string());
     }
     if args.json {
         let warnings: Vec<String> = built.warnings().iter().map(ToString::to_string).collect();
-        let mut shown = slug::json(&slug, &file);
+        let mut shown = slug::slug_to_json(&slug, &file);
         shown["warnings"] = warnings.into();
-        return terminal::json(&shown);
+        return terminal::print_json(&shown);
     }
-    slug::print(&slug, &file)?;
-    terminal::note("Next", &format!("dyno local {}", file.display()));
+    slug::print_slug(&slug, &file)?;
+    terminal::print_note("Next", &format!("dyno local {}", file.display()));
     Ok(())
 }
 
-/// `NAME.slug` in the app's folder, by the app's name or the folder's.
+/// `NAME.slug` in the app's folder. NAME is the app's name, or the folder's.
 fn default_output(built: &BuiltApp, folder: &Path) -> Result<PathBuf> {
     let name = match &built.project.settings.name {
         Some(name) => name.to_string(),

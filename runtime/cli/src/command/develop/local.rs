@@ -116,7 +116,7 @@ async fn live(
     let name = built.name.clone();
     match app.deploy(built).await {
         Ok(()) => ready(&name, app.has_web().then_some(url)),
-        Err(error) if args.watch => terminal::error(&error),
+        Err(error) if args.watch => terminal::print_error(&error),
         Err(error) => return Err(error),
     }
     if !args.watch {
@@ -126,15 +126,15 @@ async fn live(
         bail!("--watch needs a folder: a slug or a component does not change");
     };
     let mut changes = watch::FolderChanges::of(folder)?;
-    terminal::note("Watching", &folder.display().to_string());
+    terminal::print_note("Watching", &folder.display().to_string());
     loop {
         changes.next().await?;
         let again = async { app.deploy(source.build().await?).await };
         match again.await {
             Ok(()) => ready(&name, app.has_web().then_some(url)),
             Err(error) => {
-                terminal::error(&error);
-                terminal::note(
+                terminal::print_error(&error);
+                terminal::print_note(
                     "Serving",
                     "what was there before; waiting for the next change",
                 );

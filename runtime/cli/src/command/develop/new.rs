@@ -1,4 +1,4 @@
-//! `dyno new`: an app that builds and runs, from a template.
+//! `dyno new`: creates an app from a template.
 
 use std::path::Path;
 
@@ -14,7 +14,7 @@ use templates::{TEMPLATES, Template};
 
 pub(crate) fn run(args: &NewArgs) -> Result<()> {
     if args.list {
-        return list(args.json);
+        return list_templates(args.json);
     }
     let name = args.name.as_deref().unwrap_or_default();
     let name: AppName = name.parse()?;
@@ -27,28 +27,28 @@ pub(crate) fn run(args: &NewArgs) -> Result<()> {
         );
     };
     let folder = Path::new(name.as_str());
-    write(template, &name, folder)?;
-    terminal::note("Created", &format!("{name}, {}", template.about));
-    terminal::note("Next", &template.next.replace("NAME", name.as_str()));
+    write_app(template, &name, folder)?;
+    terminal::print_note("Created", &format!("{name}, {}", template.about));
+    terminal::print_note("Next", &template.next.replace("NAME", name.as_str()));
     Ok(())
 }
 
-fn list(as_json: bool) -> Result<()> {
+fn list_templates(as_json: bool) -> Result<()> {
     if as_json {
         let list: Vec<_> = TEMPLATES
             .iter()
             .map(|t| serde_json::json!({ "name": t.name, "about": t.about }))
             .collect();
-        return terminal::json(&list);
+        return terminal::print_json(&list);
     }
     let rows = TEMPLATES
         .iter()
         .map(|t| [t.name.to_owned(), t.about.to_owned()]);
-    terminal::print(&terminal::table(["template", "what it makes"], rows))
+    terminal::print(&terminal::table(["template", "what it is"], rows))
 }
 
-/// Writes beside the target and renames, so that a failure leaves no half app.
-fn write(template: &Template, name: &AppName, folder: &Path) -> Result<()> {
+/// Writes a temporary folder and renames it, so that a failure leaves no incomplete app.
+fn write_app(template: &Template, name: &AppName, folder: &Path) -> Result<()> {
     if folder.exists() {
         bail!(
             "{} exists already: choose another name, or remove it",

@@ -1,4 +1,4 @@
-//! `dyno slug inspect`: what is in a slug, after checking all of it.
+//! `dyno slug inspect`: checks a slug file completely, and shows its content.
 
 use std::path::Path;
 
@@ -7,20 +7,20 @@ use serde_json::{Value, json};
 use slugs::manifest::ManifestProcess;
 use slugs::{Manifest, Slug};
 
-use crate::terminal::{self, count, details, size, table};
+use crate::terminal::{self, details, format_count, format_size, table};
 
 pub(crate) fn inspect(file: &Path, as_json: bool) -> Result<()> {
     let slug =
         Slug::open(file).with_context(|| format!("{} is not a sound slug", file.display()))?;
     if as_json {
-        terminal::json(&json(&slug, file))
+        terminal::print_json(&slug_to_json(&slug, file))
     } else {
-        print(&slug, file)
+        print_slug(&slug, file)
     }
 }
 
-/// The slug for programs.
-pub(crate) fn json(slug: &Slug, file: &Path) -> Value {
+/// The slug as JSON.
+pub(crate) fn slug_to_json(slug: &Slug, file: &Path) -> Value {
     let manifest = slug.manifest();
     let processes = manifest.processes.iter().map(|(name, process)| {
         let record = manifest.files.get(&process.component);
@@ -28,7 +28,7 @@ pub(crate) fn json(slug: &Slug, file: &Path) -> Value {
             "component": process.component.as_str(),
             "args": process.args,
             "world": process.world.as_str(),
-            "kind": kind(process),
+            "kind": kind_name(process),
             "bytes": record.map(|record| record.bytes),
             "sha256": record.map(|record| record.sha256.to_string()),
             "limits": process.limits,
@@ -49,21 +49,24 @@ pub(crate) fn json(slug: &Slug, file: &Path) -> Value {
 }
 
 /// `handler`, `server` or `process`.
-fn kind(process: &ManifestProcess) -> String {
+fn kind_name(process: &ManifestProcess) -> String {
     format!("{:?}", process.kind).to_lowercase()
 }
 
-/// The slug for people.
-pub(crate) fn print(slug: &Slug, file: &Path) -> Result<()> {
+/// Prints the slug as text.
+pub(crate) fn print_slug(slug: &Slug, file: &Path) -> Result<()> {
     let manifest = slug.manifest();
-    let unpacked = size(manifest.unpacked_bytes());
-    let files = count(manifest.files.len(), "file");
+    let unpacked = format_size(manifest.unpacked_bytes());
+    let files = format_count(manifest.files.len(), "file");
     let builder = &manifest.builder;
     let rows = [
         ("id", slug.id().to_string()),
         (
             "size",
-            format!("{} ({unpacked} unpacked, {files})", size(slug.bytes())),
+            format!(
+                "{} ({unpacked} unpacked, {files})",
+                format_size(slug.bytes())
+            ),
         ),
         (
             "builder",
@@ -76,11 +79,11 @@ pub(crate) fn print(slug: &Slug, file: &Path) -> Result<()> {
     terminal::print(&format!(
         "{}\n\n{}",
         details(&title, rows),
-        processes(manifest)
+        process_table(manifest)
     ))
 }
 
-fn processes(manifest: &Manifest) -> String {
+fn process_table(manifest: &Manifest) -> String {
     let rows = manifest.processes.iter().map(|(name, process)| {
         let record = manifest.files.get(&process.component);
         let command = std::iter::once(process.component.as_str());
@@ -89,10 +92,10 @@ fn processes(manifest: &Manifest) -> String {
             .collect();
         [
             name.to_string(),
-            kind(process),
+            kind_name(process),
             process.world.to_string(),
             command.join(" "),
-            record.map_or_else(String::new, |record| size(record.bytes)),
+            record.map_or_else(String::new, |record| format_size(record.bytes)),
             record.map_or_else(String::new, |record| {
                 record.sha256.to_string().chars().take(12).collect()
             }),

@@ -1,4 +1,4 @@
-//! `dyno ps`: dynos, how many there are to be, and fresh ones for old.
+//! `dyno ps`: lists, scales, restarts and stops dynos.
 
 use anyhow::{Context, Result};
 use api::resource::{
@@ -8,40 +8,40 @@ use grid::name::DynoId;
 use serde_json::json;
 
 use crate::args::{PsArgs, PsCommand, ScaleAmount, ScaleChange};
-use crate::client::{ApiResponse, TargetApp};
-use crate::terminal::{self, clean, span, table};
+use crate::client::{ApiResponse, RemoteApp};
+use crate::terminal::{self, clean, format_span, table};
 
 pub(crate) fn run(args: &PsArgs) -> Result<()> {
-    let app = TargetApp::find(&args.on)?;
+    let app = RemoteApp::find(&args.on)?;
     match &args.command {
-        None => list(&app),
-        Some(PsCommand::Scale { changes }) => scale(&app, changes),
-        Some(PsCommand::Restart { dyno }) => restart(&app, dyno.as_ref()),
-        Some(PsCommand::Stop { dyno }) => stop(&app, dyno),
+        None => list_dynos(&app),
+        Some(PsCommand::Scale { changes }) => scale_processes(&app, changes),
+        Some(PsCommand::Restart { dyno }) => restart_dynos(&app, dyno.as_ref()),
+        Some(PsCommand::Stop { dyno }) => stop_dyno(&app, dyno),
     }
 }
 
-fn list(app: &TargetApp) -> Result<()> {
+fn list_dynos(app: &RemoteApp) -> Result<()> {
     let answer = app.client().list(&app.path("/dynos"))?;
     app.server.show(&answer, || {
         let PageResource { items, .. } = answer.read::<PageResource<DynoResource>>()?;
         if items.is_empty() {
-            terminal::note(
+            terminal::print_note(
                 "No dynos",
-                &format!("of {} run: see `dyno ps scale`", app.name),
+                &format!("of {} run: dyno ps scale web=1", app.name),
             );
             return Ok(());
         }
-        terminal::print(&rows(&items))
+        terminal::print(&dyno_table(&items))
     })
 }
 
-fn rows(dynos: &[DynoResource]) -> String {
+fn dyno_table(dynos: &[DynoResource]) -> String {
     let rows = dynos.iter().map(|dyno| {
         [
             clean(&dyno.id),
             clean(&dyno.state),
-            span(dyno.for_s),
+            format_span(dyno.for_s),
             clean(&dyno.release),
             clean(dyno.node.as_deref().unwrap_or("-")),
         ]
@@ -49,37 +49,37 @@ fn rows(dynos: &[DynoResource]) -> String {
     table(["dyno", "state", "for", "release", "node"], rows)
 }
 
-fn scale(app: &TargetApp, changes: &[ScaleChange]) -> Result<()> {
+fn scale_processes(app: &RemoteApp, changes: &[ScaleChange]) -> Result<()> {
     if changes.is_empty() {
-        let answer = formation(app)?;
+        let answer = fetch_formation(app)?;
         return app
             .server
-            .show(&answer, || terminal::print(&sizes(&answer)?));
+            .show(&answer, || terminal::print(&formation_table(&answer)?));
     }
-    // Only a difference needs to know what there is.
+    // Only a difference, such as web+1, needs the present formation.
     let differs = |change: &ScaleChange| !matches!(change.amount, ScaleAmount::Exactly(_));
     let now = if changes.iter().any(differs) {
-        formation(app)?
+        fetch_formation(app)?
             .read::<PageResource<FormationResource>>()?
             .items
     } else {
         Vec::new()
     };
-    let updates = updates(changes, &now)?;
+    let updates = formation_updates(changes, &now)?;
     let answer = app
         .client()
         .patch(&app.path("/formation"), &UpdateFormationRequest { updates })?;
     app.server.show(&answer, || {
-        terminal::note("Scaled", app.name.as_str());
-        terminal::print(&sizes(&answer)?)
+        terminal::print_note("Scaled", app.name.as_str());
+        terminal::print(&formation_table(&answer)?)
     })
 }
 
-fn formation(app: &TargetApp) -> Result<ApiResponse> {
+fn fetch_formation(app: &RemoteApp) -> Result<ApiResponse> {
     app.client().get(&app.path("/formation"))
 }
 
-fn sizes(answer: &ApiResponse) -> Result<String> {
+fn formation_table(answer: &ApiResponse) -> Result<String> {
     let PageResource { items, .. } = answer.read::<PageResource<FormationResource>>()?;
     let rows = items.iter().map(|item| {
         [
@@ -92,8 +92,11 @@ fn sizes(answer: &ApiResponse) -> Result<String> {
     Ok(table(["process", "dynos", "memory", "kind"], rows))
 }
 
-/// The changes as the API takes them: outright.
-fn updates(changes: &[ScaleChange], now: &[FormationResource]) -> Result<Vec<FormationUpdate>> {
+/// The changes in the form of the API, which takes absolute numbers only.
+fn formation_updates(
+    changes: &[ScaleChange],
+    now: &[FormationResource],
+) -> Result<Vec<FormationUpdate>> {
     let quantity = |change: &ScaleChange| -> Result<u32> {
         if let ScaleAmount::Exactly(count) = change.amount {
             return Ok(count);
@@ -101,7 +104,7 @@ fn updates(changes: &[ScaleChange], now: &[FormationResource]) -> Result<Vec<For
         let process = change.process.as_str();
         let found = now.iter().find(|item| item.process == process);
         let found = found.with_context(|| format!("the app has no process type {process}"))?;
-        Ok(change.amount.of(found.quantity))
+        Ok(change.amount.apply_to(found.quantity))
     };
     let update = |change: &ScaleChange| -> Result<FormationUpdate> {
         Ok(FormationUpdate {
@@ -113,22 +116,22 @@ fn updates(changes: &[ScaleChange], now: &[FormationResource]) -> Result<Vec<For
     changes.iter().map(update).collect()
 }
 
-fn restart(app: &TargetApp, dyno: Option<&DynoId>) -> Result<()> {
+fn restart_dynos(app: &RemoteApp, dyno: Option<&DynoId>) -> Result<()> {
     let (path, what) = match dyno {
         Some(dyno) => (app.path(&format!("/dynos/{dyno}")), dyno.to_string()),
         None => (app.path("/dynos"), "all dynos".to_owned()),
     };
     let answer = app.client().delete(&path)?;
     app.server.show(&answer, || {
-        terminal::note(
+        terminal::print_note(
             "Restarting",
-            &format!("{what} of {}: see `dyno ps`", app.name),
+            &format!("{what} of {}: `dyno ps` shows them", app.name),
         );
         Ok(())
     })
 }
 
-fn stop(app: &TargetApp, dyno: &DynoId) -> Result<()> {
+fn stop_dyno(app: &RemoteApp, dyno: &DynoId) -> Result<()> {
     let answer = app
         .client()
         .post(&app.path(&format!("/dynos/{dyno}/stop")), &json!({}))?;
@@ -137,7 +140,7 @@ fn stop(app: &TargetApp, dyno: &DynoId) -> Result<()> {
             true => String::new(),
             false => format!(": back with `dyno ps restart {dyno}`"),
         };
-        terminal::note("Stopping", &format!("{dyno} of {}{back}", app.name));
+        terminal::print_note("Stopping", &format!("{dyno} of {}{back}", app.name));
         Ok(())
     })
 }

@@ -1,7 +1,7 @@
-//! `dyno run`: something that runs once on a dyno of its own, with this command's input, output and exit code.
+//! `dyno run`: a program that runs once on a dyno of its own, with this command's input, output and exit code.
 //!
-//! Two connections lead to it: its output comes over one, which also says that it lives; its input goes over the other.
-//! Whatever ends this command ends the first, and with it the program.
+//! Two connections lead to the program. One carries its output and signs of life; the other carries its input. The end of
+//! this command closes the first connection, which ends the program.
 
 use std::io::{self, BufReader, Read, Write};
 use std::sync::Arc;
@@ -17,50 +17,50 @@ use serde_json::json;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::args;
-use crate::client::{Client, TargetApp};
+use crate::client::{Client, RemoteApp};
 use crate::exit_code::{ABORTED, INTERRUPTED, TERMINATED};
 use crate::terminal::{self, OutputClosed, ProgramExit, clean};
 
-/// A server that says nothing for so long, not even that it is there, is lost: it says so every 15 seconds.
+/// Longest silence of the server until the connection counts as lost: the server sends a sign of life every 15 seconds.
 const SILENCE_MAX: Duration = Duration::from_secs(60);
-/// How often that is looked at.
-const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// Pause between two checks for silence.
+const CHECK_EVERY: Duration = Duration::from_secs(1);
 
-/// How long the end of a program that reads no more input may be on its way.
-const ENDED_WITHIN: Duration = Duration::from_secs(2);
+/// How long the exit code of a program may take to arrive after the program has stopped reading input.
+const EXIT_DELAY: Duration = Duration::from_secs(2);
 
 pub(crate) fn run(args: &args::RunArgs) -> Result<()> {
     let env = args::parse_env_flags(&args.env)?;
-    let app = TargetApp::find(&args.on)?;
+    let app = RemoteApp::find(&args.on)?;
     let request = RunDynoRequest {
         command: args.command.clone(),
-        env: env.into_iter().collect(),
+        env,
         attach: !args.detached,
         size: args.size.clone(),
     };
-    // From here on a signal ends the program as well.
-    let (tell, news) = mpsc::channel();
+    // Before the program starts: from now on a signal ends the program too.
+    let (events, received) = mpsc::channel();
     if !args.detached {
-        watch_signals(tell.clone())?;
+        watch_signals(events.clone())?;
     }
     let answer = app.client().post(&app.path("/dynos"), &request)?;
     let dyno: DynoResource = answer.read()?;
     let id = clean(&dyno.id);
     if args.detached {
         return app.server.show(&answer, || {
-            terminal::note("Started", &format!("{id} of {}", app.name));
+            terminal::print_note("Started", &format!("{id} of {}", app.name));
             let next = format!("dyno logs -t --dyno {id} -a {}", app.name);
-            terminal::note("Next", &next);
+            terminal::print_note("Next", &next);
             Ok(())
         });
     }
     let place = app.path(&format!("/dynos/{}", dyno.id));
-    let waiting = attach(app.client(), &place, &tell)?;
-    match follow(&news, &waiting) {
+    let waiting = attach_pipes(app.client(), &place, &events)?;
+    match wait_for_end(&received, &waiting) {
         RunEvent::Ended(ProcessExit::Code(0)) => Ok(()),
         RunEvent::Ended(ProcessExit::Code(code)) => Err(ProgramExit(code).into()),
         RunEvent::Ended(ProcessExit::Failed(reason)) => {
-            terminal::error(&anyhow::anyhow!(
+            terminal::print_error(&anyhow::anyhow!(
                 "{id} of {} failed: {}",
                 app.name,
                 clean(&reason)
@@ -68,37 +68,39 @@ pub(crate) fn run(args: &args::RunArgs) -> Result<()> {
             Err(ProgramExit(ABORTED).into())
         }
         RunEvent::Signal(code) => {
-            // Without an answer the lost connection does it.
+            // If the server does not answer, the lost connection ends the program.
             let _ = app.client().post(&format!("{place}/stop"), &json!({}));
             Err(ProgramExit(code).into())
         }
         RunEvent::Unread => Err(OutputClosed.into()),
         RunEvent::Lost(why) => Err(why.context(format!(
-            "the connection to {id} of {} was lost, which ends it",
+            "the connection to {id} of {} was lost; the program ends",
             app.name
         ))),
     }
 }
 
-/// What ends the wait.
+/// What ends the wait for a program.
 enum RunEvent {
+    /// The program ended.
     Ended(ProcessExit),
     /// A signal came; the exit code for it.
     Signal(u8),
-    /// Nobody reads our output.
+    /// The reader of this command's output has gone away.
     Unread,
+    /// The connection to the program broke.
     Lost(anyhow::Error),
 }
 
-/// Since when the server is waited for; none while its output is written down.
+/// Since when this command waits for the server. None while it writes output, which may block.
 type WaitingSince = Arc<Mutex<Option<Instant>>>;
 
-fn follow(news: &mpsc::Receiver<RunEvent>, waiting: &WaitingSince) -> RunEvent {
+fn wait_for_end(received: &mpsc::Receiver<RunEvent>, waiting: &WaitingSince) -> RunEvent {
     loop {
-        match news.recv_timeout(LOOK_EVERY) {
-            Ok(news) => return news,
+        match received.recv_timeout(CHECK_EVERY) {
+            Ok(received) => return received,
             Err(RecvTimeoutError::Disconnected) => {
-                return RunEvent::Lost(anyhow::anyhow!("nobody is left who could tell"));
+                return RunEvent::Lost(anyhow::anyhow!("all connections have ended"));
             }
             Err(RecvTimeoutError::Timeout) => {}
         }
@@ -110,32 +112,36 @@ fn follow(news: &mpsc::Receiver<RunEvent>, waiting: &WaitingSince) -> RunEvent {
     }
 }
 
-/// Passes input and output on, each on a thread of its own, which ends with this program.
-fn attach(client: &Client, place: &str, tell: &mpsc::Sender<RunEvent>) -> Result<WaitingSince> {
+/// Forwards input and output, each on a thread of its own that ends with this process.
+fn attach_pipes(
+    client: &Client,
+    place: &str,
+    events: &mpsc::Sender<RunEvent>,
+) -> Result<WaitingSince> {
     let output = client.open_stream(&format!("{place}/output"))?;
     let waiting: WaitingSince = Arc::new(Mutex::new(Some(Instant::now())));
-    let tell = tell.clone();
-    let (printed, is_waiting) = (tell.clone(), Arc::clone(&waiting));
+    let events = events.clone();
+    let (printed, is_waiting) = (events.clone(), Arc::clone(&waiting));
     std::thread::Builder::new()
         .name("output".into())
-        .spawn(move || drop(printed.send(print(BufReader::new(output), &is_waiting))))
+        .spawn(move || drop(printed.send(print_output(BufReader::new(output), &is_waiting))))
         .context("a thread does not start")?;
     let (client, path) = (client.clone(), format!("{place}/input"));
     std::thread::Builder::new()
         .name("input".into())
         .spawn(move || {
             if let Err(why) = client.send_stream(&path, Stdin) {
-                // The program may have ended; that comes with its output.
-                std::thread::sleep(ENDED_WITHIN);
-                let why = why.context("its input was not taken");
-                drop(tell.send(RunEvent::Lost(why)));
+                // The program may have ended: then its exit code arrives with the output.
+                std::thread::sleep(EXIT_DELAY);
+                let why = why.context("the server did not take its input");
+                drop(events.send(RunEvent::Lost(why)));
             }
         })
         .context("a thread does not start")?;
     Ok(waiting)
 }
 
-/// This command's input. What cannot be read has come to its end.
+/// This command's input. A read error counts as the end of the input.
 struct Stdin;
 
 impl Read for Stdin {
@@ -144,21 +150,23 @@ impl Read for Stdin {
     }
 }
 
-/// Prints what comes until it ends.
-fn print(mut from: impl Read, waiting: &WaitingSince) -> RunEvent {
+/// Prints the program's output until the program ends.
+fn print_output(mut from: impl Read, waiting: &WaitingSince) -> RunEvent {
     let wait = |since| *waiting.lock() = since;
     loop {
         wait(Some(Instant::now()));
         let frame = match frame::read_frame(&mut from) {
             Ok(Some(frame)) => frame,
-            Ok(None) => return RunEvent::Lost(anyhow::anyhow!("the server has ended it")),
+            Ok(None) => {
+                return RunEvent::Lost(anyhow::anyhow!("the server has closed the connection"));
+            }
             Err(error) => return RunEvent::Lost(error.into()),
         };
         wait(None);
         let written = match frame {
             OutputFrame::Alive => Ok(()),
-            OutputFrame::Stdout(bytes) => write(io::stdout().lock(), &bytes),
-            OutputFrame::Stderr(bytes) => write(io::stderr().lock(), &bytes),
+            OutputFrame::Stdout(bytes) => write_flushed(io::stdout().lock(), &bytes),
+            OutputFrame::Stderr(bytes) => write_flushed(io::stderr().lock(), &bytes),
             OutputFrame::Exit(exit) => return RunEvent::Ended(exit),
         };
         if written.is_err() {
@@ -167,21 +175,21 @@ fn print(mut from: impl Read, waiting: &WaitingSince) -> RunEvent {
     }
 }
 
-fn write(mut to: impl Write, bytes: &[u8]) -> io::Result<()> {
+fn write_flushed(mut to: impl Write, bytes: &[u8]) -> io::Result<()> {
     to.write_all(bytes)?;
     to.flush()
 }
 
-/// Tells of Ctrl-C and SIGTERM; a second one ends this program at once.
-fn watch_signals(tell: mpsc::Sender<RunEvent>) -> Result<()> {
+/// Reports Ctrl-C and SIGTERM. A second signal ends this process at once.
+fn watch_signals(events: mpsc::Sender<RunEvent>) -> Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .context("the runtime does not start")?;
     let (mut interrupt, mut terminate) = {
         let _entered = runtime.enter();
-        let interrupt = signal(SignalKind::interrupt()).context("Ctrl-C cannot be heard")?;
-        let terminate = signal(SignalKind::terminate()).context("SIGTERM cannot be heard")?;
+        let interrupt = signal(SignalKind::interrupt()).context("Ctrl-C cannot be handled")?;
+        let terminate = signal(SignalKind::terminate()).context("SIGTERM cannot be handled")?;
         (interrupt, terminate)
     };
     let wait = async move {
@@ -191,8 +199,8 @@ fn watch_signals(tell: mpsc::Sender<RunEvent>) -> Result<()> {
                 _ = interrupt.recv() => INTERRUPTED,
                 _ = terminate.recv() => TERMINATED,
             };
-            let heard = tell.send(RunEvent::Signal(code)).is_ok();
-            if !heard || !std::mem::take(&mut first) {
+            let is_received = events.send(RunEvent::Signal(code)).is_ok();
+            if !is_received || !std::mem::take(&mut first) {
                 std::process::exit(i32::from(code));
             }
         }

@@ -1,4 +1,4 @@
-//! `dyno deploy`: source becomes a slug, the slug a release, and the release serves.
+//! `dyno deploy`: builds a slug, makes a release of it, and waits until the release serves.
 
 mod source;
 
@@ -7,48 +7,48 @@ use std::path::Path;
 use anyhow::Result;
 use api::resource::{AppResource, CreateAppRequest, CreateReleaseRequest, ReleaseResource};
 
-use super::plan::{plan, plan_of_first};
-use super::wait::{settle, up};
+use super::plan::{print_first_plan, print_plan};
+use super::wait::{print_served, wait_for_release};
 use crate::args::DeployArgs;
-use crate::client::{ApiResponse, TargetApp, is_not_found};
-use crate::terminal::{self, ProgressLine, clean, count, size};
+use crate::client::{ApiResponse, RemoteApp, is_not_found};
+use crate::terminal::{self, ProgressLine, clean, format_count, format_size};
 use source::DeploySource;
 
 pub(crate) fn run(args: &DeployArgs) -> Result<()> {
-    let app = TargetApp::find_in_folder(&args.on, folder(&args.what))?;
-    // Asked before the build, which may take long: is there a server that lets us in?
+    let app = RemoteApp::find_in_folder(&args.on, app_folder(&args.what))?;
+    // Before the build, which may take long: is there a server, and does it accept the token?
     let known = app.client().find(&app.path(""))?;
-    let working = ProgressLine::start("Building");
-    let source = DeploySource::make(&args.what, &working)?;
-    let release = wish(&source, args.message.as_deref());
+    let progress = ProgressLine::start("Building");
+    let source = DeploySource::make(&args.what, &progress)?;
+    let release = release_request(&source, args.message.as_deref());
     let Some(known) = known else {
         if args.plan {
-            drop(working);
-            return plan_of_first(&app, source.slug());
+            drop(progress);
+            return print_first_plan(&app, source.slug());
         }
-        create(&app, &working)?;
-        return deploy(&app, &source, &release, working);
+        create_app(&app, &progress)?;
+        return create_release(&app, &source, &release, progress);
     };
-    // Before the plan too, which tells what a deploy would do: nothing, then.
-    if let Some(answer) = unchanged(&app, &known.read()?, &source)? {
-        drop(working);
-        return nothing_changed(&app, &answer);
+    // Before the plan too: a deploy of the same slug would do nothing.
+    if let Some(answer) = find_unchanged_release(&app, &known.read()?, &source)? {
+        drop(progress);
+        return print_unchanged(&app, &answer);
     }
     if args.plan {
-        upload(&app, &source, &working)?;
-        drop(working);
-        return plan(&app, &release);
+        upload_slug(&app, &source, &progress)?;
+        drop(progress);
+        return print_plan(&app, &release);
     }
-    deploy(&app, &source, &release, working)
+    create_release(&app, &source, &release, progress)
 }
 
-/// The folder whose name or `dyno.toml` names the app: that of the source, or the one that we are in.
-fn folder(what: &Path) -> &Path {
+/// The folder whose `dyno.toml` or name gives the app's name: the source's, or the current folder.
+fn app_folder(what: &Path) -> &Path {
     if what.is_dir() { what } else { Path::new(".") }
 }
 
-/// The release as the API takes it.
-fn wish(source: &DeploySource, message: Option<&str>) -> CreateReleaseRequest {
+/// The body of the request for a release.
+fn release_request(source: &DeploySource, message: Option<&str>) -> CreateReleaseRequest {
     CreateReleaseRequest {
         slug: Some(source.slug().id().to_string()),
         description: message.map(str::to_owned),
@@ -56,16 +56,16 @@ fn wish(source: &DeploySource, message: Option<&str>) -> CreateReleaseRequest {
     }
 }
 
-fn create(app: &TargetApp, working: &ProgressLine) -> Result<()> {
+fn create_app(app: &RemoteApp, progress: &ProgressLine) -> Result<()> {
     let name = app.name.to_string();
     app.client().post("/v1/apps", &CreateAppRequest { name })?;
-    working.done("Created", &format!("app {}", app.name));
+    progress.print_done("Created", &format!("app {}", app.name));
     Ok(())
 }
 
-/// The release that serves this slug already, if the newest one does.
-fn unchanged(
-    app: &TargetApp,
+/// The newest release, if it serves and has this slug.
+fn find_unchanged_release(
+    app: &RemoteApp,
     known: &AppResource,
     source: &DeploySource,
 ) -> Result<Option<ApiResponse>> {
@@ -83,42 +83,42 @@ fn unchanged(
     Ok(same.then_some(answer))
 }
 
-fn nothing_changed(app: &TargetApp, answer: &ApiResponse) -> Result<()> {
+fn print_unchanged(app: &RemoteApp, answer: &ApiResponse) -> Result<()> {
     let version = clean(&answer.read::<ReleaseResource>()?.version);
     app.server.show(answer, || {
-        terminal::note(
+        terminal::print_note(
             "Unchanged",
             &format!("nothing changed: {version} serves this slug already"),
         );
-        up(app, &version)
+        print_served(app, &version)
     })
 }
 
-fn deploy(
-    app: &TargetApp,
+fn create_release(
+    app: &RemoteApp,
     source: &DeploySource,
     release: &CreateReleaseRequest,
-    working: ProgressLine,
+    progress: ProgressLine,
 ) -> Result<()> {
-    upload(app, source, &working)?;
+    upload_slug(app, source, &progress)?;
     let created: ReleaseResource = app.client().post(&app.path("/releases"), release)?.read()?;
     for text in created.warnings.iter().flatten() {
-        working.warning(&clean(text));
+        progress.print_warning(&clean(text));
     }
     for name in source.missing(&created.config_names) {
         let set = format!("dyno config set {name}=… -a {}", app.name);
-        working.warning(&format!("the app needs {name}, which is not set: {set}"));
+        progress.print_warning(&format!("the app needs {name}, which is not set: {set}"));
     }
-    let answer = settle(app, &created.version, working)?;
+    let answer = wait_for_release(app, &created.version, progress)?;
     app.server.show(&answer, || {
-        up(app, &created.version)?;
-        terminal::note("Next", &format!("dyno logs -t -a {}", app.name));
+        print_served(app, &created.version)?;
+        terminal::print_note("Next", &format!("dyno logs -t -a {}", app.name));
         Ok(())
     })
 }
 
-/// Gives the server the slug, if it has not got it.
-fn upload(app: &TargetApp, source: &DeploySource, working: &ProgressLine) -> Result<()> {
+/// Uploads the slug, unless the server has it.
+fn upload_slug(app: &RemoteApp, source: &DeploySource, progress: &ProgressLine) -> Result<()> {
     let slug = source.slug();
     let path = format!("/v1/slugs/{}", slug.id().hex());
     match app.client().get(&path) {
@@ -126,12 +126,15 @@ fn upload(app: &TargetApp, source: &DeploySource, working: &ProgressLine) -> Res
         Err(error) if is_not_found(&error) => {}
         Err(error) => return Err(error),
     }
-    let files = count(slug.manifest().files.len(), "file");
-    working.step("Uploading", &format!("{}, {files}", size(slug.bytes())));
+    let files = format_count(slug.manifest().files.len(), "file");
+    progress.show_step(
+        "Uploading",
+        &format!("{}, {files}", format_size(slug.bytes())),
+    );
     let file = source.open()?;
     app.client().upload_slug(
         &path,
-        working.bytes("Uploading", file, slug.bytes()),
+        progress.count_bytes("Uploading", file, slug.bytes()),
         slug.bytes(),
     )?;
     Ok(())

@@ -1,6 +1,6 @@
-//! What is shown of a release that failed: what the log says of it, and which release serves instead.
+//! What the user sees of a failed release: the lines of the log about it, and which release serves instead.
 //!
-//! Must not know how long anybody waited.
+//! Must not know how the failure was noticed.
 
 use std::io::Read;
 use std::time::Duration;
@@ -9,61 +9,61 @@ use api::resource::{AppResource, ReleaseResource};
 use grid::name::DynoId;
 
 use super::live;
-use crate::client::TargetApp;
+use crate::client::RemoteApp;
 use crate::terminal::{self, clean};
 
-/// Lines that are shown: a traceback of a deep framework, and what comes with it.
+/// Most lines that are shown: enough for the traceback of a deep framework.
 const LINES_SHOWN_MAX: usize = 100;
-/// Lines of the log that are looked at: what served meanwhile writes as well.
+/// Most lines of the log that are searched: the serving release writes lines at the same time.
 const LINES_READ_MAX: usize = 1_000;
-/// The log is written a moment after the fact: how often it is looked at, and the time in between.
-const LOOKS: usize = 10;
-const PAUSE: Duration = Duration::from_millis(50);
+/// Most reads of the log, and the pause before each: lines reach the log a moment after the failure is known.
+const READS_MAX: usize = 10;
+const READ_PAUSE: Duration = Duration::from_millis(50);
 
-/// Prints what the log says of why a release failed, as a help: without it the reason must do. The lines of a release
-/// process may be `told` already.
-pub(super) fn show_log(app: &TargetApp, release: &ReleaseResource, told: bool) {
-    let culprit = release.reason.as_deref().and_then(culprit);
-    let of_dyno = culprit.map(|dyno| (format!("&dyno={dyno}"), FailurePart::OfDyno(dyno)));
+/// Prints the lines of the log that explain a failure. Prints nothing if the log cannot be read. With `is_shown`, the
+/// lines of the release process are on the terminal already and are left out.
+pub(super) fn show_log(app: &RemoteApp, release: &ReleaseResource, is_shown: bool) {
+    let failed_dyno = release.reason.as_deref().and_then(failed_dyno);
+    let of_dyno = failed_dyno.map(|dyno| (format!("&dyno={dyno}"), FailurePart::OfDyno(dyno)));
     let (query, part) = of_dyno.unwrap_or_else(|| {
         let until = format!("Release {} failed", release.version);
-        (String::new(), FailurePart::OfRelease { until, told })
+        (String::new(), FailurePart::OfRelease { until, is_shown })
     });
     let mut lines = Vec::new();
-    for _ in 0..LOOKS {
-        std::thread::sleep(PAUSE);
+    for _ in 0..READS_MAX {
+        std::thread::sleep(READ_PAUSE);
         let Some(text) = read_log(app, &query) else {
             break;
         };
         let complete;
-        (lines, complete) = part.of(&text, &release.created_at);
+        (lines, complete) = part.select_lines(&text, &release.created_at);
         if complete {
             break;
         }
     }
     let first = lines.len().saturating_sub(LINES_SHOWN_MAX);
     if !lines.is_empty() {
-        terminal::aside(&clean(&lines[first..].join("\n")));
+        terminal::print_lines(&clean(&lines[first..].join("\n")));
     }
 }
 
-/// Which release serves in the place of one that failed, as the end of a sentence.
-pub(super) fn serving_instead(app: &TargetApp) -> String {
+/// Which release serves in place of the failed one, as the end of a sentence.
+pub(super) fn describe_serving_release(app: &RemoteApp) -> String {
     let known = app.client().get(&app.path(""));
     let known = known.and_then(|answer| answer.read::<AppResource>());
     match known.map(|known| known.release) {
         Ok(Some(version)) => format!("{} goes on serving", clean(&version)),
-        Ok(None) => "no release serves yet: deploy again when that is mended".to_owned(),
+        Ok(None) => "no release serves yet: correct this and deploy again".to_owned(),
         Err(_) => "what served before goes on serving".to_owned(),
     }
 }
 
-/// The dyno that a reason begins with.
-fn culprit(reason: &str) -> Option<DynoId> {
+/// The dyno at the start of a reason, such as `web.1 did not start: …`.
+fn failed_dyno(reason: &str) -> Option<DynoId> {
     reason.split_once(' ')?.0.parse().ok()
 }
 
-fn read_log(app: &TargetApp, query: &str) -> Option<String> {
+fn read_log(app: &RemoteApp, query: &str) -> Option<String> {
     let path = app.path(&format!("/logs?n={LINES_READ_MAX}{query}"));
     let mut text = String::new();
     let mut stream = app.client().open_stream(&path).ok()?;
@@ -71,26 +71,27 @@ fn read_log(app: &TargetApp, query: &str) -> Option<String> {
     Some(text)
 }
 
-/// Which lines of a log tell why a release failed.
+/// The lines of a log that explain why a release failed.
 enum FailurePart {
-    /// From the start of this dyno to its crash. A dyno of that name may serve meanwhile, and its lines cannot be told apart.
+    /// From the start of this dyno to its crash. A dyno of the same name in the serving release may write lines at the
+    /// same time; nothing tells those lines apart.
     OfDyno(DynoId),
-    /// All but those of requests, up to the line that tells of the failure.
-    OfRelease { until: String, told: bool },
+    /// All lines but those of requests, up to the line about the failure.
+    OfRelease { until: String, is_shown: bool },
 }
 
 impl FailurePart {
     /// The lines of the log since the release was made, and whether they are complete.
-    fn of(&self, log: &str, created_at: &str) -> (Vec<String>, bool) {
+    fn select_lines(&self, log: &str, created_at: &str) -> (Vec<String>, bool) {
         let lines = log
             .lines()
             .filter(|line| !live::is_before(line, created_at));
         match self {
-            FailurePart::OfDyno(dyno) => of_dyno(lines, dyno),
-            FailurePart::OfRelease { until, told } => {
+            FailurePart::OfDyno(dyno) => lines_of_dyno(lines, dyno),
+            FailurePart::OfRelease { until, is_shown } => {
                 let lines = lines
                     .filter(|line| !line.contains(" dyno[router]: "))
-                    .filter(|line| !told || !line.contains(live::OF_APP));
+                    .filter(|line| !is_shown || !line.contains(live::APP_LINE_MARK));
                 let lines: Vec<String> = lines.map(str::to_owned).collect();
                 let complete = lines.iter().any(|line| line.contains(until));
                 (lines, complete)
@@ -99,7 +100,7 @@ impl FailurePart {
     }
 }
 
-fn of_dyno<'a>(lines: impl Iterator<Item = &'a str>, dyno: &DynoId) -> (Vec<String>, bool) {
+fn lines_of_dyno<'a>(lines: impl Iterator<Item = &'a str>, dyno: &DynoId) -> (Vec<String>, bool) {
     let (own, about) = (format!(" app[{dyno}]: "), format!(" dyno[{dyno}]: "));
     let changed = format!("{about}State changed from ");
     let mut shown = Vec::new();
@@ -138,7 +139,7 @@ mod tests {
     #[test]
     fn the_failed_dynos_own_words_are_shown() {
         let part = FailurePart::OfDyno("web.1".parse().expect("a dyno"));
-        let (lines, complete) = part.of(LOG, "2026-11-22T08:00:01.500Z");
+        let (lines, complete) = part.select_lines(LOG, "2026-11-22T08:00:01.500Z");
         assert!(complete);
         let own = [
             "  web.1 | Traceback (most recent call last):",
@@ -150,13 +151,13 @@ mod tests {
         assert_eq!(lines.len(), 6);
         // It has not come yet.
         let early = LOG.split_once("2026-11-22T08:00:02.3").expect("there").0;
-        let (lines, complete) = part.of(early, "2026-11-22T08:00:01.500Z");
+        let (lines, complete) = part.select_lines(early, "2026-11-22T08:00:01.500Z");
         assert_eq!((lines.len(), complete), (4, false));
     }
 
     #[test]
     fn a_reason_names_its_dyno() {
-        let of = |reason| culprit(reason).map(|dyno| dyno.to_string());
+        let of = |reason| failed_dyno(reason).map(|dyno| dyno.to_string());
         assert_eq!(of("web.12 did not start: x").as_deref(), Some("web.12"));
         for reason in ["release command failed", "no such slug", "web.1"] {
             assert_eq!(of(reason), None);

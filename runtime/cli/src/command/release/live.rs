@@ -1,4 +1,4 @@
-//! What a release process prints, while it runs.
+//! The output of a release process, while it runs.
 
 use std::io::{BufRead, BufReader, Read};
 use std::sync::mpsc;
@@ -6,18 +6,18 @@ use std::time::Duration;
 
 use api::resource::ReleaseResource;
 
-use crate::client::TargetApp;
+use crate::client::RemoteApp;
 use crate::terminal::{ProgressLine, clean};
 
-/// How a log line of the release process's own begins, after its time.
-pub(super) const OF_APP: &str = " app[release.1]: ";
-/// How a line begins that tells of its state.
-const OF_DYNO: &str = " dyno[release.1]: State changed from ";
-/// Lines of the log that may have come before we looked.
-const LINES: usize = 1_000;
-/// Its last lines are in the log a moment after what became of it is known.
-const REST_MAX: Duration = Duration::from_secs(2);
-/// What of a time all its forms have: down to milliseconds.
+/// After its time, a line that the release process wrote starts like this.
+pub(super) const APP_LINE_MARK: &str = " app[release.1]: ";
+/// After its time, a line about the state of the release process starts like this.
+const STATE_LINE_MARK: &str = " dyno[release.1]: State changed from ";
+/// Lines of the log to read that were written before the connection was made.
+const LINES_READ_MAX: usize = 1_000;
+/// How long to wait for the last lines, which reach the log a moment after the outcome is known.
+const LAST_LINES_TIMEOUT: Duration = Duration::from_secs(2);
+/// Characters that all forms of a time share: down to milliseconds.
 const TIME_CHARS: usize = 23;
 
 /// Prints the lines of a release process as they come, on a thread that ends with the log or with this program.
@@ -26,36 +26,38 @@ pub(super) struct LiveReleaseLog {
 }
 
 impl LiveReleaseLog {
-    /// Of a release that has a release process.
-    pub(super) fn begin(
-        app: &TargetApp,
+    /// Starts to print, if the release has a release process.
+    pub(super) fn start(
+        app: &RemoteApp,
         release: &ReleaseResource,
-        working: &ProgressLine,
+        progress: &ProgressLine,
     ) -> Option<LiveReleaseLog> {
         if !release.processes.contains_key("release") {
             return None;
         }
-        let path = app.path(&format!("/logs?tail=true&n={LINES}&dyno=release.1"));
+        let path = app.path(&format!(
+            "/logs?tail=true&n={LINES_READ_MAX}&dyno=release.1"
+        ));
         let stream = app.client().open_stream(&path).ok()?;
-        let (since, tell) = (release.created_at.clone(), working.teller());
+        let (since, print_line) = (release.created_at.clone(), progress.line_printer());
         let (end, ended) = mpsc::channel();
-        let pass_on = move || {
-            pass_on(stream, &since, tell);
+        let forward_lines = move || {
+            forward_lines(stream, &since, print_line);
             let _ = end.send(());
         };
         let thread = std::thread::Builder::new().name("release".into());
-        thread.spawn(pass_on).ok()?;
+        thread.spawn(forward_lines).ok()?;
         Some(LiveReleaseLog { ended })
     }
 
-    /// Waits for what it printed last.
+    /// Waits for the last lines of the release process.
     pub(super) fn finish(self) {
-        let _ = self.ended.recv_timeout(REST_MAX);
+        let _ = self.ended.recv_timeout(LAST_LINES_TIMEOUT);
     }
 }
 
-/// Passes on lines from `since` on, until it has ended.
-fn pass_on(stream: impl Read, since: &str, tell: impl Fn(&str)) {
+/// Prints the lines since the time `since`, until the release process has ended.
+fn forward_lines(stream: impl Read, since: &str, print_line: impl Fn(&str)) {
     let mut lines = BufReader::new(stream);
     let mut line = Vec::new();
     loop {
@@ -68,10 +70,10 @@ fn pass_on(stream: impl Read, since: &str, tell: impl Fn(&str)) {
         if is_before(text, since) {
             continue;
         }
-        if let Some((_, said)) = text.split_once(OF_APP) {
-            tell(&format!("  release.1 | {}", clean(said)));
+        if let Some((_, said)) = text.split_once(APP_LINE_MARK) {
+            print_line(&format!("  release.1 | {}", clean(said)));
         }
-        if let Some((_, change)) = text.split_once(OF_DYNO)
+        if let Some((_, change)) = text.split_once(STATE_LINE_MARK)
             && (change.ends_with(" to down") || change.ends_with(" to crashed"))
         {
             return;
@@ -79,7 +81,7 @@ fn pass_on(stream: impl Read, since: &str, tell: impl Fn(&str)) {
     }
 }
 
-/// Whether a line's time is before another one. All times are of the server's clock, and UTC.
+/// Whether a line is older than the time `since`. Both times are UTC, by the server's clock.
 pub(super) fn is_before(line: &str, since: &str) -> bool {
     match (line.get(..TIME_CHARS), since.get(..TIME_CHARS)) {
         (Some(time), Some(since)) => time < since,
@@ -103,8 +105,8 @@ mod tests {
 2026-11-22T08:00:04.000000+00:00 app[release.1]: of a later one
 ";
         let told = RefCell::new(Vec::new());
-        let tell = |line: &str| told.borrow_mut().push(line.to_owned());
-        pass_on(log.as_bytes(), "2026-11-22T08:00:01.123Z", tell);
+        let print_line = |line: &str| told.borrow_mut().push(line.to_owned());
+        forward_lines(log.as_bytes(), "2026-11-22T08:00:01.123Z", print_line);
         assert_eq!(told.into_inner(), ["  release.1 | step 1"]);
     }
 }

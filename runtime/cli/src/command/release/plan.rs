@@ -1,4 +1,4 @@
-//! What a deploy or a rollback would change, for people.
+//! Shows what a deploy or a rollback would change.
 
 use anyhow::Result;
 use api::resource::{
@@ -7,36 +7,36 @@ use api::resource::{
 use grid::name::Version;
 use slugs::Slug;
 
-use crate::client::TargetApp;
+use crate::client::RemoteApp;
 use crate::terminal::{self, clean, short_slug_id};
 
-/// Names that are shown of each part, at most: an app has up to 50,000 files.
+/// Most names that are shown of each part: an app has up to 50,000 files.
 const NAMES_MAX: usize = 50;
 
-/// Asks what `release` would change, and shows it. Changes nothing.
-pub(crate) fn plan(app: &TargetApp, release: &CreateReleaseRequest) -> Result<()> {
+/// Shows what `release` would change. Changes nothing.
+pub(crate) fn print_plan(app: &RemoteApp, release: &CreateReleaseRequest) -> Result<()> {
     let answer = app
         .client()
         .post(&app.path("/releases?plan=true"), release)?;
     app.server.show(&answer, || {
-        terminal::print(&describe(&answer.read()?))?;
-        terminal::note("Planned", "only: nothing was changed");
+        terminal::print(&describe_plan(&answer.read()?))?;
+        terminal::print_note("Planned", "only: nothing was changed");
         Ok(())
     })
 }
 
-/// The plan for an app that is not there yet: told without the server, which knows nothing of it.
-pub(crate) fn plan_of_first(app: &TargetApp, slug: &Slug) -> Result<()> {
-    let plan = first(app.name.as_str(), slug);
+/// Shows the plan for an app that does not exist yet. It is made here, since the server does not know the app.
+pub(crate) fn print_first_plan(app: &RemoteApp, slug: &Slug) -> Result<()> {
+    let plan = first_plan(app.name.as_str(), slug);
     if app.server.json {
-        return terminal::json(&plan);
+        return terminal::print_json(&plan);
     }
-    terminal::print(&describe(&plan))?;
-    terminal::note("Planned", "only: nothing was changed");
+    terminal::print(&describe_plan(&plan))?;
+    terminal::print_note("Planned", "only: nothing was changed");
     Ok(())
 }
 
-fn first(app: &str, slug: &Slug) -> ReleasePlanResource {
+fn first_plan(app: &str, slug: &Slug) -> ReleasePlanResource {
     let manifest = slug.manifest();
     let files = manifest.files.keys().map(|path| path.as_str().to_owned());
     let processes = manifest.processes.keys().map(ToString::to_string);
@@ -65,16 +65,16 @@ fn first(app: &str, slug: &Slug) -> ReleasePlanResource {
     }
 }
 
-fn describe(plan: &ReleasePlanResource) -> String {
+fn describe_plan(plan: &ReleasePlanResource) -> String {
     let mut lines = vec![clean(&format!("{}  {}", plan.version, plan.description))];
-    lines.push(format!("  {:<11}{}", "slug", slug(&plan.slug)));
+    lines.push(format!("  {:<11}{}", "slug", describe_slug(&plan.slug)));
     let parts = [
         ("files", &plan.files),
         ("config", &plan.config),
         ("processes", &plan.processes),
     ];
     for (name, changes) in parts {
-        lines.extend(part(name, changes));
+        lines.extend(describe_changes(name, changes));
     }
     for (index, step) in plan.steps.iter().enumerate() {
         let name = if index == 0 { "steps" } else { "" };
@@ -86,7 +86,7 @@ fn describe(plan: &ReleasePlanResource) -> String {
     lines.join("\n")
 }
 
-fn slug(change: &SlugChangeResource) -> String {
+fn describe_slug(change: &SlugChangeResource) -> String {
     let to = short_slug_id(&change.to);
     match &change.from {
         Some(from) if *from == change.to => format!("{to} (as before)"),
@@ -95,7 +95,7 @@ fn slug(change: &SlugChangeResource) -> String {
     }
 }
 
-fn part(name: &str, changes: &ChangesResource) -> Vec<String> {
+fn describe_changes(name: &str, changes: &ChangesResource) -> Vec<String> {
     if changes.is_empty() {
         return vec![format!("  {name:<11}as before")];
     }
@@ -139,7 +139,7 @@ mod tests {
     }
 
     fn shown(plan: Value) -> String {
-        describe(&serde_json::from_value(plan).expect("a plan"))
+        describe_plan(&serde_json::from_value(plan).expect("a plan"))
     }
 
     #[test]

@@ -7,23 +7,23 @@ use api::resource::{PageResource, ReleaseResource};
 use grid::name::Version;
 
 use crate::args::{ReleasesArgs, ReleasesCommand};
-use crate::client::TargetApp;
-use crate::terminal::{self, ago, clean, details, moment, table};
+use crate::client::RemoteApp;
+use crate::terminal::{self, clean, details, format_age, format_moment, table};
 
 pub(crate) fn run(args: &ReleasesArgs) -> Result<()> {
-    let app = TargetApp::find(&args.on)?;
+    let app = RemoteApp::find(&args.on)?;
     match &args.command {
         None => list(&app),
         Some(ReleasesCommand::Info { version }) => info(&app, *version),
     }
 }
 
-fn list(app: &TargetApp) -> Result<()> {
+fn list(app: &RemoteApp) -> Result<()> {
     let answer = app.client().list(&app.path("/releases"))?;
     app.server.show(&answer, || {
         let PageResource { items, .. } = answer.read::<PageResource<ReleaseResource>>()?;
         if items.is_empty() {
-            terminal::note("No releases", &format!("of {} yet: dyno deploy", app.name));
+            terminal::print_note("No releases", &format!("of {} yet: dyno deploy", app.name));
             return Ok(());
         }
         terminal::print(&rows(&items, SystemTime::now()))
@@ -37,13 +37,13 @@ fn rows(releases: &[ReleaseResource], now: SystemTime) -> String {
             clean(&release.status.to_string()),
             clean(&release.description),
             clean(&release.created_by),
-            ago(&release.created_at, now),
+            format_age(&release.created_at, now),
         ]
     });
     table(["release", "status", "description", "by", "when"], rows)
 }
 
-fn info(app: &TargetApp, version: Version) -> Result<()> {
+fn info(app: &RemoteApp, version: Version) -> Result<()> {
     let answer = app
         .client()
         .get(&app.path(&format!("/releases/{version}")))?;
@@ -60,7 +60,11 @@ fn describe(release: &ReleaseResource) -> String {
         ("config vars", release.config_names.join(" ")),
         (
             "created",
-            format!("{} by {}", moment(&release.created_at), release.created_by),
+            format!(
+                "{} by {}",
+                format_moment(&release.created_at),
+                release.created_by
+            ),
         ),
     ];
     let processes = release.processes.iter().map(|(name, process)| {
@@ -89,16 +93,15 @@ mod tests {
     fn releases_are_rows() {
         let releases: Vec<ReleaseResource> = serde_json::from_value(json!([
             { "version": "v2", "status": "serving", "description": "Set A", "created_by": "ci",
-              "slug": "sha256:ab", "created_at": "1970-01-01T00:00:40Z", "config_names": ["A"], "processes": {} },
-            { "version": "v1", "status": "sleeping", "description": "Deploy", "created_by": "ci", "later": 1,
-              "slug": "sha256:ab", "created_at": "1970-01-01T00:00:00Z", "config_names": [], "processes": {} },
+              "created_at": "1970-01-01T00:00:40Z", "config_names": ["A"], "processes": {} },
+            { "version": "v1", "status": "sleeping", "description": "Deploy" },
         ]))
         .expect("releases");
         let text = rows(&releases, SystemTime::UNIX_EPOCH + Duration::from_secs(100));
         let expected = "\
-release  status    description  by  when
-v2       serving   Set A        ci  1m ago
-v1       sleeping  Deploy       ci  1m ago";
+release  status   description  by  when
+v2       serving  Set A        ci  1m ago
+v1       ?        Deploy";
         assert_eq!(text, expected);
     }
 
@@ -106,7 +109,7 @@ v1       sleeping  Deploy       ci  1m ago";
     fn a_release_tells_why_it_failed() {
         let release: ReleaseResource = serde_json::from_value(json!({
             "version": "v4", "status": "failed", "reason": "web.1 crashed", "description": "Deploy",
-            "slug": "sha256:ab", "created_at": "2026-11-22T00:53:12+00:00", "created_by": "me", "config_names": [],
+            "slug": "sha256:ab", "created_at": "2026-11-22T00:53:12+00:00", "created_by": "me",
             "processes": { "web": { "kind": "handler", "memory": "128MiB", "timeout": "30s" } },
         }))
         .expect("a release");

@@ -1,42 +1,43 @@
-//! `dyno rollback`: a new release with an earlier one's slug and config.
+//! `dyno rollback`: a new release with the slug and config vars of an earlier one.
 
 use anyhow::{Context, Result};
 use api::resource::{CreateReleaseRequest, PageResource, ReleaseResource, ReleaseStatus};
 
-use super::plan::plan;
-use super::wait::{settle, up};
+use super::plan::print_plan;
+use super::wait::{print_served, wait_for_release};
 use crate::args::RollbackArgs;
-use crate::client::TargetApp;
+use crate::client::RemoteApp;
 use crate::terminal::{ProgressLine, clean};
 
 pub(crate) fn run(args: &RollbackArgs) -> Result<()> {
-    let app = TargetApp::find(&args.on)?;
+    let app = RemoteApp::find(&args.on)?;
     let to = match args.version {
         Some(version) => version.to_string(),
-        None => before(&app)?,
+        None => previous_release(&app)?,
     };
     let release = CreateReleaseRequest {
         rollback: Some(to.clone()),
         ..CreateReleaseRequest::default()
     };
     if args.plan {
-        return plan(&app, &release);
+        return print_plan(&app, &release);
     }
-    let working = ProgressLine::quiet();
-    working.step("Going back", &format!("to {} of {}", clean(&to), app.name));
+    let progress = ProgressLine::new();
+    progress.show_step("Going back", &format!("to {} of {}", clean(&to), app.name));
     let created: ReleaseResource = app
         .client()
         .post(&app.path("/releases"), &release)?
         .read()?;
-    let answer = settle(&app, &created.version, working)?;
-    app.server.show(&answer, || up(&app, &created.version))
+    let answer = wait_for_release(&app, &created.version, progress)?;
+    app.server
+        .show(&answer, || print_served(&app, &created.version))
 }
 
 /// The release that served before the one that serves now.
-fn before(app: &TargetApp) -> Result<String> {
+fn previous_release(app: &RemoteApp) -> Result<String> {
     let answer = app.client().list(&app.path("/releases"))?;
     let PageResource { items, .. } = answer.read()?;
-    let found = earlier(&items);
+    let found = find_previous(&items);
     found.with_context(|| {
         format!(
             "{} has no release that served before: see `dyno releases`",
@@ -45,8 +46,8 @@ fn before(app: &TargetApp) -> Result<String> {
     })
 }
 
-/// `releases`: newest first.
-fn earlier(releases: &[ReleaseResource]) -> Option<String> {
+/// The last release that served before the serving one. `releases` are in order, newest first.
+fn find_previous(releases: &[ReleaseResource]) -> Option<String> {
     let mut older = releases
         .iter()
         .skip_while(|release| release.status != ReleaseStatus::Serving);
@@ -73,7 +74,9 @@ mod tests {
                 })
             });
             let releases = serde_json::Value::Array(releases.collect());
-            earlier(&serde_json::from_value::<Vec<ReleaseResource>>(releases).expect("releases"))
+            find_previous(
+                &serde_json::from_value::<Vec<ReleaseResource>>(releases).expect("releases"),
+            )
         };
         assert_eq!(
             of(&["serving", "failed", "retired", "retired"]).as_deref(),

@@ -1,4 +1,4 @@
-//! Waiting until it is known what became of a release.
+//! Waits for the outcome of a release.
 
 use std::time::{Duration, Instant};
 
@@ -8,43 +8,47 @@ use grid::lifecycle::RELEASE_PROCESS_MAX;
 
 use super::failure;
 use super::live::LiveReleaseLog;
-use crate::client::{ApiResponse, TargetApp, Unreachable};
+use crate::client::{ApiResponse, RemoteApp, Unreachable};
 use crate::terminal::{self, ProgressLine, clean};
 
-/// How long a release may be under way before nobody waits for it any more: boots end after a minute each.
+/// Longest wait for a release. Each boot ends after a minute, whatever comes of it.
 const WAIT_MAX: Duration = Duration::from_secs(600);
-/// Between two questions that were answered at once.
-const PAUSE: Duration = Duration::from_millis(300);
-/// A server that is started anew is waited for so long.
-const ABSENCE_MAX: Duration = Duration::from_secs(30);
+/// Pause before the next request, if the server answered the last one at once.
+const RETRY_PAUSE: Duration = Duration::from_millis(300);
+/// How long a server may be out of reach, as during a restart.
+const SERVER_ABSENCE_MAX: Duration = Duration::from_secs(30);
 
-/// Waits for a release of `app`. Gives the server's last word on it; one that failed is an error, with the log's last lines
-/// before it.
-pub(crate) fn settle(app: &TargetApp, version: &str, working: ProgressLine) -> Result<ApiResponse> {
+/// Waits for the outcome of a release, and returns the server's last answer about it. A failed release is an error; the
+/// last lines of the log are printed first.
+pub(crate) fn wait_for_release(
+    app: &RemoteApp,
+    version: &str,
+    progress: ProgressLine,
+) -> Result<ApiResponse> {
     let begun: ReleaseResource = app
         .client()
         .get(&app.path(&format!("/releases/{version}")))?
         .read()?;
-    let live = LiveReleaseLog::begin(app, &begun, &working);
+    let live = LiveReleaseLog::start(app, &begun, &progress);
     let (verb, most) = match &live {
         Some(_) => ("Releasing", WAIT_MAX + RELEASE_PROCESS_MAX),
         None => ("Starting", WAIT_MAX),
     };
-    working.step(verb, &clean(version));
-    let (answer, release) = wait(app, version, most)?;
-    let told = live.is_some();
+    progress.show_step(verb, &clean(version));
+    let (answer, release) = wait_for_outcome(app, version, most)?;
+    let is_shown = live.is_some();
     if let Some(live) = live {
         live.finish();
     }
-    drop(working);
+    drop(progress);
     match release.status {
         OpenEnum::Known(ReleaseStatus::Failed) => {
             let reason = release
                 .reason
                 .as_deref()
                 .map_or("no reason is known", str::trim);
-            failure::show_log(app, &release, told);
-            let serving = failure::serving_instead(app);
+            failure::show_log(app, &release, is_shown);
+            let serving = failure::describe_serving_release(app);
             bail!(
                 "{version} of {} failed: {}; {serving}",
                 app.name,
@@ -52,7 +56,7 @@ pub(crate) fn settle(app: &TargetApp, version: &str, working: ProgressLine) -> R
             );
         }
         OpenEnum::Known(ReleaseStatus::Retired) => {
-            terminal::note("Superseded", &format!("{version}, by a later release"));
+            terminal::print_note("Superseded", &format!("{version}, by a later release"));
         }
         OpenEnum::Known(ReleaseStatus::Pending) => bail!(
             "{version} of {} is still under way: see `dyno releases info {version}` and `dyno logs -t`",
@@ -63,7 +67,11 @@ pub(crate) fn settle(app: &TargetApp, version: &str, working: ProgressLine) -> R
     Ok(answer)
 }
 
-fn wait(app: &TargetApp, version: &str, most: Duration) -> Result<(ApiResponse, ReleaseResource)> {
+fn wait_for_outcome(
+    app: &RemoteApp,
+    version: &str,
+    most: Duration,
+) -> Result<(ApiResponse, ReleaseResource)> {
     let path = app.path(&format!(
         "/releases/{version}?wait={}",
         RELEASE_WAIT_SECS_MAX / 2
@@ -79,15 +87,15 @@ fn wait(app: &TargetApp, version: &str, most: Duration) -> Result<(ApiResponse, 
                 }
                 heard = Instant::now();
             }
-            Err(error) if error.is::<Unreachable>() && heard.elapsed() < ABSENCE_MAX => {}
+            Err(error) if error.is::<Unreachable>() && heard.elapsed() < SERVER_ABSENCE_MAX => {}
             Err(error) => return Err(error),
         }
-        std::thread::sleep(PAUSE);
+        std::thread::sleep(RETRY_PAUSE);
     }
 }
 
-/// Says that a release serves, and where.
-pub(crate) fn up(app: &TargetApp, version: &str) -> Result<()> {
+/// Prints that a release serves, and its URL.
+pub(crate) fn print_served(app: &RemoteApp, version: &str) -> Result<()> {
     let served: AppResource = app.client().get(&app.path(""))?.read()?;
     let path = app.path(&format!("/releases/{version}"));
     let release: ReleaseResource = app.client().get(&path)?.read()?;
@@ -101,8 +109,11 @@ pub(crate) fn up(app: &TargetApp, version: &str) -> Result<()> {
     }
     let url = clean(&served.url);
     if served.formation.get("web").is_none_or(|count| *count == 0) {
-        let next = format!("no web dyno is wanted: dyno ps scale web=1 -a {}", app.name);
-        terminal::warning(&next);
+        let next = format!(
+            "the app has no web dyno: dyno ps scale web=1 -a {}",
+            app.name
+        );
+        terminal::print_warning(&next);
     }
     terminal::print(&format!("{} {} is up: {url}", app.name, clean(version)))
 }

@@ -46,7 +46,7 @@ fn settings(args: &ServeArgs) -> Result<ServerSettings> {
             let settings = ServerSettings::read_file(path).with_context(wrong)?;
             if settings.services.exposes_logins(path) {
                 let path = path.display();
-                terminal::warning(&format!(
+                terminal::print_warning(&format!(
                     "others on this machine may read {path}, which holds logins: chmod 600 {path}"
                 ));
             }
@@ -79,7 +79,7 @@ async fn serve(config: NodeConfig) -> Result<(Result<()>, RunningNode)> {
         failure = node.wait_for_failure() => Err(failure.into()),
     };
     manager.notify_stopping();
-    terminal::note(
+    terminal::print_note(
         "Stopping",
         "running requests have their time to finish; again to end at once",
     );

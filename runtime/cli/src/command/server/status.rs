@@ -1,15 +1,15 @@
-//! `dyno status`: whether the server is up, who you are there, and how its apps are.
+//! `dyno status`: shows the state of the server, the user's token and the apps.
 
 use anyhow::Result;
 use api::resource::{AccountResource, AppResource, PageResource};
 use serde_json::json;
 
 use crate::args::StatusArgs;
-use crate::client::TargetServer;
-use crate::terminal::{self, clean, count, details};
+use crate::client::RemoteServer;
+use crate::terminal::{self, clean, details, format_count};
 
 pub(crate) fn run(args: &StatusArgs) -> Result<()> {
-    let server = TargetServer::find(&args.on)?;
+    let server = RemoteServer::find(&args.on)?;
     let account: AccountResource = server.client.get("/v1/account")?.read()?;
     let apps = server.client.list("/v1/apps")?;
     let PageResource { items: apps, .. } = apps.read::<PageResource<AppResource>>()?;
@@ -17,7 +17,7 @@ pub(crate) fn run(args: &StatusArgs) -> Result<()> {
     let url = server.client.url().to_string();
     if server.json {
         let apps = json!({ "all": apps.len(), "serving": serving });
-        return terminal::json(&json!({
+        return terminal::print_json(&json!({
             "server": url, "status": "up", "account": account.name, "role": account.role, "apps": apps,
         }));
     }
@@ -29,7 +29,7 @@ pub(crate) fn run(args: &StatusArgs) -> Result<()> {
         ),
         (
             "apps",
-            format!("{}, {serving} serving", count(apps.len(), "app")),
+            format!("{}, {serving} serving", format_count(apps.len(), "app")),
         ),
     ];
     terminal::print(&details(&url, rows))

@@ -190,7 +190,8 @@ fn an_app_that_cannot_be_loaded_fails_its_release_with_its_own_words() {
             "",
         ),
     ];
-    // The component is compiled once for all of them.
+    let handler = "export default { fetch: () => new Response() };";
+    App::new(&[("package.json", "{}"), ("index.js", handler)]).build_and_compile();
     thread::scope(|scope| {
         for (text, reason, place) in cases {
             scope.spawn(move || {

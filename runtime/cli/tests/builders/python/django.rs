@@ -237,7 +237,7 @@ fn the_polls_tutorial_is_migrated_logged_in_to_and_managed() {
     let app = project();
     let (told, slug) = app.build();
     assert!(
-        told.contains("runtime.txt: it asks for Python 3.12.3, and a dyno has 3.14"),
+        told.contains("runtime.txt: it asks for Python 3.12.3, but a dyno has 3.14"),
         "{told}"
     );
     assert!(!told.contains("fails while building"), "{told}");

@@ -122,8 +122,8 @@ fn imports_that_fail_are_warnings_with_their_place() {
     let (told, _) = app.build();
     for warning in [
         "warning: app.py line 3: this import fails while building: ImportError: cannot import name 'no_such_name' from 'flask'",
-        "warning: app.py line 4: `cgi` is no part of Python's library since 3.13",
-        "warning: app.py line 5: no package that requirements.txt asks for has `yaml`",
+        "warning: app.py line 4: `cgi` was removed from Python's library in 3.13",
+        "warning: app.py line 5: no package in requirements.txt has a module `yaml`",
     ] {
         assert!(told.contains(warning), "{told}");
     }

@@ -1,6 +1,6 @@
 //! The SQLite file of a ledger.
 //!
-//! Owns the schema, and what an error of SQLite means for an append. Must not know what is in an entry.
+//! Owns the schema, and the meaning of SQLite's errors for an append. Must not know the content of an entry.
 
 use crate::ledger::entry::EntryId;
 use crate::ledger::error::AppendError;
@@ -17,20 +17,20 @@ use std::time::Duration;
 
 /// The version of the schema.
 const SCHEMA: i64 = 1;
-/// What marks a file as a ledger: `dyno` in ASCII.
+/// SQLite's application id of a ledger: `dyno` in ASCII.
 const APPLICATION: i64 = 0x6479_6e6f;
-/// How long another process may hold the file up before it counts as not available.
+/// Time for which another process may lock the file before the ledger counts as unavailable.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
-/// Bytes of the write-ahead log that are kept for the next entries.
+/// Maximum size in bytes to which the write-ahead log is kept for reuse.
 const LOG_BYTES_MAX: i64 = 16 * 1024 * 1024;
 
-/// Why a ledger cannot be opened.
+/// The reason for which a ledger cannot be opened.
 #[derive(Debug, thiserror::Error)]
 pub enum LedgerOpenError {
-    /// There is no key for it.
+    /// The key cannot be loaded.
     #[error("there is no key for the ledger")]
     Key(#[from] SealKeyError),
-    /// The file cannot be made.
+    /// The file cannot be created.
     #[error("cannot make the ledger {}", path.display())]
     Io {
         /// The file.
@@ -48,10 +48,10 @@ pub enum LedgerOpenError {
         #[source]
         source: rusqlite::Error,
     },
-    /// It is some other program's.
+    /// The file belongs to another program.
     #[error("{} is not a ledger", .0.display())]
     Foreign(PathBuf),
-    /// A newer version of this program made it.
+    /// A newer version of this program created the file.
     #[error(
         "the ledger {path} was made by a newer version (its schema is {found}, this version knows \
          {SCHEMA}): update this program",
@@ -65,14 +65,14 @@ pub enum LedgerOpenError {
     },
 }
 
-/// One entry, as it is kept.
+/// One entry, as stored.
 pub(super) struct SealedRow {
     pub(super) seq: u64,
     pub(super) id: [u8; 16],
     pub(super) sealed: Vec<u8>,
 }
 
-/// Opens or makes the file; tells its last entry as well.
+/// Opens or creates the file. Also returns the place of the last entry.
 pub(super) fn open(path: &Path) -> Result<(Connection, Seq), LedgerOpenError> {
     make(path).map_err(|source| LedgerOpenError::Io {
         path: path.to_owned(),
@@ -100,7 +100,7 @@ pub(super) fn open(path: &Path) -> Result<(Connection, Seq), LedgerOpenError> {
     Ok((connection, last))
 }
 
-/// Makes an empty file, which is an empty database, for its owner only: SQLite gives its other files the
+/// Creates an empty file, which is an empty database, readable by its owner only. SQLite gives its other files the
 /// same permissions.
 fn make(path: &Path) -> io::Result<()> {
     let mut options = OpenOptions::new();
@@ -112,7 +112,7 @@ fn make(path: &Path) -> io::Result<()> {
 fn set_up(connection: &Connection) -> rusqlite::Result<()> {
     connection.busy_timeout(BUSY_TIMEOUT)?;
     connection.pragma_update(None, "journal_mode", "wal")?;
-    // A commit waits for the disk: an answered command survives a power cut.
+    // A commit waits for the disk, so that an answered command survives a power cut.
     connection.pragma_update(None, "synchronous", "full")?;
     connection.pragma_update(None, "journal_size_limit", LOG_BYTES_MAX)?;
     connection.pragma_update(None, "temp_store", "memory")?;
@@ -144,7 +144,7 @@ fn last(connection: &Connection) -> rusqlite::Result<Seq> {
     Ok(Seq(last.cast_unsigned()))
 }
 
-/// Appends one entry behind `after`.
+/// Appends one entry after `after`.
 pub(super) fn append(
     connection: &mut Connection,
     after: Seq,
@@ -173,8 +173,8 @@ pub(super) fn append(
     Ok(after.next())
 }
 
-/// What an error at the commit means. The last thing that a commit writes is what makes it valid: if a
-/// write failed, that was not written. If the sync behind it failed, who knows.
+/// Classifies an error of a commit. The last write of a commit makes the commit valid, so after a failed write the
+/// entry is certainly not there. After a failed sync the outcome is unknown.
 fn of_commit(error: rusqlite::Error) -> AppendError {
     let code = error.sqlite_error().map(|error| error.extended_code);
     let unwritten = matches!(
@@ -194,7 +194,7 @@ fn of_commit(error: rusqlite::Error) -> AppendError {
     }
 }
 
-/// At most `limit` rows behind `after`, in order.
+/// Reads at most `limit` rows after `after`, in order.
 pub(super) fn read(
     connection: &Connection,
     after: Seq,

@@ -148,7 +148,7 @@ impl Bench {
         let (reconciler, control, mut outputs) = begin(&ledger).await;
         let running = tokio::spawn(reconciler.run());
         let seen = Arc::new(Mutex::new(Seen::default()));
-        control.report(inventory()).await.expect("listens");
+        control.send_report(inventory()).await.expect("listens");
         let (shared, reporter) = (Arc::clone(&seen), control.clone());
         tokio::spawn(async move {
             loop {
@@ -162,7 +162,7 @@ impl Bench {
                             let reporter = reporter.clone();
                             tokio::spawn(async move {
                                 sleep(delay).await;
-                                let _ = reporter.report(report).await;
+                                let _ = reporter.send_report(report).await;
                             });
                         }
                     }
@@ -200,12 +200,12 @@ impl Bench {
     }
 
     pub(super) async fn accept(&self, command: Command) -> Option<Version> {
-        let accepted = self.control.command(command, me(), None).await;
+        let accepted = self.control.execute_command(command, me(), None).await;
         accepted.expect("accepted").version
     }
 
     pub(super) async fn refuse(&self, command: Command) {
-        let answer = self.control.command(command, me(), None).await;
+        let answer = self.control.execute_command(command, me(), None).await;
         assert!(
             matches!(answer, Err(ControlError::Rejected(_))),
             "{answer:?}"
@@ -219,7 +219,7 @@ impl Bench {
 
     pub(super) async fn outcome(&self, version: Version) -> ReleaseOutcome {
         let app = app();
-        let outcome = self.control.outcome(&app, version);
+        let outcome = self.control.wait_for_outcome(&app, version);
         timeout(Duration::from_secs(600), outcome)
             .await
             .expect("in time")

@@ -51,7 +51,10 @@ async fn a_destroyed_app_ends_and_leaves_its_name_free() {
         hostnames: vec!["hello.localhost".parse().expect("valid")],
     };
     bench.accept(Command::DestroyApp { app: app() }).await;
-    let early = bench.control.command(create.clone(), me(), None).await;
+    let early = bench
+        .control
+        .execute_command(create.clone(), me(), None)
+        .await;
     let ending = ControlError::Rejected(CommandError::StillEnding(app()));
     assert_eq!(
         early.expect_err("too early").to_string(),
@@ -59,7 +62,7 @@ async fn a_destroyed_app_ends_and_leaves_its_name_free() {
     );
     bench.settle().await;
     assert!(bench.seen.lock().expect("not poisoned").running.is_empty());
-    assert_eq!(bench.control.dynos().await.expect("listens"), []);
+    assert_eq!(bench.control.list_dynos().await.expect("listens"), []);
     bench.refuse(Command::DestroyApp { app: app() }).await;
     assert!(bench.logged("api: App hello destroyed by me"));
     bench.accept(create).await;
@@ -191,7 +194,7 @@ async fn a_release_tells_who_made_it_and_when() {
         app: app(),
         to: version(1),
     };
-    let accepted = bench.control.command(rollback, other, None).await;
+    let accepted = bench.control.execute_command(rollback, other, None).await;
     accepted.expect("accepted");
     let release = bench.newest();
     assert_eq!(
@@ -204,7 +207,11 @@ async fn a_release_tells_who_made_it_and_when() {
 async fn a_preview_tells_and_changes_nothing() {
     let bench = Bench::new().await;
     let written = entries(&bench.ledger).await;
-    let steps = bench.control.preview(deployed(GOOD)).await.expect("fits");
+    let steps = bench
+        .control
+        .preview_steps(deployed(GOOD))
+        .await
+        .expect("fits");
     let steps: Vec<String> = steps.iter().map(ToString::to_string).collect();
     let expected = [
         "fetch v2",
@@ -223,7 +230,7 @@ async fn a_preview_tells_and_changes_nothing() {
     };
     bench
         .control
-        .preview(unknown)
+        .preview_steps(unknown)
         .await
         .expect_err("there is no v9");
 }

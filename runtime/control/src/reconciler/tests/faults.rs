@@ -126,7 +126,7 @@ fn key(text: &str, request: &str) -> Option<IdempotencyKey> {
 
 impl Bench {
     async fn try_command(&self, command: Command) -> Result<AcceptedChange, ControlError> {
-        self.control.command(command, me(), None).await
+        self.control.execute_command(command, me(), None).await
     }
 
     fn maintained(&self) -> bool {
@@ -137,7 +137,7 @@ impl Bench {
     async fn crash_and_recover(&self) {
         let before = self.served();
         let report = crashed(before[0].clone(), CrashCause::Trap);
-        self.control.report(report).await.expect("listens");
+        self.control.send_report(report).await.expect("listens");
         sleep(Duration::from_secs(1)).await;
         let after = self.served();
         assert_eq!(after.len(), before.len());
@@ -156,20 +156,20 @@ async fn a_full_ledger_refuses_changes_and_apps_run_on() {
         "{refused:?}"
     );
     assert!(!bench.maintained());
-    assert!(bench.control.trouble().borrow().is_some());
+    assert!(bench.control.watch_ledger_trouble().borrow().is_some());
     bench.crash_and_recover().await;
     assert_eq!(entries(&bench.ledger).await, before);
     faulty.set(Fault::None);
     bench.accept(maintenance(true)).await;
     assert!(bench.maintained());
-    assert!(bench.control.trouble().borrow().is_none());
+    assert!(bench.control.watch_ledger_trouble().borrow().is_none());
 }
 
 #[tokio::test(start_paused = true)]
 async fn trouble_is_known_to_be_over_though_nobody_wants_anything() {
     let (bench, faulty) = bench().await;
     let before = entries(&bench.ledger).await;
-    let mut trouble = bench.control.trouble();
+    let mut trouble = bench.control.watch_ledger_trouble();
     for fault in [Fault::Full, Fault::Dark] {
         faulty.set(fault);
         assert!(bench.try_command(maintenance(true)).await.is_err());
@@ -194,13 +194,13 @@ async fn what_is_decided_while_the_ledger_is_full_is_done_once_it_is_not() {
     // It is published, and what it replaces is kept until that is written down.
     assert_eq!(bench.route().version, Some(next));
     assert_eq!(bench.control.view().outcome(&app(), next), None);
-    assert_eq!(bench.control.dynos().await.expect("listens").len(), 4);
+    assert_eq!(bench.control.list_dynos().await.expect("listens").len(), 4);
     faulty.set(Fault::None);
     // Nothing happens but time.
     sleep(Duration::from_secs(2)).await;
     let outcome = bench.control.view().outcome(&app(), next);
     assert_eq!(outcome, Some(ReleaseOutcome::Serving));
-    assert_eq!(bench.control.dynos().await.expect("listens").len(), 2);
+    assert_eq!(bench.control.list_dynos().await.expect("listens").len(), 2);
 }
 
 #[tokio::test(start_paused = true)]
@@ -213,7 +213,7 @@ async fn a_release_that_crashes_before_it_is_known_to_serve_leaves_the_old_one()
     let new = bench.served();
     assert_ne!(new, old);
     let report = crashed(new[0].clone(), CrashCause::Trap);
-    bench.control.report(report).await.expect("listens");
+    bench.control.send_report(report).await.expect("listens");
     sleep(Duration::from_secs(1)).await;
     assert_eq!(bench.served(), old);
     bench.crash_and_recover().await;
@@ -221,7 +221,7 @@ async fn a_release_that_crashes_before_it_is_known_to_serve_leaves_the_old_one()
     let reason = "web.1 crashed: unreachable".into();
     assert_eq!(bench.outcome(next).await, ReleaseOutcome::Failed(reason));
     sleep(Duration::from_secs(1)).await;
-    assert_eq!(bench.control.dynos().await.expect("listens").len(), 2);
+    assert_eq!(bench.control.list_dynos().await.expect("listens").len(), 2);
 }
 
 #[tokio::test(start_paused = true)]
@@ -236,12 +236,12 @@ async fn apps_start_from_a_full_ledger() {
     faulty.set(Fault::Full);
     let bench = Bench::on(Arc::clone(&first.ledger)).await;
     sleep(Duration::from_secs(5)).await;
-    assert!(bench.control.trouble().borrow().is_some());
+    assert!(bench.control.watch_ledger_trouble().borrow().is_some());
     assert_eq!(bench.served().len(), 2);
     assert!(bench.served()[0].run > first.control.view().desired.first_run());
     faulty.set(Fault::None);
     sleep(Duration::from_secs(2)).await;
-    assert!(bench.control.trouble().borrow().is_none());
+    assert!(bench.control.watch_ledger_trouble().borrow().is_none());
     assert_eq!(entries(&bench.ledger).await, before + 1);
     // The one after it counts two before itself.
     let next = Bench::on(Arc::clone(&bench.ledger)).await;
@@ -254,10 +254,11 @@ async fn a_ledger_that_hangs_holds_up_changes_only() {
     let (bench, faulty) = bench().await;
     faulty.set(Fault::Hangs);
     let control = bench.control.clone();
-    let hanging = tokio::spawn(async move { control.command(maintenance(true), me(), None).await });
+    let hanging =
+        tokio::spawn(async move { control.execute_command(maintenance(true), me(), None).await });
     sleep(Duration::from_secs(1)).await;
     bench.crash_and_recover().await;
-    assert_eq!(bench.control.dynos().await.expect("listens").len(), 2);
+    assert_eq!(bench.control.list_dynos().await.expect("listens").len(), 2);
     let begun = Instant::now();
     bench
         .control
@@ -337,10 +338,12 @@ async fn a_repeated_request_finds_what_turned_up_late() {
     faulty.set(Fault::Dark);
     let control = &bench.control;
     let key = key("k", "deploy");
-    let unsure = control.command(deployed(GOOD), me(), key.clone()).await;
+    let unsure = control
+        .execute_command(deployed(GOOD), me(), key.clone())
+        .await;
     assert!(matches!(unsure, Err(ControlError::Unsure(_))), "{unsure:?}");
     faulty.set(Fault::None);
-    let again = control.command(deployed(GOOD), me(), key).await;
+    let again = control.execute_command(deployed(GOOD), me(), key).await;
     let expected = AcceptedChange {
         version: Some(version(2)),
         repeated: true,
@@ -354,21 +357,21 @@ async fn a_request_with_a_key_is_carried_out_once_even_by_the_next_reconciler() 
     let (bench, _) = bench().await;
     let first = bench
         .control
-        .command(deployed(GOOD), me(), key("k", "deploy"))
+        .execute_command(deployed(GOOD), me(), key("k", "deploy"))
         .await
         .expect("accepted");
     assert!(!first.repeated);
     let next = Bench::on(Arc::clone(&bench.ledger)).await;
     let again = next
         .control
-        .command(deployed(GOOD), me(), key("k", "deploy"))
+        .execute_command(deployed(GOOD), me(), key("k", "deploy"))
         .await
         .expect("known");
     assert_eq!(again.version, first.version);
     assert!(again.repeated);
     let other = next
         .control
-        .command(maintenance(true), me(), key("k", "maintenance"))
+        .execute_command(maintenance(true), me(), key("k", "maintenance"))
         .await;
     assert!(matches!(other, Err(ControlError::KeyReused)), "{other:?}");
     assert!(!next.maintained());

@@ -39,7 +39,7 @@ fn wanted() -> OneOffRequest {
 
 impl Bench {
     async fn run(&self) -> Result<String, ControlError> {
-        let begun = self.control.run(wanted()).await?;
+        let begun = self.control.start_one_off(wanted()).await?;
         Ok(begun.dyno.dyno.to_string())
     }
 
@@ -52,12 +52,16 @@ impl Bench {
             one_off.expect("it was to start").dyno.clone()
         };
         let report = report(node(), key);
-        self.control.report(report).await.expect("listens");
+        self.control.send_report(report).await.expect("listens");
         sleep(Duration::from_secs(1)).await;
     }
 
     async fn states(&self) -> Vec<String> {
-        let dynos = self.control.dynos_of(&app()).await.expect("listens");
+        let dynos = self
+            .control
+            .list_dynos_of_app(&app())
+            .await
+            .expect("listens");
         let shown = dynos.iter();
         shown
             .map(|status| format!("{} {}", status.dyno.dyno, status.state))
@@ -116,7 +120,10 @@ async fn release_and_run_are_no_part_of_a_formation() {
         sizes: BTreeMap::new(),
     };
     for process in [ProcessType::release(), ProcessType::run()] {
-        let refused = bench.control.command(scale(process), me(), None).await;
+        let refused = bench
+            .control
+            .execute_command(scale(process), me(), None)
+            .await;
         let refused = refused.expect_err("it runs once");
         assert!(
             matches!(refused, ControlError::Rejected(CommandError::RunsOnce(_))),
@@ -172,7 +179,7 @@ async fn a_one_off_is_stopped_when_somebody_asks() {
     bench.run().await.expect("accepted");
     let dyno = "run.1".parse().expect("valid");
     let app = app();
-    let stop = || bench.control.stop_once(&app, &dyno, "me");
+    let stop = || bench.control.stop_one_off(&app, &dyno, "me");
     assert!(stop().await.expect("listens"));
     sleep(Duration::from_secs(1)).await;
     assert_eq!(bench.states().await, ["web.1 up", "web.2 up"]);

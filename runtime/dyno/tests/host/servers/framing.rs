@@ -48,11 +48,26 @@ fn length(reply: &Reply) -> Option<&str> {
 const CLOSE: &str = "&end=1";
 const KEEP: &str = "";
 
+/// A response of a server, how the server ends it, the body that a client gets, and its `Content-Length`.
+type Framed = (String, &'static str, &'static str, Option<&'static str>);
+
+async fn assert_bodies_end(responses: &[Framed]) {
+    for (bytes, end, body, announced) in responses {
+        let (reply, _) = answered(Method::GET, bytes, end).await;
+        assert_eq!((reply.status(), reply.finished), (200, true), "{bytes:?}");
+        assert_eq!(
+            (reply.text().as_str(), length(&reply)),
+            (*body, *announced),
+            "{bytes:?}"
+        );
+    }
+}
+
 #[tokio::test]
-async fn bodies_end_where_rfc_9112_6_3_says() {
+async fn bodies_with_a_length_or_in_chunks_end_where_rfc_9112_6_3_says() {
     let ok = "HTTP/1.1 200 OK\r\n";
     let chunks = "5\r\nhello\r\n0\r\n\r\n";
-    for (bytes, end, body, announced) in [
+    assert_bodies_end(&[
         // 6: a length.
         (
             format!("{ok}Content-Length: 5\r\n\r\nhello"),
@@ -91,6 +106,14 @@ async fn bodies_end_where_rfc_9112_6_3_says() {
             "hello",
             None,
         ),
+    ])
+    .await;
+}
+
+#[tokio::test]
+async fn bodies_until_the_connection_ends_end_where_rfc_9112_6_3_says() {
+    let ok = "HTTP/1.1 200 OK\r\n";
+    assert_bodies_end(&[
         // 8: until the connection ends.
         (format!("{ok}\r\nhello"), CLOSE, "hello", None),
         (
@@ -117,15 +140,8 @@ async fn bodies_end_where_rfc_9112_6_3_says() {
             "hello",
             Some("5"),
         ),
-    ] {
-        let (reply, _) = answered(Method::GET, &bytes, end).await;
-        assert_eq!((reply.status(), reply.finished), (200, true), "{bytes:?}");
-        assert_eq!(
-            (reply.text().as_str(), length(&reply)),
-            (body, announced),
-            "{bytes:?}"
-        );
-    }
+    ])
+    .await;
 }
 
 /// 1: what has no body has none, whatever its headers say; what follows belongs to nobody.

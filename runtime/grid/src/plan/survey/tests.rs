@@ -1,11 +1,13 @@
 //! What is planned, and what is passed over: work is counted, not time.
 
+use std::time::Duration;
+
 use super::*;
 use crate::desired::Fact;
 use crate::name::ProcessType;
+use crate::plan::Policy;
 use crate::plan::tests::world::{NOW, World, app, created, release, scaled};
 use crate::protocol::{CrashCause, Report};
-use std::time::Duration;
 
 impl World {
     /// The apps that a plan would look at.

@@ -1,5 +1,8 @@
 //! One node and a reconciler, for tests of single plans.
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
 use crate::desired::{DesiredState, Fact, ProcessKind, ProcessSpec, Release};
 use crate::lifecycle::DynoState;
 use crate::name::{AppName, ProcessType, Run, SlugId, Version};
@@ -7,8 +10,6 @@ use crate::observed::{FetchState, ObservedState};
 use crate::plan::{Policy, make_plan};
 use crate::protocol::{Inventory, Report, Step};
 use crate::time::Time;
-use std::collections::BTreeMap;
-use std::sync::Arc;
 
 pub(in crate::plan) const NOW: Time = Time::from_secs(9);
 

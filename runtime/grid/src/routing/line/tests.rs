@@ -1,10 +1,12 @@
 //! Properties of a line under any order of events, and the cases that are easy to get wrong.
 
+use std::collections::BTreeMap;
+
+use proptest::prelude::*;
+
 use super::*;
 use crate::check::RequestAudit;
 use crate::name::Run;
-use proptest::prelude::*;
-use std::collections::BTreeMap;
 
 /// Places of the formation that a test may route to.
 const PLACES: usize = 4;

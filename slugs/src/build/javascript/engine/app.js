@@ -1,4 +1,4 @@
-// The app itself: its bundle, evaluated once, and the function in it that answers requests.
+// The app: its bundle is evaluated once, and one of its functions answers requests.
 
 import { getEnvironment } from 'wasi:cli/environment@0.2.10';
 import { serveAssets, typeOf } from './assets.js';
@@ -8,7 +8,7 @@ import { defineProcess } from './process.js';
 import { bun, deno, nodeServe, remoteAddress, servedHandler } from './servers.js';
 import { listenForErrors, watch } from './tasks.js';
 
-/** The map of the bundle, and what the app's own files say about it (`wrangler.toml`). */
+/** The source map of the bundle, and the settings from the app's own files (`wrangler.toml`). */
 const MAP = '.dyno/app.js.map';
 const SETTINGS = '.dyno/app.json';
 const AsyncFunction = (async () => {}).constructor;
@@ -18,7 +18,7 @@ const HELP =
 
 setMapReader(() => readText(MAP) ?? '');
 
-/** Runs the bundle; gives a function from a Request, and a list for `waitUntil`, to a Response or a promise of one. */
+/** Runs the bundle. Returns a function of a Request and a list for `waitUntil`; it returns a Response or a promise of one. */
 export async function loadApp() {
   const settings = JSON.parse(readText(SETTINGS) ?? '{}');
   const environment = Object.fromEntries(getEnvironment());
@@ -37,7 +37,7 @@ export async function loadApp() {
   return assets ? withAssets(answer, assets, settings.assets) : answer;
 }
 
-/** `import.meta`, of which a bundle has one; `env` is what Vite promises. */
+/** `import.meta`, the same for the whole bundle. `env` has the members that Vite defines. */
 function metaOf() {
   const shown = Object.entries(globalThis.process.env).filter(([name]) => name.startsWith('VITE_'));
   const env = { MODE: 'production', BASE_URL: '/', PROD: true, DEV: false, SSR: true, ...Object.fromEntries(shown) };
@@ -50,7 +50,7 @@ function findHandler(exported, env, listeners) {
   const holder = [app, app?.default, exported].find((value) => typeof value?.fetch === 'function');
   if (holder) return (request, later) => holder.fetch(request, env, context(later));
   if (typeof app?.prototype?.fetch === 'function') {
-    // A class of the kind of `WorkerEntrypoint`: one object for each request.
+    // A class like `WorkerEntrypoint`: one object for each request.
     return (request, later) => new app(context(later), env).fetch(request);
   }
   const served = servedHandler();
@@ -64,7 +64,7 @@ function context(later) {
   return { waitUntil: (promise) => void later.push(promise), passThroughOnException() {}, props: {} };
 }
 
-/** Static files come before the app, unless it wants to be asked first. */
+/** Static files are answered before the app is called, unless `run_worker_first` is set. */
 function withAssets(answer, assets, { runWorkerFirst = false }) {
   return async (request, later) => {
     const isRead = request.method === 'GET' || request.method === 'HEAD';
@@ -77,7 +77,7 @@ async function fetchAsset(assets, request) {
   return assets(request) ?? new Response('Not Found\n', { status: 404 });
 }
 
-/** Listeners of `fetch` and of errors are ours; others are the engine's. */
+/** Listeners of `fetch` and of errors are handled here; all others by the engine. */
 function listenForFetch() {
   const listeners = [];
   const native = globalThis.addEventListener;

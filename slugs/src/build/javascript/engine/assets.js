@@ -37,7 +37,7 @@ export function typeOf(path) {
   return TYPES[path.slice(path.lastIndexOf('.') + 1).toLowerCase()] ?? 'application/octet-stream';
 }
 
-/** The parts of a URL's path, or undefined if they lead anywhere else. */
+/** Returns the parts of a URL's path, or undefined if they lead out of the folder. */
 function safePath(pathname) {
   let path;
   try {
@@ -46,16 +46,16 @@ function safePath(pathname) {
     return undefined;
   }
   const parts = path.split('/').filter((part) => part !== '');
-  // Files whose names begin with a dot are settings, and secrets among them.
+  // Files whose names begin with a dot are settings, and may hold secrets.
   const isSafe = parts.every((part) => (part === '.well-known' || !part.startsWith('.')) && !/[\\\0]/.test(part));
   return isSafe ? parts.join('/') + (path.endsWith('/') && parts.length > 0 ? '/' : '') : undefined;
 }
 
-/** A function from a Request to a Response of one of these files, or undefined if there is none. */
+/** Makes a function that answers a Request with one of these files, or returns undefined if there is none. */
 export function serveAssets({ directory, notFound = 'none', html = 'auto-trailing-slash' }, slug) {
   const folder = directory === '' ? '' : `${directory}/`;
   const read = (path) => readFile(folder + path);
-  // A slug never changes, and so neither does a file of one name in it.
+  // A slug never changes, so a file in it never changes either.
   const reply = (request, path, bytes, status) => answerFile(request, path, bytes, status, slug);
   return (request) => {
     const path = safePath(new URL(request.url).pathname);

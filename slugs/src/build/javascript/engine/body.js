@@ -1,17 +1,17 @@
-// Bodies of requests and responses: what they may be made of, and how they are read (Fetch Standard, 5 "Body mixin").
+// Bodies of requests and responses: the values that they are made of, and how they are read (Fetch Standard, 5 "Body mixin").
 //
-// A body is a string, bytes, a Blob or a stream for as long as possible: a stream is only made when somebody asks for
-// it. The engine's own classes lack `clone` and `bytes`, and destroy files in forms.
+// A body stays a string, bytes or a Blob for as long as possible: a stream is made only when the app asks for one. The
+// engine's own classes lack `clone` and `bytes`, and damage files in forms.
 
 import { encodeForm, parseForm } from './form.js';
 
 export const encoder = new TextEncoder();
 const decoder = new TextDecoder();
 
-/** What a stream that comes from a message of known length has. Only then is an announced length believed. */
+/** The lengths of streams from messages of known length. Only for these streams is an announced length used. */
 export const lengths = new WeakMap();
 
-/** Makes a body of what `new Response(…)` accepts; gives `[source, content type]`. */
+/** Makes a body of a value that `new Response(…)` accepts. Returns `[source, content type]`. */
 export function extract(body) {
   if (body === null || body === undefined) return [null, null];
   if (typeof body === 'string') return [body, 'text/plain;charset=UTF-8'];
@@ -32,18 +32,18 @@ export function extract(body) {
   return [String(body), 'text/plain;charset=UTF-8'];
 }
 
-/** What `Request` and `Response` have in common. A source that is a function gives the bytes, or opens the stream. */
+/** The common part of `Request` and `Response`. A source may be an object that gives the bytes or opens a stream. */
 export class Message {
   #source = null;
   #stream = null;
   #used = false;
 
-  /** For the two classes alone: the source as `extract` gives it, or an object with `bytes()` and `open()`. */
+  /** Only for the two classes: sets the source, as `extract` returns it, or an object with `bytes()` and `open()`. */
   static setSource(message, source) {
     message.#source = source;
   }
 
-  /** For whoever sends: the source itself. The message counts as used. */
+  /** For sending: returns the source itself. The message counts as used. */
   static takeSource(message) {
     if (message.#source === null) return null;
     message.#requireUnused();
@@ -55,7 +55,7 @@ export class Message {
     return message.#isUsed();
   }
 
-  /** For `clone`: both messages have the whole body. */
+  /** For `clone`: gives both messages the whole body. */
   static copySource(from, to) {
     from.#requireUnused();
     const source = from.#source;
@@ -113,7 +113,7 @@ export class Message {
   }
 
   async text() {
-    // A string is as it is; bytes may begin with a byte order mark.
+    // A string is returned unchanged; bytes may begin with a byte order mark.
     if (typeof this.#source === 'string' && !this.#stream) return Message.takeSource(this);
     return decoder.decode(await this.bytes());
   }
@@ -145,7 +145,7 @@ function streamOf(source) {
   });
 }
 
-/** The bytes of a piece of a body. Standards allow nothing but `Uint8Array`. */
+/** Returns the bytes of a piece of a body. The standard allows only `Uint8Array`. */
 export function toBytes(piece) {
   if (piece instanceof Uint8Array) return piece;
   if (Object.prototype.toString.call(piece) === '[object Uint8Array]') return ownBytes(piece);
@@ -154,7 +154,7 @@ export function toBytes(piece) {
   throw new TypeError(`the stream of a body gave ${what}, where only Uint8Array may be${remedy}`);
 }
 
-/** Bytes that the engine made in a realm of its own, as apps know them: `instanceof Uint8Array`. */
+/** Converts bytes from the engine's own realm, so that `instanceof Uint8Array` holds for apps. */
 export function ownBytes(bytes) {
   return bytes instanceof Uint8Array ? bytes : new Uint8Array(bytes);
 }
@@ -170,10 +170,11 @@ async function readAll(stream) {
     length += piece.length;
     pieces.push(piece);
   }
-  return join(pieces, length);
+  return joinBytes(pieces, length);
 }
 
-export function join(pieces, length) {
+/** One array of all pieces, which together have this length. A single piece is returned as it is. */
+export function joinBytes(pieces, length) {
   if (pieces.length === 1) return pieces[0];
   const all = new Uint8Array(length);
   let at = 0;

@@ -1,11 +1,11 @@
-// Errors as their authors read them: `stack` begins with the message, as in Node.js and browsers of one family, and
-// its lines name the app's own files, by the source map that the bundle brought along.
+// Errors in the form that authors of apps expect: `stack` begins with the message, as in Node.js and V8, and its lines
+// name the app's own files, with the help of the bundle's source map.
 
-/** How the engine names the bundle in stacks. */
+/** The name of the bundle in the engine's stacks. */
 export const BUNDLE = '.dyno/app.js';
 /** Lines that an `AsyncFunction` puts before its body. */
 const LINES_BEFORE = 2;
-/** As many as V8 shows. */
+/** Most frames of a stack, as in V8. */
 const FRAMES_MAX = 10;
 const CAUSES_MAX = 8;
 
@@ -15,7 +15,7 @@ const position = new RegExp(`${BUNDLE.replaceAll('.', '\\.')}:(\\d+):(\\d+)`, 'g
 let readMap = () => '';
 let map;
 
-/** Says how the source map is read, when the first error asks for it. */
+/** Sets the function that reads the source map when the first error needs it. */
 export function setMapReader(read) {
   readMap = read;
 }
@@ -63,7 +63,7 @@ function decodeSegment(segment, state) {
   }
 }
 
-/** A text with each place in the bundle replaced by the place in the sources. */
+/** Replaces each place in the bundle in a text by the place in the sources. */
 export function mapText(text) {
   if (!text.includes(BUNDLE)) return text;
   return text.replace(position, (all, line, column) => locate(Number(line), Number(column)) ?? all);
@@ -107,7 +107,7 @@ function stackOf(error) {
   return [headOf(error), ...frames].join('\n');
 }
 
-/** A bundle that is no program has no stack, but a place. */
+/** A bundle with a syntax error has no stack, only a place. */
 function placeOfSyntaxError(error) {
   const isOfBundle = error instanceof SyntaxError && String(error.fileName).endsWith('> AsyncFunction');
   return isOfBundle ? locate(error.lineNumber, error.columnNumber) : undefined;
@@ -134,7 +134,7 @@ Error.captureStackTrace = function captureStackTrace(target, below) {
 };
 Error.stackTraceLimit = FRAMES_MAX;
 
-/** All that is known of a thrown value, for a log: message, stack, and what caused it. */
+/** Describes a thrown value for a log: message, stack, and causes. */
 export function describe(error, depth = 0) {
   if (!(error instanceof Error)) return undefined;
   const { stack } = error;
@@ -153,7 +153,7 @@ export function describe(error, depth = 0) {
   return text;
 }
 
-/** One line that says what was thrown. */
+/** Describes a thrown value in one line. */
 export function summarize(error) {
   const text = error instanceof Error ? headOf(error) : `${typeof error} thrown: ${String(error)}`;
   return text.split('\n', 1)[0].slice(0, 500);

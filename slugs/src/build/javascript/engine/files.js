@@ -1,9 +1,9 @@
 // The app's files, read through WASI: the bundle and its map, settings, static files.
 
 import { getDirectories } from 'wasi:filesystem/preopens@0.2.10';
-import { ownBytes } from './body.js';
+import { joinBytes, ownBytes } from './body.js';
 
-/** How much is read of a file at once. */
+/** Bytes of a file that are read at a time. */
 const READ_BYTES = 1024n * 1024n;
 
 let root;
@@ -14,7 +14,7 @@ function openFile(path) {
   return root.openAt({ symlinkFollow: true }, path, {}, { read: true });
 }
 
-/** The whole file's bytes, or undefined if there is no such file. */
+/** Returns the bytes of a whole file, or undefined if there is no such file. */
 export function readFile(path) {
   let file;
   try {
@@ -32,7 +32,7 @@ export function readFile(path) {
       try {
         [bytes, isEnd] = file.read(READ_BYTES, at);
       } catch (error) {
-        // A folder opens, and cannot be read.
+        // A folder can be opened but not read.
         if (error?.payload === undefined) throw error;
         return undefined;
       }
@@ -40,16 +40,9 @@ export function readFile(path) {
       length += bytes.length;
       if (isEnd || bytes.length === 0) break;
     }
-    if (pieces.length === 1) return pieces[0];
-    const all = new Uint8Array(length);
-    let at = 0;
-    for (const piece of pieces) {
-      all.set(piece, at);
-      at += piece.length;
-    }
-    return all;
+    return joinBytes(pieces, length);
   } finally {
-    // The host counts handles, and the engine may never collect what is not closed.
+    // The host limits handles, and the engine may never collect one that is not closed.
     file[Symbol.dispose]();
   }
 }

@@ -1,5 +1,5 @@
-// What the engine lacks of the globals that runtimes with fetch handlers have in common (WinterTC, "Minimum common
-// web platform API"), each added only where it is missing.
+// The globals that runtimes with fetch handlers have in common (WinterTC, "Minimum common web platform API"), each added
+// only if the engine lacks it.
 
 import 'urlpattern-polyfill';
 import unormSource from 'text:unorm/lib/unorm.js';
@@ -8,18 +8,18 @@ function define(target, name, value) {
   if (!(name in target)) Object.defineProperty(target, name, { configurable: true, writable: true, value });
 }
 
-// The engine's own insists on a reason.
+// The engine's own version requires a reason.
 const abort = AbortSignal.abort.bind(AbortSignal);
 AbortSignal.abort = (reason = new DOMException('This operation was aborted', 'AbortError')) => abort(reason);
 
-// The engine's own ends the instance instead of throwing.
+// The engine's own version ends the instance instead of throwing.
 AbortSignal.prototype.throwIfAborted = function throwIfAborted() {
   if (this.aborted) throw this.reason;
 };
 
 let unorm;
 
-/** The package's tables take 4 MB of memory: they are made when they are first needed, which most apps never do. */
+/** The package's tables take 4 MB of memory. They are made on first use, and most apps never use them. */
 function loadUnorm() {
   const module = { exports: {} };
   new Function('module', 'exports', unormSource)(module, module.exports);
@@ -137,7 +137,7 @@ class PromiseRejectionEvent extends Event {
   }
 }
 
-/** One side of a MessageChannel: what is posted arrives in a later task, as a copy. */
+/** One side of a MessageChannel. A message arrives in a later task, as a copy. */
 class MessagePort extends EventTarget {
   #other;
   #isOpen = true;
@@ -177,7 +177,7 @@ class MessageChannel {
 
 const channels = new Map();
 
-/** Between parts of one dyno: dynos share nothing. */
+/** Reaches only listeners in the same dyno: dynos share nothing. */
 class BroadcastChannel extends EventTarget {
   onmessage = null;
 

@@ -1,7 +1,7 @@
-// Servers that an app starts by itself, in the words of other runtimes: `Deno.serve`, `Bun.serve` and `serve` of
-// `@hono/node-server`. The router listens in their place; what they serve with is the app's handler.
+// Servers that an app starts by itself, with the functions of other runtimes: `Deno.serve`, `Bun.serve` and `serve` of
+// `@hono/node-server`. The router listens instead of them; their handler becomes the app's handler.
 
-/** The handler of the server that was started last: a function from (request, env, context) to a Response. */
+/** The handler of the server that was started last: a function of (request, env, context) that returns a Response. */
 let served;
 
 export function servedHandler() {
@@ -13,7 +13,7 @@ function address() {
   return { address: '0.0.0.0', hostname: '0.0.0.0', family: 'IPv4', transport: 'tcp', port };
 }
 
-/** Where a request came from: what the router says. */
+/** The client's address, according to the router. */
 export function remoteAddress(request) {
   const [first] = (request.headers.get('x-forwarded-for') ?? '').split(',');
   return first.trim() || '127.0.0.1';

@@ -1,16 +1,16 @@
-// Work that nobody waits for: an error in it is logged, and the instance goes on. The engine itself would end, or say
+// Promises that nobody awaits: their errors are logged, and the instance continues. The engine itself would end, or log
 // nothing.
 
 import { describe } from './errors.js';
 
-/** Logs what was thrown, with where it happened first. */
+/** Logs a thrown value, after a text that says where it happened. */
 export function report(error, where) {
   const text = describe(error);
   if (text === undefined) console.error(`${where}: a value that is no Error was thrown:`, error);
   else console.error(`${where}: ${text}`);
 }
 
-/** Logs the rejection of a promise that is a statement of its own; gives the value back. */
+/** Logs the rejection of a promise that is a statement by itself. Returns the value. */
 export function watch(value) {
   if (value instanceof Promise) value.then(undefined, reportRejection);
   return value;
@@ -20,7 +20,7 @@ function reportRejection(error) {
   if (!dispatchError('unhandledrejection', error)) report(error, 'Unhandled rejection');
 }
 
-/** Listeners of the whole app for `error` and `unhandledrejection`; true if one prevented the report. */
+/** Calls the app's listeners for `error` and `unhandledrejection`. Returns true if one prevented the report. */
 const listeners = { error: [], unhandledrejection: [] };
 
 export function listenForErrors(type, listener) {

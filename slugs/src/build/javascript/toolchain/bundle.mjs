@@ -31,7 +31,7 @@ const result = await build({
   format: 'esm',
   platform: 'browser',
   target: 'es2022',
-  // What runtimes with fetch handlers are offered, before what pages are.
+  // Conditions of runtimes with fetch handlers, before those of browsers.
   conditions: ['workerd', 'worker', 'wintercg', 'module'],
   mainFields: ['module', 'browser', 'main'],
   define: {
@@ -79,7 +79,7 @@ writeFileSync(out, applyChanges(text, all));
 writeFileSync(options.map, map.write(all, text));
 writeFileSync(options.outside, sourcesOutside(Object.keys(result.metafile.inputs)));
 
-/** A line for each source outside of the app's folder, as in a workspace around it: its SHA-256 and its path. */
+/** One line for each source outside of the app's folder, as in a workspace around it: SHA-256 and path. */
 function sourcesOutside(inputs) {
   const inside = realpathSync(folder) + sep;
   const paths = inputs.map((input) => resolve(folder, input)).filter((path) => existsSync(path));
@@ -88,7 +88,7 @@ function sourcesOutside(inputs) {
   return outside.map((path) => `${digest(path)} ${path}\n`).join('');
 }
 
-/** esbuild writes one export statement, the last one; it becomes what the function returns. */
+/** esbuild writes one export statement, at the end; it becomes the return statement of the function. */
 function returnExports(text, program) {
   return program.body.flatMap((node) => {
     const change = (made) => [{ start: node.start, end: node.end, text: made }];

@@ -1,7 +1,7 @@
 // node make.mjs HANDLER WIT OUT: makes the component that every JavaScript app runs in.
 //
-// The handler and the packages that it stands on become one file, whose top level runs once, while the component is
-// made: a dyno begins with all of it in memory.
+// The handler and its packages become one file, whose top level runs once, while the component is made: a dyno starts with
+// all of it in memory.
 
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';

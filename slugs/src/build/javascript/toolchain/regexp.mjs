@@ -1,9 +1,9 @@
-// Regular expressions that the engine cannot read, made over: it knows no properties of characters (`\p{…}`).
+// Rewrites regular expressions that the engine cannot parse: it does not know properties of characters (`\p{…}`).
 
 import { simple } from 'acorn-walk';
 import rewritePattern from 'regexpu-core';
 
-/** The changes to the literals of a program that need it; lines stay where they are. */
+/** Returns the changes to the literals of a program that need one. Lines do not move. */
 export function rewriteLiterals(program) {
   const changes = [];
   simple(program, {

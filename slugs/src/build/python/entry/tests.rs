@@ -101,6 +101,14 @@ fn the_procfile_names_the_app_as_its_server_is_told() {
         "shop.wsgi:application",
         &[""],
     );
+}
+
+#[test]
+fn folders_and_settings_of_servers_name_the_app() {
+    let shop = [
+        ("shop/__init__.py", FACTORY),
+        ("shop/wsgi.py", "application = 1\n"),
+    ];
     let src = [
         ("src/app.py", FLASK),
         ("Procfile", "web: gunicorn --chdir src app:app\n"),

@@ -1,11 +1,11 @@
-"""The component of a Python app: the three interfaces that it exports, over the other files of this folder.
+"""The component of a Python app: the three interfaces that it exports, built on the other files of this folder.
 
-Imported twice in its life. While building, it imports what the app will (`wanted.txt`), so that the snapshot of this
-interpreter has it in memory; the app's own modules are left alone. In a dyno, at its boot, it imports the app itself
-from the slug's files: the app sees its config vars from the first line on.
+While building, this module imports the packages that the app imports (`wanted.txt`), so that the snapshot of the
+interpreter has them in memory, but none of the app's own modules. When a dyno boots, it imports the app itself from the
+slug's files: the app sees its config vars from its first line on.
 
-The packages lie at `/0` both times: componentize-py names the folders of its path by number, and code remembers where
-it came from.
+The packages are at `/0` in both cases: componentize-py names the folders of its path by number, and compiled code
+remembers where it was loaded from.
 """
 
 import io
@@ -104,7 +104,7 @@ class IncomingHandler(exports.IncomingHandler):
 
 
 def load_or_exit():
-    """The app, for a host that has not called `load` before. An instance without its app is of no use."""
+    """Returns the app, for a host that has not called `load` before. Without its app, an instance is useless."""
     try:
         return app()
     except BaseException as error:
@@ -114,7 +114,7 @@ def load_or_exit():
 
 
 class ClientLeft(BrokenPipeError):
-    """Nobody reads the response any more."""
+    """The client has gone: nobody reads the response."""
 
 
 class RequestHead:
@@ -130,7 +130,7 @@ class RequestHead:
 
 
 class Reply:
-    """The response: its head once, then parts of the body."""
+    """The response: its head is sent once, then parts of the body."""
 
     def __init__(self, response_out, method):
         self.response_out = response_out
@@ -158,7 +158,7 @@ class Reply:
         self.stream = self.body.write()
 
     def write(self, data):
-        """Waits for room, so that a slow client slows the app down."""
+        """Waits for space in the output buffer, so that a slow client slows the app down."""
         data = memoryview(data).cast("B")
         if not self.has_content:
             return
@@ -175,7 +175,7 @@ class Reply:
             data = data[len(part) :]
 
     def finish(self):
-        """Ends the body. One that is not as long as announced is told in the log."""
+        """Ends the body. Logs an error if its length is not the announced one."""
         if self.is_cut:
             print_line(f"The app announced Content-Length: {self.length} and sent more: the rest was left out.")
         if self.length is not None and self.sent < self.length:
@@ -191,14 +191,14 @@ class Reply:
             pass  # the host breaks the response off, and says why
 
     def break_off(self):
-        """Half a response must not look like a whole one: a body that is dropped unfinished is not."""
+        """Breaks the response off. A body that is dropped unfinished does not look complete to the client."""
         for resource in (self.stream, self.body):
             if resource is not None:
                 resource.__exit__(None, None, None)
         self.stream = self.body = None
 
     def fail(self):
-        """An exception in the app: an error page if nothing was sent, else the end of the response."""
+        """Handles an exception in the app: sends an error page if nothing was sent, else breaks the response off."""
         if self.is_started:
             self.break_off()
             return
@@ -218,10 +218,10 @@ def announced_length(headers):
 
 
 class Detour:
-    """The way of bytes to a response: through a file in ./tmp that has no name.
+    """Writes the body of a response through an unnamed file in ./tmp.
 
-    The bindings never free what they are handed (componentize-py 0.25), so that an app would lose the memory of all that
-    it ever sent. The file is written without them, and a splice hands over no bytes.
+    The bindings never free the bytes that they get (componentize-py 0.25), so an app would leak the memory of all its
+    responses. The file is written without the bindings, and a splice passes no bytes through them.
     """
 
     def __init__(self):
@@ -249,7 +249,7 @@ class Detour:
 
 
 class Direct:
-    """Where there is no room in ./tmp."""
+    """Writes the body directly, for the case that ./tmp has no space."""
 
     def send(self, data, stream):
         while data:
@@ -276,14 +276,14 @@ def detour():
 
 
 class Input(io.RawIOBase):
-    """The request's body, as it comes."""
+    """The body of the request, as a stream."""
 
     def __init__(self, request):
         self.body = request.consume()
         self.stream = self.body.stream()
 
     def release(self):
-        """Gives both back, in the order that the host asks for, whoever may still know this object."""
+        """Releases both handles, in the order that the host requires, even if the app still refers to this object."""
         stream, self.stream = self.stream, None
         if stream is not None:
             stream.__exit__(None, None, None)

@@ -1,4 +1,4 @@
-"""A Python command line, as `python` reads it: `FILE ARGS`, `-m MODULE ARGS`, `-c CODE`, `-V`, or a script on stdin."""
+"""Runs a Python command line as `python` does: `FILE ARGS`, `-m MODULE ARGS`, `-c CODE`, `-V`, or a script on stdin."""
 
 import os
 import sys
@@ -7,13 +7,13 @@ import dyno_library
 from dyno_report import flush, print_exception, print_line
 
 USAGE = "usage: python [option] ... [-c cmd | -m mod | file | -] [arg] ..."
-# Options that change nothing here: nothing is compiled to files, there is no environment of a machine to leave out,
-# and output is never held back for long.
+# Options without effect here: no bytecode is written, no environment of a machine has to be ignored, and output is never
+# buffered for long.
 WITHOUT_EFFECT = "bBdEIOPqRsSuvx"
 
 
 class UsageError(Exception):
-    """A command line that Python would not take."""
+    """A command line that Python would refuse."""
 
 
 def run(words):
@@ -50,7 +50,7 @@ def code_of(value):
 
 
 def tell(error):
-    """By the program's own hook, if it has set one."""
+    """Reports an exception by the program's own hook, if it has set one."""
     if sys.excepthook is sys.__excepthook__:
         print_exception(error)
         return
@@ -95,7 +95,7 @@ def start(words):
 
 
 def read_options(letters, words):
-    """Reads one word of options; true if it was the last, and what it asks for has been done."""
+    """Reads one word of options. Returns True if the option ends the command line and is done."""
     while letters:
         letter, letters = letters[0], letters[1:]
         if letter in "cmWX":
@@ -133,7 +133,7 @@ def set_option(letter, value):
 
 
 def new_main(**names):
-    """A fresh `__main__`: the snapshot's is the build's."""
+    """Makes a new module `__main__`: the one in the snapshot belongs to the build."""
     import builtins
     import types
 
@@ -152,7 +152,7 @@ def begin(argv, first):
     except OSError:
         folders = []
     dyno_load.begin(folders, argv)
-    # The app's folder stays importable whatever the first entry is, as with `pip install -e .` on a machine.
+    # The app's folder stays importable, whatever the first entry is, as after `pip install -e .` on a machine.
     sys.path[:] = [first, *(path for path in sys.path if path != first)]
 
 
@@ -180,7 +180,7 @@ def run_module(name, words):
 
     begin(["-m", *words], os.getcwd())
     main = new_main()
-    # A fresh interpreter would not have imported it.
+    # A new interpreter would not have imported this module.
     if name in dyno_library.sources and not dyno_library.sources[name][0]:
         sys.modules.pop(name, None)
     try:

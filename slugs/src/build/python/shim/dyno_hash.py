@@ -38,7 +38,7 @@ def pbkdf2_hmac(hash_name, password, salt, iterations, dklen=None):
 
 
 def iterate(name, key, first, count):
-    """A block of the result: `first` and the `count` values that follow from it, each added to the others by XOR."""
+    """Computes a block of the result: the XOR of `first` and the `count` values that follow from it."""
     loop = LOOPS.get(name)
     return loop.run(key, first, count) if loop else iterate_slowly(name, key, first, count)
 
@@ -57,7 +57,7 @@ def iterate_slowly(name, key, first, count):
 
 
 class Loop:
-    """The iterations of one hash in WebAssembly: `dyno_hash.wat` tells what it wants to find in memory."""
+    """The iterations of one hash in WebAssembly. `dyno_hash.wat` documents the layout of the memory."""
 
     def __init__(self, call, code, constants, initial, schedule):
         self.call = call
@@ -83,7 +83,9 @@ class Loop:
 
 
 def loops():
-    """By the name of the hash. The constants are those of FIPS 180-4: fractions of the roots of the first primes."""
+    """Returns the loop of each hash by the hash's name. The constants are those of FIPS 180-4: fractions of the roots of
+    the first primes.
+    """
     try:
         import _dyno_hash as native
     except ImportError:
@@ -130,7 +132,7 @@ def scrypt(password, *, salt=None, n=None, r=None, p=None, maxmem=0, dklen=64):
 
 
 def mix(block, n, r):
-    """scryptROMix. The words of each 64 bytes go and come in the order that `dyno_hash.wat` wants."""
+    """scryptROMix. The words of each 64 bytes are in the order that `dyno_hash.wat` expects."""
     from _dyno_hash import scrypt as romix
 
     words = array("I", block)

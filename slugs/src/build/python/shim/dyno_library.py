@@ -1,4 +1,4 @@
-"""The sources of Python's library, kept in memory: its files are not there in a dyno. Modules that the snapshot has not
+"""Keeps the sources of Python's library in memory, since its files are missing in a dyno. Modules that the snapshot has not
 imported come from here, as do `python -m json.tool` and the lines of a traceback.
 """
 
@@ -16,7 +16,7 @@ def keep(name, path, text):
 
 
 def install():
-    """For all modules that are kept, those that are imported already included."""
+    """Installs the loader for all kept modules, including those that are imported already."""
     sys.meta_path.append(LibraryFinder)
     for name, (_, path, _) in sources.items():
         module = sys.modules.get(name)

@@ -10,13 +10,13 @@ import dyno_serve
 from dyno_wsgi import plain, wsgi
 
 BUILD = "/1"  # the build's own folder, of which nothing is there in a dyno
-# What the builder has found: `module` and `app` (a name or a call; empty for the usual names), or a program (`script`,
+# What the builder found: `module` and `app` (a name or a call; empty for the usual names), or a program (`script`,
 # `script_module`, `args`) that starts a server itself; `path`, the folders of the app to import from; `chdir`; `env`;
 # `static_files`, whether Django serves them.
 ENTRY = "/.dyno/entry.json"
 CALLABLES = ("app", "application", "handler", "handle")
 FACTORIES = ("create_app", "make_app")
-# Modules that every Python has imported before the first line of a program runs: no file of an app takes their place.
+# Modules that every Python imports before the first line of a program: a file of the app never replaces them.
 STARTED_WITH = set(sys.builtin_module_names) | {
     "__main__", "_collections_abc", "_sitebuiltins", "abc", "codecs", "encodings", "genericpath", "importlib", "io",
     "os", "posixpath", "runpy", "site", "stat", "zipimport",
@@ -24,7 +24,7 @@ STARTED_WITH = set(sys.builtin_module_names) | {
 
 
 class NoCallable(Exception):
-    """The module was imported, and nothing in it can answer requests."""
+    """The module was imported, but nothing in it can answer requests."""
 
 
 def read_entry():
@@ -33,12 +33,12 @@ def read_entry():
 
 
 def folders_of(entry):
-    """The app's folders to import from, in order."""
+    """Returns the app's folders to import from, in order."""
     return [os.path.join("/", folder) for folder in entry.get("path", [])]
 
 
 def begin(folders, argv):
-    """What is different in a dyno from the build, whose snapshot this interpreter is."""
+    """Adapts the interpreter, which is a snapshot from the build, to the dyno."""
     own = folders if "/" in folders else ["/", *folders]
     sys.path[:] = [*own, *(path for path in sys.path if path not in (*own, BUILD))]
     sys.argv[:] = argv
@@ -47,14 +47,14 @@ def begin(folders, argv):
     for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(line_buffering=True)
     forget_shadowed(own)
-    # The snapshot has the numbers of the build in it, the same for all dynos.
+    # The snapshot holds the random state of the build, which would be the same in all dynos.
     import random
 
     random.seed()
 
 
 def forget_shadowed(folders):
-    """An app's `calendar.py` comes before the library's, although the snapshot has imported the library's."""
+    """Lets an app's `calendar.py` replace the library's, although the snapshot has imported the library's."""
     shadowed = set()
     for folder in folders:
         try:
@@ -72,7 +72,7 @@ def forget_shadowed(folders):
 
 
 def load():
-    """The app, as a function of a request, its body and a reply."""
+    """Returns the app as a function of a request, its body and a reply."""
     entry = read_entry()
     begin(folders_of(entry), ["app"])
     for name, value in entry.get("env", {}).items():
@@ -91,7 +91,7 @@ def load():
 
 
 def find(module, name):
-    """What answers, and whether it is a plain function rather than a WSGI callable."""
+    """Returns the callable that answers, and whether it is a plain function rather than a WSGI callable."""
     names = [name] if name else CALLABLES
     for name in names:
         found, called = look_up(module, name)
@@ -109,7 +109,9 @@ def find(module, name):
 
 
 def look_up(module, name):
-    """What `name` (`site.app`, `create_app()`, `create_app("test", debug=False)`) is, and whether it was called."""
+    """Evaluates `name` (`site.app`, `create_app()`, `create_app("test", debug=False)`). Returns the value, and whether it is
+    the result of a call.
+    """
     try:
         node = ast.parse(name, mode="eval").body
         called = isinstance(node, ast.Call)

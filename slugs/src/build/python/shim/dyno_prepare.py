@@ -1,5 +1,5 @@
-"""What is done while building, so that the snapshot of the interpreter has it in memory. Of this file nothing is used
-in a dyno.
+"""Runs while building, so that the snapshot of the interpreter has the imported modules in memory. Nothing of this file
+is used in a dyno.
 """
 
 import gc
@@ -15,27 +15,27 @@ import dyno_serve
 PACKAGES = "/0"
 BUILD = "/1"
 LIBRARY = "/python"
-# Python's own library is imported whole, since its files are not there later. What is left out makes no sense in a
-# dyno: a screen, tests, installers, and modules that do something when they are imported.
+# All of Python's library is imported, since its files are missing later. These modules are left out, because they make no
+# sense in a dyno: they need a screen, are tests or installers, or have side effects when they are imported.
 LEFT_OUT = {
     "__hello__", "antigravity", "ensurepip", "idlelib", "test", "this", "tkinter", "turtle", "turtledemo", "venv",
 }  # fmt: skip
 
 
 def prepare():
-    """Ends with an error if a file cannot be compiled, which `problems.txt` then tells. What cannot be imported is listed
-    in `failures.txt`: whether the app needs it is found when it is loaded.
+    """Ends with an error if a file cannot be compiled; `problems.txt` then says why. Failed imports are listed in
+    `failures.txt`: whether the app needs them shows when the app is loaded.
     """
     sys.dont_write_bytecode = True
     refuse([*syntax_errors()])
     import_library()
-    # Before any package is imported: some look only once whether the library has a function.
+    # Before any package is imported: some check only once whether the library has a function.
     dyno_runtime.adapt_library(f"{BUILD}/zoneinfo")
     with open(f"{BUILD}/failures.txt", "w") as file:
         file.writelines(failed_imports())
     dyno_serve.adapt_flask()
     importlib.invalidate_caches()
-    # All that is here stays: later collections need not look at it, nor touch its memory.
+    # All these objects stay alive: later garbage collections need not visit them, nor touch their memory.
     gc.collect()
     gc.freeze()
 
@@ -65,7 +65,7 @@ def import_library():
 
 
 def library():
-    """All modules of the library with their files, packages before what is in them."""
+    """Lists all modules of the library with their files, packages before their modules."""
     folders = [("", LIBRARY)]
     for prefix, folder in folders:
         for entry in sorted(os.listdir(folder)):
@@ -86,7 +86,7 @@ def lines_of(name):
 
 
 def syntax_errors():
-    """What is wrong with the app's own files, copied to the build's folder."""
+    """Returns what is wrong with the app's own files, which were copied to the folder of the build."""
     for path in lines_of("sources.txt"):
         try:
             with open(f"{BUILD}/sources/{path}", "rb") as file:
@@ -99,7 +99,8 @@ def syntax_errors():
 
 
 def failed_imports():
-    """Imports what the app does, of its packages. A line for each that fails: module, name, kind, native file, error."""
+    """Imports the names that the app imports from its packages. Returns a line for each failure: module, name, kind, native
+    file, error."""
     native = {}
     for line in lines_of("native.txt"):
         _, _, file = line.partition("\t")
@@ -117,7 +118,7 @@ def failed_imports():
 
 
 def import_part(module, name):
-    """A module in a package; what is neither that nor a name fails with the words of the import statement."""
+    """Imports a name that may be a module in a package. A failure has the message of the import statement."""
     try:
         importlib.import_module(f"{module}.{name}")
     except ModuleNotFoundError as error:
@@ -128,7 +129,7 @@ def import_part(module, name):
 
 
 def kind_of(error, native):
-    """`native` where a module is missing that was native code, `absent` for any other missing one, else `other`."""
+    """Returns `native` if a module of native code is missing, `absent` if another module is missing, else `other`."""
     one, seen = error, set()
     while one is not None and id(one) not in seen:
         seen.add(id(one))

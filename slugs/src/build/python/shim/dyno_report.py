@@ -1,4 +1,4 @@
-"""Tracebacks as the owner of an app wants to read them: the app's frames, without those of the code that calls the app."""
+"""Prints tracebacks for the owner of an app: the app's frames, without those of the code that calls the app."""
 
 import importlib
 import os
@@ -20,7 +20,7 @@ def is_own(frame):
 
 
 def print_exception(error):
-    """Writes one traceback to stderr. Never raises: an error that cannot be shown must not hide behind another one."""
+    """Writes one traceback to stderr. Never raises: an error while printing must not hide the original error."""
     try:
         summary = traceback.TracebackException.from_exception(error, compact=True)
         drop_own_frames(summary)
@@ -48,7 +48,7 @@ def drop_own_frames(summary):
 
 
 def one_line(error):
-    """The last line of a traceback, such as `ModuleNotFoundError: No module named 'shop'`."""
+    """Returns the last line of a traceback, such as `ModuleNotFoundError: No module named 'shop'`."""
     try:
         text = "".join(traceback.format_exception_only(error)).strip()
         if isinstance(error, SyntaxError) and error.filename:
@@ -69,7 +69,7 @@ def write(text):
 
 
 def flush():
-    """Output that an app has printed leaves before the caller goes on."""
+    """Flushes the output that the app has printed."""
     for stream in (sys.stdout, sys.stderr):
         try:
             stream.flush()

@@ -1,4 +1,4 @@
-"""What Python's library lacks in a dyno, supplied where that can be done, and said in plain words where it cannot.
+"""Supplies what Python's library lacks in a dyno where that is possible, and explains the lack where it is not.
 
 A dyno has one thread, no OpenSSL and no files of the system. So `asyncio` gets a loop without a socket pair, executors
 of threads run their work at once, `hashlib` gets `pbkdf2_hmac` and `scrypt`, and `zoneinfo` the data of time zones.
@@ -11,7 +11,7 @@ import re
 import sys
 import time
 
-# Modules that need what a dyno has not, with what to do instead.
+# Modules that need what a dyno does not have, each with what to do instead.
 ABSENT = {
     "ctypes": "a dyno runs WebAssembly: there are no shared libraries to load",
     "_ctypes": "a dyno runs WebAssembly: there are no shared libraries to load",
@@ -27,7 +27,7 @@ ABSENT = {
 }
 JSON_DEPTH_MAX = 500
 CHUNK = 256  # characters
-# Strings, and all else that is no bracket.
+# Strings, and all other text without brackets.
 NO_BRACKETS = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+"?|[^][{}"]++', re.DOTALL)
 NO_THREADS = (
     "can't start new thread: a dyno's Python has one thread. Do the work in the request, in a process type of its own "
@@ -48,8 +48,8 @@ def adapt_library(zone_folder):
 
 
 class AbsentFinder:
-    """Asked last, for modules that nothing else has: an app may have packages of these names. `find_spec` finds them,
-    as it finds `bz2.py` in a Python that was built without bzip2; the import fails."""
+    """The last finder, for modules that no other finder has: an app may have packages of these names. `find_spec` finds
+    them, as it finds `bz2.py` in a Python that was built without bzip2; the import fails."""
 
     @staticmethod
     def find_spec(name, path=None, target=None):
@@ -70,8 +70,8 @@ def adapt_os():
 
 
 def adapt_json():
-    """Python measures how deep its C code has called itself by the memory that this took, which for the JSON reader in
-    WebAssembly is next to none: a request of some kilobytes of brackets would end the dyno."""
+    """Limits the depth of JSON. Python measures the recursion of its C code by the memory that it takes, and in WebAssembly
+    the JSON reader takes almost none: a request with some kilobytes of brackets would end the dyno."""
     import json.decoder
 
     before = json.decoder.JSONDecoder.raw_decode
@@ -85,7 +85,7 @@ def adapt_json():
 
 
 def too_deep(text):
-    """By three looks, each slower and closer than the one before it."""
+    """Checks the depth in three steps, each slower and more exact than the one before."""
     if text.count("[") + text.count("{") <= JSON_DEPTH_MAX:
         return False
     depth = deepest = 0
@@ -139,7 +139,7 @@ def adapt_threads():
 
 
 def submit(self, fn, /, *args, **kwargs):
-    """`ThreadPoolExecutor.submit` with one thread: the work is done at once, as if a thread had been quick."""
+    """`ThreadPoolExecutor.submit` without threads: the work is done at once, as if a thread had been fast."""
     import concurrent.futures
     import contextvars
 
@@ -192,7 +192,7 @@ def adapt_asyncio():
     import asyncio.selector_events
     import selectors
 
-    # The pipe wakes a loop up from another thread or a signal, and there are none.
+    # The pipe would wake the loop up from another thread or a signal; a dyno has neither.
     loop = asyncio.selector_events.BaseSelectorEventLoop
     loop._make_self_pipe = lambda self: None
     loop._close_self_pipe = lambda self: None
@@ -206,7 +206,7 @@ def adapt_asyncio():
     loop.__init__ = __init__
 
     class Selector(selectors.DefaultSelector):
-        """Waits by the clock alone where there is no socket to wait for."""
+        """Waits only for the time if there is no socket to wait for."""
 
         def select(self, timeout=None):
             if self.get_map():
@@ -222,14 +222,14 @@ def adapt_asyncio():
 
 
 async def shutdown_default_executor(self, timeout=None):
-    """Without the thread that waits for the executor's threads."""
+    """Shuts the executor down without the thread that would wait for its threads."""
     self._executor_shutdown_called = True
     if self._default_executor is not None:
         self._default_executor.shutdown()
 
 
 def adapt_zoneinfo(folder):
-    """Time zones from memory, unless the app has the package `tzdata`, whose data may be newer."""
+    """Reads time zones from memory, unless the app has the package `tzdata`, whose data may be newer."""
     import zoneinfo
     import zoneinfo._common as common
 

@@ -1,7 +1,8 @@
-"""Programs that start a server themselves, such as `python app.py`: their app is taken from the call that would serve it. And
-what frameworks need to be served in a dyno.
+"""Runs programs that start a server themselves, such as `python app.py`, and takes the app from the call that would serve
+it. Also adapts frameworks to a dyno.
 
-The functions of servers are replaced while the program runs. The first one that is called ends it, with the app.
+The functions that start servers are replaced while the program runs. The first call of one ends the program, and gives
+the app.
 """
 
 import importlib
@@ -15,7 +16,7 @@ PACKAGES = "/0"
 
 
 class Serving(BaseException):
-    """A server was to be started with this app. Not an `Exception`: programs must not catch it."""
+    """Raised when a program starts a server with this app. Not an `Exception`, since programs must not catch it."""
 
     def __init__(self, app):
         super().__init__("a server was to be started")
@@ -23,11 +24,11 @@ class Serving(BaseException):
 
 
 class NoServer(Exception):
-    """The program has ended, and started no server."""
+    """The program has ended without starting a server."""
 
 
 def app_of_program(script, module, args):
-    """Runs the program until it serves. One that never does may still have an app under a usual name."""
+    """Runs the program until it starts a server. If it ends before, it may still have an app under a usual name."""
     take_over_servers()
     try:
         if script:
@@ -47,7 +48,7 @@ def app_of_program(script, module, args):
 
 
 def positional(at, name):
-    """A function in place of a server's, whose app is the argument at this place or of this name."""
+    """Makes the replacement of a server's function; the app is the argument at this position or with this name."""
 
     def serve(*args, **named):
         raise Serving(named.get(name) if name in named else args[at] if len(args) > at else None)
@@ -67,7 +68,7 @@ def serve_bottle(app=None, *args, **named):
     raise Serving(app or bottle.default_app())
 
 
-# What starts a server: module, the name in it, and what is to be called in its place.
+# The functions that start a server: module, name, and replacement.
 SERVERS = [
     ("flask.app", "Flask.run", serve_itself),
     ("bottle", "run", serve_bottle),
@@ -102,8 +103,8 @@ def is_installed(top):
 
 
 def adapt_flask():
-    """Flask's instance folder, where apps keep a database or uploads, must be writable: it is a copy in ./tmp of the one
-    that the app's files have, if any. Done while building, once the app's packages are imported.
+    """Makes Flask's instance folder, where apps keep a database or uploads, writable: it becomes a copy, in ./tmp, of the
+    one in the app's files, if there is one. Runs while building, after the app's packages are imported.
     """
     flask = sys.modules.get("flask")
     if flask is None:
@@ -121,7 +122,7 @@ def adapt_flask():
 
 
 def with_static_files(app):
-    """Django's own way while DEBUG is on, as `runserver` does it."""
+    """Serves static files while DEBUG is on, in the way of Django's `runserver`."""
     from django.apps import apps
     from django.conf import settings
 

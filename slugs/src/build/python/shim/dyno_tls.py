@@ -1,4 +1,4 @@
-"""The module `_ssl`, on which Python's `ssl` stands, without TLS, since a dyno's Python has no OpenSSL.
+"""The module `_ssl`, on which Python's `ssl` is built, without TLS, since a dyno's Python has no OpenSSL.
 
 Many libraries import `ssl` and make a context long before they connect to anything, or for plain connections alone: so
 contexts can be made and set. Every attempt to speak TLS fails with an `SSLError` that says why.
@@ -11,7 +11,7 @@ NO_TLS = (
     "a dyno's Python has no OpenSSL, so no TLS: connect without it (http://, sslmode=disable), or through a service in "
     "another language"
 )
-# As OpenSSL 3.0 and CPython number them.
+# The numbers of OpenSSL 3.0 and CPython.
 NUMBERS = {
     "ALERT_DESCRIPTION_": dict(
         CLOSE_NOTIFY=0, UNEXPECTED_MESSAGE=10, BAD_RECORD_MAC=20, RECORD_OVERFLOW=22, DECOMPRESSION_FAILURE=30,
@@ -74,7 +74,7 @@ def error_class(name, *bases):
 
 
 class Setting:
-    """An attribute of a context that is kept and has no effect."""
+    """An attribute of a context that is stored and has no effect."""
 
     def __init__(self, default):
         self.default = default
@@ -142,7 +142,7 @@ class Context:
 
 
 def module():
-    """`_ssl`, to be put where `import` finds it."""
+    """Makes the module `_ssl`, for `sys.modules`."""
     made = types.ModuleType("_ssl", __doc__)
     for prefix, numbers in NUMBERS.items():
         made.__dict__.update({prefix + name: number for name, number in numbers.items()})
@@ -157,7 +157,7 @@ def module():
     made.MemoryBIO = type("MemoryBIO", (), {})
     made.SSLSession = type("SSLSession", (), {})
     made.Certificate = type("Certificate", (), {})
-    # Libraries look whether this is OpenSSL, and not too old.
+    # Libraries check that this is OpenSSL, and not too old.
     made.OPENSSL_VERSION = "OpenSSL 3.0.0 (absent: a dyno's Python has no TLS)"
     made.OPENSSL_VERSION_NUMBER = 0x30000000
     made.OPENSSL_VERSION_INFO = made._OPENSSL_API_VERSION = (3, 0, 0, 0, 0)

@@ -1,5 +1,5 @@
-"""WSGI (PEP 3333), and functions of a plain request. Must not know `wasi:http`: requests and replies are what the
-caller makes of it, so that ordinary Python can test this file.
+"""WSGI (PEP 3333), and plain functions that answer a request. Must not know `wasi:http`: the caller passes requests and
+replies as plain objects, so that ordinary Python can test this file.
 
 A request has `method`, `target` (path and query), `scheme`, `authority` and `headers` (pairs of a name and bytes). A
 reply has `start(status, headers)`, `write(data)` and `is_started`. A body is an `io.RawIOBase`.
@@ -11,7 +11,7 @@ import sys
 from urllib.parse import unquote_to_bytes
 
 READ_BYTES = 64 * 1024
-# A server's own affair (PEP 3333, "Other HTTP Features"), which gunicorn ignores as well when an app sets them.
+# Headers that belong to the server (PEP 3333, "Other HTTP Features"). gunicorn also ignores them when an app sets them.
 HOP_BY_HOP = {
     "connection", "keep-alive", "proxy-connection", "te", "trailer", "trailers", "transfer-encoding", "upgrade",
 }  # fmt: skip
@@ -20,7 +20,7 @@ CONTROL = re.compile(r"[\0-\x08\n-\x1f\x7f]")
 
 
 def wsgi(call):
-    """A WSGI callable, as a function of a request, its body and a reply."""
+    """Turns a WSGI callable into a function of a request, its body and a reply."""
 
     def answer(request, body, reply):
         exchange = Exchange(reply)
@@ -35,7 +35,7 @@ def wsgi(call):
 
 
 class Exchange:
-    """One call of an app: the head waits for the first byte of the body, so that an app may still take it back."""
+    """One call of an app. The head is sent with the first byte of the body: until then, the app may replace it."""
 
     def __init__(self, reply):
         self.reply = reply
@@ -75,7 +75,7 @@ class Exchange:
 
 
 def checked_head(status, headers):
-    """Status code and headers, as `start_response` must be given them."""
+    """Checks the status and headers of `start_response`, and returns code and headers."""
     if not isinstance(status, str):
         raise TypeError(f"the status is {type(status).__name__}, not str: {status!r:.60}")
     code, _, reason = status.partition(" ")
@@ -89,7 +89,7 @@ def checked_head(status, headers):
 
 
 def checked_header(header):
-    """A pair of a name and bytes; nothing for a header that is the server's affair."""
+    """Returns name and bytes of a header; None for a header that belongs to the server."""
     if not isinstance(header, tuple) or len(header) != 2:
         raise TypeError(f"a header is to be a pair of a name and a value: {header!r:.60}")
     name, value = header
@@ -121,7 +121,7 @@ def checked_name(name):
 
 
 def native(text):
-    """PEP 3333, "Unicode Issues": a str of the bytes, each as the character of Latin-1."""
+    """Decodes bytes as Latin-1, as PEP 3333 requires ("Unicode Issues")."""
     return text if text.isascii() else text.encode("utf-8", "surrogateescape").decode("latin-1")
 
 
@@ -207,7 +207,7 @@ class FileWrapper:
 
 
 class Request:
-    """What a plain handler function is given."""
+    """The request that a plain handler function receives."""
 
     def __init__(self, request, body):
         self.method = request.method
@@ -225,7 +225,7 @@ class Request:
 
 
 def plain(call):
-    """A function of a Request that returns a body, (body, status) or (body, status, headers)."""
+    """Adapts a function of a Request that returns a body, (body, status) or (body, status, headers)."""
 
     def answer(request, body, reply):
         result = call(Request(request, body))

@@ -10,7 +10,7 @@ use node::{LocalDeploy, RunningNode};
 use super::source::BuiltSlug;
 use crate::terminal;
 
-/// The app and what was deployed last.
+/// The app, and its last deploy.
 pub(super) struct LocalApp<'a> {
     node: &'a RunningNode,
     name: AppName,
@@ -20,7 +20,7 @@ pub(super) struct LocalApp<'a> {
 }
 
 impl<'a> LocalApp<'a> {
-    /// `formation` is what the developer asked for; it wins over the slug's.
+    /// `formation` comes from the command line; it wins over the slug's.
     pub(super) fn new(
         node: &'a RunningNode,
         name: AppName,
@@ -35,7 +35,7 @@ impl<'a> LocalApp<'a> {
         }
     }
 
-    /// Whether what was deployed last answers requests.
+    /// Whether the last deploy has a `web` process, which answers requests.
     pub(super) fn has_web(&self) -> bool {
         self.has_web.get()
     }
@@ -44,7 +44,7 @@ impl<'a> LocalApp<'a> {
     pub(super) async fn deploy(&self, ready: BuiltSlug) -> Result<()> {
         let now = (ready.id, ready.config.clone());
         if self.last.borrow().as_ref() == Some(&now) {
-            terminal::note("Unchanged", "the slug is the same as before");
+            terminal::print_note("Unchanged", "the slug is the same as before");
             return Ok(());
         }
         self.check_formation(&ready)?;
@@ -81,7 +81,7 @@ impl<'a> LocalApp<'a> {
         }
         let idle = known.keys().filter(|name| !name.runs_once());
         for name in idle.filter(|name| self.count(ready, name) == 0) {
-            terminal::warning(&format!("{name} is not started: add {name}=1 to start one"));
+            terminal::print_warning(&format!("{name} is not started: add {name}=1 to start one"));
         }
         Ok(())
     }

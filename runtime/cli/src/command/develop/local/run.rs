@@ -22,10 +22,10 @@ use crate::dirs::{self, RunFolder};
 use crate::exit_code::{ABORTED, INTERRUPTED, TERMINATED};
 use crate::terminal::{self, ProgramExit};
 
-/// What still blocks a thread at the end: a read of the terminal, above all, which nobody can end.
+/// Work that blocks a thread at the end may take this long. A read of the terminal never ends by itself.
 const LAST_GRACE: Duration = Duration::from_millis(50);
-/// What parts a folder of this machine from the program's name for it.
-const PARTED: &str = "::";
+/// Stands between a folder of this machine and the program's name for it.
+const FOLDER_SEPARATOR: &str = "::";
 
 pub(super) fn run(args: &LocalRunArgs) -> Result<()> {
     let folders = args.dir.iter().map(|dir| folder(dir));
@@ -39,7 +39,7 @@ pub(super) fn run(args: &LocalRunArgs) -> Result<()> {
             Err(ProgramExit(code).into())
         }
         LocalRunEnd::Exit(ProcessExit::Failed(reason)) => {
-            terminal::error(&anyhow::anyhow!("{}: {reason}", args.command[0]));
+            terminal::print_error(&anyhow::anyhow!("{}: {reason}", args.command[0]));
             Err(ProgramExit(ABORTED).into())
         }
     }
@@ -50,12 +50,12 @@ enum LocalRunEnd {
     Signal(u8),
 }
 
-/// `HOST::GUEST`, or a folder by the same name for both; the program is told the name exactly as it is written.
+/// Parses `HOST::GUEST`, or a folder with the same name for both. The program gets the name exactly as it is written.
 fn folder(text: &str) -> Result<MountedFolder> {
-    let (host, guest) = text.split_once(PARTED).unwrap_or((text, text));
+    let (host, guest) = text.split_once(FOLDER_SEPARATOR).unwrap_or((text, text));
     let host = absolute(Path::new(host))?;
     if !host.is_dir() {
-        bail!("--dir {text}: {} is no folder", host.display());
+        bail!("--dir {text}: {} is not a folder", host.display());
     }
     let guest = guest.to_owned();
     Ok(MountedFolder { host, guest })
@@ -95,7 +95,7 @@ async fn exit(args: &LocalRunArgs, folders: Vec<MountedFolder>) -> Result<Proces
             stdout: Box::new(tokio::io::stdout()),
             stderr: Box::new(tokio::io::stderr()),
         },
-        on_platform_line: Arc::new(|line| terminal::aside(line)),
+        on_platform_line: Arc::new(|line| terminal::print_lines(line)),
         run_folder: own.path().to_owned(),
         compiled_folder: cache.join("compiled"),
         compile_command: compile_child::command()?,

@@ -1,4 +1,4 @@
-//! What `dyno local` runs: a folder that is built, a slug, or a component; always a slug in the end.
+//! What `dyno local` runs: a folder, a slug or a component. Each becomes a slug.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -17,10 +17,10 @@ use crate::args::LocalArgs;
 use crate::dirs;
 use crate::terminal::{self, ProgressLine};
 
-/// How an app is called whose folder's or file's name is no app name.
+/// The app's name, if the name of its folder or file is no valid app name.
 const NAME_FALLBACK: &str = "app";
 
-/// Dynos of one process type on one machine, at most: as many as a release may ask for.
+/// Most dynos of one process type: as many as a release may have.
 const DYNOS_MAX: u32 = 1_000;
 
 /// The arguments, checked.
@@ -80,7 +80,7 @@ fn parse_formation(text: &str) -> Result<BTreeMap<ProcessType, u32>> {
     Ok(formation)
 }
 
-/// A slug in the store, and what it is to run with.
+/// A slug in the store, and its config vars.
 pub(super) struct BuiltSlug {
     pub(super) name: AppName,
     pub(super) id: grid::name::SlugId,
@@ -89,7 +89,7 @@ pub(super) struct BuiltSlug {
     pub(super) config: BTreeMap<String, String>,
 }
 
-/// Builds the target as often as asked.
+/// Builds the target, again for each change.
 pub(super) struct LocalSource<'a> {
     target: &'a LocalTarget,
     store: Arc<Store>,
@@ -115,16 +115,16 @@ impl<'a> LocalSource<'a> {
         Some(&*self.target.path).filter(|path| path.is_dir())
     }
 
-    /// Builds, packs and stores it; on a thread of its own, since tools take their time. Dropped before its end, it
-    /// ends the tools.
+    /// Builds, packs and stores the target, on a thread of its own, since tools block. If the future is dropped early, the
+    /// tools are stopped.
     pub(super) async fn build(&self) -> Result<BuiltSlug> {
         let (path, procfile) = (self.target.path.clone(), self.target.procfile.clone());
         let (store, file) = (Arc::clone(&self.store), self.work.join("app.slug"));
         let stop = StopTools(Tools::stoppable(dirs::cache()?));
         let tools = stop.0.clone();
         let stored = tokio::task::spawn_blocking(move || {
-            let working = ProgressLine::start("Building");
-            let built = || build(&path, procfile.as_deref(), &tools, &working);
+            let progress = ProgressLine::start("Building");
+            let built = || build(&path, procfile.as_deref(), &tools, &progress);
             make(&path, built, &store, &file)
         });
         let (name, slug) = stored.await.context("the build broke off")??;
@@ -145,7 +145,7 @@ impl<'a> LocalSource<'a> {
         config.extend(self.dotenv()?);
         let required = manifest.env.iter().filter(|(_, var)| var.required);
         for (name, _) in required.filter(|(name, _)| !config.contains_key(*name)) {
-            terminal::warning(&format!(
+            terminal::print_warning(&format!(
                 "the app needs {name}, which is not set: add it to .env"
             ));
         }
@@ -175,12 +175,12 @@ pub(super) fn dotenv(
     })?;
     let parsed = dotenv::parse(&text).with_context(|| format!("in {}", file.display()))?;
     for warning in &parsed.warnings {
-        terminal::warning(&warning.to_string());
+        terminal::print_warning(&warning.to_string());
     }
     Ok(parsed.value)
 }
 
-/// Ends the tools of a build that nobody waits for any more.
+/// Stops the tools of a build when dropped.
 struct StopTools(Tools);
 
 impl Drop for StopTools {
@@ -203,7 +203,7 @@ fn make(
     }
     let built = build()?;
     for warning in built.warnings() {
-        terminal::warning(&warning.to_string());
+        terminal::print_warning(&warning.to_string());
     }
     let name = name(path, built.project.settings.name.as_ref());
     slugs::pack::pack(&built, file)?;
@@ -214,7 +214,7 @@ fn build(
     path: &Path,
     procfile: Option<&Path>,
     tools: &Tools,
-    working: &ProgressLine,
+    progress: &ProgressLine,
 ) -> Result<BuiltApp> {
     if !path.is_dir() {
         return Ok(ready_made(path)?);
@@ -223,8 +223,8 @@ fn build(
         Some(procfile) => Project::load_with(path, procfile)?,
         None => Project::load(path)?,
     };
-    Ok(build_project(project, tools, &mut |progress| {
-        working.build(progress)
+    Ok(build_project(project, tools, &mut |event| {
+        progress.show_build_event(event)
     })?)
 }
 

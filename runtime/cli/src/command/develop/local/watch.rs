@@ -1,4 +1,4 @@
-//! When a source folder changed, for `--watch`.
+//! Notices changes of a source folder, for `--watch`.
 
 use std::path::{Component, Path, PathBuf};
 use std::time::Duration;
@@ -7,10 +7,10 @@ use anyhow::{Context, Result};
 use notify::{EventKind, RecommendedWatcher, RecursiveMode, Watcher};
 use tokio::sync::mpsc;
 
-/// Editors write a file in several steps: changes this close together are one.
+/// Changes closer together than this count as one: editors write a file in several steps.
 const SETTLE: Duration = Duration::from_millis(200);
 
-/// Folders that a build writes to or that are no source.
+/// Folders that hold no source, or that a build writes to.
 const IGNORED: [&str; 6] = [
     "target",
     ".git",
@@ -28,7 +28,7 @@ pub(super) struct FolderChanges {
 
 impl FolderChanges {
     pub(super) fn of(folder: &Path) -> Result<FolderChanges> {
-        // One place is enough: what matters is that something changed.
+        // One place is enough: only that something changed matters.
         let (changed, events) = mpsc::channel(1);
         let root = folder.to_owned();
         let mut watcher =
@@ -47,7 +47,7 @@ impl FolderChanges {
         })
     }
 
-    /// Returns when something has changed and has been still for a moment.
+    /// Waits until something has changed, and nothing has changed since for a moment.
     pub(super) async fn next(&mut self) -> Result<()> {
         self.events.recv().await.context("watching has ended")?;
         while let Ok(Some(())) = tokio::time::timeout(SETTLE, self.events.recv()).await {}

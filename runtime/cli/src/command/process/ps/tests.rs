@@ -15,7 +15,7 @@ fn dynos_are_rows() {
 dyno   state     for  release  node
 web.1  up        12m  v3       local
 web.2  starting  0s   v3       -";
-    assert_eq!(rows(&dynos), expected);
+    assert_eq!(dyno_table(&dynos), expected);
 }
 
 #[test]
@@ -25,7 +25,7 @@ fn differences_are_reckoned_from_what_there_is() {
     ]))
     .expect("a formation");
     let of = |text: &str| -> Result<serde_json::Value> {
-        let updates = updates(&[text.parse().expect("a change")], &now)?;
+        let updates = formation_updates(&[text.parse().expect("a change")], &now)?;
         Ok(json!(updates))
     };
     assert_eq!(

@@ -19,7 +19,7 @@ pub(super) struct DeploySource {
 
 impl DeploySource {
     /// Builds and packs it, if it is no slug yet.
-    pub(super) fn make(what: &Path, working: &ProgressLine) -> Result<DeploySource> {
+    pub(super) fn make(what: &Path, progress: &ProgressLine) -> Result<DeploySource> {
         let is_slug = what
             .extension()
             .is_some_and(|extension| extension == slugs::EXTENSION);
@@ -32,12 +32,12 @@ impl DeploySource {
                 _folder: None,
             });
         }
-        let built = build(what, working)?;
+        let built = build(what, progress)?;
         let folder = RunFolder::create(&dirs::cache()?)?;
         let file = folder.path().join("app").with_extension(slugs::EXTENSION);
         let packed = slugs::pack::pack(&built, &file)?;
         for warning in built.warnings() {
-            working.warning(&warning.to_string());
+            progress.print_warning(&warning.to_string());
         }
         Ok(DeploySource {
             slug: packed.slug,
@@ -63,11 +63,11 @@ impl DeploySource {
     }
 }
 
-fn build(what: &Path, working: &ProgressLine) -> Result<BuiltApp> {
+fn build(what: &Path, progress: &ProgressLine) -> Result<BuiltApp> {
     if what.is_dir() {
         let tools = Tools::attached(dirs::cache()?);
-        return Ok(slugs::build::build(what, &tools, &mut |progress| {
-            working.build(progress)
+        return Ok(slugs::build::build(what, &tools, &mut |event| {
+            progress.show_build_event(event)
         })?);
     }
     Ok(slugs::build::ready_made(what)?)

@@ -63,17 +63,17 @@ impl OperatorTerminal {
             80 => format!("http://APP.{domain}/"),
             port => format!("http://APP.{domain}:{port}/"),
         };
-        terminal::note("Apps", &url);
+        terminal::print_note("Apps", &url);
         if let Some(api) = api {
-            terminal::note("API", &format!("http://{}", reachable_address(api)));
+            terminal::print_note("API", &format!("http://{}", reachable_address(api)));
             if api.ip().is_unspecified() {
                 let port = api.port();
                 let text = format!("at every address of this machine, port {port}");
-                terminal::note("API", &text);
+                terminal::print_note("API", &text);
             }
         }
         for (heading, text) in &self.lines {
-            terminal::note(heading, text);
+            terminal::print_note(heading, text);
         }
     }
 }
@@ -82,29 +82,31 @@ impl NodeObserver for OperatorTerminal {
     fn on_event(&self, event: NodeEvent) {
         match event {
             NodeEvent::Listening { apps, api } => self.note_addresses(apps, api),
-            NodeEvent::LogsNotKept(error) => terminal::warning(&format!(
+            NodeEvent::LogsNotKept(error) => terminal::print_warning(&format!(
                 "log lines do not survive a restart: {}",
                 error_chain(&error)
             )),
-            NodeEvent::LogWriteFailed(error) => terminal::warning(&format!(
+            NodeEvent::LogWriteFailed(error) => terminal::print_warning(&format!(
                 "log lines cannot be written to the disk: {error}. Readers get them all the same"
             )),
             NodeEvent::LogWriteRecovered => {
-                terminal::note("Again", "log lines are written to the disk");
+                terminal::print_note("Again", "log lines are written to the disk");
             }
-            NodeEvent::LedgerWriteFailed(cause) => terminal::warning(&format!(
+            NodeEvent::LedgerWriteFailed(cause) => terminal::print_warning(&format!(
                 "changes cannot be written down: {cause}. Is the disk full? Apps run on"
             )),
-            NodeEvent::LedgerWriteRecovered => terminal::note("Again", "changes are written down"),
-            NodeEvent::UsageWriteFailed(error) => terminal::warning(&format!(
+            NodeEvent::LedgerWriteRecovered => {
+                terminal::print_note("Again", "changes are written down")
+            }
+            NodeEvent::UsageWriteFailed(error) => terminal::print_warning(&format!(
                 "dyno time is not written down: {}",
                 error_chain(&error)
             )),
             NodeEvent::SlugPruneFailed(error) => {
-                terminal::warning(&format!("old slugs stay: {}", error_chain(&error)));
+                terminal::print_warning(&format!("old slugs stay: {}", error_chain(&error)));
             }
-            NodeEvent::AddonTrouble(text) => terminal::warning(&text),
-            NodeEvent::LocalTokenSocketFailed(error) => terminal::warning(&format!(
+            NodeEvent::AddonTrouble(text) => terminal::print_warning(&text),
+            NodeEvent::LocalTokenSocketFailed(error) => terminal::print_warning(&format!(
                 "`dyno tokens create --local` works only while the server is stopped: {}",
                 error_chain(&error)
             )),
@@ -116,7 +118,7 @@ impl NodeObserver for OperatorTerminal {
                     true => ", while the server was stopped",
                     false => "",
                 };
-                terminal::note("Access", &format!("{description}{when}"));
+                terminal::print_note("Access", &format!("{description}{when}"));
             }
         }
     }
@@ -142,7 +144,7 @@ fn reachable_address(address: SocketAddr) -> SocketAddr {
 /// Prints the first admin token, and logs this user in if the API is on loopback.
 fn show_token(secret: &str, api: SocketAddr) -> Result<()> {
     terminal::print(&format!("admin token: {secret}\n"))?;
-    terminal::note(
+    terminal::print_note(
         "Note",
         "the admin token is not shown again: keep it. `dyno tokens create --role admin --local` makes another one on this \
          machine",
@@ -154,21 +156,21 @@ fn show_token(secret: &str, api: SocketAddr) -> Result<()> {
     match credentials::keep(&url, secret) {
         Ok(kept) => note_login(&url, &kept),
         // The server works without the login.
-        Err(error) => terminal::warning(&format!("this user is not logged in: {error:#}")),
+        Err(error) => terminal::print_warning(&format!("this user is not logged in: {error:#}")),
     }
     Ok(())
 }
 
 fn note_login(url: &ServerUrl, kept: &KeptLogin) {
     let file = kept.file.display();
-    terminal::note("Login", &format!("as {FIRST_TOKEN_NAME}, kept in {file}"));
+    terminal::print_note("Login", &format!("as {FIRST_TOKEN_NAME}, kept in {file}"));
     if kept.replaced {
-        terminal::warning(&format!(
+        terminal::print_warning(&format!(
             "this replaces the login to the server that was at {url} before: its token is no longer in that file"
         ));
     }
     if let Some(other) = &kept.default {
-        terminal::warning(&format!(
+        terminal::print_warning(&format!(
             "commands still go to {other}: for this server write `--server {url}`, set DYNO_SERVER={url}, or run \
              `dyno login {url}` with the token above"
         ));
@@ -181,7 +183,7 @@ fn note_other_default(api: SocketAddr) {
     let other = known.and_then(|known| known.last);
     let url = format!("http://{}", reachable_address(api));
     if let Some(other) = other.filter(|other| other.to_string() != url) {
-        terminal::note(
+        terminal::print_note(
             "Note",
             &format!("commands go to {other}: for this server write `--server {url}`"),
         );

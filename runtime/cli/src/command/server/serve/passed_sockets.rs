@@ -79,7 +79,7 @@ fn note_replaced(
     if let (Ok(own), Some(address)) = (socket.local_addr(), address) {
         let flag = flag(purpose);
         let text = format!("{own} was passed on, in place of {flag} {address}");
-        terminal::note("Socket", &text);
+        terminal::print_note("Socket", &text);
     }
 }
 

@@ -1,11 +1,11 @@
-// No random bytes may be asked for while the component is made: every dyno would have the same. @noble/curves asks
-// when it is loaded, to see whether it can, and keeps nothing of the answer.
+// While the component is made, no random bytes may be requested: every dyno would get the same ones. @noble/curves
+// requests some when it is loaded, only to see whether that works, and does not keep them.
 
 const own = Object.getOwnPropertyDescriptor(globalThis.crypto, 'getRandomValues');
 
 Object.defineProperty(globalThis.crypto, 'getRandomValues', { configurable: true, value: (bytes) => bytes.fill(1) });
 
-/** Gives back the engine's own; called when all is loaded. */
+/** Restores the engine's own function; called when everything is loaded. */
 export function restoreRandom() {
   if (own) Object.defineProperty(globalThis.crypto, 'getRandomValues', own);
   else delete globalThis.crypto.getRandomValues;

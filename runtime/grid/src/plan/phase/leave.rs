@@ -1,0 +1,71 @@
+//! Dynos and releases of apps that the intent does not have.
+//!
+//! Owns the end of a destroyed app; an unknown app is left alone. Must not know why an app was destroyed.
+
+use std::collections::BTreeSet;
+
+use super::retire;
+use crate::name::{AppName, DynoKey, NodeId, Version};
+use crate::observed::Dyno;
+use crate::plan::PlanNote;
+use crate::plan::draft::Draft;
+use crate::protocol::Step;
+
+/// Withdraws destroyed apps and ends their dynos. Dynos of apps that the ledger does not know are left alone: the ledger may
+/// be incomplete.
+pub(in crate::plan) fn leave(draft: &mut Draft) {
+    withdraw(draft);
+    for app in draft.strays.clone() {
+        if draft.desired.destroyed.contains_key(&app) {
+            end_dynos(draft, &app);
+            forget(draft, &app);
+        } else if draft.observed.dynos_of(&app).next().is_some() {
+            draft.notes.insert(PlanNote::UnknownApp { app });
+        }
+    }
+}
+
+/// Tells the routers of every destroyed app once, whether they know it or not.
+fn withdraw(draft: &mut Draft) {
+    let destroyed = draft.desired.destroyed.keys();
+    let told = &draft.observed.withdrawn;
+    let untold: Vec<AppName> = destroyed
+        .filter(|app| !told.contains(*app))
+        .cloned()
+        .collect();
+    for app in untold {
+        draft.push(Step::Withdraw { app });
+    }
+}
+
+fn end_dynos(draft: &mut Draft, app: &AppName) {
+    let reachable = draft.observed.dynos_of(app);
+    let reachable = reachable.filter(|(_, dyno)| draft.live.contains(&dyno.node));
+    let dynos: Vec<(DynoKey, Dyno)> = reachable.map(|(k, d)| (k.clone(), d.clone())).collect();
+    for (key, dyno) in dynos {
+        retire::end(draft, key, &dyno);
+    }
+}
+
+/// Has nodes forget the releases of the app that have no dyno left there.
+fn forget(draft: &mut Draft, app: &AppName) {
+    let dynos = draft.observed.dynos_of(app);
+    let used: BTreeSet<(&NodeId, Version)> =
+        dynos.map(|(_, dyno)| (&dyno.node, dyno.version)).collect();
+    let mut idle = Vec::new();
+    for id in &draft.live {
+        let Some(node) = draft.observed.nodes.get(id) else {
+            continue;
+        };
+        let versions = node.releases_of(app).map(|(version, _)| version);
+        let versions = versions.filter(|version| !used.contains(&(id, *version)));
+        idle.extend(versions.map(|version| (id.clone(), version)));
+    }
+    for (node, version) in idle {
+        draft.push(Step::Forget {
+            node,
+            app: app.clone(),
+            version,
+        });
+    }
+}

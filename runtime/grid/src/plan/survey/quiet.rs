@@ -1,0 +1,245 @@
+//! The proof that an app needs no step now.
+//!
+//! Owns a cheap proof: every dyno is where and what it should be, and the routers have the right route. An app without
+//! the proof is planned. So the proof may fail too often, but must never hold wrongly. `plan_every_app` does not use it.
+
+use std::iter::Peekable;
+use std::slice::Iter;
+
+use crate::backoff;
+use crate::desired::{App, ProcessSpec, Release};
+use crate::lifecycle::DynoState;
+use crate::name::{DynoId, DynoKey, NodeId, ProcessType};
+use crate::observed::{Dyno, FetchState, FormationSlot};
+use crate::plan::scene::{Fetched, Room, Scene, add, earlier};
+use crate::plan::{FETCH_RETRY, route_settings};
+use crate::protocol::{Refusal, Route, RouteTarget};
+use crate::time::Time;
+
+/// Everything that is known of one app.
+pub(super) struct Known<'a> {
+    pub(super) app: &'a App,
+    pub(super) dynos: &'a [(&'a DynoKey, &'a Dyno)],
+    pub(super) releases: &'a [Fetched<'a>],
+    pub(super) route: Option<&'a Route>,
+}
+
+/// What still matters of an app that needs no step.
+#[derive(Default)]
+pub(super) struct Quiet {
+    /// When the app has to be looked at again if nothing is heard.
+    pub(super) wake_at: Option<Time>,
+    /// Room for dynos that will start once the node has their slug.
+    pub(super) waits_for: Room,
+}
+
+/// The nodes that have the dynos of a process type.
+enum Homes<'a> {
+    None,
+    One(&'a NodeId),
+    Several,
+}
+
+impl<'a> Homes<'a> {
+    fn with(self, node: &'a NodeId) -> Self {
+        match self {
+            Homes::None => Homes::One(node),
+            Homes::One(home) if home == node => self,
+            Homes::One(_) | Homes::Several => Homes::Several,
+        }
+    }
+}
+
+/// A walk over an app's dynos, in order.
+struct Look<'a> {
+    scene: Scene<'a>,
+    app: &'a App,
+    release: &'a Release,
+    releases: &'a [Fetched<'a>],
+    dynos: Peekable<Iter<'a, (&'a DynoKey, &'a Dyno)>>,
+    /// The dynos that the routers have, and how many of them were found.
+    served: &'a [DynoKey],
+    found: usize,
+    web_up: usize,
+    starting: u32,
+    cycle_at: Option<Time>,
+    quiet: Quiet,
+}
+
+/// The proof that an app needs no step, if it is easy to give.
+pub(super) fn quiet(scene: Scene<'_>, known: &Known<'_>) -> Option<Quiet> {
+    let app = known.app;
+    let shown = known.route?;
+    let Some(release) = app.target_release() else {
+        let nothing = known.dynos.is_empty()
+            && known.releases.is_empty()
+            && scene.observed.exits_of(&app.name).next().is_none()
+            && app.first_kept_version(scene.policy.releases_kept).is_none();
+        let told = told(scene, app, shown) && shown.target == blank(app);
+        return (nothing && told).then(Quiet::default);
+    };
+    // A release that replaces another one, or that failed, needs planning.
+    let plain = app.serving.is_none_or(|serving| serving == release.version)
+        && !app.failed.contains_key(&release.version)
+        && !app.is_unprepared(release)
+        && scene.observed.exits_of(&app.name).next().is_none()
+        && app.first_kept_version(scene.policy.releases_kept).is_none();
+    let mut releases = known.releases.iter();
+    let only_this = releases.all(|(_, version, _, fetch)| {
+        *version == release.version && !matches!(fetch, FetchState::Failed { .. })
+    });
+    if !plain || !only_this || !told(scene, app, shown) {
+        return None;
+    }
+    let look = Look {
+        scene,
+        app,
+        release,
+        releases: known.releases,
+        dynos: known.dynos.iter().peekable(),
+        served: match &shown.target {
+            RouteTarget::Dynos(dynos) => dynos,
+            RouteTarget::Booting | RouteTarget::Refuse(_) => &[],
+        },
+        found: 0,
+        web_up: 0,
+        starting: 0,
+        cycle_at: None,
+        quiet: Quiet::default(),
+    };
+    look.at_all(&shown.target)
+}
+
+/// Whether the route is right, apart from its dynos.
+fn told(scene: Scene<'_>, app: &App, shown: &Route) -> bool {
+    shown.version == app.serving
+        && shown.backlog_max == route_settings::backlog_max(app)
+        && shown.request_timeout == route_settings::request_timeout(app, app.serving)
+        && shown.idle_after == route_settings::idle_after(app, app.serving, scene.policy)
+        && shown.hostnames.iter().eq(&app.hostnames)
+}
+
+fn blank(app: &App) -> RouteTarget {
+    RouteTarget::Refuse(if app.maintenance {
+        Refusal::Maintenance
+    } else {
+        Refusal::BlankApp
+    })
+}
+
+impl Look<'_> {
+    fn at_all(mut self, shown: &RouteTarget) -> Option<Quiet> {
+        let release = self.release;
+        for (process, spec) in &release.processes {
+            self.at_type(process, spec)?;
+        }
+        let missing = self.quiet.waits_for.1;
+        let rests = self.starting == 0 && missing == 0;
+        // A dyno that no place needs is to be ended, and a first release whose dynos are all up is to serve.
+        if self.dynos.next().is_some() || (self.app.serving.is_none() && rests) {
+            return None;
+        }
+        if rests {
+            self.quiet.wake_at = earlier(self.quiet.wake_at, self.cycle_at);
+        }
+        self.serves(shown).then_some(self.quiet)
+    }
+
+    fn at_type(&mut self, process: &ProcessType, spec: &ProcessSpec) -> Option<()> {
+        let (mut homes, mut places) = (Homes::None, 0u32);
+        for id in self.app.open_places(process) {
+            places += 1;
+            match self.dynos.next_if(|(key, _)| key.dyno == id) {
+                Some((key, dyno)) => {
+                    self.at_dyno(key, dyno, spec)?;
+                    homes = homes.with(&dyno.node);
+                }
+                None => self.at_gap(&id, spec)?,
+            }
+        }
+        // Two dynos on one node may have to be moved apart.
+        let shared = places >= 2 && matches!(homes, Homes::One(_));
+        (!shared || self.scene.live.len() < 2).then_some(())
+    }
+
+    /// The only dyno in its place. A second one would be left over in the walk and fail the proof.
+    fn at_dyno(&mut self, key: &DynoKey, dyno: &Dyno, spec: &ProcessSpec) -> Option<()> {
+        let fresh = key.run >= self.app.stale_before(&key.dyno) && key.run >= self.app.first_run;
+        if !fresh || dyno.version != self.release.version || !self.scene.live.contains(&dyno.node) {
+            return None;
+        }
+        // The first release may have failed.
+        if self.app.serving.is_none() && self.crashed(&key.dyno) {
+            return None;
+        }
+        match dyno.state {
+            DynoState::Up | DynoState::Idle => self.at_serving(key, dyno),
+            DynoState::Starting => {
+                let due = dyno.started + spec.limits.boot_timeout;
+                self.starting += 1;
+                self.wake(due)
+            }
+            DynoState::Draining | DynoState::Crashed | DynoState::Down => None,
+        }
+    }
+
+    fn at_serving(&mut self, key: &DynoKey, dyno: &Dyno) -> Option<()> {
+        self.web_up += usize::from(key.dyno.process.is_web());
+        if self.served.get(self.found) == Some(key) {
+            self.found += 1;
+        }
+        if let (Some(after), Some(since)) = (self.scene.policy.cycle_after, dyno.up_since) {
+            let seed = self.scene.observed.seed;
+            let due = since + after + backoff::derive_jitter(after, key.run, seed);
+            if due <= self.scene.now {
+                return None;
+            }
+            self.cycle_at = earlier(self.cycle_at, Some(due));
+        }
+        Some(())
+    }
+
+    /// An empty place: its dyno must be waiting for the slug, on the only node that could take it.
+    fn at_gap(&mut self, id: &DynoId, spec: &ProcessSpec) -> Option<()> {
+        let ([(.., node, FetchState::Requested(at))], 1) = (self.releases, self.scene.live.len())
+        else {
+            return None;
+        };
+        if !self.scene.live.contains(*node) || self.crashed(id) {
+            return None;
+        }
+        self.quiet.waits_for = add(self.quiet.waits_for, (spec.limits.memory_bytes, 1));
+        self.wake(*at + FETCH_RETRY)
+    }
+
+    /// Whether a crash in this place is remembered.
+    fn crashed(&self, dyno: &DynoId) -> bool {
+        let crashes = &self.scene.observed.crashes;
+        let slot = || FormationSlot {
+            app: self.app.name.clone(),
+            dyno: dyno.clone(),
+            version: self.release.version,
+        };
+        !crashes.is_empty() && crashes.contains_key(&slot())
+    }
+
+    fn wake(&mut self, at: Time) -> Option<()> {
+        self.quiet.wake_at = earlier(self.quiet.wake_at, Some(at));
+        (at > self.scene.now).then_some(())
+    }
+
+    /// Whether the route has the right dynos.
+    fn serves(&self, shown: &RouteTarget) -> bool {
+        if self.app.maintenance {
+            return *shown == RouteTarget::Refuse(Refusal::Maintenance);
+        }
+        if self.release.web_process().is_none() || self.app.count_open_web_places() == 0 {
+            return *shown == RouteTarget::Refuse(Refusal::NoWebDynos);
+        }
+        if self.app.serving.is_none() || self.web_up == 0 {
+            return *shown == RouteTarget::Booting;
+        }
+        let all = self.found == self.served.len() && self.found == self.web_up;
+        all && matches!(shown, RouteTarget::Dynos(_))
+    }
+}
