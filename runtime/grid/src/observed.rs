@@ -152,7 +152,7 @@ struct DynoEnd<'a> {
 
 impl<'a> DynoEnd<'a> {
     /// The end of a dyno that no request ended. Whether the dyno served is unknown.
-    fn of(cause: CrashCause, reason: &'a str) -> Self {
+    fn without_request(cause: CrashCause, reason: &'a str) -> Self {
         DynoEnd {
             cause,
             reason,

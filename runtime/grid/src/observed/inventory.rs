@@ -91,7 +91,7 @@ impl ObservedState {
         for key in gone {
             changes.extend(self.note_crash(
                 &key,
-                DynoEnd::of(CrashCause::Lost, "its node has lost it"),
+                DynoEnd::without_request(CrashCause::Lost, "its node has lost it"),
                 now,
             ));
             self.bury_dyno(&key);
