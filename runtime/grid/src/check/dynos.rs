@@ -103,8 +103,8 @@ fn waits_for_boots_only(findings: &mut Findings, after: &PlanOutcome) {
     }
 }
 
-/// The last dyno of a type to be placed does not join all its siblings on one node while another node is alive. An earlier
-/// dyno may, since another place is still to be filled on another node.
+/// The last dyno of a type to be placed does not join all its siblings on one node while another node is alive. An
+/// earlier dyno may, since another place is still to be filled on another node.
 fn started_apart(
     findings: &mut Findings,
     case: &PlanCase<'_>,

@@ -114,7 +114,8 @@ impl ObservedState {
         }
     }
 
-    /// Notes that a one-off dyno is started, which no plan asks for: see [`plan::place_one_off`](crate::plan::place_one_off).
+    /// Notes that a one-off dyno is started, which no plan asks for: see
+    /// [`plan::place_one_off`](crate::plan::place_one_off).
     pub fn start_one_off(&mut self, one_off: &OneOff, now: Time) -> DynoChange {
         let OneOff {
             node,

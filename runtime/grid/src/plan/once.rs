@@ -41,8 +41,8 @@ pub enum OneOffError {
     },
 }
 
-/// The next one-off dyno of an app, with this much memory in bytes. Changes nothing: a caller that starts the dyno notes
-/// it by `ObservedState::start_one_off`.
+/// The next one-off dyno of an app, with this much memory in bytes. Changes nothing: a caller that starts the dyno
+/// notes it by `ObservedState::start_one_off`.
 pub fn place_one_off(
     desired: &DesiredState,
     observed: &ObservedState,

@@ -67,7 +67,8 @@ fn plan_with_survey(
     let mut draft = Draft::new(scene, blind, &first);
     draft.begin_round(&first.busy, &[&first]);
     plan_round(&mut draft, &first.busy);
-    // The room that one app takes matters to all others, earlier ones as well: so there are rounds until no step is added.
+    // The room that one app takes matters to all others, earlier ones as well: so there are rounds until no step is
+    // added.
     let (mut before, mut rounds) = (0, 1);
     while draft.steps() > before && rounds < ROUNDS_MAX {
         (before, rounds) = (draft.steps(), rounds + 1);

@@ -48,8 +48,8 @@ impl Survey {
         }
     }
 
-    /// Skips apps at rest, and apps that only wait for a report or a time. `used` is room that is taken by apps outside of
-    /// the scene.
+    /// Skips apps at rest, and apps that only wait for a report or a time. `used` is room that is taken by apps outside
+    /// of the scene.
     pub(super) fn skip_quiet_apps(scene: Scene<'_>, used: &BTreeMap<NodeId, Room>) -> Self {
         let mut walk = SurveyWalk::new(scene);
         for (name, app) in &scene.desired.apps {
@@ -188,8 +188,8 @@ impl<'a> SurveyWalk<'a> {
         if waiting.apps.is_empty() {
             return survey;
         }
-        // Apps wait only where one node is alive. While that node has room for every dyno of every app, the order of the
-        // apps does not matter; otherwise all of them are planned, in order.
+        // Apps wait only where one node is alive. While that node has room for every dyno of every app, the order of
+        // the apps does not matter; otherwise all of them are planned, in order.
         let apps = survey.busy.iter();
         let demand = apps.filter_map(|name| Some(demand_of(self.scene.desired.apps.get(name)?)));
         let demand = demand.fold(add_rooms(waiting.room, self.busy_used), add_rooms);

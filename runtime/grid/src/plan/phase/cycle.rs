@@ -1,7 +1,7 @@
 //! Cycling: a dyno that has been up for long is replaced.
 //!
-//! Owns which dyno is next: one dyno of an app at a time. Must not know how a replacement takes over: the newer dyno in a
-//! place does so by itself.
+//! Owns which dyno is next: one dyno of an app at a time. Must not know how a replacement takes over: the newer dyno in
+//! a place does so by itself.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -211,8 +211,8 @@ fn start_step(draft: &Draft, app: &App, release: &Release, node: NodeId, dyno: D
     }
 }
 
-/// Whether a dyno of this release may start asleep and boot with its first request. After a restart of the whole platform,
-/// thousands of apps that served before then do not boot at once.
+/// Whether a dyno of this release may start asleep and boot with its first request. After a restart of the whole
+/// platform, thousands of apps that served before then do not boot at once.
 ///
 /// Once the routers know a dyno of the app, or one has crashed, a new dyno has a reason to boot at once.
 fn may_sleep(draft: &Draft, app: &App, release: &Release, process: &ProcessType) -> bool {
@@ -231,8 +231,8 @@ fn may_sleep(draft: &Draft, app: &App, release: &Release, process: &ProcessType)
         && !crashes.any(|slot| slot.app == app.name)
 }
 
-/// Where no node has room, a replacement can only start in the room of the dyno that it replaces. One dyno at a time makes
-/// room, as long as another dyno of its type goes on serving.
+/// Where no node has room, a replacement can only start in the room of the dyno that it replaces. One dyno at a time
+/// makes room, as long as another dyno of its type goes on serving.
 fn make_room(draft: &mut Draft, app: &App, release: &Release, id: &DynoId, homes: &Homes) {
     let starting = draft
         .observed

@@ -11,8 +11,8 @@ use crate::plan::PlanNote;
 use crate::plan::draft::Draft;
 use crate::protocol::Step;
 
-/// Withdraws destroyed apps and ends their dynos. Dynos of apps that the ledger does not know are left alone: the ledger may
-/// be incomplete.
+/// Withdraws destroyed apps and ends their dynos. Dynos of apps that the ledger does not know are left alone: the
+/// ledger may be incomplete.
 pub(in crate::plan) fn end_strays(draft: &mut Draft) {
     withdraw_destroyed(draft);
     for app in draft.strays.clone() {

@@ -2,9 +2,9 @@
 //!
 //! Owns when it runs, its time limit, and what its end means. Must not know how the release's dynos start.
 //!
-//! It runs for every release: after a deploy, a change of config, a rollback. It is never interrupted for a later release,
-//! whose own release process waits for it: an interrupted migration is worse than a late one. If its end is not in the
-//! ledger, as after a kill of the server, it runs again.
+//! It runs for every release: after a deploy, a change of config, a rollback. It is never interrupted for a later
+//! release, whose own release process waits for it: an interrupted migration is worse than a late one. If its end is
+//! not in the ledger, as after a kill of the server, it runs again.
 
 use std::collections::BTreeMap;
 use std::time::Duration;

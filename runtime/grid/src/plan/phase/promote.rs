@@ -73,8 +73,8 @@ fn failure_reason(release: &Release, dyno: &DynoId, history: &CrashHistory) -> S
     }
 }
 
-/// Whether a crash is the end of a process that had begun to run. Such a process takes no requests, so its end does not show
-/// that the release cannot serve: a worker may end because its queue is missing. Back-off handles it.
+/// Whether a crash is the end of a process that had begun to run. Such a process takes no requests, so its end does not
+/// show that the release cannot serve: a worker may end because its queue is missing. Back-off handles it.
 fn has_run(release: &Release, dyno: &DynoId, cause: CrashCause) -> bool {
     let spec = release.processes.get(&dyno.process);
     let process = spec.is_some_and(|spec| spec.kind == ProcessKind::Process);

@@ -1,7 +1,8 @@
 //! The proof that an app needs no step now.
 //!
 //! Owns a cheap proof: every dyno is where and what it should be, and the routers have the right route. An app without
-//! the proof is planned. So the proof may fail too often, but must never hold wrongly. `plan_every_app` does not use it.
+//! the proof is planned. So the proof may fail too often, but must never hold wrongly. `plan_every_app` does not use
+//! it.
 
 use std::iter::Peekable;
 use std::slice::Iter;
