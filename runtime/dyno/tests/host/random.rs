@@ -65,7 +65,9 @@ fn load(world: &World, flavor: Flavor, file: &Path) -> Result<(), CompileError> 
     let (compiler, engines) = (&world.compiler, &world.engines);
     world.runtime.block_on(async {
         let found = compiler.find_cached(engines, flavor, file).await?;
-        let code = compiler.load_code(engines, flavor, file, &found.cached).await;
+        let code = compiler
+            .load_code(engines, flavor, file, &found.cached)
+            .await;
         code.map(drop)
     })
 }
